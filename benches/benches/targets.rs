@@ -1,0 +1,2 @@
+//! Criterion benches: the targets table.
+fn main() {}

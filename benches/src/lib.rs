@@ -1,0 +1,1 @@
+//! eco2 benches

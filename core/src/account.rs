@@ -1,0 +1,193 @@
+//! The account: everything the ledger knows at one instant, as the report's data.
+
+use std::collections::BTreeMap;
+
+use crate::knot::Bounds;
+use crate::report::{CrossCheck, Device, Energy, GapRecord, Quantiles, Span, State};
+use crate::slack::{covered_by, reason_text};
+use crate::spans::NameTotal;
+use crate::units::watts;
+use crate::{Domain, Edge, Fault, Gap, GapReason, Ledger, Quality, Track, overlap};
+
+/// Energy of a run until an instant: total, by device, by span.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Account {
+    /// Monotonic beginning, nanoseconds.
+    pub begin_ns: u64,
+    /// Monotonic end, nanoseconds.
+    pub end_ns: u64,
+    /// Sums over devices that do not overlap; PUE 1.
+    pub energy: Energy,
+    /// One a domain.
+    pub devices: Vec<Device>,
+    /// One a span name.
+    pub spans: Vec<Span>,
+    /// `final` when every edge had its knots.
+    pub state: State,
+}
+
+impl Ledger {
+    /// The account of the run from its beginning until `end_ns`.
+    #[must_use]
+    pub fn account(&self, end_ns: u64) -> Account {
+        let begin_ns = self.opened_ns;
+        let end_ns = end_ns.max(begin_ns);
+        let ends: Vec<Edge> = self.tracks.iter().map(|track| track.at(end_ns, 0)).collect();
+        let starts = self.run_start();
+        let overlaps = overlap::of(self.tracks.iter().map(Track::domain));
+        let mut devices: Vec<Device> = Vec::with_capacity(self.tracks.len());
+        for (index, track) in self.tracks.iter().enumerate() {
+            let mut device = device(track, &starts[index], &ends[index], begin_ns, end_ns);
+            device.overlaps.clone_from(&overlaps[index]);
+            devices.push(device);
+        }
+        cross_check(&mut devices, &self.tracks);
+        let energy = total(&devices, end_ns - begin_ns);
+        let spans = self.spans(&devices);
+        let settled = ends.iter().all(|edge| edge.settled) && spans.iter().all(|span| span.state == State::Final);
+        let state = if settled { State::Final } else { State::Provisional };
+        Account { begin_ns, end_ns, energy, devices, spans, state }
+    }
+
+    fn spans(&self, devices: &[Device]) -> Vec<Span> {
+        let totals = self.totals_now();
+        let used = totals.iter().enumerate().filter(|(_, (total, _))| total.count > 0);
+        used.map(|(name, (total, waits))| Span {
+            name: self.names.text(crate::NameId::from_index(name as u32)).to_owned(),
+            state: if *waits { State::Provisional } else { State::Final },
+            ..span(total, devices)
+        })
+        .collect()
+    }
+}
+
+fn span(total: &NameTotal, devices: &[Device]) -> Span {
+    let mut span = Span { count: total.count, duration_ns: total.duration_ns, high_uj: Some(0), ..Span::default() };
+    let mut by_device = BTreeMap::new();
+    for (sum, device) in total.by_domain.iter().zip(devices).filter(|(_, device)| device.is_summed()) {
+        let (energy_uj, bounds) = (sum.energy_uj(), sum.bounds());
+        span.energy_uj += energy_uj;
+        span.low_uj += bounds.low_uj.min(energy_uj);
+        span.high_uj = add_high(span.high_uj, bounds.high_uj.map(|high| high.max(energy_uj)));
+        by_device.insert(device.id.clone(), energy_uj);
+    }
+    Span { by_device, ..span }
+}
+
+fn device(track: &Track, start: &Edge, end: &Edge, begin_ns: u64, end_ns: u64) -> Device {
+    let domain = track.domain();
+    let counts = track.counts();
+    let energy = track.last_good_ns().map(|_| end.uj.saturating_sub(start.uj));
+    let around = |bounds: Bounds| match energy {
+        Some(uj) => (Some(bounds.low_uj.min(uj)), bounds.high_uj.map(|high| high.max(uj))),
+        None => (None, None),
+    };
+    let (low_uj, high_uj) = around(Edge::limited_between(start, end));
+    let (free_low_uj, free_high_uj) = around(Edge::free_between(start, end));
+    let gaps = gaps(track, begin_ns, end_ns);
+    let missing_ns = covered_by(gaps.iter().copied(), begin_ns, end_ns);
+    let covered_ns = (end_ns - begin_ns) - missing_ns;
+    Device {
+        id: domain.id.clone(),
+        component: domain.component,
+        domain: domain.domain.clone(),
+        name: domain.name.clone(),
+        source: domain.source.clone(),
+        quality: if energy.is_some() { domain.quality } else { Quality::Missing },
+        energy_uj: energy,
+        low_uj,
+        high_uj,
+        free_low_uj,
+        free_high_uj,
+        gain_percent: domain.gain_percent,
+        mean_w: energy.and_then(|uj| watts(uj, covered_ns)),
+        peak_w: (track.peak_uw > 0).then(|| track.peak_uw as f64 / 1e6),
+        power_w: quantiles(track),
+        coverage: if end_ns > begin_ns { covered_ns as f64 / (end_ns - begin_ns) as f64 } else { 1.0 },
+        update_period_ns: track.period_ns(),
+        wraps: counts.wraps,
+        resets: counts.resets,
+        anomalies: counts.anomalies + counts.violations,
+        failures: counts.failures,
+        readings: counts.readings,
+        gaps: gaps.iter().map(|gap| record(gap, begin_ns)).collect(),
+        overlaps: Vec::new(),
+        cross_check: None,
+        gauges: Vec::new(),
+    }
+}
+
+fn quantiles(track: &Track) -> Option<Quantiles> {
+    let at = |q| track.histogram.quantile(q).map(|mw| mw as f64 / 1e3);
+    Some(Quantiles { p50: at(0.5)?, p90: at(0.9)?, p99: at(0.99)? })
+}
+
+/// The domain's gaps within the run, the time after its last reading included.
+fn gaps(track: &Track, begin_ns: u64, end_ns: u64) -> Vec<Gap> {
+    let mut gaps: Vec<Gap> = track.slack.gaps().filter(|gap| gap.to_ns > begin_ns && gap.from_ns < end_ns).collect();
+    let reason = match track.failing() {
+        Some(Fault::Lost | Fault::Gone) => GapReason::Lost,
+        Some(Fault::Hung) => GapReason::Hung,
+        Some(_) => GapReason::Failed,
+        None => GapReason::Uncovered,
+    };
+    let last_ns = track.last_good_ns().map_or(begin_ns, |(_, after_ns)| after_ns);
+    if track.is_frozen()
+        && let Some(knot) = track.last_knot()
+    {
+        gaps.push(Gap { from_ns: knot.hi_ns, to_ns: last_ns.min(end_ns), reason: GapReason::Frozen });
+    }
+    if last_ns < end_ns {
+        gaps.push(Gap { from_ns: last_ns, to_ns: end_ns, reason });
+    }
+    gaps.retain(|gap| gap.from_ns < gap.to_ns);
+    gaps
+}
+
+fn record(gap: &Gap, begin_ns: u64) -> GapRecord {
+    let since = |ns: u64| ns.saturating_sub(begin_ns);
+    GapRecord { from_ns: since(gap.from_ns), to_ns: since(gap.to_ns), reason: reason_text(gap.reason).to_owned() }
+}
+
+/// A second sensor of a device (`<id>/power`) checks its counter.
+fn cross_check(devices: &mut [Device], tracks: &[Track]) {
+    for check in 0..devices.len() {
+        let domain: &Domain = tracks[check].domain();
+        let Some(parent) = domain.parent.as_deref().filter(|parent| domain.id == format!("{parent}/power")) else {
+            continue;
+        };
+        let Some(energy_uj) = devices[check].energy_uj.filter(|&uj| uj > 0) else { continue };
+        let Some(device) = devices.iter_mut().find(|device| device.id == parent) else { continue };
+        let difference = device.energy_uj.map(|uj| (uj as f64 - energy_uj as f64) / energy_uj as f64 * 100.0);
+        device.cross_check = difference.map(|difference_percent| {
+            CrossCheck { method: "integrated power".to_owned(), energy_uj, difference_percent }
+        });
+    }
+}
+
+fn total(devices: &[Device], duration_ns: u64) -> Energy {
+    let zero = Some(0);
+    let mut energy = Energy { high_uj: zero, free_high_uj: zero, pue: 1.0, ..Energy::default() };
+    for device in devices.iter().filter(|device| device.is_summed()) {
+        energy.missing_ns += ((1.0 - device.coverage) * duration_ns as f64).round() as u64;
+        let Some(uj) = device.energy_uj else { continue };
+        energy.total_uj += uj;
+        energy.low_uj += device.low_uj.unwrap_or(0);
+        energy.free_low_uj += device.free_low_uj.unwrap_or(0);
+        energy.high_uj = add_high(energy.high_uj, device.high_uj);
+        energy.free_high_uj = add_high(energy.free_high_uj, device.free_high_uj);
+        match device.quality {
+            Quality::Measured => energy.measured_uj += uj,
+            Quality::Derived => energy.derived_uj += uj,
+            Quality::Estimated => energy.estimated_uj += uj,
+            Quality::Synthetic => energy.synthetic_uj += uj,
+            Quality::Missing => {}
+        }
+    }
+    energy.facility_uj = energy.total_uj;
+    energy
+}
+
+fn add_high(sum: Option<u64>, more: Option<u64>) -> Option<u64> {
+    Some(sum?.saturating_add(more?))
+}

@@ -1,0 +1,146 @@
+//! Bulk accounting over columns: history recomputed at the speed of memory.
+//!
+//! The same arithmetic as the live account, without bounds: wrapping 32-bit counter differences summed as integers, one
+//! multiplication per intensity segment; and the join of many spans with one cumulative timeline.
+
+use crate::Scale;
+use crate::units::uj_at_power;
+
+/// Energy between consecutive values of a 32-bit counter that wraps at 2^32, in raw units: an exact integer.
+///
+/// A point is one counter value; every difference counts, wraps included, as long as less than one range lies between.
+#[must_use]
+pub fn wrapping_energy(raw: &[u32]) -> u64 {
+    let Some((first, rest)) = raw.split_first() else { return 0 };
+    let mut last = *first;
+    let mut sum = 0u64;
+    // Blocks whose inner sums fit 64 bits by far: the compiler turns the differences into vector code.
+    for block in rest.chunks(4096) {
+        sum += u64::from(block[0].wrapping_sub(last));
+        sum += block.windows(2).map(|pair| u64::from(pair[1].wrapping_sub(pair[0]))).sum::<u64>();
+        last = block[block.len() - 1];
+    }
+    sum
+}
+
+/// The same with a plausibility guard: differences above `limit_raw` count as gaps, not as energy. Returns both.
+#[must_use]
+pub fn guarded_energy(raw: &[u32], limit_raw: u32) -> (u64, u64) {
+    let mut sum = 0u64;
+    let mut gaps = 0u64;
+    for pair in raw.windows(2) {
+        let by = pair[1].wrapping_sub(pair[0]);
+        let fits = by <= limit_raw;
+        sum += u64::from(if fits { by } else { 0 });
+        gaps += u64::from(!fits);
+    }
+    (sum, gaps)
+}
+
+/// The raw difference that a power limit allows between two readings at most `step_ns` apart.
+#[must_use]
+pub fn limit_raw(scale: Scale, max_uw: u64, step_ns: u64) -> u32 {
+    let unit_nj = scale.micro(1_000_000_000).max(1);
+    let allowed = u128::from(uj_at_power(max_uw, step_ns)) * 1_000_000_000 / u128::from(unit_nj);
+    u32::try_from(allowed).unwrap_or(u32::MAX)
+}
+
+/// Grams over time-varying intensity: `segments` are `(end index, grams per kilowatt-hour)`, rising, the last one
+/// ending at `raw.len()`. Energy is an integer per segment and is weighed once.
+#[must_use]
+pub fn grams(raw: &[u32], scale: Scale, segments: &[(usize, f64)]) -> f64 {
+    let mut from = 0;
+    let mut grams = 0.0;
+    for &(to, g_per_kwh) in segments {
+        let to = to.min(raw.len());
+        let energy = wrapping_energy(raw.get(from.max(1) - 1..to).unwrap_or(&[]));
+        grams += crate::units::grams(scale.micro(energy), g_per_kwh);
+        from = to;
+    }
+    grams
+}
+
+/// Joins spans with a cumulative timeline: energy of each `(begin_ns, end_ns)`, straight between points.
+///
+/// `begins` and `ends` are sorted each for itself (adjacent or nested spans are); `times` rises. Two cursors run over
+/// the timeline once. `out[i]` receives `E(ends[i]) - E(begins[i])`.
+pub fn join(times: &[u64], energy_uj: &[u64], begins: &[u64], ends: &[u64], out: &mut [u64]) {
+    let mut begin = Cursor::new(times, energy_uj);
+    let mut end = Cursor::new(times, energy_uj);
+    for ((from, to), out) in begins.iter().zip(ends).zip(out) {
+        *out = end.at(*to).saturating_sub(begin.at(*from));
+    }
+}
+
+struct Cursor<'a> {
+    times: &'a [u64],
+    energy: &'a [u64],
+    next: usize,
+}
+
+impl<'a> Cursor<'a> {
+    fn new(times: &'a [u64], energy: &'a [u64]) -> Self {
+        let len = times.len().min(energy.len());
+        Self { times: &times[..len], energy: &energy[..len], next: 0 }
+    }
+
+    fn at(&mut self, t_ns: u64) -> u64 {
+        self.seek(t_ns);
+        let (Some(before), after) = (self.next.checked_sub(1), self.next) else {
+            return self.energy.first().copied().unwrap_or(0);
+        };
+        let (Some(&to_ns), Some(&to_uj)) = (self.times.get(after), self.energy.get(after)) else {
+            return self.energy[before];
+        };
+        let (from_ns, from_uj) = (self.times[before], self.energy[before]);
+        let part = u128::from(to_uj - from_uj) * u128::from(t_ns - from_ns) / u128::from(to_ns - from_ns);
+        from_uj + part as u64
+    }
+
+    /// Galloping: doubling strides from where the cursor stands, then a binary search within the last stride.
+    fn seek(&mut self, t_ns: u64) {
+        let (mut low, mut stride) = (self.next, 1);
+        while low + stride <= self.times.len() && self.times[low + stride - 1] <= t_ns {
+            low += stride;
+            stride *= 2;
+        }
+        let high = (low + stride).min(self.times.len());
+        self.next = low + self.times[low..high].partition_point(|&time| time <= t_ns);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wraps_count_once() {
+        assert_eq!(wrapping_energy(&[u32::MAX - 1, 1, 5]), 3 + 4);
+        assert_eq!(wrapping_energy(&[]), 0);
+        assert_eq!(wrapping_energy(&[7]), 0);
+        let long: Vec<u32> = (0..20_000u32).map(|i| i.wrapping_mul(1_000_003)).collect();
+        assert_eq!(wrapping_energy(&long), 19_999 * 1_000_003);
+    }
+
+    #[test]
+    fn a_jump_over_the_limit_is_a_gap() {
+        assert_eq!(guarded_energy(&[0, 10, 5_000, 5_010], 100), (20, 1));
+        assert_eq!(limit_raw(Scale::MICRO, 100_000_000, 10_000_000), 1_000_000);
+    }
+
+    #[test]
+    fn d11_grams_follow_energy_and_each_segments_intensity() {
+        let raw = [0u32, 3_600_000, 7_200_000];
+        let scale = Scale::UNIT;
+        // 1 kWh at 100 g and 1 kWh at 300 g.
+        assert!((grams(&raw, scale, &[(2, 100.0), (3, 300.0)]) - 400.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn join_interpolates_between_points() {
+        let (times, energy) = ([0, 10, 20, 30], [0, 100, 100, 400]);
+        let mut out = [0; 3];
+        join(&times, &energy, &[0, 5, 22], &[5, 20, 99], &mut out);
+        assert_eq!(out, [50, 50, 400 - 160]);
+    }
+}

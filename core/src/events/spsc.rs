@@ -1,0 +1,78 @@
+//! The ring under the events: pairs of words from one producer to one consumer. Knows nothing of spans.
+//!
+//! `head` counts the pairs written, `tail` those read; neither is ever reset. Only the producer stores `head` and the
+//! slots from `tail + capacity` on; only the consumer stores `tail`. The producer decides whether there is room.
+#![cfg_attr(not(loom), expect(unreachable_pub, reason = "public to the loom models only"))]
+
+use std::marker::PhantomData;
+
+use crossbeam::utils::CachePadded;
+
+use crate::sync::{AtomicU64, Ordering, Orderings};
+
+/// The ring. The two ends take `&self`: who owns which end is settled by the pool.
+#[derive(Debug)]
+pub struct Spsc<O> {
+    head: CachePadded<AtomicU64>,
+    tail: CachePadded<AtomicU64>,
+    slots: Box<[[AtomicU64; 2]]>,
+    orderings: PhantomData<O>,
+}
+
+impl<O: Orderings> Spsc<O> {
+    /// An empty ring of at least `capacity` pairs (a power of two, 2 or more).
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        let zero = || AtomicU64::new(0);
+        let slots = (0..capacity.max(2).next_power_of_two()).map(|_| [zero(), zero()]).collect();
+        Self { head: CachePadded::new(zero()), tail: CachePadded::new(zero()), slots, orderings: PhantomData }
+    }
+
+    /// How many pairs fit.
+    #[must_use]
+    pub fn capacity(&self) -> u64 {
+        self.slots.len() as u64
+    }
+
+    /// How many were written so far. For the producer.
+    #[must_use]
+    pub fn head(&self) -> u64 {
+        // Relaxed: the producer's own, or handed over by the pool's state word.
+        self.head.load(Ordering::Relaxed)
+    }
+
+    /// How many were read so far. For the producer, before it writes over them.
+    #[must_use]
+    pub fn tail(&self) -> u64 {
+        // Acquire: pairs with the release in `drain`; the slots up to here have been read.
+        self.tail.load(Ordering::Acquire)
+    }
+
+    /// Writes pair number `head`, which the producer knows to have room.
+    #[inline]
+    pub fn publish(&self, head: u64, pair: [u64; 2]) {
+        let slot = &self.slots[head as usize & (self.slots.len() - 1)];
+        // Relaxed: published by the store below.
+        slot[0].store(pair[0], Ordering::Relaxed);
+        slot[1].store(pair[1], Ordering::Relaxed);
+        // Release: pairs with the acquire in `drain`.
+        self.head.store(head + 1, O::EVENT_STORE);
+    }
+
+    /// Hands every pair written so far to `take`, in order; returns how many. For the consumer.
+    ///
+    /// Bounded: what is written meanwhile waits for the next call.
+    pub fn drain(&self, mut take: impl FnMut([u64; 2])) -> usize {
+        // Relaxed: the consumer's own.
+        let tail = self.tail.load(Ordering::Relaxed);
+        // Acquire: pairs with the release in `publish`; the slots before it are written.
+        let head = self.head.load(Ordering::Acquire);
+        for index in tail..head {
+            let slot = &self.slots[index as usize & (self.slots.len() - 1)];
+            take([slot[0].load(Ordering::Relaxed), slot[1].load(Ordering::Relaxed)]);
+        }
+        // Release: pairs with the acquire in `tail`; the slots may be written again.
+        self.tail.store(head, Ordering::Release);
+        (head - tail) as usize
+    }
+}

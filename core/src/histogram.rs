@@ -1,0 +1,183 @@
+//! A histogram of power, weighted by time: how long a device drew how much.
+//!
+//! Log-linear: 64 cells to the octave, so a cell is at most 1/64 (1.6 %) of its value wide; below 128 values are exact.
+//! Octaves are allocated when first used: 512 bytes each, 59 of them at most, so 31 KB at the very most and 1 KB for a
+//! device that stays within a factor of two. One writer; not atomic.
+
+/// Cells in an octave.
+const CELLS: usize = 64;
+/// Octaves of a u64: one for 0..64, one for each further power of two.
+#[cfg(test)]
+const OCTAVES: usize = 59;
+
+/// Time-weighted distribution of a value, such as power in mW.
+///
+/// ```
+/// use eco2_core::Histogram;
+///
+/// let mut power = Histogram::new();
+/// power.record(100_000, 9_000_000); // 100 W for 9 ms
+/// power.record(700_000, 1_000_000); // 700 W for 1 ms
+/// let median_mw = power.quantile(0.5).unwrap();
+/// assert!(median_mw.abs_diff(100_000) <= 100_000 / 64);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Histogram {
+    octaves: Vec<Option<Box<[u64; CELLS]>>>,
+    weight_ns: u64,
+    /// `u64::MAX` and 0 while nothing was recorded.
+    least: u64,
+    most: u64,
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Histogram {
+    /// An empty histogram; allocates nothing.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { octaves: Vec::new(), weight_ns: 0, least: u64::MAX, most: 0 }
+    }
+
+    /// Adds that the value was `value_mw` for `weight_ns` ns; a weight of 0 changes nothing. Saturates.
+    #[inline]
+    pub fn record(&mut self, value_mw: u64, weight_ns: u64) {
+        let (octave, cell) = place_of(value_mw);
+        let Some(Some(cells)) = self.octaves.get_mut(octave) else { return self.record_first(value_mw, weight_ns) };
+        if weight_ns == 0 {
+            return;
+        }
+        cells[cell] = cells[cell].saturating_add(weight_ns);
+        self.weight_ns = self.weight_ns.saturating_add(weight_ns);
+        self.least = self.least.min(value_mw);
+        self.most = self.most.max(value_mw);
+    }
+
+    /// The first of an octave: allocates it.
+    #[cold]
+    fn record_first(&mut self, value_mw: u64, weight_ns: u64) {
+        if weight_ns > 0 {
+            self.octave(place_of(value_mw).0);
+            self.record(value_mw, weight_ns);
+        }
+    }
+
+    /// Adds everything that another histogram holds. Order does not matter.
+    pub fn merge(&mut self, other: &Self) {
+        for (octave, cells) in other.octaves.iter().enumerate() {
+            let Some(cells) = cells else { continue };
+            let sums = self.octave(octave).iter_mut().zip(cells.iter());
+            sums.for_each(|(sum, more)| *sum = sum.saturating_add(*more));
+        }
+        self.weight_ns = self.weight_ns.saturating_add(other.weight_ns);
+        self.least = self.least.min(other.least);
+        self.most = self.most.max(other.most);
+    }
+
+    /// The value below or at which the share `q` (0 to 1) of the time was spent, within 0.8 %.
+    ///
+    /// The middle of the cell of the smallest such value, or the exact extreme where that is nearer. `None` when empty
+    /// or when `q` is not within 0 and 1.
+    #[must_use]
+    pub fn quantile(&self, q: f64) -> Option<u64> {
+        if self.weight_ns == 0 || !(0.0..=1.0).contains(&q) {
+            return None;
+        }
+        let rank = ((q * self.weight_ns as f64).ceil() as u64).clamp(1, self.weight_ns);
+        let mut seen: u64 = 0;
+        for (octave, cells) in self.octaves.iter().enumerate() {
+            for (cell, weight) in cells.iter().flat_map(|cells| cells.iter().enumerate()) {
+                seen = seen.saturating_add(*weight);
+                if seen >= rank {
+                    return Some(middle_of(octave, cell).clamp(self.least, self.most));
+                }
+            }
+        }
+        Some(self.most)
+    }
+
+    /// The largest value recorded, exactly.
+    #[must_use]
+    pub fn max(&self) -> Option<u64> {
+        (self.weight_ns > 0).then_some(self.most)
+    }
+
+    /// The smallest value recorded, exactly.
+    #[must_use]
+    pub fn min(&self) -> Option<u64> {
+        (self.weight_ns > 0).then_some(self.least)
+    }
+
+    /// The time recorded, in ns.
+    #[must_use]
+    pub fn weight_ns(&self) -> u64 {
+        self.weight_ns
+    }
+
+    fn octave(&mut self, octave: usize) -> &mut [u64; CELLS] {
+        if octave >= self.octaves.len() {
+            self.octaves.resize_with(octave + 1, || None);
+        }
+        self.octaves[octave].get_or_insert_with(|| Box::new([0; CELLS]))
+    }
+}
+
+/// Octave and cell of a value. Octave 0 is 0..64; octave n is 2^(n+5)..2^(n+6) in cells of 2^(n-1).
+fn place_of(value: u64) -> (usize, usize) {
+    let octave = (value | 63).ilog2() - 5;
+    let cell = (value >> octave.saturating_sub(1)) & (CELLS as u64 - 1);
+    (octave as usize, cell as usize)
+}
+
+/// The middle of a cell, rounded down.
+fn middle_of(octave: usize, cell: usize) -> u64 {
+    let shift = octave.saturating_sub(1);
+    let offset = if octave == 0 { 0 } else { CELLS };
+    let low = ((offset + cell) as u64) << shift;
+    low + ((1 << shift) - 1) / 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_follow_the_definition() {
+        assert_eq!(place_of(0), (0, 0));
+        assert_eq!(place_of(63), (0, 63));
+        assert_eq!(place_of(64), (1, 0));
+        assert_eq!(place_of(127), (1, 63));
+        assert_eq!(place_of(128), (2, 0));
+        assert_eq!(place_of(129), (2, 0));
+        assert_eq!(place_of(130), (2, 1));
+        assert_eq!(place_of(u64::MAX), (OCTAVES - 1, 63));
+        assert_eq!(middle_of(1, 0), 64);
+        assert_eq!(middle_of(3, 0), 257); // 256..260
+    }
+
+    #[test]
+    fn unused_octaves_cost_nothing() {
+        let mut power = Histogram::new();
+        assert_eq!(power.octaves.capacity(), 0);
+        power.record(1_000_000, 1);
+        assert_eq!(power.octaves.iter().flatten().count(), 1);
+        for bit in 0..64 {
+            power.record(1 << bit, 1);
+        }
+        assert_eq!(power.octaves.iter().flatten().count(), OCTAVES);
+    }
+
+    #[test]
+    fn nothing_recorded_has_no_quantile() {
+        let mut power = Histogram::new();
+        power.record(5, 0);
+        assert_eq!(power.quantile(0.5), None);
+        power.record(5, 1);
+        assert_eq!(power.quantile(0.5), Some(5));
+        assert_eq!((power.quantile(1.1), power.quantile(-0.1), power.quantile(f64::NAN)), (None, None, None));
+    }
+}

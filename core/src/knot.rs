@@ -1,0 +1,187 @@
+//! Knots and edges: when a counter is known to have stood where, and what that says about an instant.
+
+/// One observed update of a counter: it reached `uj` somewhere within `[lo_ns, hi_ns]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Knot {
+    /// The update happened no earlier, monotonic nanoseconds; 0 for the very first value, whose age is unknown.
+    pub lo_ns: u64,
+    /// The update happened no later, monotonic nanoseconds.
+    pub hi_ns: u64,
+    /// Best guess of the instant, monotonic nanoseconds.
+    pub at_ns: u64,
+    /// Energy counted until then, microjoules since the first reading.
+    pub uj: u64,
+    /// First value of a segment.
+    pub first: bool,
+    /// Whether all energy since the knot before is in `uj`; not after a reset or a wrap that may be several.
+    pub whole: bool,
+}
+
+impl Knot {
+    /// A change seen between two readings: the middle of the bracket is the best guess.
+    #[must_use]
+    pub fn change(lo_ns: u64, hi_ns: u64, uj: u64) -> Self {
+        let at_ns = lo_ns + hi_ns.saturating_sub(lo_ns) / 2;
+        Self { lo_ns, hi_ns, at_ns, uj, first: false, whole: true }
+    }
+
+    /// First value of a segment: seen at `hi_ns`, of an age that the next two changes will tell.
+    #[must_use]
+    pub fn first(lo_ns: u64, hi_ns: u64, uj: u64) -> Self {
+        Self { lo_ns, hi_ns, at_ns: hi_ns, uj, first: true, whole: false }
+    }
+}
+
+/// What is known of the energy between two edges, microjoules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// At least this much.
+    pub low_uj: u64,
+    /// At most this much; `None`: unbounded.
+    pub high_uj: Option<u64>,
+}
+
+/// One side of an edge's knowledge: what bounds the energy of spans that start or end there.
+///
+/// A span's energy is at least `end.floor_end - start.floor_start` and at most `end.ceil_end - start.ceil_start`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Side {
+    pub(crate) floor_start: u64,
+    pub(crate) floor_end: u64,
+    pub(crate) ceil_start: u64,
+    pub(crate) ceil_end: u64,
+    /// Unbounded stretches wholly before the edge.
+    pub(crate) open_start: u32,
+    /// Unbounded stretches that begin before the edge.
+    pub(crate) open_end: u32,
+}
+
+impl Side {
+    /// From what is known of the energy until the edge: at least `low` at its earliest, at most `high` at its latest.
+    pub(crate) fn counted(low: u64, high: Option<u64>) -> Self {
+        let (floor_start, ceil_end) = (high.unwrap_or(u64::MAX), high.unwrap_or(0));
+        let open_end = u32::from(high.is_none());
+        Self { floor_start, floor_end: low, ceil_start: low, ceil_end, open_start: 0, open_end }
+    }
+
+    /// Nothing known but that energy is not negative.
+    pub(crate) fn unknown() -> Self {
+        Self::counted(0, None)
+    }
+
+    pub(crate) fn between(start: &Self, end: &Self) -> Bounds {
+        let low_uj = end.floor_end.saturating_sub(start.floor_start);
+        let bounded = end.open_end == start.open_start;
+        let high_uj = bounded.then(|| end.ceil_end.saturating_sub(start.ceil_start));
+        Bounds { low_uj, high_uj }
+    }
+}
+
+/// One instant seen by one domain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Edge {
+    /// The estimate of the energy until this instant, microjoules; spans are differences of these.
+    pub uj: u64,
+    pub(crate) free: Side,
+    pub(crate) limited: Side,
+    /// Whether the knots on both sides were there.
+    pub settled: bool,
+}
+
+impl Edge {
+    /// Bounds of the energy from `start` to `end` that need no assumption on the load.
+    #[must_use]
+    pub fn free_between(start: &Self, end: &Self) -> Bounds {
+        Side::between(&start.free, &end.free)
+    }
+
+    /// The same, tightened by the domain's power limits where they are known.
+    #[must_use]
+    pub fn limited_between(start: &Self, end: &Self) -> Bounds {
+        Side::between(&start.limited, &end.limited)
+    }
+}
+
+/// Learns a counter's update period from the distance between its changes.
+#[derive(Debug, Clone)]
+pub struct Period {
+    distances: [u64; DISTANCES],
+    changes: usize,
+    /// Readings per change, smoothed, in 1/256.
+    reads: u64,
+    since: u64,
+    usual: Option<Usual>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Usual {
+    median_ns: u64,
+    mean_ns: u64,
+}
+
+/// Distances kept: enough for a mean that a few late polls cannot move.
+const DISTANCES: usize = 32;
+/// The usual distance is worked out anew after this many changes.
+const REFRESH: usize = 8;
+
+impl Default for Period {
+    fn default() -> Self {
+        Self { distances: [0; DISTANCES], changes: 0, reads: 256, since: 0, usual: None }
+    }
+}
+
+impl Period {
+    /// A reading without a change.
+    pub fn same(&mut self) {
+        self.since += 1;
+    }
+
+    /// A change, this long after the one before.
+    pub fn change(&mut self, distance_ns: u64) {
+        let reads = (std::mem::take(&mut self.since) + 1) * 256;
+        self.reads = if self.changes == 0 { reads } else { (self.reads * 7 + reads) / 8 };
+        self.distances[self.changes % DISTANCES] = distance_ns;
+        self.changes += 1;
+        if self.changes < REFRESH || self.changes.is_multiple_of(REFRESH) {
+            self.refresh();
+        }
+    }
+
+    fn refresh(&mut self) {
+        let kept = self.changes.min(DISTANCES);
+        let mut sorted = self.distances;
+        let sorted = &mut sorted[..kept];
+        sorted.sort_unstable();
+        let median_ns = sorted[kept / 2];
+        // Missed updates show as multiples: they are left out of the mean.
+        let single = sorted.iter().filter(|&&ns| ns > median_ns / 2 && ns < median_ns / 2 * 3);
+        let (sum, count) = single.fold((0u128, 0u128), |(sum, count), &ns| (sum + u128::from(ns), count + 1));
+        let mean_ns = u64::try_from(sum / count.max(1)).unwrap_or(median_ns);
+        self.usual = Some(Usual { median_ns, mean_ns });
+    }
+
+    /// Mean distance between updates, nanoseconds, once three are known and there are at least 1.5 reads a change:
+    /// polled more slowly, only the polling would be learned.
+    #[must_use]
+    pub fn learned_ns(&self) -> Option<u64> {
+        let resolved = self.changes >= 3 && self.reads >= 384;
+        self.usual.filter(|_| resolved).map(|usual| usual.mean_ns)
+    }
+
+    /// The median distance between changes as seen, whatever limits it.
+    #[must_use]
+    pub fn median_ns(&self) -> Option<u64> {
+        self.usual.map(|usual| usual.median_ns)
+    }
+
+    /// Best guess of an update's instant within its bracket: one period after the last, drawn towards the middle.
+    /// A counter that keeps time is thereby dated better than the polls around it.
+    #[must_use]
+    pub fn date(&self, last_ns: u64, lo_ns: u64, hi_ns: u64) -> u64 {
+        let middle_ns = lo_ns + hi_ns.saturating_sub(lo_ns) / 2;
+        let Some(period_ns) = self.learned_ns() else { return middle_ns };
+        let expected_ns = last_ns.saturating_add(period_ns);
+        let drawn_ns = expected_ns - expected_ns / 8 + middle_ns / 8;
+        drawn_ns.clamp(lo_ns, hi_ns.max(lo_ns))
+    }
+}

@@ -1,0 +1,340 @@
+//! The ledger: readings on one side, begin and end on the other, joined per domain as knots arrive.
+//!
+//! A span is two edges. An edge waits, domain by domain, for the first knot after it; then its energy is settled, and
+//! with both edges settled the span enters the total of its name. Nothing is kept of a settled span but its sums.
+
+use std::collections::VecDeque;
+
+use crate::fold::Outcome;
+use crate::spans::{NameTotal, Settled};
+use crate::{Domain, Edge, GapReason, NameId, Names, Reading, Track};
+
+/// An edge in the ledger's slab.
+type EdgeIndex = u32;
+
+/// Accounts readings and spans.
+#[derive(Debug)]
+pub struct Ledger {
+    pub(crate) tracks: Vec<Track>,
+    pub(crate) names: Names,
+    pub(crate) totals: Vec<NameTotal>,
+    pub(crate) opened_ns: u64,
+    pub(crate) unmatched: u64,
+    waiting: Vec<VecDeque<EdgeIndex>>,
+    edges: Vec<Pending>,
+    unused: Vec<EdgeIndex>,
+    open: Vec<Vec<(NameId, EdgeIndex)>>,
+    closed: VecDeque<Closed>,
+    run: EdgeIndex,
+}
+
+/// A marked instant: the beginning of a span that replay keeps open.
+#[derive(Debug)]
+pub struct Mark(EdgeIndex);
+
+#[derive(Debug, Default)]
+struct Pending {
+    at_ns: u64,
+    error_ns: u64,
+    missing: usize,
+    references: u32,
+    seen: Vec<Edge>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Closed {
+    name: NameId,
+    start: EdgeIndex,
+    end: EdgeIndex,
+}
+
+impl Ledger {
+    /// An empty ledger whose run begins at `opened_ns`; `cap` limits the number of names.
+    #[must_use]
+    pub fn new(opened_ns: u64, cap: usize) -> Self {
+        let mut ledger = Self {
+            tracks: Vec::new(),
+            names: Names::new(cap),
+            totals: Vec::new(),
+            opened_ns,
+            unmatched: 0,
+            waiting: Vec::new(),
+            edges: Vec::new(),
+            unused: Vec::new(),
+            open: Vec::new(),
+            closed: VecDeque::new(),
+            run: 0,
+        };
+        ledger.run = ledger.edge(opened_ns, 0);
+        ledger
+    }
+
+    /// Adds a domain; returns its index. Domains may come at any time, and are uncovered until then.
+    pub fn add_domain(&mut self, domain: Domain) -> usize {
+        self.tracks.push(Track::new(domain));
+        let mut waiting: Vec<EdgeIndex> = Vec::new();
+        for (index, edge) in self.edges.iter_mut().enumerate().filter(|(_, edge)| edge.references > 0) {
+            edge.seen.push(Edge::default());
+            edge.missing += 1;
+            waiting.push(index as EdgeIndex);
+        }
+        waiting.sort_unstable_by_key(|&index| self.edges[index as usize].at_ns);
+        self.waiting.push(waiting.into());
+        self.tracks.len() - 1
+    }
+
+    /// When the run began, monotonic nanoseconds.
+    #[must_use]
+    pub fn opened_ns(&self) -> u64 {
+        self.opened_ns
+    }
+
+    /// Ends without a begin.
+    #[must_use]
+    pub fn unmatched(&self) -> u64 {
+        self.unmatched
+    }
+
+    /// The domains' tracks, in the order they were added.
+    #[must_use]
+    pub fn tracks(&self) -> &[Track] {
+        &self.tracks
+    }
+
+    /// The id of a span name.
+    pub fn intern(&mut self, name: &str) -> NameId {
+        self.names.intern(name)
+    }
+
+    /// The table of span names.
+    #[must_use]
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// Takes a reading; `None` for a domain that was never added.
+    pub fn reading(&mut self, domain: usize, reading: &Reading) -> Option<Outcome> {
+        let outcome = self.tracks.get_mut(domain)?.push(reading);
+        if !matches!(outcome, Outcome::Same | Outcome::Failed(_)) {
+            self.resolve(domain);
+        }
+        Some(outcome)
+    }
+
+    /// Something broke the counters of all domains (suspend) or of one.
+    pub fn break_segment(&mut self, domain: Option<usize>, reason: GapReason) {
+        match domain {
+            Some(index) => self.tracks.get_mut(index).into_iter().for_each(|track| track.break_segment(reason)),
+            None => self.tracks.iter_mut().for_each(|track| track.break_segment(reason)),
+        }
+    }
+
+    /// Moves the run's beginning, before any span: to the instant at which every counter had been read once.
+    pub fn restart_at(&mut self, opened_ns: u64) {
+        let old = self.run;
+        self.run = self.edge(opened_ns, 0);
+        self.opened_ns = opened_ns;
+        self.release(old);
+    }
+
+    /// A span begins on `thread` at an instant known to `±error_ns`.
+    pub fn begin(&mut self, thread: usize, name: NameId, at_ns: u64, error_ns: u64) {
+        let start = self.edge(at_ns, error_ns);
+        self.opened(thread).push((name, start));
+    }
+
+    /// The nearest open span of that name on that thread ends; `false` (and counted) if there is none.
+    pub fn end(&mut self, thread: usize, name: NameId, at_ns: u64, error_ns: u64) -> bool {
+        let Some(start) = self.take_open(thread, name) else {
+            self.unmatched += 1;
+            return false;
+        };
+        let end = self.edge(self.edges[start as usize].at_ns.max(at_ns), error_ns);
+        self.close_span(Closed { name, start, end });
+        true
+    }
+
+    /// One span ends and the next of that name begins, at one instant and with one edge.
+    pub fn step(&mut self, thread: usize, name: NameId, at_ns: u64, error_ns: u64) {
+        let start = self.take_open(thread, name);
+        let at_ns = start.map_or(at_ns, |start| self.edges[start as usize].at_ns.max(at_ns));
+        let edge = self.edge(at_ns, error_ns);
+        self.edges[edge as usize].references += u32::from(start.is_some());
+        self.opened(thread).push((name, edge));
+        if let Some(start) = start {
+            self.close_span(Closed { name, start, end: edge });
+        }
+    }
+
+    /// Marks an instant from which a span will be counted; give it back to [`Ledger::close`].
+    pub fn mark(&mut self, at_ns: u64) -> Mark {
+        Mark(self.edge(at_ns, 0))
+    }
+
+    /// Closes a span that began at `start`.
+    pub fn close(&mut self, name: NameId, start: Mark, at_ns: u64) {
+        let end = self.edge(self.edges[start.0 as usize].at_ns.max(at_ns), 0);
+        self.close_span(Closed { name, start: start.0, end });
+    }
+
+    /// Whether every edge of an ended span, and `at_ns`, has its knots.
+    #[must_use]
+    pub fn settled(&self, at_ns: u64) -> bool {
+        self.closed.is_empty() && self.tracks.iter().all(|track| track.resolvable(at_ns))
+    }
+
+    /// Spans that have ended and still wait for knots.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.closed.len()
+    }
+
+    /// Gives up waiting for knots of domains that have been silent since before `since_ns`: their edges are settled as
+    /// they stand, with open upper bounds, so that a dead counter holds up nothing and memory stays bounded.
+    pub fn give_up(&mut self, since_ns: u64) {
+        for domain in 0..self.tracks.len() {
+            while let Some(&index) = self.waiting[domain].front() {
+                let edge = &mut self.edges[index as usize];
+                if edge.at_ns >= since_ns {
+                    break;
+                }
+                edge.seen[domain] = Edge { settled: true, ..self.tracks[domain].at(edge.at_ns, edge.error_ns) };
+                edge.missing -= 1;
+                self.waiting[domain].pop_front();
+            }
+        }
+        self.settle();
+    }
+
+    fn opened(&mut self, thread: usize) -> &mut Vec<(NameId, EdgeIndex)> {
+        if self.open.len() <= thread {
+            self.open.resize_with(thread + 1, Vec::new);
+        }
+        &mut self.open[thread]
+    }
+
+    fn take_open(&mut self, thread: usize, name: NameId) -> Option<EdgeIndex> {
+        let open = self.opened(thread);
+        open.iter().rposition(|(opened, _)| *opened == name).map(|index| open.remove(index).1)
+    }
+
+    fn close_span(&mut self, span: Closed) {
+        self.closed.push_back(span);
+        self.settle();
+    }
+
+    fn edge(&mut self, at_ns: u64, error_ns: u64) -> EdgeIndex {
+        let index = self.unused.pop().unwrap_or_else(|| {
+            self.edges.push(Pending::default());
+            (self.edges.len() - 1) as EdgeIndex
+        });
+        let edge = &mut self.edges[index as usize];
+        (edge.at_ns, edge.error_ns, edge.references, edge.missing) = (at_ns, error_ns, 1, 0);
+        edge.seen.clear();
+        for (track, waiting) in self.tracks.iter().zip(&mut self.waiting) {
+            let seen = track.at(at_ns, error_ns);
+            edge.seen.push(seen);
+            if !seen.settled {
+                edge.missing += 1;
+                waiting.push_back(index);
+            }
+        }
+        self.sort_back(index, at_ns);
+        index
+    }
+
+    /// Edges come nearly in order; a late one sinks to its place.
+    fn sort_back(&mut self, index: EdgeIndex, at_ns: u64) {
+        for waiting in &mut self.waiting {
+            let mut at = match waiting.back() {
+                Some(&last) if last == index => waiting.len() - 1,
+                _ => continue,
+            };
+            while at > 0 && self.edges[waiting[at - 1] as usize].at_ns > at_ns {
+                waiting.swap(at, at - 1);
+                at -= 1;
+            }
+        }
+    }
+
+    fn resolve(&mut self, domain: usize) {
+        let (track, waiting) = (&self.tracks[domain], &mut self.waiting[domain]);
+        let mut done = false;
+        while let Some(&index) = waiting.front() {
+            let edge = &mut self.edges[index as usize];
+            let seen = track.at(edge.at_ns, edge.error_ns);
+            if !seen.settled {
+                break;
+            }
+            edge.seen[domain] = seen;
+            edge.missing -= 1;
+            done |= edge.missing == 0;
+            waiting.pop_front();
+        }
+        if done {
+            self.settle();
+        }
+    }
+
+    fn settle(&mut self) {
+        while let Some(&span) = self.closed.front() {
+            let (start, end) = (&self.edges[span.start as usize], &self.edges[span.end as usize]);
+            if start.missing + end.missing > 0 {
+                return;
+            }
+            let at = span.name.0 as usize;
+            if self.totals.len() <= at {
+                self.totals.resize_with(at + 1, NameTotal::default);
+            }
+            self.totals[at].add(&settled(start, end));
+            self.closed.pop_front();
+            self.release(span.start);
+            self.release(span.end);
+        }
+    }
+
+    fn release(&mut self, index: EdgeIndex) {
+        let edge = &mut self.edges[index as usize];
+        edge.references -= 1;
+        if edge.references > 0 {
+            return;
+        }
+        if edge.missing > 0 {
+            for waiting in &mut self.waiting {
+                waiting.retain(|&other| other != index);
+            }
+        }
+        self.unused.push(index);
+    }
+
+    /// The run's first edge as it is known now.
+    pub(crate) fn run_start(&self) -> Vec<Edge> {
+        self.seen_now(self.run)
+    }
+
+    /// Totals by name including ended spans that still wait; `true` where some do.
+    pub(crate) fn totals_now(&self) -> Vec<(NameTotal, bool)> {
+        let mut totals: Vec<_> = self.totals.iter().map(|total| (total.clone(), false)).collect();
+        for span in &self.closed {
+            let at = span.name.0 as usize;
+            if totals.len() <= at {
+                totals.resize_with(at + 1, || (NameTotal::default(), false));
+            }
+            let (starts, ends) = (self.seen_now(span.start), self.seen_now(span.end));
+            let (from_ns, to_ns) = (self.edges[span.start as usize].at_ns, self.edges[span.end as usize].at_ns);
+            totals[at].0.add(&Settled { from_ns, to_ns, starts: &starts, ends: &ends });
+            totals[at].1 = true;
+        }
+        totals
+    }
+
+    fn seen_now(&self, index: EdgeIndex) -> Vec<Edge> {
+        let edge = &self.edges[index as usize];
+        let seen = edge.seen.iter().zip(&self.tracks);
+        seen.map(|(seen, track)| if seen.settled { *seen } else { track.at(edge.at_ns, edge.error_ns) }).collect()
+    }
+}
+
+fn settled<'a>(start: &'a Pending, end: &'a Pending) -> Settled<'a> {
+    Settled { from_ns: start.at_ns, to_ns: end.at_ns, starts: &start.seen, ends: &end.seen }
+}

@@ -1,0 +1,62 @@
+//! The account: what hardware counters said, turned into energy with bounds.
+//!
+//! This crate is arithmetic over plain data. It opens no file, starts no thread, reads no clock and knows no vendor:
+//! readings come in as values ([`Reading`]), energy comes out as integers with an interval around them ([`Account`]).
+//! Energy is unsigned microjoules since the meter opened, time is nanoseconds of the monotonic clock.
+
+#![forbid(unsafe_code)]
+
+mod account;
+pub mod attribution;
+pub mod batch;
+mod bounds;
+mod budget;
+mod domain;
+mod events;
+mod fold;
+mod gauge;
+mod histogram;
+mod knot;
+mod ledger;
+mod merge;
+mod names;
+mod overlap;
+mod power;
+mod reading;
+pub mod report;
+mod scale;
+mod slack;
+mod spans;
+mod sync;
+mod timeline;
+mod track;
+pub mod units;
+
+pub use account::Account;
+pub use budget::{Budget, Decision, Limit, Spent, Usage};
+pub use domain::{Component, Domain, Kind, Quality};
+pub use events::{Event, EventConsumer, EventKind, EventPool, MAX_OPEN, Producer};
+pub use fold::{Fold, Outcome};
+pub use gauge::Gauge;
+pub use histogram::Histogram;
+pub use knot::{Bounds, Edge, Knot, Period};
+pub use ledger::{Ledger, Mark};
+pub use merge::{CounterKey, Merged, Stretch, Union};
+pub use names::{NameId, Names};
+pub use overlap::summed;
+pub use reading::{Fault, Gap, GapReason, Reading};
+pub use scale::Scale;
+pub use timeline::{
+    DomainPoint, Energies, MAX_DOMAINS, Snapshot, Timeline, TimelineReader, TimelineWriter, TooManyDomains,
+};
+
+pub use track::{Counts, Track};
+
+/// The lock-free parts' insides, for the loom models in `tests/loom.rs`.
+#[cfg(loom)]
+#[doc(hidden)]
+pub mod model {
+    pub use crate::events::spsc::Spsc;
+    pub use crate::sync::{AtomicU64, Ordering, Orderings, Sound};
+    pub use crate::timeline::ring::{Line, Ring};
+}

@@ -1,0 +1,71 @@
+//! What a source hands over: a value between two readings of the clock, or the reason why there is none.
+
+use serde::{Deserialize, Serialize};
+
+/// One reading of one domain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    /// Monotonic clock before the value was read, in nanoseconds.
+    pub before_ns: u64,
+    /// Monotonic clock after the value was read, in nanoseconds.
+    pub after_ns: u64,
+    /// The raw value in the domain's unit, or why there is none. A failed read is never a zero.
+    pub value: Result<u64, Fault>,
+}
+
+/// Why a domain gave no value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Fault {
+    /// The read failed or returned something that is not a number.
+    Failed,
+    /// Permission was denied.
+    Denied,
+    /// The device does not offer this quantity.
+    Unsupported,
+    /// The device answered with its "not available" sentinel.
+    NotAvailable,
+    /// The device is lost (fell off the bus).
+    Lost,
+    /// The interface vanished (module unloaded, hot-removed).
+    Gone,
+    /// The call did not return in time.
+    Hung,
+}
+
+/// A stretch of time in which a domain's energy is not known to the counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// Start, monotonic nanoseconds.
+    pub from_ns: u64,
+    /// End, monotonic nanoseconds.
+    pub to_ns: u64,
+    /// Why.
+    pub reason: GapReason,
+}
+
+/// Why there is a gap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum GapReason {
+    /// The counter was reset (driver reload, GPU reset): a new segment began.
+    Reset,
+    /// The counter may have wrapped more than once between two readings: the energy is at least what was seen.
+    WrapAmbiguous,
+    /// The counter stood still while updates were due.
+    Frozen,
+    /// The machine slept.
+    Suspend,
+    /// Reads failed.
+    Failed,
+    /// The device was lost or vanished.
+    Lost,
+    /// The source did not answer in time.
+    Hung,
+    /// No reading covers this time (before the first or after the last).
+    Uncovered,
+    /// A value that cannot be (more than the power limit allows) was rejected.
+    Implausible,
+}

@@ -1,0 +1,414 @@
+//! The report as data: schema `eco2.report/1`. Fields are added, never renamed.
+//!
+//! Energies are integer microjoules. `None` (JSON `null`) means *not known*: a missing high bound is "at least the low
+//! bound", a missing figure is not zero. Rendering lives in `eco2-report`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Component, Quality};
+
+/// The schema's name.
+pub const SCHEMA: &str = "eco2.report/1";
+
+/// A whole report.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// Always [`SCHEMA`].
+    pub schema: String,
+    /// Which run this is.
+    pub run: Run,
+    /// Sums over the devices that do not overlap.
+    pub energy: Energy,
+    /// One entry a domain, overlapping ones included.
+    pub devices: Vec<Device>,
+    /// Totals by span name.
+    pub spans: Vec<Span>,
+    /// What was done with the energy.
+    pub work: Work,
+    /// The command's share of the host's energy; `None` where nothing allows to tell.
+    pub attribution: Option<Attribution>,
+    /// Grams, with where each came from; `None` when pricing was not asked for.
+    pub carbon: Option<Carbon>,
+    /// Every source that was looked for.
+    pub sources: Vec<SourceStatus>,
+    /// What happened during the run.
+    pub events: Vec<EventRecord>,
+    /// What measuring cost.
+    #[serde(rename = "self")]
+    pub own: SelfCost,
+}
+
+/// Identity of a run.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Run {
+    /// Unique id; names the log.
+    pub id: String,
+    /// The name given, or the command's.
+    pub name: String,
+    /// Labels, given or found (SLURM, cgroup, Kubernetes).
+    pub labels: BTreeMap<String, String>,
+    /// The command and its arguments; redacted on request.
+    pub command: Vec<String>,
+    /// Wall clock at the start, RFC 3339 UTC. A label: durations come from the monotonic clock.
+    pub started_at: String,
+    /// Wall clock at the end: start plus monotonic duration.
+    pub ended_at: String,
+    /// Monotonic duration, nanoseconds.
+    pub duration_ns: u64,
+    /// The command's exit code; `None` while running or without a command.
+    pub exit_code: Option<i32>,
+    /// `provisional` while edges wait for their knots, else `final`.
+    pub state: State,
+    /// One entry a (re)start.
+    pub attempts: Vec<Attempt>,
+    /// Where it ran.
+    pub host: Host,
+    /// What measured it.
+    pub tool: Tool,
+}
+
+/// One start of a run.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Counted from 0.
+    pub number: u32,
+    /// Wall clock at its start, RFC 3339 UTC.
+    pub started_at: String,
+    /// Monotonic duration, nanoseconds.
+    pub duration_ns: u64,
+    /// Energy of this attempt, microjoules.
+    pub energy_uj: u64,
+}
+
+/// The machine.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Host {
+    /// Kernel's boot id; counters are comparable only within one.
+    pub boot_id: String,
+    /// Host name.
+    pub hostname: String,
+    /// Kernel release.
+    pub kernel: String,
+}
+
+/// The tool.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Tool {
+    /// Version of eco2.
+    pub version: String,
+}
+
+/// Whether a figure may still change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Knots are still to come.
+    #[default]
+    Provisional,
+    /// Settled.
+    Final,
+}
+
+/// Sums over non-overlapping devices, in microjoules.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Energy {
+    /// The estimate; lies in `[low_uj, high_uj]`.
+    pub total_uj: u64,
+    /// Lower bound, power limits used where known.
+    pub low_uj: u64,
+    /// Upper bound; `None`: unbounded, "at least `low_uj`".
+    pub high_uj: Option<u64>,
+    /// Lower bound without any assumption on power.
+    pub free_low_uj: u64,
+    /// Upper bound without any assumption on power.
+    pub free_high_uj: Option<u64>,
+    /// Part of the total from energy counters.
+    pub measured_uj: u64,
+    /// Part from integrated power.
+    pub derived_uj: u64,
+    /// Part from models.
+    pub estimated_uj: u64,
+    /// Part that was generated on request.
+    pub synthetic_uj: u64,
+    /// Device-time without knowledge, summed over devices, nanoseconds.
+    pub missing_ns: u64,
+    /// Total times PUE, microjoules.
+    pub facility_uj: u64,
+    /// Power usage effectiveness used; 1 unless given.
+    pub pue: f64,
+}
+
+/// One domain's account.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Device {
+    /// Stable id.
+    pub id: String,
+    /// Part.
+    pub component: Component,
+    /// Domain name.
+    pub domain: String,
+    /// For people.
+    pub name: String,
+    /// Source name.
+    pub source: String,
+    /// How the figures came about.
+    pub quality: Quality,
+    /// Energy over the run; `None` when nothing was read.
+    pub energy_uj: Option<u64>,
+    /// Lower bound.
+    pub low_uj: Option<u64>,
+    /// Upper bound; `None` with a figure beside it: unbounded.
+    pub high_uj: Option<u64>,
+    /// Lower bound without any assumption on power.
+    pub free_low_uj: Option<u64>,
+    /// Upper bound without any assumption on power.
+    pub free_high_uj: Option<u64>,
+    /// Declared gain error of the sensor, percent; beside the bounds, not in them.
+    pub gain_percent: Option<f64>,
+    /// Mean power over the covered time, watts.
+    pub mean_w: Option<f64>,
+    /// Highest mean power between two knots at least 50 ms apart, watts.
+    pub peak_w: Option<f64>,
+    /// Power at 50 %, 90 % and 99 % of the time, watts (log-linear histogram, 1.6 % wide).
+    pub power_w: Option<Quantiles>,
+    /// Covered share of the run, 0 to 1.
+    pub coverage: f64,
+    /// Learned update period of the counter, nanoseconds.
+    pub update_period_ns: Option<u64>,
+    /// Wraps folded.
+    pub wraps: u64,
+    /// Resets seen.
+    pub resets: u64,
+    /// Readings that were clamped or rejected.
+    pub anomalies: u64,
+    /// Reads that failed.
+    pub failures: u64,
+    /// Readings taken.
+    pub readings: u64,
+    /// Times without knowledge.
+    pub gaps: Vec<GapRecord>,
+    /// Ids of the devices that this one contains or is contained in; never summed unless empty.
+    pub overlaps: Vec<String>,
+    /// Energy as another sensor of the device had it, where there is one.
+    pub cross_check: Option<CrossCheck>,
+    /// Gauges of the device.
+    pub gauges: Vec<GaugeSummary>,
+}
+
+impl Device {
+    /// Whether it enters the run's total: nothing else counts the same energy.
+    #[must_use]
+    pub fn is_summed(&self) -> bool {
+        self.overlaps.is_empty()
+    }
+}
+
+/// Quantiles of power, watts.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Quantiles {
+    /// Median.
+    pub p50: f64,
+    /// Ninth decile.
+    pub p90: f64,
+    /// 99th percentile.
+    pub p99: f64,
+}
+
+/// Counter against integrated power.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CrossCheck {
+    /// What was integrated.
+    pub method: String,
+    /// Energy by it, microjoules.
+    pub energy_uj: u64,
+    /// `(counter - check) / check`, percent.
+    pub difference_percent: f64,
+}
+
+/// A gap as reported.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GapRecord {
+    /// Start, nanoseconds since the run began.
+    pub from_ns: u64,
+    /// End, nanoseconds since the run began.
+    pub to_ns: u64,
+    /// Why: `reset`, `wrap-ambiguous`, `frozen`, …
+    pub reason: String,
+}
+
+/// A gauge over the run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GaugeSummary {
+    /// What it is.
+    pub name: String,
+    /// Base unit.
+    pub unit: String,
+    /// Mean of the readings.
+    pub mean: f64,
+    /// Highest reading.
+    pub max: f64,
+    /// Last reading.
+    pub last: f64,
+}
+
+/// Totals of all spans of one name.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Span {
+    /// Name.
+    pub name: String,
+    /// Spans ended.
+    pub count: u64,
+    /// Sum of durations, nanoseconds.
+    pub duration_ns: u64,
+    /// Sum of energies, microjoules.
+    pub energy_uj: u64,
+    /// Lower bound of that sum.
+    pub low_uj: u64,
+    /// Upper bound; `None`: unbounded.
+    pub high_uj: Option<u64>,
+    /// Whether edges still wait.
+    pub state: State,
+    /// Energy by device id, non-overlapping devices only: adds up to `energy_uj`.
+    pub by_device: BTreeMap<String, u64>,
+}
+
+/// What was done.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Work {
+    /// Steps.
+    pub steps: u64,
+    /// Samples.
+    pub samples: u64,
+    /// Tokens.
+    pub tokens: u64,
+    /// Last loss given.
+    pub loss: Option<f64>,
+    /// User's own figures, last value each.
+    pub extra: BTreeMap<String, f64>,
+}
+
+/// Who used the host's energy: command + idle + others = host, exactly.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attribution {
+    /// The command and its descendants.
+    pub command_uj: u64,
+    /// Idle capacity.
+    pub idle_uj: u64,
+    /// Everyone else.
+    pub others_uj: u64,
+    /// Lower bound of the command's share.
+    pub low_uj: u64,
+    /// Upper bound of the command's share.
+    pub high_uj: Option<u64>,
+    /// How it was told apart.
+    pub method: String,
+}
+
+/// Grams CO2e and where they come from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Carbon {
+    /// Location-based grams of the total (times PUE).
+    pub grams: f64,
+    /// Lower bound from the energy's bounds.
+    pub low: f64,
+    /// Upper bound; `None`: unbounded.
+    pub high: Option<f64>,
+    /// Zone.
+    pub zone: String,
+    /// How the zone was chosen: `given`, `config`, `default-world`, `constant`.
+    pub zone_source: String,
+    /// The table from which anyone can recompute `grams`.
+    pub segments: Vec<CarbonSegment>,
+    /// Embodied grams; `None`: not asked for.
+    pub embodied: Option<f64>,
+    /// Software carbon intensity, grams per functional unit; `None`: not asked for.
+    pub sci: Option<f64>,
+    /// Money for the energy; `None`: no price given.
+    pub cost: Option<f64>,
+}
+
+/// One stretch of energy at one intensity.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CarbonSegment {
+    /// Start, RFC 3339 UTC.
+    pub from: String,
+    /// End, RFC 3339 UTC.
+    pub to: String,
+    /// Facility energy in it, microjoules.
+    pub energy_uj: u64,
+    /// Intensity, grams CO2e per kilowatt-hour.
+    pub g_per_kwh: f64,
+    /// Kind, such as `lifecycle-average-production`.
+    pub kind: Option<String>,
+    /// Who says so.
+    pub source: String,
+    /// Year of the figure.
+    pub year: Option<i32>,
+    /// Whether the provider calls it an estimate.
+    pub estimated: bool,
+}
+
+/// A source and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceStatus {
+    /// Source name.
+    pub name: String,
+    /// What became of it.
+    pub status: Status,
+    /// Why, for people.
+    pub reason: String,
+    /// What to do, one action; empty when nothing needs doing.
+    pub remedy: String,
+}
+
+/// State of a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Reading.
+    Ok,
+    /// Reading, but something is missing.
+    Degraded,
+    /// Not there.
+    Absent,
+    /// There, but not readable.
+    Denied,
+    /// Was reading and stopped.
+    Lost,
+    /// A call did not return.
+    Hung,
+    /// Not asked for.
+    Off,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventRecord {
+    /// Nanoseconds since the run began.
+    pub at: u64,
+    /// What: `reset`, `gpu-lost`, `xid`, `source-hung`, …
+    pub kind: String,
+    /// Device or source; empty for the run.
+    pub device: String,
+    /// For people.
+    pub text: String,
+}
+
+/// What measuring cost.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct SelfCost {
+    /// CPU time of the sampling threads, nanoseconds.
+    pub cpu_ns: u64,
+    /// Peak resident memory of this process, bytes.
+    pub max_rss_bytes: u64,
+    /// Readings taken.
+    pub samples: u64,
+    /// Spans dropped because a ring was full, and names over the cap.
+    pub dropped: u64,
+    /// Ticks that came too late and were skipped.
+    pub missed_ticks: u64,
+    /// Bytes of log lost to a full or failing disk.
+    pub log_lost_bytes: u64,
+}

@@ -1,0 +1,153 @@
+//! The timeline: the last N snapshots of every domain's energy, written by one thread and read by any number.
+//!
+//! [`Timeline::new`] gives one [`TimelineWriter`] and a [`TimelineReader`] that can be cloned. The writer is wait-free.
+//! A reader never waits for the writer, be it slow, preempted or dead; it tries a bounded number of times and fails only
+//! if the writer went round the whole ring during each copy. How old the newest snapshot is
+//! ([`TimelineReader::heartbeat_ns`]) tells a dead writer from a live one.
+//!
+//! Figures read here are for display and for decisions at run time: the newest ones are extrapolated and say so. The
+//! account itself is kept elsewhere, from the knots.
+
+mod energies;
+mod history;
+pub(crate) mod ring;
+mod snapshot;
+
+use crate::sync::{Ordering, Sound};
+use ring::Ring;
+
+pub use energies::Energies;
+pub use snapshot::{DomainPoint, MAX_DOMAINS, Snapshot};
+
+/// The two ends of a new timeline.
+///
+/// ```
+/// use eco2_core::{DomainPoint, Energies, Snapshot, Timeline};
+///
+/// let Timeline { mut writer, reader } = Timeline::new(1, 64)?;
+/// // 10 J so far, at 100 W: 26_843_545 µJ in 2^28 ns.
+/// let gpu = DomainPoint { edge_ns: 1_000, uj: 10_000_000, slope_q28: 26_843_545, flags: 0 };
+/// writer.publish(&Snapshot::new(1_000, gpu, &[gpu]));
+///
+/// let (mut snapshot, mut energies) = (Snapshot::default(), Energies::default());
+/// assert!(reader.latest(&mut snapshot));
+/// snapshot.extrapolate(1_000 + 1_000_000, &mut energies); // 1 ms later
+/// assert_eq!(energies.uj(0), Some(10_099_999)); // 100 mJ more, rounded down
+/// # Ok::<(), eco2_core::TooManyDomains>(())
+/// ```
+#[derive(Debug)]
+pub struct Timeline {
+    /// The end that publishes.
+    pub writer: TimelineWriter,
+    /// An end that reads; clone it for each thread.
+    pub reader: TimelineReader,
+}
+
+/// More domains were asked for than a timeline holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{domains} domains, but a timeline holds at most {MAX_DOMAINS}")]
+pub struct TooManyDomains {
+    /// How many were asked for.
+    pub domains: usize,
+}
+
+impl Timeline {
+    /// A timeline of `domains` domains that holds about the last `slots` snapshots (rounded up to a power of two).
+    ///
+    /// Takes 256 bytes a slot for up to 8 domains and 128 more for every 5 further ones.
+    ///
+    /// # Errors
+    /// [`TooManyDomains`] for more than [`MAX_DOMAINS`].
+    pub fn new(domains: usize, slots: usize) -> Result<Self, TooManyDomains> {
+        if domains > MAX_DOMAINS {
+            return Err(TooManyDomains { domains });
+        }
+        let ring = Ring::new(slots, snapshot::lines_for(domains));
+        let reader = TimelineReader { ring: ring.share(), domains };
+        Ok(Self { writer: TimelineWriter { ring }, reader })
+    }
+}
+
+/// The one end that publishes snapshots. Not `Clone`: the ring's proof needs a single writer.
+#[derive(Debug)]
+pub struct TimelineWriter {
+    ring: Ring<Sound>,
+}
+
+impl TimelineWriter {
+    /// Publishes a snapshot; never waits, whatever the readers do.
+    ///
+    /// Domains beyond those the timeline was made for are left out; those the snapshot lacks are published as missing.
+    pub fn publish(&mut self, snapshot: &Snapshot) {
+        self.ring.write(|_, lines| snapshot.store(lines));
+    }
+}
+
+/// An end that reads snapshots. Cloning is cheap; every method may be called from any thread.
+#[derive(Debug, Clone)]
+pub struct TimelineReader {
+    ring: Ring<Sound>,
+    domains: usize,
+}
+
+impl TimelineReader {
+    /// Copies the newest snapshot; `false`, and an empty snapshot, if there is none.
+    ///
+    /// There is none before the first one was published, or if the writer went round the whole ring during each of
+    /// three copies (some 10 ns each, so only a reader that was descheduled three times in them sees it).
+    #[inline]
+    pub fn latest(&self, out: &mut Snapshot) -> bool {
+        out.set_len(self.domains);
+        let found = self.ring.read_latest(|lines| out.load(lines)).is_some();
+        if !found {
+            *out = Snapshot::default();
+        }
+        found
+    }
+
+    /// The energies at `now_ns`, extrapolated from the newest snapshot; `false`, and nothing known, if there is none.
+    ///
+    /// [`Self::latest`] and [`Snapshot::extrapolate`] in one pass, without the snapshot in between. Provisional.
+    #[inline]
+    pub fn now(&self, now_ns: u64, out: &mut Energies) -> bool {
+        out.aim(now_ns, self.domains);
+        let found = self.ring.read_latest(|lines| out.load(now_ns, lines)).is_some();
+        if !found {
+            *out = Energies::default();
+        }
+        found
+    }
+
+    /// The total at `now_ns`, extrapolated from the newest snapshot, in µJ; `None` if there is none or it is missing.
+    ///
+    /// Touches one cache line, however many domains there are.
+    #[inline]
+    #[must_use]
+    pub fn total_uj_at(&self, now_ns: u64) -> Option<u64> {
+        let mut total = DomainPoint::default();
+        self.ring.read_latest(|lines| total = snapshot::load_column(lines, 0))?;
+        total.uj_at(now_ns)
+    }
+
+    /// When the newest snapshot was taken, in monotonic ns: the writer's heartbeat. `None` as for [`Self::latest`].
+    ///
+    /// A writer that is several ticks behind has stopped; what it published last is stale and must be shown as such.
+    #[must_use]
+    pub fn heartbeat_ns(&self) -> Option<u64> {
+        let mut at_ns = 0;
+        self.ring.read_latest(|lines| at_ns = lines.first().map_or(0, |line| line.0[0].load(Ordering::Relaxed)))?;
+        Some(at_ns)
+    }
+
+    /// How old the newest snapshot is at `now_ns`, in ns; `None` as for [`Self::latest`].
+    #[must_use]
+    pub fn age_ns(&self, now_ns: u64) -> Option<u64> {
+        self.heartbeat_ns().map(|at_ns| now_ns.saturating_sub(at_ns))
+    }
+
+    /// Number of domains in each snapshot, the total not counted.
+    #[must_use]
+    pub fn domains(&self) -> usize {
+        self.domains
+    }
+}

@@ -1,0 +1,126 @@
+//! The energies of all domains at one time, as read from the timeline.
+
+use super::ring::Line;
+use super::snapshot::{DomainPoint, MAX_DOMAINS, load_points};
+
+/// Cumulative energy of every domain, and of the total, at one time. Filled in place so that a read allocates nothing.
+#[derive(Debug, Clone)]
+pub struct Energies {
+    /// The time they are for, monotonic ns.
+    pub at_ns: u64,
+    /// Whether any of them was extrapolated past the last knot.
+    pub provisional: bool,
+    total: Figure,
+    len: usize,
+    domains: [Figure; MAX_DOMAINS],
+}
+
+/// One domain's energy, with its point's flags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Figure {
+    pub(super) uj: u64,
+    pub(super) flags: u32,
+}
+
+impl Figure {
+    pub(super) const MISSING: Self = Self { uj: 0, flags: DomainPoint::MISSING };
+
+    #[inline]
+    pub(super) fn of(point: &DomainPoint, now_ns: u64) -> Self {
+        Self { uj: point.carried_on(now_ns), flags: point.flags }
+    }
+
+    #[inline]
+    fn known(self) -> Option<u64> {
+        (self.flags & DomainPoint::MISSING == 0).then_some(self.uj)
+    }
+}
+
+impl Energies {
+    /// The total in µJ since the meter opened; `None` when missing.
+    #[inline]
+    #[must_use]
+    pub fn total_uj(&self) -> Option<u64> {
+        self.total.known()
+    }
+
+    /// The energy of a domain in µJ since the meter opened; `None` when missing or when there is no such domain.
+    #[inline]
+    #[must_use]
+    pub fn uj(&self, domain: usize) -> Option<u64> {
+        self.domains[..self.len.min(MAX_DOMAINS)].get(domain)?.known()
+    }
+
+    /// The flags of a domain's point ([`DomainPoint::MISSING`] and so on); `None` when there is no such domain.
+    #[must_use]
+    pub fn flags(&self, domain: usize) -> Option<u32> {
+        self.domains[..self.len.min(MAX_DOMAINS)].get(domain).map(|figure| figure.flags)
+    }
+
+    /// The flags of the total.
+    #[must_use]
+    pub fn total_flags(&self) -> u32 {
+        self.total.flags
+    }
+
+    /// Number of domains.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no domain.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// For `len` domains at `now_ns`, provisional; the figures are still to come.
+    #[inline]
+    pub(super) fn aim(&mut self, now_ns: u64, len: usize) {
+        self.at_ns = now_ns;
+        self.provisional = true;
+        self.len = len.min(MAX_DOMAINS);
+    }
+
+    #[inline]
+    pub(super) fn carry_on(&mut self, now_ns: u64, total: &DomainPoint, points: &[DomainPoint]) {
+        self.aim(now_ns, points.len());
+        self.total = Figure::of(total, now_ns);
+        self.domains.iter_mut().zip(points).for_each(|(figure, point)| *figure = Figure::of(point, now_ns));
+    }
+
+    /// The same, straight from a slot.
+    #[inline]
+    pub(super) fn load(&mut self, now_ns: u64, lines: &[Line]) {
+        load_points(lines, &mut self.total, &mut self.domains, |point| Figure::of(&point, now_ns));
+    }
+
+    /// Starts over with `len` missing domains at `at_ns`.
+    pub(super) fn start(&mut self, at_ns: u64, len: usize) {
+        self.aim(at_ns, len);
+        self.provisional = false;
+        self.total = Figure::MISSING;
+        self.domains = [Figure::MISSING; MAX_DOMAINS];
+    }
+
+    /// Column 0 is the total, column `i + 1` domain `i`.
+    pub(super) fn set(&mut self, column: usize, figure: Figure) {
+        match column.checked_sub(1) {
+            None => self.total = figure,
+            Some(domain) => {
+                if let Some(place) = self.domains.get_mut(domain) {
+                    *place = figure;
+                }
+            }
+        }
+    }
+}
+
+impl Default for Energies {
+    /// No domain, nothing known.
+    fn default() -> Self {
+        let missing = Figure::MISSING;
+        Self { at_ns: 0, provisional: true, total: missing, len: 0, domains: [missing; MAX_DOMAINS] }
+    }
+}

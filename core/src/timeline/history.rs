@@ -1,0 +1,99 @@
+//! The past: energy at an earlier time, interpolated between the knots that the ring still holds.
+//!
+//! In every column the edges only grow from one snapshot to the next, so the two knots around a time are found by
+//! halving. Each probe is a checked read of its own; snapshots that are still held never change, so probes agree.
+
+use super::energies::{Energies, Figure};
+use super::snapshot::{DomainPoint, load_column};
+use super::{Sound, TimelineReader};
+use crate::timeline::ring::Ring;
+
+/// A time that is no longer held.
+struct Evicted;
+
+/// One column of the ring's snapshots `oldest ..= head`.
+struct Column<'a> {
+    ring: &'a Ring<Sound>,
+    column: usize,
+    oldest: u64,
+    head: u64,
+}
+
+impl TimelineReader {
+    /// The energies at the earlier time `t_ns`; `false`, and nothing known, if the ring no longer holds that time.
+    ///
+    /// Each domain is interpolated between the knots around `t_ns`, rounded down. Where the knot after it has not come
+    /// yet the domain is carried on from its last one and the whole is marked provisional. A domain that had no knot
+    /// before `t_ns` is missing. The total is interpolated between what the ticks published as the total. So it may
+    /// differ from the sum of the domains by what those ticks extrapolated; add the domains up where that matters.
+    pub fn at(&self, t_ns: u64, out: &mut Energies) -> bool {
+        out.start(t_ns, self.domains);
+        let held = self.fill(t_ns, out).is_ok();
+        if !held {
+            *out = Energies::default();
+        }
+        held
+    }
+
+    fn fill(&self, t_ns: u64, out: &mut Energies) -> Result<(), Evicted> {
+        let head = self.ring.head();
+        if head == 0 {
+            return Err(Evicted);
+        }
+        for column in 0..=self.domains {
+            let column_of = Column { ring: &self.ring, column, oldest: self.ring.oldest(head), head };
+            let (figure, provisional) = column_of.at(t_ns)?;
+            out.set(column, figure);
+            out.provisional |= provisional;
+        }
+        Ok(())
+    }
+}
+
+impl Column<'_> {
+    /// The figure at `t_ns`, and whether it was extrapolated.
+    fn at(&self, t_ns: u64) -> Result<(Figure, bool), Evicted> {
+        let after = self.first_at_or_after(t_ns)?;
+        if after > self.head {
+            let last = self.point(self.head)?;
+            return Ok((Figure { uj: last.carried_on(t_ns), flags: last.flags }, last.is_known()));
+        }
+        let right = self.point(after)?;
+        if right.edge_ns == t_ns {
+            return Ok((Figure { uj: right.uj, flags: right.flags }, false));
+        }
+        if after > self.oldest {
+            return Ok((between(&self.point(after - 1)?, &right, t_ns), false));
+        }
+        // The knot before it was evicted, unless there never was one.
+        if self.oldest == 1 { Ok((Figure::MISSING, false)) } else { Err(Evicted) }
+    }
+
+    /// The first snapshot whose edge is not before `t_ns`; one past the newest if there is none.
+    fn first_at_or_after(&self, t_ns: u64) -> Result<u64, Evicted> {
+        let (mut low, mut high) = (self.oldest, self.head + 1);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let point = self.point(middle)?;
+            if point.is_known() && point.edge_ns >= t_ns { high = middle } else { low = middle + 1 }
+        }
+        Ok(low)
+    }
+
+    fn point(&self, index: u64) -> Result<DomainPoint, Evicted> {
+        let mut point = DomainPoint::default();
+        let good = self.ring.read(index, |lines| point = load_column(lines, self.column));
+        if good { Ok(point) } else { Err(Evicted) }
+    }
+}
+
+/// The energy at a time between two knots, as if the power between them had been constant.
+fn between(left: &DomainPoint, right: &DomainPoint, t_ns: u64) -> Figure {
+    if !left.is_known() {
+        return Figure::MISSING;
+    }
+    let span_ns = u128::from(right.edge_ns.saturating_sub(left.edge_ns).max(1));
+    let into_ns = u128::from(t_ns.saturating_sub(left.edge_ns));
+    let gained = u128::from(right.uj.saturating_sub(left.uj)) * into_ns / span_ns;
+    Figure { uj: left.uj.saturating_add(gained as u64), flags: left.flags | right.flags }
+}

@@ -1,0 +1,181 @@
+//! The ring under the timeline: N slots of atomic words, one writer, any number of readers. Knows nothing of energy.
+//!
+//! Line 0 is the control line, `head` and `reserve`; the slots follow. Snapshot `k` (from 1, never reset: a u64 lasts
+//! 584 years at 1 GHz) lives in slot `k mod N`. Only the writer stores anything.
+//!
+//! ```text
+//! write k:  reserve = k; fence(Release); slot[k mod N] = …; head = k (Release)
+//! read k:   k <= head;   fence(Acquire); copy slot[k mod N]; fence(Acquire); good if reserve - k < N
+//! ```
+//! * What is copied is not older than `k`: `head`'s release store, seen by the reader, is followed by its first acquire
+//!   fence, so it sees all of snapshot `k`.
+//! * What is copied is not newer than `k`: had the copy seen one word of snapshot `k + N` or later, then the writer's
+//!   release fence and the reader's second acquire fence would let it see that `reserve` too, and `reserve - k >= N`.
+//!
+//! Readers only load, and only relaxed, so that a read-only mapping can serve them. A writer that dies in the middle
+//! leaves `head` where it was: the last whole snapshot stays readable (a seqlock would make readers wait for ever).
+#![cfg_attr(not(loom), expect(unreachable_pub, reason = "public to the loom models only"))]
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use crate::sync::{AtomicU64, Ordering, Orderings, fence};
+
+/// Words in a line.
+const WORDS: usize = 16;
+/// How often a reader tries before it gives up.
+const TRIES: usize = 3;
+const HEAD: usize = 0;
+const RESERVE: usize = 1;
+
+/// Two cache lines: x86-64 prefetches lines in pairs, so smaller units would share traffic.
+#[derive(Debug)]
+#[repr(align(128))]
+pub struct Line(pub [AtomicU64; WORDS]);
+
+/// A handle on the ring. Private to the timeline, which hands out one writer.
+pub struct Ring<O> {
+    lines: Arc<[Line]>,
+    /// N - 1.
+    mask: u64,
+    /// Lines in a slot.
+    stride: usize,
+    orderings: PhantomData<O>,
+}
+
+impl<O: Orderings> Ring<O> {
+    /// A ring of at least `slots` slots (a power of two, 2 or more) of `stride` lines each.
+    #[must_use]
+    pub fn new(slots: usize, stride: usize) -> Self {
+        let slots = slots.max(2).next_power_of_two();
+        let stride = stride.max(1);
+        let lines = (0..=slots * stride).map(|_| Line(std::array::from_fn(|_| AtomicU64::new(0)))).collect();
+        Self { lines, mask: slots as u64 - 1, stride, orderings: PhantomData }
+    }
+
+    /// Another handle, for a reader.
+    #[must_use]
+    pub fn share(&self) -> Self {
+        Self { lines: Arc::clone(&self.lines), mask: self.mask, stride: self.stride, orderings: PhantomData }
+    }
+
+    /// Publishes the next snapshot; `fill` is given its number and its slot. Only one handle may ever write.
+    pub fn write(&mut self, fill: impl FnOnce(u64, &[Line])) {
+        // Relaxed: only this thread stores it.
+        let index = self.control(HEAD).load(Ordering::Relaxed) + 1;
+        // Relaxed: ordered before the slot's words by the fence, which pairs with the reader's second fence.
+        self.control(RESERVE).store(index, Ordering::Relaxed);
+        if O::RESERVE_FENCE {
+            fence(Ordering::Release);
+        }
+        fill(index, self.slot(index));
+        // Release: pairs with the reader's first fence, so that who sees this number sees the whole slot.
+        self.control(HEAD).store(index, O::HEAD_STORE);
+    }
+
+    /// The number of the newest snapshot; 0 before the first.
+    #[inline]
+    #[must_use]
+    pub fn head(&self) -> u64 {
+        // Relaxed: `read` puts the acquire fence after it.
+        self.control(HEAD).load(Ordering::Relaxed)
+    }
+
+    /// The oldest snapshot that the writer's next write leaves alone, given the newest.
+    #[must_use]
+    pub fn oldest(&self, head: u64) -> u64 {
+        (head + 1).saturating_sub(self.mask).max(1)
+    }
+
+    /// Lets `copy` copy snapshot `index`, which is not newer than a [`Self::head`] this thread has seen.
+    ///
+    /// Whether the copy is snapshot `index`; if not, what was copied is a mixture.
+    #[inline]
+    pub fn read(&self, index: u64, copy: impl FnOnce(&[Line])) -> bool {
+        if O::HEAD_FENCE {
+            fence(Ordering::Acquire);
+        }
+        copy(self.slot(index));
+        if O::CHECK_FENCE {
+            fence(Ordering::Acquire);
+        }
+        // Relaxed: the fence above orders it after the copy.
+        !O::LAP_CHECK || self.control(RESERVE).load(Ordering::Relaxed).wrapping_sub(index) <= self.mask
+    }
+
+    /// Lets `copy` copy the newest snapshot, at most three times; its number, or `None` if there is none to be had.
+    #[inline]
+    pub fn read_latest(&self, mut copy: impl FnMut(&[Line])) -> Option<u64> {
+        for _ in 0..TRIES {
+            let head = self.head();
+            if head == 0 {
+                return None;
+            }
+            if self.read(head, &mut copy) {
+                return Some(head);
+            }
+        }
+        None
+    }
+
+    #[inline]
+    fn control(&self, word: usize) -> &AtomicU64 {
+        &self.lines[0].0[word]
+    }
+
+    #[inline]
+    fn slot(&self, index: u64) -> &[Line] {
+        let first = 1 + (index & self.mask) as usize * self.stride;
+        &self.lines[first..first + self.stride]
+    }
+}
+
+impl<O: Orderings> Clone for Ring<O> {
+    fn clone(&self) -> Self {
+        self.share()
+    }
+}
+
+impl<O> fmt::Debug for Ring<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ring").field("mask", &self.mask).field("stride", &self.stride).finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::sync::Sound;
+
+    fn number(ring: &mut Ring<Sound>) {
+        ring.write(|index, lines| lines[0].0[0].store(index, Ordering::Relaxed));
+    }
+
+    #[test]
+    fn a_reader_that_is_lapped_gives_up_after_three_tries() {
+        let mut writer = Ring::<Sound>::new(4, 1);
+        let reader = writer.share();
+        number(&mut writer);
+        let mut tries = 0;
+        let lapped = reader.read_latest(|_| {
+            tries += 1;
+            (0..4).for_each(|_| number(&mut writer));
+        });
+        assert_eq!((lapped, tries), (None, 3));
+        let nearly = reader.read_latest(|_| (0..3).for_each(|_| number(&mut writer)));
+        assert_eq!(nearly, Some(13), "three writes leave the fourth slot alone");
+    }
+
+    #[test]
+    fn a_writer_that_dies_in_a_write_leaves_the_last_snapshot() {
+        let mut writer = Ring::<Sound>::new(2, 1);
+        let reader = writer.share();
+        (0..3).for_each(|_| number(&mut writer));
+        let dies = std::panic::AssertUnwindSafe(|| writer.write(|_, _| panic!("killed")));
+        assert!(std::panic::catch_unwind(dies).is_err());
+        let mut seen = 0;
+        let found = reader.read_latest(|lines| seen = lines[0].0[0].load(Ordering::Relaxed));
+        assert_eq!((found, seen), (Some(3), 3));
+    }
+}

@@ -1,0 +1,276 @@
+//! One domain's way from readings to knots.
+//!
+//! What the knots say about an instant is in `bounds.rs`.
+
+use std::collections::VecDeque;
+
+use crate::fold::{Fold, Outcome};
+use crate::histogram::Histogram;
+use crate::knot::{Knot, Period};
+use crate::power::Integral;
+use crate::slack::Slack;
+use crate::{Domain, Fault, Gap, GapReason, Kind, Reading};
+
+/// Knots kept for edges that arrive late: 5 s at 100 changes a second.
+const KNOTS: usize = 512;
+/// A counter that stands still for this many usual distances between changes, and this long, is frozen.
+const FROZEN_CHANGES: u64 = 20;
+const FROZEN_NS: u64 = 1_000_000_000;
+/// Mean power is taken over at least this long: shorter stretches show the counter's rounding, not the load.
+const POWER_NS: u64 = 50_000_000;
+
+/// Counts of what happened to a domain.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Readings taken, failed ones included.
+    pub readings: u64,
+    /// Reads that failed.
+    pub failures: u64,
+    /// Wraps folded.
+    pub wraps: u64,
+    /// Resets seen.
+    pub resets: u64,
+    /// Readings that were clamped or rejected.
+    pub anomalies: u64,
+    /// Intervals with more energy than the power limit allows; power-limited bounds are then given up.
+    pub violations: u64,
+}
+
+/// One domain's history, as far as it is still needed.
+#[derive(Debug, Clone)]
+pub struct Track {
+    pub(crate) domain: Domain,
+    pub(crate) knots: VecDeque<Knot>,
+    pub(crate) integral: Integral,
+    pub(crate) slack: Slack,
+    pub(crate) counts: Counts,
+    pub(crate) period: Period,
+    pub(crate) histogram: Histogram,
+    pub(crate) peak_uw: u64,
+    fold: Fold,
+    frozen: bool,
+    power_from: Option<(u64, u64)>,
+    last_good: Option<(u64, u64)>,
+    broken: Option<GapReason>,
+    failing: Option<Fault>,
+}
+
+impl Track {
+    /// For one domain.
+    #[must_use]
+    pub fn new(domain: Domain) -> Self {
+        Self {
+            fold: Fold::new(&domain),
+            slack: Slack::new(domain.max_uw),
+            knots: VecDeque::with_capacity(KNOTS),
+            integral: Integral::default(),
+            counts: Counts::default(),
+            period: Period::default(),
+            histogram: Histogram::default(),
+            peak_uw: 0,
+            frozen: false,
+            power_from: None,
+            last_good: None,
+            broken: None,
+            failing: None,
+            domain,
+        }
+    }
+
+    /// What is measured.
+    #[must_use]
+    pub fn domain(&self) -> &Domain {
+        &self.domain
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Learned update period, nanoseconds; `None` until known, or when polled too slowly to tell.
+    #[must_use]
+    pub fn period_ns(&self) -> Option<u64> {
+        self.period.learned_ns()
+    }
+
+    /// The last knot.
+    #[must_use]
+    pub fn last_knot(&self) -> Option<&Knot> {
+        self.knots.back()
+    }
+
+    /// The last `max` knots, oldest first.
+    pub fn recent(&self, max: usize) -> impl Iterator<Item = &Knot> {
+        self.knots.iter().skip(self.knots.len().saturating_sub(max))
+    }
+
+    /// Bracket of the last successful reading, nanoseconds.
+    #[must_use]
+    pub fn last_good_ns(&self) -> Option<(u64, u64)> {
+        self.last_good
+    }
+
+    /// Why reads fail now; `None` while they succeed.
+    #[must_use]
+    pub fn failing(&self) -> Option<Fault> {
+        self.failing
+    }
+
+    /// Whether the counter stands still though updates are due.
+    #[must_use]
+    pub fn is_frozen(&self) -> bool {
+        self.frozen
+    }
+
+    /// Takes one reading; returns what it meant.
+    pub fn push(&mut self, reading: &Reading) -> Outcome {
+        self.counts.readings += 1;
+        let outcome = match self.domain.kind {
+            Kind::Energy => self.push_energy(reading),
+            Kind::Power => self.push_power(reading),
+        };
+        match outcome {
+            Outcome::Failed(fault) => self.failed(fault),
+            _ => {
+                self.last_good = Some((reading.before_ns, reading.after_ns));
+                self.failing = None;
+            }
+        }
+        outcome
+    }
+
+    /// The machine slept, or the device went away: the next value begins a new segment.
+    pub fn break_segment(&mut self, reason: GapReason) {
+        self.fold.break_segment();
+        self.integral.interrupt();
+        self.broken = Some(reason);
+    }
+
+    fn failed(&mut self, fault: Fault) {
+        self.counts.failures += 1;
+        self.failing = Some(fault);
+        if matches!(fault, Fault::Lost | Fault::Gone) {
+            self.break_segment(GapReason::Lost);
+        }
+    }
+
+    fn push_energy(&mut self, reading: &Reading) -> Outcome {
+        let seen_ns = self.fold.seen_before_ns().unwrap_or(0);
+        let outcome = self.fold.push(reading);
+        match outcome {
+            Outcome::Baseline => {
+                self.gap(0, reading.after_ns, GapReason::Uncovered);
+                self.knot(Knot::first(0, reading.after_ns, 0));
+            }
+            Outcome::Same => self.same(reading),
+            Outcome::Grew { wrapped, over_limit } => {
+                self.counts.wraps += u64::from(wrapped);
+                self.counts.violations += u64::from(over_limit);
+                self.changed(seen_ns, reading, true);
+            }
+            Outcome::AtLeast => {
+                self.gap(seen_ns, reading.after_ns, GapReason::WrapAmbiguous);
+                self.changed(seen_ns, reading, false);
+            }
+            Outcome::Reset => self.restart(seen_ns, reading),
+            Outcome::Glitch | Outcome::Implausible => self.counts.anomalies += 1,
+            Outcome::Failed(_) => {}
+        }
+        outcome
+    }
+
+    fn push_power(&mut self, reading: &Reading) -> Outcome {
+        let raw = match reading.value {
+            Ok(raw) => raw,
+            Err(fault) => {
+                self.integral.interrupt();
+                return Outcome::Failed(fault);
+            }
+        };
+        let at_ns = reading.before_ns + reading.after_ns.saturating_sub(reading.before_ns) / 2;
+        let interrupted = self.integral.push(at_ns, self.domain.scale.micro(raw));
+        let first = self.knots.is_empty();
+        if first {
+            self.gap(0, at_ns, GapReason::Uncovered);
+        } else if let Some(from_ns) = interrupted {
+            let reason = self.broken.take().unwrap_or(GapReason::Failed);
+            self.gap(from_ns, at_ns, reason);
+        }
+        self.knot(Knot::change(at_ns, at_ns, self.integral.total_uj()));
+        if first { Outcome::Baseline } else { Outcome::Grew { wrapped: false, over_limit: false } }
+    }
+
+    fn same(&mut self, reading: &Reading) {
+        self.period.same();
+        let (Some(last), Some(usual_ns)) = (self.knots.back(), self.period.median_ns()) else { return };
+        let still_ns = reading.before_ns.saturating_sub(last.hi_ns);
+        self.frozen = still_ns > FROZEN_NS.max(usual_ns.saturating_mul(FROZEN_CHANGES));
+    }
+
+    fn changed(&mut self, lo_ns: u64, reading: &Reading, whole: bool) {
+        let mut knot = Knot { whole, ..Knot::change(lo_ns, reading.after_ns, self.fold.total_uj()) };
+        let last = self.knots.back().copied();
+        if let Some(last) = last.filter(|last| !last.first && whole && !self.frozen) {
+            knot.at_ns = self.period.date(last.at_ns, knot.lo_ns, knot.hi_ns).max(last.at_ns);
+        }
+        if let Some(last) = last {
+            if std::mem::take(&mut self.frozen) {
+                // The energy is counted; only when it was drawn is not known: a gap in time alone.
+                self.slack.mark(Gap { from_ns: last.hi_ns, to_ns: knot.lo_ns, reason: GapReason::Frozen });
+            } else if !last.first && whole {
+                self.period.change(knot.at_ns.saturating_sub(last.at_ns));
+                self.date_first(last.at_ns, knot.at_ns);
+            }
+        }
+        self.knot(knot);
+    }
+
+    /// A first value is as old as a counter's period before its next change, which two changes tell.
+    fn date_first(&mut self, next_ns: u64, after_ns: u64) {
+        let Some(index) = self.knots.len().checked_sub(2).filter(|&index| self.knots[index].first) else { return };
+        let guess_ns = next_ns.saturating_sub(after_ns.saturating_sub(next_ns));
+        let previous_ns = index.checked_sub(1).map_or(0, |i| self.knots[i].at_ns);
+        let first = &mut self.knots[index];
+        first.at_ns = guess_ns.max(first.lo_ns).max(previous_ns).min(first.hi_ns);
+    }
+
+    /// A new segment: what was drawn since the last knot of the old one is unknown.
+    fn restart(&mut self, seen_ns: u64, reading: &Reading) {
+        let broken = self.broken.take();
+        self.counts.resets += u64::from(broken.is_none_or(|reason| reason == GapReason::Reset));
+        let from_ns = self.knots.back().map_or(seen_ns, |last| if last.first { last.hi_ns } else { last.lo_ns });
+        self.gap(from_ns, reading.after_ns, broken.unwrap_or(GapReason::Reset));
+        self.frozen = false;
+        // The new count may reach back to the old segment's last update, not only to its last reading.
+        self.knot(Knot::first(from_ns, reading.after_ns, self.fold.total_uj()));
+    }
+
+    fn gap(&mut self, from_ns: u64, to_ns: u64, reason: GapReason) {
+        self.slack.add(Gap { from_ns, to_ns, reason });
+    }
+
+    fn knot(&mut self, knot: Knot) {
+        if self.knots.len() == KNOTS {
+            self.knots.pop_front();
+        }
+        self.power(&knot);
+        self.knots.push_back(knot);
+    }
+
+    fn power(&mut self, knot: &Knot) {
+        let Some((from_ns, from_uj)) = self.power_from.filter(|_| knot.whole) else {
+            self.power_from = Some((knot.at_ns, knot.uj));
+            return;
+        };
+        let ns = knot.at_ns.saturating_sub(from_ns);
+        if ns >= POWER_NS {
+            let uw = u128::from(knot.uj - from_uj) * 1_000_000_000 / u128::from(ns);
+            let uw = u64::try_from(uw).unwrap_or(u64::MAX);
+            self.peak_uw = self.peak_uw.max(uw);
+            self.histogram.record(uw / 1_000, ns);
+            self.power_from = Some((knot.at_ns, knot.uj));
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Grams per kilowatt-hour, and where they come from.
+
+use std::fmt;
+
+use crate::{RangeError, table};
+
+/// Highest figure that [`constant`] takes: four times a coal plant, so that kilograms for grams are caught.
+pub const MAX_G_PER_KWH: f64 = 5000.0;
+
+/// An intensity with its provenance.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Intensity {
+    /// Grams CO2e per kilowatt-hour.
+    pub g_per_kwh: f64,
+    /// Zone code; `constant` where the figure was given.
+    pub zone: String,
+    /// Zone, for people.
+    pub zone_name: String,
+    /// How the zone was chosen.
+    pub zone_source: ZoneSource,
+    /// What the figure counts; `None`: the giver did not say.
+    pub kind: Option<Kind>,
+    /// Who publishes it.
+    pub source: String,
+    /// Year of the figure; `None`: not known.
+    pub year: Option<i32>,
+    /// Licence of the figure; empty for a given one.
+    pub licence: String,
+    /// Whether the provider calls it an estimate.
+    pub estimated: bool,
+    /// What the user should know about the choice, such as another zone of that name.
+    pub note: Option<String>,
+}
+
+/// How a zone was chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ZoneSource {
+    /// Asked for by this run.
+    Given,
+    /// Found in a configuration file.
+    Config,
+    /// Nobody said where: the world average, flagged.
+    DefaultWorld,
+    /// The figure itself was given.
+    Constant,
+}
+
+/// What an intensity counts. Figures of different kinds must not be compared, let alone added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Kind {
+    /// Life-cycle emissions of what is produced in the zone, imports left out.
+    LifecycleAverageProduction,
+    /// Emissions at the generators of the zone, without fuel supply, construction and grid losses.
+    DirectAverageProduction,
+}
+
+impl Kind {
+    /// As reports write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::LifecycleAverageProduction => "lifecycle-average-production",
+            Self::DirectAverageProduction => "direct-average-production",
+        }
+    }
+}
+
+impl ZoneSource {
+    /// As reports write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Given => "given",
+            Self::Config => "config",
+            Self::DefaultWorld => "default-world",
+            Self::Constant => "constant",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.as_str())
+    }
+}
+
+impl Intensity {
+    /// The same figure, said to come from a configuration file.
+    #[must_use]
+    pub fn from_config(self) -> Self {
+        Self { zone_source: ZoneSource::Config, ..self }
+    }
+}
+
+/// The world average: what an unsaid zone costs, flagged [`ZoneSource::DefaultWorld`].
+#[must_use]
+pub fn world() -> Intensity {
+    let mut intensity = table::world().intensity(ZoneSource::DefaultWorld);
+    intensity.note = Some("no zone was given: this is the world average, not your grid; name a zone".to_owned());
+    intensity
+}
+
+/// A figure that the user brings, in grams CO2e per kilowatt-hour.
+///
+/// # Errors
+/// [`RangeError`] unless it is finite and within 0 to [`MAX_G_PER_KWH`].
+pub fn constant(g_per_kwh: f64) -> Result<Intensity, RangeError> {
+    if !(0.0..=MAX_G_PER_KWH).contains(&g_per_kwh) {
+        let allowed = "0 to 5000 grams CO2e per kilowatt-hour";
+        return Err(RangeError { what: "carbon intensity", value: g_per_kwh, allowed });
+    }
+    Ok(Intensity {
+        g_per_kwh: g_per_kwh.abs(),
+        zone: "constant".to_owned(),
+        zone_name: "given intensity".to_owned(),
+        zone_source: ZoneSource::Constant,
+        kind: None,
+        source: "given".to_owned(),
+        year: None,
+        licence: String::new(),
+        estimated: false,
+        note: None,
+    })
+}

@@ -1,0 +1,65 @@
+//! From what a person types to a zone's figure.
+
+use crate::{Intensity, Zone, ZoneError, ZoneSource, suggest, table};
+
+/// Names longer than this are not looked up, in bytes; the longest in the table has under 60.
+const LONGEST: usize = 200;
+/// Of a zone that is not known, an error shows so many characters.
+const SHOWN: usize = 60;
+
+/// The yearly average of a zone: ISO 3166-1 alpha-2 or alpha-3, `US-` and a state, an eGRID subregion, a name or an alias.
+///
+/// Case, accents and punctuation do not count. A code that is a country's stays the country's ("CA" is Canada); the
+/// answer's `note` then names the state. The answer states its own kind: states are direct, countries life-cycle.
+///
+/// # Errors
+/// [`ZoneError`] with near zones; never another zone's figure in its place.
+pub fn lookup(zone: &str) -> Result<Intensity, ZoneError> {
+    let typed = zone.trim();
+    if typed.is_empty() {
+        return Err(ZoneError::Empty);
+    }
+    if typed.len() > LONGEST {
+        return Err(ZoneError::Unknown { zone: shown(typed), suggestions: Vec::new() });
+    }
+    let mut found = table::named(typed);
+    let Some(first) = found.next() else { return Err(unknown(typed)) };
+    let mut intensity = first.intensity(ZoneSource::Given);
+    let other = found.next().or_else(|| state_of_that_code(typed, first));
+    intensity.note = other.map(|other| note(typed, first, other));
+    Ok(intensity)
+}
+
+/// California, when "CA" was read as Canada.
+fn state_of_that_code(typed: &str, found: &Zone) -> Option<&'static Zone> {
+    if !typed.eq_ignore_ascii_case(&found.code) || found.state().is_some() {
+        return None;
+    }
+    table::named(&format!("US-{typed}")).next()
+}
+
+fn note(typed: &str, taken: &Zone, other: &Zone) -> String {
+    format!("{typed:?} is taken as {}; for {} write {}", taken.label(), other.name, other.code)
+}
+
+fn unknown(typed: &str) -> ZoneError {
+    let zone = shown(typed);
+    if let Some(country) = country_of(typed) {
+        let prefix = format!("{}-", country.code);
+        let suggestions = suggest::nearest(typed, |near| near.code.starts_with(&prefix));
+        return ZoneError::UnknownRegion { zone, country: country.label(), suggestions };
+    }
+    ZoneError::Unknown { zone, suggestions: suggest::nearest(typed, |_| true) }
+}
+
+/// The country of `DE-BY`, `Germany/Bavaria` or `Bavaria, Germany`.
+fn country_of(typed: &str) -> Option<&'static Zone> {
+    let separators = ['-', '/', ':', ',', '_'];
+    let (first, _) = typed.split_once(separators)?;
+    let (_, last) = typed.rsplit_once(separators)?;
+    [first, last].into_iter().find_map(|part| table::named(part).find(|zone| zone.alpha3.is_some()))
+}
+
+fn shown(typed: &str) -> String {
+    typed.chars().take(SHOWN).collect()
+}

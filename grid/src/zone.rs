@@ -1,0 +1,54 @@
+//! One zone of the yearly table.
+
+use crate::{Intensity, Kind, ZoneSource};
+
+/// A zone and its latest yearly figure.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Zone {
+    /// ISO 3166-1 alpha-2, `US-` and a state, `EGRID:` and a subregion, or `WORLD`.
+    pub code: String,
+    /// ISO 3166-1 alpha-3, countries only.
+    pub alpha3: Option<String>,
+    /// English name.
+    pub name: String,
+    /// Other names.
+    pub aliases: Vec<String>,
+    /// Year of the figure.
+    pub year: i32,
+    /// Grams CO2e per kilowatt-hour.
+    pub g_per_kwh: f64,
+    /// What the figure counts.
+    pub kind: Kind,
+    /// Who publishes it.
+    pub source: String,
+    /// Under which licence.
+    pub licence: String,
+}
+
+impl Zone {
+    /// For people: `Germany (DE)`.
+    #[must_use]
+    pub fn label(&self) -> String {
+        format!("{} ({})", self.name, self.code)
+    }
+
+    /// The state or the like of a zone below its country: `CA` of `US-CA`.
+    pub(crate) fn state(&self) -> Option<&str> {
+        self.code.strip_prefix("US-")
+    }
+
+    pub(crate) fn intensity(&self, zone_source: ZoneSource) -> Intensity {
+        Intensity {
+            g_per_kwh: self.g_per_kwh,
+            zone: self.code.clone(),
+            zone_name: self.name.clone(),
+            zone_source,
+            kind: Some(self.kind),
+            source: self.source.clone(),
+            year: Some(self.year),
+            licence: self.licence.clone(),
+            estimated: false,
+            note: None,
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! What can go wrong before a run begins. Once it runs, faults are events of its report.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::options::OptionsError;
+
+/// Why a meter could not be opened, or a run not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An option is wrong.
+    #[error(transparent)]
+    Options(#[from] OptionsError),
+    /// The zone is not known.
+    #[error(transparent)]
+    Zone(#[from] eco2_grid::ZoneError),
+    /// A figure is out of range.
+    #[error(transparent)]
+    Range(#[from] eco2_grid::RangeError),
+    /// The list of sources names one that does not exist.
+    #[error("{0}")]
+    Sources(String),
+    /// The sampling thread could not be started.
+    #[error("the sampling thread could not be started")]
+    Thread(#[source] io::Error),
+    /// A file could not be written.
+    #[error("{path}: cannot be written; choose another place or check its permissions", path = path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A report, log or trace could not be read.
+    #[error(transparent)]
+    Read(#[from] eco2_report::Error),
+    /// No run goes by that name.
+    #[error("no run '{run}': give a file, a run id, or `last`; runs are kept in {folder}", folder = folder.display())]
+    NoRun {
+        /// What was asked for.
+        run: String,
+        /// Where runs are.
+        folder: PathBuf,
+    },
+}

@@ -1,0 +1,40 @@
+//! The recording side: one event ring a thread, claimed on first use and given back when the thread ends.
+
+use std::cell::RefCell;
+
+use eco2_core::{EventPool, Producer};
+
+thread_local! {
+    /// This thread's rings, by meter. A handful at most: searched in order.
+    static RINGS: RefCell<Vec<(u64, Producer)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Records with this thread's ring of one meter; `false` if no ring is left (counted by the pool) or the thread is
+/// ending.
+#[inline]
+pub(crate) fn with_ring(meter: u64, pool: &EventPool, record: impl FnOnce(&mut Producer) -> bool) -> bool {
+    let recorded = RINGS.try_with(|rings| {
+        // A record from within a record (a signal handler, say) finds the cell borrowed: it is dropped, not waited for.
+        let Ok(mut rings) = rings.try_borrow_mut() else { return false };
+        if let Some((_, ring)) = rings.iter_mut().find(|(owner, _)| *owner == meter) {
+            return record(ring);
+        }
+        match pool.claim() {
+            Some(mut ring) => {
+                let recorded = record(&mut ring);
+                rings.push((meter, ring));
+                recorded
+            }
+            None => {
+                pool.drop_unclaimed();
+                false
+            }
+        }
+    });
+    recorded.unwrap_or(false)
+}
+
+/// Gives this thread's ring of a closed meter back.
+pub(crate) fn release(meter: u64) {
+    let _ = RINGS.try_with(|rings| rings.try_borrow_mut().map(|mut rings| rings.retain(|(owner, _)| *owner != meter)));
+}

@@ -1,0 +1,182 @@
+//! What a run leaves behind while it goes: the log, and a trace where one was asked for. Neither ever stops the run.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::sync::mpsc::{Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use eco2_core::report::{EventRecord, Report};
+use eco2_core::{Domain, Gauge, Reading};
+use eco2_report::TraceWriter;
+use eco2_report::log::{LogEncoder, LogMeta, LogStatus, LogWriter};
+
+use crate::Error;
+
+/// Trace bytes gathered before they are handed over.
+const TRACE_BYTES: usize = 64 << 10;
+/// The longest that the end of a run waits for its log: well within the grace of any launcher's SIGTERM.
+const CLOSE_PATIENCE: Duration = Duration::from_millis(100);
+
+/// The log and the trace of one run; either may be missing.
+#[derive(Default)]
+pub(crate) struct Journal {
+    log: Option<(LogEncoder, LogWriter)>,
+    trace: Option<TraceWriter<Spool>>,
+    trace_failure: Option<String>,
+}
+
+impl Journal {
+    /// Starts the log of a run.
+    pub(crate) fn open_log(&mut self, path: &Path, meta: &LogMeta) -> Result<(), Error> {
+        let writer = LogWriter::create(path)?;
+        self.log = Some((LogEncoder::new(meta)?, writer));
+        Ok(())
+    }
+
+    /// Starts a trace.
+    pub(crate) fn open_trace(&mut self, path: &Path) -> Result<(), Error> {
+        let failed = |source| Error::Write { path: path.to_owned(), source };
+        let file = File::create(path).map_err(failed)?;
+        self.trace = Some(TraceWriter::new(Spool::start(file).map_err(failed)?).map_err(failed)?);
+        Ok(())
+    }
+
+    pub(crate) fn traces(&self) -> bool {
+        self.trace.is_some()
+    }
+
+    pub(crate) fn domains(&mut self, source: usize, domains: &[Domain], fresh: &[Domain]) {
+        if let Some((encoder, _)) = &mut self.log {
+            encoder.domains(source, domains).ok();
+        }
+        self.with_trace(|trace| trace.domains(fresh));
+    }
+
+    /// Readings of one tick of a source; `map` gives the run's index of each of its domains.
+    pub(crate) fn readings(&mut self, source: usize, readings: &[(usize, Reading)], map: &[usize]) {
+        if let Some((encoder, _)) = &mut self.log {
+            encoder.readings(source, readings);
+        }
+        if self.traces() {
+            self.with_trace(|trace| {
+                let mapped = readings.iter().filter_map(|(domain, reading)| Some((*map.get(*domain)?, reading)));
+                mapped.into_iter().try_for_each(|(domain, reading)| trace.reading(domain as u32, reading))
+            });
+        }
+    }
+
+    pub(crate) fn span(&mut self, name: &str, begin_ns: u64, end_ns: u64) {
+        self.with_trace(|trace| trace.span(name, begin_ns, end_ns));
+    }
+
+    pub(crate) fn gauges(&mut self, at_ns: u64, gauges: &[Gauge]) {
+        if let Some((encoder, _)) = &mut self.log {
+            encoder.gauges(at_ns, gauges).ok();
+        }
+    }
+
+    pub(crate) fn event(&mut self, event: &EventRecord) {
+        if let Some((encoder, _)) = &mut self.log {
+            encoder.event(event).ok();
+        }
+    }
+
+    pub(crate) fn checkpoint_due(&self, now_ns: u64) -> bool {
+        self.log.as_ref().is_some_and(|(encoder, _)| encoder.checkpoint_due(now_ns))
+    }
+
+    pub(crate) fn checkpoint(&mut self, now_ns: u64, report: &Report) {
+        if let Some((encoder, _)) = &mut self.log {
+            encoder.checkpoint(now_ns, report).ok();
+        }
+    }
+
+    /// Hands finished frames to the log's thread; returns its one warning.
+    pub(crate) fn submit(&mut self) -> Option<String> {
+        let (encoder, writer) = self.log.as_mut()?;
+        if encoder.pending() > 0 {
+            let frames = encoder.take(writer.spare());
+            writer.submit(frames);
+        }
+        writer.warning()
+    }
+
+    /// Ends the trace with the run's ends; returns what went wrong with it, if anything.
+    pub(crate) fn close_trace(&mut self, run: (u64, u64)) -> Option<String> {
+        if let Some(trace) = self.trace.take() {
+            let closed = trace.finish(Some(run)).and_then(Spool::close);
+            if let Err(error) = closed {
+                self.trace_failure.get_or_insert(error.to_string());
+            }
+        }
+        self.trace_failure.take()
+    }
+
+    /// Bytes of log lost so far.
+    pub(crate) fn lost_bytes(&self) -> u64 {
+        self.log.as_ref().map_or(0, |(_, writer)| writer.status().lost_bytes)
+    }
+
+    /// Appends the final report and waits, for a bounded time, until the log is on disk.
+    pub(crate) fn close_log(&mut self, report: &Report) -> Option<LogStatus> {
+        let (mut encoder, writer) = self.log.take()?;
+        encoder.finish(report).ok();
+        writer.submit(encoder.take(Vec::new()));
+        Some(writer.close(CLOSE_PATIENCE))
+    }
+
+    /// A trace that cannot be written is given up, and said once; the run goes on.
+    fn with_trace(&mut self, write: impl FnOnce(&mut TraceWriter<Spool>) -> io::Result<()>) {
+        let Some(trace) = &mut self.trace else { return };
+        if let Err(error) = write(trace) {
+            self.trace_failure.get_or_insert(error.to_string());
+            self.trace = None;
+        }
+    }
+}
+
+/// Bytes on their way to a file through a thread of their own: the sampling thread never waits for a disk.
+struct Spool {
+    buffer: Vec<u8>,
+    chunks: Option<Sender<Vec<u8>>>,
+    thread: Option<JoinHandle<io::Result<()>>>,
+}
+
+impl Spool {
+    fn start(file: File) -> io::Result<Self> {
+        let (chunks, inbox) = channel::<Vec<u8>>();
+        let thread = thread::Builder::new().name("eco2-trace".into()).spawn(move || {
+            let mut out = BufWriter::new(file);
+            for chunk in inbox {
+                out.write_all(&chunk)?;
+            }
+            out.flush()
+        })?;
+        Ok(Self { buffer: Vec::with_capacity(TRACE_BYTES), chunks: Some(chunks), thread: Some(thread) })
+    }
+
+    fn close(mut self) -> io::Result<()> {
+        self.flush()?;
+        self.chunks = None;
+        let ended = self.thread.take().map_or(Ok(Ok(())), JoinHandle::join);
+        ended.unwrap_or_else(|_| Err(io::Error::other("the trace thread ended early")))
+    }
+}
+
+impl Write for Spool {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() >= TRACE_BYTES {
+            self.flush()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let full = std::mem::replace(&mut self.buffer, Vec::with_capacity(TRACE_BYTES));
+        let sent = self.chunks.as_ref().is_some_and(|chunks| chunks.send(full).is_ok());
+        if sent { Ok(()) } else { Err(io::Error::other("the trace cannot be written; is the disk full?")) }
+    }
+}

@@ -1,0 +1,131 @@
+//! Labels found in the surroundings: job, rank, container, pod.
+//!
+//! The environment and the roots to read under come in; nothing is guessed from host names or the network. What is not
+//! there makes no label. Names follow OpenTelemetry where it has one (`k8s.pod.name`, `container.id`). Given labels win.
+
+mod cgroup;
+mod launcher;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// Longest value, bytes.
+const LONGEST: usize = 256;
+/// Most labels of a pod.
+const MOST_POD_LABELS: usize = 64;
+/// Files read here are a few lines; a mountinfo of a busy node has some hundred kilobytes.
+const MOST_BYTES: u64 = 1 << 20;
+
+/// Where to look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Roots {
+    /// procfs.
+    pub procfs: PathBuf,
+    /// The folder of the Kubernetes downward API volume.
+    pub podinfo: PathBuf,
+}
+
+impl Default for Roots {
+    fn default() -> Self {
+        Self { procfs: PathBuf::from("/proc"), podinfo: PathBuf::from("/etc/podinfo") }
+    }
+}
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Found {
+    /// Labels by name.
+    pub labels: BTreeMap<String, String>,
+    /// Contradictions, for people.
+    pub warnings: Vec<String>,
+}
+
+/// Variables whose value is a label as it stands.
+const VARIABLES: &[(&str, &str)] = &[
+    ("SLURM_JOB_ID", "slurm.job_id"),
+    ("SLURM_JOB_NAME", "slurm.job_name"),
+    ("SLURM_JOB_PARTITION", "slurm.partition"),
+    ("SLURM_JOB_ACCOUNT", "slurm.account"),
+    ("SLURM_CLUSTER_NAME", "slurm.cluster"),
+    ("SLURM_ARRAY_JOB_ID", "slurm.array_job_id"),
+    ("SLURM_ARRAY_TASK_ID", "slurm.array_task_id"),
+    ("SLURM_STEP_ID", "slurm.step_id"),
+    ("SLURM_PROCID", "slurm.procid"),
+    ("SLURM_NODEID", "slurm.nodeid"),
+    ("SLURM_RESTART_COUNT", "slurm.restart_count"),
+    ("POD_NAME", "k8s.pod.name"),
+    ("POD_NAMESPACE", "k8s.namespace.name"),
+    ("POD_UID", "k8s.pod.uid"),
+    ("NODE_NAME", "k8s.node.name"),
+    ("JOB_COMPLETION_INDEX", "k8s.job.completion_index"),
+    ("TORCHELASTIC_RUN_ID", "torchelastic.run_id"),
+    ("TORCHELASTIC_RESTART_COUNT", "torchelastic.restart_count"),
+];
+
+/// Looks for labels in the environment and below the roots.
+pub fn find<K: AsRef<OsStr>, V: AsRef<OsStr>>(variables: impl IntoIterator<Item = (K, V)>, roots: &Roots) -> Found {
+    let environment = readable(variables);
+    let mut found = Found::default();
+    for (variable, label) in VARIABLES {
+        if let Some(value) = environment.get(*variable) {
+            put(&mut found.labels, label, value);
+        }
+    }
+    launcher::add_ranks(&environment, &mut found);
+    cgroup::add_container(&roots.procfs, &mut found.labels);
+    add_pod_labels(&roots.podinfo, &mut found.labels);
+    found
+}
+
+/// The labels of a run: what was found, below what was given.
+#[must_use]
+pub fn merged(given: &BTreeMap<String, String>, found: &Found) -> BTreeMap<String, String> {
+    let mut labels = found.labels.clone();
+    labels.extend(given.iter().map(|(name, value)| (name.clone(), value.clone())));
+    labels
+}
+
+/// Variables that are text and not empty.
+fn readable<K: AsRef<OsStr>, V: AsRef<OsStr>>(variables: impl IntoIterator<Item = (K, V)>) -> HashMap<String, String> {
+    let text = |(name, value): (K, V)| Some((name.as_ref().to_str()?.to_owned(), value.as_ref().to_str()?.to_owned()));
+    variables.into_iter().filter_map(text).filter(|(_, value)| !value.trim().is_empty()).collect()
+}
+
+/// Sets a label that no earlier, nearer finding has set; control characters and the part beyond 256 bytes are left out.
+fn put(labels: &mut BTreeMap<String, String>, name: &str, value: &str) {
+    let mut clean: String = value.trim().chars().filter(|letter| !letter.is_control()).collect();
+    clean.truncate(clean.floor_char_boundary(LONGEST));
+    if !clean.is_empty() {
+        labels.entry(name.to_owned()).or_insert(clean);
+    }
+}
+
+/// A pod's labels as the downward API writes them: `key="value"` a line, the value escaped.
+fn add_pod_labels(podinfo: &Path, labels: &mut BTreeMap<String, String>) {
+    let text = read(&podinfo.join("labels")).unwrap_or_default();
+    for (name, quoted) in text.lines().filter_map(|line| line.split_once('=')).take(MOST_POD_LABELS) {
+        // Label values hold letters, digits, '-', '_' and '.' only: nothing in them is ever escaped.
+        put(labels, &format!("k8s.pod.label.{}", shortened(name)), quoted.trim().trim_matches('"'));
+    }
+}
+
+fn shortened(name: &str) -> &str {
+    let name = name.trim();
+    &name[..name.floor_char_boundary(LONGEST)]
+}
+
+/// A small text file; `None` where there is none. What is not UTF-8 is replaced.
+fn read(path: &Path) -> Option<String> {
+    if !path.metadata().ok()?.is_file() {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    File::open(path).ok()?.take(MOST_BYTES).read_to_end(&mut bytes).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}

@@ -1,0 +1,45 @@
+//! One measured run: the energy and carbon of a training, with bounds.
+//!
+//! ```no_run
+//! let meter = eco2::Meter::open(eco2::Options::default())?;
+//! let step = meter.name("step");
+//! for _ in 0..100 {
+//!     let _span = meter.span(step);
+//!     // one training step
+//! }
+//! let report = meter.close();
+//! println!("{} uJ, at least {}", report.energy.total_uj, report.energy.low_uj);
+//! # Ok::<(), eco2::Error>(())
+//! ```
+//!
+//! Recording ([`Meter::begin`], [`Meter::end`], [`Meter::step`], [`Meter::now`]) allocates nothing, takes no lock, makes
+//! no system call and never waits; everything else may take a lock for a moment and belongs outside the hot loop. No
+//! fault of measuring ends, blocks or slows the training: faults become events of the report.
+
+#![forbid(unsafe_code)]
+
+mod assemble;
+mod engine;
+mod error;
+mod gauges;
+mod hot;
+mod journal;
+pub mod labels;
+mod meter;
+mod open;
+pub mod options;
+pub mod place;
+mod pricing;
+mod publish;
+mod replay;
+mod series;
+mod sharing;
+
+pub use eco2_core::{NameId, Spent, report};
+pub use eco2_report as render;
+pub use eco2_samplers as samplers;
+pub use error::Error;
+pub use meter::{Meter, Now, Span, Step};
+pub use options::Options;
+pub use replay::replay;
+pub use series::Point;

@@ -1,0 +1,180 @@
+//! Opening a run: find the sources, start the sampling thread, wait for the first reading.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex};
+
+use eco2_core::{Domain, EventPool, Gauge, Reading, Timeline};
+use eco2_samplers::clock::{self, Clock};
+use eco2_samplers::discover::{self, Discovery, Selection};
+use eco2_samplers::sampler::{self, Sampler};
+use eco2_samplers::tsc::HotClock;
+use eco2_samplers::{Note, Roots, Sink, Source, host};
+use jiff::Timestamp;
+
+use eco2_report::log::LogMeta;
+
+use crate::assemble::Facts;
+use crate::engine::Engine;
+use crate::meter::{Shared, lock};
+use crate::options::Options;
+use crate::pricing::Pricing;
+use crate::publish::Publisher;
+use crate::{Error, labels, place};
+
+/// Recording threads at one time, and events each may hold between two ticks: 16 bytes each, made at open.
+const RINGS: usize = 64;
+const RING_EVENTS: usize = 1 << 12;
+/// Snapshots in the timeline: 10 s at 100 Hz.
+const SLOTS: usize = 1 << 10;
+/// Domains that may appear while the run goes on (hot-plug).
+const SPARE_DOMAINS: usize = 4;
+
+/// The parts of a run that has begun.
+pub(crate) struct Started {
+    pub(crate) clock: HotClock,
+    pub(crate) pool: EventPool,
+    pub(crate) reader: eco2_core::TimelineReader,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) sampler: Sampler,
+    pub(crate) log: Option<PathBuf>,
+}
+
+/// Looks for the sources that the options select.
+pub(crate) fn find(options: &Options) -> Result<Discovery, Error> {
+    let roots = roots(options);
+    let selection = match &options.sources {
+        Some(names) => Selection::parse(&names.join(",")).map_err(|unknown| Error::Sources(unknown.to_string()))?,
+        None => Selection::default(),
+    };
+    Ok(discover::discover(&roots, &selection, options.estimate))
+}
+
+pub(crate) fn roots(options: &Options) -> Roots {
+    Roots { sysfs: options.sysfs.clone(), procfs: options.procfs.clone(), nvml: options.nvml.clone() }
+}
+
+/// Everything about the run that is known before it begins.
+pub(crate) fn facts(options: &Options, command: Vec<String>, found: &Discovery, pricing: Pricing) -> Facts {
+    let roots = roots(options);
+    let surroundings = labels::find(std::env::vars_os(), &roots);
+    let started = Timestamp::now();
+    let name = options.name.clone().or_else(|| named_after(&command)).unwrap_or_else(|| "run".to_owned());
+    let command = if options.redact { redacted(&command) } else { command };
+    Facts {
+        id: place::new_run_id(started, std::process::id()),
+        name,
+        labels: labels::merged(&options.labels, &surroundings),
+        command,
+        host: host::read(&roots),
+        sources: found.statuses.clone(),
+        pricing,
+        started,
+        started_ns: clock::monotonic_ns(),
+    }
+}
+
+fn named_after(command: &[String]) -> Option<String> {
+    let program = std::path::Path::new(command.first()?).file_name()?;
+    Some(program.to_string_lossy().into_owned())
+}
+
+/// The program stays, its arguments may hold secrets.
+fn redacted(command: &[String]) -> Vec<String> {
+    let hidden = |(index, word): (usize, &String)| if index == 0 { word.clone() } else { "[redacted]".to_owned() };
+    command.iter().enumerate().map(hidden).collect()
+}
+
+/// Starts the sampling thread and waits until every source has been read once.
+pub(crate) fn start(sources: Vec<Box<dyn Source>>, facts: Facts, options: &Options) -> Result<Started, Error> {
+    let roots = roots(options);
+    let domains: usize = sources.iter().map(|source| source.domains().len()).sum();
+    let capacity = (domains + SPARE_DOMAINS).min(eco2_core::MAX_DOMAINS);
+    let Timeline { writer, reader } =
+        Timeline::new(capacity, SLOTS).map_err(|error| Error::Sources(error.to_string()))?;
+    let clock = HotClock::new(Clock::Monotonic, &roots);
+    let (pool, rings) = EventPool::new(RINGS, RING_EVENTS);
+    let log = log_path(options, &facts);
+    let meta = LogMeta::new(facts.run(), facts.started_ns);
+    let mut engine = Engine::new(rings, clock.clone(), Publisher::new(writer, capacity), Arc::new(facts));
+    if let Some(path) = &options.trace {
+        engine.journal.open_trace(path)?;
+    }
+    let log = log.filter(|path| open_log(&mut engine, path, &meta));
+    engine.sharing.follow(&roots, std::process::id());
+    let shared = Arc::new(Shared { engine: Mutex::new(engine), begun: Condvar::new() });
+    let sink = Box::new(Feed(Arc::clone(&shared)));
+    let settings = sampler::Options { interval_ns: interval_ns(options), clock: clock.clone(), roots, ..sampler::Options::default() };
+    let sampler = Sampler::start(sources, sink, settings).map_err(Error::Thread)?;
+    shared.wait_begun();
+    Ok(Started { clock, pool, reader, shared, sampler, log })
+}
+
+fn interval_ns(options: &Options) -> Option<u64> {
+    options.interval.map(|interval| u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX))
+}
+
+fn log_path(options: &Options, facts: &Facts) -> Option<PathBuf> {
+    let wanted = options.log != crate::options::Log::Off;
+    wanted.then(|| place::runs_folder(options).join(format!("{}.{}", facts.id, place::LOG_EXTENSION)))
+}
+
+/// A log that cannot be opened costs the log, not the run.
+fn open_log(engine: &mut Engine, path: &std::path::Path, meta: &LogMeta) -> bool {
+    let Err(error) = engine.journal.open_log(path, meta) else { return true };
+    engine.event(meta.begin_ns, "log-failed", "", error.to_string());
+    false
+}
+
+/// The sampling thread's way into the engine: a lock that is free unless somebody asks for a report.
+struct Feed(Arc<Shared>);
+
+impl Sink for Feed {
+    fn domains(&mut self, source: usize, domains: &[Domain]) {
+        lock(&self.0.engine).domains(source, domains);
+    }
+
+    fn readings(&mut self, source: usize, readings: &[(usize, Reading)]) {
+        lock(&self.0.engine).readings(source, readings);
+    }
+
+    fn suspended(&mut self, from_ns: u64, to_ns: u64) {
+        lock(&self.0.engine).suspended(from_ns, to_ns);
+    }
+
+    fn gauges(&mut self, at_ns: u64, gauges: &[Gauge]) {
+        lock(&self.0.engine).gauges(at_ns, gauges);
+    }
+
+    fn note(&mut self, note: Note) {
+        lock(&self.0.engine).note(note);
+    }
+
+    fn tick(&mut self, now_ns: u64) {
+        let mut engine = lock(&self.0.engine);
+        let first = !engine.begun;
+        engine.tick(now_ns);
+        if first {
+            self.0.begun.notify_all();
+        }
+    }
+
+    fn settled(&self) -> bool {
+        lock(&self.0.engine).settled()
+    }
+
+    fn period_ns(&self, source: usize, domain: usize) -> Option<u64> {
+        lock(&self.0.engine).period_ns(source, domain)
+    }
+
+    fn last_change_ns(&self, source: usize, domain: usize) -> Option<(u64, u64)> {
+        lock(&self.0.engine).last_change_ns(source, domain)
+    }
+
+    fn pids(&mut self, out: &mut Vec<u32>) {
+        lock(&self.0.engine).pids(out);
+    }
+
+    fn shares(&mut self, source: usize, shares: &[(usize, f64, f64)]) {
+        lock(&self.0.engine).shares(source, shares);
+    }
+}

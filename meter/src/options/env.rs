@@ -1,0 +1,112 @@
+//! The environment variables, all of them, and options from them. An empty variable is one that is not set.
+
+use std::ffi::OsStr;
+use std::fmt;
+
+use super::input::{Input, shorten};
+use super::{KEYS, Layer, Options, OptionsError, Origin};
+
+/// What all variables begin with.
+const PREFIX: &str = "ECO2_";
+/// Least Jaro-Winkler similarity of a variable worth suggesting; the common prefix is left out of it.
+const NEAR: f64 = 0.8;
+
+/// Name of the run.
+pub const NAME: &str = "ECO2_NAME";
+/// Labels: `team=nlp,model=bert`.
+pub const LABELS: &str = "ECO2_LABELS";
+/// Grid zone: `DE`, `US-CA`, `France`.
+pub const ZONE: &str = "ECO2_ZONE";
+/// Grams CO2e per kilowatt-hour, in place of the zone's figure.
+pub const INTENSITY: &str = "ECO2_INTENSITY";
+/// Power usage effectiveness of the facility.
+pub const PUE: &str = "ECO2_PUE";
+/// Where sysfs is.
+pub const SYSFS: &str = "ECO2_SYSFS";
+/// Where procfs is.
+pub const PROCFS: &str = "ECO2_PROCFS";
+/// The NVIDIA management library to load.
+pub const NVML: &str = "ECO2_NVML";
+/// Sources to use: `rapl-sysfs,nvml`.
+pub const SOURCES: &str = "ECO2_SOURCES";
+/// Whether the model may stand in for missing sensors: `1` or `0`.
+pub const ESTIMATE: &str = "ECO2_ESTIMATE";
+/// Time between polls: `10ms`, `1s`, or seconds.
+pub const INTERVAL: &str = "ECO2_INTERVAL";
+/// The run log: `1`, `0`, or a folder.
+pub const LOG: &str = "ECO2_LOG";
+/// Folder of runs.
+pub const STATE_DIR: &str = "ECO2_STATE_DIR";
+/// Where the report goes as JSON.
+pub const JSON: &str = "ECO2_JSON";
+/// Where the trace of all readings goes.
+pub const TRACE: &str = "ECO2_TRACE";
+/// Process to follow instead of a command.
+pub const PID: &str = "ECO2_PID";
+/// Whether to say nothing but errors: `1` or `0`.
+pub const QUIET: &str = "ECO2_QUIET";
+/// Whether the report hides the command's arguments: `1` or `0`.
+pub const REDACT: &str = "ECO2_REDACT";
+/// Watts of a busy GPU that has no sensor.
+pub const GPU_WATTS: &str = "ECO2_GPU_WATTS";
+/// Most kilowatt-hours.
+pub const MAX_ENERGY_KWH: &str = "ECO2_MAX_ENERGY_KWH";
+/// Most kilograms CO2e.
+pub const MAX_CO2_KG: &str = "ECO2_MAX_CO2_KG";
+/// Most money.
+pub const MAX_COST: &str = "ECO2_MAX_COST";
+/// Money for a kilowatt-hour.
+pub const PRICE_PER_KWH: &str = "ECO2_PRICE_PER_KWH";
+/// Currency of both: `EUR`.
+pub const CURRENCY: &str = "ECO2_CURRENCY";
+
+/// A variable that looks like one of ours and is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// The variable, shortened.
+    pub variable: String,
+    /// The one that was probably meant.
+    pub suggestion: Option<&'static str>,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} is not a variable of eco2 and was ignored", self.variable)?;
+        self.suggestion.map_or(Ok(()), |name| write!(out, "; did you mean {name}?"))
+    }
+}
+
+impl Options {
+    /// The options in an environment, and its variables that only look like options.
+    ///
+    /// # Errors
+    /// [`OptionsError`] naming the variable: a value that is not UTF-8, of a wrong type or out of range.
+    pub fn from_env<K, V>(variables: impl IntoIterator<Item = (K, V)>) -> Result<(Layer, Vec<Warning>), OptionsError>
+    where
+        K: AsRef<OsStr>,
+        V: AsRef<OsStr>,
+    {
+        let (mut layer, mut warnings) = (Layer::default(), Vec::new());
+        for (variable, value) in variables {
+            let Some(variable) = variable.as_ref().to_str().filter(|name| name.starts_with(PREFIX)) else { continue };
+            let Some(key) = KEYS.iter().find(|key| key.variable == variable) else {
+                warnings.push(Warning { variable: shorten(variable), suggestion: nearest(variable) });
+                continue;
+            };
+            let origin = Origin::variable(key.variable);
+            let not_utf8 = || OptionsError::NotUtf8 { place: origin.to_string() };
+            let text = value.as_ref().to_str().ok_or_else(not_utf8)?;
+            if !text.is_empty() {
+                layer.put(key, Input::Bare(text.to_owned()), origin)?;
+            }
+        }
+        Ok((layer, warnings))
+    }
+}
+
+fn nearest(typed: &str) -> Option<&'static str> {
+    let typed: String = typed.chars().skip(PREFIX.len()).take(64).collect();
+    let score = |variable: &str| strsim::jaro_winkler(&typed, variable.trim_start_matches(PREFIX));
+    let best = KEYS.iter().map(|key| (score(key.variable), key.variable)).max_by(|(a, _), (b, _)| a.total_cmp(b))?;
+    (best.0 >= NEAR).then_some(best.1)
+}

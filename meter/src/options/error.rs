@@ -1,0 +1,84 @@
+//! What can be wrong with options. Every message names the place, the option, what is allowed and an example.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Options that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OptionsError {
+    /// The text is not TOML or not JSON.
+    #[error("{place}: not valid {format}: {problem}")]
+    Syntax {
+        /// File and line.
+        place: String,
+        /// `TOML` or `JSON`.
+        format: &'static str,
+        /// The parser's words.
+        problem: String,
+    },
+    /// No option has that name.
+    #[error("{place}: no option is named {key:?}; {}", nearest(suggestion))]
+    UnknownKey {
+        /// File and line.
+        place: String,
+        /// As written, shortened.
+        key: String,
+        /// The nearest name.
+        suggestion: Option<&'static str>,
+    },
+    /// The value has a wrong type or is out of range.
+    #[error("{place}: {key} is {found}; allowed: {allowed}, such as {example}")]
+    Value {
+        /// File and line, variable or flag.
+        place: String,
+        /// The option.
+        key: &'static str,
+        /// What stands there, shortened.
+        found: String,
+        /// What may stand there.
+        allowed: &'static str,
+        /// A value that works.
+        example: &'static str,
+    },
+    /// An option makes no sense without another.
+    #[error("{place}: {key} needs {needs}; set it too")]
+    Missing {
+        /// File and line, variable or flag.
+        place: String,
+        /// The option.
+        key: &'static str,
+        /// The other one.
+        needs: &'static str,
+    },
+    /// The text is not UTF-8.
+    #[error("{place}: not UTF-8; save it as UTF-8 text")]
+    NotUtf8 {
+        /// File and line, or variable.
+        place: String,
+    },
+    /// The text is larger than [`super::MAX_TEXT_BYTES`].
+    #[error("{place}: larger than 1 MiB, which no options file is; give another file")]
+    TooLarge {
+        /// The file.
+        place: String,
+    },
+    /// The file is there and cannot be read.
+    #[error("cannot read {}: {source}; make it readable or move it away", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+fn nearest(suggestion: &Option<&'static str>) -> String {
+    match suggestion {
+        Some(key) => format!("did you mean {key:?}?"),
+        None => {
+            let names: Vec<&str> = super::KEYS.iter().map(|key| key.name).collect();
+            format!("there are {}", names.join(", "))
+        }
+    }
+}

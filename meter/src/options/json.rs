@@ -1,0 +1,110 @@
+//! Options from JSON text, each value with its line. A `null` is an option that was not given.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::input::{Entry, Input, Lines};
+use super::{Layer, Options, OptionsError, Origin, layer};
+
+/// Deepest nesting: the options, a table of them, a list, and one to spare.
+const DEEPEST: usize = 4;
+
+impl Options {
+    /// The options in a JSON text: one object.
+    ///
+    /// # Errors
+    /// [`OptionsError`] with the line: text over 1 MiB, not UTF-8, not JSON, a name that stands twice or is unknown, a
+    /// wrong type or range, nesting deeper than 4.
+    pub fn from_json(text: impl AsRef<[u8]>, origin: Origin) -> Result<Layer, OptionsError> {
+        let text = layer::checked_text(text.as_ref(), &origin)?;
+        let reader = Reader { text, lines: Lines::of(text), origin: &origin };
+        Layer::from_entries(reader.members(text, 0)?, &origin)
+    }
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    lines: Lines,
+    origin: &'a Origin,
+}
+
+impl<'a> Reader<'a> {
+    fn members(&self, part: &'a str, depth: usize) -> Result<Vec<Entry>, OptionsError> {
+        let Members(members) = self.parse(part)?;
+        let mut entries = Vec::with_capacity(members.len());
+        for (key, raw) in members.into_iter().filter(|(_, raw)| raw.get() != "null") {
+            let line = Some(self.line(raw.get()));
+            entries.push(Entry { key, line, value: self.input(raw.get(), depth + 1)? });
+        }
+        Ok(entries)
+    }
+
+    fn input(&self, part: &'a str, depth: usize) -> Result<Input, OptionsError> {
+        if depth > DEEPEST {
+            return Err(self.syntax(self.line(part), "nested too deeply".to_owned()));
+        }
+        match part.as_bytes().first() {
+            Some(b'{') => self.members(part, depth).map(Input::Table),
+            Some(b'[') => {
+                let items: Vec<&'a RawValue> = self.parse(part)?;
+                let inputs: Result<_, _> = items.into_iter().map(|item| self.input(item.get(), depth + 1)).collect();
+                inputs.map(Input::List)
+            }
+            Some(b'"') => self.parse(part).map(Input::Text),
+            Some(b't' | b'f') => self.parse(part).map(Input::Flag),
+            Some(b'n') => Ok(Input::Other("null")),
+            _ => Ok(part.parse().map_or(Input::Other("a number out of range"), Input::Number)),
+        }
+    }
+
+    fn parse<T: Deserialize<'a>>(&self, part: &'a str) -> Result<T, OptionsError> {
+        serde_json::from_str(part).map_err(|error| {
+            // The parser counts lines from the part's beginning.
+            let line = self.line(part) + error.line().saturating_sub(1);
+            let problem = error.to_string();
+            let problem = problem.split(" at line ").next().unwrap_or_default().to_owned();
+            self.syntax(line, problem)
+        })
+    }
+
+    fn line(&self, part: &str) -> usize {
+        self.lines.at((part.as_ptr() as usize).saturating_sub(self.text.as_ptr() as usize))
+    }
+
+    fn syntax(&self, line: usize, problem: String) -> OptionsError {
+        OptionsError::Syntax { place: self.origin.on(Some(line)).to_string(), format: "JSON", problem }
+    }
+}
+
+/// An object's members in their order, none twice.
+struct Members<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(MembersVisitor)
+    }
+}
+
+struct MembersVisitor;
+
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Members<'de>;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("an object of options")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let (mut seen, mut members) = (HashSet::new(), Vec::new());
+        while let Some((key, value)) = map.next_entry::<String, &'de RawValue>()? {
+            if !seen.insert(key.clone()) {
+                return Err(A::Error::custom(format!("{:?} stands twice", super::input::shorten(&key))));
+            }
+            members.push((key, value));
+        }
+        Ok(Members(members))
+    }
+}

@@ -1,0 +1,171 @@
+//! The list of options: name, variable, what is allowed, an example, how it is read and shown.
+
+use std::path::{Path, PathBuf};
+
+use super::input::Input;
+use super::setting::Setting;
+use super::{Log, Options, OptionsError, Origin, env, parse};
+
+/// The sources an option may name.
+pub const SOURCES: &[&str] = &["rapl-perf", "rapl-sysfs", "nvml", "hwmon", "model", "replay", "synthetic"];
+
+/// Least Jaro-Winkler similarity of a name worth suggesting; "zoen" to "zone" has 0.93.
+const NEAR: f64 = 0.8;
+
+/// An option.
+#[derive(Debug)]
+pub struct Key {
+    /// Name in files; a dot stands for a table.
+    pub name: &'static str,
+    /// Its variable.
+    pub variable: &'static str,
+    /// What may stand there, for people.
+    pub allowed: &'static str,
+    /// A value that works, as TOML has it.
+    pub example: &'static str,
+    read: fn(&Input) -> Option<Setting>,
+    show: fn(&Options) -> String,
+}
+
+impl Key {
+    /// The settings an input makes: one, or one a label; `None` where it is not allowed.
+    pub(super) fn parse(&self, input: &Input) -> Option<Vec<Setting>> {
+        if self.name == "labels" {
+            let pairs = parse::labels(input)?;
+            return Some(pairs.into_iter().map(|(name, value)| Setting::Label(name, value)).collect());
+        }
+        (self.read)(input).map(|setting| vec![setting])
+    }
+
+    pub(super) fn refuse(&self, found: &Input, origin: &Origin) -> OptionsError {
+        OptionsError::Value {
+            place: origin.to_string(),
+            key: self.name,
+            found: found.shown(),
+            allowed: self.allowed,
+            example: self.example,
+        }
+    }
+
+    /// The option's value, for people.
+    #[must_use]
+    pub fn show(&self, options: &Options) -> String {
+        (self.show)(options)
+    }
+}
+
+pub(super) fn named(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+/// Whether options live in a table of that name.
+pub(super) fn is_group(name: &str) -> bool {
+    name == "budget"
+}
+
+pub(super) fn not_a_table(found: &Input, origin: &Origin) -> OptionsError {
+    OptionsError::Value {
+        place: origin.to_string(),
+        key: "budget",
+        found: found.shown(),
+        allowed: "a table of limits",
+        example: "budget = { max_co2_kg = 5 }",
+    }
+}
+
+/// The option that was probably meant; one in a table is found by its last name too.
+pub(super) fn nearest(typed: &str) -> Option<&'static str> {
+    let typed = typed.chars().take(64).collect::<String>().to_lowercase().replace('-', "_");
+    let score = |key: &Key| {
+        let last = key.name.rsplit('.').next().unwrap_or(key.name);
+        strsim::jaro_winkler(&typed, key.name).max(strsim::jaro_winkler(&typed, last))
+    };
+    let best = KEYS.iter().map(|key| (score(key), key.name)).max_by(|(a, _), (b, _)| a.total_cmp(b))?;
+    (best.0 >= NEAR).then_some(best.1)
+}
+
+fn given<T: ToString>(value: &Option<T>) -> String {
+    value.as_ref().map_or_else(|| "not set".to_owned(), T::to_string)
+}
+
+fn given_path(value: &Option<PathBuf>) -> String {
+    given(&value.as_deref().map(Path::display))
+}
+
+fn show_log(log: &Log) -> String {
+    match log {
+        Log::Runs => "true".to_owned(),
+        Log::Off => "false".to_owned(),
+        Log::Folder(folder) => folder.display().to_string(),
+    }
+}
+
+macro_rules! keys {
+    ($($name:literal, $variable:ident, $allowed:literal, $example:literal, $read:expr, $show:expr;)*) => {
+        /// Every option, in the order of the documentation.
+        pub static KEYS: &[Key] = &[$(Key {
+            name: $name,
+            variable: env::$variable,
+            allowed: $allowed,
+            example: $example,
+            read: $read,
+            show: $show,
+        }),*];
+    };
+}
+
+const AMOUNT: std::ops::RangeInclusive<f64> = 0.0..=f64::MAX;
+
+keys! {
+    "name", NAME, "text of 1 to 256 bytes", "\"bert-base\"",
+        |input| parse::text(input).map(Setting::Name), |options| given(&options.name);
+    "labels", LABELS, "up to 64 names with values, 256 bytes each at most", "{ team = \"nlp\" }",
+        |_| None, |options| format!("{:?}", options.labels);
+    "zone", ZONE, "a zone's code or name", "\"DE\"",
+        |input| parse::text(input).map(Setting::Zone), |options| given(&options.zone);
+    "intensity", INTENSITY, "0 to 5000 grams CO2e per kilowatt-hour", "342.5",
+        |input| parse::number(input, 0.0..=eco2_grid::MAX_G_PER_KWH).map(Setting::Intensity),
+        |options| given(&options.intensity);
+    "pue", PUE, "a finite number of at least 1", "1.2",
+        |input| parse::number(input, 1.0..=f64::MAX).map(Setting::Pue), |options| options.pue.to_string();
+    "sysfs", SYSFS, "a path", "\"/host/sys\"",
+        |input| parse::path(input).map(Setting::Sysfs), |options| options.sysfs.display().to_string();
+    "procfs", PROCFS, "a path", "\"/host/proc\"",
+        |input| parse::path(input).map(Setting::Procfs), |options| options.procfs.display().to_string();
+    "nvml", NVML, "a path", "\"/opt/nvidia/libnvidia-ml.so.1\"",
+        |input| parse::path(input).map(Setting::Nvml), |options| given_path(&options.nvml);
+    "sources", SOURCES, "a list of rapl-perf, rapl-sysfs, nvml, hwmon, model, replay, synthetic", "[\"rapl-sysfs\", \"nvml\"]",
+        |input| parse::sources(input).map(Setting::Sources),
+        |options| given(&options.sources.as_ref().map(|names| names.join(",")));
+    "estimate", ESTIMATE, "true or false", "false",
+        |input| parse::flag(input).map(Setting::Estimate), |options| options.estimate.to_string();
+    "interval", INTERVAL, "0.1 ms to 60 s, as seconds or with a unit (us, ms, s)", "\"10ms\"",
+        |input| parse::interval(input).map(Setting::Interval),
+        |options| given(&options.interval.map(|interval| format!("{interval:?}")));
+    "log", LOG, "true, false or a folder", "\"runs\"",
+        |input| parse::log(input).map(Setting::Log), |options| show_log(&options.log);
+    "state_dir", STATE_DIR, "a path", "\"/var/lib/eco2\"",
+        |input| parse::path(input).map(Setting::StateDir), |options| given_path(&options.state_dir);
+    "json", JSON, "a path, or - for standard output", "\"report.json\"",
+        |input| parse::path(input).map(Setting::Json), |options| given_path(&options.json);
+    "trace", TRACE, "a path", "\"trace.csv\"",
+        |input| parse::path(input).map(Setting::Trace), |options| given_path(&options.trace);
+    "pid", PID, "a whole number from 1 to 2147483647", "4242",
+        |input| parse::pid(input).map(Setting::Pid), |options| given(&options.pid);
+    "quiet", QUIET, "true or false", "true",
+        |input| parse::flag(input).map(Setting::Quiet), |options| options.quiet.to_string();
+    "redact", REDACT, "true or false", "true",
+        |input| parse::flag(input).map(Setting::Redact), |options| options.redact.to_string();
+    "gpu_watts", GPU_WATTS, "1 to 5000 watts", "300",
+        |input| parse::number(input, 1.0..=5000.0).map(Setting::GpuWatts), |options| given(&options.gpu_watts);
+    "budget.max_energy_kwh", MAX_ENERGY_KWH, "a finite number of kilowatt-hours, 0 or more", "12.5",
+        |input| parse::number(input, AMOUNT).map(Setting::MaxEnergyKwh), |options| given(&options.budget.max_energy_kwh);
+    "budget.max_co2_kg", MAX_CO2_KG, "a finite number of kilograms, 0 or more", "5",
+        |input| parse::number(input, AMOUNT).map(Setting::MaxCo2Kg), |options| given(&options.budget.max_co2_kg);
+    "budget.max_cost", MAX_COST, "a finite amount of money, 0 or more", "20",
+        |input| parse::number(input, AMOUNT).map(Setting::MaxCost), |options| given(&options.budget.max_cost);
+    "budget.price_per_kwh", PRICE_PER_KWH, "a finite amount of money for a kilowatt-hour, 0 or more", "0.3",
+        |input| parse::number(input, AMOUNT).map(Setting::PricePerKwh), |options| given(&options.budget.price_per_kwh);
+    "budget.currency", CURRENCY, "an ISO 4217 code of three capital letters", "\"EUR\"",
+        |input| parse::currency(input).map(Setting::Currency), |options| given(&options.budget.currency);
+}

@@ -1,0 +1,73 @@
+//! The configuration files: the only part that reads any.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::{Layer, MAX_TEXT_BYTES, Options, OptionsError, Origin};
+
+/// Where the configuration files are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Places {
+    /// The project's.
+    pub project: PathBuf,
+    /// The user's; `None`: there is no home.
+    pub user: Option<PathBuf>,
+    /// The machine's.
+    pub system: PathBuf,
+}
+
+impl Places {
+    /// The documented places, from `XDG_CONFIG_HOME` and `HOME`. As the XDG base directory specification has it, a
+    /// relative folder counts as not set.
+    pub fn standard<K: AsRef<OsStr>, V: AsRef<OsStr>>(variables: impl IntoIterator<Item = (K, V)>) -> Self {
+        let (mut config, mut home) = (None, None);
+        for (variable, value) in variables {
+            let folder = Some(PathBuf::from(value.as_ref())).filter(|folder| folder.is_absolute());
+            match variable.as_ref().to_str() {
+                Some("XDG_CONFIG_HOME") => config = folder,
+                Some("HOME") => home = folder,
+                _ => {}
+            }
+        }
+        let config = config.or_else(|| home.map(|home| home.join(".config")));
+        Self {
+            project: PathBuf::from("eco2.toml"),
+            user: config.map(|config| config.join("eco2/config.toml")),
+            system: PathBuf::from("/etc/eco2/config.toml"),
+        }
+    }
+}
+
+/// Reads the files that are there.
+///
+/// # Errors
+/// [`OptionsError`] for a file that is there and cannot be read, or that holds what [`Options::from_toml`] refuses.
+pub fn load_files(places: &Places) -> Result<Vec<Layer>, OptionsError> {
+    let user = places.user.as_ref().map(|path| (path, Origin::user as fn(String) -> Origin));
+    let files = [(&places.system, Origin::system as fn(String) -> Origin), (&places.project, Origin::project)];
+    let mut layers = Vec::new();
+    for (path, origin) in files.into_iter().chain(user) {
+        if let Some(bytes) = read(path).map_err(|source| OptionsError::Unreadable { path: path.clone(), source })? {
+            layers.push(Options::from_toml(bytes, origin(path.display().to_string()))?);
+        }
+    }
+    Ok(layers)
+}
+
+/// At most one byte more than is allowed, so that the parser sees that it is too much; `None` where there is no file.
+fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    match fs::metadata(path) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+        // Before opening: to open a named pipe would wait for its writer.
+        Ok(metadata) if !metadata.is_file() => return Err(io::Error::other("not a regular file")),
+        Ok(_) => {}
+    }
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MAX_TEXT_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
+}

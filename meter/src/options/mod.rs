@@ -1,0 +1,199 @@
+//! The options of a measured run, and the one order in which their origins win.
+//!
+//! Code and flags, then the environment (`ECO2_*`), `./eco2.toml`, `$XDG_CONFIG_HOME/eco2/config.toml`,
+//! `/etc/eco2/config.toml`, and the defaults. Each origin becomes a [`Layer`]; [`Options::resolve`] lays them over each
+//! other, option by option (labels: label by label), and remembers where every value came from. Text is parsed here,
+//! never read: only [`load_files`] opens files. Nothing is printed.
+//!
+//! ```
+//! use eco2::options::{Options, Origin};
+//!
+//! let file = Options::from_toml("zone = \"DE\"\npue = 1.2", Origin::project("eco2.toml"))?;
+//! let (environment, warnings) = Options::from_env([("ECO2_ZONE", "FR")])?;
+//! let options = Options::resolve([file, environment])?;
+//! assert_eq!((options.zone.as_deref(), options.pue), (Some("FR"), 1.2));
+//! assert_eq!(options.origin("zone").to_string(), "ECO2_ZONE");
+//! assert_eq!(options.origin("pue").to_string(), "eco2.toml:2");
+//! assert!(warnings.is_empty());
+//! # Ok::<(), eco2::options::OptionsError>(())
+//! ```
+
+pub mod env;
+mod error;
+mod input;
+mod json;
+mod keys;
+mod layer;
+mod load;
+mod origin;
+mod parse;
+mod setting;
+mod toml;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use env::Warning;
+pub use error::OptionsError;
+pub use input::Input;
+pub use keys::{KEYS, Key, SOURCES};
+pub use layer::Layer;
+pub use load::{Places, load_files};
+pub use origin::{Level, Origin};
+
+/// Largest configuration text, bytes.
+pub const MAX_TEXT_BYTES: usize = 1 << 20;
+
+/// What a measured run was asked to do: every option, resolved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// Name of the run; `None`: the command's.
+    pub name: Option<String>,
+    /// Labels given by the user.
+    pub labels: BTreeMap<String, String>,
+    /// Grid zone, as `eco2_grid::lookup` takes it; `None`: the flagged world average.
+    pub zone: Option<String>,
+    /// Grams CO2e per kilowatt-hour, 0 to 5000, in place of the zone's figure.
+    pub intensity: Option<f64>,
+    /// Power usage effectiveness of the facility, at least 1.
+    pub pue: f64,
+    /// Where sysfs is.
+    pub sysfs: PathBuf,
+    /// Where procfs is.
+    pub procfs: PathBuf,
+    /// The NVIDIA management library to load; `None`: the system's.
+    pub nvml: Option<PathBuf>,
+    /// Sources to use, of [`SOURCES`]; `None`: all that are there.
+    pub sources: Option<Vec<String>>,
+    /// Whether the model may stand in for missing sensors.
+    pub estimate: bool,
+    /// Time between polls, 0.1 ms to 60 s; `None`: as each counter needs.
+    pub interval: Option<Duration>,
+    /// Whether and where the run log is kept.
+    pub log: Log,
+    /// Folder of runs; `None`: `$XDG_STATE_HOME/eco2`.
+    pub state_dir: Option<PathBuf>,
+    /// Where the report goes as JSON; `-` is standard output.
+    pub json: Option<PathBuf>,
+    /// Where the trace of all readings goes.
+    pub trace: Option<PathBuf>,
+    /// Process to follow instead of a command.
+    pub pid: Option<u32>,
+    /// Whether to say nothing but errors.
+    pub quiet: bool,
+    /// Whether the report hides the command's arguments.
+    pub redact: bool,
+    /// Watts of a busy GPU that has no sensor, for the model.
+    pub gpu_watts: Option<f64>,
+    /// Limits and prices.
+    pub budget: Budget,
+    origins: BTreeMap<String, Origin>,
+}
+
+/// Whether and where the run log is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Log {
+    /// In the folder of runs.
+    #[default]
+    Runs,
+    /// Nowhere.
+    Off,
+    /// In this folder.
+    Folder(PathBuf),
+}
+
+/// Limits of a run and what energy costs. `None` is no limit.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Budget {
+    /// Kilowatt-hours.
+    pub max_energy_kwh: Option<f64>,
+    /// Kilograms CO2e.
+    pub max_co2_kg: Option<f64>,
+    /// Money, in `currency`; needs `price_per_kwh`.
+    pub max_cost: Option<f64>,
+    /// Money for a kilowatt-hour, in `currency`.
+    pub price_per_kwh: Option<f64>,
+    /// ISO 4217 code, three capital letters.
+    pub currency: Option<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            name: None,
+            labels: BTreeMap::new(),
+            zone: None,
+            intensity: None,
+            pue: 1.0,
+            sysfs: PathBuf::from("/sys"),
+            procfs: PathBuf::from("/proc"),
+            nvml: None,
+            sources: None,
+            estimate: true,
+            interval: None,
+            log: Log::Runs,
+            state_dir: None,
+            json: None,
+            trace: None,
+            pid: None,
+            quiet: false,
+            redact: false,
+            gpu_watts: None,
+            budget: Budget::default(),
+            origins: BTreeMap::new(),
+        }
+    }
+}
+
+impl Options {
+    /// Lays the layers over the defaults, whatever order they come in: the stronger [`Level`] wins, and of one level the
+    /// later layer.
+    ///
+    /// A zone from a stronger level silences an intensity from a weaker one; otherwise the intensity wins.
+    ///
+    /// # Errors
+    /// [`OptionsError::Missing`] for a limit on cost without a price.
+    pub fn resolve(layers: impl IntoIterator<Item = Layer>) -> Result<Self, OptionsError> {
+        let mut entries: Vec<_> = layers.into_iter().flat_map(Layer::into_entries).collect();
+        entries.sort_by_key(|entry| entry.origin.level());
+        let mut options = Self::default();
+        for entry in entries {
+            let name = entry.setting.apply(&mut options);
+            options.origins.insert(name, entry.origin);
+        }
+        options.let_the_stronger_zone_win();
+        options.check_price()?;
+        Ok(options)
+    }
+
+    /// Where an option's value came from, by its name in [`KEYS`] (`labels.team` for one label).
+    #[must_use]
+    pub fn origin(&self, key: &str) -> &Origin {
+        self.origins.get(key).unwrap_or(&origin::DEFAULT)
+    }
+
+    /// Every option's name, value and origin, for people.
+    #[must_use]
+    pub fn rows(&self) -> Vec<(&'static str, String, String)> {
+        KEYS.iter().map(|key| (key.name, key.show(self), self.origin(key.name).to_string())).collect()
+    }
+
+    fn let_the_stronger_zone_win(&mut self) {
+        if self.origin("zone").level() > self.origin("intensity").level() {
+            self.intensity = None;
+            self.origins.remove("intensity");
+        }
+    }
+
+    fn check_price(&self) -> Result<(), OptionsError> {
+        if self.budget.max_cost.is_none() || self.budget.price_per_kwh.is_some() {
+            return Ok(());
+        }
+        let place = self.origin("budget.max_cost").to_string();
+        Err(OptionsError::Missing { place, key: "budget.max_cost", needs: "budget.price_per_kwh" })
+    }
+}

@@ -1,0 +1,88 @@
+//! Where a value came from, and which origin wins.
+
+use std::fmt;
+
+/// Origins from the weakest to the strongest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// Nobody said anything.
+    Default,
+    /// `/etc/eco2/config.toml`.
+    System,
+    /// `$XDG_CONFIG_HOME/eco2/config.toml`.
+    User,
+    /// `./eco2.toml`.
+    Project,
+    /// An `ECO2_*` variable.
+    Environment,
+    /// The program: a setter or a flag.
+    Code,
+}
+
+/// A value's origin. Shown as a file with its line, a variable, a flag or `default`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    level: Level,
+    place: String,
+    line: Option<usize>,
+}
+
+/// The origin of what nobody said.
+pub(super) static DEFAULT: Origin = Origin { level: Level::Default, place: String::new(), line: None };
+
+impl Origin {
+    /// The machine's configuration file.
+    pub fn system(path: impl Into<String>) -> Self {
+        Self::at(Level::System, path)
+    }
+
+    /// The user's configuration file.
+    pub fn user(path: impl Into<String>) -> Self {
+        Self::at(Level::User, path)
+    }
+
+    /// The project's configuration file.
+    pub fn project(path: impl Into<String>) -> Self {
+        Self::at(Level::Project, path)
+    }
+
+    /// A setter or a flag, such as `--zone`.
+    pub fn code(name: impl Into<String>) -> Self {
+        Self::at(Level::Code, name)
+    }
+
+    pub(super) fn variable(name: &str) -> Self {
+        Self::at(Level::Environment, name)
+    }
+
+    /// The same place, at a line counted from 1.
+    pub(super) fn on(&self, line: Option<usize>) -> Self {
+        Self { line, ..self.clone() }
+    }
+
+    /// How strong it is.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
+    /// Whether the value was read from a configuration file.
+    #[must_use]
+    pub fn is_file(&self) -> bool {
+        matches!(self.level, Level::System | Level::User | Level::Project)
+    }
+
+    fn at(level: Level, place: impl Into<String>) -> Self {
+        Self { level, place: place.into(), line: None }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.level, self.line) {
+            (Level::Default, _) => out.write_str("default"),
+            (_, None) => out.write_str(&self.place),
+            (_, Some(line)) => write!(out, "{}:{line}", self.place),
+        }
+    }
+}

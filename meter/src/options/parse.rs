@@ -1,0 +1,160 @@
+//! From an input to a typed value. `None` is a wrong type or a value out of range; the key says what is allowed.
+
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::input::Input;
+use super::{Log, SOURCES};
+
+/// Longest name or value of a label, and longest other text, bytes.
+const LONGEST_TEXT: usize = 256;
+/// Most labels that one origin gives.
+const MOST_LABELS: usize = 64;
+/// Poll intervals, seconds.
+const INTERVALS: RangeInclusive<f64> = 0.000_1..=60.0;
+
+/// Text of 1 to 256 bytes without control characters.
+pub(super) fn text(input: &Input) -> Option<String> {
+    match input {
+        Input::Bare(text) | Input::Text(text) if !text.trim().is_empty() && is_plain(text) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+fn is_plain(text: &str) -> bool {
+    text.len() <= LONGEST_TEXT && !text.chars().any(char::is_control)
+}
+
+/// A path: text that is not empty and has no NUL.
+pub(super) fn path(input: &Input) -> Option<PathBuf> {
+    match input {
+        Input::Bare(text) | Input::Text(text) if !text.is_empty() && !text.contains('\0') => Some(PathBuf::from(text)),
+        _ => None,
+    }
+}
+
+/// A number in a range with finite ends; not-a-number and the infinities are in none.
+pub(super) fn number(input: &Input, range: RangeInclusive<f64>) -> Option<f64> {
+    let number = match input {
+        Input::Number(number) => *number,
+        Input::Bare(text) => text.trim().parse().ok()?,
+        _ => return None,
+    };
+    range.contains(&number).then_some(number)
+}
+
+/// A process id: 1 and up to what the kernel's signed type holds.
+pub(super) fn pid(input: &Input) -> Option<u32> {
+    let number = number(input, 1.0..=f64::from(i32::MAX))?;
+    (number.fract() == 0.0).then_some(number as u32)
+}
+
+/// Yes or no.
+pub(super) fn flag(input: &Input) -> Option<bool> {
+    match input {
+        Input::Flag(flag) => Some(*flag),
+        Input::Bare(word) => match word.trim().to_ascii_lowercase().as_str() {
+            "1" | "true" | "yes" | "on" => Some(true),
+            "0" | "false" | "no" | "off" => Some(false),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// A time: a number of seconds, or a number with a unit.
+pub(super) fn interval(input: &Input) -> Option<Duration> {
+    let seconds = match input {
+        Input::Number(seconds) => *seconds,
+        Input::Bare(text) => match text.trim().parse() {
+            Ok(seconds) => seconds,
+            Err(_) => seconds_with_unit(text)?,
+        },
+        Input::Text(text) => seconds_with_unit(text)?,
+        _ => return None,
+    };
+    // In nanoseconds first: 0.0001 s is 100000 ns exactly, whatever the fraction's last bit.
+    INTERVALS.contains(&seconds).then(|| Duration::from_nanos((seconds * 1e9).round() as u64))
+}
+
+fn seconds_with_unit(text: &str) -> Option<f64> {
+    let text = text.trim();
+    let split = text.find(|letter: char| letter.is_alphabetic())?;
+    let (number, unit) = text.split_at(split);
+    let scale = match unit {
+        "us" | "µs" | "μs" => 1e6,
+        "ms" => 1e3,
+        "s" => 1.0,
+        _ => return None,
+    };
+    number.trim().parse::<f64>().ok().map(|number| number / scale)
+}
+
+/// The run log: yes, no, or a folder.
+pub(super) fn log(input: &Input) -> Option<Log> {
+    match flag(input) {
+        Some(true) => Some(Log::Runs),
+        Some(false) => Some(Log::Off),
+        None => path(input).map(Log::Folder),
+    }
+}
+
+/// Names of sources, each once.
+pub(super) fn sources(input: &Input) -> Option<Vec<String>> {
+    let mut names: Vec<String> = Vec::new();
+    for word in words(input)? {
+        let name = *SOURCES.iter().find(|name| **name == word.trim())?;
+        if !names.iter().any(|seen| seen == name) {
+            names.push(name.to_owned());
+        }
+    }
+    (!names.is_empty()).then_some(names)
+}
+
+fn words(input: &Input) -> Option<Vec<&str>> {
+    match input {
+        Input::Bare(text) => Some(text.split(',').collect()),
+        Input::List(items) => items.iter().map(word).collect(),
+        _ => None,
+    }
+}
+
+fn word(input: &Input) -> Option<&str> {
+    match input {
+        Input::Text(text) | Input::Bare(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// Labels: a table, or `name=value` pairs between commas.
+pub(super) fn labels(input: &Input) -> Option<Vec<(String, String)>> {
+    let pairs: Vec<(String, String)> = match input {
+        Input::Table(entries) => {
+            entries.iter().map(|entry| Some((entry.key.clone(), label_value(&entry.value)?))).collect::<Option<_>>()?
+        }
+        Input::Bare(text) => text.split(',').map(|pair| pair.split_once('=').map(trimmed)).collect::<Option<_>>()?,
+        _ => return None,
+    };
+    let good = |(name, value): &(String, String)| !name.is_empty() && is_plain(name) && is_plain(value);
+    (pairs.len() <= MOST_LABELS && pairs.iter().all(good)).then_some(pairs)
+}
+
+/// A label's value is text; a number or a flag is taken as it would be written.
+fn label_value(input: &Input) -> Option<String> {
+    match input {
+        Input::Bare(text) | Input::Text(text) => Some(text.clone()),
+        Input::Number(number) => Some(number.to_string()),
+        Input::Flag(flag) => Some(flag.to_string()),
+        _ => None,
+    }
+}
+
+fn trimmed((name, value): (&str, &str)) -> (String, String) {
+    (name.trim().to_owned(), value.trim().to_owned())
+}
+
+/// An ISO 4217 code.
+pub(super) fn currency(input: &Input) -> Option<String> {
+    text(input).filter(|code| code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase()))
+}

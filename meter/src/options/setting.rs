@@ -1,0 +1,77 @@
+//! One option with its value: what a layer holds.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Log, Options};
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Setting {
+    Name(String),
+    Label(String, String),
+    Zone(String),
+    Intensity(f64),
+    Pue(f64),
+    Sysfs(PathBuf),
+    Procfs(PathBuf),
+    Nvml(PathBuf),
+    Sources(Vec<String>),
+    Estimate(bool),
+    Interval(Duration),
+    Log(Log),
+    StateDir(PathBuf),
+    Json(PathBuf),
+    Trace(PathBuf),
+    Pid(u32),
+    Quiet(bool),
+    Redact(bool),
+    GpuWatts(f64),
+    MaxEnergyKwh(f64),
+    MaxCo2Kg(f64),
+    MaxCost(f64),
+    PricePerKwh(f64),
+    Currency(String),
+}
+
+impl Setting {
+    /// Puts the value in its place and returns the name its origin is kept under.
+    pub(super) fn apply(self, options: &mut Options) -> String {
+        let budget = &mut options.budget;
+        let name = match self {
+            Self::Label(key, value) => {
+                let name = format!("labels.{key}");
+                options.labels.insert(key, value);
+                return name;
+            }
+            Self::Name(value) => set("name", &mut options.name, Some(value)),
+            Self::Zone(value) => set("zone", &mut options.zone, Some(value)),
+            Self::Intensity(value) => set("intensity", &mut options.intensity, Some(value)),
+            Self::Pue(value) => set("pue", &mut options.pue, value),
+            Self::Sysfs(value) => set("sysfs", &mut options.sysfs, value),
+            Self::Procfs(value) => set("procfs", &mut options.procfs, value),
+            Self::Nvml(value) => set("nvml", &mut options.nvml, Some(value)),
+            Self::Sources(value) => set("sources", &mut options.sources, Some(value)),
+            Self::Estimate(value) => set("estimate", &mut options.estimate, value),
+            Self::Interval(value) => set("interval", &mut options.interval, Some(value)),
+            Self::Log(value) => set("log", &mut options.log, value),
+            Self::StateDir(value) => set("state_dir", &mut options.state_dir, Some(value)),
+            Self::Json(value) => set("json", &mut options.json, Some(value)),
+            Self::Trace(value) => set("trace", &mut options.trace, Some(value)),
+            Self::Pid(value) => set("pid", &mut options.pid, Some(value)),
+            Self::Quiet(value) => set("quiet", &mut options.quiet, value),
+            Self::Redact(value) => set("redact", &mut options.redact, value),
+            Self::GpuWatts(value) => set("gpu_watts", &mut options.gpu_watts, Some(value)),
+            Self::MaxEnergyKwh(value) => set("budget.max_energy_kwh", &mut budget.max_energy_kwh, Some(value)),
+            Self::MaxCo2Kg(value) => set("budget.max_co2_kg", &mut budget.max_co2_kg, Some(value)),
+            Self::MaxCost(value) => set("budget.max_cost", &mut budget.max_cost, Some(value)),
+            Self::PricePerKwh(value) => set("budget.price_per_kwh", &mut budget.price_per_kwh, Some(value)),
+            Self::Currency(value) => set("budget.currency", &mut budget.currency, Some(value)),
+        };
+        name.to_owned()
+    }
+}
+
+fn set<T>(name: &'static str, place: &mut T, value: T) -> &'static str {
+    *place = value;
+    name
+}

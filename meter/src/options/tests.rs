@@ -1,0 +1,308 @@
+//! Options seen from outside: every option through every origin, and what is refused.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn toml(text: &str) -> Result<Layer, OptionsError> {
+    Options::from_toml(text, Origin::project("eco2.toml"))
+}
+
+fn json(text: &str) -> Result<Layer, OptionsError> {
+    Options::from_json(text, Origin::code("options"))
+}
+
+fn env(variable: &str, value: &str) -> Result<(Layer, Vec<Warning>), OptionsError> {
+    Options::from_env([(variable, value)])
+}
+
+/// The key's example as a TOML text, its JSON twin, and the text a variable would hold.
+fn spellings(key: &Key) -> (String, String, String) {
+    let as_toml = format!("{} = {}", key.name, key.example);
+    let as_json = key.example.replace("{ team =", "{ \"team\":");
+    let as_json = match key.name.split_once('.') {
+        Some((group, name)) => format!("{{\"{group}\": {{\"{name}\": {as_json}}}}}"),
+        None => format!("{{\"{}\": {as_json}}}", key.name),
+    };
+    let as_text = key.example.replace(['"', '[', ']', '{', '}', ' '], "");
+    (as_toml, as_json, as_text)
+}
+
+/// A limit on cost needs a price, from wherever.
+fn resolved(layer: Layer) -> Options {
+    let price = Options::from_toml("budget.price_per_kwh = 9", Origin::system("s")).unwrap();
+    Options::resolve([price, layer]).unwrap()
+}
+
+#[test]
+fn every_option_has_an_effect_through_every_origin() {
+    for key in KEYS {
+        let (as_toml, as_json, as_text) = spellings(key);
+        let from_toml = resolved(toml(&as_toml).unwrap());
+        assert_ne!(key.show(&from_toml), key.show(&Options::default()), "{}", key.name);
+        let mut by_code = Layer::default();
+        by_code.set(key.name, as_text.as_str(), Origin::code("--flag")).unwrap();
+        let (by_env, warnings) = env(key.variable, &as_text).unwrap();
+        assert_eq!(warnings, []);
+        for other in [json(&as_json).unwrap(), by_env, by_code] {
+            assert_eq!(key.show(&resolved(other)), key.show(&from_toml), "{}", key.name);
+        }
+        let changed = from_toml.rows().into_iter().zip(resolved(Layer::default()).rows());
+        let changed: Vec<_> = changed.filter(|(one, other)| one.1 != other.1).map(|(one, _)| one.0).collect();
+        assert_eq!(changed, [key.name], "and no other option changes");
+    }
+}
+
+#[test]
+fn no_name_stands_twice() {
+    for (place, key) in KEYS.iter().enumerate() {
+        for other in &KEYS[..place] {
+            assert!(key.name != other.name && key.variable != other.variable, "{}", key.name);
+        }
+    }
+}
+
+#[test]
+fn one_precedence_whatever_the_order_of_layers() {
+    let system = Options::from_toml("name = \"system\"", Origin::system("/etc/eco2/config.toml")).unwrap();
+    let user = Options::from_toml("name = \"user\"", Origin::user("~/.config/eco2/config.toml")).unwrap();
+    let project = toml("\nname = \"project\"").unwrap();
+    let (environment, _) = env("ECO2_NAME", "environment").unwrap();
+    let mut code = Layer::default();
+    code.set("name", "code", Origin::code("--name")).unwrap();
+    let mut layers = vec![system, user, project, environment, code];
+    let winners = ["--name", "ECO2_NAME", "eco2.toml:2", "~/.config/eco2/config.toml:1", "/etc/eco2/config.toml:1"];
+    for winner in winners {
+        let mut shuffled = layers.clone();
+        shuffled.reverse();
+        for order in [layers.clone(), shuffled] {
+            assert_eq!(Options::resolve(order).unwrap().origin("name").to_string(), winner);
+        }
+        layers.pop();
+    }
+    let default = Options::resolve(layers).unwrap();
+    assert_eq!(default, Options::default());
+    assert_eq!(default.origin("name").to_string(), "default");
+}
+
+#[test]
+fn labels_are_laid_over_each_other_label_by_label() {
+    let file = toml("[labels]\nteam = \"nlp\"\nseed = 3\nfast = true").unwrap();
+    let (environment, _) = env("ECO2_LABELS", "team=vision, model=vit").unwrap();
+    let mut code = Layer::default();
+    code.label("note", "a=b,c", Origin::code("--label")).unwrap();
+    let options = Options::resolve([file, environment, code]).unwrap();
+    let labels: Vec<_> = options.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(labels, [("fast", "true"), ("model", "vit"), ("note", "a=b,c"), ("seed", "3"), ("team", "vision")]);
+    assert_eq!(options.origin("labels.team").to_string(), "ECO2_LABELS");
+    assert_eq!(options.origin("labels.seed").to_string(), "eco2.toml:3");
+}
+
+#[test]
+fn a_zone_silences_only_a_weaker_intensity() {
+    let file = || toml("intensity = 50\nzone = \"FR\"").unwrap();
+    assert_eq!(Options::resolve([file()]).unwrap().intensity, Some(50.0));
+    let (zone, _) = env("ECO2_ZONE", "DE").unwrap();
+    let options = Options::resolve([file(), zone]).unwrap();
+    assert_eq!((options.intensity, options.zone.as_deref()), (None, Some("DE")));
+    let (intensity, _) = env("ECO2_INTENSITY", "70").unwrap();
+    assert_eq!(Options::resolve([file(), intensity]).unwrap().intensity, Some(70.0));
+}
+
+#[test]
+fn d31_variables_are_typed() {
+    let typed = [
+        ("ECO2_MAX_CO2_KG", "5"),
+        ("ECO2_PUE", " 1.25 "),
+        ("ECO2_SOURCES", "nvml, rapl-perf,nvml"),
+        ("ECO2_ESTIMATE", "0"),
+        ("ECO2_QUIET", "Yes"),
+        ("ECO2_PID", "17"),
+        ("ECO2_INTERVAL", "0.5"),
+        ("ECO2_LOG", "off"),
+        ("ECO2_ZONE", ""),
+        ("PATH", "/bin"),
+    ];
+    let (layer, warnings) = Options::from_env(typed).unwrap();
+    let options = Options::resolve([layer]).unwrap();
+    assert_eq!(warnings, []);
+    assert_eq!((options.budget.max_co2_kg, options.pue), (Some(5.0), 1.25));
+    assert_eq!(options.sources.unwrap(), ["nvml", "rapl-perf"]);
+    assert_eq!((options.estimate, options.quiet, options.pid), (false, true, Some(17)));
+    assert_eq!(options.interval, Some(Duration::from_millis(500)));
+    assert_eq!((options.log, options.zone), (Log::Off, None));
+    for (variable, value) in [("ECO2_MAX_CO2_KG", "five"), ("ECO2_PID", "1.5"), ("ECO2_ESTIMATE", "maybe")] {
+        let error = env(variable, value).unwrap_err().to_string();
+        assert!(error.starts_with(variable) && error.contains("allowed: "), "{error}");
+    }
+}
+
+#[test]
+fn an_unknown_variable_is_a_warning() {
+    let (layer, warnings) = Options::from_env([("ECO2_ZOEN", "DE"), ("ECO2_QQQQ", "1"), ("ECO3_X", "1")]).unwrap();
+    assert!(layer.is_empty());
+    let shown: Vec<String> = warnings.iter().map(Warning::to_string).collect();
+    assert_eq!(
+        shown,
+        [
+            "ECO2_ZOEN is not a variable of eco2 and was ignored; did you mean ECO2_ZONE?",
+            "ECO2_QQQQ is not a variable of eco2 and was ignored",
+        ]
+    );
+}
+
+#[test]
+fn intervals_have_units_and_a_range() {
+    for (text, nanos) in [("10ms", 10_000_000), ("1s", 1_000_000_000), ("100us", 100_000), ("60", 60_000_000_000)] {
+        let (layer, _) = env("ECO2_INTERVAL", text).unwrap();
+        assert_eq!(Options::resolve([layer]).unwrap().interval, Some(Duration::from_nanos(nanos)), "{text}");
+    }
+    let from_json = Options::resolve([json("{\"interval\": 0.0001}").unwrap()]).unwrap();
+    assert_eq!(from_json.interval, Some(Duration::from_micros(100)));
+    for wrong in ["99us", "61s", "1h", "-1", "ms", "inf", "nan", "1 s s"] {
+        assert!(env("ECO2_INTERVAL", wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn a_wrong_value_names_file_line_option_range_and_example() {
+    let said = [
+        ("\npue = 0.5", "eco2.toml:2: pue is 0.5; allowed: a finite number of at least 1, such as 1.2"),
+        ("pue = \"1.2\"", "eco2.toml:1: pue is \"1.2\"; allowed: a finite number of at least 1, such as 1.2"),
+        ("pue = inf", "eco2.toml:1: pue is inf; allowed: a finite number of at least 1, such as 1.2"),
+        ("zone = 3", "eco2.toml:1: zone is 3; allowed: a zone's code or name, such as \"DE\""),
+        (
+            "[budget]\n\nmax_co2_kg = -1",
+            "eco2.toml:3: budget.max_co2_kg is -1; allowed: a finite number of kilograms, 0 or more, such as 5",
+        ),
+        ("budget = 3", "eco2.toml:1: budget is 3; allowed: a table of limits, such as budget = { max_co2_kg = 5 }"),
+        ("quiet = 2020-01-01", "eco2.toml:1: quiet is a date; allowed: true or false, such as true"),
+    ];
+    for (text, expected) in said {
+        assert_eq!(toml(text).unwrap_err().to_string(), expected);
+    }
+    let error = json("{\n \"budget\":\n  {\"max_cost\":\n \"x\"}}").unwrap_err().to_string();
+    assert!(error.starts_with("options:4: budget.max_cost is \"x\"; allowed"), "{error}");
+}
+
+#[test]
+fn an_unknown_name_is_an_error_with_the_nearest() {
+    let said = [
+        ("\n\nzoen = 1", "eco2.toml:3: no option is named \"zoen\"; did you mean \"zone\"?"),
+        ("state-dir = 1", "eco2.toml:1: no option is named \"state-dir\"; did you mean \"state_dir\"?"),
+        ("max_co2_kg = 1", "eco2.toml:1: no option is named \"max_co2_kg\"; did you mean \"budget.max_co2_kg\"?"),
+        (
+            "[budget]\nmax_cots = 1",
+            "eco2.toml:2: no option is named \"budget.max_cots\"; did you mean \"budget.max_cost\"?",
+        ),
+    ];
+    for (text, expected) in said {
+        assert_eq!(toml(text).unwrap_err().to_string(), expected);
+    }
+    assert!(toml("qqqq = 1").unwrap_err().to_string().contains("there are name, labels, zone"));
+    assert!(json("{\"zoen\": 1}").unwrap_err().to_string().contains("did you mean \"zone\"?"));
+}
+
+#[test]
+fn a_limit_on_cost_needs_a_price() {
+    let error = Options::resolve([toml("budget.max_cost = 3").unwrap()]).unwrap_err().to_string();
+    assert_eq!(error, "eco2.toml:1: budget.max_cost needs budget.price_per_kwh; set it too");
+}
+
+#[test]
+fn json_takes_null_for_absent_and_no_name_twice() {
+    assert!(json("{\"zone\": null}").unwrap().is_empty());
+    let error = json("{\"zone\": \"DE\",\n\"zone\": \"FR\"}").unwrap_err().to_string();
+    assert_eq!(error, "options:2: not valid JSON: \"zone\" stands twice");
+    let error = json("{\"labels\":\n {\"a\": \"1\",\n\"a\": \"2\"}}").unwrap_err().to_string();
+    assert_eq!(error, "options:3: not valid JSON: \"a\" stands twice");
+    for wrong in ["", "[]", "3", "{} x", "{\"pue\": 1e999}", "{\"pue\": NaN}", "{\"zone\": [\"DE\"]}"] {
+        assert!(json(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn f42_hostile_text_is_refused_and_bounded() {
+    let large = "#".repeat(MAX_TEXT_BYTES + 1);
+    assert!(matches!(toml(&large), Err(OptionsError::TooLarge { .. })));
+    assert!(matches!(json(&large), Err(OptionsError::TooLarge { .. })));
+    let half = MAX_TEXT_BYTES / 2;
+    let deep = ["zone = ".to_owned() + &"[".repeat(half), format!("{}a = 1", "a.".repeat(half - 3)), "[a.".repeat(9)];
+    for text in deep.iter().chain([&format!("[{}a]", "a.".repeat(half - 3))]) {
+        assert!(toml(text).is_err());
+    }
+    for text in
+        ["[".repeat(half), "{\"zone\":".repeat(half / 8), format!("{{\"zone\":{}{}}}", "[".repeat(9), "]".repeat(9))]
+    {
+        assert!(json(&text).is_err());
+    }
+    let balanced = format!("{{\"zone\":{}{}}}", "[".repeat(half / 2), "]".repeat(half / 2));
+    assert!(json(&balanced).unwrap_err().to_string().contains("nested too deeply"));
+    let many: String = (0..65).map(|number| format!("l{number} = 1\n")).collect();
+    assert!(toml(&format!("[labels]\n{many}")).unwrap_err().to_string().contains("up to 64"));
+    assert!(toml(&format!("name = \"{}\"", "x".repeat(257))).unwrap_err().to_string().len() < 200);
+    let error = Options::from_toml(b"zone = 1\n# \xff", Origin::project("eco2.toml")).unwrap_err().to_string();
+    assert_eq!(error, "eco2.toml:2: not UTF-8; save it as UTF-8 text");
+    let raw = Options::from_env([("ECO2_NAME", OsStr::from_bytes(b"\xff"))]).unwrap_err().to_string();
+    assert!(raw.starts_with("ECO2_NAME: not UTF-8"), "{raw}");
+}
+
+#[test]
+fn places_follow_the_xdg_specification() {
+    let user = |variables: &[(&str, &str)]| Places::standard(variables.iter().copied()).user;
+    assert_eq!(user(&[("HOME", "/h")]), Some("/h/.config/eco2/config.toml".into()));
+    assert_eq!(user(&[("HOME", "/h"), ("XDG_CONFIG_HOME", "/c")]), Some("/c/eco2/config.toml".into()));
+    assert_eq!(user(&[("XDG_CONFIG_HOME", "relative")]), None);
+}
+
+#[test]
+fn files_that_are_there_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let places = Places { project: at("project"), user: Some(at("user")), system: at("system/none") };
+    fs::write(at("project"), "name = \"project\"").unwrap();
+    fs::write(at("user"), "name = \"user\"\npue = 1.5").unwrap();
+    let options = Options::resolve(load_files(&places).unwrap()).unwrap();
+    assert_eq!((options.name.as_deref(), options.pue), (Some("project"), 1.5));
+    assert_eq!(options.origin("pue").level(), Level::User);
+    assert_eq!(options.origin("pue").to_string(), format!("{}:2", at("user").display()));
+    fs::write(at("user"), vec![b'#'; MAX_TEXT_BYTES + 9]).unwrap();
+    assert!(matches!(load_files(&places), Err(OptionsError::TooLarge { .. })));
+    fs::remove_file(at("user")).unwrap();
+    fs::create_dir(at("user")).unwrap();
+    assert!(load_files(&places).unwrap_err().to_string().contains("not a regular file"));
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_answered_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let _ = Options::from_toml(&bytes, Origin::project("t"));
+        let _ = Options::from_json(&bytes, Origin::code("j"));
+        let _ = Options::from_env(KEYS.iter().map(|key| (key.variable, OsStr::from_bytes(&bytes))));
+    }
+
+    #[test]
+    fn near_valid_text_is_answered_without_panic(
+        key in 0..KEYS.len(), value in "[-+0-9a-zµ\"'\\[\\]{}=,.:_ \\n\\\\]{0,24}",
+    ) {
+        let name = KEYS[key].name;
+        let _ = toml(&format!("{name} = {value}"));
+        let _ = json(&format!("{{\"{name}\": {value}}}"));
+        let _ = env(KEYS[key].variable, &value);
+    }
+
+    #[test]
+    fn any_number_survives_every_origin(g_per_kwh in 0.0..=5000.0_f64) {
+        for layer in [
+            toml(&format!("intensity = {g_per_kwh:?}")).unwrap(),
+            json(&format!("{{\"intensity\": {g_per_kwh:?}}}")).unwrap(),
+            env("ECO2_INTENSITY", &g_per_kwh.to_string()).unwrap().0,
+        ] {
+            prop_assert_eq!(Options::resolve([layer]).unwrap().intensity, Some(g_per_kwh));
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! From the ledger to the timeline: one snapshot a tick, for readers that must not wait.
+
+use eco2_core::{DomainPoint, Ledger, Quality, Snapshot, TimelineWriter, Track};
+
+/// Knots that the published slope is taken over: enough to smooth a counter's rounding.
+const SLOPE_KNOTS: usize = 8;
+
+/// Publishes what the ledger's tracks know now.
+pub(crate) struct Publisher {
+    writer: TimelineWriter,
+    points: Vec<DomainPoint>,
+    summed: Vec<bool>,
+    capacity: usize,
+}
+
+impl Publisher {
+    /// For up to `capacity` domains; further ones are accounted, but not published.
+    pub(crate) fn new(writer: TimelineWriter, capacity: usize) -> Self {
+        Self { writer, points: Vec::new(), summed: Vec::new(), capacity }
+    }
+
+    /// The list of domains has grown.
+    pub(crate) fn domains(&mut self, tracks: &[Track]) {
+        let published = tracks.len().min(self.capacity);
+        self.points.resize(published, DomainPoint::default());
+        self.summed = eco2_core::summed(tracks.iter().map(Track::domain));
+    }
+
+    pub(crate) fn publish(&mut self, ledger: &Ledger, now_ns: u64) {
+        for (point, track) in self.points.iter_mut().zip(ledger.tracks()) {
+            *point = point_of(track);
+        }
+        let summed = self.points.iter().zip(&self.summed).filter(|(_, summed)| **summed).map(|(point, _)| point);
+        let total = DomainPoint::sum(summed, now_ns);
+        self.writer.publish(&Snapshot::new(now_ns, total, &self.points));
+    }
+}
+
+fn point_of(track: &Track) -> DomainPoint {
+    let Some(last) = track.last_knot() else { return DomainPoint::default() };
+    let estimated = track.domain().quality == Quality::Estimated;
+    let flags = if estimated { DomainPoint::ESTIMATED } else { 0 };
+    let mut point = DomainPoint { edge_ns: last.at_ns, uj: last.uj, slope_q28: 0, flags };
+    if let Some(first) = track.recent(SLOPE_KNOTS).find(|knot| !knot.first)
+        && let Some(ns) = last.at_ns.checked_sub(first.at_ns).filter(|ns| *ns > 0)
+    {
+        let slope = (u128::from(last.uj.saturating_sub(first.uj)) << 28) / u128::from(ns);
+        point.slope_q28 = u32::try_from(slope).unwrap_or(u32::MAX);
+    }
+    point
+}

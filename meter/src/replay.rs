@@ -1,0 +1,131 @@
+//! Replay: a recorded trace through the very account that live runs use.
+
+use eco2_core::report::{Host, Report, Run, SelfCost, State, Status, Tool, Work};
+use eco2_core::report::{SCHEMA, SourceStatus};
+use eco2_core::{Ledger, Mark, NameId};
+use eco2_report::trace::{Trace, TraceSpan};
+use jiff::Timestamp;
+
+use crate::Error;
+use crate::options::Options;
+use crate::pricing::Pricing;
+
+/// Accounts a trace; spans come from it unless others are given.
+///
+/// A trace has no wall clock: its run begins at 1970-01-01T00:00:00Z plus its first nanosecond.
+///
+/// # Errors
+/// [`Error`] when the zone or a figure of the options is wrong.
+pub fn replay(trace: &Trace, spans: Option<&[TraceSpan]>, options: &Options) -> Result<Report, Error> {
+    let pricing = Pricing::resolve(options)?;
+    let (begin_ns, end_ns) = trace.run.unwrap_or_else(|| covered(trace));
+    let mut ledger = Ledger::new(begin_ns, usize::MAX);
+    for domain in &trace.domains {
+        ledger.add_domain(domain.clone());
+    }
+    let edges = edges(&mut ledger, spans.unwrap_or(&trace.spans));
+    feed(&mut ledger, trace, edges);
+    Ok(report(&ledger, trace, (begin_ns, end_ns), &pricing, options))
+}
+
+/// From the first instant at which every domain had been read to the last at which one was.
+fn covered(trace: &Trace) -> (u64, u64) {
+    let mut firsts = vec![None; trace.domains.len()];
+    let mut last = 0;
+    for (domain, reading) in trace.readings.iter().filter(|(_, reading)| reading.value.is_ok()) {
+        firsts.get_mut(*domain as usize).map(|first: &mut Option<u64>| first.get_or_insert(reading.after_ns));
+        last = last.max(reading.after_ns);
+    }
+    let begin = firsts.into_iter().flatten().max().unwrap_or(0);
+    (begin.min(last), last)
+}
+
+/// One end of a span, in the order of time; ends come before begins at one instant.
+struct SpanEdge {
+    at_ns: u64,
+    begins: bool,
+    span: usize,
+    name: NameId,
+}
+
+fn edges(ledger: &mut Ledger, spans: &[TraceSpan]) -> Vec<SpanEdge> {
+    let mut edges = Vec::with_capacity(spans.len() * 2);
+    for (span, TraceSpan { name, begin_ns, end_ns, .. }) in spans.iter().enumerate() {
+        let name = ledger.intern(name);
+        edges.push(SpanEdge { at_ns: *begin_ns, begins: true, span, name });
+        edges.push(SpanEdge { at_ns: *end_ns, begins: false, span, name });
+    }
+    // A span of no length begins before it ends; otherwise what ends at an instant comes before what begins there.
+    edges.sort_by_key(|edge| {
+        let TraceSpan { begin_ns, end_ns, .. } = spans[edge.span];
+        let order = if begin_ns == end_ns { 1 + u8::from(!edge.begins) } else { u8::from(edge.begins) * 3 };
+        (edge.at_ns, order, edge.span)
+    });
+    edges
+}
+
+/// Readings and edges merged by time: an edge waits for its knots as it would in a live run.
+fn feed(ledger: &mut Ledger, trace: &Trace, edges: Vec<SpanEdge>) {
+    let mut open: Vec<Option<Mark>> = Vec::new();
+    open.resize_with(edges.len() / 2, || None);
+    let mut edges = edges.into_iter().peekable();
+    let mut readings: Vec<_> = trace.readings.iter().collect();
+    readings.sort_by_key(|(_, reading)| reading.after_ns);
+    for (domain, reading) in readings {
+        while let Some(edge) = edges.next_if(|edge| edge.at_ns <= reading.after_ns) {
+            take(ledger, &mut open, &edge);
+        }
+        ledger.reading(*domain as usize, reading);
+    }
+    edges.for_each(|edge| take(ledger, &mut open, &edge));
+}
+
+fn take(ledger: &mut Ledger, open: &mut [Option<Mark>], edge: &SpanEdge) {
+    if edge.begins {
+        open[edge.span] = Some(ledger.mark(edge.at_ns));
+    } else if let Some(mark) = open[edge.span].take() {
+        ledger.close(edge.name, mark, edge.at_ns);
+    }
+}
+
+fn report(ledger: &Ledger, trace: &Trace, run: (u64, u64), pricing: &Pricing, options: &Options) -> Report {
+    let (begin_ns, end_ns) = run;
+    let account = ledger.account(end_ns);
+    let (from, to) = (wall(begin_ns), wall(end_ns));
+    let mut energy = account.energy;
+    let carbon = pricing.price(&mut energy, &from, &to);
+    Report {
+        schema: SCHEMA.to_owned(),
+        run: Run {
+            id: "replay".to_owned(),
+            name: options.name.clone().unwrap_or_else(|| "replay".to_owned()),
+            labels: options.labels.clone(),
+            started_at: from,
+            ended_at: to,
+            duration_ns: end_ns.saturating_sub(begin_ns),
+            // A recorded trace gets no further knots: what it has is final.
+            state: State::Final,
+            host: Host::default(),
+            tool: Tool { version: env!("CARGO_PKG_VERSION").to_owned() },
+            ..Run::default()
+        },
+        energy,
+        devices: account.devices,
+        spans: account.spans,
+        work: Work::default(),
+        attribution: None,
+        carbon: Some(carbon),
+        sources: vec![status(trace)],
+        events: Vec::new(),
+        own: SelfCost { samples: trace.readings.len() as u64, ..SelfCost::default() },
+    }
+}
+
+fn status(trace: &Trace) -> SourceStatus {
+    let reason = format!("{} readings of {} domains", trace.readings.len(), trace.domains.len());
+    SourceStatus { name: "replay".to_owned(), status: Status::Ok, reason, remedy: String::new() }
+}
+
+fn wall(ns: u64) -> String {
+    Timestamp::from_nanosecond(i128::from(ns)).map_or_else(|_| String::new(), |at| at.to_string())
+}

@@ -1,0 +1,127 @@
+//! What can be wrong with data at rest, said with file, line and remedy.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::trace::LineFault;
+
+/// Why a file could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A line of a trace or of a span file is wrong.
+    #[error("{}:{line}: {fault}", path.display())]
+    Line {
+        /// The file, or the label that the caller gave.
+        path: PathBuf,
+        /// Line, counted from 1.
+        line: u64,
+        /// What is wrong and what to do.
+        fault: LineFault,
+    },
+    /// The operating system refused.
+    #[error("cannot {action} {}: {cause}", path.display())]
+    Io {
+        /// `read`, `create`, `write`, `sync`, `rename`, `start the log thread for`.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        cause: io::Error,
+    },
+    /// The file is larger than anything eco2 writes.
+    #[error(
+        "{}: larger than {cap_bytes} bytes, more than a {what} can be; check that this is the file you meant",
+        path.display()
+    )]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// What it was taken for.
+        what: &'static str,
+        /// The most that is read, bytes.
+        cap_bytes: u64,
+    },
+    /// A JSON document is malformed, or lacks or repeats a field.
+    #[error(
+        "{}:{line}:{column}: {what}; the file is damaged or was edited: render it again from its run log",
+        path.display()
+    )]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// Line, counted from 1.
+        line: usize,
+        /// Column, counted from 1.
+        column: usize,
+        /// The parser's finding.
+        what: String,
+    },
+    /// The file is something else.
+    #[error("{}: not an eco2 {what} ({found}); {remedy}", path.display())]
+    NotOurs {
+        /// The file.
+        path: PathBuf,
+        /// What was expected: `report`, `run log`.
+        what: &'static str,
+        /// What was found instead.
+        found: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// The file was written by a newer eco2 whose format this one does not know.
+    #[error("{}: written as {found}, and this eco2 reads up to {known}; install a newer eco2", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// The schema found.
+        found: String,
+        /// The newest schema known.
+        known: &'static str,
+    },
+    /// A run log ended before its first report.
+    #[error(
+        "{}: the run log holds no report yet (the run ended within its first seconds); replay its readings instead",
+        path.display()
+    )]
+    NoReport {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A value could not be written as JSON.
+    #[error("cannot encode {what} as JSON: {cause}")]
+    Encode {
+        /// What was being written.
+        what: &'static str,
+        /// The encoder's reason.
+        cause: serde_json::Error,
+    },
+    /// A table could not be written as CSV.
+    #[error("cannot encode {what} as CSV: {cause}")]
+    Table {
+        /// What was being written.
+        what: &'static str,
+        /// The encoder's reason.
+        cause: csv::Error,
+    },
+}
+
+impl Error {
+    /// Wraps an operating-system error with the file and what was tried.
+    pub(crate) fn io(action: &'static str, path: &Path, cause: io::Error) -> Self {
+        Self::Io { action, path: path.to_owned(), cause }
+    }
+
+    /// Wraps a fault found in a line.
+    pub(crate) fn line(path: &Path, line: u64, fault: LineFault) -> Self {
+        Self::Line { path: path.to_owned(), line, fault }
+    }
+
+    /// Wraps a JSON error with the place it names.
+    pub(crate) fn json(path: &Path, cause: &serde_json::Error) -> Self {
+        let text = cause.to_string();
+        // The parser appends " at line L column C"; the place is given once, in front.
+        let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what).to_owned();
+        Self::Json { path: path.to_owned(), line: cause.line(), column: cause.column(), what }
+    }
+}

@@ -1,0 +1,35 @@
+//! Data at rest: traces, the run log, the report's schema and every rendering of it.
+//!
+//! Numbers come in from `eco2-core` as plain data and leave as files or text. This crate reads no clock that decides a
+//! figure, knows no hardware and prints nothing: renderings are returned as strings, faults as [`Error`]s that name file,
+//! line and remedy.
+
+#![forbid(unsafe_code)]
+
+mod error;
+mod files;
+mod log;
+mod render;
+mod report_file;
+mod trace;
+
+pub use error::Error;
+pub use files::write_file;
+#[doc(hidden)]
+pub use log::generator;
+pub use log::{
+    BACKLOG_BYTES, BLOCK_TICKS, Disk, FLUSH_NS, FileDisk, GaugeReading, HISTORY_STEP_BYTES, LOG_SCHEMA, LogContents,
+    LogEncoder, LogMeta, LogStatus, LogWriter, MAX_LOG_BYTES, MAX_PAYLOAD_BYTES, MAX_POINTS, Pace, parse_log, read_log,
+};
+pub use render::{
+    AbsentSource, Group, NO_LABEL, TextStyle, by_label, csv, groups_csv, groups_json, groups_text, json, spans_csv,
+    text,
+};
+pub use report_file::{MAX_REPORT_BYTES, parse_report, read_report, read_run};
+pub use trace::{
+    LineFault, MAX_LINE_BYTES, MAX_TRACE_BYTES, MAX_TRACE_DOMAINS, NumberFault, TRACE_SCHEMA, Trace, TraceSpan,
+    TraceWriter, parse_spans, read_spans,
+};
+
+/// The report's JSON Schema (2020-12): every field with its description and unit.
+pub const SCHEMA_JSON: &str = include_str!("../schema/eco2.report-1.schema.json");

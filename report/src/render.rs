@@ -1,0 +1,58 @@
+//! Renderings of a report: JSON, CSV, text, and totals by label.
+//!
+//! All are pure functions from data to strings. Machine formats keep every digit; text rounds to what the bounds allow.
+//! A source that was looked for and is not reading stands in each of them with its status and its reason.
+
+mod csv;
+mod figures;
+mod finite;
+mod group_text;
+mod groups;
+mod page;
+mod sections;
+mod text;
+
+use eco2_core::report::{Report, SourceStatus, Status};
+
+pub use csv::{csv, spans_csv};
+pub(crate) use finite::finite;
+pub use group_text::{groups_csv, groups_json, groups_text};
+pub use groups::{AbsentSource, Group, NO_LABEL, by_label};
+pub use text::{TextStyle, text};
+
+use crate::Error;
+
+/// The report as JSON: indented, fields in the schema's order, a line end after it, no NaN.
+///
+/// # Errors
+/// [`Error::Encode`].
+pub fn json(report: &Report) -> Result<String, Error> {
+    let encoded = serde_json::to_string_pretty(finite(report).as_ref());
+    encoded.map(|text| text + "\n").map_err(|cause| Error::Encode { what: "the report", cause })
+}
+
+/// The word for a source's status, as in JSON.
+fn status_word(status: Status) -> &'static str {
+    match status {
+        Status::Ok => "ok",
+        Status::Degraded => "degraded",
+        Status::Absent => "absent",
+        Status::Denied => "denied",
+        Status::Lost => "lost",
+        Status::Hung => "hung",
+        Status::Off => "off",
+    }
+}
+
+/// Sources that do not read, or not fully.
+fn not_ok(report: &Report) -> impl Iterator<Item = &SourceStatus> {
+    report.sources.iter().filter(|source| source.status != Status::Ok)
+}
+
+/// The word for a serialisable unit enum, as in JSON.
+fn word<T: serde::Serialize>(value: &T) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,220 @@
+//! Integers to figures people read: three to six digits, as many as the bounds allow, in a unit of fitting size.
+
+/// How figures are spelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Spelling {
+    /// `uJ`, `-` and `CO2e` instead of `µJ`, `–` and `CO₂e`.
+    pub(super) ascii: bool,
+}
+
+/// A value with an interval around it, all in one base unit.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Figure {
+    pub(super) value: f64,
+    pub(super) low: f64,
+    /// `None`: unbounded.
+    pub(super) high: Option<f64>,
+}
+
+impl Figure {
+    /// A figure in microjoules.
+    pub(super) fn energy(value: u64, low: u64, high: Option<u64>) -> Self {
+        Self { value: value as f64, low: low as f64, high: high.map(|high| high as f64) }
+    }
+
+    /// A figure without bounds of its own.
+    pub(super) fn plain(value: f64) -> Self {
+        Self { value, low: value, high: Some(value) }
+    }
+}
+
+/// Microjoules from which a unit is used, its size, and its name.
+const ENERGY: [(f64, f64, &str); 5] =
+    [(3.6e12, 3.6e12, "kWh"), (1e10, 3.6e9, "Wh"), (1e6, 1e6, "J"), (1e3, 1e3, "mJ"), (0.0, 1.0, "µJ")];
+/// The same for grams.
+const MASS: [(f64, f64, &str); 4] = [(1e6, 1e6, "t"), (1e3, 1e3, "kg"), (0.1, 1.0, "g"), (0.0, 1e-3, "mg")];
+
+impl Spelling {
+    /// `1 234 J  [1 200 – 1 270]`, or `at least 1 200 J (estimate 1 234 J)` where there is no upper bound.
+    pub(super) fn energy(self, figure: Figure) -> String {
+        self.bounded(figure, &ENERGY, "")
+    }
+
+    /// The same for grams: `0.163 g CO₂e  [0.158 – 0.168]`.
+    pub(super) fn mass(self, figure: Figure) -> String {
+        self.bounded(figure, &MASS, if self.ascii { " CO2e" } else { " CO₂e" })
+    }
+
+    /// An energy without its bounds, for where they stand elsewhere.
+    pub(super) fn energy_only(self, uj: u64) -> String {
+        let figure = Figure::plain(uj as f64);
+        let (size, unit) = self.unit(figure.value, &ENERGY);
+        format!("{} {unit}", grouped(uj as f64 / size, three_digits(uj as f64 / size)))
+    }
+
+    fn bounded(self, figure: Figure, units: &[(f64, f64, &'static str)], what: &str) -> String {
+        let (size, unit) = self.unit(figure.value, units);
+        let (value, low) = (figure.value / size, figure.low / size);
+        let Some(high) = figure.high.map(|high| high / size) else {
+            let place = three_digits(value);
+            let (low, value) = (down(low, place), grouped(value, place));
+            return format!("at least {low} {unit}{what} (estimate {value} {unit})");
+        };
+        let place = place(value, low, high);
+        let shown = grouped(value, place);
+        if low >= high {
+            return format!("{shown} {unit}{what}");
+        }
+        let dash = if self.ascii { "-" } else { "–" };
+        format!("{shown} {unit}{what}  [{} {dash} {}]", down(low, place), up(high, place))
+    }
+
+    fn unit(self, value: f64, units: &[(f64, f64, &'static str)]) -> (f64, &'static str) {
+        let found = units.iter().find(|(from, ..)| value >= *from);
+        match found {
+            _ if value == 0.0 => {
+                units.iter().find(|(.., name)| matches!(*name, "J" | "g")).map_or((1.0, ""), |u| (u.1, u.2))
+            }
+            Some((_, size, "µJ")) if self.ascii => (*size, "uJ"),
+            Some((_, size, name)) => (*size, name),
+            None => (1.0, ""),
+        }
+    }
+
+    /// `1 h 02 min 03 s`, `12.3 s`, `45.6 ms`, `789 µs`.
+    pub(super) fn duration(self, ns: u64) -> String {
+        let seconds = ns as f64 / 1e9;
+        let whole = ns / 1_000_000_000;
+        let micro = if self.ascii { "us" } else { "µs" };
+        match ns {
+            0 => "0 s".into(),
+            1..1_000_000 => format!("{} {micro}", grouped(seconds * 1e6, three_digits(seconds * 1e6))),
+            1_000_000..1_000_000_000 => format!("{} ms", grouped(seconds * 1e3, three_digits(seconds * 1e3))),
+            _ if whole < 60 => format!("{} s", grouped(seconds, three_digits(seconds))),
+            _ if whole < 3600 => format!("{} min {:02} s", whole / 60, whole % 60),
+            _ => format!("{} h {:02} min {:02} s", grouped((whole / 3600) as f64, 0), whole / 60 % 60, whole % 60),
+        }
+    }
+
+    /// Between facts in one line.
+    pub(super) fn dot(self) -> &'static str {
+        if self.ascii { ", " } else { " · " }
+    }
+}
+
+/// A part in percent: `66 %`, `0.03 %`.
+pub(super) fn percent(part: f64, whole: f64) -> String {
+    if whole <= 0.0 || !whole.is_finite() {
+        return "no share".into();
+    }
+    let value = part / whole * 100.0;
+    match value {
+        _ if value >= 10.0 => format!("{value:.0} %"),
+        _ if value == 0.0 => "0 %".into(),
+        _ if value < 0.001 => "under 0.001 %".into(),
+        _ => format!("{} %", grouped(value, three_digits(value) + 1)),
+    }
+}
+
+/// Three significant digits of a number without bounds.
+pub(super) fn number(value: f64) -> String {
+    grouped(value, three_digits(value).min(0))
+}
+
+/// Decimal place of the last of three significant digits.
+fn three_digits(value: f64) -> i32 {
+    magnitude(value) - 2
+}
+
+/// Place of the last digit shown: the second digit of the half-width, but three to six digits of the value.
+fn place(value: f64, low: f64, high: f64) -> i32 {
+    let three = three_digits(value);
+    let half = (high - low) / 2.0;
+    if half > 0.0 { (magnitude(half) - 1).clamp(three - 3, three) } else { three - 3 }
+}
+
+fn magnitude(value: f64) -> i32 {
+    if value > 0.0 && value.is_finite() { value.log10().floor() as i32 } else { 0 }
+}
+
+/// Rounded to a place, digits in groups of three.
+fn grouped(value: f64, place: i32) -> String {
+    written((value / 10_f64.powi(place)).round(), place)
+}
+
+/// Rounded down, so that an interval shown contains the interval meant.
+fn down(value: f64, place: i32) -> String {
+    // A hair's width of tolerance: 1.2 / 0.1 is not 12 in binary.
+    written((value / 10_f64.powi(place) + 1e-9).floor(), place)
+}
+
+fn up(value: f64, place: i32) -> String {
+    written((value / 10_f64.powi(place) - 1e-9).ceil(), place)
+}
+
+fn written(steps: f64, place: i32) -> String {
+    let decimals = usize::try_from(-place).unwrap_or(0);
+    let text = format!("{:.decimals$}", steps * 10_f64.powi(place));
+    let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
+    let mut out = String::new();
+    for (at, digit) in whole.chars().enumerate() {
+        // No group in four digits or fewer of a small number reads worse than one: 1 234.
+        if at > 0 && (whole.len() - at).is_multiple_of(3) && !out.ends_with('-') {
+            out.push(' ');
+        }
+        out.push(digit);
+    }
+    out + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: Spelling = Spelling { ascii: false };
+
+    fn energy(value: u64, low: u64, high: Option<u64>) -> String {
+        PLAIN.energy(Figure::energy(value, low, high))
+    }
+
+    #[test]
+    fn digits_follow_the_bounds() {
+        assert_eq!(energy(1_234_400_000, 1_200_000_000, Some(1_270_000_000)), "1 234 J  [1 200 – 1 270]");
+        assert_eq!(energy(1_234_400_000, 800_000_000, Some(1_900_000_000)), "1 230 J  [800 – 1 900]");
+        assert_eq!(energy(1_234_567_890, 1_234_567_000, Some(1_234_569_000)), "1 234.57 J  [1 234.56 – 1 234.57]");
+        assert_eq!(energy(5_000_000, 5_000_000, Some(5_000_000)), "5.00000 J");
+        assert_eq!(energy(1_234_400_000, 1_200_000_000, None), "at least 1 200 J (estimate 1 230 J)");
+        assert_eq!(energy(0, 0, Some(0)), "0.00000 J");
+    }
+
+    #[test]
+    fn units_follow_the_size() {
+        assert_eq!(energy(999, 990, Some(1_010)), "999 µJ  [990 – 1 010]");
+        assert_eq!(energy(12_000, 11_000, Some(13_000)), "12.0 mJ  [11.0 – 13.0]");
+        assert_eq!(energy(36_000_000_000, 35_000_000_000, Some(37_000_000_000)), "10.00 Wh  [9.72 – 10.28]");
+        assert_eq!(energy(7_200_000_000_000, 7_000_000_000_000, Some(7_400_000_000_000)), "2.000 kWh  [1.944 – 2.056]");
+        assert_eq!(Spelling { ascii: true }.energy(Figure::energy(5, 4, Some(6))), "5.00 uJ  [4.00 - 6.00]");
+        let grams = Figure { value: 0.163, low: 0.158, high: Some(0.168) };
+        assert_eq!(
+            PLAIN.mass(grams),
+            "163.0 mg CO₂e  [158.0 – 168.0]"
+                .replace("163.0 mg", "0.1630 g")
+                .replace("158.0", "0.1580")
+                .replace("168.0", "0.1680")
+        );
+    }
+
+    #[test]
+    fn durations_and_shares_read_well() {
+        let shown = |ns| PLAIN.duration(ns);
+        assert_eq!(shown(3_723_000_000_000), "1 h 02 min 03 s");
+        assert_eq!(shown(12_340_000_000), "12.3 s");
+        assert_eq!(shown(61_000_000_000), "1 min 01 s");
+        assert_eq!(shown(45_600_000), "45.6 ms");
+        assert_eq!(shown(789_000), "789 µs");
+        assert_eq!(
+            (percent(2.0, 3.0), percent(3.0, 10_000.0), percent(1.0, 0.0)),
+            ("67 %".into(), "0.030 %".into(), "no share".into())
+        );
+    }
+}

@@ -1,0 +1,78 @@
+//! No NaN and no infinity leaves this crate: JSON has none, and a reader would take `null` for a number that is missing.
+
+use std::borrow::Cow;
+
+use eco2_core::report::{Carbon, Device, EventRecord, Report};
+
+/// The report itself, or a copy without the figures that are not finite and with an event that says so.
+pub(crate) fn finite(report: &Report) -> Cow<'_, Report> {
+    let mut copy = report.clone();
+    let mut dropped = Vec::new();
+    clean_top(&mut copy, &mut dropped);
+    for device in &mut copy.devices {
+        clean_device(device, &mut dropped);
+    }
+    if dropped.is_empty() {
+        return Cow::Borrowed(report);
+    }
+    let text = format!("left out because it was not a finite number: {}", dropped.join(", "));
+    copy.events.push(EventRecord { at: copy.run.duration_ns, kind: "not-finite".into(), device: String::new(), text });
+    Cow::Owned(copy)
+}
+
+fn clean_top(report: &mut Report, dropped: &mut Vec<String>) {
+    option(&mut report.work.loss, "work.loss", dropped);
+    report.work.extra.retain(|name, value| keep(*value, || format!("work.extra.{name}"), dropped));
+    if !keep(report.energy.pue, || "energy.pue".into(), dropped) {
+        report.energy.pue = 1.0;
+    }
+    let Some(carbon) = &mut report.carbon else { return };
+    option(&mut carbon.high, "carbon.high", dropped);
+    option(&mut carbon.embodied, "carbon.embodied", dropped);
+    option(&mut carbon.sci, "carbon.sci", dropped);
+    option(&mut carbon.cost, "carbon.cost", dropped);
+    if !needed(carbon).all(f64::is_finite) {
+        dropped.push("carbon".into());
+        report.carbon = None;
+    }
+}
+
+fn needed(carbon: &Carbon) -> impl Iterator<Item = f64> + '_ {
+    [carbon.grams, carbon.low].into_iter().chain(carbon.segments.iter().map(|segment| segment.g_per_kwh))
+}
+
+fn clean_device(device: &mut Device, dropped: &mut Vec<String>) {
+    let id = &device.id;
+    option(&mut device.gain_percent, id, dropped);
+    option(&mut device.mean_w, id, dropped);
+    option(&mut device.peak_w, id, dropped);
+    if device.power_w.is_some_and(|power| ![power.p50, power.p90, power.p99].iter().all(|w| w.is_finite())) {
+        dropped.push(format!("{id}.power_w"));
+        device.power_w = None;
+    }
+    if device.cross_check.as_ref().is_some_and(|check| !check.difference_percent.is_finite()) {
+        dropped.push(format!("{id}.cross_check"));
+        device.cross_check = None;
+    }
+    if !keep(device.coverage, || format!("{id}.coverage"), dropped) {
+        device.coverage = 0.0;
+    }
+    device.gauges.retain(|gauge| {
+        let all = [gauge.mean, gauge.max, gauge.last].iter().all(|value| value.is_finite());
+        all || keep(f64::NAN, || format!("{id}.{}", gauge.name), dropped)
+    });
+}
+
+fn keep(value: f64, name: impl Fn() -> String, dropped: &mut Vec<String>) -> bool {
+    if !value.is_finite() {
+        dropped.push(name());
+    }
+    value.is_finite()
+}
+
+fn option(value: &mut Option<f64>, name: &str, dropped: &mut Vec<String>) {
+    if value.is_some_and(|value| !value.is_finite()) {
+        dropped.push(name.to_owned());
+        *value = None;
+    }
+}

@@ -1,0 +1,149 @@
+//! Totals by label: a team's, a project's, a model's runs. Sums of runs' own totals, never of running totals.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use eco2_core::report::{Report, State, Status};
+use serde::Serialize;
+
+use super::not_ok;
+
+/// The group of the runs that do not have the label.
+pub const NO_LABEL: &str = "(none)";
+
+/// The runs that share a label's value, summed exactly.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Group {
+    /// The label's value, or [`NO_LABEL`].
+    pub label: String,
+    /// Ids of the runs, sorted.
+    pub runs: Vec<String>,
+    /// Sum of durations, nanoseconds.
+    pub duration_ns: u128,
+    /// Sum of the runs' totals, microjoules.
+    pub energy_uj: u128,
+    /// Sum of lower bounds.
+    pub low_uj: u128,
+    /// Sum of upper bounds; `None` when any run has none.
+    pub high_uj: Option<u128>,
+    /// Part from energy counters.
+    pub measured_uj: u128,
+    /// Part from integrated power.
+    pub derived_uj: u128,
+    /// Part from models.
+    pub estimated_uj: u128,
+    /// Part that was generated.
+    pub synthetic_uj: u128,
+    /// Device-time without knowledge, nanoseconds.
+    pub missing_ns: u128,
+    /// Grams CO2e of the priced runs; `None` when none is priced, or when their kinds of intensity differ.
+    pub grams: Option<f64>,
+    /// Kinds of intensity behind the grams.
+    pub kinds: Vec<String>,
+    /// Runs without grams; `grams` does not cover them.
+    pub unpriced_runs: u64,
+    /// Runs whose figures may still change.
+    pub provisional_runs: u64,
+    /// Sources that did not read in some of the runs.
+    pub absent: Vec<AbsentSource>,
+}
+
+/// A source that did not read, over the runs of a group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AbsentSource {
+    /// Source name.
+    pub name: String,
+    /// What became of it.
+    pub status: Status,
+    /// Why, as the first such run has it.
+    pub reason: String,
+    /// In how many runs.
+    pub runs: u64,
+}
+
+/// Groups runs by the value of label `key`, in the order of values, runs without it last in [`NO_LABEL`].
+///
+/// A run that is given twice (same id) counts once, its final and longest report. Runs that overlap in time on one machine
+/// are not told apart here: merge them first.
+#[must_use]
+pub fn by_label(reports: &[Report], key: &str) -> Vec<Group> {
+    let mut groups: BTreeMap<(bool, &str), Vec<&Report>> = BTreeMap::new();
+    for report in distinct(reports) {
+        let label = report.run.labels.get(key);
+        groups.entry((label.is_none(), label.map_or(NO_LABEL, String::as_str))).or_default().push(report);
+    }
+    groups.into_iter().map(|((_, label), runs)| group(label, &runs)).collect()
+}
+
+fn distinct(reports: &[Report]) -> Vec<&Report> {
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut out: Vec<&Report> = Vec::new();
+    let rank = |report: &Report| (report.run.state == State::Final, report.run.duration_ns);
+    for report in reports {
+        match seen.get(report.run.id.as_str()).copied() {
+            Some(at) if !report.run.id.is_empty() => {
+                if rank(report) > rank(out[at]) {
+                    out[at] = report;
+                }
+            }
+            _ => {
+                seen.insert(&report.run.id, out.len());
+                out.push(report);
+            }
+        }
+    }
+    out
+}
+
+fn group(label: &str, runs: &[&Report]) -> Group {
+    let sum = |field: fn(&Report) -> u64| runs.iter().map(|run| u128::from(field(run))).sum::<u128>();
+    let count = |wanted: fn(&Report) -> bool| runs.iter().filter(|run| wanted(run)).count() as u64;
+    let mut ids: Vec<String> = runs.iter().map(|run| run.run.id.clone()).collect();
+    ids.sort_unstable();
+    let kinds = kinds(runs);
+    Group {
+        label: label.to_owned(),
+        runs: ids,
+        duration_ns: sum(|run| run.run.duration_ns),
+        energy_uj: sum(|run| run.energy.total_uj),
+        low_uj: sum(|run| run.energy.low_uj),
+        high_uj: runs.iter().map(|run| run.energy.high_uj.map(u128::from)).sum(),
+        measured_uj: sum(|run| run.energy.measured_uj),
+        derived_uj: sum(|run| run.energy.derived_uj),
+        estimated_uj: sum(|run| run.energy.estimated_uj),
+        synthetic_uj: sum(|run| run.energy.synthetic_uj),
+        missing_ns: sum(|run| run.energy.missing_ns),
+        grams: grams(runs).filter(|_| kinds.len() <= 1),
+        kinds,
+        unpriced_runs: count(|run| run.carbon.is_none()),
+        provisional_runs: count(|run| run.run.state == State::Provisional),
+        absent: absent(runs),
+    }
+}
+
+/// Sum of the priced runs; `None` when none is.
+fn grams(runs: &[&Report]) -> Option<f64> {
+    let priced = runs.iter().filter_map(|run| run.carbon.as_ref()).map(|carbon| carbon.grams);
+    priced.filter(|grams| grams.is_finite()).reduce(|sum, grams| sum + grams)
+}
+
+fn kinds(runs: &[&Report]) -> Vec<String> {
+    let segments = runs.iter().filter_map(|run| run.carbon.as_ref()).flat_map(|carbon| &carbon.segments);
+    let kinds: BTreeSet<&str> = segments.map(|segment| segment.kind.as_deref().unwrap_or("unknown")).collect();
+    kinds.into_iter().map(str::to_owned).collect()
+}
+
+fn absent(runs: &[&Report]) -> Vec<AbsentSource> {
+    let mut found: Vec<AbsentSource> = Vec::new();
+    for source in runs.iter().flat_map(|run| not_ok(run)) {
+        match found.iter_mut().find(|known| known.name == source.name && known.status == source.status) {
+            Some(known) => known.runs += 1,
+            None => found.push(AbsentSource {
+                name: source.name.clone(),
+                status: source.status,
+                reason: source.reason.clone(),
+                runs: 1,
+            }),
+        }
+    }
+    found
+}

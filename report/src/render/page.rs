@@ -1,0 +1,172 @@
+//! Lines of text: a label at the left, facts wrapped beside it, tables cut to the width, colour beside words only.
+
+use super::figures::Spelling;
+
+/// How text is laid out. Colour never says anything that the words do not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TextStyle {
+    /// Whether ANSI colours may be used; the caller knows the terminal and `NO_COLOR`.
+    pub color: bool,
+    /// Columns; less than 40 is taken as 40.
+    pub width: usize,
+    /// Only ASCII.
+    pub ascii: bool,
+}
+
+impl Default for TextStyle {
+    /// 80 columns without colour.
+    fn default() -> Self {
+        Self { color: false, width: 80, ascii: false }
+    }
+}
+
+/// How a line stands out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tone {
+    Normal,
+    Strong,
+    Faint,
+    Warning,
+}
+
+/// Width of the labels.
+const LABEL: usize = 10;
+/// What stands in front of every line of a run whose figures were generated.
+const SYNTHETIC: &str = "SYNTHETIC ";
+
+/// A text that grows line by line.
+pub(super) struct Page {
+    style: TextStyle,
+    synthetic: bool,
+    out: String,
+}
+
+impl Page {
+    pub(super) fn new(style: TextStyle, synthetic: bool) -> Self {
+        Self { style, synthetic, out: String::new() }
+    }
+
+    pub(super) fn spelling(&self) -> Spelling {
+        Spelling { ascii: self.style.ascii }
+    }
+
+    pub(super) fn finish(self) -> String {
+        self.out
+    }
+
+    fn width(&self) -> usize {
+        self.style.width.max(40) - if self.synthetic { SYNTHETIC.len() } else { 0 }
+    }
+
+    /// A label and its facts, wrapped; further lines are indented below the facts.
+    pub(super) fn row(&mut self, label: &str, tone: Tone, facts: &str) {
+        let room = self.width().saturating_sub(LABEL).max(20);
+        for (at, part) in wrap(&clean(facts, self.style.ascii), room).iter().enumerate() {
+            let label = if at == 0 { label } else { "" };
+            self.line(&format!("{label:<LABEL$}{part}"), tone);
+        }
+    }
+
+    /// A table: columns as wide as their widest cell, the first one cut where the whole is too wide.
+    pub(super) fn table(&mut self, rows: &[Vec<String>]) {
+        let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+        let rows: Vec<Vec<String>> =
+            rows.iter().map(|row| row.iter().map(|cell| clean(cell, self.style.ascii)).collect()).collect();
+        let widest = |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max();
+        let mut widths: Vec<usize> = (0..columns).map(|at| widest(at).unwrap_or(0)).collect();
+        let total = 2 + widths.iter().map(|width| width + 2).sum::<usize>();
+        if let Some(first) = widths.first_mut() {
+            *first = first.saturating_sub(total.saturating_sub(self.width() + 2)).max(8.min(*first));
+        }
+        for (at, row) in rows.iter().enumerate() {
+            let cells = row.iter().zip(&widths).map(|(cell, width)| pad(cell, *width));
+            let tone = if at == 0 { Tone::Faint } else { Tone::Normal };
+            self.line(&format!("  {}", cells.collect::<Vec<_>>().join("  ")), tone);
+        }
+    }
+
+    fn line(&mut self, text: &str, tone: Tone) {
+        let text = text.trim_end();
+        let mark = if self.synthetic { SYNTHETIC } else { "" };
+        match (self.style.color, tone) {
+            (true, Tone::Strong) => self.push(&[mark, "\u{1b}[1m", text, "\u{1b}[0m\n"]),
+            (true, Tone::Faint) => self.push(&[mark, "\u{1b}[2m", text, "\u{1b}[0m\n"]),
+            (true, Tone::Warning) => self.push(&[mark, "\u{1b}[1;33m", text, "\u{1b}[0m\n"]),
+            _ => self.push(&[mark, text, "\n"]),
+        }
+    }
+
+    fn push(&mut self, parts: &[&str]) {
+        parts.iter().for_each(|part| self.out.push_str(part));
+    }
+}
+
+/// A text from outside as it may stand on a terminal: no control characters, no bidirectional overrides.
+fn clean(text: &str, ascii: bool) -> String {
+    let hidden = |c: char| {
+        c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if hidden(c) || (ascii && !c.is_ascii()) { '?' } else { c }).collect()
+}
+
+fn pad(cell: &str, width: usize) -> String {
+    let count = cell.chars().count();
+    if count <= width {
+        return format!("{cell}{}", " ".repeat(width - count));
+    }
+    let kept: String = cell.chars().take(width.saturating_sub(1)).collect();
+    kept + "~"
+}
+
+/// Breaks a text at spaces; a word longer than a line is broken anywhere.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut room = width;
+    for word in text.split(' ') {
+        let mut rest: Vec<char> = word.chars().collect();
+        if room < width && rest.len() + 1 > room {
+            lines.push(String::new());
+            room = width;
+        }
+        while rest.len() > width {
+            let head: String = rest.drain(..width).collect();
+            lines.push(head);
+            lines.push(String::new());
+        }
+        if let Some(line) = lines.last_mut() {
+            if room < width {
+                line.push(' ');
+            }
+            line.extend(&rest);
+            room = width.saturating_sub(line.chars().count());
+        }
+    }
+    lines.retain(|line| !line.is_empty());
+    if lines.is_empty() { vec![String::new()] } else { lines }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_wraps_and_loses_nothing() {
+        assert_eq!(wrap("one two three", 8), ["one two", "three"]);
+        assert_eq!(wrap("abcdefghij k", 4), ["abcd", "efgh", "ij k"]);
+        assert_eq!(wrap("", 8), [""]);
+    }
+
+    #[test]
+    fn f42_terminal_escapes_in_names_do_not_reach_the_terminal() {
+        assert_eq!(clean("a\u{1b}[2J\u{202e}b\n", false), "a?[2J?b?");
+        assert_eq!(clean("µ", true), "?");
+    }
+
+    #[test]
+    fn the_first_column_gives_way() {
+        let mut page = Page::new(TextStyle { width: 40, ..TextStyle::default() }, false);
+        page.table(&[vec!["a".repeat(60), "b".repeat(20)]]);
+        let text = page.finish();
+        assert!(text.trim_end().chars().count() <= 40 && text.contains('~'), "{text}");
+    }
+}

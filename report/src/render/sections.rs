@@ -1,0 +1,233 @@
+//! The sections of the summary, each a few lines.
+
+use eco2_core::report::{Carbon, Device, Report, State};
+use eco2_core::{Quality, units};
+
+use super::figures::{Figure, number, percent};
+use super::page::{Page, Tone};
+use super::{not_ok, status_word, word};
+
+/// Spans and events shown; the rest is counted.
+const SHOWN: usize = 10;
+
+pub(super) fn energy(report: &Report, page: &mut Page) {
+    let (energy, spelling) = (&report.energy, page.spelling());
+    page.row("Energy", Tone::Strong, &spelling.energy(Figure::energy(energy.total_uj, energy.low_uj, energy.high_uj)));
+    let parts = [
+        ("measured", energy.measured_uj),
+        ("derived from power", energy.derived_uj),
+        ("ESTIMATED by a model", energy.estimated_uj),
+        ("SYNTHETIC", energy.synthetic_uj),
+    ];
+    let shown = parts.into_iter().filter(|(_, uj)| *uj > 0).map(|(name, uj)| {
+        format!("{name} {} ({})", spelling.energy_only(uj), percent(uj as f64, energy.total_uj as f64))
+    });
+    page.row("", Tone::Normal, &shown.collect::<Vec<_>>().join(spelling.dot()));
+    if energy.estimated_uj > 0 {
+        let share = percent(energy.estimated_uj as f64, energy.total_uj as f64);
+        let facts = format!("{share} of the energy comes from a model, not from a sensor: take it as a rough figure");
+        page.row("ESTIMATED", Tone::Warning, &facts);
+    }
+    if energy.facility_uj != energy.total_uj {
+        let facts =
+            format!("{} with the facility's overhead (PUE {})", spelling.energy_only(energy.facility_uj), energy.pue);
+        page.row("Facility", Tone::Normal, &facts);
+    }
+}
+
+pub(super) fn devices(report: &Report, page: &mut Page) {
+    if report.devices.is_empty() {
+        page.row("Devices", Tone::Warning, "none: nothing on this machine could be read");
+        return;
+    }
+    page.row("Devices", Tone::Strong, "");
+    let mut rows = vec![["device", "energy", "mean", "quality", "covered"].map(str::to_owned).to_vec()];
+    rows.extend(report.devices.iter().map(|device| device_row(device, page)));
+    page.table(&rows);
+    let beside: Vec<&str> = report.devices.iter().filter(|d| !d.overlaps.is_empty()).map(|d| d.id.as_str()).collect();
+    if !beside.is_empty() {
+        page.row(
+            "",
+            Tone::Faint,
+            &format!("* overlaps another device; not every one is part of the sum: {}", beside.join(", ")),
+        );
+    }
+}
+
+fn device_row(device: &Device, page: &Page) -> Vec<String> {
+    let spelling = page.spelling();
+    let energy = match (device.energy_uj, device.quality) {
+        (None, _) => "missing".to_owned(),
+        (Some(uj), _) => spelling.energy(Figure::energy(uj, device.low_uj.unwrap_or(0), device.high_uj)),
+    };
+    let quality = match device.quality {
+        Quality::Estimated => "ESTIMATED".to_owned(),
+        Quality::Synthetic => "SYNTHETIC".to_owned(),
+        quality => word(&quality),
+    };
+    let star = if device.overlaps.is_empty() { "" } else { " *" };
+    let name = if device.name.is_empty() || device.name == device.id {
+        device.id.clone()
+    } else {
+        format!("{} {}", device.id, device.name)
+    };
+    let mean = device.mean_w.map_or_else(String::new, |watts| format!("{} W", number(watts)));
+    vec![name + star, energy, mean, quality, percent(device.coverage, 1.0)]
+}
+
+/// Sources without readings and times without knowledge.
+pub(super) fn missing(report: &Report, page: &mut Page) {
+    for source in not_ok(report) {
+        let mut facts =
+            format!("{}: {}: {}", source.name, status_word(source.status), or(&source.reason, "no reason given"));
+        if !source.remedy.is_empty() {
+            facts.push_str(&format!("; {}", source.remedy));
+        }
+        page.row("Missing", Tone::Warning, &facts);
+    }
+    for device in report.devices.iter().filter(|device| !device.gaps.is_empty() || device.resets > 0) {
+        let unknown: u64 =
+            device.gaps.iter().map(|gap| gap.to_ns.saturating_sub(gap.from_ns)).fold(0, u64::saturating_add);
+        let mut reasons: Vec<&str> = device.gaps.iter().map(|gap| gap.reason.as_str()).collect();
+        reasons.sort_unstable();
+        reasons.dedup();
+        let (count, time) = (device.gaps.len(), page.spelling().duration(unknown));
+        let facts = format!("{}: {}, {time} unknown ({})", device.id, counted(count, "gap"), reasons.join(", "));
+        page.row("Gaps", Tone::Warning, &facts);
+    }
+    if report.energy.missing_ns > 0 {
+        let time = page.spelling().duration(report.energy.missing_ns);
+        page.row(
+            "",
+            Tone::Warning,
+            &format!("{time} of device time without knowledge; it is in the bounds, not in the figure"),
+        );
+    }
+}
+
+pub(super) fn attribution(report: &Report, page: &mut Page) {
+    let Some(share) = &report.attribution else { return };
+    let (spelling, whole) = (page.spelling(), report.energy.total_uj as f64);
+    let command = spelling.energy(Figure::energy(share.command_uj, share.low_uj, share.high_uj));
+    page.row("Share", Tone::Normal, &format!("command {command}, {}", percent(share.command_uj as f64, whole)));
+    let part = |name: &str, uj: u64| format!("{name} {} ({})", spelling.energy_only(uj), percent(uj as f64, whole));
+    let rest = [part("idle", share.idle_uj), part("others", share.others_uj), format!("by {}", share.method)];
+    page.row("", Tone::Normal, &rest.join(spelling.dot()));
+}
+
+pub(super) fn carbon(report: &Report, page: &mut Page) {
+    let Some(carbon) = &report.carbon else { return };
+    let spelling = page.spelling();
+    let figure = Figure { value: carbon.grams, low: carbon.low, high: carbon.high };
+    page.row("Carbon", Tone::Strong, &format!("{}, location-based, of the whole energy", spelling.mass(figure)));
+    page.row("", Tone::Normal, &origin(carbon, spelling.dot()));
+    if carbon.zone_source == "default-world" {
+        page.row("WORLD", Tone::Warning, "no zone was given: this is the world average; name yours with --zone");
+    }
+    let mut more = Vec::new();
+    more.extend(carbon.embodied.map(|grams| format!("embodied {}", spelling.mass(Figure::plain(grams)))));
+    more.extend(carbon.sci.map(|sci| format!("SCI {} g per unit", number(sci))));
+    more.extend(carbon.cost.map(|cost| format!("cost {cost:.2}")));
+    if !more.is_empty() {
+        page.row("", Tone::Normal, &more.join(spelling.dot()));
+    }
+}
+
+/// `zone FR (given) · 56 g/kWh · 2024 · source`.
+fn origin(carbon: &Carbon, dot: &str) -> String {
+    let mut facts = vec![format!("zone {} ({})", carbon.zone, carbon.zone_source)];
+    let intensities = carbon.segments.iter().map(|segment| segment.g_per_kwh);
+    let (least, most) = intensities.fold((f64::INFINITY, 0.0_f64), |(least, most), g| (least.min(g), most.max(g)));
+    if least <= most {
+        let range = if least < most { format!("{} to {}", number(least), number(most)) } else { number(least) };
+        facts.push(format!("{range} g/kWh"));
+    }
+    for list in [
+        carbon.segments.iter().filter_map(|segment| segment.year).map(|year| year.to_string()).collect::<Vec<_>>(),
+        carbon.segments.iter().filter_map(|segment| segment.kind.clone()).collect(),
+        carbon.segments.iter().map(|segment| segment.source.clone()).collect(),
+    ] {
+        facts.extend(distinct(list));
+    }
+    if carbon.segments.iter().any(|segment| segment.estimated) {
+        facts.push("ESTIMATED by the provider".into());
+    }
+    facts.join(dot)
+}
+
+fn distinct(mut list: Vec<String>) -> Option<String> {
+    list.sort_unstable();
+    list.dedup();
+    (!list.is_empty()).then(|| list.join(", "))
+}
+
+pub(super) fn work(report: &Report, page: &mut Page) {
+    let (work, spelling) = (&report.work, page.spelling());
+    let per = |count: u64, name: &str| {
+        let each = spelling.energy_only(report.energy.total_uj / count.max(1));
+        (count > 0).then(|| format!("{} ({each} each)", counted(usize::try_from(count).unwrap_or(usize::MAX), name)))
+    };
+    let facts = [per(work.steps, "step"), per(work.samples, "sample"), per(work.tokens, "token")];
+    let facts: Vec<String> = facts.into_iter().flatten().chain(work.loss.map(|loss| format!("loss {loss}"))).collect();
+    if !facts.is_empty() {
+        page.row("Work", Tone::Normal, &facts.join(spelling.dot()));
+    }
+}
+
+pub(super) fn spans(report: &Report, page: &mut Page) {
+    if report.spans.is_empty() {
+        return;
+    }
+    let spelling = page.spelling();
+    let mut spans: Vec<_> = report.spans.iter().collect();
+    spans.sort_by(|a, b| b.energy_uj.cmp(&a.energy_uj).then_with(|| a.name.cmp(&b.name)));
+    page.row("Spans", Tone::Strong, "");
+    let mut rows = vec![["span", "count", "time", "energy", "mean"].map(str::to_owned).to_vec()];
+    rows.extend(spans.iter().take(SHOWN).map(|span| {
+        let energy = spelling.energy(Figure::energy(span.energy_uj, span.low_uj, span.high_uj));
+        let open = if span.state == State::Provisional { " provisional" } else { "" };
+        let mean =
+            units::watts(span.energy_uj, span.duration_ns).map_or_else(String::new, |w| format!("{} W", number(w)));
+        vec![span.name.clone(), span.count.to_string(), spelling.duration(span.duration_ns), energy + open, mean]
+    }));
+    page.table(&rows);
+    if spans.len() > SHOWN {
+        page.row("", Tone::Faint, &format!("and {} more; all are in the JSON", spans.len() - SHOWN));
+    }
+}
+
+pub(super) fn events(report: &Report, page: &mut Page) {
+    for event in report.events.iter().take(SHOWN) {
+        let device = if event.device.is_empty() { String::new() } else { format!(" {}", event.device) };
+        let at = page.spelling().duration(event.at);
+        page.row("Event", Tone::Normal, &format!("{at}: {}{device}: {}", event.kind, event.text));
+    }
+    if report.events.len() > SHOWN {
+        page.row("", Tone::Faint, &format!("and {} more; all are in the JSON", report.events.len() - SHOWN));
+    }
+}
+
+pub(super) fn own_cost(report: &Report, page: &mut Page) {
+    let (own, spelling) = (&report.own, page.spelling());
+    let share = percent(own.cpu_ns as f64, report.run.duration_ns as f64);
+    let readings = number(own.samples as f64);
+    let facts = format!("{} of CPU time, {share} of one core; {readings} readings", spelling.duration(own.cpu_ns));
+    page.row("Measuring", Tone::Faint, &facts);
+    let losses = [
+        (own.dropped, "spans or names dropped"),
+        (own.missed_ticks, "ticks missed"),
+        (own.log_lost_bytes, "bytes of the run log lost"),
+    ];
+    let losses: Vec<String> = losses.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+    if !losses.is_empty() {
+        page.row("LOST", Tone::Warning, &losses.join(spelling.dot()));
+    }
+}
+
+fn counted(count: usize, name: &str) -> String {
+    if count == 1 { format!("1 {name}") } else { format!("{} {name}s", number(count as f64)) }
+}
+
+fn or<'a>(text: &'a str, otherwise: &'a str) -> &'a str {
+    if text.is_empty() { otherwise } else { text }
+}

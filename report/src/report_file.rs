@@ -1,0 +1,71 @@
+//! Reports from files: schema first, then content, with caps on size and depth.
+
+use std::path::Path;
+
+use eco2_core::report::{Report, SCHEMA};
+use serde::Deserialize;
+
+use crate::log::{MAX_LOG_BYTES, parse_log};
+use crate::{Error, files, log};
+
+/// The largest report that is read, bytes.
+pub const MAX_REPORT_BYTES: u64 = 64 << 20;
+
+/// Parses a report; `path` is only for messages.
+///
+/// Fields that this version does not know are ignored; a schema of a later number is refused. Nesting is capped at 128.
+///
+/// # Errors
+/// [`Error::Json`] with line and column, [`Error::NotOurs`], [`Error::Newer`], [`Error::TooLarge`].
+pub fn parse_report(bytes: &[u8], path: &Path) -> Result<Report, Error> {
+    if bytes.len() as u64 > MAX_REPORT_BYTES {
+        return Err(Error::TooLarge { path: path.to_owned(), what: "report", cap_bytes: MAX_REPORT_BYTES });
+    }
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    check_schema(bytes, path)?;
+    serde_json::from_slice(bytes).map_err(|e| Error::json(path, &e))
+}
+
+/// Reads a report file.
+///
+/// # Errors
+/// As [`parse_report`], and [`Error::Io`].
+pub fn read_report(path: &Path) -> Result<Report, Error> {
+    parse_report(&files::read_capped(path, "report", MAX_REPORT_BYTES)?, path)
+}
+
+/// Reads the report of a run from its report file or its run log, whichever the file is.
+///
+/// # Errors
+/// As [`read_report`] and [`crate::read_log`]; [`Error::NoReport`] for a log that ended before its first checkpoint.
+pub fn read_run(path: &Path) -> Result<Report, Error> {
+    let bytes = files::read_capped(path, "run log", MAX_LOG_BYTES)?;
+    if !log::is_log(&bytes) {
+        return parse_report(&bytes, path);
+    }
+    let contents = parse_log(&bytes, path)?;
+    contents.final_report.or(contents.checkpoint).ok_or_else(|| Error::NoReport { path: path.to_owned() })
+}
+
+fn check_schema(bytes: &[u8], path: &Path) -> Result<(), Error> {
+    #[derive(Deserialize)]
+    struct Document {
+        schema: Option<String>,
+    }
+    let document: Document = serde_json::from_slice(bytes).map_err(|e| Error::json(path, &e))?;
+    let schema = document.schema.unwrap_or_default();
+    if schema == SCHEMA {
+        return Ok(());
+    }
+    let later = schema.strip_prefix("eco2.report/").and_then(|number| number.parse().ok()).is_some_and(|n: u64| n > 1);
+    if later {
+        return Err(Error::Newer { path: path.to_owned(), found: schema, known: SCHEMA });
+    }
+    let found = if schema.is_empty() { "no field `schema`".into() } else { format!("schema `{}`", clip(&schema)) };
+    let remedy = "give a file that `eco2 run --json` or `eco2 report --json` wrote";
+    Err(Error::NotOurs { path: path.to_owned(), what: "report", found, remedy })
+}
+
+fn clip(text: &str) -> String {
+    text.chars().take(40).filter(|c| !c.is_control()).collect()
+}

@@ -1,0 +1,258 @@
+//! The `# domain` line: identity, unit and limits, before and after the finest decimal place is known.
+
+use eco2_core::{Component, Domain, Kind, Quality, Scale};
+
+use super::LineFault;
+use super::attributes::Attributes;
+use super::decimal::{Decimal, clip, decimal};
+
+/// What a `# domain` line takes.
+const KEYS: [&str; 13] = [
+    "component",
+    "kind",
+    "unit",
+    "scale",
+    "range",
+    "max_w",
+    "min_w",
+    "parent",
+    "domain",
+    "name",
+    "source",
+    "quality",
+    "gain",
+];
+
+/// The unit of a domain's values: a power of ten of joules or watts, or a factor.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Unit {
+    /// 10^-places joules or watts: 6 for micro, 3 for milli, 0 for the unit itself.
+    Named { places: u8 },
+    /// So many joules or watts.
+    Raw(Scale),
+}
+
+/// A declared domain whose finest decimal place is still open.
+#[derive(Debug)]
+pub(super) struct Draft {
+    domain: Domain,
+    unit: Unit,
+    range: Option<Decimal>,
+    places: u8,
+}
+
+impl Draft {
+    /// Parses the words after `# domain <id>`.
+    pub(super) fn parse<'a>(id: &str, words: impl Iterator<Item = &'a str>) -> Result<Self, LineFault> {
+        let given = Attributes::parse("domain", &KEYS, words)?;
+        let component = component(given.need("component")?)?;
+        let kind = kind(given.need("kind")?)?;
+        let unit = unit(kind, given.need("unit")?, given.get("scale"))?;
+        let name = given.get("domain").map_or_else(|| default_name(id, component), str::to_owned);
+        let source = given.get("source").unwrap_or("replay");
+        let mut domain = match kind {
+            Kind::Energy => Domain::counter(id, component, &name, source),
+            Kind::Power => Domain::power(id, component, &name, source),
+        };
+        set_limits(&mut domain, &given)?;
+        let range = given.get("range").map(|text| range(unit, text)).transpose()?;
+        let mut draft = Self { domain, unit, range, places: 0 };
+        draft.see(range);
+        Ok(draft)
+    }
+
+    /// The domain's id.
+    pub(super) fn id(&self) -> &str {
+        &self.domain.id
+    }
+
+    /// Parent's id.
+    pub(super) fn parent(&self) -> Option<&str> {
+        self.domain.parent.as_deref()
+    }
+
+    /// Takes note of a value's decimals.
+    pub(super) fn see(&mut self, value: Option<Decimal>) {
+        self.places = self.places.max(value.map_or(0, Decimal::places));
+    }
+
+    /// Whether a value can be one of this domain.
+    pub(super) fn check(&self, value: Decimal, text: &str) -> Result<(), LineFault> {
+        if matches!(self.unit, Unit::Raw(_)) && value.places() > 0 {
+            return Err(LineFault::RawDecimals(clip(text)));
+        }
+        Ok(())
+    }
+
+    /// A value as a raw integer at the finest place; `None` when it does not fit.
+    pub(super) fn raw(&self, value: Decimal) -> Option<u64> {
+        value.at(self.places)
+    }
+
+    /// The domain, its unit and range at the finest place; `None` when the range does not fit.
+    pub(super) fn finish(mut self) -> Option<Domain> {
+        self.domain.scale = match self.unit {
+            Unit::Named { places } => power_of_ten(places + self.places)?,
+            Unit::Raw(scale) => scale,
+        };
+        self.domain.range = match self.range {
+            Some(range) => Some(range.at(self.places)?),
+            None => None,
+        };
+        Some(self.domain)
+    }
+}
+
+fn component(text: &str) -> Result<Component, LineFault> {
+    Ok(match text {
+        "cpu" => Component::Cpu,
+        "memory" => Component::Memory,
+        "gpu" => Component::Gpu,
+        "other" => Component::Other,
+        _ => return Err(word("component", text, "cpu, memory, gpu, other")),
+    })
+}
+
+fn kind(text: &str) -> Result<Kind, LineFault> {
+    Ok(match text {
+        "energy" => Kind::Energy,
+        "power" => Kind::Power,
+        _ => return Err(word("kind", text, "energy, power")),
+    })
+}
+
+fn unit(kind: Kind, text: &str, scale: Option<&str>) -> Result<Unit, LineFault> {
+    let places = match (kind, text) {
+        (_, "raw") => return raw_unit(scale.ok_or(LineFault::ScaleNeeded)?),
+        (Kind::Energy, "J") | (Kind::Power, "W") => 0,
+        (Kind::Energy, "mJ") | (Kind::Power, "mW") => 3,
+        (Kind::Energy, "uJ" | "µJ") | (Kind::Power, "uW" | "µW") => 6,
+        (Kind::Energy, _) => return Err(word("unit", text, "uJ, mJ, J, raw for kind=energy")),
+        (Kind::Power, _) => return Err(word("unit", text, "uW, mW, W, raw for kind=power")),
+    };
+    match scale {
+        // Saying twice what the unit says is harmless; contradicting it is not.
+        Some(text) if text.parse().ok().and_then(Scale::from_base_per_raw) != power_of_ten(places) => {
+            Err(LineFault::Scale(clip(text)))
+        }
+        _ => Ok(Unit::Named { places }),
+    }
+}
+
+fn raw_unit(text: &str) -> Result<Unit, LineFault> {
+    let scale = text.parse().ok().and_then(Scale::from_base_per_raw);
+    scale.map(Unit::Raw).ok_or_else(|| LineFault::Scale(clip(text)))
+}
+
+/// Scale of a raw unit of 10^-`places` joules or watts.
+fn power_of_ten(places: u8) -> Option<Scale> {
+    match places {
+        0 => Some(Scale::UNIT),
+        3 => Some(Scale::MILLI),
+        6 => Some(Scale::MICRO),
+        _ => {
+            finer_than_micro(places).or_else(|| format!("1e-{places}").parse().ok().and_then(Scale::from_base_per_raw))
+        }
+    }
+}
+
+/// A scale of 10^-`places` base units with `places` > 6: the nearest one that is not too small.
+///
+/// A tenth is no binary fraction, and a factor a hair below it would round every whole microjoule down by one.
+fn finer_than_micro(places: u8) -> Option<Scale> {
+    let raw_per_micro = 10_u64.checked_pow(u32::from(places.checked_sub(6)?))?;
+    let mut base: f64 = format!("1e-{places}").parse().ok()?;
+    for _ in 0..4 {
+        match Scale::from_base_per_raw(base) {
+            Some(scale) if scale.micro(raw_per_micro) == 1 => return Some(scale),
+            _ => base = base.next_up(),
+        }
+    }
+    None
+}
+
+fn range(unit: Unit, text: &str) -> Result<Decimal, LineFault> {
+    let range = decimal("range", text)?;
+    if matches!(unit, Unit::Raw(_)) && range.places() > 0 {
+        return Err(LineFault::RawDecimals(clip(text)));
+    }
+    if range.at(super::decimal::MAX_PLACES) == Some(0) { Err(LineFault::ZeroRange) } else { Ok(range) }
+}
+
+fn set_limits(domain: &mut Domain, given: &Attributes) -> Result<(), LineFault> {
+    domain.max_uw = given.get("max_w").map(|text| microwatts("max_w", text)).transpose()?;
+    domain.min_uw = given.get("min_w").map(|text| microwatts("min_w", text)).transpose()?;
+    domain.parent = given.get("parent").map(str::to_owned);
+    domain.gain_percent = given.get("gain").map(gain).transpose()?;
+    if let Some(name) = given.get("name") {
+        name.clone_into(&mut domain.name);
+    }
+    if let Some(text) = given.get("quality") {
+        domain.quality = quality(text)?;
+    }
+    Ok(())
+}
+
+fn microwatts(field: &'static str, text: &str) -> Result<u64, LineFault> {
+    let too_large = || super::decimal::number(field, text, super::NumberFault::TooLarge);
+    decimal(field, text)?.at(6).ok_or_else(too_large)
+}
+
+fn gain(text: &str) -> Result<f64, LineFault> {
+    decimal("gain", text)?;
+    text.parse().map_err(|_| super::decimal::number("gain", text, super::NumberFault::Malformed))
+}
+
+fn quality(text: &str) -> Result<Quality, LineFault> {
+    Ok(match text {
+        "measured" => Quality::Measured,
+        "derived" => Quality::Derived,
+        "estimated" => Quality::Estimated,
+        "synthetic" => Quality::Synthetic,
+        "missing" => Quality::Missing,
+        _ => return Err(word("quality", text, "measured, derived, estimated, synthetic, missing")),
+    })
+}
+
+fn word(key: &'static str, text: &str, allowed: &'static str) -> LineFault {
+    LineFault::Word { key, text: clip(text), allowed }
+}
+
+/// The field's name for a domain whose line does not give one: its id without the number, or what its part mostly is.
+fn default_name(id: &str, component: Component) -> String {
+    let stem = id.trim_end_matches(|c: char| c.is_ascii_digit() || c == '-');
+    let known = ["package", "dram", "core", "uncore", "psys", "board", "module"];
+    let name = match component {
+        _ if known.contains(&stem) => stem,
+        Component::Cpu => "package",
+        Component::Memory => "dram",
+        Component::Gpu => "board",
+        Component::Other => "other",
+    };
+    name.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_decimal_place_of_every_unit_is_exact_in_whole_microjoules() {
+        for places in 0..=12_u8 {
+            let scale = power_of_ten(places).unwrap();
+            for whole in [1_u64, 7, 999_983, 4_000_000_007] {
+                let factor = 10_u64.pow(u32::from(places.saturating_sub(6)));
+                let micro = 10_u64.pow(u32::from(6_u8.saturating_sub(places)));
+                assert_eq!(scale.micro(whole * factor), whole * micro, "10^-{places}, {whole}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_come_from_the_id_or_the_part() {
+        assert_eq!(default_name("dram-1", Component::Memory), "dram");
+        assert_eq!(default_name("psys", Component::Other), "psys");
+        assert_eq!(default_name("socket0", Component::Cpu), "package");
+        assert_eq!(default_name("GPU-4711", Component::Gpu), "board");
+    }
+}

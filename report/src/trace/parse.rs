@@ -1,0 +1,237 @@
+//! Bytes to a [`Trace`]: one pass over the lines, one over the readings once every domain's unit is known.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use eco2_core::{Fault, Reading};
+
+use super::attributes::{Attributes, decode};
+use super::decimal::{Decimal, MAX_PLACES, number, whole};
+use super::domain::Draft;
+use super::{HEADER, LineFault, MAX_LINE_BYTES, MAX_TRACE_DOMAINS, NumberFault, TRACE_SCHEMA, Trace, TraceSpan};
+use crate::Error;
+
+pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Trace, Error> {
+    let mut parser = Parser::default();
+    let mut last = 1;
+    for (line, text) in lines(bytes) {
+        last = line;
+        let text = text.map_err(|fault| Error::line(path, line, fault))?;
+        parser.line(line, text).map_err(|fault| Error::line(path, line, fault))?;
+    }
+    if !parser.schema {
+        return Err(Error::line(path, last, LineFault::NoSchema));
+    }
+    parser.finish().map_err(|(line, fault)| Error::line(path, line, fault))
+}
+
+/// Lines with their numbers, without line ends, byte-order mark and outer blanks; empty ones left out.
+pub(super) fn lines(bytes: &[u8]) -> impl Iterator<Item = (u64, Result<&str, LineFault>)> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let numbered = (1..).zip(bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii));
+    numbered.filter(|(_, line)| !line.is_empty()).map(|(at, line)| (at, as_text(line)))
+}
+
+fn as_text(line: &[u8]) -> Result<&str, LineFault> {
+    if line.len() > MAX_LINE_BYTES {
+        return Err(LineFault::TooLong(line.len()));
+    }
+    std::str::from_utf8(line).map_err(|_| LineFault::NotUtf8)
+}
+
+/// A reading before its domain's unit is known.
+struct Row {
+    line: u64,
+    slot: u32,
+    before_ns: u64,
+    after_ns: u64,
+    value: Option<Decimal>,
+}
+
+/// A domain as readings name it, in order of appearance.
+struct Slot {
+    first_line: u64,
+    id: String,
+    before_ns: u64,
+    after_ns: u64,
+}
+
+#[derive(Default)]
+struct Parser<'a> {
+    schema: bool,
+    header: bool,
+    drafts: Vec<Draft>,
+    declared: HashMap<String, (u32, u64)>,
+    slots: Vec<Slot>,
+    slot_of: HashMap<&'a str, u32>,
+    rows: Vec<Row>,
+    trace: Trace,
+}
+
+impl<'a> Parser<'a> {
+    fn line(&mut self, line: u64, text: &'a str) -> Result<(), LineFault> {
+        if let Some(comment) = text.strip_prefix('#') {
+            return self.comment(line, comment.trim_ascii());
+        }
+        if text == HEADER {
+            self.header = true;
+            return Ok(());
+        }
+        if self.header { self.reading(line, text) } else { Err(LineFault::NoHeader) }
+    }
+
+    fn comment(&mut self, line: u64, text: &str) -> Result<(), LineFault> {
+        let mut words = text.split_ascii_whitespace();
+        match words.next() {
+            Some("domain") => self.domain(line, words),
+            Some("run") => self.run(words),
+            Some("span") => self.span(words),
+            Some(TRACE_SCHEMA) => {
+                self.schema = true;
+                Ok(())
+            }
+            Some(other) if other.starts_with("eco2.trace/") => Err(LineFault::Newer(super::decimal::clip(other))),
+            _ => Ok(()),
+        }
+    }
+
+    fn domain<'b>(&mut self, line: u64, mut words: impl Iterator<Item = &'b str>) -> Result<(), LineFault> {
+        let id = words.next().filter(|word| !word.contains('='));
+        let id = decode(id.ok_or(LineFault::MissingKey { line: "domain", key: "an id as its first word" })?);
+        if let Some((_, first)) = self.declared.get(&id) {
+            return Err(LineFault::DuplicateDomain { id, first: *first });
+        }
+        let draft = Draft::parse(&id, words)?;
+        let index = self.drafts.len();
+        if index >= MAX_TRACE_DOMAINS {
+            return Err(LineFault::TooManyDomains);
+        }
+        self.drafts.push(draft);
+        self.declared.insert(id, (index as u32, line));
+        Ok(())
+    }
+
+    fn run<'b>(&mut self, words: impl Iterator<Item = &'b str>) -> Result<(), LineFault> {
+        let given = Attributes::parse("run", &["begin_ns", "end_ns"], words)?;
+        if self.trace.run.is_some() {
+            return Err(LineFault::SecondRun);
+        }
+        self.trace.run = Some(given.begin_and_end()?);
+        Ok(())
+    }
+
+    fn span<'b>(&mut self, words: impl Iterator<Item = &'b str>) -> Result<(), LineFault> {
+        let given = Attributes::parse("span", &["name", "begin_ns", "end_ns"], words)?;
+        let (begin_ns, end_ns) = given.begin_and_end()?;
+        self.trace.spans.push(TraceSpan { name: given.need("name")?.to_owned(), begin_ns, end_ns });
+        Ok(())
+    }
+
+    fn reading(&mut self, line: u64, text: &'a str) -> Result<(), LineFault> {
+        let mut columns = text.split(',').map(str::trim_ascii);
+        let fields = [columns.next(), columns.next(), columns.next(), columns.next(), columns.next()];
+        let [Some(before), Some(after), Some(id), Some(value), None] = fields else {
+            return Err(LineFault::Columns { expected: 4, found: text.split(',').count() });
+        };
+        let (before_ns, after_ns) = (whole("before_ns", before)?, whole("after_ns", after)?);
+        if after_ns < before_ns {
+            return Err(LineFault::Bracket { before: before_ns, after: after_ns });
+        }
+        let value = match value {
+            "" => None,
+            text => Some(Decimal::parse(text).map_err(|why| number("value", text, why))?),
+        };
+        let slot = self.slot(line, id, before_ns, after_ns)?;
+        self.rows.push(Row { line, slot, before_ns, after_ns, value });
+        Ok(())
+    }
+
+    /// Finds or makes the slot of an id and moves it forward in time.
+    fn slot(&mut self, line: u64, id: &'a str, before_ns: u64, after_ns: u64) -> Result<u32, LineFault> {
+        let fresh = self.slots.len() as u32;
+        let slot = *self.slot_of.entry(id).or_insert(fresh);
+        if slot == fresh {
+            if self.slots.len() >= MAX_TRACE_DOMAINS {
+                return Err(LineFault::TooManyDomains);
+            }
+            self.slots.push(Slot { first_line: line, id: decode(id), before_ns, after_ns });
+            return Ok(slot);
+        }
+        let seen = &mut self.slots[slot as usize];
+        if before_ns < seen.before_ns || after_ns < seen.after_ns {
+            let (domain, previous) = (seen.id.clone(), seen.before_ns);
+            return Err(LineFault::OutOfOrder { domain, previous, at: before_ns });
+        }
+        (seen.before_ns, seen.after_ns) = (before_ns, after_ns);
+        Ok(slot)
+    }
+
+    fn finish(mut self) -> Result<Trace, (u64, LineFault)> {
+        self.check_parents()?;
+        let index_of = self.resolve()?;
+        for row in &self.rows {
+            let draft = &mut self.drafts[index_of[row.slot as usize] as usize];
+            if let Some(value) = row.value {
+                draft.check(value, &shown(value)).map_err(|fault| (row.line, fault))?;
+            }
+            draft.see(row.value);
+        }
+        let mut readings = Vec::with_capacity(self.rows.len());
+        for row in &self.rows {
+            let index = index_of[row.slot as usize];
+            readings.push((index, reading(row, &self.drafts[index as usize])?));
+        }
+        self.trace.readings = readings;
+        for draft in self.drafts {
+            let line = self.declared.get(draft.id()).map_or(0, |(_, line)| *line);
+            let too_large = LineFault::Number { field: "range", text: draft.id().into(), why: NumberFault::TooLarge };
+            self.trace.domains.push(draft.finish().ok_or((line, too_large))?);
+        }
+        Ok(self.trace)
+    }
+
+    /// Index of the declared domain for each slot.
+    fn resolve(&self) -> Result<Vec<u32>, (u64, LineFault)> {
+        let resolve = |slot: &Slot| match self.declared.get(&slot.id) {
+            Some((index, _)) => Ok(*index),
+            None => Err((slot.first_line, LineFault::UnknownDomain(super::decimal::clip(&slot.id)))),
+        };
+        self.slots.iter().map(resolve).collect()
+    }
+
+    /// Refuses a domain that contains itself; a parent that is not in the trace is fine.
+    fn check_parents(&self) -> Result<(), (u64, LineFault)> {
+        // 0: not visited, else 1 + the walk that visited it. Each domain is visited once.
+        let mut visited = vec![0; self.drafts.len()];
+        for start in 0..self.drafts.len() {
+            let mut at = Some(start);
+            while let Some(here) = at.filter(|here| visited[*here] == 0) {
+                visited[here] = start + 1;
+                let parent = self.drafts[here].parent().and_then(|id| self.declared.get(id));
+                at = parent.map(|(index, _)| *index as usize);
+            }
+            if let Some(here) = at.filter(|here| visited[*here] == start + 1) {
+                let id = self.drafts[here].id();
+                let line = self.declared.get(id).map_or(0, |(_, line)| *line);
+                return Err((line, LineFault::ParentCycle(super::decimal::clip(id))));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn shown(value: Decimal) -> String {
+    let billionths = value.at(MAX_PLACES).unwrap_or(u64::MAX);
+    format!("{}.{:09}", billionths / 1_000_000_000, billionths % 1_000_000_000)
+}
+
+fn reading(row: &Row, draft: &Draft) -> Result<Reading, (u64, LineFault)> {
+    let value = match row.value {
+        None => Err(Fault::Failed),
+        Some(value) => Ok(draft.raw(value).ok_or_else(|| {
+            let text = shown(value);
+            (row.line, LineFault::Number { field: "value", text, why: NumberFault::TooLarge })
+        })?),
+    };
+    Ok(Reading { before_ns: row.before_ns, after_ns: row.after_ns, value })
+}

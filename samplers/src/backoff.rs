@@ -1,0 +1,48 @@
+//! When to look again for something that vanished: soon, then ever less often.
+
+/// First pause.
+const FIRST_NS: u64 = 50_000_000;
+/// Longest pause: a look costs one failing system call.
+const LONGEST_NS: u64 = 2_000_000_000;
+
+/// The pause before the next attempt.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Backoff {
+    next_ns: u64,
+    step_ns: u64,
+}
+
+impl Backoff {
+    /// After a first failure at `now_ns`.
+    pub(crate) fn start(now_ns: u64) -> Self {
+        Self { next_ns: now_ns.saturating_add(FIRST_NS), step_ns: FIRST_NS }
+    }
+
+    /// Whether it is time for an attempt.
+    pub(crate) fn due(&self, now_ns: u64) -> bool {
+        now_ns >= self.next_ns
+    }
+
+    /// The attempt failed: wait twice as long.
+    pub(crate) fn failed(&mut self, now_ns: u64) {
+        self.step_ns = (self.step_ns * 2).min(LONGEST_NS);
+        self.next_ns = now_ns.saturating_add(self.step_ns);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_two_seconds() {
+        let mut backoff = Backoff::start(0);
+        let mut now = 0;
+        let pauses = [50, 100, 200, 400, 800, 1600, 2000, 2000];
+        for pause in pauses.map(|ms| ms * 1_000_000) {
+            assert!(!backoff.due(now + pause - 1) && backoff.due(now + pause), "{pause}");
+            now += pause;
+            backoff.failed(now);
+        }
+    }
+}

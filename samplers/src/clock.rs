@@ -1,0 +1,100 @@
+//! Clocks: the monotonic clock decides, the boot-time clock shows sleep, the wall clock only labels.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Nanoseconds of `CLOCK_MONOTONIC`.
+#[must_use]
+pub fn monotonic_ns() -> u64 {
+    nanoseconds(rustix::time::ClockId::Monotonic)
+}
+
+/// Nanoseconds of `CLOCK_BOOTTIME`, which also counts sleep.
+#[must_use]
+pub fn boottime_ns() -> u64 {
+    nanoseconds(rustix::time::ClockId::Boottime)
+}
+
+fn nanoseconds(id: rustix::time::ClockId) -> u64 {
+    let t = rustix::time::clock_gettime(id);
+    t.tv_sec.unsigned_abs() * 1_000_000_000 + t.tv_nsec.unsigned_abs()
+}
+
+/// Where a batch takes its timestamps from.
+#[derive(Debug, Clone, Default)]
+pub enum Clock {
+    /// The kernel's monotonic clock.
+    #[default]
+    Monotonic,
+    /// A clock that only a script moves, for tests and replay.
+    Scripted(Arc<AtomicU64>),
+}
+
+impl Clock {
+    /// Now, in nanoseconds.
+    #[must_use]
+    pub fn now_ns(&self) -> u64 {
+        match self {
+            Self::Monotonic => monotonic_ns(),
+            Self::Scripted(now) => now.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// Nanoseconds of CPU time that the calling thread has used (`CLOCK_THREAD_CPUTIME_ID`).
+#[must_use]
+pub fn thread_cpu_ns() -> u64 {
+    nanoseconds(rustix::time::ClockId::ThreadCPUTime)
+}
+
+/// Nanoseconds of the wall clock since 1970; negative before. For labels only.
+#[must_use]
+pub fn wall_ns() -> i64 {
+    let t = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+    t.tv_sec.saturating_mul(1_000_000_000).saturating_add(t.tv_nsec)
+}
+
+/// 2025-01-01T00:00:00Z: this software did not exist before.
+const EARLIEST_NS: i64 = 1_735_689_600 * 1_000_000_000;
+/// 2037-01-01T00:00:00Z: the last year that a 32-bit `time_t` can show; clocks that are wrong like to sit beyond it.
+const LATEST_NS: i64 = 2_114_380_800 * 1_000_000_000;
+
+/// The pair of clocks that labels a run: one look at the wall clock, everything after it by the monotonic clock.
+///
+/// Labels made by [`Epoch::wall_at`] are therefore in order and apart by true durations, however the wall clock is
+/// stepped while the run lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Epoch {
+    /// Monotonic nanoseconds of the look.
+    pub mono_ns: u64,
+    /// Wall-clock nanoseconds since 1970 at that instant.
+    pub wall_ns: i64,
+}
+
+impl Epoch {
+    /// Looks at both clocks now.
+    #[must_use]
+    pub fn now() -> Self {
+        Self { mono_ns: monotonic_ns(), wall_ns: wall_ns() }
+    }
+
+    /// The wall-clock label of a monotonic instant, before or after the epoch.
+    #[must_use]
+    pub fn wall_at(&self, mono_ns: u64) -> i64 {
+        let since = i128::from(mono_ns) - i128::from(self.mono_ns);
+        let wall = i128::from(self.wall_ns) + since;
+        i64::try_from(wall).unwrap_or(if wall < 0 { i64::MIN } else { i64::MAX })
+    }
+
+    /// How far the wall clock was stepped or slewed since the epoch, given a `later` look; to annotate, never to correct.
+    #[must_use]
+    pub fn step_ns(&self, later: Self) -> i64 {
+        later.wall_ns.saturating_sub(self.wall_at(later.mono_ns))
+    }
+
+    /// Whether the wall clock shows a year in which this cannot run (1970, 2038): labels are wrong, durations are not.
+    #[must_use]
+    pub fn far_off(&self) -> bool {
+        !(EARLIEST_NS..LATEST_NS).contains(&self.wall_ns)
+    }
+}

@@ -1,0 +1,77 @@
+//! What `/proc/cpuinfo` says that matters to energy: vendor, model, virtual or not, SGX or not.
+
+use std::path::Path;
+
+use crate::sysfs;
+
+/// Facts about the first CPU; the rest are the same for what is asked here.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct CpuInfo {
+    /// Made by AMD or Hygon (same RAPL registers): only the package counter is trusted there.
+    pub(crate) amd: bool,
+    /// Marketing name.
+    pub(crate) model: Option<String>,
+    /// Runs under a hypervisor, which as a rule passes no energy counter through.
+    pub(crate) hypervisor: bool,
+    /// SGX is on.
+    pub(crate) sgx: bool,
+}
+
+impl CpuInfo {
+    /// Reads it; everything is unknown where the file is not there or is another architecture's.
+    pub(crate) fn read(procfs: &Path) -> Self {
+        let text = sysfs::read_head(&procfs.join("cpuinfo")).unwrap_or_default();
+        let flag = |name: &str| field(&text, "flags").is_some_and(|all| all.split_whitespace().any(|f| f == name));
+        Self {
+            amd: matches!(field(&text, "vendor_id"), Some("AuthenticAMD" | "HygonGenuine")),
+            model: field(&text, "model name").map(str::to_owned),
+            hypervisor: flag("hypervisor"),
+            sgx: flag("sgx"),
+        }
+    }
+
+    /// A warning that belongs with every RAPL reading of this CPU, if there is one.
+    ///
+    /// With SGX on, the CPU adds noise to RAPL readings and updates them less often, against CVE-2020-8694
+    /// (INTEL-SA-00389) and CVE-2024-23984 (INTEL-SA-01103). The register that also turns the filter on without SGX
+    /// (`IA32_MISC_PACKAGE_CTLS`) needs the msr device and is not read.
+    pub(crate) fn filtering(&self) -> Option<&'static str> {
+        self.sgx.then_some("SGX is on, so the CPU filters its energy readings: short spans are less exact")
+    }
+
+    /// What a person calls a part of this CPU: `AMD EPYC 9654, package 0`.
+    pub(crate) fn label(&self, part: &str) -> String {
+        match &self.model {
+            Some(model) => format!("{model}, {part}"),
+            None => part.to_owned(),
+        }
+    }
+}
+
+/// The first value of `key : value`.
+fn field<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+    let values = text.lines().filter_map(|line| line.split_once(':'));
+    values.filter(|(name, _)| name.trim() == key).map(|(_, value)| value.trim()).find(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> CpuInfo {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("cpuinfo"), text).unwrap();
+        CpuInfo::read(dir.path())
+    }
+
+    #[test]
+    fn reads_the_first_cpu() {
+        let amd =
+            parse("processor\t: 0\nvendor_id\t: AuthenticAMD\nmodel name\t: AMD EPYC 9654\nflags\t\t: fpu sgx_lc\n");
+        assert_eq!(amd, CpuInfo { amd: true, model: Some("AMD EPYC 9654".into()), hypervisor: false, sgx: false });
+        assert_eq!(amd.label("package 1"), "AMD EPYC 9654, package 1");
+        let intel = parse("vendor_id\t: GenuineIntel\nflags\t\t: fpu hypervisor sgx\n");
+        assert!(intel.hypervisor && intel.sgx && !intel.amd && intel.filtering().is_some());
+        assert_eq!(CpuInfo::read(Path::new("/nonexistent")), CpuInfo::default());
+    }
+}

@@ -1,0 +1,250 @@
+//! A source that may hang, on a thread of its own: the sampling thread asks and collects, and never waits.
+//!
+//! [`Deadline`] is itself a [`Source`]. Each of its reads hands over what the thread has finished since (with the
+//! thread's timestamps, taken around the calls) and asks for the next round if none is under way. A round that takes
+//! longer than the deadline makes every domain say [`Fault::Hung`] once; when the call returns after all, reading
+//! goes on. Gauges, notes and shares travel with the rounds, so they are one round old.
+//!
+//! The thread is detached: one that hangs in the kernel holds up nobody's exit.
+
+use std::io;
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::time::Duration;
+
+use eco2_core::{Domain, Fault, Gauge, Reading};
+
+use crate::clock::Clock;
+use crate::{Batch, Note, Source};
+
+/// Deep enough for a vendor library's calls; only what is touched is ever backed by memory.
+const STACK_BYTES: usize = 512 << 10;
+
+/// Wraps a source so that its calls cannot hold up the caller.
+pub struct Deadline {
+    name: String,
+    domains: Vec<Domain>,
+    deadline_ns: u64,
+    ask: Sender<Ask>,
+    answers: Receiver<Answer>,
+    state: State,
+    /// Emptied batch, to be used again.
+    spare: Option<Batch>,
+    clock: Clock,
+    gauges: Vec<Gauge>,
+    notes: Vec<Note>,
+    shares: Vec<(usize, f64, f64)>,
+    want_gauges: bool,
+    want_shares: Option<Vec<u32>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Idle,
+    /// A round is under way since then.
+    Asked {
+        at_ns: u64,
+    },
+    /// It is late; the domains were told at that time.
+    Hung {
+        told_ns: u64,
+    },
+    /// The thread ended, which it never should.
+    Dead,
+}
+
+struct Ask {
+    batch: Batch,
+    gauges: bool,
+    shares: Option<Vec<u32>>,
+}
+
+#[derive(Default)]
+struct Answer {
+    batch: Batch,
+    /// All domains, when there are more than before.
+    grown: Option<Vec<Domain>>,
+    /// What was asked for beside readings.
+    gauges: Option<Vec<Gauge>>,
+    shares: Option<Vec<(usize, f64, f64)>>,
+    notes: Vec<Note>,
+}
+
+impl Deadline {
+    /// Two seconds: far more than any call of a healthy driver takes.
+    pub const DEFAULT: Duration = Duration::from_secs(2);
+
+    /// Starts the thread `eco2-<source>`. Timestamps come from `clock`, and so does the deadline.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn spawn(source: Box<dyn Source>, clock: Clock, deadline: Duration) -> io::Result<Self> {
+        let (ask, asked) = channel();
+        let (answer, answers) = channel();
+        let (name, domains) = (source.name().to_owned(), source.domains().to_vec());
+        quiet_thread(&format!("eco2-{name}"), STACK_BYTES, move || serve(source, &asked, &answer))?;
+        Ok(Self {
+            name,
+            domains,
+            deadline_ns: u64::try_from(deadline.as_nanos()).unwrap_or(u64::MAX),
+            ask,
+            answers,
+            state: State::Idle,
+            spare: None,
+            clock,
+            gauges: Vec::new(),
+            notes: Vec::new(),
+            shares: Vec::new(),
+            want_gauges: true,
+            want_shares: None,
+        })
+    }
+
+    fn collect(&mut self, batch: &mut Batch) {
+        match self.answers.try_recv() {
+            Ok(answer) => self.take(answer, batch),
+            Err(TryRecvError::Empty) => self.check_deadline(batch),
+            Err(TryRecvError::Disconnected) if self.state != State::Dead => {
+                self.state = State::Dead;
+                self.tell_all(Fault::Failed, batch);
+                self.note(batch.now_ns(), "source-stopped", "its thread ended; it is not read any more");
+            }
+            Err(TryRecvError::Disconnected) => {}
+        }
+    }
+
+    fn take(&mut self, mut answer: Answer, batch: &mut Batch) {
+        let mut from_ns = 0;
+        if let State::Hung { told_ns } = self.state {
+            // What was read before the domains said `Hung` would now be out of order.
+            from_ns = told_ns;
+            self.note(batch.now_ns(), "source-back", "the call returned; reading goes on");
+        }
+        self.state = State::Idle;
+        if let Some(domains) = answer.grown {
+            self.domains = domains;
+        }
+        let fresh = answer.batch.readings().iter().filter(|(_, reading)| reading.before_ns >= from_ns);
+        fresh.for_each(|(domain, reading)| batch.push(*domain, *reading));
+        self.notes.append(&mut answer.notes);
+        self.gauges = answer.gauges.unwrap_or(std::mem::take(&mut self.gauges));
+        self.shares = answer.shares.unwrap_or(std::mem::take(&mut self.shares));
+        answer.batch.clear();
+        self.spare = Some(answer.batch);
+    }
+
+    fn check_deadline(&mut self, batch: &mut Batch) {
+        let State::Asked { at_ns } = self.state else { return };
+        let now_ns = batch.now_ns();
+        if now_ns.saturating_sub(at_ns) < self.deadline_ns {
+            return;
+        }
+        self.state = State::Hung { told_ns: now_ns };
+        self.tell_all(Fault::Hung, batch);
+        self.note(now_ns, "source-hung", "a call has not returned in time; the rest is measured on");
+    }
+
+    fn tell_all(&self, fault: Fault, batch: &mut Batch) {
+        let now_ns = batch.now_ns();
+        let reading = Reading { before_ns: now_ns, after_ns: now_ns, value: Err(fault) };
+        (0..self.domains.len()).for_each(|domain| batch.push(domain, reading));
+    }
+
+    fn note(&mut self, at_ns: u64, kind: &'static str, text: &str) {
+        self.notes.push(Note { at_ns, kind, device: self.name.clone(), text: text.to_owned() });
+    }
+
+    fn ask_again(&mut self, now_ns: u64) {
+        if self.state != State::Idle {
+            return;
+        }
+        let batch = self.spare.take().unwrap_or_else(|| Batch::new(self.clock.clone()));
+        let ask = Ask { batch, gauges: std::mem::take(&mut self.want_gauges), shares: self.want_shares.take() };
+        if self.ask.send(ask).is_ok() {
+            self.state = State::Asked { at_ns: now_ns };
+        }
+    }
+}
+
+impl Source for Deadline {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn domains(&self) -> &[Domain] {
+        &self.domains
+    }
+
+    fn read(&mut self, batch: &mut Batch) {
+        self.collect(batch);
+        self.ask_again(batch.now_ns());
+    }
+
+    fn gauges(&mut self, out: &mut Vec<Gauge>) {
+        out.append(&mut self.gauges);
+        self.want_gauges = true;
+    }
+
+    fn notes(&mut self, out: &mut Vec<Note>) {
+        out.append(&mut self.notes);
+    }
+
+    fn shares(&mut self, pids: &[u32], out: &mut Vec<(usize, f64, f64)>) {
+        out.append(&mut self.shares);
+        self.want_shares = Some(pids.to_vec());
+    }
+}
+
+/// The thread: a round for each ask, until nobody asks any more.
+fn serve(mut source: Box<dyn Source>, asked: &Receiver<Ask>, answers: &Sender<Answer>) {
+    let mut known = source.domains().len();
+    while let Ok(ask) = asked.recv() {
+        let mut answer = Answer { batch: ask.batch, ..Answer::default() };
+        source.read(&mut answer.batch);
+        if ask.gauges {
+            source.gauges(answer.gauges.get_or_insert_default());
+        }
+        if let Some(pids) = ask.shares {
+            source.shares(&pids, answer.shares.get_or_insert_default());
+        }
+        source.notes(&mut answer.notes);
+        if source.domains().len() > known {
+            known = source.domains().len();
+            answer.grown = Some(source.domains().to_vec());
+        }
+        if answers.send(answer).is_err() {
+            return;
+        }
+    }
+}
+
+/// Starts a detached thread that no signal is delivered to: the program's own threads get them.
+///
+/// # Errors
+/// When the system refuses another thread.
+pub(crate) fn quiet_thread(name: &str, stack_bytes: usize, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    // The new thread inherits the mask, so it is never open to a signal, not even at its start.
+    let before = mask_all();
+    let started = std::thread::Builder::new().name(name.to_owned()).stack_size(stack_bytes).spawn(body);
+    restore(&before);
+    started.map(drop)
+}
+
+fn mask_all() -> libc::sigset_t {
+    // SAFETY: all-zero is a valid `sigset_t`; it is filled below.
+    let (mut all, mut before): (libc::sigset_t, libc::sigset_t) = unsafe { std::mem::zeroed() };
+    // SAFETY: `all` is writable.
+    unsafe { libc::sigfillset(&raw mut all) };
+    for fatal in [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGABRT, libc::SIGTRAP] {
+        // A fault of the thread itself must reach the program's crash handler.
+        // SAFETY: `all` was initialised, the number is a signal.
+        unsafe { libc::sigdelset(&raw mut all, fatal) };
+    }
+    // SAFETY: both sets are valid; only this thread's mask changes.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before) };
+    before
+}
+
+fn restore(before: &libc::sigset_t) {
+    // SAFETY: `before` was filled by `pthread_sigmask`.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before, std::ptr::null_mut()) };
+}

@@ -1,0 +1,31 @@
+//! What looking for hardware yields: a source to read, if there is one, and what to tell about each that was looked for.
+
+use eco2_core::report::{SourceStatus, Status};
+
+use crate::Source;
+
+/// Result of a search for one kind of source.
+#[derive(Default)]
+pub struct Found {
+    /// Reads what was found; `None` when there is nothing to read.
+    pub source: Option<Box<dyn Source>>,
+    /// One entry a source that was looked for, with a reason and, where something can be done, one remedy.
+    pub statuses: Vec<SourceStatus>,
+}
+
+impl Found {
+    /// Nothing to read, and why.
+    pub(crate) fn nothing(status: SourceStatus) -> Self {
+        Self { source: None, statuses: vec![status] }
+    }
+
+    /// A source and what to tell about it.
+    pub(crate) fn source(source: impl Source + 'static, status: SourceStatus) -> Self {
+        Self { source: Some(Box::new(source)), statuses: vec![status] }
+    }
+}
+
+/// A status from borrowed texts.
+pub(crate) fn status(name: &str, status: Status, reason: &str, remedy: &str) -> SourceStatus {
+    SourceStatus { name: name.to_owned(), status, reason: reason.to_owned(), remedy: remedy.to_owned() }
+}

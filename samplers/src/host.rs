@@ -1,0 +1,58 @@
+//! What the machine is called, and what measuring costs this process.
+
+use std::fs;
+
+use eco2_core::report::Host;
+
+use crate::Roots;
+
+/// Boot id, host name and kernel release under `roots`; what cannot be read stays empty.
+#[must_use]
+pub fn read(roots: &Roots) -> Host {
+    let line = |path: &str| {
+        let text = fs::read_to_string(roots.procfs.join("sys/kernel").join(path)).unwrap_or_default();
+        text.trim().to_owned()
+    };
+    Host { boot_id: line("random/boot_id"), hostname: line("hostname"), kernel: line("osrelease") }
+}
+
+/// Whether counters read on both may be subtracted: the same boot, and known to be so.
+#[must_use]
+pub fn same_boot(a: &Host, b: &Host) -> bool {
+    !a.boot_id.is_empty() && a.boot_id == b.boot_id
+}
+
+/// What this process has used so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// CPU time of all its threads, nanoseconds.
+    pub cpu_ns: u64,
+    /// CPU time of its waited-for children, nanoseconds.
+    pub children_cpu_ns: u64,
+    /// Peak resident memory, bytes.
+    pub max_rss_bytes: u64,
+}
+
+impl Usage {
+    /// Asks the kernel (`getrusage`).
+    #[must_use]
+    pub fn now() -> Self {
+        let (own, children) = (rusage(libc::RUSAGE_SELF), rusage(libc::RUSAGE_CHILDREN));
+        // Linux counts ru_maxrss in kilobytes of 1024 bytes: getrusage(2).
+        let max_rss_bytes = own.ru_maxrss.unsigned_abs() * 1024;
+        Self { cpu_ns: cpu_ns(&own), children_cpu_ns: cpu_ns(&children), max_rss_bytes }
+    }
+}
+
+fn rusage(who: libc::c_int) -> libc::rusage {
+    // SAFETY: `rusage` is a plain structure of integers, for which all bytes zero is a value.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer is to a live structure of the type that the call fills in; on failure it stays zero.
+    unsafe { libc::getrusage(who, &raw mut usage) };
+    usage
+}
+
+fn cpu_ns(usage: &libc::rusage) -> u64 {
+    let ns = |t: &libc::timeval| t.tv_sec.unsigned_abs() * 1_000_000_000 + t.tv_usec.unsigned_abs() * 1_000;
+    ns(&usage.ru_utime) + ns(&usage.ru_stime)
+}

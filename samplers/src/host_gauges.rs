@@ -1,0 +1,106 @@
+//! Gauges of the machine: CPU utilisation, memory, disk traffic. A source without domains: none of it is energy.
+
+use std::fs;
+use std::path::PathBuf;
+
+use eco2_core::{Domain, Gauge};
+
+use crate::usage::HostTicks;
+use crate::{Batch, Roots, Source};
+
+/// The unit of `diskstats`, whatever the disk's own sectors are (Documentation/admin-guide/iostats.rst).
+const SECTOR: u64 = 512;
+
+/// The source `host`. What cannot be read is left out, not zero.
+#[derive(Debug)]
+pub struct HostGauges {
+    procfs: PathBuf,
+    sysfs: PathBuf,
+    last: Option<HostTicks>,
+}
+
+impl HostGauges {
+    /// Looks at the CPUs once, so that the first gauges cover the time since now.
+    #[must_use]
+    pub fn new(roots: &Roots) -> Self {
+        let mut gauges = Self { procfs: roots.procfs.clone(), sysfs: roots.sysfs.clone(), last: None };
+        gauges.last = gauges.ticks();
+        gauges
+    }
+
+    fn ticks(&self) -> Option<HostTicks> {
+        HostTicks::parse(&fs::read_to_string(self.procfs.join("stat")).ok()?)
+    }
+
+    /// Busy share of all CPUs' time since the last call; `None` at first and while no clock has ticked.
+    fn utilization(&mut self) -> Option<f64> {
+        let now = self.ticks()?;
+        let passed = now.since(self.last.replace(now)?);
+        (passed.total() > 0).then(|| passed.busy as f64 / passed.total() as f64)
+    }
+
+    /// Memory in use (what is not available to new programs) and in total, bytes.
+    fn memory(&self) -> Option<(u64, u64)> {
+        let text = fs::read_to_string(self.procfs.join("meminfo")).ok()?;
+        let bytes = |key: &str| {
+            let rest = text.lines().find_map(|line| line.strip_prefix(key))?.trim();
+            rest.strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1_024)
+        };
+        let total = bytes("MemTotal:")?;
+        Some((total.saturating_sub(bytes("MemAvailable:")?), total))
+    }
+
+    /// Bytes read from and written to all disks since boot.
+    fn disks(&self) -> Option<(u64, u64)> {
+        let text = fs::read_to_string(self.procfs.join("diskstats")).ok()?;
+        let mut seen = false;
+        let sum = text.lines().filter_map(|line| self.disk(line)).fold((0u64, 0u64), |sum, disk| {
+            seen = true;
+            (sum.0.saturating_add(disk.0), sum.1.saturating_add(disk.1))
+        });
+        seen.then_some(sum)
+    }
+
+    /// One line of `diskstats` if it is a disk: partitions have no folder of their own below `block`, and what is
+    /// stacked on disks or lives in memory (device mapper, RAID, loop, ram) would count the same bytes again.
+    fn disk(&self, line: &str) -> Option<(u64, u64)> {
+        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+        let name = fields.get(2)?;
+        let stacked = ["loop", "ram", "zram", "dm-", "md", "sr", "fd"].iter().any(|prefix| name.starts_with(prefix));
+        // The kernel writes `!` for a `/` in a device's name.
+        if stacked || !self.sysfs.join("block").join(name.replace('/', "!")).exists() {
+            return None;
+        }
+        let bytes = |field: usize| fields.get(field)?.parse::<u64>().ok()?.checked_mul(SECTOR);
+        Some((bytes(5)?, bytes(9)?))
+    }
+}
+
+impl Source for HostGauges {
+    fn name(&self) -> &str {
+        "host"
+    }
+
+    fn domains(&self) -> &[Domain] {
+        &[]
+    }
+
+    fn read(&mut self, _batch: &mut Batch) {}
+
+    fn gauges(&mut self, out: &mut Vec<Gauge>) {
+        let mut tell = |name: &str, unit: &str, value: f64| {
+            out.push(Gauge { device: "host".into(), name: name.into(), unit: unit.into(), value });
+        };
+        if let Some(share) = self.utilization() {
+            tell("cpu_utilization", "1", share);
+        }
+        if let Some((used, total)) = self.memory() {
+            tell("memory_used", "By", used as f64);
+            tell("memory_total", "By", total as f64);
+        }
+        if let Some((read, written)) = self.disks() {
+            tell("disk_read_bytes", "By", read as f64);
+            tell("disk_written_bytes", "By", written as f64);
+        }
+    }
+}

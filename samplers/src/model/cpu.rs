@@ -1,0 +1,175 @@
+//! What this machine's CPUs are taken to draw, from their name and the number of their threads.
+//!
+//! The thermal design power (TDP) is a package's. This machine may have several packages, or, as a guest, a few threads
+//! of one: it gets `TDP · threads here / threads of a package`. The numbers beside the TDP:
+//!
+//! | number | value | where from |
+//! | --- | --- | --- |
+//! | idle share of TDP | 0.12 | Teads Engineering, *Estimating AWS EC2 Instances Power Consumption* (2021): RAPL under turbostress on bare-metal Xeons, 0.12 · TDP at idle |
+//! | busy share of TDP | 1 | by definition; the same study has 1.02 |
+//! | watts per thread of a server CPU without a match | 3.75 | median of the shipped table's rows that know their threads (1.76 to 10.3) |
+//! | the same of a client CPU | 3.375 | the same (0.94 to 11.7) |
+//! | least, of TDP | server 0.05, client 0.02 | assumption: package sleep states; less than half of the study's idle |
+//! | most, of TDP | server 1.25 | firmware's customary short-term limit, PL2 = 1.25 · PL1 (coreboot, Intel Lynx Point) |
+//! | most, of TDP | client 4 | assumption: 15 W laptop parts with 55 W of turbo, 125 W desktop parts with 253 W |
+//! | most, guest with part of a package | twice that, at most the whole package's | assumption: a thread alone on its core gets the core's power, and an idle package leaves its turbo to the guest |
+//!
+//! Main memory is not in it, and is not estimated at all: no source known to us gives watts per module that hold from
+//! one machine to the next, and a constant per gibibyte would pass for a measurement.
+
+use std::fs;
+use std::path::Path;
+
+use super::cpu_name::{cores, normalise};
+use super::power::Power;
+use super::table::{self, Class};
+
+/// Power with nothing to do, as a share of TDP.
+pub(crate) const IDLE_SHARE: f64 = 0.12;
+
+/// What `/proc/cpuinfo` says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CpuFacts {
+    /// Model name as the kernel prints it; empty where it prints none (most Arm machines).
+    pub(crate) name: String,
+    /// Hardware threads of this machine, at least 1.
+    pub(crate) threads: u32,
+    /// Threads of one package as the machine sees it; in a guest that is what the hypervisor made up.
+    pub(crate) siblings: Option<u32>,
+    /// A hypervisor is underneath.
+    pub(crate) guest: bool,
+}
+
+/// What is assumed about the CPUs, and in which words.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct CpuEstimate {
+    /// Power of all this machine's threads.
+    pub(crate) power: Power,
+    /// For people: name and sum, such as `AMD EPYC 7763: estimated from TDP 280 W × 2/128 threads`.
+    pub(crate) text: String,
+}
+
+impl CpuFacts {
+    /// Reads `<procfs>/cpuinfo`; without it, counts the CPUs that `<procfs>/stat` or the scheduler knows.
+    #[must_use]
+    pub(crate) fn read(procfs: &Path) -> Self {
+        let text = fs::read_to_string(procfs.join("cpuinfo")).unwrap_or_default();
+        let mut facts = Self::parse(&text);
+        if facts.threads == 0 {
+            let stat = fs::read_to_string(procfs.join("stat")).unwrap_or_default();
+            let listed = stat.lines().filter(|line| line.starts_with("cpu") && !line.starts_with("cpu ")).count();
+            let known =
+                if listed > 0 { Some(listed) } else { std::thread::available_parallelism().ok().map(Into::into) };
+            facts.threads = known.and_then(|count: usize| u32::try_from(count).ok()).unwrap_or(1);
+        }
+        facts
+    }
+
+    fn parse(text: &str) -> Self {
+        let value = |key: &str| {
+            let of =
+                |line: &'_ str| line.split_once(':').filter(|(k, _)| k.trim() == key).map(|(_, v)| v.trim().to_owned());
+            text.lines().find_map(of)
+        };
+        let threads = text.lines().filter(|line| line.split(':').next().is_some_and(|key| key.trim() == "processor"));
+        Self {
+            name: value("model name").unwrap_or_default(),
+            threads: u32::try_from(threads.count()).unwrap_or(u32::MAX),
+            siblings: value("siblings").and_then(|count| count.parse().ok()).filter(|count| *count > 0),
+            guest: value("flags").is_some_and(|flags| flags.split(' ').any(|flag| flag == "hypervisor")),
+        }
+    }
+
+    /// Threads of the package as it was built.
+    fn package_threads(&self, row: &table::CpuRow) -> Option<u32> {
+        if self.guest {
+            // AMD's server names tell the cores; two threads a core.
+            return row.threads.or_else(|| cores(&self.name).map(|cores| cores * 2)).filter(|all| *all > 0);
+        }
+        self.siblings.or(row.threads)
+    }
+
+    fn class(&self) -> Class {
+        let name = self.name.to_lowercase();
+        let server = ["epyc", "xeon", "opteron", "neoverse", "ampere"].iter().any(|word| name.contains(word));
+        // A guest without a telling name runs on somebody's server.
+        if server || self.guest { Class::Server } else { Class::Client }
+    }
+}
+
+/// Watts of one thread by class: the lowest, the median and the highest of the table's rows that know their threads.
+#[must_use]
+pub(crate) fn watts_per_thread(class: Class) -> (f64, f64, f64) {
+    match class {
+        Class::Server => (1.757_812_5, 3.75, 10.3125),
+        Class::Client => (0.9375, 3.375, 11.666_666_666_666_666),
+    }
+}
+
+/// Least and most power, as shares of TDP.
+fn limits(class: Class) -> (f64, f64) {
+    match class {
+        Class::Server => (0.05, 1.25),
+        Class::Client => (0.02, 4.0),
+    }
+}
+
+/// What to assume about these CPUs; `given_w` are the watts of all of them under full load, where a user knows better.
+#[must_use]
+pub(crate) fn estimate(facts: &CpuFacts, given_w: Option<f64>) -> CpuEstimate {
+    let row = table::cpu(&normalise(&facts.name));
+    let name = if facts.name.is_empty() { "unnamed CPU" } else { &facts.name };
+    if let Some(watts) = given_w {
+        let (least, most) = limits(row.map_or(facts.class(), |row| row.class));
+        let power = Power::from_watts(least * watts, IDLE_SHARE * watts, watts, most * watts);
+        return CpuEstimate { power, text: format!("{name}: estimated from given {watts} W") };
+    }
+    match row.map(|row| (row, facts.package_threads(&row))) {
+        Some((row, Some(package))) => by_share(name, facts.threads, row, package),
+        Some((row, None)) => by_class(name, facts.threads, row.class, Some(row.tdp_w)),
+        None => by_class(name, facts.threads, facts.class(), None),
+    }
+}
+
+fn by_share(name: &str, threads: u32, row: table::CpuRow, package: u32) -> CpuEstimate {
+    let watts = row.tdp_w * f64::from(threads) / f64::from(package);
+    let (least, most) = limits(row.class);
+    let max = if threads < package { (2.0 * most * watts).min(most * row.tdp_w) } else { most * watts };
+    let power = Power::from_watts(least * watts, IDLE_SHARE * watts, watts, max);
+    CpuEstimate { power, text: format!("{name}: estimated from TDP {} W × {threads}/{package} threads", row.tdp_w) }
+}
+
+/// Without a match, or without the number of threads that its TDP is for.
+fn by_class(name: &str, threads: u32, class: Class, tdp_w: Option<f64>) -> CpuEstimate {
+    let (lowest, median, highest) = watts_per_thread(class);
+    let (least, most) = limits(class);
+    let count = f64::from(threads);
+    let (watts, cap) = (median * count, tdp_w.unwrap_or(f64::INFINITY));
+    let busy = if tdp_w.is_some() { watts.min(cap) } else { watts };
+    let max = (2.0 * most * highest * count).min(most * cap);
+    let power = Power::from_watts(least * lowest * count, IDLE_SHARE * busy, busy, max);
+    let kind = if class == Class::Server { "server" } else { "client" };
+    let why = if tdp_w.is_some() { "threads of its package unknown" } else { "name not in the table" };
+    let text = format!("{name}: estimated from {median} W × {threads} threads, the median of {kind} CPUs ({why})");
+    CpuEstimate { power, text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn watts_per_thread_are_the_tables() {
+        for class in [Class::Server, Class::Client] {
+            let of = |row: table::CpuRow| Some(row.tdp_w / f64::from(row.threads?));
+            let mut watts: Vec<f64> = table::cpus().filter(|row| row.class == class).filter_map(of).collect();
+            watts.sort_by(f64::total_cmp);
+            let middle = watts.len() / 2;
+            let median = if watts.len() % 2 == 1 { watts[middle] } else { (watts[middle - 1] + watts[middle]) / 2.0 };
+            let (lowest, stated, highest) = watts_per_thread(class);
+            for (stated, table) in [(lowest, watts[0]), (stated, median), (highest, watts[watts.len() - 1])] {
+                assert!((stated - table).abs() < 1e-9, "{class:?}: {stated} is {table} in the table");
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! GPUs that the system has but nothing reads: neither a driver library nor a power sensor.
+//!
+//! Their board power comes from the user or from the table, their utilisation from the kernel driver where it shows one.
+//! Otherwise it is unknown, and the estimate is the middle between idle and busy.
+//!
+//! | number | value | where from |
+//! | --- | --- | --- |
+//! | idle share of board power | 0.1 | assumption; boards differ from about 0.04 to 0.2 |
+//! | least, of board power | 0.02 | assumption: sleeping boards |
+//! | most, of board power | 1.1 | assumption: boards enforce their limit on average, not at each instant |
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::load::Load;
+use super::power::Power;
+use super::table;
+use crate::Roots;
+
+/// A GPU that nothing reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BareGpu {
+    /// PCI address, `0000:01:00.0`.
+    pub(crate) slot: String,
+    /// Name, where the kernel driver tells it.
+    pub(crate) name: Option<String>,
+    /// `vendor:device`, `10de:2330`.
+    pub(crate) pci_id: String,
+    /// A file with its utilisation in percent, where the kernel driver has one.
+    pub(crate) busy_percent: Option<PathBuf>,
+}
+
+const NVIDIA: &str = "10de";
+const AMD: &str = "1002";
+
+/// NVIDIA and AMD display controllers without a power sensor, in the order of their addresses.
+#[must_use]
+pub(crate) fn find(roots: &Roots) -> Vec<BareGpu> {
+    let Ok(entries) = fs::read_dir(roots.sysfs.join("bus/pci/devices")) else { return Vec::new() };
+    let mut found: Vec<BareGpu> = entries.flatten().filter_map(|entry| gpu_at(&entry.path(), roots)).collect();
+    found.sort_by(|a, b| a.slot.cmp(&b.slot));
+    found
+}
+
+/// What to assume about a board: power, and how it came about.
+#[must_use]
+pub(crate) fn estimate(gpu: &BareGpu, given_w: Option<f64>) -> Option<(Power, String)> {
+    let row = table::gpu(gpu.name.as_deref(), &gpu.pci_id);
+    let watts = given_w.or(row.map(|row| row.tdp_w))?;
+    let origin = if given_w.is_some() { "given" } else { "board power" };
+    let load = if gpu.busy_percent.is_some() { "utilisation" } else { "unknown utilisation, taken as half" };
+    let name = gpu.name.clone().or(row.map(|row| row.pattern.to_owned())).unwrap_or_else(|| gpu.pci_id.clone());
+    let power = Power::from_watts(0.02 * watts, 0.1 * watts, watts, 1.1 * watts);
+    Some((power, format!("{name}: estimated from {origin} {watts} W and {load}")))
+}
+
+impl BareGpu {
+    /// Where its utilisation comes from.
+    #[must_use]
+    pub(crate) fn load(&self) -> Load {
+        self.busy_percent.clone().map_or(Load::Unknown, Load::Percent)
+    }
+}
+
+fn gpu_at(device: &Path, roots: &Roots) -> Option<BareGpu> {
+    let number = |file: &str| Some(fs::read_to_string(device.join(file)).ok()?.trim().strip_prefix("0x")?.to_owned());
+    let (class, vendor, model) = (number("class")?, number("vendor")?, number("device")?);
+    // 0300: VGA controller, 0302: 3D controller (PCI class codes).
+    let display = class.starts_with("0300") || class.starts_with("0302");
+    if !display || !(vendor == NVIDIA || vendor == AMD) || has_power_sensor(device) {
+        return None;
+    }
+    let slot = device.file_name()?.to_str()?.to_owned();
+    let busy_percent = Some(device.join("gpu_busy_percent")).filter(|path| fs::read_to_string(path).is_ok());
+    Some(BareGpu { name: driver_name(roots, &slot), pci_id: format!("{vendor}:{model}"), slot, busy_percent })
+}
+
+/// A hwmon of the device that shows power or energy.
+fn has_power_sensor(device: &Path) -> bool {
+    let Ok(sensors) = fs::read_dir(device.join("hwmon")) else { return false };
+    let files = ["power1_average", "power1_input", "energy1_input"];
+    sensors.flatten().any(|sensor| files.iter().any(|file| sensor.path().join(file).exists()))
+}
+
+/// NVIDIA's kernel driver names the board even where its library is missing (containers).
+fn driver_name(roots: &Roots, slot: &str) -> Option<String> {
+    let path = roots.procfs.join("driver/nvidia/gpus").join(slot).join("information");
+    let text = fs::read_to_string(path).ok()?;
+    text.lines().find_map(|line| Some(line.strip_prefix("Model:")?.trim().to_owned()))
+}

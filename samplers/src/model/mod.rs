@@ -1,0 +1,159 @@
+//! Source `model`: an honest estimate for what has no sensor, quality *estimated*, with wide bounds.
+//!
+//! Power is `idle + (busy − idle) · utilisation`. There is no other factor: every number is in the tables of
+//! `model/cpu.rs` and `model/gpu.rs` and in the shipped data, and the domain's name states the sum. The domain's power
+//! limits are the estimate's bounds. Components that a sensor reads are never estimated, and main memory never is.
+//!
+//! The counter advances every 100 ms; the clock ticks behind the utilisation are 10 ms long.
+
+mod cpu;
+mod cpu_name;
+mod gpu;
+mod load;
+mod power;
+mod table;
+
+use eco2_core::report::{SourceStatus, Status};
+use eco2_core::{Component, Domain, Fault, Quality, Reading};
+
+use crate::found::Found;
+use crate::{Batch, Roots, Source};
+use cpu::{CpuEstimate, CpuFacts};
+use load::Load;
+use power::{Integral, Power};
+
+/// How often an estimate advances, nanoseconds.
+pub const UPDATE_NS: u64 = 100_000_000;
+
+/// What the user says about estimates.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ModelOptions {
+    /// Whether to estimate at all.
+    pub enabled: bool,
+    /// Watts of all CPUs of this machine under full load, instead of the table's.
+    pub cpu_watts: Option<f64>,
+    /// Watts of each GPU that nothing reads, instead of the table's.
+    pub gpu_watts: Option<f64>,
+}
+
+impl Default for ModelOptions {
+    fn default() -> Self {
+        Self { enabled: true, cpu_watts: None, gpu_watts: None }
+    }
+}
+
+/// Sets up estimates for what has no sensor, and tells what was assumed.
+#[must_use]
+pub fn discover(roots: &Roots, has_cpu_sensor: bool, has_gpu_sensor: bool, options: &ModelOptions) -> Found {
+    if !options.enabled {
+        return told(None, Status::Off, "estimates are refused", "");
+    }
+    let mut model = Model::default();
+    let mut without = Vec::new();
+    if !has_cpu_sensor {
+        let facts = CpuFacts::read(&roots.procfs);
+        let CpuEstimate { power, text } = cpu::estimate(&facts, plausible(options.cpu_watts));
+        let load = Load::cpus(&roots.procfs, facts.threads);
+        model.add(Domain::counter("cpu-estimate", Component::Cpu, "package", "model"), text, power, load);
+    }
+    for bare in if has_gpu_sensor { Vec::new() } else { gpu::find(roots) } {
+        match gpu::estimate(&bare, plausible(options.gpu_watts)) {
+            Some((power, text)) => {
+                let id = format!("gpu-estimate-{}", bare.slot);
+                model.add(Domain::counter(&id, Component::Gpu, "board", "model"), text, power, bare.load());
+            }
+            None => without.push(bare.name.clone().unwrap_or(bare.pci_id)),
+        }
+    }
+    found(model, &without)
+}
+
+fn found(model: Model, without: &[String]) -> Found {
+    let mut reason = match model.domains.is_empty() {
+        true => "nothing to estimate".to_owned(),
+        false => {
+            let names: Vec<&str> = model.domains.iter().map(|domain| domain.name.as_str()).collect();
+            format!("not measured, memory not included: {}", names.join("; "))
+        }
+    };
+    let mut remedy = "";
+    if !without.is_empty() {
+        reason.push_str(&format!("; no wattage known for GPU {}", without.join(", ")));
+        remedy = "give the GPU's board power in watts";
+    } else if !model.domains.is_empty() {
+        remedy = "make a sensor readable: see the other sources";
+    }
+    match (model.domains.is_empty(), without.is_empty()) {
+        (false, _) => told(Some(Box::new(model)), Status::Degraded, &reason, remedy),
+        (true, true) => told(None, Status::Off, "every component has a sensor", ""),
+        (true, false) => told(None, Status::Absent, &reason, remedy),
+    }
+}
+
+fn told(source: Option<Box<dyn Source>>, status: Status, reason: &str, remedy: &str) -> Found {
+    let status = SourceStatus { name: "model".into(), status, reason: reason.into(), remedy: remedy.into() };
+    Found { source, statuses: vec![status] }
+}
+
+/// Watts that can be: above nothing, below a megawatt.
+fn plausible(watts: Option<f64>) -> Option<f64> {
+    watts.filter(|watts| watts.is_finite() && *watts > 0.0 && *watts < 1e6)
+}
+
+/// The source.
+#[derive(Debug, Default)]
+struct Model {
+    domains: Vec<Domain>,
+    estimates: Vec<Estimate>,
+}
+
+/// One component's running estimate.
+#[derive(Debug)]
+struct Estimate {
+    power: Power,
+    load: Load,
+    integral: Integral,
+    at_ns: Option<u64>,
+}
+
+impl Model {
+    fn add(&mut self, domain: Domain, name: String, power: Power, load: Load) {
+        let (min_uw, max_uw) = (Some(power.min_uw), Some(power.max_uw));
+        self.domains.push(Domain { name, quality: Quality::Estimated, min_uw, max_uw, ..domain });
+        self.estimates.push(Estimate { power, load, integral: Integral::default(), at_ns: None });
+    }
+}
+
+impl Estimate {
+    /// Microjoules since the first call, as of the last update before `now_ns`.
+    fn energy_uj(&mut self, now_ns: u64) -> Result<u64, Fault> {
+        let at_ns = *self.at_ns.get_or_insert(now_ns);
+        let passed_ns = now_ns.saturating_sub(at_ns);
+        if passed_ns >= UPDATE_NS {
+            let ppm = self.load.since_last(passed_ns)?;
+            self.integral.add(self.power.at(ppm), passed_ns);
+            self.at_ns = Some(now_ns);
+        }
+        Ok(self.integral.microjoules())
+    }
+}
+
+impl Source for Model {
+    fn name(&self) -> &str {
+        "model"
+    }
+
+    fn domains(&self) -> &[Domain] {
+        &self.domains
+    }
+
+    fn read(&mut self, batch: &mut Batch) {
+        for (index, estimate) in self.estimates.iter_mut().enumerate() {
+            // The energy belongs to the instant that it was computed for: the bracket begins there.
+            let before_ns = batch.now_ns();
+            let value = estimate.energy_uj(before_ns);
+            let after_ns = batch.now_ns();
+            batch.push(index, Reading { before_ns, after_ns, value });
+        }
+    }
+}

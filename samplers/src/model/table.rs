@@ -1,0 +1,141 @@
+//! The wattages eco2 ships: thermal design power of CPUs and board power of GPUs, each row with its source.
+
+/// What a part is built for; decides the defaults of names that no table has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// Servers: many threads, steady power.
+    Server,
+    /// Desktops and laptops: few threads, high turbo.
+    Client,
+}
+
+/// One CPU of the table.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct CpuRow {
+    /// Normalised name.
+    pub(crate) pattern: &'static str,
+    /// Thermal design power of one package, watts.
+    pub(crate) tdp_w: f64,
+    /// Hardware threads of one package, where known.
+    pub(crate) threads: Option<u32>,
+    /// Server or client.
+    pub(crate) class: Class,
+    /// Key of the source, explained at the top of the table.
+    pub(crate) source: &'static str,
+}
+
+/// One GPU of the table.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct GpuRow {
+    /// Normalised name.
+    pub(crate) pattern: &'static str,
+    /// Board power, watts.
+    pub(crate) tdp_w: f64,
+    /// `vendor:device` numbers, separated by spaces; empty where they do not tell the name.
+    pub(crate) pci_ids: &'static str,
+    /// Key of the source.
+    pub(crate) source: &'static str,
+}
+
+const CPUS: &str = include_str!("../../data/cpu_tdp.csv");
+const GPUS: &str = include_str!("../../data/gpu_tdp.csv");
+
+/// All rows of the CPU table, in its order (sorted by name).
+pub(crate) fn cpus() -> impl Iterator<Item = CpuRow> {
+    rows(CPUS).filter_map(|[pattern, tdp_w, threads, class, source]| {
+        let class = if class == "server" { Class::Server } else { Class::Client };
+        Some(CpuRow { pattern, tdp_w: tdp_w.parse().ok()?, threads: threads.parse().ok(), class, source })
+    })
+}
+
+/// All rows of the GPU table, in its order.
+pub(crate) fn gpus() -> impl Iterator<Item = GpuRow> {
+    rows(GPUS).filter_map(|[pattern, tdp_w, pci_ids, _, source]| {
+        Some(GpuRow { pattern, tdp_w: tdp_w.parse().ok()?, pci_ids, source })
+    })
+}
+
+/// The row of a normalised CPU name: the longest whose words are the name's first words.
+///
+/// What follows in the name (`w/ radeon 780m graphics`) does not matter; a row that says more than the name never
+/// matches, so that `amd epyc` is nobody in particular.
+#[must_use]
+pub(crate) fn cpu(name: &str) -> Option<CpuRow> {
+    cpus().filter(|row| begins_with(name, row.pattern)).max_by_key(|row| row.pattern.len())
+}
+
+/// The row of a GPU: by its name if there is one, else by its `vendor:device` number.
+#[must_use]
+pub(crate) fn gpu(name: Option<&str>, pci_id: &str) -> Option<GpuRow> {
+    let by_name = name.map(gpu_name).and_then(|name| gpus().find(|row| row.pattern == name));
+    by_name.or_else(|| gpus().find(|row| row.pci_ids.split(' ').any(|id| id == pci_id)))
+}
+
+/// Lower case, no brands, no punctuation: `NVIDIA A100-SXM4-80GB` becomes `a100 sxm4 80gb`.
+fn gpu_name(name: &str) -> String {
+    let text = name.to_lowercase().replace(['-', '(', ')'], " ");
+    let brand = |word: &&str| !matches!(*word, "nvidia" | "geforce" | "amd" | "radeon" | "tesla" | "quadro");
+    text.split_whitespace().filter(brand).collect::<Vec<_>>().join(" ")
+}
+
+fn begins_with(name: &str, pattern: &str) -> bool {
+    name.strip_prefix(pattern).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+}
+
+/// Data rows of five fields, without comments and the header.
+fn rows(text: &'static str) -> impl Iterator<Item = [&'static str; 5]> {
+    let data = text.lines().filter(|line| !line.starts_with('#')).skip(1);
+    data.filter_map(|line| {
+        let mut fields = line.split(',');
+        Some([fields.next()?, fields.next()?, fields.next()?, fields.next()?, fields.next()?])
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::cpu_name::normalise;
+
+    #[test]
+    fn every_row_is_whole_and_named_as_names_are_normalised() {
+        for (text, parsed) in [(CPUS, cpus().count()), (GPUS, gpus().count())] {
+            let lines = text.lines().filter(|line| !line.starts_with('#')).count() - 1;
+            assert_eq!(parsed, lines);
+            assert!(lines > 30);
+        }
+        for row in cpus() {
+            assert_eq!(normalise(row.pattern), row.pattern);
+            assert!((1.0..=600.0).contains(&row.tdp_w), "{row:?}");
+            assert!(row.threads.is_none_or(|threads| (1..=512).contains(&threads)), "{row:?}");
+            assert!(row.source.split('+').all(|key| CPUS.contains(&format!("\n# {key} "))), "{row:?}");
+        }
+        for row in gpus() {
+            assert!((30.0..=1_500.0).contains(&row.tdp_w), "{row:?}");
+            assert!(GPUS.contains(&format!("\n# {} ", row.source)), "{row:?}");
+        }
+    }
+
+    #[test]
+    fn rows_are_sorted_and_unique() {
+        let names: Vec<_> = cpus().map(|row| row.pattern).collect();
+        assert!(names.windows(2).all(|pair| pair[0] < pair[1]));
+    }
+
+    #[test]
+    fn names_match_whole_words_only() {
+        let find = |name: &str| cpu(&normalise(name)).map(|row| (row.pattern, row.tdp_w, row.threads));
+        assert_eq!(find("AMD EPYC 7763 64-Core Processor"), Some(("amd epyc 7763", 280.0, Some(128))));
+        assert_eq!(find("Intel(R) Xeon(R) CPU E5-2670 v2 @ 2.50GHz"), Some(("intel xeon e5-2670 v2", 115.0, Some(20))));
+        assert_eq!(find("AMD Ryzen 7 7840U w/ Radeon 780M Graphics"), Some(("amd ryzen 7 7840u", 28.0, Some(16))));
+        assert_eq!(find("AMD EPYC"), None);
+        assert_eq!(find("AMD EPYC 77630"), None);
+        assert_eq!(find(""), None);
+    }
+
+    #[test]
+    fn gpus_are_found_by_name_or_number() {
+        assert_eq!(gpu(Some("NVIDIA A100-SXM4-80GB"), "").map(|row| row.tdp_w), Some(400.0));
+        assert_eq!(gpu(None, "10de:1eb8").map(|row| row.tdp_w), Some(70.0));
+        assert_eq!(gpu(Some("NVIDIA Unheard Of"), "10de:ffff"), None);
+    }
+}

@@ -1,0 +1,232 @@
+//! What one GPU offers: its domains, and how each is read.
+
+use eco2_core::{Component, Domain, Fault, Kind, Quality, Reading, Scale};
+use nvml_wrapper::Device;
+
+use super::fault::{ask, known_u32, known_u64};
+use super::power::{Target, Way, sees_a_quarter};
+use super::raw::{self, Scope};
+use crate::Batch;
+
+/// Short excursions above the power limit are allowed for; the limit itself is kept only on average. An assumption,
+/// like every power limit: what exceeds it is counted, not hidden.
+const MARGIN_PERCENT: u64 = 150;
+/// NVIDIA states ±5 % for the power sensor (NVML API reference, `nvmlDeviceGetPowerUsage`); the counter is fed by it.
+const GAIN_PERCENT: f64 = 5.0;
+/// Instantaneous power as the only figure: the sensor changes every 20 ms or slower.
+const POWER_EVERY_NS: u64 = 20_000_000;
+/// Cross-checks, modules and the driver's buffered samples: at most 10 Hz.
+const SELDOM_NS: u64 = 100_000_000;
+/// A quantity that failed is asked again after this long.
+const FAULTY_EVERY_NS: u64 = 100_000_000;
+/// A quantity that the board does not have.
+const NOTHING_EVERY_NS: u64 = 1_000_000_000;
+
+/// How a domain's value is read.
+#[derive(Debug)]
+enum Quantity {
+    /// `nvmlDeviceGetTotalEnergyConsumption`.
+    Counter,
+    /// Field 191 with its scope.
+    ScopedCounter(Scope),
+    Power(Way),
+    Nothing(Fault),
+}
+
+/// One domain of a GPU.
+#[derive(Debug)]
+pub(super) struct Meter {
+    /// Index into the source's domains.
+    pub(super) domain: usize,
+    quantity: Quantity,
+    target: Target,
+    every_ns: u64,
+    next_ns: u64,
+}
+
+/// Everything that was found out about a GPU when it was opened.
+pub(super) struct Offer {
+    pub(super) domains: Vec<Domain>,
+    pub(super) meters: Vec<Meter>,
+    /// `(kind, text)` of notes.
+    pub(super) remarks: Vec<(&'static str, String)>,
+    /// What is less than it should be.
+    pub(super) losses: Vec<String>,
+}
+
+impl Offer {
+    /// Probes a GPU; its domains get indices from `first` on, the board's own first.
+    pub(super) fn probe(device: &Device<'static>, uuid: &str, name: &str, first: usize) -> Self {
+        let mut offer = Self { domains: Vec::new(), meters: Vec::new(), remarks: Vec::new(), losses: Vec::new() };
+        let mut build = Build { offer: &mut offer, device, uuid, name, first, max_uw: max_uw(device) };
+        let module = raw::field(device, raw::POWER_INSTANT, Scope::Module);
+        if module.is_ok_and(|milliwatts| milliwatts > 0) {
+            build.superchip();
+        } else {
+            build.board();
+        }
+        offer
+    }
+}
+
+/// An offer in the making.
+struct Build<'a> {
+    offer: &'a mut Offer,
+    device: &'a Device<'static>,
+    uuid: &'a str,
+    name: &'a str,
+    first: usize,
+    max_uw: Option<u64>,
+}
+
+impl Build<'_> {
+    /// An ordinary board: the counter, and power beside it for comparison; else power; else nothing, by name.
+    fn board(&mut self) {
+        match counter(self.device) {
+            Ok(_) => self.counted(Quantity::Counter),
+            Err(why) => self.uncounted(why),
+        }
+    }
+
+    fn counted(&mut self, quantity: Quantity) {
+        self.add(self.domain(self.uuid, "board", Kind::Energy), quantity, 0);
+        if let Ok(way) = Way::probe(self.device, self.name) {
+            let mut check = self.domain(&format!("{}/power", self.uuid), "power", Kind::Power);
+            check.parent = Some(self.uuid.to_owned());
+            self.powered(check, way, SELDOM_NS);
+        }
+    }
+
+    fn uncounted(&mut self, why: Fault) {
+        match Way::probe(self.device, self.name) {
+            Ok(way) => {
+                self.offer.losses.push(format!("{}: {}; power is integrated instead", self.uuid, said(why)));
+                self.powered(self.domain(self.uuid, "board", Kind::Power), way, POWER_EVERY_NS);
+            }
+            // It was refused for now, or failed: the counter may well be there.
+            Err(_) if !matches!(why, Fault::Unsupported | Fault::NotAvailable) => {
+                self.offer.losses.push(format!("{}: {}", self.uuid, said(why)));
+                self.add(self.domain(self.uuid, "board", Kind::Energy), Quantity::Counter, 0);
+            }
+            Err(fault) => {
+                self.offer.losses.push(format!("{}: neither energy nor power can be read", self.uuid));
+                let mut board = self.domain(self.uuid, "board", Kind::Power);
+                board.quality = Quality::Missing;
+                self.add(board, Quantity::Nothing(fault), NOTHING_EVERY_NS);
+            }
+        }
+    }
+
+    /// A Grace superchip: the module holds GPU and CPU. The plain counter counts the whole module there
+    /// (ml-energy/zeus pull request 172), so the GPU's own share comes from the scoped counter or from scoped power.
+    fn superchip(&mut self) {
+        let gpu = raw::field(self.device, raw::ENERGY, Scope::Gpu);
+        let whole = raw::field(self.device, raw::ENERGY, Scope::Module);
+        let scoped = matches!((gpu, whole), (Ok(gpu), Ok(whole)) if gpu < whole);
+        if scoped {
+            self.counted(Quantity::ScopedCounter(Scope::Gpu));
+        } else if let Ok(way) = Way::probe(self.device, self.name) {
+            let text = "the energy counter is the whole module's; the GPU's power is integrated";
+            self.offer.losses.push(format!("{}: {text}", self.uuid));
+            self.powered(self.domain(self.uuid, "board", Kind::Power), way, POWER_EVERY_NS);
+        }
+        let (kind, quantity) = match counter(self.device) {
+            _ if scoped => (Kind::Energy, Quantity::ScopedCounter(Scope::Module)),
+            Ok(_) => (Kind::Energy, Quantity::Counter),
+            Err(_) => (Kind::Power, Quantity::Power(Way::Instant(Scope::Module))),
+        };
+        let mut module = self.domain(&format!("{}/module", self.uuid), "module", kind);
+        (module.component, module.max_uw) = (Component::Other, None);
+        if let Some(board) = self.offer.domains.first_mut() {
+            board.parent = Some(module.id.clone());
+        }
+        self.add(module, quantity, SELDOM_NS);
+    }
+
+    fn powered(&mut self, domain: Domain, way: Way, every_ns: u64) {
+        if let Some((kind, text)) = way.remark() {
+            self.offer.remarks.push((kind, text.to_owned()));
+        }
+        if sees_a_quarter(self.name) {
+            let text = "this board's power sensor looks at a quarter of the time (arXiv 2312.02741)";
+            self.offer.remarks.push(("power-duty", text.to_owned()));
+        }
+        let every_ns = if matches!(way, Way::Samples(_)) { SELDOM_NS } else { every_ns };
+        self.add(domain, Quantity::Power(way), every_ns);
+    }
+
+    fn domain(&self, id: &str, domain: &str, kind: Kind) -> Domain {
+        let make = if kind == Kind::Energy { Domain::counter } else { Domain::power };
+        Domain {
+            name: self.name.to_owned(),
+            scale: Scale::MILLI,
+            max_uw: self.max_uw,
+            gain_percent: Some(GAIN_PERCENT),
+            ..make(id, Component::Gpu, domain, super::NAME)
+        }
+    }
+
+    fn add(&mut self, domain: Domain, quantity: Quantity, every_ns: u64) {
+        let index = self.first + self.offer.domains.len();
+        let target = Target::new(index, domain.max_uw);
+        self.offer.meters.push(Meter { domain: index, quantity, target, every_ns, next_ns: 0 });
+        self.offer.domains.push(domain);
+    }
+}
+
+impl Meter {
+    /// Reads if it is time; returns a fault, or how many of the driver's samples were lost.
+    pub(super) fn read(&mut self, device: &Device<'static>, batch: &mut Batch) -> Result<u64, Fault> {
+        let now_ns = batch.now_ns();
+        if now_ns < self.next_ns {
+            return Ok(0);
+        }
+        let result = match &mut self.quantity {
+            Quantity::Counter => one(self.domain, batch, || counter(device)),
+            Quantity::ScopedCounter(scope) => one(self.domain, batch, || raw::field(device, raw::ENERGY, *scope)),
+            Quantity::Power(way) => way.read(device, self.target, batch),
+            Quantity::Nothing(fault) => one(self.domain, batch, || Err(*fault)),
+        };
+        let every_ns = if result.is_err() { self.every_ns.max(FAULTY_EVERY_NS) } else { self.every_ns };
+        self.next_ns = now_ns + every_ns;
+        result
+    }
+
+    /// Says once why there is nothing to read any more.
+    pub(super) fn close(&mut self, fault: Fault, batch: &mut Batch) {
+        let now_ns = batch.now_ns();
+        batch.push(self.domain, Reading { before_ns: now_ns, after_ns: now_ns, value: Err(fault) });
+        self.next_ns = 0;
+    }
+}
+
+fn one(domain: usize, batch: &mut Batch, read: impl FnOnce() -> Result<u64, Fault>) -> Result<u64, Fault> {
+    let mut result = Ok(0);
+    batch.one(domain, || {
+        let value = read();
+        result = value.map(|_| 0);
+        value
+    });
+    result
+}
+
+/// Millijoules since the driver was loaded.
+fn counter(device: &Device<'static>) -> Result<u64, Fault> {
+    ask(device, Device::total_energy_consumption).and_then(known_u64)
+}
+
+/// The most that the board may be set to draw, with the margin.
+fn max_uw(device: &Device<'static>) -> Option<u64> {
+    let limits = ask(device, Device::power_management_limit_constraints).ok()?;
+    let max_mw = known_u32(limits.max_limit).ok().filter(|mw| *mw > 0)?;
+    Some(max_mw * 1_000 * MARGIN_PERCENT / 100)
+}
+
+fn said(why: Fault) -> &'static str {
+    match why {
+        Fault::Denied => "permission to read the energy counter is denied",
+        Fault::Unsupported => "it has no energy counter",
+        Fault::NotAvailable => "its energy counter says \"not available\"",
+        _ => "its energy counter cannot be read now",
+    }
+}

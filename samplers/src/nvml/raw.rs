@@ -1,0 +1,61 @@
+//! The few NVML calls that the wrapper crate lacks, over its raw bindings.
+
+use eco2_core::Fault;
+use nvml_wrapper::error::{NvmlError, nvml_sym, nvml_try};
+use nvml_wrapper::{Device, Nvml};
+use nvml_wrapper_sys::bindings::{self, nvmlFieldValue_t};
+
+use super::fault::{ask, known_u32, known_u64};
+
+/// What a field value is about (`nvml.h`, `NVML_POWER_SCOPE_*`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// The GPU alone.
+    Gpu = bindings::NVML_POWER_SCOPE_GPU as isize,
+    /// The module: GPU and CPU (Grace superchips).
+    Module = bindings::NVML_POWER_SCOPE_MODULE as isize,
+}
+
+/// Instantaneous power, milliwatts.
+pub(super) const POWER_INSTANT: u32 = bindings::field_id::NVML_FI_DEV_POWER_INSTANT;
+/// Energy since the driver was loaded, millijoules; unlike the plain counter it has a scope.
+pub(super) const ENERGY: u32 = bindings::field_id::NVML_FI_DEV_ENERGY;
+
+/// One field value, an unsigned integer. The wrapper cannot set the scope.
+pub(super) fn field(device: &Device<'static>, id: u32, scope: Scope) -> Result<u64, Fault> {
+    let value = ask(device, |device| field_value(device, id, scope))?;
+    match value.valueType {
+        bindings::nvmlValueType_enum_NVML_VALUE_TYPE_UNSIGNED_INT => {
+            // SAFETY: the driver says that this member is the one it wrote; any bits are a `u32`.
+            known_u32(unsafe { value.value.uiVal })
+        }
+        bindings::nvmlValueType_enum_NVML_VALUE_TYPE_UNSIGNED_LONG
+        | bindings::nvmlValueType_enum_NVML_VALUE_TYPE_UNSIGNED_LONG_LONG => {
+            // SAFETY: as above; on Linux `unsigned long` has 64 bits.
+            known_u64(unsafe { value.value.ullVal })
+        }
+        _ => Err(Fault::Failed),
+    }
+}
+
+fn field_value(device: &Device<'static>, id: u32, scope: Scope) -> Result<nvmlFieldValue_t, NvmlError> {
+    let call = nvml_sym(device.nvml().lib().nvmlDeviceGetFieldValues.as_ref())?;
+    // SAFETY: all-zero is a valid `nvmlFieldValue_t`: integers and a union of numbers.
+    let mut value: nvmlFieldValue_t = unsafe { std::mem::zeroed() };
+    value.fieldId = id;
+    value.scopeId = scope as u32;
+    // SAFETY: the handle belongs to a library that is never unloaded.
+    let handle = unsafe { device.handle() };
+    // SAFETY: one entry, writable during the call.
+    let code = unsafe { call(handle, 1, &raw mut value) };
+    nvml_try(code)?;
+    nvml_try(value.nvmlReturn)?;
+    Ok(value)
+}
+
+/// Initialises a loaded library again: NVML counts, so this undoes one `nvmlShutdown` too many by someone else.
+pub(super) fn init(nvml: &Nvml) -> Result<(), NvmlError> {
+    let call = nvml_sym(nvml.lib().nvmlInit_v2.as_ref())?;
+    // SAFETY: takes no arguments and may be called at any time, from any thread.
+    nvml_try(unsafe { call() })
+}

@@ -1,0 +1,345 @@
+//! The source: which GPUs there are, from the first look to hot-plug and driver trouble, and reading them.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use eco2_core::{Domain, Fault, Gauge};
+use nvml_wrapper::error::NvmlError;
+use nvml_wrapper::{Device, Nvml};
+
+use super::fault::{ask, fault};
+use super::gpu::{Gpu, Round, State, identify, publish};
+use super::visible::{Identity, Selection, Visibility, select};
+use super::{events, library, raw};
+use crate::clock::Clock;
+use crate::{Batch, Note, Source};
+
+/// GPUs come and go by hand: a look at the list costs a call a GPU, five seconds are soon enough.
+const LOOK_NS: u64 = 5_000_000_000;
+/// After trouble, but not more often.
+const LOOK_SOON_NS: u64 = 1_000_000_000;
+/// XIDs are events for the report: a second is soon enough.
+const XID_NS: u64 = 1_000_000_000;
+/// Pauses between attempts to initialise a driver that is not there.
+const RETRY_FIRST_NS: u64 = 5_000_000_000;
+const RETRY_LONGEST_NS: u64 = 60_000_000_000;
+
+/// GPUs through NVML.
+pub(super) struct NvmlSource {
+    path: Option<PathBuf>,
+    visibility: Visibility,
+    selection: Option<Selection>,
+    nvml: Option<&'static Nvml>,
+    closed: Option<Retry>,
+    domains: Vec<Domain>,
+    gpus: Vec<Gpu>,
+    notes: Vec<Note>,
+    noted: BTreeSet<(String, &'static str)>,
+    /// What is less than it should be, for the status.
+    pub(super) losses: Vec<String>,
+    looked_ns: u64,
+    next_look_ns: u64,
+    next_xid_ns: u64,
+}
+
+/// When to try the driver again; the first due time counts from the first read.
+#[derive(Debug, Clone, Copy)]
+struct Retry {
+    next_ns: Option<u64>,
+    pause_ns: u64,
+}
+
+impl Retry {
+    const FIRST: Self = Self { next_ns: None, pause_ns: RETRY_FIRST_NS };
+
+    fn due(&mut self, now_ns: u64) -> bool {
+        now_ns >= *self.next_ns.get_or_insert(now_ns + self.pause_ns)
+    }
+
+    fn failed(self, now_ns: u64) -> Self {
+        let pause_ns = (self.pause_ns * 2).min(RETRY_LONGEST_NS);
+        Self { next_ns: Some(now_ns + pause_ns), pause_ns }
+    }
+}
+
+impl NvmlSource {
+    /// Loads the library and looks for GPUs. A driver that is not there is no error of the source: it retries.
+    /// The second value says why it is closed.
+    pub(super) fn open(path: Option<PathBuf>, visibility: Visibility) -> (Self, Option<NvmlError>) {
+        let mut source = Self {
+            path,
+            visibility,
+            selection: None,
+            nvml: None,
+            closed: None,
+            domains: Vec::new(),
+            gpus: Vec::new(),
+            notes: Vec::new(),
+            noted: BTreeSet::new(),
+            losses: Vec::new(),
+            looked_ns: 0,
+            next_look_ns: 0,
+            next_xid_ns: 0,
+        };
+        let trouble = match source.connect() {
+            Ok(()) => source.look(0, &mut Batch::new(Clock::default())).err(),
+            Err(error) => Some(error),
+        };
+        if trouble.is_some() {
+            source.closed = Some(Retry::FIRST);
+        }
+        (source, trouble)
+    }
+
+    pub(super) fn gpu_count(&self) -> usize {
+        self.gpus.len()
+    }
+
+    pub(super) fn selects_nothing(&self) -> bool {
+        self.visibility.devices.is_some() && self.selection == Some(Selection::Only(Vec::new()))
+    }
+
+    pub(super) fn driver(&self) -> Option<String> {
+        self.nvml?.sys_driver_version().ok()
+    }
+
+    fn connect(&mut self) -> Result<(), NvmlError> {
+        match self.nvml {
+            // Loaded before: its count may have been taken down to zero by others, or the driver was away.
+            Some(nvml) => raw::init(nvml),
+            None => {
+                self.nvml = Some(library::load(self.path.as_deref())?);
+                Ok(())
+            }
+        }
+    }
+
+    /// Compares the driver's list with ours: appends what is new, ends what is gone, takes back what returned.
+    fn look(&mut self, now_ns: u64, batch: &mut Batch) -> Result<(), NvmlError> {
+        (self.looked_ns, self.next_look_ns) = (now_ns, now_ns + LOOK_NS);
+        let Some(nvml) = self.nvml else { return Ok(()) };
+        let listed = List::ask(nvml)?;
+        if self.selection.is_none() && !listed.devices.is_empty() {
+            self.choose(&listed);
+        }
+        self.end_missing(&listed, now_ns, batch);
+        if listed.denied > 0 && self.noted.insert((String::new(), "denied")) {
+            self.losses.push(format!("permission is denied for {} of the GPUs", listed.denied));
+        }
+        for (device, uuid) in listed.devices {
+            match self.gpus.iter().position(|gpu| gpu.identity.uuid == uuid) {
+                Some(known) => self.take_back(known, device, now_ns),
+                None => self.append(device, now_ns),
+            }
+        }
+        Ok(())
+    }
+
+    fn choose(&mut self, listed: &List) {
+        let identities: Vec<Identity> = listed.devices.iter().filter_map(|(device, _)| identify(device).ok()).collect();
+        let (selection, remarks) = select(&self.visibility, &identities);
+        self.selection = Some(selection);
+        self.losses.extend(remarks);
+    }
+
+    fn end_missing(&mut self, listed: &List, now_ns: u64, batch: &mut Batch) {
+        // A GPU that fell off the bus is counted, but does not tell who it is.
+        let (state, kind, text) = match listed.lost {
+            0 => (State::Gone, "gpu-gone", "the driver no longer lists this GPU; its energy ends here"),
+            _ => (State::Lost, "gpu-lost", "the GPU is lost; its energy ends here"),
+        };
+        let mut ended = Vec::new();
+        for gpu in self.gpus.iter_mut().filter(|gpu| gpu.state == State::Live) {
+            if !listed.devices.iter().any(|(_, uuid)| *uuid == gpu.identity.uuid) {
+                gpu.close(state, batch);
+                ended.push(gpu.identity.uuid.clone());
+            }
+        }
+        ended.into_iter().for_each(|uuid| self.note(now_ns, kind, uuid, text.to_owned()));
+    }
+
+    fn take_back(&mut self, known: usize, device: Device<'static>, now_ns: u64) {
+        let Some(gpu) = self.gpus.get_mut(known).filter(|gpu| gpu.state != State::Live) else { return };
+        gpu.reopen(device);
+        let uuid = gpu.identity.uuid.clone();
+        self.note(now_ns, "gpu-back", uuid, "the GPU answers again".into());
+    }
+
+    fn append(&mut self, device: Device<'static>, now_ns: u64) {
+        let Ok(identity) = identify(&device) else { return };
+        let uuid = identity.uuid.clone();
+        if !self.selection.as_ref().is_some_and(|selection| selection.includes(&uuid)) {
+            return;
+        }
+        let (gpu, mut offer) = Gpu::open(device, identity, self.domains.len());
+        publish(&mut offer, &mut self.domains);
+        self.gpus.push(gpu);
+        self.losses.append(&mut offer.losses);
+        offer.remarks.into_iter().for_each(|(kind, text)| self.note(now_ns, kind, uuid.clone(), text));
+        if now_ns > 0 {
+            self.note(now_ns, "gpu-new", uuid, "a GPU was added while measuring".into());
+        }
+    }
+
+    fn read_gpus(&mut self, now_ns: u64, batch: &mut Batch) {
+        let mut rounds = Vec::new();
+        for gpu in self.gpus.iter_mut().filter(|gpu| gpu.state == State::Live) {
+            let round = gpu.read(batch);
+            match round.fault {
+                Some(Fault::Lost) => gpu.state = State::Lost,
+                Some(_) => gpu.state = State::Gone,
+                None => {}
+            }
+            if round.is_news() {
+                rounds.push((gpu.identity.uuid.clone(), round));
+            }
+        }
+        for (uuid, round) in rounds {
+            self.report(now_ns, &uuid, round);
+            self.next_look_ns = self.next_look_ns.min(self.looked_ns + LOOK_SOON_NS);
+        }
+    }
+
+    fn report(&mut self, now_ns: u64, uuid: &str, round: Round) {
+        match round.fault {
+            Some(Fault::Lost) => {
+                self.note(now_ns, "gpu-lost", uuid.into(), "the GPU is lost; its energy ends here".into())
+            }
+            Some(_) => self.note(now_ns, "gpu-gone", uuid.into(), "the driver does not answer for this GPU".into()),
+            None => {}
+        }
+        if round.lost_samples > 0 && self.noted.insert((uuid.into(), "samples-overrun")) {
+            let text = format!("the driver's ring was overrun: {} power samples are missing", round.lost_samples);
+            self.note(now_ns, "samples-overrun", uuid.into(), text);
+        }
+        if round.implausible && self.noted.insert((uuid.into(), "gpu-read-failed")) {
+            let text = "a reading failed or was not plausible; it was left out, and so will be others";
+            self.note(now_ns, "gpu-read-failed", uuid.into(), text.into());
+        }
+    }
+
+    fn read_xids(&mut self, now_ns: u64) {
+        if now_ns < self.next_xid_ns {
+            return;
+        }
+        self.next_xid_ns = now_ns + XID_NS;
+        let told: Vec<_> = self.gpus.iter().map(|gpu| (gpu.identity.uuid.clone(), gpu.xids())).collect();
+        for (uuid, codes) in told {
+            for code in codes {
+                self.note(now_ns, "xid", uuid.clone(), format!("XID {code}: {}", events::meaning(code)));
+            }
+        }
+    }
+
+    /// The driver went away: every GPU ends, and the driver is tried again later.
+    fn disconnect(&mut self, now_ns: u64, error: &NvmlError, batch: &mut Batch) {
+        self.closed = Some(Retry::FIRST);
+        self.gpus.iter_mut().filter(|gpu| gpu.state == State::Live).for_each(|gpu| gpu.close(State::Gone, batch));
+        self.note(now_ns, "nvml-gone", super::NAME.into(), format!("the NVIDIA driver stopped answering: {error}"));
+    }
+
+    /// Tries a closed driver when that is due; `true` when it is open.
+    fn is_open(&mut self, now_ns: u64, batch: &mut Batch) -> bool {
+        let Some(retry) = &mut self.closed else { return true };
+        if !retry.due(now_ns) {
+            return false;
+        }
+        let retry = *retry;
+        if self.connect().and_then(|()| self.look(now_ns, batch)).is_err() {
+            self.closed = Some(retry.failed(now_ns));
+            return false;
+        }
+        self.closed = None;
+        self.note(now_ns, "nvml-back", super::NAME.into(), "the NVIDIA driver answers".into());
+        true
+    }
+
+    fn note(&mut self, at_ns: u64, kind: &'static str, device: String, text: String) {
+        self.notes.push(Note { at_ns, kind, device, text });
+    }
+}
+
+impl Round {
+    fn is_news(self) -> bool {
+        self.fault.is_some() || self.implausible || self.lost_samples > 0
+    }
+}
+
+impl Source for NvmlSource {
+    fn name(&self) -> &str {
+        super::NAME
+    }
+
+    fn domains(&self) -> &[Domain] {
+        &self.domains
+    }
+
+    fn read(&mut self, batch: &mut Batch) {
+        let now_ns = batch.now_ns();
+        // Notes and the first look were made before any batch told the time.
+        self.notes.iter_mut().filter(|note| note.at_ns == 0).for_each(|note| note.at_ns = now_ns);
+        if self.looked_ns == 0 {
+            (self.looked_ns, self.next_look_ns) = (now_ns, now_ns + LOOK_NS);
+        }
+        if !self.is_open(now_ns, batch) {
+            return;
+        }
+        if now_ns >= self.next_look_ns
+            && let Err(error) = self.look(now_ns, batch)
+            && fault(&error) == Fault::Gone
+        {
+            return self.disconnect(now_ns, &error, batch);
+        }
+        self.read_gpus(now_ns, batch);
+        self.read_xids(now_ns);
+    }
+
+    fn gauges(&mut self, out: &mut Vec<Gauge>) {
+        self.gpus.iter().filter(|gpu| gpu.state == State::Live).for_each(|gpu| gpu.gauges(out));
+    }
+
+    fn notes(&mut self, out: &mut Vec<Note>) {
+        out.append(&mut self.notes);
+    }
+
+    fn shares(&mut self, pids: &[u32], out: &mut Vec<(usize, f64, f64)>) {
+        for gpu in self.gpus.iter_mut().filter(|gpu| gpu.state == State::Live) {
+            if let (Some(domain), Some((command, others))) = (gpu.domain(), gpu.shares(pids)) {
+                out.push((domain, command, others));
+            }
+        }
+    }
+
+    fn may_hang(&self) -> bool {
+        true
+    }
+}
+
+/// What the driver lists.
+struct List {
+    /// Those that say who they are, by UUID.
+    devices: Vec<(Device<'static>, String)>,
+    /// How many are counted but lost.
+    lost: usize,
+    /// How many are counted but not for us.
+    denied: usize,
+}
+
+impl List {
+    fn ask(nvml: &'static Nvml) -> Result<Self, NvmlError> {
+        let count = match nvml.device_count() {
+            Err(NvmlError::Uninitialized) => raw::init(nvml).and_then(|()| nvml.device_count())?,
+            count => count?,
+        };
+        let mut list = Self { devices: Vec::new(), lost: 0, denied: 0 };
+        for index in 0..count {
+            let device = nvml.device_by_index(index).map_err(|error| fault(&error));
+            match device.and_then(|device| ask(&device, Device::uuid).map(|uuid| (device, uuid))) {
+                Ok(found) => list.devices.push(found),
+                Err(Fault::Denied) => list.denied += 1,
+                Err(_) => list.lost += 1,
+            }
+        }
+        Ok(list)
+    }
+}

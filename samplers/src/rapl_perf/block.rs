@@ -1,0 +1,257 @@
+//! One block of counters (a package or a die): opened on one CPU, moved to a sibling when that CPU goes offline.
+//!
+//! A new event counts from 0. So each domain keeps the highest value it reported as an offset: what is reported never
+//! falls. The move itself is reported as [`Fault::Gone`], which begins a new segment: what was used between the last
+//! reading and the new events is not known.
+
+use std::io;
+use std::path::Path;
+
+use eco2_core::{Domain, Fault, Reading};
+
+use super::event::Event;
+use super::group::{Group, Miss};
+use super::pmu::{self, Seat};
+use crate::backoff::Backoff;
+use crate::zero::{self, ZeroGuard};
+use crate::{Batch, Note, sysfs, topology};
+
+/// More CPUs than are worth trying when one went away.
+const MOST_TRIED: usize = 8;
+
+/// The block.
+#[derive(Debug)]
+pub(super) struct Block {
+    kind: u32,
+    seat: Seat,
+    /// What is read; the index of the first in the source's list is `first`.
+    counters: Vec<Counter>,
+    first: usize,
+    state: State,
+    /// From the last failure until the next whole reading.
+    backoff: Option<Backoff>,
+    /// Memory for a group's counts.
+    counts: Vec<u64>,
+}
+
+/// What a block needs of its source while it reads.
+pub(super) struct Site<'a> {
+    /// Root of sysfs.
+    pub(super) root: &'a Path,
+    /// All domains of the source.
+    pub(super) domains: &'a [Domain],
+    /// Where notes go.
+    pub(super) notes: &'a mut Vec<Note>,
+}
+
+#[derive(Debug)]
+struct Counter {
+    event: Event,
+    offset: u64,
+    last: u64,
+    guard: ZeroGuard,
+}
+
+#[derive(Debug)]
+enum State {
+    Open(Vec<Opened>),
+    Shut(Fault),
+}
+
+/// A group and which counters its members are.
+#[derive(Debug)]
+struct Opened {
+    group: Group,
+    members: Vec<usize>,
+}
+
+impl Block {
+    /// A block of `events` on a seat; not opened yet.
+    pub(super) fn new(kind: u32, seat: Seat, events: &[Event], first: usize) -> Self {
+        let counter = |event: &Event| Counter { event: event.clone(), offset: 0, last: 0, guard: ZeroGuard::default() };
+        let counters = events.iter().map(counter).collect();
+        let state = State::Shut(Fault::Gone);
+        Self { kind, seat, counters, first, state, backoff: None, counts: Vec::new() }
+    }
+
+    /// Its seat.
+    pub(super) fn seat(&self) -> &Seat {
+        &self.seat
+    }
+
+    /// Its domains' indices in the source's list.
+    pub(super) fn domains(&self) -> std::ops::Range<usize> {
+        self.first..self.first + self.counters.len()
+    }
+
+    /// Number of groups open; more than one when the PMU does not group.
+    pub(super) fn groups(&self) -> usize {
+        if let State::Open(groups) = &self.state { groups.len() } else { 0 }
+    }
+
+    /// Names of events that could not be opened although the block is.
+    pub(super) fn missing(&self) -> Vec<&'static str> {
+        let State::Open(groups) = &self.state else { return Vec::new() };
+        let open = |index: &usize| groups.iter().any(|group| group.members.contains(index));
+        let closed = (0..self.counters.len()).filter(|index| !open(index));
+        closed.map(|index| self.counters[index].event.name).collect()
+    }
+
+    /// Opens the events on the seat's CPU.
+    ///
+    /// # Errors
+    /// The first event's, when none could be opened.
+    pub(super) fn open(&mut self, now_ns: u64) -> io::Result<()> {
+        let opened = open_all(self.kind, self.seat.cpu, &self.counters);
+        match opened {
+            Ok(groups) => {
+                self.state = State::Open(groups);
+                Ok(())
+            }
+            Err(error) => {
+                self.state = State::Shut(sysfs::fault_of(&error));
+                self.backoff.get_or_insert(Backoff::start(now_ns)).failed(now_ns);
+                Err(error)
+            }
+        }
+    }
+
+    /// Reads every domain of the block.
+    pub(super) fn read(&mut self, site: &mut Site<'_>, batch: &mut Batch) {
+        if let State::Shut(_) = self.state {
+            self.move_when_due(site, batch.now_ns());
+        }
+        let mut groups = match &mut self.state {
+            State::Open(groups) => std::mem::take(groups),
+            State::Shut(fault) => {
+                let fault = *fault;
+                return self.push_all(fault, batch);
+            }
+        };
+        let mut moved = false;
+        for opened in &mut groups {
+            moved |= self.read_group(opened, site, batch) == Err(Miss::Moved);
+        }
+        self.push_unopened(&groups, batch);
+        self.state = State::Open(groups);
+        if moved {
+            self.left(site, batch.now_ns());
+        } else {
+            self.backoff = None;
+        }
+    }
+
+    fn read_group(&mut self, opened: &mut Opened, site: &mut Site<'_>, batch: &mut Batch) -> Result<(), Miss> {
+        let before_ns = batch.now_ns();
+        let result = opened.group.read(&mut self.counts);
+        let after_ns = batch.now_ns();
+        for (position, &member) in opened.members.iter().enumerate() {
+            let counter = &mut self.counters[member];
+            let value = match result {
+                Ok(()) => self.counts.get(position).map(|count| counter.raise(*count)).ok_or(Fault::Failed),
+                Err(Miss::Moved) => Err(Fault::Gone),
+                Err(Miss::Failed) => Err(Fault::Failed),
+            };
+            let domain = self.first + member;
+            if counter.guard.admit(domain, Reading { before_ns, after_ns, value }, batch)
+                && let Some(domain) = site.domains.get(domain)
+            {
+                site.notes.push(zero::note(domain, after_ns));
+            }
+        }
+        result
+    }
+
+    /// Domains whose event could not be opened have no value, which is said at every reading.
+    fn push_unopened(&self, groups: &[Opened], batch: &mut Batch) {
+        for index in 0..self.counters.len() {
+            if !groups.iter().any(|group| group.members.contains(&index)) {
+                batch.one(self.first + index, || Err(Fault::Gone));
+            }
+        }
+    }
+
+    fn push_all(&self, fault: Fault, batch: &mut Batch) {
+        for domain in self.domains() {
+            batch.one(domain, || Err(fault));
+        }
+    }
+
+    /// The events stopped counting: look for another CPU at once, the energy until then is lost.
+    fn left(&mut self, site: &mut Site<'_>, now_ns: u64) {
+        self.state = State::Shut(Fault::Gone);
+        self.move_when_due(site, now_ns);
+    }
+
+    fn move_when_due(&mut self, site: &mut Site<'_>, now_ns: u64) {
+        if self.backoff.is_some_and(|backoff| !backoff.due(now_ns)) {
+            return;
+        }
+        let from = self.seat.cpu;
+        for cpu in candidates(site.root, &self.seat) {
+            if let Ok(groups) = open_all(self.kind, cpu, &self.counters) {
+                self.seat.cpu = cpu;
+                self.state = State::Open(groups);
+                self.counters.iter_mut().for_each(|counter| counter.offset = counter.last);
+                // Kept until a reading succeeds: events that open and never count are not opened at every tick.
+                self.backoff.get_or_insert(Backoff::start(now_ns));
+                let text = format!("events stopped on CPU {from}, opened anew on CPU {cpu}: a new segment begins");
+                let device = site.domains.get(self.first).map(|domain| domain.id.clone()).unwrap_or_default();
+                site.notes.push(Note { at_ns: now_ns, kind: "cpu-moved", device, text });
+                return;
+            }
+        }
+        self.backoff.get_or_insert(Backoff::start(now_ns)).failed(now_ns);
+    }
+}
+
+impl Counter {
+    /// The value to report for a count: it goes on from where the last event ended and never falls.
+    fn raise(&mut self, count: u64) -> u64 {
+        self.last = self.last.max(self.offset.saturating_add(count));
+        self.last
+    }
+}
+
+/// CPUs to try, best first: those the kernel now names for this block, then its siblings, then the one it had.
+fn candidates(root: &Path, seat: &Seat) -> Vec<usize> {
+    let online = topology::online(root);
+    let alive = |cpu: &usize| online.as_ref().is_none_or(|online| online.contains(cpu));
+    let named = pmu::cpumask(root).unwrap_or_default();
+    let named = named.into_iter().filter(|cpu| seat.siblings.contains(cpu));
+    let mut cpus: Vec<usize> = Vec::new();
+    for cpu in named.chain(seat.siblings.iter().copied()).chain([seat.cpu]).filter(alive) {
+        if !cpus.contains(&cpu) && cpus.len() < MOST_TRIED {
+            cpus.push(cpu);
+        }
+    }
+    cpus
+}
+
+/// Opens all events that can be opened: as members of one group, else on their own.
+fn open_all(kind: u32, cpu: usize, counters: &[Counter]) -> io::Result<Vec<Opened>> {
+    let mut groups: Vec<Opened> = Vec::new();
+    let mut first_error = None;
+    for (index, counter) in counters.iter().enumerate() {
+        let config = counter.event.config;
+        if let Some(opened) = groups.first_mut()
+            && opened.group.join(config).is_ok()
+        {
+            opened.members.push(index);
+            continue;
+        }
+        match Group::lead(kind, config, cpu) {
+            Ok(group) => groups.push(Opened { group, members: vec![index] }),
+            Err(error) => {
+                first_error.get_or_insert(error);
+            }
+        }
+    }
+    for opened in &mut groups {
+        opened.group.start()?;
+    }
+    match (groups.is_empty(), first_error) {
+        (true, Some(error)) => Err(error),
+        _ => Ok(groups),
+    }
+}

@@ -1,0 +1,155 @@
+//! CPU energy from the kernel's `power` PMU: 64-bit counts that do not wrap, all domains of a package at one instant.
+//!
+//! The first choice for CPU energy; [`rapl_sysfs`](crate::rapl_sysfs) reads the same registers: use only one of the two,
+//! or a package is counted twice.
+
+mod block;
+mod event;
+mod explain;
+mod group;
+mod pmu;
+
+use std::path::PathBuf;
+
+use eco2_core::Domain;
+use eco2_core::report::{SourceStatus, Status};
+
+use crate::cpuinfo::CpuInfo;
+use crate::found::{Found, status};
+use crate::{Batch, Note, Roots, Source, clock, rapl_sysfs};
+use block::{Block, Site};
+use pmu::Pmu;
+
+/// The source's name.
+pub(crate) const NAME: &str = "rapl-perf";
+
+/// Looks for the PMU and opens its events.
+///
+/// A package whose events cannot be
+/// opened while another's can stays in the list: its energy is then known to be missing, and it is tried again.
+#[must_use]
+pub fn discover(roots: &Roots) -> Found {
+    let cpu = CpuInfo::read(&roots.procfs);
+    let pmu = match Pmu::read(&roots.sysfs, cpu.amd) {
+        None => return Found::nothing(absent(roots, &cpu)),
+        Some(Err(reason)) => {
+            let remedy = "use the powercap source: sudo modprobe intel_rapl_msr";
+            return Found::nothing(status(NAME, Status::Absent, &reason, remedy));
+        }
+        Some(Ok(pmu)) => pmu,
+    };
+    open(roots, &cpu, &pmu)
+}
+
+/// CPUs from which a read needs no interrupt of another CPU, one a package or die; empty where there is no PMU.
+///
+/// A read from elsewhere costs about twelve times as much: docs/measured/perf-group-read.md.
+#[must_use]
+pub fn local_cpus(roots: &Roots) -> Vec<usize> {
+    pmu::cpumask(&roots.sysfs).unwrap_or_default()
+}
+
+fn absent(roots: &Roots, cpu: &CpuInfo) -> SourceStatus {
+    let reason = format!("no power PMU at {}", pmu::dir(&roots.sysfs).display());
+    if cpu.hypervisor {
+        let reason = format!("{reason}: a virtual machine, whose hypervisor passes no energy counter through");
+        return status(NAME, Status::Absent, &reason, "run eco2 on the host of this virtual machine");
+    }
+    status(NAME, Status::Absent, &reason, "sudo modprobe rapl")
+}
+
+fn open(roots: &Roots, cpu: &CpuInfo, pmu: &Pmu) -> Found {
+    let now_ns = clock::monotonic_ns();
+    let mut source = RaplPerf::new(roots, cpu, pmu);
+    let mut failed = Vec::new();
+    let mut error = None;
+    for block in &mut source.blocks {
+        if let Err(refused) = block.open(now_ns) {
+            failed.push(format!("package {} (CPU {}): {refused}", block.seat().suffix, block.seat().cpu));
+            error.get_or_insert(refused);
+        }
+    }
+    match error {
+        Some(error) if failed.len() == source.blocks.len() => Found::nothing(explain::refusal(&error, roots)),
+        error => {
+            let status = open_status(roots, cpu, pmu, &source, &failed, error.as_ref());
+            source.first_notes(cpu, pmu);
+            Found::source(source, status)
+        }
+    }
+}
+
+fn open_status(
+    roots: &Roots,
+    cpu: &CpuInfo,
+    pmu: &Pmu,
+    source: &RaplPerf,
+    failed: &[String],
+    error: Option<&std::io::Error>,
+) -> SourceStatus {
+    let ids: Vec<&str> = source.domains.iter().map(|domain| domain.id.as_str()).collect();
+    let mut reason = vec![format!("reads {}", ids.join(", "))];
+    reason.extend(cpu.filtering().map(str::to_owned));
+    reason.extend((!failed.is_empty()).then(|| format!("not open: {}", failed.join("; "))));
+    let missing: Vec<&str> = source.blocks.iter().flat_map(Block::missing).collect();
+    reason.extend((!missing.is_empty()).then(|| format!("refused by the PMU: {}", missing.join(", "))));
+    reason.extend((!pmu.skipped.is_empty()).then(|| format!("skipped {}", pmu.skipped.join("; "))));
+    let single = source.blocks.iter().any(|block| block.groups() > 1);
+    reason.extend(single.then(|| "the PMU does not group its events: domains are read one by one".to_owned()));
+    let whole = failed.is_empty() && missing.is_empty();
+    let state = if whole { Status::Ok } else { Status::Degraded };
+    let remedy = error.map(|error| explain::refusal(error, roots).remedy).unwrap_or_default();
+    status(NAME, state, &reason.join("; "), &remedy)
+}
+
+/// The source: one block of events a package or die.
+struct RaplPerf {
+    root: PathBuf,
+    domains: Vec<Domain>,
+    blocks: Vec<Block>,
+    notes: Vec<Note>,
+}
+
+impl RaplPerf {
+    fn new(roots: &Roots, cpu: &CpuInfo, pmu: &Pmu) -> Self {
+        let limits = rapl_sysfs::package_limits(&roots.sysfs);
+        let (mut domains, mut blocks) = (Vec::new(), Vec::new());
+        for seat in &pmu.seats {
+            blocks.push(Block::new(pmu.kind, seat.clone(), &pmu.events, domains.len()));
+            for event in &pmu.events {
+                let mut domain = event.domain_at(&seat.suffix, |part| cpu.label(part));
+                domain.max_uw = limits.get(&domain.id).copied();
+                domains.push(domain);
+            }
+        }
+        Self { root: roots.sysfs.clone(), domains, blocks, notes: Vec::new() }
+    }
+
+    fn first_notes(&mut self, cpu: &CpuInfo, pmu: &Pmu) {
+        let at_ns = clock::monotonic_ns();
+        let note = |kind, text: &str| Note { at_ns, kind, device: NAME.to_owned(), text: text.to_owned() };
+        self.notes.extend(pmu.skipped.iter().map(|text| note("event-skipped", text)));
+        self.notes.extend(cpu.filtering().map(|text| note("energy-filtering", text)));
+    }
+}
+
+impl Source for RaplPerf {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn domains(&self) -> &[Domain] {
+        &self.domains
+    }
+
+    fn read(&mut self, batch: &mut Batch) {
+        let mut site = Site { root: &self.root, domains: &self.domains, notes: &mut self.notes };
+        for block in &mut self.blocks {
+            block.read(&mut site, batch);
+        }
+    }
+
+    fn notes(&mut self, out: &mut Vec<Note>) {
+        out.append(&mut self.notes);
+    }
+}

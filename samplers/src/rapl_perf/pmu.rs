@@ -1,0 +1,100 @@
+//! The `power` PMU as sysfs describes it, and where its counters sit.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::event::{self, Event};
+use crate::{sysfs, topology};
+
+/// The PMU.
+#[derive(Debug)]
+pub(super) struct Pmu {
+    /// `perf_event_attr.type`, assigned by the kernel at boot.
+    pub(super) kind: u32,
+    /// One CPU a counter block: package or die.
+    pub(super) seats: Vec<Seat>,
+    /// Events to open on each of them.
+    pub(super) events: Vec<Event>,
+    /// What was left out, with the reason.
+    pub(super) skipped: Vec<String>,
+}
+
+/// One entry of the PMU's cpumask and the place it stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Seat {
+    /// CPU to open the events on.
+    pub(super) cpu: usize,
+    /// Part of the domains' ids: `0`, or `0-die-1` where a package has several blocks.
+    pub(super) suffix: String,
+    /// CPUs that may stand in when this one goes offline.
+    pub(super) siblings: Vec<usize>,
+}
+
+/// Directory of the PMU.
+pub(super) fn dir(root: &Path) -> PathBuf {
+    root.join("bus/event_source/devices/power")
+}
+
+/// CPUs of the cpumask as it is now.
+pub(super) fn cpumask(root: &Path) -> Option<Vec<usize>> {
+    sysfs::read_cpulist(&dir(root).join("cpumask"))
+}
+
+impl Pmu {
+    /// Reads the PMU; `None` when there is none.
+    ///
+    /// # Errors
+    /// What about it cannot be used, for people.
+    pub(super) fn read(root: &Path, amd: bool) -> Option<Result<Self, String>> {
+        let dir = dir(root);
+        sysfs::entries(&dir).ok()?;
+        Some(Self::read_dir(root, &dir, amd))
+    }
+
+    fn read_dir(root: &Path, dir: &Path, amd: bool) -> Result<Self, String> {
+        let kind = sysfs::read_u64(&dir.join("type")).ok().and_then(|kind| u32::try_from(kind).ok());
+        let kind = kind.ok_or_else(|| format!("{} has no readable type", dir.display()))?;
+        let cpus = cpumask(root).filter(|cpus| !cpus.is_empty());
+        let cpus = cpus.ok_or_else(|| format!("{} has no cpumask, or an empty one", dir.display()))?;
+        let (events, mut skipped) = event::events(dir, amd);
+        if events.is_empty() {
+            return Err(format!("{} has no usable event: {}", dir.display(), skipped.join("; ")));
+        }
+        if dir.with_file_name("power_core").is_dir() {
+            skipped.push("power_core: energy of single cores, which is part of the package".to_owned());
+        }
+        let (seats, guessed) = seats(root, &cpus);
+        if guessed {
+            skipped.push("topology: not readable, so packages are numbered in the order of the cpumask".to_owned());
+        }
+        Ok(Self { kind, seats, events, skipped })
+    }
+}
+
+/// Package and die of each CPU from its topology; `true` when it is not readable and numbers were made up.
+fn seats(root: &Path, cpus: &[usize]) -> (Vec<Seat>, bool) {
+    let places: Option<Vec<_>> = cpus.iter().map(|&cpu| topology::place(root, cpu)).collect();
+    let Some(places) = places else { return (numbered(cpus), true) };
+    let mut blocks: BTreeMap<u64, usize> = BTreeMap::new();
+    for place in &places {
+        *blocks.entry(place.package).or_default() += 1;
+    }
+    let mut placed: Vec<_> = cpus.iter().zip(places).collect();
+    placed.sort_by_key(|(cpu, place)| (place.package, place.die, **cpu));
+    let mut seats: Vec<Seat> = Vec::new();
+    for (&cpu, place) in placed {
+        let several = blocks.get(&place.package).is_some_and(|&count| count > 1);
+        let mut suffix = topology::suffix(place.package, place.die.filter(|_| several));
+        // The kernel promises one CPU a block; if it does not hold, two counters still get two ids.
+        if seats.iter().any(|seat| seat.suffix == suffix) {
+            suffix = format!("{suffix}@cpu{cpu}");
+        }
+        seats.push(Seat { cpu, suffix, siblings: place.siblings });
+    }
+    (seats, false)
+}
+
+fn numbered(cpus: &[usize]) -> Vec<Seat> {
+    let seat = |(index, &cpu): (usize, &usize)| Seat { cpu, suffix: index.to_string(), siblings: vec![] };
+    cpus.iter().enumerate().map(seat).collect()
+}

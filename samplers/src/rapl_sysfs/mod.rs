@@ -1,0 +1,168 @@
+//! CPU energy from `class/powercap`: counters in microjoules that wrap, one file a zone.
+//!
+//! The second choice after [`rapl_perf`](crate::rapl_perf), which reads the same registers without wraps: use only one
+//! of the two, or a package is counted twice.
+
+mod zones;
+
+use eco2_core::report::{SourceStatus, Status};
+use eco2_core::{Domain, Fault};
+
+use crate::cpuinfo::CpuInfo;
+use crate::found::{Found, status};
+use crate::slot::Slot;
+use crate::zero::{self, ZeroGuard};
+use crate::{Batch, Note, Roots, Source, clock};
+
+pub(crate) use zones::package_limits;
+
+/// The source's name.
+pub(crate) const NAME: &str = "rapl-sysfs";
+
+/// Looks for powercap zones.
+///
+/// A zone that cannot be used does not stop the others: it is named in the status. A zone that may not be read stays a
+/// domain as long as another one may: its energy is then known to be missing, and it is tried again.
+#[must_use]
+pub fn discover(roots: &Roots) -> Found {
+    let cpu = CpuInfo::read(&roots.procfs);
+    let Some(zones) = zones::scan(&roots.sysfs, &cpu) else { return Found::nothing(absent(roots, &cpu)) };
+    let source = RaplSysfs::open(&zones);
+    let denied = source.count(Fault::Denied);
+    let readable = source.slots.iter().filter(|slot| slot.fault().is_none()).count();
+    if readable == 0 {
+        return Found::nothing(unreadable(roots, &cpu, &zones, denied));
+    }
+    let status = readable_status(roots, &cpu, &zones, &source, denied);
+    Found::source(source.with_notes(&zones, &cpu), status)
+}
+
+/// Nothing there, and what that means here.
+fn absent(roots: &Roots, cpu: &CpuInfo) -> SourceStatus {
+    let class = zones::class(&roots.sysfs);
+    let reason = format!("no RAPL zone under {}", class.display());
+    if cpu.hypervisor {
+        let reason = format!("{reason}: a virtual machine, whose hypervisor passes no energy counter through");
+        return status(NAME, Status::Absent, &reason, "run eco2 on the host of this virtual machine");
+    }
+    status(NAME, Status::Absent, &reason, "sudo modprobe intel_rapl_msr")
+}
+
+/// Zones are there, but none can be read.
+fn unreadable(roots: &Roots, cpu: &CpuInfo, zones: &zones::Zones, denied: usize) -> SourceStatus {
+    let class = zones::class(&roots.sysfs);
+    if denied > 0 {
+        let reason = format!("energy_uj of {denied} zones may be read by root only (since CVE-2020-8694)");
+        return status(NAME, Status::Denied, &reason, &grant(roots));
+    }
+    if zones.masked > 0 {
+        let reason = format!("{} is masked, as container runtimes do (GHSA-jq35-85cj-fj4p)", class.display());
+        let remedy = "mount the host's /sys (docker run -v /sys:/host/sys:ro ...) and pass --sysfs /host/sys";
+        return status(NAME, Status::Denied, &reason, remedy);
+    }
+    if !zones.refused.is_empty() {
+        let reason = format!("every zone refused: {}", zones.refused.join("; "));
+        return status(NAME, Status::Denied, &reason, &show_ranges(roots));
+    }
+    if !zones.listed.is_empty() {
+        let reason = format!("no energy_uj under {} can be opened", class.display());
+        return status(NAME, Status::Absent, &reason, "sudo modprobe intel_rapl_msr");
+    }
+    absent(roots, cpu)
+}
+
+/// At least one zone reads.
+fn readable_status(
+    roots: &Roots,
+    cpu: &CpuInfo,
+    zones: &zones::Zones,
+    source: &RaplSysfs,
+    denied: usize,
+) -> SourceStatus {
+    let ids: Vec<&str> = source.domains.iter().map(|domain| domain.id.as_str()).collect();
+    let mut reason = vec![format!("reads {}", ids.join(", "))];
+    reason.extend(cpu.filtering().map(str::to_owned));
+    let mut remedy = String::new();
+    if !zones.refused.is_empty() {
+        reason.push(format!("refused {}", zones.refused.join("; ")));
+        remedy = show_ranges(roots);
+    }
+    if denied > 0 {
+        reason.push(format!("{denied} of them may be read by root only"));
+        remedy = grant(roots);
+    }
+    if !zones.skipped.is_empty() {
+        reason.push(format!("skipped {}", zones.skipped.join("; ")));
+    }
+    let all = zones.refused.is_empty() && source.slots.iter().all(|slot| slot.fault().is_none());
+    let state = if all { Status::Ok } else { Status::Degraded };
+    status(NAME, state, &reason.join("; "), &remedy)
+}
+
+/// The command that lets the caller's group, and nobody else, read the counters until the next boot.
+fn grant(roots: &Roots) -> String {
+    let files = zones::class(&roots.sysfs).join("*/energy_uj");
+    let files = files.display();
+    format!("sudo sh -c \"chgrp $(id -g) {files} && chmod 0440 {files}\"")
+}
+
+fn show_ranges(roots: &Roots) -> String {
+    format!("grep . {}", zones::class(&roots.sysfs).join("*/max_energy_range_uj").display())
+}
+
+/// The source: one kept file a zone.
+struct RaplSysfs {
+    domains: Vec<Domain>,
+    slots: Vec<Slot>,
+    guards: Vec<ZeroGuard>,
+    notes: Vec<Note>,
+}
+
+impl RaplSysfs {
+    fn open(zones: &zones::Zones) -> Self {
+        let now_ns = clock::monotonic_ns();
+        let open = |zone: &zones::Listed| Slot::open(&zone.energy, &zone.domain.id, now_ns);
+        Self {
+            domains: zones.listed.iter().map(|zone| zone.domain.clone()).collect(),
+            slots: zones.listed.iter().map(open).collect(),
+            guards: zones.listed.iter().map(|_| ZeroGuard::default()).collect(),
+            notes: Vec::new(),
+        }
+    }
+
+    fn count(&self, fault: Fault) -> usize {
+        self.slots.iter().filter(|slot| slot.fault() == Some(fault)).count()
+    }
+
+    fn with_notes(mut self, zones: &zones::Zones, cpu: &CpuInfo) -> Self {
+        let at_ns = clock::monotonic_ns();
+        let note = |kind, text: &str| Note { at_ns, kind, device: NAME.to_owned(), text: text.to_owned() };
+        self.notes.extend(zones.skipped.iter().map(|text| note("zone-skipped", text)));
+        self.notes.extend(zones.refused.iter().map(|text| note("zone-refused", text)));
+        self.notes.extend(cpu.filtering().map(|text| note("energy-filtering", text)));
+        self
+    }
+}
+
+impl Source for RaplSysfs {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn domains(&self) -> &[Domain] {
+        &self.domains
+    }
+
+    fn read(&mut self, batch: &mut Batch) {
+        for (index, (slot, guard)) in self.slots.iter_mut().zip(&mut self.guards).enumerate() {
+            let reading = slot.reading(batch, &mut self.notes);
+            if guard.admit(index, reading, batch) {
+                self.notes.push(zero::note(&self.domains[index], reading.after_ns));
+            }
+        }
+    }
+
+    fn notes(&mut self, out: &mut Vec<Note>) {
+        out.append(&mut self.notes);
+    }
+}

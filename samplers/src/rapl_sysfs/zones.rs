@@ -1,0 +1,194 @@
+//! The powercap tree as a list of domains: names, parents, ranges, limits, and what was left out and why.
+//!
+//! Zones lie flat in `class/powercap`; the colons in their names say what contains what (`intel-rapl:0:1` is in
+//! `intel-rapl:0`). AMD's zones carry Intel's name. Kernel interface: `Documentation/power/powercap/powercap.rst`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use eco2_core::{Component, Domain};
+
+use super::NAME;
+use crate::cpuinfo::CpuInfo;
+use crate::sysfs;
+
+/// Draw above the highest limit that is still taken for possible: limits hold on average over their window
+/// (milliseconds to seconds), peaks in between go beyond them.
+const HEADROOM: u64 = 2;
+/// Control types whose zones are the same counters over another bus; used where the first is missing.
+const TWIN: &str = "intel-rapl-mmio";
+
+/// What the tree holds.
+#[derive(Debug, Default)]
+pub(super) struct Zones {
+    /// Zones to read, packages in numeric order, each before its parts.
+    pub(super) listed: Vec<Listed>,
+    /// Zones that do not matter, with the reason: unknown names, twins.
+    pub(super) skipped: Vec<String>,
+    /// Zones that matter and cannot be used, with the reason.
+    pub(super) refused: Vec<String>,
+    /// Links into a directory that is masked, as container runtimes do.
+    pub(super) masked: usize,
+}
+
+/// One zone to read.
+#[derive(Debug)]
+pub(super) struct Listed {
+    /// The domain it becomes.
+    pub(super) domain: Domain,
+    /// Its counter, microjoules.
+    pub(super) energy: PathBuf,
+}
+
+/// A zone as found: directory name, its control type, its numbers and its own name.
+struct Zone {
+    dir: String,
+    control: String,
+    numbers: Vec<u32>,
+    name: String,
+}
+
+/// Reads the tree; `None` when there is no `class/powercap`.
+pub(super) fn scan(root: &Path, cpu: &CpuInfo) -> Option<Zones> {
+    let class = class(root);
+    let mut zones = Zones::default();
+    let mut found = Vec::new();
+    for dir in sysfs::entries(&class).ok()? {
+        match find(&class, &dir) {
+            Ok(zone) => found.push(zone),
+            Err(Unfit::NoZone) => {}
+            Err(Unfit::Masked) => zones.masked += 1,
+            Err(Unfit::Odd(reason)) => zones.skipped.push(reason),
+        }
+    }
+    // Real counters before their twins, sockets by number: the first of two equal names keeps the plain id.
+    found.sort_by(|a, b| (a.control == TWIN, &a.control, &a.numbers).cmp(&(b.control == TWIN, &b.control, &b.numbers)));
+    for zone in &found {
+        zones.add(zone, &found, &class, cpu);
+    }
+    Some(zones)
+}
+
+/// Power limits of the packages, microwatts by domain id: readable by everyone, also where the counters are not.
+pub(crate) fn package_limits(root: &Path) -> BTreeMap<String, u64> {
+    let zones = scan(root, &CpuInfo::default()).unwrap_or_default();
+    zones.listed.into_iter().filter_map(|zone| Some((zone.domain.id, zone.domain.max_uw?))).collect()
+}
+
+/// Where the zones are.
+pub(super) fn class(root: &Path) -> PathBuf {
+    root.join("class/powercap")
+}
+
+enum Unfit {
+    NoZone,
+    Masked,
+    Odd(String),
+}
+
+fn find(class: &Path, dir: &str) -> Result<Zone, Unfit> {
+    let (control, numbers) = dir.split_once(':').ok_or(Unfit::NoZone)?;
+    let odd = |why: &str| Unfit::Odd(format!("{dir}: {why}"));
+    if !control.contains("rapl") {
+        return Err(odd("not a RAPL zone"));
+    }
+    if sysfs::entries(&class.join(dir)).is_err() {
+        return Err(Unfit::Masked);
+    }
+    let numbers: Option<Vec<u32>> = numbers.split(':').map(|number| number.parse().ok()).collect();
+    let numbers = numbers.ok_or_else(|| odd("unknown form of name"))?;
+    let name = sysfs::read_text(&class.join(dir).join("name")).map_err(|_| odd("has no readable name"))?;
+    Ok(Zone { dir: dir.to_owned(), control: control.to_owned(), numbers, name })
+}
+
+impl Zones {
+    fn add(&mut self, zone: &Zone, all: &[Zone], class: &Path, cpu: &CpuInfo) {
+        let parent = zone.parent(all);
+        let Some(mut domain) = domain(&zone.name, parent.map(|parent| parent.name.as_str())) else {
+            self.skipped.push(format!("{}: unknown name {:?}", zone.dir, zone.name));
+            return;
+        };
+        if zone.control == TWIN && self.listed.iter().any(|other| other.domain.id == domain.id) {
+            self.skipped.push(format!("{}: the same counter as {}, read there", zone.dir, domain.id));
+            return;
+        }
+        if cpu.amd && domain.domain != "package" {
+            self.skipped.push(format!("{}: {} is not trusted on AMD", zone.dir, zone.name));
+            return;
+        }
+        let dir = class.join(&zone.dir);
+        domain.name = cpu.label(&domain.name);
+        domain.max_uw = limit(&dir);
+        self.rename_duplicate(&mut domain, zone);
+        match range(&dir) {
+            Ok(range) => domain.range = Some(range),
+            Err(why) => return self.refused.push(format!("{} ({}): {why}", domain.id, zone.dir)),
+        }
+        self.listed.push(Listed { domain, energy: dir.join("energy_uj") });
+    }
+
+    /// Two zones of one name are two counters: the later one is told apart by the kernel's name for it.
+    fn rename_duplicate(&self, domain: &mut Domain, zone: &Zone) {
+        if self.listed.iter().any(|other| other.domain.id == domain.id) {
+            domain.id = format!("{}@{}", domain.id, zone.dir);
+        }
+    }
+}
+
+impl Zone {
+    fn parent<'a>(&self, all: &'a [Zone]) -> Option<&'a Zone> {
+        let (_, above) = self.numbers.split_last()?;
+        all.iter().find(|other| other.control == self.control && other.numbers == above)
+    }
+}
+
+/// The domain of a zone's name; `None` for a name that is not known.
+///
+/// Cores and uncore are part of the package's counter, DRAM is not; psys covers all of them and more.
+fn domain(name: &str, parent: Option<&str>) -> Option<Domain> {
+    let package = |name: &str| name.strip_prefix("package-").map(str::to_owned);
+    let make = |id: String, component, kind: &str| Domain::counter(&id, component, kind, NAME);
+    if let Some(place) = package(name) {
+        let mut domain = make(format!("package-{place}"), Component::Cpu, "package");
+        domain.name = format!("package {place}");
+        return Some(domain);
+    }
+    if name == "psys" {
+        let mut domain = make("psys".to_owned(), Component::Other, "psys");
+        domain.name = "platform (psys)".to_owned();
+        return Some(domain);
+    }
+    let component = match name {
+        "dram" => Component::Memory,
+        "core" | "uncore" => Component::Cpu,
+        _ => return None,
+    };
+    let place = parent.and_then(package);
+    let mut domain = make(place.as_ref().map_or(name.to_owned(), |place| format!("{name}-{place}")), component, name);
+    domain.name = place.as_ref().map_or(name.to_owned(), |place| format!("{name} {place}"));
+    domain.parent = place.filter(|_| component == Component::Cpu).map(|place| format!("package-{place}"));
+    Some(domain)
+}
+
+/// Values before the counter wraps: the highest one plus one unit of the register, of which there are 2^32.
+fn range(dir: &Path) -> Result<u64, String> {
+    let file = "max_energy_range_uj";
+    let max =
+        sysfs::read_u64(&dir.join(file)).map_err(|fault| format!("{file} is missing or no number ({fault:?})"))?;
+    let unit = (max / u64::from(u32::MAX)).max(1);
+    match max.checked_add(unit) {
+        Some(range) if max > 0 => Ok(range),
+        _ => Err(format!("{file} is {max}")),
+    }
+}
+
+/// The most the zone can draw, microwatts: its highest limit times [`HEADROOM`]. `None` unless the hardware states a
+/// maximum; limits in force count too, as firmware sets short-term ones above the stated long-term maximum.
+fn limit(dir: &Path) -> Option<u64> {
+    let read = |number: u32, what: &str| {
+        sysfs::read_u64(&dir.join(format!("constraint_{number}_{what}"))).ok().filter(|&uw| uw > 0)
+    };
+    let stated = (0..4).filter_map(|number| read(number, "max_power_uw")).max()?;
+    let set = (0..4).filter_map(|number| read(number, "power_limit_uw")).max().unwrap_or(0);
+    stated.max(set).checked_mul(HEADROOM)
+}

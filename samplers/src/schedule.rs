@@ -1,0 +1,362 @@
+//! When each source is read next: arithmetic over a clock that the caller reads.
+//!
+//! A source is polled on a grid of absolute instants, one interval apart, until every counter in it has shown a period
+//! of 20 ms or more; then it is read about twice an update, around the predicted updates ([`PhaseLock`]), if that is
+//! no more reads than polling. Whatever else holds, a counter that wraps is read four times in the shortest time in
+//! which it can wrap (range ÷ greatest power) or, where its greatest power is not known, in the shortest time in which
+//! it did. What came too late is counted and skipped, never caught up in a burst.
+
+use eco2_core::{Domain, Kind, Reading};
+
+use crate::phase::PhaseLock;
+
+/// Shortest period that is worth a lock.
+const LOCKABLE_NS: u64 = 20_000_000;
+/// The same for a mean over polls, which may be a fiftieth short.
+const SHORTEST_MEAN_NS: u64 = LOCKABLE_NS - LOCKABLE_NS / 50;
+/// How long a source on a thread of its own gets before its answer is first asked for.
+const COLLECT_NS: u64 = 1_000_000;
+/// Longest time between two ticks, unless the interval is longer: event rings are drained in it.
+const LONGEST_TICK_NS: u64 = 50_000_000;
+/// Time between two readings of gauges.
+const GAUGES_NS: u64 = 1_000_000_000;
+/// Reads in the shortest time in which a counter can wrap.
+const READS_A_WRAP: u64 = 4;
+/// No counter is read more often than this for fear of a wrap.
+const SHORTEST_NS: u64 = 1_000_000;
+/// A counter that never changed for this long does not keep the others from being locked.
+const DORMANT_NS: u64 = 2_000_000_000;
+/// Updates polled before a lock is tried, and tried again: at least 5, and so many that the period that they average
+/// to is known to a fiftieth.
+const UPDATES: u64 = 5;
+const PRECISION: u64 = 50;
+
+/// What the account has learned of a source's domains, asked for by index; see [`crate::Sink`].
+pub trait Learned {
+    /// Period of a domain's updates, nanoseconds. Asked for seldom.
+    fn period_ns(&self, domain: usize) -> Option<u64>;
+    /// Bracket of a domain's last change, monotonic nanoseconds. Asked for after each read.
+    fn change_ns(&self, domain: usize) -> Option<(u64, u64)>;
+}
+
+/// When each source is due.
+#[derive(Debug)]
+pub struct Schedule {
+    interval_ns: u64,
+    start_ns: u64,
+    lanes: Vec<Lane>,
+    gauges_ns: u64,
+    ticked_ns: u64,
+    missed: u64,
+}
+
+#[derive(Debug)]
+struct Lane {
+    counters: Vec<Counter>,
+    interval_ns: u64,
+    /// Longest time between two reads that leaves no wrap unseen.
+    wrap_ns: u64,
+    grid_ns: u64,
+    read_ns: u64,
+    locked: bool,
+    closed: bool,
+    /// Reads happen on a thread of the source's own: what a read asked for is collected a little later.
+    apart: bool,
+    collect: Option<Collect>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Collect {
+    at_ns: u64,
+    wait_ns: u64,
+}
+
+#[derive(Debug)]
+struct Counter {
+    wraps: bool,
+    power: bool,
+    raw: Option<u64>,
+    read_ns: Option<u64>,
+    wrapped_ns: Option<u64>,
+    change: Option<(u64, u64)>,
+    period_ns: Option<u64>,
+    /// Middle of the first change seen since polling began, and how many followed.
+    first_ns: u64,
+    updates: u64,
+    lock: Option<PhaseLock>,
+}
+
+impl Schedule {
+    /// Polls every `interval_ns` (at least 1 µs) from `start_ns` on; everything is due at once.
+    #[must_use]
+    pub fn new(interval_ns: u64, start_ns: u64) -> Self {
+        let interval_ns = interval_ns.max(1_000);
+        Self { interval_ns, start_ns, lanes: Vec::new(), gauges_ns: start_ns, ticked_ns: start_ns, missed: 0 }
+    }
+
+    /// Source `source` reads these domains; called again when the list has grown. Sources are counted from 0.
+    pub fn domains(&mut self, source: usize, domains: &[Domain]) {
+        while self.lanes.len() <= source {
+            self.lanes.push(Lane::new(self.interval_ns, self.start_ns));
+        }
+        if let Some(lane) = self.lanes.get_mut(source) {
+            for domain in domains.iter().skip(lane.counters.len()) {
+                lane.add(domain);
+            }
+        }
+    }
+
+    /// Source `source` is read on a thread of its own ([`crate::Deadline`]).
+    pub fn apart(&mut self, source: usize) {
+        if let Some(lane) = self.lanes.get_mut(source) {
+            lane.apart = true;
+        }
+    }
+
+    /// Whether `source`, being due, is only to hand over what an earlier read asked for.
+    #[must_use]
+    pub fn only_collects(&self, source: usize) -> bool {
+        self.lanes.get(source).is_some_and(|lane| lane.locked && lane.collect.is_some())
+    }
+
+    /// Source `source` is not read any more.
+    pub fn close(&mut self, source: usize) {
+        if let Some(lane) = self.lanes.get_mut(source) {
+            lane.closed = true;
+        }
+    }
+
+    /// The absolute instant to sleep until: a source or the gauges are due, or the rings must be drained.
+    #[must_use]
+    pub fn next_ns(&self) -> u64 {
+        let tick_ns = self.ticked_ns + self.interval_ns.max(LONGEST_TICK_NS);
+        let lanes = self.lanes.iter().filter(|lane| !lane.closed).map(Lane::due_ns);
+        lanes.chain([self.gauges_ns, tick_ns]).min().unwrap_or(tick_ns)
+    }
+
+    /// The tick of [`Schedule::next_ns`] began at `now_ns`; whole intervals of lateness count as missed ticks.
+    pub fn wake(&mut self, now_ns: u64) {
+        self.missed += now_ns.saturating_sub(self.next_ns()) / self.interval_ns;
+        self.ticked_ns = now_ns;
+    }
+
+    /// Ticks that came too late and were skipped.
+    #[must_use]
+    pub fn missed(&self) -> u64 {
+        self.missed
+    }
+
+    /// Whether `source` is to be read in a tick at `now_ns`. Polled sources share ticks that are an eighth early.
+    #[must_use]
+    pub fn is_due(&self, source: usize, now_ns: u64) -> bool {
+        self.lanes.get(source).is_some_and(|lane| !lane.closed && lane.due_ns() <= now_ns + lane.slack_ns())
+    }
+
+    /// Whether gauges are to be read in a tick at `now_ns`; if so, the next are due a second later.
+    pub fn gauges_due(&mut self, now_ns: u64) -> bool {
+        let due = self.gauges_ns <= now_ns;
+        if due {
+            self.gauges_ns += ((now_ns - self.gauges_ns) / GAUGES_NS + 1) * GAUGES_NS;
+        }
+        due
+    }
+
+    /// `source` was read (or collected from) in the tick at `now_ns` and gave `readings`, which the account has taken.
+    pub fn was_read(&mut self, source: usize, now_ns: u64, readings: &[(usize, Reading)], learned: &impl Learned) {
+        let start_ns = self.start_ns;
+        let Some(lane) = self.lanes.get_mut(source) else { return };
+        lane.note_readings(readings);
+        if lane.locked && lane.apart && lane.waits(now_ns, readings.is_empty()) {
+            return;
+        }
+        lane.watch_changes(now_ns, learned);
+        if !lane.locked {
+            lane.try_lock(now_ns, start_ns);
+        }
+        lane.read_ns = now_ns;
+        let past = (now_ns + lane.slack_ns()).saturating_sub(start_ns) / lane.interval_ns;
+        lane.grid_ns = start_ns + (past + 1) * lane.interval_ns;
+    }
+
+    /// Whether `source` is read around its predicted updates rather than polled.
+    #[must_use]
+    pub fn is_locked(&self, source: usize) -> bool {
+        self.lanes.get(source).is_some_and(|lane| lane.locked)
+    }
+}
+
+impl Lane {
+    fn new(interval_ns: u64, start_ns: u64) -> Self {
+        Self {
+            counters: Vec::new(),
+            interval_ns,
+            wrap_ns: u64::MAX,
+            grid_ns: start_ns,
+            read_ns: start_ns,
+            locked: false,
+            closed: false,
+            apart: false,
+            collect: None,
+        }
+    }
+
+    fn add(&mut self, domain: &Domain) {
+        self.shorten(longest_interval_ns(domain));
+        self.unlock();
+        self.counters.push(Counter {
+            wraps: domain.range.is_some(),
+            power: domain.kind == Kind::Power,
+            raw: None,
+            read_ns: None,
+            wrapped_ns: None,
+            change: None,
+            period_ns: None,
+            first_ns: 0,
+            updates: 0,
+            lock: None,
+        });
+    }
+
+    fn shorten(&mut self, longest_ns: Option<u64>) {
+        if let Some(longest_ns) = longest_ns {
+            self.wrap_ns = self.wrap_ns.min(longest_ns.max(SHORTEST_NS));
+            self.interval_ns = self.interval_ns.min(self.wrap_ns);
+        }
+    }
+
+    fn due_ns(&self) -> u64 {
+        if !self.locked {
+            return self.grid_ns;
+        }
+        if let Some(collect) = self.collect {
+            return collect.at_ns;
+        }
+        let probes = self.counters.iter().filter_map(|c| c.lock.as_ref()).map(PhaseLock::due_ns);
+        probes.chain([self.read_ns.saturating_add(self.wrap_ns)]).min().unwrap_or(self.grid_ns)
+    }
+
+    fn slack_ns(&self) -> u64 {
+        if self.locked { 0 } else { self.interval_ns / 8 }
+    }
+
+    /// A counter that fell has wrapped: from now on it is read four times in such a time as between two wraps.
+    fn note_readings(&mut self, readings: &[(usize, Reading)]) {
+        for (index, reading) in readings {
+            let (Some(counter), Ok(raw)) = (self.counters.get_mut(*index), reading.value) else { continue };
+            counter.read_ns = Some(reading.before_ns);
+            let fell = counter.wraps && counter.raw.replace(raw).is_some_and(|before| raw < before);
+            if fell {
+                let last_ns = counter.wrapped_ns.replace(reading.before_ns);
+                let since_ns = last_ns.map(|last_ns| reading.before_ns.saturating_sub(last_ns));
+                self.shorten(since_ns.map(|ns| ns / READS_A_WRAP));
+            }
+        }
+    }
+
+    /// Whether the answer to a read is still to come; it is collected in a moment, then later and later.
+    fn waits(&mut self, now_ns: u64, empty: bool) -> bool {
+        self.collect = match self.collect {
+            None => Some(Collect { at_ns: now_ns + COLLECT_NS, wait_ns: COLLECT_NS }),
+            Some(Collect { wait_ns, .. }) if empty => {
+                let wait_ns = (2 * wait_ns).min(16 * COLLECT_NS);
+                Some(Collect { at_ns: now_ns + wait_ns, wait_ns })
+            }
+            Some(_) => None,
+        };
+        self.collect.is_some()
+    }
+
+    fn watch_changes(&mut self, now_ns: u64, learned: &impl Learned) {
+        let mut lost = false;
+        for (index, counter) in self.counters.iter_mut().enumerate() {
+            let change_ns = learned.change_ns(index);
+            let change = change_ns.filter(|_| change_ns != counter.change);
+            counter.changed(change);
+            // A domain that gave no value was looked at now, and did not change.
+            let read_ns = counter.read_ns.take().unwrap_or(now_ns);
+            match counter.lock.as_mut() {
+                Some(lock) => lost |= !lock.was_read(read_ns, change),
+                // It began to change after the others were locked: polling has to learn its period first.
+                None => lost |= self.locked && change.is_some(),
+            }
+            if change.is_some() && !self.locked && counter.mean_period_ns() >= SHORTEST_MEAN_NS {
+                counter.period_ns = learned.period_ns(index);
+            }
+        }
+        if lost {
+            self.unlock();
+        }
+    }
+
+    fn unlock(&mut self) {
+        self.locked = false;
+        self.collect = None;
+        for counter in &mut self.counters {
+            counter.lock = None;
+            counter.period_ns = None;
+            counter.first_ns = 0;
+            counter.updates = 0;
+        }
+    }
+
+    fn try_lock(&mut self, now_ns: u64, start_ns: u64) {
+        let young = now_ns.saturating_sub(start_ns) < DORMANT_NS;
+        let interval_ns = self.interval_ns;
+        let ready = |c: &Counter| c.lockable(interval_ns) || (c.change.is_none() && !c.power && !young);
+        if !self.counters.iter().all(ready) || !self.saves_reads() {
+            return;
+        }
+        for counter in self.counters.iter_mut().filter(|c| c.lockable(interval_ns)) {
+            let Some(change) = counter.change else { continue };
+            counter.lock = Some(PhaseLock::new(change, counter.mean_period_ns(), counter.updates, now_ns));
+            self.locked = true;
+        }
+    }
+
+    /// Two reads an update of every counter are no more than one an interval.
+    fn saves_reads(&self) -> bool {
+        let periods = || self.counters.iter().filter_map(|c| c.period_ns);
+        let locked: u128 = periods().map(|p| 2_000_000_000_000 / u128::from(p.max(1))).sum();
+        // A sixteenth more, for periods that are a little short of what they are called.
+        locked * 16 <= 17 * 1_000_000_000_000 / u128::from(self.interval_ns)
+    }
+}
+
+impl Counter {
+    fn changed(&mut self, change: Option<(u64, u64)>) {
+        let Some(change) = change else { return };
+        if self.first_ns == 0 {
+            self.first_ns = middle_ns(change);
+        } else {
+            self.updates += 1;
+        }
+        self.change = Some(change);
+    }
+
+    /// Mean over the updates polled; more exact than one distance between two polls.
+    fn mean_period_ns(&self) -> u64 {
+        let last_ns = self.change.map_or(0, middle_ns);
+        last_ns.saturating_sub(self.first_ns) / self.updates.max(1)
+    }
+
+    /// The account has learned its period, and enough was polled to predict updates.
+    fn lockable(&self, interval_ns: u64) -> bool {
+        let enough = |period_ns| self.updates >= UPDATES.max(PRECISION * interval_ns / period_ns);
+        self.period_ns.is_some_and(|p| p >= LOCKABLE_NS - LOCKABLE_NS / 8 && enough(p))
+            && self.mean_period_ns() >= SHORTEST_MEAN_NS
+    }
+}
+
+fn middle_ns((from_ns, to_ns): (u64, u64)) -> u64 {
+    from_ns + to_ns.saturating_sub(from_ns) / 2
+}
+
+/// The longest time between two reads of a counter that leaves four in the shortest time in which it can wrap; `None`
+/// where it does not wrap or its greatest power is not known.
+#[must_use]
+pub fn longest_interval_ns(domain: &Domain) -> Option<u64> {
+    let (range, max_uw) = (domain.range?, domain.max_uw?);
+    // µJ ÷ µW is seconds.
+    let wrap_ns = u128::from(domain.scale.micro(range)) * 1_000_000_000 / u128::from(max_uw.max(1));
+    Some(u64::try_from(wrap_ns / u128::from(READS_A_WRAP)).unwrap_or(u64::MAX))
+}

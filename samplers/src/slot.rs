@@ -1,0 +1,127 @@
+//! A kernel file read again and again as one domain: kept open, noticed when it vanishes, found again when it returns.
+
+use std::path::{Path, PathBuf};
+
+use eco2_core::{Fault, Reading};
+
+use crate::backoff::Backoff;
+use crate::sysfs::{self, KeptFile};
+use crate::{Batch, Note};
+
+/// One domain's file.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    path: PathBuf,
+    device: String,
+    state: State,
+    last: Option<u64>,
+}
+
+#[derive(Debug)]
+enum State {
+    Open(KeptFile),
+    Shut(Fault, Backoff),
+}
+
+impl Slot {
+    /// Opens `path` for `device`; a file that cannot be opened now is tried again later, with back-off.
+    pub(crate) fn open(path: &Path, device: &str, now_ns: u64) -> Self {
+        let state = match KeptFile::open(path) {
+            Ok(file) => State::Open(file),
+            Err(error) => State::Shut(sysfs::fault_of(&error), Backoff::start(now_ns)),
+        };
+        Self { path: path.to_owned(), device: device.to_owned(), state, last: None }
+    }
+
+    /// Why the file is not open; `None` when it is.
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        match self.state {
+            State::Open(_) => None,
+            State::Shut(fault, _) => Some(fault),
+        }
+    }
+
+    /// The file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// One reading between two looks at the clock.
+    pub(crate) fn reading(&mut self, batch: &Batch, notes: &mut Vec<Note>) -> Reading {
+        let before_ns = batch.now_ns();
+        let value = self.read(before_ns, notes);
+        Reading { before_ns, after_ns: batch.now_ns(), value }
+    }
+
+    /// The number in the file now; on failure why there is none. Between a file that vanished and the one that returned lies at least one [`Fault::Gone`], which
+    /// begins a new segment of the counter.
+    fn read(&mut self, now_ns: u64, notes: &mut Vec<Note>) -> Result<u64, Fault> {
+        let value = match &self.state {
+            State::Open(file) => file.read_u64(),
+            State::Shut(fault, backoff) if !backoff.due(now_ns) => return Err(*fault),
+            State::Shut(..) => return self.try_again(now_ns, notes),
+        };
+        match value {
+            Err(Fault::Gone) => self.gone(now_ns, notes),
+            Ok(value) if self.last == Some(value) => self.same(value, now_ns, notes),
+            Ok(value) => {
+                self.last = Some(value);
+                Ok(value)
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// A value that did not change may come from a file that is no longer there: outside the kernel's own file systems
+    /// a removed file stays readable for who has it open. So look, but only then: it doubles the cost of the read.
+    fn same(&mut self, value: u64, now_ns: u64, notes: &mut Vec<Note>) -> Result<u64, Fault> {
+        let State::Open(file) = &self.state else { return Ok(value) };
+        if file.is_at(&self.path) {
+            return Ok(value);
+        }
+        match KeptFile::open(&self.path) {
+            // Replaced in one step, as careful writers do.
+            Ok(file) => {
+                let value = file.read_u64();
+                self.state = State::Open(file);
+                self.last = value.ok();
+                value
+            }
+            Err(_) => self.gone(now_ns, notes),
+        }
+    }
+
+    fn gone(&mut self, now_ns: u64, notes: &mut Vec<Note>) -> Result<u64, Fault> {
+        self.state = State::Shut(Fault::Gone, Backoff::start(now_ns));
+        self.last = None;
+        notes.push(self.note(now_ns, "zone-gone", "vanished; looked for again with back-off"));
+        Err(Fault::Gone)
+    }
+
+    fn try_again(&mut self, now_ns: u64, notes: &mut Vec<Note>) -> Result<u64, Fault> {
+        let value = KeptFile::open(&self.path).map_err(|error| sysfs::fault_of(&error)).and_then(|file| {
+            let value = file.read_u64()?;
+            Ok((file, value))
+        });
+        match value {
+            Ok((file, value)) => {
+                self.state = State::Open(file);
+                self.last = Some(value);
+                notes.push(self.note(now_ns, "zone-back", "is readable again: a new segment begins"));
+                Ok(value)
+            }
+            Err(fault) => {
+                if let State::Shut(why, backoff) = &mut self.state {
+                    *why = fault;
+                    backoff.failed(now_ns);
+                }
+                Err(fault)
+            }
+        }
+    }
+
+    fn note(&self, at_ns: u64, kind: &'static str, what: &str) -> Note {
+        let text = format!("{} {what}", self.path.display());
+        Note { at_ns, kind, device: self.device.clone(), text }
+    }
+}

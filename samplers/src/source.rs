@@ -1,0 +1,150 @@
+//! What a source is, what it reads into, and who takes the readings.
+
+use std::path::PathBuf;
+
+use eco2_core::{Domain, Fault, Gauge, Reading};
+
+use crate::clock::Clock;
+
+/// Something that can be read: RAPL, a GPU driver, a power sensor, a model, your own meter.
+///
+/// A source is read on the sampling thread (or on a thread of its own where a call may hang). It never panics on what
+/// hardware says and never turns a failed read into a value.
+pub trait Source: Send {
+    /// The source's name in options and reports: `rapl-perf`, `nvml`, …
+    fn name(&self) -> &str;
+
+    /// The domains it reads; indices into this list are used in [`Batch`]. May grow (hot-plug), never shrinks or reorders.
+    fn domains(&self) -> &[Domain];
+
+    /// Reads every domain that is due into `batch`.
+    fn read(&mut self, batch: &mut Batch);
+
+    /// Reads gauges, once a second. They never enter an energy sum.
+    fn gauges(&mut self, _out: &mut Vec<Gauge>) {}
+
+    /// Hands over what happened since the last call (lost device, XID, denied after all).
+    fn notes(&mut self, _out: &mut Vec<Note>) {}
+
+    /// Share of each device that `pids` and that others used since the last call, for attribution.
+    /// `(domain index, command, others)`, each a fraction of the device's time; empty where unknown.
+    fn shares(&mut self, _pids: &[u32], _out: &mut Vec<(usize, f64, f64)>) {}
+
+    /// A call into this source may never return: read it on a thread of its own, with a deadline.
+    fn may_hang(&self) -> bool {
+        false
+    }
+}
+
+/// What happened in a source, for the report's events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// Monotonic nanoseconds.
+    pub at_ns: u64,
+    /// Machine-readable kind: `gpu-lost`, `xid`, `zone-gone`, …
+    pub kind: &'static str,
+    /// Device or source.
+    pub device: String,
+    /// For people.
+    pub text: String,
+}
+
+/// Readings of one tick, each between two looks at the clock.
+#[derive(Debug, Default)]
+pub struct Batch {
+    clock: Clock,
+    readings: Vec<(usize, Reading)>,
+}
+
+impl Batch {
+    /// An empty batch that takes its time from `clock`.
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
+        Self { clock, readings: Vec::new() }
+    }
+
+    /// Now, in nanoseconds of the batch's clock.
+    #[must_use]
+    pub fn now_ns(&self) -> u64 {
+        self.clock.now_ns()
+    }
+
+    /// Reads one domain between two looks at the clock.
+    pub fn one(&mut self, domain: usize, read: impl FnOnce() -> Result<u64, Fault>) {
+        let before_ns = self.now_ns();
+        let value = read();
+        let after_ns = self.now_ns();
+        self.push(domain, Reading { before_ns, after_ns, value });
+    }
+
+    /// Reads several domains that share one bracket; `read` calls its argument once a domain.
+    pub fn group(&mut self, read: impl FnOnce(&mut dyn FnMut(usize, Result<u64, Fault>))) {
+        let before_ns = self.now_ns();
+        let first = self.readings.len();
+        let readings = &mut self.readings;
+        read(&mut |domain, value| readings.push((domain, Reading { before_ns, after_ns: before_ns, value })));
+        let after_ns = self.now_ns();
+        for (_, reading) in &mut self.readings[first..] {
+            reading.after_ns = after_ns;
+        }
+    }
+
+    /// Adds a reading whose times are known otherwise (a sensor's own timestamp).
+    pub fn push(&mut self, domain: usize, reading: Reading) {
+        self.readings.push((domain, reading));
+    }
+
+    /// What was read, in order: `(index into the source's domains, reading)`.
+    #[must_use]
+    pub fn readings(&self) -> &[(usize, Reading)] {
+        &self.readings
+    }
+
+    /// Empties the batch, keeping its memory.
+    pub fn clear(&mut self) {
+        self.readings.clear();
+    }
+}
+
+/// Where readings go; implemented by the measured run. Called on the sampling thread only.
+pub trait Sink: Send {
+    /// `source` (a counted index) has these domains from now on; called at start and when a list has grown.
+    fn domains(&mut self, source: usize, domains: &[Domain]);
+    /// A source was read.
+    fn readings(&mut self, source: usize, readings: &[(usize, Reading)]);
+    /// The machine slept: the monotonic clock stood still between these two instants of it.
+    fn suspended(&mut self, from_ns: u64, to_ns: u64);
+    /// Gauges of all sources, about once a second.
+    fn gauges(&mut self, at_ns: u64, gauges: &[Gauge]);
+    /// Something happened.
+    fn note(&mut self, note: Note);
+    /// Every reading of this tick was handed over: drain event rings, publish, log.
+    fn tick(&mut self, now_ns: u64);
+    /// While closing: whether every edge has its knots, so that sampling may stop before the deadline.
+    fn settled(&self) -> bool;
+    /// Learned update period of a domain, nanoseconds, for phase-locked polling; `None` until known.
+    fn period_ns(&self, source: usize, domain: usize) -> Option<u64>;
+    /// Bracket of the last observed change of a domain (monotonic nanoseconds).
+    fn last_change_ns(&self, source: usize, domain: usize) -> Option<(u64, u64)>;
+    /// Processes whose share of the devices is wanted, about once a second; none by default.
+    fn pids(&mut self, _out: &mut Vec<u32>) {}
+    /// What [`Source::shares`] said of them: `(domain index, command, others)`.
+    fn shares(&mut self, _source: usize, _shares: &[(usize, f64, f64)]) {}
+}
+
+/// Where the machine's interfaces are; tests and containers point elsewhere.
+#[derive(Debug, Clone)]
+pub struct Roots {
+    /// Normally `/sys`.
+    pub sysfs: PathBuf,
+    /// Normally `/proc`.
+    pub procfs: PathBuf,
+    /// A `libnvidia-ml.so.1` to load instead of the system's.
+    pub nvml: Option<PathBuf>,
+}
+
+impl Default for Roots {
+    fn default() -> Self {
+        Self { sysfs: "/sys".into(), procfs: "/proc".into(), nvml: None }
+    }
+}

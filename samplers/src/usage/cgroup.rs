@@ -1,0 +1,80 @@
+//! CPU time of a command that has a control group of its own, in cgroup v1, v2 and hybrid trees.
+//!
+//! A group's counter misses nothing: processes that come and go, daemons, children nobody waits for. It is used only
+//! when the group is the command's own; a group that eco2 itself sits in also holds others.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::Roots;
+
+/// A control group's CPU time counter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GroupClock {
+    /// `cpu.stat` of the unified hierarchy, microseconds in its `usage_usec` line.
+    V2(PathBuf),
+    /// `cpuacct.usage`, nanoseconds.
+    V1(PathBuf),
+}
+
+impl GroupClock {
+    /// The counter of `pid`'s group if that is not also the group of this process, and not the root group.
+    #[must_use]
+    pub fn find(roots: &Roots, pid: u32) -> Option<Self> {
+        let theirs = fs::read_to_string(roots.procfs.join(pid.to_string()).join("cgroup")).ok()?;
+        let ours = fs::read_to_string(roots.procfs.join("self/cgroup")).unwrap_or_default();
+        let mount = roots.sysfs.join("fs/cgroup");
+        // In a hybrid tree the v2 line is there as well, but the CPU controller is bound to v1.
+        v1(&theirs, &ours, &mount).or_else(|| v2(&theirs, &ours, &mount))
+    }
+
+    /// CPU time of the group and its subgroups in nanoseconds; `None` once it cannot be read.
+    #[must_use]
+    pub fn nanoseconds(&self) -> Option<u64> {
+        match self {
+            Self::V1(path) => fs::read_to_string(path).ok()?.trim().parse().ok(),
+            Self::V2(path) => {
+                let text = fs::read_to_string(path).ok()?;
+                let usec: u64 = text.lines().find_map(|l| l.strip_prefix("usage_usec "))?.trim().parse().ok()?;
+                usec.checked_mul(1_000)
+            }
+        }
+    }
+}
+
+fn v1(theirs: &str, ours: &str, mount: &Path) -> Option<GroupClock> {
+    let of = |text| entries(text).find(|(_, controllers, _)| controllers.split(',').any(|c| c == "cpuacct"));
+    let (_, controllers, path) = of(theirs)?;
+    let group = own(path, of(ours).map(|(_, _, path)| path))?;
+    [controllers, "cpuacct", "cpu,cpuacct", "cpuacct,cpu"]
+        .iter()
+        .map(|hierarchy| GroupClock::V1(mount.join(hierarchy).join(group).join("cpuacct.usage")))
+        .find(|clock| clock.nanoseconds().is_some())
+}
+
+fn v2(theirs: &str, ours: &str, mount: &Path) -> Option<GroupClock> {
+    let of = |text| entries(text).find(|(number, controllers, _)| *number == "0" && controllers.is_empty());
+    let (_, _, path) = of(theirs)?;
+    let group = own(path, of(ours).map(|(_, _, path)| path))?;
+    [mount.to_path_buf(), mount.join("unified")]
+        .iter()
+        .map(|hierarchy| GroupClock::V2(hierarchy.join(group).join("cpu.stat")))
+        .find(|clock| clock.nanoseconds().is_some())
+}
+
+/// Lines `number:controllers:path` of cgroups(7).
+fn entries(text: &str) -> impl Iterator<Item = (&str, &str, &str)> {
+    text.lines().filter_map(|line| {
+        let mut parts = line.splitn(3, ':');
+        Some((parts.next()?, parts.next()?, parts.next()?))
+    })
+}
+
+/// The path below the mount point, if it names a group that is the command's alone.
+fn own<'a>(theirs: &'a str, ours: Option<&str>) -> Option<&'a str> {
+    // Our own group may lie inside theirs: then what we use would count as the command's.
+    let inside = ours.is_some_and(|ours| Path::new(ours).starts_with(theirs));
+    let path = theirs.trim_start_matches('/');
+    // Above the namespace's root (`/..`) there is nothing that the mount shows.
+    (!inside && !path.is_empty() && !path.split('/').any(|part| part == "..")).then_some(path)
+}

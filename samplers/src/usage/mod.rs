@@ -1,0 +1,152 @@
+//! Who used the CPUs: a command's CPU time, everybody else's, and idle time, from `/proc` and control groups.
+//!
+//! The three parts of [`CpuShares`] add up to the machine's capacity exactly. Whatever cannot be read (other users'
+//! processes under `hidepid`) is in the machine's busy time all the same, and so counts as others'.
+
+mod cgroup;
+mod stat;
+mod tree;
+mod wait;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+pub use cgroup::GroupClock;
+pub use stat::{HostTicks, ProcessKey, ProcessStat};
+pub use tree::ProcessTree;
+pub use wait::{Exited, own_cpu_ns, wait_child};
+
+use crate::Roots;
+
+/// CPU time of an interval, in nanoseconds of one CPU. The parts add up to the capacity of all CPUs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CpuShares {
+    /// Used by the command and its descendants.
+    pub command_ns: u64,
+    /// Used by everyone else, or taken by a hypervisor.
+    pub others_ns: u64,
+    /// Not used.
+    pub idle_ns: u64,
+}
+
+impl CpuShares {
+    /// All CPUs' time in the interval.
+    #[must_use]
+    pub fn capacity_ns(self) -> u64 {
+        self.command_ns.saturating_add(self.others_ns).saturating_add(self.idle_ns)
+    }
+}
+
+/// Follows one command's use of the machine's CPUs.
+#[derive(Debug)]
+pub struct HostUsage {
+    procfs: PathBuf,
+    tick_ns: u64,
+    tree: ProcessTree,
+    group: Option<GroupClock>,
+    group_ns: u64,
+    first: Option<Look>,
+    last: Option<Look>,
+}
+
+/// One look at the machine.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    host: HostTicks,
+    command_ns: u64,
+}
+
+impl HostUsage {
+    /// Follows the process `root` with its descendants, or its control group if it has one of its own.
+    ///
+    /// Takes a first look: the interval of the first [`shares`](Self::shares) begins here.
+    #[must_use]
+    pub fn new(roots: &Roots, root: u32) -> Self {
+        let mut usage = Self {
+            procfs: roots.procfs.clone(),
+            tick_ns: 1_000_000_000 / rustix::param::clock_ticks_per_second().max(1),
+            tree: ProcessTree::new(root),
+            group: GroupClock::find(roots, root),
+            group_ns: 0,
+            first: None,
+            last: None,
+        };
+        usage.first = usage.look();
+        usage.last = usage.first;
+        usage
+    }
+
+    /// How the command is told apart: `cgroup v1`, `cgroup v2` or `process tree`.
+    #[must_use]
+    pub fn method(&self) -> &'static str {
+        match self.group {
+            Some(GroupClock::V1(_)) => "cgroup v1",
+            Some(GroupClock::V2(_)) => "cgroup v2",
+            None => "process tree",
+        }
+    }
+
+    /// Shares since the previous call; `None` when the machine's CPU time cannot be read.
+    ///
+    /// Clock ticks are coarse (10 ms): ask about once a second, and use [`since_start`](Self::since_start) for totals.
+    pub fn shares(&mut self) -> Option<CpuShares> {
+        let now = self.look()?;
+        let earlier = self.last.replace(now);
+        self.first = self.first.or(Some(now));
+        earlier.map(|earlier| self.between(earlier, now))
+    }
+
+    /// Shares since the start, as of the last call of [`shares`](Self::shares).
+    #[must_use]
+    pub fn since_start(&self) -> Option<CpuShares> {
+        Some(self.between(self.first?, self.last?))
+    }
+
+    /// Processes of the command at the last look, for sources that account by process id.
+    pub fn pids(&self) -> impl Iterator<Item = u32> {
+        self.tree.pids()
+    }
+
+    /// Takes over what `wait4` said of the root: exact where the process table is coarse or came too late.
+    pub fn root_exited(&mut self, exited: &Exited) {
+        self.tree.at_least(exited.cpu_ns / self.tick_ns);
+    }
+
+    fn look(&mut self) -> Option<Look> {
+        let host = HostTicks::parse(&fs::read_to_string(self.procfs.join("stat")).ok()?)?;
+        self.tree.observe(&processes(&self.procfs));
+        let command_ns = match &self.group {
+            Some(group) => {
+                // A group that is gone used no more than it had when last read.
+                self.group_ns = self.group_ns.max(group.nanoseconds().unwrap_or(0));
+                self.group_ns
+            }
+            None => self.tree.total().saturating_mul(self.tick_ns),
+        };
+        Some(Look { host, command_ns })
+    }
+
+    fn between(&self, earlier: Look, now: Look) -> CpuShares {
+        let host = now.host.since(earlier.host);
+        let busy_ns = host.busy.saturating_mul(self.tick_ns);
+        // The two clocks tick apart: by a tick or so the command may seem to have used more than the machine.
+        let command_ns = now.command_ns.saturating_sub(earlier.command_ns).min(busy_ns);
+        CpuShares {
+            command_ns,
+            others_ns: (busy_ns - command_ns).saturating_add(host.stolen.saturating_mul(self.tick_ns)),
+            idle_ns: host.idle.saturating_mul(self.tick_ns),
+        }
+    }
+}
+
+/// Every process that can be read. One that ends in between, or that `hidepid` hides, is simply not there.
+fn processes(procfs: &Path) -> Vec<ProcessStat> {
+    let Ok(entries) = fs::read_dir(procfs) else { return Vec::new() };
+    entries
+        .flatten()
+        .filter(|entry| entry.file_name().as_encoded_bytes().first().is_some_and(u8::is_ascii_digit))
+        // A name need not be UTF-8.
+        .filter_map(|entry| fs::read(entry.path().join("stat")).ok())
+        .filter_map(|bytes| ProcessStat::parse(&String::from_utf8_lossy(&bytes)))
+        .collect()
+}

@@ -1,0 +1,191 @@
+//! CPU time of a command and of everything it started, from repeated looks at the process table.
+//!
+//! Between two looks processes come and go. Three rules keep the sum whole:
+//! - a process is its pid *and* its start time, so that a reused pid never counts;
+//! - who was seen as a descendant once stays one, even after its parent died and init took it over;
+//! - time of a process that ended is found in its parent's waited-for children; what cannot be there (a parent that
+//!   does not wait, a process that init took over) is kept as it was last seen.
+//!
+//! What is missed: a process that starts, is orphaned and ends between two looks, and the time an orphan used after it
+//! was last seen. Such time counts as other processes', never twice.
+
+use std::collections::BTreeMap;
+
+use super::stat::{ProcessKey, ProcessStat};
+
+/// The running account of one tree.
+#[derive(Debug, Clone, Default)]
+pub struct ProcessTree {
+    root: u32,
+    root_key: Option<ProcessKey>,
+    members: BTreeMap<ProcessKey, ProcessStat>,
+    retired: u64,
+    total: u64,
+}
+
+impl ProcessTree {
+    /// An account of `root` and its descendants that has seen nothing yet.
+    #[must_use]
+    pub fn new(root: u32) -> Self {
+        Self { root, ..Self::default() }
+    }
+
+    /// CPU time of the tree so far, clock ticks; never falls.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// Members alive at the last look.
+    pub fn pids(&self) -> impl Iterator<Item = u32> {
+        self.members.keys().map(|key| key.pid)
+    }
+
+    /// Learns from another source (`wait4`) that the tree used at least this much, in clock ticks.
+    pub fn at_least(&mut self, ticks: u64) {
+        self.total = self.total.max(ticks);
+    }
+
+    /// Takes a look at all processes that can be read.
+    pub fn observe(&mut self, processes: &[ProcessStat]) {
+        if self.root_key.is_none() {
+            self.root_key = processes.iter().map(|p| p.key).find(|key| key.pid == self.root);
+        }
+        let living = self.living(processes);
+        self.retire(&living);
+        self.members = living;
+        let seen = self.members.values().fold(self.retired, |sum, p| sum.saturating_add(p.used()));
+        self.total = self.total.max(seen);
+    }
+
+    /// The root, those seen before, and all their descendants.
+    fn living(&self, processes: &[ProcessStat]) -> BTreeMap<ProcessKey, ProcessStat> {
+        let mut by_parent: BTreeMap<u32, Vec<&ProcessStat>> = BTreeMap::new();
+        for process in processes {
+            by_parent.entry(process.parent).or_default().push(process);
+        }
+        let mut found = BTreeMap::new();
+        let mut queue: Vec<&ProcessStat> =
+            processes.iter().filter(|p| self.members.contains_key(&p.key) || self.root_key == Some(p.key)).collect();
+        while let Some(process) = queue.pop() {
+            if found.insert(process.key, *process).is_none() {
+                queue.extend(by_parent.get(&process.key.pid).into_iter().flatten());
+            }
+        }
+        found
+    }
+
+    /// Keeps the time of members that ended, unless a living parent has it among its waited-for children.
+    fn retire(&mut self, living: &BTreeMap<ProcessKey, ProcessStat>) {
+        let pid_to_key: BTreeMap<u32, ProcessKey> = self.members.keys().map(|key| (key.pid, *key)).collect();
+        let ended: Vec<ProcessStat> = self.members.values().filter(|p| !living.contains_key(&p.key)).copied().collect();
+        let mut owed: BTreeMap<ProcessKey, u64> = BTreeMap::new();
+        for process in ended {
+            let last_seen = process.used();
+            match living_ancestor(process, &self.members, &pid_to_key, living) {
+                Some(ancestor) => {
+                    let owed = owed.entry(ancestor).or_default();
+                    *owed = owed.saturating_add(last_seen);
+                }
+                None => self.retired = self.retired.saturating_add(last_seen),
+            }
+        }
+        for (ancestor, ticks) in owed {
+            let before = self.members.get(&ancestor).map_or(0, |p| p.children);
+            let after = living.get(&ancestor).map_or(0, |p| p.children);
+            let missing = ticks.saturating_sub(after.saturating_sub(before));
+            self.retired = self.retired.saturating_add(missing);
+        }
+    }
+}
+
+/// The nearest ancestor in the tree that still lives: whoever waits up the chain ends with the time in its children.
+fn living_ancestor(
+    of: ProcessStat,
+    members: &BTreeMap<ProcessKey, ProcessStat>,
+    keys: &BTreeMap<u32, ProcessKey>,
+    living: &BTreeMap<ProcessKey, ProcessStat>,
+) -> Option<ProcessKey> {
+    let mut key = *keys.get(&of.parent)?;
+    // A chain is no longer than the tree; the limit also ends a circle in a table that makes no sense.
+    for _ in 0..members.len() {
+        if living.contains_key(&key) {
+            return Some(key);
+        }
+        key = *keys.get(&members.get(&key)?.parent)?;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn process(pid: u32, started: u64, parent: u32, own: u64, children: u64) -> ProcessStat {
+        ProcessStat { key: ProcessKey { pid, started }, parent, own, children }
+    }
+
+    #[test]
+    fn children_count_and_strangers_do_not() {
+        let mut tree = ProcessTree::new(10);
+        tree.observe(&[
+            process(10, 1, 5, 3, 0),
+            process(11, 2, 10, 4, 0),
+            process(12, 3, 11, 5, 0),
+            process(20, 4, 5, 99, 0),
+        ]);
+        assert_eq!(tree.total(), 12);
+        assert_eq!(tree.pids().collect::<Vec<_>>(), [10, 11, 12]);
+    }
+
+    #[test]
+    fn a_waited_for_child_is_counted_once() {
+        let mut tree = ProcessTree::new(10);
+        tree.observe(&[process(10, 1, 5, 3, 0), process(11, 2, 10, 4, 0)]);
+        // It used 2 more before it ended: 4 + 2 = 6 among the parent's children.
+        tree.observe(&[process(10, 1, 5, 3, 6)]);
+        assert_eq!(tree.total(), 9);
+        // Children never seen at all arrive the same way.
+        tree.observe(&[process(10, 1, 5, 3, 16)]);
+        assert_eq!(tree.total(), 19);
+    }
+
+    #[test]
+    fn a_child_nobody_waits_for_is_kept_as_last_seen() {
+        let mut tree = ProcessTree::new(10);
+        tree.observe(&[process(10, 1, 5, 3, 0), process(11, 2, 10, 4, 0)]);
+        tree.observe(&[process(10, 1, 5, 5, 0)]);
+        assert_eq!(tree.total(), 9);
+    }
+
+    #[test]
+    fn a_whole_branch_that_ends_is_counted_once() {
+        let mut tree = ProcessTree::new(10);
+        tree.observe(&[process(10, 1, 5, 1, 0), process(11, 2, 10, 2, 3), process(12, 3, 11, 4, 0)]);
+        tree.observe(&[process(10, 1, 5, 1, 9)]);
+        assert_eq!(tree.total(), 10);
+    }
+
+    #[test]
+    fn an_orphan_stays_a_member_until_it_ends() {
+        let mut tree = ProcessTree::new(10);
+        tree.observe(&[process(10, 1, 5, 1, 0), process(11, 2, 10, 2, 0), process(12, 3, 11, 4, 0)]);
+        // 11 ended and was waited for (2); init took 12, which worked on and has a child of its own.
+        tree.observe(&[process(10, 1, 5, 1, 2), process(12, 3, 1, 6, 0), process(13, 4, 12, 1, 0)]);
+        assert_eq!(tree.total(), 10);
+        // 12 and 13 end under init: kept as last seen.
+        tree.observe(&[process(10, 1, 5, 1, 2)]);
+        assert_eq!(tree.total(), 10);
+    }
+
+    #[test]
+    fn a_reused_pid_is_somebody_else() {
+        let mut tree = ProcessTree::new(10);
+        tree.observe(&[process(10, 1, 5, 1, 0), process(11, 2, 10, 4, 0)]);
+        tree.observe(&[process(10, 1, 5, 1, 4), process(11, 900, 5, 1_000, 0)]);
+        assert_eq!(tree.total(), 5);
+        // So is the root's own pid after the root has ended.
+        tree.observe(&[process(10, 950, 5, 1_000, 0)]);
+        assert_eq!(tree.total(), 5);
+    }
+}

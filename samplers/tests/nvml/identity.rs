@@ -1,0 +1,124 @@
+//! Who is who: UUIDs, visibility, MIG, superchips, order.
+
+use eco2_core::report::Status;
+use eco2_core::{Component, Fault, Kind};
+
+use crate::rig::Rig;
+
+const MIXED: &str = "[gpu 0]\nuuid=GPU-aaaa\nbus=0x40\n[gpu 1]\nuuid=GPU-bbbb\nbus=0x20\nmig=MIG-1111,MIG-2222";
+
+#[test]
+fn m26_only_what_the_program_sees_is_measured() {
+    for (devices, expected) in
+        [("0", "GPU-bbbb"), ("1", "GPU-aaaa"), ("GPU-aa", "GPU-aaaa"), ("MIG-2222", "GPU-bbbb"), ("MIG-GPU-bbbb/1/0", "GPU-bbbb")]
+    {
+        let mut rig = Rig::seen_by(MIXED, Some(devices));
+        let ids = rig.ids();
+        assert_eq!(ids, [expected.to_owned(), format!("{expected}/power")], "CUDA_VISIBLE_DEVICES={devices}");
+    }
+    let hidden = Rig::seen_by(MIXED, Some(""));
+    assert!(hidden.source.is_none());
+    assert_eq!(hidden.statuses[0].status, Status::Off);
+}
+
+#[test]
+fn m26_a_name_that_fits_no_gpu_is_said() {
+    let mut rig = Rig::seen_by(MIXED, Some("GPU-aaaa,GPU-zz"));
+    assert_eq!(rig.ids()[0], "GPU-aaaa");
+    assert_eq!(rig.statuses[0].status, Status::Degraded);
+    assert!(rig.statuses[0].reason.contains("GPU-zz"), "{}", rig.statuses[0].reason);
+}
+
+#[test]
+fn m26_mig_is_the_boards_energy_once() {
+    let mut rig = Rig::seen_by(MIXED, Some("MIG-1111,MIG-2222"));
+    assert_eq!(rig.ids(), ["GPU-bbbb", "GPU-bbbb/power"]);
+    let notes = rig.notes();
+    let note = notes.iter().find(|note| note.kind == "mig").expect("a note on MIG");
+    assert!(note.text.contains("2 MIG devices") && note.text.contains("MIG-2222"), "{}", note.text);
+    let mut shares = Vec::new();
+    rig.source().shares(&[1], &mut shares);
+    assert!(shares.is_empty(), "with MIG nobody knows who used what");
+}
+
+#[test]
+fn m27_a_module_holds_its_gpu_and_is_not_added_to_it() {
+    let mut rig = Rig::new("[gpu 0]\nuuid=GPU-gh\npower=300\nmodule=500\ncounter_is_module=yes");
+    let domains = rig.source().domains().to_vec();
+    let find = |id: &str| domains.iter().find(|domain| domain.id == id).unwrap_or_else(|| panic!("{id}"));
+    let (gpu, module) = (find("GPU-gh"), find("GPU-gh/module"));
+    assert_eq!((module.component, module.kind, module.parent.clone()), (Component::Other, Kind::Energy, None));
+    assert_eq!((gpu.component, gpu.kind), (Component::Gpu, Kind::Power), "the counter is the module's");
+    assert_eq!(gpu.parent.as_deref(), Some("GPU-gh/module"));
+    assert_eq!(rig.values(1, 1_000), [Ok(500_000)]);
+    assert_eq!(rig.values(0, 1_000 + 20), [Ok(300_000)]);
+}
+
+#[test]
+fn m27_scoped_counters_are_taken_where_they_differ() {
+    let mut rig = Rig::new("[gpu 0]\nuuid=GPU-gh\npower=300\nmodule=500\ncounter_is_module=yes\nscoped_energy=yes\nenergy_offset_mj=0");
+    // At time 0 both counters are equal, so that the scope cannot be trusted.
+    assert_eq!(rig.source().domains()[0].kind, Kind::Power);
+    rig.set_ms(1_000);
+    let mut later = eco2_samplers::nvml::discover_visible(&rig.roots, &Default::default()).source.unwrap();
+    let domains = later.domains().to_vec();
+    assert_eq!((domains[0].kind, domains[0].parent.as_deref()), (Kind::Energy, Some("GPU-gh/module")));
+    let mut batch = eco2_samplers::Batch::new(rig.clock.clone());
+    later.read(&mut batch);
+    let values: Vec<_> = batch.readings().iter().map(|(domain, reading)| (*domain, reading.value)).collect();
+    assert_eq!(values, [(0, Ok(300_000)), (1, Ok(300_000)), (2, Ok(500_000))]);
+}
+
+#[test]
+fn m27_a_module_alone_stands_for_itself() {
+    let mut rig = Rig::new("[gpu 0]\nuuid=GPU-gh\nmodule=500\nenergy=off\nfail=instant:3,samples:3,power:3");
+    let domains = rig.source().domains().to_vec();
+    assert_eq!(domains.len(), 1);
+    assert_eq!((domains[0].id.as_str(), domains[0].component), ("GPU-gh/module", Component::Other));
+    assert_eq!((domains[0].parent.clone(), domains[0].kind), (None, Kind::Power));
+    assert_eq!(rig.values(0, 1_000), [Ok(500_000)]);
+}
+
+#[test]
+fn m25_every_state_of_a_gpu_is_told_apart() {
+    let script = "[gpu 0]\nfail=energy:3@1000\n[gpu 1]\nlost_ms=1000\n[gpu 2]\nfail=energy:4@1000\n[gpu 3]\nna=energy@1000";
+    let mut rig = Rig::new(script);
+    let healthy = rig.at_ms(900);
+    assert!(healthy.iter().all(|(_, reading)| reading.value.is_ok()));
+    let readings = rig.at_ms(1_000);
+    let of = |gpu: usize| readings.iter().find(|(domain, _)| *domain == 2 * gpu).unwrap().1.value;
+    let states = [of(0), of(1), of(2), of(3)];
+    assert_eq!(states, [Fault::Unsupported, Fault::Lost, Fault::Denied, Fault::NotAvailable].map(Err));
+}
+
+#[test]
+fn m25_gauges_leave_out_what_is_not_available() {
+    let mut rig = Rig::new("[gpu 0]\nna=temperature,memory\nutilization=30\nthrottle=0x4\nlimit=650");
+    rig.at_ms(1_000);
+    let mut gauges = Vec::new();
+    rig.source().gauges(&mut gauges);
+    let told: Vec<_> = gauges.iter().map(|gauge| (gauge.name.as_str(), gauge.unit.as_str(), gauge.value)).collect();
+    assert_eq!(
+        told,
+        [("utilization", "1", 0.3), ("sm_clock", "Hz", 1.98e9), ("power_limit", "W", 650.0), ("throttle_reasons", "bits", 4.0)]
+    );
+}
+
+#[test]
+fn shares_split_a_gpu_between_the_command_and_others() {
+    let mut rig = Rig::new("[gpu 0]\nprocess=self:60,4000000:30\n[gpu 1]\nutilization=0");
+    rig.at_ms(1_000);
+    let mut shares = Vec::new();
+    rig.source().shares(&[std::process::id()], &mut shares);
+    assert_eq!(shares, [(0, 0.6, 0.3), (2, 0.0, 0.0)], "an idle GPU was used by nobody");
+    shares.clear();
+    rig.source().shares(&[std::process::id()], &mut shares);
+    assert_eq!(shares, [(2, 0.0, 0.0)], "no new sample of a busy GPU: not known");
+}
+
+#[test]
+fn d04_a_name_that_cannot_be_read_costs_no_energy() {
+    let mut rig = Rig::new("[gpu 0]\nfail=name:999,pci:999,arch:999");
+    assert_eq!(rig.source().domains()[0].name, "NVIDIA GPU");
+    assert_eq!(rig.values(0, 1_000), [Ok(100_000)]);
+}

@@ -1,0 +1,45 @@
+# Gates: named checks that are all run, timed and counted, whatever becomes of the ones before.
+# shellcheck shell=bash
+
+GATES_LOG=()
+PASSED=0
+FAILED=0
+SKIPPED=0
+
+# gate NAME COMMAND [ARGUMENT...]: runs the command in a subshell that stops at its first error.
+gate() {
+    local name=$1 start=$SECONDS code verdict
+    shift
+    printf '\n=== %s\n' "$name"
+    rm -f "$SCRATCH/reason"
+    set +e
+    (
+        set -e
+        "$@"
+    )
+    code=$?
+    set -e
+    if ((code == 0)); then
+        verdict=passed PASSED=$((PASSED + 1))
+    elif ((code == 77)) && [[ -f $SCRATCH/reason ]]; then
+        verdict="skipped: $(<"$SCRATCH/reason")" SKIPPED=$((SKIPPED + 1))
+    else
+        verdict="FAILED (exit code $code)" FAILED=$((FAILED + 1))
+    fi
+    GATES_LOG+=("$(printf '%5d s  %-22s %s' $((SECONDS - start)) "$name" "$verdict")")
+    printf -- '--- %s: %s, %d s\n' "$name" "$verdict" $((SECONDS - start))
+}
+
+# skip REASON: ends the gate it is called in as neither passed nor failed.
+skip() {
+    printf '%s\n' "$1" >"$SCRATCH/reason"
+    exit 77
+}
+
+# gates_summary: prints one line a gate and the counts; fails if a gate failed.
+gates_summary() {
+    printf '\n=== summary\n'
+    printf '%s\n' "${GATES_LOG[@]}"
+    printf 'gates: %d passed, %d failed, %d skipped in %d s\n' "$PASSED" "$FAILED" "$SKIPPED" "$SECONDS"
+    ((FAILED == 0))
+}

@@ -1,0 +1,62 @@
+# Setup: brings a bare Debian machine with Rust to where the gates can run; without rights it says what is missing.
+# shellcheck shell=bash
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# as_root COMMAND...: runs as root, without asking for a password.
+as_root() {
+    if ((EUID == 0)); then "$@"; elif have sudo; then sudo -n "$@"; else return 1; fi
+}
+
+# install_missing COMMAND=PACKAGE...: installs the Debian packages of the commands that are not there.
+install_missing() {
+    local pair packages=()
+    for pair in "$@"; do
+        have "${pair%%=*}" || packages+=("${pair#*=}")
+    done
+    ((${#packages[@]})) || return 0
+    echo "setup: installing ${packages[*]}"
+    if ! have apt-get || ! as_root true 2>/dev/null; then
+        echo "setup: no apt-get or no rights; gates that need ${packages[*]} will be skipped or fail" >&2
+    elif ! { as_root apt-get update -qq && as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -qq --no-install-recommends "${packages[@]}"; } >"$SCRATCH/apt.log" 2>&1; then
+        echo "setup: apt-get failed:" >&2
+        tail -n 5 "$SCRATCH/apt.log" >&2
+    fi
+}
+
+# rust_component COMPONENT COMMAND...: adds a component of the toolchain if its command does not run.
+rust_component() {
+    local component=$1
+    shift
+    if "$@" >/dev/null 2>&1; then return 0; fi
+    echo "setup: adding $component"
+    if ! have rustup || ! rustup component add "$component"; then
+        echo "setup: $component is missing and could not be added" >&2
+    fi
+}
+
+# fetch: downloads the locked crates, so that later gates do not depend on the network.
+fetch() {
+    local try
+    for try in 1 2 3; do
+        if cargo fetch --locked --quiet; then return 0; fi
+        echo "setup: cargo fetch failed (try $try of 3)" >&2
+        sleep "$try"
+    done
+}
+
+setup() {
+    if ! have cargo && [[ -f $HOME/.cargo/env ]]; then
+        # shellcheck source=/dev/null
+        source "$HOME/.cargo/env"
+    fi
+    have cargo || {
+        echo "setup: cargo is missing: install Rust $(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) from https://rustup.rs" >&2
+        exit 1
+    }
+    install_missing cc=gcc ld=binutils python3=python3 git=git "$@"
+    rust_component rustfmt cargo fmt --version
+    rust_component clippy cargo clippy --version
+    fetch
+}
