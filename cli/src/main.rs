@@ -1,2 +1,44 @@
-//! eco2.
-fn main() {}
+//! `eco2`: measure what a command costs in energy and carbon, and look at what was measured.
+//!
+//! This crate is a skin: it parses flags, forwards signals, and writes to the terminal. What is measured, computed and
+//! rendered comes from the libraries. Every command returns an exit code; nothing else decides one.
+
+#![forbid(unsafe_code)]
+
+mod args;
+mod demo;
+mod doctor;
+mod failure;
+mod grid;
+mod out;
+mod replay;
+mod report;
+mod run;
+mod settings;
+mod sink;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use args::Command;
+
+fn main() -> ExitCode {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let code = match args::parse(&words) {
+        Ok(Command::Run(run)) => run::run(&run),
+        Ok(other) => failure::code(perform(&other)),
+        Err(refusal) => failure::refused(&refusal, &words),
+    };
+    ExitCode::from(code)
+}
+
+fn perform(command: &Command) -> anyhow::Result<u8> {
+    match command {
+        Command::Run(run) => Ok(run::run(run)),
+        Command::Demo(demo) => demo::demo(demo),
+        Command::Doctor(doctor) => doctor::doctor(doctor),
+        Command::Replay(replay) => replay::replay(replay),
+        Command::Report(report) => report::report(report),
+        Command::Grid(grid) => grid::grid(grid),
+    }
+}

@@ -1,5 +1,7 @@
 //! The truth lies within the bounds: random loads, update periods, jitters, poll times, wraps, failures and resets.
 
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
 mod sim;
 
 use eco2_core::{Domain, Ledger, Mark, Reading, Track};

@@ -1,5 +1,6 @@
 //! The timeline and the event rings from outside: known answers, and threads that do their worst.
 #![cfg(not(loom))]
+#![expect(clippy::unwrap_used, reason = "a test whose set-up fails has failed")]
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -145,6 +146,15 @@ fn a_total_without_a_part_says_so() {
     assert_eq!((sum.edge_ns, sum.uj, sum.slope_q28), (3, 10, 1 << 28));
     assert_eq!(sum.flags, DomainPoint::PARTIAL | DomainPoint::ESTIMATED);
     assert!(!DomainPoint::sum(&[DomainPoint::default()], 3).is_known());
+}
+
+#[test]
+fn a_snapshot_that_grows_gains_missing_domains() {
+    let mut snapshot = telltale(3, 4);
+    snapshot.set_len(1);
+    snapshot.set_len(MAX_DOMAINS + 1);
+    assert_eq!(snapshot.points().len(), MAX_DOMAINS);
+    assert_eq!(snapshot.points().iter().filter(|point| point.is_known()).count(), 1);
 }
 
 #[test]

@@ -1,4 +1,44 @@
+//! A run log may hold anything: as it is, and as frames whose checksums are right, which random bytes never are.
 #![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    std::hint::black_box(data.len());
+
+use std::path::Path;
+
+use eco2_report::parse_log;
+use libfuzzer_sys::fuzz_target;
+
+/// Bytes in front of a frame's payload: magic, kind, version, two zeros, length, checksum.
+const HEAD_BYTES: usize = 16;
+
+fuzz_target!(|data: &[u8]| {
+    read(data);
+    read(&sealed(data));
 });
+
+fn read(bytes: &[u8]) {
+    if let Ok(log) = parse_log(bytes, Path::new("fuzzed")) {
+        let _ = (log.report(), log.readings().count(), log.history());
+    }
+}
+
+/// The same frames with length and checksum put right; each is taken to reach to the next magic.
+fn sealed(data: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(data.len() + HEAD_BYTES);
+    let mut rest = data;
+    while let Some(start) = rest.windows(4).position(|window| window == b"eco2") {
+        let frame = &rest[start..];
+        let end = frame.windows(4).skip(4).position(|window| window == b"eco2").map_or(frame.len(), |at| at + 4);
+        if let Some(payload) = frame[..end].get(HEAD_BYTES..) {
+            let mut head = [frame[4], 1, 0, 0, 0, 0, 0, 0];
+            head[4..].copy_from_slice(&(payload.len() as u32).to_le_bytes());
+            let mut checksum = crc32fast::Hasher::new();
+            checksum.update(&head);
+            checksum.update(payload);
+            out.extend_from_slice(b"eco2");
+            out.extend_from_slice(&head);
+            out.extend_from_slice(&checksum.finalize().to_le_bytes());
+            out.extend_from_slice(payload);
+        }
+        rest = &frame[end..];
+    }
+    out
+}

@@ -19,11 +19,14 @@ pub enum Error {
     #[error(transparent)]
     Range(#[from] eco2_grid::RangeError),
     /// The list of sources names one that does not exist.
-    #[error("{0}")]
-    Sources(String),
+    #[error(transparent)]
+    Sources(#[from] eco2_samplers::discover::UnknownSource),
+    /// More domains than a timeline holds.
+    #[error(transparent)]
+    Domains(#[from] eco2_core::TooManyDomains),
     /// The sampling thread could not be started.
-    #[error("the sampling thread could not be started")]
-    Thread(#[source] io::Error),
+    #[error(transparent)]
+    Thread(#[from] eco2_samplers::StartError),
     /// A file could not be written.
     #[error("{path}: cannot be written; choose another place or check its permissions", path = path.display())]
     Write {

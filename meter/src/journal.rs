@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use eco2_core::report::{EventRecord, Report};
 use eco2_core::{Domain, Gauge, Reading};
-use eco2_report::TraceWriter;
-use eco2_report::log::{LogEncoder, LogMeta, LogStatus, LogWriter};
+use eco2_report::{LogEncoder, LogMeta, LogStatus, LogWriter, TraceWriter};
 
 use crate::Error;
 

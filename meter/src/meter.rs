@@ -8,10 +8,9 @@ use std::time::Duration;
 
 use eco2_core::report::{Report, SelfCost, Span as SpanTotal, Work};
 use eco2_core::{DomainPoint, Energies, EventPool, NameId, Spent, TimelineReader};
-use eco2_samplers::sampler::{Cost, Sampler};
 use eco2_samplers::tsc::HotClock;
 use eco2_samplers::usage::Exited;
-use eco2_samplers::{Birthplace, Roots, Source, clock, host};
+use eco2_samplers::{Birthplace, Cost, Roots, Sampler, Source, clock, host};
 
 use crate::assemble::{self, Ending};
 use crate::engine::Engine;
@@ -132,7 +131,7 @@ impl Meter {
         let facts = open::facts(&options, command, &found, pricing);
         let mut sources = own;
         sources.append(&mut found.sources);
-        let started = open::start(sources, facts, &options)?;
+        let started = open::start(sources, std::mem::take(&mut found.cpus), facts, &options)?;
         Ok(Self {
             // Relaxed: only uniqueness matters.
             id: METERS.fetch_add(1, Ordering::Relaxed),
@@ -298,7 +297,7 @@ impl Meter {
         let Some(sampler) = lock(&self.sampler).take() else { return self.snapshot() };
         self.engine().ending_at_ns = Some(end_ns);
         let wait_ns = if hurried { 0 } else { self.patience_ns() };
-        let cost = sampler.stop(end_ns.saturating_add(wait_ns));
+        let cost = sampler.stop(wait_ns).cost;
         let mut engine = self.engine();
         engine.drain();
         engine.sharing.look();

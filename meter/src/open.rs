@@ -6,12 +6,13 @@ use std::sync::{Arc, Condvar, Mutex};
 use eco2_core::{Domain, EventPool, Gauge, Reading, Timeline};
 use eco2_samplers::clock::{self, Clock};
 use eco2_samplers::discover::{self, Discovery, Selection};
-use eco2_samplers::sampler::{self, Sampler};
+use eco2_samplers::host_gauges::HostGauges;
+use eco2_samplers::model::ModelOptions;
 use eco2_samplers::tsc::HotClock;
-use eco2_samplers::{Note, Roots, Sink, Source, host};
+use eco2_samplers::{self as samplers, Note, Roots, Sampler, Sink, Source, host};
 use jiff::Timestamp;
 
-use eco2_report::log::LogMeta;
+use eco2_report::LogMeta;
 
 use crate::assemble::Facts;
 use crate::engine::Engine;
@@ -43,10 +44,13 @@ pub(crate) struct Started {
 pub(crate) fn find(options: &Options) -> Result<Discovery, Error> {
     let roots = roots(options);
     let selection = match &options.sources {
-        Some(names) => Selection::parse(&names.join(",")).map_err(|unknown| Error::Sources(unknown.to_string()))?,
+        Some(names) => Selection::parse(&names.join(","))?,
         None => Selection::default(),
     };
-    Ok(discover::discover(&roots, &selection, options.estimate))
+    let model = ModelOptions { enabled: options.estimate, gpu_watts: options.gpu_watts, ..ModelOptions::default() };
+    let mut found = discover::discover(&roots, &selection, &model);
+    found.sources.push(Box::new(HostGauges::new(&roots)));
+    Ok(found)
 }
 
 pub(crate) fn roots(options: &Options) -> Roots {
@@ -56,7 +60,7 @@ pub(crate) fn roots(options: &Options) -> Roots {
 /// Everything about the run that is known before it begins.
 pub(crate) fn facts(options: &Options, command: Vec<String>, found: &Discovery, pricing: Pricing) -> Facts {
     let roots = roots(options);
-    let surroundings = labels::find(std::env::vars_os(), &roots);
+    let surroundings = labels::find(std::env::vars_os(), &labels::Roots { procfs: roots.procfs.clone(), ..labels::Roots::default() });
     let started = Timestamp::now();
     let name = options.name.clone().or_else(|| named_after(&command)).unwrap_or_else(|| "run".to_owned());
     let command = if options.redact { redacted(&command) } else { command };
@@ -85,12 +89,16 @@ fn redacted(command: &[String]) -> Vec<String> {
 }
 
 /// Starts the sampling thread and waits until every source has been read once.
-pub(crate) fn start(sources: Vec<Box<dyn Source>>, facts: Facts, options: &Options) -> Result<Started, Error> {
+pub(crate) fn start(
+    sources: Vec<Box<dyn Source>>,
+    cpus: Vec<usize>,
+    facts: Facts,
+    options: &Options,
+) -> Result<Started, Error> {
     let roots = roots(options);
     let domains: usize = sources.iter().map(|source| source.domains().len()).sum();
     let capacity = (domains + SPARE_DOMAINS).min(eco2_core::MAX_DOMAINS);
-    let Timeline { writer, reader } =
-        Timeline::new(capacity, SLOTS).map_err(|error| Error::Sources(error.to_string()))?;
+    let Timeline { writer, reader } = Timeline::new(capacity, SLOTS)?;
     let clock = HotClock::new(Clock::Monotonic, &roots);
     let (pool, rings) = EventPool::new(RINGS, RING_EVENTS);
     let log = log_path(options, &facts);
@@ -103,14 +111,17 @@ pub(crate) fn start(sources: Vec<Box<dyn Source>>, facts: Facts, options: &Optio
     engine.sharing.follow(&roots, std::process::id());
     let shared = Arc::new(Shared { engine: Mutex::new(engine), begun: Condvar::new() });
     let sink = Box::new(Feed(Arc::clone(&shared)));
-    let settings = sampler::Options { interval_ns: interval_ns(options), clock: clock.clone(), roots, ..sampler::Options::default() };
-    let sampler = Sampler::start(sources, sink, settings).map_err(Error::Thread)?;
+    let sampler = Sampler::start(sources, sink, settings(options, &clock, cpus))?;
     shared.wait_begun();
     Ok(Started { clock, pool, reader, shared, sampler, log })
 }
 
-fn interval_ns(options: &Options) -> Option<u64> {
-    options.interval.map(|interval| u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX))
+fn settings(options: &Options, clock: &HotClock, cpus: Vec<usize>) -> samplers::Options {
+    let mut settings = samplers::Options { hot: Some(clock.clone()), cpus, ..samplers::Options::default() };
+    if let Some(interval) = options.interval {
+        settings.interval_ns = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
+    }
+    settings
 }
 
 fn log_path(options: &Options, facts: &Facts) -> Option<PathBuf> {

@@ -22,8 +22,7 @@ impl Pricing {
         let intensity = match (options.intensity, &options.zone) {
             (Some(g_per_kwh), _) => eco2_grid::constant(g_per_kwh)?,
             (None, Some(zone)) if options.origin("zone").is_file() => {
-                let found = eco2_grid::lookup(zone)?;
-                Intensity { zone_source: found.zone_source.from_config(), ..found }
+                eco2_grid::lookup(zone)?.from_config()
             }
             (None, Some(zone)) => eco2_grid::lookup(zone)?,
             (None, None) => eco2_grid::world(),

@@ -3,7 +3,7 @@
 use eco2_core::report::{Host, Report, Run, SelfCost, State, Status, Tool, Work};
 use eco2_core::report::{SCHEMA, SourceStatus};
 use eco2_core::{Ledger, Mark, NameId};
-use eco2_report::trace::{Trace, TraceSpan};
+use eco2_report::{Trace, TraceSpan};
 use jiff::Timestamp;
 
 use crate::Error;

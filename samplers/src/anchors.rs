@@ -3,8 +3,8 @@
 //! An [`Anchor`] is one look at both clocks. Between two anchors time is interpolated, so an event that lies before
 //! the newest anchor costs no assumption on the counter's frequency. The error that comes with each result is
 //! measured: the anchors' half widths plus the residual, which is how far the newer anchor lies from where the
-//! interval before it pointed. It covers one change of rate in an interval (the kernel disciplines its clock by
-//! changing its rate), not several that cancel within one.
+//! interval before it pointed, plus what the anchors' widths may hide of that. It covers one change of rate in an
+//! interval (the kernel disciplines its clock by changing its rate), not several that cancel within one.
 
 /// One look at both clocks: the counter was read between two looks at the monotonic clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct Anchor {
 
 /// How many anchors are kept; older ones are thinned, and what thinning costs is added to their error.
 const KEPT: usize = 512;
+/// The newest, which thinning leaves alone: event rings are drained within these.
+const NEWEST: usize = 32;
 /// A jump beyond an eighth of the interval and this much is no discipline of a clock: the counter is given up.
 const JUMP_NS: u64 = 100_000;
 
@@ -69,10 +71,11 @@ impl Anchors {
         if at.tsc <= last.at.tsc || at.mono_ns <= last.at.mono_ns {
             return self.give_up(at.mono_ns);
         }
-        let residual_ns = self.residual(at);
+        let (residual_ns, hidden_ns) = self.residual(at);
         if residual_ns > (at.mono_ns - last.at.mono_ns) / 8 + JUMP_NS {
             return self.give_up(at.mono_ns);
         }
+        let residual_ns = residual_ns + hidden_ns;
         if self.points.len() == KEPT {
             self.thin();
         }
@@ -114,16 +117,21 @@ impl Anchors {
         (ahead, interval_error(before_last, last) + u64::try_from(slope_error).unwrap_or(u64::MAX / 2))
     }
 
-    /// Distance of `at` from where the last interval points; 0 while there is none.
-    fn residual(&self, at: Anchor) -> u64 {
-        let [.., a, b] = self.points.as_slice() else { return 0 };
-        on_line(a.at, b.at, at.tsc).abs_diff(at.mono_ns)
+    /// Distance of `at` from where the last interval points, and how much more the anchors' widths may hide: those of
+    /// this interval's ends, and those of the last one's as its slope carries them here. 0 while there is none.
+    fn residual(&self, at: Anchor) -> (u64, u64) {
+        let [.., a, b] = self.points.as_slice() else { return (0, 0) };
+        let length_ns = u128::from(at.mono_ns.saturating_sub(b.at.mono_ns));
+        let before_ns = u128::from(b.at.mono_ns.saturating_sub(a.at.mono_ns)).max(1);
+        let carried = u128::from(a.at.half_width_ns + b.at.half_width_ns) * length_ns / before_ns;
+        let hidden_ns = at.half_width_ns + b.at.half_width_ns + u64::try_from(carried).unwrap_or(u64::MAX / 4);
+        (on_line(a.at, b.at, at.tsc).abs_diff(at.mono_ns), hidden_ns)
     }
 
-    /// Drops every second anchor of the older half; the interval that remains takes over the larger error of the two
+    /// Drops every second anchor but the newest few, so that what is kept is spread evenly over the run; the interval that remains takes over the larger error of the two
     /// and the dropped anchor's distance from it, which is the most that the two lines differ.
     fn thin(&mut self) {
-        let old = KEPT / 2;
+        let old = KEPT - NEWEST;
         for pair in 0..old / 2 {
             let (Some(&a), Some(&dropped), Some(&b)) =
                 (self.points.get(2 * pair), self.points.get(2 * pair + 1), self.points.get(2 * pair + 2))

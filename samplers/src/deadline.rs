@@ -99,7 +99,8 @@ impl Deadline {
         })
     }
 
-    fn collect(&mut self, batch: &mut Batch) {
+    /// Hands over what was finished since, without asking for more.
+    pub(crate) fn collect(&mut self, batch: &mut Batch) {
         match self.answers.try_recv() {
             Ok(answer) => self.take(answer, batch),
             Err(TryRecvError::Empty) => self.check_deadline(batch),

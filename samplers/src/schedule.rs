@@ -136,7 +136,8 @@ impl Schedule {
 
     /// The tick of [`Schedule::next_ns`] began at `now_ns`; whole intervals of lateness count as missed ticks.
     pub fn wake(&mut self, now_ns: u64) {
-        self.missed += now_ns.saturating_sub(self.next_ns()) / self.interval_ns;
+        let shortest = self.lanes.iter().filter(|lane| !lane.closed).map(|lane| lane.interval_ns).min();
+        self.missed += now_ns.saturating_sub(self.next_ns()) / shortest.unwrap_or(self.interval_ns);
         self.ticked_ns = now_ns;
     }
 

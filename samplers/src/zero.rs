@@ -81,7 +81,9 @@ mod tests {
 
     const S: u64 = 1_000_000_000;
 
-    fn admit(guard: &mut ZeroGuard, at_ns: u64, value: Result<u64, Fault>) -> (Vec<(u64, Result<u64, Fault>)>, bool) {
+    type Handed = Vec<(u64, Result<u64, Fault>)>;
+
+    fn admit(guard: &mut ZeroGuard, at_ns: u64, value: Result<u64, Fault>) -> (Handed, bool) {
         let mut batch = Batch::default();
         let verdict = guard.admit(0, Reading { before_ns: at_ns, after_ns: at_ns, value }, &mut batch);
         (batch.readings().iter().map(|(_, r)| (r.before_ns, r.value)).collect(), verdict)

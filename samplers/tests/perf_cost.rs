@@ -11,7 +11,7 @@ use perf_event::{Builder, Counter};
 use perf_event_open_sys::bindings;
 
 const EVENTS: usize = 4;
-const READS: usize = 20_000;
+const READS: usize = 5_000;
 const ROUNDS: usize = 9;
 
 fn builder(kind: u32, format: u32) -> Builder<'static> {

@@ -179,6 +179,18 @@ fn f47_a_command_never_used_more_than_the_machine_was_busy() {
 }
 
 #[test]
+fn f47_orphans_that_no_look_saw_come_to_a_subreaper() {
+    let machine = Machine::new();
+    machine.process(10, std::process::id(), 100, 0, 0);
+    let mut usage = HostUsage::new(&machine.roots(), 10);
+    usage.follow_orphans().unwrap();
+    // A daemon: its parent, a child of the command, ended at once.
+    machine.process(12, std::process::id(), 120, 25, 0);
+    machine.host(40, 0, 1_000);
+    assert_eq!(usage.shares(), Some(shares(25, 15, 0)));
+}
+
+#[test]
 fn f47_a_machine_that_hides_its_cpu_time_has_no_shares() {
     let machine = Machine::new();
     machine.write("proc/stat", "cpu  0 0 0 0 0 0 0 0 0 0\n");

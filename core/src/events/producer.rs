@@ -21,6 +21,11 @@ const LOST: u64 = 1 << 32;
 ///
 /// Ids are the caller's, any `u32`. `ticks` are TSC ticks if `tsc`, else monotonic nanoseconds. Dropping it gives the
 /// ring back; spans that are still open then never end.
+///
+/// ```compile_fail
+/// fn shared<T: Sync>() {}
+/// shared::<eco2_core::Producer>();
+/// ```
 #[derive(Debug)]
 pub struct Producer {
     lane: Arc<Lane>,

@@ -150,10 +150,14 @@ impl Snapshot {
         &mut self.points[..self.len.min(MAX_DOMAINS)]
     }
 
-    /// Sets the number of domains, at most [`MAX_DOMAINS`]; new ones hold whatever stood there, at first missing.
+    /// Sets the number of domains, at most [`MAX_DOMAINS`]; new ones are missing.
     #[inline]
     pub fn set_len(&mut self, len: usize) {
-        self.len = len.min(MAX_DOMAINS);
+        let (before, len) = (self.len.min(MAX_DOMAINS), len.min(MAX_DOMAINS));
+        if before < len {
+            self.points[before..len].fill(DomainPoint::default());
+        }
+        self.len = len;
     }
 
     /// The monotonic time at a TSC value read after this snapshot was taken; `None` while the TSC is not in use.

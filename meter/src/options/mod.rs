@@ -91,7 +91,8 @@ pub struct Options {
     pub gpu_watts: Option<f64>,
     /// Limits and prices.
     pub budget: Budget,
-    origins: BTreeMap<String, Origin>,
+    /// Where each value came from, by name; empty for options set in code.
+    pub origins: BTreeMap<String, Origin>,
 }
 
 /// Whether and where the run log is kept.

@@ -123,8 +123,14 @@ impl LogContents {
             Some(FrameKind::Gauges) => json(frame.payload).and_then(|found| self.take_gauges(found)),
             Some(FrameKind::Event) => json(frame.payload).map(|event| self.events.push(event)),
             // Only the last of each is read: a long run has thousands of checkpoints.
-            Some(FrameKind::Checkpoint) => Some(reports.checkpoint = Some(frame.payload)),
-            Some(FrameKind::Final) => Some(reports.last = Some(frame.payload)),
+            Some(FrameKind::Checkpoint) => {
+                reports.checkpoint = Some(frame.payload);
+                Some(())
+            }
+            Some(FrameKind::Final) => {
+                reports.last = Some(frame.payload);
+                Some(())
+            }
             None => None,
         };
         self.unknown_frames += u64::from(understood.is_none());

@@ -63,7 +63,7 @@ impl Spelling {
         let place = place(value, low, high);
         let shown = grouped(value, place);
         if low >= high {
-            return format!("{shown} {unit}{what}");
+            return format!("{} {unit}{what}", trimmed(&shown));
         }
         let dash = if self.ascii { "-" } else { "–" };
         format!("{shown} {unit}{what}  [{} {dash} {}]", down(low, place), up(high, place))
@@ -100,6 +100,11 @@ impl Spelling {
     pub(super) fn dot(self) -> &'static str {
         if self.ascii { ", " } else { " · " }
     }
+}
+
+/// An exact figure without the zeros behind its last digit.
+fn trimmed(text: &str) -> &str {
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
 }
 
 /// A part in percent: `66 %`, `0.03 %`.
@@ -158,7 +163,6 @@ fn written(steps: f64, place: i32) -> String {
     let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
     let mut out = String::new();
     for (at, digit) in whole.chars().enumerate() {
-        // No group in four digits or fewer of a small number reads worse than one: 1 234.
         if at > 0 && (whole.len() - at).is_multiple_of(3) && !out.ends_with('-') {
             out.push(' ');
         }
@@ -182,9 +186,9 @@ mod tests {
         assert_eq!(energy(1_234_400_000, 1_200_000_000, Some(1_270_000_000)), "1 234 J  [1 200 – 1 270]");
         assert_eq!(energy(1_234_400_000, 800_000_000, Some(1_900_000_000)), "1 230 J  [800 – 1 900]");
         assert_eq!(energy(1_234_567_890, 1_234_567_000, Some(1_234_569_000)), "1 234.57 J  [1 234.56 – 1 234.57]");
-        assert_eq!(energy(5_000_000, 5_000_000, Some(5_000_000)), "5.00000 J");
+        assert_eq!(energy(5_000_000, 5_000_000, Some(5_000_000)), "5 J");
         assert_eq!(energy(1_234_400_000, 1_200_000_000, None), "at least 1 200 J (estimate 1 230 J)");
-        assert_eq!(energy(0, 0, Some(0)), "0.00000 J");
+        assert_eq!(energy(0, 0, Some(0)), "0 J");
     }
 
     #[test]

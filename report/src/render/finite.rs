@@ -2,38 +2,44 @@
 
 use std::borrow::Cow;
 
-use eco2_core::report::{Carbon, Device, EventRecord, Report};
+use eco2_core::report::{Carbon, Device, EventRecord, Report, Work};
 
 /// The report itself, or a copy without the figures that are not finite and with an event that says so.
 pub(crate) fn finite(report: &Report) -> Cow<'_, Report> {
-    let mut copy = report.clone();
     let mut dropped = Vec::new();
-    clean_top(&mut copy, &mut dropped);
-    for device in &mut copy.devices {
-        clean_device(device, &mut dropped);
+    // Spans, most of a large report, hold integers only: they are not copied to look.
+    let mut pue = report.energy.pue;
+    let (mut work, mut carbon, mut devices) = (report.work.clone(), report.carbon.clone(), report.devices.clone());
+    if !keep(pue, || "energy.pue".into(), &mut dropped) {
+        pue = 1.0;
     }
+    clean_work(&mut work, &mut dropped);
+    clean_carbon(&mut carbon, &mut dropped);
+    devices.iter_mut().for_each(|device| clean_device(device, &mut dropped));
     if dropped.is_empty() {
         return Cow::Borrowed(report);
     }
     let text = format!("left out because it was not a finite number: {}", dropped.join(", "));
+    let mut copy = Report { work, carbon, devices, ..report.clone() };
+    copy.energy.pue = pue;
     copy.events.push(EventRecord { at: copy.run.duration_ns, kind: "not-finite".into(), device: String::new(), text });
     Cow::Owned(copy)
 }
 
-fn clean_top(report: &mut Report, dropped: &mut Vec<String>) {
-    option(&mut report.work.loss, "work.loss", dropped);
-    report.work.extra.retain(|name, value| keep(*value, || format!("work.extra.{name}"), dropped));
-    if !keep(report.energy.pue, || "energy.pue".into(), dropped) {
-        report.energy.pue = 1.0;
-    }
-    let Some(carbon) = &mut report.carbon else { return };
+fn clean_work(work: &mut Work, dropped: &mut Vec<String>) {
+    option(&mut work.loss, "work.loss", dropped);
+    work.extra.retain(|name, value| keep(*value, || format!("work.extra.{name}"), dropped));
+}
+
+fn clean_carbon(priced: &mut Option<Carbon>, dropped: &mut Vec<String>) {
+    let Some(carbon) = priced else { return };
     option(&mut carbon.high, "carbon.high", dropped);
     option(&mut carbon.embodied, "carbon.embodied", dropped);
     option(&mut carbon.sci, "carbon.sci", dropped);
     option(&mut carbon.cost, "carbon.cost", dropped);
     if !needed(carbon).all(f64::is_finite) {
         dropped.push("carbon".into());
-        report.carbon = None;
+        *priced = None;
     }
 }
 

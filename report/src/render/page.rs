@@ -30,7 +30,7 @@ pub(super) enum Tone {
 }
 
 /// Width of the labels.
-const LABEL: usize = 10;
+const LABEL: usize = 12;
 /// What stands in front of every line of a run whose figures were generated.
 const SYNTHETIC: &str = "SYNTHETIC ";
 

@@ -48,7 +48,7 @@ fn head(report: &Report, page: &mut Page) {
         page.row("Command", Tone::Normal, &run.command.join(" "));
     }
     if run.state == State::Provisional {
-        page.row("PROVISIONAL", Tone::Warning, " the run has not ended, or was killed: figures may still grow");
+        page.row("PROVISIONAL", Tone::Warning, "the run has not ended, or was killed: figures may still grow");
     }
     if run.attempts.len() > 1 {
         page.row("", Tone::Normal, &format!("{} attempts, counted together", run.attempts.len()));

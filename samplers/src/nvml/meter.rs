@@ -144,15 +144,20 @@ impl Build<'_> {
     }
 
     fn powered(&mut self, domain: Domain, way: Way, every_ns: u64) {
-        if let Some((kind, text)) = way.remark() {
-            self.offer.remarks.push((kind, text.to_owned()));
+        if domain.parent.is_none() {
+            self.remark(&way);
         }
+        let every_ns = if matches!(way, Way::Samples(_)) { SELDOM_NS } else { every_ns };
+        self.add(domain, Quantity::Power(way), every_ns);
+    }
+
+    /// What limits a board's figure when it comes from power.
+    fn remark(&mut self, way: &Way) {
+        self.offer.remarks.extend(way.remark().map(|(kind, text)| (kind, text.to_owned())));
         if sees_a_quarter(self.name) {
             let text = "this board's power sensor looks at a quarter of the time (arXiv 2312.02741)";
             self.offer.remarks.push(("power-duty", text.to_owned()));
         }
-        let every_ns = if matches!(way, Way::Samples(_)) { SELDOM_NS } else { every_ns };
-        self.add(domain, Quantity::Power(way), every_ns);
     }
 
     fn domain(&self, id: &str, domain: &str, kind: Kind) -> Domain {

@@ -43,7 +43,7 @@ pub fn discover(roots: &Roots) -> Found {
 
 /// CPUs from which a read needs no interrupt of another CPU, one a package or die; empty where there is no PMU.
 ///
-/// A read from elsewhere costs about twelve times as much: docs/measured/perf-group-read.md.
+/// A read from elsewhere costs ten to thirty times as much: docs/measured/perf-group-read.md.
 #[must_use]
 pub fn local_cpus(roots: &Roots) -> Vec<usize> {
     pmu::cpumask(&roots.sysfs).unwrap_or_default()

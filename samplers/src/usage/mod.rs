@@ -9,6 +9,7 @@ mod tree;
 mod wait;
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 pub use cgroup::GroupClock;
@@ -74,6 +75,20 @@ impl HostUsage {
         usage.first = usage.look();
         usage.last = usage.first;
         usage
+    }
+
+    /// Makes the kernel hand orphans of the command to this process (`PR_SET_CHILD_SUBREAPER`) and counts them.
+    ///
+    /// For a process whose only children are the command's, such as `eco2 run`; it should wait for them in the end.
+    /// Never inside somebody's training: it changes who inherits that process's orphans.
+    ///
+    /// # Errors
+    /// When the kernel refuses; then orphans that no look saw before count as others'.
+    pub fn follow_orphans(&mut self) -> io::Result<()> {
+        let own = rustix::process::getpid();
+        rustix::process::set_child_subreaper(Some(own))?;
+        self.tree.reaper(own.as_raw_nonzero().get().unsigned_abs());
+        Ok(())
     }
 
     /// How the command is told apart: `cgroup v1`, `cgroup v2` or `process tree`.

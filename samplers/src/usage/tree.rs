@@ -6,8 +6,9 @@
 //! - time of a process that ended is found in its parent's waited-for children; what cannot be there (a parent that
 //!   does not wait, a process that init took over) is kept as it was last seen.
 //!
-//! What is missed: a process that starts, is orphaned and ends between two looks, and the time an orphan used after it
-//! was last seen. Such time counts as other processes', never twice.
+//! What is missed: a process that is orphaned before any look saw it, unless orphans come to the caller
+//! ([`ProcessTree::reaper`]), and the time an orphan used after it was last seen. Such time counts as other
+//! processes', never twice.
 
 use std::collections::BTreeMap;
 
@@ -18,6 +19,7 @@ use super::stat::{ProcessKey, ProcessStat};
 pub struct ProcessTree {
     root: u32,
     root_key: Option<ProcessKey>,
+    reaper: Option<u32>,
     members: BTreeMap<ProcessKey, ProcessStat>,
     retired: u64,
     total: u64,
@@ -28,6 +30,11 @@ impl ProcessTree {
     #[must_use]
     pub fn new(root: u32) -> Self {
         Self { root, ..Self::default() }
+    }
+
+    /// From now on counts every child of `pid` with its descendants: `pid` receives the command's orphans.
+    pub fn reaper(&mut self, pid: u32) {
+        self.reaper = Some(pid);
     }
 
     /// CPU time of the tree so far, clock ticks; never falls.
@@ -65,8 +72,13 @@ impl ProcessTree {
             by_parent.entry(process.parent).or_default().push(process);
         }
         let mut found = BTreeMap::new();
-        let mut queue: Vec<&ProcessStat> =
-            processes.iter().filter(|p| self.members.contains_key(&p.key) || self.root_key == Some(p.key)).collect();
+        let mut queue: Vec<&ProcessStat> = processes
+            .iter()
+            .filter(|p| {
+                let known = self.members.contains_key(&p.key) || self.root_key == Some(p.key);
+                known || self.reaper == Some(p.parent)
+            })
+            .collect();
         while let Some(process) = queue.pop() {
             if found.insert(process.key, *process).is_none() {
                 queue.extend(by_parent.get(&process.key.pid).into_iter().flatten());
@@ -175,6 +187,18 @@ mod tests {
         assert_eq!(tree.total(), 10);
         // 12 and 13 end under init: kept as last seen.
         tree.observe(&[process(10, 1, 5, 1, 2)]);
+        assert_eq!(tree.total(), 10);
+    }
+
+    #[test]
+    fn an_orphan_never_seen_before_counts_if_it_comes_to_the_reaper() {
+        let look =
+            [process(10, 1, 5, 3, 0), process(12, 3, 5, 6, 0), process(13, 3, 12, 1, 0), process(14, 3, 1, 9, 0)];
+        let mut tree = ProcessTree::new(10);
+        tree.observe(&look);
+        assert_eq!(tree.total(), 3);
+        tree.reaper(5);
+        tree.observe(&look);
         assert_eq!(tree.total(), 10);
     }
 

@@ -58,7 +58,7 @@ fn f14_a_mismatched_driver_is_said_and_tried_again_less_and_less_often() {
     }
     // The attempts: when it was opened, after 5 s, and 10 s later.
     assert_eq!(rig.calls("nvmlInit_v2"), 2);
-    assert_eq!(rig.values(0, 15_100), [Ok(1_510_000 - 10_000)].map(|mj: Result<u64, Fault>| mj.map(|mj| mj + 10_000)));
+    assert_eq!(rig.values(0, 15_100), [Ok(1_510_000)]);
     assert_eq!(rig.calls("nvmlInit_v2"), 3);
     assert!(rig.kinds().contains(&"nvml-back"));
     let missing = Rig::new("init=9@0..8000");

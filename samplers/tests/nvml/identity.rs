@@ -9,9 +9,13 @@ const MIXED: &str = "[gpu 0]\nuuid=GPU-aaaa\nbus=0x40\n[gpu 1]\nuuid=GPU-bbbb\nb
 
 #[test]
 fn m26_only_what_the_program_sees_is_measured() {
-    for (devices, expected) in
-        [("0", "GPU-bbbb"), ("1", "GPU-aaaa"), ("GPU-aa", "GPU-aaaa"), ("MIG-2222", "GPU-bbbb"), ("MIG-GPU-bbbb/1/0", "GPU-bbbb")]
-    {
+    for (devices, expected) in [
+        ("0", "GPU-bbbb"),
+        ("1", "GPU-aaaa"),
+        ("GPU-aa", "GPU-aaaa"),
+        ("MIG-2222", "GPU-bbbb"),
+        ("MIG-GPU-bbbb/1/0", "GPU-bbbb"),
+    ] {
         let mut rig = Rig::seen_by(MIXED, Some(devices));
         let ids = rig.ids();
         assert_eq!(ids, [expected.to_owned(), format!("{expected}/power")], "CUDA_VISIBLE_DEVICES={devices}");
@@ -56,7 +60,9 @@ fn m27_a_module_holds_its_gpu_and_is_not_added_to_it() {
 
 #[test]
 fn m27_scoped_counters_are_taken_where_they_differ() {
-    let mut rig = Rig::new("[gpu 0]\nuuid=GPU-gh\npower=300\nmodule=500\ncounter_is_module=yes\nscoped_energy=yes\nenergy_offset_mj=0");
+    let mut rig = Rig::new(
+        "[gpu 0]\nuuid=GPU-gh\npower=300\nmodule=500\ncounter_is_module=yes\nscoped_energy=yes\nenergy_offset_mj=0",
+    );
     // At time 0 both counters are equal, so that the scope cannot be trusted.
     assert_eq!(rig.source().domains()[0].kind, Kind::Power);
     rig.set_ms(1_000);
@@ -81,7 +87,8 @@ fn m27_a_module_alone_stands_for_itself() {
 
 #[test]
 fn m25_every_state_of_a_gpu_is_told_apart() {
-    let script = "[gpu 0]\nfail=energy:3@1000\n[gpu 1]\nlost_ms=1000\n[gpu 2]\nfail=energy:4@1000\n[gpu 3]\nna=energy@1000";
+    let script =
+        "[gpu 0]\nfail=energy:3@1000\n[gpu 1]\nlost_ms=1000\n[gpu 2]\nfail=energy:4@1000\n[gpu 3]\nna=energy@1000";
     let mut rig = Rig::new(script);
     let healthy = rig.at_ms(900);
     assert!(healthy.iter().all(|(_, reading)| reading.value.is_ok()));
@@ -100,7 +107,12 @@ fn m25_gauges_leave_out_what_is_not_available() {
     let told: Vec<_> = gauges.iter().map(|gauge| (gauge.name.as_str(), gauge.unit.as_str(), gauge.value)).collect();
     assert_eq!(
         told,
-        [("utilization", "1", 0.3), ("sm_clock", "Hz", 1.98e9), ("power_limit", "W", 650.0), ("throttle_reasons", "bits", 4.0)]
+        [
+            ("utilization", "1", 0.3),
+            ("sm_clock", "Hz", 1.98e9),
+            ("power_limit", "W", 650.0),
+            ("throttle_reasons", "bits", 4.0)
+        ]
     );
 }
 

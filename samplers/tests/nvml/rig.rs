@@ -64,11 +64,12 @@ impl Rig {
 
     /// Moves both clocks.
     pub(crate) fn set_ms(&self, ms: u64) {
+        // Ours first: a call that waits for the driver's clock must return to a clock that is not behind.
+        self.now.store(ms * MS, Ordering::Relaxed);
         let file = self.folder.path().join("clock");
         let new = self.folder.path().join("clock.new");
         std::fs::write(&new, (ms * MS).to_string()).unwrap();
         std::fs::rename(new, file).unwrap();
-        self.now.store(ms * MS, Ordering::Relaxed);
     }
 
     /// Moves the clocks and reads.

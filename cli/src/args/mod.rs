@@ -1,0 +1,217 @@
+//! The command line as plain data. Nothing here does anything; help texts are the doc comments.
+
+mod flags;
+mod run;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use flags::{Hardware, Identity, Price};
+pub(crate) use run::RunArgs;
+
+const EXAMPLES: &str = "\
+Examples:
+  eco2 run -- python train.py          measure a command
+  eco2 run --json r.json -- make       and keep the report as JSON
+  eco2 doctor                          what can be measured here, and how to get the rest
+  eco2 demo                            what a summary looks like, with made-up figures
+  eco2 report last --format csv        the last run as a table
+
+Settings come from flags, then ECO2_* variables, then ./eco2.toml, then
+$XDG_CONFIG_HOME/eco2/config.toml, then /etc/eco2/config.toml.
+Exit codes: 0 ok, 1 failure, 2 usage; those of `run` and `doctor` are in their --help.";
+
+const DOCTOR: &str = "\
+Exit codes: 0 every source that was looked for reads, 3 some are missing, 4 nothing can be measured
+(an estimate by the model does not count). rapl-perf and rapl-sysfs read the same counters: one is enough.
+
+Examples:
+  eco2 doctor
+  eco2 doctor --source rapl-perf,rapl-sysfs    a machine without GPUs
+  eco2 doctor --fix-script > fix.sh            read it, then run it";
+
+const REPLAY: &str = "\
+Examples:
+  eco2 run --trace trace.csv -- python train.py
+  eco2 replay trace.csv
+  eco2 replay trace.csv --spans spans.csv --json - | jq .spans
+
+A span file has the columns name,begin_ns,end_ns, on the clock of the trace.";
+
+const REPORT: &str = "\
+RUN is the path of a run log or of a JSON report, a run's id or its beginning, or `last`.
+A run that was killed has a provisional report: the last one in its log.
+
+Examples:
+  eco2 report last
+  eco2 report last --json | jq .energy
+  eco2 report --by team ~/.local/state/eco2/runs/*.eco2log";
+
+const GRID: &str = "\
+Examples:
+  eco2 grid DE
+  eco2 grid US/CA --json
+  eco2 grid | grep EGRID";
+
+const DEMO: &str = "\
+Examples:
+  eco2 demo
+  eco2 demo --json | jq .energy
+  eco2 demo --json demo.json";
+
+/// Measure what a training run costs in energy and carbon
+#[derive(Debug, Parser)]
+#[command(name = "eco2", version, arg_required_else_help = true, disable_help_subcommand = true)]
+#[command(after_help = "`eco2 COMMAND --help` has examples.", after_long_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What is to be done.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Measure a command: its energy, its carbon, and how sure that is
+    Run(RunArgs),
+    /// Show a run whose figures are made up, in a second
+    Demo(DemoArgs),
+    /// Say what can be measured here, and how to get the rest
+    Doctor(DoctorArgs),
+    /// Account a recorded trace
+    Replay(ReplayArgs),
+    /// Render runs as text, JSON or CSV
+    Report(ReportArgs),
+    /// Show what a kilowatt-hour weighs in a zone
+    Grid(GridArgs),
+}
+
+/// Flags of `eco2 demo`.
+#[derive(Debug, Args)]
+#[command(after_long_help = DEMO)]
+pub(crate) struct DemoArgs {
+    /// Print the report as JSON, or write it to FILE beside the text
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
+    pub(crate) json: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) price: Price,
+}
+
+/// Flags of `eco2 doctor`.
+#[derive(Debug, Args)]
+#[command(after_long_help = DOCTOR)]
+pub(crate) struct DoctorArgs {
+    /// Print the findings as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print the remedies as a shell script with comments; nothing is run
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) fix_script: bool,
+    #[command(flatten)]
+    pub(crate) hardware: Hardware,
+}
+
+/// Flags of `eco2 replay`.
+#[derive(Debug, Args)]
+#[command(after_long_help = REPLAY)]
+pub(crate) struct ReplayArgs {
+    /// The trace, as `eco2 run --trace` writes it
+    #[arg(value_name = "TRACE")]
+    pub(crate) trace: PathBuf,
+    /// Take the spans from this file instead of the trace
+    #[arg(long, value_name = "SPANS.csv")]
+    pub(crate) spans: Option<PathBuf>,
+    /// Write the report as JSON to FILE; `-` prints it instead of the text
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) price: Price,
+    #[command(flatten)]
+    pub(crate) identity: Identity,
+}
+
+/// Flags of `eco2 report`.
+#[derive(Debug, Args)]
+#[command(after_long_help = REPORT)]
+pub(crate) struct ReportArgs {
+    /// Log or report file, run id or its beginning, or `last`
+    #[arg(value_name = "RUN", required = true)]
+    pub(crate) runs: Vec<String>,
+    /// How to render
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// Short for --format json
+    #[arg(long, conflicts_with = "format")]
+    pub(crate) json: bool,
+    /// Sum the runs up by the value of a label
+    #[arg(long, value_name = "LABEL")]
+    pub(crate) by: Option<String>,
+    /// Write to FILE instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+impl ReportArgs {
+    /// The format, whichever flag gave it.
+    pub(crate) fn chosen(&self) -> Format {
+        if self.json { Format::Json } else { self.format }
+    }
+}
+
+/// Renderings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A summary for people
+    Text,
+    /// Every digit, schema eco2.report/1
+    Json,
+    /// A row a device
+    Csv,
+    /// A row a span name
+    SpansCsv,
+}
+
+/// Flags of `eco2 grid`.
+#[derive(Debug, Args)]
+#[command(after_long_help = GRID)]
+pub(crate) struct GridArgs {
+    /// Code, name or alias: DE, DEU, Germany, US-CA, California; all zones without it
+    #[arg(value_name = "ZONE")]
+    pub(crate) zone: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Parses the command line, the program's name first.
+///
+/// # Errors
+/// What is wrong with it, or the help that was asked for.
+pub(crate) fn parse(words: &[OsString]) -> Result<Command, clap::Error> {
+    Cli::try_parse_from(words).map(|cli| cli.command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_of_the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_follows_the_command_belongs_to_it() {
+        let parse = |text: &str| {
+            let words: Vec<OsString> = text.split(' ').map(OsString::from).collect();
+            parse(&words)
+        };
+        let Ok(Command::Run(run)) = parse("eco2 run --zone DE -- ls --zone -q") else { panic!("not parsed") };
+        assert_eq!(run.command, ["ls", "--zone", "-q"]);
+        let Ok(Command::Run(run)) = parse("eco2 run ls -la --quiet") else { panic!("not parsed") };
+        assert_eq!((run.command.len(), run.quiet), (3, false));
+        assert!(parse("eco2 run --zoen DE -- ls").is_err());
+    }
+}

@@ -1,0 +1,114 @@
+//! `eco2 run`: measures a command, or a process that runs already. The command comes first: its exit code, its signals
+//! and its streams pass through, and no fault of measuring changes them.
+
+mod attach;
+mod child;
+mod signals;
+mod status;
+mod summary;
+mod watch;
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use anyhow::Context as _;
+use eco2::Meter;
+use eco2::options::Options;
+use eco2_core::report::Report;
+
+use crate::args::RunArgs;
+use crate::failure::{self, Usage};
+use crate::{out, settings, sink};
+use child::{Child, Start};
+use signals::Inbox;
+use watch::Watched;
+
+/// Runs and returns the exit code: the command's own, or 125, 126, 127 where there is none.
+pub(crate) fn run(args: &RunArgs) -> u8 {
+    start(args).unwrap_or_else(|error| {
+        failure::say(&error);
+        failure::RUN
+    })
+}
+
+fn start(args: &RunArgs) -> anyhow::Result<u8> {
+    let options = settings::resolve(args.layer()?)?;
+    match (args.command.as_slice(), options.pid) {
+        ([], Some(pid)) => attach::attach(pid, &options),
+        ([], None) => Err(Usage("no command was given, such as `eco2 run -- python train.py`".into()).into()),
+        (command, _) => follow(command, &options),
+    }
+}
+
+/// Measures a command from its start to its end.
+fn follow(command: &[OsString], options: &Options) -> anyhow::Result<u8> {
+    let words = command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let meter = watch::open(options, words)?;
+    summary::header(&meter, options);
+    let inbox = Inbox::open().context("signals cannot be received, so none could be forwarded")?;
+    let child = match Child::start(command) {
+        Start::Running(child) => child,
+        Start::Refused(refused) => {
+            failure::say(&refused.error);
+            meter.discard();
+            return Ok(refused.code);
+        }
+    };
+    meter.follow(child.id());
+    let end = watch::until_ended(child, inbox)?;
+    let code = status::code(end.exited.status);
+    let closing = meter.closing();
+    let report = meter.close(&end, code);
+    finish(report, closing.as_deref(), options);
+    Ok(code)
+}
+
+/// Writes and shows the report. Nothing that fails here changes the exit code.
+fn finish(report: Option<Report>, log: Option<&Path>, options: &Options) {
+    let Some(report) = report else { return };
+    if let Some(place) = &options.json
+        && let Err(error) = eco2_report::json(&report).map_err(Into::into).and_then(|text| sink::write(place, &text))
+    {
+        failure::say(&error.context("the report was not written"));
+    }
+    if !options.quiet {
+        out::talk(&summary::page(&report, log, options, &out::talk_style()));
+    }
+}
+
+/// A meter, or none where measuring failed before it began.
+struct Measuring(Option<Meter>);
+
+impl Measuring {
+    fn follow(&self, pid: u32) {
+        if let Some(meter) = &self.0 {
+            meter.follow(pid);
+        }
+    }
+
+    /// The log that will be left.
+    fn closing(&self) -> Option<std::path::PathBuf> {
+        self.0.as_ref().and_then(Meter::log_path).map(Path::to_owned)
+    }
+
+    /// Closes a run that is over.
+    fn close(self, end: &Watched, code: u8) -> Option<Report> {
+        let meter = self.0?;
+        watch::guarded(|| {
+            meter.exited(&end.exited);
+            meter.close_at(end.at_ns, Some(code.into()), end.hurried)
+        })
+    }
+
+    /// Closes a run that never was, and leaves nothing of it behind.
+    fn discard(self) {
+        let log = self.closing();
+        if let Some(meter) = self.0 {
+            watch::guarded(|| drop(meter));
+        }
+        if let Some(log) = log {
+            // What cannot be removed is a log without a command: harmless.
+            std::fs::remove_file(log).ok();
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Signals on their way to the command.
+//!
+//! What a process sends us is forwarded. What the terminal sends goes to its whole foreground group, so the command has
+//! it already: forwarding it would make one Ctrl-C two. A signal that we inherited as ignored (`nohup`) is left so, for
+//! the command inherits the same.
+
+use std::ffi::c_int;
+use std::fs;
+use std::io;
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Signal, getpid, kill_process};
+use signal_hook::consts::signal::{
+    SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, SIGWINCH,
+};
+use signal_hook::iterator::SignalsInfo;
+use signal_hook::iterator::exfiltrator::WithOrigin;
+use signal_hook::low_level::siginfo::{Cause, Origin};
+
+use super::child::Child;
+
+const FORWARDED: [c_int; 9] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGTSTP, SIGCONT, SIGWINCH];
+/// How often, and how far apart, a command is looked at that was asked to stop: a fifth of a second together.
+const LOOKS: u32 = 40;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
+
+/// Signals as they come in.
+pub(super) type Signals = SignalsInfo<WithOrigin>;
+
+/// Where signals wait to be read.
+pub(super) struct Inbox {
+    pub(super) signals: Signals,
+}
+
+/// What the signals so far mean for how the run is closed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Pressure {
+    interrupts: u32,
+    terminated: bool,
+}
+
+impl Inbox {
+    /// Receives from now on what would otherwise end or stop us.
+    pub(super) fn open() -> io::Result<Self> {
+        let ignored = ignored_mask();
+        let wanted = FORWARDED.into_iter().filter(|signal| !is_ignored(ignored, *signal));
+        // With SIGCHLD ignored, as some parents leave it, the kernel would reap the command and lose its exit code.
+        Ok(Self { signals: Signals::new(wanted.chain([SIGCHLD]))? })
+    }
+}
+
+impl Pressure {
+    /// Counts a signal in.
+    pub(super) fn add(&mut self, signal: c_int) {
+        match signal {
+            SIGINT => self.interrupts += 1,
+            SIGTERM | SIGHUP => self.terminated = true,
+            _ => {}
+        }
+    }
+
+    /// Whether somebody wants us gone: one more reading, and no wait for the counters' next updates.
+    pub(super) fn is_high(self) -> bool {
+        self.terminated || self.interrupts > 1
+    }
+
+    /// Whether somebody wants the measuring to end at all.
+    pub(super) fn is_felt(self) -> bool {
+        self.terminated || self.interrupts > 0
+    }
+}
+
+/// Does with a signal what the command's user means by it.
+pub(super) fn pass_on(origin: &Origin, child: &Child) {
+    let Some(signal) = Signal::from_named_raw(origin.signal).filter(|_| origin.signal != SIGCHLD) else { return };
+    if !(is_from_terminal(origin) && child.shares_our_group()) {
+        child.send(signal);
+    }
+    if origin.signal == SIGTSTP {
+        stop_with(child);
+    }
+}
+
+/// Whether the kernel sent it, which is how a terminal's keys, its new size and its end arrive.
+fn is_from_terminal(origin: &Origin) -> bool {
+    matches!(origin.cause, Cause::Kernel)
+}
+
+/// A shell takes its terminal back when we stop: we do when the command does, and not when it declines to.
+fn stop_with(child: &Child) {
+    for _ in 0..LOOKS {
+        if child.is_stopped() {
+            // SIGCONT wakes us, and is forwarded.
+            kill_process(getpid(), Signal::STOP).ok();
+            return;
+        }
+        thread::sleep(BETWEEN_LOOKS);
+    }
+}
+
+/// The signals that this process ignores, bit n - 1 for signal n: proc_pid_status(5).
+fn ignored_mask() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}
+
+fn is_ignored(mask: u64, signal: c_int) -> bool {
+    let bit = u32::try_from(signal - 1).ok().and_then(|bit| 1u64.checked_shl(bit));
+    bit.is_some_and(|bit| mask & bit != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mask_counts_signals_from_one() {
+        // SIGHUP is 1, SIGINT 2, SIGPIPE 13.
+        let mask = 0x1001;
+        assert!(is_ignored(mask, SIGHUP) && is_ignored(mask, 13) && !is_ignored(mask, SIGINT));
+        assert!(!is_ignored(u64::MAX, 0));
+    }
+
+    #[test]
+    fn one_interrupt_is_no_hurry_and_two_are() {
+        let mut pressure = Pressure::default();
+        pressure.add(SIGWINCH);
+        assert!(!pressure.is_felt());
+        pressure.add(SIGINT);
+        assert!(pressure.is_felt() && !pressure.is_high());
+        pressure.add(SIGINT);
+        assert!(pressure.is_high());
+        let mut pressure = Pressure::default();
+        pressure.add(SIGTERM);
+        assert!(pressure.is_high());
+    }
+}

@@ -1,0 +1,147 @@
+//! Spans: nested, overlapping, of several threads, late, unmatched, and over a counter that dies.
+
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+use eco2_core::report::{Report, State};
+use eco2_core::{Component, Domain, Ledger, Quality, Reading};
+
+const MS: u64 = 1_000_000;
+
+/// A counter at 1 W that is read every 10 ms: a microjoule a microsecond, so energies are durations.
+fn ledger() -> Ledger {
+    let mut ledger = Ledger::new(0, 16);
+    ledger.add_domain(Domain::counter("package-0", Component::Cpu, "package", "t"));
+    ledger
+}
+
+fn read_until(ledger: &mut Ledger, from_ms: u64, to_ms: u64) {
+    for ms in (from_ms..=to_ms).step_by(10) {
+        let at = ms * MS;
+        ledger.reading(0, &Reading { before_ns: at, after_ns: at, value: Ok(ms * 1_000) });
+    }
+}
+
+#[test]
+fn nested_overlapping_and_parallel_spans_each_get_their_own_time() {
+    let mut ledger = ledger();
+    read_until(&mut ledger, 0, 100);
+    let [outer, inner, across] = ["outer", "inner", "across"].map(|name| ledger.intern(name));
+    ledger.begin(0, outer, 100 * MS, 0);
+    ledger.begin(0, inner, 150 * MS, 0);
+    ledger.begin(0, across, 180 * MS, 0);
+    ledger.end(0, inner, 200 * MS, 0);
+    ledger.begin(1, inner, 160 * MS, 0);
+    ledger.end(0, outer, 300 * MS, 0);
+    ledger.end(0, across, 340 * MS, 0);
+    ledger.end(1, inner, 190 * MS, 0);
+    read_until(&mut ledger, 110, 500);
+    let account = ledger.account(400 * MS);
+    let of = |name: &str| account.spans.iter().find(|span| span.name == name).unwrap();
+    // Knots lie in the middle of their brackets, 5 ms early: the same for both edges.
+    assert_eq!((of("outer").energy_uj, of("outer").duration_ns), (200_000, 200 * MS));
+    assert_eq!((of("inner").energy_uj, of("inner").count), (50_000 + 30_000, 2));
+    assert_eq!(of("across").energy_uj, 160_000);
+}
+
+#[test]
+fn steps_share_their_edges() {
+    let mut ledger = ledger();
+    let step = ledger.intern("step");
+    for ms in (0..=1_000).step_by(10) {
+        read_until(&mut ledger, ms, ms);
+        if (105..=900).contains(&ms) {
+            ledger.step(0, step, ms * MS - 3, 0);
+        }
+    }
+    let account = ledger.account(950 * MS);
+    let steps = &account.spans[0];
+    assert_eq!((steps.count, steps.duration_ns), (79, 790 * MS));
+    assert_eq!(steps.energy_uj, 790_000);
+    let two_edges = 2 * 2 * 10_000 + 4;
+    assert!(steps.high_uj.unwrap() - steps.low_uj <= two_edges, "{steps:?}");
+}
+
+#[test]
+fn an_end_without_a_begin_is_counted_and_ignored() {
+    let mut ledger = ledger();
+    let name = ledger.intern("a");
+    assert!(!ledger.end(0, name, 5, 0));
+    assert_eq!(ledger.unmatched(), 1);
+    assert!(ledger.account(10).spans.is_empty());
+}
+
+#[test]
+fn a_dead_counter_holds_no_span_up() {
+    let mut ledger = ledger();
+    ledger.add_domain(Domain::counter("dram-0", Component::Memory, "dram", "t"));
+    read_until(&mut ledger, 0, 100);
+    ledger.reading(1, &Reading { before_ns: 0, after_ns: 0, value: Ok(0) });
+    let name = ledger.intern("a");
+    for step in 10..2_000u64 {
+        ledger.begin(0, name, step * 10 * MS, 0);
+        read_until(&mut ledger, step * 10, step * 10);
+        ledger.end(0, name, step * 10 * MS + MS, 0);
+    }
+    assert_eq!(ledger.pending(), 1_990);
+    ledger.give_up(19_000 * MS);
+    assert!(ledger.pending() < 110, "{}", ledger.pending());
+    let account = ledger.account(20_000 * MS);
+    assert_eq!(account.spans[0].count, 1_990);
+    assert_eq!(account.spans[0].high_uj, None, "what the dead counter missed has no upper bound");
+}
+
+#[test]
+fn sum_over_devices_is_the_total_exactly() {
+    let mut ledger = Ledger::new(MS, 16);
+    for index in 0..5u64 {
+        ledger.add_domain(Domain::counter(&format!("GPU-{index}"), Component::Gpu, "board", "t"));
+    }
+    for ms in (0..500).step_by(7) {
+        for index in 0..5u64 {
+            let value = Ok(ms * 1_003 * (index + 1));
+            ledger.reading(index as usize, &Reading { before_ns: ms * MS, after_ns: ms * MS + 3, value });
+        }
+    }
+    let account = ledger.account(333 * MS);
+    assert_eq!(account.devices.iter().filter_map(|device| device.energy_uj).sum::<u64>(), account.energy.total_uj);
+    assert_eq!(account.energy.measured_uj, account.energy.total_uj);
+    assert!(account.energy.low_uj <= account.energy.total_uj && account.energy.total_uj <= account.energy.high_uj.unwrap());
+}
+
+#[test]
+fn a_domain_that_was_never_read_is_missing_not_zero() {
+    let account = ledger().account(MS);
+    let device = &account.devices[0];
+    assert_eq!((device.energy_uj, device.quality, device.coverage), (None, Quality::Missing, 0.0));
+    assert_eq!(account.energy.missing_ns, MS);
+}
+
+#[test]
+fn a_late_domain_is_uncovered_until_it_comes() {
+    let mut ledger = ledger();
+    read_until(&mut ledger, 0, 500);
+    let late = ledger.add_domain(Domain::counter("GPU-1", Component::Gpu, "board", "t"));
+    for ms in (500..=1_000).step_by(10) {
+        ledger.reading(late, &Reading { before_ns: ms * MS, after_ns: ms * MS, value: Ok(ms) });
+        read_until(&mut ledger, ms, ms);
+    }
+    let account = ledger.account(900 * MS);
+    let device = &account.devices[1];
+    assert!((device.coverage - 4.0 / 9.0).abs() < 1e-9, "{}", device.coverage);
+    assert_eq!((device.high_uj, device.gaps[0].reason.as_str()), (None, "uncovered"));
+    assert_eq!(account.state, State::Final);
+}
+
+#[test]
+fn report_data_survives_json() {
+    let text = r#"{"schema":"eco2.report/1","run":{"id":"a","name":"a","labels":{},"command":[],"started_at":"","ended_at":"",
+        "duration_ns":1,"exit_code":null,"state":"final","attempts":[],"host":{"boot_id":"","hostname":"","kernel":""},
+        "tool":{"version":"0"}},"energy":{"total_uj":1,"low_uj":0,"high_uj":null,"free_low_uj":0,"free_high_uj":null,
+        "measured_uj":1,"derived_uj":0,"estimated_uj":0,"synthetic_uj":0,"missing_ns":0,"facility_uj":1,"pue":1.0},
+        "devices":[],"spans":[],"work":{"steps":0,"samples":0,"tokens":0,"loss":null,"extra":{}},"attribution":null,
+        "carbon":null,"sources":[],"events":[],
+        "self":{"cpu_ns":0,"max_rss_bytes":0,"samples":0,"dropped":0,"missed_ticks":0,"log_lost_bytes":0}}"#;
+    let report: Report = serde_json::from_str(text).unwrap();
+    let again: Report = serde_json::from_str(&serde_json::to_string(&report).unwrap()).unwrap();
+    assert_eq!(report, again);
+}

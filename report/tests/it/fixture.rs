@@ -1,0 +1,251 @@
+//! A report with every field filled in, and smaller ones made from it.
+
+use std::collections::BTreeMap;
+
+use eco2_core::report::*;
+use eco2_core::{Component, Quality};
+
+/// A report in which no option is empty and no list either.
+pub(crate) fn report() -> Report {
+    Report {
+        schema: SCHEMA.into(),
+        run: run(),
+        energy: energy(),
+        devices: vec![package(), gpu(), psys()],
+        spans: vec![
+            span("step", 3000, 1_000_000_000, Some(1_060_000_000)),
+            span("load, \"data\"", 12, 30_000_000, Some(40_000_000)),
+        ],
+        work: Work {
+            steps: 3000,
+            samples: 96_000,
+            tokens: 1_000_000,
+            loss: Some(0.25),
+            extra: BTreeMap::from([("learning_rate".into(), 1e-4)]),
+        },
+        attribution: Some(Attribution {
+            command_uj: 812_000_000,
+            idle_uj: 300_000_000,
+            others_uj: 122_400_000,
+            low_uj: 780_000_000,
+            high_uj: Some(850_000_000),
+            method: "cpu time and gpu processes".into(),
+        }),
+        carbon: Some(carbon()),
+        sources: sources(),
+        events: vec![EventRecord {
+            at: 12_340_000_000,
+            kind: "reset".into(),
+            device: "GPU-5".into(),
+            text: "the counter was reset, a new segment began".into(),
+        }],
+        own: SelfCost {
+            cpu_ns: 12_000_000,
+            max_rss_bytes: 9_000_000,
+            samples: 24_000,
+            dropped: 1,
+            missed_ticks: 2,
+            log_lost_bytes: 3,
+        },
+    }
+}
+
+/// The shortest report there is.
+pub(crate) fn bare() -> Report {
+    Report {
+        devices: Vec::new(),
+        spans: Vec::new(),
+        attribution: None,
+        carbon: None,
+        sources: Vec::new(),
+        events: Vec::new(),
+        ..report()
+    }
+}
+
+fn run() -> Run {
+    Run {
+        id: "20260102-030405-abcd".into(),
+        name: "train".into(),
+        labels: BTreeMap::from([("team".into(), "vision".into())]),
+        command: ["python", "train.py", "--epochs", "3"].map(String::from).to_vec(),
+        started_at: "2026-01-02T03:04:05Z".into(),
+        ended_at: "2026-01-02T03:05:06Z".into(),
+        duration_ns: 61_000_000_000,
+        exit_code: Some(0),
+        state: State::Final,
+        attempts: vec![Attempt {
+            number: 0,
+            started_at: "2026-01-02T03:04:05Z".into(),
+            duration_ns: 61_000_000_000,
+            energy_uj: 1_234_400_000,
+        }],
+        host: Host { boot_id: "b0".into(), hostname: "node7".into(), kernel: "6.1.0".into() },
+        tool: Tool { version: "0.1.0".into() },
+    }
+}
+
+fn energy() -> Energy {
+    Energy {
+        total_uj: 1_234_400_000,
+        low_uj: 1_200_000_000,
+        high_uj: Some(1_270_000_000),
+        free_low_uj: 1_190_000_000,
+        free_high_uj: Some(1_300_000_000),
+        measured_uj: 1_100_400_000,
+        derived_uj: 100_000_000,
+        estimated_uj: 34_000_000,
+        synthetic_uj: 0,
+        missing_ns: 1_200_000_000,
+        facility_uj: 1_481_280_000,
+        pue: 1.2,
+    }
+}
+
+fn package() -> Device {
+    Device {
+        id: "package-0".into(),
+        component: Component::Cpu,
+        domain: "package".into(),
+        name: "AMD EPYC, package 0".into(),
+        source: "rapl-perf".into(),
+        quality: Quality::Measured,
+        energy_uj: Some(434_400_000),
+        low_uj: Some(430_000_000),
+        high_uj: Some(440_000_000),
+        free_low_uj: Some(429_000_000),
+        free_high_uj: Some(450_000_000),
+        gain_percent: Some(2.5),
+        mean_w: Some(7.12),
+        peak_w: Some(21.5),
+        power_w: Some(Quantiles { p50: 7.0, p90: 12.0, p99: 20.0 }),
+        coverage: 1.0,
+        update_period_ns: Some(1_000_000),
+        wraps: 1,
+        resets: 0,
+        anomalies: 0,
+        failures: 0,
+        readings: 6100,
+        gaps: Vec::new(),
+        overlaps: vec!["psys".into()],
+        cross_check: Some(CrossCheck {
+            method: "hwmon power".into(),
+            energy_uj: 430_000_000,
+            difference_percent: 1.02,
+        }),
+        gauges: vec![GaugeSummary {
+            name: "temperature".into(),
+            unit: "Cel".into(),
+            mean: 55.5,
+            max: 61.0,
+            last: 58.0,
+        }],
+    }
+}
+
+fn gpu() -> Device {
+    Device {
+        id: "GPU-5".into(),
+        component: Component::Gpu,
+        domain: "board".into(),
+        name: "NVIDIA H200".into(),
+        source: "nvml".into(),
+        quality: Quality::Estimated,
+        energy_uj: Some(800_000_000),
+        low_uj: Some(770_000_000),
+        high_uj: None,
+        mean_w: Some(13.1),
+        coverage: 0.98,
+        resets: 1,
+        gaps: vec![GapRecord { from_ns: 12_000_000_000, to_ns: 13_200_000_000, reason: "reset".into() }],
+        overlaps: Vec::new(),
+        gauges: Vec::new(),
+        ..package()
+    }
+}
+
+fn psys() -> Device {
+    Device {
+        id: "psys".into(),
+        component: Component::Other,
+        domain: "psys".into(),
+        name: "psys".into(),
+        quality: Quality::Missing,
+        energy_uj: None,
+        low_uj: None,
+        high_uj: None,
+        mean_w: None,
+        coverage: 0.0,
+        overlaps: vec!["package-0".into()],
+        ..package()
+    }
+}
+
+fn span(name: &str, count: u64, energy_uj: u64, high_uj: Option<u64>) -> Span {
+    Span {
+        name: name.into(),
+        count,
+        duration_ns: 50_000_000_000,
+        energy_uj,
+        low_uj: energy_uj / 100 * 96,
+        high_uj,
+        state: State::Final,
+        by_device: BTreeMap::from([("package-0".into(), energy_uj / 4), ("GPU-5".into(), energy_uj - energy_uj / 4)]),
+    }
+}
+
+fn carbon() -> Carbon {
+    Carbon {
+        grams: 0.0230,
+        low: 0.0224,
+        high: Some(0.0237),
+        zone: "FR".into(),
+        zone_source: "given".into(),
+        segments: vec![CarbonSegment {
+            from: "2026-01-02T03:04:05Z".into(),
+            to: "2026-01-02T03:05:06Z".into(),
+            energy_uj: 1_481_280_000,
+            g_per_kwh: 56.0,
+            kind: Some("lifecycle-average-production".into()),
+            source: "Ember 2025".into(),
+            year: Some(2024),
+            estimated: false,
+        }],
+        embodied: Some(1.5),
+        sci: Some(0.2),
+        cost: Some(0.12),
+    }
+}
+
+fn sources() -> Vec<SourceStatus> {
+    let source = |name: &str, status, reason: &str, remedy: &str| SourceStatus {
+        name: name.into(),
+        status,
+        reason: reason.into(),
+        remedy: remedy.into(),
+    };
+    vec![
+        source("rapl-perf", Status::Ok, "reading 2 domains", ""),
+        source("nvml", Status::Absent, "libnvidia-ml.so.1 was not found", "install the NVIDIA driver"),
+        source("hwmon", Status::Denied, "power1_input is readable by root only", "sudo chmod a+r power1_input"),
+    ]
+}
+
+/// A run of one kilowatt-hour with a label, and ids counted up.
+pub(crate) fn kilowatt_hour(id: &str, team: Option<&str>) -> Report {
+    let mut report = report();
+    report.run.id = id.into();
+    report.run.labels = team.map(|team| ("team".to_owned(), team.to_owned())).into_iter().collect();
+    report.energy = Energy {
+        total_uj: 3_600_000_000_000,
+        low_uj: 3_500_000_000_000,
+        high_uj: Some(3_700_000_000_000),
+        measured_uj: 3_600_000_000_000,
+        pue: 1.0,
+        ..Energy::default()
+    };
+    if let Some(carbon) = &mut report.carbon {
+        carbon.grams = 56.0;
+    }
+    report
+}

@@ -1,0 +1,327 @@
+//! The run log: lossless, small, and readable whatever a crash or a bad disk leaves of it.
+
+use std::io;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::fixture;
+use eco2_core::report::{EventRecord, Report, State};
+use eco2_core::{Component, Domain, Gauge, Reading};
+use eco2_report::generator::{Brackets, Generator};
+use eco2_report::{
+    Disk, Error, HISTORY_STEP_BYTES, LogContents, LogEncoder, LogMeta, LogWriter, Pace, parse_log, read_log, read_run,
+};
+
+fn meta() -> LogMeta {
+    LogMeta::new(fixture::report().run, 1_000)
+}
+
+fn parse(bytes: &[u8]) -> Result<LogContents, Error> {
+    parse_log(bytes, Path::new("run.eco2log"))
+}
+
+/// An encoder that knows the generator's domains.
+fn encoder() -> LogEncoder {
+    let mut encoder = LogEncoder::new(&meta()).unwrap();
+    for (source, domains) in Generator::domains().iter().enumerate() {
+        encoder.domains(source, domains).unwrap();
+    }
+    encoder
+}
+
+/// Feeds `ticks` ticks; what went in, by global index.
+fn feed(encoder: &mut LogEncoder, generator: &mut Generator, ticks: usize) -> Vec<(u32, Reading)> {
+    let mut all = Vec::new();
+    for _ in 0..ticks {
+        for (source, readings) in generator.tick().iter().enumerate() {
+            encoder.readings(source, readings);
+            all.extend(readings.iter().map(|(local, reading)| ((source * 4 + local) as u32, *reading)));
+        }
+    }
+    all
+}
+
+/// A small log with every kind of frame.
+fn small_log() -> Vec<u8> {
+    let mut encoder = encoder();
+    feed(&mut encoder, &mut Generator::new(Brackets::Each), 20);
+    encoder.event(&EventRecord { at: 5, kind: "xid".into(), device: "GPU-0".into(), text: "79".into() }).unwrap();
+    encoder.gauges(7, &[gauge(1.5), gauge(f64::NAN)]).unwrap();
+    encoder.checkpoint(9, &Report { run: provisional().run, ..fixture::bare() }).unwrap();
+    encoder.finish(&fixture::bare()).unwrap();
+    encoder.take(Vec::new())
+}
+
+fn gauge(value: f64) -> Gauge {
+    Gauge { device: "GPU-0".into(), name: "temperature".into(), unit: "Cel".into(), value }
+}
+
+fn provisional() -> Report {
+    let mut report = fixture::report();
+    report.run.state = State::Provisional;
+    report
+}
+
+#[test]
+fn readings_survive_to_the_bit() {
+    for brackets in [Brackets::Shared, Brackets::Each] {
+        let mut encoder = encoder();
+        let mut expected = feed(&mut encoder, &mut Generator::new(brackets), 1000);
+        encoder.flush();
+        let log = parse(&encoder.take(Vec::new())).unwrap();
+        expected.sort_by_key(|(domain, reading)| (reading.before_ns, *domain));
+        let mut history = log.history();
+        history.sort_by_key(|(domain, reading)| (reading.before_ns, *domain));
+        assert_eq!(history, expected);
+        assert!(history.iter().any(|(_, reading)| reading.value.is_err()), "failed reads must be among them");
+        assert_eq!(log.domains[&4].id, "GPU-0");
+    }
+}
+
+#[test]
+fn a_point_takes_at_most_two_bytes() {
+    let mut sizes = Vec::new();
+    for brackets in [Brackets::Shared, Brackets::Each] {
+        let mut encoder = encoder();
+        let before = encoder.pending();
+        let points = feed(&mut encoder, &mut Generator::new(brackets), 12_800).len();
+        encoder.flush();
+        let size = (encoder.pending() - before) as f64 / points as f64;
+        println!("{brackets:?} brackets, 4 RAPL + 8 GPU domains at 100 Hz: {size:.2} bytes a point");
+        sizes.push(size);
+    }
+    assert!(sizes[0] <= 2.0, "target is 2.0 where a tick shares its brackets: {sizes:?}");
+    assert!(sizes[1] <= 3.0, "with a bracket a GPU: {sizes:?}");
+}
+
+#[test]
+fn f30_a_log_of_a_killed_run_gives_its_last_checkpoint() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.eco2log");
+    let mut encoder = encoder();
+    feed(&mut encoder, &mut Generator::new(Brackets::Shared), 600);
+    encoder.checkpoint(9, &provisional()).unwrap();
+    let mut bytes = encoder.take(Vec::new());
+    encoder.finish(&fixture::report()).unwrap();
+    let rest = encoder.take(Vec::new());
+    bytes.extend_from_slice(&rest[..rest.len() / 2]);
+    std::fs::write(&path, &bytes).unwrap();
+    let log = read_log(&path).unwrap();
+    assert_eq!(log.report(), Some(&provisional()));
+    assert!(log.torn_bytes > 0 && log.final_report.is_none());
+    assert!(log.history().len() > 500 * 12);
+    assert_eq!(read_run(&path).unwrap().run.state, State::Provisional);
+}
+
+#[test]
+fn f31_every_prefix_of_a_log_is_readable() {
+    let bytes = small_log();
+    let whole = parse(&bytes).unwrap();
+    assert_eq!((whole.torn_bytes, whole.unknown_frames), (0, 0));
+    assert_eq!((whole.events.len(), whole.gauges[0].gauges.len()), (1, 1));
+    assert_eq!(whole.final_report, Some(fixture::bare()));
+    assert_eq!(whole.meta, Some(meta()));
+    let mut readings = 0;
+    for cut in 0..bytes.len() {
+        match parse(&bytes[..cut]) {
+            Ok(log) => {
+                assert!(log.torn_bytes < cut as u64 && log.final_report.is_none(), "cut at {cut}");
+                assert!(log.history().len() >= readings, "cut at {cut}: nothing whole is given up");
+                readings = log.history().len();
+            }
+            Err(Error::NotOurs { .. }) => assert_eq!(readings, 0, "cut at {cut}"),
+            Err(other) => panic!("cut at {cut}: {other}"),
+        }
+    }
+    assert_eq!(readings, 20 * 12);
+}
+
+#[test]
+fn f42_a_damaged_log_gives_the_frames_around_the_damage() {
+    let bytes = small_log();
+    for at in (0..bytes.len()).step_by(7) {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 0x40;
+        let log = parse(&damaged).unwrap();
+        assert!(log.torn_bytes > 0 && log.torn_bytes < bytes.len() as u64, "damage at {at}");
+        assert!(log.report().is_some(), "damage at {at} costs one frame, not both reports");
+    }
+    assert!(matches!(parse(b"{\"schema\": 1}"), Err(Error::NotOurs { .. })));
+    assert!(matches!(parse(b""), Err(Error::NotOurs { .. })));
+}
+
+#[test]
+fn f43_a_log_of_a_newer_schema_is_refused_with_its_version() {
+    let mut newer = meta();
+    newer.schema = "eco2.log/2".into();
+    let bytes = LogEncoder::new(&newer).unwrap().take(Vec::new());
+    let error = parse(&bytes).unwrap_err().to_string();
+    assert!(error.contains("eco2.log/2") && error.contains("newer eco2"), "{error}");
+}
+
+#[test]
+fn long_histories_are_thinned_and_stay_within_the_bound() {
+    let domains: Vec<Domain> = (0..64).map(|d| Domain::counter(&d.to_string(), Component::Other, "x", "s")).collect();
+    let mut encoder = LogEncoder::new(&meta()).unwrap();
+    encoder.domains(0, &domains).unwrap();
+    let mut log = Vec::new();
+    let (mut random, mut ticks) = (1_u64, 0_u64);
+    while encoder.stride() < 8 {
+        let tick: Vec<(usize, Reading)> = (0..64)
+            .map(|domain| {
+                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                (domain, Reading { before_ns: ticks * 1_000, after_ns: ticks * 1_000 + 10, value: Ok(random) })
+            })
+            .collect();
+        encoder.readings(0, &tick);
+        ticks += 1;
+        log.extend(encoder.take(Vec::new()));
+    }
+    // Random values take 8 bytes each: three steps are written, with every, every 2nd and every 4th tick.
+    assert!(log.len() as u64 <= 3 * HISTORY_STEP_BYTES + (1 << 17), "{}", log.len());
+    let log = parse(&log).unwrap();
+    let times: Vec<u64> = log.history().iter().step_by(64).map(|(_, reading)| reading.before_ns / 1_000).collect();
+    assert_eq!(times[1] - times[0], 1);
+    assert_eq!(times[times.len() - 1] - times[times.len() - 2], 4);
+    assert!((times.len() as u64) < ticks / 2, "{} of {ticks}", times.len());
+}
+
+#[test]
+fn checkpoints_spread_with_the_length_of_the_run() {
+    let mut encoder = encoder();
+    let second = 1_000_000_000;
+    assert!(!encoder.checkpoint_due(1_000 + 4 * second));
+    assert!(encoder.checkpoint_due(1_000 + 5 * second));
+    encoder.checkpoint(1_000 + 10_000 * second, &provisional()).unwrap();
+    assert!(!encoder.checkpoint_due(1_000 + 10_040 * second));
+    assert!(encoder.checkpoint_due(1_000 + 10_051 * second));
+}
+
+#[test]
+fn undeclared_domains_are_skipped_and_counted() {
+    let mut encoder = LogEncoder::new(&meta()).unwrap();
+    encoder.readings(0, &Generator::new(Brackets::Shared).tick()[0]);
+    assert_eq!(encoder.skipped(), 4);
+}
+
+#[test]
+fn memory_is_reused() {
+    let mut encoder = encoder();
+    let mut generator = Generator::new(Brackets::Shared);
+    feed(&mut encoder, &mut generator, 1_000);
+    let first = encoder.take(Vec::with_capacity(1 << 16));
+    feed(&mut encoder, &mut generator, 1_000);
+    let second = encoder.take(first);
+    assert_eq!(second.capacity(), 1 << 16, "the buffer handed in is the one handed out");
+}
+
+/// A disk that waits for leave before each call, or fails.
+struct Gate {
+    leave: Receiver<io::Result<()>>,
+    content: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Gate {
+    fn new() -> (Self, Sender<io::Result<()>>, Arc<Mutex<Vec<u8>>>) {
+        let (sender, leave) = channel();
+        let content = Arc::new(Mutex::new(Vec::new()));
+        (Self { leave, content: Arc::clone(&content) }, sender, content)
+    }
+}
+
+impl Disk for Gate {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.leave.recv().unwrap_or(Ok(()))?;
+        self.content.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn frame() -> Vec<u8> {
+    LogEncoder::new(&meta()).unwrap().take(Vec::new())
+}
+
+#[test]
+fn f28_a_full_disk_warns_once_and_counts_what_is_lost() {
+    let (gate, leave, content) = Gate::new();
+    let pace = Pace { retry_after: Duration::from_secs(3600), ..Pace::default() };
+    let mut writer = LogWriter::start(gate, pace).unwrap();
+    for _ in 0..2 {
+        leave.send(Err(io::Error::from_raw_os_error(28))).unwrap();
+    }
+    let one = frame();
+    writer.submit(one.clone());
+    while writer.status().failures == 0 {
+        std::thread::yield_now();
+    }
+    let warning = writer.warning().unwrap();
+    assert!(warning.contains("No space left"), "{warning}");
+    assert_eq!(writer.warning(), None);
+    // Still full at the close: the run ends, and its report can say what the log lacks.
+    let status = writer.close(Duration::from_secs(60));
+    assert_eq!((status.written_bytes, status.lost_bytes, status.hung), (0, one.len() as u64, false));
+    assert!(content.lock().unwrap().is_empty());
+}
+
+#[test]
+fn f29_a_disk_that_recovers_gets_everything() {
+    let (gate, leave, content) = Gate::new();
+    let pace = Pace { retry_after: Duration::from_millis(1), ..Pace::default() };
+    let writer = LogWriter::start(gate, pace).unwrap();
+    for errno in [5, 30, 116, 122] {
+        leave.send(Err(io::Error::from_raw_os_error(errno))).unwrap();
+    }
+    drop(leave);
+    writer.submit(frame());
+    writer.submit(frame());
+    // The spare comes back once its bytes were taken.
+    let status = writer.close(Duration::from_secs(60));
+    assert!(status.failures <= 4, "{status:?}");
+    let lost = status.lost_bytes;
+    let written = content.lock().unwrap().len() as u64;
+    assert_eq!((status.written_bytes, written + lost), (written, 2 * frame().len() as u64));
+}
+
+#[test]
+fn f28_a_disk_that_hangs_never_blocks_the_caller() {
+    let (gate, leave, _) = Gate::new();
+    let writer = LogWriter::start(gate, Pace::default()).unwrap();
+    let (mut sent, big) = (0, vec![frame(); 500].concat());
+    for _ in 0..400 {
+        sent += big.len() as u64;
+        writer.submit(big.clone());
+    }
+    assert!(writer.status().lost_bytes > 0, "the queue is bounded");
+    let status = writer.close(Duration::from_millis(1));
+    assert!(status.hung);
+    assert_eq!(status.lost_bytes, sent, "nothing of it is known to be on the disk");
+    drop(leave);
+}
+
+#[test]
+fn a_log_written_by_the_thread_is_read_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("runs").join("a.eco2log");
+    let writer = LogWriter::create(&path).unwrap();
+    let mut encoder = encoder();
+    let mut generator = Generator::new(Brackets::Shared);
+    for _ in 0..10 {
+        feed(&mut encoder, &mut generator, 100);
+        let spare = writer.spare();
+        writer.submit(encoder.take(spare));
+    }
+    encoder.finish(&fixture::report()).unwrap();
+    writer.submit(encoder.take(Vec::new()));
+    let status = writer.close(Duration::from_secs(60));
+    assert_eq!((status.lost_bytes, status.failures), (0, 0));
+    let log = read_log(&path).unwrap();
+    assert_eq!(log.history().len(), 12_000);
+    assert_eq!(read_run(&path).unwrap(), fixture::report());
+    assert!(matches!(LogWriter::create(&path), Err(Error::Io { .. })), "never over an existing log");
+}

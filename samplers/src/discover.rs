@@ -1,0 +1,145 @@
+//! Which sources are read: what `--source` asks for, in the order that never reads a counter twice.
+//!
+//! RAPL through perf if it can be had, else through powercap, never both: they read the same counters. Then the GPUs,
+//! then power sensors of parts that nothing has read yet, then the model for what has no sensor at all. Made-up
+//! sources only when named.
+
+use eco2_core::report::{SourceStatus, Status};
+use eco2_core::{Component, Domain};
+
+use crate::clock::Clock;
+use crate::found::{Found, status};
+use crate::model::ModelOptions;
+use crate::synthetic::{Curve, Synthetic};
+use crate::{Roots, Source, hwmon, model, nvml, rapl_perf, rapl_sysfs, sysfs, topology};
+
+/// Every source's name, in the order in which they are looked for.
+pub const NAMES: [&str; 7] = ["rapl-perf", "rapl-sysfs", "nvml", "hwmon", "model", "replay", "synthetic"];
+/// Sources that are read only when named.
+const MADE_UP: [&str; 2] = ["replay", "synthetic"];
+
+/// Which sources were asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Selection {
+    /// All that the machine has; the model for the rest.
+    #[default]
+    All,
+    /// These and no others.
+    Named(Vec<&'static str>),
+}
+
+/// A name that is no source's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown source '{given}'; known sources: {}", NAMES.join(", "))]
+pub struct UnknownSource {
+    /// What was given.
+    pub given: String,
+    /// What may have been meant, likeliest first; empty when nothing is near.
+    pub meant: Vec<&'static str>,
+}
+
+impl Selection {
+    /// From a list of names separated by commas; blanks around them and empty entries do not count, and a list
+    /// without a name is [`Selection::All`].
+    ///
+    /// # Errors
+    /// On the first name that is no source's.
+    pub fn parse(list: &str) -> Result<Self, UnknownSource> {
+        let given = list.split(',').map(str::trim).filter(|name| !name.is_empty());
+        let names = given.map(|name| {
+            let known = NAMES.iter().copied().find(|known| *known == name);
+            known.ok_or_else(|| UnknownSource { given: name.to_owned(), meant: near(name) })
+        });
+        let names = names.collect::<Result<Vec<_>, _>>()?;
+        Ok(if names.is_empty() { Self::All } else { Self::Named(names) })
+    }
+
+    /// Whether a source may be read.
+    #[must_use]
+    pub fn wants(&self, name: &str) -> bool {
+        match self {
+            Self::All => !MADE_UP.contains(&name),
+            Self::Named(names) => names.contains(&name),
+        }
+    }
+}
+
+/// Known names that `given` may be the beginning or a slip of, likeliest first.
+fn near(given: &str) -> Vec<&'static str> {
+    let given = given.to_ascii_lowercase();
+    let part: Vec<_> = NAMES.iter().copied().filter(|name| name.contains(&given)).collect();
+    if !part.is_empty() {
+        return part;
+    }
+    let distance = |name: &str| strsim::damerau_levenshtein(&given, name);
+    let mut near: Vec<_> = NAMES.iter().copied().filter(|name| distance(name) <= (given.len() / 2).min(3)).collect();
+    near.sort_by_key(|name| distance(name));
+    near
+}
+
+/// What was found.
+#[derive(Default)]
+pub struct Discovery {
+    /// What to read, in order.
+    pub sources: Vec<Box<dyn Source>>,
+    /// Every source by name, and what became of it.
+    pub statuses: Vec<SourceStatus>,
+    /// CPUs of the first package that is read through its own registers: the sampling thread belongs on one of them.
+    pub cpus: Vec<usize>,
+}
+
+/// Looks for the sources under `roots` that `selection` wants, and estimates the rest as `estimate` allows.
+#[must_use]
+pub fn discover(roots: &Roots, selection: &Selection, estimate: &ModelOptions) -> Discovery {
+    let mut all = Discovery::default();
+    all.rapl(roots, selection);
+    all.look(selection, "nvml", |_| nvml::discover(roots));
+    all.look(selection, "hwmon", |known| hwmon::discover_beside(roots, known));
+    all.look(selection, "model", |known| {
+        model::discover(roots, has_sensor(known, Component::Cpu), has_sensor(known, Component::Gpu), estimate)
+    });
+    all.look(selection, "replay", |_| {
+        Found::nothing(status("replay", Status::Absent, "a trace is not read live", "eco2 replay TRACE"))
+    });
+    all.look(selection, "synthetic", |_| {
+        let made_up = Synthetic::new(Curve::default(), Clock::Monotonic);
+        Found::source(made_up, status("synthetic", Status::Ok, "made up: no figure of it was measured", ""))
+    });
+    all
+}
+
+impl Discovery {
+    fn rapl(&mut self, roots: &Roots, selection: &Selection) {
+        let before = self.sources.len();
+        self.look(selection, "rapl-perf", |_| rapl_perf::discover(roots));
+        if self.sources.len() > before {
+            self.statuses.push(status("rapl-sysfs", Status::Off, "rapl-perf reads the same counters", ""));
+            self.cpus = sysfs::read_cpulist(&roots.sysfs.join("bus/event_source/devices/power/cpumask")).unwrap_or_default();
+            return;
+        }
+        self.look(selection, "rapl-sysfs", |_| rapl_sysfs::discover(roots));
+        if self.sources.len() > before {
+            let first = topology::online(&roots.sysfs).and_then(|cpus| cpus.first().copied()).unwrap_or(0);
+            self.cpus = topology::place(&roots.sysfs, first).map(|place| place.siblings).unwrap_or_default();
+        }
+    }
+
+    fn look(&mut self, selection: &Selection, name: &str, look: impl FnOnce(&[Domain]) -> Found) {
+        if !selection.wants(name) {
+            // Nobody needs to be told that nothing was made up.
+            if !MADE_UP.contains(&name) {
+                self.statuses.push(status(name, Status::Off, "not asked for", ""));
+            }
+            return;
+        }
+        let known: Vec<Domain> = self.sources.iter().flat_map(|source| source.domains().iter().cloned()).collect();
+        let mut found = look(&known);
+        self.sources.extend(found.source);
+        self.statuses.append(&mut found.statuses);
+    }
+}
+
+/// Whether something real reads a part of this kind as a whole.
+fn has_sensor(known: &[Domain], component: Component) -> bool {
+    known.iter().any(|domain| domain.component == component && domain.parent.is_none())
+}

@@ -1,0 +1,295 @@
+//! What the sampling thread does in a tick, without the thread and without a clock of its own.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use eco2_core::{Fault, Gauge, Reading};
+
+use crate::clock::Clock;
+use crate::deadline::Deadline;
+use crate::outlet::Outlet;
+use crate::schedule::{Learned, Schedule};
+use crate::tsc::HotClock;
+use crate::{Batch, Note, Sink, Source};
+
+/// BOOTTIME − MONOTONIC grows by how long the machine slept; less than this is the jitter of reading two clocks.
+const SLEPT_NS: i64 = 100_000_000;
+
+/// How the sampling thread works.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Polling interval, nanoseconds. 10 ms, which is 100 Hz, if not changed.
+    pub interval_ns: u64,
+    /// Whether to pin the thread.
+    pub pin: bool,
+    /// CPUs of the packages that the sources read, best first; the thread is pinned to the first allowed one.
+    pub cpus: Vec<usize>,
+    /// Where batches take their time from. A scripted clock is for [`crate::Stepped`]: a thread sleeps by the real one.
+    pub clock: Clock,
+    /// The recording threads' clock, to be kept calibrated.
+    pub hot: Option<HotClock>,
+    /// How long a source that may hang gets for a round.
+    pub deadline: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let (clock, hot, deadline) = (Clock::Monotonic, None, Deadline::DEFAULT);
+        Self { interval_ns: 10_000_000, pin: true, cpus: Vec::new(), clock, hot, deadline }
+    }
+}
+
+enum Reader {
+    Here(Box<dyn Source>),
+    /// On a thread of its own.
+    Apart(Deadline),
+    /// It panicked or could not be started; its index stays taken.
+    Gone,
+}
+
+impl Reader {
+    fn source(&mut self) -> Option<&mut dyn Source> {
+        match self {
+            Self::Here(source) => Some(source.as_mut()),
+            Self::Apart(source) => Some(source),
+            Self::Gone => None,
+        }
+    }
+}
+
+/// The sources and when each is read.
+pub(crate) struct Rounds {
+    readers: Vec<Reader>,
+    /// How many domains of each source the sink knows.
+    known: Vec<usize>,
+    schedule: Schedule,
+    clock: Clock,
+    hot: Option<HotClock>,
+    batch: Batch,
+    gauges: Vec<Gauge>,
+    notes: Vec<Note>,
+    slept_ns: i64,
+    ticked_ns: u64,
+    ticks: u64,
+}
+
+/// The clocks at the start of a tick.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Now {
+    pub(crate) ns: u64,
+    /// BOOTTIME − MONOTONIC, nanoseconds; read in this order, so that being interrupted never looks like sleep.
+    pub(crate) slept_ns: i64,
+}
+
+impl Now {
+    pub(crate) fn of(clock: &Clock) -> Self {
+        let boot = crate::clock::boottime_ns();
+        let slept_ns = boot.cast_signed().wrapping_sub(crate::clock::monotonic_ns().cast_signed());
+        Self { ns: clock.now_ns(), slept_ns }
+    }
+}
+
+impl Rounds {
+    /// Nothing is read yet; everything is due at `now`.
+    pub(crate) fn new(sources: Vec<Box<dyn Source>>, options: &Options, now: Now) -> Self {
+        let mut rounds = Self {
+            readers: Vec::with_capacity(sources.len()),
+            known: vec![0; sources.len()],
+            schedule: Schedule::new(options.interval_ns, now.ns),
+            clock: options.clock.clone(),
+            hot: options.hot.clone(),
+            batch: Batch::new(options.clock.clone()),
+            gauges: Vec::with_capacity(64),
+            notes: Vec::with_capacity(16),
+            slept_ns: now.slept_ns,
+            ticked_ns: now.ns,
+            ticks: 0,
+        };
+        for (index, source) in sources.into_iter().enumerate() {
+            let reader = rounds.reader(source, options);
+            rounds.schedule.domains(index, &[]);
+            if matches!(reader, Reader::Apart(_)) {
+                rounds.schedule.apart(index);
+            }
+            rounds.readers.push(reader);
+        }
+        rounds
+    }
+
+    fn reader(&mut self, source: Box<dyn Source>, options: &Options) -> Reader {
+        if !source.may_hang() {
+            return Reader::Here(source);
+        }
+        let name = source.name().to_owned();
+        match Deadline::spawn(source, self.clock.clone(), options.deadline) {
+            Ok(apart) => Reader::Apart(apart),
+            Err(error) => {
+                self.note("source-not-started", &name, format!("no thread for it: {error}"));
+                Reader::Gone
+            }
+        }
+    }
+
+    pub(crate) fn next_ns(&self) -> u64 {
+        self.schedule.next_ns()
+    }
+
+    /// Ticks so far, and how many were missed.
+    pub(crate) fn counted(&self) -> (u64, u64) {
+        (self.ticks, self.schedule.missed())
+    }
+
+    /// One tick: reads what is due, or everything, and hands it over; `false` once the sink was taken back.
+    pub(crate) fn tick(&mut self, now: Now, everything: bool, outlet: &Outlet) -> bool {
+        // A tick that was asked for is early, and an early tick is not missed.
+        self.schedule.wake(now.ns);
+        self.ticks += 1;
+        self.watch_sleep(now, outlet);
+        for index in 0..self.readers.len() {
+            if everything || self.schedule.is_due(index, now.ns) {
+                let collects = !everything && self.schedule.only_collects(index);
+                self.read(index, now.ns, collects, outlet);
+            }
+        }
+        if self.schedule.gauges_due(now.ns) {
+            self.read_gauges(outlet);
+        }
+        // Just before the rings are drained, so that what they hold lies before the newest anchor.
+        if let Some(hot) = &self.hot {
+            hot.anchor();
+        }
+        self.hand_over_notes(outlet);
+        let end_ns = self.clock.now_ns();
+        outlet.with(|sink| sink.tick(end_ns)).is_some()
+    }
+
+    /// Whether any source is read on a thread of its own.
+    pub(crate) fn has_apart(&self) -> bool {
+        self.readers.iter().any(|reader| matches!(reader, Reader::Apart(_)))
+    }
+
+    /// Asks sources on threads of their own for what they have read; `true` when all of it was read after `since_ns`.
+    pub(crate) fn collect(&mut self, since_ns: u64, outlet: &Outlet) -> bool {
+        let mut all = true;
+        for index in 0..self.readers.len() {
+            if matches!(self.readers.get(index), Some(Reader::Apart(_))) {
+                self.read(index, since_ns, false, outlet);
+                all &= self.batch.readings().iter().any(|(_, reading)| reading.before_ns >= since_ns);
+            }
+        }
+        all
+    }
+
+    fn watch_sleep(&mut self, now: Now, outlet: &Outlet) {
+        let (from_ns, to_ns) = (self.ticked_ns, now.ns);
+        self.ticked_ns = now.ns;
+        if now.slept_ns.saturating_sub(self.slept_ns) > SLEPT_NS {
+            if let Some(hot) = &self.hot {
+                hot.jumped(to_ns);
+            }
+            outlet.with(|sink| sink.suspended(from_ns, to_ns));
+        }
+        self.slept_ns = self.slept_ns.max(now.slept_ns);
+    }
+
+    fn read(&mut self, index: usize, now_ns: u64, collects: bool, outlet: &Outlet) {
+        let Some(reader) = self.readers.get_mut(index) else { return };
+        let batch = &mut self.batch;
+        batch.clear();
+        let result = catch_unwind(AssertUnwindSafe(|| match reader {
+            Reader::Here(source) => source.read(batch),
+            Reader::Apart(source) if collects => source.collect(batch),
+            Reader::Apart(source) => source.read(batch),
+            Reader::Gone => {}
+        }));
+        if result.is_err() {
+            return self.drop_source(index, outlet);
+        }
+        if let Some(source) = reader.source() {
+            source.notes(&mut self.notes);
+        }
+        self.announce(index, outlet);
+        let (schedule, readings) = (&mut self.schedule, self.batch.readings());
+        outlet.with(|sink| {
+            if !readings.is_empty() {
+                sink.readings(index, readings);
+            }
+            schedule.was_read(index, now_ns, readings, &Known { sink, source: index });
+        });
+    }
+
+    /// Tells the sink of domains that are new, before a reading of them.
+    fn announce(&mut self, index: usize, outlet: &Outlet) {
+        let (Some(reader), Some(known)) = (self.readers.get_mut(index), self.known.get_mut(index)) else { return };
+        let Some(source) = reader.source() else { return };
+        let domains = source.domains();
+        if domains.len() > *known {
+            *known = domains.len();
+            self.schedule.domains(index, domains);
+            outlet.with(|sink| sink.domains(index, domains));
+        }
+    }
+
+    /// A source that panicked is not called again: its domains say that they are gone, and training goes on.
+    fn drop_source(&mut self, index: usize, outlet: &Outlet) {
+        let Some(reader) = self.readers.get_mut(index) else { return };
+        let panicked = std::mem::replace(reader, Reader::Gone);
+        let name = match &panicked {
+            Reader::Here(source) => catch_unwind(AssertUnwindSafe(|| source.name().to_owned())).unwrap_or_default(),
+            Reader::Apart(source) => source.name().to_owned(),
+            Reader::Gone => String::new(),
+        };
+        // A drop that panics, too, must not end the thread.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(panicked)));
+        self.schedule.close(index);
+        self.note("source-panicked", &name, "it panicked and is not read any more; the rest is measured on".to_owned());
+        let now_ns = self.clock.now_ns();
+        let gone = Reading { before_ns: now_ns, after_ns: now_ns, value: Err(Fault::Gone) };
+        self.batch.clear();
+        (0..self.known.get(index).copied().unwrap_or(0)).for_each(|domain| self.batch.push(domain, gone));
+        let readings = self.batch.readings();
+        outlet.with(|sink| sink.readings(index, readings));
+    }
+
+    fn read_gauges(&mut self, outlet: &Outlet) {
+        self.gauges.clear();
+        for index in 0..self.readers.len() {
+            let gauges = &mut self.gauges;
+            let reader = self.readers.get_mut(index).and_then(Reader::source);
+            let Some(source) = reader else { continue };
+            if catch_unwind(AssertUnwindSafe(|| source.gauges(gauges))).is_err() {
+                self.drop_source(index, outlet);
+            }
+        }
+        let (now_ns, gauges) = (self.clock.now_ns(), self.gauges.as_slice());
+        if !gauges.is_empty() {
+            outlet.with(|sink| sink.gauges(now_ns, gauges));
+        }
+    }
+
+    fn note(&mut self, kind: &'static str, device: &str, text: String) {
+        let at_ns = self.clock.now_ns();
+        self.notes.push(Note { at_ns, kind, device: device.to_owned(), text });
+    }
+
+    fn hand_over_notes(&mut self, outlet: &Outlet) {
+        if !self.notes.is_empty() {
+            outlet.with(|sink| self.notes.drain(..).for_each(|note| sink.note(note)));
+        }
+    }
+}
+
+struct Known<'a> {
+    sink: &'a dyn Sink,
+    source: usize,
+}
+
+impl Learned for Known<'_> {
+    fn period_ns(&self, domain: usize) -> Option<u64> {
+        self.sink.period_ns(self.source, domain)
+    }
+
+    fn change_ns(&self, domain: usize) -> Option<(u64, u64)> {
+        self.sink.last_change_ns(self.source, domain)
+    }
+}

@@ -1,0 +1,300 @@
+//! The one sampling thread.
+//!
+//! It sleeps until an absolute instant, reads what is due and hands it to the sink; it blocks all signals but those
+//! that a fault of its own raises, has a small stack, and is pinned where that saves cross-CPU reads. Whoever closes
+//! it gets the sink back within a bounded time, whatever a source or the sink does meanwhile.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+use crate::clock::{Clock, monotonic_ns, thread_cpu_ns};
+use crate::deadline::quiet_thread;
+use crate::fork::Birthplace;
+use crate::gate::Gate;
+use crate::outlet::Outlet;
+use crate::rounds::{Now, Options, Rounds};
+use crate::{Sink, Source};
+
+/// The loop calls a few frames deep; vendor libraries that want more have threads of their own.
+const STACK_BYTES: usize = 256 << 10;
+/// How long a flush, and the end beyond what it was given, may take when a source or the sink does not return.
+const GRACE_NS: u64 = 100_000_000;
+/// Between two looks for the answer of a source on a thread of its own, and how many looks a flush takes.
+const LOOK: Duration = Duration::from_micros(500);
+const LOOKS: usize = 40;
+
+/// Why there is no sampling thread.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The system refused a thread.
+    #[error("cannot start the sampling thread: {0}; raise the limit on processes (ulimit -u)")]
+    Thread(#[source] io::Error),
+}
+
+/// What sampling cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cost {
+    /// CPU time of the sampling thread, nanoseconds.
+    pub cpu_ns: u64,
+    /// Ticks that took place.
+    pub ticks: u64,
+    /// Ticks that came a whole interval late or more, and were skipped.
+    pub missed_ticks: u64,
+}
+
+/// How sampling ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Every edge had its knots.
+    Settled,
+    /// The time given was over before that: results stay provisional.
+    Deadline,
+    /// A source or the sink did not return; the thread was left behind.
+    Hung,
+    /// The sink panicked: what it holds may be incomplete.
+    Panicked,
+    /// This process is a fork of the one that sampled.
+    Forked,
+}
+
+/// What is left when sampling has ended.
+pub struct Finished {
+    /// The sink; `None` if a call into it never returned, or after a fork.
+    pub sink: Option<Box<dyn Sink>>,
+    /// What it cost, as far as the thread told.
+    pub cost: Cost,
+    /// How it ended.
+    pub ended: Ending,
+}
+
+struct Shared {
+    outlet: Outlet,
+    /// Raised to wake the thread.
+    asks: Gate,
+    /// Raised when a reading of everything that was asked for is done.
+    flushed: Gate,
+    /// Raised once, when the thread ends.
+    ended: Gate,
+    flushes: AtomicU64,
+    /// Monotonic nanoseconds at which to stop waiting for knots; `RUNNING` until the end is asked for.
+    stop_ns: AtomicU64,
+    cpu_ns: AtomicU64,
+    ticks: AtomicU64,
+    missed: AtomicU64,
+    /// CPU that the thread is pinned to, plus one; 0 while it is not.
+    pinned: AtomicU64,
+    /// An [`Ending`] as the thread sees it.
+    ending: AtomicU64,
+}
+
+const RUNNING: u64 = u64::MAX;
+const PANICKED: u64 = 0;
+const SETTLED: u64 = 1;
+const DEADLINE: u64 = 2;
+
+/// A running sampling thread; dropping it ends it without waiting for knots.
+pub struct Sampler {
+    shared: Arc<Shared>,
+    born: Birthplace,
+    over: bool,
+}
+
+impl Sampler {
+    /// Starts the thread `eco2-sampler`, which hands what `sources` read to `sink`.
+    ///
+    /// # Errors
+    /// When the system refuses a thread.
+    pub fn start(sources: Vec<Box<dyn Source>>, sink: Box<dyn Sink>, options: Options) -> Result<Self, StartError> {
+        let shared = Arc::new(Shared {
+            outlet: Outlet::new(sink),
+            asks: Gate::default(),
+            flushed: Gate::default(),
+            ended: Gate::default(),
+            flushes: AtomicU64::new(0),
+            stop_ns: AtomicU64::new(RUNNING),
+            cpu_ns: AtomicU64::new(0),
+            ticks: AtomicU64::new(0),
+            missed: AtomicU64::new(0),
+            pinned: AtomicU64::new(0),
+            ending: AtomicU64::new(PANICKED),
+        });
+        let rounds = Rounds::new(sources, &options, Now::of(&options.clock));
+        let thread = Thread { shared: Arc::clone(&shared), rounds, flushes: 0 };
+        quiet_thread("eco2-sampler", STACK_BYTES, move || thread.run(&options)).map_err(StartError::Thread)?;
+        Ok(Self { shared, born: Birthplace::here(), over: false })
+    }
+
+    /// Reads everything once more, now, and waits until that was handed over; `false` if it took longer than 0.1 s.
+    pub fn flush(&self) -> bool {
+        if self.born.forked() {
+            return false;
+        }
+        let (deadline_ns, mut seen) = (monotonic_ns() + GRACE_NS, self.shared.flushed.count());
+        let mine = self.shared.flushes.fetch_add(1, Ordering::AcqRel) + 1;
+        self.shared.asks.raise();
+        while u64::from(seen) < mine && monotonic_ns() < deadline_ns && self.shared.ended.count() == 0 {
+            seen = self.shared.flushed.wait(seen, deadline_ns);
+        }
+        u64::from(seen) >= mine && self.shared.ended.count() == 0
+    }
+
+    /// Ends sampling: reads everything once more, then goes on until the sink has settled, for `within_ns` at most.
+    ///
+    /// Returns at the latest a tenth of a second after that, even if a source hangs.
+    #[must_use]
+    pub fn stop(mut self, within_ns: u64) -> Finished {
+        self.end(within_ns)
+    }
+
+    /// Ends sampling after one more reading, without waiting for knots: for a process that was told to go.
+    #[must_use]
+    pub fn stop_now(mut self) -> Finished {
+        self.end(0)
+    }
+
+    /// What sampling has cost so far; updated once a second.
+    #[must_use]
+    pub fn cost(&self) -> Cost {
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Cost { cpu_ns: of(&self.shared.cpu_ns), ticks: of(&self.shared.ticks), missed_ticks: of(&self.shared.missed) }
+    }
+
+    /// The CPU that the thread is pinned to, if it is.
+    #[must_use]
+    pub fn pinned_cpu(&self) -> Option<usize> {
+        usize::try_from(self.shared.pinned.load(Ordering::Relaxed)).ok()?.checked_sub(1)
+    }
+
+    /// Whether this process is a fork of the one that started sampling: one relaxed load.
+    #[must_use]
+    #[inline]
+    pub fn forked(&self) -> bool {
+        self.born.forked()
+    }
+
+    fn end(&mut self, within_ns: u64) -> Finished {
+        self.over = true;
+        if self.born.forked() {
+            return Finished { sink: None, cost: self.cost(), ended: Ending::Forked };
+        }
+        let stop_ns = monotonic_ns().saturating_add(within_ns).min(RUNNING - 1);
+        let patience_ns = stop_ns.saturating_add(GRACE_NS);
+        self.shared.stop_ns.store(stop_ns, Ordering::Relaxed);
+        self.shared.asks.raise();
+        let returned = self.shared.ended.wait(0, patience_ns) != 0;
+        let ended = match self.shared.ending.load(Ordering::Relaxed) {
+            _ if !returned => Ending::Hung,
+            SETTLED => Ending::Settled,
+            DEADLINE => Ending::Deadline,
+            _ => Ending::Panicked,
+        };
+        Finished { sink: self.shared.outlet.take(patience_ns), cost: self.cost(), ended }
+    }
+}
+
+impl Drop for Sampler {
+    fn drop(&mut self) {
+        if !self.over {
+            drop(self.end(0));
+        }
+    }
+}
+
+struct Thread {
+    shared: Arc<Shared>,
+    rounds: Rounds,
+    flushes: u64,
+}
+
+/// Tells that the thread has ended, also when the sink's panic unwinds it.
+struct Farewell(Arc<Shared>);
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        self.0.cpu_ns.store(thread_cpu_ns(), Ordering::Relaxed);
+        self.0.ended.raise();
+        // Whoever waits for a flush looks again, and sees the end.
+        self.0.flushed.raise();
+    }
+}
+
+impl Thread {
+    fn run(mut self, options: &Options) {
+        let _farewell = Farewell(Arc::clone(&self.shared));
+        if let Some(cpu) = options.pin.then(|| pin(&options.cpus)).flatten() {
+            self.shared.pinned.store(cpu as u64 + 1, Ordering::Relaxed);
+        }
+        let (mut asked, mut told_ns, mut stopping) = (0, 0, false);
+        loop {
+            let stops = !stopping && self.shared.stop_ns.load(Ordering::Relaxed) != RUNNING;
+            stopping |= stops;
+            if !self.tick(stops, &options.clock) || (stopping && self.is_over()) {
+                break;
+            }
+            let now_ns = monotonic_ns();
+            if now_ns.saturating_sub(told_ns) >= 1_000_000_000 {
+                told_ns = now_ns;
+                self.tell_cost();
+            }
+            asked = self.shared.asks.wait(asked, self.rounds.next_ns());
+        }
+        self.tell_cost();
+    }
+
+    /// One tick, a reading of everything if the end or a flush asks for it; `false` once the sink was taken back.
+    fn tick(&mut self, stops: bool, clock: &Clock) -> bool {
+        // Acquire pairs with the AcqRel in `flush`: a flush that is counted here is read for here.
+        let flushes = self.shared.flushes.load(Ordering::Acquire);
+        let everything = stops || self.flushes < flushes;
+        let now = Now::of(clock);
+        let mut open = self.rounds.tick(now, everything, &self.shared.outlet);
+        if everything && self.rounds.has_apart() {
+            self.collect(now.ns);
+            open &= self.shared.outlet.with(|sink| sink.tick(clock.now_ns())).is_some();
+        }
+        while self.flushes < flushes {
+            self.flushes += 1;
+            self.shared.flushed.raise();
+        }
+        open
+    }
+
+    fn collect(&mut self, since_ns: u64) {
+        for _ in 0..LOOKS {
+            std::thread::sleep(LOOK);
+            if self.rounds.collect(since_ns, &self.shared.outlet) {
+                return;
+            }
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        let settled = self.shared.outlet.with(|sink| sink.settled()).unwrap_or(true);
+        let over = settled || monotonic_ns() >= self.shared.stop_ns.load(Ordering::Relaxed);
+        if over {
+            self.shared.ending.store(if settled { SETTLED } else { DEADLINE }, Ordering::Relaxed);
+        }
+        over
+    }
+
+    fn tell_cost(&self) {
+        let (ticks, missed) = self.rounds.counted();
+        self.shared.ticks.store(ticks, Ordering::Relaxed);
+        self.shared.missed.store(missed, Ordering::Relaxed);
+        self.shared.cpu_ns.store(thread_cpu_ns(), Ordering::Relaxed);
+    }
+}
+
+/// Pins this thread to the first of `cpus` that it may run on; `None` when there is none or it was refused.
+fn pin(cpus: &[usize]) -> Option<usize> {
+    let allowed = sched_getaffinity(None).ok()?;
+    let cpu = cpus.iter().copied().find(|cpu| *cpu < CpuSet::MAX_CPU && allowed.is_set(*cpu))?;
+    let mut only = CpuSet::new();
+    only.set(cpu);
+    sched_setaffinity(None, &only).ok().map(|()| cpu)
+}

@@ -1,0 +1,122 @@
+//! Which sources are chosen, and what the machine is called.
+
+use std::fs;
+use std::path::Path;
+
+use eco2_core::report::Status;
+use eco2_samplers::discover::{Discovery, Selection, UnknownSource, discover};
+use eco2_samplers::host::{self, Usage};
+use eco2_samplers::model::ModelOptions;
+use eco2_samplers::Roots;
+
+fn roots(dir: &Path) -> Roots {
+    let nvml = Some(dir.join("no-libnvidia-ml.so"));
+    Roots { sysfs: dir.join("sys"), procfs: dir.join("proc"), nvml }
+}
+
+fn write(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+fn zone(dir: &Path) {
+    let zone = dir.join("sys/class/powercap/intel-rapl:0");
+    for (file, text) in [("name", "package-0\n"), ("energy_uj", "123456\n"), ("max_energy_range_uj", "262143328850\n")] {
+        write(&zone.join(file), text);
+    }
+    write(&dir.join("sys/devices/system/cpu/online"), "0-3\n");
+    write(&dir.join("sys/devices/system/cpu/cpu0/topology/physical_package_id"), "0\n");
+    write(&dir.join("sys/devices/system/cpu/cpu0/topology/package_cpus_list"), "0-3\n");
+}
+
+fn refused() -> ModelOptions {
+    ModelOptions { enabled: false, ..ModelOptions::default() }
+}
+
+fn names(found: &Discovery) -> Vec<&str> {
+    found.sources.iter().map(|source| source.name()).collect()
+}
+
+fn status(found: &Discovery, name: &str) -> Option<Status> {
+    found.statuses.iter().find(|status| status.name == name).map(|status| status.status)
+}
+
+#[test]
+fn lists_of_names_are_parsed_and_slips_are_answered() {
+    assert_eq!(Selection::parse(""), Ok(Selection::All));
+    assert_eq!(Selection::parse(" nvml , rapl-perf,"), Ok(Selection::Named(vec!["nvml", "rapl-perf"])));
+    let unknown = |given: &str, meant: &[&'static str]| {
+        assert_eq!(
+            Selection::parse(given),
+            Err(UnknownSource { given: given.to_owned(), meant: meant.to_vec() }),
+            "{given}"
+        );
+    };
+    unknown("nvlm", &["nvml"]);
+    unknown("rapl", &["rapl-perf", "rapl-sysfs"]);
+    unknown("NVML", &["nvml"]);
+    unknown("thermometer", &[]);
+}
+
+#[test]
+fn made_up_sources_must_be_named() {
+    assert!(!Selection::All.wants("synthetic") && !Selection::All.wants("replay") && Selection::All.wants("model"));
+    let dir = tempfile::tempdir().unwrap();
+    let all = discover(&roots(dir.path()), &Selection::All, &refused());
+    assert_eq!((names(&all), status(&all, "synthetic")), (vec![], None));
+    let named = discover(&roots(dir.path()), &Selection::parse("synthetic").unwrap(), &refused());
+    assert_eq!(names(&named), ["synthetic"]);
+    assert_eq!(status(&named, "nvml"), Some(Status::Off));
+}
+
+#[test]
+fn an_empty_machine_has_a_status_for_every_source_and_no_figure() {
+    let dir = tempfile::tempdir().unwrap();
+    let found = discover(&roots(dir.path()), &Selection::All, &refused());
+    assert_eq!(names(&found), Vec::<&str>::new());
+    for name in ["rapl-perf", "rapl-sysfs", "nvml", "hwmon", "model"] {
+        let status = found.statuses.iter().find(|status| status.name == name).unwrap();
+        assert!(status.status != Status::Ok && !status.reason.is_empty(), "{status:?}");
+    }
+}
+
+#[test]
+fn powercap_is_read_where_perf_is_not_to_be_had_and_the_cpu_is_then_not_estimated() {
+    let dir = tempfile::tempdir().unwrap();
+    zone(dir.path());
+    let found = discover(&roots(dir.path()), &Selection::All, &ModelOptions::default());
+    assert_eq!(names(&found)[0], "rapl-sysfs");
+    assert_eq!(found.cpus, [0, 1, 2, 3]);
+    let estimated = |found: &Discovery| found.sources.iter().flat_map(|s| s.domains().to_vec()).any(|d| d.source == "model");
+    assert!(!estimated(&found), "{:?}", found.statuses);
+    let off = discover(&roots(dir.path()), &Selection::parse("nvml").unwrap(), &ModelOptions::default());
+    assert_eq!((names(&off), status(&off, "rapl-sysfs")), (vec![], Some(Status::Off)));
+}
+
+#[test]
+fn f27_after_a_reboot_the_boot_id_differs_and_counters_do_not_belong_together() {
+    let dir = tempfile::tempdir().unwrap();
+    let roots = roots(dir.path());
+    let kernel = dir.path().join("proc/sys/kernel");
+    write(&kernel.join("random/boot_id"), "8f5c1b6e-0000-4000-8000-000000000001\n");
+    write(&kernel.join("hostname"), "node-7\n");
+    write(&kernel.join("osrelease"), "6.1.0-18-amd64\n");
+    let before = host::read(&roots);
+    assert_eq!((before.hostname.as_str(), before.kernel.as_str()), ("node-7", "6.1.0-18-amd64"));
+    assert!(host::same_boot(&before, &host::read(&roots)));
+    write(&kernel.join("random/boot_id"), "8f5c1b6e-0000-4000-8000-000000000002\n");
+    assert!(!host::same_boot(&before, &host::read(&roots)));
+    fs::remove_file(kernel.join("random/boot_id")).unwrap();
+    let unknown = host::read(&roots);
+    assert!(unknown.boot_id.is_empty() && !host::same_boot(&unknown, &unknown), "unknown is not the same");
+}
+
+#[test]
+fn this_process_uses_time_and_memory() {
+    let before = Usage::now();
+    let mut sum = 0u64;
+    while Usage::now().cpu_ns == before.cpu_ns {
+        sum = std::hint::black_box(sum + 1);
+    }
+    assert!(before.max_rss_bytes > 100_000 && before.max_rss_bytes < 1 << 40, "bytes, not kilobytes: {before:?}");
+}

@@ -1,0 +1,121 @@
+//! A sink that records what it is told, and sources that do as they are told.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use eco2_core::{Component, Domain, Fault, Gauge, Reading};
+use eco2_samplers::clock::Clock;
+use eco2_samplers::{Batch, Note, Sink, Source};
+
+pub const MS: u64 = 1_000_000;
+pub const S: u64 = 1_000 * MS;
+
+pub fn counter(id: &str) -> Domain {
+    Domain::counter(id, Component::Cpu, "package", "test")
+}
+
+/// What the sink was told.
+#[derive(Debug, Default)]
+pub struct Told {
+    pub domains: Vec<(usize, usize)>,
+    pub readings: Vec<(usize, usize, Reading)>,
+    pub suspended: Vec<(u64, u64)>,
+    pub gauges: Vec<(u64, usize)>,
+    pub notes: Vec<Note>,
+    pub ticks: Vec<u64>,
+    pub settled: bool,
+    pub period_ns: Option<u64>,
+}
+
+#[derive(Clone, Default)]
+pub struct Recorder(pub Arc<Mutex<Told>>);
+
+impl Recorder {
+    pub fn told(&self) -> std::sync::MutexGuard<'_, Told> {
+        self.0.lock().unwrap()
+    }
+
+    /// Settles when asked first.
+    pub fn settled() -> Self {
+        let recorder = Self::default();
+        recorder.told().settled = true;
+        recorder
+    }
+}
+
+impl Sink for Recorder {
+    fn domains(&mut self, source: usize, domains: &[Domain]) {
+        self.told().domains.push((source, domains.len()));
+    }
+    fn readings(&mut self, source: usize, readings: &[(usize, Reading)]) {
+        self.told().readings.extend(readings.iter().map(|(domain, reading)| (source, *domain, *reading)));
+    }
+    fn suspended(&mut self, from_ns: u64, to_ns: u64) {
+        self.told().suspended.push((from_ns, to_ns));
+    }
+    fn gauges(&mut self, at_ns: u64, gauges: &[Gauge]) {
+        self.told().gauges.push((at_ns, gauges.len()));
+    }
+    fn note(&mut self, note: Note) {
+        self.told().notes.push(note);
+    }
+    fn tick(&mut self, now_ns: u64) {
+        self.told().ticks.push(now_ns);
+    }
+    fn settled(&self) -> bool {
+        self.told().settled
+    }
+    fn period_ns(&self, _: usize, _: usize) -> Option<u64> {
+        self.told().period_ns
+    }
+    fn last_change_ns(&self, source: usize, domain: usize) -> Option<(u64, u64)> {
+        let told = self.told();
+        let mine = told.readings.iter().rev().filter(|r| r.0 == source && r.1 == domain);
+        let mine: Vec<_> = mine.filter_map(|r| Some((r.2, r.2.value.ok()?))).collect();
+        mine.windows(2).find(|w| w[0].1 != w[1].1).map(|w| (w[1].0.before_ns, w[0].0.after_ns))
+    }
+}
+
+/// One counter whose value a closure gives.
+pub struct Scripted<F> {
+    pub name: &'static str,
+    pub domains: Vec<Domain>,
+    pub read: F,
+    pub may_hang: bool,
+}
+
+impl<F: FnMut(u64) -> Result<u64, Fault> + Send> Scripted<F> {
+    pub fn boxed(name: &'static str, read: F) -> Box<Self> {
+        Box::new(Self { name, domains: vec![counter(name)], read, may_hang: false })
+    }
+}
+
+impl<F: FnMut(u64) -> Result<u64, Fault> + Send> Source for Scripted<F> {
+    fn name(&self) -> &str {
+        self.name
+    }
+    fn domains(&self) -> &[Domain] {
+        &self.domains
+    }
+    fn read(&mut self, batch: &mut Batch) {
+        let now_ns = batch.now_ns();
+        batch.one(0, || (self.read)(now_ns));
+    }
+    fn gauges(&mut self, out: &mut Vec<Gauge>) {
+        out.push(Gauge { device: self.name.to_owned(), name: "g".to_owned(), unit: "1".to_owned(), value: 0.5 });
+    }
+    fn may_hang(&self) -> bool {
+        self.may_hang
+    }
+}
+
+/// A clock that a test moves.
+pub fn script(at_ns: u64) -> (Arc<AtomicU64>, Clock) {
+    let now = Arc::new(AtomicU64::new(at_ns));
+    (Arc::clone(&now), Clock::Scripted(now))
+}
+
+pub fn set(now: &AtomicU64, at_ns: u64) {
+    now.store(at_ns, Ordering::Relaxed);
+}
