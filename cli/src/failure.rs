@@ -110,6 +110,6 @@ mod tests {
         assert_eq!(code(Err(Usage("no".into()).into())), USAGE);
         assert_eq!(code(Err(io::Error::other("no").into())), FAILED);
         assert_eq!(code(Err(Error::from(io::Error::from(io::ErrorKind::BrokenPipe)).context("standard output"))), 0);
-        assert_eq!(code(Err(eco2::Error::Sources("no".into()).into())), USAGE);
+        assert_eq!(code(Err(eco2::Error::from(eco2_grid::lookup("Narnia").unwrap_err()).into())), USAGE);
     }
 }

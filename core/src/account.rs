@@ -44,7 +44,8 @@ impl Ledger {
         cross_check(&mut devices, &self.tracks);
         let energy = total(&devices, end_ns - begin_ns);
         let spans = self.spans(&devices);
-        let settled = ends.iter().all(|edge| edge.settled) && spans.iter().all(|span| span.state == State::Final);
+        let waits = |(edge, track): (&Edge, &Track)| !edge.settled && !track.is_silent();
+        let settled = !ends.iter().zip(&self.tracks).any(waits) && spans.iter().all(|span| span.state == State::Final);
         let state = if settled { State::Final } else { State::Provisional };
         Account { begin_ns, end_ns, energy, devices, spans, state }
     }

@@ -172,6 +172,14 @@ mod tests {
     }
 
     #[test]
+    fn half_the_time_at_or_below_is_the_median() {
+        let mut power = Histogram::new();
+        power.record(20, 5);
+        power.record(10, 5);
+        assert_eq!([0.0, 0.5, 0.51, 1.0].map(|q| power.quantile(q)), [10, 10, 20, 20].map(Some));
+    }
+
+    #[test]
     fn nothing_recorded_has_no_quantile() {
         let mut power = Histogram::new();
         power.record(5, 0);

@@ -166,6 +166,13 @@ impl Ledger {
         }
     }
 
+    /// A thread has ended: what it left open never ends.
+    pub fn abandon(&mut self, thread: usize) {
+        for (_, start) in std::mem::take(self.opened(thread)) {
+            self.release(start);
+        }
+    }
+
     /// Marks an instant from which a span will be counted; give it back to [`Ledger::close`].
     pub fn mark(&mut self, at_ns: u64) -> Mark {
         Mark(self.edge(at_ns, 0))
@@ -180,7 +187,7 @@ impl Ledger {
     /// Whether every edge of an ended span, and `at_ns`, has its knots.
     #[must_use]
     pub fn settled(&self, at_ns: u64) -> bool {
-        self.closed.is_empty() && self.tracks.iter().all(|track| track.resolvable(at_ns))
+        self.closed.is_empty() && self.tracks.iter().all(|track| track.is_silent() || track.resolvable(at_ns))
     }
 
     /// Spans that have ended and still wait for knots.

@@ -124,6 +124,12 @@ impl Track {
         self.frozen
     }
 
+    /// Whether no further knot is to be expected: never read, failing, or frozen.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.knots.is_empty() || self.failing.is_some() || self.frozen
+    }
+
     /// Takes one reading; returns what it meant.
     pub fn push(&mut self, reading: &Reading) -> Outcome {
         self.counts.readings += 1;

@@ -145,3 +145,14 @@ fn report_data_survives_json() {
     let again: Report = serde_json::from_str(&serde_json::to_string(&report).unwrap()).unwrap();
     assert_eq!(report, again);
 }
+
+#[test]
+fn what_an_ended_thread_left_open_never_ends() {
+    let mut ledger = ledger();
+    let name = ledger.intern("a");
+    ledger.begin(0, name, 5 * MS, 0);
+    ledger.abandon(0);
+    assert!(!ledger.end(0, name, 9 * MS, 0));
+    read_until(&mut ledger, 0, 100);
+    assert_eq!(ledger.account(50 * MS).spans.len(), 0);
+}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eco2_core::report::{Attempt, Host, Report, Run, SCHEMA, SelfCost, SourceStatus, State, Tool, Work};
+use eco2_core::report::{Attempt, Device, EventRecord, Host, Report, Run, SCHEMA, SelfCost, SourceStatus, State, Tool, Work};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::engine::Engine;
@@ -67,6 +67,8 @@ pub(crate) fn report(engine: &Engine, ending: &Ending, end_ns: u64) -> Report {
     for device in &mut devices {
         device.gauges = engine.gauges.of(&device.id);
     }
+    let mut events = engine.all_events();
+    events.extend(devices.iter().filter_map(|device| disagreement(device, account.end_ns - account.begin_ns)));
     let duration_ns = account.end_ns - account.begin_ns;
     let attempt = Attempt { number: 0, started_at: from.clone(), duration_ns, energy_uj: energy.total_uj };
     let state = if ending.closed { account.state } else { State::Provisional };
@@ -89,7 +91,47 @@ pub(crate) fn report(engine: &Engine, ending: &Ending, end_ns: u64) -> Report {
         attribution,
         carbon: Some(carbon),
         sources: facts.sources.clone(),
-        events: engine.all_events(),
+        events,
         own: SelfCost { samples: engine.samples, log_lost_bytes: engine.journal.lost_bytes(), ..ending.own.clone() },
+    }
+}
+
+/// Counter and integrated power further apart than this are an event; sensors are good to about 5 %.
+const DISAGREEMENT_PERCENT: f64 = 10.0;
+/// Shorter runs say little: averaged power lags by a second.
+const COMPARABLE_NS: u64 = 10_000_000_000;
+
+fn disagreement(device: &Device, duration_ns: u64) -> Option<EventRecord> {
+    let check = device.cross_check.as_ref()?;
+    let apart = check.difference_percent.abs() > DISAGREEMENT_PERCENT && duration_ns >= COMPARABLE_NS;
+    apart.then(|| EventRecord {
+        at: duration_ns,
+        kind: "counter-disagrees".to_owned(),
+        device: device.id.clone(),
+        text: format!("the counter is {:+.1} % off the {}", check.difference_percent, check.method),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use eco2_core::report::CrossCheck;
+    use eco2_core::{Component, Domain, Ledger};
+
+    #[test]
+    fn m30_a_counter_that_disagrees_with_integrated_power_is_an_event() {
+        let mut ledger = Ledger::new(0, 1);
+        ledger.add_domain(Domain::counter("GPU-1", Component::Gpu, "board", "nvml"));
+        let mut device = ledger.account(1).devices.remove(0);
+        let mut apart = |difference_percent, duration_ns| {
+            let method = "integrated power".to_owned();
+            device.cross_check = Some(CrossCheck { method, energy_uj: 1, difference_percent });
+            disagreement(&device, duration_ns).map(|event| event.text)
+        };
+        // 187 J by the counter against 327 J of integrated power, as reported for idle GPUs.
+        let text = apart(-42.8, COMPARABLE_NS).unwrap();
+        assert_eq!(text, "the counter is -42.8 % off the integrated power");
+        assert_eq!(apart(4.0, COMPARABLE_NS), None);
+        assert_eq!(apart(-42.8, COMPARABLE_NS - 1), None);
     }
 }

@@ -23,6 +23,8 @@ use crate::sharing::Sharing;
 const EVENTS: usize = 1_000;
 /// A domain that has been silent for this long holds no span up.
 const SILENT_NS: u64 = 2_000_000_000;
+/// How long a source may take for its first reading before the run begins without it.
+const SLOW_START_NS: u64 = 200_000_000;
 /// How often silent domains are looked for, and the log's checkpoint is due.
 const HOUSEKEEPING_NS: u64 = 1_000_000_000;
 
@@ -45,6 +47,7 @@ pub(crate) struct Engine {
     publisher: Publisher,
     housekeeping_ns: u64,
     frozen: Vec<bool>,
+    generations: Vec<u64>,
     trace_open: BTreeMap<(usize, NameId), Vec<u64>>,
 }
 
@@ -69,6 +72,7 @@ impl Engine {
             publisher,
             housekeeping_ns: now_ns,
             frozen: Vec::new(),
+            generations: Vec::new(),
             trace_open: BTreeMap::new(),
         }
     }
@@ -80,8 +84,14 @@ impl Engine {
 
     /// Event rings into the ledger.
     pub(crate) fn drain(&mut self) {
-        let Self { rings, ledger, clock, journal, trace_open, .. } = self;
-        rings.drain(|thread, _generation, event| {
+        let Self { rings, ledger, clock, journal, trace_open, generations, .. } = self;
+        rings.drain(|thread, generation, event| {
+            if generations.len() <= thread {
+                generations.resize(thread + 1, generation);
+            }
+            if std::mem::replace(&mut generations[thread], generation) != generation {
+                ledger.abandon(thread);
+            }
             let (at_ns, error_ns) = clock.convert(Ticks { value: event.ticks, tsc: event.tsc });
             let name = NameId::from_index(event.id);
             match event.kind {
@@ -146,6 +156,13 @@ impl Engine {
             }
             self.frozen[index] = frozen;
         }
+    }
+
+    /// The run begins when every domain has been read once: no energy before that is claimed, and none is missed. A
+    /// source that is slower than that is uncovered until it answers.
+    fn ready(&self, now_ns: u64) -> bool {
+        let read = self.ledger.tracks().iter().all(|track| track.counts().readings > 0);
+        read || now_ns.saturating_sub(self.ledger.opened_ns()) > SLOW_START_NS
     }
 
     fn global(&self, source: usize, domain: usize) -> Option<usize> {
@@ -225,8 +242,7 @@ impl Sink for Engine {
     }
 
     fn tick(&mut self, now_ns: u64) {
-        if !self.begun {
-            // The run begins when every source has been read once: no energy before that is claimed.
+        if !self.begun && self.ready(now_ns) {
             self.ledger.restart_at(now_ns);
             self.begun = true;
         }

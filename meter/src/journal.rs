@@ -10,6 +10,7 @@ use std::time::Duration;
 use eco2_core::report::{EventRecord, Report};
 use eco2_core::{Domain, Gauge, Reading};
 use eco2_report::{LogEncoder, LogMeta, LogStatus, LogWriter, TraceWriter};
+use eco2_samplers::quietly;
 
 use crate::Error;
 
@@ -29,7 +30,7 @@ pub(crate) struct Journal {
 impl Journal {
     /// Starts the log of a run.
     pub(crate) fn open_log(&mut self, path: &Path, meta: &LogMeta) -> Result<(), Error> {
-        let writer = LogWriter::create(path)?;
+        let writer = quietly(|| LogWriter::create(path))?;
         self.log = Some((LogEncoder::new(meta)?, writer));
         Ok(())
     }
@@ -146,13 +147,14 @@ struct Spool {
 impl Spool {
     fn start(file: File) -> io::Result<Self> {
         let (chunks, inbox) = channel::<Vec<u8>>();
-        let thread = thread::Builder::new().name("eco2-trace".into()).spawn(move || {
+        let write = move || {
             let mut out = BufWriter::new(file);
             for chunk in inbox {
                 out.write_all(&chunk)?;
             }
             out.flush()
-        })?;
+        };
+        let thread = quietly(|| thread::Builder::new().name("eco2-trace".into()).spawn(write))?;
         Ok(Self { buffer: Vec::with_capacity(TRACE_BYTES), chunks: Some(chunks), thread: Some(thread) })
     }
 

@@ -24,7 +24,7 @@ use crate::{Error, labels, place};
 
 /// Recording threads at one time, and events each may hold between two ticks: 16 bytes each, made at open.
 const RINGS: usize = 64;
-const RING_EVENTS: usize = 1 << 12;
+const RING_EVENTS: usize = 1 << 11;
 /// Snapshots in the timeline: 10 s at 100 Hz.
 const SLOTS: usize = 1 << 10;
 /// Domains that may appear while the run goes on (hot-plug).

@@ -41,7 +41,9 @@ fn point_of(track: &Track) -> DomainPoint {
     let estimated = track.domain().quality == Quality::Estimated;
     let flags = if estimated { DomainPoint::ESTIMATED } else { 0 };
     let mut point = DomainPoint { edge_ns: last.at_ns, uj: last.uj, slope_q28: 0, flags };
-    if let Some(first) = track.recent(SLOPE_KNOTS).find(|knot| !knot.first)
+    // A silent counter is not extrapolated: its energy stays where it was last seen.
+    if !track.is_silent()
+        && let Some(first) = track.recent(SLOPE_KNOTS).find(|knot| !knot.first)
         && let Some(ns) = last.at_ns.checked_sub(first.at_ns).filter(|ns| *ns > 0)
     {
         let slope = (u128::from(last.uj.saturating_sub(first.uj)) << 28) / u128::from(ns);

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::Error;
@@ -36,24 +36,32 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     }
     // A link is followed by hand, or the rename would replace it.
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let neighbour = neighbour(&target);
-    let done = replace(&target, &neighbour, bytes);
+    let (file, neighbour) = neighbour(&target)?;
+    let done = replace(&target, file, &neighbour, bytes);
     if done.is_err() {
-        // The first error is the one to tell; a neighbour that was never created cannot be removed.
+        // The first error is the one to tell, also where the neighbour cannot be removed.
         fs::remove_file(&neighbour).ok();
     }
     done
 }
 
-fn neighbour(path: &Path) -> PathBuf {
-    let mut name = OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".{}.tmp", std::process::id()));
-    path.with_file_name(name)
+/// Creates a file beside `path`. A crashed run, in a container with the same process id, may have left the first name.
+fn neighbour(path: &Path) -> Result<(File, PathBuf), Error> {
+    let mut attempt = 0;
+    loop {
+        let mut name = OsString::from(".");
+        name.push(path.file_name().unwrap_or_default());
+        name.push(format!(".{}-{attempt}.tmp", std::process::id()));
+        let neighbour = path.with_file_name(name);
+        match File::create_new(&neighbour) {
+            Ok(file) => return Ok((file, neighbour)),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists && attempt < 16 => attempt += 1,
+            Err(e) => return Err(Error::io("create", &neighbour, e)),
+        }
+    }
 }
 
-fn replace(path: &Path, neighbour: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let mut file = File::create_new(neighbour).map_err(|e| Error::io("create", neighbour, e))?;
+fn replace(path: &Path, mut file: File, neighbour: &Path, bytes: &[u8]) -> Result<(), Error> {
     file.write_all(bytes).map_err(|e| Error::io("write", neighbour, e))?;
     file.sync_all().map_err(|e| Error::io("sync", neighbour, e))?;
     fs::rename(neighbour, path).map_err(|e| Error::io("rename", path, e))?;
@@ -66,7 +74,7 @@ pub(crate) fn sync_folder_of(path: &Path) -> Result<(), Error> {
     let folder = File::open(parent).map_err(|e| Error::io("sync", parent, e))?;
     match folder.sync_all() {
         // Some filesystems have no sync for folders: there is nothing more that could be done.
-        Err(e) if e.kind() == std::io::ErrorKind::InvalidInput => Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::InvalidInput => Ok(()),
         other => other.map_err(|e| Error::io("sync", parent, e)),
     }
 }
@@ -80,9 +88,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("r.json");
         write_file(&path, b"old").unwrap();
+        let left = dir.path().join(format!(".r.json.{}-0.tmp", std::process::id()));
+        fs::write(&left, b"of a crashed run").unwrap();
         write_file(&path, b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
     }
 
     #[test]

@@ -17,10 +17,9 @@ pub struct Anchor {
     pub half_width_ns: u64,
 }
 
-/// How many anchors are kept; older ones are thinned, and what thinning costs is added to their error.
+/// How many anchors are kept: the newest half in full, which is seconds and more than event rings wait; what thinning
+/// the older half costs is added to its error.
 const KEPT: usize = 512;
-/// The newest, which thinning leaves alone: event rings are drained within these.
-const NEWEST: usize = 32;
 /// A jump beyond an eighth of the interval and this much is no discipline of a clock: the counter is given up.
 const JUMP_NS: u64 = 100_000;
 
@@ -128,10 +127,10 @@ impl Anchors {
         (on_line(a.at, b.at, at.tsc).abs_diff(at.mono_ns), hidden_ns)
     }
 
-    /// Drops every second anchor but the newest few, so that what is kept is spread evenly over the run; the interval that remains takes over the larger error of the two
+    /// Drops every second anchor of the older half, so that the farther back the sparser they are; the interval that remains takes over the larger error of the two
     /// and the dropped anchor's distance from it, which is the most that the two lines differ.
     fn thin(&mut self) {
-        let old = KEPT - NEWEST;
+        let old = KEPT / 2;
         for pair in 0..old / 2 {
             let (Some(&a), Some(&dropped), Some(&b)) =
                 (self.points.get(2 * pair), self.points.get(2 * pair + 1), self.points.get(2 * pair + 2))

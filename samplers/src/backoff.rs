@@ -18,6 +18,14 @@ impl Backoff {
         Self { next_ns: now_ns.saturating_add(FIRST_NS), step_ns: FIRST_NS }
     }
 
+    /// After another failure, or a first one.
+    pub(crate) fn extend(backoff: &mut Option<Self>, now_ns: u64) {
+        match backoff {
+            Some(backoff) => backoff.failed(now_ns),
+            None => *backoff = Some(Self::start(now_ns)),
+        }
+    }
+
     /// Whether it is time for an attempt.
     pub(crate) fn due(&self, now_ns: u64) -> bool {
         now_ns >= self.next_ns

@@ -224,10 +224,16 @@ fn serve(mut source: Box<dyn Source>, asked: &Receiver<Ask>, answers: &Sender<An
 /// When the system refuses another thread.
 pub(crate) fn quiet_thread(name: &str, stack_bytes: usize, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
     // The new thread inherits the mask, so it is never open to a signal, not even at its start.
+    let thread = std::thread::Builder::new().name(name.to_owned()).stack_size(stack_bytes);
+    quietly(|| thread.spawn(body)).map(drop)
+}
+
+/// Runs `start` with all signals blocked, so that a thread it starts never takes one meant for the program.
+pub fn quietly<T>(start: impl FnOnce() -> T) -> T {
     let before = mask_all();
-    let started = std::thread::Builder::new().name(name.to_owned()).stack_size(stack_bytes).spawn(body);
+    let started = start();
     restore(&before);
-    started.map(drop)
+    started
 }
 
 fn mask_all() -> libc::sigset_t {

@@ -114,7 +114,8 @@ impl Discovery {
         self.look(selection, "rapl-perf", |_| rapl_perf::discover(roots));
         if self.sources.len() > before {
             self.statuses.push(status("rapl-sysfs", Status::Off, "rapl-perf reads the same counters", ""));
-            self.cpus = sysfs::read_cpulist(&roots.sysfs.join("bus/event_source/devices/power/cpumask")).unwrap_or_default();
+            self.cpus =
+                sysfs::read_cpulist(&roots.sysfs.join("bus/event_source/devices/power/cpumask")).unwrap_or_default();
             return;
         }
         self.look(selection, "rapl-sysfs", |_| rapl_sysfs::discover(roots));

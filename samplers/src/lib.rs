@@ -37,7 +37,7 @@ pub mod usage;
 mod source;
 
 pub use anchors::{Anchor, Anchors};
-pub use deadline::Deadline;
+pub use deadline::{Deadline, quietly};
 pub use fork::Birthplace;
 pub use rounds::Options;
 pub use sampler::{Cost, Ending, Finished, Sampler, StartError};

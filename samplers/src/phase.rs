@@ -94,7 +94,11 @@ impl PhaseLock {
             }
             _ => self.beat.seen(from_ns + half_ns, half_ns, self.half_ns),
         }
-        if self.stage == Stage::After { self.hit() } else { self.miss() }
+        if self.stage == Stage::After {
+            self.hit()
+        } else {
+            self.miss()
+        }
         self.advance(now_ns);
     }
 
@@ -122,7 +126,13 @@ impl PhaseLock {
         self.misses = 0;
         self.hits += 1;
         // With one miss in about 100 updates the window keeps its width.
-        let share = if self.fresh { 5 } else if self.hits > 200 { 32 } else { 256 };
+        let share = if self.fresh {
+            5
+        } else if self.hits > 200 {
+            32
+        } else {
+            256
+        };
         self.half_ns = (self.half_ns - self.half_ns / share).max(self.narrowest());
     }
 

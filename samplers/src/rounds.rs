@@ -42,7 +42,7 @@ impl Default for Options {
 enum Reader {
     Here(Box<dyn Source>),
     /// On a thread of its own.
-    Apart(Deadline),
+    Apart(Box<Deadline>),
     /// It panicked or could not be started; its index stays taken.
     Gone,
 }
@@ -51,7 +51,7 @@ impl Reader {
     fn source(&mut self) -> Option<&mut dyn Source> {
         match self {
             Self::Here(source) => Some(source.as_mut()),
-            Self::Apart(source) => Some(source),
+            Self::Apart(source) => Some(source.as_mut()),
             Self::Gone => None,
         }
     }
@@ -122,7 +122,7 @@ impl Rounds {
         }
         let name = source.name().to_owned();
         match Deadline::spawn(source, self.clock.clone(), options.deadline) {
-            Ok(apart) => Reader::Apart(apart),
+            Ok(apart) => Reader::Apart(Box::new(apart)),
             Err(error) => {
                 self.note("source-not-started", &name, format!("no thread for it: {error}"));
                 Reader::Gone

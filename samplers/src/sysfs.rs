@@ -249,9 +249,12 @@ mod tests {
 
     #[test]
     fn names_sort_as_people_count() {
-        let mut names = ["intel-rapl:10", "intel-rapl:2", "intel-rapl:2:1", "intel-rapl"];
-        names.sort_by_cached_key(|name| natural_key(name));
-        assert_eq!(names, ["intel-rapl", "intel-rapl:2", "intel-rapl:2:1", "intel-rapl:10"]);
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["intel-rapl:10", "intel-rapl:2", "intel-rapl:2:1", "intel-rapl"] {
+            fs::write(dir.path().join(name), "").unwrap();
+        }
+        let expected = ["intel-rapl", "intel-rapl:2", "intel-rapl:2:1", "intel-rapl:10"];
+        assert_eq!(entries(dir.path()).unwrap(), expected);
     }
 
     #[test]

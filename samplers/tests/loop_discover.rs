@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use eco2_core::report::Status;
+use eco2_samplers::Roots;
 use eco2_samplers::discover::{Discovery, Selection, UnknownSource, discover};
 use eco2_samplers::host::{self, Usage};
 use eco2_samplers::model::ModelOptions;
-use eco2_samplers::Roots;
 
 fn roots(dir: &Path) -> Roots {
     let nvml = Some(dir.join("no-libnvidia-ml.so"));
@@ -21,7 +21,8 @@ fn write(path: &Path, text: &str) {
 
 fn zone(dir: &Path) {
     let zone = dir.join("sys/class/powercap/intel-rapl:0");
-    for (file, text) in [("name", "package-0\n"), ("energy_uj", "123456\n"), ("max_energy_range_uj", "262143328850\n")] {
+    for (file, text) in [("name", "package-0\n"), ("energy_uj", "123456\n"), ("max_energy_range_uj", "262143328850\n")]
+    {
         write(&zone.join(file), text);
     }
     write(&dir.join("sys/devices/system/cpu/online"), "0-3\n");
@@ -87,7 +88,8 @@ fn powercap_is_read_where_perf_is_not_to_be_had_and_the_cpu_is_then_not_estimate
     let found = discover(&roots(dir.path()), &Selection::All, &ModelOptions::default());
     assert_eq!(names(&found)[0], "rapl-sysfs");
     assert_eq!(found.cpus, [0, 1, 2, 3]);
-    let estimated = |found: &Discovery| found.sources.iter().flat_map(|s| s.domains().to_vec()).any(|d| d.source == "model");
+    let estimated =
+        |found: &Discovery| found.sources.iter().flat_map(|s| s.domains().to_vec()).any(|d| d.source == "model");
     assert!(!estimated(&found), "{:?}", found.statuses);
     let off = discover(&roots(dir.path()), &Selection::parse("nvml").unwrap(), &ModelOptions::default());
     assert_eq!((names(&off), status(&off, "rapl-sysfs")), (vec![], Some(Status::Off)));

@@ -155,7 +155,9 @@ fn the_thread_has_a_name_and_blocks_signals_but_not_its_own_faults() {
     assert_eq!(field("Name:"), "eco2-sampler");
     let blocked = u64::from_str_radix(&field("SigBlk:"), 16).unwrap();
     let is = |signal: i32| blocked & (1 << (signal - 1)) != 0;
-    assert!([libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGALRM, libc::SIGPROF, libc::SIGCHLD].into_iter().all(is));
+    assert!(
+        [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGALRM, libc::SIGPROF, libc::SIGCHLD].into_iter().all(is)
+    );
     assert!(!is(libc::SIGSEGV));
 }
 

@@ -136,9 +136,9 @@ fn m09_parts_name_their_package_and_dram_and_psys_do_not() {
     let (source, _) = found(&one_package(&[PKG, RAM, CORES, GPU, PSYS]));
     let parents: Vec<_> = source.domains().iter().map(|d| (d.id.as_str(), d.parent.as_deref())).collect();
     let part = Some("package-0");
-    let expected = [("package-0", None), ("dram-0", None), ("core-0", part), ("uncore-0", part), ("psys-0", None)];
+    let expected = [("package-0", None), ("dram-0", None), ("core-0", part), ("uncore-0", part), ("psys", None)];
     assert_eq!(parents, expected);
-    assert_eq!(domain(&*source, "psys-0").component, eco2_core::Component::Other);
+    assert_eq!(domain(&*source, "psys").component, eco2_core::Component::Other);
 }
 
 #[test]
@@ -242,6 +242,21 @@ fn f12_without_a_sibling_the_package_is_missing_until_one_returns() {
     pmu.feed(3, 1, &[(2, 1)]);
     assert_eq!(read(&mut source, &mut batch), [("package-0".into(), Ok(501))]);
     assert_eq!(notes(&mut source), [("cpu-moved", "package-0".into())]);
+}
+
+#[test]
+fn f12_events_that_open_and_never_count_are_not_opened_at_every_tick() {
+    let pmu = FakePmu::install();
+    let (mut source, _) = found(&one_package(&[PKG]));
+    let (mut batch, clock) = scripted();
+    for _ in 0..100 {
+        // The clock of the events stands at 0 wherever they are opened.
+        (0..4).filter(|cpu| pmu.opened().iter().any(|(on, ..)| on == cpu)).for_each(|cpu| pmu.feed(cpu, 0, &[]));
+        assert!(read(&mut source, &mut batch)[0].1.is_err());
+        pass(&clock, 10);
+    }
+    // In one second: at once, then after 50, 100, 200 and 400 ms.
+    assert_eq!(pmu.opened().len(), 6);
 }
 
 #[test]

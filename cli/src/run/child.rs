@@ -76,7 +76,7 @@ impl Child {
     pub(super) fn wait(&self) -> (u64, io::Result<Exited>) {
         // First without reaping: until then its number cannot become another process's.
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-        while waitid(WaitId::Pid(self.pid), options) == Err(rustix::io::Errno::INTR) {}
+        while matches!(waitid(WaitId::Pid(self.pid), options), Err(rustix::io::Errno::INTR)) {}
         let at_ns = clock::monotonic_ns();
         let mut ours = self.ours.lock().unwrap_or_else(PoisonError::into_inner);
         *ours = false;

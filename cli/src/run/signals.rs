@@ -43,14 +43,30 @@ pub(super) struct Pressure {
 impl Inbox {
     /// Receives from now on what would otherwise end or stop us.
     pub(super) fn open() -> io::Result<Self> {
+        Self::of(&FORWARDED)
+    }
+
+    /// Receives what asks us to end.
+    pub(super) fn of_endings() -> io::Result<Self> {
+        Self::of(&[SIGINT, SIGTERM, SIGHUP])
+    }
+
+    fn of(signals: &[c_int]) -> io::Result<Self> {
         let ignored = ignored_mask();
-        let wanted = FORWARDED.into_iter().filter(|signal| !is_ignored(ignored, *signal));
+        let wanted = signals.iter().copied().filter(|signal| !is_ignored(ignored, *signal));
         // With SIGCHLD ignored, as some parents leave it, the kernel would reap the command and lose its exit code.
         Ok(Self { signals: Signals::new(wanted.chain([SIGCHLD]))? })
     }
 }
 
 impl Pressure {
+    /// What one signal means.
+    pub(super) fn of(signal: c_int) -> Self {
+        let mut pressure = Self::default();
+        pressure.add(signal);
+        pressure
+    }
+
     /// Counts a signal in.
     pub(super) fn add(&mut self, signal: c_int) {
         match signal {
@@ -73,12 +89,18 @@ impl Pressure {
 
 /// Does with a signal what the command's user means by it.
 pub(super) fn pass_on(origin: &Origin, child: &Child) {
-    let Some(signal) = Signal::from_named_raw(origin.signal).filter(|_| origin.signal != SIGCHLD) else { return };
     if !(is_from_terminal(origin) && child.shares_our_group()) {
-        child.send(signal);
+        send(origin, child);
     }
     if origin.signal == SIGTSTP {
         stop_with(child);
+    }
+}
+
+/// Sends the command what was sent to us.
+pub(super) fn send(origin: &Origin, child: &Child) {
+    if let Some(signal) = Signal::from_named_raw(origin.signal).filter(|_| origin.signal != SIGCHLD) {
+        child.send(signal);
     }
 }
 
@@ -125,15 +147,11 @@ mod tests {
 
     #[test]
     fn one_interrupt_is_no_hurry_and_two_are() {
-        let mut pressure = Pressure::default();
-        pressure.add(SIGWINCH);
-        assert!(!pressure.is_felt());
-        pressure.add(SIGINT);
+        assert!(!Pressure::of(SIGWINCH).is_felt());
+        let mut pressure = Pressure::of(SIGINT);
         assert!(pressure.is_felt() && !pressure.is_high());
         pressure.add(SIGINT);
         assert!(pressure.is_high());
-        let mut pressure = Pressure::default();
-        pressure.add(SIGTERM);
-        assert!(pressure.is_high());
+        assert!(Pressure::of(SIGTERM).is_high());
     }
 }

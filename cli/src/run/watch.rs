@@ -1,19 +1,17 @@
 //! From the start of a command to its end: the meter beside it, its signals, and its exit.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use anyhow::Context as _;
 use eco2::options::Options;
 use eco2::{Error, Meter};
 use eco2_samplers::usage::Exited;
-use signal_hook::low_level::siginfo::Origin;
 
 use super::child::Child;
-use super::signals::{self, Inbox, Pressure, Signals};
 use super::Measuring;
+use super::signals::{self, Inbox, Pressure};
 use crate::{failure, out};
 
 /// How a command ended.
@@ -23,12 +21,6 @@ pub(super) struct Watched {
     pub(super) exited: Exited,
     /// Whether somebody is waiting for us to be gone.
     pub(super) hurried: bool,
-}
-
-/// What comes in while a command runs.
-enum Happening {
-    Signal(Origin),
-    Ended(u64, std::io::Result<Exited>),
 }
 
 /// Opens the meter. A wrong option is an error; whatever else fails is said, and the command runs without.
@@ -52,54 +44,34 @@ pub(super) fn open(options: &Options, words: Vec<String>) -> anyhow::Result<Meas
 
 /// Forwards signals until the command has ended.
 pub(super) fn until_ended(child: Child, mut inbox: Inbox) -> anyhow::Result<Watched> {
-    let child = Arc::new(child);
-    let (happenings, happened) = channel();
-    let mut pressure = Pressure::default();
+    let (child, pressure) = (Arc::new(child), Arc::new(Mutex::new(Pressure::default())));
     // What came before the command was there has not reached it by any way.
     for origin in inbox.signals.pending() {
-        pressure.add(origin.signal);
-        if let Some(signal) = rustix::process::Signal::from_named_raw(origin.signal) {
-            child.send(signal);
-        }
+        lock(&pressure).add(origin.signal);
+        signals::send(&origin, &child);
     }
-    listen(inbox.signals, happenings.clone())?;
-    wait(Arc::clone(&child), happenings)?;
-    for happening in happened {
-        match happening {
-            Happening::Signal(origin) => {
-                pressure.add(origin.signal);
-                signals::pass_on(&origin, &child);
-            }
-            Happening::Ended(at_ns, exited) => {
-                let exited = exited.context("the command's exit code is lost")?;
-                return Ok(Watched { at_ns, exited, hurried: pressure.is_high() });
-            }
+    listen(inbox, Arc::clone(&child), Arc::clone(&pressure));
+    let (at_ns, exited) = child.wait();
+    let exited = exited.context("the command's exit code is lost")?;
+    let hurried = lock(&pressure).is_high();
+    Ok(Watched { at_ns, exited, hurried })
+}
+
+/// Passes signals on from a thread of its own, for as long as this process lives.
+fn listen(mut inbox: Inbox, child: Arc<Child>, pressure: Arc<Mutex<Pressure>>) {
+    let forward = move || {
+        for origin in inbox.signals.forever() {
+            lock(&pressure).add(origin.signal);
+            signals::pass_on(&origin, &child);
         }
+    };
+    if let Err(error) = thread::Builder::new().name("eco2-signals".to_owned()).spawn(forward) {
+        out::talk(&format!("eco2: WARNING: signals are not forwarded: {error}; raise the limit (ulimit -u)\n"));
     }
-    anyhow::bail!("the command's end was not noticed")
 }
 
-fn listen(mut signals: Signals, happenings: Sender<Happening>) -> anyhow::Result<()> {
-    named("eco2-signals", move || {
-        for origin in signals.forever() {
-            if happenings.send(Happening::Signal(origin)).is_err() {
-                return;
-            }
-        }
-    })
-}
-
-fn wait(child: Arc<Child>, happenings: Sender<Happening>) -> anyhow::Result<()> {
-    named("eco2-wait", move || {
-        let (at_ns, exited) = child.wait();
-        // Nobody listens any more when the run was given up: then there is nobody to tell.
-        happenings.send(Happening::Ended(at_ns, exited)).ok();
-    })
-}
-
-fn named(name: &str, work: impl FnOnce() + Send + 'static) -> anyhow::Result<()> {
-    let started = thread::Builder::new().name(name.to_owned()).spawn(work);
-    started.map(|_| ()).with_context(|| format!("the thread {name} cannot be started; raise the limit (ulimit -u)"))
+fn lock(pressure: &Mutex<Pressure>) -> MutexGuard<'_, Pressure> {
+    pressure.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Runs a part of measuring; a panic in it is `None`, already told on standard error, and costs the measurement only.

@@ -126,6 +126,11 @@ pub(super) fn number(value: f64) -> String {
     grouped(value, three_digits(value).min(0))
 }
 
+/// A count, every digit.
+pub(super) fn count(value: u64) -> String {
+    grouped(value as f64, 0)
+}
+
 /// Decimal place of the last of three significant digits.
 fn three_digits(value: f64) -> i32 {
     magnitude(value) - 2

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::csv::table;
-use super::figures::{Figure, Spelling, number};
+use super::figures::{Figure, Spelling, count};
 use super::groups::{AbsentSource, Group};
 use super::page::{Page, TextStyle, Tone};
 use super::status_word;
@@ -76,7 +76,7 @@ pub fn groups_text(groups: &[Group], key: &str, style: &TextStyle) -> String {
     let total: u128 = groups.iter().map(|group| group.energy_uj).sum();
     let runs: usize = groups.iter().map(|group| group.runs.len()).sum();
     let energy = spelling.energy(Figure::plain(total as f64));
-    rows.push(vec!["all".into(), number(runs as f64), energy, String::new(), String::new()]);
+    rows.push(vec!["all".into(), count(runs as u64), energy, String::new(), String::new()]);
     page.table(&rows);
     for group in groups {
         for source in &group.absent {
@@ -100,7 +100,7 @@ fn row(group: &Group, spelling: Spelling) -> Vec<String> {
         (group.grams.is_some() && group.unpriced_runs > 0, "not all priced"),
     ];
     let flags: Vec<&str> = flags.iter().filter(|(set, _)| *set).map(|(_, flag)| *flag).collect();
-    vec![group.label.clone(), number(group.runs.len() as f64), energy, carbon, flags.join(", ")]
+    vec![group.label.clone(), count(group.runs.len() as u64), energy, carbon, flags.join(", ")]
 }
 
 /// `nvml: absent in 2 runs: libnvidia-ml.so.1 was not found`.

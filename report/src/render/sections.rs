@@ -3,7 +3,7 @@
 use eco2_core::report::{Carbon, Device, Report, State};
 use eco2_core::{Quality, units};
 
-use super::figures::{Figure, number, percent};
+use super::figures::{self, Figure, number, percent};
 use super::page::{Page, Tone};
 use super::{not_ok, status_word, word};
 
@@ -92,13 +92,13 @@ pub(super) fn missing(report: &Report, page: &mut Page) {
         reasons.sort_unstable();
         reasons.dedup();
         let (count, time) = (device.gaps.len(), page.spelling().duration(unknown));
-        let facts = format!("{}: {}, {time} unknown ({})", device.id, counted(count, "gap"), reasons.join(", "));
+        let facts = format!("{}: {}, {time} unknown ({})", device.id, counted(count as u64, "gap"), reasons.join(", "));
         page.row("Gaps", Tone::Warning, &facts);
     }
     if report.energy.missing_ns > 0 {
         let time = page.spelling().duration(report.energy.missing_ns);
         page.row(
-            "",
+            "Unknown",
             Tone::Warning,
             &format!("{time} of device time without knowledge; it is in the bounds, not in the figure"),
         );
@@ -165,7 +165,7 @@ pub(super) fn work(report: &Report, page: &mut Page) {
     let (work, spelling) = (&report.work, page.spelling());
     let per = |count: u64, name: &str| {
         let each = spelling.energy_only(report.energy.total_uj / count.max(1));
-        (count > 0).then(|| format!("{} ({each} each)", counted(usize::try_from(count).unwrap_or(usize::MAX), name)))
+        (count > 0).then(|| format!("{} ({each} each)", counted(count, name)))
     };
     let facts = [per(work.steps, "step"), per(work.samples, "sample"), per(work.tokens, "token")];
     let facts: Vec<String> = facts.into_iter().flatten().chain(work.loss.map(|loss| format!("loss {loss}"))).collect();
@@ -188,7 +188,7 @@ pub(super) fn spans(report: &Report, page: &mut Page) {
         let open = if span.state == State::Provisional { " provisional" } else { "" };
         let mean =
             units::watts(span.energy_uj, span.duration_ns).map_or_else(String::new, |w| format!("{} W", number(w)));
-        vec![span.name.clone(), span.count.to_string(), spelling.duration(span.duration_ns), energy + open, mean]
+        vec![span.name.clone(), figures::count(span.count), spelling.duration(span.duration_ns), energy + open, mean]
     }));
     page.table(&rows);
     if spans.len() > SHOWN {
@@ -210,7 +210,7 @@ pub(super) fn events(report: &Report, page: &mut Page) {
 pub(super) fn own_cost(report: &Report, page: &mut Page) {
     let (own, spelling) = (&report.own, page.spelling());
     let share = percent(own.cpu_ns as f64, report.run.duration_ns as f64);
-    let readings = number(own.samples as f64);
+    let readings = figures::count(own.samples);
     let facts = format!("{} of CPU time, {share} of one core; {readings} readings", spelling.duration(own.cpu_ns));
     page.row("Measuring", Tone::Faint, &facts);
     let losses = [
@@ -224,8 +224,8 @@ pub(super) fn own_cost(report: &Report, page: &mut Page) {
     }
 }
 
-fn counted(count: usize, name: &str) -> String {
-    if count == 1 { format!("1 {name}") } else { format!("{} {name}s", number(count as f64)) }
+fn counted(count: u64, name: &str) -> String {
+    if count == 1 { format!("1 {name}") } else { format!("{} {name}s", figures::count(count)) }
 }
 
 fn or<'a>(text: &'a str, otherwise: &'a str) -> &'a str {

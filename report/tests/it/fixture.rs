@@ -126,7 +126,7 @@ fn package() -> Device {
         anomalies: 0,
         failures: 0,
         readings: 6100,
-        gaps: Vec::new(),
+        gaps: vec![GapRecord { from_ns: 5, to_ns: 1_000_005, reason: "frozen".into() }],
         overlaps: vec!["psys".into()],
         cross_check: Some(CrossCheck {
             method: "hwmon power".into(),
@@ -175,6 +175,7 @@ fn psys() -> Device {
         low_uj: None,
         high_uj: None,
         mean_w: None,
+        gaps: Vec::new(),
         coverage: 0.0,
         overlaps: vec!["package-0".into()],
         ..package()

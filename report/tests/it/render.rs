@@ -192,7 +192,7 @@ fn d18_three_kilowatt_hours_are_three_and_not_six() {
     assert_eq!(groups[0].energy_uj, 3 * 3_600_000_000_000);
     assert_eq!((groups[0].low_uj, groups[0].high_uj), (3 * 3_500_000_000_000, Some(3 * 3_700_000_000_000)));
     assert_eq!(groups[0].grams, Some(168.0));
-    assert!(groups_text(&groups, "team", &PLAIN).contains("3.00 kWh"));
+    assert!(groups_text(&groups, "team", &PLAIN).contains("3 kWh"));
     assert!(groups_csv(&groups, "team").unwrap().contains("team,x,3,183000000000,10800000000000,"));
 }
 

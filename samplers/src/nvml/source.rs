@@ -7,8 +7,10 @@ use eco2_core::{Domain, Fault, Gauge};
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml};
 
-use super::fault::{ask, fault};
+use super::fault::fault;
 use super::gpu::{Gpu, Round, State, identify, publish};
+use super::list::List;
+use super::retry::Retry;
 use super::visible::{Identity, Selection, Visibility, select};
 use super::{events, library, raw};
 use crate::clock::Clock;
@@ -20,9 +22,6 @@ const LOOK_NS: u64 = 5_000_000_000;
 const LOOK_SOON_NS: u64 = 1_000_000_000;
 /// XIDs are events for the report: a second is soon enough.
 const XID_NS: u64 = 1_000_000_000;
-/// Pauses between attempts to initialise a driver that is not there.
-const RETRY_FIRST_NS: u64 = 5_000_000_000;
-const RETRY_LONGEST_NS: u64 = 60_000_000_000;
 
 /// GPUs through NVML.
 pub(super) struct NvmlSource {
@@ -40,26 +39,6 @@ pub(super) struct NvmlSource {
     looked_ns: u64,
     next_look_ns: u64,
     next_xid_ns: u64,
-}
-
-/// When to try the driver again; the first due time counts from the first read.
-#[derive(Debug, Clone, Copy)]
-struct Retry {
-    next_ns: Option<u64>,
-    pause_ns: u64,
-}
-
-impl Retry {
-    const FIRST: Self = Self { next_ns: None, pause_ns: RETRY_FIRST_NS };
-
-    fn due(&mut self, now_ns: u64) -> bool {
-        now_ns >= *self.next_ns.get_or_insert(now_ns + self.pause_ns)
-    }
-
-    fn failed(self, now_ns: u64) -> Self {
-        let pause_ns = (self.pause_ns * 2).min(RETRY_LONGEST_NS);
-        Self { next_ns: Some(now_ns + pause_ns), pause_ns }
-    }
 }
 
 impl NvmlSource {
@@ -143,6 +122,9 @@ impl NvmlSource {
     }
 
     fn end_missing(&mut self, listed: &List, now_ns: u64, batch: &mut Batch) {
+        if listed.unclear > 0 {
+            return;
+        }
         // A GPU that fell off the bus is counted, but does not tell who it is.
         let (state, kind, text) = match listed.lost {
             0 => (State::Gone, "gpu-gone", "the driver no longer lists this GPU; its energy ends here"),
@@ -312,34 +294,5 @@ impl Source for NvmlSource {
 
     fn may_hang(&self) -> bool {
         true
-    }
-}
-
-/// What the driver lists.
-struct List {
-    /// Those that say who they are, by UUID.
-    devices: Vec<(Device<'static>, String)>,
-    /// How many are counted but lost.
-    lost: usize,
-    /// How many are counted but not for us.
-    denied: usize,
-}
-
-impl List {
-    fn ask(nvml: &'static Nvml) -> Result<Self, NvmlError> {
-        let count = match nvml.device_count() {
-            Err(NvmlError::Uninitialized) => raw::init(nvml).and_then(|()| nvml.device_count())?,
-            count => count?,
-        };
-        let mut list = Self { devices: Vec::new(), lost: 0, denied: 0 };
-        for index in 0..count {
-            let device = nvml.device_by_index(index).map_err(|error| fault(&error));
-            match device.and_then(|device| ask(&device, Device::uuid).map(|uuid| (device, uuid))) {
-                Ok(found) => list.devices.push(found),
-                Err(Fault::Denied) => list.denied += 1,
-                Err(_) => list.lost += 1,
-            }
-        }
-        Ok(list)
     }
 }

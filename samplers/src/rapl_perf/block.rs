@@ -110,7 +110,7 @@ impl Block {
             }
             Err(error) => {
                 self.state = State::Shut(sysfs::fault_of(&error));
-                self.backoff.get_or_insert(Backoff::start(now_ns)).failed(now_ns);
+                Backoff::extend(&mut self.backoff, now_ns);
                 Err(error)
             }
         }
@@ -128,15 +128,17 @@ impl Block {
                 return self.push_all(fault, batch);
             }
         };
-        let mut moved = false;
+        let (mut moved, mut whole) = (false, true);
         for opened in &mut groups {
-            moved |= self.read_group(opened, site, batch) == Err(Miss::Moved);
+            let result = self.read_group(opened, site, batch);
+            moved |= result == Err(Miss::Moved);
+            whole &= result.is_ok();
         }
         self.push_unopened(&groups, batch);
         self.state = State::Open(groups);
         if moved {
             self.left(site, batch.now_ns());
-        } else {
+        } else if whole {
             self.backoff = None;
         }
     }
@@ -194,14 +196,14 @@ impl Block {
                 self.state = State::Open(groups);
                 self.counters.iter_mut().for_each(|counter| counter.offset = counter.last);
                 // Kept until a reading succeeds: events that open and never count are not opened at every tick.
-                self.backoff.get_or_insert(Backoff::start(now_ns));
+                Backoff::extend(&mut self.backoff, now_ns);
                 let text = format!("events stopped on CPU {from}, opened anew on CPU {cpu}: a new segment begins");
                 let device = site.domains.get(self.first).map(|domain| domain.id.clone()).unwrap_or_default();
                 site.notes.push(Note { at_ns: now_ns, kind: "cpu-moved", device, text });
                 return;
             }
         }
-        self.backoff.get_or_insert(Backoff::start(now_ns)).failed(now_ns);
+        Backoff::extend(&mut self.backoff, now_ns);
     }
 }
 

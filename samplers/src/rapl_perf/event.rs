@@ -5,6 +5,7 @@ use std::path::Path;
 use eco2_core::{Component, Domain, Scale};
 
 use super::NAME;
+use super::pmu::Seat;
 use crate::sysfs;
 
 /// Names of the kernel's RAPL events (`arch/x86/events/rapl.c`) and what they count; package first, as it leads a group.
@@ -115,8 +116,13 @@ fn place(mut value: u64, ranges: &str) -> Option<u64> {
 
 impl Event {
     /// The domain of this event at a place: ids as powercap names them.
-    pub(super) fn domain_at(&self, suffix: &str, label: impl Fn(&str) -> String) -> Domain {
-        let id = format!("{}-{suffix}", self.domain);
+    pub(super) fn domain_at(&self, seat: &Seat, label: impl Fn(&str) -> String) -> Domain {
+        let suffix = &seat.suffix;
+        let id = match self.domain {
+            // One for the machine, told by its first package.
+            "psys" if seat.first => "psys".to_owned(),
+            name => format!("{name}-{suffix}"),
+        };
         let mut domain = Domain::counter(&id, self.component, self.domain, NAME);
         domain.name = label(&format!("{} {suffix}", self.domain));
         domain.scale = self.scale;

@@ -1,6 +1,6 @@
 //! CPU energy from the kernel's `power` PMU: 64-bit counts that do not wrap, all domains of a package at one instant.
 //!
-//! The first choice for CPU energy; [`rapl_sysfs`](crate::rapl_sysfs) reads the same registers: use only one of the two,
+//! The first choice for CPU energy; [`rapl_sysfs`] reads the same registers: use only one of the two,
 //! or a package is counted twice.
 
 mod block;
@@ -117,7 +117,7 @@ impl RaplPerf {
         for seat in &pmu.seats {
             blocks.push(Block::new(pmu.kind, seat.clone(), &pmu.events, domains.len()));
             for event in &pmu.events {
-                let mut domain = event.domain_at(&seat.suffix, |part| cpu.label(part));
+                let mut domain = event.domain_at(seat, |part| cpu.label(part));
                 domain.max_uw = limits.get(&domain.id).copied();
                 domains.push(domain);
             }

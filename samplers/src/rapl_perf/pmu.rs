@@ -26,6 +26,8 @@ pub(super) struct Seat {
     pub(super) cpu: usize,
     /// Part of the domains' ids: `0`, or `0-die-1` where a package has several blocks.
     pub(super) suffix: String,
+    /// The first of the machine.
+    pub(super) first: bool,
     /// CPUs that may stand in when this one goes offline.
     pub(super) siblings: Vec<usize>,
 }
@@ -89,12 +91,13 @@ fn seats(root: &Path, cpus: &[usize]) -> (Vec<Seat>, bool) {
         if seats.iter().any(|seat| seat.suffix == suffix) {
             suffix = format!("{suffix}@cpu{cpu}");
         }
-        seats.push(Seat { cpu, suffix, siblings: place.siblings });
+        seats.push(Seat { cpu, suffix, first: seats.is_empty(), siblings: place.siblings });
     }
     (seats, false)
 }
 
 fn numbered(cpus: &[usize]) -> Vec<Seat> {
-    let seat = |(index, &cpu): (usize, &usize)| Seat { cpu, suffix: index.to_string(), siblings: vec![] };
+    let seat =
+        |(index, &cpu): (usize, &usize)| Seat { cpu, suffix: index.to_string(), first: index == 0, siblings: vec![] };
     cpus.iter().enumerate().map(seat).collect()
 }

@@ -119,6 +119,14 @@ fn f20_gpus_are_known_by_uuid_whatever_their_order_and_number() {
 }
 
 #[test]
+fn f20_a_gpu_that_once_fails_to_say_who_it_is_goes_on() {
+    let mut rig = Rig::new("[gpu 0]\nfail=uuid:999@4000..6000");
+    for ms in (1_000..12_000).step_by(100) {
+        assert_eq!(rig.values(0, ms), [Ok(ms * 100)]);
+    }
+}
+
+#[test]
 fn f22_an_xid_is_an_event_and_no_energy() {
     let mut rig = Rig::new("[gpu 0]\nxid=31@1500,94@1600\n[gpu 1]");
     let uuid = rig.gpu(0).uuid.clone();

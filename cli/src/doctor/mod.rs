@@ -1,0 +1,80 @@
+//! `eco2 doctor`: what can be measured here, why not the rest, and what to do about it. It looks by measuring: half a
+//! second of the very run that `eco2 run` would make.
+
+mod page;
+mod script;
+mod verdict;
+
+use std::thread;
+use std::time::Duration;
+
+use eco2::Meter;
+use eco2::options::{Layer, Log, Options};
+use eco2_core::report::{Device, SourceStatus};
+use serde_json::{Value, json};
+
+use crate::args::DoctorArgs;
+use crate::grid::document;
+use crate::{out, settings};
+use verdict::Verdict;
+
+/// How long is measured: some twenty updates of a GPU's power sensor or four of its energy counter.
+const LOOK: Duration = Duration::from_millis(400);
+
+/// What was found.
+struct Findings {
+    sources: Vec<SourceStatus>,
+    devices: Vec<Device>,
+    verdict: Verdict,
+}
+
+/// Looks, tells, and returns 0, 3 or 4.
+///
+/// # Errors
+/// For wrong options, and when the output cannot be written.
+pub(crate) fn doctor(args: &DoctorArgs) -> anyhow::Result<u8> {
+    let mut layer = Layer::default();
+    args.hardware.put(&mut layer)?;
+    let findings = look(&settings::resolve(layer)?)?;
+    if args.fix_script {
+        out::data(&script::script(&findings))?;
+        return Ok(0);
+    }
+    let text = if args.json { document(&of(&findings)?) } else { page::page(&findings, &out::data_style()) };
+    out::data(&text)?;
+    Ok(findings.verdict.exit_code())
+}
+
+fn look(options: &Options) -> anyhow::Result<Findings> {
+    // No log: nobody asked for a run. No zone: a wrong one is for another command to tell.
+    let options = Options { log: Log::Off, trace: None, zone: None, intensity: None, ..options.clone() };
+    let meter = Meter::open_for(options, Vec::new(), Vec::new())?;
+    thread::sleep(LOOK);
+    let report = meter.close();
+    let sources = verdict::confirmed(report.sources, &report.devices, &report.events);
+    let verdict = Verdict::of(&sources, &report.devices);
+    Ok(Findings { sources, devices: report.devices, verdict })
+}
+
+fn of(findings: &Findings) -> anyhow::Result<Value> {
+    let device = |device: &Device| {
+        json!({
+            "id": device.id,
+            "name": device.name,
+            "source": device.source,
+            "quality": device.quality,
+            "alive": verdict::is_alive(device),
+            "update_period_ns": device.update_period_ns,
+            "mean_w": device.mean_w,
+            "readings": device.readings,
+            "failures": device.failures,
+        })
+    };
+    Ok(json!({
+        "schema": "eco2.doctor/1",
+        "verdict": findings.verdict.word(),
+        "exit_code": findings.verdict.exit_code(),
+        "sources": serde_json::to_value(&findings.sources)?,
+        "devices": Value::from_iter(findings.devices.iter().map(device)),
+    }))
+}

@@ -1,0 +1,143 @@
+//! What the findings come to. The verdict can fail: a source that is found and then does not read is not fine.
+
+use eco2_core::Quality;
+use eco2_core::report::{Device, EventRecord, SourceStatus, Status};
+
+/// Two ways to the same counters: one of them is enough.
+const TWINS: [&str; 2] = ["rapl-perf", "rapl-sysfs"];
+/// Not hardware: whatever they say, nothing is measured by them.
+const MADE_UP: [&str; 3] = ["model", "replay", "synthetic"];
+
+/// How it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Everything that was looked for reads.
+    Fine,
+    /// Something reads and something does not.
+    SomeMissing,
+    /// Nothing can be measured.
+    NoneMeasurable,
+}
+
+impl Verdict {
+    /// The verdict on sources as [`confirmed`] has them.
+    pub(super) fn of(sources: &[SourceStatus], devices: &[Device]) -> Self {
+        let measured = |device: &Device| matches!(device.quality, Quality::Measured | Quality::Derived);
+        if !devices.iter().any(|device| measured(device) && is_alive(device)) {
+            return Self::NoneMeasurable;
+        }
+        let twin_reads = sources.iter().any(|source| is_twin(source) && source.status == Status::Ok);
+        let missing = |source: &SourceStatus| is_missing(source) && !(twin_reads && is_twin(source));
+        if sources.iter().any(missing) { Self::SomeMissing } else { Self::Fine }
+    }
+
+    pub(super) fn exit_code(self) -> u8 {
+        match self {
+            Self::Fine => 0,
+            Self::SomeMissing => 3,
+            Self::NoneMeasurable => 4,
+        }
+    }
+
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Fine => "fine",
+            Self::SomeMissing => "some-missing",
+            Self::NoneMeasurable => "none-measurable",
+        }
+    }
+}
+
+/// Whether a device gave at least one value.
+pub(super) fn is_alive(device: &Device) -> bool {
+    device.energy_uj.is_some()
+}
+
+/// Whether something should be read here and is not. What is absent and has no remedy is a part that nobody has built in.
+pub(super) fn is_missing(source: &SourceStatus) -> bool {
+    if MADE_UP.contains(&source.name.as_str()) {
+        return false;
+    }
+    match source.status {
+        Status::Ok | Status::Off => false,
+        Status::Absent => !source.remedy.is_empty(),
+        Status::Degraded | Status::Denied | Status::Lost | Status::Hung => true,
+    }
+}
+
+/// The statuses after measuring: a source that was found and of which no device, or not every one, gave a value is not ok.
+pub(super) fn confirmed(mut sources: Vec<SourceStatus>, devices: &[Device], events: &[EventRecord]) -> Vec<SourceStatus> {
+    for source in sources.iter_mut().filter(|source| matches!(source.status, Status::Ok | Status::Degraded)) {
+        let own: Vec<&Device> = devices.iter().filter(|device| device.source == source.name).collect();
+        let dead: Vec<&str> = own.iter().filter(|device| !is_alive(device)).map(|device| device.id.as_str()).collect();
+        if dead.is_empty() {
+            continue;
+        }
+        source.status = if dead.len() == own.len() { Status::Lost } else { Status::Degraded };
+        let told = events.iter().filter(|event| dead.contains(&event.device.as_str()) || event.device == source.name);
+        let told: Vec<String> = told.map(|event| event.text.clone()).collect();
+        source.reason = format!("no value could be read of {}", dead.join(", "));
+        if !told.is_empty() {
+            source.reason = format!("{}; {}", source.reason, told.join("; "));
+        }
+        if source.remedy.is_empty() {
+            source.remedy = "look at the kernel log (sudo dmesg) for this device".to_owned();
+        }
+    }
+    sources
+}
+
+fn is_twin(source: &SourceStatus) -> bool {
+    TWINS.contains(&source.name.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use eco2_core::{Component, Domain};
+
+    fn source(name: &str, status: Status, remedy: &str) -> SourceStatus {
+        SourceStatus { name: name.into(), status, reason: "why".into(), remedy: remedy.into() }
+    }
+
+    /// A device of a source, read twice or not at all.
+    fn device(source: &str, quality: Quality, alive: bool) -> Device {
+        let domain = Domain { quality, ..Domain::counter(source, Component::Cpu, "package", source) };
+        let reading = |at_ns, value| (0, eco2_core::Reading { before_ns: at_ns, after_ns: at_ns, value: Ok(value) });
+        let readings = if alive { vec![reading(0, 0), reading(1_000, 5)] } else { Vec::new() };
+        let trace = eco2_report::Trace { domains: vec![domain], run: Some((0, 1_000)), readings, ..Default::default() };
+        eco2::replay(&trace, None, &eco2::Options::default()).unwrap().devices.remove(0)
+    }
+
+    #[test]
+    fn d36_a_dead_source_is_not_fine() {
+        let found = vec![source("nvml", Status::Ok, "")];
+        let dead = [device("nvml", Quality::Measured, false)];
+        let sources = confirmed(found.clone(), &dead, &[]);
+        assert_eq!(sources[0].status, Status::Lost);
+        assert_eq!(Verdict::of(&sources, &dead).exit_code(), 4);
+        let alive = [device("nvml", Quality::Measured, true)];
+        assert_eq!(Verdict::of(&confirmed(found.clone(), &alive, &[]), &alive).exit_code(), 0);
+        let half = [device("nvml", Quality::Measured, true), device("nvml", Quality::Measured, false)];
+        assert_eq!(Verdict::of(&confirmed(found, &half, &[]), &half).exit_code(), 3);
+    }
+
+    #[test]
+    fn f48_a_model_alone_is_nothing_measurable() {
+        let sources = [source("rapl-sysfs", Status::Absent, "sudo modprobe x"), source("model", Status::Ok, "")];
+        assert_eq!(Verdict::of(&sources, &[device("model", Quality::Estimated, true)]), Verdict::NoneMeasurable);
+    }
+
+    #[test]
+    fn one_of_the_twins_is_enough_and_an_absence_without_remedy_is_fine() {
+        let alive = [device("rapl-sysfs", Quality::Measured, true)];
+        let mut sources = vec![
+            source("rapl-perf", Status::Denied, "sudo x"),
+            source("rapl-sysfs", Status::Ok, ""),
+            source("hwmon", Status::Absent, ""),
+        ];
+        assert_eq!(Verdict::of(&sources, &alive), Verdict::Fine);
+        sources.push(source("nvml", Status::Absent, "install it"));
+        assert_eq!(Verdict::of(&sources, &alive), Verdict::SomeMissing);
+    }
+}

@@ -1,0 +1,85 @@
+//! `eco2 report`: runs that are over (or were killed), rendered.
+
+use anyhow::Context as _;
+use eco2::options::{Layer, Options};
+use eco2::place;
+use eco2_core::report::Report;
+
+use crate::args::{Format, ReportArgs};
+use crate::failure::Usage;
+use crate::{out, settings, sink};
+
+/// Renders runs.
+///
+/// # Errors
+/// For a run that is not found or cannot be read, and for formats that do not go with what was asked.
+pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<u8> {
+    let options = settings::resolve(Layer::default())?;
+    let reports = args.runs.iter().map(|run| read(run, &options)).collect::<anyhow::Result<Vec<Report>>>()?;
+    let text = match &args.by {
+        Some(label) => grouped(&reports, label, args.chosen())?,
+        None => each(&reports, args.chosen())?,
+    };
+    match &args.output {
+        Some(place) => sink::write(place, &text)?,
+        None => out::data(&text)?,
+    }
+    Ok(0)
+}
+
+/// A run's report; one that was killed has its last, provisional one, or what its readings tell.
+fn read(run: &str, options: &Options) -> anyhow::Result<Report> {
+    let path = place::find_run(run, options)?;
+    Ok(eco2::read_run(&path, options)?)
+}
+
+fn grouped(reports: &[Report], label: &str, format: Format) -> anyhow::Result<String> {
+    let groups = eco2_report::by_label(reports, label);
+    Ok(match format {
+        Format::Text => eco2_report::groups_text(&groups, label, &out::data_style()),
+        Format::Json => eco2_report::groups_json(&groups, label)?,
+        Format::Csv => eco2_report::groups_csv(&groups, label)?,
+        Format::SpansCsv => return Err(Usage("--by sums runs up, not spans: use --format csv".into()).into()),
+    })
+}
+
+fn each(reports: &[Report], format: Format) -> anyhow::Result<String> {
+    match format {
+        Format::Text => {
+            let style = out::data_style();
+            let pages: Vec<String> = reports.iter().map(|report| eco2_report::text(report, &style)).collect();
+            Ok(pages.join("\n"))
+        }
+        Format::Json => documents(reports),
+        Format::Csv => tables(reports, eco2_report::csv),
+        Format::SpansCsv => tables(reports, eco2_report::spans_csv),
+    }
+}
+
+/// One document, or an array of several.
+fn documents(reports: &[Report]) -> anyhow::Result<String> {
+    let documents = reports.iter().map(eco2_report::json).collect::<Result<Vec<_>, _>>()?;
+    Ok(match documents.as_slice() {
+        [one] => one.clone(),
+        several => format!("[\n{}\n]\n", several.iter().map(|text| text.trim_end()).collect::<Vec<_>>().join(",\n")),
+    })
+}
+
+/// Tables below each other under one header.
+fn tables(reports: &[Report], table: fn(&Report) -> Result<String, eco2_report::Error>) -> anyhow::Result<String> {
+    let mut all = String::new();
+    let mut head = String::new();
+    for report in reports {
+        let text = table(report)?;
+        let (header, rows) = text.split_once('\n').context("the table has no header")?;
+        if head.is_empty() {
+            head = header.to_owned();
+            all = format!("{head}\n");
+        } else if head != header {
+            let id = &report.run.id;
+            return Err(Usage(format!("run {id} has other devices, so its table has other columns: render it alone")).into());
+        }
+        all.push_str(rows);
+    }
+    Ok(all)
+}

@@ -1,0 +1,55 @@
+//! `eco2 run --pid`: measures while a process runs that somebody else has started, until it ends or we are asked to.
+
+use std::os::fd::OwnedFd;
+use std::thread;
+
+use anyhow::Context as _;
+use eco2::options::Options;
+use eco2_samplers::clock;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+use super::signals::{Inbox, Pressure};
+use super::{finish, summary, watch};
+use crate::failure::Usage;
+
+/// Measures until process `pid` ends, or a signal asks us to end.
+pub(super) fn attach(pid: u32, options: &Options) -> anyhow::Result<u8> {
+    let process = open(pid)?;
+    let words = vec!["--pid".to_owned(), pid.to_string()];
+    let named = Options { name: options.name.clone().or_else(|| Some(format!("pid-{pid}"))), ..options.clone() };
+    let measuring = watch::open(&named, words)?;
+    summary::header(&measuring, options);
+    measuring.follow(pid);
+    let mut inbox = Inbox::of_endings().context("signals cannot be received")?;
+    let handle = inbox.signals.handle();
+    let wait = move || {
+        until_ended(&process);
+        handle.close();
+    };
+    thread::Builder::new().name("eco2-wait".to_owned()).spawn(wait).context("a thread cannot be started")?;
+    // Ends when a signal comes, or when the inbox is closed because the process has ended.
+    let asked = inbox.signals.forever().map(|origin| Pressure::of(origin.signal)).find(|asked| asked.is_felt());
+    let hurried = asked.is_some_and(Pressure::is_high);
+    let end_ns = clock::monotonic_ns();
+    let log = measuring.closing();
+    let report = measuring.0.and_then(|meter| watch::guarded(|| meter.close_at(end_ns, None, hurried)));
+    finish(report, log.as_deref(), options);
+    Ok(0)
+}
+
+fn open(pid: u32) -> anyhow::Result<OwnedFd> {
+    let known = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    let opened = known.map(|pid| pidfd_open(pid, PidfdFlags::empty()));
+    match opened {
+        Some(Ok(process)) => Ok(process),
+        Some(Err(rustix::io::Errno::SRCH)) | None => Err(Usage(format!("no process has the id {pid}")).into()),
+        Some(Err(error)) => Err(error).with_context(|| format!("process {pid} cannot be watched")),
+    }
+}
+
+/// Waits until a process has ended: pidfd_open(2), its descriptor is readable then.
+fn until_ended(process: &OwnedFd) {
+    let mut fds = [PollFd::new(process, PollFlags::IN)];
+    while matches!(poll(&mut fds, None), Err(rustix::io::Errno::INTR)) {}
+}

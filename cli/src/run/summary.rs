@@ -1,0 +1,98 @@
+//! What `eco2 run` says: one line before, a page after, both on standard error.
+
+use std::io::{self, IsTerminal as _};
+use std::path::Path;
+
+use eco2::options::Options;
+use eco2_core::Quality;
+use eco2_core::report::{Device, Report, Status};
+use eco2_report::TextStyle;
+
+use super::Measuring;
+use crate::out;
+
+/// Width of the labels, as in the page.
+const LABEL: usize = 10;
+
+/// Says on a terminal what is measured and how well.
+pub(super) fn header(measuring: &Measuring, options: &Options) {
+    let Some(meter) = measuring.0.as_ref().filter(|_| !options.quiet && io::stderr().is_terminal()) else { return };
+    out::talk(&format!("eco2: {}\n", line(&meter.snapshot())));
+}
+
+/// `measuring with rapl-sysfs (2, measured), model (1, ESTIMATED)`.
+fn line(report: &Report) -> String {
+    let mut groups: Vec<(&str, Quality, usize)> = Vec::new();
+    for Device { source, quality, .. } in &report.devices {
+        match groups.iter_mut().find(|(name, of, _)| name == source && of == quality) {
+            Some((.., count)) => *count += 1,
+            None => groups.push((source, *quality, 1)),
+        }
+    }
+    let told = |(source, quality, count): &(&str, Quality, usize)| format!("{source} ({count}, {})", word(*quality));
+    let told: Vec<String> = groups.iter().map(told).collect();
+    if told.is_empty() { "nothing can be measured here; eco2 doctor says why".into() } else { "measuring with ".to_owned() + &told.join(", ") }
+}
+
+fn word(quality: Quality) -> &'static str {
+    match quality {
+        Quality::Measured => "measured",
+        Quality::Derived => "derived from power",
+        Quality::Estimated => "ESTIMATED",
+        Quality::Synthetic => "SYNTHETIC",
+        Quality::Missing => "missing",
+    }
+}
+
+/// The summary, where the log is, and what to do next.
+pub(super) fn page(report: &Report, log: Option<&Path>, options: &Options, style: &TextStyle) -> String {
+    let mut page = eco2_report::text(report, style);
+    let mut facts = Vec::new();
+    if let Some(log) = log {
+        facts.push(("Log", log.display().to_string()));
+        facts.push(("Next", "eco2 report last --json for every digit".to_owned()));
+    }
+    if !is_complete(report) {
+        facts.push(("Next", "eco2 doctor says how to measure what is missing".to_owned()));
+    }
+    if options.zone.is_none() && options.intensity.is_none() {
+        facts.push(("Next", "eco2 run --zone ZONE for the carbon of your grid; eco2 grid lists all".to_owned()));
+    }
+    let synthetic = if report.energy.synthetic_uj > 0 { "SYNTHETIC " } else { "" };
+    let mut last = "";
+    for (label, fact) in facts {
+        let shown = if label == last { "" } else { label };
+        page.push_str(&format!("{synthetic}{shown:<LABEL$}{fact}\n"));
+        last = label;
+    }
+    page
+}
+
+/// Whether every source that was asked for reads and nothing is estimated.
+fn is_complete(report: &Report) -> bool {
+    let reads = report.sources.iter().all(|source| matches!(source.status, Status::Ok | Status::Off));
+    reads && report.energy.estimated_uj == 0 && !report.devices.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(devices: &[(&str, Quality)]) -> Report {
+        let trace = eco2_report::Trace {
+            domains: devices.iter().enumerate().map(|(at, (source, quality))| {
+                let id = format!("d{at}");
+                eco2_core::Domain { quality: *quality, ..eco2_core::Domain::counter(&id, eco2_core::Component::Cpu, "package", source) }
+            }).collect(),
+            ..eco2_report::Trace::default()
+        };
+        eco2::replay(&trace, None, &Options::default()).unwrap()
+    }
+
+    #[test]
+    fn the_header_counts_devices_by_source_and_quality() {
+        let devices = [("nvml", Quality::Measured), ("model", Quality::Estimated), ("nvml", Quality::Measured)];
+        assert_eq!(line(&report(&devices)), "measuring with nvml (2, measured), model (1, ESTIMATED)");
+        assert_eq!(line(&report(&[])), "nothing can be measured here; eco2 doctor says why");
+    }
+}
