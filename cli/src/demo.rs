@@ -17,6 +17,8 @@ use crate::{out, replay, settings, sink};
 
 /// Length of the run, nanoseconds: a minute that nobody waits for.
 const LENGTH_NS: u64 = 60_000_000_000;
+/// Polling goes on so long after it, nanoseconds: until the counters' next updates, as closing a run does.
+const AFTER_NS: u64 = 250_000_000;
 /// Time between two polls, nanoseconds, as `eco2 run` polls.
 const POLL_NS: u64 = 10_000_000;
 /// What a step of the made-up training processes.
@@ -36,7 +38,7 @@ pub(crate) fn demo(args: &DemoArgs) -> anyhow::Result<u8> {
     let report = Report { work: work(&trace), ..eco2::replay(&trace, None, &options)? };
     replay::show(&report, args.json.as_deref())?;
     if !args.json.as_deref().is_some_and(sink::is_stdout) {
-        out::data("SYNTHETIC Next      eco2 run -- COMMAND measures; eco2 doctor says what can be measured here\n")?;
+        out::data("SYNTHETIC Next        eco2 run -- COMMAND measures one of yours; eco2 doctor says how well\n")?;
     }
     Ok(0)
 }
@@ -48,7 +50,7 @@ fn recorded(curve: &Curve) -> Trace {
     let mut source = Synthetic::new(curve.clone(), clock.clone());
     let mut batch = Batch::new(clock);
     let mut readings: Vec<(u32, Reading)> = Vec::new();
-    for at_ns in (0..=LENGTH_NS).step_by(usize::try_from(POLL_NS).unwrap_or(usize::MAX)) {
+    for at_ns in (0..=LENGTH_NS + AFTER_NS).step_by(usize::try_from(POLL_NS).unwrap_or(usize::MAX)) {
         // Relaxed: one thread moves the clock and reads it.
         now.store(at_ns, Ordering::Relaxed);
         batch.clear();

@@ -6,42 +6,78 @@
 use crate::Scale;
 use crate::units::uj_at_power;
 
+/// Points handled at a time: what a second look needs is still in the first-level cache (16 KiB).
+const BLOCK: usize = 4096;
+/// Points that a cursor looks at one by one before it gallops: two cache lines.
+const NEAR: usize = 16;
+
 /// Energy between consecutive values of a 32-bit counter that wraps at 2^32, in raw units: an exact integer.
 ///
 /// A point is one counter value; every difference counts, wraps included, as long as less than one range lies between.
+/// The differences telescope to the two ends plus one range a wrap, so that only wraps have to be counted.
 #[must_use]
 pub fn wrapping_energy(raw: &[u32]) -> u64 {
-    let Some((first, rest)) = raw.split_first() else { return 0 };
-    let mut last = *first;
-    let mut sum = 0u64;
-    // Blocks whose inner sums fit 64 bits by far: the compiler turns the differences into vector code.
-    for block in rest.chunks(4096) {
-        sum += u64::from(block[0].wrapping_sub(last));
-        sum += block.windows(2).map(|pair| u64::from(pair[1].wrapping_sub(pair[0]))).sum::<u64>();
-        last = block[block.len() - 1];
-    }
-    sum
+    let (Some(first), Some(last)) = (raw.first(), raw.last()) else { return 0 };
+    let wraps: u64 = blocks(raw).map(|block| u64::from(wraps(block))).sum();
+    (wraps << 32) + u64::from(*last) - u64::from(*first)
 }
 
 /// The same with a plausibility guard: differences above `limit_raw` count as gaps, not as energy. Returns both.
 #[must_use]
 pub fn guarded_energy(raw: &[u32], limit_raw: u32) -> (u64, u64) {
-    let mut sum = 0u64;
-    let mut gaps = 0u64;
-    for pair in raw.windows(2) {
-        let by = pair[1].wrapping_sub(pair[0]);
-        let fits = by <= limit_raw;
-        sum += u64::from(if fits { by } else { 0 });
-        gaps += u64::from(!fits);
+    let (mut sum, mut gaps) = (0, 0);
+    for block in blocks(raw) {
+        match over(block, limit_raw) {
+            0 => sum += plausible_energy(block, limit_raw),
+            over => {
+                gaps += u64::from(over);
+                sum += wrapping_energy(block) - energy_over(block, limit_raw);
+            }
+        }
     }
     (sum, gaps)
+}
+
+/// Energy of a block without a difference above the limit: if it cannot reach the range its ends tell, wrapped or not.
+fn plausible_energy(block: &[u32], limit_raw: u32) -> u64 {
+    match block {
+        [first, .., last] if (limit_raw as usize) < u32::MAX as usize / BLOCK => u64::from(last.wrapping_sub(*first)),
+        _ => wrapping_energy(block),
+    }
+}
+
+/// Blocks that share their end points: every difference lies within exactly one.
+fn blocks(raw: &[u32]) -> impl Iterator<Item = &[u32]> {
+    let differences = raw.len().saturating_sub(1);
+    (0..differences).step_by(BLOCK).map(move |from| &raw[from..=(from + BLOCK).min(differences)])
+}
+
+/// Consecutive values. Two slices in step, counted in 32 bits: the compiler makes vector code of it.
+fn pairs(block: &[u32]) -> impl Iterator<Item = (u32, u32)> {
+    block.iter().copied().zip(block.iter().copied().skip(1))
+}
+
+fn wraps(block: &[u32]) -> u32 {
+    pairs(block).map(|(from, to)| u32::from(to < from)).sum()
+}
+
+fn over(block: &[u32], limit_raw: u32) -> u32 {
+    pairs(block).map(|(from, to)| u32::from(to.wrapping_sub(from) > limit_raw)).sum()
+}
+
+/// The part of a block's energy that lies in differences above the limit.
+#[cold]
+fn energy_over(block: &[u32], limit_raw: u32) -> u64 {
+    let differences = pairs(block).map(|(from, to)| to.wrapping_sub(from));
+    differences.map(|by| u64::from(if by > limit_raw { by } else { 0 })).sum()
 }
 
 /// The raw difference that a power limit allows between two readings at most `step_ns` apart.
 #[must_use]
 pub fn limit_raw(scale: Scale, max_uw: u64, step_ns: u64) -> u32 {
-    let unit_nj = scale.micro(1_000_000_000).max(1);
-    let allowed = u128::from(uj_at_power(max_uw, step_ns)) * 1_000_000_000 / u128::from(unit_nj);
+    // A thousand million raw units, so that a unit far below a microjoule keeps its digits.
+    let uj_in_a_billion = scale.micro(1_000_000_000).max(1);
+    let allowed = u128::from(uj_at_power(max_uw, step_ns)) * 1_000_000_000 / u128::from(uj_in_a_billion);
     u32::try_from(allowed).unwrap_or(u32::MAX)
 }
 
@@ -93,13 +129,25 @@ impl<'a> Cursor<'a> {
             return self.energy[before];
         };
         let (from_ns, from_uj) = (self.times[before], self.energy[before]);
-        let part = u128::from(to_uj - from_uj) * u128::from(t_ns - from_ns) / u128::from(to_ns - from_ns);
-        from_uj + part as u64
+        // Times that do not rise are not a timeline; they must not end the program either.
+        let (passed_ns, step_ns) = (t_ns.saturating_sub(from_ns), to_ns.saturating_sub(from_ns).max(1));
+        let part = u128::from(to_uj.saturating_sub(from_uj)) * u128::from(passed_ns) / u128::from(step_ns);
+        from_uj.saturating_add(part as u64)
     }
 
-    /// Galloping: doubling strides from where the cursor stands, then a binary search within the last stride.
+    /// Moves on to the first point after `t_ns`: point by point at first, for spans are short against the timeline;
+    /// then in doubling strides, with a binary search within the last one.
     fn seek(&mut self, t_ns: u64) {
-        let (mut low, mut stride) = (self.next, 1);
+        let near = self.times[self.next..].iter().take(NEAR);
+        let passed = near.take_while(|&&time| time <= t_ns).count();
+        self.next += passed;
+        if passed == NEAR {
+            self.gallop(t_ns);
+        }
+    }
+
+    fn gallop(&mut self, t_ns: u64) {
+        let (mut low, mut stride) = (self.next, NEAR);
         while low + stride <= self.times.len() && self.times[low + stride - 1] <= t_ns {
             low += stride;
             stride *= 2;

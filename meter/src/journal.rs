@@ -25,6 +25,7 @@ pub(crate) struct Journal {
     log: Option<(LogEncoder, LogWriter)>,
     trace: Option<TraceWriter<Spool>>,
     trace_failure: Option<String>,
+    bracketed: Vec<(usize, Reading)>,
 }
 
 impl Journal {
@@ -57,7 +58,7 @@ impl Journal {
     /// Readings of one tick of a source; `map` gives the run's index of each of its domains.
     pub(crate) fn readings(&mut self, source: usize, readings: &[(usize, Reading)], map: &[usize]) {
         if let Some((encoder, _)) = &mut self.log {
-            encoder.readings(source, readings);
+            encoder.readings(source, one_bracket(readings, &mut self.bracketed));
         }
         if self.traces() {
             self.with_trace(|trace| {
@@ -137,6 +138,18 @@ impl Journal {
     }
 }
 
+/// The readings of a tick under the one bracket that holds all of theirs: wider, so bounds from the log still hold, and
+/// two clock readings a tick are all that the log keeps. A domain that was read twice keeps its own brackets.
+fn one_bracket<'a>(readings: &'a [(usize, Reading)], buffer: &'a mut Vec<(usize, Reading)>) -> &'a [(usize, Reading)] {
+    let rising = readings.windows(2).all(|pair| pair[0].0 < pair[1].0);
+    let before_ns = readings.iter().map(|(_, reading)| reading.before_ns).min();
+    let after_ns = readings.iter().map(|(_, reading)| reading.after_ns).max();
+    let (true, Some(before_ns), Some(after_ns)) = (rising, before_ns, after_ns) else { return readings };
+    buffer.clear();
+    buffer.extend(readings.iter().map(|(domain, reading)| (*domain, Reading { before_ns, after_ns, ..*reading })));
+    buffer
+}
+
 /// Bytes on their way to a file through a thread of their own: the sampling thread never waits for a disk.
 struct Spool {
     buffer: Vec<u8>,
@@ -179,5 +192,20 @@ impl Write for Spool {
         let full = std::mem::replace(&mut self.buffer, Vec::with_capacity(TRACE_BYTES));
         let sent = self.chunks.as_ref().is_some_and(|chunks| chunks.send(full).is_ok());
         if sent { Ok(()) } else { Err(io::Error::other("the trace cannot be written; is the disk full?")) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_keeps_one_bracket_a_tick_and_none_of_a_domain_read_twice() {
+        let at = |before_ns, after_ns| Reading { before_ns, after_ns, value: Ok(1) };
+        let mut buffer = Vec::new();
+        let tick = [(0, at(10, 12)), (1, at(12, 15))];
+        assert_eq!(one_bracket(&tick, &mut buffer), [(0, at(10, 15)), (1, at(10, 15))]);
+        let samples = [(0, at(10, 12)), (0, at(20, 22))];
+        assert_eq!(one_bracket(&samples, &mut buffer), samples);
     }
 }

@@ -1,7 +1,7 @@
 //! When each source is read next: arithmetic over a clock that the caller reads.
 //!
 //! A source is polled on a grid of absolute instants, one interval apart, until every counter in it has shown a period
-//! of 20 ms or more; then it is read about twice an update, around the predicted updates ([`PhaseLock`]), if that is
+//! of 20 ms or more; then it is read about twice an update, around the predicted updates (`phase.rs`), if that is
 //! no more reads than polling. Whatever else holds, a counter that wraps is read four times in the shortest time in
 //! which it can wrap (range ÷ greatest power) or, where its greatest power is not known, in the shortest time in which
 //! it did. What came too late is counted and skipped, never caught up in a burst.

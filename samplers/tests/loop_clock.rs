@@ -1,4 +1,5 @@
 //! The recording threads' clock: conversion against scripted drift, and the real counter where there is one.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::time::{Duration, Instant};

@@ -1,4 +1,5 @@
 //! The schedule against scripted clocks and simulated counters.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use eco2_core::{Component, Domain, Reading};
 use eco2_samplers::schedule::{Learned, Schedule, longest_interval_ns};
@@ -30,7 +31,7 @@ fn energy_at(at_ns: f64) -> f64 {
     let half = 85e6;
     let whole = (at_ns / half).floor();
     let (high, low) = ((whole / 2.0).ceil(), (whole / 2.0).floor());
-    let power = if whole as u64 % 2 == 0 { 600.0 } else { 150.0 };
+    let power = if (whole as u64).is_multiple_of(2) { 600.0 } else { 150.0 };
     (high * 600.0 * half + low * 150.0 * half + power * (at_ns - whole * half)) / 1e9
 }
 
@@ -146,7 +147,7 @@ fn simulate(period_ns: f64, jitter: f64, kind: Jitter, seed: u64) -> Outcome {
         floor += error_of(&exact, from, to) / f64::from(spans);
     }
     let all = ((seconds - 2) * S) as f64 / period_ns;
-    let locked = ((seconds - 2) * S - locked_at.expect("locked")) as f64 / period_ns;
+    let locked = ((seconds - 2) * S - locked_at.unwrap()) as f64 / period_ns;
     Outcome {
         reads_an_update: f64::from(reads) / all,
         locked_reads_an_update: locked_reads as f64 / locked,

@@ -1,7 +1,12 @@
 //! What one group read costs beside single reads, on this machine. Run by hand, in release:
 //! `cargo test -p eco2-samplers --release --test perf_cost -- --ignored --nocapture`
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test may fail, and says what it skips"
+)]
 
 use std::io::Read;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};

@@ -72,7 +72,7 @@ fn finish(report: Option<Report>, log: Option<&Path>, options: &Options) {
         failure::say(&error.context("the report was not written"));
     }
     if !options.quiet {
-        out::talk(&summary::page(&report, log, options, &out::talk_style()));
+        out::talk(&summary::page(&report, log, &out::talk_style()));
     }
 }
 

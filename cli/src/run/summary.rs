@@ -12,7 +12,7 @@ use super::Measuring;
 use crate::out;
 
 /// Width of the labels, as in the page.
-const LABEL: usize = 10;
+const LABEL: usize = 12;
 
 /// Says on a terminal what is measured and how well.
 pub(super) fn header(measuring: &Measuring, options: &Options) {
@@ -20,7 +20,7 @@ pub(super) fn header(measuring: &Measuring, options: &Options) {
     out::talk(&format!("eco2: {}\n", line(&meter.snapshot())));
 }
 
-/// `measuring with rapl-sysfs (2, measured), model (1, ESTIMATED)`.
+/// `measuring with rapl-sysfs (2 measured), model (1 ESTIMATED)`.
 fn line(report: &Report) -> String {
     let mut groups: Vec<(&str, Quality, usize)> = Vec::new();
     for Device { source, quality, .. } in &report.devices {
@@ -29,23 +29,24 @@ fn line(report: &Report) -> String {
             None => groups.push((source, *quality, 1)),
         }
     }
-    let told = |(source, quality, count): &(&str, Quality, usize)| format!("{source} ({count}, {})", word(*quality));
+    let told = |(source, quality, count): &(&str, Quality, usize)| format!("{source} ({count}{})", word(*quality));
     let told: Vec<String> = groups.iter().map(told).collect();
     if told.is_empty() { "nothing can be measured here; eco2 doctor says why".into() } else { "measuring with ".to_owned() + &told.join(", ") }
 }
 
 fn word(quality: Quality) -> &'static str {
     match quality {
-        Quality::Measured => "measured",
-        Quality::Derived => "derived from power",
-        Quality::Estimated => "ESTIMATED",
-        Quality::Synthetic => "SYNTHETIC",
-        Quality::Missing => "missing",
+        Quality::Measured => " measured",
+        Quality::Derived => " derived from power",
+        Quality::Estimated => " ESTIMATED",
+        Quality::Synthetic => " SYNTHETIC",
+        // It has not been read yet, or not twice.
+        Quality::Missing => "",
     }
 }
 
 /// The summary, where the log is, and what to do next.
-pub(super) fn page(report: &Report, log: Option<&Path>, options: &Options, style: &TextStyle) -> String {
+pub(super) fn page(report: &Report, log: Option<&Path>, style: &TextStyle) -> String {
     let mut page = eco2_report::text(report, style);
     let mut facts = Vec::new();
     if let Some(log) = log {
@@ -54,9 +55,6 @@ pub(super) fn page(report: &Report, log: Option<&Path>, options: &Options, style
     }
     if !is_complete(report) {
         facts.push(("Next", "eco2 doctor says how to measure what is missing".to_owned()));
-    }
-    if options.zone.is_none() && options.intensity.is_none() {
-        facts.push(("Next", "eco2 run --zone ZONE for the carbon of your grid; eco2 grid lists all".to_owned()));
     }
     let synthetic = if report.energy.synthetic_uj > 0 { "SYNTHETIC " } else { "" };
     let mut last = "";
@@ -77,22 +75,17 @@ fn is_complete(report: &Report) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn report(devices: &[(&str, Quality)]) -> Report {
-        let trace = eco2_report::Trace {
-            domains: devices.iter().enumerate().map(|(at, (source, quality))| {
-                let id = format!("d{at}");
-                eco2_core::Domain { quality: *quality, ..eco2_core::Domain::counter(&id, eco2_core::Component::Cpu, "package", source) }
-            }).collect(),
-            ..eco2_report::Trace::default()
-        };
-        eco2::replay(&trace, None, &Options::default()).unwrap()
-    }
+    use eco2_core::{Component, Domain};
 
     #[test]
     fn the_header_counts_devices_by_source_and_quality() {
-        let devices = [("nvml", Quality::Measured), ("model", Quality::Estimated), ("nvml", Quality::Measured)];
-        assert_eq!(line(&report(&devices)), "measuring with nvml (2, measured), model (1, ESTIMATED)");
-        assert_eq!(line(&report(&[])), "nothing can be measured here; eco2 doctor says why");
+        let mut report = eco2::replay(&eco2_report::Trace::default(), None, &Options::default()).unwrap();
+        assert_eq!(line(&report), "nothing can be measured here; eco2 doctor says why");
+        let domains = ["nvml", "model", "nvml"].map(|source| Domain::counter("d", Component::Gpu, "board", source)).to_vec();
+        let trace = eco2_report::Trace { domains, ..eco2_report::Trace::default() };
+        report = eco2::replay(&trace, None, &Options::default()).unwrap();
+        report.devices.iter_mut().for_each(|device| device.quality = Quality::Measured);
+        report.devices[1].quality = Quality::Estimated;
+        assert_eq!(line(&report), "measuring with nvml (2 measured), model (1 ESTIMATED)");
     }
 }

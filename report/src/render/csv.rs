@@ -3,7 +3,7 @@
 //! Columns of [`csv`]: `run_id`, `run_name`, `row` (`total`, `device`, `source`), `id`, `component`, `domain`, `name`,
 //! `source`, `quality`, `status` and `reason` (of a source, or `provisional`/`final` of the total), `energy_uj`,
 //! `low_uj`, `high_uj` (empty: unbounded), `energy_kwh`, `co2_kg` (of the total), `mean_w`, `peak_w`, `gain_percent`,
-//! `coverage` (0 to 1), `missing_ns`, `wraps`, `resets`, `gaps`, `in_total` (a device that overlaps another has `overlap`).
+//! `coverage` (0 to 1), `missing_ns`, `wraps`, `resets`, `gaps`, `in_total` (`yes`, or `no` for a device that overlaps another).
 //! An empty cell is not known; it is never 0.
 
 use eco2_core::report::{Device, Report, SourceStatus};
@@ -113,7 +113,7 @@ fn device_row(report: &Report, device: &Device) -> Row {
     row.set("wraps", device.wraps);
     row.set("resets", device.resets);
     row.set("gaps", device.gaps.len());
-    row.set("in_total", if device.overlaps.is_empty() { "yes" } else { "overlap" });
+    row.set("in_total", if device.overlaps.is_empty() { "yes" } else { "no" });
     row
 }
 

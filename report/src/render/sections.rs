@@ -49,7 +49,7 @@ pub(super) fn devices(report: &Report, page: &mut Page) {
         page.row(
             "",
             Tone::Faint,
-            &format!("* overlaps another device; not every one is part of the sum: {}", beside.join(", ")),
+            &format!("* overlaps another device, so it is not in the sum: {}", beside.join(", ")),
         );
     }
 }

@@ -1,4 +1,4 @@
-//! The summary for people: what it came to, how sure that is, what is missing, and what to do next.
+//! The summary for people: what it came to, how sure that is, and what is missing.
 
 use eco2_core::report::{Report, State};
 
@@ -24,7 +24,6 @@ pub fn text(report: &Report, style: &TextStyle) -> String {
     sections::spans(&report, &mut page);
     sections::events(&report, &mut page);
     sections::own_cost(&report, &mut page);
-    next(&report, &mut page);
     page.finish()
 }
 
@@ -41,25 +40,24 @@ fn head(report: &Report, page: &mut Page) {
         facts.push(format!("exit {code}"));
     }
     facts.push(page.spelling().duration(run.duration_ns));
-    facts.extend(Some(&run.started_at).filter(|at| !at.is_empty()).map(|at| format!("from {at}")));
+    facts.extend(Some(&run.started_at).filter(|at| !at.is_empty()).map(|at| format!("from {}", to_the_second(at))));
     facts.extend(Some(&run.host.hostname).filter(|host| !host.is_empty()).map(|host| format!("on {host}")));
     page.row("Run", Tone::Strong, &facts.join(dot));
     if !run.command.is_empty() {
         page.row("Command", Tone::Normal, &run.command.join(" "));
     }
     if run.state == State::Provisional {
-        page.row("PROVISIONAL", Tone::Warning, "the run has not ended, or was killed: figures may still grow");
+        page.row("PROVISIONAL", Tone::Warning, "the run goes on, was killed, or ended before its counters' last update: figures may still grow");
     }
     if run.attempts.len() > 1 {
         page.row("", Tone::Normal, &format!("{} attempts, counted together", run.attempts.len()));
     }
 }
 
-fn next(report: &Report, page: &mut Page) {
-    let id = &report.run.id;
-    if id.is_empty() {
-        return;
+/// A wall clock is a label: its fraction of a second tells nobody anything.
+fn to_the_second(at: &str) -> String {
+    match at.split_once('.') {
+        Some((second, _)) => format!("{second}Z"),
+        None => at.to_owned(),
     }
-    let facts = format!("eco2 report {id} --json for every digit; eco2 compare {id} OTHER against another run");
-    page.row("Next", Tone::Faint, &facts);
 }

@@ -1,5 +1,6 @@
 //! A sink that records what it is told, and sources that do as they are told.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "a test rig fails by panicking")]
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -8,36 +9,36 @@ use eco2_core::{Component, Domain, Fault, Gauge, Reading};
 use eco2_samplers::clock::Clock;
 use eco2_samplers::{Batch, Note, Sink, Source};
 
-pub const MS: u64 = 1_000_000;
-pub const S: u64 = 1_000 * MS;
+pub(crate) const MS: u64 = 1_000_000;
+pub(crate) const S: u64 = 1_000 * MS;
 
-pub fn counter(id: &str) -> Domain {
+pub(crate) fn counter(id: &str) -> Domain {
     Domain::counter(id, Component::Cpu, "package", "test")
 }
 
 /// What the sink was told.
 #[derive(Debug, Default)]
-pub struct Told {
-    pub domains: Vec<(usize, usize)>,
-    pub readings: Vec<(usize, usize, Reading)>,
-    pub suspended: Vec<(u64, u64)>,
-    pub gauges: Vec<(u64, usize)>,
-    pub notes: Vec<Note>,
-    pub ticks: Vec<u64>,
-    pub settled: bool,
-    pub period_ns: Option<u64>,
+pub(crate) struct Told {
+    pub(crate) domains: Vec<(usize, usize)>,
+    pub(crate) readings: Vec<(usize, usize, Reading)>,
+    pub(crate) suspended: Vec<(u64, u64)>,
+    pub(crate) gauges: Vec<(u64, usize)>,
+    pub(crate) notes: Vec<Note>,
+    pub(crate) ticks: Vec<u64>,
+    pub(crate) settled: bool,
+    pub(crate) period_ns: Option<u64>,
 }
 
 #[derive(Clone, Default)]
-pub struct Recorder(pub Arc<Mutex<Told>>);
+pub(crate) struct Recorder(pub(crate) Arc<Mutex<Told>>);
 
 impl Recorder {
-    pub fn told(&self) -> std::sync::MutexGuard<'_, Told> {
+    pub(crate) fn told(&self) -> std::sync::MutexGuard<'_, Told> {
         self.0.lock().unwrap()
     }
 
     /// Settles when asked first.
-    pub fn settled() -> Self {
+    pub(crate) fn settled() -> Self {
         let recorder = Self::default();
         recorder.told().settled = true;
         recorder
@@ -78,15 +79,15 @@ impl Sink for Recorder {
 }
 
 /// One counter whose value a closure gives.
-pub struct Scripted<F> {
-    pub name: &'static str,
-    pub domains: Vec<Domain>,
-    pub read: F,
-    pub may_hang: bool,
+pub(crate) struct Scripted<F> {
+    pub(crate) name: &'static str,
+    pub(crate) domains: Vec<Domain>,
+    pub(crate) read: F,
+    pub(crate) may_hang: bool,
 }
 
 impl<F: FnMut(u64) -> Result<u64, Fault> + Send> Scripted<F> {
-    pub fn boxed(name: &'static str, read: F) -> Box<Self> {
+    pub(crate) fn boxed(name: &'static str, read: F) -> Box<Self> {
         Box::new(Self { name, domains: vec![counter(name)], read, may_hang: false })
     }
 }
@@ -111,11 +112,11 @@ impl<F: FnMut(u64) -> Result<u64, Fault> + Send> Source for Scripted<F> {
 }
 
 /// A clock that a test moves.
-pub fn script(at_ns: u64) -> (Arc<AtomicU64>, Clock) {
+pub(crate) fn script(at_ns: u64) -> (Arc<AtomicU64>, Clock) {
     let now = Arc::new(AtomicU64::new(at_ns));
     (Arc::clone(&now), Clock::Scripted(now))
 }
 
-pub fn set(now: &AtomicU64, at_ns: u64) {
+pub(crate) fn set(now: &AtomicU64, at_ns: u64) {
     now.store(at_ns, Ordering::Relaxed);
 }

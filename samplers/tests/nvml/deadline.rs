@@ -88,7 +88,9 @@ fn f16_a_hung_driver_holds_up_neither_search_nor_exit() {
     let folder = tempfile::tempdir().unwrap();
     let library = nvidia_ml_fake::install(folder.path(), "hang=nvmlInit_v2").unwrap();
     let roots = Roots { nvml: Some(library), ..Roots::default() };
+    let began = Instant::now();
     let found = discover_within(&roots, &Visibility::default(), Duration::from_millis(20));
+    assert!(began.elapsed() < Duration::from_secs(5), "the search gives up at its deadline");
     assert!(found.source.is_none());
     assert_eq!(found.statuses[0].status, Status::Hung);
     let mut rig = Rig::new("hang=nvmlDeviceGetTotalEnergyConsumption@1000\n[gpu 0]");
