@@ -77,7 +77,9 @@ fn tables(reports: &[Report], table: fn(&Report) -> Result<String, eco2_report::
             all = format!("{head}\n");
         } else if head != header {
             let id = &report.run.id;
-            return Err(Usage(format!("run {id} has other devices, so its table has other columns: render it alone")).into());
+            return Err(
+                Usage(format!("run {id} has other devices, so its table has other columns: render it alone")).into()
+            );
         }
         all.push_str(rows);
     }

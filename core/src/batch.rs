@@ -129,7 +129,7 @@ impl<'a> Cursor<'a> {
             return self.energy[before];
         };
         let (from_ns, from_uj) = (self.times[before], self.energy[before]);
-        // Times that do not rise are not a timeline; they must not end the program either.
+        // What does not rise is no timeline, but must not end the program: no underflow, no division by 0.
         let (passed_ns, step_ns) = (t_ns.saturating_sub(from_ns), to_ns.saturating_sub(from_ns).max(1));
         let part = u128::from(to_uj.saturating_sub(from_uj)) * u128::from(passed_ns) / u128::from(step_ns);
         from_uj.saturating_add(part as u64)

@@ -270,8 +270,24 @@ pub struct Span {
     pub high_uj: Option<u64>,
     /// Whether edges still wait.
     pub state: State,
+    /// Whether GPU work was awaited at the edges; without, queued work may fall into a later span.
+    #[serde(default)]
+    pub sync: DeviceSync,
     /// Energy by device id, non-overlapping devices only: adds up to `energy_uj`.
     pub by_device: BTreeMap<String, u64>,
+}
+
+/// What a span's edges did about work that a GPU had queued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeviceSync {
+    /// Nothing: an edge is when the host passed it.
+    #[default]
+    None,
+    /// The host waited for the device at every edge.
+    Synchronize,
+    /// The device stamped the edges itself.
+    Event,
 }
 
 /// What was done.

@@ -72,6 +72,10 @@ pub(crate) fn report(engine: &Engine, ending: &Ending, end_ns: u64) -> Report {
     let duration_ns = account.end_ns - account.begin_ns;
     let attempt = Attempt { number: 0, started_at: from.clone(), duration_ns, energy_uj: energy.total_uj };
     let state = if ending.closed { account.state } else { State::Provisional };
+    let mut spans = account.spans;
+    for span in &mut spans {
+        span.sync = engine.syncs.get(&span.name).copied().unwrap_or_default();
+    }
     let attribution = engine.sharing.split(&devices);
     Report {
         schema: SCHEMA.to_owned(),
@@ -86,7 +90,7 @@ pub(crate) fn report(engine: &Engine, ending: &Ending, end_ns: u64) -> Report {
         },
         energy,
         devices,
-        spans: account.spans,
+        spans,
         work: ending.work.clone(),
         attribution,
         carbon: Some(carbon),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use eco2_core::attribution::Shares;
-use eco2_core::report::EventRecord;
+use eco2_core::report::{EventRecord, DeviceSync};
 use eco2_core::{Account, Domain, EventConsumer, EventKind, Gauge, GapReason, Ledger, NameId, Names, Outcome, Reading};
 use eco2_samplers::tsc::{HotClock, Ticks};
 use eco2_samplers::{Note, Sink};
@@ -40,7 +40,10 @@ pub(crate) struct Engine {
     pub(crate) begun: bool,
     pub(crate) ending_at_ns: Option<u64>,
     pub(crate) facts: Arc<Facts>,
+    pub(crate) syncs: BTreeMap<String, DeviceSync>,
     lost_events: u64,
+    /// Domains that the sources had when the run was opened.
+    pub(crate) expected: usize,
     map: Vec<Vec<usize>>,
     rings: EventConsumer,
     clock: HotClock,
@@ -65,7 +68,9 @@ impl Engine {
             begun: false,
             ending_at_ns: None,
             facts,
+            syncs: BTreeMap::new(),
             lost_events: 0,
+            expected: 0,
             map: Vec::new(),
             rings,
             clock,
@@ -161,7 +166,8 @@ impl Engine {
     /// The run begins when every domain has been read once: no energy before that is claimed, and none is missed. A
     /// source that is slower than that is uncovered until it answers.
     fn ready(&self, now_ns: u64) -> bool {
-        let read = self.ledger.tracks().iter().all(|track| track.counts().readings > 0);
+        let tracks = self.ledger.tracks();
+        let read = tracks.len() >= self.expected && tracks.iter().all(|track| track.counts().readings > 0);
         read || now_ns.saturating_sub(self.ledger.opened_ns()) > SLOW_START_NS
     }
 

@@ -45,3 +45,8 @@ pub use options::Options;
 pub use recover::read_run;
 pub use replay::replay;
 pub use series::Point;
+
+/// The README's Rust snippets, run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

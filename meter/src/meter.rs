@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use eco2_core::report::{Report, SelfCost, Span as SpanTotal, Work};
+use eco2_core::report::{Report, SelfCost, Span as SpanTotal, DeviceSync, Work};
 use eco2_core::{DomainPoint, Energies, EventPool, NameId, Spent, TimelineReader};
 use eco2_samplers::tsc::HotClock;
 use eco2_samplers::usage::Exited;
@@ -151,6 +151,13 @@ impl Meter {
     /// The id of a span name; keep it, it is what recording takes. Takes a lock.
     pub fn name(&self, name: &str) -> NameId {
         self.engine().ledger.intern(name)
+    }
+
+    /// Says what the edges of a name's spans do about queued GPU work; nothing, unless this is called. Takes a lock.
+    pub fn declare_sync(&self, name: NameId, sync: DeviceSync) {
+        let mut engine = self.engine();
+        let text = engine.ledger.names().text(name).to_owned();
+        engine.syncs.insert(text, sync);
     }
 
     /// Begins a span on this thread. `false` if it could not be recorded (counted in the report).

@@ -104,6 +104,7 @@ pub(crate) fn start(
     let log = log_path(options, &facts);
     let meta = LogMeta::new(facts.run(), facts.started_ns);
     let mut engine = Engine::new(rings, clock.clone(), Publisher::new(writer, capacity), Arc::new(facts));
+    engine.expected = domains;
     if let Some(path) = &options.trace {
         engine.journal.open_trace(path)?;
     }

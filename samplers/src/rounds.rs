@@ -68,6 +68,8 @@ pub(crate) struct Rounds {
     batch: Batch,
     gauges: Vec<Gauge>,
     notes: Vec<Note>,
+    pids: Vec<u32>,
+    shares: Vec<(usize, f64, f64)>,
     slept_ns: i64,
     ticked_ns: u64,
     ticks: u64,
@@ -101,6 +103,8 @@ impl Rounds {
             batch: Batch::new(options.clock.clone()),
             gauges: Vec::with_capacity(64),
             notes: Vec::with_capacity(16),
+            pids: Vec::new(),
+            shares: Vec::new(),
             slept_ns: now.slept_ns,
             ticked_ns: now.ns,
             ticks: 0,
@@ -153,6 +157,7 @@ impl Rounds {
         }
         if self.schedule.gauges_due(now.ns) {
             self.read_gauges(outlet);
+            self.read_shares(outlet);
         }
         // Just before the rings are drained, so that what they hold lies before the newest anchor.
         if let Some(hot) = &self.hot {
@@ -264,6 +269,24 @@ impl Rounds {
         let (now_ns, gauges) = (self.clock.now_ns(), self.gauges.as_slice());
         if !gauges.is_empty() {
             outlet.with(|sink| sink.gauges(now_ns, gauges));
+        }
+    }
+
+    /// Asks who used the devices, if anybody wants to know.
+    fn read_shares(&mut self, outlet: &Outlet) {
+        self.pids.clear();
+        let pids = &mut self.pids;
+        outlet.with(|sink| sink.pids(pids));
+        for index in 0..self.readers.len() {
+            let (pids, shares) = (&self.pids, &mut self.shares);
+            shares.clear();
+            let reader = self.readers.get_mut(index).and_then(Reader::source);
+            let Some(source) = reader.filter(|_| !pids.is_empty()) else { continue };
+            if catch_unwind(AssertUnwindSafe(|| source.shares(pids, shares))).is_err() {
+                self.drop_source(index, outlet);
+            } else if !shares.is_empty() {
+                outlet.with(|sink| sink.shares(index, shares));
+            }
         }
     }
 

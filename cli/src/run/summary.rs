@@ -31,7 +31,11 @@ fn line(report: &Report) -> String {
     }
     let told = |(source, quality, count): &(&str, Quality, usize)| format!("{source} ({count}{})", word(*quality));
     let told: Vec<String> = groups.iter().map(told).collect();
-    if told.is_empty() { "nothing can be measured here; eco2 doctor says why".into() } else { "measuring with ".to_owned() + &told.join(", ") }
+    if told.is_empty() {
+        "nothing can be measured here; eco2 doctor says why".into()
+    } else {
+        "measuring with ".to_owned() + &told.join(", ")
+    }
 }
 
 fn word(quality: Quality) -> &'static str {
@@ -81,7 +85,8 @@ mod tests {
     fn the_header_counts_devices_by_source_and_quality() {
         let mut report = eco2::replay(&eco2_report::Trace::default(), None, &Options::default()).unwrap();
         assert_eq!(line(&report), "nothing can be measured here; eco2 doctor says why");
-        let domains = ["nvml", "model", "nvml"].map(|source| Domain::counter("d", Component::Gpu, "board", source)).to_vec();
+        let domains =
+            ["nvml", "model", "nvml"].map(|source| Domain::counter("d", Component::Gpu, "board", source)).to_vec();
         let trace = eco2_report::Trace { domains, ..eco2_report::Trace::default() };
         report = eco2::replay(&trace, None, &Options::default()).unwrap();
         report.devices.iter_mut().for_each(|device| device.quality = Quality::Measured);

@@ -9,8 +9,8 @@ use eco2::options::Options;
 use eco2::{Error, Meter};
 use eco2_samplers::usage::Exited;
 
-use super::child::Child;
 use super::Measuring;
+use super::child::Child;
 use super::signals::{self, Inbox, Pressure};
 use crate::{failure, out};
 

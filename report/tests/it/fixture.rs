@@ -191,6 +191,7 @@ fn span(name: &str, count: u64, energy_uj: u64, high_uj: Option<u64>) -> Span {
         low_uj: energy_uj / 100 * 96,
         high_uj,
         state: State::Final,
+        sync: DeviceSync::None,
         by_device: BTreeMap::from([("package-0".into(), energy_uj / 4), ("GPU-5".into(), energy_uj - energy_uj / 4)]),
     }
 }

@@ -1,0 +1,98 @@
+//! `eco2 replay` and `eco2 demo`: no hardware, the same figures on every machine.
+
+use std::fs;
+
+use eco2_core::Quality;
+use eco2_core::report::{Report, State};
+
+use crate::rig::{Rig, assert_valid, snapshots};
+
+/// Two counters: a CPU in microjoules that takes 10 W, a GPU in millijoules that takes 200 W, an update every 100 ms.
+pub(crate) fn trace() -> String {
+    let mut text = "# eco2.trace/1\n\
+        # domain package-0 component=cpu kind=energy unit=uJ max_w=100\n\
+        # domain GPU-1 component=gpu kind=energy unit=mJ max_w=700\n\
+        # run begin_ns=0 end_ns=2000000000\n\
+        # span name=epoch begin_ns=0 end_ns=1000000000\n\
+        # span name=epoch begin_ns=1000000000 end_ns=2000000000\n\
+        before_ns,after_ns,domain,value\n"
+        .to_owned();
+    for tick in 0..=210u64 {
+        let (at_ns, updates) = (tick * 10_000_000, tick / 10);
+        text.push_str(&format!("{at_ns},{},package-0,{}\n", at_ns + 1_000, updates * 1_000_000));
+        text.push_str(&format!("{at_ns},{},GPU-1,{}\n", at_ns + 1_000, updates * 20_000));
+    }
+    text
+}
+
+#[test]
+fn a_trace_is_accounted_and_its_spans_add_up() {
+    let rig = Rig::bare();
+    rig.put("trace.csv", &trace());
+    let ran = rig.eco2("replay trace.csv --zone DE --name night --label team=nlp --json -");
+    assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
+    let report = ran.report();
+    assert_valid(&report);
+    // 2 s at 10 W and at 200 W.
+    assert!(
+        report.energy.low_uj <= 420_000_000 && report.energy.high_uj.unwrap() >= 420_000_000,
+        "{:?}",
+        report.energy
+    );
+    assert_eq!(report.spans[0].energy_uj, report.energy.total_uj);
+    assert_eq!((report.run.name.as_str(), report.run.labels["team"].as_str()), ("night", "nlp"));
+}
+
+#[test]
+fn spans_may_come_from_a_file_of_their_own() {
+    let rig = Rig::bare();
+    rig.put("trace.csv", &trace());
+    rig.put("spans.csv", "name,begin_ns,end_ns\nhalf,0,1000000000\n");
+    let report = rig.eco2("replay trace.csv --spans spans.csv --json -").report();
+    let names: Vec<&str> = report.spans.iter().map(|span| span.name.as_str()).collect();
+    assert_eq!(names, ["half"]);
+}
+
+#[test]
+fn text_goes_to_standard_output_and_json_to_a_file() {
+    let rig = Rig::bare();
+    rig.put("trace.csv", &trace());
+    let ran = rig.eco2("replay trace.csv --json report.json");
+    assert_eq!(ran.code, Some(0));
+    assert_valid(&rig.report("report.json"));
+    snapshots(&rig).bind(|| insta::assert_snapshot!("replay_text", ran.out));
+}
+
+#[test]
+fn a_live_run_s_trace_replays_to_the_same_account() {
+    let rig = Rig::measured();
+    assert_eq!(rig.run("--quiet --trace trace.csv --json live.json", "sleep 0.3").code, Some(0));
+    let (live, again) = (rig.report("live.json"), rig.eco2("replay trace.csv --json -").report());
+    let energies = |report: &Report| (report.energy.total_uj, report.energy.low_uj, report.energy.high_uj);
+    assert_eq!(energies(&live), energies(&again));
+    assert!(live.energy.total_uj > 0);
+}
+
+#[test]
+fn demo_says_synthetic_on_every_line_and_is_the_same_everywhere() {
+    let rig = Rig::bare();
+    let ran = rig.eco2("demo");
+    assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
+    assert!(ran.out.lines().count() > 10);
+    assert!(ran.out.lines().all(|line| line.starts_with("SYNTHETIC ")), "{}", ran.out);
+    snapshots(&rig).bind(|| insta::assert_snapshot!("demo", ran.out));
+}
+
+#[test]
+fn d03_the_demo_s_figures_are_marked_as_made_up_in_the_json_too() {
+    let rig = Rig::bare();
+    let ran = rig.eco2("demo --json");
+    let report = ran.report();
+    assert_valid(&report);
+    assert_eq!(report.run.state, State::Final);
+    assert!(report.devices.iter().all(|device| device.quality == Quality::Synthetic && device.source == "synthetic"));
+    assert_eq!((report.energy.synthetic_uj, report.energy.measured_uj), (report.energy.total_uj, 0));
+    let beside = rig.eco2("demo --json demo.json");
+    assert!(beside.out.starts_with("SYNTHETIC"));
+    assert_eq!(fs::read_to_string(rig.path("demo.json")).unwrap(), ran.out);
+}
