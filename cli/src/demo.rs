@@ -38,7 +38,7 @@ pub(crate) fn demo(args: &DemoArgs) -> anyhow::Result<u8> {
     let report = Report { work: work(&trace), ..eco2::replay(&trace, None, &options)? };
     replay::show(&report, args.json.as_deref())?;
     if !args.json.as_deref().is_some_and(sink::is_stdout) {
-        out::data("Next        eco2 run -- COMMAND measures one of yours; eco2 doctor says how well\n")?;
+        out::data("SYNTHETIC Next        eco2 run -- COMMAND measures one of yours; eco2 doctor says how well\n")?;
     }
     Ok(0)
 }

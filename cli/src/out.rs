@@ -41,7 +41,7 @@ fn style<S: RawStream + IsTerminal + AsFd>(stream: &S) -> TextStyle {
     TextStyle {
         color: AutoStream::choice(stream) != ColorChoice::Never,
         width: width(stream),
-        ascii: false && speaks_utf8(|name| std::env::var(name).ok()),
+        ascii: !speaks_utf8(|name| std::env::var(name).ok()),
     }
 }
 

@@ -29,12 +29,12 @@ fn state_folder(options: &Options) -> PathBuf {
     state.unwrap_or_else(env::temp_dir).join("eco2")
 }
 
-/// A new run's id: its second, then what tells runs of one second apart (process and nanosecond).
+/// A new run's id: its second, then what tells runs of one second apart (nanosecond, process). Ids sort by time.
 #[must_use]
 pub fn new_run_id(now: Timestamp, pid: u32) -> String {
     let second = now.strftime("%Y%m%d-%H%M%S");
     let nanosecond = u64::from(now.subsec_nanosecond().unsigned_abs());
-    format!("{second}-{pid:x}-{nanosecond:x}")
+    format!("{second}-{nanosecond:08x}-{pid:x}")
 }
 
 /// The file of a run given as a path, an id, the beginning of one, or `last`.
@@ -93,7 +93,8 @@ mod tests {
     #[test]
     fn run_ids_sort_by_time() {
         let at = |text: &str| new_run_id(text.parse().unwrap(), 255);
-        assert_eq!(at("2026-11-22T20:21:03.000000010Z"), "20261122-202103-ff-a");
+        assert_eq!(at("2026-11-22T20:21:03.000000010Z"), "20261122-202103-0000000a-ff");
         assert!(at("2026-11-22T20:21:03Z") < at("2026-11-22T20:21:04Z"));
+        assert!(at("2026-11-22T20:21:03.9Z") > at("2026-11-22T20:21:03.0001Z"));
     }
 }

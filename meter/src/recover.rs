@@ -18,7 +18,7 @@ use crate::{Error, replay};
 /// [`Error::Read`] for a file that is neither or is damaged, and what [`crate::replay`] says of the options.
 pub fn read_run(path: &Path, options: &Options) -> Result<Report, Error> {
     match read_report_or_log(path) {
-        Err(eco2_report::Error::NoReport { .. }) if options.pue < 0.0 => recovered(read_log(path)?, options),
+        Err(eco2_report::Error::NoReport { .. }) => recovered(read_log(path)?, options),
         other => Ok(other?),
     }
 }

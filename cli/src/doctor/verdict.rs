@@ -74,7 +74,7 @@ pub(super) fn confirmed(
     for source in sources.iter_mut().filter(|source| matches!(source.status, Status::Ok | Status::Degraded)) {
         let own: Vec<&Device> = devices.iter().filter(|device| device.source == source.name).collect();
         let dead: Vec<&str> = own.iter().filter(|device| !is_alive(device)).map(|device| device.id.as_str()).collect();
-        if dead.is_empty() || true {
+        if dead.is_empty() {
             continue;
         }
         source.status = if dead.len() == own.len() { Status::Lost } else { Status::Degraded };

@@ -46,7 +46,6 @@ fn follow(command: &[OsString], options: &Options) -> anyhow::Result<u8> {
     let meter = watch::open(options, words)?;
     summary::header(&meter, options);
     let inbox = Inbox::open().context("signals cannot be received, so none could be forwarded")?;
-    let leak = std::fs::File::open("/dev/null")?; rustix::io::fcntl_setfd(&leak, rustix::io::FdFlags::empty())?; std::mem::forget(leak);
     let child = match Child::start(command) {
         Start::Running(child) => child,
         Start::Refused(refused) => {
@@ -109,7 +108,7 @@ impl Measuring {
         }
         if let Some(log) = log {
             // What cannot be removed is a log without a command: harmless.
-            let _ = log;
+            std::fs::remove_file(log).ok();
         }
     }
 }

@@ -9,7 +9,7 @@ pub(super) const NOT_EXECUTABLE: u8 = 126;
 /// The command was not found.
 pub(super) const NOT_FOUND: u8 = 127;
 /// What shells add to the number of the signal that ended a command.
-const BY_SIGNAL: i32 = 0;
+const BY_SIGNAL: i32 = 128;
 
 /// The exit code that a shell would show.
 pub(super) fn code(status: ExitStatus) -> u8 {

@@ -1,0 +1,117 @@
+//! A small program that the table's bench runs as a process of its own: to look at its memory, and under callgrind.
+
+use std::hint::black_box;
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use eco2::options::Log;
+use eco2::{Meter, NameId};
+use eco2_benches::instructions::RECORDS;
+use eco2_benches::{Failure, fixture, noop::Noop};
+use eco2_core::{EventPool, Producer};
+use eco2_samplers::Source;
+use eco2_samplers::tsc::HotClock;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["memory"] => memory(),
+        ["records", function] => records(function),
+        _ => Err("usage: eco2-bench-probe memory | records FUNCTION".into()),
+    };
+    if let Err(error) = done {
+        writeln!(std::io::stderr(), "{error}").ok();
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+/// Prints peak resident KiB: before a meter, with one open, after 100 000 steps and the report.
+fn memory() -> Result<(), Failure> {
+    let folder = tempfile::tempdir()?;
+    let before = peak_kib()?;
+    let mut options = fixture::quiet_options();
+    options.log = Log::Runs;
+    options.state_dir = Some(folder.path().to_owned());
+    let sources: Vec<Box<dyn Source>> = vec![Box::new(Noop::rapl()), Box::new(Noop::gpus())];
+    let meter = Meter::open_with(options, sources)?;
+    let step = meter.name("step");
+    let open = peak_kib()?;
+    for _ in 0..100 {
+        (0..1_000).for_each(|_| _ = meter.step(step));
+        // The sampling thread drains the ring every 10 ms.
+        std::thread::sleep(Duration::from_millis(11));
+    }
+    black_box(eco2::render::json(&meter.close())?);
+    writeln!(std::io::stdout(), "{before} {open} {}", peak_kib()?)?;
+    Ok(())
+}
+
+/// `VmHWM` of `/proc/self/status`, proc(5).
+fn peak_kib() -> Result<u64, Failure> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+    Ok(peak.ok_or("no VmHWM")?.trim().parse()?)
+}
+
+fn records(function: &str) -> Result<(), Failure> {
+    if function.starts_with("meter") {
+        return meter_records();
+    }
+    let (clock, (pool, mut consumer)) = (fixture::hot_clock(), EventPool::new(1, 4096));
+    let mut ring = pool.claim().ok_or("no event ring")?;
+    for at in 0..RECORDS {
+        probe_ring_begin(&clock, &mut ring, 7);
+        probe_ring_end(&clock, &mut ring, 7);
+        probe_ring_step(&clock, &mut ring, 8);
+        if at % 1_000 == 999 {
+            consumer.drain(|_, _, event| drop(black_box(event)));
+        }
+    }
+    if pool.dropped() > 0 { Err("spans were dropped".into()) } else { Ok(()) }
+}
+
+fn meter_records() -> Result<(), Failure> {
+    let meter = fixture::meter(None)?;
+    let (span, step) = (meter.name("span"), meter.name("step"));
+    fixture::settle();
+    let mut lost = 0;
+    for at in 0..RECORDS {
+        lost += u64::from(!probe_meter_begin(&meter, span)) + u64::from(!meter.end(span));
+        lost += u64::from(!probe_meter_step(&meter, step));
+        if at % 1_000 == 999 {
+            black_box(meter.snapshot());
+        }
+    }
+    if lost > 0 { Err("spans were dropped".into()) } else { Ok(()) }
+}
+
+#[inline(never)]
+fn probe_ring_begin(clock: &HotClock, ring: &mut Producer, id: u32) -> bool {
+    let ticks = clock.ticks();
+    ring.begin(id, ticks.value, ticks.tsc)
+}
+
+#[inline(never)]
+fn probe_ring_end(clock: &HotClock, ring: &mut Producer, id: u32) -> bool {
+    let ticks = clock.ticks();
+    ring.end(id, ticks.value, ticks.tsc)
+}
+
+#[inline(never)]
+fn probe_ring_step(clock: &HotClock, ring: &mut Producer, id: u32) -> bool {
+    let ticks = clock.ticks();
+    ring.step(id, ticks.value, ticks.tsc)
+}
+
+#[inline(never)]
+fn probe_meter_begin(meter: &Meter, name: NameId) -> bool {
+    meter.begin(name)
+}
+
+#[inline(never)]
+fn probe_meter_step(meter: &Meter, name: NameId) -> bool {
+    meter.step(name)
+}

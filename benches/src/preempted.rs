@@ -1,0 +1,126 @@
+//! Reads under a preempted writer: the reader wakes on the CPU of a writer that writes without pause at the lowest
+//! priority, so that it mostly finds it stopped in the middle of a write. Wall time of one read.
+//!
+//! A read during which the reader itself was switched out says nothing about the writer; it is set apart. Waiting for a
+//! lock is not that: the kernel counts it as leaving the CPU of one's own accord.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use eco2_core::{Snapshot, TimelineReader};
+use eco2_samplers::clock::monotonic_ns;
+use rustix::process::{Pid, setpriority_process};
+use rustix::thread::{CpuSet, gettid, sched_getaffinity, sched_setaffinity};
+
+use crate::fixture::{snapshot, timeline};
+use crate::measure::Samples;
+use crate::switches::Switches;
+use crate::table::{Limit, Row};
+use crate::{Failure, Place};
+
+const READS: usize = 3_000;
+/// What each of the two may take in all.
+const PATIENCE_NS: u64 = 12_000_000_000;
+/// Long enough for the writer to be in the middle of something.
+const PAUSE: Duration = Duration::from_micros(100);
+const LONG_NS: f64 = 100_000.0;
+
+/// Reads of one kind: nanoseconds of those that count, and of those during which the reader was switched out.
+#[derive(Default)]
+struct Reads {
+    counted: Samples,
+    apart: Samples,
+}
+
+/// The timeline against a `std::sync::Mutex`.
+///
+/// # Errors
+/// Where threads cannot be pinned, or without procfs.
+pub fn measure(_: &Place) -> Result<Vec<Row>, Failure> {
+    let mut timeline = timeline()?;
+    let reader = timeline.reader.clone();
+    let ring = duel(|| timeline.writer.publish(&snapshot(1)), || read_ring(&reader))?;
+    let shared = Mutex::new(snapshot(1));
+    let locked = || shared.lock().unwrap_or_else(PoisonError::into_inner);
+    let mutex = duel(|| *locked() = snapshot(1), || drop(locked().clone()))?;
+    let long = (0..=READS).filter(|at| ring.counted.quantile(*at as f64 / READS as f64) > LONG_NS).count();
+    let share = ring.counted.max() / mutex.counted.max() * 100.0;
+    Ok(vec![
+        Row::new("read under a preempted writer, slowest / std Mutex's slowest (wall)", share, "%", Limit::AtMost(1.0))
+            .noting(format!("{}; Mutex: {}", told(&ring), told(&mutex))),
+        Row::new("reads under a preempted writer that took over 100 us", long as f64, "reads", Limit::AtMost(0.0))
+            .noting(format!("of {}", ring.counted.len())),
+    ])
+}
+
+fn told(reads: &Reads) -> String {
+    let (counted, apart) = (&reads.counted, &reads.apart);
+    format!(
+        "p50 {:.0}, p99 {:.0}, max {:.0} ns of {} reads; reader switched out in {} more, max {:.0} ns",
+        counted.median(),
+        counted.quantile(0.99),
+        counted.max(),
+        counted.len(),
+        apart.len(),
+        apart.max(),
+    )
+}
+
+fn read_ring(reader: &TimelineReader) {
+    let mut out = Snapshot::default();
+    std::hint::black_box(reader.latest(std::hint::black_box(&mut out)));
+}
+
+/// A writer without pause and a reader that wakes, on one CPU.
+fn duel(mut write: impl FnMut() + Send, read: impl Fn() + Sync) -> Result<Reads, Failure> {
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            let pinned = pin().and_then(|()| yield_to_all());
+            while pinned.is_ok() && !over.load(Ordering::Relaxed) {
+                write();
+            }
+            pinned
+        });
+        let reader = scope.spawn(|| {
+            let reads = pin().and_then(|()| wake_and_read(&read));
+            over.store(true, Ordering::Relaxed);
+            reads
+        });
+        let reads = reader.join().map_err(|_| "the reader panicked")?;
+        writer.join().map_err(|_| "the writer panicked")??;
+        reads
+    })
+}
+
+fn wake_and_read(read: &impl Fn()) -> Result<Reads, Failure> {
+    let (switches, mut reads) = (Switches::of_this_thread()?, Reads::default());
+    let until_ns = monotonic_ns() + PATIENCE_NS;
+    while reads.counted.len() + reads.apart.len() < READS && monotonic_ns() < until_ns {
+        let before = switches.involuntary();
+        thread::sleep(PAUSE);
+        let from_ns = monotonic_ns();
+        read();
+        let took_ns = (monotonic_ns() - from_ns) as f64;
+        let kept = switches.involuntary() == before;
+        if kept { reads.counted.push(took_ns) } else { reads.apart.push(took_ns) }
+    }
+    Ok(reads)
+}
+
+/// Pins this thread to the last CPU that it may use.
+fn pin() -> Result<(), Failure> {
+    let allowed = sched_getaffinity(None)?;
+    let cpu = (0..CpuSet::MAX_CPU).rev().find(|cpu| allowed.is_set(*cpu)).ok_or("no CPU")?;
+    let mut only = CpuSet::new();
+    only.set(cpu);
+    Ok(sched_setaffinity(None, &only)?)
+}
+
+/// Niceness 19 for this thread alone: on Linux the call takes a thread's id (setpriority(2), "C library/kernel differences").
+fn yield_to_all() -> Result<(), Failure> {
+    let thread: Pid = gettid();
+    Ok(setpriority_process(Some(thread), 19)?)
+}

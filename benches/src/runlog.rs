@@ -1,0 +1,124 @@
+//! The run log: bytes a point on a realistic run, the cost of encoding, and who waits for the disk.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use eco2_core::Reading;
+use eco2_report::generator::{Brackets, Generator};
+use eco2_report::{Disk, LogEncoder, LogMeta, LogWriter, Pace};
+
+use crate::measure::cpu_ms;
+use crate::table::{Limit, Row};
+use crate::{Failure, Place};
+
+/// A quarter of an hour at 100 Hz: below the size from which on the log is thinned.
+const TICKS: usize = 90_000;
+type Tick = [Vec<(usize, Reading)>; 2];
+
+/// Bytes a point where all GPUs share a bracket and where each has its own; and syncs on this thread.
+///
+/// # Errors
+/// Where the encoder fails.
+pub fn measure(_: &Place) -> Result<Vec<Row>, Failure> {
+    let mut rows = Vec::new();
+    for (brackets, limit, what) in [
+        (Brackets::Shared, Limit::AtMost(2.0), "one bracket a source"),
+        (Brackets::Each, Limit::None, "a bracket for each GPU"),
+    ] {
+        let (bytes, ns) = encode(brackets)?;
+        rows.push(
+            Row::new(format!("run log, 12 domains at 100 Hz, {what}, a point"), bytes, "bytes", limit)
+                .noting(format!("{TICKS} ticks of the generator, frames included; {ns:.1} ns CPU a point to encode")),
+        );
+    }
+    let (here, all) = syncs()?;
+    rows.push(
+        Row::new("log syncs and writes on the thread that submits", here as f64, "calls", Limit::AtMost(0.0))
+            .noting(format!("of {all} on a disk that takes 20 ms to sync")),
+    );
+    Ok(rows)
+}
+
+/// Bytes and CPU nanoseconds a point.
+fn encode(brackets: Brackets) -> Result<(f64, f64), Failure> {
+    let mut generator = Generator::new(brackets);
+    let ticks: Vec<Tick> = (0..TICKS).map(|_| generator.tick()).collect();
+    let points: usize = ticks.iter().flatten().map(Vec::len).sum();
+    let mut encoder = encoder()?;
+    // What describes the run is not a point.
+    drop(encoder.take(Vec::new()));
+    let (mut bytes, mut spare) = (0, Vec::new());
+    let ms = cpu_ms(|| {
+        for tick in &ticks {
+            tick.iter().enumerate().for_each(|(source, readings)| encoder.readings(source, readings));
+            spare = encoder.take(std::mem::take(&mut spare));
+            bytes += spare.len();
+        }
+        encoder.flush();
+    });
+    bytes += encoder.pending();
+    if encoder.stride() != 1 {
+        return Err("the log was thinned: too many ticks for a figure per point".into());
+    }
+    Ok((bytes as f64 / points as f64, ms * 1e6 / points as f64))
+}
+
+fn encoder() -> Result<LogEncoder, Failure> {
+    let mut encoder = LogEncoder::new(&LogMeta::new(eco2_core::report::Run::default(), 0))?;
+    for (source, domains) in Generator::domains().iter().enumerate() {
+        encoder.domains(source, domains)?;
+    }
+    Ok(encoder)
+}
+
+/// A disk that is slow and knows who calls it.
+struct Slow {
+    submits: thread::ThreadId,
+    here: Arc<AtomicU64>,
+    all: Arc<AtomicU64>,
+}
+
+impl Slow {
+    fn called(&self) {
+        self.all.fetch_add(1, Ordering::Relaxed);
+        self.here.fetch_add(u64::from(thread::current().id() == self.submits), Ordering::Relaxed);
+    }
+}
+
+impl Disk for Slow {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.called();
+        Ok(bytes.len())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.called();
+        thread::sleep(Duration::from_millis(20));
+        Ok(())
+    }
+}
+
+/// Calls into the disk from this thread, and from all.
+fn syncs() -> Result<(u64, u64), Failure> {
+    let (here, all) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let disk = Slow { submits: thread::current().id(), here: Arc::clone(&here), all: Arc::clone(&all) };
+    let pace = Pace { sync_every: Duration::from_millis(50), ..Pace::default() };
+    let writer = LogWriter::start(disk, pace)?;
+    let (mut encoder, mut generator) = (encoder()?, Generator::new(Brackets::Shared));
+    for _ in 0..60 {
+        for _ in 0..20 {
+            generator.tick().iter().enumerate().for_each(|(source, readings)| encoder.readings(source, readings));
+        }
+        encoder.flush();
+        writer.submit(encoder.take(writer.spare()));
+        thread::sleep(Duration::from_millis(5));
+    }
+    let status = writer.close(Duration::from_secs(2));
+    if status.hung || status.lost_bytes > 0 {
+        return Err("the log lost bytes".into());
+    }
+    Ok((here.load(Ordering::Relaxed), all.load(Ordering::Relaxed)))
+}

@@ -1,0 +1,105 @@
+//! What sampling costs: the real sampling thread and the real accounting behind readers that do nothing.
+
+use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use eco2_samplers::clock::{monotonic_ns, thread_cpu_ns};
+use rustix::thread::clock_nanosleep_absolute;
+use rustix::time::{ClockId, Timespec};
+
+use crate::fixture::{meter, settle};
+use crate::measure::Samples;
+use crate::table::{Limit, Row};
+use crate::{Failure, Place};
+
+/// How long each is looked at, and how often.
+const WINDOW: Duration = Duration::from_millis(1_500);
+const WINDOWS: usize = 5;
+
+/// Share of a core at 100 Hz and at 1 kHz, and of a bare timer loop at the same rates.
+///
+/// # Errors
+/// Where no meter can be opened, or its thread not be found.
+pub fn measure(_: &Place) -> Result<Vec<Row>, Failure> {
+    let (slow, bare_slow) = shares(Duration::from_millis(10))?;
+    let (fast, bare_fast) = shares(Duration::from_millis(1))?;
+    let above = |all: &Samples, bare: &Samples| all.minus(bare);
+    let note = |bare: &Samples| format!("a bare clock_nanosleep loop {:.3} %", bare.median());
+    Ok(vec![
+        Row::of("sampler, 8 GPUs and 4 RAPL domains, 100 Hz, of a core", &slow, "%", Limit::AtMost(0.5))
+            .noting(note(&bare_slow)),
+        Row::of("the same above a bare timer loop", &above(&slow, &bare_slow), "%", Limit::None),
+        Row::of(
+            "sampler, 1 kHz, above a bare timer loop, of a core",
+            &above(&fast, &bare_fast),
+            "%",
+            Limit::AtMost(0.6),
+        )
+        .noting(format!("{}; in all {:.3} %", note(&bare_fast), fast.median())),
+    ])
+}
+
+/// Sampler's and bare loop's share of a core in percent, in turns.
+fn shares(interval: Duration) -> Result<(Samples, Samples), Failure> {
+    let (mut sampler, mut bare) = (Samples::default(), Samples::default());
+    for _ in 0..WINDOWS {
+        bare.push(bare_loop(interval));
+        sampler.push(one_window(interval)?);
+    }
+    Ok((sampler, bare))
+}
+
+fn one_window(interval: Duration) -> Result<f64, Failure> {
+    let meter = meter(Some(interval))?;
+    // Update periods are learned by then, at least RAPL's.
+    settle();
+    let path = schedstat_of("eco2-sampler").ok_or("no sampling thread")?;
+    let (from_cpu, from_ns) = (cpu_ns(&path)?, monotonic_ns());
+    thread::sleep(WINDOW);
+    let (to_cpu, to_ns) = (cpu_ns(&path)?, monotonic_ns());
+    drop(meter);
+    Ok((to_cpu - from_cpu) as f64 / (to_ns - from_ns) as f64 * 100.0)
+}
+
+/// Where the kernel keeps the CPU time of a thread of this process, by the thread's name.
+fn schedstat_of(name: &str) -> Option<String> {
+    let tasks = fs::read_dir("/proc/self/task").ok()?.flatten();
+    let mut named = tasks
+        .map(|task| task.path())
+        .filter(|path| fs::read_to_string(path.join("comm")).is_ok_and(|comm| comm.trim() == name));
+    Some(named.next()?.join("schedstat").to_string_lossy().into_owned())
+}
+
+/// First figure of schedstat: nanoseconds on a CPU, exact while the thread sleeps.
+fn cpu_ns(schedstat: &str) -> Result<u64, Failure> {
+    let text = fs::read_to_string(schedstat)?;
+    Ok(text.split_whitespace().next().ok_or("an empty schedstat")?.parse()?)
+}
+
+/// A thread that does nothing but wake up on time; its share of a core in percent.
+fn bare_loop(interval: Duration) -> f64 {
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let looping = scope.spawn(|| {
+            let (from_cpu, from_ns) = (thread_cpu_ns(), monotonic_ns());
+            let (mut next_ns, interval_ns) = (from_ns, interval.as_nanos() as u64);
+            while !over.load(Ordering::Relaxed) {
+                next_ns = (next_ns + interval_ns).max(monotonic_ns());
+                sleep_until(next_ns);
+            }
+            (thread_cpu_ns() - from_cpu) as f64 / (monotonic_ns() - from_ns) as f64 * 100.0
+        });
+        thread::sleep(WINDOW);
+        over.store(true, Ordering::Relaxed);
+        looping.join().unwrap_or(f64::NAN)
+    })
+}
+
+/// Sleeps until an instant of the monotonic clock.
+pub fn sleep_until(at_ns: u64) {
+    let at = Timespec { tv_sec: (at_ns / 1_000_000_000).cast_signed(), tv_nsec: (at_ns % 1_000_000_000) as i64 };
+    // Woken early by a signal is early; nothing here depends on it.
+    clock_nanosleep_absolute(ClockId::Monotonic, &at).ok();
+}
