@@ -36,9 +36,9 @@ pub fn measure(_: &Place) -> Result<Vec<Row>, Failure> {
     let [floor, weighed, guarded] = in_turns(
         ROUNDS,
         [
-            &mut || cpu_ms(|| drop(black_box(floor(black_box(&raw))))),
-            &mut || cpu_ms(|| drop(black_box(grams(black_box(&raw), scale, black_box(&segments))))),
-            &mut || cpu_ms(|| drop(black_box(guarded_energy(black_box(&raw), LIMIT_RAW)))),
+            &mut || cpu_ms(|| floor(black_box(&raw))),
+            &mut || cpu_ms(|| grams(black_box(&raw), scale, black_box(&segments))),
+            &mut || cpu_ms(|| guarded_energy(black_box(&raw), LIMIT_RAW)),
         ],
     );
     let per_s = |ms: &Samples| POINTS as f64 / (ms.median() / 1e3);

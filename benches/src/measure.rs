@@ -1,5 +1,7 @@
 //! Batches measured in turns: A, B, A, B, so that whatever disturbs the machine disturbs both.
 
+use std::hint::black_box;
+
 use eco2_samplers::clock::thread_cpu_ns;
 
 /// One figure a batch, in the order of the batches.
@@ -101,16 +103,16 @@ pub fn in_turns<const N: usize>(rounds: usize, mut cases: [&mut dyn FnMut() -> f
 
 /// CPU nanoseconds that this thread spends on each of `count` operations.
 #[inline]
-pub fn cpu_each(count: u64, mut operation: impl FnMut()) -> f64 {
+pub fn cpu_each<T>(count: u64, mut operation: impl FnMut() -> T) -> f64 {
     let from_ns = thread_cpu_ns();
-    (0..count).for_each(|_| operation());
+    (0..count).for_each(|_| _ = black_box(operation()));
     thread_cpu_ns().saturating_sub(from_ns) as f64 / count as f64
 }
 
 /// CPU milliseconds that this thread spends on something.
-pub fn cpu_ms(operation: impl FnOnce()) -> f64 {
+pub fn cpu_ms<T>(operation: impl FnOnce() -> T) -> f64 {
     let from_ns = thread_cpu_ns();
-    operation();
+    black_box(operation());
     thread_cpu_ns().saturating_sub(from_ns) as f64 / 1e6
 }
 

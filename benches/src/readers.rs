@@ -53,7 +53,7 @@ pub fn measure(_: &Place) -> Result<Vec<Row>, Failure> {
 
 fn read(reader: &TimelineReader, clock: &HotClock, stage: &Stage) -> (Samples, Samples) {
     let mut energies = Energies::default();
-    let mut batch = || cpu_each(READS, || drop(black_box(reader.now(clock.now_ns(), black_box(&mut energies)))));
+    let mut batch = || cpu_each(READS, || reader.now(clock.now_ns(), black_box(&mut energies)));
     let (mut alone, mut together) = (Samples::default(), Samples::default());
     batch();
     for _ in 0..ROUNDS {
@@ -76,7 +76,7 @@ fn read_along(reader: &TimelineReader, clock: &HotClock, stage: &Stage) {
             return;
         }
         while stage.writes.load(Ordering::Relaxed) {
-            (0..100).for_each(|_| drop(black_box(reader.now(clock.now_ns(), black_box(&mut energies)))));
+            (0..100).for_each(|_| _ = black_box(reader.now(clock.now_ns(), black_box(&mut energies))));
         }
         stage.round.wait();
     }

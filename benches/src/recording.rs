@@ -37,8 +37,8 @@ pub fn measure(_: &Place) -> Result<Vec<Row>, Failure> {
     let [clocks, ticks, counted, clocked, metered] = in_turns(
         ROUNDS,
         [
-            &mut || cpu_each(SPANS, || (one_clock(), one_clock()).0),
-            &mut || cpu_each(SPANS, || drop(black_box((fast.ticks(), fast.ticks())))),
+            &mut || cpu_each(SPANS, || (one_clock(), one_clock())),
+            &mut || cpu_each(SPANS, || (fast.ticks(), fast.ticks())),
             &mut counted,
             &mut clocked,
             &mut metered,
@@ -69,7 +69,7 @@ fn ring(clock: &HotClock) -> Result<impl FnMut() -> f64 + '_, Failure> {
             let ticks = clock.ticks();
             black_box(ring.end(7, ticks.value, ticks.tsc));
         });
-        black_box(consumer.drain(|_, _, event| drop(black_box(event))));
+        consumer.drain(|_, _, event| _ = black_box(event));
         each
     })
 }

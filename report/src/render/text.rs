@@ -40,7 +40,9 @@ fn head(report: &Report, page: &mut Page) {
         facts.push(format!("exit {code}"));
     }
     facts.push(page.spelling().duration(run.duration_ns));
-    facts.extend(Some(&run.started_at).filter(|at| !at.is_empty()).map(|at| format!("from {}", to_the_second(at))));
+    // A replayed trace has no wall clock: its run begins with the epoch.
+    let wall = Some(&run.started_at).filter(|at| !at.is_empty() && !at.starts_with("1970-"));
+    facts.extend(wall.map(|at| format!("from {}", to_the_second(at))));
     facts.extend(Some(&run.host.hostname).filter(|host| !host.is_empty()).map(|host| format!("on {host}")));
     page.row("Run", Tone::Strong, &facts.join(dot));
     if !run.command.is_empty() {
