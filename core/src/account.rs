@@ -32,9 +32,9 @@ impl Ledger {
     pub fn account(&self, end_ns: u64) -> Account {
         let begin_ns = self.opened_ns;
         let end_ns = end_ns.max(begin_ns);
-        let ends: Vec<Edge> = self.tracks.iter().map(|track| track.at(end_ns, 0)).collect();
+        let ends = self.run_end(end_ns);
         let starts = self.run_start();
-        let overlaps = overlap::of(self.tracks.iter().map(Track::domain));
+        let overlaps = overlap::of(self.tracks.iter().map(|track| (track.domain(), track.last_good_ns().is_some())));
         let mut devices: Vec<Device> = Vec::with_capacity(self.tracks.len());
         for (index, track) in self.tracks.iter().enumerate() {
             let mut device = device(track, &starts[index], &ends[index], begin_ns, end_ns);
@@ -67,8 +67,8 @@ fn span(total: &NameTotal, devices: &[Device]) -> Span {
     let mut by_device = BTreeMap::new();
     for (sum, device) in total.by_domain.iter().zip(devices).filter(|(_, device)| device.is_summed()) {
         let (energy_uj, bounds) = (sum.energy_uj(), sum.bounds());
-        span.energy_uj += energy_uj;
-        span.low_uj += bounds.low_uj.min(energy_uj);
+        span.energy_uj = span.energy_uj.saturating_add(energy_uj);
+        span.low_uj = span.low_uj.saturating_add(bounds.low_uj.min(energy_uj));
         span.high_uj = add_high(span.high_uj, bounds.high_uj.map(|high| high.max(energy_uj)));
         by_device.insert(device.id.clone(), energy_uj);
     }
@@ -172,21 +172,25 @@ fn total(devices: &[Device], duration_ns: u64) -> Energy {
     for device in devices.iter().filter(|device| device.is_summed()) {
         energy.missing_ns += ((1.0 - device.coverage) * duration_ns as f64).round() as u64;
         let Some(uj) = device.energy_uj else { continue };
-        energy.total_uj += uj;
-        energy.low_uj += device.low_uj.unwrap_or(0);
-        energy.free_low_uj += device.free_low_uj.unwrap_or(0);
+        add(&mut energy.total_uj, uj);
+        add(&mut energy.low_uj, device.low_uj.unwrap_or(0));
+        add(&mut energy.free_low_uj, device.free_low_uj.unwrap_or(0));
         energy.high_uj = add_high(energy.high_uj, device.high_uj);
         energy.free_high_uj = add_high(energy.free_high_uj, device.free_high_uj);
         match device.quality {
-            Quality::Measured => energy.measured_uj += uj,
-            Quality::Derived => energy.derived_uj += uj,
-            Quality::Estimated => energy.estimated_uj += uj,
-            Quality::Synthetic => energy.synthetic_uj += uj,
+            Quality::Measured => add(&mut energy.measured_uj, uj),
+            Quality::Derived => add(&mut energy.derived_uj, uj),
+            Quality::Estimated => add(&mut energy.estimated_uj, uj),
+            Quality::Synthetic => add(&mut energy.synthetic_uj, uj),
             Quality::Missing => {}
         }
     }
     energy.facility_uj = energy.total_uj;
     energy
+}
+
+fn add(sum: &mut u64, more: u64) {
+    *sum = sum.saturating_add(more);
 }
 
 fn add_high(sum: Option<u64>, more: Option<u64>) -> Option<u64> {

@@ -60,10 +60,11 @@ impl Track {
         let (early, late) = (self.integral.at(early_ns), self.integral.at(late_ns));
         let open_end = u32::from(self.integral.last_ns().is_none_or(|last_ns| late_ns > last_ns));
         let limited = Side {
-            floor_start: late.low,
+            // Areas are rounded down: what is taken away from a lower bound, or is an upper one, needs the next microjoule.
+            floor_start: late.low.saturating_add(1),
             floor_end: early.low,
             ceil_start: early.high,
-            ceil_end: late.high,
+            ceil_end: late.high.saturating_add(1),
             open_start: 0,
             open_end,
         };

@@ -9,11 +9,17 @@ use crate::{Domain, Fault, Reading, Scale};
 /// domain's own limit is unknown: a "wrap" of 262 kJ within 10 ms would need 26 MW. Never part of a figure.
 const IMPOSSIBLE_UW: u64 = 100_000_000_000;
 /// Short-term excess over the power limit that is still taken for energy: limits are averages over milliseconds.
-const HEADROOM: u64 = 2;
+pub(crate) const HEADROOM: u64 = 2;
+/// So many times the highest power seen so far makes a glitch likelier than a wrap, if the step back is small.
+const UNHEARD_OF: u64 = 8;
 /// How long before the first reading its counter may have changed last; only widens the plausibility check.
 const FIRST_UPDATE_NS: u64 = 1_000_000_000;
-/// A fall by less than this part of the range is a glitch when no power is known.
-const GLITCH_PART: u64 = 10_000;
+/// A step back by a few units is a glitch: that many, if they are as small a part of the range as stated below.
+const GLITCH_UNITS: u64 = 8;
+/// Where power forbids a wrap: up to 1 % of the range by units, 1 ‰ by size.
+const NO_WRAP: (u64, u64) = (100, 1_000);
+/// Where power allows one, a wrap by almost the whole range must be less likely still.
+const RARE_WRAP: (u64, u64) = (10_000, 1_000_000);
 
 /// What one reading meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,8 +148,11 @@ impl Fold {
             self.grow(raw, by, reading, last);
             return Outcome::AtLeast;
         }
+        if self.slipped(raw, by, reading, last) {
+            return Outcome::Glitch;
+        }
         if !self.plausible(by, reading, last) {
-            return if grew { self.reject(raw, reading) } else { self.fell(raw, reading, last) };
+            return if grew { self.reject(raw, reading) } else { self.baseline(raw, reading, Outcome::Reset) };
         }
         self.grow(raw, by, reading, last);
         Outcome::Grew { wrapped: !grew, over_limit: self.over_limit(by, reading, last) }
@@ -159,14 +168,21 @@ impl Fold {
         self.rejected = None;
     }
 
-    /// A fall that is no wrap: slightly below the highest value is a glitch, otherwise the counter began again.
-    fn fell(&mut self, raw: u64, reading: &Reading, last: Last) -> Outcome {
-        let back = last.raw - raw;
-        let small = self.range.is_some_and(|range| back <= range / GLITCH_PART) && raw > last.raw / 2;
-        if small {
-            return Outcome::Glitch;
-        }
-        self.baseline(raw, reading, Outcome::Reset)
+    /// Whether the value lies slightly below the last one, over the range's end too. Close to 0 it rather began again.
+    fn slipped(&self, raw: u64, by: u64, reading: &Reading, last: Last) -> bool {
+        let Some(range) = self.range else { return false };
+        let back = if raw < last.raw { last.raw - raw } else { (range - raw).saturating_add(last.raw) };
+        // Only since the last reading: had the counter been about to wrap before, it would not have come back so close.
+        let span_ns = reading.after_ns.saturating_sub(last.seen_before_ns);
+        let wrap = self.by_uj(by) <= uj_at_power(self.usual_uw(), span_ns).saturating_add(self.scale.quantum());
+        let (by_units, by_size) = if wrap { RARE_WRAP } else { NO_WRAP };
+        back <= GLITCH_UNITS.min(range / by_units).max(range / by_size) && (raw > last.raw || raw > last.raw / 2)
+    }
+
+    /// The most that is to be expected: the limit, or many times the highest power seen so far.
+    fn usual_uw(&self) -> u64 {
+        let seen = if self.peak_uw > 0 { self.peak_uw.saturating_mul(UNHEARD_OF) } else { IMPOSSIBLE_UW };
+        self.max_uw.unwrap_or(seen.min(IMPOSSIBLE_UW))
     }
 
     /// A jump: kept aside. If the next reading goes on from it, the counter was set anew.

@@ -69,6 +69,14 @@ impl Side {
         Self::counted(0, None)
     }
 
+    /// Moves lower bounds down and upper ones up, by this much where a span starts at the edge, or ends there.
+    pub(crate) fn loosen(&mut self, start_uj: u64, end_uj: u64) {
+        self.floor_start = self.floor_start.saturating_sub(start_uj);
+        self.floor_end = self.floor_end.saturating_sub(end_uj);
+        self.ceil_start = self.ceil_start.saturating_add(start_uj);
+        self.ceil_end = self.ceil_end.saturating_add(end_uj);
+    }
+
     pub(crate) fn between(start: &Self, end: &Self) -> Bounds {
         let low_uj = end.floor_end.saturating_sub(start.floor_start);
         let bounded = end.open_end == start.open_start;
@@ -123,6 +131,8 @@ struct Usual {
 const DISTANCES: usize = 32;
 /// The usual distance is worked out anew after this many changes.
 const REFRESH: usize = 8;
+/// Readings per change, in 1/256, up to which every reading is taken to bring a change: 3 % may fail to.
+const OUTRUN: u64 = 264;
 
 impl Default for Period {
     fn default() -> Self {
@@ -172,6 +182,13 @@ impl Period {
     #[must_use]
     pub fn median_ns(&self) -> Option<u64> {
         self.usual.map(|usual| usual.median_ns)
+    }
+
+    /// Whether every reading brings a change: the counter moves faster than it is read, so a value is as old as its
+    /// reading and no older.
+    #[must_use]
+    pub fn outruns(&self) -> bool {
+        self.since == 0 && self.reads <= OUTRUN
     }
 
     /// Best guess of an update's instant within its bracket: one period after the last, drawn towards the middle.

@@ -26,6 +26,7 @@ pub struct Ledger {
     open: Vec<Vec<(NameId, EdgeIndex)>>,
     closed: VecDeque<Closed>,
     run: EdgeIndex,
+    end: Option<EdgeIndex>,
 }
 
 /// A marked instant: the beginning of a span that replay keeps open.
@@ -64,6 +65,7 @@ impl Ledger {
             open: Vec::new(),
             closed: VecDeque::new(),
             run: 0,
+            end: None,
         };
         ledger.run = ledger.edge(opened_ns, 0);
         ledger
@@ -135,6 +137,20 @@ impl Ledger {
         self.run = self.edge(opened_ns, 0);
         self.opened_ns = opened_ns;
         self.release(old);
+    }
+
+    /// Marks the run's end, so that it is settled by its own knots however much is read after it.
+    pub fn end_at(&mut self, end_ns: u64) {
+        let edge = self.edge(end_ns.max(self.opened_ns), 0);
+        if let Some(old) = self.end.replace(edge) {
+            self.release(old);
+        }
+    }
+
+    /// Whether the marked end and every ended span have their knots: nothing read from now on changes the run's energy.
+    #[must_use]
+    pub fn ended(&self) -> bool {
+        self.closed.is_empty() && self.end.is_some_and(|end| self.edges[end as usize].missing == 0)
     }
 
     /// A span begins on `thread` at an instant known to `±error_ns`.
@@ -317,6 +333,14 @@ impl Ledger {
     /// The run's first edge as it is known now.
     pub(crate) fn run_start(&self) -> Vec<Edge> {
         self.seen_now(self.run)
+    }
+
+    /// The run's last edge as it is known now: the marked one, or an instant of the last few seconds.
+    pub(crate) fn run_end(&self, end_ns: u64) -> Vec<Edge> {
+        match self.end.filter(|&end| self.edges[end as usize].at_ns == end_ns) {
+            Some(end) => self.seen_now(end),
+            None => self.tracks.iter().map(|track| track.at(end_ns, 0)).collect(),
+        }
     }
 
     /// Totals by name including ended spans that still wait; `true` where some do.

@@ -1,38 +1,57 @@
 //! Which domains count the same energy: only domains without overlap are ever summed.
 //!
-//! A part (core, uncore, a GPU's memory) lies within its parent and is reported beside it. A parent that is neither
-//! processor, memory nor GPU (platform, module) is the other way round: its parts are summed if they are read, it is
-//! summed only where nothing within it is. `psys` is never summed.
+//! A part (core, uncore, a GPU's memory) lies within its parent and is reported beside it; memory is no part of a
+//! processor, whatever the tree of names says. A parent that is neither processor, memory nor GPU (platform, module) is
+//! the other way round: its parts are summed if they are read, it is summed only where nothing within it is. A parent
+//! that is not read hides nothing. `psys` is never summed.
 
 use crate::{Component, Domain};
 
-/// For each domain the ids of those it overlaps with; empty means: summed.
-pub(crate) fn of<'a>(domains: impl Iterator<Item = &'a Domain>) -> Vec<Vec<String>> {
-    let domains: Vec<&Domain> = domains.collect();
-    domains.iter().map(|domain| overlaps(domain, &domains)).collect()
+/// For each domain the ids of those it overlaps with; empty means: summed. With each whether it was ever read.
+pub(crate) fn of<'a>(domains: impl Iterator<Item = (&'a Domain, bool)>) -> Vec<Vec<String>> {
+    let (domains, read): (Vec<&Domain>, Vec<bool>) = domains.unzip();
+    let seen = domains.iter().zip(read).filter_map(|(domain, read)| read.then_some(*domain)).collect::<Vec<_>>();
+    domains.iter().map(|domain| overlaps(domain, &seen)).collect()
 }
 
-/// For each domain whether it is summed.
+/// For each domain whether it is summed, provided that all are read.
 #[must_use]
 pub fn summed<'a>(domains: impl Iterator<Item = &'a Domain>) -> Vec<bool> {
-    of(domains).iter().map(Vec::is_empty).collect()
+    of(domains.map(|domain| (domain, true))).iter().map(Vec::is_empty).collect()
 }
 
-fn overlaps(domain: &Domain, all: &[&Domain]) -> Vec<String> {
+fn overlaps(domain: &Domain, seen: &[&Domain]) -> Vec<String> {
     if domain.domain == "psys" || domain.id == "psys" || domain.id.starts_with("psys-") {
         return vec!["platform".to_owned()];
     }
-    if let Some(parent) = &domain.parent {
-        let found = all.iter().find(|other| other.id == *parent);
-        if found.is_none_or(|parent| parent.component != Component::Other) {
-            return vec![parent.clone()];
-        }
+    let parent = domain.parent.as_ref().and_then(|id| seen.iter().find(|other| other.id == *id));
+    if let Some(parent) = parent.filter(|parent| contains(parent.component, domain.component)) {
+        return vec![parent.id.clone()];
     }
     if domain.component == Component::Other {
-        return all.iter().filter(|other| other.parent.as_ref() == Some(&domain.id)).map(|other| other.id.clone()).collect();
+        return within(domain, seen);
     }
     match domain.domain.as_str() {
         "core" | "uncore" => vec!["package".to_owned()],
         _ => Vec::new(),
     }
+}
+
+/// Whether a read parent of one kind counts its child's energy already. Memory is not in a package's counter (Intel SDM
+/// volume 3B, "RAPL domains": package and DRAM are apart).
+fn contains(parent: Component, child: Component) -> bool {
+    parent != Component::Other && !(parent == Component::Cpu && child == Component::Memory)
+}
+
+/// What is read within a platform or module: what names it as parent, else every processor and GPU, as a module's sensor
+/// seldom says what it holds.
+fn within(domain: &Domain, seen: &[&Domain]) -> Vec<String> {
+    let ids = |inside: &dyn Fn(&Domain) -> bool| -> Vec<String> {
+        seen.iter().filter(|other| inside(other)).map(|other| other.id.clone()).collect()
+    };
+    let named = ids(&|other| other.parent.as_ref() == Some(&domain.id));
+    if named.is_empty() && domain.domain == "module" {
+        return ids(&|other| other.parent.is_none() && matches!(other.component, Component::Cpu | Component::Gpu));
+    }
+    named
 }

@@ -48,9 +48,10 @@ impl Integral {
         let mut sums = last.sums;
         if !interrupted {
             let ns = u128::from(at_ns - last.at_ns);
-            sums[0] += u128::from(uw.min(last.uw)) * ns;
-            sums[1] += (u128::from(uw) + u128::from(last.uw)) * ns / 2;
-            sums[2] += u128::from(uw.max(last.uw)) * ns;
+            let (uw, last) = (u128::from(uw), u128::from(last.uw));
+            for (sum, twice) in sums.iter_mut().zip([2 * uw.min(last), uw + last, 2 * uw.max(last)]) {
+                *sum = sum.saturating_add(twice.saturating_mul(ns) / 2);
+            }
         }
         if self.samples.len() == KEPT {
             self.samples.pop_front();
@@ -81,12 +82,13 @@ impl Integral {
         // Power at t on the straight line, times 2: the trapezoid from the sample to t.
         let twice = if to >= from { 2 * from + (to - from) * ns / whole } else { 2 * from - (from - to) * ns / whole };
         let [low, mid, high] = before.sums;
-        area([low + from.min(to) * ns, mid + twice * ns / 2, high + from.max(to) * ns])
+        let sums = [(low, 2 * from.min(to)), (mid, twice), (high, 2 * from.max(to))];
+        area(sums.map(|(sum, twice)| sum.saturating_add(twice.saturating_mul(ns) / 2)))
     }
 }
 
 fn area([low, mid, high]: [u128; 3]) -> Area {
-    Area { low: uj(low), mid: uj(mid), high: uj(high).saturating_add(1) }
+    Area { low: uj(low), mid: uj(mid), high: uj(high) }
 }
 
 fn uj(sum: u128) -> u64 {
@@ -107,7 +109,7 @@ mod tests {
         assert_eq!(integral.total_uj(), 210_000_000);
         assert_eq!(integral.at(500_000_000).mid, 12_500_000, "a ramp from 0 to 50 W over half a second");
         let end = integral.at(3_000_000_000);
-        assert_eq!((end.low, end.high), (120_000_000, 300_000_001));
+        assert_eq!((end.low, end.high), (120_000_000, 300_000_000));
     }
 
     #[test]

@@ -42,11 +42,12 @@ impl Scale {
         u64::try_from(scaled).unwrap_or(u64::MAX)
     }
 
-    /// Micro-units that one raw unit may hide, rounded up: the quantum of the counter.
+    /// Micro-units by which a scaled total may lie below the truth, rounded up: one raw unit, and what [`Scale::micro`]
+    /// cut off. The quantum of the counter.
     #[must_use]
     pub fn quantum(self) -> u64 {
-        let whole = u128::from(self.mul) + ((1u128 << self.shift) - 1);
-        u64::try_from(whole >> self.shift).unwrap_or(u64::MAX)
+        let cut_off = (1u128 << self.shift) - 1;
+        u64::try_from((u128::from(self.mul) + cut_off).div_ceil(1u128 << self.shift)).unwrap_or(u64::MAX)
     }
 }
 
@@ -59,7 +60,7 @@ mod tests {
         let scale = Scale::from_base_per_raw(2.328_306_436_538_696_3e-10).unwrap();
         assert_eq!(scale.micro(1 << 32), 1_000_000);
         assert_eq!(scale.micro(u64::from(u32::MAX)), 999_999);
-        assert_eq!(scale.quantum(), 1);
+        assert_eq!(scale.quantum(), 2, "0.999 uJ of 4 294 967 295 units, and one unit more");
     }
 
     #[test]
@@ -68,6 +69,8 @@ mod tests {
         assert_eq!(scale.micro(1_000_000), 61_035_000);
         assert_eq!(Scale::MILLI.micro(7), 7_000);
         assert_eq!(Scale::UNIT.quantum(), 1_000_000);
+        // 2 units are 122.07 uJ, read as 122: less than 3 units, 183.105 uJ, is up to 62 uJ more.
+        assert_eq!((scale.micro(2), scale.quantum()), (122, 63));
     }
 
     #[test]

@@ -13,14 +13,16 @@ const LISTED: usize = 512;
 #[derive(Debug, Clone)]
 pub(crate) struct Slack {
     max_uw: Option<u64>,
+    /// What one count may hide: behind a gap it begins anew, off by up to so much against the one before.
+    quantum: u64,
     gaps: VecDeque<(Gap, bool)>,
     folded: u32,
     folded_ns: u64,
 }
 
 impl Slack {
-    pub(crate) fn new(max_uw: Option<u64>) -> Self {
-        Self { max_uw, gaps: VecDeque::new(), folded: 0, folded_ns: 0 }
+    pub(crate) fn new(max_uw: Option<u64>, quantum: u64) -> Self {
+        Self { max_uw, quantum, gaps: VecDeque::new(), folded: 0, folded_ns: 0 }
     }
 
     /// A gap whose energy is not in the counter's total.
@@ -50,12 +52,15 @@ impl Slack {
         self.gaps.iter().map(|(gap, _)| *gap)
     }
 
-    /// Adds to an edge's upper bounds what the gaps before it may have held.
+    /// Adds to an edge's bounds what the gaps before it may have held.
     pub(crate) fn widen(&self, edge: &mut Edge, early_ns: u64, late_ns: u64) {
         if self.folded == 0 && self.gaps.is_empty() {
             return;
         }
         let (start, end) = (self.before(early_ns, false), self.before(late_ns, true));
+        for side in [&mut edge.free, &mut edge.limited] {
+            side.loosen(self.quantum.saturating_mul(start.0.into()), self.quantum.saturating_mul(end.0.into()));
+        }
         edge.free.open_start += start.0;
         edge.free.open_end += end.0;
         match self.max_uw {

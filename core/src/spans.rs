@@ -19,7 +19,7 @@ pub(crate) struct NameTotal {
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct DomainSum {
     /// Signed: a difference of estimates may dip by a quantum where power limits clamp, and must not be cut off singly.
-    pub(crate) uj: i64,
+    pub(crate) uj: i128,
     bounds: Sum,
     start: Edge,
     end: Edge,
@@ -58,11 +58,11 @@ impl NameTotal {
     /// Adds one span.
     pub(crate) fn add(&mut self, span: &Settled<'_>) {
         self.count += 1;
-        self.duration_ns += span.to_ns - span.from_ns;
+        self.duration_ns = self.duration_ns.saturating_add(span.to_ns - span.from_ns);
         self.by_domain.resize(span.ends.len().max(self.by_domain.len()), DomainSum::default());
         let joined = self.chain.is_some_and(|(_, to_ns)| to_ns == span.from_ns);
         for (sum, (start, end)) in self.by_domain.iter_mut().zip(span.starts.iter().zip(span.ends)) {
-            sum.uj += difference(start, end);
+            sum.uj += i128::from(end.uj) - i128::from(start.uj);
             if !joined {
                 sum.flush();
                 sum.start = *start;
@@ -82,14 +82,10 @@ impl DomainSum {
 
     /// Energy of all spans; not negative as a whole.
     pub(crate) fn energy_uj(&self) -> u64 {
-        u64::try_from(self.uj).unwrap_or(0)
+        u64::try_from(self.uj.max(0)).unwrap_or(u64::MAX)
     }
 
     pub(crate) fn bounds(&self) -> Bounds {
         self.bounds.plus(Edge::limited_between(&self.start, &self.end))
     }
-}
-
-fn difference(start: &Edge, end: &Edge) -> i64 {
-    i64::try_from(i128::from(end.uj) - i128::from(start.uj)).unwrap_or(i64::MAX)
 }

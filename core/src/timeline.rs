@@ -118,15 +118,22 @@ impl TimelineReader {
         found
     }
 
-    /// The total at `now_ns`, extrapolated from the newest snapshot, in µJ; `None` if there is none or it is missing.
+    /// The newest total: its energy at its edge, its slope and its flags; `None` as for [`Self::latest`].
     ///
-    /// Touches one cache line, however many domains there are.
+    /// Touches one cache line, however many domains there are. [`DomainPoint::uj_at`] carries it on to now.
+    #[inline]
+    #[must_use]
+    pub fn total(&self) -> Option<DomainPoint> {
+        let mut total = DomainPoint::default();
+        self.ring.read_latest(|lines| total = snapshot::load_column(lines, 0))?;
+        Some(total)
+    }
+
+    /// The total at `now_ns`, extrapolated from the newest snapshot, in µJ; `None` if there is none or it is missing.
     #[inline]
     #[must_use]
     pub fn total_uj_at(&self, now_ns: u64) -> Option<u64> {
-        let mut total = DomainPoint::default();
-        self.ring.read_latest(|lines| total = snapshot::load_column(lines, 0))?;
-        total.uj_at(now_ns)
+        self.total()?.uj_at(now_ns)
     }
 
     /// When the newest snapshot was taken, in monotonic ns: the writer's heartbeat. `None` as for [`Self::latest`].

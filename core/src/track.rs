@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use crate::fold::{Fold, Outcome};
+use crate::fold::{Fold, HEADROOM, Outcome};
 use crate::histogram::Histogram;
 use crate::knot::{Knot, Period};
 use crate::power::Integral;
@@ -61,7 +61,7 @@ impl Track {
     pub fn new(domain: Domain) -> Self {
         Self {
             fold: Fold::new(&domain),
-            slack: Slack::new(domain.max_uw),
+            slack: Slack::new(domain.max_uw, if domain.kind == Kind::Energy { domain.scale.quantum() } else { 0 }),
             knots: VecDeque::with_capacity(KNOTS),
             integral: Integral::default(),
             counts: Counts::default(),
@@ -139,6 +139,7 @@ impl Track {
         };
         match outcome {
             Outcome::Failed(fault) => self.failed(fault),
+            Outcome::Implausible => {}
             _ => {
                 self.last_good = Some((reading.before_ns, reading.after_ns));
                 self.failing = None;
@@ -195,13 +196,20 @@ impl Track {
                 return Outcome::Failed(fault);
             }
         };
+        let uw = self.domain.scale.micro(raw);
+        if self.domain.max_uw.is_some_and(|max| uw > max.saturating_mul(HEADROOM)) {
+            self.counts.anomalies += 1;
+            self.integral.interrupt();
+            self.broken.get_or_insert(GapReason::Implausible);
+            return Outcome::Implausible;
+        }
         let at_ns = reading.before_ns + reading.after_ns.saturating_sub(reading.before_ns) / 2;
-        let interrupted = self.integral.push(at_ns, self.domain.scale.micro(raw));
+        let interrupted = self.integral.push(at_ns, uw);
         let first = self.knots.is_empty();
+        let reason = self.broken.take().unwrap_or(GapReason::Failed);
         if first {
             self.gap(0, at_ns, GapReason::Uncovered);
         } else if let Some(from_ns) = interrupted {
-            let reason = self.broken.take().unwrap_or(GapReason::Failed);
             self.gap(from_ns, at_ns, reason);
         }
         self.knot(Knot::change(at_ns, at_ns, self.integral.total_uj()));
@@ -217,17 +225,23 @@ impl Track {
 
     fn changed(&mut self, lo_ns: u64, reading: &Reading, whole: bool) {
         let mut knot = Knot { whole, ..Knot::change(lo_ns, reading.after_ns, self.fold.total_uj()) };
-        let last = self.knots.back().copied();
-        if let Some(last) = last.filter(|last| !last.first && whole && !self.frozen) {
-            knot.at_ns = self.period.date(last.at_ns, knot.lo_ns, knot.hi_ns).max(last.at_ns);
-        }
-        if let Some(last) = last {
+        if let Some(last) = self.knots.back().copied() {
+            let outruns = self.period.outruns();
+            if outruns {
+                knot.at_ns = reading.before_ns;
+            } else if !last.first && whole && !self.frozen {
+                knot.at_ns = self.period.date(last.at_ns, knot.lo_ns, knot.hi_ns);
+            }
+            // Brackets may overlap; guesses rise all the same.
+            knot.at_ns = knot.at_ns.max(last.at_ns);
             if std::mem::take(&mut self.frozen) {
                 // The energy is counted; only when it was drawn is not known: a gap in time alone.
                 self.slack.mark(Gap { from_ns: last.hi_ns, to_ns: knot.lo_ns, reason: GapReason::Frozen });
             } else if !last.first && whole {
                 self.period.change(knot.at_ns.saturating_sub(last.at_ns));
-                self.date_first(last.at_ns, knot.at_ns);
+                if !outruns {
+                    self.date_first(last.at_ns, knot.at_ns);
+                }
             }
         }
         self.knot(knot);

@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use eco2_core::report::{Attempt, Device, EventRecord, Host, Report, Run, SCHEMA, SelfCost, SourceStatus, State, Tool, Work};
+use eco2_core::report::{
+    Attempt, Device, Energy, EventRecord, Host, Report, Run, SCHEMA, SelfCost, SourceStatus, State, Tool, Work,
+};
+use eco2_samplers::{Cost, host};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::engine::Engine;
 use crate::pricing::Pricing;
+use crate::shared::{Shared, lock};
 
 /// What is known of a run besides its readings.
 #[derive(Debug, Clone)]
@@ -14,6 +18,8 @@ pub(crate) struct Facts {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) labels: BTreeMap<String, String>,
+    /// Labels that contradict each other.
+    pub(crate) warnings: Vec<String>,
     pub(crate) command: Vec<String>,
     pub(crate) host: Host,
     pub(crate) sources: Vec<SourceStatus>,
@@ -48,17 +54,33 @@ impl Facts {
 }
 
 /// How a run ended, as far as it has.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Ending {
     pub(crate) exit_code: Option<i32>,
-    pub(crate) own: SelfCost,
-    pub(crate) work: Work,
+    pub(crate) cost: Cost,
     pub(crate) closed: bool,
 }
 
+/// The report of a run of which nothing was measured.
+pub(crate) fn blank(facts: &Facts) -> Report {
+    Report {
+        schema: SCHEMA.to_owned(),
+        run: facts.run(),
+        energy: Energy::default(),
+        devices: Vec::new(),
+        spans: Vec::new(),
+        work: Work::default(),
+        attribution: None,
+        carbon: None,
+        sources: facts.sources.clone(),
+        events: Vec::new(),
+        own: SelfCost::default(),
+    }
+}
+
 /// The report of a run until `end_ns`.
-pub(crate) fn report(engine: &Engine, ending: &Ending, end_ns: u64) -> Report {
-    let facts = &*engine.facts;
+pub(crate) fn report(shared: &Shared, engine: &Engine, ending: &Ending, end_ns: u64) -> Report {
+    let facts = &*shared.facts;
     let account = engine.account(end_ns);
     let (from, to) = (facts.wall(account.begin_ns), facts.wall(account.end_ns));
     let mut energy = account.energy;
@@ -67,37 +89,45 @@ pub(crate) fn report(engine: &Engine, ending: &Ending, end_ns: u64) -> Report {
     for device in &mut devices {
         device.gauges = engine.gauges.of(&device.id);
     }
-    let mut events = engine.all_events();
-    events.extend(devices.iter().filter_map(|device| disagreement(device, account.end_ns - account.begin_ns)));
     let duration_ns = account.end_ns - account.begin_ns;
+    let mut events = engine.all_events();
+    events.extend(devices.iter().filter_map(|device| disagreement(device, duration_ns)));
+    events.extend(unmatched(shared.pool.unmatched() + engine.ledger.unmatched(), duration_ns));
     let attempt = Attempt { number: 0, started_at: from.clone(), duration_ns, energy_uj: energy.total_uj };
     let state = if ending.closed { account.state } else { State::Provisional };
+    let run = Run { started_at: from, ended_at: to, duration_ns, state, attempts: vec![attempt], ..facts.run() };
     let mut spans = account.spans;
     for span in &mut spans {
         span.sync = engine.syncs.get(&span.name).copied().unwrap_or_default();
     }
-    let attribution = engine.sharing.split(&devices);
     Report {
-        schema: SCHEMA.to_owned(),
-        run: Run {
-            started_at: from,
-            ended_at: to,
-            duration_ns,
-            exit_code: ending.exit_code,
-            state,
-            attempts: vec![attempt],
-            ..facts.run()
-        },
+        run: Run { exit_code: ending.exit_code, ..run },
+        attribution: lock(&shared.sharing).split(&devices),
         energy,
         devices,
         spans,
-        work: ending.work.clone(),
-        attribution,
+        work: shared.work.so_far(),
         carbon: Some(carbon),
-        sources: facts.sources.clone(),
         events,
-        own: SelfCost { samples: engine.samples, log_lost_bytes: engine.journal.lost_bytes(), ..ending.own.clone() },
+        own: own(shared, engine, &ending.cost),
+        ..blank(facts)
     }
+}
+
+fn own(shared: &Shared, engine: &Engine, cost: &Cost) -> SelfCost {
+    SelfCost {
+        cpu_ns: cost.cpu_ns,
+        max_rss_bytes: host::Usage::now().max_rss_bytes,
+        samples: engine.samples,
+        dropped: shared.pool.dropped() + engine.ledger.names().overflow(),
+        missed_ticks: cost.missed_ticks,
+        log_lost_bytes: engine.journal.lost_bytes(),
+    }
+}
+
+fn unmatched(count: u64, at: u64) -> Option<EventRecord> {
+    let text = format!("{count} ends of spans had no begin on their thread; they are in no figure");
+    (count > 0).then(|| EventRecord { at, kind: "spans-unmatched".to_owned(), device: String::new(), text })
 }
 
 /// Counter and integrated power further apart than this are an event; sensors are good to about 5 %.

@@ -4,23 +4,21 @@
 //! Everybody else reads a snapshot, or locks the engine for a moment outside the hot path.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use eco2_core::attribution::Shares;
-use eco2_core::report::{EventRecord, DeviceSync};
-use eco2_core::{Account, Domain, EventConsumer, EventKind, Gauge, GapReason, Ledger, NameId, Names, Outcome, Reading};
+use eco2_core::report::{DeviceSync, EventRecord};
+use eco2_core::{Account, Domain, EventConsumer, EventKind, GapReason, Gauge, Ledger, NameId, Names, Outcome, Reading};
 use eco2_samplers::tsc::{HotClock, Ticks};
 use eco2_samplers::{Note, Sink};
 
-use crate::assemble::{self, Ending, Facts};
 use crate::gauges::GaugeSums;
 use crate::journal::Journal;
 use crate::publish::Publisher;
 use crate::series::Series;
-use crate::sharing::Sharing;
 
 /// Events kept in full; more are counted in one last event.
 const EVENTS: usize = 1_000;
+/// Events of one kind that a device's readings may cause; further ones are only counted, in the device's figures.
+const EVENTS_A_DEVICE: u32 = 10;
 /// A domain that has been silent for this long holds no span up.
 const SILENT_NS: u64 = 2_000_000_000;
 /// How long a source may take for its first reading before the run begins without it.
@@ -34,49 +32,47 @@ pub(crate) struct Engine {
     pub(crate) gauges: GaugeSums,
     pub(crate) events: Vec<EventRecord>,
     pub(crate) series: Vec<Series>,
-    pub(crate) sharing: Sharing,
     pub(crate) journal: Journal,
     pub(crate) samples: u64,
     pub(crate) begun: bool,
-    pub(crate) ending_at_ns: Option<u64>,
-    pub(crate) facts: Arc<Facts>,
+    ending_at_ns: Option<u64>,
     pub(crate) syncs: BTreeMap<String, DeviceSync>,
     lost_events: u64,
-    /// Domains that the sources had when the run was opened.
-    pub(crate) expected: usize,
+    /// Sources on threads of their own whose first readings the run waits for.
+    pub(crate) awaited: Vec<usize>,
     map: Vec<Vec<usize>>,
     rings: EventConsumer,
     clock: HotClock,
     publisher: Publisher,
     housekeeping_ns: u64,
     frozen: Vec<bool>,
+    told: BTreeMap<(usize, &'static str), u32>,
     generations: Vec<u64>,
     trace_open: BTreeMap<(usize, NameId), Vec<u64>>,
 }
 
 impl Engine {
-    pub(crate) fn new(rings: EventConsumer, clock: HotClock, publisher: Publisher, facts: Arc<Facts>) -> Self {
+    pub(crate) fn new(rings: EventConsumer, clock: HotClock, publisher: Publisher) -> Self {
         let now_ns = eco2_samplers::clock::monotonic_ns();
         Self {
             ledger: Ledger::new(now_ns, Names::LIVE_CAP),
             gauges: GaugeSums::default(),
             events: Vec::new(),
             series: Vec::new(),
-            sharing: Sharing::nobody(),
             journal: Journal::default(),
             samples: 0,
             begun: false,
             ending_at_ns: None,
-            facts,
             syncs: BTreeMap::new(),
             lost_events: 0,
-            expected: 0,
+            awaited: Vec::new(),
             map: Vec::new(),
             rings,
             clock,
             publisher,
             housekeeping_ns: now_ns,
             frozen: Vec::new(),
+            told: BTreeMap::new(),
             generations: Vec::new(),
             trace_open: BTreeMap::new(),
         }
@@ -96,6 +92,7 @@ impl Engine {
             }
             if std::mem::replace(&mut generations[thread], generation) != generation {
                 ledger.abandon(thread);
+                trace_open.retain(|(open, _), _| *open != thread);
             }
             let (at_ns, error_ns) = clock.convert(Ticks { value: event.ticks, tsc: event.tsc });
             let name = NameId::from_index(event.id);
@@ -123,9 +120,11 @@ impl Engine {
         self.events.push(event);
     }
 
-    /// The events, with a last one for those that were too many.
+    /// The events in the order of time, with a last one for those that were too many.
     pub(crate) fn all_events(&self) -> Vec<EventRecord> {
         let mut events = self.events.clone();
+        // A source on a thread of its own tells late.
+        events.sort_by_key(|event| event.at);
         if self.lost_events > 0 {
             let text = format!("{} more events were not kept", self.lost_events);
             let at = events.last().map_or(0, |last| last.at);
@@ -134,15 +133,21 @@ impl Engine {
         events
     }
 
-    fn outcome(&mut self, index: usize, outcome: Outcome, at_ns: u64) {
+    fn outcome(&mut self, index: usize, outcome: Outcome, resets: u64, at_ns: u64) {
         let (kind, text) = match outcome {
-            Outcome::Reset if self.ledger.tracks()[index].counts().resets > 0 => {
+            // After a sleep or a loss, which are told already, a counter begins again, too.
+            Outcome::Reset if self.ledger.tracks()[index].counts().resets > resets => {
                 ("reset", "the counter began again; energy since its last update is unknown")
             }
             Outcome::AtLeast => ("wrap-ambiguous", "too long without a reading: the counter may have wrapped again"),
             Outcome::Implausible => ("implausible", "a value that the power limit rules out was rejected"),
             _ => return,
         };
+        let told = self.told.entry((index, kind)).or_default();
+        *told += 1;
+        if *told > EVENTS_A_DEVICE {
+            return;
+        }
         let device = self.ledger.tracks()[index].domain().id.clone();
         self.event(at_ns, kind, &device, text.to_owned());
     }
@@ -163,15 +168,27 @@ impl Engine {
         }
     }
 
-    /// The run begins when every domain has been read once: no energy before that is claimed, and none is missed. A
+    /// The run begins when every source has been read once: no energy before that is claimed, and none is missed. A
     /// source that is slower than that is uncovered until it answers.
     fn ready(&self, now_ns: u64) -> bool {
-        let tracks = self.ledger.tracks();
-        let read = tracks.len() >= self.expected && tracks.iter().all(|track| track.counts().readings > 0);
-        read || now_ns.saturating_sub(self.ledger.opened_ns()) > SLOW_START_NS
+        self.awaited.is_empty() || now_ns.saturating_sub(self.ledger.opened_ns()) > SLOW_START_NS
     }
 
-    fn global(&self, source: usize, domain: usize) -> Option<usize> {
+    fn begin(&mut self, now_ns: u64) {
+        // What was told before the beginning was told at the beginning.
+        let earlier_ns = now_ns.saturating_sub(self.ledger.opened_ns());
+        self.events.iter_mut().for_each(|event| event.at = event.at.saturating_sub(earlier_ns));
+        self.ledger.restart_at(now_ns);
+        self.begun = true;
+    }
+
+    /// The run ends at `end_ns`: from now on what is read settles that instant.
+    pub(crate) fn end_at(&mut self, end_ns: u64) {
+        self.ledger.end_at(end_ns);
+        self.ending_at_ns = Some(end_ns);
+    }
+
+    pub(crate) fn global(&self, source: usize, domain: usize) -> Option<usize> {
         self.map.get(source)?.get(domain).copied()
     }
 }
@@ -213,8 +230,10 @@ impl Sink for Engine {
 
     fn readings(&mut self, source: usize, readings: &[(usize, Reading)]) {
         self.samples += readings.len() as u64;
+        self.awaited.retain(|awaited| *awaited != source);
         for (domain, reading) in readings {
             let Some(index) = self.global(source, *domain) else { continue };
+            let resets = self.ledger.tracks()[index].counts().resets;
             let Some(outcome) = self.ledger.reading(index, reading) else { continue };
             match outcome {
                 Outcome::Grew { .. } | Outcome::Baseline => {
@@ -223,7 +242,7 @@ impl Sink for Engine {
                     }
                 }
                 Outcome::Same | Outcome::Failed(_) | Outcome::Glitch => {}
-                unusual => self.outcome(index, unusual, reading.after_ns),
+                unusual => self.outcome(index, unusual, resets, reading.after_ns),
             }
         }
         self.journal.readings(source, readings, self.map.get(source).map_or(&[], Vec::as_slice));
@@ -231,7 +250,8 @@ impl Sink for Engine {
 
     fn suspended(&mut self, from_ns: u64, to_ns: u64) {
         self.ledger.break_segment(None, GapReason::Suspend);
-        let text = format!("the machine slept; {} ms of its clock are a gap", (to_ns.saturating_sub(from_ns)) / 1_000_000);
+        let text =
+            format!("the machine slept; {} ms of its clock are a gap", (to_ns.saturating_sub(from_ns)) / 1_000_000);
         self.event(from_ns, "suspend", "", text);
     }
 
@@ -239,7 +259,6 @@ impl Sink for Engine {
         for gauge in gauges {
             self.gauges.add(gauge);
         }
-        self.sharing.look();
         self.journal.gauges(at_ns, gauges);
     }
 
@@ -249,16 +268,11 @@ impl Sink for Engine {
 
     fn tick(&mut self, now_ns: u64) {
         if !self.begun && self.ready(now_ns) {
-            self.ledger.restart_at(now_ns);
-            self.begun = true;
+            self.begin(now_ns);
         }
         self.drain();
         self.publisher.publish(&self.ledger, now_ns);
         self.housekeeping(now_ns);
-        if self.journal.checkpoint_due(now_ns) {
-            let report = assemble::report(self, &Ending::default(), now_ns);
-            self.journal.checkpoint(now_ns, &report);
-        }
         if let Some(warning) = self.journal.submit() {
             self.event(now_ns, "log-failed", "", warning);
         }
@@ -276,27 +290,4 @@ impl Sink for Engine {
         let knot = self.ledger.tracks().get(self.global(source, domain)?)?.last_knot()?;
         Some((knot.lo_ns, knot.hi_ns))
     }
-
-    fn pids(&mut self, out: &mut Vec<u32>) {
-        self.sharing.pids(out);
-    }
-
-    fn shares(&mut self, source: usize, shares: &[(usize, f64, f64)]) {
-        for &(domain, command, others) in shares {
-            if let Some(index) = self.global(source, domain) {
-                self.sharing.device(index, command, others);
-            }
-        }
-    }
-}
-
-/// What a share of time weighs: parts per million of it.
-pub(crate) fn shares_of(command: f64, others: f64) -> Option<Shares> {
-    let part = |fraction: f64| (fraction.clamp(0.0, 1.0) * 1e6).round() as u64;
-    if !(command.is_finite() && others.is_finite()) {
-        return None;
-    }
-    let command = part(command);
-    let others = part(others).min(1_000_000 - command);
-    Some(Shares { command, others, idle: 1_000_000 - command - others })
 }

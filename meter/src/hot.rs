@@ -19,6 +19,8 @@ pub(crate) fn with_ring(meter: u64, pool: &EventPool, record: impl FnOnce(&mut P
         if let Some((_, ring)) = rings.iter_mut().find(|(owner, _)| *owner == meter) {
             return record(ring);
         }
+        // Other threads' meters may have been closed meanwhile; their rings are of no more use.
+        rings.retain(|(_, ring)| !ring.is_orphan());
         match pool.claim() {
             Some(mut ring) => {
                 let recorded = record(&mut ring);

@@ -1,10 +1,8 @@
 //! What a run leaves behind while it goes: the log, and a trace where one was asked for. Neither ever stops the run.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io;
 use std::path::Path;
-use std::sync::mpsc::{Sender, channel};
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use eco2_core::report::{EventRecord, Report};
@@ -13,9 +11,8 @@ use eco2_report::{LogEncoder, LogMeta, LogStatus, LogWriter, TraceWriter};
 use eco2_samplers::quietly;
 
 use crate::Error;
+use crate::spool::Spool;
 
-/// Trace bytes gathered before they are handed over.
-const TRACE_BYTES: usize = 64 << 10;
 /// The longest that the end of a run waits for its log: well within the grace of any launcher's SIGTERM.
 const CLOSE_PATIENCE: Duration = Duration::from_millis(100);
 
@@ -148,51 +145,6 @@ fn one_bracket<'a>(readings: &'a [(usize, Reading)], buffer: &'a mut Vec<(usize,
     buffer.clear();
     buffer.extend(readings.iter().map(|(domain, reading)| (*domain, Reading { before_ns, after_ns, ..*reading })));
     buffer
-}
-
-/// Bytes on their way to a file through a thread of their own: the sampling thread never waits for a disk.
-struct Spool {
-    buffer: Vec<u8>,
-    chunks: Option<Sender<Vec<u8>>>,
-    thread: Option<JoinHandle<io::Result<()>>>,
-}
-
-impl Spool {
-    fn start(file: File) -> io::Result<Self> {
-        let (chunks, inbox) = channel::<Vec<u8>>();
-        let write = move || {
-            let mut out = BufWriter::new(file);
-            for chunk in inbox {
-                out.write_all(&chunk)?;
-            }
-            out.flush()
-        };
-        let thread = quietly(|| thread::Builder::new().name("eco2-trace".into()).spawn(write))?;
-        Ok(Self { buffer: Vec::with_capacity(TRACE_BYTES), chunks: Some(chunks), thread: Some(thread) })
-    }
-
-    fn close(mut self) -> io::Result<()> {
-        self.flush()?;
-        self.chunks = None;
-        let ended = self.thread.take().map_or(Ok(Ok(())), JoinHandle::join);
-        ended.unwrap_or_else(|_| Err(io::Error::other("the trace thread ended early")))
-    }
-}
-
-impl Write for Spool {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.buffer.extend_from_slice(bytes);
-        if self.buffer.len() >= TRACE_BYTES {
-            self.flush()?;
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        let full = std::mem::replace(&mut self.buffer, Vec::with_capacity(TRACE_BYTES));
-        let sent = self.chunks.as_ref().is_some_and(|chunks| chunks.send(full).is_ok());
-        if sent { Ok(()) } else { Err(io::Error::other("the trace cannot be written; is the disk full?")) }
-    }
 }
 
 #[cfg(test)]

@@ -19,8 +19,10 @@
 #![forbid(unsafe_code)]
 
 mod assemble;
+mod closing;
 mod engine;
 mod error;
+mod feed;
 mod gauges;
 mod hot;
 mod journal;
@@ -34,7 +36,9 @@ mod publish;
 mod recover;
 mod replay;
 mod series;
+mod shared;
 mod sharing;
+mod spool;
 
 pub use eco2_core::{NameId, Spent, report};
 pub use eco2_report as render;

@@ -1,69 +1,42 @@
-//! The meter: opens sources and the sampling thread, hands out the recording calls, and closes into a report.
+//! The meter: opens sources and the sampling thread, hands out the recording calls, and tells how things stand.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
-use eco2_core::report::{Report, SelfCost, Span as SpanTotal, DeviceSync, Work};
-use eco2_core::{DomainPoint, Energies, EventPool, NameId, Spent, TimelineReader};
+use eco2_core::report::{DeviceSync, Report, Span as SpanTotal};
+use eco2_core::{DomainPoint, Energies, NameId, Spent, TimelineReader};
 use eco2_samplers::tsc::HotClock;
 use eco2_samplers::usage::Exited;
-use eco2_samplers::{Birthplace, Cost, Roots, Sampler, Source, clock, host};
+use eco2_samplers::{Birthplace, Roots, Sampler, Source, clock};
 
 use crate::assemble::{self, Ending};
 use crate::engine::Engine;
 use crate::options::Options;
 use crate::pricing::Pricing;
 use crate::series::Point;
+use crate::shared::{Shared, lock};
+use crate::sharing::Sharing;
 use crate::{Error, hot, open};
-
-/// The longest that opening waits for the first reading of every source.
-const FIRST_TICK: Duration = Duration::from_millis(250);
-/// The longest that closing waits for the last knots; less where the counters' periods are short.
-const LAST_KNOTS_NS: u64 = 250_000_000;
 
 static METERS: AtomicU64 = AtomicU64::new(1);
 
 /// One measured run.
 ///
-/// All methods take `&self` and may be called from any thread. In a forked child every call does nothing: the child is
-/// not measured unless it opens a meter of its own.
+/// Methods that take `&self` may be called from any thread. In a forked child every call does nothing and returns at
+/// once, whatever the parent's threads held at the fork: the child is not measured unless it opens a meter of its own.
 pub struct Meter {
-    id: u64,
+    pub(crate) id: u64,
     birthplace: Birthplace,
     clock: HotClock,
-    pool: EventPool,
     reader: TimelineReader,
-    work: WorkCounters,
-    extra: Mutex<(Option<f64>, BTreeMap<String, f64>)>,
-    shared: Arc<Shared>,
-    sampler: Mutex<Option<Sampler>>,
+    pub(crate) shared: Arc<Shared>,
+    /// Held by whoever ends the run, until it has ended.
+    pub(crate) sampler: Mutex<Option<Sampler>>,
+    /// The report of a run that has ended.
+    pub(crate) over: OnceLock<Report>,
     roots: Roots,
     log: Option<PathBuf>,
-}
-
-#[derive(Default)]
-struct WorkCounters {
-    steps: AtomicU64,
-    samples: AtomicU64,
-    tokens: AtomicU64,
-}
-
-/// What the meter and its sampling thread share.
-pub(crate) struct Shared {
-    pub(crate) engine: Mutex<Engine>,
-    pub(crate) begun: Condvar,
-}
-
-impl Shared {
-    /// Waits for the first tick, for a bounded time.
-    pub(crate) fn wait_begun(&self) {
-        let engine = lock(&self.engine);
-        // A poisoned or timed-out wait only means that the run begins a little later.
-        let _ = self.begun.wait_timeout_while(engine, FIRST_TICK, |engine| !engine.begun);
-    }
 }
 
 /// Energy now, extrapolated from the last knots: provisional by nature.
@@ -121,7 +94,8 @@ impl Meter {
         Self::open_for(options, sources, Vec::new())
     }
 
-    /// The same, for a command whose words go into the report.
+    /// The same, for a command whose words go into the report. Nobody's share of the energy is told until
+    /// [`Meter::follow`] says whose; without words it is this process's.
     ///
     /// # Errors
     /// As [`Meter::open`].
@@ -137,12 +111,10 @@ impl Meter {
             id: METERS.fetch_add(1, Ordering::Relaxed),
             birthplace: Birthplace::here(),
             clock: started.clock,
-            pool: started.pool,
             reader: started.reader,
-            work: WorkCounters::default(),
-            extra: Mutex::default(),
             shared: started.shared,
             sampler: Mutex::new(Some(started.sampler)),
+            over: OnceLock::new(),
             roots: open::roots(&options),
             log: started.log,
         })
@@ -150,12 +122,12 @@ impl Meter {
 
     /// The id of a span name; keep it, it is what recording takes. Takes a lock.
     pub fn name(&self, name: &str) -> NameId {
-        self.engine().ledger.intern(name)
+        self.engine().map_or(NameId::from_index(0), |mut engine| engine.ledger.intern(name))
     }
 
     /// Says what the edges of a name's spans do about queued GPU work; nothing, unless this is called. Takes a lock.
     pub fn declare_sync(&self, name: NameId, sync: DeviceSync) {
-        let mut engine = self.engine();
+        let Some(mut engine) = self.engine() else { return };
         let text = engine.ledger.names().text(name).to_owned();
         engine.syncs.insert(text, sync);
     }
@@ -163,49 +135,53 @@ impl Meter {
     /// Begins a span on this thread. `false` if it could not be recorded (counted in the report).
     #[inline]
     pub fn begin(&self, name: NameId) -> bool {
-        if self.birthplace.forked() {
+        if self.forked() {
             return false;
         }
         let ticks = self.clock.ticks();
-        hot::with_ring(self.id, &self.pool, |ring| ring.begin(name.index(), ticks.value, ticks.tsc))
+        hot::with_ring(self.id, &self.shared.pool, |ring| ring.begin(name.index(), ticks.value, ticks.tsc))
     }
 
     /// Ends this thread's nearest open span of that name.
     #[inline]
     pub fn end(&self, name: NameId) -> bool {
-        if self.birthplace.forked() {
+        if self.forked() {
             return false;
         }
         let ticks = self.clock.ticks();
-        hot::with_ring(self.id, &self.pool, |ring| ring.end(name.index(), ticks.value, ticks.tsc))
+        hot::with_ring(self.id, &self.shared.pool, |ring| ring.end(name.index(), ticks.value, ticks.tsc))
     }
 
     /// Ends a step and begins the next at one instant; the first call only begins.
     #[inline]
     pub fn step(&self, name: NameId) -> bool {
-        if self.birthplace.forked() {
+        if self.forked() {
             return false;
         }
         let ticks = self.clock.ticks();
-        hot::with_ring(self.id, &self.pool, |ring| ring.step(name.index(), ticks.value, ticks.tsc))
+        hot::with_ring(self.id, &self.shared.pool, |ring| ring.step(name.index(), ticks.value, ticks.tsc))
     }
 
     /// [`Meter::step`], and counts what the step that ends has done. A loss takes a lock.
     pub fn step_work(&self, name: NameId, done: Step) -> bool {
+        if self.forked() {
+            return false;
+        }
+        let work = &self.shared.work;
         // Relaxed: counters that only reports read.
-        self.work.steps.fetch_add(1, Ordering::Relaxed);
-        self.work.samples.fetch_add(done.samples, Ordering::Relaxed);
-        self.work.tokens.fetch_add(done.tokens, Ordering::Relaxed);
+        work.steps.fetch_add(1, Ordering::Relaxed);
+        work.samples.fetch_add(done.samples, Ordering::Relaxed);
+        work.tokens.fetch_add(done.tokens, Ordering::Relaxed);
         if let Some(loss) = done.loss.filter(|loss| loss.is_finite()) {
-            lock(&self.extra).0 = Some(loss);
+            lock(&work.figures).loss = Some(loss);
         }
         self.step(name)
     }
 
     /// A figure of your own for the report; the last value counts. Not a number is ignored. Takes a lock.
     pub fn extra(&self, name: &str, value: f64) {
-        if value.is_finite() {
-            lock(&self.extra).1.insert(name.to_owned(), value);
+        if value.is_finite() && !self.forked() {
+            lock(&self.shared.work.figures).extra.insert(name.to_owned(), value);
         }
     }
 
@@ -219,7 +195,7 @@ impl Meter {
     #[must_use]
     pub fn now(&self) -> Option<Now> {
         let mut energies = Energies::default();
-        if self.birthplace.forked() || !self.reader.now(self.clock.now_ns(), &mut energies) {
+        if self.forked() || !self.reader.now(self.clock.now_ns(), &mut energies) {
             return None;
         }
         let complete = energies.total_flags() & DomainPoint::PARTIAL == 0;
@@ -229,49 +205,57 @@ impl Meter {
     /// Energy now by device, in the order of the report's devices.
     #[inline]
     pub fn now_by_device(&self, out: &mut Energies) -> bool {
-        !self.birthplace.forked() && self.reader.now(self.clock.now_ns(), out)
+        !self.forked() && self.reader.now(self.clock.now_ns(), out)
     }
 
     /// The total of one span name so far. Takes a lock.
     #[must_use]
     pub fn total(&self, name: NameId) -> Option<SpanTotal> {
-        let text = self.engine().ledger.names().text(name).to_owned();
+        let text = self.engine()?.ledger.names().text(name).to_owned();
         self.snapshot().spans.into_iter().find(|span| span.name == text)
     }
 
-    /// The report so far: provisional. Takes a lock.
+    /// The report so far: provisional; of a run that has ended, its report. Takes a lock.
     #[must_use]
     pub fn snapshot(&self) -> Report {
-        let mut engine = self.engine();
+        if let Some(report) = self.over.get() {
+            return report.clone();
+        }
+        // Whoever ends the run holds the sampler: what sampling has cost will be told at the end.
+        let cost = self.sampler.try_lock().ok().and_then(|sampler| Some(sampler.as_ref()?.cost())).unwrap_or_default();
+        let Some(mut engine) = self.engine() else { return assemble::blank(&self.shared.facts) };
         engine.drain();
-        assemble::report(&engine, &self.ending(None, &Cost::default()), clock::monotonic_ns())
+        assemble::report(&self.shared, &engine, &Ending { cost, ..Ending::default() }, clock::monotonic_ns())
     }
 
     /// Compares what was spent with every limit of the options. Takes a lock.
     #[must_use]
     pub fn budget(&self) -> Vec<Spent> {
         let report = self.snapshot();
-        let engine = self.engine();
-        report.carbon.map_or_else(Vec::new, |carbon| engine.facts.pricing.check(&report.energy, &carbon))
+        report.carbon.map_or_else(Vec::new, |carbon| self.shared.facts.pricing.check(&report.energy, &carbon))
     }
 
     /// The knots of a device so far, thinned in long runs; empty for an id that is not measured. Takes a lock.
     #[must_use]
     pub fn series(&self, device: &str) -> Vec<Point> {
-        let engine = self.engine();
+        let Some(engine) = self.engine() else { return Vec::new() };
         let index = engine.ledger.tracks().iter().position(|track| track.domain().id == device);
         index.map_or_else(Vec::new, |index| engine.series[index].points().to_vec())
     }
 
-    /// Attributes energy to a process and its descendants from now on; itself, unless this is called.
+    /// Attributes energy to a process and its descendants from now on. Reads the process table.
     pub fn follow(&self, pid: u32) {
-        let roots = &self.roots;
-        self.engine().sharing.follow(roots, pid);
+        if !self.forked() {
+            let sharing = Sharing::of(&self.roots, pid);
+            *lock(&self.shared.sharing) = sharing;
+        }
     }
 
     /// The followed process was waited for: its CPU time is exact now.
     pub fn exited(&self, exited: &Exited) {
-        self.engine().sharing.exited(exited);
+        if !self.forked() {
+            lock(&self.shared.sharing).exited(exited);
+        }
     }
 
     /// The file of the run's log.
@@ -283,86 +267,16 @@ impl Meter {
     /// The run's id.
     #[must_use]
     pub fn run_id(&self) -> String {
-        self.engine().facts.id.clone()
+        self.shared.facts.id.clone()
     }
 
-    /// Ends the run: waits for the counters' next updates (at most 250 ms), writes the log's end, returns the report.
-    #[must_use]
-    pub fn close(self) -> Report {
-        self.close_at(clock::monotonic_ns(), None, false)
+    /// Whether this process is a fork of the one that opened the meter.
+    pub(crate) fn forked(&self) -> bool {
+        self.birthplace.forked()
     }
 
-    /// Ends the run at `end_ns` with a command's exit code. `hurried`: one more reading and no wait, as on SIGTERM; the
-    /// report is then provisional.
-    #[must_use]
-    pub fn close_at(self, end_ns: u64, exit_code: Option<i32>, hurried: bool) -> Report {
-        self.finish(end_ns, exit_code, hurried)
+    /// `None` in a forked child, where the lock may be held by a thread that does not exist.
+    pub(crate) fn engine(&self) -> Option<MutexGuard<'_, Engine>> {
+        (!self.forked()).then(|| lock(&self.shared.engine))
     }
-
-    fn finish(&self, end_ns: u64, exit_code: Option<i32>, hurried: bool) -> Report {
-        hot::release(self.id);
-        let Some(sampler) = lock(&self.sampler).take() else { return self.snapshot() };
-        self.engine().ending_at_ns = Some(end_ns);
-        let wait_ns = if hurried { 0 } else { self.patience_ns() };
-        let cost = sampler.stop(wait_ns).cost;
-        let mut engine = self.engine();
-        engine.drain();
-        engine.sharing.look();
-        let begin_ns = engine.ledger.opened_ns();
-        if let Some(failure) = engine.journal.close_trace((begin_ns, end_ns.max(begin_ns))) {
-            engine.event(end_ns, "trace-failed", "", failure);
-        }
-        let ending = Ending { closed: true, ..self.ending(exit_code, &cost) };
-        let mut report = assemble::report(&engine, &ending, end_ns);
-        if let Some(status) = engine.journal.close_log(&report) {
-            report.own.log_lost_bytes = status.lost_bytes;
-        }
-        report
-    }
-
-    /// One and a half periods of the slowest counter that keeps its period.
-    fn patience_ns(&self) -> u64 {
-        let engine = self.engine();
-        let periods = engine.ledger.tracks().iter().filter(|track| !track.is_frozen()).filter_map(|track| track.period_ns());
-        let slowest_ns = periods.max().unwrap_or(20_000_000).max(20_000_000);
-        (slowest_ns + slowest_ns / 2).min(LAST_KNOTS_NS)
-    }
-
-    fn ending(&self, exit_code: Option<i32>, cost: &Cost) -> Ending {
-        let (loss, extra) = lock(&self.extra).clone();
-        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let work = Work {
-            steps: count(&self.work.steps),
-            samples: count(&self.work.samples),
-            tokens: count(&self.work.tokens),
-            loss,
-            extra,
-        };
-        let own = SelfCost {
-            cpu_ns: cost.cpu_ns,
-            missed_ticks: cost.missed_ticks,
-            max_rss_bytes: host::Usage::now().max_rss_bytes,
-            dropped: self.pool.dropped(),
-            ..SelfCost::default()
-        };
-        Ending { exit_code, own, work, closed: false }
-    }
-
-    fn engine(&self) -> MutexGuard<'_, Engine> {
-        lock(&self.shared.engine)
-    }
-}
-
-impl Drop for Meter {
-    fn drop(&mut self) {
-        if !self.birthplace.forked() {
-            let _ = self.finish(clock::monotonic_ns(), None, true);
-        }
-    }
-}
-
-/// Locks, whatever became of the last holder.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic while it was held has left plain data behind; measuring goes on.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

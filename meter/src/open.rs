@@ -3,23 +3,25 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex};
 
-use eco2_core::{Domain, EventPool, Gauge, Reading, Timeline};
+use eco2_core::{EventPool, Timeline};
 use eco2_samplers::clock::{self, Clock};
 use eco2_samplers::discover::{self, Discovery, Selection};
 use eco2_samplers::host_gauges::HostGauges;
 use eco2_samplers::model::ModelOptions;
 use eco2_samplers::tsc::HotClock;
-use eco2_samplers::{self as samplers, Note, Roots, Sampler, Sink, Source, host};
+use eco2_samplers::{self as samplers, Roots, Sampler, Source, host};
 use jiff::Timestamp;
 
 use eco2_report::LogMeta;
 
 use crate::assemble::Facts;
 use crate::engine::Engine;
-use crate::meter::{Shared, lock};
+use crate::feed::Feed;
 use crate::options::Options;
 use crate::pricing::Pricing;
 use crate::publish::Publisher;
+use crate::shared::{Shared, WorkCounters};
+use crate::sharing::Sharing;
 use crate::{Error, labels, place};
 
 /// Recording threads at one time, and events each may hold between two ticks: 16 bytes each, made at open.
@@ -33,7 +35,6 @@ const SPARE_DOMAINS: usize = 4;
 /// The parts of a run that has begun.
 pub(crate) struct Started {
     pub(crate) clock: HotClock,
-    pub(crate) pool: EventPool,
     pub(crate) reader: eco2_core::TimelineReader,
     pub(crate) shared: Arc<Shared>,
     pub(crate) sampler: Sampler,
@@ -60,7 +61,8 @@ pub(crate) fn roots(options: &Options) -> Roots {
 /// Everything about the run that is known before it begins.
 pub(crate) fn facts(options: &Options, command: Vec<String>, found: &Discovery, pricing: Pricing) -> Facts {
     let roots = roots(options);
-    let surroundings = labels::find(std::env::vars_os(), &labels::Roots { procfs: roots.procfs.clone(), ..labels::Roots::default() });
+    let below = labels::Roots { procfs: roots.procfs.clone(), ..labels::Roots::default() };
+    let surroundings = labels::find(std::env::vars_os(), &below);
     let started = Timestamp::now();
     let name = options.name.clone().or_else(|| named_after(&command)).unwrap_or_else(|| "run".to_owned());
     let command = if options.redact { redacted(&command) } else { command };
@@ -68,6 +70,7 @@ pub(crate) fn facts(options: &Options, command: Vec<String>, found: &Discovery, 
         id: place::new_run_id(started, std::process::id()),
         name,
         labels: labels::merged(&options.labels, &surroundings),
+        warnings: surroundings.warnings,
         command,
         host: host::read(&roots),
         sources: found.statuses.clone(),
@@ -103,18 +106,33 @@ pub(crate) fn start(
     let (pool, rings) = EventPool::new(RINGS, RING_EVENTS);
     let log = log_path(options, &facts);
     let meta = LogMeta::new(facts.run(), facts.started_ns);
-    let mut engine = Engine::new(rings, clock.clone(), Publisher::new(writer, capacity), Arc::new(facts));
-    engine.expected = domains;
+    let mut engine = Engine::new(rings, clock.clone(), Publisher::new(writer, capacity));
+    engine.awaited = awaited(&sources);
     if let Some(path) = &options.trace {
         engine.journal.open_trace(path)?;
     }
     let log = log.filter(|path| open_log(&mut engine, path, &meta));
-    engine.sharing.follow(&roots, std::process::id());
-    let shared = Arc::new(Shared { engine: Mutex::new(engine), begun: Condvar::new() });
+    facts.warnings.iter().for_each(|text| engine.event(0, "labels-contradict", "", text.clone()));
+    // Whoever names a command follows it once it has started; looking at this process would be for nothing.
+    let sharing = if facts.command.is_empty() { Sharing::of(&roots, std::process::id()) } else { Sharing::default() };
+    let shared = Arc::new(Shared {
+        facts: Arc::new(facts),
+        engine: Mutex::new(engine),
+        begun: Condvar::new(),
+        sharing: Mutex::new(sharing),
+        pool,
+        work: WorkCounters::default(),
+    });
     let sink = Box::new(Feed(Arc::clone(&shared)));
     let sampler = Sampler::start(sources, sink, settings(options, &clock, cpus))?;
     shared.wait_begun();
-    Ok(Started { clock, pool, reader, shared, sampler, log })
+    Ok(Started { clock, reader, shared, sampler, log })
+}
+
+/// Sources that answer later than they are asked: the run begins when they have done so once.
+fn awaited(sources: &[Box<dyn Source>]) -> Vec<usize> {
+    let apart = |source: &dyn Source| source.may_hang() && !source.domains().is_empty();
+    sources.iter().enumerate().filter(|(_, source)| apart(source.as_ref())).map(|(index, _)| index).collect()
 }
 
 fn settings(options: &Options, clock: &HotClock, cpus: Vec<usize>) -> samplers::Options {
@@ -135,58 +153,4 @@ fn open_log(engine: &mut Engine, path: &std::path::Path, meta: &LogMeta) -> bool
     let Err(error) = engine.journal.open_log(path, meta) else { return true };
     engine.event(meta.begin_ns, "log-failed", "", error.to_string());
     false
-}
-
-/// The sampling thread's way into the engine: a lock that is free unless somebody asks for a report.
-struct Feed(Arc<Shared>);
-
-impl Sink for Feed {
-    fn domains(&mut self, source: usize, domains: &[Domain]) {
-        lock(&self.0.engine).domains(source, domains);
-    }
-
-    fn readings(&mut self, source: usize, readings: &[(usize, Reading)]) {
-        lock(&self.0.engine).readings(source, readings);
-    }
-
-    fn suspended(&mut self, from_ns: u64, to_ns: u64) {
-        lock(&self.0.engine).suspended(from_ns, to_ns);
-    }
-
-    fn gauges(&mut self, at_ns: u64, gauges: &[Gauge]) {
-        lock(&self.0.engine).gauges(at_ns, gauges);
-    }
-
-    fn note(&mut self, note: Note) {
-        lock(&self.0.engine).note(note);
-    }
-
-    fn tick(&mut self, now_ns: u64) {
-        let mut engine = lock(&self.0.engine);
-        let first = !engine.begun;
-        engine.tick(now_ns);
-        if first {
-            self.0.begun.notify_all();
-        }
-    }
-
-    fn settled(&self) -> bool {
-        lock(&self.0.engine).settled()
-    }
-
-    fn period_ns(&self, source: usize, domain: usize) -> Option<u64> {
-        lock(&self.0.engine).period_ns(source, domain)
-    }
-
-    fn last_change_ns(&self, source: usize, domain: usize) -> Option<(u64, u64)> {
-        lock(&self.0.engine).last_change_ns(source, domain)
-    }
-
-    fn pids(&mut self, out: &mut Vec<u32>) {
-        lock(&self.0.engine).pids(out);
-    }
-
-    fn shares(&mut self, source: usize, shares: &[(usize, f64, f64)]) {
-        lock(&self.0.engine).shares(source, shares);
-    }
 }

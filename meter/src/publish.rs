@@ -10,13 +10,15 @@ pub(crate) struct Publisher {
     writer: TimelineWriter,
     points: Vec<DomainPoint>,
     summed: Vec<bool>,
+    /// Whether a domain that is summed has no place in a snapshot.
+    overflows: bool,
     capacity: usize,
 }
 
 impl Publisher {
     /// For up to `capacity` domains; further ones are accounted, but not published.
     pub(crate) fn new(writer: TimelineWriter, capacity: usize) -> Self {
-        Self { writer, points: Vec::new(), summed: Vec::new(), capacity }
+        Self { writer, points: Vec::new(), summed: Vec::new(), overflows: false, capacity }
     }
 
     /// The list of domains has grown.
@@ -24,6 +26,7 @@ impl Publisher {
         let published = tracks.len().min(self.capacity);
         self.points.resize(published, DomainPoint::default());
         self.summed = eco2_core::summed(tracks.iter().map(Track::domain));
+        self.overflows = self.summed.iter().skip(published).any(|summed| *summed);
     }
 
     pub(crate) fn publish(&mut self, ledger: &Ledger, now_ns: u64) {
@@ -31,7 +34,8 @@ impl Publisher {
             *point = point_of(track);
         }
         let summed = self.points.iter().zip(&self.summed).filter(|(_, summed)| **summed).map(|(point, _)| point);
-        let total = DomainPoint::sum(summed, now_ns);
+        let mut total = DomainPoint::sum(summed, now_ns);
+        total.flags |= if self.overflows { DomainPoint::PARTIAL } else { 0 };
         self.writer.publish(&Snapshot::new(now_ns, total, &self.points));
     }
 }

@@ -24,7 +24,7 @@ pub fn replay(trace: &Trace, spans: Option<&[TraceSpan]>, options: &Options) -> 
         ledger.add_domain(domain.clone());
     }
     let edges = edges(&mut ledger, spans.unwrap_or(&trace.spans));
-    feed(&mut ledger, trace, edges);
+    feed(&mut ledger, trace, edges, end_ns);
     Ok(report(&ledger, trace, (begin_ns, end_ns), &pricing, options))
 }
 
@@ -64,16 +64,24 @@ fn edges(ledger: &mut Ledger, spans: &[TraceSpan]) -> Vec<SpanEdge> {
     edges
 }
 
-/// Readings and edges merged by time: an edge waits for its knots as it would in a live run.
-fn feed(ledger: &mut Ledger, trace: &Trace, edges: Vec<SpanEdge>) {
+/// Readings and edges merged by time: an edge waits for its knots as it would in a live run, and what is read after the
+/// run's end has its knots is of another time.
+fn feed(ledger: &mut Ledger, trace: &Trace, edges: Vec<SpanEdge>, end_ns: u64) {
     let mut open: Vec<Option<Mark>> = Vec::new();
     open.resize_with(edges.len() / 2, || None);
     let mut edges = edges.into_iter().peekable();
     let mut readings: Vec<_> = trace.readings.iter().collect();
     readings.sort_by_key(|(_, reading)| reading.after_ns);
+    let mut ending = Some(end_ns);
     for (domain, reading) in readings {
         while let Some(edge) = edges.next_if(|edge| edge.at_ns <= reading.after_ns) {
             take(ledger, &mut open, &edge);
+        }
+        if let Some(end_ns) = ending.take_if(|end_ns| *end_ns <= reading.after_ns) {
+            ledger.end_at(end_ns);
+        }
+        if edges.peek().is_none() && ledger.ended() {
+            return;
         }
         ledger.reading(*domain as usize, reading);
     }

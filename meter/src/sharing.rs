@@ -1,19 +1,30 @@
 //! Who used the devices: the command's share of CPUs (process table, control groups) and of GPUs (the driver's figures).
+//!
+//! Behind a lock of its own: a look at a long process table holds up neither the account nor who asks for it.
 
 use std::collections::BTreeMap;
 
+use eco2_core::Component;
 use eco2_core::attribution::{DeviceEnergy, Shares, split};
 use eco2_core::report::{Attribution, Device};
-use eco2_core::Component;
-use eco2_samplers::Roots;
 use eco2_samplers::usage::{Exited, HostUsage};
+use eco2_samplers::{Roots, clock};
 
-use crate::engine::shares_of;
+/// Between two looks at the processes.
+const EVERY_NS: u64 = 1_000_000_000;
+/// And at least this many times what a look takes: a hundredth of a core, however long the process table is.
+const TIMES_ITS_COST: u64 = 100;
+/// Ten clock ticks: what is shorter, they cannot tell apart.
+const TELLING_NS: u64 = 100_000_000;
 
 /// Follows one process tree.
+#[derive(Default)]
 pub(crate) struct Sharing {
     host: Option<HostUsage>,
     devices: BTreeMap<usize, Looks>,
+    began_ns: u64,
+    next_ns: u64,
+    ended: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -24,21 +35,35 @@ struct Looks {
 }
 
 impl Sharing {
-    pub(crate) fn nobody() -> Self {
-        Self { host: None, devices: BTreeMap::new() }
-    }
-
     /// Follows `pid` and its descendants from now on.
-    pub(crate) fn follow(&mut self, roots: &Roots, pid: u32) {
-        self.host = Some(HostUsage::new(roots, pid));
-        self.devices.clear();
+    pub(crate) fn of(roots: &Roots, pid: u32) -> Self {
+        let began_ns = clock::monotonic_ns();
+        let host = Some(HostUsage::new(roots, pid));
+        Self { host, began_ns, next_ns: began_ns + EVERY_NS, ..Self::default() }
     }
 
-    /// Looks at the processes again; about once a second.
-    pub(crate) fn look(&mut self) {
-        if let Some(host) = &mut self.host {
-            host.shares();
+    /// Looks at the processes again if it is time.
+    pub(crate) fn tick(&mut self, now_ns: u64) {
+        if now_ns >= self.next_ns && !self.ended {
+            self.look();
+            let after_ns = clock::monotonic_ns();
+            self.next_ns = after_ns + EVERY_NS.max(after_ns.saturating_sub(now_ns) * TIMES_ITS_COST);
         }
+    }
+
+    /// The run is over: a last look, and none later. Of a run that is too short for the clock ticks no share is known.
+    pub(crate) fn end(&mut self) {
+        if !std::mem::replace(&mut self.ended, true) && clock::monotonic_ns() >= self.began_ns + TELLING_NS {
+            self.look();
+        }
+    }
+
+    /// The followed process has ended: its CPU time is now exact.
+    pub(crate) fn exited(&mut self, exited: &Exited) {
+        if let Some(host) = &mut self.host {
+            host.root_exited(exited);
+        }
+        self.end();
     }
 
     pub(crate) fn pids(&self, out: &mut Vec<u32>) {
@@ -51,14 +76,6 @@ impl Sharing {
         looks.count += 1;
         looks.command += command;
         looks.others += others;
-    }
-
-    /// The followed process has ended: its CPU time is now exact.
-    pub(crate) fn exited(&mut self, exited: &Exited) {
-        if let Some(host) = &mut self.host {
-            host.root_exited(exited);
-            host.shares();
-        }
     }
 
     /// Splits the energy of the devices that are summed; `None` when nobody was followed.
@@ -88,11 +105,17 @@ impl Sharing {
         let method = format!("{} CPU time; {}", host.method(), attribution.method);
         Some(Attribution { method, ..attribution })
     }
+
+    fn look(&mut self) {
+        if let Some(host) = &mut self.host {
+            host.shares();
+        }
+    }
 }
 
 impl Looks {
     fn mean(&self) -> Option<Shares> {
         let count = f64::from(self.count);
-        (self.count > 0).then(|| shares_of(self.command / count, self.others / count)).flatten()
+        (self.count > 0).then(|| Shares::from_fractions(self.command / count, self.others / count)).flatten()
     }
 }

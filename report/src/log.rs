@@ -16,7 +16,8 @@
 //! **How large it grows.** History (ticks and gauges) is thinned: with every further [`HISTORY_STEP_BYTES`] written,
 //! only every 2nd, 4th, 8th … tick of a bank is kept. A history of `H` bytes at full rate therefore takes at most
 //! `HISTORY_STEP_BYTES × (1 + log2(1 + H / HISTORY_STEP_BYTES))` bytes, plus a block: a year of 12 domains at 100 Hz is
-//! about 60 MiB. Totals do not suffer: they come from the checkpoints, whose spacing is 5 s or 0.5 % of the run.
+//! about 60 MiB. Totals do not suffer: they come from the checkpoints, the first after 0.1 s, whose spacing grows to 5 s or
+//! 0.5 % of the run.
 
 mod backlog;
 mod bits;

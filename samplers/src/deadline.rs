@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use eco2_core::{Domain, Fault, Gauge, Reading};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, thread_cpu_ns};
 use crate::{Batch, Note, Source};
 
 /// Deep enough for a vendor library's calls; only what is touched is ever backed by memory.
@@ -27,6 +27,8 @@ pub struct Deadline {
     ask: Sender<Ask>,
     answers: Receiver<Answer>,
     state: State,
+    /// When the round was asked for that was answered last; 0 before.
+    answered_ns: u64,
     /// Emptied batch, to be used again.
     spare: Option<Batch>,
     clock: Clock,
@@ -35,6 +37,7 @@ pub struct Deadline {
     shares: Vec<(usize, f64, f64)>,
     want_gauges: bool,
     want_shares: Option<Vec<u32>>,
+    cpu_ns: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +70,8 @@ struct Answer {
     gauges: Option<Vec<Gauge>>,
     shares: Option<Vec<(usize, f64, f64)>>,
     notes: Vec<Note>,
+    /// CPU time of the thread so far.
+    cpu_ns: u64,
 }
 
 impl Deadline {
@@ -89,6 +94,7 @@ impl Deadline {
             ask,
             answers,
             state: State::Idle,
+            answered_ns: 0,
             spare: None,
             clock,
             gauges: Vec::new(),
@@ -96,7 +102,18 @@ impl Deadline {
             shares: Vec::new(),
             want_gauges: true,
             want_shares: None,
+            cpu_ns: 0,
         })
+    }
+
+    /// When the last round that was answered had been asked for.
+    pub(crate) fn answered_ns(&self) -> u64 {
+        self.answered_ns
+    }
+
+    /// CPU time of its thread, nanoseconds, as of the last answer.
+    pub(crate) fn cpu_ns(&self) -> u64 {
+        self.cpu_ns
     }
 
     /// Hands over what was finished since, without asking for more.
@@ -115,12 +132,16 @@ impl Deadline {
 
     fn take(&mut self, mut answer: Answer, batch: &mut Batch) {
         let mut from_ns = 0;
-        if let State::Hung { told_ns } = self.state {
-            // What was read before the domains said `Hung` would now be out of order.
-            from_ns = told_ns;
-            self.note(batch.now_ns(), "source-back", "the call returned; reading goes on");
+        match self.state {
+            State::Asked { at_ns } => self.answered_ns = at_ns,
+            State::Hung { told_ns } => {
+                // What was read before the domains said `Hung` would now be out of order.
+                from_ns = told_ns;
+                self.note(batch.now_ns(), "source-back", "the call returned; reading goes on");
+            }
+            State::Idle | State::Dead => {}
         }
-        self.state = State::Idle;
+        (self.state, self.cpu_ns) = (State::Idle, answer.cpu_ns);
         if let Some(domains) = answer.grown {
             self.domains = domains;
         }
@@ -154,11 +175,11 @@ impl Deadline {
         self.notes.push(Note { at_ns, kind, device: self.name.clone(), text: text.to_owned() });
     }
 
-    fn ask_again(&mut self, now_ns: u64) {
+    fn ask_again(&mut self, now_ns: u64, all: bool) {
         if self.state != State::Idle {
             return;
         }
-        let batch = self.spare.take().unwrap_or_else(|| Batch::new(self.clock.clone()));
+        let batch = self.spare.take().unwrap_or_else(|| Batch::new(self.clock.clone())).of_all(all);
         let ask = Ask { batch, gauges: std::mem::take(&mut self.want_gauges), shares: self.want_shares.take() };
         if self.ask.send(ask).is_ok() {
             self.state = State::Asked { at_ns: now_ns };
@@ -177,7 +198,7 @@ impl Source for Deadline {
 
     fn read(&mut self, batch: &mut Batch) {
         self.collect(batch);
-        self.ask_again(batch.now_ns());
+        self.ask_again(batch.now_ns(), batch.wants_all());
     }
 
     fn gauges(&mut self, out: &mut Vec<Gauge>) {
@@ -208,6 +229,7 @@ fn serve(mut source: Box<dyn Source>, asked: &Receiver<Ask>, answers: &Sender<An
             source.shares(&pids, answer.shares.get_or_insert_default());
         }
         source.notes(&mut answer.notes);
+        answer.cpu_ns = thread_cpu_ns();
         if source.domains().len() > known {
             known = source.domains().len();
             answer.grown = Some(source.domains().to_vec());

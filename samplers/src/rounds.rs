@@ -148,6 +148,7 @@ impl Rounds {
         // A tick that was asked for is early, and an early tick is not missed.
         self.schedule.wake(now.ns);
         self.ticks += 1;
+        self.batch.set_all(everything);
         self.watch_sleep(now, outlet);
         for index in 0..self.readers.len() {
             if everything || self.schedule.is_due(index, now.ns) {
@@ -168,18 +169,27 @@ impl Rounds {
         outlet.with(|sink| sink.tick(end_ns)).is_some()
     }
 
+    /// CPU time of the threads that sources have of their own, nanoseconds.
+    pub(crate) fn apart_cpu_ns(&self) -> u64 {
+        let apart = |reader: &Reader| if let Reader::Apart(source) = reader { source.cpu_ns() } else { 0 };
+        self.readers.iter().map(apart).sum()
+    }
+
     /// Whether any source is read on a thread of its own.
     pub(crate) fn has_apart(&self) -> bool {
         self.readers.iter().any(|reader| matches!(reader, Reader::Apart(_)))
     }
 
-    /// Asks sources on threads of their own for what they have read; `true` when all of it was read after `since_ns`.
+    /// Asks sources on threads of their own for what they have read; `true` when each has answered what it was asked
+    /// at `since_ns` or later.
     pub(crate) fn collect(&mut self, since_ns: u64, outlet: &Outlet) -> bool {
         let mut all = true;
         for index in 0..self.readers.len() {
             if matches!(self.readers.get(index), Some(Reader::Apart(_))) {
                 self.read(index, since_ns, false, outlet);
-                all &= self.batch.readings().iter().any(|(_, reading)| reading.before_ns >= since_ns);
+            }
+            if let Some(Reader::Apart(source)) = self.readers.get(index) {
+                all &= source.answered_ns() >= since_ns;
             }
         }
         all

@@ -23,6 +23,8 @@ use crate::{Sink, Source};
 const STACK_BYTES: usize = 256 << 10;
 /// How long a flush, and the end beyond what it was given, may take when a source or the sink does not return.
 const GRACE_NS: u64 = 100_000_000;
+/// Between two readings of everything while the end waits for knots: as long as the fastest counters' period (RAPL).
+const CLOSING_NS: u64 = 1_000_000;
 /// Between two looks for the answer of a source on a thread of its own, and how many looks a flush takes.
 const LOOK: Duration = Duration::from_micros(500);
 const LOOKS: usize = 40;
@@ -39,7 +41,7 @@ pub enum StartError {
 /// What sampling cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Cost {
-    /// CPU time of the sampling thread, nanoseconds.
+    /// CPU time of the sampling thread and of those that sources have of their own, nanoseconds.
     pub cpu_ns: u64,
     /// Ticks that took place.
     pub ticks: u64,
@@ -216,7 +218,7 @@ struct Farewell(Arc<Shared>);
 
 impl Drop for Farewell {
     fn drop(&mut self) {
-        self.0.cpu_ns.store(thread_cpu_ns(), Ordering::Relaxed);
+        self.0.cpu_ns.fetch_max(thread_cpu_ns(), Ordering::Relaxed);
         self.0.ended.raise();
         // Whoever waits for a flush looks again, and sees the end.
         self.0.flushed.raise();
@@ -233,7 +235,8 @@ impl Thread {
         loop {
             let stops = !stopping && self.shared.stop_ns.load(Ordering::Relaxed) != RUNNING;
             stopping |= stops;
-            if !self.tick(stops, &options.clock) || (stopping && self.is_over()) {
+            let first = self.rounds.counted().0 == 0;
+            if !self.tick(stopping, stops || first, &options.clock) || (stopping && self.is_over()) {
                 break;
             }
             let now_ns = monotonic_ns();
@@ -241,19 +244,21 @@ impl Thread {
                 told_ns = now_ns;
                 self.tell_cost();
             }
-            asked = self.shared.asks.wait(asked, self.rounds.next_ns());
+            let next_ns = self.rounds.next_ns();
+            asked = self.shared.asks.wait(asked, if stopping { next_ns.min(now_ns + CLOSING_NS) } else { next_ns });
         }
         self.tell_cost();
     }
 
     /// One tick, a reading of everything if the end or a flush asks for it; `false` once the sink was taken back.
-    fn tick(&mut self, stops: bool, clock: &Clock) -> bool {
+    /// `awaits`: sources on threads of their own are given a moment to answer.
+    fn tick(&mut self, stopping: bool, awaits: bool, clock: &Clock) -> bool {
         // Acquire pairs with the AcqRel in `flush`: a flush that is counted here is read for here.
         let flushes = self.shared.flushes.load(Ordering::Acquire);
-        let everything = stops || self.flushes < flushes;
+        let flushing = self.flushes < flushes;
         let now = Now::of(clock);
-        let mut open = self.rounds.tick(now, everything, &self.shared.outlet);
-        if everything && self.rounds.has_apart() {
+        let mut open = self.rounds.tick(now, stopping || flushing, &self.shared.outlet);
+        if (awaits || flushing) && self.rounds.has_apart() {
             self.collect(now.ns);
             open &= self.shared.outlet.with(|sink| sink.tick(clock.now_ns())).is_some();
         }
@@ -286,7 +291,7 @@ impl Thread {
         let (ticks, missed) = self.rounds.counted();
         self.shared.ticks.store(ticks, Ordering::Relaxed);
         self.shared.missed.store(missed, Ordering::Relaxed);
-        self.shared.cpu_ns.store(thread_cpu_ns(), Ordering::Relaxed);
+        self.shared.cpu_ns.store(thread_cpu_ns() + self.rounds.apart_cpu_ns(), Ordering::Relaxed);
     }
 }
 

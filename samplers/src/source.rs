@@ -17,7 +17,7 @@ pub trait Source: Send {
     /// The domains it reads; indices into this list are used in [`Batch`]. May grow (hot-plug), never shrinks or reorders.
     fn domains(&self) -> &[Domain];
 
-    /// Reads every domain that is due into `batch`.
+    /// Reads every domain that is due into `batch`; every domain at all where [`Batch::wants_all`] says so.
     fn read(&mut self, batch: &mut Batch);
 
     /// Reads gauges, once a second. They never enter an energy sum.
@@ -54,19 +54,36 @@ pub struct Note {
 pub struct Batch {
     clock: Clock,
     readings: Vec<(usize, Reading)>,
+    all: bool,
 }
 
 impl Batch {
     /// An empty batch that takes its time from `clock`.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        Self { clock, readings: Vec::new() }
+        Self { clock, readings: Vec::new(), all: false }
     }
 
     /// Now, in nanoseconds of the batch's clock.
     #[must_use]
     pub fn now_ns(&self) -> u64 {
         self.clock.now_ns()
+    }
+
+    /// Whether every domain is to be read now, due or not: a flush, or the end of the run.
+    #[must_use]
+    pub fn wants_all(&self) -> bool {
+        self.all
+    }
+
+    /// Asks for every domain, due or not.
+    #[must_use]
+    pub fn of_all(self, all: bool) -> Self {
+        Self { all, ..self }
+    }
+
+    pub(crate) fn set_all(&mut self, all: bool) {
+        self.all = all;
     }
 
     /// Reads one domain between two looks at the clock.

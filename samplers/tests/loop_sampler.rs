@@ -179,3 +179,57 @@ fn a_forked_child_knows_and_is_not_held_up() {
     assert_eq!(status, 0, "the child was told, in no time");
     assert!(!sampler.forked(), "the parent is none");
 }
+
+#[test]
+fn the_end_is_settled_in_milliseconds_however_seldom_a_source_is_polled() {
+    let recorder = Recorder::default();
+    let settles = recorder.clone();
+    let mut left = 5;
+    let source = Scripted::boxed("a", move |at_ns| {
+        left -= 1;
+        settles.told().settled = left <= 0;
+        Ok(at_ns)
+    });
+    let options = Options { interval_ns: 60 * S, ..Options::default() };
+    let sampler = Sampler::start(vec![source], Box::new(recorder.clone()), options).unwrap();
+    assert_eq!(sampler.stop(S).ended, Ending::Settled, "polled every minute, it would have taken five");
+}
+
+#[test]
+fn the_first_tick_waits_a_moment_for_a_source_on_its_own_thread() {
+    let mut source = Scripted::boxed("apart", Ok);
+    source.may_hang = true;
+    let (sampler, recorder) = sampler(vec![source], Options { interval_ns: 60 * S, ..Options::default() });
+    let given_up = Instant::now() + Duration::from_secs(5);
+    while recorder.told().readings.is_empty() {
+        assert!(Instant::now() < given_up, "polled every minute, its first answer was not fetched");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    drop(sampler);
+}
+
+/// A driver's library without a driver: it may come, and until then reads nothing.
+struct Driverless;
+
+impl Source for Driverless {
+    fn name(&self) -> &str {
+        "driverless"
+    }
+    fn domains(&self) -> &[eco2_core::Domain] {
+        &[]
+    }
+    fn read(&mut self, _: &mut eco2_samplers::Batch) {}
+    fn may_hang(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn an_end_waits_for_no_source_that_has_nothing_to_say() {
+    let (sampler, _) = sampler(vec![Box::new(Driverless)], Options { interval_ns: 60 * S, ..Options::default() });
+    assert!(sampler.flush());
+    let begun = Instant::now();
+    drop(sampler.stop_now());
+    // Forty looks, at least half a millisecond each, had it been waited for.
+    assert!(begun.elapsed() < Duration::from_millis(18), "{:?}", begun.elapsed());
+}

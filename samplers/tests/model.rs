@@ -284,3 +284,22 @@ fn host_gauges_tell_what_can_be_read_and_count_disks_once() {
     HostGauges::new(&nothing).gauges(&mut gauges);
     assert!(gauges.is_empty());
 }
+
+#[test]
+fn a_run_that_is_over_at_once_has_its_estimate_too() {
+    let machine = Machine::new("AMD EPYC 7763 64-Core Processor", 2, true);
+    let mut source = machine.discover().source.unwrap();
+    machine.read(&mut *source, 0);
+    // 2 ms in which no clock ticked, and the end: between idle (0.525 W) and busy (4.375 W), not 0 J.
+    machine.now.fetch_add(2_000_000, Ordering::Relaxed);
+    let mut end = Batch::new(Clock::Scripted(Arc::clone(&machine.now))).of_all(true);
+    source.read(&mut end);
+    let energy_uj = end.readings()[0].1.value.unwrap();
+    assert!((1_050..=8_750).contains(&energy_uj), "{energy_uj}");
+    // 40 ms more with 12 ticks, half of them busy: 4.375 W · 0.12 + 3.85 W · 0.5 = 2.45 W, so 98 mJ more.
+    machine.cpu_time(6, 106);
+    machine.now.fetch_add(40_000_000, Ordering::Relaxed);
+    let mut end = Batch::new(Clock::Scripted(Arc::clone(&machine.now))).of_all(true);
+    source.read(&mut end);
+    assert_eq!(end.readings()[0].1.value, Ok(energy_uj + 98_000));
+}

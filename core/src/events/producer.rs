@@ -50,6 +50,12 @@ impl Producer {
         Self { lane, head, reserved: head, limit, depth: 0, open: [0; MAX_OPEN], unshared: PhantomData }
     }
 
+    /// Whether the pool and its consumer are gone: what is recorded here will never be read.
+    #[must_use]
+    pub fn is_orphan(&self) -> bool {
+        Arc::strong_count(&self.lane) == 1
+    }
+
     /// Records that a span began; `false` if it was dropped, and counted, for want of room.
     #[inline]
     pub fn begin(&mut self, id: u32, ticks: u64, tsc: bool) -> bool {

@@ -15,10 +15,13 @@ use crate::render::finite;
 const MAX_BANKS: usize = 64;
 /// The most events that are kept; the rest is counted.
 const MAX_EVENTS: u64 = 10_000;
-/// Checkpoints are at least this far apart, nanoseconds.
+/// Checkpoints are at least this far apart, nanoseconds; closer at first, each twice as late as the one before.
 const CHECKPOINT_NS: u64 = 5_000_000_000;
+const FIRST_CHECKPOINT_NS: u64 = 100_000_000;
 /// And at least this part of the run, so that their number grows with the logarithm of its length.
 const CHECKPOINT_SHARE: u64 = 200;
+/// And as far as it takes to write them at this many bytes a second: reports of thousands of span names are large.
+const CHECKPOINT_BYTES: u64 = 64 << 10;
 
 /// Turns what a run delivers into frames.
 ///
@@ -41,6 +44,7 @@ pub struct LogEncoder {
     skipped: u64,
     begin_ns: Option<u64>,
     checkpoint_ns: u64,
+    checkpoint_bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -164,11 +168,15 @@ impl LogEncoder {
         self.json(FrameKind::Event, "an event", event)
     }
 
-    /// Whether a checkpoint is due: 5 s after the last one, and 0.5 % of the run where that is more.
+    /// Whether a checkpoint is due: after 0.1 s, 0.2 s, 0.4 s and so on, then 5 s after the last one, and 0.5 % of the
+    /// run where that is more; later where checkpoints are larger than 64 KiB for each second between them.
     #[must_use]
     pub fn checkpoint_due(&self, now_ns: u64) -> bool {
-        let elapsed = now_ns.saturating_sub(self.begin_ns.unwrap_or(0));
-        now_ns.saturating_sub(self.checkpoint_ns) >= CHECKPOINT_NS.max(elapsed / CHECKPOINT_SHARE)
+        let elapsed_ns = now_ns.saturating_sub(self.begin_ns.unwrap_or(0));
+        let early_ns = (elapsed_ns / 2).clamp(FIRST_CHECKPOINT_NS, CHECKPOINT_NS);
+        let large_ns = self.checkpoint_bytes * (1_000_000_000 / CHECKPOINT_BYTES);
+        let apart_ns = early_ns.max(elapsed_ns / CHECKPOINT_SHARE).max(large_ns);
+        now_ns.saturating_sub(self.checkpoint_ns) >= apart_ns
     }
 
     /// Takes a provisional report: what remains if the run is killed before the next one.
@@ -176,8 +184,11 @@ impl LogEncoder {
     /// # Errors
     /// [`Error::Encode`].
     pub fn checkpoint(&mut self, now_ns: u64, report: &Report) -> Result<(), Error> {
+        let before = self.out.len();
         self.checkpoint_ns = now_ns;
-        self.json(FrameKind::Checkpoint, "a checkpoint", finite(report).as_ref())
+        let taken = self.json(FrameKind::Checkpoint, "a checkpoint", finite(report).as_ref());
+        self.checkpoint_bytes = (self.out.len() - before) as u64;
+        taken
     }
 
     /// Ends every block.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use eco2_core::Fault;
 
+use super::UPDATE_NS;
 use super::power::FULL;
 use crate::usage::{HostTicks, own_cpu_ns};
 
@@ -15,24 +16,49 @@ pub(crate) enum Load {
     Host {
         /// The file.
         stat: PathBuf,
-        /// The counts when last asked.
+        /// The counts when last answered from.
         last: HostTicks,
-        /// The answer when last asked; it stands until the clock ticks again.
-        ppm: u64,
+        /// The last answer; it stands until the clock has ticked often enough for another.
+        ppm: Option<u64>,
+        /// Answers for a run that is over before that.
+        own: Own,
     },
-    /// This process and its waited-for children only: the machine's CPU time is not shown.
-    Own {
-        /// Hardware threads that the time is spread over.
-        threads: u64,
-        /// CPU time when last asked, nanoseconds.
-        last_ns: u64,
-        /// Time that a child brought along at its end, more than fits into the interval: it is spent in later ones.
-        backlog_ns: u64,
-    },
+    /// The machine's CPU time is not shown.
+    Own(Own),
     /// A file that holds a percentage now (`gpu_busy_percent` of amdgpu).
     Percent(PathBuf),
     /// Nobody knows: half, the middle between idle and busy.
     Unknown,
+}
+
+/// CPU time of this process and its waited-for children only: exact, and all that is known of a moment.
+#[derive(Debug)]
+pub(crate) struct Own {
+    /// Hardware threads that the time is spread over.
+    threads: u64,
+    /// CPU time when last asked, nanoseconds.
+    last_ns: u64,
+    /// Time that a child brought along at its end, more than fits into the interval: it is spent in later ones.
+    backlog_ns: u64,
+}
+
+/// Clock ticks of all CPUs together that tell the utilisation of less than an update: each CPU's may be off by one.
+const ENOUGH_TICKS: u64 = 10;
+
+impl Own {
+    fn new(threads: u32) -> Self {
+        Self { threads: u64::from(threads.max(1)), last_ns: own_cpu_ns().unwrap_or(0), backlog_ns: 0 }
+    }
+
+    fn since_last(&mut self, ns: u64) -> Result<u64, Fault> {
+        let now_ns = own_cpu_ns().ok_or(Fault::Failed)?;
+        self.backlog_ns = self.backlog_ns.saturating_add(now_ns.saturating_sub(self.last_ns));
+        self.last_ns = now_ns;
+        let capacity_ns = ns.saturating_mul(self.threads);
+        let spent_ns = capacity_ns.min(self.backlog_ns);
+        self.backlog_ns -= spent_ns;
+        Ok(parts(spent_ns, capacity_ns))
+    }
 }
 
 impl Load {
@@ -41,11 +67,15 @@ impl Load {
     pub(crate) fn cpus(procfs: &std::path::Path, threads: u32) -> Self {
         let stat = procfs.join("stat");
         match fs::read_to_string(&stat).ok().as_deref().and_then(HostTicks::parse) {
-            Some(last) => Self::Host { stat, last, ppm: 0 },
-            None => {
-                let last_ns = own_cpu_ns().unwrap_or(0);
-                Self::Own { threads: u64::from(threads.max(1)), last_ns, backlog_ns: 0 }
-            }
+            Some(last) => Self::Host { stat, last, ppm: None, own: Own::new(threads) },
+            None => Self::Own(Own::new(threads)),
+        }
+    }
+
+    /// The estimate begins now: what was used before, to look for hardware, is none of it.
+    pub(crate) fn begin(&mut self) {
+        if let Self::Host { own, .. } | Self::Own(own) = self {
+            own.last_ns = own_cpu_ns().unwrap_or(own.last_ns);
         }
     }
 
@@ -55,25 +85,22 @@ impl Load {
     /// [`Fault::Failed`] when what was readable before is not any more: the next success covers the time between.
     pub(crate) fn since_last(&mut self, ns: u64) -> Result<u64, Fault> {
         match self {
-            Self::Host { stat, last, ppm } => {
+            Self::Host { stat, last, ppm, own } => {
                 let text = fs::read_to_string(stat).map_err(|_| Fault::Failed)?;
                 let now = HostTicks::parse(&text).ok_or(Fault::Failed)?;
                 let passed = now.since(*last);
-                if passed.total() > 0 {
-                    *ppm = parts(passed.busy, passed.total());
+                let (brief, ticks) = (ns < UPDATE_NS, passed.total());
+                if ticks >= ENOUGH_TICKS || (ticks > 0 && !brief) {
+                    *ppm = Some(parts(passed.busy, ticks));
                     *last = now;
                 }
-                Ok(*ppm)
+                match *ppm {
+                    Some(ppm) => Ok(ppm),
+                    None if brief => own.since_last(ns),
+                    None => Ok(0),
+                }
             }
-            Self::Own { threads, last_ns, backlog_ns } => {
-                let now_ns = own_cpu_ns().ok_or(Fault::Failed)?;
-                *backlog_ns = backlog_ns.saturating_add(now_ns.saturating_sub(*last_ns));
-                *last_ns = now_ns;
-                let capacity_ns = ns.saturating_mul(*threads);
-                let spent_ns = capacity_ns.min(*backlog_ns);
-                *backlog_ns -= spent_ns;
-                Ok(parts(spent_ns, capacity_ns))
-            }
+            Self::Own(own) => own.since_last(ns),
             Self::Percent(path) => {
                 let text = fs::read_to_string(path).map_err(|_| Fault::Failed)?;
                 let percent: u64 = text.trim().parse().map_err(|_| Fault::Failed)?;

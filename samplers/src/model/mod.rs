@@ -4,7 +4,9 @@
 //! `model/cpu.rs` and `model/gpu.rs` and in the shipped data, and the domain's name states the sum. The domain's power
 //! limits are the estimate's bounds. Components that a sensor reads are never estimated, and main memory never is.
 //!
-//! The counter advances every 100 ms; the clock ticks behind the utilisation are 10 ms long.
+//! The counter advances every 100 ms, and when a reading of everything is asked for: at the end of a run it covers the
+//! run, however short. The clock ticks behind the utilisation are 10 ms long; a run that is shorter than a few of them is
+//! estimated from this process's and its children's own CPU time.
 
 mod cpu;
 mod cpu_name;
@@ -125,11 +127,14 @@ impl Model {
 }
 
 impl Estimate {
-    /// Microjoules since the first call, as of the last update before `now_ns`.
-    fn energy_uj(&mut self, now_ns: u64) -> Result<u64, Fault> {
+    /// Microjoules since the first call, as of the last update before `now_ns`, or as of `now_ns`.
+    fn energy_uj(&mut self, now_ns: u64, now: bool) -> Result<u64, Fault> {
+        if self.at_ns.is_none() {
+            self.load.begin();
+        }
         let at_ns = *self.at_ns.get_or_insert(now_ns);
         let passed_ns = now_ns.saturating_sub(at_ns);
-        if passed_ns >= UPDATE_NS {
+        if passed_ns >= UPDATE_NS || (now && passed_ns > 0) {
             let ppm = self.load.since_last(passed_ns)?;
             self.integral.add(self.power.at(ppm), passed_ns);
             self.at_ns = Some(now_ns);
@@ -151,7 +156,7 @@ impl Source for Model {
         for (index, estimate) in self.estimates.iter_mut().enumerate() {
             // The energy belongs to the instant that it was computed for: the bracket begins there.
             let before_ns = batch.now_ns();
-            let value = estimate.energy_uj(before_ns);
+            let value = estimate.energy_uj(before_ns, batch.wants_all());
             let after_ns = batch.now_ns();
             batch.push(index, Reading { before_ns, after_ns, value });
         }

@@ -11,10 +11,13 @@ use std::sync::{Mutex, PoisonError};
 use nvml_wrapper::Nvml;
 use nvml_wrapper::error::NvmlError;
 
+use crate::fork::Birthplace;
+
 /// The driver's library, and the name that only development packages give it.
 const NAMES: [&str; 2] = ["libnvidia-ml.so.1", "libnvidia-ml.so"];
 
-static LOADED: Mutex<Vec<(PathBuf, &'static Nvml)>> = Mutex::new(Vec::new());
+/// By path, and by process: a forked child has to initialise the driver anew.
+static LOADED: Mutex<Vec<(PathBuf, Birthplace, &'static Nvml)>> = Mutex::new(Vec::new());
 
 /// Loads and initialises the library at `path`, or the system's. May hang as long as the driver does.
 ///
@@ -37,7 +40,10 @@ pub(super) fn load(path: Option<&Path>) -> Result<&'static Nvml, NvmlError> {
 }
 
 fn load_one(name: &Path) -> Result<&'static Nvml, NvmlError> {
-    let known = |loaded: &[(PathBuf, &'static Nvml)]| loaded.iter().find(|(path, _)| path == name).map(|found| found.1);
+    let here = Birthplace::here();
+    let known = |loaded: &[(PathBuf, Birthplace, &'static Nvml)]| {
+        loaded.iter().find(|(path, born, _)| path == name && *born == here).map(|found| found.2)
+    };
     if let Some(nvml) = known(&LOADED.lock().unwrap_or_else(PoisonError::into_inner)) {
         return Ok(nvml);
     }
@@ -47,6 +53,6 @@ fn load_one(name: &Path) -> Result<&'static Nvml, NvmlError> {
     if let Some(earlier) = known(&loaded) {
         return Ok(earlier);
     }
-    loaded.push((name.to_path_buf(), nvml));
+    loaded.push((name.to_path_buf(), here, nvml));
     Ok(nvml)
 }

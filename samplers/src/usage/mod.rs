@@ -46,6 +46,8 @@ pub struct HostUsage {
     tree: ProcessTree,
     group: Option<GroupClock>,
     group_ns: u64,
+    /// CPU time of the root and its waited-for descendants, once it has ended.
+    root_ns: u64,
     first: Option<Look>,
     last: Option<Look>,
 }
@@ -69,6 +71,7 @@ impl HostUsage {
             tree: ProcessTree::new(root),
             group: GroupClock::find(roots, root),
             group_ns: 0,
+            root_ns: 0,
             first: None,
             last: None,
         };
@@ -124,7 +127,7 @@ impl HostUsage {
 
     /// Takes over what `wait4` said of the root: exact where the process table is coarse or came too late.
     pub fn root_exited(&mut self, exited: &Exited) {
-        self.tree.at_least(exited.cpu_ns / self.tick_ns);
+        self.root_ns = exited.cpu_ns;
     }
 
     fn look(&mut self) -> Option<Look> {
@@ -136,7 +139,7 @@ impl HostUsage {
                 self.group_ns = self.group_ns.max(group.nanoseconds().unwrap_or(0));
                 self.group_ns
             }
-            None => self.tree.total().saturating_mul(self.tick_ns),
+            None => self.tree.total().saturating_mul(self.tick_ns).max(self.root_ns),
         };
         Some(Look { host, command_ns })
     }

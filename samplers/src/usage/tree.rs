@@ -48,11 +48,6 @@ impl ProcessTree {
         self.members.keys().map(|key| key.pid)
     }
 
-    /// Learns from another source (`wait4`) that the tree used at least this much, in clock ticks.
-    pub fn at_least(&mut self, ticks: u64) {
-        self.total = self.total.max(ticks);
-    }
-
     /// Takes a look at all processes that can be read.
     pub fn observe(&mut self, processes: &[ProcessStat]) {
         if self.root_key.is_none() {
