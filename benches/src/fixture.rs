@@ -60,11 +60,8 @@ pub fn timeline() -> Result<Timeline, Failure> {
 /// Options of a meter that reads no hardware and keeps no log.
 #[must_use]
 pub fn quiet_options() -> Options {
-    let mut options = Options::default();
     // A source that is never there live, so that only our own are read.
-    options.sources = Some(vec!["replay".to_owned()]);
-    options.log = Log::Off;
-    options
+    Options { sources: Some(vec!["replay".to_owned()]), log: Log::Off, ..Options::default() }
 }
 
 /// A meter over readers that do nothing: four RAPL domains and eight GPUs.
@@ -72,8 +69,7 @@ pub fn quiet_options() -> Options {
 /// # Errors
 /// Where the meter cannot be opened.
 pub fn meter(interval: Option<Duration>) -> Result<Meter, Failure> {
-    let mut options = quiet_options();
-    options.interval = interval;
+    let options = Options { interval, ..quiet_options() };
     let sources: Vec<Box<dyn Source>> = vec![Box::new(Noop::rapl()), Box::new(Noop::gpus())];
     Ok(Meter::open_with(options, sources)?)
 }

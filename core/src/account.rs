@@ -160,8 +160,10 @@ fn cross_check(devices: &mut [Device], tracks: &[Track]) {
         let Some(energy_uj) = devices[check].energy_uj.filter(|&uj| uj > 0) else { continue };
         let Some(device) = devices.iter_mut().find(|device| device.id == parent) else { continue };
         let difference = device.energy_uj.map(|uj| (uj as f64 - energy_uj as f64) / energy_uj as f64 * 100.0);
-        device.cross_check = difference.map(|difference_percent| {
-            CrossCheck { method: "integrated power".to_owned(), energy_uj, difference_percent }
+        device.cross_check = difference.map(|difference_percent| CrossCheck {
+            method: "integrated power".to_owned(),
+            energy_uj,
+            difference_percent,
         });
     }
 }
@@ -171,7 +173,11 @@ fn total(devices: &[Device], duration_ns: u64) -> Energy {
     let mut energy = Energy { high_uj: zero, free_high_uj: zero, pue: 1.0, ..Energy::default() };
     for device in devices.iter().filter(|device| device.is_summed()) {
         energy.missing_ns += ((1.0 - device.coverage) * duration_ns as f64).round() as u64;
-        let Some(uj) = device.energy_uj else { continue };
+        let Some(uj) = device.energy_uj else {
+            // Nothing is known of it, which is not to say that it drew nothing.
+            (energy.high_uj, energy.free_high_uj) = (None, None);
+            continue;
+        };
         add(&mut energy.total_uj, uj);
         add(&mut energy.low_uj, device.low_uj.unwrap_or(0));
         add(&mut energy.free_low_uj, device.free_low_uj.unwrap_or(0));

@@ -55,18 +55,18 @@ impl Track {
         Edge { uj, free, limited, settled: false }
     }
 
-    /// Integrated power: the rectangles around the trapezoid.
+    /// Integrated power: the rectangles around the trapezoid; beyond the last reading only a limit tells anything.
     fn integrated(&self, t_ns: u64, early_ns: u64, late_ns: u64) -> Edge {
         let (early, late) = (self.integral.at(early_ns), self.integral.at(late_ns));
-        let open_end = u32::from(self.integral.last_ns().is_none_or(|last_ns| late_ns > last_ns));
+        let beyond_ns = self.integral.last_ns().map_or(late_ns, |last_ns| late_ns.saturating_sub(last_ns));
+        let most = uj_at_power(self.domain.max_uw.unwrap_or(0), beyond_ns);
         let limited = Side {
-            // Areas are rounded down: what is taken away from a lower bound, or is an upper one, needs the next microjoule.
-            floor_start: late.low.saturating_add(1),
-            floor_end: early.low,
-            ceil_start: early.high,
-            ceil_end: late.high.saturating_add(1),
+            floor_start: late.low.1,
+            floor_end: early.low.0,
+            ceil_start: early.high.0,
+            ceil_end: late.high.1.saturating_add(most),
             open_start: 0,
-            open_end,
+            open_end: u32::from(beyond_ns > 0 && self.domain.max_uw.is_none()),
         };
         Edge { uj: self.integral.at(t_ns).mid, free: Side::unknown(), limited, settled: false }
     }
@@ -106,7 +106,8 @@ impl Track {
 
     fn limited_low(&self, t_ns: u64, min_uw: u64, max_uw: u64) -> u64 {
         let next = self.until(t_ns);
-        let since = next.checked_sub(1).map(|i| &self.knots[i]).filter(|_| self.knots.get(next).is_some_and(|k| k.whole));
+        let since =
+            next.checked_sub(1).map(|i| &self.knots[i]).filter(|_| self.knots.get(next).is_some_and(|k| k.whole));
         let since = since.map_or(0, |knot| knot.uj.saturating_add(floor_uj(min_uw, t_ns - knot.hi_ns)));
         // No further than the knot that settles the edge: a later look must not see more.
         let ahead = self.knots.range(next..self.knots.len().min(self.first_after(t_ns) + 1).max(next));
@@ -116,7 +117,8 @@ impl Track {
 
     fn limited_high(&self, t_ns: u64, min_uw: u64, max_uw: u64) -> Option<u64> {
         let next = self.first_after(t_ns).min(self.knots.len());
-        let behind = self.knots.range(next.saturating_sub(NEIGHBOURS)..next).filter(|knot| knot.lo_ns > 0 || !knot.first);
+        let behind =
+            self.knots.range(next.saturating_sub(NEIGHBOURS)..next).filter(|knot| knot.lo_ns > 0 || !knot.first);
         let behind = behind.map(|knot| knot.uj.saturating_add(uj_at_power(max_uw, t_ns.saturating_sub(knot.lo_ns))));
         let ahead = self.knots.get(next).filter(|knot| knot.whole);
         let ahead = ahead.map(|knot| knot.uj.saturating_sub(floor_uj(min_uw, knot.lo_ns.saturating_sub(t_ns))));

@@ -119,6 +119,8 @@ pub struct Period {
     reads: u64,
     since: u64,
     usual: Option<Usual>,
+    /// How far updates are off from one period after the last, smoothed, nanoseconds.
+    off_ns: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -133,10 +135,12 @@ const DISTANCES: usize = 32;
 const REFRESH: usize = 8;
 /// Readings per change, in 1/256, up to which every reading is taken to bring a change: 3 % may fail to.
 const OUTRUN: u64 = 264;
+/// The most that a guess follows the period, in 1/256: the bracket always keeps a say, or errors would add up.
+const MOST: u128 = 224;
 
 impl Default for Period {
     fn default() -> Self {
-        Self { distances: [0; DISTANCES], changes: 0, reads: 256, since: 0, usual: None }
+        Self { distances: [0; DISTANCES], changes: 0, reads: 256, since: 0, usual: None, off_ns: 0 }
     }
 }
 
@@ -191,14 +195,22 @@ impl Period {
         self.since == 0 && self.reads <= OUTRUN
     }
 
-    /// Best guess of an update's instant within its bracket: one period after the last, drawn towards the middle.
-    /// A counter that keeps time is thereby dated better than the polls around it.
+    /// Best guess of an update's instant within its bracket: one period after the last, drawn to the middle of the
+    /// bracket the more, the less the counter keeps time. A punctual one is thereby dated better than the polls around it.
     #[must_use]
-    pub fn date(&self, last_ns: u64, lo_ns: u64, hi_ns: u64) -> u64 {
-        let middle_ns = lo_ns + hi_ns.saturating_sub(lo_ns) / 2;
+    pub fn date(&mut self, last_ns: u64, lo_ns: u64, hi_ns: u64) -> u64 {
+        let width_ns = hi_ns.saturating_sub(lo_ns);
+        let middle_ns = lo_ns + width_ns / 2;
         let Some(period_ns) = self.learned_ns() else { return middle_ns };
         let expected_ns = last_ns.saturating_add(period_ns);
-        let drawn_ns = expected_ns - expected_ns / 8 + middle_ns / 8;
-        drawn_ns.clamp(lo_ns, hi_ns.max(lo_ns))
+        let off_ns = expected_ns.abs_diff(middle_ns);
+        let smoothed_ns = u128::from(self.off_ns) * 7 / 8 + u128::from(off_ns) / 8;
+        self.off_ns = u64::try_from(smoothed_ns).unwrap_or(u64::MAX);
+        // A punctual counter's updates lie anywhere in the bracket: a quarter of its width off the middle, on average.
+        // What they are off beyond that is the counter's own; both weigh by their squares, as independent errors do.
+        let (bracket, all) = (u128::from(width_ns / 4).pow(2), u128::from(self.off_ns).pow(2));
+        let share = (bracket * 256).checked_div(all).unwrap_or(MOST).min(MOST);
+        let drawn = (u128::from(expected_ns) * share + u128::from(middle_ns) * (256 - share)) / 256;
+        u64::try_from(drawn).unwrap_or(u64::MAX).clamp(lo_ns, hi_ns.max(lo_ns))
     }
 }

@@ -7,12 +7,13 @@ use std::collections::VecDeque;
 /// Readings kept for edges that arrive late.
 const KEPT: usize = 512;
 
-/// Energy until an instant: the trapezoid and the rectangles below and above it, microjoules.
+/// Energy until an instant, microjoules: the trapezoid rounded down, and the rectangles below and above it as
+/// `(rounded down, rounded up)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Area {
-    pub(crate) low: u64,
+    pub(crate) low: (u64, u64),
     pub(crate) mid: u64,
-    pub(crate) high: u64,
+    pub(crate) high: (u64, u64),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -88,7 +89,8 @@ impl Integral {
 }
 
 fn area([low, mid, high]: [u128; 3]) -> Area {
-    Area { low: uj(low), mid: uj(mid), high: uj(high) }
+    let both = |sum: u128| (uj(sum), uj(sum.saturating_add(999_999_999)));
+    Area { low: both(low), mid: uj(mid), high: both(high) }
 }
 
 fn uj(sum: u128) -> u64 {
@@ -109,7 +111,7 @@ mod tests {
         assert_eq!(integral.total_uj(), 210_000_000);
         assert_eq!(integral.at(500_000_000).mid, 12_500_000, "a ramp from 0 to 50 W over half a second");
         let end = integral.at(3_000_000_000);
-        assert_eq!((end.low, end.high), (120_000_000, 300_000_000));
+        assert_eq!((end.low.0, end.high.1), (120_000_000, 300_000_000));
     }
 
     #[test]

@@ -60,6 +60,10 @@ impl NameTotal {
         self.count += 1;
         self.duration_ns = self.duration_ns.saturating_add(span.to_ns - span.from_ns);
         self.by_domain.resize(span.ends.len().max(self.by_domain.len()), DomainSum::default());
+        if span.from_ns == span.to_ns {
+            // No time, no energy: nothing that bounds would have to be widened for.
+            return;
+        }
         let joined = self.chain.is_some_and(|(_, to_ns)| to_ns == span.from_ns);
         for (sum, (start, end)) in self.by_domain.iter_mut().zip(span.starts.iter().zip(span.ends)) {
             sum.uj += i128::from(end.uj) - i128::from(start.uj);

@@ -168,7 +168,8 @@ impl Track {
         let outcome = self.fold.push(reading);
         match outcome {
             Outcome::Baseline => {
-                self.gap(0, reading.after_ns, GapReason::Uncovered);
+                let gap = Gap { from_ns: 0, to_ns: reading.before_ns, reason: GapReason::Uncovered };
+                self.slack.add(gap, (0, reading.after_ns));
                 self.knot(Knot::first(0, reading.after_ns, 0));
             }
             Outcome::Same => self.same(reading),
@@ -260,15 +261,20 @@ impl Track {
     fn restart(&mut self, seen_ns: u64, reading: &Reading) {
         let broken = self.broken.take();
         self.counts.resets += u64::from(broken.is_none_or(|reason| reason == GapReason::Reset));
-        let from_ns = self.knots.back().map_or(seen_ns, |last| if last.first { last.hi_ns } else { last.lo_ns });
-        self.gap(from_ns, reading.after_ns, broken.unwrap_or(GapReason::Reset));
+        let (from_ns, likely_ns) = match self.knots.back() {
+            Some(last) if last.first => (last.hi_ns, last.hi_ns),
+            Some(last) => (last.lo_ns, last.at_ns),
+            None => (seen_ns, seen_ns),
+        };
+        let gap = Gap { from_ns: likely_ns, to_ns: reading.after_ns, reason: broken.unwrap_or(GapReason::Reset) };
+        self.slack.add(gap, (from_ns, reading.after_ns));
         self.frozen = false;
         // The new count may reach back to the old segment's last update, not only to its last reading.
         self.knot(Knot::first(from_ns, reading.after_ns, self.fold.total_uj()));
     }
 
     fn gap(&mut self, from_ns: u64, to_ns: u64, reason: GapReason) {
-        self.slack.add(Gap { from_ns, to_ns, reason });
+        self.slack.add(Gap { from_ns, to_ns, reason }, (from_ns, to_ns));
     }
 
     fn knot(&mut self, knot: Knot) {

@@ -291,3 +291,67 @@ impl Sink for Engine {
         Some((knot.lo_ns, knot.hi_ns))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use eco2_core::{Component, EventPool, Timeline};
+    use eco2_samplers::Roots;
+    use eco2_samplers::clock::Clock;
+
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    /// An engine with one counter, and when it was opened.
+    fn engine() -> (Engine, u64) {
+        let (_, rings) = EventPool::new(1, 8);
+        let Timeline { writer, .. } = Timeline::new(4, 8).unwrap();
+        let clock = HotClock::new(Clock::Monotonic, &Roots { procfs: "/none".into(), ..Roots::default() });
+        let mut engine = Engine::new(rings, clock, Publisher::new(writer, 4));
+        engine.domains(0, &[Domain::counter("GPU-1", Component::Gpu, "board", "test")]);
+        let opened_ns = engine.ledger.opened_ns();
+        (engine, opened_ns)
+    }
+
+    fn read(engine: &mut Engine, at_ns: u64, raw: u64) {
+        engine.readings(0, &[(0, Reading { before_ns: at_ns, after_ns: at_ns, value: Ok(raw) })]);
+    }
+
+    fn kinds(engine: &Engine) -> Vec<String> {
+        engine.all_events().into_iter().map(|event| event.kind).collect()
+    }
+
+    #[test]
+    fn events_are_told_in_the_order_of_time_from_the_beginning_on() {
+        let (mut engine, opened_ns) = engine();
+        engine.event(opened_ns + 50 * MS, "early", "", String::new());
+        engine.tick(opened_ns + 60 * MS);
+        engine.event(opened_ns + 90 * MS, "second", "", String::new());
+        engine.event(opened_ns + 70 * MS, "first", "", String::new());
+        assert_eq!(kinds(&engine), ["early", "first", "second"]);
+        assert_eq!(engine.all_events().iter().map(|event| event.at / MS).collect::<Vec<_>>(), [0, 10, 30]);
+    }
+
+    #[test]
+    fn a_counter_that_resets_again_and_again_leaves_room_for_other_events() {
+        let (mut engine, opened_ns) = engine();
+        for tick in 0..2_000 {
+            read(&mut engine, opened_ns + tick * 10 * MS, if tick % 2 == 0 { 1_000 } else { 10 });
+        }
+        engine.event(opened_ns, "gpu-lost", "GPU-2", String::new());
+        assert_eq!(kinds(&engine).iter().filter(|kind| *kind == "reset").count(), EVENTS_A_DEVICE as usize);
+        assert!(kinds(&engine).contains(&"gpu-lost".to_owned()));
+        assert_eq!(engine.ledger.tracks()[0].counts().resets, 1_000, "all are counted");
+    }
+
+    #[test]
+    fn what_follows_a_sleep_is_no_second_reset() {
+        let (mut engine, opened_ns) = engine();
+        for (at, raw) in [(0, 100), (10, 200), (20, 5), (30, 6)] {
+            read(&mut engine, opened_ns + at * MS, raw);
+        }
+        engine.suspended(opened_ns + 30 * MS, opened_ns + 40 * MS);
+        read(&mut engine, opened_ns + 40 * MS, 9);
+        assert_eq!(kinds(&engine), ["reset", "suspend"]);
+    }
+}

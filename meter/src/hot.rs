@@ -40,3 +40,18 @@ pub(crate) fn with_ring(meter: u64, pool: &EventPool, record: impl FnOnce(&mut P
 pub(crate) fn release(meter: u64) {
     let _ = RINGS.try_with(|rings| rings.try_borrow_mut().map(|mut rings| rings.retain(|(owner, _)| *owner != meter)));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_keeps_no_ring_of_a_meter_that_another_thread_closed() {
+        for meter in 1_000..1_100 {
+            let (pool, rings) = EventPool::new(1, 8);
+            assert!(with_ring(meter, &pool, |ring| ring.begin(0, 1, false)));
+            drop((pool, rings));
+        }
+        RINGS.with_borrow(|rings| assert_eq!(rings.len(), 1));
+    }
+}

@@ -156,17 +156,19 @@ impl Rounds {
                 self.read(index, now.ns, collects, outlet);
             }
         }
-        if self.schedule.gauges_due(now.ns) {
-            self.read_gauges(outlet);
-            self.read_shares(outlet);
-        }
         // Just before the rings are drained, so that what they hold lies before the newest anchor.
         if let Some(hot) = &self.hot {
             hot.anchor();
         }
         self.hand_over_notes(outlet);
         let end_ns = self.clock.now_ns();
-        outlet.with(|sink| sink.tick(end_ns)).is_some()
+        let open = outlet.with(|sink| sink.tick(end_ns)).is_some();
+        // Nobody waits for these; the beginning of a run does for the rest of its first tick.
+        if self.schedule.gauges_due(now.ns) {
+            self.read_gauges(outlet);
+            self.read_shares(outlet);
+        }
+        open
     }
 
     /// CPU time of the threads that sources have of their own, nanoseconds.
@@ -211,19 +213,23 @@ impl Rounds {
         let Some(reader) = self.readers.get_mut(index) else { return };
         let batch = &mut self.batch;
         batch.clear();
-        let result = catch_unwind(AssertUnwindSafe(|| match reader {
-            Reader::Here(source) => source.read(batch),
-            Reader::Apart(source) if collects => source.collect(batch),
-            Reader::Apart(source) => source.read(batch),
-            Reader::Gone => {}
+        let notes = &mut self.notes;
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            match reader {
+                Reader::Here(source) => source.read(batch),
+                Reader::Apart(source) if collects => source.collect(batch),
+                Reader::Apart(source) => source.read(batch),
+                Reader::Gone => {}
+            }
+            reader.source().map_or(0, |source| {
+                source.notes(notes);
+                source.domains().len()
+            })
         }));
-        if result.is_err() {
-            return self.drop_source(index, outlet);
+        let Ok(domains) = result else { return self.drop_source(index, outlet) };
+        if self.known.get(index).is_some_and(|known| domains > *known) {
+            self.announce(index, outlet);
         }
-        if let Some(source) = reader.source() {
-            source.notes(&mut self.notes);
-        }
-        self.announce(index, outlet);
         let (schedule, readings) = (&mut self.schedule, self.batch.readings());
         outlet.with(|sink| {
             if !readings.is_empty() {
@@ -238,11 +244,9 @@ impl Rounds {
         let (Some(reader), Some(known)) = (self.readers.get_mut(index), self.known.get_mut(index)) else { return };
         let Some(source) = reader.source() else { return };
         let domains = source.domains();
-        if domains.len() > *known {
-            *known = domains.len();
-            self.schedule.domains(index, domains);
-            outlet.with(|sink| sink.domains(index, domains));
-        }
+        *known = domains.len();
+        self.schedule.domains(index, domains);
+        outlet.with(|sink| sink.domains(index, domains));
     }
 
     /// A source that panicked is not called again: its domains say that they are gone, and training goes on.

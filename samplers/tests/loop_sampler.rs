@@ -226,10 +226,14 @@ impl Source for Driverless {
 
 #[test]
 fn an_end_waits_for_no_source_that_has_nothing_to_say() {
-    let (sampler, _) = sampler(vec![Box::new(Driverless)], Options { interval_ns: 60 * S, ..Options::default() });
-    assert!(sampler.flush());
-    let begun = Instant::now();
-    drop(sampler.stop_now());
+    let end = || {
+        let (sampler, _) = sampler(vec![Box::new(Driverless)], Options { interval_ns: 60 * S, ..Options::default() });
+        assert!(sampler.flush());
+        let begun = Instant::now();
+        drop(sampler.stop_now());
+        begun.elapsed()
+    };
+    let shortest = (0..5).map(|_| end()).min().unwrap();
     // Forty looks, at least half a millisecond each, had it been waited for.
-    assert!(begun.elapsed() < Duration::from_millis(18), "{:?}", begun.elapsed());
+    assert!(shortest < Duration::from_millis(18), "{shortest:?}");
 }

@@ -164,6 +164,38 @@ fn a_source_that_panics_is_dropped_and_noted_and_the_others_go_on() {
     assert_eq!(told.readings.iter().filter(|r| r.0 == 1).count(), 6);
 }
 
+/// Reads well, and panics when asked what happened.
+struct Grumbler(Vec<eco2_core::Domain>);
+
+impl eco2_samplers::Source for Grumbler {
+    fn name(&self) -> &str {
+        "grumbler"
+    }
+    fn domains(&self) -> &[eco2_core::Domain] {
+        &self.0
+    }
+    fn read(&mut self, batch: &mut eco2_samplers::Batch) {
+        batch.one(0, || Ok(1));
+    }
+    fn notes(&mut self, _: &mut Vec<eco2_samplers::Note>) {
+        panic!("a bug in telling");
+    }
+}
+
+#[test]
+fn a_source_that_panics_when_asked_for_notes_ends_no_sampling() {
+    let (now, clock) = script(0);
+    let recorder = Recorder::default();
+    let sources: Vec<Box<dyn eco2_samplers::Source>> =
+        vec![Box::new(Grumbler(vec![loop_rig::counter("grumbler")])), Scripted::boxed("good", Ok)];
+    let options = Options { clock, ..Options::default() };
+    let mut sampling = Stepped::new(sources, Box::new(recorder.clone()), &options);
+    steps(&mut sampling, &now, 50 * MS);
+    let told = recorder.told();
+    assert_eq!(told.notes.iter().map(|note| note.kind).collect::<Vec<_>>(), ["source-panicked"]);
+    assert_eq!(told.readings.iter().filter(|r| r.0 == 1).count(), 6);
+}
+
 #[test]
 fn gauges_come_once_a_second_and_ticks_at_least_every_50_ms() {
     let (now, clock) = script(0);

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use eco2::options::Log;
-use eco2::{Meter, NameId};
+use eco2::{Meter, NameId, Options};
 use eco2_benches::instructions::RECORDS;
 use eco2_benches::{Failure, fixture, noop::Noop};
 use eco2_core::{EventPool, Producer};
@@ -18,8 +18,9 @@ fn main() -> ExitCode {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
         ["memory"] => memory(),
+        ["sample"] => sample(),
         ["records", function] => records(function),
-        _ => Err("usage: eco2-bench-probe memory | records FUNCTION".into()),
+        _ => Err("usage: eco2-bench-probe memory | sample | records FUNCTION".into()),
     };
     if let Err(error) = done {
         writeln!(std::io::stderr(), "{error}").ok();
@@ -28,13 +29,20 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// Ten seconds of sampling at 100 Hz and nothing else, to be looked at with a profiler.
+fn sample() -> Result<(), Failure> {
+    let meter = fixture::meter(None)?;
+    std::thread::sleep(Duration::from_secs(10));
+    drop(meter);
+    Ok(())
+}
+
 /// Prints peak resident KiB: before a meter, with one open, after 100 000 steps and the report.
 fn memory() -> Result<(), Failure> {
     let folder = tempfile::tempdir()?;
     let before = peak_kib()?;
-    let mut options = fixture::quiet_options();
-    options.log = Log::Runs;
-    options.state_dir = Some(folder.path().to_owned());
+    let state_dir = Some(folder.path().to_owned());
+    let options = Options { log: Log::Runs, state_dir, ..fixture::quiet_options() };
     let sources: Vec<Box<dyn Source>> = vec![Box::new(Noop::rapl()), Box::new(Noop::gpus())];
     let meter = Meter::open_with(options, sources)?;
     let step = meter.name("step");

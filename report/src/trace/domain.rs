@@ -182,6 +182,11 @@ fn range(unit: Unit, text: &str) -> Result<Decimal, LineFault> {
 fn set_limits(domain: &mut Domain, given: &Attributes) -> Result<(), LineFault> {
     domain.max_uw = given.get("max_w").map(|text| microwatts("max_w", text)).transpose()?;
     domain.min_uw = given.get("min_w").map(|text| microwatts("min_w", text)).transpose()?;
+    match (domain.min_uw, domain.max_uw) {
+        (_, Some(0)) => return Err(LineFault::ZeroLimit),
+        (Some(min), Some(max)) if min > max => return Err(LineFault::Limits),
+        _ => {}
+    }
     domain.parent = given.get("parent").map(str::to_owned);
     domain.gain_percent = given.get("gain").map(gain).transpose()?;
     if let Some(name) = given.get("name") {

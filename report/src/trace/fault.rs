@@ -125,6 +125,12 @@ pub enum LineFault {
     /// A range of no values.
     #[error("range=0; leave range out for a counter that never wraps")]
     ZeroRange,
+    /// A power limit that no counter could keep.
+    #[error("max_w=0; leave max_w out where the limit is not known")]
+    ZeroLimit,
+    /// The least power above the most.
+    #[error("min_w is above max_w; swap them")]
+    Limits,
     /// A span or run that ends before it begins.
     #[error("end_ns {end} is before begin_ns {begin}; swap them")]
     EndBeforeBegin {

@@ -13,14 +13,12 @@ use crate::Error;
 
 pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Trace, Error> {
     let mut parser = Parser::default();
-    let mut last = 1;
     for (line, text) in lines(bytes) {
-        last = line;
         let text = text.map_err(|fault| Error::line(path, line, fault))?;
         parser.line(line, text).map_err(|fault| Error::line(path, line, fault))?;
     }
     if !parser.schema {
-        return Err(Error::line(path, last, LineFault::NoSchema));
+        return Err(Error::line(path, 1, LineFault::NoSchema));
     }
     parser.finish().map_err(|(line, fault)| Error::line(path, line, fault))
 }
@@ -77,7 +75,11 @@ impl<'a> Parser<'a> {
             self.header = true;
             return Ok(());
         }
-        if self.header { self.reading(line, text) } else { Err(LineFault::NoHeader) }
+        match (self.header, self.schema) {
+            (true, _) => self.reading(line, text),
+            (false, true) => Err(LineFault::NoHeader),
+            (false, false) => Err(LineFault::NoSchema),
+        }
     }
 
     fn comment(&mut self, line: u64, text: &str) -> Result<(), LineFault> {

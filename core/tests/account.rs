@@ -1,0 +1,186 @@
+//! What the account sums, where a run begins and ends, and figures at the edge of what integers hold.
+
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+mod sim;
+
+use eco2_core::{Component, Domain, Fault, Kind, Ledger, Reading, Scale};
+use sim::{Load, Random, Setup};
+
+const MS: u64 = 1_000_000;
+const S: u64 = 1_000 * MS;
+
+fn at(ms: u64, value: u64) -> Reading {
+    Reading { before_ns: ms * MS, after_ns: ms * MS + 1_000, value: Ok(value) }
+}
+
+fn domain(id: &str, component: Component, kind: &str, parent: Option<&str>) -> Domain {
+    Domain { parent: parent.map(str::to_owned), ..Domain::counter(id, component, kind, "t") }
+}
+
+/// Ids of what is summed when those listed in `read` are read and the others are not.
+fn summed(domains: &[Domain], read: &[&str]) -> Vec<String> {
+    let mut ledger = Ledger::new(0, 1);
+    for domain in domains {
+        let index = ledger.add_domain(domain.clone());
+        let value = if read.contains(&domain.id.as_str()) { Ok(7) } else { Err(Fault::Failed) };
+        ledger.reading(index, &Reading { value, ..at(0, 0) });
+    }
+    let devices = ledger.account(S).devices;
+    devices.iter().filter(|device| device.is_summed() && device.energy_uj.is_some()).map(|d| d.id.clone()).collect()
+}
+
+#[test]
+fn m09_memory_is_no_part_of_the_package_that_is_its_parent_in_the_tree_of_names() {
+    let domains = [
+        domain("package-0", Component::Cpu, "package", None),
+        domain("dram-0", Component::Memory, "dram", Some("package-0")),
+        domain("GPU-1", Component::Gpu, "board", None),
+        domain("hbm-1", Component::Memory, "memory", Some("GPU-1")),
+    ];
+    assert_eq!(summed(&domains, &["package-0", "dram-0", "GPU-1", "hbm-1"]), ["package-0", "dram-0", "GPU-1"]);
+}
+
+#[test]
+fn m27_a_module_is_summed_only_where_nothing_within_it_is_read() {
+    let linked = [
+        domain("module-0", Component::Other, "module", None),
+        domain("GPU-1", Component::Gpu, "board", Some("module-0")),
+        domain("package-0", Component::Cpu, "package", Some("module-0")),
+    ];
+    assert_eq!(summed(&linked, &["module-0", "GPU-1", "package-0"]), ["GPU-1", "package-0"]);
+    assert_eq!(summed(&linked, &["module-0"]), ["module-0"], "the others gave nothing but failures");
+    assert_eq!(summed(&linked[1..], &["GPU-1"]), ["GPU-1"], "a module that is not there hides nothing");
+    let unlinked = [linked[0].clone(), domain("GPU-1", Component::Gpu, "board", None)];
+    assert_eq!(summed(&unlinked, &["module-0", "GPU-1"]), ["GPU-1"], "what it holds need not be said");
+}
+
+#[test]
+fn a_sensor_beside_a_counter_that_cannot_be_read_takes_its_place() {
+    let check = Domain { kind: Kind::Power, ..domain("GPU-1/power", Component::Gpu, "power", Some("GPU-1")) };
+    let domains = [domain("GPU-1", Component::Gpu, "board", None), check];
+    assert_eq!(summed(&domains, &["GPU-1", "GPU-1/power"]), ["GPU-1"]);
+    assert_eq!(summed(&domains, &["GPU-1/power"]), ["GPU-1/power"]);
+}
+
+#[test]
+fn m43_a_device_without_a_reading_leaves_the_total_without_an_upper_bound() {
+    let mut ledger = Ledger::new(MS, 1);
+    let read = Domain { max_uw: Some(1_000_000), ..domain("package-0", Component::Cpu, "package", None) };
+    let index = ledger.add_domain(read);
+    ledger.add_domain(domain("GPU-1", Component::Gpu, "board", None));
+    for ms in 0..20 {
+        ledger.reading(index, &at(ms, ms * 1_000));
+    }
+    let account = ledger.account(10 * MS);
+    assert!(account.devices[0].high_uj.is_some());
+    assert_eq!((account.energy.high_uj, account.energy.free_high_uj), (None, None));
+    assert_eq!(account.energy.missing_ns, 9 * MS);
+}
+
+/// The run's last edge keeps its knots, though 512 and more come after it.
+#[test]
+fn the_end_of_a_run_is_settled_by_its_own_knots() {
+    let mut ledger = Ledger::new(100 * MS, 1);
+    let index = ledger.add_domain(domain("package-0", Component::Cpu, "package", None));
+    for ms in 0..5_000 {
+        if ms == 200 {
+            ledger.end_at(200 * MS);
+        }
+        ledger.reading(index, &at(ms, ms * 1_000));
+    }
+    assert!(ledger.ended());
+    let energy = ledger.account(200 * MS).energy;
+    assert_eq!((energy.total_uj, energy.low_uj, energy.high_uj), (100_000, 97_999, Some(102_001)));
+}
+
+#[test]
+fn a_counter_faster_than_its_polls_is_dated_by_its_readings() {
+    // 10 W read once a second: what lies between the first and the last reading is what they differ by.
+    let mut ledger = Ledger::new(S, 1);
+    let index = ledger.add_domain(domain("package-0", Component::Cpu, "package", None));
+    for second in 1..=4 {
+        ledger.reading(index, &at(second * 1_000, second * 10_000_000));
+    }
+    assert_eq!(ledger.account(4 * S).energy.total_uj, 30_000_000);
+    assert_eq!(ledger.account(3 * S).energy.total_uj, 20_000_000);
+}
+
+/// A counter of whole joules is off by up to one against itself after every reset.
+#[test]
+fn m35_a_coarse_counter_that_was_reset_is_off_by_a_unit_each_time() {
+    // 1.9 J read as 1; reset; begins again at 0.9 J read as 0 and reaches 1.0 J: 0.1 J, counted as a whole one.
+    let mut ledger = Ledger::new(MS, 1);
+    let coarse = Domain { scale: Scale::UNIT, ..domain("GPU-1", Component::Gpu, "board", None) };
+    let index = ledger.add_domain(coarse);
+    for reading in [at(0, 1), at(10, 1), at(20, 0), at(30, 1), at(40, 2)] {
+        ledger.reading(index, &reading);
+    }
+    let account = ledger.account(30 * MS + MS);
+    assert_eq!(account.energy.low_uj, 0);
+}
+
+#[test]
+fn a_span_of_no_time_has_no_energy_and_no_doubt() {
+    let mut ledger = Ledger::new(0, 4);
+    let index = ledger.add_domain(domain("package-0", Component::Cpu, "package", None));
+    let name = ledger.intern("nothing");
+    for ms in [0, 10, 20, 30] {
+        ledger.reading(index, &at(ms, ms * 1_000));
+    }
+    for at_ns in [15 * MS, 900 * MS] {
+        let mark = ledger.mark(at_ns);
+        ledger.close(name, mark, at_ns);
+    }
+    let span = ledger.account(S).spans.remove(0);
+    assert_eq!((span.count, span.energy_uj, span.low_uj, span.high_uj), (2, 0, 0, Some(0)));
+}
+
+#[test]
+fn f42_figures_beyond_64_bits_stay_at_the_highest() {
+    let mut ledger = Ledger::new(0, 4);
+    let name = ledger.intern("all");
+    let power = |id: &str| Domain { scale: Scale::UNIT, ..Domain::power(id, Component::Gpu, "board", "t") };
+    let counter = |id: &str| domain(id, Component::Cpu, "package", None);
+    let marks = [ledger.mark(0), ledger.mark(0)];
+    for (index, domain) in [counter("a"), counter("b"), power("c"), power("d")].into_iter().enumerate() {
+        let step = if domain.kind == Kind::Power { 0 } else { u64::MAX / 3 };
+        ledger.add_domain(domain);
+        for (place, time_ns) in [0, u64::MAX / 3, u64::MAX / 3 * 2, u64::MAX].into_iter().enumerate() {
+            let raw = if step == 0 { u64::MAX } else { step * place as u64 };
+            ledger.reading(index, &Reading { before_ns: time_ns, after_ns: time_ns, value: Ok(raw) });
+        }
+    }
+    for mark in marks {
+        ledger.close(name, mark, u64::MAX);
+    }
+    let account = ledger.account(u64::MAX);
+    assert_eq!((account.energy.total_uj, account.spans[0].energy_uj), (u64::MAX, u64::MAX));
+}
+
+/// Mean error of spans against a counter that keeps time badly, by how late its updates come.
+#[test]
+fn m23_a_counter_that_keeps_time_badly_is_dated_by_its_brackets() {
+    for (jitter_ns, limit) in [(0, 0.04), (2 * MS, 0.04), (10 * MS, 0.04), (25 * MS, 0.04)] {
+        let (end, mut random) = (120 * S, Random::new(7));
+        let load = Load::square(S, 100_000_000, 700_000_000, end + S);
+        let (poll_ns, period_ns) = (10 * MS, 100 * MS);
+        let setup = Setup { period_ns, jitter_ns, poll_ns, range: None, unit_uj: 1_000, fail_percent: 0, offset: 7 };
+        let mut ledger = Ledger::new(0, 1);
+        let index = ledger.add_domain(setup.domain());
+        let (mut errors, mut truths, mut from) = (0, 0, 5 * S);
+        for reading in setup.readings(&mut random, &load, end) {
+            ledger.reading(index, &reading);
+            while from + 250 * MS < reading.before_ns.saturating_sub(400 * MS) {
+                let (track, to) = (&ledger.tracks()[0], from + 250 * MS);
+                let truth = load.uj(to) - load.uj(from);
+                errors += (track.at(to, 0).uj - track.at(from, 0).uj).abs_diff(truth);
+                truths += truth;
+                from = to + random.between(0, 30 * MS);
+            }
+        }
+        let error = errors as f64 / truths as f64;
+        println!("{jitter_ns} ns: {:.2} %", error * 100.0);
+        assert!(error <= limit, "{jitter_ns} ns: {error}");
+    }
+}

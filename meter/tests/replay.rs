@@ -1,0 +1,46 @@
+//! A trace's account: where its run begins and ends, whatever was read around it.
+
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+use eco2::options::Options;
+use eco2::report::Report;
+
+const S: u64 = 1_000_000_000;
+
+/// 100 W read every 10 ms from the first to the last second, with these lines in front.
+fn replayed(lines: &str, from_s: u64, to_s: u64) -> Report {
+    let mut text = format!("# eco2.trace/1\n# domain p component=cpu kind=energy unit=uJ\n{lines}");
+    text.push_str("before_ns,after_ns,domain,value\n");
+    for hundredth in from_s * 100..=to_s * 100 {
+        let ns = hundredth * 10_000_000;
+        text.push_str(&format!("{ns},{},p,{}\n", ns + 500, hundredth * 1_000_000));
+    }
+    let trace = eco2_report::Trace::parse(text.as_bytes(), "trace.csv".as_ref()).unwrap();
+    eco2::replay(&trace, None, &Options::default()).unwrap()
+}
+
+#[test]
+fn a_run_that_ends_a_minute_before_the_trace_does_has_its_own_energy() {
+    let report = replayed("# run begin_ns=1000000000 end_ns=2000000000\n", 0, 60);
+    assert_eq!(report.energy.total_uj, 100_000_000);
+    assert!(report.energy.high_uj.unwrap() < 103_000_000, "{:?}", report.energy);
+    assert_eq!(report.devices[0].coverage, 1.0);
+}
+
+#[test]
+fn what_is_read_after_the_run_is_not_counted_as_its_own() {
+    let report = replayed("# run begin_ns=1000000000 end_ns=2000000000\n", 0, 60);
+    assert!(report.devices[0].readings < 210, "{}", report.devices[0].readings);
+    let late = "# run begin_ns=0 end_ns=2000000000\n# span name=late begin_ns=30000000000 end_ns=40000000000\n";
+    let report = replayed(late, 0, 60);
+    assert_eq!((report.energy.total_uj, report.spans[0].energy_uj), (200_000_000, 1_000_000_000));
+}
+
+#[test]
+fn a_run_from_the_first_to_the_last_reading_is_what_they_differ_by() {
+    for run in ["", "# run begin_ns=5000000000 end_ns=9000000000\n", "# run begin_ns=5000000500 end_ns=9000000500\n"] {
+        let report = replayed(run, 5, 9);
+        assert_eq!(report.energy.total_uj, 400_000_000, "{run}");
+        assert!(report.run.duration_ns.abs_diff(4 * S) < 1_000);
+    }
+}
