@@ -6,12 +6,11 @@ use std::time::Duration;
 use eco2::options::Log;
 use eco2::{Meter, Options};
 use eco2_core::{DomainPoint, Snapshot, Timeline};
+use eco2_samplers::Roots;
 use eco2_samplers::clock::{Clock, monotonic_ns};
 use eco2_samplers::tsc::HotClock;
-use eco2_samplers::{Roots, Source};
 
-use crate::Failure;
-use crate::noop::Noop;
+use crate::{Failure, noop};
 
 /// Domains of the snapshots that are measured.
 pub const DOMAINS: usize = 8;
@@ -70,8 +69,7 @@ pub fn quiet_options() -> Options {
 /// Where the meter cannot be opened.
 pub fn meter(interval: Option<Duration>) -> Result<Meter, Failure> {
     let options = Options { interval, ..quiet_options() };
-    let sources: Vec<Box<dyn Source>> = vec![Box::new(Noop::rapl()), Box::new(Noop::gpus())];
-    Ok(Meter::open_with(options, sources)?)
+    Ok(Meter::open_with(options, noop::all())?)
 }
 
 /// Waits until the meter's clock is calibrated and its counters have moved.

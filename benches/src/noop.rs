@@ -8,6 +8,12 @@ use eco2_samplers::{Batch, Source};
 const RAPL_NS: u64 = 1_000_000;
 const GPU_NS: u64 = 100_000_000;
 
+/// Both: twelve domains.
+#[must_use]
+pub fn all() -> Vec<Box<dyn Source>> {
+    vec![Box::new(Noop::rapl()), Box::new(Noop::gpus())]
+}
+
 /// A source whose counters move in steps of a fixed period and cost nothing to read.
 #[derive(Debug)]
 pub struct Noop {

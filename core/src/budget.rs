@@ -98,7 +98,10 @@ mod tests {
     fn a_budget_warns_at_four_fifths_and_stops_when_spent() {
         let budget = Budget::new(Limit::Grams(10.0)).unwrap();
         let at = |grams| budget.check(&Usage { grams: Some(grams), ..Usage::default() }).unwrap().decision;
-        assert_eq!([at(7.9), at(8.0), at(9.99), at(10.0)], [Decision::Go, Decision::Warn, Decision::Warn, Decision::Stop]);
+        assert_eq!(
+            [at(7.9), at(8.0), at(9.99), at(10.0)],
+            [Decision::Go, Decision::Warn, Decision::Warn, Decision::Stop]
+        );
         assert_eq!(budget.check(&Usage::default()), None, "no price is not zero grams");
         assert_eq!(Budget::new(Limit::Money(f64::NAN)), None);
     }

@@ -209,7 +209,8 @@ impl Track {
         let first = self.knots.is_empty();
         let reason = self.broken.take().unwrap_or(GapReason::Failed);
         if first {
-            self.gap(0, at_ns, GapReason::Uncovered);
+            let gap = Gap { from_ns: 0, to_ns: reading.before_ns, reason: GapReason::Uncovered };
+            self.slack.add(gap, (0, at_ns));
         } else if let Some(from_ns) = interrupted {
             self.gap(from_ns, at_ns, reason);
         }

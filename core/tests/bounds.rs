@@ -58,7 +58,10 @@ fn check(case: &mut Case, domain: Domain, limited: bool) -> Result<(), TestCaseE
             eco2_core::Edge::free_between(&start, &end)
         };
         prop_assert!(bounds.low_uj <= truth_ceil, "{from}..{to}: {bounds:?} above {truth_ceil}");
-        prop_assert!(bounds.high_uj.is_none_or(|high| high >= truth_floor), "{from}..{to}: {bounds:?} below {truth_floor}");
+        prop_assert!(
+            bounds.high_uj.is_none_or(|high| high >= truth_floor),
+            "{from}..{to}: {bounds:?} below {truth_floor}"
+        );
         let uj = end.uj.checked_sub(start.uj);
         prop_assert!(uj.is_some(), "the estimate fell between {from} and {to}");
     }

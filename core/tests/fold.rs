@@ -354,5 +354,5 @@ fn f18_beyond_its_last_reading_a_power_sensor_is_bounded_by_its_limit_alone() {
         ledger.reading(index, &reading);
     }
     let energy = ledger.account(3_000 * MS).energy;
-    assert_eq!((energy.total_uj, energy.low_uj, energy.high_uj), (100, 99, Some(501)));
+    assert_eq!((energy.total_uj, energy.low_uj, energy.high_uj), (100, 100, Some(501)));
 }

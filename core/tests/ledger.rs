@@ -105,7 +105,9 @@ fn sum_over_devices_is_the_total_exactly() {
     let account = ledger.account(333 * MS);
     assert_eq!(account.devices.iter().filter_map(|device| device.energy_uj).sum::<u64>(), account.energy.total_uj);
     assert_eq!(account.energy.measured_uj, account.energy.total_uj);
-    assert!(account.energy.low_uj <= account.energy.total_uj && account.energy.total_uj <= account.energy.high_uj.unwrap());
+    assert!(
+        account.energy.low_uj <= account.energy.total_uj && account.energy.total_uj <= account.energy.high_uj.unwrap()
+    );
 }
 
 #[test]

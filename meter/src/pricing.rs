@@ -21,9 +21,7 @@ impl Pricing {
     pub(crate) fn resolve(options: &Options) -> Result<Self, Error> {
         let intensity = match (options.intensity, &options.zone) {
             (Some(g_per_kwh), _) => eco2_grid::constant(g_per_kwh)?,
-            (None, Some(zone)) if options.origin("zone").is_file() => {
-                eco2_grid::lookup(zone)?.from_config()
-            }
+            (None, Some(zone)) if options.origin("zone").is_file() => eco2_grid::lookup(zone)?.from_config(),
             (None, Some(zone)) => eco2_grid::lookup(zone)?,
             (None, None) => eco2_grid::world(),
         };

@@ -10,6 +10,10 @@ use crate::Error;
 use crate::options::Options;
 use crate::pricing::Pricing;
 
+/// A live run is read for so long after its end at most: what comes later in a trace, once everything is settled, is of
+/// another time.
+const CLOSING_NS: u64 = 250_000_000;
+
 /// Accounts a trace; spans come from it unless others are given.
 ///
 /// A trace has no wall clock: its run begins at 1970-01-01T00:00:00Z plus its first nanosecond.
@@ -64,8 +68,7 @@ fn edges(ledger: &mut Ledger, spans: &[TraceSpan]) -> Vec<SpanEdge> {
     edges
 }
 
-/// Readings and edges merged by time: an edge waits for its knots as it would in a live run, and what is read after the
-/// run's end has its knots is of another time.
+/// Readings and edges merged by time: an edge waits for its knots as it would in a live run.
 fn feed(ledger: &mut Ledger, trace: &Trace, edges: Vec<SpanEdge>, end_ns: u64) {
     let mut open: Vec<Option<Mark>> = Vec::new();
     open.resize_with(edges.len() / 2, || None);
@@ -80,7 +83,8 @@ fn feed(ledger: &mut Ledger, trace: &Trace, edges: Vec<SpanEdge>, end_ns: u64) {
         if let Some(end_ns) = ending.take_if(|end_ns| *end_ns <= reading.after_ns) {
             ledger.end_at(end_ns);
         }
-        if edges.peek().is_none() && ledger.ended() {
+        let after = reading.before_ns > end_ns.saturating_add(CLOSING_NS);
+        if after && edges.peek().is_none() && ledger.ended() {
             return;
         }
         ledger.reading(*domain as usize, reading);

@@ -30,7 +30,7 @@ fn a_run_that_ends_a_minute_before_the_trace_does_has_its_own_energy() {
 #[test]
 fn what_is_read_after_the_run_is_not_counted_as_its_own() {
     let report = replayed("# run begin_ns=1000000000 end_ns=2000000000\n", 0, 60);
-    assert!(report.devices[0].readings < 210, "{}", report.devices[0].readings);
+    assert!(report.devices[0].readings < 230, "{}", report.devices[0].readings);
     let late = "# run begin_ns=0 end_ns=2000000000\n# span name=late begin_ns=30000000000 end_ns=40000000000\n";
     let report = replayed(late, 0, 60);
     assert_eq!((report.energy.total_uj, report.spans[0].energy_uj), (200_000_000, 1_000_000_000));

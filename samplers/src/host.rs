@@ -34,14 +34,27 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Asks the kernel (`getrusage`).
+    /// Asks the kernel: `getrusage`, and for the memory `/proc/self/status`, as a process inherits the peak that
+    /// `getrusage` tells from whoever started it.
     #[must_use]
     pub fn now() -> Self {
         let (own, children) = (rusage(libc::RUSAGE_SELF), rusage(libc::RUSAGE_CHILDREN));
         // Linux counts ru_maxrss in kilobytes of 1024 bytes: getrusage(2).
-        let max_rss_bytes = own.ru_maxrss.unsigned_abs() * 1024;
+        let max_rss_bytes = peak_bytes().unwrap_or(own.ru_maxrss.unsigned_abs() * 1024);
         Self { cpu_ns: cpu_ns(&own), children_cpu_ns: cpu_ns(&children), max_rss_bytes }
     }
+}
+
+/// CPU time of this process and of its waited-for children, nanoseconds.
+pub(crate) fn own_cpu_ns() -> u64 {
+    cpu_ns(&rusage(libc::RUSAGE_SELF)).saturating_add(cpu_ns(&rusage(libc::RUSAGE_CHILDREN)))
+}
+
+/// `VmHWM` of proc_pid_status(5): the peak since this program was executed.
+fn peak_bytes() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1_024)
 }
 
 fn rusage(who: libc::c_int) -> libc::rusage {
@@ -52,7 +65,8 @@ fn rusage(who: libc::c_int) -> libc::rusage {
     usage
 }
 
-fn cpu_ns(usage: &libc::rusage) -> u64 {
+/// User and system time of one `rusage`, nanoseconds.
+pub(crate) fn cpu_ns(usage: &libc::rusage) -> u64 {
     let ns = |t: &libc::timeval| t.tv_sec.unsigned_abs() * 1_000_000_000 + t.tv_usec.unsigned_abs() * 1_000;
     ns(&usage.ru_utime) + ns(&usage.ru_stime)
 }

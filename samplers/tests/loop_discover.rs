@@ -115,6 +115,21 @@ fn f27_after_a_reboot_the_boot_id_differs_and_counters_do_not_belong_together() 
 }
 
 #[test]
+fn m45_memory_is_this_programs_own_not_that_of_whoever_started_it() {
+    if std::env::var_os("ECO2_TEST_CHILD").is_some() {
+        return println!("peak {} bytes", Usage::now().max_rss_bytes);
+    }
+    let ballast = std::hint::black_box(vec![1u8; 256 << 20]);
+    let name = "m45_memory_is_this_programs_own_not_that_of_whoever_started_it";
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    let told = child.args(["--exact", name, "--nocapture"]).env("ECO2_TEST_CHILD", "1").output().unwrap();
+    drop(ballast);
+    let told = String::from_utf8(told.stdout).unwrap();
+    let peak = told.split("peak ").nth(1).and_then(|rest| rest.split(' ').next()?.parse::<u64>().ok());
+    assert!(peak.unwrap() < 128 << 20, "{told}");
+}
+
+#[test]
 fn this_process_uses_time_and_memory() {
     let before = Usage::now();
     let mut sum = 0u64;

@@ -1,5 +1,7 @@
 //! Ticks by a scripted clock: what is read when, what is missed, what is said of it.
 
+#![allow(clippy::panic, reason = "a source that panics is what one test is about")]
+
 mod loop_rig;
 
 use std::sync::Arc;

@@ -8,9 +8,8 @@ use std::time::Duration;
 use eco2::options::Log;
 use eco2::{Meter, NameId, Options};
 use eco2_benches::instructions::RECORDS;
-use eco2_benches::{Failure, fixture, noop::Noop};
+use eco2_benches::{Failure, fixture, noop};
 use eco2_core::{EventPool, Producer};
-use eco2_samplers::Source;
 use eco2_samplers::tsc::HotClock;
 
 fn main() -> ExitCode {
@@ -43,8 +42,7 @@ fn memory() -> Result<(), Failure> {
     let before = peak_kib()?;
     let state_dir = Some(folder.path().to_owned());
     let options = Options { log: Log::Runs, state_dir, ..fixture::quiet_options() };
-    let sources: Vec<Box<dyn Source>> = vec![Box::new(Noop::rapl()), Box::new(Noop::gpus())];
-    let meter = Meter::open_with(options, sources)?;
+    let meter = Meter::open_with(options, noop::all())?;
     let step = meter.name("step");
     let open = peak_kib()?;
     for _ in 0..1_000 {

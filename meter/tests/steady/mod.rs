@@ -21,7 +21,8 @@ pub(crate) struct Steady {
 impl Steady {
     pub(crate) fn new() -> (Self, Arc<AtomicBool>) {
         let dead = Arc::new(AtomicBool::new(false));
-        let domain = Domain { max_uw: Some(150_000_000), ..Domain::counter("GPU-1", Component::Gpu, "board", "steady") };
+        let domain =
+            Domain { max_uw: Some(150_000_000), ..Domain::counter("GPU-1", Component::Gpu, "board", "steady") };
         (Self { domains: vec![domain], dead: Arc::clone(&dead) }, dead)
     }
 }

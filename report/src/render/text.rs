@@ -49,7 +49,11 @@ fn head(report: &Report, page: &mut Page) {
         page.row("Command", Tone::Normal, &run.command.join(" "));
     }
     if run.state == State::Provisional {
-        page.row("PROVISIONAL", Tone::Warning, "the run goes on, was killed, or ended before its counters' last update: figures may still grow");
+        page.row(
+            "PROVISIONAL",
+            Tone::Warning,
+            "the run goes on, was killed, or ended before its counters' last update: figures may still grow",
+        );
     }
     if run.attempts.len() > 1 {
         page.row("", Tone::Normal, &format!("{} attempts, counted together", run.attempts.len()));

@@ -95,7 +95,7 @@ fn attributes(domain: &Domain) -> String {
         }
     };
     add("range", domain.range.map(|range| range.to_string()));
-    add("max_w", domain.max_uw.map(watts));
+    add("max_w", domain.max_uw.filter(|&max| max > 0).map(watts));
     add("min_w", domain.min_uw.map(watts));
     add("parent", domain.parent.as_deref().map(encode));
     add("domain", Some(encode(&domain.domain)));

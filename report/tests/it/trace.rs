@@ -86,9 +86,10 @@ fn f42_every_fault_names_its_line_and_its_remedy() {
     use LineFault as F;
     let unit = |rest: &str| with(2, &format!("# domain package-0 component=cpu kind=energy {rest}"));
     type Check = fn(&F) -> bool;
-    let cases: [(String, u64, Check); 29] = [
+    let cases: [(String, u64, Check); 32] = [
         (String::new(), 1, |f| matches!(f, F::NoSchema)),
-        (with(1, "# nothing"), 9, |f| matches!(f, F::NoSchema)),
+        (with(1, "# nothing"), 1, |f| matches!(f, F::NoSchema)),
+        ("{\"schema\": 1}".to_owned(), 1, |f| matches!(f, F::NoSchema)),
         (with(6, ""), 7, |f| matches!(f, F::NoHeader)),
         (with(7, "100,110,package-0"), 7, |f| matches!(f, F::Columns { found: 3, .. })),
         (with(7, "100,110,package-0,7,8"), 7, |f| matches!(f, F::Columns { found: 5, .. })),
@@ -114,6 +115,8 @@ fn f42_every_fault_names_its_line_and_its_remedy() {
         (unit("unit=raw scale=-1"), 2, |f| matches!(f, F::Scale(_))),
         (unit("unit=uJ scale=1"), 2, |f| matches!(f, F::Scale(_))),
         (unit("unit=uJ range=0"), 2, |f| matches!(f, F::ZeroRange)),
+        (unit("unit=uJ max_w=0"), 2, |f| matches!(f, F::ZeroLimit)),
+        (unit("unit=uJ max_w=5 min_w=5.1"), 2, |f| f.to_string().contains("swap")),
         (unit("unit=uJ rnage=5"), 2, |f| f.to_string().contains("did you mean `range`")),
         (unit("unit=uJ unit=mJ"), 2, |f| matches!(f, F::DuplicateKey("unit"))),
         (unit("unit=uJ parent=core-0"), 2, |f| matches!(f, F::ParentCycle(_))),
@@ -183,10 +186,11 @@ prop_compose! {
         component in prop::sample::select(vec![Component::Cpu, Component::Memory, Component::Gpu, Component::Other]),
         quality in prop::sample::select(vec![Quality::Measured, Quality::Derived, Quality::Estimated, Quality::Synthetic]),
         (scale, power) in (any_scale(), any::<bool>()),
-        (range, max_uw, min_uw) in (prop::option::of(1..=u64::MAX), any::<Option<u64>>(), any::<Option<u64>>()),
+        (range, max_uw, min_uw) in (prop::option::of(1..=u64::MAX), prop::option::of(1..=u64::MAX), any::<Option<u64>>()),
         (parent, gain) in (prop::option::of("elsewhere [a-z]{1,4}"), prop::option::of(0.0..100.0_f64)),
     ) -> Domain {
         let kind = if power { Kind::Power } else { Kind::Energy };
+        let min_uw = min_uw.map(|min| min.min(max_uw.unwrap_or(u64::MAX)));
         Domain {
             id, component, domain, name, source, quality, kind, scale, range, max_uw, min_uw, parent, gain_percent: gain,
         }

@@ -7,7 +7,8 @@ use eco2_core::Fault;
 
 use super::UPDATE_NS;
 use super::power::FULL;
-use crate::usage::{HostTicks, own_cpu_ns};
+use crate::host::own_cpu_ns;
+use crate::usage::HostTicks;
 
 /// Where a utilisation comes from.
 #[derive(Debug)]
@@ -47,17 +48,17 @@ const ENOUGH_TICKS: u64 = 10;
 
 impl Own {
     fn new(threads: u32) -> Self {
-        Self { threads: u64::from(threads.max(1)), last_ns: own_cpu_ns().unwrap_or(0), backlog_ns: 0 }
+        Self { threads: u64::from(threads.max(1)), last_ns: own_cpu_ns(), backlog_ns: 0 }
     }
 
-    fn since_last(&mut self, ns: u64) -> Result<u64, Fault> {
-        let now_ns = own_cpu_ns().ok_or(Fault::Failed)?;
+    fn since_last(&mut self, ns: u64) -> u64 {
+        let now_ns = own_cpu_ns();
         self.backlog_ns = self.backlog_ns.saturating_add(now_ns.saturating_sub(self.last_ns));
         self.last_ns = now_ns;
         let capacity_ns = ns.saturating_mul(self.threads);
         let spent_ns = capacity_ns.min(self.backlog_ns);
         self.backlog_ns -= spent_ns;
-        Ok(parts(spent_ns, capacity_ns))
+        parts(spent_ns, capacity_ns)
     }
 }
 
@@ -75,7 +76,7 @@ impl Load {
     /// The estimate begins now: what was used before, to look for hardware, is none of it.
     pub(crate) fn begin(&mut self) {
         if let Self::Host { own, .. } | Self::Own(own) = self {
-            own.last_ns = own_cpu_ns().unwrap_or(own.last_ns);
+            own.last_ns = own_cpu_ns();
         }
     }
 
@@ -96,11 +97,11 @@ impl Load {
                 }
                 match *ppm {
                     Some(ppm) => Ok(ppm),
-                    None if brief => own.since_last(ns),
+                    None if brief => Ok(own.since_last(ns)),
                     None => Ok(0),
                 }
             }
-            Self::Own(own) => own.since_last(ns),
+            Self::Own(own) => Ok(own.since_last(ns)),
             Self::Percent(path) => {
                 let text = fs::read_to_string(path).map_err(|_| Fault::Failed)?;
                 let percent: u64 = text.trim().parse().map_err(|_| Fault::Failed)?;

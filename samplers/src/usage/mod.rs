@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 pub use cgroup::GroupClock;
 pub use stat::{HostTicks, ProcessKey, ProcessStat};
 pub use tree::ProcessTree;
-pub use wait::{Exited, own_cpu_ns, wait_child};
+pub use wait::{Exited, wait_child};
 
 use crate::Roots;
 

@@ -4,6 +4,8 @@ use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
+use crate::host::cpu_ns;
+
 /// A child that has ended, with what it and its waited-for descendants used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exited {
@@ -44,29 +46,4 @@ pub fn wait_child(pid: u32) -> io::Result<Exited> {
         // getrusage(2): kilobytes.
         max_rss_bytes: u64::try_from(usage.ru_maxrss).unwrap_or(0).saturating_mul(1_024),
     })
-}
-
-/// CPU time of this process and of its waited-for children, nanoseconds; `None` when the kernel refuses to say.
-#[must_use]
-pub fn own_cpu_ns() -> Option<u64> {
-    let mut sum = 0u64;
-    for who in [libc::RUSAGE_SELF, libc::RUSAGE_CHILDREN] {
-        // SAFETY: all-zero bytes are a valid `rusage`: it holds integers only.
-        let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-        // SAFETY: the pointer is to a live, writable local of the type that getrusage fills.
-        if unsafe { libc::getrusage(who, &raw mut usage) } != 0 {
-            return None;
-        }
-        sum = sum.saturating_add(cpu_ns(&usage));
-    }
-    Some(sum)
-}
-
-fn cpu_ns(usage: &libc::rusage) -> u64 {
-    let ns = |time: libc::timeval| {
-        let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-        let micros = u64::try_from(time.tv_usec).unwrap_or(0);
-        seconds.saturating_mul(1_000_000_000).saturating_add(micros.saturating_mul(1_000))
-    };
-    ns(usage.ru_utime).saturating_add(ns(usage.ru_stime))
 }

@@ -1,0 +1,171 @@
+//! The handle of a meter: who owns it, what it holds, and the only place where pointers become one.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use eco2::Meter;
+use eco2::NameId;
+use eco2::options::Options;
+use eco2::samplers::Birthplace;
+use eco2_core::Spent;
+use eco2_core::report::Report;
+
+use crate::failure::Failure;
+use crate::source::Gone;
+use crate::status::{ECO2_ERR_CLOSED, ECO2_ERR_NO_DATA};
+
+/// States of a handle.
+pub(crate) const LIVE: u32 = 0;
+/// The run has ended; reading goes on.
+pub(crate) const CLOSED: u32 = 1;
+/// A fault was caught: nothing goes on.
+pub(crate) const DEAD: u32 = 2;
+
+/// One measured run. Opaque: only the library knows what is in it.
+pub struct Handle {
+    pub(crate) meter: Meter,
+    pub(crate) born: Birthplace,
+    pub(crate) state: AtomicU32,
+    /// Ids below this number were given.
+    given: AtomicU32,
+    names: Mutex<Vec<String>>,
+    pub(crate) options: Options,
+    pub(crate) sources: Vec<Gone>,
+    over: Mutex<Option<Arc<Over>>>,
+}
+
+/// What is kept of a closed run.
+pub(crate) struct Over {
+    pub(crate) report: Report,
+    pub(crate) spent: Vec<Spent>,
+}
+
+/// How a type is owned across the border: made into a pointer by one call, and given back by one.
+pub(crate) trait Boxed: Sized {
+    /// The caller owns it from now on.
+    fn into_raw(self) -> *mut Self {
+        Box::into_raw(Box::new(self))
+    }
+
+    /// Takes it back.
+    ///
+    /// # Safety
+    /// `raw` came from [`Boxed::into_raw`] and is not used any more.
+    unsafe fn from_raw(raw: *mut Self) -> Box<Self> {
+        // SAFETY: as required of the caller.
+        unsafe { Box::from_raw(raw) }
+    }
+
+    /// Looks at it; `None` for NULL.
+    ///
+    /// # Safety
+    /// `raw` is NULL, or came from [`Boxed::into_raw`] and is not taken back during `'a`.
+    unsafe fn borrowed<'a>(raw: *const Self) -> Option<&'a Self> {
+        // SAFETY: as required of the caller.
+        unsafe { raw.as_ref() }
+    }
+}
+
+impl Boxed for Handle {}
+
+/// What must hold of a type that many of the caller's threads use at once.
+const fn shared_by_threads<T: Send + Sync>() {}
+const _: () = shared_by_threads::<Handle>();
+
+impl Handle {
+    pub(crate) fn new(meter: Meter, options: Options, sources: Vec<Gone>) -> Self {
+        Self {
+            meter,
+            born: Birthplace::here(),
+            state: AtomicU32::new(LIVE),
+            given: AtomicU32::new(0),
+            names: Mutex::default(),
+            options,
+            sources,
+            over: Mutex::default(),
+        }
+    }
+
+    /// The id of a name; the same one for the same text.
+    pub(crate) fn intern(&self, name: &str) -> u32 {
+        let id = self.meter.name(name).index();
+        let mut names = lock(&self.names);
+        // The meter may know names of its own: what it was not asked for here has no text here.
+        let wanted = (id as usize).saturating_add(1);
+        if names.len() < wanted {
+            names.resize(wanted, String::new());
+        }
+        if names[id as usize].is_empty() {
+            name.clone_into(&mut names[id as usize]);
+        }
+        // Relaxed: the id itself reaches other threads by the caller's own means.
+        self.given.fetch_max(id.saturating_add(1), Ordering::Relaxed);
+        id
+    }
+
+    /// A name of the caller's, if the meter is live and gave it.
+    #[inline]
+    pub(crate) fn name(&self, id: u32) -> Result<NameId, Failure> {
+        self.live()?;
+        self.known(id)
+    }
+
+    /// A name of the caller's, in a closed meter too.
+    #[inline]
+    pub(crate) fn known(&self, id: u32) -> Result<NameId, Failure> {
+        if id < self.given.load(Ordering::Relaxed) {
+            return Ok(NameId::from_index(id));
+        }
+        Err(Failure::argument(format!("name is {id}, which eco2_span_id did not give for this meter")))
+    }
+
+    /// The text of a known name.
+    pub(crate) fn text(&self, id: u32) -> String {
+        lock(&self.names).get(id as usize).cloned().unwrap_or_default()
+    }
+
+    #[inline]
+    pub(crate) fn live(&self) -> Result<(), Failure> {
+        if self.state.load(Ordering::Relaxed) == LIVE {
+            return Ok(());
+        }
+        Err(Failure::new(ECO2_ERR_CLOSED, "meter is closed"))
+    }
+
+    /// The final report, or the one so far.
+    pub(crate) fn report(&self) -> Report {
+        let over = lock(&self.over).clone();
+        over.map_or_else(|| self.meter.snapshot(), |over| over.report.clone())
+    }
+
+    /// Every limit and what was spent of it.
+    pub(crate) fn spent(&self) -> Vec<Spent> {
+        let over = lock(&self.over).clone();
+        over.map_or_else(|| self.meter.budget(), |over| over.spent.clone())
+    }
+
+    /// Ends the run; `None` if it was over already. Waits while another thread is ending it.
+    pub(crate) fn finish(&self, end_ns: u64) -> Option<Arc<Over>> {
+        let mut over = lock(&self.over);
+        if over.is_some() {
+            return None;
+        }
+        // Relaxed: a record that slips in after this is dropped with the rings.
+        let _ = self.state.compare_exchange(LIVE, CLOSED, Ordering::Relaxed, Ordering::Relaxed);
+        let report = self.meter.finish(end_ns, None, false);
+        let spent = self.meter.budget();
+        let ended = Arc::new(Over { report, spent });
+        *over = Some(Arc::clone(&ended));
+        Some(ended)
+    }
+}
+
+/// What a call returns for a figure that nothing knows.
+pub(crate) fn no_data(what: &str) -> Failure {
+    Failure::new(ECO2_ERR_NO_DATA, format!("{what} is not known: nothing was read yet, or nothing can be read here"))
+}
+
+/// Locks, whatever became of the last holder: what is behind our locks is plain data.
+pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

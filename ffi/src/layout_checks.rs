@@ -1,0 +1,22 @@
+//! Sizes and offsets of what crosses the border, as tests/c/layout.c has them for C.
+
+use std::mem::offset_of;
+
+use crate::{BudgetState, DeviceInfo, EnergyNow, SourceDomain, SourceTable, SpanTotal, Work};
+
+macro_rules! layout {
+    ($type:ident is $size:literal: $($field:ident $offset:literal)*) => {
+        const _: () = assert!(size_of::<$type>() == $size);
+        $(const _: () = assert!(offset_of!($type, $field) == $offset);)*
+    };
+}
+
+layout!(Work is 32: struct_size 0 flags 4 samples 8 tokens 16 loss 24);
+layout!(EnergyNow is 24: struct_size 0 flags 4 at_ns 8 total_uj 16);
+layout!(SpanTotal is 56: struct_size 0 state 4 sync 8 reserved 12 count 16 duration_ns 24 energy_uj 32 low_uj 40 high_uj 48);
+layout!(DeviceInfo is 88: struct_size 0 flags 4 component 8 quality 12 energy_uj 16 low_uj 24 high_uj 32 wraps 40 resets 48
+    coverage 56 mean_w 64 peak_w 72 gain_percent 80);
+layout!(BudgetState is 24: struct_size 0 decision 4 limits 8 reserved 12 share 16);
+layout!(SourceDomain is 72: struct_size 0 component 4 kind 8 reserved 12 id 16 domain 24 name 32 parent 40
+    base_per_raw 48 range 56 max_w 64);
+layout!(SourceTable is 48: struct_size 0 domain_count 4 name 8 domains 16 read 24 user_data 32 destroy 40);

@@ -1,0 +1,85 @@
+//! The numbers that functions take and give. A number is never used again for something else.
+
+/// Level of a log message: something did not work.
+pub const ECO2_LOG_ERROR: i32 = 1;
+/// Level of a log message: something is missing or was ignored.
+pub const ECO2_LOG_WARN: i32 = 2;
+
+/// Flag of eco2_work: `loss` is given.
+pub const ECO2_WORK_HAS_LOSS: u32 = 1;
+/// The edges of a name's spans do nothing about queued GPU work; so it is unless declared.
+pub const ECO2_SYNC_NONE: i32 = 0;
+/// The host waits for the device at every edge.
+pub const ECO2_SYNC_SYNCHRONIZE: i32 = 1;
+/// The device stamps the edges itself.
+pub const ECO2_SYNC_EVENT: i32 = 2;
+
+/// Flag of eco2_energy_now: every device's part is known.
+pub const ECO2_NOW_COMPLETE: u32 = 1;
+/// Figures that may still change: a counter's next update is awaited.
+pub const ECO2_STATE_PROVISIONAL: i32 = 0;
+/// Figures that do not change any more.
+pub const ECO2_STATE_FINAL: i32 = 1;
+
+/// A processor package or a part of one.
+pub const ECO2_COMPONENT_CPU: i32 = 0;
+/// Main memory.
+pub const ECO2_COMPONENT_MEMORY: i32 = 1;
+/// A GPU board or a part of one.
+pub const ECO2_COMPONENT_GPU: i32 = 2;
+/// Anything else.
+pub const ECO2_COMPONENT_OTHER: i32 = 3;
+/// Read from an energy counter.
+pub const ECO2_QUALITY_MEASURED: i32 = 0;
+/// Integrated from power readings.
+pub const ECO2_QUALITY_DERIVED: i32 = 1;
+/// Computed by a model.
+pub const ECO2_QUALITY_ESTIMATED: i32 = 2;
+/// Generated, because it was asked for.
+pub const ECO2_QUALITY_SYNTHETIC: i32 = 3;
+/// Nothing is known.
+pub const ECO2_QUALITY_MISSING: i32 = 4;
+/// Flag of eco2_device: its energy is part of the total.
+pub const ECO2_DEVICE_SUMMED: u32 = 1;
+/// Text of a device: its id, as in the report (`package-0`, `GPU-...`).
+pub const ECO2_TEXT_ID: i32 = 0;
+/// Text of a device: what a person calls it.
+pub const ECO2_TEXT_NAME: i32 = 1;
+/// Text of a device: which quantity it is (`package`, `dram`, `board`, ...).
+pub const ECO2_TEXT_DOMAIN: i32 = 2;
+/// Text of a device: the source that reads it.
+pub const ECO2_TEXT_SOURCE: i32 = 3;
+
+/// The domain is a counter of energy.
+pub const ECO2_KIND_ENERGY: i32 = 0;
+/// The domain is an instantaneous power.
+pub const ECO2_KIND_POWER: i32 = 1;
+
+/// The read failed.
+pub const ECO2_FAULT_FAILED: i32 = 101;
+/// Permission was denied.
+pub const ECO2_FAULT_DENIED: i32 = 102;
+/// The device does not offer this quantity.
+pub const ECO2_FAULT_UNSUPPORTED: i32 = 103;
+/// The device says that it has no value now.
+pub const ECO2_FAULT_NOT_AVAILABLE: i32 = 104;
+/// The device is lost.
+pub const ECO2_FAULT_LOST: i32 = 105;
+/// The interface is gone.
+pub const ECO2_FAULT_GONE: i32 = 106;
+
+/// The whole report as JSON, schema eco2.report/1.
+pub const ECO2_REPORT_JSON: i32 = 0;
+/// A summary for people.
+pub const ECO2_REPORT_TEXT: i32 = 1;
+/// Total and devices as CSV.
+pub const ECO2_REPORT_CSV: i32 = 2;
+/// Spans as CSV.
+pub const ECO2_REPORT_SPANS_CSV: i32 = 3;
+
+/// Every limit is far, or there is none.
+pub const ECO2_BUDGET_GO: i32 = 0;
+/// Most of a limit is spent.
+pub const ECO2_BUDGET_WARN: i32 = 1;
+/// A limit is spent.
+pub const ECO2_BUDGET_STOP: i32 = 2;

@@ -1,0 +1,169 @@
+//! Reading: energy now, totals of spans, the knots of a device.
+
+use std::ffi::c_char;
+
+use eco2::Point;
+use eco2_core::report::{Span, State};
+
+use crate::failure::Failure;
+use crate::guard::on_meter;
+use crate::handle::{Boxed as _, Handle, no_data};
+use crate::layout::{Growable, Out, OutStruct};
+use crate::numbers::{ECO2_NOW_COMPLETE, ECO2_STATE_FINAL, ECO2_STATE_PROVISIONAL};
+use crate::record::sync_number;
+use crate::status::{ECO2_ERR_BUFFER, ECO2_UNKNOWN};
+use crate::text;
+
+/// Energy at an instant, extrapolated from the last readings: provisional by nature. Set struct_size before the call.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct EnergyNow {
+    /// sizeof(eco2_energy_now).
+    pub struct_size: u32,
+    /// ECO2_NOW_COMPLETE, or 0 where the total lacks a device.
+    pub flags: u32,
+    /// The instant, nanoseconds of the monotonic clock.
+    pub at_ns: u64,
+    /// Microjoules since the meter's first readings, over devices that do not overlap.
+    pub total_uj: u64,
+}
+
+// SAFETY: repr(C) of integers without holes (asserted in layout_checks), the size first.
+unsafe impl Growable for EnergyNow {
+    const FIRST: usize = 24;
+}
+
+/// The total of one span name. Set struct_size before the call.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct SpanTotal {
+    /// sizeof(eco2_span_sum).
+    pub struct_size: u32,
+    /// ECO2_STATE_PROVISIONAL or ECO2_STATE_FINAL.
+    pub state: i32,
+    /// What was declared of the edges: ECO2_SYNC_...
+    pub sync: i32,
+    /// 0.
+    pub reserved: u32,
+    /// Spans that have ended.
+    pub count: u64,
+    /// Sum of their durations, nanoseconds.
+    pub duration_ns: u64,
+    /// Sum of their energies, microjoules.
+    pub energy_uj: u64,
+    /// At least, microjoules.
+    pub low_uj: u64,
+    /// At most, microjoules; ECO2_UNKNOWN: no upper bound.
+    pub high_uj: u64,
+}
+
+// SAFETY: repr(C) of integers without holes (asserted in layout_checks), the size first.
+unsafe impl Growable for SpanTotal {
+    const FIRST: usize = 56;
+}
+
+/// Energy now. ECO2_ERR_NO_DATA before the first reading, or where nothing can be read.
+///
+/// Wait-free. Any thread. Since 0.1.
+///
+/// # Safety
+/// `meter` is NULL or was opened and not freed; `out` is NULL or as long as it says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eco2_now(meter: *const Handle, out: *mut EnergyNow) -> i32 {
+    // SAFETY: as required of the caller.
+    let meter = unsafe { Handle::borrowed(meter) };
+    on_meter(meter, |handle| {
+        // SAFETY: as required of the caller.
+        let out = unsafe { OutStruct::new(out, "out") }?;
+        handle.live()?;
+        let now = handle.meter.now().ok_or_else(|| no_data("energy"))?;
+        let flags = if now.complete { ECO2_NOW_COMPLETE } else { 0 };
+        out.put(EnergyNow { struct_size: 0, flags, at_ns: now.at_ns, total_uj: now.total_uj });
+        Ok(())
+    })
+}
+
+/// The total of a name's spans that have ended. ECO2_ERR_NO_DATA if none has. In a closed meter too.
+///
+/// Takes a lock and allocates. Any thread. Since 0.1.
+///
+/// # Safety
+/// `meter` is NULL or was opened and not freed; `out` is NULL or as long as it says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eco2_span_total(meter: *const Handle, name: u32, out: *mut SpanTotal) -> i32 {
+    // SAFETY: as required of the caller.
+    let meter = unsafe { Handle::borrowed(meter) };
+    on_meter(meter, |handle| {
+        // SAFETY: as required of the caller.
+        let out = unsafe { OutStruct::new(out, "out") }?;
+        handle.known(name)?;
+        let text = handle.text(name);
+        let span = handle.report().spans.into_iter().find(|span| span.name == text);
+        let span = span.ok_or_else(|| no_data("the total of a name without ended spans"))?;
+        out.put(total(&span));
+        Ok(())
+    })
+}
+
+fn total(span: &Span) -> SpanTotal {
+    SpanTotal {
+        struct_size: 0,
+        state: if span.state == State::Final { ECO2_STATE_FINAL } else { ECO2_STATE_PROVISIONAL },
+        sync: sync_number(span.sync),
+        reserved: 0,
+        count: span.count,
+        duration_ns: span.duration_ns,
+        energy_uj: span.energy_uj,
+        low_uj: span.low_uj,
+        high_uj: span.high_uj.unwrap_or(ECO2_UNKNOWN),
+    }
+}
+
+/// The knots of a device: its energy reached `uj[i]` microjoules (since its first reading) no earlier than `lo_ns[i]`
+/// and no later than `hi_ns[i]` (nanoseconds since the run began). Thinned in long runs. In a closed meter too.
+///
+/// `*needed` is always set to the number of knots. ECO2_ERR_BUFFER: `capacity` is less, nothing else was written. With
+/// capacity 0 the arrays may be NULL and only `*needed` is set. Takes a lock. Any thread. Since 0.1.
+///
+/// # Safety
+/// `meter` is NULL or was opened and not freed; `device` is NULL or ends with NUL; the arrays are writable for `capacity`
+/// elements; `needed` is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eco2_series(
+    meter: *const Handle,
+    device: *const c_char,
+    lo_ns: *mut u64,
+    hi_ns: *mut u64,
+    uj: *mut u64,
+    capacity: usize,
+    needed: *mut usize,
+) -> i32 {
+    // SAFETY: as required of the caller.
+    let meter = unsafe { Handle::borrowed(meter) };
+    on_meter(meter, |handle| {
+        // SAFETY: as required of the caller.
+        let device = unsafe { text::text(device, "device") }?;
+        let arrays = [("lo_ns", lo_ns), ("hi_ns", hi_ns), ("uj", uj)];
+        if let Some((name, _)) = arrays.iter().find(|(_, array)| array.is_null() && capacity > 0) {
+            return Err(Failure::null(name));
+        }
+        // SAFETY: as required of the caller.
+        let needed = unsafe { Out::new(needed, "needed") }?;
+        let points = handle.meter.series(device);
+        needed.put(points.len());
+        if capacity > 0 && capacity < points.len() {
+            let text = format!("capacity is {capacity}, {} are needed", points.len());
+            return Err(Failure::new(ECO2_ERR_BUFFER, text));
+        }
+        let columns: [fn(&Point) -> u64; 3] = [|point| point.lo_ns, |point| point.hi_ns, |point| point.uj];
+        for ((_, array), column) in arrays.into_iter().zip(columns) {
+            for (index, point) in points.iter().enumerate().take(capacity) {
+                // SAFETY: within the array, which has `capacity` elements.
+                let element = unsafe { array.add(index) };
+                // SAFETY: writable, as required of the caller.
+                unsafe { element.write(column(point)) };
+            }
+        }
+        Ok(())
+    })
+}

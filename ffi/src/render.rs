@@ -1,0 +1,51 @@
+//! The report as text.
+
+use std::ffi::c_char;
+
+use eco2_core::report::Report;
+
+use crate::failure::Failure;
+use crate::guard::on_meter;
+use crate::handle::{Boxed as _, Handle};
+use crate::numbers::{ECO2_REPORT_CSV, ECO2_REPORT_JSON, ECO2_REPORT_SPANS_CSV, ECO2_REPORT_TEXT};
+use crate::status::ECO2_ERR_RENDER;
+use crate::text::OutText;
+
+/// The report as text (ECO2_REPORT_...): final once the meter is closed, provisional before.
+///
+/// `*needed` is set to the size of the text, its NUL included, also where the buffer is too small (ECO2_ERR_BUFFER, and
+/// nothing else was written). With size 0 the buffer may be NULL and only `*needed` is set; the report of a live meter
+/// may have grown by the next call. Takes a lock and allocates. Any thread. Since 0.1.
+///
+/// # Safety
+/// `meter` is NULL or was opened and not freed; `buffer` is writable for `size` bytes; `needed` is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eco2_report(
+    meter: *const Handle,
+    format: i32,
+    buffer: *mut c_char,
+    size: usize,
+    needed: *mut usize,
+) -> i32 {
+    // SAFETY: as required of the caller.
+    let meter = unsafe { Handle::borrowed(meter) };
+    on_meter(meter, |handle| {
+        // SAFETY: as required of the caller.
+        let out = unsafe { OutText::new(buffer, size, needed) }?;
+        let render = rendering(format)?;
+        let text = render(&handle.report()).map_err(|error| Failure::new(ECO2_ERR_RENDER, error.to_string()))?;
+        out.put(&text)
+    })
+}
+
+type Rendering = fn(&Report) -> Result<String, eco2_report::Error>;
+
+fn rendering(format: i32) -> Result<Rendering, Failure> {
+    Ok(match format {
+        ECO2_REPORT_JSON => eco2_report::json,
+        ECO2_REPORT_TEXT => |report| Ok(eco2_report::text(report, &eco2_report::TextStyle::default())),
+        ECO2_REPORT_CSV => eco2_report::csv,
+        ECO2_REPORT_SPANS_CSV => eco2_report::spans_csv,
+        other => return Err(Failure::argument(format!("format is {other}; allowed: ECO2_REPORT_... (0 to 3)"))),
+    })
+}

@@ -1,0 +1,71 @@
+/* Sizes and offsets as C sees them; the header stands alone, twice. */
+#include <eco2.h>
+#include <eco2.h>
+#include <string.h>
+
+#define AT(type, field, offset) _Static_assert(offsetof(type, field) == (offset), #type "." #field)
+#define SIZE(type, size) _Static_assert(sizeof(type) == (size), #type)
+
+SIZE(eco2_work, 32);
+AT(eco2_work, struct_size, 0);
+AT(eco2_work, flags, 4);
+AT(eco2_work, samples, 8);
+AT(eco2_work, tokens, 16);
+AT(eco2_work, loss, 24);
+
+SIZE(eco2_energy_now, 24);
+AT(eco2_energy_now, flags, 4);
+AT(eco2_energy_now, at_ns, 8);
+AT(eco2_energy_now, total_uj, 16);
+
+SIZE(eco2_span_sum, 56);
+AT(eco2_span_sum, state, 4);
+AT(eco2_span_sum, sync, 8);
+AT(eco2_span_sum, reserved, 12);
+AT(eco2_span_sum, count, 16);
+AT(eco2_span_sum, duration_ns, 24);
+AT(eco2_span_sum, energy_uj, 32);
+AT(eco2_span_sum, low_uj, 40);
+AT(eco2_span_sum, high_uj, 48);
+
+SIZE(eco2_device, 88);
+AT(eco2_device, flags, 4);
+AT(eco2_device, component, 8);
+AT(eco2_device, quality, 12);
+AT(eco2_device, energy_uj, 16);
+AT(eco2_device, low_uj, 24);
+AT(eco2_device, high_uj, 32);
+AT(eco2_device, wraps, 40);
+AT(eco2_device, resets, 48);
+AT(eco2_device, coverage, 56);
+AT(eco2_device, mean_w, 64);
+AT(eco2_device, peak_w, 72);
+AT(eco2_device, gain_percent, 80);
+
+SIZE(eco2_budget, 24);
+AT(eco2_budget, decision, 4);
+AT(eco2_budget, limits, 8);
+AT(eco2_budget, share, 16);
+
+SIZE(eco2_source_domain, 72);
+AT(eco2_source_domain, component, 4);
+AT(eco2_source_domain, kind, 8);
+AT(eco2_source_domain, id, 16);
+AT(eco2_source_domain, domain, 24);
+AT(eco2_source_domain, name, 32);
+AT(eco2_source_domain, parent, 40);
+AT(eco2_source_domain, base_per_raw, 48);
+AT(eco2_source_domain, range, 56);
+AT(eco2_source_domain, max_w, 64);
+
+SIZE(eco2_source, 48);
+AT(eco2_source, domain_count, 4);
+AT(eco2_source, name, 8);
+AT(eco2_source, domains, 16);
+AT(eco2_source, read, 24);
+AT(eco2_source, user_data, 32);
+AT(eco2_source, destroy, 40);
+
+int main(void) {
+    return strcmp(eco2_version(), ECO2_VERSION) != 0 || eco2_abi_version() != ECO2_ABI_VERSION;
+}

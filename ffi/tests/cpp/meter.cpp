@@ -1,0 +1,94 @@
+// The C++ header: results, ownership, scopes. Included first and twice, so that it stands alone.
+#include <eco2.hpp>
+#include <eco2.hpp>
+
+#include <thread>
+#include <type_traits>
+
+#include "../c/check.h"
+
+using eco2::Meter;
+using eco2::Result;
+using eco2::Span;
+
+static_assert(std::is_nothrow_move_constructible_v<Meter> && std::is_nothrow_move_assignable_v<Meter>);
+static_assert(!std::is_copy_constructible_v<Meter> && !std::is_copy_assignable_v<Meter>);
+static_assert(std::is_nothrow_destructible_v<Meter> && std::is_nothrow_destructible_v<Span>);
+static_assert(std::is_nothrow_move_constructible_v<Span> && std::is_nothrow_move_assignable_v<Span>);
+static_assert(!std::is_copy_constructible_v<Span> && !std::is_copy_assignable_v<Span>);
+
+static std::string options(const std::string &folder) {
+    return "{\"sysfs\": \"" + folder + "/none\", \"nvml\": \"" + folder + "/none\", \"estimate\": false, \"log\": \"" +
+           folder + "\", \"zone\": \"DE\", \"budget\": {\"max_energy_kwh\": 1000}}";
+}
+
+static void failures_are_values() {
+    Result<Meter> wrong = Meter::open("{\"zoen\": 1}");
+    CHECK(!wrong && wrong.error().code == ECO2_ERR_OPTIONS);
+    CHECK(wrong.error().text.find("did you mean \"zone\"") != std::string::npos);
+    Result<Meter> cut = Meter::open(std::string("{}\0{", 4));
+    CHECK(!cut && cut.error().code == ECO2_ERR_OPTIONS);
+}
+
+static void scopes_end_spans(const Meter &meter) {
+    const eco2::Name outer = *meter.name("outer"), inner = *meter.name("inner"), batch = *meter.name("batch");
+    {
+        Span whole = meter.span(outer);
+        CHECK(whole.recorded());
+        for (int i = 0; i < 5; ++i) {
+            Span one = meter.span(inner);
+            work_ms(5);
+            Span moved = std::move(one);
+            Span next = meter.span(inner);
+            next = std::move(moved);  // ends the one it held
+            CHECK(next.end());
+            CHECK(meter.step(batch, {32, 640, 0.5}));
+        }
+    }
+    CHECK(!meter.end(outer) && !meter.end(inner));
+    std::thread([&] {
+        for (int i = 0; i < 5; ++i) meter.span(inner).end().has_value();
+    }).join();
+    CHECK(meter.begin(outer) && meter.end(outer) && meter.step(batch));
+    CHECK(meter.declare_sync(inner, ECO2_SYNC_EVENT));
+    CHECK(meter.extra("accuracy", 0.5) && !meter.extra("accuracy", NAN));
+}
+
+static void a_run(const std::string &folder) {
+    steady state = {0, 0};
+    steady_register(&state);
+    Result<Meter> opened = Meter::open(options(folder));
+    CHECK(opened.has_value());
+    Meter meter = *std::move(opened);
+    wait_known(meter.get());
+    work_ms(20);
+    scopes_end_spans(meter);
+    const Result<eco2::Now> now = meter.now();
+    CHECK(now && now->complete && now->total_uj > 0);
+    CHECK(meter.close() && state.destroyed == 1);
+    CHECK(meter.close().error().code == ECO2_ERR_CLOSED);
+    const Result<eco2::Total> inner = meter.total(*Result<eco2::Name>(eco2::Name{1}));
+    CHECK(inner && inner->count == 15 && inner->sync == ECO2_SYNC_EVENT && inner->high_uj);
+    CHECK(inner->low_uj <= inner->energy_uj && inner->energy_uj <= *inner->high_uj);
+    const auto devices = meter.devices();
+    CHECK(devices && devices->size() == 1 && devices->front().id == "GPU-1" && devices->front().energy_uj > 0u);
+    CHECK(devices->front().summed && !devices->front().gain_percent);
+    const auto series = meter.series("GPU-1");
+    CHECK(series && !series->uj.empty() && series->uj.size() == series->lo_ns.size());
+    CHECK(meter.budget()->decision == ECO2_BUDGET_GO && meter.budget()->limits == 1);
+    const std::string json = *meter.report();
+    CHECK(json.front() == '{' && json.find("\"eco2.report/1\"") != std::string::npos);
+    CHECK(!meter.report(99) && meter.report(99).error().code == ECO2_ERR_ARGUMENT);
+
+    Meter other = std::move(meter);
+    CHECK(meter.get() == nullptr && !meter.name("x"));
+    meter = std::move(other);
+    CHECK(meter.get() != nullptr);
+}
+
+int main(int argc, char **argv) {
+    CHECK(argc == 2);
+    failures_are_values();
+    a_run(argv[1]);
+    return 0;
+}

@@ -1,0 +1,864 @@
+/* eco2: the energy and carbon of machine-learning training, with bounds. SPDX: MIT OR Apache-2.0
+ *
+ * Functions return ECO2_OK (0) or a code; eco2_last_error() says why. Results go to the last parameters, on success
+ * only. A meter may be used by many threads at once; recording is wait-free. Set struct_size before you pass a struct.
+ * Nothing is printed, no signal handler is installed, no fault of measuring ends the program. In a forked child every
+ * call on the parent's meter gives ECO2_ERR_FORKED; it may open its own. Not to be called from signal handlers.
+ *
+ * Written by scripts/header from the library's source: do not edit. */
+
+#ifndef ECO2_H
+#define ECO2_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define ECO2_VERSION "0.1.0"
+#define ECO2_VERSION_MAJOR 0
+#define ECO2_VERSION_MINOR 1
+#define ECO2_VERSION_PATCH 0
+
+/*
+ Success.
+ */
+#define ECO2_OK 0
+
+/*
+ A required argument is NULL.
+ */
+#define ECO2_ERR_NULL 1
+
+/*
+ A text is not UTF-8.
+ */
+#define ECO2_ERR_UTF8 2
+
+/*
+ An argument is out of range, or names nothing that exists.
+ */
+#define ECO2_ERR_ARGUMENT 3
+
+/*
+ The struct_size of a struct is wrong, or its unknown tail is not zero.
+ */
+#define ECO2_ERR_STRUCT_SIZE 4
+
+/*
+ The buffer is too small; the size that is needed was stored.
+ */
+#define ECO2_ERR_BUFFER 5
+
+/*
+ An option is wrong: unknown, of a wrong type or out of range.
+ */
+#define ECO2_ERR_OPTIONS 10
+
+/*
+ The meter could not be opened.
+ */
+#define ECO2_ERR_OPEN 11
+
+/*
+ A file could not be written.
+ */
+#define ECO2_ERR_WRITE 12
+
+/*
+ A report could not be rendered.
+ */
+#define ECO2_ERR_RENDER 13
+
+/*
+ The meter is closed.
+ */
+#define ECO2_ERR_CLOSED 20
+
+/*
+ No span of that name is open on this thread.
+ */
+#define ECO2_ERR_NOT_OPEN 21
+
+/*
+ There was no room to record the span; it is counted in the report.
+ */
+#define ECO2_ERR_DROPPED 22
+
+/*
+ Nothing is known yet, or nothing can be measured.
+ */
+#define ECO2_ERR_NO_DATA 23
+
+/*
+ The meter was opened in the process that forked this one; open another.
+ */
+#define ECO2_ERR_FORKED 30
+
+/*
+ A fault inside the library was caught; the meter is dead and can only be freed.
+ */
+#define ECO2_ERR_PANIC 31
+
+/*
+ The library has another version than the header; returned by wrappers.
+ */
+#define ECO2_ERR_VERSION 40
+
+/*
+ Not known, or without an upper bound; stands where an unsigned 64-bit figure is missing. Never 0.
+ */
+#define ECO2_UNKNOWN UINT64_MAX
+
+/*
+ Level of a log message: something did not work.
+ */
+#define ECO2_LOG_ERROR 1
+
+/*
+ Level of a log message: something is missing or was ignored.
+ */
+#define ECO2_LOG_WARN 2
+
+/*
+ Flag of eco2_work: `loss` is given.
+ */
+#define ECO2_WORK_HAS_LOSS 1
+
+/*
+ The edges of a name's spans do nothing about queued GPU work; so it is unless declared.
+ */
+#define ECO2_SYNC_NONE 0
+
+/*
+ The host waits for the device at every edge.
+ */
+#define ECO2_SYNC_SYNCHRONIZE 1
+
+/*
+ The device stamps the edges itself.
+ */
+#define ECO2_SYNC_EVENT 2
+
+/*
+ Flag of eco2_energy_now: every device's part is known.
+ */
+#define ECO2_NOW_COMPLETE 1
+
+/*
+ Figures that may still change: a counter's next update is awaited.
+ */
+#define ECO2_STATE_PROVISIONAL 0
+
+/*
+ Figures that do not change any more.
+ */
+#define ECO2_STATE_FINAL 1
+
+/*
+ A processor package or a part of one.
+ */
+#define ECO2_COMPONENT_CPU 0
+
+/*
+ Main memory.
+ */
+#define ECO2_COMPONENT_MEMORY 1
+
+/*
+ A GPU board or a part of one.
+ */
+#define ECO2_COMPONENT_GPU 2
+
+/*
+ Anything else.
+ */
+#define ECO2_COMPONENT_OTHER 3
+
+/*
+ Read from an energy counter.
+ */
+#define ECO2_QUALITY_MEASURED 0
+
+/*
+ Integrated from power readings.
+ */
+#define ECO2_QUALITY_DERIVED 1
+
+/*
+ Computed by a model.
+ */
+#define ECO2_QUALITY_ESTIMATED 2
+
+/*
+ Generated, because it was asked for.
+ */
+#define ECO2_QUALITY_SYNTHETIC 3
+
+/*
+ Nothing is known.
+ */
+#define ECO2_QUALITY_MISSING 4
+
+/*
+ Flag of eco2_device: its energy is part of the total.
+ */
+#define ECO2_DEVICE_SUMMED 1
+
+/*
+ Text of a device: its id, as in the report (`package-0`, `GPU-...`).
+ */
+#define ECO2_TEXT_ID 0
+
+/*
+ Text of a device: what a person calls it.
+ */
+#define ECO2_TEXT_NAME 1
+
+/*
+ Text of a device: which quantity it is (`package`, `dram`, `board`, ...).
+ */
+#define ECO2_TEXT_DOMAIN 2
+
+/*
+ Text of a device: the source that reads it.
+ */
+#define ECO2_TEXT_SOURCE 3
+
+/*
+ The domain is a counter of energy.
+ */
+#define ECO2_KIND_ENERGY 0
+
+/*
+ The domain is an instantaneous power.
+ */
+#define ECO2_KIND_POWER 1
+
+/*
+ The read failed.
+ */
+#define ECO2_FAULT_FAILED 101
+
+/*
+ Permission was denied.
+ */
+#define ECO2_FAULT_DENIED 102
+
+/*
+ The device does not offer this quantity.
+ */
+#define ECO2_FAULT_UNSUPPORTED 103
+
+/*
+ The device says that it has no value now.
+ */
+#define ECO2_FAULT_NOT_AVAILABLE 104
+
+/*
+ The device is lost.
+ */
+#define ECO2_FAULT_LOST 105
+
+/*
+ The interface is gone.
+ */
+#define ECO2_FAULT_GONE 106
+
+/*
+ The whole report as JSON, schema eco2.report/1.
+ */
+#define ECO2_REPORT_JSON 0
+
+/*
+ A summary for people.
+ */
+#define ECO2_REPORT_TEXT 1
+
+/*
+ Total and devices as CSV.
+ */
+#define ECO2_REPORT_CSV 2
+
+/*
+ Spans as CSV.
+ */
+#define ECO2_REPORT_SPANS_CSV 3
+
+/*
+ Every limit is far, or there is none.
+ */
+#define ECO2_BUDGET_GO 0
+
+/*
+ Most of a limit is spent.
+ */
+#define ECO2_BUDGET_WARN 1
+
+/*
+ A limit is spent.
+ */
+#define ECO2_BUDGET_STOP 2
+
+/*
+ Version of the interface that this header describes. A program compares it with eco2_abi_version() at start.
+ */
+#define ECO2_ABI_VERSION 1
+
+/*
+ One measured run. Opaque: only the library knows what is in it.
+ */
+typedef struct eco2_meter eco2_meter;
+
+/*
+ Takes one message: what was registered with it, a level (ECO2_LOG_...), a text that ends with NUL and is valid
+ during the call. Must not throw and must not call the library.
+ */
+typedef void (*eco2_log_fn)(void *user_data, int32_t level, const char *text);
+
+/*
+ Frees what was registered with a callback; called once, after the callback's last call. Must not throw.
+ */
+typedef void (*eco2_destroy_fn)(void *user_data);
+
+/*
+ What a step did. Zero the struct, set struct_size, then the fields.
+ */
+typedef struct eco2_work {
+  /*
+   sizeof(eco2_work).
+   */
+  uint32_t struct_size;
+  /*
+   ECO2_WORK_HAS_LOSS, or 0.
+   */
+  uint32_t flags;
+  /*
+   Samples processed.
+   */
+  uint64_t samples;
+  /*
+   Tokens processed.
+   */
+  uint64_t tokens;
+  /*
+   Loss, if the flag says so; a value that is not finite is ignored.
+   */
+  double loss;
+} eco2_work;
+
+/*
+ Energy at an instant, extrapolated from the last readings: provisional by nature. Set struct_size before the call.
+ */
+typedef struct eco2_energy_now {
+  /*
+   sizeof(eco2_energy_now).
+   */
+  uint32_t struct_size;
+  /*
+   ECO2_NOW_COMPLETE, or 0 where the total lacks a device.
+   */
+  uint32_t flags;
+  /*
+   The instant, nanoseconds of the monotonic clock.
+   */
+  uint64_t at_ns;
+  /*
+   Microjoules since the meter's first readings, over devices that do not overlap.
+   */
+  uint64_t total_uj;
+} eco2_energy_now;
+
+/*
+ The total of one span name. Set struct_size before the call.
+ */
+typedef struct eco2_span_sum {
+  /*
+   sizeof(eco2_span_sum).
+   */
+  uint32_t struct_size;
+  /*
+   ECO2_STATE_PROVISIONAL or ECO2_STATE_FINAL.
+   */
+  int32_t state;
+  /*
+   What was declared of the edges: ECO2_SYNC_...
+   */
+  int32_t sync;
+  /*
+   0.
+   */
+  uint32_t reserved;
+  /*
+   Spans that have ended.
+   */
+  uint64_t count;
+  /*
+   Sum of their durations, nanoseconds.
+   */
+  uint64_t duration_ns;
+  /*
+   Sum of their energies, microjoules.
+   */
+  uint64_t energy_uj;
+  /*
+   At least, microjoules.
+   */
+  uint64_t low_uj;
+  /*
+   At most, microjoules; ECO2_UNKNOWN: no upper bound.
+   */
+  uint64_t high_uj;
+} eco2_span_sum;
+
+/*
+ A device's figures until now. Set struct_size before the call.
+ */
+typedef struct eco2_device {
+  /*
+   sizeof(eco2_device).
+   */
+  uint32_t struct_size;
+  /*
+   ECO2_DEVICE_SUMMED, or 0 where it overlaps another device.
+   */
+  uint32_t flags;
+  /*
+   ECO2_COMPONENT_...
+   */
+  int32_t component;
+  /*
+   ECO2_QUALITY_...
+   */
+  int32_t quality;
+  /*
+   Microjoules; ECO2_UNKNOWN if nothing is known.
+   */
+  uint64_t energy_uj;
+  /*
+   At least, microjoules; ECO2_UNKNOWN if nothing is known.
+   */
+  uint64_t low_uj;
+  /*
+   At most, microjoules; ECO2_UNKNOWN: no upper bound.
+   */
+  uint64_t high_uj;
+  /*
+   Wraps of the counter.
+   */
+  uint64_t wraps;
+  /*
+   Resets of the counter.
+   */
+  uint64_t resets;
+  /*
+   Share of the run's time that readings cover, 0 to 1.
+   */
+  double coverage;
+  /*
+   Mean power, watts; NaN if not known.
+   */
+  double mean_w;
+  /*
+   Highest power seen, watts; NaN if not known.
+   */
+  double peak_w;
+  /*
+   Declared gain error of the sensor, percent of the reading, not part of the bounds; NaN if not known.
+   */
+  double gain_percent;
+} eco2_device;
+
+/*
+ What became of the budget. Set struct_size before the call.
+ */
+typedef struct eco2_budget {
+  /*
+   sizeof(eco2_budget).
+   */
+  uint32_t struct_size;
+  /*
+   ECO2_BUDGET_GO, ECO2_BUDGET_WARN or ECO2_BUDGET_STOP: the worst of all limits.
+   */
+  int32_t decision;
+  /*
+   Number of limits.
+   */
+  uint32_t limits;
+  /*
+   0.
+   */
+  uint32_t reserved;
+  /*
+   Spent of the limit of which most is spent, as a share of it; 0 without limits.
+   */
+  double share;
+} eco2_budget;
+
+/*
+ One quantity that a source reads. Zero the struct, set struct_size, then the fields.
+ */
+typedef struct eco2_source_domain {
+  /*
+   sizeof(eco2_source_domain).
+   */
+  uint32_t struct_size;
+  /*
+   ECO2_COMPONENT_...
+   */
+  int32_t component;
+  /*
+   ECO2_KIND_...
+   */
+  int32_t kind;
+  /*
+   0.
+   */
+  uint32_t reserved;
+  /*
+   Id, 1 to 256 bytes, unique within a run.
+   */
+  const char *id;
+  /*
+   Which quantity it is: `package`, `dram`, `board`, ...; 1 to 256 bytes.
+   */
+  const char *domain;
+  /*
+   What a person calls it; NULL: the id.
+   */
+  const char *name;
+  /*
+   Id of the domain that contains this one; NULL: none.
+   */
+  const char *parent;
+  /*
+   Joules (ECO2_KIND_ENERGY) or watts (ECO2_KIND_POWER) in one raw unit, 1e-15 to 1e12.
+   */
+  double base_per_raw;
+  /*
+   Number of raw values before the counter wraps to 0; 0: it does not wrap.
+   */
+  uint64_t range;
+  /*
+   The most it can draw, watts; 0: not known.
+   */
+  double max_w;
+} eco2_source_domain;
+
+/*
+ Reads one domain (its index in eco2_source.domains) into `*value`, in the domain's raw unit. Returns ECO2_OK or one of
+ ECO2_FAULT_...; any other number counts as ECO2_FAULT_FAILED. Must not throw and must not call the library.
+ */
+typedef int32_t (*eco2_read_fn)(void *user_data, uint32_t domain, uint64_t *value);
+
+/*
+ A source of the program's own. Zero the struct, set struct_size, then the fields.
+ */
+typedef struct eco2_source {
+  /*
+   sizeof(eco2_source).
+   */
+  uint32_t struct_size;
+  /*
+   Number of domains, 1 to 64.
+   */
+  uint32_t domain_count;
+  /*
+   Name of the source in reports, 1 to 256 bytes.
+   */
+  const char *name;
+  /*
+   The domains; each as long as the first one says. Copied.
+   */
+  const struct eco2_source_domain *domains;
+  /*
+   Reads a domain.
+   */
+  eco2_read_fn read;
+  /*
+   Handed to `read` and `destroy`.
+   */
+  void *user_data;
+  /*
+   Called once when the source is not needed any more; may be NULL.
+   */
+  eco2_destroy_fn destroy;
+} eco2_source;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/*
+ The name of a status code, such as "ECO2_ERR_NULL"; "unknown status" for any other number.
+
+ The text is constant. Any thread. Since 0.1.
+ */
+const char *eco2_status_name(int32_t status);
+
+/*
+ The library's version, such as "0.1.0".
+
+ The text is constant. Any thread. Since 0.1.
+ */
+const char *eco2_version(void);
+
+/*
+ The version of the interface that the library implements; other than ECO2_ABI_VERSION: do not call anything else.
+
+ Any thread. Since 0.1.
+ */
+uint32_t eco2_abi_version(void);
+
+/*
+ Says why the last call that failed on this thread failed; an empty text if none did. Never NULL.
+
+ Valid until the next call that fails on this thread, or until the thread ends. Any thread. Since 0.1.
+ */
+const char *eco2_last_error(void);
+
+/*
+ Sets who hears what the library has to say; NULL: nobody, as at the start and in a forked child.
+
+ The callback is called on the thread that opens or closes a meter, before that call returns. It replaces the one
+ before; `destroy`, if not NULL, is called with `user_data` when the callback was replaced and its last call is over.
+ On failure the caller keeps `user_data`. Any thread. Since 0.1.
+
+ # Safety
+ `callback` and `destroy` are NULL or functions of that type, fit for `user_data` and for every thread that opens or
+ closes meters.
+ */
+int32_t eco2_set_log_callback(eco2_log_fn callback,
+                              void *user_data,
+                              eco2_destroy_fn destroy);
+
+/*
+ Opens a meter and begins the run.
+
+ `options_json` is one JSON object with the options' names (`{"name": "bert", "zone": "DE"}`), or NULL. It goes before
+ the environment (`ECO2_*`), `./eco2.toml`, the user's and the machine's configuration. Sources that were registered
+ with eco2_register_source() go to this meter. Hardware that is missing is no error: the report says so, and the log.
+ On success `*out` is a meter that eco2_meter_free() frees. Waits up to 250 ms for the first readings.
+ Any thread; no other thread may change the environment meanwhile. Since 0.1.
+
+ # Safety
+ `options_json` is NULL or ends with NUL; `out` is NULL or writable.
+ */
+int32_t eco2_meter_open(const char *options_json,
+                        struct eco2_meter **out);
+
+/*
+ Ends the run: waits for the counters' next updates (at most 250 ms), completes the log and the report.
+
+ The meter can then be read (eco2_report(), eco2_span_total(), eco2_device_get(), eco2_series(), eco2_budget_check()),
+ and no more be recorded to. ECO2_ERR_CLOSED if it was closed before. ECO2_ERR_WRITE: it is closed, but the file of
+ the option `json` could not be written. Any thread; other threads may go on calling. Since 0.1.
+
+ # Safety
+ `meter` is NULL or was opened and not freed.
+ */
+int32_t eco2_meter_close(struct eco2_meter *meter);
+
+/*
+ Frees a meter; a run that goes on is ended without waiting. NULL: nothing happens.
+
+ In a forked child nothing of the parent's is touched or given back. No other call on this meter may be under way or
+ follow. Since 0.1.
+
+ # Safety
+ `meter` is NULL or was opened and not freed; nobody uses it any more.
+ */
+void eco2_meter_free(struct eco2_meter *meter);
+
+/*
+ Gives the id of a span name (1 to 256 bytes of UTF-8); the same id for the same text. Keep it: recording takes it.
+
+ Takes a lock. Any thread. Since 0.1.
+
+ # Safety
+ `meter` is NULL or was opened and not freed; `name` is NULL or ends with NUL; `out` is NULL or writable.
+ */
+int32_t eco2_span_id(const struct eco2_meter *meter,
+                     const char *name,
+                     uint32_t *out);
+
+/*
+ Begins a span on this thread. Wait-free. Any thread. Since 0.1.
+
+ # Safety
+ `meter` is NULL or was opened and not freed.
+ */
+int32_t eco2_span_begin(const struct eco2_meter *meter, uint32_t name);
+
+/*
+ Ends this thread's nearest open span of that name. ECO2_ERR_NOT_OPEN if there is none. Wait-free. Since 0.1.
+
+ # Safety
+ `meter` is NULL or was opened and not freed.
+ */
+int32_t eco2_span_end(const struct eco2_meter *meter, uint32_t name);
+
+/*
+ Ends this thread's step and begins the next at one instant; the first call only begins. Wait-free. Since 0.1.
+
+ # Safety
+ `meter` is NULL or was opened and not freed.
+ */
+int32_t eco2_step(const struct eco2_meter *meter, uint32_t name);
+
+/*
+ eco2_step(), and counts what was done: one step, its samples and tokens. A loss takes a lock. Since 0.1.
+
+ # Safety
+ `meter` is NULL or was opened and not freed; `work` is NULL or as long as it says.
+ */
+int32_t eco2_step_work(const struct eco2_meter *meter, uint32_t name, const struct eco2_work *work);
+
+/*
+ Adds a figure of the program's own to the report; the last value of a name counts. Takes a lock. Any thread. Since 0.1.
+
+ # Safety
+ `meter` is NULL or was opened and not freed; `name` is NULL or ends with NUL.
+ */
+int32_t eco2_extra(const struct eco2_meter *meter,
+                   const char *name,
+                   double value);
+
+/*
+ Says what the edges of a name's spans do about queued GPU work (ECO2_SYNC_...). Takes a lock. Any thread. Since 0.1.
+
+ # Safety
+ `meter` is NULL or was opened and not freed.
+ */
+int32_t eco2_declare_sync(const struct eco2_meter *meter,
+                          uint32_t name,
+                          int32_t sync);
+
+/*
+ Energy now. ECO2_ERR_NO_DATA before the first reading, or where nothing can be read.
+
+ Wait-free. Any thread. Since 0.1.
+
+ # Safety
+ `meter` is NULL or was opened and not freed; `out` is NULL or as long as it says.
+ */
+int32_t eco2_now(const struct eco2_meter *meter, struct eco2_energy_now *out);
+
+/*
+ The total of a name's spans that have ended. ECO2_ERR_NO_DATA if none has. In a closed meter too.
+
+ Takes a lock and allocates. Any thread. Since 0.1.
+
+ # Safety
+ `meter` is NULL or was opened and not freed; `out` is NULL or as long as it says.
+ */
+int32_t eco2_span_total(const struct eco2_meter *meter, uint32_t name, struct eco2_span_sum *out);
+
+/*
+ The knots of a device: its energy reached `uj[i]` microjoules (since its first reading) no earlier than `lo_ns[i]`
+ and no later than `hi_ns[i]` (nanoseconds since the run began). Thinned in long runs. In a closed meter too.
+
+ `*needed` is always set to the number of knots. ECO2_ERR_BUFFER: `capacity` is less, nothing else was written. With
+ capacity 0 the arrays may be NULL and only `*needed` is set. Takes a lock. Any thread. Since 0.1.
+
+ # Safety
+ `meter` is NULL or was opened and not freed; `device` is NULL or ends with NUL; the arrays are writable for `capacity`
+ elements; `needed` is NULL or writable.
+ */
+int32_t eco2_series(const struct eco2_meter *meter,
+                    const char *device,
+                    uint64_t *lo_ns,
+                    uint64_t *hi_ns,
+                    uint64_t *uj,
+                    size_t capacity,
+                    size_t *needed);
+
+/*
+ The number of devices. Indices keep their meaning; devices may be added while the run goes on (hot-plug).
+
+ Takes a lock and allocates. Any thread; in a closed meter too. Since 0.1.
+
+ # Safety
+ `meter` is NULL or was opened and not freed; `out` is NULL or writable.
+ */
+int32_t eco2_device_count(const struct eco2_meter *meter, uint32_t *out);
+
+/*
+ The figures of a device, by its index below eco2_device_count().
+
+ Takes a lock and allocates. Any thread; in a closed meter too. Since 0.1.
+
+ # Safety
+ `meter` is NULL or was opened and not freed; `out` is NULL or as long as it says.
+ */
+int32_t eco2_device_get(const struct eco2_meter *meter, uint32_t index, struct eco2_device *out);
+
+/*
+ A text of a device (ECO2_TEXT_...), by its index below eco2_device_count(). Sizes as for eco2_report().
+
+ Takes a lock and allocates. Any thread; in a closed meter too. Since 0.1.
+
+ # Safety
+ `meter` is NULL or was opened and not freed; `buffer` is writable for `size` bytes; `needed` is NULL or writable.
+ */
+int32_t eco2_device_text(const struct eco2_meter *meter,
+                         uint32_t index,
+                         int32_t which,
+                         char *buffer,
+                         size_t size,
+                         size_t *needed);
+
+/*
+ The report as text (ECO2_REPORT_...): final once the meter is closed, provisional before.
+
+ `*needed` is set to the size of the text, its NUL included, also where the buffer is too small (ECO2_ERR_BUFFER, and
+ nothing else was written). With size 0 the buffer may be NULL and only `*needed` is set; the report of a live meter
+ may have grown by the next call. Takes a lock and allocates. Any thread. Since 0.1.
+
+ # Safety
+ `meter` is NULL or was opened and not freed; `buffer` is writable for `size` bytes; `needed` is NULL or writable.
+ */
+int32_t eco2_report(const struct eco2_meter *meter,
+                    int32_t format,
+                    char *buffer,
+                    size_t size,
+                    size_t *needed);
+
+/*
+ Compares what was spent with every limit of the options (`budget.max_energy_kwh`, `max_co2_kg`, `max_cost`).
+
+ Nothing is stopped: the program decides. Takes a lock and allocates. Any thread; in a closed meter too. Since 0.1.
+
+ # Safety
+ `meter` is NULL or was opened and not freed; `out` is NULL or as long as it says.
+ */
+int32_t eco2_budget_check(const struct eco2_meter *meter,
+                          struct eco2_budget *out);
+
+/*
+ Registers a source of the program's own: the next meter that this process opens takes it over.
+
+ `read` is called on that meter's sampling thread only, several times a second, with no lock held; it must return
+ soon. `destroy`, if not NULL, is called once, on any thread, after the last read and before closing or freeing the
+ meter returns (unless `read` does not return). If opening fails the source waits for the next one. On failure of this
+ call the caller keeps `user_data`. Any thread. Since 0.1.
+
+ # Safety
+ `source` is NULL or as long as it says, and so are its domains; its texts end with NUL; its functions are fit for
+ `user_data` and for the sampling thread.
+ */
+int32_t eco2_register_source(const struct eco2_source *source);
+
+/*
+ Makes a fault inside the library, to try out what a program does then: returns ECO2_ERR_PANIC, the meter is dead.
+
+ Any thread. Since 0.1.
+
+ # Safety
+ `meter` is NULL or was opened and not freed.
+ */
+int32_t eco2_debug_panic(const struct eco2_meter *meter);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* ECO2_H */

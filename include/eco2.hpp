@@ -1,0 +1,393 @@
+// eco2 for C++17: Meter and Span over eco2.h. Header-only; nothing here throws but what std::string and std::vector do
+// when memory is short, and no destructor does. Failures are values: Result<T> holds a T or an Error.
+#ifndef ECO2_HPP
+#define ECO2_HPP
+
+#include <cmath>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "eco2.h"
+
+namespace eco2 {
+
+/// Why a call failed.
+struct Error {
+    /// ECO2_ERR_...
+    std::int32_t code;
+    /// For people; names the argument and, where there is one, the remedy.
+    std::string text;
+};
+
+/// A value, or why there is none.
+template <typename T>
+class [[nodiscard]] Result {
+public:
+    Result(T value) : held_(std::in_place_index<0>, std::move(value)) {}
+    Result(Error error) : held_(std::in_place_index<1>, std::move(error)) {}
+
+    /// Whether there is a value.
+    bool has_value() const noexcept { return held_.index() == 0; }
+    explicit operator bool() const noexcept { return has_value(); }
+
+    /// The value; ask has_value() first.
+    T &value() & { return std::get<0>(held_); }
+    const T &value() const & { return std::get<0>(held_); }
+    T &&value() && { return std::get<0>(std::move(held_)); }
+    T &operator*() & { return value(); }
+    const T &operator*() const & { return value(); }
+    T &&operator*() && { return std::move(*this).value(); }
+    T *operator->() { return &value(); }
+    const T *operator->() const { return &value(); }
+
+    /// The value, or another one.
+    T value_or(T other) const & { return has_value() ? value() : std::move(other); }
+
+    /// Why there is no value; ask has_value() first.
+    const Error &error() const & { return std::get<1>(held_); }
+
+private:
+    std::variant<T, Error> held_;
+};
+
+/// Success, or why not.
+template <>
+class [[nodiscard]] Result<void> {
+public:
+    Result() = default;
+    Result(Error error) : error_(std::move(error)) {}
+
+    bool has_value() const noexcept { return !error_.has_value(); }
+    explicit operator bool() const noexcept { return has_value(); }
+
+    /// Why it failed; ask has_value() first.
+    const Error &error() const & { return *error_; }
+
+private:
+    std::optional<Error> error_;
+};
+
+/// The last failure of this thread.
+inline Error last_error(std::int32_t code) { return Error{code, eco2_last_error()}; }
+
+/// A status as a result.
+inline Result<void> checked(std::int32_t status) {
+    if (status == ECO2_OK) return {};
+    return last_error(status);
+}
+
+/// A span name's id, given by Meter::name().
+struct Name {
+    std::uint32_t id;
+};
+
+/// Energy now: provisional by nature.
+struct Now {
+    /// Nanoseconds of the monotonic clock.
+    std::uint64_t at_ns;
+    /// Microjoules since the meter's first readings.
+    std::uint64_t total_uj;
+    /// Whether every device's part is known.
+    bool complete;
+};
+
+/// What a step did.
+struct Work {
+    std::uint64_t samples = 0;
+    std::uint64_t tokens = 0;
+    std::optional<double> loss = std::nullopt;
+};
+
+/// The total of one span name.
+struct Total {
+    std::uint64_t count;
+    std::uint64_t duration_ns;
+    std::uint64_t energy_uj;
+    std::uint64_t low_uj;
+    /// None: no upper bound.
+    std::optional<std::uint64_t> high_uj;
+    /// Whether the figures do not change any more.
+    bool final;
+    /// ECO2_SYNC_...
+    std::int32_t sync;
+};
+
+/// A device's figures until now.
+struct Device {
+    std::string id;
+    std::string name;
+    std::string domain;
+    std::string source;
+    /// ECO2_COMPONENT_...
+    std::int32_t component;
+    /// ECO2_QUALITY_...
+    std::int32_t quality;
+    /// Whether it is part of the total.
+    bool summed;
+    std::optional<std::uint64_t> energy_uj;
+    std::optional<std::uint64_t> low_uj;
+    std::optional<std::uint64_t> high_uj;
+    double coverage;
+    std::optional<double> mean_w;
+    std::optional<double> peak_w;
+    std::optional<double> gain_percent;
+};
+
+/// The knots of a device: energy `uj[i]` was reached within `[lo_ns[i], hi_ns[i]]` of the run.
+struct Series {
+    std::vector<std::uint64_t> lo_ns;
+    std::vector<std::uint64_t> hi_ns;
+    std::vector<std::uint64_t> uj;
+};
+
+/// What became of the budget.
+struct Budget {
+    /// ECO2_BUDGET_...
+    std::int32_t decision;
+    std::uint32_t limits;
+    double share;
+};
+
+/// A span of this thread that ends with its scope. Move-only; end it on the thread that began it.
+class [[nodiscard]] Span {
+public:
+    Span(const eco2_meter *meter, Name name) noexcept
+        : meter_(meter), name_(name), status_(eco2_span_begin(meter, name.id)) {}
+    Span(Span &&other) noexcept : meter_(std::exchange(other.meter_, nullptr)), name_(other.name_), status_(other.status_) {}
+    Span &operator=(Span &&other) noexcept {
+        if (this != &other) {
+            close();
+            meter_ = std::exchange(other.meter_, nullptr);
+            name_ = other.name_;
+            status_ = other.status_;
+        }
+        return *this;
+    }
+    Span(const Span &) = delete;
+    Span &operator=(const Span &) = delete;
+    ~Span() { close(); }
+
+    /// Whether its beginning was recorded.
+    bool recorded() const noexcept { return status_ == ECO2_OK; }
+
+    /// Ends it before its scope does.
+    Result<void> end() { return checked(close()); }
+
+private:
+    std::int32_t close() noexcept {
+        const eco2_meter *meter = std::exchange(meter_, nullptr);
+        if (meter == nullptr || status_ != ECO2_OK) return status_;
+        return eco2_span_end(meter, name_.id);
+    }
+
+    const eco2_meter *meter_;
+    Name name_;
+    std::int32_t status_;
+};
+
+/// One measured run. Move-only. Every const member may be called from many threads at once; a Span must not outlive it.
+class Meter {
+public:
+    /// Opens a meter; `options` is a JSON object, as eco2_meter_open() takes it.
+    static Result<Meter> open(const std::string &options = "{}") {
+        if (eco2_abi_version() != ECO2_ABI_VERSION) {
+            return Error{ECO2_ERR_VERSION, std::string("libeco2 ") + eco2_version() + " does not fit the header of " ECO2_VERSION};
+        }
+        // A NUL would cut the text short, and what is behind it would not be checked.
+        if (options.find('\0') != std::string::npos) return Error{ECO2_ERR_OPTIONS, "options hold a NUL"};
+        eco2_meter *meter = nullptr;
+        const std::int32_t status = eco2_meter_open(options.c_str(), &meter);
+        if (status != ECO2_OK) return last_error(status);
+        return Meter(meter);
+    }
+
+    Meter(Meter &&other) noexcept : meter_(std::exchange(other.meter_, nullptr)) {}
+    Meter &operator=(Meter &&other) noexcept {
+        if (this != &other) eco2_meter_free(std::exchange(meter_, std::exchange(other.meter_, nullptr)));
+        return *this;
+    }
+    Meter(const Meter &) = delete;
+    Meter &operator=(const Meter &) = delete;
+    ~Meter() { eco2_meter_free(meter_); }
+
+    /// The handle, for what this header does not wrap; still owned by the meter.
+    eco2_meter *get() const noexcept { return meter_; }
+
+    /// The id of a span name; keep it.
+    Result<Name> name(const std::string &text) const {
+        Name name{0};
+        const std::int32_t status = eco2_span_id(meter_, text.c_str(), &name.id);
+        if (status != ECO2_OK) return last_error(status);
+        return name;
+    }
+
+    /// A span from now to the end of its scope. Wait-free.
+    Span span(Name name) const noexcept { return Span(meter_, name); }
+    /// Wait-free; false if it was not recorded.
+    bool begin(Name name) const noexcept { return eco2_span_begin(meter_, name.id) == ECO2_OK; }
+    /// Wait-free; false if no span of that name is open on this thread.
+    bool end(Name name) const noexcept { return eco2_span_end(meter_, name.id) == ECO2_OK; }
+    /// Ends a step and begins the next. Wait-free.
+    bool step(Name name) const noexcept { return eco2_step(meter_, name.id) == ECO2_OK; }
+
+    /// The same, and counts what was done.
+    Result<void> step(Name name, const Work &done) const {
+        eco2_work work{};
+        work.struct_size = sizeof work;
+        work.samples = done.samples;
+        work.tokens = done.tokens;
+        if (done.loss) {
+            work.flags = ECO2_WORK_HAS_LOSS;
+            work.loss = *done.loss;
+        }
+        return checked(eco2_step_work(meter_, name.id, &work));
+    }
+
+    /// A figure of the program's own for the report.
+    Result<void> extra(const std::string &text, double value) const {
+        return checked(eco2_extra(meter_, text.c_str(), value));
+    }
+
+    /// Says what the edges of a name's spans do about queued GPU work: ECO2_SYNC_...
+    Result<void> declare_sync(Name name, std::int32_t sync) const {
+        return checked(eco2_declare_sync(meter_, name.id, sync));
+    }
+
+    /// Energy now. Wait-free where it succeeds.
+    Result<Now> now() const {
+        eco2_energy_now now{};
+        now.struct_size = sizeof now;
+        const std::int32_t status = eco2_now(meter_, &now);
+        if (status != ECO2_OK) return last_error(status);
+        return Now{now.at_ns, now.total_uj, (now.flags & ECO2_NOW_COMPLETE) != 0};
+    }
+
+    /// The total of a name's spans that have ended.
+    Result<Total> total(Name name) const {
+        eco2_span_sum sum{};
+        sum.struct_size = sizeof sum;
+        const std::int32_t status = eco2_span_total(meter_, name.id, &sum);
+        if (status != ECO2_OK) return last_error(status);
+        return Total{sum.count, sum.duration_ns, sum.energy_uj, sum.low_uj, known(sum.high_uj),
+                     sum.state == ECO2_STATE_FINAL, sum.sync};
+    }
+
+    /// The devices' figures until now.
+    Result<std::vector<Device>> devices() const {
+        std::uint32_t count = 0;
+        const std::int32_t status = eco2_device_count(meter_, &count);
+        if (status != ECO2_OK) return last_error(status);
+        std::vector<Device> devices;
+        for (std::uint32_t index = 0; index < count; ++index) {
+            Result<Device> one = device(index);
+            if (!one) return one.error();
+            devices.push_back(*std::move(one));
+        }
+        return devices;
+    }
+
+    /// The knots of a device.
+    Result<Series> series(const std::string &id) const {
+        std::size_t needed = 0;
+        std::int32_t status = eco2_series(meter_, id.c_str(), nullptr, nullptr, nullptr, 0, &needed);
+        for (;;) {
+            if (status != ECO2_OK && status != ECO2_ERR_BUFFER) return last_error(status);
+            // Room for what is read meanwhile; more than that is asked for again.
+            const std::size_t room = needed + 64;
+            Series series{std::vector<std::uint64_t>(room), std::vector<std::uint64_t>(room), std::vector<std::uint64_t>(room)};
+            status = eco2_series(meter_, id.c_str(), series.lo_ns.data(), series.hi_ns.data(), series.uj.data(), room, &needed);
+            if (status == ECO2_OK) {
+                series.lo_ns.resize(needed);
+                series.hi_ns.resize(needed);
+                series.uj.resize(needed);
+                return series;
+            }
+        }
+    }
+
+    /// The report as ECO2_REPORT_...: final once closed.
+    Result<std::string> report(std::int32_t format = ECO2_REPORT_JSON) const {
+        return text([&](char *buffer, std::size_t size, std::size_t *needed) {
+            return eco2_report(meter_, format, buffer, size, needed);
+        });
+    }
+
+    /// Compares what was spent with every limit.
+    Result<Budget> budget() const {
+        eco2_budget budget{};
+        budget.struct_size = sizeof budget;
+        const std::int32_t status = eco2_budget_check(meter_, &budget);
+        if (status != ECO2_OK) return last_error(status);
+        return Budget{budget.decision, budget.limits, budget.share};
+    }
+
+    /// Ends the run; reading goes on. The destructor does so too, without waiting for the last knots.
+    Result<void> close() { return checked(eco2_meter_close(meter_)); }
+
+private:
+    explicit Meter(eco2_meter *meter) noexcept : meter_(meter) {}
+
+    static std::optional<std::uint64_t> known(std::uint64_t figure) {
+        if (figure == ECO2_UNKNOWN) return std::nullopt;
+        return figure;
+    }
+
+    static std::optional<double> known(double figure) {
+        if (std::isnan(figure)) return std::nullopt;
+        return figure;
+    }
+
+    /// A text of unknown length, which may grow between two calls.
+    template <typename Call>
+    static Result<std::string> text(Call call) {
+        std::size_t needed = 0;
+        std::int32_t status = call(nullptr, 0, &needed);
+        std::string text;
+        do {
+            if (status != ECO2_OK && status != ECO2_ERR_BUFFER) return last_error(status);
+            text.resize(needed + 256);
+            status = call(text.data(), text.size(), &needed);
+        } while (status != ECO2_OK);
+        text.resize(needed - 1);
+        return text;
+    }
+
+    Result<Device> device(std::uint32_t index) const {
+        eco2_device found{};
+        found.struct_size = sizeof found;
+        const std::int32_t status = eco2_device_get(meter_, index, &found);
+        if (status != ECO2_OK) return last_error(status);
+        std::string texts[4];
+        for (std::int32_t which = ECO2_TEXT_ID; which <= ECO2_TEXT_SOURCE; ++which) {
+            Result<std::string> one = text([&](char *buffer, std::size_t size, std::size_t *needed) {
+                return eco2_device_text(meter_, index, which, buffer, size, needed);
+            });
+            if (!one) return one.error();
+            texts[which] = *std::move(one);
+        }
+        return Device{std::move(texts[ECO2_TEXT_ID]),
+                      std::move(texts[ECO2_TEXT_NAME]),
+                      std::move(texts[ECO2_TEXT_DOMAIN]),
+                      std::move(texts[ECO2_TEXT_SOURCE]),
+                      found.component,
+                      found.quality,
+                      (found.flags & ECO2_DEVICE_SUMMED) != 0,
+                      known(found.energy_uj),
+                      known(found.low_uj),
+                      known(found.high_uj),
+                      found.coverage,
+                      known(found.mean_w),
+                      known(found.peak_w),
+                      known(found.gain_percent)};
+    }
+
+    eco2_meter *meter_;
+};
+
+}  // namespace eco2
+
+#endif
