@@ -86,7 +86,8 @@ fn device(track: &Track, start: &Edge, end: &Edge, begin_ns: u64, end_ns: u64) -
     let (low_uj, high_uj) = around(Edge::limited_between(start, end));
     let (free_low_uj, free_high_uj) = around(Edge::free_between(start, end));
     let gaps = gaps(track, begin_ns, end_ns);
-    let missing_ns = covered_by(gaps.iter().copied(), begin_ns, end_ns);
+    let listed_ns = covered_by(gaps.iter().copied(), begin_ns, end_ns);
+    let missing_ns = (listed_ns + track.slack.older_ns(begin_ns)).min(end_ns - begin_ns);
     let covered_ns = (end_ns - begin_ns) - missing_ns;
     Device {
         id: domain.id.clone(),

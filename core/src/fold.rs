@@ -172,7 +172,7 @@ impl Fold {
     fn slipped(&self, raw: u64, by: u64, reading: &Reading, last: Last) -> bool {
         let Some(range) = self.range else { return false };
         let back = if raw < last.raw { last.raw - raw } else { (range - raw).saturating_add(last.raw) };
-        // Only since the last reading: had the counter been about to wrap before, it would not have come back so close.
+        // Since the last reading, not the last change: a counter that stood still for long did not go round just now.
         let span_ns = reading.after_ns.saturating_sub(last.seen_before_ns);
         let wrap = self.by_uj(by) <= uj_at_power(self.usual_uw(), span_ns).saturating_add(self.scale.quantum());
         let (by_units, by_size) = if wrap { RARE_WRAP } else { NO_WRAP };

@@ -168,7 +168,7 @@ impl Period {
         sorted.sort_unstable();
         let median_ns = sorted[kept / 2];
         // Missed updates show as multiples: they are left out of the mean.
-        let single = sorted.iter().filter(|&&ns| ns > median_ns / 2 && ns < median_ns / 2 * 3);
+        let single = sorted.iter().filter(|&&ns| ns > median_ns / 2 && ns < (median_ns / 2).saturating_mul(3));
         let (sum, count) = single.fold((0u128, 0u128), |(sum, count), &ns| (sum + u128::from(ns), count + 1));
         let mean_ns = u64::try_from(sum / count.max(1)).unwrap_or(median_ns);
         self.usual = Some(Usual { median_ns, mean_ns });

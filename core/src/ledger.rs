@@ -147,10 +147,10 @@ impl Ledger {
         }
     }
 
-    /// Whether the marked end and every ended span have their knots: nothing read from now on changes the run's energy.
+    /// Whether the marked end has its knots: nothing read from now on changes the run's energy.
     #[must_use]
     pub fn ended(&self) -> bool {
-        self.closed.is_empty() && self.end.is_some_and(|end| self.edges[end as usize].missing == 0)
+        self.end.is_some_and(|end| self.edges[end as usize].missing == 0)
     }
 
     /// A span begins on `thread` at an instant known to `±error_ns`.

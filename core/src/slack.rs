@@ -15,15 +15,18 @@ pub(crate) struct Slack {
     max_uw: Option<u64>,
     /// What one count may hide: behind a gap it begins anew, off by up to so much against the one before.
     quantum: u64,
-    gaps: VecDeque<Listed>,
+    open: VecDeque<Open>,
     folded: Held,
+    /// As reports list them: what adjoins for one reason is one gap.
+    listed: VecDeque<Gap>,
+    older_ns: u64,
 }
 
-/// A gap as it is reported, and the stretch whose energy is in no total: wider by what readings leave open.
+/// A stretch whose energy is in no total: a gap and what the readings around it leave open.
 #[derive(Debug, Clone, Copy)]
-struct Listed {
-    gap: Gap,
-    open: Option<(u64, u64)>,
+struct Open {
+    from_ns: u64,
+    to_ns: u64,
     capped: bool,
 }
 
@@ -39,37 +42,51 @@ struct Held {
 
 impl Slack {
     pub(crate) fn new(max_uw: Option<u64>, quantum: u64) -> Self {
-        Self { max_uw, quantum, gaps: VecDeque::new(), folded: Held::default() }
+        let (open, listed) = (VecDeque::new(), VecDeque::new());
+        Self { max_uw, quantum, open, folded: Held::default(), listed, older_ns: 0 }
     }
 
     /// A gap whose energy between the instants `open` is not in the counter's total.
-    pub(crate) fn add(&mut self, gap: Gap, open: (u64, u64)) {
+    pub(crate) fn add(&mut self, gap: Gap, (from_ns, to_ns): (u64, u64)) {
+        self.mark(gap);
+        if self.open.len() == LISTED
+            && let Some(old) = self.open.pop_front()
+        {
+            self.folded = self.folded.and(old, u64::MAX, true);
+        }
         // The counter may have gone round any number of times: at least what was counted, whatever the limit says.
         let capped = self.max_uw.is_some() && gap.reason != GapReason::WrapAmbiguous;
-        self.push(Listed { gap, open: Some(open), capped });
+        self.open.push_back(Open { from_ns, to_ns, capped });
     }
 
     /// A gap in time only: its energy was counted.
     pub(crate) fn mark(&mut self, gap: Gap) {
-        self.push(Listed { gap, open: None, capped: true });
-    }
-
-    fn push(&mut self, listed: Listed) {
-        if self.gaps.len() == LISTED
-            && let Some(old) = self.gaps.pop_front()
-        {
-            self.folded = self.folded.and(&old, u64::MAX, true);
+        let last = self.listed.back_mut().filter(|last| last.reason == gap.reason && gap.from_ns <= last.to_ns);
+        if let Some(last) = last {
+            last.to_ns = last.to_ns.max(gap.to_ns);
+            return;
         }
-        self.gaps.push_back(listed);
+        if self.listed.len() == LISTED
+            && let Some(old) = self.listed.pop_front()
+        {
+            self.older_ns = self.older_ns.saturating_add(old.to_ns.saturating_sub(old.from_ns));
+        }
+        self.listed.push_back(gap);
     }
 
     pub(crate) fn gaps(&self) -> impl Iterator<Item = Gap> + '_ {
-        self.gaps.iter().map(|listed| listed.gap)
+        self.listed.iter().copied()
+    }
+
+    /// Length of the gaps of a run from `begin_ns` that are too old to be listed.
+    pub(crate) fn older_ns(&self, begin_ns: u64) -> u64 {
+        let first_ns = self.listed.front().map_or(begin_ns, |gap| gap.from_ns);
+        self.older_ns.min(first_ns.saturating_sub(begin_ns))
     }
 
     /// Adds to an edge's bounds what the gaps before it may have held.
     pub(crate) fn widen(&self, edge: &mut Edge, early_ns: u64, late_ns: u64) {
-        if self.folded.count == 0 && self.gaps.is_empty() {
+        if self.folded.count == 0 && self.open.is_empty() {
             return;
         }
         let (start, end) = (self.before(early_ns, false), self.before(late_ns, true));
@@ -88,16 +105,15 @@ impl Slack {
 
     /// Open gaps before `t_ns`: those touched, or else those that are over.
     fn before(&self, t_ns: u64, touched: bool) -> Held {
-        self.gaps.iter().fold(self.folded, |held, listed| held.and(listed, t_ns, touched))
+        self.open.iter().fold(self.folded, |held, open| held.and(*open, t_ns, touched))
     }
 }
 
 impl Held {
-    fn and(self, listed: &Listed, t_ns: u64, touched: bool) -> Self {
-        let Some((from_ns, to_ns)) = listed.open else { return self };
-        let counts = u32::from(if touched { from_ns < t_ns } else { to_ns <= t_ns });
-        let ns = if listed.capped { to_ns.min(t_ns).saturating_sub(from_ns) } else { 0 };
-        let uncapped = if listed.capped { 0 } else { counts };
+    fn and(self, open: Open, t_ns: u64, touched: bool) -> Self {
+        let counts = u32::from(if touched { open.from_ns < t_ns } else { open.to_ns <= t_ns });
+        let ns = if open.capped { open.to_ns.min(t_ns).saturating_sub(open.from_ns) } else { 0 };
+        let uncapped = if open.capped { 0 } else { counts };
         Self { count: self.count + counts, uncapped: self.uncapped + uncapped, ns: self.ns.saturating_add(ns) }
     }
 }

@@ -2,7 +2,7 @@
 
 use eco2_core::report::{Host, Report, Run, SelfCost, State, Status, Tool, Work};
 use eco2_core::report::{SCHEMA, SourceStatus};
-use eco2_core::{Ledger, Mark, NameId};
+use eco2_core::{Account, Ledger, Mark, NameId};
 use eco2_report::{Trace, TraceSpan};
 use jiff::Timestamp;
 
@@ -28,8 +28,8 @@ pub fn replay(trace: &Trace, spans: Option<&[TraceSpan]>, options: &Options) -> 
         ledger.add_domain(domain.clone());
     }
     let edges = edges(&mut ledger, spans.unwrap_or(&trace.spans));
-    feed(&mut ledger, trace, edges, end_ns);
-    Ok(report(&ledger, trace, (begin_ns, end_ns), &pricing, options))
+    let account = feed(&mut ledger, trace, edges, end_ns);
+    Ok(report(account, trace, (begin_ns, end_ns), &pricing, options))
 }
 
 /// From the first instant at which every domain had been read to the last at which one was.
@@ -68,14 +68,15 @@ fn edges(ledger: &mut Ledger, spans: &[TraceSpan]) -> Vec<SpanEdge> {
     edges
 }
 
-/// Readings and edges merged by time: an edge waits for its knots as it would in a live run.
-fn feed(ledger: &mut Ledger, trace: &Trace, edges: Vec<SpanEdge>, end_ns: u64) {
+/// Readings and edges merged by time: an edge waits for its knots as it would in a live run. What is read after the
+/// run's end has its knots settles spans, and is no part of the run.
+fn feed(ledger: &mut Ledger, trace: &Trace, edges: Vec<SpanEdge>, end_ns: u64) -> Account {
     let mut open: Vec<Option<Mark>> = Vec::new();
     open.resize_with(edges.len() / 2, || None);
     let mut edges = edges.into_iter().peekable();
     let mut readings: Vec<_> = trace.readings.iter().collect();
     readings.sort_by_key(|(_, reading)| reading.after_ns);
-    let mut ending = Some(end_ns);
+    let (mut ending, mut run) = (Some(end_ns), None);
     for (domain, reading) in readings {
         while let Some(edge) = edges.next_if(|edge| edge.at_ns <= reading.after_ns) {
             take(ledger, &mut open, &edge);
@@ -83,13 +84,20 @@ fn feed(ledger: &mut Ledger, trace: &Trace, edges: Vec<SpanEdge>, end_ns: u64) {
         if let Some(end_ns) = ending.take_if(|end_ns| *end_ns <= reading.after_ns) {
             ledger.end_at(end_ns);
         }
-        let after = reading.before_ns > end_ns.saturating_add(CLOSING_NS);
-        if after && edges.peek().is_none() && ledger.ended() {
-            return;
+        if reading.before_ns > end_ns.saturating_add(CLOSING_NS) && ledger.ended() {
+            if edges.peek().is_none() && ledger.pending() == 0 {
+                break;
+            }
+            run.get_or_insert_with(|| ledger.account(end_ns));
         }
         ledger.reading(*domain as usize, reading);
     }
     edges.for_each(|edge| take(ledger, &mut open, &edge));
+    let last = ledger.account(end_ns);
+    match run {
+        Some(run) => Account { spans: last.spans, ..run },
+        None => last,
+    }
 }
 
 fn take(ledger: &mut Ledger, open: &mut [Option<Mark>], edge: &SpanEdge) {
@@ -100,9 +108,8 @@ fn take(ledger: &mut Ledger, open: &mut [Option<Mark>], edge: &SpanEdge) {
     }
 }
 
-fn report(ledger: &Ledger, trace: &Trace, run: (u64, u64), pricing: &Pricing, options: &Options) -> Report {
+fn report(account: Account, trace: &Trace, run: (u64, u64), pricing: &Pricing, options: &Options) -> Report {
     let (begin_ns, end_ns) = run;
-    let account = ledger.account(end_ns);
     let (from, to) = (wall(begin_ns), wall(end_ns));
     let mut energy = account.energy;
     let carbon = pricing.price(&mut energy, &from, &to);
