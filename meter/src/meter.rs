@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use eco2_core::report::{DeviceSync, Report, Span as SpanTotal};
-use eco2_core::{DomainPoint, Energies, NameId, Spent, TimelineReader};
+use eco2_core::{DomainPoint, Energies, NameId, Producer, Spent, TimelineReader};
 use eco2_samplers::tsc::HotClock;
 use eco2_samplers::usage::Exited;
 use eco2_samplers::{Birthplace, Roots, Sampler, Source, clock};
@@ -135,31 +135,35 @@ impl Meter {
     /// Begins a span on this thread. `false` if it could not be recorded (counted in the report).
     #[inline]
     pub fn begin(&self, name: NameId) -> bool {
-        if self.forked() {
-            return false;
-        }
-        let ticks = self.clock.ticks();
-        hot::with_ring(self.id, &self.shared.pool, |ring| ring.begin(name.index(), ticks.value, ticks.tsc))
+        self.record(name, Producer::begin)
     }
 
     /// Ends this thread's nearest open span of that name.
     #[inline]
     pub fn end(&self, name: NameId) -> bool {
-        if self.forked() {
-            return false;
-        }
-        let ticks = self.clock.ticks();
-        hot::with_ring(self.id, &self.shared.pool, |ring| ring.end(name.index(), ticks.value, ticks.tsc))
+        self.record(name, Producer::end)
     }
 
     /// Ends a step and begins the next at one instant; the first call only begins.
     #[inline]
     pub fn step(&self, name: NameId) -> bool {
+        self.record(name, Producer::step)
+    }
+
+    #[inline]
+    fn record(&self, name: NameId, record: fn(&mut Producer, u32, u64, bool) -> bool) -> bool {
         if self.forked() {
             return false;
         }
+        // The slower clock stays out of line, so that the usual case keeps its registers.
+        let Some(ticks) = self.clock.counted() else { return self.record_by_clock(name, record) };
+        hot::with_ring(self.id, &self.shared.pool, |ring| record(ring, name.index(), ticks, true))
+    }
+
+    #[cold]
+    fn record_by_clock(&self, name: NameId, record: fn(&mut Producer, u32, u64, bool) -> bool) -> bool {
         let ticks = self.clock.ticks();
-        hot::with_ring(self.id, &self.shared.pool, |ring| ring.step(name.index(), ticks.value, ticks.tsc))
+        hot::with_ring(self.id, &self.shared.pool, |ring| record(ring, name.index(), ticks.value, ticks.tsc))
     }
 
     /// [`Meter::step`], and counts what the step that ends has done. A loss takes a lock.
@@ -194,12 +198,12 @@ impl Meter {
     #[inline]
     #[must_use]
     pub fn now(&self) -> Option<Now> {
-        let mut energies = Energies::default();
-        if self.forked() || !self.reader.now(self.clock.now_ns(), &mut energies) {
+        if self.forked() {
             return None;
         }
-        let complete = energies.total_flags() & DomainPoint::PARTIAL == 0;
-        Some(Now { at_ns: energies.at_ns, total_uj: energies.total_uj()?, complete })
+        // The total alone: one cache line, where all devices would be several.
+        let (at_ns, total) = (self.clock.now_ns(), self.reader.total()?);
+        Some(Now { at_ns, total_uj: total.uj_at(at_ns)?, complete: total.flags & DomainPoint::PARTIAL == 0 })
     }
 
     /// Energy now by device, in the order of the report's devices.

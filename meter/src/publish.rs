@@ -8,6 +8,7 @@ const SLOPE_KNOTS: usize = 8;
 /// Publishes what the ledger's tracks know now.
 pub(crate) struct Publisher {
     writer: TimelineWriter,
+    snapshot: Snapshot,
     points: Vec<DomainPoint>,
     summed: Vec<bool>,
     /// Whether a domain that is summed has no place in a snapshot.
@@ -18,7 +19,14 @@ pub(crate) struct Publisher {
 impl Publisher {
     /// For up to `capacity` domains; further ones are accounted, but not published.
     pub(crate) fn new(writer: TimelineWriter, capacity: usize) -> Self {
-        Self { writer, points: Vec::new(), summed: Vec::new(), overflows: false, capacity }
+        Self {
+            writer,
+            snapshot: Snapshot::default(),
+            points: Vec::new(),
+            summed: Vec::new(),
+            overflows: false,
+            capacity,
+        }
     }
 
     /// The list of domains has grown.
@@ -36,7 +44,10 @@ impl Publisher {
         let summed = self.points.iter().zip(&self.summed).filter(|(_, summed)| **summed).map(|(point, _)| point);
         let mut total = DomainPoint::sum(summed, now_ns);
         total.flags |= if self.overflows { DomainPoint::PARTIAL } else { 0 };
-        self.writer.publish(&Snapshot::new(now_ns, total, &self.points));
+        (self.snapshot.at_ns, self.snapshot.total) = (now_ns, total);
+        self.snapshot.set_len(self.points.len());
+        self.snapshot.points_mut().copy_from_slice(&self.points);
+        self.writer.publish(&self.snapshot);
     }
 }
 

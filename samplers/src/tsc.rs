@@ -100,6 +100,15 @@ impl HotClock {
         }
     }
 
+    /// The time-stamp counter, if it serves [`HotClock::ticks`] now: a recording path can then keep the other clock, and
+    /// the registers that a call to it costs, out of line.
+    #[must_use]
+    #[inline]
+    pub fn counted(&self) -> Option<u64> {
+        // Relaxed: as in `ticks`.
+        self.shared.counting.load(Ordering::Relaxed).then(counter)
+    }
+
     /// Now in monotonic nanoseconds, by the counter and the latest anchor where possible. Successive anchors may move
     /// it by up to [`HotClock::error_ns`], in either direction.
     #[must_use]

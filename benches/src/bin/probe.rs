@@ -98,20 +98,26 @@ fn meter_records() -> Result<(), Failure> {
 
 #[inline(never)]
 fn probe_ring_begin(clock: &HotClock, ring: &mut Producer, id: u32) -> bool {
-    let ticks = clock.ticks();
-    ring.begin(id, ticks.value, ticks.tsc)
+    match clock.counted() {
+        Some(ticks) => ring.begin(id, ticks, true),
+        None => slow(clock, ring, id, Producer::begin),
+    }
 }
 
 #[inline(never)]
 fn probe_ring_end(clock: &HotClock, ring: &mut Producer, id: u32) -> bool {
-    let ticks = clock.ticks();
-    ring.end(id, ticks.value, ticks.tsc)
+    match clock.counted() {
+        Some(ticks) => ring.end(id, ticks, true),
+        None => slow(clock, ring, id, Producer::end),
+    }
 }
 
 #[inline(never)]
 fn probe_ring_step(clock: &HotClock, ring: &mut Producer, id: u32) -> bool {
-    let ticks = clock.ticks();
-    ring.step(id, ticks.value, ticks.tsc)
+    match clock.counted() {
+        Some(ticks) => ring.step(id, ticks, true),
+        None => slow(clock, ring, id, Producer::step),
+    }
 }
 
 #[inline(never)]
@@ -122,4 +128,11 @@ fn probe_meter_begin(meter: &Meter, name: NameId) -> bool {
 #[inline(never)]
 fn probe_meter_step(meter: &Meter, name: NameId) -> bool {
     meter.step(name)
+}
+
+#[cold]
+#[inline(never)]
+fn slow(clock: &HotClock, ring: &mut Producer, id: u32, record: fn(&mut Producer, u32, u64, bool) -> bool) -> bool {
+    let ticks = clock.ticks();
+    record(ring, id, ticks.value, ticks.tsc)
 }

@@ -7,8 +7,6 @@
 use std::ffi::c_int;
 use std::fs;
 use std::io;
-use std::thread;
-use std::time::Duration;
 
 use rustix::process::{Signal, getpid, kill_process};
 use signal_hook::consts::signal::{
@@ -21,9 +19,6 @@ use signal_hook::low_level::siginfo::{Cause, Origin};
 use super::child::Child;
 
 const FORWARDED: [c_int; 9] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGTSTP, SIGCONT, SIGWINCH];
-/// How often, and how far apart, a command is looked at that was asked to stop: a fifth of a second together.
-const LOOKS: u32 = 40;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
 /// Signals as they come in.
 pub(super) type Signals = SignalsInfo<WithOrigin>;
@@ -87,38 +82,54 @@ impl Pressure {
     }
 }
 
-/// Does with a signal what the command's user means by it.
-pub(super) fn pass_on(origin: &Origin, child: &Child) {
-    if !(is_from_terminal(origin) && child.shares_our_group()) {
-        send(origin, child);
-    }
-    if origin.signal == SIGTSTP {
-        stop_with(child);
-    }
+/// Does with signals what the command's user means by them.
+#[derive(Debug, Default)]
+pub(super) struct Forwarder {
+    /// Somebody asked the command to stop, and it has not yet.
+    stopping: bool,
 }
 
-/// Sends the command what was sent to us.
-pub(super) fn send(origin: &Origin, child: &Child) {
-    if let Some(signal) = Signal::from_named_raw(origin.signal).filter(|_| origin.signal != SIGCHLD) {
-        child.send(signal);
+impl Forwarder {
+    /// Does with one signal what the command's user means by it.
+    pub(super) fn pass_on(&mut self, origin: &Origin, child: &Child) {
+        if is_from_terminal(origin) && child.shares_our_group() {
+            self.follow(origin, child);
+        } else {
+            self.send(origin, child);
+        }
+    }
+
+    /// Sends the command what was sent to us.
+    pub(super) fn send(&mut self, origin: &Origin, child: &Child) {
+        if let Some(signal) = Signal::from_named_raw(origin.signal).filter(|_| origin.signal != SIGCHLD) {
+            child.send(signal);
+        }
+        self.follow(origin, child);
+    }
+
+    fn follow(&mut self, origin: &Origin, child: &Child) {
+        match origin.signal {
+            SIGTSTP => self.stopping = true,
+            SIGCONT => self.stopping = false,
+            _ => {}
+        }
+        self.stop_with(child);
+    }
+
+    /// A shell takes its terminal back when we stop: we do when the command does, and not when it declines to. SIGCHLD
+    /// tells of a command that stops later.
+    fn stop_with(&mut self, child: &Child) {
+        if self.stopping && child.is_stopped() {
+            self.stopping = false;
+            // SIGCONT wakes us, and is forwarded.
+            kill_process(getpid(), Signal::STOP).ok();
+        }
     }
 }
 
 /// Whether the kernel sent it, which is how a terminal's keys, its new size and its end arrive.
 fn is_from_terminal(origin: &Origin) -> bool {
     matches!(origin.cause, Cause::Kernel)
-}
-
-/// A shell takes its terminal back when we stop: we do when the command does, and not when it declines to.
-fn stop_with(child: &Child) {
-    for _ in 0..LOOKS {
-        if child.is_stopped() {
-            // SIGCONT wakes us, and is forwarded.
-            kill_process(getpid(), Signal::STOP).ok();
-            return;
-        }
-        thread::sleep(BETWEEN_LOOKS);
-    }
 }
 
 /// The signals that this process ignores, bit n - 1 for signal n: proc_pid_status(5).

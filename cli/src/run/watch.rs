@@ -11,7 +11,7 @@ use eco2_samplers::usage::Exited;
 
 use super::Measuring;
 use super::child::Child;
-use super::signals::{self, Inbox, Pressure};
+use super::signals::{Forwarder, Inbox, Pressure};
 use crate::{failure, out};
 
 /// How a command ended.
@@ -45,12 +45,13 @@ pub(super) fn open(options: &Options, words: Vec<String>) -> anyhow::Result<Meas
 /// Forwards signals until the command has ended.
 pub(super) fn until_ended(child: Child, mut inbox: Inbox) -> anyhow::Result<Watched> {
     let (child, pressure) = (Arc::new(child), Arc::new(Mutex::new(Pressure::default())));
+    let mut forwarder = Forwarder::default();
     // What came before the command was there has not reached it by any way.
     for origin in inbox.signals.pending() {
         lock(&pressure).add(origin.signal);
-        signals::send(&origin, &child);
+        forwarder.send(&origin, &child);
     }
-    listen(inbox, Arc::clone(&child), Arc::clone(&pressure));
+    listen((inbox, forwarder), Arc::clone(&child), Arc::clone(&pressure));
     let (at_ns, exited) = child.wait();
     let exited = exited.context("the command's exit code is lost")?;
     let hurried = lock(&pressure).is_high();
@@ -58,11 +59,11 @@ pub(super) fn until_ended(child: Child, mut inbox: Inbox) -> anyhow::Result<Watc
 }
 
 /// Passes signals on from a thread of its own, for as long as this process lives.
-fn listen(mut inbox: Inbox, child: Arc<Child>, pressure: Arc<Mutex<Pressure>>) {
+fn listen((mut inbox, mut forwarder): (Inbox, Forwarder), child: Arc<Child>, pressure: Arc<Mutex<Pressure>>) {
     let forward = move || {
         for origin in inbox.signals.forever() {
             lock(&pressure).add(origin.signal);
-            signals::pass_on(&origin, &child);
+            forwarder.pass_on(&origin, &child);
         }
     };
     if let Err(error) = thread::Builder::new().name("eco2-signals".to_owned()).spawn(forward) {

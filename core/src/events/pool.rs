@@ -75,6 +75,8 @@ impl Lane {
 #[derive(Debug, Clone)]
 pub struct EventPool {
     lanes: Arc<[Arc<Lane>]>,
+    /// How many lanes, from the first, were ever claimed: the consumer leaves the others alone.
+    used: Arc<AtomicU64>,
     unclaimed: Arc<AtomicU64>,
 }
 
@@ -84,14 +86,17 @@ impl EventPool {
     #[must_use]
     pub fn new(rings: usize, capacity: usize) -> (Self, EventConsumer) {
         let lanes: Arc<[_]> = (0..rings).map(|_| Arc::new(Lane::new(capacity))).collect();
-        let pool = Self { lanes: Arc::clone(&lanes), unclaimed: Arc::new(AtomicU64::new(0)) };
-        (pool, EventConsumer { lanes })
+        let used = Arc::new(AtomicU64::new(0));
+        let pool = Self { lanes: Arc::clone(&lanes), used: Arc::clone(&used), unclaimed: Arc::new(AtomicU64::new(0)) };
+        (pool, EventConsumer { lanes, used })
     }
 
     /// A ring for the calling thread; `None` while all are taken. Allocates nothing; meant once per thread.
     #[must_use]
     pub fn claim(&self) -> Option<Producer> {
-        self.lanes.iter().find(|lane| lane.claim()).map(|lane| Producer::new(Arc::clone(lane)))
+        let (index, lane) = self.lanes.iter().enumerate().find(|(_, lane)| lane.claim())?;
+        self.used.fetch_max(index as u64 + 1, Ordering::Release);
+        Some(Producer::new(Arc::clone(lane)))
     }
 
     /// Counts a span of a thread that got no ring.
@@ -121,6 +126,7 @@ impl EventPool {
 #[derive(Debug)]
 pub struct EventConsumer {
     lanes: Arc<[Arc<Lane>]>,
+    used: Arc<AtomicU64>,
 }
 
 impl EventConsumer {
@@ -129,7 +135,8 @@ impl EventConsumer {
     /// In order within a thread, in no order between threads. A thread index is used again, under a higher generation,
     /// when its thread is done: whatever was still open there then stays open for ever.
     pub fn drain(&mut self, mut take: impl FnMut(usize, u64, Event)) -> usize {
-        let lanes = self.lanes.iter().enumerate();
+        let used = self.used.load(Ordering::Acquire) as usize;
+        let lanes = self.lanes.iter().enumerate().take(used);
         lanes.map(|(thread, lane)| lane.drain(|generation, event| take(thread, generation, event))).sum()
     }
 }
