@@ -1,6 +1,6 @@
 //! The sections of the summary, each a few lines.
 
-use eco2_core::report::{Carbon, Device, Report, State};
+use eco2_core::report::{Carbon, Device, Report, State, Status};
 use eco2_core::{Quality, units};
 
 use super::figures::{self, Figure, number, percent};
@@ -78,12 +78,15 @@ fn device_row(device: &Device, page: &Page) -> Vec<String> {
 /// Sources without readings and times without knowledge.
 pub(super) fn missing(report: &Report, page: &mut Page) {
     for source in not_ok(report) {
-        let mut facts =
-            format!("{}: {}: {}", source.name, status_word(source.status), or(&source.reason, "no reason given"));
+        let reason = or(&source.reason, "no reason given");
+        let (label, mut facts) = match source.status {
+            Status::Degraded => ("Degraded", format!("{}: {reason}", source.name)),
+            status => ("Missing", format!("{}: {}: {reason}", source.name, status_word(status))),
+        };
         if !source.remedy.is_empty() {
             facts.push_str(&format!("; {}", source.remedy));
         }
-        page.row("Missing", Tone::Warning, &facts);
+        page.row(label, Tone::Warning, &facts);
     }
     for device in report.devices.iter().filter(|device| !device.gaps.is_empty() || device.resets > 0) {
         let unknown: u64 =
