@@ -91,7 +91,7 @@ fn a_counter_whose_zeros_are_held_back_does_not_hold_up_the_beginning() {
         drop(meter);
         took
     });
-    assert!(took < Duration::from_millis(100), "{took:?}");
+    assert!(took < Duration::from_millis(150), "{took:?}");
 }
 
 #[test]
