@@ -284,6 +284,41 @@
 #define ECO2_REPORT_SPANS_CSV 3
 
 /*
+ Metrics as OpenMetrics text, names `eco2_...` in base units.
+ */
+#define ECO2_REPORT_OPENMETRICS 4
+
+/*
+ Metrics as OpenMetrics text under the names of HF Eco2AI, `hf_training_...`.
+ */
+#define ECO2_REPORT_OPENMETRICS_HF 5
+
+/*
+ A header and a row of CodeCarbon's emissions.csv.
+ */
+#define ECO2_REPORT_CODECARBON 6
+
+/*
+ The figures in the names and units of HF Eco2AI, as JSON.
+ */
+#define ECO2_REPORT_HF_JSON 7
+
+/*
+ eco2_batch: energies of intervals, microjoules, and their durations.
+ */
+#define ECO2_BATCH_ENERGIES 0
+
+/*
+ eco2_batch: running totals, microjoules, at rising instants; the first is where counting starts.
+ */
+#define ECO2_BATCH_TOTALS 1
+
+/*
+ eco2_batch: mean powers of intervals, microwatts, and their durations.
+ */
+#define ECO2_BATCH_POWERS 2
+
+/*
  Every limit is far, or there is none.
  */
 #define ECO2_BUDGET_GO 0
@@ -492,6 +527,64 @@ typedef struct eco2_budget {
    */
   double share;
 } eco2_budget;
+
+/*
+ Columns of intervals and where their impact goes. Zero the struct, set struct_size, then the fields.
+ */
+typedef struct eco2_batch {
+  /*
+   sizeof(eco2_batch).
+   */
+  uint32_t struct_size;
+  /*
+   What `amount` holds: ECO2_BATCH_...
+   */
+  int32_t kind;
+  /*
+   Number of rows; each column has as many elements, or is NULL where it may be.
+   */
+  uint64_t count;
+  /*
+   Microjoules or microwatts, as `kind` says.
+   */
+  const uint64_t *amount;
+  /*
+   Nanoseconds: durations, or instants where `kind` says so.
+   */
+  const uint64_t *time_ns;
+  /*
+   Grams CO2e per kilowatt-hour, 0 to 5000; NaN: not known.
+   */
+  const double *g_per_kwh;
+  /*
+   Power usage effectiveness, 1 or more; 0: 1.
+   */
+  double pue;
+  /*
+   Price of carbon per tonne; 0: none.
+   */
+  double price_per_tonne;
+  /*
+   Kilowatt-hours of each interval, before PUE; NULL: not wanted.
+   */
+  double *kwh;
+  /*
+   Mean power of each interval, watts, before PUE; NaN without a duration. NULL: not wanted.
+   */
+  double *watts;
+  /*
+   Grams CO2e of each interval, PUE included; NaN: not known. NULL: not wanted.
+   */
+  double *grams;
+  /*
+   Grams a second; NaN without a duration. NULL: not wanted.
+   */
+  double *grams_per_s;
+  /*
+   Price of the grams in the price's currency; NaN without a price. NULL: not wanted.
+   */
+  double *credit_cost;
+} eco2_batch;
 
 /*
  One quantity that a source reads. Zero the struct, set struct_size, then the fields.
@@ -733,6 +826,21 @@ int32_t eco2_declare_sync(const struct eco2_meter *meter,
                           int32_t sync);
 
 /*
+ Records a span by its edges, nanoseconds of the monotonic clock (as in eco2_energy_now), soon after it ended.
+
+ For edges that a device stamps (ECO2_SYNC_EVENT) and the host learns later. ECO2_ERR_ARGUMENT: the end is before the
+ beginning or not yet reached, or the beginning is before the run's or too long ago (5 s at 100 readings a second).
+ Takes a lock. Any thread. Since 0.1.
+
+ # Safety
+ `meter` is NULL or was opened and not freed.
+ */
+int32_t eco2_span_between(const struct eco2_meter *meter,
+                          uint32_t name,
+                          uint64_t begin_ns,
+                          uint64_t end_ns);
+
+/*
  Energy now. ECO2_ERR_NO_DATA before the first reading, or where nothing can be read.
 
  Wait-free. Any thread. Since 0.1.
@@ -741,6 +849,22 @@ int32_t eco2_declare_sync(const struct eco2_meter *meter,
  `meter` is NULL or was opened and not freed; `out` is NULL or as long as it says.
  */
 int32_t eco2_now(const struct eco2_meter *meter, struct eco2_energy_now *out);
+
+/*
+ Energy now by device: `uj[i]` microjoules of device `i` (as for eco2_device_get()) since its first reading, or
+ ECO2_UNKNOWN where there is no such device or nothing is known of it. Extrapolated, as in eco2_now().
+
+ Writes `count` elements, and to `*at_ns` the instant, nanoseconds of the monotonic clock. The difference of two
+ calls is what each device took meanwhile, known at once and provisional. ECO2_ERR_NO_DATA as for eco2_now().
+ Wait-free. Any thread. Since 0.1.
+
+ # Safety
+ `meter` is NULL or was opened and not freed; `uj` is writable for `count` elements; `at_ns` is NULL or writable.
+ */
+int32_t eco2_now_devices(const struct eco2_meter *meter,
+                         uint64_t *uj,
+                         size_t count,
+                         uint64_t *at_ns);
 
 /*
  The total of a name's spans that have ended. ECO2_ERR_NO_DATA if none has. In a closed meter too.
@@ -832,6 +956,35 @@ int32_t eco2_report(const struct eco2_meter *meter,
  */
 int32_t eco2_budget_check(const struct eco2_meter *meter,
                           struct eco2_budget *out);
+
+/*
+ Energy and carbon of many intervals at once. A row that is out of range fails the call; nothing is written then.
+
+ Needs no meter, takes no lock, allocates nothing. Any thread. Since 0.1.
+
+ # Safety
+ `batch` is NULL or as long as it says; its columns that are not NULL have `count` elements, the last five writable.
+ No column overlaps another.
+ */
+int32_t eco2_batch_impact(const struct eco2_batch *batch);
+
+/*
+ Merges JSON reports (schema eco2.report/1) of one run into one, as JSON: every counter counts once, whoever read it.
+
+ `reports` are `count` texts, in any order; merged ones may be among them, and one may be there twice. `*needed` is set
+ to the size of the result, its NUL included, also where the buffer is too small (ECO2_ERR_BUFFER, and nothing else was
+ written). With size 0 the buffer may be NULL and only `*needed` is set. A text that is no report is ECO2_ERR_ARGUMENT
+ and names its place. Needs no meter; allocates. Any thread. Since 0.1.
+
+ # Safety
+ `reports` is NULL or has `count` texts that end with NUL; `buffer` is writable for `size` bytes; `needed` is NULL or
+ writable.
+ */
+int32_t eco2_merge(const char *const *reports,
+                   size_t count,
+                   char *buffer,
+                   size_t size,
+                   size_t *needed);
 
 /*
  Registers a source of the program's own: the next meter that this process opens takes it over.

@@ -56,7 +56,7 @@ fn version(eco2: &Path) -> Command {
 }
 
 /// The release binary as the sources are now.
-fn build(place: &Place) -> Result<std::path::PathBuf, Failure> {
+pub(crate) fn build(place: &Place) -> Result<std::path::PathBuf, Failure> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
     build.args(["build", "--quiet", "--release", "-p", "eco2-cli", "--target-dir"]).arg(&place.target);

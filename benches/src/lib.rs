@@ -5,6 +5,8 @@
 //! the row shows the median of the batches' ratios and its quartiles. So a busy machine widens the spread and leaves
 //! the median nearly where it is.
 
+pub mod bindings_c;
+pub mod bindings_python;
 pub mod bulk;
 pub mod command;
 pub mod fixture;
@@ -17,8 +19,10 @@ pub mod measure;
 pub mod memory;
 pub mod noop;
 pub mod overhead;
+pub mod plans;
 pub mod preempted;
 pub mod python;
+pub mod ranks;
 pub mod readers;
 pub mod recording;
 pub mod report;
@@ -47,19 +51,23 @@ pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 pub type Subject = (&'static str, fn(&Place) -> Result<Vec<Row>, Failure>);
 
 /// Every subject, in the order of the table.
-pub const SUBJECTS: [Subject; 14] = [
+pub const SUBJECTS: [Subject; 18] = [
     ("recording", recording::measure),
     ("instructions", instructions::measure),
     ("immediate", immediate::measure),
+    ("c", bindings_c::measure),
+    ("python", bindings_python::measure),
     ("readers", readers::measure),
     ("preempted", preempted::measure),
     ("join", joining::measure),
     ("bulk", bulk::measure),
+    ("plans", plans::measure),
     ("sampling", sampling::measure),
     ("overhead", overhead::measure),
     ("log", runlog::measure),
     ("report", report::measure),
     ("command", command::measure),
+    ("ranks", ranks::measure),
     ("memory", memory::measure),
     ("allocations", memory::allocations),
 ];

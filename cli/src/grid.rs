@@ -1,6 +1,6 @@
 //! `eco2 grid`: what a kilowatt-hour weighs in a zone, and who says so.
 
-use eco2_grid::{Intensity, Zone};
+use eco2_grid::{CloudRegion, Intensity, Mix, Zone};
 use serde_json::{Value, json};
 
 use crate::args::GridArgs;
@@ -12,8 +12,8 @@ use crate::out;
 /// For a zone that is not known, with the nearest ones.
 pub(crate) fn grid(args: &GridArgs) -> anyhow::Result<u8> {
     let text = match (&args.zone, args.json) {
-        (Some(zone), true) => document(&of_intensity(&eco2_grid::lookup(zone)?)),
-        (Some(zone), false) => page(&eco2_grid::lookup(zone)?),
+        (Some(zone), true) => document(&of_intensity(&eco2_grid::lookup(zone)?, region_of(zone))),
+        (Some(zone), false) => page(&eco2_grid::lookup(zone)?, region_of(zone)),
         (None, true) => document(&Value::from_iter(eco2_grid::zones().iter().map(of_zone))),
         (None, false) => list(eco2_grid::zones()),
     };
@@ -21,7 +21,13 @@ pub(crate) fn grid(args: &GridArgs) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-fn page(found: &Intensity) -> String {
+/// What its electricity was made from; for a cloud region, of the country or state that it lies in.
+fn mix_of(found: &Intensity) -> Option<&'static Mix> {
+    let region = eco2_grid::cloud_region(&found.zone);
+    eco2_grid::mix(region.map_or(found.zone.as_str(), |region| region.zone.as_str()))
+}
+
+fn page(found: &Intensity, region: Option<&CloudRegion>) -> String {
     let mut rows = vec![
         ("Zone", found.zone.clone()),
         ("Name", found.zone_name.clone()),
@@ -30,6 +36,17 @@ fn page(found: &Intensity) -> String {
         ("Year", found.year.map_or_else(|| "not known".to_owned(), |year| year.to_string())),
         ("Source", format!("{} ({})", found.source, found.licence)),
     ];
+    if let Some(mix) = mix_of(found) {
+        let Mix { renewable_percent, nuclear_percent, fossil_percent, year, .. } = mix;
+        let shares = format!("{renewable_percent} % renewable, {nuclear_percent} % nuclear, {fossil_percent} % fossil");
+        rows.push(("Mix", format!("{shares} ({year}; in the intensity already)")));
+    }
+    if let Some(region) = region {
+        rows.push(("Region", region.label()));
+        if let (Some(pue), Some(year)) = (region.pue, region.pue_year) {
+            rows.push(("PUE", format!("{pue} ({year}, {}); apply it with --pue {pue}", region.pue_source)));
+        }
+    }
     rows.extend(found.note.clone().map(|note| ("Note", note)));
     rows.iter().map(|(label, fact)| format!("{label:<10}{fact}\n")).collect()
 }
@@ -45,7 +62,14 @@ fn list(zones: &[Zone]) -> String {
     head + &zones.iter().map(line).collect::<String>() + eco2_grid::ATTRIBUTION + "\n"
 }
 
-fn of_intensity(found: &Intensity) -> Value {
+/// The cloud region that was asked for; a name that is also a zone's is the zone's.
+fn region_of(zone: &str) -> Option<&'static CloudRegion> {
+    let region = eco2_grid::cloud_region(zone)?;
+    let found = eco2_grid::lookup(zone).ok()?;
+    (found.zone == region.code() || found.zone == region.zone).then_some(region)
+}
+
+fn of_intensity(found: &Intensity, region: Option<&CloudRegion>) -> Value {
     json!({
         "zone": found.zone,
         "name": found.zone_name,
@@ -55,6 +79,32 @@ fn of_intensity(found: &Intensity) -> Value {
         "source": found.source,
         "licence": found.licence,
         "note": found.note,
+        "mix": of_mix(mix_of(found)),
+        "cloud": region.map(of_region),
+    })
+}
+
+fn of_mix(mix: Option<&Mix>) -> Value {
+    mix.map_or(Value::Null, |mix| {
+        json!({
+            "year": mix.year,
+            "renewable_percent": mix.renewable_percent,
+            "nuclear_percent": mix.nuclear_percent,
+            "fossil_percent": mix.fossil_percent,
+            "source": mix.source,
+            "licence": mix.licence,
+        })
+    })
+}
+
+fn of_region(region: &CloudRegion) -> Value {
+    json!({
+        "region": region.code(),
+        "location": region.location,
+        "zone": region.zone,
+        "pue": region.pue,
+        "pue_year": region.pue_year,
+        "pue_source": region.pue.map(|_| region.pue_source.as_str()),
     })
 }
 
@@ -68,6 +118,8 @@ fn of_zone(zone: &Zone) -> Value {
         "source": zone.source,
         "licence": zone.licence,
         "note": null,
+        "mix": of_mix(eco2_grid::mix(&zone.code)),
+        "cloud": null,
     })
 }
 

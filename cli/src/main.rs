@@ -6,11 +6,14 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod check_budget;
 mod demo;
 mod doctor;
 mod failure;
 mod grid;
+mod merge;
 mod out;
+mod plan;
 mod replay;
 mod report;
 mod run;
@@ -39,6 +42,9 @@ fn perform(command: &Command) -> anyhow::Result<u8> {
         Command::Doctor(doctor) => doctor::doctor(doctor),
         Command::Replay(replay) => replay::replay(replay),
         Command::Report(report) => report::report(report),
+        Command::Merge(merge) => merge::merge(merge),
+        Command::CheckBudget(budget) => check_budget::check_budget(budget),
         Command::Grid(grid) => grid::grid(grid),
+        Command::Plan(plan) => plan::plan(plan),
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use eco2::options::Layer;
+use eco2::options::{Layer, Origin};
 use eco2_core::report::Report;
 use eco2_report::{Trace, read_spans};
 
@@ -17,6 +17,9 @@ use crate::{out, settings, sink};
 pub(crate) fn replay(args: &ReplayArgs) -> anyhow::Result<u8> {
     let mut layer = Layer::default();
     args.price.put(&mut layer)?;
+    if let Some(time) = &args.started_at {
+        layer.set("started_at", time.as_str(), Origin::code("--started-at"))?;
+    }
     args.identity.put(&mut layer)?;
     let options = settings::resolve(layer)?;
     let spans = args.spans.as_deref().map(read_spans).transpose()?;

@@ -2,8 +2,8 @@
 
 use anyhow::Context as _;
 use eco2::options::{Layer, Options};
-use eco2::place;
 use eco2_core::report::Report;
+use eco2_report::MetricNames;
 
 use crate::args::{Format, ReportArgs};
 use crate::failure::Usage;
@@ -14,8 +14,13 @@ use crate::{out, settings, sink};
 /// # Errors
 /// For a run that is not found or cannot be read, and for formats that do not go with what was asked.
 pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<u8> {
-    let options = settings::resolve(Layer::default())?;
-    let reports = args.runs.iter().map(|run| read(run, &options)).collect::<anyhow::Result<Vec<Report>>>()?;
+    let mut layer = Layer::default();
+    args.price.put(&mut layer)?;
+    let options = settings::resolve(layer)?;
+    let mut reports = args.runs.iter().map(|run| read(run, &options)).collect::<anyhow::Result<Vec<Report>>>()?;
+    if args.price.is_given() {
+        reports = reports.into_iter().map(|report| eco2::reprice(report, &options)).collect::<Result<_, _>>()?;
+    }
     let text = match &args.by {
         Some(label) => grouped(&reports, label, args.chosen())?,
         None => each(&reports, args.chosen())?,
@@ -27,10 +32,10 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-/// A run's report; one that was killed has its last, provisional one, or what its readings tell.
+/// A run's report; one that was killed has its last, provisional one, or what its readings tell. Several records of one
+/// run are merged.
 fn read(run: &str, options: &Options) -> anyhow::Result<Report> {
-    let path = place::find_run(run, options)?;
-    Ok(eco2::read_run(&path, options)?)
+    Ok(eco2::read_whole(run, options)?)
 }
 
 fn grouped(reports: &[Report], label: &str, format: Format) -> anyhow::Result<String> {
@@ -40,6 +45,9 @@ fn grouped(reports: &[Report], label: &str, format: Format) -> anyhow::Result<St
         Format::Json => eco2_report::groups_json(&groups, label)?,
         Format::Csv => eco2_report::groups_csv(&groups, label)?,
         Format::SpansCsv => return Err(Usage("--by sums runs up, not spans: use --format csv".into()).into()),
+        Format::HfJson | Format::Openmetrics | Format::OpenmetricsHf | Format::Codecarbon => {
+            return Err(Usage("--by sums runs up: use --format text, json or csv".into()).into());
+        }
     })
 }
 
@@ -50,15 +58,30 @@ fn each(reports: &[Report], format: Format) -> anyhow::Result<String> {
             let pages: Vec<String> = reports.iter().map(|report| eco2_report::text(report, &style)).collect();
             Ok(pages.join("\n"))
         }
-        Format::Json => documents(reports),
+        Format::Json => documents(reports, eco2_report::json),
+        Format::HfJson => documents(reports, eco2_report::hf_json),
         Format::Csv => tables(reports, eco2_report::csv),
         Format::SpansCsv => tables(reports, eco2_report::spans_csv),
+        Format::Codecarbon => tables(reports, eco2_report::codecarbon_csv),
+        Format::Openmetrics => metrics(reports, MetricNames::Eco2),
+        Format::OpenmetricsHf => metrics(reports, MetricNames::HfTraining),
+    }
+}
+
+/// One page: families of several runs cannot stand on one, as each is described once.
+fn metrics(reports: &[Report], names: MetricNames) -> anyhow::Result<String> {
+    match reports {
+        [report] => Ok(eco2_report::openmetrics(report, names)),
+        _ => Err(Usage("metrics are of one run: name one".into()).into()),
     }
 }
 
 /// One document, or an array of several.
-fn documents(reports: &[Report]) -> anyhow::Result<String> {
-    let documents = reports.iter().map(eco2_report::json).collect::<Result<Vec<_>, _>>()?;
+fn documents(
+    reports: &[Report],
+    document: fn(&Report) -> Result<String, eco2_report::Error>,
+) -> anyhow::Result<String> {
+    let documents = reports.iter().map(document).collect::<Result<Vec<_>, _>>()?;
     Ok(match documents.as_slice() {
         [one] => one.clone(),
         several => format!("[\n{}\n]\n", several.iter().map(|text| text.trim_end()).collect::<Vec<_>>().join(",\n")),

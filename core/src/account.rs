@@ -24,6 +24,8 @@ pub struct Account {
     pub spans: Vec<Span>,
     /// `final` when every edge had its knots.
     pub state: State,
+    /// What each device's counter had counted at the beginning, microjoules since its first reading.
+    pub start_uj: Vec<u64>,
 }
 
 impl Ledger {
@@ -47,7 +49,8 @@ impl Ledger {
         let waits = |(edge, track): (&Edge, &Track)| !edge.settled && !track.is_silent();
         let settled = !ends.iter().zip(&self.tracks).any(waits) && spans.iter().all(|span| span.state == State::Final);
         let state = if settled { State::Final } else { State::Provisional };
-        Account { begin_ns, end_ns, energy, devices, spans, state }
+        let start_uj = starts.iter().map(|edge| edge.uj).collect();
+        Account { begin_ns, end_ns, energy, devices, spans, state, start_uj }
     }
 
     fn spans(&self, devices: &[Device]) -> Vec<Span> {

@@ -41,7 +41,7 @@ pub use gauge::Gauge;
 pub use histogram::Histogram;
 pub use knot::{Bounds, Edge, Knot, Period};
 pub use ledger::{Ledger, Mark};
-pub use merge::{CounterKey, Merged, Stretch, Union};
+pub use merge::{CounterKey, Merged, Stretch, Union, Window};
 pub use names::{NameId, Names};
 pub use overlap::summed;
 pub use reading::{Fault, Gap, GapReason, Reading};

@@ -66,6 +66,11 @@ impl Integral {
         self.samples.back().map_or(0, |last| uj(last.sums[1]))
     }
 
+    /// Whether the samples around an instant are kept, if there ever were any.
+    pub(crate) fn remembers(&self, t_ns: u64) -> bool {
+        self.samples.len() < KEPT || self.samples.front().is_some_and(|first| first.at_ns <= t_ns)
+    }
+
     /// Time of the last sample, nanoseconds.
     pub(crate) fn last_ns(&self) -> Option<u64> {
         self.samples.back().map(|last| last.at_ns)

@@ -9,6 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Component, Quality};
 
+mod joined;
+mod source;
+
+pub use joined::{CounterRecord, Merge, Replayed};
+pub use source::{SourceStatus, Status};
+
 /// The schema's name.
 pub const SCHEMA: &str = "eco2.report/1";
 
@@ -38,13 +44,22 @@ pub struct Report {
     /// What measuring cost.
     #[serde(rename = "self")]
     pub own: SelfCost,
+    /// What was seen of each counter, for merging; empty where the boot is not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counters: Vec<CounterRecord>,
+    /// What this report was merged from; `None` for the report of one process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merge: Option<Merge>,
 }
 
 /// Identity of a run.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Run {
-    /// Unique id; names the log.
+    /// Id of the run; its ranks and restarts share it.
     pub id: String,
+    /// Unique id of this process's record of the run; names the log. Empty in a merged report.
+    #[serde(default)]
+    pub part: String,
     /// The name given, or the command's.
     pub name: String,
     /// Labels, given or found (SLURM, cgroup, Kubernetes).
@@ -67,6 +82,21 @@ pub struct Run {
     pub host: Host,
     /// What measured it.
     pub tool: Tool,
+    /// Which of `world_size` processes this is; `None` for a process that is no rank.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rank: Option<u32>,
+    /// How many ranks there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub world_size: Option<u32>,
+    /// How often the launcher had restarted the run when this process began.
+    #[serde(default)]
+    pub attempt: u32,
+    /// How often the scheduler had requeued the job when this process began.
+    #[serde(default)]
+    pub requeue: u32,
+    /// `CLOCK_BOOTTIME` at the start and the end, nanoseconds; `None` where nothing was measured live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot_ns: Option<[u64; 2]>,
 }
 
 /// One start of a run.
@@ -80,6 +110,12 @@ pub struct Attempt {
     pub duration_ns: u64,
     /// Energy of this attempt, microjoules.
     pub energy_uj: u64,
+    /// Ranks of which there is a record; `None` without ranks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ranks: Option<u32>,
+    /// Ranks that the launcher started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub world_size: Option<u32>,
 }
 
 /// The machine.
@@ -364,39 +400,6 @@ pub struct CarbonSegment {
     pub year: Option<i32>,
     /// Whether the provider calls it an estimate.
     pub estimated: bool,
-}
-
-/// A source and what became of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SourceStatus {
-    /// Source name.
-    pub name: String,
-    /// What became of it.
-    pub status: Status,
-    /// Why, for people.
-    pub reason: String,
-    /// What to do, one action; empty when nothing needs doing.
-    pub remedy: String,
-}
-
-/// State of a source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Status {
-    /// Reading.
-    Ok,
-    /// Reading, but something is missing.
-    Degraded,
-    /// Not there.
-    Absent,
-    /// There, but not readable.
-    Denied,
-    /// Was reading and stopped.
-    Lost,
-    /// A call did not return.
-    Hung,
-    /// Not asked for.
-    Off,
 }
 
 /// Something that happened.

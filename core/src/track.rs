@@ -106,6 +106,13 @@ impl Track {
         self.knots.iter().skip(self.knots.len().saturating_sub(max))
     }
 
+    /// Whether enough is kept to tell the energy at an instant: of what is long ago only sums are.
+    #[must_use]
+    pub fn remembers(&self, t_ns: u64) -> bool {
+        let knots = self.knots.len() < KNOTS || self.knots.front().is_some_and(|knot| knot.hi_ns <= t_ns);
+        knots && self.integral.remembers(t_ns)
+    }
+
     /// Bracket of the last successful reading, nanoseconds.
     #[must_use]
     pub fn last_good_ns(&self) -> Option<(u64, u64)> {

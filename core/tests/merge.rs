@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-use eco2_core::{CounterKey, Stretch, Union};
+use eco2_core::{CounterKey, Quality, Stretch, Union, Window};
 use proptest::prelude::*;
 
 fn key(device: &str) -> CounterKey {
@@ -11,8 +11,20 @@ fn key(device: &str) -> CounterKey {
 
 /// What a reader sees of a counter that runs at a constant `uj_per_ns`, between two instants.
 fn seen(from_ns: u64, to_ns: u64, uj_per_ns: u64) -> Stretch {
-    let points = vec![(from_ns, 0), (to_ns, (to_ns - from_ns) * uj_per_ns)];
-    Stretch { points, below_uj: 0, above_uj: Some(0) }
+    points(&[(from_ns, 0), (to_ns, (to_ns - from_ns) * uj_per_ns)])
+}
+
+fn points(points: &[(u64, u64)]) -> Stretch {
+    Stretch {
+        quality: Quality::Measured,
+        at_ns: points.iter().map(|point| point.0).collect(),
+        uj: points.iter().map(|point| point.1).collect(),
+        slack_ns: 0,
+        below_uj: 0,
+        above_uj: Some(0),
+        free_below_uj: 0,
+        free_above_uj: Some(0),
+    }
 }
 
 fn union(stretches: &[(u64, u64, u64)]) -> Union {
@@ -70,8 +82,57 @@ fn eight_ranks_that_read_one_gpu_report_it_once() {
 #[test]
 fn a_stretch_that_falls_is_refused() {
     let mut union = Union::default();
-    let falling = Stretch { points: vec![(0, 5), (1, 4)], below_uj: 0, above_uj: None };
-    assert!(!union.insert(key("GPU-1"), falling));
-    assert!(!union.insert(key("GPU-1"), Stretch { points: vec![], below_uj: 0, above_uj: None }));
+    assert!(!union.insert(key("GPU-1"), points(&[(0, 0), (1, 4), (2, 3)])));
+    assert!(!union.insert(key("GPU-1"), points(&[(5, 0), (5, 4)])));
+    assert!(!union.insert(key("GPU-1"), points(&[(5, 1), (6, 4)])), "energy counts from the first point");
+    assert!(!union.insert(key("GPU-1"), points(&[])));
+    assert!(!union.insert(key("GPU-1"), Stretch { uj: vec![0], ..points(&[(0, 0), (1, 1)]) }));
     assert_eq!(union.total().energy_uj, 0);
+}
+
+#[test]
+fn a_stretch_that_is_cut_is_bounded_by_the_points_around_the_cut() {
+    let mut union = Union::default();
+    let curve = [(0, 0), (100, 10), (200, 50), (300, 60)];
+    union.insert(key("GPU-1"), Stretch { below_uj: 1, above_uj: Some(2), ..points(&curve) });
+    let within = |from_ns, to_ns| union.within(&key("GPU-1"), &[Window { from_ns, to_ns }]);
+    let whole = within(0, 300);
+    assert_eq!((whole.low_uj, whole.energy_uj, whole.high_uj), (59, 60, Some(62)));
+    // At 150 the counter stood between 10 and 50, by a straight line at 30.
+    let cut = within(150, 300);
+    assert_eq!((cut.low_uj, cut.energy_uj, cut.high_uj), (9, 30, Some(52)));
+    // A point that may be 10 ns off tells nothing about an instant 5 ns from it.
+    let mut vague = Union::default();
+    vague.insert(key("GPU-1"), Stretch { slack_ns: 10, ..points(&curve) });
+    let cut = vague.within(&key("GPU-1"), &[Window { from_ns: 105, to_ns: 300 }]);
+    assert_eq!((cut.low_uj, cut.high_uj), (10, Some(60)));
+}
+
+#[test]
+fn a_counter_goes_before_a_model_and_a_bounded_record_before_an_unbounded_one() {
+    let mut union = Union::default();
+    let all = [Window { from_ns: 0, to_ns: 1_000 }];
+    union.insert(key("GPU-1"), Stretch { quality: Quality::Estimated, ..seen(0, 1_000, 100) });
+    union.insert(key("GPU-1"), Stretch { above_uj: None, ..seen(0, 500, 3) });
+    union.insert(key("GPU-1"), seen(100, 300, 2));
+    let merged = union.within(&key("GPU-1"), &all);
+    assert_eq!(merged.by_quality, [200 * 2 + 300 * 3, 0, 500 * 100, 0]);
+    assert_eq!((merged.high_uj, merged.covered_ns), (None, 1_000));
+    let worse = union.uncovered(&key("GPU-1"), Quality::Derived, &all);
+    assert_eq!(worse, [Window { from_ns: 500, to_ns: 1_000 }]);
+}
+
+#[test]
+fn of_records_that_are_alike_one_is_kept_whatever_came_first() {
+    let both = [seen(0, 10, 3), seen(0, 10, 4)];
+    let union = |order: [usize; 2]| {
+        let mut union = Union::default();
+        order.iter().for_each(|&at| _ = union.insert(key("GPU-1"), both[at].clone()));
+        union
+    };
+    assert_eq!(union([0, 1]), union([1, 0]));
+    assert_eq!(union([0, 1]).counters().map(|(_, stretches)| stretches.len()).sum::<usize>(), 1);
+    let mut long = union([0, 1]);
+    long.insert(key("GPU-1"), seen(0, 11, 5));
+    assert_eq!(long.counters().next().unwrap().1.len(), 1, "what a longer record covers is not kept");
 }

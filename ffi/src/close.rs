@@ -5,7 +5,7 @@ use std::time::Duration;
 use eco2::samplers::clock::monotonic_ns;
 
 use crate::failure::Failure;
-use crate::guard::{guard, guard_or, on_meter};
+use crate::guard::{closed, guard, guard_or, on_meter};
 use crate::handle::{Boxed as _, DEAD, Handle};
 use crate::log::say;
 use crate::numbers::ECO2_LOG_ERROR;
@@ -29,7 +29,7 @@ pub unsafe extern "C" fn eco2_meter_close(meter: *mut Handle) -> i32 {
     // SAFETY: as required of the caller.
     let meter = unsafe { Handle::borrowed(meter) };
     on_meter(meter, |handle| {
-        let Some(over) = handle.finish(end_ns) else { return handle.live() };
+        let Some(over) = handle.finish(end_ns) else { return Err(closed()) };
         let_go(&handle.sources);
         let Some(place) = &handle.options.json else { return Ok(()) };
         let written = eco2_report::json(&over.report).and_then(|text| eco2_report::write_file(place, text.as_bytes()));

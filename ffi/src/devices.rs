@@ -7,7 +7,7 @@ use eco2_core::{Component, Quality};
 
 use crate::failure::Failure;
 use crate::guard::on_meter;
-use crate::handle::{Boxed as _, Handle};
+use crate::handle::{Boxed as _, Handle, Run};
 use crate::layout::{Growable, Out, OutStruct};
 use crate::numbers::{
     ECO2_COMPONENT_CPU, ECO2_COMPONENT_GPU, ECO2_COMPONENT_MEMORY, ECO2_COMPONENT_OTHER, ECO2_DEVICE_SUMMED,
@@ -121,7 +121,7 @@ pub unsafe extern "C" fn eco2_device_text(
     })
 }
 
-fn device(handle: &Handle, index: u32) -> Result<Device, Failure> {
+fn device(handle: &Run, index: u32) -> Result<Device, Failure> {
     let mut devices = handle.report().devices;
     let count = devices.len();
     if index as usize >= count {

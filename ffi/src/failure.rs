@@ -19,6 +19,8 @@ impl Failure {
         Self { code, text: text.into() }
     }
 
+    #[cold]
+    #[inline(never)]
     pub(crate) fn null(argument: &'static str) -> Self {
         Self::new(ECO2_ERR_NULL, format!("{argument} is NULL"))
     }
@@ -37,6 +39,8 @@ thread_local! {
 }
 
 /// Keeps the text for this thread and returns the code.
+#[cold]
+#[inline(never)]
 pub(crate) fn told(failure: Failure) -> i32 {
     let text = failure.text.replace('\0', "\u{fffd}");
     // While the thread ends there is nobody left to ask for the text.

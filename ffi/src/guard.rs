@@ -6,10 +6,12 @@ use std::sync::Once;
 use std::sync::atomic::Ordering;
 
 use crate::failure::{Failure, told};
-use crate::handle::{DEAD, Handle};
-use crate::status::{ECO2_ERR_FORKED, ECO2_ERR_PANIC, ECO2_OK};
+use crate::handle::{DEAD, LIVE, Run};
+use crate::status::{ECO2_ERR_CLOSED, ECO2_ERR_FORKED, ECO2_ERR_PANIC, ECO2_OK};
 
-/// Runs the body of an export that has no meter.
+/// Runs the body of an export that has no meter. Inlined, as all of it is on the way of every record: what is left of
+/// the guard then is a table that only a panic reads.
+#[inline(always)]
 pub(crate) fn guard(body: impl FnOnce() -> Result<(), Failure>) -> i32 {
     let whole = || match body() {
         Ok(()) => ECO2_OK,
@@ -26,12 +28,31 @@ pub(crate) fn guard_or<T>(otherwise: T, body: impl FnOnce() -> T) -> T {
     })
 }
 
-/// Runs the body of an export on a meter; `None` is what the caller's NULL became. A panic in it leaves the meter dead.
-#[inline]
-pub(crate) fn on_meter(meter: Option<&Handle>, body: impl FnOnce(&Handle) -> Result<(), Failure>) -> i32 {
+/// Runs the body of an export on a meter, live or closed; `None` is what the caller's NULL became. A panic in it leaves
+/// the meter dead.
+#[inline(always)]
+pub(crate) fn on_meter(meter: Option<&Run>, body: impl FnOnce(&Run) -> Result<(), Failure>) -> i32 {
+    on_meter_if(|state| state != DEAD, meter, body)
+}
+
+/// The same for a live meter only.
+#[inline(always)]
+pub(crate) fn on_live_meter(meter: Option<&Run>, body: impl FnOnce(&Run) -> Result<(), Failure>) -> i32 {
+    on_meter_if(|state| state == LIVE, meter, body)
+}
+
+#[inline(always)]
+fn on_meter_if(
+    fit: impl FnOnce(u32) -> bool,
+    meter: Option<&Run>,
+    body: impl FnOnce(&Run) -> Result<(), Failure>,
+) -> i32 {
     guard(|| {
         let handle = meter.ok_or_else(|| Failure::null("meter"))?;
-        check(handle)?;
+        // Relaxed: who sees a change late makes one more call into plain data.
+        if handle.born.forked() || !fit(handle.state.load(Ordering::Relaxed)) {
+            return Err(unfit(handle));
+        }
         let killer = OnUnwind(handle);
         let result = body(handle);
         std::mem::forget(killer);
@@ -40,7 +61,7 @@ pub(crate) fn on_meter(meter: Option<&Handle>, body: impl FnOnce(&Handle) -> Res
 }
 
 /// Marks the meter dead if it is dropped, which only unwinding does.
-struct OnUnwind<'a>(&'a Handle);
+struct OnUnwind<'a>(&'a Run);
 
 impl Drop for OnUnwind<'_> {
     fn drop(&mut self) {
@@ -49,18 +70,30 @@ impl Drop for OnUnwind<'_> {
     }
 }
 
-#[inline]
-fn check(handle: &Handle) -> Result<(), Failure> {
+/// Why a meter cannot be called. Made out of line, as every failure is, so that the calls of a training loop keep their
+/// registers.
+#[cold]
+#[inline(never)]
+fn unfit(handle: &Run) -> Failure {
     if handle.born.forked() {
         let text = "meter was opened before this process was forked; open another one here";
-        return Err(Failure::new(ECO2_ERR_FORKED, text));
+        return Failure::new(ECO2_ERR_FORKED, text);
     }
     if handle.state.load(Ordering::Relaxed) == DEAD {
-        return Err(Failure::new(ECO2_ERR_PANIC, "meter is dead since a fault in the library; free it"));
+        return Failure::new(ECO2_ERR_PANIC, "meter is dead since a fault in the library; free it");
     }
-    Ok(())
+    closed()
 }
 
+/// What a call on a closed meter is told.
+#[cold]
+#[inline(never)]
+pub(crate) fn closed() -> Failure {
+    Failure::new(ECO2_ERR_CLOSED, "meter is closed")
+}
+
+#[cold]
+#[inline(never)]
 fn told_panic(payload: Box<dyn Any + Send>) -> i32 {
     let text = payload.downcast_ref::<&str>().copied();
     let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");

@@ -12,7 +12,7 @@ use eco2_core::report::Report;
 
 use crate::failure::Failure;
 use crate::source::Gone;
-use crate::status::{ECO2_ERR_CLOSED, ECO2_ERR_NO_DATA};
+use crate::status::ECO2_ERR_NO_DATA;
 
 /// States of a handle.
 pub(crate) const LIVE: u32 = 0;
@@ -22,7 +22,10 @@ pub(crate) const CLOSED: u32 = 1;
 pub(crate) const DEAD: u32 = 2;
 
 /// One measured run. Opaque: only the library knows what is in it.
-pub struct Handle {
+pub struct Handle([u8; 0]);
+
+/// What is behind a handle. A type of its own, so that what the library shows of its interface does not change with it.
+pub(crate) struct Run {
     pub(crate) meter: Meter,
     pub(crate) born: Birthplace,
     pub(crate) state: AtomicU32,
@@ -42,37 +45,43 @@ pub(crate) struct Over {
 
 /// How a type is owned across the border: made into a pointer by one call, and given back by one.
 pub(crate) trait Boxed: Sized {
+    /// What the pointer points to.
+    type Inside;
+
     /// The caller owns it from now on.
-    fn into_raw(self) -> *mut Self {
-        Box::into_raw(Box::new(self))
+    fn give(inside: Self::Inside) -> *mut Self {
+        Box::into_raw(Box::new(inside)).cast()
     }
 
     /// Takes it back.
     ///
     /// # Safety
-    /// `raw` came from [`Boxed::into_raw`] and is not used any more.
-    unsafe fn from_raw(raw: *mut Self) -> Box<Self> {
+    /// `raw` came from [`Boxed::give`] and is not used any more.
+    unsafe fn from_raw(raw: *mut Self) -> Box<Self::Inside> {
         // SAFETY: as required of the caller.
-        unsafe { Box::from_raw(raw) }
+        unsafe { Box::from_raw(raw.cast()) }
     }
 
     /// Looks at it; `None` for NULL.
     ///
     /// # Safety
-    /// `raw` is NULL, or came from [`Boxed::into_raw`] and is not taken back during `'a`.
-    unsafe fn borrowed<'a>(raw: *const Self) -> Option<&'a Self> {
+    /// `raw` is NULL, or came from [`Boxed::give`] and is not taken back during `'a`.
+    #[inline]
+    unsafe fn borrowed<'a>(raw: *const Self) -> Option<&'a Self::Inside> {
         // SAFETY: as required of the caller.
-        unsafe { raw.as_ref() }
+        unsafe { raw.cast::<Self::Inside>().as_ref() }
     }
 }
 
-impl Boxed for Handle {}
+impl Boxed for Handle {
+    type Inside = Run;
+}
 
 /// What must hold of a type that many of the caller's threads use at once.
 const fn shared_by_threads<T: Send + Sync>() {}
-const _: () = shared_by_threads::<Handle>();
+const _: () = shared_by_threads::<Run>();
 
-impl Handle {
+impl Run {
     pub(crate) fn new(meter: Meter, options: Options, sources: Vec<Gone>) -> Self {
         Self {
             meter,
@@ -103,33 +112,24 @@ impl Handle {
         id
     }
 
-    /// A name of the caller's, if the meter is live and gave it.
+    /// A name of the caller's, if the meter gave it.
     #[inline]
     pub(crate) fn name(&self, id: u32) -> Result<NameId, Failure> {
-        self.live()?;
-        self.known(id)
-    }
-
-    /// A name of the caller's, in a closed meter too.
-    #[inline]
-    pub(crate) fn known(&self, id: u32) -> Result<NameId, Failure> {
         if id < self.given.load(Ordering::Relaxed) {
             return Ok(NameId::from_index(id));
         }
-        Err(Failure::argument(format!("name is {id}, which eco2_span_id did not give for this meter")))
+        Err(Self::unknown(id))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn unknown(id: u32) -> Failure {
+        Failure::argument(format!("name is {id}, which eco2_span_id did not give for this meter"))
     }
 
     /// The text of a known name.
     pub(crate) fn text(&self, id: u32) -> String {
         lock(&self.names).get(id as usize).cloned().unwrap_or_default()
-    }
-
-    #[inline]
-    pub(crate) fn live(&self) -> Result<(), Failure> {
-        if self.state.load(Ordering::Relaxed) == LIVE {
-            return Ok(());
-        }
-        Err(Failure::new(ECO2_ERR_CLOSED, "meter is closed"))
     }
 
     /// The final report, or the one so far.

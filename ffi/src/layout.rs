@@ -115,6 +115,37 @@ impl<T> Out<T> {
     }
 }
 
+/// An array of the caller's for plain values.
+pub(crate) struct OutArray<T> {
+    at: *mut T,
+    len: usize,
+}
+
+impl<T> OutArray<T> {
+    /// Checks the place, NULL only without elements; nothing is written.
+    ///
+    /// # Safety
+    /// `at` is writable and aligned for `len` elements until [`Self::fill`].
+    pub(crate) unsafe fn new(at: *mut T, len: usize, argument: &'static str) -> Result<Self, Failure> {
+        if at.is_null() && len > 0 { Err(Failure::null(argument)) } else { Ok(Self { at, len }) }
+    }
+
+    /// At most its first `len` elements.
+    pub(crate) fn first(self, len: usize) -> Self {
+        Self { len: len.min(self.len), ..self }
+    }
+
+    /// Writes every element, made from its index.
+    pub(crate) fn fill(self, mut value: impl FnMut(usize) -> T) {
+        for index in 0..self.len {
+            // SAFETY: within the array, see `new`.
+            let element = unsafe { self.at.add(index) };
+            // SAFETY: writable, as `new` requires.
+            unsafe { element.write(value(index)) };
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

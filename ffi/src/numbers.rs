@@ -76,6 +76,21 @@ pub const ECO2_REPORT_TEXT: i32 = 1;
 pub const ECO2_REPORT_CSV: i32 = 2;
 /// Spans as CSV.
 pub const ECO2_REPORT_SPANS_CSV: i32 = 3;
+/// Metrics as OpenMetrics text, names `eco2_...` in base units.
+pub const ECO2_REPORT_OPENMETRICS: i32 = 4;
+/// Metrics as OpenMetrics text under the names of HF Eco2AI, `hf_training_...`.
+pub const ECO2_REPORT_OPENMETRICS_HF: i32 = 5;
+/// A header and a row of CodeCarbon's emissions.csv.
+pub const ECO2_REPORT_CODECARBON: i32 = 6;
+/// The figures in the names and units of HF Eco2AI, as JSON.
+pub const ECO2_REPORT_HF_JSON: i32 = 7;
+
+/// eco2_batch: energies of intervals, microjoules, and their durations.
+pub const ECO2_BATCH_ENERGIES: i32 = 0;
+/// eco2_batch: running totals, microjoules, at rising instants; the first is where counting starts.
+pub const ECO2_BATCH_TOTALS: i32 = 1;
+/// eco2_batch: mean powers of intervals, microwatts, and their durations.
+pub const ECO2_BATCH_POWERS: i32 = 2;
 
 /// Every limit is far, or there is none.
 pub const ECO2_BUDGET_GO: i32 = 0;

@@ -10,7 +10,7 @@ use eco2_core::report::Status;
 
 use crate::failure::Failure;
 use crate::guard::{guard, silence_panics};
-use crate::handle::{Boxed as _, Handle};
+use crate::handle::{Boxed as _, Handle, Run};
 use crate::layout::Out;
 use crate::log::say;
 use crate::numbers::ECO2_LOG_WARN;
@@ -36,7 +36,7 @@ pub unsafe extern "C" fn eco2_meter_open(options_json: *const c_char, out: *mut 
         // SAFETY: as required of the caller.
         let given = unsafe { text::bytes(options_json) };
         let options = resolve(given)?;
-        out.put(open(options)?.into_raw());
+        out.put(Handle::give(open(options)?));
         Ok(())
     })
 }
@@ -67,7 +67,7 @@ fn refused(error: OptionsError) -> Failure {
     Failure::new(code, error.to_string())
 }
 
-fn open(options: Options) -> Result<Handle, Failure> {
+fn open(options: Options) -> Result<Run, Failure> {
     let registered = source::take();
     let own = registered.iter().map(source::adapted).collect();
     let meter = match Meter::open_for(options.clone(), own, Vec::new()) {
@@ -83,7 +83,7 @@ fn open(options: Options) -> Result<Handle, Failure> {
     if !options.quiet {
         warn_of_sources(&meter);
     }
-    Ok(Handle::new(meter, options, registered.iter().map(|source| source.gone()).collect()))
+    Ok(Run::new(meter, options, registered.iter().map(|source| source.gone()).collect()))
 }
 
 fn failed(error: &eco2::Error) -> Failure {

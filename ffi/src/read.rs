@@ -1,14 +1,16 @@
 //! Reading: energy now, totals of spans, the knots of a device.
 
+use std::cell::RefCell;
 use std::ffi::c_char;
 
 use eco2::Point;
+use eco2_core::Energies;
 use eco2_core::report::{Span, State};
 
 use crate::failure::Failure;
-use crate::guard::on_meter;
+use crate::guard::{on_live_meter, on_meter};
 use crate::handle::{Boxed as _, Handle, no_data};
-use crate::layout::{Growable, Out, OutStruct};
+use crate::layout::{Growable, Out, OutArray, OutStruct};
 use crate::numbers::{ECO2_NOW_COMPLETE, ECO2_STATE_FINAL, ECO2_STATE_PROVISIONAL};
 use crate::record::sync_number;
 use crate::status::{ECO2_ERR_BUFFER, ECO2_UNKNOWN};
@@ -72,14 +74,48 @@ unsafe impl Growable for SpanTotal {
 pub unsafe extern "C" fn eco2_now(meter: *const Handle, out: *mut EnergyNow) -> i32 {
     // SAFETY: as required of the caller.
     let meter = unsafe { Handle::borrowed(meter) };
-    on_meter(meter, |handle| {
+    on_live_meter(meter, |handle| {
         // SAFETY: as required of the caller.
         let out = unsafe { OutStruct::new(out, "out") }?;
-        handle.live()?;
         let now = handle.meter.now().ok_or_else(|| no_data("energy"))?;
         let flags = if now.complete { ECO2_NOW_COMPLETE } else { 0 };
         out.put(EnergyNow { struct_size: 0, flags, at_ns: now.at_ns, total_uj: now.total_uj });
         Ok(())
+    })
+}
+
+thread_local! {
+    /// Where a thread reads to: too large to be made anew at every call.
+    static ENERGIES: RefCell<Energies> = RefCell::new(Energies::default());
+}
+
+/// Energy now by device: `uj[i]` microjoules of device `i` (as for eco2_device_get()) since its first reading, or
+/// ECO2_UNKNOWN where there is no such device or nothing is known of it. Extrapolated, as in eco2_now().
+///
+/// Writes `count` elements, and to `*at_ns` the instant, nanoseconds of the monotonic clock. The difference of two
+/// calls is what each device took meanwhile, known at once and provisional. ECO2_ERR_NO_DATA as for eco2_now().
+/// Wait-free. Any thread. Since 0.1.
+///
+/// # Safety
+/// `meter` is NULL or was opened and not freed; `uj` is writable for `count` elements; `at_ns` is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eco2_now_devices(meter: *const Handle, uj: *mut u64, count: usize, at_ns: *mut u64) -> i32 {
+    // SAFETY: as required of the caller.
+    let meter = unsafe { Handle::borrowed(meter) };
+    on_live_meter(meter, |handle| {
+        // SAFETY: as required of the caller.
+        let uj = unsafe { OutArray::new(uj, count, "uj") }?;
+        // SAFETY: as required of the caller.
+        let at_ns = unsafe { Out::new(at_ns, "at_ns") }?;
+        // A thread that is ending, or a call from within a call, finds no place to read to.
+        let read = ENERGIES.try_with(|energies| {
+            let mut energies = energies.try_borrow_mut().ok()?;
+            handle.meter.now_by_device(&mut energies).then(|| {
+                uj.fill(|device| energies.uj(device).unwrap_or(ECO2_UNKNOWN));
+                at_ns.put(energies.at_ns);
+            })
+        });
+        read.ok().flatten().ok_or_else(|| no_data("energy"))
     })
 }
 
@@ -96,7 +132,7 @@ pub unsafe extern "C" fn eco2_span_total(meter: *const Handle, name: u32, out: *
     on_meter(meter, |handle| {
         // SAFETY: as required of the caller.
         let out = unsafe { OutStruct::new(out, "out") }?;
-        handle.known(name)?;
+        handle.name(name)?;
         let text = handle.text(name);
         let span = handle.report().spans.into_iter().find(|span| span.name == text);
         let span = span.ok_or_else(|| no_data("the total of a name without ended spans"))?;
@@ -143,10 +179,12 @@ pub unsafe extern "C" fn eco2_series(
     on_meter(meter, |handle| {
         // SAFETY: as required of the caller.
         let device = unsafe { text::text(device, "device") }?;
-        let arrays = [("lo_ns", lo_ns), ("hi_ns", hi_ns), ("uj", uj)];
-        if let Some((name, _)) = arrays.iter().find(|(_, array)| array.is_null() && capacity > 0) {
-            return Err(Failure::null(name));
-        }
+        // SAFETY: as required of the caller.
+        let lo_ns = unsafe { OutArray::new(lo_ns, capacity, "lo_ns") }?;
+        // SAFETY: as required of the caller.
+        let hi_ns = unsafe { OutArray::new(hi_ns, capacity, "hi_ns") }?;
+        // SAFETY: as required of the caller.
+        let uj = unsafe { OutArray::new(uj, capacity, "uj") }?;
         // SAFETY: as required of the caller.
         let needed = unsafe { Out::new(needed, "needed") }?;
         let points = handle.meter.series(device);
@@ -155,15 +193,12 @@ pub unsafe extern "C" fn eco2_series(
             let text = format!("capacity is {capacity}, {} are needed", points.len());
             return Err(Failure::new(ECO2_ERR_BUFFER, text));
         }
-        let columns: [fn(&Point) -> u64; 3] = [|point| point.lo_ns, |point| point.hi_ns, |point| point.uj];
-        for ((_, array), column) in arrays.into_iter().zip(columns) {
-            for (index, point) in points.iter().enumerate().take(capacity) {
-                // SAFETY: within the array, which has `capacity` elements.
-                let element = unsafe { array.add(index) };
-                // SAFETY: writable, as required of the caller.
-                unsafe { element.write(column(point)) };
-            }
-        }
+        let column = |array: OutArray<u64>, of: fn(&Point) -> u64| {
+            array.first(points.len()).fill(|index| points.get(index).map_or(0, of));
+        };
+        column(lo_ns, |point| point.lo_ns);
+        column(hi_ns, |point| point.hi_ns);
+        column(uj, |point| point.uj);
         Ok(())
     })
 }

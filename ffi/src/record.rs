@@ -6,7 +6,7 @@ use eco2::{NameId, Step};
 use eco2_core::report::DeviceSync;
 
 use crate::failure::Failure;
-use crate::guard::on_meter;
+use crate::guard::on_live_meter;
 use crate::handle::{Boxed as _, Handle};
 use crate::layout::{self, Growable, Out};
 use crate::numbers::{ECO2_SYNC_EVENT, ECO2_SYNC_NONE, ECO2_SYNC_SYNCHRONIZE, ECO2_WORK_HAS_LOSS};
@@ -44,12 +44,11 @@ unsafe impl Growable for Work {
 pub unsafe extern "C" fn eco2_span_id(meter: *const Handle, name: *const c_char, out: *mut u32) -> i32 {
     // SAFETY: as required of the caller.
     let meter = unsafe { Handle::borrowed(meter) };
-    on_meter(meter, |handle| {
+    on_live_meter(meter, |handle| {
         // SAFETY: as required of the caller.
         let name = unsafe { text::name(name, "name") }?;
         // SAFETY: as required of the caller.
         let out = unsafe { Out::new(out, "out") }?;
-        handle.live()?;
         out.put(handle.intern(name));
         Ok(())
     })
@@ -63,7 +62,7 @@ pub unsafe extern "C" fn eco2_span_id(meter: *const Handle, name: *const c_char,
 pub unsafe extern "C" fn eco2_span_begin(meter: *const Handle, name: u32) -> i32 {
     // SAFETY: as required of the caller.
     let meter = unsafe { Handle::borrowed(meter) };
-    on_meter(meter, |handle| recorded(handle.meter.begin(handle.name(name)?)))
+    on_live_meter(meter, |handle| recorded(handle.meter.begin(handle.name(name)?)))
 }
 
 /// Ends this thread's nearest open span of that name. ECO2_ERR_NOT_OPEN if there is none. Wait-free. Since 0.1.
@@ -74,13 +73,18 @@ pub unsafe extern "C" fn eco2_span_begin(meter: *const Handle, name: u32) -> i32
 pub unsafe extern "C" fn eco2_span_end(meter: *const Handle, name: u32) -> i32 {
     // SAFETY: as required of the caller.
     let meter = unsafe { Handle::borrowed(meter) };
-    on_meter(meter, |handle| {
+    on_live_meter(meter, |handle| {
         let ended = handle.meter.end(handle.name(name)?);
-        ended.then_some(()).ok_or_else(|| Failure::new(ECO2_ERR_NOT_OPEN, NOT_OPEN))
+        if ended { Ok(()) } else { Err(not_open()) }
     })
 }
 
-const NOT_OPEN: &str = "no span of that name is open on this thread: it was not begun here, has ended, or was dropped";
+#[cold]
+#[inline(never)]
+fn not_open() -> Failure {
+    let text = "no span of that name is open on this thread: it was not begun here, has ended, or was dropped";
+    Failure::new(ECO2_ERR_NOT_OPEN, text)
+}
 
 /// Ends this thread's step and begins the next at one instant; the first call only begins. Wait-free. Since 0.1.
 ///
@@ -90,7 +94,7 @@ const NOT_OPEN: &str = "no span of that name is open on this thread: it was not 
 pub unsafe extern "C" fn eco2_step(meter: *const Handle, name: u32) -> i32 {
     // SAFETY: as required of the caller.
     let meter = unsafe { Handle::borrowed(meter) };
-    on_meter(meter, |handle| recorded(handle.meter.step(handle.name(name)?)))
+    on_live_meter(meter, |handle| recorded(handle.meter.step(handle.name(name)?)))
 }
 
 /// eco2_step(), and counts what was done: one step, its samples and tokens. A loss takes a lock. Since 0.1.
@@ -101,7 +105,7 @@ pub unsafe extern "C" fn eco2_step(meter: *const Handle, name: u32) -> i32 {
 pub unsafe extern "C" fn eco2_step_work(meter: *const Handle, name: u32, work: *const Work) -> i32 {
     // SAFETY: as required of the caller.
     let meter = unsafe { Handle::borrowed(meter) };
-    on_meter(meter, |handle| {
+    on_live_meter(meter, |handle| {
         // SAFETY: as required of the caller.
         let work = unsafe { layout::read(work, "work") }?;
         let name = handle.name(name)?;
@@ -125,13 +129,12 @@ fn done(work: &Work) -> Result<Step, Failure> {
 pub unsafe extern "C" fn eco2_extra(meter: *const Handle, name: *const c_char, value: f64) -> i32 {
     // SAFETY: as required of the caller.
     let meter = unsafe { Handle::borrowed(meter) };
-    on_meter(meter, |handle| {
+    on_live_meter(meter, |handle| {
         // SAFETY: as required of the caller.
         let name = unsafe { text::name(name, "name") }?;
         if !value.is_finite() {
             return Err(Failure::argument(format!("value is {value}; allowed: a finite number")));
         }
-        handle.live()?;
         handle.meter.extra(name, value);
         Ok(())
     })
@@ -145,7 +148,7 @@ pub unsafe extern "C" fn eco2_extra(meter: *const Handle, name: *const c_char, v
 pub unsafe extern "C" fn eco2_declare_sync(meter: *const Handle, name: u32, sync: i32) -> i32 {
     // SAFETY: as required of the caller.
     let meter = unsafe { Handle::borrowed(meter) };
-    on_meter(meter, |handle| {
+    on_live_meter(meter, |handle| {
         let sync = match sync {
             ECO2_SYNC_NONE => DeviceSync::None,
             ECO2_SYNC_SYNCHRONIZE => DeviceSync::Synchronize,
@@ -167,11 +170,14 @@ pub(crate) fn sync_number(sync: DeviceSync) -> i32 {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn recorded(recorded: bool) -> Result<(), Failure> {
-    recorded.then_some(()).ok_or_else(|| {
-        let text =
-            "there was no room to record the span (too many threads, open spans, or events between two readings)";
-        Failure::new(ECO2_ERR_DROPPED, text)
-    })
+    if recorded { Ok(()) } else { Err(dropped()) }
+}
+
+#[cold]
+#[inline(never)]
+fn dropped() -> Failure {
+    let text = "there was no room to record the span (too many threads, open spans, or events between two readings)";
+    Failure::new(ECO2_ERR_DROPPED, text)
 }

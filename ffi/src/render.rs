@@ -3,11 +3,15 @@
 use std::ffi::c_char;
 
 use eco2_core::report::Report;
+use eco2_report::MetricNames;
 
 use crate::failure::Failure;
 use crate::guard::on_meter;
 use crate::handle::{Boxed as _, Handle};
-use crate::numbers::{ECO2_REPORT_CSV, ECO2_REPORT_JSON, ECO2_REPORT_SPANS_CSV, ECO2_REPORT_TEXT};
+use crate::numbers::{
+    ECO2_REPORT_CODECARBON, ECO2_REPORT_CSV, ECO2_REPORT_HF_JSON, ECO2_REPORT_JSON, ECO2_REPORT_OPENMETRICS,
+    ECO2_REPORT_OPENMETRICS_HF, ECO2_REPORT_SPANS_CSV, ECO2_REPORT_TEXT,
+};
 use crate::status::ECO2_ERR_RENDER;
 use crate::text::OutText;
 
@@ -46,6 +50,10 @@ fn rendering(format: i32) -> Result<Rendering, Failure> {
         ECO2_REPORT_TEXT => |report| Ok(eco2_report::text(report, &eco2_report::TextStyle::default())),
         ECO2_REPORT_CSV => eco2_report::csv,
         ECO2_REPORT_SPANS_CSV => eco2_report::spans_csv,
-        other => return Err(Failure::argument(format!("format is {other}; allowed: ECO2_REPORT_... (0 to 3)"))),
+        ECO2_REPORT_OPENMETRICS => |report| Ok(eco2_report::openmetrics(report, MetricNames::Eco2)),
+        ECO2_REPORT_OPENMETRICS_HF => |report| Ok(eco2_report::openmetrics(report, MetricNames::HfTraining)),
+        ECO2_REPORT_CODECARBON => eco2_report::codecarbon_csv,
+        ECO2_REPORT_HF_JSON => eco2_report::hf_json,
+        other => return Err(Failure::argument(format!("format is {other}; allowed: ECO2_REPORT_... (0 to 7)"))),
     })
 }

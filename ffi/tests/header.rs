@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use cbindgen::{Builder, Config, DocumentationStyle, EnumConfig, ExportConfig, Language, Style};
 
 /// Rust's names and C's.
-const NAMES: [(&str, &str); 10] = [
+const NAMES: [(&str, &str); 11] = [
     ("Handle", "eco2_meter"),
     ("Work", "eco2_work"),
     ("EnergyNow", "eco2_energy_now"),
     ("SpanTotal", "eco2_span_sum"),
     ("DeviceInfo", "eco2_device"),
     ("BudgetState", "eco2_budget"),
+    ("Batch", "eco2_batch"),
     ("SourceDomain", "eco2_source_domain"),
     ("SourceTable", "eco2_source"),
     ("LogFn", "eco2_log_fn"),
@@ -22,7 +23,7 @@ const NAMES: [(&str, &str); 10] = [
 ];
 
 /// In the order in which a reader wants them.
-const FILES: [&str; 14] = [
+const FILES: [&str; 17] = [
     "status",
     "numbers",
     "version",
@@ -32,10 +33,13 @@ const FILES: [&str; 14] = [
     "open",
     "close",
     "record",
+    "late",
     "read",
     "devices",
     "render",
     "budget",
+    "batch",
+    "merge",
     "source_table",
 ];
 

@@ -15,6 +15,14 @@ pub enum ZoneError {
         /// Nearest zones, best first, as `Germany (DE)`.
         suggestions: Vec<String>,
     },
+    /// The place is known, but no figure of it may be shipped; the figure around it is never taken for it.
+    #[error("no yearly grid figure for {zone}{}; give --intensity, a series or a provider", around_it(around))]
+    NoFigure {
+        /// The place, as `Quebec (CA-QC)`.
+        zone: String,
+        /// What lies around it and has a figure, as `Canada (CA)`.
+        around: Option<String>,
+    },
     /// The country is there, its region is not; the country's figure is never taken for the region's.
     #[error("no grid figure for region {zone:?}; {country} has one for the country{}", nearest(suggestions))]
     UnknownRegion {
@@ -37,6 +45,10 @@ pub struct RangeError {
     pub value: f64,
     /// The range, for people.
     pub allowed: &'static str,
+}
+
+fn around_it(around: &Option<String>) -> String {
+    around.as_ref().map_or_else(String::new, |around| format!("; {around} has one"))
 }
 
 fn nearest(suggestions: &[String]) -> String {

@@ -44,6 +44,10 @@ pub enum ZoneSource {
     DefaultWorld,
     /// The figure itself was given.
     Constant,
+    /// The machine's cloud said where it is, because it was asked to.
+    Cloud,
+    /// Found from coordinates that were given.
+    Coordinates,
 }
 
 /// What an intensity counts. Figures of different kinds must not be compared, let alone added.
@@ -55,15 +59,39 @@ pub enum Kind {
     LifecycleAverageProduction,
     /// Emissions at the generators of the zone, without fuel supply, construction and grid losses.
     DirectAverageProduction,
+    /// Life-cycle emissions of what is consumed in the zone, imports traced to where they were produced.
+    LifecycleAverageConsumption,
+    /// Emissions at the generators of what is consumed in the zone, imports included.
+    DirectAverageConsumption,
+    /// Emissions of the generators that answer one more kilowatt-hour of demand now.
+    MarginalOperating,
 }
 
 impl Kind {
+    /// Every kind, in the order of their declaration.
+    pub const ALL: [Self; 5] = [
+        Self::LifecycleAverageProduction,
+        Self::DirectAverageProduction,
+        Self::LifecycleAverageConsumption,
+        Self::DirectAverageConsumption,
+        Self::MarginalOperating,
+    ];
+
+    /// The kind that reports write so; `None` for any other text.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
     /// As reports write it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::LifecycleAverageProduction => "lifecycle-average-production",
             Self::DirectAverageProduction => "direct-average-production",
+            Self::LifecycleAverageConsumption => "lifecycle-average-consumption",
+            Self::DirectAverageConsumption => "direct-average-consumption",
+            Self::MarginalOperating => "marginal-operating",
         }
     }
 }
@@ -77,6 +105,8 @@ impl ZoneSource {
             Self::Config => "config",
             Self::DefaultWorld => "default-world",
             Self::Constant => "constant",
+            Self::Cloud => "cloud-metadata",
+            Self::Coordinates => "coordinates",
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! [`lookup`] finds the yearly average of a zone by code, name or alias; [`world`] is the flagged default; [`constant`]
 //! is a figure the user brings. [`price`] turns energy into grams with the table from which anyone can recompute them.
-//! Every figure carries its source, year, kind and licence, and kinds are never mixed. No network, no guessing.
+//! Every figure carries its source, year, kind and licence, and kinds are never mixed. [`provider`] has intensities over
+//! time; nobody is asked over the network unless the feature `providers` is on and a service is named. No guessing.
 //!
 //! ```
 //! let germany = eco2_grid::lookup("Germany")?;
@@ -12,21 +13,39 @@
 
 #![forbid(unsafe_code)]
 
+mod clouds;
 mod error;
+mod impact;
 mod intensity;
+mod locate;
 mod lookup;
+mod mix;
+mod places;
+pub mod plan;
 mod price;
+pub mod provider;
+mod series;
 mod suggest;
 mod table;
+mod timed;
 mod zone;
 
+pub use clouds::{CloudRegion, cloud_region, cloud_regions};
 pub use error::{RangeError, ZoneError};
+pub use impact::{Column, Impact, Row, credit_cost, impacts};
 pub use intensity::{Intensity, Kind, MAX_G_PER_KWH, ZoneSource, constant, world};
+pub use locate::{LocateError, locate};
 pub use lookup::lookup;
+pub use mix::{Mix, mix};
 pub use price::{Consumption, Pue, price, recompute};
+pub use series::{
+    FileError, FileFault, Gap, LONE_SLOT_NS, Meta, Place, Point, Series, SeriesSlot, Stretch, Unit, Weighed,
+    parse_instant, utc,
+};
 pub use table::zones;
+pub use timed::{Level, price_parts};
 pub use zone::Zone;
 
 /// The line that a report with figures of the table must carry (CC BY 4.0 asks for it).
 pub const ATTRIBUTION: &str = "Grid intensity: Ember, Yearly Electricity Data, and Our World in Data (both CC BY 4.0); \
-     US EPA eGRID (public domain).";
+     US EPA eGRID (public domain); Google, Carbon data of Google Cloud regions (Apache-2.0).";

@@ -1,13 +1,14 @@
 //! From what a person types to a zone's figure.
 
-use crate::{Intensity, Zone, ZoneError, ZoneSource, suggest, table};
+use crate::{Intensity, Zone, ZoneError, ZoneSource, clouds, places, suggest, table};
 
 /// Names longer than this are not looked up, in bytes; the longest in the table has under 60.
 const LONGEST: usize = 200;
 /// Of a zone that is not known, an error shows so many characters.
 const SHOWN: usize = 60;
 
-/// The yearly average of a zone: ISO 3166-1 alpha-2 or alpha-3, `US-` and a state, an eGRID subregion, a name or an alias.
+/// The yearly average of a zone: ISO 3166-1 alpha-2 or alpha-3, `US-` and a state, an eGRID subregion, a cloud region
+/// (`aws:us-east-1`), a name or an alias.
 ///
 /// Case, accents and punctuation do not count. A code that is a country's stays the country's ("CA" is Canada); the
 /// answer's `note` then names the state. The answer states its own kind: states are direct, countries life-cycle.
@@ -22,12 +23,24 @@ pub fn lookup(zone: &str) -> Result<Intensity, ZoneError> {
     if typed.len() > LONGEST {
         return Err(ZoneError::Unknown { zone: shown(typed), suggestions: Vec::new() });
     }
-    let mut found = table::named(typed);
-    let Some(first) = found.next() else { return Err(unknown(typed)) };
+    let folded = table::fold(typed);
+    let mut found = table::named_folded(&folded);
+    let Some(first) = found.next() else { return elsewhere(typed, &folded) };
     let mut intensity = first.intensity(ZoneSource::Given);
     let other = found.next().or_else(|| state_of_that_code(typed, first));
     intensity.note = other.map(|other| note(typed, first, other));
     Ok(intensity)
+}
+
+/// What is in no row of the yearly table: a cloud region, a place without a figure, or nothing that is known.
+fn elsewhere(typed: &str, folded: &str) -> Result<Intensity, ZoneError> {
+    if let Some(intensity) = clouds::named(folded).and_then(clouds::CloudRegion::intensity) {
+        return Ok(intensity);
+    }
+    match places::named(folded) {
+        Some(place) => Err(ZoneError::NoFigure { zone: place.label(), around: place.around() }),
+        None => Err(unknown(typed)),
+    }
 }
 
 /// California, when "CA" was read as Canada.
@@ -35,7 +48,8 @@ fn state_of_that_code(typed: &str, found: &Zone) -> Option<&'static Zone> {
     if !typed.eq_ignore_ascii_case(&found.code) || found.state().is_some() {
         return None;
     }
-    table::named(&format!("US-{typed}")).next()
+    let code = format!("US-{}", typed.to_ascii_uppercase());
+    table::coded(&code)
 }
 
 fn note(typed: &str, taken: &Zone, other: &Zone) -> String {
@@ -44,6 +58,10 @@ fn note(typed: &str, taken: &Zone, other: &Zone) -> String {
 
 fn unknown(typed: &str) -> ZoneError {
     let zone = shown(typed);
+    let regions = suggest::nearest_regions(typed);
+    if !regions.is_empty() {
+        return ZoneError::Unknown { zone, suggestions: regions };
+    }
     if let Some(country) = country_of(typed) {
         let prefix = format!("{}-", country.code);
         let suggestions = suggest::nearest(typed, |near| near.code.starts_with(&prefix));

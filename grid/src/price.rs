@@ -88,16 +88,16 @@ fn segment(consumption: &Consumption<'_>, pue: Pue, intensity: &Intensity) -> Ca
         energy_uj: pue.facility_uj(consumption.energy_uj),
         g_per_kwh: intensity.g_per_kwh,
         kind: intensity.kind.map(|kind| kind.as_str().to_owned()),
-        source: attributed(intensity),
+        source: attributed(&intensity.source, &intensity.licence),
         year: intensity.year,
         estimated: intensity.estimated,
     }
 }
 
 /// The licence travels with the source: CC BY asks that it does.
-fn attributed(intensity: &Intensity) -> String {
-    match intensity.licence.as_str() {
-        "" => intensity.source.clone(),
-        licence => format!("{} ({licence})", intensity.source),
+pub(crate) fn attributed(source: &str, licence: &str) -> String {
+    match licence {
+        "" => source.to_owned(),
+        licence => format!("{source} ({licence})"),
     }
 }

@@ -24,8 +24,18 @@ pub(crate) fn world() -> &'static Zone {
 }
 
 /// Zones with that name, code or alias, in order of precedence.
-pub(crate) fn named(name: &str) -> impl Iterator<Item = &'static Zone> {
-    let places = TABLE.names.get(&fold(name)).map_or(&[][..], Vec::as_slice);
+pub(crate) fn named(name: &str) -> impl Iterator<Item = &'static Zone> + use<> {
+    named_folded(&fold(name))
+}
+
+/// The zone of a code, as the table writes it.
+pub(crate) fn coded(code: &str) -> Option<&'static Zone> {
+    TABLE.codes.get(code).map(|&place| &TABLE.zones[place])
+}
+
+/// Zones of a folded name, in order of precedence.
+pub(crate) fn named_folded(folded: &str) -> impl Iterator<Item = &'static Zone> + use<> {
+    let places = TABLE.names.get(folded).map_or(&[][..], Vec::as_slice);
     places.iter().map(|&place| &TABLE.zones[place])
 }
 
@@ -37,6 +47,7 @@ pub(crate) fn names() -> impl Iterator<Item = (&'static str, &'static Zone)> {
 struct Table {
     zones: Vec<Zone>,
     names: HashMap<String, Vec<usize>>,
+    codes: HashMap<String, usize>,
 }
 
 #[derive(serde::Deserialize)]
@@ -66,7 +77,8 @@ impl Table {
                 }
             }
         }
-        Self { zones, names }
+        let codes = zones.iter().enumerate().map(|(place, zone)| (zone.code.clone(), place)).collect();
+        Self { zones, names, codes }
     }
 }
 

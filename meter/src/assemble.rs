@@ -9,13 +9,17 @@ use eco2_samplers::{Cost, host};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::engine::Engine;
-use crate::pricing::Pricing;
+use crate::labels::Launch;
+use crate::pricing::{Pricing, When};
+use crate::records;
 use crate::shared::{Shared, lock};
 
 /// What is known of a run besides its readings.
 #[derive(Debug, Clone)]
 pub(crate) struct Facts {
     pub(crate) id: String,
+    pub(crate) part: String,
+    pub(crate) launch: Launch,
     pub(crate) name: String,
     pub(crate) labels: BTreeMap<String, String>,
     /// Labels that contradict each other.
@@ -27,6 +31,8 @@ pub(crate) struct Facts {
     pub(crate) started: Timestamp,
     /// Monotonic clock when `started` was read.
     pub(crate) started_ns: u64,
+    /// Boot-time clock then.
+    pub(crate) boot_ns: u64,
 }
 
 impl Facts {
@@ -41,15 +47,21 @@ impl Facts {
             ended_at: self.started.to_string(),
             host: self.host.clone(),
             tool: Tool { version: env!("CARGO_PKG_VERSION").to_owned() },
+            part: self.part.clone(),
+            rank: self.launch.rank,
+            world_size: self.launch.world_size,
+            attempt: self.launch.attempt,
+            requeue: self.launch.requeue,
+            boot_ns: Some([self.boot_ns; 2]),
             ..Run::default()
         }
     }
 
-    /// Wall time of a monotonic instant: a label, read once at the start and carried by the monotonic clock.
-    fn wall(&self, at_ns: u64) -> String {
-        let since = i64::try_from(at_ns.saturating_sub(self.started_ns)).unwrap_or(i64::MAX);
-        let at = self.started.checked_add(SignedDuration::from_nanos(since)).unwrap_or(self.started);
-        at.to_string()
+    /// Wall time between two monotonic instants: a label, read once at the start and carried by the monotonic clock.
+    pub(crate) fn when(&self, begin_ns: u64, end_ns: u64) -> When {
+        let since = i64::try_from(begin_ns.saturating_sub(self.started_ns)).unwrap_or(i64::MAX);
+        let from = self.started.checked_add(SignedDuration::from_nanos(since)).unwrap_or(self.started);
+        When::new(from, end_ns.saturating_sub(begin_ns))
     }
 }
 
@@ -59,6 +71,8 @@ pub(crate) struct Ending {
     pub(crate) exit_code: Option<i32>,
     pub(crate) cost: Cost,
     pub(crate) closed: bool,
+    /// Leaves out what only merging needs.
+    pub(crate) lean: bool,
 }
 
 /// The report of a run of which nothing was measured.
@@ -75,6 +89,8 @@ pub(crate) fn blank(facts: &Facts) -> Report {
         sources: facts.sources.clone(),
         events: Vec::new(),
         own: SelfCost::default(),
+        counters: Vec::new(),
+        merge: None,
     }
 }
 
@@ -82,9 +98,14 @@ pub(crate) fn blank(facts: &Facts) -> Report {
 pub(crate) fn report(shared: &Shared, engine: &Engine, ending: &Ending, end_ns: u64) -> Report {
     let facts = &*shared.facts;
     let account = engine.account(end_ns);
-    let (from, to) = (facts.wall(account.begin_ns), facts.wall(account.end_ns));
+    let boot_id = if ending.lean { "" } else { &facts.host.boot_id };
+    let counters = records::records(engine, &account, boot_id);
+    let boot_ns = Some([account.begin_ns, account.end_ns].map(|at_ns| engine.boot.at(at_ns)));
+    let when = facts.when(account.begin_ns, account.end_ns);
+    let (from, to) = (when.from.clone(), when.to.clone());
     let mut energy = account.energy;
-    let carbon = facts.pricing.price(&mut energy, &from, &to);
+    let curve = |energy: &Energy| engine.curve(&account.devices, &account.start_uj, energy, when.lasted_ns);
+    let (carbon, said) = facts.pricing.price(&mut energy, &when, curve);
     let mut devices = account.devices;
     for device in &mut devices {
         device.gauges = engine.gauges.of(&device.id);
@@ -92,10 +113,18 @@ pub(crate) fn report(shared: &Shared, engine: &Engine, ending: &Ending, end_ns: 
     let duration_ns = account.end_ns - account.begin_ns;
     let mut events = engine.all_events();
     events.extend(devices.iter().filter_map(|device| disagreement(device, duration_ns)));
+    events.extend(said);
     events.extend(unmatched(shared.pool.unmatched() + engine.ledger.unmatched(), duration_ns));
-    let attempt = Attempt { number: 0, started_at: from.clone(), duration_ns, energy_uj: energy.total_uj };
+    let attempt = Attempt {
+        number: facts.launch.attempt,
+        started_at: from.clone(),
+        duration_ns,
+        energy_uj: energy.total_uj,
+        ..Attempt::default()
+    };
     let state = if ending.closed { account.state } else { State::Provisional };
-    let run = Run { started_at: from, ended_at: to, duration_ns, state, attempts: vec![attempt], ..facts.run() };
+    let run =
+        Run { started_at: from, ended_at: to, duration_ns, state, attempts: vec![attempt], boot_ns, ..facts.run() };
     let mut spans = account.spans;
     for span in &mut spans {
         span.sync = engine.syncs.get(&span.name).copied().unwrap_or_default();
@@ -110,6 +139,7 @@ pub(crate) fn report(shared: &Shared, engine: &Engine, ending: &Ending, end_ns: 
         carbon: Some(carbon),
         events,
         own: own(shared, engine, &ending.cost),
+        counters,
         ..blank(facts)
     }
 }

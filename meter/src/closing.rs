@@ -46,6 +46,10 @@ impl Meter {
         let Some(sampler) = running.take() else { return };
         lock(&self.shared.sharing).end();
         let finished = self.stop(sampler, end_ns, hurried);
+        if !hurried {
+            let facts = &self.shared.facts;
+            facts.pricing.settle(&facts.when(facts.started_ns, end_ns));
+        }
         let report = self.last_report(&finished, end_ns, exit_code);
         self.over.set(report).ok();
     }
@@ -69,7 +73,7 @@ impl Meter {
         if let Some(failure) = engine.journal.close_trace((begin_ns, end_ns.max(begin_ns))) {
             engine.event(end_ns, "trace-failed", "", failure);
         }
-        let ending = Ending { exit_code, cost: finished.cost, closed: true };
+        let ending = Ending { exit_code, cost: finished.cost, closed: true, ..Ending::default() };
         let mut report = assemble::report(&self.shared, &engine, &ending, end_ns);
         if let Some(status) = engine.journal.close_log(&report) {
             report.own.log_lost_bytes = status.lost_bytes;

@@ -5,15 +5,17 @@
 
 use std::collections::BTreeMap;
 
-use eco2_core::report::{DeviceSync, EventRecord};
+use eco2_core::report::{Device, DeviceSync, Energy, EventRecord};
 use eco2_core::{Account, Domain, EventConsumer, EventKind, GapReason, Gauge, Ledger, NameId, Names, Outcome, Reading};
 use eco2_samplers::tsc::{HotClock, Ticks};
 use eco2_samplers::{Note, Sink};
 
 use crate::gauges::GaugeSums;
+use crate::intensity::Curve;
 use crate::journal::Journal;
 use crate::publish::Publisher;
-use crate::series::Series;
+use crate::records::BootAxis;
+use crate::series::{Point, Series};
 
 /// Events kept in full; more are counted in one last event.
 const EVENTS: usize = 1_000;
@@ -36,6 +38,7 @@ pub(crate) struct Engine {
     pub(crate) events: Vec<EventRecord>,
     pub(crate) series: Vec<Series>,
     pub(crate) journal: Journal,
+    pub(crate) boot: BootAxis,
     pub(crate) samples: u64,
     pub(crate) begun: bool,
     ending_at_ns: Option<u64>,
@@ -57,7 +60,10 @@ pub(crate) struct Engine {
 impl Engine {
     pub(crate) fn new(rings: EventConsumer, clock: HotClock, publisher: Publisher) -> Self {
         let now_ns = eco2_samplers::clock::monotonic_ns();
+        let mut boot = BootAxis::default();
+        boot.set(now_ns, boot_offset_ns());
         Self {
+            boot,
             ledger: Ledger::new(now_ns, Names::LIVE_CAP),
             gauges: GaugeSums::default(),
             events: Vec::new(),
@@ -79,6 +85,16 @@ impl Engine {
             generations: Vec::new(),
             trace_open: BTreeMap::new(),
         }
+    }
+
+    /// How the energy of an account was used over its time.
+    pub(crate) fn curve(&self, devices: &[Device], start_uj: &[u64], energy: &Energy, lasted_ns: u64) -> Curve {
+        let mut curve = Curve::new(energy, lasted_ns);
+        for ((device, series), start_uj) in devices.iter().zip(&self.series).zip(start_uj) {
+            let since = |point: &Point| Point { uj: point.uj.saturating_sub(*start_uj), ..*point };
+            curve.add(device, series.all().map(since));
+        }
+        curve
     }
 
     /// The account until `end_ns`.
@@ -110,6 +126,13 @@ impl Engine {
                 trace_span(journal, trace_open, ledger.names(), (thread, name), event.kind, at_ns);
             }
         });
+    }
+
+    /// A span of the past into the trace, if one is written.
+    pub(crate) fn trace(&mut self, name: NameId, begin_ns: u64, end_ns: u64) {
+        if self.journal.traces() {
+            self.journal.span(self.ledger.names().text(name), begin_ns, end_ns);
+        }
     }
 
     pub(crate) fn event(&mut self, at_ns: u64, kind: &str, device: &str, text: String) {
@@ -196,6 +219,13 @@ impl Engine {
         let earlier_ns = now_ns.saturating_sub(self.ledger.opened_ns());
         self.events.iter_mut().for_each(|event| event.at = event.at.saturating_sub(earlier_ns));
         self.ledger.restart_at(now_ns);
+        // Points count from the beginning, which is now.
+        for (series, track) in self.series.iter_mut().zip(self.ledger.tracks()) {
+            *series = Series::default();
+            if let Some(knot) = track.last_knot() {
+                series.push(knot, now_ns);
+            }
+        }
         self.begun = true;
     }
 
@@ -208,6 +238,12 @@ impl Engine {
     pub(crate) fn global(&self, source: usize, domain: usize) -> Option<usize> {
         self.map.get(source)?.get(domain).copied()
     }
+}
+
+/// How far the boot-time clock is ahead of the monotonic one; read in this order, so that being interrupted adds nothing.
+fn boot_offset_ns() -> u64 {
+    let boot_ns = eco2_samplers::clock::boottime_ns();
+    boot_ns.saturating_sub(eco2_samplers::clock::monotonic_ns())
 }
 
 fn trace_span(
@@ -266,6 +302,7 @@ impl Sink for Engine {
     }
 
     fn suspended(&mut self, from_ns: u64, to_ns: u64) {
+        self.boot.set(to_ns, boot_offset_ns());
         self.ledger.break_segment(None, GapReason::Suspend);
         let text =
             format!("the machine slept; {} ms of its clock are a gap", (to_ns.saturating_sub(from_ns)) / 1_000_000);

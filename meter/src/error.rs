@@ -15,6 +15,23 @@ pub enum Error {
     /// The zone is not known.
     #[error(transparent)]
     Zone(#[from] eco2_grid::ZoneError),
+    /// Coordinates do not tell the zone.
+    #[error(transparent)]
+    Locate(#[from] eco2_grid::LocateError),
+    /// A place that is neither `cloud` nor coordinates.
+    #[error("--locate {0:?} is no place: `cloud`, or a latitude and a longitude such as 52.52,13.40")]
+    Place(String),
+    /// The file of intensities is wrong.
+    #[error(transparent)]
+    Series(#[from] eco2_grid::FileError),
+    /// A provider of intensities cannot be asked.
+    #[error("intensity provider {provider}: {fault}")]
+    Provider {
+        /// Its name.
+        provider: String,
+        /// Why not.
+        fault: eco2_grid::provider::Fault,
+    },
     /// A figure is out of range.
     #[error(transparent)]
     Range(#[from] eco2_grid::RangeError),
@@ -38,6 +55,12 @@ pub enum Error {
     /// A report, log or trace could not be read.
     #[error(transparent)]
     Read(#[from] eco2_report::Error),
+    /// A report without the time of its run cannot be weighed by time.
+    #[error("run '{run}' does not say when it began")]
+    NoTime {
+        /// The run's id.
+        run: String,
+    },
     /// No run goes by that name.
     #[error("no run '{run}': give a file, a run id, or `last`; runs are kept in {folder}", folder = folder.display())]
     NoRun {

@@ -11,29 +11,37 @@ thread_local! {
 
 /// Records with this thread's ring of one meter; `false` if no ring is left (counted by the pool) or the thread is
 /// ending.
-#[inline]
+#[inline(always)]
 pub(crate) fn with_ring(meter: u64, pool: &EventPool, record: impl FnOnce(&mut Producer) -> bool) -> bool {
-    let recorded = RINGS.try_with(|rings| {
+    let recorded = RINGS.try_with(move |rings| {
         // A record from within a record (a signal handler, say) finds the cell borrowed: it is dropped, not waited for.
         let Ok(mut rings) = rings.try_borrow_mut() else { return false };
         if let Some((_, ring)) = rings.iter_mut().find(|(owner, _)| *owner == meter) {
             return record(ring);
         }
-        // Other threads' meters may have been closed meanwhile; their rings are of no more use.
-        rings.retain(|(_, ring)| !ring.is_orphan());
-        match pool.claim() {
-            Some(mut ring) => {
-                let recorded = record(&mut ring);
-                rings.push((meter, ring));
-                recorded
-            }
-            None => {
-                pool.drop_unclaimed();
-                false
-            }
-        }
+        with_new_ring(&mut rings, meter, pool, record)
     });
     recorded.unwrap_or(false)
+}
+
+/// The first record of a thread. Out of line: it moves a whole ring's end over the stack.
+#[cold]
+#[inline(never)]
+fn with_new_ring(
+    rings: &mut Vec<(u64, Producer)>,
+    meter: u64,
+    pool: &EventPool,
+    record: impl FnOnce(&mut Producer) -> bool,
+) -> bool {
+    // Other threads' meters may have been closed meanwhile; their rings are of no more use.
+    rings.retain(|(_, ring)| !ring.is_orphan());
+    let Some(mut ring) = pool.claim() else {
+        pool.drop_unclaimed();
+        return false;
+    };
+    let recorded = record(&mut ring);
+    rings.push((meter, ring));
+    recorded
 }
 
 /// Gives this thread's ring of a closed meter back.

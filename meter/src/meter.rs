@@ -150,20 +150,20 @@ impl Meter {
         self.record(name, Producer::step)
     }
 
-    #[inline]
-    fn record(&self, name: NameId, record: fn(&mut Producer, u32, u64, bool) -> bool) -> bool {
+    #[inline(always)]
+    fn record(&self, name: NameId, record: impl Fn(&mut Producer, u32, u64, bool) -> bool) -> bool {
         if self.forked() {
             return false;
         }
         // The slower clock stays out of line, so that the usual case keeps its registers.
         let Some(ticks) = self.clock.counted() else { return self.record_by_clock(name, record) };
-        hot::with_ring(self.id, &self.shared.pool, |ring| record(ring, name.index(), ticks, true))
+        hot::with_ring(self.id, &self.shared.pool, move |ring| record(ring, name.index(), ticks, true))
     }
 
     #[cold]
-    fn record_by_clock(&self, name: NameId, record: fn(&mut Producer, u32, u64, bool) -> bool) -> bool {
+    fn record_by_clock(&self, name: NameId, record: impl Fn(&mut Producer, u32, u64, bool) -> bool) -> bool {
         let ticks = self.clock.ticks();
-        hot::with_ring(self.id, &self.shared.pool, |ring| record(ring, name.index(), ticks.value, ticks.tsc))
+        hot::with_ring(self.id, &self.shared.pool, move |ring| record(ring, name.index(), ticks.value, ticks.tsc))
     }
 
     /// [`Meter::step`], and counts what the step that ends has done. A loss takes a lock.
@@ -216,12 +216,17 @@ impl Meter {
     #[must_use]
     pub fn total(&self, name: NameId) -> Option<SpanTotal> {
         let text = self.engine()?.ledger.names().text(name).to_owned();
-        self.snapshot().spans.into_iter().find(|span| span.name == text)
+        self.report_so_far(true).spans.into_iter().find(|span| span.name == text)
     }
 
     /// The report so far: provisional; of a run that has ended, its report. Takes a lock.
     #[must_use]
     pub fn snapshot(&self) -> Report {
+        self.report_so_far(false)
+    }
+
+    /// `lean`: without what only merging needs.
+    fn report_so_far(&self, lean: bool) -> Report {
         if let Some(report) = self.over.get() {
             return report.clone();
         }
@@ -229,13 +234,13 @@ impl Meter {
         let cost = self.sampler.try_lock().ok().and_then(|sampler| Some(sampler.as_ref()?.cost())).unwrap_or_default();
         let Some(mut engine) = self.engine() else { return assemble::blank(&self.shared.facts) };
         engine.drain();
-        assemble::report(&self.shared, &engine, &Ending { cost, ..Ending::default() }, clock::monotonic_ns())
+        assemble::report(&self.shared, &engine, &Ending { cost, lean, ..Ending::default() }, clock::monotonic_ns())
     }
 
     /// Compares what was spent with every limit of the options. Takes a lock.
     #[must_use]
     pub fn budget(&self) -> Vec<Spent> {
-        let report = self.snapshot();
+        let report = self.report_so_far(true);
         report.carbon.map_or_else(Vec::new, |carbon| self.shared.facts.pricing.check(&report.energy, &carbon))
     }
 
@@ -275,6 +280,7 @@ impl Meter {
     }
 
     /// Whether this process is a fork of the one that opened the meter.
+    #[inline]
     pub(crate) fn forked(&self) -> bool {
         self.birthplace.forked()
     }

@@ -66,8 +66,14 @@ pub(crate) fn facts(options: &Options, command: Vec<String>, found: &Discovery, 
     let started = Timestamp::now();
     let name = options.name.clone().or_else(|| named_after(&command)).unwrap_or_else(|| "run".to_owned());
     let command = if options.redact { redacted(&command) } else { command };
+    let mut launch = surroundings.launch.clone();
+    launch.attempt = options.attempt.unwrap_or(launch.attempt);
+    let part = place::new_part_id(started, std::process::id(), &launch);
+    let given = options.run_id.as_deref().map(labels::folder_name);
     Facts {
-        id: place::new_run_id(started, std::process::id()),
+        id: given.or_else(|| launch.run_id.clone()).unwrap_or_else(|| part.clone()),
+        part,
+        launch,
         name,
         labels: labels::merged(&options.labels, &surroundings),
         warnings: surroundings.warnings,
@@ -77,6 +83,7 @@ pub(crate) fn facts(options: &Options, command: Vec<String>, found: &Discovery, 
         pricing,
         started,
         started_ns: clock::monotonic_ns(),
+        boot_ns: clock::boottime_ns(),
     }
 }
 
@@ -126,6 +133,7 @@ pub(crate) fn start(
     let sink = Box::new(Feed(Arc::clone(&shared)));
     let sampler = Sampler::start(sources, sink, settings(options, &clock, cpus))?;
     shared.wait_begun();
+    shared.facts.pricing.start(shared.facts.started);
     Ok(Started { clock, reader, shared, sampler, log })
 }
 
@@ -145,7 +153,7 @@ fn settings(options: &Options, clock: &HotClock, cpus: Vec<usize>) -> samplers::
 
 fn log_path(options: &Options, facts: &Facts) -> Option<PathBuf> {
     let wanted = options.log != crate::options::Log::Off;
-    wanted.then(|| place::runs_folder(options).join(format!("{}.{}", facts.id, place::LOG_EXTENSION)))
+    wanted.then(|| place::log_path(&place::runs_folder(options), &facts.id, &facts.part))
 }
 
 /// A log that cannot be opened costs the log, not the run.

@@ -1,10 +1,16 @@
 //! What energy weighs and costs: resolved once, when the run opens, so that a wrong zone is told before any training.
+//!
+//! With one figure for all time the run is one segment. With a series or a provider each part of the time is weighed with
+//! the energy used in it.
 
-use eco2_core::report::{Carbon, Energy};
+use eco2_core::report::{Carbon, Energy, EventRecord};
 use eco2_core::units::kwh;
 use eco2_core::{Budget, Limit, Spent, Usage};
-use eco2_grid::{Consumption, Intensity, Pue};
+use eco2_grid::provider::Coverage;
+use eco2_grid::{Consumption, Intensity, Level, Pue, ZoneSource};
+use jiff::Timestamp;
 
+use crate::intensity::{self, Curve, Feed};
 use crate::options::Options;
 use crate::{Error, options};
 
@@ -12,32 +18,149 @@ use crate::{Error, options};
 #[derive(Debug, Clone)]
 pub(crate) struct Pricing {
     intensity: Intensity,
+    feed: Option<Feed>,
+    /// Why the place that was asked for is not known.
+    unlocated: Option<String>,
     pue: Pue,
     price_per_kwh: Option<f64>,
     budgets: Vec<Budget>,
+}
+
+/// When a run was: its wall clock as text and as nanoseconds since 1970 UTC.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct When {
+    pub(crate) from: String,
+    pub(crate) to: String,
+    pub(crate) from_ns: i64,
+    /// By the monotonic clock.
+    pub(crate) lasted_ns: u64,
+}
+
+impl When {
+    /// The time of a run that began at `from` and lasted so long.
+    pub(crate) fn new(from: Timestamp, lasted_ns: u64) -> Self {
+        let lasted = jiff::SignedDuration::from_nanos(i64::try_from(lasted_ns).unwrap_or(i64::MAX));
+        let to = from.checked_add(lasted).unwrap_or(from);
+        let from_ns = i64::try_from(from.as_nanosecond()).unwrap_or(i64::MAX);
+        Self { from: from.to_string(), to: to.to_string(), from_ns, lasted_ns }
+    }
+
+    fn to_ns(&self) -> i64 {
+        self.from_ns.saturating_add(i64::try_from(self.lasted_ns).unwrap_or(i64::MAX))
+    }
 }
 
 impl Pricing {
     pub(crate) fn resolve(options: &Options) -> Result<Self, Error> {
         let intensity = match (options.intensity, &options.zone) {
             (Some(g_per_kwh), _) => eco2_grid::constant(g_per_kwh)?,
-            (None, Some(zone)) if options.origin("zone").is_file() => eco2_grid::lookup(zone)?.from_config(),
-            (None, Some(zone)) => eco2_grid::lookup(zone)?,
-            (None, None) => eco2_grid::world(),
+            (None, Some(zone)) => of_zone(zone, options)?,
+            (None, None) => match &options.locate {
+                Some(place) => intensity::located(place)?,
+                None => eco2_grid::world(),
+            },
         };
         let pue = Pue::new(options.pue)?;
         let price_per_kwh = options.budget.price_per_kwh;
-        Ok(Self { intensity, pue, price_per_kwh, budgets: budgets(&options.budget) })
+        let feed = Feed::open(options, &intensity)?;
+        let looked_for = options.locate.is_some() && intensity.zone_source == ZoneSource::DefaultWorld;
+        let unlocated = intensity.note.clone().filter(|_| looked_for);
+        Ok(Self { intensity, feed, unlocated, pue, price_per_kwh, budgets: budgets(&options.budget) })
     }
 
-    /// Fills in the facility's energy and returns the grams.
-    pub(crate) fn price(&self, energy: &mut Energy, from: &str, to: &str) -> Carbon {
+    /// Begins to ask providers, if any are named.
+    pub(crate) fn start(&self, from: Timestamp) {
+        if let Some(feed) = &self.feed {
+            feed.start(When::new(from, 0).from_ns);
+        }
+    }
+
+    /// Waits for the providers' last answers, for a bounded time.
+    pub(crate) fn settle(&self, when: &When) {
+        if let Some(feed) = &self.feed {
+            feed.settle(when.to_ns());
+        }
+    }
+
+    /// Fills in the facility's energy and returns the grams, and what is to be said of them. `curve` is asked for only
+    /// where the intensity changes.
+    pub(crate) fn price(
+        &self,
+        energy: &mut Energy,
+        when: &When,
+        curve: impl FnOnce(&Energy) -> Curve,
+    ) -> (Carbon, Vec<EventRecord>) {
         energy.pue = self.pue.get();
         energy.facility_uj = self.pue.facility_uj(energy.total_uj);
-        let Energy { total_uj: energy_uj, low_uj, high_uj, .. } = *energy;
-        let consumption = Consumption { energy_uj, low_uj, high_uj, from, to };
+        let (carbon, events) = match &self.feed {
+            Some(feed) if when.lasted_ns > 0 => {
+                let coverage = feed.cover(when.from_ns, when.to_ns());
+                self.by_parts(energy, when, &coverage, &curve(energy))
+            }
+            _ => (self.at_once(energy, when), Vec::new()),
+        };
         let cost = self.price_per_kwh.map(|price| kwh(energy.facility_uj) * price);
-        Carbon { cost, ..eco2_grid::price(&consumption, self.pue, &self.intensity) }
+        (Carbon { cost, ..carbon }, self.with_note(events, when))
+    }
+
+    /// The same for a run that is long over: whoever has to be asked is asked now, on this thread.
+    pub(crate) fn price_late(&self, energy: &mut Energy, when: &When, curve: &Curve) -> (Carbon, Vec<EventRecord>) {
+        let now_ns = When::new(Timestamp::now(), 0).from_ns;
+        let Some(feed) = self.feed.as_ref().filter(|_| when.lasted_ns > 0) else {
+            return self.price(energy, when, |_| Curve::default());
+        };
+        energy.pue = self.pue.get();
+        energy.facility_uj = self.pue.facility_uj(energy.total_uj);
+        let coverage = feed.cover_now(when.from_ns, when.to_ns(), now_ns.max(when.to_ns()));
+        let (carbon, events) = self.by_parts(energy, when, &coverage, curve);
+        let cost = self.price_per_kwh.map(|price| kwh(energy.facility_uj) * price);
+        (Carbon { cost, ..carbon }, self.with_note(events, when))
+    }
+
+    /// The zone that was given; without one, that of a series which covers the run, else the flagged world.
+    fn zone_of(&self, coverage: &Coverage) -> (String, ZoneSource) {
+        let stands_in = coverage.parts.iter().any(|part| part.fallback);
+        match coverage.parts.first() {
+            Some(part) if self.intensity.zone_source == ZoneSource::DefaultWorld && !stands_in => {
+                let stated = &part.about.zone;
+                (if stated.is_empty() { part.provider.clone() } else { stated.clone() }, ZoneSource::Given)
+            }
+            _ => (self.intensity.zone.clone(), self.intensity.zone_source),
+        }
+    }
+
+    /// Says where a place that was looked for was not found.
+    fn with_note(&self, mut events: Vec<EventRecord>, when: &When) -> Vec<EventRecord> {
+        if let Some(text) = self.unlocated.clone() {
+            let (at, kind, device) = (when.lasted_ns, "zone-not-found".to_owned(), String::new());
+            events.push(EventRecord { at, kind, device, text });
+        }
+        events
+    }
+
+    fn at_once(&self, energy: &Energy, when: &When) -> Carbon {
+        let Energy { total_uj: energy_uj, low_uj, high_uj, .. } = *energy;
+        let consumption = Consumption { energy_uj, low_uj, high_uj, from: &when.from, to: &when.to };
+        eco2_grid::price(&consumption, self.pue, &self.intensity)
+    }
+
+    fn by_parts(&self, energy: &Energy, when: &When, coverage: &Coverage, curve: &Curve) -> (Carbon, Vec<EventRecord>) {
+        let mut levels = Vec::with_capacity(coverage.parts.len());
+        let mut before = Level::default();
+        for part in &coverage.parts {
+            let since_ns = u64::try_from(part.to_ns.saturating_sub(when.from_ns)).unwrap_or(0);
+            let mut level = curve.at(since_ns);
+            level.energy_uj = level.energy_uj.max(before.energy_uj);
+            before = level;
+            levels.push(level);
+        }
+        if let Some(last) = levels.last_mut() {
+            *last = Level { low_uj: energy.low_uj, energy_uj: energy.total_uj, high_uj: energy.high_uj };
+        }
+        let (zone, zone_source) = self.zone_of(coverage);
+        let carbon = eco2_grid::price_parts(&coverage.parts, &levels, self.pue, &zone, zone_source);
+        let energies: Vec<u64> = carbon.segments.iter().map(|segment| segment.energy_uj).collect();
+        (carbon, intensity::events(coverage, &energies, when.lasted_ns))
     }
 
     /// Compares what was used with every limit.
@@ -45,6 +168,18 @@ impl Pricing {
         let usage = Usage { energy_uj: energy.facility_uj, grams: Some(carbon.grams), money: carbon.cost };
         self.budgets.iter().filter_map(|budget| budget.check(&usage)).collect()
     }
+}
+
+fn of_zone(zone: &str, options: &Options) -> Result<Intensity, Error> {
+    let found = match eco2_grid::lookup(zone) {
+        // A provider may know a zone that the yearly table does not; the world's figure then stands behind it, flagged.
+        Err(_) if !options.intensity_provider.is_empty() || options.intensity_series.is_some() => {
+            let world = eco2_grid::world();
+            Intensity { zone_source: ZoneSource::Given, ..world }
+        }
+        found => found?,
+    };
+    Ok(if options.origin("zone").is_file() { found.from_config() } else { found })
 }
 
 fn budgets(limits: &options::Budget) -> Vec<Budget> {

@@ -1,14 +1,16 @@
 //! Replay: a recorded trace through the very account that live runs use.
 
-use eco2_core::report::{Host, Report, Run, SelfCost, State, Status, Tool, Work};
+use eco2_core::report::{Energy, Host, Report, Run, SelfCost, State, Status, Tool, Work};
 use eco2_core::report::{SCHEMA, SourceStatus};
-use eco2_core::{Account, Ledger, Mark, NameId};
+use eco2_core::{Account, Ledger, Mark, NameId, Outcome};
 use eco2_report::{Trace, TraceSpan};
 use jiff::Timestamp;
 
 use crate::Error;
+use crate::intensity::Curve;
 use crate::options::Options;
-use crate::pricing::Pricing;
+use crate::pricing::{Pricing, When};
+use crate::series::{Point, Series};
 
 /// A live run is read for so long after its end at most: what comes later in a trace, once everything is settled, is of
 /// another time.
@@ -16,11 +18,22 @@ const CLOSING_NS: u64 = 250_000_000;
 
 /// Accounts a trace; spans come from it unless others are given.
 ///
-/// A trace has no wall clock: its run begins at 1970-01-01T00:00:00Z plus its first nanosecond.
+/// A trace has no wall clock: its run begins when [`Options::started_at`] says, else at 1970-01-01T00:00:00Z plus its first
+/// nanosecond.
 ///
 /// # Errors
 /// [`Error`] when the zone or a figure of the options is wrong.
 pub fn replay(trace: &Trace, spans: Option<&[TraceSpan]>, options: &Options) -> Result<Report, Error> {
+    replay_at(trace, spans, options, None)
+}
+
+/// The same for a run whose beginning is known, unless the options say another.
+pub(crate) fn replay_at(
+    trace: &Trace,
+    spans: Option<&[TraceSpan]>,
+    options: &Options,
+    started: Option<Timestamp>,
+) -> Result<Report, Error> {
     let pricing = Pricing::resolve(options)?;
     let (begin_ns, end_ns) = trace.run.unwrap_or_else(|| covered(trace));
     let mut ledger = Ledger::new(begin_ns, usize::MAX);
@@ -28,8 +41,11 @@ pub fn replay(trace: &Trace, spans: Option<&[TraceSpan]>, options: &Options) -> 
         ledger.add_domain(domain.clone());
     }
     let edges = edges(&mut ledger, spans.unwrap_or(&trace.spans));
-    let account = feed(&mut ledger, trace, edges, end_ns);
-    Ok(report(account, trace, (begin_ns, end_ns), &pricing, options))
+    let mut history = vec![Series::default(); trace.domains.len()];
+    let account = feed(&mut ledger, trace, edges, end_ns, &mut history);
+    let given = options.started_at.and_then(|at_ns| Timestamp::from_nanosecond(i128::from(at_ns)).ok());
+    let when = When::new(given.or(started).unwrap_or_else(|| wall(begin_ns)), end_ns.saturating_sub(begin_ns));
+    Ok(report(account, trace, &when, &pricing, options, &history))
 }
 
 /// From the first instant at which every domain had been read to the last at which one was.
@@ -70,7 +86,8 @@ fn edges(ledger: &mut Ledger, spans: &[TraceSpan]) -> Vec<SpanEdge> {
 
 /// Readings and edges merged by time: an edge waits for its knots as it would in a live run. What is read after the
 /// run's end has its knots settles spans, and is no part of the run.
-fn feed(ledger: &mut Ledger, trace: &Trace, edges: Vec<SpanEdge>, end_ns: u64) -> Account {
+fn feed(ledger: &mut Ledger, trace: &Trace, edges: Vec<SpanEdge>, end_ns: u64, history: &mut [Series]) -> Account {
+    let opened_ns = ledger.opened_ns();
     let mut open: Vec<Option<Mark>> = Vec::new();
     open.resize_with(edges.len() / 2, || None);
     let mut edges = edges.into_iter().peekable();
@@ -90,7 +107,12 @@ fn feed(ledger: &mut Ledger, trace: &Trace, edges: Vec<SpanEdge>, end_ns: u64) -
             }
             run.get_or_insert_with(|| ledger.account(end_ns));
         }
-        ledger.reading(*domain as usize, reading);
+        let index = *domain as usize;
+        if let Some(Outcome::Grew { .. } | Outcome::Baseline) = ledger.reading(index, reading)
+            && let (Some(series), Some(knot)) = (history.get_mut(index), ledger.tracks()[index].last_knot())
+        {
+            series.push(knot, opened_ns);
+        }
     }
     edges.for_each(|edge| take(ledger, &mut open, &edge));
     let last = ledger.account(end_ns);
@@ -108,20 +130,26 @@ fn take(ledger: &mut Ledger, open: &mut [Option<Mark>], edge: &SpanEdge) {
     }
 }
 
-fn report(account: Account, trace: &Trace, run: (u64, u64), pricing: &Pricing, options: &Options) -> Report {
-    let (begin_ns, end_ns) = run;
-    let (from, to) = (wall(begin_ns), wall(end_ns));
-    let mut energy = account.energy;
-    let carbon = pricing.price(&mut energy, &from, &to);
+fn report(
+    account: Account,
+    trace: &Trace,
+    when: &When,
+    pricing: &Pricing,
+    options: &Options,
+    history: &[Series],
+) -> Report {
+    let mut energy = account.energy.clone();
+    let curve = curve(&account, &energy, when.lasted_ns, history);
+    let (carbon, events) = pricing.price_late(&mut energy, when, &curve);
     Report {
         schema: SCHEMA.to_owned(),
         run: Run {
             id: "replay".to_owned(),
             name: options.name.clone().unwrap_or_else(|| "replay".to_owned()),
             labels: options.labels.clone(),
-            started_at: from,
-            ended_at: to,
-            duration_ns: end_ns.saturating_sub(begin_ns),
+            started_at: when.from.clone(),
+            ended_at: when.to.clone(),
+            duration_ns: when.lasted_ns,
             // A recorded trace gets no further knots: what it has is final.
             state: State::Final,
             host: Host::default(),
@@ -135,8 +163,10 @@ fn report(account: Account, trace: &Trace, run: (u64, u64), pricing: &Pricing, o
         attribution: None,
         carbon: Some(carbon),
         sources: vec![status(trace)],
-        events: Vec::new(),
+        events,
         own: SelfCost { samples: trace.readings.len() as u64, ..SelfCost::default() },
+        counters: Vec::new(),
+        merge: None,
     }
 }
 
@@ -145,6 +175,15 @@ fn status(trace: &Trace) -> SourceStatus {
     SourceStatus { name: "replay".to_owned(), status: Status::Ok, reason, remedy: String::new() }
 }
 
-fn wall(ns: u64) -> String {
-    Timestamp::from_nanosecond(i128::from(ns)).map_or_else(|_| String::new(), |at| at.to_string())
+fn curve(account: &Account, energy: &Energy, lasted_ns: u64, history: &[Series]) -> Curve {
+    let mut curve = Curve::new(energy, lasted_ns);
+    for ((device, series), start_uj) in account.devices.iter().zip(history).zip(&account.start_uj) {
+        let since = |point: &Point| Point { uj: point.uj.saturating_sub(*start_uj), ..*point };
+        curve.add(device, series.all().map(since));
+    }
+    curve
+}
+
+fn wall(ns: u64) -> Timestamp {
+    Timestamp::from_nanosecond(i128::from(ns)).unwrap_or_default()
 }

@@ -4,6 +4,8 @@ use eco2_core::Knot;
 
 /// Points kept a domain: 32 bytes each.
 const POINTS: usize = 4096;
+/// The first points, which thinning does not touch: each this many times as far from the beginning as the one before.
+const OPENING_WIDER: u64 = 2;
 
 /// One knot of a series: energy `uj` was reached within `[lo_ns, hi_ns]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,11 +23,13 @@ pub struct Point {
 pub(crate) struct Series {
     points: Vec<Point>,
     every_ns: u64,
+    opening: Vec<Point>,
+    opening_ns: u64,
 }
 
 impl Default for Series {
     fn default() -> Self {
-        Self { points: Vec::new(), every_ns: 10_000_000 }
+        Self { points: Vec::new(), every_ns: 10_000_000, opening: Vec::new(), opening_ns: 5_000_000 }
     }
 }
 
@@ -37,6 +41,10 @@ impl Series {
             hi_ns: knot.hi_ns.saturating_sub(begin_ns),
             uj: knot.uj,
         };
+        if point.hi_ns >= self.opening_ns {
+            self.opening.push(point);
+            self.opening_ns = point.hi_ns.saturating_mul(OPENING_WIDER);
+        }
         if self.points.last().is_some_and(|last| point.hi_ns < last.hi_ns.saturating_add(self.every_ns)) {
             return;
         }
@@ -49,6 +57,11 @@ impl Series {
             self.every_ns *= 2;
         }
         self.points.push(point);
+    }
+
+    /// The kept points and the first ones, in no order.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Point> {
+        self.opening.iter().chain(&self.points)
     }
 
     pub(crate) fn points(&self) -> &[Point] {
@@ -69,6 +82,8 @@ mod tests {
         }
         assert!(series.points().len() <= POINTS);
         assert!(series.points().len() > POINTS / 4);
+        let first: Vec<u64> = series.opening.iter().take(4).map(|point| point.lo_ns / 10_000_000).collect();
+        assert_eq!(first, [1, 3, 7, 15], "the beginning stays dense");
         assert!(series.points().windows(2).all(|pair| pair[0].hi_ns < pair[1].hi_ns && pair[0].uj < pair[1].uj));
     }
 }

@@ -88,6 +88,9 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// No report was given.
+    #[error("there is nothing to merge: give the logs or reports of a run, or its folder")]
+    NothingToMerge,
     /// A value could not be written as JSON.
     #[error("cannot encode {what} as JSON: {cause}")]
     Encode {

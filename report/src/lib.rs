@@ -8,22 +8,26 @@
 
 mod error;
 mod files;
+mod footprint;
 mod log;
+mod merge;
 mod render;
 mod report_file;
 mod trace;
 
 pub use error::Error;
 pub use files::write_file;
+pub use footprint::{BudgetCheck, Footprint, read_hf_footprint};
 #[doc(hidden)]
 pub use log::generator;
 pub use log::{
     BACKLOG_BYTES, BLOCK_TICKS, Disk, FLUSH_NS, FileDisk, GaugeReading, HISTORY_STEP_BYTES, LOG_SCHEMA, LogContents,
     LogEncoder, LogMeta, LogStatus, LogWriter, MAX_LOG_BYTES, MAX_PAYLOAD_BYTES, MAX_POINTS, Pace, parse_log, read_log,
 };
+pub use merge::merge;
 pub use render::{
-    AbsentSource, Group, NO_LABEL, TextStyle, by_label, csv, groups_csv, groups_json, groups_text, json, spans_csv,
-    text,
+    AbsentSource, Group, MetricNames, NO_LABEL, TextStyle, by_label, codecarbon_csv, csv, groups_csv, groups_json,
+    groups_text, hf_json, json, openmetrics, spans_csv, text,
 };
 pub use report_file::{MAX_REPORT_BYTES, parse_report, read_report, read_run};
 pub use trace::{

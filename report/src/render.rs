@@ -1,23 +1,30 @@
-//! Renderings of a report: JSON, CSV, text, and totals by label.
+//! Renderings of a report: JSON, CSV, text, OpenMetrics, other tools' formats, and totals by label.
 //!
 //! All are pure functions from data to strings. Machine formats keep every digit; text rounds to what the bounds allow.
 //! A source that was looked for and is not reading stands in each of them with its status and its reason.
 
+mod codecarbon;
 mod csv;
 mod figures;
 mod finite;
 mod group_text;
 mod groups;
+mod hf;
+mod merged;
+mod openmetrics;
 mod page;
 mod sections;
 mod text;
 
 use eco2_core::report::{Report, SourceStatus, Status};
 
+pub use codecarbon::codecarbon_csv;
 pub use csv::{csv, spans_csv};
 pub(crate) use finite::finite;
 pub use group_text::{groups_csv, groups_json, groups_text};
 pub use groups::{AbsentSource, Group, NO_LABEL, by_label};
+pub use hf::hf_json;
+pub use openmetrics::{MetricNames, openmetrics};
 pub use text::{TextStyle, text};
 
 use crate::Error;

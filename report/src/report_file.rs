@@ -21,9 +21,14 @@ pub fn parse_report(bytes: &[u8], path: &Path) -> Result<Report, Error> {
     if bytes.len() as u64 > MAX_REPORT_BYTES {
         return Err(Error::TooLarge { path: path.to_owned(), what: "report", cap_bytes: MAX_REPORT_BYTES });
     }
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let bytes = without_mark(bytes);
     check_schema(bytes, path)?;
     serde_json::from_slice(bytes).map_err(|e| Error::json(path, &e))
+}
+
+/// A text without the byte order mark that some editors put in front.
+pub(crate) fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
 
 /// Reads a report file.

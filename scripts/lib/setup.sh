@@ -25,6 +25,14 @@ install_missing() {
     fi
 }
 
+# python3_venv: whether python3 can make an environment with pip; installs what Debian leaves out.
+python3_venv() {
+    python3 -c 'import ensurepip' 2>/dev/null && return 0
+    have apt-get && as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-venv \
+        >/dev/null 2>&1
+    python3 -c 'import ensurepip' 2>/dev/null
+}
+
 # rust_component COMPONENT COMMAND...: adds a component of the toolchain if its command does not run.
 rust_component() {
     local component=$1

@@ -33,6 +33,24 @@ pub(crate) struct Price {
     /// Grams CO2e per kilowatt-hour instead of a zone's figure
     #[arg(long, value_name = "G")]
     pub(crate) intensity: Option<String>,
+    /// Intensities over time from a CSV or JSON file; the run is weighed part by part
+    #[arg(long, value_name = "FILE")]
+    pub(crate) intensity_series: Option<String>,
+    /// The file's column; its only one, or gco2e_per_kwh, without it
+    #[arg(long, value_name = "COLUMN", hide_short_help = true)]
+    pub(crate) intensity_column: Option<String>,
+    /// Ask for intensities over time: electricity-maps, energy-charts, entsoe, neso, watttime, carbon-aware-sdk
+    #[arg(long, value_name = "LIST")]
+    pub(crate) provider: Option<String>,
+    /// The zone as the provider names it, such as US-CAL-CISO
+    #[arg(long, value_name = "ZONE", hide_short_help = true)]
+    pub(crate) provider_zone: Option<String>,
+    /// Address of the provider instead of its public one
+    #[arg(long, value_name = "URL", hide_short_help = true)]
+    pub(crate) provider_url: Option<String>,
+    /// Find the zone from where this machine is: `cloud`, or LATITUDE,LONGITUDE
+    #[arg(long, value_name = "PLACE", hide_short_help = true, allow_hyphen_values = true)]
+    pub(crate) locate: Option<String>,
     /// Power usage effectiveness of the facility, 1 or more
     #[arg(long, value_name = "RATIO")]
     pub(crate) pue: Option<String>,
@@ -71,7 +89,19 @@ impl Price {
     pub(crate) fn put(&self, layer: &mut Layer) -> Result<(), OptionsError> {
         put(layer, "zone", "--zone", &self.zone)?;
         put(layer, "intensity", "--intensity", &self.intensity)?;
+        put(layer, "intensity_series", "--intensity-series", &self.intensity_series)?;
+        put(layer, "intensity_column", "--intensity-column", &self.intensity_column)?;
+        put(layer, "intensity_provider", "--provider", &self.provider)?;
+        put(layer, "provider_zone", "--provider-zone", &self.provider_zone)?;
+        put(layer, "provider_url", "--provider-url", &self.provider_url)?;
+        put(layer, "locate", "--locate", &self.locate)?;
         put(layer, "pue", "--pue", &self.pue)
+    }
+
+    /// Whether any of them was given.
+    pub(crate) fn is_given(&self) -> bool {
+        let all = [&self.zone, &self.intensity, &self.intensity_series, &self.provider, &self.locate, &self.pue];
+        all.iter().any(|flag| flag.is_some())
     }
 }
 

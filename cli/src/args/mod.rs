@@ -1,6 +1,8 @@
 //! The command line as plain data. Nothing here does anything; help texts are the doc comments.
 
 mod flags;
+mod merge;
+mod plan;
 mod run;
 
 use std::ffi::OsString;
@@ -9,6 +11,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use flags::{Hardware, Identity, Price};
+pub(crate) use merge::{CheckBudgetArgs, MergeArgs};
+pub(crate) use plan::PlanArgs;
 pub(crate) use run::RunArgs;
 
 const EXAMPLES: &str = "\
@@ -42,12 +46,14 @@ A span file has the columns name,begin_ns,end_ns, on the clock of the trace.";
 
 const REPORT: &str = "\
 RUN is the path of a run log or of a JSON report, a run's id or its beginning, or `last`.
+Of a run of several processes the records are merged, as `eco2 merge` does.
 A run that was killed has a provisional report: the last one in its log.
 
 Examples:
   eco2 report last
   eco2 report last --json | jq .energy
-  eco2 report --by team ~/.local/state/eco2/runs/*.eco2log";
+  eco2 report --by team ~/.local/state/eco2/runs/*.eco2log
+  eco2 report last --intensity-series gb.csv    weigh it again, with the intensity of its time";
 
 const GRID: &str = "\
 Examples:
@@ -83,8 +89,14 @@ pub(crate) enum Command {
     Replay(ReplayArgs),
     /// Render runs as text, JSON or CSV
     Report(ReportArgs),
+    /// Merge the records of ranks and restarts into one report
+    Merge(MergeArgs),
+    /// Compare a run's carbon with a limit, for scripts
+    CheckBudget(CheckBudgetArgs),
     /// Show what a kilowatt-hour weighs in a zone
     Grid(GridArgs),
+    /// Find when, where and how wide to run for least carbon
+    Plan(Box<PlanArgs>),
 }
 
 /// Flags of `eco2 demo`.
@@ -119,6 +131,9 @@ pub(crate) struct ReplayArgs {
     /// The trace, as `eco2 run --trace` writes it
     #[arg(value_name = "TRACE")]
     pub(crate) trace: PathBuf,
+    /// When the trace began, such as 2026-03-01T12:00Z; it has no wall clock of its own
+    #[arg(long, value_name = "TIME")]
+    pub(crate) started_at: Option<String>,
     /// Take the spans from this file instead of the trace
     #[arg(long, value_name = "SPANS.csv")]
     pub(crate) spans: Option<PathBuf>,
@@ -150,6 +165,8 @@ pub(crate) struct ReportArgs {
     /// Write to FILE instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) price: Price,
 }
 
 impl ReportArgs {
@@ -170,6 +187,14 @@ pub(crate) enum Format {
     Csv,
     /// A row a span name
     SpansCsv,
+    /// Kilowatt-hours and kilograms, in the names of HF Eco2AI
+    HfJson,
+    /// Metrics for Prometheus, eco2_... in base units
+    Openmetrics,
+    /// The same under the names of HF Eco2AI, hf_training_...
+    OpenmetricsHf,
+    /// A row of CodeCarbon's emissions.csv
+    Codecarbon,
 }
 
 /// Flags of `eco2 grid`.

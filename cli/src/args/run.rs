@@ -43,6 +43,9 @@ pub(crate) struct RunArgs {
     /// Keep the command's arguments out of the report
     #[arg(long, hide_short_help = true)]
     pub(crate) redact: bool,
+    /// Id that the run's processes and restarts share; the launcher's without it
+    #[arg(long, value_name = "ID", hide_short_help = true)]
+    pub(crate) run_id: Option<String>,
     /// Keep no log of the run
     #[arg(long, hide_short_help = true)]
     pub(crate) no_log: bool,
@@ -66,6 +69,7 @@ impl RunArgs {
     pub(crate) fn layer(&self) -> Result<Layer, OptionsError> {
         let mut layer = Layer::default();
         put(&mut layer, "pid", "--pid", &self.pid)?;
+        put(&mut layer, "run_id", "--run-id", &self.run_id)?;
         put(&mut layer, "json", "--json", &self.json)?;
         put(&mut layer, "trace", "--trace", &self.trace)?;
         put(&mut layer, "interval", "--interval", &self.interval)?;

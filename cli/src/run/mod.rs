@@ -46,7 +46,7 @@ fn follow(command: &[OsString], options: &Options) -> anyhow::Result<u8> {
     let meter = watch::open(options, words)?;
     summary::header(&meter, options);
     let inbox = Inbox::open().context("signals cannot be received, so none could be forwarded")?;
-    let child = match Child::start(command) {
+    let child = match Child::start(command, &meter.run_id()) {
         Start::Running(child) => child,
         Start::Refused(refused) => {
             failure::say(&refused.error);
@@ -84,6 +84,11 @@ impl Measuring {
         if let Some(meter) = &self.0 {
             meter.follow(pid);
         }
+    }
+
+    /// The run's id, which what runs below the command shares.
+    fn run_id(&self) -> Option<String> {
+        self.0.as_ref().map(Meter::run_id)
     }
 
     /// The log that will be left.

@@ -2,13 +2,19 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot set its stage has failed")]
 
+mod check_budget;
 mod crash;
 mod doctor;
 mod errors;
 mod help;
+mod intensity;
+mod plan;
+mod ranks;
 mod replay;
 mod report;
 mod rig;
 mod run;
 mod signals;
+#[path = "../../../grid/tests/stub/mod.rs"]
+mod stub;
 mod terminal;

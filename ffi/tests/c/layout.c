@@ -47,6 +47,20 @@ AT(eco2_budget, decision, 4);
 AT(eco2_budget, limits, 8);
 AT(eco2_budget, share, 16);
 
+SIZE(eco2_batch, 96);
+AT(eco2_batch, kind, 4);
+AT(eco2_batch, count, 8);
+AT(eco2_batch, amount, 16);
+AT(eco2_batch, time_ns, 24);
+AT(eco2_batch, g_per_kwh, 32);
+AT(eco2_batch, pue, 40);
+AT(eco2_batch, price_per_tonne, 48);
+AT(eco2_batch, kwh, 56);
+AT(eco2_batch, watts, 64);
+AT(eco2_batch, grams, 72);
+AT(eco2_batch, grams_per_s, 80);
+AT(eco2_batch, credit_cost, 88);
+
 SIZE(eco2_source_domain, 72);
 AT(eco2_source_domain, component, 4);
 AT(eco2_source_domain, kind, 8);

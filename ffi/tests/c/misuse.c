@@ -31,6 +31,9 @@ static void null_arguments(const eco2_meter *meter) {
     FAILS(eco2_declare_sync(none, 0, 0), ECO2_ERR_NULL, "meter");
     FAILS(eco2_now(none, &now), ECO2_ERR_NULL, "meter");
     FAILS(eco2_now(meter, NULL), ECO2_ERR_NULL, "out");
+    FAILS(eco2_now_devices(none, &number, 1, &number), ECO2_ERR_NULL, "meter");
+    FAILS(eco2_now_devices(meter, NULL, 1, &number), ECO2_ERR_NULL, "uj");
+    FAILS(eco2_now_devices(meter, &number, 1, NULL), ECO2_ERR_NULL, "at_ns");
     FAILS(eco2_span_total(none, 0, &sum), ECO2_ERR_NULL, "meter");
     FAILS(eco2_span_total(meter, 0, NULL), ECO2_ERR_NULL, "out");
     FAILS(eco2_series(none, "a", &number, &number, &number, 1, &needed), ECO2_ERR_NULL, "meter");
@@ -245,6 +248,7 @@ static void after_close(eco2_meter *meter, uint32_t name) {
     FAILS(eco2_extra(meter, "x", 1), ECO2_ERR_CLOSED, "closed");
     FAILS(eco2_declare_sync(meter, name, 0), ECO2_ERR_CLOSED, "closed");
     FAILS(eco2_now(meter, &now), ECO2_ERR_CLOSED, "closed");
+    FAILS(eco2_now_devices(meter, NULL, 0, &now.at_ns), ECO2_ERR_CLOSED, "closed");
     CHECK(eco2_report(meter, 0, NULL, 0, &needed) == ECO2_OK);
 }
 
@@ -255,6 +259,7 @@ int main(int argc, char **argv) {
     CHECK(argc == 2);
     eco2_meter *meter = open_in(argv[1], ""); /* nothing can be measured */
     CHECK(eco2_now(meter, &now) == ECO2_ERR_NO_DATA);
+    CHECK(now.at_ns == 0 && now.total_uj == 0);
     CHECK(eco2_span_id(meter, "step", &name) == ECO2_OK);
     null_arguments(meter);
     wrong_values(meter, name);

@@ -23,15 +23,18 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
+/// The tests' own target folder, three above .../debug/deps/native-…
+pub(crate) fn target() -> PathBuf {
+    env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned()
+}
+
 /// Where `scripts/install` has put the library.
 pub(crate) fn prefix() -> &'static Path {
     static PREFIX: OnceLock<PathBuf> = OnceLock::new();
     PREFIX.get_or_init(|| {
         let prefix = Path::new(env!("CARGO_TARGET_TMPDIR")).join("libeco2");
-        // The tests' own target folder: .../debug/deps/native-…
-        let target = env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned();
         let mut install = Command::new(root().join("scripts/install"));
-        install.arg("--prefix").arg(&prefix).env("CARGO_TARGET_DIR", target).env_remove("RUSTFLAGS");
+        install.arg("--prefix").arg(&prefix).env("CARGO_TARGET_DIR", target()).env_remove("RUSTFLAGS");
         succeeds(&mut install);
         prefix
     })

@@ -20,8 +20,9 @@ fn source(name: &str) -> std::path::PathBuf {
 #[ignore = "slow: sanitizers"]
 fn clean_under_the_sanitizers() {
     let Some(faulty) = compiled(&source("c/faulty.c"), Link::Shared, SANITIZERS) else { return };
-    let caught = Command::new(faulty).output().unwrap();
-    assert!(String::from_utf8_lossy(&caught.stderr).contains("AddressSanitizer"), "the instrument is off");
+    let said = |command: &mut Command| String::from_utf8_lossy(&command.output().unwrap().stderr).into_owned();
+    assert!(said(&mut Command::new(&faulty)).contains("heap-use-after-free"), "AddressSanitizer is off");
+    assert!(said(Command::new(&faulty).arg("shift")).contains("runtime error: shift exponent"), "UBSan is off");
     // The sanitizer's own allocator may be locked in a forked child: gcc 12's takes no care of forks.
     for program in PROGRAMS.into_iter().filter(|program| *program != "c/fork.c") {
         for link in BOTH {

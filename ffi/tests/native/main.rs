@@ -7,6 +7,8 @@ mod cpp;
 mod examples;
 mod installed;
 mod instruments;
+mod libtorch;
 mod package;
 mod programs;
+mod refused;
 mod symbols;

@@ -26,3 +26,13 @@ fn m39_no_panic_crosses_the_c_interface() {
 fn m29_a_forked_child_uses_nothing_of_its_parent_in_c() {
     passes("c/fork.c");
 }
+
+#[test]
+fn f33_a_thousand_forks_while_sampling_cost_the_parent_nothing() {
+    passes("c/forks.c");
+}
+
+#[test]
+fn f39_reports_of_one_counter_are_merged_into_one_energy_in_c() {
+    passes("c/merge.c");
+}

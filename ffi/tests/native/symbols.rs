@@ -22,16 +22,30 @@ fn declared() -> BTreeSet<String> {
     names.filter(|name| name.starts_with("eco2_")).map(str::to_owned).collect()
 }
 
+fn exported() -> BTreeSet<String> {
+    let listed = tool("nm", &["-D", "--defined-only"]);
+    listed.lines().filter_map(|line| line.rsplit(' ').next()).map(str::to_owned).collect()
+}
+
 #[test]
 fn exported_symbols_are_the_headers_functions() {
     if !have("nm") {
         return;
     }
-    let listed = tool("nm", &["-D", "--defined-only"]);
-    let exported: BTreeSet<String> =
-        listed.lines().filter_map(|line| line.rsplit(' ').next()).map(str::to_owned).collect();
-    assert_eq!(exported, declared());
-    assert!(exported.len() > 20);
+    assert_eq!(exported(), declared());
+    assert!(exported().len() > 20);
+}
+
+/// The types behind them are compared by `scripts/abi`, which needs a build of its own.
+#[test]
+fn exported_symbols_are_those_of_the_committed_abi() {
+    if !have("nm") {
+        return;
+    }
+    let baseline = fs::read_to_string(root().join("ffi/abi/libeco2.abi")).unwrap();
+    let names = baseline.lines().filter_map(|line| line.trim().strip_prefix("<elf-symbol name='")?.split('\'').next());
+    let committed: BTreeSet<String> = names.map(str::to_owned).collect();
+    assert_eq!(exported(), committed, "if that is meant: scripts/abi --write, and a line in CHANGELOG.md");
 }
 
 #[test]

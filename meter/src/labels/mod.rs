@@ -5,6 +5,7 @@
 
 mod cgroup;
 mod launcher;
+mod run_id;
 
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,8 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+
+pub use run_id::folder_name;
 
 /// Longest value, bytes.
 const LONGEST: usize = 256;
@@ -44,6 +47,25 @@ pub struct Found {
     pub labels: BTreeMap<String, String>,
     /// Contradictions, for people.
     pub warnings: Vec<String>,
+    /// This process's place in a run of several.
+    pub launch: Launch,
+}
+
+/// What the launcher says: which of how many processes this is, of which run, and how often that was started again.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Launch {
+    /// The launcher nearest to this process.
+    pub launcher: Option<&'static str>,
+    /// The run's id, fit to name a folder; `None` where the process is a run of its own.
+    pub run_id: Option<String>,
+    /// Which process this is.
+    pub rank: Option<u32>,
+    /// Of how many.
+    pub world_size: Option<u32>,
+    /// Restarts by the launcher.
+    pub attempt: u32,
+    /// Restarts of the whole job by the scheduler.
+    pub requeue: u32,
 }
 
 /// Variables whose value is a label as it stands.
@@ -63,9 +85,12 @@ const VARIABLES: &[(&str, &str)] = &[
     ("POD_NAMESPACE", "k8s.namespace.name"),
     ("POD_UID", "k8s.pod.uid"),
     ("NODE_NAME", "k8s.node.name"),
+    ("SLURMD_NODENAME", "node"),
+    ("NODE_NAME", "node"),
     ("JOB_COMPLETION_INDEX", "k8s.job.completion_index"),
     ("TORCHELASTIC_RUN_ID", "torchelastic.run_id"),
     ("TORCHELASTIC_RESTART_COUNT", "torchelastic.restart_count"),
+    ("RAY_JOB_ID", "ray.job_id"),
 ];
 
 /// Looks for labels in the environment and below the roots.
@@ -80,6 +105,7 @@ pub fn find<K: AsRef<OsStr>, V: AsRef<OsStr>>(variables: impl IntoIterator<Item 
     launcher::add_ranks(&environment, &mut found);
     cgroup::add_container(&roots.procfs, &mut found.labels);
     add_pod_labels(&roots.podinfo, &mut found.labels);
+    run_id::add_run(&environment, &roots.procfs, &mut found);
     found
 }
 

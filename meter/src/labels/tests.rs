@@ -50,6 +50,76 @@ fn a_slurm_job_is_named() {
     let labels = found(&step).labels;
     assert_eq!((labels["rank"].as_str(), labels["world_size"].as_str()), ("3", "8"));
     assert_eq!(labels["node_rank"], "1");
+    let shell = [&job[..], &[("SLURM_STEP_ID", "4294967290")]].concat();
+    assert!(!found(&shell).labels.contains_key("rank"), "an interactive shell is no rank");
+}
+
+fn launch(variables: &[(&str, &str)]) -> Launch {
+    found(variables).launch
+}
+
+#[test]
+fn every_launcher_tells_rank_run_and_attempt() {
+    let torch =
+        [("RANK", "3"), ("WORLD_SIZE", "8"), ("TORCHELASTIC_RUN_ID", "job/7"), ("TORCHELASTIC_RESTART_COUNT", "2")];
+    let expected = Launch {
+        launcher: Some("torchrun"),
+        run_id: Some("job-7".to_owned()),
+        rank: Some(3),
+        world_size: Some(8),
+        attempt: 2,
+        requeue: 0,
+    };
+    assert_eq!(launch(&torch), expected);
+    let accelerate = [&torch[..], &[("ACCELERATE_MIXED_PRECISION", "bf16"), ("SLURM_RESTART_COUNT", "1")]].concat();
+    assert_eq!(launch(&accelerate), Launch { launcher: Some("accelerate"), requeue: 1, ..expected });
+    let step = [("SLURM_JOB_ID", "77"), ("SLURM_STEP_ID", "0"), ("SLURM_PROCID", "1"), ("SLURM_NTASKS", "2")];
+    let of_step = launch(&step);
+    assert_eq!(
+        (of_step.run_id.as_deref(), of_step.rank, of_step.launcher),
+        (Some("slurm-77.0"), Some(1), Some("SLURM"))
+    );
+    let mpi = [("OMPI_COMM_WORLD_RANK", "1"), ("OMPI_COMM_WORLD_SIZE", "2"), ("PMIX_NAMESPACE", "prterun-n1-9@1")];
+    assert_eq!(launch(&mpi).run_id.as_deref(), Some("mpi-prterun-n1-9-1"));
+    for (variables, name, rank) in [
+        (&[("RANK", "1"), ("CROSS_SIZE", "1"), ("LOCAL_SIZE", "2")][..], "DeepSpeed", 1),
+        (&[("RANK", "1"), ("WORLD_SIZE", "2"), ("RAY_JOB_ID", "02000000")], "Ray", 1),
+        (&[("HOROVOD_RANK", "5"), ("HOROVOD_SIZE", "6")], "Horovod", 5),
+        (&[("PMI_RANK", "2"), ("PMI_SIZE", "4")], "MPI (PMI)", 2),
+        (&[("JOB_COMPLETION_INDEX", "4")], "Kubernetes Job", 4),
+    ] {
+        let launch = launch(variables);
+        assert_eq!((launch.launcher, launch.rank), (Some(name), Some(rank)), "{variables:?}");
+    }
+}
+
+#[test]
+fn an_id_that_is_given_names_the_run_and_none_is_made_of_what_many_share() {
+    let torch = [("RANK", "0"), ("TORCHELASTIC_RUN_ID", "none")];
+    assert_eq!(launch(&torch).run_id, None, "torchrun calls every run without an id by the same name");
+    assert_eq!(launch(&[&torch[..], &[("WANDB_RUN_ID", "abc")]].concat()).run_id.as_deref(), Some("abc"));
+    assert_eq!(launch(&[("SLURM_JOB_ID", "77")]).run_id, None, "an allocation in which somebody types");
+    let batch =
+        [("SLURM_JOB_ID", "77"), ("ENVIRONMENT", "BATCH"), ("SLURM_ARRAY_JOB_ID", "70"), ("SLURM_ARRAY_TASK_ID", "3")];
+    assert_eq!(launch(&batch).run_id.as_deref(), Some("slurm-70_3"));
+    assert_eq!((folder_name("../a b"), folder_name(".hidden")), ("-.-a-b".to_owned(), "-hidden".to_owned()));
+}
+
+#[test]
+fn ranks_of_a_launcher_without_an_id_are_known_by_their_parent() {
+    let root = tempfile::tempdir().unwrap();
+    let put = |path: &str, text: &str| {
+        let path = root.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    put("self/stat", "42 (a (b) c) S 7 42 42 0 -1");
+    put("7/stat", &format!("7 (mpirun) S 1 {} 9876 0", "0 ".repeat(17)));
+    put("sys/kernel/random/boot_id", "0123abcd-0000\n");
+    let roots = Roots { procfs: root.path().to_owned(), podinfo: "/nowhere".into() };
+    let of = |variables: &[(&str, &str)]| find(variables.iter().copied(), &roots).launch.run_id;
+    assert_eq!(of(&[("PMI_RANK", "1"), ("PMI_SIZE", "2")]).as_deref(), Some("launch-0123abcd-7-9876"));
+    assert_eq!(of(&[("HOME", "/home/ann")]), None, "a process that is no rank is a run of its own");
 }
 
 #[test]

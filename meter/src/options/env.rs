@@ -13,12 +13,30 @@ const NEAR: f64 = 0.8;
 
 /// Name of the run.
 pub const NAME: &str = "ECO2_NAME";
+/// Id that the run's processes and restarts share.
+pub const RUN_ID: &str = "ECO2_RUN_ID";
+/// How often the run was started before, counted from 0.
+pub const ATTEMPT: &str = "ECO2_ATTEMPT";
 /// Labels: `team=nlp,model=bert`.
 pub const LABELS: &str = "ECO2_LABELS";
 /// Grid zone: `DE`, `US-CA`, `France`.
 pub const ZONE: &str = "ECO2_ZONE";
 /// Grams CO2e per kilowatt-hour, in place of the zone's figure.
 pub const INTENSITY: &str = "ECO2_INTENSITY";
+/// File of intensities over time.
+pub const INTENSITY_SERIES: &str = "ECO2_INTENSITY_SERIES";
+/// Its column.
+pub const INTENSITY_COLUMN: &str = "ECO2_INTENSITY_COLUMN";
+/// Providers of intensities: `electricity-maps,neso`.
+pub const INTENSITY_PROVIDER: &str = "ECO2_INTENSITY_PROVIDER";
+/// The zone as the provider names it.
+pub const PROVIDER_ZONE: &str = "ECO2_PROVIDER_ZONE";
+/// Address of the provider.
+pub const PROVIDER_URL: &str = "ECO2_PROVIDER_URL";
+/// Where this machine is: `cloud`, or `52.52,13.40`.
+pub const LOCATE: &str = "ECO2_LOCATE";
+/// When a replayed trace began.
+pub const STARTED_AT: &str = "ECO2_STARTED_AT";
 /// Power usage effectiveness of the facility.
 pub const PUE: &str = "ECO2_PUE";
 /// Where sysfs is.
@@ -60,6 +78,13 @@ pub const PRICE_PER_KWH: &str = "ECO2_PRICE_PER_KWH";
 /// Currency of both: `EUR`.
 pub const CURRENCY: &str = "ECO2_CURRENCY";
 
+/// Variables that are no options: where the Python package finds the library and the command, and where a cloud tells
+/// its machines about themselves.
+pub const ELSEWHERE: &[&str] = &["ECO2_LIBRARY", "ECO2_COMMAND", "ECO2_METADATA_URL"];
+
+/// What the variables with tokens begin with. They are no options: they are read where they are used, and shown nowhere.
+pub const TOKENS: &str = "ECO2_TOKEN_";
+
 /// A variable that looks like one of ours and is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
@@ -89,6 +114,9 @@ impl Options {
         let (mut layer, mut warnings) = (Layer::default(), Vec::new());
         for (variable, value) in variables {
             let Some(variable) = variable.as_ref().to_str().filter(|name| name.starts_with(PREFIX)) else { continue };
+            if ELSEWHERE.contains(&variable) || variable.starts_with(TOKENS) {
+                continue;
+            }
             let Some(key) = KEYS.iter().find(|key| key.variable == variable) else {
                 warnings.push(Warning { variable: shorten(variable), suggestion: nearest(variable) });
                 continue;

@@ -9,6 +9,9 @@ use super::{Log, Options, OptionsError, Origin, env, parse};
 /// The sources an option may name.
 pub const SOURCES: &[&str] = &["rapl-perf", "rapl-sysfs", "nvml", "hwmon", "model", "replay", "synthetic"];
 
+/// The providers of intensities an option may name.
+pub const PROVIDERS: &[&str] = &["carbon-aware-sdk", "electricity-maps", "energy-charts", "entsoe", "neso", "watttime"];
+
 /// Least Jaro-Winkler similarity of a name worth suggesting; "zoen" to "zone" has 0.93.
 const NEAR: f64 = 0.8;
 
@@ -119,6 +122,10 @@ const AMOUNT: std::ops::RangeInclusive<f64> = 0.0..=f64::MAX;
 keys! {
     "name", NAME, "text of 1 to 256 bytes", "\"bert-base\"",
         |input| parse::text(input).map(Setting::Name), |options| given(&options.name);
+    "run_id", RUN_ID, "text of 1 to 256 bytes", "\"bert-2026-11\"",
+        |input| parse::text(input).map(Setting::RunId), |options| given(&options.run_id);
+    "attempt", ATTEMPT, "a whole number from 0 to 4294967295", "1",
+        |input| parse::count(input).map(Setting::Attempt), |options| given(&options.attempt);
     "labels", LABELS, "up to 64 names with values, 256 bytes each at most", "{ team = \"nlp\" }",
         |_| None, |options| format!("{:?}", options.labels);
     "zone", ZONE, "a zone's code or name", "\"DE\"",
@@ -126,6 +133,22 @@ keys! {
     "intensity", INTENSITY, "0 to 5000 grams CO2e per kilowatt-hour", "342.5",
         |input| parse::number(input, 0.0..=eco2_grid::MAX_G_PER_KWH).map(Setting::Intensity),
         |options| given(&options.intensity);
+    "intensity_series", INTENSITY_SERIES, "a path", "\"intensity.csv\"",
+        |input| parse::path(input).map(Setting::IntensitySeries), |options| given_path(&options.intensity_series);
+    "intensity_column", INTENSITY_COLUMN, "text of 1 to 256 bytes", "\"GB\"",
+        |input| parse::text(input).map(Setting::IntensityColumn), |options| given(&options.intensity_column);
+    "intensity_provider", INTENSITY_PROVIDER,
+        "a list of carbon-aware-sdk, electricity-maps, energy-charts, entsoe, neso, watttime", "[\"electricity-maps\"]",
+        |input| parse::providers(input).map(Setting::IntensityProvider),
+        |options| given(&(!options.intensity_provider.is_empty()).then(|| options.intensity_provider.join(",")));
+    "provider_zone", PROVIDER_ZONE, "text of 1 to 256 bytes", "\"US-CAL-CISO\"",
+        |input| parse::text(input).map(Setting::ProviderZone), |options| given(&options.provider_zone);
+    "provider_url", PROVIDER_URL, "an https address without user and query", "\"https://intensity.example.org\"",
+        |input| parse::address(input).map(Setting::ProviderUrl), |options| given(&options.provider_url);
+    "locate", LOCATE, "cloud, or a latitude and a longitude", "\"52.52,13.40\"",
+        |input| parse::text(input).map(Setting::Locate), |options| given(&options.locate);
+    "started_at", STARTED_AT, "a time such as 2026-03-01T12:00Z", "\"2026-03-01T12:00Z\"",
+        |input| parse::instant(input).map(Setting::StartedAt), |options| given(&options.started_at.map(eco2_grid::utc));
     "pue", PUE, "a finite number of at least 1", "1.2",
         |input| parse::number(input, 1.0..=f64::MAX).map(Setting::Pue), |options| options.pue.to_string();
     "sysfs", SYSFS, "a path", "\"/host/sys\"",

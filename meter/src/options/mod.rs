@@ -40,7 +40,7 @@ use std::time::Duration;
 pub use env::Warning;
 pub use error::OptionsError;
 pub use input::Input;
-pub use keys::{KEYS, Key, SOURCES};
+pub use keys::{KEYS, Key, PROVIDERS, SOURCES};
 pub use layer::Layer;
 pub use load::{Places, load_files};
 pub use origin::{Level, Origin};
@@ -53,12 +53,30 @@ pub const MAX_TEXT_BYTES: usize = 1 << 20;
 pub struct Options {
     /// Name of the run; `None`: the command's.
     pub name: Option<String>,
+    /// Id that the run's processes and restarts share; `None`: the launcher's, or one of its own.
+    pub run_id: Option<String>,
+    /// How often the run was started before; `None`: as the launcher says.
+    pub attempt: Option<u32>,
     /// Labels given by the user.
     pub labels: BTreeMap<String, String>,
     /// Grid zone, as `eco2_grid::lookup` takes it; `None`: the flagged world average.
     pub zone: Option<String>,
     /// Grams CO2e per kilowatt-hour, 0 to 5000, in place of the zone's figure.
     pub intensity: Option<f64>,
+    /// File of intensities over time, in place of the zone's yearly figure.
+    pub intensity_series: Option<PathBuf>,
+    /// Its column; `None`: the only one, or `gco2e_per_kwh`.
+    pub intensity_column: Option<String>,
+    /// Providers to ask for intensities over time, the best first.
+    pub intensity_provider: Vec<String>,
+    /// The zone as the provider names it; `None`: found from the zone.
+    pub provider_zone: Option<String>,
+    /// Address of the provider; `None`: the public one.
+    pub provider_url: Option<String>,
+    /// Where this machine is, for a zone that is not given: `cloud`, or `LATITUDE,LONGITUDE`.
+    pub locate: Option<String>,
+    /// Wall-clock time at which a replayed trace began, nanoseconds since 1970 UTC.
+    pub started_at: Option<i64>,
     /// Power usage effectiveness of the facility, at least 1.
     pub pue: f64,
     /// Where sysfs is.
@@ -126,9 +144,18 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             name: None,
+            run_id: None,
+            attempt: None,
             labels: BTreeMap::new(),
             zone: None,
             intensity: None,
+            intensity_series: None,
+            intensity_column: None,
+            intensity_provider: Vec::new(),
+            provider_zone: None,
+            provider_url: None,
+            locate: None,
+            started_at: None,
             pue: 1.0,
             sysfs: PathBuf::from("/sys"),
             procfs: PathBuf::from("/proc"),
@@ -154,7 +181,8 @@ impl Options {
     /// Lays the layers over the defaults, whatever order they come in: the stronger [`Level`] wins, and of one level the
     /// later layer.
     ///
-    /// A zone from a stronger level silences an intensity from a weaker one; otherwise the intensity wins.
+    /// A zone, a series or a provider from a stronger level silences an intensity from a weaker one; otherwise the
+    /// intensity wins.
     ///
     /// # Errors
     /// [`OptionsError::Missing`] for a limit on cost without a price.
@@ -184,7 +212,8 @@ impl Options {
     }
 
     fn let_the_stronger_zone_win(&mut self) {
-        if self.origin("zone").level() > self.origin("intensity").level() {
+        let rivals = ["zone", "intensity_series", "intensity_provider"].map(|key| self.origin(key).level());
+        if rivals.iter().any(|level| *level > self.origin("intensity").level()) {
             self.intensity = None;
             self.origins.remove("intensity");
         }

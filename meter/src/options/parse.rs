@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::input::Input;
-use super::{Log, SOURCES};
+use super::{Log, PROVIDERS, SOURCES};
 
 /// Longest name or value of a label, and longest other text, bytes.
 const LONGEST_TEXT: usize = 256;
@@ -47,6 +47,12 @@ pub(super) fn number(input: &Input, range: RangeInclusive<f64>) -> Option<f64> {
 /// A process id: 1 and up to what the kernel's signed type holds.
 pub(super) fn pid(input: &Input) -> Option<u32> {
     let number = number(input, 1.0..=f64::from(i32::MAX))?;
+    (number.fract() == 0.0).then_some(number as u32)
+}
+
+/// A count: a whole number, 0 or more.
+pub(super) fn count(input: &Input) -> Option<u32> {
+    let number = number(input, 0.0..=f64::from(u32::MAX))?;
     (number.fract() == 0.0).then_some(number as u32)
 }
 
@@ -125,6 +131,28 @@ fn word(input: &Input) -> Option<&str> {
         Input::Text(text) | Input::Bare(text) => Some(text),
         _ => None,
     }
+}
+
+/// Providers of intensities, each once.
+pub(super) fn providers(input: &Input) -> Option<Vec<String>> {
+    let mut names: Vec<String> = Vec::new();
+    for word in words(input)? {
+        let name = *PROVIDERS.iter().find(|name| **name == word.trim())?;
+        if !names.iter().any(|seen| seen == name) {
+            names.push(name.to_owned());
+        }
+    }
+    (!names.is_empty()).then_some(names)
+}
+
+/// An address: nothing in it that could be a secret.
+pub(super) fn address(input: &Input) -> Option<String> {
+    text(input).filter(|address| address.contains("://") && !address.contains(['@', '?', '#', ' ']))
+}
+
+/// An instant, nanoseconds since 1970 UTC.
+pub(super) fn instant(input: &Input) -> Option<i64> {
+    eco2_grid::parse_instant(&text(input)?)
 }
 
 /// Labels: a table, or `name=value` pairs between commas.

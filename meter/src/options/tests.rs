@@ -142,6 +142,12 @@ fn d31_variables_are_typed() {
 }
 
 #[test]
+fn a_variable_of_the_python_package_is_no_option_and_no_warning() {
+    let (layer, warnings) = Options::from_env([("ECO2_LIBRARY", "/a"), ("ECO2_COMMAND", "/b")]).unwrap();
+    assert_eq!((layer, warnings), (Layer::default(), Vec::new()));
+}
+
+#[test]
 fn an_unknown_variable_is_a_warning() {
     let (layer, warnings) = Options::from_env([("ECO2_ZOEN", "DE"), ("ECO2_QQQQ", "1"), ("ECO3_X", "1")]).unwrap();
     assert!(layer.is_empty());
@@ -203,7 +209,7 @@ fn an_unknown_name_is_an_error_with_the_nearest() {
     for (text, expected) in said {
         assert_eq!(toml(text).unwrap_err().to_string(), expected);
     }
-    assert!(toml("qqqq = 1").unwrap_err().to_string().contains("there are name, labels, zone"));
+    assert!(toml("qqqq = 1").unwrap_err().to_string().contains("there are name, run_id, attempt, labels, zone"));
     assert!(json("{\"zoen\": 1}").unwrap_err().to_string().contains("did you mean \"zone\"?"));
 }
 

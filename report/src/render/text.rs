@@ -4,7 +4,7 @@ use eco2_core::report::{Report, State};
 
 pub use super::page::TextStyle;
 use super::page::{Page, Tone};
-use super::{finite, sections};
+use super::{finite, merged, sections};
 
 /// The report as a summary for people, every line ended by `\n`.
 ///
@@ -55,9 +55,7 @@ fn head(report: &Report, page: &mut Page) {
             "the run goes on, was killed, or ended before its counters' last update: figures may still grow",
         );
     }
-    if run.attempts.len() > 1 {
-        page.row("", Tone::Normal, &format!("{} attempts, counted together", run.attempts.len()));
-    }
+    merged::parts(report, page);
 }
 
 /// A wall clock is a label: its fraction of a second tells nobody anything.

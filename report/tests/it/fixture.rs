@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use eco2_core::report::*;
-use eco2_core::{Component, Quality};
+use eco2_core::{Component, Quality, Stretch};
 
 /// A report in which no option is empty and no list either.
 pub(crate) fn report() -> Report {
@@ -47,6 +47,8 @@ pub(crate) fn report() -> Report {
             missed_ticks: 2,
             log_lost_bytes: 3,
         },
+        counters: vec![counter()],
+        merge: Some(merge()),
     }
 }
 
@@ -59,6 +61,8 @@ pub(crate) fn bare() -> Report {
         carbon: None,
         sources: Vec::new(),
         events: Vec::new(),
+        counters: Vec::new(),
+        merge: None,
         ..report()
     }
 }
@@ -79,9 +83,44 @@ fn run() -> Run {
             started_at: "2026-01-02T03:04:05Z".into(),
             duration_ns: 61_000_000_000,
             energy_uj: 1_234_400_000,
+            ranks: Some(1),
+            world_size: Some(2),
         }],
         host: Host { boot_id: "b0".into(), hostname: "node7".into(), kernel: "6.1.0".into() },
         tool: Tool { version: "0.1.0".into() },
+        part: "20260102-030405-abcd".into(),
+        rank: Some(0),
+        world_size: Some(2),
+        attempt: 0,
+        requeue: 0,
+        boot_ns: Some([77_000_000_000, 138_000_000_000]),
+    }
+}
+
+fn counter() -> CounterRecord {
+    let stretch = Stretch {
+        quality: Quality::Measured,
+        at_ns: vec![77_000_000_000, 138_000_000_000],
+        uj: vec![0, 1_100_400_000],
+        slack_ns: 1_000_000,
+        below_uj: 20_000_000,
+        above_uj: Some(30_000_000),
+        free_below_uj: 25_000_000,
+        free_above_uj: Some(40_000_000),
+    };
+    CounterRecord { boot_id: "b0".into(), device: "package-0".into(), stretches: vec![stretch] }
+}
+
+fn merge() -> Merge {
+    Merge {
+        ranks: Some(1),
+        world_size: Some(2),
+        missing_ranks: vec![1],
+        machines: 1,
+        overhead_uj: Some(5_000_000),
+        overhead_ns: 1_000_000_000,
+        replayed: vec![Replayed { attempt: 0, steps: 10, energy_uj: 4_000_000 }],
+        parts: Vec::new(),
     }
 }
 

@@ -3,7 +3,13 @@
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+mod hf;
+#[cfg(test)]
 mod log;
+#[cfg(test)]
+mod merge;
+#[cfg(test)]
+mod metrics;
 #[cfg(test)]
 mod render;
 #[cfg(test)]

@@ -14,6 +14,7 @@
 //! | `driver` | driver version |
 //! | `init=9@0..5000` | code of `nvmlInit` in a window (9 driver not loaded, 18 version mismatch) |
 //! | `clock_file` | file with the time in nanoseconds; else `CLOCK_MONOTONIC` since the first `nvmlInit` |
+//! | `origin_ns` | reading of `CLOCK_MONOTONIC` at script time 0, so that several processes see one GPU |
 //! | `calls` | file to which the name of every called function is appended |
 //! | `missing` | functions that answer FUNCTION_NOT_FOUND |
 //! | `hang=NAME@window` | functions that do not return in a window |

@@ -40,6 +40,8 @@ pub struct Script {
     pub init: Vec<(u32, Window)>,
     /// File with the script's time in nanoseconds; without it time runs from the first `nvmlInit`.
     pub clock_file: Option<PathBuf>,
+    /// Reading of `CLOCK_MONOTONIC` at script time 0, where several processes share the script's time.
+    pub origin_ns: Option<u64>,
     /// File to which the name of every called function is appended.
     pub calls: Option<PathBuf>,
     /// Functions that return FUNCTION_NOT_FOUND.
@@ -62,6 +64,7 @@ impl Default for Script {
             driver: "570.86.15".into(),
             init: Vec::new(),
             clock_file: None,
+            origin_ns: None,
             calls: None,
             missing: Vec::new(),
             hang: Vec::new(),
@@ -111,6 +114,7 @@ impl Script {
             "driver" => self.driver = value.into(),
             "init" => self.init = list(value, |code, when| Ok((number(code)?, when)))?,
             "clock_file" => self.clock_file = Some(value.into()),
+            "origin_ns" => self.origin_ns = Some(number(value)?),
             "calls" => self.calls = Some(value.into()),
             "missing" => self.missing = value.split(',').map(str::to_owned).collect(),
             "hang" => self.hang = list(value, |name, when| Ok((name.to_owned(), when)))?,

@@ -106,12 +106,13 @@ impl Fake {
     /// Script time, nanoseconds.
     pub(crate) fn now(&self) -> u64 {
         let origin = self.origin.get_or_init(Instant::now);
-        match &self.script.clock_file {
-            None => u64::try_from(origin.elapsed().as_nanos()).unwrap_or(u64::MAX),
-            Some(path) => {
+        match (&self.script.clock_file, self.script.origin_ns) {
+            (Some(path), _) => {
                 let text = std::fs::read_to_string(path).unwrap_or_default();
                 text.trim().parse().unwrap_or(0)
             }
+            (None, Some(origin_ns)) => monotonic_ns().saturating_sub(origin_ns),
+            (None, None) => u64::try_from(origin.elapsed().as_nanos()).unwrap_or(u64::MAX),
         }
     }
 
@@ -168,4 +169,26 @@ impl Fake {
 
 fn is_gone(gpu: &Gpu, at_ns: u64) -> bool {
     gpu.gone.is_some_and(|window| window.contains(at_ns))
+}
+
+fn monotonic_ns() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is writable, and the clock exists on every Linux.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    let (seconds, rest) = (u64::try_from(time.tv_sec), u64::try_from(time.tv_nsec));
+    seconds.unwrap_or_default() * 1_000_000_000 + rest.unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_one_time_for_all_processes() {
+        let origin_ns = monotonic_ns() / 2;
+        let script = Script::parse(&format!("origin_ns={origin_ns}")).unwrap();
+        let fake = Fake { script, sets: Mutex::default(), origin: OnceLock::new(), inits: AtomicI64::new(0) };
+        let (before, shown, after) = (monotonic_ns(), fake.now(), monotonic_ns());
+        assert!((before - origin_ns..=after - origin_ns).contains(&shown), "{shown}");
+    }
 }

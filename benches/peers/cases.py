@@ -1,0 +1,209 @@
+"""The cases of the arena: which tool measures what, on which machine, and what comes out."""
+
+from __future__ import annotations
+
+import json
+import random
+import statistics
+import subprocess
+import time
+from pathlib import Path
+from typing import Dict, List, NamedTuple, Optional
+
+import scores
+from curve import MS
+from machine import CPU, GPU, Machine
+
+__all__ = ["CPU", "GPU", "Arena"]
+
+RANKS = 4
+LONG_MS, SHORT_MS = 500, 50
+SMALL_RANGE_UJ = 500_000_000
+"""A counter that wraps every 4.2 s at the package's mean of 118 W, in place of every 37 minutes."""
+TIMEOUT_S = 180
+
+
+class Entry(NamedTuple):
+    """A tool as one row of a table: its name for readers, its name here, options of its constructor."""
+
+    label: str
+    tool: str
+    options: dict = {}
+
+
+ECO2, CODECARBON, ZEUS = Entry("eco2", "eco2"), Entry("CodeCarbon", "codecarbon"), Entry("Zeus", "zeus")
+CODECARBON_1S = Entry("CodeCarbon, every second", "codecarbon", {"measure_power_secs": 1})
+ZEUS_INSTANT = Entry("Zeus, approx_instant_energy", "zeus", {"approx_instant_energy": True})
+ALL = (ECO2, CODECARBON, ZEUS)
+
+
+class Arena:
+    """Everything that the cases need.
+
+    Args:
+        venvs: a folder with an environment for each tool.
+        driver: the fake driver library.
+        folder: for all that is written.
+    """
+
+    def __init__(self, venvs: Path, driver: Path, folder: Path) -> None:
+        self.venvs, self.driver, self.folder = venvs, driver, folder
+        self.lags: List[float] = []
+
+    def machine(self, **more: object) -> Machine:
+        """The machine that is measured."""
+        return Machine(self.folder, self.driver, **more)
+
+    def start(self, machine: Machine, entry: Entry, case: str, out: str = "out", **arguments: object) -> subprocess.Popen:
+        """Starts a worker, which writes to `out`."""
+        given = json.dumps({**arguments, "options": entry.options})
+        command = [self.python(entry), str(Path(__file__).with_name("worker.py")), entry.tool, case, str(self.folder / out), given]
+        rank = {"RANK": str(arguments["rank"]), "WORLD_SIZE": str(RANKS)} if "rank" in arguments else {}
+        rank.update({"LOCAL_RANK": rank["RANK"], "TORCHELASTIC_RUN_ID": "arena"} if rank else {})
+        with (self.folder / f"{out}.log").open("w") as log:
+            return subprocess.Popen(command, env={**machine.environment(), **rank}, cwd=self.folder, stdout=log, stderr=log)
+
+    def done(self, worker: subprocess.Popen, entry: Entry, out: str = "out") -> object:
+        """Waits for a worker and returns what it wrote.
+
+        Raises:
+            RuntimeError: it failed.
+        """
+        if worker.wait(TIMEOUT_S):
+            said = (self.folder / f"{out}.log").read_text()[-2000:]
+            raise RuntimeError(f"{entry.label} ended with {worker.returncode}: {said}")
+        return json.loads((self.folder / out).read_text())
+
+    def measured(self, machine: Machine, entry: Entry, case: str, **arguments: object) -> object:
+        """Runs one worker to its end."""
+        return self.done(self.start(machine, entry, case, **arguments), entry)
+
+    def python(self, entry: Entry) -> str:
+        """The interpreter of a tool's environment."""
+        return str(self.venvs / entry.tool / "bin/python")
+
+
+def scored(arena: Arena, entry: Entry, case: str, machine_options: Optional[dict] = None, **arguments: object) -> dict:
+    """The scores of one worker's readings: by component, and how many bounds held."""
+    with arena.machine(**(machine_options or {})) as machine:
+        origin = {"origin_ns": machine.origin_ns} if "origin_ns" in arguments else {}
+        seen = arena.measured(machine, entry, case, **{**arguments, **origin})
+    arena.lags.append(machine.lag_ms)
+    components = {name: scores.score(seen, machine.truth, name) for name in ("cpu", "gpu")}
+    return {"label": entry.label, "count": len(seen), "within": scores.within(seen, machine.truth), **components}
+
+
+def totals(arena: Arena) -> List[dict]:
+    """A run of 10 s."""
+    return [scored(arena, entry, "run", seconds=10) for entry in ALL]
+
+
+def wraps(arena: Arena) -> List[dict]:
+    """10 s over which the package's counter wraps twice, ended in the middle of its range: as a span, and as a run."""
+    small = {"range_uj": SMALL_RANGE_UJ}
+    as_span = [scored(arena, entry, "aligned", small, length_ms=10_000, period_ns=period_ns(), origin_ns=None) for entry in ALL]
+    return [*as_span, scored(arena, CODECARBON_1S._replace(label="CodeCarbon, a run, every second"), "run", small, seconds=10)]
+
+
+def period_ns() -> float:
+    """How long the package takes for the small range."""
+    return SMALL_RANGE_UJ / 1e6 / CPU.joules(0, CPU.round_ms * MS) * CPU.round_ms * MS
+
+
+def plan(length_ms: int, count: int) -> List[List[int]]:
+    """Spans of one length at no particular phase; the same for every tool."""
+    chance = random.Random(length_ms)
+    return [[length_ms, chance.randint(20, 120)] for _ in range(count)]
+
+
+def long_spans(arena: Arena) -> List[dict]:
+    """Spans of five updates of the GPU's counter."""
+    return [scored(arena, entry, "spans", plan=plan(LONG_MS, 20)) for entry in ALL]
+
+
+def short_spans(arena: Arena) -> List[dict]:
+    """Spans of half an update."""
+    return [scored(arena, entry, "spans", plan=plan(SHORT_MS, 60)) for entry in (*ALL, ZEUS_INSTANT)]
+
+
+def costs(arena: Arena) -> List[dict]:
+    """Microseconds of one begin and end on the calling thread."""
+    counts = {"eco2": 20_000, "codecarbon": 300, "zeus": 3_000}
+    with arena.machine() as machine:
+        rows = [(entry.label, arena.measured(machine, entry, "cost", count=counts[entry.tool])) for entry in ALL]
+        rows.insert(1, ("eco2, one call a step", arena.measured(machine, ECO2, "step", count=20_000)))
+    return [{"label": label, **_spread(taken)} for label, taken in rows]
+
+
+def _spread(taken_ns: List[int]) -> Dict[str, float]:
+    shares = {"median": 0.5, "p90": 0.9, "p99": 0.99}
+    return {name: scores.quantile(taken_ns, share) / 1e3 for name, share in shares.items()}
+
+
+def imports(arena: Arena, rounds: int = 5) -> List[dict]:
+    """Milliseconds and mebibytes up to a first reading, medians, and the size of what was installed."""
+    with arena.machine() as machine:
+        return [{"label": entry.label, **_first(arena, machine, entry, rounds), **_installed(arena, entry)} for entry in ALL]
+
+
+def _first(arena: Arena, machine: Machine, entry: Entry, rounds: int) -> dict:
+    command = [arena.python(entry), str(Path(__file__).with_name("first.py")), entry.tool]
+    environment = machine.environment()
+    said = [json.loads(subprocess.run(command, env=environment, cwd=arena.folder, check=True, timeout=TIMEOUT_S, text=True,
+                                      stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.splitlines()[-1]) for _ in range(rounds + 1)]
+    return {key: statistics.median(one[key] for one in said[1:]) for key in said[0]}
+
+
+def _installed(arena: Arena, entry: Entry) -> dict:
+    place = next((arena.venvs / entry.tool / "lib").glob("python*/site-packages"))
+    extra = {"pip", "setuptools", "_distutils_hack", "pkg_resources"}
+    ours = [path for path in place.iterdir() if path.name.partition("-")[0] not in extra]
+    files = (file for top in ours for file in ([top] if top.is_file() else top.rglob("*")) if file.is_file())
+    size = sum(file.stat().st_size for file in files if file.suffix != ".pyc")
+    return {"packages": sum(path.suffix == ".dist-info" for path in ours), "mib": size / 2**20}
+
+
+def background(arena: Arena, seconds: float = 30) -> List[dict]:
+    """CPU of one core while the program sleeps, all tools at once; with the number of processes."""
+    entries = (*ALL, CODECARBON_1S)
+    with arena.machine() as machine:
+        started = [(entry, f"idle-{at}", arena.start(machine, entry, "idle", f"idle-{at}", seconds=seconds)) for at, entry in enumerate(entries)]
+        return [{"label": entry.label, **arena.done(worker, entry, out)} for entry, out, worker in started]
+
+
+def ranks(arena: Arena, merge) -> List[dict]:  # type: ignore[no-untyped-def]
+    """Four ranks on one machine of four GPUs: what the job's figures add up to, in multiples of the truth.
+
+    Args:
+        merge: joins the ranks' reports where the tool has a way to; gives joules.
+    """
+    return [_counted(arena, entry, merge) for entry in ALL]
+
+
+def _counted(arena: Arena, entry: Entry, merge) -> dict:  # type: ignore[no-untyped-def]
+    folder = arena.folder / f"ranks-{entry.tool}"
+    folder.mkdir()
+    with arena.machine(gpus=[GPU] * RANKS) as machine:
+        # Zeus' documentation hands each rank its GPU; CodeCarbon and eco2 are used as they are.
+        entries = [entry._replace(options={"gpu_indices": [at]}) if entry is ZEUS else entry for at in range(RANKS)]
+        workers = [arena.start(machine, one, "rank", f"rank-{at}", folder=str(folder), rank=at) for at, one in enumerate(entries)]
+        _say_go(folder)
+        said = [arena.done(worker, entry, f"rank-{at}")[0] for at, worker in enumerate(workers)]
+    told = {name: sum(one["reading"][name] for one in said) for name in ("cpu", "gpu")}
+    if said[0]["report"]:
+        told = merge([one["report"] for one in said])
+    true = machine.truth(min(one["from_ns"] for one in said), max(one["to_ns"] for one in said))
+    times = {name: told[name] / true[name] for name in true}
+    return {"label": entry.label, **times, "total": sum(told.values()) / sum(true.values())}
+
+
+def _say_go(folder: Path) -> None:
+    until = time.monotonic() + TIMEOUT_S
+    while len(list(folder.glob("ready-*"))) < RANKS:
+        if time.monotonic() > until:
+            raise RuntimeError(f"not all of {RANKS} ranks are ready")
+        time.sleep(0.05)
+    from_ns = time.monotonic_ns() + 1_000_000_000
+    part = folder / "part"
+    part.write_text(json.dumps([from_ns, from_ns + 5_000_000_000]))
+    part.rename(folder / "go")

@@ -1,0 +1,29 @@
+"""What eco2 must reach in the arena, whatever the peers do."""
+
+from __future__ import annotations
+
+from typing import Iterator
+
+FIRST_READING_MS = 50
+"""CPU time of import and first reading."""
+
+
+def missed(results: dict) -> Iterator[str]:
+    """Says what eco2 did not reach."""
+    for case in ("totals", "wraps", "long_spans", "short_spans"):
+        yield from _accuracy(case, results[case][0])
+    first, ranks = results["imports"][0]["first_cpu_ms"], results["ranks"][0]
+    if first > FIRST_READING_MS:
+        yield f"the first reading took {first:.0f} ms of CPU, not at most {FIRST_READING_MS}"
+    for part in ("cpu", "gpu", "total"):
+        if not 0.99 <= ranks[part] <= 1.01:
+            yield f"four ranks count {part} {ranks[part]:.3f} times"
+
+
+def _accuracy(case: str, row: dict) -> Iterator[str]:
+    if row["within"] != row["count"]:
+        yield f"{case}: the truth lies within the bounds {row['within']} times of {row['count']}"
+    if case in ("totals", "wraps"):
+        for part in ("cpu", "gpu"):
+            if abs(row[part].total) > 1:
+                yield f"{case}: {part} is off by {row[part].total:+.2f} %"

@@ -1,0 +1,132 @@
+//! What the calls cost a Python program: `benches/python/bindings.py` on the package and the release library.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::measure::Samples;
+use crate::table::{Limit, Row};
+use crate::{Failure, Place, bindings_c};
+
+const ROUNDS: &str = "101";
+/// Fresh interpreters that import and read.
+const STARTS: usize = 15;
+
+/// Calls of the Python package against `time.perf_counter_ns()`, beside a busy thread, and from the import on.
+///
+/// # Errors
+/// Without `python3`, or where the library cannot be built.
+pub fn measure(place: &Place) -> Result<Vec<Row>, Failure> {
+    let folder = tempfile::tempdir()?;
+    let library = bindings_c::build(place, folder.path())?;
+    let python = Python { library: &library, folder: folder.path() };
+    let said: Value = serde_json::from_str(&python.run("bindings.py", &[ROUNDS])?)?;
+    let mut rows = costs(&said["cases"], said["python"].as_str().unwrap_or_default())?;
+    rows.extend(stalls(&said["stalls"])?);
+    rows.extend(starts(&python)?);
+    Ok(rows)
+}
+
+fn costs(cases: &Value, version: &str) -> Result<Vec<Row>, Failure> {
+    let clock = figures(cases, "clock")?;
+    let row = |what: &str, case: &str, limit| {
+        let samples = figures(cases, case)?;
+        let row = Row::of(format!("from Python: {what} / perf_counter_ns()"), &samples.over(&clock), "x", limit);
+        Ok::<_, Failure>(row.noting(format!("{:.0} ns", samples.median())))
+    };
+    Ok(vec![
+        Row::of("from Python: time.perf_counter_ns()", &clock, "ns", Limit::None).noting(format!("Python {version}")),
+        row("a call that does nothing", "nothing", Limit::None)?,
+        row("step, prebound", "step", Limit::AtMost(3.0))?,
+        row("begin and end, prebound", "edges", Limit::AtMost(5.0))?,
+        row("with span", "with", Limit::None)?,
+        row("Meter.step()", "method_step", Limit::None)?,
+        row("Meter.step(samples=, loss=)", "step_work", Limit::None)?,
+        row("Meter.now()", "now", Limit::None)?,
+    ])
+}
+
+/// Calls that took over a millisecond beside a busy thread, round by round less what an empty loop shows.
+fn stalls(stalls: &Value) -> Result<Vec<Row>, Failure> {
+    let (calls, empty) = (stalls["calls"].as_u64().unwrap_or(0), figures(stalls, "empty")?);
+    let row = |what: &str, case: &str, limit| {
+        let samples = figures(stalls, case)?;
+        let row = Row::of(
+            format!("from Python, beside a busy thread: {what} over 1 ms"),
+            &samples.minus(&empty),
+            "more",
+            limit,
+        );
+        Ok::<_, Failure>(row.noting(format!("than an empty loop, of {calls} calls a round")))
+    };
+    let none = Limit::AtMost(0.0);
+    Ok(vec![
+        row("step, prebound", "step", none)?,
+        row("begin and end, prebound", "edges", none)?,
+        row("Meter.step()", "method_step", none)?,
+        row("Meter.now()", "now", none)?,
+        row("the same step through ctypes.CDLL", "blocking", Limit::None)?,
+    ])
+}
+
+fn starts(python: &Python<'_>) -> Result<Vec<Row>, Failure> {
+    // The first start writes the bytecode.
+    python.run("first_reading.py", &[])?;
+    let (mut imports, mut readings) = (Samples::default(), Samples::default());
+    for _ in 0..STARTS {
+        let said = python.run("first_reading.py", &[])?;
+        let (import, reading) = said.trim().split_once(' ').ok_or("two figures are expected")?;
+        imports.push(import.parse()?);
+        readings.push(reading.parse()?);
+    }
+    let note = "CPU time, default options, after the interpreter's own start";
+    Ok(vec![
+        Row::of("from Python: import eco2", &imports, "ms", Limit::None).noting(note),
+        Row::of("from Python: import eco2 and the first reading", &readings, "ms", Limit::AtMost(50.0)).noting(note),
+    ])
+}
+
+fn figures(said: &Value, case: &str) -> Result<Samples, Failure> {
+    let figures = said[case].as_array().ok_or_else(|| format!("the program did not say {case}"))?;
+    Ok(Samples::new(figures.iter().filter_map(Value::as_f64).collect()))
+}
+
+/// The interpreter with the package of this checkout; bytecode, runs and configuration stay in the folder.
+struct Python<'a> {
+    library: &'a Path,
+    folder: &'a Path,
+}
+
+impl Python<'_> {
+    fn run(&self, script: &str, words: &[&str]) -> Result<String, Failure> {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut command = Command::new("python3");
+        command.arg(here.join("python").join(script)).args(words).current_dir(self.folder);
+        command.env("PYTHONPATH", here.join("../python/src")).env("ECO2_LIBRARY", self.library);
+        command.env("PYTHONPYCACHEPREFIX", self.folder.join("bytecode")).env_remove("PYTHONDONTWRITEBYTECODE");
+        command.env("XDG_STATE_HOME", self.folder).env("XDG_CONFIG_HOME", self.folder);
+        let output = command.output().map_err(|error| format!("python3: {error}"))?;
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).into());
+        }
+        Ok(String::from_utf8(output.stdout)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_are_compared_round_by_round() {
+        let said = serde_json::json!({
+            "calls": 400, "empty": [1, 0, 3], "step": [1, 0, 3], "edges": [1, 0, 3], "method_step": [2, 0, 3], "now": [0, 0, 3],
+            "blocking": [9, 8, 9],
+        });
+        let rows = stalls(&said).unwrap();
+        assert_eq!(rows[0].is_kept(), Some(true));
+        assert!(rows[4].to_string().contains("8.00 more"), "{}", rows[4]);
+        assert!(stalls(&serde_json::json!({"calls": 1})).is_err());
+    }
+}

@@ -1,0 +1,73 @@
+//! Flags of `eco2 merge` and `eco2 check-budget`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+const MERGE: &str = "\
+RUN is a run log, a JSON report, a folder of them, a run's id or its beginning, or `last`.
+Everything named is taken for records of one run: its ranks, its restarts, the command around them,
+an agent. Each counter counts once, whoever read it. The result can be merged again, in any order.
+
+Examples:
+  eco2 merge last
+  eco2 merge slurm-4711.0 --json | jq .run.attempts
+  eco2 merge node1.json node2.json -o all.json --json";
+
+const CHECK_BUDGET: &str = "\
+Reads reports and logs of eco2, and JSON reports of HF Eco2AI. What counts is the estimate; its
+bounds stand beside it.
+Exit codes: 0 within the budget, 1 exceeded, 2 the file or the command line is wrong.
+
+Examples:
+  eco2 check-budget --report report.json --max-co2 5
+  eco2 check-budget -r last --budget 0.5 --format json";
+
+/// Flags of `eco2 merge`.
+#[derive(Debug, Args)]
+#[command(after_long_help = MERGE)]
+pub(crate) struct MergeArgs {
+    /// Log, report, folder of them, run id or its beginning, or `last`
+    #[arg(value_name = "RUN", required = true)]
+    pub(crate) runs: Vec<String>,
+    /// Print JSON, schema eco2.report/1
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Write to FILE instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// Flags of `eco2 check-budget`.
+#[derive(Debug, Args)]
+#[command(after_long_help = CHECK_BUDGET)]
+pub(crate) struct CheckBudgetArgs {
+    /// Report or log file, run id or its beginning, or `last`
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) report: String,
+    /// Kilograms CO2e that may be used
+    #[arg(long, visible_alias = "budget", value_name = "KG", allow_negative_numbers = true)]
+    pub(crate) max_co2: f64,
+    /// How to print
+    #[arg(long, value_enum, default_value_t = BudgetFormat::Text)]
+    format: BudgetFormat,
+    /// Short for --format json
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+}
+
+/// Renderings of a budget's check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum BudgetFormat {
+    /// Three lines for people
+    Text,
+    /// One object, keys as HF Eco2AI has them
+    Json,
+}
+
+impl CheckBudgetArgs {
+    /// Whether JSON was asked for, by either flag.
+    pub(crate) fn wants_json(&self) -> bool {
+        self.json || self.format == BudgetFormat::Json
+    }
+}

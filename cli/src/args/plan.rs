@@ -1,0 +1,98 @@
+//! Flags of `eco2 plan`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use eco2_grid::plan::duration_ns;
+
+const PLAN: &str = "\
+SERIES is CSV: times in UTC (ISO 8601) in the first column, then a column of g/kWh for each zone,
+or gco2e_per_kwh. A job runs in one piece, at its cheapest; with --interruptible in the cheapest
+parts; with --profile (workers,throughput,power in W) also wider and narrower, as it pays.
+Nothing runs after start + within. JOBS is CSV: id,arrival,duration_h,deadline,interruptible.
+An average intensity says what a grid emits, not what one job changes.
+
+Examples:
+  eco2 plan --series de.csv --duration 4 --within 24 --power 700
+  eco2 plan --series zones.csv --zone GB --duration 6.5 --within 48 --interruptible --json
+  eco2 plan --series de.csv --duration 24 --within 72 --profile scaling.csv --switch-cost 50
+  eco2 plan --series zones.csv --duration 6 --within 24 --rank --zone DE --transfer 2
+  eco2 plan --series de.csv --jobs queue.csv --machines 8";
+
+/// Flags of `eco2 plan`.
+#[derive(Debug, Args)]
+#[command(after_long_help = PLAN)]
+pub(crate) struct PlanArgs {
+    /// Intensity over time, CSV or JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) series: PathBuf,
+    /// Column of the series
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) zone: Option<String>,
+    /// How long the job runs, hours; with --profile with the fewest workers
+    #[arg(long, value_name = "H", value_parser = hours, required_unless_present = "jobs")]
+    pub(crate) duration: Option<i64>,
+    /// Hours from the start to the deadline
+    #[arg(long, value_name = "H", value_parser = hours, required_unless_present = "jobs")]
+    pub(crate) within: Option<i64>,
+    /// The earliest begin, ISO 8601; the first slot of the series without it
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    pub(crate) start: Option<i64>,
+    /// The job may pause and resume
+    #[arg(long)]
+    pub(crate) interruptible: bool,
+    /// Plan these jobs instead of one
+    #[arg(long, value_name = "CSV", conflicts_with_all = ["duration", "within", "start", "interruptible", "profile"])]
+    pub(crate) jobs: Option<PathBuf>,
+    /// What the job draws, watts; 1000 without it
+    #[arg(long, value_name = "W", value_parser = figure)]
+    pub(crate) power: Option<f64>,
+    /// Power usage effectiveness, 1 or more
+    #[arg(long, value_name = "RATIO", value_parser = figure, default_value = "1", hide_default_value = true)]
+    pub(crate) pue: f64,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) more: PlanMore,
+}
+
+/// What few plans need.
+#[derive(Debug, Args)]
+pub(crate) struct PlanMore {
+    /// Throughput and power by workers, CSV
+    #[arg(long, value_name = "FILE", help_heading = "Width")]
+    pub(crate) profile: Option<PathBuf>,
+    /// Change width at the edges of slots only
+    #[arg(long, help_heading = "Width")]
+    pub(crate) whole_slots: bool,
+    /// Energy of each start, watt-hours; implies --whole-slots
+    #[arg(long, value_name = "WH", value_parser = figure, help_heading = "Width")]
+    pub(crate) start_cost: Option<f64>,
+    /// Energy of each change of workers, watt-hours; implies --whole-slots
+    #[arg(long, value_name = "WH", value_parser = figure, help_heading = "Width")]
+    pub(crate) switch_cost: Option<f64>,
+    /// Compare all columns of the series
+    #[arg(long, help_heading = "Place", conflicts_with_all = ["jobs", "profile", "whole_slots", "start_cost", "switch_cost"])]
+    pub(crate) rank: bool,
+    /// Energy to move the job out of --zone, kilowatt-hours
+    #[arg(long, value_name = "KWH", value_parser = figure, help_heading = "Place", requires = "rank", requires = "zone")]
+    pub(crate) transfer: Option<f64>,
+    /// How many machines the jobs share; one each without it
+    #[arg(long, value_name = "N", help_heading = "Place", requires = "jobs", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) machines: Option<u32>,
+}
+
+fn hours(text: &str) -> Result<i64, String> {
+    let hours = text.parse().ok().and_then(duration_ns);
+    hours.ok_or_else(|| "hours above 0, such as 4 or 0.5".to_owned())
+}
+
+fn instant(text: &str) -> Result<i64, String> {
+    eco2_grid::parse_instant(text).ok_or_else(|| "a time in UTC, such as 2026-01-31T13:30Z".to_owned())
+}
+
+fn figure(text: &str) -> Result<f64, String> {
+    let figure = text.parse().ok().filter(|figure: &f64| figure.is_finite() && *figure >= 0.0);
+    figure.ok_or_else(|| "a number of at least 0".to_owned())
+}

@@ -1,0 +1,83 @@
+//! `eco2 check-budget`: one answer, as words, as JSON and as an exit code.
+
+use serde_json::Value;
+
+use crate::rig::{Ran, Rig};
+
+/// A report of eco2 over 120 g and one of HF Eco2AI over 2 kg.
+fn with_reports() -> Rig {
+    let rig = Rig::bare();
+    rig.put("hf.json", r#"{"metadata": {"version": "1.0"}, "summary": {"total_energy_kwh": 4, "total_co2_kg": 2.0}}"#);
+    assert_eq!(rig.eco2("demo --json demo.json").code, Some(0));
+    let mut report: Value = serde_json::from_str(&std::fs::read_to_string(rig.path("demo.json")).unwrap()).unwrap();
+    report["carbon"]["grams"] = 120.0.into();
+    report["carbon"]["low"] = 100.0.into();
+    report["carbon"]["high"] = 900.0.into();
+    rig.put("eco2.json", &report.to_string());
+    report["carbon"] = Value::Null;
+    rig.put("unpriced.json", &report.to_string());
+    rig
+}
+
+fn json(ran: &Ran) -> Value {
+    serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {ran:?}"))
+}
+
+#[test]
+fn d28_a_budget_that_is_exceeded_is_exit_code_1_in_both_formats() {
+    let rig = with_reports();
+    for (words, code) in [
+        ("--report hf.json --max-co2 1.5", 1),
+        ("-r hf.json --budget 1.5", 1),
+        ("-r hf.json --max-co2 2", 0),
+        ("-r hf.json --max-co2 2.5", 0),
+        ("-r eco2.json --max-co2 0.1", 1),
+        ("-r eco2.json --max-co2 0.12", 0),
+        ("-r hf.json --max-co2 0", 1),
+    ] {
+        for format in ["--format text", "--format json", "--json", ""] {
+            let ran = rig.eco2(format!("check-budget {words} {format}").trim());
+            assert_eq!(ran.code, Some(code), "{words} {format}: {ran:?}");
+        }
+    }
+}
+
+#[test]
+fn d28_the_json_has_the_keys_that_scripts_read_and_the_bounds_beside_them() {
+    let rig = with_reports();
+    let found = json(&rig.eco2("check-budget -r hf.json --max-co2 1.6 --format json"));
+    assert_eq!(found["budget_kg"], 1.6);
+    assert_eq!(found["actual_kg"], 2.0);
+    assert_eq!(found["exceeded"], true);
+    assert_eq!(found["percentage_used"], 125.0);
+    assert!((found["remaining_kg"].as_f64().unwrap() + 0.4).abs() < 1e-12);
+    assert_eq!(found["actual_high_kg"], Value::Null, "HF Eco2AI knows no bounds");
+    let found = json(&rig.eco2("check-budget -r eco2.json --max-co2 0.5 --json"));
+    assert_eq!((found["actual_kg"].as_f64(), found["exceeded"].as_bool()), (Some(0.12), Some(false)));
+    assert_eq!((found["actual_low_kg"].as_f64(), found["actual_high_kg"].as_f64()), (Some(0.1), Some(0.9)));
+    let text = rig.eco2("check-budget -r eco2.json --max-co2 0.5").out;
+    assert!(text.contains("24.0 %") && text.contains("[0.100000 - 0.900000]") && text.contains("within"), "{text}");
+}
+
+#[test]
+fn d28_a_check_that_cannot_be_made_is_exit_code_2() {
+    let rig = with_reports();
+    rig.put("garbage.json", "{");
+    rig.put("other.json", r#"{"summary": {}}"#);
+    for words in [
+        "-r none.json --max-co2 1",
+        "-r garbage.json --max-co2 1",
+        "-r other.json --max-co2 1",
+        "-r unpriced.json --max-co2 1",
+        "-r hf.json --max-co2 -1",
+        "-r hf.json --max-co2 nan",
+        "-r hf.json --max-co2 much",
+        "-r hf.json",
+        "--max-co2 1",
+        "-r hf.json --max-co2 1 --format yaml",
+    ] {
+        let ran = rig.eco2(&format!("check-budget {words}"));
+        assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{words}: {ran:?}");
+        assert!(!ran.err.is_empty(), "{words}");
+    }
+}

@@ -1,0 +1,299 @@
+//! Intensity over time as users meet it: series, providers on the loopback, their faults, their tokens, and places.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use eco2_core::report::{Report, State};
+
+use crate::replay::trace;
+use crate::rig::{Ran, Rig, assert_valid, ran};
+use crate::stub::{Answer, Stub};
+
+const TOKEN: &str = "t0ken-that-must-not-show";
+const HOUR_NS: i64 = 3_600_000_000_000;
+
+/// The trace takes 210 W for two seconds: 210 J a second.
+fn replayed(rig: &Rig, series: &str, flags: &str) -> Report {
+    rig.put("trace.csv", &trace());
+    rig.put("series.csv", series);
+    let ran = rig.eco2(format!("replay trace.csv --intensity-series series.csv --json - {flags}").trim_end());
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    let report = ran.report();
+    assert_valid(&report);
+    report
+}
+
+fn kinds(report: &Report) -> Vec<(&str, &str)> {
+    report.events.iter().map(|event| (event.kind.as_str(), event.text.as_str())).collect()
+}
+
+#[test]
+fn a_run_over_the_hour_is_weighed_part_by_part() {
+    let rig = Rig::bare();
+    let series = "# kind=direct-average-production\n# source=Test grid\ntime,gco2e_per_kwh\n\
+                  2026-03-01T11:00Z,100\n2026-03-01T12:00Z,500\n";
+    // Half a second before noon, and one and a half after it.
+    let report = replayed(&rig, series, "--started-at 2026-03-01T11:59:59.500Z --pue 1.5");
+    let carbon = report.carbon.unwrap();
+    let told: Vec<_> = carbon.segments.iter().map(|segment| (segment.from.as_str(), segment.g_per_kwh)).collect();
+    assert_eq!(told, [("2026-03-01T11:59:59.5Z", 100.0), ("2026-03-01T12:00:00Z", 500.0)]);
+    assert_eq!(carbon.segments[1].to, "2026-03-01T12:00:01.5Z");
+    assert_eq!((carbon.zone.as_str(), carbon.zone_source.as_str()), ("series", "given"), "the world has no part in it");
+    assert_eq!(carbon.segments[0].kind.as_deref(), Some("direct-average-production"));
+    assert!(carbon.segments.iter().all(|segment| segment.source == "Test grid" && !segment.estimated));
+    let parts: Vec<u64> = carbon.segments.iter().map(|segment| segment.energy_uj).collect();
+    assert_eq!(parts.iter().sum::<u64>(), report.energy.facility_uj);
+    // 105 J and 315 J, half as much again for the facility.
+    assert!(parts[0].abs_diff(157_500_000) < 3_000_000, "{parts:?}");
+    let grams = (parts[0] as f64 * 100.0 + parts[1] as f64 * 500.0) / 3.6e12;
+    assert!((carbon.grams - grams).abs() < 1e-12);
+    let truth = (157.5 * 100.0 + 472.5 * 500.0) / 3.6e6;
+    for grams in [grams, truth] {
+        assert!(carbon.low <= grams && carbon.high.is_some_and(|high| grams <= high && high < 1.3 * grams));
+    }
+}
+
+#[test]
+fn a_gap_in_the_series_is_the_tables_and_flagged_never_zero() {
+    let rig = Rig::bare();
+    let series = "time,GB,FR\n2026-03-01T11:00Z,100,1\n2026-03-01T12:00Z,,1\n";
+    let flags = "--started-at 2026-03-01T11:59:59Z --intensity-column GB --zone DE";
+    let report = replayed(&rig, series, flags);
+    let carbon = report.carbon.as_ref().unwrap();
+    let told: Vec<_> =
+        carbon.segments.iter().map(|segment| (segment.g_per_kwh, segment.year, segment.estimated)).collect();
+    assert_eq!(told, [(100.0, None, false), (342.06, Some(2024), true)]);
+    let [(kind, text)] = kinds(&report)[..] else { panic!("{:?}", report.events) };
+    assert_eq!(kind, "intensity-fallback");
+    assert!(
+        text.contains("% by series (kind not stated)")
+            && text.contains("table (lifecycle-average-production), standing in"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_trace_without_a_time_is_of_1970_and_the_series_does_not_reach_there() {
+    let rig = Rig::bare();
+    let report = replayed(&rig, "time,gco2e_per_kwh\n2026-03-01T11:00Z,100\n", "");
+    let carbon = report.carbon.as_ref().unwrap();
+    assert_eq!((carbon.segments.len(), carbon.segments[0].estimated), (1, true));
+    assert_eq!(carbon.zone_source, "default-world");
+    assert!(kinds(&report).contains(&("intensity-fault", "no figure for that time")), "{:?}", report.events);
+}
+
+#[test]
+fn a_wrong_series_is_told_with_its_line_before_anything_runs() {
+    let rig = Rig::bare();
+    rig.put("series.csv", "time,gco2e_per_kwh\n2026-03-01T11:00Z,100\n2026-03-01T10:00Z,1\n");
+    let ran = rig.eco2("run --intensity-series series.csv -- touch ran");
+    assert_eq!(ran.code, Some(125));
+    assert!(ran.err.contains("series.csv") && ran.err.contains('3'), "{}", ran.err);
+    assert!(!rig.path("ran").exists());
+}
+
+#[test]
+fn a_finished_run_is_weighed_again() {
+    let rig = Rig::bare();
+    rig.put("trace.csv", &trace());
+    rig.put("series.csv", "time,gco2e_per_kwh\n2026-03-01T11:00Z,100\n2026-03-01T12:00Z,500\n");
+    let replay = "replay trace.csv --started-at 2026-03-01T11:59:59Z --pue 1.5 --zone FR --json report.json";
+    assert_eq!(rig.eco2(replay).code, Some(0));
+    let before = rig.report("report.json");
+    let ran = rig.eco2("report report.json --json --intensity-series series.csv");
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    let after = ran.report();
+    assert_eq!((&before.energy, before.devices.len()), (&after.energy, after.devices.len()), "the PUE stays");
+    let carbon = after.carbon.unwrap();
+    assert_eq!(carbon.segments.len(), 2);
+    let all = before.energy.facility_uj as f64 / 3.6e12;
+    // A replayed trace keeps no curve: the course is not known, and the bounds say so.
+    assert!(carbon.low <= 101.0 * all && carbon.high.unwrap() >= 499.0 * all, "{carbon:?}");
+    let untouched = rig.eco2("report report.json --json").report();
+    assert_eq!(untouched.carbon.unwrap().zone, "FR");
+}
+
+/// `eco2 run` of a short command that asks a provider at `base`.
+fn asking(rig: &Rig, base: &str) -> Ran {
+    let flags = format!("--provider electricity-maps --provider-url {base} --zone DE --json report.json");
+    let mut command = rig.measuring(&flags, "sleep 0.3; exit 7");
+    ran(command.env("ECO2_TOKEN_ELECTRICITY_MAPS", TOKEN).env("XDG_CACHE_HOME", rig.path("cache")))
+}
+
+fn now_ns() -> i64 {
+    i64::try_from(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos()).unwrap()
+}
+
+/// Hours around now, all of one figure.
+fn around_now(g_per_kwh: u32) -> Answer {
+    let hour = now_ns().div_euclid(HOUR_NS);
+    let point = |hour: i64| {
+        let time = eco2_grid::utc(hour * HOUR_NS);
+        format!(r#"{{"carbonIntensity":{g_per_kwh},"datetime":"{time}","isEstimated":false}}"#)
+    };
+    Answer::ok(format!(r#"{{"history":[{}]}}"#, (hour - 2..hour + 3).map(point).collect::<Vec<_>>().join(",")))
+}
+
+/// Every file below a folder.
+fn files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let paths = entries.flatten().map(|entry| entry.path());
+    paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn a_provider_weighs_the_run_and_its_token_shows_nowhere() {
+    let rig = Rig::measured();
+    let stub = Stub::new(|_| around_now(123));
+    let ran = asking(&rig, &stub.base);
+    assert_eq!(ran.code, Some(7), "{}", ran.err);
+    let report = rig.report("report.json");
+    assert_valid(&report);
+    let carbon = report.carbon.as_ref().unwrap();
+    assert!(carbon.segments.iter().all(|segment| segment.g_per_kwh == 123.0 && !segment.estimated), "{carbon:?}");
+    assert_eq!(carbon.segments[0].source, "Electricity Maps (commercial)");
+    assert_eq!(carbon.segments.iter().map(|segment| segment.energy_uj).sum::<u64>(), report.energy.facility_uj);
+    assert!(stub.seen.lock().unwrap()[0].contains(TOKEN), "it did go to the provider");
+    let all = files(&rig.path(""));
+    assert!(all.iter().any(|path| path.starts_with(rig.path("cache"))), "the answer is kept");
+    for path in all {
+        let bytes = std::fs::read(&path).unwrap();
+        let shown = bytes.windows(TOKEN.len()).any(|window| window == TOKEN.as_bytes());
+        assert!(!shown, "{}", path.display());
+    }
+    assert!(!ran.out.contains(TOKEN) && !ran.err.contains(TOKEN));
+}
+
+#[test]
+fn f44_whatever_a_provider_does_the_run_is_measured_and_the_fallback_flagged() {
+    let redirect = Answer::Http(302, "location: http://example.org/\r\n", String::new());
+    let often = Answer::Http(429, "retry-after: 60\r\n", String::new());
+    let faults = [
+        (Answer::status(401), "HTTP 401"),
+        (Answer::status(403), "HTTP 403"),
+        (often, "HTTP 429"),
+        (Answer::status(500), "HTTP 500"),
+        (redirect, "not followed"),
+        (Answer::Silence, ""),
+        (Answer::Drops, ""),
+        (Answer::Long(10_000_000), "longer than 8388608 bytes"),
+        (Answer::ok("garbage"), "not understood"),
+        (Answer::ok(r#"{"history":[],"forecast":[]}"#), ""),
+        (Answer::Noise, ""),
+        (Answer::Closed, "cannot be reached"),
+    ];
+    std::thread::scope(|scope| {
+        for (answer, said) in faults {
+            scope.spawn(move || {
+                let told = format!("{answer:.60?}");
+                let stub = Stub::always(answer);
+                let rig = Rig::measured();
+                let began = Instant::now();
+                let ran = asking(&rig, &stub.base);
+                // The command's 0.3 s, at most 2 s for the last answer, and much room for a busy machine.
+                assert!(began.elapsed() < Duration::from_secs(20), "{told}: {:?}", began.elapsed());
+                assert_eq!(ran.code, Some(7), "{told}: {}", ran.err);
+                unaffected(&rig.report("report.json"), &told, said);
+            });
+        }
+    });
+    let rig = Rig::measured();
+    let ran = asking(&rig, &Stub::always(Answer::Closed).base.replace("http:", "https:"));
+    assert_eq!(ran.code, Some(7), "{}", ran.err);
+    unaffected(&rig.report("report.json"), "no TLS", "");
+}
+
+/// Measured, final, and priced by the table, which is flagged and said.
+fn unaffected(report: &Report, told: &str, said: &str) {
+    assert_valid(report);
+    assert_eq!(report.run.state, State::Final, "{told}");
+    assert!(report.energy.total_uj > 1_000_000, "{told}: {:?}", report.energy);
+    let carbon = report.carbon.as_ref().unwrap();
+    assert!(
+        carbon.segments.iter().all(|segment| segment.estimated && segment.g_per_kwh == 342.06),
+        "{told}: {carbon:?}"
+    );
+    let kinds = kinds(report);
+    let fault = kinds.iter().find(|(kind, _)| *kind == "intensity-fault");
+    assert!(fault.is_some_and(|(_, text)| text.contains(said)), "{told}: {kinds:?}");
+    assert!(
+        kinds.iter().any(|(kind, text)| *kind == "intensity-fallback" && text.contains("100.0 % by table")),
+        "{kinds:?}"
+    );
+}
+
+#[test]
+fn a_token_that_is_missing_or_open_to_others_is_told_before_the_run() {
+    let rig = Rig::bare();
+    let ran_without = rig.eco2("run --provider electricity-maps --zone DE -- touch ran");
+    assert_eq!(ran_without.code, Some(125));
+    assert!(ran_without.err.contains("ECO2_TOKEN_ELECTRICITY_MAPS"), "{}", ran_without.err);
+    let file = rig.put("token", TOKEN);
+    let mut command = rig.command("run --provider electricity-maps --zone DE -- touch ran");
+    let ran_open = ran(command.env("ECO2_TOKEN_ELECTRICITY_MAPS_FILE", &file));
+    assert!(ran_open.err.contains("chmod 600") && !ran_open.err.contains(TOKEN), "{}", ran_open.err);
+    assert!(!rig.path("ran").exists());
+}
+
+#[test]
+fn a_secret_in_an_address_or_a_file_is_refused() {
+    let rig = Rig::bare();
+    for url in ["https://user:pw@example.org", "https://example.org/?token=abc", "http://example.org"] {
+        let ran = rig.eco2(&format!("run --provider neso --provider-url {url} --zone GB -- touch ran"));
+        assert_eq!(ran.code, Some(125), "{url}: {}", ran.err);
+    }
+    rig.put("eco2.toml", "token = \"abc\"\n");
+    assert_eq!(rig.eco2("run -- touch ran").code, Some(125), "there is no such option");
+    assert!(!rig.path("ran").exists());
+}
+
+#[test]
+fn a_place_is_looked_for_only_when_asked_and_never_guessed() {
+    let rig = Rig::bare();
+    rig.put("trace.csv", &trace());
+    let zone = |place: &str| rig.eco2(&format!("replay trace.csv --json - --locate {place}"));
+    let madrid = zone("40.4,-3.7").report().carbon.unwrap();
+    assert_eq!((madrid.zone.as_str(), madrid.zone_source.as_str()), ("ES", "coordinates"));
+    let equator = zone("0,37").report().carbon.unwrap();
+    assert_eq!(equator.zone, "KE", "latitude 0 is a place");
+    for (place, said) in
+        [("0,0", "give --zone"), ("47.56,7.59", "near: "), ("52.5", "latitude and a longitude"), ("91,0", "-90 to 90")]
+    {
+        let ran = zone(place);
+        assert!(ran.code != Some(0) && ran.err.contains(said), "{place}: {}", ran.err);
+    }
+    let stub = Stub::new(|line| {
+        if line.contains("/computeMetadata/v1/instance/zone") {
+            Answer::ok("projects/1/zones/europe-west9-a")
+        } else {
+            Answer::status(404)
+        }
+    });
+    let mut command = rig.command("replay trace.csv --json - --locate cloud");
+    let cloud = ran(command.env("ECO2_METADATA_URL", &stub.base)).report().carbon.unwrap();
+    assert_eq!((cloud.zone.as_str(), cloud.zone_source.as_str()), ("gcp:europe-west9", "cloud-metadata"));
+    let nobody = Stub::always(Answer::status(404));
+    let mut command = rig.command("replay trace.csv --json - --locate cloud");
+    let lost = ran(command.env("ECO2_METADATA_URL", &nobody.base)).report();
+    assert_eq!(lost.carbon.as_ref().unwrap().zone_source, "default-world");
+    assert!(kinds(&lost).iter().any(|(kind, text)| *kind == "zone-not-found" && text.contains("name a zone")));
+    let asked = stub.asked();
+    rig.command("replay trace.csv --json -").env("ECO2_METADATA_URL", &stub.base).output().unwrap();
+    assert_eq!(stub.asked(), asked, "nobody is asked unless somebody wants to know");
+}
+
+#[test]
+fn a_zone_shows_its_mix_and_a_cloud_region_its_pue() {
+    let rig = Rig::bare();
+    let france: serde_json::Value = serde_json::from_str(&rig.eco2("grid France --json").out).unwrap();
+    assert_eq!(france["mix"]["nuclear_percent"], 65.29);
+    assert_eq!((&france["zone"], &france["g_per_kwh"]), (&"FR".into(), &44.18.into()), "the mix changes no gram");
+    let virginia: serde_json::Value = serde_json::from_str(&rig.eco2("grid aws:us-east-1 --json").out).unwrap();
+    assert_eq!((&virginia["zone"], &virginia["cloud"]["pue"]), (&"US-VA".into(), &1.15.into()));
+    assert_eq!(virginia["mix"], serde_json::Value::Null, "not known, and not 0");
+    let quebec = rig.eco2("grid Quebec");
+    assert!(
+        quebec.code == Some(2) && quebec.err.contains("Quebec (CA-QC)") && quebec.err.contains("Canada (CA)"),
+        "{}",
+        quebec.err
+    );
+}

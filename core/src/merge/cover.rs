@@ -1,0 +1,139 @@
+//! Covering windows of time with stretches: each instant is taken from one of them.
+
+use std::collections::BTreeSet;
+
+use super::stretch::Stretch;
+use crate::Quality;
+
+/// A stretch of boot time, nanoseconds; its end is not in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Window {
+    /// First instant.
+    pub from_ns: u64,
+    /// First instant after it.
+    pub to_ns: u64,
+}
+
+/// Energy of a union, microjoules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Merged {
+    /// The estimate.
+    pub energy_uj: u64,
+    /// Lower bound.
+    pub low_uj: u64,
+    /// Upper bound; `None`: unbounded.
+    pub high_uj: Option<u64>,
+    /// Lower bound without any assumption on power.
+    pub free_low_uj: u64,
+    /// Upper bound without any assumption on power.
+    pub free_high_uj: Option<u64>,
+    /// Part of the estimate by quality, in the order measured, derived, estimated, synthetic.
+    pub by_quality: [u64; 4],
+    /// Time covered, nanoseconds.
+    pub covered_ns: u64,
+}
+
+impl Merged {
+    /// No energy, and that is known.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { high_uj: Some(0), free_high_uj: Some(0), ..Self::default() }
+    }
+
+    /// Both together; saturates.
+    #[must_use]
+    pub fn plus(mut self, other: Self) -> Self {
+        let both = |a: Option<u64>, b: Option<u64>| a.zip(b).map(|(a, b)| a.saturating_add(b));
+        self.energy_uj = self.energy_uj.saturating_add(other.energy_uj);
+        self.low_uj = self.low_uj.saturating_add(other.low_uj);
+        self.high_uj = both(self.high_uj, other.high_uj);
+        self.free_low_uj = self.free_low_uj.saturating_add(other.free_low_uj);
+        self.free_high_uj = both(self.free_high_uj, other.free_high_uj);
+        for (sum, more) in self.by_quality.iter_mut().zip(other.by_quality) {
+            *sum = sum.saturating_add(more);
+        }
+        self.covered_ns = self.covered_ns.saturating_add(other.covered_ns);
+        self
+    }
+}
+
+/// The energy that stretches tell of within windows, and the windows of which they tell nothing.
+pub(super) fn energy(stretches: &BTreeSet<Stretch>, windows: &[Window]) -> (Merged, Vec<Window>) {
+    let mut tiers: Vec<_> = stretches.iter().map(Stretch::tier).collect();
+    tiers.sort_unstable();
+    tiers.dedup();
+    let mut open: Vec<Window> = windows.iter().filter(|window| window.from_ns < window.to_ns).copied().collect();
+    let mut sum = Merged::none();
+    for tier in tiers {
+        let mut members: Vec<&Stretch> = stretches.iter().filter(|stretch| stretch.tier() == tier).collect();
+        members.sort_by_key(|stretch| stretch.begin_ns());
+        let mut left = Vec::new();
+        for window in open {
+            sum = sum.plus(fill(&members, window, &mut left));
+        }
+        open = left;
+    }
+    (sum, open)
+}
+
+/// Fills a window with stretches of one tier; what none covers goes to `left`.
+fn fill(members: &[&Stretch], window: Window, left: &mut Vec<Window>) -> Merged {
+    let mut sum = Merged::none();
+    let mut at_ns = window.from_ns;
+    while at_ns < window.to_ns {
+        if let Some(best) = furthest(members, at_ns) {
+            let to_ns = best.end_ns().min(window.to_ns);
+            sum = sum.plus(taken(best, at_ns, to_ns));
+            at_ns = to_ns;
+            continue;
+        }
+        let next = members.iter().map(|stretch| stretch.begin_ns()).find(|begin_ns| *begin_ns > at_ns);
+        let to_ns = next.map_or(window.to_ns, |next_ns| next_ns.min(window.to_ns));
+        left.push(Window { from_ns: at_ns, to_ns });
+        at_ns = to_ns;
+    }
+    sum
+}
+
+/// Of the stretches that cover an instant the one that reaches furthest; of several, the one that began first.
+fn furthest<'a>(members: &[&'a Stretch], at_ns: u64) -> Option<&'a Stretch> {
+    let begun = members.iter().take_while(|stretch| stretch.begin_ns() <= at_ns);
+    let mut best: Option<&Stretch> = None;
+    for stretch in begun.filter(|stretch| stretch.end_ns() > at_ns) {
+        if best.is_none_or(|best| stretch.end_ns() > best.end_ns()) {
+            best = Some(stretch);
+        }
+    }
+    best
+}
+
+/// A part of a stretch: its bounds are those of the whole, and what is not known about where it is cut.
+fn taken(stretch: &Stretch, from_ns: u64, to_ns: u64) -> Merged {
+    let (from, to) = (stretch.level(from_ns), stretch.level(to_ns));
+    let uj = to.uj - from.uj.min(to.uj);
+    let (least, most) = (to.low_uj.saturating_sub(from.high_uj), to.high_uj.saturating_sub(from.low_uj));
+    let high = |above: Option<u64>| above.map(|above| most.saturating_add(above).max(uj));
+    let mut by_quality = [0; 4];
+    if let Some(part) = place(stretch.quality).and_then(|place| by_quality.get_mut(place)) {
+        *part = uj;
+    }
+    Merged {
+        energy_uj: uj,
+        low_uj: least.saturating_sub(stretch.below_uj).min(uj),
+        high_uj: high(stretch.above_uj),
+        free_low_uj: least.saturating_sub(stretch.free_below_uj).min(uj),
+        free_high_uj: high(stretch.free_above_uj),
+        by_quality,
+        covered_ns: to_ns - from_ns,
+    }
+}
+
+fn place(quality: Quality) -> Option<usize> {
+    match quality {
+        Quality::Measured => Some(0),
+        Quality::Derived => Some(1),
+        Quality::Estimated => Some(2),
+        Quality::Synthetic => Some(3),
+        Quality::Missing => None,
+    }
+}

@@ -1,0 +1,95 @@
+//! A stretch: what one reader saw of one counter, as a few points of a curve that only grows.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Quality;
+
+/// What one reader saw of a counter: energy since the stretch began, at points of boot time.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Stretch {
+    /// How the figures came about; a better one is taken before a worse one.
+    pub quality: Quality,
+    /// Points of `CLOCK_BOOTTIME`, nanoseconds, rising; at least one.
+    pub at_ns: Vec<u64>,
+    /// Energy since the first point, microjoules, at each of them; never falling.
+    pub uj: Vec<u64>,
+    /// How far a point may be off in time, either way, nanoseconds.
+    pub slack_ns: u64,
+    /// How far the energy of the whole stretch may lie below the last point's, microjoules.
+    pub below_uj: u64,
+    /// How far above; `None`: unbounded.
+    pub above_uj: Option<u64>,
+    /// As `below_uj`, without any assumption on power.
+    pub free_below_uj: u64,
+    /// As `above_uj`, without any assumption on power.
+    pub free_above_uj: Option<u64>,
+}
+
+/// What is known of the energy from a stretch's beginning until an instant, microjoules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Level {
+    pub(super) low_uj: u64,
+    pub(super) uj: u64,
+    pub(super) high_uj: u64,
+}
+
+impl Stretch {
+    /// Whether it says something: as many energies as instants, at least one, rising in time and not falling in energy.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        let rises = self.at_ns.windows(2).all(|pair| pair[0] < pair[1]);
+        let grows = self.uj.windows(2).all(|pair| pair[0] <= pair[1]);
+        !self.at_ns.is_empty() && self.at_ns.len() == self.uj.len() && self.uj.first() == Some(&0) && rises && grows
+    }
+
+    /// Its first instant.
+    #[must_use]
+    pub fn begin_ns(&self) -> u64 {
+        self.at_ns.first().copied().unwrap_or(0)
+    }
+
+    /// Its last instant.
+    #[must_use]
+    pub fn end_ns(&self) -> u64 {
+        self.at_ns.last().copied().unwrap_or(0)
+    }
+
+    /// Tiers are taken in order: by quality, and what is bounded before what is not.
+    pub(super) fn tier(&self) -> (Quality, bool) {
+        (self.quality, self.above_uj.is_none())
+    }
+
+    /// Whether no instant of `other` would be taken where this one is there: it covers it all and is no worse. Of two that
+    /// are alike in this, one replaces the other, so that a set of them has one shape whatever order it was made in.
+    pub(super) fn replaces(&self, other: &Self) -> bool {
+        let (own, others) = ((self.begin_ns(), self.end_ns()), (other.begin_ns(), other.end_ns()));
+        let contains = own.0 <= others.0 && own.1 >= others.1 && self.tier() <= other.tier();
+        let alike = own == others && self.tier() == other.tier();
+        contains && (!alike || self <= other)
+    }
+
+    /// Energy from its beginning until `t_ns`: straight between points, bounded by the points around it.
+    pub(super) fn level(&self, t_ns: u64) -> Level {
+        let total = self.uj.last().copied().unwrap_or(0);
+        if t_ns <= self.begin_ns() {
+            return Level { low_uj: 0, uj: 0, high_uj: 0 };
+        }
+        if t_ns >= self.end_ns() {
+            return Level { low_uj: total, uj: total, high_uj: total };
+        }
+        let passed = self.at_ns.partition_point(|at| at.saturating_add(self.slack_ns) <= t_ns);
+        let ahead = self.at_ns.partition_point(|at| at.saturating_sub(self.slack_ns) < t_ns);
+        let low_uj = passed.checked_sub(1).and_then(|at| self.uj.get(at)).copied().unwrap_or(0);
+        let high_uj = self.uj.get(ahead).copied().unwrap_or(total);
+        Level { low_uj, uj: self.straight(t_ns).clamp(low_uj, high_uj), high_uj }
+    }
+
+    fn straight(&self, t_ns: u64) -> u64 {
+        let next = self.at_ns.partition_point(|at| *at <= t_ns);
+        let point = |at: usize| Some((*self.at_ns.get(at)?, *self.uj.get(at)?));
+        let Some((from_ns, from_uj)) = next.checked_sub(1).and_then(point) else { return 0 };
+        let Some((to_ns, to_uj)) = point(next) else { return from_uj };
+        let part = u128::from(to_uj - from_uj) * u128::from(t_ns - from_ns) / u128::from(to_ns - from_ns);
+        from_uj + u64::try_from(part).unwrap_or(u64::MAX)
+    }
+}

@@ -1,0 +1,145 @@
+//! Calls of the C interface in any order, with any of the mistakes that the header answers with a status.
+//!
+//! Two bytes are a call: which, and what with. Handles are NULL, open, closed or dead, and none is used once it is freed,
+//! which no library could notice. After each input every meter is freed.
+#![no_main]
+
+use std::ffi::{CStr, c_char};
+use std::ptr;
+
+use eco2_ffi::*;
+use libfuzzer_sys::fuzz_target;
+
+/// Most calls and meters of one input; opening starts a thread.
+const CALLS: usize = 128;
+const METERS: usize = 3;
+const OPTIONS: [&CStr; 6] = [
+    c"{\"sysfs\": \"/none\", \"nvml\": \"/none\", \"sources\": [\"replay\"], \"log\": false, \"quiet\": true}",
+    c"{\"sources\": [\"synthetic\"], \"log\": false, \"budget\": {\"max_energy_kwh\": 1e-9}, \"interval\": \"1ms\"}",
+    c"{\"zoen\": 1}",
+    c"{\"name\": \"\xff\"}",
+    c"{",
+    c"[]",
+];
+const NAMES: [&CStr; 6] = [c"step", c"forward", c"", c"a\xff", c"\xc3\xa9", c"eco2"];
+
+/// What one input has in its hands.
+struct Caller {
+    meters: [*mut Handle; METERS],
+    /// Room behind every struct, so that a size that is too large reads what is ours.
+    room: [u64; 600],
+    text: [c_char; 300],
+}
+
+fuzz_target!(|data: &[u8]| {
+    let calls = data.as_chunks::<2>().0.iter().take(CALLS);
+    let faults = calls.clone().any(|call| call[0] % 20 == 19);
+    let mut caller = Caller { meters: [ptr::null_mut(); METERS], room: [0; 600], text: [0; 300] };
+    for call in calls {
+        let status = caller.call(call[0], call[1]);
+        // SAFETY: both texts are never NULL; one is constant, the other valid until the next failure.
+        let (name, text) = unsafe { (CStr::from_ptr(eco2_status_name(status)), CStr::from_ptr(eco2_last_error())) };
+        let known = name != c"unknown status" && (status != ECO2_ERR_PANIC || faults);
+        if !known || status != ECO2_OK && text.is_empty() {
+            // Not by a panic: the library has taken its message away.
+            eprintln!("{call:?}: {name:?} ({status}): {text:?}");
+            std::process::abort();
+        }
+    }
+    // SAFETY: open or NULL, and not used any more.
+    caller.meters.into_iter().for_each(|meter| unsafe { eco2_meter_free(meter) });
+});
+
+impl Caller {
+    fn call(&mut self, which: u8, with: u8) -> i32 {
+        let place = usize::from(with) % (METERS + 1);
+        let meter = self.meters.get(place).copied().unwrap_or(ptr::null_mut());
+        match which % 20 {
+            0 => self.open(place, OPTIONS[usize::from(with) / 4 % OPTIONS.len()]),
+            1 => self.free(place),
+            _ => self.on(meter, which % 20, with / 4),
+        }
+    }
+
+    fn open(&mut self, place: usize, options: &CStr) -> i32 {
+        let Some(meter) = self.meters.get_mut(place) else {
+            // SAFETY: NULL is allowed.
+            return unsafe { eco2_meter_open(options.as_ptr(), ptr::null_mut()) };
+        };
+        if !meter.is_null() {
+            return ECO2_OK;
+        }
+        // SAFETY: the text ends with NUL, the place is ours.
+        unsafe { eco2_meter_open(options.as_ptr(), meter) }
+    }
+
+    fn free(&mut self, place: usize) -> i32 {
+        let meter =
+            self.meters.get_mut(place).map_or(ptr::null_mut(), |meter| std::mem::replace(meter, ptr::null_mut()));
+        // SAFETY: open or NULL, and forgotten just now.
+        unsafe { eco2_meter_free(meter) };
+        ECO2_OK
+    }
+
+    /// `with` is below 64.
+    fn on(&mut self, meter: *mut Handle, which: u8, with: u8) -> i32 {
+        let name = u32::from(with % 8) * if with > 55 { 500_000_000 } else { 1 };
+        let text = NAMES.get(usize::from(with) % 7).map_or(ptr::null(), |text| text.as_ptr());
+        let size = usize::from(with) * 5 % 320;
+        let number = self.room.as_mut_ptr();
+        let needed = (with % 5 != 4).then(|| number.wrapping_add(1).cast::<usize>()).unwrap_or(ptr::null_mut());
+        let buffer = if with % 7 == 6 { ptr::null_mut() } else { self.text.as_mut_ptr() };
+        let count = usize::from(with) % 200;
+        let array = if with % 11 == 10 { ptr::null_mut() } else { number.wrapping_add(2) };
+        // SAFETY: a live handle or NULL; texts end with NUL; every place is NULL or within `room` or `text`, which are
+        // as large as the sizes say.
+        unsafe {
+            match which {
+                2 => eco2_meter_close(meter),
+                3 => eco2_span_id(meter, text, self.a_struct(with, 0).cast()),
+                4 => eco2_span_begin(meter, name),
+                5 => eco2_span_end(meter, name),
+                6 => eco2_step(meter, name),
+                7 => eco2_step_work(meter, name, self.a_struct(with, size_of::<Work>()).cast()),
+                8 => eco2_now(meter, self.a_struct(with, size_of::<EnergyNow>()).cast()),
+                9 => eco2_now_devices(meter, array, count, if with % 5 == 4 { ptr::null_mut() } else { number }),
+                10 => eco2_span_total(meter, name, self.a_struct(with, size_of::<SpanTotal>()).cast()),
+                11 => {
+                    let (lo, hi) = (array.wrapping_add(200), array.wrapping_add(400 - 2));
+                    if array.is_null() {
+                        eco2_series(meter, text, array, number, number, count, needed)
+                    } else {
+                        eco2_series(meter, text, array, lo, hi, count, needed)
+                    }
+                }
+                12 => eco2_device_count(meter, self.a_struct(with, 0).cast()),
+                13 => eco2_device_get(meter, name, self.a_struct(with, size_of::<DeviceInfo>()).cast()),
+                14 => eco2_device_text(meter, name, i32::from(with) - 2, buffer, size.min(300), needed),
+                15 => eco2_report(meter, i32::from(with % 16) - 1, buffer, size.min(300), needed),
+                16 => eco2_budget_check(meter, self.a_struct(with, size_of::<BudgetState>()).cast()),
+                17 => eco2_extra(meter, text, [1.0, f64::NAN, f64::INFINITY, -0.0][usize::from(with) % 4]),
+                18 => eco2_declare_sync(meter, name, i32::from(with) - 1),
+                _ => eco2_debug_panic(meter),
+            }
+        }
+    }
+
+    /// NULL, or a place whose first number is the right size, none of the kind, or one with a tail that is not zero.
+    fn a_struct(&mut self, with: u8, size: usize) -> *mut u64 {
+        self.room[2..].fill(0);
+        let size = match with % 8 {
+            0 => return ptr::null_mut(),
+            1 => size.wrapping_sub(1),
+            2 => size + 8,
+            3 => {
+                self.room[2..].fill(1);
+                size + 8
+            }
+            4 => usize::from(with) * 1_000,
+            _ => size,
+        };
+        // At most 4096 bytes of it are looked at, and more than that are behind it.
+        self.room[2] = self.room[2] & 0xffff_ffff_0000_0000 | (size as u64 & 0xffff_ffff);
+        &raw mut self.room[2]
+    }
+}

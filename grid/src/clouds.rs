@@ -1,0 +1,168 @@
+//! Regions of cloud providers: in which zone each lies, and what its provider says of its data centres.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use crate::{Intensity, Kind, ZoneSource, table};
+
+const CSV: &str = include_str!("../data/clouds.csv");
+
+static CLOUDS: LazyLock<Clouds> = LazyLock::new(|| Clouds::parse(CSV));
+
+/// A region of AWS, Azure or Google Cloud.
+#[derive(Debug, Clone, PartialEq, serde::Deserialize)]
+#[non_exhaustive]
+pub struct CloudRegion {
+    /// `aws`, `azure` or `gcp`.
+    pub provider: String,
+    /// The provider's name of it: `us-east-1`.
+    pub region: String,
+    /// Where it is, for people.
+    pub location: String,
+    /// Zone of the yearly table: the state in the United States, else the country.
+    pub zone: String,
+    /// Zone as flow-tracing providers name it; empty where nobody says.
+    pub flow_zone: String,
+    /// Power usage effectiveness that the provider discloses; `None`: not known. It is shown, and never applied unasked.
+    pub pue: Option<f64>,
+    /// Year of the PUE.
+    pub pue_year: Option<i32>,
+    /// Who says so.
+    pub pue_source: String,
+    /// Under which licence.
+    pub pue_licence: String,
+    /// Grams CO2e per kilowatt-hour of the region's grid as the provider publishes it; `None`: it does not.
+    pub g_per_kwh: Option<f64>,
+    /// Year of the figure.
+    pub g_year: Option<i32>,
+    /// What the figure counts.
+    pub g_kind: Option<Kind>,
+    /// Who publishes it.
+    pub g_source: String,
+    /// Under which licence.
+    pub g_licence: String,
+}
+
+/// All regions, in the order of providers and names.
+#[must_use]
+pub fn cloud_regions() -> &'static [CloudRegion] {
+    &CLOUDS.regions
+}
+
+/// The region of that name: `aws:us-east-1`, `gcp/europe-west4`, or `us-east-1` where one provider alone has it.
+///
+/// ```
+/// let virginia = eco2_grid::cloud_region("aws:us-east-1").expect("a region of AWS");
+/// assert_eq!((virginia.zone.as_str(), virginia.pue), ("US-VA", Some(1.15)));
+/// ```
+#[must_use]
+pub fn cloud_region(name: &str) -> Option<&'static CloudRegion> {
+    named(&table::fold(name))
+}
+
+/// The region of a folded name.
+pub(crate) fn named(folded: &str) -> Option<&'static CloudRegion> {
+    CLOUDS.names.get(folded).copied().flatten().map(|place| &CLOUDS.regions[place])
+}
+
+/// Folded names with their regions, each as its [`CloudRegion::label`].
+pub(crate) fn names() -> impl Iterator<Item = (&'static str, String)> {
+    let known =
+        |(name, place): (&'static String, &Option<usize>)| Some((name.as_str(), CLOUDS.regions[(*place)?].label()));
+    CLOUDS.names.iter().filter_map(known)
+}
+
+impl CloudRegion {
+    /// For people: `us-east-1 (aws:us-east-1)`.
+    #[must_use]
+    pub fn label(&self) -> String {
+        format!("{} ({})", self.location, self.code())
+    }
+
+    /// `aws:us-east-1`.
+    #[must_use]
+    pub fn code(&self) -> String {
+        format!("{}:{}", self.provider, self.region)
+    }
+
+    /// The provider's own figure of the region's grid, else its zone's.
+    pub(crate) fn intensity(&self) -> Option<Intensity> {
+        self.own_figure().or_else(|| self.figure_of_its_zone())
+    }
+
+    fn own_figure(&self) -> Option<Intensity> {
+        Some(Intensity {
+            g_per_kwh: self.g_per_kwh?,
+            zone: self.code(),
+            zone_name: self.location.clone(),
+            zone_source: ZoneSource::Given,
+            kind: self.g_kind,
+            source: self.g_source.clone(),
+            year: self.g_year,
+            licence: self.g_licence.clone(),
+            estimated: false,
+            note: None,
+        })
+    }
+
+    fn figure_of_its_zone(&self) -> Option<Intensity> {
+        let zone = table::coded(&self.zone)?;
+        let note = format!("{} has no figure of its own: this is that of {}", self.code(), zone.label());
+        Some(Intensity { note: Some(note), ..zone.intensity(ZoneSource::Given) })
+    }
+}
+
+struct Clouds {
+    regions: Vec<CloudRegion>,
+    /// `None` for a name that two providers have.
+    names: HashMap<String, Option<usize>>,
+}
+
+impl Clouds {
+    /// The file is part of the crate: a test, not the user, learns of a row that does not parse.
+    fn parse(text: &str) -> Self {
+        let rows = csv::Reader::from_reader(text.as_bytes()).into_deserialize::<CloudRegion>();
+        let regions: Vec<CloudRegion> = rows.filter_map(Result::ok).collect();
+        let mut names = HashMap::new();
+        for (place, region) in regions.iter().enumerate() {
+            names.insert(table::fold(&region.code()), Some(place));
+            let bare = names.entry(table::fold(&region.region)).or_insert(Some(place));
+            *bare = bare.filter(|owner| *owner == place);
+        }
+        Self { regions, names }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_whole_and_lies_in_a_zone_with_a_figure() {
+        assert_eq!(cloud_regions().len(), CSV.lines().count() - 1);
+        for region in cloud_regions() {
+            let code = region.code();
+            assert!(table::coded(&region.zone).is_some(), "{code}");
+            assert!(
+                !region.location.is_empty() && ["aws", "azure", "gcp"].contains(&region.provider.as_str()),
+                "{code}"
+            );
+            assert_eq!(region.pue.is_some(), region.pue_year.is_some() && !region.pue_source.is_empty(), "{code}");
+            assert!(region.pue.is_none_or(|pue| (1.0..2.0).contains(&pue)), "{code}");
+            let figure = region.g_year.is_some() && region.g_kind.is_some() && !region.g_source.is_empty();
+            assert_eq!(region.g_per_kwh.is_some(), figure && !region.g_licence.is_empty(), "{code}");
+            assert_eq!(cloud_region(&code), Some(region));
+        }
+    }
+
+    #[test]
+    fn known_regions_are_where_they_are() {
+        // Google's us-east1 is in South Carolina, Amazon's us-east-1 in Virginia; Doha is not in the Emirates.
+        for (name, zone) in
+            [("us-east1", "US-SC"), ("US-EAST-1", "US-VA"), ("gcp:me-central1", "QA"), ("westus", "US-CA")]
+        {
+            assert_eq!(cloud_region(name).map(|region| region.zone.as_str()), Some(zone), "{name}");
+        }
+        assert_eq!(cloud_region("aws:us-east1"), None);
+    }
+}

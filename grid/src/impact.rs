@@ -1,0 +1,125 @@
+//! Energy and carbon of many intervals at once: what each took, what it weighs, at what rate, and what a credit costs.
+//!
+//! The arithmetic of a report, for histories that a program kept itself. Energy is an integer until it is converted.
+
+use eco2_core::units;
+
+use crate::Pue;
+
+/// Grams in a tonne.
+const GRAMS_PER_TONNE: f64 = 1e6;
+
+/// What a column of amounts holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Column {
+    /// Microjoules of each interval; times are durations.
+    Energies,
+    /// Running totals, microjoules, at rising times: each interval ends there and began at the one before. The first
+    /// is where counting starts.
+    Totals,
+    /// Mean power of each interval, microwatts; times are durations.
+    Powers,
+}
+
+/// One row: an amount, a time in nanoseconds, and grams CO2e per kilowatt-hour if they are known.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Row {
+    /// As the column says.
+    pub amount: u64,
+    /// Duration or instant, nanoseconds.
+    pub time_ns: u64,
+    /// Intensity; `None`: not known.
+    pub g_per_kwh: Option<f64>,
+}
+
+/// What an interval took.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Impact {
+    /// Kilowatt-hours of the machine, before PUE.
+    pub kwh: f64,
+    /// Mean power, watts, before PUE; `None` without a duration.
+    pub watts: Option<f64>,
+    /// Grams CO2e, PUE included; `None` without an intensity.
+    pub grams: Option<f64>,
+    /// Grams a second; `None` without an intensity or a duration.
+    pub grams_per_s: Option<f64>,
+}
+
+/// The impact of each row.
+pub fn impacts(column: Column, rows: impl IntoIterator<Item = Row>, pue: Pue) -> impl Iterator<Item = Impact> {
+    let mut before: Option<Row> = None;
+    rows.into_iter().map(move |row| {
+        let (energy_uj, duration_ns) = match column {
+            Column::Energies => (row.amount, row.time_ns),
+            Column::Powers => (units::uj_at_power(row.amount, row.time_ns), row.time_ns),
+            Column::Totals => since(before.replace(row).unwrap_or(row), row),
+        };
+        impact(energy_uj, duration_ns, row.g_per_kwh, pue)
+    })
+}
+
+/// What carbon credits for an amount cost, at a price per tonne: `grams ÷ 1,000,000 × price`.
+#[must_use]
+pub fn credit_cost(grams: f64, price_per_tonne: f64) -> f64 {
+    grams / GRAMS_PER_TONNE * price_per_tonne
+}
+
+fn since(before: Row, row: Row) -> (u64, u64) {
+    (row.amount.saturating_sub(before.amount), row.time_ns.saturating_sub(before.time_ns))
+}
+
+fn impact(energy_uj: u64, duration_ns: u64, g_per_kwh: Option<f64>, pue: Pue) -> Impact {
+    let grams = g_per_kwh.map(|intensity| units::grams(pue.facility_uj(energy_uj), intensity));
+    let seconds = duration_ns as f64 / 1e9;
+    let grams_per_s = grams.filter(|_| duration_ns > 0).map(|grams| grams / seconds);
+    let watts = units::watts(energy_uj, duration_ns).filter(|_| duration_ns > 0);
+    Impact { kwh: units::kwh(energy_uj), watts, grams, grams_per_s }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KWH_UJ: u64 = 3_600_000_000_000;
+    const HOUR_NS: u64 = 3_600_000_000_000;
+
+    fn all(column: Column, rows: &[(u64, u64)], pue: f64) -> Vec<Impact> {
+        let rows = rows.iter().map(|&(amount, time_ns)| Row { amount, time_ns, g_per_kwh: Some(360.0) });
+        impacts(column, rows, Pue::new(pue).unwrap()).collect()
+    }
+
+    #[test]
+    fn energies_totals_and_powers_of_a_kilowatt_for_an_hour() {
+        let hour = Impact { kwh: 1.0, watts: Some(1000.0), grams: Some(360.0), grams_per_s: Some(0.1) };
+        assert_eq!(all(Column::Energies, &[(KWH_UJ, HOUR_NS)], 1.0), [hour]);
+        assert_eq!(all(Column::Powers, &[(1_000_000_000, HOUR_NS)], 1.0), [hour]);
+        let totals = all(Column::Totals, &[(5, 7), (KWH_UJ + 5, HOUR_NS + 7), (KWH_UJ + 5, HOUR_NS + 8)], 1.0);
+        assert_eq!(totals[1], hour);
+        assert_eq!((totals[0].kwh, totals[0].grams_per_s, totals[2].kwh), (0.0, None, 0.0));
+    }
+
+    #[test]
+    fn pue_is_in_the_grams_and_not_in_the_machines_energy() {
+        let [hour] = all(Column::Energies, &[(KWH_UJ, 0)], 1.5)[..] else { panic!() };
+        assert_eq!(hour, Impact { kwh: 1.0, watts: None, grams: Some(540.0), grams_per_s: None });
+    }
+
+    #[test]
+    fn no_intensity_is_no_gram_and_not_zero() {
+        let rows = [Row { amount: KWH_UJ, time_ns: 1, g_per_kwh: None }];
+        let [only] = impacts(Column::Energies, rows, Pue::ONE).collect::<Vec<_>>()[..] else { panic!() };
+        assert_eq!((only.kwh, only.grams, only.grams_per_s), (1.0, None, None));
+    }
+
+    #[test]
+    fn d09_a_tonne_at_fifteen_a_tonne_costs_fifteen() {
+        assert_eq!(credit_cost(1_000_000.0, 15.0), 15.0);
+        assert_eq!(credit_cost(1_000.0, 15.0), 0.015);
+    }
+
+    #[test]
+    fn d10_a_watt_for_an_hour_is_a_thousandth_of_a_kilowatt_hour() {
+        assert_eq!(all(Column::Powers, &[(1_000_000, HOUR_NS)], 1.0)[0].kwh, 0.001);
+    }
+}

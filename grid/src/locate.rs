@@ -1,0 +1,201 @@
+//! From coordinates to a zone, offline and coarse: where the answer is not sure, there is none.
+//!
+//! Borders are Natural Earth's at 1:110 million (public domain), good to some tens of kilometres. So a point counts as a
+//! country's only well inside it; near a border, at sea, and near places too small for that map, the error names what is
+//! near, and the zone has to be given.
+
+use std::sync::LazyLock;
+
+use crate::{Intensity, ZoneError, ZoneSource, lookup};
+
+const CSV: &str = include_str!("../data/borders.csv");
+/// Closer to another zone's border than this is not sure, degrees of latitude: 33 km.
+const SURE_DEGREES: f64 = 0.3;
+/// What else an error names is within this, degrees of latitude.
+const NEAR_DEGREES: f64 = 2.0;
+/// Zones with a grid of their own that the map does not show: latitude, longitude, code.
+const APART: [(f64, f64, &str); 5] =
+    [(22.32, 114.17, "HK"), (22.20, 113.55, "MO"), (1.35, 103.82, "SG"), (26.07, 50.55, "BH"), (36.14, -5.35, "GI")];
+
+static RINGS: LazyLock<Vec<Ring>> = LazyLock::new(|| CSV.lines().skip(1).filter_map(Ring::parse).collect());
+
+/// Why coordinates give no zone.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LocateError {
+    /// Not a place on Earth.
+    #[error("latitude {latitude}, longitude {longitude} is no place: -90 to 90 and -180 to 180 degrees")]
+    NoPlace {
+        /// As given.
+        latitude: f64,
+        /// As given.
+        longitude: f64,
+    },
+    /// No zone is sure there.
+    #[error("latitude {latitude}, longitude {longitude}: the coarse map is not sure{}; give --zone", near(zones))]
+    NotSure {
+        /// As given.
+        latitude: f64,
+        /// As given.
+        longitude: f64,
+        /// Codes of zones near it.
+        zones: Vec<String>,
+    },
+    /// The place is sure, and its zone has no figure.
+    #[error(transparent)]
+    Zone(#[from] ZoneError),
+}
+
+fn near(zones: &[String]) -> String {
+    if zones.is_empty() { String::new() } else { format!(" (near: {})", zones.join(", ")) }
+}
+
+/// The yearly average of the country at a latitude and longitude, degrees; 0 is a place like any other.
+///
+/// # Errors
+/// [`LocateError`] outside the ranges, and wherever the map is too coarse to be sure.
+///
+/// ```
+/// let madrid = eco2_grid::locate(40.4, -3.7).expect("well inside Spain");
+/// assert_eq!(madrid.zone, "ES");
+/// assert!(eco2_grid::locate(0.0, 0.0).is_err(), "the sea has no grid");
+/// ```
+pub fn locate(latitude: f64, longitude: f64) -> Result<Intensity, LocateError> {
+    let code = zone_at(latitude, longitude)?;
+    let mut intensity = lookup(code)?;
+    intensity.zone_source = ZoneSource::Coordinates;
+    Ok(intensity)
+}
+
+fn zone_at(latitude: f64, longitude: f64) -> Result<&'static str, LocateError> {
+    if !(-90.0..=90.0).contains(&latitude) || !(-180.0..=180.0).contains(&longitude) {
+        return Err(LocateError::NoPlace { latitude, longitude });
+    }
+    let mut near: Vec<(f64, &str)> = distances(latitude, longitude).filter(|(away, _)| *away < NEAR_DEGREES).collect();
+    near.sort_by(|(a, left), (b, right)| a.total_cmp(b).then_with(|| left.cmp(right)));
+    near.dedup_by_key(|(_, zone)| *zone);
+    let within = |zone: &str| rings_of(zone).any(|ring| ring.holds(latitude, longitude));
+    let close = |zone: &str| near.iter().any(|(away, other)| *other != zone && *away < SURE_DEGREES);
+    match near.iter().map(|(_, zone)| *zone).chain(holders(latitude, longitude)).find(|zone| within(zone)) {
+        Some(zone) if !close(zone) => Ok(zone),
+        _ => {
+            let mut zones: Vec<String> = Vec::new();
+            for (_, zone) in near {
+                if !zones.iter().any(|seen| seen == zone) {
+                    zones.push(zone.to_owned());
+                }
+            }
+            zones.truncate(4);
+            Err(LocateError::NotSure { latitude, longitude, zones })
+        }
+    }
+}
+
+fn rings_of(zone: &str) -> impl Iterator<Item = &'static Ring> {
+    RINGS.iter().filter(move |ring| ring.zone == zone)
+}
+
+fn holders(latitude: f64, longitude: f64) -> impl Iterator<Item = &'static str> {
+    RINGS.iter().filter(move |ring| ring.holds(latitude, longitude)).map(|ring| ring.zone)
+}
+
+/// How far every border and every place apart is.
+fn distances(latitude: f64, longitude: f64) -> impl Iterator<Item = (f64, &'static str)> {
+    let borders = RINGS.iter().map(move |ring| (ring.distance(latitude, longitude), ring.zone));
+    let apart = APART.iter().map(move |(at, along, zone)| {
+        let narrow = latitude.to_radians().cos();
+        ((at - latitude).hypot((along - longitude) * narrow), *zone)
+    });
+    borders.chain(apart)
+}
+
+/// A closed border: longitude and latitude of its corners, degrees.
+struct Ring {
+    zone: &'static str,
+    corners: Vec<(f64, f64)>,
+}
+
+impl Ring {
+    fn parse(line: &'static str) -> Option<Self> {
+        let (zone, numbers) = line.split_once(',')?;
+        let numbers: Vec<f64> = numbers.split(' ').filter_map(|number| number.parse().ok()).collect();
+        let corners = numbers.chunks_exact(2).map(|pair| (pair[0] / 100.0, pair[1] / 100.0)).collect();
+        Some(Self { zone, corners })
+    }
+
+    fn sides(&self) -> impl Iterator<Item = ((f64, f64), (f64, f64))> {
+        let next = self.corners.iter().cycle().skip(1);
+        self.corners.iter().copied().zip(next.copied())
+    }
+
+    /// Even-odd rule: how often a ray to the east crosses the border.
+    fn holds(&self, latitude: f64, longitude: f64) -> bool {
+        let crosses = |&((from_x, from_y), (to_x, to_y)): &((f64, f64), (f64, f64))| {
+            (from_y > latitude) != (to_y > latitude)
+                && longitude < (to_x - from_x) * (latitude - from_y) / (to_y - from_y) + from_x
+        };
+        self.sides().filter(crosses).count() % 2 == 1
+    }
+
+    /// To the nearest side, degrees of latitude.
+    fn distance(&self, latitude: f64, longitude: f64) -> f64 {
+        let narrow = latitude.to_radians().cos();
+        let flat = |(x, y): (f64, f64)| ((x - longitude) * narrow, y - latitude);
+        self.sides().map(|(from, to)| to_side(flat(from), flat(to))).fold(f64::INFINITY, f64::min)
+    }
+}
+
+/// From the origin to a side.
+fn to_side((from_x, from_y): (f64, f64), (to_x, to_y): (f64, f64)) -> f64 {
+    let (along_x, along_y) = (to_x - from_x, to_y - from_y);
+    let square = along_x * along_x + along_y * along_y;
+    let share = if square > 0.0 { -(from_x * along_x + from_y * along_y) / square } else { 0.0 };
+    let share = share.clamp(0.0, 1.0);
+    (from_x + share * along_x).hypot(from_y + share * along_y)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cities_well_inside_their_country_are_found() {
+        for (latitude, longitude, zone) in [
+            (52.52, 13.40, "DE"),
+            (48.86, 2.35, "FR"),
+            (51.51, -0.13, "GB"),
+            (39.04, -77.49, "US"),
+            (35.68, 139.69, "JP"),
+            (59.33, 17.0, "SE"),
+            (-23.55, -46.63, "BR"),
+            (0.0, 37.0, "KE"),
+            (51.0, 0.0, "GB"),
+        ] {
+            assert_eq!(zone_at(latitude, longitude), Ok(zone), "{latitude}, {longitude}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_sure_is_an_error_that_names_what_is_near() {
+        // Basel, Singapore, Hong Kong and the Gulf of Guinea.
+        for (latitude, longitude, near) in
+            [(47.56, 7.59, "CH"), (1.35, 103.82, "SG"), (22.4, 114.1, "HK"), (0.0, 0.0, "")]
+        {
+            let error = zone_at(latitude, longitude).unwrap_err().to_string();
+            assert!(error.contains(near) && error.contains("give --zone"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_place_is_refused() {
+        for (latitude, longitude) in [(90.1, 0.0), (0.0, -180.5), (f64::NAN, 0.0), (0.0, f64::INFINITY)] {
+            assert!(matches!(zone_at(latitude, longitude), Err(LocateError::NoPlace { .. })));
+        }
+    }
+
+    #[test]
+    fn the_source_of_a_located_zone_is_said() {
+        let madrid = locate(40.4, -3.7).unwrap();
+        assert_eq!((madrid.zone.as_str(), madrid.zone_source), ("ES", ZoneSource::Coordinates));
+    }
+}

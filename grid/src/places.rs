@@ -1,0 +1,80 @@
+//! Places that exist and have no yearly figure that may be shipped: an error says so, rather than "unknown".
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use crate::table;
+
+const CSV: &str = include_str!("../data/places.csv");
+
+static PLACES: LazyLock<HashMap<String, Place>> = LazyLock::new(|| parse(CSV));
+
+/// A country or province without a figure.
+#[derive(Debug, Clone, serde::Deserialize)]
+pub(crate) struct Place {
+    code: String,
+    alpha3: String,
+    name: String,
+    aliases: String,
+    /// The country's code, for provinces.
+    country: String,
+}
+
+impl Place {
+    /// For people: `Quebec (CA-QC)`.
+    pub(crate) fn label(&self) -> String {
+        format!("{} ({})", self.name, self.code)
+    }
+
+    /// The zone around it that has a figure, as `Canada (CA)`.
+    pub(crate) fn around(&self) -> Option<String> {
+        table::coded(&self.country).map(crate::Zone::label)
+    }
+
+    fn spellings(&self) -> Vec<String> {
+        let aliases = self.aliases.split(';').map(str::to_owned);
+        let mut all: Vec<String> = aliases.chain([&self.code, &self.alpha3, &self.name].map(String::clone)).collect();
+        if let Some(province) = self.code.strip_prefix("CA-") {
+            for country in ["CA", "CAN", "Canada"] {
+                all.extend([province, &self.name].map(|region| format!("{country}/{region}")));
+                all.push(format!("{}, {country}", self.name));
+            }
+        }
+        all.retain(|name| !name.is_empty());
+        all
+    }
+}
+
+/// The place of a folded name.
+pub(crate) fn named(folded: &str) -> Option<&'static Place> {
+    PLACES.get(folded)
+}
+
+fn parse(text: &str) -> HashMap<String, Place> {
+    let rows = csv::Reader::from_reader(text.as_bytes()).into_deserialize::<Place>();
+    let places = rows.filter_map(Result::ok);
+    let named = |place: Place| place.spellings().into_iter().map(move |name| (table::fold(&name), place.clone()));
+    places.flat_map(named).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_parses_and_none_hides_a_zone() {
+        let codes: std::collections::HashSet<&str> = PLACES.values().map(|place| place.code.as_str()).collect();
+        assert_eq!(codes.len(), CSV.lines().count() - 1);
+        for code in codes {
+            assert!(table::coded(code).is_none(), "{code}");
+        }
+    }
+
+    #[test]
+    fn all_countries_of_iso_3166_are_known_by_both_codes() {
+        let with_figures = crate::zones().iter().filter(|zone| zone.alpha3.is_some());
+        let without = CSV.lines().skip(1).filter(|line| !line.starts_with("CA-"));
+        // 249 officially assigned codes, and Kosovo by its user-assigned one.
+        assert_eq!(with_figures.count() + without.count(), 250);
+    }
+}

@@ -1,0 +1,111 @@
+//! How many workers to run now: advice for live use that follows a plan and does not flap.
+//!
+//! A plan says what the last unit of its work may weigh ([`Plan::work_grams`](super::Plan::work_grams)). Each step of
+//! the profile's hull is worth taking while the intensity now times its slope is below that. Between taking a step and
+//! giving it up lies a band (hysteresis), and after each change a pause (cooldown) that is never shorter than what a
+//! change costs. Within 1 to the highest number; pausing for good is the plan's business.
+
+use super::hull::Segment;
+use super::{PlanError, Scaling, error::check};
+
+/// The widest that is ever advised.
+const WIDEST: u32 = 32;
+
+/// How quickly advice may change.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pace {
+    /// The most workers, 1 to 32.
+    pub most: u32,
+    /// Least time between two changes, nanoseconds; 30 s by default.
+    pub cooldown_ns: u64,
+    /// Time that a change takes (checkpoint and restore), nanoseconds: the cooldown is never below it.
+    pub checkpoint_ns: u64,
+    /// Half the width of the band in which nothing changes, as a share of the price; 0 to below 1, 0.1 by default.
+    pub hysteresis: f64,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { most: WIDEST, cooldown_ns: 30_000_000_000, checkpoint_ns: 0, hysteresis: 0.1 }
+    }
+}
+
+/// What is known now.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Signal {
+    /// Grams CO2e per kilowatt-hour now; not a number where not known, which changes nothing.
+    pub g_per_kwh: f64,
+    /// What a unit of work may weigh, grams CO2e, from the plan.
+    pub work_grams: f64,
+}
+
+/// What to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Advice {
+    /// Workers to run.
+    pub workers: u32,
+    /// Whether that differs from the advice before.
+    pub changed: bool,
+}
+
+/// Keeps the number of workers.
+#[derive(Debug, Clone)]
+pub struct Advisor {
+    steps: Vec<Segment>,
+    pace: Pace,
+    workers: u32,
+    now_ns: u64,
+    changed_ns: Option<u64>,
+}
+
+impl Advisor {
+    /// Begins at one worker, or at the profile's fewest.
+    ///
+    /// # Errors
+    /// [`PlanError::Range`] for a pace that makes no sense, or a profile whose fewest workers are too many.
+    pub fn new(scaling: &Scaling, pace: Pace) -> Result<Self, PlanError> {
+        check(f64::from(pace.most), "the most workers", |most| (1.0..=f64::from(WIDEST)).contains(&most), "1 to 32")?;
+        check(pace.hysteresis, "hysteresis", |share| (0.0..1.0).contains(&share), "0 to below 1")?;
+        let steps: Vec<Segment> = scaling.hull().iter().filter(|step| step.to <= pace.most).copied().collect();
+        let workers = steps.first().map_or(0, |step| step.to);
+        check(f64::from(workers), "the profile's fewest workers", |workers| workers > 0.0, "at most the most workers")?;
+        Ok(Self { steps, pace, workers, now_ns: 0, changed_ns: None })
+    }
+
+    /// Workers now.
+    #[must_use]
+    pub fn workers(&self) -> u32 {
+        self.workers
+    }
+
+    /// What to do at `now_ns` of the monotonic clock. A clock that goes back stands still.
+    pub fn advise(&mut self, now_ns: u64, signal: Signal) -> Advice {
+        self.now_ns = self.now_ns.max(now_ns);
+        let wanted = self.wanted(signal);
+        if wanted == self.workers || self.cools() {
+            return Advice { workers: self.workers, changed: false };
+        }
+        (self.workers, self.changed_ns) = (wanted, Some(self.now_ns));
+        Advice { workers: wanted, changed: true }
+    }
+
+    fn cools(&self) -> bool {
+        let pause_ns = self.pace.cooldown_ns.max(self.pace.checkpoint_ns);
+        self.changed_ns.is_some_and(|changed_ns| self.now_ns - changed_ns < pause_ns)
+    }
+
+    /// Steps not yet taken are taken when clearly worth it, steps taken are given up when clearly not; the first stays.
+    fn wanted(&self, signal: Signal) -> u32 {
+        let taken = |step: &Segment| step.to <= self.workers;
+        let limit = |step: &Segment| match taken(step) {
+            true => signal.work_grams * (1.0 + self.pace.hysteresis),
+            false => signal.work_grams * (1.0 - self.pace.hysteresis),
+        };
+        let grams = |step: &Segment| signal.g_per_kwh * step.slope() / 1000.0;
+        if !signal.g_per_kwh.is_finite() || !signal.work_grams.is_finite() {
+            return self.workers;
+        }
+        let worth = self.steps.iter().skip(1).take_while(|step| grams(step) <= limit(step));
+        worth.last().or(self.steps.first()).map_or(self.workers, |step| step.to)
+    }
+}

@@ -1,0 +1,219 @@
+//! A series made ready for planning: integers, and their sums from the start, so that any stretch is one difference.
+
+use super::{HOUR_NS, PlanError};
+use crate::{Gap, Kind, Series, utc};
+
+/// Integer units in a gram per kilowatt-hour. Figures of up to twelve decimals are exact; 5000 g/kWh is 5e15.
+const PER_G: f64 = 1e12;
+
+/// Intensity in a form that answers questions about any stretch of time at once.
+#[derive(Debug, Clone)]
+pub struct Curve {
+    first_ns: i64,
+    step_ns: i64,
+    /// Intensity by slot, 1e-12 g/kWh; 0 in gaps, and one more 0 at the end.
+    slots: Vec<i64>,
+    /// Sum of slots times nanoseconds up to each edge.
+    sums: Vec<i128>,
+    /// Gaps before each edge.
+    unknown: Vec<u32>,
+    gaps: Vec<Gap>,
+    zone: String,
+    kind: Option<Kind>,
+}
+
+/// A stretch of a curve in which every figure is known.
+#[derive(Debug, Clone, Copy)]
+pub struct Window<'a> {
+    curve: &'a Curve,
+    from_ns: i64,
+    to_ns: i64,
+}
+
+/// A part of a window with one intensity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Piece {
+    pub(super) from_ns: i64,
+    pub(super) to_ns: i64,
+    /// 1e-12 g/kWh.
+    pub(super) cost: i64,
+}
+
+impl Curve {
+    /// Makes a series ready.
+    #[must_use]
+    pub fn new(series: &Series) -> Self {
+        let known = |value: &f64| if value.is_nan() { 0 } else { (value * PER_G).round() as i64 };
+        let mut slots: Vec<i64> = series.values().iter().map(known).collect();
+        let (mut sum, mut gaps) = (0, 0);
+        let (mut sums, mut unknown) = (vec![0], vec![0]);
+        for (cost, value) in slots.iter().zip(series.values()) {
+            sum += i128::from(*cost) * i128::from(series.step_ns());
+            gaps += u32::from(value.is_nan());
+            sums.push(sum);
+            unknown.push(gaps);
+        }
+        slots.push(0);
+        let (first_ns, step_ns, gaps) = (series.from_ns(), series.step_ns(), series.gaps().to_vec());
+        let (zone, kind) = (series.meta().zone.clone(), series.meta().kind);
+        Self { first_ns, step_ns, slots, sums, unknown, gaps, zone, kind }
+    }
+
+    /// What the figures count; `None`: not stated.
+    #[must_use]
+    pub fn kind(&self) -> Option<Kind> {
+        self.kind
+    }
+
+    /// Zone or column; empty where nobody says.
+    #[must_use]
+    pub fn zone(&self) -> &str {
+        &self.zone
+    }
+
+    /// Start of the first slot, nanoseconds since 1970 UTC.
+    #[must_use]
+    pub fn from_ns(&self) -> i64 {
+        self.first_ns
+    }
+
+    /// End of the last slot, nanoseconds since 1970 UTC.
+    #[must_use]
+    pub fn to_ns(&self) -> i64 {
+        self.first_ns + self.step_ns * (self.slots.len() as i64 - 1)
+    }
+
+    /// The window from a job's release to its deadline.
+    ///
+    /// # Errors
+    /// [`PlanError::OutsideSeries`], or [`PlanError::Gap`] where a figure is missing in it.
+    pub fn window(&self, from_ns: i64, to_ns: i64) -> Result<Window<'_>, PlanError> {
+        if from_ns < self.first_ns || to_ns > self.to_ns() || from_ns >= to_ns {
+            let (from, to) = (utc(self.first_ns), utc(self.to_ns()));
+            let (wanted_from, wanted_to) = (utc(from_ns), utc(to_ns));
+            return Err(PlanError::OutsideSeries { from, to, wanted_from, wanted_to });
+        }
+        let (first, end) = (self.place(from_ns).0, self.place(to_ns - 1).0 + 1);
+        if self.unknown[end] > self.unknown[first] {
+            return Err(self.gap_after(from_ns));
+        }
+        Ok(Window { curve: self, from_ns, to_ns })
+    }
+
+    /// Edges of slots between two instants within the curve.
+    pub(super) fn edges(&self, from_ns: i64, to_ns: i64) -> impl Iterator<Item = i64> {
+        let first = self.place(from_ns).0 as i64;
+        let edges = (first..).map(|slot| self.first_ns + self.step_ns * slot);
+        edges.take_while(move |edge| *edge <= to_ns)
+    }
+
+    /// Intensity at an instant within the curve, 1e-12 g/kWh.
+    pub(super) fn cost_at(&self, at_ns: i64) -> i64 {
+        self.slots[self.place(at_ns).0]
+    }
+
+    fn gap_after(&self, from_ns: i64) -> PlanError {
+        let gap = self.gaps.iter().find(|gap| gap.to_ns > from_ns);
+        let (from_ns, to_ns, place) =
+            gap.map_or((from_ns, from_ns, Default::default()), |g| (g.from_ns, g.to_ns, g.place));
+        PlanError::Gap { from: utc(from_ns), to: utc(to_ns), place }
+    }
+
+    /// The slot of an instant within the curve, and how far into it the instant lies.
+    fn place(&self, at_ns: i64) -> (usize, i64) {
+        let passed_ns = at_ns - self.first_ns;
+        ((passed_ns / self.step_ns) as usize, passed_ns % self.step_ns)
+    }
+}
+
+impl<'a> Window<'a> {
+    /// The curve that it is a part of.
+    #[must_use]
+    pub fn curve(&self) -> &'a Curve {
+        self.curve
+    }
+
+    /// Release, nanoseconds since 1970 UTC.
+    #[must_use]
+    pub fn from_ns(&self) -> i64 {
+        self.from_ns
+    }
+
+    /// Deadline, nanoseconds since 1970 UTC.
+    #[must_use]
+    pub fn to_ns(&self) -> i64 {
+        self.to_ns
+    }
+
+    /// Its length in hours.
+    #[must_use]
+    pub fn hours(&self) -> f64 {
+        (self.to_ns - self.from_ns) as f64 / HOUR_NS as f64
+    }
+
+    /// Intensity at its begin, grams CO2e per kilowatt-hour.
+    #[must_use]
+    pub fn begin_g_per_kwh(&self) -> f64 {
+        self.curve.cost_at(self.from_ns) as f64 / PER_G
+    }
+
+    /// Intensity times time of a stretch within the curve, 1e-12 g/kWh times nanoseconds, exact.
+    pub(super) fn integral(&self, from_ns: i64, to_ns: i64) -> i128 {
+        self.sum(to_ns) - self.sum(from_ns)
+    }
+
+    /// The window cut at the edges of slots.
+    pub(super) fn pieces(&self) -> impl Iterator<Item = Piece> + use<'a> {
+        let (curve, from_ns, to_ns) = (self.curve, self.from_ns, self.to_ns);
+        let (first, end) = (curve.place(from_ns).0, curve.place(to_ns - 1).0 + 1);
+        (first..end).map(move |slot| {
+            let edge_ns = curve.first_ns + curve.step_ns * slot as i64;
+            let (from_ns, to_ns) = (edge_ns.max(from_ns), (edge_ns + curve.step_ns).min(to_ns));
+            Piece { from_ns, to_ns, cost: curve.slots[slot] }
+        })
+    }
+
+    /// The integral of a stretch of `length_ns` that begins at `start_ns`, and a slot later each time, up to `last_ns`.
+    pub(super) fn slide(
+        &self,
+        start_ns: i64,
+        length_ns: i64,
+        last_ns: i64,
+    ) -> impl Iterator<Item = (i128, i64)> + use<'a> {
+        let curve = self.curve;
+        let ((from, from_ns), (to, to_ns)) = (curve.place(start_ns), curve.place(start_ns + length_ns));
+        let count = if start_ns > last_ns { 0 } else { (last_ns - start_ns) / curve.step_ns + 1 };
+        (0..count as usize).map(move |by| {
+            let sum = |slot: usize, ns: i64| curve.sums[slot] + i128::from(curve.slots[slot]) * i128::from(ns);
+            (sum(to + by, to_ns) - sum(from + by, from_ns), start_ns + curve.step_ns * by as i64)
+        })
+    }
+
+    /// The first instant of the window at which, so much later, a slot begins.
+    pub(super) fn first_edge(&self, later_ns: i64) -> i64 {
+        let past_ns = (self.from_ns + later_ns - self.curve.first_ns).rem_euclid(self.curve.step_ns);
+        self.from_ns + if past_ns == 0 { 0 } else { self.curve.step_ns - past_ns }
+    }
+
+    fn sum(&self, at_ns: i64) -> i128 {
+        let (slot, ns) = self.curve.place(at_ns);
+        self.curve.sums[slot] + i128::from(self.curve.slots[slot]) * i128::from(ns)
+    }
+}
+
+impl Piece {
+    /// Its length in hours.
+    pub(super) fn hours(&self) -> f64 {
+        (self.to_ns - self.from_ns) as f64 / HOUR_NS as f64
+    }
+
+    /// Grams CO2e per kilowatt-hour.
+    pub(super) fn g_per_kwh(&self) -> f64 {
+        self.cost as f64 / PER_G
+    }
+}
+
+/// Grams of an integral under a constant power.
+pub(super) fn grams(integral: i128, power_w: f64) -> f64 {
+    integral as f64 / PER_G / HOUR_NS as f64 * (power_w / 1000.0)
+}

@@ -1,0 +1,147 @@
+//! Why there is no plan.
+
+use super::{HOUR_NS, Window};
+use crate::{Place, RangeError, utc};
+
+/// A plan that cannot be made. Every message ends with a remedy.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// The job is longer than its window.
+    #[error(
+        "the job takes {need_h} h, from {from} to {to} there are {have_h} h; give it a later deadline or a shorter duration"
+    )]
+    DeadlineBeforeDuration {
+        /// Hours that the job takes at its widest.
+        need_h: f64,
+        /// Hours in the window.
+        have_h: f64,
+        /// Start of the window.
+        from: String,
+        /// End of the window.
+        to: String,
+    },
+    /// The window lies outside the series.
+    #[error(
+        "the series runs from {from} to {to}, the job from {wanted_from} to {wanted_to}; use a series of that time"
+    )]
+    OutsideSeries {
+        /// Start of the series.
+        from: String,
+        /// End of the series.
+        to: String,
+        /// Start of the window.
+        wanted_from: String,
+        /// End of the window.
+        wanted_to: String,
+    },
+    /// The intensity is not known throughout the window.
+    #[error("no intensity is known from {from} to {to}; fill it in, or plan outside of it")]
+    Gap {
+        /// Start of the gap.
+        from: String,
+        /// End of the gap.
+        to: String,
+        /// Where the file of the series says so.
+        place: Place,
+    },
+    /// A figure that makes no sense.
+    #[error(transparent)]
+    Range(#[from] RangeError),
+    /// A profile without a worker.
+    #[error("the profile has no row with a worker; add one")]
+    NoWorkers,
+    /// A profile that falls.
+    #[error("{what} falls from {before} to {value} as workers grow; measure the profile again")]
+    Falling {
+        /// Which figure.
+        what: &'static str,
+        /// The figure.
+        value: f64,
+        /// The figure with fewer workers.
+        before: f64,
+    },
+    /// Zones whose figures count different things.
+    #[error(
+        "zones {first} and {other} count different things ({first_kind} and {other_kind}); compare figures of one kind"
+    )]
+    KindsDiffer {
+        /// A zone.
+        first: String,
+        /// Another.
+        other: String,
+        /// What the first counts.
+        first_kind: String,
+        /// What the other counts.
+        other_kind: String,
+    },
+    /// More jobs than the machines can do.
+    #[error("no place was found for job {job} on {machines} machines beside the others; add machines or time")]
+    NoMachine {
+        /// Which job, from 0.
+        job: usize,
+        /// How many machines there are.
+        machines: u32,
+    },
+    /// More than an exact plan can be made for.
+    #[error("{what}: {count}, at most {most}; split the plan up")]
+    TooLarge {
+        /// What there is too much of.
+        what: &'static str,
+        /// How much.
+        count: usize,
+        /// The most.
+        most: usize,
+    },
+}
+
+impl PlanError {
+    /// Where in the series' file the fault lies.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        match self {
+            Self::Gap { place, .. } => *place,
+            _ => Place::Whole,
+        }
+    }
+}
+
+/// Whether power is a figure to plan with.
+///
+/// # Errors
+/// [`RangeError`] unless it is finite and not negative.
+pub(super) fn check_power(power_w: f64) -> Result<(), PlanError> {
+    check(power_w, "power in watts", |power| power >= 0.0, "a finite number of at least 0")
+}
+
+/// The same for any figure.
+pub(super) fn check(
+    value: f64,
+    what: &'static str,
+    allows: fn(f64) -> bool,
+    allowed: &'static str,
+) -> Result<(), PlanError> {
+    if value.is_finite() && allows(value) {
+        return Ok(());
+    }
+    Err(RangeError { what, value, allowed }.into())
+}
+
+/// Whether so long a job fits into a window.
+///
+/// # Errors
+/// [`PlanError::DeadlineBeforeDuration`], or [`RangeError`] for a duration that is not above 0.
+pub(super) fn check_fits(window: &Window<'_>, duration_ns: i64) -> Result<(), PlanError> {
+    let need_h = duration_ns as f64 / HOUR_NS as f64;
+    check(need_h, "duration in hours", |hours| hours > 0.0, "a finite number above 0")?;
+    if duration_ns <= window.to_ns() - window.from_ns() {
+        return Ok(());
+    }
+    Err(too_long(window, need_h))
+}
+
+/// A job that takes longer than its window has.
+pub(super) fn too_long(window: &Window<'_>, need_h: f64) -> PlanError {
+    let (from, to) = (utc(window.from_ns()), utc(window.to_ns()));
+    PlanError::DeadlineBeforeDuration { need_h, have_h: window.hours(), from, to }
+}

@@ -1,0 +1,165 @@
+//! T5: many jobs on few machines.
+//!
+//! Jobs that may be interrupted share every slot's machine time as the transportation problem's optimum says, and no
+//! plan is better. Jobs that may not are placed first, those with least slack before others, each at its cheapest place
+//! that is still free: good, not proven (the problem is NP-hard), and measured against the bound.
+
+use super::contiguous::contiguous;
+use super::curve::{Piece, grams};
+use super::flow::{Demand, Flow, Supply};
+use super::wrap::wrap_around;
+use super::{Curve, Plan, PlanError, PlanSlot, Queued, Window, error::check, push, saving_percent};
+
+/// The most jobs times slots: 64 MiB of shares.
+const MOST_SHARES: usize = 8 << 20;
+
+/// Jobs that share machines.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shared {
+    /// A plan for each job, in the given order. `now_grams` and `bound_grams` are those of the job alone.
+    pub plans: Vec<Plan>,
+    /// Grams CO2e of all.
+    pub grams: f64,
+    /// Grams CO2e if each began at its arrival, on a machine of its own.
+    pub now_grams: f64,
+    /// Grams CO2e that no plan falls below; equal to `grams` where every job may be interrupted.
+    pub bound_grams: f64,
+}
+
+impl Shared {
+    /// How much less than now, percent of now.
+    #[must_use]
+    pub fn saving_percent(&self) -> f64 {
+        saving_percent(self.grams, self.now_grams)
+    }
+}
+
+/// Plans jobs on a number of equal machines, one job a machine at a time.
+///
+/// # Errors
+/// [`PlanError`] where a job does not fit alone, or beside the others.
+pub fn share_machines(curve: &Curve, jobs: &[Queued], machines: u32) -> Result<Shared, PlanError> {
+    check(f64::from(machines), "machines", |machines| machines > 0.0, "1 or more")?;
+    let alone = jobs.iter().map(|job| job.plan(curve)).collect::<Result<Vec<Plan>, _>>()?;
+    let windows = jobs.iter().map(|job| window(curve, job)).collect::<Result<Vec<Window<'_>>, _>>()?;
+    let mut slots = place(jobs, &windows, machines)?;
+    let taken: Vec<PlanSlot> = slots.iter().flatten().copied().collect();
+    interleave(curve, (jobs, &windows), (&taken, machines), &mut slots)?;
+    let plans: Vec<Plan> = slots.into_iter().zip(alone).zip(jobs.iter().zip(&windows)).map(weighed).collect();
+    let total = |of: fn(&Plan) -> f64| plans.iter().map(of).fold(0.0, |sum, grams| sum + grams);
+    let (grams, now_grams) = (total(|plan| plan.grams), total(|plan| plan.now_grams));
+    let exact = jobs.iter().all(|job| job.job.interruptible);
+    let bound_grams = if exact { grams } else { total(|plan| plan.bound_grams).min(grams) };
+    Ok(Shared { plans, grams, now_grams, bound_grams })
+}
+
+fn window<'a>(curve: &'a Curve, job: &Queued) -> Result<Window<'a>, PlanError> {
+    curve.window(job.arrival_ns, job.deadline_ns.min(curve.to_ns()))
+}
+
+fn weighed(((slots, alone), (job, window)): ((Vec<PlanSlot>, Plan), (&Queued, &Window<'_>))) -> Plan {
+    let cost = slots.iter().map(|slot| window.integral(slot.from_ns, slot.to_ns)).sum();
+    let grams = grams(cost, job.job.power_w);
+    Plan { slots, grams, bound_grams: alone.bound_grams.min(grams), ..alone }
+}
+
+/// Places the jobs that may not be interrupted.
+fn place(jobs: &[Queued], windows: &[Window<'_>], machines: u32) -> Result<Vec<Vec<PlanSlot>>, PlanError> {
+    let slack = |job: usize| windows[job].to_ns() - windows[job].from_ns() - jobs[job].job.duration_ns;
+    let mut order: Vec<usize> = (0..jobs.len()).filter(|&job| !jobs[job].job.interruptible).collect();
+    order.sort_by_key(|&job| (slack(job), jobs[job].arrival_ns));
+    let (mut slots, mut taken): (Vec<Vec<PlanSlot>>, Vec<PlanSlot>) = (vec![Vec::new(); jobs.len()], Vec::new());
+    for job in order {
+        let place = free_place(&windows[job], jobs[job].job.duration_ns, &taken, machines);
+        let place = place.ok_or(PlanError::NoMachine { job, machines })?;
+        taken.push(place);
+        slots[job] = vec![place];
+    }
+    Ok(slots)
+}
+
+/// The cheapest place at which a machine is free throughout. Beside the edges of slots, those of other jobs matter.
+fn free_place(window: &Window<'_>, length_ns: i64, taken: &[PlanSlot], machines: u32) -> Option<PlanSlot> {
+    let (best, _) = contiguous(window, length_ns);
+    if best.first().is_some_and(|place| is_free(place, taken, machines)) {
+        return best.first().copied();
+    }
+    let last_ns = window.to_ns() - length_ns;
+    let edges = window.pieces().flat_map(|piece| [piece.from_ns, piece.to_ns]);
+    let of_jobs = taken.iter().flat_map(|slot| [slot.from_ns, slot.to_ns]);
+    let starts = edges.chain(of_jobs).flat_map(|edge| [edge, edge - length_ns]);
+    let places = starts.filter(|start| (window.from_ns()..=last_ns).contains(start)).map(|from_ns| {
+        let to_ns = from_ns + length_ns;
+        (window.integral(from_ns, to_ns), PlanSlot { from_ns, to_ns, workers: 1 })
+    });
+    let free = places.filter(|(_, place)| is_free(place, taken, machines));
+    free.min_by_key(|(cost, place)| (*cost, place.from_ns)).map(|(_, place)| place)
+}
+
+/// Whether fewer than all machines are taken at every moment of a place.
+fn is_free(place: &PlanSlot, taken: &[PlanSlot], machines: u32) -> bool {
+    let beside: Vec<&PlanSlot> =
+        taken.iter().filter(|slot| slot.from_ns < place.to_ns && slot.to_ns > place.from_ns).collect();
+    let running = |at_ns: i64| beside.iter().filter(|slot| (slot.from_ns..slot.to_ns).contains(&at_ns)).count();
+    let moments = beside.iter().map(|slot| slot.from_ns.max(place.from_ns));
+    moments.map(running).max().unwrap_or(0) < machines as usize
+}
+
+/// Shares what is left among the jobs that may be interrupted.
+fn interleave(
+    curve: &Curve,
+    (jobs, windows): (&[Queued], &[Window<'_>]),
+    (taken, machines): (&[PlanSlot], u32),
+    slots: &mut [Vec<PlanSlot>],
+) -> Result<(), PlanError> {
+    let flexible: Vec<usize> = (0..jobs.len()).filter(|&job| jobs[job].job.interruptible).collect();
+    let pieces = cut(curve, &flexible.iter().map(|&job| windows[job]).collect::<Vec<_>>(), taken);
+    let count = pieces.len() * flexible.len();
+    if count > MOST_SHARES {
+        return Err(PlanError::TooLarge { what: "jobs times slots that share machines", count, most: MOST_SHARES });
+    }
+    let supplies = pieces.iter().map(|piece| supply(piece, taken, machines)).collect();
+    let demand = |&job: &usize| demand(&pieces, &windows[job], &jobs[job], jobs);
+    let demands: Vec<Demand> = flexible.iter().map(demand).collect();
+    let no_machine = |at: usize| PlanError::NoMachine { job: flexible[at], machines };
+    let flow = Flow::solve(supplies, &demands).map_err(no_machine)?;
+    for (at, piece) in pieces.iter().enumerate() {
+        let shares = (0..flexible.len()).map(|job| (job, flow.share(job, at))).filter(|(_, share)| *share > 0);
+        let mut times = wrap_around(&shares.collect::<Vec<_>>(), piece.to_ns - piece.from_ns);
+        times.sort_by_key(|&(job, from_ns, _)| (job, from_ns));
+        for (job, from_ns, to_ns) in times {
+            let slot = PlanSlot { from_ns: piece.from_ns + from_ns, to_ns: piece.from_ns + to_ns, workers: 1 };
+            push(&mut slots[flexible[job]], slot);
+        }
+    }
+    Ok(())
+}
+
+/// Time cut wherever the intensity, the free machines or the set of jobs may change.
+fn cut(curve: &Curve, windows: &[Window<'_>], taken: &[PlanSlot]) -> Vec<Piece> {
+    let mut edges: Vec<i64> = windows.iter().flat_map(|window| [window.from_ns(), window.to_ns()]).collect();
+    let (Some(&first), Some(&last)) = (edges.iter().min(), edges.iter().max()) else { return Vec::new() };
+    edges.extend(taken.iter().flat_map(|slot| [slot.from_ns, slot.to_ns]));
+    edges.extend(curve.edges(first, last));
+    edges.retain(|edge| (first..=last).contains(edge));
+    edges.sort_unstable();
+    edges.dedup();
+    let cost = |at_ns: i64| curve.cost_at(at_ns);
+    edges.windows(2).map(|pair| Piece { from_ns: pair[0], to_ns: pair[1], cost: cost(pair[0]) }).collect()
+}
+
+fn supply(piece: &Piece, taken: &[PlanSlot], machines: u32) -> Supply {
+    let running = taken.iter().filter(|slot| (slot.from_ns..slot.to_ns).contains(&piece.from_ns)).count();
+    let length_ns = piece.to_ns - piece.from_ns;
+    let free = i64::from(machines) - running as i64;
+    Supply { length_ns, free_ns: length_ns.saturating_mul(free), cost: piece.cost }
+}
+
+fn demand(pieces: &[Piece], window: &Window<'_>, job: &Queued, jobs: &[Queued]) -> Demand {
+    let first = pieces.partition_point(|piece| piece.from_ns < window.from_ns());
+    let end = pieces.partition_point(|piece| piece.to_ns <= window.to_ns());
+    // Only the ratio of powers matters: milliwatts, or 1 where all are equal.
+    let equal = jobs.iter().all(|other| other.job.power_w == job.job.power_w);
+    let weight = if equal { 1 } else { (job.job.power_w * 1e3).round() as i64 };
+    Demand { first, end, need_ns: job.job.duration_ns, weight }
+}

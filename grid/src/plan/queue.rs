@@ -1,0 +1,106 @@
+//! Queues of jobs from CSV: `id,arrival,duration_h,deadline,interruptible`.
+
+use std::path::Path;
+
+use super::{Curve, HOUR_NS, Job, Plan, PlanError, plan};
+use crate::series::rows::{Row, Rows, text};
+use crate::{FileError, FileFault, Place};
+
+/// The longest duration, hours: a century.
+const LONGEST_H: f64 = 876_600.0;
+
+/// A job that waits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Queued {
+    /// What it is called.
+    pub id: String,
+    /// From when on it may run, nanoseconds since 1970 UTC.
+    pub arrival_ns: i64,
+    /// Until when it must be done, nanoseconds since 1970 UTC.
+    pub deadline_ns: i64,
+    /// What it is.
+    pub job: Job,
+    /// Where its file has it.
+    pub place: Place,
+}
+
+impl Queued {
+    /// Its best plan on a machine of its own.
+    ///
+    /// A deadline after the curve's end counts as that end: what comes after is not known.
+    ///
+    /// # Errors
+    /// As for [`plan`].
+    pub fn plan(&self, curve: &Curve) -> Result<Plan, PlanError> {
+        let fits = self.arrival_ns.saturating_add(self.job.duration_ns) <= self.deadline_ns;
+        let known = self.arrival_ns < curve.to_ns();
+        let to_ns = if fits && known { self.deadline_ns.min(curve.to_ns()) } else { self.deadline_ns };
+        plan(&curve.window(self.arrival_ns, to_ns)?, &self.job)
+    }
+}
+
+/// Reads jobs of one power each, watts; `interruptible` is `true` or `false`, empty for `false`.
+///
+/// # Errors
+/// The first fault, with its line and what mends it; a deadline that is too early is one.
+pub fn parse_jobs(bytes: &[u8], file: &str, power_w: f64) -> Result<Vec<Queued>, FileError> {
+    let mut rows = Rows::new(text(bytes, file)?, file)?;
+    let names = ["id", "arrival", "duration_h", "deadline", "interruptible"];
+    let columns = names.map(|name| rows.needed(name));
+    let [id, arrival, duration, deadline, interruptible] = columns;
+    let columns = [id?, arrival?, duration?, deadline?, interruptible?];
+    let mut jobs = Vec::new();
+    while let Some(row) = rows.next()? {
+        jobs.push(job(&row, columns, power_w)?);
+    }
+    if jobs.is_empty() {
+        return Err(FileError::new(file, Place::Whole, FileFault::Empty));
+    }
+    Ok(jobs)
+}
+
+/// Reads jobs from a file; see [`parse_jobs`].
+///
+/// # Errors
+/// When it cannot be read, or holds a fault.
+pub fn read_jobs(path: &Path, power_w: f64) -> Result<Vec<Queued>, FileError> {
+    parse_jobs(&crate::series::bytes(path)?, &path.display().to_string(), power_w)
+}
+
+fn job(row: &Row<'_>, columns: [usize; 5], power_w: f64) -> Result<Queued, FileError> {
+    let [id, arrival, duration, deadline, interruptible] = columns;
+    let id = row.text(id).to_owned();
+    let (arrival_ns, deadline_ns) = (row.instant(arrival)?, row.instant(deadline)?);
+    let hours = row.number(duration, "the duration")?;
+    let duration_ns = duration_ns(hours).ok_or_else(|| row.fault(of_duration(row.text(duration))))?;
+    if deadline_ns.saturating_sub(arrival_ns) < duration_ns {
+        let have_h = deadline_ns.saturating_sub(arrival_ns) as f64 / HOUR_NS as f64;
+        let reason = format!("it takes {hours} h, from arrival to deadline there are {have_h} h; set a later deadline");
+        return Err(row.fault(FileFault::Job { id, reason }));
+    }
+    let job = Job { duration_ns, power_w, interruptible: truth(row, interruptible)? };
+    Ok(Queued { id, arrival_ns, deadline_ns, job, place: row.place() })
+}
+
+/// Nanoseconds of a number of hours; `None` unless it is above 0 and at most a century.
+#[must_use]
+pub fn duration_ns(hours: f64) -> Option<i64> {
+    let ns = (hours * HOUR_NS as f64).round();
+    (hours <= LONGEST_H && ns >= 1.0).then_some(ns as i64)
+}
+
+fn of_duration(text: &str) -> FileFault {
+    let allowed = "hours above 0 and at most 876600";
+    FileFault::Figure { what: "the duration", text: text.to_owned(), allowed }
+}
+
+fn truth(row: &Row<'_>, column: usize) -> Result<bool, FileError> {
+    match row.text(column).to_ascii_lowercase().as_str() {
+        "true" | "yes" | "1" => Ok(true),
+        "false" | "no" | "0" | "" => Ok(false),
+        other => {
+            let allowed = "true, false".to_owned();
+            Err(row.fault(FileFault::Word { what: "interruptible", text: crate::series::shown(other), allowed }))
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! How a job's speed and power grow with its workers.
+
+use std::path::Path;
+
+use super::error::check;
+use super::hull::{Segment, hull};
+use super::{HOUR_NS, PlanError};
+use crate::series::rows::{Row, Rows, text};
+use crate::{FileError, FileFault, Place};
+
+/// The most rows of a profile.
+const MOST: usize = 4096;
+
+/// What a number of workers does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Level {
+    /// Workers; at least 1.
+    pub workers: u32,
+    /// Work done, in any unit per hour; above 0. Only ratios matter.
+    pub throughput: f64,
+    /// Power of all of them, watts; above 0.
+    pub power_w: f64,
+}
+
+/// A measured profile: throughput and power by workers, neither falling as workers grow. Paused, it draws nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scaling {
+    levels: Vec<Level>,
+    hull: Vec<Segment>,
+    measured_power: bool,
+}
+
+impl Scaling {
+    /// Checks a profile, sorted by workers.
+    ///
+    /// # Errors
+    /// [`PlanError`] for a profile without workers, not sorted, or with figures that fall.
+    pub fn new(levels: Vec<Level>) -> Result<Self, PlanError> {
+        if levels.is_empty() {
+            return Err(PlanError::NoWorkers);
+        }
+        for level in &levels {
+            let above_0 = "a finite number above 0";
+            check(f64::from(level.workers), "workers", |workers| workers > 0.0, "a whole number above 0")?;
+            check(level.throughput, "throughput", |throughput| throughput > 0.0, above_0)?;
+            check(level.power_w, "power in watts", |power| power > 0.0, above_0)?;
+        }
+        match levels.windows(2).find_map(falls) {
+            Some((what, value, before)) => Err(PlanError::Falling { what, value, before }),
+            None => Ok(Self { hull: hull(&levels), levels, measured_power: true }),
+        }
+    }
+
+    /// One worker, or none.
+    ///
+    /// # Errors
+    /// For power that is not a finite number above 0.
+    pub fn one_worker(power_w: f64) -> Result<Self, PlanError> {
+        Self::new(vec![Level { workers: 1, throughput: 1.0, power_w }])
+    }
+
+    /// Reads a profile from CSV: `workers` (or `nodes`), `throughput`, and `power` in watts of all workers. Without a
+    /// column of power every worker draws `worker_w`. A row of 0 workers must be all 0.
+    ///
+    /// # Errors
+    /// The first fault, with its line and what mends it.
+    pub fn parse(bytes: &[u8], file: &str, worker_w: f64) -> Result<Self, FileError> {
+        let mut rows = Rows::new(text(bytes, file)?, file)?;
+        let columns = Columns::of(&rows)?;
+        let mut read: Vec<(Level, Place)> = Vec::new();
+        while let Some(row) = rows.next()? {
+            let Some(level) = columns.level(&row, worker_w)? else { continue };
+            if let Some((what, value, before)) = read.last().and_then(|(before, _)| falls(&[*before, level])) {
+                return Err(row.fault(FileFault::Falling { what, value, before }));
+            }
+            if read.len() == MOST {
+                return Err(row.fault(FileFault::Syntax(format!("more than {MOST} rows"))));
+            }
+            read.push((level, row.place()));
+        }
+        let levels: Vec<Level> = read.into_iter().map(|(level, _)| level).collect();
+        let scaling = Self::new(levels).map_err(|_| FileError::new(file, Place::Whole, FileFault::Empty))?;
+        Ok(Self { measured_power: columns.power.is_some(), ..scaling })
+    }
+
+    /// Reads a profile from a file; see [`Scaling::parse`].
+    ///
+    /// # Errors
+    /// When it cannot be read, or holds a fault.
+    pub fn read(path: &Path, worker_w: f64) -> Result<Self, FileError> {
+        Self::parse(&crate::series::bytes(path)?, &path.display().to_string(), worker_w)
+    }
+
+    /// The same with all power multiplied, as by PUE.
+    ///
+    /// # Errors
+    /// For a factor that is not a finite number above 0.
+    pub fn with_power_times(&self, factor: f64) -> Result<Self, PlanError> {
+        let times = |level: &Level| Level { power_w: level.power_w * factor, ..*level };
+        Self::new(self.levels.iter().map(times).collect())
+    }
+
+    /// The rows, by workers.
+    #[must_use]
+    pub fn levels(&self) -> &[Level] {
+        &self.levels
+    }
+
+    /// Whether the profile brought its own power.
+    #[must_use]
+    pub fn has_power(&self) -> bool {
+        self.measured_power
+    }
+
+    /// Work of a job that takes so long with the fewest workers: throughput times hours.
+    #[must_use]
+    pub fn work(&self, duration_ns: i64) -> f64 {
+        self.levels.first().map_or(0.0, |level| level.throughput) * duration_ns as f64 / HOUR_NS as f64
+    }
+
+    /// Work an hour at its widest.
+    pub(super) fn fastest(&self) -> f64 {
+        self.levels.last().map_or(0.0, |level| level.throughput)
+    }
+
+    /// From rest to the widest along the lower convex hull of power over throughput.
+    pub(super) fn hull(&self) -> &[Segment] {
+        &self.hull
+    }
+}
+
+struct Columns {
+    workers: usize,
+    throughput: usize,
+    power: Option<usize>,
+}
+
+impl Columns {
+    fn of(rows: &Rows<'_>) -> Result<Self, FileError> {
+        let workers = match rows.column("nodes")? {
+            Some(column) => column,
+            None => rows.needed("workers")?,
+        };
+        let power = rows.column("power")?.or(rows.column("power_w")?);
+        Ok(Self { workers, throughput: rows.needed("throughput")?, power })
+    }
+
+    /// The row's level; `None` for the row at rest.
+    fn level(&self, row: &Row<'_>, worker_w: f64) -> Result<Option<Level>, FileError> {
+        let allowed = "a whole number";
+        let fault = |text: &str| FileFault::Figure { what: "the number of workers", text: text.to_owned(), allowed };
+        let workers = row.number(self.workers, "the number of workers")?;
+        let whole = workers.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&workers);
+        let workers = if whole { workers as u32 } else { return Err(row.fault(fault(&workers.to_string()))) };
+        let throughput = positive(row, self.throughput, "the throughput", workers)?;
+        let power_w = match self.power {
+            Some(column) => positive(row, column, "the power", workers)?,
+            None => f64::from(workers) * worker_w,
+        };
+        Ok((workers > 0).then_some(Level { workers, throughput, power_w }))
+    }
+}
+
+/// A figure above 0; 0 at rest.
+fn positive(row: &Row<'_>, column: usize, what: &'static str, workers: u32) -> Result<f64, FileError> {
+    let value = row.number(column, what)?;
+    let allowed = if workers == 0 { "0 without workers; leave the row out" } else { "a number above 0" };
+    if (workers == 0 && value == 0.0) || (workers > 0 && value > 0.0) {
+        return Ok(value);
+    }
+    Err(row.fault(FileFault::Figure { what, text: value.to_string(), allowed }))
+}
+
+/// The figure of the second level that falls below the first's, or does not rise where it must.
+fn falls(pair: &[Level]) -> Option<(&'static str, f64, f64)> {
+    let [before, level] = pair else { return None };
+    let (workers, fewer) = (f64::from(level.workers), f64::from(before.workers));
+    if workers <= fewer {
+        return Some(("the number of workers", workers, fewer));
+    }
+    if level.throughput < before.throughput {
+        return Some(("the throughput", level.throughput, before.throughput));
+    }
+    (level.power_w < before.power_w).then_some(("the power", level.power_w, before.power_w))
+}

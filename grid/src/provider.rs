@@ -1,0 +1,58 @@
+//! Intensity over time, from whoever publishes it, behind one trait.
+//!
+//! A [`Provider`] answers with [`Slot`]s for a zone and a stretch of time. A [`Chain`] asks several, the best first, and
+//! says of every part of the time who covered it. Files, constants and the yearly table need nothing; what asks the
+//! network is behind the feature `providers`, is used only where it was named, and never on a measuring thread.
+
+mod chain;
+mod fault;
+mod file;
+mod fixed;
+mod secret;
+mod slot;
+
+#[cfg(feature = "providers")]
+mod breaker;
+#[cfg(feature = "providers")]
+mod cached;
+#[cfg(feature = "providers")]
+mod disk;
+#[cfg(feature = "providers")]
+mod http;
+#[cfg(feature = "providers")]
+mod metadata;
+#[cfg(feature = "providers")]
+mod online;
+#[cfg(feature = "providers")]
+mod service;
+
+pub use chain::{Chain, Coverage, Part};
+pub use fault::Fault;
+pub use file::File;
+pub use fixed::Fixed;
+pub use secret::{Secret, SecretFault};
+pub use slot::{About, Reply, Slot, Wanted};
+
+#[cfg(feature = "providers")]
+pub use cached::{Cached, Counts};
+#[cfg(feature = "providers")]
+pub use disk::Disk;
+#[cfg(feature = "providers")]
+pub use http::{Http, Limits};
+#[cfg(feature = "providers")]
+pub use metadata::cloud_of_this_machine;
+#[cfg(feature = "providers")]
+pub use online::{NAMES, Online, Setup};
+
+/// Someone who knows intensities over time.
+pub trait Provider: Send + Sync {
+    /// Its name, as options have it: `electricity-maps`.
+    fn name(&self) -> &str;
+
+    /// The slots that overlap a stretch of time: measured ones, and forecasts for what is to come. What the provider does
+    /// not know is missing from the answer, never 0.
+    ///
+    /// # Errors
+    /// [`Fault`] when it has no answer at all. It never blocks longer than its limits allow.
+    fn slots(&self, wanted: &Wanted<'_>) -> Result<Reply, Fault>;
+}

@@ -1,0 +1,219 @@
+//! A cache before a provider: fresh until the end of the slot it was asked in, one question at a time, stale rather than
+//! nothing, and counted as it was.
+//!
+//! Figures of the past do not change: what was measured is kept. A forecast is fresh until the slot in which it was made
+//! is over. When the provider has no answer, what is known of that time is used; after its end the last figure is, for up
+//! to six hours and marked as an estimate. [`Reply::stale`] then says why.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::breaker::Breaker;
+use super::disk::{Asked, Kept};
+use super::{About, Disk, Fault, Provider, Reply, Slot, Wanted};
+
+/// For so long the last known figure stands in for what comes after it, nanoseconds.
+const LAST_KNOWN_NS: i64 = 6 * 3_600_000_000_000;
+/// How long an answer is fresh that ends before now, nanoseconds: the service lags behind.
+const LAGGING_NS: i64 = 300_000_000_000;
+/// Slots kept for a question: a year of five minutes.
+const MOST_SLOTS: usize = 106_000;
+/// Stretches remembered as asked about.
+const MOST_ASKED: usize = 64;
+
+/// A provider with a cache before it.
+pub struct Cached<P> {
+    inner: P,
+    disk: Option<Disk>,
+    about: About,
+    key: String,
+    questions: Mutex<HashMap<String, Arc<Mutex<Known>>>>,
+    breaker: Mutex<Breaker>,
+    hits: AtomicU64,
+    misses: AtomicU64,
+    stale: AtomicU64,
+    failed: AtomicU64,
+}
+
+/// How often the cache answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Answered without asking.
+    pub hits: u64,
+    /// Asked, and answered.
+    pub misses: u64,
+    /// Asked in vain, and answered with what was known.
+    pub stale: u64,
+    /// Asked in vain, and nothing was known.
+    pub failed: u64,
+}
+
+/// What is known of one zone. Whoever holds its lock asks; the others wait for the answer.
+#[derive(Default)]
+struct Known {
+    loaded: bool,
+    kept: Kept,
+}
+
+impl<P: Provider> Cached<P> {
+    /// A cache before `inner`; `about` is what is said of figures that come from the cache, and `place` tells the same
+    /// provider at two addresses apart.
+    pub fn new(inner: P, about: About, place: &str, disk: Option<Disk>) -> Self {
+        let key = format!("{} {place}", inner.name());
+        Self {
+            inner,
+            disk,
+            about,
+            key,
+            questions: Mutex::default(),
+            breaker: Mutex::default(),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+            stale: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+        }
+    }
+
+    /// How often it has answered, and how.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        // Relaxed: figures for people.
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Counts {
+            hits: count(&self.hits),
+            misses: count(&self.misses),
+            stale: count(&self.stale),
+            failed: count(&self.failed),
+        }
+    }
+
+    fn ask(&self, known: &mut Known, wanted: &Wanted<'_>, key: &str) -> Result<Reply, Fault> {
+        let wider = Wanted { from_ns: known.kept.measured_from(wanted), ..*wanted };
+        lock(&self.breaker).check(wanted.now_ns)?;
+        let answer = self.inner.slots(&wider);
+        lock(&self.breaker).note(answer.as_ref().err().filter(|fault| is_trouble(fault)), wanted.now_ns);
+        known.kept.take(answer?.slots(), &wider);
+        if let Some(disk) = &self.disk {
+            // A cache that cannot be written costs the cache.
+            drop(disk.store(key, &known.kept));
+        }
+        Ok(self.reply(known.kept.within(wanted)))
+    }
+
+    fn reply(&self, slots: Vec<Slot>) -> Reply {
+        Reply::new(self.about.clone(), slots)
+    }
+
+    /// What is known in spite of the fault.
+    fn stale(&self, known: &Known, wanted: &Wanted<'_>, fault: Fault) -> Result<Reply, Fault> {
+        let slots = known.kept.or_last_known(wanted);
+        if slots.is_empty() {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+            return Err(fault);
+        }
+        self.stale.fetch_add(1, Ordering::Relaxed);
+        let mut reply = self.reply(slots);
+        reply.stale = Some(fault);
+        Ok(reply)
+    }
+}
+
+impl<P: Provider> Provider for Cached<P> {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn slots(&self, wanted: &Wanted<'_>) -> Result<Reply, Fault> {
+        let question = Arc::clone(lock(&self.questions).entry(wanted.zone.to_owned()).or_default());
+        let mut known = lock(&question);
+        let key = format!("{} {}", self.key, wanted.zone);
+        if !std::mem::replace(&mut known.loaded, true) {
+            known.kept = self.disk.as_ref().and_then(|disk| disk.load(&key)).unwrap_or_default();
+        }
+        if known.kept.is_fresh(wanted) {
+            self.hits.fetch_add(1, Ordering::Relaxed);
+            return Ok(self.reply(known.kept.within(wanted)));
+        }
+        match self.ask(&mut known, wanted, &key) {
+            Ok(reply) if !reply.slots().is_empty() => {
+                self.misses.fetch_add(1, Ordering::Relaxed);
+                Ok(reply)
+            }
+            Ok(_) => self.stale(&known, wanted, Fault::NoFigure),
+            Err(fault) => self.stale(&known, wanted, fault),
+        }
+    }
+}
+
+impl Kept {
+    /// Whether the answer is known: all of it measured, or asked for so lately that asking again tells nothing new.
+    fn is_fresh(&self, wanted: &Wanted<'_>) -> bool {
+        let from_ns = self.measured_from(wanted);
+        let fresh =
+            |asked: &Asked| asked.from_ns <= from_ns && asked.to_ns >= wanted.to_ns && wanted.now_ns < asked.until_ns;
+        from_ns >= wanted.to_ns || self.asked.iter().any(fresh)
+    }
+
+    /// Up to where everything is known for good.
+    fn measured_from(&self, wanted: &Wanted<'_>) -> i64 {
+        let first = self.slots.partition_point(|slot| slot.to_ns <= wanted.from_ns);
+        let mut reached_ns = wanted.from_ns;
+        for slot in &self.slots[first..] {
+            if slot.from_ns > reached_ns || slot.forecast || slot.to_ns > wanted.now_ns {
+                break;
+            }
+            reached_ns = slot.to_ns;
+        }
+        reached_ns.min(wanted.to_ns)
+    }
+
+    fn within(&self, wanted: &Wanted<'_>) -> Vec<Slot> {
+        let first = self.slots.partition_point(|slot| slot.to_ns <= wanted.from_ns);
+        self.slots[first..].iter().take_while(|slot| slot.from_ns < wanted.to_ns).copied().collect()
+    }
+
+    fn or_last_known(&self, wanted: &Wanted<'_>) -> Vec<Slot> {
+        let mut slots = self.within(wanted);
+        let known = self.slots.partition_point(|slot| slot.from_ns < wanted.to_ns);
+        let last = known.checked_sub(1).map(|place| self.slots[place]);
+        if let Some(last) = last.filter(|last| last.to_ns < wanted.to_ns) {
+            let to_ns = last.to_ns.saturating_add(LAST_KNOWN_NS).min(wanted.to_ns);
+            if to_ns > wanted.from_ns {
+                slots.push(Slot { from_ns: last.to_ns.max(wanted.from_ns), to_ns, estimated: true, ..last });
+            }
+        }
+        slots
+    }
+
+    /// Newer figures take the place of older ones.
+    fn take(&mut self, fresh: &[Slot], wanted: &Wanted<'_>) {
+        let covered = |slot: &Slot| fresh.iter().any(|new| new.from_ns < slot.to_ns && new.to_ns > slot.from_ns);
+        let (first, last) = (fresh.first().map_or(0, |slot| slot.from_ns), fresh.last().map_or(0, |slot| slot.to_ns));
+        self.slots.retain(|slot| slot.to_ns <= first || slot.from_ns >= last || !covered(slot));
+        self.slots.extend_from_slice(fresh);
+        self.slots.sort_by_key(|slot| slot.from_ns);
+        let surplus = self.slots.len().saturating_sub(MOST_SLOTS);
+        self.slots.drain(..surplus);
+        let now_ns = wanted.now_ns;
+        let current = fresh.iter().find(|slot| slot.to_ns > now_ns);
+        let until_ns = current.map_or(now_ns.saturating_add(LAGGING_NS), |slot| slot.to_ns);
+        self.asked.retain(|asked| asked.until_ns > now_ns);
+        self.asked.push(Asked { from_ns: wanted.from_ns, to_ns: wanted.to_ns, until_ns });
+        let surplus = self.asked.len().saturating_sub(MOST_ASKED);
+        self.asked.drain(..surplus);
+    }
+}
+
+/// An answer that just holds nothing does not mean that the provider is in trouble.
+fn is_trouble(fault: &Fault) -> bool {
+    !matches!(fault, Fault::NoFigure | Fault::Zone { .. } | Fault::Secret(_))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic while it was held has left plain data behind.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,191 @@
+//! Several providers, the best first: what one does not know, the next is asked for, and who said what is kept.
+
+use std::sync::Arc;
+
+use super::{About, Fault, Provider, Slot, Wanted};
+
+/// Providers in the order in which they are asked.
+#[derive(Clone, Default)]
+pub struct Chain {
+    providers: Vec<Arc<dyn Provider>>,
+}
+
+/// A part of the time and who covered it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part {
+    /// Start, nanoseconds since 1970 UTC.
+    pub from_ns: i64,
+    /// End, nanoseconds since 1970 UTC.
+    pub to_ns: i64,
+    /// Grams CO2e per kilowatt-hour.
+    pub g_per_kwh: f64,
+    /// Whether it is an estimate, a forecast, or stands in for a provider that had no answer.
+    pub estimated: bool,
+    /// Name of the provider.
+    pub provider: String,
+    /// Whether a provider before it was asked in vain.
+    pub fallback: bool,
+    /// Where the figure comes from.
+    pub about: Arc<About>,
+}
+
+/// How a stretch of time is covered.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Coverage {
+    /// Parts in the order of time that do not overlap. What nobody knows is in none.
+    pub parts: Vec<Part>,
+    /// Who had no answer, or no fresh one, and why.
+    pub faults: Vec<(String, Fault)>,
+}
+
+/// A stretch that nobody has covered yet.
+type Open = (i64, i64);
+
+impl Chain {
+    /// Providers, the best first.
+    #[must_use]
+    pub fn new(providers: Vec<Arc<dyn Provider>>) -> Self {
+        Self { providers }
+    }
+
+    /// Asks one after the other until all of the time is covered.
+    #[must_use]
+    pub fn cover(&self, wanted: &Wanted<'_>) -> Coverage {
+        let mut coverage = Coverage::default();
+        let mut open = vec![(wanted.from_ns, wanted.to_ns)];
+        open.retain(|(from_ns, to_ns)| to_ns > from_ns);
+        for (rank, provider) in self.providers.iter().enumerate() {
+            let (Some(&(from_ns, _)), Some(&(_, to_ns))) = (open.first(), open.last()) else { break };
+            match provider.slots(&Wanted { from_ns, to_ns, ..*wanted }) {
+                Ok(reply) => {
+                    coverage.faults.extend(reply.stale.clone().map(|fault| (provider.name().to_owned(), fault)));
+                    let who =
+                        Who { provider: provider.name(), fallback: rank > 0, about: Arc::new(reply.about.clone()) };
+                    open = who.cover(open, reply.slots(), &mut coverage.parts);
+                }
+                Err(fault) => coverage.faults.push((provider.name().to_owned(), fault)),
+            }
+        }
+        coverage.parts.sort_by_key(|part| part.from_ns);
+        coverage.parts = joined(coverage.parts);
+        coverage
+    }
+}
+
+struct Who<'a> {
+    provider: &'a str,
+    fallback: bool,
+    about: Arc<About>,
+}
+
+impl Who<'_> {
+    /// Takes what the slots cover out of the open stretches and returns the rest. Both are in the order of time.
+    fn cover(&self, open: Vec<Open>, slots: &[Slot], parts: &mut Vec<Part>) -> Vec<Open> {
+        let mut rest = Vec::new();
+        for (mut from_ns, to_ns) in open {
+            let first = slots.partition_point(|slot| slot.to_ns <= from_ns);
+            for slot in slots[first..].iter().take_while(|slot| slot.from_ns < to_ns) {
+                if slot.from_ns > from_ns {
+                    rest.push((from_ns, slot.from_ns));
+                }
+                let end_ns = slot.to_ns.min(to_ns);
+                parts.push(self.part(slot.from_ns.max(from_ns), end_ns, slot));
+                from_ns = end_ns;
+            }
+            if from_ns < to_ns {
+                rest.push((from_ns, to_ns));
+            }
+        }
+        rest
+    }
+
+    fn part(&self, from_ns: i64, to_ns: i64, slot: &Slot) -> Part {
+        Part {
+            from_ns,
+            to_ns,
+            g_per_kwh: slot.g_per_kwh,
+            estimated: slot.estimated || slot.forecast || self.fallback,
+            provider: self.provider.to_owned(),
+            fallback: self.fallback,
+            about: Arc::clone(&self.about),
+        }
+    }
+}
+
+/// Neighbours that say the same become one.
+fn joined(parts: Vec<Part>) -> Vec<Part> {
+    let mut all: Vec<Part> = Vec::with_capacity(parts.len());
+    for part in parts {
+        match all.last_mut() {
+            Some(last)
+                if last.to_ns == part.from_ns
+                    && *last == (Part { from_ns: last.from_ns, to_ns: last.to_ns, ..part.clone() }) =>
+            {
+                last.to_ns = part.to_ns;
+            }
+            _ => all.push(part),
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::{Fixed, Reply};
+
+    struct Scripted(&'static str, Result<Vec<(i64, i64, f64)>, Fault>);
+
+    impl Provider for Scripted {
+        fn name(&self) -> &str {
+            self.0
+        }
+
+        fn slots(&self, _: &Wanted<'_>) -> Result<Reply, Fault> {
+            let slot = |&(from_ns, to_ns, g_per_kwh): &(i64, i64, f64)| Slot {
+                from_ns,
+                to_ns,
+                g_per_kwh,
+                estimated: false,
+                forecast: false,
+            };
+            self.1.clone().map(|slots| Reply::new(About::default(), slots.iter().map(slot)))
+        }
+    }
+
+    fn chain(first: Scripted, second: Scripted) -> Chain {
+        Chain::new(vec![Arc::new(first), Arc::new(second), Arc::new(Fixed::constant(crate::constant(9.0).unwrap()))])
+    }
+
+    fn cover(chain: &Chain, from_ns: i64, to_ns: i64) -> (Vec<(i64, i64, f64, bool)>, usize) {
+        let coverage = chain.cover(&Wanted { zone: "", from_ns, to_ns, now_ns: 0 });
+        let parts = coverage.parts.iter().map(|part| (part.from_ns, part.to_ns, part.g_per_kwh, part.estimated));
+        (parts.collect(), coverage.faults.len())
+    }
+
+    #[test]
+    fn what_one_does_not_know_the_next_is_asked_for() {
+        let first = Scripted("a", Ok(vec![(10, 20, 1.0), (20, 30, 1.0), (40, 50, 2.0)]));
+        let chain = chain(first, Scripted("b", Ok(vec![(5, 35, 3.0)])));
+        let parts = [
+            (0, 5, 9.0, true),
+            (5, 10, 3.0, true),
+            (10, 30, 1.0, false),
+            (30, 35, 3.0, true),
+            (35, 40, 9.0, true),
+            (40, 45, 2.0, false),
+        ];
+        assert_eq!(cover(&chain, 0, 45), (parts.to_vec(), 0));
+        assert_eq!(cover(&chain, 12, 30), (vec![(12, 30, 1.0, false)], 0));
+        assert_eq!(cover(&chain, 12, 12), (vec![], 0));
+    }
+
+    #[test]
+    fn f44_a_provider_that_fails_is_named_and_the_fallback_flagged() {
+        let chain = chain(Scripted("a", Err(Fault::Refused(401))), Scripted("b", Err(Fault::Timeout)));
+        let coverage = chain.cover(&Wanted { zone: "", from_ns: 0, to_ns: 10, now_ns: 0 });
+        assert_eq!(coverage.faults, [("a".to_owned(), Fault::Refused(401)), ("b".to_owned(), Fault::Timeout)]);
+        let [part] = coverage.parts.as_slice() else { panic!("one part") };
+        assert!(part.estimated && part.fallback && part.provider == "constant");
+    }
+}

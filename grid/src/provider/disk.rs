@@ -1,0 +1,148 @@
+//! The cache on disk: one file a question, mode 0600, replaced as a whole. A file that is damaged is none.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::{Deserialize, Serialize};
+
+use super::Slot;
+
+/// The file's form.
+const SCHEMA: &str = "eco2.intensity-cache/1";
+/// Longer files are not read, bytes.
+const MAX_BYTES: u64 = 8 << 20;
+
+static FILES: AtomicU64 = AtomicU64::new(0);
+
+/// A folder of answers.
+#[derive(Debug, Clone)]
+pub struct Disk {
+    folder: PathBuf,
+}
+
+/// What is kept of a question.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Kept {
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) asked: Vec<Asked>,
+}
+
+/// A stretch of time that was asked about, and until when the answer is fresh; nanoseconds since 1970 UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Asked {
+    pub(crate) from_ns: i64,
+    pub(crate) to_ns: i64,
+    pub(crate) until_ns: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Document {
+    schema: String,
+    /// The whole question: names of files are shorter, and two may share one.
+    key: String,
+    asked: Vec<Asked>,
+    slots: Vec<(i64, i64, f64, bool, bool)>,
+}
+
+impl Disk {
+    /// A cache in `folder`, which is made when something is written.
+    #[must_use]
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: folder.into() }
+    }
+
+    /// `$XDG_CACHE_HOME/eco2/intensity`, or `~/.cache/eco2/intensity`; `None` where neither variable is an absolute path.
+    #[must_use]
+    pub fn of_the_user() -> Option<Self> {
+        let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let base = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
+        Some(Self::new(base.join("eco2/intensity")))
+    }
+
+    pub(crate) fn load(&self, key: &str) -> Option<Kept> {
+        let mut text = String::new();
+        File::open(self.path(key)).ok()?.take(MAX_BYTES).read_to_string(&mut text).ok()?;
+        let document: Document = serde_json::from_str(&text).ok()?;
+        (document.schema == SCHEMA && document.key == key).then(|| document.kept())
+    }
+
+    /// Writes beside the place and renames: a reader sees the old file or the new one. A failure costs the cache only.
+    pub(crate) fn store(&self, key: &str, kept: &Kept) -> io::Result<()> {
+        let slot = |slot: &Slot| (slot.from_ns, slot.to_ns, slot.g_per_kwh, slot.estimated, slot.forecast);
+        let slots = kept.slots.iter().map(slot).collect();
+        let document = Document { schema: SCHEMA.to_owned(), key: key.to_owned(), asked: kept.asked.clone(), slots };
+        let text = serde_json::to_vec(&document)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
+        let path = self.path(key);
+        // Relaxed: only uniqueness matters.
+        let number = FILES.fetch_add(1, Ordering::Relaxed);
+        let beside = path.with_extension(format!("{}-{number}.new", std::process::id()));
+        let written = write(&beside, &text).and_then(|()| fs::rename(&beside, &path));
+        written.inspect_err(|_| drop(fs::remove_file(&beside)))
+    }
+
+    fn path(&self, key: &str) -> PathBuf {
+        let plain = |letter: char| if letter.is_ascii_alphanumeric() { letter } else { '-' };
+        let name: String = key.chars().take(40).map(plain).collect();
+        self.folder.join(format!("{name}-{:016x}.json", fnv(key)))
+    }
+}
+
+impl Document {
+    fn kept(self) -> Kept {
+        let slot =
+            |(from_ns, to_ns, g_per_kwh, estimated, forecast)| Slot { from_ns, to_ns, g_per_kwh, estimated, forecast };
+        Kept { slots: self.slots.into_iter().map(slot).collect(), asked: self.asked }
+    }
+}
+
+fn write(path: &Path, text: &[u8]) -> io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(text)
+}
+
+/// FNV-1a, 64 bits: names of files, nothing that has to be secure.
+fn fnv(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept() -> Kept {
+        let slot = Slot { from_ns: 1, to_ns: 2, g_per_kwh: 0.1 + 0.2, estimated: true, forecast: false };
+        Kept { slots: vec![slot], asked: vec![Asked { from_ns: 1, to_ns: 2, until_ns: i64::MAX }] }
+    }
+
+    #[test]
+    fn what_is_stored_is_loaded_and_only_the_owner_reads_it() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Disk::new(folder.path().join("deep/cache"));
+        assert_eq!(disk.load("a b"), None);
+        disk.store("a b", &kept()).unwrap();
+        disk.store("a b", &kept()).unwrap();
+        assert_eq!(disk.load("a b"), Some(kept()));
+        assert_eq!(disk.load("a c"), None);
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&disk.path("a b")), mode(&disk.folder)), (0o600, 0o700));
+        assert_eq!(fs::read_dir(&disk.folder).unwrap().count(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn a_damaged_file_and_one_of_another_question_are_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Disk::new(folder.path());
+        disk.store("a", &kept()).unwrap();
+        let text = fs::read_to_string(disk.path("a")).unwrap();
+        for wrong in
+            ["", "{", &text[..text.len() - 3], &text.replace("\"a\"", "\"b\""), &text.replace("cache/1", "cache/9")]
+        {
+            fs::write(disk.path("a"), wrong).unwrap();
+            assert_eq!(disk.load("a"), None, "{wrong}");
+        }
+    }
+}

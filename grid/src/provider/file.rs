@@ -1,0 +1,57 @@
+//! A file of intensities as provider: what `eco2 plan --series` reads, used to price a run.
+
+use std::path::Path;
+
+use super::{About, Fault, Provider, Reply, Slot, Wanted};
+use crate::series::{FileError, Series};
+
+/// A series in memory.
+#[derive(Debug, Clone)]
+pub struct File {
+    series: Series,
+    about: About,
+}
+
+impl File {
+    /// Reads a CSV or JSON file; `column` is the literal name of a CSV column.
+    ///
+    /// # Errors
+    /// [`FileError`] with the place of the first fault.
+    pub fn read(path: &Path, column: Option<&str>) -> Result<Self, FileError> {
+        let name = path.file_name().map_or_else(|| "series".to_owned(), |name| name.to_string_lossy().into_owned());
+        Ok(Self::of(Series::read(path, column)?, &name))
+    }
+
+    /// The same of a series in memory; `name` is its source where it does not state one.
+    #[must_use]
+    pub fn of(series: Series, name: &str) -> Self {
+        let meta = series.meta();
+        let source = if meta.source.is_empty() { format!("series {name}") } else { meta.source.clone() };
+        let about =
+            About { source, zone: meta.zone.clone(), kind: meta.kind, year: None, licence: meta.licence.clone() };
+        Self { series, about }
+    }
+
+    /// The zone that the file states; empty where it does not.
+    #[must_use]
+    pub fn zone(&self) -> &str {
+        &self.about.zone
+    }
+}
+
+impl Provider for File {
+    fn name(&self) -> &str {
+        "series"
+    }
+
+    fn slots(&self, wanted: &Wanted<'_>) -> Result<Reply, Fault> {
+        let estimated = self.series.meta().estimated;
+        let overlaps = |from_ns: i64, to_ns: i64| to_ns > wanted.from_ns && from_ns < wanted.to_ns;
+        let slots = self.series.slots().filter(|slot| overlaps(slot.from_ns, slot.to_ns)).filter_map(|slot| {
+            let g_per_kwh = slot.g_per_kwh?;
+            Some(Slot { from_ns: slot.from_ns, to_ns: slot.to_ns, g_per_kwh, estimated, forecast: false })
+        });
+        let reply = Reply::new(self.about.clone(), slots);
+        if reply.slots().is_empty() { Err(Fault::NoFigure) } else { Ok(reply) }
+    }
+}

@@ -1,0 +1,72 @@
+//! In which region of which cloud this machine is, as the cloud's metadata service tells machines inside it. It is asked
+//! only when somebody wants to know.
+
+use std::time::Duration;
+
+use super::http::Auth;
+use super::{Fault, Http, Limits};
+use crate::{CloudRegion, cloud_region};
+
+/// Where clouds answer their machines (RFC 3927 link-local).
+pub(super) const HOST: &str = "169.254.169.254";
+/// Names of regions are shorter, bytes.
+const LONGEST: usize = 64;
+
+/// The region that this machine is in. `base` stands in for the clouds' own address, for tests.
+///
+/// Takes at most some two seconds where nobody answers.
+///
+/// # Errors
+/// [`Fault::Unreachable`] or the last fault where no cloud answers; [`Fault::Zone`] for a region that is not known.
+pub fn cloud_of_this_machine(base: Option<&str>) -> Result<&'static CloudRegion, Fault> {
+    let limits = Limits { timeout: Duration::from_millis(600), max_bytes: 4096, retries: 0, ..Limits::default() };
+    let own = format!("http://{HOST}");
+    let http = Http::new(base.unwrap_or(&own), limits)?;
+    let mut last = Fault::Unreachable;
+    for (provider, region) in [("aws", aws(&http)), ("gcp", gcp(&http)), ("azure", azure(&http))] {
+        match region {
+            Ok(region) => return known(provider, &region),
+            Err(fault) => last = fault,
+        }
+    }
+    Err(last)
+}
+
+fn known(provider: &str, region: &str) -> Result<&'static CloudRegion, Fault> {
+    let name = format!("{provider}:{region}");
+    cloud_region(&name).ok_or_else(|| Fault::zone(&name, "this cloud region is not in the table; name a zone"))
+}
+
+/// Version 2 of the instance metadata service: a token first.
+fn aws(http: &Http) -> Result<String, Fault> {
+    let token = text(http.put("/latest/api/token", ("x-aws-ec2-metadata-token-ttl-seconds", "60"))?)?;
+    let token = super::Secret::new(&token).ok_or(Fault::Garbage("its token is none"))?;
+    let auth = Auth::Header("x-aws-ec2-metadata-token", &token);
+    name(&text(http.get("/latest/meta-data/placement/region", &[], auth)?)?)
+}
+
+/// `projects/123/zones/europe-west4-b`: the region is the zone without its letter.
+fn gcp(http: &Http) -> Result<String, Fault> {
+    let auth = Auth::Plain("metadata-flavor", "Google");
+    let zone = text(http.get("/computeMetadata/v1/instance/zone", &[], auth)?)?;
+    let last = zone.trim().rsplit('/').next().unwrap_or_default();
+    name(last.rsplit_once('-').map_or("", |(region, _)| region))
+}
+
+fn azure(http: &Http) -> Result<String, Fault> {
+    let query = [("api-version", "2021-02-01"), ("format", "text")];
+    name(&text(http.get("/metadata/instance/compute/location", &query, Auth::Plain("metadata", "true"))?)?)
+}
+
+fn text(body: Vec<u8>) -> Result<String, Fault> {
+    String::from_utf8(body).map_err(|_| Fault::Garbage("it is not text"))
+}
+
+fn name(text: &str) -> Result<String, Fault> {
+    let text = text.trim();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    if text.is_empty() || text.len() > LONGEST || !text.bytes().all(plain) {
+        return Err(Fault::Garbage("it is no name of a region"));
+    }
+    Ok(text.to_owned())
+}

@@ -1,0 +1,133 @@
+//! Tokens: from the environment or from a file that only its owner can read; never printed, never written.
+
+use std::fmt;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+/// Longest token, bytes.
+const LONGEST: u64 = 8 * 1024;
+/// Permission bits of others than the owner.
+const OTHERS: u32 = 0o077;
+
+/// A token or password. It has no `Display`, cannot be serialised, and `Debug` hides it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+/// Why there is no secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SecretFault {
+    /// Nobody gave one.
+    #[error("it needs a token: set {variable}, or {variable}_FILE to a file with mode 0600")]
+    Missing {
+        /// The variable.
+        variable: String,
+    },
+    /// The file is open to others.
+    #[error("{path}: others may read this secret; run `chmod 600` on it", path = .0.display())]
+    Open(PathBuf),
+    /// The file cannot be read, or holds no token.
+    #[error("{path}: cannot be read as a token of one line", path = .0.display())]
+    Unreadable(PathBuf),
+    /// The value of the variable is no token.
+    #[error("{variable} holds no token: one line of printable ASCII is expected")]
+    Malformed {
+        /// The variable.
+        variable: String,
+    },
+}
+
+impl Secret {
+    /// Takes a token: printable ASCII, at most 8 KiB, blanks around it left out.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let plain =
+            !text.is_empty() && text.len() as u64 <= LONGEST && text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+        plain.then(|| Self(text.to_owned()))
+    }
+
+    /// The secret of a variable, or of the file that `VARIABLE_FILE` names. `lookup` reads the environment.
+    ///
+    /// # Errors
+    /// [`SecretFault`] when neither is there, or what is there is not safe or not a token.
+    pub fn find(variable: &str, lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SecretFault> {
+        if let Some(text) = lookup(variable).filter(|text| !text.is_empty()) {
+            return Self::new(&text).ok_or_else(|| SecretFault::Malformed { variable: variable.to_owned() });
+        }
+        let file = lookup(&format!("{variable}_FILE")).filter(|path| !path.is_empty());
+        let missing = || SecretFault::Missing { variable: variable.to_owned() };
+        Self::read(Path::new(&file.ok_or_else(missing)?))
+    }
+
+    /// The secret in a file that only its owner can read.
+    ///
+    /// # Errors
+    /// [`SecretFault::Open`] when others may read it, else [`SecretFault::Unreadable`].
+    pub fn read(path: &Path) -> Result<Self, SecretFault> {
+        use std::os::unix::fs::MetadataExt as _;
+        let unreadable = || SecretFault::Unreadable(path.to_owned());
+        let file = std::fs::File::open(path).map_err(|_| unreadable())?;
+        let about = file.metadata().map_err(|_| unreadable())?;
+        if !about.is_file() {
+            return Err(unreadable());
+        }
+        if about.mode() & OTHERS != 0 {
+            return Err(SecretFault::Open(path.to_owned()));
+        }
+        let mut text = String::new();
+        file.take(LONGEST + 1).read_to_string(&mut text).map_err(|_| unreadable())?;
+        Self::new(&text).ok_or_else(unreadable)
+    }
+
+    /// The text, for the one place that sends it.
+    #[cfg_attr(not(feature = "providers"), allow(dead_code, reason = "only what asks the network sends it"))]
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Secret(hidden)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOKEN: &str = "s3cr3t-token-value";
+
+    #[test]
+    fn d37_a_secret_never_shows() {
+        let secret = Secret::new(TOKEN).unwrap();
+        assert_eq!(format!("{secret:?} {:#?}", Some(&secret)).matches(TOKEN).count(), 0);
+        assert_eq!(secret.expose(), TOKEN);
+    }
+
+    #[test]
+    fn a_file_that_others_may_read_is_refused() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        std::fs::write(&path, format!("{TOKEN}\n")).unwrap();
+        let lookup = |name: &str| (name == "T_FILE").then(|| path.display().to_string());
+        for (mode, good) in [(0o644, false), (0o640, false), (0o604, false), (0o600, true), (0o400, true)] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            let found = Secret::find("T", lookup);
+            assert_eq!(found.is_ok(), good, "{mode:o}");
+            let told = format!("{:?}", found.as_ref().err());
+            assert!(!told.contains(TOKEN) && (good || told.contains("Open")), "{told}");
+        }
+        assert!(Secret::read(folder.path()).is_err(), "a folder");
+    }
+
+    #[test]
+    fn what_is_no_token_is_an_error_that_does_not_show_it() {
+        let error = Secret::find("T", |_| Some("two\nlines".to_owned())).unwrap_err();
+        assert_eq!(error, SecretFault::Malformed { variable: "T".to_owned() });
+        assert!(!error.to_string().contains("two"));
+        assert!(Secret::find("T", |_| None).unwrap_err().to_string().contains("T_FILE"));
+    }
+}

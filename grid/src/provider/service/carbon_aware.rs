@@ -1,0 +1,116 @@
+//! The web API of the Green Software Foundation's Carbon Aware SDK: a form that proxies speak. Its own address has to be
+//! given. Figures are grams a kilowatt-hour; -1 stands for null there, and is not known.
+
+use serde::Deserialize;
+
+use super::super::http::Auth;
+use super::super::{Fault, Http, Secret, Slot, Wanted};
+use super::{end_of, instant, json, written};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Forecast {
+    forecast_data: Vec<Point>,
+}
+
+/// Of measured data and of forecasts alike.
+#[derive(Deserialize)]
+struct Point {
+    #[serde(alias = "timestamp")]
+    time: String,
+    #[serde(alias = "value")]
+    rating: Option<f64>,
+    duration: Option<Duration>,
+}
+
+/// Minutes, or `hh:mm:ss`.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Duration {
+    Minutes(i64),
+    Clock(String),
+}
+
+pub(in super::super) fn ask(http: &Http, _: Option<&Secret>, wanted: &Wanted<'_>) -> Result<Vec<Slot>, Fault> {
+    let mut slots = Vec::new();
+    let past_ns = wanted.to_ns.min(wanted.now_ns);
+    if wanted.from_ns < past_ns {
+        let (time, to_time) = (written(wanted.from_ns), written(past_ns));
+        let query = [("location", wanted.zone), ("time", &time), ("toTime", &to_time)];
+        let points: Vec<Point> = json(&http.get("/emissions/bylocations", &query, Auth::Nobody)?)?;
+        slots.extend(parse(&points, false)?);
+    }
+    if wanted.to_ns > wanted.now_ns {
+        // A location without forecasts has an error here; what is measured is the answer then.
+        let body = http.get("/emissions/forecasts/current", &[("location", wanted.zone)], Auth::Nobody);
+        if let Ok(forecasts) = body.and_then(|body| json::<Vec<Forecast>>(&body)) {
+            for forecast in &forecasts {
+                slots.extend(parse(&forecast.forecast_data, true)?);
+            }
+        }
+    }
+    Ok(slots)
+}
+
+fn parse(points: &[Point], forecast: bool) -> Result<Vec<Slot>, Fault> {
+    let mut slots = Vec::new();
+    for point in points {
+        let from_ns = instant(&point.time)?;
+        let to_ns = end_of(from_ns, seconds(point.duration.as_ref())?)?;
+        let Some(g_per_kwh) = point.rating.filter(|rating| *rating != -1.0) else { continue };
+        slots.push(Slot { from_ns, to_ns, g_per_kwh, estimated: false, forecast });
+    }
+    Ok(slots)
+}
+
+fn seconds(duration: Option<&Duration>) -> Result<i64, Fault> {
+    let wrong = Fault::Garbage("a duration in it is neither minutes nor hh:mm:ss");
+    match duration {
+        None => Ok(3600),
+        Some(Duration::Minutes(minutes)) => minutes.checked_mul(60).ok_or(wrong),
+        Some(Duration::Clock(clock)) => {
+            let parts: Vec<Option<i64>> = clock.split(':').map(|part| part.parse().ok()).collect();
+            match parts[..] {
+                [Some(hours), Some(minutes), Some(seconds)] if hours < 1000 => {
+                    Ok(hours * 3600 + minutes * 60 + seconds)
+                }
+                _ => Err(wrong),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn points(body: &str) -> Result<Vec<Slot>, Fault> {
+        parse(&json::<Vec<Point>>(body.as_bytes())?, false)
+    }
+
+    #[test]
+    fn minus_one_is_not_known() {
+        let body = r#"[{"location":"eastus","time":"2022-07-22T10:30:00+00:00","rating":65,"duration":"08:00:00"},
+            {"location":"eastus","time":"2022-07-22T18:30:00+00:00","rating":-1,"duration":"08:00:00"}]"#;
+        let [slot] = points(body).unwrap()[..] else { panic!("one slot") };
+        assert_eq!((slot.g_per_kwh, slot.to_ns - slot.from_ns), (65.0, 8 * 3_600_000_000_000));
+    }
+
+    #[test]
+    fn a_forecast_has_values_and_minutes() {
+        let body = r#"[{"generatedAt":"2022-07-22T10:00:00+00:00","location":"eastus","forecastData":
+            [{"location":"PJM","timestamp":"2022-07-22T10:30:00+00:00","duration":5,"value":359.23}]}]"#;
+        let forecasts: Vec<Forecast> = json(body.as_bytes()).unwrap();
+        let [slot] = parse(&forecasts[0].forecast_data, true).unwrap()[..] else { panic!("one slot") };
+        assert_eq!((slot.g_per_kwh, slot.to_ns - slot.from_ns, slot.forecast), (359.23, 300_000_000_000, true));
+        assert_eq!(json::<Vec<Forecast>>(b"[]").unwrap().len(), 0, "an empty forecast");
+    }
+
+    #[test]
+    fn odd_durations_are_refused() {
+        for wrong in ["\"1:2\"", "\"99999999999999999:00:00\"", "9223372036854775807", "0", "-5", "\"a:b:c\""] {
+            let body = format!(r#"[{{"time":"2022-07-22T10:30Z","rating":1,"duration":{wrong}}}]"#);
+            assert!(points(&body).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Electricity Maps, version 3: `history` (the last 24 hours), `past-range`, `latest` and `forecast`.
+//!
+//! A point's time is the start of its slot; `updatedAt` is not. A figure may be null, and is then not known.
+
+use serde::Deserialize;
+
+use super::super::http::Auth;
+use super::super::{Fault, Http, Secret, Slot, Wanted};
+use super::{end_of, instant, json, written};
+
+/// How far back `history` reaches, nanoseconds.
+const HISTORY_NS: i64 = 23 * 3_600_000_000_000;
+/// The longest stretch that is asked for at once, nanoseconds: ten days of hours.
+const RANGE_NS: i64 = 10 * 86_400_000_000_000;
+
+#[derive(Deserialize)]
+struct Answer {
+    #[serde(alias = "data", alias = "forecast")]
+    history: Vec<Point>,
+    #[serde(rename = "temporalGranularity")]
+    granularity: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Point {
+    carbon_intensity: Option<f64>,
+    datetime: String,
+    emission_factor_type: Option<String>,
+    #[serde(default)]
+    is_estimated: Option<bool>,
+    temporal_granularity: Option<String>,
+}
+
+pub(in super::super) fn ask(http: &Http, secret: Option<&Secret>, wanted: &Wanted<'_>) -> Result<Vec<Slot>, Fault> {
+    let client = Client { http, secret, zone: wanted.zone };
+    let mut slots = client.past(wanted)?;
+    let known_ns = |slots: &[Slot]| slots.iter().map(|slot| slot.to_ns).max().unwrap_or(i64::MIN);
+    if known_ns(&slots) < wanted.to_ns && wanted.to_ns > wanted.now_ns - HISTORY_NS {
+        slots.extend(client.latest()?);
+    }
+    if wanted.to_ns > wanted.now_ns && known_ns(&slots) < wanted.to_ns {
+        // A forecast is another contract: without it, what is known is the answer.
+        slots.extend(client.get("/carbon-intensity/forecast", &[], true).unwrap_or_default());
+    }
+    Ok(slots)
+}
+
+struct Client<'a> {
+    http: &'a Http,
+    secret: Option<&'a Secret>,
+    zone: &'a str,
+}
+
+impl Client<'_> {
+    fn past(&self, wanted: &Wanted<'_>) -> Result<Vec<Slot>, Fault> {
+        if wanted.from_ns >= wanted.now_ns - HISTORY_NS {
+            return self.get("/carbon-intensity/history", &[], false);
+        }
+        let (mut slots, mut from_ns) = (Vec::new(), wanted.from_ns);
+        let to_ns = wanted.to_ns.min(wanted.now_ns);
+        while from_ns < to_ns {
+            let end_ns = to_ns.min(from_ns + RANGE_NS);
+            let (start, end) = (written(from_ns), written(end_ns));
+            slots.extend(self.get("/carbon-intensity/past-range", &[("start", &start), ("end", &end)], false)?);
+            from_ns = end_ns;
+        }
+        Ok(slots)
+    }
+
+    fn latest(&self) -> Result<Vec<Slot>, Fault> {
+        let point: Point = json(&self.body("/carbon-intensity/latest", &[])?)?;
+        Ok(slot(&point, None, false)?.into_iter().collect())
+    }
+
+    fn get(&self, path: &str, query: &[(&str, &str)], forecast: bool) -> Result<Vec<Slot>, Fault> {
+        parse(&self.body(path, query)?, forecast)
+    }
+
+    fn body(&self, path: &str, query: &[(&str, &str)]) -> Result<Vec<u8>, Fault> {
+        let mut all = vec![("zone", self.zone), ("emissionFactorType", "lifecycle")];
+        all.extend_from_slice(query);
+        let auth = self.secret.map_or(Auth::Nobody, |secret| Auth::Header("auth-token", secret));
+        self.http.get(path, &all, auth)
+    }
+}
+
+fn parse(body: &[u8], forecast: bool) -> Result<Vec<Slot>, Fault> {
+    let answer: Answer = json(body)?;
+    let slots = answer.history.iter().map(|point| slot(point, answer.granularity.as_deref(), forecast));
+    Ok(slots.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+}
+
+/// A point as a slot; `None` for one without a figure.
+fn slot(point: &Point, granularity: Option<&str>, forecast: bool) -> Result<Option<Slot>, Fault> {
+    if point.emission_factor_type.as_deref().is_some_and(|kind| kind != "lifecycle") {
+        return Err(Fault::Garbage("life-cycle figures were asked for, and others came"));
+    }
+    let from_ns = instant(&point.datetime)?;
+    let length_s = match point.temporal_granularity.as_deref().or(granularity) {
+        Some("5_minutes") => 300,
+        Some("15_minutes") => 900,
+        None | Some("hourly") => 3600,
+        Some("daily") => 86_400,
+        Some(_) => return Err(Fault::Garbage("its slots have a length that is not known")),
+    };
+    let Some(g_per_kwh) = point.carbon_intensity else { return Ok(None) };
+    let estimated = point.is_estimated.unwrap_or(false);
+    Ok(Some(Slot { from_ns, to_ns: end_of(from_ns, length_s)?, g_per_kwh, estimated, forecast }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_null_is_no_slot_and_the_time_is_the_datetime() {
+        let body = r#"{"zone":"DE","history":[
+            {"zone":"DE","carbonIntensity":302,"datetime":"2018-04-25T18:00:00.000Z","updatedAt":"2018-04-25T18:07:01.000Z",
+             "createdAt":"2018-04-22T18:07:01.000Z","emissionFactorType":"lifecycle","isEstimated":true,
+             "estimationMethod":"TIME_SLICER_AVERAGE"},
+            {"zone":"DE","carbonIntensity":null,"datetime":"2018-04-25T19:00:00.000Z"}]}"#;
+        let slots = parse(body.as_bytes(), false).unwrap();
+        let from_ns = crate::parse_instant("2018-04-25T18:00Z").unwrap();
+        let to_ns = from_ns + 3_600_000_000_000;
+        assert_eq!(slots, [Slot { from_ns, to_ns, g_per_kwh: 302.0, estimated: true, forecast: false }]);
+    }
+
+    #[test]
+    fn all_answers_have_one_form() {
+        let point = r#"[{"carbonIntensity":326,"datetime":"2018-04-25T18:00:00.000Z"}]"#;
+        for key in ["history", "forecast", "data"] {
+            let slots = parse(format!(r#"{{"zone":"DE","{key}":{point},"updatedAt":"x"}}"#).as_bytes(), true).unwrap();
+            assert_eq!((slots.len(), slots[0].g_per_kwh, slots[0].forecast), (1, 326.0, true), "{key}");
+        }
+        assert_eq!(parse(br#"{"zone":"DE","forecast":[]}"#, true), Ok(vec![]));
+    }
+
+    #[test]
+    fn figures_of_another_kind_are_refused() {
+        let body =
+            br#"{"history":[{"carbonIntensity":1,"datetime":"2018-04-25T18:00Z","emissionFactorType":"direct"}]}"#;
+        assert!(matches!(parse(body, false), Err(Fault::Garbage(_))));
+    }
+}

@@ -1,0 +1,97 @@
+//! NESO's Carbon Intensity API for Great Britain: half hours, times without seconds, the measured figure null until it is
+//! there.
+
+use serde::Deserialize;
+
+use super::super::http::Auth;
+use super::super::{Fault, Http, Secret, Slot, Wanted};
+use super::{country, instant, json, written};
+
+/// The longest stretch that it answers, nanoseconds; the documentation has 14 days.
+const RANGE_NS: i64 = 13 * 86_400_000_000_000;
+
+#[derive(Deserialize)]
+struct Answer {
+    data: Vec<Period>,
+}
+
+#[derive(Deserialize)]
+struct Period {
+    from: String,
+    to: String,
+    intensity: Figures,
+}
+
+#[derive(Deserialize)]
+struct Figures {
+    forecast: Option<f64>,
+    actual: Option<f64>,
+}
+
+pub(super) fn zone(zone: &str) -> Result<String, Fault> {
+    if zone.is_empty() || country(zone) == Some("GB") {
+        return Ok("GB".to_owned());
+    }
+    Err(Fault::zone(zone, "it knows Great Britain (GB) only"))
+}
+
+pub(in super::super) fn ask(http: &Http, _: Option<&Secret>, wanted: &Wanted<'_>) -> Result<Vec<Slot>, Fault> {
+    let (mut slots, mut from_ns) = (Vec::new(), wanted.from_ns);
+    while from_ns < wanted.to_ns {
+        let end_ns = wanted.to_ns.min(from_ns + RANGE_NS);
+        let path = format!("/intensity/{}/{}", to_the_minute(from_ns), to_the_minute(end_ns + 60_000_000_000));
+        slots.extend(parse(&http.get(&path, &[], Auth::Nobody)?)?);
+        from_ns = end_ns;
+    }
+    Ok(slots)
+}
+
+/// `2018-01-20T12:00Z`.
+fn to_the_minute(at_ns: i64) -> String {
+    let text = written(at_ns);
+    text.get(..16).map_or_else(String::new, |minutes| format!("{minutes}Z"))
+}
+
+fn parse(body: &[u8]) -> Result<Vec<Slot>, Fault> {
+    let answer: Answer = json(body)?;
+    let mut slots = Vec::new();
+    for Period { from, to, intensity } in &answer.data {
+        let (from_ns, to_ns) = (instant(from)?, instant(to)?);
+        let Some(g_per_kwh) = intensity.actual.or(intensity.forecast) else { continue };
+        slots.push(Slot { from_ns, to_ns, g_per_kwh, estimated: false, forecast: intensity.actual.is_none() });
+    }
+    Ok(slots)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_no_seconds_and_a_figure_to_come_is_a_forecast() {
+        let body = r#"{"data":[
+            {"from":"2018-01-20T12:00Z","to":"2018-01-20T12:30Z","intensity":{"forecast":266,"actual":263,"index":"moderate"}},
+            {"from":"2018-01-20T12:30Z","to":"2018-01-20T13:00Z","intensity":{"forecast":270,"actual":null,"index":"high"}},
+            {"from":"2018-01-20T13:00Z","to":"2018-01-20T13:30Z","intensity":{"forecast":null,"actual":null,"index":"high"}}]}"#;
+        let slots = parse(body.as_bytes()).unwrap();
+        let told: Vec<_> = slots.iter().map(|slot| (slot.g_per_kwh, slot.forecast)).collect();
+        assert_eq!(told, [(263.0, false), (270.0, true)]);
+        assert_eq!(slots[0].from_ns, 1_516_449_600_000_000_000);
+        assert_eq!(slots[0].to_ns, slots[1].from_ns);
+        assert_eq!(to_the_minute(slots[0].from_ns), "2018-01-20T12:00Z");
+    }
+
+    #[test]
+    fn its_error_is_no_answer() {
+        assert!(parse(br#"{"error":{"code":"400 Bad Request","message":"string"}}"#).is_err());
+        assert_eq!(parse(br#"{"data":[]}"#), Ok(vec![]));
+    }
+
+    #[test]
+    fn it_knows_one_country() {
+        for good in ["GB", "UK", "aws:eu-west-2", ""] {
+            assert_eq!(zone(good).as_deref(), Ok("GB"), "{good}");
+        }
+        assert!(zone("DE").is_err() && zone("world").is_err());
+    }
+}

@@ -1,0 +1,103 @@
+//! WattTime, version 3: a login for a token of half an hour, then `historical` and `forecast`, marginal, in pounds a
+//! megawatt-hour. The unit is read from the answer.
+
+use serde::Deserialize;
+
+use super::super::http::Auth;
+use super::super::{Fault, Http, Secret, Slot, Wanted};
+use super::{end_of, instant, json, written};
+use crate::series::Unit;
+
+/// The signal: marginal operating emissions rate.
+const SIGNAL: (&str, &str) = ("signal_type", "co2_moer");
+/// The furthest forecast, hours.
+const MOST_HOURS: i64 = 72;
+/// The longest stretch of history asked for at once, nanoseconds: 31 days.
+const RANGE_NS: i64 = 31 * 86_400_000_000_000;
+
+#[derive(Deserialize)]
+struct Login {
+    token: String,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    meta: About,
+    data: Vec<Point>,
+}
+
+#[derive(Deserialize)]
+struct About {
+    units: String,
+    data_point_period_seconds: Option<i64>,
+}
+
+#[derive(Deserialize)]
+struct Point {
+    point_time: String,
+    value: Option<f64>,
+}
+
+pub(in super::super) fn ask(http: &Http, secret: Option<&Secret>, wanted: &Wanted<'_>) -> Result<Vec<Slot>, Fault> {
+    let login = secret.map_or(Auth::Nobody, Auth::Basic);
+    let login: Login = json(&http.get("/login", &[], login)?)?;
+    let token = Secret::new(&login.token).ok_or(Fault::Garbage("its token is none"))?;
+    let get = |path: &str, query: &[(&str, &str)], forecast| {
+        let mut all = vec![("region", wanted.zone), SIGNAL];
+        all.extend_from_slice(query);
+        parse(&http.get(path, &all, Auth::Bearer(&token))?, forecast)
+    };
+    let mut slots = Vec::new();
+    let (mut from_ns, past_ns) = (wanted.from_ns, wanted.to_ns.min(wanted.now_ns));
+    while from_ns < past_ns {
+        let end_ns = past_ns.min(from_ns + RANGE_NS);
+        slots.extend(get("/v3/historical", &[("start", &written(from_ns)), ("end", &written(end_ns))], false)?);
+        from_ns = end_ns;
+    }
+    if wanted.to_ns > wanted.now_ns {
+        let hours = ((wanted.to_ns - wanted.now_ns) / 3_600_000_000_000 + 1).min(MOST_HOURS).to_string();
+        slots.extend(get("/v3/forecast", &[("horizon_hours", &hours)], true)?);
+    }
+    Ok(slots)
+}
+
+fn parse(body: &[u8], forecast: bool) -> Result<Vec<Slot>, Fault> {
+    let answer: Answer = json(body)?;
+    let unit = Unit::named(&answer.meta.units).ok_or(Fault::Garbage("its unit is not known"))?;
+    let length_s = answer.meta.data_point_period_seconds.unwrap_or(300);
+    let mut slots = Vec::new();
+    for point in &answer.data {
+        let from_ns = instant(&point.point_time)?;
+        let Some(value) = point.value else { continue };
+        let g_per_kwh = unit.g_per_kwh(value);
+        slots.push(Slot { from_ns, to_ns: end_of(from_ns, length_s)?, g_per_kwh, estimated: false, forecast });
+    }
+    Ok(slots)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BODY: &str = r#"{"meta":{"region":"CAISO_NORTH","signal_type":"co2_moer","model":{"date":"2023-03-01"},
+        "units":"lbs_co2_per_mwh","data_point_period_seconds":300,"data_point_periods_second":1,
+        "generated_at":"2023-07-15T00:00:00+00:00"},
+        "data":[{"point_time":"2023-07-15T00:00:00+00:00","value":870.0},{"point_time":"2023-07-15T00:05:00+00:00","value":null}]}"#;
+
+    #[test]
+    fn pounds_a_megawatt_hour_become_grams_a_kilowatt_hour() {
+        let [slot] = parse(BODY.as_bytes(), true).unwrap()[..] else { panic!("one slot") };
+        assert!((slot.g_per_kwh - 394.625).abs() < 5e-4, "{}", slot.g_per_kwh);
+        assert_eq!((slot.to_ns - slot.from_ns, slot.forecast), (300_000_000_000, true));
+    }
+
+    #[test]
+    fn a_unit_that_is_not_known_is_not_assumed() {
+        for unit in ["", "lbs", "percentile", "kg_co2_per_gwh"] {
+            assert!(
+                matches!(parse(BODY.replace("lbs_co2_per_mwh", unit).as_bytes(), true), Err(Fault::Garbage(_))),
+                "{unit}"
+            );
+        }
+    }
+}

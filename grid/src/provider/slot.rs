@@ -1,0 +1,115 @@
+//! What a provider is asked, and what it answers.
+
+use crate::{Intensity, Kind, MAX_G_PER_KWH};
+
+/// A question: which zone, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted<'a> {
+    /// The zone, as the provider or the yearly table names it; empty: the provider's only one.
+    pub zone: &'a str,
+    /// Start, nanoseconds since 1970 UTC.
+    pub from_ns: i64,
+    /// End, nanoseconds since 1970 UTC; after now for a forecast.
+    pub to_ns: i64,
+    /// Now, nanoseconds since 1970 UTC.
+    pub now_ns: i64,
+}
+
+/// A stretch of time with one intensity.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Slot {
+    /// Start, nanoseconds since 1970 UTC.
+    pub from_ns: i64,
+    /// End, nanoseconds since 1970 UTC.
+    pub to_ns: i64,
+    /// Grams CO2e per kilowatt-hour.
+    pub g_per_kwh: f64,
+    /// Whether the provider calls it an estimate, or it was not measured at this time.
+    pub estimated: bool,
+    /// Whether it was forecast.
+    pub forecast: bool,
+}
+
+/// Who says so, and what the figures count.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct About {
+    /// Who publishes it.
+    pub source: String,
+    /// The zone that the figures are of.
+    pub zone: String,
+    /// What they count; `None`: not stated.
+    pub kind: Option<Kind>,
+    /// Year of a yearly figure; `None` for figures of their own time.
+    pub year: Option<i32>,
+    /// Under which licence; empty where nobody says.
+    pub licence: String,
+}
+
+/// An answer: slots in the order of time that do not overlap.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Reply {
+    slots: Vec<Slot>,
+    /// Where they come from.
+    pub about: About,
+    /// Why the answer is not a fresh one; `None`: it is.
+    pub stale: Option<super::Fault>,
+}
+
+impl Reply {
+    /// Puts slots in order. Of two that overlap, the one that comes first in `slots` stays whole; figures that are no
+    /// number from 0 to 5000 are not known, and left out.
+    #[must_use]
+    pub fn new(about: About, slots: impl IntoIterator<Item = Slot>) -> Self {
+        let mut kept: Vec<Slot> = Vec::new();
+        let sane = |slot: &Slot| slot.to_ns > slot.from_ns && (0.0..=MAX_G_PER_KWH).contains(&slot.g_per_kwh);
+        for slot in slots.into_iter().filter(sane) {
+            let place = kept.partition_point(|other| other.from_ns < slot.from_ns);
+            let clear_before = place == 0 || kept[place - 1].to_ns <= slot.from_ns;
+            let to_ns = kept.get(place).map_or(slot.to_ns, |next| next.from_ns.min(slot.to_ns));
+            if clear_before && to_ns > slot.from_ns {
+                kept.insert(place, Slot { to_ns, g_per_kwh: slot.g_per_kwh.abs(), ..slot });
+            }
+        }
+        Self { slots: kept, about, stale: None }
+    }
+
+    /// The slots.
+    #[must_use]
+    pub fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+}
+
+impl From<&Intensity> for About {
+    fn from(intensity: &Intensity) -> Self {
+        Self {
+            source: intensity.source.clone(),
+            zone: intensity.zone.clone(),
+            kind: intensity.kind,
+            year: intensity.year,
+            licence: intensity.licence.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slot(from_ns: i64, to_ns: i64, g_per_kwh: f64) -> Slot {
+        Slot { from_ns, to_ns, g_per_kwh, estimated: false, forecast: false }
+    }
+
+    #[test]
+    fn slots_come_in_order_and_the_first_of_two_stays() {
+        let given = [slot(10, 20, 1.0), slot(0, 12, 2.0), slot(15, 25, 3.0), slot(20, 30, 4.0)];
+        let reply = Reply::new(About::default(), given);
+        assert_eq!(reply.slots(), [slot(0, 10, 2.0), slot(10, 20, 1.0), slot(20, 30, 4.0)]);
+    }
+
+    #[test]
+    fn what_is_no_intensity_is_not_known_and_not_zero() {
+        let given = [slot(0, 1, f64::NAN), slot(1, 2, -1.0), slot(2, 3, 5001.0), slot(3, 3, 1.0), slot(4, 5, 0.0)];
+        assert_eq!(Reply::new(About::default(), given).slots(), [slot(4, 5, 0.0)]);
+    }
+}

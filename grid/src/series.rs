@@ -1,0 +1,139 @@
+//! Grid intensity over time: a step function of equal slots, with what is unknown kept as unknown.
+//!
+//! A [`Series`] has one figure a slot, valid from the slot's start to its end. A slot without a figure is a gap: it is
+//! never bridged and never 0. Files are read by [`Series::parse`]; [`Series::stretches`] weighs energy.
+
+mod csv_form;
+mod energy;
+mod error;
+mod instant;
+mod json_form;
+mod points;
+mod read;
+pub(crate) mod rows;
+mod unit;
+
+pub use energy::{Stretch, Weighed};
+pub(crate) use error::shown;
+pub use error::{FileError, FileFault, Place};
+pub use instant::{parse_instant, utc};
+pub use points::Point;
+pub(crate) use read::bytes;
+pub use unit::Unit;
+
+use crate::Kind;
+
+/// What a slot lasts where a series has one row only and cannot tell: an hour.
+pub const LONE_SLOT_NS: i64 = 3_600_000_000_000;
+
+/// Where a series comes from and what it counts.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Meta {
+    /// Zone or column; empty where nobody says.
+    pub zone: String,
+    /// What the figures count; `None`: not stated.
+    pub kind: Option<Kind>,
+    /// The unit that the source used; figures in a [`Series`] are always grams per kilowatt-hour.
+    pub unit: Unit,
+    /// Who publishes it; empty where nobody says.
+    pub source: String,
+    /// Under which licence; empty where nobody says.
+    pub licence: String,
+    /// Whether the source calls the figures estimates, or forecasts.
+    pub estimated: bool,
+}
+
+/// Intensity over time, in slots of equal length.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Series {
+    meta: Meta,
+    first_ns: i64,
+    step_ns: i64,
+    /// Grams per kilowatt-hour; not a number where unknown, so that the column stays flat.
+    values: Vec<f64>,
+    gaps: Vec<Gap>,
+}
+
+/// One slot.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SeriesSlot {
+    /// Start, nanoseconds since 1970 UTC.
+    pub from_ns: i64,
+    /// End, nanoseconds since 1970 UTC.
+    pub to_ns: i64,
+    /// Grams CO2e per kilowatt-hour; `None`: not known.
+    pub g_per_kwh: Option<f64>,
+}
+
+/// A slot without a figure, and where its file says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// Start, nanoseconds since 1970 UTC.
+    pub from_ns: i64,
+    /// End, nanoseconds since 1970 UTC.
+    pub to_ns: i64,
+    /// The place in the file; [`Place::Whole`] without a file.
+    pub place: Place,
+}
+
+impl Series {
+    /// What it is a series of.
+    #[must_use]
+    pub fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    /// Start of the first slot, nanoseconds since 1970 UTC.
+    #[must_use]
+    pub fn from_ns(&self) -> i64 {
+        self.first_ns
+    }
+
+    /// End of the last slot, nanoseconds since 1970 UTC.
+    #[must_use]
+    pub fn to_ns(&self) -> i64 {
+        self.first_ns + self.step_ns * self.values.len() as i64
+    }
+
+    /// Length of a slot, nanoseconds.
+    #[must_use]
+    pub fn step_ns(&self) -> i64 {
+        self.step_ns
+    }
+
+    /// How many slots there are; at least one.
+    #[must_use]
+    #[allow(clippy::len_without_is_empty, reason = "a series is never empty")]
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Grams CO2e per kilowatt-hour at an instant; `None` in a gap and outside the series.
+    #[must_use]
+    pub fn at(&self, at_ns: i64) -> Option<f64> {
+        let passed_ns = at_ns.checked_sub(self.first_ns).filter(|passed| *passed >= 0)?;
+        let value = self.values.get(usize::try_from(passed_ns / self.step_ns).ok()?)?;
+        Some(*value).filter(|value| !value.is_nan())
+    }
+
+    /// All slots in the order of time.
+    pub fn slots(&self) -> impl Iterator<Item = SeriesSlot> {
+        let edges = (0..).map(|slot| self.first_ns + slot * self.step_ns);
+        self.values.iter().zip(edges).map(|(value, from_ns)| SeriesSlot {
+            from_ns,
+            to_ns: from_ns + self.step_ns,
+            g_per_kwh: Some(*value).filter(|value| !value.is_nan()),
+        })
+    }
+
+    /// Slots without a figure, in the order of time.
+    #[must_use]
+    pub fn gaps(&self) -> &[Gap] {
+        &self.gaps
+    }
+
+    /// Figures by slot; not a number in gaps.
+    pub(crate) fn values(&self) -> &[f64] {
+        &self.values
+    }
+}

@@ -1,0 +1,128 @@
+//! Energy times intensity, slot by slot: the energy is split where the intensity changes, and each part is weighed once.
+//!
+//! Between two points energy is taken to be spread evenly. Parts are differences of one cumulative integer, so they add
+//! up to the whole, exactly. What falls into a gap or outside the series is kept apart, never weighed with 0.
+
+use eco2_core::batch::wrapping_energy;
+use eco2_core::{Scale, units};
+
+use super::Series;
+
+/// Energy of a stretch of time with one intensity.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Stretch {
+    /// Start, nanoseconds since 1970 UTC.
+    pub from_ns: i64,
+    /// End, nanoseconds since 1970 UTC.
+    pub to_ns: i64,
+    /// Energy, microjoules.
+    pub energy_uj: u64,
+    /// Grams CO2e per kilowatt-hour; `None`: not known.
+    pub g_per_kwh: Option<f64>,
+}
+
+/// What a column of readings weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Weighed {
+    /// Grams CO2e of the energy whose intensity is known.
+    pub grams: f64,
+    /// All energy, microjoules.
+    pub energy_uj: u64,
+    /// The part of it without an intensity, microjoules: in gaps, before and after the series.
+    pub unpriced_uj: u64,
+}
+
+impl Series {
+    /// Splits cumulative energy at the edges of slots: `energy_uj[i]` is what had been used at `times_ns[i]`, both rising.
+    ///
+    /// The energies of the stretches add up to `energy_uj.last() - energy_uj.first()`, exactly.
+    #[must_use]
+    pub fn stretches(&self, times_ns: &[i64], energy_uj: &[u64]) -> Vec<Stretch> {
+        let len = times_ns.len().min(energy_uj.len());
+        let (times_ns, energy_uj) = (&times_ns[..len], &energy_uj[..len]);
+        let at = |edge_ns: i64| {
+            let after = times_ns.partition_point(|time| *time <= edge_ns).clamp(1, len - 1);
+            let (from_uj, to_uj) = (energy_uj[after - 1], energy_uj[after]);
+            from_uj + share(to_uj.saturating_sub(from_uj), times_ns[after - 1], edge_ns, times_ns[after])
+        };
+        self.split(times_ns, at)
+    }
+
+    /// Weighs a 32-bit counter that wraps, read at `times_ns` (rising): grams of every difference at its own time.
+    ///
+    /// Every value is read once; times are looked up at the edges of slots only. Less than one range lies between two
+    /// readings.
+    #[must_use]
+    pub fn weigh(&self, times_ns: &[i64], raw: &[u32], scale: Scale) -> Weighed {
+        let len = times_ns.len().min(raw.len());
+        let mut counter = Counter { times_ns: &times_ns[..len], raw: &raw[..len], passed: 0, total: 0 };
+        let stretches = self.split(counter.times_ns, |edge_ns| scale.micro(counter.at(edge_ns)));
+        let mut weighed = Weighed::default();
+        for stretch in stretches {
+            weighed.energy_uj += stretch.energy_uj;
+            match stretch.g_per_kwh {
+                Some(g_per_kwh) => weighed.grams += units::grams(stretch.energy_uj, g_per_kwh),
+                None => weighed.unpriced_uj += stretch.energy_uj,
+            }
+        }
+        weighed
+    }
+
+    /// Stretches of a cumulative energy that is asked for once an edge, in the order of time.
+    fn split(&self, times_ns: &[i64], mut energy_at: impl FnMut(i64) -> u64) -> Vec<Stretch> {
+        let (Some(&first_ns), Some(&last_ns)) = (times_ns.first(), times_ns.last()) else { return Vec::new() };
+        let mut stretches = Vec::new();
+        if first_ns >= last_ns {
+            return stretches;
+        }
+        let (mut from_ns, mut from_uj) = (first_ns, energy_at(first_ns));
+        while from_ns < last_ns {
+            let to_ns = self.next_edge(from_ns).min(last_ns);
+            let to_uj = energy_at(to_ns).max(from_uj);
+            stretches.push(Stretch { from_ns, to_ns, energy_uj: to_uj - from_uj, g_per_kwh: self.at(from_ns) });
+            (from_ns, from_uj) = (to_ns, to_uj);
+        }
+        stretches
+    }
+
+    /// The first edge after an instant; the end of time after the series.
+    fn next_edge(&self, after_ns: i64) -> i64 {
+        if after_ns < self.from_ns() {
+            return self.from_ns();
+        }
+        if after_ns >= self.to_ns() {
+            return i64::MAX;
+        }
+        after_ns + self.step_ns() - (after_ns - self.from_ns()) % self.step_ns()
+    }
+}
+
+/// A wrapping counter that is summed as far as it has been asked about.
+struct Counter<'a> {
+    times_ns: &'a [i64],
+    raw: &'a [u32],
+    passed: usize,
+    total: u64,
+}
+
+impl Counter<'_> {
+    /// Raw units since the first reading, at an instant not before the last one asked about.
+    fn at(&mut self, edge_ns: i64) -> u64 {
+        let rest = &self.times_ns[self.passed + 1..];
+        let to = self.passed + rest.partition_point(|time| *time <= edge_ns);
+        self.total += wrapping_energy(&self.raw[self.passed..=to]);
+        self.passed = to;
+        let (Some(&after_ns), Some(&after)) = (self.times_ns.get(to + 1), self.raw.get(to + 1)) else {
+            return self.total;
+        };
+        let step = u64::from(after.wrapping_sub(self.raw[to]));
+        self.total + share(step, self.times_ns[to], edge_ns, after_ns)
+    }
+}
+
+/// The share of an energy that falls between `from_ns` and `edge_ns` when it is spread evenly up to `to_ns`.
+fn share(energy: u64, from_ns: i64, edge_ns: i64, to_ns: i64) -> u64 {
+    let whole_ns = to_ns.saturating_sub(from_ns).max(1);
+    let passed_ns = edge_ns.saturating_sub(from_ns).clamp(0, whole_ns);
+    (u128::from(energy) * passed_ns as u128 / whole_ns as u128) as u64
+}

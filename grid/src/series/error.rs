@@ -1,0 +1,171 @@
+//! What can be wrong with a file: which one, where in it, and what mends it.
+
+use std::fmt;
+
+/// A file that cannot be used.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{file}{place}: {fault}")]
+pub struct FileError {
+    /// The file, as given.
+    pub file: String,
+    /// Where in it.
+    pub place: Place,
+    /// What is wrong there.
+    pub fault: FileFault,
+}
+
+/// A place in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Place {
+    /// The file as a whole.
+    #[default]
+    Whole,
+    /// A line, from 1.
+    Line(u64),
+    /// An entry of a JSON array, from 0.
+    Entry(u64),
+}
+
+/// What is wrong. Every message ends with a remedy.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileFault {
+    /// The system refuses to read it.
+    #[error("cannot be read: {0}; check the path and its permissions")]
+    Unreadable(String),
+    /// Too many bytes.
+    #[error("is larger than {most} bytes; cut it to the time that is needed")]
+    TooLarge {
+        /// The most that is read.
+        most: u64,
+    },
+    /// A line without end.
+    #[error("the line is longer than {most} bytes; is this a table of text?")]
+    LongLine {
+        /// The most that a line may have.
+        most: usize,
+    },
+    /// Not text.
+    #[error("is not UTF-8; save it as UTF-8 text")]
+    NotUtf8,
+    /// Not a table, or not JSON.
+    #[error("{0}; write one record a line with as many fields as the header, or JSON as docs/plans.md shows")]
+    Syntax(String),
+    /// No row.
+    #[error("has no rows below its header; add one a slot")]
+    Empty,
+    /// The column is not there.
+    #[error("no column {wanted:?}; there are: {columns}; name one of them")]
+    NoColumn {
+        /// As given.
+        wanted: String,
+        /// What there is.
+        columns: String,
+    },
+    /// Several columns and none is named.
+    #[error("which column? there are: {columns}; name one with --zone")]
+    WhichColumn {
+        /// What there is.
+        columns: String,
+    },
+    /// Two columns of one name.
+    #[error("two columns are called {0:?}; rename one")]
+    TwiceColumn(String),
+    /// Not a time.
+    #[error("{0:?} is not a time; write ISO 8601 in UTC, such as 2026-01-31T13:30Z")]
+    Time(String),
+    /// Earlier than the row before.
+    #[error("{at} comes after {before}; sort the rows by time")]
+    Unsorted {
+        /// The row's time.
+        at: String,
+        /// The time before it.
+        before: String,
+    },
+    /// The same time twice.
+    #[error("{0} is there twice; keep one row a slot (times are UTC: a local clock repeats an hour in autumn)")]
+    Duplicate(String),
+    /// Rows are missing.
+    #[error(
+        "nothing between {before} and {at}, although slots last {step_s} s; add the rows, with an empty value where it \
+         is not known (times are UTC: a local clock skips an hour in spring)"
+    )]
+    Gapped {
+        /// The row's time.
+        at: String,
+        /// The time before it.
+        before: String,
+        /// What slots last, seconds.
+        step_s: f64,
+    },
+    /// A shorter slot among longer ones.
+    #[error("{at} is {length_s} s after the row before, although slots last {step_s} s; use slots of one length")]
+    Uneven {
+        /// The row's time.
+        at: String,
+        /// Since the row before, seconds.
+        length_s: f64,
+        /// What slots last, seconds.
+        step_s: f64,
+    },
+    /// Not a figure, or one that cannot be.
+    #[error("{what} is {text:?}; allowed: {allowed}")]
+    Figure {
+        /// What the figure is.
+        what: &'static str,
+        /// As written.
+        text: String,
+        /// What it may be.
+        allowed: &'static str,
+    },
+    /// A word that is not known.
+    #[error("{what} is {text:?}; write one of: {allowed}")]
+    Word {
+        /// What the word is.
+        what: &'static str,
+        /// As written.
+        text: String,
+        /// What it may be.
+        allowed: String,
+    },
+    /// A profile that falls where it must rise.
+    #[error("{what} is {value}, after {before} with fewer workers; sort by workers, and measure that row again")]
+    Falling {
+        /// Which column.
+        what: &'static str,
+        /// The row's value.
+        value: f64,
+        /// The value before it.
+        before: f64,
+    },
+    /// A job of that row cannot be planned.
+    #[error("job {id}: {reason}")]
+    Job {
+        /// The job.
+        id: String,
+        /// Why, and the remedy.
+        reason: String,
+    },
+}
+
+impl FileError {
+    /// A fault of a file at a place.
+    pub(crate) fn new(file: &str, place: Place, fault: FileFault) -> Self {
+        Self { file: file.to_owned(), place, fault }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole => Ok(()),
+            Self::Line(line) => write!(out, ":{line}"),
+            Self::Entry(entry) => write!(out, ": points[{entry}]"),
+        }
+    }
+}
+
+/// The first characters of a text, for messages.
+pub(crate) fn shown(text: &str) -> String {
+    text.chars().take(60).collect()
+}

@@ -1,0 +1,157 @@
+//! Tables as text: bounded, UTF-8, one header, every fault with its line.
+
+use csv::{Position, Reader, ReaderBuilder, StringRecord, Trim};
+
+use super::error::{FileError, FileFault, Place, shown};
+
+/// The longest line, bytes.
+pub(crate) const MAX_LINE_BYTES: usize = 64 * 1024;
+const MARK: &str = "\u{feff}";
+
+/// A table whose header has been read.
+pub(crate) struct Rows<'a> {
+    file: &'a str,
+    text: &'a str,
+    pub(crate) header: StringRecord,
+    reader: Reader<&'a [u8]>,
+}
+
+/// One row of it.
+pub(crate) struct Row<'a> {
+    file: &'a str,
+    line: u64,
+    record: StringRecord,
+}
+
+/// The text of a file, its byte order mark taken off.
+///
+/// # Errors
+/// For a line that is too long or not UTF-8.
+pub(crate) fn text<'a>(bytes: &'a [u8], file: &str) -> Result<&'a str, FileError> {
+    for (line, number) in bytes.split(|byte| *byte == b'\n').zip(1..) {
+        let fault = |fault| FileError::new(file, Place::Line(number), fault);
+        if line.len() > MAX_LINE_BYTES {
+            return Err(fault(FileFault::LongLine { most: MAX_LINE_BYTES }));
+        }
+        std::str::from_utf8(line).map_err(|_| fault(FileFault::NotUtf8))?;
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| FileError::new(file, Place::Whole, FileFault::NotUtf8))?;
+    Ok(text.strip_prefix(MARK).unwrap_or(text))
+}
+
+impl<'a> Rows<'a> {
+    /// Reads the header of a table. Lines that begin with `#` are comments.
+    ///
+    /// # Errors
+    /// For text that is no table.
+    pub(crate) fn new(text: &'a str, file: &'a str) -> Result<Self, FileError> {
+        let mut reader = ReaderBuilder::new().comment(Some(b'#')).trim(Trim::All).from_reader(text.as_bytes());
+        let header = reader.headers().map_err(|error| of_csv(file, text, &error))?.clone();
+        Ok(Self { file, text, header, reader })
+    }
+
+    /// Where the header stands.
+    pub(crate) fn head(&self) -> Place {
+        Place::Line(1 + passed_over(self.text))
+    }
+
+    /// The place of a column that is there once; `None` where it is not there.
+    ///
+    /// # Errors
+    /// For a name that two columns have.
+    pub(crate) fn column(&self, name: &str) -> Result<Option<usize>, FileError> {
+        let mut found = self.header.iter().enumerate().filter(|(_, column)| *column == name);
+        let (first, again) = (found.next(), found.next());
+        if again.is_some() {
+            return Err(FileError::new(self.file, self.head(), FileFault::TwiceColumn(shown(name))));
+        }
+        Ok(first.map(|(place, _)| place))
+    }
+
+    /// The place of a column that must be there.
+    ///
+    /// # Errors
+    /// When it is not, naming those that are.
+    pub(crate) fn needed(&self, name: &str) -> Result<usize, FileError> {
+        let missing = || FileFault::NoColumn { wanted: shown(name), columns: self.names(0) };
+        self.column(name)?.ok_or_else(|| FileError::new(self.file, self.head(), missing()))
+    }
+
+    /// Names of the columns from one on, shortened.
+    pub(crate) fn names(&self, from: usize) -> String {
+        const MOST: usize = 12;
+        let names: Vec<String> = self.header.iter().skip(from).take(MOST).map(shown).collect();
+        let more = if self.header.len() > from + MOST { ", …" } else { "" };
+        names.join(", ") + more
+    }
+
+    /// The next row; `None` at the end.
+    ///
+    /// # Errors
+    /// For a row that has not as many fields as the header.
+    pub(crate) fn next(&mut self) -> Result<Option<Row<'a>>, FileError> {
+        let mut record = StringRecord::new();
+        let more = self.reader.read_record(&mut record).map_err(|error| of_csv(self.file, self.text, &error))?;
+        let line = record.position().map_or(0, |position| line(self.text, position));
+        Ok(more.then_some(Row { file: self.file, line, record }))
+    }
+}
+
+impl Row<'_> {
+    /// A field; empty where there is none.
+    pub(crate) fn text(&self, column: usize) -> &str {
+        self.record.get(column).unwrap_or("")
+    }
+
+    /// Where the row begins.
+    pub(crate) fn place(&self) -> Place {
+        Place::Line(self.line)
+    }
+
+    /// A fault of this row.
+    pub(crate) fn fault(&self, fault: FileFault) -> FileError {
+        FileError::new(self.file, self.place(), fault)
+    }
+
+    /// A finite number of a column.
+    ///
+    /// # Errors
+    /// For anything else.
+    pub(crate) fn number(&self, column: usize, what: &'static str) -> Result<f64, FileError> {
+        let text = self.text(column);
+        let number = text.parse().ok().filter(|number: &f64| number.is_finite());
+        let fault = || FileFault::Figure { what, text: shown(text), allowed: "a number" };
+        number.ok_or_else(|| self.fault(fault()))
+    }
+
+    /// A time of a column, nanoseconds since 1970 UTC.
+    ///
+    /// # Errors
+    /// For anything else.
+    pub(crate) fn instant(&self, column: usize) -> Result<i64, FileError> {
+        let text = self.text(column);
+        super::parse_instant(text).ok_or_else(|| self.fault(FileFault::Time(shown(text))))
+    }
+}
+
+/// The line of a record. The reader's own is where it began to look, comments and empty lines included.
+fn line(text: &str, position: &Position) -> u64 {
+    let rest = usize::try_from(position.byte()).ok().and_then(|byte| text.get(byte..));
+    position.line() + rest.map_or(0, passed_over)
+}
+
+/// Comments and empty lines that a text begins with.
+fn passed_over(text: &str) -> u64 {
+    text.lines().take_while(|line| line.is_empty() || line.starts_with('#')).count() as u64
+}
+
+fn of_csv(file: &str, text: &str, error: &csv::Error) -> FileError {
+    let place = error.position().map_or(Place::Whole, |position| Place::Line(line(text, position)));
+    let what = match error.kind() {
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            format!("the row has {len} fields, the header {expected_len}")
+        }
+        _ => "not a table".to_owned(),
+    };
+    FileError::new(file, place, FileFault::Syntax(what))
+}

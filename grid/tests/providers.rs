@@ -1,0 +1,269 @@
+//! Providers that ask the network, against a server on the loopback: what they ask, and every way in which it can fail.
+
+#![cfg(feature = "providers")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot set its stage has failed")]
+
+mod stub;
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use eco2_grid::provider::{
+    Cached, Chain, Fault, Fixed, Limits, Online, Provider as _, Setup, Wanted, cloud_of_this_machine,
+};
+use eco2_grid::{lookup, parse_instant};
+use stub::{Answer, Stub};
+
+const HOUR: i64 = 3_600_000_000_000;
+const TOKEN: &str = "t0ken-that-must-not-show";
+
+fn at(text: &str) -> i64 {
+    parse_instant(text).unwrap()
+}
+
+fn limits() -> Limits {
+    Limits {
+        timeout: Duration::from_millis(400),
+        first_wait: Duration::from_millis(5),
+        retries: 1,
+        ..Limits::default()
+    }
+}
+
+fn open(name: &str, base: &str) -> Cached<Online> {
+    let setup = Setup { base: Some(base.to_owned()), limits: limits(), ..Setup::default() };
+    Online::open(name, &setup, |variable| variable.starts_with("ECO2_TOKEN_").then(|| TOKEN.to_owned())).unwrap()
+}
+
+fn noon(zone: &str) -> Wanted<'_> {
+    let now_ns = at("2026-03-01T12:30Z");
+    Wanted { zone, from_ns: now_ns - HOUR, to_ns: now_ns, now_ns }
+}
+
+fn history(points: &[(&str, Option<f64>)]) -> String {
+    let point = |(time, figure): &(&str, Option<f64>)| {
+        let figure = figure.map_or("null".to_owned(), |figure| figure.to_string());
+        format!(r#"{{"zone":"DE","carbonIntensity":{figure},"datetime":"{time}","isEstimated":false}}"#)
+    };
+    format!(r#"{{"zone":"DE","history":[{}]}}"#, points.iter().map(point).collect::<Vec<_>>().join(","))
+}
+
+#[test]
+fn electricity_maps_is_asked_for_the_past_and_for_now() {
+    let stub = Stub::new(|line| match line {
+        line if line.contains("/history?zone=DE&emissionFactorType=lifecycle") => {
+            Answer::ok(history(&[("2026-03-01T10:00Z", Some(300.0)), ("2026-03-01T11:00:00.000Z", Some(310.0))]))
+        }
+        line if line.contains("/latest?zone=DE") => {
+            Answer::ok(r#"{"carbonIntensity":320,"datetime":"2026-03-01T12:00:00.000Z","isEstimated":true}"#)
+        }
+        _ => Answer::status(404),
+    });
+    let reply = open("electricity-maps", &stub.base).slots(&noon("Germany")).unwrap();
+    let told: Vec<_> = reply.slots().iter().map(|slot| (slot.g_per_kwh, slot.estimated)).collect();
+    assert_eq!(told, [(310.0, false), (320.0, true)]);
+    assert_eq!(reply.about.kind.map(|kind| kind.as_str()), Some("lifecycle-average-consumption"));
+    let seen = stub.seen.lock().unwrap().join("\n");
+    assert!(seen.contains(&format!("auth-token: {TOKEN}")), "{seen}");
+}
+
+#[test]
+fn watttime_logs_in_and_its_pounds_become_grams() {
+    let stub = Stub::new(|line| match line {
+        line if line.starts_with("GET /login ") => Answer::ok(r#"{"token":"jwt"}"#),
+        line if line.contains("/v3/historical?region=CAISO_NORTH") => Answer::ok(
+            r#"{"meta":{"units":"lbs_co2_per_mwh","data_point_period_seconds":300},
+               "data":[{"point_time":"2026-03-01T11:30:00+00:00","value":870.0}]}"#,
+        ),
+        _ => Answer::status(404),
+    });
+    let reply = open("watttime", &stub.base).slots(&noon("CAISO_NORTH")).unwrap();
+    assert!((reply.slots()[0].g_per_kwh - 394.625).abs() < 5e-4);
+    let seen = stub.seen.lock().unwrap();
+    assert!(seen[0].contains("authorization: Basic ") && seen[1].contains("authorization: Bearer jwt"), "{seen:?}");
+}
+
+#[test]
+fn the_keyless_services_are_asked_as_they_want_to_be() {
+    let neso =
+        r#"{"data":[{"from":"2026-03-01T11:30Z","to":"2026-03-01T12:00Z","intensity":{"forecast":1,"actual":2}}]}"#;
+    let charts = format!(r#"{{"unix_seconds":[{}],"co2eq":[7.5]}}"#, at("2026-03-01T11:30Z") / 1_000_000_000);
+    let aware = r#"[{"location":"x","time":"2026-03-01T11:30:00Z","rating":65,"duration":"01:00:00"}]"#;
+    for (name, zone, path, body, figure) in [
+        ("neso", "UK", "/intensity/2026-03-01T11:30Z/2026-03-01T12:31Z", neso, 2.0),
+        ("energy-charts", "France", "/co2eq?country=fr&", charts.as_str(), 7.5),
+        ("carbon-aware-sdk", "eastus", "/emissions/bylocations?location=eastus&time=", aware, 65.0),
+    ] {
+        let body = body.to_owned();
+        let stub = Stub::new(move |line| if line.contains(path) { Answer::ok(&*body) } else { Answer::status(404) });
+        let reply = open(name, &stub.base).slots(&noon(zone)).unwrap_or_else(|fault| panic!("{name}: {fault}"));
+        assert_eq!(reply.slots()[0].g_per_kwh, figure, "{name}");
+    }
+}
+
+#[test]
+fn entsoe_is_asked_with_its_token_in_the_query() {
+    let stub = Stub::always(Answer::ok("<Acknowledgement_MarketDocument/>"));
+    assert_eq!(open("entsoe", &stub.base).slots(&noon("DE")).unwrap_err(), Fault::NoFigure);
+    let line = stub.seen.lock().unwrap()[0].clone();
+    assert!(line.contains("documentType=A75") && line.contains("in_Domain=10Y1001A1001A83F"), "{line}");
+    assert!(line.contains("periodStart=202603011100") && line.contains("periodEnd=202603011300"), "{line}");
+}
+
+/// Asks a service that has that fault; the answer has to come within the limits.
+fn failing(base: &str) -> Fault {
+    let started = Instant::now();
+    let fault = open("electricity-maps", base).slots(&noon("DE")).unwrap_err();
+    // Two attempts of 0.4 s, and much room for a busy machine.
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    let told = format!("{fault} {fault:?}");
+    assert!(!told.contains(TOKEN) && !told.contains("127.0.0.1"), "{told}");
+    fault
+}
+
+#[test]
+fn f44_every_fault_of_a_provider_is_told_apart_within_its_time() {
+    let redirect = Answer::Http(302, "location: https://example.org/\r\n", String::new());
+    let often = Answer::Http(429, "retry-after: 120\r\n", String::new());
+    let faults = [
+        (Answer::status(401), Fault::Refused(401)),
+        (Answer::status(403), Fault::Refused(403)),
+        (often, Fault::TooOften { retry_after_s: Some(120) }),
+        (Answer::status(500), Fault::Status(500)),
+        (Answer::status(404), Fault::Status(404)),
+        (redirect, Fault::Redirect),
+        (Answer::Silence, Fault::Timeout),
+        (Answer::Drops, Fault::Timeout),
+        (Answer::Long(10_000_000), Fault::TooLarge { most: 8 << 20 }),
+        (Answer::ok("{\"zone\""), Fault::Garbage("it is not JSON of the expected form")),
+        (Answer::ok("\u{fffd}\0"), Fault::Garbage("it is not JSON of the expected form")),
+        (Answer::ok(history(&[("2026-13-01T10:00Z", Some(1.0))])), Fault::Garbage("a time in it is not ISO 8601")),
+    ];
+    for (answer, expected) in faults {
+        let told = format!("{answer:.80?}");
+        assert_eq!(failing(&Stub::always(answer).base), expected, "{told}");
+    }
+    assert!(matches!(failing(&Stub::always(Answer::Noise).base), Fault::Garbage(_) | Fault::Unreachable));
+    assert!(matches!(failing(&Stub::always(Answer::Closed).base), Fault::Garbage(_) | Fault::Unreachable));
+    // A port that was free a moment ago.
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    assert_eq!(failing(&format!("http://{free}")), Fault::Unreachable);
+}
+
+#[test]
+fn f44_a_certificate_that_nobody_trusts_and_what_is_no_tls_are_refused() {
+    assert_eq!(failing(&without_tls()), Fault::Tls);
+    assert_eq!(failing(&self_signed()), Fault::Tls);
+}
+
+/// A server that speaks plain HTTP to whoever comes.
+fn without_tls() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = std::io::Read::read(&mut stream, &mut [0; 1024]);
+            let _ = stub::answer(stream, &Answer::ok("{}"));
+        }
+    });
+    base
+}
+
+/// A server with a certificate of its own making.
+fn self_signed() -> String {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = Arc::new(config.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key).unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let connection = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
+            let stream = rustls::StreamOwned::new(connection, stream);
+            let _ = stub::answer(stream, &Answer::ok("{}"));
+        }
+    });
+    base
+}
+
+#[test]
+fn f44_a_passing_fault_is_retried_and_another_is_not() {
+    for (status, requests) in [(500, 2), (503, 2), (401, 1), (404, 1)] {
+        let stub = Stub::always(Answer::status(status));
+        failing(&stub.base);
+        assert_eq!(stub.asked(), requests, "{status}");
+    }
+}
+
+#[test]
+fn f44_the_table_stands_in_and_is_flagged() {
+    let stub = Stub::always(Answer::status(500));
+    let table = Fixed::table(lookup("DE").unwrap());
+    let chain = Chain::new(vec![Arc::new(open("electricity-maps", &stub.base)), Arc::new(table)]);
+    let coverage = chain.cover(&noon("DE"));
+    let [part] = coverage.parts.as_slice() else { panic!("one part") };
+    assert_eq!((part.g_per_kwh, part.estimated, part.fallback), (342.06, true, true));
+    assert_eq!((part.provider.as_str(), part.about.year), ("table", Some(2024)));
+    assert_eq!(coverage.faults, [("electricity-maps".to_owned(), Fault::Status(500))]);
+}
+
+#[test]
+fn nulls_and_empty_answers_are_not_known_and_never_zero() {
+    let nulls = history(&[("2026-03-01T11:00Z", None), ("2026-03-01T12:00Z", None)]);
+    let stub = Stub::new(move |line| {
+        if line.contains("/history") {
+            Answer::ok(&*nulls)
+        } else {
+            Answer::ok(r#"{"carbonIntensity":null,"datetime":"2026-03-01T12:00Z"}"#)
+        }
+    });
+    assert_eq!(open("electricity-maps", &stub.base).slots(&noon("DE")).unwrap_err(), Fault::NoFigure);
+    let empty = Stub::always(Answer::ok(r#"{"data":[]}"#));
+    assert_eq!(open("neso", &empty.base).slots(&noon("GB")).unwrap_err(), Fault::NoFigure);
+}
+
+#[test]
+fn the_hour_that_comes_twice_is_two_hours() {
+    // Germany, 2026-10-25: 02:00 to 03:00 comes twice, first in summer time.
+    let hours = [
+        ("2026-10-25T01:00:00+02:00", Some(1.0)),
+        ("2026-10-25T02:00:00+02:00", Some(2.0)),
+        ("2026-10-25T02:00:00+01:00", Some(3.0)),
+        ("2026-10-25T03:00:00+01:00", Some(4.0)),
+    ];
+    let stub = Stub::always(Answer::ok(history(&hours)));
+    let now_ns = at("2026-10-25T03:00Z");
+    let wanted = Wanted { zone: "DE", from_ns: at("2026-10-24T23:00Z"), to_ns: now_ns, now_ns };
+    let reply = open("electricity-maps", &stub.base).slots(&wanted).unwrap();
+    let told: Vec<f64> = reply.slots().iter().map(|slot| slot.g_per_kwh).collect();
+    assert_eq!(told, [1.0, 2.0, 3.0, 4.0]);
+    assert!(
+        reply
+            .slots()
+            .windows(2)
+            .all(|pair| pair[0].to_ns == pair[1].from_ns && pair[0].to_ns - pair[0].from_ns == HOUR)
+    );
+}
+
+#[test]
+fn a_cloud_says_where_it_is_only_when_asked() {
+    let region = |path: &'static str, body: &'static str| {
+        Stub::new(move |line| if line.contains(path) { Answer::ok(body) } else { Answer::status(404) })
+    };
+    let google = region("/computeMetadata/v1/instance/zone", "projects/123/zones/europe-west4-b");
+    assert_eq!(cloud_of_this_machine(Some(&google.base)).unwrap().code(), "gcp:europe-west4");
+    let azure = region("/metadata/instance/compute/location", "westeurope\n");
+    assert_eq!(cloud_of_this_machine(Some(&azure.base)).unwrap().code(), "azure:westeurope");
+    let amazon = Stub::new(|line| match line {
+        "PUT /latest/api/token HTTP/1.1" => Answer::ok("imds"),
+        "GET /latest/meta-data/placement/region HTTP/1.1" => Answer::ok("us-east-1"),
+        _ => Answer::status(404),
+    });
+    assert_eq!(cloud_of_this_machine(Some(&amazon.base)).unwrap().zone, "US-VA");
+    let odd = region("/computeMetadata/v1/instance/zone", "projects/123/zones/mars-north1-a");
+    assert!(matches!(cloud_of_this_machine(Some(&odd.base)), Err(Fault::Zone { .. })));
+    assert!(cloud_of_this_machine(Some(&Stub::always(Answer::Closed).base)).is_err());
+}

@@ -1,0 +1,91 @@
+//! The run's id and attempt: what the processes of one run have in common, and what tells its restarts apart.
+//!
+//! An id that somebody gave goes before one of the launcher. A launcher that gives none is known by the process that all
+//! its ranks on a machine have as parent: its number and its start name it within a boot.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::launcher::{in_slurm_step, number};
+use super::{Found, read};
+
+/// Ids that people give, nearest first; those of MLflow and Weights & Biases name a run that may be resumed.
+const GIVEN: &[&str] = &["MLFLOW_RUN_ID", "WANDB_RUN_ID"];
+/// Labels of a pod that its job's pods have in common.
+const POD_LABELS: &[&str] = &[
+    "k8s.pod.label.batch.kubernetes.io/controller-uid",
+    "k8s.pod.label.jobset.sigs.k8s.io/jobset-uid",
+    "k8s.pod.label.training.kubeflow.org/job-name",
+    "k8s.pod.label.jobset.sigs.k8s.io/jobset-name",
+    "k8s.pod.label.batch.kubernetes.io/job-name",
+];
+/// Longest id, bytes: it names a folder.
+const LONGEST: usize = 100;
+
+/// Adds what the surroundings say of the run's id, attempt and requeues.
+pub(super) fn add_run(environment: &HashMap<String, String>, procfs: &Path, found: &mut Found) {
+    let count = |variable| number(environment, variable).unwrap_or(0);
+    found.launch.attempt = count("TORCHELASTIC_RESTART_COUNT");
+    found.launch.requeue = count("SLURM_RESTART_COUNT");
+    found.launch.run_id = given(environment)
+        .or_else(|| launchers(environment, found))
+        .or_else(|| pods(found))
+        .or_else(|| found.launch.rank.and_then(|_| parents(environment, procfs)))
+        .map(|id| folder_name(&id));
+}
+
+fn given(environment: &HashMap<String, String>) -> Option<String> {
+    GIVEN.iter().find_map(|variable| environment.get(*variable)).cloned()
+}
+
+fn launchers(environment: &HashMap<String, String>, found: &Found) -> Option<String> {
+    let text = |variable: &str| environment.get(variable).cloned();
+    // torchrun without --rdzv-id calls every run "none".
+    let elastic = text("TORCHELASTIC_RUN_ID").filter(|id| id != "none");
+    let ray = || text("RAY_JOB_ID").filter(|_| found.launch.launcher == Some("Ray")).map(|id| format!("ray-{id}"));
+    elastic.or_else(ray).or_else(|| slurm(environment)).or_else(|| text("PMIX_NAMESPACE").map(|id| format!("mpi-{id}")))
+}
+
+/// A step keeps its number when the job is requeued. Outside of steps only a batch script is one run: in an allocation
+/// somebody types command after command.
+fn slurm(environment: &HashMap<String, String>) -> Option<String> {
+    let text = |variable: &str| environment.get(variable).map(String::as_str);
+    let job = match (text("SLURM_ARRAY_JOB_ID"), text("SLURM_ARRAY_TASK_ID")) {
+        (Some(array), Some(task)) => format!("{array}_{task}"),
+        _ => text("SLURM_JOB_ID")?.to_owned(),
+    };
+    match text("SLURM_STEP_ID").filter(|_| in_slurm_step(environment)) {
+        Some(step) => Some(format!("slurm-{job}.{step}")),
+        None => (text("ENVIRONMENT") == Some("BATCH")).then(|| format!("slurm-{job}")),
+    }
+}
+
+fn pods(found: &Found) -> Option<String> {
+    let id = POD_LABELS.iter().find_map(|label| found.labels.get(*label))?;
+    found.launch.rank.map(|_| format!("k8s-{id}"))
+}
+
+/// proc_pid_stat(5): field 4 is the parent, field 22 the start in clock ticks since boot.
+fn parents(environment: &HashMap<String, String>, procfs: &Path) -> Option<String> {
+    let parent = stat_field(&procfs.join("self/stat"), 4)?;
+    let start = stat_field(&procfs.join(&parent).join("stat"), 22)?;
+    let boot = read(&procfs.join("sys/kernel/random/boot_id"))?;
+    // Ranks of another launch by the same long-lived parent, such as a shell, have another port.
+    let port = environment.get("MASTER_PORT").map_or_else(String::new, |port| format!("-{port}"));
+    Some(format!("launch-{}-{parent}-{start}{port}", boot.trim().get(..8)?))
+}
+
+/// A field of a `stat` file by its number in the manual; the second, in parentheses, may hold anything.
+fn stat_field(path: &Path, number: usize) -> Option<String> {
+    let text = read(path)?;
+    let (_, rest) = text.rsplit_once(')')?;
+    rest.split_whitespace().nth(number.checked_sub(3)?).map(str::to_owned)
+}
+
+/// An id that is safe as the name of a folder: letters, digits and `._-`, at most 100, and no dot in front.
+#[must_use]
+pub fn folder_name(id: &str) -> String {
+    let plain = |letter: char| if letter.is_ascii_alphanumeric() || "._-".contains(letter) { letter } else { '-' };
+    let name: String = id.trim().chars().map(plain).take(LONGEST).collect();
+    name.strip_prefix('.').map(|rest| format!("-{rest}")).unwrap_or(name)
+}

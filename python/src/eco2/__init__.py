@@ -1,0 +1,49 @@
+"""eco2: the energy and the carbon of machine-learning training, with bounds.
+
+    import eco2
+
+    with eco2.Meter(name="bert", zone="DE") as meter:
+        for batch in batches:
+            train(batch)
+            meter.step(samples=len(batch))
+    print(meter.report("text"))
+
+Every figure comes from libeco2, which reads the counters on a thread of its own; Python only hands it through. Nothing
+known is None, never 0. A fault of measuring never raises into the program; see docs/python.md.
+"""
+
+from __future__ import annotations
+
+from ._load import available, library
+from ._log import set_log
+from ._notebook import load_ipython_extension, unload_ipython_extension
+from ._read import report_formats
+from ._version import VERSION as __version__
+from .errors import Error, LoadError, NotBuilt
+from .meter import Meter
+from .records import Budget, Device, Energy, Series, Total
+from .report import Report, merge
+from .spans import Span
+from .tracking import default_meter, track
+
+__all__ = ["Budget", "Device", "Energy", "Error", "LoadError", "Meter", "NotBuilt", "Report", "Series", "Span", "Total",
+           "available", "command", "default_meter", "load_ipython_extension", "main", "merge", "report_formats", "run_cli",
+           "set_log", "track", "unload_ipython_extension", "version"]
+
+
+def version() -> str:
+    """The version of the loaded library; empty elsewhere than on Linux.
+
+    Raises:
+        LoadError: it is missing, cannot be loaded or has another version.
+    """
+    return library().version().decode()
+
+
+def __getattr__(name: str):  # type: ignore[no-untyped-def]
+    # What runs the command needs subprocess, which most programs do not.
+    if name in ("command", "main", "run_cli"):
+        from . import _command
+
+        return getattr(_command, name)
+    raise AttributeError(f"module 'eco2' has no attribute {name!r}")

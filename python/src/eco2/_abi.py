@@ -1,0 +1,166 @@
+"""The C interface as ctypes calls it: structs, and one table of functions. A test compares both with `eco2.h`.
+
+Two ways to call, because of the interpreter's lock (GIL):
+
+* `WAIT_FREE` goes through PyDLL, which keeps the lock: the call lasts nanoseconds, and a caller that gave the lock up
+  would get it back milliseconds later if another Python thread is busy. The hottest of them have no `argtypes`: ctypes
+  then takes the prebuilt handle as it is, and an int as a C int, cut off at 32 bits. What is wider must come as a ctypes
+  object. (`eco2_step_work` and `eco2_extra` may take a lock, but one that is held for nanoseconds only.)
+* `BLOCKING` goes through CDLL, which gives the lock up, so that other threads run while this one waits.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from ctypes import CFUNCTYPE, POINTER, Structure, c_char, c_char_p, c_double, c_int32, c_size_t, c_uint32, c_uint64, c_void_p
+
+
+class Work(Structure):
+    """`eco2_work`."""
+
+    _fields_ = [("struct_size", c_uint32), ("flags", c_uint32), ("samples", c_uint64), ("tokens", c_uint64),
+                ("loss", c_double)]
+
+
+class EnergyNow(Structure):
+    """`eco2_energy_now`."""
+
+    _fields_ = [("struct_size", c_uint32), ("flags", c_uint32), ("at_ns", c_uint64), ("total_uj", c_uint64)]
+
+
+class SpanSum(Structure):
+    """`eco2_span_sum`."""
+
+    _fields_ = [("struct_size", c_uint32), ("state", c_int32), ("sync", c_int32), ("reserved", c_uint32),
+                ("count", c_uint64), ("duration_ns", c_uint64), ("energy_uj", c_uint64), ("low_uj", c_uint64),
+                ("high_uj", c_uint64)]
+
+
+class DeviceInfo(Structure):
+    """`eco2_device`."""
+
+    _fields_ = [("struct_size", c_uint32), ("flags", c_uint32), ("component", c_int32), ("quality", c_int32),
+                ("energy_uj", c_uint64), ("low_uj", c_uint64), ("high_uj", c_uint64), ("wraps", c_uint64),
+                ("resets", c_uint64), ("coverage", c_double), ("mean_w", c_double), ("peak_w", c_double),
+                ("gain_percent", c_double)]
+
+
+class BudgetState(Structure):
+    """`eco2_budget`."""
+
+    _fields_ = [("struct_size", c_uint32), ("decision", c_int32), ("limits", c_uint32), ("reserved", c_uint32),
+                ("share", c_double)]
+
+
+class Batch(Structure):
+    """`eco2_batch`."""
+
+    _fields_ = [("struct_size", c_uint32), ("kind", c_int32), ("count", c_uint64), ("amount", POINTER(c_uint64)),
+                ("time_ns", POINTER(c_uint64)), ("g_per_kwh", POINTER(c_double)), ("pue", c_double),
+                ("price_per_tonne", c_double), ("kwh", POINTER(c_double)), ("watts", POINTER(c_double)),
+                ("grams", POINTER(c_double)), ("grams_per_s", POINTER(c_double)), ("credit_cost", POINTER(c_double))]
+
+
+STRUCTS = {"eco2_work": Work, "eco2_energy_now": EnergyNow, "eco2_span_sum": SpanSum, "eco2_device": DeviceInfo,
+           "eco2_budget": BudgetState, "eco2_batch": Batch}
+"""The structs that are used here, by the header's name."""
+
+LOG_FN = CFUNCTYPE(None, c_void_p, c_int32, c_char_p)
+"""`eco2_log_fn`."""
+
+
+class Owned(c_char):
+    """The meter itself, as an object at its address: whoever can call with it keeps it, the last one frees the meter."""
+
+    def __del__(self) -> None:
+        free = self.__dict__.get("free")
+        if free is not None:
+            free(c_void_p(ctypes.addressof(self)))
+
+
+def handle_of(library, address: int | None):  # type: ignore[no-untyped-def]
+    """What calls take as the handle of the meter at that address: prebuilt, and it keeps the meter.
+
+    `byref` makes the one kind of object that ctypes hands over as it is; a `c_void_p` would be wrapped anew for every
+    call, which costs as much as the call. None stays None.
+    """
+    if not address:
+        return None
+    owned = Owned.from_address(address)
+    owned.free = library.meter_free
+    return ctypes.byref(owned)
+
+
+_SIZES = POINTER(c_size_t)
+_U64S = POINTER(c_uint64)
+
+WAIT_FREE = {
+    "eco2_span_begin": (c_int32, (c_void_p, c_uint32)),
+    "eco2_span_end": (c_int32, (c_void_p, c_uint32)),
+    "eco2_step": (c_int32, (c_void_p, c_uint32)),
+    "eco2_step_work": (c_int32, (c_void_p, c_uint32, POINTER(Work))),
+    "eco2_now": (c_int32, (c_void_p, POINTER(EnergyNow))),
+    "eco2_extra": (c_int32, (c_void_p, c_char_p, c_double)),
+    "eco2_status_name": (c_char_p, (c_int32,)),
+    "eco2_version": (c_char_p, ()),
+    "eco2_abi_version": (c_uint32, ()),
+    "eco2_last_error": (c_char_p, ()),
+}
+"""Functions that are called with the interpreter's lock held: `(result, arguments)` by name."""
+
+UNTYPED = ("eco2_span_begin", "eco2_span_end", "eco2_step", "eco2_step_work", "eco2_now")
+"""Those of them that get no `argtypes`."""
+
+BLOCKING = {
+    "eco2_set_log_callback": (c_int32, (LOG_FN, c_void_p, c_void_p)),
+    "eco2_meter_open": (c_int32, (c_char_p, POINTER(c_void_p))),
+    "eco2_meter_close": (c_int32, (c_void_p,)),
+    "eco2_meter_free": (None, (c_void_p,)),
+    "eco2_span_id": (c_int32, (c_void_p, c_char_p, POINTER(c_uint32))),
+    "eco2_span_between": (c_int32, (c_void_p, c_uint32, c_uint64, c_uint64)),
+    "eco2_declare_sync": (c_int32, (c_void_p, c_uint32, c_int32)),
+    "eco2_span_total": (c_int32, (c_void_p, c_uint32, POINTER(SpanSum))),
+    "eco2_series": (c_int32, (c_void_p, c_char_p, _U64S, _U64S, _U64S, c_size_t, _SIZES)),
+    "eco2_device_count": (c_int32, (c_void_p, POINTER(c_uint32))),
+    "eco2_device_get": (c_int32, (c_void_p, c_uint32, POINTER(DeviceInfo))),
+    "eco2_device_text": (c_int32, (c_void_p, c_uint32, c_int32, c_char_p, c_size_t, _SIZES)),
+    "eco2_report": (c_int32, (c_void_p, c_int32, c_char_p, c_size_t, _SIZES)),
+    "eco2_budget_check": (c_int32, (c_void_p, POINTER(BudgetState))),
+    "eco2_batch_impact": (c_int32, (POINTER(Batch),)),
+    "eco2_merge": (c_int32, (POINTER(c_char_p), c_size_t, c_char_p, c_size_t, _SIZES)),
+    "eco2_debug_panic": (c_int32, (c_void_p,)),
+}
+"""Functions that give the interpreter's lock up while they last: `(result, arguments)` by name."""
+
+NOT_BOUND = ("eco2_register_source", "eco2_now_devices")
+"""Functions of the header that Python does not offer."""
+
+
+class Library:
+    """The loaded library; its functions are attributes, without `eco2_`.
+
+    Args:
+        path: file, or name that the system's loader finds.
+
+    Raises:
+        OSError: it cannot be loaded.
+        AttributeError: it lacks a function.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        wait_free, blocking = ctypes.PyDLL(path), ctypes.CDLL(path)
+        for dll, table in ((wait_free, WAIT_FREE), (blocking, BLOCKING)):
+            for name, (result, arguments) in table.items():
+                function = getattr(dll, name)
+                function.restype = result
+                if name not in UNTYPED:
+                    function.argtypes = arguments
+                setattr(self, name[len("eco2_"):], function)
+
+    def __getattr__(self, name: str):  # type: ignore[no-untyped-def]
+        raise AttributeError(f"eco2_{name} is not bound")
+
+    def said(self) -> str:
+        """Why the last call that failed on this thread failed."""
+        return (self.last_error() or b"").decode("utf-8", "replace")

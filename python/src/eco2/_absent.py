@@ -1,0 +1,37 @@
+"""What stands in for the library where there is none for the system: recording works, nothing is known, said once."""
+
+from __future__ import annotations
+
+import warnings
+
+from . import _constants as c
+
+SUCCEED = {"meter_open", "meter_close", "meter_free", "span_id", "span_begin", "span_end", "step", "step_work", "extra",
+           "declare_sync", "set_log_callback", "span_between"}
+"""Calls that do nothing, successfully; every other one has no data."""
+
+
+class Absent:
+    """Has the functions of `_abi.Library`, and measures nothing.
+
+    Args:
+        platform: the system's name, for the message.
+    """
+
+    path = None
+
+    def __init__(self, platform: str) -> None:
+        self.why = f"eco2 measures on Linux only; on {platform} it records nothing and knows nothing"
+        warnings.warn(self.why, RuntimeWarning, stacklevel=2)
+
+    def __getattr__(self, name: str):  # type: ignore[no-untyped-def]
+        status = c.ECO2_OK if name in SUCCEED else c.ECO2_ERR_NO_DATA
+        return lambda *arguments: status
+
+    def version(self) -> bytes:
+        """No version."""
+        return b""
+
+    def said(self) -> str:
+        """Why nothing is known."""
+        return self.why

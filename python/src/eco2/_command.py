@@ -1,0 +1,79 @@
+"""The command `eco2` that the wheel brings along: where it is, and how to run it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+
+from . import _constants as c
+from ._load import PACKAGE, built
+from .errors import Error
+
+VARIABLE = "ECO2_COMMAND"
+"""Environment variable: the command's file."""
+
+
+def command() -> str:
+    """The path of the command: `ECO2_COMMAND`, else the wheel's, a checkout's build, or one on the PATH.
+
+    Raises:
+        Error: there is none; the message lists where it was looked for.
+    """
+    given = os.environ.get(VARIABLE)
+    places = [given] if given else [str(path) for path in built("eco2")]
+    for place in places:
+        if os.path.isfile(place) and os.access(place, os.X_OK):
+            return place
+    found = None if given else shutil.which("eco2")
+    # The console script of this package would only come back here.
+    if found and not _is_script(found):
+        return found
+    raise Error(c.ECO2_ERR_NO_DATA, f"the command eco2 was not found; tried {', '.join(places)}; set {VARIABLE} to the file")
+
+
+def run_cli(arguments: Sequence[str], **keywords):  # type: ignore[no-untyped-def]
+    """Runs the command and returns what `subprocess.run` returns; `keywords` are handed to it.
+
+    Raises:
+        Error: there is no command.
+    """
+    return subprocess.run([command(), *arguments], **keywords)
+
+
+def main() -> int:
+    """The console script `eco2`: becomes the command, with this process's arguments."""
+    try:
+        path = command()
+    except Error as error:
+        print(f"eco2: {error}", file=sys.stderr)
+        return 1
+    os.execv(path, [path, *sys.argv[1:]])
+
+
+def render(report: Mapping, format: str = "text") -> str:
+    """A report in another format, rendered by the command.
+
+    Raises:
+        Error: there is no command, or it refused the report.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        file = os.path.join(folder, "report.json")
+        with open(file, "w", encoding="utf-8") as out:
+            json.dump(report, out)
+        done = run_cli(["report", "--format", format, file], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Error(c.ECO2_ERR_RENDER, done.stderr.strip() or f"eco2 report ended with {done.returncode}")
+    return done.stdout
+
+
+def _is_script(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return file.read(2) == b"#!"
+    except OSError:
+        return True

@@ -1,0 +1,62 @@
+"""What the library has to say goes to `logging`, or to a callback of the program's."""
+
+from __future__ import annotations
+
+import os
+
+from . import _constants as c
+from ._load import library
+
+LOGGER = "eco2"
+"""Name of the logger that hears of everything unless `set_log` was called."""
+
+_LEVELS = {c.ECO2_LOG_ERROR: "error", c.ECO2_LOG_WARN: "warning"}
+_callback = None
+_hook = None
+_hooked_pid = None
+
+
+def set_log(callback) -> None:
+    """Sets who hears what the library has to say, at opening and closing a meter.
+
+    Args:
+        callback: takes a level (`"error"` or `"warning"`) and a text, on the thread that opens or closes; what it
+            raises is ignored. `None`: `logging.getLogger("eco2")` again, which is silent until `logging` is set up.
+    """
+    global _callback
+    _callback = callback
+
+
+def say(level: str, text: str) -> None:
+    """Hands a message to the program; never raises."""
+    try:
+        if _callback is not None:
+            _callback(level, text)
+        else:
+            _to_logging(level, text)
+    except Exception:  # the program's own code: what it does wrong is not ours to spread
+        pass
+
+
+def connect() -> None:
+    """Makes the library call us, once a process: a forked child starts without."""
+    global _hook, _hooked_pid
+    if _hooked_pid == os.getpid():
+        return
+    if library().path is not None:
+        from ._abi import LOG_FN
+
+        # Kept for ever: the library may call it as long as it is loaded.
+        _hook = _hook or LOG_FN(lambda data, level, text: say(_LEVELS.get(level, "error"), text.decode("utf-8", "replace")))
+        library().set_log_callback(_hook, None, None)
+    _hooked_pid = os.getpid()
+
+
+def _to_logging(level: str, text: str) -> None:
+    # Imported here: most programs never hear of anything, and it is a large part of what an import would cost.
+    import logging
+
+    logger = logging.getLogger(LOGGER)
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
+    getattr(logger, level)("%s", text)

@@ -1,0 +1,321 @@
+"""The meter: one measured run."""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import functools
+import json
+import time
+import warnings
+import weakref
+from collections.abc import Callable, Mapping
+
+from . import _abi, _log, _notebook, _read
+from . import _constants as c
+from ._handles import DONE, FAULTS, Calls, Ids, check, encoded, number, unsigned
+from ._load import library
+from .errors import Error
+from .records import Budget, Device, Energy, Series, Total
+from .report import Report
+from .spans import Span, Stamped, Synchronized
+
+SYNCS = {"none": c.ECO2_SYNC_NONE, "synchronize": c.ECO2_SYNC_SYNCHRONIZE, "event": c.ECO2_SYNC_EVENT}
+"""What a span's edges may do about queued GPU work."""
+
+STAMPS_NS = 250_000_000
+"""How long closing waits for stamps that a device still owes: as long as for a counter's next update."""
+
+_WORK_SIZE = ctypes.sizeof(_abi.Work)
+_NOW_SIZE = ctypes.sizeof(_abi.EnergyNow)
+_opened: weakref.WeakSet[Meter] = weakref.WeakSet()
+
+
+class Meter:
+    """One measured run, from opening to `close`.
+
+    Args:
+        options: the library's options by name, as in its JSON: `name`, `zone`, `sources`, `budget`, `json`, ...
+        more: the same as keywords; they go over `options`. A value of None is left out.
+
+    Recording (`begin`, `end`, `step`, spans) is wait-free and may be used by any thread. A fault of measuring never
+    raises: in a forked child nothing is recorded (open a meter of its own there), what finds no room is dropped and
+    counted. Mistakes do raise: an `end` without `begin`, a record after `close`. As a context manager it closes itself.
+    At the end of the interpreter an open meter is closed. In a notebook, opening one again with the options of one that
+    is still open gives that one: a cell that is run again does not measure twice.
+
+    Raises:
+        Error: ECO2_ERR_OPTIONS, naming the option; ECO2_ERR_OPEN.
+        LoadError: the library is missing or of another version.
+    """
+
+    def __new__(cls, options: Mapping | None = None, **more: object) -> Meter:
+        return _notebook.live(cls, _opened, merged(options, more)) or super().__new__(cls)
+
+    def __init__(self, options: Mapping | None = None, **more: object) -> None:
+        if "_handle" in self.__dict__:  # a notebook's, which was opened before
+            return
+        self.options: dict = merged(options, more)
+        self._library = lib = library()
+        _log.connect()
+        address = ctypes.c_void_p()
+        check(lib, lib.meter_open(as_json(self.options), ctypes.byref(address)))
+        self._handle = handle = _abi.handle_of(lib, address.value)
+        self._closed, self._lost, self._stamped = False, 0, []
+        self._ids = ids = Ids(lib, handle)
+        functions = (lib.span_begin, lib.span_end, lib.step)
+        self._begins, self._ends, self._steps = (Calls(function, handle, ids) for function in functions)
+        _opened.add(self)
+
+    # Recording.
+
+    def span(self, name: str = "span", sync: str = "none", synchronize: Callable[[], object] | None = None,
+             event: Callable[[], Callable[[], int | None]] | None = None) -> Span:
+        """A context manager and decorator that measures what is in it; keep it, it may be used again and by any thread.
+
+        Args:
+            name: 1 to 256 bytes; all spans of one name are added up.
+            sync: what the edges do about work that is queued on a GPU. `"none"`: nothing; the energy of up to one
+                queue's depth of work falls outside the span. `"synchronize"`: `synchronize()` is called at both edges,
+                which is exact and stalls the queue. `"event"`: the device stamps the edges and nothing waits.
+            synchronize: waits for the device, such as `torch.cuda.synchronize`.
+            event: called at each edge, at once; returns a poll that gives the edge's time in nanoseconds of
+                `time.monotonic_ns()`, or None while the device has not got there. Polled at later edges and at close.
+
+        Raises:
+            Error: ECO2_ERR_ARGUMENT for a name or a `sync` that cannot be.
+        """
+        span = self._made(name, sync, synchronize, event)
+        if sync != "none":
+            self._library.declare_sync(self._handle, self._ids[name], SYNCS[sync])
+        return span
+
+    def _made(self, name, sync, synchronize, event) -> Span:  # type: ignore[no-untyped-def]
+        edges = self.edges(name)
+        if sync == "none":
+            return Span(name, *edges)
+        if sync == "synchronize" and callable(synchronize):
+            return Synchronized(name, *edges, synchronize)
+        if sync == "event" and callable(event):
+            record = functools.partial(self._library.span_between, self._handle, self._ids[name])
+            self._stamped.append(Stamped(name, record, event))
+            return self._stamped[-1]
+        wanted = f"sync={sync!r} needs the callable {'synchronize' if sync == 'synchronize' else 'event'}"
+        allowed = f"sync is {sync!r}; allowed: {', '.join(SYNCS)}"
+        raise Error(c.ECO2_ERR_ARGUMENT, wanted if sync in SYNCS else allowed)
+
+    def begin(self, name: str) -> None:
+        """Begins a span on this thread.
+
+        Raises:
+            Error: ECO2_ERR_CLOSED, or ECO2_ERR_ARGUMENT for the name.
+        """
+        status = self._begins[name]()
+        if status:
+            self._lost += status == c.ECO2_ERR_DROPPED
+            self._told(status)
+
+    def end(self, name: str) -> None:
+        """Ends this thread's nearest open span of that name.
+
+        Raises:
+            Error: ECO2_ERR_NOT_OPEN if there is none; ECO2_ERR_CLOSED.
+        """
+        status = self._ends[name]()
+        if status == c.ECO2_ERR_NOT_OPEN and self._lost > 0:
+            self._lost -= 1  # the end of a span that was begun and found no room: no mistake of the caller's
+        elif status:
+            self._told(status)
+
+    def step(self, name: str = "step", samples: int | None = None, tokens: int | None = None,
+             loss: float | None = None, extra: Mapping[str, float] | None = None) -> None:
+        """Ends this thread's step and begins the next at one instant; the first call only begins.
+
+        Args:
+            name: the steps' name.
+            samples, tokens: what the step that ends has processed. With one of these or a loss, a step is counted.
+            loss: its loss; one that is not finite is ignored.
+            extra: figures of the program's own for the report, as `extra`.
+
+        Raises:
+            Error: ECO2_ERR_CLOSED, or ECO2_ERR_ARGUMENT naming the argument; then nothing was recorded.
+        """
+        if samples is None and tokens is None and loss is None:
+            status = self._steps[name]()
+        else:
+            work = work_of(samples, tokens, loss)
+            status = self._library.step_work(self._handle, self._ids[name], ctypes.byref(work))
+        if status:
+            self._told(status)
+        if extra:
+            for key, value in extra.items():
+                self.extra(key, value)
+
+    def stepper(self, name: str = "step") -> Callable[[], int]:
+        """A prebound `step` without arguments, the cheapest there is; returns a status (0: recorded) and never raises."""
+        return self._steps[name]
+
+    def edges(self, name: str) -> tuple[Callable[[], int], Callable[[], int]]:
+        """Prebound `begin` and `end` of a name; each returns a status (0: recorded) and never raises."""
+        return self._begins[name], self._ends[name]
+
+    def extra(self, name: str, value: float) -> None:
+        """Adds a figure of the program's own to the report; the last value of a name counts.
+
+        Raises:
+            Error: ECO2_ERR_ARGUMENT for a name or a value that cannot be (not finite); ECO2_ERR_CLOSED.
+        """
+        self._told(self._library.extra(self._handle, encoded(name, "name"), number(value, "value")))
+
+    def _told(self, status: int) -> None:
+        if status and status not in FAULTS:
+            check(self._library, status)
+
+    # Reading.
+
+    def now(self) -> Energy | None:
+        """Energy now, extrapolated from the last readings; None where nothing is known. Wait-free.
+
+        Raises:
+            Error: ECO2_ERR_CLOSED.
+        """
+        now = _abi.EnergyNow(_NOW_SIZE)
+        status = self._library.now(self._handle, ctypes.byref(now))
+        if status:
+            return _read.unknown(self._library, status)
+        return Energy(now.at_ns, now.total_uj, bool(now.flags & c.ECO2_NOW_COMPLETE))
+
+    def total(self, name: str) -> Total | None:
+        """The sum over the spans of that name that have ended; None if none has."""
+        return _read.total(self._library, self._handle, self._ids.get(name))
+
+    def devices(self) -> list[Device]:
+        """The figures of every device until now; empty where nothing can be measured."""
+        return _read.devices(self._library, self._handle)
+
+    def series(self, device: str) -> Series:
+        """The knots of a device, by its id; none for an id that no device has.
+
+        Raises:
+            Error: ECO2_ERR_ARGUMENT for an id that is no text.
+        """
+        return _read.series(self._library, self._handle, device)
+
+    def budget(self) -> Budget:
+        """Compares what was spent with the limits of the option `budget`; nothing is stopped.
+
+        Raises:
+            Error: ECO2_ERR_FORKED and the like.
+        """
+        return _read.budget(self._library, self._handle)
+
+    def report(self, format: str = "json") -> str:
+        """The report as text: final once the meter is closed, provisional before.
+
+        Args:
+            format: one of `report_formats()`.
+
+        Raises:
+            Error: ECO2_ERR_ARGUMENT for another; ECO2_ERR_FORKED; ECO2_ERR_NO_DATA where there is no library.
+        """
+        return _read.report(self._library, self._handle, format)
+
+    def report_object(self) -> Report:
+        """The report to read by attribute or key; it does not change any more.
+
+        Raises:
+            Error: as `report`.
+        """
+        return Report(self.report("json"), self.report("text"))
+
+    # The end.
+
+    def close(self) -> None:
+        """Ends the run: waits at most 250 ms for the counters' next updates. The meter can then still be read.
+
+        A second call does nothing. In a forked child nothing happens to the parent's run.
+
+        Raises:
+            Error: ECO2_ERR_WRITE; the meter is closed, but the file of the option `json` could not be written.
+        """
+        if self._closed:
+            return
+        self._wait_for_stamps()
+        status = self._library.meter_close(self._handle)
+        self._closed = True
+        if status not in DONE:
+            check(self._library, status)
+
+    def _wait_for_stamps(self) -> None:
+        until_ns = time.monotonic_ns() + STAMPS_NS
+        while self._stamped:
+            owed = sum(span.settle() for span in self._stamped)
+            if not owed:
+                return
+            if time.monotonic_ns() > until_ns:
+                return _log.say("warning", f"{owed} spans were not recorded: the device has not stamped their edges")
+            time.sleep(0.001)
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
+
+    @property
+    def forked(self) -> bool:
+        """Whether this process is a fork of the one that opened the meter; then nothing is recorded here."""
+        return self._library.declare_sync(self._handle, 0xFFFF_FFFF, c.ECO2_SYNC_NONE) == c.ECO2_ERR_FORKED
+
+    def __enter__(self) -> Meter:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        close_quietly(self)
+
+    def __repr__(self) -> str:
+        return f"<eco2.Meter {self.options.get('name', '')!r}, {'closed' if self._closed else 'open'}>"
+
+
+def merged(options: Mapping | None, more: Mapping) -> dict:
+    """Both, the second over the first, without what is None."""
+    if options is not None and not isinstance(options, Mapping):
+        raise Error(c.ECO2_ERR_OPTIONS, f"options is a {type(options).__name__}; allowed: a mapping of option names")
+    return {key: value for key, value in {**(options or {}), **more}.items() if value is not None}
+
+
+def as_json(options: Mapping) -> bytes:
+    """The options as the library takes them; paths and tuples are written as text and lists."""
+    try:
+        text = json.dumps(options, default=_plain, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise Error(c.ECO2_ERR_OPTIONS, f"options cannot be written as JSON: {error}") from None
+    return encoded(text, "options")
+
+
+def _plain(value: object) -> object:
+    if hasattr(value, "__fspath__"):
+        return value.__fspath__()
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{value!r} is neither text, number, list nor mapping")
+
+
+def work_of(samples: object, tokens: object, loss: object) -> _abi.Work:
+    """What a step did, checked: what is wider than its field would be cut off silently."""
+    flags = 0 if loss is None else c.ECO2_WORK_HAS_LOSS
+    loss = 0.0 if loss is None else number(loss, "loss")
+    return _abi.Work(_WORK_SIZE, flags, unsigned(samples, "samples"), unsigned(tokens, "tokens"), loss)
+
+
+def close_quietly(meter: Meter) -> None:
+    """Closes; a report that cannot be written is warned of, and ends no program."""
+    try:
+        meter.close()
+    except Error as error:
+        warnings.warn(f"eco2: {error}", RuntimeWarning, stacklevel=3)
+
+
+@atexit.register
+def _close_all() -> None:
+    for meter in list(_opened):
+        close_quietly(meter)

@@ -1,0 +1,132 @@
+"""What a meter tells, as plain immutable records: integers in microjoules (µJ) and nanoseconds, None for not known."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Optional
+
+UJ_PER_JOULE = 1_000_000
+UJ_PER_KWH = 3_600_000_000_000
+
+
+class _Convertible:
+    """Conversions of `energy_uj`; nothing else is computed in Python."""
+
+    __slots__ = ()
+
+    @property
+    def joules(self) -> Optional[float]:
+        """`energy_uj` in joules."""
+        energy_uj = self.energy_uj  # type: ignore[attr-defined]
+        return None if energy_uj is None else energy_uj / UJ_PER_JOULE
+
+    @property
+    def kwh(self) -> Optional[float]:
+        """`energy_uj` in kilowatt-hours."""
+        energy_uj = self.energy_uj  # type: ignore[attr-defined]
+        return None if energy_uj is None else energy_uj / UJ_PER_KWH
+
+
+class _Energy(NamedTuple):
+    at_ns: int
+    energy_uj: int
+    complete: bool
+
+
+class Energy(_Energy, _Convertible):
+    """Energy at an instant, extrapolated from the last readings: provisional by nature.
+
+    `at_ns` nanoseconds of `time.monotonic_ns()`; `energy_uj` µJ since the meter's first readings, over devices that do
+    not overlap; `complete`: whether every device's part is known.
+    """
+
+    __slots__ = ()
+
+
+class _Total(NamedTuple):
+    count: int
+    duration_ns: int
+    energy_uj: int
+    low_uj: int
+    high_uj: Optional[int]
+    final: bool
+    sync: str
+
+
+class Total(_Total, _Convertible):
+    """The sum over a name's spans that have ended.
+
+    `energy_uj` lies in [`low_uj`, `high_uj`]; a `high_uj` of None: no upper bound. `final`: does not change any more.
+    `sync`: what the spans' edges do about queued GPU work, `"none"`, `"synchronize"` or `"event"`.
+    """
+
+    __slots__ = ()
+
+    @property
+    def seconds(self) -> float:
+        """`duration_ns` in seconds."""
+        return self.duration_ns / 1e9
+
+
+class _Device(NamedTuple):
+    index: int
+    id: str
+    name: str
+    domain: str
+    source: str
+    component: str
+    quality: str
+    summed: bool
+    energy_uj: Optional[int]
+    low_uj: Optional[int]
+    high_uj: Optional[int]
+    wraps: int
+    resets: int
+    coverage: float
+    mean_w: Optional[float]
+    peak_w: Optional[float]
+    gain_percent: Optional[float]
+
+
+class Device(_Device, _Convertible):
+    """A device's figures until now; the names are those of the report.
+
+    `component`: cpu, memory, gpu or other. `quality`: measured, derived, estimated, synthetic or missing. `summed`:
+    whether it is part of the total. `coverage`: share of the run's time that readings cover, 0 to 1. Powers in watts;
+    `gain_percent`: the sensor's declared gain error, not part of the bounds.
+    """
+
+    __slots__ = ()
+
+
+class Series:
+    """The knots of a device: its energy reached `energy_uj[i]` no earlier than `lo_ns[i]`, no later than `hi_ns[i]`.
+
+    Nanoseconds since the run began, µJ since the device's first reading. Thinned in long runs. Iterating gives
+    `(lo_ns, hi_ns, energy_uj)`.
+    """
+
+    __slots__ = ("device", "lo_ns", "hi_ns", "energy_uj")
+
+    def __init__(self, device: str, lo_ns: list[int], hi_ns: list[int], energy_uj: list[int]) -> None:
+        self.device, self.lo_ns, self.hi_ns, self.energy_uj = device, lo_ns, hi_ns, energy_uj
+
+    def __len__(self) -> int:
+        return len(self.energy_uj)
+
+    def __iter__(self):  # type: ignore[no-untyped-def]
+        return iter(zip(self.lo_ns, self.hi_ns, self.energy_uj))
+
+    def __repr__(self) -> str:
+        return f"Series({self.device!r}, {len(self)} knots)"
+
+
+class Budget(NamedTuple):
+    """What became of the budget.
+
+    `decision`: `"go"`, `"warn"` (most of a limit is spent) or `"stop"` (a limit is spent). `limits`: how many there
+    are. `share`: spent of the limit of which most is spent, as a share of it; 0 without limits.
+    """
+
+    decision: str
+    limits: int
+    share: float

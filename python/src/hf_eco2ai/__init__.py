@@ -1,0 +1,66 @@
+"""Energy and carbon of Hugging Face trainings, by one line, in the names of HF Eco2AI:
+
+    from hf_eco2ai import Eco2AICallback
+
+    trainer = Trainer(..., callbacks=[Eco2AICallback(zone="DE")])
+    trainer.train()
+    print(trainer.carbon_report.summary())
+
+Every figure comes from libeco2. Every name here imports and constructs without torch or transformers; what a name needs
+is imported when it is first used. A name whose part is not built yet raises eco2.NotBuilt when it is used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from eco2 import __version__
+
+_NAMES = {
+    "accelerate": ("AccelerateIntegration", "wrap_accelerator"),
+    "analysis": ("CarbonComparison",),
+    "batch": ("calculate_carbon_impact_batch", "get_carbon_impact"),
+    "budget": ("CarbonBudgetCallback",),
+    "callback": ("Eco2AICallback", "MetricCollector"),
+    "config": ("CarbonConfig",),
+    "diagnostics": ("run_hardware_check",),
+    "errors": ("APIError", "CarbonTrackingError", "ConfigurationError", "NotBuilt"),
+    "exporters": ("ReportExporter", "generate_carbon_report"),
+    "integrations": ("DockerIntegration", "KubernetesIntegration", "SLURMIntegration"),
+    "intensity": ("CarbonIntensityProvider",),
+    "lightning": ("Eco2AILightningCallback", "PyTorchLightningIntegration"),
+    "mlflow": ("MLflowIntegration",),
+    "models": ("CarbonMetrics", "CarbonSummary", "EnvironmentalImpact", "GPUMetrics", "OptimizationRecommendation",
+               "SystemMetrics"),
+    "not_built": ("CarbonAwareScheduler", "CarbonBudgetForecast", "CarbonDataAggregator", "CarbonDataStorage",
+                  "CarbonOptimizationEngine", "CarbonOptimizer", "CloudProviderIntegration", "LowCarbonScheduler",
+                  "SustainabilityOptimizer", "calculate_carbon_equivalents", "find_low_carbon_window",
+                  "find_optimal_training_window", "generate_recommendations", "plan_optimal_training",
+                  "predict_carbon_budget_exhaustion", "predict_training_impact", "suggest_optimizations"),
+    "plain": ("TrainingRun", "track", "track_training"),
+    "prometheus": ("PrometheusExporter",),
+    "report": ("CarbonReport",),
+    "tracker": ("EnergyTracker", "GPUMonitor", "SystemMonitor"),
+    "trackers": ("MLflowExporter", "TensorBoardExporter", "WandbExporter", "log_carbon_metrics"),
+}
+_MODULES = ("accelerate", "analysis", "diagnostics", "exporters", "integrations", "lightning", "mlflow", "optimization",
+            "regions", "scheduling")
+_PLACES = {name: module for module, names in _NAMES.items() for name in names}
+
+__all__ = [*sorted(_PLACES), *_MODULES]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PLACES:
+        value = getattr(import_module(f".{_PLACES[name]}", __name__), name)
+    elif name in _MODULES:
+        value = import_module(f".{name}", __name__)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,122 @@
+"""The script `hf-eco2ai`, also `python -m hf_eco2ai`: HF Eco2AI's commands, run by the command `eco2`.
+
+Exit codes: 0 done; 1 it failed, the configuration has issues, or a budget is exceeded (in every format); 2 usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional
+
+import eco2
+
+from .errors import CarbonTrackingError
+
+DIRECT = ("check-budget", "compare", "demo", "doctor", "grid", "merge", "plan", "replay", "run")
+"""Commands that are eco2's own, handed on as they are."""
+
+LATER = ("optimize", "schedule", "serve", "verify", "watch")
+"""Commands whose part is not built yet."""
+
+METRICS = {"total_energy_kwh": "total_energy_kwh", "total_co2_kg": "total_co2_kg", "duration_hours": "total_duration_hours",
+           "average_power_watts": "average_power_watts", "equivalent_km_driven": "equivalent_km_driven"}
+"""Rows of `report --format csv`, and the figure of the summary that each is."""
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    """Runs a command and returns its exit code."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    name = given[0] if given else ""
+    try:
+        if name in DIRECT:
+            return eco2.run_cli(given).returncode
+        if name == "exec":
+            return eco2.run_cli(["run", *given[1:]]).returncode
+        if name in LATER:
+            raise eco2.NotBuilt(f"hf-eco2ai {name}")
+        parsed = parser().parse_args(given)
+        return parsed.command(parsed)
+    except (eco2.Error, CarbonTrackingError, OSError) as error:
+        print(f"hf-eco2ai: {error}", file=sys.stderr)
+        return 1
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 2
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands that are not eco2's own."""
+    top = argparse.ArgumentParser(prog="hf-eco2ai", description="Energy and carbon of machine-learning training.",
+                                  epilog=f"Also eco2's own commands: {', '.join(DIRECT)}; exec is run. "
+                                         f"Not built yet: {', '.join(LATER)}.")
+    top.add_argument("--version", action="version", version=f"hf-eco2ai {eco2.__version__}")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    _command(commands, "validate", "check a configuration, and what can be measured here", _validate, {
+        ("-c", "--config"): {}, ("-p", "--project"): {}, ("--dry-run",): {"action": "store_true"}})
+    _command(commands, "report", "show a report", _report, {
+        ("-r", "--report"): {"required": True}, ("--format",): {"choices": ("text", "json", "csv"), "default": "text"},
+        ("-o", "--output"): {}})
+    _command(commands, "config", "write a configuration with every option", _config, {
+        ("-c", "--config"): {}, ("-o", "--output"): {"default": "config.json"}})
+    return top
+
+
+def _command(commands: Any, name: str, what: str, function: Callable[[Any], int], flags: Dict[tuple, dict]) -> None:
+    command = commands.add_parser(name, help=what, description=what)
+    for names, more in flags.items():
+        command.add_argument(*names, **more)
+    command.set_defaults(command=function)
+
+
+def _read_config(path: Optional[str]) -> Any:
+    from .config import CarbonConfig
+
+    if path is None:
+        return CarbonConfig.from_env()
+    return CarbonConfig.from_json(path) if path.endswith(".json") else CarbonConfig.from_yaml(path)
+
+
+def _validate(parsed: Any) -> int:
+    from .diagnostics import validate
+
+    config = _read_config(parsed.config)
+    if parsed.project:
+        config.project_name = parsed.project
+    found = {"valid": True, "issues": [], "warnings": []} if parsed.dry_run else validate(config)
+    print(f"project {config.project_name}: {'valid' if found['valid'] else 'not valid'}")
+    for kind in ("issues", "warnings"):
+        for text in found[kind]:
+            print(f"{kind[:-1]}: {text}")
+    return 0 if found["valid"] else 1
+
+
+def _report(parsed: Any) -> int:
+    from .report import CarbonReport
+
+    report = CarbonReport.from_json(parsed.report)
+    if parsed.format == "json":
+        text = json.dumps(report.to_dict(), indent=2, ensure_ascii=False)
+    elif parsed.format == "csv":
+        values = {name: report.summary.get(figure) for name, figure in METRICS.items()}
+        text = "\n".join(["metric,value", *(f"{name},{'' if value is None else value}" for name, value in values.items())])
+    else:
+        text = _text(report)
+    if parsed.output:
+        Path(parsed.output).write_text(text + "\n", encoding="utf-8")
+    else:
+        print(text)
+    return 0
+
+
+def _text(report: Any) -> str:
+    if report.eco2 is None:
+        return report.summary()
+    return eco2.Report(report.eco2).summary().rstrip("\n")
+
+
+def _config(parsed: Any) -> int:
+    _read_config(parsed.config).to_json(parsed.output)
+    print(f"written: {parsed.output}")
+    return 0

@@ -1,0 +1,42 @@
+"""What is shown while training: lines through `logging`, on standard error where nothing was set up."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any, Dict
+
+OUT = logging.getLogger("hf_eco2ai.console")
+
+
+class Console:
+    """Shows figures, if `log_to_console` says so, from `console_log_level` on."""
+
+    def __init__(self, config: Any) -> None:
+        self.config = config
+
+    def line(self, figures: Dict[str, Any], state: Any) -> None:
+        """One line on the run until now."""
+        now, step = figures["current"], getattr(state, "global_step", 0)
+        marks = "".join(f", {mark}" for mark in ("estimated", "synthetic") if figures["origin"].get(mark))
+        self._say(f"step {step}: {_shown(now.get('energy_kwh'), 'kWh')}, {_shown(now.get('co2_kg'), 'kg CO2e')}, "
+                  f"{_shown(now.get('samples_per_kwh'), 'samples/kWh')}{marks}")
+
+    def report(self, report: Any) -> None:
+        """The summary of a run that is over."""
+        self._say(report.summary())
+
+    def _say(self, text: str) -> None:
+        if not self.config.log_to_console:
+            return
+        if not OUT.handlers and not logging.getLogger().handlers:
+            handler = logging.StreamHandler(sys.stderr)
+            handler.setFormatter(logging.Formatter("[eco2] %(message)s"))
+            OUT.addHandler(handler)
+        OUT.setLevel(logging.DEBUG)
+        if logging.INFO >= getattr(logging, self.config.console_log_level):
+            OUT.info("%s", text)
+
+
+def _shown(value: Any, unit: str) -> str:
+    return f"{unit} not known" if value is None else f"{value:.4g} {unit}"

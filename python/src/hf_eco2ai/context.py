@@ -1,0 +1,72 @@
+"""What a Trainer says of itself: ranks, model, data, arguments. Everything is optional; nothing here raises for that."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Optional
+
+from .work import WorkCount
+
+_ARGUMENTS = ("num_train_epochs", "per_device_train_batch_size", "gradient_accumulation_steps", "learning_rate",
+              "warmup_steps", "weight_decay", "world_size")
+
+
+def is_zero(state: Any) -> bool:
+    """Whether this process is the one that speaks for all."""
+    return bool(getattr(state, "is_world_process_zero", True))
+
+
+def work_count(args: Any, state: Any, loader: Any) -> WorkCount:
+    """The counts of a run that begins, or goes on after a checkpoint."""
+    skips = not getattr(args, "ignore_data_skip", False)
+    return WorkCount(loader, getattr(args, "world_size", 1) or 1, getattr(state, "global_step", 0) if skips else 0,
+                     getattr(args, "gradient_accumulation_steps", 1) or 1)
+
+
+def metadata(config: Any, args: Any, kwargs: Dict[str, Any]) -> Dict[str, Any]:
+    """What the report says of the training."""
+    found: Dict[str, Any] = {"project_name": config.project_name, "experiment_name": config.experiment_name,
+                             "run_id": config.run_id}
+    found.update({name: getattr(args, name, None) for name in _ARGUMENTS})
+    sanitized = getattr(args, "to_sanitized_dict", None)
+    found["training_args"] = sanitized() if callable(sanitized) else {}
+    model = kwargs.get("model")
+    found["model_name"] = name_of(model)
+    if config.track_model_size:
+        found["model_parameters"], found["trainable_parameters"] = parameters(model), parameters(model, trainable=True)
+    if config.track_dataset_size:
+        found["dataset_size"] = length(getattr(kwargs.get("train_dataloader"), "dataset", None))
+    return found
+
+
+def results(state: Any) -> Dict[str, Any]:
+    """What is known once training is over: epochs, and the last loss that was logged."""
+    losses = [entry["loss"] for entry in getattr(state, "log_history", None) or () if "loss" in entry]
+    return {"total_epochs": getattr(state, "epoch", None), "final_loss": losses[-1] if losses else None}
+
+
+def constants(metadata: Dict[str, Any]) -> Dict[str, Any]:
+    """What every record says of the training."""
+    return {"model_parameters": metadata.get("model_parameters"),
+            "batch_size": metadata.get("per_device_train_batch_size")}
+
+
+def name_of(model: Any) -> Optional[str]:
+    """The model's name: where it was loaded from, else its class."""
+    if model is None:
+        return None
+    return getattr(model, "name_or_path", None) or type(model).__name__
+
+
+def parameters(model: Any, trainable: bool = False) -> Optional[int]:
+    """Number of a model's parameters."""
+    if not hasattr(model, "parameters"):
+        return None
+    return sum(part.numel() for part in model.parameters() if part.requires_grad or not trainable)
+
+
+def length(data: Any) -> Optional[int]:
+    """Length of a data set, if it has one."""
+    try:
+        return len(data)
+    except (TypeError, NotImplementedError):
+        return None

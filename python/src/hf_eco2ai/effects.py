@@ -1,0 +1,108 @@
+"""What each option of CarbonConfig does: aliases settled, ranges checked, and a warning for each without effect."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any, Iterable
+
+from .errors import ConfigurationError, warn_once
+
+SECRETS = ("co2_signal_api_token", "alert_webhook")
+"""Options that no file and no output shows."""
+
+ALIASES = {
+    "experiment_id": "experiment_name", "country_iso_code": "country", "prometheus_enabled": "export_prometheus",
+    "measurement_interval": "gpu_sampling_interval", "detailed_gpu_tracking": "per_gpu_metrics",
+    "wandb_integration": "wandb_tracking", "mlflow_integration": "mlflow_tracking",
+}
+"""Documented options that are another name of one that works."""
+
+LATER = {
+    "latitude": "coordinates are not turned into a zone yet; give `zone` or `country`",
+    "longitude": "coordinates are not turned into a zone yet; give `zone` or `country`",
+    "use_real_time_carbon": "live grid intensity is not built yet; the yearly average of the zone is used",
+    "auto_detect_location": "the location is never guessed from the network; give `zone` or `country`",
+    "update_interval": "live grid intensity is not built yet, so nothing is updated",
+    "enable_performance_optimization": "it has no effect: measuring does not slow the training",
+    "enable_health_monitoring": "it has no effect: every report says what became of each source",
+    "expected_load": "it has no effect: the sampling rate follows the counters",
+    "cache_size": "it has no effect: nothing is cached", "batch_size": "it has no effect: nothing is batched",
+    "enable_caching": "it has no effect: nothing is cached", "enable_batching": "it has no effect: nothing is batched",
+    "tracking_mode": "it has no effect: there is one way to measure",
+    "co2_signal_api_token": "live grid intensity is not built yet, so the token is not used",
+    "carbon_alerts": "alerts are not built yet; `enable_carbon_budget` warns in the log",
+    "max_co2_per_hour": "alerts are not built yet; `max_co2_kg` limits the run",
+    "alert_webhook": "alerts are not built yet, so nothing is sent",
+    "tracking_frequency": "it has no effect: every step is tracked",
+    "include_infrastructure": "no overhead is assumed; give `pue`, which the report shows apart",
+}
+"""Options that have no effect, with what to do instead; each warns if it is set to something else than its default."""
+
+_CHOICES = {
+    "log_level": ("STEP", "EPOCH", "BATCH"), "budget_action": ("warn", "stop"),
+    "console_log_level": ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
+}
+_RANGES = {
+    "grid_carbon_intensity": (0, 5000), "gpu_sampling_interval": (0.0001, 60), "prometheus_port": (0, 65535),
+    "max_co2_kg": (0, float("inf")), "check_frequency": (1, 2**31), "electricity_price_per_kwh": (0, float("inf")),
+    "latitude": (-90, 90), "longitude": (-180, 180), "pue": (1, float("inf")), "grace_period": (0, 2**31),
+    "carbon_price_per_tonne": (0, float("inf")),
+}
+_TRACKERS = {"mlflow": "mlflow_tracking", "wandb": "wandb_tracking", "tensorboard": "tensorboard_tracking",
+             "prometheus": "export_prometheus"}
+
+
+def settle(config: Any, environment: Mapping) -> None:
+    """Carries aliases over to what they stand for, and takes names and trackers from the environment."""
+    for alias, name in ALIASES.items():
+        if getattr(config, alias) is not None:
+            setattr(config, name, getattr(config, alias))
+    for integration in config.integrations:
+        if integration.lower() not in _TRACKERS:
+            raise ConfigurationError(f"integrations names {integration!r}; there are {', '.join(_TRACKERS)}")
+        setattr(config, _TRACKERS[integration.lower()], True)
+    if config.mlflow_tracking is None:
+        config.mlflow_tracking = bool(environment.get("MLFLOW_TRACKING_URI"))
+    if config.wandb_tracking is None:
+        config.wandb_tracking = bool(environment.get("WANDB_PROJECT"))
+    config.experiment_name = config.experiment_name or environment.get("EXPERIMENT_NAME") or config.project_name
+    config.run_id = config.run_id or environment.get("MLFLOW_RUN_ID") or environment.get("WANDB_RUN_ID") or None
+    if config.debug or config.verbose_logging:
+        config.console_log_level = "DEBUG"
+
+
+def check(config: Any) -> None:
+    """Raises ConfigurationError for a choice that does not exist, a number out of range, or options that need others."""
+    for name, choices in _CHOICES.items():
+        value = getattr(config, name)
+        found = next((choice for choice in choices if choice.lower() == value.lower()), None)
+        if found is None:
+            raise ConfigurationError(f"{name} is {value!r}; allowed: {', '.join(choices)}")
+        setattr(config, name, found)
+    for name, (low, high) in _RANGES.items():
+        value = getattr(config, name)
+        if value is not None and not low <= value <= high:
+            raise ConfigurationError(f"{name} is {value}; allowed: {low} to {high}")
+    if config.enable_carbon_budget and not config.max_co2_kg:
+        raise ConfigurationError("enable_carbon_budget needs max_co2_kg, a number of kilograms above 0")
+
+
+def warn(config: Any) -> None:
+    """Says once of each option without effect that it has none."""
+    for name, why in LATER.items():
+        if getattr(config, name) != type(config).__dataclass_fields__[name].default:
+            warn_once(name, f"CarbonConfig.{name}: {why}")
+    if config.max_co2_kg is not None and not config.enable_carbon_budget:
+        warn_once("max_co2_kg", "CarbonConfig.max_co2_kg has no effect without enable_carbon_budget=True")
+    if config.gpu_ids != "auto":
+        warn_once("gpu_ids", "CarbonConfig.gpu_ids chooses the GPUs that are shown; the total has every GPU that the "
+                             "process may use: narrow that by CUDA_VISIBLE_DEVICES")
+    if config.log_level == "BATCH":
+        warn_once("log_level", "CarbonConfig.log_level BATCH is STEP: a line a batch would slow the training")
+
+
+def unknown(name: str, names: Iterable[str]) -> str:
+    """The message for a name that is no option."""
+    near = difflib.get_close_matches(str(name), list(names), 1)
+    return f"no option is named {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")

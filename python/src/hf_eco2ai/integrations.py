@@ -1,0 +1,50 @@
+"""Other people's surroundings, in the names of HF Eco2AI. What a job is called is found by the library and labels the run."""
+
+from __future__ import annotations
+
+from typing import Any, Dict
+
+import eco2
+
+from .accelerate import AccelerateIntegration
+from .lightning import PyTorchLightningIntegration
+from .mlflow import MLflowIntegration
+from .not_built import CloudProviderIntegration  # type: ignore[attr-defined]
+
+__all__ = ["AccelerateIntegration", "CloudProviderIntegration", "DockerIntegration", "KubernetesIntegration",
+           "MLflowIntegration", "PyTorchLightningIntegration", "SLURMIntegration"]
+
+
+def _labels(prefixes: tuple) -> Dict[str, str]:
+    with eco2.Meter(log=False) as meter:
+        labels = meter.report_object().run.labels.to_dict() if eco2.available() else {}
+    return {name: value for name, value in labels.items() if name.startswith(prefixes)}
+
+
+class SLURMIntegration:
+    """SLURM: the labels that a run in this job gets."""
+
+    @staticmethod
+    def monitor_slurm_job(job_id: Any = None) -> Dict[str, str]:
+        """Labels of this process's job. Another job raises eco2.NotBuilt: measure within it."""
+        if job_id is not None and _labels(("slurm.",)).get("slurm.job_id") != str(job_id):
+            raise eco2.NotBuilt("SLURMIntegration.monitor_slurm_job of another job")
+        return _labels(("slurm.",))
+
+
+class KubernetesIntegration:
+    """Kubernetes: the labels that a run in this pod gets."""
+
+    @staticmethod
+    def monitor_training_job(name: str = "") -> Dict[str, str]:
+        """Labels of this process's pod."""
+        return _labels(("k8s.", "container."))
+
+
+class DockerIntegration:
+    """Containers: measure within one, or `eco2 run --pid`; another container's watts are never guessed."""
+
+    @staticmethod
+    def monitor_container(name: str) -> Dict[str, str]:
+        """Raises eco2.NotBuilt."""
+        raise eco2.NotBuilt("DockerIntegration.monitor_container")

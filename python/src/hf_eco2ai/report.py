@@ -1,0 +1,184 @@
+"""CarbonReport: a finished (or going) run, in the format of a carbon report 1.0, over a report of schema eco2.report/1."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import platform
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence, Union
+
+import eco2
+
+from .batch import impacts, kilograms
+from .errors import APIError, ConfigurationError
+from .models import CarbonMetrics, CarbonSummary, EnvironmentalImpact, Figures
+
+VERSION = "1.0"
+"""Version of the format that `to_dict` follows."""
+
+COLUMNS = ("timestamp", "datetime", "step", "epoch", "energy_kwh", "cumulative_energy_kwh", "power_watts", "co2_kg",
+           "cumulative_co2_kg", "grid_intensity", "samples_processed", "samples_per_kwh", "duration_seconds", "loss")
+"""Columns of `to_csv`; an empty cell is not known."""
+
+
+class CarbonReport:
+    """A run's report.
+
+    Attributes:
+        summary: totals, as attributes, by key, and as text when called.
+        environmental_impact: what is known of the grid.
+        detailed_metrics: the records, with what lies between each and the one before.
+        recommendations: always empty: advice is not built yet.
+        origin: bounds, quality by device, zone, source and year of the intensity, PUE.
+        eco2: the whole report of schema eco2.report/1 as plain data; None where nothing was measured.
+    """
+
+    def __init__(self, figures: Optional[Dict[str, Any]] = None, eco2_report: Optional[Dict[str, Any]] = None,
+                 records: Sequence[CarbonMetrics] = (), config: Any = None, metadata: Optional[Dict[str, Any]] = None,
+                 text: str = "") -> None:
+        figures = figures or {}
+        self.eco2, self.config, self.training_metadata = eco2_report, config, metadata or {}
+        self.report_id: str = figures.get("run_id") or ""
+        self.origin = Figures(figures.get("origin", {}))
+        self.summary = CarbonSummary(self._summary(figures.get("summary", {})), text)
+        impact = figures.get("environmental_impact", {})
+        self.environmental_impact = EnvironmentalImpact(**impact)
+        self.detailed_metrics: List[CarbonMetrics] = between(records, self.origin.get("pue") or 1.0)
+        self.recommendations: List[Any] = []
+
+    def _summary(self, figures: Dict[str, Any]) -> Dict[str, Any]:
+        known = {name: self.training_metadata.get(name) for name in
+                 ("model_name", "model_parameters", "dataset_size", "total_epochs", "final_loss")}
+        summary = {**figures, **{name: value for name, value in known.items() if value is not None}}
+        price = getattr(self.config, "carbon_price_per_tonne", None)
+        if price and self.eco2 is not None:
+            summary["carbon_credit_cost_usd"] = self._credit(price)
+        return summary
+
+    def _credit(self, price: float) -> Optional[float]:
+        energy, segments = self.eco2["energy"], (self.eco2["carbon"] or {}).get("segments") or [{}]
+        found = impacts("energies", [energy["total_uj"]], [0], segments[-1].get("g_per_kwh"), energy["pue"], price)
+        return found["credit_cost"][0]
+
+    def to_dict(self, detailed: bool = True) -> Dict[str, Any]:
+        """Plain data in the format of a carbon report 1.0, with `origin` and the whole `eco2` report beside it."""
+        config = self.config.to_dict() if hasattr(self.config, "to_dict") else self.config
+        whole = {
+            "metadata": {"report_id": self.report_id, "generated_at": (self.eco2 or {}).get("run", {}).get("ended_at"),
+                         "version": VERSION},
+            "config": config, "summary": self.summary.to_dict(),
+            "environmental_impact": dataclasses.asdict(self.environmental_impact),
+            "recommendations": self.recommendations, "metrics_count": len(self.detailed_metrics),
+            "training_metadata": self.training_metadata, "system_metadata": self._system(),
+            "detailed_metrics": [record.to_dict() for record in self.detailed_metrics] if detailed else [],
+            "origin": dict(self.origin), "eco2": self.eco2,
+        }
+        if not getattr(self.config, "enable_recommendations", True):
+            del whole["recommendations"]
+        return whole
+
+    def _system(self) -> Dict[str, Any]:
+        devices = (self.eco2 or {}).get("devices", ())
+        return {"python_version": sys.version.split()[0], "platform": platform.platform(),
+                "gpu_available": any(device["component"] == "gpu" for device in devices),
+                "region": self.origin.get("zone"), "renewable_percentage": None,
+                "carbon_intensity": self.environmental_impact.regional_average_intensity}
+
+    def to_json(self, path: Union[str, Path, None] = None, detailed: bool = True) -> str:
+        """JSON text, also written to `path` if given, in one move: nobody reads half a file.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        text = json.dumps(self.to_dict(detailed), indent=2, ensure_ascii=False, default=str) + "\n"
+        return _written(path, text)
+
+    def to_csv(self, path: Union[str, Path, None] = None) -> str:
+        """The records as CSV with the columns `COLUMNS`, also written to `path` if given."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for record in self.detailed_metrics:
+            writer.writerow(["" if value is None else value for value in (getattr(record, name) for name in COLUMNS)])
+        return _written(path, out.getvalue())
+
+    def summary_text(self) -> str:
+        """The summary for people."""
+        return self.summary()
+
+    def to_html(self, path: Union[str, Path, None] = None) -> str:
+        """Raises eco2.NotBuilt: comes with a later part."""
+        raise eco2.NotBuilt("CarbonReport.to_html")
+
+    def to_pdf(self, path: Union[str, Path, None] = None) -> bytes:
+        """Raises eco2.NotBuilt: comes with a later part."""
+        raise eco2.NotBuilt("CarbonReport.to_pdf")
+
+    def __repr__(self) -> str:
+        return f"CarbonReport({self.report_id!r}, {self.summary.get('total_energy_kwh')} kWh, {self.summary.get('total_co2_kg')} kg)"
+
+    @classmethod
+    def from_json(cls, path: Union[str, Path]) -> CarbonReport:
+        """A report from a file: a carbon report 1.0, or one of schema eco2.report/1.
+
+        Raises:
+            ConfigurationError: it is neither.
+            APIError: the command eco2, which reads the latter, failed.
+            OSError: the file cannot be read.
+        """
+        try:
+            data = json.loads(Path(path).read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ConfigurationError(f"{path}: not JSON: {error}") from None
+        if isinstance(data, dict) and str(data.get("schema", "")).startswith("eco2.report/"):
+            return cls(_rendered(data), data)
+        if not isinstance(data, dict) or not isinstance(data.get("summary"), dict):
+            raise ConfigurationError(f"{path}: neither a carbon report nor one of schema eco2.report/1")
+        return cls._restored(data)
+
+    @classmethod
+    def _restored(cls, data: Dict[str, Any]) -> CarbonReport:
+        names = {field.name for field in dataclasses.fields(EnvironmentalImpact)}
+        impact = {name: value for name, value in (data.get("environmental_impact") or {}).items() if name in names}
+        report = cls({"run_id": (data.get("metadata") or {}).get("report_id"), "summary": data["summary"],
+                      "environmental_impact": impact, "origin": data.get("origin") or {}}, data.get("eco2"),
+                     config=data.get("config"), metadata=data.get("training_metadata"))
+        report.recommendations = data.get("recommendations") or []
+        return report
+
+
+def between(records: Sequence[CarbonMetrics], pue: float) -> List[CarbonMetrics]:
+    """The records, each with the energy, power and grams since the one before; integers are compared, not sums kept."""
+    known = [record for record in records if record.energy_uj is not None]
+    if not known or not eco2.available():
+        return list(records)
+    found = impacts("totals", [0, *(record.energy_uj for record in known)], [0, *(record.elapsed_ns for record in known)],
+                    [None, *(record.grid_intensity for record in known)], pue)
+    rows = zip(known, found["kwh"][1:], found["watts"][1:], found["grams"][1:])
+    return [dataclasses.replace(record, energy_kwh=kwh, power_watts=watts, co2_kg=kilograms(grams))
+            for record, kwh, watts, grams in rows]
+
+
+def _rendered(data: Dict[str, Any]) -> Dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "report.json")
+        path.write_text(json.dumps(data), encoding="utf-8")
+        done = eco2.run_cli(["report", str(path), "--format", "hf-json"], capture_output=True, text=True)
+    if done.returncode:
+        raise APIError(done.stderr.strip())
+    return json.loads(done.stdout)
+
+
+def _written(path: Union[str, Path, None], text: str) -> str:
+    if path is not None:
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(path.name + ".part")
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(path)
+    return text

@@ -1,0 +1,119 @@
+"""EnergyTracker, GPUMonitor, SystemMonitor: measuring without a Trainer, in the names of HF Eco2AI."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Dict, List, Optional, Tuple
+
+from .config import CarbonConfig
+from .models import CarbonSummary, Figures, GPUMetrics, SystemMetrics, gpus
+from .session import Session
+
+
+class EnergyTracker:
+    """Energy and carbon from `start_tracking` to `stop_tracking`; a context manager too.
+
+    Args:
+        gpu_ids, sampling_interval, country, region: as the options of CarbonConfig (the interval in seconds).
+        options: further options of CarbonConfig.
+
+    Raises:
+        ConfigurationError: an option that cannot be used.
+    """
+
+    def __init__(self, gpu_ids: Any = "auto", sampling_interval: Optional[float] = None, country: Optional[str] = None,
+                 region: Optional[str] = None, **options: Any) -> None:
+        given = {"gpu_ids": gpu_ids, "gpu_sampling_interval": sampling_interval, "country": country, "region": region}
+        self.config = CarbonConfig.from_env(**{name: value for name, value in given.items() if value is not None}, **options)
+        self.session = Session(self.config)
+
+    def start_tracking(self) -> None:
+        """Begins. Raises eco2.Error where no meter can be opened."""
+        self.session.start()
+
+    def stop_tracking(self) -> CarbonSummary:
+        """Ends, and gives the totals."""
+        self.session.stop()
+        return self.session.report().summary if self.session.meter is not None else CarbonSummary()
+
+    def get_current_consumption(self) -> Tuple[Optional[float], Optional[float], Optional[float]]:
+        """Mean watts, kilowatt-hours and kilograms CO2e since the start; None is not known."""
+        now = self.session.figures()["current"]
+        return now.get("power_watts"), now.get("energy_kwh"), now.get("co2_kg")
+
+    def get_efficiency_metrics(self, samples_processed: int) -> Dict[str, Optional[float]]:
+        """Figures by sample. Counts the samples that come on top of those counted before: give the sum until now."""
+        meter = self.session.meter
+        if meter is not None and not meter.closed:
+            counted = self.session.figures()["current"].get("samples_processed") or 0
+            meter.step("samples", samples=max(samples_processed - counted, 0))
+        now = self.session.figures()["current"]
+        return {name: now.get(name) for name in ("samples_per_kwh", "energy_per_sample", "co2_per_sample", "watts_per_sample")}
+
+    def is_available(self) -> bool:
+        """Whether anything is known of the energy here."""
+        if self.session.meter is not None:
+            return self.session.meter.now() is not None
+        with EnergyTracker(meter_options={"log": False, **self.config.meter_options}) as probe:
+            return probe.session.meter.now() is not None
+
+    def __enter__(self) -> EnergyTracker:
+        self.start_tracking()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.session.stop()
+
+
+class GPUMonitor:
+    """GPUs from `start_monitoring` to `stop_monitoring`. Without a GPU, a driver or its library the lists are empty."""
+
+    def __init__(self, gpu_ids: Any = "auto", sampling_interval: Optional[float] = None, **options: Any) -> None:
+        options["meter_options"] = {"log": False, **options.get("meter_options", {})}
+        self._tracker = EnergyTracker(gpu_ids, sampling_interval, **options)
+
+    def start_monitoring(self) -> None:
+        """Begins. Raises eco2.Error where no meter can be opened."""
+        self._tracker.start_tracking()
+
+    def stop_monitoring(self) -> None:
+        """Ends; the last figures can still be read."""
+        self._tracker.session.stop()
+
+    def get_current_metrics(self) -> List[GPUMetrics]:
+        """Each GPU; power is its mean since the start."""
+        return gpus(self._tracker.session.figures())
+
+    def get_aggregated_metrics(self) -> Figures:
+        """The whole machine's figures, as `get_current_metrics` of the callback. Reading them changes nothing."""
+        return Figures(self._tracker.session.figures()["current"])
+
+    def get_metrics_summary(self) -> Dict[str, Any]:
+        """Both: `gpus` and `total`."""
+        return {"gpus": self.get_current_metrics(), "total": self.get_aggregated_metrics()}
+
+    @property
+    def is_available(self) -> bool:
+        """Whether a GPU is read."""
+        return bool(self.get_current_metrics())
+
+
+class SystemMonitor:
+    """The machine without its GPUs: the power of processor packages (or its estimate), and the host's gauges."""
+
+    def __init__(self, sampling_interval: Optional[float] = None, **options: Any) -> None:
+        options["meter_options"] = {"log": False, **options.get("meter_options", {})}
+        self._tracker = EnergyTracker(sampling_interval=sampling_interval, track_gpu_energy=False, **options)
+
+    def start_monitoring(self) -> None:
+        """Begins. Raises eco2.Error where no meter can be opened."""
+        self._tracker.start_tracking()
+
+    def stop_monitoring(self) -> None:
+        """Ends; the last figures can still be read."""
+        self._tracker.session.stop()
+
+    def get_current_metrics(self) -> SystemMetrics:
+        """Watts as a mean since the start; percentages are None, for they are no energy and the report has none."""
+        power = self._tracker.get_current_consumption()[0]
+        return SystemMetrics(power_watts=power, timestamp=time.time())

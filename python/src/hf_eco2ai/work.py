@@ -1,0 +1,77 @@
+"""How many samples and tokens a step has processed, from what the Trainer says; None where it does not say.
+
+Samples: every micro-batch ends with one hook call (`on_substep_end` or `on_step_end`). Its size is the data loader's,
+but for the last of an epoch, which has what is left of the data set. Each rank counts its own: what each saw is summed
+when runs are merged. Where the loader has no length or no batch size nothing is counted, and it is said once.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from .errors import warn_once
+
+
+class WorkCount:
+    """Counts of a training loop. `loader` is its data loader; `resumed_at` the step of the checkpoint that
+    the run goes on from, of `accumulation` micro-batches each."""
+
+    def __init__(self, loader: Any = None, ranks: int = 1, resumed_at: int = 0, accumulation: int = 1) -> None:
+        self._full, self._last, self._batches = sizes(loader, ranks)
+        # As the Trainer reckons where in an epoch it goes on.
+        self._index = resumed_at % max(self._batches // accumulation, 1) * accumulation
+        self._goes_on = self._index > 0
+        self._tokens: Optional[int] = None
+        self._samples = 0
+
+    @property
+    def counts_samples(self) -> bool:
+        """Whether samples can be counted."""
+        return self._full is not None
+
+    def epoch(self) -> None:
+        """An epoch begins: the next micro-batch is its first, unless the epoch goes on after a checkpoint."""
+        if not self._goes_on:
+            self._index = 0
+        self._goes_on = False
+
+    def micro_batch(self) -> None:
+        """A micro-batch was processed."""
+        self._index += 1
+        if self._full is not None:
+            self._samples += self._last if self._index == self._batches else self._full
+
+    def samples(self) -> Optional[int]:
+        """Samples since the last call; None where they cannot be counted."""
+        counted, self._samples = self._samples, 0
+        return counted if self._full is not None else None
+
+    def tokens(self, seen: Optional[int]) -> Optional[int]:
+        """Tokens since the last call, from the Trainer's count of all it has seen; None while it does not count."""
+        before, self._tokens = self._tokens, seen
+        if not seen or before is None:
+            return None
+        return max(seen - before, 0)
+
+
+def sizes(loader: Any, ranks: int = 1) -> tuple:
+    """`(samples of a micro-batch, of an epoch's last, micro-batches of an epoch)`; Nones where they are not known.
+
+    With several ranks the samplers fill the last batch up, so that every rank has as much to do.
+    """
+    try:
+        size, batches, data = _batch_size(loader), len(loader), len(loader.dataset)
+    except (AttributeError, TypeError, NotImplementedError):
+        size = None
+    if not size:
+        warn_once("samples", "samples are not counted: the data loader does not say how many there are; "
+                             "call callback.add_work(samples=...) in the training loop")
+        return None, None, 0
+    if ranks > 1:
+        return size, size, batches
+    return size, min(size, data - size * (batches - 1)), batches
+
+
+def _batch_size(loader: Any) -> Optional[int]:
+    size = getattr(loader, "batch_size", None)
+    return size or getattr(getattr(loader, "batch_sampler", None), "batch_size", None)

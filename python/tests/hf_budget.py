@@ -1,0 +1,99 @@
+"""The budget: exact checks, warning or stopping, alone or by config; `check-budget` from the command line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import unittest
+
+from hf_rig import GRAM_A_KILOJOULE, JOULE, HfTest, Loop, written
+
+from hf_eco2ai import CarbonBudgetCallback, ConfigurationError, Eco2AICallback
+from hf_eco2ai.budget import BudgetWatch
+
+
+class Watch(unittest.TestCase):
+    """When is looked, and what follows; the library's answer is scripted."""
+
+    def watched(self, answers, steps=1000, **options):
+        """Steps at which was looked, and the step after which the training was asked to stop."""
+        from types import SimpleNamespace as Of
+
+        looked, control, watch = [], Of(should_training_stop=False), BudgetWatch(**options)
+        session = Of(meter=Of(budget=lambda: looked.append(step) or Of(decision=answers(step), share=1.0)))
+        for step in range(1, steps + 1):
+            watch.after(step, session, control)
+            if control.should_training_stop:
+                return looked, step
+        return looked, None
+
+    def test_effect_check_frequency(self) -> None:
+        looked, stopped = self.watched(lambda step: "go", check_frequency=250)
+        self.assertEqual((looked, stopped), ([250, 500, 750, 1000], None))
+
+    def test_effect_budget_action(self) -> None:
+        spent = lambda step: "stop" if step > 101 else "warn" if step > 50 else "go"  # noqa: E731
+        self.assertEqual(self.watched(spent, action="stop", check_frequency=100), ([100, 200], 200))
+        self.assertEqual(self.watched(spent, action="warn", check_frequency=100), ([100, 200], None))
+
+    def test_effect_grace_period(self) -> None:
+        self.assertEqual(self.watched(lambda step: "stop", action="stop", check_frequency=10, grace_period=7), ([10], 17))
+
+
+class Budget(HfTest):
+    """With a meter."""
+
+    def spend(self, loop, grams):
+        """Turns the counter, and waits until the meter has seen it."""
+        self.machine.turn(loop.callback.session.meter, int(grams * 1000 * JOULE))
+
+    def test_d30_the_budget_callback_works_on_its_own(self) -> None:
+        options = self.options(grid_carbon_intensity=GRAM_A_KILOJOULE)
+        loop = Loop(CarbonBudgetCallback(0.001, action="stop", check_frequency=10, **options))
+        loop.begin()
+        loop.batches(10)
+        self.assertFalse(loop.control.should_training_stop)
+        self.spend(loop, 1.5)
+        loop.batches(9)
+        self.assertFalse(loop.control.should_training_stop)
+        with self.warnings() as heard:
+            loop.batches(1)
+        self.assertTrue(loop.control.should_training_stop)
+        self.assertIn("budget is spent", heard[0])
+        loop.call("on_train_end")
+        self.assertEqual(loop.callback.errors, 0)
+
+    def test_by_config_it_stops_or_warns(self) -> None:
+        for action, stops in (("stop", True), ("warn", False)):
+            loop = Loop(Eco2AICallback(**self.options(grid_carbon_intensity=GRAM_A_KILOJOULE, enable_carbon_budget=True, max_co2_kg=0.001,
+                                                      budget_action=action, check_frequency=1)))
+            loop.begin()
+            loop.batches(1)
+            self.spend(loop, 1.5)
+            with self.warnings() as heard:
+                loop.batches(3)
+            self.assertEqual(len([text for text in heard if "spent" in text]), 2 if stops else 1)
+            self.assertEqual(loop.control.should_training_stop, stops)
+            loop.end()
+
+    def test_what_is_no_budget_is_refused(self) -> None:
+        for kg in (0, None):
+            with self.assertRaises(ConfigurationError):
+                CarbonBudgetCallback(kg)
+        with self.assertRaises(ConfigurationError):
+            CarbonBudgetCallback(1.0, action="explode")
+
+    def test_d28_check_budget_has_one_exit_code_in_every_format(self) -> None:
+        report = written({"summary": {"total_co2_kg": 6.0}}, "report.json")
+        for form in ("text", "json"):
+            for limit, code in (("5.0", 1), ("7", 0)):
+                done = subprocess.run([sys.executable, "-m", "hf_eco2ai", "check-budget", "--report", report, "--max-co2", limit,
+                                       "--format", form], capture_output=True, text=True)
+                self.assertEqual(done.returncode, code, (form, limit, done.stderr))
+        found = json.loads(done.stdout)
+        self.assertEqual((found["budget_kg"], found["actual_kg"], found["exceeded"], found["remaining_kg"]), (7.0, 6.0, False, 1.0))
+
+
+if __name__ == "__main__":
+    unittest.main()

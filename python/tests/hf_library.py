@@ -1,0 +1,229 @@
+"""What works without a Trainer: batches, trackers, intensities, comparison, plain loops, Lightning and Accelerate shapes."""
+
+from __future__ import annotations
+
+import json
+import unittest
+from types import SimpleNamespace
+
+import eco2
+from hf_rig import GRAM_A_KILOJOULE, JOULE, HfTest, Loader
+
+import hf_eco2ai as h
+from hf_eco2ai.batch import impacts
+
+KWH_UJ, HOUR_NS = 3_600_000_000_000, 3_600_000_000_000
+
+
+class Batch(unittest.TestCase):
+    """The library's arithmetic by columns."""
+
+    def test_d09_a_tonne_at_fifteen_costs_fifteen(self) -> None:
+        found = impacts("energies", [1000 * KWH_UJ], [HOUR_NS], 1000, price_per_tonne=15)
+        self.assertEqual((found["grams"], found["credit_cost"]), ([1e6], [15.0]))
+
+    def test_d10_watts_for_an_hour_are_thousandths_of_kilowatt_hours(self) -> None:
+        found = h.calculate_carbon_impact_batch([1000.0, 1.0], 3600, [360.0, None])
+        self.assertEqual(found["energy_kwh"], [1.0, 0.001])
+        self.assertEqual(found["co2_kg"], [0.36, None])
+        self.assertAlmostEqual(found["carbon_per_second"][0], 0.0001)
+        self.assertEqual(found["grid_intensity"], [360.0, None])
+
+    def test_d11_more_power_is_never_less_carbon(self) -> None:
+        grams = h.calculate_carbon_impact_batch([watts * 500.0 for watts in range(20)], 60, 400)["co2_kg"]
+        self.assertEqual(grams, sorted(grams))
+        self.assertEqual(grams[0], 0)
+
+    def test_running_totals_give_what_lies_between(self) -> None:
+        found = impacts("totals", [0, KWH_UJ, 3 * KWH_UJ], [0, HOUR_NS, 2 * HOUR_NS], 100, pue=2)
+        self.assertEqual((found["kwh"], found["watts"], found["grams"]), ([0, 1, 2], [None, 1000, 2000], [0, 200, 400]))
+
+    def test_one_interval(self) -> None:
+        self.assertEqual(h.get_carbon_impact(2, 0.5, 300), {"energy_kwh": 1.0, "co2_kg": 0.3, "grid_intensity": 300})
+        self.assertIsNone(h.get_carbon_impact(2, 0.5, None)["co2_kg"])
+
+    def test_what_cannot_be_is_refused(self) -> None:
+        for bad in ([-1.0], [float("nan")], [float("inf")]):
+            with self.assertRaises(ValueError):
+                h.calculate_carbon_impact_batch(bad, 1, 1)
+        with self.assertRaises(ValueError):
+            h.calculate_carbon_impact_batch([1.0], [1.0, 2.0], 1)
+        with self.assertRaisesRegex(eco2.Error, "5001"):
+            h.calculate_carbon_impact_batch([1.0], 1, 5001)
+        self.assertEqual(h.calculate_carbon_impact_batch([], 1, 1)["co2_kg"], [])
+
+
+class Tracking(HfTest):
+    """Trackers and loops on a machine whose counter the test turns."""
+
+    def test_an_energy_tracker_gives_the_counters_energy(self) -> None:
+        tracker = h.EnergyTracker(**self.options(grid_carbon_intensity=GRAM_A_KILOJOULE))
+        self.assertEqual(tracker.get_current_consumption(), (None, None, None))
+        self.assertTrue(tracker.is_available())
+        tracker.start_tracking()
+        self.machine.turn(tracker.session.meter, 1000 * JOULE)
+        self.assertIsNone(tracker.get_efficiency_metrics(0)["samples_per_kwh"])
+        self.assertIsNotNone(tracker.get_efficiency_metrics(40)["samples_per_kwh"])
+        tracker.get_efficiency_metrics(50)
+        totals = tracker.stop_tracking()
+        self.assertAlmostEqual(totals.total_energy_kwh, 1 / 3600, 12)
+        self.assertAlmostEqual(totals.total_co2_kg, 0.001, 12)
+        self.assertEqual(totals.total_samples, 50)
+
+    def test_d06_looking_at_totals_changes_none(self) -> None:
+        monitor = h.GPUMonitor(**self.options())
+        monitor.start_monitoring()
+        self.machine.turn(monitor._tracker.session.meter, 1000 * JOULE)
+        for _ in range(20):
+            monitor.get_metrics_summary()
+        monitor.stop_monitoring()
+        self.assertAlmostEqual(monitor.get_aggregated_metrics().energy_kwh, 1 / 3600, 12)
+
+    def test_d05_no_gpu_is_an_empty_list_and_no_error(self) -> None:
+        monitor = h.GPUMonitor(**self.options())
+        monitor.start_monitoring()
+        self.assertEqual((monitor.get_current_metrics(), monitor.is_available), ([], False))
+        monitor.stop_monitoring()
+
+    def test_a_system_monitor_has_the_packages_power(self) -> None:
+        monitor = h.SystemMonitor(**self.options())
+        monitor.start_monitoring()
+        self.machine.turn(monitor._tracker.session.meter, 1000 * JOULE)
+        self.assertGreater(monitor.get_current_metrics().power_watts, 0)
+        monitor.stop_monitoring()
+        self.assertIsNone(monitor.get_current_metrics().cpu_percent)
+
+    def test_d03_generated_figures_only_where_asked_for_and_marked(self) -> None:
+        with h.track_training(**self.options(meter_options={"sources": ["synthetic"]})) as run:
+            run.step(samples=1)
+        self.assertTrue(run.report.origin.synthetic)
+        self.assertEqual(set(run.report.origin.quality.values()), {"synthetic"})
+        with h.track_training(**self.options()) as run:
+            run.step(samples=1)
+        self.assertFalse(run.report.origin.synthetic)
+
+    def test_a_plain_loop_counts_its_steps(self) -> None:
+        with h.track_training(**self.options(zone="DE")) as run:
+            for _ in range(5):
+                run.step(samples=8, tokens=64, loss=0.5, lr=0.1)
+            self.assertEqual(run.log(loss=0.5).samples_processed, 40)
+        self.assertEqual((run.report.summary.total_steps, run.report.summary.total_samples, run.errors), (5, 40, 0))
+        self.assertEqual(run.report.eco2["work"]["extra"]["lr"], 0.1)
+
+    def test_a_plain_loop_survives_what_is_wrong_with_measuring(self) -> None:
+        with self.warnings(), h.track_training(**self.options(meter_options={"wrong": 1})) as run:
+            run.step(samples=8)
+            run.log()
+        self.assertIsNone(run.report)
+        self.assertGreaterEqual(run.errors, 2)
+
+    def test_the_decorator_measures_each_call(self) -> None:
+        @h.track(**self.options())
+        def train(value):
+            return value + 1
+
+        self.assertEqual(train(1), 2)
+        self.assertIn("Energy", train.carbon_report.summary())
+
+    def test_an_accelerators_end_is_the_runs(self) -> None:
+        ended = []
+        accelerator = SimpleNamespace(is_main_process=True, end_training=lambda: ended.append(True))
+        run = h.wrap_accelerator(accelerator, **self.options())
+        run.step(samples=3)
+        accelerator.end_training()
+        self.assertEqual((run.report.summary.total_samples, ended), (3, [True]))
+
+
+class Lightning(HfTest):
+    """The hooks in the order in which Lightning calls them; the real one runs under `scripts/test --full`."""
+
+    def fit(self, callback, batches=5):
+        """Two epochs."""
+        trainer = SimpleNamespace(train_dataloader=Loader(batches * 4 - 1, 4), world_size=1, is_global_zero=True, loggers=[],
+                                  global_step=0, current_epoch=0, global_rank=0, should_stop=False)
+        module = SimpleNamespace()
+        callback.on_train_start(trainer, module)
+        for trainer.current_epoch in range(2):
+            callback.on_train_epoch_start(trainer, module)
+            for index in range(batches):
+                if trainer.should_stop:
+                    break
+                callback.on_train_batch_end(trainer, module, None, None, index)
+                trainer.global_step += 1
+            callback.on_train_epoch_end(trainer, module)
+        callback.on_train_end(trainer, module)
+        return trainer
+
+    def test_d32_a_fit_is_measured(self) -> None:
+        callback = h.Eco2AILightningCallback(**self.options(zone="DE"))
+        trainer = self.fit(callback)
+        report = trainer.carbon_report
+        self.assertEqual((report.summary.total_steps, report.summary.total_samples, callback.errors), (10, 38, 0))
+
+    def test_a_budget_stops_a_fit(self) -> None:
+        callback = h.Eco2AILightningCallback(**self.options(enable_carbon_budget=True, max_co2_kg=1, budget_action="stop",
+                                                            check_frequency=3))
+        from unittest import mock
+
+        with mock.patch.object(eco2.Meter, "budget", lambda meter: SimpleNamespace(decision="stop", share=2.0)), self.warnings():
+            trainer = self.fit(callback)
+        self.assertEqual((trainer.should_stop, trainer.global_step), (True, 3))
+
+
+class Places(HfTest):
+    """Intensities, by the command's table."""
+
+    def test_d14_every_figure_has_a_source_and_aliases_agree(self) -> None:
+        figures = {h.CarbonIntensityProvider(*place).get_carbon_intensity() for place in
+                   (("USA", "California"), ("US", "CA"), (None, "California"), ("USA/CA",))}
+        self.assertEqual(len(figures), 1)
+        provider = h.CarbonIntensityProvider("Germany")
+        self.assertEqual((provider.get_carbon_intensity(), provider.entry["year"]), (342.06, 2024))
+        self.assertIn("Ember", provider.source)
+
+    def test_d14_an_unknown_place_is_an_error_and_no_place_is_the_flagged_world(self) -> None:
+        for place in (("Atlantis",), ("Germany", "Bavaria")):
+            with self.assertRaises(h.ConfigurationError):
+                h.CarbonIntensityProvider(*place)
+        self.assertTrue(h.CarbonIntensityProvider().is_default)
+        self.assertFalse(h.CarbonIntensityProvider("DE").is_default)
+
+    def test_d12_renewable_shares_are_not_guessed(self) -> None:
+        self.assertIsNone(h.CarbonIntensityProvider("DE").get_renewable_percentage())
+        self.assertEqual(h.CarbonIntensityProvider("DE").get_environmental_impact().country_code, "DE")
+
+    def test_a_given_figure_goes_over_the_table(self) -> None:
+        self.assertEqual(h.CarbonIntensityProvider("DE", grid_carbon_intensity=12.0).get_carbon_intensity(), 12.0)
+        with self.assertRaises(h.ConfigurationError):
+            h.CarbonIntensityProvider(grid_carbon_intensity=6000)
+
+    def test_regions_can_be_typed(self) -> None:
+        self.assertEqual((h.regions.GERMANY, h.regions.USA.CALIFORNIA, h.regions.get("France")), ("DE", "US-CA", "FR"))
+        self.assertEqual(h.regions.GERMANY.intensity, 342.06)
+        with self.assertRaises(AttributeError):
+            h.regions.GERMANY.BAVARIA
+
+    def test_runs_are_compared_by_sample(self) -> None:
+        comparison = h.CarbonComparison()
+        for name, kwh, each in (("b", 1.0, 0.2), ("a", 2.0, 0.1)):
+            data = {"summary": {"total_energy_kwh": kwh, "energy_per_sample": each}}
+            with open(name + ".json", "w", encoding="utf-8") as file:
+                json.dump(data, file)
+            comparison.add_experiment(name, name + ".json")
+        self.assertEqual([row["name"] for row in comparison.compare()], ["a", "b"])
+        self.assertIn("energy_per_sample", comparison.summary())
+        with self.assertRaises(eco2.NotBuilt):
+            comparison.plot_comparison()
+
+    def test_reports_of_any_kind_become_text(self) -> None:
+        report = h.CarbonReport({"summary": {"total_energy_kwh": 1.0}})
+        self.assertIn('"total_energy_kwh": 1.0', h.generate_carbon_report(report))
+        self.assertEqual(h.generate_carbon_report(report, "text"), "total_energy_kwh: 1.0")
+        with self.assertRaises(eco2.NotBuilt):
+            h.generate_carbon_report(report, "pdf")
+        with self.assertRaises(h.ConfigurationError):
+            h.generate_carbon_report(report, "fax")
+
+
+if __name__ == "__main__":
+    unittest.main()

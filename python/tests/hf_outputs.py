@@ -1,0 +1,203 @@
+"""Files, the metrics page, experiment trackers."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+import types
+import unittest
+import urllib.error
+import urllib.request
+from pathlib import Path
+from unittest import mock
+
+import eco2
+from hf_rig import HfTest, Loop
+
+from hf_eco2ai import CarbonReport, Eco2AICallback, PrometheusExporter, ReportExporter, trackers
+from hf_eco2ai.report import COLUMNS
+
+SUMMARY = """total_energy_kwh total_co2_kg average_power_watts peak_power_watts total_duration_hours total_steps total_epochs
+total_samples average_samples_per_kwh energy_per_sample co2_per_sample estimated_cost_usd carbon_credit_cost_usd
+equivalent_km_driven equivalent_trees_needed equivalent_coal_burned_kg model_name model_parameters dataset_size
+final_loss""".split()
+RECORD = """timestamp datetime step epoch energy_kwh cumulative_energy_kwh power_watts co2_kg cumulative_co2_kg grid_intensity
+gpu_metrics efficiency duration_seconds training_context environment""".split()
+
+
+class Files(HfTest):
+    """What is written."""
+
+    def run_with(self, rank=0, **options):
+        """A short training; its report."""
+        loop = Loop(Eco2AICallback(**self.options(**options)))
+        loop.args.process_index = rank
+        loop.begin()
+        loop.batches(2)
+        self.machine.turn(loop.callback.session.meter, 10**9)
+        loop.log(loss=0.5)
+        return loop.end()
+
+    def test_effect_save_report(self) -> None:
+        self.run_with(save_report=True)
+        data = json.loads(Path("carbon_report.json").read_text(encoding="utf-8"))
+        self.assertEqual(set(SUMMARY), set(data["summary"]))
+        self.assertLessEqual(set(RECORD), set(data["detailed_metrics"][0]))
+        self.assertEqual((data["metadata"]["version"], data["metrics_count"]), ("1.0", 1))
+        self.assertEqual(data["eco2"]["schema"], "eco2.report/1")
+        self.run_with(save_report=False, report_path="no.json")
+        self.assertFalse(Path("no.json").exists())
+
+    def test_effect_report_path(self) -> None:
+        self.run_with(save_report=True, report_path="a/b.json")
+        self.assertTrue(Path("a/b.json").exists())
+
+    def test_effect_export_csv(self) -> None:
+        self.run_with(export_csv=True)
+        rows = list(csv.DictReader(Path("carbon_metrics.csv").read_text(encoding="utf-8").splitlines()))
+        self.assertEqual((list(rows[0]), len(rows), rows[0]["loss"]), (list(COLUMNS), 1, "0.5"))
+
+    def test_effect_csv_path(self) -> None:
+        self.run_with(export_csv=True, csv_path="c.csv")
+        self.assertTrue(Path("c.csv").exists())
+
+    def test_effect_output_dir(self) -> None:
+        self.run_with(save_report=True, export_csv=True, output_dir="out")
+        self.assertTrue(Path("out/carbon_report.json").exists() and Path("out/carbon_metrics.csv").exists())
+
+    def test_every_rank_writes_a_file_of_its_own(self) -> None:
+        self.run_with(save_report=True, rank=3)
+        self.assertTrue(Path("carbon_report-rank3.json").exists())
+
+    def test_a_full_disk_costs_the_file_and_not_the_training(self) -> None:
+        Path("file").write_text("", encoding="utf-8")
+        with self.warnings() as heard:
+            report = self.run_with(save_report=True, report_path="file/report.json")
+        self.assertIsNotNone(report.summary.total_energy_kwh)
+        self.assertIn("report", heard[0])
+
+    def test_a_report_comes_back_from_either_format(self) -> None:
+        report = self.run_with(save_report=True)
+        again = CarbonReport.from_json("carbon_report.json")
+        self.assertEqual(again.summary.total_energy_kwh, report.summary.total_energy_kwh)
+        Path("own.json").write_text(json.dumps(report.eco2), encoding="utf-8")
+        own = CarbonReport.from_json("own.json")
+        self.assertEqual(own.summary.total_co2_kg, report.summary.total_co2_kg)
+
+    def test_exporters_write_and_say_where(self) -> None:
+        report, exporter = self.run_with(), ReportExporter("there")
+        for path in (exporter.export_json(report), exporter.export_csv(report), exporter.export_summary(report)):
+            self.assertTrue(Path(path).read_text(encoding="utf-8"))
+        for what in (lambda: exporter.export_html_dashboard(report), report.to_html, report.to_pdf):
+            with self.assertRaises(eco2.NotBuilt):
+                what()
+
+
+class Prometheus(HfTest):
+    """The page."""
+
+    def page(self, url):
+        """Status and text."""
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def test_effect_export_prometheus(self) -> None:
+        loop = Loop(Eco2AICallback(**self.options(export_prometheus=True, prometheus_port=0)))
+        loop.begin()
+        exporter = loop.callback.outputs.prometheus
+        status, text = self.page(exporter.get_metrics_url())
+        if "openmetrics" in eco2.report_formats():
+            self.assertEqual((status, text.rstrip().splitlines()[-1]), (200, "# EOF"))
+            self.assertIn("eco2_", text)
+        else:
+            self.assertEqual(status, 503)
+        self.assertEqual(self.page(exporter.get_metrics_url().replace("metrics", "other"))[0], 404)
+        loop.end()
+        with self.assertRaises(OSError):
+            urllib.request.urlopen(exporter.get_metrics_url(), timeout=1)
+
+    def test_effect_prometheus_port(self) -> None:
+        first = PrometheusExporter(port=0)
+        first.start()
+        self.addCleanup(first.stop)
+        with self.warnings() as heard:
+            loop = Loop(Eco2AICallback(**self.options(export_prometheus=True, prometheus_port=first.port)))
+            loop.begin()
+            loop.batches(1)
+            loop.end()
+        self.assertIn("prometheus", heard[0])
+
+    def test_effect_prometheus_host(self) -> None:
+        exporter = PrometheusExporter(0, "127.0.0.1")
+        exporter.start()
+        self.addCleanup(exporter.stop)
+        self.assertEqual(exporter.get_metrics_url(), f"http://127.0.0.1:{exporter.port}/metrics")
+        self.assertEqual(self.page(exporter.get_metrics_url())[0], 503)
+
+    def test_effect_prometheus_prefix(self) -> None:
+        with self.warnings() as heard:
+            exporter = PrometheusExporter(0, prefix="mine")
+            try:
+                exporter.render()
+            except eco2.Error:
+                pass
+        self.assertIn("prometheus_prefix", heard[0])
+
+
+class Trackers(HfTest):
+    """Experiment trackers, by stand-ins with their interface; the real ones run under `scripts/test --full`."""
+
+    def run_with(self, exporter, **options):
+        """A training whose tracker is a stand-in; what it was given."""
+        stand_in = mock.Mock()
+        with mock.patch.object(trackers, exporter, lambda config: stand_in):
+            loop = Loop(Eco2AICallback(**self.options(**options)))
+            loop.begin()
+            loop.batches(2)
+            loop.log(loss=1.0)
+            loop.end()
+        return stand_in
+
+    def check(self, stand_in):
+        """Figures at log time, and the report at the end."""
+        figures, step = stand_in.log_metrics.call_args.args
+        self.assertEqual(step, 2)
+        self.assertIn("carbon/grid_intensity", figures)
+        self.assertIsInstance(stand_in.log_report.call_args.args[0], CarbonReport)
+
+    def test_effect_mlflow_tracking(self) -> None:
+        self.check(self.run_with("MLflowExporter", mlflow_tracking=True))
+
+    def test_effect_wandb_tracking(self) -> None:
+        self.check(self.run_with("WandbExporter", wandb_tracking=True))
+
+    def test_effect_tensorboard_tracking(self) -> None:
+        self.check(self.run_with("TensorBoardExporter", tensorboard_tracking=True))
+
+    def test_a_tracker_that_is_not_installed_costs_a_warning(self) -> None:
+        with mock.patch.dict(sys.modules, {"mlflow": None}), self.warnings() as heard:
+            loop = Loop(Eco2AICallback(**self.options(mlflow_tracking=True)))
+            loop.begin()
+            loop.batches(1)
+            self.assertEqual(loop.end().summary.total_steps, 1)
+        self.assertIn("mlflow", heard[0].lower())
+
+    def test_wandb_gets_metrics_summary_and_artefact(self) -> None:
+        run, wandb = mock.Mock(), types.ModuleType("wandb")
+        wandb.run, wandb.Artifact = run, mock.MagicMock()
+        with mock.patch.dict(sys.modules, {"wandb": wandb}):
+            exporter = trackers.WandbExporter()
+            exporter.log_metrics({"carbon/energy_kwh": 1.0}, 5)
+            exporter.log_report(CarbonReport({"summary": {"total_energy_kwh": 2.0, "total_co2_kg": None}}))
+        run.log.assert_called_once_with({"carbon/energy_kwh": 1.0, "train/global_step": 5})
+        run.summary.update.assert_called_once_with({"carbon/total_energy_kwh": 2.0})
+        run.log_artifact.assert_called_once()
+        run.finish.assert_not_called()
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,98 @@
+"""The real Lightning, Accelerate, MLflow (on sqlite) and Weights & Biases (offline). Each is skipped where it is not installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import unittest
+from pathlib import Path
+
+from hf_rig import HfTest
+
+import hf_eco2ai as h
+
+REQUIRED = os.environ.get("REQUIRE_REAL") == "1"
+
+
+def installed(name: str) -> bool:
+    """Whether a package is there; always, where its absence is a failure."""
+    return REQUIRED or importlib.util.find_spec(name) is not None
+
+
+class Frameworks(HfTest):
+    """One short run each."""
+
+    @unittest.skipUnless(installed("lightning"), "lightning is not installed")
+    def test_d32_lightning(self) -> None:
+        import lightning.pytorch as pl
+        import torch
+
+        class Module(pl.LightningModule):
+            """A line."""
+
+            def __init__(self):
+                super().__init__()
+                self.line = torch.nn.Linear(4, 1)
+
+            def training_step(self, batch, index):
+                return self.line(batch[0]).square().mean()
+
+            def configure_optimizers(self):
+                return torch.optim.SGD(self.parameters(), 0.01)
+
+        data = torch.utils.data.TensorDataset(torch.randn(37, 4))
+        callback = h.Eco2AILightningCallback(**self.options(zone="DE"))
+        run = pl.Trainer(max_epochs=2, callbacks=[callback], logger=False, enable_checkpointing=False, accelerator="cpu",
+                         enable_progress_bar=False, enable_model_summary=False)
+        run.fit(Module(), torch.utils.data.DataLoader(data, batch_size=4))
+        summary = run.carbon_report.summary
+        self.assertEqual((summary.total_steps, summary.total_samples, callback.errors), (20, 74, 0))
+
+    @unittest.skipUnless(installed("accelerate"), "accelerate is not installed")
+    def test_accelerate(self) -> None:
+        from accelerate import Accelerator
+
+        accelerator = Accelerator(cpu=True)
+        run = h.wrap_accelerator(accelerator, **self.options())
+        for _ in range(3):
+            run.step(samples=2)
+        accelerator.end_training()
+        self.assertEqual((run.report.summary.total_samples, run.errors), (6, 0))
+
+    @unittest.skipUnless(installed("mlflow") and installed("transformers"), "mlflow is not installed")
+    def test_mlflow_has_figures_by_step_and_the_report(self) -> None:
+        self.set_env("MLFLOW_TRACKING_URI", f"sqlite:///{self.folder}/mlflow.db")
+        import mlflow
+        from hf_real_trainer import trainer
+
+        mlflow.set_tracking_uri(f"sqlite:///{self.folder}/mlflow.db")
+        mlflow.create_experiment("e", artifact_location=f"file://{self.folder}/artifacts")
+        mlflow.set_experiment("e")
+        with self.warnings() as heard:
+            trainer([h.Eco2AICallback(**self.options(zone="DE", mlflow_tracking=True))]).train()
+        self.assertEqual(heard, [])
+        run = mlflow.search_runs(output_format="list")[0]
+        history = mlflow.MlflowClient().get_metric_history(run.info.run_id, "carbon/grid_intensity")
+        self.assertEqual({point.value for point in history}, {342.06})
+        self.assertGreaterEqual(len(history), 10)
+        report = Path(mlflow.artifacts.download_artifacts(run_id=run.info.run_id, artifact_path="carbon_report.json"))
+        self.assertEqual(json.loads(report.read_text(encoding="utf-8"))["summary"]["total_steps"], 20)
+
+    @unittest.skipUnless(installed("wandb") and installed("transformers"), "wandb is not installed")
+    def test_wandb_offline_has_a_run_with_the_figures(self) -> None:
+        self.set_env("WANDB_MODE", "offline")
+        self.set_env("WANDB_SILENT", "true")
+        self.set_env("WANDB_DIR", self.folder)
+        from hf_real_trainer import trainer
+
+        with self.warnings() as heard:
+            trainer([h.Eco2AICallback(**self.options(zone="DE", wandb_tracking=True))]).train()
+        self.assertEqual(heard, [])
+        logs = list(Path(self.folder).glob("wandb/offline-run-*/*.wandb"))
+        self.assertEqual(len(logs), 1)
+        self.assertIn(b"carbon/grid_intensity", logs[0].read_bytes())
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,178 @@
+"""What the tests of `hf_eco2ai` stand on: a machine whose only counter the test turns, and the objects of a Trainer."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import os
+import tempfile
+import time
+import unittest
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Dict, Iterator, List
+
+from hf_eco2ai import errors
+
+JOULE = 1_000_000
+"""Microjoules."""
+
+GRAM_A_KILOJOULE = 3600
+"""Grams CO2e per kilowatt-hour at which a kilojoule weighs a gram."""
+
+
+class Machine:
+    """A folder that looks like a sysfs with one RAPL package, whose counter stands at `uj` microjoules."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        self._zone = Path(folder, "class/powercap/intel-rapl:0")
+        self._zone.mkdir(parents=True)
+        for name, text in (("name", "package-0"), ("max_energy_range_uj", str(2**50)), ("energy_uj", "1000")):
+            Path(self._zone, name).write_text(text + "\n", encoding="ascii")
+        self.uj = self._first = 1000
+
+    def use(self, uj: int) -> None:
+        """Turns the counter on by so many microjoules."""
+        self.uj += uj
+        beside = Path(self._zone, "next")
+        beside.write_text(f"{self.uj}\n", encoding="ascii")
+        beside.replace(Path(self._zone, "energy_uj"))
+
+    def turn(self, meter: Any, uj: int) -> None:
+        """Turns the counter on, and waits until the meter has read it. What was used lies within the run, to a microjoule.
+
+        A microjoule comes first: energy is spread from one change of the counter to the next. Then 30 ms, for more than
+        100 kW are taken for a fault of the counter: at most 2 kJ a turn.
+        """
+        for part in (1, uj - 1):
+            self.use(part)
+            at = self.uj - self._first
+            assert until(lambda: meter.now() is not None and meter.now().energy_uj >= at), "the counter was not read"
+            time.sleep(0.03)
+
+    def options(self, **more: Any) -> Dict[str, Any]:
+        """Options of a meter that reads this machine only, and keeps no log; it counts from where the counter is."""
+        self._first = self.uj
+        return {"sysfs": self.folder, "nvml": self.folder + "/none", "sources": ["rapl-sysfs"], "log": False,
+                "interval": 0.001, **more}
+
+
+class HfTest(unittest.TestCase):
+    """A test in a folder of its own, with a machine, and an environment without our variables."""
+
+    def setUp(self) -> None:
+        self.stack = contextlib.ExitStack()
+        self.addCleanup(self.stack.close)
+        self.folder = self.stack.enter_context(tempfile.TemporaryDirectory())
+        here = os.getcwd()
+        os.chdir(self.folder)
+        self.addCleanup(os.chdir, here)
+        for name in [name for name in os.environ if name.startswith(("HF_ECO2AI_", "CARBON_", "MLFLOW_", "WANDB_"))]:
+            self.set_env(name, None)
+        errors.forget_warnings()
+        self.machine = Machine(os.path.join(self.folder, "sys"))
+
+    def set_env(self, name: str, value: Any) -> None:
+        """Sets (or, with None, unsets) a variable until the test is over."""
+        before = os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
+        self.addCleanup(lambda: os.environ.pop(name, None) if before is None else os.environ.update({name: before}))
+
+    def options(self, **more: Any) -> Dict[str, Any]:
+        """Options of a callback on this test's machine, which shows nothing and writes nothing."""
+        meter = more.pop("meter_options", {})
+        return {"log_to_console": False, "save_report": False, "meter_options": self.machine.options(**meter), **more}
+
+    @contextlib.contextmanager
+    def warnings(self) -> Iterator[List[str]]:
+        """What is logged as a warning within the block."""
+        heard: List[str] = []
+        handler = logging.Handler()
+        handler.emit = lambda record: heard.append(record.getMessage())  # type: ignore[method-assign]
+        errors.LOGGER.addHandler(handler)
+        before, errors.LOGGER.propagate = errors.LOGGER.propagate, False
+        try:
+            yield heard
+        finally:
+            errors.LOGGER.removeHandler(handler)
+            errors.LOGGER.propagate = before
+
+
+class Loader:
+    """A data loader of `data` samples in batches of `batch_size`; the last has what is left."""
+
+    def __init__(self, data: int, batch_size: int) -> None:
+        self.dataset, self.batch_size = range(data), batch_size
+
+    def __len__(self) -> int:
+        return -(-len(self.dataset) // self.batch_size)
+
+
+class Loop:
+    """Calls a callback's hooks as a Trainer does."""
+
+    def __init__(self, callback: Any, loader: Any = None, accumulation: int = 1, world_size: int = 1, step: int = 0) -> None:
+        loader = Loader(10**6, 1) if loader is None else loader
+        self.callback, self.loader, self.accumulation = callback, loader, accumulation
+        self.args = SimpleNamespace(gradient_accumulation_steps=accumulation, world_size=world_size,
+                                    per_device_train_batch_size=getattr(loader, "batch_size", 1), process_index=0)
+        self.state = SimpleNamespace(global_step=step, epoch=0.0, log_history=[], is_world_process_zero=True,
+                                     num_input_tokens_seen=0)
+        self.control = SimpleNamespace(should_training_stop=False)
+        self._batches = 0
+
+    def call(self, hook: str, **more: Any) -> None:
+        """One hook."""
+        getattr(self.callback, hook)(self.args, self.state, self.control, **more)
+
+    def begin(self) -> None:
+        """Training begins."""
+        self.call("on_train_begin", train_dataloader=self.loader, model=None)
+
+    def batches(self, count: int) -> None:
+        """Micro-batches; each `accumulation`-th ends a step."""
+        for _ in range(count):
+            self._batches += 1
+            if self._batches % self.accumulation:
+                self.call("on_substep_end")
+            else:
+                self.state.global_step += 1
+                self.call("on_step_end")
+
+    def log(self, **logs: Any) -> Dict[str, Any]:
+        """Logs, and gives the entry of the history."""
+        self.state.log_history.append(dict(logs))
+        self.call("on_log", logs=logs)
+        return self.state.log_history[-1]
+
+    def end(self) -> Any:
+        """Training ends; the report."""
+        self.call("on_train_end")
+        return self.callback.carbon_report
+
+
+def until(condition: Any, seconds: float = 5.0) -> bool:
+    """Waits for something that a thread does; says whether it came."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.002)
+    return False
+
+
+def written(data: Any, path: str) -> str:
+    """Writes JSON and gives the path."""
+    Path(path).write_text(json.dumps(data), encoding="utf-8")
+    return path
+
+
+@contextlib.contextmanager
+def printed() -> Iterator[io.StringIO]:
+    """What is printed to standard output within the block."""
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        yield out

@@ -1,0 +1,148 @@
+"""The decorator, the default meter, and notebooks."""
+
+import asyncio
+import os
+import signal
+import sys
+import types
+import unittest
+
+import eco2
+from eco2 import _notebook, tracking
+from fixture import Case, nothing, spin
+
+
+class Tracking(Case):
+    def test_every_way_to_write_it(self):
+        meter = self.meter()
+
+        @eco2.track(meter=meter)
+        def plain(a, b=2):
+            """Doc."""
+            return a + b
+
+        @eco2.track("named", meter=meter)
+        def other():
+            return 5
+
+        self.assertEqual((plain(1), plain(1, b=3), other()), (3, 4, 5))
+        self.assertEqual((plain.__name__, plain.__doc__), ("plain", "Doc."))
+        self.assertEqual((meter.total(plain.__qualname__).count, meter.total("named").count), (2, 1))
+        with self.assertRaisesRegex(TypeError, "generator"):
+            eco2.track(meter=meter)(lambda: (yield))
+
+    def test_a_span_is_a_decorator_and_takes_coroutines_recursion_and_exceptions(self):
+        meter = self.meter()
+        span = meter.span("work")
+
+        @span
+        def fall(depth):
+            return fall(depth - 1) if depth else 1 // 0
+
+        @span
+        async def later():
+            await asyncio.sleep(0.05)
+            return 7
+
+        with self.assertRaises(ZeroDivisionError):
+            fall(4)
+        self.assertEqual(asyncio.run(later()), 7)
+        total = meter.total("work")
+        self.assertEqual(total.count, 6)
+        self.assertGreaterEqual(total.seconds, 0.05)
+
+    def test_the_default_meter_is_one_until_it_is_closed(self):
+        self.addCleanup(tracking.close_default)
+        options = {**nothing(self.folder), "sources": ["synthetic"]}
+        meter = eco2.default_meter(**options)
+        self.assertIs(eco2.default_meter(), meter)
+        self.assertIs(eco2.default_meter(**options), meter)
+        with self.refused("ECO2_ERR_OPTIONS", "other options"):
+            eco2.default_meter(name="another")
+
+        @eco2.track
+        def work():
+            return 1
+
+        work()
+        self.assertEqual(meter.total(work.__qualname__).count, 1)
+        meter.close()
+        again = eco2.default_meter(**options)
+        self.assertIsNot(again, meter)
+        work()
+        self.assertEqual(again.total(work.__qualname__).count, 1)
+
+
+class Notebook(Case):
+    """A stand-in for IPython: what the extension uses of it."""
+
+    def setUp(self):
+        super().setUp()
+        self.namespace: dict = {"eco2": eco2, "folder": self.folder}
+        self.shell = types.SimpleNamespace(run_cell=self.run_cell, magics_manager=types.SimpleNamespace(magics={"cell": {}}))
+        self.shell.register_magic_function = lambda f, magic_kind, magic_name: self.shell.magics_manager.magics[magic_kind].update({magic_name: f})
+        sys.modules["IPython"] = types.SimpleNamespace(get_ipython=lambda: self.shell)
+        self.addCleanup(sys.modules.pop, "IPython")
+        self.addCleanup(tracking.close_default)
+        eco2.default_meter(**nothing(self.folder), sources=["synthetic"])
+        self.printed: list = []
+        _notebook.print = self.printed.append
+        self.addCleanup(delattr, _notebook, "print")
+        eco2.load_ipython_extension(self.shell)
+
+    def run_cell(self, cell, store_history=True):
+        """As IPython: an exception, an interrupt too, is shown and goes no further."""
+        try:
+            exec(cell, self.namespace)
+        except BaseException as error:
+            self.namespace["shown"] = repr(error)
+
+    def magic(self, line, cell):
+        """Runs `%%eco2`."""
+        self.shell.magics_manager.magics["cell"]["eco2"](line, cell)
+
+    def test_a_cell_that_is_run_again_does_not_start_a_second_meter(self):
+        cell = "meter = eco2.Meter(sysfs=folder, sources=['synthetic'], log=False, zone='DE'); meter.step()"
+        meters = []
+        for _ in range(3):
+            self.run_cell(cell)
+            meters.append(self.namespace["meter"])
+        self.addCleanup(meters[0].close)
+        self.assertEqual(len(set(map(id, meters))), 1)
+        self.assertEqual(meters[0].total("step").count, 2)
+        meters[0].close()
+        self.run_cell(cell)
+        self.addCleanup(self.namespace["meter"].close)
+        self.assertIsNot(self.namespace["meter"], meters[0])
+
+    def test_the_magic_measures_a_cell_and_says_so(self):
+        self.magic("train", "x = sum(range(1000))")
+        self.magic("train", "x += 1")
+        self.magic("", "y = 1")
+        self.assertEqual(self.namespace["x"], 499501)
+        meter = eco2.default_meter()
+        self.assertEqual((meter.total("train").count, meter.total("cell").count), (2, 1))
+        self.assertRegex(self.printed[1], r"^eco2: train × 2: [\d.]+ s, [\d.]+ J \([\d.]+ J to ")
+
+    def test_an_interrupt_ends_the_span(self):
+        self.namespace.update(os=os, signal=signal, spin=spin)
+        self.magic("slow", "os.kill(os.getpid(), signal.SIGINT); spin(5)")
+        self.assertEqual(self.namespace["shown"], "KeyboardInterrupt()")
+        total = eco2.default_meter().total("slow")
+        self.assertEqual(total.count, 1)
+        self.assertLess(total.seconds, 4)
+
+    def test_unloading_closes(self):
+        meter = eco2.default_meter()
+        eco2.unload_ipython_extension(self.shell)
+        self.assertTrue(meter.closed)
+        self.assertEqual(self.shell.magics_manager.magics["cell"], {})
+
+
+class Outside(Case):
+    def test_outside_a_notebook_two_meters_are_two(self):
+        self.assertIsNot(self.meter(), self.meter())
+
+
+if __name__ == "__main__":
+    unittest.main()

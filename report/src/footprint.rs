@@ -1,0 +1,118 @@
+//! The carbon of a run from whatever holds it, and how it stands against a budget.
+
+use std::path::Path;
+
+use eco2_core::report::Report;
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, MAX_REPORT_BYTES, files, report_file};
+
+/// Kilograms CO2e of a run.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Footprint {
+    /// The estimate.
+    pub kg: f64,
+    /// Lower bound; `None`: not known.
+    pub low_kg: Option<f64>,
+    /// Upper bound; `None`: not known, or unbounded.
+    pub high_kg: Option<f64>,
+}
+
+/// A footprint against a budget, in kilograms CO2e.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct BudgetCheck {
+    /// What may be used.
+    pub budget_kg: f64,
+    /// What was used: the estimate.
+    pub actual_kg: f64,
+    /// Whether the estimate is more than the budget.
+    pub exceeded: bool,
+    /// The estimate as a percentage of the budget; `None` for a budget of 0.
+    pub percentage_used: Option<f64>,
+    /// What is left; negative by what is exceeded.
+    pub remaining_kg: f64,
+    /// Lower bound of what was used; `None`: not known.
+    pub actual_low_kg: Option<f64>,
+    /// Upper bound of what was used; `None`: not known, or unbounded.
+    pub actual_high_kg: Option<f64>,
+}
+
+impl Footprint {
+    /// The grams of a report; `None` where it has no carbon.
+    #[must_use]
+    pub fn of(report: &Report) -> Option<Self> {
+        let carbon = report.carbon.as_ref()?;
+        let kg = |grams: f64| grams / 1e3;
+        Some(Self { kg: kg(carbon.grams), low_kg: Some(kg(carbon.low)), high_kg: carbon.high.map(kg) })
+    }
+
+    /// Compares with a budget in kilograms, finite and at least 0.
+    #[must_use]
+    pub fn against(&self, budget_kg: f64) -> BudgetCheck {
+        BudgetCheck {
+            budget_kg,
+            actual_kg: self.kg,
+            exceeded: self.kg > budget_kg,
+            percentage_used: (budget_kg > 0.0).then(|| self.kg / budget_kg * 100.0),
+            remaining_kg: budget_kg - self.kg,
+            actual_low_kg: self.low_kg,
+            actual_high_kg: self.high_kg,
+        }
+    }
+}
+
+/// The carbon of a report of HF Eco2AI (`summary.total_co2_kg`); `None` for a file that is no such report.
+///
+/// # Errors
+/// [`Error::Io`], [`Error::TooLarge`].
+pub fn read_hf_footprint(path: &Path) -> Result<Option<Footprint>, Error> {
+    #[derive(Deserialize)]
+    struct Document {
+        schema: Option<String>,
+        summary: Summary,
+    }
+    #[derive(Deserialize)]
+    struct Summary {
+        total_co2_kg: f64,
+    }
+    let bytes = files::read_capped(path, "report", MAX_REPORT_BYTES)?;
+    let document: Option<Document> = serde_json::from_slice(report_file::without_mark(&bytes)).ok();
+    let found = document.filter(|document| document.schema.as_ref().is_none_or(|name| !name.starts_with("eco2.")));
+    let kg = found.map(|document| document.summary.total_co2_kg).filter(|kg| kg.is_finite() && *kg >= 0.0);
+    Ok(kg.map(|kg| Footprint { kg, low_kg: None, high_kg: None }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_is_exceeded_by_the_estimate_and_never_by_a_bound() {
+        let footprint = Footprint { kg: 4.0, low_kg: Some(3.0), high_kg: Some(9.0) };
+        let check = footprint.against(5.0);
+        assert_eq!((check.exceeded, check.percentage_used, check.remaining_kg), (false, Some(80.0), 1.0));
+        assert_eq!(check.actual_high_kg, Some(9.0));
+        let over = footprint.against(2.5);
+        assert_eq!((over.exceeded, over.percentage_used, over.remaining_kg), (true, Some(160.0), -1.5));
+        assert!(!footprint.against(4.0).exceeded, "all of it is not more than it");
+        assert_eq!((footprint.against(0.0).exceeded, footprint.against(0.0).percentage_used), (true, None));
+    }
+
+    #[test]
+    fn a_report_of_hf_eco2ai_is_read_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let read = |text: &str| {
+            let path = dir.path().join("r.json");
+            std::fs::write(&path, text).unwrap();
+            read_hf_footprint(&path).unwrap().map(|found| found.kg)
+        };
+        assert_eq!(read(r#"{"metadata": {}, "summary": {"total_co2_kg": 1.25, "total_energy_kwh": 3}}"#), Some(1.25));
+        for other in
+            [r#"{"schema": "eco2.report/1", "summary": {"total_co2_kg": 1}}"#, r#"{"summary": {}}"#, "[]", "no"]
+        {
+            assert_eq!(read(other), None, "{other}");
+        }
+        assert_eq!(read(r#"{"summary": {"total_co2_kg": -1}}"#), None);
+        assert!(read_hf_footprint(&dir.path().join("none.json")).is_err());
+    }
+}

@@ -1,0 +1,84 @@
+//! Merging reports: ranks, restarts, an agent and the command may all have measured one run, and some of it twice.
+//!
+//! A merged report is a function of two sets: the reports it was made from (its *parts*, each known by its id, of several
+//! versions of one the last), and what they saw of each counter (a union, see `eco2_core::Union`). A merged report holds
+//! both sets, so merging is idempotent, commutative and associative, and what was merged can be merged again.
+//!
+//! * **Energy** is that of the counters, each once, within the *attempts*: from the first beginning to the last end of the
+//!   processes of one start of the run, on each machine. What the run's own records tell of outside its attempts is
+//!   overhead and in no total.
+//! * **Work**: samples and tokens are summed over the ranks; steps are those of the rank that did most, as ranks step
+//!   together. Of several records of one rank in one attempt the largest counts.
+//! * **Carbon and cost** are worked out again from the merged energy, at each machine's own intensity, PUE and price.
+//! * **Spans** are those of one rank a machine: others there saw the same energy.
+
+mod attempts;
+mod carbon;
+mod devices;
+mod energy;
+mod identity;
+mod parts;
+mod spans;
+mod warnings;
+mod windows;
+mod work;
+
+use eco2_core::report::{Merge, Report, SCHEMA, SelfCost};
+
+use crate::Error;
+use attempts::Attempts;
+use parts::Parts;
+
+/// Merges reports of one run; merged reports may be among them.
+///
+/// # Errors
+/// [`Error::NothingToMerge`] without any report.
+pub fn merge(reports: &[Report]) -> Result<Report, Error> {
+    let parts = Parts::gather(reports);
+    if parts.list.is_empty() {
+        return Err(Error::NothingToMerge);
+    }
+    let attempts = Attempts::find(&parts.list);
+    let measured = energy::measure(&parts, &attempts);
+    let replayed = work::replayed(&parts.list, &attempts, &measured);
+    let carbon = carbon::price(&parts.list, &attempts, &measured);
+    let identity = identity::run(&parts.list, &attempts, &measured);
+    let last = attempts.list.last();
+    let merge = Merge {
+        ranks: last.and_then(attempts::Attempt::ranks),
+        world_size: last.and_then(|attempt| attempt.world_size),
+        missing_ranks: last.map(attempts::Attempt::missing).unwrap_or_default(),
+        machines: u32::try_from(attempts.machines().len()).unwrap_or(u32::MAX),
+        overhead_uj: measured.overhead.map(|overhead| overhead.energy_uj),
+        overhead_ns: measured.overhead_ns(),
+        replayed,
+        parts: parts.list.clone(),
+    };
+    Ok(Report {
+        schema: SCHEMA.to_owned(),
+        events: warnings::events(&parts, &attempts, &merge, carbon.as_ref()),
+        energy: carbon::with_facility(measured.energy(), &parts.list, &measured),
+        devices: measured.devices,
+        spans: spans::spans(&parts.list, &attempts),
+        work: work::sum(&parts.list, &attempts),
+        attribution: None,
+        carbon: carbon.map(|priced| priced.carbon),
+        sources: identity::sources(&parts.list),
+        own: own(&parts.list),
+        counters: parts.records(),
+        merge: Some(merge),
+        run: identity,
+    })
+}
+
+/// What measuring cost all processes together; memory is that of the largest.
+fn own(parts: &[Report]) -> SelfCost {
+    parts.iter().map(|part| &part.own).fold(SelfCost::default(), |sum, own| SelfCost {
+        cpu_ns: sum.cpu_ns.saturating_add(own.cpu_ns),
+        max_rss_bytes: sum.max_rss_bytes.max(own.max_rss_bytes),
+        samples: sum.samples.saturating_add(own.samples),
+        dropped: sum.dropped.saturating_add(own.dropped),
+        missed_ticks: sum.missed_ticks.saturating_add(own.missed_ticks),
+        log_lost_bytes: sum.log_lost_bytes.saturating_add(own.log_lost_bytes),
+    })
+}

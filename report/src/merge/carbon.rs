@@ -1,0 +1,140 @@
+//! Carbon, cost and the facility's energy, from the merged energy at each machine's own figures.
+
+use std::collections::BTreeSet;
+
+use eco2_core::report::{Carbon, CarbonSegment, Energy, Report};
+use eco2_core::units::{grams, kwh};
+use eco2_grid::{Pue, recompute};
+use jiff::Timestamp;
+
+use super::attempts::Attempts;
+use super::energy::Measured;
+use super::parts::{machine, wall};
+
+/// Grams and money of a merge.
+pub(super) struct Priced {
+    pub(super) carbon: Carbon,
+}
+
+/// Fills in what the facility took: each machine's energy times its own PUE.
+pub(super) fn with_facility(energy: Energy, parts: &[Report], measured: &Measured) -> Energy {
+    let facility_uj = measured.cells.iter().fold(0, |sum: u64, ((_, machine), cell)| {
+        let pue = speaker(parts, machine, |_| true).map_or(Pue::ONE, pue);
+        sum.saturating_add(pue.facility_uj(cell.energy_uj))
+    });
+    let all: Vec<f64> =
+        measured.cells.keys().filter_map(|(_, machine)| Some(pue(speaker(parts, machine, |_| true)?).get())).collect();
+    let first = all.first().copied().unwrap_or(1.0);
+    let mixed = all.iter().any(|pue| *pue != first) && energy.total_uj > 0;
+    let pue = if mixed { facility_uj as f64 / energy.total_uj as f64 } else { first };
+    Energy { facility_uj, pue, ..energy }
+}
+
+/// Prices every attempt on every machine; `None` where a machine's carbon is not known.
+pub(super) fn price(parts: &[Report], attempts: &Attempts, measured: &Measured) -> Option<Priced> {
+    let mut sum = Sum::default();
+    for ((attempt, place), cell) in &measured.cells {
+        let members = attempts.list.get(*attempt).map(|attempt| attempt.members.as_slice()).unwrap_or_default();
+        let there = || members.iter().filter_map(|at| parts.get(*at)).filter(|part| machine(part) == *place);
+        // Of an attempt that tells no carbon of its own another one's figures hold.
+        let part = longest(there().filter(|part| part.carbon.is_some()))
+            .or_else(|| speaker(parts, place, |part| part.carbon.is_some()))?;
+        let carbon = part.carbon.as_ref()?;
+        let pue = pue(part);
+        let mean = mean_intensity(&carbon.segments)?;
+        let facility_uj = pue.facility_uj(cell.energy_uj);
+        sum.segments.extend(scaled(&carbon.segments, facility_uj, ends(there())));
+        sum.low += grams(pue.facility_uj(cell.low_uj), mean);
+        sum.high = sum.high.zip(cell.high_uj).map(|(sum, high)| sum + grams(pue.facility_uj(high), mean));
+        let price = carbon.cost.filter(|_| part.energy.facility_uj > 0).map(|cost| cost / kwh(part.energy.facility_uj));
+        sum.cost = sum.cost.zip(price).map(|(sum, price)| sum + kwh(facility_uj) * price);
+        sum.zones.insert(carbon.zone.clone());
+        sum.zone_sources.insert(carbon.zone_source.clone());
+    }
+    Some(Priced { carbon: sum.carbon() })
+}
+
+struct Sum {
+    segments: Vec<CarbonSegment>,
+    low: f64,
+    high: Option<f64>,
+    cost: Option<f64>,
+    zones: BTreeSet<String>,
+    zone_sources: BTreeSet<String>,
+}
+
+impl Default for Sum {
+    fn default() -> Self {
+        let (zones, zone_sources) = (BTreeSet::new(), BTreeSet::new());
+        Self { segments: Vec::new(), low: 0.0, high: Some(0.0), cost: Some(0.0), zones, zone_sources }
+    }
+}
+
+impl Sum {
+    fn carbon(self) -> Carbon {
+        let words = |set: BTreeSet<String>| set.into_iter().collect::<Vec<_>>().join(", ");
+        Carbon {
+            grams: recompute(&self.segments),
+            low: self.low,
+            high: self.high,
+            zone: words(self.zones),
+            zone_source: words(self.zone_sources),
+            cost: self.cost.filter(|_| !self.segments.is_empty()),
+            segments: self.segments,
+            embodied: None,
+            sci: None,
+        }
+    }
+}
+
+/// The part whose figures hold for a machine: of those that will do the longest, and of several the first.
+fn speaker<'a>(parts: &'a [Report], place: &str, will_do: impl Fn(&Report) -> bool) -> Option<&'a Report> {
+    longest(parts.iter().filter(|part| machine(part) == place && will_do(part)))
+}
+
+/// The longest, and of several the first.
+fn longest<'a>(parts: impl Iterator<Item = &'a Report>) -> Option<&'a Report> {
+    parts.fold(None, |best: Option<&Report>, part| match best {
+        Some(best) if best.run.duration_ns >= part.run.duration_ns => Some(best),
+        _ => Some(part),
+    })
+}
+
+fn pue(part: &Report) -> Pue {
+    Pue::new(part.energy.pue).unwrap_or(Pue::ONE)
+}
+
+/// Grams a kilowatt-hour over all segments, weighed by their energy.
+fn mean_intensity(segments: &[CarbonSegment]) -> Option<f64> {
+    let energy: f64 = segments.iter().map(|segment| segment.energy_uj as f64).sum();
+    let weighed: f64 = segments.iter().map(|segment| segment.energy_uj as f64 * segment.g_per_kwh).sum();
+    if energy > 0.0 { Some(weighed / energy) } else { segments.first().map(|segment| segment.g_per_kwh) }
+}
+
+/// Segments with another sum, in the proportions they had. One segment alone lasts as long as the attempt.
+fn scaled(segments: &[CarbonSegment], facility_uj: u64, (from, to): (String, String)) -> Vec<CarbonSegment> {
+    let whole: u128 = segments.iter().map(|segment| u128::from(segment.energy_uj)).sum();
+    let mut left_uj = facility_uj;
+    let mut out = Vec::with_capacity(segments.len());
+    for (place, segment) in segments.iter().enumerate() {
+        let last = place + 1 == segments.len();
+        let part = (u128::from(facility_uj) * u128::from(segment.energy_uj)).checked_div(whole).unwrap_or(0);
+        let energy_uj = if last { left_uj } else { u64::try_from(part).unwrap_or(u64::MAX).min(left_uj) };
+        left_uj -= energy_uj;
+        out.push(CarbonSegment { energy_uj, ..segment.clone() });
+    }
+    if let [only] = out.as_mut_slice() {
+        (only.from, only.to) = (from, to);
+    }
+    out
+}
+
+/// The first beginning and the last end of parts, RFC 3339 UTC.
+pub(super) fn ends<'a>(parts: impl Iterator<Item = &'a Report>) -> (String, String) {
+    let windows: Vec<_> = parts.map(wall).collect();
+    let text = |ns: Option<u64>| {
+        let at = ns.and_then(|ns| Timestamp::from_nanosecond(i128::from(ns)).ok());
+        at.map_or_else(String::new, |at| at.to_string())
+    };
+    (text(windows.iter().map(|w| w.from_ns).min()), text(windows.iter().map(|w| w.to_ns).max()))
+}

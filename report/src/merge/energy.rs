@@ -1,0 +1,143 @@
+//! The energy of the attempts: every counter once, overlapping domains beside the sum.
+
+use std::collections::BTreeMap;
+
+use eco2_core::report::{Device, Energy};
+use eco2_core::{CounterKey, Merged, Window};
+
+use super::attempts::Attempts;
+use super::devices::{self, Known};
+use super::parts::Parts;
+use super::windows::{joined, length_ns, without};
+
+/// What was measured.
+pub(super) struct Measured {
+    /// One a counter.
+    pub(super) devices: Vec<Device>,
+    /// Summed energy by attempt and machine.
+    pub(super) cells: BTreeMap<(usize, String), Merged>,
+    /// Summed energy around the attempts; `None` where nothing was measured there.
+    pub(super) overhead: Option<Merged>,
+    /// Covered time around the attempts by machine, nanoseconds.
+    overhead_ns: BTreeMap<String, u64>,
+    missing_ns: u64,
+}
+
+impl Measured {
+    /// The total of the attempts, before PUE.
+    pub(super) fn energy(&self) -> Energy {
+        let sum = self.cells.values().fold(Merged::none(), |sum, cell| sum.plus(*cell));
+        // A device that nobody could read may have drawn any power.
+        let unread = self.devices.iter().any(|device| device.is_summed() && device.energy_uj.is_none());
+        let [measured_uj, derived_uj, estimated_uj, synthetic_uj] = sum.by_quality;
+        Energy {
+            total_uj: sum.energy_uj,
+            low_uj: sum.low_uj,
+            high_uj: sum.high_uj.filter(|_| !unread),
+            free_low_uj: sum.free_low_uj,
+            free_high_uj: sum.free_high_uj.filter(|_| !unread),
+            measured_uj,
+            derived_uj,
+            estimated_uj,
+            synthetic_uj,
+            missing_ns: self.missing_ns,
+            facility_uj: sum.energy_uj,
+            pue: 1.0,
+        }
+    }
+
+    /// Covered time around the attempts, summed over machines, nanoseconds.
+    pub(super) fn overhead_ns(&self) -> u64 {
+        self.overhead_ns.values().fold(0, |sum: u64, ns| sum.saturating_add(*ns))
+    }
+
+    /// Summed energy of one attempt on all machines, microjoules.
+    pub(super) fn of_attempt(&self, attempt: usize) -> u64 {
+        let cells = self.cells.iter().filter(|((place, _), _)| *place == attempt);
+        cells.fold(0, |sum: u64, (_, cell)| sum.saturating_add(cell.energy_uj))
+    }
+}
+
+/// Measures all devices.
+pub(super) fn measure(parts: &Parts, attempts: &Attempts) -> Measured {
+    let known = devices::known(&parts.list);
+    let names = devices::names(&parts.list, &known);
+    let mut measured = Measured {
+        devices: Vec::new(),
+        cells: BTreeMap::new(),
+        overhead: None,
+        overhead_ns: BTreeMap::new(),
+        missing_ns: 0,
+    };
+    for machine in attempts.machines() {
+        for (place, _) in attempts.on(machine) {
+            measured.cells.insert((place, machine.to_owned()), Merged::none());
+        }
+    }
+    for (key, device) in &known {
+        let id = names.get(key).map_or(key.device.as_str(), String::as_str);
+        one_device(parts, attempts, &known, (key, device, id), &mut measured);
+    }
+    measured
+}
+
+fn one_device(
+    parts: &Parts,
+    attempts: &Attempts,
+    known: &BTreeMap<CounterKey, Known>,
+    (key, device, id): (&CounterKey, &Known, &str),
+    measured: &mut Measured,
+) {
+    let (mut whole, mut windows) = (Merged::none(), Vec::new());
+    for (place, window) in attempts.on(&key.boot_id) {
+        let open = open_to(parts, known, key, device, &[window]);
+        let energy = parts.union.within(key, &open);
+        whole = whole.plus(energy);
+        windows.push(window);
+        if let Some(cell) = measured.cells.get_mut(&(place, key.boot_id.clone())).filter(|_| device.is_summed()) {
+            *cell = cell.plus(energy);
+        }
+    }
+    around_the_attempts(parts, attempts, known, (key, device), measured);
+    if windows.is_empty() {
+        return;
+    }
+    let lasted_ns = length_ns(&joined(windows));
+    if device.is_summed() {
+        measured.missing_ns = measured.missing_ns.saturating_add(lasted_ns.saturating_sub(whole.covered_ns));
+    }
+    measured.devices.push(device.report(id, &whole, lasted_ns));
+}
+
+fn around_the_attempts(
+    parts: &Parts,
+    attempts: &Attempts,
+    known: &BTreeMap<CounterKey, Known>,
+    (key, device): (&CounterKey, &Known),
+    measured: &mut Measured,
+) {
+    let Some(windows) = attempts.around.get(&key.boot_id).filter(|_| device.is_summed()) else { return };
+    let energy = parts.union.within(key, &open_to(parts, known, key, device, windows));
+    if energy.covered_ns > 0 {
+        measured.overhead = Some(measured.overhead.unwrap_or_else(Merged::none).plus(energy));
+        let covered = measured.overhead_ns.entry(key.boot_id.clone()).or_default();
+        *covered = energy.covered_ns.max(*covered);
+    }
+}
+
+/// The windows in which a device counts: an estimate does not where somebody else read the very part it stands in for.
+fn open_to(
+    parts: &Parts,
+    known: &BTreeMap<CounterKey, Known>,
+    key: &CounterKey,
+    device: &Known,
+    windows: &[Window],
+) -> Vec<Window> {
+    let mut open = windows.to_vec();
+    for (other, _) in known.iter().filter(|(other, counter)| other.boot_id == key.boot_id && device.yields_to(counter))
+    {
+        let unread = parts.union.uncovered(other, eco2_core::Quality::Derived, &open);
+        open = without(&open, &without(&open, &unread));
+    }
+    open
+}

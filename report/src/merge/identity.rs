@@ -1,0 +1,132 @@
+//! What a merged run is called, when and where it was, and how it ended.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use eco2_core::report::{Attempt as Told, Host, Report, Run, SourceStatus, State, Status, Tool};
+
+use super::attempts::{Attempt, Attempts};
+use super::carbon::ends;
+use super::energy::Measured;
+use super::windows::length_ns;
+
+/// Labels that are one process's own.
+const OWN: &[&str] =
+    &["rank", "local_rank", "node_rank", "slurm.procid", "slurm.nodeid", "container.id", "node", "world_size"];
+/// Longest value that differing labels are joined to, bytes.
+const LONGEST: usize = 256;
+
+/// The merged run.
+pub(super) fn run(parts: &[Report], attempts: &Attempts, measured: &Measured) -> Run {
+    let members = || attempts.list.iter().flat_map(|attempt| of(parts, attempt));
+    let last = attempts.list.last();
+    let first_of_last = last.and_then(|attempt| by_rank(parts, attempt).into_iter().next());
+    let (started_at, ended_at) = ends(members());
+    let told: Vec<Told> = attempts.list.iter().enumerate().map(|(at, one)| tell(parts, at, one, measured)).collect();
+    let final_state = parts.iter().all(|part| part.run.state == State::Final);
+    Run {
+        id: commonest(members().map(|part| part.run.id.as_str())),
+        name: first_of_last.map_or_else(String::new, |part| part.run.name.clone()),
+        labels: labels(members()),
+        command: command(parts, last),
+        started_at,
+        ended_at,
+        duration_ns: told.iter().fold(0, |sum: u64, attempt| sum.saturating_add(attempt.duration_ns)),
+        exit_code: last.and_then(|attempt| exit_code(&by_rank(parts, attempt))),
+        state: if final_state { State::Final } else { State::Provisional },
+        attempts: told,
+        host: host(members()),
+        tool: Tool { version: env!("CARGO_PKG_VERSION").to_owned() },
+        world_size: last.and_then(|attempt| attempt.world_size),
+        ..Run::default()
+    }
+}
+
+/// Every source once, as it fared best.
+pub(super) fn sources(parts: &[Report]) -> Vec<SourceStatus> {
+    let mut best: BTreeMap<&str, &SourceStatus> = BTreeMap::new();
+    let rank = |source: &SourceStatus| (order(source.status), source.reason.clone(), source.remedy.clone());
+    for source in parts.iter().flat_map(|part| &part.sources) {
+        let kept = best.entry(&source.name).or_insert(source);
+        if rank(source) < rank(kept) {
+            *kept = source;
+        }
+    }
+    best.into_values().cloned().collect()
+}
+
+fn order(status: Status) -> u8 {
+    match status {
+        Status::Ok => 0,
+        Status::Degraded => 1,
+        Status::Lost => 2,
+        Status::Hung => 3,
+        Status::Denied => 4,
+        Status::Absent => 5,
+        Status::Off => 6,
+    }
+}
+
+fn of<'a>(parts: &'a [Report], attempt: &'a Attempt) -> impl Iterator<Item = &'a Report> {
+    attempt.members.iter().filter_map(|place| parts.get(*place))
+}
+
+fn by_rank<'a>(parts: &'a [Report], attempt: &'a Attempt) -> Vec<&'a Report> {
+    let mut all: Vec<&Report> = of(parts, attempt).collect();
+    all.sort_by_key(|part| (part.run.rank, part.run.part.as_str()));
+    all
+}
+
+fn tell(parts: &[Report], at: usize, attempt: &Attempt, measured: &Measured) -> Told {
+    Told {
+        number: u32::try_from(at).unwrap_or(u32::MAX),
+        started_at: ends(of(parts, attempt)).0,
+        duration_ns: attempt.windows.values().map(|window| length_ns(&[*window])).max().unwrap_or(0),
+        energy_uj: measured.of_attempt(at),
+        ranks: attempt.ranks(),
+        world_size: attempt.world_size,
+    }
+}
+
+/// The word that stands most often, of several the first in the order of words.
+fn commonest<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    words.for_each(|word| *counts.entry(word).or_default() += 1);
+    counts.into_iter().rev().max_by_key(|(_, count)| *count).map_or_else(String::new, |(word, _)| word.to_owned())
+}
+
+/// Labels on which all agree, and the different values of others in a row.
+fn labels<'a>(members: impl Iterator<Item = &'a Report>) -> BTreeMap<String, String> {
+    let mut values: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (name, value) in members.flat_map(|part| &part.run.labels).filter(|(name, _)| !OWN.contains(&name.as_str())) {
+        values.entry(name).or_default().insert(value);
+    }
+    let joined = |values: BTreeSet<&str>| {
+        let mut text = values.into_iter().collect::<Vec<_>>().join(",");
+        text.truncate(text.floor_char_boundary(LONGEST));
+        text
+    };
+    values.into_iter().map(|(name, values)| (name.to_owned(), joined(values))).collect()
+}
+
+fn command(parts: &[Report], last: Option<&Attempt>) -> Vec<String> {
+    let members = last.map(|attempt| by_rank(parts, attempt)).unwrap_or_default();
+    members.into_iter().map(|part| part.run.command.clone()).find(|words| !words.is_empty()).unwrap_or_default()
+}
+
+/// The first failure, else a success if any process told one.
+fn exit_code(members: &[&Report]) -> Option<i32> {
+    let codes = || members.iter().filter_map(|part| part.run.exit_code);
+    codes().find(|code| *code != 0).or_else(|| codes().next())
+}
+
+/// The machine, or the names of several.
+fn host<'a>(members: impl Iterator<Item = &'a Report>) -> Host {
+    let hosts: Vec<&Host> = members.map(|part| &part.run.host).collect();
+    let one = |field: fn(&Host) -> &str| {
+        let all: BTreeSet<&str> = hosts.iter().map(|host| field(host)).collect();
+        all.into_iter().collect::<Vec<_>>().join(", ")
+    };
+    let boots: BTreeSet<&str> = hosts.iter().map(|host| host.boot_id.as_str()).collect();
+    let boot_id = if boots.len() == 1 { one(|host| &host.boot_id) } else { String::new() };
+    Host { boot_id, hostname: one(|host| &host.hostname), kernel: one(|host| &host.kernel) }
+}

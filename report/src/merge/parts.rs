@@ -1,0 +1,120 @@
+//! The parts: one report a process, each once, and the union of what they saw of the counters.
+
+use std::collections::BTreeMap;
+
+use eco2_core::report::{CounterRecord, Device, Report, State};
+use eco2_core::{CounterKey, Quality, Stretch, Union, Window};
+use jiff::Timestamp;
+
+use crate::render::finite;
+
+/// Everything a merge is made from.
+pub(super) struct Parts {
+    /// One a process, without counters, in the order of their ids.
+    pub(super) list: Vec<Report>,
+    /// What was seen of each counter.
+    pub(super) union: Union,
+}
+
+impl Parts {
+    /// Takes reports apart, merged ones too.
+    pub(super) fn gather(reports: &[Report]) -> Self {
+        let mut parts = BTreeMap::new();
+        let mut union = Union::default();
+        for report in reports {
+            let records = if report.merge.is_none() && report.counters.is_empty() {
+                of_devices(report)
+            } else {
+                report.counters.clone()
+            };
+            for record in records {
+                let key = CounterKey { boot_id: record.boot_id, device: record.device };
+                for stretch in record.stretches {
+                    union.insert(key.clone(), stretch);
+                }
+            }
+            match &report.merge {
+                Some(merge) => merge.parts.iter().for_each(|part| keep(&mut parts, part)),
+                None => keep(&mut parts, report),
+            }
+        }
+        Self { list: parts.into_values().collect(), union }
+    }
+
+    /// The union as a report holds it.
+    pub(super) fn records(&self) -> Vec<CounterRecord> {
+        let record = |(key, stretches): (&CounterKey, &std::collections::BTreeSet<Stretch>)| CounterRecord {
+            boot_id: key.boot_id.clone(),
+            device: key.device.clone(),
+            stretches: stretches.iter().cloned().collect(),
+        };
+        self.union.counters().map(record).collect()
+    }
+}
+
+/// Keeps the last version of a part: the final one, else the longest, else either, whatever order they came in.
+fn keep(parts: &mut BTreeMap<(String, String), Report>, report: &Report) {
+    let part = Report { counters: Vec::new(), merge: None, ..finite(report).into_owned() };
+    let key = (part.run.part.clone(), if part.run.part.is_empty() { unnamed(&part) } else { String::new() });
+    match parts.get_mut(&key) {
+        Some(kept) if version(kept) >= version(&part) => {}
+        Some(kept) => *kept = part,
+        None => drop(parts.insert(key, part)),
+    }
+}
+
+/// Reports of before there were parts are told apart by what they say of the run.
+fn unnamed(part: &Report) -> String {
+    let run = &part.run;
+    format!("{} {} {} {:?}", run.id, run.host.boot_id, run.started_at, run.command)
+}
+
+fn version(part: &Report) -> (bool, u64, String) {
+    (part.run.state == State::Final, part.run.duration_ns, serde_json::to_string(part).unwrap_or_default())
+}
+
+/// The machine that a part ran on: its boot, as far as it is known, else a name that nothing else has.
+pub(super) fn machine(part: &Report) -> String {
+    match (part.run.boot_ns, part.run.host.boot_id.as_str()) {
+        (_, "") => format!("unknown:{}", if part.run.part.is_empty() { unnamed(part) } else { part.run.part.clone() }),
+        (Some(_), boot_id) => boot_id.to_owned(),
+        (None, boot_id) => format!("wall:{boot_id}"),
+    }
+}
+
+/// When a part ran, on the clock of its machine.
+pub(super) fn window(part: &Report) -> Window {
+    match part.run.boot_ns {
+        Some([from_ns, to_ns]) if !part.run.host.boot_id.is_empty() => Window { from_ns, to_ns },
+        _ => wall(part),
+    }
+}
+
+/// When a part ran, by the wall clock, nanoseconds since 1970.
+pub(super) fn wall(part: &Report) -> Window {
+    let started: Option<Timestamp> = part.run.started_at.parse().ok();
+    let from_ns = started.and_then(|at| u64::try_from(at.as_nanosecond()).ok()).unwrap_or(0);
+    Window { from_ns, to_ns: from_ns.saturating_add(part.run.duration_ns) }
+}
+
+/// Records of a report that holds none: its devices' totals, spread evenly over the run.
+fn of_devices(report: &Report) -> Vec<CounterRecord> {
+    let Window { from_ns, to_ns } = window(report);
+    let record = |device: &Device| {
+        let energy_uj = device.energy_uj.filter(|_| from_ns < to_ns && device.quality != Quality::Missing)?;
+        let below = |low: Option<u64>| energy_uj - low.unwrap_or(0).min(energy_uj);
+        let above = |high: Option<u64>| high.map(|high| high.saturating_sub(energy_uj));
+        let stretch = Stretch {
+            quality: device.quality,
+            at_ns: vec![from_ns, to_ns],
+            uj: vec![0, energy_uj],
+            slack_ns: 0,
+            below_uj: below(device.low_uj),
+            above_uj: above(device.high_uj),
+            free_below_uj: below(device.free_low_uj),
+            free_above_uj: above(device.free_high_uj),
+        };
+        Some(CounterRecord { boot_id: machine(report), device: device.id.clone(), stretches: vec![stretch] })
+    };
+    report.devices.iter().filter_map(record).collect()
+}

@@ -1,0 +1,55 @@
+//! Spans of a merge: of each attempt on each machine those of one process, as the others there saw the same energy.
+
+use std::collections::BTreeMap;
+
+use eco2_core::CounterKey;
+use eco2_core::report::{DeviceSync, Report, Span, State};
+
+use super::attempts::{Attempt, Attempts};
+use super::devices;
+use super::parts::machine;
+
+/// Sums spans by name, in the order of names.
+pub(super) fn spans(parts: &[Report], attempts: &Attempts) -> Vec<Span> {
+    let names = devices::names(parts, &devices::known(parts));
+    let mut sums: BTreeMap<&str, Span> = BTreeMap::new();
+    for attempt in &attempts.list {
+        for place in attempt.windows.keys() {
+            for span in speaker(parts, attempt, place).into_iter().flat_map(|part| &part.spans) {
+                let sum = sums.entry(&span.name).or_insert_with(|| blank(span));
+                add(sum, span, place, &names);
+            }
+        }
+    }
+    sums.into_values().collect()
+}
+
+/// The first rank there that has any spans.
+fn speaker<'a>(parts: &'a [Report], attempt: &Attempt, place: &str) -> Option<&'a Report> {
+    let there = attempt.members.iter().filter_map(|member| parts.get(*member));
+    there.filter(|part| machine(part) == place && !part.spans.is_empty()).min_by_key(|part| part.run.rank)
+}
+
+fn blank(span: &Span) -> Span {
+    let (name, sync) = (span.name.clone(), span.sync);
+    Span { name, sync, high_uj: Some(0), state: State::Final, ..Span::default() }
+}
+
+fn add(sum: &mut Span, span: &Span, place: &str, names: &BTreeMap<CounterKey, String>) {
+    sum.count = sum.count.saturating_add(span.count);
+    sum.duration_ns = sum.duration_ns.saturating_add(span.duration_ns);
+    sum.energy_uj = sum.energy_uj.saturating_add(span.energy_uj);
+    sum.low_uj = sum.low_uj.saturating_add(span.low_uj);
+    sum.high_uj = sum.high_uj.zip(span.high_uj).map(|(a, b)| a.saturating_add(b));
+    if span.state == State::Provisional {
+        sum.state = State::Provisional;
+    }
+    if span.sync != sum.sync {
+        sum.sync = DeviceSync::None;
+    }
+    for (device, uj) in &span.by_device {
+        let key = CounterKey { boot_id: place.to_owned(), device: device.clone() };
+        let total = sum.by_device.entry(names.get(&key).unwrap_or(device).clone()).or_default();
+        *total = total.saturating_add(*uj);
+    }
+}

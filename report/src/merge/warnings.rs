@@ -1,0 +1,178 @@
+//! What a reader of a merged report must know: missing ranks, names that mislead, figures that contradict each other.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use eco2_core::report::{EventRecord, Merge, Report};
+use eco2_core::units::watts;
+
+use super::attempts::{Attempt, Attempts};
+use super::carbon::Priced;
+use super::parts::{Parts, machine, wall, window};
+
+/// Two readers of one counter whose mean powers are further apart than this read two counters.
+const APART: f64 = 0.2;
+/// Of records that share at least this part of their time.
+const SHARED: f64 = 0.9;
+/// The most ranks that are listed.
+const LISTED: usize = 16;
+
+/// The events of a merge.
+pub(super) fn events(parts: &Parts, attempts: &Attempts, merge: &Merge, priced: Option<&Priced>) -> Vec<EventRecord> {
+    let list = &parts.list;
+    let mut out = Vec::new();
+    out.extend(attempts.list.iter().enumerate().filter_map(|(at, attempt)| missing(at, attempt)));
+    out.extend(resized(attempts));
+    out.extend(ids(list));
+    out.extend(one_machine(list));
+    out.extend(one_name(list));
+    out.extend(contradictions(list));
+    out.extend(unknown_boots(list));
+    if let Some(uj) = merge.overhead_uj {
+        let text = format!("{uj} uJ were used outside the attempts (start, between, end); they are in no total");
+        out.push(event("overhead", text));
+    }
+    if priced.is_none() && list.iter().any(|part| part.carbon.is_some()) {
+        out.push(event("unpriced", "a machine's records have no carbon, so the run has none".to_owned()));
+    }
+    out.extend(intensities(list));
+    out
+}
+
+fn event(kind: &str, text: String) -> EventRecord {
+    EventRecord { at: 0, kind: kind.to_owned(), device: String::new(), text }
+}
+
+fn missing(at: usize, attempt: &Attempt) -> Option<EventRecord> {
+    let (missing, world) = (attempt.missing(), attempt.world_size?);
+    let there = attempt.ranks().unwrap_or(0);
+    let listed: Vec<String> = missing.iter().take(LISTED).map(u32::to_string).collect();
+    let more = if missing.len() > LISTED { ", …" } else { "" };
+    let text = format!(
+        "attempt {at}: {there} of {world} ranks have a record (missing: {}{more}); a missing rank's machine counts \
+         only if another record covers it",
+        listed.join(", ")
+    );
+    (!missing.is_empty()).then(|| event("ranks-missing", text))
+}
+
+fn resized(attempts: &Attempts) -> Vec<EventRecord> {
+    let sizes = attempts.list.iter().map(|attempt| attempt.world_size).enumerate();
+    let known: Vec<(usize, u32)> = sizes.filter_map(|(at, size)| Some((at, size?))).collect();
+    let changed = known.windows(2).filter(|pair| pair[0].1 != pair[1].1);
+    let text = |pair: &[(usize, u32)]| format!("attempt {} had {} ranks, not {}", pair[1].0, pair[1].1, pair[0].1);
+    changed.map(|pair| event("world-size-changed", text(pair))).collect()
+}
+
+fn ids(parts: &[Report]) -> Option<EventRecord> {
+    let ids: BTreeSet<&str> = parts.iter().map(|part| part.run.id.as_str()).collect();
+    let text = || format!("records of {} run ids were merged: {}", ids.len(), list(&ids));
+    (ids.len() > 1).then(|| event("run-ids-differ", text()))
+}
+
+fn list(words: &BTreeSet<&str>) -> String {
+    let shown: Vec<&str> = words.iter().take(LISTED).copied().collect();
+    shown.join(", ") + if words.len() > LISTED { ", …" } else { "" }
+}
+
+fn node(part: &Report) -> &str {
+    part.run.labels.get("node").unwrap_or(&part.run.host.hostname)
+}
+
+/// Names of what is one machine, such as two SLURM nodes on one host.
+fn one_machine(parts: &[Report]) -> Vec<EventRecord> {
+    let mut names: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for part in parts.iter().filter(|part| !part.run.host.boot_id.is_empty()) {
+        names.entry(&part.run.host.boot_id).or_default().insert(node(part));
+    }
+    let several = names.into_iter().filter(|(_, names)| names.len() > 1);
+    let text = |(boot, names): (&str, BTreeSet<&str>)| {
+        format!("{} are one machine (boot {boot}): its counters count once", list(&names))
+    };
+    several.map(|found| event("one-machine", text(found))).collect()
+}
+
+/// One host name for machines that ran at the same time.
+fn one_name(parts: &[Report]) -> Vec<EventRecord> {
+    let mut found = BTreeSet::new();
+    for (at, part) in parts.iter().enumerate() {
+        for other in parts.iter().skip(at + 1) {
+            let same = part.run.host.hostname == other.run.host.hostname && !part.run.host.hostname.is_empty();
+            let boots = (&part.run.host.boot_id, &other.run.host.boot_id);
+            let (own, others) = (wall(part), wall(other));
+            if same && boots.0 != boots.1 && own.from_ns < others.to_ns && others.from_ns < own.to_ns {
+                found.insert(part.run.host.hostname.as_str());
+            }
+        }
+    }
+    let text = |name: &str| format!("several machines call themselves {name}; they are told apart by their boot ids");
+    found.into_iter().map(|name| event("host-name-shared", text(name))).collect()
+}
+
+/// Figures for one counter at one time that cannot both be right: two machines that show one boot id.
+fn contradictions(parts: &[Report]) -> Vec<EventRecord> {
+    let mut found = BTreeMap::new();
+    for (at, part) in parts.iter().enumerate() {
+        for other in parts.iter().skip(at + 1).filter(|other| machine(other) == machine(part) && together(part, other))
+        {
+            for device in part.devices.iter().filter_map(|device| contradicts(part, other, &device.id)) {
+                found.entry((machine(part), device)).or_insert((&part.run.part, &other.run.part));
+            }
+        }
+    }
+    let tell = |((boot, device), (one, two)): ((String, String), (&String, &String))| {
+        let text = format!(
+            "{one} and {two} contradict each other on it; if boot {boot} is two machines, such as copies of one virtual \
+             machine, merge them apart"
+        );
+        EventRecord { device, ..event("counter-contradicts", text) }
+    };
+    found.into_iter().map(tell).collect()
+}
+
+fn together(part: &Report, other: &Report) -> bool {
+    let (own, others) = (window(part), window(other));
+    let shared = own.to_ns.min(others.to_ns).saturating_sub(own.from_ns.max(others.from_ns)) as f64;
+    let longest = (own.to_ns - own.from_ns.min(own.to_ns)).max(others.to_ns.saturating_sub(others.from_ns));
+    longest > 0 && shared / longest as f64 >= SHARED
+}
+
+/// Whether the bounds of both, as mean powers, exclude each other by far.
+fn contradicts(part: &Report, other: &Report, id: &str) -> Option<String> {
+    let bounds = |report: &Report| {
+        let device = report.devices.iter().find(|device| device.id == id && device.energy_uj.is_some())?;
+        Some((watts(device.low_uj?, report.run.duration_ns)?, watts(device.high_uj?, report.run.duration_ns)?))
+    };
+    let ((low, high), (other_low, other_high)) = (bounds(part)?, bounds(other)?);
+    let apart = low > other_high * (1.0 + APART) || other_low > high * (1.0 + APART);
+    apart.then(|| id.to_owned())
+}
+
+fn unknown_boots(parts: &[Report]) -> Option<EventRecord> {
+    let places: Vec<String> = parts.iter().map(machine).collect();
+    let without = places.iter().filter(|place| place.starts_with("unknown:") || place.starts_with("wall:")).count();
+    let text = format!(
+        "{without} of {} records do not say when they were made on the clock of a known boot: what they share with others \
+         may count twice",
+        parts.len()
+    );
+    (without > 0 && parts.len() > 1).then(|| event("boot-unknown", text))
+}
+
+/// Records of one machine that weigh a kilowatt-hour differently.
+fn intensities(parts: &[Report]) -> Vec<EventRecord> {
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for part in parts {
+        let segments = part.carbon.iter().flat_map(|carbon| &carbon.segments);
+        let figures = found.entry(machine(part)).or_default();
+        figures.extend(segments.map(|segment| format!("{} g/kWh ({})", segment.g_per_kwh, segment.source)));
+    }
+    let several = found.into_iter().filter(|(_, figures)| figures.len() > 1);
+    let text = |figures: BTreeSet<String>| {
+        let figures: Vec<String> = figures.into_iter().collect();
+        format!(
+            "records of one machine use different intensities: {}; the longest record's was used",
+            figures.join(", ")
+        )
+    };
+    several.map(|(_, figures)| event("intensity-differs", text(figures))).collect()
+}

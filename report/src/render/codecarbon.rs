@@ -1,0 +1,133 @@
+//! The report as a row of CodeCarbon's `emissions.csv`, for whatever reads such files.
+//!
+//! Columns are those of CodeCarbon 3.3.2 (class `EmissionsData` in `output_methods/emissions_data.py`), in its order and
+//! units: seconds, kilograms, watts, kilowatt-hours; as there, PUE is in the energies. What eco2 does not know is an
+//! empty cell: CodeCarbon writes 0 or a guess there. Bounds and quality have no column.
+
+use eco2_core::Component;
+use eco2_core::report::{Device, Report};
+use eco2_core::units::{kwh, watts};
+
+use super::{csv::table, finite};
+use crate::Error;
+
+/// The columns, in order.
+const COLUMNS: [&str; 38] = [
+    "timestamp",
+    "project_name",
+    "run_id",
+    "experiment_id",
+    "duration",
+    "emissions",
+    "emissions_rate",
+    "cpu_power",
+    "gpu_power",
+    "ram_power",
+    "cpu_energy",
+    "gpu_energy",
+    "ram_energy",
+    "energy_consumed",
+    "water_consumed",
+    "country_name",
+    "country_iso_code",
+    "region",
+    "cloud_provider",
+    "cloud_region",
+    "os",
+    "python_version",
+    "codecarbon_version",
+    "cpu_count",
+    "cpu_model",
+    "gpu_count",
+    "gpu_model",
+    "longitude",
+    "latitude",
+    "ram_total_size",
+    "tracking_mode",
+    "cpu_utilization_percent",
+    "gpu_utilization_percent",
+    "ram_utilization_percent",
+    "ram_used_gb",
+    "on_cloud",
+    "pue",
+    "wue",
+];
+
+/// A header and one row.
+///
+/// # Errors
+/// [`Error::Table`].
+pub fn codecarbon_csv(report: &Report) -> Result<String, Error> {
+    let report = finite(report);
+    let header = COLUMNS.iter().map(|name| (*name).to_owned()).collect();
+    let row = COLUMNS.iter().map(|column| cell(&report, column).unwrap_or_default()).collect();
+    table("the emissions", header, std::iter::once(row))
+}
+
+fn cell(report: &Report, column: &str) -> Option<String> {
+    let run = &report.run;
+    let seconds = run.duration_ns as f64 / 1e9;
+    let kg = report.carbon.as_ref().map(|carbon| carbon.grams / 1e3).filter(|_| read(report));
+    let zone = || Some(report.carbon.as_ref()?.zone.as_str()).filter(|zone| is_code(zone));
+    let number = |value: Option<f64>| value.map(|value| value.to_string());
+    match column {
+        // CodeCarbon writes local time without saying which; this is UTC.
+        "timestamp" => Some(run.ended_at.get(..19).unwrap_or(&run.ended_at).to_owned()),
+        "project_name" => Some(run.name.clone()),
+        "run_id" => Some(run.id.clone()),
+        "experiment_id" => run.labels.get("experiment_id").or_else(|| run.labels.get("experiment")).cloned(),
+        "duration" => Some(seconds.to_string()),
+        "emissions" => number(kg),
+        "emissions_rate" => number(kg.filter(|_| seconds > 0.0).map(|kg| kg / seconds)),
+        "cpu_power" => number(power(report, Component::Cpu)),
+        "gpu_power" => number(power(report, Component::Gpu)),
+        "ram_power" => number(power(report, Component::Memory)),
+        "cpu_energy" => number(energy(report, Component::Cpu)),
+        "gpu_energy" => number(energy(report, Component::Gpu)),
+        "ram_energy" => number(energy(report, Component::Memory)),
+        "energy_consumed" => read(report).then(|| kwh(report.energy.facility_uj).to_string()),
+        "country_iso_code" => zone().map(|zone| zone.split('-').next().unwrap_or(zone).to_owned()),
+        "region" => zone().and_then(|zone| zone.split_once('-')).map(|(_, region)| region.to_owned()),
+        "os" => Some(&run.host.kernel).filter(|kernel| !kernel.is_empty()).map(|kernel| format!("Linux-{kernel}")),
+        "codecarbon_version" => Some(format!("eco2-{}", run.tool.version)),
+        "cpu_model" => model(report, Component::Cpu),
+        "gpu_count" => Some(of(report, Component::Gpu).count().to_string()).filter(|count| count != "0"),
+        "gpu_model" => model(report, Component::Gpu),
+        "tracking_mode" => Some("machine".to_owned()),
+        "pue" => Some(report.energy.pue.to_string()),
+        _ => None,
+    }
+}
+
+/// Two letters, or two letters and a part: not the world's average, nor a row of zones.
+fn is_code(zone: &str) -> bool {
+    let country = zone.split('-').next().unwrap_or(zone);
+    country.len() == 2 && country.bytes().all(|letter| letter.is_ascii_uppercase())
+}
+
+fn read(report: &Report) -> bool {
+    report.devices.iter().any(|device| device.energy_uj.is_some())
+}
+
+fn of(report: &Report, component: Component) -> impl Iterator<Item = &Device> {
+    report.devices.iter().filter(move |device| device.component == component && device.is_summed())
+}
+
+fn sum_uj(report: &Report, component: Component) -> Option<u64> {
+    of(report, component).filter_map(|device| device.energy_uj).reduce(u64::saturating_add)
+}
+
+fn energy(report: &Report, component: Component) -> Option<f64> {
+    sum_uj(report, component).map(|uj| kwh(uj) * report.energy.pue)
+}
+
+fn power(report: &Report, component: Component) -> Option<f64> {
+    let mean = watts(sum_uj(report, component)?, report.run.duration_ns)?;
+    Some(mean * report.energy.pue)
+}
+
+fn model(report: &Report, component: Component) -> Option<String> {
+    let mut names: Vec<&str> = of(report, component).map(|device| device.name.as_str()).collect();
+    names.dedup();
+    Some(names.join("; ")).filter(|names| !names.is_empty())
+}

@@ -1,0 +1,183 @@
+//! The report as the figures that HF Eco2AI's users know, in their names and units: kilowatt-hours, kilograms, watts.
+//!
+//! `summary` has the keys of the `summary` of a carbon report version 1.0; a figure that eco2 does not have is `null`,
+//! never 0 and never a guess: equivalents have no agreed factors here, peak power is known of one device only. `current`
+//! is what a callback shows while training, `origin` says how sure the figures are and where the intensity is from.
+
+use std::collections::BTreeMap;
+
+use eco2_core::report::{Carbon, Device, GaugeSummary, Report};
+use eco2_core::{Component, Quality, units};
+use serde_json::{Map, Value, json};
+
+use super::{finite, word};
+use crate::Error;
+
+/// The report's figures as one JSON object with `summary`, `current`, `gpu_metrics`, `environmental_impact`, `origin`.
+///
+/// Per-sample figures are kilowatt-hours and kilograms; `samples_per_kwh` divides samples by the run's energy before
+/// PUE, and needs both.
+///
+/// # Errors
+/// [`Error::Encode`].
+pub fn hf_json(report: &Report) -> Result<String, Error> {
+    let report = finite(report);
+    let figures = json!({
+        "run_id": report.run.id,
+        "state": word(&report.run.state),
+        "summary": summary(&report),
+        "current": current(&report),
+        "gpu_metrics": gpu_metrics(&report),
+        "environmental_impact": environment(report.carbon.as_ref()),
+        "origin": origin(&report),
+    });
+    let encoded = serde_json::to_string_pretty(&figures);
+    encoded.map(|text| text + "\n").map_err(|cause| Error::Encode { what: "the figures", cause })
+}
+
+/// Whether anything gave the run's energy: without a source the total is not 0 but not known.
+fn energy_kwh(report: &Report) -> Option<f64> {
+    report.devices.iter().any(|device| device.energy_uj.is_some()).then(|| units::kwh(report.energy.total_uj))
+}
+
+fn co2_kg(report: &Report) -> Option<f64> {
+    energy_kwh(report)?;
+    report.carbon.as_ref().map(|carbon| carbon.grams / 1e3)
+}
+
+fn mean_w(report: &Report) -> Option<f64> {
+    energy_kwh(report)?;
+    units::watts(report.energy.total_uj, report.run.duration_ns)
+}
+
+/// The highest power of the only summed device; peaks of several need not fall together.
+fn peak_w(report: &Report) -> Option<f64> {
+    let mut summed = report.devices.iter().filter(|device| device.is_summed());
+    let only = summed.next().and_then(|device| device.peak_w);
+    only.filter(|_| summed.next().is_none())
+}
+
+fn per(part: Option<f64>, whole: u64) -> Option<f64> {
+    part.filter(|_| whole > 0).map(|part| part / whole as f64)
+}
+
+fn in_a_kwh(count: u64, kwh: Option<f64>) -> Option<f64> {
+    kwh.filter(|kwh| *kwh > 0.0 && count > 0).map(|kwh| count as f64 / kwh)
+}
+
+fn g_per_kwh(carbon: Option<&Carbon>) -> Option<f64> {
+    carbon.and_then(|carbon| carbon.segments.last()).map(|segment| segment.g_per_kwh)
+}
+
+fn summary(report: &Report) -> Value {
+    let (kwh, kg, work) = (energy_kwh(report), co2_kg(report), &report.work);
+    let mut summary = json!({
+        "total_energy_kwh": kwh, "total_co2_kg": kg,
+        "average_power_watts": mean_w(report), "peak_power_watts": peak_w(report),
+        "total_duration_hours": report.run.duration_ns as f64 / 3.6e12,
+        "total_steps": work.steps, "total_samples": work.samples,
+        "average_samples_per_kwh": in_a_kwh(work.samples, kwh),
+        "energy_per_sample": per(kwh, work.samples), "co2_per_sample": per(kg, work.samples),
+        "estimated_cost_usd": report.carbon.as_ref().and_then(|carbon| carbon.cost),
+        "final_loss": work.loss,
+    });
+    const UNKNOWN: [&str; 8] = [
+        "total_epochs",
+        "carbon_credit_cost_usd",
+        "equivalent_km_driven",
+        "equivalent_trees_needed",
+        "equivalent_coal_burned_kg",
+        "model_name",
+        "model_parameters",
+        "dataset_size",
+    ];
+    if let Some(summary) = summary.as_object_mut() {
+        summary.extend(UNKNOWN.map(|name| (name.to_owned(), Value::Null)));
+    }
+    summary
+}
+
+fn current(report: &Report) -> Value {
+    let (kwh, kg, work) = (energy_kwh(report), co2_kg(report), &report.work);
+    json!({
+        "power_watts": mean_w(report), "energy_kwh": kwh, "co2_kg": kg,
+        "samples_processed": work.samples, "samples_per_kwh": in_a_kwh(work.samples, kwh),
+        "tokens_processed": work.tokens, "tokens_per_kwh": in_a_kwh(work.tokens, kwh),
+        "energy_per_sample": per(kwh, work.samples), "co2_per_sample": per(kg, work.samples),
+        "watts_per_sample": per(mean_w(report), work.samples),
+        "grid_intensity": g_per_kwh(report.carbon.as_ref()),
+        "duration_seconds": report.run.duration_ns as f64 / 1e9,
+        "energy_uj": kwh.map(|_| report.energy.total_uj), "duration_ns": report.run.duration_ns,
+    })
+}
+
+/// Device ids with what they are, or say of themselves; an id that has no figure is left out.
+fn by_gpu(report: &Report, figure: impl Fn(&Device) -> Option<Value>) -> Map<String, Value> {
+    let gpus = report.devices.iter().filter(|device| device.component == Component::Gpu);
+    gpus.filter_map(|device| figure(device).map(|value| (device.id.clone(), value))).collect()
+}
+
+fn gauge(device: &Device, name: &str, scale: f64) -> Option<Value> {
+    let named = |gauge: &&GaugeSummary| gauge.name == name;
+    device.gauges.iter().find(named).map(|gauge| json!(gauge.last * scale))
+}
+
+fn gpu_metrics(report: &Report) -> Value {
+    json!({
+        "name": by_gpu(report, |gpu| Some(json!(gpu.name))),
+        "energy_kwh": by_gpu(report, |gpu| gpu.energy_uj.map(|uj| json!(units::kwh(uj)))),
+        "power_watts": by_gpu(report, |gpu| gpu.mean_w.map(|watts| json!(watts))),
+        "utilization": by_gpu(report, |gpu| gauge(gpu, "utilization", 100.0)),
+        "memory_used": by_gpu(report, |gpu| gauge(gpu, "memory_used", 1e-6)),
+        "memory_total": by_gpu(report, |gpu| gauge(gpu, "memory_total", 1e-6)),
+        "temperature": by_gpu(report, |gpu| gauge(gpu, "temperature", 1.0)),
+    })
+}
+
+/// What is known of the grid; a mix of sources is not, and is never used to change an intensity.
+fn environment(carbon: Option<&Carbon>) -> Value {
+    let country = carbon.and_then(|carbon| carbon.zone.split('-').next()).filter(|code| code.len() == 2);
+    let mut impact = json!({
+        "region_name": carbon.map(|carbon| &carbon.zone), "country_code": country,
+        "regional_average_intensity": g_per_kwh(carbon),
+        "global_average_intensity": eco2_grid::world().g_per_kwh,
+    });
+    const UNKNOWN: [&str; 8] = [
+        "renewable_percentage",
+        "fossil_fuel_percentage",
+        "nuclear_percentage",
+        "timezone",
+        "peak_hours_co2",
+        "off_peak_hours_co2",
+        "optimal_training_window",
+        "efficiency_percentile",
+    ];
+    if let Some(impact) = impact.as_object_mut() {
+        impact.extend(UNKNOWN.map(|name| (name.to_owned(), Value::Null)));
+    }
+    impact
+}
+
+/// Whether a device of the total has figures of that quality.
+fn any_is(report: &Report, quality: Quality) -> bool {
+    report.devices.iter().any(|device| device.is_summed() && device.quality == quality)
+}
+
+fn origin(report: &Report) -> Value {
+    let (energy, carbon) = (&report.energy, report.carbon.as_ref());
+    let segment = carbon.and_then(|carbon| carbon.segments.last());
+    let quality: BTreeMap<&str, String> =
+        report.devices.iter().map(|device| (device.id.as_str(), word(&device.quality))).collect();
+    json!({
+        "energy_low_kwh": units::kwh(energy.low_uj), "energy_high_kwh": energy.high_uj.map(units::kwh),
+        "co2_low_kg": carbon.map(|carbon| carbon.low / 1e3),
+        "co2_high_kg": carbon.and_then(|carbon| carbon.high).map(|grams| grams / 1e3),
+        "pue": energy.pue, "facility_energy_kwh": units::kwh(energy.facility_uj),
+        "estimated": any_is(report, Quality::Estimated), "synthetic": any_is(report, Quality::Synthetic),
+        "missing_ns": energy.missing_ns,
+        "quality": quality,
+        "zone": carbon.map(|carbon| &carbon.zone), "zone_source": carbon.map(|carbon| &carbon.zone_source),
+        "intensity_source": segment.map(|segment| &segment.source), "intensity_year": segment.and_then(|s| s.year),
+        "intensity_kind": segment.and_then(|segment| segment.kind.as_ref()),
+    })
+}

@@ -1,0 +1,118 @@
+//! Families about devices and sources.
+
+use std::collections::BTreeMap;
+
+use eco2_core::report::{Device, Report, Status};
+use eco2_core::units::joules;
+
+use super::exposition::{Exposition, Family, Kind, Labels};
+use crate::render::word;
+
+const ENERGY: Family = Family {
+    name: "eco2_energy_joules",
+    kind: Kind::Counter,
+    unit: "joules",
+    help: "Energy of devices that do not overlap, since the run began; their sum is the run's.",
+};
+const DOMAIN: Family = Family {
+    name: "eco2_domain_energy_joules",
+    kind: Kind::Counter,
+    unit: "joules",
+    help: "Energy of domains that overlap a device: not to be added to eco2_energy_joules.",
+};
+const HOST: Family = Family {
+    name: "eco2_host_energy_joules",
+    kind: Kind::Counter,
+    unit: "joules",
+    help: "Energy of the whole platform as its own sensor has it.",
+};
+const POWER: Family = Family {
+    name: "eco2_power_watts",
+    kind: Kind::Gauge,
+    unit: "watts",
+    help: "Mean power since the run began, over the time that is covered.",
+};
+const UNCERTAINTY: Family = Family {
+    name: "eco2_uncertainty_joules",
+    kind: Kind::Gauge,
+    unit: "joules",
+    help: "Half the distance between the bounds of the energy; absent where there is no upper bound.",
+};
+const GAPS: Family =
+    Family { name: "eco2_gap_seconds", kind: Kind::Counter, unit: "seconds", help: "Time of which nothing is known." };
+const UP: Family =
+    Family { name: "eco2_source_up", kind: Kind::Gauge, unit: "", help: "Whether a source that was looked for reads." };
+const ERRORS: Family =
+    Family { name: "eco2_source_errors", kind: Kind::Counter, unit: "", help: "Reads of a device that failed." };
+const WRAPS: Family =
+    Family { name: "eco2_device_wraps", kind: Kind::Counter, unit: "", help: "Wraps of a counter, folded." };
+const RESETS: Family =
+    Family { name: "eco2_device_resets", kind: Kind::Counter, unit: "", help: "Resets of a counter." };
+const DEVICE: Family = Family { name: "eco2_device", kind: Kind::Info, unit: "", help: "What is measured." };
+
+/// Adds them.
+pub(super) fn families(report: &Report, page: &mut Exposition) {
+    energies(report, page);
+    let all = || report.devices.iter();
+    page.family(POWER, all().filter_map(|device| Some((place(device), device.mean_w?))));
+    page.family(UNCERTAINTY, uncertainty(report).into_iter());
+    let lasted_s = report.run.duration_ns as f64 / 1e9;
+    page.family(GAPS, all().map(|device| (place(device), (1.0 - device.coverage).max(0.0) * lasted_s)));
+    let up = |status| matches!(status, Status::Ok | Status::Degraded);
+    let sources = report.sources.iter();
+    page.family(UP, sources.map(|s| (vec![("source", source(&s.name))], f64::from(u8::from(up(s.status))))));
+    for (family, count) in [
+        (ERRORS, (|device| device.failures) as fn(&Device) -> u64),
+        (WRAPS, |device| device.wraps),
+        (RESETS, |device| device.resets),
+    ] {
+        let labels = |device: &Device| vec![("source", source(&device.source)), ("device", device.id.clone())];
+        page.family(family, all().map(|device| (labels(device), count(device) as f64)));
+    }
+    let info = |device: &Device| {
+        let labels = [("device", &device.id), ("model", &device.name), ("domain", &device.domain)];
+        labels.map(|(name, value)| (name, value.clone())).to_vec()
+    };
+    page.family(DEVICE, all().map(|device| (info(device), 1.0)));
+}
+
+fn energies(report: &Report, page: &mut Exposition) {
+    let read = || report.devices.iter().filter_map(|device| Some((device, joules(device.energy_uj?))));
+    let origin = |device: &Device| [("source", source(&device.source)), ("quality", word(&device.quality))];
+    let summed = read().filter(|(device, _)| device.is_summed());
+    page.family(ENERGY, summed.map(|(device, joules)| ([place(device), origin(device).to_vec()].concat(), joules)));
+    let overlapping = read().filter(|(device, _)| !device.is_summed() && !is_platform(device));
+    let domain = |device: &Device| vec![("domain", device.domain.clone())];
+    page.family(
+        DOMAIN,
+        overlapping.map(|(device, joules)| ([place(device), domain(device), origin(device).to_vec()].concat(), joules)),
+    );
+    let platform = read().filter(|(device, _)| is_platform(device));
+    let labels = |device: &Device| vec![("source", source(&device.source)), ("device", device.id.clone())];
+    page.family(HOST, platform.map(|(device, joules)| (labels(device), joules)));
+}
+
+/// `psys` is the platform's own sensor: one a machine.
+fn is_platform(device: &Device) -> bool {
+    device.domain == "psys" && !device.is_summed()
+}
+
+fn place(device: &Device) -> Labels {
+    vec![("component", word(&device.component)), ("device", device.id.clone())]
+}
+
+/// Names in labels have no hyphens, as metric names have none.
+fn source(name: &str) -> String {
+    name.replace('-', "_")
+}
+
+fn uncertainty(report: &Report) -> Vec<(Labels, f64)> {
+    let mut by_component: BTreeMap<String, Option<u64>> = BTreeMap::new();
+    for device in report.devices.iter().filter(|device| device.is_summed()) {
+        let width = device.high_uj.zip(device.low_uj).map(|(high, low)| high.saturating_sub(low));
+        let sum = by_component.entry(word(&device.component)).or_insert(Some(0));
+        *sum = sum.zip(width).map(|(sum, width)| sum.saturating_add(width));
+    }
+    let half = |(component, width): (String, Option<u64>)| Some((vec![("component", component)], joules(width?) / 2.0));
+    by_component.into_iter().filter_map(half).collect()
+}

@@ -1,0 +1,112 @@
+//! The text format: families of samples, each described once.
+//!
+//! Source: the OpenMetrics specification, version 1.0.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+/// What a family's samples are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Only grows; its samples end in `_total`.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Labels alone; its sample ends in `_info` and is 1.
+    Info,
+}
+
+/// A family's head.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Family {
+    /// Name without suffix; ends with `_` and the unit where there is one.
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    /// Unit, or nothing.
+    pub(super) unit: &'static str,
+    pub(super) help: &'static str,
+}
+
+/// Label names and values of a sample.
+pub(super) type Labels = Vec<(&'static str, String)>;
+
+/// A page that grows family by family.
+#[derive(Debug, Default)]
+pub(super) struct Exposition {
+    out: String,
+}
+
+impl Exposition {
+    /// Adds a family; one without samples is left out, and so is a second sample with the same labels, which no reader
+    /// would take.
+    pub(super) fn family(&mut self, family: Family, samples: impl Iterator<Item = (Labels, f64)>) {
+        let mut seen = BTreeSet::new();
+        for (labels, value) in samples.filter(|(_, value)| value.is_finite()) {
+            if seen.is_empty() {
+                self.head(family);
+            }
+            if !seen.contains(&labels) {
+                self.sample(family, &labels, value);
+                seen.insert(labels);
+            }
+        }
+    }
+
+    /// Adds a family of one sample, where its value is known.
+    pub(super) fn one(&mut self, family: Family, labels: &Labels, value: Option<f64>) {
+        self.family(family, value.into_iter().map(|value| (labels.clone(), value)));
+    }
+
+    /// The page with its end mark.
+    pub(super) fn finish(mut self) -> String {
+        self.out.push_str("# EOF\n");
+        self.out
+    }
+
+    fn head(&mut self, Family { name, kind, unit, help }: Family) {
+        let kind = match kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Info => "info",
+        };
+        // Writing to a string does not fail.
+        let _ = writeln!(self.out, "# TYPE {name} {kind}");
+        if !unit.is_empty() {
+            let _ = writeln!(self.out, "# UNIT {name} {unit}");
+        }
+        let _ = writeln!(self.out, "# HELP {name} {}", escaped(help));
+    }
+
+    fn sample(&mut self, family: Family, labels: &Labels, value: f64) {
+        self.out.push_str(family.name);
+        self.out.push_str(match family.kind {
+            Kind::Counter => "_total",
+            Kind::Gauge => "",
+            Kind::Info => "_info",
+        });
+        for (at, (name, value)) in labels.iter().enumerate() {
+            let _ = write!(self.out, "{}{name}=\"{}\"", if at == 0 { '{' } else { ',' }, escaped(value));
+        }
+        let _ = writeln!(self.out, "{} {value}", if labels.is_empty() { "" } else { "}" });
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_are_escaped_and_families_without_any_left_out() {
+        let family = Family { name: "a_joules", kind: Kind::Counter, unit: "joules", help: "Say \"a\"." };
+        let mut page = Exposition::default();
+        page.family(family, [(vec![("b", "x\"\\\ny".into())], 1.5), (vec![("b", "z".into())], f64::NAN)].into_iter());
+        page.one(Family { name: "c", kind: Kind::Gauge, unit: "", help: "C." }, &Vec::new(), None);
+        let expected = "# TYPE a_joules counter\n# UNIT a_joules joules\n# HELP a_joules Say \\\"a\\\".\n\
+                        a_joules_total{b=\"x\\\"\\\\\\ny\"} 1.5\n# EOF\n";
+        assert_eq!(page.finish(), expected);
+    }
+}

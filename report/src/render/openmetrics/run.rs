@@ -1,0 +1,105 @@
+//! Families about the run: energy, carbon, money, work, and what measuring lost.
+
+use std::collections::BTreeMap;
+
+use eco2_core::report::{Carbon, Report, Span};
+use eco2_core::units::{UJ_PER_KWH, joules};
+
+use super::exposition::{Exposition, Family, Kind, Labels};
+use crate::render::word;
+
+/// Span names that get series of their own: those with most energy. Names are the user's, and may be many.
+const MOST_SPANS: usize = 64;
+
+const fn counter(name: &'static str, unit: &'static str, help: &'static str) -> Family {
+    Family { name, kind: Kind::Counter, unit, help }
+}
+
+const ENERGY: Family = counter("eco2_run_energy_joules", "joules", "Energy of the run by component.");
+const LOW: Family = Family {
+    name: "eco2_run_energy_low_joules",
+    kind: Kind::Gauge,
+    unit: "joules",
+    help: "Lower bound of the run's energy.",
+};
+const HIGH: Family = Family {
+    name: "eco2_run_energy_high_joules",
+    kind: Kind::Gauge,
+    unit: "joules",
+    help: "Upper bound of the run's energy; absent where there is none.",
+};
+const CO2E: Family =
+    counter("eco2_run_co2e_grams", "grams", "CO2e of the run's energy with the facility's overhead, location-based.");
+const COST: Family = counter("eco2_run_cost", "", "Money for the run's energy, in the currency of the given price.");
+const DURATION: Family = counter("eco2_run_duration_seconds", "seconds", "Monotonic duration of the run.");
+const STEPS: Family = counter("eco2_run_steps", "", "Steps done.");
+const SAMPLES: Family = counter("eco2_run_samples", "", "Samples processed.");
+const TOKENS: Family = counter("eco2_run_tokens", "", "Tokens processed.");
+const SPAN_ENERGY: Family =
+    counter("eco2_span_energy_joules", "joules", "Energy of all spans of a name; names may overlap each other.");
+const SPAN_DURATION: Family = counter("eco2_span_duration_seconds", "seconds", "Duration of all spans of a name.");
+const SPANS: Family = counter("eco2_spans", "", "Spans of a name that have ended.");
+const DROPPED: Family = counter("eco2_samples_dropped", "", "What could not be recorded or read in time.");
+const INTENSITY: Family = Family {
+    name: "eco2_grid_intensity_grams_per_joule",
+    kind: Kind::Gauge,
+    unit: "grams_per_joule",
+    help: "CO2e of a joule of grid energy; 1 g/kWh is 1/3600000 of it.",
+};
+const BUILD: Family = Family { name: "eco2_build", kind: Kind::Info, unit: "", help: "Version of eco2." };
+
+/// Adds them.
+pub(super) fn families(report: &Report, page: &mut Exposition) {
+    let run = vec![("run", report.run.id.clone())];
+    page.family(ENERGY, energies(report, &run).into_iter());
+    let read = report.devices.iter().any(|device| device.energy_uj.is_some());
+    page.one(LOW, &run, read.then(|| joules(report.energy.low_uj)));
+    page.one(HIGH, &run, report.energy.high_uj.filter(|_| read).map(joules));
+    let carbon = report.carbon.as_ref();
+    page.one(CO2E, &run, carbon.filter(|_| read).map(|carbon| carbon.grams));
+    page.one(COST, &run, carbon.filter(|_| read).and_then(|carbon| carbon.cost));
+    page.one(DURATION, &run, Some(report.run.duration_ns as f64 / 1e9));
+    for (family, count) in [(STEPS, report.work.steps), (SAMPLES, report.work.samples), (TOKENS, report.work.tokens)] {
+        page.one(family, &run, Some(count as f64));
+    }
+    spans(report, &run, page);
+    let dropped = |reason: &str, count: u64| (vec![("reason", reason.to_owned())], count as f64);
+    let lost = [dropped("ring_full", report.own.dropped), dropped("missed_tick", report.own.missed_ticks)];
+    page.family(DROPPED, lost.into_iter());
+    page.family(INTENSITY, carbon.and_then(intensity).into_iter());
+    page.one(BUILD, &vec![("version", report.run.tool.version.clone())], Some(1.0));
+}
+
+fn energies(report: &Report, run: &Labels) -> Vec<(Labels, f64)> {
+    let mut sums: BTreeMap<String, u64> = BTreeMap::new();
+    for device in report.devices.iter().filter(|device| device.is_summed()) {
+        if let Some(uj) = device.energy_uj {
+            let sum = sums.entry(word(&device.component)).or_default();
+            *sum = sum.saturating_add(uj);
+        }
+    }
+    let labels = |component| [run.clone(), vec![("component", component)]].concat();
+    sums.into_iter().map(|(component, uj)| (labels(component), joules(uj))).collect()
+}
+
+fn spans(report: &Report, run: &Labels, page: &mut Exposition) {
+    let mut spans: Vec<&Span> = report.spans.iter().collect();
+    spans.sort_by(|a, b| b.energy_uj.cmp(&a.energy_uj).then_with(|| a.name.cmp(&b.name)));
+    spans.truncate(MOST_SPANS);
+    let labels = |span: &Span| [run.clone(), vec![("span", span.name.clone())]].concat();
+    page.family(SPAN_ENERGY, spans.iter().map(|span| (labels(span), joules(span.energy_uj))));
+    page.family(SPAN_DURATION, spans.iter().map(|span| (labels(span), span.duration_ns as f64 / 1e9)));
+    page.family(SPANS, spans.iter().map(|span| (labels(span), span.count as f64)));
+}
+
+/// The last segment's: what a joule weighs now.
+fn intensity(carbon: &Carbon) -> Option<(Labels, f64)> {
+    let segment = carbon.segments.last()?;
+    let marginal = segment.kind.as_deref().is_some_and(|kind| kind.contains("marginal"));
+    let labels = vec![
+        ("grid", carbon.zone.clone()),
+        ("signal", if marginal { "marginal" } else { "average" }.to_owned()),
+        ("provider", segment.source.clone()),
+    ];
+    Some((labels, segment.g_per_kwh * 1e6 / UJ_PER_KWH))
+}

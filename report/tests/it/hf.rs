@@ -1,0 +1,74 @@
+//! The figures in the names of HF Eco2AI: known answers by hand.
+
+use serde_json::{Value, json};
+
+use crate::fixture;
+
+fn figures(report: &eco2_core::report::Report) -> Value {
+    serde_json::from_str(&eco2_report::hf_json(report).unwrap()).unwrap()
+}
+
+#[test]
+fn kilowatt_hours_kilograms_and_samples_by_hand() {
+    let mut report = fixture::kilowatt_hour("a", None);
+    report.run.duration_ns = 7_200_000_000_000;
+    report.work.samples = 400;
+    let figures = figures(&report);
+    let carbon = report.carbon.as_ref().unwrap();
+    assert_eq!(figures["summary"]["total_energy_kwh"], 1.0);
+    assert_eq!(figures["summary"]["total_co2_kg"], carbon.grams / 1e3);
+    assert_eq!(figures["summary"]["total_duration_hours"], 2.0);
+    assert_eq!(figures["summary"]["average_power_watts"], 500.0);
+    assert_eq!(figures["current"]["samples_per_kwh"], 400.0);
+    assert_eq!(figures["current"]["energy_per_sample"], 0.0025);
+}
+
+#[test]
+fn what_is_not_known_is_null() {
+    let mut report = fixture::kilowatt_hour("a", None);
+    report.work.samples = 0;
+    report.carbon = None;
+    let summary = figures(&report)["summary"].clone();
+    for name in ["total_co2_kg", "energy_per_sample", "average_samples_per_kwh", "equivalent_km_driven", "model_name"] {
+        assert_eq!(summary[name], Value::Null, "{name}");
+    }
+    report.devices.clear();
+    assert_eq!(figures(&report)["summary"]["total_energy_kwh"], Value::Null);
+}
+
+#[test]
+fn d08_total_steps_are_the_steps_that_were_done() {
+    let mut report = fixture::kilowatt_hour("a", None);
+    report.work.steps = 1234;
+    assert_eq!(figures(&report)["summary"]["total_steps"], 1234);
+}
+
+#[test]
+fn the_summary_has_every_key_of_the_format_it_follows() {
+    let keys = json!([
+        "average_power_watts",
+        "average_samples_per_kwh",
+        "carbon_credit_cost_usd",
+        "co2_per_sample",
+        "dataset_size",
+        "energy_per_sample",
+        "equivalent_coal_burned_kg",
+        "equivalent_km_driven",
+        "equivalent_trees_needed",
+        "estimated_cost_usd",
+        "final_loss",
+        "model_name",
+        "model_parameters",
+        "peak_power_watts",
+        "total_co2_kg",
+        "total_duration_hours",
+        "total_energy_kwh",
+        "total_epochs",
+        "total_samples",
+        "total_steps"
+    ]);
+    let report = figures(&fixture::kilowatt_hour("a", None));
+    let mut found: Vec<&String> = report["summary"].as_object().unwrap().keys().collect();
+    found.sort();
+    assert_eq!(json!(found), keys);
+}

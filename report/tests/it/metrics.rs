@@ -1,0 +1,130 @@
+//! OpenMetrics and CodeCarbon renderings: golden pages written by hand, and the rules of the format.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use eco2_core::report::*;
+use eco2_report::{MetricNames, codecarbon_csv, openmetrics};
+
+use crate::fixture::{bare, report};
+
+const GOLDEN: &str = include_str!("golden/openmetrics.txt");
+const GOLDEN_HF: &str = include_str!("golden/openmetrics_hf.txt");
+const GOLDEN_CODECARBON: &str = include_str!("golden/emissions.csv");
+
+#[test]
+fn the_pages_are_those_that_were_written_by_hand() {
+    assert_eq!(openmetrics(&report(), MetricNames::Eco2), GOLDEN);
+    assert_eq!(openmetrics(&report(), MetricNames::HfTraining), GOLDEN_HF);
+    assert_eq!(codecarbon_csv(&report()).unwrap(), GOLDEN_CODECARBON);
+}
+
+/// A page by family: its kind, its unit, and its samples by name with labels.
+type Families = BTreeMap<String, (String, String, Vec<(String, f64)>)>;
+
+/// Reads a page by the rules of OpenMetrics 1.0; breaks off where one is broken.
+fn families(page: &str) -> Families {
+    let mut families = Families::new();
+    let mut current = String::new();
+    let body = page.strip_suffix("# EOF\n").expect("ends with # EOF");
+    for line in body.lines() {
+        let words: Vec<&str> = line.splitn(4, ' ').collect();
+        match words.as_slice() {
+            ["#", "TYPE", name, kind] => {
+                assert!(!families.contains_key(*name), "{name} is described twice");
+                current = (*name).to_owned();
+                families.insert(current.clone(), ((*kind).to_owned(), String::new(), Vec::new()));
+            }
+            ["#", "UNIT", name, unit] => {
+                assert!(*name == current && name.ends_with(&format!("_{unit}")), "{line}");
+                families.get_mut(&current).unwrap().1 = (*unit).to_owned();
+            }
+            ["#", "HELP", name, help] => assert!(*name == current && help.ends_with('.'), "{line}"),
+            _ => {
+                let (sample, value) = line.rsplit_once(' ').unwrap();
+                let (kind, _, samples) = families.get_mut(&current).unwrap();
+                let suffix = match kind.as_str() {
+                    "counter" => "_total",
+                    "info" => "_info",
+                    _ => "",
+                };
+                assert_eq!(sample.split('{').next().unwrap(), format!("{current}{suffix}"), "{line}");
+                let value: f64 = value.parse().unwrap();
+                assert!(value.is_finite() && (kind == "gauge" || value >= 0.0), "{line}");
+                assert!(samples.iter().all(|(other, _)| other != sample), "{line} twice");
+                samples.push((sample.to_owned(), value));
+            }
+        }
+    }
+    assert!(families.values().all(|(.., samples)| !samples.is_empty()), "a family without samples");
+    families
+}
+
+fn sum(families: &Families, name: &str) -> f64 {
+    families[name].2.iter().map(|(_, value)| value).sum()
+}
+
+#[test]
+fn sums_over_labels_mean_what_they_say() {
+    let report = report();
+    let families = families(&openmetrics(&report, MetricNames::Eco2));
+    let total = report.energy.total_uj as f64 / 1e6;
+    let summed: f64 =
+        report.devices.iter().filter(|d| d.is_summed()).filter_map(|d| d.energy_uj).sum::<u64>() as f64 / 1e6;
+    assert!((sum(&families, "eco2_energy_joules") - summed).abs() < 1e-9);
+    assert!((sum(&families, "eco2_run_energy_joules") - summed).abs() < 1e-9);
+    assert!(total > 0.0 && !families["eco2_energy_joules"].2.iter().any(|(name, _)| name.contains("psys")));
+    assert!((sum(&families, "eco2_run_co2e_grams") - report.carbon.unwrap().grams).abs() < 1e-9);
+    let units: BTreeSet<&str> = families.values().map(|(_, unit, _)| unit.as_str()).collect();
+    assert_eq!(units, ["", "grams", "grams_per_joule", "joules", "seconds", "watts"].into(), "base units only");
+}
+
+#[test]
+fn what_overlaps_stands_under_another_name() {
+    let mut report = report();
+    let overlapping = |id: &str, domain: &str| Device {
+        id: id.into(),
+        domain: domain.into(),
+        overlaps: vec!["package-0".into()],
+        ..report.devices[0].clone()
+    };
+    let more = [overlapping("package-0/core", "core"), overlapping("psys", "psys")];
+    report.devices.pop();
+    report.devices.extend(more);
+    let families = families(&openmetrics(&report, MetricNames::Eco2));
+    assert_eq!((sum(&families, "eco2_energy_joules"), sum(&families, "eco2_run_energy_joules")), (1234.4, 1234.4));
+    assert_eq!(sum(&families, "eco2_domain_energy_joules"), 434.4);
+    assert_eq!(sum(&families, "eco2_host_energy_joules"), 434.4);
+}
+
+#[test]
+fn what_is_not_known_has_no_sample() {
+    let nothing = families(&openmetrics(&bare(), MetricNames::Eco2));
+    for name in ["eco2_energy_joules", "eco2_run_energy_joules", "eco2_run_energy_low_joules", "eco2_run_co2e_grams"] {
+        assert!(!nothing.contains_key(name), "{name}");
+    }
+    let mut unbounded = report();
+    unbounded.energy.high_uj = None;
+    unbounded.devices[0].high_uj = None;
+    let found = families(&openmetrics(&unbounded, MetricNames::Eco2));
+    assert!(!found.contains_key("eco2_run_energy_high_joules") && found.contains_key("eco2_run_energy_low_joules"));
+    let legacy = families(&openmetrics(&bare(), MetricNames::HfTraining));
+    assert!(!legacy.contains_key("hf_training_energy_kwh") && legacy.contains_key("hf_training_step_count"));
+    let row = codecarbon_csv(&bare()).unwrap();
+    let cells: Vec<&str> = row.lines().nth(1).unwrap().split(',').collect();
+    assert_eq!((cells[5], cells[13]), ("", ""), "no carbon, no energy: not 0");
+}
+
+#[test]
+fn names_from_outside_cannot_break_a_page_and_series_are_few() {
+    let mut many = report();
+    many.run.id = "a\"} 1\n# EOF\n".into();
+    many.devices[0].id = "x\\\n{}".into();
+    many.spans = (0..500).map(|at| Span { name: format!("span {at}\n"), count: 1, ..Span::default() }).collect();
+    let device = many.devices[1].clone();
+    many.devices.extend((10..20).map(|at| Device { id: format!("GPU-{at}"), ..device.clone() }));
+    many.devices.push(device);
+    let page = openmetrics(&many, MetricNames::Eco2);
+    let series: usize = families(&page).values().map(|(.., samples)| samples.len()).sum();
+    assert!(series < 2_000, "{series}");
+    assert!(page.contains("x\\\\\\n{}"));
+}

@@ -1,0 +1,56 @@
+# Frameworks: Python environments with the trainers that eco2 works with; built once, kept in the user's cache.
+# shellcheck shell=bash
+
+# Debian's torch is for CPUs and a tenth of the size of PyPI's; it belongs to the system's python3 only.
+SYSTEM_PYTHON=/usr/bin/python3
+
+# system_torch: brings Debian's torch, and what environments are made with; fails where it cannot.
+system_torch() {
+    "$SYSTEM_PYTHON" -c 'import ensurepip, importlib.util as u; assert u.find_spec("torch")' 2>/dev/null && return
+    have apt-get && as_root true 2>/dev/null || return 1
+    echo "setup: installing python3-torch, once"
+    { as_root apt-get update -qq && as_root env DEBIAN_FRONTEND=noninteractive \
+        timeout 600 apt-get install -y -qq --no-install-recommends python3-torch python3-venv; } >"$SCRATCH/torch.log" 2>&1
+}
+
+# framework_venv NAME PACKAGE...: prints the folder of an environment over the system's packages that has these too.
+framework_venv() {
+    local name=$1 folder
+    shift
+    folder=${XDG_CACHE_HOME:-$HOME/.cache}/eco2/$name-$(printf '%s\n' "$@" | cksum | cut -d' ' -f1)
+    if [[ ! -f $folder/complete ]]; then
+        rm -rf "$folder"
+        "$SYSTEM_PYTHON" -m venv --system-site-packages "$folder" &&
+            timeout 900 "$folder/bin/pip" install --quiet "$@" >&2 && touch "$folder/complete" || return 1
+    fi
+    printf '%s\n' "$folder"
+}
+
+# with_frameworks VENV ARGUMENT...: runs its Python on this tree's modules and built library, with no network to a hub.
+with_frameworks() {
+    local venv=$1 build
+    shift
+    build=$(realpath "$TARGET_DIR")
+    HF_HUB_OFFLINE=1 REQUIRE_REAL=1 PYTHONPATH=$PWD/python/src:$PWD/python/tests ECO2_LIBRARY=$build/debug/libeco2.so \
+        ECO2_COMMAND=$build/release/eco2 FAKE_NVML_LIBRARY=$build/debug/libnvidia_ml_fake.so "$venv/bin/python" "$@"
+}
+
+TRAINER=(transformers==4.46.3 accelerate==1.2.1 'numpy<2')
+
+# The real Trainer on a tiny model, and its example.
+trainer() {
+    local venv
+    system_torch || skip "no torch for $SYSTEM_PYTHON (Debian: python3-torch python3-venv)"
+    venv=$(framework_venv trainer "${TRAINER[@]}") || skip "transformers could not be installed"
+    cargo build --locked --quiet -p eco2-ffi -p fake-nvml
+    with_frameworks "$venv" -m unittest hf_real_trainer hf_real_example
+}
+
+# Lightning, Accelerate, MLflow on sqlite, Weights & Biases offline.
+frameworks() {
+    local venv
+    system_torch || skip "no torch for $SYSTEM_PYTHON (Debian: python3-torch python3-venv)"
+    venv=$(framework_venv frameworks "${TRAINER[@]}" lightning==2.2.5 mlflow==3.17.2 wandb==0.31.0) || skip "they could not be installed"
+    cargo build --locked --quiet -p eco2-ffi
+    with_frameworks "$venv" -m unittest hf_real_frameworks
+}
