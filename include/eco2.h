@@ -830,7 +830,7 @@ int32_t eco2_declare_sync(const struct eco2_meter *meter,
 
  For edges that a device stamps (ECO2_SYNC_EVENT) and the host learns later. ECO2_ERR_ARGUMENT: the end is before the
  beginning or not yet reached, or the beginning is before the run's or too long ago (5 s at 100 readings a second).
- Takes a lock. Any thread. Since 0.1.
+ ECO2_ERR_CLOSED: the run is over, nothing is recorded. Takes a lock. Any thread. Since 0.1.
 
  # Safety
  `meter` is NULL or was opened and not freed.
@@ -958,13 +958,14 @@ int32_t eco2_budget_check(const struct eco2_meter *meter,
                           struct eco2_budget *out);
 
 /*
- Energy and carbon of many intervals at once. A row that is out of range fails the call; nothing is written then.
+ Energy and carbon of many intervals at once. A row that is out of range fails the call, and so does a total or an
+ instant of ECO2_BATCH_TOTALS that is less than the one before; nothing is written then.
 
  Needs no meter, takes no lock, allocates nothing. Any thread. Since 0.1.
 
  # Safety
  `batch` is NULL or as long as it says; its columns that are not NULL have `count` elements, the last five writable.
- No column overlaps another.
+ Every column is aligned to 8 bytes; no column overlaps another.
  */
 int32_t eco2_batch_impact(const struct eco2_batch *batch);
 

@@ -1,30 +1,38 @@
 //! `eco2 check-budget`: whether a run kept within a limit of carbon, as an exit code.
 
+use std::io::ErrorKind;
+
 use eco2::options::{Layer, Options};
 use eco2_report::{BudgetCheck, Footprint};
 
 use crate::args::CheckBudgetArgs;
-use crate::failure::Usage;
+use crate::failure::{Usage, told};
 use crate::{out, settings};
 
 /// The limit is exceeded.
 const EXCEEDED: u8 = 1;
 
-/// Compares and returns the exit code: 0 within the budget, 1 beyond it, in every format.
+/// Compares and returns the exit code: 0 within the budget, 1 beyond it, in every format, also where nobody reads on.
 ///
 /// # Errors
-/// [`Usage`] for a budget that is none, and for a file that cannot be read or holds no carbon: exit code 2, so that a
-/// broken check never looks like a kept or a broken budget.
+/// [`Usage`] for a budget that is none, for a file that cannot be read or holds no carbon, and for an answer that cannot
+/// be written: exit code 2, so that a broken check never looks like a kept or a broken budget.
 pub(crate) fn check_budget(args: &CheckBudgetArgs) -> anyhow::Result<u8> {
+    checked(args).map_err(|error| Usage(told(&error)).into())
+}
+
+fn checked(args: &CheckBudgetArgs) -> anyhow::Result<u8> {
     let options = settings::resolve(Layer::default())?;
     if !(args.max_co2.is_finite() && args.max_co2 >= 0.0) {
         return Err(
             Usage(format!("--max-co2 is {}; allowed: a finite number of kilograms, 0 or more", args.max_co2)).into()
         );
     }
-    let footprint = footprint(&args.report, &options).map_err(|error| Usage(crate::failure::told(&error)))?;
+    let footprint = footprint(&args.report, &options)?;
     let check = footprint.against(args.max_co2);
-    out::data(&if args.wants_json() { serde_json::to_string_pretty(&check)? + "\n" } else { page(&check) })?;
+    let answer = if args.wants_json() { serde_json::to_string_pretty(&check)? + "\n" } else { page(&check) };
+    // Who closed the pipe wanted the code alone.
+    out::data(&answer).or_else(|e| if e.kind() == ErrorKind::BrokenPipe { Ok(()) } else { Err(e) })?;
     Ok(if check.exceeded { EXCEEDED } else { 0 })
 }
 
@@ -36,7 +44,9 @@ fn footprint(run: &str, options: &Options) -> anyhow::Result<Footprint> {
         return Ok(found);
     }
     let report = eco2::read_whole(run, options)?;
-    Footprint::of(&report).ok_or_else(|| Usage(format!("{run}: the report has no carbon")).into())
+    Footprint::of(&report).ok_or_else(|| {
+        Usage(format!("{run}: the report has no carbon: nothing was measured, or nothing priced")).into()
+    })
 }
 
 fn page(check: &BudgetCheck) -> String {

@@ -5,17 +5,20 @@
 //! asked, by walking over a window of time and taking each instant from one stretch: the best quality first, a bounded
 //! one before an unbounded one, and of those the one that reaches furthest.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::Quality;
 
 mod cover;
+mod kept;
 mod stretch;
 
 pub use cover::{Merged, Window};
 pub use stretch::Stretch;
+
+use kept::Kept;
 
 /// Names one counter in one unbroken life.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -29,7 +32,7 @@ pub struct CounterKey {
 /// A set of records, by counter.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Union {
-    counters: BTreeMap<CounterKey, BTreeSet<Stretch>>,
+    counters: BTreeMap<CounterKey, Kept>,
 }
 
 impl Union {
@@ -40,40 +43,37 @@ impl Union {
         if !stretch.is_sound() {
             return false;
         }
-        let kept = self.counters.entry(key).or_default();
-        if !kept.iter().any(|other| other.replaces(&stretch)) {
-            kept.retain(|other| !stretch.replaces(other));
-            kept.insert(stretch);
-        }
+        self.counters.entry(key).or_default().insert(stretch);
         true
     }
 
     /// Everything in `other` too.
     pub fn merge(&mut self, other: &Self) {
         for (key, stretches) in &other.counters {
-            for stretch in stretches {
+            for stretch in stretches.sorted() {
                 self.insert(key.clone(), stretch.clone());
             }
         }
     }
 
     /// The counters with their stretches, in order.
-    pub fn counters(&self) -> impl Iterator<Item = (&CounterKey, &BTreeSet<Stretch>)> {
-        self.counters.iter()
+    pub fn counters(&self) -> impl Iterator<Item = (&CounterKey, Vec<&Stretch>)> {
+        self.counters.iter().map(|(key, stretches)| (key, stretches.sorted()))
     }
 
     /// Energy of one counter within windows that do not overlap; nothing for a counter that is not there.
     #[must_use]
     pub fn within(&self, key: &CounterKey, windows: &[Window]) -> Merged {
-        self.counters.get(key).map_or_else(Merged::none, |stretches| cover::energy(stretches, windows).0)
+        self.counters
+            .get(key)
+            .map_or_else(Merged::none, |stretches| cover::energy(stretches, Quality::Missing, windows).0)
     }
 
     /// The parts of the windows that no figures of at least `quality` cover.
     #[must_use]
     pub fn uncovered(&self, key: &CounterKey, quality: Quality, windows: &[Window]) -> Vec<Window> {
         let Some(stretches) = self.counters.get(key) else { return windows.to_vec() };
-        let good = stretches.iter().filter(|stretch| stretch.quality <= quality).cloned().collect();
-        cover::energy(&good, windows).1
+        cover::energy(stretches, quality, windows).1
     }
 
     /// Energy of all counters over all time.

@@ -60,6 +60,9 @@ pub struct Run {
     /// Unique id of this process's record of the run; names the log. Empty in a merged report.
     #[serde(default)]
     pub part: String,
+    /// The record of the command that this process ran under; empty where there was none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub parent: String,
     /// The name given, or the command's.
     pub name: String,
     /// Labels, given or found (SLURM, cgroup, Kubernetes).

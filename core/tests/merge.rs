@@ -136,3 +136,16 @@ fn of_records_that_are_alike_one_is_kept_whatever_came_first() {
     long.insert(key("GPU-1"), seen(0, 11, 5));
     assert_eq!(long.counters().next().unwrap().1.len(), 1, "what a longer record covers is not kept");
 }
+
+/// Staggered stretches of one counter, none within another: as many as a large report may hold.
+#[test]
+fn f39_many_stretches_of_one_counter_are_joined_in_no_quadratic_time() {
+    let began = std::time::Instant::now();
+    let mut union = Union::default();
+    for at in 0..200_000 {
+        union.insert(key("GPU-1"), seen(at * 2, at * 2 + 3, 5));
+    }
+    assert_eq!(union.total().energy_uj, (199_999 * 2 + 3) * 5);
+    // A square of them takes minutes; this some tenths of a second.
+    assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
+}

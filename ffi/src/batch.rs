@@ -1,6 +1,6 @@
 //! Energy and carbon of many intervals at once, without a meter.
 
-use eco2_grid::{Column, MAX_G_PER_KWH, Pue, Row, credit_cost, impacts};
+use eco2_grid::{Column, MAX_G_PER_KWH, Pue, Row, credit_cost, first_fall, impacts};
 
 use crate::failure::Failure;
 use crate::guard::guard;
@@ -45,13 +45,14 @@ unsafe impl Growable for Batch {
     const FIRST: usize = 96;
 }
 
-/// Energy and carbon of many intervals at once. A row that is out of range fails the call; nothing is written then.
+/// Energy and carbon of many intervals at once. A row that is out of range fails the call, and so does a total or an
+/// instant of ECO2_BATCH_TOTALS that is less than the one before; nothing is written then.
 ///
 /// Needs no meter, takes no lock, allocates nothing. Any thread. Since 0.1.
 ///
 /// # Safety
 /// `batch` is NULL or as long as it says; its columns that are not NULL have `count` elements, the last five writable.
-/// No column overlaps another.
+/// Every column is aligned to 8 bytes; no column overlaps another.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eco2_batch_impact(batch: *const Batch) -> i32 {
     guard(|| {
@@ -67,7 +68,7 @@ pub unsafe extern "C" fn eco2_batch_impact(batch: *const Batch) -> i32 {
 unsafe fn fill(batch: &Batch) -> Result<(), Failure> {
     let (column, pue) = (column(batch.kind)?, pue(batch.pue)?);
     let price = price(batch.price_per_tonne)?;
-    let count = usize::try_from(batch.count).map_err(|_| Failure::argument("batch: count is too large"))?;
+    let count = rows(batch.count)?;
     if count == 0 {
         return Ok(());
     }
@@ -86,6 +87,10 @@ unsafe fn fill(batch: &Batch) -> Result<(), Failure> {
     // SAFETY: as above.
     let intensities = unsafe { std::slice::from_raw_parts(batch.g_per_kwh, count) };
     check(intensities)?;
+    if column == Column::Totals {
+        rising(amounts, "amount")?;
+        rising(times, "time_ns")?;
+    }
     let rows = amounts.iter().zip(times).zip(intensities).map(|((&amount, &time_ns), &g_per_kwh)| Row {
         amount,
         time_ns,
@@ -123,6 +128,24 @@ fn column(kind: i32) -> Result<Column, Failure> {
         ECO2_BATCH_POWERS => Column::Powers,
         other => return Err(Failure::argument(format!("batch: kind is {other}; allowed: ECO2_BATCH_... (0 to 2)"))),
     })
+}
+
+/// As many elements of 8 bytes as fit into an address space.
+fn rows(count: u64) -> Result<usize, Failure> {
+    let most = isize::MAX.unsigned_abs() / size_of::<u64>();
+    usize::try_from(count)
+        .ok()
+        .filter(|count| *count <= most)
+        .ok_or_else(|| Failure::argument(format!("batch: count is {count}; allowed: 0 to {most}")))
+}
+
+fn rising(values: &[u64], name: &str) -> Result<(), Failure> {
+    let Some(at) = first_fall(values) else { return Ok(()) };
+    Err(Failure::argument(format!(
+        "batch: {name} of row {at} is {}, less than the {} before; allowed with ECO2_BATCH_TOTALS: what does not fall",
+        values[at],
+        values[at - 1]
+    )))
 }
 
 fn pue(value: f64) -> Result<Pue, Failure> {
@@ -177,6 +200,40 @@ mod tests {
         assert_eq!((kwh[0], grams[0], cost[0]), (1.0, 1000.0, 0.015));
         assert!((rate[0] - 1000.0 / 3600.0).abs() < 1e-12);
         assert!(kwh[1] == 0.0 && grams[1].is_nan() && rate[1].is_nan() && cost[1].is_nan());
+    }
+
+    #[test]
+    fn m41_totals_and_instants_that_fall_are_named_with_their_row_and_nothing_is_written() {
+        let mut kwh = [-1.0; 3];
+        let mut status = |kind: i32, amounts: [u64; 3], times: [u64; 3]| {
+            let mut batch = table(&amounts, &times, &[1.0; 3]);
+            (batch.kind, batch.kwh) = (kind, kwh.as_mut_ptr());
+            // SAFETY: the columns have three elements each.
+            let status = unsafe { eco2_batch_impact(&raw const batch) };
+            (status, kwh[2] != -1.0)
+        };
+        assert_eq!(status(ECO2_BATCH_TOTALS, [1, 5, 4], [1, 2, 3]), (ECO2_ERR_ARGUMENT, false));
+        assert!(last().contains("amount of row 2 is 4, less than the 5 before"), "{}", last());
+        assert_eq!(status(ECO2_BATCH_TOTALS, [1, 5, 5], [3, 2, 3]), (ECO2_ERR_ARGUMENT, false));
+        assert!(last().contains("time_ns of row 1 is 2"), "{}", last());
+        assert_eq!(status(ECO2_BATCH_TOTALS, [1, 5, 5], [1, 1, 3]), (ECO2_OK, true));
+        assert_eq!(status(ECO2_BATCH_ENERGIES, [3, 2, 1], [3, 2, 1]), (ECO2_OK, true));
+    }
+
+    #[test]
+    fn m41_a_count_that_no_memory_holds_is_refused_before_a_column_is_looked_at() {
+        let mut batch = table(&[1], &[1], &[1.0]);
+        for count in [u64::MAX, (isize::MAX as u64) / 8 + 1] {
+            batch.count = count;
+            // SAFETY: the count is refused before any column is read.
+            assert_eq!(unsafe { eco2_batch_impact(&raw const batch) }, ECO2_ERR_ARGUMENT);
+            assert!(last().contains(&format!("count is {count}")), "{}", last());
+        }
+    }
+
+    fn last() -> String {
+        // SAFETY: the text lives until this thread's next failing call.
+        unsafe { std::ffi::CStr::from_ptr(crate::failure::eco2_last_error()) }.to_str().unwrap().to_owned()
     }
 
     #[test]

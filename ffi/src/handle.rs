@@ -31,7 +31,6 @@ pub(crate) struct Run {
     pub(crate) state: AtomicU32,
     /// Ids below this number were given.
     given: AtomicU32,
-    names: Mutex<Vec<String>>,
     pub(crate) options: Options,
     pub(crate) sources: Vec<Gone>,
     over: Mutex<Option<Arc<Over>>>,
@@ -88,25 +87,15 @@ impl Run {
             born: Birthplace::here(),
             state: AtomicU32::new(LIVE),
             given: AtomicU32::new(0),
-            names: Mutex::default(),
             options,
             sources,
             over: Mutex::default(),
         }
     }
 
-    /// The id of a name; the same one for the same text.
+    /// The id of a name; the same one for the same text, and for all texts that come once the table is full.
     pub(crate) fn intern(&self, name: &str) -> u32 {
         let id = self.meter.name(name).index();
-        let mut names = lock(&self.names);
-        // The meter may know names of its own: what it was not asked for here has no text here.
-        let wanted = (id as usize).saturating_add(1);
-        if names.len() < wanted {
-            names.resize(wanted, String::new());
-        }
-        if names[id as usize].is_empty() {
-            name.clone_into(&mut names[id as usize]);
-        }
         // Relaxed: the id itself reaches other threads by the caller's own means.
         self.given.fetch_max(id.saturating_add(1), Ordering::Relaxed);
         id
@@ -125,11 +114,6 @@ impl Run {
     #[inline(never)]
     fn unknown(id: u32) -> Failure {
         Failure::argument(format!("name is {id}, which eco2_span_id did not give for this meter"))
-    }
-
-    /// The text of a known name.
-    pub(crate) fn text(&self, id: u32) -> String {
-        lock(&self.names).get(id as usize).cloned().unwrap_or_default()
     }
 
     /// The final report, or the one so far.

@@ -3,7 +3,7 @@
 use eco2::Late;
 
 use crate::failure::Failure;
-use crate::guard::on_meter;
+use crate::guard::{closed, on_live_meter};
 use crate::handle::{Boxed as _, Handle};
 use crate::status::ECO2_ERR_FORKED;
 
@@ -11,7 +11,7 @@ use crate::status::ECO2_ERR_FORKED;
 ///
 /// For edges that a device stamps (ECO2_SYNC_EVENT) and the host learns later. ECO2_ERR_ARGUMENT: the end is before the
 /// beginning or not yet reached, or the beginning is before the run's or too long ago (5 s at 100 readings a second).
-/// Takes a lock. Any thread. Since 0.1.
+/// ECO2_ERR_CLOSED: the run is over, nothing is recorded. Takes a lock. Any thread. Since 0.1.
 ///
 /// # Safety
 /// `meter` is NULL or was opened and not freed.
@@ -19,9 +19,10 @@ use crate::status::ECO2_ERR_FORKED;
 pub unsafe extern "C" fn eco2_span_between(meter: *const Handle, name: u32, begin_ns: u64, end_ns: u64) -> i32 {
     // SAFETY: as required of the caller.
     let meter = unsafe { Handle::borrowed(meter) };
-    on_meter(meter, |handle| {
+    on_live_meter(meter, |handle| {
         let name = handle.name(name)?;
         handle.meter.between(name, begin_ns, end_ns).map_err(|late| match late {
+            Late::Over => closed(),
             Late::Forked => Failure::new(ECO2_ERR_FORKED, late.to_string()),
             _ => Failure::argument(late.to_string()),
         })

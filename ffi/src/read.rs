@@ -132,8 +132,7 @@ pub unsafe extern "C" fn eco2_span_total(meter: *const Handle, name: u32, out: *
     on_meter(meter, |handle| {
         // SAFETY: as required of the caller.
         let out = unsafe { OutStruct::new(out, "out") }?;
-        handle.name(name)?;
-        let text = handle.text(name);
+        let text = handle.meter.name_text(handle.name(name)?);
         let span = handle.report().spans.into_iter().find(|span| span.name == text);
         let span = span.ok_or_else(|| no_data("the total of a name without ended spans"))?;
         out.put(total(&span));

@@ -16,7 +16,7 @@ pub enum Column {
     /// Microjoules of each interval; times are durations.
     Energies,
     /// Running totals, microjoules, at rising times: each interval ends there and began at the one before. The first
-    /// is where counting starts.
+    /// is where counting starts. What falls counts as nothing: see [`first_fall`].
     Totals,
     /// Mean power of each interval, microwatts; times are durations.
     Powers,
@@ -57,6 +57,12 @@ pub fn impacts(column: Column, rows: impl IntoIterator<Item = Row>, pue: Pue) ->
         };
         impact(energy_uj, duration_ns, row.g_per_kwh, pue)
     })
+}
+
+/// The first place where a column that must not fall does: for the amounts and the instants of [`Column::Totals`].
+#[must_use]
+pub fn first_fall(values: &[u64]) -> Option<usize> {
+    Some(values.windows(2).position(|pair| pair[1] < pair[0])? + 1)
 }
 
 /// What carbon credits for an amount cost, at a price per tonne: `grams ÷ 1,000,000 × price`.
@@ -110,6 +116,12 @@ mod tests {
         let rows = [Row { amount: KWH_UJ, time_ns: 1, g_per_kwh: None }];
         let [only] = impacts(Column::Energies, rows, Pue::ONE).collect::<Vec<_>>()[..] else { panic!() };
         assert_eq!((only.kwh, only.grams, only.grams_per_s), (1.0, None, None));
+    }
+
+    #[test]
+    fn m41_a_total_that_falls_is_found_where_it_falls() {
+        assert_eq!((first_fall(&[]), first_fall(&[7]), first_fall(&[1, 1, 2])), (None, None, None));
+        assert_eq!((first_fall(&[2, 1]), first_fall(&[1, 3, 3, 2, 0])), (Some(1), Some(3)));
     }
 
     #[test]

@@ -32,7 +32,7 @@ mod zone;
 
 pub use clouds::{CloudRegion, cloud_region, cloud_regions};
 pub use error::{RangeError, ZoneError};
-pub use impact::{Column, Impact, Row, credit_cost, impacts};
+pub use impact::{Column, Impact, Row, credit_cost, first_fall, impacts};
 pub use intensity::{Intensity, Kind, MAX_G_PER_KWH, ZoneSource, constant, world};
 pub use locate::{LocateError, locate};
 pub use lookup::lookup;

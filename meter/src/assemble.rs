@@ -19,6 +19,8 @@ use crate::shared::{Shared, lock};
 pub(crate) struct Facts {
     pub(crate) id: String,
     pub(crate) part: String,
+    /// The record of the command that this runs under; empty without one.
+    pub(crate) parent: String,
     pub(crate) launch: Launch,
     pub(crate) name: String,
     pub(crate) labels: BTreeMap<String, String>,
@@ -48,6 +50,7 @@ impl Facts {
             host: self.host.clone(),
             tool: Tool { version: env!("CARGO_PKG_VERSION").to_owned() },
             part: self.part.clone(),
+            parent: self.parent.clone(),
             rank: self.launch.rank,
             world_size: self.launch.world_size,
             attempt: self.launch.attempt,

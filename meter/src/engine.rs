@@ -97,6 +97,11 @@ impl Engine {
         curve
     }
 
+    /// Whether the run's end is fixed.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.ending_at_ns.is_some()
+    }
+
     /// The account until `end_ns`.
     pub(crate) fn account(&self, end_ns: u64) -> Account {
         self.ledger.account(end_ns)

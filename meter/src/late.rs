@@ -21,6 +21,9 @@ pub enum Late {
     /// The beginning is so long ago that the readings around it are not kept any more (5 s at 100 readings a second).
     #[error("begin_ns is too long ago: the readings around it are not kept any more")]
     Forgotten,
+    /// The run is over: its report is written.
+    #[error("the run is over")]
+    Over,
     /// A forked child, which records nothing.
     #[error("the meter was opened before this process was forked")]
     Forked,
@@ -33,6 +36,10 @@ impl Meter {
     /// [`Late`] where nothing was recorded.
     pub fn between(&self, name: NameId, begin_ns: u64, end_ns: u64) -> Result<(), Late> {
         let mut engine = self.engine().ok_or(Late::Forked)?;
+        // Under the lock that the last report is made under: what would come too late for it is refused.
+        if engine.is_ending() {
+            return Err(Late::Over);
+        }
         let ledger = &mut engine.ledger;
         if end_ns < begin_ns {
             return Err(Late::Reversed);

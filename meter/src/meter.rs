@@ -125,6 +125,13 @@ impl Meter {
         self.engine().map_or(NameId::from_index(0), |mut engine| engine.ledger.intern(name))
     }
 
+    /// The text of a name's id: the one that all further names share where the table was full; empty for an id that
+    /// [`Meter::name`] did not give, and in a forked child. Takes a lock.
+    #[must_use]
+    pub fn name_text(&self, name: NameId) -> String {
+        self.engine().map_or_else(String::new, |engine| engine.ledger.names().text(name).to_owned())
+    }
+
     /// Says what the edges of a name's spans do about queued GPU work; nothing, unless this is called. Takes a lock.
     pub fn declare_sync(&self, name: NameId, sync: DeviceSync) {
         let Some(mut engine) = self.engine() else { return };
@@ -277,6 +284,12 @@ impl Meter {
     #[must_use]
     pub fn run_id(&self) -> String {
         self.shared.facts.id.clone()
+    }
+
+    /// The id of this process's record within the run.
+    #[must_use]
+    pub fn part_id(&self) -> String {
+        self.shared.facts.part.clone()
     }
 
     /// Whether this process is a fork of the one that opened the meter.

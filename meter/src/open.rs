@@ -17,7 +17,7 @@ use eco2_report::LogMeta;
 use crate::assemble::Facts;
 use crate::engine::Engine;
 use crate::feed::Feed;
-use crate::options::Options;
+use crate::options::{Options, env};
 use crate::pricing::Pricing;
 use crate::publish::Publisher;
 use crate::shared::{Shared, WorkCounters};
@@ -73,6 +73,7 @@ pub(crate) fn facts(options: &Options, command: Vec<String>, found: &Discovery, 
     Facts {
         id: given.or_else(|| launch.run_id.clone()).unwrap_or_else(|| part.clone()),
         part,
+        parent: std::env::var(env::PARENT_PART).map(|part| labels::folder_name(&part)).unwrap_or_default(),
         launch,
         name,
         labels: labels::merged(&options.labels, &surroundings),

@@ -112,8 +112,8 @@ fn runs(folder: &Path) -> BTreeMap<String, Vec<PathBuf>> {
     for path in entries(folder) {
         if path.is_dir() {
             let id = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            runs.entry(id).or_default().extend(entries(&path).into_iter().filter(|path| has(path, LOG_EXTENSION)));
-        } else if has(&path, LOG_EXTENSION) {
+            runs.entry(id).or_default().extend(entries(&path).into_iter().filter(|path| is_log(path)));
+        } else if is_log(&path) {
             runs.entry(stem(&path)).or_default().push(path);
         }
     }
@@ -124,7 +124,7 @@ fn runs(folder: &Path) -> BTreeMap<String, Vec<PathBuf>> {
 
 /// The logs and reports in a folder and in those within it.
 fn records_in(folder: &Path) -> Vec<PathBuf> {
-    let wanted = |path: &PathBuf| has(path, LOG_EXTENSION) || has(path, "json");
+    let wanted = |path: &PathBuf| is_log(path) || is_file(path, "json");
     let mut found = Vec::new();
     for path in entries(folder) {
         if path.is_dir() {
@@ -143,8 +143,13 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
     all
 }
 
-fn has(path: &Path, extension: &str) -> bool {
-    path.extension().is_some_and(|found| found == extension)
+fn is_log(path: &Path) -> bool {
+    is_file(path, LOG_EXTENSION)
+}
+
+/// A regular file of that name: a pipe that lies there would keep who reads it for ever.
+fn is_file(path: &Path, extension: &str) -> bool {
+    path.extension().is_some_and(|found| found == extension) && path.is_file()
 }
 
 fn stem(path: &Path) -> String {
@@ -195,6 +200,22 @@ mod tests {
         assert_eq!(find_run("last", &options).unwrap(), inside);
         assert!(find_records("nope", &options).is_err());
         assert!(find_records(folder.path().join("job-8").to_str().unwrap(), &options).is_err());
+    }
+
+    #[test]
+    fn f42_what_has_a_records_name_and_is_no_regular_file_is_not_a_record() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("job/1.eco2log");
+        fs::create_dir_all(log.parent().unwrap()).unwrap();
+        fs::write(&log, "").unwrap();
+        // Like a pipe that nobody writes to, but without a way to hang this test.
+        for name in ["job/2.eco2log", "job/3.json", "4.eco2log"] {
+            std::os::unix::fs::symlink("/dev/null", folder.path().join(name)).unwrap();
+        }
+        let options = options(folder.path());
+        for run in ["job", "last", log.parent().unwrap().to_str().unwrap(), folder.path().to_str().unwrap()] {
+            assert_eq!(find_records(run, &options).unwrap(), std::slice::from_ref(&log), "{run}");
+        }
     }
 
     #[test]

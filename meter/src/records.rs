@@ -14,6 +14,8 @@ const NEAREST_NS: u64 = 10_000_000;
 const WIDER: u64 = 4;
 /// Points spread evenly over the run, besides.
 const EVENLY: u64 = 8;
+/// The most gaps that are left out of a curve; shorter ones are bridged.
+const MOST_HOLES: usize = 16;
 /// Knots of the last seconds that are looked at besides the thinned history.
 const RECENT: usize = 512;
 
@@ -45,23 +47,36 @@ pub(crate) fn records(engine: &Engine, account: &Account, boot_id: &str) -> Vec<
     }
     let devices = account.devices.iter().zip(&account.start_uj).enumerate();
     let record = |(index, (device, start_uj)): (usize, (&Device, &u64))| {
-        let stretch = stretch(engine, account, index, device, *start_uj)?;
-        Some(CounterRecord { boot_id: boot_id.to_owned(), device: device.id.clone(), stretches: vec![stretch] })
+        let stretches = stretches(engine, account, index, device, *start_uj)?;
+        Some(CounterRecord { boot_id: boot_id.to_owned(), device: device.id.clone(), stretches })
     };
     devices.filter_map(record).collect()
 }
 
-fn stretch(engine: &Engine, account: &Account, index: usize, device: &Device, start_uj: u64) -> Option<Stretch> {
+/// One stretch a piece of the run that readings cover.
+fn stretches(engine: &Engine, account: &Account, index: usize, device: &Device, start_uj: u64) -> Option<Vec<Stretch>> {
     let energy_uj = device.energy_uj?;
-    let (from_ns, to_ns) = known(device, account.begin_ns, account.end_ns);
-    let ends = (engine.boot.at(from_ns), engine.boot.at(to_ns));
-    let mut curve = Curve::new(ends, energy_uj);
-    for point in chosen(&candidates(engine, index), from_ns, to_ns) {
-        curve.pass(engine.boot.at(point.at_ns), point.uj.saturating_sub(start_uj), point.off_ns);
+    let mut seen = candidates(engine, index);
+    for seen in &mut seen {
+        seen.uj = seen.uj.saturating_sub(start_uj);
     }
-    let below = |low: Option<u64>| energy_uj - low.unwrap_or(0).min(energy_uj);
-    let above = |high: Option<u64>| high.map(|high| high.saturating_sub(energy_uj));
-    Some(Stretch {
+    let pieces = pieces(&device.gaps, account.begin_ns, account.end_ns);
+    let levels = levels(&seen, &pieces, energy_uj);
+    let stretch = |(piece, level): (&Piece, &Level)| stretch(&engine.boot, device, &seen, *piece, *level);
+    Some(pieces.iter().zip(&levels).map(stretch).collect())
+}
+
+fn stretch(boot: &BootAxis, device: &Device, seen: &[Seen], (from_ns, to_ns): Piece, level: Level) -> Stretch {
+    let energy_uj = level.to_uj - level.from_uj;
+    let mut curve = Curve::new((boot.at(from_ns), boot.at(to_ns)), energy_uj);
+    for point in chosen(seen, from_ns, to_ns).filter(|point| point.uj >= level.from_uj) {
+        curve.pass(boot.at(point.at_ns), point.uj - level.from_uj, point.off_ns);
+    }
+    let whole_uj = device.energy_uj.unwrap_or(0);
+    let below =
+        |low: Option<u64>| (whole_uj - low.unwrap_or(0).min(whole_uj)).saturating_add(level.off_uj).min(energy_uj);
+    let above = |high: Option<u64>| high.map(|high| high.saturating_sub(whole_uj).saturating_add(level.off_uj));
+    Stretch {
         quality: device.quality,
         slack_ns: curve.slack_ns,
         below_uj: below(device.low_uj),
@@ -70,16 +85,65 @@ fn stretch(engine: &Engine, account: &Account, index: usize, device: &Device, st
         free_above_uj: above(device.free_high_uj),
         uj: curve.finished(),
         at_ns: curve.at_ns,
-    })
+    }
 }
 
-/// The run without the times before the first reading and after the last.
-fn known(device: &Device, begin_ns: u64, end_ns: u64) -> (u64, u64) {
-    let unread = |gap: &&GapRecord| matches!(gap.reason.as_str(), "uncovered" | "lost" | "hung" | "failed");
-    let lasted_ns = end_ns - begin_ns;
-    let first = device.gaps.iter().filter(unread).find(|gap| gap.from_ns == 0 && gap.to_ns < lasted_ns);
-    let last = device.gaps.iter().filter(unread).find(|gap| gap.from_ns > 0 && gap.to_ns >= lasted_ns);
-    (begin_ns + first.map_or(0, |gap| gap.to_ns), last.map_or(end_ns, |gap| begin_ns + gap.from_ns))
+/// A piece of the run that readings cover, monotonic nanoseconds.
+type Piece = (u64, u64);
+
+/// Energy from the run's beginning until both ends of a piece, and how far either may be off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Level {
+    from_uj: u64,
+    to_uj: u64,
+    off_uj: u64,
+}
+
+/// The run without its longest gaps, those before the first reading and after the last among them. A gap whose energy was
+/// counted all the same is none; a run that is all gap is one piece, with its bounds.
+fn pieces(gaps: &[GapRecord], begin_ns: u64, end_ns: u64) -> Vec<Piece> {
+    let uncounted = |gap: &&GapRecord| !matches!(gap.reason.as_str(), "frozen" | "wrap-ambiguous");
+    let mut holes: Vec<Piece> =
+        gaps.iter().filter(uncounted).map(|gap| (begin_ns + gap.from_ns, (begin_ns + gap.to_ns).min(end_ns))).collect();
+    holes.sort_by_key(|(from_ns, to_ns)| std::cmp::Reverse(to_ns.saturating_sub(*from_ns)));
+    holes.truncate(MOST_HOLES);
+    holes.sort_unstable();
+    let (mut pieces, mut at_ns) = (Vec::new(), begin_ns);
+    for (from_ns, to_ns) in holes {
+        pieces.push((at_ns, from_ns));
+        at_ns = at_ns.max(to_ns);
+    }
+    pieces.push((at_ns, end_ns));
+    pieces.retain(|(from_ns, to_ns)| from_ns < to_ns);
+    if pieces.is_empty() { vec![(begin_ns, end_ns)] } else { pieces }
+}
+
+/// Levels at the ends of pieces: nothing is counted between two of them. What the points around a hole leave open is
+/// shared out by the covered time on either side.
+fn levels(seen: &[Seen], pieces: &[Piece], energy_uj: u64) -> Vec<Level> {
+    let mut levels = Vec::with_capacity(pieces.len());
+    let (mut from_uj, mut off_uj) = (0, 0);
+    for (place, (_, ends_ns)) in pieces.iter().enumerate() {
+        let next = pieces.get(place + 1);
+        let (to_uj, off) =
+            next.map_or((energy_uj, 0), |(begins_ns, _)| across(seen, (*ends_ns, *begins_ns), energy_uj));
+        let to_uj = to_uj.clamp(from_uj, energy_uj.max(from_uj));
+        levels.push(Level { from_uj, to_uj, off_uj: off.max(off_uj) });
+        (from_uj, off_uj) = (to_uj, off);
+    }
+    levels
+}
+
+/// The energy at a hole, and how far it may be off.
+fn across(seen: &[Seen], (from_ns, to_ns): Piece, energy_uj: u64) -> (u64, u64) {
+    let before = seen.partition_point(|seen| seen.at_ns <= from_ns).checked_sub(1).and_then(|at| seen.get(at));
+    let after = seen.get(seen.partition_point(|seen| seen.at_ns < to_ns));
+    let (early_ns, low_uj) = before.map_or((from_ns, 0), |seen| (seen.at_ns, seen.uj.min(energy_uj)));
+    let Some(after) = after else { return (energy_uj, 0) };
+    let rest_uj = after.uj.clamp(low_uj, energy_uj) - low_uj;
+    let (left_ns, right_ns) = (u128::from(from_ns - early_ns), u128::from(after.at_ns - to_ns));
+    let part = (u128::from(rest_uj) * left_ns).checked_div(left_ns + right_ns).unwrap_or(0);
+    (low_uj + u64::try_from(part).unwrap_or(rest_uj), rest_uj)
 }
 
 /// A knot as a point: somewhere within `off_ns` of `at_ns` (monotonic) the counter reached `uj`.
@@ -173,6 +237,21 @@ mod tests {
         axis.set(200, 50);
         assert_eq!([axis.at(90), axis.at(150), axis.at(200), axis.at(300)], [95, 155, 250, 350]);
         assert_eq!(BootAxis::default().at(7), 7);
+    }
+
+    #[test]
+    fn f39_a_gap_within_a_run_is_in_no_stretch_and_no_counted_energy_is_lost() {
+        let gap = |from_ns, to_ns, reason: &str| GapRecord { from_ns, to_ns, reason: reason.to_owned() };
+        let gaps = [gap(0, 5, "uncovered"), gap(30, 80, "lost"), gap(85, 90, "frozen"), gap(98, 100, "hung")];
+        let pieces = pieces(&gaps, 1_000, 1_100);
+        assert_eq!(pieces, [(1_005, 1_030), (1_080, 1_098)], "what was frozen is counted");
+        assert_eq!(super::pieces(&[gap(0, 100, "failed")], 0, 100), [(0, 100)]);
+        let seen = |at_ns, uj| Seen { at_ns, off_ns: 0, uj };
+        // 10 uJ between 1020 and 1090, of whose covered time half lies before the hole.
+        let all = [seen(1_010, 20), seen(1_020, 40), seen(1_090, 50), seen(1_095, 60)];
+        let level = |from_uj, to_uj, off_uj| Level { from_uj, to_uj, off_uj };
+        assert_eq!(levels(&all, &pieces, 70), [level(0, 45, 10), level(45, 70, 10)]);
+        assert_eq!(levels(&all[..2], &pieces, 40), [level(0, 40, 0), level(40, 40, 0)]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use eco2_core::report::{EventRecord, Report, Run, State};
+use eco2_core::report::{Report, Run, State};
 use eco2_report::{LogContents, Trace, read_log, read_run as read_report_or_log};
 use jiff::{SignedDuration, Timestamp};
 
@@ -52,18 +52,8 @@ pub fn merge_records(records: &[PathBuf], options: &Options) -> Result<Report, E
     if reports.is_empty() && !failures.is_empty() {
         return Err(failures.swap_remove(0));
     }
-    merged(&reports, &failures)
-}
-
-fn merged(reports: &[Report], left_out: &[Error]) -> Result<Report, Error> {
-    let mut report = eco2_report::merge(reports)?;
-    report.events.extend(left_out.iter().map(|error| EventRecord {
-        at: 0,
-        kind: "record-unreadable".to_owned(),
-        device: String::new(),
-        text: format!("left out: {error}"),
-    }));
-    Ok(report)
+    let left_out: Vec<String> = failures.iter().map(ToString::to_string).collect();
+    Ok(eco2_report::merge_without(&reports, &left_out)?)
 }
 
 fn recovered(log: LogContents, options: &Options) -> Result<Report, Error> {

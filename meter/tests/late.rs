@@ -41,3 +41,25 @@ fn m41_a_span_of_the_past_is_refused_where_nothing_is_known_of_it() {
     assert_eq!(meter.between(name, now_ns, now_ns + 3_600_000_000_000), Err(Late::Future));
     assert!(meter.close().spans.is_empty());
 }
+
+#[test]
+fn m41_a_span_of_a_run_that_is_over_is_refused_and_not_lost_in_silence() {
+    let folder = tempfile::tempdir().unwrap();
+    let (meter, _) = open(folder.path());
+    let name = meter.name("kernel");
+    let begin_ns = monotonic_ns();
+    work(20);
+    let end_ns = monotonic_ns();
+    let report = meter.finish(end_ns, None, false);
+    assert_eq!(meter.between(name, begin_ns, end_ns), Err(Late::Over));
+    assert_eq!((report.spans.len(), meter.snapshot()), (0, report));
+}
+
+#[test]
+fn m41_a_name_over_the_cap_has_the_text_that_its_spans_are_accounted_under() {
+    let folder = tempfile::tempdir().unwrap();
+    let (meter, _) = open(folder.path());
+    let names: Vec<_> = (0..4098).map(|at| meter.name(&format!("n{at}"))).collect();
+    assert_eq!((meter.name_text(names[0]), meter.name_text(names[4095])), ("n0".into(), "n4095".into()));
+    assert_eq!((names[4096], meter.name_text(names[4096])), (names[4097], "(more names)".into()));
+}

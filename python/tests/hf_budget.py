@@ -9,7 +9,7 @@ import unittest
 
 from hf_rig import GRAM_A_KILOJOULE, JOULE, HfTest, Loop, written
 
-from hf_eco2ai import CarbonBudgetCallback, ConfigurationError, Eco2AICallback
+from hf_eco2ai import CarbonBudgetCallback, ConfigurationError, Eco2AICallback, track_training
 from hf_eco2ai.budget import BudgetWatch
 
 
@@ -83,6 +83,23 @@ class Budget(HfTest):
                 CarbonBudgetCallback(kg)
         with self.assertRaises(ConfigurationError):
             CarbonBudgetCallback(1.0, action="explode")
+
+    def test_options_that_a_budget_alone_does_not_use_warn(self) -> None:
+        with self.warnings() as heard:
+            CarbonBudgetCallback(1.0, save_report=True, export_csv=False, zone="DE")
+        self.assertEqual(len(heard), 1, heard)
+        self.assertIn("save_report", heard[0])
+
+    def test_a_plain_loop_is_told_to_stop(self) -> None:
+        options = self.options(grid_carbon_intensity=GRAM_A_KILOJOULE, enable_carbon_budget=True, max_co2_kg=0.001,
+                               budget_action="stop", check_frequency=2)
+        with self.warnings(), track_training(**options) as run:
+            run.step()
+            self.machine.turn(run.session.meter, 1500 * JOULE)
+            self.assertFalse(run.should_stop)
+            run.step()
+            self.assertTrue(run.should_stop)
+        self.assertEqual(run.errors, 0)
 
     def test_d28_check_budget_has_one_exit_code_in_every_format(self) -> None:
         report = written({"summary": {"total_co2_kg": 6.0}}, "report.json")

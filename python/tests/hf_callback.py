@@ -13,6 +13,8 @@ from hf_rig import GRAM_A_KILOJOULE, JOULE, HfTest, Loader, Loop
 
 from hf_eco2ai import CarbonConfig, CarbonReport, Eco2AICallback, MetricCollector
 from hf_eco2ai.errors import LOGGER
+from hf_eco2ai.models import CarbonMetrics
+from hf_eco2ai.report import between
 from hf_eco2ai.session import chosen
 
 KILOJOULE = 1000 * JOULE
@@ -106,7 +108,7 @@ class Callback(HfTest):
         other.begin()
         other.state.num_input_tokens_seen = 128
         other.batches(1)
-        self.assertEqual(other.callback.session.figures()["current"]["tokens_processed"], 0)
+        self.assertIsNone(other.callback.session.figures()["current"]["tokens_processed"])
         other.end()
 
     def test_d07_what_cannot_be_counted_is_said_and_can_be_named(self) -> None:
@@ -137,6 +139,16 @@ class Callback(HfTest):
         parts = [record.energy_kwh for record in report.detailed_metrics]
         self.assertAlmostEqual(sum(parts), report.detailed_metrics[-1].cumulative_energy_kwh)
         self.assertAlmostEqual(sum(record.co2_kg for record in report.detailed_metrics), 0.0008 * 1.5, places=6)
+
+    def test_d18_carbon_between_records_is_the_totals_not_todays_price(self) -> None:
+        made = lambda step, uj, kg, g: CarbonMetrics(step=step, energy_uj=uj, elapsed_ns=step * 10**9, cumulative_co2_kg=kg,  # noqa: E731
+                                                     grid_intensity=g)
+        records = between([made(0, None, None, None), made(1, 10**9, 1.0, 3600.0), made(2, 2 * 10**9, 1.5, 1800.0),
+                           made(3, None, None, None), made(4, 3 * 10**9, 1.75, 36.0)])
+        self.assertEqual([record.step for record in records], [0, 1, 2, 3, 4], "unknown ones stay")
+        self.assertEqual([record.co2_kg for record in records], [None, 1.0, 0.5, None, 0.25])
+        self.assertEqual(records[4].power_watts, 10**9 / 2 / 10**6)
+        self.assertIsNone(records[3].energy_kwh)
 
     def test_d22_records_are_bounded_and_still_add_up(self) -> None:
         from hf_eco2ai import session

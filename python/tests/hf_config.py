@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import unittest
 from pathlib import Path
 
 from hf_rig import HfTest
 
 from hf_eco2ai import CarbonConfig, ConfigurationError, meter_options
+from hf_eco2ai.config import overlaid
 from hf_eco2ai.effects import ALIASES, LATER
 
 SEED = """project_name experiment_name run_id country region latitude longitude grid_carbon_intensity gpu_ids
@@ -124,6 +126,29 @@ class Values(HfTest):
         with self.assertRaises(ConfigurationError):
             CarbonConfig(enable_carbon_budget=True)
 
+    def test_paths_are_taken_and_nothing_is_refused_by_an_error_of_another_kind(self) -> None:
+        self.assertEqual(CarbonConfig(report_path=Path("a/b.json")).report_path, "a/b.json")
+        for name in ("project_name", "report_path"):
+            with self.assertRaisesRegex(ConfigurationError, name):
+                CarbonConfig(**{name: None})
+
+    def test_messages_hold_no_secret(self) -> None:
+        for line in ("  co2_signal_api_token:hush", "  hush", "  co2_signal_api_token hush: x"):
+            Path("bad.yaml").write_text("carbon:\n" + line + "\n", encoding="utf-8")
+            with self.assertRaises(ConfigurationError) as caught:
+                CarbonConfig.from_yaml("bad.yaml")
+            self.assertIn("bad.yaml:2", str(caught.exception))
+            if line != "  co2_signal_api_token hush: x":
+                self.assertNotIn("hush", str(caught.exception))
+        with self.assertRaises(ConfigurationError) as caught:
+            CarbonConfig(co2_signal_api_token=["hush"])
+        self.assertNotIn("hush", str(caught.exception))
+
+    def test_what_shows_nothing_more_says_so(self) -> None:
+        with self.warnings() as heard:
+            CarbonConfig(debug=True)
+        self.assertIn("no further lines", heard[0])
+
     def test_an_unknown_name_gets_a_suggestion(self) -> None:
         with self.assertRaisesRegex(ConfigurationError, "did you mean 'max_co2_kg'"):
             CarbonConfig.from_dict({"max_co2": 1})
@@ -167,7 +192,8 @@ class Environment(HfTest):
         kinds = {"bool": "1", "float": "2", "int": "3", "str": "x"}
         special = {"gpu_ids": "1", "budget_action": "stop", "console_log_level": "ERROR", "custom_tags": "a=b",
                    "meter_options": '{"redact": true}', "integrations": "mlflow", "log_level": "STEP"}
-        for name, field in CarbonConfig.__dataclass_fields__.items():
+        for field in dataclasses.fields(CarbonConfig):
+            name = field.name
             kind = str(field.type).replace("Optional[", "").rstrip("]")
             value = special.get(name) or ("0" if field.default is True else kinds[kind])
             also = {"HF_ECO2AI_MAX_CO2_KG": "1"} if name == "enable_carbon_budget" else {}
@@ -186,6 +212,39 @@ class Environment(HfTest):
         Path("base.json").write_text('{"project_name": "file", "country": "FR", "region": "x"}', encoding="utf-8")
         config = CarbonConfig.from_env({"HF_ECO2AI_CONFIG_PATH": "base.json", "HF_ECO2AI_COUNTRY": "DE"}, region="y")
         self.assertEqual((config.project_name, config.country, config.region), ("file", "DE", "y"))
+
+    def test_a_keyword_goes_over_every_name_of_the_option_below(self) -> None:
+        def made(variables, **keywords):
+            with self.warnings():
+                return CarbonConfig.from_env({f"HF_ECO2AI_{name}": value for name, value in variables.items()}, **keywords)
+
+        self.assertEqual(made({"COUNTRY_ISO_CODE": "DE"}, country="FR").country, "FR")
+        self.assertEqual(made({"COUNTRY": "DE"}, country_iso_code="FR").country, "FR")
+        self.assertEqual(meter_options.zones(made({"ZONE": "DE"}, country="FR")), ["FR", None])
+        self.assertEqual(meter_options.zones(made({"COUNTRY": "US", "REGION": "CA"}, country="FR")), ["FR", None])
+        self.assertEqual(meter_options.zones(made({"COUNTRY": "US"}, region="CA")), ["US/CA", "US", None])
+        self.assertEqual(meter_options.zones(made({"COUNTRY": "US"}, zone="DE")), ["DE", None])
+        for name in ("wandb", "mlflow", "tensorboard"):
+            self.assertIs(getattr(made({"INTEGRATIONS": name}, **{f"{name}_tracking": False}), f"{name}_tracking"), False)
+            self.assertIs(getattr(made({f"{name.upper()}_TRACKING": "0"}, integrations=[name]), f"{name}_tracking"), True)
+            self.assertIs(getattr(CarbonConfig(**{"integrations": [name], f"{name}_tracking": False}), f"{name}_tracking"), False)
+
+    def test_a_file_below_the_variables_loses_its_zone_to_their_country(self) -> None:
+        Path("base.json").write_text('{"country_iso_code": "DE", "zone": "PL"}', encoding="utf-8")
+        config = CarbonConfig.from_env({"HF_ECO2AI_CONFIG_PATH": "base.json", "HF_ECO2AI_COUNTRY": "FR"})
+        self.assertEqual(meter_options.zones(config), ["FR", None])
+
+    def test_given_variables_are_all_that_is_looked_at(self) -> None:
+        self.set_env("EXPERIMENT_NAME", "other")
+        config = CarbonConfig.from_env({"MLFLOW_TRACKING_URI": "x", "WANDB_RUN_ID": "r"})
+        self.assertEqual((config.mlflow_tracking, config.run_id, config.experiment_name), (True, "r", "hf-training"))
+
+    def test_options_over_a_config_take_along_what_follows_from_them(self) -> None:
+        base = CarbonConfig(project_name="a", country_iso_code="DE", debug=True)
+        over = overlaid(base, {"project_name": "b", "country": "FR", "debug": False})
+        self.assertEqual((over.experiment_name, over.country, over.console_log_level), ("b", "FR", "INFO"))
+        self.assertEqual((base.experiment_name, base.country), ("a", "DE"))
+        self.assertEqual(overlaid(CarbonConfig(experiment_name="e"), {"project_name": "b"}).experiment_name, "e")
 
     def test_names_of_other_trackers_are_taken_over(self) -> None:
         self.set_env("MLFLOW_TRACKING_URI", "sqlite:///x.db")

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import tempfile
 import unittest
+from pathlib import Path
 from types import SimpleNamespace
 
 import eco2
@@ -64,11 +69,11 @@ class Tracking(HfTest):
         self.machine.turn(tracker.session.meter, 1000 * JOULE)
         self.assertIsNone(tracker.get_efficiency_metrics(0)["samples_per_kwh"])
         self.assertIsNotNone(tracker.get_efficiency_metrics(40)["samples_per_kwh"])
-        tracker.get_efficiency_metrics(50)
         totals = tracker.stop_tracking()
+        self.assertAlmostEqual(tracker.get_efficiency_metrics(50)["samples_per_kwh"], 50 * 3600, 3)
         self.assertAlmostEqual(totals.total_energy_kwh, 1 / 3600, 12)
         self.assertAlmostEqual(totals.total_co2_kg, 0.001, 12)
-        self.assertEqual(totals.total_samples, 50)
+        self.assertEqual((totals.total_samples, totals.total_steps), (None, 0), "asking counts nothing")
 
     def test_d06_looking_at_totals_changes_none(self) -> None:
         monitor = h.GPUMonitor(**self.options())
@@ -114,7 +119,8 @@ class Tracking(HfTest):
         with self.warnings(), h.track_training(**self.options(meter_options={"wrong": 1})) as run:
             run.step(samples=8)
             run.log()
-        self.assertIsNone(run.report)
+        self.assertIn("nothing was measured", run.report.summary())
+        self.assertIsNone(run.report.summary.total_energy_kwh)
         self.assertGreaterEqual(run.errors, 2)
 
     def test_the_decorator_measures_each_call(self) -> None:
@@ -170,8 +176,79 @@ class Lightning(HfTest):
         self.assertEqual((trainer.should_stop, trainer.global_step), (True, 3))
 
 
+    def test_a_fit_says_of_itself_what_a_trainer_does(self) -> None:
+        part = SimpleNamespace(numel=lambda: 21, requires_grad=True)
+        trainer = SimpleNamespace(train_dataloader=object(), world_size=1, is_global_zero=True, loggers=[], global_rank=0)
+        callback = h.Eco2AILightningCallback(**self.options(custom_tags={"team": "nlp"}, track_dataset_size=False))
+        with self.warnings():
+            callback.on_train_start(trainer, SimpleNamespace(parameters=lambda: [part]))
+        callback.add_work(samples=5, tokens=7)
+        callback.on_train_batch_end(trainer, None)
+        callback.on_train_end(trainer, None)
+        report = trainer.carbon_report
+        self.assertEqual((report.summary.model_parameters, report.summary.total_samples, report.eco2["work"]["tokens"]), (21, 5, 7))
+        self.assertEqual(report.training_metadata["custom_tags"], {"team": "nlp"})
+        self.assertNotIn("dataset_size", report.training_metadata)
+
+    def test_a_fit_without_a_meter_has_a_report_that_says_so(self) -> None:
+        with self.warnings() as heard:
+            trainer = self.fit(h.Eco2AILightningCallback(**self.options(meter_options={"wrong": 1}, log_level="STEP")))
+        self.assertIn("nothing was measured", trainer.carbon_report.summary())
+        self.assertIsNone(trainer.carbon_report.summary.total_co2_kg)
+        self.assertTrue(any("log_level" in text for text in heard), heard)
+
+
+class WithoutLibrary(unittest.TestCase):
+    """Where libeco2 cannot be loaded."""
+
+    def test_what_is_documented_runs_and_knows_nothing(self) -> None:
+        program = ("import warnings; warnings.simplefilter('error', ResourceWarning)\n"
+                   "import eco2, hf_eco2ai as h\n"
+                   "with h.track_training(save_report=True) as run: run.step(samples=1); run.log()\n"
+                   "assert run.report.summary.total_energy_kwh is None and run.report.origin.estimated is None\n"
+                   "assert 'nothing was measured' in run.report.summary()\n"
+                   "@h.track\n"
+                   "def f(): return 3\n"
+                   "assert f() == 3 and f.carbon_report.summary.total_co2_kg is None\n"
+                   "with warnings.catch_warnings(record=True) as heard:\n"
+                   "    warnings.simplefilter('always')\n"
+                   "    @eco2.track\n"
+                   "    def g(): return 4\n"
+                   "    assert [g(), g()] == [4, 4]\n"
+                   "assert len(heard) == 1 and 'unmeasured' in str(heard[0].message), heard\n"
+                   "tracker = h.EnergyTracker()\n"
+                   "assert tracker.stop_tracking().total_co2_kg is None\n")
+        variables = {**os.environ, "ECO2_LIBRARY": "/nowhere/libeco2.so", "PYTHONPATH": str(Path(eco2.__file__).parent.parent)}
+        with tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run([sys.executable, "-c", program], cwd=folder, env=variables, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_frameworks_are_imported_by_their_own_callback_only(self) -> None:
+        program = ("import sys\n"
+                   "asked = set()\n"
+                   "class Watch:\n"
+                   "    def find_spec(self, name, *rest): asked.add(name.split('.')[0])\n"
+                   "sys.meta_path.insert(0, Watch())\n"
+                   "import hf_eco2ai as h\n"
+                   "h.CarbonConfig, h.track_training, h.wrap_accelerator, h.SLURMIntegration, h.MLflowIntegration, h.EnergyTracker\n"
+                   "h.CarbonReport, h.PrometheusExporter, h.ReportExporter, h.CarbonIntensityProvider\n"
+                   "found = asked & {'torch', 'transformers', 'lightning', 'pytorch_lightning', 'mlflow'}\n"
+                   "assert not found, found\n")
+        variables = {**os.environ, "PYTHONPATH": str(Path(eco2.__file__).parent.parent)}
+        done = subprocess.run([sys.executable, "-c", program], env=variables, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+
 class Places(HfTest):
     """Intensities, by the command's table."""
+
+    def test_the_table_is_a_read_only_mapping(self) -> None:
+        table = h.CarbonIntensityProvider.CARBON_INTENSITIES
+        self.assertEqual((table["DE"], table["Germany"], "Atlantis" in table), (342.06, 342.06, False))
+        self.assertTrue(len(table) > 50 and "US-CA" in list(table))
+        self.assertEqual(dict(table.items())["DE"], 342.06)
+        with self.assertRaises(TypeError):
+            table["DE"] = 1
 
     def test_d14_every_figure_has_a_source_and_aliases_agree(self) -> None:
         figures = {h.CarbonIntensityProvider(*place).get_carbon_intensity() for place in

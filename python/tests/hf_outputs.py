@@ -85,6 +85,23 @@ class Files(HfTest):
         own = CarbonReport.from_json("own.json")
         self.assertEqual(own.summary.total_co2_kg, report.summary.total_co2_kg)
 
+    def test_a_report_that_was_read_is_the_one_that_was_written(self) -> None:
+        self.run_with(save_report=True)
+        path = Path("carbon_report.json")
+        data = json.loads(path.read_text(encoding="utf-8"))
+        data["system_metadata"].update(python_version="2.7", platform="elsewhere", added=1)
+        data["metadata"]["generated_at"] = "then"
+        path.write_text(json.dumps(data), encoding="utf-8")
+        again = CarbonReport.from_json(path)
+        self.assertEqual(again.to_dict(), data)
+        self.assertEqual(len(again.detailed_metrics), 1)
+        self.assertEqual(again.detailed_metrics[0].step, 2)
+        self.assertEqual(again.to_csv().splitlines()[1].split(",")[2], "2")
+        self.assertEqual(again.to_dict(detailed=False)["detailed_metrics"], [])
+        Path("own.json").write_text(json.dumps(data["eco2"]), encoding="utf-8")
+        system = CarbonReport.from_json("own.json").to_dict()["system_metadata"]
+        self.assertEqual((system["python_version"], system["platform"]), (None, None))
+
     def test_exporters_write_and_say_where(self) -> None:
         report, exporter = self.run_with(), ReportExporter("there")
         for path in (exporter.export_json(report), exporter.export_csv(report), exporter.export_summary(report)):
@@ -185,6 +202,14 @@ class Trackers(HfTest):
             loop.batches(1)
             self.assertEqual(loop.end().summary.total_steps, 1)
         self.assertIn("mlflow", heard[0].lower())
+
+    def test_a_run_of_ours_ends_though_its_report_cannot_be_logged(self) -> None:
+        run, wandb = mock.Mock(), types.ModuleType("wandb")
+        run.log_artifact.side_effect = OSError("full")
+        wandb.run, wandb.Artifact, wandb.init = None, mock.MagicMock(), lambda **given: setattr(wandb, "run", run)
+        with mock.patch.dict(sys.modules, {"wandb": wandb}), self.assertRaises(OSError):
+            trackers.WandbExporter().log_report(CarbonReport({"summary": {}}))
+        run.finish.assert_called_once()
 
     def test_wandb_gets_metrics_summary_and_artefact(self) -> None:
         run, wandb = mock.Mock(), types.ModuleType("wandb")

@@ -1,5 +1,6 @@
 """What a span's edges do about queued GPU work: none, synchronize, event."""
 
+import os
 import time
 import unittest
 
@@ -83,6 +84,35 @@ class Edges(Case):
         self.assertEqual(meter.total("soon").count, 1)
         self.assertIsNone(meter.total("never"))
         self.assertTrue(any("1 spans were not recorded" in text for _, text in self.said), self.said)
+
+    def test_m41_spans_made_inline_are_forgotten_when_they_are_recorded(self):
+        meter, late = self.gpu_meter(), []
+        stamp = time.monotonic_ns()
+
+        def event():
+            poll = len(late)
+            late.append(None)
+            return lambda: stamp if len(late) > poll + 40 else None
+
+        for _ in range(1000):
+            with meter.span("inline", sync="event", event=event):
+                pass
+        self.assertLessEqual(len(meter._owed), 25, "what the device still owes")
+        late.extend([None] * 50)
+        meter.close()
+        self.assertEqual(len(meter._owed), 0)
+
+    @unittest.skipUnless(hasattr(os, "fork"), "needs fork")
+    def test_a_forked_child_waits_for_no_stamp_of_its_parent(self):
+        meter = self.gpu_meter()
+        with meter.span("never", sync="event", event=lambda: lambda: None):
+            pass
+        begun = time.monotonic()
+        child = os.fork()
+        if child == 0:
+            meter.close()
+            os._exit(0 if time.monotonic() - begun < 0.2 else 1)
+        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 0)
 
     def test_what_the_framework_raises_ends_no_step(self):
         def fails():

@@ -115,6 +115,28 @@ class Notebook(Case):
         self.addCleanup(self.namespace["meter"].close)
         self.assertIsNot(self.namespace["meter"], meters[0])
 
+    def test_a_meter_of_somebody_else_is_never_handed_out(self):
+        options = {**nothing(self.folder), "sources": ["synthetic"]}
+        mine, other, third = eco2.Meter(options), eco2.Meter.apart(options), eco2.Meter.apart(options)
+        self.addCleanup(mine.close)
+        self.assertEqual(len({id(mine), id(other), id(third)}), 3)
+        mine.close()
+        self.assertIsNot(eco2.Meter(options), other)
+        self.assertFalse(other.closed)
+        other.close()
+        third.close()
+
+    def test_two_trackings_of_equal_options_do_not_close_each_other(self):
+        import hf_eco2ai
+
+        given = {"meter_options": {**nothing(self.folder), "sources": ["synthetic"]}}
+        first, second = hf_eco2ai.EnergyTracker(**given), hf_eco2ai.EnergyTracker(**given)
+        first.start_tracking()
+        second.start_tracking()
+        second.stop_tracking()
+        self.assertTrue(first.session.going)
+        first.stop_tracking()
+
     def test_the_magic_measures_a_cell_and_says_so(self):
         self.magic("train", "x = sum(range(1000))")
         self.magic("train", "x += 1")

@@ -22,6 +22,19 @@ pub(crate) fn read_capped(path: &Path, what: &'static str, cap_bytes: u64) -> Re
     Ok(bytes)
 }
 
+/// The same, of a regular file only: a pipe that nobody writes to would keep the reader for ever.
+///
+/// # Errors
+/// As [`read_capped`]; [`Error::Io`] for what is no regular file.
+pub(crate) fn read_regular(path: &Path, what: &'static str, cap_bytes: u64) -> Result<Vec<u8>, Error> {
+    let meta = fs::metadata(path).map_err(|e| Error::io("read", path, e))?;
+    if !meta.is_file() {
+        let other = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file; copy its content to one first");
+        return Err(Error::io("read", path, other));
+    }
+    read_capped(path, what, cap_bytes)
+}
+
 /// Writes a whole file so that a crash leaves either the old content or the new, never a mixture.
 ///
 /// A temporary neighbour is written and synced, renamed over `path`, and the folder is synced. What exists and is not a
@@ -119,5 +132,12 @@ mod tests {
         fs::write(&path, [0; 11]).unwrap();
         assert!(matches!(read_capped(&path, "report", 10), Err(Error::TooLarge { .. })));
         assert_eq!(read_capped(&path, "report", 11).unwrap().len(), 11);
+    }
+
+    #[test]
+    fn f42_what_is_no_regular_file_is_refused_unopened() {
+        let error = read_regular(Path::new("/dev/null"), "report", 10).unwrap_err().to_string();
+        assert!(error.contains("/dev/null") && error.contains("not a regular file"), "{error}");
+        assert!(read_regular(tempfile::tempdir().unwrap().path(), "report", 10).is_err());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use eco2_core::report::Report;
+use eco2_core::report::{Device, Report};
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, MAX_REPORT_BYTES, files, report_file};
@@ -38,10 +38,10 @@ pub struct BudgetCheck {
 }
 
 impl Footprint {
-    /// The grams of a report; `None` where it has no carbon.
+    /// The grams of a report; `None` where it has no carbon, and where nothing gave the energy that it is of.
     #[must_use]
     pub fn of(report: &Report) -> Option<Self> {
-        let carbon = report.carbon.as_ref()?;
+        let carbon = report.carbon.as_ref().filter(|_| is_measured(report))?;
         let kg = |grams: f64| grams / 1e3;
         Some(Self { kg: kg(carbon.grams), low_kg: Some(kg(carbon.low)), high_kg: carbon.high.map(kg) })
     }
@@ -61,6 +61,13 @@ impl Footprint {
     }
 }
 
+/// Whether anything gave the run's energy, by a reading or an estimate: without it the total is not 0 but not known.
+pub(crate) fn is_measured(report: &Report) -> bool {
+    // Merging may sum what overlaps where its counterpart was not read.
+    let counts = |device: &Device| device.is_summed() || report.energy.total_uj > 0;
+    report.devices.iter().any(|device| device.energy_uj.is_some() && counts(device))
+}
+
 /// The carbon of a report of HF Eco2AI (`summary.total_co2_kg`); `None` for a file that is no such report.
 ///
 /// # Errors
@@ -75,7 +82,7 @@ pub fn read_hf_footprint(path: &Path) -> Result<Option<Footprint>, Error> {
     struct Summary {
         total_co2_kg: f64,
     }
-    let bytes = files::read_capped(path, "report", MAX_REPORT_BYTES)?;
+    let bytes = files::read_regular(path, "report", MAX_REPORT_BYTES)?;
     let document: Option<Document> = serde_json::from_slice(report_file::without_mark(&bytes)).ok();
     let found = document.filter(|document| document.schema.as_ref().is_none_or(|name| !name.starts_with("eco2.")));
     let kg = found.map(|document| document.summary.total_co2_kg).filter(|kg| kg.is_finite() && *kg >= 0.0);

@@ -24,7 +24,7 @@ pub use log::{
     BACKLOG_BYTES, BLOCK_TICKS, Disk, FLUSH_NS, FileDisk, GaugeReading, HISTORY_STEP_BYTES, LOG_SCHEMA, LogContents,
     LogEncoder, LogMeta, LogStatus, LogWriter, MAX_LOG_BYTES, MAX_PAYLOAD_BYTES, MAX_POINTS, Pace, parse_log, read_log,
 };
-pub use merge::merge;
+pub use merge::{merge, merge_without};
 pub use render::{
     AbsentSource, Group, MetricNames, NO_LABEL, TextStyle, by_label, codecarbon_csv, csv, groups_csv, groups_json,
     groups_text, hf_json, json, openmetrics, spans_csv, text,

@@ -17,11 +17,14 @@ mod carbon;
 mod devices;
 mod energy;
 mod identity;
+mod lives;
 mod parts;
 mod spans;
 mod warnings;
 mod windows;
 mod work;
+
+use std::collections::BTreeSet;
 
 use eco2_core::report::{Merge, Report, SCHEMA, SelfCost};
 
@@ -34,6 +37,14 @@ use parts::Parts;
 /// # Errors
 /// [`Error::NothingToMerge`] without any report.
 pub fn merge(reports: &[Report]) -> Result<Report, Error> {
+    merge_without(reports, &[])
+}
+
+/// As [`merge`], and tells which records could not be read: each with the error, in words.
+///
+/// # Errors
+/// [`Error::NothingToMerge`] without any report.
+pub fn merge_without(reports: &[Report], unreadable: &[String]) -> Result<Report, Error> {
     let parts = Parts::gather(reports);
     if parts.list.is_empty() {
         return Err(Error::NothingToMerge);
@@ -53,11 +64,12 @@ pub fn merge(reports: &[Report]) -> Result<Report, Error> {
         overhead_ns: measured.overhead_ns(),
         replayed,
         parts: parts.list.clone(),
+        left_out: left_out(reports, unreadable),
     };
     Ok(Report {
         schema: SCHEMA.to_owned(),
         events: warnings::events(&parts, &attempts, &merge, carbon.as_ref()),
-        energy: carbon::with_facility(measured.energy(), &parts.list, &measured),
+        energy: carbon::with_facility(measured.energy(), &parts.list, &attempts, &measured),
         devices: measured.devices,
         spans: spans::spans(&parts.list, &attempts),
         work: work::sum(&parts.list, &attempts),
@@ -69,6 +81,12 @@ pub fn merge(reports: &[Report]) -> Result<Report, Error> {
         merge: Some(merge),
         run: identity,
     })
+}
+
+/// Every record that was left out, of this merge or one before it, once.
+fn left_out(reports: &[Report], unreadable: &[String]) -> Vec<String> {
+    let before = reports.iter().filter_map(|report| report.merge.as_ref()).flat_map(|merge| &merge.left_out);
+    before.chain(unreadable).collect::<BTreeSet<_>>().into_iter().cloned().collect()
 }
 
 /// What measuring cost all processes together; memory is that of the largest.

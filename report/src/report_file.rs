@@ -36,7 +36,7 @@ pub(crate) fn without_mark(bytes: &[u8]) -> &[u8] {
 /// # Errors
 /// As [`parse_report`], and [`Error::Io`].
 pub fn read_report(path: &Path) -> Result<Report, Error> {
-    parse_report(&files::read_capped(path, "report", MAX_REPORT_BYTES)?, path)
+    parse_report(&files::read_regular(path, "report", MAX_REPORT_BYTES)?, path)
 }
 
 /// Reads the report of a run from its report file or its run log, whichever the file is.
@@ -44,7 +44,7 @@ pub fn read_report(path: &Path) -> Result<Report, Error> {
 /// # Errors
 /// As [`read_report`] and [`crate::read_log`]; [`Error::NoReport`] for a log that ended before its first checkpoint.
 pub fn read_run(path: &Path) -> Result<Report, Error> {
-    let bytes = files::read_capped(path, "run log", MAX_LOG_BYTES)?;
+    let bytes = files::read_regular(path, "run log", MAX_LOG_BYTES)?;
     if !log::is_log(&bytes) {
         return parse_report(&bytes, path);
     }

@@ -43,7 +43,7 @@ trainer() {
     system_torch || skip "no torch for $SYSTEM_PYTHON (Debian: python3-torch python3-venv)"
     venv=$(framework_venv trainer "${TRAINER[@]}") || skip "transformers could not be installed"
     cargo build --locked --quiet -p eco2-ffi -p fake-nvml
-    with_frameworks "$venv" -m unittest hf_real_trainer hf_real_example
+    with_frameworks "$venv" -m unittest hf_real_trainer hf_real_example hf_real_budget
 }
 
 # Lightning, Accelerate, MLflow on sqlite, Weights & Biases offline.

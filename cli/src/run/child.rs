@@ -6,7 +6,6 @@ use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Error, anyhow};
-use eco2::options::env;
 use eco2_samplers::clock;
 use eco2_samplers::usage::{Exited, wait_child};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpgid, kill_process, waitid};
@@ -33,14 +32,13 @@ pub(super) struct Refused {
 }
 
 impl Child {
-    /// Starts a command with our input, output, environment and folder; and with the run's id, so that the records of
-    /// whatever measures below it are known to be of this run.
-    pub(super) fn start(words: &[OsString], run_id: &Option<String>) -> Start {
+    /// Starts a command with our input, output, environment and folder; and with variables that make the records of
+    /// whatever measures below it known as of this run.
+    pub(super) fn start(words: &[OsString], variables: Vec<(&str, String)>) -> Start {
         let Some((program, arguments)) = words.split_first() else {
             return Start::Refused(Refused { code: status::NOT_FOUND, error: anyhow!("no command was given") });
         };
-        let run_id = run_id.iter().map(|id| (env::RUN_ID, id));
-        let started = Command::new(program).args(arguments).envs(run_id).spawn();
+        let started = Command::new(program).args(arguments).envs(variables).spawn();
         // A std::process::Child that is dropped is neither ended nor waited for: that is done here, by number.
         let pid = started.map(|child| i32::try_from(child.id()).ok().and_then(Pid::from_raw));
         match pid {

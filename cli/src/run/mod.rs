@@ -13,7 +13,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use eco2::Meter;
-use eco2::options::Options;
+use eco2::options::{Options, env};
 use eco2_core::report::Report;
 
 use crate::args::RunArgs;
@@ -46,7 +46,7 @@ fn follow(command: &[OsString], options: &Options) -> anyhow::Result<u8> {
     let meter = watch::open(options, words)?;
     summary::header(&meter, options);
     let inbox = Inbox::open().context("signals cannot be received, so none could be forwarded")?;
-    let child = match Child::start(command, &meter.run_id()) {
+    let child = match Child::start(command, meter.handed_down()) {
         Start::Running(child) => child,
         Start::Refused(refused) => {
             failure::say(&refused.error);
@@ -86,9 +86,10 @@ impl Measuring {
         }
     }
 
-    /// The run's id, which what runs below the command shares.
-    fn run_id(&self) -> Option<String> {
-        self.0.as_ref().map(Meter::run_id)
+    /// Variables for the command: the run's id, which what measures below it shares, and which record is around that.
+    fn handed_down(&self) -> Vec<(&'static str, String)> {
+        let of = |meter: &Meter| vec![(env::RUN_ID, meter.run_id()), (env::PARENT_PART, meter.part_id())];
+        self.0.as_ref().map(of).unwrap_or_default()
     }
 
     /// The log that will be left.

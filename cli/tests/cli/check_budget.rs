@@ -1,5 +1,8 @@
 //! `eco2 check-budget`: one answer, as words, as JSON and as an exit code.
 
+use std::fs::OpenOptions;
+use std::process::Stdio;
+
 use serde_json::Value;
 
 use crate::rig::{Ran, Rig};
@@ -80,4 +83,26 @@ fn d28_a_check_that_cannot_be_made_is_exit_code_2() {
         assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{words}: {ran:?}");
         assert!(!ran.err.is_empty(), "{words}");
     }
+}
+
+#[test]
+fn d28_a_run_that_measured_nothing_is_within_no_budget() {
+    let rig = Rig::bare();
+    assert_eq!(rig.run("--no-estimate --json real.json", "true").code, Some(0));
+    let ran = rig.eco2("check-budget -r real.json --max-co2 1");
+    assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{ran:?}");
+    assert!(ran.err.contains("real.json: the report has no carbon: nothing was measured"), "{ran:?}");
+}
+
+#[test]
+fn d28_an_answer_that_cannot_be_written_is_exit_code_2_and_one_that_nobody_reads_the_verdicts() {
+    let rig = with_reports();
+    let code = |limit: &str, out: Stdio| {
+        let mut command = rig.command(&format!("check-budget -r hf.json --max-co2 {limit}"));
+        command.stdout(out).stderr(Stdio::null()).status().unwrap().code()
+    };
+    let full = || OpenOptions::new().write(true).open("/dev/full").unwrap().into();
+    let closed = || std::io::pipe().unwrap().1.into();
+    assert_eq!((code("3", full()), code("1", full())), (Some(2), Some(2)));
+    assert_eq!((code("3", closed()), code("1", closed())), (Some(0), Some(1)));
 }

@@ -1,7 +1,6 @@
 //! Covering windows of time with stretches: each instant is taken from one of them.
 
-use std::collections::BTreeSet;
-
+use super::kept::{Kept, Members};
 use super::stretch::Stretch;
 use crate::Quality;
 
@@ -57,19 +56,14 @@ impl Merged {
     }
 }
 
-/// The energy that stretches tell of within windows, and the windows of which they tell nothing.
-pub(super) fn energy(stretches: &BTreeSet<Stretch>, windows: &[Window]) -> (Merged, Vec<Window>) {
-    let mut tiers: Vec<_> = stretches.iter().map(Stretch::tier).collect();
-    tiers.sort_unstable();
-    tiers.dedup();
+/// The energy that stretches of at least a quality tell of within windows, and the windows of which they tell nothing.
+pub(super) fn energy(stretches: &Kept, worst: Quality, windows: &[Window]) -> (Merged, Vec<Window>) {
     let mut open: Vec<Window> = windows.iter().filter(|window| window.from_ns < window.to_ns).copied().collect();
     let mut sum = Merged::none();
-    for tier in tiers {
-        let mut members: Vec<&Stretch> = stretches.iter().filter(|stretch| stretch.tier() == tier).collect();
-        members.sort_by_key(|stretch| stretch.begin_ns());
+    for members in stretches.tiers(worst) {
         let mut left = Vec::new();
         for window in open {
-            sum = sum.plus(fill(&members, window, &mut left));
+            sum = sum.plus(fill(members, window, &mut left));
         }
         open = left;
     }
@@ -77,34 +71,25 @@ pub(super) fn energy(stretches: &BTreeSet<Stretch>, windows: &[Window]) -> (Merg
 }
 
 /// Fills a window with stretches of one tier; what none covers goes to `left`.
-fn fill(members: &[&Stretch], window: Window, left: &mut Vec<Window>) -> Merged {
+fn fill(members: Members<'_>, window: Window, left: &mut Vec<Window>) -> Merged {
     let mut sum = Merged::none();
     let mut at_ns = window.from_ns;
     while at_ns < window.to_ns {
-        if let Some(best) = furthest(members, at_ns) {
-            let to_ns = best.end_ns().min(window.to_ns);
-            sum = sum.plus(taken(best, at_ns, to_ns));
-            at_ns = to_ns;
-            continue;
-        }
-        let next = members.iter().map(|stretch| stretch.begin_ns()).find(|begin_ns| *begin_ns > at_ns);
-        let to_ns = next.map_or(window.to_ns, |next_ns| next_ns.min(window.to_ns));
-        left.push(Window { from_ns: at_ns, to_ns });
+        let to_ns = match members.at(at_ns) {
+            Some(best) => {
+                let to_ns = best.end_ns().min(window.to_ns);
+                sum = sum.plus(taken(best, at_ns, to_ns));
+                to_ns
+            }
+            None => {
+                let to_ns = members.next_ns(Window { from_ns: at_ns, ..window });
+                left.push(Window { from_ns: at_ns, to_ns });
+                to_ns
+            }
+        };
         at_ns = to_ns;
     }
     sum
-}
-
-/// Of the stretches that cover an instant the one that reaches furthest; of several, the one that began first.
-fn furthest<'a>(members: &[&'a Stretch], at_ns: u64) -> Option<&'a Stretch> {
-    let begun = members.iter().take_while(|stretch| stretch.begin_ns() <= at_ns);
-    let mut best: Option<&Stretch> = None;
-    for stretch in begun.filter(|stretch| stretch.end_ns() > at_ns) {
-        if best.is_none_or(|best| stretch.end_ns() > best.end_ns()) {
-            best = Some(stretch);
-        }
-    }
-    best
 }
 
 /// A part of a stretch: its bounds are those of the whole, and what is not known about where it is cut.

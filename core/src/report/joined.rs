@@ -36,6 +36,9 @@ pub struct Merge {
     pub replayed: Vec<Replayed>,
     /// The reports that were merged, without their counters.
     pub parts: Vec<Report>,
+    /// Records that could not be read and are in no figure, each with the error; sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
 }
 
 /// Steps of an attempt behind the checkpoint that the next one went on from: done, and done again.

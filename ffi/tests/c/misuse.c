@@ -241,6 +241,7 @@ static void after_close(eco2_meter *meter, uint32_t name) {
     CHECK(eco2_meter_close(meter) == ECO2_OK);
     FAILS(eco2_meter_close(meter), ECO2_ERR_CLOSED, "closed");
     FAILS(eco2_span_begin(meter, name), ECO2_ERR_CLOSED, "closed");
+    FAILS(eco2_span_between(meter, name, 0, 0), ECO2_ERR_CLOSED, "closed");
     FAILS(eco2_span_end(meter, name), ECO2_ERR_CLOSED, "closed");
     FAILS(eco2_step(meter, name), ECO2_ERR_CLOSED, "closed");
     FAILS(eco2_step_work(meter, name, &work), ECO2_ERR_CLOSED, "closed");

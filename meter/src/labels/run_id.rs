@@ -67,7 +67,8 @@ fn pods(found: &Found) -> Option<String> {
 
 /// proc_pid_stat(5): field 4 is the parent, field 22 the start in clock ticks since boot.
 fn parents(environment: &HashMap<String, String>, procfs: &Path) -> Option<String> {
-    let parent = stat_field(&procfs.join("self/stat"), 4)?;
+    // What was orphaned, or started by the first process of a container or machine, has that in common with all of it.
+    let parent = stat_field(&procfs.join("self/stat"), 4).filter(|parent| parent != "1")?;
     let start = stat_field(&procfs.join(&parent).join("stat"), 22)?;
     let boot = read(&procfs.join("sys/kernel/random/boot_id"))?;
     // Ranks of another launch by the same long-lived parent, such as a shell, have another port.

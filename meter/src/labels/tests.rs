@@ -120,6 +120,9 @@ fn ranks_of_a_launcher_without_an_id_are_known_by_their_parent() {
     let of = |variables: &[(&str, &str)]| find(variables.iter().copied(), &roots).launch.run_id;
     assert_eq!(of(&[("PMI_RANK", "1"), ("PMI_SIZE", "2")]).as_deref(), Some("launch-0123abcd-7-9876"));
     assert_eq!(of(&[("HOME", "/home/ann")]), None, "a process that is no rank is a run of its own");
+    put("self/stat", "42 (a) S 1 42 42 0 -1");
+    put("1/stat", &format!("1 (init) S 0 {} 9876 0", "0 ".repeat(17)));
+    assert_eq!(of(&[("PMI_RANK", "1")]), None, "everything that is orphaned has the first process as parent");
 }
 
 #[test]

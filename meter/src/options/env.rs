@@ -78,9 +78,12 @@ pub const PRICE_PER_KWH: &str = "ECO2_PRICE_PER_KWH";
 /// Currency of both: `EUR`.
 pub const CURRENCY: &str = "ECO2_CURRENCY";
 
+/// The record of the command that this process runs under; `eco2 run` sets it, and it is no option.
+pub const PARENT_PART: &str = "ECO2_PARENT_PART";
+
 /// Variables that are no options: where the Python package finds the library and the command, and where a cloud tells
 /// its machines about themselves.
-pub const ELSEWHERE: &[&str] = &["ECO2_LIBRARY", "ECO2_COMMAND", "ECO2_METADATA_URL"];
+pub const ELSEWHERE: &[&str] = &["ECO2_LIBRARY", "ECO2_COMMAND", "ECO2_METADATA_URL", PARENT_PART];
 
 /// What the variables with tokens begin with. They are no options: they are read where they are used, and shown nowhere.
 pub const TOKENS: &str = "ECO2_TOKEN_";

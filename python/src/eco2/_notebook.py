@@ -12,10 +12,10 @@ def shell():  # type: ignore[no-untyped-def]
 
 
 def live(cls, opened, options: dict):  # type: ignore[no-untyped-def]
-    """In a notebook: the open meter of the same options, if any."""
+    """In a notebook: the open meter of the same options, if any; but none that `Meter.apart` gave to somebody."""
     if shell() is None:
         return None
-    same = (meter for meter in list(opened) if type(meter) is cls and meter.options == options)
+    same = (meter for meter in list(opened) if type(meter) is cls and not meter._apart and meter.options == options)
     return next((meter for meter in same if not meter.closed and not meter.forked), None)
 
 

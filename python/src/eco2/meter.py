@@ -49,6 +49,22 @@ class Meter:
         LoadError: the library is missing or of another version.
     """
 
+    _apart = False
+
+    @classmethod
+    def apart(cls, options: Mapping | None = None, **more: object) -> Meter:
+        """A meter of one's own, as `Meter(...)`, that in a notebook is never one that is open already, nor handed out.
+
+        For code that opens and closes meters beside those of the user.
+
+        Raises:
+            Error, LoadError: as `Meter`.
+        """
+        meter = super().__new__(cls)
+        meter._apart = True
+        meter.__init__(options, **more)
+        return meter
+
     def __new__(cls, options: Mapping | None = None, **more: object) -> Meter:
         return _notebook.live(cls, _opened, merged(options, more)) or super().__new__(cls)
 
@@ -61,7 +77,7 @@ class Meter:
         address = ctypes.c_void_p()
         check(lib, lib.meter_open(as_json(self.options), ctypes.byref(address)))
         self._handle = handle = _abi.handle_of(lib, address.value)
-        self._closed, self._lost, self._stamped = False, 0, []
+        self._closed, self._lost, self._owed = False, 0, set()
         self._ids = ids = Ids(lib, handle)
         functions = (lib.span_begin, lib.span_end, lib.step)
         self._begins, self._ends, self._steps = (Calls(function, handle, ids) for function in functions)
@@ -98,8 +114,9 @@ class Meter:
             return Synchronized(name, *edges, synchronize)
         if sync == "event" and callable(event):
             record = functools.partial(self._library.span_between, self._handle, self._ids[name])
-            self._stamped.append(Stamped(name, record, event))
-            return self._stamped[-1]
+            # Spans that are made anew for every use are asked here for the stamps that they wait for.
+            self._settle()
+            return Stamped(name, record, event, self._owed)
         wanted = f"sync={sync!r} needs the callable {'synchronize' if sync == 'synchronize' else 'event'}"
         allowed = f"sync is {sync!r}; allowed: {', '.join(SYNCS)}"
         raise Error(c.ECO2_ERR_ARGUMENT, wanted if sync in SYNCS else allowed)
@@ -240,16 +257,21 @@ class Meter:
         """
         if self._closed:
             return
-        self._wait_for_stamps()
+        if self._owed and not self.forked:
+            self._wait_for_stamps()
         status = self._library.meter_close(self._handle)
         self._closed = True
         if status not in DONE:
             check(self._library, status)
 
+    def _settle(self) -> int:
+        """Records the spans whose stamps are known by now; returns how many still wait."""
+        return sum(span.settle() for span in list(self._owed))
+
     def _wait_for_stamps(self) -> None:
         until_ns = time.monotonic_ns() + STAMPS_NS
-        while self._stamped:
-            owed = sum(span.settle() for span in self._stamped)
+        while self._owed:
+            owed = self._settle()
             if not owed:
                 return
             if time.monotonic_ns() > until_ns:

@@ -77,11 +77,12 @@ class Stamped(Span):
     clock, or None while the device has not got there.
     """
 
-    __slots__ = ("_event", "_record", "_open", "_pending", "_told")
+    __slots__ = ("_event", "_record", "_open", "_pending", "_told", "_owed")
 
-    def __init__(self, name: str, record, event) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, name: str, record, event, owed: set) -> None:  # type: ignore[no-untyped-def]
         super().__init__(name, None, None)
         self._event, self._record, self._told = event, record, False
+        self._owed = owed  # the meter's: those that wait for a stamp, to be asked at the end
         self._open: dict = {}
         self._pending: deque = deque()
 
@@ -93,6 +94,7 @@ class Stamped(Span):
         begun, ended = self._open[get_ident()].pop(), self._stamp()
         if begun is not None and ended is not None:
             self._pending.append((begun, ended))
+            self._owed.add(self)
         self.settle()
 
     def settle(self) -> int:
@@ -104,6 +106,10 @@ class Stamped(Span):
                 break
             if not self._settled(*waiting):
                 self._pending.append(waiting)
+        if not self._pending:
+            self._owed.discard(self)
+            if self._pending:  # another thread added one meanwhile
+                self._owed.add(self)
         return len(self._pending)
 
     def _settled(self, begun, ended) -> bool:  # type: ignore[no-untyped-def]

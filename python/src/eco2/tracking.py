@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from threading import Lock
 
 from . import _constants as c
@@ -49,7 +51,8 @@ def track(function: Callable | str | None = None, *, name: str | None = None, me
     Args:
         function: the function, or the span's name.
         name: the span's name; without it the function's qualified name.
-        meter: where it is recorded; without it `default_meter()`, which the first call opens.
+        meter: where it is recorded; without it `default_meter()`, which the first call opens. Where that cannot be opened
+            the function runs unmeasured, and a warning says so once.
         sync, synchronize, event: as for `Meter.span`.
 
     Raises:
@@ -62,12 +65,30 @@ def track(function: Callable | str | None = None, *, name: str | None = None, me
     kept: list = []  # the last meter and its span, so that a call does not make one
 
     def span():  # type: ignore[no-untyped-def]
-        owner = meter or default_meter()
+        owner = meter or _default_or_none()
+        if owner is None:
+            return nullcontext()
         if not kept or kept[0][0] is not owner:
             kept[:] = [(owner, owner.span(called, sync, synchronize, event))]
         return kept[0][1]
 
     return wrapped(function, span)
+
+
+_failed = False
+
+
+def _default_or_none() -> Meter | None:
+    """The default meter. Once it could not be opened no call tries again until `default_meter` itself succeeds."""
+    global _failed
+    if _default is None and _failed:
+        return None
+    try:
+        return default_meter()
+    except Error as error:
+        _failed = True
+        warnings.warn(f"eco2: functions run unmeasured: {error}", RuntimeWarning, stacklevel=4)
+        return None
 
 
 def _renew_lock() -> None:

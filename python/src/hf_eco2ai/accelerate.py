@@ -31,10 +31,9 @@ class AccelerateIntegration:
     def wrap_accelerator(self, accelerator: Any) -> TrainingRun:
         """Begins the run, and makes `accelerator.end_training()` end it.
 
-        Files are written by rank; what `accelerator.is_main_process` says decides who speaks to trackers.
+        Files are written by rank, as `accelerator.process_index` says; rank 0 speaks to trackers.
         """
-        if not getattr(accelerator, "is_main_process", True):
-            self.run.config.mlflow_tracking = self.run.config.wandb_tracking = False
+        self.run.rank = getattr(accelerator, "process_index", None)
         self.run.__enter__()
         end = getattr(accelerator, "end_training", None)
         if callable(end):

@@ -1,59 +1,35 @@
-"""A carbon budget: compared by the library at every `check_frequency`-th step; warns, or stops the training."""
+"""A carbon budget on its own: compared by the library at every `check_frequency`-th step; warns, or stops the training."""
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 from .config import CarbonConfig
-from .errors import LOGGER, ConfigurationError, never_raising
+from .errors import ConfigurationError, never_raising, warn_once
 from .hooks import TrainerCallback
 from .session import Session
+from .watch import BudgetWatch
 
 
-class BudgetWatch:
-    """When to look at the budget, and what to do then.
-
-    Args:
-        action: `"warn"` or `"stop"`.
-        check_frequency: steps from one look to the next, 1 or more.
-        grace_period: steps that the training may go on after the look that found the budget spent.
-    """
-
-    def __init__(self, action: str = "warn", check_frequency: int = 100, grace_period: int = 0) -> None:
-        self.action, self.check_frequency, self.grace_period = action, check_frequency, grace_period
-        self.crossed_at: Optional[int] = None
-        self.stopped_at: Optional[int] = None
-        self._near = False
-
-    def after(self, step: int, session: Session, control: Any) -> None:
-        """After a step: looks, if its turn has come; asks the Trainer to stop, if that is wanted and grace is over."""
-        if self.crossed_at is None and step % self.check_frequency == 0:
-            self._look(step, session)
-        if self.crossed_at is not None and self.action == "stop" and step >= self.crossed_at + self.grace_period:
-            if self.stopped_at is None:
-                self.stopped_at = step
-                LOGGER.warning("the carbon budget is spent: training is asked to stop after step %d", step)
-            control.should_training_stop = True
-
-    def _look(self, step: int, session: Session) -> None:
-        found = session.meter.budget()
-        if found.decision == "stop":
-            self.crossed_at = step
-            LOGGER.warning("the carbon budget is spent at step %d (%.0f %% of it)", step, 100 * found.share)
-        elif found.decision == "warn" and not self._near:
-            self._near = True
-            LOGGER.warning("most of the carbon budget is spent at step %d (%.0f %% of it)", step, 100 * found.share)
+USED = ("project_name", "experiment_name", "experiment_id", "run_id", "zone", "country", "country_iso_code", "region", "pue",
+        "grid_carbon_intensity", "track_gpu_energy", "gpu_sampling_interval", "measurement_interval", "custom_tags",
+        "meter_options")
+"""Options of CarbonConfig that have an effect on a budget alone."""
 
 
 class CarbonBudgetCallback(TrainerCallback):  # type: ignore[misc, valid-type]
     """Warns or stops a Trainer whose run has spent a budget; works alone, with a meter of its own that writes nothing.
+
+    The limit is on what this process's meter sees (its machine) since training began in this process. With several ranks
+    all stop as soon as one of them finds its budget spent; with `"stop"` every rank needs the callback, for they ask one
+    another at each check.
 
     Args:
         max_co2_kg: kilograms CO2e, above 0.
         action: `"warn"`, or `"stop"`: training ends after the step at which the check found the budget spent.
         check_frequency: steps from one check to the next, 1 or more; exact.
         grace_period: steps that a training to be stopped may still go on.
-        options: of CarbonConfig, such as `zone`.
+        options: of CarbonConfig, such as `zone`; one that changes nothing here warns.
 
     Raises:
         ConfigurationError: an option that cannot be used.
@@ -67,26 +43,28 @@ class CarbonBudgetCallback(TrainerCallback):  # type: ignore[misc, valid-type]
             **options, "enable_carbon_budget": True, "max_co2_kg": max_co2_kg, "budget_action": action,
             "check_frequency": check_frequency, "grace_period": grace_period,
             "meter_options": {"log": False, **options.get("meter_options", {})}})
+        for name in sorted(set(options) - set(USED)):
+            if options[name] not in (None, False):
+                warn_once(f"budget:{name}", f"CarbonBudgetCallback: {name} has no effect here; Eco2AICallback has it")
         self.errors = 0
         self.session = Session(self.config)
-        self.watch = self._new_watch()
-
-    def _new_watch(self) -> BudgetWatch:
-        return BudgetWatch(self.config.budget_action, self.config.check_frequency, self.config.grace_period)
+        self.watch = BudgetWatch.of(self.config)
 
     @never_raising
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Opens the meter."""
-        self.watch = self._new_watch()
+        """Opens the meter; that of a training that was interrupted is closed."""
+        self.watch = BudgetWatch.of(self.config)
+        self.session.stop()
         self.session.start()
 
     @never_raising
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Checks, if it is time."""
-        if self.session.meter is not None:
-            self.watch.after(state.global_step, self.session, control)
+        self.watch.after(state.global_step, self.session, control)
 
     @never_raising
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Closes the meter."""
+        """Checks a last time, which only warns, and closes the meter."""
+        if self.session.going:
+            self.watch.last(state.global_step, self.session)
         self.session.stop()

@@ -6,24 +6,19 @@ only when the Trainer logs, when an epoch ends and when a budget is checked.
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any, Callable, Dict, Iterable, Optional
 
 from . import context
-from .budget import BudgetWatch
-from .config import CarbonConfig
+from .config import CarbonConfig, overlaid
 from .console import Console
-from .effects import ALIASES
 from .errors import never_raising, warn_once
 from .hooks import TrainerCallback, give_trainer_its_report
-from .models import Figures
+from .models import LOGGED, Figures
 from .outputs import Outputs
 from .report import CarbonReport
 from .session import Session
+from .watch import BudgetWatch
 from .work import WorkCount
-
-LOGGED = ("energy_kwh", "co2_kg", "power_watts", "samples_per_kwh", "grid_intensity")
-"""Figures that go into `trainer.state.log_history` and to experiment trackers, as `carbon/<name>`."""
 
 
 class Eco2AICallback(TrainerCallback):  # type: ignore[misc, valid-type]
@@ -53,8 +48,8 @@ class Eco2AICallback(TrainerCallback):  # type: ignore[misc, valid-type]
         self.collectors = list(collectors)
         self._budget: Optional[BudgetWatch] = None
         self._work: Optional[WorkCount] = None
-        self._step = self._added = None
-        self._zero = True
+        self._step: Optional[Callable] = None
+        self._zero, self._rank = True, 0
 
     # What a Trainer calls.
 
@@ -65,21 +60,28 @@ class Eco2AICallback(TrainerCallback):  # type: ignore[misc, valid-type]
 
     @never_raising
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Opens the meter and begins the first step."""
+        """Opens the meter and begins the first step; a training that was interrupted is ended before."""
+        # First what the ranks have in common: they agree on the budget whatever fails below.
+        self._budget, self._step, self._work = BudgetWatch.of(self.config), None, None
         give_trainer_its_report(report_of)
+        self._end_interrupted()
         self.carbon_report, self._zero = None, context.is_zero(state)
+        self._rank = getattr(args, "process_index", 0) or 0
+        self.session.start()
         self._work = context.work_count(args, state, kwargs.get("train_dataloader"))
         self._tokens(state)
-        self.session.start()
         self.session.metadata = context.metadata(self.config, args, kwargs)
-        if self.config.enable_carbon_budget:
-            self._budget = BudgetWatch(self.config.budget_action, self.config.check_frequency, self.config.grace_period)
         if getattr(state, "global_step", 0):
             self.session.meter.extra("resumed_from_step", state.global_step)
         if self._zero:
             self.outputs.start(self.session)
         self._step = self.session.meter.step
         self._step()
+
+    @never_raising
+    def _end_interrupted(self) -> None:
+        if self.session.going:
+            self.outputs.end(self.session, self._rank)
 
     @never_raising
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -94,21 +96,26 @@ class Eco2AICallback(TrainerCallback):  # type: ignore[misc, valid-type]
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Ends the step and begins the next; checks the budget when its turn has come."""
-        if self._step is None:
-            return
-        try:
-            self._work.micro_batch()
-            self._step("step", *self._done(state))
-            if self._budget is not None:
+        if self._step is not None:
+            try:
+                self._work.micro_batch()
+                self._step("step", *self._done(state))
+            except Exception as error:
+                self._fault("step", "a step was not measured", error)
+        if self._budget is not None:
+            try:
                 self._budget.after(state.global_step, self.session, control)
-        except Exception as error:
-            self.errors += 1
-            warn_once(f"step:{type(error).__name__}", f"a step was not measured: {error!r}; training goes on")
+            except Exception as error:
+                self._fault("budget", "the budget was not looked at", error)
+
+    def _fault(self, what: str, text: str, error: Exception) -> None:
+        self.errors += 1
+        warn_once(f"{what}:{type(error).__name__}", f"{text}: {error!r}; training goes on")
 
     @never_raising
     def on_log(self, args: Any, state: Any, control: Any, logs: Optional[Dict[str, Any]] = None, **kwargs: Any) -> None:
         """Adds the figures to what is logged, keeps a record, and hands both on."""
-        if self.session.meter is None or logs is None:
+        if self._step is None or logs is None:
             return
         figures = self._record(state, logs)
         more = {f"carbon/{name}": figures["current"].get(name) for name in LOGGED}
@@ -125,7 +132,7 @@ class Eco2AICallback(TrainerCallback):  # type: ignore[misc, valid-type]
     @never_raising
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Keeps a record, and shows it if lines are wanted by epoch."""
-        if self.session.meter is not None:
+        if self._step is not None:
             figures = self._record(state, {})
             if self._zero and self.config.log_level == "EPOCH":
                 self.console.line(figures, state)
@@ -133,15 +140,15 @@ class Eco2AICallback(TrainerCallback):  # type: ignore[misc, valid-type]
     @never_raising
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Closes the meter, makes the report, writes what is to be written."""
-        self._step = None
+        self._step, budget, self._budget = None, self._budget, None
         self.session.metadata.update(context.results(state))
         # Whatever fails from here on, there is a report to look at.
         self.carbon_report = CarbonReport(config=self.config, text="nothing was measured: see the log")
         if self.session.meter is None:
             return
-        self.session.stop()
-        self.carbon_report = self.session.report()
-        self.outputs.finish(self.carbon_report, getattr(args, "process_index", 0) or 0)
+        if budget is not None:
+            budget.last(getattr(state, "global_step", 0), self.session)
+        self.carbon_report = self.outputs.end(self.session, self._rank)
         if self._zero:
             self.console.report(self.carbon_report)
 
@@ -153,8 +160,8 @@ class Eco2AICallback(TrainerCallback):  # type: ignore[misc, valid-type]
 
     def add_work(self, samples: int = 0, tokens: int = 0) -> None:
         """Counts work of the step that goes on, where the Trainer does not say how much there is."""
-        before = self._added or (0, 0)
-        self._added = (before[0] + samples, before[1] + tokens)
+        if self._work is not None:
+            self._work.add(samples, tokens)
 
     def get_current_metrics(self) -> Figures:
         """The run's figures now, by key and as attributes: `energy_kwh`, `co2_kg`, `power_watts`, `samples_per_kwh`, ..."""
@@ -189,15 +196,14 @@ class Eco2AICallback(TrainerCallback):  # type: ignore[misc, valid-type]
     # Parts.
 
     def _done(self, state: Any) -> tuple:
-        samples, tokens = self._work.samples(), self._tokens(state)
-        if self._added is not None:
-            (more, more_tokens), self._added = self._added, None
-            samples, tokens = (samples or 0) + more, (tokens or 0) + more_tokens
-        return samples or 0, tokens or 0
+        return self._work.done(self._seen(state))
 
-    def _tokens(self, state: Any) -> Optional[int]:
+    def _tokens(self, state: Any) -> None:
+        self._work.tokens(self._seen(state))
+
+    def _seen(self, state: Any) -> Optional[int]:
         # The Trainer's count is over all ranks: one of them takes it.
-        return self._work.tokens(getattr(state, "num_input_tokens_seen", None)) if self._zero else None
+        return getattr(state, "num_input_tokens_seen", None) if self._zero else None
 
     def _record(self, state: Any, logs: Dict[str, Any]) -> Figures:
         return self.session.record(getattr(state, "global_step", 0), getattr(state, "epoch", None),
@@ -232,18 +238,6 @@ class MetricCollector:
         return {name: metric(logs) for name, metric in self._metrics.items()}
 
     __call__ = collect
-
-
-def overlaid(config: Optional[CarbonConfig], options: Dict[str, Any]) -> CarbonConfig:
-    """The configuration with single options over it."""
-    if config is None:
-        return CarbonConfig.from_env(**options)
-    if not options:
-        return config
-    data = dataclasses.asdict(config)
-    # An alias that was given before must not win over the option given now.
-    stale = [alias for alias, name in ALIASES.items() if name in options]
-    return CarbonConfig.from_dict({**data, **dict.fromkeys(stale), **options})
 
 
 def report_of(trainer: Any) -> Optional[CarbonReport]:

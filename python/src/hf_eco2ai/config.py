@@ -6,18 +6,22 @@ import dataclasses
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Union
 
 from . import effects
-from .convert import converted
+from .convert import SECRETS, converted
 from .errors import ConfigurationError
 
 
 @dataclass
 class CarbonConfig:
     """What to measure, how to price it, what to write.
+
+    Args:
+        environment: variables that names and trackers are taken from; by default those of the process. Others are as
+            docs/hf-eco2ai.md says.
 
     Unlike in HF Eco2AI the grid zone is not set unless `country`, `region`, `country_iso_code` or `zone` says so (then
     the report prices energy at the world's average, flagged), and live intensity is off.
@@ -42,7 +46,7 @@ class CarbonConfig:
     log_level: str = "EPOCH"
     log_to_console: bool = True
     console_log_level: str = "INFO"
-    export_prometheus: bool = False
+    export_prometheus: Optional[bool] = None
     prometheus_port: int = 9091
     prometheus_host: str = "localhost"
     save_report: bool = True
@@ -95,15 +99,16 @@ class CarbonConfig:
     # New here.
     zone: Optional[str] = None
     pue: Optional[float] = None
-    tensorboard_tracking: bool = False
+    tensorboard_tracking: Optional[bool] = None
     carbon_price_per_tonne: Optional[float] = None
     grace_period: int = 0
     meter_options: Dict[str, Any] = field(default_factory=dict)
+    environment: InitVar[Optional[Mapping]] = None
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, environment: Optional[Mapping]) -> None:
         for option in dataclasses.fields(self):
             setattr(self, option.name, converted(option.name, str(option.type), getattr(self, option.name)))
-        effects.settle(self, os.environ)
+        effects.settle(self, os.environ if environment is None else environment)
         effects.check(self)
         effects.warn(self)
 
@@ -111,7 +116,7 @@ class CarbonConfig:
         """The options as plain data; secrets (`co2_signal_api_token`, `alert_webhook`) are left out where unset and
         shown as `"set"` otherwise, so that a saved configuration holds none."""
         data = dataclasses.asdict(self)
-        for secret in effects.SECRETS:
+        for secret in SECRETS:
             data[secret] = None if data[secret] is None else "set"
         return data
 
@@ -128,8 +133,8 @@ class CarbonConfig:
         return tuple(option.name for option in dataclasses.fields(cls))
 
     @classmethod
-    def from_dict(cls, data: Mapping) -> CarbonConfig:
-        """Options from plain data.
+    def from_dict(cls, data: Mapping, environment: Optional[Mapping] = None) -> CarbonConfig:
+        """Options from plain data; what they leave to the environment is taken from `environment`, by default the process's.
 
         Raises:
             ConfigurationError: an unknown name, with the nearest known one, or a value that does not fit.
@@ -137,8 +142,8 @@ class CarbonConfig:
         for name in data:
             if name not in cls.names():
                 raise ConfigurationError(effects.unknown(name, cls.names()))
-        given = {name: None if name in effects.SECRETS and value == "set" else value for name, value in data.items()}
-        return cls(**given)
+        given = {name: None if name in SECRETS and value == "set" else value for name, value in data.items()}
+        return cls(**given, environment=environment)
 
     @classmethod
     def from_json(cls, source: Union[str, Path]) -> CarbonConfig:
@@ -180,7 +185,8 @@ class CarbonConfig:
         """
         from .environment import read_options
 
-        return cls.from_dict({**read_options(os.environ if environment is None else environment), **over})
+        given = os.environ if environment is None else environment
+        return cls.from_dict(effects.layered(read_options(given), over), given)
 
     def validate_environment(self) -> Dict[str, Any]:
         """What can be measured here, and what is missing for what was asked.
@@ -191,3 +197,18 @@ class CarbonConfig:
         from .diagnostics import validate
 
         return validate(self)
+
+
+def overlaid(config: Optional[CarbonConfig], options: Dict[str, Any]) -> CarbonConfig:
+    """A configuration with single options over it; without one, the options over the environment. `config` stays as it is.
+
+    Raises:
+        ConfigurationError: as CarbonConfig.
+    """
+    if config is None:
+        return CarbonConfig.from_env(**options)
+    if not options:
+        return config
+    # What only followed from another option follows anew.
+    data = {name: value for name, value in dataclasses.asdict(config).items() if name not in config.derived}
+    return CarbonConfig.from_dict(effects.layered(data, options))

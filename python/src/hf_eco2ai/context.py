@@ -23,18 +23,27 @@ def work_count(args: Any, state: Any, loader: Any) -> WorkCount:
 
 
 def metadata(config: Any, args: Any, kwargs: Dict[str, Any]) -> Dict[str, Any]:
-    """What the report says of the training."""
-    found: Dict[str, Any] = {"project_name": config.project_name, "experiment_name": config.experiment_name,
-                             "run_id": config.run_id}
+    """What the report says of a Trainer's training."""
+    found = of_config(config)
     found.update({name: getattr(args, name, None) for name in _ARGUMENTS})
     sanitized = getattr(args, "to_sanitized_dict", None)
     found["training_args"] = sanitized() if callable(sanitized) else {}
-    model = kwargs.get("model")
-    found["model_name"] = name_of(model)
+    return {**found, **of_model(config, kwargs.get("model"), kwargs.get("train_dataloader"))}
+
+
+def of_config(config: Any) -> Dict[str, Any]:
+    """What the run belongs to."""
+    return {"project_name": config.project_name, "experiment_name": config.experiment_name, "run_id": config.run_id,
+            "custom_tags": dict(config.custom_tags)}
+
+
+def of_model(config: Any, model: Any, loader: Any) -> Dict[str, Any]:
+    """The model's name and size and the data set's length, as far as they are wanted."""
+    found: Dict[str, Any] = {"model_name": name_of(model)}
     if config.track_model_size:
         found["model_parameters"], found["trainable_parameters"] = parameters(model), parameters(model, trainable=True)
     if config.track_dataset_size:
-        found["dataset_size"] = length(getattr(kwargs.get("train_dataloader"), "dataset", None))
+        found["dataset_size"] = length(getattr(loader, "dataset", None))
     return found
 
 

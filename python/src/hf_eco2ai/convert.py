@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from typing import Any
 
 from .errors import ConfigurationError
+
+SECRETS = ("co2_signal_api_token", "alert_webhook")
+"""Options that no file, no message and no output shows."""
 
 _YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
@@ -28,8 +32,9 @@ def converted(name: str, kind: str, value: Any) -> Any:
         kind = kind[len("Optional["):-1]
     try:
         return _CONVERSIONS[kind](value)
-    except (TypeError, ValueError, KeyError):
-        raise ConfigurationError(f"{name} is {value!r}; allowed: {_ALLOWED.get(kind, kind)}") from None
+    except (AttributeError, TypeError, ValueError, KeyError):
+        shown = "not of that kind" if name in SECRETS else repr(value)
+        raise ConfigurationError(f"{name} is {shown}; allowed: {_ALLOWED.get(kind, kind)}") from None
 
 
 def _flag(value: Any) -> bool:
@@ -60,6 +65,8 @@ def _whole(value: Any) -> int:
 def _text(value: Any) -> str:
     if isinstance(value, (str, int, float)) and not isinstance(value, bool):
         return str(value)
+    if hasattr(value, "__fspath__"):
+        return os.fsdecode(value)
     # An enumeration's member, such as a log level.
     return str(value.value)
 

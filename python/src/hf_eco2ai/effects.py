@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from typing import Any, Iterable
+from typing import Any, Dict, Iterable, List
 
 from .errors import ConfigurationError, warn_once
-
-SECRETS = ("co2_signal_api_token", "alert_webhook")
-"""Options that no file and no output shows."""
 
 ALIASES = {
     "experiment_id": "experiment_name", "country_iso_code": "country", "prometheus_enabled": "export_prometheus",
@@ -53,23 +50,57 @@ _TRACKERS = {"mlflow": "mlflow_tracking", "wandb": "wandb_tracking", "tensorboar
              "prometheus": "export_prometheus"}
 
 
+def layered(*layers: Mapping) -> Dict[str, Any]:
+    """Options of several layers, each over those before: under whichever of its names, one is replaced by what lies above.
+
+    A country or region takes the place of all that says where lies below; `integrations`, of the switches that it turns.
+    """
+    found: Dict[str, Any] = {}
+    for layer in layers:
+        named = {ALIASES.get(name, name) for name in layer}
+        named |= {_TRACKERS[name] for name in _switched(layer.get("integrations")) if name in _TRACKERS}
+        if {"country", "region"} & {ALIASES.get(name, name) for name, value in layer.items() if value}:
+            named.add("zone")
+        if layer.get("country") or layer.get("country_iso_code"):
+            named.add("region")
+        found = {name: value for name, value in found.items() if ALIASES.get(name, name) not in named}
+        found.update(layer)
+    return found
+
+
+def _switched(integrations: Any) -> List[str]:
+    given = integrations.strip("[]").split(",") if isinstance(integrations, str) else integrations
+    if not isinstance(given, (list, tuple)):  # refused when it is converted
+        return []
+    return [str(name).strip().lower() for name in given]
+
+
 def settle(config: Any, environment: Mapping) -> None:
-    """Carries aliases over to what they stand for, and takes names and trackers from the environment."""
+    """Carries aliases over to what they stand for, and takes names and trackers from the environment.
+
+    What follows from other options is noted in `config.derived`.
+    """
+    given = config.experiment_id or config.experiment_name or environment.get("EXPERIMENT_NAME")
+    louder = config.debug or config.verbose_logging
+    config.derived = ({"experiment_name"} if not given else set()) | ({"console_log_level"} if louder else set())
     for alias, name in ALIASES.items():
         if getattr(config, alias) is not None:
             setattr(config, name, getattr(config, alias))
     for integration in config.integrations:
         if integration.lower() not in _TRACKERS:
             raise ConfigurationError(f"integrations names {integration!r}; there are {', '.join(_TRACKERS)}")
-        setattr(config, _TRACKERS[integration.lower()], True)
+        if getattr(config, _TRACKERS[integration.lower()]) is None:
+            setattr(config, _TRACKERS[integration.lower()], True)
     if config.mlflow_tracking is None:
         config.mlflow_tracking = bool(environment.get("MLFLOW_TRACKING_URI"))
     if config.wandb_tracking is None:
         config.wandb_tracking = bool(environment.get("WANDB_PROJECT"))
-    config.experiment_name = config.experiment_name or environment.get("EXPERIMENT_NAME") or config.project_name
+    config.experiment_name = given or config.project_name
     config.run_id = config.run_id or environment.get("MLFLOW_RUN_ID") or environment.get("WANDB_RUN_ID") or None
-    if config.debug or config.verbose_logging:
+    if louder:
         config.console_log_level = "DEBUG"
+    for name in _TRACKERS.values():
+        setattr(config, name, bool(getattr(config, name)))
 
 
 def check(config: Any) -> None:
@@ -98,6 +129,8 @@ def warn(config: Any) -> None:
     if config.gpu_ids != "auto":
         warn_once("gpu_ids", "CarbonConfig.gpu_ids chooses the GPUs that are shown; the total has every GPU that the "
                              "process may use: narrow that by CUDA_VISIBLE_DEVICES")
+    if config.debug or config.verbose_logging:
+        warn_once("debug", "CarbonConfig.debug and verbose_logging are console_log_level DEBUG: there are no further lines")
     if config.log_level == "BATCH":
         warn_once("log_level", "CarbonConfig.log_level BATCH is STEP: a line a batch would slow the training")
 

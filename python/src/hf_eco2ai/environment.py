@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Dict
 
+from .effects import layered
 from .errors import ConfigurationError, warn_once
 
 PREFIX = "HF_ECO2AI_"
@@ -37,7 +38,7 @@ def read_options(environment: Mapping) -> Dict[str, Any]:
     Raises:
         ConfigurationError: the file cannot be read or used.
     """
-    options = _file(environment.get(_FILE))
+    options: Dict[str, Any] = {}
     names = _names()
     for variable, name in MORE.items():
         if environment.get(variable):
@@ -49,7 +50,7 @@ def read_options(environment: Mapping) -> Dict[str, Any]:
                 options[name] = value
             else:
                 _warn(variable, names)
-    return options
+    return layered(_file(environment.get(_FILE)), options)
 
 
 def _names() -> tuple:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any, Dict
 
 import eco2
 
-from .accelerate import AccelerateIntegration
-from .lightning import PyTorchLightningIntegration
-from .mlflow import MLflowIntegration
-from .not_built import CloudProviderIntegration  # type: ignore[attr-defined]
+_ELSEWHERE = {"AccelerateIntegration": "accelerate", "CloudProviderIntegration": "not_built",
+              "MLflowIntegration": "mlflow", "PyTorchLightningIntegration": "lightning"}
+"""Names of other modules, each imported when it is asked for: it may import its framework."""
 
 __all__ = ["AccelerateIntegration", "CloudProviderIntegration", "DockerIntegration", "KubernetesIntegration",
            "MLflowIntegration", "PyTorchLightningIntegration", "SLURMIntegration"]
 
 
+def __getattr__(name: str) -> Any:
+    if name not in _ELSEWHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_ELSEWHERE[name]}", __package__), name)
+
+
 def _labels(prefixes: tuple) -> Dict[str, str]:
-    with eco2.Meter(log=False) as meter:
+    with eco2.Meter.apart(log=False) as meter:
         labels = meter.report_object().run.labels.to_dict() if eco2.available() else {}
     return {name: value for name, value in labels.items() if name.startswith(prefixes)}
 

@@ -4,12 +4,40 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Iterator, Mapping
 from typing import Any, Dict, List, Optional
 
 import eco2
 
 from .errors import APIError, ConfigurationError
 from .models import EnvironmentalImpact
+
+
+class Intensities(Mapping):
+    """Grams CO2e per kilowatt-hour by zone, of the command's table, which is read when it is first looked at. Read-only.
+
+    A zone is found by its code, its name or an alias; the codes are what it iterates over.
+    """
+
+    def __getitem__(self, place: str) -> float:
+        try:
+            return entry(place)["g_per_kwh"]
+        except ConfigurationError as error:
+            raise KeyError(str(error)) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return (row["zone"] for row in table())
+
+    def __len__(self) -> int:
+        return len(table())
+
+    def values(self) -> Any:
+        """The figures, in the table's order."""
+        return [row["g_per_kwh"] for row in table()]
+
+    def items(self) -> Any:
+        """Codes and figures."""
+        return [(row["zone"], row["g_per_kwh"]) for row in table()]
 
 
 class CarbonIntensityProvider:
@@ -20,10 +48,15 @@ class CarbonIntensityProvider:
         grid_carbon_intensity: a figure of one's own, 0 to 5000, which goes over the table.
         zone: a zone's code, in place of country and region.
 
+    Attributes:
+        CARBON_INTENSITIES: the whole table, read-only; see `Intensities`.
+
     Raises:
         ConfigurationError: there is no figure for that place; the message has the nearest ones.
         APIError: the command failed.
     """
+
+    CARBON_INTENSITIES = Intensities()
 
     def __init__(self, country: Optional[str] = None, region: Optional[str] = None,
                  grid_carbon_intensity: Optional[float] = None, zone: Optional[str] = None) -> None:
@@ -65,6 +98,7 @@ def entry(place: str) -> Dict[str, Any]:
     return json.loads(_grid([place]))
 
 
+@functools.lru_cache(maxsize=1)
 def table() -> List[Dict[str, Any]]:
     """All rows. Raises APIError if the command fails."""
     return json.loads(_grid([]))

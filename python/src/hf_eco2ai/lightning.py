@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Optional
 
-from .budget import BudgetWatch
-from .callback import LOGGED, overlaid
-from .config import CarbonConfig
+from . import context
+from .config import CarbonConfig, overlaid
 from .console import Console
-from .errors import never_raising
+from .errors import never_raising, warn_once
+from .models import LOGGED
 from .outputs import Outputs
 from .report import CarbonReport
 from .session import Session
+from .watch import BudgetWatch, any_rank, reduced
 from .work import WorkCount
 
 
@@ -29,6 +31,12 @@ class _Control:
     """What the budget asks to stop, in the words of the other Trainer."""
 
     should_training_stop = False
+
+
+def agreed_on(trainer: Any, decided: bool) -> bool:
+    """Whether any rank of a Lightning trainer has decided so, by its strategy. Every rank has to ask."""
+    ask = getattr(getattr(trainer, "strategy", None), "reduce_boolean_decision", None)
+    return any_rank(decided) if ask is None else reduced(decided, lambda: ask(decided, all=False))
 
 
 class Eco2AILightningCallback(_base()):  # type: ignore[misc]
@@ -54,17 +62,22 @@ class Eco2AILightningCallback(_base()):  # type: ignore[misc]
         self.errors = 0
         self._work: Optional[WorkCount] = None
         self._budget: Optional[BudgetWatch] = None
-        self._batches = 0
+        self._batches, self._rank = 0, 0
+        if self.config.log_level != "EPOCH":
+            warn_once("lightning:log_level", f"CarbonConfig.log_level {self.config.log_level} is EPOCH with Lightning")
 
     @never_raising
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        """Opens the meter and begins the first step."""
-        self.carbon_report, self._batches = None, 0
-        self._work = WorkCount(getattr(trainer, "train_dataloader", None), getattr(trainer, "world_size", 1) or 1)
-        self.session.metadata = {"project_name": self.config.project_name, "model_name": type(pl_module).__name__}
+        """Opens the meter and begins the first step; a fit that was interrupted is ended before."""
+        # First what the ranks have in common: they agree on the budget whatever fails below.
+        self._budget, self._work, self._batches = BudgetWatch.of(self.config, functools.partial(agreed_on, trainer)), None, 0
+        if self.session.going:
+            self.outputs.end(self.session, self._rank)
+        self.carbon_report, self._rank = None, getattr(trainer, "global_rank", 0) or 0
         self.session.start()
-        if self.config.enable_carbon_budget:
-            self._budget = BudgetWatch(self.config.budget_action, self.config.check_frequency, self.config.grace_period)
+        loader = getattr(trainer, "train_dataloader", None)
+        self._work = WorkCount(loader, getattr(trainer, "world_size", 1) or 1)
+        self.session.metadata = {**context.of_config(self.config), **context.of_model(self.config, pl_module, loader)}
         if self._zero(trainer):
             self.outputs.start(self.session)
         self.session.meter.step()
@@ -75,25 +88,36 @@ class Eco2AILightningCallback(_base()):  # type: ignore[misc]
         if self._work is not None:
             self._work.epoch()
 
-    @never_raising
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any = None, batch: Any = None,
                            batch_idx: int = 0) -> None:
         """Ends the step (a step is a batch here) and begins the next; checks the budget when its turn has come."""
-        if self.session.meter is None or self._work is None:
-            return
-        self._work.micro_batch()
         self._batches += 1
-        self.session.meter.step("step", self._work.samples() or 0)
+        self._measure()
+        self._watch(trainer)
+
+    @never_raising
+    def _measure(self) -> None:
+        if self._work is not None:
+            self._work.micro_batch()
+            self.session.meter.step("step", *self._work.done())
+
+    @never_raising
+    def _watch(self, trainer: Any) -> None:
         if self._budget is not None:
             control = _Control()
             self._budget.after(self._batches, self.session, control)
             if control.should_training_stop:
                 trainer.should_stop = True
 
+    def add_work(self, samples: int = 0, tokens: int = 0) -> None:
+        """Counts work of the batch that goes on, where the data loader does not say how much there is."""
+        if self._work is not None:
+            self._work.add(samples, tokens)
+
     @never_raising
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Keeps a record and logs its figures by the module's own logger."""
-        if self.session.meter is None:
+        if not self.session.going:
             return
         figures = self.session.record(getattr(trainer, "global_step", 0), getattr(trainer, "current_epoch", None))
         more = {f"carbon/{name}": figures["current"].get(name) for name in LOGGED}
@@ -107,13 +131,12 @@ class Eco2AILightningCallback(_base()):  # type: ignore[misc]
     @never_raising
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         """Closes the meter, makes the report, writes what is to be written."""
-        if self.session.meter is None:
-            return
+        budget, self._budget, self._work = self._budget, None, None
         self.session.metadata["total_epochs"] = getattr(trainer, "current_epoch", None)
-        self.session.stop()
-        self.carbon_report = trainer.carbon_report = self.session.report()
-        self.outputs.finish(self.carbon_report, getattr(trainer, "global_rank", 0) or 0)
-        if self._zero(trainer):
+        if budget is not None and self.session.going:
+            budget.last(self._batches, self.session)
+        self.carbon_report = trainer.carbon_report = self.outputs.end(self.session, self._rank)
+        if self._zero(trainer) and self.session.meter is not None:
             self.console.report(self.carbon_report)
 
     @never_raising

@@ -40,6 +40,9 @@ def options(config: Any) -> Dict[str, Any]:
 def labels(config: Any) -> Dict[str, str]:
     """Tags, and what the run belongs to; a value is cut to 256 bytes."""
     named = {**config.custom_tags, "project": config.project_name, "experiment": config.experiment_name}
+    if config.carbon_price_per_tonne is not None:
+        # By this label the library prices the run's carbon.
+        named["carbon_price_per_tonne"] = repr(config.carbon_price_per_tonne)
     cut = {name: value.encode()[:_LABEL_BYTES].decode("utf-8", "ignore") for name, value in named.items() if value}
     return {name: value for name, value in cut.items() if value}
 
@@ -69,9 +72,9 @@ def opened(config: Any) -> eco2.Meter:
     candidates: List[Optional[str]] = [None] if "intensity" in given or "zone" in given else zones(config)
     for zone in candidates[:-1]:
         try:
-            return eco2.Meter({**given, "zone": zone})
+            return eco2.Meter.apart({**given, "zone": zone})
         except eco2.Error as error:
             if "zone" not in str(error) and "region" not in str(error):
                 raise
             warn_once(f"zone:{zone}", f"{error}; the next best zone is taken")
-    return eco2.Meter(given)
+    return eco2.Meter.apart(given)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .callback import Eco2AICallback
+if TYPE_CHECKING:
+    from .callback import Eco2AICallback
+
 from .trackers import MLflowExporter, log_carbon_metrics
 
 __all__ = ["MLflowExporter", "MLflowIntegration", "log_carbon_metrics"]
@@ -16,6 +18,8 @@ class MLflowIntegration:
     @staticmethod
     def create_callback(**options: Any) -> Eco2AICallback:
         """`Eco2AICallback(mlflow_tracking=True, ...)`."""
+        from .callback import Eco2AICallback
+
         return Eco2AICallback(**{**options, "mlflow_tracking": True})
 
     @staticmethod

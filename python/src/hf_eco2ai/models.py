@@ -5,6 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional
 
+LOGGED = ("energy_kwh", "co2_kg", "power_watts", "samples_per_kwh", "grid_intensity")
+"""Figures that go into a Trainer's history and to experiment trackers, as `carbon/<name>`."""
+
+_SUMMARY = """total_energy_kwh total_co2_kg average_power_watts peak_power_watts total_duration_hours total_steps
+total_epochs total_samples average_samples_per_kwh energy_per_sample co2_per_sample estimated_cost_usd
+carbon_credit_cost_usd equivalent_km_driven equivalent_trees_needed equivalent_coal_burned_kg model_name model_parameters
+dataset_size final_loss""".split()
+_CURRENT = """power_watts energy_kwh co2_kg samples_processed samples_per_kwh tokens_processed tokens_per_kwh
+energy_per_sample co2_per_sample watts_per_sample grid_intensity duration_seconds energy_uj duration_ns""".split()
+_ORIGIN = """energy_low_kwh energy_high_kwh co2_low_kg co2_high_kg pue facility_energy_kwh estimated synthetic missing_ns
+zone zone_source intensity_source intensity_year intensity_kind""".split()
+
+NOTHING: Dict[str, Any] = {
+    "summary": dict.fromkeys(_SUMMARY), "current": dict.fromkeys(_CURRENT), "gpu_metrics": {}, "environmental_impact": {},
+    "origin": {**dict.fromkeys(_ORIGIN), "quality": {}},
+}
+"""The library's figures where nothing is known: every key is there."""
+
 
 class Figures(dict):
     """A dict whose values are attributes too: `figures.energy_kwh` is `figures["energy_kwh"]`."""

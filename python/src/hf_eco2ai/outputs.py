@@ -19,7 +19,7 @@ class Outputs:
         self.failures: List[str] = []
 
     def start(self, session: Any) -> None:
-        """A run begins: opens what is asked for."""
+        """A run begins: opens what is asked for. For one rank only: pages and trackers speak for all."""
         self.trackers = []
         if self.config.export_prometheus:
             self._try("prometheus", lambda: self._serve(session))
@@ -33,13 +33,22 @@ class Outputs:
         for tracker in self.trackers:
             self._try(type(tracker).__name__, lambda tracker=tracker: tracker.log_metrics(figures, step))
 
+    def end(self, session: Any, rank: int = 0) -> Any:
+        """Ends the session's run: closes the meter, finishes the outputs, and gives the report."""
+        session.stop()
+        report = session.report()
+        if session.meter is not None:
+            self.finish(report, rank)
+        return report
+
     def finish(self, report: Any, rank: int = 0) -> None:
         """The run is over: writes the files (one a rank) and hands the report to the trackers."""
         if self.config.save_report:
             self._try("report", lambda: report.to_json(of_rank(place(self.config, self.config.report_path), rank)))
         if self.config.export_csv:
             self._try("csv", lambda: report.to_csv(of_rank(place(self.config, self.config.csv_path), rank)))
-        for tracker in self.trackers:
+        trackers, self.trackers = self.trackers, []
+        for tracker in trackers:
             self._try(type(tracker).__name__, lambda tracker=tracker: tracker.log_report(report))
         if self.prometheus is not None:
             self.prometheus.stop()

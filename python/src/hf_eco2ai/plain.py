@@ -12,33 +12,56 @@ from __future__ import annotations
 import functools
 from typing import Any, Callable, Optional
 
-from .callback import overlaid
-from .config import CarbonConfig
+from . import context
+from .config import CarbonConfig, overlaid
 from .errors import never_raising
 from .models import Figures
 from .outputs import Outputs
 from .report import CarbonReport
 from .session import Session
+from .watch import BudgetWatch
 
 
 class TrainingRun:
     """A measured loop; made by `track_training`. A fault of measuring never raises into the loop.
 
+    Args:
+        config: options.
+        rank: this process's number among several; without it as the launcher's variables say. Rank 0 alone serves
+            metrics and speaks to experiment trackers; files of the others have their number.
+
     Attributes:
-        report: the CarbonReport once the block is left, else None.
+        report: the CarbonReport once the block is left (of a run that could not be measured one that says so), else None.
+        should_stop: whether a budget with `budget_action="stop"` is spent: leave the loop then. The same on all ranks, which have to
+            call `step` equally often where `torch.distributed` is initialised: at each check they ask one another.
         errors: number of faults that were kept from the loop.
     """
 
-    def __init__(self, config: CarbonConfig) -> None:
+    def __init__(self, config: CarbonConfig, rank: Optional[int] = None) -> None:
         self.config, self.errors, self.report = config, 0, None  # type: Any, int, Optional[CarbonReport]
-        self.session, self.outputs = Session(config), Outputs(config)
-        self._steps = 0
+        self.session, self.outputs, self.rank = Session(config), Outputs(config), rank
+        self.should_training_stop = False
+        self._steps, self._budget = 0, None  # type: int, Optional[BudgetWatch]
 
-    @never_raising
+    @property
+    def should_stop(self) -> bool:
+        """Whether the budget says so."""
+        return self.should_training_stop
+
     def step(self, samples: int = 0, tokens: int = 0, loss: Optional[float] = None, **extra: float) -> None:
         """Ends a step and begins the next: what it has processed, its loss, figures of one's own for the report."""
         self._steps += 1
+        self._measure(samples, tokens, loss, extra)
+        self._watch()
+
+    @never_raising
+    def _measure(self, samples: int, tokens: int, loss: Optional[float], extra: Any) -> None:
         self.session.meter.step("step", samples, tokens, loss, extra or None)
+
+    @never_raising
+    def _watch(self) -> None:
+        if self._budget is not None:
+            self._budget.after(self._steps, self.session, self)
 
     @never_raising
     def log(self, **context: Any) -> Figures:
@@ -49,22 +72,34 @@ class TrainingRun:
         return Figures(figures["current"])
 
     def __enter__(self) -> TrainingRun:
-        self.session.metadata = {"project_name": self.config.project_name, "run_id": self.config.run_id}
+        self._end()
+        self.report, self._steps, self.should_training_stop = None, 0, False
+        self._budget = BudgetWatch.of(self.config)
+        self.session.metadata = context.of_config(self.config)
         self._start()
         return self
 
     @never_raising
     def _start(self) -> None:
         self.session.start()
-        self.outputs.start(self.session)
+        if self.rank is None:
+            self.rank = self.session.rank()
+        if self.rank == 0:
+            self.outputs.start(self.session)
         self.session.meter.step("step")
 
-    @never_raising
     def __exit__(self, *raised: object) -> None:
-        if self.session.meter is not None:
-            self.session.stop()
-            self.report = self.session.report()
-            self.outputs.finish(self.report)
+        self._end()
+        if self.report is None:
+            self.report = CarbonReport(config=self.config, text="nothing was measured: see the log")
+
+    @never_raising
+    def _end(self) -> None:
+        if not self.session.going:
+            return
+        if self._budget is not None:
+            self._budget.last(self._steps, self.session)
+        self.report = self.outputs.end(self.session, self.rank or 0)
 
 
 def track_training(config: Optional[CarbonConfig] = None, **options: Any) -> TrainingRun:
@@ -85,12 +120,17 @@ def track(function: Optional[Callable] = None, **options: Any) -> Callable:
     if function is None:
         return functools.partial(track, **options)
 
+    run_options = dict(options)
+    config = overlaid(run_options.pop("config", None), run_options)
+
     @functools.wraps(function)
     def measured(*arguments: Any, **keywords: Any) -> Any:
-        with track_training(**options) as run:
-            result = function(*arguments, **keywords)
-        measured.carbon_report = run.report  # type: ignore[attr-defined]
-        return result
+        run = TrainingRun(config)
+        try:
+            with run:
+                return function(*arguments, **keywords)
+        finally:
+            measured.carbon_report = run.report  # type: ignore[attr-defined]
 
     measured.carbon_report = None  # type: ignore[attr-defined]
     return measured

@@ -5,18 +5,20 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import itertools
 import json
 import platform
 import sys
 import tempfile
+import uuid
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Union
 
 import eco2
 
-from .batch import impacts, kilograms
+from .batch import impacts
 from .errors import APIError, ConfigurationError
-from .models import CarbonMetrics, CarbonSummary, EnvironmentalImpact, Figures
+from .models import NOTHING, CarbonMetrics, CarbonSummary, EnvironmentalImpact, Figures
 
 VERSION = "1.0"
 """Version of the format that `to_dict` follows."""
@@ -41,32 +43,29 @@ class CarbonReport:
     def __init__(self, figures: Optional[Dict[str, Any]] = None, eco2_report: Optional[Dict[str, Any]] = None,
                  records: Sequence[CarbonMetrics] = (), config: Any = None, metadata: Optional[Dict[str, Any]] = None,
                  text: str = "") -> None:
-        figures = figures or {}
+        figures = NOTHING if figures is None else figures
         self.eco2, self.config, self.training_metadata = eco2_report, config, metadata or {}
         self.report_id: str = figures.get("run_id") or ""
         self.origin = Figures(figures.get("origin", {}))
         self.summary = CarbonSummary(self._summary(figures.get("summary", {})), text)
         impact = figures.get("environmental_impact", {})
         self.environmental_impact = EnvironmentalImpact(**impact)
-        self.detailed_metrics: List[CarbonMetrics] = between(records, self.origin.get("pue") or 1.0)
+        self.detailed_metrics: List[CarbonMetrics] = between(records)
         self.recommendations: List[Any] = []
+        self._file: Optional[Dict[str, Any]] = None
 
     def _summary(self, figures: Dict[str, Any]) -> Dict[str, Any]:
         known = {name: self.training_metadata.get(name) for name in
                  ("model_name", "model_parameters", "dataset_size", "total_epochs", "final_loss")}
-        summary = {**figures, **{name: value for name, value in known.items() if value is not None}}
-        price = getattr(self.config, "carbon_price_per_tonne", None)
-        if price and self.eco2 is not None:
-            summary["carbon_credit_cost_usd"] = self._credit(price)
-        return summary
-
-    def _credit(self, price: float) -> Optional[float]:
-        energy, segments = self.eco2["energy"], (self.eco2["carbon"] or {}).get("segments") or [{}]
-        found = impacts("energies", [energy["total_uj"]], [0], segments[-1].get("g_per_kwh"), energy["pue"], price)
-        return found["credit_cost"][0]
+        return {**figures, **{name: value for name, value in known.items() if value is not None}}
 
     def to_dict(self, detailed: bool = True) -> Dict[str, Any]:
-        """Plain data in the format of a carbon report 1.0, with `origin` and the whole `eco2` report beside it."""
+        """Plain data in the format of a carbon report 1.0, with `origin` and the whole `eco2` report beside it.
+
+        Of a report that was read from such a file it is what stands there.
+        """
+        if self._file is not None:
+            return {"origin": {}, "eco2": None, **self._file, **({} if detailed else {"detailed_metrics": []})}
         config = self.config.to_dict() if hasattr(self.config, "to_dict") else self.config
         whole = {
             "metadata": {"report_id": self.report_id, "generated_at": (self.eco2 or {}).get("run", {}).get("ended_at"),
@@ -84,7 +83,10 @@ class CarbonReport:
 
     def _system(self) -> Dict[str, Any]:
         devices = (self.eco2 or {}).get("devices", ())
-        return {"python_version": sys.version.split()[0], "platform": platform.platform(),
+        # Of a report that another program made nothing is said by this machine.
+        here = self.config is not None
+        return {"python_version": sys.version.split()[0] if here else None,
+                "platform": platform.platform() if here else None,
                 "gpu_available": any(device["component"] == "gpu" for device in devices),
                 "region": self.origin.get("zone"), "renewable_percentage": None,
                 "carbon_intensity": self.environmental_impact.regional_average_intensity}
@@ -136,7 +138,7 @@ class CarbonReport:
         except ValueError as error:
             raise ConfigurationError(f"{path}: not JSON: {error}") from None
         if isinstance(data, dict) and str(data.get("schema", "")).startswith("eco2.report/"):
-            return cls(_rendered(data), data)
+            return cls(rendered(data), data)
         if not isinstance(data, dict) or not isinstance(data.get("summary"), dict):
             raise ConfigurationError(f"{path}: neither a carbon report nor one of schema eco2.report/1")
         return cls._restored(data)
@@ -148,23 +150,47 @@ class CarbonReport:
         report = cls({"run_id": (data.get("metadata") or {}).get("report_id"), "summary": data["summary"],
                       "environmental_impact": impact, "origin": data.get("origin") or {}}, data.get("eco2"),
                      config=data.get("config"), metadata=data.get("training_metadata"))
+        report.summary = CarbonSummary(data["summary"])
+        report.detailed_metrics = [restored(record) for record in data.get("detailed_metrics") or [] if isinstance(record, dict)]
         report.recommendations = data.get("recommendations") or []
+        report._file = data
         return report
 
 
-def between(records: Sequence[CarbonMetrics], pue: float) -> List[CarbonMetrics]:
-    """The records, each with the energy, power and grams since the one before; integers are compared, not sums kept."""
+def between(records: Sequence[CarbonMetrics]) -> List[CarbonMetrics]:
+    """The records, each with the energy, power and grams since the one before of which these are known.
+
+    Totals are compared, not sums kept. A total so far is provisional and may come out a little less than the one before:
+    then nothing was added. A record whose energy or carbon is not known stays, and says nothing of it.
+    """
     known = [record for record in records if record.energy_uj is not None]
     if not known or not eco2.available():
         return list(records)
-    found = impacts("totals", [0, *(record.energy_uj for record in known)], [0, *(record.elapsed_ns for record in known)],
-                    [None, *(record.grid_intensity for record in known)], pue)
-    rows = zip(known, found["kwh"][1:], found["watts"][1:], found["grams"][1:])
-    return [dataclasses.replace(record, energy_kwh=kwh, power_watts=watts, co2_kg=kilograms(grams))
-            for record, kwh, watts, grams in rows]
+    totals = itertools.accumulate((record.energy_uj for record in known), max)
+    instants = itertools.accumulate((record.elapsed_ns for record in known), max)
+    found = impacts("totals", [0, *totals], [0, *instants], None)
+    energies = iter(zip(found["kwh"][1:], found["watts"][1:]))
+    whole, grams_kg = [], 0.0
+    for record in records:
+        if record.energy_uj is not None:
+            kwh, watts = next(energies)
+            record = dataclasses.replace(record, energy_kwh=kwh, power_watts=watts)
+        if record.cumulative_co2_kg is not None:
+            # The library's figures, each at the intensities of its time; their differences, not a price by interval.
+            record = dataclasses.replace(record, co2_kg=max(record.cumulative_co2_kg - grams_kg, 0.0))
+            grams_kg = max(record.cumulative_co2_kg, grams_kg)
+        whole.append(record)
+    return whole
 
 
-def _rendered(data: Dict[str, Any]) -> Dict[str, Any]:
+def restored(data: Dict[str, Any]) -> CarbonMetrics:
+    """A record from a file; what the format does not have is left out."""
+    flat = {**data, **(data.get("efficiency") or {})}
+    return CarbonMetrics(**{field.name: flat[field.name] for field in dataclasses.fields(CarbonMetrics) if field.name in flat})
+
+
+def rendered(data: Dict[str, Any]) -> Dict[str, Any]:
+    """The figures of a report of schema eco2.report/1. Raises APIError if the command eco2 fails."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "report.json")
         path.write_text(json.dumps(data), encoding="utf-8")
@@ -178,7 +204,12 @@ def _written(path: Union[str, Path, None], text: str) -> str:
     if path is not None:
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(path.name + ".part")
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
+        # A name of its own: ranks may write at once, on machines that share the folder.
+        beside = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
+        try:
+            beside.write_text(text, encoding="utf-8")
+            beside.replace(path)
+        finally:
+            if beside.exists():
+                beside.unlink()
     return text

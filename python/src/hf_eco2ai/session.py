@@ -11,13 +11,11 @@ import eco2
 
 from .errors import warn_once
 from .meter_options import opened
-from .models import CarbonMetrics, Figures
+from .models import NOTHING, CarbonMetrics, Figures
 from .report import CarbonReport
 
 RECORDS = 4096
 """Most records that are kept; when there are more, every second one is left out. Sums do not suffer: see CarbonMetrics."""
-
-NOTHING: Dict[str, Any] = {"summary": {}, "current": {}, "gpu_metrics": {}, "environmental_impact": {}, "origin": {}}
 
 
 class Session:
@@ -34,15 +32,32 @@ class Session:
         self.metadata: Dict[str, Any] = {}
         self._every, self._seen = 1, 0
 
+    @property
+    def going(self) -> bool:
+        """Whether a meter of this process is open."""
+        return self.meter is not None and not self.meter.closed and not self.meter.forked
+
     def start(self) -> None:
         """Opens the meter, unless it is open."""
-        if self.meter is None or self.meter.closed or self.meter.forked:
-            self.meter, self.records, self._every, self._seen = opened(self.config), [], 1, 0
+        if not self.going:
+            # Where none can be opened, what is left of the run before must not stand for this one.
+            self.meter, self.records, self._every, self._seen = None, [], 1, 0
+            self.meter = opened(self.config)
 
     def stop(self) -> None:
-        """Closes the meter; it can still be read."""
-        if self.meter is not None:
-            self.meter.close()
+        """Closes the meter; it can still be read. A file that the library could not write is warned of."""
+        try:
+            if self.meter is not None:
+                self.meter.close()
+        except eco2.Error as error:
+            warn_once(f"close:{error.code}", f"{error}; the figures are there all the same")
+
+    def rank(self) -> int:
+        """This process's number among those of the run, as its launcher says; 0 where there is one only."""
+        try:
+            return json.loads(self.meter.report("json"))["run"].get("rank") or 0 if self.meter is not None else 0
+        except eco2.Error:
+            return 0
 
     def figures(self) -> Figures:
         """The run's figures now, as the library gives them; empty where there is none. Costs what a report costs."""
@@ -65,9 +80,13 @@ class Session:
         return figures
 
     def report(self) -> CarbonReport:
-        """The report until now."""
-        whole = eco2.Report(self.meter.report("json")).to_dict() if self.meter is not None and eco2.available() else None
-        text = self.meter.report("text") if whole is not None else ""
+        """The report until now; one that says that nothing was measured, where that is so."""
+        whole, text = None, "nothing was measured: see the log"
+        try:
+            if self.meter is not None:
+                whole, text = json.loads(self.meter.report("json")), self.meter.report("text")
+        except eco2.Error as error:
+            warn_once(f"report:{error.code}", f"no report: {error}")
         return CarbonReport(self.figures(), whole, self.records, self.config, dict(self.metadata), text)
 
 
@@ -86,7 +105,7 @@ def record_of(figures: Figures, step: int, epoch: Optional[float], context: Dict
     now, current, origin = time.time(), figures["current"], figures["origin"]
     return CarbonMetrics(
         timestamp=now, datetime=datetime.datetime.fromtimestamp(now, datetime.timezone.utc).isoformat(),
-        step=step, epoch=epoch, energy_uj=current.get("energy_uj"), elapsed_ns=current.get("duration_ns", 0),
+        step=step, epoch=epoch, energy_uj=current.get("energy_uj"), elapsed_ns=current.get("duration_ns") or 0,
         cumulative_energy_kwh=current.get("energy_kwh"), cumulative_co2_kg=current.get("co2_kg"),
         power_watts=current.get("power_watts"), grid_intensity=current.get("grid_intensity"),
         gpu_metrics=shown, samples_processed=current.get("samples_processed"),

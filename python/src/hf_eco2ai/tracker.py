@@ -6,7 +6,8 @@ import time
 from typing import Any, Dict, List, Optional, Tuple
 
 from .config import CarbonConfig
-from .models import CarbonSummary, Figures, GPUMetrics, SystemMetrics, gpus
+from .models import NOTHING, CarbonSummary, Figures, GPUMetrics, SystemMetrics, gpus
+from .report import rendered
 from .session import Session
 
 
@@ -34,7 +35,7 @@ class EnergyTracker:
     def stop_tracking(self) -> CarbonSummary:
         """Ends, and gives the totals."""
         self.session.stop()
-        return self.session.report().summary if self.session.meter is not None else CarbonSummary()
+        return self.session.report().summary if self.session.meter is not None else CarbonSummary(NOTHING["summary"])
 
     def get_current_consumption(self) -> Tuple[Optional[float], Optional[float], Optional[float]]:
         """Mean watts, kilowatt-hours and kilograms CO2e since the start; None is not known."""
@@ -42,12 +43,15 @@ class EnergyTracker:
         return now.get("power_watts"), now.get("energy_kwh"), now.get("co2_kg")
 
     def get_efficiency_metrics(self, samples_processed: int) -> Dict[str, Optional[float]]:
-        """Figures by sample. Counts the samples that come on top of those counted before: give the sum until now."""
-        meter = self.session.meter
-        if meter is not None and not meter.closed:
-            counted = self.session.figures()["current"].get("samples_processed") or 0
-            meter.step("samples", samples=max(samples_processed - counted, 0))
-        now = self.session.figures()["current"]
+        """Figures by sample of the run until now, or of the whole one after `stop_tracking`; None is not known.
+
+        Asking changes nothing: the report counts no sample by it. The command eco2 divides, which takes milliseconds.
+
+        Args:
+            samples_processed: samples since the start, 0 or more.
+        """
+        whole = self.session.report().eco2
+        now = {} if whole is None else rendered({**whole, "work": {**whole["work"], "samples": samples_processed}})["current"]
         return {name: now.get(name) for name in ("samples_per_kwh", "energy_per_sample", "co2_per_sample", "watts_per_sample")}
 
     def is_available(self) -> bool:

@@ -37,10 +37,12 @@ class MLflowExporter:
     def log_report(self, report: Any) -> None:
         """The report as an artefact, the totals as metrics; ends the run if it is ours."""
         totals = {f"carbon/{name}": value for name, value in report.summary.items() if isinstance(value, (int, float))}
-        self.log_metrics(totals, int(report.summary.get("total_steps") or 0))
-        self._client().log_text(self._run, report.to_json(), ARTIFACT)
-        if self._own and self._mlflow.active_run() is not None:
-            self._mlflow.end_run()
+        try:
+            self.log_metrics(totals, int(report.summary.get("total_steps") or 0))
+            self._client().log_text(self._run, report.to_json(), ARTIFACT)
+        finally:
+            if self._own and self._mlflow.active_run() is not None:
+                self._mlflow.end_run()
 
     def _client(self) -> Any:
         # By client: the Trainer's own callback may have ended the active run before ours is called.
@@ -69,13 +71,18 @@ class WandbExporter:
 
     def log_report(self, report: Any) -> None:
         """The report as an artefact, the totals in the run's summary; ends the run if it is ours."""
+        try:
+            self._log_report(report)
+        finally:
+            if self._own:
+                self._run.finish()
+
+    def _log_report(self, report: Any) -> None:
         self._run.summary.update({f"carbon/{name}": value for name, value in report.summary.items() if value is not None})
         artifact = self._wandb.Artifact("carbon_report", type="carbon_report")
         with artifact.new_file(ARTIFACT, mode="w") as file:
             file.write(report.to_json())
         self._run.log_artifact(artifact)
-        if self._own:
-            self._run.finish()
 
 
 class TensorBoardExporter:

@@ -23,6 +23,7 @@ class WorkCount:
         self._goes_on = self._index > 0
         self._tokens: Optional[int] = None
         self._samples = 0
+        self._added: Optional[tuple] = None
 
     @property
     def counts_samples(self) -> bool:
@@ -40,6 +41,17 @@ class WorkCount:
         self._index += 1
         if self._full is not None:
             self._samples += self._last if self._index == self._batches else self._full
+
+    def add(self, samples: int = 0, tokens: int = 0) -> None:
+        """Work of the step that goes on, which the program counted itself."""
+        before = self._added or (0, 0)
+        self._added = (before[0] + samples, before[1] + tokens)
+
+    def done(self, seen: Optional[int] = None) -> tuple:
+        """`(samples, tokens)` since the last call; 0 where they cannot be counted. `seen` as for `tokens`."""
+        samples, tokens = self.samples() or 0, self.tokens(seen) or 0
+        more, self._added = self._added or (0, 0), None
+        return samples + more[0], tokens + more[1]
 
     def samples(self) -> Optional[int]:
         """Samples since the last call; None where they cannot be counted."""

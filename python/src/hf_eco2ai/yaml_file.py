@@ -43,7 +43,8 @@ def read_options(path: Union[str, Path]) -> Dict[str, Any]:
 def _pair(line: str, place: str) -> Tuple[str, str]:
     name, colon, value = line.strip().partition(":")
     if not colon or not name.replace("_", "").isalnum() or (value and not value.startswith(" ")):
-        raise ConfigurationError(f"{place}: expected `name: value`, found {line.strip()!r}")
+        # The line itself may hold a secret.
+        raise ConfigurationError(f"{place}: expected `name: value`, found one " + (f"after {name!r}" if colon else "without `:`"))
     value = value.strip()
     return name, value if value[:1] in ('"', "'") else value.split(" #")[0].strip()
 

@@ -41,7 +41,7 @@ pub struct LogContents {
 /// # Errors
 /// As [`parse_log`], and [`Error::Io`] or [`Error::TooLarge`].
 pub fn read_log(path: &Path) -> Result<LogContents, Error> {
-    parse_log(&files::read_capped(path, "run log", MAX_LOG_BYTES)?, path)
+    parse_log(&files::read_regular(path, "run log", MAX_LOG_BYTES)?, path)
 }
 
 /// Reads a log from memory; `path` is only for messages. Torn and damaged frames are dropped and counted.

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use eco2_core::Window;
 use eco2_core::report::Report;
 
+use super::lives;
 use super::parts::{machine, wall, window};
-use super::windows::{joined, without};
+use super::windows::{hull, joined, without};
 
 /// One start of the run.
 pub(super) struct Attempt {
@@ -39,22 +40,29 @@ pub(super) struct Attempts {
     pub(super) list: Vec<Attempt>,
     /// Windows of the run's own records outside its attempts, by machine.
     pub(super) around: BTreeMap<String, Vec<Window>>,
+    /// Whether processes of one rank followed each other without a launcher that counted them.
+    pub(super) uncounted: bool,
 }
 
-/// How an attempt is known: requeues, restarts, and which of several processes of one rank that the launcher did not
-/// count, in the order of time.
-type Key = (u32, u32, u32);
-
 impl Attempts {
-    /// Sorts the parts into attempts: the ranks, or all parts where there are none.
+    /// Sorts the parts into attempts, in the order of time: the ranks, or all parts where there are none.
     pub(super) fn find(parts: &[Report]) -> Self {
-        let ranked = parts.iter().any(|part| part.run.rank.is_some());
-        let members = (0..parts.len()).filter(|place| !ranked || parts[*place].run.rank.is_some()).collect();
-        let mut list: Vec<Attempt> =
-            keyed(parts, members).into_values().map(|members| attempt(parts, members)).collect();
+        let wrappers = wrappers(parts);
+        let is_rank = |place: &usize| {
+            let run = &parts[*place].run;
+            run.rank.is_some() && !wrappers.contains(run.part.as_str())
+        };
+        let (mut members, mut beside): (Vec<usize>, Vec<usize>) = (0..parts.len()).partition(is_rank);
+        if members.is_empty() {
+            members = std::mem::take(&mut beside);
+        }
+        let own = own(parts, &members, &beside);
+        let (starts, uncounted) = lives::starts(parts, members);
+        let mut list: Vec<Attempt> = starts.into_iter().map(|members| attempt(parts, members)).collect();
+        stand_in(parts, &own, &mut list);
         cut_at_the_next(&mut list);
-        let around = around(parts, &list, ranked);
-        Self { list, around }
+        let around = around(parts, &list, &own);
+        Self { list, around, uncounted }
     }
 
     /// The machines that were measured in any attempt.
@@ -68,32 +76,24 @@ impl Attempts {
     }
 }
 
-fn keyed(parts: &[Report], members: Vec<usize>) -> BTreeMap<Key, Vec<usize>> {
-    let mut lives: BTreeMap<(u32, u32, Option<u32>), Vec<usize>> = BTreeMap::new();
-    for place in members {
-        let run = &parts[place].run;
-        lives.entry((run.requeue, run.attempt, run.rank)).or_default().push(place);
-    }
-    let mut keyed: BTreeMap<Key, Vec<usize>> = BTreeMap::new();
-    for ((requeue, attempt, _), mut places) in lives {
-        places.sort_by_key(|place| wall(&parts[*place]));
-        let (mut life, mut ended_ns) = (0, None);
-        for place in places {
-            let Window { from_ns, to_ns } = wall(&parts[place]);
-            life += u32::from(ended_ns.is_some_and(|ended_ns| from_ns >= ended_ns));
-            ended_ns = ended_ns.max(Some(to_ns));
-            keyed.entry((requeue, attempt, life)).or_default().push(place);
-        }
-    }
-    keyed
+/// Parts that other parts name as the command they ran under: they saw what those saw and more, and are no ranks beside
+/// them, whatever variables of a launcher they had.
+fn wrappers(parts: &[Report]) -> BTreeSet<&str> {
+    let ranks = parts.iter().filter(|part| part.run.rank.is_some());
+    ranks.map(|part| part.run.parent.as_str()).filter(|parent| !parent.is_empty()).collect()
+}
+
+/// Of the parts beside the members those with a member's run id, as the command around a launcher has.
+fn own(parts: &[Report], members: &[usize], beside: &[usize]) -> Vec<usize> {
+    let ids: BTreeSet<&str> = members.iter().map(|place| &*parts[*place].run.id).collect();
+    beside.iter().copied().filter(|place| ids.contains(&*parts[*place].run.id)).collect()
 }
 
 fn attempt(parts: &[Report], members: Vec<usize>) -> Attempt {
     let mut windows: BTreeMap<String, Window> = BTreeMap::new();
     for part in members.iter().map(|place| &parts[*place]) {
         let own = window(part);
-        let all = windows.entry(machine(part)).or_insert(own);
-        *all = Window { from_ns: all.from_ns.min(own.from_ns), to_ns: all.to_ns.max(own.to_ns) };
+        windows.entry(machine(part)).and_modify(|all| *all = hull(*all, own)).or_insert(own);
     }
     let runs = || members.iter().map(|place| &parts[*place].run);
     let present: BTreeSet<u32> = runs().filter_map(|run| run.rank).collect();
@@ -101,27 +101,57 @@ fn attempt(parts: &[Report], members: Vec<usize>) -> Attempt {
     Attempt { present, world_size, windows, members }
 }
 
-/// Attempts follow each other: on each machine one ends where the next begins, at the latest.
+/// Where ranks have no record, a machine without any in an attempt may be theirs: the command's own record stands in there,
+/// placed by the wall clock.
+fn stand_in(parts: &[Report], own: &[usize], list: &mut [Attempt]) {
+    for attempt in list.iter_mut().filter(|attempt| !attempt.missing().is_empty()) {
+        let walls: Vec<Window> = attempt.members.iter().map(|place| wall(&parts[*place])).collect();
+        let from_ns = walls.iter().map(|window| window.from_ns).min().unwrap_or(0);
+        let to_ns = walls.iter().map(|window| window.to_ns).max().unwrap_or(0);
+        let mut found: BTreeMap<String, Window> = BTreeMap::new();
+        for part in own.iter().map(|place| &parts[*place]) {
+            let place = machine(part);
+            if let Some(window) = shared(part, from_ns, to_ns).filter(|_| !attempt.windows.contains_key(&place)) {
+                found.entry(place).and_modify(|all| *all = hull(*all, window)).or_insert(window);
+            }
+        }
+        attempt.windows.extend(found);
+    }
+}
+
+/// A window of the wall clock on the clock of a part's machine, as far as the part lasted.
+fn shared(part: &Report, from_ns: u64, to_ns: u64) -> Option<Window> {
+    let (there, here) = (wall(part), window(part));
+    let (from_ns, to_ns) = (from_ns.max(there.from_ns), to_ns.min(there.to_ns));
+    let moved = |at_ns: u64| here.from_ns.saturating_add(at_ns - there.from_ns);
+    (from_ns < to_ns).then(|| Window { from_ns: moved(from_ns), to_ns: moved(to_ns) })
+}
+
+/// Attempts follow each other: on each machine one ends where the next begins, at the latest. What the earlier one has
+/// beyond the end of the next is counted with that.
 fn cut_at_the_next(list: &mut [Attempt]) {
-    let mut next: BTreeMap<String, u64> = BTreeMap::new();
-    for attempt in list.iter_mut().rev() {
-        for (machine, window) in &mut attempt.windows {
-            let begins_ns = next.entry(machine.clone()).or_insert(u64::MAX);
-            window.to_ns = window.to_ns.min(*begins_ns).max(window.from_ns);
-            *begins_ns = (*begins_ns).min(window.from_ns);
+    let machines: BTreeSet<String> = list.iter().flat_map(|attempt| attempt.windows.keys().cloned()).collect();
+    for machine in machines {
+        let mut windows: Vec<&mut Window> =
+            list.iter_mut().filter_map(|attempt| attempt.windows.get_mut(&machine)).collect();
+        windows.sort_by_key(|window| window.from_ns);
+        let mut at = 1;
+        while let Some([earlier, next]) = windows.get_mut(at - 1..=at) {
+            next.to_ns = next.to_ns.max(earlier.to_ns);
+            earlier.to_ns = earlier.to_ns.min(next.from_ns);
+            at += 1;
         }
     }
 }
 
-/// Windows of parts that are no rank but have a rank's run id, as the command around a launcher has, less the attempts.
-fn around(parts: &[Report], list: &[Attempt], ranked: bool) -> BTreeMap<String, Vec<Window>> {
-    let ids: BTreeSet<&str> = parts.iter().filter(|part| part.run.rank.is_some()).map(|part| &*part.run.id).collect();
-    let mut own: BTreeMap<String, Vec<Window>> = BTreeMap::new();
-    for part in parts.iter().filter(|part| ranked && part.run.rank.is_none() && ids.contains(&*part.run.id)) {
-        own.entry(machine(part)).or_default().push(window(part));
+/// The run's own windows less the attempts.
+fn around(parts: &[Report], list: &[Attempt], own: &[usize]) -> BTreeMap<String, Vec<Window>> {
+    let mut windows: BTreeMap<String, Vec<Window>> = BTreeMap::new();
+    for part in own.iter().map(|place| &parts[*place]) {
+        windows.entry(machine(part)).or_default().push(window(part));
     }
     let mut around = BTreeMap::new();
-    for (machine, windows) in own {
+    for (machine, windows) in windows {
         let attempts = joined(list.iter().filter_map(|attempt| attempt.windows.get(&machine)).copied().collect());
         let left = without(&joined(windows), &attempts);
         if !left.is_empty() {

@@ -16,34 +16,44 @@ pub(super) struct Priced {
     pub(super) carbon: Carbon,
 }
 
-/// Fills in what the facility took: each machine's energy times its own PUE.
-pub(super) fn with_facility(energy: Energy, parts: &[Report], measured: &Measured) -> Energy {
-    let facility_uj = measured.cells.iter().fold(0, |sum: u64, ((_, machine), cell)| {
-        let pue = speaker(parts, machine, |_| true).map_or(Pue::ONE, pue);
-        sum.saturating_add(pue.facility_uj(cell.energy_uj))
-    });
-    let all: Vec<f64> =
-        measured.cells.keys().filter_map(|(_, machine)| Some(pue(speaker(parts, machine, |_| true)?).get())).collect();
-    let first = all.first().copied().unwrap_or(1.0);
-    let mixed = all.iter().any(|pue| *pue != first) && energy.total_uj > 0;
+/// Fills in what the facility took: each attempt's energy on each machine times the PUE that it is priced with.
+pub(super) fn with_facility(energy: Energy, parts: &[Report], attempts: &Attempts, measured: &Measured) -> Energy {
+    let cells = || {
+        let pue = |(attempt, place): &(usize, String)| figures(parts, attempts, *attempt, place).map_or(Pue::ONE, pue);
+        measured.cells.iter().map(move |(key, cell)| (pue(key), cell.energy_uj))
+    };
+    let facility_uj = cells().fold(0, |sum: u64, (pue, uj)| sum.saturating_add(pue.facility_uj(uj)));
+    let first = cells().next().map_or(1.0, |(pue, _)| pue.get());
+    let mixed = cells().any(|(pue, _)| pue.get() != first) && energy.total_uj > 0;
     let pue = if mixed { facility_uj as f64 / energy.total_uj as f64 } else { first };
     Energy { facility_uj, pue, ..energy }
+}
+
+/// The part whose figures hold for an attempt on a machine: the attempt's longest there that tells its carbon, else another
+/// attempt's; where no part tells any, the longest.
+fn figures<'a>(parts: &'a [Report], attempts: &Attempts, attempt: usize, place: &str) -> Option<&'a Report> {
+    let there = || members(parts, attempts, attempt).filter(|part| machine(part) == place);
+    longest(there().filter(|part| part.carbon.is_some()))
+        .or_else(|| speaker(parts, place, |part| part.carbon.is_some()))
+        .or_else(|| longest(there()))
+        .or_else(|| speaker(parts, place, |_| true))
+}
+
+fn members<'a>(parts: &'a [Report], attempts: &Attempts, attempt: usize) -> impl Iterator<Item = &'a Report> {
+    let members = attempts.list.get(attempt).map(|attempt| attempt.members.clone()).unwrap_or_default();
+    members.into_iter().filter_map(|at| parts.get(at))
 }
 
 /// Prices every attempt on every machine; `None` where a machine's carbon is not known.
 pub(super) fn price(parts: &[Report], attempts: &Attempts, measured: &Measured) -> Option<Priced> {
     let mut sum = Sum::default();
     for ((attempt, place), cell) in &measured.cells {
-        let members = attempts.list.get(*attempt).map(|attempt| attempt.members.as_slice()).unwrap_or_default();
-        let there = || members.iter().filter_map(|at| parts.get(*at)).filter(|part| machine(part) == *place);
-        // Of an attempt that tells no carbon of its own another one's figures hold.
-        let part = longest(there().filter(|part| part.carbon.is_some()))
-            .or_else(|| speaker(parts, place, |part| part.carbon.is_some()))?;
+        let part = figures(parts, attempts, *attempt, place)?;
         let carbon = part.carbon.as_ref()?;
         let pue = pue(part);
         let mean = mean_intensity(&carbon.segments)?;
         let facility_uj = pue.facility_uj(cell.energy_uj);
-        sum.segments.extend(scaled(&carbon.segments, facility_uj, ends(there())));
+        sum.segments.extend(scaled(&carbon.segments, facility_uj, lasted(parts, attempts, *attempt, place)));
         sum.low += grams(pue.facility_uj(cell.low_uj), mean);
         sum.high = sum.high.zip(cell.high_uj).map(|(sum, high)| sum + grams(pue.facility_uj(high), mean));
         let price = carbon.cost.filter(|_| part.energy.facility_uj > 0).map(|cost| cost / kwh(part.energy.facility_uj));
@@ -52,6 +62,12 @@ pub(super) fn price(parts: &[Report], attempts: &Attempts, measured: &Measured) 
         sum.zone_sources.insert(carbon.zone_source.clone());
     }
     Some(Priced { carbon: sum.carbon() })
+}
+
+/// When an attempt lasted on a machine; where none of its processes has a record there, when it lasted.
+fn lasted(parts: &[Report], attempts: &Attempts, attempt: usize, place: &str) -> (String, String) {
+    let there: Vec<&Report> = members(parts, attempts, attempt).filter(|part| machine(part) == place).collect();
+    if there.is_empty() { ends(members(parts, attempts, attempt)) } else { ends(there.into_iter()) }
 }
 
 struct Sum {

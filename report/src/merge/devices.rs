@@ -24,6 +24,11 @@ impl Known {
         self.overlaps.is_empty()
     }
 
+    /// The devices that count the same energy, as far as any part says so.
+    pub(super) fn overlaps(&self) -> &BTreeSet<String> {
+        &self.overlaps
+    }
+
     /// Whether this is an estimate of what `other` reads: the same kind of part, and nobody who read that needed this.
     pub(super) fn yields_to(&self, other: &Self) -> bool {
         let estimate = self.best.quality == Quality::Estimated && other.best.quality <= Quality::Derived;

@@ -1,6 +1,6 @@
 //! The energy of the attempts: every counter once, overlapping domains beside the sum.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use eco2_core::report::{Device, Energy};
 use eco2_core::{CounterKey, Merged, Window};
@@ -88,14 +88,15 @@ fn one_device(
     (key, device, id): (&CounterKey, &Known, &str),
     measured: &mut Measured,
 ) {
-    let (mut whole, mut windows) = (Merged::none(), Vec::new());
+    let (mut whole, mut windows, mut summed_ns) = (Merged::none(), Vec::new(), 0_u64);
     for (place, window) in attempts.on(&key.boot_id) {
-        let open = open_to(parts, known, key, device, &[window]);
-        let energy = parts.union.within(key, &open);
+        let energy = parts.union.within(key, &open_to(parts, known, key, device, &[window]));
         whole = whole.plus(energy);
         windows.push(window);
-        if let Some(cell) = measured.cells.get_mut(&(place, key.boot_id.clone())).filter(|_| device.is_summed()) {
-            *cell = cell.plus(energy);
+        let summed = parts.union.within(key, &summed_in(parts, known, key, device, &[window]));
+        summed_ns = summed_ns.saturating_add(summed.covered_ns);
+        if let Some(cell) = measured.cells.get_mut(&(place, key.boot_id.clone())) {
+            *cell = cell.plus(summed);
         }
     }
     around_the_attempts(parts, attempts, known, (key, device), measured);
@@ -106,7 +107,11 @@ fn one_device(
     if device.is_summed() {
         measured.missing_ns = measured.missing_ns.saturating_add(lasted_ns.saturating_sub(whole.covered_ns));
     }
-    measured.devices.push(device.report(id, &whole, lasted_ns));
+    let mut told = device.report(id, &whole, lasted_ns);
+    if summed_ns > 0 && summed_ns == whole.covered_ns {
+        told.overlaps.clear();
+    }
+    measured.devices.push(told);
 }
 
 fn around_the_attempts(
@@ -116,13 +121,48 @@ fn around_the_attempts(
     (key, device): (&CounterKey, &Known),
     measured: &mut Measured,
 ) {
-    let Some(windows) = attempts.around.get(&key.boot_id).filter(|_| device.is_summed()) else { return };
-    let energy = parts.union.within(key, &open_to(parts, known, key, device, windows));
+    let Some(windows) = attempts.around.get(&key.boot_id) else { return };
+    let energy = parts.union.within(key, &summed_in(parts, known, key, device, windows));
     if energy.covered_ns > 0 {
         measured.overhead = Some(measured.overhead.unwrap_or_else(Merged::none).plus(energy));
         let covered = measured.overhead_ns.entry(key.boot_id.clone()).or_default();
         *covered = energy.covered_ns.max(*covered);
     }
+}
+
+/// The windows in which a device enters the total: where it counts, and nothing is read that counts the same energy. What
+/// overlaps a part of the machine that has no record of its own is never summed.
+fn summed_in(
+    parts: &Parts,
+    known: &BTreeMap<CounterKey, Known>,
+    key: &CounterKey,
+    device: &Known,
+    windows: &[Window],
+) -> Vec<Window> {
+    let of = |id: &String| CounterKey { device: id.clone(), ..key.clone() };
+    if device.overlaps().iter().any(|id| !known.contains_key(&of(id))) {
+        return Vec::new();
+    }
+    let mut open = open_to(parts, known, key, device, windows);
+    for id in over(known, key) {
+        // Of two that name each other the first is summed.
+        let mutual = over(known, &of(&id)).contains(&key.device) && key.device < id;
+        if !mutual {
+            open = joined(parts.union.uncovered(&of(&id), eco2_core::Quality::Synthetic, &open));
+        }
+    }
+    open
+}
+
+/// The devices that a counter overlaps, and those that they overlap in turn.
+fn over(known: &BTreeMap<CounterKey, Known>, key: &CounterKey) -> BTreeSet<String> {
+    let (mut found, mut next) = (BTreeSet::new(), vec![key.device.clone()]);
+    while let Some(device) = next.pop() {
+        let overlaps = known.get(&CounterKey { device, ..key.clone() }).map(Known::overlaps);
+        let new = overlaps.into_iter().flatten().filter(|id| **id != key.device && found.insert((*id).clone()));
+        next.extend(new.cloned().collect::<Vec<_>>());
+    }
+    found
 }
 
 /// The windows in which a device counts: an estimate does not where somebody else read the very part it stands in for.

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use eco2_core::report::{CounterRecord, Device, Report, State};
+use eco2_core::report::{CounterRecord, Device, GapRecord, Report, State};
 use eco2_core::{CounterKey, Quality, Stretch, Union, Window};
 use jiff::Timestamp;
 
+use super::windows::{joined, length_ns, without};
 use crate::render::finite;
 
 /// Everything a merge is made from.
@@ -43,10 +44,10 @@ impl Parts {
 
     /// The union as a report holds it.
     pub(super) fn records(&self) -> Vec<CounterRecord> {
-        let record = |(key, stretches): (&CounterKey, &std::collections::BTreeSet<Stretch>)| CounterRecord {
+        let record = |(key, stretches): (&CounterKey, Vec<&Stretch>)| CounterRecord {
             boot_id: key.boot_id.clone(),
             device: key.device.clone(),
-            stretches: stretches.iter().cloned().collect(),
+            stretches: stretches.into_iter().cloned().collect(),
         };
         self.union.counters().map(record).collect()
     }
@@ -97,24 +98,52 @@ pub(super) fn wall(part: &Report) -> Window {
     Window { from_ns, to_ns: from_ns.saturating_add(part.run.duration_ns) }
 }
 
-/// Records of a report that holds none: its devices' totals, spread evenly over the run.
+/// Records of a report that holds none: its devices' totals, spread evenly over the run but for its gaps.
 fn of_devices(report: &Report) -> Vec<CounterRecord> {
-    let Window { from_ns, to_ns } = window(report);
     let record = |device: &Device| {
-        let energy_uj = device.energy_uj.filter(|_| from_ns < to_ns && device.quality != Quality::Missing)?;
-        let below = |low: Option<u64>| energy_uj - low.unwrap_or(0).min(energy_uj);
-        let above = |high: Option<u64>| high.map(|high| high.saturating_sub(energy_uj));
-        let stretch = Stretch {
-            quality: device.quality,
-            at_ns: vec![from_ns, to_ns],
-            uj: vec![0, energy_uj],
-            slack_ns: 0,
-            below_uj: below(device.low_uj),
-            above_uj: above(device.high_uj),
-            free_below_uj: below(device.free_low_uj),
-            free_above_uj: above(device.free_high_uj),
-        };
-        Some(CounterRecord { boot_id: machine(report), device: device.id.clone(), stretches: vec![stretch] })
+        let energy_uj = device.energy_uj.filter(|_| device.quality != Quality::Missing)?;
+        let covered = covered(device, window(report));
+        let whole_ns = length_ns(&covered);
+        let (mut passed_ns, mut stretches) = (0, Vec::new());
+        for piece in covered {
+            let before_uj = share(energy_uj, passed_ns, whole_ns);
+            passed_ns += piece.to_ns - piece.from_ns;
+            stretches.push(even(device, energy_uj, piece, share(energy_uj, passed_ns, whole_ns) - before_uj));
+        }
+        Some(CounterRecord { boot_id: machine(report), device: device.id.clone(), stretches })
     };
     report.devices.iter().filter_map(record).collect()
+}
+
+/// The run without the gaps whose energy no counter tells; all of it where nothing is left.
+fn covered(device: &Device, run: Window) -> Vec<Window> {
+    let uncounted = device.gaps.iter().filter(|gap| !matches!(gap.reason.as_str(), "frozen" | "wrap-ambiguous"));
+    let hole = |gap: &GapRecord| Window {
+        from_ns: run.from_ns.saturating_add(gap.from_ns),
+        to_ns: run.from_ns.saturating_add(gap.to_ns),
+    };
+    let whole = joined(vec![run]);
+    let covered = without(&whole, &joined(uncounted.map(hole).collect()));
+    if covered.is_empty() { whole } else { covered }
+}
+
+fn share(uj: u64, passed_ns: u64, whole_ns: u64) -> u64 {
+    let share = (u128::from(uj) * u128::from(passed_ns)).checked_div(u128::from(whole_ns)).unwrap_or(0);
+    u64::try_from(share).unwrap_or(u64::MAX)
+}
+
+/// A straight line over a piece, with the bounds of the whole.
+fn even(device: &Device, whole_uj: u64, piece: Window, uj: u64) -> Stretch {
+    let below = |low: Option<u64>| whole_uj - low.unwrap_or(0).min(whole_uj);
+    let above = |high: Option<u64>| high.map(|high| high.saturating_sub(whole_uj));
+    Stretch {
+        quality: device.quality,
+        at_ns: vec![piece.from_ns, piece.to_ns],
+        uj: vec![0, uj],
+        slack_ns: 0,
+        below_uj: below(device.low_uj).min(uj),
+        above_uj: above(device.high_uj),
+        free_below_uj: below(device.free_low_uj).min(uj),
+        free_above_uj: above(device.free_high_uj),
+    }
 }

@@ -13,6 +13,8 @@ use super::parts::{Parts, machine, wall, window};
 const APART: f64 = 0.2;
 /// Of records that share at least this part of their time.
 const SHARED: f64 = 0.9;
+/// How the ids of runs begin that are known by the ranks' common parent process.
+const LAUNCH: &str = "launch-";
 /// The most ranks that are listed.
 const LISTED: usize = 16;
 
@@ -35,6 +37,8 @@ pub(super) fn events(parts: &Parts, attempts: &Attempts, merge: &Merge, priced: 
         out.push(event("unpriced", "a machine's records have no carbon, so the run has none".to_owned()));
     }
     out.extend(intensities(list));
+    out.extend(uncounted(list, attempts));
+    out.extend(merge.left_out.iter().map(|error| event("record-unreadable", format!("left out: {error}"))));
     out
 }
 
@@ -67,6 +71,21 @@ fn ids(parts: &[Report]) -> Option<EventRecord> {
     let ids: BTreeSet<&str> = parts.iter().map(|part| part.run.id.as_str()).collect();
     let text = || format!("records of {} run ids were merged: {}", ids.len(), list(&ids));
     (ids.len() > 1).then(|| event("run-ids-differ", text()))
+}
+
+/// Runs that are known by their parent process alone: a shell or a notebook starts one training after the other.
+fn uncounted(parts: &[Report], attempts: &Attempts) -> Option<EventRecord> {
+    let guessed: BTreeSet<&str> =
+        parts.iter().map(|part| part.run.id.as_str()).filter(|id| id.starts_with(LAUNCH)).collect();
+    let text = || {
+        format!(
+            "{} was started {} times by one process, which nobody counted: if these are trainings of their own, give \
+             each a run id",
+            list(&guessed),
+            attempts.list.len()
+        )
+    };
+    (attempts.uncounted && !guessed.is_empty()).then(|| event("starts-uncounted", text()))
 }
 
 fn list(words: &BTreeSet<&str>) -> String {

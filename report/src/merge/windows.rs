@@ -16,12 +16,18 @@ pub(super) fn joined(mut windows: Vec<Window>) -> Vec<Window> {
     out
 }
 
+/// The shortest window that holds both.
+pub(super) fn hull(one: Window, other: Window) -> Window {
+    Window { from_ns: one.from_ns.min(other.from_ns), to_ns: one.to_ns.max(other.to_ns) }
+}
+
 /// The time of `windows` without that of `holes`, both as [`joined`] leaves them.
 pub(super) fn without(windows: &[Window], holes: &[Window]) -> Vec<Window> {
     let mut out = Vec::new();
     for window in windows {
         let mut from_ns = window.from_ns;
-        for hole in holes.iter().filter(|hole| hole.to_ns > window.from_ns && hole.from_ns < window.to_ns) {
+        let ended = holes.partition_point(|hole| hole.to_ns <= window.from_ns);
+        for hole in holes.iter().skip(ended).take_while(|hole| hole.from_ns < window.to_ns) {
             out.push(Window { from_ns, to_ns: hole.from_ns });
             from_ns = hole.to_ns;
         }

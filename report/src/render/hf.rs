@@ -1,7 +1,8 @@
 //! The report as the figures that HF Eco2AI's users know, in their names and units: kilowatt-hours, kilograms, watts.
 //!
 //! `summary` has the keys of the `summary` of a carbon report version 1.0; a figure that eco2 does not have is `null`,
-//! never 0 and never a guess: equivalents have no agreed factors here, peak power is known of one device only. `current`
+//! never 0 and never a guess: equivalents have no agreed factors here, peak power is known of one device only, and samples
+//! or tokens that nobody counted are not known. The label `carbon_price_per_tonne` of a run prices its carbon. `current`
 //! is what a callback shows while training, `origin` says how sure the figures are and where the intensity is from.
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::{finite, word};
 use crate::Error;
+use crate::footprint::is_measured;
 
 /// The report's figures as one JSON object with `summary`, `current`, `gpu_metrics`, `environmental_impact`, `origin`.
 ///
@@ -35,9 +37,8 @@ pub fn hf_json(report: &Report) -> Result<String, Error> {
     encoded.map(|text| text + "\n").map_err(|cause| Error::Encode { what: "the figures", cause })
 }
 
-/// Whether anything gave the run's energy: without a source the total is not 0 but not known.
 fn energy_kwh(report: &Report) -> Option<f64> {
-    report.devices.iter().any(|device| device.energy_uj.is_some()).then(|| units::kwh(report.energy.total_uj))
+    is_measured(report).then(|| units::kwh(report.energy.total_uj))
 }
 
 fn co2_kg(report: &Report) -> Option<f64> {
@@ -65,6 +66,21 @@ fn in_a_kwh(count: u64, kwh: Option<f64>) -> Option<f64> {
     kwh.filter(|kwh| *kwh > 0.0 && count > 0).map(|kwh| count as f64 / kwh)
 }
 
+/// The run's label that prices its carbon, per tonne CO2e; the whole run's grams are priced, PUE included.
+const PRICE_LABEL: &str = "carbon_price_per_tonne";
+
+fn credit_cost(report: &Report) -> Option<f64> {
+    co2_kg(report)?;
+    let price: f64 = report.run.labels.get(PRICE_LABEL)?.parse().ok()?;
+    let carbon = report.carbon.as_ref()?;
+    (price.is_finite() && price >= 0.0).then(|| eco2_grid::credit_cost(carbon.grams, price))
+}
+
+/// A count that nobody gave is not known.
+fn counted(count: u64) -> Option<u64> {
+    (count > 0).then_some(count)
+}
+
 fn g_per_kwh(carbon: Option<&Carbon>) -> Option<f64> {
     carbon.and_then(|carbon| carbon.segments.last()).map(|segment| segment.g_per_kwh)
 }
@@ -75,15 +91,15 @@ fn summary(report: &Report) -> Value {
         "total_energy_kwh": kwh, "total_co2_kg": kg,
         "average_power_watts": mean_w(report), "peak_power_watts": peak_w(report),
         "total_duration_hours": report.run.duration_ns as f64 / 3.6e12,
-        "total_steps": work.steps, "total_samples": work.samples,
+        "total_steps": work.steps, "total_samples": counted(work.samples),
         "average_samples_per_kwh": in_a_kwh(work.samples, kwh),
         "energy_per_sample": per(kwh, work.samples), "co2_per_sample": per(kg, work.samples),
         "estimated_cost_usd": report.carbon.as_ref().and_then(|carbon| carbon.cost),
+        "carbon_credit_cost_usd": credit_cost(report),
         "final_loss": work.loss,
     });
-    const UNKNOWN: [&str; 8] = [
+    const UNKNOWN: [&str; 7] = [
         "total_epochs",
-        "carbon_credit_cost_usd",
         "equivalent_km_driven",
         "equivalent_trees_needed",
         "equivalent_coal_burned_kg",
@@ -101,8 +117,8 @@ fn current(report: &Report) -> Value {
     let (kwh, kg, work) = (energy_kwh(report), co2_kg(report), &report.work);
     json!({
         "power_watts": mean_w(report), "energy_kwh": kwh, "co2_kg": kg,
-        "samples_processed": work.samples, "samples_per_kwh": in_a_kwh(work.samples, kwh),
-        "tokens_processed": work.tokens, "tokens_per_kwh": in_a_kwh(work.tokens, kwh),
+        "samples_processed": counted(work.samples), "samples_per_kwh": in_a_kwh(work.samples, kwh),
+        "tokens_processed": counted(work.tokens), "tokens_per_kwh": in_a_kwh(work.tokens, kwh),
         "energy_per_sample": per(kwh, work.samples), "co2_per_sample": per(kg, work.samples),
         "watts_per_sample": per(mean_w(report), work.samples),
         "grid_intensity": g_per_kwh(report.carbon.as_ref()),

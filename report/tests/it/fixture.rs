@@ -69,6 +69,7 @@ pub(crate) fn bare() -> Report {
 
 fn run() -> Run {
     Run {
+        parent: "outer".into(),
         id: "20260102-030405-abcd".into(),
         name: "train".into(),
         labels: BTreeMap::from([("team".into(), "vision".into())]),
@@ -121,6 +122,7 @@ fn merge() -> Merge {
         overhead_ns: 1_000_000_000,
         replayed: vec![Replayed { attempt: 0, steps: 10, energy_uj: 4_000_000 }],
         parts: Vec::new(),
+        left_out: vec!["b.json: no report".into()],
     }
 }
 

@@ -44,6 +44,31 @@ fn d08_total_steps_are_the_steps_that_were_done() {
 }
 
 #[test]
+fn d09_a_price_label_prices_the_grams_of_all_segments() {
+    let mut report = fixture::kilowatt_hour("a", None);
+    assert_eq!(figures(&report)["summary"]["carbon_credit_cost_usd"], Value::Null);
+    report.carbon.as_mut().unwrap().grams = 500_000.0;
+    for (price, cost) in [("30", json!(15.0)), ("-1", Value::Null), ("much", Value::Null)] {
+        report.run.labels.insert("carbon_price_per_tonne".to_owned(), price.to_owned());
+        assert_eq!(figures(&report)["summary"]["carbon_credit_cost_usd"], cost, "{price}");
+    }
+}
+
+#[test]
+fn what_nobody_counted_is_null() {
+    let mut report = fixture::kilowatt_hour("a", None);
+    (report.work.samples, report.work.tokens) = (0, 0);
+    let figures = figures(&report);
+    for found in [
+        &figures["summary"]["total_samples"],
+        &figures["current"]["samples_processed"],
+        &figures["current"]["tokens_processed"],
+    ] {
+        assert_eq!(*found, Value::Null);
+    }
+}
+
+#[test]
 fn the_summary_has_every_key_of_the_format_it_follows() {
     let keys = json!([
         "average_power_watts",

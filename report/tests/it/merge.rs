@@ -9,6 +9,8 @@ use proptest::prelude::*;
 
 use crate::fixture;
 
+mod attempts;
+
 const S: u64 = 1_000_000_000;
 /// The package draws 20 W and the GPU 100 W, all the time.
 const CPU_W: u64 = 20;

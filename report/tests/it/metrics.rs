@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use eco2_core::report::*;
-use eco2_report::{MetricNames, codecarbon_csv, openmetrics};
+use eco2_report::{Footprint, MetricNames, codecarbon_csv, openmetrics};
 
 use crate::fixture::{bare, report};
 
@@ -94,6 +94,43 @@ fn what_overlaps_stands_under_another_name() {
     assert_eq!((sum(&families, "eco2_energy_joules"), sum(&families, "eco2_run_energy_joules")), (1234.4, 1234.4));
     assert_eq!(sum(&families, "eco2_domain_energy_joules"), 434.4);
     assert_eq!(sum(&families, "eco2_host_energy_joules"), 434.4);
+}
+
+#[test]
+fn d28_a_run_that_nothing_measured_has_no_footprint_and_not_one_of_nothing() {
+    let Report { devices, carbon, .. } = report();
+    let measured = devices[0].clone();
+    let mut nothing = Report { carbon, ..bare() };
+    nothing.energy.total_uj = 0;
+    assert_eq!(Footprint::of(&nothing), None);
+    nothing.devices.push(Device { energy_uj: None, ..measured.clone() });
+    nothing.devices.push(Device { overlaps: vec!["package-0".into()], ..measured.clone() });
+    assert_eq!(Footprint::of(&nothing), None, "what overlaps is in no total");
+    nothing.devices.push(Device { energy_uj: Some(0), ..measured });
+    assert!(Footprint::of(&nothing).is_some(), "a reading of 0 is one");
+}
+
+#[test]
+fn m40_the_seconds_of_gaps_never_fall_while_a_run_goes_on() {
+    let page = |duration_ns: u64, covered_ns: u64, gaps: &[(u64, u64)]| {
+        let mut report = report();
+        (report.run.state, report.run.duration_ns) = (State::Provisional, duration_ns);
+        let gap = |&(from_ns, to_ns): &(u64, u64)| GapRecord { from_ns, to_ns, reason: "uncovered".into() };
+        let device = &mut report.devices[0];
+        (device.coverage, device.gaps) = (covered_ns as f64 / duration_ns as f64, gaps.iter().map(gap).collect());
+        report.devices.truncate(1);
+        sum(&families(&openmetrics(&report, MetricNames::Eco2)), "eco2_gap_seconds")
+    };
+    const S: u64 = 1_000_000_000;
+    // A gap of 2 s, then 3 s without a reading, which the next one fills.
+    let before = page(10 * S, 5 * S, &[(S, 3 * S), (7 * S, 10 * S)]);
+    let after = page(11 * S, 9 * S, &[(S, 3 * S)]);
+    assert!((before - 2.0).abs() < 1e-9 && (after - 2.0).abs() < 1e-9, "{before} {after}");
+    let mut ended = report();
+    ended.devices[0].coverage = 0.5;
+    ended.devices[0].gaps = vec![GapRecord { from_ns: 0, to_ns: ended.run.duration_ns, reason: "lost".into() }];
+    let ended = families(&openmetrics(&ended, MetricNames::Eco2));
+    assert!(ended["eco2_gap_seconds"].2[0].1 > 30.0, "a run that is over has no open tail");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eco2_core::report::{Device, Report, Status};
+use eco2_core::report::{Device, GapRecord, Report, State, Status};
 use eco2_core::units::joules;
 
 use super::exposition::{Exposition, Family, Kind, Labels};
@@ -38,8 +38,12 @@ const UNCERTAINTY: Family = Family {
     unit: "joules",
     help: "Half the distance between the bounds of the energy; absent where there is no upper bound.",
 };
-const GAPS: Family =
-    Family { name: "eco2_gap_seconds", kind: Kind::Counter, unit: "seconds", help: "Time of which nothing is known." };
+const GAPS: Family = Family {
+    name: "eco2_gap_seconds",
+    kind: Kind::Counter,
+    unit: "seconds",
+    help: "Time of which nothing is known; while the run goes on, until the last reading.",
+};
 const UP: Family =
     Family { name: "eco2_source_up", kind: Kind::Gauge, unit: "", help: "Whether a source that was looked for reads." };
 const ERRORS: Family =
@@ -56,8 +60,7 @@ pub(super) fn families(report: &Report, page: &mut Exposition) {
     let all = || report.devices.iter();
     page.family(POWER, all().filter_map(|device| Some((place(device), device.mean_w?))));
     page.family(UNCERTAINTY, uncertainty(report).into_iter());
-    let lasted_s = report.run.duration_ns as f64 / 1e9;
-    page.family(GAPS, all().map(|device| (place(device), (1.0 - device.coverage).max(0.0) * lasted_s)));
+    page.family(GAPS, all().map(|device| (place(device), gap_s(report, device))));
     let up = |status| matches!(status, Status::Ok | Status::Degraded);
     let sources = report.sources.iter();
     page.family(UP, sources.map(|s| (vec![("source", source(&s.name))], f64::from(u8::from(up(s.status))))));
@@ -74,6 +77,16 @@ pub(super) fn families(report: &Report, page: &mut Exposition) {
         labels.map(|(name, value)| (name, value.clone())).to_vec()
     };
     page.family(DEVICE, all().map(|device| (info(device), 1.0)));
+}
+
+/// Seconds without coverage. The time since the last reading is none yet: the next reading may fill it, and a counter
+/// never falls.
+fn gap_s(report: &Report, device: &Device) -> f64 {
+    let lasted_ns = report.run.duration_ns;
+    let is_open = |gap: &&GapRecord| report.run.state == State::Provisional && gap.to_ns >= lasted_ns;
+    let open_ns =
+        device.gaps.iter().filter(is_open).map(|gap| lasted_ns.saturating_sub(gap.from_ns)).max().unwrap_or(0);
+    ((1.0 - device.coverage) * (lasted_ns as f64 / 1e9) - open_ns as f64 / 1e9).max(0.0)
 }
 
 fn energies(report: &Report, page: &mut Exposition) {

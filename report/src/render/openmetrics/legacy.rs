@@ -1,10 +1,11 @@
 //! The metrics that HF Eco2AI documented, `hf_training_…`, for dashboards that exist; units as they were.
 
+use eco2_core::Component;
 use eco2_core::report::{Device, Report};
 use eco2_core::units::{kwh, watts};
-use eco2_core::{Component, Quality};
 
 use super::exposition::{Exposition, Family, Kind, Labels};
+use crate::footprint::is_measured;
 
 const fn gauge(name: &'static str, help: &'static str) -> Family {
     Family { name, kind: Kind::Gauge, unit: "", help }
@@ -17,7 +18,7 @@ const fn counter(name: &'static str, help: &'static str) -> Family {
 /// Adds them; what is not known is left out.
 pub(super) fn families(report: &Report, page: &mut Exposition) {
     let labels = common(report);
-    let read = report.devices.iter().any(|device| device.quality != Quality::Missing && device.energy_uj.is_some());
+    let read = is_measured(report);
     let energy = read.then(|| kwh(report.energy.total_uj));
     let hours = report.run.duration_ns as f64 / 3.6e12;
     let rate = |amount: Option<f64>| amount.filter(|_| hours > 0.0).map(|amount| amount / hours);

@@ -6,6 +6,7 @@ use eco2_core::report::{Carbon, Report, Span};
 use eco2_core::units::{UJ_PER_KWH, joules};
 
 use super::exposition::{Exposition, Family, Kind, Labels};
+use crate::footprint::is_measured;
 use crate::render::word;
 
 /// Span names that get series of their own: those with most energy. Names are the user's, and may be many.
@@ -52,7 +53,7 @@ const BUILD: Family = Family { name: "eco2_build", kind: Kind::Info, unit: "", h
 pub(super) fn families(report: &Report, page: &mut Exposition) {
     let run = vec![("run", report.run.id.clone())];
     page.family(ENERGY, energies(report, &run).into_iter());
-    let read = report.devices.iter().any(|device| device.energy_uj.is_some());
+    let read = is_measured(report);
     page.one(LOW, &run, read.then(|| joules(report.energy.low_uj)));
     page.one(HIGH, &run, report.energy.high_uj.filter(|_| read).map(joules));
     let carbon = report.carbon.as_ref();
