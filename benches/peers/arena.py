@@ -20,8 +20,8 @@ def merged(reports: list) -> dict:
     """Joules by component of the ranks' reports, as eco2 joins them."""
     import eco2
 
-    devices = eco2.merge([json.dumps(report) for report in reports]).devices
-    return {kind: sum(device.energy_uj for device in devices if device.component == kind and not device.overlaps) / 1e6 for kind in ("cpu", "gpu")}
+    devices = [device for device in eco2.merge([json.dumps(report) for report in reports]).devices if not device.overlaps]
+    return {kind: sum(device.energy_uj for device in devices if device.component == kind) / 1e6 for kind in ("cpu", "gpu")}
 
 
 def results(arena: cases.Arena, only: list) -> dict:

@@ -32,6 +32,7 @@ class Entry(NamedTuple):
 
 
 ECO2, CODECARBON, ZEUS = Entry("eco2", "eco2"), Entry("CodeCarbon", "codecarbon"), Entry("Zeus", "zeus")
+ECO2_1S = Entry("eco2, every second", "eco2", {"interval": "1s"})
 CODECARBON_1S = Entry("CodeCarbon, every second", "codecarbon", {"measure_power_secs": 1})
 ZEUS_INSTANT = Entry("Zeus, approx_instant_energy", "zeus", {"approx_instant_energy": True})
 ALL = (ECO2, CODECARBON, ZEUS)
@@ -147,11 +148,16 @@ def imports(arena: Arena, rounds: int = 5) -> List[dict]:
 
 
 def _first(arena: Arena, machine: Machine, entry: Entry, rounds: int) -> dict:
+    said = [_first_once(arena, machine, entry) for _ in range(rounds + 1)]
+    medians = {key: statistics.median(one[key] for one in said[1:]) for key in said[0]}
+    return {**medians, "least_cpu_ms": min(one["first_cpu_ms"] for one in said)}
+
+
+def _first_once(arena: Arena, machine: Machine, entry: Entry) -> dict:
     command = [arena.python(entry), str(Path(__file__).with_name("first.py")), entry.tool]
-    environment = machine.environment()
-    said = [json.loads(subprocess.run(command, env=environment, cwd=arena.folder, check=True, timeout=TIMEOUT_S, text=True,
-                                      stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.splitlines()[-1]) for _ in range(rounds + 1)]
-    return {key: statistics.median(one[key] for one in said[1:]) for key in said[0]}
+    done = subprocess.run(command, env=machine.environment(), cwd=arena.folder, check=True, timeout=TIMEOUT_S, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def _installed(arena: Arena, entry: Entry) -> dict:
@@ -165,10 +171,11 @@ def _installed(arena: Arena, entry: Entry) -> dict:
 
 def background(arena: Arena, seconds: float = 30) -> List[dict]:
     """CPU of one core while the program sleeps, all tools at once; with the number of processes."""
-    entries = (*ALL, CODECARBON_1S)
+    entries = (*ALL, ECO2_1S, CODECARBON_1S)
     with arena.machine() as machine:
-        started = [(entry, f"idle-{at}", arena.start(machine, entry, "idle", f"idle-{at}", seconds=seconds)) for at, entry in enumerate(entries)]
-        return [{"label": entry.label, **arena.done(worker, entry, out)} for entry, out, worker in started]
+        started = [arena.start(machine, entry, "idle", f"idle-{at}", seconds=seconds) for at, entry in enumerate(entries)]
+        said = [arena.done(worker, entries[at], f"idle-{at}") for at, worker in enumerate(started)]
+    return [{"label": entry.label, **one} for entry, one in zip(entries, said)]
 
 
 def ranks(arena: Arena, merge) -> List[dict]:  # type: ignore[no-untyped-def]
@@ -186,7 +193,8 @@ def _counted(arena: Arena, entry: Entry, merge) -> dict:  # type: ignore[no-unty
     with arena.machine(gpus=[GPU] * RANKS) as machine:
         # Zeus' documentation hands each rank its GPU; CodeCarbon and eco2 are used as they are.
         entries = [entry._replace(options={"gpu_indices": [at]}) if entry is ZEUS else entry for at in range(RANKS)]
-        workers = [arena.start(machine, one, "rank", f"rank-{at}", folder=str(folder), rank=at) for at, one in enumerate(entries)]
+        workers = [arena.start(machine, one, "rank", f"rank-{at}", folder=str(folder), rank=at)
+                   for at, one in enumerate(entries)]
         _say_go(folder)
         said = [arena.done(worker, entry, f"rank-{at}")[0] for at, worker in enumerate(workers)]
     told = {name: sum(one["reading"][name] for one in said) for name in ("cpu", "gpu")}

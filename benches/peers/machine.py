@@ -47,7 +47,8 @@ class Machine:
         self._make_gpus()
         counter = make_package(POWERCAP, self.range_uj)
         arguments = [str(counter), str(self.origin_ns), str(self.range_uj), self.cpu.script()]
-        self._writer = subprocess.Popen([sys.executable, __file__, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        command = [sys.executable, __file__, *arguments]
+        self._writer = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._writer.stdout.readline()
         return self
 

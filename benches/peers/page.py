@@ -7,6 +7,7 @@ import importlib.metadata
 import os
 import platform
 import re
+import textwrap
 from pathlib import Path
 from typing import Callable, NamedTuple
 
@@ -31,8 +32,8 @@ SECTIONS = {
 Errors of what each tool tells of one run, begun and ended as its documentation shows.
 """, tables.single),
     "wraps": Section("10 s over two wraps", f"""
-The counter's range is {cases.SMALL_RANGE_UJ // 1_000_000} J here, so that it wraps every 4 s; really a package wraps after a quarter of
-an hour under full load. The span ends in the middle of the range: Zeus' watching process, which looks once a second, has
+The counter's range is {cases.SMALL_RANGE_UJ // 1_000_000} J here, so that it wraps every 4 s; really a package wraps after a
+quarter of an hour under full load. The span ends in the middle of the range: Zeus' watching process, which looks once a second, has
 seen every wrap by then. CodeCarbon reads a task's counters at its two ends only; the last row is a whole run, in which it
 reads every second.
 """, tables.single),
@@ -58,7 +59,8 @@ and of processes that the tool starts. "Installed" is without pip and compiled b
 """, tables.background),
     "ranks": Section("Four ranks on one machine with four GPUs", """
 What the ranks' figures of the same 5 s add up to, in multiples of the truth. CodeCarbon is used as it is; each rank of Zeus
-is given its GPU, as its documentation shows; eco2 is used as it is, and its reports are merged.
+is given its GPU, as its documentation shows; eco2 is used as it is, and its reports are merged. (CodeCarbon's `gpu_ids`
+could give each rank its GPU; the package would still be counted by every rank.)
 """, tables.ranks),
 }
 
@@ -67,7 +69,9 @@ INTRO = """
 
 **Question.** What do eco2, CodeCarbon and Zeus tell of a machine whose energy is known, and what does asking cost?
 
-**Machine that is measured.** One package whose power is {cpu}, and GPUs that draw {gpu} (`watts from millisecond:`, repeated). A
+**Answer, of this run.** {answer}
+
+**Machine that is measured.** One package whose power is {cpu}, and GPUs that draw {gpu} (`millisecond:watts`, repeated). A
 writer keeps the package's counter equal to the integral of its curve every millisecond; the GPUs are the scripted driver
 of `samplers/fake-nvml`, whose counters change every 100 ms. The truth of a span is the integral of the curves from the
 return of the call that begins it to the call that ends it.
@@ -90,7 +94,32 @@ energy counter; networks.
 
 def whole(found: dict, arena: cases.Arena) -> str:
     """The page."""
-    return INTRO.lstrip().format(**_facts(arena)) + "".join("\n" + SECTIONS[name].render(rows) for name, rows in found.items())
+    intro = INTRO.strip().format(**_facts(arena), answer=answer(found)).split("\n\n")
+    filled = "\n\n".join(textwrap.fill(part, 120, break_long_words=False, break_on_hyphens=False) for part in intro)
+    return filled + "\n" + "".join("\n" + SECTIONS[name].render(rows) for name, rows in found.items())
+
+
+ANSWERS = (
+    ("ranks", "four ranks on one machine count {} times the truth", lambda row: f"{row['total']:.2f}"),
+    ("wraps", "over two wraps of a counter a span is off by {}", lambda row: tables.percent(row["cpu"].total)),
+    ("long_spans", "a GPU's span of 500 ms is off by {} (median)", lambda row: f"{row['gpu'].median:.2f} %"),
+    ("short_spans", "of 60 spans of 50 ms, {} are told as 0", lambda row: str(row["gpu"].zeros)),
+    ("costs", "begin and end take {} of the calling thread (median)", lambda row: f"{row['median']:.1f} µs"),
+    ("imports", "the first reading takes {} of CPU", lambda row: f"{row['first_cpu_ms']:.0f} ms"),
+    ("background", "and {} of a core go to measuring while nothing happens, where eco2 reads most often",
+     lambda row: f"{row['percent']:.2f} %"),
+)
+"""What the page says first: case, sentence, figure of a row."""
+
+
+def answer(found: dict) -> str:
+    """The main figures in one sentence."""
+    said = (text.format(", ".join(_of_each(found[case], figure))) for case, text, figure in ANSWERS)
+    return "In the order eco2, CodeCarbon, Zeus: " + "; ".join(said) + "."
+
+
+def _of_each(rows: list, figure: Callable[[dict], str]) -> list:
+    return [figure(next(row for row in rows if row["label"] == entry.label)) for entry in cases.ALL]
 
 
 def _facts(arena: cases.Arena) -> dict:

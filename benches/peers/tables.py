@@ -42,16 +42,17 @@ def _within(row: dict) -> str:
 
 def costs(rows: List[dict]) -> str:
     """Microseconds of begin and end."""
-    return table(["", "median", "p90", "p99"], ([row["label"], *(f"{row[key]:.2f} µs" for key in ("median", "p90", "p99"))] for row in rows))
+    shares = ("median", "p90", "p99")
+    return table(["", *shares], ([row["label"], *(f"{row[share]:.2f} µs" for share in shares)] for row in rows))
 
 
 def imports(rows: List[dict]) -> str:
     """What a first reading costs."""
     head = ["", "import, CPU", "import, wall", "first reading, CPU", "first reading, wall", "most memory", "packages", "installed"]
     times = ("import_cpu_ms", "import_ms", "first_cpu_ms", "first_ms")
-    body = ([row["label"], *(f"{row[key]:.0f} ms" for key in times), f"{row['peak_mib']:.0f} MiB", str(row["packages"]), f"{row['mib']:.0f} MiB"]
-            for row in rows)
-    return table(head, body)
+    sizes = ((f"{row['peak_mib']:.0f} MiB", str(row["packages"]), f"{row['mib']:.0f} MiB") for row in rows)
+    spent = ([row["label"], *(f"{row[key]:.0f} ms" for key in times)] for row in rows)
+    return table(head, ([*left, *right] for left, right in zip(spent, sizes)))
 
 
 def background(rows: List[dict]) -> str:

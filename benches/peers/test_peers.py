@@ -50,7 +50,7 @@ class Claims(unittest.TestCase):
     def found(self, **changed):
         good = {"label": "eco2", "count": 2, "within": 2, "cpu": scores.Score(0, 0, 0, 0), "gpu": scores.Score(0, 0, 0, 0)}
         rows = {case: [{**good, **changed}] for case in ("totals", "wraps", "long_spans", "short_spans")}
-        return {**rows, "imports": [{"first_cpu_ms": changed.get("first", 30)}],
+        return {**rows, "imports": [{"least_cpu_ms": changed.get("first", 30)}],
                 "ranks": [{"cpu": changed.get("times", 1.0), "gpu": 1.0, "total": 1.0}]}
 
     def test_what_is_reached_is_not_complained_about(self):
