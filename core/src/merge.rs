@@ -2,8 +2,8 @@
 //!
 //! A record names its counter (boot, device) and says how the energy grew over a stretch of boot time. A union is a set of
 //! such stretches, so merging is idempotent, commutative and associative by construction; energy is worked out only when
-//! asked, by walking over a window of time and taking each instant from one stretch: the best quality first, a bounded
-//! one before an unbounded one, and of those the one that reaches furthest.
+//! asked, by walking over a window of time and taking each instant from one stretch: the best quality first, one whose end
+//! was read before one that broke off, and of those the one that reaches furthest.
 
 use std::collections::BTreeMap;
 

@@ -109,6 +109,18 @@ fn a_stretch_that_is_cut_is_bounded_by_the_points_around_the_cut() {
 }
 
 #[test]
+fn f37_a_record_whose_end_was_read_goes_before_one_that_broke_off() {
+    // Killed at 700, its counter last seen at 600; the other one knows how it went on. Both in either order.
+    let killed = Stretch { above_uj: Some(900), free_above_uj: None, ..points(&[(0, 0), (600, 600), (700, 600)]) };
+    let orders = [[killed.clone(), seen(300, 1_000, 1)], [seen(300, 1_000, 1), killed]];
+    for order in orders {
+        let mut union = Union::default();
+        order.into_iter().for_each(|stretch| assert!(union.insert(key("GPU-1"), stretch)));
+        assert_eq!(union.total().energy_uj, 1_000);
+    }
+}
+
+#[test]
 fn a_counter_goes_before_a_model_and_a_bounded_record_before_an_unbounded_one() {
     let mut union = Union::default();
     let all = [Window { from_ns: 0, to_ns: 1_000 }];

@@ -4,7 +4,7 @@
 //! which no library could notice. After each input every meter is freed.
 #![no_main]
 
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, c_char, c_void};
 use std::ptr;
 
 use eco2_ffi::*;
@@ -22,6 +22,18 @@ const OPTIONS: [&CStr; 6] = [
     c"[]",
 ];
 const NAMES: [&CStr; 6] = [c"step", c"forward", c"", c"a\xff", c"\xc3\xa9", c"eco2"];
+/// Nanoseconds of the monotonic clock.
+const EDGES: [u64; 4] = [0, 1, 1 << 40, u64::MAX];
+const REPORTS: [*const c_char; 4] = [
+    ptr::null(),
+    c"{\"schema\": \"eco2.report/1\"}".as_ptr(),
+    c"{\"schema\": \"eco2.report/2\"}".as_ptr(),
+    c"\xff".as_ptr(),
+];
+
+unsafe extern "C" fn unread(_: *mut c_void, domain: u32, _: *mut u64) -> i32 {
+    [ECO2_FAULT_FAILED, 77][domain as usize % 2]
+}
 
 /// What one input has in its hands.
 struct Caller {
@@ -33,7 +45,7 @@ struct Caller {
 
 fuzz_target!(|data: &[u8]| {
     let calls = data.as_chunks::<2>().0.iter().take(CALLS);
-    let faults = calls.clone().any(|call| call[0] % 20 == 19);
+    let faults = calls.clone().any(|call| call[0] % 24 == 23);
     let mut caller = Caller { meters: [ptr::null_mut(); METERS], room: [0; 600], text: [0; 300] };
     for call in calls {
         let status = caller.call(call[0], call[1]);
@@ -54,10 +66,10 @@ impl Caller {
     fn call(&mut self, which: u8, with: u8) -> i32 {
         let place = usize::from(with) % (METERS + 1);
         let meter = self.meters.get(place).copied().unwrap_or(ptr::null_mut());
-        match which % 20 {
+        match which % 24 {
             0 => self.open(place, OPTIONS[usize::from(with) / 4 % OPTIONS.len()]),
             1 => self.free(place),
-            _ => self.on(meter, which % 20, with / 4),
+            _ => self.on(meter, which % 24, with / 4),
         }
     }
 
@@ -89,7 +101,7 @@ impl Caller {
         let number = self.room.as_mut_ptr();
         let needed = (with % 5 != 4).then(|| number.wrapping_add(1).cast::<usize>()).unwrap_or(ptr::null_mut());
         let buffer = if with % 7 == 6 { ptr::null_mut() } else { self.text.as_mut_ptr() };
-        let count = usize::from(with) % 200;
+        let count = usize::from(with) % 240;
         let array = if with % 11 == 10 { ptr::null_mut() } else { number.wrapping_add(2) };
         // SAFETY: a live handle or NULL; texts end with NUL; every place is NULL or within `room` or `text`, which are
         // as large as the sizes say.
@@ -119,9 +131,75 @@ impl Caller {
                 16 => eco2_budget_check(meter, self.a_struct(with, size_of::<BudgetState>()).cast()),
                 17 => eco2_extra(meter, text, [1.0, f64::NAN, f64::INFINITY, -0.0][usize::from(with) % 4]),
                 18 => eco2_declare_sync(meter, name, i32::from(with) - 1),
+                19 => eco2_span_between(meter, name, EDGES[usize::from(with) % 4], EDGES[usize::from(with) / 4 % 4]),
+                20 => self.batch(with),
+                21 => self.merge(with),
+                22 => self.source(with),
                 _ => eco2_debug_panic(meter),
             }
         }
+    }
+
+    /// Columns of `with` rows or none, of a kind that may not be one.
+    fn batch(&mut self, with: u8) -> i32 {
+        let room = self.room.as_mut_ptr();
+        let column = |at: usize| if with & 1 << at == 0 { room.wrapping_add(at * 64) } else { ptr::null_mut() };
+        let given = Batch {
+            struct_size: size_of::<Batch>() as u32 - u32::from(with == 9),
+            kind: i32::from(with % 8) - 1,
+            count: if with == 63 { u64::MAX } else { u64::from(with) },
+            amount: column(1),
+            time_ns: column(2),
+            g_per_kwh: column(3).cast(),
+            pue: f64::from(with % 3),
+            price_per_tonne: f64::from(with) - 1.0,
+            kwh: column(4).cast(),
+            watts: column(5).cast(),
+            grams: ptr::null_mut(),
+            grams_per_s: ptr::null_mut(),
+            credit_cost: ptr::null_mut(),
+        };
+        // SAFETY: as long as it says (or refused for its size); columns are NULL or 64 numbers of `room`, apart, and more
+        // rows than that are refused.
+        unsafe { eco2_batch_impact(if with == 11 { ptr::null() } else { &given }) }
+    }
+
+    /// Up to three texts, of which none need be a report.
+    fn merge(&mut self, with: u8) -> i32 {
+        let texts = [REPORTS[usize::from(with) % 4], REPORTS[usize::from(with) / 4 % 4], c"{}".as_ptr()];
+        let list = if with == 60 { ptr::null() } else { texts.as_ptr() };
+        let needed = (with % 5 != 4).then_some(self.room.as_mut_ptr().cast()).unwrap_or(ptr::null_mut());
+        // SAFETY: three texts or NULL; the buffer is as long as it says; `needed` is NULL or ours.
+        unsafe { eco2_merge(list, usize::from(with) % 4, self.text.as_mut_ptr(), usize::from(with) * 4, needed) }
+    }
+
+    /// A source that reads nothing, right but for one thing; the next meter takes it over.
+    fn source(&mut self, with: u8) -> i32 {
+        let text = |at: u8| if with == at { ptr::null() } else { NAMES[usize::from(with) % NAMES.len()].as_ptr() };
+        let domain = SourceDomain {
+            struct_size: size_of::<SourceDomain>() as u32,
+            component: i32::from(with % 6) - 1,
+            kind: i32::from(with % 5) - 1,
+            reserved: 0,
+            id: text(20),
+            domain: text(21),
+            name: ptr::null(),
+            parent: text(22),
+            base_per_raw: [1e-6, 0.0, f64::NAN, -1.0][usize::from(with) / 16],
+            range: u64::from(with) << 32,
+            max_w: f64::from(with) - 4.0,
+        };
+        let table = SourceTable {
+            struct_size: size_of::<SourceTable>() as u32 - u32::from(with == 9),
+            domain_count: u32::from(with != 10) + u32::from(with == 12) * 99,
+            name: text(23),
+            domains: if with == 13 { ptr::null() } else { &domain },
+            read: if with == 14 { None } else { Some(unread) },
+            user_data: ptr::null_mut(),
+            destroy: None,
+        };
+        // SAFETY: as long as it says, or refused: one domain or too many; `unread` needs no data.
+        unsafe { eco2_register_source(if with == 11 { ptr::null() } else { &table }) }
     }
 
     /// NULL, or a place whose first number is the right size, none of the kind, or one with a tail that is not zero.

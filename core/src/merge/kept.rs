@@ -6,11 +6,8 @@
 use std::collections::BTreeMap;
 
 use super::Window;
-use super::stretch::Stretch;
+use super::stretch::{Stretch, Tier};
 use crate::Quality;
-
-/// Tiers are taken in order.
-type Tier = (Quality, bool);
 
 /// Stretches of one counter, by tier and beginning.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

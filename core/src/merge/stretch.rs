@@ -25,6 +25,9 @@ pub struct Stretch {
     pub free_above_uj: Option<u64>,
 }
 
+/// Quality, and how many of its two upper bounds a stretch lacks.
+pub(super) type Tier = (Quality, u8);
+
 /// What is known of the energy from a stretch's beginning until an instant, microjoules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Level {
@@ -54,9 +57,10 @@ impl Stretch {
         self.at_ns.last().copied().unwrap_or(0)
     }
 
-    /// Tiers are taken in order: by quality, and what is bounded before what is not.
-    pub(super) fn tier(&self) -> (Quality, bool) {
-        (self.quality, self.above_uj.is_none())
+    /// Tiers are taken in order: by quality, and of one quality what is bounded without any assumption, as a record is whose
+    /// end was read, before what a limit of power bounds, and that before what nothing bounds.
+    pub(super) fn tier(&self) -> Tier {
+        (self.quality, u8::from(self.above_uj.is_none()) + u8::from(self.free_above_uj.is_none()))
     }
 
     /// Whether no instant of `other` would be taken where this one is there: it covers it all and is no worse. Of two that

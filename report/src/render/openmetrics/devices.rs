@@ -5,54 +5,38 @@ use std::collections::BTreeMap;
 use eco2_core::report::{Device, GapRecord, Report, State, Status};
 use eco2_core::units::joules;
 
-use super::exposition::{Exposition, Family, Kind, Labels};
+use super::exposition::{Exposition, Family, Labels};
 use crate::render::word;
 
-const ENERGY: Family = Family {
-    name: "eco2_energy_joules",
-    kind: Kind::Counter,
-    unit: "joules",
-    help: "Energy of devices that do not overlap, since the run began; their sum is the run's.",
-};
-const DOMAIN: Family = Family {
-    name: "eco2_domain_energy_joules",
-    kind: Kind::Counter,
-    unit: "joules",
-    help: "Energy of domains that overlap a device: not to be added to eco2_energy_joules.",
-};
-const HOST: Family = Family {
-    name: "eco2_host_energy_joules",
-    kind: Kind::Counter,
-    unit: "joules",
-    help: "Energy of the whole platform as its own sensor has it.",
-};
-const POWER: Family = Family {
-    name: "eco2_power_watts",
-    kind: Kind::Gauge,
-    unit: "watts",
-    help: "Mean power since the run began, over the time that is covered.",
-};
-const UNCERTAINTY: Family = Family {
-    name: "eco2_uncertainty_joules",
-    kind: Kind::Gauge,
-    unit: "joules",
-    help: "Half the distance between the bounds of the energy; absent where there is no upper bound.",
-};
-const GAPS: Family = Family {
-    name: "eco2_gap_seconds",
-    kind: Kind::Counter,
-    unit: "seconds",
-    help: "Time of which nothing is known; while the run goes on, until the last reading.",
-};
-const UP: Family =
-    Family { name: "eco2_source_up", kind: Kind::Gauge, unit: "", help: "Whether a source that was looked for reads." };
-const ERRORS: Family =
-    Family { name: "eco2_source_errors", kind: Kind::Counter, unit: "", help: "Reads of a device that failed." };
-const WRAPS: Family =
-    Family { name: "eco2_device_wraps", kind: Kind::Counter, unit: "", help: "Wraps of a counter, folded." };
-const RESETS: Family =
-    Family { name: "eco2_device_resets", kind: Kind::Counter, unit: "", help: "Resets of a counter." };
-const DEVICE: Family = Family { name: "eco2_device", kind: Kind::Info, unit: "", help: "What is measured." };
+const ENERGY: Family = Family::counter(
+    "eco2_energy_joules",
+    "Energy of devices that do not overlap, since the run began; their sum is the run's.",
+)
+.unit("joules");
+const DOMAIN: Family = Family::counter(
+    "eco2_domain_energy_joules",
+    "Energy of domains that overlap a device: not to be added to eco2_energy_joules.",
+)
+.unit("joules");
+const HOST: Family =
+    Family::counter("eco2_host_energy_joules", "Energy of the whole platform as its own sensor has it.").unit("joules");
+const POWER: Family =
+    Family::gauge("eco2_power_watts", "Mean power since the run began, over the time that is covered.").unit("watts");
+const UNCERTAINTY: Family = Family::gauge(
+    "eco2_uncertainty_joules",
+    "Half the distance between the bounds of the energy; absent where there is no upper bound.",
+)
+.unit("joules");
+const GAPS: Family = Family::counter(
+    "eco2_gap_seconds",
+    "Time of which nothing is known; while the run goes on, until the last reading.",
+)
+.unit("seconds");
+const UP: Family = Family::gauge("eco2_source_up", "Whether a source that was looked for reads.");
+const ERRORS: Family = Family::counter("eco2_source_errors", "Reads of a device that failed.");
+const WRAPS: Family = Family::counter("eco2_device_wraps", "Wraps of a counter, folded.");
+const RESETS: Family = Family::counter("eco2_device_resets", "Resets of a counter.");
+const DEVICE: Family = Family::info("eco2_device", "What is measured.");
 
 /// Adds them.
 pub(super) fn families(report: &Report, page: &mut Exposition) {

@@ -27,6 +27,28 @@ pub(super) struct Family {
     pub(super) help: &'static str,
 }
 
+impl Family {
+    /// What only grows; without a unit.
+    pub(super) const fn counter(name: &'static str, help: &'static str) -> Self {
+        Self { name, kind: Kind::Counter, unit: "", help }
+    }
+
+    /// What goes up and down; without a unit.
+    pub(super) const fn gauge(name: &'static str, help: &'static str) -> Self {
+        Self { name, kind: Kind::Gauge, unit: "", help }
+    }
+
+    /// Labels alone.
+    pub(super) const fn info(name: &'static str, help: &'static str) -> Self {
+        Self { name, kind: Kind::Info, unit: "", help }
+    }
+
+    /// With a unit, on which the name ends.
+    pub(super) const fn unit(self, unit: &'static str) -> Self {
+        Self { unit, ..self }
+    }
+}
+
 /// Label names and values of a sample.
 pub(super) type Labels = Vec<(&'static str, String)>;
 

@@ -4,16 +4,8 @@ use eco2_core::Component;
 use eco2_core::report::{Device, Report};
 use eco2_core::units::{kwh, watts};
 
-use super::exposition::{Exposition, Family, Kind, Labels};
+use super::exposition::{Exposition, Family, Labels};
 use crate::footprint::is_measured;
-
-const fn gauge(name: &'static str, help: &'static str) -> Family {
-    Family { name, kind: Kind::Gauge, unit: "", help }
-}
-
-const fn counter(name: &'static str, help: &'static str) -> Family {
-    Family { name, kind: Kind::Counter, unit: "", help }
-}
 
 /// Adds them; what is not known is left out.
 pub(super) fn families(report: &Report, page: &mut Exposition) {
@@ -24,20 +16,24 @@ pub(super) fn families(report: &Report, page: &mut Exposition) {
     let rate = |amount: Option<f64>| amount.filter(|_| hours > 0.0).map(|amount| amount / hours);
     let carbon = report.carbon.as_ref().filter(|_| read);
     let kg = carbon.map(|carbon| carbon.grams / 1e3);
-    page.one(counter("hf_training_energy_kwh", "Energy of the run, kilowatt-hours."), &labels, energy);
-    page.one(counter("hf_training_co2_kg", "CO2e of the run, kilograms."), &labels, kg);
-    page.one(gauge("hf_training_energy_rate_kwh_per_hour", "Mean power, kilowatts."), &labels, rate(energy));
-    page.one(gauge("hf_training_co2_rate_kg_per_hour", "Mean rate of CO2e."), &labels, rate(kg));
+    page.one(Family::counter("hf_training_energy_kwh", "Energy of the run, kilowatt-hours."), &labels, energy);
+    page.one(Family::counter("hf_training_co2_kg", "CO2e of the run, kilograms."), &labels, kg);
+    page.one(Family::gauge("hf_training_energy_rate_kwh_per_hour", "Mean power, kilowatts."), &labels, rate(energy));
+    page.one(Family::gauge("hf_training_co2_rate_kg_per_hour", "Mean rate of CO2e."), &labels, rate(kg));
     let cost = carbon.and_then(|carbon| carbon.cost);
-    page.one(gauge("hf_training_estimated_cost_usd", "Money in the currency of the given price."), &labels, cost);
-    page.one(gauge("hf_training_cost_rate_usd_per_hour", "Mean rate of money."), &labels, rate(cost));
+    page.one(
+        Family::gauge("hf_training_estimated_cost_usd", "Money in the currency of the given price."),
+        &labels,
+        cost,
+    );
+    page.one(Family::gauge("hf_training_cost_rate_usd_per_hour", "Mean rate of money."), &labels, rate(cost));
     work(report, &labels, energy, page);
     let zone = |name| carbon.map(|carbon| (name, carbon.zone.clone())).into_iter().collect::<Labels>();
     let segment = carbon.and_then(|carbon| carbon.segments.last());
-    let intensity = gauge("hf_training_grid_carbon_intensity_g_per_kwh", "CO2e of a kilowatt-hour, grams.");
+    let intensity = Family::gauge("hf_training_grid_carbon_intensity_g_per_kwh", "CO2e of a kilowatt-hour, grams.");
     page.one(intensity, &[labels.clone(), zone("region")].concat(), segment.map(|segment| segment.g_per_kwh));
     gpus(report, &labels, page);
-    let version = Family { kind: Kind::Info, ..gauge("hf_training_plugin_version", "Version of eco2.") };
+    let version = Family::info("hf_training_plugin_version", "Version of eco2.");
     page.one(version, &vec![("version", report.run.tool.version.clone())], Some(1.0));
 }
 
@@ -54,13 +50,13 @@ fn work(report: &Report, labels: &Labels, energy: Option<f64>, page: &mut Exposi
     let samples = (work.samples > 0).then_some(work.samples as f64);
     let per_kwh = samples.zip(energy.filter(|kwh| *kwh > 0.0)).map(|(samples, kwh)| samples / kwh);
     let per_second = samples.filter(|_| seconds > 0.0).map(|samples| samples / seconds);
-    page.one(gauge("hf_training_samples_per_kwh", "Samples for a kilowatt-hour."), labels, per_kwh);
-    page.one(gauge("hf_training_samples_per_second", "Samples in a second."), labels, per_second);
-    page.one(gauge("hf_training_step_count", "Steps done."), labels, Some(work.steps as f64));
-    page.one(gauge("hf_training_loss", "Last loss."), labels, work.loss);
+    page.one(Family::gauge("hf_training_samples_per_kwh", "Samples for a kilowatt-hour."), labels, per_kwh);
+    page.one(Family::gauge("hf_training_samples_per_second", "Samples in a second."), labels, per_second);
+    page.one(Family::gauge("hf_training_step_count", "Steps done."), labels, Some(work.steps as f64));
+    page.one(Family::gauge("hf_training_loss", "Last loss."), labels, work.loss);
     let extra = |name: &str| work.extra.get(name).copied();
-    page.one(gauge("hf_training_learning_rate", "Last learning rate."), labels, extra("learning_rate"));
-    page.one(gauge("hf_training_epoch_count", "Epochs done."), labels, extra("epoch"));
+    page.one(Family::gauge("hf_training_learning_rate", "Last learning rate."), labels, extra("learning_rate"));
+    page.one(Family::gauge("hf_training_epoch_count", "Epochs done."), labels, extra("epoch"));
 }
 
 fn gpus(report: &Report, labels: &Labels, page: &mut Exposition) {
@@ -68,20 +64,20 @@ fn gpus(report: &Report, labels: &Labels, page: &mut Exposition) {
     let own = |device: &Device| {
         [labels.clone(), vec![("gpu_id", device.id.clone()), ("gpu_model", device.name.clone())]].concat()
     };
-    let power = gauge("hf_training_gpu_power_watts", "Mean power of a GPU.");
+    let power = Family::gauge("hf_training_gpu_power_watts", "Mean power of a GPU.");
     page.family(power, boards().filter_map(|device| Some((own(device), device.mean_w?))));
     let cpu = report.devices.iter().filter(|d| d.component == Component::Cpu && d.is_summed());
     let cpu_uj = cpu.filter_map(|device| device.energy_uj).reduce(u64::saturating_add);
     let cpu_w = cpu_uj.and_then(|uj| watts(uj, report.run.duration_ns));
-    page.one(gauge("hf_training_cpu_power_watts", "Mean power of the processors."), labels, cpu_w);
+    page.one(Family::gauge("hf_training_cpu_power_watts", "Mean power of the processors."), labels, cpu_w);
     for (family, name, scale) in [
-        (gauge("hf_training_gpu_temperature_celsius", "Temperature of a GPU."), "temperature", 1.0),
-        (gauge("hf_training_gpu_memory_usage_bytes", "Memory in use."), "memory_used", 1.0),
-        (gauge("hf_training_gpu_memory_total_bytes", "Memory there is."), "memory_total", 1.0),
-        (gauge("hf_training_gpu_utilization_percent", "Time that a GPU was busy."), "utilization", 100.0),
+        (Family::gauge("hf_training_gpu_temperature_celsius", "Temperature of a GPU."), "temperature", 1.0),
+        (Family::gauge("hf_training_gpu_memory_usage_bytes", "Memory in use."), "memory_used", 1.0),
+        (Family::gauge("hf_training_gpu_memory_total_bytes", "Memory there is."), "memory_total", 1.0),
+        (Family::gauge("hf_training_gpu_utilization_percent", "Time that a GPU was busy."), "utilization", 100.0),
     ] {
         let last = |device: &Device| device.gauges.iter().find(|gauge| gauge.name == name).map(|gauge| gauge.last);
         page.family(family, boards().filter_map(|device| Some((own(device), last(device)? * scale))));
     }
-    page.one(gauge("hf_training_gpu_count", "GPUs measured."), labels, Some(boards().count() as f64));
+    page.one(Family::gauge("hf_training_gpu_count", "GPUs measured."), labels, Some(boards().count() as f64));
 }

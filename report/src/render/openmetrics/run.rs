@@ -5,49 +5,38 @@ use std::collections::BTreeMap;
 use eco2_core::report::{Carbon, Report, Span};
 use eco2_core::units::{UJ_PER_KWH, joules};
 
-use super::exposition::{Exposition, Family, Kind, Labels};
+use super::exposition::{Exposition, Family, Labels};
 use crate::footprint::is_measured;
 use crate::render::word;
 
 /// Span names that get series of their own: those with most energy. Names are the user's, and may be many.
 const MOST_SPANS: usize = 64;
 
-const fn counter(name: &'static str, unit: &'static str, help: &'static str) -> Family {
-    Family { name, kind: Kind::Counter, unit, help }
-}
-
-const ENERGY: Family = counter("eco2_run_energy_joules", "joules", "Energy of the run by component.");
-const LOW: Family = Family {
-    name: "eco2_run_energy_low_joules",
-    kind: Kind::Gauge,
-    unit: "joules",
-    help: "Lower bound of the run's energy.",
-};
-const HIGH: Family = Family {
-    name: "eco2_run_energy_high_joules",
-    kind: Kind::Gauge,
-    unit: "joules",
-    help: "Upper bound of the run's energy; absent where there is none.",
-};
+const ENERGY: Family = Family::counter("eco2_run_energy_joules", "Energy of the run by component.").unit("joules");
+const LOW: Family = Family::gauge("eco2_run_energy_low_joules", "Lower bound of the run's energy.").unit("joules");
+const HIGH: Family =
+    Family::gauge("eco2_run_energy_high_joules", "Upper bound of the run's energy; absent where there is none.")
+        .unit("joules");
 const CO2E: Family =
-    counter("eco2_run_co2e_grams", "grams", "CO2e of the run's energy with the facility's overhead, location-based.");
-const COST: Family = counter("eco2_run_cost", "", "Money for the run's energy, in the currency of the given price.");
-const DURATION: Family = counter("eco2_run_duration_seconds", "seconds", "Monotonic duration of the run.");
-const STEPS: Family = counter("eco2_run_steps", "", "Steps done.");
-const SAMPLES: Family = counter("eco2_run_samples", "", "Samples processed.");
-const TOKENS: Family = counter("eco2_run_tokens", "", "Tokens processed.");
+    Family::counter("eco2_run_co2e_grams", "CO2e of the run's energy with the facility's overhead, location-based.")
+        .unit("grams");
+const COST: Family =
+    Family::counter("eco2_run_cost", "Money for the run's energy, in the currency of the given price.");
+const DURATION: Family = Family::counter("eco2_run_duration_seconds", "Monotonic duration of the run.").unit("seconds");
+const STEPS: Family = Family::counter("eco2_run_steps", "Steps done.");
+const SAMPLES: Family = Family::counter("eco2_run_samples", "Samples processed.");
+const TOKENS: Family = Family::counter("eco2_run_tokens", "Tokens processed.");
 const SPAN_ENERGY: Family =
-    counter("eco2_span_energy_joules", "joules", "Energy of all spans of a name; names may overlap each other.");
-const SPAN_DURATION: Family = counter("eco2_span_duration_seconds", "seconds", "Duration of all spans of a name.");
-const SPANS: Family = counter("eco2_spans", "", "Spans of a name that have ended.");
-const DROPPED: Family = counter("eco2_samples_dropped", "", "What could not be recorded or read in time.");
-const INTENSITY: Family = Family {
-    name: "eco2_grid_intensity_grams_per_joule",
-    kind: Kind::Gauge,
-    unit: "grams_per_joule",
-    help: "CO2e of a joule of grid energy; 1 g/kWh is 1/3600000 of it.",
-};
-const BUILD: Family = Family { name: "eco2_build", kind: Kind::Info, unit: "", help: "Version of eco2." };
+    Family::counter("eco2_span_energy_joules", "Energy of all spans of a name; names may overlap each other.")
+        .unit("joules");
+const SPAN_DURATION: Family =
+    Family::counter("eco2_span_duration_seconds", "Duration of all spans of a name.").unit("seconds");
+const SPANS: Family = Family::counter("eco2_spans", "Spans of a name that have ended.");
+const DROPPED: Family = Family::counter("eco2_samples_dropped", "What could not be recorded or read in time.");
+const INTENSITY: Family =
+    Family::gauge("eco2_grid_intensity_grams_per_joule", "CO2e of a joule of grid energy; 1 g/kWh is 1/3600000 of it.")
+        .unit("grams_per_joule");
+const BUILD: Family = Family::info("eco2_build", "Version of eco2.");
 
 /// Adds them.
 pub(super) fn families(report: &Report, page: &mut Exposition) {
