@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import io
 import json
+import socket
+import struct
 import sys
+import threading
+import time
 import types
 import unittest
 import urllib.error
@@ -15,7 +21,7 @@ from unittest import mock
 import eco2
 from hf_rig import HfTest, Loop
 
-from hf_eco2ai import CarbonReport, Eco2AICallback, PrometheusExporter, ReportExporter, trackers
+from hf_eco2ai import CarbonReport, Eco2AICallback, PrometheusExporter, ReportExporter, prometheus, trackers
 from hf_eco2ai.report import COLUMNS
 
 SUMMARY = """total_energy_kwh total_co2_kg average_power_watts peak_power_watts total_duration_hours total_steps total_epochs
@@ -147,6 +153,54 @@ class Prometheus(HfTest):
             loop.batches(1)
             loop.end()
         self.assertIn("prometheus", heard[0])
+
+    def test_f46_a_taken_port_is_an_error_and_no_other_port(self) -> None:
+        first, second = PrometheusExporter(0), PrometheusExporter(0)
+        first.start()
+        self.addCleanup(first.stop)
+        second.port = first.port
+        with self.assertRaises(OSError):
+            second.start()
+        second.stop()
+
+    def test_f45_many_readers_and_silent_ones_all_get_whole_pages(self) -> None:
+        loop = Loop(Eco2AICallback(**self.options(export_prometheus=True, prometheus_port=0)))
+        loop.begin()
+        exporter, heard, pages = loop.callback.outputs.prometheus, io.StringIO(), []
+        address = (exporter.host, exporter.port)
+
+        render, inside, most = exporter.render, [], []
+
+        def read() -> None:
+            pages.append(self.page(exporter.get_metrics_url()))
+
+        def slow() -> str:
+            inside.append(None)
+            most.append(len(inside))
+            time.sleep(0.02)
+            inside.pop()
+            return render()
+
+        exporter.render = slow
+        with contextlib.redirect_stderr(heard), contextlib.ExitStack() as held, mock.patch.object(prometheus, "PATIENCE_S", 1):
+            # Two that never ask, two that ask and never read, and one that is gone before it is answered.
+            for request in (b"", b"GET /met", b"GET /metrics HTTP/1.0\r\n\r\n", b"GET /metrics HTTP/1.0\r\n\r\n"):
+                held.enter_context(socket.create_connection(address)).sendall(request)
+            with socket.create_connection(address) as gone:
+                gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                gone.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+            readers = [threading.Thread(target=read) for _ in range(60)]
+            for reader in readers:
+                reader.start()
+            for reader in readers:
+                reader.join()
+        self.assertEqual(len(pages), 60)
+        for status, text in pages:
+            self.assertEqual((status, text.rstrip().splitlines()[-1]), (200, "# EOF"))
+        self.assertLessEqual(max(most), 8, "the others wait and take no thread")
+        self.assertEqual(heard.getvalue(), "")
+        loop.batches(1)
+        loop.end()
 
     def test_effect_prometheus_host(self) -> None:
         exporter = PrometheusExporter(0, "127.0.0.1")

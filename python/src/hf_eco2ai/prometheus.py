@@ -11,6 +11,10 @@ import eco2
 from .errors import warn_once
 
 FORMAT = "openmetrics"
+MOST_READERS = 8
+"""At once; the next ones wait, so that many readers take no more of the training's time than these."""
+PATIENCE_S = 5
+"""What a reader that sends or takes nothing is waited for, and one for whom there is no room."""
 CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 
@@ -26,7 +30,7 @@ class PrometheusExporter:
 
     def __init__(self, port: int = 9091, host: str = "localhost", meter: Any = None, prefix: Optional[str] = None) -> None:
         self.port, self.host, self.meter, self.prefix = port, host, meter, prefix
-        self._server: Optional[ThreadingHTTPServer] = None
+        self._server: Optional[_Server] = None
 
     def start(self, meter: Any = None) -> None:
         """Serves on a thread of its own, until `stop` or the end of the process.
@@ -39,8 +43,7 @@ class PrometheusExporter:
         if self._server is None:
             exporter = self
             handler = type("Handler", (_Page,), {"exporter": exporter})
-            self._server = ThreadingHTTPServer((self.host, self.port), handler)
-            self._server.daemon_threads = True
+            self._server = _Server((self.host, self.port), handler)
             self.port = self._server.server_address[1]
             threading.Thread(target=self._server.serve_forever, name="eco2-metrics", daemon=True).start()
 
@@ -82,8 +85,39 @@ class PrometheusExporter:
         return f"http://{self.host}:{self.port}/metrics"
 
 
+class _Server(ThreadingHTTPServer):
+    """A thread for each of a few readers."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, *arguments: Any) -> None:
+        self._room = threading.BoundedSemaphore(MOST_READERS)
+        super().__init__(*arguments)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if not self._room.acquire(timeout=PATIENCE_S):
+            self.shutdown_request(request)
+            return
+        try:
+            super().process_request(request, client_address)
+        except BaseException:
+            self._room.release()
+            raise
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._room.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A reader that went away is no event of the training's."""
+
+
 class _Page(BaseHTTPRequestHandler):
     exporter: PrometheusExporter
+    timeout = PATIENCE_S
 
     def do_GET(self) -> None:  # noqa: N802, the server's name
         if self.path.split("?")[0] != "/metrics":
