@@ -1,0 +1,60 @@
+"""The checks of the project itself: each can fail."""
+
+import importlib.machinery
+import importlib.util
+import subprocess
+import unittest
+
+from fixture import ROOT
+
+
+def script(name: str):
+    """A script without an ending, as a module."""
+    loader = importlib.machinery.SourceFileLoader(name, str(ROOT / "scripts" / name))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(name, loader))
+    loader.exec_module(module)
+    return module
+
+
+def gates(*commands: str) -> subprocess.CompletedProcess:
+    """What the runner makes of gates with these commands."""
+    lines = ["set -euo pipefail", "SCRATCH=$(mktemp -d)", "source scripts/lib/gates.sh"]
+    lines += [f"gate g{place} {command}" for place, command in enumerate(commands)] + ["gates_summary"]
+    return subprocess.run(["bash", "-c", "\n".join(lines)], cwd=ROOT, capture_output=True, text=True)
+
+
+class Gates(unittest.TestCase):
+    def test_d42_a_gate_that_fails_fails_the_run_and_the_others_are_run(self):
+        done = gates("true", "false", "skip reason", "true")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("gates: 2 passed, 1 failed, 1 skipped", done.stdout)
+        self.assertIn("skipped: reason", done.stdout)
+        self.assertEqual(gates("true").returncode, 0)
+        self.assertEqual(gates("exit 77").returncode, 1, "a skip without a reason is a failure")
+
+    def test_d42_every_check_of_the_files_finds_what_it_looks_for(self):
+        tidy = script("tidy")
+        place = tidy.ROOT / "docs/new.md"
+        self.assertEqual(len(list(tidy.words(place, "fine\nTO" + "DO later"))), 1)
+        self.assertEqual(len(list(tidy.links(place, "[a](gone.md) [b](architecture.md)"))), 1)
+        self.assertEqual(len(list(tidy.length(tidy.ROOT / "core/src/new.rs", "\n" * 451))), 1)
+        self.assertEqual(len(list(tidy.syntax(tidy.ROOT / "new.py", "def"))), 1)
+
+    def test_d38_a_stored_secret_is_found_and_not_repeated(self):
+        tidy = script("tidy")
+        stored = [
+            "AK" + "IA" + "A" * 16,
+            "gh" + "p_" + "a" * 36,
+            "https://hooks.slack" + ".com/services/T0/B0/" + "a" * 24,
+            "-----BEGIN RSA PRIVATE " + "KEY-----",
+            "db_pass" + "word = 'correct-horse'",
+        ]
+        for line in stored:
+            found = list(tidy.secrets(tidy.ROOT / "new.py", line))
+            self.assertEqual(len(found), 1, line)
+            self.assertNotIn(line, found[0])
+        self.assertEqual(list(tidy.secrets(tidy.ROOT / "new.py", "token = os.environ['X']\nhash = 'abcdefghij'")), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
