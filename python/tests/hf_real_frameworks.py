@@ -60,6 +60,21 @@ class Frameworks(HfTest):
         accelerator.end_training()
         self.assertEqual((run.report.summary.total_samples, run.errors), (6, 0))
 
+    @unittest.skipUnless(importlib.util.find_spec("tensorboard") is not None and installed("transformers"),
+                         "tensorboard is not installed")
+    def test_tensorboard_has_figures_by_step(self) -> None:
+        from hf_real_trainer import trainer
+        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+        with self.warnings() as heard:
+            trainer([h.Eco2AICallback(**self.options(zone="DE", tensorboard_tracking=True, output_dir=self.folder))]).train()
+        self.assertEqual(heard, [])
+        events = EventAccumulator(f"{self.folder}/carbon").Reload()
+        points = events.Scalars("carbon/grid_intensity")
+        self.assertEqual({round(point.value, 2) for point in points}, {342.06})
+        self.assertGreaterEqual(len(points), 10)
+        self.assertIn("carbon/report/text_summary", events.Tags()["tensors"])
+
     @unittest.skipUnless(installed("mlflow") and installed("transformers"), "mlflow is not installed")
     def test_mlflow_has_figures_by_step_and_the_report(self) -> None:
         self.set_env("MLFLOW_TRACKING_URI", f"sqlite:///{self.folder}/mlflow.db")

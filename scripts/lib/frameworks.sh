@@ -54,3 +54,13 @@ frameworks() {
     cargo build --locked --quiet -p eco2-ffi
     with_frameworks "$venv" -m unittest hf_real_frameworks
 }
+
+# The Trainer, Lightning, Accelerate, TensorBoard and torchrun of today, with PyPI's torch: 7 GB, built once.
+CURRENT=(torch==2.15.0 transformers==5.23.0 accelerate==1.15.0 lightning==2.6.6 tensorboard==2.21.0)
+current_torch() {
+    local venv real=hf_real_frameworks.Frameworks
+    venv=$(framework_venv current "${CURRENT[@]}") || skip "they could not be installed"
+    cargo build --locked --quiet -p eco2-ffi -p fake-nvml
+    with_frameworks "$venv" -m unittest hf_real_trainer hf_real_example hf_real_budget hf_real_torchrun \
+        $real.test_d32_lightning $real.test_accelerate $real.test_tensorboard_has_figures_by_step
+}
