@@ -5,9 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use eco2_core::{Domain, Gauge, Reading};
 use eco2_samplers::clock::{monotonic_ns, thread_cpu_ns};
-use eco2_samplers::{Note, Options, Sampler, Sink};
+use eco2_samplers::{Options, Sampler};
 use rustix::thread::clock_nanosleep_absolute;
 use rustix::time::{ClockId, Timespec};
 
@@ -73,42 +72,13 @@ fn shares(interval: Duration) -> Result<Shares, Failure> {
         let window = one_window()?;
         drop(whole);
         let interval_ns = interval.as_nanos() as u64;
-        let alone = Sampler::start(noop::all(), Box::new(Deaf), Options { interval_ns, ..Options::default() })?;
+        let alone = Sampler::start(noop::all(), Box::new(()), Options { interval_ns, ..Options::default() })?;
         shares.deaf.push(one_window()?.percent);
         drop(alone);
         shares.sampler.push(window.percent);
         shares.wakes_per_s.push(window.per_s);
     }
     Ok(shares)
-}
-
-/// A sink that takes nothing in.
-struct Deaf;
-
-impl Sink for Deaf {
-    fn domains(&mut self, _: usize, _: &[Domain]) {}
-
-    fn readings(&mut self, _: usize, _: &[(usize, Reading)]) {}
-
-    fn suspended(&mut self, _: u64, _: u64) {}
-
-    fn gauges(&mut self, _: u64, _: &[Gauge]) {}
-
-    fn note(&mut self, _: Note) {}
-
-    fn tick(&mut self, _: u64) {}
-
-    fn settled(&self) -> bool {
-        true
-    }
-
-    fn period_ns(&self, _: usize, _: usize) -> Option<u64> {
-        None
-    }
-
-    fn last_change_ns(&self, _: usize, _: usize) -> Option<(u64, u64)> {
-        None
-    }
 }
 
 /// What one window showed of the sampling thread.

@@ -149,6 +149,25 @@ pub trait Sink: Send {
     fn shares(&mut self, _source: usize, _shares: &[(usize, f64, f64)]) {}
 }
 
+/// Takes nothing in: shows what reading alone costs.
+impl Sink for () {
+    fn domains(&mut self, _: usize, _: &[Domain]) {}
+    fn readings(&mut self, _: usize, _: &[(usize, Reading)]) {}
+    fn suspended(&mut self, _: u64, _: u64) {}
+    fn gauges(&mut self, _: u64, _: &[Gauge]) {}
+    fn note(&mut self, _: Note) {}
+    fn tick(&mut self, _: u64) {}
+    fn settled(&self) -> bool {
+        true
+    }
+    fn period_ns(&self, _: usize, _: usize) -> Option<u64> {
+        None
+    }
+    fn last_change_ns(&self, _: usize, _: usize) -> Option<(u64, u64)> {
+        None
+    }
+}
+
 /// Where the machine's interfaces are; tests and containers point elsewhere.
 #[derive(Debug, Clone)]
 pub struct Roots {

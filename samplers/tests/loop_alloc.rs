@@ -5,9 +5,8 @@ mod loop_rig;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use eco2_core::{Domain, Gauge, Reading};
 use eco2_samplers::tsc::HotClock;
-use eco2_samplers::{Note, Options, Roots, Sink, Stepped};
+use eco2_samplers::{Options, Roots, Stepped};
 use loop_rig::{Scripted, script, set};
 
 struct Counting;
@@ -34,33 +33,13 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-struct Silent;
-
-impl Sink for Silent {
-    fn domains(&mut self, _: usize, _: &[Domain]) {}
-    fn readings(&mut self, _: usize, _: &[(usize, Reading)]) {}
-    fn suspended(&mut self, _: u64, _: u64) {}
-    fn gauges(&mut self, _: u64, _: &[Gauge]) {}
-    fn note(&mut self, _: Note) {}
-    fn tick(&mut self, _: u64) {}
-    fn settled(&self) -> bool {
-        true
-    }
-    fn period_ns(&self, _: usize, _: usize) -> Option<u64> {
-        None
-    }
-    fn last_change_ns(&self, _: usize, _: usize) -> Option<(u64, u64)> {
-        None
-    }
-}
-
 #[test]
 fn a_tick_allocates_nothing_in_steady_state() {
     let (now, clock) = script(0);
     let options =
         Options { clock, hot: Some(HotClock::new(Default::default(), &Roots::default())), ..Options::default() };
     let mut sampling =
-        Stepped::new(vec![Scripted::boxed("a", Ok), Scripted::boxed("b", Ok)], Box::new(Silent), &options);
+        Stepped::new(vec![Scripted::boxed("a", Ok), Scripted::boxed("b", Ok)], Box::new(()), &options);
     let mut run = |ticks: u64| {
         let before = CALLS.with(Cell::get);
         for _ in 0..ticks {
