@@ -38,8 +38,7 @@ fn a_tick_allocates_nothing_in_steady_state() {
     let (now, clock) = script(0);
     let options =
         Options { clock, hot: Some(HotClock::new(Default::default(), &Roots::default())), ..Options::default() };
-    let mut sampling =
-        Stepped::new(vec![Scripted::boxed("a", Ok), Scripted::boxed("b", Ok)], Box::new(()), &options);
+    let mut sampling = Stepped::new(vec![Scripted::boxed("a", Ok), Scripted::boxed("b", Ok)], Box::new(()), &options);
     let mut run = |ticks: u64| {
         let before = CALLS.with(Cell::get);
         for _ in 0..ticks {
