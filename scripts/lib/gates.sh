@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 
 GATES_LOG=()
+ONLY=() # names of the gates to run; all where there is none
 PASSED=0
 FAILED=0
 SKIPPED=0
@@ -10,6 +11,7 @@ SKIPPED=0
 gate() {
     local name=$1 start=$SECONDS code verdict
     shift
+    wanted "$name" || return 0
     printf '\n=== %s\n' "$name"
     rm -f "$SCRATCH/reason"
     set +e
@@ -30,6 +32,14 @@ gate() {
     printf -- '--- %s: %s, %d s\n' "$name" "$verdict" $((SECONDS - start))
 }
 
+wanted() {
+    local name
+    for name in "${ONLY[@]}"; do
+        [[ $name != "$1" ]] || return 0
+    done
+    ((${#ONLY[@]} == 0))
+}
+
 # skip REASON: ends the gate it is called in as neither passed nor failed.
 skip() {
     printf '%s\n' "$1" >"$SCRATCH/reason"
@@ -39,6 +49,7 @@ skip() {
 # gates_summary: prints one line a gate and the counts; fails if a gate failed.
 gates_summary() {
     printf '\n=== summary\n'
+    ((${#GATES_LOG[@]})) || { echo "no gate has that name" >&2; return 1; }
     printf '%s\n' "${GATES_LOG[@]}"
     printf 'gates: %d passed, %d failed, %d skipped in %d s\n' "$PASSED" "$FAILED" "$SKIPPED" "$SECONDS"
     ((FAILED == 0))
