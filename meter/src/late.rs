@@ -56,6 +56,7 @@ impl Meter {
         let start = ledger.mark(begin_ns);
         ledger.close(name, start, end_ns);
         engine.trace(name, begin_ns, end_ns);
+        engine.progress(name, end_ns);
         Ok(())
     }
 }

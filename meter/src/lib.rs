@@ -41,6 +41,7 @@ mod replay;
 mod series;
 mod shared;
 mod sharing;
+mod spells;
 mod spool;
 
 pub use eco2_core::{NameId, Spent, report};

@@ -14,6 +14,7 @@ mod merged;
 mod openmetrics;
 mod page;
 mod sections;
+mod spells;
 mod text;
 
 use eco2_core::report::{Report, SourceStatus, Status};
