@@ -125,6 +125,14 @@ impl HeldLimits {
         (min <= max).then_some((min, max))
     }
 
+    /// Sets every board's limit to what it is: whether it may be set is known before anything changes.
+    ///
+    /// # Errors
+    /// [`LimitError::Refused`] by the first board that refuses.
+    pub fn probe(&mut self) -> Result<(), LimitError> {
+        self.boards.iter_mut().try_for_each(|(device, board)| set(device, board, board.now_mw))
+    }
+
     /// Sets one limit on every board, milliwatts.
     ///
     /// # Errors
@@ -140,6 +148,19 @@ impl HeldLimits {
             set(device, board, limit_mw)?;
         }
         Ok(())
+    }
+
+    /// Sets every board's old limit, for now: others may be set afterwards.
+    ///
+    /// # Errors
+    /// As [`HeldLimits::set`].
+    pub fn set_old(&mut self) -> Result<(), LimitError> {
+        if self.over {
+            return Err(LimitError::Restored);
+        }
+        let outcome = self.restore();
+        self.over = false;
+        outcome
     }
 
     /// Puts the old limits back, on every board whatever another says; for good: nothing is set afterwards.

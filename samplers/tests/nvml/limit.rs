@@ -79,6 +79,9 @@ fn who_is_not_root_is_told_so() {
     // The first board took it, the second refused: the first has its own again.
     assert_eq!(error, "GPU-b: the power limit cannot be set to 300 W: permission denied; run as root (sudo)");
     assert_eq!(set(folder.path()), ["GPU-a 300000", "GPU-a 700000"]);
+    let error = held(&roots).probe().unwrap_err().to_string();
+    assert_eq!(error, "GPU-b: the power limit cannot be set to 450 W: permission denied; run as root (sudo)");
+    assert_eq!(set(folder.path()).last().unwrap(), "GPU-a 700000", "a probe changes nothing");
 }
 
 #[test]
