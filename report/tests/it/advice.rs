@@ -117,6 +117,24 @@ fn d19_no_sample_count_stands_for_an_energy() {
 }
 
 #[test]
+fn d15_nothing_is_ranked_against_a_benchmark_that_nobody_measured() {
+    let report = run(vec![gpu(630.0)], vec![spell("idle", "GPU-1", 20, 100 * J)]);
+    let counsel = said(&report);
+    for text in [counsel.json(), counsel.text(&TextStyle::default()), eco2_report::json(&report).unwrap()] {
+        for word in ["percentile", "benchmark", "rating", "grade"] {
+            assert!(!text.to_lowercase().contains(word), "{word}: {text}");
+        }
+    }
+    // A carbon report 1.0 has the key; what it never has is a figure.
+    let old: serde_json::Value = serde_json::from_str(&eco2_report::hf_json(&report).unwrap()).unwrap();
+    assert!(
+        old.pointer("/environmental_impact/efficiency_percentile").is_none_or(serde_json::Value::is_null),
+        "{old:#}"
+    );
+    assert_eq!(old.to_string().matches("percentile").count(), 1, "{old:#}");
+}
+
+#[test]
 fn nothing_to_say_is_said_with_the_reason() {
     let counsel = said(&run(vec![gpu(140.0)], vec![spell("idle", "GPU-1", 2, 5 * J)]));
     assert_eq!((counsel.advice.len(), counsel.combined_percent, counsel.silences.len()), (0, None, 5));
