@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use eco2_core::report::{Device, DeviceSync, Energy, EventRecord, SpellRecord};
+use eco2_core::report::{Device, DeviceSync, Energy, EventRecord};
 use eco2_core::{Account, Domain, EventConsumer, EventKind, GapReason, Gauge, Ledger, NameId, Names, Outcome, Reading};
 use eco2_samplers::tsc::{HotClock, Ticks};
 use eco2_samplers::{Note, Sink};
@@ -16,7 +16,7 @@ use crate::journal::Journal;
 use crate::publish::Publisher;
 use crate::records::BootAxis;
 use crate::series::{Point, Series};
-use crate::spells::{Curves, RunSpells, STEP, Time};
+use crate::spells::{RunSpells, STEP};
 
 /// Events kept in full; more are counted in one last event.
 const EVENTS: usize = 1_000;
@@ -103,23 +103,6 @@ impl Engine {
         curve
     }
 
-    /// What the run showed besides its energy; `going_on` as [`RunSpells::told`] has it.
-    pub(crate) fn spells(
-        &self,
-        account: &Account,
-        energy: &Energy,
-        going_on: bool,
-    ) -> (Vec<SpellRecord>, Vec<EventRecord>) {
-        let (begin_ns, end_ns) = (account.begin_ns, account.end_ns);
-        let points = |index: usize| -> Vec<Point> {
-            let start_uj = account.start_uj.get(index).copied().unwrap_or(0);
-            let since = |point: &Point| Point { uj: point.uj.saturating_sub(start_uj), ..*point };
-            self.series.get(index).map_or_else(Vec::new, |series| series.all().map(since).collect())
-        };
-        let curves = Curves { devices: &account.devices, energy, lasted_ns: end_ns - begin_ns, points: &points };
-        self.spells.told(&Time { begin_ns, end_ns }, going_on, &curves)
-    }
-
     /// Whether the run's end is fixed.
     pub(crate) fn is_ending(&self) -> bool {
         self.ending_at_ns.is_some()
@@ -159,13 +142,6 @@ impl Engine {
                 trace_span(journal, trace_open, ledger.names(), (thread, name), event.kind, at_ns);
             }
         });
-    }
-
-    /// A span of the past: a step that ended, if it was one.
-    pub(crate) fn progress(&mut self, name: NameId, at_ns: u64) {
-        if self.ledger.names().find(STEP) == Some(name) {
-            self.spells.step(at_ns);
-        }
     }
 
     /// A span of the past into the trace, if one is written.
@@ -390,6 +366,9 @@ impl Sink for Engine {
 }
 
 #[cfg(test)]
+mod steps;
+
+#[cfg(test)]
 mod tests {
     use eco2_core::{Component, EventPool, Timeline};
     use eco2_samplers::Roots;
@@ -401,10 +380,7 @@ mod tests {
 
     /// An engine with one counter, and when it was opened.
     fn engine() -> (Engine, u64) {
-        engine_with(EventPool::new(1, 8).1)
-    }
-
-    fn engine_with(rings: EventConsumer) -> (Engine, u64) {
+        let (_, rings) = EventPool::new(1, 8);
         let Timeline { writer, .. } = Timeline::new(4, 8).unwrap();
         let clock = HotClock::new(Clock::Monotonic, &Roots { procfs: "/none".into(), ..Roots::default() });
         let mut engine = Engine::new(rings, clock, Publisher::new(writer, 4));
@@ -442,33 +418,6 @@ mod tests {
         assert_eq!(kinds(&engine).iter().filter(|kind| *kind == "reset").count(), EVENTS_A_DEVICE as usize);
         assert!(kinds(&engine).contains(&"gpu-lost".to_owned()));
         assert_eq!(engine.ledger.tracks()[0].counts().resets, 1_000, "all are counted");
-    }
-
-    #[test]
-    fn a_step_that_does_not_come_is_an_event_with_its_energy() {
-        let (pool, rings) = EventPool::new(1, 64);
-        let (mut engine, opened_ns) = engine_with(rings);
-        let name = engine.ledger.intern(STEP);
-        let mut steps = pool.claim().unwrap();
-        engine.tick(opened_ns);
-        for (step, ms) in [0, 100, 200, 300, 400, 500, 600, 700, 800, 900, 9_900, 10_000].into_iter().enumerate() {
-            // 100 W; the clock's ticks are nanoseconds.
-            read(&mut engine, opened_ns + ms * MS, ms * 100_000);
-            // Some end steps and begin the next, others only end what they began.
-            let recorded = if step == 0 {
-                steps.begin(name.index(), opened_ns, false)
-            } else {
-                steps.step(name.index(), opened_ns + ms * MS, false)
-            };
-            assert!(recorded);
-            engine.drain();
-        }
-        let account = engine.account(opened_ns + 10_000 * MS);
-        let (spells, events) = engine.spells(&account, &account.energy, false);
-        assert_eq!((spells[0].count, spells[0].duration_ns), (1, 8_900 * MS));
-        assert_eq!((events[0].kind.as_str(), events[0].at), ("stalled", 1_000 * MS));
-        let uj = spells[0].energy_uj.unwrap();
-        assert!(uj.abs_diff(890_000_000) < 10_000_000, "{uj}");
     }
 
     #[test]

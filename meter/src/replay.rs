@@ -1,6 +1,6 @@
 //! Replay: a recorded trace through the very account that live runs use.
 
-use eco2_core::report::{Energy, EventRecord, Host, Report, Run, SelfCost, SpellRecord, State, Status, Tool, Work};
+use eco2_core::report::{Energy, Host, Report, Run, SelfCost, State, Status, Tool, Work};
 use eco2_core::report::{SCHEMA, SourceStatus};
 use eco2_core::{Account, Ledger, Mark, NameId, Outcome};
 use eco2_report::{Trace, TraceSpan};
@@ -11,7 +11,7 @@ use crate::intensity::Curve;
 use crate::options::Options;
 use crate::pricing::{Pricing, When};
 use crate::series::{Point, Series};
-use crate::spells::{Curves, RunSpells, STEP, Time};
+use crate::spells::{RunSpells, STEP, told};
 
 /// A live run is read for so long after its end at most: what comes later in a trace, once everything is settled, is of
 /// another time.
@@ -159,7 +159,7 @@ fn report(
 ) -> Report {
     let mut energy = account.energy.clone();
     let curve = curve(&account, &energy, when.lasted_ns, history.series);
-    let (spells, mut events) = spells(&account, history);
+    let (spells, mut events) = told(history.stalls, &account, &energy, history.series, false);
     let (carbon, said) = pricing.price_late(&mut energy, when, &curve);
     events.extend(said);
     Report {
@@ -190,18 +190,6 @@ fn report(
         counters: Vec::new(),
         merge: None,
     }
-}
-
-fn spells(account: &Account, history: &History<'_>) -> (Vec<SpellRecord>, Vec<EventRecord>) {
-    let (begin_ns, end_ns) = (account.begin_ns, account.end_ns);
-    let points = |index: usize| -> Vec<Point> {
-        let start_uj = account.start_uj.get(index).copied().unwrap_or(0);
-        let since = |point: &Point| Point { uj: point.uj.saturating_sub(start_uj), ..*point };
-        history.series.get(index).map_or_else(Vec::new, |series| series.all().map(since).collect())
-    };
-    let (devices, energy) = (&account.devices, &account.energy);
-    let curves = Curves { devices, energy, lasted_ns: end_ns.saturating_sub(begin_ns), points: &points };
-    history.stalls.told(&Time { begin_ns, end_ns }, false, &curves)
 }
 
 fn status(trace: &Trace) -> SourceStatus {
