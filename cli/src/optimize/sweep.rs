@@ -159,6 +159,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_panic_in_the_middle_of_a_sweep_puts_the_old_limit_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let limits = folder.path().join("limits");
+        let script = format!("limits={}\n[gpu 0]\nuuid=GPU-a\nlimit=650", limits.display());
+        let nvml = Some(nvidia_ml_fake::install(folder.path(), &script).unwrap());
+        let held = HeldLimits::open(&Roots { nvml, ..Roots::default() }, &Visibility::default()).unwrap();
+        let guard = Guard::new(held).unwrap();
+        let swept = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
+            guard.set(Some(300_000)).unwrap();
+            panic!("a fault in the middle of a sweep");
+        }));
+        assert!(swept.is_err());
+        assert_eq!(std::fs::read_to_string(limits).unwrap(), "GPU-a 300000\nGPU-a 650000\n");
+    }
+
+    #[test]
     fn limits_are_spread_over_all_that_is_allowed() {
         assert_eq!(spread(200_000, 700_000, 3), [200_000, 450_000, 700_000]);
         assert_eq!(spread(5, 5, 2), [5, 5]);
