@@ -12,6 +12,7 @@ mod doctor;
 mod failure;
 mod grid;
 mod merge;
+mod optimize;
 mod out;
 mod plan;
 mod replay;
@@ -46,5 +47,6 @@ fn perform(command: &Command) -> anyhow::Result<u8> {
         Command::CheckBudget(budget) => check_budget::check_budget(budget),
         Command::Grid(grid) => grid::grid(grid),
         Command::Plan(plan) => plan::plan(plan),
+        Command::Optimize(optimize) => optimize::optimize(optimize),
     }
 }

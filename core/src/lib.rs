@@ -27,6 +27,8 @@ pub mod report;
 mod scale;
 mod slack;
 mod spans;
+mod spells;
+mod stalls;
 mod sync;
 mod timeline;
 mod track;
@@ -46,6 +48,8 @@ pub use names::{NameId, Names};
 pub use overlap::summed;
 pub use reading::{Fault, Gap, GapReason, Reading};
 pub use scale::Scale;
+pub use spells::Spells;
+pub use stalls::{STALL_FACTOR, STALL_NS, Stalls};
 pub use timeline::{
     DomainPoint, Energies, MAX_DOMAINS, Snapshot, Timeline, TimelineReader, TimelineWriter, TooManyDomains,
 };

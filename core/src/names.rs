@@ -56,6 +56,12 @@ impl Names {
         id
     }
 
+    /// The id of a name that was interned.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<NameId> {
+        self.ids.get(name).copied()
+    }
+
     /// The text of an id; empty for an id that no table gave.
     #[must_use]
     pub fn text(&self, id: NameId) -> &str {

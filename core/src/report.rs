@@ -11,9 +11,11 @@ use crate::{Component, Quality};
 
 mod joined;
 mod source;
+mod spell;
 
 pub use joined::{CounterRecord, Merge, Replayed};
 pub use source::{SourceStatus, Status};
+pub use spell::SpellRecord;
 
 /// The schema's name.
 pub const SCHEMA: &str = "eco2.report/1";
@@ -41,6 +43,9 @@ pub struct Report {
     pub sources: Vec<SourceStatus>,
     /// What happened during the run.
     pub events: Vec<EventRecord>,
+    /// Times in which a device or the run was idle, stalled, hot or held back; empty where none was seen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spells: Vec<SpellRecord>,
     /// What measuring cost.
     #[serde(rename = "self")]
     pub own: SelfCost,

@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 mod clouds;
+mod counterfactual;
 mod error;
 mod impact;
 mod intensity;
@@ -31,6 +32,7 @@ mod timed;
 mod zone;
 
 pub use clouds::{CloudRegion, cloud_region, cloud_regions};
+pub use counterfactual::{Bounded, Course, Difference, Placed, best_begin, difference};
 pub use error::{RangeError, ZoneError};
 pub use impact::{Column, Impact, Row, credit_cost, first_fall, impacts};
 pub use intensity::{Intensity, Kind, MAX_G_PER_KWH, ZoneSource, constant, world};

@@ -13,6 +13,7 @@ use crate::labels::Launch;
 use crate::pricing::{Pricing, When};
 use crate::records;
 use crate::shared::{Shared, lock};
+use crate::spells::told;
 
 /// What is known of a run besides its readings.
 #[derive(Debug, Clone)]
@@ -91,6 +92,7 @@ pub(crate) fn blank(facts: &Facts) -> Report {
         carbon: None,
         sources: facts.sources.clone(),
         events: Vec::new(),
+        spells: Vec::new(),
         own: SelfCost::default(),
         counters: Vec::new(),
         merge: None,
@@ -106,7 +108,13 @@ pub(crate) fn report(shared: &Shared, engine: &Engine, ending: &Ending, end_ns: 
     let boot_ns = Some([account.begin_ns, account.end_ns].map(|at_ns| engine.boot.at(at_ns)));
     let when = facts.when(account.begin_ns, account.end_ns);
     let (from, to) = (when.from.clone(), when.to.clone());
-    let mut energy = account.energy;
+    let mut energy = account.energy.clone();
+    // Before the facility's overhead, as the readings are.
+    let went_well = ending.closed && ending.exit_code.is_none_or(|code| code == 0);
+    let (spells, unusual) = match ending.lean {
+        true => Default::default(),
+        false => told(&engine.spells, &account, &energy, &engine.series, !went_well),
+    };
     let curve = |energy: &Energy| engine.curve(&account.devices, &account.start_uj, energy, when.lasted_ns);
     let (carbon, said) = facts.pricing.price(&mut energy, &when, curve);
     let mut devices = account.devices;
@@ -116,6 +124,8 @@ pub(crate) fn report(shared: &Shared, engine: &Engine, ending: &Ending, end_ns: 
     let duration_ns = account.end_ns - account.begin_ns;
     let mut events = engine.all_events();
     events.extend(devices.iter().filter_map(|device| disagreement(device, duration_ns)));
+    events.extend(unusual);
+    events.sort_by_key(|event| event.at);
     events.extend(said);
     events.extend(unmatched(shared.pool.unmatched() + engine.ledger.unmatched(), duration_ns));
     let attempt = Attempt {
@@ -141,6 +151,7 @@ pub(crate) fn report(shared: &Shared, engine: &Engine, ending: &Ending, end_ns: 
         work: shared.work.so_far(),
         carbon: Some(carbon),
         events,
+        spells,
         own: own(shared, engine, &ending.cost),
         counters,
         ..blank(facts)

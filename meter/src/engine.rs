@@ -16,6 +16,7 @@ use crate::journal::Journal;
 use crate::publish::Publisher;
 use crate::records::BootAxis;
 use crate::series::{Point, Series};
+use crate::spells::{RunSpells, STEP};
 
 /// Events kept in full; more are counted in one last event.
 const EVENTS: usize = 1_000;
@@ -35,6 +36,7 @@ const HOUSEKEEPING_NS: u64 = 1_000_000_000;
 pub(crate) struct Engine {
     pub(crate) ledger: Ledger,
     pub(crate) gauges: GaugeSums,
+    pub(crate) spells: RunSpells,
     pub(crate) events: Vec<EventRecord>,
     pub(crate) series: Vec<Series>,
     pub(crate) journal: Journal,
@@ -42,6 +44,8 @@ pub(crate) struct Engine {
     pub(crate) samples: u64,
     pub(crate) begun: bool,
     ending_at_ns: Option<u64>,
+    /// The name of steps, once it is there.
+    step: Option<NameId>,
     pub(crate) syncs: BTreeMap<String, DeviceSync>,
     lost_events: u64,
     /// Sources on threads of their own whose first readings the run waits for.
@@ -66,6 +70,8 @@ impl Engine {
             boot,
             ledger: Ledger::new(now_ns, Names::LIVE_CAP),
             gauges: GaugeSums::default(),
+            spells: RunSpells::default(),
+            step: None,
             events: Vec::new(),
             series: Vec::new(),
             journal: Journal::default(),
@@ -109,7 +115,8 @@ impl Engine {
 
     /// Event rings into the ledger.
     pub(crate) fn drain(&mut self) {
-        let Self { rings, ledger, clock, journal, trace_open, generations, .. } = self;
+        let Self { rings, ledger, clock, journal, trace_open, generations, spells, step, .. } = self;
+        *step = step.or_else(|| ledger.names().find(STEP));
         rings.drain(|thread, generation, event| {
             if generations.len() <= thread {
                 generations.resize(thread + 1, generation);
@@ -126,6 +133,10 @@ impl Engine {
                     ledger.end(thread, name, at_ns, error_ns);
                 }
                 _ => ledger.step(thread, name, at_ns, error_ns),
+            }
+            // A begin starts nothing new: only what ends is progress, and the first step of all.
+            if *step == Some(name) && (event.kind.ends() || !spells.has_begun()) {
+                spells.step(at_ns);
             }
             if journal.traces() {
                 trace_span(journal, trace_open, ledger.names(), (thread, name), event.kind, at_ns);
@@ -231,6 +242,7 @@ impl Engine {
                 series.push(knot, now_ns);
             }
         }
+        self.spells = RunSpells::default();
         self.begun = true;
     }
 
@@ -317,6 +329,7 @@ impl Sink for Engine {
     fn gauges(&mut self, at_ns: u64, gauges: &[Gauge]) {
         for gauge in gauges {
             self.gauges.add(gauge);
+            self.spells.gauge(at_ns, gauge);
         }
         self.journal.gauges(at_ns, gauges);
     }
@@ -351,6 +364,9 @@ impl Sink for Engine {
         Some((knot.lo_ns, knot.hi_ns))
     }
 }
+
+#[cfg(test)]
+mod steps;
 
 #[cfg(test)]
 mod tests {

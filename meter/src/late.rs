@@ -4,6 +4,7 @@ use eco2_core::NameId;
 use eco2_samplers::clock;
 
 use crate::Meter;
+use crate::spells::STEP;
 
 /// Why a span of the past could not be recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -56,6 +57,9 @@ impl Meter {
         let start = ledger.mark(begin_ns);
         ledger.close(name, start, end_ns);
         engine.trace(name, begin_ns, end_ns);
+        if engine.ledger.names().find(STEP) == Some(name) {
+            engine.spells.step(end_ns);
+        }
         Ok(())
     }
 }

@@ -41,13 +41,14 @@ mod replay;
 mod series;
 mod shared;
 mod sharing;
+mod spells;
 mod spool;
 
 pub use eco2_core::{NameId, Spent, report};
 pub use eco2_report as render;
 pub use eco2_samplers as samplers;
 pub use error::Error;
-pub use intensity::reprice;
+pub use intensity::{Course, reprice};
 pub use late::Late;
 pub use meter::{Meter, Now, Span, Step};
 pub use options::Options;

@@ -11,6 +11,7 @@ use crate::intensity::Curve;
 use crate::options::Options;
 use crate::pricing::{Pricing, When};
 use crate::series::{Point, Series};
+use crate::spells::{RunSpells, STEP, told};
 
 /// A live run is read for so long after its end at most: what comes later in a trace, once everything is settled, is of
 /// another time.
@@ -45,7 +46,25 @@ pub(crate) fn replay_at(
     let account = feed(&mut ledger, trace, edges, end_ns, &mut history);
     let given = options.started_at.and_then(|at_ns| Timestamp::from_nanosecond(i128::from(at_ns)).ok());
     let when = When::new(given.or(started).unwrap_or_else(|| wall(begin_ns)), end_ns.saturating_sub(begin_ns));
-    Ok(report(account, trace, &when, &pricing, options, &history))
+    let stalls = stalls(spans.unwrap_or(&trace.spans));
+    Ok(report(account, trace, &when, &pricing, options, &History { series: &history, stalls: &stalls }))
+}
+
+/// What a report tells of a trace's course.
+struct History<'a> {
+    series: &'a [Series],
+    stalls: &'a RunSpells,
+}
+
+/// The steps of a trace as a live run would have seen them end.
+fn stalls(spans: &[TraceSpan]) -> RunSpells {
+    let steps = || spans.iter().filter(|span| span.name == STEP);
+    let mut ends: Vec<u64> = steps().map(|span| span.end_ns).collect();
+    ends.extend(steps().map(|span| span.begin_ns).min());
+    ends.sort_unstable();
+    let mut stalls = RunSpells::default();
+    ends.into_iter().for_each(|at_ns| stalls.step(at_ns));
+    stalls
 }
 
 /// From the first instant at which every domain had been read to the last at which one was.
@@ -136,11 +155,13 @@ fn report(
     when: &When,
     pricing: &Pricing,
     options: &Options,
-    history: &[Series],
+    history: &History<'_>,
 ) -> Report {
     let mut energy = account.energy.clone();
-    let curve = curve(&account, &energy, when.lasted_ns, history);
-    let (carbon, events) = pricing.price_late(&mut energy, when, &curve);
+    let curve = curve(&account, &energy, when.lasted_ns, history.series);
+    let (spells, mut events) = told(history.stalls, &account, &energy, history.series, false);
+    let (carbon, said) = pricing.price_late(&mut energy, when, &curve);
+    events.extend(said);
     Report {
         schema: SCHEMA.to_owned(),
         run: Run {
@@ -164,6 +185,7 @@ fn report(
         carbon: Some(carbon),
         sources: vec![status(trace)],
         events,
+        spells,
         own: SelfCost { samples: trace.readings.len() as u64, ..SelfCost::default() },
         counters: Vec::new(),
         merge: None,

@@ -1,6 +1,6 @@
 //! A trace's account: where its run begins and ends, whatever was read around it.
 
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 use eco2::options::Options;
 use eco2::report::Report;
@@ -44,4 +44,18 @@ fn a_run_from_the_first_to_the_last_reading_is_what_they_differ_by() {
         assert_eq!(report.energy.total_uj, 400_000_000, "{run}");
         assert!(report.run.duration_ns.abs_diff(4 * S) < 1_000);
     }
+}
+
+#[test]
+fn a_stall_in_a_trace_is_found_as_in_a_live_run() {
+    let step = |from_ms: u64, to_ms: u64| format!("# span name=step begin_ns={from_ms}000000 end_ns={to_ms}000000\n");
+    let mut lines: String = (0..10).map(|at| step(at * 100, at * 100 + 100)).collect();
+    lines += &step(1_000, 11_000);
+    let report = replayed(&lines, 0, 12);
+    let [stalled] = &report.spells[..] else { panic!("{:?}", report.spells) };
+    // Due 100 ms after the tenth step's end: 9.9 s at 100 W.
+    assert_eq!((stalled.kind.as_str(), stalled.duration_ns), ("stalled", 9_900_000_000));
+    // A counter whose range is not known has no upper bound, so neither has the stall.
+    assert_eq!((stalled.energy_uj, stalled.high_uj), (Some(990_000_000), None));
+    assert_eq!(report.events[0].kind, "stalled");
 }

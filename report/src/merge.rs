@@ -24,9 +24,9 @@ mod warnings;
 mod windows;
 mod work;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use eco2_core::report::{Merge, Report, SCHEMA, SelfCost};
+use eco2_core::report::{Merge, Report, SCHEMA, SelfCost, SpellRecord};
 
 use crate::Error;
 use attempts::Attempts;
@@ -76,6 +76,7 @@ pub fn merge_without(reports: &[Report], unreadable: &[String]) -> Result<Report
         attribution: None,
         carbon: carbon.map(|priced| priced.carbon),
         sources: identity::sources(&parts.list),
+        spells: spells(&parts.list),
         own: own(&parts.list),
         counters: parts.records(),
         merge: Some(merge),
@@ -87,6 +88,20 @@ pub fn merge_without(reports: &[Report], unreadable: &[String]) -> Result<Report
 fn left_out(reports: &[Report], unreadable: &[String]) -> Vec<String> {
     let before = reports.iter().filter_map(|report| report.merge.as_ref()).flat_map(|merge| &merge.left_out);
     before.chain(unreadable).collect::<BTreeSet<_>>().into_iter().cloned().collect()
+}
+
+/// Of several records of one device, or of stalls, the one with most of them: processes that saw the same idle GPU, or
+/// waited for the same step, must not make two of it.
+fn spells(parts: &[Report]) -> Vec<SpellRecord> {
+    let mut most: BTreeMap<(&str, &str), &SpellRecord> = BTreeMap::new();
+    for spell in parts.iter().flat_map(|part| &part.spells) {
+        let known = most.entry((&spell.device, &spell.kind)).or_insert(spell);
+        let size = |spell: &SpellRecord| (spell.duration_ns, spell.energy_uj, spell.count);
+        if size(spell) > size(known) {
+            *known = spell;
+        }
+    }
+    most.into_values().cloned().collect()
 }
 
 /// What measuring cost all processes together; memory is that of the largest.

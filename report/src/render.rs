@@ -14,6 +14,7 @@ mod merged;
 mod openmetrics;
 mod page;
 mod sections;
+mod spells;
 mod text;
 
 use eco2_core::report::{Report, SourceStatus, Status};
@@ -25,6 +26,7 @@ pub use group_text::{groups_csv, groups_json, groups_text};
 pub use groups::{AbsentSource, Group, NO_LABEL, by_label};
 pub use hf::hf_json;
 pub use openmetrics::{MetricNames, openmetrics};
+pub(crate) use page::{Page, Tone};
 pub use text::{TextStyle, text};
 
 use crate::Error;

@@ -2,6 +2,7 @@
 
 mod flags;
 mod merge;
+mod optimize;
 mod plan;
 mod run;
 
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use flags::{Hardware, Identity, Price};
 pub(crate) use merge::{CheckBudgetArgs, MergeArgs};
+pub(crate) use optimize::OptimizeArgs;
 pub(crate) use plan::PlanArgs;
 pub(crate) use run::RunArgs;
 
@@ -97,6 +99,8 @@ pub(crate) enum Command {
     Grid(GridArgs),
     /// Find when, where and how wide to run for least carbon
     Plan(Box<PlanArgs>),
+    /// Say what to change about a run, from what was measured in it
+    Optimize(Box<OptimizeArgs>),
 }
 
 /// Flags of `eco2 demo`.

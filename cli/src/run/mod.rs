@@ -9,7 +9,7 @@ mod summary;
 mod watch;
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use eco2::Meter;
@@ -20,7 +20,7 @@ use crate::args::RunArgs;
 use crate::failure::{self, Usage};
 use crate::{out, settings, sink};
 use child::{Child, Start};
-use signals::Inbox;
+pub(crate) use signals::{Inbox, Pressure};
 use watch::Watched;
 
 /// Runs and returns the exit code: the command's own, or 125, 126, 127 where there is none.
@@ -40,27 +40,47 @@ fn start(args: &RunArgs) -> anyhow::Result<u8> {
     }
 }
 
+/// A command that ended, or did not start.
+pub(crate) struct Outcome {
+    /// Its exit code, or that of its not being started.
+    pub(crate) code: u8,
+    /// Whether it was started.
+    pub(crate) started: bool,
+    /// What was measured; none where nothing could be.
+    pub(crate) report: Option<Report>,
+    log: Option<PathBuf>,
+}
+
 /// Measures a command from its start to its end.
 fn follow(command: &[OsString], options: &Options) -> anyhow::Result<u8> {
+    let outcome = measure(command, options, None)?;
+    finish(outcome.report, outcome.log.as_deref(), options);
+    Ok(outcome.code)
+}
+
+/// The same without showing the report. Signals that came into `inbox` before the command was there are sent to it, too.
+///
+/// # Errors
+/// For wrong options, and where signals cannot be forwarded.
+pub(crate) fn measure(command: &[OsString], options: &Options, inbox: Option<Inbox>) -> anyhow::Result<Outcome> {
     let words = command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let meter = watch::open(options, words)?;
     summary::header(&meter, options);
-    let inbox = Inbox::open().context("signals cannot be received, so none could be forwarded")?;
+    let open = || Inbox::open().context("signals cannot be received, so none could be forwarded");
+    let inbox = inbox.map_or_else(open, Ok)?;
     let child = match Child::start(command, meter.handed_down()) {
         Start::Running(child) => child,
         Start::Refused(refused) => {
             failure::say(&refused.error);
             meter.discard();
-            return Ok(refused.code);
+            return Ok(Outcome { code: refused.code, started: false, report: None, log: None });
         }
     };
     meter.follow(child.id());
     let end = watch::until_ended(child, inbox)?;
     let code = status::code(end.exited.status);
-    let closing = meter.closing();
-    let report = meter.close(&end, code);
-    finish(report, closing.as_deref(), options);
-    Ok(code)
+    let log = meter.closing();
+    Ok(Outcome { code, started: true, report: meter.close(&end, code), log })
 }
 
 /// Writes and shows the report. Nothing that fails here changes the exit code.

@@ -21,28 +21,28 @@ use super::child::Child;
 const FORWARDED: [c_int; 9] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGTSTP, SIGCONT, SIGWINCH];
 
 /// Signals as they come in.
-pub(super) type Signals = SignalsInfo<WithOrigin>;
+pub(crate) type Signals = SignalsInfo<WithOrigin>;
 
 /// Where signals wait to be read.
-pub(super) struct Inbox {
-    pub(super) signals: Signals,
+pub(crate) struct Inbox {
+    pub(crate) signals: Signals,
 }
 
 /// What the signals so far mean for how the run is closed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Pressure {
+pub(crate) struct Pressure {
     interrupts: u32,
     terminated: bool,
 }
 
 impl Inbox {
     /// Receives from now on what would otherwise end or stop us.
-    pub(super) fn open() -> io::Result<Self> {
+    pub(crate) fn open() -> io::Result<Self> {
         Self::of(&FORWARDED)
     }
 
     /// Receives what asks us to end.
-    pub(super) fn of_endings() -> io::Result<Self> {
+    pub(crate) fn of_endings() -> io::Result<Self> {
         Self::of(&[SIGINT, SIGTERM, SIGHUP])
     }
 
@@ -56,7 +56,7 @@ impl Inbox {
 
 impl Pressure {
     /// What one signal means.
-    pub(super) fn of(signal: c_int) -> Self {
+    pub(crate) fn of(signal: c_int) -> Self {
         let mut pressure = Self::default();
         pressure.add(signal);
         pressure
@@ -77,7 +77,7 @@ impl Pressure {
     }
 
     /// Whether somebody wants the measuring to end at all.
-    pub(super) fn is_felt(self) -> bool {
+    pub(crate) fn is_felt(self) -> bool {
         self.terminated || self.interrupts > 0
     }
 }

@@ -8,6 +8,7 @@ mod doctor;
 mod errors;
 mod help;
 mod intensity;
+mod optimize;
 mod plan;
 mod ranks;
 mod replay;

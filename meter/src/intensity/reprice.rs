@@ -23,13 +23,32 @@ pub fn reprice(report: Report, options: &Options) -> Result<Report, Error> {
     let started = report.run.started_at.parse().map_err(|_| Error::NoTime { run: report.run.id.clone() })?;
     let when = When::new(started, report.run.duration_ns);
     let mut report = report;
-    let mut curve = Curve::new(&report.energy, when.lasted_ns);
-    let [begin_ns, _] = report.run.boot_ns.unwrap_or_default();
-    curve.add_records(&report.devices, &report.counters, begin_ns);
+    let Course(curve) = Course::of(&report);
     let (carbon, events) = pricing.price_late(&mut report.energy, &when, &curve);
     let old = report.carbon.take();
     let (embodied, old_cost) = old.map_or((None, None), |old| (old.embodied, old.cost));
     report.carbon = Some(Carbon { embodied, cost: carbon.cost.or(old_cost), ..carbon });
     report.events.extend(events);
     Ok(report)
+}
+
+/// How the energy of a run that is over was spread over its time, as far as its report's counters tell.
+#[derive(Debug, Clone)]
+pub struct Course(Curve);
+
+impl Course {
+    /// The course of a report's run.
+    #[must_use]
+    pub fn of(report: &Report) -> Self {
+        let mut curve = Curve::new(&report.energy, report.run.duration_ns);
+        let [begin_ns, _] = report.run.boot_ns.unwrap_or_default();
+        curve.add_records(&report.devices, &report.counters, begin_ns);
+        Self(curve)
+    }
+
+    /// What had been used so many nanoseconds after the begin, before PUE; rises, and ends at the run's own figures.
+    #[must_use]
+    pub fn at(&self, since_ns: u64) -> eco2_grid::Level {
+        self.0.at(since_ns)
+    }
 }

@@ -15,10 +15,10 @@ import eco2
 
 from .errors import CarbonTrackingError
 
-DIRECT = ("check-budget", "compare", "demo", "doctor", "grid", "merge", "plan", "replay", "run")
+DIRECT = ("check-budget", "compare", "demo", "doctor", "grid", "merge", "optimize", "plan", "replay", "run")
 """Commands that are eco2's own, handed on as they are."""
 
-LATER = ("optimize", "schedule", "serve", "verify", "watch")
+LATER = ("schedule", "serve", "verify", "watch")
 """Commands whose part is not built yet."""
 
 METRICS = {"total_energy_kwh": "total_energy_kwh", "total_co2_kg": "total_co2_kg", "duration_hours": "total_duration_hours",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 LOGGED = ("energy_kwh", "co2_kg", "power_watts", "samples_per_kwh", "grid_intensity")
 """Figures that go into a Trainer's history and to experiment trackers, as `carbon/<name>`."""
@@ -144,7 +144,19 @@ class EnvironmentalImpact:
 
 @dataclass
 class OptimizationRecommendation:
-    """Advice. None is given yet: it has to rest on what was measured (see docs/roadmap.md)."""
+    """Advice on a run, from what was measured in it; made by `CarbonOptimizer`.
+
+    Attributes:
+        category: idle-gpu, stalls, power-limit, hour or region.
+        potential_reduction_percent: of the run's energy at most, or of its grams by computation, as `claim` says; None
+            where nothing is claimed.
+        potential_co2_savings_kg: the kilograms CO2e that this is.
+        estimated_time_hours: always None: nobody measured it.
+        claim: at-most, computed or untold.
+        reduction_interval_percent: between which bounds the percentage lies.
+        evidence: the figures that it rests on, each with name, value and unit.
+        command: what to run to find out.
+    """
 
     category: str = ""
     title: str = ""
@@ -153,6 +165,19 @@ class OptimizationRecommendation:
     potential_co2_savings_kg: Optional[float] = None
     implementation_difficulty: str = ""
     estimated_time_hours: Optional[float] = None
+    claim: str = "untold"
+    reduction_interval_percent: Tuple[Optional[float], Optional[float]] = (None, None)
+    evidence: List[Dict[str, Any]] = field(default_factory=list)
+    command: str = ""
+
+    def to_dict(self) -> Dict[str, Any]:
+        """Plain data in the format of a carbon report 1.0, with `claim`, interval, `evidence` and `command` beside it."""
+        impact = {"reduction_percent": self.potential_reduction_percent, "co2_savings_kg": self.potential_co2_savings_kg}
+        return {"category": self.category, "title": self.title, "description": self.description, "impact": impact,
+                "implementation": {"difficulty": self.implementation_difficulty,
+                                   "estimated_time_hours": self.estimated_time_hours},
+                "claim": self.claim, "reduction_interval_percent": list(self.reduction_interval_percent),
+                "evidence": self.evidence, "command": self.command}
 
 
 def gpus(figures: Dict[str, Any]) -> List[GPUMetrics]:

@@ -1,13 +1,118 @@
-"""What to change, in the names of HF Eco2AI; comes with a later part: each raises eco2.NotBuilt when it is used."""
+"""What to change about a training, in the names of HF Eco2AI, by `eco2 optimize`.
+
+    from hf_eco2ai import CarbonOptimizer
+    for advice in CarbonOptimizer(regions=["FR"]).analyze_training("carbon_report.json"):
+        print(advice.title, advice.potential_reduction_percent, advice.command)
+
+Every advice rests on what was measured in the run; nothing is added up here. See docs/advice.md of eco2.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Union
+
+import eco2
 
 from . import not_built
+from .errors import APIError, ConfigurationError
+from .models import OptimizationRecommendation
 
-CarbonOptimizationEngine = getattr(not_built, "CarbonOptimizationEngine")
-CarbonOptimizer = getattr(not_built, "CarbonOptimizer")
-SustainabilityOptimizer = getattr(not_built, "SustainabilityOptimizer")
-generate_recommendations = getattr(not_built, "generate_recommendations")
 plan_optimal_training = getattr(not_built, "plan_optimal_training")
-suggest_optimizations = getattr(not_built, "suggest_optimizations")
 
 __all__ = ["CarbonOptimizationEngine", "CarbonOptimizer", "SustainabilityOptimizer", "generate_recommendations",
            "plan_optimal_training", "suggest_optimizations"]
+
+Run = Union[Mapping, str, os.PathLike, Any]
+"""A CarbonReport, a report of schema eco2.report/1 as plain data, the file of either, a run's id, or "last"."""
+
+
+class CarbonOptimizer:
+    """Says what to change about a run.
+
+    Attributes:
+        counsel: the whole answer of the last call, schema eco2.advice/1; its `silences` say of what nothing was said, and why.
+    """
+
+    def __init__(self, regions: Sequence[str] = (), series: Optional[Union[str, os.PathLike]] = None,
+                 column: Optional[str] = None, within_hours: Optional[float] = None, zone: Optional[str] = None) -> None:
+        """Takes what the run is compared with, if anything.
+
+        Args:
+            regions: zones, or columns of the series.
+            series: file of intensities over time; other hours are weighed by it.
+            column: the run's own column of it.
+            within_hours: hours by which the run may move; 24 by default.
+            zone: weigh the run in this zone instead of the one in its report.
+        """
+        self.flags = [word for region in regions for word in ("--region", region)]
+        given = {"--series": series, "--column": column, "--within": within_hours, "--zone": zone}
+        self.flags += [word for flag, value in given.items() if value is not None for word in (flag, str(value))]
+        self.counsel: Dict[str, Any] = {}
+
+    def analyze_training(self, report: Run) -> List[OptimizationRecommendation]:
+        """The advice on a run, the largest saving first; empty where nothing that was measured calls for any.
+
+        Raises:
+            APIError: the command eco2 refused the run, the series or a zone.
+            ConfigurationError: the report has no measured run in it.
+        """
+        data = _data(report)
+        if isinstance(data, str):
+            self.counsel = self._asked(data)
+        else:
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder, "report.json")
+                path.write_text(json.dumps(data), encoding="utf-8")
+                self.counsel = self._asked(str(path))
+        return [recommendation(advice) for advice in self.counsel["advice"]]
+
+    suggest_optimizations = generate_recommendations = analyze_training
+
+    def _asked(self, run: str) -> Dict[str, Any]:
+        done = eco2.run_cli(["optimize", run, "--json", *self.flags], capture_output=True, text=True)
+        if done.returncode:
+            raise APIError(done.stderr.strip() or f"eco2 optimize ended with {done.returncode}")
+        return json.loads(done.stdout)
+
+
+CarbonOptimizationEngine = SustainabilityOptimizer = CarbonOptimizer
+
+
+def suggest_optimizations(report: Run, **keywords: Any) -> List[OptimizationRecommendation]:
+    """The advice on a run; keywords and errors are those of `CarbonOptimizer`."""
+    return CarbonOptimizer(**keywords).analyze_training(report)
+
+
+generate_recommendations = suggest_optimizations
+
+
+def recommendation(advice: Mapping) -> OptimizationRecommendation:
+    """One advice of `eco2 optimize --json`, figures as they are. How long a change takes nobody measured: None."""
+    return OptimizationRecommendation(
+        category=advice["topic"], title=advice["title"], description=advice["text"],
+        potential_reduction_percent=advice["percent"], potential_co2_savings_kg=advice["co2_kg"],
+        implementation_difficulty=advice["difficulty"], claim=advice["claim"],
+        reduction_interval_percent=(advice["low_percent"], advice["high_percent"]),
+        evidence=list(advice["evidence"]), command=advice["command"])
+
+
+def _data(report: Run) -> Union[str, Mapping]:
+    """What the command reads: a run's name, or a report of schema eco2.report/1."""
+    if isinstance(report, (str, os.PathLike)):
+        name = os.fspath(report)
+        if not os.path.isfile(name):
+            return name
+        try:
+            report = json.loads(Path(name).read_text(encoding="utf-8"))
+        except ValueError:
+            # A run log; the command knows.
+            return name
+    inner = report.get("eco2") if isinstance(report, Mapping) and "eco2" in report else getattr(report, "eco2", report)
+    if not isinstance(inner, Mapping):
+        raise ConfigurationError("the report holds no measured run: nothing can be said of it")
+    return inner

@@ -17,7 +17,7 @@ from typing import Any, Dict, List, Optional, Sequence, Union
 import eco2
 
 from .batch import impacts
-from .errors import APIError, ConfigurationError
+from .errors import APIError, CarbonTrackingError, ConfigurationError, warn_once
 from .models import NOTHING, CarbonMetrics, CarbonSummary, EnvironmentalImpact, Figures
 
 VERSION = "1.0"
@@ -35,7 +35,7 @@ class CarbonReport:
         summary: totals, as attributes, by key, and as text when called.
         environmental_impact: what is known of the grid.
         detailed_metrics: the records, with what lies between each and the one before.
-        recommendations: always empty: advice is not built yet.
+        recommendations: advice from what was measured, asked for when it is first read (see `CarbonOptimizer`).
         origin: bounds, quality by device, zone, source and year of the intensity, PUE.
         eco2: the whole report of schema eco2.report/1 as plain data; None where nothing was measured.
     """
@@ -51,7 +51,7 @@ class CarbonReport:
         impact = figures.get("environmental_impact", {})
         self.environmental_impact = EnvironmentalImpact(**impact)
         self.detailed_metrics: List[CarbonMetrics] = between(records)
-        self.recommendations: List[Any] = []
+        self._recommendations: Optional[List[Any]] = None
         self._file: Optional[Dict[str, Any]] = None
 
     def _summary(self, figures: Dict[str, Any]) -> Dict[str, Any]:
@@ -72,7 +72,8 @@ class CarbonReport:
                          "version": VERSION},
             "config": config, "summary": self.summary.to_dict(),
             "environmental_impact": dataclasses.asdict(self.environmental_impact),
-            "recommendations": self.recommendations, "metrics_count": len(self.detailed_metrics),
+            "recommendations": [advice.to_dict() for advice in self.recommendations],
+            "metrics_count": len(self.detailed_metrics),
             "training_metadata": self.training_metadata, "system_metadata": self._system(),
             "detailed_metrics": [record.to_dict() for record in self.detailed_metrics] if detailed else [],
             "origin": dict(self.origin), "eco2": self.eco2,
@@ -80,6 +81,25 @@ class CarbonReport:
         if not getattr(self.config, "enable_recommendations", True):
             del whole["recommendations"]
         return whole
+
+    @property
+    def recommendations(self) -> List[Any]:
+        """Advice on the run; of a report that was read from a file what stands there. Empty where none was wanted."""
+        if self._recommendations is None:
+            self._recommendations = self._advised()
+        return self._recommendations
+
+    def _advised(self) -> List[Any]:
+        if self.eco2 is None or not getattr(self.config, "enable_recommendations", True):
+            return []
+        from .optimization import CarbonOptimizer
+
+        try:
+            return CarbonOptimizer().analyze_training(self)
+        except (CarbonTrackingError, eco2.Error, OSError) as error:
+            # A report without advice is better than none.
+            warn_once("advice", f"no advice on the run: {error}")
+            return []
 
     def _system(self) -> Dict[str, Any]:
         devices = (self.eco2 or {}).get("devices", ())
@@ -152,7 +172,7 @@ class CarbonReport:
                      config=data.get("config"), metadata=data.get("training_metadata"))
         report.summary = CarbonSummary(data["summary"])
         report.detailed_metrics = [restored(record) for record in data.get("detailed_metrics") or [] if isinstance(record, dict)]
-        report.recommendations = data.get("recommendations") or []
+        report._recommendations = data.get("recommendations") or []
         report._file = data
         return report
 

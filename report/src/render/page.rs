@@ -22,7 +22,7 @@ impl Default for TextStyle {
 
 /// How a line stands out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tone {
+pub(crate) enum Tone {
     Normal,
     Strong,
     Faint,
@@ -35,14 +35,14 @@ const LABEL: usize = 12;
 const SYNTHETIC: &str = "SYNTHETIC ";
 
 /// A text that grows line by line.
-pub(super) struct Page {
+pub(crate) struct Page {
     style: TextStyle,
     synthetic: bool,
     out: String,
 }
 
 impl Page {
-    pub(super) fn new(style: TextStyle, synthetic: bool) -> Self {
+    pub(crate) fn new(style: TextStyle, synthetic: bool) -> Self {
         Self { style, synthetic, out: String::new() }
     }
 
@@ -50,7 +50,7 @@ impl Page {
         Spelling { ascii: self.style.ascii }
     }
 
-    pub(super) fn finish(self) -> String {
+    pub(crate) fn finish(self) -> String {
         self.out
     }
 
@@ -59,7 +59,7 @@ impl Page {
     }
 
     /// A label and its facts, wrapped; further lines are indented below the facts.
-    pub(super) fn row(&mut self, label: &str, tone: Tone, facts: &str) {
+    pub(crate) fn row(&mut self, label: &str, tone: Tone, facts: &str) {
         let room = self.width().saturating_sub(LABEL).max(20);
         for (at, part) in wrap(&clean(facts, self.style.ascii), room).iter().enumerate() {
             let label = if at == 0 { label } else { "" };

@@ -4,7 +4,7 @@ use eco2_core::report::{Report, State};
 
 pub use super::page::TextStyle;
 use super::page::{Page, Tone};
-use super::{finite, merged, sections};
+use super::{finite, merged, sections, spells};
 
 /// The report as a summary for people, every line ended by `\n`.
 ///
@@ -22,6 +22,7 @@ pub fn text(report: &Report, style: &TextStyle) -> String {
     sections::carbon(&report, &mut page);
     sections::work(&report, &mut page);
     sections::spans(&report, &mut page);
+    spells::spells(&report, &mut page);
     sections::events(&report, &mut page);
     sections::own_cost(&report, &mut page);
     page.finish()

@@ -39,6 +39,17 @@ pub(crate) fn report() -> Report {
             device: "GPU-5".into(),
             text: "the counter was reset, a new segment began".into(),
         }],
+        spells: vec![SpellRecord {
+            kind: SpellRecord::STALLED.into(),
+            device: String::new(),
+            count: 2,
+            duration_ns: 6_100_000_000,
+            longest_ns: 4_000_000_000,
+            usual_ns: Some(20_000_000),
+            energy_uj: Some(123_440_000),
+            low_uj: 120_000_000,
+            high_uj: Some(130_000_000),
+        }],
         own: SelfCost {
             cpu_ns: 12_000_000,
             max_rss_bytes: 9_000_000,
@@ -61,6 +72,7 @@ pub(crate) fn bare() -> Report {
         carbon: None,
         sources: Vec::new(),
         events: Vec::new(),
+        spells: Vec::new(),
         counters: Vec::new(),
         merge: None,
         ..report()

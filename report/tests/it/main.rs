@@ -1,6 +1,7 @@
 //! What users of the crate see, in one binary.
 
 #[cfg(test)]
+mod advice;
 mod fixture;
 #[cfg(test)]
 mod hf;

@@ -374,3 +374,23 @@ proptest! {
         prop_assert_eq!(merged.devices.iter().filter_map(|device| device.energy_uj).sum::<u64>(), merged.energy.total_uj);
     }
 }
+
+#[test]
+fn ranks_that_waited_for_one_step_make_one_stall() {
+    let stalled = |energy_uj| SpellRecord {
+        kind: SpellRecord::STALLED.into(),
+        device: String::new(),
+        count: 1,
+        duration_ns: S,
+        longest_ns: S,
+        usual_ns: Some(S / 10),
+        energy_uj: Some(energy_uj),
+        low_uj: energy_uj,
+        high_uj: Some(energy_uj),
+    };
+    let of = |seen: &Seen, energy_uj| Report { spells: vec![stalled(energy_uj)], ..report(seen) };
+    let (first, second) = (of(&rank(0, 2, 0, 10), 7), of(&rank(1, 2, 0, 10), 9));
+    let merged = merge(&[first.clone(), second]).unwrap();
+    assert_eq!(merged.spells, [stalled(9)]);
+    assert_eq!(merge(&[merged.clone(), first]).unwrap().spells, merged.spells);
+}

@@ -3,6 +3,7 @@
 mod details;
 mod device;
 mod events;
+mod limit;
 mod power;
 mod samples;
 mod system;

@@ -47,6 +47,8 @@ pub struct Gpu {
     pub memory: (u64, u64),
     /// Degrees Celsius.
     pub temperature: u32,
+    /// Degrees Celsius from which it may slow down.
+    pub temperature_max: u32,
     /// Megahertz.
     pub sm_clock: u32,
     /// Power limit: enforced, least, most; milliwatts.
@@ -94,6 +96,7 @@ impl Gpu {
             utilization: Curve::constant(50_000),
             memory: (8 << 30, 80 << 30),
             temperature: 45,
+            temperature_max: 87,
             sm_clock: 1_980,
             limits: (700_000, 200_000, 700_000),
             throttle: 0,
@@ -174,6 +177,7 @@ impl Gpu {
             "memory_used" => self.memory.0 = number(value)?,
             "memory_total" => self.memory.1 = number(value)?,
             "temperature" => self.temperature = number(value)?,
+            "temperature_max" => self.temperature_max = number(value)?,
             "sm_clock" => self.sm_clock = number(value)?,
             "limit" => self.limits.0 = watts(value)?,
             "limit_min" => self.limits.1 = watts(value)?,

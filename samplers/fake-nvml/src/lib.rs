@@ -16,6 +16,7 @@
 //! | `clock_file` | file with the time in nanoseconds; else `CLOCK_MONOTONIC` since the first `nvmlInit` |
 //! | `origin_ns` | reading of `CLOCK_MONOTONIC` at script time 0, so that several processes see one GPU |
 //! | `calls` | file to which the name of every called function is appended |
+//! | `limits` | file to which every limit that is set is appended as `UUID milliwatts`; the last one holds, for all processes |
 //! | `missing` | functions that answer FUNCTION_NOT_FOUND |
 //! | `hang=NAME@window` | functions that do not return in a window |
 //! | `slow=NAME@ms` | functions that take so long |
@@ -32,9 +33,9 @@
 //! | `energy=off`, `energy_period_ms`, `energy_offset_mj`, `energy_gain` (%), `energy_reset_ms`, `energy_wrap_mj` | counter |
 //! | `counter_is_module=yes`, `scoped_energy=yes` | what a superchip counts |
 //! | `samples_period_ms`, `samples_ring` | `nvmlDeviceGetSamples` |
-//! | `utilization` (%), `memory_used`, `memory_total`, `temperature`, `sm_clock` (MHz), `limit`, `limit_min`, `limit_max` (W), `throttle` | gauges |
+//! | `utilization` (%), `memory_used`, `memory_total`, `temperature`, `temperature_max`, `sm_clock` (MHz), `limit`, `limit_min`, `limit_max` (W), `throttle` | gauges |
 //! | `xid=79@ms`, `process=self:60,1234:20`, `mig=MIG-…` | events, processes (`self`, `parent`, `child` or a pid), MIG devices |
-//! | `fail=WHAT:code@window`, `na=WHAT@window` | errors and sentinels for `handle`, `uuid`, `name`, `energy`, `power`, `instant`, `module`, `samples`, `utilization`, `memory`, `temperature`, `clock`, `limit`, `throttle`, `events`, `processes` |
+//! | `fail=WHAT:code@window`, `na=WHAT@window` | errors and sentinels for `handle`, `uuid`, `name`, `energy`, `power`, `instant`, `module`, `samples`, `utilization`, `memory`, `temperature`, `temperature_max`, `clock`, `limit`, `set_limit`, `throttle`, `events`, `processes` |
 //! | `lost_ms`, `gone_ms` | windows in which the GPU is lost, or not enumerated |
 
 mod code;

@@ -44,6 +44,8 @@ pub struct Script {
     pub origin_ns: Option<u64>,
     /// File to which the name of every called function is appended.
     pub calls: Option<PathBuf>,
+    /// File to which every power limit that is set is appended, as `UUID milliwatts`; the last one holds.
+    pub limits: Option<PathBuf>,
     /// Functions that return FUNCTION_NOT_FOUND.
     pub missing: Vec<String>,
     /// Functions that do not return during a window.
@@ -66,6 +68,7 @@ impl Default for Script {
             clock_file: None,
             origin_ns: None,
             calls: None,
+            limits: None,
             missing: Vec::new(),
             hang: Vec::new(),
             slow: Vec::new(),
@@ -116,6 +119,7 @@ impl Script {
             "clock_file" => self.clock_file = Some(value.into()),
             "origin_ns" => self.origin_ns = Some(number(value)?),
             "calls" => self.calls = Some(value.into()),
+            "limits" => self.limits = Some(value.into()),
             "missing" => self.missing = value.split(',').map(str::to_owned).collect(),
             "hang" => self.hang = list(value, |name, when| Ok((name.to_owned(), when)))?,
             "slow" => self.slow = list(value, |name, ms| Ok((name.to_owned(), ms.from_ns / MS)))?,

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::gpu::Gpu;
@@ -21,6 +21,8 @@ pub(crate) struct Fake {
     pub(crate) sets: Mutex<Vec<Watch>>,
     origin: OnceLock<Instant>,
     inits: AtomicI64,
+    /// Power limits that were set, milliwatts by UUID, where the script names no file for them.
+    limits: Mutex<Vec<(String, u32)>>,
 }
 
 static FAKE: OnceLock<Result<Fake, String>> = OnceLock::new();
@@ -38,7 +40,13 @@ fn load() -> Result<Fake, String> {
         None => String::new(),
     };
     let script = Script::parse(&text).inspect_err(|why| complain(why))?;
-    Ok(Fake { script, sets: Mutex::default(), origin: OnceLock::new(), inits: AtomicI64::new(0) })
+    Ok(Fake {
+        script,
+        sets: Mutex::default(),
+        origin: OnceLock::new(),
+        inits: AtomicI64::new(0),
+        limits: Mutex::default(),
+    })
 }
 
 #[expect(clippy::print_stderr, reason = "a wrong script has no other way to be seen")]
@@ -142,6 +150,33 @@ impl Fake {
         gpu.filter(|gpu| !is_gone(gpu, at_ns)).ok_or(code::INVALID_ARGUMENT)
     }
 
+    /// The power limit of a GPU, milliwatts: the last one that was set, else the script's.
+    pub(crate) fn limit_mw(&self, gpu: &Gpu) -> u32 {
+        let set = match &self.script.limits {
+            Some(path) => std::fs::read_to_string(path).unwrap_or_default().lines().rev().find_map(|line| {
+                let (uuid, mw) = line.split_once(' ')?;
+                (uuid == gpu.uuid).then(|| mw.parse().ok()).flatten()
+            }),
+            None => {
+                let set = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
+                set.iter().rev().find(|(uuid, _)| *uuid == gpu.uuid).map(|(_, mw)| *mw)
+            }
+        };
+        set.unwrap_or(gpu.limits.0)
+    }
+
+    /// Sets the power limit of a GPU, milliwatts.
+    pub(crate) fn set_limit_mw(&self, gpu: &Gpu, mw: u32) {
+        let Some(path) = &self.script.limits else {
+            self.limits.lock().unwrap_or_else(PoisonError::into_inner).push((gpu.uuid.clone(), mw));
+            return;
+        };
+        if let Ok(mut file) = OpenOptions::new().append(true).create(true).open(path) {
+            // A file that cannot be written is seen by the test that reads it.
+            let _ = file.write_all(format!("{} {mw}\n", gpu.uuid).as_bytes());
+        }
+    }
+
     fn enter(&self, name: &str) -> Result<(), u32> {
         self.log(name);
         if self.script.missing.iter().any(|missing| missing == name) {
@@ -187,7 +222,13 @@ mod tests {
     fn an_origin_is_one_time_for_all_processes() {
         let origin_ns = monotonic_ns() / 2;
         let script = Script::parse(&format!("origin_ns={origin_ns}")).unwrap();
-        let fake = Fake { script, sets: Mutex::default(), origin: OnceLock::new(), inits: AtomicI64::new(0) };
+        let fake = Fake {
+            script,
+            sets: Mutex::default(),
+            origin: OnceLock::new(),
+            inits: AtomicI64::new(0),
+            limits: Mutex::default(),
+        };
         let (before, shown, after) = (monotonic_ns(), fake.now(), monotonic_ns());
         assert!((before - origin_ns..=after - origin_ns).contains(&shown), "{shown}");
     }

@@ -2,7 +2,7 @@
 
 use eco2_core::{Domain, Fault, Gauge};
 use nvml_wrapper::Device;
-use nvml_wrapper::enum_wrappers::device::{Clock, TemperatureSensor};
+use nvml_wrapper::enum_wrappers::device::{Clock, TemperatureSensor, TemperatureThreshold};
 
 use super::events::Xids;
 use super::fault::{ask, known_u32, known_u64};
@@ -122,6 +122,9 @@ impl Gpu {
         push("memory_total", "By", bytes(|memory| memory.total));
         let celsius = ask(device, |device| device.temperature(TemperatureSensor::Gpu)).and_then(known_u32);
         push("temperature", "Cel", celsius.map(|value| value as f64));
+        // From here on the board may slow down: each says its own.
+        let most = ask(device, |device| device.temperature_threshold(TemperatureThreshold::GpuMax)).and_then(known_u32);
+        push("temperature_limit", "Cel", most.map(|value| value as f64));
         let megahertz = ask(device, |device| device.clock_info(Clock::SM)).and_then(known_u32);
         push("sm_clock", "Hz", megahertz.map(|value| value as f64 * 1e6));
         let milliwatts = ask(device, Device::enforced_power_limit).and_then(known_u32);

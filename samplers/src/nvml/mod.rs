@@ -12,6 +12,7 @@ mod events;
 mod fault;
 mod gpu;
 mod library;
+mod limit;
 mod list;
 mod meter;
 mod power;
@@ -28,6 +29,7 @@ use std::time::Duration;
 
 use eco2_core::report::SourceStatus;
 
+pub use limit::{BoardLimit, HeldLimits, LimitError};
 pub use visible::Visibility;
 
 use crate::deadline::quiet_thread;

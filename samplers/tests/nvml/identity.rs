@@ -109,6 +109,7 @@ fn m25_gauges_leave_out_what_is_not_available() {
         told,
         [
             ("utilization", "1", 0.3),
+            ("temperature_limit", "Cel", 87.0),
             ("sm_clock", "Hz", 1.98e9),
             ("power_limit", "W", 650.0),
             ("throttle_reasons", "bits", 4.0)

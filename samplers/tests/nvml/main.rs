@@ -6,5 +6,6 @@ mod deadline;
 mod energy;
 mod faults;
 mod identity;
+mod limit;
 mod power;
 mod rig;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eco2_core::report::{Carbon, Report, Span};
+use eco2_core::report::{Carbon, Report, Span, SpellRecord};
 use eco2_core::units::{UJ_PER_KWH, joules};
 
 use super::exposition::{Exposition, Family, Labels};
@@ -32,6 +32,12 @@ const SPAN_ENERGY: Family =
 const SPAN_DURATION: Family =
     Family::counter("eco2_span_duration_seconds", "Duration of all spans of a name.").unit("seconds");
 const SPANS: Family = Family::counter("eco2_spans", "Spans of a name that have ended.");
+// Gauges: that a wait was a stall may be seen otherwise at the end.
+const SPELL_DURATION: Family =
+    Family::gauge("eco2_spell_duration_seconds", "Time stalled, and time of a GPU idle, hot or held back.")
+        .unit("seconds");
+const SPELL_ENERGY: Family =
+    Family::gauge("eco2_spell_energy_joules", "Energy used in that time, where it is known.").unit("joules");
 const DROPPED: Family = Family::counter("eco2_samples_dropped", "What could not be recorded or read in time.");
 const INTENSITY: Family =
     Family::gauge("eco2_grid_intensity_grams_per_joule", "CO2e of a joule of grid energy; 1 g/kWh is 1/3600000 of it.")
@@ -53,6 +59,7 @@ pub(super) fn families(report: &Report, page: &mut Exposition) {
         page.one(family, &run, Some(count as f64));
     }
     spans(report, &run, page);
+    spells(report, &run, page);
     let dropped = |reason: &str, count: u64| (vec![("reason", reason.to_owned())], count as f64);
     let lost = [dropped("ring_full", report.own.dropped), dropped("missed_tick", report.own.missed_ticks)];
     page.family(DROPPED, lost.into_iter());
@@ -80,6 +87,16 @@ fn spans(report: &Report, run: &Labels, page: &mut Exposition) {
     page.family(SPAN_ENERGY, spans.iter().map(|span| (labels(span), joules(span.energy_uj))));
     page.family(SPAN_DURATION, spans.iter().map(|span| (labels(span), span.duration_ns as f64 / 1e9)));
     page.family(SPANS, spans.iter().map(|span| (labels(span), span.count as f64)));
+}
+
+fn spells(report: &Report, run: &Labels, page: &mut Exposition) {
+    let labels = |spell: &SpellRecord| {
+        let own = vec![("kind", spell.kind.clone()), ("device", spell.device.clone())];
+        [run.clone(), own].concat()
+    };
+    let spells = report.spells.iter();
+    page.family(SPELL_DURATION, spells.clone().map(|spell| (labels(spell), spell.duration_ns as f64 / 1e9)));
+    page.family(SPELL_ENERGY, spells.filter_map(|spell| Some((labels(spell), joules(spell.energy_uj?)))));
 }
 
 /// The last segment's: what a joule weighs now.

@@ -1,6 +1,7 @@
 //! Gauges: what a GPU says of itself besides energy.
 
 use super::{Handle, put};
+use crate::code;
 use crate::state::call;
 
 /// `nvmlUtilization_t`.
@@ -55,6 +56,25 @@ unsafe extern "C" fn nvmlDeviceGetTemperature(device: Handle, _sensor: u32, out:
     call("nvmlDeviceGetTemperature", |fake, now| {
         let gpu = fake.gpu(device, now)?;
         let value = if gpu.check("temperature", now)? { u32::MAX } else { gpu.temperature };
+        // SAFETY: the caller's promise.
+        unsafe { put(out, value) }
+    })
+}
+
+/// `NVML_TEMPERATURE_THRESHOLD_GPU_MAX`.
+const GPU_MAX: u32 = 3;
+
+/// # Safety
+/// As in `nvml.h`: `out` is writable.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlDeviceGetTemperatureThreshold(device: Handle, kind: u32, out: *mut u32) -> u32 {
+    call("nvmlDeviceGetTemperatureThreshold", |fake, now| {
+        let gpu = fake.gpu(device, now)?;
+        let not_available = gpu.check("temperature_max", now)?;
+        if kind != GPU_MAX {
+            return Err(code::NOT_SUPPORTED);
+        }
+        let value = if not_available { u32::MAX } else { gpu.temperature_max };
         // SAFETY: the caller's promise.
         unsafe { put(out, value) }
     })

@@ -51,7 +51,7 @@ unsafe extern "C" fn nvmlDeviceGetPowerManagementLimitConstraints(device: Handle
 unsafe extern "C" fn nvmlDeviceGetEnforcedPowerLimit(device: Handle, out: *mut u32) -> u32 {
     call("nvmlDeviceGetEnforcedPowerLimit", |fake, now| {
         let gpu = fake.gpu(device, now)?;
-        let value = if gpu.check("limit", now)? { u32::MAX } else { gpu.limits.0 };
+        let value = if gpu.check("limit", now)? { u32::MAX } else { fake.limit_mw(gpu) };
         // SAFETY: the caller's promise.
         unsafe { put(out, value) }
     })

@@ -1,0 +1,105 @@
+//! Flags of `eco2 optimize`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::Args;
+use eco2::options::{Layer, OptionsError};
+use eco2_grid::plan::duration_ns;
+
+use super::flags::{Hardware, put};
+
+const OPTIMIZE: &str = "\
+RUN is a run log, a JSON report, a run's id or its beginning, or `last`. Everything said rests on
+what was measured in it: idle GPUs, steps that did not come, power near its limit; and, where you
+name them, on other hours and places at which the run's own course of energy is weighed again.
+Shares are what could be saved at most; together they multiply. A power limit's saving is claimed
+by a sweep only: it runs COMMAND once a limit, needs root, changes the limit of every visible GPU,
+and puts the old ones back when it ends, also by SIGINT, SIGTERM and SIGHUP (not by SIGKILL).
+
+Examples:
+  eco2 optimize last
+  eco2 optimize last --json | jq '.advice[].command'
+  eco2 optimize last --series zones.csv --column DE --within 24 --region FR
+  eco2 optimize last --region SE --region PL
+  sudo eco2 optimize --sweep-power-limit -- python train.py --steps 500";
+
+/// Flags of `eco2 optimize`.
+#[derive(Debug, Args)]
+#[command(after_long_help = OPTIMIZE)]
+#[command(
+    override_usage = "eco2 optimize [OPTIONS] RUN\n       eco2 optimize --sweep-power-limit [OPTIONS] -- COMMAND..."
+)]
+pub(crate) struct OptimizeArgs {
+    /// Log or report file, run id or its beginning, or `last`
+    #[arg(value_name = "RUN", required_unless_present = "sweep_power_limit")]
+    pub(crate) run: Option<String>,
+    /// The command of a sweep and its arguments
+    #[arg(value_name = "COMMAND", last = true, requires = "sweep_power_limit")]
+    pub(crate) command: Vec<OsString>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Weigh other hours: intensity over time of the run's place, CSV or JSON
+    #[arg(long, value_name = "FILE", help_heading = "Elsewhere", conflicts_with = "sweep_power_limit")]
+    pub(crate) series: Option<PathBuf>,
+    /// Column of the series
+    #[arg(long, value_name = "COLUMN", help_heading = "Elsewhere", requires = "series")]
+    pub(crate) column: Option<String>,
+    /// Hours by which the run may move
+    #[arg(long, value_name = "H", value_parser = hours, default_value = "24", help_heading = "Elsewhere", requires = "series")]
+    pub(crate) within: i64,
+    /// Compare with this zone, or column of the series; may be repeated
+    #[arg(long = "region", value_name = "ZONE", help_heading = "Elsewhere", conflicts_with = "sweep_power_limit")]
+    pub(crate) regions: Vec<String>,
+    #[command(flatten)]
+    pub(crate) sweep: SweepArgs,
+    /// Weigh the run in this zone instead of the one in its report
+    #[arg(long, value_name = "ZONE", help_heading = "Elsewhere")]
+    pub(crate) zone: Option<String>,
+    #[command(flatten)]
+    pub(crate) hardware: Hardware,
+}
+
+/// The sweep.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Sweep")]
+pub(crate) struct SweepArgs {
+    /// Run COMMAND under one GPU power limit after another
+    #[arg(long, requires = "command")]
+    pub(crate) sweep_power_limit: bool,
+    /// Limits to try, watts, separated by commas; the allowed range in equal steps without it
+    #[arg(long, value_name = "W,...", value_delimiter = ',', value_parser = watts, requires = "sweep_power_limit")]
+    pub(crate) limits: Vec<u32>,
+    /// How many limits to try
+    #[arg(long, value_name = "N", default_value = "4", requires = "sweep_power_limit")]
+    #[arg(value_parser = clap::value_parser!(u32).range(2..=100))]
+    pub(crate) steps: u32,
+    /// Runs at each limit; one tells nothing of chance
+    #[arg(long, value_name = "N", default_value = "1", requires = "sweep_power_limit")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) repeat: u32,
+}
+
+impl OptimizeArgs {
+    /// The flags as a layer of options.
+    ///
+    /// # Errors
+    /// What is wrong, naming the flag.
+    pub(crate) fn layer(&self) -> Result<Layer, OptionsError> {
+        let mut layer = Layer::default();
+        put(&mut layer, "zone", "--zone", &self.zone)?;
+        self.hardware.put(&mut layer)?;
+        Ok(layer)
+    }
+}
+
+fn hours(text: &str) -> Result<i64, String> {
+    let hours = text.parse().ok().and_then(duration_ns);
+    hours.ok_or_else(|| "hours above 0, such as 24 or 0.5".to_owned())
+}
+
+fn watts(text: &str) -> Result<u32, String> {
+    let watts = text.trim().parse().ok().filter(|watts: &f64| (1.0..=100_000.0).contains(watts));
+    watts.map(|watts| (watts * 1e3).round() as u32).ok_or_else(|| "watts, such as 300 or 300,400".to_owned())
+}

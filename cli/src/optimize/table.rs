@@ -1,0 +1,77 @@
+//! A sweep as text, and the boards as JSON.
+
+use eco2_report::advice::sweep::{AtLimit, Sweep, Trial, Verdict};
+use eco2_samplers::nvml::BoardLimit;
+use serde_json::{Value, json};
+
+/// Said before anything is changed: what stands now, and how to get it back where we cannot.
+pub(super) fn before(board: &BoardLimit) -> String {
+    let BoardLimit { uuid, name, now_mw, min_mw, max_mw } = board;
+    let (now, min, max) = (watts(*now_mw), watts(*min_mw), watts(*max_mw));
+    let killed = format!("if this is killed (SIGKILL): nvidia-smi -i {uuid} -pl {now}");
+    format!("eco2: {uuid} {name}: {now} W now, {min} to {max} W allowed; {killed}\n")
+}
+
+/// One run that is done.
+pub(super) fn progress(trial: Option<&Trial>) -> String {
+    trial.map_or_else(String::new, |trial| {
+        let (joules, seconds) = (trial.energy_uj as f64 / 1e6, trial.duration_ns as f64 / 1e9);
+        format!("eco2: {}: {joules:.1} J in {seconds:.2} s\n", named(trial.limit_mw))
+    })
+}
+
+/// The boards with the limits that they had and have again.
+pub(super) fn boards(boards: &[BoardLimit]) -> Value {
+    let board = |board: &BoardLimit| {
+        let (now, min, max) = (watts(board.now_mw), watts(board.min_mw), watts(board.max_mw));
+        json!({"id": board.uuid, "name": board.name, "limit_w": now, "min_w": min, "max_w": max})
+    };
+    boards.iter().map(board).collect()
+}
+
+/// A limit a line, and what follows.
+pub(super) fn page(sweep: &Sweep) -> String {
+    let mut text = format!("{:>9}  {:>12}  {:>10}  {:>24}  {:>8}  \n", "limit", "energy", "time", "saved", "longer");
+    text = text.trim_end().to_owned() + "\n";
+    text.extend(sweep.limits.iter().map(line));
+    text + &conclusion(sweep)
+}
+
+fn line(limit: &AtLimit) -> String {
+    let (joules, seconds) = (limit.energy_uj as f64 / 1e6, limit.duration_ns as f64 / 1e9);
+    let low = limit.low_percent.map_or_else(|| "?".to_owned(), |low| format!("{low:.1}"));
+    let saved = format!("{:.1} % [{low} to {:.1}]", limit.saved_percent, limit.high_percent);
+    let (saved, longer) = match limit.verdict {
+        Verdict::Old => (String::new(), String::new()),
+        _ => (saved, format!("{:.1} %", limit.longer_percent)),
+    };
+    let line = format!("{:>9}  {joules:>10.1} J  {seconds:>8.2} s  {saved:>24}  {longer:>8}", named(limit.limit_mw));
+    let words = match limit.verdict {
+        Verdict::Less => "  surely less",
+        Verdict::More => "  surely more",
+        Verdict::NotToldApart => "  not told apart",
+        _ => "",
+    };
+    format!("{}{words}\n", line.trim_end())
+}
+
+fn conclusion(sweep: &Sweep) -> String {
+    let said = match sweep.best() {
+        Some(best) => {
+            let (saved, longer) = (best.saved_percent, best.longer_percent);
+            format!("{} took least: {saved:.1} % less energy, {longer:.1} % more time\n", named(best.limit_mw))
+        }
+        None => "no limit is surely below the old one\n".to_owned(),
+    };
+    let once = sweep.limits.iter().any(|limit| limit.runs < 3);
+    said + if once { "the intervals are the sensors' bounds; --repeat 3 shows chance, too\n" } else { "" }
+        + "the old limits are restored\n"
+}
+
+fn named(limit_mw: Option<u32>) -> String {
+    limit_mw.map_or_else(|| "as it was".to_owned(), |mw| format!("{} W", watts(mw)))
+}
+
+fn watts(mw: u32) -> f64 {
+    f64::from(mw) / 1e3
+}

@@ -1,0 +1,128 @@
+//! Times in which something held: a device was idle, hot or held back, or no step ended. Bounded memory, whatever comes.
+
+/// The most spells whose ends are kept; of more, the shorter half loses its ends and is only counted.
+const KEPT: usize = 1024;
+
+/// Spells of one kind. Times are nanoseconds on one clock.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Spells {
+    open: Option<(u64, u64)>,
+    kept: Vec<(u64, u64)>,
+    count: u64,
+    total_ns: u64,
+    longest_ns: u64,
+}
+
+impl Spells {
+    /// What was seen at an instant, later than the last one. A spell lasts from the first to the last instant at which
+    /// it was seen: never longer than is known, and one that was seen once lasted for no known time.
+    pub fn see(&mut self, at_ns: u64, holds: bool) {
+        match (&mut self.open, holds) {
+            (Some((_, last_ns)), true) => *last_ns = at_ns.max(*last_ns),
+            (None, true) => self.open = Some((at_ns, at_ns)),
+            (_, false) => self.end(),
+        }
+    }
+
+    /// Nothing is known from here on: what is open ends where it was last seen.
+    pub fn end(&mut self) {
+        if let Some((from_ns, to_ns)) = self.open.take() {
+            self.add(from_ns, to_ns);
+        }
+    }
+
+    /// A spell whose ends are known; one of no length is none.
+    pub fn add(&mut self, from_ns: u64, to_ns: u64) {
+        let lasted_ns = to_ns.saturating_sub(from_ns);
+        if lasted_ns == 0 {
+            return;
+        }
+        self.count += 1;
+        self.total_ns = self.total_ns.saturating_add(lasted_ns);
+        self.longest_ns = self.longest_ns.max(lasted_ns);
+        if self.kept.len() == KEPT {
+            self.thin();
+        }
+        self.kept.push((from_ns, to_ns));
+    }
+
+    fn thin(&mut self) {
+        let length = |(from_ns, to_ns): &(u64, u64)| to_ns - from_ns;
+        let mut lengths: Vec<u64> = self.kept.iter().map(length).collect();
+        lengths.sort_unstable();
+        let middle_ns = lengths[KEPT / 2];
+        let mut room = KEPT / 2;
+        self.kept.retain(|spell| {
+            let stays = length(spell) >= middle_ns && room > 0;
+            room -= usize::from(stays);
+            stays
+        });
+    }
+
+    /// The same with what is open ended where it was last seen.
+    #[must_use]
+    pub fn so_far(&self) -> Self {
+        let mut spells = self.clone();
+        spells.end();
+        spells
+    }
+
+    /// How many there were.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Sum of their lengths, nanoseconds.
+    #[must_use]
+    pub fn total_ns(&self) -> u64 {
+        self.total_ns
+    }
+
+    /// The longest one, nanoseconds.
+    #[must_use]
+    pub fn longest_ns(&self) -> u64 {
+        self.longest_ns
+    }
+
+    /// Begin and end of those that are kept, in the order in which they came.
+    #[must_use]
+    pub fn kept(&self) -> &[(u64, u64)] {
+        &self.kept
+    }
+
+    /// Whether the ends of all are kept.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.count == self.kept.len() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spell_lasts_as_long_as_it_was_seen() {
+        let mut spells = Spells::default();
+        for (at_ns, holds) in [(10, false), (20, true), (30, true), (40, false), (50, true), (60, false), (70, true)] {
+            spells.see(at_ns, holds);
+        }
+        spells.see(90, true);
+        assert_eq!((spells.count(), spells.total_ns(), spells.kept()), (1, 10, &[(20, 30)][..]));
+        let spells = spells.so_far();
+        assert_eq!((spells.count(), spells.total_ns(), spells.longest_ns()), (2, 30, 20));
+        assert!(spells.is_whole());
+    }
+
+    #[test]
+    fn of_too_many_the_longer_ones_are_kept_and_all_are_counted() {
+        let mut spells = Spells::default();
+        for spell in 0..10_000u64 {
+            spells.add(spell * 1_000, spell * 1_000 + 1 + spell % 10);
+        }
+        assert_eq!((spells.count(), spells.total_ns()), (10_000, 55_000));
+        assert!(spells.kept().len() <= KEPT && spells.kept().len() >= KEPT / 2);
+        assert!(!spells.is_whole());
+    }
+}

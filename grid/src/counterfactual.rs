@@ -1,0 +1,220 @@
+//! What a run's own course of energy would have weighed at another hour, or in another place.
+//!
+//! With `E(t)` the run's energy and `a`, `b` two intensities over its time, the difference is `∫ (a − b) dE`: a sum over
+//! the slots of both, `d_n E_n + Σ E_k (d_k − d_{k+1})`, in which each `E_k` is taken at the end of its bounds that is
+//! worst. Whatever the course, the share saved lies between the least and the greatest `1 − b/a` of its time.
+
+use eco2_core::units;
+
+use crate::{Level, Pue, Series};
+
+/// A run's energy over its time.
+#[derive(Clone, Copy)]
+pub struct Course<'a> {
+    /// How long it ran, nanoseconds; above 0.
+    pub lasted_ns: u64,
+    /// Energy used since the begin after so many nanoseconds, before PUE; rises.
+    pub level: &'a dyn Fn(u64) -> Level,
+    /// Overhead of the facility, the same in both cases.
+    pub pue: Pue,
+}
+
+/// An intensity over time, and when the run begins in it.
+#[derive(Debug, Clone, Copy)]
+pub struct Placed<'a> {
+    /// The intensity.
+    pub series: &'a Series,
+    /// The run's begin, nanoseconds since 1970 UTC.
+    pub from_ns: i64,
+}
+
+/// A figure with its bounds; `None`: unbounded on that side.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bounded {
+    /// The estimate.
+    pub value: f64,
+    /// Surely no less.
+    pub low: Option<f64>,
+    /// Surely no more.
+    pub high: Option<f64>,
+}
+
+/// One course weighed twice.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Difference {
+    /// Grams CO2e as it was.
+    pub grams: Bounded,
+    /// Grams CO2e less, had it been elsewhere; negative where it is more.
+    pub saved: Bounded,
+    /// The same in percent of what it was; at most 100. 0 where that is nothing.
+    pub percent: Bounded,
+}
+
+/// What would have been saved by running `there` instead of `here`; `None` where a figure is missing for a part of it.
+#[must_use]
+pub fn difference(course: &Course<'_>, here: Placed<'_>, there: Placed<'_>) -> Option<Difference> {
+    let edges = edges(course.lasted_ns, &[here, there]);
+    let levels: Vec<Level> = edges.iter().map(|edge| (course.level)(*edge)).collect();
+    let starts: Vec<u64> = std::iter::once(0).chain(edges.iter().copied()).take(edges.len()).collect();
+    let at = |placed: Placed<'_>| -> Option<Vec<f64>> {
+        starts.iter().map(|since_ns| placed.series.at(placed.from_ns.checked_add_unsigned(*since_ns)?)).collect()
+    };
+    let (was, would_be) = (at(here)?, at(there)?);
+    let less: Vec<f64> = was.iter().zip(&would_be).map(|(was, would_be)| was - would_be).collect();
+    let (grams, saved) = (weigh(&levels, &was, course.pue), weigh(&levels, &less, course.pue));
+    let shares =
+        was.iter().zip(&would_be).map(|(was, would_be)| if *was > 0.0 { 1.0 - would_be / was } else { f64::NAN });
+    Some(Difference { grams, saved, percent: percent(grams, saved, shares) })
+}
+
+/// The begin of least grams among the edges of slots from `from_ns` to `to_ns`, and what it saves; `None` where no begin
+/// has a figure for all of the run. Of equal ones the earliest.
+#[must_use]
+pub fn best_begin(course: &Course<'_>, here: Placed<'_>, from_ns: i64, to_ns: i64) -> Option<(i64, Difference)> {
+    let slots = here.series.slots().map(|slot| slot.from_ns).filter(|edge| (from_ns..=to_ns).contains(edge));
+    let weighed =
+        slots.filter_map(|begin_ns| Some((begin_ns, difference(course, here, Placed { from_ns: begin_ns, ..here })?)));
+    weighed.reduce(|best, other| if other.1.saved.value > best.1.saved.value { other } else { best })
+}
+
+/// The ends of the parts in which neither intensity changes, nanoseconds since the begin; the last is the run's.
+fn edges(lasted_ns: u64, both: &[Placed<'_>]) -> Vec<u64> {
+    let mut edges = vec![lasted_ns];
+    for Placed { series, from_ns } in both {
+        let into_ns = (from_ns - series.from_ns()).rem_euclid(series.step_ns());
+        let step_ns = series.step_ns().unsigned_abs().max(1);
+        let first_ns = (series.step_ns() - into_ns).unsigned_abs();
+        edges.extend((0..).map(|slot| first_ns.saturating_add(slot * step_ns)).take_while(|edge| *edge < lasted_ns));
+    }
+    edges.sort_unstable();
+    edges.dedup();
+    edges
+}
+
+fn weigh(levels: &[Level], g_per_kwh: &[f64], pue: Pue) -> Bounded {
+    let grams = |uj: u64, g_per_kwh: f64| units::grams(pue.facility_uj(uj), g_per_kwh);
+    let mut sum = Bounded { value: 0.0, low: Some(0.0), high: Some(0.0) };
+    for (at, (level, g)) in levels.iter().zip(g_per_kwh).enumerate() {
+        let factor = g - g_per_kwh.get(at + 1).copied().unwrap_or(0.0);
+        let (least, most) = (Some(grams(level.low_uj, factor)), level.high_uj.map(|uj| grams(uj, factor)));
+        let (low, high) = if factor >= 0.0 { (least, most) } else { (most, least) };
+        // An edge that does not matter bounds nothing, though its own bounds be open.
+        let (low, high) = if factor == 0.0 { (Some(0.0), Some(0.0)) } else { (low, high) };
+        sum.value += grams(level.energy_uj, factor);
+        sum.low = sum.low.zip(low).map(|(sum, term)| sum + term);
+        sum.high = sum.high.zip(high).map(|(sum, term)| sum + term);
+    }
+    sum
+}
+
+fn percent(grams: Bounded, saved: Bounded, shares: impl Iterator<Item = f64>) -> Bounded {
+    if grams.value <= 0.0 {
+        return Bounded { value: 0.0, low: None, high: None };
+    }
+    let known = |range: (f64, f64), share: f64| (range.0.min(share), range.1.max(share));
+    let (least, most) = shares.filter(|share| !share.is_nan()).fold((1.0_f64, f64::NEG_INFINITY), known);
+    // The quotient of two ranges, of which the divisor's is above 0.
+    let over = |part: f64, of: Option<f64>| of.filter(|of| *of > 0.0).map(|of| part / of);
+    let low = saved.low.and_then(|low| over(low, if low >= 0.0 { grams.high } else { grams.low }));
+    let high = saved.high.and_then(|high| over(high, if high >= 0.0 { grams.low } else { grams.high }));
+    Bounded {
+        value: 100.0 * (saved.value / grams.value).clamp(least, most),
+        low: Some(100.0 * low.map_or(least, |low| low.max(least))),
+        high: Some(100.0 * high.map_or(most, |high| high.min(most))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const H: i64 = 3_600_000_000_000;
+    const KWH: u64 = 3_600_000_000_000;
+
+    fn series(values: &[f64]) -> Series {
+        let row = |(hour, value): (usize, &f64)| format!("2026-01-{:02}T{:02}:00Z,{value}\n", 1 + hour / 24, hour % 24);
+        let rows: String = values.iter().enumerate().map(row).collect();
+        Series::parse_csv(format!("time,gco2e_per_kwh\n{rows}").as_bytes(), "s.csv", None).unwrap()
+    }
+
+    /// Of two hours the first takes 3 kWh, the second 1 kWh.
+    fn heavy_first(since_ns: u64) -> Level {
+        let uj = if since_ns <= H as u64 { 3 * since_ns } else { 2 * KWH + since_ns };
+        Level { low_uj: uj, energy_uj: uj, high_uj: Some(uj) }
+    }
+
+    fn course(level: &dyn Fn(u64) -> Level) -> Course<'_> {
+        Course { lasted_ns: 2 * H as u64, level, pue: Pue::ONE }
+    }
+
+    #[test]
+    fn the_runs_own_profile_decides_not_its_mean_power() {
+        // At 0 h: 3 × 400 + 1 × 100 = 1300 g. At 1 h: 3 × 100 + 1 × 300 = 600 g. At 2 h: 3 × 300 + 1 × 100 = 1000 g.
+        let series = series(&[400.0, 100.0, 300.0, 100.0, 900.0]);
+        let course = course(&heavy_first);
+        let here = Placed { series: &series, from_ns: series.from_ns() };
+        let (begin_ns, best) = best_begin(&course, here, series.from_ns(), series.to_ns()).unwrap();
+        assert_eq!(begin_ns, series.from_ns() + H);
+        assert!((best.grams.value - 1300.0).abs() < 1e-9 && (best.saved.value - 700.0).abs() < 1e-9, "{best:?}");
+        assert!((best.percent.value - 100.0 * 700.0 / 1300.0).abs() < 1e-9);
+        assert!(best.saved.low == Some(best.saved.value) && best.saved.high == Some(best.saved.value), "{best:?}");
+    }
+
+    #[test]
+    fn what_is_not_sure_of_the_course_makes_the_interval() {
+        // Of 4 kWh between 2 and 3 fell into the first hour; by 1 h: 300 less, 200 more; saved 2×300−2×200 to 3×300−200.
+        let loose = |since_ns: u64| {
+            let level = heavy_first(since_ns);
+            if since_ns == H as u64 { Level { low_uj: 2 * KWH, ..level } } else { level }
+        };
+        let series = series(&[400.0, 100.0, 300.0]);
+        let here = Placed { series: &series, from_ns: series.from_ns() };
+        let found = difference(&course(&loose), here, Placed { from_ns: series.from_ns() + H, ..here }).unwrap();
+        assert_eq!((found.saved.low, found.saved.high), (Some(200.0), Some(700.0)));
+        assert!(
+            found.percent.low.unwrap() <= 100.0 * 200.0 / 1000.0
+                && found.percent.high.unwrap() >= 100.0 * 700.0 / 1300.0
+        );
+    }
+
+    #[test]
+    fn a_part_without_a_figure_is_no_counterfactual() {
+        let series = series(&[400.0, 100.0]);
+        let here = Placed { series: &series, from_ns: series.from_ns() };
+        assert!(difference(&course(&heavy_first), here, Placed { from_ns: series.from_ns() + H, ..here }).is_none());
+    }
+
+    #[test]
+    fn d16_a_flat_grid_saves_nothing_at_any_hour() {
+        let series = series(&[250.0; 24]);
+        let here = Placed { series: &series, from_ns: series.from_ns() };
+        let (_, best) = best_begin(&course(&heavy_first), here, series.from_ns(), series.to_ns()).unwrap();
+        assert_eq!((best.saved.value, best.percent.value), (0.0, 0.0));
+    }
+
+    proptest! {
+        #[test]
+        fn the_share_never_passes_100_and_lies_in_its_interval(
+            values in prop::collection::vec(0.0..900.0_f64, 4..30), at in 0..28usize, minutes in 0..60i64,
+            below in 0..KWH, above in 0..KWH,
+        ) {
+            let series = series(&values);
+            let loose = |since_ns: u64| {
+                let level = heavy_first(since_ns);
+                if since_ns >= 2 * H as u64 { return level; }
+                Level { low_uj: level.low_uj.saturating_sub(below), high_uj: Some((level.energy_uj + above).min(4 * KWH)), ..level }
+            };
+            let here = Placed { series: &series, from_ns: series.from_ns() + minutes * H / 60 };
+            let there = Placed { from_ns: series.from_ns() + at as i64 * H, ..here };
+            if let Some(found) = difference(&course(&loose), here, there) {
+                let Bounded { value, low, high } = found.percent;
+                prop_assert!(value <= 100.0 && high.is_none_or(|high| high <= 100.0));
+                prop_assert!(low.is_none_or(|low| low <= value + 1e-9) && high.is_none_or(|high| value <= high + 1e-9), "{found:?}");
+                prop_assert!(found.saved.low.unwrap() <= found.saved.value + 1e-9);
+                let again = difference(&course(&heavy_first), here, there).unwrap();
+                prop_assert!(found.saved.low.unwrap() <= again.saved.value + 1e-6 && again.saved.value <= found.saved.high.unwrap() + 1e-6);
+            }
+        }
+    }
+}

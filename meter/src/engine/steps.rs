@@ -1,0 +1,42 @@
+//! Steps that pass through the rings, and one that does not come.
+
+use eco2_core::{Component, EventPool, Timeline};
+use eco2_samplers::Roots;
+use eco2_samplers::clock::Clock;
+
+use super::*;
+use crate::spells::told;
+
+const MS: u64 = 1_000_000;
+
+#[test]
+fn a_step_that_does_not_come_is_an_event_with_its_energy() {
+    let (pool, rings) = EventPool::new(1, 64);
+    let Timeline { writer, .. } = Timeline::new(4, 8).unwrap();
+    let clock = HotClock::new(Clock::Monotonic, &Roots { procfs: "/none".into(), ..Roots::default() });
+    let mut engine = Engine::new(rings, clock, Publisher::new(writer, 4));
+    engine.domains(0, &[Domain::counter("GPU-1", Component::Gpu, "board", "test")]);
+    let opened_ns = engine.ledger.opened_ns();
+    let name = engine.ledger.intern(STEP);
+    let mut steps = pool.claim().unwrap();
+    engine.tick(opened_ns);
+    for (step, ms) in [0, 100, 200, 300, 400, 500, 600, 700, 800, 900, 9_900, 10_000].into_iter().enumerate() {
+        // 100 W; the clock's ticks are nanoseconds.
+        let at_ns = opened_ns + ms * MS;
+        engine.readings(0, &[(0, Reading { before_ns: at_ns, after_ns: at_ns, value: Ok(ms * 100_000) })]);
+        // Some end steps and begin the next, others only end what they began.
+        let recorded = if step == 0 {
+            steps.begin(name.index(), opened_ns, false)
+        } else {
+            steps.step(name.index(), opened_ns + ms * MS, false)
+        };
+        assert!(recorded);
+        engine.drain();
+    }
+    let account = engine.account(opened_ns + 10_000 * MS);
+    let (spells, events) = told(&engine.spells, &account, &account.energy, &engine.series, false);
+    assert_eq!((spells[0].count, spells[0].duration_ns), (1, 8_900 * MS));
+    assert_eq!((events[0].kind.as_str(), events[0].at), ("stalled", 1_000 * MS));
+    let uj = spells[0].energy_uj.unwrap();
+    assert!(uj.abs_diff(890_000_000) < 10_000_000, "{uj}");
+}

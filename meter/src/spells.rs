@@ -1,0 +1,126 @@
+//! What a run shows besides its energy: stalls, idle, hot and held-back GPUs, and the energy that went into them.
+
+mod told;
+
+use eco2_core::report::SpellRecord;
+use eco2_core::{Gauge, Spells, Stalls};
+
+pub(crate) use told::told;
+
+/// Spans of this name are steps; that they stop coming is a stall.
+pub(crate) const STEP: &str = "step";
+/// A GPU that is busy for less of a sampling interval than this is idle: what NVML shows where no kernel runs is 0.
+const IDLE_BELOW: f64 = 0.01;
+/// `nvmlClocksEventReasonSwThermalSlowdown` and `…HwThermalSlowdown` of `nvml.h`.
+const THERMAL: u64 = 0x20 | 0x40;
+/// `nvmlClocksEventReasonSwPowerCap` of `nvml.h`.
+const POWER_CAP: u64 = 0x4;
+
+/// What one GPU said in its gauges.
+#[derive(Debug, Clone, Default)]
+struct OfDevice {
+    id: String,
+    celsius: Option<f64>,
+    /// Whether it was hot at the instant of its last gauges, as far as they have come.
+    round: Option<(u64, bool)>,
+    idle: Spells,
+    hot: Spells,
+    power_capped: Spells,
+}
+
+impl OfDevice {
+    /// One sign of heat or its absence; of several at one instant any counts.
+    fn is_hot(&mut self, at_ns: u64, hot: bool) {
+        match &mut self.round {
+            Some((of_ns, any)) if *of_ns == at_ns => *any |= hot,
+            round => {
+                if let Some((of_ns, any)) = round.replace((at_ns, hot)) {
+                    self.hot.see(of_ns, any);
+                }
+            }
+        }
+    }
+
+    /// Its hot times so far.
+    fn hot(&self) -> Spells {
+        let mut hot = self.hot.clone();
+        if let Some((of_ns, any)) = self.round {
+            hot.see(of_ns, any);
+        }
+        hot
+    }
+}
+
+/// Everything of one run; times are monotonic nanoseconds.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RunSpells {
+    stalls: Stalls,
+    stalled: Spells,
+    devices: Vec<OfDevice>,
+}
+
+impl RunSpells {
+    /// A step ended.
+    pub(crate) fn step(&mut self, at_ns: u64) {
+        if let Some((from_ns, to_ns)) = self.stalls.step(at_ns) {
+            self.stalled.add(from_ns, to_ns);
+        }
+    }
+
+    /// Whether a step has been seen.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.stalls.has_begun()
+    }
+
+    /// One gauge; those of a device come at one instant, its temperature before what it is compared with.
+    pub(crate) fn gauge(&mut self, at_ns: u64, gauge: &Gauge) {
+        if !matches!(gauge.name.as_str(), "utilization" | "temperature" | "temperature_limit" | "throttle_reasons")
+            || gauge.device == "host"
+            || !gauge.value.is_finite()
+        {
+            return;
+        }
+        let device = self.device(&gauge.device);
+        match gauge.name.as_str() {
+            "utilization" => device.idle.see(at_ns, gauge.value < IDLE_BELOW),
+            "temperature" => device.celsius = Some(gauge.value),
+            "temperature_limit" => {
+                let reached = device.celsius.take().is_some_and(|celsius| celsius >= gauge.value);
+                device.is_hot(at_ns, reached);
+            }
+            _ => {
+                let reasons = gauge.value as u64;
+                device.power_capped.see(at_ns, reasons & POWER_CAP != 0);
+                device.is_hot(at_ns, reasons & THERMAL != 0);
+            }
+        }
+    }
+
+    fn device(&mut self, id: &str) -> &mut OfDevice {
+        let place = self.devices.iter().position(|device| device.id == id).unwrap_or_else(|| {
+            self.devices.push(OfDevice { id: id.to_owned(), ..OfDevice::default() });
+            self.devices.len() - 1
+        });
+        &mut self.devices[place]
+    }
+
+    /// Every kind of spells with its device (empty for the run) until `end_ns`. `going_on`: the run has not ended well
+    /// (yet), so that steps that do not come are a stall; after a good end there were none to come.
+    fn all(&self, end_ns: u64, going_on: bool) -> Vec<(&'static str, &str, Spells)> {
+        let mut stalled = self.stalled.clone();
+        if let Some((from_ns, to_ns)) = self.stalls.waiting(end_ns).filter(|_| going_on) {
+            stalled.add(from_ns, to_ns);
+        }
+        let mut all = vec![(SpellRecord::STALLED, "", stalled)];
+        for device in &self.devices {
+            all.push((SpellRecord::IDLE, &device.id, device.idle.so_far()));
+            all.push((SpellRecord::HOT, &device.id, device.hot().so_far()));
+            all.push((SpellRecord::POWER_CAPPED, &device.id, device.power_capped.so_far()));
+        }
+        all.retain(|(.., spells)| spells.count() > 0);
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests;

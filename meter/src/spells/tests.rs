@@ -1,0 +1,82 @@
+//! Spells of a run whose energy is known by hand.
+
+use super::*;
+use crate::series::Series;
+use eco2_core::report::{Device, Energy, EventRecord};
+use eco2_core::{Account, Component, Domain, Knot, Ledger};
+
+const S: u64 = 1_000_000_000;
+
+fn gpu(energy_uj: u64) -> Device {
+    let mut ledger = Ledger::new(0, 1);
+    ledger.add_domain(Domain::counter("GPU-1", Component::Gpu, "board", "nvml"));
+    let device = ledger.account(1).devices.remove(0);
+    Device { energy_uj: Some(energy_uj), low_uj: Some(energy_uj), high_uj: Some(energy_uj), ..device }
+}
+
+/// A run of 100 s at 100 W, its counter seen each second, told from 1000 s on the clock.
+fn told(spells: &RunSpells, going_on: bool) -> (Vec<SpellRecord>, Vec<EventRecord>) {
+    let uj = 100 * 100 * 1_000_000;
+    let energy = Energy { total_uj: uj, low_uj: uj, high_uj: Some(uj), ..Energy::default() };
+    let mut series = Series::default();
+    (1..100).for_each(|s| series.push(&Knot::change((1_000 + s) * S, (1_000 + s) * S, s * 100_000_000), 1_000 * S));
+    let account = Ledger::new(1_000 * S, 1).account(1_100 * S);
+    let account = Account { devices: vec![gpu(uj)], start_uj: vec![0], ..account };
+    super::told(spells, &account, &energy, &[series], going_on)
+}
+
+fn gauge(name: &str, value: f64) -> Gauge {
+    Gauge { device: "GPU-1".into(), name: name.into(), unit: "1".into(), value }
+}
+
+#[test]
+fn a_stall_is_an_event_with_the_energy_that_went_into_it() {
+    let mut spells = RunSpells::default();
+    (0..=10).for_each(|step| spells.step((1_000 + step) * S));
+    spells.step(1_050 * S);
+    let (records, events) = told(&spells, false);
+    let [stalled] = &records[..] else { panic!("{records:?}") };
+    // The step was due at 11 s: 39 s at 100 W.
+    assert_eq!((stalled.kind.as_str(), stalled.count, stalled.duration_ns), ("stalled", 1, 39 * S));
+    assert_eq!(
+        (stalled.energy_uj, stalled.low_uj, stalled.high_uj),
+        (Some(3_900_000_000), 3_800_000_000, Some(4_000_000_000))
+    );
+    assert_eq!((stalled.usual_ns, events[0].at), (Some(S), 11 * S));
+    assert_eq!(
+        events[0].text,
+        "no step ended for 39.0 s longer than the usual 1.000 s; it drew 100.0 W meanwhile, 3900.0 J"
+    );
+    // From 51 s on nothing comes: a run that ended well had no more steps to do.
+    assert_eq!(told(&spells, true).0[0].count, 2);
+}
+
+#[test]
+fn idle_hot_and_capped_times_come_from_the_gauges() {
+    let mut spells = RunSpells::default();
+    for second in 0..=99 {
+        let at_ns = (1_000 + second) * S;
+        let idle = (20..=30).contains(&second) || second == 60;
+        spells.gauge(at_ns, &gauge("utilization", if idle { 0.0 } else { 0.9 }));
+        spells.gauge(at_ns, &gauge("temperature", if (40..=45).contains(&second) { 87.0 } else { 60.0 }));
+        spells.gauge(at_ns, &gauge("temperature_limit", 87.0));
+        spells.gauge(at_ns, &gauge("throttle_reasons", if second < 10 { 4.0 } else { 0.0 }));
+    }
+    let (records, events) = told(&spells, false);
+    let of = |kind: &str| records.iter().find(|record| record.kind == kind).unwrap();
+    assert_eq!((of("idle").duration_ns, of("idle").energy_uj), (10 * S, Some(1_000_000_000)));
+    assert_eq!((of("hot").duration_ns, of("power-capped").duration_ns), (5 * S, 9 * S));
+    assert_eq!(events.len(), 1, "that a GPU is idle or capped is no anomaly");
+    assert!(events[0].text.starts_with("at its highest temperature") && events[0].text.contains("500.0 J"));
+}
+
+#[test]
+fn a_gpu_that_slows_down_for_heat_is_hot_whatever_its_thermometer_says() {
+    let mut spells = RunSpells::default();
+    for second in 1_000..=1_004 {
+        spells.gauge(second * S, &gauge("temperature", 60.0));
+        spells.gauge(second * S, &gauge("temperature_limit", 87.0));
+        spells.gauge(second * S, &gauge("throttle_reasons", 64.0));
+    }
+    assert_eq!(told(&spells, false).0[0].duration_ns, 4 * S);
+}

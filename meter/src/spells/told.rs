@@ -1,0 +1,137 @@
+//! Spells as records and events: the energy between their ends is read off the run's and the devices' curves.
+
+use eco2_core::report::{Device, Energy, EventRecord, SpellRecord};
+use eco2_core::{Account, Spells};
+
+use super::RunSpells;
+use crate::intensity::Curve;
+use crate::series::{Point, Series};
+
+/// Events of one kind and device; the longest spells are told, all are counted.
+const EVENTS: usize = 10;
+
+/// A run's account with the history that its energy is read off.
+struct Run<'a> {
+    account: &'a Account,
+    energy: &'a Energy,
+    series: &'a [Series],
+}
+
+/// The spells of a run and the events among them; `going_on` as [`RunSpells::all`] has it.
+pub(crate) fn told(
+    spells: &RunSpells,
+    account: &Account,
+    energy: &Energy,
+    series: &[Series],
+    going_on: bool,
+) -> (Vec<SpellRecord>, Vec<EventRecord>) {
+    let run = Run { account, energy, series };
+    let (mut records, mut events) = (Vec::new(), Vec::new());
+    for (kind, device, of_kind) in spells.all(account.end_ns, going_on) {
+        let curve = run.curve(device);
+        let usual_ns = spells.stalls.usual_ns().filter(|_| kind == SpellRecord::STALLED);
+        let record = SpellRecord { usual_ns, ..run.record(kind, device, &of_kind, curve.as_ref()) };
+        if record.is_anomaly() && drew_power(&record) {
+            events.extend(run.events(&record, &of_kind, curve.as_ref()));
+        }
+        records.push(record);
+    }
+    (records, events)
+}
+
+impl Run<'_> {
+    /// The run's own for no name; `None` for a device that is not measured.
+    fn curve(&self, id: &str) -> Option<Curve> {
+        let lasted_ns = self.account.end_ns.saturating_sub(self.account.begin_ns);
+        let devices = &self.account.devices;
+        if id.is_empty() {
+            let mut curve = Curve::new(self.energy, lasted_ns);
+            devices.iter().enumerate().for_each(|(place, device)| curve.add(device, self.points(place).into_iter()));
+            return Some(curve);
+        }
+        let place = devices.iter().position(|device| device.id == id)?;
+        let device = devices.get(place)?;
+        let (total_uj, low_uj) = (device.energy_uj?, device.low_uj?);
+        let energy = Energy { total_uj, low_uj, high_uj: device.high_uj, ..Energy::default() };
+        let mut curve = Curve::new(&energy, lasted_ns);
+        curve.add(&Device { overlaps: Vec::new(), ..device.clone() }, self.points(place).into_iter());
+        Some(curve)
+    }
+
+    /// The points of a device, counted from the run's beginning.
+    fn points(&self, place: usize) -> Vec<Point> {
+        let start_uj = self.account.start_uj.get(place).copied().unwrap_or(0);
+        let since = |point: &Point| Point { uj: point.uj.saturating_sub(start_uj), ..*point };
+        self.series.get(place).map_or_else(Vec::new, |series| series.all().map(since).collect())
+    }
+
+    /// Least, estimated and most energy of a stretch, microjoules.
+    fn energy_of(&self, curve: &Curve, (from_ns, to_ns): (u64, u64)) -> (u64, u64, Option<u64>) {
+        let (begin_ns, end_ns) = (self.account.begin_ns, self.account.end_ns);
+        let level = |at_ns: u64| curve.at(at_ns.min(end_ns).saturating_sub(begin_ns));
+        let (from, to) = (level(from_ns), level(to_ns));
+        let low_uj = from.high_uj.map_or(0, |high_uj| to.low_uj.saturating_sub(high_uj));
+        let high_uj = to.high_uj.map(|high_uj| high_uj.saturating_sub(from.low_uj));
+        let uj = to.energy_uj.saturating_sub(from.energy_uj).max(low_uj);
+        (low_uj, high_uj.map_or(uj, |high_uj| uj.min(high_uj)), high_uj)
+    }
+
+    fn record(&self, kind: &str, device: &str, spells: &Spells, curve: Option<&Curve>) -> SpellRecord {
+        let nothing = (0, 0, spells.is_whole().then_some(0));
+        let sum = |sum: (u64, u64, Option<u64>), more: (u64, u64, Option<u64>)| {
+            let high = sum.2.zip(more.2).map(|(sum, more)| sum.saturating_add(more));
+            (sum.0.saturating_add(more.0), sum.1.saturating_add(more.1), high)
+        };
+        let energy =
+            curve.map(|curve| spells.kept().iter().map(|spell| self.energy_of(curve, *spell)).fold(nothing, sum));
+        SpellRecord {
+            kind: kind.to_owned(),
+            device: device.to_owned(),
+            count: spells.count(),
+            duration_ns: spells.total_ns(),
+            longest_ns: spells.longest_ns(),
+            usual_ns: None,
+            energy_uj: energy.map(|energy| energy.1),
+            low_uj: energy.map_or(0, |energy| energy.0),
+            high_uj: energy.and_then(|energy| energy.2),
+        }
+    }
+
+    /// The longest spells as events, in the order of time.
+    fn events(&self, record: &SpellRecord, spells: &Spells, curve: Option<&Curve>) -> Vec<EventRecord> {
+        let mut longest: Vec<(u64, u64)> = spells.kept().to_vec();
+        longest.sort_by_key(|(from_ns, to_ns)| std::cmp::Reverse(to_ns - from_ns));
+        longest.truncate(EVENTS);
+        longest.sort_unstable();
+        let event = |spell: &(u64, u64)| EventRecord {
+            at: spell.0.saturating_sub(self.account.begin_ns),
+            kind: record.kind.clone(),
+            device: record.device.clone(),
+            text: text(record, spell.1 - spell.0, curve.map(|curve| self.energy_of(curve, *spell).1)),
+        };
+        longest.iter().map(event).collect()
+    }
+}
+
+/// A stall while nothing draws power is no loss. Energy that nobody knows may have been drawn.
+fn drew_power(record: &SpellRecord) -> bool {
+    record.energy_uj != Some(0)
+}
+
+fn text(record: &SpellRecord, lasted_ns: u64, energy_uj: Option<u64>) -> String {
+    let seconds = |ns: u64| format!("{:.1} s", ns as f64 / 1e9);
+    let lasted = seconds(lasted_ns);
+    let what = match record.usual_ns {
+        Some(usual_ns) => {
+            format!("no step ended for {lasted} longer than the usual {:.3} s", usual_ns as f64 / 1e9)
+        }
+        None => format!("at its highest temperature, or slowed down by it, for {lasted}"),
+    };
+    match energy_uj {
+        Some(uj) => {
+            let watts = uj as f64 / (lasted_ns.max(1) as f64 / 1e3);
+            format!("{what}; it drew {watts:.1} W meanwhile, {:.1} J", uj as f64 / 1e6)
+        }
+        None => format!("{what}; what it drew meanwhile is not known"),
+    }
+}

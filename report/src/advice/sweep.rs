@@ -1,0 +1,238 @@
+//! What a power limit is worth: the same command under several, each compared with the old one.
+
+use serde_json::{Value, json};
+
+/// The schema of [`Sweep::json`].
+pub const SWEEP_SCHEMA: &str = "eco2.sweep/1";
+
+/// One run of the command under a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trial {
+    /// The limit of every board, milliwatts; `None`: each board's old one.
+    pub limit_mw: Option<u32>,
+    /// How long it took, nanoseconds.
+    pub duration_ns: u64,
+    /// What it used, microjoules.
+    pub energy_uj: u64,
+    /// Lower bound of that.
+    pub low_uj: u64,
+    /// Upper bound; `None`: unbounded.
+    pub high_uj: Option<u64>,
+}
+
+/// Whether a limit's interval of energy lies apart from the old limit's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// It is the old limit.
+    Old,
+    /// Surely less.
+    Less,
+    /// Surely more.
+    More,
+    /// The intervals overlap.
+    NotToldApart,
+}
+
+/// All runs under one limit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AtLimit {
+    /// The limit, milliwatts; `None`: the old ones.
+    pub limit_mw: Option<u32>,
+    /// How many runs.
+    pub runs: u32,
+    /// Mean duration, nanoseconds.
+    pub duration_ns: u64,
+    /// Mean energy, microjoules.
+    pub energy_uj: u64,
+    /// The least that any run surely used.
+    pub low_uj: u64,
+    /// The most that any run may have used; `None`: unbounded.
+    pub high_uj: Option<u64>,
+    /// Energy saved against the old limit, percent of that; negative where it took more.
+    pub saved_percent: f64,
+    /// Surely no less saved, percent; `None`: unbounded.
+    pub low_percent: Option<f64>,
+    /// Surely no more saved, percent.
+    pub high_percent: f64,
+    /// Time more than under the old limit, percent.
+    pub longer_percent: f64,
+    /// In a word.
+    pub verdict: Verdict,
+}
+
+/// A finished sweep.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sweep {
+    /// Every run in its order.
+    pub trials: Vec<Trial>,
+    /// By limit, in the order of their first runs.
+    pub limits: Vec<AtLimit>,
+}
+
+impl Sweep {
+    /// Compares trials with those under the old limit; `None` where there is none of these.
+    #[must_use]
+    pub fn of(trials: Vec<Trial>) -> Option<Self> {
+        let old = gathered(&trials, None)?;
+        let mut order: Vec<Option<u32>> = Vec::new();
+        for trial in &trials {
+            if !order.contains(&trial.limit_mw) {
+                order.push(trial.limit_mw);
+            }
+        }
+        let limits = order.into_iter().filter_map(|limit| Some(compared(gathered(&trials, limit)?, &old))).collect();
+        Some(Self { trials, limits })
+    }
+
+    /// The limit of least energy that is surely below the old one's; `None` where none is.
+    #[must_use]
+    pub fn best(&self) -> Option<&AtLimit> {
+        let less = self.limits.iter().filter(|limit| limit.verdict == Verdict::Less);
+        less.min_by_key(|limit| limit.energy_uj)
+    }
+
+    /// One object with the boards as the caller describes them, every figure unrounded, ended by a line end.
+    #[must_use]
+    pub fn json(&self, boards: &Value) -> String {
+        let watts = |limit_mw: Option<u32>| limit_mw.map(|mw| f64::from(mw) / 1e3);
+        let trial = |trial: &Trial| {
+            json!({
+                "limit_w": watts(trial.limit_mw), "duration_ns": trial.duration_ns, "energy_uj": trial.energy_uj,
+                "low_uj": trial.low_uj, "high_uj": trial.high_uj,
+            })
+        };
+        let limit = |limit: &AtLimit| {
+            json!({
+                "limit_w": watts(limit.limit_mw), "runs": limit.runs, "duration_ns": limit.duration_ns,
+                "energy_uj": limit.energy_uj, "low_uj": limit.low_uj, "high_uj": limit.high_uj,
+                "saved_percent": limit.saved_percent, "low_percent": limit.low_percent,
+                "high_percent": limit.high_percent, "longer_percent": limit.longer_percent,
+                "verdict": limit.verdict.as_str(),
+            })
+        };
+        let whole = json!({
+            "schema": SWEEP_SCHEMA,
+            "boards": boards,
+            "trials": self.trials.iter().map(trial).collect::<Vec<_>>(),
+            "limits": self.limits.iter().map(limit).collect::<Vec<_>>(),
+            "best_limit_w": self.best().and_then(|best| watts(best.limit_mw)),
+        });
+        format!("{whole:#}\n")
+    }
+}
+
+impl Verdict {
+    /// In words.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Old => "old",
+            Self::Less => "less",
+            Self::More => "more",
+            Self::NotToldApart => "not-told-apart",
+        }
+    }
+}
+
+/// The runs under one limit, not compared yet.
+fn gathered(trials: &[Trial], limit_mw: Option<u32>) -> Option<AtLimit> {
+    let of: Vec<&Trial> = trials.iter().filter(|trial| trial.limit_mw == limit_mw).collect();
+    let runs = u64::try_from(of.len()).ok().filter(|runs| *runs > 0)?;
+    let mean = |figure: fn(&Trial) -> u64| {
+        let sum: u128 = of.iter().map(|trial| u128::from(figure(trial))).sum();
+        u64::try_from(sum / u128::from(runs)).unwrap_or(u64::MAX)
+    };
+    Some(AtLimit {
+        limit_mw,
+        runs: u32::try_from(runs).unwrap_or(u32::MAX),
+        duration_ns: mean(|trial| trial.duration_ns),
+        energy_uj: mean(|trial| trial.energy_uj),
+        low_uj: of.iter().map(|trial| trial.low_uj).min()?,
+        high_uj: of
+            .iter()
+            .map(|trial| trial.high_uj)
+            .collect::<Option<Vec<u64>>>()
+            .and_then(|all| all.into_iter().max()),
+        saved_percent: 0.0,
+        low_percent: None,
+        high_percent: 0.0,
+        longer_percent: 0.0,
+        verdict: Verdict::Old,
+    })
+}
+
+fn compared(limit: AtLimit, old: &AtLimit) -> AtLimit {
+    let saved = |part: u64, of: u64| 100.0 * (of as f64 - part as f64) / (of as f64).max(1.0);
+    if limit.limit_mw.is_none() {
+        return AtLimit { low_percent: Some(0.0), ..limit };
+    }
+    let is_less = limit.high_uj.is_some_and(|high_uj| high_uj < old.low_uj);
+    let is_more = old.high_uj.is_some_and(|old_high_uj| limit.low_uj > old_high_uj);
+    let verdict = match (is_less, is_more) {
+        (true, _) => Verdict::Less,
+        (_, true) => Verdict::More,
+        _ => Verdict::NotToldApart,
+    };
+    AtLimit {
+        saved_percent: saved(limit.energy_uj, old.energy_uj),
+        low_percent: limit.high_uj.filter(|_| old.low_uj > 0).map(|high_uj| saved(high_uj, old.low_uj)),
+        high_percent: old.high_uj.map_or(100.0, |old_high_uj| saved(limit.low_uj, old_high_uj)),
+        longer_percent: -saved(limit.duration_ns, old.duration_ns),
+        verdict,
+        ..limit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trial(limit_mw: Option<u32>, energy_uj: u64, duration_ns: u64) -> Trial {
+        Trial { limit_mw, duration_ns, energy_uj, low_uj: energy_uj - 10, high_uj: Some(energy_uj + 10) }
+    }
+
+    #[test]
+    fn a_limit_is_compared_with_the_old_one_and_no_saving_is_claimed_within_the_bounds() {
+        let trials = vec![
+            trial(None, 1_000, 100),
+            trial(Some(500_000), 995, 101),
+            trial(Some(400_000), 800, 110),
+            trial(Some(300_000), 900, 150),
+            trial(Some(200_000), 1_200, 300),
+        ];
+        let sweep = Sweep::of(trials).unwrap();
+        let verdicts: Vec<&str> = sweep.limits.iter().map(|limit| limit.verdict.as_str()).collect();
+        assert_eq!(verdicts, ["old", "not-told-apart", "less", "less", "more"]);
+        let best = sweep.best().unwrap();
+        assert_eq!((best.limit_mw, best.saved_percent, best.longer_percent), (Some(400_000), 20.0, 10.0));
+        // 810 of 990, and 790 of 1010.
+        assert!((best.low_percent.unwrap() - 100.0 * 180.0 / 990.0).abs() < 1e-9);
+        assert!((best.high_percent - 100.0 * 220.0 / 1010.0).abs() < 1e-9);
+        assert!((sweep.limits[4].saved_percent + 20.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn runs_repeated_at_one_limit_widen_its_interval() {
+        let trials = vec![
+            trial(None, 1_000, 100),
+            trial(None, 1_100, 100),
+            trial(Some(1), 950, 100),
+            trial(Some(1), 1_020, 100),
+        ];
+        let sweep = Sweep::of(trials).unwrap();
+        assert_eq!(
+            (sweep.limits[0].energy_uj, sweep.limits[0].low_uj, sweep.limits[0].high_uj),
+            (1_050, 990, Some(1_110))
+        );
+        assert_eq!((sweep.limits[1].runs, sweep.limits[1].verdict, sweep.best()), (2, Verdict::NotToldApart, None));
+    }
+
+    #[test]
+    fn without_a_run_at_the_old_limit_nothing_is_compared() {
+        assert_eq!(Sweep::of(vec![trial(Some(1), 1_000, 1)]), None);
+        let open = Trial { high_uj: None, ..trial(Some(1), 100, 1) };
+        let sweep = Sweep::of(vec![trial(None, 1_000, 1), open]).unwrap();
+        assert_eq!((sweep.limits[1].verdict, sweep.limits[1].low_percent), (Verdict::NotToldApart, None));
+    }
+}

@@ -1,0 +1,191 @@
+//! Advice: every figure by hand, nothing without evidence, and never more than all.
+
+use eco2_core::report::*;
+use eco2_core::{Component, Domain, Ledger, Quality};
+use eco2_report::TextStyle;
+use eco2_report::advice::{Advice, Claim, Counsel, Outside, Topic, advise, combined_percent};
+use proptest::prelude::*;
+
+use crate::fixture;
+
+const S: u64 = 1_000_000_000;
+const J: u64 = 1_000_000;
+
+fn gauge(name: &str, mean: f64) -> GaugeSummary {
+    GaugeSummary { name: name.into(), unit: "1".into(), mean, max: mean, last: mean }
+}
+
+/// A GPU of 700 W that drew `mean_w`.
+fn gpu(mean_w: f64) -> Device {
+    let mut ledger = Ledger::new(0, 1);
+    ledger.add_domain(Domain::counter("GPU-1", Component::Gpu, "board", "nvml"));
+    let device = ledger.account(1).devices.remove(0);
+    let power_w = Some(Quantiles { p50: mean_w, p90: mean_w, p99: 690.0 });
+    let gauges = vec![gauge("utilization", 0.8), gauge("power_limit", 700.0)];
+    Device { quality: Quality::Measured, mean_w: Some(mean_w), power_w, gauges, ..device }
+}
+
+fn spell(kind: &str, device: &str, seconds: u64, energy_uj: u64) -> SpellRecord {
+    SpellRecord {
+        kind: kind.into(),
+        device: device.into(),
+        count: 3,
+        duration_ns: seconds * S,
+        longest_ns: S,
+        usual_ns: None,
+        energy_uj: Some(energy_uj),
+        low_uj: energy_uj - J,
+        high_uj: Some(energy_uj + J),
+    }
+}
+
+/// 100 s, 1000 J between 990 and 1010, 50 g.
+fn run(devices: Vec<Device>, spells: Vec<SpellRecord>) -> Report {
+    let energy = Energy { total_uj: 1_000 * J, low_uj: 990 * J, high_uj: Some(1_010 * J), ..Energy::default() };
+    let step = Span { name: "step".into(), count: 9, ..Span::default() };
+    let segment = CarbonSegment {
+        from: String::new(),
+        to: String::new(),
+        energy_uj: 1_000 * J,
+        g_per_kwh: 180_000.0,
+        kind: Some("lifecycle-average-production".into()),
+        source: "test".into(),
+        year: Some(2024),
+        estimated: false,
+    };
+    let carbon = Carbon { grams: 50.0, low: 49.5, high: Some(50.5), segments: vec![segment], ..priced() };
+    let run = Run {
+        id: "r".into(),
+        duration_ns: 100 * S,
+        command: vec!["python".into(), "my train.py".into()],
+        ..Run::default()
+    };
+    Report { run, energy, devices, spells, spans: vec![step], carbon: Some(carbon), ..fixture::bare() }
+}
+
+fn priced() -> Carbon {
+    fixture::report().carbon.unwrap()
+}
+
+fn said(report: &Report) -> Counsel {
+    advise(report, &Outside::default())
+}
+
+fn one(counsel: &Counsel, topic: Topic) -> Advice {
+    counsel.advice.iter().find(|advice| advice.topic == topic).cloned().unwrap_or_else(|| panic!("{counsel:?}"))
+}
+
+fn reason(counsel: &Counsel, topic: Topic) -> String {
+    counsel.silences.iter().find(|silence| silence.topic == topic).map(|silence| silence.reason.clone()).unwrap()
+}
+
+#[test]
+fn d16_idle_gpus_save_at_most_what_they_drew_meanwhile() {
+    let counsel = said(&run(vec![gpu(300.0)], vec![spell("idle", "GPU-1", 20, 101 * J)]));
+    let idle = one(&counsel, Topic::IdleGpu);
+    let saving = idle.saving.unwrap();
+    assert_eq!((idle.claim, saving.percent, saving.grams), (Claim::AtMost, 10.1, Some(5.05)));
+    // 100 of 1010 J, and 102 of 990 J.
+    assert_eq!((saving.low_percent, saving.high_percent), (100.0 * 100.0 / 1010.0, 100.0 * 102.0 / 990.0));
+    let figures: Vec<f64> = idle.evidence.iter().map(|evidence| evidence.value).collect();
+    assert_eq!(figures, [20.0, 20.0, 101.0, 80.0]);
+    assert_eq!(idle.command, "eco2 run -- python 'my train.py' && eco2 compare r last");
+}
+
+#[test]
+fn d16_a_power_limit_claims_no_saving_before_it_was_swept() {
+    let counsel = said(&run(vec![gpu(630.0)], vec![spell("power-capped", "GPU-1", 40, 400 * J)]));
+    let limit = one(&counsel, Topic::PowerLimit);
+    assert_eq!((limit.claim, limit.saving, counsel.combined_percent), (Claim::Untold, None, None));
+    let figures: Vec<f64> = limit.evidence.iter().map(|evidence| evidence.value).collect();
+    assert_eq!(figures, [700.0, 630.0, 90.0, 40.0, 690.0]);
+    assert!(limit.command.starts_with("sudo eco2 optimize --sweep-power-limit -- python"), "{}", limit.command);
+    let far = said(&run(vec![gpu(140.0)], Vec::new()));
+    assert_eq!(reason(&far, Topic::PowerLimit), "GPU-1 drew 20 % of its limit of 700 W: the limit holds nothing back");
+}
+
+#[test]
+fn d19_no_sample_count_stands_for_an_energy() {
+    // The figures of advice are joules, seconds and grams of the run: what work was counted changes none of them.
+    let mut report =
+        run(vec![gpu(630.0)], vec![spell("idle", "GPU-1", 20, 100 * J), spell("stalled", "", 30, 300 * J)]);
+    let before = said(&report);
+    report.work = Work { steps: 1_000_000, samples: 7, tokens: 1, ..Work::default() };
+    assert_eq!(said(&report), before);
+    let units = before.advice.iter().flat_map(|advice| &advice.evidence).map(|evidence| evidence.unit);
+    assert!(units.into_iter().all(|unit| ["s", "J", "W", "%", "1"].contains(&unit)));
+}
+
+#[test]
+fn d15_nothing_is_ranked_against_a_benchmark_that_nobody_measured() {
+    let report = run(vec![gpu(630.0)], vec![spell("idle", "GPU-1", 20, 100 * J)]);
+    let counsel = said(&report);
+    for text in [counsel.json(), counsel.text(&TextStyle::default()), eco2_report::json(&report).unwrap()] {
+        for word in ["percentile", "benchmark", "rating", "grade"] {
+            assert!(!text.to_lowercase().contains(word), "{word}: {text}");
+        }
+    }
+    // A carbon report 1.0 has the key; what it never has is a figure.
+    let old: serde_json::Value = serde_json::from_str(&eco2_report::hf_json(&report).unwrap()).unwrap();
+    assert!(
+        old.pointer("/environmental_impact/efficiency_percentile").is_none_or(serde_json::Value::is_null),
+        "{old:#}"
+    );
+    assert_eq!(old.to_string().matches("percentile").count(), 1, "{old:#}");
+}
+
+#[test]
+fn nothing_to_say_is_said_with_the_reason() {
+    let counsel = said(&run(vec![gpu(140.0)], vec![spell("idle", "GPU-1", 2, 5 * J)]));
+    assert_eq!((counsel.advice.len(), counsel.combined_percent, counsel.silences.len()), (0, None, 5));
+    assert!(reason(&counsel, Topic::IdleGpu).contains("less than 1 %"));
+    assert!(counsel.text(&TextStyle::default()).contains("none: nothing that was measured calls for any"));
+    let mut short = run(vec![gpu(630.0)], vec![spell("idle", "GPU-1", 5, 500 * J)]);
+    short.run.duration_ns = 9 * S;
+    assert!(reason(&said(&short), Topic::IdleGpu).contains("less than 10 s"));
+    let mut made_up = run(vec![gpu(630.0)], vec![spell("idle", "GPU-1", 20, 500 * J)]);
+    made_up.energy.synthetic_uj = 1;
+    assert!(reason(&said(&made_up), Topic::Stalls).contains("synthetic"));
+    let nameless = Report { spans: Vec::new(), ..run(Vec::new(), Vec::new()) };
+    assert!(reason(&said(&nameless), Topic::Stalls).contains("name the span of a step"));
+}
+
+#[test]
+fn an_energy_without_an_upper_bound_leaves_the_share_open_to_all() {
+    let mut report = run(vec![gpu(300.0)], vec![spell("idle", "GPU-1", 20, 100 * J)]);
+    report.energy.high_uj = None;
+    report.spells[0].high_uj = None;
+    let saving = one(&said(&report), Topic::IdleGpu).saving.unwrap();
+    assert_eq!((saving.low_percent, saving.percent, saving.high_percent), (0.0, 10.0, 100.0));
+}
+
+#[test]
+fn figures_of_another_kind_are_not_compared() {
+    let mut report = run(Vec::new(), Vec::new());
+    let regions = || vec![eco2_report::advice::Region::Yearly(Box::new(eco2_grid::lookup("FR").unwrap()))];
+    let counsel = advise(&report, &Outside { regions: regions(), ..Outside::default() });
+    let region = one(&counsel, Topic::Region);
+    let france = eco2_grid::lookup("FR").unwrap().g_per_kwh;
+    assert!((region.saving.unwrap().percent - 100.0 * (1.0 - france / 180_000.0)).abs() < 1e-9);
+    report.carbon.as_mut().unwrap().segments[0].kind = Some("marginal-operating".into());
+    let counsel = advise(&report, &Outside { regions: regions(), ..Outside::default() });
+    assert!(reason(&counsel, Topic::Region).contains("not compared"), "{counsel:?}");
+}
+
+proptest! {
+    #[test]
+    fn d16_savings_multiply_and_never_pass_100(shares in prop::collection::vec((0..5usize, 0.0..=100.0_f64), 0..20)) {
+        let report = run(vec![gpu(300.0)], vec![spell("idle", "GPU-1", 20, 100 * J)]);
+        let template = one(&said(&report), Topic::IdleGpu);
+        let topics = [Topic::IdleGpu, Topic::Stalls, Topic::PowerLimit, Topic::Hour, Topic::Region];
+        let advice: Vec<Advice> = shares.iter().map(|(topic, percent)| {
+            let saving = template.saving.map(|saving| eco2_report::advice::Saving { percent: *percent, ..saving });
+            Advice { topic: topics[*topic], saving, ..template.clone() }
+        }).collect();
+        let combined = combined_percent(&advice);
+        prop_assert_eq!(combined.is_none(), shares.is_empty());
+        let largest = shares.iter().map(|(_, percent)| *percent).fold(0.0, f64::max);
+        let combined = combined.unwrap_or(0.0);
+        prop_assert!((0.0..=100.0).contains(&combined) && combined >= largest - 1e-9, "{combined} {largest}");
+    }
+}

@@ -1,0 +1,211 @@
+//! Power limits of boards: what they are, what is allowed, and setting them for a while.
+//!
+//! The one place in which anything of a machine is changed. Who sets a limit holds a [`HeldLimits`], which knows the old
+//! ones before the first is changed and puts them back when it is dropped, by a panic's unwinding too. Setting needs root
+//! (`nvml.h`: `NVML_ERROR_NO_PERMISSION` otherwise). A limit lasts until it is set again or the driver is unloaded.
+
+use eco2_core::Fault;
+use nvml_wrapper::Device;
+use nvml_wrapper::error::NvmlError;
+
+use super::fault::{ask, fault, known_u32};
+use super::gpu::identify;
+use super::library;
+use super::list::List;
+use super::visible::{Identity, Visibility, select};
+use crate::Roots;
+
+/// Why limits cannot be read or set.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LimitError {
+    /// The driver's library does not load or answer.
+    #[error("the NVIDIA driver does not answer: {0}; eco2 doctor says what is missing")]
+    Driver(#[source] NvmlError),
+    /// No board to set.
+    #[error("no GPU is visible; check CUDA_VISIBLE_DEVICES and nvidia-smi -L")]
+    NoGpu,
+    /// A board that has no limit, or none that can be set.
+    #[error("{gpu}: its power limit cannot be read: {}; not every board has one", words(*fault))]
+    Unreadable {
+        /// UUID.
+        gpu: String,
+        /// What the driver said.
+        fault: Fault,
+    },
+    /// A board refused.
+    #[error("{gpu}: the power limit cannot be set to {watts} W: {}", words(*fault))]
+    Refused {
+        /// UUID.
+        gpu: String,
+        /// The limit, watts.
+        watts: f64,
+        /// What the driver said.
+        fault: Fault,
+    },
+    /// The old limits are back already.
+    #[error("the old power limits have been restored; none is set any more")]
+    Restored,
+}
+
+fn words(fault: Fault) -> &'static str {
+    match fault {
+        Fault::Denied => "permission denied; run as root (sudo)",
+        Fault::Unsupported => "not supported by this board or driver",
+        Fault::Lost | Fault::Gone => "the GPU is gone",
+        _ => "the driver refused",
+    }
+}
+
+/// One board and its power limits, milliwatts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BoardLimit {
+    /// UUID.
+    pub uuid: String,
+    /// Board name.
+    pub name: String,
+    /// The limit that is set.
+    pub now_mw: u32,
+    /// The least that may be set.
+    pub min_mw: u32,
+    /// The most that may be set.
+    pub max_mw: u32,
+}
+
+/// Boards whose limits may be changed, and are put back when this is dropped.
+pub struct HeldLimits {
+    boards: Vec<(Device<'static>, BoardLimit)>,
+    changed: bool,
+    over: bool,
+}
+
+impl std::fmt::Debug for HeldLimits {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { changed, over, .. } = self;
+        out.debug_struct("HeldLimits")
+            .field("boards", &self.boards())
+            .field("changed", changed)
+            .field("over", over)
+            .finish()
+    }
+}
+
+impl HeldLimits {
+    /// Reads the limits of the GPUs that are visible. Changes nothing. May hang as long as the driver does.
+    ///
+    /// # Errors
+    /// [`LimitError`] where there is no driver, no GPU, or one without a limit.
+    pub fn open(roots: &Roots, visibility: &Visibility) -> Result<Self, LimitError> {
+        let nvml = library::load(roots.nvml.as_deref()).map_err(LimitError::Driver)?;
+        let listed = List::ask(nvml).map_err(LimitError::Driver)?;
+        let devices = listed.devices.into_iter().filter_map(|(device, _)| Some((identify(&device).ok()?, device)));
+        let (known, devices): (Vec<Identity>, Vec<Device<'static>>) = devices.unzip();
+        let (selection, _) = select(visibility, &known);
+        let boards = known.iter().zip(devices).filter(|(identity, _)| selection.includes(&identity.uuid));
+        let boards = boards.map(|(identity, device)| Ok((read(&device, identity)?, device)));
+        let boards = boards.collect::<Result<Vec<_>, LimitError>>()?;
+        if boards.is_empty() {
+            return Err(LimitError::NoGpu);
+        }
+        let boards = boards.into_iter().map(|(limit, device)| (device, limit)).collect();
+        Ok(Self { boards, changed: false, over: false })
+    }
+
+    /// The boards with the limits that they had.
+    #[must_use]
+    pub fn boards(&self) -> Vec<&BoardLimit> {
+        self.boards.iter().map(|(_, limit)| limit).collect()
+    }
+
+    /// The limits that every board allows, least and most, milliwatts; `None` where they have none in common.
+    #[must_use]
+    pub fn allowed_mw(&self) -> Option<(u32, u32)> {
+        let min = self.boards.iter().map(|(_, limit)| limit.min_mw).max()?;
+        let max = self.boards.iter().map(|(_, limit)| limit.max_mw).min()?;
+        (min <= max).then_some((min, max))
+    }
+
+    /// Sets every board's limit to what it is: whether it may be set is known before anything changes.
+    ///
+    /// # Errors
+    /// [`LimitError::Refused`] by the first board that refuses.
+    pub fn probe(&mut self) -> Result<(), LimitError> {
+        self.boards.iter_mut().try_for_each(|(device, board)| set(device, board, board.now_mw))
+    }
+
+    /// Sets one limit on every board, milliwatts.
+    ///
+    /// # Errors
+    /// [`LimitError::Refused`] by the first board that refuses: those before it are set, and stay held.
+    /// [`LimitError::Restored`] after [`HeldLimits::restore`].
+    pub fn set(&mut self, limit_mw: u32) -> Result<(), LimitError> {
+        if self.over {
+            return Err(LimitError::Restored);
+        }
+        for (device, board) in &mut self.boards {
+            // Before the call: who knows what a call that fails half-way has done.
+            self.changed = true;
+            set(device, board, limit_mw)?;
+        }
+        Ok(())
+    }
+
+    /// Sets every board's old limit, for now: others may be set afterwards.
+    ///
+    /// # Errors
+    /// As [`HeldLimits::set`].
+    pub fn set_old(&mut self) -> Result<(), LimitError> {
+        if self.over {
+            return Err(LimitError::Restored);
+        }
+        let outcome = self.restore();
+        self.over = false;
+        outcome
+    }
+
+    /// Puts the old limits back, on every board whatever another says; for good: nothing is set afterwards.
+    ///
+    /// # Errors
+    /// The first board's that refused; a later call tries again.
+    pub fn restore(&mut self) -> Result<(), LimitError> {
+        self.over = true;
+        if !self.changed {
+            return Ok(());
+        }
+        let mut outcome = Ok(());
+        for (device, board) in &mut self.boards {
+            let old_mw = board.now_mw;
+            outcome = outcome.and(set(device, board, old_mw));
+        }
+        self.changed = outcome.is_err();
+        outcome
+    }
+}
+
+impl Drop for HeldLimits {
+    fn drop(&mut self) {
+        // Nobody is left to be told; who wants to know calls `restore` before.
+        let _ = self.restore();
+    }
+}
+
+fn read(device: &Device<'static>, identity: &Identity) -> Result<BoardLimit, LimitError> {
+    let unreadable = |fault| LimitError::Unreadable { gpu: identity.uuid.clone(), fault };
+    let known = |milliwatts| {
+        let known = known_u32(milliwatts).and_then(|value| u32::try_from(value).map_err(|_| Fault::Failed));
+        known.map_err(unreadable)
+    };
+    let now = ask(device, Device::power_management_limit).map_err(unreadable)?;
+    let allowed = ask(device, Device::power_management_limit_constraints).map_err(unreadable)?;
+    let (now_mw, min_mw, max_mw) = (known(now)?, known(allowed.min_limit)?, known(allowed.max_limit)?);
+    let (uuid, name) = (identity.uuid.clone(), identity.name.clone());
+    Ok(BoardLimit { uuid, name, now_mw, min_mw, max_mw })
+}
+
+fn set(device: &mut Device<'static>, board: &BoardLimit, limit_mw: u32) -> Result<(), LimitError> {
+    device.set_power_management_limit(limit_mw).map_err(|error| LimitError::Refused {
+        gpu: board.uuid.clone(),
+        watts: f64::from(limit_mw) / 1e3,
+        fault: fault(&error),
+    })
+}
