@@ -1,0 +1,60 @@
+//! What was asked for beside the grams, and all of it at once.
+
+use eco2_core::report::{Beside, Carbon, Cost, Energy, Offset, Work};
+
+use super::{Functional, Hardware, Instrument, WaterFactors, carbon_price, equivalents, sci};
+
+/// What was asked for; empty: nothing.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Terms {
+    /// The contract for market-based grams.
+    pub market: Option<Instrument>,
+    /// The hardware for embodied grams.
+    pub hardware: Option<Hardware>,
+    /// What SCI is divided by.
+    pub functional_unit: Option<Functional>,
+    /// Litres per kilowatt-hour.
+    pub water: Option<WaterFactors>,
+    /// Price of a tonne CO2e, 0 or more.
+    pub carbon_price: Option<f64>,
+    /// ISO 4217 code of prices.
+    pub currency: Option<String>,
+    /// What was bought elsewhere.
+    pub offsets: Vec<Offset>,
+    /// Whether to say what weighs as much.
+    pub equivalents: bool,
+}
+
+/// What a run used, did and took.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// Its energy, facility and PUE filled in.
+    pub energy: &'a Energy,
+    /// Its work.
+    pub work: &'a Work,
+    /// How long it had the hardware, nanoseconds.
+    pub reserved_ns: u64,
+}
+
+impl Terms {
+    /// Fills in what was asked for, beside the grams, which stay as they are. `cost` is the energy's, if there is a price.
+    pub fn apply(&self, carbon: &mut Carbon, facts: Facts<'_>, cost: Option<Cost>) {
+        let currency = self.currency.as_deref();
+        let embodied = self.hardware.as_ref().map(|hardware| hardware.embodied(facts.reserved_ns));
+        let sci = self.functional_unit.and_then(|unit| sci(carbon, embodied.as_ref(), unit, facts.work));
+        carbon.embodied = embodied.as_ref().map(|made| made.grams);
+        carbon.sci = sci.as_ref().map(|sci| sci.grams);
+        carbon.cost = cost.as_ref().filter(|cost| cost.unpriced_uj == 0).map(|cost| cost.amount);
+        let beside = Beside {
+            market: self.market.as_ref().map(|contract| contract.market(facts.energy)),
+            embodied,
+            sci,
+            water: self.water.map(|factors| factors.water(facts.energy)),
+            cost,
+            carbon_price: self.carbon_price.map(|per_tonne| carbon_price(carbon, per_tonne, currency)),
+            offsets: self.offsets.clone(),
+            equivalents: if self.equivalents { equivalents(carbon.grams) } else { Vec::new() },
+        };
+        carbon.beside = (beside != Beside::default()).then(|| Box::new(beside));
+    }
+}
