@@ -16,10 +16,13 @@ use crate::{out, settings, sink};
 pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<u8> {
     let mut layer = Layer::default();
     args.price.put(&mut layer)?;
+    args.beside.put(&mut layer)?;
     let options = settings::resolve(layer)?;
     let mut reports = args.runs.iter().map(|run| read(run, &options)).collect::<anyhow::Result<Vec<Report>>>()?;
     if args.price.is_given() {
         reports = reports.into_iter().map(|report| eco2::reprice(report, &options)).collect::<Result<_, _>>()?;
+    } else if args.beside.is_given() {
+        reports = reports.into_iter().map(|report| eco2::add_beside(report, &options)).collect::<Result<_, _>>()?;
     }
     let text = match &args.by {
         Some(label) => grouped(&reports, label, args.chosen())?,

@@ -140,7 +140,9 @@ fn report(
 ) -> Report {
     let mut energy = account.energy.clone();
     let curve = curve(&account, &energy, when.lasted_ns, history);
-    let (carbon, events) = pricing.price_late(&mut energy, when, &curve);
+    let (mut carbon, events) = pricing.price_late(&mut energy, when, &curve);
+    let work = Work::default();
+    pricing.beside(&mut carbon, &energy, &work, when.lasted_ns);
     Report {
         schema: SCHEMA.to_owned(),
         run: Run {
@@ -159,7 +161,7 @@ fn report(
         energy,
         devices: account.devices,
         spans: account.spans,
-        work: Work::default(),
+        work,
         attribution: None,
         carbon: Some(carbon),
         sources: vec![status(trace)],

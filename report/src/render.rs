@@ -3,6 +3,7 @@
 //! All are pure functions from data to strings. Machine formats keep every digit; text rounds to what the bounds allow.
 //! A source that was looked for and is not reading stands in each of them with its status and its reason.
 
+mod beside;
 mod codecarbon;
 mod csv;
 mod figures;

@@ -1,5 +1,6 @@
 //! The command line as plain data. Nothing here does anything; help texts are the doc comments.
 
+mod beside;
 mod flags;
 mod merge;
 mod plan;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use beside::Beside;
 pub(crate) use flags::{Hardware, Identity, Price};
 pub(crate) use merge::{CheckBudgetArgs, MergeArgs};
 pub(crate) use plan::PlanArgs;
@@ -143,6 +145,8 @@ pub(crate) struct ReplayArgs {
     #[command(flatten)]
     pub(crate) price: Price,
     #[command(flatten)]
+    pub(crate) beside: Beside,
+    #[command(flatten)]
     pub(crate) identity: Identity,
 }
 
@@ -167,6 +171,8 @@ pub(crate) struct ReportArgs {
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) price: Price,
+    #[command(flatten)]
+    pub(crate) beside: Beside,
 }
 
 impl ReportArgs {

@@ -6,6 +6,8 @@
 //! the HGX H100 board, 1312 kg, an eighth of it. Where several exist, they are the bounds; a figure that stands alone has
 //! none: at least 0, at most unknown. Nothing public was found for others: give kilograms.
 
+use eco2_core::report::Embodied;
+
 use super::Range;
 use crate::RangeError;
 
@@ -79,6 +81,13 @@ impl Hardware {
             sources.push(source);
         }
         Ok(Self { total_kg, life_years: LIFE_YEARS, share: 1.0, source: sources.join(", ") })
+    }
+
+    /// The hardware that a figure is of.
+    #[must_use]
+    pub fn of(made: &Embodied) -> Self {
+        let total_kg = Range { value: made.total_kg, low: made.total_low_kg, high: made.total_high_kg };
+        Self { total_kg, life_years: made.life_years, share: made.share, source: made.source.clone() }
     }
 
     /// The same with another expected life, years.

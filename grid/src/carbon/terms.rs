@@ -58,3 +58,39 @@ impl Terms {
         carbon.beside = (beside != Beside::default()).then(|| Box::new(beside));
     }
 }
+
+impl Terms {
+    /// The terms that figures were computed with, so that they can be computed again for another energy.
+    #[must_use]
+    pub fn of(beside: &Beside) -> Self {
+        let unit = beside.sci.as_ref().and_then(|sci| Functional::named(&sci.per));
+        let price = beside.carbon_price.as_ref();
+        let water = beside.water.as_ref().and_then(|water| WaterFactors::new(water.wue, water.ewif).ok().flatten());
+        let currency = price.and_then(|price| price.currency.clone());
+        Self {
+            market: beside.market.as_ref().and_then(|one| Instrument::new(&one.instrument, one.g_per_kwh).ok()),
+            hardware: beside.embodied.as_ref().map(Hardware::of),
+            functional_unit: unit,
+            water,
+            carbon_price: price.map(|price| price.per_tonne),
+            currency: currency.or_else(|| beside.cost.as_ref().and_then(|cost| cost.currency.clone())),
+            offsets: beside.offsets.clone(),
+            equivalents: !beside.equivalents.is_empty(),
+        }
+    }
+
+    /// These terms, and those of another where nothing was asked for here.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            market: self.market.or(other.market),
+            hardware: self.hardware.or(other.hardware),
+            functional_unit: self.functional_unit.or(other.functional_unit),
+            water: self.water.or(other.water),
+            carbon_price: self.carbon_price.or(other.carbon_price),
+            currency: self.currency.or(other.currency),
+            offsets: if self.offsets.is_empty() { other.offsets } else { self.offsets },
+            equivalents: self.equivalents || other.equivalents,
+        }
+    }
+}

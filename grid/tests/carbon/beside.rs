@@ -65,7 +65,8 @@ fn nothing_asked_for_is_nothing_there_and_nothing_asked_for_changes_the_grams() 
     let full = applied(&all, &energy, 100.0, &Work::default());
     assert_eq!((full.grams, full.low, full.high), (plain.grams, plain.low, plain.high));
     assert_eq!(full.segments, plain.segments);
-    let beside = full.beside.unwrap();
+    let beside = *full.beside.unwrap();
+    assert_eq!(Terms::of(&beside), all, "a report tells the terms that its figures were computed with");
     assert_eq!(beside.market.unwrap().grams, 0.0, "a contract of 0 g/kWh is reported beside, and no more");
     assert_eq!(beside.sci.unwrap().operational_g, plain.grams, "SCI is location-based");
     assert_eq!((beside.offsets.len(), beside.equivalents.len()), (1, 4));
