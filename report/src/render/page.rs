@@ -22,7 +22,7 @@ impl Default for TextStyle {
 
 /// How a line stands out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tone {
+pub(crate) enum Tone {
     Normal,
     Strong,
     Faint,
@@ -35,22 +35,22 @@ const LABEL: usize = 12;
 const SYNTHETIC: &str = "SYNTHETIC ";
 
 /// A text that grows line by line.
-pub(super) struct Page {
+pub(crate) struct Page {
     style: TextStyle,
     synthetic: bool,
     out: String,
 }
 
 impl Page {
-    pub(super) fn new(style: TextStyle, synthetic: bool) -> Self {
+    pub(crate) fn new(style: TextStyle, synthetic: bool) -> Self {
         Self { style, synthetic, out: String::new() }
     }
 
-    pub(super) fn spelling(&self) -> Spelling {
+    pub(crate) fn spelling(&self) -> Spelling {
         Spelling { ascii: self.style.ascii }
     }
 
-    pub(super) fn finish(self) -> String {
+    pub(crate) fn finish(self) -> String {
         self.out
     }
 
@@ -59,7 +59,7 @@ impl Page {
     }
 
     /// A label and its facts, wrapped; further lines are indented below the facts.
-    pub(super) fn row(&mut self, label: &str, tone: Tone, facts: &str) {
+    pub(crate) fn row(&mut self, label: &str, tone: Tone, facts: &str) {
         let room = self.width().saturating_sub(LABEL).max(20);
         for (at, part) in wrap(&clean(facts, self.style.ascii), room).iter().enumerate() {
             let label = if at == 0 { label } else { "" };
@@ -68,7 +68,7 @@ impl Page {
     }
 
     /// A table: columns as wide as their widest cell, the first one cut where the whole is too wide.
-    pub(super) fn table(&mut self, rows: &[Vec<String>]) {
+    pub(crate) fn table(&mut self, rows: &[Vec<String>]) {
         let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
         let rows: Vec<Vec<String>> =
             rows.iter().map(|row| row.iter().map(|cell| clean(cell, self.style.ascii)).collect()).collect();

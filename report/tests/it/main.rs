@@ -1,6 +1,8 @@
 //! What users of the crate see, in one binary.
 
 #[cfg(test)]
+mod compare;
+mod exports;
 mod fixture;
 #[cfg(test)]
 mod hf;
