@@ -10,7 +10,7 @@ CLASSES = ("CarbonBudgetForecast", "CarbonDataAggregator", "CarbonDataStorage", 
            "CarbonAwareScheduler", "CloudProviderIntegration", "LowCarbonScheduler", "SustainabilityOptimizer")
 """Names that raise when an object is made."""
 
-FUNCTIONS = ("calculate_carbon_equivalents", "find_low_carbon_window", "find_optimal_training_window",
+FUNCTIONS = ("find_low_carbon_window", "find_optimal_training_window",
              "generate_recommendations", "plan_optimal_training", "predict_carbon_budget_exhaustion",
              "predict_training_impact", "suggest_optimizations")
 """Names that raise when they are called."""

@@ -53,13 +53,17 @@ fn verdict(run: (&Compared, &Figure), least: (&Compared, &Figure), names: (Strin
     let ((run, figure), (least, least_figure)) = (run, least);
     let more_percent = (least_figure.value > 0.0).then(|| (figure.value / least_figure.value - 1.0) * 100.0);
     let overlap = overlap(least_figure, figure);
-    let more = more_percent.map_or_else(|| "more".to_owned(), |percent| format!("{} % more", number(percent)));
+    let more = match more_percent {
+        Some(0.0) => "as much energy as".to_owned(),
+        Some(percent) => format!("{} % more energy than", number(percent)),
+        None => "more energy than".to_owned(),
+    };
     let says = match overlap {
         Overlap::Apart => "the bounds do not overlap: measuring alone does not explain it",
         Overlap::Overlap => "the bounds overlap: the difference may come from measuring alone",
         Overlap::Unknown => "the lesser has no upper bound: nothing can be said of the difference",
     };
-    let text = format!("{} took {more} energy than {}; {says}", names.0, names.1);
+    let text = format!("{} took {more} {}; {says}", names.0, names.1);
     Verdict { run_id: run.run_id.clone(), least_run_id: least.run_id.clone(), more_percent, overlap, text }
 }
 

@@ -2,7 +2,9 @@
 
 #[cfg(test)]
 mod compare;
+#[cfg(test)]
 mod exports;
+#[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod hf;
