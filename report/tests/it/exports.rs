@@ -129,9 +129,9 @@ fn a_summary_holds_nothing_private_and_keeps_to_its_schema() {
     let schema: Value = serde_json::from_str(SUMMARY_SCHEMA_JSON).unwrap();
     let validator = jsonschema::draft202012::new(&schema).unwrap();
     let mut report = report();
-    report.run.command = vec!["/home/alice/secret-project/train.py".into()];
+    report.run.command = vec!["/data/alice/secret-project/train.py".into()];
     report.run.name = "secret-project".into();
-    report.carbon.as_mut().unwrap().segments[0].source = "series /home/alice/gb.csv".into();
+    report.carbon.as_mut().unwrap().segments[0].source = "series /data/alice/gb.csv".into();
     report.carbon.as_mut().unwrap().zone = "FR-IDF".into();
     for report in [&report, &bare(), &plain()] {
         let text = summary_json(report).unwrap();
