@@ -115,9 +115,10 @@ fn a_contract_without_a_factor_and_hardware_without_a_figure_are_usage_errors() 
 #[test]
 fn d13_equivalents_are_there_only_when_asked_for_and_with_their_source() {
     let rig = rig();
-    let text = |flags: &str| rig.eco2(&format!("replay trace.csv --intensity 100 {flags}")).out;
-    assert!(!text("").contains("tree") && !text("").contains(" km"));
-    assert!(text("--equivalents").contains("US EPA"), "{}", text("--equivalents"));
+    let text = |flags: &str| rig.eco2(&format!("replay trace.csv --intensity {flags}")).out;
+    let plain = text("100");
+    assert!(plain.contains("Carbon") && !plain.contains("tree") && !plain.contains("EPA"), "{plain}");
+    assert!(text("100 --equivalents").contains("US EPA"), "{}", text("100 --equivalents"));
 }
 
 #[test]
