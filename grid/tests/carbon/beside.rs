@@ -139,11 +139,13 @@ fn a_flat_price_is_for_the_facility_s_energy() {
 }
 
 #[test]
-fn d11_more_energy_is_never_fewer_grams_and_d12_no_share_is_taken_off() {
-    let mut before = 0.0;
+fn d11_more_energy_is_never_fewer_grams_by_either_method() {
+    let mut before = (-1.0, -1.0);
     for kwh in [0, 1, 2, 3, 5000] {
-        let grams = carbon(&energy(kwh, 1.3), 60.0).grams;
-        assert!(grams >= before && near(grams, kwh as f64 * 1.3 * 60.0), "{kwh}");
-        before = grams;
+        let energy = energy(kwh, 1.3);
+        let grams = carbon(&energy, 60.0).grams;
+        let market = Instrument::new("PPA", 12.0).unwrap().market(&energy).grams;
+        assert!(grams > before.0 && market > before.1, "{kwh}");
+        before = (grams, market);
     }
 }
