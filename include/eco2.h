@@ -304,6 +304,41 @@
 #define ECO2_REPORT_HF_JSON 7
 
 /*
+ Software carbon intensity with all that it is made of, as JSON.
+ */
+#define ECO2_REPORT_SCI 8
+
+/*
+ The block `co2_eq_emissions` of a Hugging Face model card, in grams, as YAML.
+ */
+#define ECO2_REPORT_HF 9
+
+/*
+ A BoAmps report, as JSON.
+ */
+#define ECO2_REPORT_BOAMPS 10
+
+/*
+ Bought electricity by method and stretch of time, with factors and sources, as CSV.
+ */
+#define ECO2_REPORT_SCOPE2 11
+
+/*
+ The energy figures that Annex XI of the EU AI Act names, as JSON.
+ */
+#define ECO2_REPORT_AI_ACT 12
+
+/*
+ A paragraph for the methods section of a paper.
+ */
+#define ECO2_REPORT_METHODS 13
+
+/*
+ A summary to share, without names, hosts, ids, labels, commands and days, as JSON.
+ */
+#define ECO2_REPORT_SUMMARY 14
+
+/*
  eco2_batch: energies of intervals, microjoules, and their durations.
  */
 #define ECO2_BATCH_ENERGIES 0

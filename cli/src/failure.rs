@@ -82,8 +82,8 @@ pub(crate) fn is_usage(error: &Error) -> bool {
 }
 
 fn is_usage_of_the_meter(error: &eco2::Error) -> bool {
-    use eco2::Error::{Locate, Options, Place, Provider, Range, Series, Sources, Zone};
-    let of_intensity = matches!(error, Locate(_) | Place(_) | Provider { .. } | Series(_));
+    use eco2::Error::{Hardware, Locate, Options, Place, Provider, Range, Series, Sources, Zone};
+    let of_intensity = matches!(error, Hardware(_) | Locate(_) | Place(_) | Provider { .. } | Series(_));
     of_intensity || matches!(error, Options(_) | Zone(_) | Range(_) | Sources(_))
 }
 

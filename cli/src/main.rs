@@ -7,6 +7,7 @@
 
 mod args;
 mod check_budget;
+mod compare;
 mod demo;
 mod doctor;
 mod failure;
@@ -43,6 +44,7 @@ fn perform(command: &Command) -> anyhow::Result<u8> {
         Command::Doctor(doctor) => doctor::doctor(doctor),
         Command::Replay(replay) => replay::replay(replay),
         Command::Report(report) => report::report(report),
+        Command::Compare(compare) => compare::compare(compare),
         Command::Merge(merge) => merge::merge(merge),
         Command::CheckBudget(budget) => check_budget::check_budget(budget),
         Command::Grid(grid) => grid::grid(grid),

@@ -17,6 +17,7 @@ use crate::{out, settings, sink};
 pub(crate) fn replay(args: &ReplayArgs) -> anyhow::Result<u8> {
     let mut layer = Layer::default();
     args.price.put(&mut layer)?;
+    args.beside.put(&mut layer)?;
     if let Some(time) = &args.started_at {
         layer.set("started_at", time.as_str(), Origin::code("--started-at"))?;
     }

@@ -16,10 +16,13 @@ use crate::{out, settings, sink};
 pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<u8> {
     let mut layer = Layer::default();
     args.price.put(&mut layer)?;
+    args.beside.put(&mut layer)?;
     let options = settings::resolve(layer)?;
     let mut reports = args.runs.iter().map(|run| read(run, &options)).collect::<anyhow::Result<Vec<Report>>>()?;
     if args.price.is_given() {
         reports = reports.into_iter().map(|report| eco2::reprice(report, &options)).collect::<Result<_, _>>()?;
+    } else if args.beside.is_given() {
+        reports = reports.into_iter().map(|report| eco2::add_beside(report, &options)).collect::<Result<_, _>>()?;
     }
     let text = match &args.by {
         Some(label) => grouped(&reports, label, args.chosen())?,
@@ -45,7 +48,7 @@ fn grouped(reports: &[Report], label: &str, format: Format) -> anyhow::Result<St
         Format::Json => eco2_report::groups_json(&groups, label)?,
         Format::Csv => eco2_report::groups_csv(&groups, label)?,
         Format::SpansCsv => return Err(Usage("--by sums runs up, not spans: use --format csv".into()).into()),
-        Format::HfJson | Format::Openmetrics | Format::OpenmetricsHf | Format::Codecarbon => {
+        _ => {
             return Err(Usage("--by sums runs up: use --format text, json or csv".into()).into());
         }
     })
@@ -60,6 +63,13 @@ fn each(reports: &[Report], format: Format) -> anyhow::Result<String> {
         }
         Format::Json => documents(reports, eco2_report::json),
         Format::HfJson => documents(reports, eco2_report::hf_json),
+        Format::Sci => documents(reports, eco2_report::sci_json),
+        Format::Boamps => documents(reports, eco2_report::boamps_json),
+        Format::AiAct => documents(reports, eco2_report::ai_act_json),
+        Format::Summary => documents(reports, eco2_report::summary_json),
+        Format::Scope2 => tables(reports, eco2_report::scope2_csv),
+        Format::Hf => one(reports, eco2_report::model_card),
+        Format::Methods => one(reports, eco2_report::methods),
         Format::Csv => tables(reports, eco2_report::csv),
         Format::SpansCsv => tables(reports, eco2_report::spans_csv),
         Format::Codecarbon => tables(reports, eco2_report::codecarbon_csv),
@@ -73,6 +83,14 @@ fn metrics(reports: &[Report], names: MetricNames) -> anyhow::Result<String> {
     match reports {
         [report] => Ok(eco2_report::openmetrics(report, names)),
         _ => Err(Usage("metrics are of one run: name one".into()).into()),
+    }
+}
+
+/// A text that is of one run.
+fn one(reports: &[Report], text: fn(&Report) -> Result<String, eco2_report::Error>) -> anyhow::Result<String> {
+    match reports {
+        [report] => Ok(text(report)?),
+        _ => Err(Usage("this format is of one run: name one, or merge them first".into()).into()),
     }
 }
 

@@ -9,10 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Component, Quality};
 
+mod beside;
 mod joined;
 mod source;
 mod spell;
 
+pub use beside::{Beside, CarbonPrice, Cost, Embodied, Equivalent, Market, Offset, Sci, Water};
 pub use joined::{CounterRecord, Merge, Replayed};
 pub use source::{SourceStatus, Status};
 pub use spell::SpellRecord;
@@ -387,6 +389,9 @@ pub struct Carbon {
     pub sci: Option<f64>,
     /// Money for the energy; `None`: no price given.
     pub cost: Option<f64>,
+    /// What else was asked for, with its bounds and terms; it never changes the grams.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<Box<Beside>>,
 }
 
 /// One stretch of energy at one intensity.

@@ -84,6 +84,20 @@ pub const ECO2_REPORT_OPENMETRICS_HF: i32 = 5;
 pub const ECO2_REPORT_CODECARBON: i32 = 6;
 /// The figures in the names and units of HF Eco2AI, as JSON.
 pub const ECO2_REPORT_HF_JSON: i32 = 7;
+/// Software carbon intensity with all that it is made of, as JSON.
+pub const ECO2_REPORT_SCI: i32 = 8;
+/// The block `co2_eq_emissions` of a Hugging Face model card, in grams, as YAML.
+pub const ECO2_REPORT_HF: i32 = 9;
+/// A BoAmps report, as JSON.
+pub const ECO2_REPORT_BOAMPS: i32 = 10;
+/// Bought electricity by method and stretch of time, with factors and sources, as CSV.
+pub const ECO2_REPORT_SCOPE2: i32 = 11;
+/// The energy figures that Annex XI of the EU AI Act names, as JSON.
+pub const ECO2_REPORT_AI_ACT: i32 = 12;
+/// A paragraph for the methods section of a paper.
+pub const ECO2_REPORT_METHODS: i32 = 13;
+/// A summary to share, without names, hosts, ids, labels, commands and days, as JSON.
+pub const ECO2_REPORT_SUMMARY: i32 = 14;
 
 /// eco2_batch: energies of intervals, microjoules, and their durations.
 pub const ECO2_BATCH_ENERGIES: i32 = 0;

@@ -9,8 +9,9 @@ use crate::failure::Failure;
 use crate::guard::on_meter;
 use crate::handle::{Boxed as _, Handle};
 use crate::numbers::{
-    ECO2_REPORT_CODECARBON, ECO2_REPORT_CSV, ECO2_REPORT_HF_JSON, ECO2_REPORT_JSON, ECO2_REPORT_OPENMETRICS,
-    ECO2_REPORT_OPENMETRICS_HF, ECO2_REPORT_SPANS_CSV, ECO2_REPORT_TEXT,
+    ECO2_REPORT_AI_ACT, ECO2_REPORT_BOAMPS, ECO2_REPORT_CODECARBON, ECO2_REPORT_CSV, ECO2_REPORT_HF,
+    ECO2_REPORT_HF_JSON, ECO2_REPORT_JSON, ECO2_REPORT_METHODS, ECO2_REPORT_OPENMETRICS, ECO2_REPORT_OPENMETRICS_HF,
+    ECO2_REPORT_SCI, ECO2_REPORT_SCOPE2, ECO2_REPORT_SPANS_CSV, ECO2_REPORT_SUMMARY, ECO2_REPORT_TEXT,
 };
 use crate::status::ECO2_ERR_RENDER;
 use crate::text::OutText;
@@ -54,6 +55,13 @@ fn rendering(format: i32) -> Result<Rendering, Failure> {
         ECO2_REPORT_OPENMETRICS_HF => |report| Ok(eco2_report::openmetrics(report, MetricNames::HfTraining)),
         ECO2_REPORT_CODECARBON => eco2_report::codecarbon_csv,
         ECO2_REPORT_HF_JSON => eco2_report::hf_json,
-        other => return Err(Failure::argument(format!("format is {other}; allowed: ECO2_REPORT_... (0 to 7)"))),
+        ECO2_REPORT_SCI => eco2_report::sci_json,
+        ECO2_REPORT_HF => eco2_report::model_card,
+        ECO2_REPORT_BOAMPS => eco2_report::boamps_json,
+        ECO2_REPORT_SCOPE2 => eco2_report::scope2_csv,
+        ECO2_REPORT_AI_ACT => eco2_report::ai_act_json,
+        ECO2_REPORT_METHODS => eco2_report::methods,
+        ECO2_REPORT_SUMMARY => eco2_report::summary_json,
+        other => return Err(Failure::argument(format!("format is {other}; allowed: ECO2_REPORT_... (0 to 14)"))),
     })
 }

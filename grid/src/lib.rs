@@ -3,7 +3,8 @@
 //! [`lookup`] finds the yearly average of a zone by code, name or alias; [`world`] is the flagged default; [`constant`]
 //! is a figure the user brings. [`price`] turns energy into grams with the table from which anyone can recompute them.
 //! Every figure carries its source, year, kind and licence, and kinds are never mixed. [`provider`] has intensities over
-//! time; nobody is asked over the network unless the feature `providers` is on and a service is named. No guessing.
+//! time; nobody is asked over the network unless the feature `providers` is on and a service is named. [`carbon`] has what
+//! stands beside the grams. No guessing.
 //!
 //! ```
 //! let germany = eco2_grid::lookup("Germany")?;
@@ -13,6 +14,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod carbon;
 mod clouds;
 mod counterfactual;
 mod error;

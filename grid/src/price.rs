@@ -71,6 +71,7 @@ pub fn price(consumption: &Consumption<'_>, pue: Pue, intensity: &Intensity) -> 
         embodied: None,
         sci: None,
         cost: None,
+        beside: None,
     }
 }
 

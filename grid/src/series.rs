@@ -13,6 +13,7 @@ mod read;
 pub(crate) mod rows;
 mod unit;
 
+pub(crate) use csv_form::chosen;
 pub use energy::{Stretch, Weighed};
 pub(crate) use error::shown;
 pub use error::{FileError, FileFault, Place};

@@ -45,6 +45,7 @@ pub fn price_parts(parts: &[Part], levels: &[Level], pue: Pue, zone: &str, zone_
         embodied: None,
         sci: None,
         cost: None,
+        beside: None,
     }
 }
 

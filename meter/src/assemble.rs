@@ -116,7 +116,9 @@ pub(crate) fn report(shared: &Shared, engine: &Engine, ending: &Ending, end_ns: 
         false => told(&engine.spells, &account, &energy, &engine.series, !went_well),
     };
     let curve = |energy: &Energy| engine.curve(&account.devices, &account.start_uj, energy, when.lasted_ns);
-    let (carbon, said) = facts.pricing.price(&mut energy, &when, curve);
+    let (mut carbon, said) = facts.pricing.price(&mut energy, &when, curve);
+    let work = shared.work.so_far();
+    facts.pricing.beside(&mut carbon, &energy, &work, when.lasted_ns);
     let mut devices = account.devices;
     for device in &mut devices {
         device.gauges = engine.gauges.of(&device.id);
@@ -148,7 +150,7 @@ pub(crate) fn report(shared: &Shared, engine: &Engine, ending: &Ending, end_ns: 
         energy,
         devices,
         spans,
-        work: shared.work.so_far(),
+        work,
         carbon: Some(carbon),
         events,
         spells,

@@ -32,6 +32,9 @@ pub enum Error {
         /// Why not.
         fault: eco2_grid::provider::Fault,
     },
+    /// Hardware without a figure.
+    #[error(transparent)]
+    Hardware(#[from] eco2_grid::carbon::HardwareError),
     /// A figure is out of range.
     #[error(transparent)]
     Range(#[from] eco2_grid::RangeError),

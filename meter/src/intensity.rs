@@ -17,7 +17,7 @@ use eco2_grid::provider::{Chain, Coverage, Fault, Part, Wanted};
 pub(crate) use curve::Curve;
 use live::Live;
 pub(crate) use open::located;
-pub use reprice::{Course, reprice};
+pub use reprice::{Course, add_beside, reprice};
 
 /// Where the intensities of a run come from, the zone's yearly figure last.
 #[derive(Clone)]

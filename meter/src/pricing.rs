@@ -3,16 +3,18 @@
 //! With one figure for all time the run is one segment. With a series or a provider each part of the time is weighed with
 //! the energy used in it.
 
-use eco2_core::report::{Carbon, Energy, EventRecord};
-use eco2_core::units::kwh;
+use eco2_core::report::{Beside, Carbon, Cost, Energy, EventRecord, Report, Work};
 use eco2_core::{Budget, Limit, Spent, Usage};
 use eco2_grid::provider::Coverage;
 use eco2_grid::{Consumption, Intensity, Level, Pue, ZoneSource};
 use jiff::Timestamp;
 
+pub(crate) use self::beside::Extras;
 use crate::intensity::{self, Curve, Feed};
 use crate::options::Options;
 use crate::{Error, options};
+
+mod beside;
 
 /// Intensity, PUE, price and limits of a run.
 #[derive(Debug, Clone)]
@@ -22,7 +24,7 @@ pub(crate) struct Pricing {
     /// Why the place that was asked for is not known.
     unlocated: Option<String>,
     pue: Pue,
-    price_per_kwh: Option<f64>,
+    extras: Extras,
     budgets: Vec<Budget>,
 }
 
@@ -45,7 +47,7 @@ impl When {
         Self { from: from.to_string(), to: to.to_string(), from_ns, lasted_ns }
     }
 
-    fn to_ns(&self) -> i64 {
+    pub(crate) fn to_ns(&self) -> i64 {
         self.from_ns.saturating_add(i64::try_from(self.lasted_ns).unwrap_or(i64::MAX))
     }
 }
@@ -61,11 +63,11 @@ impl Pricing {
             },
         };
         let pue = Pue::new(options.pue)?;
-        let price_per_kwh = options.budget.price_per_kwh;
+        let extras = Extras::resolve(options)?;
         let feed = Feed::open(options, &intensity)?;
         let looked_for = options.locate.is_some() && intensity.zone_source == ZoneSource::DefaultWorld;
         let unlocated = intensity.note.clone().filter(|_| looked_for);
-        Ok(Self { intensity, feed, unlocated, pue, price_per_kwh, budgets: budgets(&options.budget) })
+        Ok(Self { intensity, feed, unlocated, pue, extras, budgets: budgets(&options.budget) })
     }
 
     /// Begins to ask providers, if any are named.
@@ -92,29 +94,43 @@ impl Pricing {
     ) -> (Carbon, Vec<EventRecord>) {
         energy.pue = self.pue.get();
         energy.facility_uj = self.pue.facility_uj(energy.total_uj);
-        let (carbon, events) = match &self.feed {
-            Some(feed) if when.lasted_ns > 0 => {
+        let needed = when.lasted_ns > 0 && (self.feed.is_some() || self.extras.needs_curve());
+        let curve = needed.then(|| curve(energy));
+        let (carbon, events) = match (&self.feed, &curve) {
+            (Some(feed), Some(curve)) => {
                 let coverage = feed.cover(when.from_ns, when.to_ns());
-                self.by_parts(energy, when, &coverage, &curve(energy))
+                self.by_parts(energy, when, &coverage, curve)
             }
             _ => (self.at_once(energy, when), Vec::new()),
         };
-        let cost = self.price_per_kwh.map(|price| kwh(energy.facility_uj) * price);
-        (Carbon { cost, ..carbon }, self.with_note(events, when))
+        let cost = self.extras.cost(energy, when, curve.as_ref());
+        (with_cost(carbon, cost), self.with_note(events, when))
     }
 
     /// The same for a run that is long over: whoever has to be asked is asked now, on this thread.
     pub(crate) fn price_late(&self, energy: &mut Energy, when: &When, curve: &Curve) -> (Carbon, Vec<EventRecord>) {
         let now_ns = When::new(Timestamp::now(), 0).from_ns;
         let Some(feed) = self.feed.as_ref().filter(|_| when.lasted_ns > 0) else {
-            return self.price(energy, when, |_| Curve::default());
+            return self.price(energy, when, |_| curve.clone());
         };
         energy.pue = self.pue.get();
         energy.facility_uj = self.pue.facility_uj(energy.total_uj);
         let coverage = feed.cover_now(when.from_ns, when.to_ns(), now_ns.max(when.to_ns()));
         let (carbon, events) = self.by_parts(energy, when, &coverage, curve);
-        let cost = self.price_per_kwh.map(|price| kwh(energy.facility_uj) * price);
-        (Carbon { cost, ..carbon }, self.with_note(events, when))
+        let cost = self.extras.cost(energy, when, Some(curve));
+        (with_cost(carbon, cost), self.with_note(events, when))
+    }
+
+    /// Fills in what was asked for beside the grams of a run that did this work.
+    pub(crate) fn beside(&self, carbon: &mut Carbon, energy: &Energy, work: &Work, lasted_ns: u64) {
+        if self.extras.is_asked() {
+            self.extras.apply(carbon, energy, work, lasted_ns);
+        }
+    }
+
+    /// The same for a report that is read again, from its carbon and what it had before.
+    pub(crate) fn beside_again(&self, carbon: &mut Carbon, old: Option<&Carbon>, report: &Report) {
+        self.extras.apply_again(carbon, old, report);
     }
 
     /// The zone that was given; without one, that of a series which covers the run, else the flagged world.
@@ -168,6 +184,13 @@ impl Pricing {
         let usage = Usage { energy_uj: energy.facility_uj, grams: Some(carbon.grams), money: carbon.cost };
         self.budgets.iter().filter_map(|budget| budget.check(&usage)).collect()
     }
+}
+
+/// A sum that leaves energy out is no cost of the run.
+pub(crate) fn with_cost(carbon: Carbon, cost: Option<Cost>) -> Carbon {
+    let whole = cost.as_ref().filter(|cost| cost.unpriced_uj == 0).map(|cost| cost.amount);
+    let beside = cost.map(|cost| Box::new(Beside { cost: Some(cost), ..Beside::default() }));
+    Carbon { cost: whole, beside, ..carbon }
 }
 
 fn of_zone(zone: &str, options: &Options) -> Result<Intensity, Error> {

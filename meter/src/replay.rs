@@ -160,8 +160,10 @@ fn report(
     let mut energy = account.energy.clone();
     let curve = curve(&account, &energy, when.lasted_ns, history.series);
     let (spells, mut events) = told(history.stalls, &account, &energy, history.series, false);
-    let (carbon, said) = pricing.price_late(&mut energy, when, &curve);
+    let (mut carbon, said) = pricing.price_late(&mut energy, when, &curve);
     events.extend(said);
+    let work = Work::default();
+    pricing.beside(&mut carbon, &energy, &work, when.lasted_ns);
     Report {
         schema: SCHEMA.to_owned(),
         run: Run {
@@ -180,7 +182,7 @@ fn report(
         energy,
         devices: account.devices,
         spans: account.spans,
-        work: Work::default(),
+        work,
         attribution: None,
         carbon: Some(carbon),
         sources: vec![status(trace)],

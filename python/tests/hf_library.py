@@ -289,8 +289,34 @@ class Places(HfTest):
             comparison.add_experiment(name, name + ".json")
         self.assertEqual([row["name"] for row in comparison.compare()], ["a", "b"])
         self.assertIn("energy_per_sample", comparison.summary())
-        with self.assertRaises(eco2.NotBuilt):
+        with self.assertRaises(h.ConfigurationError):
             comparison.plot_comparison()
+
+    def test_runs_of_eco2_are_compared_by_the_command_with_bounds_and_words(self) -> None:
+        comparison = h.CarbonComparison()
+        for name, grams in (("b <i>", 200.0), ("a", 100.0)):
+            demo = json.loads(eco2.run_cli(["demo", "--json"], capture_output=True, text=True).stdout)
+            demo["carbon"].update(grams=grams, low=grams - 1, high=grams + 1)
+            comparison.add_experiment(name, h.CarbonReport(eco2_report=demo))
+        found = comparison.comparison(per="run", pareto=["grams", "energy"])
+        self.assertEqual([run["grams"]["value"] for run in found["runs"]], [200.0, 100.0])
+        self.assertEqual(found["runs"][0]["name"], "b <i>")
+        self.assertEqual(len(found["verdicts"]), 1)
+        self.assertIn("one run each says nothing about chance", comparison.summary())
+        with open(comparison.plot_comparison("c.svg"), encoding="utf-8") as file:
+            drawn = file.read()
+        self.assertIn("b &lt;i&gt;", drawn)
+        self.assertEqual(drawn.count("<rect"), 2)
+        with self.assertRaises(h.APIError):
+            comparison.comparison(per="epoch")
+
+    def test_d13_equivalents_come_from_one_cited_set(self) -> None:
+        found = h.calculate_carbon_equivalents(60.0)
+        self.assertAlmostEqual(found["equivalent_trees_needed"], 1.0)
+        self.assertAlmostEqual(found["equivalent_km_driven"], 60 / (0.398 / 1.609344))
+        self.assertIn("US EPA", found["source"])
+        with self.assertRaises(h.ConfigurationError):
+            h.calculate_carbon_equivalents(-1.0)
 
     def test_reports_of_any_kind_become_text(self) -> None:
         report = h.CarbonReport({"summary": {"total_energy_kwh": 1.0}})

@@ -29,6 +29,14 @@ pub enum Error {
         /// The system's reason.
         cause: io::Error,
     },
+    /// A form that is about grams, of a run that has none.
+    #[error(
+        "run {run} has no grams: nothing gave its energy, or it was never weighed; `eco2 report` says what is missing"
+    )]
+    NoGrams {
+        /// Its id.
+        run: String,
+    },
     /// The file is larger than anything eco2 writes.
     #[error(
         "{}: larger than {cap_bytes} bytes, more than a {what} can be; check that this is the file you meant",

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod advice;
+mod compare;
 mod error;
 mod files;
 mod footprint;
@@ -16,6 +17,9 @@ mod render;
 mod report_file;
 mod trace;
 
+pub use compare::{
+    Compared, Comparison, Figure, Objective, Overlap, Verdict, compare, comparison_json, comparison_text,
+};
 pub use error::Error;
 pub use files::write_file;
 pub use footprint::{BudgetCheck, Footprint, read_hf_footprint};
@@ -27,8 +31,9 @@ pub use log::{
 };
 pub use merge::{merge, merge_without};
 pub use render::{
-    AbsentSource, Group, MetricNames, NO_LABEL, TextStyle, by_label, codecarbon_csv, csv, groups_csv, groups_json,
-    groups_text, hf_json, json, openmetrics, spans_csv, text,
+    AbsentSource, Group, MetricNames, NO_LABEL, SUMMARY_SCHEMA_JSON, TextStyle, ai_act_json, boamps_json, by_label,
+    codecarbon_csv, csv, groups_csv, groups_json, groups_text, hf_json, json, methods, model_card, openmetrics,
+    sci_json, scope2_csv, spans_csv, summary_json, text,
 };
 pub use report_file::{MAX_REPORT_BYTES, parse_report, read_report, read_run};
 pub use trace::{

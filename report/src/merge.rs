@@ -13,6 +13,7 @@
 //! * **Spans** are those of one rank a machine: others there saw the same energy.
 
 mod attempts;
+mod beside;
 mod carbon;
 mod devices;
 mod energy;
@@ -66,7 +67,8 @@ pub fn merge_without(reports: &[Report], unreadable: &[String]) -> Result<Report
         parts: parts.list.clone(),
         left_out: left_out(reports, unreadable),
     };
-    Ok(Report {
+    let machines = attempts.machines().len();
+    let mut merged = Report {
         schema: SCHEMA.to_owned(),
         events: warnings::events(&parts, &attempts, &merge, carbon.as_ref()),
         energy: carbon::with_facility(measured.energy(), &parts.list, &attempts, &measured),
@@ -81,7 +83,9 @@ pub fn merge_without(reports: &[Report], unreadable: &[String]) -> Result<Report
         counters: parts.records(),
         merge: Some(merge),
         run: identity,
-    })
+    };
+    beside::fill(&mut merged, &parts.list, machines);
+    Ok(merged)
 }
 
 /// Every record that was left out, of this merge or one before it, once.

@@ -3,8 +3,10 @@
 //! All are pure functions from data to strings. Machine formats keep every digit; text rounds to what the bounds allow.
 //! A source that was looked for and is not reading stands in each of them with its status and its reason.
 
+mod beside;
 mod codecarbon;
 mod csv;
+mod export;
 mod figures;
 mod finite;
 mod group_text;
@@ -21,6 +23,10 @@ use eco2_core::report::{Report, SourceStatus, Status};
 
 pub use codecarbon::codecarbon_csv;
 pub use csv::{csv, spans_csv};
+pub use export::{
+    SUMMARY_SCHEMA_JSON, ai_act_json, boamps_json, methods, model_card, sci_json, scope2_csv, summary_json,
+};
+pub(crate) use figures::{Figure as Shown, number};
 pub(crate) use finite::finite;
 pub use group_text::{groups_csv, groups_json, groups_text};
 pub use groups::{AbsentSource, Group, NO_LABEL, by_label};
@@ -59,7 +65,7 @@ fn not_ok(report: &Report) -> impl Iterator<Item = &SourceStatus> {
 }
 
 /// The word for a serialisable unit enum, as in JSON.
-fn word<T: serde::Serialize>(value: &T) -> String {
+pub(crate) fn word<T: serde::Serialize>(value: &T) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(word)) => word,
         _ => String::new(),

@@ -1,5 +1,7 @@
 //! The command line as plain data. Nothing here does anything; help texts are the doc comments.
 
+mod beside;
+mod compare;
 mod flags;
 mod merge;
 mod optimize;
@@ -11,6 +13,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use beside::Beside;
+pub(crate) use compare::CompareArgs;
 pub(crate) use flags::{Hardware, Identity, Price};
 pub(crate) use merge::{CheckBudgetArgs, MergeArgs};
 pub(crate) use optimize::OptimizeArgs;
@@ -55,7 +59,8 @@ Examples:
   eco2 report last
   eco2 report last --json | jq .energy
   eco2 report --by team ~/.local/state/eco2/runs/*.eco2log
-  eco2 report last --intensity-series gb.csv    weigh it again, with the intensity of its time";
+  eco2 report last --intensity-series gb.csv    weigh it again, with the intensity of its time
+  eco2 report last --format sci --embodied 8xa100-sxm4-40gb --functional-unit step";
 
 const GRID: &str = "\
 Examples:
@@ -82,15 +87,17 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Measure a command: its energy, its carbon, and how sure that is
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Show a run whose figures are made up, in a second
     Demo(DemoArgs),
     /// Say what can be measured here, and how to get the rest
     Doctor(DoctorArgs),
     /// Account a recorded trace
-    Replay(ReplayArgs),
+    Replay(Box<ReplayArgs>),
     /// Render runs as text, JSON or CSV
-    Report(ReportArgs),
+    Report(Box<ReportArgs>),
+    /// Compare runs per sample, step or token, with what their bounds allow to say
+    Compare(CompareArgs),
     /// Merge the records of ranks and restarts into one report
     Merge(MergeArgs),
     /// Compare a run's carbon with a limit, for scripts
@@ -145,9 +152,11 @@ pub(crate) struct ReplayArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
     #[command(flatten)]
+    pub(crate) identity: Identity,
+    #[command(flatten)]
     pub(crate) price: Price,
     #[command(flatten)]
-    pub(crate) identity: Identity,
+    pub(crate) beside: Beside,
 }
 
 /// Flags of `eco2 report`.
@@ -171,6 +180,8 @@ pub(crate) struct ReportArgs {
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) price: Price,
+    #[command(flatten)]
+    pub(crate) beside: Beside,
 }
 
 impl ReportArgs {
@@ -199,6 +210,20 @@ pub(crate) enum Format {
     OpenmetricsHf,
     /// A row of CodeCarbon's emissions.csv
     Codecarbon,
+    /// Software carbon intensity (ISO/IEC 21031) with all it is made of
+    Sci,
+    /// The block co2_eq_emissions of a Hugging Face model card, in grams
+    Hf,
+    /// A BoAmps report
+    Boamps,
+    /// Bought electricity by the GHG Protocol: methods, factors and sources in rows
+    Scope2,
+    /// The energy figures of the EU AI Act's Annex XI
+    AiAct,
+    /// A paragraph for the methods section of a paper
+    Methods,
+    /// A summary to share: no names, hosts, ids, labels, commands or days
+    Summary,
 }
 
 /// Flags of `eco2 grid`.

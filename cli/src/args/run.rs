@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use clap::Args;
 use eco2::options::{Layer, OptionsError};
 
+use super::beside::Beside;
 use super::flags::{Hardware, Identity, Price, put, put_if};
 
 const RUN: &str = "\
@@ -52,6 +53,8 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) price: Price,
     #[command(flatten)]
+    pub(crate) beside: Beside,
+    #[command(flatten)]
     pub(crate) hardware: Hardware,
     /// Leave out what has no sensor instead of estimating it
     #[arg(long, help_heading = "Hardware")]
@@ -75,6 +78,7 @@ impl RunArgs {
         put(&mut layer, "interval", "--interval", &self.interval)?;
         self.identity.put(&mut layer)?;
         self.price.put(&mut layer)?;
+        self.beside.put(&mut layer)?;
         self.hardware.put(&mut layer)?;
         put_if(&mut layer, self.quiet, "quiet", "--quiet", true)?;
         put_if(&mut layer, self.redact, "redact", "--redact", true)?;

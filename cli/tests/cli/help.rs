@@ -2,8 +2,8 @@
 
 use crate::rig::{Rig, snapshots};
 
-const COMMANDS: [&str; 10] =
-    ["run", "demo", "doctor", "replay", "report", "merge", "check-budget", "grid", "plan", "optimize"];
+const COMMANDS: [&str; 11] =
+    ["run", "demo", "doctor", "replay", "report", "compare", "merge", "check-budget", "grid", "plan", "optimize"];
 const README: &str = include_str!("../../../README.md");
 /// Lines and columns of a small terminal.
 const SCREEN: (usize, usize) = (36, 100);
@@ -56,7 +56,7 @@ fn d27_every_command_that_is_named_exists() {
 fn d27_names_that_are_reserved_are_neither_shown_nor_taken() {
     let rig = Rig::bare();
     let help = rig.eco2("--help").out;
-    for name in ["top", "serve", "verify", "compare"] {
+    for name in ["top", "serve", "verify"] {
         assert!(!help.contains(&format!("  {name}")), "{name}");
         assert_eq!(rig.eco2(name).code, Some(2), "{name}");
     }

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot set its stage has failed")]
 
+mod beside;
 mod check_budget;
+mod compare;
 mod crash;
 mod doctor;
 mod errors;

@@ -29,7 +29,7 @@ impl Series {
         let text = text(bytes, file)?;
         let mut meta = stated(text, file)?;
         let mut rows = Rows::new(text, file)?;
-        let column = chosen(&rows, file, zone)?;
+        let column = chosen(&rows, file, zone, PLAIN)?;
         if meta.zone.is_empty() {
             meta.zone = rows.header.get(column).filter(|name| *name != PLAIN).unwrap_or_default().to_owned();
         }
@@ -52,14 +52,18 @@ impl Series {
     }
 }
 
-fn chosen(rows: &Rows<'_>, file: &str, zone: Option<&str>) -> Result<usize, FileError> {
+/// The column that was named; without a name the one called `plain`, or the only one beside the time.
+///
+/// # Errors
+/// When it is not there, or several could be meant.
+pub(crate) fn chosen(rows: &Rows<'_>, file: &str, zone: Option<&str>, plain: &str) -> Result<usize, FileError> {
     let fault = |fault| FileError::new(file, rows.head(), fault);
     let columns = || rows.names(1);
-    match (zone, rows.column(zone.unwrap_or(PLAIN))?) {
+    match (zone, rows.column(zone.unwrap_or(plain))?) {
         (Some(wanted), None | Some(0)) => Err(fault(FileFault::NoColumn { wanted: shown(wanted), columns: columns() })),
         (_, Some(column)) if column > 0 => Ok(column),
         _ if rows.header.len() == 2 => Ok(1),
-        _ if rows.header.len() < 2 => Err(fault(FileFault::NoColumn { wanted: PLAIN.to_owned(), columns: columns() })),
+        _ if rows.header.len() < 2 => Err(fault(FileFault::NoColumn { wanted: plain.to_owned(), columns: columns() })),
         _ => Err(fault(FileFault::WhichColumn { columns: columns() })),
     }
 }

@@ -86,7 +86,7 @@ impl Series {
     }
 
     /// The first edge after an instant; the end of time after the series.
-    fn next_edge(&self, after_ns: i64) -> i64 {
+    pub(crate) fn next_edge(&self, after_ns: i64) -> i64 {
         if after_ns < self.from_ns() {
             return self.from_ns();
         }

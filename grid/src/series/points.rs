@@ -24,6 +24,15 @@ impl Series {
     /// # Errors
     /// The first point that is unsorted, doubled, missing, or not a number from 0 to 5000 g/kWh; no point at all.
     pub fn of(meta: Meta, points: &[Point]) -> Result<Self, (Place, FileFault)> {
+        Self::checked(meta, points, value)
+    }
+
+    /// The same for figures of another sort, each as `value` takes it: not a number for a gap.
+    pub(crate) fn checked(
+        meta: Meta,
+        points: &[Point],
+        value: impl Fn(&Point, &Meta) -> Result<f64, (Place, FileFault)>,
+    ) -> Result<Self, (Place, FileFault)> {
         let first = points.first().ok_or((Place::Whole, FileFault::Empty))?;
         points.windows(2).try_for_each(rises)?;
         let step_ns = step(points);

@@ -5,9 +5,9 @@ use eco2_core::report::{Carbon, Report};
 use super::Curve;
 use crate::Error;
 use crate::options::{Level, Options};
-use crate::pricing::{Pricing, When};
+use crate::pricing::{Extras, Pricing, When, with_cost};
 
-/// The same report with its grams and cost computed anew by the options: zone, intensity, series, provider, PUE, price.
+/// The same report with its grams, and what stands beside them, computed anew by the options: zone, series, PUE, price, …
 ///
 /// Energies stay as they are. How the energy was spread over the run's time is known as far as the report's counters tell;
 /// the grams' bounds hold what they do not. The PUE stays unless the options give one. Providers are asked on this thread.
@@ -20,16 +20,38 @@ pub fn reprice(report: Report, options: &Options) -> Result<Report, Error> {
         options.pue = report.energy.pue;
     }
     let pricing = Pricing::resolve(&options)?;
-    let started = report.run.started_at.parse().map_err(|_| Error::NoTime { run: report.run.id.clone() })?;
-    let when = When::new(started, report.run.duration_ns);
+    let when = when(&report)?;
     let mut report = report;
     let Course(curve) = Course::of(&report);
-    let (carbon, events) = pricing.price_late(&mut report.energy, &when, &curve);
+    let (mut carbon, events) = pricing.price_late(&mut report.energy, &when, &curve);
     let old = report.carbon.take();
-    let (embodied, old_cost) = old.map_or((None, None), |old| (old.embodied, old.cost));
-    report.carbon = Some(Carbon { embodied, cost: carbon.cost.or(old_cost), ..carbon });
+    pricing.beside_again(&mut carbon, old.as_ref(), &report);
+    report.carbon = Some(carbon);
     report.events.extend(events);
     Ok(report)
+}
+
+/// The same report with what the options ask for beside its grams, which stay as they are: tariff, making, water, market.
+///
+/// A report without grams is returned as it is. What it had beside them before and is not asked for now stays.
+///
+/// # Errors
+/// As [`reprice`].
+pub fn add_beside(mut report: Report, options: &Options) -> Result<Report, Error> {
+    let extras = Extras::resolve(options)?;
+    let when = when(&report)?;
+    let Course(curve) = Course::of(&report);
+    let Some(old) = report.carbon.take() else { return Ok(report) };
+    let mut carbon =
+        with_cost(Carbon { beside: None, ..old.clone() }, extras.cost(&report.energy, &when, Some(&curve)));
+    extras.apply_again(&mut carbon, Some(&old), &report);
+    report.carbon = Some(carbon);
+    Ok(report)
+}
+
+fn when(report: &Report) -> Result<When, Error> {
+    let started = report.run.started_at.parse().map_err(|_| Error::NoTime { run: report.run.id.clone() })?;
+    Ok(When::new(started, report.run.duration_ns))
 }
 
 /// How the energy of a run that is over was spread over its time, as far as its report's counters tell.

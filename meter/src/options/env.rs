@@ -78,6 +78,33 @@ pub const PRICE_PER_KWH: &str = "ECO2_PRICE_PER_KWH";
 /// Currency of both: `EUR`.
 pub const CURRENCY: &str = "ECO2_CURRENCY";
 
+/// File of electricity prices over time.
+pub const TARIFF_SERIES: &str = "ECO2_TARIFF_SERIES";
+/// Its column.
+pub const TARIFF_COLUMN: &str = "ECO2_TARIFF_COLUMN";
+/// Price of a tonne CO2e.
+pub const CARBON_PRICE: &str = "ECO2_CARBON_PRICE";
+/// Hardware for embodied grams: `server,8xa100-sxm4-40gb`, or kilograms.
+pub const EMBODIED: &str = "ECO2_EMBODIED";
+/// Years that it lasts.
+pub const EMBODIED_YEARS: &str = "ECO2_EMBODIED_YEARS";
+/// Share of it that the run reserves.
+pub const EMBODIED_SHARE: &str = "ECO2_EMBODIED_SHARE";
+/// The contract behind market-based grams.
+pub const MARKET_INSTRUMENT: &str = "ECO2_MARKET_INSTRUMENT";
+/// Its factor, grams CO2e per kilowatt-hour.
+pub const MARKET_INTENSITY: &str = "ECO2_MARKET_INTENSITY";
+/// Litres of water at the site per kilowatt-hour.
+pub const WUE: &str = "ECO2_WUE";
+/// Litres of water at the power plants per kilowatt-hour.
+pub const EWIF: &str = "ECO2_EWIF";
+/// Offsets bought elsewhere: `forest=120`, kilograms.
+pub const OFFSETS: &str = "ECO2_OFFSETS";
+/// What SCI is divided by: `step`.
+pub const FUNCTIONAL_UNIT: &str = "ECO2_FUNCTIONAL_UNIT";
+/// Whether to say what weighs as much as the grams: `1` or `0`.
+pub const EQUIVALENTS: &str = "ECO2_EQUIVALENTS";
+
 /// The record of the command that this process runs under; `eco2 run` sets it, and it is no option.
 pub const PARENT_PART: &str = "ECO2_PARENT_PART";
 

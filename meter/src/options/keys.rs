@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::beside::{self, Asked};
 use super::input::Input;
 use super::setting::Setting;
 use super::{Log, Options, OptionsError, Origin, env, parse};
@@ -191,4 +192,43 @@ keys! {
         |input| parse::number(input, AMOUNT).map(Setting::PricePerKwh), |options| given(&options.budget.price_per_kwh);
     "budget.currency", CURRENCY, "an ISO 4217 code of three capital letters", "\"EUR\"",
         |input| parse::currency(input).map(Setting::Currency), |options| given(&options.budget.currency);
+    "tariff_series", TARIFF_SERIES, "a path", "\"prices.csv\"",
+        |input| parse::path(input).map(Asked::TariffSeries).map(Setting::Beside),
+        |options| given_path(&options.beside.tariff_series);
+    "tariff_column", TARIFF_COLUMN, "text of 1 to 256 bytes", "\"DE\"",
+        |input| parse::text(input).map(Asked::TariffColumn).map(Setting::Beside),
+        |options| given(&options.beside.tariff_column);
+    "carbon_price", CARBON_PRICE, "a finite amount of money for a tonne CO2e, 0 or more", "80",
+        |input| parse::number(input, AMOUNT).map(Asked::CarbonPrice).map(Setting::Beside),
+        |options| given(&options.beside.carbon_price);
+    "embodied", EMBODIED, "kilograms CO2e, LOW:KG:HIGH, or pieces that docs/carbon.md lists", "\"server,8xa100-sxm4-40gb\"",
+        |input| beside::embodied(input).map(Asked::Embodied).map(Setting::Beside),
+        |options| given(&options.beside.embodied);
+    "embodied_years", EMBODIED_YEARS, "0.01 to 100 years", "5",
+        |input| parse::number(input, 0.01..=100.0).map(Asked::EmbodiedYears).map(Setting::Beside),
+        |options| given(&options.beside.embodied_years);
+    "embodied_share", EMBODIED_SHARE, "0 to 1", "0.5",
+        |input| parse::number(input, 0.0..=1.0).map(Asked::EmbodiedShare).map(Setting::Beside),
+        |options| given(&options.beside.embodied_share);
+    "market_instrument", MARKET_INSTRUMENT, "text of 1 to 256 bytes", "\"PPA-wind-2026\"",
+        |input| parse::text(input).map(Asked::MarketInstrument).map(Setting::Beside),
+        |options| given(&options.beside.market_instrument);
+    "market_intensity", MARKET_INTENSITY, "0 to 5000 grams CO2e per kilowatt-hour", "12",
+        |input| parse::number(input, 0.0..=eco2_grid::MAX_G_PER_KWH).map(Asked::MarketIntensity).map(Setting::Beside),
+        |options| given(&options.beside.market_intensity);
+    "wue", WUE, "0 to 100 litres per kilowatt-hour", "1.8",
+        |input| parse::number(input, 0.0..=100.0).map(Asked::Wue).map(Setting::Beside),
+        |options| given(&options.beside.wue);
+    "ewif", EWIF, "0 to 100 litres per kilowatt-hour", "3.1",
+        |input| parse::number(input, 0.0..=100.0).map(Asked::Ewif).map(Setting::Beside),
+        |options| given(&options.beside.ewif);
+    "offsets", OFFSETS, "names with kilograms CO2e, 0 or more", "{ forest = 120 }",
+        |input| beside::offsets(input).map(Asked::Offsets).map(Setting::Beside),
+        |options| beside::show_offsets(&options.beside);
+    "functional_unit", FUNCTIONAL_UNIT, "step, sample, token or run", "\"step\"",
+        |input| beside::functional_unit(input).map(Asked::FunctionalUnit).map(Setting::Beside),
+        |options| given(&options.beside.functional_unit);
+    "equivalents", EQUIVALENTS, "true or false", "true",
+        |input| parse::flag(input).map(Asked::Equivalents).map(Setting::Beside),
+        |options| options.beside.equivalents.to_string();
 }

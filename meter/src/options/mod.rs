@@ -18,6 +18,7 @@
 //! # Ok::<(), eco2::options::OptionsError>(())
 //! ```
 
+mod beside;
 pub mod env;
 mod error;
 mod input;
@@ -37,6 +38,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use beside::Beside;
 pub use env::Warning;
 pub use error::OptionsError;
 pub use input::Input;
@@ -109,6 +111,8 @@ pub struct Options {
     pub gpu_watts: Option<f64>,
     /// Limits and prices.
     pub budget: Budget,
+    /// What is asked for beside the grams.
+    pub beside: Beside,
     /// Where each value came from, by name; empty for options set in code.
     pub origins: BTreeMap<String, Origin>,
 }
@@ -132,7 +136,7 @@ pub struct Budget {
     pub max_energy_kwh: Option<f64>,
     /// Kilograms CO2e.
     pub max_co2_kg: Option<f64>,
-    /// Money, in `currency`; needs `price_per_kwh`.
+    /// Money, in `currency`; needs `price_per_kwh` or a tariff.
     pub max_cost: Option<f64>,
     /// Money for a kilowatt-hour, in `currency`.
     pub price_per_kwh: Option<f64>,
@@ -172,6 +176,7 @@ impl Default for Options {
             redact: false,
             gpu_watts: None,
             budget: Budget::default(),
+            beside: Beside::default(),
             origins: BTreeMap::new(),
         }
     }
@@ -185,7 +190,7 @@ impl Options {
     /// intensity wins.
     ///
     /// # Errors
-    /// [`OptionsError::Missing`] for a limit on cost without a price.
+    /// [`OptionsError::Missing`] for a limit on cost without a price or a tariff.
     pub fn resolve(layers: impl IntoIterator<Item = Layer>) -> Result<Self, OptionsError> {
         let mut entries: Vec<_> = layers.into_iter().flat_map(Layer::into_entries).collect();
         entries.sort_by_key(|entry| entry.origin.level());
@@ -220,7 +225,8 @@ impl Options {
     }
 
     fn check_price(&self) -> Result<(), OptionsError> {
-        if self.budget.max_cost.is_none() || self.budget.price_per_kwh.is_some() {
+        let has_price = self.budget.price_per_kwh.is_some() || self.beside.tariff_series.is_some();
+        if self.budget.max_cost.is_none() || has_price {
             return Ok(());
         }
         let place = self.origin("budget.max_cost").to_string();

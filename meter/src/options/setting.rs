@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::beside::Asked;
 use super::{Log, Options};
 
 #[derive(Debug, Clone, PartialEq)]
@@ -40,6 +41,7 @@ pub(super) enum Setting {
     MaxCost(f64),
     PricePerKwh(f64),
     Currency(String),
+    Beside(Asked),
 }
 
 impl Setting {
@@ -83,6 +85,7 @@ impl Setting {
             Self::MaxCo2Kg(value) => set("budget.max_co2_kg", &mut budget.max_co2_kg, Some(value)),
             Self::MaxCost(value) => set("budget.max_cost", &mut budget.max_cost, Some(value)),
             Self::PricePerKwh(value) => set("budget.price_per_kwh", &mut budget.price_per_kwh, Some(value)),
+            Self::Beside(asked) => asked.apply(&mut options.beside),
             Self::Currency(value) => set("budget.currency", &mut budget.currency, Some(value)),
         };
         name.to_owned()

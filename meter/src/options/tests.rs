@@ -23,7 +23,7 @@ fn env(variable: &str, value: &str) -> Result<(Layer, Vec<Warning>), OptionsErro
 /// The key's example as a TOML text, its JSON twin, and the text a variable would hold.
 fn spellings(key: &Key) -> (String, String, String) {
     let as_toml = format!("{} = {}", key.name, key.example);
-    let as_json = key.example.replace("{ team =", "{ \"team\":");
+    let as_json = key.example.replace("{ team =", "{ \"team\":").replace("{ forest =", "{ \"forest\":");
     let as_json = match key.name.split_once('.') {
         Some((group, name)) => format!("{{\"{group}\": {{\"{name}\": {as_json}}}}}"),
         None => format!("{{\"{}\": {as_json}}}", key.name),

@@ -14,7 +14,9 @@ from .records import Budget, Device, Series, Total
 FORMATS = {"json": c.ECO2_REPORT_JSON, "text": c.ECO2_REPORT_TEXT, "csv": c.ECO2_REPORT_CSV,
            "spans.csv": c.ECO2_REPORT_SPANS_CSV, "openmetrics": c.ECO2_REPORT_OPENMETRICS,
            "openmetrics.hf": c.ECO2_REPORT_OPENMETRICS_HF, "codecarbon": c.ECO2_REPORT_CODECARBON,
-           "hf.json": c.ECO2_REPORT_HF_JSON}
+           "hf.json": c.ECO2_REPORT_HF_JSON, "sci": c.ECO2_REPORT_SCI, "hf": c.ECO2_REPORT_HF,
+           "boamps": c.ECO2_REPORT_BOAMPS, "scope2": c.ECO2_REPORT_SCOPE2, "ai.act": c.ECO2_REPORT_AI_ACT,
+           "methods": c.ECO2_REPORT_METHODS, "summary": c.ECO2_REPORT_SUMMARY}
 """Formats of a report, by name."""
 
 SYNCS = {c.ECO2_SYNC_NONE: "none", c.ECO2_SYNC_SYNCHRONIZE: "synchronize", c.ECO2_SYNC_EVENT: "event"}

@@ -1,17 +1,21 @@
-"""CarbonComparison: runs side by side, per sample where samples were counted."""
+"""CarbonComparison: runs side by side, by `eco2 compare`; a bar a run with its interval as SVG."""
 
 from __future__ import annotations
 
+import html
+import json
 import os
-from typing import Any, Dict, List, Union
+import tempfile
+from typing import Any, Dict, List, Optional, Sequence, Union
 
 import eco2
 
+from .errors import APIError, ConfigurationError
 from .report import CarbonReport
 
 COLUMNS = ("total_energy_kwh", "total_co2_kg", "total_duration_hours", "average_power_watts", "energy_per_sample",
            "co2_per_sample", "average_samples_per_kwh", "final_loss")
-"""What is compared; None is not known. One run each says nothing about chance: repeat before you conclude."""
+"""What is listed of each run; None is not known. One run each says nothing about chance: repeat before you conclude."""
 
 
 class CarbonComparison:
@@ -31,14 +35,84 @@ class CarbonComparison:
         key = "energy_per_sample" if all(row["energy_per_sample"] is not None for row in rows) else "total_energy_kwh"
         return sorted(rows, key=lambda row: (row[key] is None, row[key] or 0))
 
+    def comparison(self, per: Optional[str] = None, pareto: Sequence[str] = ()) -> Dict[str, Any]:
+        """What `eco2 compare` says: figures a unit with bounds, verdicts on their overlap, undominated runs.
+
+        Args:
+            per: `step`, `sample`, `token` or `run`; what all runs have counted without it.
+            pareto: of `grams`, `energy`, `duration`, `cost`.
+
+        Raises:
+            ConfigurationError: fewer than two runs, or one that holds no report of eco2.
+            APIError: the command refused; it says why.
+        """
+        flags = [*(["--per", per] if per else []), *(["--pareto", ",".join(pareto)] if pareto else [])]
+        return json.loads(self._asked([*flags, "--json"]))
+
     def summary(self) -> str:
-        """The rows as text."""
+        """The comparison as text: `eco2 compare`'s where every run is a report of eco2, else the rows."""
+        if len(self.experiments) > 1 and all(report.eco2 is not None for report in self.experiments.values()):
+            return self._asked([]).rstrip("\n")
         lines = ["\t".join(("name", *COLUMNS))]
         for row in self.compare():
             lines.append("\t".join("-" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
                                    for value in row.values()))
         return "\n".join(lines)
 
-    def plot_comparison(self, path: str = "carbon_comparison.png") -> None:
-        """Raises eco2.NotBuilt: comes with a later part."""
-        raise eco2.NotBuilt("CarbonComparison.plot_comparison")
+    def plot_comparison(self, path: str = "carbon_comparison.svg", metric: str = "grams") -> str:
+        """Writes a bar a run, with its interval, as SVG and returns the path.
+
+        Args:
+            path: a file that ends with `.svg`.
+            metric: `grams` or `energy_kwh`, a unit of work.
+
+        Raises:
+            ConfigurationError: another ending or metric, or as `comparison`.
+        """
+        if not str(path).endswith(".svg") or metric not in ("grams", "energy_kwh"):
+            raise ConfigurationError("plot_comparison writes .svg, of grams or energy_kwh")
+        found = self.comparison()
+        with open(path, "w", encoding="utf-8") as out:
+            out.write(_svg(found["runs"], metric, found["per"]))
+        return str(path)
+
+    def _asked(self, flags: List[str]) -> str:
+        missing = [name for name, report in self.experiments.items() if report.eco2 is None]
+        if missing or len(self.experiments) < 2:
+            raise ConfigurationError(f"two reports of eco2 are needed; without one: {', '.join(missing) or 'none'}")
+        with tempfile.TemporaryDirectory() as folder:
+            files = [_written(folder, place, name, report.eco2)
+                     for place, (name, report) in enumerate(self.experiments.items())]
+            done = eco2.run_cli(["compare", *files, *flags], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise APIError(done.stderr.strip() or f"eco2 compare ended with {done.returncode}")
+        return done.stdout
+
+
+def _written(folder: str, place: int, name: str, report: Any) -> str:
+    """The report in a file, under the experiment's name."""
+    path = os.path.join(folder, f"{place}.json")
+    with open(path, "w", encoding="utf-8") as out:
+        json.dump({**report, "run": {**report["run"], "name": name}}, out)
+    return path
+
+
+def _svg(runs: List[Dict[str, Any]], metric: str, per: str) -> str:
+    """Bars from 0, a line from the lower to the upper bound; a run whose figure is not known says so."""
+    known = [run[metric] for run in runs if run[metric] is not None]
+    most = max((figure["high"] or figure["value"] for figure in known), default=0.0) or 1.0
+    lines = []
+    for place, run in enumerate(runs):
+        top, figure = 40 + 30 * place, run[metric]
+        lines.append(f'<text x="150" y="{top + 14}" text-anchor="end">{html.escape(run["name"])}</text>')
+        if figure is None:
+            lines.append(f'<text x="160" y="{top + 14}">not known</text>')
+            continue
+        wide, low, high = (160 + 400 * (value / most) for value in
+                           (figure["value"], figure["low"], figure["high"] or figure["value"]))
+        lines.append(f'<rect x="160" y="{top}" width="{wide - 160:.1f}" height="18" fill="#7a9"/>')
+        lines.append(f'<path d="M{low:.1f} {top + 9}H{high:.1f}" stroke="#000" stroke-width="2"/>')
+        lines.append(f'<text x="570" y="{top + 14}">{figure["value"]:.4g}</text>')
+    title = f'<text x="160" y="24">{metric} per {html.escape(per)}</text>'
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="660" height="{60 + 30 * len(runs)}" font-size="13" '
+            f'font-family="sans-serif">{title}{"".join(lines)}</svg>\n')

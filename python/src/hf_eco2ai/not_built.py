@@ -10,8 +10,8 @@ CLASSES = ("CarbonBudgetForecast", "CarbonDataAggregator", "CarbonDataStorage", 
            "CloudProviderIntegration", "LowCarbonScheduler")
 """Names that raise when an object is made."""
 
-FUNCTIONS = ("calculate_carbon_equivalents", "find_low_carbon_window", "find_optimal_training_window",
-             "plan_optimal_training", "predict_carbon_budget_exhaustion", "predict_training_impact")
+FUNCTIONS = ("find_low_carbon_window", "find_optimal_training_window", "plan_optimal_training",
+             "predict_carbon_budget_exhaustion", "predict_training_impact")
 """Names that raise when they are called."""
 
 

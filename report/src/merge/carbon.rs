@@ -99,6 +99,7 @@ impl Sum {
             segments: self.segments,
             embodied: None,
             sci: None,
+            beside: None,
         }
     }
 }

@@ -2,28 +2,28 @@
 
 /// How figures are spelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Spelling {
+pub(crate) struct Spelling {
     /// `uJ`, `-` and `CO2e` instead of `µJ`, `–` and `CO₂e`.
-    pub(super) ascii: bool,
+    pub(crate) ascii: bool,
 }
 
 /// A value with an interval around it, all in one base unit.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Figure {
-    pub(super) value: f64,
-    pub(super) low: f64,
+pub(crate) struct Figure {
+    pub(crate) value: f64,
+    pub(crate) low: f64,
     /// `None`: unbounded.
-    pub(super) high: Option<f64>,
+    pub(crate) high: Option<f64>,
 }
 
 impl Figure {
     /// A figure in microjoules.
-    pub(super) fn energy(value: u64, low: u64, high: Option<u64>) -> Self {
+    pub(crate) fn energy(value: u64, low: u64, high: Option<u64>) -> Self {
         Self { value: value as f64, low: low as f64, high: high.map(|high| high as f64) }
     }
 
     /// A figure without bounds of its own.
-    pub(super) fn plain(value: f64) -> Self {
+    pub(crate) fn plain(value: f64) -> Self {
         Self { value, low: value, high: Some(value) }
     }
 }
@@ -36,17 +36,17 @@ const MASS: [(f64, f64, &str); 4] = [(1e6, 1e6, "t"), (1e3, 1e3, "kg"), (0.1, 1.
 
 impl Spelling {
     /// `1 234 J  [1 200 – 1 270]`, or `at least 1 200 J (estimate 1 234 J)` where there is no upper bound.
-    pub(super) fn energy(self, figure: Figure) -> String {
+    pub(crate) fn energy(self, figure: Figure) -> String {
         self.bounded(figure, &ENERGY, "")
     }
 
     /// The same for grams: `0.163 g CO₂e  [0.158 – 0.168]`.
-    pub(super) fn mass(self, figure: Figure) -> String {
+    pub(crate) fn mass(self, figure: Figure) -> String {
         self.bounded(figure, &MASS, if self.ascii { " CO2e" } else { " CO₂e" })
     }
 
     /// An energy without its bounds, for where they stand elsewhere.
-    pub(super) fn energy_only(self, uj: u64) -> String {
+    pub(crate) fn energy_only(self, uj: u64) -> String {
         let figure = Figure::plain(uj as f64);
         let (size, unit) = self.unit(figure.value, &ENERGY);
         format!("{} {unit}", grouped(uj as f64 / size, three_digits(uj as f64 / size)))
@@ -82,7 +82,7 @@ impl Spelling {
     }
 
     /// `1 h 02 min 03 s`, `12.3 s`, `45.6 ms`, `789 µs`.
-    pub(super) fn duration(self, ns: u64) -> String {
+    pub(crate) fn duration(self, ns: u64) -> String {
         let seconds = ns as f64 / 1e9;
         let whole = ns / 1_000_000_000;
         let micro = if self.ascii { "us" } else { "µs" };
@@ -97,7 +97,7 @@ impl Spelling {
     }
 
     /// Between facts in one line.
-    pub(super) fn dot(self) -> &'static str {
+    pub(crate) fn dot(self) -> &'static str {
         if self.ascii { ", " } else { " · " }
     }
 }
@@ -108,7 +108,7 @@ fn trimmed(text: &str) -> &str {
 }
 
 /// A part in percent: `66 %`, `0.03 %`.
-pub(super) fn percent(part: f64, whole: f64) -> String {
+pub(crate) fn percent(part: f64, whole: f64) -> String {
     if whole <= 0.0 || !whole.is_finite() {
         return "no share".into();
     }
@@ -122,12 +122,12 @@ pub(super) fn percent(part: f64, whole: f64) -> String {
 }
 
 /// Three significant digits of a number without bounds.
-pub(super) fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     grouped(value, three_digits(value).min(0))
 }
 
 /// A count, every digit.
-pub(super) fn count(value: u64) -> String {
+pub(crate) fn count(value: u64) -> String {
     grouped(value as f64, 0)
 }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use eco2_core::report::{Carbon, Device, EventRecord, Report, Work};
+use eco2_core::report::{Beside, Carbon, Device, EventRecord, Report, Work};
 
 /// The report itself, or a copy without the figures that are not finite and with an event that says so.
 pub(crate) fn finite(report: &Report) -> Cow<'_, Report> {
@@ -37,10 +37,27 @@ fn clean_carbon(priced: &mut Option<Carbon>, dropped: &mut Vec<String>) {
     option(&mut carbon.embodied, "carbon.embodied", dropped);
     option(&mut carbon.sci, "carbon.sci", dropped);
     option(&mut carbon.cost, "carbon.cost", dropped);
+    if carbon.beside.as_deref().is_some_and(|beside| !all_finite(beside)) {
+        dropped.push("carbon.beside".into());
+        carbon.beside = None;
+    }
     if !needed(carbon).all(f64::is_finite) {
         dropped.push("carbon".into());
         *priced = None;
     }
+}
+
+fn all_finite(beside: &Beside) -> bool {
+    let Beside { market, embodied, sci, water, cost, carbon_price, offsets, equivalents } = beside;
+    let market = market.iter().flat_map(|m| [Some(m.grams), Some(m.low), m.high, Some(m.g_per_kwh)]);
+    let made = embodied.iter().flat_map(|e| [Some(e.grams), Some(e.low), e.high, Some(e.total_kg), e.total_high_kg]);
+    let sci = sci.iter().flat_map(|s| [Some(s.grams), Some(s.low), s.high, Some(s.operational_g), s.embodied_g]);
+    let water = water.iter().flat_map(|w| [Some(w.litres), Some(w.low), w.high, w.wue, w.ewif]);
+    let cost = cost.iter().flat_map(|c| [Some(c.amount), c.low, c.high]);
+    let price = carbon_price.iter().flat_map(|p| [Some(p.amount), Some(p.low), p.high, Some(p.per_tonne)]);
+    let others = offsets.iter().map(|o| Some(o.kg)).chain(equivalents.iter().map(|e| Some(e.amount)));
+    let all = market.chain(made).chain(sci).chain(water).chain(cost).chain(price).chain(others);
+    all.flatten().all(f64::is_finite)
 }
 
 fn needed(carbon: &Carbon) -> impl Iterator<Item = f64> + '_ {

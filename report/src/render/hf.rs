@@ -1,9 +1,10 @@
 //! The report as the figures that HF Eco2AI's users know, in their names and units: kilowatt-hours, kilograms, watts.
 //!
 //! `summary` has the keys of the `summary` of a carbon report version 1.0; a figure that eco2 does not have is `null`,
-//! never 0 and never a guess: equivalents have no agreed factors here, peak power is known of one device only, and samples
-//! or tokens that nobody counted are not known. The label `carbon_price_per_tonne` of a run prices its carbon. `current`
-//! is what a callback shows while training, `origin` says how sure the figures are and where the intensity is from.
+//! never 0 and never a guess: equivalents are there where they were asked for, peak power is known of one device only, and
+//! samples or tokens that nobody counted are not known. A carbon price in dollars, or the label `carbon_price_per_tonne`,
+//! prices carbon. `current` is what a callback shows while training, `origin` says how sure the figures are and where the
+//! intensity is from.
 
 use std::collections::BTreeMap;
 
@@ -71,8 +72,13 @@ const PRICE_LABEL: &str = "carbon_price_per_tonne";
 
 fn credit_cost(report: &Report) -> Option<f64> {
     co2_kg(report)?;
-    let price: f64 = report.run.labels.get(PRICE_LABEL)?.parse().ok()?;
     let carbon = report.carbon.as_ref()?;
+    let given = carbon.beside.as_deref().and_then(|beside| beside.carbon_price.as_ref());
+    // The field's name says dollars.
+    if let Some(price) = given.filter(|price| price.currency.as_deref().is_none_or(|code| code == "USD")) {
+        return Some(price.amount);
+    }
+    let price: f64 = report.run.labels.get(PRICE_LABEL)?.parse().ok()?;
     (price.is_finite() && price >= 0.0).then(|| eco2_grid::credit_cost(carbon.grams, price))
 }
 
@@ -98,19 +104,26 @@ fn summary(report: &Report) -> Value {
         "carbon_credit_cost_usd": credit_cost(report),
         "final_loss": work.loss,
     });
-    const UNKNOWN: [&str; 7] = [
-        "total_epochs",
-        "equivalent_km_driven",
-        "equivalent_trees_needed",
-        "equivalent_coal_burned_kg",
-        "model_name",
-        "model_parameters",
-        "dataset_size",
-    ];
+    const UNKNOWN: [&str; 4] = ["total_epochs", "model_name", "model_parameters", "dataset_size"];
     if let Some(summary) = summary.as_object_mut() {
+        summary.extend(EQUIVALENTS.map(|(name, what)| (name.to_owned(), json!(equivalent(report, what)))));
         summary.extend(UNKNOWN.map(|name| (name.to_owned(), Value::Null)));
     }
     summary
+}
+
+/// Equivalents by the names of HF Eco2AI, and how eco2's set begins them.
+const EQUIVALENTS: [(&str, &str); 3] = [
+    ("equivalent_km_driven", "km in"),
+    ("equivalent_trees_needed", "urban tree"),
+    ("equivalent_coal_burned_kg", "kg of coal"),
+];
+
+/// An equivalent of the grams, where they were asked for.
+fn equivalent(report: &Report, what: &str) -> Option<f64> {
+    co2_kg(report)?;
+    let set = &report.carbon.as_ref()?.beside.as_deref()?.equivalents;
+    set.iter().find(|one| one.what.starts_with(what)).map(|one| one.amount)
 }
 
 fn current(report: &Report) -> Value {

@@ -46,7 +46,7 @@ impl Page {
         Self { style, synthetic, out: String::new() }
     }
 
-    pub(super) fn spelling(&self) -> Spelling {
+    pub(crate) fn spelling(&self) -> Spelling {
         Spelling { ascii: self.style.ascii }
     }
 
@@ -68,7 +68,7 @@ impl Page {
     }
 
     /// A table: columns as wide as their widest cell, the first one cut where the whole is too wide.
-    pub(super) fn table(&mut self, rows: &[Vec<String>]) {
+    pub(crate) fn table(&mut self, rows: &[Vec<String>]) {
         let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
         let rows: Vec<Vec<String>> =
             rows.iter().map(|row| row.iter().map(|cell| clean(cell, self.style.ascii)).collect()).collect();

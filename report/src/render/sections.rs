@@ -127,6 +127,15 @@ pub(super) fn carbon(report: &Report, page: &mut Page) {
     if carbon.zone_source == "default-world" {
         page.row("WORLD", Tone::Warning, "no zone was given: this is the world average; name yours with --zone");
     }
+    match carbon.beside.as_deref() {
+        Some(beside) => super::beside::beside(beside, page),
+        None => without_terms(carbon, page),
+    }
+}
+
+/// What stands beside the grams in a report that does not hold its terms.
+fn without_terms(carbon: &Carbon, page: &mut Page) {
+    let spelling = page.spelling();
     let mut more = Vec::new();
     more.extend(carbon.embodied.map(|grams| format!("embodied {}", spelling.mass(Figure::plain(grams)))));
     more.extend(carbon.sci.map(|sci| format!("SCI {} g per unit", number(sci))));

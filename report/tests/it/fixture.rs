@@ -269,6 +269,58 @@ fn carbon() -> Carbon {
         embodied: Some(1.5),
         sci: Some(0.2),
         cost: Some(0.12),
+        beside: Some(Box::new(beside())),
+    }
+}
+
+fn beside() -> Beside {
+    Beside {
+        market: Some(Market {
+            grams: 0.0049,
+            low: 0.0048,
+            high: Some(0.0051),
+            g_per_kwh: 12.0,
+            instrument: "PPA wind".into(),
+        }),
+        embodied: Some(Embodied {
+            grams: 1.5,
+            low: 1.4,
+            high: Some(1.6),
+            total_kg: 2500.0,
+            total_low_kg: 2300.0,
+            total_high_kg: Some(2700.0),
+            reserved_ns: 61_000_000_000,
+            life_years: 4.0,
+            share: 1.0,
+            source: "given".into(),
+        }),
+        sci: Some(Sci {
+            grams: 0.2,
+            low: 0.19,
+            high: Some(0.21),
+            per: "step".into(),
+            units: 3000,
+            operational_g: 0.0230,
+            embodied_g: Some(1.5),
+        }),
+        water: Some(Water { litres: 0.002, low: 0.0019, high: Some(0.0021), wue: Some(1.8), ewif: Some(3.1) }),
+        cost: Some(Cost {
+            amount: 0.12,
+            low: Some(0.11),
+            high: Some(0.13),
+            currency: Some("EUR".into()),
+            method: "flat".into(),
+            unpriced_uj: 0,
+        }),
+        carbon_price: Some(CarbonPrice {
+            amount: 1.84e-6,
+            low: 1.79e-6,
+            high: Some(1.9e-6),
+            per_tonne: 80.0,
+            currency: Some("EUR".into()),
+        }),
+        offsets: vec![Offset { name: "forest".into(), kg: 5.0 }],
+        equivalents: eco2_grid::carbon::equivalents(0.0230),
     }
 }
 

@@ -55,6 +55,16 @@ fn d09_a_price_label_prices_the_grams_of_all_segments() {
 }
 
 #[test]
+fn d13_equivalents_are_those_of_the_report_and_null_where_nobody_asked() {
+    let mut report = fixture::kilowatt_hour("a", None);
+    let beside = report.carbon.as_mut().unwrap().beside.as_mut().unwrap();
+    beside.equivalents = eco2_grid::carbon::equivalents(60_000.0);
+    assert_eq!(figures(&report)["summary"]["equivalent_trees_needed"], 1.0);
+    report.carbon.as_mut().unwrap().beside = None;
+    assert_eq!(figures(&report)["summary"]["equivalent_trees_needed"], Value::Null);
+}
+
+#[test]
 fn what_nobody_counted_is_null() {
     let mut report = fixture::kilowatt_hour("a", None);
     (report.work.samples, report.work.tokens) = (0, 0);

@@ -2,6 +2,11 @@
 
 #[cfg(test)]
 mod advice;
+#[cfg(test)]
+mod compare;
+#[cfg(test)]
+mod exports;
+#[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod hf;

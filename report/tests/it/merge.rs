@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use crate::fixture;
 
 mod attempts;
+mod beside;
 
 const S: u64 = 1_000_000_000;
 /// The package draws 20 W and the GPU 100 W, all the time.

@@ -1,0 +1,85 @@
+//! Flags of `eco2 compare`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use eco2_grid::carbon::Functional;
+use eco2_report::Objective;
+
+const COMPARE: &str = "\
+RUN is a run log, a JSON report, a run's id or its beginning, or `last`. Figures are per sample, token
+or step, whichever every run has counted, else of the whole run. The runs are compared with each
+other and with nothing else; one run each says nothing about chance.
+
+Examples:
+  eco2 compare a.json b.json
+  eco2 compare a.json b.json --per step --json | jq .verdicts
+  eco2 compare runs/*.json --pareto grams,duration,cost";
+
+/// Flags of `eco2 compare`.
+#[derive(Debug, Args)]
+#[command(after_long_help = COMPARE)]
+pub(crate) struct CompareArgs {
+    /// Log or report file, run id or its beginning, or `last`; two or more
+    #[arg(value_name = "RUN", required = true, num_args = 2..)]
+    pub(crate) runs: Vec<String>,
+    /// What figures are divided by
+    #[arg(long, value_enum)]
+    per: Option<Per>,
+    /// Mark the runs that no other run beats in all of these: grams, energy, duration, cost
+    #[arg(long, value_name = "LIST", value_enum, value_delimiter = ',', hide_possible_values = true)]
+    pareto: Vec<Aim>,
+    /// Print JSON, schema eco2.comparison/1
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Write to FILE instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// Units of work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Per {
+    Step,
+    Sample,
+    Token,
+    Run,
+}
+
+/// What to have little of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Aim {
+    Grams,
+    Energy,
+    Duration,
+    Cost,
+}
+
+impl CompareArgs {
+    /// What figures are divided by; `None`: what all runs have counted.
+    pub(crate) fn per(&self) -> Option<Functional> {
+        self.per.map(|per| match per {
+            Per::Step => Functional::Step,
+            Per::Sample => Functional::Sample,
+            Per::Token => Functional::Token,
+            Per::Run => Functional::Run,
+        })
+    }
+
+    /// What runs are marked by, each once.
+    pub(crate) fn objectives(&self) -> Vec<Objective> {
+        let mut objectives = Vec::new();
+        for aim in &self.pareto {
+            let objective = match aim {
+                Aim::Grams => Objective::Grams,
+                Aim::Energy => Objective::Energy,
+                Aim::Duration => Objective::Duration,
+                Aim::Cost => Objective::Cost,
+            };
+            if !objectives.contains(&objective) {
+                objectives.push(objective);
+            }
+        }
+        objectives
+    }
+}

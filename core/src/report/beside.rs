@@ -1,0 +1,162 @@
+//! What stands beside the location-based grams: figures that are never added to them and never taken from them.
+//!
+//! Each carries the terms that it was computed with, so that anyone can compute it again. The arithmetic is in `eco2-grid`.
+
+use serde::{Deserialize, Serialize};
+
+/// Figures beside the grams; what was not asked for is not there.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Beside {
+    /// Market-based grams; only where the contract behind them was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub market: Option<Market>,
+    /// Embodied grams of the hardware.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embodied: Option<Embodied>,
+    /// Software carbon intensity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sci: Option<Sci>,
+    /// Water.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub water: Option<Water>,
+    /// Money for the energy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
+    /// Money for the carbon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carbon_price: Option<CarbonPrice>,
+    /// What was bought elsewhere; no figure of the run is less for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub offsets: Vec<Offset>,
+    /// The grams as other things that weigh as much.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub equivalents: Vec<Equivalent>,
+}
+
+/// Market-based grams (GHG Protocol Scope 2 Guidance, 2015), beside the location-based ones.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Market {
+    /// Grams CO2e.
+    pub grams: f64,
+    /// Lower bound, from the energy's.
+    pub low: f64,
+    /// Upper bound; `None`: unbounded.
+    pub high: Option<f64>,
+    /// The contract's factor, grams CO2e per kilowatt-hour.
+    pub g_per_kwh: f64,
+    /// The contract, as the user named it.
+    pub instrument: String,
+}
+
+/// Embodied grams: `TE × (TiR ÷ EL) × (RR ÷ ToR)` (SCI 1.1, ISO/IEC 21031:2024).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Embodied {
+    /// The run's share, grams CO2e.
+    pub grams: f64,
+    /// Lower bound.
+    pub low: f64,
+    /// Upper bound; `None`: not known.
+    pub high: Option<f64>,
+    /// TE: kilograms CO2e of making all of the hardware.
+    pub total_kg: f64,
+    /// Lower bound of TE.
+    pub total_low_kg: f64,
+    /// Upper bound of TE; `None`: not known.
+    pub total_high_kg: Option<f64>,
+    /// TiR: how long the run reserved it, nanoseconds.
+    pub reserved_ns: u64,
+    /// EL: expected life of the hardware, years of 365 days.
+    pub life_years: f64,
+    /// RR ÷ ToR: share of the hardware that was reserved, 0 to 1.
+    pub share: f64,
+    /// What the hardware is, and who says what making it took.
+    pub source: String,
+}
+
+/// Software carbon intensity, `(O + M) per R` (SCI 1.1, ISO/IEC 21031:2024). O is location-based.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sci {
+    /// Grams CO2e per functional unit.
+    pub grams: f64,
+    /// Lower bound.
+    pub low: f64,
+    /// Upper bound; `None`: unbounded.
+    pub high: Option<f64>,
+    /// The functional unit: `step`, `sample`, `token` or `run`.
+    pub per: String,
+    /// R: how many of them.
+    pub units: u64,
+    /// O: operational grams, PUE included.
+    pub operational_g: f64,
+    /// M: embodied grams; `None`: not given, so the figure is less than the standard asks for.
+    pub embodied_g: Option<f64>,
+}
+
+/// Water: IT energy × WUE + facility energy × EWIF.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Water {
+    /// Litres.
+    pub litres: f64,
+    /// Lower bound, from the energy's.
+    pub low: f64,
+    /// Upper bound; `None`: unbounded.
+    pub high: Option<f64>,
+    /// WUE: litres at the site per kilowatt-hour of IT energy; `None`: not given, and not in the sum.
+    pub wue: Option<f64>,
+    /// EWIF: litres at the power plants per kilowatt-hour of facility energy; `None`: not given, and not in the sum.
+    pub ewif: Option<f64>,
+}
+
+/// Money for the facility's energy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Cost {
+    /// The amount; of the priced energy only where `unpriced_uj` is not 0.
+    pub amount: f64,
+    /// Lower bound, from the energy's; `None`: unbounded, where a price is negative.
+    pub low: Option<f64>,
+    /// Upper bound; `None`: unbounded.
+    pub high: Option<f64>,
+    /// ISO 4217 code; `None`: not said.
+    pub currency: Option<String>,
+    /// `flat`, `series`, or `series and flat` where the series has gaps that a flat price fills.
+    pub method: String,
+    /// Facility energy without a price, microjoules.
+    pub unpriced_uj: u64,
+}
+
+/// Money for the location-based grams.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CarbonPrice {
+    /// The amount.
+    pub amount: f64,
+    /// Lower bound, from the grams'.
+    pub low: f64,
+    /// Upper bound; `None`: unbounded.
+    pub high: Option<f64>,
+    /// Price of a tonne CO2e.
+    pub per_tonne: f64,
+    /// ISO 4217 code; `None`: not said.
+    pub currency: Option<String>,
+}
+
+/// An offset or removal that somebody bought.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Offset {
+    /// What it is, as the user named it.
+    pub name: String,
+    /// Kilograms CO2e that it claims.
+    pub kg: f64,
+}
+
+/// The grams as something else that weighs as much.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Equivalent {
+    /// What is counted, with its unit.
+    pub what: String,
+    /// How much of it.
+    pub amount: f64,
+    /// Grams CO2e of one.
+    pub g_each: f64,
+    /// Who says so.
+    pub source: String,
+}

@@ -1,0 +1,198 @@
+//! What making a piece of hardware emitted: given by the user, or one of few published figures, which differ widely.
+//!
+//! Sources of the list: *Luccioni*: Luccioni, Viguier, Ligozat, "Estimating the Carbon Footprint of BLOOM" (2022), both
+//! figures are assumptions there; *Boavizta*: the GPU formula of Boavizta's methodology 2.4, evaluated for the board;
+//! *Hubblo*: Hubblo and ADEME's calculator; *Chien*: Chien et al., HotCarbon 2023; *NVIDIA*: product carbon footprint of
+//! the HGX H100 board, 1312 kg, an eighth of it. Where several exist, they are the bounds; a figure that stands alone has
+//! none: at least 0, at most unknown. Nothing public was found for others: give kilograms.
+
+use eco2_core::report::Embodied;
+
+use super::Range;
+use crate::RangeError;
+
+/// Years that hardware is taken to last where nobody says: the SCI specification's example.
+const LIFE_YEARS: f64 = 4.0;
+
+/// What making one piece emitted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Making {
+    /// Name on the command line.
+    pub name: &'static str,
+    /// Kilograms CO2e.
+    pub kg: f64,
+    /// Least published figure, kilograms; 0 where there is only one.
+    pub low_kg: f64,
+    /// Most; `None` where there is only one.
+    pub high_kg: Option<f64>,
+    /// Who published them.
+    pub source: &'static str,
+}
+
+/// Hardware with published figures.
+pub const HARDWARE: &[Making] = &[
+    making("a100-sxm4-40gb", 273.0, 150.0, Some(318.0), "Boavizta; low: Luccioni, high: Chien"),
+    making("a100-pcie-40gb", 276.0, 181.0, Some(276.0), "Boavizta; low: Hubblo"),
+    making("h100-sxm-80gb", 164.0, 164.0, Some(575.0), "NVIDIA; high: Boavizta"),
+    making("l4", 114.0, 0.0, None, "Boavizta"),
+    making("p100", 129.0, 0.0, None, "Boavizta"),
+    making("rtx-a4500", 141.0, 0.0, None, "Boavizta"),
+    making("gtx-1080-ti", 89.0, 0.0, None, "Boavizta"),
+    making("titan-rtx", 160.0, 0.0, None, "Boavizta"),
+    making("server", 2500.0, 0.0, None, "Luccioni"),
+];
+
+const fn making(name: &'static str, kg: f64, low_kg: f64, high_kg: Option<f64>, source: &'static str) -> Making {
+    Making { name, kg, low_kg, high_kg, source }
+}
+
+/// Hardware whose embodied emissions a run has a share of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hardware {
+    total_kg: Range,
+    life_years: f64,
+    share: f64,
+    source: String,
+}
+
+/// Text that names no hardware.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "no embodied figure for {text:?}; give kilograms, LOW:KG:HIGH, or pieces such as server,8xa100-sxm4-40gb, of: {known}"
+)]
+pub struct HardwareError {
+    /// The part that is not known, shortened.
+    pub text: String,
+    known: String,
+}
+
+impl Hardware {
+    /// Hardware from a list between commas: kilograms (`1000`), kilograms with bounds (`900:1000:1200`), or pieces of
+    /// [`HARDWARE`] with their number (`server,8xa100-sxm4-40gb`). It lasts 4 years and is all the run's.
+    ///
+    /// # Errors
+    /// [`HardwareError`] for anything else.
+    pub fn named(text: &str) -> Result<Self, HardwareError> {
+        let mut total_kg = Range::exact(0.0);
+        let mut sources = Vec::new();
+        for part in text.split(',').map(str::trim) {
+            let (kg, source) = given(part).or_else(|| listed(part)).ok_or_else(|| unknown(part))?;
+            total_kg = total_kg.plus(kg);
+            sources.push(source);
+        }
+        Ok(Self { total_kg, life_years: LIFE_YEARS, share: 1.0, source: sources.join(", ") })
+    }
+
+    /// The hardware that a figure is of.
+    #[must_use]
+    pub fn of(made: &Embodied) -> Self {
+        let total_kg = Range { value: made.total_kg, low: made.total_low_kg, high: made.total_high_kg };
+        Self { total_kg, life_years: made.life_years, share: made.share, source: made.source.clone() }
+    }
+
+    /// The same with another expected life, years.
+    ///
+    /// # Errors
+    /// [`RangeError`] unless it is more than 0 and at most 100.
+    pub fn for_years(self, life_years: f64) -> Result<Self, RangeError> {
+        if life_years > 0.0 && life_years <= 100.0 {
+            return Ok(Self { life_years, ..self });
+        }
+        Err(RangeError { what: "the hardware's life", value: life_years, allowed: "more than 0 to 100 years" })
+    }
+
+    /// The same, of which the run reserved a share.
+    ///
+    /// # Errors
+    /// [`RangeError`] unless it is 0 to 1.
+    pub fn shared(self, share: f64) -> Result<Self, RangeError> {
+        if (0.0..=1.0).contains(&share) {
+            return Ok(Self { share, ..self });
+        }
+        Err(RangeError { what: "the share of the hardware", value: share, allowed: "0 to 1" })
+    }
+
+    /// TE: kilograms CO2e of making it.
+    #[must_use]
+    pub fn total_kg(&self) -> Range {
+        self.total_kg
+    }
+
+    /// EL: years of 365 days.
+    #[must_use]
+    pub fn life_years(&self) -> f64 {
+        self.life_years
+    }
+
+    /// RR ÷ ToR: 0 to 1.
+    #[must_use]
+    pub fn share(&self) -> f64 {
+        self.share
+    }
+
+    /// What it is, and who says what making it took.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+}
+
+/// `1000` or `900:1000:1200`, kilograms.
+fn given(part: &str) -> Option<(Range, String)> {
+    let numbers: Option<Vec<f64>> = part.split(':').map(|number| number.trim().parse().ok()).collect();
+    let kg = match *numbers?.as_slice() {
+        [kg] => Range::exact(kg),
+        [low, kg, high] => Range { value: kg, low, high: Some(high) },
+        _ => return None,
+    };
+    let rises = 0.0 <= kg.low && kg.low <= kg.value && kg.high.is_some_and(|high| kg.value <= high && high < 1e12);
+    rises.then(|| (kg, "given".to_owned()))
+}
+
+/// `8xa100-sxm4-40gb` or `server`.
+fn listed(part: &str) -> Option<(Range, String)> {
+    let lower = part.to_ascii_lowercase();
+    let counted = lower.split_once('x').and_then(|(count, name)| Some((count.parse::<u32>().ok()?, name.to_owned())));
+    let (count, name) = counted.filter(|(count, _)| *count > 0).unwrap_or((1, lower.clone()));
+    let found = HARDWARE.iter().find(|making| making.name == name.replace(' ', "-"))?;
+    let kg = Range { value: found.kg, low: found.low_kg, high: found.high_kg };
+    Some((kg.times(f64::from(count)), format!("{count} × {} ({})", found.name, found.source)))
+}
+
+fn unknown(part: &str) -> HardwareError {
+    let known = HARDWARE.iter().map(|making| making.name).collect::<Vec<_>>().join(", ");
+    HardwareError { text: crate::series::shown(part), known }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_add_up_and_one_without_bounds_leaves_none() {
+        let node = Hardware::named("8xA100-SXM4-40GB").unwrap().total_kg();
+        assert_eq!(node, Range { value: 2184.0, low: 1200.0, high: Some(2544.0) });
+        let server = Hardware::named("server, 2 x").err().map(|error| error.text);
+        assert_eq!(server.as_deref(), Some("2 x"));
+        let both = Hardware::named("server,1xa100-pcie-40gb,50").unwrap();
+        assert_eq!(both.total_kg(), Range { value: 2826.0, low: 231.0, high: None });
+        assert_eq!(both.source(), "1 × server (Luccioni), 1 × a100-pcie-40gb (Boavizta; low: Hubblo), given");
+    }
+
+    #[test]
+    fn what_is_no_hardware_is_refused() {
+        for text in ["", "h200", "-1", "3:2:1", "1:2", "nan", "inf", "0xl4", "1e13"] {
+            assert!(Hardware::named(text).is_err(), "{text}");
+        }
+        let plain = Hardware::named("1").unwrap();
+        assert!(plain.clone().for_years(0.0).is_err() && plain.clone().for_years(f64::NAN).is_err());
+        assert!(plain.clone().shared(1.1).is_err() && plain.shared(0.0).is_ok());
+    }
+
+    #[test]
+    fn every_listed_figure_lies_within_its_bounds_and_is_cited() {
+        for Making { name, kg, low_kg, high_kg, source } in HARDWARE {
+            assert!(low_kg <= kg && high_kg.is_none_or(|high| *kg <= high) && !source.is_empty(), "{name}");
+        }
+    }
+}

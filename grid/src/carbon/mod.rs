@@ -1,0 +1,39 @@
+//! What stands beside the location-based grams of a run: market-based grams, embodied grams, SCI, water, money, offsets.
+//!
+//! Pure arithmetic, each formula with its source. The location-based grams come from [`crate::price`] and are never
+//! changed here: nothing is netted, and what was not asked for is not there. PUE is in the energy once, as
+//! `facility_uj`; IT energy stays beside it.
+//!
+//! ```
+//! use eco2_grid::carbon::{Hardware, SECONDS_PER_YEAR};
+//!
+//! // The vector of the SCI specification: 1000 kg over 4 years, one hour of it.
+//! let hardware = Hardware::named("1000")?.for_years(4.0)?;
+//! let grams = hardware.embodied(3_600_000_000_000).grams;
+//! assert_eq!((grams * 100.0).round(), 2854.0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod cloud;
+mod embodied;
+mod equivalents;
+mod hardware;
+mod market;
+mod money;
+mod range;
+mod sci;
+mod tariff;
+mod terms;
+mod water;
+
+pub use cloud::{CLOUDS, CloudPower, cloud_power};
+pub use embodied::SECONDS_PER_YEAR;
+pub use equivalents::{EQUIVALENTS_SOURCE, equivalents};
+pub use hardware::{HARDWARE, Hardware, HardwareError, Making};
+pub use market::Instrument;
+pub use money::{carbon_price, flat_cost};
+pub use range::Range;
+pub use sci::{Functional, sci};
+pub use tariff::{Tariff, series_cost};
+pub use terms::{Facts, Terms};
+pub use water::WaterFactors;

@@ -1,0 +1,55 @@
+//! An amount with the interval that it surely lies in.
+
+use eco2_core::report::{Carbon, Energy};
+use eco2_core::units::kwh;
+
+/// A value of 0 or more with bounds: `low ≤ value ≤ high`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Range {
+    /// The estimate.
+    pub value: f64,
+    /// At least.
+    pub low: f64,
+    /// At most; `None`: unbounded.
+    pub high: Option<f64>,
+}
+
+impl Range {
+    /// A value that is taken for exact.
+    #[must_use]
+    pub fn exact(value: f64) -> Self {
+        Self { value, low: value, high: Some(value) }
+    }
+
+    /// Kilowatt-hours of a run's computers, before PUE.
+    #[must_use]
+    pub fn it_kwh(energy: &Energy) -> Self {
+        Self { value: kwh(energy.total_uj), low: kwh(energy.low_uj), high: energy.high_uj.map(kwh) }
+    }
+
+    /// Kilowatt-hours of the facility: PUE is applied to the bounds as it was to the total, once.
+    #[must_use]
+    pub fn facility_kwh(energy: &Energy) -> Self {
+        let it = Self::it_kwh(energy).times(energy.pue);
+        Self { value: kwh(energy.facility_uj), ..it }
+    }
+
+    /// Location-based grams.
+    #[must_use]
+    pub fn grams(carbon: &Carbon) -> Self {
+        Self { value: carbon.grams, low: carbon.low, high: carbon.high }
+    }
+
+    /// So many of it; `factor` is 0 or more.
+    #[must_use]
+    pub fn times(self, factor: f64) -> Self {
+        Self { value: self.value * factor, low: self.low * factor, high: self.high.map(|high| high * factor) }
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        let high = self.high.zip(other.high).map(|(one, two)| one + two);
+        Self { value: self.value + other.value, low: self.low + other.low, high }
+    }
+}

@@ -1,0 +1,110 @@
+//! What stands beside the grams, as the options ask for it: resolved once, when the run opens.
+
+use eco2_core::report::{Carbon, Cost, Energy, Offset, Report, Work};
+use eco2_grid::Pue;
+use eco2_grid::carbon::{Facts, Functional, Hardware, Instrument, Tariff, Terms, WaterFactors, flat_cost, series_cost};
+
+use super::When;
+use crate::Error;
+use crate::intensity::Curve;
+use crate::options::{Options, OptionsError};
+
+/// Prices of energy, and terms of all else.
+#[derive(Debug, Clone)]
+pub(crate) struct Extras {
+    tariff: Option<Tariff>,
+    price_per_kwh: Option<f64>,
+    terms: Terms,
+}
+
+impl Extras {
+    /// # Errors
+    /// [`Error`] for a tariff that cannot be read, and a contract without its factor or a factor without its contract.
+    pub(crate) fn resolve(options: &Options) -> Result<Self, Error> {
+        let beside = &options.beside;
+        let tariff = beside
+            .tariff_series
+            .as_deref()
+            .map(|path| Tariff::read(path, beside.tariff_column.as_deref()))
+            .transpose()?;
+        let offset = |(name, kg): &(String, f64)| Offset { name: name.clone(), kg: *kg };
+        let currency = options.budget.currency.clone();
+        let terms = Terms {
+            market: market(options)?,
+            hardware: hardware(options)?,
+            functional_unit: beside.functional_unit.as_deref().and_then(Functional::named),
+            water: WaterFactors::new(beside.wue, beside.ewif)?,
+            carbon_price: beside.carbon_price,
+            currency: currency.or_else(|| tariff.as_ref().and_then(Tariff::currency).map(str::to_owned)),
+            offsets: beside.offsets.iter().map(offset).collect(),
+            equivalents: beside.equivalents,
+        };
+        Ok(Self { tariff, price_per_kwh: options.budget.price_per_kwh, terms })
+    }
+
+    /// Whether the energy's course over time has to be known.
+    pub(crate) fn needs_curve(&self) -> bool {
+        self.tariff.is_some()
+    }
+
+    /// Whether anything was asked for.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.tariff.is_some() || self.price_per_kwh.is_some() || self.terms != Terms::default()
+    }
+
+    /// What the energy costs; `None` without a price.
+    pub(crate) fn cost(&self, energy: &Energy, when: &When, curve: Option<&Curve>) -> Option<Cost> {
+        let pue = Pue::new(energy.pue).unwrap_or(Pue::ONE);
+        let currency = self.terms.currency.as_deref();
+        match (&self.tariff, curve, self.price_per_kwh) {
+            (Some(tariff), Some(curve), flat) if when.lasted_ns > 0 => {
+                let cost = series_cost(tariff, flat, when.from_ns, when.to_ns(), pue, |since_ns| curve.at(since_ns));
+                Some(Cost { currency: currency.map(str::to_owned), ..cost })
+            }
+            (None, _, Some(flat)) => Some(flat_cost(energy, flat, currency)),
+            _ => None,
+        }
+    }
+
+    /// Fills in what was asked for; the grams stay as they are.
+    pub(crate) fn apply(&self, carbon: &mut Carbon, energy: &Energy, work: &Work, reserved_ns: u64) {
+        let cost = carbon.beside.take().and_then(|beside| beside.cost);
+        self.terms.apply(carbon, Facts { energy, work, reserved_ns }, cost);
+    }
+
+    /// The same for a run that had such figures before: what is not asked for now stays asked for.
+    pub(crate) fn apply_again(&self, carbon: &mut Carbon, old: Option<&Carbon>, report: &Report) {
+        let old_beside = old.and_then(|old| old.beside.as_deref());
+        let old_terms = old_beside.map(Terms::of).unwrap_or_default();
+        let cost = carbon.beside.take().and_then(|beside| beside.cost);
+        let cost = cost.or_else(|| old_beside.and_then(|beside| beside.cost.clone()));
+        let old_cost = old.and_then(|old| old.cost);
+        let facts = Facts { energy: &report.energy, work: &report.work, reserved_ns: report.run.duration_ns };
+        self.terms.clone().or(old_terms).apply(carbon, facts, cost);
+        carbon.cost = carbon.cost.or(old_cost);
+    }
+}
+
+fn market(options: &Options) -> Result<Option<Instrument>, Error> {
+    let (name, factor) = ("market_instrument", "market_intensity");
+    let missing = |key, needs| OptionsError::Missing { place: options.origin(key).to_string(), key, needs };
+    match (&options.beside.market_instrument, options.beside.market_intensity) {
+        (Some(contract), Some(g_per_kwh)) => Ok(Some(Instrument::new(contract, g_per_kwh)?)),
+        (Some(_), None) => Err(missing(name, factor).into()),
+        (None, Some(_)) => Err(missing(factor, name).into()),
+        (None, None) => Ok(None),
+    }
+}
+
+fn hardware(options: &Options) -> Result<Option<Hardware>, Error> {
+    let beside = &options.beside;
+    let Some(text) = &beside.embodied else { return Ok(None) };
+    let mut hardware = Hardware::named(text)?;
+    if let Some(years) = beside.embodied_years {
+        hardware = hardware.for_years(years)?;
+    }
+    Ok(Some(match beside.embodied_share {
+        Some(share) => hardware.shared(share)?,
+        None => hardware,
+    }))
+}

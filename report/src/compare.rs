@@ -1,0 +1,145 @@
+//! Runs side by side: per unit of work where it was counted, with intervals, and in words what the intervals allow to say.
+//!
+//! A row's figures are its report's. Nothing is compared with a benchmark of ours, and no percentile is given: there is
+//! nothing but the runs that were named. One run each says nothing about chance.
+
+mod pareto;
+mod text;
+mod verdict;
+
+use eco2_core::report::Report;
+use eco2_core::units::kwh;
+use eco2_grid::carbon::{Functional, Range};
+use serde::Serialize;
+
+pub use pareto::Objective;
+pub use text::comparison_text;
+pub use verdict::{Overlap, Verdict};
+
+use crate::Error;
+use crate::footprint::is_measured;
+use crate::render::finite;
+
+/// Figures with bounds, as JSON has them.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Figure {
+    /// The estimate.
+    pub value: f64,
+    /// Lower bound.
+    pub low: f64,
+    /// Upper bound; `None`: unbounded.
+    pub high: Option<f64>,
+}
+
+/// A run among others.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Compared {
+    /// Its id.
+    pub run_id: String,
+    /// Its name.
+    pub name: String,
+    /// Units of work that figures are divided by; `None`: not counted.
+    pub units: Option<u64>,
+    /// Seconds a unit.
+    pub seconds: Option<f64>,
+    /// Kilowatt-hours a unit, before PUE; `None`: nothing gave its energy.
+    pub energy_kwh: Option<Figure>,
+    /// Location-based grams a unit.
+    pub grams: Option<Figure>,
+    /// Money a unit, where a price was given.
+    pub cost: Option<f64>,
+    /// Currency of it.
+    pub currency: Option<String>,
+    /// Kinds of intensity behind the grams.
+    pub kinds: Vec<String>,
+    /// Share of the energy that a model estimated, 0 to 1.
+    pub estimated_share: Option<f64>,
+    /// Whether the figures were generated.
+    pub synthetic: bool,
+    /// `provisional` or `final`.
+    pub state: String,
+    /// Whether no other run is at least as good in every objective and better in one; `None`: not asked for, or a figure
+    /// is not known.
+    pub undominated: Option<bool>,
+}
+
+/// Runs side by side.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Comparison {
+    /// Always `eco2.comparison/1`.
+    pub schema: &'static str,
+    /// What figures are divided by.
+    pub per: &'static str,
+    /// What was looked at for `undominated`.
+    pub objectives: Vec<Objective>,
+    /// A row a run, in the order given.
+    pub runs: Vec<Compared>,
+    /// Every run against the one with the least energy a unit.
+    pub verdicts: Vec<Verdict>,
+    /// What else has to be known before anything is concluded.
+    pub notes: Vec<String>,
+}
+
+/// Compares runs per unit of work; without a unit, per sample, token or step, whichever all have counted, else per run.
+/// Runs that no other dominates are marked where objectives are given.
+#[must_use]
+pub fn compare(reports: &[Report], per: Option<Functional>, objectives: &[Objective]) -> Comparison {
+    let unit = per.unwrap_or_else(|| common_unit(reports));
+    let mut runs: Vec<Compared> = reports.iter().map(|report| compared(&finite(report), unit)).collect();
+    pareto::mark(&mut runs, objectives);
+    let verdicts = verdict::verdicts(&runs);
+    let notes = verdict::notes(&runs, objectives);
+    Comparison {
+        schema: "eco2.comparison/1",
+        per: unit.as_str(),
+        objectives: objectives.to_vec(),
+        runs,
+        verdicts,
+        notes,
+    }
+}
+
+/// The comparison as JSON.
+///
+/// # Errors
+/// [`Error::Encode`].
+pub fn comparison_json(comparison: &Comparison) -> Result<String, Error> {
+    let text = serde_json::to_string_pretty(comparison);
+    text.map(|text| text + "\n").map_err(|cause| Error::Encode { what: "the comparison", cause })
+}
+
+fn common_unit(reports: &[Report]) -> Functional {
+    let all = |unit: &Functional| reports.iter().all(|report| unit.count(&report.work).is_some());
+    [Functional::Sample, Functional::Token, Functional::Step].into_iter().find(all).unwrap_or(Functional::Run)
+}
+
+fn compared(report: &Report, unit: Functional) -> Compared {
+    let (energy, units) = (&report.energy, unit.count(&report.work));
+    let each = units.map(|units| 1.0 / units as f64);
+    let known = is_measured(report);
+    let figure = |range: Range| {
+        let range = range.times(each?);
+        Some(Figure { value: range.value, low: range.low, high: range.high })
+    };
+    let carbon = report.carbon.as_ref().filter(|_| known);
+    let kinds = carbon.map(|carbon| carbon.segments.iter().filter_map(|segment| segment.kind.clone()));
+    let mut kinds: Vec<String> = kinds.into_iter().flatten().collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    let beside = carbon.and_then(|carbon| carbon.beside.as_deref());
+    Compared {
+        run_id: report.run.id.clone(),
+        name: report.run.name.clone(),
+        units,
+        seconds: each.map(|each| report.run.duration_ns as f64 / 1e9 * each),
+        energy_kwh: known.then(|| figure(Range::it_kwh(energy))).flatten(),
+        grams: carbon.and_then(|carbon| figure(Range::grams(carbon))),
+        cost: carbon.and_then(|carbon| carbon.cost).zip(each).map(|(cost, each)| cost * each),
+        currency: beside.and_then(|beside| beside.cost.as_ref()).and_then(|cost| cost.currency.clone()),
+        kinds,
+        estimated_share: (known && energy.total_uj > 0).then(|| kwh(energy.estimated_uj) / kwh(energy.total_uj)),
+        synthetic: energy.synthetic_uj > 0,
+        state: crate::render::word(&report.run.state),
+        undominated: None,
+    }
+}

@@ -1,0 +1,82 @@
+//! Which runs no other run dominates: is at least as good in everything that was asked for, and better in something.
+
+use serde::Serialize;
+
+use super::Compared;
+
+/// Something to have little of, a unit of work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Objective {
+    /// Location-based grams.
+    Grams,
+    /// Kilowatt-hours.
+    Energy,
+    /// Time.
+    Duration,
+    /// Money.
+    Cost,
+}
+
+impl Objective {
+    /// Every objective.
+    pub const ALL: [Self; 4] = [Self::Grams, Self::Energy, Self::Duration, Self::Cost];
+
+    /// The objective of that name; `None` for any other text.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|objective| objective.as_str() == name)
+    }
+
+    /// As flags and JSON write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Grams => "grams",
+            Self::Energy => "energy",
+            Self::Duration => "duration",
+            Self::Cost => "cost",
+        }
+    }
+
+    fn of(self, run: &Compared) -> Option<f64> {
+        match self {
+            Self::Grams => run.grams.map(|grams| grams.value),
+            Self::Energy => run.energy_kwh.map(|energy| energy.value),
+            Self::Duration => run.seconds,
+            Self::Cost => run.cost,
+        }
+    }
+}
+
+/// Marks the runs whose figures are all known. Generated runs are not measured ones: they stay out.
+pub(super) fn mark(runs: &mut [Compared], objectives: &[Objective]) {
+    if objectives.is_empty() {
+        return;
+    }
+    let point = |run: &Compared| -> Option<Vec<f64>> {
+        objectives.iter().map(|objective| objective.of(run).filter(|_| !run.synthetic)).collect()
+    };
+    let points: Vec<Option<Vec<f64>>> = runs.iter().map(point).collect();
+    for (run, own) in runs.iter_mut().zip(&points) {
+        let Some(own) = own else { continue };
+        run.undominated = Some(!points.iter().flatten().any(|other| dominates(other, own)));
+    }
+}
+
+fn dominates(one: &[f64], other: &[f64]) -> bool {
+    let pairs = || one.iter().zip(other);
+    pairs().all(|(one, other)| one <= other) && pairs().any(|(one, other)| one < other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_points_do_not_dominate_each_other() {
+        assert!(dominates(&[1.0, 2.0], &[1.0, 3.0]));
+        assert!(!dominates(&[1.0, 2.0], &[1.0, 2.0]));
+        assert!(!dominates(&[1.0, 3.0], &[2.0, 2.0]));
+    }
+}

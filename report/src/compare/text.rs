@@ -1,0 +1,49 @@
+//! The comparison as a table for people.
+
+use super::verdict::named;
+use super::{Compared, Comparison, Figure};
+use crate::render::{Page, Shown, TextStyle, Tone, number};
+
+/// A table with a row a run, then what may be said of it. A run that no other dominates has a `*`.
+#[must_use]
+pub fn comparison_text(comparison: &Comparison, style: &TextStyle) -> String {
+    let synthetic = comparison.runs.iter().any(|run| run.synthetic);
+    let mut page = Page::new(*style, synthetic);
+    let (spelling, per) = (page.spelling(), comparison.per);
+    let mut head = vec!["run".to_owned(), "units".to_owned()];
+    head.extend(["time", "energy", "carbon", "cost"].map(|what| format!("{what}/{per}")));
+    let energy = |figure: Figure| spelling.energy(shown(figure, eco2_core::units::UJ_PER_KWH));
+    let mass = |figure: Figure| spelling.mass(shown(figure, 1.0));
+    let row = |run: &Compared| {
+        let star = if run.undominated == Some(true) { "* " } else { "" };
+        let units = run.units.map_or_else(|| "not counted".to_owned(), |units| units.to_string());
+        let time = run.seconds.map_or_else(missing, |seconds| spelling.duration((seconds * 1e9) as u64));
+        let cost = run.cost.map(|cost| format!("{} {}", number(cost), run.currency.as_deref().unwrap_or_default()));
+        vec![
+            format!("{star}{}", named(run, &comparison.runs)),
+            units,
+            time,
+            run.energy_kwh.map_or_else(missing, energy),
+            run.grams.map_or_else(missing, mass),
+            cost.unwrap_or_else(missing),
+        ]
+    };
+    let rows: Vec<Vec<String>> = std::iter::once(head).chain(comparison.runs.iter().map(row)).collect();
+    page.table(&rows);
+    if !comparison.objectives.is_empty() {
+        let names: Vec<&str> = comparison.objectives.iter().map(|objective| objective.as_str()).collect();
+        page.row("*", Tone::Normal, &format!("no other run is better in {} together", names.join(", ")));
+    }
+    comparison.verdicts.iter().for_each(|verdict| page.row("Compared", Tone::Normal, &verdict.text));
+    comparison.notes.iter().for_each(|note| page.row("Note", Tone::Warning, note));
+    page.finish()
+}
+
+fn missing() -> String {
+    "not known".to_owned()
+}
+
+fn shown(figure: Figure, unit: f64) -> Shown {
+    let Figure { value, low, high } = figure;
+    Shown { value: value * unit, low: low * unit, high: high.map(|high| high * unit) }
+}

@@ -1,0 +1,111 @@
+//! What the intervals of two runs allow to say, in words.
+
+use serde::Serialize;
+
+use super::{Compared, Figure, Objective};
+use crate::render::number;
+
+/// How two intervals lie to each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Overlap {
+    /// No value is in both.
+    Apart,
+    /// Some values are in both.
+    Overlap,
+    /// One of them has no upper bound that would tell.
+    Unknown,
+}
+
+/// A run against the one with the least energy a unit.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Verdict {
+    /// The run.
+    pub run_id: String,
+    /// The run with the least.
+    pub least_run_id: String,
+    /// How much more energy a unit the estimate is, percent; `None` where the least is 0.
+    pub more_percent: Option<f64>,
+    /// How the bounds lie.
+    pub overlap: Overlap,
+    /// The same in words.
+    pub text: String,
+}
+
+fn overlap(less: &Figure, more: &Figure) -> Overlap {
+    match less.high {
+        None => Overlap::Unknown,
+        Some(high) if high < more.low => Overlap::Apart,
+        Some(_) => Overlap::Overlap,
+    }
+}
+
+pub(super) fn verdicts(runs: &[Compared]) -> Vec<Verdict> {
+    let known = || runs.iter().enumerate().filter_map(|(place, run)| Some((place, run, run.energy_kwh?)));
+    let least = known().min_by(|a, b| a.2.value.total_cmp(&b.2.value));
+    let Some((least_place, least, least_figure)) = least else { return Vec::new() };
+    let others = known().filter(|(place, ..)| *place != least_place);
+    let names = |run| (named(run, runs), named(least, runs));
+    others.map(|(_, run, figure)| verdict((run, &figure), (least, &least_figure), names(run))).collect()
+}
+
+fn verdict(run: (&Compared, &Figure), least: (&Compared, &Figure), names: (String, String)) -> Verdict {
+    let ((run, figure), (least, least_figure)) = (run, least);
+    let more_percent = (least_figure.value > 0.0).then(|| (figure.value / least_figure.value - 1.0) * 100.0);
+    let overlap = overlap(least_figure, figure);
+    let more = match more_percent {
+        Some(0.0) => "as much energy as".to_owned(),
+        Some(percent) => format!("{} % more energy than", number(percent)),
+        None => "more energy than".to_owned(),
+    };
+    let says = match overlap {
+        Overlap::Apart => "the bounds do not overlap: measuring alone does not explain it",
+        Overlap::Overlap => "the bounds overlap: the difference may come from measuring alone",
+        Overlap::Unknown => "the lesser has no upper bound: nothing can be said of the difference",
+    };
+    let text = format!("{} took {more} {}; {says}", names.0, names.1);
+    Verdict { run_id: run.run_id.clone(), least_run_id: least.run_id.clone(), more_percent, overlap, text }
+}
+
+/// A run's name; its id where it has none, and both where another has the same name.
+pub(super) fn named(run: &Compared, runs: &[Compared]) -> String {
+    let alike = runs.iter().filter(|other| other.name == run.name).count();
+    match (run.name.as_str(), alike) {
+        ("", _) => run.run_id.clone(),
+        (name, 0 | 1) => name.to_owned(),
+        (name, _) => format!("{name} ({})", run.run_id),
+    }
+}
+
+/// What has to be known before anything is concluded.
+pub(super) fn notes(runs: &[Compared], objectives: &[Objective]) -> Vec<String> {
+    let mut notes = vec!["one run each says nothing about chance: repeat before you conclude".to_owned()];
+    let some = |is: fn(&Compared) -> bool| runs.iter().any(is);
+    let kinds = |run: &Compared| run.grams.map(|_| run.kinds.clone());
+    let mut all: Vec<Vec<String>> = runs.iter().filter_map(kinds).collect();
+    all.sort_unstable();
+    all.dedup();
+    let says = [
+        (all.len() > 1, "the kinds of intensity differ: grams of different kinds are not comparable"),
+        (some(|run| run.units.is_none()), "work was not counted in every run: figures per unit are missing there"),
+        (some(|run| run.energy_kwh.is_none() && run.units.is_some()), "nothing gave the energy of some runs"),
+        (some(|run| run.estimated_share.is_some_and(|share| share > 0.0)), "some energy is ESTIMATED by a model"),
+        (some(|run| run.synthetic), "some figures are SYNTHETIC: generated, not measured"),
+        (some(|run| run.state == "provisional"), "some runs are provisional: their figures may still grow"),
+        (currencies(runs) > 1, "the currencies differ: costs are not comparable"),
+        (
+            !objectives.is_empty() && some(|run| run.undominated.is_none()),
+            "runs without one of the figures, and generated ones, are not among the undominated",
+        ),
+    ];
+    notes.extend(says.iter().filter(|(is, _)| *is).map(|(_, text)| (*text).to_owned()));
+    notes
+}
+
+fn currencies(runs: &[Compared]) -> usize {
+    let mut codes: Vec<&String> =
+        runs.iter().filter(|run| run.cost.is_some()).filter_map(|run| run.currency.as_ref()).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    codes.len()
+}

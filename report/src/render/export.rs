@@ -1,0 +1,137 @@
+//! The report for other people's forms: SCI, a model card, BoAmps, Scope 2, the energy of the EU AI Act's annex, a methods
+//! paragraph, and a summary that may be shared.
+//!
+//! Figures are the report's, never rounded but in prose. None of these says that a duty is met: they hold figures, methods
+//! and sources, and what is not known is `null` or left out.
+
+mod ai_act;
+mod boamps;
+mod methods;
+mod model_card;
+mod sci;
+mod scope2;
+mod summary;
+
+use std::collections::BTreeMap;
+
+use eco2_core::report::{Carbon, Device, Report};
+use eco2_core::{Component, Quality};
+use serde_json::Value;
+
+pub use ai_act::ai_act_json;
+pub use boamps::boamps_json;
+pub use methods::methods;
+pub use model_card::model_card;
+pub use sci::sci_json;
+pub use scope2::scope2_csv;
+pub use summary::{SUMMARY_SCHEMA_JSON, summary_json};
+
+use crate::Error;
+use crate::footprint::is_measured;
+
+/// The carbon of a run whose energy is known.
+///
+/// # Errors
+/// [`Error::NoGrams`].
+fn grams_of(report: &Report) -> Result<&Carbon, Error> {
+    let carbon = report.carbon.as_ref().filter(|_| is_measured(report));
+    carbon.ok_or_else(|| Error::NoGrams { run: report.run.id.clone() })
+}
+
+fn document(what: &'static str, value: &Value) -> Result<String, Error> {
+    let text = serde_json::to_string_pretty(value).map_err(|cause| Error::Encode { what, cause })?;
+    Ok(text + "\n")
+}
+
+/// How much of the energy came from what: `measured`, `partly estimated`, `estimated`, `synthetic` or `not known`.
+fn basis(report: &Report) -> &'static str {
+    let energy = &report.energy;
+    match (energy.estimated_uj, energy.measured_uj + energy.derived_uj) {
+        _ if !is_measured(report) => "not known",
+        _ if energy.synthetic_uj > 0 => "synthetic",
+        (0, _) => "measured",
+        (_, 0) => "estimated",
+        _ => "partly estimated",
+    }
+}
+
+/// Names of the devices in the total with their number: `2 × NVIDIA H200`. A name's machine-bound end (`, package 0`) is
+/// left out.
+fn hardware(report: &Report) -> BTreeMap<String, usize> {
+    let mut names = BTreeMap::new();
+    for device in report.devices.iter().filter(|device| device.is_summed()) {
+        *names.entry(model(device).to_owned()).or_default() += 1;
+    }
+    names
+}
+
+/// `2 × NVIDIA H200, 1 × AMD EPYC`.
+fn hardware_words(report: &Report) -> String {
+    hardware(report).iter().map(|(name, count)| format!("{count} × {name}")).collect::<Vec<_>>().join(", ")
+}
+
+fn model(device: &Device) -> &str {
+    let name = device.name.split(", package").next().unwrap_or_default().trim();
+    if name.is_empty() || name == device.id { &device.domain } else { name }
+}
+
+/// The distinct sources of the devices in the total: `nvml`, `rapl-perf`.
+fn sensors(report: &Report) -> Vec<&str> {
+    let read = |device: &&Device| device.is_summed() && device.quality != Quality::Missing;
+    let mut names: Vec<&str> = report.devices.iter().filter(read).map(|device| device.source.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// Distinct kinds of the intensities behind the grams.
+fn kinds(carbon: &Carbon) -> Vec<&str> {
+    distinct(carbon.segments.iter().filter_map(|segment| segment.kind.as_deref()))
+}
+
+/// Distinct sources of the intensities, each with its year.
+fn factor_sources(carbon: &Carbon) -> Vec<String> {
+    let cited = |segment: &eco2_core::report::CarbonSegment| {
+        segment.year.map_or_else(|| segment.source.clone(), |year| format!("{}, {year}", segment.source))
+    };
+    distinct(carbon.segments.iter().map(cited))
+}
+
+fn distinct<T: Ord>(list: impl Iterator<Item = T>) -> Vec<T> {
+    let mut list: Vec<T> = list.collect();
+    list.sort_unstable();
+    list.dedup();
+    list
+}
+
+/// Grams per kilowatt-hour over all segments, weighed by their energy.
+fn mean_intensity(carbon: &Carbon) -> Option<f64> {
+    let energy: f64 = carbon.segments.iter().map(|segment| segment.energy_uj as f64).sum();
+    let weighed: f64 = carbon.segments.iter().map(|segment| segment.energy_uj as f64 * segment.g_per_kwh).sum();
+    (energy > 0.0).then(|| weighed / energy)
+}
+
+/// Models of the devices in the total with their number, by type: `("gpu", "NVIDIA H200")`.
+fn hardware_by_type(report: &Report) -> BTreeMap<(&'static str, String), usize> {
+    let mut models = BTreeMap::new();
+    for device in report.devices.iter().filter(|device| device.is_summed()) {
+        *models.entry((component_word(device), model(device).to_owned())).or_default() += 1;
+    }
+    models
+}
+
+/// What a component is called in such forms.
+fn component_word(device: &Device) -> &'static str {
+    match device.component {
+        Component::Cpu => "cpu",
+        Component::Gpu => "gpu",
+        Component::Memory => "ram",
+        _ => "other",
+    }
+}
+
+/// The country of the zone, two letters; `None` for the world and for a given intensity.
+fn country(carbon: &Carbon) -> Option<&str> {
+    let code = carbon.zone.split(['-', ',']).next()?;
+    (code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase())).then_some(code)
+}

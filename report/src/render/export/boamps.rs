@@ -1,0 +1,128 @@
+//! A BoAmps report (Boavizta, `model/report_schema.json`): energy of a machine-learning task, to be published.
+//!
+//! What eco2 does not know (what the task is, which algorithm) comes from the run's labels `task_stage`, `task_family`,
+//! `algorithm`, `infra_type`, `cloud_provider`, `cloud_instance`; without the label the field is left out, and somebody has
+//! to fill it in before the format's schema takes the file.
+
+use eco2_core::Component;
+use eco2_core::report::{Device, Report};
+use eco2_core::units::kwh;
+use serde_json::{Map, Value, json};
+
+use super::super::{finite, word};
+use super::{document, mean_intensity, sensors};
+use crate::Error;
+use crate::footprint::is_measured;
+
+/// The report in BoAmps' names and units (kilowatt-hours, seconds); `powerConsumption` is energy before PUE.
+///
+/// # Errors
+/// [`Error::Encode`].
+pub fn boamps_json(report: &Report) -> Result<String, Error> {
+    let report = finite(report);
+    let mut value = json!({
+        "header": {
+            "reportId": report.run.id,
+            "reportDatetime": written(&report.run.ended_at),
+            "reportStatus": "draft",
+        },
+        "task": task(&report),
+        "measures": [measure(&report)],
+        "system": {"os": "linux"},
+        "infrastructure": infrastructure(&report),
+        "environment": environment(&report),
+        "quality": quality(&report),
+    });
+    strip(&mut value);
+    document("the BoAmps report", &value)
+}
+
+/// `2026-01-02 03:04:05`, as the format has it.
+fn written(at: &str) -> String {
+    at.get(..19).unwrap_or(at).replace('T', " ")
+}
+
+fn label<'a>(report: &'a Report, name: &str) -> Option<&'a String> {
+    report.run.labels.get(name)
+}
+
+fn task(report: &Report) -> Value {
+    let work = &report.work;
+    let data = match (work.tokens, work.samples) {
+        (0, 0) => None,
+        (0, samples) => Some(json!([{"dataUsage": "input", "dataType": "other", "dataQuantity": samples}])),
+        (tokens, _) => Some(json!([{"dataUsage": "input", "dataType": "token", "dataQuantity": tokens}])),
+    };
+    json!({
+        "taskStage": label(report, "task_stage"),
+        "taskFamily": label(report, "task_family"),
+        "algorithms": label(report, "algorithm").map(|name| json!([{"algorithmName": name}])),
+        "dataset": data,
+    })
+}
+
+fn measure(report: &Report) -> Value {
+    let mode = |component| {
+        let of = |device: &&Device| device.is_summed() && device.component == component;
+        report.devices.iter().find(of).map(|device| format!("{} ({})", device.source, word(&device.quality)))
+    };
+    json!({
+        "measurementMethod": format!("eco2 ({})", sensors(report).join(", ")),
+        "version": report.run.tool.version,
+        "cpuTrackingMode": mode(Component::Cpu),
+        "gpuTrackingMode": mode(Component::Gpu),
+        "powerConsumption": is_measured(report).then(|| kwh(report.energy.total_uj)),
+        "measurementDuration": report.run.duration_ns as f64 / 1e9,
+        "measurementDateTime": written(&report.run.started_at),
+    })
+}
+
+fn infrastructure(report: &Report) -> Value {
+    let components: Vec<Value> = super::hardware_by_type(report)
+        .into_iter()
+        .map(|((kind, name), count)| json!({"componentName": name, "componentType": kind, "nbComponent": count}))
+        .collect();
+    json!({
+        "infraType": label(report, "infra_type"),
+        "cloudProvider": label(report, "cloud_provider"),
+        "cloudInstance": label(report, "cloud_instance"),
+        "components": components,
+    })
+}
+
+fn environment(report: &Report) -> Value {
+    let carbon = report.carbon.as_ref();
+    json!({
+        "country": carbon.and_then(super::country),
+        "powerSourceCarbonIntensity": carbon.and_then(mean_intensity),
+    })
+}
+
+/// The format's words for the width of the bounds: `high` within 10 %, `medium` within 25 %, `low` within 50 %. Wider
+/// ones, unbounded ones and estimates by a model have no word but `low`.
+fn quality(report: &Report) -> Option<&'static str> {
+    let energy = &report.energy;
+    if !is_measured(report) {
+        return None;
+    }
+    let total = energy.total_uj.max(1) as f64;
+    let high_uj = energy.high_uj.filter(|_| energy.estimated_uj == 0);
+    let off = high_uj.map(|high| (high.saturating_sub(energy.total_uj)).max(energy.total_uj - energy.low_uj));
+    Some(match off.map(|uj| uj as f64 / total) {
+        Some(share) if share <= 0.10 => "high",
+        Some(share) if share <= 0.25 => "medium",
+        _ => "low",
+    })
+}
+
+/// Takes out what is not known: the format has no null.
+fn strip(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.values_mut().for_each(strip);
+            *fields = std::mem::replace(fields, Map::new()).into_iter().filter(|(_, value)| !value.is_null()).collect();
+        }
+        Value::Array(items) => items.iter_mut().for_each(strip),
+        _ => {}
+    }
+}

@@ -1,0 +1,108 @@
+//! A paragraph for the methods section of a paper: measured values with their uncertainty, method, factors and boundary.
+
+use eco2_core::report::{Beside, Carbon, Report};
+
+use super::super::figures::{Figure, Spelling, number, percent};
+use super::super::finite;
+use super::{factor_sources, grams_of, hardware_words, kinds, sensors};
+use crate::Error;
+
+const SPELLING: Spelling = Spelling { ascii: false };
+
+/// The paragraph, one line. Figures are rounded to what their bounds allow.
+///
+/// # Errors
+/// [`Error::NoGrams`].
+pub fn methods(report: &Report) -> Result<String, Error> {
+    let report = finite(report);
+    let carbon = grams_of(&report)?;
+    let mut sentences = vec![measured(&report), parts(&report)];
+    sentences.extend(gain(&report));
+    sentences.push(facility(&report));
+    sentences.push(emitted(carbon));
+    sentences.extend(carbon.beside.as_deref().map(beside).unwrap_or_default());
+    sentences.push(
+        "Not included are network, storage, other parts of the machines and what was used outside the run. Sensors are read \
+         by software; no external power meter was used."
+            .to_owned(),
+    );
+    if report.energy.synthetic_uj > 0 {
+        sentences.insert(0, "SYNTHETIC: these figures were generated and are no measurement.".to_owned());
+    }
+    // Intervals stand two spaces apart in tables.
+    Ok(sentences.join(" ").replace("  [", " [") + "\n")
+}
+
+fn measured(report: &Report) -> String {
+    let energy = &report.energy;
+    let used = SPELLING.energy(Figure::energy(energy.total_uj, energy.low_uj, energy.high_uj));
+    format!(
+        "Energy was recorded with eco2 {} ({}) on {}: the run took {} and used {used}; the interval holds for every course \
+         of the load between two readings.",
+        report.run.tool.version,
+        sensors(report).join(", "),
+        hardware_words(report),
+        SPELLING.duration(report.run.duration_ns),
+    )
+}
+
+fn parts(report: &Report) -> String {
+    let energy = &report.energy;
+    let share = |uj: u64| percent(uj as f64, energy.total_uj as f64);
+    let parts = [
+        (energy.measured_uj, "from energy counters"),
+        (energy.derived_uj, "from integrated power"),
+        (energy.estimated_uj, "estimated by a model of utilisation"),
+        (energy.synthetic_uj, "generated"),
+    ];
+    let words = parts.iter().filter(|(uj, _)| *uj > 0).map(|(uj, what)| format!("{} {what}", share(*uj)));
+    let missing = match energy.missing_ns {
+        0 => String::new(),
+        ns => format!("; {} of device time are unknown and within the interval", SPELLING.duration(ns)),
+    };
+    format!("Of it {}{missing}.", words.collect::<Vec<_>>().join(", "))
+}
+
+fn gain(report: &Report) -> Option<String> {
+    let most = report.devices.iter().filter_map(|device| device.gain_percent).reduce(f64::max)?;
+    Some(format!("The sensors' declared gain error of up to {} % is not in the interval.", number(most)))
+}
+
+fn facility(report: &Report) -> String {
+    let energy = &report.energy;
+    if energy.facility_uj == energy.total_uj {
+        return "No overhead of the facility was added (PUE 1).".to_owned();
+    }
+    format!("With the facility's overhead (PUE {}) this is {}.", energy.pue, SPELLING.energy_only(energy.facility_uj))
+}
+
+fn emitted(carbon: &Carbon) -> String {
+    let grams = SPELLING.mass(Figure { value: carbon.grams, low: carbon.low, high: carbon.high });
+    let intensity = super::mean_intensity(carbon).map_or_else(String::new, |g| format!("{} g/kWh, ", number(g)));
+    let kinds = kinds(carbon).join(", ");
+    let kinds = if kinds.is_empty() { String::new() } else { format!("{kinds}, ") };
+    let world =
+        if carbon.zone_source == "default-world" { "; no zone was given, so this is the world's average" } else { "" };
+    format!(
+        "Location-based emissions were {grams}, at {intensity}{kinds}zone {} ({}{world}).",
+        carbon.zone,
+        factor_sources(carbon).join("; "),
+    )
+}
+
+fn beside(beside: &Beside) -> Vec<String> {
+    let mass = |value, low, high| SPELLING.mass(Figure { value, low, high });
+    let market = beside
+        .market
+        .as_ref()
+        .map(|one| format!("Market-based emissions ({}) were {}.", one.instrument, mass(one.grams, one.low, one.high)));
+    let made = beside.embodied.as_ref().map(|made| {
+        let grams = mass(made.grams, made.low, made.high);
+        format!("The run's share of making the hardware ({}, {} years) was {grams}.", made.source, made.life_years)
+    });
+    let sci = beside.sci.as_ref().map(|sci| {
+        let without = if sci.embodied_g.is_none() { ", without embodied emissions" } else { "" };
+        format!("Software carbon intensity was {} per {}{without}.", mass(sci.grams, sci.low, sci.high), sci.per)
+    });
+    [market, made, sci].into_iter().flatten().collect()
+}

@@ -1,0 +1,111 @@
+//! Emissions from bought electricity as a table: a row a method and a stretch of time, each with its factor and source.
+//!
+//! GHG Protocol, *Scope 2 Guidance* (2015): location-based and market-based stand beside each other, never netted. For
+//! whoever rents the machines, their electricity is Scope 3; which scope it is, the reader knows.
+
+use eco2_core::report::{CarbonSegment, Market, Report};
+use eco2_core::units::{grams, kwh};
+
+use super::super::csv::table;
+use super::super::{finite, word};
+use super::{basis, grams_of};
+use crate::Error;
+
+const COLUMNS: [&str; 19] = [
+    "run_id",
+    "method",
+    "from",
+    "to",
+    "zone",
+    "it_kwh",
+    "pue",
+    "facility_kwh",
+    "factor_g_per_kwh",
+    "factor_kind",
+    "factor_source",
+    "factor_year",
+    "factor_estimated",
+    "instrument",
+    "co2e_kg",
+    "co2e_low_kg",
+    "co2e_high_kg",
+    "energy_basis",
+    "state",
+];
+
+/// Rows `location-based` (a stretch of one intensity each), `location-based total` with the bounds, and `market-based`
+/// where a contract was given. Offsets are rows of their own, `offset (not subtracted)`. An empty cell is not known.
+///
+/// # Errors
+/// [`Error::NoGrams`], [`Error::Table`].
+pub fn scope2_csv(report: &Report) -> Result<String, Error> {
+    let report = finite(report);
+    let carbon = grams_of(&report)?;
+    let mut rows: Vec<Vec<String>> = carbon.segments.iter().map(|segment| part(&report, segment)).collect();
+    rows.push(total(&report)?);
+    if let Some(beside) = carbon.beside.as_deref() {
+        rows.extend(beside.market.iter().map(|market| market_row(&report, market)));
+        rows.extend(beside.offsets.iter().map(|offset| {
+            let figures = [("instrument", offset.name.clone()), ("co2e_kg", offset.kg.to_string())];
+            row(&report, "offset (not subtracted)", &figures)
+        }));
+    }
+    table("the Scope 2 table", COLUMNS.map(str::to_owned).to_vec(), rows.into_iter())
+}
+
+fn row(report: &Report, method: &str, figures: &[(&str, String)]) -> Vec<String> {
+    let cell = |column: &str| match column {
+        "run_id" => report.run.id.clone(),
+        "method" => method.to_owned(),
+        "state" => word(&report.run.state),
+        column => figures.iter().find(|(name, _)| *name == column).map(|(_, text)| text.clone()).unwrap_or_default(),
+    };
+    COLUMNS.iter().map(|column| cell(column)).collect()
+}
+
+fn part(report: &Report, segment: &CarbonSegment) -> Vec<String> {
+    let zone = report.carbon.as_ref().map(|carbon| carbon.zone.clone()).unwrap_or_default();
+    let figures = [
+        ("from", segment.from.clone()),
+        ("to", segment.to.clone()),
+        ("zone", zone),
+        ("facility_kwh", kwh(segment.energy_uj).to_string()),
+        ("factor_g_per_kwh", segment.g_per_kwh.to_string()),
+        ("factor_kind", segment.kind.clone().unwrap_or_default()),
+        ("factor_source", segment.source.clone()),
+        ("factor_year", segment.year.map_or_else(String::new, |year| year.to_string())),
+        ("factor_estimated", segment.estimated.to_string()),
+        ("co2e_kg", (grams(segment.energy_uj, segment.g_per_kwh) / 1e3).to_string()),
+    ];
+    row(report, "location-based", &figures)
+}
+
+fn energies(report: &Report) -> [(&'static str, String); 6] {
+    let energy = &report.energy;
+    [
+        ("from", report.run.started_at.clone()),
+        ("to", report.run.ended_at.clone()),
+        ("it_kwh", kwh(energy.total_uj).to_string()),
+        ("pue", energy.pue.to_string()),
+        ("facility_kwh", kwh(energy.facility_uj).to_string()),
+        ("energy_basis", basis(report).to_owned()),
+    ]
+}
+
+fn bounded(value: f64, low: f64, high: Option<f64>) -> [(&'static str, String); 3] {
+    let kg = |grams: f64| (grams / 1e3).to_string();
+    [("co2e_kg", kg(value)), ("co2e_low_kg", kg(low)), ("co2e_high_kg", high.map_or_else(String::new, kg))]
+}
+
+fn total(report: &Report) -> Result<Vec<String>, Error> {
+    let carbon = grams_of(report)?;
+    let zone = [("zone", carbon.zone.clone())];
+    let figures = [&energies(report)[..], &bounded(carbon.grams, carbon.low, carbon.high), &zone].concat();
+    Ok(row(report, "location-based total", &figures))
+}
+
+fn market_row(report: &Report, market: &Market) -> Vec<String> {
+    let contract = [("instrument", market.instrument.clone()), ("factor_g_per_kwh", market.g_per_kwh.to_string())];
+    let figures = [&energies(report)[..], &bounded(market.grams, market.low, market.high), &contract].concat();
+    row(report, "market-based", &figures)
+}

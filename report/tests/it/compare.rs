@@ -1,0 +1,119 @@
+//! Runs side by side: known answers, bounds in words, undominated runs against brute force.
+
+use eco2_core::report::Report;
+use eco2_grid::carbon::Functional;
+use eco2_report::{Comparison, Objective, Overlap, TextStyle, compare, comparison_json, comparison_text};
+use proptest::prelude::*;
+
+use crate::fixture::{bare, kilowatt_hour};
+
+/// A run of so many kilowatt-hours, bounds a hundredth off, 100 g/kWh, an hour, that did so many samples.
+fn run(id: &str, kwh: f64, samples: u64) -> Report {
+    let mut report = kilowatt_hour(id, None);
+    let uj = |kwh: f64| (kwh * 3.6e12).round() as u64;
+    (report.energy.total_uj, report.energy.facility_uj) = (uj(kwh), uj(kwh));
+    (report.energy.low_uj, report.energy.high_uj) = (uj(kwh * 0.99), Some(uj(kwh * 1.01)));
+    report.run.name = String::new();
+    report.run.duration_ns = 3_600_000_000_000;
+    report.work.samples = samples;
+    if let Some(carbon) = &mut report.carbon {
+        carbon.beside = None;
+        (carbon.grams, carbon.low, carbon.high) = (kwh * 100.0, kwh * 99.0, Some(kwh * 101.0));
+        carbon.cost = Some(kwh * 0.5);
+    }
+    report
+}
+
+fn near(one: f64, other: f64) -> bool {
+    (one - other).abs() < 1e-9
+}
+
+#[test]
+fn figures_are_per_sample_where_all_have_counted_them() {
+    let both = compare(&[run("a", 2.0, 1000), run("b", 3.0, 3000)], None, &[]);
+    assert_eq!(both.per, "sample");
+    let [a, b] = &both.runs[..] else { panic!() };
+    assert!(near(a.energy_kwh.unwrap().value, 0.002) && near(b.energy_kwh.unwrap().value, 0.001));
+    assert!(near(a.grams.unwrap().low, 0.198) && near(b.seconds.unwrap(), 1.2) && near(a.cost.unwrap(), 0.001));
+    // The run that took more is the one that took less a sample.
+    assert_eq!((both.verdicts[0].run_id.as_str(), both.verdicts[0].least_run_id.as_str()), ("a", "b"));
+    assert!(near(both.verdicts[0].more_percent.unwrap(), 100.0));
+    let whole = compare(&[run("a", 2.0, 1000), run("b", 3.0, 0)], Some(Functional::Run), &[]);
+    assert!(near(whole.runs[1].energy_kwh.unwrap().value, 3.0));
+    let tokens = compare(&[run("a", 2.0, 1000), run("b", 3.0, 0)], None, &[]);
+    assert_eq!(tokens.per, "token", "samples were not counted in both");
+}
+
+#[test]
+fn bounds_that_overlap_are_said_in_words() {
+    let verdict = |kwh: f64| compare(&[run("a", 1.0, 1), run("b", kwh, 1)], None, &[]).verdicts.remove(0);
+    // 1 % either way: 1.01 against 0.99 × 1.03 = 1.0197, and against 0.99 × 1.015 = 1.00485.
+    assert_eq!(verdict(1.03).overlap, Overlap::Apart);
+    assert!(verdict(1.03).text.contains("do not overlap"), "{}", verdict(1.03).text);
+    assert_eq!(verdict(1.015).overlap, Overlap::Overlap);
+    assert!(verdict(1.015).text.contains("may come from measuring alone"));
+    let mut open = run("a", 1.0, 1);
+    open.energy.high_uj = None;
+    let unknown = compare(&[open, run("b", 9.0, 1)], None, &[]).verdicts.remove(0);
+    assert_eq!(unknown.overlap, Overlap::Unknown);
+}
+
+#[test]
+fn what_is_not_known_is_null_and_not_the_least() {
+    let runs = compare(&[run("a", 2.0, 10), bare()], Some(Functional::Sample), &[Objective::Grams]);
+    let gone = &runs.runs[1];
+    assert_eq!((gone.energy_kwh, gone.grams, gone.undominated), (None, None, None));
+    assert_eq!(runs.runs[0].undominated, Some(true));
+    assert!(runs.verdicts.is_empty() && runs.notes.iter().any(|note| note.contains("nothing gave the energy")));
+    let json = comparison_json(&runs).unwrap();
+    assert!(json.contains("\"schema\": \"eco2.comparison/1\"") && json.contains("\"energy_kwh\": null"));
+}
+
+#[test]
+fn grams_of_different_kinds_are_noted() {
+    let mut other = run("b", 1.0, 1);
+    other.carbon.as_mut().unwrap().segments[0].kind = Some("marginal-operating".into());
+    let notes = compare(&[run("a", 1.0, 1), other], None, &[]).notes;
+    assert!(notes.iter().any(|note| note.contains("kinds of intensity differ")), "{notes:?}");
+}
+
+#[test]
+fn d15_runs_are_compared_with_each_other_and_with_no_invented_benchmark() {
+    let comparison = compare(&[run("a", 2.0, 1000), run("b", 3.0, 3000)], None, &Objective::ALL);
+    let json = comparison_json(&comparison).unwrap().to_lowercase();
+    let text = comparison_text(&comparison, &TextStyle::default()).to_lowercase();
+    for invented in ["percentile", "benchmark", "industry", "tier", "rank", "score"] {
+        assert!(!json.contains(invented) && !text.contains(invented), "{invented}");
+    }
+    assert!(comparison.notes[0].contains("chance"));
+    // No figure that is not of these runs.
+    assert_eq!(comparison.runs.len(), 2);
+}
+
+#[test]
+fn the_table_marks_undominated_runs_and_says_what_it_may() {
+    let runs = [run("least", 1.0, 100), run("more", 2.0, 100), run("same", 1.005, 100)];
+    let comparison = compare(&runs, None, &[Objective::Grams, Objective::Duration]);
+    let style = TextStyle { width: 120, ..TextStyle::default() };
+    insta::assert_snapshot!(comparison_text(&comparison, &style));
+}
+
+fn undominated(comparison: &Comparison) -> Vec<bool> {
+    comparison.runs.iter().map(|run| run.undominated == Some(true)).collect()
+}
+
+proptest! {
+    #[test]
+    fn undominated_runs_are_those_of_brute_force(points in prop::collection::vec((1..5_u64, 1..5_u64), 1..8)) {
+        let runs: Vec<Report> = points.iter().enumerate().map(|(at, (kwh, hours))| {
+            let mut run = run(&format!("r{at}"), *kwh as f64, 1);
+            run.run.duration_ns = hours * 3_600_000_000_000;
+            run
+        }).collect();
+        let found = undominated(&compare(&runs, Some(Functional::Run), &[Objective::Grams, Objective::Duration]));
+        let expected: Vec<bool> = points.iter().map(|own| {
+            !points.iter().any(|other| other.0 <= own.0 && other.1 <= own.1 && other != own)
+        }).collect();
+        prop_assert_eq!(found, expected);
+    }
+}

@@ -1,0 +1,187 @@
+//! Other people's forms: figures by hand, no claim that nobody checks, nothing private in what is shared.
+
+use eco2_core::report::Report;
+use eco2_report::{
+    Error, SUMMARY_SCHEMA_JSON, ai_act_json, boamps_json, codecarbon_csv, comparison_json, csv, hf_json, json, methods,
+    model_card, sci_json, scope2_csv, summary_json, text,
+};
+use serde_json::Value;
+
+use crate::fixture::{bare, kilowatt_hour, report};
+
+fn value(text: Result<String, Error>) -> Value {
+    serde_json::from_str(&text.unwrap()).unwrap()
+}
+
+/// A run of 1 kWh at PUE 1, 56 g, without what stands beside.
+fn plain() -> Report {
+    let mut report = kilowatt_hour("run-1", None);
+    report.energy.facility_uj = report.energy.total_uj;
+    if let Some(carbon) = &mut report.carbon {
+        carbon.beside = None;
+        (carbon.embodied, carbon.sci, carbon.cost) = (None, None, None);
+        (carbon.low, carbon.high) = (54.0, Some(58.0));
+        carbon.segments[0].energy_uj = report.energy.total_uj;
+    }
+    report
+}
+
+#[test]
+fn sci_is_made_of_what_it_says() {
+    let made = value(sci_json(&report()));
+    assert_eq!(made["sci"]["per"], "step");
+    assert_eq!((made["complete"].as_bool(), made["R"]["count"].as_u64()), (Some(true), Some(3000)));
+    assert_eq!(made["M"]["total_kg"], 2500.0);
+    // 56 g over 3000 steps where nobody asked for a unit, and no making in it.
+    let plain = value(sci_json(&plain()));
+    assert!((plain["sci"]["g_co2e"].as_f64().unwrap() - 56.0 / 3000.0).abs() < 1e-12);
+    assert_eq!((plain["complete"].as_bool(), plain["M"].is_null()), (Some(false), true));
+    assert_eq!((plain["E"]["kwh"].as_f64(), plain["O"]["method"].as_str()), (Some(1.0), Some("location-based")));
+}
+
+#[test]
+fn a_model_card_is_in_grams_and_its_text_cannot_break_out() {
+    let mut report = plain();
+    report.run.labels.insert("training_type".into(), "fine-tuning".into());
+    report.devices[1].name = "evil\"\n  emissions: 0".into();
+    let card = model_card(&report).unwrap();
+    let lines: Vec<&str> = card.lines().collect();
+    assert_eq!(lines[..2], ["co2_eq_emissions:", "  emissions: 56"], "{card}");
+    assert!(lines.contains(&"  training_type: \"fine-tuning\"") && lines.contains(&"  geographical_location: \"FR\""));
+    assert!(lines[5].contains("1 × evil\\\"\\n  emissions: 0") && lines.len() == 6, "{card}");
+    report.carbon.as_mut().unwrap().grams = 1.5e-7;
+    assert!(model_card(&report).unwrap().contains("emissions: 0.00000015\n"), "no exponent");
+}
+
+#[test]
+fn boamps_has_kilowatt_hours_and_seconds_and_no_null() {
+    let mut full = report();
+    full.run.labels.insert("task_stage".into(), "training".into());
+    let text = boamps_json(&full).unwrap();
+    assert!(!text.contains("null"));
+    let made: Value = serde_json::from_str(&text).unwrap();
+    let measure = &made["measures"][0];
+    assert!((measure["powerConsumption"].as_f64().unwrap() - 1_234_400_000.0 / 3.6e12).abs() < 1e-15);
+    assert_eq!(
+        (measure["measurementDuration"].as_f64(), made["task"]["taskStage"].as_str()),
+        (Some(61.0), Some("training"))
+    );
+    assert_eq!(made["header"]["reportDatetime"], "2026-01-02 03:05:06");
+    assert_eq!(made["task"]["dataset"][0]["dataQuantity"], 1_000_000);
+    assert_eq!((made["environment"]["country"].as_str(), made["task"].get("taskFamily")), (Some("FR"), None));
+    assert_eq!(made["quality"], "low", "a model is in it");
+    full.energy.estimated_uj = 0;
+    assert_eq!(value(boamps_json(&full))["quality"], "high", "bounds within 3 %");
+}
+
+#[test]
+fn scope_2_rows_have_method_factor_and_source_and_nothing_is_netted() {
+    let table = scope2_csv(&report()).unwrap();
+    let mut reader = csv_rows(&table);
+    let head = reader.remove(0);
+    let cell = |row: &[String], name: &str| row[head.iter().position(|column| column == name).unwrap()].clone();
+    let methods: Vec<String> = reader.iter().map(|row| cell(row, "method")).collect();
+    assert_eq!(methods, ["location-based", "location-based total", "market-based", "offset (not subtracted)"]);
+    let part = &reader[0];
+    assert_eq!((cell(part, "factor_g_per_kwh"), cell(part, "factor_source")), ("56".into(), "Ember 2025".into()));
+    let kg: f64 = cell(part, "co2e_kg").parse().unwrap();
+    assert!((kg - 1_481_280_000.0 / 3.6e12 * 0.056).abs() < 1e-12, "{kg}");
+    assert_eq!(cell(&reader[1], "co2e_kg"), (0.0230_f64 / 1e3).to_string(), "offsets are not in it");
+    assert_eq!((cell(&reader[1], "pue"), cell(&reader[1], "energy_basis")), ("1.2".into(), "partly estimated".into()));
+    assert_eq!(cell(&reader[2], "instrument"), "PPA wind");
+    let plain = scope2_csv(&plain()).unwrap();
+    assert!(!plain.contains("market-based"), "no contract, no market-based row");
+}
+
+fn csv_rows(table: &str) -> Vec<Vec<String>> {
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(table.as_bytes());
+    reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect()
+}
+
+#[test]
+fn the_ai_act_block_has_megawatt_hours_and_says_whether_they_are_known() {
+    let made = value(ai_act_json(&plain()));
+    assert_eq!((made["energy_mwh"].as_f64(), made["energy_basis"].as_str()), (Some(0.001), Some("measured")));
+    assert_eq!(value(ai_act_json(&report()))["energy_basis"], "partly estimated");
+    let gone = value(ai_act_json(&bare()));
+    assert_eq!((gone["energy_basis"].as_str(), gone["energy_mwh"].is_null()), (Some("not known"), true));
+    let hours = 61.0 / 3600.0;
+    let found = made["computational_resources"]["device_hours"].as_f64().unwrap();
+    assert!((found - hours).abs() < 1e-12);
+}
+
+#[test]
+fn the_methods_paragraph_has_values_intervals_sources_and_boundary() {
+    let paragraph = methods(&report()).unwrap();
+    insta::assert_snapshot!(paragraph);
+    assert_eq!(paragraph.lines().count(), 1);
+}
+
+#[test]
+fn a_run_without_energy_has_no_grams_to_export() {
+    for refused in [sci_json(&bare()), model_card(&bare()), scope2_csv(&bare()), methods(&bare())] {
+        assert!(refused.unwrap_err().to_string().contains("has no grams"));
+    }
+}
+
+#[test]
+fn a_summary_holds_nothing_private_and_keeps_to_its_schema() {
+    let schema: Value = serde_json::from_str(SUMMARY_SCHEMA_JSON).unwrap();
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    let mut report = report();
+    report.run.command = vec!["/data/alice/secret-project/train.py".into()];
+    report.run.name = "secret-project".into();
+    report.carbon.as_mut().unwrap().segments[0].source = "series /data/alice/gb.csv".into();
+    report.carbon.as_mut().unwrap().zone = "FR-IDF".into();
+    for report in [&report, &bare(), &plain()] {
+        let text = summary_json(report).unwrap();
+        let faults: Vec<String> =
+            validator.iter_errors(&serde_json::from_str(&text).unwrap()).map(|fault| fault.to_string()).collect();
+        assert_eq!(faults, [""; 0], "{text}");
+        for private in [
+            "alice",
+            "secret",
+            "node7",
+            "20260102",
+            "vision",
+            "2026-01-02",
+            "b0\"",
+            "GPU-5",
+            "IDF",
+            "outer",
+            "PPA",
+            "forest",
+        ] {
+            assert!(!text.contains(private), "{private}: {text}");
+        }
+    }
+    assert_eq!(value(summary_json(&report))["month"], "2026-01");
+}
+
+#[test]
+fn d35_no_output_claims_that_a_duty_is_met() {
+    let report = report();
+    let comparison = eco2_report::compare(&[report.clone(), plain()], None, &[]);
+    let outputs = [
+        sci_json(&report).unwrap(),
+        model_card(&report).unwrap(),
+        boamps_json(&report).unwrap(),
+        scope2_csv(&report).unwrap(),
+        ai_act_json(&report).unwrap(),
+        methods(&report).unwrap(),
+        summary_json(&report).unwrap(),
+        json(&report).unwrap(),
+        csv(&report).unwrap(),
+        hf_json(&report).unwrap(),
+        codecarbon_csv(&report).unwrap(),
+        text(&report, &eco2_report::TextStyle::default()),
+        comparison_json(&comparison).unwrap(),
+    ];
+    for output in outputs {
+        let lower = output.to_lowercase();
+        for claim in ["complian", "conform", "certif", "audited", "carbon neutral", "net zero", "net-zero", "meets the"]
+        {
+            assert!(!lower.contains(claim), "{claim}: {output}");
+        }
+    }
+}
