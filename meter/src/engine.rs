@@ -361,10 +361,13 @@ impl Sink for Engine {
 
     fn last_change_ns(&self, source: usize, domain: usize) -> Option<(u64, u64)> {
         let knot = self.ledger.tracks().get(self.global(source, domain)?)?.last_knot()?;
-        Some((knot.lo_ns, knot.hi_ns))
+        // A first value is no change that was seen.
+        (!knot.first).then_some((knot.lo_ns, knot.hi_ns))
     }
 }
 
+#[cfg(test)]
+mod polls;
 #[cfg(test)]
 mod steps;
 
