@@ -4,12 +4,14 @@
 //! Everybody else reads a snapshot, or locks the engine for a moment outside the hot path.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use eco2_core::report::{Device, DeviceSync, Energy, EventRecord};
 use eco2_core::{Account, Domain, EventConsumer, EventKind, GapReason, Gauge, Ledger, NameId, Names, Outcome, Reading};
 use eco2_samplers::tsc::{HotClock, Ticks};
 use eco2_samplers::{Note, Sink};
 
+use crate::alerts::{self, Event, Outbox};
 use crate::gauges::GaugeSums;
 use crate::intensity::Curve;
 use crate::journal::Journal;
@@ -40,7 +42,11 @@ pub(crate) struct Engine {
     pub(crate) journal: Journal,
     pub(crate) boot: BootAxis,
     pub(crate) samples: u64,
+    /// Edges between steps, of all names and threads.
+    pub(crate) step_edges: u64,
     pub(crate) begun: bool,
+    /// Where events go that somebody is to be told, with the run's id.
+    pub(crate) alerts: Option<(String, Arc<Outbox>)>,
     ending_at_ns: Option<u64>,
     pub(crate) syncs: BTreeMap<String, DeviceSync>,
     lost_events: u64,
@@ -70,7 +76,9 @@ impl Engine {
             series: Vec::new(),
             journal: Journal::default(),
             samples: 0,
+            step_edges: 0,
             begun: false,
+            alerts: None,
             ending_at_ns: None,
             syncs: BTreeMap::new(),
             lost_events: 0,
@@ -97,6 +105,25 @@ impl Engine {
         curve
     }
 
+    /// Energy since the counters' last updates, if the power has stayed what it was; microjoules.
+    pub(crate) fn unseen_uj(&self, now_ns: u64) -> u64 {
+        self.publisher.unseen_uj(now_ns)
+    }
+
+    /// Energy from the run's beginning to `at_ns`, microjoules; `None` until every counter has changed since, and where
+    /// nothing is known. Allocates nothing.
+    pub(crate) fn settled_uj(&self, at_ns: u64) -> Option<u64> {
+        let begun_ns = self.ledger.opened_ns();
+        let tracks = self.ledger.tracks().iter().zip(self.publisher.summed());
+        let mut live = tracks.filter(|(track, summed)| **summed && track.last_knot().is_some());
+        live.try_fold(None, |sum: Option<u64>, (track, _)| {
+            // Who has fallen silent is not waited for.
+            let known = track.is_silent() || track.is_frozen() || track.resolvable(at_ns);
+            let used_uj = track.at(at_ns, 0).uj.saturating_sub(track.at(begun_ns, 0).uj);
+            known.then(|| Some(sum.unwrap_or(0).saturating_add(used_uj)))
+        })?
+    }
+
     /// Whether the run's end is fixed.
     pub(crate) fn is_ending(&self) -> bool {
         self.ending_at_ns.is_some()
@@ -109,7 +136,7 @@ impl Engine {
 
     /// Event rings into the ledger.
     pub(crate) fn drain(&mut self) {
-        let Self { rings, ledger, clock, journal, trace_open, generations, .. } = self;
+        let Self { rings, ledger, clock, journal, trace_open, generations, step_edges, .. } = self;
         rings.drain(|thread, generation, event| {
             if generations.len() <= thread {
                 generations.resize(thread + 1, generation);
@@ -125,7 +152,10 @@ impl Engine {
                 EventKind::End => {
                     ledger.end(thread, name, at_ns, error_ns);
                 }
-                _ => ledger.step(thread, name, at_ns, error_ns),
+                _ => {
+                    *step_edges += 1;
+                    ledger.step(thread, name, at_ns, error_ns);
+                }
             }
             if journal.traces() {
                 trace_span(journal, trace_open, ledger.names(), (thread, name), event.kind, at_ns);
@@ -147,6 +177,9 @@ impl Engine {
         }
         let at = at_ns.saturating_sub(self.ledger.opened_ns());
         let event = EventRecord { at, kind: kind.to_owned(), device: device.to_owned(), text };
+        if let Some((run, outbox)) = self.alerts.as_ref().filter(|_| alerts::is_told(kind)) {
+            outbox.put(|| Event::of(run, &event));
+        }
         self.journal.event(&event);
         self.events.push(event);
     }

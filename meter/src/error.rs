@@ -32,6 +32,9 @@ pub enum Error {
         /// Why not.
         fault: eco2_grid::provider::Fault,
     },
+    /// The webhook cannot be told; its address is not shown.
+    #[error("webhook: {0}")]
+    Webhook(eco2_grid::provider::Fault),
     /// A figure is out of range.
     #[error(transparent)]
     Range(#[from] eco2_grid::RangeError),

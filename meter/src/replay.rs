@@ -166,6 +166,7 @@ fn report(
         events,
         own: SelfCost { samples: trace.readings.len() as u64, ..SelfCost::default() },
         counters: Vec::new(),
+        budget: None,
         merge: None,
     }
 }

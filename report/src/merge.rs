@@ -78,6 +78,7 @@ pub fn merge_without(reports: &[Report], unreadable: &[String]) -> Result<Report
         sources: identity::sources(&parts.list),
         own: own(&parts.list),
         counters: parts.records(),
+        budget: None,
         merge: Some(merge),
         run: identity,
     })

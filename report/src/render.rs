@@ -3,6 +3,7 @@
 //! All are pure functions from data to strings. Machine formats keep every digit; text rounds to what the bounds allow.
 //! A source that was looked for and is not reading stands in each of them with its status and its reason.
 
+mod budget;
 mod codecarbon;
 mod csv;
 mod figures;
@@ -10,6 +11,7 @@ mod finite;
 mod group_text;
 mod groups;
 mod hf;
+mod hf_budget;
 mod merged;
 mod openmetrics;
 mod page;

@@ -1,5 +1,6 @@
 //! The command line as plain data. Nothing here does anything; help texts are the doc comments.
 
+mod budget;
 mod flags;
 mod merge;
 mod plan;
@@ -80,7 +81,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Measure a command: its energy, its carbon, and how sure that is
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Show a run whose figures are made up, in a second
     Demo(DemoArgs),
     /// Say what can be measured here, and how to get the rest

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use clap::Args;
 use eco2::options::{Layer, OptionsError};
 
+use super::budget::Limits;
 use super::flags::{Hardware, Identity, Price, put, put_if};
 
 const RUN: &str = "\
@@ -17,6 +18,7 @@ Examples:
   eco2 run -- python train.py
   eco2 run --json report.json --zone DE --label team=nlp -- python train.py --epochs 3
   eco2 run --pid 4242                  until that process ends, or Ctrl-C
+  eco2 run --max-co2 0.5 --total-hours 12 -- python train.py    warn when it will not fit
   eco2 run --trace trace.csv -- make   every reading, for `eco2 replay`";
 
 /// Flags of `eco2 run`.
@@ -52,6 +54,8 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) price: Price,
     #[command(flatten)]
+    pub(crate) limits: Limits,
+    #[command(flatten)]
     pub(crate) hardware: Hardware,
     /// Leave out what has no sensor instead of estimating it
     #[arg(long, help_heading = "Hardware")]
@@ -75,6 +79,7 @@ impl RunArgs {
         put(&mut layer, "interval", "--interval", &self.interval)?;
         self.identity.put(&mut layer)?;
         self.price.put(&mut layer)?;
+        self.limits.put(&mut layer)?;
         self.hardware.put(&mut layer)?;
         put_if(&mut layer, self.quiet, "quiet", "--quiet", true)?;
         put_if(&mut layer, self.redact, "redact", "--redact", true)?;

@@ -18,3 +18,4 @@ mod signals;
 #[path = "../../../grid/tests/stub/mod.rs"]
 mod stub;
 mod terminal;
+mod webhook;

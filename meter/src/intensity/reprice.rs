@@ -30,6 +30,8 @@ pub fn reprice(report: Report, options: &Options) -> Result<Report, Error> {
     let old = report.carbon.take();
     let (embodied, old_cost) = old.map_or((None, None), |old| (old.embodied, old.cost));
     report.carbon = Some(Carbon { embodied, cost: carbon.cost.or(old_cost), ..carbon });
+    // Its limits and forecast were of the old grams.
+    report.budget = None;
     report.events.extend(events);
     Ok(report)
 }
