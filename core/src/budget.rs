@@ -120,7 +120,7 @@ pub struct Usage {
 /// What is known of what is to come. The default knows nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Outlook {
-    /// The most that may go by until the next look.
+    /// The most that may go by until the next look, and what has gone by unseen.
     pub next: Usage,
     /// Microjoules at the end.
     pub energy: Option<Finish>,
