@@ -3,6 +3,8 @@
 //! Data comes in on one side only: readings, gauges and notes from the sampler, begin and end from the event rings.
 //! Everybody else reads a snapshot, or locks the engine for a moment outside the hot path.
 
+mod settled;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -103,25 +105,6 @@ impl Engine {
             curve.add(device, series.all().map(since));
         }
         curve
-    }
-
-    /// Energy since the counters' last updates, if the power has stayed what it was; microjoules.
-    pub(crate) fn unseen_uj(&self, now_ns: u64) -> u64 {
-        self.publisher.unseen_uj(now_ns)
-    }
-
-    /// Energy from the run's beginning to `at_ns`, microjoules; `None` until every counter has changed since, and where
-    /// nothing is known. Allocates nothing.
-    pub(crate) fn settled_uj(&self, at_ns: u64) -> Option<u64> {
-        let begun_ns = self.ledger.opened_ns();
-        let tracks = self.ledger.tracks().iter().zip(self.publisher.summed());
-        let mut live = tracks.filter(|(track, summed)| **summed && track.last_knot().is_some());
-        live.try_fold(None, |sum: Option<u64>, (track, _)| {
-            // Who has fallen silent is not waited for.
-            let known = track.is_silent() || track.is_frozen() || track.resolvable(at_ns);
-            let used_uj = track.at(at_ns, 0).uj.saturating_sub(track.at(begun_ns, 0).uj);
-            known.then(|| Some(sum.unwrap_or(0).saturating_add(used_uj)))
-        })?
     }
 
     /// Whether the run's end is fixed.
