@@ -359,14 +359,35 @@
 #define ECO2_BUDGET_GO 0
 
 /*
- Most of a limit is spent.
+ Most of a limit is spent, or the forecast is over it.
  */
 #define ECO2_BUDGET_WARN 1
 
 /*
- A limit is spent.
+ A limit is spent, or would be by the next steps and the reserve.
  */
 #define ECO2_BUDGET_STOP 2
+
+/*
+ Graver than a warning, milder than a stop: wait for a cleaner hour, or for somebody to decide. Given only where an
+ option asks for it. Since 0.1.
+ */
+#define ECO2_BUDGET_PAUSE 3
+
+/*
+ Unit of a limit: microjoules.
+ */
+#define ECO2_UNIT_MICROJOULES 0
+
+/*
+ Unit of a limit: grams CO2e.
+ */
+#define ECO2_UNIT_GRAMS 1
+
+/*
+ Unit of a limit: money, in the option's currency.
+ */
+#define ECO2_UNIT_MONEY 2
 
 /*
  Version of the interface that this header describes. A program compares it with eco2_abi_version() at start.
@@ -546,7 +567,7 @@ typedef struct eco2_budget {
    */
   uint32_t struct_size;
   /*
-   ECO2_BUDGET_GO, ECO2_BUDGET_WARN or ECO2_BUDGET_STOP: the worst of all limits.
+   ECO2_BUDGET_GO, ECO2_BUDGET_WARN, ECO2_BUDGET_PAUSE or ECO2_BUDGET_STOP: the gravest of all limits.
    */
   int32_t decision;
   /*
@@ -561,6 +582,42 @@ typedef struct eco2_budget {
    Spent of the limit of which most is spent, as a share of it; 0 without limits.
    */
   double share;
+  /*
+   The unit of the limit that decides, in which the amounts below are: ECO2_UNIT_...
+   */
+  int32_t unit;
+  /*
+   0.
+   */
+  uint32_t reserved2;
+  /*
+   Spent so far; not a number without limits, as all below.
+   */
+  double spent;
+  /*
+   The limit.
+   */
+  double limit;
+  /*
+   Held back for what goes by until the next look, and as a reserve.
+   */
+  double held;
+  /*
+   What will have been spent at the end; not a number without a forecast, as the three below.
+   */
+  double finish;
+  /*
+   Lower end of the forecast's 90 % interval.
+   */
+  double finish_low;
+  /*
+   Upper end of the forecast's 90 % interval.
+   */
+  double finish_high;
+  /*
+   Not exceeded at the end in nine of ten runs.
+   */
+  double finish_p90;
 } eco2_budget;
 
 /*
@@ -982,7 +1039,8 @@ int32_t eco2_report(const struct eco2_meter *meter,
                     size_t *needed);
 
 /*
- Compares what was spent with every limit of the options (`budget.max_energy_kwh`, `max_co2_kg`, `max_cost`).
+ Compares what was spent with every limit of the options (`budget.max_energy_kwh`, `max_co2_kg`, `max_cost`), and what
+ will be at the end where the run's length is known (`budget.total_steps` or `total_hours`).
 
  Nothing is stopped: the program decides. Takes a lock and allocates. Any thread; in a closed meter too. Since 0.1.
 

@@ -82,9 +82,9 @@ pub(crate) fn is_usage(error: &Error) -> bool {
 }
 
 fn is_usage_of_the_meter(error: &eco2::Error) -> bool {
-    use eco2::Error::{Hardware, Locate, Options, Place, Provider, Range, Series, Sources, Zone};
+    use eco2::Error::{Hardware, Locate, Options, Place, Provider, Range, Series, Sources, Webhook, Zone};
     let of_intensity = matches!(error, Hardware(_) | Locate(_) | Place(_) | Provider { .. } | Series(_));
-    of_intensity || matches!(error, Options(_) | Zone(_) | Range(_) | Sources(_))
+    of_intensity || matches!(error, Options(_) | Webhook(_) | Zone(_) | Range(_) | Sources(_))
 }
 
 fn is_closed_pipe(error: &Error) -> bool {

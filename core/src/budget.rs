@@ -1,4 +1,8 @@
-//! A budget: what may be spent, and what was.
+//! A budget: what may be spent, what was, what the run will have spent at its end, and what to do about it.
+//!
+//! Two findings make a decision. *Soft*: the forecast's 90 % quantile is over the limit, so the run will probably not
+//! fit. *Hard*: what is spent, what goes by until the next look, and the reserve are more than the limit. Whoever stops on
+//! a hard finding never overshoots as long as nothing between two looks is larger than the reserve.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,36 +18,92 @@ pub enum Limit {
     Money(f64),
 }
 
-/// One reading of a budget.
+/// The unit of a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// Microjoules.
+    EnergyUj,
+    /// Grams CO2e.
+    Grams,
+    /// The price's currency.
+    Money,
+}
+
+/// One reading of a budget. Amounts are in `unit` (microjoules as a float here).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Spent {
-    /// Spent so far, in the limit's unit (microjoules as a float here).
+    /// What is limited.
+    pub unit: Unit,
+    /// Spent so far.
     pub spent: f64,
     /// The limit.
     pub limit: f64,
+    /// Held back: what may go by until the next look, and the reserve.
+    pub held: f64,
+    /// What will have been spent at the end; `None` without a forecast.
+    pub finish: Option<Finish>,
+    /// Whether the forecast is over the limit.
+    pub soft: bool,
+    /// Whether what is spent and held back is over the limit.
+    pub hard: bool,
     /// What to do.
     pub decision: Decision,
 }
 
-/// What a budget says.
+/// What will have been spent at the end of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Finish {
+    /// The estimate.
+    pub mean: f64,
+    /// Lower end of the 90 % interval.
+    pub low: f64,
+    /// Upper end of the 90 % interval.
+    pub high: f64,
+    /// Not exceeded in nine of ten runs: what a soft finding looks at.
+    pub p90: f64,
+}
+
+/// What a budget says, from the mildest on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Decision {
-    /// Below the warning threshold.
+    /// Go on.
     Go,
-    /// Above the warning threshold.
+    /// Most of the limit is spent, or the forecast is over it.
     Warn,
-    /// Spent.
+    /// Wait: for a cleaner hour, or for somebody to decide.
+    Pause,
+    /// Stop before the next step.
     Stop,
 }
 
-/// A limit with a warning threshold.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+/// How findings become decisions.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Policy {
+    /// Share of the limit at which to warn, 0 to 1.
+    pub warn_at: f64,
+    /// Answer to a forecast over the limit; [`Decision::Go`]: none.
+    pub soft: Decision,
+    /// Answer to a limit that is spent but for the reserve.
+    pub hard: Decision,
+    /// Share of the limit that is kept back, 0 to below 1: for a checkpoint, and for a step larger than any before.
+    pub reserve: f64,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { warn_at: 0.8, soft: Decision::Warn, hard: Decision::Stop, reserve: 0.0 }
+    }
+}
+
+/// A limit with how it is kept.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Budget {
     /// What may be spent.
     pub limit: Limit,
-    /// Share of the limit at which to warn, 0 to 1.
-    pub warn_at: f64,
+    /// How.
+    pub policy: Policy,
 }
 
 /// What a run has used, in all three units.
@@ -57,42 +117,98 @@ pub struct Usage {
     pub money: Option<f64>,
 }
 
+/// What is known of what is to come. The default knows nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Outlook {
+    /// The most that may go by until the next look, and what has gone by unseen.
+    pub next: Usage,
+    /// Microjoules at the end.
+    pub energy: Option<Finish>,
+    /// Grams at the end.
+    pub grams: Option<Finish>,
+    /// Money at the end.
+    pub money: Option<Finish>,
+}
+
+/// Once over the limit, a forecast has to fall below this share of it: findings do not flap.
+const BACK_BELOW: f64 = 0.95;
+
 impl Budget {
-    /// A budget that warns at 80 % of `limit`; `None` unless the limit is finite and positive.
+    /// A budget with the usual [`Policy`]; `None` unless the limit is finite and positive.
     #[must_use]
     pub fn new(limit: Limit) -> Option<Self> {
-        let value = value(limit);
-        (value.is_finite() && value > 0.0).then_some(Self { limit, warn_at: 0.8 })
+        let value = limit.value();
+        (value.is_finite() && value > 0.0).then(|| Self { limit, policy: Policy::default() })
     }
 
     /// Compares what was used with the limit; `None` where the limit's unit is not known.
     #[must_use]
     pub fn check(&self, usage: &Usage) -> Option<Spent> {
-        let spent = match self.limit {
-            Limit::EnergyUj(_) => usage.energy_uj as f64,
-            Limit::Grams(_) => usage.grams?,
-            Limit::Money(_) => usage.money?,
-        };
-        let limit = value(self.limit);
-        let decision = match spent / limit {
-            part if part >= 1.0 => Decision::Stop,
-            part if part >= self.warn_at => Decision::Warn,
-            _ => Decision::Go,
-        };
-        Some(Spent { spent, limit, decision })
+        self.decide(usage, &Outlook::default(), false)
+    }
+
+    /// The same, with what is to come; `was_soft`: what the last look found.
+    #[must_use]
+    pub fn decide(&self, usage: &Usage, outlook: &Outlook, was_soft: bool) -> Option<Spent> {
+        let (limit, unit) = (self.limit.value(), self.limit.unit());
+        let spent = usage.amount(unit)?;
+        let finish = outlook.finish(unit);
+        let held = outlook.next.amount(unit).unwrap_or(0.0) + self.policy.reserve.clamp(0.0, 1.0) * limit;
+        let hard = spent >= limit || spent + held > limit;
+        let over = if was_soft { limit * BACK_BELOW } else { limit };
+        let soft = finish.is_some_and(|finish| finish.p90 > over);
+        let near = if spent / limit >= self.policy.warn_at { Decision::Warn } else { Decision::Go };
+        let by_forecast = if soft { self.policy.soft } else { Decision::Go };
+        let by_limit = if hard { self.policy.hard } else { Decision::Go };
+        Some(Spent { unit, spent, limit, held, finish, soft, hard, decision: near.max(by_forecast).max(by_limit) })
     }
 }
 
-fn value(limit: Limit) -> f64 {
-    match limit {
-        Limit::EnergyUj(uj) => uj as f64,
-        Limit::Grams(amount) | Limit::Money(amount) => amount,
+impl Limit {
+    /// The amount, in the limit's unit.
+    #[must_use]
+    pub fn value(self) -> f64 {
+        match self {
+            Self::EnergyUj(uj) => uj as f64,
+            Self::Grams(amount) | Self::Money(amount) => amount,
+        }
+    }
+
+    /// Its unit.
+    #[must_use]
+    pub fn unit(self) -> Unit {
+        match self {
+            Self::EnergyUj(_) => Unit::EnergyUj,
+            Self::Grams(_) => Unit::Grams,
+            Self::Money(_) => Unit::Money,
+        }
+    }
+}
+
+impl Usage {
+    fn amount(&self, unit: Unit) -> Option<f64> {
+        match unit {
+            Unit::EnergyUj => Some(self.energy_uj as f64),
+            Unit::Grams => self.grams,
+            Unit::Money => self.money,
+        }
+    }
+}
+
+impl Outlook {
+    fn finish(&self, unit: Unit) -> Option<Finish> {
+        match unit {
+            Unit::EnergyUj => self.energy,
+            Unit::Grams => self.grams,
+            Unit::Money => self.money,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn a_budget_warns_at_four_fifths_and_stops_when_spent() {
@@ -104,5 +220,63 @@ mod tests {
         );
         assert_eq!(budget.check(&Usage::default()), None, "no price is not zero grams");
         assert_eq!(Budget::new(Limit::Money(f64::NAN)), None);
+    }
+
+    fn used(energy_uj: u64) -> Usage {
+        Usage { energy_uj, ..Usage::default() }
+    }
+
+    #[test]
+    fn a_forecast_over_the_limit_is_a_soft_finding_and_does_not_flap() {
+        let mut budget = Budget::new(Limit::EnergyUj(1000)).unwrap();
+        let at = |budget: &Budget, p90: f64, was| {
+            let finish = Finish { mean: p90 - 50.0, low: p90 - 100.0, high: p90 + 20.0, p90 };
+            let found =
+                budget.decide(&used(100), &Outlook { energy: Some(finish), ..Outlook::default() }, was).unwrap();
+            (found.soft, found.decision)
+        };
+        assert_eq!(at(&budget, 1000.0, false), (false, Decision::Go));
+        assert_eq!(at(&budget, 1001.0, false), (true, Decision::Warn));
+        assert_eq!(at(&budget, 960.0, true), (true, Decision::Warn), "not yet far enough below");
+        assert_eq!(at(&budget, 950.0, true), (false, Decision::Go));
+        budget.policy.soft = Decision::Pause;
+        assert_eq!(at(&budget, 1001.0, false), (true, Decision::Pause));
+    }
+
+    #[test]
+    fn a_hard_finding_keeps_a_step_and_the_reserve_back() {
+        let mut budget = Budget::new(Limit::EnergyUj(1000)).unwrap();
+        budget.policy.reserve = 0.1;
+        let at = |energy| {
+            let found = budget.decide(&used(energy), &Outlook { next: used(50), ..Outlook::default() }, false).unwrap();
+            (found.held, found.hard, found.decision)
+        };
+        assert_eq!(at(850), (150.0, false, Decision::Warn));
+        assert_eq!(at(851), (150.0, true, Decision::Stop));
+    }
+
+    proptest! {
+        #[test]
+        fn a_hard_stop_never_overshoots_while_no_step_is_larger_than_the_reserve(
+            limit in 1_000_u64..1_000_000,
+            reserve in 0.0..0.9_f64,
+            shares in prop::collection::vec(0.0..=1.0_f64, 1..400),
+            wrong_guess in 0_u64..1_000,
+        ) {
+            let mut budget = Budget::new(Limit::EnergyUj(limit)).unwrap();
+            budget.policy.reserve = reserve;
+            let largest = (reserve * limit as f64).floor();
+            let (mut spent, mut steps) = (0, 0);
+            for share in &shares {
+                // What is expected of the next step may be anything: the reserve alone is enough.
+                let outlook = Outlook { next: used(wrong_guess), ..Outlook::default() };
+                if budget.decide(&used(spent), &outlook, false).unwrap().decision == Decision::Stop {
+                    break;
+                }
+                spent += (share * largest) as u64;
+                steps += 1;
+            }
+            prop_assert!(spent <= limit, "{spent} of {limit} after {steps} steps");
+        }
     }
 }

@@ -10,11 +10,13 @@ use serde::{Deserialize, Serialize};
 use crate::{Component, Quality};
 
 mod beside;
+mod budget;
 mod joined;
 mod source;
 mod spell;
 
 pub use beside::{Beside, CarbonPrice, Cost, Embodied, Equivalent, Market, Offset, Sci, Water};
+pub use budget::{BudgetRecord, ForecastRecord};
 pub use joined::{CounterRecord, Merge, Replayed};
 pub use source::{SourceStatus, Status};
 pub use spell::SpellRecord;
@@ -54,6 +56,9 @@ pub struct Report {
     /// What was seen of each counter, for merging; empty where the boot is not known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub counters: Vec<CounterRecord>,
+    /// Limits and forecast as of the report; `None` without either, and in a merged report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<BudgetRecord>,
     /// What this report was merged from; `None` for the report of one process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merge: Option<Merge>,

@@ -1,11 +1,14 @@
 //! The budget: how much of the options' limits is spent.
 
-use eco2_core::{Decision, Spent};
+use eco2_core::{Decision, Spent, Unit};
 
 use crate::guard::on_meter;
 use crate::handle::{Boxed as _, Handle};
 use crate::layout::{Growable, OutStruct};
-use crate::numbers::{ECO2_BUDGET_GO, ECO2_BUDGET_STOP, ECO2_BUDGET_WARN};
+use crate::numbers::{
+    ECO2_BUDGET_GO, ECO2_BUDGET_PAUSE, ECO2_BUDGET_STOP, ECO2_BUDGET_WARN, ECO2_UNIT_GRAMS, ECO2_UNIT_MICROJOULES,
+    ECO2_UNIT_MONEY,
+};
 
 /// What became of the budget. Set struct_size before the call.
 #[repr(C)]
@@ -13,7 +16,7 @@ use crate::numbers::{ECO2_BUDGET_GO, ECO2_BUDGET_STOP, ECO2_BUDGET_WARN};
 pub struct BudgetState {
     /// sizeof(eco2_budget).
     pub struct_size: u32,
-    /// ECO2_BUDGET_GO, ECO2_BUDGET_WARN or ECO2_BUDGET_STOP: the worst of all limits.
+    /// ECO2_BUDGET_GO, ECO2_BUDGET_WARN, ECO2_BUDGET_PAUSE or ECO2_BUDGET_STOP: the gravest of all limits.
     pub decision: i32,
     /// Number of limits.
     pub limits: u32,
@@ -21,6 +24,24 @@ pub struct BudgetState {
     pub reserved: u32,
     /// Spent of the limit of which most is spent, as a share of it; 0 without limits.
     pub share: f64,
+    /// The unit of the limit that decides, in which the amounts below are: ECO2_UNIT_...
+    pub unit: i32,
+    /// 0.
+    pub reserved2: u32,
+    /// Spent so far; not a number without limits, as all below.
+    pub spent: f64,
+    /// The limit.
+    pub limit: f64,
+    /// Held back for what goes by until the next look, and as a reserve.
+    pub held: f64,
+    /// What will have been spent at the end; not a number without a forecast, as the three below.
+    pub finish: f64,
+    /// Lower end of the forecast's 90 % interval.
+    pub finish_low: f64,
+    /// Upper end of the forecast's 90 % interval.
+    pub finish_high: f64,
+    /// Not exceeded at the end in nine of ten runs.
+    pub finish_p90: f64,
 }
 
 // SAFETY: repr(C) of plain numbers without holes (asserted in layout_checks), the size first.
@@ -28,7 +49,8 @@ unsafe impl Growable for BudgetState {
     const FIRST: usize = 24;
 }
 
-/// Compares what was spent with every limit of the options (`budget.max_energy_kwh`, `max_co2_kg`, `max_cost`).
+/// Compares what was spent with every limit of the options (`budget.max_energy_kwh`, `max_co2_kg`, `max_cost`), and what
+/// will be at the end where the run's length is known (`budget.total_steps` or `total_hours`).
 ///
 /// Nothing is stopped: the program decides. Takes a lock and allocates. Any thread; in a closed meter too. Since 0.1.
 ///
@@ -50,21 +72,66 @@ fn worst(spent: &[Spent]) -> BudgetState {
     let decision = match spent.iter().map(|spent| spent.decision).max() {
         None | Some(Decision::Go) => ECO2_BUDGET_GO,
         Some(Decision::Warn) => ECO2_BUDGET_WARN,
+        Some(Decision::Pause) => ECO2_BUDGET_PAUSE,
         Some(Decision::Stop) => ECO2_BUDGET_STOP,
     };
     let share = spent.iter().map(|spent| spent.spent / spent.limit).fold(0.0, f64::max);
-    BudgetState { struct_size: 0, decision, limits: spent.len() as u32, reserved: 0, share }
+    let decides = spent.iter().max_by(|a, b| a.decision.cmp(&b.decision).then(urgency(a).total_cmp(&urgency(b))));
+    let amount = |of: fn(&Spent) -> f64| decides.map_or(f64::NAN, of);
+    BudgetState {
+        struct_size: 0,
+        decision,
+        limits: spent.len() as u32,
+        reserved: 0,
+        share,
+        unit: match decides.map(|spent| spent.unit) {
+            None | Some(Unit::EnergyUj) => ECO2_UNIT_MICROJOULES,
+            Some(Unit::Grams) => ECO2_UNIT_GRAMS,
+            Some(Unit::Money) => ECO2_UNIT_MONEY,
+        },
+        reserved2: 0,
+        spent: amount(|spent| spent.spent),
+        limit: amount(|spent| spent.limit),
+        held: amount(|spent| spent.held),
+        finish: amount(|spent| spent.finish.map_or(f64::NAN, |finish| finish.mean)),
+        finish_low: amount(|spent| spent.finish.map_or(f64::NAN, |finish| finish.low)),
+        finish_high: amount(|spent| spent.finish.map_or(f64::NAN, |finish| finish.high)),
+        finish_p90: amount(|spent| spent.finish.map_or(f64::NAN, |finish| finish.p90)),
+    }
+}
+
+/// How much of the limit will be spent, as far as is known.
+fn urgency(spent: &Spent) -> f64 {
+    spent.finish.map_or(spent.spent, |finish| finish.p90) / spent.limit
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use eco2_core::Finish;
 
     #[test]
     fn the_worst_limit_decides() {
-        let of = |spent, decision| Spent { spent, limit: 10.0, decision };
+        let of = |spent, decision| Spent {
+            unit: Unit::Grams,
+            spent,
+            limit: 10.0,
+            held: 0.5,
+            finish: None,
+            soft: false,
+            hard: false,
+            decision,
+        };
         let state = worst(&[of(1.0, Decision::Go), of(9.0, Decision::Warn), of(2.0, Decision::Go)]);
         assert_eq!((state.decision, state.limits, state.share), (ECO2_BUDGET_WARN, 3, 0.9));
+        assert_eq!((state.unit, state.spent, state.limit, state.held), (ECO2_UNIT_GRAMS, 9.0, 10.0, 0.5));
+        assert!(state.finish.is_nan() && state.finish_p90.is_nan());
+        let finish = Some(Finish { mean: 12.0, low: 11.0, high: 14.0, p90: 13.0 });
+        let pause = Spent { finish, soft: true, ..of(1.0, Decision::Pause) };
+        let state = worst(&[of(9.0, Decision::Warn), pause]);
+        assert_eq!((state.decision, state.share), (ECO2_BUDGET_PAUSE, 0.9));
+        let amounts = [state.spent, state.finish, state.finish_low, state.finish_high, state.finish_p90];
+        assert_eq!(amounts, [1.0, 12.0, 11.0, 14.0, 13.0]);
         let none = worst(&[]);
         assert_eq!((none.decision, none.limits, none.share), (ECO2_BUDGET_GO, 0, 0.0));
     }

@@ -108,7 +108,17 @@ pub const ECO2_BATCH_POWERS: i32 = 2;
 
 /// Every limit is far, or there is none.
 pub const ECO2_BUDGET_GO: i32 = 0;
-/// Most of a limit is spent.
+/// Most of a limit is spent, or the forecast is over it.
 pub const ECO2_BUDGET_WARN: i32 = 1;
-/// A limit is spent.
+/// A limit is spent, or would be by the next steps and the reserve.
 pub const ECO2_BUDGET_STOP: i32 = 2;
+/// Graver than a warning, milder than a stop: wait for a cleaner hour, or for somebody to decide. Given only where an
+/// option asks for it. Since 0.1.
+pub const ECO2_BUDGET_PAUSE: i32 = 3;
+
+/// Unit of a limit: microjoules.
+pub const ECO2_UNIT_MICROJOULES: i32 = 0;
+/// Unit of a limit: grams CO2e.
+pub const ECO2_UNIT_GRAMS: i32 = 1;
+/// Unit of a limit: money, in the option's currency.
+pub const ECO2_UNIT_MONEY: i32 = 2;

@@ -89,7 +89,11 @@ fn open(options: Options) -> Result<Run, Failure> {
 fn failed(error: &eco2::Error) -> Failure {
     let wrong = matches!(
         error,
-        eco2::Error::Options(_) | eco2::Error::Zone(_) | eco2::Error::Range(_) | eco2::Error::Sources(_)
+        eco2::Error::Options(_)
+            | eco2::Error::Webhook(_)
+            | eco2::Error::Zone(_)
+            | eco2::Error::Range(_)
+            | eco2::Error::Sources(_)
     );
     Failure::new(if wrong { ECO2_ERR_OPTIONS } else { ECO2_ERR_OPEN }, error.to_string())
 }

@@ -23,6 +23,7 @@ mod intensity;
 mod locate;
 mod lookup;
 mod mix;
+mod outlook;
 mod places;
 pub mod plan;
 mod price;
@@ -41,6 +42,7 @@ pub use intensity::{Intensity, Kind, MAX_G_PER_KWH, ZoneSource, constant, world}
 pub use locate::{LocateError, locate};
 pub use lookup::lookup;
 pub use mix::{Mix, mix};
+pub use outlook::{Outlook, outlook};
 pub use price::{Consumption, Pue, price, recompute};
 pub use series::{
     FileError, FileFault, Gap, LONE_SLOT_NS, Meta, Place, Point, Series, SeriesSlot, Stretch, Unit, Weighed,

@@ -18,6 +18,8 @@ mod cached;
 #[cfg(feature = "providers")]
 mod disk;
 #[cfg(feature = "providers")]
+mod hook;
+#[cfg(feature = "providers")]
 mod http;
 #[cfg(feature = "providers")]
 mod metadata;
@@ -37,6 +39,8 @@ pub use slot::{About, Reply, Slot, Wanted};
 pub use cached::{Cached, Counts};
 #[cfg(feature = "providers")]
 pub use disk::Disk;
+#[cfg(feature = "providers")]
+pub use hook::Hook;
 #[cfg(feature = "providers")]
 pub use http::{Http, Limits};
 #[cfg(feature = "providers")]

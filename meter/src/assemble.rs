@@ -95,6 +95,7 @@ pub(crate) fn blank(facts: &Facts) -> Report {
         spells: Vec::new(),
         own: SelfCost::default(),
         counters: Vec::new(),
+        budget: None,
         merge: None,
     }
 }
@@ -144,6 +145,8 @@ pub(crate) fn report(shared: &Shared, engine: &Engine, ending: &Ending, end_ns: 
     for span in &mut spans {
         span.sync = engine.syncs.get(&span.name).copied().unwrap_or_default();
     }
+    let unseen_uj = if ending.closed { 0 } else { engine.unseen_uj(end_ns) };
+    let budget = shared.budget.assess(&facts.pricing, unseen_uj, (&energy, &carbon), &when);
     Report {
         run: Run { exit_code: ending.exit_code, ..run },
         attribution: lock(&shared.sharing).split(&devices),
@@ -156,6 +159,7 @@ pub(crate) fn report(shared: &Shared, engine: &Engine, ending: &Ending, end_ns: 
         spells,
         own: own(shared, engine, &ending.cost),
         counters,
+        budget,
         ..blank(facts)
     }
 }

@@ -4,6 +4,7 @@ use eco2_core::report::Report;
 use eco2_samplers::{Ending as Sampling, Finished, Sampler, clock};
 
 use crate::assemble::{self, Ending};
+use crate::budget;
 use crate::hot;
 use crate::meter::Meter;
 use crate::shared::lock;
@@ -50,6 +51,8 @@ impl Meter {
             let facts = &self.shared.facts;
             facts.pricing.settle(&facts.when(facts.started_ns, end_ns));
         }
+        budget::look(&self.shared, end_ns);
+        self.shared.alerts.close(hurried);
         let report = self.last_report(&finished, end_ns, exit_code);
         self.over.set(report).ok();
     }

@@ -3,13 +3,17 @@
 //! Data comes in on one side only: readings, gauges and notes from the sampler, begin and end from the event rings.
 //! Everybody else reads a snapshot, or locks the engine for a moment outside the hot path.
 
+mod settled;
+mod sink;
+
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use eco2_core::report::{Device, DeviceSync, Energy, EventRecord};
-use eco2_core::{Account, Domain, EventConsumer, EventKind, GapReason, Gauge, Ledger, NameId, Names, Outcome, Reading};
+use eco2_core::{Account, EventConsumer, EventKind, Ledger, NameId, Names, Outcome};
 use eco2_samplers::tsc::{HotClock, Ticks};
-use eco2_samplers::{Note, Sink};
 
+use crate::alerts::{self, Event, Outbox};
 use crate::gauges::GaugeSums;
 use crate::intensity::Curve;
 use crate::journal::Journal;
@@ -42,7 +46,11 @@ pub(crate) struct Engine {
     pub(crate) journal: Journal,
     pub(crate) boot: BootAxis,
     pub(crate) samples: u64,
+    /// Edges between steps, of all names and threads.
+    pub(crate) step_edges: u64,
     pub(crate) begun: bool,
+    /// Where events go that somebody is to be told, with the run's id.
+    pub(crate) alerts: Option<(String, Arc<Outbox>)>,
     ending_at_ns: Option<u64>,
     /// The name of steps, once it is there.
     step: Option<NameId>,
@@ -76,7 +84,9 @@ impl Engine {
             series: Vec::new(),
             journal: Journal::default(),
             samples: 0,
+            step_edges: 0,
             begun: false,
+            alerts: None,
             ending_at_ns: None,
             syncs: BTreeMap::new(),
             lost_events: 0,
@@ -115,7 +125,7 @@ impl Engine {
 
     /// Event rings into the ledger.
     pub(crate) fn drain(&mut self) {
-        let Self { rings, ledger, clock, journal, trace_open, generations, spells, step, .. } = self;
+        let Self { rings, ledger, clock, journal, trace_open, generations, spells, step, step_edges, .. } = self;
         *step = step.or_else(|| ledger.names().find(STEP));
         rings.drain(|thread, generation, event| {
             if generations.len() <= thread {
@@ -132,7 +142,10 @@ impl Engine {
                 EventKind::End => {
                     ledger.end(thread, name, at_ns, error_ns);
                 }
-                _ => ledger.step(thread, name, at_ns, error_ns),
+                _ => {
+                    *step_edges += 1;
+                    ledger.step(thread, name, at_ns, error_ns);
+                }
             }
             // A begin starts nothing new: only what ends is progress, and the first step of all.
             if *step == Some(name) && (event.kind.ends() || !spells.has_begun()) {
@@ -158,6 +171,9 @@ impl Engine {
         }
         let at = at_ns.saturating_sub(self.ledger.opened_ns());
         let event = EventRecord { at, kind: kind.to_owned(), device: device.to_owned(), text };
+        if let Some((run, outbox)) = self.alerts.as_ref().filter(|_| alerts::is_told(kind)) {
+            outbox.put(|| Event::of(run, &event));
+        }
         self.journal.event(&event);
         self.events.push(event);
     }
@@ -279,90 +295,6 @@ fn trace_span(
     }
     if kind.begins() {
         stack.push(at_ns);
-    }
-}
-
-impl Sink for Engine {
-    fn domains(&mut self, source: usize, domains: &[Domain]) {
-        if self.map.len() <= source {
-            self.map.resize_with(source + 1, Vec::new);
-        }
-        let fresh = &domains[self.map[source].len().min(domains.len())..];
-        for domain in fresh {
-            let index = self.ledger.add_domain(domain.clone());
-            self.map[source].push(index);
-            self.series.push(Series::default());
-            self.frozen.push(false);
-        }
-        self.journal.domains(source, domains, fresh);
-        self.publisher.domains(self.ledger.tracks());
-    }
-
-    fn readings(&mut self, source: usize, readings: &[(usize, Reading)]) {
-        self.samples += readings.len() as u64;
-        self.awaited.retain(|awaited| *awaited != source);
-        for (domain, reading) in readings {
-            let Some(index) = self.global(source, *domain) else { continue };
-            let resets = self.ledger.tracks()[index].counts().resets;
-            let Some(outcome) = self.ledger.reading(index, reading) else { continue };
-            match outcome {
-                Outcome::Grew { .. } | Outcome::Baseline => {
-                    if let Some(knot) = self.ledger.tracks()[index].last_knot() {
-                        self.series[index].push(knot, self.ledger.opened_ns());
-                    }
-                }
-                Outcome::Same | Outcome::Failed(_) | Outcome::Glitch => {}
-                unusual => self.outcome(index, unusual, resets, reading.after_ns),
-            }
-        }
-        self.journal.readings(source, readings, self.map.get(source).map_or(&[], Vec::as_slice));
-    }
-
-    fn suspended(&mut self, from_ns: u64, to_ns: u64) {
-        self.boot.set(to_ns, boot_offset_ns());
-        self.ledger.break_segment(None, GapReason::Suspend);
-        let text =
-            format!("the machine slept; {} ms of its clock are a gap", (to_ns.saturating_sub(from_ns)) / 1_000_000);
-        self.event(from_ns, "suspend", "", text);
-    }
-
-    fn gauges(&mut self, at_ns: u64, gauges: &[Gauge]) {
-        for gauge in gauges {
-            self.gauges.add(gauge);
-            self.spells.gauge(at_ns, gauge);
-        }
-        self.journal.gauges(at_ns, gauges);
-    }
-
-    fn note(&mut self, note: Note) {
-        self.event(note.at_ns, note.kind, &note.device, note.text);
-    }
-
-    fn tick(&mut self, now_ns: u64) {
-        if !self.begun && self.ready(now_ns) {
-            self.begin(now_ns);
-        }
-        self.drain();
-        self.bound_pending(now_ns);
-        self.publisher.publish(&self.ledger, now_ns);
-        self.housekeeping(now_ns);
-        if let Some(warning) = self.journal.submit() {
-            self.event(now_ns, "log-failed", "", warning);
-        }
-    }
-
-    fn settled(&self) -> bool {
-        self.ending_at_ns.is_some_and(|end_ns| self.ledger.settled(end_ns))
-    }
-
-    fn period_ns(&self, source: usize, domain: usize) -> Option<u64> {
-        self.ledger.tracks().get(self.global(source, domain)?)?.period_ns()
-    }
-
-    fn last_change_ns(&self, source: usize, domain: usize) -> Option<(u64, u64)> {
-        let knot = self.ledger.tracks().get(self.global(source, domain)?)?.last_knot()?;
-        // A first value is no change that was seen.
-        (!knot.first).then_some((knot.lo_ns, knot.hi_ns))
     }
 }
 

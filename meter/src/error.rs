@@ -35,6 +35,9 @@ pub enum Error {
     /// Hardware without a figure.
     #[error(transparent)]
     Hardware(#[from] eco2_grid::carbon::HardwareError),
+    /// The webhook cannot be told; its address is not shown.
+    #[error("webhook: {0}")]
+    Webhook(eco2_grid::provider::Fault),
     /// A figure is out of range.
     #[error(transparent)]
     Range(#[from] eco2_grid::RangeError),

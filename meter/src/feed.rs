@@ -6,6 +6,7 @@ use eco2_core::{Domain, Gauge, Reading};
 use eco2_samplers::{Note, Sink};
 
 use crate::assemble::{self, Ending};
+use crate::budget;
 use crate::shared::{Shared, lock};
 
 /// Feeds one run.
@@ -42,6 +43,9 @@ impl Sink for Feed {
         }
         if engine.begun && !begun {
             self.0.begun.notify_all();
+        }
+        if engine.begun {
+            self.0.budget.observe(budget::steps(&self.0, engine.step_edges), &engine, now_ns);
         }
         drop(engine);
         lock(&self.0.sharing).tick(now_ns);

@@ -10,6 +10,7 @@ mod open;
 mod reprice;
 
 use std::fmt;
+use std::sync::Arc;
 
 use eco2_core::report::EventRecord;
 use eco2_grid::provider::{Chain, Coverage, Fault, Part, Wanted};
@@ -23,6 +24,8 @@ pub use reprice::{Course, add_beside, reprice};
 #[derive(Clone)]
 pub(crate) struct Feed {
     table: eco2_grid::provider::Fixed,
+    /// The file, where there is one.
+    series: Option<Arc<eco2_grid::provider::File>>,
     kind: Source,
 }
 
@@ -72,6 +75,14 @@ impl Feed {
                 let wanted = Wanted { zone: live.zone(), from_ns, to_ns, now_ns };
                 self.filled(live.ask(&wanted), &wanted)
             }
+        }
+    }
+
+    /// The mean intensity of a time to come; `None` where neither a forecast nor the past tells.
+    pub(crate) fn outlook(&self, now_ns: i64, to_ns: i64) -> Option<eco2_grid::Outlook> {
+        match &self.kind {
+            Source::Here(_) => self.series.as_ref()?.series().outlook(now_ns, to_ns),
+            Source::Asked(live) => live.outlook(now_ns, to_ns),
         }
     }
 

@@ -18,7 +18,9 @@
 
 #![forbid(unsafe_code)]
 
+mod alerts;
 mod assemble;
+mod budget;
 mod closing;
 mod engine;
 mod error;
@@ -44,7 +46,8 @@ mod sharing;
 mod spells;
 mod spool;
 
-pub use eco2_core::{NameId, Spent, report};
+pub use alerts::Event;
+pub use eco2_core::{Decision, Finish, NameId, Spent, Unit, report};
 pub use eco2_report as render;
 pub use eco2_samplers as samplers;
 pub use error::Error;

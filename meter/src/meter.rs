@@ -10,7 +10,9 @@ use eco2_samplers::tsc::HotClock;
 use eco2_samplers::usage::Exited;
 use eco2_samplers::{Birthplace, Roots, Sampler, Source, clock};
 
+use crate::alerts::{self, Event, Webhook};
 use crate::assemble::{self, Ending};
+use crate::budget;
 use crate::engine::Engine;
 use crate::options::Options;
 use crate::pricing::Pricing;
@@ -101,11 +103,16 @@ impl Meter {
     /// As [`Meter::open`].
     pub fn open_for(options: Options, own: Vec<Box<dyn Source>>, command: Vec<String>) -> Result<Self, Error> {
         let pricing = Pricing::resolve(&options)?;
+        let webhook = Webhook::of(&options)?;
         let mut found = open::find(&options)?;
         let facts = open::facts(&options, command, &found, pricing);
         let mut sources = own;
         sources.append(&mut found.sources);
         let started = open::start(sources, std::mem::take(&mut found.cpus), facts, &options)?;
+        if let Some(webhook) = webhook {
+            started.shared.alerts.listen(webhook.listener());
+            alerts::start(&started.shared);
+        }
         Ok(Self {
             // Relaxed: only uniqueness matters.
             id: METERS.fetch_add(1, Ordering::Relaxed),
@@ -244,11 +251,29 @@ impl Meter {
         assemble::report(&self.shared, &engine, &Ending { cost, lean, ..Ending::default() }, clock::monotonic_ns())
     }
 
-    /// Compares what was spent with every limit of the options. Takes a lock.
+    /// Compares what was spent, and what will be at the end, with every limit of the options. Takes a lock.
+    ///
+    /// Nothing is stopped: the program decides. A decision graver than those before becomes an event of the run.
     #[must_use]
     pub fn budget(&self) -> Vec<Spent> {
-        let report = self.report_so_far(true);
-        report.carbon.map_or_else(Vec::new, |carbon| self.shared.facts.pricing.check(&report.energy, &carbon))
+        if let Some(report) = self.over.get() {
+            return report.budget.clone().map_or_else(Vec::new, |budget| budget.limits);
+        }
+        if self.forked() { Vec::new() } else { budget::look(&self.shared, clock::monotonic_ns()) }
+    }
+
+    /// Calls `listener` with what a person may want to be told at once: decisions of the budget that became graver, devices
+    /// that are lost or behave oddly. On a thread of its own, which also looks at the budget every few seconds; closing
+    /// waits for it for two seconds at most. The same thing is told once in ten minutes.
+    pub fn on_event(&self, mut listener: impl FnMut(&Event) + Send + 'static) {
+        if self.forked() {
+            return;
+        }
+        self.shared.alerts.listen(Box::new(move |event| {
+            listener(event);
+            Ok(())
+        }));
+        alerts::start(&self.shared);
     }
 
     /// The knots of a device so far, thinned in long runs; empty for an id that is not measured. Takes a lock.

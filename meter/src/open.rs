@@ -14,7 +14,9 @@ use jiff::Timestamp;
 
 use eco2_report::LogMeta;
 
+use crate::alerts::Outbox;
 use crate::assemble::Facts;
+use crate::budget::Keeper;
 use crate::engine::Engine;
 use crate::feed::Feed;
 use crate::options::{Options, env};
@@ -116,6 +118,8 @@ pub(crate) fn start(
     let meta = LogMeta::new(facts.run(), facts.started_ns);
     let mut engine = Engine::new(rings, clock.clone(), Publisher::new(writer, capacity));
     engine.awaited = awaited(&sources);
+    let alerts = Arc::new(Outbox::default());
+    engine.alerts = Some((facts.id.clone(), Arc::clone(&alerts)));
     if let Some(path) = &options.trace {
         engine.journal.open_trace(path)?;
     }
@@ -130,6 +134,8 @@ pub(crate) fn start(
         sharing: Mutex::new(sharing),
         pool,
         work: WorkCounters::default(),
+        budget: Keeper::new(options),
+        alerts,
     });
     let sink = Box::new(Feed(Arc::clone(&shared)));
     let sampler = Sampler::start(sources, sink, settings(options, &clock, cpus))?;

@@ -4,7 +4,7 @@
 //! the energy used in it.
 
 use eco2_core::report::{Beside, Carbon, Cost, Energy, EventRecord, Report, Work};
-use eco2_core::{Budget, Limit, Spent, Usage};
+use eco2_core::{Budget, Limit, Policy, Usage};
 use eco2_grid::provider::Coverage;
 use eco2_grid::{Consumption, Intensity, Level, Pue, ZoneSource};
 use jiff::Timestamp;
@@ -179,11 +179,51 @@ impl Pricing {
         (carbon, intensity::events(coverage, &energies, when.lasted_ns))
     }
 
-    /// Compares what was used with every limit.
-    pub(crate) fn check(&self, energy: &Energy, carbon: &Carbon) -> Vec<Spent> {
-        let usage = Usage { energy_uj: energy.facility_uj, grams: Some(carbon.grams), money: carbon.cost };
-        self.budgets.iter().filter_map(|budget| budget.check(&usage)).collect()
+    /// What was used, in all units.
+    pub(crate) fn usage(&self, energy: &Energy, carbon: &Carbon) -> Usage {
+        Usage { energy_uj: energy.facility_uj, grams: Some(carbon.grams), money: carbon.cost }
     }
+
+    /// Every limit.
+    pub(crate) fn budgets(&self) -> &[Budget] {
+        &self.budgets
+    }
+
+    pub(crate) fn pue(&self) -> Pue {
+        self.pue
+    }
+
+    /// Money for a kilowatt-hour, where it is one for all time.
+    pub(crate) fn price_per_kwh(&self) -> Option<f64> {
+        self.extras.price_per_kwh()
+    }
+
+    /// The intensity of the time after `when`, for so long: forecast where a series or a provider allows it.
+    pub(crate) fn intensity_ahead(&self, when: &When, rest_ns: f64) -> Ahead {
+        let to_ns = when.to_ns().saturating_add(rest_ns as i64);
+        let found = self.feed.as_ref().and_then(|feed| feed.outlook(when.to_ns(), to_ns));
+        match found {
+            Some(found) => {
+                Ahead { g_per_kwh: found.g_per_kwh, error_percent: found.error_percent, method: found.method() }
+            }
+            None => Ahead {
+                g_per_kwh: self.intensity.g_per_kwh,
+                error_percent: None,
+                method: format!("one figure for all time: {}", self.intensity.source),
+            },
+        }
+    }
+}
+
+/// The intensity of what is to come.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Ahead {
+    /// Grams CO2e per kilowatt-hour.
+    pub(crate) g_per_kwh: f64,
+    /// Back-test error; `None` where it is not known.
+    pub(crate) error_percent: Option<f64>,
+    /// Where it comes from.
+    pub(crate) method: String,
 }
 
 /// A sum that leaves energy out is no cost of the run.
@@ -209,5 +249,8 @@ fn budgets(limits: &options::Budget) -> Vec<Budget> {
     let energy = limits.max_energy_kwh.map(|kwh| Limit::EnergyUj((kwh * eco2_core::units::UJ_PER_KWH) as u64));
     let grams = limits.max_co2_kg.map(|kg| Limit::Grams(kg * 1_000.0));
     let money = limits.max_cost.map(Limit::Money);
-    [energy, grams, money].into_iter().flatten().filter_map(Budget::new).collect()
+    let policy =
+        Policy { reserve: limits.reserve_percent / 100.0, soft: limits.soft, hard: limits.hard, ..Policy::default() };
+    let made = [energy, grams, money].into_iter().flatten().filter_map(Budget::new);
+    made.map(|budget| Budget { policy, ..budget }).collect()
 }

@@ -190,6 +190,7 @@ fn report(
         spells,
         own: SelfCost { samples: trace.readings.len() as u64, ..SelfCost::default() },
         counters: Vec::new(),
+        budget: None,
         merge: None,
     }
 }

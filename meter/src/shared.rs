@@ -1,6 +1,6 @@
 //! What the callers of a meter and its sampling thread share.
 //!
-//! Locks are taken in this order: engine, sharing, the user's own figures; and held for moments, never during a read of
+//! Locks are taken in this order: engine, sharing, the user's own figures, the budget; and held for moments, never during a read of
 //! hardware or of a disk.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,9 @@ use std::time::Duration;
 use eco2_core::EventPool;
 use eco2_core::report::Work;
 
+use crate::alerts::Outbox;
 use crate::assemble::Facts;
+use crate::budget::Keeper;
 use crate::engine::Engine;
 use crate::sharing::Sharing;
 
@@ -26,6 +28,8 @@ pub(crate) struct Shared {
     pub(crate) sharing: Mutex<Sharing>,
     pub(crate) pool: EventPool,
     pub(crate) work: WorkCounters,
+    pub(crate) budget: Keeper,
+    pub(crate) alerts: Arc<Outbox>,
 }
 
 /// What was done so far, as told.

@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
+import time
 import unittest
 
 from hf_rig import GRAM_A_KILOJOULE, JOULE, HfTest, Loop, written
 
-from hf_eco2ai import CarbonBudgetCallback, ConfigurationError, Eco2AICallback, track_training
+from hf_eco2ai import (
+    CarbonBudgetCallback, CarbonBudgetForecast, ConfigurationError, Eco2AICallback, predict_carbon_budget_exhaustion,
+    track_training,
+)
 from hf_eco2ai.budget import BudgetWatch
 
 
@@ -63,6 +68,46 @@ class Budget(HfTest):
         self.assertIn("budget is spent", heard[0])
         loop.call("on_train_end")
         self.assertEqual(loop.callback.errors, 0)
+
+    def test_d15_the_end_is_forecast_from_the_runs_own_steps(self) -> None:
+        """A fifth of the steps tells what the whole will come to; here it is over a budget of three times what is spent."""
+        going = threading.Event()
+        self.addCleanup(going.set)
+        turning = threading.Thread(target=self.turn_until, args=(going,), daemon=True)
+        options = lambda: self.options(grid_carbon_intensity=GRAM_A_KILOJOULE)  # noqa: E731
+        probe = Loop(CarbonBudgetCallback(1.0, **options()))
+        self.assertEqual(probe.callback.forecast, CarbonBudgetForecast())
+        turning.start()
+        probe.begin()
+        self.steps(probe, 30)
+        each_kg = probe.callback.forecast.spent_kg / 30
+        self.assertIsNone(probe.callback.forecast.estimated_completion_co2_kg, "how long it will be is not known")
+        probe.call("on_train_end")
+        loop = Loop(CarbonBudgetCallback(160 * each_kg, action="stop", check_frequency=15, **options()))
+        loop.state.max_steps = 300
+        loop.begin()
+        with self.warnings() as heard:
+            self.steps(loop, 60)
+        found = predict_carbon_budget_exhaustion(loop.callback)
+        self.assertAlmostEqual(found.estimated_completion_co2_kg / (found.spent_kg * 5), 1, delta=0.3)
+        self.assertTrue(found.low_co2_kg <= found.estimated_completion_co2_kg <= found.p90_co2_kg <= found.high_co2_kg)
+        self.assertGreater(found.forecasted_overage_kg, 0)
+        self.assertEqual((found.confidence_level, found.decision), (0.9, "warn"))
+        self.assertEqual([text for text in heard if "will probably not be kept" in text], heard)
+        self.assertFalse(loop.control.should_training_stop)
+        loop.call("on_train_end")
+        self.assertEqual((loop.callback.errors, probe.callback.errors), (0, 0))
+
+    def steps(self, loop, count):
+        """Steps of ten milliseconds."""
+        for _ in range(count):
+            time.sleep(0.01)
+            loop.batches(1)
+
+    def turn_until(self, over):
+        """Uses half a joule every five milliseconds, about."""
+        while not over.wait(0.005):
+            self.machine.use(JOULE // 2)
 
     def test_by_config_it_stops_or_warns(self) -> None:
         for action, stops in (("stop", True), ("warn", False)):

@@ -95,7 +95,8 @@ class Options(HfTest):
 
     def test_limits_and_prices_reach_the_meters_budget(self) -> None:
         config = CarbonConfig(enable_carbon_budget=True, max_co2_kg=2, estimate_costs=True, electricity_price_per_kwh=0.3)
-        self.assertEqual(meter_options.budget(config), {"max_co2_kg": 2.0, "price_per_kwh": 0.3, "currency": "USD"})
+        self.assertEqual(meter_options.budget(config), {"max_co2_kg": 2.0, "check_steps": 100, "price_per_kwh": 0.3,
+                                                        "currency": "USD"})
         self.assertEqual(meter_options.budget(CarbonConfig()), {})
         with self.warnings() as heard:
             CarbonConfig(max_co2_kg=2)

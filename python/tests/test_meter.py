@@ -78,6 +78,16 @@ class Running(Case):
             with self.subTest(format):
                 self.assertTrue(meter.report(format))
 
+    def test_a_budget_shows_what_is_held_back_and_what_will_be_spent(self):
+        budget = {"max_energy_kwh": 1.0, "total_hours": 0.001, "reserve_percent": 2, "soft": "off"}
+        with self.gpu_meter(budget=budget) as meter:
+            spin(0.4)
+            found = meter.budget()
+        self.assertEqual((found.unit, found.limit, found.held), ("energy_uj", 3.6e12, 0.02 * 3.6e12))
+        # 3.6 s at 250 W.
+        self.assertAlmostEqual(found.finish / 900e6, 1, delta=0.2)
+        self.assertTrue(found.finish_low <= found.finish <= found.finish_p90 <= found.finish_high)
+
     def test_a_spent_budget_says_stop(self):
         with self.gpu_meter(budget={"max_energy_kwh": 1e-9}) as meter:
             spin(0.05)

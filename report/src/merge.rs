@@ -81,6 +81,7 @@ pub fn merge_without(reports: &[Report], unreadable: &[String]) -> Result<Report
         spells: spells(&parts.list),
         own: own(&parts.list),
         counters: parts.records(),
+        budget: None,
         merge: Some(merge),
         run: identity,
     };

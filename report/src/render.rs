@@ -4,6 +4,7 @@
 //! A source that was looked for and is not reading stands in each of them with its status and its reason.
 
 mod beside;
+mod budget;
 mod codecarbon;
 mod csv;
 mod export;
@@ -12,6 +13,7 @@ mod finite;
 mod group_text;
 mod groups;
 mod hf;
+mod hf_budget;
 mod merged;
 mod openmetrics;
 mod page;

@@ -1,6 +1,7 @@
 //! The command line as plain data. Nothing here does anything; help texts are the doc comments.
 
 mod beside;
+mod budget;
 mod compare;
 mod flags;
 mod merge;

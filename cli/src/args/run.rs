@@ -6,6 +6,7 @@ use clap::Args;
 use eco2::options::{Layer, OptionsError};
 
 use super::beside::Beside;
+use super::budget::Limits;
 use super::flags::{Hardware, Identity, Price, put, put_if};
 
 const RUN: &str = "\
@@ -18,6 +19,7 @@ Examples:
   eco2 run -- python train.py
   eco2 run --json report.json --zone DE --label team=nlp -- python train.py --epochs 3
   eco2 run --pid 4242                  until that process ends, or Ctrl-C
+  eco2 run --max-co2 0.5 --total-hours 12 -- python train.py    warn when it will not fit
   eco2 run --trace trace.csv -- make   every reading, for `eco2 replay`";
 
 /// Flags of `eco2 run`.
@@ -55,6 +57,8 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) beside: Beside,
     #[command(flatten)]
+    pub(crate) limits: Limits,
+    #[command(flatten)]
     pub(crate) hardware: Hardware,
     /// Leave out what has no sensor instead of estimating it
     #[arg(long, help_heading = "Hardware")]
@@ -79,6 +83,7 @@ impl RunArgs {
         self.identity.put(&mut layer)?;
         self.price.put(&mut layer)?;
         self.beside.put(&mut layer)?;
+        self.limits.put(&mut layer)?;
         self.hardware.put(&mut layer)?;
         put_if(&mut layer, self.quiet, "quiet", "--quiet", true)?;
         put_if(&mut layer, self.redact, "redact", "--redact", true)?;

@@ -27,7 +27,10 @@ pub(super) struct Watched {
 pub(super) fn open(options: &Options, words: Vec<String>) -> anyhow::Result<Measuring> {
     let opened = guarded(|| Meter::open_for(options.clone(), Vec::new(), words.clone()));
     let error = match opened {
-        Some(Ok(meter)) => return Ok(Measuring(Some(meter))),
+        Some(Ok(meter)) => {
+            say_what_happens(&meter, options);
+            return Ok(Measuring(Some(meter)));
+        }
         Some(Err(error)) => anyhow::Error::from(error),
         None => anyhow::anyhow!("a fault in eco2"),
     };
@@ -40,6 +43,15 @@ pub(super) fn open(options: &Options, words: Vec<String>) -> anyhow::Result<Meas
     }
     out::talk(&format!("eco2: WARNING: nothing is measured: {}; the command runs without\n", failure::told(&error)));
     Ok(Measuring(None))
+}
+
+/// Says while the command runs what its budget comes to.
+fn say_what_happens(meter: &Meter, options: &Options) {
+    let budget = &options.budget;
+    let limited = [budget.max_co2_kg, budget.max_energy_kwh, budget.max_cost].iter().any(Option::is_some);
+    if limited && !options.quiet {
+        meter.on_event(|event| out::talk(&format!("eco2: {}\n", event.text)));
+    }
 }
 
 /// Forwards signals until the command has ended.

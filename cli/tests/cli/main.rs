@@ -21,3 +21,4 @@ mod signals;
 #[path = "../../../grid/tests/stub/mod.rs"]
 mod stub;
 mod terminal;
+mod webhook;

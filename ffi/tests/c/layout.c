@@ -42,10 +42,18 @@ AT(eco2_device, mean_w, 64);
 AT(eco2_device, peak_w, 72);
 AT(eco2_device, gain_percent, 80);
 
-SIZE(eco2_budget, 24);
+SIZE(eco2_budget, 88);
 AT(eco2_budget, decision, 4);
 AT(eco2_budget, limits, 8);
 AT(eco2_budget, share, 16);
+AT(eco2_budget, unit, 24);
+AT(eco2_budget, spent, 32);
+AT(eco2_budget, limit, 40);
+AT(eco2_budget, held, 48);
+AT(eco2_budget, finish, 56);
+AT(eco2_budget, finish_low, 64);
+AT(eco2_budget, finish_high, 72);
+AT(eco2_budget, finish_p90, 80);
 
 SIZE(eco2_batch, 96);
 AT(eco2_batch, kind, 4);

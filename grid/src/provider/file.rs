@@ -32,6 +32,12 @@ impl File {
         Self { series, about }
     }
 
+    /// The series itself.
+    #[must_use]
+    pub fn series(&self) -> &Series {
+        &self.series
+    }
+
     /// The zone that the file states; empty where it does not.
     #[must_use]
     pub fn zone(&self) -> &str {

@@ -65,17 +65,7 @@ impl Http {
     /// [`Fault::Address`] for what is neither HTTPS nor on this machine, or holds a user, a query or a fragment.
     pub fn new(base: &str, limits: Limits) -> Result<Self, Fault> {
         let local = check(base)?;
-        let mut config = Agent::config_builder()
-            .timeout_global(Some(limits.timeout))
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .http_status_as_error(false)
-            .https_only(!local)
-            .user_agent(concat!("eco2/", env!("CARGO_PKG_VERSION")));
-        if local {
-            config = config.proxy(None);
-        }
-        Ok(Self { agent: config.build().into(), base: base.trim_end_matches('/').to_owned(), limits })
+        Ok(Self { agent: agent(&limits, local), base: base.trim_end_matches('/').to_owned(), limits })
     }
 
     /// The body of `base` + `path` with the given query.
@@ -83,12 +73,7 @@ impl Http {
     /// # Errors
     /// [`Fault`] after the last attempt.
     pub(crate) fn get(&self, path: &str, query: &[(&str, &str)], auth: Auth<'_>) -> Result<Vec<u8>, Fault> {
-        let backoff = ExponentialBuilder::default()
-            .with_min_delay(self.limits.first_wait)
-            .with_max_times(self.limits.retries)
-            .with_jitter();
-        let attempt = || self.once(path, query, auth);
-        attempt.retry(backoff).sleep(std::thread::sleep).when(Fault::is_passing).call()
+        again(&self.limits, Fault::is_passing, || self.once(path, query, auth))
     }
 
     fn once(&self, path: &str, query: &[(&str, &str)], auth: Auth<'_>) -> Result<Vec<u8>, Fault> {
@@ -124,7 +109,33 @@ impl Http {
     }
 }
 
-fn refusal(response: &Response<Body>) -> Result<(), Fault> {
+/// A client that goes nowhere but to the address it is given; `local`: on this machine.
+pub(super) fn agent(limits: &Limits, local: bool) -> Agent {
+    let mut config = Agent::config_builder()
+        .timeout_global(Some(limits.timeout))
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .http_status_as_error(false)
+        .https_only(!local)
+        .user_agent(concat!("eco2/", env!("CARGO_PKG_VERSION")));
+    if local {
+        config = config.proxy(None);
+    }
+    config.build().into()
+}
+
+/// Attempts with doubling waits in between, while a fault may pass.
+pub(super) fn again<T>(
+    limits: &Limits,
+    may_pass: fn(&Fault) -> bool,
+    attempt: impl FnMut() -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    let backoff =
+        ExponentialBuilder::default().with_min_delay(limits.first_wait).with_max_times(limits.retries).with_jitter();
+    attempt.retry(backoff).sleep(std::thread::sleep).when(may_pass).call()
+}
+
+pub(super) fn refusal(response: &Response<Body>) -> Result<(), Fault> {
     let status = response.status();
     match status {
         status if status.is_success() => Ok(()),
@@ -140,7 +151,7 @@ fn refusal(response: &Response<Body>) -> Result<(), Fault> {
 }
 
 /// What went wrong, without the texts of the client, which may hold the address.
-fn fault(error: &Error) -> Fault {
+pub(super) fn fault(error: &Error) -> Fault {
     match error {
         Error::Timeout(_) => Fault::Timeout,
         Error::Tls(_) | Error::Pem(_) | Error::Rustls(_) => Fault::Tls,
@@ -152,7 +163,7 @@ fn fault(error: &Error) -> Fault {
 }
 
 /// Whether a base address is on this machine.
-fn check(base: &str) -> Result<bool, Fault> {
+pub(super) fn check(base: &str) -> Result<bool, Fault> {
     let (scheme, rest) = base.split_once("://").ok_or(Fault::Address("does not begin with https://"))?;
     if base.len() > LONGEST_BASE || !base.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Fault::Address("is too long, or holds blanks"));

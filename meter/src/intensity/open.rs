@@ -19,19 +19,29 @@ impl Feed {
         }
         let table = Fixed::table(fallback.clone());
         let mut providers: Vec<Arc<dyn Provider>> = Vec::new();
+        let mut series = None;
         if let Some(path) = &options.intensity_series {
-            providers.push(Arc::new(File::read(path, options.intensity_column.as_deref())?));
+            let file = Arc::new(File::read(path, options.intensity_column.as_deref())?);
+            series = Some(Arc::clone(&file));
+            providers.push(file);
         }
         if options.intensity_provider.is_empty() {
             providers.push(Arc::new(table.clone()));
-            return Ok(Some(Self { table, kind: Source::Here(Chain::new(providers)) }));
+            return Ok(Some(Self { table, series, kind: Source::Here(Chain::new(providers)) }));
         }
         for name in &options.intensity_provider {
             providers.push(online(name, options)?);
         }
         let zone = options.zone.clone().unwrap_or_else(|| fallback.zone.clone());
-        Ok(Some(Self { table, kind: Source::Asked(Live::new(Chain::new(providers), &zone)) }))
+        let live = Live::new(Chain::new(providers), &zone, forecasts(options));
+        Ok(Some(Self { table, series, kind: Source::Asked(live) }))
     }
+}
+
+/// Whether what is to come is asked about, too: only where a limit on carbon or cost of a known length needs it.
+fn forecasts(options: &Options) -> bool {
+    let budget = &options.budget;
+    budget.max_co2_kg.is_some() && (budget.total_steps.is_some() || budget.total_hours.is_some())
 }
 
 #[cfg(feature = "providers")]

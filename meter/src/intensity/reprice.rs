@@ -27,6 +27,8 @@ pub fn reprice(report: Report, options: &Options) -> Result<Report, Error> {
     let old = report.carbon.take();
     pricing.beside_again(&mut carbon, old.as_ref(), &report);
     report.carbon = Some(carbon);
+    // Its limits and forecast were of the old grams.
+    report.budget = None;
     report.events.extend(events);
     Ok(report)
 }

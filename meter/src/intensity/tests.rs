@@ -13,7 +13,7 @@ fn part(from_ns: i64, to_ns: i64, g_per_kwh: f64) -> Part {
 
 fn feed() -> Feed {
     let table = Fixed::table(eco2_grid::lookup("DE").unwrap());
-    Feed { table, kind: Source::Here(Chain::default()) }
+    Feed { table, series: None, kind: Source::Here(Chain::default()) }
 }
 
 fn wanted(from_ns: i64, to_ns: i64) -> Wanted<'static> {

@@ -104,6 +104,20 @@ pub const OFFSETS: &str = "ECO2_OFFSETS";
 pub const FUNCTIONAL_UNIT: &str = "ECO2_FUNCTIONAL_UNIT";
 /// Whether to say what weighs as much as the grams: `1` or `0`.
 pub const EQUIVALENTS: &str = "ECO2_EQUIVALENTS";
+/// Steps that the run is to take.
+pub const TOTAL_STEPS: &str = "ECO2_TOTAL_STEPS";
+/// Hours that the run is to take, where steps are not counted.
+pub const TOTAL_HOURS: &str = "ECO2_TOTAL_HOURS";
+/// Percent of every limit that is kept back.
+pub const RESERVE_PERCENT: &str = "ECO2_RESERVE_PERCENT";
+/// Steps between two looks at the budget.
+pub const CHECK_STEPS: &str = "ECO2_CHECK_STEPS";
+/// Answer to a forecast over a limit: `warn`, `pause`, `stop` or `off`.
+pub const BUDGET_SOFT: &str = "ECO2_BUDGET_SOFT";
+/// Answer to a limit that is spent but for the reserve: `stop`, `pause` or `warn`.
+pub const BUDGET_HARD: &str = "ECO2_BUDGET_HARD";
+/// Form of the webhook that is told: `slack`, `teams`, `discord` or `json`. Its address is in `ECO2_TOKEN_WEBHOOK`.
+pub const WEBHOOK: &str = "ECO2_WEBHOOK";
 
 /// The record of the command that this process runs under; `eco2 run` sets it, and it is no option.
 pub const PARENT_PART: &str = "ECO2_PARENT_PART";

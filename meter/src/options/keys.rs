@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use eco2_core::Decision;
+
 use super::beside::{self, Asked};
 use super::input::Input;
 use super::setting::Setting;
@@ -12,6 +14,9 @@ pub const SOURCES: &[&str] = &["rapl-perf", "rapl-sysfs", "nvml", "hwmon", "mode
 
 /// The providers of intensities an option may name.
 pub const PROVIDERS: &[&str] = &["carbon-aware-sdk", "electricity-maps", "energy-charts", "entsoe", "neso", "watttime"];
+
+/// The forms of webhooks an option may name.
+pub const WEBHOOKS: &[&str] = &["slack", "teams", "discord", "json"];
 
 /// Least Jaro-Winkler similarity of a name worth suggesting; "zoen" to "zone" has 0.93.
 const NEAR: f64 = 0.8;
@@ -94,6 +99,16 @@ fn given<T: ToString>(value: &Option<T>) -> String {
 
 fn given_path(value: &Option<PathBuf>) -> String {
     given(&value.as_deref().map(Path::display))
+}
+
+fn shown(answer: Decision) -> String {
+    match answer {
+        Decision::Go => "off",
+        Decision::Warn => "warn",
+        Decision::Pause => "pause",
+        Decision::Stop => "stop",
+    }
+    .to_owned()
 }
 
 fn show_log(log: &Log) -> String {
@@ -231,4 +246,22 @@ keys! {
     "equivalents", EQUIVALENTS, "true or false", "true",
         |input| parse::flag(input).map(Asked::Equivalents).map(Setting::Beside),
         |options| options.beside.equivalents.to_string();
+    "budget.total_steps", TOTAL_STEPS, "a whole number from 1 to 4294967295", "10000",
+        |input| parse::count(input).filter(|steps| *steps > 0).map(Setting::TotalSteps),
+        |options| given(&options.budget.total_steps);
+    "budget.total_hours", TOTAL_HOURS, "0.001 to 100000 hours", "12.5",
+        |input| parse::number(input, 0.001..=100_000.0).map(Setting::TotalHours),
+        |options| given(&options.budget.total_hours);
+    "budget.reserve_percent", RESERVE_PERCENT, "0 to 90 percent of every limit", "2",
+        |input| parse::number(input, 0.0..=90.0).map(Setting::ReservePercent),
+        |options| options.budget.reserve_percent.to_string();
+    "budget.check_steps", CHECK_STEPS, "a whole number from 1 to 4294967295", "100",
+        |input| parse::count(input).filter(|steps| *steps > 0).map(Setting::CheckSteps),
+        |options| options.budget.check_steps.to_string();
+    "budget.soft", BUDGET_SOFT, "off, warn, pause or stop", "\"pause\"",
+        |input| parse::answer(input).map(Setting::Soft), |options| shown(options.budget.soft);
+    "budget.hard", BUDGET_HARD, "off, warn, pause or stop", "\"pause\"",
+        |input| parse::answer(input).map(Setting::Hard), |options| shown(options.budget.hard);
+    "webhook", WEBHOOK, "slack, teams, discord or json", "\"slack\"",
+        |input| parse::webhook(input).map(Setting::Webhook), |options| given(&options.webhook);
 }

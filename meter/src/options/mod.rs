@@ -39,10 +39,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use beside::Beside;
+use eco2_core::Decision;
 pub use env::Warning;
 pub use error::OptionsError;
 pub use input::Input;
-pub use keys::{KEYS, Key, PROVIDERS, SOURCES};
+pub use keys::{KEYS, Key, PROVIDERS, SOURCES, WEBHOOKS};
 pub use layer::Layer;
 pub use load::{Places, load_files};
 pub use origin::{Level, Origin};
@@ -113,6 +114,9 @@ pub struct Options {
     pub budget: Budget,
     /// What is asked for beside the grams.
     pub beside: Beside,
+    /// Form of the webhook that is told of the budget and of anomalies, of [`WEBHOOKS`]; its address is no option, but
+    /// the secret `ECO2_TOKEN_WEBHOOK`.
+    pub webhook: Option<String>,
     /// Where each value came from, by name; empty for options set in code.
     pub origins: BTreeMap<String, Origin>,
 }
@@ -130,7 +134,7 @@ pub enum Log {
 }
 
 /// Limits of a run and what energy costs. `None` is no limit.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Budget {
     /// Kilowatt-hours.
     pub max_energy_kwh: Option<f64>,
@@ -142,6 +146,36 @@ pub struct Budget {
     pub price_per_kwh: Option<f64>,
     /// ISO 4217 code, three capital letters.
     pub currency: Option<String>,
+    /// Steps that the run is to take; with them its end is forecast.
+    pub total_steps: Option<u32>,
+    /// Hours that the run is to take, for a forecast where steps are not counted.
+    pub total_hours: Option<f64>,
+    /// Percent of every limit that is kept back, 0 to 90: for a checkpoint, and a step larger than any before.
+    pub reserve_percent: f64,
+    /// Steps between two looks at the budget, at least 1: as many are kept back.
+    pub check_steps: u32,
+    /// Answer to a forecast over a limit; [`Decision::Go`]: none.
+    pub soft: Decision,
+    /// Answer to a limit that is spent but for what is kept back.
+    pub hard: Decision,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self {
+            max_energy_kwh: None,
+            max_co2_kg: None,
+            max_cost: None,
+            price_per_kwh: None,
+            currency: None,
+            total_steps: None,
+            total_hours: None,
+            reserve_percent: 0.0,
+            check_steps: 1,
+            soft: Decision::Warn,
+            hard: Decision::Stop,
+        }
+    }
 }
 
 impl Default for Options {
@@ -177,6 +211,7 @@ impl Default for Options {
             gpu_watts: None,
             budget: Budget::default(),
             beside: Beside::default(),
+            webhook: None,
             origins: BTreeMap::new(),
         }
     }

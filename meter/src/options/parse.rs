@@ -4,8 +4,10 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use eco2_core::Decision;
+
 use super::input::Input;
-use super::{Log, PROVIDERS, SOURCES};
+use super::{Log, PROVIDERS, SOURCES, WEBHOOKS};
 
 /// Longest name or value of a label, and longest other text, bytes.
 const LONGEST_TEXT: usize = 256;
@@ -143,6 +145,23 @@ pub(super) fn providers(input: &Input) -> Option<Vec<String>> {
         }
     }
     (!names.is_empty()).then_some(names)
+}
+
+/// What to do about a finding of the budget.
+pub(super) fn answer(input: &Input) -> Option<Decision> {
+    match text(input)?.trim() {
+        "off" => Some(Decision::Go),
+        "warn" => Some(Decision::Warn),
+        "pause" => Some(Decision::Pause),
+        "stop" => Some(Decision::Stop),
+        _ => None,
+    }
+}
+
+/// The form of a webhook.
+pub(super) fn webhook(input: &Input) -> Option<String> {
+    let form = text(input)?;
+    WEBHOOKS.contains(&form.trim()).then(|| form.trim().to_owned())
 }
 
 /// An address: nothing in it that could be a secret.

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use eco2_core::Decision;
+
 use super::beside::Asked;
 use super::{Log, Options};
 
@@ -42,6 +44,13 @@ pub(super) enum Setting {
     PricePerKwh(f64),
     Currency(String),
     Beside(Asked),
+    TotalSteps(u32),
+    TotalHours(f64),
+    ReservePercent(f64),
+    CheckSteps(u32),
+    Soft(Decision),
+    Hard(Decision),
+    Webhook(String),
 }
 
 impl Setting {
@@ -87,6 +96,13 @@ impl Setting {
             Self::PricePerKwh(value) => set("budget.price_per_kwh", &mut budget.price_per_kwh, Some(value)),
             Self::Beside(asked) => asked.apply(&mut options.beside),
             Self::Currency(value) => set("budget.currency", &mut budget.currency, Some(value)),
+            Self::TotalSteps(value) => set("budget.total_steps", &mut budget.total_steps, Some(value)),
+            Self::TotalHours(value) => set("budget.total_hours", &mut budget.total_hours, Some(value)),
+            Self::ReservePercent(value) => set("budget.reserve_percent", &mut budget.reserve_percent, value),
+            Self::CheckSteps(value) => set("budget.check_steps", &mut budget.check_steps, value),
+            Self::Soft(value) => set("budget.soft", &mut budget.soft, value),
+            Self::Hard(value) => set("budget.hard", &mut budget.hard, value),
+            Self::Webhook(value) => set("webhook", &mut options.webhook, Some(value)),
         };
         name.to_owned()
     }

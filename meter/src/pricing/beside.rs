@@ -47,6 +47,11 @@ impl Extras {
         self.tariff.is_some()
     }
 
+    /// The flat price of a kilowatt-hour; `None` where prices follow a series.
+    pub(crate) fn price_per_kwh(&self) -> Option<f64> {
+        self.price_per_kwh.filter(|_| self.tariff.is_none())
+    }
+
     /// Whether anything was asked for.
     pub(crate) fn is_asked(&self) -> bool {
         self.tariff.is_some() || self.price_per_kwh.is_some() || self.terms != Terms::default()

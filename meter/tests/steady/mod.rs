@@ -1,4 +1,4 @@
-//! A source whose truth is known: 100 W by the monotonic clock.
+//! A source whose truth is known: 0.1 W by the monotonic clock.
 
 #![allow(dead_code, reason = "each test binary uses a part")]
 

@@ -49,7 +49,9 @@ class BudgetState(Structure):
     """`eco2_budget`."""
 
     _fields_ = [("struct_size", c_uint32), ("decision", c_int32), ("limits", c_uint32), ("reserved", c_uint32),
-                ("share", c_double)]
+                ("share", c_double), ("unit", c_int32), ("reserved2", c_uint32), ("spent", c_double), ("limit", c_double),
+                ("held", c_double), ("finish", c_double), ("finish_low", c_double), ("finish_high", c_double),
+                ("finish_p90", c_double)]
 
 
 class Batch(Structure):

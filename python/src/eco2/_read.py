@@ -20,7 +20,9 @@ FORMATS = {"json": c.ECO2_REPORT_JSON, "text": c.ECO2_REPORT_TEXT, "csv": c.ECO2
 """Formats of a report, by name."""
 
 SYNCS = {c.ECO2_SYNC_NONE: "none", c.ECO2_SYNC_SYNCHRONIZE: "synchronize", c.ECO2_SYNC_EVENT: "event"}
-DECISIONS = {c.ECO2_BUDGET_GO: "go", c.ECO2_BUDGET_WARN: "warn", c.ECO2_BUDGET_STOP: "stop"}
+DECISIONS = {c.ECO2_BUDGET_GO: "go", c.ECO2_BUDGET_WARN: "warn", c.ECO2_BUDGET_PAUSE: "pause",
+             c.ECO2_BUDGET_STOP: "stop"}
+UNITS = {c.ECO2_UNIT_MICROJOULES: "energy_uj", c.ECO2_UNIT_GRAMS: "grams", c.ECO2_UNIT_MONEY: "money"}
 COMPONENTS = {c.ECO2_COMPONENT_CPU: "cpu", c.ECO2_COMPONENT_MEMORY: "memory", c.ECO2_COMPONENT_GPU: "gpu",
               c.ECO2_COMPONENT_OTHER: "other"}
 QUALITIES = {c.ECO2_QUALITY_MEASURED: "measured", c.ECO2_QUALITY_DERIVED: "derived",
@@ -94,7 +96,11 @@ def budget(library, handle) -> Budget:  # type: ignore[no-untyped-def]
     """What became of the budget."""
     found = sized(_abi.BudgetState)
     check(library, library.budget_check(handle, ctypes.byref(found)))
-    return Budget(DECISIONS.get(found.decision, "stop"), found.limits, found.share)
+    limit = finite(found.limit)
+    unit = None if limit is None else UNITS.get(found.unit, str(found.unit))
+    return Budget(DECISIONS.get(found.decision, "stop"), found.limits, found.share, unit, finite(found.spent), limit,
+                  finite(found.held), finite(found.finish), finite(found.finish_low), finite(found.finish_high),
+                  finite(found.finish_p90))
 
 
 def report(library, handle, format: str) -> str:  # type: ignore[no-untyped-def]

@@ -219,7 +219,7 @@ class Meter:
         return _read.series(self._library, self._handle, device)
 
     def budget(self) -> Budget:
-        """Compares what was spent with the limits of the option `budget`; nothing is stopped.
+        """Compares what was spent, and what will be at the end, with the limits of the option `budget`; nothing is stopped.
 
         Raises:
             Error: ECO2_ERR_FORKED and the like.

@@ -121,12 +121,26 @@ class Series:
 
 
 class Budget(NamedTuple):
-    """What became of the budget.
+    """What became of the budget, and what will.
 
-    `decision`: `"go"`, `"warn"` (most of a limit is spent) or `"stop"` (a limit is spent). `limits`: how many there
-    are. `share`: spent of the limit of which most is spent, as a share of it; 0 without limits.
+    `decision`: `"go"`, `"warn"` (most of a limit is spent, or the forecast is over it), `"pause"` (only where the option
+    `budget` asks for it) or `"stop"` (a limit is spent, or would be by the next steps and the reserve). `limits`: how
+    many there are. `share`: spent of the limit of which most is spent, as a share of it; 0 without limits.
+
+    The others are of the limit that decides, in its `unit` (`"energy_uj"`, `"grams"` or `"money"`), None where they are
+    not known: `spent` and `limit`; `held`, what is kept back for the next steps and as a reserve; `finish`, what will
+    have been spent at the end, with its 90 % interval from `finish_low` to `finish_high`; `finish_p90`, what is not
+    exceeded in nine of ten runs. A forecast needs the run's length: `budget={"total_steps": 1000}` or `total_hours`.
     """
 
     decision: str
     limits: int
     share: float
+    unit: str | None = None
+    spent: float | None = None
+    limit: float | None = None
+    held: float | None = None
+    finish: float | None = None
+    finish_low: float | None = None
+    finish_high: float | None = None
+    finish_p90: float | None = None

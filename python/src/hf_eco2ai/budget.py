@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable, Optional
 
 from .config import CarbonConfig
 from .errors import ConfigurationError, never_raising, warn_once
+from .forecast import CarbonBudgetForecast
 from .hooks import TrainerCallback
 from .session import Session
-from .watch import BudgetWatch
+from .watch import BudgetWatch, steps_to_come
 
 
 USED = ("project_name", "experiment_name", "experiment_id", "run_id", "zone", "country", "country_iso_code", "region", "pue",
@@ -49,17 +50,28 @@ class CarbonBudgetCallback(TrainerCallback):  # type: ignore[misc, valid-type]
         self.errors = 0
         self.session = Session(self.config)
         self.watch = BudgetWatch.of(self.config)
+        self._step: Optional[Callable[[], int]] = None
+
+    @property
+    def forecast(self) -> CarbonBudgetForecast:
+        """What the training will have used at its end, as far as is known now."""
+        return CarbonBudgetForecast.of(self.session)
 
     @never_raising
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Opens the meter; that of a training that was interrupted is closed."""
         self.watch = BudgetWatch.of(self.config)
+        self._step = None
         self.session.stop()
-        self.session.start()
+        self.session.start(steps_to_come(state))
+        self._step = self.session.meter.stepper("step")
+        self._step()
 
     @never_raising
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Checks, if it is time."""
+        """Ends a step and begins the next; checks, if it is time."""
+        if self._step is not None:
+            self._step()
         self.watch.after(state.global_step, self.session, control)
 
     @never_raising

@@ -17,7 +17,7 @@ from .models import LOGGED, Figures
 from .outputs import Outputs
 from .report import CarbonReport
 from .session import Session
-from .watch import BudgetWatch
+from .watch import BudgetWatch, steps_to_come
 from .work import WorkCount
 
 
@@ -67,7 +67,7 @@ class Eco2AICallback(TrainerCallback):  # type: ignore[misc, valid-type]
         self._end_interrupted()
         self.carbon_report, self._zero = None, context.is_zero(state)
         self._rank = getattr(args, "process_index", 0) or 0
-        self.session.start()
+        self.session.start(steps_to_come(state))
         self._work = context.work_count(args, state, kwargs.get("train_dataloader"))
         self._tokens(state)
         self.session.metadata = context.metadata(self.config, args, kwargs)

@@ -51,7 +51,7 @@ def budget(config: Any) -> Dict[str, Any]:
     """Limits and the price of energy."""
     limits: Dict[str, Any] = {}
     if config.enable_carbon_budget:
-        limits["max_co2_kg"] = config.max_co2_kg
+        limits.update(max_co2_kg=config.max_co2_kg, check_steps=config.check_frequency)
     if config.estimate_costs:
         limits.update(price_per_kwh=config.electricity_price_per_kwh, currency="USD")
     return limits
@@ -62,13 +62,19 @@ def place(config: Any, path: str) -> str:
     return os.path.join(config.output_dir, path) if config.output_dir else path
 
 
-def opened(config: Any) -> eco2.Meter:
+def opened(config: Any, total_steps: Optional[int] = None) -> eco2.Meter:
     """A meter by these options. A zone without a figure is warned of, and the next best is taken.
+
+    Args:
+        config: a CarbonConfig.
+        total_steps: steps that the training will take in this process; with a budget its end is then forecast.
 
     Raises:
         eco2.Error: another option cannot be used, or the meter cannot be opened.
     """
     given = options(config)
+    if total_steps and total_steps > 0 and "total_hours" not in given.get("budget", {}):
+        given["budget"] = {"total_steps": total_steps, **given.get("budget", {})}
     candidates: List[Optional[str]] = [None] if "intensity" in given or "zone" in given else zones(config)
     for zone in candidates[:-1]:
         try:

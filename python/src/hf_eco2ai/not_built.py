@@ -6,12 +6,11 @@ from typing import Any
 
 import eco2
 
-CLASSES = ("CarbonBudgetForecast", "CarbonDataAggregator", "CarbonDataStorage", "CarbonAwareScheduler",
-           "CloudProviderIntegration", "LowCarbonScheduler")
+CLASSES = ("CarbonDataAggregator", "CarbonDataStorage", "CarbonAwareScheduler", "CloudProviderIntegration",
+           "LowCarbonScheduler")
 """Names that raise when an object is made."""
 
-FUNCTIONS = ("find_low_carbon_window", "find_optimal_training_window", "plan_optimal_training",
-             "predict_carbon_budget_exhaustion", "predict_training_impact")
+FUNCTIONS = ("find_low_carbon_window", "find_optimal_training_window", "plan_optimal_training", "predict_training_impact")
 """Names that raise when they are called."""
 
 

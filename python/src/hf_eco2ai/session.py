@@ -37,12 +37,12 @@ class Session:
         """Whether a meter of this process is open."""
         return self.meter is not None and not self.meter.closed and not self.meter.forked
 
-    def start(self) -> None:
-        """Opens the meter, unless it is open."""
+    def start(self, total_steps: Optional[int] = None) -> None:
+        """Opens the meter, unless it is open; with the number of steps to come its end is forecast."""
         if not self.going:
             # Where none can be opened, what is left of the run before must not stand for this one.
             self.meter, self.records, self._every, self._seen = None, [], 1, 0
-            self.meter = opened(self.config)
+            self.meter = opened(self.config, total_steps)
 
     def stop(self) -> None:
         """Closes the meter; it can still be read. A file that the library could not write is warned of."""

@@ -38,6 +38,12 @@ def _maximum(torch: Any, group: Any, decided: bool) -> bool:
     return bool(found.item())
 
 
+def steps_to_come(state: Any) -> Optional[int]:
+    """Steps that a Trainer's training will still take; None where its state does not say."""
+    total, done = getattr(state, "max_steps", None), getattr(state, "global_step", 0) or 0
+    return total - done if isinstance(total, int) and total > done else None
+
+
 class BudgetWatch:
     """When to look at the budget, and what to do then.
 
@@ -94,7 +100,16 @@ class BudgetWatch:
             return False
         if found.decision == "stop":
             LOGGER.warning("the carbon budget is spent at step %d (%.0f %% of it)", step, 100 * found.share)
-        elif found.decision == "warn" and not self._near:
+        elif found.decision in ("warn", "pause") and not self._near:
             self._near = True
-            LOGGER.warning("most of the carbon budget is spent at step %d (%.0f %% of it)", step, 100 * found.share)
+            LOGGER.warning(*_near(found, step))
         return found.decision == "stop"
+
+
+def _near(found: Any, step: int) -> tuple:
+    """The warning of a budget that is nearly spent, or that the forecast is over."""
+    finish, limit = getattr(found, "finish_p90", None), getattr(found, "limit", None)
+    if finish is not None and limit is not None and finish > limit:
+        return ("the carbon budget will probably not be kept: at step %d %.0f %% of it is spent, at the end it will be %.0f %%",
+                step, 100 * found.share, 100 * found.finish / limit)
+    return "most of the carbon budget is spent at step %d (%.0f %% of it)", step, 100 * found.share

@@ -12,11 +12,12 @@ use eco2_core::report::{Carbon, Device, GaugeSummary, Report};
 use eco2_core::{Component, Quality, units};
 use serde_json::{Map, Value, json};
 
-use super::{finite, word};
+use super::{finite, hf_budget, word};
 use crate::Error;
 use crate::footprint::is_measured;
 
-/// The report's figures as one JSON object with `summary`, `current`, `gpu_metrics`, `environmental_impact`, `origin`.
+/// The report's figures as one JSON object with `summary`, `current`, `gpu_metrics`, `environmental_impact`, `carbon_budget`,
+/// `origin`.
 ///
 /// Per-sample figures are kilowatt-hours and kilograms; `samples_per_kwh` divides samples by the run's energy before
 /// PUE, and needs both.
@@ -32,6 +33,7 @@ pub fn hf_json(report: &Report) -> Result<String, Error> {
         "current": current(&report),
         "gpu_metrics": gpu_metrics(&report),
         "environmental_impact": environment(report.carbon.as_ref()),
+        "carbon_budget": hf_budget::carbon_budget(&report),
         "origin": origin(&report),
     });
     let encoded = serde_json::to_string_pretty(&figures);

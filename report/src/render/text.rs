@@ -4,7 +4,7 @@ use eco2_core::report::{Report, State};
 
 pub use super::page::TextStyle;
 use super::page::{Page, Tone};
-use super::{finite, merged, sections, spells};
+use super::{budget, finite, merged, sections, spells};
 
 /// The report as a summary for people, every line ended by `\n`.
 ///
@@ -20,6 +20,7 @@ pub fn text(report: &Report, style: &TextStyle) -> String {
     sections::missing(&report, &mut page);
     sections::attribution(&report, &mut page);
     sections::carbon(&report, &mut page);
+    budget::budget(&report, &mut page);
     sections::work(&report, &mut page);
     sections::spans(&report, &mut page);
     spells::spells(&report, &mut page);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use eco2_core::report::*;
-use eco2_core::{Component, Quality, Stretch};
+use eco2_core::{Component, Decision, Finish, Quality, Spent, Stretch, Unit};
 
 /// A report in which no option is empty and no list either.
 pub(crate) fn report() -> Report {
@@ -59,8 +59,36 @@ pub(crate) fn report() -> Report {
             log_lost_bytes: 3,
         },
         counters: vec![counter()],
+        budget: Some(budget()),
         merge: Some(merge()),
     }
+}
+
+/// A limit of 1 kWh of which 0.343 are spent, and its forecast.
+fn budget() -> BudgetRecord {
+    let finish = Finish { mean: 2.5e12, low: 2.3e12, high: 2.7e12, p90: 2.65e12 };
+    let limit = Spent {
+        unit: Unit::EnergyUj,
+        spent: 1.2344e12,
+        limit: 3.6e12,
+        held: 1e9,
+        finish: Some(finish),
+        soft: false,
+        hard: false,
+        decision: Decision::Go,
+    };
+    let forecast = ForecastRecord {
+        progress: "steps".into(),
+        done: 3000,
+        total: 6000,
+        warm_up: 24,
+        rest_ns: 60_000_000_000,
+        energy_uj: finish,
+        g_per_kwh: 342.06,
+        intensity: "the same hour 24 h before (back-test error 7.9 %)".into(),
+        intensity_error_percent: Some(7.9),
+    };
+    BudgetRecord { limits: vec![limit], forecast: Some(forecast) }
 }
 
 /// The shortest report there is.
@@ -74,6 +102,7 @@ pub(crate) fn bare() -> Report {
         events: Vec::new(),
         spells: Vec::new(),
         counters: Vec::new(),
+        budget: None,
         merge: None,
         ..report()
     }

@@ -107,3 +107,26 @@ fn the_summary_has_every_key_of_the_format_it_follows() {
     found.sort();
     assert_eq!(json!(found), keys);
 }
+
+#[test]
+fn a_carbon_budget_has_its_forecast_in_kilograms() {
+    let mut report = crate::fixture::report();
+    let figures = |report: &eco2_core::report::Report| -> serde_json::Value {
+        serde_json::from_str(&eco2_report::hf_json(report).unwrap()).unwrap()
+    };
+    assert!(figures(&report)["carbon_budget"].is_null(), "a limit on energy is no carbon budget");
+    let limits = &mut report.budget.as_mut().unwrap().limits;
+    let finish = eco2_core::Finish { mean: 1200.0, low: 1100.0, high: 1300.0, p90: 1250.0 };
+    (limits[0].unit, limits[0].spent, limits[0].limit) = (eco2_core::Unit::Grams, 600.0, 1000.0);
+    (limits[0].finish, limits[0].soft) = (Some(finish), true);
+    let found = &figures(&report)["carbon_budget"];
+    for (name, value) in [
+        ("budget_kg", 1.0),
+        ("budget_utilization_percent", 60.0),
+        ("estimated_completion_co2_kg", 1.2),
+        ("forecasted_overage_kg", 0.2),
+        ("confidence_level", 0.9),
+    ] {
+        assert!((found[name].as_f64().unwrap() - value).abs() < 1e-12, "{name} {found}");
+    }
+}

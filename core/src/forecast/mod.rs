@@ -1,0 +1,218 @@
+//! What a run will have used when it ends: from its steps so far, at any time, with an interval that is calibrated.
+//!
+//! Forecast = used so far + remaining steps × mean energy of a step since the warm-up. The warm-up is found, not assumed,
+//! and never carried on. The interval has two parts: how well the mean is known and how much the rest will scatter, both
+//! from the means of batches of steps (so that steps which resemble their neighbours do not feign certainty), and how far
+//! the mean drifts. Back-tests (`tests/forecast`) print how often it holds.
+
+mod cells;
+mod quantile;
+mod spread;
+mod warm_up;
+
+use serde::{Deserialize, Serialize};
+
+use cells::{Cells, Seen};
+use spread::Spread;
+
+/// Fewest cells since the warm-up from which an interval is told.
+const LEAST_CELLS: usize = 4;
+
+/// Watches a run and forecasts its end. Watching allocates nothing; a forecast costs microseconds.
+#[derive(Debug, Clone)]
+pub struct Forecaster {
+    cells: Cells,
+    /// The last that was seen, whether or not it ended a cell.
+    now: Option<Seen>,
+    /// The largest step since the last two were found; see [`Forecaster::largest_step_uj`].
+    largest: Largest,
+}
+
+/// Energy of a run at its end, forecast: a location and a scale that [`Projection::energy_uj`] makes quantiles of.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Projection {
+    /// Steps done.
+    pub done: u64,
+    /// Steps in all.
+    pub total: u64,
+    /// Steps that were taken for warm-up.
+    pub warm_up: u64,
+    /// Used so far, microjoules.
+    pub spent_uj: u64,
+    /// Mean of what the rest will use, microjoules.
+    pub rest_uj: f64,
+    /// Its standard error, microjoules.
+    pub rest_error_uj: f64,
+    /// Degrees of freedom of that error.
+    pub freedom: f64,
+    /// How long the rest will take, nanoseconds.
+    pub rest_ns: f64,
+}
+
+impl Projection {
+    /// Energy of the whole run that is not exceeded with probability `p`, microjoules; never less than what is used.
+    #[must_use]
+    pub fn energy_uj(&self, p: f64) -> f64 {
+        self.spent_uj as f64 + self.rest_at(p)
+    }
+
+    /// The same of what is still to be used.
+    #[must_use]
+    pub fn rest_at(&self, p: f64) -> f64 {
+        if self.rest_error_uj <= 0.0 {
+            return self.rest_uj;
+        }
+        (self.rest_uj + quantile::student(p.clamp(1e-6, 1.0 - 1e-6), self.freedom) * self.rest_error_uj).max(0.0)
+    }
+}
+
+/// The largest energy of a step, the warm-up left out as soon as it is known.
+#[derive(Debug, Clone, Copy, Default)]
+struct Largest {
+    before: Option<Seen>,
+    uj: u64,
+    /// Of the first steps, until the run has twice as many.
+    early_uj: u64,
+    steps: u64,
+}
+
+impl Largest {
+    /// Steps among which a warm-up is expected.
+    const EARLY: u64 = 8;
+
+    fn add(&mut self, seen: Seen) {
+        let Some(before) = self.before.replace(seen).filter(|before| before.done < seen.done) else { return };
+        let steps = seen.done - before.done;
+        let uj = seen.uj.saturating_sub(before.uj).div_ceil(steps);
+        self.steps += steps;
+        let place = if self.steps <= Self::EARLY { &mut self.early_uj } else { &mut self.uj };
+        *place = uj.max(*place);
+    }
+
+    fn get(&self) -> u64 {
+        if self.steps < 2 * Self::EARLY { self.uj.max(self.early_uj) } else { self.uj }
+    }
+}
+
+impl Default for Forecaster {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Forecaster {
+    /// One that has seen nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { cells: Cells::new(), now: None, largest: Largest::default() }
+    }
+
+    /// Takes how many steps are done, the energy used so far (microjoules) and the time (monotonic nanoseconds). Between
+    /// two calls any number of steps may have passed; a count that fell begins anew.
+    pub fn observe(&mut self, done: u64, energy_uj: u64, at_ns: u64) {
+        let seen = Seen { done, uj: energy_uj, at_ns };
+        match self.now {
+            Some(now) if done == now.done => return,
+            Some(now) if done < now.done => *self = Self::new(),
+            _ => {}
+        }
+        self.now = Some(seen);
+        self.largest.add(seen);
+        self.cells.add(seen);
+    }
+
+    /// The most that one step used, microjoules, as means between two observations; 0 before the first step. The first
+    /// 8 steps count only until there are twice as many: they are behind, and may have been a warm-up.
+    #[must_use]
+    pub fn largest_step_uj(&self) -> u64 {
+        self.largest.get()
+    }
+
+    /// The forecast for a run of `total` steps that has used `spent_uj` by now; `None` before enough was seen.
+    #[must_use]
+    pub fn project(&self, total: u64, spent_uj: u64) -> Option<Projection> {
+        let now = self.now?;
+        let rest = total.saturating_sub(now.done) as f64;
+        let base = Projection {
+            done: now.done,
+            total,
+            warm_up: 0,
+            spent_uj: spent_uj.max(now.uj),
+            rest_uj: 0.0,
+            rest_error_uj: 0.0,
+            freedom: 1.0,
+            rest_ns: 0.0,
+        };
+        if rest == 0.0 {
+            return Some(base);
+        }
+        let cut = warm_up::length(self.cells.iter());
+        let warm_up = self.cells.iter().take(cut).map(|cell| cell.steps as u64).sum();
+        if self.cells.iter().len() - cut < LEAST_CELLS {
+            return None;
+        }
+        let spread = Spread::of(self.cells.iter().skip(cut), rest)?;
+        // What the step under way has used already is not used again.
+        let begun_uj = spent_uj.saturating_sub(now.uj) as f64;
+        let rest_uj = (rest * spread.rate - begun_uj).max(0.0);
+        let (rest_error_uj, freedom) = (spread.error, spread.freedom);
+        Some(Projection { warm_up, rest_uj, rest_error_uj, freedom, rest_ns: rest * spread.pace, ..base })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn watched(steps: &[u64]) -> Forecaster {
+        let mut forecaster = Forecaster::new();
+        let mut uj = 0;
+        forecaster.observe(0, 0, 0);
+        for (done, step) in (1..).zip(steps) {
+            uj += step;
+            forecaster.observe(done, uj, done * 1_000);
+        }
+        forecaster
+    }
+
+    #[test]
+    fn a_steady_run_is_forecast_exactly_and_its_warm_up_is_not_carried_on() {
+        // 3 steps of 1000 µJ, then 17 of 100: used 4700 µJ; 80 steps are left: 8000 µJ.
+        let mut steps = vec![1000; 3];
+        steps.extend([100; 17]);
+        let found = watched(&steps).project(100, 4700).unwrap();
+        assert_eq!((found.warm_up, found.rest_uj), (3, 8000.0));
+        // Nothing scatters; what is left is the mean's drift, 1 % over the run: 80 × 1 µJ / √3.
+        assert!((found.rest_error_uj - 80.0 / 3_f64.sqrt()).abs() < 1e-9, "{}", found.rest_error_uj);
+        assert_eq!((found.energy_uj(0.5).round(), found.rest_ns), (12_700.0, 80_000.0));
+    }
+
+    #[test]
+    fn at_the_end_the_forecast_is_the_measurement() {
+        let found = watched(&[10, 20, 30]).project(3, 61).unwrap();
+        assert_eq!((found.energy_uj(0.05), found.energy_uj(0.95)), (61.0, 61.0));
+        assert_eq!(watched(&[10, 20, 30]).project(2, 61).unwrap().energy_uj(0.9), 61.0, "beyond its end");
+    }
+
+    #[test]
+    fn before_enough_was_seen_there_is_no_forecast() {
+        assert_eq!(watched(&[]).project(10, 0), None);
+        assert_eq!(watched(&[5, 5]).project(10, 10), None);
+    }
+
+    #[test]
+    fn the_largest_step_forgets_the_warm_up_in_time() {
+        let mut steps = vec![900];
+        steps.extend([10; 14]);
+        assert_eq!(watched(&steps).largest_step_uj(), 900);
+        steps.push(70);
+        assert_eq!(watched(&steps).largest_step_uj(), 70);
+    }
+
+    #[test]
+    fn a_count_that_falls_begins_anew() {
+        let mut forecaster = watched(&[10; 20]);
+        forecaster.observe(1, 500, 50_000);
+        assert_eq!((forecaster.project(10, 500), forecaster.largest_step_uj()), (None, 0));
+    }
+}

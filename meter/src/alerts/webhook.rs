@@ -1,0 +1,154 @@
+//! A webhook: the form of its messages, and the address, which is a secret.
+//!
+//! Forms: Slack incoming webhooks (`text`, with &, < and > escaped), Discord webhooks (`content`, at most 2000 characters,
+//! nobody mentioned), Microsoft Teams workflows (an Adaptive Card), and plain JSON of schema `eco2.event/1`.
+
+use serde_json::{Value, json};
+
+use super::{Event, Listener};
+use crate::Error;
+use crate::options::Options;
+
+/// The secret's variable; with `_FILE` behind it, a file of mode 0600.
+const VARIABLE: &str = "ECO2_TOKEN_WEBHOOK";
+/// Discord's longest message, characters.
+const DISCORD: usize = 2_000;
+
+/// The form of a webhook's messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Slack,
+    Teams,
+    Discord,
+    Json,
+}
+
+/// A webhook to be told.
+#[derive(Debug)]
+pub(crate) struct Webhook {
+    form: Form,
+    #[cfg(feature = "providers")]
+    hook: eco2_grid::provider::Hook,
+}
+
+impl Webhook {
+    /// The one that the options name, if any; its address comes from the environment.
+    ///
+    /// # Errors
+    /// [`Error::Webhook`] without a safe address, or in a build that asks no network.
+    pub(crate) fn of(options: &Options) -> Result<Option<Self>, Error> {
+        let form = match options.webhook.as_deref() {
+            None => return Ok(None),
+            Some("slack") => Form::Slack,
+            Some("teams") => Form::Teams,
+            Some("discord") => Form::Discord,
+            Some(_) => Form::Json,
+        };
+        open(form, |variable| std::env::var(variable).ok()).map(Some).map_err(Error::Webhook)
+    }
+
+    /// Tells it, with retries; what fails is told without the address.
+    pub(crate) fn listener(self) -> Listener {
+        Box::new(move |event| self.post(&body(self.form, event).to_string()))
+    }
+
+    #[cfg(feature = "providers")]
+    fn post(&self, body: &str) -> Result<(), String> {
+        self.hook.post(body).map_err(|fault| format!("the webhook was not told: {fault}"))
+    }
+
+    #[cfg(not(feature = "providers"))]
+    fn post(&self, _: &str) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+#[cfg(feature = "providers")]
+fn open(form: Form, lookup: impl Fn(&str) -> Option<String>) -> Result<Webhook, eco2_grid::provider::Fault> {
+    use eco2_grid::provider::{Hook, Limits, Secret};
+    // What other tools call it: accepted for Slack where ours is not set.
+    let slack = (form == Form::Slack).then(|| lookup("SLACK_WEBHOOK_URL")).flatten();
+    let address = Secret::find(VARIABLE, &lookup)
+        .or_else(|fault| slack.and_then(|address| Secret::new(&address)).ok_or(fault))?;
+    let limits = Limits { retries: 4, ..Limits::default() };
+    Ok(Webhook { form, hook: Hook::new(address, limits)? })
+}
+
+#[cfg(not(feature = "providers"))]
+fn open(_: Form, _: impl Fn(&str) -> Option<String>) -> Result<Webhook, eco2_grid::provider::Fault> {
+    let _ = VARIABLE;
+    Err(eco2_grid::provider::Fault::NotBuilt)
+}
+
+fn body(form: Form, event: &Event) -> Value {
+    let line = event.line();
+    match form {
+        Form::Slack => json!({ "text": line.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;") }),
+        Form::Discord => json!({
+            "content": line.chars().take(DISCORD).collect::<String>(),
+            "allowed_mentions": { "parse": [] },
+        }),
+        Form::Teams => json!({
+            "type": "message",
+            "attachments": [{
+                "contentType": "application/vnd.microsoft.card.adaptive",
+                "content": {
+                    "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+                    "type": "AdaptiveCard",
+                    "version": "1.2",
+                    "body": [{ "type": "TextBlock", "text": line, "wrap": true }],
+                },
+            }],
+        }),
+        Form::Json => json!({
+            "schema": "eco2.event/1",
+            "run": event.run,
+            "at": event.at,
+            "kind": event.kind,
+            "device": event.device,
+            "text": event.text,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event() -> Event {
+        let text = "carbon budget: 1 of <1> & @everyone".to_owned();
+        Event { run: "r1".into(), at: 7, kind: "budget-stop".into(), device: String::new(), text }
+    }
+
+    #[test]
+    fn every_service_gets_its_own_form() {
+        let line = "eco2 run r1: carbon budget: 1 of <1> & @everyone";
+        assert_eq!(
+            body(Form::Slack, &event())["text"],
+            line.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+        );
+        let discord = body(Form::Discord, &event());
+        assert_eq!((&discord["content"], &discord["allowed_mentions"]["parse"]), (&json!(line), &json!([])));
+        let teams = body(Form::Teams, &event());
+        assert_eq!(teams["attachments"][0]["content"]["body"][0]["text"], line);
+        assert_eq!(body(Form::Json, &event())["kind"], "budget-stop");
+        let long = Event { text: "ä".repeat(5_000), ..event() };
+        assert_eq!(body(Form::Discord, &long)["content"].as_str().map(|text| text.chars().count()), Some(DISCORD));
+    }
+
+    #[cfg(feature = "providers")]
+    #[test]
+    fn d37_the_address_of_a_webhook_is_a_secret_that_never_shows() {
+        let address = "https://hooks.example.org/services/T0/B0/s3cr3t?sig=s3cr3t";
+        let webhook = open(Form::Teams, |name| (name == VARIABLE).then(|| address.to_owned())).unwrap();
+        assert!(!format!("{webhook:?}").contains("s3cr3t"), "{webhook:?}");
+        for wrong in ["http://hooks.example.org/s3cr3t", "https://u@h/s3cr3t", "s3cr3t", "https://h/s3cr3t#x"] {
+            let error = open(Form::Json, |name| (name == VARIABLE).then(|| wrong.to_owned())).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("s3cr3t"), "{error}");
+        }
+        let missing = open(Form::Slack, |_| None).unwrap_err().to_string();
+        assert!(missing.contains("ECO2_TOKEN_WEBHOOK_FILE"), "{missing}");
+        let known = open(Form::Slack, |name| (name == "SLACK_WEBHOOK_URL").then(|| address.to_owned()));
+        assert!(known.is_ok());
+    }
+}

@@ -1,0 +1,91 @@
+//! What the sampling thread hands over: domains, readings, gauges, notes and ticks.
+
+use eco2_core::{Domain, GapReason, Gauge, Outcome, Reading};
+use eco2_samplers::{Note, Sink};
+
+use super::{Engine, boot_offset_ns};
+use crate::series::Series;
+
+impl Sink for Engine {
+    fn domains(&mut self, source: usize, domains: &[Domain]) {
+        if self.map.len() <= source {
+            self.map.resize_with(source + 1, Vec::new);
+        }
+        let fresh = &domains[self.map[source].len().min(domains.len())..];
+        for domain in fresh {
+            let index = self.ledger.add_domain(domain.clone());
+            self.map[source].push(index);
+            self.series.push(Series::default());
+            self.frozen.push(false);
+        }
+        self.journal.domains(source, domains, fresh);
+        self.publisher.domains(self.ledger.tracks());
+    }
+
+    fn readings(&mut self, source: usize, readings: &[(usize, Reading)]) {
+        self.samples += readings.len() as u64;
+        self.awaited.retain(|awaited| *awaited != source);
+        for (domain, reading) in readings {
+            let Some(index) = self.global(source, *domain) else { continue };
+            let resets = self.ledger.tracks()[index].counts().resets;
+            let Some(outcome) = self.ledger.reading(index, reading) else { continue };
+            match outcome {
+                Outcome::Grew { .. } | Outcome::Baseline => {
+                    if let Some(knot) = self.ledger.tracks()[index].last_knot() {
+                        self.series[index].push(knot, self.ledger.opened_ns());
+                    }
+                }
+                Outcome::Same | Outcome::Failed(_) | Outcome::Glitch => {}
+                unusual => self.outcome(index, unusual, resets, reading.after_ns),
+            }
+        }
+        self.journal.readings(source, readings, self.map.get(source).map_or(&[], Vec::as_slice));
+    }
+
+    fn suspended(&mut self, from_ns: u64, to_ns: u64) {
+        self.boot.set(to_ns, boot_offset_ns());
+        self.ledger.break_segment(None, GapReason::Suspend);
+        let text =
+            format!("the machine slept; {} ms of its clock are a gap", (to_ns.saturating_sub(from_ns)) / 1_000_000);
+        self.event(from_ns, "suspend", "", text);
+    }
+
+    fn gauges(&mut self, at_ns: u64, gauges: &[Gauge]) {
+        for gauge in gauges {
+            self.gauges.add(gauge);
+            self.spells.gauge(at_ns, gauge);
+        }
+        self.journal.gauges(at_ns, gauges);
+    }
+
+    fn note(&mut self, note: Note) {
+        self.event(note.at_ns, note.kind, &note.device, note.text);
+    }
+
+    fn tick(&mut self, now_ns: u64) {
+        if !self.begun && self.ready(now_ns) {
+            self.begin(now_ns);
+        }
+        self.drain();
+        self.bound_pending(now_ns);
+        self.publisher.publish(&self.ledger, now_ns);
+        self.housekeeping(now_ns);
+        if let Some(warning) = self.journal.submit() {
+            self.event(now_ns, "log-failed", "", warning);
+        }
+    }
+
+    fn settled(&self) -> bool {
+        self.ending_at_ns.is_some_and(|end_ns| self.ledger.settled(end_ns))
+    }
+
+    fn period_ns(&self, source: usize, domain: usize) -> Option<u64> {
+        self.ledger.tracks().get(self.global(source, domain)?)?.period_ns()
+    }
+
+    fn last_change_ns(&self, source: usize, domain: usize) -> Option<(u64, u64)> {
+        let knot = self.ledger.tracks().get(self.global(source, domain)?)?.last_knot()?;
+        // A first value is no change that was seen.
+        (!knot.first).then_some((knot.lo_ns, knot.hi_ns))
+    }
+}

@@ -1,0 +1,62 @@
+//! The carbon budget in the names and units of HF Eco2AI's `CarbonBudgetForecast`.
+
+use eco2_core::report::Report;
+use eco2_core::{Decision, Spent, Unit};
+use serde_json::{Value, json};
+
+/// The probability with which the interval holds.
+const CONFIDENCE: f64 = 0.9;
+
+/// The limit on carbon with its forecast; `null` without one. What is not forecast is `null`.
+pub(super) fn carbon_budget(report: &Report) -> Value {
+    let limits = report.budget.iter().flat_map(|budget| &budget.limits);
+    let Some(spent) = limits.into_iter().find(|spent| spent.unit == Unit::Grams) else { return Value::Null };
+    let kg = |grams: f64| grams / 1e3;
+    let finish = spent.finish.as_ref();
+    let forecast = report.budget.as_ref().and_then(|budget| budget.forecast.as_ref());
+    json!({
+        "budget_kg": kg(spent.limit),
+        "spent_kg": kg(spent.spent),
+        "budget_utilization_percent": 100.0 * spent.spent / spent.limit,
+        "decision": spent.decision,
+        "estimated_completion_co2_kg": finish.map(|finish| kg(finish.mean)),
+        "low_co2_kg": finish.map(|finish| kg(finish.low)),
+        "high_co2_kg": finish.map(|finish| kg(finish.high)),
+        "p90_co2_kg": finish.map(|finish| kg(finish.p90)),
+        "forecasted_overage_kg": finish.map(|finish| kg((finish.mean - spent.limit).max(0.0))),
+        "confidence_level": finish.map(|_| CONFIDENCE),
+        "hours_to_completion": forecast.map(|forecast| forecast.rest_ns as f64 / 3.6e12),
+        "intensity": forecast.map(|forecast| &forecast.intensity),
+        "recommendation": recommendation(spent),
+    })
+}
+
+/// What the finding means; no saving is claimed that nobody has measured.
+fn recommendation(spent: &Spent) -> &'static str {
+    match (spent.decision, spent.finish.is_some()) {
+        _ if spent.hard => "stop: the next steps and the reserve would go over the budget",
+        _ if spent.soft => "the run will probably not fit: fewer steps, a cleaner hour or zone, or a larger budget",
+        (Decision::Go, true) => "the forecast fits the budget",
+        (Decision::Go, false) => "no forecast: give the number of steps, or wait for more of them",
+        _ => "most of the budget is spent",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use eco2_core::Finish;
+
+    fn spent(finish: Option<Finish>, soft: bool, hard: bool, decision: Decision) -> Spent {
+        Spent { unit: Unit::Grams, spent: 600.0, limit: 1000.0, held: 0.0, finish, soft, hard, decision }
+    }
+
+    #[test]
+    fn every_finding_has_its_words() {
+        let finish = Some(Finish { mean: 1200.0, low: 1100.0, high: 1300.0, p90: 1250.0 });
+        assert!(recommendation(&spent(finish, true, false, Decision::Warn)).contains("probably not fit"));
+        assert!(recommendation(&spent(finish, true, true, Decision::Stop)).starts_with("stop"));
+        assert!(recommendation(&spent(finish, false, false, Decision::Go)).contains("fits"));
+        assert!(recommendation(&spent(None, false, false, Decision::Go)).starts_with("no forecast"));
+    }
+}
