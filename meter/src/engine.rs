@@ -305,9 +305,9 @@ mod steps;
 
 #[cfg(test)]
 mod tests {
-    use eco2_core::{Component, EventPool, Timeline};
-    use eco2_samplers::Roots;
+    use eco2_core::{Component, Domain, EventPool, Reading, Timeline};
     use eco2_samplers::clock::Clock;
+    use eco2_samplers::{Roots, Sink as _};
 
     use super::*;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use eco2_core::{Component, EventPool, Timeline};
+use eco2_core::{Component, Domain, EventPool, Timeline};
 use eco2_samplers::clock::Clock;
 use eco2_samplers::{Batch, Options, Roots, Source, Stepped};
 

@@ -1,8 +1,8 @@
 //! Steps that pass through the rings, and one that does not come.
 
-use eco2_core::{Component, EventPool, Timeline};
-use eco2_samplers::Roots;
+use eco2_core::{Component, Domain, EventPool, Reading, Timeline};
 use eco2_samplers::clock::Clock;
+use eco2_samplers::{Roots, Sink as _};
 
 use super::*;
 use crate::spells::told;
