@@ -7,16 +7,16 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Component, Quality};
-
 mod beside;
 mod budget;
+mod device;
 mod joined;
 mod source;
 mod spell;
 
 pub use beside::{Beside, CarbonPrice, Cost, Embodied, Equivalent, Market, Offset, Sci, Water};
 pub use budget::{BudgetRecord, ForecastRecord};
+pub use device::{CrossCheck, Device, GapRecord, GaugeSummary, Quantiles};
 pub use joined::{CounterRecord, Merge, Replayed};
 pub use source::{SourceStatus, Status};
 pub use spell::SpellRecord;
@@ -189,119 +189,6 @@ pub struct Energy {
     pub facility_uj: u64,
     /// Power usage effectiveness used; 1 unless given.
     pub pue: f64,
-}
-
-/// One domain's account.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Device {
-    /// Stable id.
-    pub id: String,
-    /// Part.
-    pub component: Component,
-    /// Domain name.
-    pub domain: String,
-    /// For people.
-    pub name: String,
-    /// Source name.
-    pub source: String,
-    /// How the figures came about.
-    pub quality: Quality,
-    /// Energy over the run; `None` when nothing was read.
-    pub energy_uj: Option<u64>,
-    /// Lower bound.
-    pub low_uj: Option<u64>,
-    /// Upper bound; `None` with a figure beside it: unbounded.
-    pub high_uj: Option<u64>,
-    /// Lower bound without any assumption on power.
-    pub free_low_uj: Option<u64>,
-    /// Upper bound without any assumption on power.
-    pub free_high_uj: Option<u64>,
-    /// Declared gain error of the sensor, percent; beside the bounds, not in them.
-    pub gain_percent: Option<f64>,
-    /// Mean power over the covered time, watts.
-    pub mean_w: Option<f64>,
-    /// Highest mean power between two knots at least 50 ms apart, watts.
-    pub peak_w: Option<f64>,
-    /// Power at 50 %, 90 % and 99 % of the time, watts (log-linear histogram, 1.6 % wide).
-    pub power_w: Option<Quantiles>,
-    /// Covered share of the run, 0 to 1.
-    pub coverage: f64,
-    /// Learned update period of the counter, nanoseconds.
-    pub update_period_ns: Option<u64>,
-    /// Wraps folded.
-    pub wraps: u64,
-    /// Resets seen.
-    pub resets: u64,
-    /// Readings that were clamped or rejected.
-    pub anomalies: u64,
-    /// Reads that failed.
-    pub failures: u64,
-    /// Readings taken.
-    pub readings: u64,
-    /// Times without knowledge.
-    pub gaps: Vec<GapRecord>,
-    /// Ids of the devices that this one contains or is contained in; never summed unless empty.
-    pub overlaps: Vec<String>,
-    /// Energy as another sensor of the device had it, where there is one.
-    pub cross_check: Option<CrossCheck>,
-    /// Gauges of the device.
-    pub gauges: Vec<GaugeSummary>,
-}
-
-impl Device {
-    /// Whether it enters the run's total: nothing else counts the same energy.
-    #[must_use]
-    pub fn is_summed(&self) -> bool {
-        self.overlaps.is_empty()
-    }
-}
-
-/// Quantiles of power, watts.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Quantiles {
-    /// Median.
-    pub p50: f64,
-    /// Ninth decile.
-    pub p90: f64,
-    /// 99th percentile.
-    pub p99: f64,
-}
-
-/// Counter against integrated power.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CrossCheck {
-    /// What was integrated.
-    pub method: String,
-    /// Energy by it, microjoules.
-    pub energy_uj: u64,
-    /// `(counter - check) / check`, percent.
-    pub difference_percent: f64,
-}
-
-/// A gap as reported.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct GapRecord {
-    /// Start, nanoseconds since the run began.
-    pub from_ns: u64,
-    /// End, nanoseconds since the run began.
-    pub to_ns: u64,
-    /// Why: `reset`, `wrap-ambiguous`, `frozen`, …
-    pub reason: String,
-}
-
-/// A gauge over the run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct GaugeSummary {
-    /// What it is.
-    pub name: String,
-    /// Base unit.
-    pub unit: String,
-    /// Mean of the readings.
-    pub mean: f64,
-    /// Highest reading.
-    pub max: f64,
-    /// Last reading.
-    pub last: f64,
 }
 
 /// Totals of all spans of one name.
