@@ -104,6 +104,10 @@ class Frameworks(HfTest):
         with self.warnings() as heard:
             trainer([h.Eco2AICallback(**self.options(zone="DE", wandb_tracking=True))]).train()
         self.assertEqual(heard, [])
+        import wandb
+
+        # The service writes what a finished run said when it is told to end.
+        wandb.teardown(exit_code=0)
         logs = list(Path(self.folder).glob("wandb/offline-run-*/*.wandb"))
         self.assertEqual(len(logs), 1)
         self.assertIn(b"carbon/grid_intensity", logs[0].read_bytes())
