@@ -144,7 +144,7 @@ pub(crate) fn look(shared: &Shared, now_ns: u64) -> Vec<Spent> {
     let report = assemble::report(shared, &engine, &ending, now_ns);
     let limits = report.budget.map_or_else(Vec::new, |budget| budget.limits);
     for spent in shared.budget.news(&limits) {
-        engine.event(now_ns, kind(spent.decision), "", told(&spent));
+        engine.event(now_ns, kind(spent.decision), "", eco2_report::spent_text(&spent));
     }
     limits
 }
@@ -153,26 +153,4 @@ pub(crate) fn look(shared: &Shared, now_ns: u64) -> Vec<Spent> {
 pub(crate) fn steps(shared: &Shared, edges: u64) -> u64 {
     // Relaxed: a count that only reports read.
     shared.work.steps.load(Ordering::Relaxed).max(edges.saturating_sub(1))
-}
-
-/// A finding in words: `carbon budget: 0.81 of 1 kg CO2e spent (81 %); …`.
-fn told(spent: &Spent) -> String {
-    let (what, unit, scale) = match spent.unit {
-        Unit::EnergyUj => ("energy", "kWh", eco2_core::units::UJ_PER_KWH),
-        Unit::Grams => ("carbon", "kg CO2e", 1_000.0),
-        Unit::Money => ("cost", "", 1.0),
-    };
-    let amount = |value: f64| format!("{:.4}", value / scale);
-    let mut text =
-        format!("{what} budget: {} of {} {unit}", amount(spent.spent), amount(spent.limit)).trim_end().to_owned();
-    text += &format!(" spent ({:.0} %)", 100.0 * spent.spent / spent.limit);
-    if let Some(finish) = &spent.finish {
-        text += &format!(
-            "; at the end {} ({} to {} in nine of ten runs)",
-            amount(finish.mean),
-            amount(finish.low),
-            amount(finish.high)
-        );
-    }
-    if spent.hard { text + "; the next steps and the reserve would go over it" } else { text }
 }

@@ -3,7 +3,7 @@
 use eco2_core::report::{BudgetRecord, ForecastRecord, Report};
 use eco2_core::{Decision, Finish, Spent, Unit};
 
-use super::figures::{Figure, Spelling, number, percent};
+use super::figures::{Spelling, number, percent};
 use super::page::{Page, Tone};
 
 pub(super) fn budget(report: &Report, page: &mut Page) {
@@ -18,20 +18,37 @@ pub(super) fn budget(report: &Report, page: &mut Page) {
     }
 }
 
+/// A finding in words, for an event: `carbon budget: 810 g CO₂e of 1.00 kg CO₂e spent (81 %)`, and where it leads.
+#[must_use]
+pub fn spent_text(spent: &Spent) -> String {
+    let spelling = Spelling { ascii: false };
+    let what = match spent.unit {
+        Unit::EnergyUj => "energy",
+        Unit::Grams => "carbon",
+        Unit::Money => "cost",
+    };
+    let then = if spent.hard { "; the next steps and the reserve would go over it" } else { "" };
+    format!("{what} budget: {}{then}", limit_used(spent, spelling))
+}
+
 fn limit(spent: &Spent, spelling: Spelling) -> String {
-    let (of, share) = (amount(spent.unit, spent.limit, spelling), percent(spent.spent, spent.limit));
     let word = match spent.decision {
         Decision::Go => "",
         Decision::Warn => "WARN: ",
         Decision::Pause => "PAUSE: ",
         Decision::Stop => "STOP: ",
     };
-    let spent_now = amount(spent.unit, spent.spent, spelling);
+    format!("{word}{}", limit_used(spent, spelling))
+}
+
+fn limit_used(spent: &Spent, spelling: Spelling) -> String {
+    let [used, of] = [spent.spent, spent.limit].map(|value| amount(spent.unit, value, spelling));
+    let share = percent(spent.spent, spent.limit);
     let finish = spent
         .finish
         .as_ref()
         .map_or_else(String::new, |finish| format!(", forecast {}", interval(spent.unit, finish, spelling)));
-    format!("{word}{spent_now} of {of} spent ({share}){finish}")
+    format!("{used} of {of} spent ({share}){finish}")
 }
 
 fn interval(unit: Unit, finish: &Finish, spelling: Spelling) -> String {
@@ -56,7 +73,31 @@ fn end(forecast: &ForecastRecord, spelling: Spelling) -> String {
 fn amount(unit: Unit, value: f64, spelling: Spelling) -> String {
     match unit {
         Unit::EnergyUj => spelling.energy_only(value.max(0.0) as u64),
-        Unit::Grams => spelling.mass(Figure::plain(value)),
+        Unit::Grams => spelling.mass_only(value),
         Unit::Money => number(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_is_told_in_units_of_fitting_size() {
+        let spent = |unit, spent, limit| Spent {
+            unit,
+            spent,
+            limit,
+            decision: Decision::Stop,
+            finish: None,
+            held: 0.0,
+            soft: false,
+            hard: true,
+        };
+        let then = "; the next steps and the reserve would go over it";
+        let told = |unit, used, limit| spent_text(&spent(unit, used, limit)).replace(then, "…");
+        assert_eq!(told(Unit::EnergyUj, 5_340_000.0, 36_000.0), "energy budget: 5.34 J of 36.0 mJ spent (14833 %)…");
+        assert_eq!(told(Unit::Grams, 810.0, 1_000.0), "carbon budget: 810 g CO₂e of 1.00 kg CO₂e spent (81 %)…");
+        assert_eq!(told(Unit::Money, 2.5, 10.0), "cost budget: 2.50 of 10.0 spent (25 %)…");
     }
 }

@@ -47,9 +47,17 @@ impl Spelling {
 
     /// An energy without its bounds, for where they stand elsewhere.
     pub(crate) fn energy_only(self, uj: u64) -> String {
-        let figure = Figure::plain(uj as f64);
-        let (size, unit) = self.unit(figure.value, &ENERGY);
-        format!("{} {unit}", grouped(uj as f64 / size, three_digits(uj as f64 / size)))
+        self.only(uj as f64, &ENERGY)
+    }
+
+    /// The same for grams.
+    pub(crate) fn mass_only(self, grams: f64) -> String {
+        self.only(grams, &MASS) + if self.ascii { " CO2e" } else { " CO₂e" }
+    }
+
+    fn only(self, value: f64, units: &[(f64, f64, &'static str)]) -> String {
+        let (size, unit) = self.unit(value, units);
+        format!("{} {unit}", grouped(value / size, three_digits(value / size)))
     }
 
     fn bounded(self, figure: Figure, units: &[(f64, f64, &'static str)], what: &str) -> String {
