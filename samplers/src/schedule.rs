@@ -75,6 +75,8 @@ struct Collect {
 struct Counter {
     wraps: bool,
     power: bool,
+    /// Power of what a counter has the energy of: read along with it, it holds no lock up and ends none.
+    check: bool,
     raw: Option<u64>,
     read_ns: Option<u64>,
     wrapped_ns: Option<u64>,
@@ -207,6 +209,7 @@ impl Lane {
         self.counters.push(Counter {
             wraps: domain.range.is_some(),
             power: domain.kind == Kind::Power,
+            check: domain.kind == Kind::Power && domain.parent.is_some(),
             raw: None,
             read_ns: None,
             wrapped_ns: None,
@@ -278,7 +281,7 @@ impl Lane {
             match counter.lock.as_mut() {
                 Some(lock) => lost |= !lock.was_read(read_ns, change),
                 // It began to change after the others were locked: polling has to learn its period first.
-                None => lost |= self.locked && change.is_some(),
+                None => lost |= self.locked && change.is_some() && !counter.check,
             }
             if change.is_some() && !self.locked && counter.mean_period_ns() >= SHORTEST_MEAN_NS {
                 counter.period_ns = learned.period_ns(index);
@@ -303,11 +306,11 @@ impl Lane {
     fn try_lock(&mut self, now_ns: u64, start_ns: u64) {
         let young = now_ns.saturating_sub(start_ns) < DORMANT_NS;
         let interval_ns = self.interval_ns;
-        let ready = |c: &Counter| c.lockable(interval_ns) || (c.change.is_none() && !c.power && !young);
+        let ready = |c: &Counter| c.lockable(interval_ns) || c.check || (c.change.is_none() && !c.power && !young);
         if !self.counters.iter().all(ready) || !self.saves_reads() {
             return;
         }
-        for counter in self.counters.iter_mut().filter(|c| c.lockable(interval_ns)) {
+        for counter in self.counters.iter_mut().filter(|c| c.lockable(interval_ns) && !c.check) {
             let Some(change) = counter.change else { continue };
             counter.lock = Some(PhaseLock::new(change, counter.mean_period_ns(), counter.updates, now_ns));
             self.locked = true;
@@ -316,7 +319,7 @@ impl Lane {
 
     /// Two reads an update of every counter are no more than one an interval.
     fn saves_reads(&self) -> bool {
-        let periods = || self.counters.iter().filter_map(|c| c.period_ns);
+        let periods = || self.counters.iter().filter(|c| !c.check).filter_map(|c| c.period_ns);
         let locked: u128 = periods().map(|p| 2_000_000_000_000 / u128::from(p.max(1))).sum();
         // A sixteenth more, for periods that are a little short of what they are called.
         locked * 16 <= 17 * 1_000_000_000_000 / u128::from(self.interval_ns)

@@ -314,3 +314,48 @@ fn a_source_on_its_own_thread_is_locked_by_the_times_of_its_readings() {
     let narrow = account.knots.iter().rev().take(200).filter(|(l, h, _)| h - l < 10 * MS).count();
     assert!(narrow >= 190, "{narrow} of 200 updates bracketed within 10 ms");
 }
+
+/// A board's counter that changes every 100 ms, and its power beside it, new with every read.
+struct Board {
+    counter: Account,
+    power: Option<(u64, u64)>,
+}
+
+impl Learned for Board {
+    fn period_ns(&self, domain: usize) -> Option<u64> {
+        if domain == 0 { self.counter.period_ns(0) } else { None }
+    }
+
+    fn change_ns(&self, domain: usize) -> Option<(u64, u64)> {
+        if domain == 0 { self.counter.change_ns(0) } else { self.power }
+    }
+}
+
+#[test]
+fn power_beside_a_counter_neither_holds_its_lock_up_nor_ends_it() {
+    let power =
+        Domain { id: "gpu-0/power".into(), kind: eco2_core::Kind::Power, parent: Some("gpu-0".into()), ..counter() };
+    let mut schedule = Schedule::new(10 * MS, 0);
+    schedule.domains(0, &[counter(), power]);
+    let (mut board, mut reads) = (Board { counter: Account::default(), power: None }, 0);
+    loop {
+        let now = schedule.next_ns() + 55_000;
+        if now > 31 * S {
+            break;
+        }
+        schedule.wake(now);
+        schedule.gauges_due(now);
+        if schedule.is_due(0, now) {
+            let count = now / (100 * MS);
+            board.counter.read(now, count as usize);
+            board.power = Some((now.saturating_sub(MS), now));
+            let [energy] = reading(now, count);
+            schedule.was_read(0, now, &[energy, (1, reading(now, now)[0].1)], &board);
+            reads += u32::from(now > S);
+        }
+    }
+    assert!(schedule.is_locked(0));
+    assert!(reads < 300 * 3, "{reads} reads of 300 updates");
+    let seen = board.counter.knots.iter().filter(|knot| knot.1 > S).count();
+    assert!((299..=301).contains(&seen), "{seen} of 300 updates seen");
+}
