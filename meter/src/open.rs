@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex};
 
 use eco2_core::{EventPool, Timeline};
+use eco2_grid::carbon::CloudPower;
 use eco2_samplers::clock::{self, Clock};
 use eco2_samplers::discover::{self, Discovery, Selection};
 use eco2_samplers::host_gauges::HostGauges;
-use eco2_samplers::model::ModelOptions;
+use eco2_samplers::model::{ModelOptions, ThreadWatts};
 use eco2_samplers::tsc::HotClock;
 use eco2_samplers::{self as samplers, Roots, Sampler, Source, host};
 use jiff::Timestamp;
@@ -50,7 +51,13 @@ pub(crate) fn find(options: &Options) -> Result<Discovery, Error> {
         Some(names) => Selection::parse(&names.join(","))?,
         None => Selection::default(),
     };
-    let model = ModelOptions { enabled: options.estimate, gpu_watts: options.gpu_watts, ..ModelOptions::default() };
+    let thread = |cloud: CloudPower| ThreadWatts { idle_w: cloud.idle_w, busy_w: cloud.busy_w, of: cloud.of };
+    let model = ModelOptions {
+        enabled: options.estimate,
+        cpu_watts: options.cpu_watts,
+        cpu_thread: options.cloud.map(thread),
+        gpu_watts: options.gpu_watts,
+    };
     let mut found = discover::discover(&roots, &selection, &model);
     found.sources.push(Box::new(HostGauges::new(&roots)));
     Ok(found)

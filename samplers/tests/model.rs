@@ -12,7 +12,7 @@ use eco2_core::{Component, Fault, Kind, Quality};
 use eco2_samplers::clock::Clock;
 use eco2_samplers::found::Found;
 use eco2_samplers::host_gauges::HostGauges;
-use eco2_samplers::model::{ModelOptions, discover};
+use eco2_samplers::model::{ModelOptions, ThreadWatts, discover};
 use eco2_samplers::synthetic::{Curve, Part, Synthetic};
 use eco2_samplers::{Batch, Roots, Source};
 use tempfile::TempDir;
@@ -159,6 +159,25 @@ fn f48_an_estimate_can_be_refused_and_is_not_made_beside_a_sensor() {
     }
     let gpu_only = discover(&machine.roots(), true, false, &ModelOptions::default()).source.unwrap();
     assert_eq!(gpu_only.domains().iter().map(|d| d.component).collect::<Vec<_>>(), [Component::Gpu]);
+}
+
+#[test]
+fn a_rented_machine_has_its_providers_watts_unless_others_are_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let procfs = folder.path().join("proc");
+    std::fs::create_dir(&procfs).unwrap();
+    // Two threads of a processor that the table has; the provider's average goes before it.
+    let cpu = |number| format!("processor\t: {number}\nmodel name\t: AMD EPYC 7763 64-Core Processor\n\n");
+    std::fs::write(procfs.join("cpuinfo"), cpu(0) + &cpu(1)).unwrap();
+    let roots = Roots { procfs, sysfs: folder.path().join("s"), nvml: None };
+    let thread = Some(ThreadWatts { idle_w: 0.74, busy_w: 3.5, of: "the average" });
+    let domain = |options: ModelOptions| discover(&roots, false, true, &options).source.unwrap().domains()[0].clone();
+    let rented = domain(ModelOptions { cpu_thread: thread, ..ModelOptions::default() });
+    assert!(rented.name.ends_with(": estimated from 0.74 to 3.5 W × 2 threads, the average"), "{}", rented.name);
+    // 7 W busy; a server's least is a twentieth of it, and its most 1.25 of it, twice for a part of a machine.
+    assert_eq!((rented.min_uw, rented.max_uw), (Some(350_000), Some(17_500_000)));
+    let given = domain(ModelOptions { cpu_watts: Some(20.0), cpu_thread: thread, ..ModelOptions::default() });
+    assert!(given.name.ends_with("estimated from given 20 W"), "{}", given.name);
 }
 
 #[test]

@@ -15,6 +15,8 @@ pub struct CloudPower {
     pub idle_w: f64,
     /// Busy, watts per virtual CPU.
     pub busy_w: f64,
+    /// What it is the average of, and who says so.
+    pub of: &'static str,
 }
 
 /// Watts a gigabyte of memory.
@@ -22,9 +24,24 @@ const MEMORY_W_PER_GB: f64 = 0.392;
 
 /// Providers with published averages.
 pub const CLOUDS: [CloudPower; 3] = [
-    CloudPower { provider: "aws", idle_w: 0.74, busy_w: 3.5 },
-    CloudPower { provider: "gcp", idle_w: 0.71, busy_w: 4.26 },
-    CloudPower { provider: "azure", idle_w: 0.78, busy_w: 3.76 },
+    CloudPower {
+        provider: "aws",
+        idle_w: 0.74,
+        busy_w: 3.5,
+        of: "the average of AWS\'s processors (Cloud Carbon Footprint)",
+    },
+    CloudPower {
+        provider: "gcp",
+        idle_w: 0.71,
+        busy_w: 4.26,
+        of: "the median of Google Cloud\'s processors (Cloud Carbon Footprint)",
+    },
+    CloudPower {
+        provider: "azure",
+        idle_w: 0.78,
+        busy_w: 3.76,
+        of: "the average of Azure\'s processors (Cloud Carbon Footprint)",
+    },
 ];
 
 /// Watts of a machine with so many virtual CPUs and gigabytes at a utilisation of 0 to 1 (clamped); `None` for a provider

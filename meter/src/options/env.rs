@@ -67,6 +67,10 @@ pub const QUIET: &str = "ECO2_QUIET";
 pub const REDACT: &str = "ECO2_REDACT";
 /// Watts of a busy GPU that has no sensor.
 pub const GPU_WATTS: &str = "ECO2_GPU_WATTS";
+/// Watts of all CPUs under full load, where no sensor reads them.
+pub const CPU_WATTS: &str = "ECO2_CPU_WATTS";
+/// Whose rented machine this is, where no sensor reads its CPUs: `aws`, `gcp` or `azure`.
+pub const CLOUD: &str = "ECO2_CLOUD";
 /// Most kilowatt-hours.
 pub const MAX_ENERGY_KWH: &str = "ECO2_MAX_ENERGY_KWH";
 /// Most kilograms CO2e.

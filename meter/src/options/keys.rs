@@ -197,6 +197,10 @@ keys! {
         |input| parse::flag(input).map(Setting::Redact), |options| options.redact.to_string();
     "gpu_watts", GPU_WATTS, "1 to 5000 watts", "300",
         |input| parse::number(input, 1.0..=5000.0).map(Setting::GpuWatts), |options| given(&options.gpu_watts);
+    "cpu_watts", CPU_WATTS, "1 to 20000 watts", "280",
+        |input| parse::number(input, 1.0..=20_000.0).map(Setting::CpuWatts), |options| given(&options.cpu_watts);
+    "cloud", CLOUD, "aws, gcp or azure", "\"aws\"",
+        |input| parse::cloud(input).map(Setting::Cloud), |options| given(&options.cloud.map(|cloud| cloud.provider));
     "budget.max_energy_kwh", MAX_ENERGY_KWH, "a finite number of kilowatt-hours, 0 or more", "12.5",
         |input| parse::number(input, AMOUNT).map(Setting::MaxEnergyKwh), |options| given(&options.budget.max_energy_kwh);
     "budget.max_co2_kg", MAX_CO2_KG, "a finite number of kilograms, 0 or more", "5",

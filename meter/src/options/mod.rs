@@ -40,6 +40,7 @@ use std::time::Duration;
 
 pub use beside::Beside;
 use eco2_core::Decision;
+use eco2_grid::carbon::CloudPower;
 pub use env::Warning;
 pub use error::OptionsError;
 pub use input::Input;
@@ -110,6 +111,10 @@ pub struct Options {
     pub redact: bool,
     /// Watts of a busy GPU that has no sensor, for the model.
     pub gpu_watts: Option<f64>,
+    /// Watts of all CPUs under full load, where no sensor reads them; what is known of their name without it.
+    pub cpu_watts: Option<f64>,
+    /// Whose rented machine this is: its published watts of a thread, where no sensor reads the CPUs and no watts are given.
+    pub cloud: Option<CloudPower>,
     /// Limits and prices.
     pub budget: Budget,
     /// What is asked for beside the grams.
@@ -209,6 +214,8 @@ impl Default for Options {
             quiet: false,
             redact: false,
             gpu_watts: None,
+            cpu_watts: None,
+            cloud: None,
             budget: Budget::default(),
             beside: Beside::default(),
             webhook: None,

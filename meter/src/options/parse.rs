@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use eco2_core::Decision;
+use eco2_grid::carbon::{CLOUDS, CloudPower};
 
 use super::input::Input;
 use super::{Log, PROVIDERS, SOURCES, WEBHOOKS};
@@ -156,6 +157,12 @@ pub(super) fn answer(input: &Input) -> Option<Decision> {
         "stop" => Some(Decision::Stop),
         _ => None,
     }
+}
+
+/// A provider of rented machines.
+pub(super) fn cloud(input: &Input) -> Option<CloudPower> {
+    let name = text(input)?.trim().to_ascii_lowercase();
+    CLOUDS.into_iter().find(|cloud| cloud.provider == name)
 }
 
 /// The form of a webhook.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use eco2_core::Decision;
+use eco2_grid::carbon::CloudPower;
 
 use super::beside::Asked;
 use super::{Log, Options};
@@ -38,6 +39,8 @@ pub(super) enum Setting {
     Quiet(bool),
     Redact(bool),
     GpuWatts(f64),
+    CpuWatts(f64),
+    Cloud(CloudPower),
     MaxEnergyKwh(f64),
     MaxCo2Kg(f64),
     MaxCost(f64),
@@ -90,6 +93,8 @@ impl Setting {
             Self::Quiet(value) => set("quiet", &mut options.quiet, value),
             Self::Redact(value) => set("redact", &mut options.redact, value),
             Self::GpuWatts(value) => set("gpu_watts", &mut options.gpu_watts, Some(value)),
+            Self::CpuWatts(value) => set("cpu_watts", &mut options.cpu_watts, Some(value)),
+            Self::Cloud(value) => set("cloud", &mut options.cloud, Some(value)),
             Self::MaxEnergyKwh(value) => set("budget.max_energy_kwh", &mut budget.max_energy_kwh, Some(value)),
             Self::MaxCo2Kg(value) => set("budget.max_co2_kg", &mut budget.max_co2_kg, Some(value)),
             Self::MaxCost(value) => set("budget.max_cost", &mut budget.max_cost, Some(value)),

@@ -12,6 +12,7 @@
 //! | least, of TDP | server 0.05, client 0.02 | assumption: package sleep states; less than half of the study's idle |
 //! | most, of TDP | server 1.25 | firmware's customary short-term limit, PL2 = 1.25 · PL1 (coreboot, Intel Lynx Point) |
 //! | most, of TDP | client 4 | assumption: 15 W laptop parts with 55 W of turbo, 125 W desktop parts with 253 W |
+//! | idle and busy of a rented thread | given | what is published of its provider; limits as of the class, the most twice as far: the average is over several processors |
 //! | most, guest with part of a package | twice that, at most the whole package's | assumption: a thread alone on its core gets the core's power, and an idle package leaves its turbo to the guest |
 //!
 //! Main memory is not in it, and is not estimated at all: no source known to us gives watts per module that hold from
@@ -20,6 +21,7 @@
 use std::fs;
 use std::path::Path;
 
+use super::ThreadWatts;
 use super::cpu_name::{cores, normalise};
 use super::power::Power;
 use super::table::{self, Class};
@@ -114,9 +116,10 @@ fn limits(class: Class) -> (f64, f64) {
     }
 }
 
-/// What to assume about these CPUs; `given_w` are the watts of all of them under full load, where a user knows better.
+/// What to assume about these CPUs; `given_w` are the watts of all of them under full load, where a user knows better, and
+/// `thread` is what their owner publishes of one thread.
 #[must_use]
-pub(crate) fn estimate(facts: &CpuFacts, given_w: Option<f64>) -> CpuEstimate {
+pub(crate) fn estimate(facts: &CpuFacts, given_w: Option<f64>, thread: Option<ThreadWatts>) -> CpuEstimate {
     let row = table::cpu(&normalise(&facts.name));
     let name = if facts.name.is_empty() { "unnamed CPU" } else { &facts.name };
     if let Some(watts) = given_w {
@@ -124,10 +127,26 @@ pub(crate) fn estimate(facts: &CpuFacts, given_w: Option<f64>) -> CpuEstimate {
         let power = Power::from_watts(least * watts, IDLE_SHARE * watts, watts, most * watts);
         return CpuEstimate { power, text: format!("{name}: estimated from given {watts} W") };
     }
+    if let Some(thread) = thread {
+        return rented(name, facts, row.map_or(facts.class(), |row| row.class), thread);
+    }
     match row.map(|row| (row, facts.package_threads(&row))) {
         Some((row, Some(package))) => by_share(name, facts.threads, row, package),
         Some((row, None)) => by_class(name, facts.threads, row.class, Some(row.tdp_w)),
         None => by_class(name, facts.threads, facts.class(), None),
+    }
+}
+
+/// An average over a provider's processors: this one may be any of them.
+fn rented(name: &str, facts: &CpuFacts, class: Class, thread: ThreadWatts) -> CpuEstimate {
+    let (least, most) = limits(class);
+    let count = f64::from(facts.threads);
+    let busy = thread.busy_w * count;
+    let power = Power::from_watts(least * busy, thread.idle_w * count, busy, 2.0 * most * busy);
+    let ThreadWatts { idle_w, busy_w, of } = thread;
+    CpuEstimate {
+        power,
+        text: format!("{name}: estimated from {idle_w} to {busy_w} W × {} threads, {of}", facts.threads),
     }
 }
 

@@ -34,14 +34,27 @@ pub struct ModelOptions {
     pub enabled: bool,
     /// Watts of all CPUs of this machine under full load, instead of the table's.
     pub cpu_watts: Option<f64>,
+    /// What a thread of a rented machine draws, where its owner's average is known and no watts were given.
+    pub cpu_thread: Option<ThreadWatts>,
     /// Watts of each GPU that nothing reads, instead of the table's.
     pub gpu_watts: Option<f64>,
 }
 
 impl Default for ModelOptions {
     fn default() -> Self {
-        Self { enabled: true, cpu_watts: None, gpu_watts: None }
+        Self { enabled: true, cpu_watts: None, cpu_thread: None, gpu_watts: None }
     }
+}
+
+/// Watts of one hardware thread, on an average.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ThreadWatts {
+    /// Idle.
+    pub idle_w: f64,
+    /// Busy.
+    pub busy_w: f64,
+    /// Whose average it is.
+    pub of: &'static str,
 }
 
 /// Sets up estimates for what has no sensor, and tells what was assumed.
@@ -54,7 +67,7 @@ pub fn discover(roots: &Roots, has_cpu_sensor: bool, has_gpu_sensor: bool, optio
     let mut without = Vec::new();
     if !has_cpu_sensor {
         let facts = CpuFacts::read(&roots.procfs);
-        let CpuEstimate { power, text } = cpu::estimate(&facts, plausible(options.cpu_watts));
+        let CpuEstimate { power, text } = cpu::estimate(&facts, plausible(options.cpu_watts), options.cpu_thread);
         let load = Load::cpus(&roots.procfs, facts.threads);
         model.add(Domain::counter("cpu-estimate", Component::Cpu, "package", "model"), text, power, load);
     }
