@@ -11,6 +11,7 @@ mod demo;
 mod doctor;
 mod failure;
 mod grid;
+mod live;
 mod merge;
 mod out;
 mod plan;

@@ -47,7 +47,7 @@ pub use eco2_core::{NameId, Spent, report};
 pub use eco2_report as render;
 pub use eco2_samplers as samplers;
 pub use error::Error;
-pub use intensity::reprice;
+pub use intensity::{intensities, reprice};
 pub use late::Late;
 pub use meter::{Meter, Now, Span, Step};
 pub use options::Options;

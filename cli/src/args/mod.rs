@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use flags::{Hardware, Identity, Price};
+pub(crate) use flags::{Asking, Hardware, Identity, Price};
 pub(crate) use merge::{CheckBudgetArgs, MergeArgs};
 pub(crate) use plan::PlanArgs;
 pub(crate) use run::RunArgs;
@@ -59,6 +59,7 @@ const GRID: &str = "\
 Examples:
   eco2 grid DE
   eco2 grid US/CA --json
+  eco2 grid GB --provider neso         what a provider says of now
   eco2 grid | grep EGRID";
 
 const DEMO: &str = "\
@@ -207,6 +208,8 @@ pub(crate) struct GridArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) asking: Asking,
 }
 
 /// Parses the command line, the program's name first.
