@@ -137,6 +137,7 @@ impl Answer {
         let of = |key: &str| match &self.document()[key] {
             Value::String(text) => text.clone(),
             Value::Null => "not known".to_owned(),
+            Value::Number(figure) => figure.as_f64().unwrap_or_default().to_string(),
             other => other.to_string(),
         };
         let mut rows = vec![("Zone", of("zone")), ("Name", of("name"))];

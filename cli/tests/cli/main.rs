@@ -8,6 +8,7 @@ mod doctor;
 mod errors;
 mod help;
 mod intensity;
+mod live;
 mod plan;
 mod ranks;
 mod replay;

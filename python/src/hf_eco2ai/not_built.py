@@ -7,11 +7,10 @@ from typing import Any
 import eco2
 
 CLASSES = ("CarbonBudgetForecast", "CarbonDataAggregator", "CarbonDataStorage", "CarbonOptimizationEngine", "CarbonOptimizer",
-           "CarbonAwareScheduler", "CloudProviderIntegration", "LowCarbonScheduler", "SustainabilityOptimizer")
+           "CloudProviderIntegration", "SustainabilityOptimizer")
 """Names that raise when an object is made."""
 
-FUNCTIONS = ("calculate_carbon_equivalents", "find_low_carbon_window", "find_optimal_training_window",
-             "generate_recommendations", "plan_optimal_training", "predict_carbon_budget_exhaustion",
+FUNCTIONS = ("calculate_carbon_equivalents", "generate_recommendations", "predict_carbon_budget_exhaustion",
              "predict_training_impact", "suggest_optimizations")
 """Names that raise when they are called."""
 
