@@ -31,7 +31,9 @@ SHOWN = {
     "grace_period": "hf_budget", "mlflow_tracking": "hf_outputs", "wandb_tracking": "hf_outputs",
     "tensorboard_tracking": "hf_outputs", "enable_recommendations": "hf_callback", "track_model_size": "hf_callback",
     "track_dataset_size": "hf_callback", "per_gpu_metrics": "hf_callback", "aggregate_gpus": "hf_callback",
-    "gpu_ids": "hf_callback", "carbon_price_per_tonne": "hf_callback",
+    "gpu_ids": "hf_callback", "carbon_price_per_tonne": "hf_callback", "use_real_time_carbon": "hf_live",
+    "intensity_provider": "hf_live", "co2_signal_api_token": "hf_live", "latitude": "hf_live", "longitude": "hf_live",
+    "auto_detect_location": "hf_live",
 }
 """Options whose effect other tests show, as `test_effect_<option>` in that file."""
 

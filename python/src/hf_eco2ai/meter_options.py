@@ -33,10 +33,10 @@ def options(config: Any) -> Dict[str, Any]:
         "name": config.experiment_name, "run_id": config.run_id, "labels": labels(config), "intensity": config.grid_carbon_intensity,
         "pue": config.pue, "interval": config.gpu_sampling_interval, "budget": budget(config),
         "sources": None if config.track_gpu_energy else NOT_NVIDIA,
-        "locate": where.located(config), "intensity_provider": where.provider(config),
+        "locate": where.located(config), "intensity_provider": where.providers(config),
         "trace": place(config, config.report_path + ".trace.csv") if config.save_raw_metrics else None,
     }
-    return {name: value for name, value in {**chosen, **config.meter_options}.items() if value not in (None, {})}
+    return {name: value for name, value in {**chosen, **config.meter_options}.items() if value not in (None, {}, [])}
 
 
 def labels(config: Any) -> Dict[str, str]:

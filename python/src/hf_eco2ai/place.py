@@ -7,7 +7,7 @@ library's own thread or when it opens.
 from __future__ import annotations
 
 import os
-from typing import Any, Optional
+from typing import Any, List, Optional
 
 from .errors import warn_once
 
@@ -18,11 +18,12 @@ TOKEN = "CO2_SIGNAL_API_TOKEN"
 """Variable in which the library looks for it, among others."""
 
 
-def provider(config: Any) -> Optional[str]:
-    """Who is asked for the intensity of the training's time; None: nobody."""
+def providers(config: Any) -> List[str]:
+    """Who is asked for the intensity of the training's time, the best first; empty: nobody."""
     if not config.use_real_time_carbon or config.grid_carbon_intensity is not None:
-        return None
-    return config.intensity_provider or (SIGNAL if config.co2_signal_api_token else None)
+        return []
+    named = config.intensity_provider or (SIGNAL if config.co2_signal_api_token else "")
+    return [name.strip() for name in named.split(",") if name.strip()]
 
 
 def located(config: Any) -> Optional[str]:
@@ -36,7 +37,7 @@ def located(config: Any) -> Optional[str]:
 
 def hand_over(config: Any) -> None:
     """Puts the token where the library takes tokens from, the environment of this process, unless one is there."""
-    if provider(config) and config.co2_signal_api_token:
+    if providers(config) and config.co2_signal_api_token:
         os.environ.setdefault(TOKEN, config.co2_signal_api_token)
 
 
@@ -45,7 +46,7 @@ def warn(config: Any) -> None:
     given = config.zone or config.country or config.region
     own = config.grid_carbon_intensity is not None
     stands = "grid_carbon_intensity is given and goes over it" if own else None
-    if config.use_real_time_carbon and not provider(config):
+    if config.use_real_time_carbon and not providers(config):
         why = stands or f"nobody is named: give intensity_provider, or co2_signal_api_token for {SIGNAL}; the zone's yearly figure is used"
         warn_once("use_real_time_carbon", f"CarbonConfig.use_real_time_carbon has no effect: {why}")
     for name in ("intensity_provider", "co2_signal_api_token"):
