@@ -271,6 +271,7 @@ class Places(HfTest):
         self.assertEqual(germany.get_carbon_intensity(), 342.06)
         impact = germany.get_environmental_impact()
         self.assertEqual((impact.nuclear_percentage, impact.fossil_fuel_percentage), (1.73, 45.86))
+        self.assertEqual(impact.mix_year, 2023)
         self.assertIsNone(virginia.get_renewable_percentage())
         self.assertIsNone(h.CarbonIntensityProvider(grid_carbon_intensity=5).get_renewable_percentage())
         self.assertEqual(h.CarbonIntensityProvider("DE").get_environmental_impact().country_code, "DE")

@@ -1,6 +1,8 @@
 //! `eco2 grid --provider` and `eco2 plan --provider` against a server on the loopback.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use serde_json::{Value, json};
@@ -138,4 +140,21 @@ fn d17_without_a_published_figure_there_is_no_plan_and_no_curve_is_made_up() {
         asking(&rig, "plan --json --zone GB --duration 0.5 --within 9 --power 1000 --start 2026-03-01T00:00Z", &gap);
     assert_eq!(told(&within)["start"], "2026-03-01T00:30:00Z");
     assert!(within.err.contains("the series ends at 2026-03-01T01:00:00Z"), "{}", within.err);
+}
+
+#[test]
+fn d17_what_was_published_before_is_not_stretched_into_the_hours_to_come() {
+    let rig = Rig::bare();
+    let broken = Arc::new(AtomicBool::new(false));
+    let is_broken = Arc::clone(&broken);
+    let answer = move |_: &str| {
+        if is_broken.load(Ordering::SeqCst) { Answer::status(500) } else { half_hours(now_ns(), &[50, 60]) }
+    };
+    let stub = Stub::new(answer);
+    let words = "plan --json --zone GB --power 1000 --duration 0.1";
+    assert_eq!(asking(&rig, &format!("{words} --within 0.2"), &stub).code, Some(0));
+    broken.store(true, Ordering::SeqCst);
+    let stale = asking(&rig, &format!("{words} --within 5"), &stub);
+    assert_eq!((stale.code, stale.out.as_str()), (Some(2), ""), "{stale:?}");
+    assert!(stale.err.contains("HTTP 500"), "{}", stale.err);
 }

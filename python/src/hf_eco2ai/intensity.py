@@ -116,7 +116,7 @@ class CarbonIntensityProvider:
         """
         return self._share("renewable_percent")
 
-    def _share(self, name: str) -> Optional[float]:
+    def _share(self, name: str) -> Any:
         mix = self.entry.get("mix")
         return mix[name] if mix else None
 
@@ -125,7 +125,7 @@ class CarbonIntensityProvider:
         code = self.entry.get("zone")
         return EnvironmentalImpact(
             renewable_percentage=self._share("renewable_percent"), fossil_fuel_percentage=self._share("fossil_percent"),
-            nuclear_percentage=self._share("nuclear_percent"), region_name=self.entry.get("name"), country_code=code.split("-")[0] if code and code[:2].isalpha() else None,
+            nuclear_percentage=self._share("nuclear_percent"), mix_year=self._share("year"), region_name=self.entry.get("name"), country_code=code.split("-")[0] if code and code[:2].isalpha() else None,
             regional_average_intensity=self.get_carbon_intensity(), global_average_intensity=entry("world")["g_per_kwh"])
 
     @property
