@@ -9,13 +9,15 @@ use super::told;
 use crate::args::PlanArgs;
 use crate::{live, out};
 
+const SECOND_NS: i64 = 1_000_000_000;
+
 /// A published forecast of the window, and its start: now, unless one was given. Hours are asked for whole, so that slots
 /// are the provider's own.
 ///
 /// # Errors
 /// Where no provider can be asked, or none has figures for that time.
 pub(super) fn published(args: &PlanArgs) -> anyhow::Result<(SeriesFrom, Option<i64>)> {
-    let start_ns = args.start.unwrap_or_else(live::now_ns);
+    let start_ns = args.start.unwrap_or_else(next_second);
     let end_ns = start_ns.saturating_add(args.within.unwrap_or_default());
     let (from_ns, to_ns) = (whole_hours(start_ns), whole_hours(end_ns.saturating_add(HOUR_NS - 1)));
     let mut coverage = live::asked(&args.asking, args.zone.as_deref(), from_ns, to_ns)?;
@@ -29,6 +31,11 @@ pub(super) fn published(args: &PlanArgs) -> anyhow::Result<(SeriesFrom, Option<i
     let name = args.asking.provider.clone().unwrap_or_default();
     out::talk(&format!("eco2: {name} publishes figures up to {}\n", utc(series.to_ns())));
     Ok((SeriesFrom::Known { name, series }, Some(start_ns)))
+}
+
+/// Now, in whole seconds as answers are written.
+fn next_second() -> i64 {
+    (live::now_ns().div_euclid(SECOND_NS) + 1) * SECOND_NS
 }
 
 fn whole_hours(at_ns: i64) -> i64 {
