@@ -803,13 +803,13 @@ const char *eco2_last_error(void);
 /*
  Sets who hears what the library has to say; NULL: nobody, as at the start and in a forked child.
 
- The callback is called on the thread that opens or closes a meter, before that call returns. It replaces the one
+ The callback is called on the thread that opens or closes a meter or plans, before that call returns. It replaces the one
  before; `destroy`, if not NULL, is called with `user_data` when the callback was replaced and its last call is over.
  On failure the caller keeps `user_data`. Any thread. Since 0.1.
 
  # Safety
  `callback` and `destroy` are NULL or functions of that type, fit for `user_data` and for every thread that opens or
- closes meters.
+ closes meters, or plans.
  */
 int32_t eco2_set_log_callback(eco2_log_fn callback,
                               void *user_data,
@@ -1079,6 +1079,42 @@ int32_t eco2_merge(const char *const *reports,
                    char *buffer,
                    size_t size,
                    size_t *needed);
+
+/*
+ Plans when, where and how wide to run, as `eco2 plan --json` does: the same keys, from the same arithmetic.
+
+ `request` is a JSON object with the command's flags as keys, `-` written as `_`: "series" (a file's path, or an object
+ of schema eco2.series/1), "duration" and "within" in hours, "start", "zone", "interruptible", "power" in watts, "pue",
+ "profile", "whole_slots", "start_cost", "switch_cost", "rank", "transfer", "jobs", "machines". Without a series there is
+ no plan: no curve is made up. `*needed` is set to the size of the answer, its NUL included, also where the buffer is too
+ small (ECO2_ERR_BUFFER, and nothing else was written). With size 0 the buffer may be NULL and only `*needed` is set. A
+ request or file that cannot be used is ECO2_ERR_ARGUMENT, and the text names place and remedy. What was assumed (no
+ "power": grams are of 1000 W) goes to the log callback when an answer is written. Needs no meter; reads the files that
+ the request names; asks no network; allocates. Any thread. Since 0.1.
+
+ # Safety
+ `request` is NULL or ends with NUL; `buffer` is writable for `size` bytes; `needed` is NULL or writable.
+ */
+int32_t eco2_plan(const char *request,
+                  char *buffer,
+                  size_t size,
+                  size_t *needed);
+
+/*
+ What a kilowatt-hour weighs in a zone by the yearly table, as `eco2 grid ZONE --json` prints it: "zone", "name",
+ "g_per_kwh", "kind", "year", "source", "licence", "note", "mix", "cloud"; what is not known is null.
+
+ `name` is a code, a name or an alias: "DE", "Germany", "US-CA", "aws:us-east-1". One that is not known is
+ ECO2_ERR_ARGUMENT, and the text has the nearest ones; no other zone's figure stands in. Buffer and `needed` as for
+ eco2_plan(). Needs no meter, reads no file, asks no network; allocates. Any thread. Since 0.1.
+
+ # Safety
+ `name` is NULL or ends with NUL; `buffer` is writable for `size` bytes; `needed` is NULL or writable.
+ */
+int32_t eco2_zone(const char *name,
+                  char *buffer,
+                  size_t size,
+                  size_t *needed);
 
 /*
  Registers a source of the program's own: the next meter that this process opens takes it over.

@@ -80,6 +80,38 @@ inline Result<void> checked(std::int32_t status) {
     return last_error(status);
 }
 
+/// A text of unknown length from `call(buffer, size, needed)`; it may grow between two calls.
+template <typename Call>
+Result<std::string> text_of(Call call) {
+    std::size_t needed = 0;
+    std::int32_t status = call(nullptr, 0, &needed);
+    std::string text;
+    do {
+        if (status != ECO2_OK && status != ECO2_ERR_BUFFER) return last_error(status);
+        text.resize(needed + 256);
+        status = call(text.data(), text.size(), &needed);
+    } while (status != ECO2_OK);
+    text.resize(needed - 1);
+    return text;
+}
+
+/// When, where and how wide to run, as JSON; `request` is a JSON object, as eco2_plan() takes it.
+inline Result<std::string> plan(const std::string &request) {
+    // A NUL would cut the text short, and what is behind it would not be checked.
+    if (request.find('\0') != std::string::npos) return Error{ECO2_ERR_ARGUMENT, "request holds a NUL"};
+    return text_of([&](char *buffer, std::size_t size, std::size_t *needed) {
+        return eco2_plan(request.c_str(), buffer, size, needed);
+    });
+}
+
+/// What a kilowatt-hour weighs in a zone, as JSON; see eco2_zone().
+inline Result<std::string> zone(const std::string &name) {
+    if (name.find('\0') != std::string::npos) return Error{ECO2_ERR_ARGUMENT, "name holds a NUL"};
+    return text_of([&](char *buffer, std::size_t size, std::size_t *needed) {
+        return eco2_zone(name.c_str(), buffer, size, needed);
+    });
+}
+
 /// A span name's id, given by Meter::name().
 struct Name {
     std::uint32_t id;
@@ -93,6 +125,14 @@ struct Now {
     std::uint64_t total_uj;
     /// Whether every device's part is known.
     bool complete;
+};
+
+/// Energy now of every device: provisional by nature.
+struct DevicesNow {
+    /// Nanoseconds of the monotonic clock.
+    std::uint64_t at_ns;
+    /// Microjoules by device, in the order of Meter::devices(); none where one is not known yet.
+    std::vector<std::optional<std::uint64_t>> uj;
 };
 
 /// What a step did.
@@ -266,6 +306,19 @@ public:
         return Now{now.at_ns, now.total_uj, (now.flags & ECO2_NOW_COMPLETE) != 0};
     }
 
+    /// Energy now of every device. Allocates; the call into the library is wait-free where it succeeds.
+    Result<DevicesNow> now_devices() const {
+        std::uint32_t count = 0;
+        std::int32_t status = eco2_device_count(meter_, &count);
+        if (status != ECO2_OK) return last_error(status);
+        std::vector<std::uint64_t> figures(count);
+        DevicesNow now{0, {}};
+        status = eco2_now_devices(meter_, figures.data(), count, &now.at_ns);
+        if (status != ECO2_OK) return last_error(status);
+        for (const std::uint64_t figure : figures) now.uj.push_back(known(figure));
+        return now;
+    }
+
     /// The total of a name's spans that have ended.
     Result<Total> total(Name name) const {
         eco2_span_sum sum{};
@@ -311,7 +364,7 @@ public:
 
     /// The report as ECO2_REPORT_...: final once closed.
     Result<std::string> report(std::int32_t format = ECO2_REPORT_JSON) const {
-        return text([&](char *buffer, std::size_t size, std::size_t *needed) {
+        return text_of([&](char *buffer, std::size_t size, std::size_t *needed) {
             return eco2_report(meter_, format, buffer, size, needed);
         });
     }
@@ -341,21 +394,6 @@ private:
         return figure;
     }
 
-    /// A text of unknown length, which may grow between two calls.
-    template <typename Call>
-    static Result<std::string> text(Call call) {
-        std::size_t needed = 0;
-        std::int32_t status = call(nullptr, 0, &needed);
-        std::string text;
-        do {
-            if (status != ECO2_OK && status != ECO2_ERR_BUFFER) return last_error(status);
-            text.resize(needed + 256);
-            status = call(text.data(), text.size(), &needed);
-        } while (status != ECO2_OK);
-        text.resize(needed - 1);
-        return text;
-    }
-
     Result<Device> device(std::uint32_t index) const {
         eco2_device found{};
         found.struct_size = sizeof found;
@@ -363,7 +401,7 @@ private:
         if (status != ECO2_OK) return last_error(status);
         std::string texts[4];
         for (std::int32_t which = ECO2_TEXT_ID; which <= ECO2_TEXT_SOURCE; ++which) {
-            Result<std::string> one = text([&](char *buffer, std::size_t size, std::size_t *needed) {
+            Result<std::string> one = text_of([&](char *buffer, std::size_t size, std::size_t *needed) {
                 return eco2_device_text(meter_, index, which, buffer, size, needed);
             });
             if (!one) return one.error();

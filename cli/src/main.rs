@@ -12,6 +12,7 @@ mod demo;
 mod doctor;
 mod failure;
 mod grid;
+mod live;
 mod merge;
 mod optimize;
 mod out;

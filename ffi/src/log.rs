@@ -61,13 +61,13 @@ pub(crate) fn say(level: i32, text: &str) {
 
 /// Sets who hears what the library has to say; NULL: nobody, as at the start and in a forked child.
 ///
-/// The callback is called on the thread that opens or closes a meter, before that call returns. It replaces the one
+/// The callback is called on the thread that opens or closes a meter or plans, before that call returns. It replaces the one
 /// before; `destroy`, if not NULL, is called with `user_data` when the callback was replaced and its last call is over.
 /// On failure the caller keeps `user_data`. Any thread. Since 0.1.
 ///
 /// # Safety
 /// `callback` and `destroy` are NULL or functions of that type, fit for `user_data` and for every thread that opens or
-/// closes meters.
+/// closes meters, or plans.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eco2_set_log_callback(callback: LogFn, user_data: *mut c_void, destroy: DestroyFn) -> i32 {
     guard(|| {

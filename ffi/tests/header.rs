@@ -23,7 +23,7 @@ const NAMES: [(&str, &str); 11] = [
 ];
 
 /// In the order in which a reader wants them.
-const FILES: [&str; 17] = [
+const FILES: [&str; 18] = [
     "status",
     "numbers",
     "version",
@@ -40,6 +40,7 @@ const FILES: [&str; 17] = [
     "budget",
     "batch",
     "merge",
+    "grid",
     "source_table",
 ];
 

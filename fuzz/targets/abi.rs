@@ -13,6 +13,16 @@ use libfuzzer_sys::fuzz_target;
 /// Most calls and meters of one input; opening starts a thread.
 const CALLS: usize = 128;
 const METERS: usize = 3;
+/// Plans that can be made, that cannot, and what is no request.
+const REQUESTS: [&CStr; 6] = [
+    c"{\"duration\": 1, \"within\": 1.5, \"power\": 1, \"series\": {\"schema\": \"eco2.series/1\", \"points\": [{\"time\": \"2026-01-01T00:00Z\", \"value\": 3}, {\"time\": \"2026-01-01T01:00Z\", \"value\": 1}]}}",
+    c"{\"duration\": 1, \"within\": 2, \"series\": {\"schema\": \"eco2.series/1\", \"points\": [{\"time\": \"2026-01-01T00:00Z\", \"value\": null}]}}",
+    c"{\"duration\": 1e-300, \"within\": 1, \"series\": \"/none\"}",
+    c"{\"durations\": 1}",
+    c"[[[[[[[[",
+    c"\xff",
+];
+const ZONES: [&CStr; 6] = [c"DE", c"aws:us-east-1", c"Narnia", c"", c"US-", c"\xff"];
 const OPTIONS: [&CStr; 6] = [
     c"{\"sysfs\": \"/none\", \"nvml\": \"/none\", \"sources\": [\"replay\"], \"log\": false, \"quiet\": true}",
     c"{\"sources\": [\"synthetic\"], \"log\": false, \"budget\": {\"max_energy_kwh\": 1e-9}, \"interval\": \"1ms\"}",
@@ -66,10 +76,10 @@ impl Caller {
     fn call(&mut self, which: u8, with: u8) -> i32 {
         let place = usize::from(with) % (METERS + 1);
         let meter = self.meters.get(place).copied().unwrap_or(ptr::null_mut());
-        match which % 24 {
+        match which % 26 {
             0 => self.open(place, OPTIONS[usize::from(with) / 4 % OPTIONS.len()]),
             1 => self.free(place),
-            _ => self.on(meter, which % 24, with / 4),
+            _ => self.on(meter, which % 26, with / 4),
         }
     }
 
@@ -135,6 +145,18 @@ impl Caller {
                 20 => self.batch(with),
                 21 => self.merge(with),
                 22 => self.source(with),
+                24 => eco2_plan(
+                    REQUESTS.get(usize::from(with) % 7).map_or(ptr::null(), |text| text.as_ptr()),
+                    buffer,
+                    size.min(300),
+                    needed,
+                ),
+                25 => eco2_zone(
+                    ZONES.get(usize::from(with) % 7).map_or(ptr::null(), |text| text.as_ptr()),
+                    buffer,
+                    size.min(300),
+                    needed,
+                ),
                 _ => eco2_debug_panic(meter),
             }
         }

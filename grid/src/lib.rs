@@ -28,11 +28,13 @@ mod places;
 pub mod plan;
 mod price;
 pub mod provider;
+pub mod request;
 mod series;
 mod suggest;
 mod table;
 mod timed;
 mod zone;
+mod zone_document;
 
 pub use clouds::{CloudRegion, cloud_region, cloud_regions};
 pub use counterfactual::{Bounded, Course, Difference, Placed, best_begin, difference};
@@ -51,6 +53,7 @@ pub use series::{
 pub use table::zones;
 pub use timed::{Level, price_parts};
 pub use zone::Zone;
+pub use zone_document::{mix_of, region_asked_for, zone_document, zones_document};
 
 /// The line that a report with figures of the table must carry (CC BY 4.0 asks for it).
 pub const ATTRIBUTION: &str = "Grid intensity: Ember, Yearly Electricity Data, and Our World in Data (both CC BY 4.0); \

@@ -4,6 +4,7 @@
 //! asked by the thread `eco2-grid` while the run goes on, so that at its end the answer is usually there; closing waits
 //! for it for a bounded time, and what is missing then is priced with the zone's yearly figure, flagged.
 
+mod ask;
 mod curve;
 mod live;
 mod open;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use eco2_core::report::EventRecord;
 use eco2_grid::provider::{Chain, Coverage, Fault, Part, Wanted};
 
+pub use ask::intensities;
 pub(crate) use curve::Curve;
 use live::Live;
 pub(crate) use open::located;

@@ -265,8 +265,15 @@ class Places(HfTest):
         self.assertTrue(h.CarbonIntensityProvider().is_default)
         self.assertFalse(h.CarbonIntensityProvider("DE").is_default)
 
-    def test_d12_renewable_shares_are_not_guessed(self) -> None:
-        self.assertIsNone(h.CarbonIntensityProvider("DE").get_renewable_percentage())
+    def test_d12_renewable_shares_are_the_dated_mix_or_unknown_and_change_no_figure(self) -> None:
+        germany, virginia = h.CarbonIntensityProvider("DE"), h.CarbonIntensityProvider(zone="aws:us-east-1")
+        self.assertEqual((germany.get_renewable_percentage(), germany.entry["mix"]["year"]), (52.41, 2023))
+        self.assertEqual(germany.get_carbon_intensity(), 342.06)
+        impact = germany.get_environmental_impact()
+        self.assertEqual((impact.nuclear_percentage, impact.fossil_fuel_percentage), (1.73, 45.86))
+        self.assertEqual(impact.mix_year, 2023)
+        self.assertIsNone(virginia.get_renewable_percentage())
+        self.assertIsNone(h.CarbonIntensityProvider(grid_carbon_intensity=5).get_renewable_percentage())
         self.assertEqual(h.CarbonIntensityProvider("DE").get_environmental_impact().country_code, "DE")
 
     def test_a_given_figure_goes_over_the_table(self) -> None:

@@ -56,6 +56,21 @@ pub(crate) struct Price {
     pub(crate) pue: Option<String>,
 }
 
+/// Who is asked for intensities; nobody unless named.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Provider")]
+pub(crate) struct Asking {
+    /// Ask for intensities: electricity-maps, energy-charts, entsoe, neso, watttime, carbon-aware-sdk
+    #[arg(long, value_name = "LIST", requires = "zone")]
+    pub(crate) provider: Option<String>,
+    /// The zone as the provider names it, such as US-CAL-CISO
+    #[arg(long, value_name = "ZONE", hide_short_help = true, requires = "provider")]
+    pub(crate) provider_zone: Option<String>,
+    /// Address of the provider instead of its public one
+    #[arg(long, value_name = "URL", hide_short_help = true, requires = "provider")]
+    pub(crate) provider_url: Option<String>,
+}
+
 /// What the run is called.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Identity {
@@ -102,6 +117,23 @@ impl Price {
     pub(crate) fn is_given(&self) -> bool {
         let all = [&self.zone, &self.intensity, &self.intensity_series, &self.provider, &self.locate, &self.pue];
         all.iter().any(|flag| flag.is_some())
+    }
+}
+
+impl Asking {
+    /// Puts what was given into a layer.
+    ///
+    /// # Errors
+    /// What is wrong, naming the flag.
+    pub(crate) fn put(&self, layer: &mut Layer) -> Result<(), OptionsError> {
+        put(layer, "intensity_provider", "--provider", &self.provider)?;
+        put(layer, "provider_zone", "--provider-zone", &self.provider_zone)?;
+        put(layer, "provider_url", "--provider-url", &self.provider_url)
+    }
+
+    /// Whether anybody is to be asked.
+    pub(crate) fn is_given(&self) -> bool {
+        self.provider.is_some()
     }
 }
 

@@ -16,7 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use beside::Beside;
 pub(crate) use compare::CompareArgs;
-pub(crate) use flags::{Hardware, Identity, Price};
+pub(crate) use flags::{Asking, Hardware, Identity, Price};
 pub(crate) use merge::{CheckBudgetArgs, MergeArgs};
 pub(crate) use optimize::OptimizeArgs;
 pub(crate) use plan::PlanArgs;
@@ -67,6 +67,7 @@ const GRID: &str = "\
 Examples:
   eco2 grid DE
   eco2 grid US/CA --json
+  eco2 grid GB --provider neso         what a provider says of now
   eco2 grid | grep EGRID";
 
 const DEMO: &str = "\
@@ -237,6 +238,8 @@ pub(crate) struct GridArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) asking: Asking,
 }
 
 /// Parses the command line, the program's name first.

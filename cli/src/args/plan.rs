@@ -5,11 +5,14 @@ use std::path::PathBuf;
 use clap::Args;
 use eco2_grid::plan::duration_ns;
 
+use super::Asking;
+
 const PLAN: &str = "\
 SERIES is CSV: times in UTC (ISO 8601) in the first column, then a column of g/kWh for each zone,
 or gco2e_per_kwh. A job runs in one piece, at its cheapest; with --interruptible in the cheapest
 parts; with --profile (workers,throughput,power in W) also wider and narrower, as it pays.
-Nothing runs after start + within. JOBS is CSV: id,arrival,duration_h,deadline,interruptible.
+Nothing runs after start + within. With --provider the series is what a service publishes of
+the hours to come, from now. JOBS is CSV: id,arrival,duration_h,deadline,interruptible.
 An average intensity says what a grid emits, not what one job changes.
 
 Examples:
@@ -17,16 +20,17 @@ Examples:
   eco2 plan --series zones.csv --zone GB --duration 6.5 --within 48 --interruptible --json
   eco2 plan --series de.csv --duration 24 --within 72 --profile scaling.csv --switch-cost 50
   eco2 plan --series zones.csv --duration 6 --within 24 --rank --zone DE --transfer 2
-  eco2 plan --series de.csv --jobs queue.csv --machines 8";
+  eco2 plan --series de.csv --jobs queue.csv --machines 8
+  eco2 plan --provider neso --zone GB --duration 4 --within 24 --power 700";
 
 /// Flags of `eco2 plan`.
 #[derive(Debug, Args)]
 #[command(after_long_help = PLAN)]
 pub(crate) struct PlanArgs {
     /// Intensity over time, CSV or JSON
-    #[arg(long, value_name = "FILE")]
-    pub(crate) series: PathBuf,
-    /// Column of the series
+    #[arg(long, value_name = "FILE", required_unless_present = "provider", conflicts_with = "provider")]
+    pub(crate) series: Option<PathBuf>,
+    /// Column of the series; with --provider the grid zone
     #[arg(long, value_name = "COLUMN")]
     pub(crate) zone: Option<String>,
     /// How long the job runs, hours; with --profile with the fewest workers
@@ -42,7 +46,7 @@ pub(crate) struct PlanArgs {
     #[arg(long)]
     pub(crate) interruptible: bool,
     /// Plan these jobs instead of one
-    #[arg(long, value_name = "CSV", conflicts_with_all = ["duration", "within", "start", "interruptible", "profile"])]
+    #[arg(long, value_name = "CSV", conflicts_with_all = ["duration", "within", "start", "interruptible", "profile", "provider"])]
     pub(crate) jobs: Option<PathBuf>,
     /// What the job draws, watts; 1000 without it
     #[arg(long, value_name = "W", value_parser = figure)]
@@ -55,6 +59,8 @@ pub(crate) struct PlanArgs {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) more: PlanMore,
+    #[command(flatten)]
+    pub(crate) asking: Asking,
 }
 
 /// What few plans need.
@@ -73,7 +79,7 @@ pub(crate) struct PlanMore {
     #[arg(long, value_name = "WH", value_parser = figure, help_heading = "Width")]
     pub(crate) switch_cost: Option<f64>,
     /// Compare all columns of the series
-    #[arg(long, help_heading = "Place", conflicts_with_all = ["jobs", "profile", "whole_slots", "start_cost", "switch_cost"])]
+    #[arg(long, help_heading = "Place", conflicts_with_all = ["jobs", "profile", "whole_slots", "start_cost", "switch_cost", "provider"])]
     pub(crate) rank: bool,
     /// Energy to move the job out of --zone, kilowatt-hours
     #[arg(long, value_name = "KWH", value_parser = figure, help_heading = "Place", requires = "rank", requires = "zone")]

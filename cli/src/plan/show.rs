@@ -1,16 +1,7 @@
-//! Plans as JSON and as text.
+//! Plans as text.
 
-use eco2_grid::plan::{Plan, Queued, Ranked, saving_percent};
+use eco2_grid::plan::{HOUR_NS, Plan, Queued, Ranked, saving_percent};
 use eco2_grid::{Kind, utc};
-use serde_json::{Map, Value, json};
-
-use super::hours;
-use crate::grid::document as indented;
-
-/// One plan as JSON.
-pub(super) fn document(plan: &Plan, kind: Option<Kind>) -> String {
-    indented(&Value::Object(of_plan(plan, kind)))
-}
 
 /// One plan for people.
 pub(super) fn page(plan: &Plan, from_ns: i64, kind: Option<Kind>) -> String {
@@ -38,44 +29,18 @@ fn bound(plan: &Plan) -> String {
     format!("no plan is below {} g: at most {:.2} % to gain", figure(plan.bound_grams), 100.0 * above / plan.grams)
 }
 
-/// A queue as JSON.
-pub(super) fn queue_document(queue: &[Queued], plans: &[Plan], kind: Option<Kind>) -> String {
-    let job = |(job, plan): (&Queued, &Plan)| {
-        let mut object = Map::from_iter([("id".to_owned(), json!(job.id))]);
-        object.extend(of_plan(plan, kind));
-        Value::Object(object)
-    };
-    let jobs: Vec<Value> = queue.iter().zip(plans).map(job).collect();
-    let (grams, now_grams) = totals(plans);
-    let total = json!({"grams": grams, "grams_now": now_grams, "saving_percent": saving_percent(grams, now_grams)});
-    indented(&json!({"jobs": jobs, "total": total}))
-}
-
 /// A queue for people: a job a line.
-pub(super) fn queue_page(queue: &[Queued], plans: &[Plan], kind: Option<Kind>) -> String {
-    let widest = queue.iter().map(|job| job.id.chars().count()).max().unwrap_or(0).max("total".len());
+pub(super) fn queue_page(queue: &[(Queued, Plan)], (grams, now_grams): (f64, f64), kind: Option<Kind>) -> String {
+    let widest = queue.iter().map(|(job, _)| job.id.chars().count()).max().unwrap_or(0).max("total".len());
     let line = |id: &str, start: &str, end: &str, grams: f64, saving: f64| {
         format!("{id:<widest$}  {start:<20}  {end:<20}  {:>14}  {saving:>7.2}\n", figure(grams))
     };
     let mut text = format!("{:<widest$}  {:<20}  {:<20}  {:>14}  {:>7}\n", "job", "start", "end", "g CO2e", "saved %");
-    for (job, plan) in queue.iter().zip(plans) {
+    for (job, plan) in queue {
         text += &line(&job.id, &utc(plan.from_ns()), &utc(plan.to_ns()), plan.grams, plan.saving_percent());
     }
-    let (grams, now_grams) = totals(plans);
     text += &line("total", "", "", grams, saving_percent(grams, now_grams));
     text + &kind_line(kind)
-}
-
-/// Zones as JSON, the best first.
-pub(super) fn zones_document(zones: &[Ranked], kind: Option<Kind>) -> String {
-    let zone = |zone: &Ranked| {
-        let mut object = Map::from_iter([("zone".to_owned(), json!(zone.name))]);
-        object.extend(of_plan(&zone.plan, kind));
-        object.insert("transfer_grams".to_owned(), json!(zone.transfer_grams));
-        object.insert("total_grams".to_owned(), json!(zone.total_grams));
-        Value::Object(object)
-    };
-    indented(&json!({"zones": zones.iter().map(zone).collect::<Vec<_>>()}))
 }
 
 /// Zones for people, the best first.
@@ -93,23 +58,9 @@ fn kind_line(kind: Option<Kind>) -> String {
     kind.map_or_else(String::new, |kind| format!("intensity: {kind}\n"))
 }
 
-fn totals(plans: &[Plan]) -> (f64, f64) {
-    plans.iter().fold((0.0, 0.0), |(grams, now), plan| (grams + plan.grams, now + plan.now_grams))
-}
-
-/// The keys of a plan, in their order.
-fn of_plan(plan: &Plan, kind: Option<Kind>) -> Map<String, Value> {
-    let slot = |slot: &eco2_grid::plan::PlanSlot| json!({"from": utc(slot.from_ns), "to": utc(slot.to_ns), "workers": slot.workers});
-    let keys = [
-        ("start", json!(utc(plan.from_ns()))),
-        ("slots", plan.slots.iter().map(slot).collect()),
-        ("grams", json!(plan.grams)),
-        ("grams_now", json!(plan.now_grams)),
-        ("saving_percent", json!(plan.saving_percent())),
-        ("bound_grams", json!(plan.bound_grams)),
-        ("kind", json!(kind.map(Kind::as_str))),
-    ];
-    keys.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+/// Hours of a number of nanoseconds.
+fn hours(ns: i64) -> f64 {
+    ns as f64 / HOUR_NS as f64
 }
 
 /// Up to three decimals, for people.

@@ -10,6 +10,7 @@ mod doctor;
 mod errors;
 mod help;
 mod intensity;
+mod live;
 mod optimize;
 mod plan;
 mod ranks;

@@ -65,7 +65,10 @@ static void a_run(const std::string &folder) {
     scopes_end_spans(meter);
     const Result<eco2::Now> now = meter.now();
     CHECK(now && now->complete && now->total_uj > 0);
+    const Result<eco2::DevicesNow> parts = meter.now_devices();
+    CHECK(parts && parts->uj.size() == 1 && parts->uj.front() > 0u && parts->at_ns >= now->at_ns);
     CHECK(meter.close() && state.destroyed == 1);
+    CHECK(!meter.now_devices());
     CHECK(meter.close().error().code == ECO2_ERR_CLOSED);
     const Result<eco2::Total> inner = meter.total(*Result<eco2::Name>(eco2::Name{1}));
     CHECK(inner && inner->count == 15 && inner->sync == ECO2_SYNC_EVENT && inner->high_uj);
@@ -86,9 +89,22 @@ static void a_run(const std::string &folder) {
     CHECK(meter.get() != nullptr);
 }
 
+static void plans_and_zones_are_texts() {
+    const Result<std::string> plan = eco2::plan(
+        R"({"duration": 1, "within": 2, "power": 1000, "series": {"schema": "eco2.series/1", "points": [
+            {"time": "2026-01-01T00:00Z", "value": 300}, {"time": "2026-01-01T01:00Z", "value": 100}]}})");
+    CHECK(plan && plan->find("\"grams\": 100.0") != std::string::npos && plan->back() == '\n');
+    CHECK(eco2::plan("{}").error().code == ECO2_ERR_ARGUMENT);
+    CHECK(eco2::plan(std::string("{}\0", 3)).error().text.find("NUL") != std::string::npos);
+    const Result<std::string> zone = eco2::zone("DE");
+    CHECK(zone && zone->find("\"zone\": \"DE\"") != std::string::npos);
+    CHECK(eco2::zone("Narnia").error().code == ECO2_ERR_ARGUMENT && !eco2::zone(std::string("DE\0", 3)));
+}
+
 int main(int argc, char **argv) {
     CHECK(argc == 2);
     failures_are_values();
+    plans_and_zones_are_texts();
     a_run(argv[1]);
     return 0;
 }

@@ -36,3 +36,8 @@ fn f33_a_thousand_forks_while_sampling_cost_the_parent_nothing() {
 fn f39_reports_of_one_counter_are_merged_into_one_energy_in_c() {
     passes("c/merge.c");
 }
+
+#[test]
+fn d17_plans_need_a_series_and_zones_answer_as_the_command_does_in_c() {
+    passes("c/grid.c");
+}

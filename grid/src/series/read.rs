@@ -25,13 +25,20 @@ impl Series {
     /// # Errors
     /// As for [`Series::read`], in any column.
     pub fn read_all(path: &Path) -> Result<Vec<(String, Self)>, FileError> {
-        let (bytes, file) = (bytes(path)?, path.display().to_string());
-        if is_json(&bytes) {
-            let series = Self::parse_json(&bytes, &file)?;
+        Self::parse_all(&bytes(path)?, &path.display().to_string())
+    }
+
+    /// The same of what is in memory; `file` is for messages.
+    ///
+    /// # Errors
+    /// As for [`Series::parse`], in any column.
+    pub fn parse_all(bytes: &[u8], file: &str) -> Result<Vec<(String, Self)>, FileError> {
+        if is_json(bytes) {
+            let series = Self::parse_json(bytes, file)?;
             return Ok(vec![(series.meta().zone.clone(), series)]);
         }
-        let columns = Self::columns(&bytes, &file)?.into_iter();
-        columns.map(|name| Ok((name.clone(), Self::parse_csv(&bytes, &file, Some(&name))?))).collect()
+        let columns = Self::columns(bytes, file)?.into_iter();
+        columns.map(|name| Ok((name.clone(), Self::parse_csv(bytes, file, Some(&name))?))).collect()
     }
 }
 

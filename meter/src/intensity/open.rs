@@ -45,7 +45,7 @@ fn forecasts(options: &Options) -> bool {
 }
 
 #[cfg(feature = "providers")]
-fn online(name: &str, options: &Options) -> Result<Arc<dyn Provider>, Error> {
+pub(super) fn online(name: &str, options: &Options) -> Result<Arc<dyn Provider>, Error> {
     use eco2_grid::provider::{Disk, Online, Setup};
     let setup = Setup {
         base: options.provider_url.clone(),
@@ -59,7 +59,7 @@ fn online(name: &str, options: &Options) -> Result<Arc<dyn Provider>, Error> {
 }
 
 #[cfg(not(feature = "providers"))]
-fn online(name: &str, _: &Options) -> Result<Arc<dyn Provider>, Error> {
+pub(super) fn online(name: &str, _: &Options) -> Result<Arc<dyn Provider>, Error> {
     let fault = eco2_grid::provider::Fault::NotBuilt;
     Err(Error::Provider { provider: name.to_owned(), fault })
 }

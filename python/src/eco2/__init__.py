@@ -14,6 +14,7 @@ known is None, never 0. A fault of measuring never raises into the program; see 
 
 from __future__ import annotations
 
+from ._grid import plan, zone
 from ._load import available, library
 from ._log import set_log
 from ._notebook import load_ipython_extension, unload_ipython_extension
@@ -27,8 +28,8 @@ from .spans import Span
 from .tracking import default_meter, track
 
 __all__ = ["Budget", "Device", "Energy", "Error", "LoadError", "Meter", "NotBuilt", "Report", "Series", "Span", "Total",
-           "available", "command", "default_meter", "load_ipython_extension", "main", "merge", "report_formats", "run_cli",
-           "set_log", "track", "unload_ipython_extension", "version"]
+           "available", "command", "default_meter", "load_ipython_extension", "main", "merge", "plan", "report_formats",
+           "run_cli", "set_log", "track", "unload_ipython_extension", "version", "zone"]
 
 
 def version() -> str:

@@ -130,6 +130,8 @@ BLOCKING = {
     "eco2_budget_check": (c_int32, (c_void_p, POINTER(BudgetState))),
     "eco2_batch_impact": (c_int32, (POINTER(Batch),)),
     "eco2_merge": (c_int32, (POINTER(c_char_p), c_size_t, c_char_p, c_size_t, _SIZES)),
+    "eco2_plan": (c_int32, (c_char_p, c_char_p, c_size_t, _SIZES)),
+    "eco2_zone": (c_int32, (c_char_p, c_char_p, c_size_t, _SIZES)),
     "eco2_debug_panic": (c_int32, (c_void_p,)),
 }
 """Functions that give the interpreter's lock up while they last: `(result, arguments)` by name."""

@@ -18,7 +18,7 @@ from .errors import CarbonTrackingError
 DIRECT = ("check-budget", "compare", "demo", "doctor", "grid", "merge", "optimize", "plan", "replay", "run")
 """Commands that are eco2's own, handed on as they are."""
 
-LATER = ("schedule", "serve", "verify", "watch")
+LATER = ("serve", "verify", "watch")
 """Commands whose part is not built yet."""
 
 METRICS = {"total_energy_kwh": "total_energy_kwh", "total_co2_kg": "total_co2_kg", "duration_hours": "total_duration_hours",
@@ -35,6 +35,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
             return eco2.run_cli(given).returncode
         if name == "exec":
             return eco2.run_cli(["run", *given[1:]]).returncode
+        if name == "schedule":
+            return eco2.run_cli(["plan", *given[1:]]).returncode
         if name in LATER:
             raise eco2.NotBuilt(f"hf-eco2ai {name}")
         parsed = parser().parse_args(given)
@@ -49,7 +51,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """The commands that are not eco2's own."""
     top = argparse.ArgumentParser(prog="hf-eco2ai", description="Energy and carbon of machine-learning training.",
-                                  epilog=f"Also eco2's own commands: {', '.join(DIRECT)}; exec is run. "
+                                  epilog=f"Also eco2's own commands: {', '.join(DIRECT)}; exec is run, schedule is plan. "
                                          f"Not built yet: {', '.join(LATER)}.")
     top.add_argument("--version", action="version", version=f"hf-eco2ai {eco2.__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")

@@ -98,6 +98,7 @@ class CarbonConfig:
     mlflow_integration: Optional[bool] = None
     # New here.
     zone: Optional[str] = None
+    intensity_provider: Optional[str] = None
     pue: Optional[float] = None
     tensorboard_tracking: Optional[bool] = None
     carbon_price_per_tonne: Optional[float] = None

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any, Dict, Iterable, List
 
+from . import place
 from .errors import ConfigurationError, warn_once
 
 ALIASES = {
@@ -16,18 +17,13 @@ ALIASES = {
 """Documented options that are another name of one that works."""
 
 LATER = {
-    "latitude": "coordinates are not turned into a zone yet; give `zone` or `country`",
-    "longitude": "coordinates are not turned into a zone yet; give `zone` or `country`",
-    "use_real_time_carbon": "live grid intensity is not built yet; the yearly average of the zone is used",
-    "auto_detect_location": "the location is never guessed from the network; give `zone` or `country`",
-    "update_interval": "live grid intensity is not built yet, so nothing is updated",
+    "update_interval": "it has no effect: a provider is asked again when its answer's slot is over",
     "enable_performance_optimization": "it has no effect: measuring does not slow the training",
     "enable_health_monitoring": "it has no effect: every report says what became of each source",
     "expected_load": "it has no effect: the sampling rate follows the counters",
     "cache_size": "it has no effect: nothing is cached", "batch_size": "it has no effect: nothing is batched",
     "enable_caching": "it has no effect: nothing is cached", "enable_batching": "it has no effect: nothing is batched",
     "tracking_mode": "it has no effect: there is one way to measure",
-    "co2_signal_api_token": "live grid intensity is not built yet, so the token is not used",
     "carbon_alerts": "alerts are not built yet; `enable_carbon_budget` warns in the log",
     "max_co2_per_hour": "alerts are not built yet; `max_co2_kg` limits the run",
     "alert_webhook": "alerts are not built yet, so nothing is sent",
@@ -124,6 +120,7 @@ def warn(config: Any) -> None:
     for name, why in LATER.items():
         if getattr(config, name) != type(config).__dataclass_fields__[name].default:
             warn_once(name, f"CarbonConfig.{name}: {why}")
+    place.warn(config)
     if config.max_co2_kg is not None and not config.enable_carbon_budget:
         warn_once("max_co2_kg", "CarbonConfig.max_co2_kg has no effect without enable_carbon_budget=True")
     if config.gpu_ids != "auto":

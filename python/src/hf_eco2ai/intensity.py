@@ -1,16 +1,19 @@
-"""CarbonIntensityProvider: what a kilowatt-hour weighs, by the table that the command eco2 has, or by a given figure."""
+"""CarbonIntensityProvider: what a kilowatt-hour weighs, by the table that the command eco2 has, by a given figure, or as
+a provider says of now."""
 
 from __future__ import annotations
 
 import functools
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, Dict, List, Optional
+from datetime import datetime, timedelta, timezone
+from typing import Any, Callable, Dict, List, Optional
 
 import eco2
 
 from .errors import APIError, ConfigurationError
 from .models import EnvironmentalImpact
+from .windows import instant as _instant
 
 
 class Intensities(Mapping):
@@ -47,50 +50,103 @@ class CarbonIntensityProvider:
         country, region: names, codes or aliases: `"Germany"`, `"USA"` and `"California"`. Neither: the world's average.
         grid_carbon_intensity: a figure of one's own, 0 to 5000, which goes over the table.
         zone: a zone's code, in place of country and region.
+        provider: who is asked for the intensity of now: `"neso"`, `"electricity-maps,energy-charts"`, …; nobody without it.
+            Its token comes from the environment (docs/intensity.md of eco2). An answer is kept until its slot is over.
+        provider_url, provider_zone: as for `eco2 grid`.
+        clock: tells the time, with a time zone.
 
     Attributes:
         CARBON_INTENSITIES: the whole table, read-only; see `Intensities`.
+        entry: what is known of the place; of a provider its last answer, with `at`, `until`, `estimated` and `chain`.
 
     Raises:
-        ConfigurationError: there is no figure for that place; the message has the nearest ones.
+        ConfigurationError: there is no figure for that place, the message has the nearest ones; or that provider cannot be
+            asked.
         APIError: the command failed.
     """
 
     CARBON_INTENSITIES = Intensities()
 
     def __init__(self, country: Optional[str] = None, region: Optional[str] = None,
-                 grid_carbon_intensity: Optional[float] = None, zone: Optional[str] = None) -> None:
+                 grid_carbon_intensity: Optional[float] = None, zone: Optional[str] = None, provider: Optional[str] = None,
+                 provider_url: Optional[str] = None, provider_zone: Optional[str] = None,
+                 clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc)) -> None:
         self._constant = grid_carbon_intensity
         if grid_carbon_intensity is not None and not 0 <= grid_carbon_intensity <= 5000:
             raise ConfigurationError(f"grid_carbon_intensity is {grid_carbon_intensity}; allowed: 0 to 5000")
         place = zone or "/".join(part for part in (country, region) if part)
         self.is_default = not place and grid_carbon_intensity is None
-        self.entry: Dict[str, Any] = {} if self._constant is not None else dict(entry(place or "world"))
+        self.entry: Dict[str, Any] = {}
+        self._asking: List[str] = []
+        self._clock, self._good_until = clock, clock()
+        if provider is not None and grid_carbon_intensity is None:
+            if not place:
+                raise ConfigurationError(f"provider {provider} needs a place: give zone, or country and region")
+            self._asking = [place, *_flags(provider=provider, provider_url=provider_url, provider_zone=provider_zone)]
+            self._ask()
+        elif grid_carbon_intensity is None:
+            self.entry = dict(entry(place or "world"))
+
+    def _ask(self) -> None:
+        self.entry = json.loads(_grid(self._asking))
+        now = self._clock()
+        until = _instant(self.entry["until"]) if self.entry["until"] else now
+        self._good_until = until if until > now else now + _PATIENCE
 
     def get_carbon_intensity(self) -> float:
-        """Grams CO2e per kilowatt-hour."""
-        return self._constant if self._constant is not None else self.entry["g_per_kwh"]
+        """Grams CO2e per kilowatt-hour; a provider is asked again once its last answer's slot is over.
+
+        Where nobody answers it is the zone's yearly figure: then `is_live` is False, and `entry["chain"]` says why.
+        """
+        if self._constant is not None:
+            return self._constant
+        if self._asking and self._clock() >= self._good_until:
+            self._ask()
+        return self.entry["g_per_kwh"]
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the figure is a provider's, and not the yearly one or one's own."""
+        return bool(self._asking) and self.entry["provider"] != "table"
 
     def get_renewable_percentage(self) -> Optional[float]:
-        """None: shares of sources come with a later part, and no intensity is ever altered by them."""
-        return None
+        """Share of renewables in the zone's production, percent of the mix's year; None where it is not known.
+
+        It is context: the intensity has it already, and no figure is ever altered by it.
+        """
+        return self._share("renewable_percent")
+
+    def _share(self, name: str) -> Any:
+        mix = self.entry.get("mix")
+        return mix[name] if mix else None
 
     def get_environmental_impact(self) -> EnvironmentalImpact:
         """What is known of the place."""
         code = self.entry.get("zone")
         return EnvironmentalImpact(
-            region_name=self.entry.get("name"), country_code=code.split("-")[0] if code and code[:2].isalpha() else None,
+            renewable_percentage=self._share("renewable_percent"), fossil_fuel_percentage=self._share("fossil_percent"),
+            nuclear_percentage=self._share("nuclear_percent"), mix_year=self._share("year"), region_name=self.entry.get("name"), country_code=code.split("-")[0] if code and code[:2].isalpha() else None,
             regional_average_intensity=self.get_carbon_intensity(), global_average_intensity=entry("world")["g_per_kwh"])
 
     @property
     def source(self) -> str:
-        """Who says so, and for which year; `given` for one's own figure."""
-        return f"{self.entry['source']}, {self.entry['year']}" if self.entry else "given"
+        """Who says so, and for which year or until when; `given` for one's own figure."""
+        if not self.entry:
+            return "given"
+        return f"{self.entry['source']}, {self.entry['year'] or self.entry.get('until')}"
+
+
+_PATIENCE = timedelta(minutes=5)
+"""How long an answer that is over already, or the yearly figure, is kept before a provider is asked again."""
+
+
+def _flags(**given: Optional[str]) -> List[str]:
+    return [f"--{name.replace('_', '-')}={value}" for name, value in given.items() if value is not None]
 
 
 @functools.lru_cache(maxsize=256)
 def entry(place: str) -> Dict[str, Any]:
-    """A row of the table: `zone`, `name`, `g_per_kwh`, `kind`, `year`, `source`, `licence`, `note`.
+    """A row of the table: `zone`, `name`, `g_per_kwh`, `kind`, `year`, `source`, `licence`, `note`, `mix`, `cloud`.
 
     Raises:
         ConfigurationError: there is none of that name.

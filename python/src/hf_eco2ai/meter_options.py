@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Optional
 
 import eco2
 
+from . import place as where
 from .errors import warn_once
 
 NOT_NVIDIA = ["rapl-perf", "rapl-sysfs", "hwmon", "model"]
@@ -32,9 +33,10 @@ def options(config: Any) -> Dict[str, Any]:
         "name": config.experiment_name, "run_id": config.run_id, "labels": labels(config), "intensity": config.grid_carbon_intensity,
         "pue": config.pue, "interval": config.gpu_sampling_interval, "budget": budget(config),
         "sources": None if config.track_gpu_energy else NOT_NVIDIA,
+        "locate": where.located(config), "intensity_provider": where.providers(config),
         "trace": place(config, config.report_path + ".trace.csv") if config.save_raw_metrics else None,
     }
-    return {name: value for name, value in {**chosen, **config.meter_options}.items() if value not in (None, {})}
+    return {name: value for name, value in {**chosen, **config.meter_options}.items() if value not in (None, {}, [])}
 
 
 def labels(config: Any) -> Dict[str, str]:
@@ -72,15 +74,27 @@ def opened(config: Any, total_steps: Optional[int] = None) -> eco2.Meter:
     Raises:
         eco2.Error: another option cannot be used, or the meter cannot be opened.
     """
+    where.hand_over(config)
     given = options(config)
     if total_steps and total_steps > 0 and "total_hours" not in given.get("budget", {}):
         given["budget"] = {"total_steps": total_steps, **given.get("budget", {})}
-    candidates: List[Optional[str]] = [None] if "intensity" in given or "zone" in given else zones(config)
+    try:
+        return _in_best_zone(config, given)
+    except eco2.Error as error:
+        if "intensity_provider" not in given or "intensity provider" not in str(error):
+            raise
+        # Who cannot be asked costs the live figures, and not the measurement.
+        warn_once("intensity_provider", f"{error}; the zone's yearly figure is used")
+        return _in_best_zone(config, {name: value for name, value in given.items() if name != "intensity_provider"})
+
+
+def _in_best_zone(config: Any, given: Dict[str, Any]) -> eco2.Meter:
+    candidates: List[Optional[str]] = [None] if {"intensity", "zone", "locate"} & set(given) else zones(config)
     for zone in candidates[:-1]:
         try:
             return eco2.Meter.apart({**given, "zone": zone})
         except eco2.Error as error:
-            if "zone" not in str(error) and "region" not in str(error):
+            if "intensity provider" in str(error) or ("zone" not in str(error) and "region" not in str(error)):
                 raise
             warn_once(f"zone:{zone}", f"{error}; the next best zone is taken")
     return eco2.Meter.apart(given)

@@ -127,11 +127,13 @@ class SystemMetrics:
 
 @dataclass
 class EnvironmentalImpact:
-    """What is known of the grid; shares of energy sources come with a later part and are None until then."""
+    """What is known of the grid. Shares are of the zone's production in `mix_year`, percent; None where they are not known.
+    They are context: an intensity has them already, and no figure is altered by them."""
 
     renewable_percentage: Optional[float] = None
     fossil_fuel_percentage: Optional[float] = None
     nuclear_percentage: Optional[float] = None
+    mix_year: Optional[int] = None
     region_name: Optional[str] = None
     country_code: Optional[str] = None
     timezone: Optional[str] = None

@@ -6,11 +6,10 @@ from typing import Any
 
 import eco2
 
-CLASSES = ("CarbonDataAggregator", "CarbonDataStorage", "CarbonAwareScheduler", "CloudProviderIntegration",
-           "LowCarbonScheduler")
+CLASSES = ("CarbonDataAggregator", "CarbonDataStorage", "CloudProviderIntegration")
 """Names that raise when an object is made."""
 
-FUNCTIONS = ("find_low_carbon_window", "find_optimal_training_window", "plan_optimal_training", "predict_training_impact")
+FUNCTIONS = ("predict_training_impact",)
 """Names that raise when they are called."""
 
 

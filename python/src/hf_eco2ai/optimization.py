@@ -18,11 +18,9 @@ from typing import Any, Dict, List, Optional, Union
 
 import eco2
 
-from . import not_built
 from .errors import APIError, ConfigurationError
 from .models import OptimizationRecommendation
-
-plan_optimal_training = getattr(not_built, "plan_optimal_training")
+from .scheduling import plan_optimal_training
 
 __all__ = ["CarbonOptimizationEngine", "CarbonOptimizer", "SustainabilityOptimizer", "generate_recommendations",
            "plan_optimal_training", "suggest_optimizations"]

@@ -165,24 +165,22 @@ fn gpu_metrics(report: &Report) -> Value {
     })
 }
 
-/// What is known of the grid; a mix of sources is not, and is never used to change an intensity.
+/// What is known of the grid. The mix is the zone's own, dated, or null; it is never used to change an intensity.
 fn environment(carbon: Option<&Carbon>) -> Value {
     let country = carbon.and_then(|carbon| carbon.zone.split('-').next()).filter(|code| code.len() == 2);
+    let zone = carbon.map_or("", |carbon| carbon.zone.as_str());
+    let mix = eco2_grid::mix(eco2_grid::cloud_region(zone).map_or(zone, |region| region.zone.as_str()));
     let mut impact = json!({
         "region_name": carbon.map(|carbon| &carbon.zone), "country_code": country,
         "regional_average_intensity": g_per_kwh(carbon),
         "global_average_intensity": eco2_grid::world().g_per_kwh,
+        "renewable_percentage": mix.map(|mix| mix.renewable_percent),
+        "fossil_fuel_percentage": mix.map(|mix| mix.fossil_percent),
+        "nuclear_percentage": mix.map(|mix| mix.nuclear_percent),
+        "mix_year": mix.map(|mix| mix.year),
     });
-    const UNKNOWN: [&str; 8] = [
-        "renewable_percentage",
-        "fossil_fuel_percentage",
-        "nuclear_percentage",
-        "timezone",
-        "peak_hours_co2",
-        "off_peak_hours_co2",
-        "optimal_training_window",
-        "efficiency_percentile",
-    ];
+    const UNKNOWN: [&str; 5] =
+        ["timezone", "peak_hours_co2", "off_peak_hours_co2", "optimal_training_window", "efficiency_percentile"];
     if let Some(impact) = impact.as_object_mut() {
         impact.extend(UNKNOWN.map(|name| (name.to_owned(), Value::Null)));
     }

@@ -65,6 +65,26 @@ fn d13_equivalents_are_those_of_the_report_and_null_where_nobody_asked() {
 }
 
 #[test]
+fn d12_the_mix_is_the_zones_own_and_dated_and_changes_no_gram() {
+    let mut report = fixture::kilowatt_hour("a", None);
+    let grams = figures(&report)["summary"]["total_co2_kg"].clone();
+    let mut impact = |zone: &str| {
+        report.carbon.as_mut().unwrap().zone = zone.to_owned();
+        let figures = figures(&report);
+        assert_eq!(figures["summary"]["total_co2_kg"], grams);
+        figures["environmental_impact"].clone()
+    };
+    let shares = |impact: &Value| {
+        let names = ["renewable_percentage", "nuclear_percentage", "fossil_fuel_percentage", "mix_year"];
+        names.map(|name| impact[name].as_f64())
+    };
+    assert_eq!(shares(&impact("FR")), [Some(26.29), Some(65.29), Some(8.42), Some(2023.0)]);
+    assert_eq!(shares(&impact("gcp:europe-west9"))[1], Some(65.29), "in France");
+    assert_eq!(shares(&impact("US-CA")), [None; 4], "not the country's, and not 0");
+    assert_eq!(shares(&impact("WORLD")), [None; 4]);
+}
+
+#[test]
 fn what_nobody_counted_is_null() {
     let mut report = fixture::kilowatt_hour("a", None);
     (report.work.samples, report.work.tokens) = (0, 0);

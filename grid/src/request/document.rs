@@ -1,0 +1,74 @@
+//! Plans as JSON: the fixed keys of `eco2 plan --json`.
+
+use serde_json::{Map, Value, json};
+
+use super::{Outcome, PlanAnswer};
+use crate::plan::{Plan, PlanSlot, Queued, Ranked, saving_percent};
+use crate::{Kind, utc};
+
+impl PlanAnswer {
+    /// One plan: `start`, `slots`, `grams`, `grams_now`, `saving_percent`, `bound_grams`, `kind`. A queue: `jobs`, each
+    /// with its `id`, and `total`. Zones: `zones`, each with `zone`, `transfer_grams` and `total_grams`.
+    #[must_use]
+    pub fn document(&self) -> Value {
+        match &self.outcome {
+            Outcome::One { plan, .. } => Value::Object(of_plan(plan, self.kind)),
+            Outcome::Queue(queue) => self.queue(queue),
+            Outcome::Zones(zones) => {
+                let zones: Vec<Value> = zones.iter().map(|zone| of_zone(zone, self.kind)).collect();
+                json!({"zones": zones})
+            }
+        }
+    }
+
+    fn queue(&self, queue: &[(Queued, Plan)]) -> Value {
+        let job = |(job, plan): &(Queued, Plan)| {
+            let mut object = Map::from_iter([("id".to_owned(), json!(job.id))]);
+            object.extend(of_plan(plan, self.kind));
+            Value::Object(object)
+        };
+        let jobs: Vec<Value> = queue.iter().map(job).collect();
+        let (grams, now_grams) = totals(queue);
+        let total = json!({"grams": grams, "grams_now": now_grams, "saving_percent": saving_percent(grams, now_grams)});
+        json!({"jobs": jobs, "total": total})
+    }
+}
+
+impl Outcome {
+    /// Grams of all plans, and of the same jobs begun at once.
+    #[must_use]
+    pub fn totals(&self) -> (f64, f64) {
+        match self {
+            Self::One { plan, .. } => (plan.grams, plan.now_grams),
+            Self::Queue(queue) => totals(queue),
+            Self::Zones(zones) => zones.first().map_or((0.0, 0.0), |zone| (zone.plan.grams, zone.plan.now_grams)),
+        }
+    }
+}
+
+fn totals(queue: &[(Queued, Plan)]) -> (f64, f64) {
+    queue.iter().fold((0.0, 0.0), |(grams, now), (_, plan)| (grams + plan.grams, now + plan.now_grams))
+}
+
+fn of_zone(zone: &Ranked, kind: Option<Kind>) -> Value {
+    let mut object = Map::from_iter([("zone".to_owned(), json!(zone.name))]);
+    object.extend(of_plan(&zone.plan, kind));
+    object.insert("transfer_grams".to_owned(), json!(zone.transfer_grams));
+    object.insert("total_grams".to_owned(), json!(zone.total_grams));
+    Value::Object(object)
+}
+
+/// The keys of a plan, in their order.
+fn of_plan(plan: &Plan, kind: Option<Kind>) -> Map<String, Value> {
+    let slot = |slot: &PlanSlot| json!({"from": utc(slot.from_ns), "to": utc(slot.to_ns), "workers": slot.workers});
+    let keys = [
+        ("start", json!(utc(plan.from_ns()))),
+        ("slots", plan.slots.iter().map(slot).collect()),
+        ("grams", json!(plan.grams)),
+        ("grams_now", json!(plan.now_grams)),
+        ("saving_percent", json!(plan.saving_percent())),
+        ("bound_grams", json!(plan.bound_grams)),
+        ("kind", json!(kind.map(Kind::as_str))),
+    ];
+    keys.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}

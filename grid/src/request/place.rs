@@ -1,0 +1,40 @@
+//! The same job in every column of the series.
+
+use super::{Note, Outcome, PlanRequest, RequestError};
+use crate::Kind;
+use crate::plan::{Candidate, Curve, PlanError, Ranked, rank, transfer_grams};
+
+impl PlanRequest {
+    pub(super) fn zones(&self, notes: &mut Vec<Note>) -> Result<(Outcome, Option<Kind>), RequestError> {
+        let curves = self.series.all()?;
+        let none = || RequestError::Asked("the series has no column beside the time".to_owned());
+        let (_, first) = curves.first().ok_or_else(none)?;
+        let (from_ns, to_ns) = self.times(first, notes);
+        let home = self.zone.as_ref().map(|zone| self.home(zone, &curves)).transpose()?;
+        let ranked = self.ranked(home, &curves, from_ns, to_ns).map_err(|error| self.refused(error))?;
+        Ok((Outcome::Zones(ranked), first.kind()))
+    }
+
+    fn ranked(
+        &self,
+        home: Option<&Curve>,
+        curves: &[(String, Curve)],
+        from_ns: i64,
+        to_ns: i64,
+    ) -> Result<Vec<Ranked>, PlanError> {
+        let energy_kwh = self.transfer_kwh.unwrap_or_default();
+        let candidates = curves.iter().map(|(name, curve)| {
+            let transfer_grams = home.map_or(Ok(0.0), |home| transfer_grams(home, curve, from_ns, energy_kwh))?;
+            Ok(Candidate { name, curve, transfer_grams })
+        });
+        let candidates = candidates.collect::<Result<Vec<_>, PlanError>>()?;
+        rank(&candidates, from_ns, to_ns, &self.job(self.power()?))
+    }
+
+    fn home<'a>(&self, zone: &str, curves: &'a [(String, Curve)]) -> Result<&'a Curve, RequestError> {
+        let found = curves.iter().find(|(name, _)| name == zone).map(|(_, curve)| curve);
+        let names: Vec<&str> = curves.iter().map(|(name, _)| name.as_str()).collect();
+        let missing = || format!("{}: no column {zone:?}; there are: {}", self.series.name(), names.join(", "));
+        found.ok_or_else(|| RequestError::Asked(missing()))
+    }
+}

@@ -1,0 +1,78 @@
+//! A series of what providers publish, a forecast above all.
+
+use super::RequestError;
+use crate::provider::{Coverage, Part};
+use crate::{Meta, Place, Point, Series, utc};
+
+/// Edges that lie closer than a minute are no slots of a grid's.
+const LEAST_STEP_NS: i64 = 60_000_000_000;
+
+impl Series {
+    /// What providers said of a stretch of time, in slots of equal length; what they did not say stays a gap.
+    ///
+    /// # Errors
+    /// [`RequestError::Asked`] where nobody said anything, who failed and why; figures of different kinds; odd slots.
+    pub fn published(coverage: &Coverage) -> Result<Self, RequestError> {
+        let (Some(first), Some(last)) = (coverage.parts.first(), coverage.parts.last()) else {
+            return Err(RequestError::Asked(nothing(coverage)));
+        };
+        if let Some(other) = coverage.parts.iter().find(|part| part.about.kind != first.about.kind) {
+            return Err(RequestError::Asked(kinds_differ(first, other)));
+        }
+        let step_ns = step(&coverage.parts);
+        if step_ns < LEAST_STEP_NS {
+            let text = "the provider's slots have no common length; save them as a file and give --series";
+            return Err(RequestError::Asked(text.to_owned()));
+        }
+        let starts = (first.from_ns..last.to_ns).step_by(usize::try_from(step_ns).unwrap_or(usize::MAX));
+        let points: Vec<Point> = starts.map(|from_ns| point(coverage, from_ns)).collect();
+        let about = &first.about;
+        let meta = Meta {
+            zone: about.zone.clone(),
+            kind: about.kind,
+            source: about.source.clone(),
+            licence: about.licence.clone(),
+            estimated: true,
+            ..Meta::default()
+        };
+        let asked =
+            |(place, fault): (Place, crate::FileFault)| RequestError::Asked(format!("provider{place}: {fault}"));
+        Self::of(meta, &points).map_err(asked)
+    }
+}
+
+fn point(coverage: &Coverage, from_ns: i64) -> Point {
+    let after = coverage.parts.partition_point(|part| part.to_ns <= from_ns);
+    let part = coverage.parts.get(after).filter(|part| part.from_ns <= from_ns);
+    Point { from_ns, value: part.map(|part| part.g_per_kwh), place: Place::Whole }
+}
+
+/// The greatest length of which every edge is a multiple after the first.
+fn step(parts: &[Part]) -> i64 {
+    let first_ns = parts.first().map_or(0, |part| part.from_ns);
+    let edges = parts.iter().flat_map(|part| [part.from_ns, part.to_ns]);
+    edges.fold(0, |step, edge_ns| common(step, edge_ns - first_ns))
+}
+
+/// Euclid's algorithm.
+fn common(a: i64, b: i64) -> i64 {
+    if b == 0 { a } else { common(b, a % b) }
+}
+
+fn nothing(coverage: &Coverage) -> String {
+    let faults = coverage.faults.iter().map(|(provider, fault)| format!("{provider}: {fault}"));
+    let faults: Vec<String> = faults.collect();
+    format!("no provider has figures for that time ({}); give a file with --series", faults.join("; "))
+}
+
+fn kinds_differ(first: &Part, other: &Part) -> String {
+    let of = |part: &Part| part.about.kind.map_or("kind not stated", |kind| kind.as_str());
+    let at = utc(other.from_ns);
+    format!(
+        "{} has {} and from {at} on {} has {}: kinds are not mixed; name one provider",
+        first.provider,
+        of(first),
+        other.provider,
+        of(other)
+    )
+}

@@ -1,0 +1,61 @@
+"""Where the training runs, and whether somebody is asked what the grid weighs there now: options of CarbonConfig, settled.
+
+Nothing here asks the network by itself: `use_real_time_carbon` and `auto_detect_location` do when they are set, from the
+library's own thread or when it opens.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, List, Optional
+
+from .errors import warn_once
+
+SIGNAL = "electricity-maps"
+"""Whose token `co2_signal_api_token` is: CO2 Signal was its earlier name."""
+
+TOKEN = "CO2_SIGNAL_API_TOKEN"
+"""Variable in which the library looks for it, among others."""
+
+
+def providers(config: Any) -> List[str]:
+    """Who is asked for the intensity of the training's time, the best first; empty: nobody."""
+    if not config.use_real_time_carbon or config.grid_carbon_intensity is not None:
+        return []
+    named = config.intensity_provider or (SIGNAL if config.co2_signal_api_token else "")
+    return [name.strip() for name in named.split(",") if name.strip()]
+
+
+def located(config: Any) -> Optional[str]:
+    """Coordinates, or the cloud's own answer, where they are asked for and nothing else says where."""
+    if config.zone or config.country or config.region or config.grid_carbon_intensity is not None:
+        return None
+    if config.latitude is not None and config.longitude is not None:
+        return f"{config.latitude!r},{config.longitude!r}"
+    return "cloud" if config.auto_detect_location else None
+
+
+def hand_over(config: Any) -> None:
+    """Puts the token where the library takes tokens from, the environment of this process, unless one is there."""
+    if providers(config) and config.co2_signal_api_token:
+        os.environ.setdefault(TOKEN, config.co2_signal_api_token)
+
+
+def warn(config: Any) -> None:
+    """Says once of each of these options that it has no effect as it is set."""
+    given = config.zone or config.country or config.region
+    own = config.grid_carbon_intensity is not None
+    stands = "grid_carbon_intensity is given and goes over it" if own else None
+    if config.use_real_time_carbon and not providers(config):
+        why = stands or f"nobody is named: give intensity_provider, or co2_signal_api_token for {SIGNAL}; the zone's yearly figure is used"
+        warn_once("use_real_time_carbon", f"CarbonConfig.use_real_time_carbon has no effect: {why}")
+    for name in ("intensity_provider", "co2_signal_api_token"):
+        if getattr(config, name) and not config.use_real_time_carbon:
+            warn_once(name, f"CarbonConfig.{name} has no effect without use_real_time_carbon=True")
+    for name, other in (("latitude", config.longitude), ("longitude", config.latitude)):
+        if getattr(config, name) is not None and other is None:
+            warn_once(name, f"CarbonConfig.{name} has no effect alone: give latitude and longitude")
+    for name, is_set in (("auto_detect_location", config.auto_detect_location), ("latitude", config.latitude is not None)):
+        place = f"the place is given as {given}" if given else None
+        if is_set and (stands or place):
+            warn_once(name, f"CarbonConfig.{name} has no effect: {stands or place}")
