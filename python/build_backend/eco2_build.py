@@ -22,7 +22,9 @@ import eco2_wheel as wheel
 PYTHON = Path(__file__).resolve().parent.parent
 ROOT = PYTHON.parent
 CRATES = {"eco2-ffi": "libeco2.so", "eco2-cli": "eco2"}
-"""What is built, by crate, and where it lies in the target folder."""
+"""What is built, by crate."""
+PROFILES = {"eco2-ffi": "release", "eco2-cli": "small"}
+"""Cargo's profile of each, which names its folder: the library is built for speed, the command for size."""
 
 
 class UnsupportedOperation(Exception):
@@ -117,9 +119,9 @@ def _table(text: str, name: str) -> dict:
 
 def _native(folder: Path) -> dict[str, Path]:
     """The built files, without debugging information, in `folder`."""
-    release, files = _cargo(), {}
-    for name in CRATES.values():
-        files[name] = Path(shutil.copy2(release / name, folder / name))
+    built, files = _cargo(), {}
+    for crate, name in CRATES.items():
+        files[name] = Path(shutil.copy2(built / PROFILES[crate] / name, folder / name))
         strip = shutil.which("strip")
         if strip:
             subprocess.run([strip, "--strip-unneeded", str(files[name])], check=True)
@@ -128,7 +130,7 @@ def _native(folder: Path) -> dict[str, Path]:
 
 
 def _cargo() -> Path:
-    """Builds and returns the folder of what was built.
+    """Builds, and returns the folder that holds the profiles' folders.
 
     Raises:
         RuntimeError: cargo is missing.
@@ -138,8 +140,9 @@ def _cargo() -> Path:
         raise RuntimeError("cargo is missing: install Rust from https://rustup.rs, then try again")
     # One after the other: built together, the crates' features would be joined, and all built again. The command goes
     # without the grid services over the network, whose TLS alone would make the wheel half as large again.
-    for crate in CRATES:
-        subprocess.run([cargo, "build", "--release", "--locked", "--no-default-features", "-p", crate], cwd=ROOT, check=True)
+    for crate, profile in PROFILES.items():
+        command = [cargo, "build", "--profile", profile, "--locked", "--no-default-features", "-p", crate]
+        subprocess.run(command, cwd=ROOT, check=True)
     said = subprocess.run([cargo, "metadata", "--format-version", "1", "--no-deps", "--locked"], cwd=ROOT, check=True,
                           stdout=subprocess.PIPE).stdout
-    return Path(json.loads(said)["target_directory"]) / "release"
+    return Path(json.loads(said)["target_directory"])
