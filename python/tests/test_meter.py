@@ -83,7 +83,9 @@ class Running(Case):
         with self.gpu_meter(budget=budget) as meter:
             spin(0.4)
             found = meter.budget()
-        self.assertEqual((found.unit, found.limit, found.held), ("energy_uj", 3.6e12, 0.02 * 3.6e12))
+        self.assertEqual((found.unit, found.limit), ("energy_uj", 3.6e12))
+        # The reserve, and what the counter has yet to show of the last moments.
+        self.assertTrue(0.02 * 3.6e12 <= found.held < 0.0201 * 3.6e12, found.held)
         # 3.6 s at 250 W.
         self.assertAlmostEqual(found.finish / 900e6, 1, delta=0.2)
         self.assertTrue(found.finish_low <= found.finish <= found.finish_p90 <= found.finish_high)
