@@ -158,7 +158,9 @@ fn awaited(sources: &[Box<dyn Source>]) -> Vec<usize> {
 }
 
 fn settings(options: &Options, clock: &HotClock, cpus: Vec<usize>) -> samplers::Options {
-    let mut settings = samplers::Options { hot: Some(clock.clone()), cpus, ..samplers::Options::default() };
+    let max_overhead_percent = options.max_overhead_percent;
+    let mut settings =
+        samplers::Options { hot: Some(clock.clone()), cpus, max_overhead_percent, ..samplers::Options::default() };
     if let Some(interval) = options.interval {
         settings.interval_ns = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
     }

@@ -13,6 +13,7 @@ pub mod discover;
 mod fork;
 pub mod found;
 mod gate;
+mod governor;
 pub mod host;
 pub mod host_gauges;
 pub mod hwmon;

@@ -7,6 +7,7 @@ use eco2_core::{Fault, Gauge, Reading};
 
 use crate::clock::Clock;
 use crate::deadline::Deadline;
+use crate::governor::Governor;
 use crate::outlet::Outlet;
 use crate::schedule::{Learned, Schedule};
 use crate::tsc::HotClock;
@@ -20,6 +21,8 @@ const SLEPT_NS: i64 = 100_000_000;
 pub struct Options {
     /// Polling interval, nanoseconds. 10 ms, which is 100 Hz, if not changed.
     pub interval_ns: u64,
+    /// Most CPU time that sampling may take, percent of a core: it polls less often where it takes more.
+    pub max_overhead_percent: Option<f64>,
     /// Whether to pin the thread.
     pub pin: bool,
     /// CPUs of the packages that the sources read, best first; the thread is pinned to the first allowed one.
@@ -35,7 +38,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         let (clock, hot, deadline) = (Clock::Monotonic, None, Deadline::DEFAULT);
-        Self { interval_ns: 10_000_000, pin: true, cpus: Vec::new(), clock, hot, deadline }
+        Self { interval_ns: 10_000_000, max_overhead_percent: None, pin: true, cpus: Vec::new(), clock, hot, deadline }
     }
 }
 
@@ -63,6 +66,7 @@ pub(crate) struct Rounds {
     /// How many domains of each source the sink knows.
     known: Vec<usize>,
     schedule: Schedule,
+    governor: Option<Governor>,
     clock: Clock,
     hot: Option<HotClock>,
     batch: Batch,
@@ -98,6 +102,7 @@ impl Rounds {
             readers: Vec::with_capacity(sources.len()),
             known: vec![0; sources.len()],
             schedule: Schedule::new(options.interval_ns, now.ns),
+            governor: Governor::new(options.max_overhead_percent, options.interval_ns),
             clock: options.clock.clone(),
             hot: options.hot.clone(),
             batch: Batch::new(options.clock.clone()),
@@ -195,6 +200,18 @@ impl Rounds {
             }
         }
         all
+    }
+
+    /// Sampling has used so much CPU time: polls less or more often where a limit asks for it.
+    pub(crate) fn govern(&mut self, now_ns: u64, cpu_ns: u64) {
+        let Some(governor) = self.governor.as_mut() else { return };
+        if let Some(interval_ns) = governor.look(now_ns, cpu_ns) {
+            let percent = governor.percent();
+            self.schedule.pace(interval_ns);
+            let text =
+                format!("to keep measuring below {percent} % of a core, a poll every {} ms", interval_ns / 1_000_000);
+            self.note("pace", "", text);
+        }
     }
 
     fn watch_sleep(&mut self, now: Now, outlet: &Outlet) {

@@ -243,6 +243,7 @@ impl Thread {
             if now_ns.saturating_sub(told_ns) >= 1_000_000_000 {
                 told_ns = now_ns;
                 self.tell_cost();
+                self.rounds.govern(now_ns, self.shared.cpu_ns.load(Ordering::Relaxed));
             }
             let next_ns = self.rounds.next_ns();
             asked = self.shared.asks.wait(asked, if stopping { next_ns.min(now_ns + CLOSING_NS) } else { next_ns });

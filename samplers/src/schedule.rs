@@ -108,6 +108,14 @@ impl Schedule {
         }
     }
 
+    /// Polls every `interval_ns` from now on; no wrap is missed for it.
+    pub fn pace(&mut self, interval_ns: u64) {
+        self.interval_ns = interval_ns.max(1_000);
+        for lane in &mut self.lanes {
+            lane.interval_ns = self.interval_ns.min(lane.wrap_ns);
+        }
+    }
+
     /// Source `source` is read on a thread of its own ([`crate::Deadline`]).
     pub fn apart(&mut self, source: usize) {
         if let Some(lane) = self.lanes.get_mut(source) {

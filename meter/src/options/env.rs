@@ -51,6 +51,8 @@ pub const SOURCES: &str = "ECO2_SOURCES";
 pub const ESTIMATE: &str = "ECO2_ESTIMATE";
 /// Time between polls: `10ms`, `1s`, or seconds.
 pub const INTERVAL: &str = "ECO2_INTERVAL";
+/// Most CPU time that measuring may take, percent of a core.
+pub const MAX_OVERHEAD_PERCENT: &str = "ECO2_MAX_OVERHEAD_PERCENT";
 /// The run log: `1`, `0`, or a folder.
 pub const LOG: &str = "ECO2_LOG";
 /// Folder of runs.

@@ -181,6 +181,8 @@ keys! {
     "interval", INTERVAL, "0.1 ms to 60 s, as seconds or with a unit (us, ms, s)", "\"10ms\"",
         |input| parse::interval(input).map(Setting::Interval),
         |options| given(&options.interval.map(|interval| format!("{interval:?}")));
+    "max_overhead_percent", MAX_OVERHEAD_PERCENT, "0.01 to 100 percent of a core", "1",
+        |input| parse::number(input, 0.01..=100.0).map(Setting::MaxOverhead), |options| given(&options.max_overhead_percent);
     "log", LOG, "true, false or a folder", "\"runs\"",
         |input| parse::log(input).map(Setting::Log), |options| show_log(&options.log);
     "state_dir", STATE_DIR, "a path", "\"/var/lib/eco2\"",

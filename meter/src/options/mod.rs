@@ -95,6 +95,9 @@ pub struct Options {
     pub estimate: bool,
     /// Time between polls, 0.1 ms to 60 s; `None`: as each counter needs.
     pub interval: Option<Duration>,
+    /// Most CPU time that measuring may take, percent of a core; where it takes more it polls less often, down to once a
+    /// second, and says so (event `pace`).
+    pub max_overhead_percent: Option<f64>,
     /// Whether and where the run log is kept.
     pub log: Log,
     /// Folder of runs; `None`: `$XDG_STATE_HOME/eco2`.
@@ -206,6 +209,7 @@ impl Default for Options {
             sources: None,
             estimate: true,
             interval: None,
+            max_overhead_percent: None,
             log: Log::Runs,
             state_dir: None,
             json: None,

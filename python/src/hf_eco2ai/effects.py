@@ -18,7 +18,7 @@ ALIASES = {
 
 LATER = {
     "update_interval": "it has no effect: a provider is asked again when its answer's slot is over",
-    "enable_performance_optimization": "it has no effect: measuring does not slow the training",
+    "enable_performance_optimization": "it has no effect: measuring has its own limit, ECO2_MAX_OVERHEAD_PERCENT",
     "enable_health_monitoring": "it has no effect: every report says what became of each source",
     "expected_load": "it has no effect: the sampling rate follows the counters",
     "cache_size": "it has no effect: nothing is cached", "batch_size": "it has no effect: nothing is batched",
