@@ -79,7 +79,7 @@ fn trials(args: &OptimizeArgs, options: &Options, limits: &[u32], guard: &Guard)
 }
 
 fn inbox() -> anyhow::Result<Inbox> {
-    Inbox::open().context("signals cannot be received, so limits could not be restored at one")
+    Inbox::of_all().context("signals cannot be received, so limits could not be restored at one")
 }
 
 fn trial(limit_mw: Option<u32>, outcome: &run::Outcome) -> anyhow::Result<Trial> {
@@ -102,7 +102,7 @@ struct Guard {
 impl Guard {
     fn new(held: HeldLimits) -> anyhow::Result<Self> {
         let guard = Self { held: Arc::new(Mutex::new(held)), stopped: Arc::default() };
-        let mut inbox = Inbox::open().context("signals cannot be received, so limits could not be restored at one")?;
+        let mut inbox = inbox()?;
         let (held, stopped) = (Arc::clone(&guard.held), Arc::clone(&guard.stopped));
         let listen = move || {
             // At once, not when the command has ended: it may take its time, or not mind the signal at all.

@@ -187,16 +187,35 @@ fn a_command_that_fails_ends_the_sweep_and_the_old_limit_is_back() {
     assert_eq!(limits(&rig)[1..], ["GPU-a 500000", "GPU-a 300000", "GPU-a 650000"]);
 }
 
+#[test]
+fn no_run_of_a_sweep_leaves_a_thread_or_a_file_open() {
+    let rig = Rig::bare();
+    let script = "echo $(cat /proc/$PPID/task/*/comm | grep -c eco2-signals) $(ls /proc/$PPID/fd | wc -l) >>seen";
+    let swept = ran(&mut sweep(&rig, "", "--limits 300,500 --repeat 4", &format!("{script}; sleep 0.05")));
+    assert_eq!(swept.code, Some(0), "{swept:?}");
+    let seen = fs::read_to_string(rig.path("seen")).unwrap();
+    let seen: Vec<(u32, u32)> = seen
+        .lines()
+        .map(|line| line.split_once(' ').map(|(threads, files)| (threads.parse().unwrap(), files.parse().unwrap())))
+        .map(Option::unwrap)
+        .collect();
+    assert_eq!(seen.len(), 12);
+    assert!(seen.iter().all(|(threads, _)| *threads == 1), "{seen:?}");
+    // The meter's own files come and go beside the command.
+    assert!(seen[11].1 <= seen[0].1 + 4, "{seen:?}");
+}
+
 fn send(eco2: &Child, signal: Signal) {
     kill_process(Pid::from_raw(i32::try_from(eco2.id()).unwrap()).unwrap(), signal).unwrap();
 }
 
 #[test]
 fn a_signal_puts_the_old_limit_back_before_the_command_ends() {
-    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+    let deadly = [Signal::ALARM, Signal::XCPU, Signal::VTALARM, Signal::PROF, Signal::XFSZ, Signal::IO, Signal::POWER];
+    for signal in [&[Signal::TERM, Signal::INT, Signal::HUP][..], &deadly].concat() {
         let rig = Rig::bare();
         // Under the second limit it takes its time, and does not mind signals.
-        let script = "trap '' TERM INT HUP; [ $(tail -n1 limits | cut -d' ' -f2) -gt 600000 ] && exit 0; echo on >on
+        let script = "trap '' TERM INT HUP ALRM XCPU VTALRM PROF XFSZ IO PWR; [ $(tail -n1 limits | cut -d' ' -f2) -gt 600000 ] && exit 0; echo on >on
             while [ ! -e stop ]; do sleep 0.02; done";
         let eco2 = started(&mut sweep(&rig, "", "--limits 300,200", script));
         rig.awaited("on");
