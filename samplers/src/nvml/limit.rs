@@ -47,7 +47,9 @@ pub enum LimitError {
         fault: Fault,
     },
     /// A board that said yes and did something else.
-    #[error("{gpu}: the power limit was set to {watts} W, and the board says {found} W; does something else set it, too?")]
+    #[error(
+        "{gpu}: the power limit was set to {watts} W, and the board says {found} W; does something else set it, too?"
+    )]
     NotTaken {
         /// UUID.
         gpu: String,
