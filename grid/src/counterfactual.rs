@@ -221,7 +221,8 @@ mod tests {
     #[test]
     fn a_run_beyond_the_series_is_refused_before_its_slots_are_laid_out() {
         let series = series(&[400.0, 100.0]);
-        let course = Course { lasted_ns: 3_000_000_000_000_000_000, level: &heavy_first, pue: Pue::ONE };
+        let level = |_| -> Level { panic!("an edge was laid out") };
+        let course = Course { lasted_ns: 3_000_000_000_000_000_000, level: &level, pue: Pue::ONE };
         let here = Placed { series: &series, from_ns: series.from_ns() };
         assert_eq!(difference(&course, here, here), None);
         assert_eq!(best_begin(&course, here, i64::MIN, i64::MAX), None);
