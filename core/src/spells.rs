@@ -15,7 +15,7 @@ pub struct Spells {
 
 impl Spells {
     /// What was seen at an instant, later than the last one. A spell lasts from the first to the last instant at which
-    /// it was seen: never longer than is known, and one that was seen once lasted for no known time.
+    /// it was seen: never longer than is known. One that was seen once lasted for no known time, and is kept all the same.
     pub fn see(&mut self, at_ns: u64, holds: bool) {
         match (&mut self.open, holds) {
             (Some((_, last_ns)), true) => *last_ns = at_ns.max(*last_ns),
@@ -27,16 +27,19 @@ impl Spells {
     /// Nothing is known from here on: what is open ends where it was last seen.
     pub fn end(&mut self) {
         if let Some((from_ns, to_ns)) = self.open.take() {
-            self.add(from_ns, to_ns);
+            self.count_in(from_ns, to_ns);
         }
     }
 
     /// A spell whose ends are known; one of no length is none.
     pub fn add(&mut self, from_ns: u64, to_ns: u64) {
-        let lasted_ns = to_ns.saturating_sub(from_ns);
-        if lasted_ns == 0 {
-            return;
+        if to_ns > from_ns {
+            self.count_in(from_ns, to_ns);
         }
+    }
+
+    fn count_in(&mut self, from_ns: u64, to_ns: u64) {
+        let lasted_ns = to_ns.saturating_sub(from_ns);
         self.count += 1;
         self.total_ns = self.total_ns.saturating_add(lasted_ns);
         self.longest_ns = self.longest_ns.max(lasted_ns);
@@ -109,9 +112,9 @@ mod tests {
             spells.see(at_ns, holds);
         }
         spells.see(90, true);
-        assert_eq!((spells.count(), spells.total_ns(), spells.kept()), (1, 10, &[(20, 30)][..]));
+        assert_eq!((spells.count(), spells.total_ns(), spells.kept()), (2, 10, &[(20, 30), (50, 50)][..]));
         let spells = spells.so_far();
-        assert_eq!((spells.count(), spells.total_ns(), spells.longest_ns()), (2, 30, 20));
+        assert_eq!((spells.count(), spells.total_ns(), spells.longest_ns()), (3, 30, 20));
         assert!(spells.is_whole());
     }
 

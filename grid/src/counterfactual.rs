@@ -8,6 +8,11 @@ use eco2_core::units;
 
 use crate::{Level, Pue, Series};
 
+/// Into so many parts a run is cut whose edges are laid on those of slots.
+const PARTS: i64 = 8;
+/// Slots to begin in times slots of the run, above which no parts are tried: some tenths of a second of work.
+const MOST_WEIGHED: i64 = 100_000;
+
 /// A run's energy over its time.
 #[derive(Clone, Copy)]
 pub struct Course<'a> {
@@ -26,6 +31,14 @@ pub struct Placed<'a> {
     pub series: &'a Series,
     /// The run's begin, nanoseconds since 1970 UTC.
     pub from_ns: i64,
+}
+
+impl Placed<'_> {
+    /// Whether the series reaches from the begin to the end of a run of that length.
+    fn covers(&self, lasted_ns: u64) -> bool {
+        let end_ns = self.from_ns.checked_add_unsigned(lasted_ns);
+        self.from_ns >= self.series.from_ns() && end_ns.is_some_and(|end_ns| end_ns <= self.series.to_ns())
+    }
 }
 
 /// A figure with its bounds; `None`: unbounded on that side.
@@ -53,6 +66,10 @@ pub struct Difference {
 /// What would have been saved by running `there` instead of `here`; `None` where a figure is missing for a part of it.
 #[must_use]
 pub fn difference(course: &Course<'_>, here: Placed<'_>, there: Placed<'_>) -> Option<Difference> {
+    // Before the edges are laid out: as many as a series has slots, and no more.
+    if ![here, there].iter().all(|placed| placed.covers(course.lasted_ns)) {
+        return None;
+    }
     let edges = edges(course.lasted_ns, &[here, there]);
     let levels: Vec<Level> = edges.iter().map(|edge| (course.level)(*edge)).collect();
     let starts: Vec<u64> = std::iter::once(0).chain(edges.iter().copied()).take(edges.len()).collect();
@@ -67,14 +84,43 @@ pub fn difference(course: &Course<'_>, here: Placed<'_>, there: Placed<'_>) -> O
     Some(Difference { grams, saved, percent: percent(grams, saved, shares) })
 }
 
-/// The begin of least grams among the edges of slots from `from_ns` to `to_ns`, and what it saves; `None` where no begin
-/// has a figure for all of the run. Of equal ones the earliest.
+/// The begin of least grams from `from_ns` to `to_ns`, and what it saves; `None` where no begin has a figure for all of the
+/// run. Of equal ones the earliest.
+///
+/// Tried are the first and the last begin, and those at which the begin, the end, or an eighth of the run between them
+/// falls on an edge of a slot. For a load that is the same throughout the best is always among these; for another one a
+/// begin between them may be better by what its course differs within an eighth.
 #[must_use]
 pub fn best_begin(course: &Course<'_>, here: Placed<'_>, from_ns: i64, to_ns: i64) -> Option<(i64, Difference)> {
-    let slots = here.series.slots().map(|slot| slot.from_ns).filter(|edge| (from_ns..=to_ns).contains(edge));
-    let weighed =
-        slots.filter_map(|begin_ns| Some((begin_ns, difference(course, here, Placed { from_ns: begin_ns, ..here })?)));
-    weighed.reduce(|best, other| if other.1.saved.value > best.1.saved.value { other } else { best })
+    let weighed = begins(course, here, from_ns, to_ns)
+        .into_iter()
+        .filter_map(|begin_ns| Some((begin_ns, difference(course, here, Placed { from_ns: begin_ns, ..here })?)));
+    // What differs by rounding only is equal.
+    let is_better = |best: &Difference, other: &Difference| {
+        other.saved.value > best.saved.value + 1e-12 * best.grams.value.abs().max(best.saved.value.abs())
+    };
+    weighed.reduce(|best, other| if is_better(&best.1, &other.1) { other } else { best })
+}
+
+/// Begins to be tried, in order; of a run over very many slots only those with an end on an edge.
+fn begins(course: &Course<'_>, here: Placed<'_>, from_ns: i64, to_ns: i64) -> Vec<i64> {
+    let lasted_ns = i64::try_from(course.lasted_ns).unwrap_or(i64::MAX);
+    let last_ns = to_ns.min(here.series.to_ns().saturating_sub(lasted_ns));
+    let first_ns = from_ns.max(here.series.from_ns());
+    if first_ns > last_ns {
+        return Vec::new();
+    }
+    let step_ns = here.series.step_ns().max(1);
+    let (slots, edges) = ((last_ns - first_ns) / step_ns + 1, lasted_ns / step_ns + 1);
+    let parts = if slots.saturating_mul(edges) > MOST_WEIGHED { 1 } else { PARTS };
+    let into_ns = |part: i64| i64::try_from(i128::from(lasted_ns) * i128::from(part) / i128::from(parts)).unwrap_or(0);
+    let edges = here.series.slots().flat_map(|slot| [slot.from_ns, slot.to_ns]);
+    let aligned = edges.flat_map(|edge_ns| (0..=parts).map(move |part| edge_ns.saturating_sub(into_ns(part))));
+    let mut begins: Vec<i64> = aligned.filter(|begin_ns| (first_ns..=last_ns).contains(begin_ns)).collect();
+    begins.extend([first_ns, last_ns]);
+    begins.sort_unstable();
+    begins.dedup();
+    begins
 }
 
 /// The ends of the parts in which neither intensity changes, nanoseconds since the begin; the last is the run's.
@@ -159,6 +205,27 @@ mod tests {
         assert!((best.grams.value - 1300.0).abs() < 1e-9 && (best.saved.value - 700.0).abs() < 1e-9, "{best:?}");
         assert!((best.percent.value - 100.0 * 700.0 / 1300.0).abs() < 1e-9);
         assert!(best.saved.low == Some(best.saved.value) && best.saved.high == Some(best.saved.value), "{best:?}");
+    }
+
+    #[test]
+    fn a_run_may_best_end_where_a_slot_ends() {
+        // Half an hour of the second hour's end are of no figure that is better: 1.5 h fit best from 0:30 to 2:00.
+        let series = series(&[200.0, 100.0, 900.0]);
+        let level = |since_ns: u64| Level { low_uj: since_ns, energy_uj: since_ns, high_uj: Some(since_ns) };
+        let course = Course { lasted_ns: 3 * H as u64 / 2, level: &level, pue: Pue::ONE };
+        let here = Placed { series: &series, from_ns: series.from_ns() };
+        let (begin_ns, _) = best_begin(&course, here, series.from_ns(), series.to_ns()).unwrap();
+        assert_eq!(begin_ns, series.from_ns() + H / 2);
+    }
+
+    #[test]
+    fn a_run_beyond_the_series_is_refused_before_its_slots_are_laid_out() {
+        let series = series(&[400.0, 100.0]);
+        let level = |_| -> Level { panic!("an edge was laid out") };
+        let course = Course { lasted_ns: 3_000_000_000_000_000_000, level: &level, pue: Pue::ONE };
+        let here = Placed { series: &series, from_ns: series.from_ns() };
+        assert_eq!(difference(&course, here, here), None);
+        assert_eq!(best_begin(&course, here, i64::MIN, i64::MAX), None);
     }
 
     #[test]

@@ -16,6 +16,12 @@ const THERMAL: u64 = 0x20 | 0x40;
 /// `nvmlClocksEventReasonSwPowerCap` of `nvml.h`.
 const POWER_CAP: u64 = 0x4;
 
+/// Gauges are read once a second (`Schedule::gauges_due` of the samplers): what they show may have begun, and may go on,
+/// for so long unseen.
+const READ_EVERY_NS: u64 = 1_000_000_000;
+/// Readings that lie further apart than this have a gap between them, of which nothing is known.
+const GAP_NS: u64 = 2 * READ_EVERY_NS;
+
 /// What one GPU said in its gauges.
 #[derive(Debug, Clone, Default)]
 struct OfDevice {
@@ -23,9 +29,29 @@ struct OfDevice {
     celsius: Option<f64>,
     /// Whether it was hot at the instant of its last gauges, as far as they have come.
     round: Option<(u64, bool)>,
-    idle: Spells,
-    hot: Spells,
-    power_capped: Spells,
+    idle: Seen,
+    hot: Seen,
+    power_capped: Seen,
+}
+
+/// The spells of one gauge, and when it was read last.
+#[derive(Debug, Clone, Default)]
+struct Seen {
+    spells: Spells,
+    last_ns: Option<u64>,
+}
+
+impl Seen {
+    fn see(&mut self, at_ns: u64, holds: bool) {
+        if self.last_ns.replace(at_ns).is_some_and(|last_ns| at_ns.saturating_sub(last_ns) > GAP_NS) {
+            self.spells.end();
+        }
+        self.spells.see(at_ns, holds);
+    }
+
+    fn so_far(&self) -> Spells {
+        self.spells.so_far()
+    }
 }
 
 impl OfDevice {
@@ -42,7 +68,7 @@ impl OfDevice {
     }
 
     /// Its hot times so far.
-    fn hot(&self) -> Spells {
+    fn hot(&self) -> Seen {
         let mut hot = self.hot.clone();
         if let Some((of_ns, any)) = self.round {
             hot.see(of_ns, any);

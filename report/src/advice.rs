@@ -115,7 +115,7 @@ pub struct Counsel {
     pub run: String,
     /// The largest saving first.
     pub advice: Vec<Advice>,
-    /// What all of it could save at most, percent; `None` without any saving. Below 100.
+    /// What all of it could save at most, percent, by the upper ends of the savings; `None` without any. Never above 100.
     pub combined_percent: Option<f64>,
     /// What nothing is said of.
     pub silences: Vec<Silence>,
@@ -126,6 +126,8 @@ pub struct Counsel {
 /// What the caller brings besides the report.
 #[derive(Default)]
 pub struct Outside<'a> {
+    /// How the run was named by who asked, such as `last` or a file; its id where that is empty.
+    pub run: &'a str,
     /// The run's energy over its time; without it no other hour is weighed.
     pub course: Option<Course<'a>>,
     /// A series and the hours that the run may move by.
@@ -141,13 +143,18 @@ pub fn advise(report: &Report, outside: &Outside<'_>) -> Counsel {
     match refusal(report) {
         Some(reason) => Topic::MEASURED.into_iter().for_each(|topic| found.silent(topic, reason)),
         None => {
-            waste::idle(report, &mut found);
-            waste::stalls(report, &mut found);
+            waste::idle(report, outside.run, &mut found);
+            waste::stalls(report, outside.run, &mut found);
             limit::limit(report, &mut found);
         }
     }
-    elsewhere::hour(report, outside, &mut found);
-    elsewhere::regions(report, outside, &mut found);
+    match no_energy(report) {
+        Some(reason) => Topic::ELSEWHERE.into_iter().for_each(|topic| found.silent(topic, reason)),
+        None => {
+            elsewhere::hour(report, outside, &mut found);
+            elsewhere::regions(report, outside, &mut found);
+        }
+    }
     let Found { mut advice, silences } = found;
     advice.sort_by(|a, b| share(b).total_cmp(&share(a)).then(a.topic.cmp(&b.topic)));
     let combined_percent = combined_percent(&advice);
@@ -155,16 +162,20 @@ pub fn advise(report: &Report, outside: &Outside<'_>) -> Counsel {
     Counsel { run: report.run.id.clone(), advice, combined_percent, silences, estimated_percent }
 }
 
-/// Why a run's gauges and spells say nothing at all.
-fn refusal(report: &Report) -> Option<&'static str> {
+/// Why nothing at all is said of a run: neither what went into what, nor what it would weigh elsewhere.
+fn no_energy(report: &Report) -> Option<&'static str> {
     if report.energy.synthetic_uj > 0 {
         return Some("the run's figures are synthetic: nothing was measured");
     }
-    if report.energy.total_uj == 0 {
-        return Some("the run has no energy: nothing was measured; eco2 doctor says why");
-    }
-    (report.run.duration_ns < SHORTEST_NS)
-        .then_some("the run lasted less than 10 s: gauges are read once a second, too seldom to tell")
+    (report.energy.total_uj == 0).then_some("the run has no energy: nothing was measured; eco2 doctor says why")
+}
+
+/// Why a run's gauges and spells say nothing.
+fn refusal(report: &Report) -> Option<&'static str> {
+    no_energy(report).or_else(|| {
+        (report.run.duration_ns < SHORTEST_NS)
+            .then_some("the run lasted less than 10 s: gauges are read once a second, too seldom to tell")
+    })
 }
 
 fn share(advice: &Advice) -> f64 {
@@ -186,6 +197,7 @@ impl Found {
 
 impl Topic {
     const MEASURED: [Self; 3] = [Self::IdleGpu, Self::Stalls, Self::PowerLimit];
+    const ELSEWHERE: [Self; 2] = [Self::Hour, Self::Region];
 
     /// As JSON has it.
     #[must_use]
@@ -214,13 +226,18 @@ impl Claim {
 
 /// How the run's command is typed; `COMMAND` where the report does not say.
 fn command(report: &Report) -> String {
-    let plain = |word: &str| word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c));
-    let quoted = |word: &String| match word.as_str() {
-        word if !word.is_empty() && plain(word) => word.to_owned(),
-        word => format!("'{}'", word.replace('\'', r"'\''")),
-    };
     match report.run.command.as_slice() {
         [] => "COMMAND".to_owned(),
-        words => words.iter().map(quoted).collect::<Vec<_>>().join(" "),
+        words => words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "),
+    }
+}
+
+/// A word as a shell takes it for one.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }

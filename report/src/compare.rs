@@ -58,8 +58,8 @@ pub struct Compared {
     pub synthetic: bool,
     /// `provisional` or `final`.
     pub state: String,
-    /// Whether no other run is at least as good in every objective and better in one; `None`: not asked for, or a figure
-    /// is not known.
+    /// Whether no other run is at least as good in every objective and better in one; `None`: not asked for, a figure is
+    /// not known or not measured, or figures that are not comparable would be mixed.
     pub undominated: Option<bool>,
 }
 

@@ -10,6 +10,7 @@
 //! * **Work**: samples and tokens are summed over the ranks; steps are those of the rank that did most, as ranks step
 //!   together. Of several records of one rank in one attempt the largest counts.
 //! * **Carbon and cost** are worked out again from the merged energy, at each machine's own intensity, PUE and price.
+//! * **Spells** seen by several processes of one attempt on one machine are one; those of several attempts add up.
 //! * **Spans** are those of one rank a machine: others there saw the same energy.
 
 mod attempts;
@@ -21,13 +22,14 @@ mod identity;
 mod lives;
 mod parts;
 mod spans;
+mod spells;
 mod warnings;
 mod windows;
 mod work;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use eco2_core::report::{Merge, Report, SCHEMA, SelfCost, SpellRecord};
+use eco2_core::report::{Merge, Report, SCHEMA, SelfCost};
 
 use crate::Error;
 use attempts::Attempts;
@@ -78,7 +80,7 @@ pub fn merge_without(reports: &[Report], unreadable: &[String]) -> Result<Report
         attribution: None,
         carbon: carbon.map(|priced| priced.carbon),
         sources: identity::sources(&parts.list),
-        spells: spells(&parts.list),
+        spells: spells::spells(&parts.list, &attempts),
         own: own(&parts.list),
         counters: parts.records(),
         budget: None,
@@ -93,20 +95,6 @@ pub fn merge_without(reports: &[Report], unreadable: &[String]) -> Result<Report
 fn left_out(reports: &[Report], unreadable: &[String]) -> Vec<String> {
     let before = reports.iter().filter_map(|report| report.merge.as_ref()).flat_map(|merge| &merge.left_out);
     before.chain(unreadable).collect::<BTreeSet<_>>().into_iter().cloned().collect()
-}
-
-/// Of several records of one device, or of stalls, the one with most of them: processes that saw the same idle GPU, or
-/// waited for the same step, must not make two of it.
-fn spells(parts: &[Report]) -> Vec<SpellRecord> {
-    let mut most: BTreeMap<(&str, &str), &SpellRecord> = BTreeMap::new();
-    for spell in parts.iter().flat_map(|part| &part.spells) {
-        let known = most.entry((&spell.device, &spell.kind)).or_insert(spell);
-        let size = |spell: &SpellRecord| (spell.duration_ns, spell.energy_uj, spell.count);
-        if size(spell) > size(known) {
-            *known = spell;
-        }
-    }
-    most.into_values().cloned().collect()
 }
 
 /// What measuring cost all processes together; memory is that of the largest.

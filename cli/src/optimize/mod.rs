@@ -43,6 +43,7 @@ fn told(args: &OptimizeArgs, report: &Report, columns: Option<&Columns>) -> anyh
     let level = |since_ns| course.at(since_ns);
     let pue = Pue::new(report.energy.pue.max(1.0))?;
     let outside = Outside {
+        run: args.run.as_deref().unwrap_or_default(),
         course: Some(eco2_grid::Course { lasted_ns: report.run.duration_ns, level: &level, pue }),
         hours: columns.map(|columns| columns.hours(args.within)),
         regions: args.regions.iter().map(|name| region(name, columns)).collect::<anyhow::Result<_>>()?,

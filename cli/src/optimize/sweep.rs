@@ -13,7 +13,7 @@ use eco2_samplers::nvml::{BoardLimit, HeldLimits, Visibility};
 use super::table;
 use crate::args::OptimizeArgs;
 use crate::failure::Usage;
-use crate::run::{self, Inbox, Pressure};
+use crate::run::{self, Inbox, Output, Pressure};
 use crate::{out, settings};
 
 /// Measures a command under several limits and prints what each is worth.
@@ -62,6 +62,7 @@ fn spread(min_mw: u32, max_mw: u32, steps: u32) -> Vec<u32> {
 /// Runs the command under every limit, in rounds, so that what warms up or drifts meets all of them.
 fn trials(args: &OptimizeArgs, options: &Options, limits: &[u32], guard: &Guard) -> anyhow::Result<Vec<Trial>> {
     let quiet = Options { quiet: true, log: Log::Off, json: None, trace: None, ..options.clone() };
+    let output = if args.json { Output::Error } else { Output::Ours };
     let mut inbox = inbox()?;
     let mut trials = Vec::new();
     for _ in 0..args.sweep.repeat {
@@ -69,7 +70,7 @@ fn trials(args: &OptimizeArgs, options: &Options, limits: &[u32], guard: &Guard)
             guard.set(limit_mw)?;
             // The next one listens before this one is used up: no signal falls between two runs.
             let listening = mem::replace(&mut inbox, self::inbox()?);
-            let outcome = run::measure(&args.command, &quiet, Some(listening))?;
+            let outcome = run::measure(&args.command, &quiet, Some(listening), output)?;
             guard.check()?;
             trials.push(trial(limit_mw, &outcome)?);
             out::talk(&table::progress(trials.last()));
@@ -79,7 +80,7 @@ fn trials(args: &OptimizeArgs, options: &Options, limits: &[u32], guard: &Guard)
 }
 
 fn inbox() -> anyhow::Result<Inbox> {
-    Inbox::open().context("signals cannot be received, so limits could not be restored at one")
+    Inbox::of_all().context("signals cannot be received, so limits could not be restored at one")
 }
 
 fn trial(limit_mw: Option<u32>, outcome: &run::Outcome) -> anyhow::Result<Trial> {
@@ -90,7 +91,8 @@ fn trial(limit_mw: Option<u32>, outcome: &run::Outcome) -> anyhow::Result<Trial>
     let report = report.context("nothing was measured; eco2 doctor says why")?;
     let energy = &report.energy;
     let (energy_uj, low_uj, high_uj) = (energy.total_uj, energy.low_uj, energy.high_uj);
-    Ok(Trial { limit_mw, duration_ns: report.run.duration_ns, energy_uj, low_uj, high_uj })
+    let (duration_ns, estimated_uj) = (report.run.duration_ns, energy.estimated_uj);
+    Ok(Trial { limit_mw, duration_ns, energy_uj, low_uj, high_uj, estimated_uj })
 }
 
 /// Keeps the old limits, and puts them back at its own end, a panic's included, and at every signal that asks us to end.
@@ -102,7 +104,7 @@ struct Guard {
 impl Guard {
     fn new(held: HeldLimits) -> anyhow::Result<Self> {
         let guard = Self { held: Arc::new(Mutex::new(held)), stopped: Arc::default() };
-        let mut inbox = Inbox::open().context("signals cannot be received, so limits could not be restored at one")?;
+        let mut inbox = inbox()?;
         let (held, stopped) = (Arc::clone(&guard.held), Arc::clone(&guard.stopped));
         let listen = move || {
             // At once, not when the command has ended: it may take its time, or not mind the signal at all.

@@ -34,7 +34,7 @@ pub(super) fn page(sweep: &Sweep) -> String {
     let mut text = format!("{:>9}  {:>12}  {:>10}  {:>24}  {:>8}  \n", "limit", "energy", "time", "saved", "longer");
     text = text.trim_end().to_owned() + "\n";
     text.extend(sweep.limits.iter().map(line));
-    text + &conclusion(sweep)
+    text + &estimated(sweep) + &conclusion(sweep)
 }
 
 fn line(limit: &AtLimit) -> String {
@@ -53,6 +53,15 @@ fn line(limit: &AtLimit) -> String {
         _ => "",
     };
     format!("{}{words}\n", line.trim_end())
+}
+
+fn estimated(sweep: &Sweep) -> String {
+    match sweep.estimated_percent() {
+        percent if percent > 0.0 => {
+            format!("ESTIMATED: {percent:.0} % of the energy comes from a model, which knows nothing of the limit\n")
+        }
+        _ => String::new(),
+    }
 }
 
 fn conclusion(sweep: &Sweep) -> String {

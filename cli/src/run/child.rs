@@ -19,6 +19,15 @@ pub(super) struct Child {
     ours: Mutex<bool>,
 }
 
+/// Where a command's output goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Output {
+    /// To ours.
+    Ours,
+    /// To our standard error: ours has data of our own on it.
+    Error,
+}
+
 /// What became of starting a command.
 pub(super) enum Start {
     Running(Child),
@@ -32,13 +41,18 @@ pub(super) struct Refused {
 }
 
 impl Child {
-    /// Starts a command with our input, output, environment and folder; and with variables that make the records of
-    /// whatever measures below it known as of this run.
-    pub(super) fn start(words: &[OsString], variables: Vec<(&str, String)>) -> Start {
+    /// Starts a command with our input, environment and folder; and with variables that make the records of whatever
+    /// measures below it known as of this run.
+    pub(super) fn start(words: &[OsString], variables: Vec<(&str, String)>, output: Output) -> Start {
         let Some((program, arguments)) = words.split_first() else {
             return Start::Refused(Refused { code: status::NOT_FOUND, error: anyhow!("no command was given") });
         };
-        let started = Command::new(program).args(arguments).envs(variables).spawn();
+        let mut command = Command::new(program);
+        command.args(arguments).envs(variables);
+        if output == Output::Error {
+            command.stdout(io::stderr());
+        }
+        let started = command.spawn();
         // A std::process::Child that is dropped is neither ended nor waited for: that is done here, by number.
         let pid = started.map(|child| i32::try_from(child.id()).ok().and_then(Pid::from_raw));
         match pid {

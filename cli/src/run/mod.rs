@@ -19,6 +19,7 @@ use eco2_core::report::Report;
 use crate::args::RunArgs;
 use crate::failure::{self, Usage};
 use crate::{out, settings, sink};
+pub(crate) use child::Output;
 use child::{Child, Start};
 pub(crate) use signals::{Inbox, Pressure};
 use watch::Watched;
@@ -53,7 +54,7 @@ pub(crate) struct Outcome {
 
 /// Measures a command from its start to its end.
 fn follow(command: &[OsString], options: &Options) -> anyhow::Result<u8> {
-    let outcome = measure(command, options, None)?;
+    let outcome = measure(command, options, None, Output::Ours)?;
     finish(outcome.report, outcome.log.as_deref(), options);
     Ok(outcome.code)
 }
@@ -62,13 +63,18 @@ fn follow(command: &[OsString], options: &Options) -> anyhow::Result<u8> {
 ///
 /// # Errors
 /// For wrong options, and where signals cannot be forwarded.
-pub(crate) fn measure(command: &[OsString], options: &Options, inbox: Option<Inbox>) -> anyhow::Result<Outcome> {
+pub(crate) fn measure(
+    command: &[OsString],
+    options: &Options,
+    inbox: Option<Inbox>,
+    output: Output,
+) -> anyhow::Result<Outcome> {
     let words = command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let meter = watch::open(options, words)?;
     summary::header(&meter, options);
     let open = || Inbox::open().context("signals cannot be received, so none could be forwarded");
     let inbox = inbox.map_or_else(open, Ok)?;
-    let child = match Child::start(command, meter.handed_down()) {
+    let child = match Child::start(command, meter.handed_down(), output) {
         Start::Running(child) => child,
         Start::Refused(refused) => {
             failure::say(&refused.error);

@@ -10,7 +10,8 @@ use std::io;
 
 use rustix::process::{Signal, getpid, kill_process};
 use signal_hook::consts::signal::{
-    SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, SIGWINCH,
+    SIGALRM, SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGSYS, SIGTERM, SIGTRAP, SIGTSTP, SIGUSR1,
+    SIGUSR2, SIGVTALRM, SIGWINCH, SIGXCPU, SIGXFSZ,
 };
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::WithOrigin;
@@ -19,6 +20,20 @@ use signal_hook::low_level::siginfo::{Cause, Origin};
 use super::child::Child;
 
 const FORWARDED: [c_int; 9] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGTSTP, SIGCONT, SIGWINCH];
+
+/// What ends a process that does not listen, besides those and what a fault of its own raises: signal(7).
+const DEADLY: [c_int; 10] = [
+    SIGALRM,
+    SIGVTALRM,
+    SIGPROF,
+    SIGXCPU,
+    SIGXFSZ,
+    SIGIO,
+    SIGSYS,
+    SIGTRAP,
+    Signal::POWER.as_raw(),
+    Signal::STKFLT.as_raw(),
+];
 
 /// Signals as they come in.
 pub(crate) type Signals = SignalsInfo<WithOrigin>;
@@ -39,6 +54,11 @@ impl Inbox {
     /// Receives from now on what would otherwise end or stop us.
     pub(crate) fn open() -> io::Result<Self> {
         Self::of(&FORWARDED)
+    }
+
+    /// The same, and whatever else would end us and can be caught: for who must not go without tidying up.
+    pub(crate) fn of_all() -> io::Result<Self> {
+        Self::of(&[&FORWARDED[..], &DEADLY[..]].concat())
     }
 
     /// Receives what asks us to end.
@@ -67,6 +87,8 @@ impl Pressure {
         match signal {
             SIGINT => self.interrupts += 1,
             SIGTERM | SIGHUP => self.terminated = true,
+            // None comes in but to who asked for all of them; without, it would have ended us.
+            signal if DEADLY.contains(&signal) => self.terminated = true,
             _ => {}
         }
     }

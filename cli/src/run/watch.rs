@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use anyhow::Context as _;
 use eco2::options::Options;
@@ -63,24 +63,37 @@ pub(super) fn until_ended(child: Child, mut inbox: Inbox) -> anyhow::Result<Watc
         lock(&pressure).add(origin.signal);
         forwarder.send(&origin, &child);
     }
-    listen((inbox, forwarder), Arc::clone(&child), Arc::clone(&pressure));
+    let handle = inbox.signals.handle();
+    let listening = listen((inbox, forwarder), Arc::clone(&child), Arc::clone(&pressure));
     let (at_ns, exited) = child.wait();
+    // Who measures many commands would have a thread and its pipe left of each.
+    handle.close();
+    if let Some(thread) = listening {
+        thread.join().ok();
+    }
     let exited = exited.context("the command's exit code is lost")?;
     let hurried = lock(&pressure).is_high();
     Ok(Watched { at_ns, exited, hurried })
 }
 
-/// Passes signals on from a thread of its own, for as long as this process lives.
-fn listen((mut inbox, mut forwarder): (Inbox, Forwarder), child: Arc<Child>, pressure: Arc<Mutex<Pressure>>) {
+/// Passes signals on from a thread of its own, until its inbox is closed.
+fn listen(
+    (mut inbox, mut forwarder): (Inbox, Forwarder),
+    child: Arc<Child>,
+    pressure: Arc<Mutex<Pressure>>,
+) -> Option<JoinHandle<()>> {
     let forward = move || {
         for origin in inbox.signals.forever() {
             lock(&pressure).add(origin.signal);
             forwarder.pass_on(&origin, &child);
         }
     };
-    if let Err(error) = thread::Builder::new().name("eco2-signals".to_owned()).spawn(forward) {
-        out::talk(&format!("eco2: WARNING: signals are not forwarded: {error}; raise the limit (ulimit -u)\n"));
-    }
+    let started = thread::Builder::new().name("eco2-signals".to_owned()).spawn(forward);
+    started
+        .inspect_err(|error| {
+            out::talk(&format!("eco2: WARNING: signals are not forwarded: {error}; raise the limit (ulimit -u)\n"));
+        })
+        .ok()
 }
 
 fn lock(pressure: &Mutex<Pressure>) -> MutexGuard<'_, Pressure> {

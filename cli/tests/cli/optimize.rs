@@ -101,6 +101,34 @@ fn the_command_that_tests_another_hour_works() {
 }
 
 #[test]
+fn every_command_that_is_advised_runs_as_it_stands() {
+    let rig = Rig::bare();
+    stalled(&rig);
+    fs::rename(rig.path("report.json"), rig.path("my report.json")).unwrap();
+    let columns = fs::read_to_string(rig.path("zones.csv")).unwrap().replacen("time,A,B", "time,zone A,B", 1);
+    rig.put("my zones.csv", &columns);
+    let mut asked = rig.command("optimize --within 0.01 --json");
+    asked.args(["my report.json", "--series", "my zones.csv", "--column", "zone A", "--region", "B", "--region", "FR"]);
+    let near = json(&ran(&mut asked));
+    let mut asked = rig.command("optimize --within 12 --json");
+    asked.args(["my report.json", "--series", "my zones.csv", "--column", "zone A", "--region", "B", "--region", "FR"]);
+    let far = json(&ran(&mut asked));
+    let all = [&near, &far].map(|counsel| counsel["advice"].as_array().unwrap().clone()).concat();
+    assert!(all.len() >= 6, "{all:#?}");
+    for advice in all {
+        let eco2 = env!("CARGO_BIN_EXE_eco2");
+        let line = advice["command"].as_str().unwrap();
+        // The run that comes after the change is not there: its own record stands for it.
+        let line =
+            line.replace("COMMAND", "true").replace(" last", " 'my report.json'").replace("eco2 ", &format!("{eco2} "));
+        let mut shell = Command::new("sh");
+        rig.dress(&mut shell);
+        let ran = ran(shell.args(["-c", &line]));
+        assert_eq!(ran.code, Some(0), "{line}: {ran:?}");
+    }
+}
+
+#[test]
 fn text_says_what_was_seen_and_what_was_not() {
     let rig = Rig::bare();
     stalled(&rig);
@@ -178,6 +206,16 @@ fn a_sweep_measures_every_limit_and_puts_the_old_one_back() {
 }
 
 #[test]
+fn what_the_command_prints_is_not_in_the_json_of_a_sweep() {
+    let rig = Rig::bare();
+    let swept = ran(&mut sweep(&rig, "", "--limits 300 --json", "echo said; sleep 0.1"));
+    assert_eq!(json(&swept)["estimated_percent"], 0.0);
+    assert!(swept.out.starts_with('{') && swept.err.contains("said\n"), "{swept:?}");
+    let text = ran(&mut sweep(&rig, "", "--limits 300", "echo said; sleep 0.1"));
+    assert!(text.out.starts_with("said\n"), "{text:?}");
+}
+
+#[test]
 fn a_command_that_fails_ends_the_sweep_and_the_old_limit_is_back() {
     let rig = Rig::bare();
     let script = "[ $(tail -n1 limits | cut -d' ' -f2) -gt 400000 ] || exit 3";
@@ -187,16 +225,36 @@ fn a_command_that_fails_ends_the_sweep_and_the_old_limit_is_back() {
     assert_eq!(limits(&rig)[1..], ["GPU-a 500000", "GPU-a 300000", "GPU-a 650000"]);
 }
 
+#[test]
+fn no_run_of_a_sweep_leaves_a_thread_or_a_file_open() {
+    let rig = Rig::bare();
+    let script = "echo $(cat /proc/$PPID/task/*/comm | grep -c eco2-signals) $(ls /proc/$PPID/fd | wc -l) >>seen";
+    let swept = ran(&mut sweep(&rig, "", "--limits 300,500 --repeat 4", &format!("{script}; sleep 0.05")));
+    assert_eq!(swept.code, Some(0), "{swept:?}");
+    let seen = fs::read_to_string(rig.path("seen")).unwrap();
+    let seen: Vec<(u32, u32)> = seen
+        .lines()
+        .map(|line| line.split_once(' ').map(|(threads, files)| (threads.parse().unwrap(), files.parse().unwrap())))
+        .map(Option::unwrap)
+        .collect();
+    assert_eq!(seen.len(), 12);
+    // A command may look before the thread that listens has its name.
+    assert!(seen.iter().all(|(threads, _)| *threads <= 1), "{seen:?}");
+    // The meter's own files come and go beside the command.
+    assert!(seen[11].1 <= seen[0].1 + 4, "{seen:?}");
+}
+
 fn send(eco2: &Child, signal: Signal) {
     kill_process(Pid::from_raw(i32::try_from(eco2.id()).unwrap()).unwrap(), signal).unwrap();
 }
 
 #[test]
 fn a_signal_puts_the_old_limit_back_before_the_command_ends() {
-    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+    let deadly = [Signal::ALARM, Signal::XCPU, Signal::VTALARM, Signal::PROF, Signal::XFSZ, Signal::IO, Signal::POWER];
+    for signal in [&[Signal::TERM, Signal::INT, Signal::HUP][..], &deadly].concat() {
         let rig = Rig::bare();
         // Under the second limit it takes its time, and does not mind signals.
-        let script = "trap '' TERM INT HUP; [ $(tail -n1 limits | cut -d' ' -f2) -gt 600000 ] && exit 0; echo on >on
+        let script = "trap '' TERM INT HUP ALRM XCPU VTALRM PROF XFSZ IO PWR; [ $(tail -n1 limits | cut -d' ' -f2) -gt 600000 ] && exit 0; echo on >on
             while [ ! -e stop ]; do sleep 0.02; done";
         let eco2 = started(&mut sweep(&rig, "", "--limits 300,200", script));
         rig.awaited("on");

@@ -65,8 +65,11 @@ impl Course {
     #[must_use]
     pub fn of(report: &Report) -> Self {
         let mut curve = Curve::new(&report.energy, report.run.duration_ns);
-        let [begin_ns, _] = report.run.boot_ns.unwrap_or_default();
-        curve.add_records(&report.devices, &report.counters, begin_ns);
+        // Counters of several machines have a clock each, and without the begin on theirs they cannot be placed at all:
+        // the devices' whole range it is, then.
+        let begin_ns = report.run.boot_ns.map(|[begin_ns, _]| begin_ns).filter(|_| report.merge.is_none());
+        let counters = begin_ns.map_or(&[][..], |_| &report.counters);
+        curve.add_records(&report.devices, counters, begin_ns.unwrap_or_default());
         Self(curve)
     }
 

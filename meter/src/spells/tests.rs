@@ -65,9 +65,43 @@ fn idle_hot_and_capped_times_come_from_the_gauges() {
     let (records, events) = told(&spells, false);
     let of = |kind: &str| records.iter().find(|record| record.kind == kind).unwrap();
     assert_eq!((of("idle").duration_ns, of("idle").energy_uj), (10 * S, Some(1_000_000_000)));
+    // Idle for up to a second more on either side: 12 s, and 2 s around the one reading at 60 s; and to the counter's next
+    // change, each.
+    assert_eq!((of("idle").count, of("idle").high_uj), (2, Some(1_600_000_000)));
     assert_eq!((of("hot").duration_ns, of("power-capped").duration_ns), (5 * S, 9 * S));
     assert_eq!(events.len(), 1, "that a GPU is idle or capped is no anomaly");
     assert!(events[0].text.starts_with("at its highest temperature") && events[0].text.contains("500.0 J"));
+}
+
+#[test]
+fn what_was_seen_at_one_reading_is_no_absence_and_a_gap_between_readings_is_no_spell() {
+    let mut spells = RunSpells::default();
+    spells.gauge(1_010 * S, &gauge("utilization", 0.0));
+    spells.gauge(1_011 * S, &gauge("utilization", 0.9));
+    let once = &told(&spells, false).0[0];
+    assert_eq!((once.count, once.duration_ns, once.energy_uj), (1, 0, Some(0)));
+    assert_eq!(once.high_uj, Some(300_000_000), "it may have been idle for 2 s, and to the counter's next change");
+    let mut spells = RunSpells::default();
+    for second in [10, 11, 12, 50, 51] {
+        spells.gauge((1_000 + second) * S, &gauge("utilization", 0.0));
+    }
+    assert_eq!(told(&spells, false).0[0].duration_ns, 3 * S, "nobody knows what was between 12 and 50 s");
+}
+
+#[test]
+fn energy_and_time_are_of_the_same_spells() {
+    let mut spells = RunSpells::default();
+    // 2000 spells of 20 ms at 100 W.
+    for spell in 0..2_000 {
+        let at_ns = 1_000 * S + spell * S / 20;
+        spells.gauge(at_ns, &gauge("utilization", 0.0));
+        spells.gauge(at_ns + S / 50, &gauge("utilization", 0.0));
+        spells.gauge(at_ns + S / 25, &gauge("utilization", 0.9));
+    }
+    let idle = &told(&spells, false).0[0];
+    assert_eq!((idle.count, idle.duration_ns, idle.high_uj), (2_000, 40 * S, None));
+    let uj = idle.energy_uj.unwrap();
+    assert!(uj.abs_diff(4_000_000_000) < 40_000_000, "{uj}");
 }
 
 #[test]

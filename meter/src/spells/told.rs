@@ -3,7 +3,7 @@
 use eco2_core::report::{Device, Energy, EventRecord, SpellRecord};
 use eco2_core::{Account, Spells};
 
-use super::RunSpells;
+use super::{READ_EVERY_NS, RunSpells};
 use crate::intensity::Curve;
 use crate::series::{Point, Series};
 
@@ -78,12 +78,19 @@ impl Run<'_> {
 
     fn record(&self, kind: &str, device: &str, spells: &Spells, curve: Option<&Curve>) -> SpellRecord {
         let nothing = (0, 0, spells.is_whole().then_some(0));
+        // A stall's ends are steps; what gauges show has its ends between two readings.
+        let unseen_ns = if kind == SpellRecord::STALLED { 0 } else { READ_EVERY_NS };
+        let of = |curve: &Curve, (from_ns, to_ns): (u64, u64)| {
+            let (low_uj, uj, _) = self.energy_of(curve, (from_ns, to_ns));
+            let wide = (from_ns.saturating_sub(unseen_ns), to_ns.saturating_add(unseen_ns));
+            (low_uj, uj, self.energy_of(curve, wide).2)
+        };
         let sum = |sum: (u64, u64, Option<u64>), more: (u64, u64, Option<u64>)| {
             let high = sum.2.zip(more.2).map(|(sum, more)| sum.saturating_add(more));
             (sum.0.saturating_add(more.0), sum.1.saturating_add(more.1), high)
         };
-        let energy =
-            curve.map(|curve| spells.kept().iter().map(|spell| self.energy_of(curve, *spell)).fold(nothing, sum));
+        let energy = curve.map(|curve| spells.kept().iter().map(|spell| of(curve, *spell)).fold(nothing, sum));
+        let most_uj = curve.map_or(0, |curve| curve.at(u64::MAX).energy_uj);
         SpellRecord {
             kind: kind.to_owned(),
             device: device.to_owned(),
@@ -91,7 +98,7 @@ impl Run<'_> {
             duration_ns: spells.total_ns(),
             longest_ns: spells.longest_ns(),
             usual_ns: None,
-            energy_uj: energy.map(|energy| energy.1),
+            energy_uj: energy.map(|energy| of_all(energy.1, spells).min(most_uj)),
             low_uj: energy.map_or(0, |energy| energy.0),
             high_uj: energy.and_then(|energy| energy.2),
         }
@@ -99,7 +106,7 @@ impl Run<'_> {
 
     /// The longest spells as events, in the order of time.
     fn events(&self, record: &SpellRecord, spells: &Spells, curve: Option<&Curve>) -> Vec<EventRecord> {
-        let mut longest: Vec<(u64, u64)> = spells.kept().to_vec();
+        let mut longest: Vec<(u64, u64)> = spells.kept().iter().filter(|(from, to)| to > from).copied().collect();
         longest.sort_by_key(|(from_ns, to_ns)| std::cmp::Reverse(to_ns - from_ns));
         longest.truncate(EVENTS);
         longest.sort_unstable();
@@ -111,6 +118,13 @@ impl Run<'_> {
         };
         longest.iter().map(event).collect()
     }
+}
+
+/// The energy of all spells, of which those kept used so much: the others at the same mean power.
+fn of_all(kept_uj: u64, spells: &Spells) -> u64 {
+    let kept_ns: u128 = spells.kept().iter().map(|(from_ns, to_ns)| u128::from(to_ns - from_ns)).sum();
+    let all_uj = (u128::from(kept_uj) * u128::from(spells.total_ns())).checked_div(kept_ns);
+    all_uj.map_or(kept_uj, |uj| u64::try_from(uj).unwrap_or(u64::MAX))
 }
 
 /// A stall while nothing draws power is no loss. Energy that nobody knows may have been drawn.

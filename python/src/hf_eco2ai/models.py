@@ -151,8 +151,8 @@ class OptimizationRecommendation:
 
     Attributes:
         category: idle-gpu, stalls, power-limit, hour or region.
-        potential_reduction_percent: of the run's energy at most, or of its grams by computation, as `claim` says; None
-            where nothing is claimed.
+        potential_reduction_percent: the share of the run's energy that went into it (at most the upper end of the interval
+            can be saved), or of its grams by computation, as `claim` says; None where nothing is claimed.
         potential_co2_savings_kg: the kilograms CO2e that this is.
         estimated_time_hours: always None: nobody measured it.
         claim: at-most, computed or untold.

@@ -67,6 +67,9 @@ class CarbonOptimizer:
                 path = Path(folder, "report.json")
                 path.write_text(json.dumps(data), encoding="utf-8")
                 self.counsel = self._asked(str(path))
+            # The file is gone: commands name the run, whose record may be there.
+            for advice in self.counsel["advice"]:
+                advice["command"] = advice["command"].replace(str(path), str(data["run"]["id"]))
         return [recommendation(advice) for advice in self.counsel["advice"]]
 
     suggest_optimizations = generate_recommendations = analyze_training

@@ -5,9 +5,10 @@ use std::path::Path;
 use eco2_core::report::{Carbon, CarbonSegment, Report};
 use eco2_grid::{Bounded, Course, Difference, Intensity, Placed, Series, best_begin, difference, parse_instant, utc};
 
-use super::{Advice, Claim, Evidence, Found, Outside, Saving, Topic, command};
+use super::{Advice, Claim, Evidence, Found, Outside, Saving, Topic, command, quoted};
 
 const NS_PER_HOUR: f64 = 3.6e12;
+const NS_PER_S: i64 = 1_000_000_000;
 
 /// A series, and by how much the run may move in it.
 #[derive(Debug, Clone, Copy)]
@@ -47,8 +48,11 @@ pub(super) fn hour(report: &Report, outside: &Outside<'_>, found: &mut Found) {
         (from_ns.saturating_sub(hours.within_ns), from_ns.saturating_add(hours.within_ns - lasted_ns));
     let best = best_begin(&course, here, first_ns, last_ns).filter(|(_, best)| best.saved.value > 0.0);
     let Some((begin_ns, best)) = best else {
-        return found
-            .silent(Topic::Hour, "no other begin within the hours given, and with a figure for them, is cleaner");
+        return found.silent(
+            Topic::Hour,
+            "of the begins tried within the hours given, and with a figure for them (its begin, end or an eighth of it on \
+             the edge of a slot), none is cleaner",
+        );
     };
     let moved_h = (begin_ns - from_ns) as f64 / NS_PER_HOUR;
     let direction = if moved_h < 0.0 { "earlier" } else { "later" };
@@ -69,18 +73,25 @@ pub(super) fn hour(report: &Report, outside: &Outside<'_>, found: &mut Found) {
         evidence,
         claim: Claim::Computed,
         saving: Some(saving(&best)),
-        command: plan(report, &hours, course.lasted_ns),
+        command: plan(report, &hours, &course, (from_ns, begin_ns)),
         difficulty: "low",
     });
 }
 
-/// The plan of a job like this run.
-fn plan(report: &Report, hours: &Hours<'_>, lasted_ns: u64) -> String {
-    let zone = if hours.column.is_empty() { String::new() } else { format!(" --zone {}", hours.column) };
-    let (took_h, within_h) = (lasted_ns as f64 / NS_PER_HOUR, hours.within_ns as f64 / NS_PER_HOUR);
-    let watts = report.energy.total_uj as f64 * 1e3 / lasted_ns.max(1) as f64;
-    let file = hours.file.display();
-    format!("eco2 plan --series {file}{zone} --duration {took_h:.4} --within {within_h} --power {watts:.1}")
+/// The plan of a job like this run, from the earlier of its begin and the better one, to the latest end.
+fn plan(report: &Report, hours: &Hours<'_>, course: &Course<'_>, (from_ns, begin_ns): (i64, i64)) -> String {
+    let zone = if hours.column.is_empty() { String::new() } else { format!(" --zone {}", quoted(hours.column)) };
+    let lasted_ns = i64::try_from(course.lasted_ns).unwrap_or(i64::MAX);
+    let start_ns = from_ns.min(begin_ns).div_euclid(NS_PER_S).saturating_mul(NS_PER_S).max(hours.series.from_ns());
+    let latest_ns = from_ns.saturating_add(hours.within_ns).max(begin_ns.saturating_add(lasted_ns));
+    let within_h = latest_ns.saturating_sub(start_ns) as f64 / NS_PER_HOUR;
+    let watts = report.energy.total_uj as f64 * 1e3 / course.lasted_ns.max(1) as f64;
+    let (file, start, took_h) = (hours.file.to_string_lossy(), utc(start_ns), course.lasted_ns as f64 / NS_PER_HOUR);
+    format!(
+        "eco2 plan --series {}{zone} --start {start} --duration {took_h} --within {within_h} --power {watts:.1} --pue {}",
+        quoted(&file),
+        course.pue.get()
+    )
 }
 
 pub(super) fn regions(report: &Report, outside: &Outside<'_>, found: &mut Found) {
@@ -89,11 +100,11 @@ pub(super) fn regions(report: &Report, outside: &Outside<'_>, found: &mut Found)
     }
     for region in &outside.regions {
         match compared(report, outside, region) {
-            Ok((name, kept)) if kept.saved.value > 0.0 => found.advice.push(elsewhere(report, &name, &kept)),
-            Ok((name, kept)) => {
-                let reason = format!("{name} is no cleaner: {:.3} g more", -kept.saved.value);
-                found.silent(Topic::Region, reason);
+            Ok((name, kept)) if kept.saved.value > 0.0 => {
+                let command = there(report, region, &name);
+                found.advice.push(elsewhere(&name, &kept, command));
             }
+            Ok((name, kept)) => found.silent(Topic::Region, no_cleaner(&name, -kept.saved.value)),
             Err(reason) => found.silent(Topic::Region, reason),
         }
     }
@@ -140,7 +151,24 @@ fn yearly(carbon: &Carbon, there: &Intensity) -> Result<Difference, String> {
     })
 }
 
-fn elsewhere(report: &Report, name: &str, kept: &Difference) -> Advice {
+fn no_cleaner(name: &str, more_g: f64) -> String {
+    // Less than is printed counts for nothing here.
+    match more_g {
+        more_g if more_g < 0.000_5 => format!("{name} is no cleaner: the same"),
+        more_g => format!("{name} is no cleaner: {more_g:.3} g more"),
+    }
+}
+
+/// The run in another place. A column of a series is no zone that `eco2 run` would know.
+fn there(report: &Report, region: &Region<'_>, name: &str) -> String {
+    let zone = match region {
+        Region::Column(..) => String::new(),
+        Region::Yearly(_) => format!("--zone {} ", quoted(name)),
+    };
+    format!("eco2 run {zone}-- {}    # on a machine there", command(report))
+}
+
+fn elsewhere(name: &str, kept: &Difference, command: String) -> Advice {
     Advice {
         topic: Topic::Region,
         title: format!("In {name} it weighs less"),
@@ -153,7 +181,7 @@ fn elsewhere(report: &Report, name: &str, kept: &Difference) -> Advice {
         evidence: of_difference(kept),
         claim: Claim::Computed,
         saving: Some(saving(kept)),
-        command: format!("eco2 run --zone {name} -- {}    # on a machine there", command(report)),
+        command,
         difficulty: "high",
     }
 }

@@ -50,7 +50,7 @@ fn saves(advice: &Advice) -> String {
     let interval = format!("{:.1} % [{:.1} to {:.1}]", saving.percent, saving.low_percent, saving.high_percent);
     let grams = saving.grams.map_or_else(String::new, |grams| format!(", {grams:.3} g CO2e"));
     match advice.claim {
-        Claim::AtMost => format!("at most {interval} of the energy{grams}"),
+        Claim::AtMost => format!("at most {:.1} % of the energy: {interval} went into it{grams}", saving.high_percent),
         _ => format!("{interval} of the grams{grams}"),
     }
 }

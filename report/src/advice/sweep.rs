@@ -18,6 +18,8 @@ pub struct Trial {
     pub low_uj: u64,
     /// Upper bound; `None`: unbounded.
     pub high_uj: Option<u64>,
+    /// How much of it a model estimated, microjoules: no sensor saw what the limit did to that.
+    pub estimated_uj: u64,
 }
 
 /// Whether a limit's interval of energy lies apart from the old limit's.
@@ -92,6 +94,13 @@ impl Sweep {
         less.min_by_key(|limit| limit.energy_uj)
     }
 
+    /// Share of all runs' energy that comes from a model, percent.
+    #[must_use]
+    pub fn estimated_percent(&self) -> f64 {
+        let sum = |of: fn(&Trial) -> u64| self.trials.iter().map(of).fold(0, u64::saturating_add);
+        super::shares::percent(sum(|trial| trial.estimated_uj), sum(|trial| trial.energy_uj))
+    }
+
     /// One object with the boards as the caller describes them, every figure unrounded, ended by a line end.
     #[must_use]
     pub fn json(&self, boards: &Value) -> String {
@@ -99,7 +108,7 @@ impl Sweep {
         let trial = |trial: &Trial| {
             json!({
                 "limit_w": watts(trial.limit_mw), "duration_ns": trial.duration_ns, "energy_uj": trial.energy_uj,
-                "low_uj": trial.low_uj, "high_uj": trial.high_uj,
+                "low_uj": trial.low_uj, "high_uj": trial.high_uj, "estimated_uj": trial.estimated_uj,
             })
         };
         let limit = |limit: &AtLimit| {
@@ -116,6 +125,7 @@ impl Sweep {
             "boards": boards,
             "trials": self.trials.iter().map(trial).collect::<Vec<_>>(),
             "limits": self.limits.iter().map(limit).collect::<Vec<_>>(),
+            "estimated_percent": self.estimated_percent(),
             "best_limit_w": self.best().and_then(|best| watts(best.limit_mw)),
         });
         format!("{whole:#}\n")
@@ -189,7 +199,26 @@ mod tests {
     use super::*;
 
     fn trial(limit_mw: Option<u32>, energy_uj: u64, duration_ns: u64) -> Trial {
-        Trial { limit_mw, duration_ns, energy_uj, low_uj: energy_uj - 10, high_uj: Some(energy_uj + 10) }
+        Trial {
+            limit_mw,
+            duration_ns,
+            energy_uj,
+            low_uj: energy_uj - 10,
+            high_uj: Some(energy_uj + 10),
+            estimated_uj: 0,
+        }
+    }
+
+    #[test]
+    fn what_a_model_has_a_share_of_says_so() {
+        let part = Trial { estimated_uj: 500, ..trial(Some(1), 1_000, 1) };
+        let sweep = Sweep::of(vec![trial(None, 1_000, 1), part]).unwrap();
+        assert_eq!(sweep.estimated_percent(), 25.0);
+        let json: Value = serde_json::from_str(&sweep.json(&Value::Null)).unwrap();
+        assert_eq!(
+            (json["estimated_percent"].as_f64(), json["trials"][1]["estimated_uj"].as_u64()),
+            (Some(25.0), Some(500))
+        );
     }
 
     #[test]

@@ -49,19 +49,38 @@ impl Objective {
     }
 }
 
-/// Marks the runs whose figures are all known. Generated runs are not measured ones: they stay out.
+/// Marks the runs whose figures are all known and measured: generated ones, and those that a model has a share of, stay
+/// out. Where grams of different kinds, or costs of different currencies, would be set beside each other, none is marked.
 pub(super) fn mark(runs: &mut [Compared], objectives: &[Objective]) {
-    if objectives.is_empty() {
+    if objectives.is_empty() || are_mixed(runs, objectives) {
         return;
     }
     let point = |run: &Compared| -> Option<Vec<f64>> {
-        objectives.iter().map(|objective| objective.of(run).filter(|_| !run.synthetic)).collect()
+        objectives.iter().map(|objective| objective.of(run).filter(|_| is_measured(run))).collect()
     };
     let points: Vec<Option<Vec<f64>>> = runs.iter().map(point).collect();
     for (run, own) in runs.iter_mut().zip(&points) {
         let Some(own) = own else { continue };
         run.undominated = Some(!points.iter().flatten().any(|other| dominates(other, own)));
     }
+}
+
+fn is_measured(run: &Compared) -> bool {
+    !run.synthetic && run.estimated_share.is_some_and(|share| share == 0.0)
+}
+
+/// Whether an objective has figures that are not comparable.
+fn are_mixed(runs: &[Compared], objectives: &[Objective]) -> bool {
+    let measured = || runs.iter().filter(|run| is_measured(run));
+    objectives.iter().any(|objective| match objective {
+        Objective::Grams => differ(measured().filter(|run| run.grams.is_some()).map(|run| &run.kinds)),
+        Objective::Cost => differ(measured().filter(|run| run.cost.is_some()).map(|run| &run.currency)),
+        Objective::Energy | Objective::Duration => false,
+    })
+}
+
+fn differ<T: PartialEq>(mut each: impl Iterator<Item = T>) -> bool {
+    each.next().is_some_and(|first| each.any(|other| other != first))
 }
 
 fn dominates(one: &[f64], other: &[f64]) -> bool {

@@ -95,7 +95,8 @@ pub(super) fn notes(runs: &[Compared], objectives: &[Objective]) -> Vec<String> 
         (currencies(runs) > 1, "the currencies differ: costs are not comparable"),
         (
             !objectives.is_empty() && some(|run| run.undominated.is_none()),
-            "runs without one of the figures, and generated ones, are not among the undominated",
+            "runs without one of the figures, generated and partly estimated ones are not among the undominated; nor is \
+             any where kinds of intensity or currencies would be mixed",
         ),
     ];
     notes.extend(says.iter().filter(|(is, _)| *is).map(|(_, text)| (*text).to_owned()));

@@ -130,8 +130,10 @@ fn component_word(device: &Device) -> &'static str {
     }
 }
 
-/// The country of the zone, two letters; `None` for the world and for a given intensity.
+/// The country of the zone, two letters; `None` for the world, for a given intensity, and for machines in several.
 fn country(carbon: &Carbon) -> Option<&str> {
-    let code = carbon.zone.split(['-', ',']).next()?;
-    (code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase())).then_some(code)
+    let mut codes = carbon.zone.split(',').map(|zone| zone.trim().split('-').next().unwrap_or_default());
+    let code = codes.next()?;
+    let is_code = code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase());
+    (is_code && codes.all(|other| other == code)).then_some(code)
 }

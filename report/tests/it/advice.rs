@@ -20,7 +20,7 @@ fn gpu(mean_w: f64) -> Device {
     let mut ledger = Ledger::new(0, 1);
     ledger.add_domain(Domain::counter("GPU-1", Component::Gpu, "board", "nvml"));
     let device = ledger.account(1).devices.remove(0);
-    let power_w = Some(Quantiles { p50: mean_w, p90: mean_w, p99: 690.0 });
+    let power_w = Some(Quantiles { p50: mean_w, p90: mean_w, p99: mean_w + 60.0 });
     let gauges = vec![gauge("utilization", 0.8), gauge("power_limit", 700.0)];
     Device { quality: Quality::Measured, mean_w: Some(mean_w), power_w, gauges, ..device }
 }
@@ -100,8 +100,116 @@ fn d16_a_power_limit_claims_no_saving_before_it_was_swept() {
     let figures: Vec<f64> = limit.evidence.iter().map(|evidence| evidence.value).collect();
     assert_eq!(figures, [700.0, 630.0, 90.0, 40.0, 690.0]);
     assert!(limit.command.starts_with("sudo eco2 optimize --sweep-power-limit -- python"), "{}", limit.command);
-    let far = said(&run(vec![gpu(140.0)], Vec::new()));
-    assert_eq!(reason(&far, Topic::PowerLimit), "GPU-1 drew 20 % of its limit of 700 W: the limit holds nothing back");
+}
+
+#[test]
+fn a_limit_holds_nothing_back_only_where_the_board_says_so_and_never_came_near() {
+    let far = |p99: f64, says: bool| {
+        let mut gpu = gpu(140.0);
+        gpu.power_w = Some(Quantiles { p50: 140.0, p90: 140.0, p99 });
+        gpu.gauges.extend(says.then(|| gauge("throttle_reasons", 0.0)));
+        said(&run(vec![gpu], Vec::new()))
+    };
+    let told = reason(&far(210.0, true), Topic::PowerLimit);
+    assert_eq!(
+        told,
+        "GPU-1 drew 20 % of its limit of 700 W, no more than 30 % in 99 % of the time, and was never held back by it"
+    );
+    let told = reason(&far(210.0, false), Topic::PowerLimit);
+    assert!(told.ends_with("whether it was held back is not known"), "{told}");
+    let at_times = one(&far(690.0, false), Topic::PowerLimit);
+    assert!(at_times.text.contains("how long it was held back by it is not known"), "{}", at_times.text);
+    assert!(at_times.evidence.iter().all(|evidence| evidence.name != "time held back by the limit"));
+}
+
+#[test]
+fn what_readings_are_too_seldom_for_is_not_claimed_to_be_absent() {
+    let none = said(&run(vec![gpu(300.0)], Vec::new()));
+    assert!(reason(&none, Topic::IdleGpu).contains("too short to tell"), "{none:?}");
+    let mut glimpsed = spell("idle", "GPU-1", 0, 2 * J);
+    glimpsed.high_uj = Some(99 * J);
+    let glimpsed = said(&run(vec![gpu(300.0)], vec![glimpsed]));
+    let reason = reason(&glimpsed, Topic::IdleGpu);
+    assert!(reason.contains("at most 10.0 %") && !reason.contains("less than"), "{reason}");
+    let shown = said(&run(vec![gpu(300.0)], vec![spell("idle", "GPU-1", 20, 101 * J)])).text(&TextStyle::default());
+    assert!(shown.contains("at most 10.3 % of the energy"), "{shown}");
+}
+
+#[test]
+fn together_is_no_less_than_the_upper_ends_of_what_may_add_up() {
+    let spells = vec![spell("idle", "GPU-1", 20, 100 * J), spell("stalled", "", 30, 300 * J)];
+    let counsel = said(&run(vec![gpu(140.0)], spells));
+    let high = 100.0 * (101.0 + 301.0) / 990.0;
+    assert!((counsel.combined_percent.unwrap() - high).abs() < 1e-9, "{counsel:?}");
+}
+
+/// The words of a command line, as a shell has them.
+fn words(line: &str) -> Vec<String> {
+    let out = std::process::Command::new("sh").args(["-c", &format!("printf '%s\\n' {line}")]).output().unwrap();
+    String::from_utf8(out.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn commands_are_words_of_a_shell_and_name_the_run_as_it_was_named() {
+    let report = run(vec![gpu(300.0)], vec![spell("idle", "GPU-1", 20, 101 * J)]);
+    let of = |typed| one(&advise(&report, &Outside { run: typed, ..Outside::default() }), Topic::IdleGpu).command;
+    assert!(of("my runs/a.json").ends_with("&& eco2 compare 'my runs/a.json' last"), "{}", of("my runs/a.json"));
+    assert!(of("last").ends_with("&& eco2 compare r last"), "`last` is another run then");
+    let mut report = report;
+    report.run.started_at = "2026-01-01T01:00:00Z".into();
+    let csv = "time,my zone\n2026-01-01T00:00Z,400\n2026-01-01T01:00Z,300\n2026-01-01T02:00Z,100\n";
+    let series = eco2_grid::Series::parse_csv(csv.as_bytes(), "s.csv", None).unwrap();
+    let level = |since_ns: u64| {
+        let uj = 10 * (since_ns / 1_000);
+        eco2_grid::Level { low_uj: uj, energy_uj: uj, high_uj: Some(uj) }
+    };
+    let pue = eco2_grid::Pue::new(1.5).unwrap();
+    let outside = Outside {
+        run: "r",
+        course: Some(eco2_grid::Course { lasted_ns: 100 * S, level: &level, pue }),
+        hours: Some(eco2_report::advice::Hours {
+            series: &series,
+            file: std::path::Path::new("my series.csv"),
+            column: "my zone",
+            within_ns: 7_200 * S as i64,
+        }),
+        regions: vec![eco2_report::advice::Region::Column("my zone", &series)],
+    };
+    let counsel = advise(&report, &outside);
+    let hour = one(&counsel, Topic::Hour).command;
+    assert_eq!(
+        words(&hour)[2..],
+        [
+            "--series",
+            "my series.csv",
+            "--zone",
+            "my zone",
+            "--start",
+            "2026-01-01T01:00:00Z",
+            "--duration",
+            "0.027777777777777776",
+            "--within",
+            "2",
+            "--power",
+            "10.0",
+            "--pue",
+            "1.5"
+        ],
+        "{hour}"
+    );
+    assert_eq!(reason(&counsel, Topic::Region), "my zone is no cleaner: the same");
+}
+
+#[test]
+fn nothing_is_said_of_other_hours_and_places_where_nothing_was_measured() {
+    let mut report = run(Vec::new(), Vec::new());
+    report.energy.synthetic_uj = 1;
+    let regions = || vec![eco2_report::advice::Region::Yearly(Box::new(eco2_grid::lookup("FR").unwrap()))];
+    let said = |report: &Report| advise(report, &Outside { regions: regions(), ..Outside::default() });
+    let made_up = said(&report);
+    assert!(made_up.advice.is_empty() && reason(&made_up, Topic::Region).contains("synthetic"), "{made_up:?}");
+    (report.energy.synthetic_uj, report.energy.total_uj) = (0, 0);
+    assert!(reason(&said(&report), Topic::Hour).contains("no energy"));
 }
 
 #[test]
@@ -179,7 +287,7 @@ proptest! {
         let template = one(&said(&report), Topic::IdleGpu);
         let topics = [Topic::IdleGpu, Topic::Stalls, Topic::PowerLimit, Topic::Hour, Topic::Region];
         let advice: Vec<Advice> = shares.iter().map(|(topic, percent)| {
-            let saving = template.saving.map(|saving| eco2_report::advice::Saving { percent: *percent, ..saving });
+            let saving = template.saving.map(|saving| eco2_report::advice::Saving { percent: *percent, high_percent: *percent, ..saving });
             Advice { topic: topics[*topic], saving, ..template.clone() }
         }).collect();
         let combined = combined_percent(&advice);

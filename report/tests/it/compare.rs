@@ -98,6 +98,32 @@ fn the_table_marks_undominated_runs_and_says_what_it_may() {
     insta::assert_snapshot!(comparison_text(&comparison, &style));
 }
 
+#[test]
+fn only_measured_runs_are_marked_and_kinds_and_currencies_are_never_mixed() {
+    let marks = |runs: &[Report], objective| -> Vec<Option<bool>> {
+        compare(runs, None, &[objective]).runs.iter().map(|run| run.undominated).collect()
+    };
+    let mut modelled = run("model", 0.5, 1);
+    modelled.energy.estimated_uj = 1;
+    assert_eq!(marks(&[run("a", 1.0, 1), modelled], Objective::Energy), [Some(true), None]);
+    let mut other = run("b", 1.0, 1);
+    other.carbon.as_mut().unwrap().segments[0].kind = Some("marginal-operating".into());
+    let kinds = [run("a", 2.0, 1), other];
+    assert_eq!(marks(&kinds, Objective::Grams), [None, None]);
+    assert_eq!(marks(&kinds, Objective::Energy), [Some(false), Some(true)], "no kind is asked of energy");
+    let priced = |id: &str, currency: &str| {
+        let mut run = run(id, 1.0, 1);
+        let mut beside = crate::fixture::report().carbon.unwrap().beside.unwrap();
+        beside.cost.as_mut().unwrap().currency = Some(currency.into());
+        run.carbon.as_mut().unwrap().beside = Some(beside);
+        run
+    };
+    assert_eq!(marks(&[priced("a", "EUR"), priced("b", "USD")], Objective::Cost), [None, None]);
+    assert_eq!(marks(&[priced("a", "EUR"), priced("b", "EUR")], Objective::Cost), [Some(true), Some(true)]);
+    let notes = compare(&kinds, None, &[Objective::Grams]).notes;
+    assert!(notes.iter().any(|note| note.contains("would be mixed")), "{notes:?}");
+}
+
 fn undominated(comparison: &Comparison) -> Vec<bool> {
     comparison.runs.iter().map(|run| run.undominated == Some(true)).collect()
 }

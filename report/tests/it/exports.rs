@@ -159,6 +159,65 @@ fn a_summary_holds_nothing_private_and_keeps_to_its_schema() {
 }
 
 #[test]
+fn a_summary_does_not_tell_by_its_grams_where_in_a_country_it_was() {
+    let schema: Value = serde_json::from_str(SUMMARY_SCHEMA_JSON).unwrap();
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    let of = |zone: &str, source: &str| {
+        let mut report = plain();
+        let carbon = report.carbon.as_mut().unwrap();
+        carbon.zone = zone.into();
+        carbon.segments[0].source = source.into();
+        let summary = value(summary_json(&report));
+        assert!(validator.is_valid(&summary), "{summary:#}");
+        summary
+    };
+    let (state, table) = (eco2_grid::lookup("US-CA").unwrap(), eco2_grid::lookup("FR").unwrap());
+    for (zone, source) in [
+        ("US-CA", state.source.as_str()),
+        ("FR, US-CA", &table.source),
+        ("FR", "Alice's meter in Lyon"),
+        ("constant", "given"),
+        ("London", "series gb.csv"),
+    ] {
+        let summary = of(zone, source);
+        assert!(summary["carbon"].is_null() && summary["carbon_withheld"].is_string(), "{zone}: {summary:#}");
+        assert!(!summary.to_string().contains("Lyon") && !summary.to_string().contains("gb.csv"));
+    }
+    let open = of("FR", &table.source);
+    assert_eq!((open["carbon"]["grams"].as_f64(), open["carbon"]["country"].as_str()), (Some(56.0), Some("FR")));
+    assert!(open["carbon_withheld"].is_null());
+    assert!(of("FR", "Electricity Maps")["carbon"].is_object());
+    let several = of("FR, WORLD", &table.source);
+    assert!(several["carbon"]["country"].is_null(), "machines in several places are in no one country");
+}
+
+#[test]
+fn what_is_not_measured_is_not_told_as_if_it_were() {
+    let mut modelled = plain();
+    let all = modelled.energy.total_uj;
+    (modelled.energy.measured_uj, modelled.energy.derived_uj, modelled.energy.estimated_uj) = (0, 0, all);
+    let paragraph = methods(&modelled).unwrap();
+    for word in ["every course", "Sensors are read", "power meter"] {
+        assert!(!paragraph.contains(word), "{word}: {paragraph}");
+    }
+    assert!(paragraph.contains("the interval is that of the model") && paragraph.contains("No sensor was read."));
+    let mut replayed = plain();
+    replayed.run.boot_ns = None;
+    let paragraph = methods(&replayed).unwrap();
+    assert!(paragraph.contains("every course") && !paragraph.contains("power meter"), "{paragraph}");
+    let mut generated = plain();
+    (generated.energy.measured_uj, generated.energy.derived_uj, generated.energy.synthetic_uj) = (0, 0, all);
+    assert_eq!(value(boamps_json(&generated))["quality"], "low");
+    let shares = value(ai_act_json(&bare()))["shares_kwh"].clone();
+    assert!(shares.as_object().unwrap().values().all(Value::is_null), "{shares}");
+    let mut spread = plain();
+    spread.carbon.as_mut().unwrap().zone = "DE, FR".into();
+    assert!(value(boamps_json(&spread))["environment"].get("country").is_none());
+    spread.carbon.as_mut().unwrap().zone = "DE-BY, DE".into();
+    assert_eq!(value(boamps_json(&spread))["environment"]["country"], "DE");
+}
+
+#[test]
 fn d35_no_output_claims_that_a_duty_is_met() {
     let report = report();
     let comparison = eco2_report::compare(&[report.clone(), plain()], None, &[]);

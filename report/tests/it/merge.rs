@@ -376,22 +376,41 @@ proptest! {
     }
 }
 
-#[test]
-fn ranks_that_waited_for_one_step_make_one_stall() {
-    let stalled = |energy_uj| SpellRecord {
-        kind: SpellRecord::STALLED.into(),
-        device: String::new(),
+fn stalled(device: &str, seconds: u64, energy_uj: u64) -> SpellRecord {
+    SpellRecord {
+        kind: if device.is_empty() { SpellRecord::STALLED } else { SpellRecord::IDLE }.into(),
+        device: device.into(),
         count: 1,
-        duration_ns: S,
-        longest_ns: S,
-        usual_ns: Some(S / 10),
+        duration_ns: seconds * S,
+        longest_ns: seconds * S,
+        usual_ns: device.is_empty().then_some(S / 10),
         energy_uj: Some(energy_uj),
         low_uj: energy_uj,
         high_uj: Some(energy_uj),
-    };
-    let of = |seen: &Seen, energy_uj| Report { spells: vec![stalled(energy_uj)], ..report(seen) };
+    }
+}
+
+#[test]
+fn ranks_that_waited_for_one_step_make_one_stall() {
+    let of = |seen: &Seen, energy_uj| Report { spells: vec![stalled("", 1, energy_uj)], ..report(seen) };
     let (first, second) = (of(&rank(0, 2, 0, 10), 7), of(&rank(1, 2, 0, 10), 9));
     let merged = merge(&[first.clone(), second]).unwrap();
-    assert_eq!(merged.spells, [stalled(9)]);
+    assert_eq!(merged.spells, [stalled("", 1, 9)]);
     assert_eq!(merge(&[merged.clone(), first]).unwrap().spells, merged.spells);
+}
+
+#[test]
+fn spells_of_restarts_add_up_and_those_of_machines_at_one_time_share_it() {
+    let of = |seen: &Seen, spells: &[SpellRecord]| Report { spells: spells.to_vec(), ..report(seen) };
+    let restarted = Seen { attempt: 1, ..rank(0, 1, 20, 30) };
+    let both = [of(&rank(0, 1, 0, 10), &[stalled("", 2, 7)]), of(&restarted, &[stalled("", 3, 9)])];
+    let merged = merge(&both).unwrap();
+    assert_eq!(merged.spells, [SpellRecord { count: 2, duration_ns: 5 * S, ..stalled("", 3, 16) }]);
+    assert_eq!(merge(&[merged.clone(), both[0].clone()]).unwrap().spells, merged.spells);
+    let there = Seen { boot: "b1", ..rank(1, 2, 0, 10) };
+    let idle = stalled("GPU-1", 4, 100);
+    let here = of(&rank(0, 2, 0, 10), &[stalled("", 2, 7), idle.clone()]);
+    let merged = merge(&[here, of(&there, &[stalled("", 3, 9), idle])]).unwrap();
+    let idle = SpellRecord { count: 2, duration_ns: 8 * S, ..stalled("GPU-1", 4, 200) };
+    assert_eq!(merged.spells, [stalled("", 3, 16), idle], "one wait on both, and a GPU of one name on each");
 }

@@ -53,6 +53,8 @@ pub struct Gpu {
     pub sm_clock: u32,
     /// Power limit: enforced, least, most; milliwatts.
     pub limits: (u32, u32, u32),
+    /// A limit that is answered with success and not taken, milliwatts.
+    pub deaf_limit: Option<u32>,
     /// Bits of `nvmlDeviceGetCurrentClocksThrottleReasons`.
     pub throttle: u64,
     /// XID events: code and time.
@@ -99,6 +101,7 @@ impl Gpu {
             temperature_max: 87,
             sm_clock: 1_980,
             limits: (700_000, 200_000, 700_000),
+            deaf_limit: None,
             throttle: 0,
             xids: Vec::new(),
             processes: Vec::new(),
@@ -182,6 +185,7 @@ impl Gpu {
             "limit" => self.limits.0 = watts(value)?,
             "limit_min" => self.limits.1 = watts(value)?,
             "limit_max" => self.limits.2 = watts(value)?,
+            "limit_deaf" => self.deaf_limit = Some(watts(value)?),
             "throttle" => self.throttle = number(value)?,
             "xid" => self.xids = list(value, |code, when| Ok((number(code)?, when)))?,
             "process" => self.processes = value.split(',').map(pair).collect::<Result<_, _>>()?,

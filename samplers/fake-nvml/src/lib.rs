@@ -34,6 +34,7 @@
 //! | `counter_is_module=yes`, `scoped_energy=yes` | what a superchip counts |
 //! | `samples_period_ms`, `samples_ring` | `nvmlDeviceGetSamples` |
 //! | `utilization` (%), `memory_used`, `memory_total`, `temperature`, `temperature_max`, `sm_clock` (MHz), `limit`, `limit_min`, `limit_max` (W), `throttle` | gauges |
+//! | `limit_deaf` (W) | a limit that is answered with success and not taken |
 //! | `xid=79@ms`, `process=self:60,1234:20`, `mig=MIG-…` | events, processes (`self`, `parent`, `child` or a pid), MIG devices |
 //! | `fail=WHAT:code@window`, `na=WHAT@window` | errors and sentinels for `handle`, `uuid`, `name`, `energy`, `power`, `instant`, `module`, `samples`, `utilization`, `memory`, `temperature`, `temperature_max`, `clock`, `limit`, `set_limit`, `throttle`, `events`, `processes` |
 //! | `lost_ms`, `gone_ms` | windows in which the GPU is lost, or not enumerated |

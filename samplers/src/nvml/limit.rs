@@ -15,6 +15,9 @@ use super::list::List;
 use super::visible::{Identity, Visibility, select};
 use crate::Roots;
 
+/// A board may round what is set to whole watts: what `nvidia-smi -pl` takes.
+const ROUNDED_MW: u32 = 1_000;
+
 /// Why limits cannot be read or set.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -42,6 +45,18 @@ pub enum LimitError {
         watts: f64,
         /// What the driver said.
         fault: Fault,
+    },
+    /// A board that said yes and did something else.
+    #[error(
+        "{gpu}: the power limit was set to {watts} W, and the board says {found} W; does something else set it, too?"
+    )]
+    NotTaken {
+        /// UUID.
+        gpu: String,
+        /// The limit that was set, watts.
+        watts: f64,
+        /// The one that holds, watts.
+        found: f64,
     },
     /// The old limits are back already.
     #[error("the old power limits have been restored; none is set any more")]
@@ -136,7 +151,8 @@ impl HeldLimits {
     /// Sets one limit on every board, milliwatts.
     ///
     /// # Errors
-    /// [`LimitError::Refused`] by the first board that refuses: those before it are set, and stay held.
+    /// [`LimitError::Refused`] by the first board that refuses, [`LimitError::NotTaken`] by one whose limit is another
+    /// afterwards: those before it are set, and stay held.
     /// [`LimitError::Restored`] after [`HeldLimits::restore`].
     pub fn set(&mut self, limit_mw: u32) -> Result<(), LimitError> {
         if self.over {
@@ -166,7 +182,7 @@ impl HeldLimits {
     /// Puts the old limits back, on every board whatever another says; for good: nothing is set afterwards.
     ///
     /// # Errors
-    /// The first board's that refused; a later call tries again.
+    /// The first board's that refused, or has another limit afterwards; a later call tries again.
     pub fn restore(&mut self) -> Result<(), LimitError> {
         self.over = true;
         if !self.changed {
@@ -191,21 +207,31 @@ impl Drop for HeldLimits {
 
 fn read(device: &Device<'static>, identity: &Identity) -> Result<BoardLimit, LimitError> {
     let unreadable = |fault| LimitError::Unreadable { gpu: identity.uuid.clone(), fault };
-    let known = |milliwatts| {
-        let known = known_u32(milliwatts).and_then(|value| u32::try_from(value).map_err(|_| Fault::Failed));
-        known.map_err(unreadable)
-    };
-    let now = ask(device, Device::power_management_limit).map_err(unreadable)?;
+    let now_mw = limit_mw(device).map_err(unreadable)?;
     let allowed = ask(device, Device::power_management_limit_constraints).map_err(unreadable)?;
-    let (now_mw, min_mw, max_mw) = (known(now)?, known(allowed.min_limit)?, known(allowed.max_limit)?);
+    let known = |milliwatts| known_mw(milliwatts).map_err(unreadable);
+    let (min_mw, max_mw) = (known(allowed.min_limit)?, known(allowed.max_limit)?);
     let (uuid, name) = (identity.uuid.clone(), identity.name.clone());
     Ok(BoardLimit { uuid, name, now_mw, min_mw, max_mw })
 }
 
-fn set(device: &mut Device<'static>, board: &BoardLimit, limit_mw: u32) -> Result<(), LimitError> {
-    device.set_power_management_limit(limit_mw).map_err(|error| LimitError::Refused {
-        gpu: board.uuid.clone(),
-        watts: f64::from(limit_mw) / 1e3,
-        fault: fault(&error),
-    })
+fn limit_mw(device: &Device<'static>) -> Result<u32, Fault> {
+    ask(device, Device::power_management_limit).and_then(known_mw)
+}
+
+fn known_mw(milliwatts: u32) -> Result<u32, Fault> {
+    known_u32(milliwatts).and_then(|value| u32::try_from(value).map_err(|_| Fault::Failed))
+}
+
+/// Sets a limit, and looks whether it holds: a "yes" alone is not believed.
+fn set(device: &mut Device<'static>, board: &BoardLimit, to_mw: u32) -> Result<(), LimitError> {
+    let (gpu, watts) = (board.uuid.clone(), f64::from(to_mw) / 1e3);
+    if let Err(error) = device.set_power_management_limit(to_mw) {
+        return Err(LimitError::Refused { gpu, watts, fault: fault(&error) });
+    }
+    match limit_mw(device) {
+        Ok(found_mw) if found_mw.abs_diff(to_mw) < ROUNDED_MW => Ok(()),
+        Ok(found_mw) => Err(LimitError::NotTaken { gpu, watts, found: f64::from(found_mw) / 1e3 }),
+        Err(fault) => Err(LimitError::Unreadable { gpu, fault }),
+    }
 }

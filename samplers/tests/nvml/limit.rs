@@ -85,6 +85,18 @@ fn who_is_not_root_is_told_so() {
 }
 
 #[test]
+fn a_limit_that_a_board_says_yes_to_and_does_not_take_is_an_error() {
+    let (_folder, roots) = machine("limit_deaf=300");
+    let error = held(&roots).set(300_000).unwrap_err().to_string();
+    assert!(error.starts_with("GPU-b: the power limit was set to 300 W, and the board says 450 W"), "{error}");
+    let (folder, roots) = machine("limit_deaf=450");
+    let mut limits = held(&roots);
+    limits.set(300_000).unwrap();
+    assert!(matches!(limits.restore(), Err(LimitError::NotTaken { found: 300.0, .. })));
+    assert_eq!(set(folder.path()), ["GPU-a 300000", "GPU-b 300000", "GPU-a 700000"], "the other board has its own");
+}
+
+#[test]
 fn no_gpu_no_driver_and_no_limit_are_told_apart() {
     let (_folder, roots) = machine("na=limit");
     let error = HeldLimits::open(&roots, &Visibility::default()).unwrap_err();

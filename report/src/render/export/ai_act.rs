@@ -22,6 +22,7 @@ pub fn ai_act_json(report: &Report) -> Result<String, Error> {
     let energy = &report.energy;
     let known = is_measured(&report);
     let mwh = |uj: u64| known.then(|| kwh(uj) / 1e3);
+    let share = |uj: u64| known.then(|| kwh(uj));
     let hours = report.run.duration_ns as f64 / 3.6e12;
     let value = json!({
         "subject": "Regulation (EU) 2024/1689, Annex XI, section 1, point 2(e): energy consumption of the model",
@@ -35,8 +36,8 @@ pub fn ai_act_json(report: &Report) -> Result<String, Error> {
         "facility_energy_mwh": mwh(energy.facility_uj),
         "pue": energy.pue,
         "shares_kwh": {
-            "measured": kwh(energy.measured_uj), "derived_from_power": kwh(energy.derived_uj),
-            "estimated": kwh(energy.estimated_uj), "synthetic": kwh(energy.synthetic_uj),
+            "measured": share(energy.measured_uj), "derived_from_power": share(energy.derived_uj),
+            "estimated": share(energy.estimated_uj), "synthetic": share(energy.synthetic_uj),
         },
         "method": {"tool": format!("eco2 {}", report.run.tool.version), "sensors": sensors(&report)},
         "computational_resources": {"hardware": hardware(&report), "device_hours": device_hours(&report, hours)},

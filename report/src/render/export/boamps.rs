@@ -99,14 +99,14 @@ fn environment(report: &Report) -> Value {
 }
 
 /// The format's words for the width of the bounds: `high` within 10 %, `medium` within 25 %, `low` within 50 %. Wider
-/// ones, unbounded ones and estimates by a model have no word but `low`.
+/// ones, unbounded ones, estimates by a model and generated figures have no word but `low`.
 fn quality(report: &Report) -> Option<&'static str> {
     let energy = &report.energy;
     if !is_measured(report) {
         return None;
     }
     let total = energy.total_uj.max(1) as f64;
-    let high_uj = energy.high_uj.filter(|_| energy.estimated_uj == 0);
+    let high_uj = energy.high_uj.filter(|_| energy.estimated_uj == 0 && energy.synthetic_uj == 0);
     let off = high_uj.map(|high| (high.saturating_sub(energy.total_uj)).max(energy.total_uj - energy.low_uj));
     Some(match off.map(|uj| uj as f64 / total) {
         Some(share) if share <= 0.10 => "high",

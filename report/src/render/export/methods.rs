@@ -1,6 +1,6 @@
 //! A paragraph for the methods section of a paper: measured values with their uncertainty, method, factors and boundary.
 
-use eco2_core::report::{Beside, Carbon, Report};
+use eco2_core::report::{Beside, Carbon, Energy, Report};
 
 use super::super::figures::{Figure, Spelling, number, percent};
 use super::super::finite;
@@ -22,10 +22,9 @@ pub fn methods(report: &Report) -> Result<String, Error> {
     sentences.push(emitted(carbon));
     sentences.extend(carbon.beside.as_deref().map(beside).unwrap_or_default());
     sentences.push(
-        "Not included are network, storage, other parts of the machines and what was used outside the run. Sensors are read \
-         by software; no external power meter was used."
-            .to_owned(),
+        "Not included are network, storage, other parts of the machines and what was used outside the run.".to_owned(),
     );
+    sentences.extend(meters(&report));
     if report.energy.synthetic_uj > 0 {
         sentences.insert(0, "SYNTHETIC: these figures were generated and are no measurement.".to_owned());
     }
@@ -37,13 +36,37 @@ fn measured(report: &Report) -> String {
     let energy = &report.energy;
     let used = SPELLING.energy(Figure::energy(energy.total_uj, energy.low_uj, energy.high_uj));
     format!(
-        "Energy was recorded with eco2 {} ({}) on {}: the run took {} and used {used}; the interval holds for every course \
-         of the load between two readings.",
+        "Energy was recorded with eco2 {} ({}) on {}: the run took {} and used {used}; {}.",
         report.run.tool.version,
         sensors(report).join(", "),
         hardware_words(report),
         SPELLING.duration(report.run.duration_ns),
+        interval(energy),
     )
+}
+
+/// What the interval is good for: between readings of a sensor every course is in it, of a model only its own bounds are.
+fn interval(energy: &Energy) -> &'static str {
+    match (energy.estimated_uj + energy.synthetic_uj, energy.measured_uj + energy.derived_uj) {
+        (0, _) => "the interval holds for every course of the load between two readings",
+        (_, 0) => "the interval is that of the model, and of no sensor",
+        _ => {
+            "for what sensors gave, the interval holds for every course of the load between two readings; for the rest it \
+             is the model's"
+        }
+    }
+}
+
+/// How the sensors were read, where that is known: what a trace was recorded with is not.
+fn meters(report: &Report) -> Option<String> {
+    let energy = &report.energy;
+    if energy.measured_uj + energy.derived_uj == 0 {
+        return Some("No sensor was read.".to_owned());
+    }
+    let merged = report.merge.as_ref().map(|merge| &merge.parts[..]).filter(|parts| !parts.is_empty());
+    let parts = merged.unwrap_or(std::slice::from_ref(report));
+    let live = parts.iter().all(|part| part.run.boot_ns.is_some());
+    live.then(|| "Sensors are read by software; no external power meter was used.".to_owned())
 }
 
 fn parts(report: &Report) -> String {

@@ -15,7 +15,21 @@ use crate::footprint::is_measured;
 /// The JSON Schema of a summary.
 pub const SUMMARY_SCHEMA_JSON: &str = include_str!("../../../schema/eco2.summary-1.schema.json");
 
-/// The summary; the time is cut to the month, the zone to its country.
+/// What services call their figures, as `eco2_grid::provider` has it. Any other text is the user's.
+const SERVICES: [&str; 6] = [
+    "Carbon Aware SDK web API",
+    "Electricity Maps",
+    "Energy-Charts (Fraunhofer ISE)",
+    "ENTSO-E generation by type, weighed with IPCC AR5 medians",
+    "NESO Carbon Intensity API",
+    "WattTime MOER",
+];
+/// Why a run has no grams here though its report has.
+const WITHHELD: &str = "its intensity is of a part of a country, or the user's own: it, and grams over energy, would tell \
+                        where the run was";
+
+/// The summary; the time is cut to the month, the zone to its country. Grams whose intensity would tell more are left out,
+/// with the reason.
 ///
 /// # Errors
 /// [`Error::Encode`].
@@ -24,6 +38,8 @@ pub fn summary_json(report: &Report) -> Result<String, Error> {
     let (energy, work) = (&report.energy, &report.work);
     let known = is_measured(&report);
     let of = |uj: u64| known.then(|| kwh(uj));
+    let own = report.carbon.as_ref().filter(|_| known);
+    let shared = own.filter(|carbon| is_national(carbon));
     let value = json!({
         "schema": "eco2.summary/1",
         "tool": format!("eco2 {}", report.run.tool.version),
@@ -37,7 +53,8 @@ pub fn summary_json(report: &Report) -> Result<String, Error> {
             "kwh": of(energy.total_uj), "low_kwh": of(energy.low_uj), "high_kwh": energy.high_uj.and_then(of),
             "facility_kwh": of(energy.facility_uj), "pue": energy.pue, "basis": basis(&report),
         },
-        "carbon": report.carbon.as_ref().filter(|_| known).map(carbon),
+        "carbon": shared.map(carbon),
+        "carbon_withheld": own.filter(|_| shared.is_none()).map(|_| WITHHELD),
         "work": {"steps": counted(work.steps), "samples": counted(work.samples), "tokens": counted(work.tokens)},
     });
     document("the summary", &value)
@@ -56,12 +73,17 @@ fn carbon(carbon: &Carbon) -> Value {
     json!({
         "grams": carbon.grams, "low": carbon.low, "high": carbon.high,
         "country": super::country(carbon), "g_per_kwh": mean_intensity(carbon), "kinds": kinds(carbon),
-        "sources": factor_sources(carbon).into_iter().map(without_path).collect::<Vec<_>>(),
-        "embodied_grams": carbon.embodied,
+        "sources": factor_sources(carbon), "embodied_grams": carbon.embodied,
     })
 }
 
-/// A series that states no source is named by its file, which is the user's.
-fn without_path(source: String) -> String {
-    if source.starts_with("series ") { "a series of the user".to_owned() } else { source }
+/// Whether its intensities are published ones of whole countries, or the world's: then they tell no more than these.
+fn is_national(carbon: &Carbon) -> bool {
+    let whole = |zone: &str| zone == "WORLD" || (zone.len() == 2 && zone.bytes().all(|byte| byte.is_ascii_uppercase()));
+    carbon.zone.split(',').all(|zone| whole(zone.trim()))
+        && carbon.segments.iter().all(|segment| is_published(&segment.source))
+}
+
+fn is_published(source: &str) -> bool {
+    SERVICES.contains(&source) || eco2_grid::zones().iter().any(|zone| zone.source == source)
 }

@@ -26,7 +26,9 @@ unsafe extern "C" fn nvmlDeviceSetPowerManagementLimit(device: Handle, milliwatt
         if !(gpu.limits.1..=gpu.limits.2).contains(&milliwatts) {
             return Err(code::INVALID_ARGUMENT);
         }
-        fake.set_limit_mw(gpu, milliwatts);
+        if gpu.deaf_limit != Some(milliwatts) {
+            fake.set_limit_mw(gpu, milliwatts);
+        }
         Ok(())
     })
 }

@@ -1,0 +1,29 @@
+//! How a run's energy was spread over its time, read off its report.
+
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+mod steady;
+
+use eco2::Course;
+use eco2_core::report::{Merge, Report};
+use steady::{open, work};
+
+/// How many microjoules wide the course is in the middle of the run.
+fn open_uj(report: &Report) -> u64 {
+    let level = Course::of(report).at(report.run.duration_ns / 2);
+    level.high_uj.unwrap() - level.low_uj
+}
+
+#[test]
+fn counters_that_cannot_be_placed_leave_the_course_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let (meter, _) = open(folder.path());
+    work(200);
+    let report = meter.close();
+    let total_uj = report.energy.total_uj;
+    assert!(open_uj(&report) < total_uj / 2, "{report:?}");
+    let unplaced = Report { run: eco2_core::report::Run { boot_ns: None, ..report.run.clone() }, ..report.clone() };
+    assert!(open_uj(&unplaced) >= total_uj, "its counters are on a clock that is not known");
+    let merged = Report { merge: Some(Merge::default()), ..report };
+    assert!(open_uj(&merged) >= total_uj, "its counters are on a clock for each machine");
+}
