@@ -70,6 +70,11 @@ impl Pricing {
         Ok(Self { intensity, feed, unlocated, pue, extras, budgets: budgets(&options.budget) })
     }
 
+    /// The same with another PUE.
+    pub(crate) fn at_pue(self, pue: Pue) -> Self {
+        Self { pue, ..self }
+    }
+
     /// Begins to ask providers, if any are named.
     pub(crate) fn start(&self, from: Timestamp) {
         if let Some(feed) = &self.feed {

@@ -1,0 +1,77 @@
+//! Runs that are over, weighed again.
+
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+use std::path::Path;
+
+use eco2::Error;
+use eco2::options::Options;
+use eco2::report::Report;
+
+/// 2026-01-01T00:00:00Z, nanoseconds since 1970.
+const DAY_NS: i64 = 1_767_225_600_000_000_000;
+
+/// An hour at 1 kW that began at that hour of a day.
+fn hour(name: &str, begun: u32, options: &Options) -> Report {
+    let mut text = "# eco2.trace/1\n# domain p component=cpu kind=energy unit=J max_w=2000\n".to_owned();
+    text += "# run begin_ns=0 end_ns=3600000000000\nbefore_ns,after_ns,domain,value\n";
+    for minute in 0..=61_u64 {
+        let ns = minute * 60_000_000_000;
+        text += &format!("{ns},{ns},p,{}\n", minute * 60_000);
+    }
+    let trace = eco2_report::Trace::parse(text.as_bytes(), "trace.csv".as_ref()).unwrap();
+    let started_at = Some(DAY_NS + i64::from(begun) * 3_600_000_000_000);
+    let mut report = eco2::replay(&trace, None, &Options { started_at, ..options.clone() }).unwrap();
+    report.run.part = name.to_owned();
+    report.run.id = "job".to_owned();
+    report
+}
+
+/// Figures of each hour of that day, of a column.
+fn file(folder: &Path, column: &str, figures: &[&str]) -> std::path::PathBuf {
+    let path = folder.join(format!("{column}.csv"));
+    let rows = figures.iter().enumerate().map(|(hour, figure)| format!("2026-01-01T{hour:02}:00Z,{figure}\n"));
+    std::fs::write(&path, format!("time,{column}\n") + &rows.collect::<String>()).unwrap();
+    path
+}
+
+fn near(one: f64, other: f64) -> bool {
+    (one - other).abs() < 1e-3 * other.abs().max(1e-9)
+}
+
+#[test]
+fn each_attempt_of_a_merged_run_is_weighed_with_the_hours_in_which_it_ran() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options {
+        intensity_series: Some(file(folder.path(), "gco2e_per_kwh", &["100", "1000", "1000", "500", "0"])),
+        ..Options::default()
+    };
+    let parts = [hour("a", 0, &Options::default()), hour("b", 3, &Options::default())];
+    let merged = eco2_report::merge(&parts).unwrap();
+    assert_eq!(merged.run.attempts.len(), 2);
+    let carbon = eco2::reprice(merged, &options).unwrap().carbon.unwrap();
+    // 1 kWh at 100 and 1 kWh at 500 g; the window of two hours from the first beginning would make it 1100.
+    assert!(near(carbon.grams, 600.0), "{carbon:?}");
+    let froms: Vec<&str> = carbon.segments.iter().map(|segment| segment.from.as_str()).collect();
+    assert_eq!(froms, ["2026-01-01T00:00:00Z", "2026-01-01T03:00:00Z"]);
+}
+
+#[test]
+fn each_attempt_of_a_merged_run_costs_what_its_own_hours_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = Options::default();
+    options.beside.tariff_series = Some(file(folder.path(), "price_per_kwh", &["0.1", "9", "9", "0.5", "0"]));
+    let parts = [hour("a", 0, &Options::default()), hour("b", 3, &Options::default())];
+    let merged = eco2_report::merge(&parts).unwrap();
+    let carbon = eco2::add_beside(merged, &options).unwrap().carbon.unwrap();
+    assert!(near(carbon.cost.unwrap(), 0.6), "{carbon:?}");
+}
+
+#[test]
+fn a_merged_report_that_lost_its_parts_is_refused() {
+    let parts = [hour("a", 0, &Options::default()), hour("b", 3, &Options::default())];
+    let mut merged = eco2_report::merge(&parts).unwrap();
+    merged.merge = None;
+    assert!(matches!(eco2::reprice(merged.clone(), &Options::default()), Err(Error::NoParts { .. })));
+    assert!(matches!(eco2::add_beside(merged, &Options::default()), Err(Error::NoParts { .. })));
+}
