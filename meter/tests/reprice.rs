@@ -11,16 +11,23 @@ use eco2::report::Report;
 /// 2026-01-01T00:00:00Z, nanoseconds since 1970.
 const DAY_NS: i64 = 1_767_225_600_000_000_000;
 
+const HOUR_NS: i64 = 3_600_000_000_000;
+
 /// An hour at 1 kW that began at that hour of a day.
-fn hour(name: &str, begun: u32, options: &Options) -> Report {
+fn hour(name: &str, begun: i64, options: &Options) -> Report {
+    replayed(name, DAY_NS + begun * HOUR_NS, &(0..=61).collect::<Vec<_>>(), options)
+}
+
+/// The same, from that instant on and read at these minutes.
+fn replayed(name: &str, begun_ns: i64, minutes: &[u64], options: &Options) -> Report {
     let mut text = "# eco2.trace/1\n# domain p component=cpu kind=energy unit=J max_w=2000\n".to_owned();
     text += "# run begin_ns=0 end_ns=3600000000000\nbefore_ns,after_ns,domain,value\n";
-    for minute in 0..=61_u64 {
+    for minute in minutes {
         let ns = minute * 60_000_000_000;
         text += &format!("{ns},{ns},p,{}\n", minute * 60_000);
     }
     let trace = eco2_report::Trace::parse(text.as_bytes(), "trace.csv".as_ref()).unwrap();
-    let started_at = Some(DAY_NS + i64::from(begun) * 3_600_000_000_000);
+    let started_at = Some(begun_ns);
     let mut report = eco2::replay(&trace, None, &Options { started_at, ..options.clone() }).unwrap();
     report.run.part = name.to_owned();
     report.run.id = "job".to_owned();
@@ -74,4 +81,22 @@ fn a_merged_report_that_lost_its_parts_is_refused() {
     merged.merge = None;
     assert!(matches!(eco2::reprice(merged.clone(), &Options::default()), Err(Error::NoParts { .. })));
     assert!(matches!(eco2::add_beside(merged, &Options::default()), Err(Error::NoParts { .. })));
+}
+
+#[test]
+fn merging_keeps_what_is_not_known_of_when_the_energy_was_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options {
+        intensity_series: Some(file(folder.path(), "gco2e_per_kwh", &["0", "1000", "1000"])),
+        ..Options::default()
+    };
+    let mut report = replayed("a", DAY_NS + HOUR_NS / 2, &[0, 60], &options);
+    let own = report.carbon.clone().unwrap();
+    assert!(own.low < 1.0 && own.high.unwrap() > 999.0, "all of it in either half hour: {own:?}");
+    let alone = eco2_report::merge(&[report.clone()]).unwrap().carbon.unwrap();
+    assert_eq!((alone.low, alone.high), (own.low, own.high));
+    // Another energy than the record's own: all of it in either half hour again.
+    report.energy.total_uj += 1;
+    let merged = eco2_report::merge(&[report]).unwrap().carbon.unwrap();
+    assert!(merged.low <= own.low && merged.high.unwrap() >= own.high.unwrap(), "{merged:?}");
 }
