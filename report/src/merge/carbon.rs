@@ -59,6 +59,7 @@ pub(super) fn price(parts: &[Report], attempts: &Attempts, measured: &Measured) 
         sum.high = sum.high.zip(high).map(|(sum, high)| sum + high);
         let price = carbon.cost.filter(|_| part.energy.facility_uj > 0).map(|cost| cost / kwh(part.energy.facility_uj));
         sum.cost = sum.cost.zip(price).map(|(sum, price)| sum + kwh(facility_uj) * price);
+        sum.currencies.extend(carbon.beside.iter().filter_map(|beside| beside.cost.as_ref()?.currency.clone()));
         sum.zones.insert(carbon.zone.clone());
         sum.zone_sources.insert(carbon.zone_source.clone());
     }
@@ -76,14 +77,15 @@ struct Sum {
     low: f64,
     high: Option<f64>,
     cost: Option<f64>,
+    currencies: BTreeSet<String>,
     zones: BTreeSet<String>,
     zone_sources: BTreeSet<String>,
 }
 
 impl Default for Sum {
     fn default() -> Self {
-        let (zones, zone_sources) = (BTreeSet::new(), BTreeSet::new());
-        Self { segments: Vec::new(), low: 0.0, high: Some(0.0), cost: Some(0.0), zones, zone_sources }
+        let (currencies, zones, zone_sources) = Default::default();
+        Self { segments: Vec::new(), low: 0.0, high: Some(0.0), cost: Some(0.0), currencies, zones, zone_sources }
     }
 }
 
@@ -96,7 +98,8 @@ impl Sum {
             high: self.high,
             zone: words(self.zones),
             zone_source: words(self.zone_sources),
-            cost: self.cost.filter(|_| !self.segments.is_empty()),
+            // Amounts of two currencies have no sum.
+            cost: self.cost.filter(|_| !self.segments.is_empty() && self.currencies.len() < 2),
             segments: self.segments,
             embodied: None,
             sci: None,
