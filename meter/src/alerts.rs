@@ -90,7 +90,7 @@ fn tell(outbox: &Outbox, shared: &Weak<Shared>) {
             }
             Waited::Nothing => {
                 let Some(shared) = shared.upgrade() else { return };
-                budget::look(&shared, eco2_samplers::clock::monotonic_ns());
+                budget::look(&shared, eco2_samplers::clock::monotonic_ns(), budget::Asks::Thread);
             }
             Waited::Over => return outbox.end(),
         }

@@ -51,7 +51,7 @@ impl Meter {
             let facts = &self.shared.facts;
             facts.pricing.settle(&facts.when(facts.started_ns, end_ns));
         }
-        budget::look(&self.shared, end_ns);
+        budget::last_look(&self.shared, end_ns);
         self.shared.alerts.close(hurried);
         let report = self.last_report(&finished, end_ns, exit_code);
         self.over.set(report).ok();

@@ -259,7 +259,11 @@ impl Meter {
         if let Some(report) = self.over.get() {
             return report.budget.clone().map_or_else(Vec::new, |budget| budget.limits);
         }
-        if self.forked() { Vec::new() } else { budget::look(&self.shared, clock::monotonic_ns()) }
+        if self.forked() {
+            Vec::new()
+        } else {
+            budget::look(&self.shared, clock::monotonic_ns(), budget::Asks::Program)
+        }
     }
 
     /// Calls `listener` with what a person may want to be told at once: decisions of the budget that became graver, devices

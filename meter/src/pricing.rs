@@ -184,9 +184,11 @@ impl Pricing {
         (carbon, intensity::events(coverage, &energies, when.lasted_ns))
     }
 
-    /// What was used, in all units.
-    pub(crate) fn usage(&self, energy: &Energy, carbon: &Carbon) -> Usage {
-        Usage { energy_uj: energy.facility_uj, grams: Some(carbon.grams), money: carbon.cost }
+    /// What was used, in all units; `measured`: whether the energy of any device is known. Nothing measured is not nothing
+    /// used.
+    pub(crate) fn usage(&self, energy: &Energy, carbon: &Carbon, measured: bool) -> Usage {
+        let (energy_uj, grams) = (measured.then_some(energy.facility_uj), measured.then_some(carbon.grams));
+        Usage { energy_uj, grams, money: carbon.cost.filter(|_| measured) }
     }
 
     /// Every limit.
@@ -198,37 +200,54 @@ impl Pricing {
         self.pue
     }
 
-    /// Money for a kilowatt-hour, where it is one for all time.
-    pub(crate) fn price_per_kwh(&self) -> Option<f64> {
-        self.extras.price_per_kwh()
+    /// The most that a kilowatt-hour may cost from now until the next look; `so_far`: what one has cost on average.
+    pub(crate) fn price_next(&self, when: &When, so_far: Option<f64>) -> Option<f64> {
+        self.extras.price_next(when.to_ns(), so_far)
+    }
+
+    /// What a kilowatt-hour costs in the time after `when`, for so long.
+    pub(crate) fn price_ahead(&self, when: &When, rest_ns: f64, so_far: Option<f64>) -> Option<Ahead> {
+        self.extras.price_ahead(when.to_ns(), when.to_ns().saturating_add(rest_ns as i64), so_far)
     }
 
     /// The intensity of the time after `when`, for so long: forecast where a series or a provider allows it.
     pub(crate) fn intensity_ahead(&self, when: &When, rest_ns: f64) -> Ahead {
         let to_ns = when.to_ns().saturating_add(rest_ns as i64);
         let found = self.feed.as_ref().and_then(|feed| feed.outlook(when.to_ns(), to_ns));
-        match found {
-            Some(found) => {
-                Ahead { g_per_kwh: found.g_per_kwh, error_percent: found.error_percent, method: found.method() }
-            }
-            None => Ahead {
-                g_per_kwh: self.intensity.g_per_kwh,
-                error_percent: None,
-                method: format!("one figure for all time: {}", self.intensity.source),
-            },
-        }
+        found.map_or_else(
+            || Ahead::certain(self.intensity.g_per_kwh, format!("one figure for all time: {}", self.intensity.source)),
+            |found| Ahead::of(&found),
+        )
     }
 }
 
-/// The intensity of what is to come.
+/// The intensity, or the price, of what is to come.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Ahead {
-    /// Grams CO2e per kilowatt-hour.
-    pub(crate) g_per_kwh: f64,
+    /// Grams CO2e, or money, for a kilowatt-hour.
+    pub(crate) each: f64,
     /// Back-test error; `None` where it is not known.
     pub(crate) error_percent: Option<f64>,
+    /// The lowest and the highest that was seen, where the past was repeated and nothing tells how well that holds.
+    pub(crate) span: Option<[f64; 2]>,
     /// Where it comes from.
     pub(crate) method: String,
+}
+
+impl Ahead {
+    fn of(found: &eco2_grid::Outlook) -> Self {
+        let untested = found.season_h.is_some() && found.error_percent.is_none();
+        Self {
+            each: found.g_per_kwh,
+            error_percent: found.error_percent,
+            span: untested.then_some(found.seen),
+            method: found.method(),
+        }
+    }
+
+    fn certain(each: f64, method: String) -> Self {
+        Self { each, error_percent: None, span: None, method }
+    }
 }
 
 /// A sum that leaves energy out is no cost of the run.

@@ -4,10 +4,13 @@ use eco2_core::report::{Carbon, Cost, Energy, Offset, Report, Work};
 use eco2_grid::Pue;
 use eco2_grid::carbon::{Facts, Functional, Hardware, Instrument, Tariff, Terms, WaterFactors, flat_cost, series_cost};
 
-use super::When;
+use super::{Ahead, When};
 use crate::Error;
 use crate::intensity::Curve;
 use crate::options::{Options, OptionsError};
+
+/// What goes by until the next look is priced with the dearest of the time from now on, nanoseconds: an hour.
+const SOON_NS: i64 = 3_600_000_000_000;
 
 /// Prices of energy, and terms of all else.
 #[derive(Debug, Clone)]
@@ -47,9 +50,24 @@ impl Extras {
         self.tariff.is_some()
     }
 
-    /// The flat price of a kilowatt-hour; `None` where prices follow a series.
-    pub(crate) fn price_per_kwh(&self) -> Option<f64> {
-        self.price_per_kwh.filter(|_| self.tariff.is_none())
+    /// The most that a kilowatt-hour may cost in the hour from now on: by the tariff, where it does not know that hour the
+    /// dearest that it knows, else what one has cost so far.
+    pub(super) fn price_next(&self, now_ns: i64, so_far: Option<f64>) -> Option<f64> {
+        let Some(tariff) = &self.tariff else { return self.price_per_kwh };
+        let soon_ns = now_ns.saturating_add(SOON_NS);
+        let known = tariff.dearest(self.price_per_kwh, now_ns, soon_ns);
+        let seen = || tariff.outlook(None, now_ns, soon_ns).map(|found| found.seen[1]);
+        // A price below zero is no reason to hold less back than nothing.
+        known.or_else(seen).or(so_far).map(|price| price.max(0.0))
+    }
+
+    /// What a kilowatt-hour will cost on average from now on; what one has cost so far where the tariff does not tell.
+    pub(super) fn price_ahead(&self, now_ns: i64, to_ns: i64, so_far: Option<f64>) -> Option<Ahead> {
+        let Some(tariff) = &self.tariff else {
+            return self.price_per_kwh.map(|flat| Ahead::certain(flat, "flat".into()));
+        };
+        let found = tariff.outlook(self.price_per_kwh, now_ns, to_ns).map(|found| Ahead::of(&found));
+        found.or_else(|| so_far.map(|price| Ahead::certain(price, "the mean price so far".into())))
     }
 
     /// Whether anything was asked for.
