@@ -4,9 +4,10 @@
 //! the energy used in it.
 
 use eco2_core::report::{Beside, Carbon, Cost, Energy, EventRecord, Report, Work};
+use eco2_core::units::UJ_PER_KWH;
 use eco2_core::{Budget, Limit, Policy, Usage};
 use eco2_grid::provider::Coverage;
-use eco2_grid::{Consumption, Intensity, Level, Pue, ZoneSource};
+use eco2_grid::{Consumption, Intensity, Level, Pue, RangeError, ZoneSource};
 use jiff::Timestamp;
 
 pub(crate) use self::beside::Extras;
@@ -67,7 +68,7 @@ impl Pricing {
         let feed = Feed::open(options, &intensity)?;
         let looked_for = options.locate.is_some() && intensity.zone_source == ZoneSource::DefaultWorld;
         let unlocated = intensity.note.clone().filter(|_| looked_for);
-        Ok(Self { intensity, feed, unlocated, pue, extras, budgets: budgets(&options.budget) })
+        Ok(Self { intensity, feed, unlocated, pue, extras, budgets: budgets(&options.budget)? })
     }
 
     /// The same with another PUE.
@@ -269,12 +270,26 @@ fn of_zone(zone: &str, options: &Options) -> Result<Intensity, Error> {
     Ok(if options.origin("zone").is_file() { found.from_config() } else { found })
 }
 
-fn budgets(limits: &options::Budget) -> Vec<Budget> {
-    let energy = limits.max_energy_kwh.map(|kwh| Limit::EnergyUj((kwh * eco2_core::units::UJ_PER_KWH) as u64));
-    let grams = limits.max_co2_kg.map(|kg| Limit::Grams(kg * 1_000.0));
-    let money = limits.max_cost.map(Limit::Money);
+/// Every limit that was given. One that is none is refused: a run would otherwise go on without it.
+fn budgets(limits: &options::Budget) -> Result<Vec<Budget>, RangeError> {
+    // A microjoule is a limit, whatever a fraction of a kilowatt-hour rounds to.
+    let energy = |kwh: f64| match (kwh * UJ_PER_KWH) as u64 {
+        0 if kwh >= options::LEAST_KWH => Limit::EnergyUj(1),
+        uj => Limit::EnergyUj(uj),
+    };
+    let limits_given = [
+        ("max_energy_kwh", limits.max_energy_kwh, energy as fn(f64) -> Limit, "a microjoule (2.8e-13) or more"),
+        ("max_co2_kg", limits.max_co2_kg, |kg| Limit::Grams(kg * 1_000.0), "a finite number of kilograms above 0"),
+        ("max_cost", limits.max_cost, Limit::Money, "a finite amount of money above 0"),
+    ];
     let policy =
         Policy { reserve: limits.reserve_percent / 100.0, soft: limits.soft, hard: limits.hard, ..Policy::default() };
-    let made = [energy, grams, money].into_iter().flatten().filter_map(Budget::new);
-    made.map(|budget| Budget { policy, ..budget }).collect()
+    let given =
+        limits_given.into_iter().filter_map(|(what, value, limit, allowed)| Some((what, value?, limit, allowed)));
+    given
+        .map(|(what, value, limit, allowed)| match Budget::new(limit(value)) {
+            Some(budget) if value.is_finite() => Ok(Budget { policy, ..budget }),
+            _ => Err(RangeError { what, value, allowed }),
+        })
+        .collect()
 }

@@ -233,3 +233,18 @@ fn a_run_that_is_over_needs_no_reserve() {
     assert_eq!(spent.finish.map(|finish| finish.p90), spent.spent);
     assert!(!report.events.iter().any(|event| event.kind == "budget-stop"), "{:?}", report.events);
 }
+
+#[test]
+fn a_limit_that_is_none_is_refused_and_not_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = |set: fn(&mut Options)| {
+        let mut options = options(folder.path());
+        set(&mut options);
+        Meter::open_with(options, Vec::new()).err().map(|error| error.to_string())
+    };
+    assert!(refused(|options| options.budget.max_energy_kwh = Some(0.0)).unwrap().contains("max_energy_kwh"));
+    assert!(refused(|options| options.budget.max_energy_kwh = Some(1e-13)).unwrap().contains("a microjoule"));
+    assert!(refused(|options| options.budget.max_co2_kg = Some(-1.0)).unwrap().contains("max_co2_kg"));
+    assert!(refused(|options| options.budget.max_cost = Some(f64::NAN)).unwrap().contains("max_cost"));
+    assert_eq!(refused(|options| options.budget.max_energy_kwh = Some(1.0 / 3.6e12)), None);
+}
