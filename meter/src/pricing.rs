@@ -10,7 +10,7 @@ use eco2_grid::provider::Coverage;
 use eco2_grid::{Consumption, Intensity, Level, Pue, RangeError, ZoneSource};
 use jiff::Timestamp;
 
-pub(crate) use self::beside::Extras;
+pub(crate) use self::beside::{Before, Extras};
 use crate::intensity::{self, Curve, Feed};
 use crate::options::Options;
 use crate::{Error, options};
@@ -135,7 +135,7 @@ impl Pricing {
     }
 
     /// The same for a report that is read again, from its carbon and what it had before.
-    pub(crate) fn beside_again(&self, carbon: &mut Carbon, old: Option<&Carbon>, report: &Report) {
+    pub(crate) fn beside_again(&self, carbon: &mut Carbon, old: &Before, report: &Report) {
         self.extras.apply_again(carbon, old, report);
     }
 

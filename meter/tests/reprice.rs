@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use eco2::Error;
-use eco2::options::Options;
+use eco2::options::{Options, Origin};
 use eco2::report::Report;
 
 /// 2026-01-01T00:00:00Z, nanoseconds since 1970.
@@ -99,4 +99,29 @@ fn merging_keeps_what_is_not_known_of_when_the_energy_was_used() {
     report.energy.total_uj += 1;
     let merged = eco2_report::merge(&[report]).unwrap().carbon.unwrap();
     assert!(merged.low <= own.low && merged.high.unwrap() >= own.high.unwrap(), "{merged:?}");
+}
+
+#[test]
+fn an_old_cost_does_not_outlive_the_energy_and_the_price_it_was_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut flat = Options::default();
+    flat.budget.price_per_kwh = Some(0.6);
+    let cost = |report: &Report| report.carbon.as_ref().unwrap().cost;
+    let report = hour("a", 0, &flat);
+    assert!(near(cost(&report).unwrap(), 0.6));
+    let doubled = Options::resolve([Options::from_toml("pue = 2", Origin::project("eco2.toml")).unwrap()]).unwrap();
+    let again = eco2::reprice(report.clone(), &doubled).unwrap();
+    assert!(near(cost(&again).unwrap(), 1.2), "{again:?}");
+    let beside = again.carbon.as_ref().unwrap().beside.as_ref().unwrap().cost.clone().unwrap();
+    assert!(near(beside.amount, 1.2) && beside.low.unwrap() <= 1.2 && beside.high.unwrap() >= 1.2, "{beside:?}");
+    let mut series = Options::default();
+    series.beside.tariff_series = Some(file(folder.path(), "price_per_kwh", &["0.5", "0.5"]));
+    let by_series = eco2::add_beside(report.clone(), &series).unwrap();
+    assert!(near(cost(&by_series).unwrap(), 0.5));
+    assert_eq!(cost(&eco2::reprice(by_series, &doubled).unwrap()), None, "by the hour, of another energy");
+    // A tariff that does not know the hour: what the flat price came to is no answer.
+    series.beside.tariff_series = Some(file(folder.path(), "price_per_kwh", &["", "0.5"]));
+    let with_gap = eco2::add_beside(report, &series).unwrap();
+    assert_eq!(cost(&with_gap), None);
+    assert!(with_gap.carbon.unwrap().beside.unwrap().cost.unwrap().unpriced_uj > 0);
 }

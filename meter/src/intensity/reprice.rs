@@ -7,7 +7,7 @@ use eco2_grid::Pue;
 use super::Curve;
 use crate::Error;
 use crate::options::{Level, Options};
-use crate::pricing::{Extras, Pricing, When, with_cost};
+use crate::pricing::{Before, Extras, Pricing, When, with_cost};
 
 /// The same report with its grams, and what stands beside them, computed anew by the options: zone, series, PUE, price, …
 ///
@@ -29,9 +29,9 @@ pub fn reprice(report: Report, options: &Options) -> Result<Report, Error> {
 fn repriced(mut report: Report, pricing: &Pricing) -> Result<Report, Error> {
     let when = when(&report)?;
     let Course(curve) = Course::of(&report);
+    let old = Before { carbon: report.carbon.take(), facility_uj: report.energy.facility_uj };
     let (mut carbon, events) = pricing.price_late(&mut report.energy, &when, &curve);
-    let old = report.carbon.take();
-    pricing.beside_again(&mut carbon, old.as_ref(), &report);
+    pricing.beside_again(&mut carbon, &old, &report);
     report.carbon = Some(carbon);
     // Its limits and forecast were of the old grams.
     report.budget = None;
@@ -57,7 +57,8 @@ fn with_beside(mut report: Report, extras: &Extras) -> Result<Report, Error> {
     let Some(old) = report.carbon.take() else { return Ok(report) };
     let mut carbon =
         with_cost(Carbon { beside: None, ..old.clone() }, extras.cost(&report.energy, &when, Some(&curve)));
-    extras.apply_again(&mut carbon, Some(&old), &report);
+    let old = Before { carbon: Some(old), facility_uj: report.energy.facility_uj };
+    extras.apply_again(&mut carbon, &old, &report);
     report.carbon = Some(carbon);
     Ok(report)
 }

@@ -95,16 +95,44 @@ impl Extras {
         self.terms.apply(carbon, Facts { energy, work, reserved_ns }, cost);
     }
 
-    /// The same for a run that had such figures before: what is not asked for now stays asked for.
-    pub(crate) fn apply_again(&self, carbon: &mut Carbon, old: Option<&Carbon>, report: &Report) {
-        let old_beside = old.and_then(|old| old.beside.as_deref());
+    /// The same for a run that had such figures before: what is not asked for now stays asked for. A new cost goes before
+    /// the old one, whatever it leaves out.
+    pub(crate) fn apply_again(&self, carbon: &mut Carbon, old: &Before, report: &Report) {
+        let old_beside = old.carbon.as_ref().and_then(|old| old.beside.as_deref());
         let old_terms = old_beside.map(Terms::of).unwrap_or_default();
-        let cost = carbon.beside.take().and_then(|beside| beside.cost);
-        let cost = cost.or_else(|| old_beside.and_then(|beside| beside.cost.clone()));
-        let old_cost = old.and_then(|old| old.cost);
+        let new = carbon.beside.take().and_then(|beside| beside.cost);
+        let asked = new.is_some() || self.tariff.is_some() || self.price_per_kwh.is_some();
+        let kept = || old_beside.and_then(|beside| old.rescaled(beside.cost.as_ref()?, &report.energy));
+        let cost = if asked { new } else { kept() };
         let facts = Facts { energy: &report.energy, work: &report.work, reserved_ns: report.run.duration_ns };
         self.terms.clone().or(old_terms).apply(carbon, facts, cost);
-        carbon.cost = carbon.cost.or(old_cost);
+        // An amount that does not say how it came about holds for the energy it was of.
+        let same = old.facility_uj == report.energy.facility_uj;
+        if !asked && same && old_beside.is_none_or(|beside| beside.cost.is_none()) {
+            carbon.cost = old.carbon.as_ref().and_then(|old| old.cost);
+        }
+    }
+}
+
+/// A report's grams, and the facility's energy that they were of, before they are computed anew.
+pub(crate) struct Before {
+    pub(crate) carbon: Option<Carbon>,
+    pub(crate) facility_uj: u64,
+}
+
+impl Before {
+    /// The old cost for the facility's energy of now: a flat price goes with it, one by the hour does not tell.
+    fn rescaled(&self, cost: &Cost, energy: &Energy) -> Option<Cost> {
+        if energy.facility_uj == self.facility_uj {
+            return Some(cost.clone());
+        }
+        let ratio = energy.facility_uj as f64 / self.facility_uj as f64;
+        (cost.method == "flat" && self.facility_uj > 0).then(|| Cost {
+            amount: cost.amount * ratio,
+            low: cost.low.map(|low| low * ratio),
+            high: cost.high.map(|high| high * ratio),
+            ..cost.clone()
+        })
     }
 }
 
