@@ -52,7 +52,9 @@ impl Meter {
             facts.pricing.settle(&facts.when(facts.started_ns, end_ns));
         }
         budget::last_look(&self.shared, end_ns);
-        self.shared.alerts.close(hurried);
+        for (kind, text) in self.shared.alerts.close(hurried) {
+            lock(&self.shared.engine).event(end_ns, kind, "", text);
+        }
         let report = self.last_report(&finished, end_ns, exit_code);
         self.over.set(report).ok();
     }

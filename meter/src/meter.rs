@@ -110,8 +110,7 @@ impl Meter {
         sources.append(&mut found.sources);
         let started = open::start(sources, std::mem::take(&mut found.cpus), facts, &options)?;
         if let Some(webhook) = webhook {
-            started.shared.alerts.listen(webhook.listener());
-            alerts::start(&started.shared);
+            alerts::start_posting(&started.shared, webhook.poster());
         }
         Ok(Self {
             // Relaxed: only uniqueness matters.
@@ -273,10 +272,7 @@ impl Meter {
         if self.forked() {
             return;
         }
-        self.shared.alerts.listen(Box::new(move |event| {
-            listener(event);
-            Ok(())
-        }));
+        self.shared.alerts.listen(Box::new(move |event| listener(event)));
         alerts::start(&self.shared);
     }
 
