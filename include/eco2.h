@@ -579,7 +579,7 @@ typedef struct eco2_budget {
    */
   uint32_t reserved;
   /*
-   Spent of the limit of which most is spent, as a share of it; 0 without limits.
+   Spent of the limit of which most is spent, as a share of it; 0 without limits, not a number where no limit's is known.
    */
   double share;
   /*
@@ -591,7 +591,7 @@ typedef struct eco2_budget {
    */
   uint32_t reserved2;
   /*
-   Spent so far; not a number without limits, as all below.
+   Spent so far; not a number without limits, as all below, and where it is not known: the decision is then a warning.
    */
   double spent;
   /*

@@ -35,8 +35,8 @@ pub enum Unit {
 pub struct Spent {
     /// What is limited.
     pub unit: Unit,
-    /// Spent so far.
-    pub spent: f64,
+    /// Spent so far; `None`: not known, which is never taken for nothing.
+    pub spent: Option<f64>,
     /// The limit.
     pub limit: f64,
     /// Held back: what may go by until the next look, and the reserve.
@@ -45,7 +45,7 @@ pub struct Spent {
     pub finish: Option<Finish>,
     /// Whether the forecast is over the limit.
     pub soft: bool,
-    /// Whether what is spent and held back is over the limit.
+    /// Whether what is spent and held back is over the limit; of a run that is over, what was spent.
     pub hard: bool,
     /// What to do.
     pub decision: Decision,
@@ -109,9 +109,9 @@ pub struct Budget {
 /// What a run has used, in all three units.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Usage {
-    /// Microjoules.
-    pub energy_uj: u64,
-    /// Grams; `None` where nothing prices them.
+    /// Microjoules; `None` where nothing was measured.
+    pub energy_uj: Option<u64>,
+    /// Grams; `None` where nothing prices them, or nothing was measured.
     pub grams: Option<f64>,
     /// Money; `None` without a price.
     pub money: Option<f64>,
@@ -120,7 +120,8 @@ pub struct Usage {
 /// What is known of what is to come. The default knows nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Outlook {
-    /// The most that may go by until the next look, and what has gone by unseen.
+    /// The most that may go by until the next look, and what has gone by unseen; where it is `None` nothing is held back
+    /// for it.
     pub next: Usage,
     /// Microjoules at the end.
     pub energy: Option<Finish>,
@@ -141,26 +142,45 @@ impl Budget {
         (value.is_finite() && value > 0.0).then(|| Self { limit, policy: Policy::default() })
     }
 
-    /// Compares what was used with the limit; `None` where the limit's unit is not known.
+    /// Compares what was used with the limit.
     #[must_use]
-    pub fn check(&self, usage: &Usage) -> Option<Spent> {
+    pub fn check(&self, usage: &Usage) -> Spent {
         self.decide(usage, &Outlook::default(), false)
     }
 
-    /// The same, with what is to come; `was_soft`: what the last look found.
+    /// The same, with what is to come; `was_soft`: what the last look found. What is not known is a warning.
     #[must_use]
-    pub fn decide(&self, usage: &Usage, outlook: &Outlook, was_soft: bool) -> Option<Spent> {
+    pub fn decide(&self, usage: &Usage, outlook: &Outlook, was_soft: bool) -> Spent {
         let (limit, unit) = (self.limit.value(), self.limit.unit());
-        let spent = usage.amount(unit)?;
-        let finish = outlook.finish(unit);
         let held = outlook.next.amount(unit).unwrap_or(0.0) + self.policy.reserve.clamp(0.0, 1.0) * limit;
-        let hard = spent >= limit || spent + held > limit;
+        let Some(spent) = usage.amount(unit) else { return self.unknown(held) };
+        let finish = outlook.finish(unit);
         let over = if was_soft { limit * BACK_BELOW } else { limit };
         let soft = finish.is_some_and(|finish| finish.p90 > over);
+        self.found(spent, held, finish, soft, spent >= limit || spent + held > limit)
+    }
+
+    /// The same of a run that is over: nothing is to come, so nothing is held back, and what was spent is its end.
+    #[must_use]
+    pub fn judge(&self, usage: &Usage) -> Spent {
+        let Some(spent) = usage.amount(self.limit.unit()) else { return self.unknown(0.0) };
+        let finish = Finish { mean: spent, low: spent, high: spent, p90: spent };
+        let over = spent > self.limit.value();
+        self.found(spent, 0.0, Some(finish), over, over)
+    }
+
+    fn found(&self, spent: f64, held: f64, finish: Option<Finish>, soft: bool, hard: bool) -> Spent {
+        let (limit, unit) = (self.limit.value(), self.limit.unit());
         let near = if spent / limit >= self.policy.warn_at { Decision::Warn } else { Decision::Go };
         let by_forecast = if soft { self.policy.soft } else { Decision::Go };
         let by_limit = if hard { self.policy.hard } else { Decision::Go };
-        Some(Spent { unit, spent, limit, held, finish, soft, hard, decision: near.max(by_forecast).max(by_limit) })
+        let decision = near.max(by_forecast).max(by_limit);
+        Spent { unit, spent: Some(spent), limit, held, finish, soft, hard, decision }
+    }
+
+    fn unknown(&self, held: f64) -> Spent {
+        let (limit, unit) = (self.limit.value(), self.limit.unit());
+        Spent { unit, spent: None, limit, held, finish: None, soft: false, hard: false, decision: Decision::Warn }
     }
 }
 
@@ -188,7 +208,7 @@ impl Limit {
 impl Usage {
     fn amount(&self, unit: Unit) -> Option<f64> {
         match unit {
-            Unit::EnergyUj => Some(self.energy_uj as f64),
+            Unit::EnergyUj => self.energy_uj.map(|uj| uj as f64),
             Unit::Grams => self.grams,
             Unit::Money => self.money,
         }
@@ -213,17 +233,39 @@ mod tests {
     #[test]
     fn a_budget_warns_at_four_fifths_and_stops_when_spent() {
         let budget = Budget::new(Limit::Grams(10.0)).unwrap();
-        let at = |grams| budget.check(&Usage { grams: Some(grams), ..Usage::default() }).unwrap().decision;
+        let at = |grams| budget.check(&Usage { grams: Some(grams), ..Usage::default() }).decision;
         assert_eq!(
             [at(7.9), at(8.0), at(9.99), at(10.0)],
             [Decision::Go, Decision::Warn, Decision::Warn, Decision::Stop]
         );
-        assert_eq!(budget.check(&Usage::default()), None, "no price is not zero grams");
         assert_eq!(Budget::new(Limit::Money(f64::NAN)), None);
     }
 
+    #[test]
+    fn what_is_not_known_is_a_warning_and_not_nothing() {
+        for limit in [Limit::EnergyUj(10), Limit::Grams(10.0), Limit::Money(10.0)] {
+            let budget = Budget::new(limit).unwrap();
+            for found in [budget.check(&Usage::default()), budget.judge(&Usage::default())] {
+                assert_eq!((found.spent, found.decision, found.finish), (None, Decision::Warn, None));
+            }
+        }
+    }
+
+    #[test]
+    fn a_run_that_is_over_is_judged_by_what_it_spent() {
+        let mut budget = Budget::new(Limit::EnergyUj(1000)).unwrap();
+        budget.policy.reserve = 0.5;
+        let at = |energy| {
+            let found = budget.judge(&used(energy));
+            (found.held, found.hard, found.decision, found.finish.map(|finish| finish.p90))
+        };
+        assert_eq!(at(690), (0.0, false, Decision::Go, Some(690.0)), "no reserve is needed any more");
+        assert_eq!(at(1000), (0.0, false, Decision::Warn, Some(1000.0)), "kept, to the last");
+        assert_eq!(at(1001), (0.0, true, Decision::Stop, Some(1001.0)));
+    }
+
     fn used(energy_uj: u64) -> Usage {
-        Usage { energy_uj, ..Usage::default() }
+        Usage { energy_uj: Some(energy_uj), ..Usage::default() }
     }
 
     #[test]
@@ -231,8 +273,7 @@ mod tests {
         let mut budget = Budget::new(Limit::EnergyUj(1000)).unwrap();
         let at = |budget: &Budget, p90: f64, was| {
             let finish = Finish { mean: p90 - 50.0, low: p90 - 100.0, high: p90 + 20.0, p90 };
-            let found =
-                budget.decide(&used(100), &Outlook { energy: Some(finish), ..Outlook::default() }, was).unwrap();
+            let found = budget.decide(&used(100), &Outlook { energy: Some(finish), ..Outlook::default() }, was);
             (found.soft, found.decision)
         };
         assert_eq!(at(&budget, 1000.0, false), (false, Decision::Go));
@@ -248,7 +289,7 @@ mod tests {
         let mut budget = Budget::new(Limit::EnergyUj(1000)).unwrap();
         budget.policy.reserve = 0.1;
         let at = |energy| {
-            let found = budget.decide(&used(energy), &Outlook { next: used(50), ..Outlook::default() }, false).unwrap();
+            let found = budget.decide(&used(energy), &Outlook { next: used(50), ..Outlook::default() }, false);
             (found.held, found.hard, found.decision)
         };
         assert_eq!(at(850), (150.0, false, Decision::Warn));
@@ -270,7 +311,7 @@ mod tests {
             for share in &shares {
                 // What is expected of the next step may be anything: the reserve alone is enough.
                 let outlook = Outlook { next: used(wrong_guess), ..Outlook::default() };
-                if budget.decide(&used(spent), &outlook, false).unwrap().decision == Decision::Stop {
+                if budget.decide(&used(spent), &outlook, false).decision == Decision::Stop {
                     break;
                 }
                 spent += (share * largest) as u64;

@@ -22,13 +22,13 @@ pub struct BudgetState {
     pub limits: u32,
     /// 0.
     pub reserved: u32,
-    /// Spent of the limit of which most is spent, as a share of it; 0 without limits.
+    /// Spent of the limit of which most is spent, as a share of it; 0 without limits, not a number where no limit's is known.
     pub share: f64,
     /// The unit of the limit that decides, in which the amounts below are: ECO2_UNIT_...
     pub unit: i32,
     /// 0.
     pub reserved2: u32,
-    /// Spent so far; not a number without limits, as all below.
+    /// Spent so far; not a number without limits, as all below, and where it is not known: the decision is then a warning.
     pub spent: f64,
     /// The limit.
     pub limit: f64,
@@ -75,7 +75,9 @@ fn worst(spent: &[Spent]) -> BudgetState {
         Some(Decision::Pause) => ECO2_BUDGET_PAUSE,
         Some(Decision::Stop) => ECO2_BUDGET_STOP,
     };
-    let share = spent.iter().map(|spent| spent.spent / spent.limit).fold(0.0, f64::max);
+    let shares = spent.iter().filter_map(|spent| Some(spent.spent? / spent.limit));
+    // Nothing known is not nothing spent.
+    let share = shares.reduce(f64::max).unwrap_or(if spent.is_empty() { 0.0 } else { f64::NAN });
     let decides = spent.iter().max_by(|a, b| a.decision.cmp(&b.decision).then(urgency(a).total_cmp(&urgency(b))));
     let amount = |of: fn(&Spent) -> f64| decides.map_or(f64::NAN, of);
     BudgetState {
@@ -90,7 +92,7 @@ fn worst(spent: &[Spent]) -> BudgetState {
             Some(Unit::Money) => ECO2_UNIT_MONEY,
         },
         reserved2: 0,
-        spent: amount(|spent| spent.spent),
+        spent: amount(|spent| spent.spent.unwrap_or(f64::NAN)),
         limit: amount(|spent| spent.limit),
         held: amount(|spent| spent.held),
         finish: amount(|spent| spent.finish.map_or(f64::NAN, |finish| finish.mean)),
@@ -102,7 +104,7 @@ fn worst(spent: &[Spent]) -> BudgetState {
 
 /// How much of the limit will be spent, as far as is known.
 fn urgency(spent: &Spent) -> f64 {
-    spent.finish.map_or(spent.spent, |finish| finish.p90) / spent.limit
+    spent.finish.map_or(spent.spent.unwrap_or(0.0), |finish| finish.p90) / spent.limit
 }
 
 #[cfg(test)]
@@ -114,7 +116,7 @@ mod tests {
     fn the_worst_limit_decides() {
         let of = |spent, decision| Spent {
             unit: Unit::Grams,
-            spent,
+            spent: Some(spent),
             limit: 10.0,
             held: 0.5,
             finish: None,
@@ -132,6 +134,8 @@ mod tests {
         assert_eq!((state.decision, state.share), (ECO2_BUDGET_PAUSE, 0.9));
         let amounts = [state.spent, state.finish, state.finish_low, state.finish_high, state.finish_p90];
         assert_eq!(amounts, [1.0, 12.0, 11.0, 14.0, 13.0]);
+        let unknown = worst(&[Spent { spent: None, ..of(0.0, Decision::Warn) }]);
+        assert!(unknown.share.is_nan() && unknown.spent.is_nan() && unknown.decision == ECO2_BUDGET_WARN);
         let none = worst(&[]);
         assert_eq!((none.decision, none.limits, none.share), (ECO2_BUDGET_GO, 0, 0.0));
     }

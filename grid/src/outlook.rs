@@ -28,6 +28,8 @@ pub struct Outlook {
     /// Back-test error of repeating that season, percent: root mean square over windows of the same length in the past.
     /// `None`: nothing was repeated, or too little is known of the past.
     pub error_percent: Option<f64>,
+    /// The lowest and the highest figure that is known, before now and after.
+    pub seen: [f64; 2],
 }
 
 impl Outlook {
@@ -66,7 +68,8 @@ pub fn outlook(at: &dyn Fn(i64) -> Option<f64>, first_ns: i64, now_ns: i64, to_n
     let first_ns = first_ns.max(now_ns.saturating_sub(PAST_NS));
     let known = stretch.mean(at);
     if let Some((g_per_kwh, 1.0)) = known {
-        return Some(Outlook { g_per_kwh, published: 1.0, season_h: None, error_percent: None });
+        let seen = Stretch::new(first_ns, to_ns).ends(at)?;
+        return Some(Outlook { g_per_kwh, published: 1.0, season_h: None, error_percent: None, seen });
     }
     let known_ns = now_ns - first_ns;
     let fits = SEASONS.iter().filter(|(_, needs_ns)| known_ns >= *needs_ns).map(|(season_ns, _)| *season_ns);
@@ -79,6 +82,7 @@ pub fn outlook(at: &dyn Fn(i64) -> Option<f64>, first_ns: i64, now_ns: i64, to_n
         published: known.map_or(0.0, |(_, share)| share),
         season_h: u32::try_from(season_ns / HOUR_NS).ok(),
         error_percent: best.map(|(_, error)| 100.0 * error),
+        seen: Stretch::new(first_ns, to_ns).ends(at)?,
     })
 }
 
@@ -123,14 +127,24 @@ impl Stretch {
         Self { from_ns, to_ns, slots }
     }
 
+    /// The lowest and the highest figure; `None` where nothing is known.
+    fn ends(&self, at: &dyn Fn(i64) -> Option<f64>) -> Option<[f64; 2]> {
+        let known = (0..self.slots).filter_map(|slot| at(self.middle(slot)));
+        known.fold(None, |ends: Option<[f64; 2]>, value| {
+            let [least, most] = ends.unwrap_or([value; 2]);
+            Some([least.min(value), most.max(value)])
+        })
+    }
+
+    fn middle(&self, slot: i64) -> i64 {
+        let long_ns = self.to_ns - self.from_ns;
+        self.from_ns + (i128::from(long_ns) * i128::from(2 * slot + 1) / i128::from(2 * self.slots)) as i64
+    }
+
     /// The mean where it is known, and the share of the time for which it is; `None` where nothing is.
     fn mean(&self, at: &dyn Fn(i64) -> Option<f64>) -> Option<(f64, f64)> {
-        let long_ns = self.to_ns - self.from_ns;
-        let middle = |slot: i64| {
-            self.from_ns + (i128::from(long_ns) * i128::from(2 * slot + 1) / i128::from(2 * self.slots)) as i64
-        };
         let (mut sum, mut known) = (0.0, 0.0);
-        for value in (0..self.slots).filter_map(|slot| at(middle(slot))) {
+        for value in (0..self.slots).filter_map(|slot| at(self.middle(slot))) {
             sum += value;
             known += 1.0;
         }

@@ -7,10 +7,11 @@ mod stub;
 
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use eco2_grid::provider::{
-    Cached, Chain, Fault, Fixed, Limits, Online, Provider as _, Setup, Wanted, cloud_of_this_machine,
+    Cached, Chain, Fault, Fixed, Hook, Limits, Online, Provider as _, Secret, Setup, Wanted, cloud_of_this_machine,
 };
 use eco2_grid::{lookup, parse_instant};
 use stub::{Answer, Stub};
@@ -266,4 +267,20 @@ fn a_cloud_says_where_it_is_only_when_asked() {
     let odd = region("/computeMetadata/v1/instance/zone", "projects/123/zones/mars-north1-a");
     assert!(matches!(cloud_of_this_machine(Some(&odd.base)), Err(Fault::Zone { .. })));
     assert!(cloud_of_this_machine(Some(&Stub::always(Answer::Closed).base)).is_err());
+}
+
+#[test]
+fn a_webhook_waits_as_long_as_it_is_asked_to_and_no_longer_than_there_is_time() {
+    let asked = Stub::new(|_| Answer::Http(429, "retry-after: 1\r\n", String::new()));
+    let limits = Limits { retries: 1, first_wait: Duration::from_millis(1), ..Limits::default() };
+    let hook = Hook::new(Secret::new(&format!("{}/hook", asked.base)).unwrap(), limits).unwrap();
+    let begun = Instant::now();
+    assert_eq!(hook.post("{}"), Err(Fault::TooOften { retry_after_s: Some(1) }));
+    assert!(begun.elapsed() >= Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert_eq!(asked.requests.load(Ordering::Relaxed), 2);
+    let begun = Instant::now();
+    let found = hook.post_within("{}", &|| Some(Duration::from_millis(300)));
+    assert_eq!(found, Err(Fault::TooOften { retry_after_s: Some(1) }));
+    assert!(begun.elapsed() < Duration::from_millis(900), "a wait that is too long is not begun");
+    assert_eq!(asked.requests.load(Ordering::Relaxed), 3);
 }

@@ -8,6 +8,7 @@ use eco2_core::report::{
 use eco2_samplers::{Cost, host};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::budget::{self, Asks};
 use crate::engine::Engine;
 use crate::labels::Launch;
 use crate::pricing::{Pricing, When};
@@ -77,6 +78,8 @@ pub(crate) struct Ending {
     pub(crate) closed: bool,
     /// Leaves out what only merging needs.
     pub(crate) lean: bool,
+    /// Who looks at the budget with it.
+    pub(crate) asks: Asks,
 }
 
 /// The report of a run of which nothing was measured.
@@ -146,7 +149,12 @@ pub(crate) fn report(shared: &Shared, engine: &Engine, ending: &Ending, end_ns: 
         span.sync = engine.syncs.get(&span.name).copied().unwrap_or_default();
     }
     let unseen_uj = if ending.closed { 0 } else { engine.unseen_uj(end_ns) };
-    let budget = shared.budget.assess(&facts.pricing, unseen_uj, (&energy, &carbon), &when);
+    let measured = devices.iter().any(|device| device.is_summed() && device.energy_uj.is_some());
+    let (closed, asks) = (ending.closed, ending.asks);
+    let budget = shared.budget.assess(
+        &facts.pricing,
+        &budget::Facts { energy: &energy, carbon: &carbon, measured, unseen_uj, when: &when, closed, asks },
+    );
     Report {
         run: Run { exit_code: ending.exit_code, ..run },
         attribution: lock(&shared.sharing).split(&devices),

@@ -20,6 +20,9 @@ use crate::shared::{Shared, lock};
 /// The longest that the energy until an instant is waited for.
 const PATIENCE_NS: u64 = 2_000_000_000;
 
+/// What is not known yet is told after this long: a power sensor has no energy before its second reading.
+const FIRST_NS: u64 = 5_000_000_000;
+
 /// How long a run is to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Length {
@@ -35,16 +38,89 @@ pub(crate) struct Keeper {
     state: Mutex<State>,
 }
 
+/// Who looks at the budget. A program that asks may stop; what goes by between two of its looks is held back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Asks {
+    /// Nobody: a report is made.
+    #[default]
+    Nobody,
+    /// The thread that tells alerts.
+    Thread,
+    /// The program.
+    Program,
+}
+
+/// What there is to be judged.
+pub(crate) struct Facts<'a> {
+    pub(crate) energy: &'a Energy,
+    pub(crate) carbon: &'a Carbon,
+    /// Whether the energy of any device is known.
+    pub(crate) measured: bool,
+    /// What has gone by since the counters' last updates, microjoules.
+    pub(crate) unseen_uj: u64,
+    pub(crate) when: &'a When,
+    /// Whether the run is over.
+    pub(crate) closed: bool,
+    pub(crate) asks: Asks,
+}
+
 #[derive(Default)]
 struct State {
     forecaster: Forecaster,
-    /// Progress and its time, whose energy is not settled yet.
-    awaited: Option<(u64, u64)>,
+    /// Of a run of given hours its steps, where the program tells them.
+    steps: Forecaster,
+    looks: Looks,
+    /// What is not settled yet.
+    awaited: Option<Awaited>,
     /// The last progress that was awaited.
     seen: Option<u64>,
     /// By limit: whether the last look found the forecast over it, and the decision that was told.
     soft: Vec<Unit>,
     told: Vec<(Unit, Decision)>,
+}
+
+/// Progress whose energy is not settled yet, and its time.
+#[derive(Clone, Copy)]
+struct Awaited {
+    done: u64,
+    steps: u64,
+    at_ns: u64,
+}
+
+/// What goes by between two looks, of the program as soon as it asks.
+#[derive(Default)]
+struct Looks {
+    seen: Forecaster,
+    count: u64,
+    asked: bool,
+}
+
+impl Looks {
+    fn add(&mut self, asks: Asks, energy_uj: u64) {
+        match asks {
+            Asks::Nobody => return,
+            Asks::Thread if self.asked => return,
+            Asks::Program if !self.asked => *self = Self { asked: true, ..Self::default() },
+            _ => {}
+        }
+        self.count += 1;
+        self.seen.observe(self.count, energy_uj, self.count);
+    }
+}
+
+impl State {
+    /// The most that may go by until the next look: the largest step that was seen, times the steps between two looks;
+    /// where steps are not the run's length, or nobody tells them, the most that went by between two looks before.
+    fn next_uj(&self, length: Option<Length>, check_steps: u64) -> u64 {
+        let looks_uj = self.looks.seen.largest_step_uj();
+        let steps = |seen: &Forecaster| seen.largest_step_uj().saturating_mul(check_steps);
+        match length {
+            Some(Length::Steps(_)) => steps(&self.forecaster),
+            Some(Length::Milliseconds(_)) => steps(&self.steps).max(looks_uj),
+            None if self.forecaster.largest_step_uj() > 0 => steps(&self.forecaster),
+            None => looks_uj,
+        }
+    }
 }
 
 /// The kind of a decision's event: `budget-stop`.
@@ -73,9 +149,12 @@ impl Keeper {
             return;
         }
         let mut state = lock(&self.state);
-        if let Some((done, at_ns)) = state.awaited {
+        if let Some(Awaited { done, steps, at_ns }) = state.awaited {
             match engine.settled_uj(at_ns) {
-                Some(energy_uj) => state.forecaster.observe(done, energy_uj, at_ns),
+                Some(energy_uj) => {
+                    state.forecaster.observe(done, energy_uj, at_ns);
+                    state.steps.observe(steps, energy_uj, at_ns);
+                }
                 None if now_ns.saturating_sub(at_ns) < PATIENCE_NS => return,
                 None => {}
             }
@@ -86,28 +165,27 @@ impl Keeper {
             _ => steps,
         };
         if state.seen != Some(done) {
-            state.awaited = Some((done, now_ns));
+            state.awaited = Some(Awaited { done, steps, at_ns: now_ns });
         }
     }
 
-    /// Every limit and the forecast; `None` where nothing is limited and no length is given. `unseen_uj`: what has gone by
-    /// since the counters' last updates.
-    pub(crate) fn assess(
-        &self,
-        pricing: &Pricing,
-        unseen_uj: u64,
-        (energy, carbon): (&Energy, &Carbon),
-        when: &When,
-    ) -> Option<BudgetRecord> {
+    /// Every limit and the forecast; `None` where nothing is limited and no length is given.
+    pub(crate) fn assess(&self, pricing: &Pricing, facts: &Facts<'_>) -> Option<BudgetRecord> {
         if pricing.budgets().is_empty() && self.length.is_none() {
             return None;
         }
+        let Facts { energy, carbon, when, unseen_uj, .. } = *facts;
         let mut state = lock(&self.state);
-        let (outlook, forecast) = ahead::look(self, (&state.forecaster, unseen_uj), pricing, (energy, carbon), when);
-        let usage = pricing.usage(energy, carbon);
-        let decide =
-            |budget: &eco2_core::Budget| budget.decide(&usage, &outlook, state.soft.contains(&budget.limit.unit()));
-        let limits: Vec<Spent> = pricing.budgets().iter().filter_map(decide).collect();
+        state.looks.add(facts.asks, energy.total_uj.saturating_add(unseen_uj));
+        let next_uj = state.next_uj(self.length, self.check_steps).saturating_add(unseen_uj);
+        let seen = ahead::Seen { forecaster: &state.forecaster, next_uj, energy, carbon, when };
+        let (outlook, forecast) = ahead::look(self.length, pricing, &seen);
+        let usage = pricing.usage(energy, carbon, facts.measured);
+        let decide = |budget: &eco2_core::Budget| match facts.closed {
+            true => budget.judge(&usage),
+            false => budget.decide(&usage, &outlook, state.soft.contains(&budget.limit.unit())),
+        };
+        let limits: Vec<Spent> = pricing.budgets().iter().map(decide).collect();
         state.soft = limits.iter().filter(|spent| spent.soft).map(|spent| spent.unit).collect();
         Some(BudgetRecord { limits, forecast })
     }
@@ -134,16 +212,26 @@ impl Keeper {
 }
 
 /// Looks at every limit now. A decision that is graver than before becomes an event of the run.
-pub(crate) fn look(shared: &Shared, now_ns: u64) -> Vec<Spent> {
+pub(crate) fn look(shared: &Shared, now_ns: u64, asks: Asks) -> Vec<Spent> {
+    look_at(shared, now_ns, &Ending { lean: true, asks, ..Ending::default() })
+}
+
+/// The same of a run that is over.
+pub(crate) fn last_look(shared: &Shared, end_ns: u64) {
+    look_at(shared, end_ns, &Ending { lean: true, closed: true, ..Ending::default() });
+}
+
+fn look_at(shared: &Shared, now_ns: u64, ending: &Ending) -> Vec<Spent> {
     if shared.facts.pricing.budgets().is_empty() {
         return Vec::new();
     }
     let mut engine = lock(&shared.engine);
     engine.drain();
-    let ending = Ending { lean: true, ..Ending::default() };
-    let report = assemble::report(shared, &engine, &ending, now_ns);
+    let report = assemble::report(shared, &engine, ending, now_ns);
     let limits = report.budget.map_or_else(Vec::new, |budget| budget.limits);
-    for spent in shared.budget.news(&limits) {
+    let patient = !ending.closed && now_ns.saturating_sub(engine.ledger.opened_ns()) < FIRST_NS;
+    let told: Vec<Spent> = limits.iter().filter(|spent| spent.spent.is_some() || !patient).copied().collect();
+    for spent in shared.budget.news(&told) {
         engine.event(now_ns, kind(spent.decision), "", eco2_report::spent_text(&spent));
     }
     limits

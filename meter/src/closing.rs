@@ -51,8 +51,10 @@ impl Meter {
             let facts = &self.shared.facts;
             facts.pricing.settle(&facts.when(facts.started_ns, end_ns));
         }
-        budget::look(&self.shared, end_ns);
-        self.shared.alerts.close(hurried);
+        budget::last_look(&self.shared, end_ns);
+        for (kind, text) in self.shared.alerts.close(hurried) {
+            lock(&self.shared.engine).event(end_ns, kind, "", text);
+        }
         let report = self.last_report(&finished, end_ns, exit_code);
         self.over.set(report).ok();
     }

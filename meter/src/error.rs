@@ -67,6 +67,14 @@ pub enum Error {
         /// The run's id.
         run: String,
     },
+    /// A merged report without its parts: when each of its attempts ran is not known.
+    #[error(
+        "run '{run}' was started several times and its report lacks the parts it was merged from: give their reports"
+    )]
+    NoParts {
+        /// The run's id.
+        run: String,
+    },
     /// No run goes by that name.
     #[error("no run '{run}': give a file, a run id, or `last`; runs are kept in {folder}", folder = folder.display())]
     NoRun {

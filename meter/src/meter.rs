@@ -110,8 +110,7 @@ impl Meter {
         sources.append(&mut found.sources);
         let started = open::start(sources, std::mem::take(&mut found.cpus), facts, &options)?;
         if let Some(webhook) = webhook {
-            started.shared.alerts.listen(webhook.listener());
-            alerts::start(&started.shared);
+            alerts::start_posting(&started.shared, webhook.poster());
         }
         Ok(Self {
             // Relaxed: only uniqueness matters.
@@ -259,7 +258,11 @@ impl Meter {
         if let Some(report) = self.over.get() {
             return report.budget.clone().map_or_else(Vec::new, |budget| budget.limits);
         }
-        if self.forked() { Vec::new() } else { budget::look(&self.shared, clock::monotonic_ns()) }
+        if self.forked() {
+            Vec::new()
+        } else {
+            budget::look(&self.shared, clock::monotonic_ns(), budget::Asks::Program)
+        }
     }
 
     /// Calls `listener` with what a person may want to be told at once: decisions of the budget that became graver, devices
@@ -269,10 +272,7 @@ impl Meter {
         if self.forked() {
             return;
         }
-        self.shared.alerts.listen(Box::new(move |event| {
-            listener(event);
-            Ok(())
-        }));
+        self.shared.alerts.listen(Box::new(move |event| listener(event)));
         alerts::start(&self.shared);
     }
 

@@ -4,12 +4,13 @@
 //! the energy used in it.
 
 use eco2_core::report::{Beside, Carbon, Cost, Energy, EventRecord, Report, Work};
+use eco2_core::units::UJ_PER_KWH;
 use eco2_core::{Budget, Limit, Policy, Usage};
 use eco2_grid::provider::Coverage;
-use eco2_grid::{Consumption, Intensity, Level, Pue, ZoneSource};
+use eco2_grid::{Consumption, Intensity, Level, Pue, RangeError, ZoneSource};
 use jiff::Timestamp;
 
-pub(crate) use self::beside::Extras;
+pub(crate) use self::beside::{Before, Extras};
 use crate::intensity::{self, Curve, Feed};
 use crate::options::Options;
 use crate::{Error, options};
@@ -67,7 +68,12 @@ impl Pricing {
         let feed = Feed::open(options, &intensity)?;
         let looked_for = options.locate.is_some() && intensity.zone_source == ZoneSource::DefaultWorld;
         let unlocated = intensity.note.clone().filter(|_| looked_for);
-        Ok(Self { intensity, feed, unlocated, pue, extras, budgets: budgets(&options.budget) })
+        Ok(Self { intensity, feed, unlocated, pue, extras, budgets: budgets(&options.budget)? })
+    }
+
+    /// The same with another PUE.
+    pub(crate) fn at_pue(self, pue: Pue) -> Self {
+        Self { pue, ..self }
     }
 
     /// Begins to ask providers, if any are named.
@@ -129,7 +135,7 @@ impl Pricing {
     }
 
     /// The same for a report that is read again, from its carbon and what it had before.
-    pub(crate) fn beside_again(&self, carbon: &mut Carbon, old: Option<&Carbon>, report: &Report) {
+    pub(crate) fn beside_again(&self, carbon: &mut Carbon, old: &Before, report: &Report) {
         self.extras.apply_again(carbon, old, report);
     }
 
@@ -179,9 +185,11 @@ impl Pricing {
         (carbon, intensity::events(coverage, &energies, when.lasted_ns))
     }
 
-    /// What was used, in all units.
-    pub(crate) fn usage(&self, energy: &Energy, carbon: &Carbon) -> Usage {
-        Usage { energy_uj: energy.facility_uj, grams: Some(carbon.grams), money: carbon.cost }
+    /// What was used, in all units; `measured`: whether the energy of any device is known. Nothing measured is not nothing
+    /// used.
+    pub(crate) fn usage(&self, energy: &Energy, carbon: &Carbon, measured: bool) -> Usage {
+        let (energy_uj, grams) = (measured.then_some(energy.facility_uj), measured.then_some(carbon.grams));
+        Usage { energy_uj, grams, money: carbon.cost.filter(|_| measured) }
     }
 
     /// Every limit.
@@ -193,37 +201,54 @@ impl Pricing {
         self.pue
     }
 
-    /// Money for a kilowatt-hour, where it is one for all time.
-    pub(crate) fn price_per_kwh(&self) -> Option<f64> {
-        self.extras.price_per_kwh()
+    /// The most that a kilowatt-hour may cost from now until the next look; `so_far`: what one has cost on average.
+    pub(crate) fn price_next(&self, when: &When, so_far: Option<f64>) -> Option<f64> {
+        self.extras.price_next(when.to_ns(), so_far)
+    }
+
+    /// What a kilowatt-hour costs in the time after `when`, for so long.
+    pub(crate) fn price_ahead(&self, when: &When, rest_ns: f64, so_far: Option<f64>) -> Option<Ahead> {
+        self.extras.price_ahead(when.to_ns(), when.to_ns().saturating_add(rest_ns as i64), so_far)
     }
 
     /// The intensity of the time after `when`, for so long: forecast where a series or a provider allows it.
     pub(crate) fn intensity_ahead(&self, when: &When, rest_ns: f64) -> Ahead {
         let to_ns = when.to_ns().saturating_add(rest_ns as i64);
         let found = self.feed.as_ref().and_then(|feed| feed.outlook(when.to_ns(), to_ns));
-        match found {
-            Some(found) => {
-                Ahead { g_per_kwh: found.g_per_kwh, error_percent: found.error_percent, method: found.method() }
-            }
-            None => Ahead {
-                g_per_kwh: self.intensity.g_per_kwh,
-                error_percent: None,
-                method: format!("one figure for all time: {}", self.intensity.source),
-            },
-        }
+        found.map_or_else(
+            || Ahead::certain(self.intensity.g_per_kwh, format!("one figure for all time: {}", self.intensity.source)),
+            |found| Ahead::of(&found),
+        )
     }
 }
 
-/// The intensity of what is to come.
+/// The intensity, or the price, of what is to come.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Ahead {
-    /// Grams CO2e per kilowatt-hour.
-    pub(crate) g_per_kwh: f64,
+    /// Grams CO2e, or money, for a kilowatt-hour.
+    pub(crate) each: f64,
     /// Back-test error; `None` where it is not known.
     pub(crate) error_percent: Option<f64>,
+    /// The lowest and the highest that was seen, where the past was repeated and nothing tells how well that holds.
+    pub(crate) span: Option<[f64; 2]>,
     /// Where it comes from.
     pub(crate) method: String,
+}
+
+impl Ahead {
+    fn of(found: &eco2_grid::Outlook) -> Self {
+        let untested = found.season_h.is_some() && found.error_percent.is_none();
+        Self {
+            each: found.g_per_kwh,
+            error_percent: found.error_percent,
+            span: untested.then_some(found.seen),
+            method: found.method(),
+        }
+    }
+
+    fn certain(each: f64, method: String) -> Self {
+        Self { each, error_percent: None, span: None, method }
+    }
 }
 
 /// A sum that leaves energy out is no cost of the run.
@@ -245,12 +270,26 @@ fn of_zone(zone: &str, options: &Options) -> Result<Intensity, Error> {
     Ok(if options.origin("zone").is_file() { found.from_config() } else { found })
 }
 
-fn budgets(limits: &options::Budget) -> Vec<Budget> {
-    let energy = limits.max_energy_kwh.map(|kwh| Limit::EnergyUj((kwh * eco2_core::units::UJ_PER_KWH) as u64));
-    let grams = limits.max_co2_kg.map(|kg| Limit::Grams(kg * 1_000.0));
-    let money = limits.max_cost.map(Limit::Money);
+/// Every limit that was given. One that is none is refused: a run would otherwise go on without it.
+fn budgets(limits: &options::Budget) -> Result<Vec<Budget>, RangeError> {
+    // A microjoule is a limit, whatever a fraction of a kilowatt-hour rounds to.
+    let energy = |kwh: f64| match (kwh * UJ_PER_KWH) as u64 {
+        0 if kwh >= options::LEAST_KWH => Limit::EnergyUj(1),
+        uj => Limit::EnergyUj(uj),
+    };
+    let limits_given = [
+        ("max_energy_kwh", limits.max_energy_kwh, energy as fn(f64) -> Limit, "a microjoule (2.8e-13) or more"),
+        ("max_co2_kg", limits.max_co2_kg, |kg| Limit::Grams(kg * 1_000.0), "a finite number of kilograms above 0"),
+        ("max_cost", limits.max_cost, Limit::Money, "a finite amount of money above 0"),
+    ];
     let policy =
         Policy { reserve: limits.reserve_percent / 100.0, soft: limits.soft, hard: limits.hard, ..Policy::default() };
-    let made = [energy, grams, money].into_iter().flatten().filter_map(Budget::new);
-    made.map(|budget| Budget { policy, ..budget }).collect()
+    let given =
+        limits_given.into_iter().filter_map(|(what, value, limit, allowed)| Some((what, value?, limit, allowed)));
+    given
+        .map(|(what, value, limit, allowed)| match Budget::new(limit(value)) {
+            Some(budget) if value.is_finite() => Ok(Budget { policy, ..budget }),
+            _ => Err(RangeError { what, value, allowed }),
+        })
+        .collect()
 }

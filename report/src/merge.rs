@@ -69,12 +69,11 @@ pub fn merge_without(reports: &[Report], unreadable: &[String]) -> Result<Report
         parts: parts.list.clone(),
         left_out: left_out(reports, unreadable),
     };
-    let machines = attempts.machines().len();
     let mut merged = Report {
         schema: SCHEMA.to_owned(),
         events: warnings::events(&parts, &attempts, &merge, carbon.as_ref()),
         energy: carbon::with_facility(measured.energy(), &parts.list, &attempts, &measured),
-        devices: measured.devices,
+        devices: measured.devices.clone(),
         spans: spans::spans(&parts.list, &attempts),
         work: work::sum(&parts.list, &attempts),
         attribution: None,
@@ -87,7 +86,7 @@ pub fn merge_without(reports: &[Report], unreadable: &[String]) -> Result<Report
         merge: Some(merge),
         run: identity,
     };
-    beside::fill(&mut merged, &parts.list, machines);
+    beside::fill(&mut merged, &parts.list, &attempts, &measured);
     Ok(merged)
 }
 

@@ -7,7 +7,7 @@ use crate::budget::{Finish, Spent};
 /// Limits and forecast of a run, as of the report.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct BudgetRecord {
-    /// Every limit whose unit is known, and what is spent of it.
+    /// Every limit, and what is spent of it.
     pub limits: Vec<Spent>,
     /// The forecast; `None` where the run's length is not known, or too little was seen.
     pub forecast: Option<ForecastRecord>,

@@ -16,7 +16,7 @@ use eco2_core::units::kwh;
 
 use crate::series::rows::{Rows, text};
 use crate::series::{FileError, FileFault, Meta, Place, Point, Series, bytes, chosen, shown};
-use crate::{Level, Pue};
+use crate::{Level, Outlook, Pue, outlook};
 
 /// The column that is taken where none is named.
 const PLAIN: &str = "price_per_kwh";
@@ -77,6 +77,25 @@ impl Tariff {
     #[must_use]
     pub fn at(&self, at_ns: i64) -> Option<f64> {
         self.prices.at(at_ns)
+    }
+
+    /// The highest price that is known between two instants; `flat` stands in where none is.
+    #[must_use]
+    pub fn dearest(&self, flat: Option<f64>, from_ns: i64, to_ns: i64) -> Option<f64> {
+        let mut dearest = self.at(from_ns).or(flat)?;
+        let mut at_ns = self.prices.next_edge(from_ns);
+        while at_ns < to_ns {
+            dearest = self.at(at_ns).or(flat).map_or(dearest, |price| price.max(dearest));
+            at_ns = self.prices.next_edge(at_ns);
+        }
+        Some(dearest)
+    }
+
+    /// The mean price of a time to come: what is published, else what was paid at the same hour before; `flat` stands in
+    /// where the series knows nothing. The figures are money for a kilowatt-hour, not grams.
+    #[must_use]
+    pub fn outlook(&self, flat: Option<f64>, now_ns: i64, to_ns: i64) -> Option<Outlook> {
+        outlook(&|at_ns| self.at(at_ns).or(flat), self.prices.from_ns(), now_ns, to_ns)
     }
 }
 

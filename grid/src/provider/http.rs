@@ -124,15 +124,18 @@ pub(super) fn agent(limits: &Limits, local: bool) -> Agent {
     config.build().into()
 }
 
+/// The waits between attempts: doubling, with jitter.
+pub(super) fn waits(limits: &Limits) -> ExponentialBuilder {
+    ExponentialBuilder::default().with_min_delay(limits.first_wait).with_max_times(limits.retries).with_jitter()
+}
+
 /// Attempts with doubling waits in between, while a fault may pass.
 pub(super) fn again<T>(
     limits: &Limits,
     may_pass: fn(&Fault) -> bool,
     attempt: impl FnMut() -> Result<T, Fault>,
 ) -> Result<T, Fault> {
-    let backoff =
-        ExponentialBuilder::default().with_min_delay(limits.first_wait).with_max_times(limits.retries).with_jitter();
-    attempt.retry(backoff).sleep(std::thread::sleep).when(may_pass).call()
+    attempt.retry(waits(limits)).sleep(std::thread::sleep).when(may_pass).call()
 }
 
 pub(super) fn refusal(response: &Response<Body>) -> Result<(), Fault> {

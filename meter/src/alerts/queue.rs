@@ -1,34 +1,34 @@
-//! The queue between whoever makes events and the thread that tells them.
+//! A queue between whoever makes events and a thread that tells them.
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::{Event, Listener};
+use super::Event;
 use crate::shared::lock;
 
-/// Events that wait at most; more are dropped.
+/// Events that wait at most; more are dropped and counted.
 const MOST: usize = 64;
-/// The longest that closing waits for the last to be told.
-const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// Events on their way, and who hears them.
+/// Events on their way to one thread.
 #[derive(Default)]
-pub(crate) struct Outbox {
+pub(super) struct Queue {
     state: Mutex<State>,
     changed: Condvar,
-    /// Held while somebody is told, never by whoever makes events.
-    listeners: Mutex<Vec<Listener>>,
 }
 
 #[derive(Default)]
 struct State {
     events: VecDeque<Event>,
+    /// Whether an event was taken out and is being told.
+    telling: bool,
     /// Whether a thread takes events out.
     listening: bool,
     closing: bool,
     ended: bool,
+    dropped: u64,
+    /// When the last words are over.
+    until: Option<Instant>,
 }
 
 /// What waiting brought.
@@ -40,52 +40,47 @@ pub(super) enum Waited {
     Over,
 }
 
-impl Outbox {
-    /// Adds somebody who hears events.
-    pub(crate) fn listen(&self, listener: Listener) {
-        lock(&self.listeners).push(listener);
-    }
-
+impl Queue {
     /// Whether the thread is still to be started; from now on it is not.
     pub(super) fn begin(&self) -> bool {
         !std::mem::replace(&mut lock(&self.state).listening, true)
     }
 
     /// Puts an event in, if somebody listens and there is room; made only then. Never waits for a listener.
-    pub(crate) fn put(&self, event: impl FnOnce() -> Event) {
+    pub(super) fn put(&self, event: impl FnOnce() -> Event) {
         let mut state = lock(&self.state);
-        if state.listening && !state.ended && state.events.len() < MOST {
+        if !state.listening || state.ended {
+            return;
+        }
+        if state.events.len() < MOST {
             state.events.push_back(event());
             self.changed.notify_all();
+        } else {
+            state.dropped += 1;
         }
     }
 
+    /// The next event; whatever was taken out before is told by now.
     pub(super) fn wait(&self, at_most: Duration) -> Waited {
+        let mut state = lock(&self.state);
+        state.telling = false;
         let idle = |state: &mut State| state.events.is_empty() && !state.closing;
-        let waited = self.changed.wait_timeout_while(lock(&self.state), at_most, idle);
+        let waited = self.changed.wait_timeout_while(state, at_most, idle);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         match state.events.pop_front() {
-            Some(event) => Waited::Event(event),
+            Some(event) => {
+                state.telling = true;
+                Waited::Event(event)
+            }
             None if state.closing => Waited::Over,
             None => Waited::Nothing,
         }
     }
 
-    /// Tells everybody; returns what failed. A listener that panics is not asked again.
-    pub(super) fn deliver(&self, event: &Event) -> Vec<String> {
-        let mut failures = Vec::new();
-        lock(&self.listeners).retain_mut(|listener| match catch_unwind(AssertUnwindSafe(|| listener(event))) {
-            Ok(Ok(())) => true,
-            Ok(Err(failure)) => {
-                failures.push(failure);
-                true
-            }
-            Err(_) => {
-                failures.push("a listener panicked and is told no more".to_owned());
-                false
-            }
-        });
-        failures
+    /// No more comes: the thread tells what is left and ends.
+    pub(super) fn finish(&self) {
+        lock(&self.state).closing = true;
+        self.changed.notify_all();
     }
 
     pub(super) fn end(&self) {
@@ -93,14 +88,33 @@ impl Outbox {
         self.changed.notify_all();
     }
 
-    /// Lets the thread tell what is left and end; waits for it for a bounded time unless `hurried`.
-    pub(crate) fn close(&self, hurried: bool) {
-        let mut state = lock(&self.state);
-        state.closing = true;
-        self.changed.notify_all();
-        if state.listening && !hurried {
-            drop(self.changed.wait_timeout_while(state, LAST_WORDS, |state| !state.ended));
+    /// Whatever is still to be told has time until then.
+    pub(super) fn hurry(&self, until: Instant) {
+        lock(&self.state).until = Some(until);
+    }
+
+    /// How much time is left; `None` while the run goes on.
+    pub(super) fn left(&self) -> Option<Duration> {
+        lock(&self.state).until.map(|until| until.saturating_duration_since(Instant::now()))
+    }
+
+    /// Waits until the thread has ended, as long as there is time. What it has not told by then is not told.
+    pub(super) fn await_end(&self) {
+        let left = self.left().unwrap_or_default();
+        let state = lock(&self.state);
+        if state.listening {
+            drop(self.changed.wait_timeout_while(state, left, |state| !state.ended));
         }
+    }
+
+    /// How many events wait, how many are being told, and how many were dropped.
+    pub(super) fn lost(&self) -> (usize, usize, u64) {
+        let state = lock(&self.state);
+        (state.events.len(), usize::from(state.telling && !state.ended), state.dropped)
+    }
+
+    pub(super) fn is_heard(&self) -> bool {
+        lock(&self.state).listening
     }
 }
 
@@ -113,30 +127,23 @@ mod tests {
     }
 
     #[test]
-    fn without_a_listener_no_event_is_even_made() {
-        let outbox = Outbox::default();
-        outbox.put(|| unreachable!("nobody listens"));
-        assert!(outbox.begin() && !outbox.begin());
-        (0..100).for_each(|_| outbox.put(|| event("x")));
-        assert_eq!(lock(&outbox.state).events.len(), MOST, "the queue is bounded");
+    fn without_a_listener_no_event_is_even_made_and_what_finds_no_room_is_counted() {
+        let queue = Queue::default();
+        queue.put(|| unreachable!("nobody listens"));
+        assert!(queue.begin() && !queue.begin());
+        (0..100).for_each(|_| queue.put(|| event("x")));
+        assert_eq!(queue.lost(), (MOST, 0, 100 - MOST as u64), "the queue is bounded");
     }
 
     #[test]
     fn what_is_left_is_told_before_the_end() {
-        let outbox = Outbox::default();
-        outbox.begin();
-        outbox.put(|| event("a"));
-        outbox.close(true);
-        assert_eq!(outbox.wait(Duration::from_secs(60)), Waited::Event(event("a")));
-        assert_eq!(outbox.wait(Duration::from_secs(60)), Waited::Over);
-    }
-
-    #[test]
-    fn a_listener_that_panics_is_asked_no_more_and_the_others_are() {
-        let outbox = Outbox::default();
-        outbox.listen(Box::new(|_| panic!("scripted")));
-        outbox.listen(Box::new(|_| Err("no".to_owned())));
-        assert_eq!(outbox.deliver(&event("a")).len(), 2);
-        assert_eq!(outbox.deliver(&event("b")), ["no"]);
+        let queue = Queue::default();
+        queue.begin();
+        queue.put(|| event("a"));
+        queue.finish();
+        assert_eq!(queue.wait(Duration::from_secs(60)), Waited::Event(event("a")));
+        assert_eq!(queue.lost(), (0, 1, 0), "taken out, and not told yet");
+        assert_eq!(queue.wait(Duration::from_secs(60)), Waited::Over);
+        assert_eq!(queue.lost(), (0, 0, 0));
     }
 }

@@ -3,9 +3,11 @@
 //! Forms: Slack incoming webhooks (`text`, with &, < and > escaped), Discord webhooks (`content`, at most 2000 characters,
 //! nobody mentioned), Microsoft Teams workflows (an Adaptive Card), and plain JSON of schema `eco2.event/1`.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
-use super::{Event, Listener};
+use super::{Event, Poster};
 use crate::Error;
 use crate::options::Options;
 
@@ -47,18 +49,18 @@ impl Webhook {
         open(form, |variable| std::env::var(variable).ok()).map(Some).map_err(Error::Webhook)
     }
 
-    /// Tells it, with retries; what fails is told without the address.
-    pub(crate) fn listener(self) -> Listener {
-        Box::new(move |event| self.post(&body(self.form, event).to_string()))
+    /// Tells it, with retries while there is time; what fails is told without the address.
+    pub(crate) fn poster(self) -> Poster {
+        Box::new(move |event, left| self.post(&body(self.form, event).to_string(), left))
     }
 
     #[cfg(feature = "providers")]
-    fn post(&self, body: &str) -> Result<(), String> {
-        self.hook.post(body).map_err(|fault| format!("the webhook was not told: {fault}"))
+    fn post(&self, body: &str, left: &dyn Fn() -> Option<Duration>) -> Result<(), String> {
+        self.hook.post_within(body, left).map_err(|fault| format!("the webhook was not told: {fault}"))
     }
 
     #[cfg(not(feature = "providers"))]
-    fn post(&self, _: &str) -> Result<(), String> {
+    fn post(&self, _: &str, _: &dyn Fn() -> Option<Duration>) -> Result<(), String> {
         Ok(())
     }
 }

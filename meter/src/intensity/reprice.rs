@@ -1,31 +1,37 @@
 //! A run that is long over, weighed again: with another zone, a series, or what a provider knows of that time by now.
 
-use eco2_core::report::{Carbon, Report};
+use eco2_core::Stretch;
+use eco2_core::report::{Carbon, CounterRecord, EventRecord, Merge, Report};
+use eco2_grid::Pue;
 
 use super::Curve;
 use crate::Error;
 use crate::options::{Level, Options};
-use crate::pricing::{Extras, Pricing, When, with_cost};
+use crate::pricing::{Before, Extras, Pricing, When, with_cost};
 
 /// The same report with its grams, and what stands beside them, computed anew by the options: zone, series, PUE, price, …
 ///
 /// Energies stay as they are. How the energy was spread over the run's time is known as far as the report's counters tell;
-/// the grams' bounds hold what they do not. The PUE stays unless the options give one. Providers are asked on this thread.
+/// the grams' bounds hold what they do not. The PUE stays unless the options give one. Of a merged report each part is
+/// priced at its own time, and merged again. Providers are asked on this thread.
 ///
 /// # Errors
 /// [`Error`] when the options are wrong, or the report does not say when the run was.
 pub fn reprice(report: Report, options: &Options) -> Result<Report, Error> {
-    let mut options = options.clone();
-    if options.origin("pue").level() == Level::Default && report.energy.pue >= 1.0 {
-        options.pue = report.energy.pue;
-    }
-    let pricing = Pricing::resolve(&options)?;
+    let pricing = Pricing::resolve(options)?;
+    let keeps_pue = options.origin("pue").level() == Level::Default;
+    by_parts(report, &|report| {
+        let stated = Pue::new(report.energy.pue).ok().filter(|_| keeps_pue);
+        repriced(report, &stated.map_or_else(|| pricing.clone(), |pue| pricing.clone().at_pue(pue)))
+    })
+}
+
+fn repriced(mut report: Report, pricing: &Pricing) -> Result<Report, Error> {
     let when = when(&report)?;
-    let mut report = report;
     let Course(curve) = Course::of(&report);
+    let old = Before { carbon: report.carbon.take(), facility_uj: report.energy.facility_uj };
     let (mut carbon, events) = pricing.price_late(&mut report.energy, &when, &curve);
-    let old = report.carbon.take();
-    pricing.beside_again(&mut carbon, old.as_ref(), &report);
+    pricing.beside_again(&mut carbon, &old, &report);
     report.carbon = Some(carbon);
     // Its limits and forecast were of the old grams.
     report.budget = None;
@@ -35,20 +41,74 @@ pub fn reprice(report: Report, options: &Options) -> Result<Report, Error> {
 
 /// The same report with what the options ask for beside its grams, which stay as they are: tariff, making, water, market.
 ///
-/// A report without grams is returned as it is. What it had beside them before and is not asked for now stays.
+/// A report without grams is returned as it is. What it had beside them before and is not asked for now stays. Of a merged
+/// report each part is asked, at its own time, and merged again.
 ///
 /// # Errors
 /// As [`reprice`].
-pub fn add_beside(mut report: Report, options: &Options) -> Result<Report, Error> {
+pub fn add_beside(report: Report, options: &Options) -> Result<Report, Error> {
     let extras = Extras::resolve(options)?;
+    by_parts(report, &|report| with_beside(report, &extras))
+}
+
+fn with_beside(mut report: Report, extras: &Extras) -> Result<Report, Error> {
     let when = when(&report)?;
     let Course(curve) = Course::of(&report);
     let Some(old) = report.carbon.take() else { return Ok(report) };
     let mut carbon =
         with_cost(Carbon { beside: None, ..old.clone() }, extras.cost(&report.energy, &when, Some(&curve)));
-    extras.apply_again(&mut carbon, Some(&old), &report);
+    let old = Before { carbon: Some(old), facility_uj: report.energy.facility_uj };
+    extras.apply_again(&mut carbon, &old, &report);
     report.carbon = Some(carbon);
     Ok(report)
+}
+
+/// A report as `each` makes it. Attempts and ranks of a merged one ran at times of their own, which its begin and its
+/// duration do not tell: each part is done by itself, and all are merged again.
+fn by_parts(report: Report, each: &dyn Fn(Report) -> Result<Report, Error>) -> Result<Report, Error> {
+    let Some(merge) = report.merge.clone() else {
+        let one = report.run.attempts.len() <= 1;
+        return if one { each(report) } else { Err(Error::NoParts { run: report.run.id }) };
+    };
+    if merge.parts.is_empty() {
+        return Err(Error::NoParts { run: report.run.id });
+    }
+    let mut said: Vec<EventRecord> = Vec::new();
+    let mut parts = Vec::with_capacity(merge.parts.len());
+    for part in &merge.parts {
+        let counters = own_counters(part, &merge.parts, &report.counters);
+        let mut done = each(Report { counters, ..part.clone() })?;
+        // A merged report has events of its own; of the parts' only what pricing has to say is news.
+        for event in done.events.drain(..).skip(part.events.len()) {
+            let known = said.iter().any(|said| (&said.kind, &said.text) == (&event.kind, &event.text));
+            said.extend((!known).then_some(event));
+        }
+        done.events.clone_from(&part.events);
+        done.counters.clear();
+        parts.push(done);
+    }
+    let mut merged = eco2_report::merge(&[Report { merge: Some(Merge { parts, ..merge }), ..report }])?;
+    merged.events.extend(said);
+    Ok(merged)
+}
+
+/// What a part saw of its counters; nothing where another part ran on that machine meanwhile, whose curves cannot be told
+/// from its own.
+fn own_counters(part: &Report, parts: &[Report], counters: &[CounterRecord]) -> Vec<CounterRecord> {
+    let (Some([from_ns, to_ns]), boot_id) = (part.run.boot_ns, &part.run.host.boot_id) else { return Vec::new() };
+    let together = |other: &Report| match other.run.boot_ns {
+        Some([begin_ns, end_ns]) => other.run.host.boot_id == *boot_id && begin_ns < to_ns && from_ns < end_ns,
+        None => false,
+    };
+    if boot_id.is_empty() || parts.iter().filter(|other| together(other)).count() > 1 {
+        return Vec::new();
+    }
+    let begins_within = |stretch: &Stretch| stretch.at_ns.first().is_some_and(|at_ns| (from_ns..to_ns).contains(at_ns));
+    let own = |record: &CounterRecord| CounterRecord {
+        stretches: record.stretches.iter().filter(|stretch| begins_within(stretch)).cloned().collect(),
+        ..record.clone()
+    };
+    counters.iter().filter(|record| record.boot_id == *boot_id).map(own).collect()
 }
 
 fn when(report: &Report) -> Result<When, Error> {

@@ -134,6 +134,8 @@ macro_rules! keys {
 }
 
 const AMOUNT: std::ops::RangeInclusive<f64> = 0.0..=f64::MAX;
+/// Of a limit of 0 no share can be spent.
+const LIMIT: std::ops::RangeInclusive<f64> = f64::from_bits(1)..=f64::MAX;
 
 keys! {
     "name", NAME, "text of 1 to 256 bytes", "\"bert-base\"",
@@ -203,12 +205,12 @@ keys! {
         |input| parse::number(input, 1.0..=20_000.0).map(Setting::CpuWatts), |options| given(&options.cpu_watts);
     "cloud", CLOUD, "aws, gcp or azure", "\"aws\"",
         |input| parse::cloud(input).map(Setting::Cloud), |options| given(&options.cloud.map(|cloud| cloud.provider));
-    "budget.max_energy_kwh", MAX_ENERGY_KWH, "a finite number of kilowatt-hours, 0 or more", "12.5",
-        |input| parse::number(input, AMOUNT).map(Setting::MaxEnergyKwh), |options| given(&options.budget.max_energy_kwh);
-    "budget.max_co2_kg", MAX_CO2_KG, "a finite number of kilograms, 0 or more", "5",
-        |input| parse::number(input, AMOUNT).map(Setting::MaxCo2Kg), |options| given(&options.budget.max_co2_kg);
-    "budget.max_cost", MAX_COST, "a finite amount of money, 0 or more", "20",
-        |input| parse::number(input, AMOUNT).map(Setting::MaxCost), |options| given(&options.budget.max_cost);
+    "budget.max_energy_kwh", MAX_ENERGY_KWH, "a finite number of kilowatt-hours, a microjoule (2.8e-13) or more", "12.5",
+        |input| parse::number(input, super::LEAST_KWH..=f64::MAX).map(Setting::MaxEnergyKwh), |options| given(&options.budget.max_energy_kwh);
+    "budget.max_co2_kg", MAX_CO2_KG, "a finite number of kilograms above 0", "5",
+        |input| parse::number(input, LIMIT).map(Setting::MaxCo2Kg), |options| given(&options.budget.max_co2_kg);
+    "budget.max_cost", MAX_COST, "a finite amount of money above 0", "20",
+        |input| parse::number(input, LIMIT).map(Setting::MaxCost), |options| given(&options.budget.max_cost);
     "budget.price_per_kwh", PRICE_PER_KWH, "a finite amount of money for a kilowatt-hour, 0 or more", "0.3",
         |input| parse::number(input, AMOUNT).map(Setting::PricePerKwh), |options| given(&options.budget.price_per_kwh);
     "budget.currency", CURRENCY, "an ISO 4217 code of three capital letters", "\"EUR\"",

@@ -141,6 +141,9 @@ pub enum Log {
     Folder(PathBuf),
 }
 
+/// The least limit on energy, kilowatt-hours: a microjoule, the unit that energy is counted in.
+pub(crate) const LEAST_KWH: f64 = 1.0 / eco2_core::units::UJ_PER_KWH;
+
 /// Limits of a run and what energy costs. `None` is no limit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Budget {

@@ -183,7 +183,20 @@ fn a_wrong_value_names_file_line_option_range_and_example() {
         ("zone = 3", "eco2.toml:1: zone is 3; allowed: a zone's code or name, such as \"DE\""),
         (
             "[budget]\n\nmax_co2_kg = -1",
-            "eco2.toml:3: budget.max_co2_kg is -1; allowed: a finite number of kilograms, 0 or more, such as 5",
+            "eco2.toml:3: budget.max_co2_kg is -1; allowed: a finite number of kilograms above 0, such as 5",
+        ),
+        (
+            "[budget]\nmax_cost = 0",
+            "eco2.toml:2: budget.max_cost is 0; allowed: a finite amount of money above 0, such as 20",
+        ),
+        (
+            "[budget]\nmax_energy_kwh = 1e-13",
+            "eco2.toml:2: budget.max_energy_kwh is 0.0000000000001; allowed: a finite number of kilowatt-hours, a \
+             microjoule (2.8e-13) or more, such as 12.5",
+        ),
+        (
+            "[budget]\nmax_co2_kg = 0",
+            "eco2.toml:2: budget.max_co2_kg is 0; allowed: a finite number of kilograms above 0, such as 5",
         ),
         ("budget = 3", "eco2.toml:1: budget is 3; allowed: a table of limits, such as budget = { max_co2_kg = 5 }"),
         ("quiet = 2020-01-01", "eco2.toml:1: quiet is a date; allowed: true or false, such as true"),

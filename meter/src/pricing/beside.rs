@@ -4,10 +4,13 @@ use eco2_core::report::{Carbon, Cost, Energy, Offset, Report, Work};
 use eco2_grid::Pue;
 use eco2_grid::carbon::{Facts, Functional, Hardware, Instrument, Tariff, Terms, WaterFactors, flat_cost, series_cost};
 
-use super::When;
+use super::{Ahead, When};
 use crate::Error;
 use crate::intensity::Curve;
 use crate::options::{Options, OptionsError};
+
+/// What goes by until the next look is priced with the dearest of the time from now on, nanoseconds: an hour.
+const SOON_NS: i64 = 3_600_000_000_000;
 
 /// Prices of energy, and terms of all else.
 #[derive(Debug, Clone)]
@@ -47,9 +50,24 @@ impl Extras {
         self.tariff.is_some()
     }
 
-    /// The flat price of a kilowatt-hour; `None` where prices follow a series.
-    pub(crate) fn price_per_kwh(&self) -> Option<f64> {
-        self.price_per_kwh.filter(|_| self.tariff.is_none())
+    /// The most that a kilowatt-hour may cost in the hour from now on: by the tariff, where it does not know that hour the
+    /// dearest that it knows, else what one has cost so far.
+    pub(super) fn price_next(&self, now_ns: i64, so_far: Option<f64>) -> Option<f64> {
+        let Some(tariff) = &self.tariff else { return self.price_per_kwh };
+        let soon_ns = now_ns.saturating_add(SOON_NS);
+        let known = tariff.dearest(self.price_per_kwh, now_ns, soon_ns);
+        let seen = || tariff.outlook(None, now_ns, soon_ns).map(|found| found.seen[1]);
+        // A price below zero is no reason to hold less back than nothing.
+        known.or_else(seen).or(so_far).map(|price| price.max(0.0))
+    }
+
+    /// What a kilowatt-hour will cost on average from now on; what one has cost so far where the tariff does not tell.
+    pub(super) fn price_ahead(&self, now_ns: i64, to_ns: i64, so_far: Option<f64>) -> Option<Ahead> {
+        let Some(tariff) = &self.tariff else {
+            return self.price_per_kwh.map(|flat| Ahead::certain(flat, "flat".into()));
+        };
+        let found = tariff.outlook(self.price_per_kwh, now_ns, to_ns).map(|found| Ahead::of(&found));
+        found.or_else(|| so_far.map(|price| Ahead::certain(price, "the mean price so far".into())))
     }
 
     /// Whether anything was asked for.
@@ -77,16 +95,44 @@ impl Extras {
         self.terms.apply(carbon, Facts { energy, work, reserved_ns }, cost);
     }
 
-    /// The same for a run that had such figures before: what is not asked for now stays asked for.
-    pub(crate) fn apply_again(&self, carbon: &mut Carbon, old: Option<&Carbon>, report: &Report) {
-        let old_beside = old.and_then(|old| old.beside.as_deref());
+    /// The same for a run that had such figures before: what is not asked for now stays asked for. A new cost goes before
+    /// the old one, whatever it leaves out.
+    pub(crate) fn apply_again(&self, carbon: &mut Carbon, old: &Before, report: &Report) {
+        let old_beside = old.carbon.as_ref().and_then(|old| old.beside.as_deref());
         let old_terms = old_beside.map(Terms::of).unwrap_or_default();
-        let cost = carbon.beside.take().and_then(|beside| beside.cost);
-        let cost = cost.or_else(|| old_beside.and_then(|beside| beside.cost.clone()));
-        let old_cost = old.and_then(|old| old.cost);
+        let new = carbon.beside.take().and_then(|beside| beside.cost);
+        let asked = new.is_some() || self.tariff.is_some() || self.price_per_kwh.is_some();
+        let kept = || old_beside.and_then(|beside| old.rescaled(beside.cost.as_ref()?, &report.energy));
+        let cost = if asked { new } else { kept() };
         let facts = Facts { energy: &report.energy, work: &report.work, reserved_ns: report.run.duration_ns };
         self.terms.clone().or(old_terms).apply(carbon, facts, cost);
-        carbon.cost = carbon.cost.or(old_cost);
+        // An amount that does not say how it came about holds for the energy it was of.
+        let same = old.facility_uj == report.energy.facility_uj;
+        if !asked && same && old_beside.is_none_or(|beside| beside.cost.is_none()) {
+            carbon.cost = old.carbon.as_ref().and_then(|old| old.cost);
+        }
+    }
+}
+
+/// A report's grams, and the facility's energy that they were of, before they are computed anew.
+pub(crate) struct Before {
+    pub(crate) carbon: Option<Carbon>,
+    pub(crate) facility_uj: u64,
+}
+
+impl Before {
+    /// The old cost for the facility's energy of now: a flat price goes with it, one by the hour does not tell.
+    fn rescaled(&self, cost: &Cost, energy: &Energy) -> Option<Cost> {
+        if energy.facility_uj == self.facility_uj {
+            return Some(cost.clone());
+        }
+        let ratio = energy.facility_uj as f64 / self.facility_uj as f64;
+        (cost.method == "flat" && self.facility_uj > 0).then(|| Cost {
+            amount: cost.amount * ratio,
+            low: cost.low.map(|low| low * ratio),
+            high: cost.high.map(|high| high * ratio),
+            ..cost.clone()
+        })
     }
 }
 

@@ -125,7 +125,8 @@ class Budget(NamedTuple):
 
     `decision`: `"go"`, `"warn"` (most of a limit is spent, or the forecast is over it), `"pause"` (only where the option
     `budget` asks for it) or `"stop"` (a limit is spent, or would be by the next steps and the reserve). `limits`: how
-    many there are. `share`: spent of the limit of which most is spent, as a share of it; 0 without limits.
+    many there are. `share`: spent of the limit of which most is spent, as a share of it; 0 without limits, not a number
+    where it is known of none: the decision is then a warning.
 
     The others are of the limit that decides, in its `unit` (`"energy_uj"`, `"grams"` or `"money"`), None where they are
     not known: `spent` and `limit`; `held`, what is kept back for the next steps and as a reserve; `finish`, what will

@@ -107,9 +107,11 @@ class BudgetWatch:
 
 
 def _near(found: Any, step: int) -> tuple:
-    """The warning of a budget that is nearly spent, or that the forecast is over."""
+    """The warning of a budget that is nearly spent, that the forecast is over, or of which nothing is known."""
     finish, limit = getattr(found, "finish_p90", None), getattr(found, "limit", None)
     if finish is not None and limit is not None and finish > limit:
         return ("the carbon budget will probably not be kept: at step %d %.0f %% of it is spent, at the end it will be %.0f %%",
                 step, 100 * found.share, 100 * found.finish / limit)
+    if limit is not None and getattr(found, "spent", None) is None:
+        return "how much of the carbon budget is spent is not known at step %d", step
     return "most of the carbon budget is spent at step %d (%.0f %% of it)", step, 100 * found.share

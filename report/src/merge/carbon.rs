@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use eco2_core::Merged;
 use eco2_core::report::{Carbon, CarbonSegment, Energy, Report};
 use eco2_core::units::{grams, kwh};
 use eco2_grid::{Pue, recompute};
@@ -51,13 +52,14 @@ pub(super) fn price(parts: &[Report], attempts: &Attempts, measured: &Measured) 
         let part = figures(parts, attempts, *attempt, place)?;
         let carbon = part.carbon.as_ref()?;
         let pue = pue(part);
-        let mean = mean_intensity(&carbon.segments)?;
+        let (low, high) = bounds(part, carbon, cell)?;
         let facility_uj = pue.facility_uj(cell.energy_uj);
         sum.segments.extend(scaled(&carbon.segments, facility_uj, lasted(parts, attempts, *attempt, place)));
-        sum.low += grams(pue.facility_uj(cell.low_uj), mean);
-        sum.high = sum.high.zip(cell.high_uj).map(|(sum, high)| sum + grams(pue.facility_uj(high), mean));
+        sum.low += low;
+        sum.high = sum.high.zip(high).map(|(sum, high)| sum + high);
         let price = carbon.cost.filter(|_| part.energy.facility_uj > 0).map(|cost| cost / kwh(part.energy.facility_uj));
         sum.cost = sum.cost.zip(price).map(|(sum, price)| sum + kwh(facility_uj) * price);
+        sum.currencies.extend(carbon.beside.iter().filter_map(|beside| beside.cost.as_ref()?.currency.clone()));
         sum.zones.insert(carbon.zone.clone());
         sum.zone_sources.insert(carbon.zone_source.clone());
     }
@@ -75,14 +77,15 @@ struct Sum {
     low: f64,
     high: Option<f64>,
     cost: Option<f64>,
+    currencies: BTreeSet<String>,
     zones: BTreeSet<String>,
     zone_sources: BTreeSet<String>,
 }
 
 impl Default for Sum {
     fn default() -> Self {
-        let (zones, zone_sources) = (BTreeSet::new(), BTreeSet::new());
-        Self { segments: Vec::new(), low: 0.0, high: Some(0.0), cost: Some(0.0), zones, zone_sources }
+        let (currencies, zones, zone_sources) = Default::default();
+        Self { segments: Vec::new(), low: 0.0, high: Some(0.0), cost: Some(0.0), currencies, zones, zone_sources }
     }
 }
 
@@ -95,7 +98,8 @@ impl Sum {
             high: self.high,
             zone: words(self.zones),
             zone_source: words(self.zone_sources),
-            cost: self.cost.filter(|_| !self.segments.is_empty()),
+            // Amounts of two currencies have no sum.
+            cost: self.cost.filter(|_| !self.segments.is_empty() && self.currencies.len() < 2),
             segments: self.segments,
             embodied: None,
             sci: None,
@@ -121,11 +125,18 @@ fn pue(part: &Report) -> Pue {
     Pue::new(part.energy.pue).unwrap_or(Pue::ONE)
 }
 
-/// Grams a kilowatt-hour over all segments, weighed by their energy.
-fn mean_intensity(segments: &[CarbonSegment]) -> Option<f64> {
-    let energy: f64 = segments.iter().map(|segment| segment.energy_uj as f64).sum();
-    let weighed: f64 = segments.iter().map(|segment| segment.energy_uj as f64 * segment.g_per_kwh).sum();
-    if energy > 0.0 { Some(weighed / energy) } else { segments.first().map(|segment| segment.g_per_kwh) }
+/// Bounds of a cell's grams: the part's own where its energy is the part's, as they hold what is not known of when it was
+/// used; else those of all of it at the cleanest, or the dirtiest time. `None` without a figure.
+fn bounds(part: &Report, carbon: &Carbon, cell: &Merged) -> Option<(f64, Option<f64>)> {
+    let own = &part.energy;
+    let no_higher = own.high_uj.is_none_or(|own| cell.high_uj.is_some_and(|high| high <= own));
+    if cell.energy_uj == own.total_uj && cell.low_uj >= own.low_uj && no_higher {
+        return (!carbon.segments.is_empty()).then_some((carbon.low, carbon.high));
+    }
+    let figures = || carbon.segments.iter().map(|segment| segment.g_per_kwh);
+    let (least, most) = (figures().reduce(f64::min)?, figures().reduce(f64::max)?);
+    let pue = pue(part);
+    Some((grams(pue.facility_uj(cell.low_uj), least), cell.high_uj.map(|high| grams(pue.facility_uj(high), most))))
 }
 
 /// Segments with another sum, in the proportions they had. One segment alone lasts as long as the attempt.

@@ -27,7 +27,11 @@ pub fn spent_text(spent: &Spent) -> String {
         Unit::Grams => "carbon",
         Unit::Money => "cost",
     };
-    let then = if spent.hard { "; the next steps and the reserve would go over it" } else { "" };
+    let then = match spent.spent {
+        Some(amount) if spent.hard && amount >= spent.limit => "; the limit is spent",
+        Some(_) if spent.hard => "; the next steps and the reserve would go over it",
+        _ => "",
+    };
     format!("{what} budget: {}{then}", limit_used(spent, spelling))
 }
 
@@ -42,8 +46,10 @@ fn limit(spent: &Spent, spelling: Spelling) -> String {
 }
 
 fn limit_used(spent: &Spent, spelling: Spelling) -> String {
-    let [used, of] = [spent.spent, spent.limit].map(|value| amount(spent.unit, value, spelling));
-    let share = percent(spent.spent, spent.limit);
+    let of = amount(spent.unit, spent.limit, spelling);
+    let Some(so_far) = spent.spent else { return format!("how much of {of} is spent is not known") };
+    let used = amount(spent.unit, so_far, spelling);
+    let share = percent(so_far, spent.limit);
     let finish = spent
         .finish
         .as_ref()
@@ -92,12 +98,17 @@ mod tests {
             finish: None,
             held: 0.0,
             soft: false,
-            hard: true,
+            hard: spent.is_some(),
         };
-        let then = "; the next steps and the reserve would go over it";
-        let told = |unit, used, limit| spent_text(&spent(unit, used, limit)).replace(then, "…");
-        assert_eq!(told(Unit::EnergyUj, 5_340_000.0, 36_000.0), "energy budget: 5.34 J of 36.0 mJ spent (14833 %)…");
-        assert_eq!(told(Unit::Grams, 810.0, 1_000.0), "carbon budget: 810 g CO₂e of 1.00 kg CO₂e spent (81 %)…");
-        assert_eq!(told(Unit::Money, 2.5, 10.0), "cost budget: 2.50 of 10.0 spent (25 %)…");
+        let told = |unit, used, limit| spent_text(&spent(unit, Some(used), limit));
+        let gone = "; the limit is spent";
+        let near = "; the next steps and the reserve would go over it";
+        let over = told(Unit::EnergyUj, 5_340_000.0, 36_000.0);
+        assert_eq!(over, format!("energy budget: 5.34 J of 36.0 mJ spent (14833 %){gone}"));
+        let grams = told(Unit::Grams, 810.0, 1_000.0);
+        assert_eq!(grams, format!("carbon budget: 810 g CO₂e of 1.00 kg CO₂e spent (81 %){near}"));
+        assert_eq!(told(Unit::Money, 2.5, 10.0), format!("cost budget: 2.50 of 10.0 spent (25 %){near}"));
+        let unknown = spent_text(&spent(Unit::Money, None, 10.0));
+        assert_eq!(unknown, "cost budget: how much of 10.0 is spent is not known");
     }
 }

@@ -16,8 +16,8 @@ pub(super) fn carbon_budget(report: &Report) -> Value {
     let forecast = report.budget.as_ref().and_then(|budget| budget.forecast.as_ref());
     json!({
         "budget_kg": kg(spent.limit),
-        "spent_kg": kg(spent.spent),
-        "budget_utilization_percent": 100.0 * spent.spent / spent.limit,
+        "spent_kg": spent.spent.map(kg),
+        "budget_utilization_percent": spent.spent.map(|so_far| 100.0 * so_far / spent.limit),
         "decision": spent.decision,
         "estimated_completion_co2_kg": finish.map(|finish| kg(finish.mean)),
         "low_co2_kg": finish.map(|finish| kg(finish.low)),
@@ -34,6 +34,8 @@ pub(super) fn carbon_budget(report: &Report) -> Value {
 /// What the finding means; no saving is claimed that nobody has measured.
 fn recommendation(spent: &Spent) -> &'static str {
     match (spent.decision, spent.finish.is_some()) {
+        _ if spent.spent.is_none() => "how much is spent is not known: `eco2 report` says what is missing",
+        _ if spent.hard && spent.spent >= Some(spent.limit) => "stop: the budget is spent",
         _ if spent.hard => "stop: the next steps and the reserve would go over the budget",
         _ if spent.soft => "the run will probably not fit: fewer steps, a cleaner hour or zone, or a larger budget",
         (Decision::Go, true) => "the forecast fits the budget",
@@ -48,7 +50,7 @@ mod tests {
     use eco2_core::Finish;
 
     fn spent(finish: Option<Finish>, soft: bool, hard: bool, decision: Decision) -> Spent {
-        Spent { unit: Unit::Grams, spent: 600.0, limit: 1000.0, held: 0.0, finish, soft, hard, decision }
+        Spent { unit: Unit::Grams, spent: Some(600.0), limit: 1000.0, held: 0.0, finish, soft, hard, decision }
     }
 
     #[test]
@@ -56,6 +58,10 @@ mod tests {
         let finish = Some(Finish { mean: 1200.0, low: 1100.0, high: 1300.0, p90: 1250.0 });
         assert!(recommendation(&spent(finish, true, false, Decision::Warn)).contains("probably not fit"));
         assert!(recommendation(&spent(finish, true, true, Decision::Stop)).starts_with("stop"));
+        let gone = Spent { spent: Some(1000.0), ..spent(finish, true, true, Decision::Stop) };
+        assert_eq!(recommendation(&gone), "stop: the budget is spent");
+        let unknown = Spent { spent: None, ..spent(None, false, false, Decision::Warn) };
+        assert!(recommendation(&unknown).contains("not known"));
         assert!(recommendation(&spent(finish, false, false, Decision::Go)).contains("fits"));
         assert!(recommendation(&spent(None, false, false, Decision::Go)).starts_with("no forecast"));
     }

@@ -69,7 +69,7 @@ fn budget() -> BudgetRecord {
     let finish = Finish { mean: 2.5e12, low: 2.3e12, high: 2.7e12, p90: 2.65e12 };
     let limit = Spent {
         unit: Unit::EnergyUj,
-        spent: 1.2344e12,
+        spent: Some(1.2344e12),
         limit: 3.6e12,
         held: 1e9,
         finish: Some(finish),

@@ -137,7 +137,7 @@ fn a_carbon_budget_has_its_forecast_in_kilograms() {
     assert!(figures(&report)["carbon_budget"].is_null(), "a limit on energy is no carbon budget");
     let limits = &mut report.budget.as_mut().unwrap().limits;
     let finish = eco2_core::Finish { mean: 1200.0, low: 1100.0, high: 1300.0, p90: 1250.0 };
-    (limits[0].unit, limits[0].spent, limits[0].limit) = (eco2_core::Unit::Grams, 600.0, 1000.0);
+    (limits[0].unit, limits[0].spent, limits[0].limit) = (eco2_core::Unit::Grams, Some(600.0), 1000.0);
     (limits[0].finish, limits[0].soft) = (Some(finish), true);
     let found = &figures(&report)["carbon_budget"];
     for (name, value) in [

@@ -1,0 +1,127 @@
+//! Runs that are over, weighed again.
+
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+use std::path::Path;
+
+use eco2::Error;
+use eco2::options::{Options, Origin};
+use eco2::report::Report;
+
+/// 2026-01-01T00:00:00Z, nanoseconds since 1970.
+const DAY_NS: i64 = 1_767_225_600_000_000_000;
+
+const HOUR_NS: i64 = 3_600_000_000_000;
+
+/// An hour at 1 kW that began at that hour of a day.
+fn hour(name: &str, begun: i64, options: &Options) -> Report {
+    replayed(name, DAY_NS + begun * HOUR_NS, &(0..=61).collect::<Vec<_>>(), options)
+}
+
+/// The same, from that instant on and read at these minutes.
+fn replayed(name: &str, begun_ns: i64, minutes: &[u64], options: &Options) -> Report {
+    let mut text = "# eco2.trace/1\n# domain p component=cpu kind=energy unit=J max_w=2000\n".to_owned();
+    text += "# run begin_ns=0 end_ns=3600000000000\nbefore_ns,after_ns,domain,value\n";
+    for minute in minutes {
+        let ns = minute * 60_000_000_000;
+        text += &format!("{ns},{ns},p,{}\n", minute * 60_000);
+    }
+    let trace = eco2_report::Trace::parse(text.as_bytes(), "trace.csv".as_ref()).unwrap();
+    let started_at = Some(begun_ns);
+    let mut report = eco2::replay(&trace, None, &Options { started_at, ..options.clone() }).unwrap();
+    report.run.part = name.to_owned();
+    report.run.id = "job".to_owned();
+    report
+}
+
+/// Figures of each hour of that day, of a column.
+fn file(folder: &Path, column: &str, figures: &[&str]) -> std::path::PathBuf {
+    let path = folder.join(format!("{column}.csv"));
+    let rows = figures.iter().enumerate().map(|(hour, figure)| format!("2026-01-01T{hour:02}:00Z,{figure}\n"));
+    std::fs::write(&path, format!("time,{column}\n") + &rows.collect::<String>()).unwrap();
+    path
+}
+
+fn near(one: f64, other: f64) -> bool {
+    (one - other).abs() < 1e-3 * other.abs().max(1e-9)
+}
+
+#[test]
+fn each_attempt_of_a_merged_run_is_weighed_with_the_hours_in_which_it_ran() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options {
+        intensity_series: Some(file(folder.path(), "gco2e_per_kwh", &["100", "1000", "1000", "500", "0"])),
+        ..Options::default()
+    };
+    let parts = [hour("a", 0, &Options::default()), hour("b", 3, &Options::default())];
+    let merged = eco2_report::merge(&parts).unwrap();
+    assert_eq!(merged.run.attempts.len(), 2);
+    let carbon = eco2::reprice(merged, &options).unwrap().carbon.unwrap();
+    // 1 kWh at 100 and 1 kWh at 500 g; the window of two hours from the first beginning would make it 1100.
+    assert!(near(carbon.grams, 600.0), "{carbon:?}");
+    let froms: Vec<&str> = carbon.segments.iter().map(|segment| segment.from.as_str()).collect();
+    assert_eq!(froms, ["2026-01-01T00:00:00Z", "2026-01-01T03:00:00Z"]);
+}
+
+#[test]
+fn each_attempt_of_a_merged_run_costs_what_its_own_hours_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = Options::default();
+    options.beside.tariff_series = Some(file(folder.path(), "price_per_kwh", &["0.1", "9", "9", "0.5", "0"]));
+    let parts = [hour("a", 0, &Options::default()), hour("b", 3, &Options::default())];
+    let merged = eco2_report::merge(&parts).unwrap();
+    let carbon = eco2::add_beside(merged, &options).unwrap().carbon.unwrap();
+    assert!(near(carbon.cost.unwrap(), 0.6), "{carbon:?}");
+}
+
+#[test]
+fn a_merged_report_that_lost_its_parts_is_refused() {
+    let parts = [hour("a", 0, &Options::default()), hour("b", 3, &Options::default())];
+    let mut merged = eco2_report::merge(&parts).unwrap();
+    merged.merge = None;
+    assert!(matches!(eco2::reprice(merged.clone(), &Options::default()), Err(Error::NoParts { .. })));
+    assert!(matches!(eco2::add_beside(merged, &Options::default()), Err(Error::NoParts { .. })));
+}
+
+#[test]
+fn merging_keeps_what_is_not_known_of_when_the_energy_was_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options {
+        intensity_series: Some(file(folder.path(), "gco2e_per_kwh", &["0", "1000", "1000"])),
+        ..Options::default()
+    };
+    let mut report = replayed("a", DAY_NS + HOUR_NS / 2, &[0, 60], &options);
+    let own = report.carbon.clone().unwrap();
+    assert!(own.low < 1.0 && own.high.unwrap() > 999.0, "all of it in either half hour: {own:?}");
+    let alone = eco2_report::merge(&[report.clone()]).unwrap().carbon.unwrap();
+    assert_eq!((alone.low, alone.high), (own.low, own.high));
+    // Another energy than the record's own: all of it in either half hour again.
+    report.energy.total_uj += 1;
+    let merged = eco2_report::merge(&[report]).unwrap().carbon.unwrap();
+    assert!(merged.low <= own.low && merged.high.unwrap() >= own.high.unwrap(), "{merged:?}");
+}
+
+#[test]
+fn an_old_cost_does_not_outlive_the_energy_and_the_price_it_was_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut flat = Options::default();
+    flat.budget.price_per_kwh = Some(0.6);
+    let cost = |report: &Report| report.carbon.as_ref().unwrap().cost;
+    let report = hour("a", 0, &flat);
+    assert!(near(cost(&report).unwrap(), 0.6));
+    let doubled = Options::resolve([Options::from_toml("pue = 2", Origin::project("eco2.toml")).unwrap()]).unwrap();
+    let again = eco2::reprice(report.clone(), &doubled).unwrap();
+    assert!(near(cost(&again).unwrap(), 1.2), "{again:?}");
+    let beside = again.carbon.as_ref().unwrap().beside.as_ref().unwrap().cost.clone().unwrap();
+    assert!(near(beside.amount, 1.2) && beside.low.unwrap() <= 1.2 && beside.high.unwrap() >= 1.2, "{beside:?}");
+    let mut series = Options::default();
+    series.beside.tariff_series = Some(file(folder.path(), "price_per_kwh", &["0.5", "0.5"]));
+    let by_series = eco2::add_beside(report.clone(), &series).unwrap();
+    assert!(near(cost(&by_series).unwrap(), 0.5));
+    assert_eq!(cost(&eco2::reprice(by_series, &doubled).unwrap()), None, "by the hour, of another energy");
+    // A tariff that does not know the hour: what the flat price came to is no answer.
+    series.beside.tariff_series = Some(file(folder.path(), "price_per_kwh", &["", "0.5"]));
+    let with_gap = eco2::add_beside(report, &series).unwrap();
+    assert_eq!(cost(&with_gap), None);
+    assert!(with_gap.carbon.unwrap().beside.unwrap().cost.unwrap().unpriced_uj > 0);
+}
