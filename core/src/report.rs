@@ -187,8 +187,14 @@ pub struct Energy {
     pub missing_ns: u64,
     /// Total times PUE, microjoules.
     pub facility_uj: u64,
-    /// Power usage effectiveness used; 1 unless given.
+    /// Power usage effectiveness used; 1 unless given. Of a merged report whose parts have several, the mean.
     pub pue: f64,
+    /// Lower bound of `facility_uj` where parts have several PUEs; `None`: the lower bound times PUE.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facility_low_uj: Option<u64>,
+    /// Upper bound with it; `None` beside a lower bound: unbounded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facility_high_uj: Option<u64>,
 }
 
 /// Totals of all spans of one name.

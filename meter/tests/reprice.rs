@@ -125,3 +125,23 @@ fn an_old_cost_does_not_outlive_the_energy_and_the_price_it_was_of() {
     assert_eq!(cost(&with_gap), None);
     assert!(with_gap.carbon.unwrap().beside.unwrap().cost.unwrap().unpriced_uj > 0);
 }
+
+#[test]
+fn bounds_of_the_facilitys_energy_are_those_of_each_part_at_its_own_pue() {
+    let mut water = Options::default();
+    water.beside.ewif = Some(1.0);
+    let pue = |pue| Options { pue, ..water.clone() };
+    let parts = [hour("a", 0, &pue(1.0)), hour("b", 3, &pue(2.0))];
+    // One part is sure, the other is not: the mean PUE of 1.5 would share out what belongs to one alone.
+    let sure = |part: &Report, low_uj, high_uj| {
+        let mut part = part.clone();
+        (part.devices[0].low_uj, part.devices[0].high_uj) = (Some(low_uj), Some(high_uj));
+        (part.energy.low_uj, part.energy.high_uj) = (low_uj, Some(high_uj));
+        part
+    };
+    const KWH: u64 = 3_600_000_000_000;
+    let merged = eco2_report::merge(&[sure(&parts[0], KWH, KWH), sure(&parts[1], KWH / 2, 2 * KWH)]).unwrap();
+    assert!(near(merged.energy.facility_uj as f64, 3.0 * KWH as f64), "{:?}", merged.energy);
+    let water = merged.carbon.as_ref().unwrap().beside.as_ref().unwrap().water.as_ref().unwrap();
+    assert!(near(water.litres, 3.0) && near(water.low, 2.0) && near(water.high.unwrap(), 5.0), "{water:?}");
+}

@@ -27,11 +27,15 @@ impl Range {
         Self { value: kwh(energy.total_uj), low: kwh(energy.low_uj), high: energy.high_uj.map(kwh) }
     }
 
-    /// Kilowatt-hours of the facility: PUE is applied to the bounds as it was to the total, once.
+    /// Kilowatt-hours of the facility: PUE is applied to the bounds as it was to the total, once; where parts of the energy
+    /// have several, the bounds are the sums of theirs.
     #[must_use]
     pub fn facility_kwh(energy: &Energy) -> Self {
-        let it = Self::it_kwh(energy).times(energy.pue);
-        Self { value: kwh(energy.facility_uj), ..it }
+        let value = kwh(energy.facility_uj);
+        match energy.facility_low_uj {
+            Some(low) => Self { value, low: kwh(low), high: energy.facility_high_uj.map(kwh) },
+            None => Self { value, ..Self::it_kwh(energy).times(energy.pue) },
+        }
     }
 
     /// Location-based grams.

@@ -21,13 +21,23 @@ pub(super) struct Priced {
 pub(super) fn with_facility(energy: Energy, parts: &[Report], attempts: &Attempts, measured: &Measured) -> Energy {
     let cells = || {
         let pue = |(attempt, place): &(usize, String)| figures(parts, attempts, *attempt, place).map_or(Pue::ONE, pue);
-        measured.cells.iter().map(move |(key, cell)| (pue(key), cell.energy_uj))
+        measured.cells.iter().map(move |(key, cell)| (pue(key), cell))
     };
-    let facility_uj = cells().fold(0, |sum: u64, (pue, uj)| sum.saturating_add(pue.facility_uj(uj)));
+    let sum =
+        |of: fn(&Merged) -> u64| cells().fold(0, |sum: u64, (pue, cell)| sum.saturating_add(pue.facility_uj(of(cell))));
+    let facility_uj = sum(|cell| cell.energy_uj);
     let first = cells().next().map_or(1.0, |(pue, _)| pue.get());
-    let mixed = cells().any(|(pue, _)| pue.get() != first) && energy.total_uj > 0;
-    let pue = if mixed { facility_uj as f64 / energy.total_uj as f64 } else { first };
-    Energy { facility_uj, pue, ..energy }
+    if !cells().any(|(pue, _)| pue.get() != first) || energy.total_uj == 0 {
+        return Energy { facility_uj, pue: first, ..energy };
+    }
+    // The mean is that of the estimates: bounds lie elsewhere in each part, and have each part's own.
+    Energy {
+        facility_uj,
+        pue: facility_uj as f64 / energy.total_uj as f64,
+        facility_low_uj: Some(sum(|cell| cell.low_uj)),
+        facility_high_uj: energy.high_uj.map(|_| sum(|cell| cell.high_uj.unwrap_or(u64::MAX))),
+        ..energy
+    }
 }
 
 /// The part whose figures hold for an attempt on a machine: the attempt's longest there that tells its carbon, else another

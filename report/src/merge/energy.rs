@@ -43,6 +43,7 @@ impl Measured {
             missing_ns: self.missing_ns,
             facility_uj: sum.energy_uj,
             pue: 1.0,
+            ..Energy::default()
         }
     }
 

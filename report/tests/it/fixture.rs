@@ -181,6 +181,8 @@ fn energy() -> Energy {
         missing_ns: 1_200_000_000,
         facility_uj: 1_481_280_000,
         pue: 1.2,
+        facility_low_uj: Some(1_440_000_000),
+        facility_high_uj: Some(1_524_000_000),
     }
 }
 
