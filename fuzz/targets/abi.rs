@@ -13,6 +13,9 @@ use libfuzzer_sys::fuzz_target;
 /// Most calls and meters of one input; opening starts a thread.
 const CALLS: usize = 128;
 const METERS: usize = 3;
+/// Kinds of calls, and the one that asks for a fault.
+const KINDS: u8 = 26;
+const PANIC: u8 = 23;
 /// Plans that can be made, that cannot, and what is no request.
 const REQUESTS: [&CStr; 6] = [
     c"{\"duration\": 1, \"within\": 1.5, \"power\": 1, \"series\": {\"schema\": \"eco2.series/1\", \"points\": [{\"time\": \"2026-01-01T00:00Z\", \"value\": 3}, {\"time\": \"2026-01-01T01:00Z\", \"value\": 1}]}}",
@@ -55,7 +58,7 @@ struct Caller {
 
 fuzz_target!(|data: &[u8]| {
     let calls = data.as_chunks::<2>().0.iter().take(CALLS);
-    let faults = calls.clone().any(|call| call[0] % 24 == 23);
+    let faults = calls.clone().any(|call| call[0] % KINDS == PANIC);
     let mut caller = Caller { meters: [ptr::null_mut(); METERS], room: [0; 600], text: [0; 300] };
     for call in calls {
         let status = caller.call(call[0], call[1]);
@@ -76,10 +79,10 @@ impl Caller {
     fn call(&mut self, which: u8, with: u8) -> i32 {
         let place = usize::from(with) % (METERS + 1);
         let meter = self.meters.get(place).copied().unwrap_or(ptr::null_mut());
-        match which % 26 {
+        match which % KINDS {
             0 => self.open(place, OPTIONS[usize::from(with) / 4 % OPTIONS.len()]),
             1 => self.free(place),
-            _ => self.on(meter, which % 26, with / 4),
+            _ => self.on(meter, which % KINDS, with / 4),
         }
     }
 
@@ -157,7 +160,8 @@ impl Caller {
                     size.min(300),
                     needed,
                 ),
-                _ => eco2_debug_panic(meter),
+                PANIC => eco2_debug_panic(meter),
+                _ => ECO2_OK,
             }
         }
     }
