@@ -19,6 +19,17 @@ use crate::{Batch, Note, Source};
 /// Deep enough for a vendor library's calls; only what is touched is ever backed by memory.
 const STACK_BYTES: usize = 512 << 10;
 
+/// Where the round stands that a source was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It is under way: the answer is still to come.
+    Awaited,
+    /// Nothing is under way: what was asked for has been handed over, even if that was nothing.
+    Answered,
+    /// The thread has ended; there will be no answer.
+    Ended,
+}
+
 /// Wraps a source so that its calls cannot hold up the caller.
 pub struct Deadline {
     name: String,
@@ -29,6 +40,8 @@ pub struct Deadline {
     state: State,
     /// When the round was asked for that was answered last; 0 before.
     answered_ns: u64,
+    /// An answer that was waited for, and not handed over yet.
+    early: Option<Answer>,
     /// Emptied batch, to be used again.
     spare: Option<Batch>,
     clock: Clock,
@@ -95,6 +108,7 @@ impl Deadline {
             answers,
             state: State::Idle,
             answered_ns: 0,
+            early: None,
             spare: None,
             clock,
             gauges: Vec::new(),
@@ -116,9 +130,36 @@ impl Deadline {
         self.cpu_ns
     }
 
+    /// Waits for the answer to what was asked; [`Deadline::collect`] hands it over.
+    pub(crate) fn settle(&mut self) {
+        if matches!(self.state, State::Asked { .. } | State::Hung { .. }) && self.early.is_none() {
+            self.early = self.answers.recv().ok();
+        }
+    }
+
     /// Hands over what was finished since, without asking for more.
-    pub(crate) fn collect(&mut self, batch: &mut Batch) {
-        match self.answers.try_recv() {
+    pub(crate) fn collect(&mut self, batch: &mut Batch) -> Standing {
+        self.hand_over(batch);
+        self.standing()
+    }
+
+    /// Hands over what was finished since, and asks for the next round if none is under way.
+    pub(crate) fn ask(&mut self, batch: &mut Batch) -> Standing {
+        self.hand_over(batch);
+        self.ask_again(batch.now_ns(), batch.wants_all());
+        self.standing()
+    }
+
+    fn standing(&self) -> Standing {
+        match self.state {
+            State::Asked { .. } | State::Hung { .. } => Standing::Awaited,
+            State::Idle => Standing::Answered,
+            State::Dead => Standing::Ended,
+        }
+    }
+
+    fn hand_over(&mut self, batch: &mut Batch) {
+        match self.early.take().map_or_else(|| self.answers.try_recv(), Ok) {
             Ok(answer) => self.take(answer, batch),
             Err(TryRecvError::Empty) => self.check_deadline(batch),
             Err(TryRecvError::Disconnected) if self.state != State::Dead => {
@@ -197,8 +238,7 @@ impl Source for Deadline {
     }
 
     fn read(&mut self, batch: &mut Batch) {
-        self.collect(batch);
-        self.ask_again(batch.now_ns(), batch.wants_all());
+        self.ask(batch);
     }
 
     fn gauges(&mut self, out: &mut Vec<Gauge>) {

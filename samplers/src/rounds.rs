@@ -6,10 +6,10 @@ use std::time::Duration;
 use eco2_core::{Fault, Gauge, Reading};
 
 use crate::clock::Clock;
-use crate::deadline::Deadline;
+use crate::deadline::{Deadline, Standing};
 use crate::governor::Governor;
 use crate::outlet::Outlet;
-use crate::schedule::{Learned, Schedule};
+use crate::schedule::{Answer, Learned, Schedule};
 use crate::tsc::HotClock;
 use crate::{Batch, Note, Sink, Source};
 
@@ -117,9 +117,6 @@ impl Rounds {
         for (index, source) in sources.into_iter().enumerate() {
             let reader = rounds.reader(source, options);
             rounds.schedule.domains(index, &[]);
-            if matches!(reader, Reader::Apart(_)) {
-                rounds.schedule.apart(index);
-            }
             rounds.readers.push(reader);
         }
         rounds
@@ -202,6 +199,15 @@ impl Rounds {
         all
     }
 
+    /// Waits until each source on a thread of its own has answered what it was asked. Hands nothing over.
+    pub(crate) fn settle(&mut self) {
+        for reader in &mut self.readers {
+            if let Reader::Apart(source) = reader {
+                source.settle();
+            }
+        }
+    }
+
     /// Sampling has used so much CPU time: polls less or more often where a limit asks for it.
     pub(crate) fn govern(&mut self, now_ns: u64, cpu_ns: u64) {
         let Some(governor) = self.governor.as_mut() else { return };
@@ -232,18 +238,22 @@ impl Rounds {
         batch.clear();
         let notes = &mut self.notes;
         let result = catch_unwind(AssertUnwindSafe(|| {
-            match reader {
-                Reader::Here(source) => source.read(batch),
+            let standing = match reader {
+                Reader::Here(source) => {
+                    source.read(batch);
+                    Standing::Answered
+                }
                 Reader::Apart(source) if collects => source.collect(batch),
-                Reader::Apart(source) => source.read(batch),
-                Reader::Gone => {}
-            }
-            reader.source().map_or(0, |source| {
+                Reader::Apart(source) => source.ask(batch),
+                Reader::Gone => Standing::Ended,
+            };
+            let domains = reader.source().map_or(0, |source| {
                 source.notes(notes);
                 source.domains().len()
-            })
+            });
+            (standing, domains)
         }));
-        let Ok(domains) = result else { return self.drop_source(index, outlet) };
+        let Ok((standing, domains)) = result else { return self.drop_source(index, outlet) };
         if self.known.get(index).is_some_and(|known| domains > *known) {
             self.announce(index, outlet);
         }
@@ -252,8 +262,15 @@ impl Rounds {
             if !readings.is_empty() {
                 sink.readings(index, readings);
             }
-            schedule.was_read(index, now_ns, readings, &Known { sink, source: index });
+            let answer = match standing {
+                Standing::Awaited => Answer::Awaited(readings),
+                Standing::Answered | Standing::Ended => Answer::Given(readings),
+            };
+            schedule.was_read(index, now_ns, answer, &Known { sink, source: index });
         });
+        if standing == Standing::Ended {
+            self.schedule.close(index);
+        }
     }
 
     /// Tells the sink of domains that are new, before a reading of them.

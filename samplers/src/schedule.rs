@@ -16,6 +16,8 @@ const LOCKABLE_NS: u64 = 20_000_000;
 const SHORTEST_MEAN_NS: u64 = LOCKABLE_NS - LOCKABLE_NS / 50;
 /// How long a source on a thread of its own gets before its answer is first asked for.
 const COLLECT_NS: u64 = 1_000_000;
+/// The longest time between two looks for it.
+const LONGEST_COLLECT_NS: u64 = 16 * COLLECT_NS;
 /// Longest time between two ticks, unless the interval is longer: event rings are drained in it.
 const LONGEST_TICK_NS: u64 = 50_000_000;
 /// Time between two readings of gauges.
@@ -39,6 +41,26 @@ pub trait Learned {
     fn change_ns(&self, domain: usize) -> Option<(u64, u64)>;
 }
 
+/// What a source's turn brought.
+///
+/// An answer without readings is an answer: the source had nothing to read, or nothing that was due. Only a source that
+/// was asked and has not answered is waited for.
+#[derive(Debug, Clone, Copy)]
+pub enum Answer<'a> {
+    /// It was asked, and gave these readings, perhaps none.
+    Given(&'a [(usize, Reading)]),
+    /// It is being asked on a thread of its own and has not answered. The readings, if any, are those of the time before.
+    Awaited(&'a [(usize, Reading)]),
+}
+
+impl<'a> Answer<'a> {
+    fn readings(self) -> &'a [(usize, Reading)] {
+        match self {
+            Self::Given(readings) | Self::Awaited(readings) => readings,
+        }
+    }
+}
+
 /// When each source is due.
 #[derive(Debug)]
 pub struct Schedule {
@@ -60,8 +82,7 @@ struct Lane {
     read_ns: u64,
     locked: bool,
     closed: bool,
-    /// Reads happen on a thread of the source's own: what a read asked for is collected a little later.
-    apart: bool,
+    /// Reads happen on a thread of the source's own: an answer that is awaited is collected a little later.
     collect: Option<Collect>,
 }
 
@@ -69,6 +90,14 @@ struct Lane {
 struct Collect {
     at_ns: u64,
     wait_ns: u64,
+}
+
+impl Collect {
+    /// The next look for an answer: in a moment, then later and later.
+    fn after(earlier: Option<Self>, now_ns: u64) -> Self {
+        let wait_ns = earlier.map_or(COLLECT_NS, |earlier| (2 * earlier.wait_ns).min(LONGEST_COLLECT_NS));
+        Self { at_ns: now_ns + wait_ns, wait_ns }
+    }
 }
 
 #[derive(Debug)]
@@ -113,13 +142,6 @@ impl Schedule {
         self.interval_ns = interval_ns.max(1_000);
         for lane in &mut self.lanes {
             lane.interval_ns = self.interval_ns.min(lane.wrap_ns);
-        }
-    }
-
-    /// Source `source` is read on a thread of its own ([`crate::Deadline`]).
-    pub fn apart(&mut self, source: usize) {
-        if let Some(lane) = self.lanes.get_mut(source) {
-            lane.apart = true;
         }
     }
 
@@ -172,12 +194,16 @@ impl Schedule {
         due
     }
 
-    /// `source` was read (or collected from) in the tick at `now_ns` and gave `readings`, which the account has taken.
-    pub fn was_read(&mut self, source: usize, now_ns: u64, readings: &[(usize, Reading)], learned: &impl Learned) {
+    /// `source` was read (or collected from) in the tick at `now_ns`; the account has taken what it gave.
+    pub fn was_read(&mut self, source: usize, now_ns: u64, answer: Answer<'_>, learned: &impl Learned) {
         let start_ns = self.start_ns;
         let Some(lane) = self.lanes.get_mut(source) else { return };
-        lane.note_readings(readings);
-        if lane.locked && lane.apart && lane.waits(now_ns, readings.is_empty()) {
+        lane.note_readings(answer.readings());
+        lane.collect = match answer {
+            Answer::Awaited(_) if lane.locked => Some(Collect::after(lane.collect, now_ns)),
+            _ => None,
+        };
+        if lane.collect.is_some() {
             return;
         }
         lane.watch_changes(now_ns, learned);
@@ -206,7 +232,6 @@ impl Lane {
             read_ns: start_ns,
             locked: false,
             closed: false,
-            apart: false,
             collect: None,
         }
     }
@@ -263,19 +288,6 @@ impl Lane {
                 self.shorten(since_ns.map(|ns| ns / READS_A_WRAP));
             }
         }
-    }
-
-    /// Whether the answer to a read is still to come; it is collected in a moment, then later and later.
-    fn waits(&mut self, now_ns: u64, empty: bool) -> bool {
-        self.collect = match self.collect {
-            None => Some(Collect { at_ns: now_ns + COLLECT_NS, wait_ns: COLLECT_NS }),
-            Some(Collect { wait_ns, .. }) if empty => {
-                let wait_ns = (2 * wait_ns).min(16 * COLLECT_NS);
-                Some(Collect { at_ns: now_ns + wait_ns, wait_ns })
-            }
-            Some(_) => None,
-        };
-        self.collect.is_some()
     }
 
     fn watch_changes(&mut self, now_ns: u64, learned: &impl Learned) {

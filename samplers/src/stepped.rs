@@ -31,6 +31,12 @@ impl Stepped {
         self.rounds.tick(Now { ns: now_ns, slept_ns }, false, &self.outlet);
     }
 
+    /// Waits until each source on a thread of its own has answered what it was asked: by a scripted clock, it then
+    /// answers at once. Never call it while a source hangs.
+    pub fn settle(&mut self) {
+        self.rounds.settle();
+    }
+
     /// Ticks so far, and how many were missed.
     #[must_use]
     pub fn counted(&self) -> (u64, u64) {

@@ -1,11 +1,12 @@
 //! Ticks by a scripted clock: what is read when, what is missed, what is said of it.
 
-#![allow(clippy::panic, reason = "a source that panics is what one test is about")]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a source that panics is what one test is about")]
 
 mod loop_rig;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use eco2_core::Fault;
 use eco2_samplers::clock::Epoch;
@@ -220,4 +221,47 @@ fn a_scripted_clock_is_never_replaced_by_the_counter() {
     assert_eq!((hot.ticks().value, hot.ticks().tsc, hot.now_ns()), (42, false, 42));
     set(&now, 43);
     assert_eq!(hot.convert(hot.ticks()), (43, 0));
+}
+
+#[test]
+fn k06_reading_resumes_after_a_call_that_hung_past_its_deadline() {
+    let (now, _) = script(0);
+    let (entered, inside) = std::sync::mpsc::channel();
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let mut hung = false;
+    // A counter that changes every 100 ms, whose first read after 3 s does not return.
+    let mut source = Scripted::boxed("driver", move |at_ns| {
+        if at_ns >= 3 * S && !std::mem::replace(&mut hung, true) {
+            entered.send(()).unwrap();
+            held.recv().unwrap();
+        }
+        Ok(at_ns / (100 * MS))
+    });
+    source.may_hang = true;
+    let (mut sampling, recorder) = stepped(vec![source], &now);
+    recorder.told().period_ns = Some(100 * MS);
+    let step = |sampling: &mut Stepped| {
+        set(&now, sampling.next_ns());
+        sampling.step(sampling.next_ns(), 0);
+    };
+    while sampling.next_ns() < 3 * S {
+        step(&mut sampling);
+        sampling.settle();
+    }
+    while inside.recv_timeout(Duration::from_millis(20)).is_err() {
+        step(&mut sampling);
+        assert!(sampling.next_ns() < 4 * S, "it is asked again within a period");
+    }
+    while sampling.next_ns() < 7 * S {
+        step(&mut sampling);
+    }
+    assert!(recorder.told().notes.iter().any(|note| note.kind == "source-hung"));
+    // What the late call read is out of order and left out: an answer without readings.
+    release.send(()).unwrap();
+    while sampling.next_ns() < 25 * S {
+        sampling.settle();
+        step(&mut sampling);
+    }
+    let last = recorder.told().readings.last().unwrap().2;
+    assert!(last.before_ns > 24 * S, "{last:?}");
 }

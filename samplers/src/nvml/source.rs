@@ -18,8 +18,8 @@ use crate::{Batch, Note, Source};
 
 /// GPUs come and go by hand: a look at the list costs a call a GPU, five seconds are soon enough.
 const LOOK_NS: u64 = 5_000_000_000;
-/// After trouble, but not more often.
-const LOOK_SOON_NS: u64 = 1_000_000_000;
+/// After trouble, and twice as long after each look that did not end it.
+const LOOK_SOON_NS: u64 = 500_000_000;
 /// XIDs are events for the report: a second is soon enough.
 const XID_NS: u64 = 1_000_000_000;
 
@@ -36,8 +36,10 @@ pub(super) struct NvmlSource {
     noted: BTreeSet<(String, &'static str)>,
     /// What is less than it should be, for the status.
     pub(super) losses: Vec<String>,
-    looked_ns: u64,
-    next_look_ns: u64,
+    /// When to look at the list next; not known before the first reading tells the time.
+    next_look_ns: Option<u64>,
+    /// Looks since a GPU went missing that did not find it.
+    fruitless: u32,
     next_xid_ns: u64,
 }
 
@@ -56,14 +58,15 @@ impl NvmlSource {
             notes: Vec::new(),
             noted: BTreeSet::new(),
             losses: Vec::new(),
-            looked_ns: 0,
-            next_look_ns: 0,
+            next_look_ns: None,
+            fruitless: 0,
             next_xid_ns: 0,
         };
         let trouble = match source.connect() {
             Ok(()) => source.look(0, &mut Batch::new(Clock::default())).err(),
             Err(error) => Some(error),
         };
+        source.next_look_ns = None;
         if trouble.is_some() {
             source.closed = Some(Retry::FIRST);
         }
@@ -95,9 +98,10 @@ impl NvmlSource {
 
     /// Compares the driver's list with ours: appends what is new, ends what is gone, takes back what returned.
     fn look(&mut self, now_ns: u64, batch: &mut Batch) -> Result<(), NvmlError> {
-        (self.looked_ns, self.next_look_ns) = (now_ns, now_ns + LOOK_NS);
+        self.next_look_ns = Some(now_ns.saturating_add(LOOK_NS));
         let Some(nvml) = self.nvml else { return Ok(()) };
         let listed = List::ask(nvml)?;
+        let lost = listed.lost + listed.unclear;
         if self.selection.is_none() && !listed.devices.is_empty() {
             self.choose(&listed);
         }
@@ -111,7 +115,15 @@ impl NvmlSource {
                 None => self.append(device, now_ns),
             }
         }
+        let missing = lost > 0 || self.gpus.iter().any(|gpu| gpu.state != State::Live);
+        self.fruitless = if missing { self.fruitless.saturating_add(1) } else { 0 };
+        self.next_look_ns = Some(now_ns.saturating_add(self.pause_ns(missing)));
         Ok(())
+    }
+
+    /// Between two looks at the list: a missing GPU is looked for soon, then ever less often.
+    fn pause_ns(&self, missing: bool) -> u64 {
+        if missing { (LOOK_SOON_NS << self.fruitless.min(8)).min(LOOK_NS) } else { LOOK_NS }
     }
 
     fn choose(&mut self, listed: &List) {
@@ -178,7 +190,10 @@ impl NvmlSource {
         }
         for (uuid, round) in rounds {
             self.report(now_ns, &uuid, round);
-            self.next_look_ns = self.next_look_ns.min(self.looked_ns + LOOK_SOON_NS);
+            if round.fault.is_some() {
+                self.fruitless = 0;
+                self.next_look_ns = Some(now_ns.saturating_add(LOOK_SOON_NS));
+            }
         }
     }
 
@@ -260,13 +275,12 @@ impl Source for NvmlSource {
         let now_ns = batch.now_ns();
         // Notes and the first look were made before any batch told the time.
         self.notes.iter_mut().filter(|note| note.at_ns == 0).for_each(|note| note.at_ns = now_ns);
-        if self.looked_ns == 0 {
-            (self.looked_ns, self.next_look_ns) = (now_ns, now_ns + LOOK_NS);
-        }
+        let first_pause_ns = self.pause_ns(self.fruitless > 0);
+        let next_look_ns = *self.next_look_ns.get_or_insert(now_ns.saturating_add(first_pause_ns));
         if !self.is_open(now_ns, batch) {
             return;
         }
-        if now_ns >= self.next_look_ns
+        if now_ns >= next_look_ns
             && let Err(error) = self.look(now_ns, batch)
             && fault(&error) == Fault::Gone
         {

@@ -8,4 +8,5 @@ mod faults;
 mod identity;
 mod limit;
 mod power;
+mod resume;
 mod rig;
