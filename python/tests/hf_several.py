@@ -14,7 +14,7 @@ import eco2
 from hf_rig import HfTest, Loader, Loop
 
 import hf_eco2ai as h
-from hf_eco2ai import lightning, plain, report
+from hf_eco2ai import files, lightning, plain, report
 from hf_eco2ai.budget import BudgetWatch
 
 STOP, GO = Of(decision="stop", share=2.0), Of(decision="go", share=0.1)
@@ -147,7 +147,7 @@ class Files(HfTest):
 
     def test_no_two_writers_share_a_half_written_file(self) -> None:
         names = set()
-        with mock.patch.object(Path, "replace", lambda path, to: names.add(path.name)):
+        with mock.patch.object(files.os, "replace", lambda path, to: names.add(path)):
             for _ in range(2):
                 report.CarbonReport().to_json("same.json")
         self.assertEqual(len(names), 2)

@@ -11,6 +11,7 @@ from typing import Any, Dict, List, Optional, Sequence, Union
 import eco2
 
 from .errors import APIError, ConfigurationError
+from .files import write_text
 from .report import CarbonReport
 
 COLUMNS = ("total_energy_kwh", "total_co2_kg", "total_duration_hours", "average_power_watts", "energy_per_sample",
@@ -72,9 +73,7 @@ class CarbonComparison:
         if not str(path).endswith(".svg") or metric not in ("grams", "energy_kwh"):
             raise ConfigurationError("plot_comparison writes .svg, of grams or energy_kwh")
         found = self.comparison()
-        with open(path, "w", encoding="utf-8") as out:
-            out.write(_svg(found["runs"], metric, found["per"]))
-        return str(path)
+        return write_text(path, _svg(found["runs"], metric, found["per"]))
 
     def _asked(self, flags: List[str]) -> str:
         missing = [name for name, report in self.experiments.items() if report.eco2 is None]

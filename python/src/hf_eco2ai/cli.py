@@ -8,12 +8,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 
 import eco2
 
 from .errors import CarbonTrackingError
+from .files import write_text
 
 DIRECT = ("check-budget", "compare", "demo", "doctor", "grid", "merge", "optimize", "plan", "replay", "run")
 """Commands that are eco2's own, handed on as they are."""
@@ -106,7 +106,7 @@ def _report(parsed: Any) -> int:
     else:
         text = _text(report)
     if parsed.output:
-        Path(parsed.output).write_text(text + "\n", encoding="utf-8")
+        write_text(parsed.output, text + "\n")
     else:
         print(text)
     return 0

@@ -13,6 +13,7 @@ from typing import Any, Dict, List, Optional, Union
 from . import effects
 from .convert import SECRETS, converted
 from .errors import ConfigurationError
+from .files import write_text
 
 
 @dataclass
@@ -125,7 +126,7 @@ class CarbonConfig:
         """The options as JSON text, also written to `path` if given."""
         text = json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
         if path is not None:
-            Path(path).write_text(text, encoding="utf-8")
+            write_text(path, text)
         return text
 
     @classmethod

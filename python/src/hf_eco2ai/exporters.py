@@ -8,6 +8,7 @@ from typing import Any, Optional, Union
 import eco2
 
 from .errors import ConfigurationError
+from .files import write_text
 from .models import CarbonSummary
 from .prometheus import PrometheusExporter
 from .report import CarbonReport
@@ -39,11 +40,7 @@ class ReportExporter:
 
     def export_summary(self, report: CarbonReport, path: str = "carbon_summary.txt") -> str:
         """The summary as text. Raises OSError."""
-        place = self._place(path)
-        os.makedirs(os.path.dirname(place) or ".", exist_ok=True)
-        with open(place, "w", encoding="utf-8") as file:
-            file.write(report.summary() + "\n")
-        return place
+        return write_text(self._place(path), report.summary() + "\n")
 
     def export_html_dashboard(self, report: CarbonReport, path: str = "carbon_dashboard.html") -> str:
         """Raises eco2.NotBuilt: comes with a later part."""

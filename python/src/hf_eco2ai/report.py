@@ -10,7 +10,6 @@ import json
 import platform
 import sys
 import tempfile
-import uuid
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Union
 
@@ -18,6 +17,7 @@ import eco2
 
 from .batch import impacts
 from .errors import APIError, CarbonTrackingError, ConfigurationError, warn_once
+from .files import write_text
 from .models import NOTHING, CarbonMetrics, CarbonSummary, EnvironmentalImpact, Figures
 
 VERSION = "1.0"
@@ -112,7 +112,7 @@ class CarbonReport:
                 "carbon_intensity": self.environmental_impact.regional_average_intensity}
 
     def to_json(self, path: Union[str, Path, None] = None, detailed: bool = True) -> str:
-        """JSON text, also written to `path` if given, in one move: nobody reads half a file.
+        """JSON text, also written to `path` if given, as `files.write_text` does.
 
         Raises:
             OSError: the file cannot be written.
@@ -222,14 +222,5 @@ def rendered(data: Dict[str, Any]) -> Dict[str, Any]:
 
 def _written(path: Union[str, Path, None], text: str) -> str:
     if path is not None:
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # A name of its own: ranks may write at once, on machines that share the folder.
-        beside = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
-        try:
-            beside.write_text(text, encoding="utf-8")
-            beside.replace(path)
-        finally:
-            if beside.exists():
-                beside.unlink()
+        write_text(path, text)
     return text
