@@ -168,6 +168,7 @@ pub(crate) fn report(shared: &Shared, engine: &Engine, ending: &Ending, end_ns: 
         own: own(shared, engine, &ending.cost),
         counters,
         budget,
+        sources: engine.sources.now(&facts.sources),
         ..blank(facts)
     }
 }

@@ -21,6 +21,7 @@ use crate::publish::Publisher;
 use crate::records::BootAxis;
 use crate::series::{Point, Series};
 use crate::spells::{RunSpells, STEP};
+use crate::states::SourceStates;
 
 /// Events kept in full; more are counted in one last event.
 const EVENTS: usize = 1_000;
@@ -42,6 +43,7 @@ pub(crate) struct Engine {
     pub(crate) gauges: GaugeSums,
     pub(crate) spells: RunSpells,
     pub(crate) events: Vec<EventRecord>,
+    pub(crate) sources: SourceStates,
     pub(crate) series: Vec<Series>,
     pub(crate) journal: Journal,
     pub(crate) boot: BootAxis,
@@ -81,6 +83,7 @@ impl Engine {
             spells: RunSpells::default(),
             step: None,
             events: Vec::new(),
+            sources: SourceStates::default(),
             series: Vec::new(),
             journal: Journal::default(),
             samples: 0,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use eco2_core::{Domain, Gauge, Reading};
-use eco2_samplers::{Note, Sink};
+use eco2_samplers::{Change, Note, Sink};
 
 use crate::assemble::{self, Ending};
 use crate::budget;
@@ -31,6 +31,10 @@ impl Sink for Feed {
 
     fn note(&mut self, note: Note) {
         lock(&self.0.engine).note(note);
+    }
+
+    fn changed(&mut self, change: Change) {
+        lock(&self.0.engine).changed(change);
     }
 
     fn tick(&mut self, now_ns: u64) {

@@ -45,6 +45,7 @@ mod shared;
 mod sharing;
 mod spells;
 mod spool;
+mod states;
 
 pub use alerts::Event;
 pub use eco2_core::{Decision, Finish, NameId, Spent, Unit, report};

@@ -11,10 +11,11 @@ use std::io;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::time::Duration;
 
+use eco2_core::report::{SourceStatus, Status};
 use eco2_core::{Domain, Fault, Gauge, Reading};
 
 use crate::clock::{Clock, thread_cpu_ns};
-use crate::{Batch, Note, Source};
+use crate::{Batch, Change, Note, Source};
 
 /// Deep enough for a vendor library's calls; only what is touched is ever backed by memory.
 const STACK_BYTES: usize = 512 << 10;
@@ -47,6 +48,7 @@ pub struct Deadline {
     clock: Clock,
     gauges: Vec<Gauge>,
     notes: Vec<Note>,
+    changes: Vec<Change>,
     shares: Vec<(usize, f64, f64)>,
     want_gauges: bool,
     want_shares: Option<Vec<u32>>,
@@ -83,6 +85,7 @@ struct Answer {
     gauges: Option<Vec<Gauge>>,
     shares: Option<Vec<(usize, f64, f64)>>,
     notes: Vec<Note>,
+    changes: Vec<Change>,
     /// CPU time of the thread so far.
     cpu_ns: u64,
 }
@@ -113,6 +116,7 @@ impl Deadline {
             clock,
             gauges: Vec::new(),
             notes: Vec::new(),
+            changes: Vec::new(),
             shares: Vec::new(),
             want_gauges: true,
             want_shares: None,
@@ -166,6 +170,7 @@ impl Deadline {
                 self.state = State::Dead;
                 self.tell_all(Fault::Failed, batch);
                 self.note(batch.now_ns(), "source-stopped", "its thread ended; it is not read any more");
+                self.silent(Status::Lost, "its thread ended; it is not read any more");
             }
             Err(TryRecvError::Disconnected) => {}
         }
@@ -179,6 +184,7 @@ impl Deadline {
                 // What was read before the domains said `Hung` would now be out of order.
                 from_ns = told_ns;
                 self.note(batch.now_ns(), "source-back", "the call returned; reading goes on");
+                self.changes.push(Change::Answers(self.name.clone()));
             }
             State::Idle | State::Dead => {}
         }
@@ -189,6 +195,7 @@ impl Deadline {
         let fresh = answer.batch.readings().iter().filter(|(_, reading)| reading.before_ns >= from_ns);
         fresh.for_each(|(domain, reading)| batch.push(*domain, *reading));
         self.notes.append(&mut answer.notes);
+        self.changes.append(&mut answer.changes);
         self.gauges = answer.gauges.unwrap_or(std::mem::take(&mut self.gauges));
         self.shares = answer.shares.unwrap_or(std::mem::take(&mut self.shares));
         answer.batch.clear();
@@ -204,6 +211,14 @@ impl Deadline {
         self.state = State::Hung { told_ns: now_ns };
         self.tell_all(Fault::Hung, batch);
         self.note(now_ns, "source-hung", "a call has not returned in time; the rest is measured on");
+        let seconds = self.deadline_ns as f64 / 1e9;
+        self.silent(Status::Hung, &format!("a call has not returned for {seconds} s"));
+    }
+
+    fn silent(&mut self, status: Status, reason: &str) {
+        let remedy = "see the kernel log (sudo dmesg) for this device; reset it or reboot".to_owned();
+        let status = SourceStatus { name: self.name.clone(), status, reason: reason.to_owned(), remedy };
+        self.changes.push(Change::Silent(status));
     }
 
     fn tell_all(&self, fault: Fault, batch: &mut Batch) {
@@ -250,6 +265,10 @@ impl Source for Deadline {
         out.append(&mut self.notes);
     }
 
+    fn changes(&mut self, out: &mut Vec<Change>) {
+        out.append(&mut self.changes);
+    }
+
     fn shares(&mut self, pids: &[u32], out: &mut Vec<(usize, f64, f64)>) {
         out.append(&mut self.shares);
         self.want_shares = Some(pids.to_vec());
@@ -269,6 +288,7 @@ fn serve(mut source: Box<dyn Source>, asked: &Receiver<Ask>, answers: &Sender<An
             source.shares(&pids, answer.shares.get_or_insert_default());
         }
         source.notes(&mut answer.notes);
+        source.changes(&mut answer.changes);
         answer.cpu_ns = thread_cpu_ns();
         if source.domains().len() > known {
             known = source.domains().len();

@@ -42,5 +42,5 @@ pub use deadline::{Deadline, quietly};
 pub use fork::Birthplace;
 pub use rounds::Options;
 pub use sampler::{Cost, Ending, Finished, Sampler, StartError};
-pub use source::{Batch, Note, Roots, Sink, Source};
+pub use source::{Batch, Change, Note, Roots, Sink, Source};
 pub use stepped::Stepped;

@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use eco2_core::report::{SourceStatus, Status};
 use eco2_core::{Fault, Gauge, Reading};
 
 use crate::clock::Clock;
@@ -11,7 +12,7 @@ use crate::governor::Governor;
 use crate::outlet::Outlet;
 use crate::schedule::{Answer, Learned, Schedule};
 use crate::tsc::HotClock;
-use crate::{Batch, Note, Sink, Source};
+use crate::{Batch, Change, Note, Sink, Source};
 
 /// BOOTTIME − MONOTONIC grows by how long the machine slept; less than this is the jitter of reading two clocks.
 const SLEPT_NS: i64 = 100_000_000;
@@ -72,6 +73,7 @@ pub(crate) struct Rounds {
     batch: Batch,
     gauges: Vec<Gauge>,
     notes: Vec<Note>,
+    changes: Vec<Change>,
     pids: Vec<u32>,
     shares: Vec<(usize, f64, f64)>,
     slept_ns: i64,
@@ -108,6 +110,7 @@ impl Rounds {
             batch: Batch::new(options.clock.clone()),
             gauges: Vec::with_capacity(64),
             notes: Vec::with_capacity(16),
+            changes: Vec::new(),
             pids: Vec::new(),
             shares: Vec::new(),
             slept_ns: now.slept_ns,
@@ -130,7 +133,9 @@ impl Rounds {
         match Deadline::spawn(source, self.clock.clone(), options.deadline) {
             Ok(apart) => Reader::Apart(Box::new(apart)),
             Err(error) => {
-                self.note("source-not-started", &name, format!("no thread for it: {error}"));
+                let text = format!("no thread for it: {error}");
+                self.silent(&name, Status::Denied, &text, "raise the limit of processes (`ulimit -u`)");
+                self.note("source-not-started", &name, text);
                 Reader::Gone
             }
         }
@@ -236,7 +241,7 @@ impl Rounds {
         let Some(reader) = self.readers.get_mut(index) else { return };
         let batch = &mut self.batch;
         batch.clear();
-        let notes = &mut self.notes;
+        let (notes, changes) = (&mut self.notes, &mut self.changes);
         let result = catch_unwind(AssertUnwindSafe(|| {
             let standing = match reader {
                 Reader::Here(source) => {
@@ -249,6 +254,7 @@ impl Rounds {
             };
             let domains = reader.source().map_or(0, |source| {
                 source.notes(notes);
+                source.changes(changes);
                 source.domains().len()
             });
             (standing, domains)
@@ -295,7 +301,9 @@ impl Rounds {
         // A drop that panics, too, must not end the thread.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(panicked)));
         self.schedule.close(index);
-        self.note("source-panicked", &name, "it panicked and is not read any more; the rest is measured on".to_owned());
+        let text = "it panicked and is not read any more; the rest is measured on";
+        self.silent(&name, Status::Lost, text, "report this fault of the source");
+        self.note("source-panicked", &name, text.to_owned());
         let now_ns = self.clock.now_ns();
         let gone = Reading { before_ns: now_ns, after_ns: now_ns, value: Err(Fault::Gone) };
         self.batch.clear();
@@ -343,7 +351,15 @@ impl Rounds {
         self.notes.push(Note { at_ns, kind, device: device.to_owned(), text });
     }
 
+    fn silent(&mut self, name: &str, status: Status, reason: &str, remedy: &str) {
+        let (name, reason, remedy) = (name.to_owned(), reason.to_owned(), remedy.to_owned());
+        self.changes.push(Change::Silent(SourceStatus { name, status, reason, remedy }));
+    }
+
     fn hand_over_notes(&mut self, outlet: &Outlet) {
+        if !self.changes.is_empty() {
+            outlet.with(|sink| self.changes.drain(..).for_each(|change| sink.changed(change)));
+        }
         if !self.notes.is_empty() {
             outlet.with(|sink| self.notes.drain(..).for_each(|note| sink.note(note)));
         }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use eco2_core::report::SourceStatus;
 use eco2_core::{Domain, Fault, Gauge, Reading};
 
 use crate::clock::Clock;
@@ -26,6 +27,9 @@ pub trait Source: Send {
     /// Hands over what happened since the last call (lost device, XID, denied after all).
     fn notes(&mut self, _out: &mut Vec<Note>) {}
 
+    /// Hands over how the source is now, where that has changed since it was looked for or since the last call.
+    fn changes(&mut self, _out: &mut Vec<Change>) {}
+
     /// Share of each device that `pids` and that others used since the last call, for attribution.
     /// `(domain index, command, others)`, each a fraction of the device's time; empty where unknown.
     fn shares(&mut self, _pids: &[u32], _out: &mut Vec<(usize, f64, f64)>) {}
@@ -47,6 +51,18 @@ pub struct Note {
     pub device: String,
     /// For people.
     pub text: String,
+}
+
+/// What became of a source after it was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Change {
+    /// The source describes itself anew: its devices came, went, were lost.
+    Described(SourceStatus),
+    /// The source does not answer. Its description of itself does not hold until [`Change::Answers`].
+    Silent(SourceStatus),
+    /// The source of this name answers again.
+    Answers(String),
 }
 
 /// Readings of one tick, each between two looks at the clock.
@@ -135,6 +151,8 @@ pub trait Sink: Send {
     fn gauges(&mut self, at_ns: u64, gauges: &[Gauge]);
     /// Something happened.
     fn note(&mut self, note: Note);
+    /// A source is not what it was when it was looked for. Not handed on by default.
+    fn changed(&mut self, _change: Change) {}
     /// Every reading of this tick was handed over: drain event rings, publish, log.
     fn tick(&mut self, now_ns: u64);
     /// While closing: whether every edge has its knots, so that sampling may stop before the deadline.

@@ -1,7 +1,7 @@
 //! What the sampling thread hands over: domains, readings, gauges, notes and ticks.
 
 use eco2_core::{Domain, GapReason, Gauge, Outcome, Reading};
-use eco2_samplers::{Note, Sink};
+use eco2_samplers::{Change, Note, Sink};
 
 use super::{Engine, boot_offset_ns};
 use crate::series::Series;
@@ -60,6 +60,10 @@ impl Sink for Engine {
 
     fn note(&mut self, note: Note) {
         self.event(note.at_ns, note.kind, &note.device, note.text);
+    }
+
+    fn changed(&mut self, change: Change) {
+        self.sources.change(change);
     }
 
     fn tick(&mut self, now_ns: u64) {

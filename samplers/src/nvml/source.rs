@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use eco2_core::report::SourceStatus;
 use eco2_core::{Domain, Fault, Gauge};
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml};
@@ -12,9 +13,9 @@ use super::gpu::{Gpu, Round, State, identify, publish};
 use super::list::List;
 use super::retry::Retry;
 use super::visible::{Identity, Selection, Visibility, select};
-use super::{events, library, raw};
+use super::{events, library, raw, status};
 use crate::clock::Clock;
-use crate::{Batch, Note, Source};
+use crate::{Batch, Change, Note, Source};
 
 /// GPUs come and go by hand: a look at the list costs a call a GPU, five seconds are soon enough.
 const LOOK_NS: u64 = 5_000_000_000;
@@ -36,11 +37,39 @@ pub(super) struct NvmlSource {
     noted: BTreeSet<(String, &'static str)>,
     /// What is less than it should be, for the status.
     pub(super) losses: Vec<String>,
+    driver: Option<String>,
+    /// GPUs without a name at the last look at the list.
+    nameless: Nameless,
+    /// The status, where it is not what was handed over last.
+    changed: Option<SourceStatus>,
     /// When to look at the list next; not known before the first reading tells the time.
     next_look_ns: Option<u64>,
     /// Looks since a GPU went missing that did not find it.
     fruitless: u32,
     next_xid_ns: u64,
+}
+
+/// GPUs that the driver counts and that do not say who they are.
+#[derive(Debug, Default, Clone, Copy)]
+struct Nameless {
+    lost: usize,
+    denied: usize,
+    unclear: usize,
+}
+
+/// How many GPUs there are in which state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Counted {
+    /// They are read.
+    pub(super) live: usize,
+    /// They fell off the bus or need a reset.
+    pub(super) lost: usize,
+    /// The driver no longer lists them.
+    pub(super) gone: usize,
+    /// They may not be asked by this user.
+    pub(super) denied: usize,
+    /// They do not say who they are, for another reason.
+    pub(super) unclear: usize,
 }
 
 impl NvmlSource {
@@ -58,6 +87,9 @@ impl NvmlSource {
             notes: Vec::new(),
             noted: BTreeSet::new(),
             losses: Vec::new(),
+            driver: None,
+            nameless: Nameless::default(),
+            changed: None,
             next_look_ns: None,
             fruitless: 0,
             next_xid_ns: 0,
@@ -66,23 +98,39 @@ impl NvmlSource {
             Ok(()) => source.look(0, &mut Batch::new(Clock::default())).err(),
             Err(error) => Some(error),
         };
-        source.next_look_ns = None;
+        // Whoever opens it asks for its status.
+        (source.next_look_ns, source.changed) = (None, None);
         if trouble.is_some() {
             source.closed = Some(Retry::FIRST);
         }
         (source, trouble)
     }
 
-    pub(super) fn gpu_count(&self) -> usize {
-        self.gpus.len()
+    /// How many GPUs there are in which state.
+    pub(super) fn counted(&self) -> Counted {
+        let known = |state| self.gpus.iter().filter(|gpu| gpu.state == state).count();
+        let Nameless { lost, denied, unclear } = self.nameless;
+        // A lost GPU that was known is among the nameless ones when the driver still counts it.
+        Counted {
+            live: known(State::Live),
+            lost: lost.max(known(State::Lost)),
+            gone: known(State::Gone),
+            denied,
+            unclear,
+        }
     }
 
     pub(super) fn selects_nothing(&self) -> bool {
         self.visibility.devices.is_some() && self.selection == Some(Selection::Only(Vec::new()))
     }
 
-    pub(super) fn driver(&self) -> Option<String> {
-        self.nvml?.sys_driver_version().ok()
+    pub(super) fn driver(&self) -> Option<&str> {
+        self.driver.as_deref()
+    }
+
+    /// Describes itself anew, by the next call of [`Source::changes`].
+    fn describe(&mut self) {
+        self.changed = Some(status::open(self));
     }
 
     fn connect(&mut self) -> Result<(), NvmlError> {
@@ -90,7 +138,8 @@ impl NvmlSource {
             // Loaded before: its count may have been taken down to zero by others, or the driver was away.
             Some(nvml) => raw::init(nvml),
             None => {
-                self.nvml = Some(library::load(self.path.as_deref())?);
+                let nvml = library::load(self.path.as_deref())?;
+                (self.nvml, self.driver) = (Some(nvml), nvml.sys_driver_version().ok());
                 Ok(())
             }
         }
@@ -101,21 +150,23 @@ impl NvmlSource {
         self.next_look_ns = Some(now_ns.saturating_add(LOOK_NS));
         let Some(nvml) = self.nvml else { return Ok(()) };
         let listed = List::ask(nvml)?;
-        let lost = listed.lost + listed.unclear;
+        let nameless = Nameless { lost: listed.lost, denied: listed.denied, unclear: listed.unclear };
+        let before = (self.counted(), self.losses.len());
+        self.nameless = nameless;
         if self.selection.is_none() && !listed.devices.is_empty() {
             self.choose(&listed);
         }
         self.end_missing(&listed, now_ns, batch);
-        if listed.denied > 0 && self.noted.insert((String::new(), "denied")) {
-            self.losses.push(format!("permission is denied for {} of the GPUs", listed.denied));
-        }
         for (device, uuid) in listed.devices {
             match self.gpus.iter().position(|gpu| gpu.identity.uuid == uuid) {
                 Some(known) => self.take_back(known, device, now_ns),
                 None => self.append(device, now_ns),
             }
         }
-        let missing = lost > 0 || self.gpus.iter().any(|gpu| gpu.state != State::Live);
+        if (self.counted(), self.losses.len()) != before {
+            self.describe();
+        }
+        let missing = nameless.lost + nameless.unclear > 0 || self.gpus.iter().any(|gpu| gpu.state != State::Live);
         self.fruitless = if missing { self.fruitless.saturating_add(1) } else { 0 };
         self.next_look_ns = Some(now_ns.saturating_add(self.pause_ns(missing)));
         Ok(())
@@ -191,6 +242,7 @@ impl NvmlSource {
         for (uuid, round) in rounds {
             self.report(now_ns, &uuid, round);
             if round.fault.is_some() {
+                self.describe();
                 self.fruitless = 0;
                 self.next_look_ns = Some(now_ns.saturating_add(LOOK_SOON_NS));
             }
@@ -232,7 +284,9 @@ impl NvmlSource {
     fn disconnect(&mut self, now_ns: u64, error: &NvmlError, batch: &mut Batch) {
         self.closed = Some(Retry::FIRST);
         self.gpus.iter_mut().filter(|gpu| gpu.state == State::Live).for_each(|gpu| gpu.close(State::Gone, batch));
-        self.note(now_ns, "nvml-gone", super::NAME.into(), format!("the NVIDIA driver stopped answering: {error}"));
+        let text = format!("the NVIDIA driver stopped answering: {error}");
+        self.changed = Some(status::gone(&text));
+        self.note(now_ns, "nvml-gone", super::NAME.into(), text);
     }
 
     /// Tries a closed driver when that is due; `true` when it is open.
@@ -247,6 +301,7 @@ impl NvmlSource {
             return false;
         }
         self.closed = None;
+        self.describe();
         self.note(now_ns, "nvml-back", super::NAME.into(), "the NVIDIA driver answers".into());
         true
     }
@@ -296,6 +351,10 @@ impl Source for NvmlSource {
 
     fn notes(&mut self, out: &mut Vec<Note>) {
         out.append(&mut self.notes);
+    }
+
+    fn changes(&mut self, out: &mut Vec<Change>) {
+        out.extend(self.changed.take().map(Change::Described));
     }
 
     fn shares(&mut self, pids: &[u32], out: &mut Vec<(usize, f64, f64)>) {

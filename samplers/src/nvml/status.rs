@@ -5,7 +5,7 @@ use std::time::Duration;
 use eco2_core::report::{SourceStatus, Status};
 use nvml_wrapper::error::NvmlError;
 
-use super::source::NvmlSource;
+use super::source::{Counted, NvmlSource};
 use crate::Roots;
 
 const CONTAINER: &str = "run the container with `--gpus all` and NVIDIA_DRIVER_CAPABILITIES=utility,compute";
@@ -14,21 +14,56 @@ fn status(status: Status, reason: impl Into<String>, remedy: &str) -> SourceStat
     SourceStatus { name: super::NAME.into(), status, reason: reason.into(), remedy: remedy.into() }
 }
 
+const RESET: &str = "see the kernel log (sudo dmesg) for Xid messages; reset the GPU or reboot";
+const ACCESS: &str = "give this user access to /dev/nvidia*";
+
 /// The driver answers.
 pub(super) fn open(source: &NvmlSource) -> SourceStatus {
-    let driver = source.driver().unwrap_or_else(|| "of unknown version".into());
-    let gpus = match source.gpu_count() {
-        0 => return status(Status::Absent, format!("driver {driver} lists no GPU"), CONTAINER),
-        1 => "1 GPU".into(),
-        count => format!("{count} GPUs"),
+    let driver = source.driver().unwrap_or("of unknown version");
+    let counted = source.counted();
+    let (mut faults, mut remedy) = (Vec::new(), "");
+    let mut fault = |count: usize, text: &str, advice: &'static str| {
+        if count > 0 {
+            faults.push(format!("{} {text}", gpus(count)));
+            remedy = if remedy.is_empty() { advice } else { remedy };
+        }
     };
-    let reason = format!("{gpus}, driver {driver}");
-    if source.losses.is_empty() {
+    fault(counted.lost, "lost: it fell off the bus or needs a reset", RESET);
+    fault(counted.gone, "no longer listed by the driver", RESET);
+    fault(counted.denied, "not readable: permission is denied", ACCESS);
+    fault(counted.unclear, "not answering", "see whether `nvidia-smi` works");
+    if counted.live == 0 {
+        return none_live(driver, counted, &faults, remedy);
+    }
+    let mut reason = format!("{}, driver {driver}", gpus(counted.live));
+    faults.iter().chain(&source.losses).for_each(|loss| reason.push_str(&format!("; {loss}")));
+    if faults.is_empty() && source.losses.is_empty() {
         return status(Status::Ok, reason, "");
     }
-    let reason = format!("{reason}; {}", source.losses.join("; "));
-    let remedy = if reason.contains("permission") { "give this user access to /dev/nvidia*" } else { "" };
+    if remedy.is_empty() && reason.contains("permission") {
+        remedy = ACCESS;
+    }
     status(Status::Degraded, reason, remedy)
+}
+
+fn none_live(driver: &str, counted: Counted, faults: &[String], remedy: &str) -> SourceStatus {
+    let state = match counted {
+        Counted { lost: 0, gone: 0, denied: 0, unclear: 0, .. } => {
+            return status(Status::Absent, format!("driver {driver} lists no GPU"), CONTAINER);
+        }
+        Counted { lost: 0, gone: 0, denied: 1.., .. } => Status::Denied,
+        _ => Status::Lost,
+    };
+    status(state, format!("{}, driver {driver}", faults.join("; ")), remedy)
+}
+
+fn gpus(count: usize) -> String {
+    if count == 1 { "1 GPU".into() } else { format!("{count} GPUs") }
+}
+
+/// The driver answered, and does no more.
+pub(super) fn gone(reason: &str) -> SourceStatus {
+    status(Status::Lost, reason, "see whether `nvidia-smi` works; reload the driver or reboot")
 }
 
 /// The environment hides every GPU.
@@ -50,9 +85,7 @@ pub(super) fn closed(error: &NvmlError, roots: &Roots) -> SourceStatus {
             let reason = "the driver in the kernel and its library have different versions, as after an upgrade";
             status(Status::Denied, reason, "reboot, or reload the driver")
         }
-        NvmlError::NoPermission => {
-            status(Status::Denied, "the NVIDIA driver denies permission", "give this user access to /dev/nvidia*")
-        }
+        NvmlError::NoPermission => status(Status::Denied, "the NVIDIA driver denies permission", ACCESS),
         error => status(Status::Denied, format!("NVML does not start: {error}"), "see whether `nvidia-smi` works"),
     }
 }
@@ -78,7 +111,7 @@ pub(super) fn may_come(error: &NvmlError) -> bool {
 /// The driver does not answer.
 pub(super) fn hung(deadline: Duration) -> SourceStatus {
     let reason = format!("the NVIDIA driver did not answer within {} s", deadline.as_secs_f64());
-    status(Status::Hung, reason, "see the kernel log for Xid messages; reset the GPU or reboot")
+    status(Status::Hung, reason, RESET)
 }
 
 /// No thread for a library that can hang.

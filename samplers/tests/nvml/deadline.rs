@@ -6,7 +6,7 @@ use eco2_core::report::Status;
 use eco2_core::{Domain, Fault, Reading};
 use eco2_samplers::clock::Clock;
 use eco2_samplers::nvml::{Visibility, discover_within};
-use eco2_samplers::{Batch, Deadline, Note, Roots, Source};
+use eco2_samplers::{Batch, Change, Deadline, Note, Roots, Source};
 
 use crate::rig::{MS, Rig};
 
@@ -72,6 +72,10 @@ fn f16_a_call_that_never_returns_is_hung_after_its_deadline() {
     let said: Vec<_> = batch.readings().iter().map(|(domain, reading)| (*domain, reading.value)).collect();
     assert_eq!(said, [0, 1, 2, 3].map(|domain| (domain, Err(Fault::Hung))));
     assert_eq!(notes(&mut source), ["source-hung"]);
+    let mut changes = Vec::new();
+    source.changes(&mut changes);
+    let [Change::Silent(status)] = &changes[..] else { panic!("{changes:?}") };
+    assert_eq!((status.name.as_str(), status.status), ("nvml", Status::Hung));
     batch.clear();
     source.read(&mut batch);
     assert!(batch.readings().is_empty(), "once");
@@ -81,6 +85,9 @@ fn f16_a_call_that_never_returns_is_hung_after_its_deadline() {
     assert!(back.iter().all(|(_, reading)| reading.before_ns == 9_000 * MS), "{back:?}");
     assert!(back.iter().all(|(_, reading)| reading.value.is_ok()), "{back:?}");
     assert_eq!(notes(&mut source), ["source-back"]);
+    changes.clear();
+    source.changes(&mut changes);
+    assert_eq!(changes, [Change::Answers("nvml".into())]);
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use eco2_core::Fault;
 use eco2_core::report::Status;
-use eco2_samplers::Roots;
 use eco2_samplers::nvml::{Visibility, discover_visible};
+use eco2_samplers::{Change, Roots};
 use nvml_wrapper::Nvml;
 
 use crate::rig::Rig;
@@ -160,4 +160,58 @@ fn f23_others_may_open_and_close_nvml_as_they_like() {
     let again = discover_visible(&rig.roots, &Visibility::default());
     assert!(again.source.is_some());
     assert_eq!((rig.calls("nvmlShutdown"), rig.calls("nvmlInit_v2")), (shutdowns, inits), "opened once a process");
+}
+
+/// The status that the source gave itself last, if it has changed.
+fn described(rig: &mut Rig) -> Option<(Status, String)> {
+    let mut changes = Vec::new();
+    rig.source().changes(&mut changes);
+    changes.into_iter().rev().find_map(|change| match change {
+        Change::Described(status) => Some((status.status, status.reason)),
+        _ => None,
+    })
+}
+
+#[test]
+fn k13_a_gpu_that_is_lost_or_denied_at_start_is_no_missing_container_flag() {
+    let cases = [
+        ("[gpu 0]\nlost_ms=0..60000", Status::Lost, "reset the GPU"),
+        ("[gpu 0]\nfail=handle:4", Status::Denied, "/dev/nvidia"),
+        ("[gpu 0]\nfail=uuid:999", Status::Lost, "nvidia-smi"),
+        ("[gpu 0]\n[gpu 1]\nlost_ms=0..60000", Status::Degraded, "reset the GPU"),
+        ("[gpu 0]\ngone_ms=0..60000", Status::Absent, "--gpus all"),
+    ];
+    // All at one time: the loader takes a library for one that it has if it has the inode of a deleted one.
+    let rigs = cases.map(|(script, ..)| Rig::new(script));
+    for (rig, (script, state, remedy)) in rigs.iter().zip(cases) {
+        let status = &rig.statuses[0];
+        assert_eq!(status.status, state, "{script}: {status:?}");
+        assert!(status.remedy.contains(remedy), "{script}: {status:?}");
+    }
+}
+
+#[test]
+fn k13_a_gpu_that_is_lost_meanwhile_changes_the_status_until_it_is_back() {
+    let mut rig = Rig::new("init=9@20000..26000\n[gpu 0]\n[gpu 1]\nlost_ms=3000..4000");
+    assert_eq!(rig.statuses[0].status, Status::Ok);
+    rig.at_ms(2_000);
+    assert_eq!(described(&mut rig), None, "nothing has changed");
+    rig.at_ms(3_000);
+    let (state, reason) = described(&mut rig).unwrap();
+    assert_eq!(state, Status::Degraded);
+    assert!(reason.contains("1 GPU lost"), "{reason}");
+    for ms in (3_100..5_000).step_by(100) {
+        rig.at_ms(ms);
+    }
+    assert_eq!(described(&mut rig).unwrap().0, Status::Ok);
+}
+
+#[test]
+fn k13_a_driver_that_was_away_at_start_changes_the_status_when_it_answers() {
+    let mut rig = Rig::new("init=9@0..4000");
+    assert_eq!(rig.statuses[0].status, Status::Absent);
+    rig.at_ms(100);
+    assert_eq!(described(&mut rig), None);
+    rig.at_ms(6_000);
+    assert_eq!(described(&mut rig).unwrap(), (Status::Ok, "1 GPU, driver 570.86.15".to_owned()));
 }

@@ -1,0 +1,76 @@
+//! The sources' statuses while a run goes on: what was found at its beginning, and what became of it.
+
+use std::collections::BTreeMap;
+
+use eco2_core::report::SourceStatus;
+use eco2_samplers::Change;
+
+/// What changed since the sources were looked for, by source.
+#[derive(Debug, Default)]
+pub(crate) struct SourceStates {
+    described: BTreeMap<String, SourceStatus>,
+    silent: BTreeMap<String, SourceStatus>,
+}
+
+impl SourceStates {
+    pub(crate) fn change(&mut self, change: Change) {
+        match change {
+            Change::Described(status) => drop(self.described.insert(status.name.clone(), status)),
+            Change::Silent(status) => drop(self.silent.insert(status.name.clone(), status)),
+            Change::Answers(name) => drop(self.silent.remove(&name)),
+            _ => {}
+        }
+    }
+
+    /// The statuses now. A source that does not answer is not what it last said of itself.
+    pub(crate) fn now(&self, found: &[SourceStatus]) -> Vec<SourceStatus> {
+        let of = |name: &String| self.silent.get(name).or_else(|| self.described.get(name));
+        let mut now: Vec<SourceStatus> =
+            found.iter().map(|status| of(&status.name).unwrap_or(status).clone()).collect();
+        // A program's own sources are in no list until something happens to them.
+        for status in self.silent.values().chain(self.described.values()) {
+            if !now.iter().any(|known| known.name == status.name) {
+                now.push(status.clone());
+            }
+        }
+        now
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use eco2_core::report::Status;
+
+    use super::*;
+
+    fn status(name: &str, status: Status) -> SourceStatus {
+        SourceStatus { name: name.into(), status, reason: String::new(), remedy: String::new() }
+    }
+
+    fn now(states: &SourceStates) -> Vec<(String, Status)> {
+        let found = [status("rapl-perf", Status::Ok), status("nvml", Status::Ok)];
+        states.now(&found).into_iter().map(|status| (status.name, status.status)).collect()
+    }
+
+    #[test]
+    fn k13_a_source_that_hangs_is_not_ok_until_it_answers() {
+        let mut states = SourceStates::default();
+        let rapl = ("rapl-perf".to_owned(), Status::Ok);
+        let nvml = |status| vec![rapl.clone(), ("nvml".to_owned(), status)];
+        assert_eq!(now(&states), nvml(Status::Ok));
+        states.change(Change::Silent(status("nvml", Status::Hung)));
+        assert_eq!(now(&states), nvml(Status::Hung));
+        // What it says of itself, late, does not make it answer.
+        states.change(Change::Described(status("nvml", Status::Degraded)));
+        assert_eq!(now(&states), nvml(Status::Hung));
+        states.change(Change::Answers("nvml".into()));
+        assert_eq!(now(&states), nvml(Status::Degraded));
+    }
+
+    #[test]
+    fn k13_a_programs_own_source_that_stops_is_in_the_report() {
+        let mut states = SourceStates::default();
+        states.change(Change::Silent(status("meter on my desk", Status::Lost)));
+        assert_eq!(now(&states)[2], ("meter on my desk".to_owned(), Status::Lost));
+    }
+}
