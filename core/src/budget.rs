@@ -1,10 +1,14 @@
-//! A budget: what may be spent, what was, what the run will have spent at its end, and what to do about it.
+//! A budget: what may be used, what was used, what the run will have used at its end, and what to do about it.
 //!
-//! Two findings make a decision. *Soft*: the forecast's 90 % quantile is over the limit, so the run will probably not
-//! fit. *Hard*: what is spent, what goes by until the next look, and the reserve are more than the limit. Whoever stops on
-//! a hard finding never overshoots as long as nothing between two looks is larger than the reserve.
+//! Three findings make a decision. *Hard*: the value plus what is held back reaches the limit, or with
+//! [`Policy::strict`] the upper bound does. A program that stops on a hard finding exceeds its limit only if more is used
+//! between two looks than what is held back. *Soft*: the 90 % quantile of the forecast is over the limit, so the run will
+//! probably not fit. *Open*: the upper bound reaches the limit, as a missing upper bound always does; the answer is a
+//! warning at least.
 
 use serde::{Deserialize, Serialize};
+
+use crate::Quality;
 
 /// What a budget limits.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -35,23 +39,36 @@ pub enum Unit {
 pub struct Spent {
     /// What is limited.
     pub unit: Unit,
-    /// Spent so far; `None`: not known, which is never taken for nothing.
+    /// Used so far; `None`: not known, which is never taken for zero.
     pub spent: Option<f64>,
+    /// Lower bound of `spent`; `None` only in reports of version 0.1.0, which have no bounds here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub low: Option<f64>,
+    /// Upper bound; `None`: there is none.
+    #[serde(default)]
+    pub high: Option<f64>,
+    /// The worst quality among the parts of the energy; `None`: nothing is known.
+    #[serde(default)]
+    pub quality: Option<Quality>,
+    /// Share of the energy with that quality, percent.
+    #[serde(default)]
+    pub quality_percent: Option<f64>,
     /// The limit.
     pub limit: f64,
-    /// Held back: what may go by until the next look, and the reserve.
+    /// Held back: what may be used until the next look, and the reserve.
     pub held: f64,
-    /// What will have been spent at the end; `None` without a forecast.
+    /// What will have been used at the end; `None` without a forecast.
     pub finish: Option<Finish>,
     /// Whether the forecast is over the limit.
     pub soft: bool,
-    /// Whether what is spent and held back is over the limit; of a run that is over, what was spent.
+    /// Whether the value and what is held back reach the limit, or with [`Policy::strict`] the upper bound does; of a run
+    /// that is over, whether it used more than the limit.
     pub hard: bool,
     /// What to do.
     pub decision: Decision,
 }
 
-/// What will have been spent at the end of a run.
+/// What will have been used at the end of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Finish {
     /// The estimate.
@@ -60,19 +77,19 @@ pub struct Finish {
     pub low: f64,
     /// Upper end of the 90 % interval.
     pub high: f64,
-    /// Not exceeded in nine of ten runs: what a soft finding looks at.
+    /// Not exceeded in nine of ten runs: a soft finding compares this with the limit.
     pub p90: f64,
 }
 
-/// What a budget says, from the mildest on.
+/// The answer of a budget, from the mildest to the strongest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Decision {
     /// Go on.
     Go,
-    /// Most of the limit is spent, or the forecast is over it.
+    /// Most of the limit is used, or the forecast or the upper bound reaches it, or the use is not known.
     Warn,
-    /// Wait: for a cleaner hour, or for somebody to decide.
+    /// Wait: for a cleaner hour, or for a person to decide.
     Pause,
     /// Stop before the next step.
     Stop,
@@ -85,57 +102,84 @@ pub struct Policy {
     pub warn_at: f64,
     /// Answer to a forecast over the limit; [`Decision::Go`]: none.
     pub soft: Decision,
-    /// Answer to a limit that is spent but for the reserve.
+    /// Answer when the value and what is held back reach the limit.
     pub hard: Decision,
-    /// Share of the limit that is kept back, 0 to below 1: for a checkpoint, and for a step larger than any before.
+    /// Whether an upper bound that reaches the limit is a hard finding too.
+    pub strict: bool,
+    /// Share of the limit that is held back, 0 to below 1: for a checkpoint, and for a step larger than any before.
     pub reserve: f64,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { warn_at: 0.8, soft: Decision::Warn, hard: Decision::Stop, reserve: 0.0 }
+        Self { warn_at: 0.8, soft: Decision::Warn, hard: Decision::Stop, strict: false, reserve: 0.0 }
     }
 }
 
-/// A limit with how it is kept.
+/// A limit and its policy.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Budget {
-    /// What may be spent.
+    /// What may be used.
     pub limit: Limit,
-    /// How.
+    /// How findings become decisions.
     pub policy: Policy,
 }
 
-/// What a run has used, in all three units.
+/// One amount with its bounds. The default is *not known*: no value, no upper bound.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Usage {
-    /// Microjoules; `None` where nothing was measured.
-    pub energy_uj: Option<u64>,
-    /// Grams; `None` where nothing prices them, or nothing was measured.
-    pub grams: Option<f64>,
-    /// Money; `None` without a price.
-    pub money: Option<f64>,
+pub struct Amount {
+    /// The value; `None`: not known.
+    pub value: Option<f64>,
+    /// Lower bound.
+    pub low: f64,
+    /// Upper bound; `None`: there is none.
+    pub high: Option<f64>,
 }
 
-/// What is known of what is to come. The default knows nothing.
+/// One item for each unit that can be limited.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct PerUnit<T> {
+    /// For a limit in microjoules.
+    pub energy_uj: T,
+    /// For a limit in grams.
+    pub grams: T,
+    /// For a limit in money.
+    pub money: T,
+}
+
+/// What a run has used. The default is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Usage {
+    /// By unit.
+    pub amounts: PerUnit<Amount>,
+    /// The worst quality among the parts of the energy, and its share in percent.
+    pub quality: Option<(Quality, f64)>,
+}
+
+/// What is known of the future. The default knows nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Outlook {
-    /// The most that may go by until the next look, and what has gone by unseen; where it is `None` nothing is held back
-    /// for it.
-    pub next: Usage,
-    /// Microjoules at the end.
-    pub energy: Option<Finish>,
-    /// Grams at the end.
-    pub grams: Option<Finish>,
-    /// Money at the end.
-    pub money: Option<Finish>,
+    /// The most that may be used until the next look, and what was used since the counters' last updates; `None`: nothing
+    /// is held back for it.
+    pub next: PerUnit<Option<f64>>,
+    /// At the end of the run.
+    pub finish: PerUnit<Option<Finish>>,
 }
 
 /// Once over the limit, a forecast has to fall below this share of it: findings do not flap.
 const BACK_BELOW: f64 = 0.95;
 
+/// What the findings of a look are.
+#[derive(Debug, Clone, Copy)]
+struct Findings {
+    held: f64,
+    finish: Option<Finish>,
+    soft: bool,
+    hard: bool,
+}
+
 impl Budget {
-    /// A budget with the usual [`Policy`]; `None` unless the limit is finite and positive.
+    /// A budget with the default [`Policy`]; `None` unless the limit is finite and positive.
     #[must_use]
     pub fn new(limit: Limit) -> Option<Self> {
         let value = limit.value();
@@ -148,39 +192,90 @@ impl Budget {
         self.decide(usage, &Outlook::default(), false)
     }
 
-    /// The same, with what is to come; `was_soft`: what the last look found. What is not known is a warning.
+    /// Compares what was used and what is to come with the limit; `was_soft`: what the last look found. The decision is
+    /// [`Decision::Go`] only if the value is known and its upper bound lies below the limit.
     #[must_use]
     pub fn decide(&self, usage: &Usage, outlook: &Outlook, was_soft: bool) -> Spent {
         let (limit, unit) = (self.limit.value(), self.limit.unit());
-        let held = outlook.next.amount(unit).unwrap_or(0.0) + self.policy.reserve.clamp(0.0, 1.0) * limit;
-        let Some(spent) = usage.amount(unit) else { return self.unknown(held) };
-        let finish = outlook.finish(unit);
+        let amount = usage.amounts.get(unit);
+        let held = outlook.next.get(unit).unwrap_or(0.0) + self.policy.reserve.clamp(0.0, 1.0) * limit;
+        // What an unknown amount leads to at the end is not known either.
+        let finish = outlook.finish.get(unit).filter(|_| amount.value.is_some());
         let over = if was_soft { limit * BACK_BELOW } else { limit };
         let soft = finish.is_some_and(|finish| finish.p90 > over);
-        self.found(spent, held, finish, soft, spent >= limit || spent + held > limit)
+        let spent_out = amount.value.is_some_and(|value| value + held >= limit);
+        let hard = spent_out || self.policy.strict && amount.may_reach(limit);
+        self.found(usage, Findings { held, finish, soft, hard })
     }
 
-    /// The same of a run that is over: nothing is to come, so nothing is held back, and what was spent is its end.
+    /// The same for a run that is over: nothing is held back any more, and what was used is its end.
     #[must_use]
     pub fn judge(&self, usage: &Usage) -> Spent {
-        let Some(spent) = usage.amount(self.limit.unit()) else { return self.unknown(0.0) };
-        let finish = Finish { mean: spent, low: spent, high: spent, p90: spent };
-        let over = spent > self.limit.value();
-        self.found(spent, 0.0, Some(finish), over, over)
+        let (limit, amount) = (self.limit.value(), usage.amounts.get(self.limit.unit()));
+        let finish = amount.value.map(|value| Finish { mean: value, low: value, high: value, p90: value });
+        let over = amount.value.is_some_and(|value| value > limit);
+        let may_be_over = amount.high.is_none_or(|high| high > limit);
+        let hard = over || self.policy.strict && may_be_over;
+        self.found(usage, Findings { held: 0.0, finish, soft: over, hard })
     }
 
-    fn found(&self, spent: f64, held: f64, finish: Option<Finish>, soft: bool, hard: bool) -> Spent {
+    fn found(&self, usage: &Usage, findings: Findings) -> Spent {
+        let Findings { held, finish, soft, hard } = findings;
         let (limit, unit) = (self.limit.value(), self.limit.unit());
-        let near = if spent / limit >= self.policy.warn_at { Decision::Warn } else { Decision::Go };
+        let Amount { value, low, high } = usage.amounts.get(unit);
+        let near = value.is_none_or(|value| value / limit >= self.policy.warn_at);
+        let open = usage.amounts.get(unit).may_reach(limit);
+        let at_least = if near || open { Decision::Warn } else { Decision::Go };
         let by_forecast = if soft { self.policy.soft } else { Decision::Go };
         let by_limit = if hard { self.policy.hard } else { Decision::Go };
-        let decision = near.max(by_forecast).max(by_limit);
-        Spent { unit, spent: Some(spent), limit, held, finish, soft, hard, decision }
+        let decision = at_least.max(by_forecast).max(by_limit);
+        let (quality, quality_percent) = usage.quality.unzip();
+        Spent {
+            unit,
+            spent: value,
+            low: Some(low).filter(|low| low.is_finite()),
+            high,
+            quality,
+            quality_percent,
+            limit,
+            held,
+            finish,
+            soft,
+            hard,
+            decision,
+        }
+    }
+}
+
+impl Amount {
+    /// An amount without uncertainty.
+    #[must_use]
+    pub fn exact(value: f64) -> Self {
+        Self { value: Some(value), low: value, high: Some(value) }
     }
 
-    fn unknown(&self, held: f64) -> Spent {
-        let (limit, unit) = (self.limit.value(), self.limit.unit());
-        Spent { unit, spent: None, limit, held, finish: None, soft: false, hard: false, decision: Decision::Warn }
+    /// A value and its bounds; not known where there is no value.
+    #[must_use]
+    pub fn new(value: Option<f64>, low: f64, high: Option<f64>) -> Self {
+        value.map_or_else(Self::default, |value| Self { value: Some(value), low, high })
+    }
+
+    /// Whether the amount may have reached a limit: its upper bound has, or there is none.
+    #[must_use]
+    pub fn may_reach(&self, limit: f64) -> bool {
+        self.high.is_none_or(|high| high >= limit)
+    }
+}
+
+impl<T: Copy> PerUnit<T> {
+    /// The item of a unit.
+    #[must_use]
+    pub fn get(&self, unit: Unit) -> T {
+        match unit {
+            Unit::EnergyUj => self.energy_uj,
+            Unit::Grams => self.grams,
+            Unit::Money => self.money,
+        }
     }
 }
 
@@ -205,119 +300,5 @@ impl Limit {
     }
 }
 
-impl Usage {
-    fn amount(&self, unit: Unit) -> Option<f64> {
-        match unit {
-            Unit::EnergyUj => self.energy_uj.map(|uj| uj as f64),
-            Unit::Grams => self.grams,
-            Unit::Money => self.money,
-        }
-    }
-}
-
-impl Outlook {
-    fn finish(&self, unit: Unit) -> Option<Finish> {
-        match unit {
-            Unit::EnergyUj => self.energy,
-            Unit::Grams => self.grams,
-            Unit::Money => self.money,
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn a_budget_warns_at_four_fifths_and_stops_when_spent() {
-        let budget = Budget::new(Limit::Grams(10.0)).unwrap();
-        let at = |grams| budget.check(&Usage { grams: Some(grams), ..Usage::default() }).decision;
-        assert_eq!(
-            [at(7.9), at(8.0), at(9.99), at(10.0)],
-            [Decision::Go, Decision::Warn, Decision::Warn, Decision::Stop]
-        );
-        assert_eq!(Budget::new(Limit::Money(f64::NAN)), None);
-    }
-
-    #[test]
-    fn what_is_not_known_is_a_warning_and_not_nothing() {
-        for limit in [Limit::EnergyUj(10), Limit::Grams(10.0), Limit::Money(10.0)] {
-            let budget = Budget::new(limit).unwrap();
-            for found in [budget.check(&Usage::default()), budget.judge(&Usage::default())] {
-                assert_eq!((found.spent, found.decision, found.finish), (None, Decision::Warn, None));
-            }
-        }
-    }
-
-    #[test]
-    fn a_run_that_is_over_is_judged_by_what_it_spent() {
-        let mut budget = Budget::new(Limit::EnergyUj(1000)).unwrap();
-        budget.policy.reserve = 0.5;
-        let at = |energy| {
-            let found = budget.judge(&used(energy));
-            (found.held, found.hard, found.decision, found.finish.map(|finish| finish.p90))
-        };
-        assert_eq!(at(690), (0.0, false, Decision::Go, Some(690.0)), "no reserve is needed any more");
-        assert_eq!(at(1000), (0.0, false, Decision::Warn, Some(1000.0)), "kept, to the last");
-        assert_eq!(at(1001), (0.0, true, Decision::Stop, Some(1001.0)));
-    }
-
-    fn used(energy_uj: u64) -> Usage {
-        Usage { energy_uj: Some(energy_uj), ..Usage::default() }
-    }
-
-    #[test]
-    fn a_forecast_over_the_limit_is_a_soft_finding_and_does_not_flap() {
-        let mut budget = Budget::new(Limit::EnergyUj(1000)).unwrap();
-        let at = |budget: &Budget, p90: f64, was| {
-            let finish = Finish { mean: p90 - 50.0, low: p90 - 100.0, high: p90 + 20.0, p90 };
-            let found = budget.decide(&used(100), &Outlook { energy: Some(finish), ..Outlook::default() }, was);
-            (found.soft, found.decision)
-        };
-        assert_eq!(at(&budget, 1000.0, false), (false, Decision::Go));
-        assert_eq!(at(&budget, 1001.0, false), (true, Decision::Warn));
-        assert_eq!(at(&budget, 960.0, true), (true, Decision::Warn), "not yet far enough below");
-        assert_eq!(at(&budget, 950.0, true), (false, Decision::Go));
-        budget.policy.soft = Decision::Pause;
-        assert_eq!(at(&budget, 1001.0, false), (true, Decision::Pause));
-    }
-
-    #[test]
-    fn a_hard_finding_keeps_a_step_and_the_reserve_back() {
-        let mut budget = Budget::new(Limit::EnergyUj(1000)).unwrap();
-        budget.policy.reserve = 0.1;
-        let at = |energy| {
-            let found = budget.decide(&used(energy), &Outlook { next: used(50), ..Outlook::default() }, false);
-            (found.held, found.hard, found.decision)
-        };
-        assert_eq!(at(850), (150.0, false, Decision::Warn));
-        assert_eq!(at(851), (150.0, true, Decision::Stop));
-    }
-
-    proptest! {
-        #[test]
-        fn a_hard_stop_never_overshoots_while_no_step_is_larger_than_the_reserve(
-            limit in 1_000_u64..1_000_000,
-            reserve in 0.0..0.9_f64,
-            shares in prop::collection::vec(0.0..=1.0_f64, 1..400),
-            wrong_guess in 0_u64..1_000,
-        ) {
-            let mut budget = Budget::new(Limit::EnergyUj(limit)).unwrap();
-            budget.policy.reserve = reserve;
-            let largest = (reserve * limit as f64).floor();
-            let (mut spent, mut steps) = (0, 0);
-            for share in &shares {
-                // What is expected of the next step may be anything: the reserve alone is enough.
-                let outlook = Outlook { next: used(wrong_guess), ..Outlook::default() };
-                if budget.decide(&used(spent), &outlook, false).decision == Decision::Stop {
-                    break;
-                }
-                spent += (share * largest) as u64;
-                steps += 1;
-            }
-            prop_assert!(spent <= limit, "{spent} of {limit} after {steps} steps");
-        }
-    }
-}
+mod tests;

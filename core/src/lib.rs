@@ -36,7 +36,7 @@ mod track;
 pub mod units;
 
 pub use account::Account;
-pub use budget::{Budget, Decision, Finish, Limit, Outlook, Policy, Spent, Unit, Usage};
+pub use budget::{Amount, Budget, Decision, Finish, Limit, Outlook, PerUnit, Policy, Spent, Unit, Usage};
 pub use domain::{Component, Domain, Kind, Quality};
 pub use events::{Event, EventConsumer, EventKind, EventPool, MAX_OPEN, Producer};
 pub use fold::{Fold, Outcome};

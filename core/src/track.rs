@@ -95,6 +95,12 @@ impl Track {
         self.period.learned_ns()
     }
 
+    /// Highest power seen over at least 50 ms, microwatts; 0 before that is known.
+    #[must_use]
+    pub fn peak_uw(&self) -> u64 {
+        self.peak_uw
+    }
+
     /// The last knot.
     #[must_use]
     pub fn last_knot(&self) -> Option<&Knot> {

@@ -117,6 +117,10 @@ mod tests {
         let of = |spent, decision| Spent {
             unit: Unit::Grams,
             spent: Some(spent),
+            low: Some(spent),
+            high: Some(spent),
+            quality: None,
+            quality_percent: None,
             limit: 10.0,
             held: 0.5,
             finish: None,

@@ -8,7 +8,7 @@ use eco2_core::report::{
 use eco2_samplers::{Cost, host};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::budget::{self, Asks};
+use crate::budget::{Asks, Looked};
 use crate::engine::Engine;
 use crate::labels::Launch;
 use crate::pricing::{Pricing, When};
@@ -78,8 +78,6 @@ pub(crate) struct Ending {
     pub(crate) closed: bool,
     /// Leaves out what only merging needs.
     pub(crate) lean: bool,
-    /// Who looks at the budget with it.
-    pub(crate) asks: Asks,
 }
 
 /// The report of a run of which nothing was measured.
@@ -119,6 +117,14 @@ pub(crate) fn report(shared: &Shared, engine: &Engine, ending: &Ending, end_ns: 
         true => Default::default(),
         false => told(&engine.spells, &account, &energy, &engine.series, !went_well),
     };
+    let budget = shared.budget.assess(&Looked {
+        engine,
+        account: &account,
+        pricing: &facts.pricing,
+        when: &when,
+        closed: ending.closed,
+        asks: Asks::Nobody,
+    });
     let curve = |energy: &Energy| engine.curve(&account.devices, &account.start_uj, energy, when.lasted_ns);
     let (mut carbon, said) = facts.pricing.price(&mut energy, &when, curve);
     let work = shared.work.so_far();
@@ -148,13 +154,6 @@ pub(crate) fn report(shared: &Shared, engine: &Engine, ending: &Ending, end_ns: 
     for span in &mut spans {
         span.sync = engine.syncs.get(&span.name).copied().unwrap_or_default();
     }
-    let unseen_uj = if ending.closed { 0 } else { engine.unseen_uj(end_ns) };
-    let measured = devices.iter().any(|device| device.is_summed() && device.energy_uj.is_some());
-    let (closed, asks) = (ending.closed, ending.asks);
-    let budget = shared.budget.assess(
-        &facts.pricing,
-        &budget::Facts { energy: &energy, carbon: &carbon, measured, unseen_uj, when: &when, closed, asks },
-    );
     Report {
         run: Run { exit_code: ending.exit_code, ..run },
         attribution: lock(&shared.sharing).split(&devices),

@@ -1,18 +1,18 @@
-//! The run's budget: watches its progress, forecasts its end, and says when a decision changes.
+//! The run's budget: watches its progress, forecasts its end, and reports when a decision changes.
 //!
-//! The sampling thread tells progress and energy (nothing is allocated there); everything else happens where somebody
-//! asks: a caller, the log's checkpoint, or the thread that tells webhooks.
+//! The sampling thread gives progress and energy (nothing is allocated there). Everything else happens at a look: by the
+//! program, for the log's checkpoint, or on the thread that sends alerts. A look takes the account, not the report.
 
 mod ahead;
 
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 
-use eco2_core::report::{BudgetRecord, Carbon, Energy};
-use eco2_core::{Decision, Forecaster, Spent, Unit};
+use eco2_core::report::BudgetRecord;
+use eco2_core::units::uj_at_power;
+use eco2_core::{Account, Decision, Forecaster, Spent, Unit};
 
-use crate::assemble::{self, Ending};
-use crate::engine::Engine;
+use crate::engine::{Engine, Reach};
 use crate::options::Options;
 use crate::pricing::{Pricing, When};
 use crate::shared::{Shared, lock};
@@ -20,7 +20,8 @@ use crate::shared::{Shared, lock};
 /// The longest that the energy until an instant is waited for.
 const PATIENCE_NS: u64 = 2_000_000_000;
 
-/// What is not known yet is told after this long: a power sensor has no energy before its second reading.
+/// An event about something that is not known yet waits this long: a power sensor has no energy before its second
+/// reading.
 const FIRST_NS: u64 = 5_000_000_000;
 
 /// How long a run is to be.
@@ -50,14 +51,11 @@ pub(crate) enum Asks {
     Program,
 }
 
-/// What there is to be judged.
-pub(crate) struct Facts<'a> {
-    pub(crate) energy: &'a Energy,
-    pub(crate) carbon: &'a Carbon,
-    /// Whether the energy of any device is known.
-    pub(crate) measured: bool,
-    /// What has gone by since the counters' last updates, microjoules.
-    pub(crate) unseen_uj: u64,
+/// The run as a look sees it.
+pub(crate) struct Looked<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) account: &'a Account,
+    pub(crate) pricing: &'a Pricing,
     pub(crate) when: &'a When,
     /// Whether the run is over.
     pub(crate) closed: bool,
@@ -87,7 +85,7 @@ struct Awaited {
     at_ns: u64,
 }
 
-/// What goes by between two looks, of the program as soon as it asks.
+/// Energy and time between two looks, of the program as soon as it asks.
 #[derive(Default)]
 struct Looks {
     seen: Forecaster,
@@ -96,7 +94,7 @@ struct Looks {
 }
 
 impl Looks {
-    fn add(&mut self, asks: Asks, energy_uj: u64) {
+    fn add(&mut self, asks: Asks, energy_uj: u64, now_ns: u64) {
         match asks {
             Asks::Nobody => return,
             Asks::Thread if self.asked => return,
@@ -104,22 +102,23 @@ impl Looks {
             _ => {}
         }
         self.count += 1;
-        self.seen.observe(self.count, energy_uj, self.count);
+        self.seen.observe(self.count, energy_uj, now_ns);
     }
 }
 
 impl State {
-    /// The most that may go by until the next look: the largest step that was seen, times the steps between two looks;
-    /// where steps are not the run's length, or nobody tells them, the most that went by between two looks before.
-    fn next_uj(&self, length: Option<Length>, check_steps: u64) -> u64 {
-        let looks_uj = self.looks.seen.largest_step_uj();
-        let steps = |seen: &Forecaster| seen.largest_step_uj().saturating_mul(check_steps);
-        match length {
-            Some(Length::Steps(_)) => steps(&self.forecaster),
-            Some(Length::Milliseconds(_)) => steps(&self.steps).max(looks_uj),
-            None if self.forecaster.largest_step_uj() > 0 => steps(&self.forecaster),
-            None => looks_uj,
-        }
+    /// The most that may be used until the next look, microjoules: what was used since the counters' last updates, ceiling
+    /// power for the longest time between two looks, and the largest step.
+    fn next_uj(&self, check_steps: u64, reach: Reach) -> u64 {
+        let by_steps = Some(self.steps.longest_step_ns()).filter(|longest_ns| *longest_ns > 0);
+        let (largest_uj, longest_ns) = match by_steps {
+            Some(longest_ns) => (self.steps.largest_step_uj(), longest_ns),
+            None => (self.looks.seen.largest_step_uj(), 0),
+        };
+        let next_look_ns = longest_ns.saturating_mul(check_steps).max(self.looks.seen.longest_step_ns());
+        // Where no power is known yet, steps are.
+        let until_then_uj = uj_at_power(reach.ceiling_uw, next_look_ns).max(largest_uj.saturating_mul(check_steps));
+        reach.unseen_uj.saturating_add(until_then_uj).saturating_add(largest_uj)
     }
 }
 
@@ -169,19 +168,25 @@ impl Keeper {
         }
     }
 
-    /// Every limit and the forecast; `None` where nothing is limited and no length is given.
-    pub(crate) fn assess(&self, pricing: &Pricing, facts: &Facts<'_>) -> Option<BudgetRecord> {
+    /// Every limit and the forecast; `None` without a limit and a length.
+    pub(crate) fn assess(&self, looked: &Looked<'_>) -> Option<BudgetRecord> {
+        let Looked { engine, account, pricing, when, closed, asks } = *looked;
         if pricing.budgets().is_empty() && self.length.is_none() {
             return None;
         }
-        let Facts { energy, carbon, when, unseen_uj, .. } = *facts;
+        let mut energy = if closed { account.energy.clone() } else { engine.energy_so_far(account) };
+        let curve = |energy: &_| engine.curve(&account.devices, &account.start_uj, energy, when.lasted_ns);
+        let (carbon, _) = pricing.price(&mut energy, when, curve);
+        let (energy, carbon) = (&energy, &carbon);
+        let measured = account.devices.iter().any(|device| device.is_summed() && device.energy_uj.is_some());
+        let reach = engine.reach(account.end_ns);
         let mut state = lock(&self.state);
-        state.looks.add(facts.asks, energy.total_uj.saturating_add(unseen_uj));
-        let next_uj = state.next_uj(self.length, self.check_steps).saturating_add(unseen_uj);
+        state.looks.add(asks, energy.total_uj, account.end_ns);
+        let next_uj = state.next_uj(self.check_steps, reach);
         let seen = ahead::Seen { forecaster: &state.forecaster, next_uj, energy, carbon, when };
         let (outlook, forecast) = ahead::look(self.length, pricing, &seen);
-        let usage = pricing.usage(energy, carbon, facts.measured);
-        let decide = |budget: &eco2_core::Budget| match facts.closed {
+        let usage = pricing.usage(energy, carbon, measured);
+        let decide = |budget: &eco2_core::Budget| match closed {
             true => budget.judge(&usage),
             false => budget.decide(&usage, &outlook, state.soft.contains(&budget.limit.unit())),
         };
@@ -213,24 +218,28 @@ impl Keeper {
 
 /// Looks at every limit now. A decision that is graver than before becomes an event of the run.
 pub(crate) fn look(shared: &Shared, now_ns: u64, asks: Asks) -> Vec<Spent> {
-    look_at(shared, now_ns, &Ending { lean: true, asks, ..Ending::default() })
+    look_at(shared, now_ns, false, asks)
 }
 
 /// The same of a run that is over.
 pub(crate) fn last_look(shared: &Shared, end_ns: u64) {
-    look_at(shared, end_ns, &Ending { lean: true, closed: true, ..Ending::default() });
+    look_at(shared, end_ns, true, Asks::Nobody);
 }
 
-fn look_at(shared: &Shared, now_ns: u64, ending: &Ending) -> Vec<Spent> {
+fn look_at(shared: &Shared, now_ns: u64, closed: bool, asks: Asks) -> Vec<Spent> {
     if shared.facts.pricing.budgets().is_empty() {
         return Vec::new();
     }
     let mut engine = lock(&shared.engine);
     engine.drain();
-    let report = assemble::report(shared, &engine, ending, now_ns);
-    let limits = report.budget.map_or_else(Vec::new, |budget| budget.limits);
-    let patient = !ending.closed && now_ns.saturating_sub(engine.ledger.opened_ns()) < FIRST_NS;
-    let told: Vec<Spent> = limits.iter().filter(|spent| spent.spent.is_some() || !patient).copied().collect();
+    let account = engine.account(now_ns);
+    let when = shared.facts.when(account.begin_ns, account.end_ns);
+    let looked =
+        Looked { engine: &engine, account: &account, pricing: &shared.facts.pricing, when: &when, closed, asks };
+    let limits = shared.budget.assess(&looked).map_or_else(Vec::new, |budget| budget.limits);
+    let patient = !closed && now_ns.saturating_sub(engine.ledger.opened_ns()) < FIRST_NS;
+    let known = |spent: &&Spent| spent.high.is_some() || spent.decision > Decision::Warn || !patient;
+    let told: Vec<Spent> = limits.iter().filter(known).copied().collect();
     for spent in shared.budget.news(&told) {
         engine.event(now_ns, kind(spent.decision), "", eco2_report::spent_text(&spent));
     }
@@ -242,3 +251,6 @@ pub(crate) fn steps(shared: &Shared, edges: u64) -> u64 {
     // Relaxed: a count that only reports read.
     shared.work.steps.load(Ordering::Relaxed).max(edges.saturating_sub(1))
 }
+
+#[cfg(test)]
+mod tests;

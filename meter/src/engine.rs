@@ -6,6 +6,8 @@
 mod settled;
 mod sink;
 
+pub(crate) use settled::Reach;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -5,7 +5,7 @@
 
 use eco2_core::report::{Beside, Carbon, Cost, Energy, EventRecord, Report, Work};
 use eco2_core::units::UJ_PER_KWH;
-use eco2_core::{Budget, Limit, Policy, Usage};
+use eco2_core::{Amount, Budget, Limit, PerUnit, Policy, Quality, Usage};
 use eco2_grid::provider::Coverage;
 use eco2_grid::{Consumption, Intensity, Level, Pue, RangeError, ZoneSource};
 use jiff::Timestamp;
@@ -185,11 +185,27 @@ impl Pricing {
         (carbon, intensity::events(coverage, &energies, when.lasted_ns))
     }
 
-    /// What was used, in all units; `measured`: whether the energy of any device is known. Nothing measured is not nothing
-    /// used.
+    /// What was used, in all units; `measured`: whether the energy of any device is known. Without that nothing is.
     pub(crate) fn usage(&self, energy: &Energy, carbon: &Carbon, measured: bool) -> Usage {
-        let (energy_uj, grams) = (measured.then_some(energy.facility_uj), measured.then_some(carbon.grams));
-        Usage { energy_uj, grams, money: carbon.cost.filter(|_| measured) }
+        if !measured {
+            return Usage::default();
+        }
+        let facility = |uj: u64| self.pue.facility_uj(uj) as f64;
+        let cost = carbon.beside.as_ref().and_then(|beside| beside.cost.as_ref());
+        let amounts = PerUnit {
+            energy_uj: Amount::new(
+                Some(facility(energy.total_uj)),
+                facility(energy.low_uj),
+                energy.high_uj.map(facility),
+            ),
+            grams: Amount::new(Some(carbon.grams), carbon.low, carbon.high),
+            money: Amount::new(
+                carbon.cost,
+                cost.and_then(|cost| cost.low).unwrap_or(f64::NEG_INFINITY),
+                cost.and_then(|cost| cost.high),
+            ),
+        };
+        Usage { amounts, quality: worst_quality(energy) }
     }
 
     /// Every limit.
@@ -251,6 +267,19 @@ impl Ahead {
     }
 }
 
+/// The worst quality among the parts of an energy, and its share in percent; `None` for an energy without parts.
+fn worst_quality(energy: &Energy) -> Option<(Quality, f64)> {
+    let parts = [
+        (Quality::Synthetic, energy.synthetic_uj),
+        (Quality::Estimated, energy.estimated_uj),
+        (Quality::Derived, energy.derived_uj),
+        (Quality::Measured, energy.measured_uj),
+    ];
+    let sum: f64 = parts.iter().map(|(_, uj)| *uj as f64).sum();
+    let (quality, uj) = parts.into_iter().find(|(_, uj)| *uj > 0)?;
+    Some((quality, 100.0 * uj as f64 / sum))
+}
+
 /// A sum that leaves energy out is no cost of the run.
 pub(crate) fn with_cost(carbon: Carbon, cost: Option<Cost>) -> Carbon {
     let whole = cost.as_ref().filter(|cost| cost.unpriced_uj == 0).map(|cost| cost.amount);
@@ -282,8 +311,13 @@ fn budgets(limits: &options::Budget) -> Result<Vec<Budget>, RangeError> {
         ("max_co2_kg", limits.max_co2_kg, |kg| Limit::Grams(kg * 1_000.0), "a finite number of kilograms above 0"),
         ("max_cost", limits.max_cost, Limit::Money, "a finite amount of money above 0"),
     ];
-    let policy =
-        Policy { reserve: limits.reserve_percent / 100.0, soft: limits.soft, hard: limits.hard, ..Policy::default() };
+    let policy = Policy {
+        reserve: limits.reserve_percent / 100.0,
+        soft: limits.soft,
+        hard: limits.hard,
+        strict: limits.strict,
+        ..Policy::default()
+    };
     let given =
         limits_given.into_iter().filter_map(|(what, value, limit, allowed)| Some((what, value?, limit, allowed)));
     given

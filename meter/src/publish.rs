@@ -37,12 +37,6 @@ impl Publisher {
         self.overflows = self.summed.iter().skip(published).any(|summed| *summed);
     }
 
-    /// Energy since the last knots, if the power has stayed what it was; microjoules.
-    pub(crate) fn unseen_uj(&self, now_ns: u64) -> u64 {
-        let summed = self.points.iter().zip(&self.summed).filter(|(point, summed)| **summed && point.is_known());
-        summed.map(|(point, _)| point.uj_at(now_ns).unwrap_or(point.uj).saturating_sub(point.uj)).sum()
-    }
-
     /// Which domains enter the total, in the order of the tracks.
     pub(crate) fn summed(&self) -> &[bool] {
         &self.summed

@@ -16,7 +16,7 @@ fn kwh(joules: f64) -> f64 {
 }
 
 fn open(options: Options) -> Meter {
-    Meter::open_with(options, vec![Box::new(Steady::new().0)]).unwrap()
+    Meter::open_with(options, vec![Box::new(Steady::small())]).unwrap()
 }
 
 /// Steps of 10 ms at 0.1 W: about a millijoule each.

@@ -33,7 +33,7 @@ pub use merge::{merge, merge_without};
 pub use render::{
     AbsentSource, Group, MetricNames, NO_LABEL, SUMMARY_SCHEMA_JSON, TextStyle, ai_act_json, boamps_json, by_label,
     codecarbon_csv, csv, groups_csv, groups_json, groups_text, hf_json, json, methods, model_card, openmetrics,
-    sci_json, scope2_csv, spans_csv, spent_text, summary_json, text,
+    quality_text, sci_json, scope2_csv, spans_csv, spent_text, summary_json, text,
 };
 pub use report_file::{MAX_REPORT_BYTES, parse_report, read_report, read_run};
 pub use trace::{

@@ -23,7 +23,7 @@ mod text;
 
 use eco2_core::report::{Report, SourceStatus, Status};
 
-pub use budget::spent_text;
+pub use budget::{quality_text, spent_text};
 pub use codecarbon::codecarbon_csv;
 pub use csv::{csv, spans_csv};
 pub use export::{

@@ -66,14 +66,21 @@ impl Projection {
     }
 }
 
-/// The largest energy of a step, the warm-up left out as soon as it is known.
+/// The largest energy and the longest time of a step, the warm-up left out as soon as it is known.
 #[derive(Debug, Clone, Copy, Default)]
 struct Largest {
     before: Option<Seen>,
-    uj: u64,
+    usual: Most,
     /// Of the first steps, until the run has twice as many.
-    early_uj: u64,
+    early: Most,
     steps: u64,
+}
+
+/// The most that one step took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Most {
+    uj: u64,
+    ns: u64,
 }
 
 impl Largest {
@@ -84,13 +91,19 @@ impl Largest {
         let Some(before) = self.before.replace(seen).filter(|before| before.done < seen.done) else { return };
         let steps = seen.done - before.done;
         let uj = seen.uj.saturating_sub(before.uj).div_ceil(steps);
+        let ns = seen.at_ns.saturating_sub(before.at_ns).div_ceil(steps);
         self.steps += steps;
-        let place = if self.steps <= Self::EARLY { &mut self.early_uj } else { &mut self.uj };
-        *place = uj.max(*place);
+        let most = if self.steps <= Self::EARLY { &mut self.early } else { &mut self.usual };
+        *most = Most { uj: most.uj.max(uj), ns: most.ns.max(ns) };
     }
 
-    fn get(&self) -> u64 {
-        if self.steps < 2 * Self::EARLY { self.uj.max(self.early_uj) } else { self.uj }
+    fn get(&self) -> Most {
+        let Most { uj, ns } = self.usual;
+        if self.steps < 2 * Self::EARLY {
+            Most { uj: uj.max(self.early.uj), ns: ns.max(self.early.ns) }
+        } else {
+            self.usual
+        }
     }
 }
 
@@ -125,7 +138,13 @@ impl Forecaster {
     /// 8 steps count only until there are twice as many: they are behind, and may have been a warm-up.
     #[must_use]
     pub fn largest_step_uj(&self) -> u64 {
-        self.largest.get()
+        self.largest.get().uj
+    }
+
+    /// The longest time of a step, nanoseconds, by the same rules.
+    #[must_use]
+    pub fn longest_step_ns(&self) -> u64 {
+        self.largest.get().ns
     }
 
     /// The forecast for a run of `total` steps that has used `spent_uj` by now; `None` before enough was seen.

@@ -2,7 +2,7 @@
 
 use eco2_core::report::{Carbon, Energy, ForecastRecord};
 use eco2_core::units::{UJ_PER_KWH, kwh};
-use eco2_core::{Finish, Forecaster, Outlook, Projection, Usage};
+use eco2_core::{Finish, Forecaster, Outlook, PerUnit, Projection};
 
 use super::Length;
 use crate::pricing::{Ahead, Pricing, When};
@@ -27,8 +27,8 @@ pub(super) fn look(length: Option<Length>, pricing: &Pricing, seen: &Seen<'_>) -
     let next_uj = pricing.pue().facility_uj(seen.next_uj);
     let kwh_so_far = kwh(energy.facility_uj);
     let so_far = carbon.cost.filter(|_| kwh_so_far > 0.0).map(|cost| cost / kwh_so_far);
-    let next = Usage {
-        energy_uj: Some(next_uj),
+    let next = PerUnit {
+        energy_uj: Some(next_uj as f64),
         grams: Some(kwh(next_uj) * pricing.intensity_ahead(when, 0.0).each),
         money: pricing.price_next(when, so_far).map(|price| kwh(next_uj) * price),
     };
@@ -39,12 +39,12 @@ pub(super) fn look(length: Option<Length>, pricing: &Pricing, seen: &Seen<'_>) -
     let price = pricing.price_ahead(when, projection.rest_ns, so_far);
     let pue = pricing.pue().get();
     let whole = finish(&projection, energy.facility_uj as f64, pue, 0.0);
-    let outlook = Outlook {
-        next,
-        energy: Some(whole),
+    let finish = PerUnit {
+        energy_uj: Some(whole),
         grams: Some(weighed(&projection, carbon.grams, pue, &rest)),
         money: price.zip(carbon.cost).map(|(price, cost)| weighed(&projection, cost, pue, &price)),
     };
+    let outlook = Outlook { next, finish };
     let progress = if matches!(length, Some(Length::Steps(_))) { "steps" } else { "milliseconds" };
     let record = ForecastRecord {
         progress: progress.to_owned(),

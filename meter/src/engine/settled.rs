@@ -1,24 +1,93 @@
-//! Energy that is settled, and what has gone by since: for the budget, on the sampling thread.
+//! Energy that is settled, and what may have been used since: for the budget.
 
-use super::Engine;
+use eco2_core::report::Energy;
+use eco2_core::units::uj_at_power;
+use eco2_core::{Account, Edge, Track};
+
+use super::{Engine, SILENT_NS};
+
+/// A failure that is younger than this may pass; the counter then has the energy of the time between.
+const PASSING_NS: u64 = 250_000_000;
+
+/// What may be used unseen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Reach {
+    /// Used since the counters' last updates at most, microjoules.
+    pub(crate) unseen_uj: u64,
+    /// Sum of the devices' ceilings, microwatts.
+    pub(crate) ceiling_uw: u64,
+}
 
 impl Engine {
-    /// Energy since the counters' last updates, if the power has stayed what it was; microjoules.
-    pub(crate) fn unseen_uj(&self, now_ns: u64) -> u64 {
-        self.publisher.unseen_uj(now_ns)
+    /// What may have been used since the counters' last updates, and from now on. A device whose ceiling is not known is
+    /// taken to draw at most the highest power seen. For a counter that has died nothing is held back: its upper bound shows
+    /// what is not known, and a fault of measuring alone stops nothing.
+    pub(crate) fn reach(&self, now_ns: u64) -> Reach {
+        self.summed().fold(Reach::default(), |sum, track| {
+            let Some(last) = track.last_knot() else { return sum };
+            let ceiling_uw = track.domain().max_uw.unwrap_or_else(|| track.peak_uw());
+            let lives = answers(track, now_ns) || failed_just_now(track, now_ns);
+            let gone_ns = if lives { now_ns.saturating_sub(last.at_ns) } else { 0 };
+            let gone_uj = uj_at_power(ceiling_uw, gone_ns);
+            Reach {
+                unseen_uj: sum.unseen_uj.saturating_add(gone_uj),
+                ceiling_uw: sum.ceiling_uw.saturating_add(ceiling_uw),
+            }
+        })
+    }
+
+    /// The energy of an account of now as a budget sees it: of a counter that answers, but has no ceiling, the upper bound
+    /// is that of its last update. What it has used since is not unknown, but not read yet: [`Engine::reach`] has it.
+    pub(crate) fn energy_so_far(&self, account: &Account) -> Energy {
+        let mut energy = account.energy.clone();
+        if energy.high_uj.is_some() {
+            return energy;
+        }
+        let tracks = self.ledger.tracks();
+        let high = |index: usize| {
+            let uj = account.devices[index].energy_uj?;
+            let high_uj = account.devices[index].high_uj.or_else(|| {
+                let (track, begin) = (&tracks[index], tracks[index].at(account.begin_ns, 0));
+                let last = track.last_knot().filter(|_| answers(track, account.end_ns))?;
+                Edge::limited_between(&begin, &track.at(last.lo_ns, 0)).high_uj
+            })?;
+            Some(high_uj.max(uj))
+        };
+        let summed = (0..tracks.len()).filter(|index| account.devices[*index].is_summed());
+        energy.high_uj = summed.map(high).try_fold(0_u64, |sum, high| Some(sum.saturating_add(high?)));
+        energy
     }
 
     /// Energy from the run's beginning to `at_ns`, microjoules; `None` until every counter has changed since, and where
     /// nothing is known. Allocates nothing.
     pub(crate) fn settled_uj(&self, at_ns: u64) -> Option<u64> {
         let begun_ns = self.ledger.opened_ns();
-        let tracks = self.ledger.tracks().iter().zip(self.publisher.summed());
-        let mut live = tracks.filter(|(track, summed)| **summed && track.last_knot().is_some());
-        live.try_fold(None, |sum: Option<u64>, (track, _)| {
-            // Who has fallen silent is not waited for.
-            let known = track.is_silent() || track.is_frozen() || track.resolvable(at_ns);
+        let mut live = self.summed().filter(|track| track.last_knot().is_some());
+        live.try_fold(None, |sum: Option<u64>, track| {
+            // A silent counter is not waited for.
+            let known = track.is_silent() || track.resolvable(at_ns);
             let used_uj = track.at(at_ns, 0).uj.saturating_sub(track.at(begun_ns, 0).uj);
             known.then(|| Some(sum.unwrap_or(0).saturating_add(used_uj)))
         })?
     }
+
+    /// The tracks of the devices that enter the total.
+    fn summed(&self) -> impl Iterator<Item = &Track> {
+        let tracks = self.ledger.tracks().iter().zip(self.publisher.summed());
+        tracks.filter(|(_, summed)| **summed).map(|(track, _)| track)
+    }
+}
+
+/// Whether a counter was read lately and goes on.
+fn answers(track: &Track, now_ns: u64) -> bool {
+    !track.is_silent() && was_read(track, now_ns, SILENT_NS)
+}
+
+/// Whether the failure of a counter may be a passing one.
+fn failed_just_now(track: &Track, now_ns: u64) -> bool {
+    !track.is_frozen() && was_read(track, now_ns, PASSING_NS)
+}
+
+fn was_read(track: &Track, now_ns: u64, within_ns: u64) -> bool {
+    track.last_good_ns().is_some_and(|(_, after_ns)| now_ns.saturating_sub(after_ns) < within_ns)
 }

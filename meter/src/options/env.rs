@@ -122,6 +122,8 @@ pub const CHECK_STEPS: &str = "ECO2_CHECK_STEPS";
 pub const BUDGET_SOFT: &str = "ECO2_BUDGET_SOFT";
 /// Answer to a limit that is spent but for the reserve: `stop`, `pause` or `warn`.
 pub const BUDGET_HARD: &str = "ECO2_BUDGET_HARD";
+/// Whether an upper bound that reaches a limit is answered like a value that does: `1` or `0`.
+pub const BUDGET_STRICT: &str = "ECO2_BUDGET_STRICT";
 /// Form of the webhook that is told: `slack`, `teams`, `discord` or `json`. Its address is in `ECO2_TOKEN_WEBHOOK`.
 pub const WEBHOOK: &str = "ECO2_WEBHOOK";
 

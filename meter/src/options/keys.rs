@@ -270,6 +270,8 @@ keys! {
         |input| parse::answer(input).map(Setting::Soft), |options| shown(options.budget.soft);
     "budget.hard", BUDGET_HARD, "off, warn, pause or stop", "\"pause\"",
         |input| parse::answer(input).map(Setting::Hard), |options| shown(options.budget.hard);
+    "budget.strict", BUDGET_STRICT, "true or false", "true",
+        |input| parse::flag(input).map(Setting::Strict), |options| options.budget.strict.to_string();
     "webhook", WEBHOOK, "slack, teams, discord or json", "\"slack\"",
         |input| parse::webhook(input).map(Setting::Webhook), |options| given(&options.webhook);
 }

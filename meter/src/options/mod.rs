@@ -169,6 +169,9 @@ pub struct Budget {
     pub soft: Decision,
     /// Answer to a limit that is spent but for what is kept back.
     pub hard: Decision,
+    /// Whether an upper bound that reaches the limit is answered like a value that does; a missing upper bound always
+    /// reaches it.
+    pub strict: bool,
 }
 
 impl Default for Budget {
@@ -185,6 +188,7 @@ impl Default for Budget {
             check_steps: 1,
             soft: Decision::Warn,
             hard: Decision::Stop,
+            strict: false,
         }
     }
 }

@@ -54,6 +54,7 @@ pub(super) enum Setting {
     CheckSteps(u32),
     Soft(Decision),
     Hard(Decision),
+    Strict(bool),
     Webhook(String),
 }
 
@@ -109,6 +110,7 @@ impl Setting {
             Self::CheckSteps(value) => set("budget.check_steps", &mut budget.check_steps, value),
             Self::Soft(value) => set("budget.soft", &mut budget.soft, value),
             Self::Hard(value) => set("budget.hard", &mut budget.hard, value),
+            Self::Strict(value) => set("budget.strict", &mut budget.strict, value),
             Self::Webhook(value) => set("webhook", &mut options.webhook, Some(value)),
         };
         name.to_owned()

@@ -19,6 +19,13 @@ pub(crate) struct Steady {
 }
 
 impl Steady {
+    /// Of a ceiling of 0.15 W: what a budget holds back then fits the energies of a short test.
+    pub(crate) fn small() -> Self {
+        let (mut steady, _) = Self::new();
+        steady.domains[0].max_uw = Some(150_000);
+        steady
+    }
+
     pub(crate) fn new() -> (Self, Arc<AtomicBool>) {
         let dead = Arc::new(AtomicBool::new(false));
         let domain =

@@ -1,7 +1,7 @@
 //! The budget in the summary: what is spent of each limit, and the forecast of the run's end.
 
 use eco2_core::report::{BudgetRecord, ForecastRecord, Report};
-use eco2_core::{Decision, Finish, Spent, Unit};
+use eco2_core::{Decision, Finish, Quality, Spent, Unit};
 
 use super::figures::{Spelling, number, percent};
 use super::page::{Page, Tone};
@@ -18,7 +18,8 @@ pub(super) fn budget(report: &Report, page: &mut Page) {
     }
 }
 
-/// A finding in words, for an event: `carbon budget: 810 g CO₂e of 1.00 kg CO₂e spent (81 %)`, and where it leads.
+/// A finding in words, for an event: value, limit, range, quality, what is held back, the forecast and the reason:
+/// `carbon budget: 810 g CO₂e of 1.00 kg CO₂e used (81 %), range 790 g CO₂e to 830 g CO₂e, measured, 40.0 g CO₂e held back`.
 #[must_use]
 pub fn spent_text(spent: &Spent) -> String {
     let spelling = Spelling { ascii: false };
@@ -27,12 +28,20 @@ pub fn spent_text(spent: &Spent) -> String {
         Unit::Grams => "carbon",
         Unit::Money => "cost",
     };
-    let then = match spent.spent {
-        Some(amount) if spent.hard && amount >= spent.limit => "; the limit is spent",
-        Some(_) if spent.hard => "; the next steps and the reserve would go over it",
+    format!("{what} budget: {}{}", limit_used(spent, spelling), reason(spent))
+}
+
+/// Why the decision is more than a warning about the value alone.
+fn reason(spent: &Spent) -> &'static str {
+    let reached = |amount: f64| amount >= spent.limit;
+    match spent.spent {
+        Some(value) if spent.hard && reached(value) => "; the limit is reached",
+        Some(value) if spent.hard && reached(value + spent.held) => "; with what is held back, the limit is reached",
+        _ if spent.hard => "; the upper bound reaches the limit",
+        Some(_) if spent.low.is_some() && spent.high.is_none() => "; a part of the energy is not measured",
+        Some(_) if spent.high.is_some_and(reached) => "; the upper bound reaches the limit",
         _ => "",
-    };
-    format!("{what} budget: {}{then}", limit_used(spent, spelling))
+    }
 }
 
 fn limit(spent: &Spent, spelling: Spelling) -> String {
@@ -46,15 +55,47 @@ fn limit(spent: &Spent, spelling: Spelling) -> String {
 }
 
 fn limit_used(spent: &Spent, spelling: Spelling) -> String {
-    let of = amount(spent.unit, spent.limit, spelling);
-    let Some(so_far) = spent.spent else { return format!("how much of {of} is spent is not known") };
-    let used = amount(spent.unit, so_far, spelling);
-    let share = percent(so_far, spent.limit);
-    let finish = spent
-        .finish
-        .as_ref()
-        .map_or_else(String::new, |finish| format!(", forecast {}", interval(spent.unit, finish, spelling)));
-    format!("{used} of {of} spent ({share}){finish}")
+    let in_words = |value: f64| amount(spent.unit, value, spelling);
+    let of = in_words(spent.limit);
+    let held = if spent.held > 0.0 { format!(", {} held back", in_words(spent.held)) } else { String::new() };
+    let Some(so_far) = spent.spent else { return format!("how much of {of} is used is not known{held}") };
+    let (used, share) = (in_words(so_far), percent(so_far, spent.limit));
+    let range = range(spent, &in_words);
+    let quality =
+        spent.quality.map_or_else(String::new, |quality| format!(", {}", quality_text(quality, spent.quality_percent)));
+    // At the end of a run the forecast is the value.
+    let to_come = spent.finish.as_ref().filter(|finish| finish.low < finish.high || finish.mean > so_far);
+    let finish =
+        to_come.map_or_else(String::new, |finish| format!(", forecast {}", interval(spent.unit, finish, spelling)));
+    format!("{used} of {of} used ({share}){range}{quality}{held}{finish}")
+}
+
+/// The bounds of the value, where the report has them and they differ from it.
+fn range(spent: &Spent, in_words: &impl Fn(f64) -> String) -> String {
+    match (spent.low, spent.high) {
+        (None, None) => String::new(),
+        (Some(low), None) => format!(", at least {}", in_words(low)),
+        (low, Some(high)) => {
+            let (low, high) = (in_words(low.unwrap_or(0.0)), in_words(high));
+            if low == high { String::new() } else { format!(", range {low} to {high}") }
+        }
+    }
+}
+
+/// `measured`, or `12 % estimated` where only that share of the energy is.
+#[must_use]
+pub fn quality_text(quality: Quality, share_percent: Option<f64>) -> String {
+    let word = match quality {
+        Quality::Measured => "measured",
+        Quality::Derived => "derived from power",
+        Quality::Estimated => "estimated",
+        Quality::Synthetic => "synthetic",
+        Quality::Missing => "not measured",
+    };
+    match share_percent.filter(|share| *share < 99.95) {
+        Some(share) => format!("{} {word}", percent(share, 100.0)),
+        None => word.to_owned(),
+    }
 }
 
 fn interval(unit: Unit, finish: &Finish, spelling: Spelling) -> String {
@@ -88,27 +129,70 @@ fn amount(unit: Unit, value: f64, spelling: Spelling) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_finding_is_told_in_units_of_fitting_size() {
-        let spent = |unit, spent, limit| Spent {
+    fn spent(unit: Unit, spent: Option<f64>, limit: f64) -> Spent {
+        Spent {
             unit,
             spent,
+            low: spent,
+            high: spent,
+            quality: None,
+            quality_percent: None,
             limit,
-            decision: Decision::Stop,
-            finish: None,
             held: 0.0,
+            finish: None,
             soft: false,
             hard: spent.is_some(),
+            decision: Decision::Stop,
+        }
+    }
+
+    #[test]
+    fn a_finding_is_written_in_units_of_fitting_size() {
+        let text = |unit, used, limit, held| spent_text(&Spent { held, ..spent(unit, Some(used), limit) });
+        let over = text(Unit::EnergyUj, 5_340_000.0, 36_000.0, 0.0);
+        assert_eq!(over, "energy budget: 5.34 J of 36.0 mJ used (14833 %); the limit is reached");
+        let grams = text(Unit::Grams, 810.0, 1_000.0, 200.0);
+        let near = "; with what is held back, the limit is reached";
+        assert_eq!(grams, format!("carbon budget: 810 g CO₂e of 1.00 kg CO₂e used (81 %), 200 g CO₂e held back{near}"));
+        let money = text(Unit::Money, 2.5, 10.0, 7.5);
+        assert_eq!(money, format!("cost budget: 2.50 of 10.0 used (25 %), 7.50 held back{near}"));
+        let unknown = spent_text(&Spent { low: Some(0.0), ..spent(Unit::Money, None, 10.0) });
+        assert_eq!(unknown, "cost budget: how much of 10.0 is used is not known");
+    }
+
+    #[test]
+    fn k10_a_finding_names_range_quality_and_what_is_held_back() {
+        let of = |high, hard| {
+            let held = 3_200_000.0;
+            let dead = Spent {
+                high,
+                hard,
+                held,
+                quality: Some(Quality::Measured),
+                ..spent(Unit::EnergyUj, Some(141e6), 300e6)
+            };
+            spent_text(&Spent { low: Some(140e6), quality_percent: Some(100.0), decision: Decision::Warn, ..dead })
         };
-        let told = |unit, used, limit| spent_text(&spent(unit, Some(used), limit));
-        let gone = "; the limit is spent";
-        let near = "; the next steps and the reserve would go over it";
-        let over = told(Unit::EnergyUj, 5_340_000.0, 36_000.0);
-        assert_eq!(over, format!("energy budget: 5.34 J of 36.0 mJ spent (14833 %){gone}"));
-        let grams = told(Unit::Grams, 810.0, 1_000.0);
-        assert_eq!(grams, format!("carbon budget: 810 g CO₂e of 1.00 kg CO₂e spent (81 %){near}"));
-        assert_eq!(told(Unit::Money, 2.5, 10.0), format!("cost budget: 2.50 of 10.0 spent (25 %){near}"));
-        let unknown = spent_text(&spent(Unit::Money, None, 10.0));
-        assert_eq!(unknown, "cost budget: how much of 10.0 is spent is not known");
+        let start = "energy budget: 141 J of 300 J used (47 %)";
+        let open = "; a part of the energy is not measured";
+        assert_eq!(of(None, false), format!("{start}, at least 140 J, measured, 3.20 J held back{open}"));
+        let reaches = "; the upper bound reaches the limit";
+        assert_eq!(
+            of(Some(301e6), false),
+            format!("{start}, range 140 J to 301 J, measured, 3.20 J held back{reaches}")
+        );
+        assert_eq!(
+            of(Some(301e6), true),
+            format!("{start}, range 140 J to 301 J, measured, 3.20 J held back{reaches}")
+        );
+        assert_eq!(of(Some(299e6), false), format!("{start}, range 140 J to 299 J, measured, 3.20 J held back"));
+        assert_eq!(quality_text(Quality::Estimated, Some(12.0)), "12 % estimated");
+    }
+
+    #[test]
+    fn a_budget_of_version_0_1_0_has_no_bounds_and_is_read() {
+        let text = r#"{"unit":"grams","spent":5.0,"limit":10.0,"held":0.0,"finish":null,"soft":false,"hard":false,"decision":"go"}"#;
+        let old: Spent = serde_json::from_str(text).unwrap();
+        assert_eq!(spent_text(&old), "carbon budget: 5.00 g CO₂e of 10.0 g CO₂e used (50 %)");
     }
 }

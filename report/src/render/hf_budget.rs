@@ -50,7 +50,20 @@ mod tests {
     use eco2_core::Finish;
 
     fn spent(finish: Option<Finish>, soft: bool, hard: bool, decision: Decision) -> Spent {
-        Spent { unit: Unit::Grams, spent: Some(600.0), limit: 1000.0, held: 0.0, finish, soft, hard, decision }
+        Spent {
+            unit: Unit::Grams,
+            spent: Some(600.0),
+            low: Some(590.0),
+            high: Some(610.0),
+            quality: None,
+            quality_percent: None,
+            limit: 1000.0,
+            held: 0.0,
+            finish,
+            soft,
+            hard,
+            decision,
+        }
     }
 
     #[test]

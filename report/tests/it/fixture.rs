@@ -70,6 +70,10 @@ fn budget() -> BudgetRecord {
     let limit = Spent {
         unit: Unit::EnergyUj,
         spent: Some(1.2344e12),
+        low: Some(1.23e12),
+        high: Some(1.24e12),
+        quality: Some(Quality::Derived),
+        quality_percent: Some(3.0),
         limit: 3.6e12,
         held: 1e9,
         finish: Some(finish),
