@@ -18,6 +18,22 @@ pub enum Component {
     Other,
 }
 
+/// Short-term excess over a power limit that is still taken for energy.
+pub(crate) const HEADROOM: u64 = 2;
+
+impl Component {
+    /// The most that one part of this kind draws, microwatts: about twice the largest on the market in 2025 (CPU package
+    /// 500 W, memory of one socket 400 W, superchip module 2.7 kW, eight-GPU server 14.3 kW).
+    const fn most_uw(self) -> u64 {
+        match self {
+            Self::Cpu => 1_000_000_000,
+            Self::Memory => 800_000_000,
+            Self::Gpu => 5_000_000_000,
+            Self::Other => 30_000_000_000,
+        }
+    }
+}
+
 /// How a figure came about, best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -69,6 +85,11 @@ pub struct Domain {
     pub max_uw: Option<u64>,
     /// The least it draws, in microwatts, if known.
     pub min_uw: Option<u64>,
+    /// The most that its model can draw, in microwatts (for example a TDP with headroom), where no limit is stated.
+    /// Only for plausibility: it never narrows bounds. See [`Domain::most_uw`].
+    pub ceiling_uw: Option<u64>,
+    /// For a power sensor whose readings are averages: the time each averages over, nanoseconds. `None`: instantaneous.
+    pub average_ns: Option<u64>,
     /// Id of the domain that contains this one.
     pub parent: Option<String>,
     /// Declared gain error of the sensor, in percent of the reading; not part of the bounds.
@@ -91,6 +112,8 @@ impl Domain {
             range: None,
             max_uw: None,
             min_uw: None,
+            ceiling_uw: None,
+            average_ns: None,
             parent: None,
             gain_percent: None,
         }
@@ -101,5 +124,14 @@ impl Domain {
     pub fn power(id: &str, component: Component, domain: &str, source: &str) -> Self {
         let kind = Kind::Power;
         Self { kind, quality: Quality::Derived, ..Self::counter(id, component, domain, source) }
+    }
+
+    /// The power, in microwatts, beyond which a reading is believed only when the next one confirms it: twice the stated
+    /// limit (a limit is an average over milliseconds), else what the model can draw, else the most that a part of this
+    /// kind draws.
+    #[must_use]
+    pub fn most_uw(&self) -> u64 {
+        let stated = self.max_uw.map(|max| max.saturating_mul(HEADROOM));
+        stated.or(self.ceiling_uw).unwrap_or_else(|| self.component.most_uw())
     }
 }

@@ -2,14 +2,13 @@
 //!
 //! One place decides what a value means: growth, a wrap, a reset, a glitch, a jump that cannot be, or nothing new.
 
+use crate::domain::HEADROOM;
 use crate::units::uj_at_power;
 use crate::{Domain, Fault, Reading, Scale};
 
 /// Power that no single domain of one machine reaches. Used only to tell a wrap from a reset or a glitch where the
 /// domain's own limit is unknown: a "wrap" of 262 kJ within 10 ms would need 26 MW. Never part of a figure.
 const IMPOSSIBLE_UW: u64 = 100_000_000_000;
-/// Short-term excess over the power limit that is still taken for energy: limits are averages over milliseconds.
-pub(crate) const HEADROOM: u64 = 2;
 /// So many times the highest power seen so far makes a glitch likelier than a wrap, if the step back is small.
 const UNHEARD_OF: u64 = 8;
 /// How long before the first reading its counter may have changed last; only widens the plausibility check.

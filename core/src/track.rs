@@ -4,7 +4,8 @@
 
 use std::collections::VecDeque;
 
-use crate::fold::{Fold, HEADROOM, Outcome};
+use crate::domain::HEADROOM;
+use crate::fold::{Fold, Outcome};
 use crate::histogram::Histogram;
 use crate::knot::{Knot, Period};
 use crate::power::Integral;

@@ -4,6 +4,7 @@
 //! # eco2.trace/1
 //! # domain <id> component=<cpu|memory|gpu|other> kind=<energy|power> unit=<uJ|mJ|J|uW|mW|W|raw> [scale=<J per raw unit>]
 //!          [range=<raw values before the wrap>] [max_w=<W>] [min_w=<W>] [parent=<id>]
+//!          [ceiling_w=<W>] [average_ns=<ns>]
 //!          [domain=<name>] [name=<text>] [source=<name>] [quality=<word>] [gain=<percent>]
 //! # run begin_ns=<ns> end_ns=<ns>
 //! # span name=<name> begin_ns=<ns> end_ns=<ns>

@@ -376,10 +376,10 @@ fn middle_ns((from_ns, to_ns): (u64, u64)) -> u64 {
 }
 
 /// The longest time between two reads of a counter that leaves four in the shortest time in which it can wrap; `None`
-/// where it does not wrap or its greatest power is not known.
+/// where it does not wrap.
 #[must_use]
 pub fn longest_interval_ns(domain: &Domain) -> Option<u64> {
-    let (range, max_uw) = (domain.range?, domain.max_uw?);
+    let (range, max_uw) = (domain.range?, domain.max_uw.unwrap_or_else(|| domain.most_uw()));
     // µJ ÷ µW is seconds.
     let wrap_ns = u128::from(domain.scale.micro(range)) * 1_000_000_000 / u128::from(max_uw.max(1));
     Some(u64::try_from(wrap_ns / u128::from(READS_A_WRAP)).unwrap_or(u64::MAX))

@@ -251,8 +251,11 @@ fn a_counter_is_read_four_times_in_the_shortest_time_in_which_it_can_wrap() {
     // 65.5 kJ at 300 W: 218 s.
     (domain.range, domain.max_uw) = (Some(65_536_000_000), Some(300_000_000));
     assert_eq!(longest_interval_ns(&domain), Some(54_613_333_333));
-    domain.max_uw = None;
-    assert_eq!(longest_interval_ns(&domain), None);
+    // Without a limit, at what the model can draw, and without that at the class's 800 W or more.
+    (domain.max_uw, domain.ceiling_uw) = (None, Some(600_000_000));
+    assert_eq!(longest_interval_ns(&domain), Some(27_306_666_666));
+    domain.ceiling_uw = None;
+    assert!(longest_interval_ns(&domain).is_some_and(|ns| ns < 20_480_000_000));
     // 1 J at 20 W: 50 ms, though a read a second was asked for; and a lock does not stretch it.
     (domain.range, domain.max_uw) = (Some(1_000_000), Some(20_000_000));
     let (reads, _) = polled(S, 100 * MS, 10, &[domain.clone()]);

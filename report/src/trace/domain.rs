@@ -7,7 +7,7 @@ use super::attributes::Attributes;
 use super::decimal::{Decimal, clip, decimal};
 
 /// What a `# domain` line takes.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 15] = [
     "component",
     "kind",
     "unit",
@@ -21,6 +21,8 @@ const KEYS: [&str; 13] = [
     "source",
     "quality",
     "gain",
+    "ceiling_w",
+    "average_ns",
 ];
 
 /// The unit of a domain's values: a power of ten of joules or watts, or a factor.
@@ -182,6 +184,8 @@ fn range(unit: Unit, text: &str) -> Result<Decimal, LineFault> {
 fn set_limits(domain: &mut Domain, given: &Attributes) -> Result<(), LineFault> {
     domain.max_uw = given.get("max_w").map(|text| microwatts("max_w", text)).transpose()?;
     domain.min_uw = given.get("min_w").map(|text| microwatts("min_w", text)).transpose()?;
+    domain.ceiling_uw = given.get("ceiling_w").map(|text| microwatts("ceiling_w", text)).transpose()?;
+    domain.average_ns = given.get("average_ns").map(|text| nanoseconds("average_ns", text)).transpose()?;
     match (domain.min_uw, domain.max_uw) {
         (_, Some(0)) => return Err(LineFault::ZeroLimit),
         (Some(min), Some(max)) if min > max => return Err(LineFault::Limits),
@@ -201,6 +205,11 @@ fn set_limits(domain: &mut Domain, given: &Attributes) -> Result<(), LineFault> 
 fn microwatts(field: &'static str, text: &str) -> Result<u64, LineFault> {
     let too_large = || super::decimal::number(field, text, super::NumberFault::TooLarge);
     decimal(field, text)?.at(6).ok_or_else(too_large)
+}
+
+fn nanoseconds(field: &'static str, text: &str) -> Result<u64, LineFault> {
+    let too_large = || super::decimal::number(field, text, super::NumberFault::TooLarge);
+    decimal(field, text)?.at(0).ok_or_else(too_large)
 }
 
 fn gain(text: &str) -> Result<f64, LineFault> {

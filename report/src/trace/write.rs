@@ -97,6 +97,8 @@ fn attributes(domain: &Domain) -> String {
     add("range", domain.range.map(|range| range.to_string()));
     add("max_w", domain.max_uw.filter(|&max| max > 0).map(watts));
     add("min_w", domain.min_uw.map(watts));
+    add("ceiling_w", domain.ceiling_uw.map(watts));
+    add("average_ns", domain.average_ns.map(|ns| ns.to_string()));
     add("parent", domain.parent.as_deref().map(encode));
     add("domain", Some(encode(&domain.domain)));
     add("name", Some(encode(&domain.name)));

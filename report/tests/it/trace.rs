@@ -187,12 +187,14 @@ prop_compose! {
         quality in prop::sample::select(vec![Quality::Measured, Quality::Derived, Quality::Estimated, Quality::Synthetic]),
         (scale, power) in (any_scale(), any::<bool>()),
         (range, max_uw, min_uw) in (prop::option::of(1..=u64::MAX), prop::option::of(1..=u64::MAX), any::<Option<u64>>()),
+        (ceiling_uw, average_ns) in (any::<Option<u64>>(), any::<Option<u64>>()),
         (parent, gain) in (prop::option::of("elsewhere [a-z]{1,4}"), prop::option::of(0.0..100.0_f64)),
     ) -> Domain {
         let kind = if power { Kind::Power } else { Kind::Energy };
         let min_uw = min_uw.map(|min| min.min(max_uw.unwrap_or(u64::MAX)));
         Domain {
-            id, component, domain, name, source, quality, kind, scale, range, max_uw, min_uw, parent, gain_percent: gain,
+            id, component, domain, name, source, quality, kind, scale, range, max_uw, min_uw, ceiling_uw, average_ns, parent,
+            gain_percent: gain,
         }
     }
 }
