@@ -15,6 +15,9 @@ pub(crate) fn resolve(flags: Layer) -> anyhow::Result<Options> {
     let (environment, warnings) = Options::from_env(env::vars_os())?;
     layers.extend([environment, flags]);
     let options = Options::resolve(layers)?;
+    if !options.hides_refusals() {
+        options.refused.iter().for_each(|refused| out::talk(&format!("eco2: {refused}\n")));
+    }
     if !options.quiet {
         warnings.iter().for_each(|warning| out::talk(&format!("eco2: {warning}\n")));
     }

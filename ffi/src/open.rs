@@ -56,6 +56,9 @@ fn resolve(given: Option<&[u8]>) -> Result<Options, Failure> {
             format!("{place}: json is -, but a library does not print; give a file"),
         ));
     }
+    if !options.hides_refusals() {
+        options.refused.iter().for_each(|refused| say(ECO2_LOG_WARN, &refused.to_string()));
+    }
     if !options.quiet {
         warnings.iter().for_each(|warning| say(ECO2_LOG_WARN, &warning.to_string()));
     }

@@ -26,6 +26,8 @@ mod metadata;
 #[cfg(feature = "providers")]
 mod online;
 #[cfg(feature = "providers")]
+mod reach;
+#[cfg(feature = "providers")]
 mod service;
 
 pub use chain::{Chain, Coverage, Part};

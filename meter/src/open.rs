@@ -132,6 +132,7 @@ pub(crate) fn start(
     }
     let log = log.filter(|path| open_log(&mut engine, path, &meta));
     facts.warnings.iter().for_each(|text| engine.event(0, "labels-contradict", "", text.clone()));
+    options.refused.iter().for_each(|refused| engine.event(0, "option-refused", "", refused.to_string()));
     // Whoever names a command follows it once it has started; looking at this process would be for nothing.
     let sharing = if facts.command.is_empty() { Sharing::of(&roots, std::process::id()) } else { Sharing::default() };
     let shared = Arc::new(Shared {

@@ -261,6 +261,18 @@ mod tests {
     }
 
     #[test]
+    fn k17_flag_named_by_every_option_exists() {
+        let command = Cli::command();
+        let flags: Vec<String> = command
+            .get_subcommands()
+            .flat_map(|one| one.get_arguments().filter_map(|flag| flag.get_long().map(|long| format!("--{long}"))))
+            .collect();
+        for key in eco2::options::KEYS.iter().filter(|key| !key.flag.is_empty()) {
+            assert!(flags.iter().any(|flag| flag == key.flag), "{}: {}", key.name, key.flag);
+        }
+    }
+
+    #[test]
     fn what_follows_the_command_belongs_to_it() {
         let parse = |text: &str| {
             let words: Vec<OsString> = text.split(' ').map(OsString::from).collect();

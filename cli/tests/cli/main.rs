@@ -22,4 +22,5 @@ mod signals;
 #[path = "../../../grid/tests/stub/mod.rs"]
 mod stub;
 mod terminal;
+mod trust;
 mod webhook;

@@ -6,6 +6,7 @@ use backon::BackoffBuilder as _;
 use ureq::Agent;
 
 use super::http::{self, Limits};
+use super::reach::{self, Client};
 use super::{Fault, Secret};
 
 /// Waits that the other side asks for are kept up to this long; it is then asked again all the same.
@@ -47,8 +48,8 @@ impl Hook {
         if whole.contains('#') || !whole.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Fault::Address("holds a fragment or blanks"));
         }
-        let local = http::check(base)?;
-        Ok(Self { agent: http::agent(&limits, local), address, limits })
+        let local = reach::check(base, Client::Service)?;
+        Ok(Self { agent: http::agent(&limits, local, Client::Service), address, limits })
     }
 
     /// Posts JSON; again where a fault is passing or the other side asks to wait.

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use backon::{BlockingRetryable as _, ExponentialBuilder};
 use ureq::http::{Response, StatusCode};
+use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body, Error};
 
+use super::reach::{self, Client, Guarded};
 use super::{Fault, Secret};
 
-/// The longest base address, bytes.
-const LONGEST_BASE: usize = 512;
 /// Waits that a service asks for are believed up to so many seconds.
 const LONGEST_WAIT_S: u64 = 3600;
 
@@ -62,10 +62,23 @@ impl Http {
     /// A client of the service at `base`, such as `https://api.example.org/v3`.
     ///
     /// # Errors
-    /// [`Fault::Address`] for what is neither HTTPS nor on this machine, or holds a user, a query or a fragment.
+    /// [`Fault::Address`] for what is neither HTTPS nor on this machine, is link-local, or holds a user, a query or a
+    /// fragment.
     pub fn new(base: &str, limits: Limits) -> Result<Self, Fault> {
-        let local = check(base)?;
-        Ok(Self { agent: agent(&limits, local), base: base.trim_end_matches('/').to_owned(), limits })
+        Self::of(Client::Service, base, limits)
+    }
+
+    /// The same for the cloud's metadata service, which has a link-local address.
+    ///
+    /// # Errors
+    /// As [`Http::new`].
+    pub(crate) fn metadata(base: &str, limits: Limits) -> Result<Self, Fault> {
+        Self::of(Client::Metadata, base, limits)
+    }
+
+    fn of(client: Client, base: &str, limits: Limits) -> Result<Self, Fault> {
+        let local = reach::check(base, client)?;
+        Ok(Self { agent: agent(&limits, local, client), base: base.trim_end_matches('/').to_owned(), limits })
     }
 
     /// The body of `base` + `path` with the given query.
@@ -110,7 +123,7 @@ impl Http {
 }
 
 /// A client that goes nowhere but to the address it is given; `local`: on this machine.
-pub(super) fn agent(limits: &Limits, local: bool) -> Agent {
+pub(super) fn agent(limits: &Limits, local: bool, client: Client) -> Agent {
     let mut config = Agent::config_builder()
         .timeout_global(Some(limits.timeout))
         .max_redirects(0)
@@ -121,7 +134,7 @@ pub(super) fn agent(limits: &Limits, local: bool) -> Agent {
     if local {
         config = config.proxy(None);
     }
-    config.build().into()
+    Agent::with_parts(config.build(), DefaultConnector::default(), Guarded::new(client))
 }
 
 /// The waits between attempts: doubling, with jitter.
@@ -161,27 +174,7 @@ pub(super) fn fault(error: &Error) -> Fault {
         Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => Fault::Tls,
         Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => Fault::Timeout,
         Error::Protocol(_) | Error::Http(_) => Fault::Garbage("it is no HTTP"),
-        _ => Fault::Unreachable,
-    }
-}
-
-/// Whether a base address is on this machine.
-pub(super) fn check(base: &str) -> Result<bool, Fault> {
-    let (scheme, rest) = base.split_once("://").ok_or(Fault::Address("does not begin with https://"))?;
-    if base.len() > LONGEST_BASE || !base.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(Fault::Address("is too long, or holds blanks"));
-    }
-    if rest.contains(['@', '?', '#']) {
-        return Err(Fault::Address("holds a user, a query or a fragment; tokens go into the environment"));
-    }
-    let authority = rest.split('/').next().unwrap_or("");
-    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
-    let local = matches!(host, "127.0.0.1" | "localhost" | "[::1]" | super::metadata::HOST);
-    match scheme {
-        _ if host.is_empty() => Err(Fault::Address("names no host")),
-        "https" => Ok(false),
-        "http" if local => Ok(true),
-        _ => Err(Fault::Address("is not https, which only services on this machine may leave out")),
+        error => reach::refusal(error).unwrap_or(Fault::Unreachable),
     }
 }
 
@@ -201,26 +194,6 @@ fn base64(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_https_and_this_machine_are_asked() {
-        for good in ["https://api.example.org/v3", "http://127.0.0.1:8080", "http://[::1]:80/x", "http://localhost"] {
-            assert!(check(good).is_ok(), "{good}");
-        }
-        for wrong in [
-            "http://example.org",
-            "ftp://127.0.0.1",
-            "example.org",
-            "https://user:pw@example.org",
-            "https://example.org?token=x",
-            "http://127.0.0.1.example.org",
-            "http://localhost@example.org",
-            "https://",
-            "https://exa mple.org",
-        ] {
-            assert!(matches!(check(wrong), Err(Fault::Address(_))), "{wrong}");
-        }
-    }
 
     #[test]
     fn base64_as_rfc_4648_has_it() {

@@ -21,7 +21,7 @@ const LONGEST: usize = 64;
 pub fn cloud_of_this_machine(base: Option<&str>) -> Result<&'static CloudRegion, Fault> {
     let limits = Limits { timeout: Duration::from_millis(600), max_bytes: 4096, retries: 0, ..Limits::default() };
     let own = format!("http://{HOST}");
-    let http = Http::new(base.unwrap_or(&own), limits)?;
+    let http = Http::metadata(base.unwrap_or(&own), limits)?;
     let mut last = Fault::Unreachable;
     for (provider, region) in [("aws", aws(&http)), ("gcp", gcp(&http)), ("azure", azure(&http))] {
         match region {

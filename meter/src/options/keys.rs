@@ -7,6 +7,7 @@ use eco2_core::Decision;
 use super::beside::{self, Asked};
 use super::input::Input;
 use super::setting::Setting;
+use super::trust::Effect;
 use super::{Log, Options, OptionsError, Origin, env, parse};
 
 /// The sources an option may name.
@@ -28,6 +29,10 @@ pub struct Key {
     pub name: &'static str,
     /// Its variable.
     pub variable: &'static str,
+    /// Its flag on the command line; empty where it has none.
+    pub flag: &'static str,
+    /// What its value can do, which decides who may set it.
+    pub effect: Effect,
     /// What may stand there, for people.
     pub allowed: &'static str,
     /// A value that works, as TOML has it.
@@ -120,11 +125,13 @@ fn show_log(log: &Log) -> String {
 }
 
 macro_rules! keys {
-    ($($name:literal, $variable:ident, $allowed:literal, $example:literal, $read:expr, $show:expr;)*) => {
+    ($($name:literal, $variable:ident, $flag:literal, $effect:ident, $allowed:literal, $example:literal, $read:expr, $show:expr;)*) => {
         /// Every option, in the order of the documentation.
         pub static KEYS: &[Key] = &[$(Key {
             name: $name,
             variable: env::$variable,
+            flag: $flag,
+            effect: Effect::$effect,
             allowed: $allowed,
             example: $example,
             read: $read,
@@ -138,140 +145,140 @@ const AMOUNT: std::ops::RangeInclusive<f64> = 0.0..=f64::MAX;
 const LIMIT: std::ops::RangeInclusive<f64> = f64::from_bits(1)..=f64::MAX;
 
 keys! {
-    "name", NAME, "text of 1 to 256 bytes", "\"bert-base\"",
+    "name", NAME, "--name", Describes, "text of 1 to 256 bytes", "\"bert-base\"",
         |input| parse::text(input).map(Setting::Name), |options| given(&options.name);
-    "run_id", RUN_ID, "text of 1 to 256 bytes", "\"bert-2026-11\"",
+    "run_id", RUN_ID, "--run-id", Describes, "text of 1 to 256 bytes", "\"bert-2026-11\"",
         |input| parse::text(input).map(Setting::RunId), |options| given(&options.run_id);
-    "attempt", ATTEMPT, "a whole number from 0 to 4294967295", "1",
+    "attempt", ATTEMPT, "", Describes, "a whole number from 0 to 4294967295", "1",
         |input| parse::count(input).map(Setting::Attempt), |options| given(&options.attempt);
-    "labels", LABELS, "up to 64 names with values, 256 bytes each at most", "{ team = \"nlp\" }",
+    "labels", LABELS, "--label", Describes, "up to 64 names with values, 256 bytes each at most", "{ team = \"nlp\" }",
         |_| None, |options| format!("{:?}", options.labels);
-    "zone", ZONE, "a zone's code or name", "\"DE\"",
+    "zone", ZONE, "--zone", Describes, "a zone's code or name", "\"DE\"",
         |input| parse::text(input).map(Setting::Zone), |options| given(&options.zone);
-    "intensity", INTENSITY, "0 to 5000 grams CO2e per kilowatt-hour", "342.5",
+    "intensity", INTENSITY, "--intensity", Describes, "0 to 5000 grams CO2e per kilowatt-hour", "342.5",
         |input| parse::number(input, 0.0..=eco2_grid::MAX_G_PER_KWH).map(Setting::Intensity),
         |options| given(&options.intensity);
-    "intensity_series", INTENSITY_SERIES, "a path", "\"intensity.csv\"",
+    "intensity_series", INTENSITY_SERIES, "--intensity-series", ReadsPath, "a path", "\"intensity.csv\"",
         |input| parse::path(input).map(Setting::IntensitySeries), |options| given_path(&options.intensity_series);
-    "intensity_column", INTENSITY_COLUMN, "text of 1 to 256 bytes", "\"GB\"",
+    "intensity_column", INTENSITY_COLUMN, "--intensity-column", Describes, "text of 1 to 256 bytes", "\"GB\"",
         |input| parse::text(input).map(Setting::IntensityColumn), |options| given(&options.intensity_column);
-    "intensity_provider", INTENSITY_PROVIDER,
+    "intensity_provider", INTENSITY_PROVIDER, "--provider", Describes,
         "a list of carbon-aware-sdk, electricity-maps, energy-charts, entsoe, neso, watttime", "[\"electricity-maps\"]",
         |input| parse::providers(input).map(Setting::IntensityProvider),
         |options| given(&(!options.intensity_provider.is_empty()).then(|| options.intensity_provider.join(",")));
-    "provider_zone", PROVIDER_ZONE, "text of 1 to 256 bytes", "\"US-CAL-CISO\"",
+    "provider_zone", PROVIDER_ZONE, "--provider-zone", Describes, "text of 1 to 256 bytes", "\"US-CAL-CISO\"",
         |input| parse::text(input).map(Setting::ProviderZone), |options| given(&options.provider_zone);
-    "provider_url", PROVIDER_URL, "an https address without user and query", "\"https://intensity.example.org\"",
+    "provider_url", PROVIDER_URL, "--provider-url", SetsAddress, "an https address without user and query", "\"https://intensity.example.org\"",
         |input| parse::address(input).map(Setting::ProviderUrl), |options| given(&options.provider_url);
-    "locate", LOCATE, "cloud, or a latitude and a longitude", "\"52.52,13.40\"",
+    "locate", LOCATE, "--locate", Describes, "cloud, or a latitude and a longitude", "\"52.52,13.40\"",
         |input| parse::text(input).map(Setting::Locate), |options| given(&options.locate);
-    "started_at", STARTED_AT, "a time such as 2026-03-01T12:00Z", "\"2026-03-01T12:00Z\"",
+    "started_at", STARTED_AT, "--started-at", Describes, "a time such as 2026-03-01T12:00Z", "\"2026-03-01T12:00Z\"",
         |input| parse::instant(input).map(Setting::StartedAt), |options| given(&options.started_at.map(eco2_grid::utc));
-    "pue", PUE, "a finite number of at least 1", "1.2",
+    "pue", PUE, "--pue", Describes, "a finite number of at least 1", "1.2",
         |input| parse::number(input, 1.0..=f64::MAX).map(Setting::Pue), |options| options.pue.to_string();
-    "sysfs", SYSFS, "a path", "\"/host/sys\"",
+    "sysfs", SYSFS, "--sysfs", ReadsPath, "a path", "\"/host/sys\"",
         |input| parse::path(input).map(Setting::Sysfs), |options| options.sysfs.display().to_string();
-    "procfs", PROCFS, "a path", "\"/host/proc\"",
+    "procfs", PROCFS, "--procfs", ReadsPath, "a path", "\"/host/proc\"",
         |input| parse::path(input).map(Setting::Procfs), |options| options.procfs.display().to_string();
-    "nvml", NVML, "a path", "\"/opt/nvidia/libnvidia-ml.so.1\"",
+    "nvml", NVML, "--nvml", LoadsCode, "a path", "\"/opt/nvidia/libnvidia-ml.so.1\"",
         |input| parse::path(input).map(Setting::Nvml), |options| given_path(&options.nvml);
-    "sources", SOURCES, "a list of rapl-perf, rapl-sysfs, nvml, hwmon, model, replay, synthetic", "[\"rapl-sysfs\", \"nvml\"]",
+    "sources", SOURCES, "--source", Describes, "a list of rapl-perf, rapl-sysfs, nvml, hwmon, model, replay, synthetic", "[\"rapl-sysfs\", \"nvml\"]",
         |input| parse::sources(input).map(Setting::Sources),
         |options| given(&options.sources.as_ref().map(|names| names.join(",")));
-    "estimate", ESTIMATE, "true or false", "false",
+    "estimate", ESTIMATE, "--no-estimate", Describes, "true or false", "false",
         |input| parse::flag(input).map(Setting::Estimate), |options| options.estimate.to_string();
-    "interval", INTERVAL, "0.1 ms to 60 s, as seconds or with a unit (us, ms, s)", "\"10ms\"",
+    "interval", INTERVAL, "--interval", Describes, "0.1 ms to 60 s, as seconds or with a unit (us, ms, s)", "\"10ms\"",
         |input| parse::interval(input).map(Setting::Interval),
         |options| given(&options.interval.map(|interval| format!("{interval:?}")));
-    "max_overhead_percent", MAX_OVERHEAD_PERCENT, "0.01 to 100 percent of a core", "1",
+    "max_overhead_percent", MAX_OVERHEAD_PERCENT, "", Describes, "0.01 to 100 percent of a core", "1",
         |input| parse::number(input, 0.01..=100.0).map(Setting::MaxOverhead), |options| given(&options.max_overhead_percent);
-    "log", LOG, "true, false or a folder", "\"runs\"",
+    "log", LOG, "", WritesPath, "true, false or a folder", "\"runs\"",
         |input| parse::log(input).map(Setting::Log), |options| show_log(&options.log);
-    "state_dir", STATE_DIR, "a path", "\"/var/lib/eco2\"",
+    "state_dir", STATE_DIR, "", WritesPath, "a path", "\"/var/lib/eco2\"",
         |input| parse::path(input).map(Setting::StateDir), |options| given_path(&options.state_dir);
-    "json", JSON, "a path, or - for standard output", "\"report.json\"",
+    "json", JSON, "--json", WritesPath, "a path, or - for standard output", "\"report.json\"",
         |input| parse::path(input).map(Setting::Json), |options| given_path(&options.json);
-    "trace", TRACE, "a path", "\"trace.csv\"",
+    "trace", TRACE, "--trace", WritesPath, "a path", "\"trace.csv\"",
         |input| parse::path(input).map(Setting::Trace), |options| given_path(&options.trace);
-    "pid", PID, "a whole number from 1 to 2147483647", "4242",
+    "pid", PID, "--pid", Describes, "a whole number from 1 to 2147483647", "4242",
         |input| parse::pid(input).map(Setting::Pid), |options| given(&options.pid);
-    "quiet", QUIET, "true or false", "true",
+    "quiet", QUIET, "--quiet", Describes, "true or false", "true",
         |input| parse::flag(input).map(Setting::Quiet), |options| options.quiet.to_string();
-    "redact", REDACT, "true or false", "true",
+    "redact", REDACT, "--redact", Describes, "true or false", "true",
         |input| parse::flag(input).map(Setting::Redact), |options| options.redact.to_string();
-    "gpu_watts", GPU_WATTS, "1 to 5000 watts", "300",
+    "gpu_watts", GPU_WATTS, "", Describes, "1 to 5000 watts", "300",
         |input| parse::number(input, 1.0..=5000.0).map(Setting::GpuWatts), |options| given(&options.gpu_watts);
-    "cpu_watts", CPU_WATTS, "1 to 20000 watts", "280",
+    "cpu_watts", CPU_WATTS, "", Describes, "1 to 20000 watts", "280",
         |input| parse::number(input, 1.0..=20_000.0).map(Setting::CpuWatts), |options| given(&options.cpu_watts);
-    "cloud", CLOUD, "aws, gcp or azure", "\"aws\"",
+    "cloud", CLOUD, "", Describes, "aws, gcp or azure", "\"aws\"",
         |input| parse::cloud(input).map(Setting::Cloud), |options| given(&options.cloud.map(|cloud| cloud.provider));
-    "budget.max_energy_kwh", MAX_ENERGY_KWH, "a finite number of kilowatt-hours, a microjoule (2.8e-13) or more", "12.5",
+    "budget.max_energy_kwh", MAX_ENERGY_KWH, "--max-energy", Describes, "a finite number of kilowatt-hours, a microjoule (2.8e-13) or more", "12.5",
         |input| parse::number(input, super::LEAST_KWH..=f64::MAX).map(Setting::MaxEnergyKwh), |options| given(&options.budget.max_energy_kwh);
-    "budget.max_co2_kg", MAX_CO2_KG, "a finite number of kilograms above 0", "5",
+    "budget.max_co2_kg", MAX_CO2_KG, "--max-co2", Describes, "a finite number of kilograms above 0", "5",
         |input| parse::number(input, LIMIT).map(Setting::MaxCo2Kg), |options| given(&options.budget.max_co2_kg);
-    "budget.max_cost", MAX_COST, "a finite amount of money above 0", "20",
+    "budget.max_cost", MAX_COST, "", Describes, "a finite amount of money above 0", "20",
         |input| parse::number(input, LIMIT).map(Setting::MaxCost), |options| given(&options.budget.max_cost);
-    "budget.price_per_kwh", PRICE_PER_KWH, "a finite amount of money for a kilowatt-hour, 0 or more", "0.3",
+    "budget.price_per_kwh", PRICE_PER_KWH, "--price-per-kwh", Describes, "a finite amount of money for a kilowatt-hour, 0 or more", "0.3",
         |input| parse::number(input, AMOUNT).map(Setting::PricePerKwh), |options| given(&options.budget.price_per_kwh);
-    "budget.currency", CURRENCY, "an ISO 4217 code of three capital letters", "\"EUR\"",
+    "budget.currency", CURRENCY, "--currency", Describes, "an ISO 4217 code of three capital letters", "\"EUR\"",
         |input| parse::currency(input).map(Setting::Currency), |options| given(&options.budget.currency);
-    "tariff_series", TARIFF_SERIES, "a path", "\"prices.csv\"",
+    "tariff_series", TARIFF_SERIES, "--tariff-series", ReadsPath, "a path", "\"prices.csv\"",
         |input| parse::path(input).map(Asked::TariffSeries).map(Setting::Beside),
         |options| given_path(&options.beside.tariff_series);
-    "tariff_column", TARIFF_COLUMN, "text of 1 to 256 bytes", "\"DE\"",
+    "tariff_column", TARIFF_COLUMN, "--tariff-column", Describes, "text of 1 to 256 bytes", "\"DE\"",
         |input| parse::text(input).map(Asked::TariffColumn).map(Setting::Beside),
         |options| given(&options.beside.tariff_column);
-    "carbon_price", CARBON_PRICE, "a finite amount of money for a tonne CO2e, 0 or more", "80",
+    "carbon_price", CARBON_PRICE, "--carbon-price", Describes, "a finite amount of money for a tonne CO2e, 0 or more", "80",
         |input| parse::number(input, AMOUNT).map(Asked::CarbonPrice).map(Setting::Beside),
         |options| given(&options.beside.carbon_price);
-    "embodied", EMBODIED, "kilograms CO2e, LOW:KG:HIGH, or pieces that docs/carbon.md lists", "\"server,8xa100-sxm4-40gb\"",
+    "embodied", EMBODIED, "--embodied", Describes, "kilograms CO2e, LOW:KG:HIGH, or pieces that docs/carbon.md lists", "\"server,8xa100-sxm4-40gb\"",
         |input| beside::embodied(input).map(Asked::Embodied).map(Setting::Beside),
         |options| given(&options.beside.embodied);
-    "embodied_years", EMBODIED_YEARS, "0.01 to 100 years", "5",
+    "embodied_years", EMBODIED_YEARS, "--embodied-years", Describes, "0.01 to 100 years", "5",
         |input| parse::number(input, 0.01..=100.0).map(Asked::EmbodiedYears).map(Setting::Beside),
         |options| given(&options.beside.embodied_years);
-    "embodied_share", EMBODIED_SHARE, "0 to 1", "0.5",
+    "embodied_share", EMBODIED_SHARE, "--embodied-share", Describes, "0 to 1", "0.5",
         |input| parse::number(input, 0.0..=1.0).map(Asked::EmbodiedShare).map(Setting::Beside),
         |options| given(&options.beside.embodied_share);
-    "market_instrument", MARKET_INSTRUMENT, "text of 1 to 256 bytes", "\"PPA-wind-2026\"",
+    "market_instrument", MARKET_INSTRUMENT, "--market-instrument", Describes, "text of 1 to 256 bytes", "\"PPA-wind-2026\"",
         |input| parse::text(input).map(Asked::MarketInstrument).map(Setting::Beside),
         |options| given(&options.beside.market_instrument);
-    "market_intensity", MARKET_INTENSITY, "0 to 5000 grams CO2e per kilowatt-hour", "12",
+    "market_intensity", MARKET_INTENSITY, "--market-intensity", Describes, "0 to 5000 grams CO2e per kilowatt-hour", "12",
         |input| parse::number(input, 0.0..=eco2_grid::MAX_G_PER_KWH).map(Asked::MarketIntensity).map(Setting::Beside),
         |options| given(&options.beside.market_intensity);
-    "wue", WUE, "0 to 100 litres per kilowatt-hour", "1.8",
+    "wue", WUE, "--wue", Describes, "0 to 100 litres per kilowatt-hour", "1.8",
         |input| parse::number(input, 0.0..=100.0).map(Asked::Wue).map(Setting::Beside),
         |options| given(&options.beside.wue);
-    "ewif", EWIF, "0 to 100 litres per kilowatt-hour", "3.1",
+    "ewif", EWIF, "--ewif", Describes, "0 to 100 litres per kilowatt-hour", "3.1",
         |input| parse::number(input, 0.0..=100.0).map(Asked::Ewif).map(Setting::Beside),
         |options| given(&options.beside.ewif);
-    "offsets", OFFSETS, "names with kilograms CO2e, 0 or more", "{ forest = 120 }",
+    "offsets", OFFSETS, "--offsets", Describes, "names with kilograms CO2e, 0 or more", "{ forest = 120 }",
         |input| beside::offsets(input).map(Asked::Offsets).map(Setting::Beside),
         |options| beside::show_offsets(&options.beside);
-    "functional_unit", FUNCTIONAL_UNIT, "step, sample, token or run", "\"step\"",
+    "functional_unit", FUNCTIONAL_UNIT, "--functional-unit", Describes, "step, sample, token or run", "\"step\"",
         |input| beside::functional_unit(input).map(Asked::FunctionalUnit).map(Setting::Beside),
         |options| given(&options.beside.functional_unit);
-    "equivalents", EQUIVALENTS, "true or false", "true",
+    "equivalents", EQUIVALENTS, "--equivalents", Describes, "true or false", "true",
         |input| parse::flag(input).map(Asked::Equivalents).map(Setting::Beside),
         |options| options.beside.equivalents.to_string();
-    "budget.total_steps", TOTAL_STEPS, "a whole number from 1 to 4294967295", "10000",
+    "budget.total_steps", TOTAL_STEPS, "", Describes, "a whole number from 1 to 4294967295", "10000",
         |input| parse::count(input).filter(|steps| *steps > 0).map(Setting::TotalSteps),
         |options| given(&options.budget.total_steps);
-    "budget.total_hours", TOTAL_HOURS, "0.001 to 100000 hours", "12.5",
+    "budget.total_hours", TOTAL_HOURS, "--total-hours", Describes, "0.001 to 100000 hours", "12.5",
         |input| parse::number(input, 0.001..=100_000.0).map(Setting::TotalHours),
         |options| given(&options.budget.total_hours);
-    "budget.reserve_percent", RESERVE_PERCENT, "0 to 90 percent of every limit", "2",
+    "budget.reserve_percent", RESERVE_PERCENT, "--reserve", Describes, "0 to 90 percent of every limit", "2",
         |input| parse::number(input, 0.0..=90.0).map(Setting::ReservePercent),
         |options| options.budget.reserve_percent.to_string();
-    "budget.check_steps", CHECK_STEPS, "a whole number from 1 to 4294967295", "100",
+    "budget.check_steps", CHECK_STEPS, "", Describes, "a whole number from 1 to 4294967295", "100",
         |input| parse::count(input).filter(|steps| *steps > 0).map(Setting::CheckSteps),
         |options| options.budget.check_steps.to_string();
-    "budget.soft", BUDGET_SOFT, "off, warn, pause or stop", "\"pause\"",
+    "budget.soft", BUDGET_SOFT, "", Describes, "off, warn, pause or stop", "\"pause\"",
         |input| parse::answer(input).map(Setting::Soft), |options| shown(options.budget.soft);
-    "budget.hard", BUDGET_HARD, "off, warn, pause or stop", "\"pause\"",
+    "budget.hard", BUDGET_HARD, "", Describes, "off, warn, pause or stop", "\"pause\"",
         |input| parse::answer(input).map(Setting::Hard), |options| shown(options.budget.hard);
-    "budget.strict", BUDGET_STRICT, "true or false", "true",
+    "budget.strict", BUDGET_STRICT, "", Describes, "true or false", "true",
         |input| parse::flag(input).map(Setting::Strict), |options| options.budget.strict.to_string();
-    "webhook", WEBHOOK, "slack, teams, discord or json", "\"slack\"",
+    "webhook", WEBHOOK, "--webhook", SetsAddress, "slack, teams, discord or json", "\"slack\"",
         |input| parse::webhook(input).map(Setting::Webhook), |options| given(&options.webhook);
 }

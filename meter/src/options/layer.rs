@@ -2,12 +2,13 @@
 
 use super::input::{Entry, Input, shorten};
 use super::setting::Setting;
-use super::{Key, MAX_TEXT_BYTES, OptionsError, Origin, keys};
+use super::{Key, MAX_TEXT_BYTES, OptionsError, Origin, Refused, keys};
 
 /// The options that one origin gives. Layers are laid over each other by [`super::Options::resolve`].
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Layer {
     entries: Vec<Sourced>,
+    refused: Vec<Refused>,
 }
 
 /// A setting and where it stands.
@@ -39,11 +40,17 @@ impl Layer {
     /// Whether nothing was given.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.entries.is_empty() && self.refused.is_empty()
     }
 
-    pub(super) fn into_entries(self) -> Vec<Sourced> {
-        self.entries
+    /// The options that were left out because the origin may not set them.
+    #[must_use]
+    pub fn refused(&self) -> &[Refused] {
+        &self.refused
+    }
+
+    pub(super) fn into_parts(self) -> (Vec<Sourced>, Vec<Refused>) {
+        (self.entries, self.refused)
     }
 
     /// The layer of a parsed text. Tables other than `labels` hold options of their own.
@@ -69,7 +76,12 @@ impl Layer {
         Ok(())
     }
 
+    /// The one way of a value into a layer. An option that the origin may not set is left out and remembered.
     pub(super) fn put(&mut self, key: &'static Key, value: Input, origin: Origin) -> Result<(), OptionsError> {
+        if let Some(refused) = Refused::check(key, &origin) {
+            self.refused.push(refused);
+            return Ok(());
+        }
         let settings = key.parse(&value).ok_or_else(|| key.refuse(&value, &origin))?;
         let lines = match &value {
             Input::Table(entries) => entries.iter().map(|entry| entry.line).collect(),

@@ -3,8 +3,10 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use super::trust::Distrust;
 use super::{Layer, MAX_TEXT_BYTES, Options, OptionsError, Origin};
 
 /// Where the configuration files are.
@@ -49,15 +51,18 @@ pub fn load_files(places: &Places) -> Result<Vec<Layer>, OptionsError> {
     let files = [(&places.system, Origin::system as fn(String) -> Origin), (&places.project, Origin::project)];
     let mut layers = Vec::new();
     for (path, origin) in files.into_iter().chain(user) {
-        if let Some(bytes) = read(path).map_err(|source| OptionsError::Unreadable { path: path.clone(), source })? {
-            layers.push(Options::from_toml(bytes, origin(path.display().to_string()))?);
+        let found = read(path).map_err(|source| OptionsError::Unreadable { path: path.clone(), source })?;
+        if let Some((bytes, distrust)) = found {
+            let origin = origin(path.display().to_string()).distrusted(distrust);
+            layers.push(Options::from_toml(bytes, origin)?);
         }
     }
     Ok(layers)
 }
 
-/// At most one byte more than is allowed, so that the parser sees that it is too much; `None` where there is no file.
-fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+/// At most one byte more than is allowed, so that the parser sees that it is too much; `None` where there is no file. Owner
+/// and mode are those of the file that was opened.
+fn read(path: &Path) -> io::Result<Option<(Vec<u8>, Option<Distrust>)>> {
     match fs::metadata(path) {
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             return Ok(None);
@@ -67,7 +72,11 @@ fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
         Ok(metadata) if !metadata.is_file() => return Err(io::Error::other("not a regular file")),
         Ok(_) => {}
     }
+    // Without waiting, in case the file has become a pipe in between.
+    let without_waiting = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = File::options().read(true).custom_flags(without_waiting).open(path)?;
+    let distrust = Distrust::of_file(&file.metadata()?);
     let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_TEXT_BYTES as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(Some(bytes))
+    file.take(MAX_TEXT_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(Some((bytes, distrust)))
 }

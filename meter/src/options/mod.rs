@@ -2,7 +2,8 @@
 //!
 //! Code and flags, then the environment (`ECO2_*`), `./eco2.toml`, `$XDG_CONFIG_HOME/eco2/config.toml`,
 //! `/etc/eco2/config.toml`, and the defaults. Each origin becomes a [`Layer`]; [`Options::resolve`] lays them over each
-//! other, option by option (labels: label by label), and remembers where every value came from. Text is parsed here,
+//! other, option by option (labels: label by label), and remembers where every value came from.
+//! A project's file may not set every option: see [`Effect`]. Text is parsed here,
 //! never read: only [`load_files`] opens files. Nothing is printed.
 //!
 //! ```
@@ -30,9 +31,12 @@ mod origin;
 mod parse;
 mod setting;
 mod toml;
+mod trust;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod trust_tests;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -48,6 +52,7 @@ pub use keys::{KEYS, Key, PROVIDERS, SOURCES, WEBHOOKS};
 pub use layer::Layer;
 pub use load::{Places, load_files};
 pub use origin::{Level, Origin};
+pub use trust::{Effect, Refused};
 
 /// Largest configuration text, bytes.
 pub const MAX_TEXT_BYTES: usize = 1 << 20;
@@ -127,6 +132,8 @@ pub struct Options {
     pub webhook: Option<String>,
     /// Where each value came from, by name; empty for options set in code.
     pub origins: BTreeMap<String, Origin>,
+    /// Options that were left out because their origin may not set them, such as `nvml` in a project's file.
+    pub refused: Vec<Refused>,
 }
 
 /// Whether and where the run log is kept.
@@ -231,6 +238,7 @@ impl Default for Options {
             beside: Beside::default(),
             webhook: None,
             origins: BTreeMap::new(),
+            refused: Vec::new(),
         }
     }
 }
@@ -245,9 +253,14 @@ impl Options {
     /// # Errors
     /// [`OptionsError::Missing`] for a limit on cost without a price or a tariff.
     pub fn resolve(layers: impl IntoIterator<Item = Layer>) -> Result<Self, OptionsError> {
-        let mut entries: Vec<_> = layers.into_iter().flat_map(Layer::into_entries).collect();
+        let (mut entries, mut refused) = (Vec::new(), Vec::new());
+        for layer in layers {
+            let (given, left_out) = layer.into_parts();
+            entries.extend(given);
+            refused.extend(left_out);
+        }
         entries.sort_by_key(|entry| entry.origin.level());
-        let mut options = Self::default();
+        let mut options = Self { refused, ..Self::default() };
         for entry in entries {
             let name = entry.setting.apply(&mut options);
             options.origins.insert(name, entry.origin);
@@ -261,6 +274,13 @@ impl Options {
     #[must_use]
     pub fn origin(&self, key: &str) -> &Origin {
         self.origins.get(key).unwrap_or(&origin::DEFAULT)
+    }
+
+    /// Whether warnings are wanted about options that were left out: an origin that may not set an option may not silence
+    /// the message about it either.
+    #[must_use]
+    pub fn hides_refusals(&self) -> bool {
+        self.quiet && self.origin("quiet").is_trusted()
     }
 
     /// Every option's name, value and origin, for people.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::trust::Distrust;
+
 /// Origins from the weakest to the strongest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
@@ -25,10 +27,11 @@ pub struct Origin {
     level: Level,
     place: String,
     line: Option<usize>,
+    distrust: Option<Distrust>,
 }
 
 /// The origin of what nobody said.
-pub(super) static DEFAULT: Origin = Origin { level: Level::Default, place: String::new(), line: None };
+pub(super) static DEFAULT: Origin = Origin { level: Level::Default, place: String::new(), line: None, distrust: None };
 
 impl Origin {
     /// The machine's configuration file.
@@ -60,6 +63,16 @@ impl Origin {
         Self { line, ..self.clone() }
     }
 
+    /// The same file, which is not trusted for a reason found in its owner or mode.
+    pub(super) fn distrusted(self, distrust: Option<Distrust>) -> Self {
+        Self { distrust, ..self }
+    }
+
+    /// What is wrong with the owner or mode of the file.
+    pub(super) fn file_distrust(&self) -> Option<Distrust> {
+        self.distrust
+    }
+
     /// How strong it is.
     #[must_use]
     pub fn level(&self) -> Level {
@@ -73,7 +86,7 @@ impl Origin {
     }
 
     fn at(level: Level, place: impl Into<String>) -> Self {
-        Self { level, place: place.into(), line: None }
+        Self { level, place: place.into(), line: None, distrust: None }
     }
 }
 

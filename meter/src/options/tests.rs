@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn toml(text: &str) -> Result<Layer, OptionsError> {
-    Options::from_toml(text, Origin::project("eco2.toml"))
+    Options::from_toml(text, Origin::user("eco2.toml"))
 }
 
 fn json(text: &str) -> Result<Layer, OptionsError> {
@@ -70,7 +70,7 @@ fn no_name_stands_twice() {
 fn one_precedence_whatever_the_order_of_layers() {
     let system = Options::from_toml("name = \"system\"", Origin::system("/etc/eco2/config.toml")).unwrap();
     let user = Options::from_toml("name = \"user\"", Origin::user("~/.config/eco2/config.toml")).unwrap();
-    let project = toml("\nname = \"project\"").unwrap();
+    let project = Options::from_toml("\nname = \"project\"", Origin::project("eco2.toml")).unwrap();
     let (environment, _) = env("ECO2_NAME", "environment").unwrap();
     let mut code = Layer::default();
     code.set("name", "code", Origin::code("--name")).unwrap();

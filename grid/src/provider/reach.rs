@@ -1,0 +1,170 @@
+//! Which addresses may be asked: HTTPS anywhere but link-local, plain HTTP on this machine, and link-local addresses for the
+//! client of the cloud's metadata service alone.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::NextTimeout;
+
+use super::{Fault, metadata};
+
+/// The longest base address, bytes.
+const LONGEST_BASE: usize = 512;
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Client {
+    /// A provider or a webhook.
+    Service,
+    /// The client of the cloud's metadata service, which has a link-local address (RFC 3927).
+    Metadata,
+}
+
+/// Checks a base address and returns whether it is on this machine, where plain HTTP is allowed.
+///
+/// # Errors
+/// [`Fault::Address`] for what is neither HTTPS nor on this machine, is link-local, or holds a user, a query or a fragment.
+pub(super) fn check(base: &str, client: Client) -> Result<bool, Fault> {
+    let (scheme, rest) = base.split_once("://").ok_or(Fault::Address("does not begin with https://"))?;
+    if base.len() > LONGEST_BASE || !base.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Fault::Address("is too long, or holds blanks"));
+    }
+    if rest.contains(['@', '?', '#']) {
+        return Err(Fault::Address("holds a user, a query or a fragment; tokens go into the environment"));
+    }
+    let authority = rest.split('/').next().unwrap_or("");
+    let host = host(authority);
+    let is_metadata = client == Client::Metadata && host == metadata::HOST;
+    let local = matches!(host, "127.0.0.1" | "localhost" | "[::1]") || is_metadata;
+    match scheme {
+        _ if host.is_empty() => Err(Fault::Address("names no host")),
+        _ if !is_metadata && address(host).is_some_and(is_link_local) => Err(LINK_LOCAL),
+        "https" => Ok(false),
+        "http" if local => Ok(true),
+        _ => Err(Fault::Address("is not https, which only services on this machine may leave out")),
+    }
+}
+
+const LINK_LOCAL: Fault =
+    Fault::Address("is link-local, where only the metadata service of a cloud is asked; name another host");
+
+/// The host of an authority; the brackets of an IPv6 address stay.
+fn host(authority: &str) -> &str {
+    match authority.find(']') {
+        Some(end) => &authority[..=end],
+        None => authority.rsplit_once(':').map_or(authority, |(host, _)| host),
+    }
+}
+
+fn address(host: &str) -> Option<IpAddr> {
+    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
+}
+
+/// 169.254.0.0/16 (RFC 3927), fe80::/10 (RFC 4291), and the first written as the second.
+fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => address.is_unicast_link_local() || mapped(address),
+    }
+}
+
+fn mapped(address: Ipv6Addr) -> bool {
+    address.to_ipv4().is_some_and(|address| address.is_link_local())
+}
+
+/// Looks names up, and refuses those that lead to a link-local address: a name and an unusual spelling of an address are
+/// known only then.
+#[derive(Debug)]
+pub(super) struct Guarded {
+    client: Client,
+    inner: DefaultResolver,
+}
+
+impl Guarded {
+    pub(super) fn new(client: Client) -> Self {
+        Self { client, inner: DefaultResolver::default() }
+    }
+}
+
+/// A name that leads to a link-local address.
+#[derive(Debug, thiserror::Error)]
+#[error("link-local address")]
+struct LinkLocalName;
+
+impl Resolver for Guarded {
+    fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let found = self.inner.resolve(uri, config, timeout)?;
+        let refused = self.client == Client::Service && found.iter().any(|address| is_link_local(address.ip()));
+        if refused { Err(ureq::Error::Other(Box::new(LinkLocalName))) } else { Ok(found) }
+    }
+}
+
+/// The fault of a request that [`Guarded`] refused.
+pub(super) fn refusal(error: &ureq::Error) -> Option<Fault> {
+    match error {
+        ureq::Error::Other(cause) if cause.is::<LinkLocalName>() => Some(LINK_LOCAL),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_https_and_this_machine_are_asked() {
+        for good in ["https://api.example.org/v3", "http://127.0.0.1:8080", "http://[::1]:80/x", "http://localhost"] {
+            assert!(check(good, Client::Service).is_ok(), "{good}");
+        }
+        for wrong in [
+            "http://example.org",
+            "ftp://127.0.0.1",
+            "example.org",
+            "https://user:pw@example.org",
+            "https://example.org?token=x",
+            "http://127.0.0.1.example.org",
+            "http://localhost@example.org",
+            "https://",
+            "https://exa mple.org",
+        ] {
+            assert!(matches!(check(wrong, Client::Service), Err(Fault::Address(_))), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn k17_link_local_address_is_asked_by_the_metadata_client_alone() {
+        assert_eq!(check("http://169.254.169.254", Client::Metadata), Ok(true));
+        assert_eq!(check("http://127.0.0.1:8080", Client::Metadata), Ok(true), "a stand-in for tests");
+        for wrong in [
+            "http://169.254.169.254",
+            "http://169.254.169.254:80/latest",
+            "https://169.254.169.254/",
+            "https://169.254.0.1",
+            "https://[fe80::1]/",
+            "https://[fe80::1]:8443/",
+            "https://[::ffff:169.254.169.254]/",
+        ] {
+            assert!(check(wrong, Client::Service).is_err(), "{wrong}");
+        }
+        assert_eq!(check("https://169.254.0.1", Client::Metadata), Err(LINK_LOCAL), "one address, not the network");
+        assert_eq!(check("https://170.254.0.1", Client::Service), Ok(false));
+    }
+
+    #[test]
+    fn k17_spelling_of_a_link_local_address_that_only_the_resolver_knows_is_refused() {
+        use ureq::Agent;
+        let config = Agent::config_builder().timeout_global(Some(std::time::Duration::from_secs(5))).build();
+        let agent = Agent::with_parts(
+            config,
+            ureq::unversioned::transport::DefaultConnector::default(),
+            Guarded::new(Client::Service),
+        );
+        // 0xa9fea9fe = 2852039166 = 169.254.169.254, as inet_aton(3) reads it.
+        for address in ["https://2852039166/", "https://0xa9fea9fe/", "https://169.254.43518/"] {
+            let error = agent.get(address).call().unwrap_err();
+            assert_eq!(refusal(&error), Some(LINK_LOCAL), "{address}: {error}");
+        }
+    }
+}
