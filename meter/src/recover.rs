@@ -57,14 +57,14 @@ pub fn merge_records(records: &[PathBuf], options: &Options) -> Result<Report, E
 }
 
 fn recovered(log: LogContents, options: &Options) -> Result<Report, Error> {
-    let readings = log.history();
+    let readings = log.history;
     let begin_ns = log.meta.as_ref().map_or(0, |meta| meta.begin_ns);
     let end_ns = readings.iter().map(|(_, reading)| reading.after_ns).max().unwrap_or(begin_ns);
     // Readings name their domains by number, and a number whose frame was lost leaves a hole.
     let numbers: Vec<u32> = log.domains.keys().copied().collect();
     let place = |number: &u32| numbers.binary_search(number).ok().and_then(|place| u32::try_from(place).ok());
     let trace = Trace {
-        readings: readings.iter().filter_map(|(number, reading)| Some((place(number)?, *reading))).collect(),
+        readings: readings.into_iter().filter_map(|(number, reading)| Some((place(&number)?, reading))).collect(),
         domains: log.domains.into_values().collect(),
         run: Some((begin_ns.min(end_ns), end_ns)),
         spans: Vec::new(),

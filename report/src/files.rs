@@ -12,7 +12,14 @@ use crate::Error;
 /// # Errors
 /// [`Error::Io`], and [`Error::TooLarge`] without having read more than the cap.
 pub(crate) fn read_capped(path: &Path, what: &'static str, cap_bytes: u64) -> Result<Vec<u8>, Error> {
-    let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
+    read_open(File::open(path).map_err(|e| Error::io("read", path, e))?, path, what, cap_bytes)
+}
+
+/// As [`read_capped`], from a file that is open.
+///
+/// # Errors
+/// As [`read_capped`].
+pub(crate) fn read_open(file: File, path: &Path, what: &'static str, cap_bytes: u64) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     // One byte over the cap tells "full" from "too large" without trusting the size in the metadata.
     file.take(cap_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(|e| Error::io("read", path, e))?;
@@ -22,17 +29,28 @@ pub(crate) fn read_capped(path: &Path, what: &'static str, cap_bytes: u64) -> Re
     Ok(bytes)
 }
 
-/// The same, of a regular file only: a pipe that nobody writes to would keep the reader for ever.
+/// As [`read_capped`], of a regular file only: a pipe that nobody writes to would keep the reader for ever.
 ///
 /// # Errors
 /// As [`read_capped`]; [`Error::Io`] for what is no regular file.
 pub(crate) fn read_regular(path: &Path, what: &'static str, cap_bytes: u64) -> Result<Vec<u8>, Error> {
+    read_open(open_regular(path, what, cap_bytes)?, path, what, cap_bytes)
+}
+
+/// Opens a regular file of at most `cap_bytes`.
+///
+/// # Errors
+/// [`Error::Io`] also for what is no regular file, [`Error::TooLarge`].
+pub(crate) fn open_regular(path: &Path, what: &'static str, cap_bytes: u64) -> Result<File, Error> {
     let meta = fs::metadata(path).map_err(|e| Error::io("read", path, e))?;
     if !meta.is_file() {
         let other = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file; copy its content to one first");
         return Err(Error::io("read", path, other));
     }
-    read_capped(path, what, cap_bytes)
+    if meta.len() > cap_bytes {
+        return Err(Error::TooLarge { path: path.to_owned(), what, cap_bytes });
+    }
+    File::open(path).map_err(|e| Error::io("read", path, e))
 }
 
 /// Writes a whole file so that a crash leaves either the old content or the new, never a mixture.

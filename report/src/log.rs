@@ -23,21 +23,26 @@ mod backlog;
 mod bits;
 mod block;
 mod column;
+mod contents;
 mod disk;
 mod encoder;
 mod frame;
 #[doc(hidden)]
 pub mod generator;
 mod reader;
+mod scan;
+mod thin;
 mod writer;
 
 use eco2_core::Gauge;
 use eco2_core::report::Run;
 use serde::{Deserialize, Serialize};
 
+pub use contents::LogContents;
 pub use disk::{Disk, FileDisk};
 pub use encoder::LogEncoder;
-pub use reader::{LogContents, parse_log, read_log};
+pub(crate) use reader::find_report;
+pub use reader::{parse_log, read_log, visit_readings};
 pub use writer::{LogStatus, LogWriter, Pace};
 
 /// The schema's name.
@@ -54,8 +59,10 @@ pub const BACKLOG_BYTES: usize = 4 << 20;
 pub const MAX_LOG_BYTES: u64 = 1 << 30;
 /// The largest payload of a frame, bytes.
 pub const MAX_PAYLOAD_BYTES: usize = 64 << 20;
-/// The most readings that are unpacked into one list.
-pub const MAX_POINTS: usize = 1 << 24;
+/// The most readings that a log's contents hold; of a longer history they are spread over all of it.
+pub const MAX_POINTS: usize = 1 << 18;
+/// The most readings that are unpacked from one log: more than a year of twelve domains has.
+pub const MAX_UNPACKED: u64 = 1 << 26;
 
 /// First frame of a log: which run this is and where its clock began.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -85,7 +92,5 @@ pub struct GaugeReading {
     pub gauges: Vec<Gauge>,
 }
 
-/// Whether bytes begin like a run log.
-pub(crate) fn is_log(bytes: &[u8]) -> bool {
-    bytes.starts_with(frame::MAGIC)
-}
+/// First bytes of a run log.
+pub(crate) const MAGIC: &[u8; 4] = frame::MAGIC;

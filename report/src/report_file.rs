@@ -1,12 +1,13 @@
 //! Reports from files: schema first, then content, with caps on size and depth.
 
+use std::io::{self, Read as _, Seek as _};
 use std::path::Path;
 
 use eco2_core::report::{Report, SCHEMA};
 use serde::Deserialize;
 
-use crate::log::{MAX_LOG_BYTES, parse_log};
-use crate::{Error, files, log};
+use crate::log::{MAGIC, MAX_LOG_BYTES, find_report};
+use crate::{Error, files};
 
 /// The largest report that is read, bytes.
 pub const MAX_REPORT_BYTES: u64 = 64 << 20;
@@ -44,12 +45,15 @@ pub fn read_report(path: &Path) -> Result<Report, Error> {
 /// # Errors
 /// As [`read_report`] and [`crate::read_log`]; [`Error::NoReport`] for a log that ended before its first checkpoint.
 pub fn read_run(path: &Path) -> Result<Report, Error> {
-    let bytes = files::read_regular(path, "run log", MAX_LOG_BYTES)?;
-    if !log::is_log(&bytes) {
-        return parse_report(&bytes, path);
+    let file = files::open_regular(path, "run log", MAX_LOG_BYTES)?;
+    let mut first = [0; MAGIC.len()];
+    let read = (&file).read_exact(&mut first).and_then(|()| (&file).rewind());
+    match read {
+        Ok(()) if &first == MAGIC => find_report(file, path),
+        Ok(()) => parse_report(&files::read_open(file, path, "report", MAX_REPORT_BYTES)?, path),
+        Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => read_report(path),
+        Err(e) => Err(Error::io("read", path, e)),
     }
-    let contents = parse_log(&bytes, path)?;
-    contents.final_report.or(contents.checkpoint).ok_or_else(|| Error::NoReport { path: path.to_owned() })
 }
 
 fn check_schema(bytes: &[u8], path: &Path) -> Result<(), Error> {

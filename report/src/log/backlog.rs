@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::io;
 
 use super::disk::Disk;
-use super::frame::{FrameKind, Frames};
+use super::frame::{self, FrameKind};
 
 /// A disk, the frames that wait for it, and what was lost on the way.
 #[derive(Debug)]
@@ -45,10 +45,9 @@ impl<D: Disk> Backlog<D> {
 
     /// Takes finished frames; drops what is too much.
     pub(super) fn accept(&mut self, frames: &[u8]) {
-        for frame in Frames::new(frames) {
-            let Some(kind) = FrameKind::from_code(frame.code) else { continue };
-            self.bytes += frame.bytes.len();
-            self.queue.push_back((kind, frame.bytes.to_vec()));
+        for (kind, frame) in frame::split(frames) {
+            self.bytes += frame.len();
+            self.queue.push_back((kind, frame.to_vec()));
         }
         while self.waiting() > self.cap && self.drop_one() {}
     }
@@ -119,7 +118,7 @@ fn is_report(kind: FrameKind) -> bool {
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use super::super::frame;
+    use super::super::scan::counted;
     use super::*;
 
     /// Fails chosen operations, and writes at most 7 bytes at a time.
@@ -212,9 +211,7 @@ mod tests {
             let on_disk = content.lock().unwrap().clone();
             assert!(all.starts_with(&on_disk), "call {nth}");
             assert_eq!(backlog.lost() + on_disk.len() as u64, all.len() as u64, "call {nth}");
-            let mut frames = Frames::new(&on_disk);
-            assert_eq!(frames.by_ref().count(), on_disk.len() / 36);
-            assert_eq!(frames.torn(), (on_disk.len() % 36) as u64);
+            assert_eq!(counted(&on_disk), (on_disk.len() / 36, (on_disk.len() % 36) as u64));
         }
     }
 
@@ -238,8 +235,8 @@ mod tests {
         backlog.disk.fail = 0..0;
         backlog.pump().unwrap();
         let content = disk.content.lock().unwrap();
-        let mut frames = Frames::new(&content);
-        assert!(frames.by_ref().count() > 5);
-        assert_eq!(frames.torn(), 0);
+        let (frames, torn) = counted(&content);
+        assert!(frames > 5);
+        assert_eq!(torn, 0);
     }
 }

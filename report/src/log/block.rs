@@ -126,14 +126,14 @@ impl Bank {
     }
 }
 
-/// Unpacks a payload, tick by tick; `None` when the bytes cannot be a block.
-pub(super) fn unpack(payload: &[u8]) -> Option<Vec<(u32, Reading)>> {
+/// Unpacks a payload: calls `each` with the domain and the reading, tick by tick, and returns how many there were; `None`,
+/// and no call, when the bytes cannot be a block.
+pub(super) fn unpack(payload: &[u8], mut each: impl FnMut(u32, Reading)) -> Option<usize> {
     let mut input = Input(payload);
     let (layout, ticks) = head(&mut input)?;
     let times: Option<Vec<_>> = (0..layout.brackets.len() * 2).map(|_| get_column(&mut input, ticks)).collect();
     let values: Option<Vec<_>> = layout.domains.iter().map(|_| values(&mut input, ticks)).collect();
     let (times, values) = (times?, values?);
-    let mut out = Vec::with_capacity(ticks * layout.domains.len());
     for tick in 0..ticks {
         let mut columns = layout.domains.iter().zip(&values);
         let mut previous_ns = 0_u64;
@@ -142,11 +142,11 @@ pub(super) fn unpack(payload: &[u8]) -> Option<Vec<(u32, Reading)>> {
             let after_ns = before_ns.wrapping_add(pair[1][tick]);
             previous_ns = after_ns;
             for (domain, values) in columns.by_ref().take(*count as usize) {
-                out.push((*domain, Reading { before_ns, after_ns, value: values[tick] }));
+                each(*domain, Reading { before_ns, after_ns, value: values[tick] });
             }
         }
     }
-    Some(out)
+    Some(ticks * layout.domains.len())
 }
 
 fn head(input: &mut Input<'_>) -> Option<(Layout, usize)> {
@@ -220,6 +220,12 @@ mod tests {
 
     use super::*;
 
+    fn unpacked(payload: &[u8]) -> Option<Vec<(u32, Reading)>> {
+        let mut all = Vec::new();
+        unpack(payload, |domain, reading| all.push((domain, reading)))?;
+        Some(all)
+    }
+
     fn any_value() -> impl Strategy<Value = Result<u64, Fault>> {
         prop_oneof![4 => (0..1000_u64).prop_map(Ok), 1 => any::<u64>().prop_map(Ok), 1 => (0..7_u64).prop_map(|code| Err(fault(code)))]
     }
@@ -245,15 +251,15 @@ mod tests {
             let mut out = Vec::new();
             bank.seal(1, &mut Scratch::default(), &mut out);
             prop_assert_eq!(bank.ticks(), 0);
-            prop_assert_eq!(unpack(&out).unwrap(), all);
+            prop_assert_eq!(unpacked(&out).unwrap(), all);
             for cut in 0..out.len().min(200) {
-                unpack(&out[..cut]);
+                unpacked(&out[..cut]);
             }
         }
 
         #[test]
         fn f42_no_bytes_panic(bytes in prop::collection::vec(0..20_u8, 0..120)) {
-            unpack(&bytes);
+            unpacked(&bytes);
         }
     }
 
@@ -262,6 +268,6 @@ mod tests {
         let mut payload = vec![0, 1, 128, 1];
         put_varint(&mut payload, 1 << 20);
         payload.resize(1 << 21, 0);
-        assert_eq!(unpack(&payload), None);
+        assert_eq!(unpacked(&payload), None);
     }
 }

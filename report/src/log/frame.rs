@@ -6,10 +6,12 @@ use super::MAX_PAYLOAD_BYTES;
 pub(crate) const MAGIC: &[u8; 4] = b"eco2";
 /// Bytes in front of the payload.
 pub(super) const HEAD_BYTES: usize = 16;
-/// Version of the frame format.
-const VERSION: u8 = 1;
-/// Damage after which the search for a whole frame is given up: each try may read the rest of the file.
-const MAX_TRIES: usize = 64;
+/// Version of frames that are a head and a payload.
+const BARE: u8 = 1;
+/// Version of frames that have a chain slot between head and payload.
+const CHAINED: u8 = 2;
+/// Bytes of a chain slot.
+pub(super) const CHAIN_BYTES: usize = 32;
 
 /// What a frame holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,153 +30,94 @@ impl FrameKind {
         use FrameKind::{Checkpoint, Domains, Event, Final, Gauges, Meta, Ticks};
         [Meta, Domains, Ticks, Gauges, Event, Checkpoint, Final].into_iter().find(|kind| *kind as u8 == code)
     }
+
+    /// The largest payload of this kind: larger ones are not written, and not read.
+    fn cap_bytes(self) -> usize {
+        match self {
+            Self::Checkpoint | Self::Final => MAX_PAYLOAD_BYTES,
+            // 128 ticks of 4096 readings, each in its own bracket and none of which can be packed, are 12.7 MB.
+            Self::Ticks => 16 << 20,
+            Self::Meta | Self::Domains | Self::Gauges => 4 << 20,
+            Self::Event => 1 << 20,
+        }
+    }
 }
 
 /// Begins a frame at the end of `out`; [`end`] completes it.
 pub(super) fn begin(kind: FrameKind, out: &mut Vec<u8>) -> usize {
     let start = out.len();
     out.extend_from_slice(MAGIC);
-    out.extend_from_slice(&[kind as u8, VERSION, 0, 0]);
+    out.extend_from_slice(&[kind as u8, BARE, 0, 0]);
     out.extend_from_slice(&[0; 8]);
     start
 }
 
-/// Fills in length and checksum; a payload over the cap is taken back and `false` returned.
+/// Fills in length and checksum; a payload over the cap of its kind is taken back and `false` returned.
 pub(super) fn end(start: usize, out: &mut Vec<u8>) -> bool {
     let length = out.len() - start - HEAD_BYTES;
-    if length > MAX_PAYLOAD_BYTES {
+    let cap = FrameKind::from_code(out[start + 4]).map_or(MAX_PAYLOAD_BYTES, FrameKind::cap_bytes);
+    if length > cap {
         out.truncate(start);
         return false;
     }
     out[start + 8..start + 12].copy_from_slice(&(length as u32).to_le_bytes());
-    let crc = checksum(&out[start + 4..start + 12], &out[start + HEAD_BYTES..]);
-    out[start + 12..start + 16].copy_from_slice(&crc.to_le_bytes());
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&out[start + 4..start + 12]);
+    crc.update(&out[start + HEAD_BYTES..]);
+    out[start + 12..start + 16].copy_from_slice(&crc.finalize().to_le_bytes());
     true
 }
 
-fn checksum(head: &[u8], payload: &[u8]) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(head);
-    hasher.update(payload);
-    hasher.finalize()
-}
-
-/// A whole frame; kinds of a later version are kept as their code.
+/// The head of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Frame<'a> {
-    pub(super) code: u8,
-    pub(super) version: u8,
-    pub(super) payload: &'a [u8],
-    /// Head and payload.
-    pub(super) bytes: &'a [u8],
+pub(super) struct Head {
+    code: u8,
+    version: u8,
+    /// Bytes that follow the head.
+    pub(super) length: usize,
+    /// Checksum of everything but the magic and itself.
+    pub(super) crc: u32,
+    /// The bytes of the head that the checksum covers.
+    summed: [u8; 8],
 }
 
-/// Whole frames in order; what lies between and behind them is counted as torn.
-pub(super) struct Frames<'a> {
-    rest: &'a [u8],
-    tries: usize,
-    torn: u64,
-}
-
-impl<'a> Frames<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes, tries: 0, torn: 0 }
+impl Head {
+    /// The head in these bytes; `None` where they begin no frame, or one longer than any.
+    pub(super) fn parse(bytes: &[u8; HEAD_BYTES]) -> Option<Self> {
+        let (magic, rest) = bytes.split_first_chunk::<4>()?;
+        let (summed, crc) = rest.split_first_chunk::<8>()?;
+        let [code, version, _, _, length @ ..] = summed;
+        let length = u32::from_le_bytes(*length) as usize;
+        let crc = u32::from_le_bytes(*crc.first_chunk()?);
+        let head = Self { code: *code, version: *version, length, crc, summed: *summed };
+        (magic == MAGIC && length <= MAX_PAYLOAD_BYTES).then_some(head)
     }
 
-    /// Bytes that belong to no whole frame, so far.
-    pub(super) fn torn(&self) -> u64 {
-        self.torn
+    /// What the frame holds; `None` for a kind or a version that is not known, and for more than the kind can hold.
+    pub(super) fn kind(&self) -> Option<FrameKind> {
+        let kind = FrameKind::from_code(self.code).filter(|_| matches!(self.version, BARE | CHAINED));
+        kind.filter(|kind| (self.slot_bytes()..=kind.cap_bytes() + self.slot_bytes()).contains(&self.length))
     }
 
-    fn skip(&mut self, count: usize) {
-        self.torn += count.min(self.rest.len()) as u64;
-        self.rest = self.rest.get(count..).unwrap_or_default();
+    /// Bytes between the head and the payload.
+    pub(super) fn slot_bytes(&self) -> usize {
+        if self.version == CHAINED { CHAIN_BYTES } else { 0 }
     }
-}
 
-impl<'a> Iterator for Frames<'a> {
-    type Item = Frame<'a>;
-
-    fn next(&mut self) -> Option<Frame<'a>> {
-        while !self.rest.is_empty() {
-            if let Some(frame) = whole_frame(self.rest) {
-                self.rest = &self.rest[frame.bytes.len()..];
-                return Some(frame);
-            }
-            self.tries += 1;
-            let next = self.rest.windows(4).skip(1).position(|window| window == MAGIC);
-            match next {
-                Some(at) if self.tries < MAX_TRIES => self.skip(at + 1),
-                _ => self.skip(usize::MAX),
-            }
-        }
-        None
+    /// The checksum of the head; that of the body is to be added to it.
+    pub(super) fn checksum(&self) -> crc32fast::Hasher {
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(&self.summed);
+        hasher
     }
 }
 
-fn whole_frame(bytes: &[u8]) -> Option<Frame<'_>> {
-    let (head, rest) = bytes.split_at_checked(HEAD_BYTES)?;
-    let length = u32::from_le_bytes(head[8..12].try_into().ok()?) as usize;
-    if &head[..4] != MAGIC || length > MAX_PAYLOAD_BYTES {
-        return None;
-    }
-    let payload = rest.get(..length)?;
-    let crc = u32::from_le_bytes(head[12..16].try_into().ok()?);
-    if checksum(&head[4..12], payload) != crc {
-        return None;
-    }
-    Some(Frame { code: head[4], version: head[5], payload, bytes: &bytes[..HEAD_BYTES + length] })
-}
-
-/// Whether a frame's version is known.
-pub(super) fn known_version(frame: &Frame<'_>) -> bool {
-    frame.version == VERSION
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn frames(payloads: &[&[u8]]) -> Vec<u8> {
-        let mut out = Vec::new();
-        for payload in payloads {
-            let start = begin(FrameKind::Event, &mut out);
-            out.extend_from_slice(payload);
-            assert!(end(start, &mut out));
-        }
-        out
-    }
-
-    #[test]
-    fn f31_every_prefix_gives_the_whole_frames_and_the_size_of_the_rest() {
-        let bytes = frames(&[b"one", b"", b"three, with eco2 inside"]);
-        let ends = [19, 35, bytes.len()];
-        for cut in 0..=bytes.len() {
-            let mut found = Frames::new(&bytes[..cut]);
-            let whole = found.by_ref().count();
-            assert_eq!(whole, ends.iter().filter(|end| **end <= cut).count(), "cut at {cut}");
-            let kept = ends[..whole].last().copied().unwrap_or(0);
-            assert_eq!(found.torn(), (cut - kept) as u64, "cut at {cut}");
-        }
-    }
-
-    #[test]
-    fn f42_damage_costs_one_frame() {
-        let clean = frames(&[b"one", b"two", b"three"]);
-        for at in 0..clean.len() {
-            let mut bytes = clean.clone();
-            bytes[at] ^= 0x10;
-            let mut found = Frames::new(&bytes);
-            assert_eq!(found.by_ref().count(), 2, "damage at {at}");
-            assert!(found.torn() >= 19, "damage at {at}");
-        }
-    }
-
-    #[test]
-    fn f42_false_starts_do_not_make_the_search_quadratic() {
-        let bytes = MAGIC.repeat(100_000);
-        let mut found = Frames::new(&bytes);
-        assert_eq!(found.next(), None);
-        assert_eq!(found.torn(), 400_000);
-    }
+/// Finished frames, as [`end`] left them, one by one.
+pub(super) fn split(mut frames: &[u8]) -> impl Iterator<Item = (FrameKind, &[u8])> {
+    std::iter::from_fn(move || {
+        let head = Head::parse(frames.first_chunk()?)?;
+        let (frame, rest) = frames.split_at_checked(HEAD_BYTES + head.length)?;
+        frames = rest;
+        Some((FrameKind::from_code(head.code)?, frame))
+    })
 }

@@ -242,6 +242,8 @@ fn gpu() -> Device {
         energy_uj: Some(800_000_000),
         low_uj: Some(770_000_000),
         high_uj: None,
+        free_low_uj: Some(760_000_000),
+        free_high_uj: None,
         mean_w: Some(13.1),
         coverage: 0.98,
         resets: 1,
@@ -383,11 +385,12 @@ pub(crate) fn kilowatt_hour(id: &str, team: Option<&str>) -> Report {
         low_uj: 3_500_000_000_000,
         high_uj: Some(3_700_000_000_000),
         measured_uj: 3_600_000_000_000,
+        facility_uj: 3_600_000_000_000,
         pue: 1.0,
         ..Energy::default()
     };
     if let Some(carbon) = &mut report.carbon {
-        carbon.grams = 56.0;
+        (carbon.grams, carbon.low, carbon.high) = (56.0, 54.0, Some(58.0));
     }
     report
 }

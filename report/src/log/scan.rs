@@ -1,0 +1,285 @@
+//! Frames of a log in a file: found one after the other, with the memory of one payload.
+//!
+//! A payload is checked as it streams past and kept only where the caller wants it, up to the cap of its kind. What a
+//! head claims is never allocated before the bytes are there.
+
+use std::io::{self, BufRead as _, BufReader, Read, Seek, SeekFrom};
+
+use super::frame::{FrameKind, HEAD_BYTES, Head, MAGIC};
+
+/// Bytes that are read at a time.
+const CHUNK_BYTES: usize = 64 << 10;
+/// Payload bytes that may be read in vain, at false or damaged heads, before the rest of the file is given up.
+const WASTE_BYTES: u64 = 256 << 20;
+
+/// A whole frame: its kind, and where its payload lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Found {
+    /// `None`: of a later version, or of a kind that this version does not know.
+    pub(super) kind: Option<FrameKind>,
+    /// First byte of the payload.
+    pub(super) offset: u64,
+    /// Bytes of the payload.
+    pub(super) length: usize,
+}
+
+/// Whole frames in order; what lies between and after them is counted as torn.
+pub(super) struct Scanner<R> {
+    input: BufReader<R>,
+    /// Where `input` reads next.
+    at: u64,
+    end: u64,
+    torn: u64,
+    waste: u64,
+}
+
+impl<R: Read + Seek> Scanner<R> {
+    /// Scans from the start of `input`, at most `cap_bytes`.
+    pub(super) fn new(mut input: R, cap_bytes: u64) -> io::Result<Self> {
+        let end = input.seek(SeekFrom::End(0))?.min(cap_bytes);
+        input.seek(SeekFrom::Start(0))?;
+        Ok(Self { input: BufReader::with_capacity(CHUNK_BYTES, input), at: 0, end, torn: 0, waste: 0 })
+    }
+
+    /// Bytes of the file.
+    pub(super) fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Bytes that belong to no whole frame, so far.
+    pub(super) fn torn(&self) -> u64 {
+        self.torn
+    }
+
+    /// The next whole frame; `payload` gets its payload if the frame's kind is `wanted`, and is empty otherwise.
+    pub(super) fn next(
+        &mut self,
+        wanted: impl Fn(FrameKind) -> bool,
+        payload: &mut Vec<u8>,
+    ) -> io::Result<Option<Found>> {
+        while self.at < self.end {
+            let start = self.at;
+            if let Some(head) = self.head()? {
+                let kept = head.kind().filter(|kind| wanted(*kind));
+                if self.whole(&head, kept.is_some(), payload)? {
+                    let slot = head.slot_bytes();
+                    let offset = start + (HEAD_BYTES + slot) as u64;
+                    return Ok(Some(Found { kind: head.kind(), offset, length: head.length.saturating_sub(slot) }));
+                }
+                self.waste += head.length as u64;
+            }
+            self.resume_after(start)?;
+        }
+        Ok(None)
+    }
+
+    /// Reads a payload that was found before.
+    pub(super) fn payload(&mut self, found: &Found) -> io::Result<Vec<u8>> {
+        self.seek(found.offset)?;
+        let mut bytes = Vec::new();
+        self.input.by_ref().take(found.length as u64).read_to_end(&mut bytes)?;
+        self.at += bytes.len() as u64;
+        Ok(bytes)
+    }
+
+    /// The head at the current place, if there is one whose body lies within the file.
+    fn head(&mut self) -> io::Result<Option<Head>> {
+        let mut bytes = [0; HEAD_BYTES];
+        if self.end - self.at < HEAD_BYTES as u64 || !self.fill(&mut bytes)? {
+            return Ok(None);
+        }
+        Ok(Head::parse(&bytes).filter(|head| head.length as u64 <= self.end - self.at))
+    }
+
+    /// Reads a body and tells whether its checksum is right.
+    fn whole(&mut self, head: &Head, keep: bool, payload: &mut Vec<u8>) -> io::Result<bool> {
+        payload.clear();
+        let (mut left, mut slot, mut checksum) = (head.length, head.slot_bytes(), head.checksum());
+        while left > 0 {
+            let chunk = self.input.fill_buf()?;
+            let chunk = chunk.get(..left).unwrap_or(chunk);
+            if chunk.is_empty() {
+                return Ok(false);
+            }
+            checksum.update(chunk);
+            let skipped = slot.min(chunk.len());
+            if keep {
+                payload.extend_from_slice(chunk.get(skipped..).unwrap_or_default());
+            }
+            let taken = chunk.len();
+            slot -= skipped;
+            left -= taken;
+            self.input.consume(taken);
+            self.at += taken as u64;
+        }
+        Ok(checksum.finalize() == head.crc)
+    }
+
+    /// Goes on at the next magic after `start`, or at the end of the file.
+    fn resume_after(&mut self, start: u64) -> io::Result<()> {
+        self.seek(start + 1)?;
+        let next = if self.waste > WASTE_BYTES { None } else { self.magic()? };
+        let next = next.unwrap_or(self.end);
+        self.torn += next - start;
+        self.seek(next)
+    }
+
+    /// Where the next magic lies.
+    fn magic(&mut self) -> io::Result<Option<u64>> {
+        let mut last = [0; MAGIC.len()];
+        while self.at < self.end {
+            let chunk = self.input.fill_buf()?;
+            let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
+            let chunk = chunk.get(..left).unwrap_or(chunk);
+            if chunk.is_empty() {
+                break;
+            }
+            let found = chunk.iter().position(|byte| {
+                last.rotate_left(1);
+                last[MAGIC.len() - 1] = *byte;
+                &last == MAGIC
+            });
+            let taken = found.map_or(chunk.len(), |place| place + 1);
+            self.input.consume(taken);
+            self.at += taken as u64;
+            if found.is_some() {
+                return Ok(Some(self.at - MAGIC.len() as u64));
+            }
+        }
+        Ok(None)
+    }
+
+    fn fill(&mut self, bytes: &mut [u8]) -> io::Result<bool> {
+        match self.input.read_exact(bytes) {
+            Ok(()) => {
+                self.at += bytes.len() as u64;
+                Ok(true)
+            }
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
+                self.seek(self.at)?;
+                Ok(false)
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    fn seek(&mut self, to: u64) -> io::Result<()> {
+        let here = self.input.stream_position()?;
+        self.input.seek_relative(i64::try_from(i128::from(to) - i128::from(here)).unwrap_or(0))?;
+        self.at = to;
+        Ok(())
+    }
+}
+
+/// How many whole frames there are, and how many bytes belong to none.
+#[cfg(test)]
+pub(super) fn counted(bytes: &[u8]) -> (usize, u64) {
+    let mut scanner = Scanner::new(io::Cursor::new(bytes), u64::MAX).unwrap();
+    let mut frames = 0;
+    while scanner.next(|_| false, &mut Vec::new()).unwrap().is_some() {
+        frames += 1;
+    }
+    (frames, scanner.torn())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::frame;
+    use super::*;
+
+    fn frames(payloads: &[&[u8]]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for payload in payloads {
+            let start = frame::begin(FrameKind::Event, &mut out);
+            out.extend_from_slice(payload);
+            assert!(frame::end(start, &mut out));
+        }
+        out
+    }
+
+    #[test]
+    fn f31_every_prefix_gives_the_whole_frames_and_the_size_of_the_rest() {
+        let bytes = frames(&[b"one", b"", b"three, with eco2 inside"]);
+        let ends = [19, 35, bytes.len()];
+        for cut in 0..=bytes.len() {
+            let whole = ends.iter().filter(|end| **end <= cut).count();
+            let kept = ends[..whole].last().copied().unwrap_or(0);
+            assert_eq!(counted(&bytes[..cut]), (whole, (cut - kept) as u64), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn f42_damage_costs_one_frame() {
+        let clean = frames(&[b"one", b"two", b"three"]);
+        for at in 0..clean.len() {
+            let mut bytes = clean.clone();
+            bytes[at] ^= 0x10;
+            let (frames, torn) = counted(&bytes);
+            assert_eq!(frames, 2, "damage at {at}");
+            assert!(torn >= 19, "damage at {at}");
+        }
+    }
+
+    #[test]
+    fn k18_damage_in_a_thousand_frames_costs_only_those() {
+        let clean = frames(&[b"payload".as_slice(); 2_000]);
+        let mut bytes = clean.clone();
+        (0..2_000).step_by(2).for_each(|frame| bytes[frame * 23 + 20] ^= 1);
+        assert_eq!(counted(&bytes), (1_000, 23_000));
+    }
+
+    #[test]
+    fn f42_false_starts_do_not_make_the_search_quadratic() {
+        assert_eq!(counted(&frame::MAGIC.repeat(100_000)), (0, 400_000));
+    }
+
+    /// A file that counts what is read of it.
+    struct Counted {
+        input: io::Cursor<Vec<u8>>,
+        read: u64,
+    }
+
+    impl Read for Counted {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let count = self.input.read(buffer)?;
+            self.read += count as u64;
+            Ok(count)
+        }
+    }
+
+    impl Seek for Counted {
+        fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+            self.input.seek(to)
+        }
+    }
+
+    #[test]
+    fn k18_heads_that_claim_megabytes_are_read_a_bounded_number_of_times() {
+        // Each head claims as much as any frame may have, and its checksum is wrong.
+        let mut one = frames(&[b"x"]);
+        one[8..12].copy_from_slice(&(64_u32 << 20).to_le_bytes());
+        let mut bytes = one.repeat(1_000);
+        bytes.resize(bytes.len() + (65 << 20), 0);
+        let total = bytes.len() as u64;
+        let mut input = Counted { input: io::Cursor::new(bytes), read: 0 };
+        let mut scanner = Scanner::new(&mut input, u64::MAX).unwrap();
+        let mut payload = Vec::new();
+        assert_eq!(scanner.next(|_| true, &mut payload).unwrap(), None);
+        assert_eq!(scanner.torn(), total);
+        assert!(payload.capacity() <= 1 << 22, "an event of 64 MiB is not held: {}", payload.capacity());
+        drop(scanner);
+        assert!(input.read <= WASTE_BYTES + 2 * total, "{} bytes read", input.read);
+    }
+
+    #[test]
+    fn k18_a_claimed_size_beyond_the_end_allocates_nothing() {
+        let mut bytes = frames(&[b"whole", b"cut"]);
+        let last = bytes.len() - 3 - HEAD_BYTES;
+        bytes[last + 8..last + 12].copy_from_slice(&(64_u32 << 20).to_le_bytes());
+        let mut scanner = Scanner::new(io::Cursor::new(&bytes), u64::MAX).unwrap();
+        let mut payload = Vec::new();
+        assert!(scanner.next(|_| true, &mut payload).unwrap().is_some());
+        assert_eq!(scanner.next(|_| true, &mut payload).unwrap(), None);
+        assert_eq!((scanner.torn(), payload.capacity() < 1_000), (19, true));
+    }
+}
