@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::found::{Found, status};
 use crate::model::ModelOptions;
 use crate::synthetic::{Curve, Synthetic};
+use crate::visible::Visible;
 use crate::{Roots, Source, hwmon, model, nvml, rapl_perf, rapl_sysfs, sysfs, topology};
 
 /// Every source's name, in the order in which they are looked for.
@@ -88,12 +89,20 @@ pub struct Discovery {
     pub cpus: Vec<usize>,
 }
 
-/// Looks for the sources under `roots` that `selection` wants, and estimates the rest as `estimate` allows.
+/// Looks for the sources under `roots` that `selection` wants, and estimates the rest as `estimate` allows; of the GPUs,
+/// those that this process sees.
 #[must_use]
 pub fn discover(roots: &Roots, selection: &Selection, estimate: &ModelOptions) -> Discovery {
+    discover_visible(roots, selection, estimate, &Visible::from_env())
+}
+
+/// Looks for the sources under `roots` that `selection` wants, and estimates the rest as `estimate` allows; of the GPUs,
+/// those that are `visible` to the measured program.
+#[must_use]
+pub fn discover_visible(roots: &Roots, selection: &Selection, estimate: &ModelOptions, visible: &Visible) -> Discovery {
     let mut all = Discovery::default();
     all.rapl(roots, selection);
-    all.look(selection, "nvml", |_| nvml::discover(roots));
+    all.look(selection, "nvml", |_| nvml::discover_visible(roots, &visible.cuda));
     all.look(selection, "hwmon", |known| hwmon::discover_beside(roots, known));
     all.look(selection, "model", |known| {
         model::discover(roots, has_sensor(known, Component::Cpu), has_sensor(known, Component::Gpu), estimate)

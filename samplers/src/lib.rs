@@ -35,6 +35,7 @@ mod sysfs;
 mod topology;
 pub mod tsc;
 pub mod usage;
+pub mod visible;
 mod zero;
 
 pub use anchors::{Anchor, Anchors};

@@ -5,26 +5,9 @@
 //! order of PCI addresses. CUDA itself does so only with `CUDA_DEVICE_ORDER=PCI_BUS_ID`; its default puts the fastest
 //! GPU first, which is the same only where all boards are alike, so on mixed boards an index earns a remark.
 
-/// What a program may see, as its environment says.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Visibility {
-    /// The value of `CUDA_VISIBLE_DEVICES`; `None` when unset: all GPUs. Empty: none.
-    pub devices: Option<String>,
-    /// `CUDA_DEVICE_ORDER` is `PCI_BUS_ID`.
-    pub pci_order: bool,
-}
+use crate::visible::entries;
 
-impl Visibility {
-    /// From the environment of this process.
-    #[must_use]
-    pub fn from_env() -> Self {
-        let order = std::env::var("CUDA_DEVICE_ORDER");
-        Self {
-            devices: std::env::var_os("CUDA_VISIBLE_DEVICES").map(|value| value.to_string_lossy().into_owned()),
-            pci_order: order.is_ok_and(|order| order == "PCI_BUS_ID"),
-        }
-    }
-}
+pub use crate::visible::CudaMask as Visibility;
 
 /// Who a GPU is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +45,7 @@ pub(super) fn select(visibility: &Visibility, gpus: &[Identity]) -> (Selection, 
     let mut uuids: Vec<String> = Vec::new();
     let mut remarks = Vec::new();
     let mut by_index = false;
-    for entry in devices.split(',').map(str::trim).filter(|_| !devices.trim().is_empty()) {
+    for entry in entries(devices) {
         by_index |= entry.parse::<usize>().is_ok();
         let Some(gpu) = find(entry, &by_address) else {
             remarks.push(format!("CUDA_VISIBLE_DEVICES: no GPU is {entry:?}; this entry and what follows are ignored"));

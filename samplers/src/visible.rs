@@ -1,0 +1,163 @@
+//! Which GPUs a program sees, from its environment variables: `CUDA_VISIBLE_DEVICES` for NVIDIA,
+//! `ROCR_VISIBLE_DEVICES`, `HIP_VISIBLE_DEVICES` and `GPU_DEVICE_ORDINAL` for AMD.
+//!
+//! Sources: CUDA C++ Programming Guide, table of environment variables; ROCm documentation, "GPU isolation techniques".
+//! In every list an invalid entry ends the list, and an empty value hides all GPUs.
+
+use std::ffi::OsString;
+
+/// The masks of one program.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Visible {
+    /// What CUDA shows.
+    pub cuda: CudaMask,
+    /// What ROCm shows.
+    pub amd: AmdMask,
+}
+
+/// The mask of CUDA programs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CudaMask {
+    /// The value of `CUDA_VISIBLE_DEVICES`; `None` when unset: all GPUs. Empty: none.
+    pub devices: Option<String>,
+    /// `CUDA_DEVICE_ORDER` is `PCI_BUS_ID`.
+    pub pci_order: bool,
+}
+
+/// The masks of HIP programs: the runtime below filters first, HIP counts within what is left.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AmdMask {
+    /// The value of `ROCR_VISIBLE_DEVICES`: indices and `GPU-<unique id>`.
+    pub rocr: Option<String>,
+    /// The name and value of the first variable that is set of `HIP_VISIBLE_DEVICES` and `GPU_DEVICE_ORDINAL`.
+    pub hip: Option<(&'static str, String)>,
+    /// The value of `CUDA_VISIBLE_DEVICES`, which HIP reads where neither of the two is set.
+    pub cuda: Option<String>,
+}
+
+/// The GPUs of a machine that a mask leaves visible.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Chosen {
+    /// Indices into the machine's GPUs, in the order of the list.
+    pub(crate) indices: Vec<usize>,
+    /// What in the variables names no GPU.
+    pub(crate) remarks: Vec<String>,
+}
+
+impl Visible {
+    /// From the environment of this process.
+    #[must_use]
+    pub fn from_env() -> Self {
+        Self::from_vars(std::env::vars_os())
+    }
+
+    /// From the variables of some process.
+    #[must_use]
+    pub fn from_vars(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+        let mut visible = Self::default();
+        let mut ordinal = None;
+        for (name, value) in vars {
+            let value = || value.to_string_lossy().into_owned();
+            match name.to_str() {
+                Some("CUDA_VISIBLE_DEVICES") => visible.cuda.devices = Some(value()),
+                Some("CUDA_DEVICE_ORDER") => visible.cuda.pci_order = value() == "PCI_BUS_ID",
+                Some("ROCR_VISIBLE_DEVICES") => visible.amd.rocr = Some(value()),
+                Some("HIP_VISIBLE_DEVICES") => visible.amd.hip = Some(("HIP_VISIBLE_DEVICES", value())),
+                Some("GPU_DEVICE_ORDINAL") => ordinal = Some(("GPU_DEVICE_ORDINAL", value())),
+                _ => {}
+            }
+        }
+        visible.amd.hip = visible.amd.hip.or(ordinal);
+        visible.amd.cuda.clone_from(&visible.cuda.devices);
+        visible
+    }
+}
+
+impl CudaMask {
+    /// From the environment of this process.
+    #[must_use]
+    pub fn from_env() -> Self {
+        Visible::from_env().cuda
+    }
+}
+
+impl AmdMask {
+    /// Which GPUs are visible, given the `GPU-…` id of each (where known) in the order in which ROCm counts them.
+    ///
+    /// `CUDA_VISIBLE_DEVICES` counts only where it cannot mean an NVIDIA GPU of this machine.
+    pub(crate) fn choose(&self, ids: &[Option<String>], has_nvidia: bool) -> Chosen {
+        let mut chosen = Chosen { indices: (0..ids.len()).collect(), remarks: Vec::new() };
+        if let Some(list) = &self.rocr {
+            chosen.keep("ROCR_VISIBLE_DEVICES", list, ids);
+        }
+        let cuda = self.cuda.as_ref().filter(|_| !has_nvidia).map(|list| ("CUDA_VISIBLE_DEVICES", list));
+        let hip = self.hip.as_ref().map(|(name, list)| (*name, list));
+        if let Some((name, list)) = hip.or(cuda) {
+            chosen.keep(name, list, ids);
+        }
+        chosen
+    }
+}
+
+impl Chosen {
+    /// Keeps the GPUs that `list` names, where an index counts within those left so far.
+    fn keep(&mut self, variable: &str, list: &str, ids: &[Option<String>]) {
+        let before = std::mem::take(&mut self.indices);
+        for entry in entries(list) {
+            let index = match entry.parse::<usize>() {
+                Ok(index) => before.get(index).copied(),
+                Err(_) => before.iter().copied().find(|&at| ids.get(at).is_some_and(|id| id.as_deref() == Some(entry))),
+            };
+            let Some(index) = index else {
+                self.remarks.push(format!("{variable}: no GPU is {entry:?}; this entry and what follows are ignored"));
+                return;
+            };
+            if !self.indices.contains(&index) {
+                self.indices.push(index);
+            }
+        }
+    }
+}
+
+/// The entries of a list of devices; none of an empty list.
+pub(crate) fn entries(list: &str) -> impl Iterator<Item = &str> {
+    list.split(',').map(str::trim).filter(|_| !list.trim().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mask(vars: &[(&str, &str)]) -> AmdMask {
+        Visible::from_vars(vars.iter().map(|(name, value)| (name.into(), value.into()))).amd
+    }
+
+    fn ids() -> Vec<Option<String>> {
+        ["GPU-11", "GPU-22", "GPU-33", "GPU-44"].map(|id| Some(id.to_owned())).to_vec()
+    }
+
+    #[test]
+    fn k08_amd_masks_choose_by_index_and_by_id() {
+        let cases: [(&[(&str, &str)], &[usize]); 9] = [
+            (&[], &[0, 1, 2, 3]),
+            (&[("HIP_VISIBLE_DEVICES", "0"), ("ROCR_VISIBLE_DEVICES", "0")], &[0]),
+            (&[("ROCR_VISIBLE_DEVICES", "GPU-33, 1")], &[2, 1]),
+            // HIP counts within what ROCr shows.
+            (&[("ROCR_VISIBLE_DEVICES", "2,3"), ("HIP_VISIBLE_DEVICES", "1")], &[3]),
+            (&[("GPU_DEVICE_ORDINAL", "1")], &[1]),
+            (&[("HIP_VISIBLE_DEVICES", "2"), ("GPU_DEVICE_ORDINAL", "1")], &[2]),
+            (&[("CUDA_VISIBLE_DEVICES", "3")], &[3]),
+            (&[("HIP_VISIBLE_DEVICES", "")], &[]),
+            (&[("HIP_VISIBLE_DEVICES", "1,-1,0")], &[1]),
+        ];
+        for (vars, expected) in cases {
+            assert_eq!(mask(vars).choose(&ids(), false).indices, expected, "{vars:?}");
+        }
+        assert_eq!(
+            mask(&[("CUDA_VISIBLE_DEVICES", "0")]).choose(&ids(), true).indices.len(),
+            4,
+            "means the other maker"
+        );
+        assert_eq!(mask(&[("HIP_VISIBLE_DEVICES", "7")]).choose(&ids(), false).remarks.len(), 1);
+    }
+}
