@@ -32,6 +32,7 @@ fn overlaps(domain: &Domain, seen: &[&Domain]) -> Vec<String> {
         return within(domain, seen);
     }
     match domain.domain.as_str() {
+        "package" => sockets(seen),
         "core" | "uncore" => vec!["package".to_owned()],
         _ => Vec::new(),
     }
@@ -41,6 +42,11 @@ fn overlaps(domain: &Domain, seen: &[&Domain]) -> Vec<String> {
 /// volume 3B, "RAPL domains": package and DRAM are apart).
 fn contains(parent: Component, child: Component) -> bool {
     parent != Component::Other && !(parent == Component::Cpu && child == Component::Memory)
+}
+
+/// Sockets of CPU, GPU and memory: such a machine has no other packages.
+fn sockets(seen: &[&Domain]) -> Vec<String> {
+    seen.iter().filter(|other| other.domain == "socket").map(|other| other.id.clone()).collect()
 }
 
 /// What is read within a platform or module: what names it as parent, else every processor and GPU, as a module's sensor

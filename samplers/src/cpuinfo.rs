@@ -1,4 +1,4 @@
-//! What `/proc/cpuinfo` says that matters to energy: vendor, model, virtual or not, SGX or not.
+//! What `/proc/cpuinfo` tells about energy counters: vendor, model, virtual or not, SGX or not.
 
 use std::path::Path;
 
@@ -15,6 +15,10 @@ pub(crate) struct CpuInfo {
     pub(crate) hypervisor: bool,
     /// SGX is on.
     pub(crate) sgx: bool,
+    /// Intel Sapphire Rapids: family 6, model 143.
+    pub(crate) sapphire_rapids: bool,
+    /// Known to be of another architecture than x86, which has no RAPL.
+    pub(crate) foreign: bool,
 }
 
 impl CpuInfo {
@@ -27,7 +31,23 @@ impl CpuInfo {
             model: field(&text, "model name").map(str::to_owned),
             hypervisor: flag("hypervisor"),
             sgx: flag("sgx"),
+            sapphire_rapids: field(&text, "vendor_id") == Some("GenuineIntel")
+                && field(&text, "cpu family") == Some("6")
+                && field(&text, "model") == Some("143"),
+            foreign: field(&text, "processor").is_some() && field(&text, "vendor_id").is_none(),
         }
+    }
+
+    /// Why `what` (a RAPL interface that is not there) is so, and what makes it appear: `module` on an x86 machine.
+    pub(crate) fn without(&self, what: &str, module: &str) -> (String, String) {
+        if self.foreign {
+            return (format!("{what}: not an x86 processor"), String::new());
+        }
+        if self.hypervisor {
+            let reason = format!("{what}: a virtual machine, whose hypervisor passes no energy counter through");
+            return (reason, "run eco2 on the host of this virtual machine".to_owned());
+        }
+        (what.to_owned(), format!("sudo modprobe {module}"))
     }
 
     /// A warning that belongs with every RAPL reading of this CPU, if there is one.
@@ -68,10 +88,13 @@ mod tests {
     fn reads_the_first_cpu() {
         let amd =
             parse("processor\t: 0\nvendor_id\t: AuthenticAMD\nmodel name\t: AMD EPYC 9654\nflags\t\t: fpu sgx_lc\n");
-        assert_eq!(amd, CpuInfo { amd: true, model: Some("AMD EPYC 9654".into()), hypervisor: false, sgx: false });
+        assert_eq!(amd, CpuInfo { amd: true, model: Some("AMD EPYC 9654".into()), ..CpuInfo::default() });
         assert_eq!(amd.label("package 1"), "AMD EPYC 9654, package 1");
         let intel = parse("vendor_id\t: GenuineIntel\nflags\t\t: fpu hypervisor sgx\n");
         assert!(intel.hypervisor && intel.sgx && !intel.amd && intel.filtering().is_some());
         assert_eq!(CpuInfo::read(Path::new("/nonexistent")), CpuInfo::default());
+        assert!(parse("processor\t: 0\nmodel name\t: ARMv8 Processor rev 1 (v8l)\n").foreign);
+        let rapids = "processor\t: 0\nvendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 143\nmodel name\t: Xeon\n";
+        assert!(parse(rapids).sapphire_rapids && !parse(&rapids.replace("143", "106")).sapphire_rapids);
     }
 }

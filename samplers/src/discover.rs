@@ -103,7 +103,7 @@ pub fn discover_visible(roots: &Roots, selection: &Selection, estimate: &ModelOp
     let mut all = Discovery::default();
     all.rapl(roots, selection);
     all.look(selection, "nvml", |_| nvml::discover_visible(roots, &visible.cuda));
-    all.look(selection, "hwmon", |known| hwmon::discover_beside(roots, known));
+    all.look(selection, "hwmon", |known| hwmon::discover_visible(roots, known, visible));
     all.look(selection, "model", |known| {
         model::discover(roots, has_sensor(known, Component::Cpu), has_sensor(known, Component::Gpu), estimate)
     });

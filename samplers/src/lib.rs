@@ -6,6 +6,7 @@
 mod anchors;
 mod backoff;
 mod beat;
+mod ceiling;
 pub mod clock;
 mod cpuinfo;
 mod deadline;
@@ -20,6 +21,7 @@ pub mod hwmon;
 pub mod model;
 pub mod nvml;
 mod outlet;
+mod pci;
 mod phase;
 pub mod rapl_perf;
 pub mod rapl_sysfs;

@@ -1,4 +1,6 @@
 //! A kernel file read again and again as one domain: kept open, noticed when it vanishes, found again when it returns.
+//!
+//! The same quantity may be in several files (a second bus, an average and an instant): the first that can be read is.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +13,9 @@ use crate::{Batch, Note};
 /// One domain's file.
 #[derive(Debug)]
 pub(crate) struct Slot {
-    path: PathBuf,
+    /// Files with the same quantity, best first; the one in use is `at`.
+    paths: Vec<PathBuf>,
+    at: usize,
     device: String,
     state: State,
     last: Option<u64>,
@@ -24,13 +28,40 @@ enum State {
 }
 
 impl Slot {
-    /// Opens `path` for `device`; a file that cannot be opened now is tried again later, with back-off.
-    pub(crate) fn open(path: &Path, device: &str, now_ns: u64) -> Self {
-        let state = match KeptFile::open(path) {
-            Ok(file) => State::Open(file),
-            Err(error) => State::Shut(sysfs::fault_of(&error), Backoff::start(now_ns)),
+    /// Opens the first of `paths` that can be read for `device`, else the first that can be opened; where none can, they
+    /// are tried again later, with back-off.
+    pub(crate) fn open(paths: Vec<PathBuf>, device: &str, now_ns: u64) -> Self {
+        let mut slot = Self {
+            paths,
+            at: 0,
+            device: device.to_owned(),
+            state: State::Shut(Fault::Gone, Backoff::start(now_ns)),
+            last: None,
         };
-        Self { path: path.to_owned(), device: device.to_owned(), state, last: None }
+        match slot.first_readable() {
+            Ok((at, file)) => (slot.at, slot.state) = (at, State::Open(file)),
+            Err(fault) => slot.state = State::Shut(fault, Backoff::start(now_ns)),
+        }
+        slot
+    }
+
+    /// The file to read: the first that gives a number now, else the first that gives one at times.
+    fn first_readable(&self) -> Result<(usize, KeptFile), Fault> {
+        let (mut spare, mut first_fault) = (None, None);
+        for (at, path) in self.paths.iter().enumerate() {
+            let opened = KeptFile::open(path).map_err(|error| sysfs::fault_of(&error));
+            match opened.map(|file| (file.read_u64(), file)) {
+                Ok((Ok(_), file)) => return Ok((at, file)),
+                // Refused for good, though it can be opened.
+                Ok((Err(fault @ (Fault::Denied | Fault::Unsupported)), _)) | Err(fault) => {
+                    first_fault.get_or_insert(fault);
+                }
+                Ok((Err(_), file)) => {
+                    spare.get_or_insert((at, file));
+                }
+            }
+        }
+        spare.ok_or(first_fault.unwrap_or(Fault::Gone))
     }
 
     /// Why the file is not open; `None` when it is.
@@ -41,9 +72,9 @@ impl Slot {
         }
     }
 
-    /// The file.
+    /// The file in use, or the first.
     pub(crate) fn path(&self) -> &Path {
-        &self.path
+        self.paths.get(self.at).map_or(Path::new(""), PathBuf::as_path)
     }
 
     /// One reading between two looks at the clock.
@@ -76,10 +107,10 @@ impl Slot {
     /// a removed file stays readable for who has it open. So look, but only then: it doubles the cost of the read.
     fn same(&mut self, value: u64, now_ns: u64, notes: &mut Vec<Note>) -> Result<u64, Fault> {
         let State::Open(file) = &self.state else { return Ok(value) };
-        if file.is_at(&self.path) {
+        if file.is_at(self.path()) {
             return Ok(value);
         }
-        match KeptFile::open(&self.path) {
+        match KeptFile::open(self.path()) {
             // Replaced in one step, as careful writers do.
             Ok(file) => {
                 let value = file.read_u64();
@@ -99,14 +130,10 @@ impl Slot {
     }
 
     fn try_again(&mut self, now_ns: u64, notes: &mut Vec<Note>) -> Result<u64, Fault> {
-        let value = KeptFile::open(&self.path).map_err(|error| sysfs::fault_of(&error)).and_then(|file| {
-            let value = file.read_u64()?;
-            Ok((file, value))
-        });
-        match value {
-            Ok((file, value)) => {
-                self.state = State::Open(file);
-                self.last = Some(value);
+        let found = self.first_readable().and_then(|(at, file)| Ok((at, file.read_u64()?, file)));
+        match found {
+            Ok((at, value, file)) => {
+                (self.at, self.state, self.last) = (at, State::Open(file), Some(value));
                 notes.push(self.note(now_ns, "zone-back", "is readable again: a new segment begins"));
                 Ok(value)
             }
@@ -121,7 +148,7 @@ impl Slot {
     }
 
     fn note(&self, at_ns: u64, kind: &'static str, what: &str) -> Note {
-        let text = format!("{} {what}", self.path.display());
+        let text = format!("{} {what}", self.path().display());
         Note { at_ns, kind, device: self.device.clone(), text }
     }
 }

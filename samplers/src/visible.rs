@@ -138,20 +138,19 @@ mod tests {
 
     #[test]
     fn k08_amd_masks_choose_by_index_and_by_id() {
-        let cases: [(&[(&str, &str)], &[usize]); 9] = [
-            (&[], &[0, 1, 2, 3]),
-            (&[("HIP_VISIBLE_DEVICES", "0"), ("ROCR_VISIBLE_DEVICES", "0")], &[0]),
-            (&[("ROCR_VISIBLE_DEVICES", "GPU-33, 1")], &[2, 1]),
+        for (vars, expected) in [
+            (vec![], vec![0, 1, 2, 3]),
+            (vec![("HIP_VISIBLE_DEVICES", "0"), ("ROCR_VISIBLE_DEVICES", "0")], vec![0]),
+            (vec![("ROCR_VISIBLE_DEVICES", "GPU-33, 1")], vec![2, 1]),
             // HIP counts within what ROCr shows.
-            (&[("ROCR_VISIBLE_DEVICES", "2,3"), ("HIP_VISIBLE_DEVICES", "1")], &[3]),
-            (&[("GPU_DEVICE_ORDINAL", "1")], &[1]),
-            (&[("HIP_VISIBLE_DEVICES", "2"), ("GPU_DEVICE_ORDINAL", "1")], &[2]),
-            (&[("CUDA_VISIBLE_DEVICES", "3")], &[3]),
-            (&[("HIP_VISIBLE_DEVICES", "")], &[]),
-            (&[("HIP_VISIBLE_DEVICES", "1,-1,0")], &[1]),
-        ];
-        for (vars, expected) in cases {
-            assert_eq!(mask(vars).choose(&ids(), false).indices, expected, "{vars:?}");
+            (vec![("ROCR_VISIBLE_DEVICES", "2,3"), ("HIP_VISIBLE_DEVICES", "1")], vec![3]),
+            (vec![("GPU_DEVICE_ORDINAL", "1")], vec![1]),
+            (vec![("HIP_VISIBLE_DEVICES", "2"), ("GPU_DEVICE_ORDINAL", "1")], vec![2]),
+            (vec![("CUDA_VISIBLE_DEVICES", "3")], vec![3]),
+            (vec![("HIP_VISIBLE_DEVICES", "")], vec![]),
+            (vec![("HIP_VISIBLE_DEVICES", "1,-1,0")], vec![1]),
+        ] {
+            assert_eq!(mask(&vars).choose(&ids(), false).indices, expected, "{vars:?}");
         }
         assert_eq!(
             mask(&[("CUDA_VISIBLE_DEVICES", "0")]).choose(&ids(), true).indices.len(),

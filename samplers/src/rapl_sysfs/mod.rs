@@ -14,7 +14,7 @@ use crate::slot::Slot;
 use crate::zero::{self, ZeroGuard};
 use crate::{Batch, Note, Roots, Source, clock};
 
-pub(crate) use zones::package_limits;
+pub(crate) use zones::{memory_factor, package_limits};
 
 /// The source's name.
 pub(crate) const NAME: &str = "rapl-sysfs";
@@ -26,7 +26,7 @@ pub(crate) const NAME: &str = "rapl-sysfs";
 #[must_use]
 pub fn discover(roots: &Roots) -> Found {
     let cpu = CpuInfo::read(&roots.procfs);
-    let Some(zones) = zones::scan(&roots.sysfs, &cpu) else { return Found::nothing(absent(roots, &cpu)) };
+    let Some(zones) = zones::scan(roots, &cpu) else { return Found::nothing(absent(roots, &cpu)) };
     let source = RaplSysfs::open(&zones);
     let denied = source.count(Fault::Denied);
     let readable = source.slots.iter().filter(|slot| slot.fault().is_none()).count();
@@ -40,12 +40,8 @@ pub fn discover(roots: &Roots) -> Found {
 /// Nothing there, and what that means here.
 fn absent(roots: &Roots, cpu: &CpuInfo) -> SourceStatus {
     let class = zones::class(&roots.sysfs);
-    let reason = format!("no RAPL zone under {}", class.display());
-    if cpu.hypervisor {
-        let reason = format!("{reason}: a virtual machine, whose hypervisor passes no energy counter through");
-        return status(NAME, Status::Absent, &reason, "run eco2 on the host of this virtual machine");
-    }
-    status(NAME, Status::Absent, &reason, "sudo modprobe intel_rapl_msr")
+    let (reason, remedy) = cpu.without(&format!("no RAPL zone under {}", class.display()), "intel_rapl_msr");
+    status(NAME, Status::Absent, &reason, &remedy)
 }
 
 /// Zones are there, but none can be read.
@@ -87,6 +83,12 @@ fn readable_status(
         reason.push(format!("refused {}", zones.refused.join("; ")));
         remedy = show_ranges(roots);
     }
+    let twins = source.slots.iter().map(Slot::path).filter(|path| path.to_string_lossy().contains(zones::TWIN));
+    let twins: Vec<String> = twins.map(|path| path.display().to_string()).collect();
+    if !twins.is_empty() {
+        reason.push(format!("through the second bus, as the first may not be read: {}", twins.join(", ")));
+    }
+    reason.extend(zones.remarks.iter().map(|(.., text)| text.clone()));
     if denied > 0 {
         reason.push(format!("{denied} of them may be read by root only"));
         remedy = grant(roots);
@@ -121,7 +123,7 @@ struct RaplSysfs {
 impl RaplSysfs {
     fn open(zones: &zones::Zones) -> Self {
         let now_ns = clock::monotonic_ns();
-        let open = |zone: &zones::Listed| Slot::open(&zone.energy, &zone.domain.id, now_ns);
+        let open = |zone: &zones::Listed| Slot::open(zone.energy.clone(), &zone.domain.id, now_ns);
         Self {
             domains: zones.listed.iter().map(|zone| zone.domain.clone()).collect(),
             slots: zones.listed.iter().map(open).collect(),
@@ -138,6 +140,9 @@ impl RaplSysfs {
         let at_ns = clock::monotonic_ns();
         let note = |kind, text: &str| Note { at_ns, kind, device: NAME.to_owned(), text: text.to_owned() };
         self.notes.extend(zones.skipped.iter().map(|text| note("zone-skipped", text)));
+        let remark =
+            |(kind, device, text): &zones::Remark| Note { at_ns, kind, device: device.clone(), text: text.clone() };
+        self.notes.extend(zones.remarks.iter().map(remark));
         self.notes.extend(zones.refused.iter().map(|text| note("zone-refused", text)));
         self.notes.extend(cpu.filtering().map(|text| note("energy-filtering", text)));
         self

@@ -6,17 +6,20 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use eco2_core::{Component, Domain};
+use eco2_core::{Component, Domain, Scale};
 
 use super::NAME;
+use crate::ceiling::Ceilings;
 use crate::cpuinfo::CpuInfo;
-use crate::sysfs;
+use crate::{Roots, sysfs};
 
 /// Draw above the highest limit that is still taken for possible: limits hold on average over their window
 /// (milliseconds to seconds), peaks in between go beyond them.
 const HEADROOM: u64 = 2;
-/// Control types whose zones are the same counters over another bus; used where the first is missing.
-const TWIN: &str = "intel-rapl-mmio";
+/// A stated maximum above this is no maximum: registers hold up to 4095.875 W, which firmware writes for "no limit".
+const NO_LIMIT_UW: u64 = 2_000_000_000;
+/// Control type whose zones are the same counters over another bus; read where the first is missing or may not be read.
+pub(super) const TWIN: &str = "intel-rapl-mmio";
 
 /// What the tree holds.
 #[derive(Debug, Default)]
@@ -29,15 +32,20 @@ pub(super) struct Zones {
     pub(super) refused: Vec<String>,
     /// Links into a directory that is masked, as container runtimes do.
     pub(super) masked: usize,
+    /// What is odd about a zone that is read all the same: kind of event, domain, text.
+    pub(super) remarks: Vec<Remark>,
 }
+
+/// Kind of an event, the domain it is about, its text.
+pub(super) type Remark = (&'static str, String, String);
 
 /// One zone to read.
 #[derive(Debug)]
 pub(super) struct Listed {
     /// The domain it becomes.
     pub(super) domain: Domain,
-    /// Its counter, microjoules.
-    pub(super) energy: PathBuf,
+    /// Its counter, microjoules, and the same counter over another bus; the first that can be read is.
+    pub(super) energy: Vec<PathBuf>,
 }
 
 /// A zone as found: directory name, its control type, its numbers and its own name.
@@ -49,8 +57,8 @@ struct Zone {
 }
 
 /// Reads the tree; `None` when there is no `class/powercap`.
-pub(super) fn scan(root: &Path, cpu: &CpuInfo) -> Option<Zones> {
-    let class = class(root);
+pub(super) fn scan(roots: &Roots, cpu: &CpuInfo) -> Option<Zones> {
+    let class = class(&roots.sysfs);
     let mut zones = Zones::default();
     let mut found = Vec::new();
     for dir in sysfs::entries(&class).ok()? {
@@ -63,16 +71,27 @@ pub(super) fn scan(root: &Path, cpu: &CpuInfo) -> Option<Zones> {
     }
     // Real counters before their twins, sockets by number: the first of two equal names keeps the plain id.
     found.sort_by(|a, b| (a.control == TWIN, &a.control, &a.numbers).cmp(&(b.control == TWIN, &b.control, &b.numbers)));
+    let ceilings = Ceilings::read(roots);
     for zone in &found {
-        zones.add(zone, &found, &class, cpu);
+        zones.add(zone, &found, &class, cpu, ceilings);
+    }
+    if cpu.sapphire_rapids {
+        zones.correct_memory_units();
     }
     Some(zones)
 }
 
 /// Power limits of the packages, microwatts by domain id: readable by everyone, also where the counters are not.
-pub(crate) fn package_limits(root: &Path) -> BTreeMap<String, u64> {
-    let zones = scan(root, &CpuInfo::default()).unwrap_or_default();
+pub(crate) fn package_limits(roots: &Roots) -> BTreeMap<String, u64> {
+    let zones = scan(roots, &CpuInfo::default()).unwrap_or_default();
     zones.listed.into_iter().filter_map(|zone| Some((zone.domain.id, zone.domain.max_uw?))).collect()
+}
+
+/// What a memory counter of Sapphire Rapids must be multiplied by; `None` where powercap does not show it.
+pub(crate) fn memory_factor(roots: &Roots) -> Option<f64> {
+    let zones = scan(roots, &CpuInfo::default())?;
+    let dram = zones.listed.iter().find(|zone| zone.domain.domain == "dram")?;
+    Some(zones.unit_factor(&dram.domain).unwrap_or(1.0))
 }
 
 /// Where the zones are.
@@ -102,14 +121,16 @@ fn find(class: &Path, dir: &str) -> Result<Zone, Unfit> {
 }
 
 impl Zones {
-    fn add(&mut self, zone: &Zone, all: &[Zone], class: &Path, cpu: &CpuInfo) {
+    fn add(&mut self, zone: &Zone, all: &[Zone], class: &Path, cpu: &CpuInfo, ceilings: Ceilings) {
         let parent = zone.parent(all);
         let Some(mut domain) = domain(&zone.name, parent.map(|parent| parent.name.as_str())) else {
             self.skipped.push(format!("{}: unknown name {:?}", zone.dir, zone.name));
             return;
         };
-        if zone.control == TWIN && self.listed.iter().any(|other| other.domain.id == domain.id) {
-            self.skipped.push(format!("{}: the same counter as {}, read there", zone.dir, domain.id));
+        if zone.control == TWIN
+            && let Some(first) = self.listed.iter_mut().find(|other| other.domain.id == domain.id)
+        {
+            first.energy.push(class.join(&zone.dir).join("energy_uj"));
             return;
         }
         if cpu.amd && domain.domain != "package" {
@@ -118,13 +139,50 @@ impl Zones {
         }
         let dir = class.join(&zone.dir);
         domain.name = cpu.label(&domain.name);
-        domain.max_uw = limit(&dir);
+        domain.max_uw = limit(&dir, ceilings.of(&domain));
         self.rename_duplicate(&mut domain, zone);
         match range(&dir) {
             Ok(range) => domain.range = Some(range),
             Err(why) => return self.refused.push(format!("{} ({}): {why}", domain.id, zone.dir)),
         }
-        self.listed.push(Listed { domain, energy: dir.join("energy_uj") });
+        let energy = dir.join("energy_uj");
+        if let (Ok(now), Some(range)) = (sysfs::read_u64(&energy), domain.range)
+            && now > range
+        {
+            domain.range = None;
+            let text = format!(
+                "{} stands at {now}, above max_energy_range_uj ({range}): taken for a counter that does not wrap",
+                zone.dir
+            );
+            self.remarks.push(("range-exceeded", domain.id.clone(), text));
+        }
+        self.listed.push(Listed { domain, energy: vec![energy] });
+    }
+
+    /// Memory zones of Sapphire Rapids in the unit of their packages.
+    ///
+    /// The unit is the package's there; Linux before 6.1 takes it for the 15.3 µJ of older servers, and so states a
+    /// quarter of the energy (Linux commit "Use standard Energy Unit for SPR Dram RAPL domain", 2022).
+    fn correct_memory_units(&mut self) {
+        let factors: Vec<_> = self.listed.iter().map(|zone| self.unit_factor(&zone.domain)).collect();
+        for (zone, factor) in self.listed.iter_mut().zip(factors) {
+            let Some((factor, scale)) =
+                factor.and_then(|factor| Some((factor, Scale::from_base_per_raw(factor * 1e-6)?)))
+            else {
+                continue;
+            };
+            zone.domain.scale = scale;
+            let text =
+                format!("this kernel counts the memory of Sapphire Rapids in a wrong unit: multiplied by {factor:.3}");
+            self.remarks.push(("unit-corrected", zone.domain.id.clone(), text));
+        }
+    }
+
+    /// How many times smaller the unit of a memory zone is than a package's; `None` where it is the same.
+    fn unit_factor(&self, domain: &Domain) -> Option<f64> {
+        let package = self.listed.iter().find(|zone| zone.domain.domain == "package")?.domain.range?;
+        let own = domain.range.filter(|own| domain.domain == "dram" && *own > 0 && *own < package / 2)?;
+        Some(package as f64 / own as f64)
     }
 
     /// Two zones of one name are two counters: the later one is told apart by the kernel's name for it.
@@ -153,8 +211,9 @@ fn domain(name: &str, parent: Option<&str>) -> Option<Domain> {
         domain.name = format!("package {place}");
         return Some(domain);
     }
-    if name == "psys" {
-        let mut domain = make("psys".to_owned(), Component::Other, "psys");
+    // One a socket on some machines: `psys-1` is the second's.
+    if name == "psys" || name.strip_prefix("psys-").is_some_and(|number| number.parse::<u32>().is_ok()) {
+        let mut domain = make(name.to_owned(), Component::Other, "psys");
         domain.name = "platform (psys)".to_owned();
         return Some(domain);
     }
@@ -183,12 +242,13 @@ fn range(dir: &Path) -> Result<u64, String> {
 }
 
 /// The most the zone can draw, microwatts: its highest limit times [`HEADROOM`]. `None` unless the hardware states a
-/// maximum; limits in force count too, as firmware sets short-term ones above the stated long-term maximum.
-fn limit(dir: &Path) -> Option<u64> {
+/// maximum; limits in force count too, as firmware sets short-term ones above the stated long-term maximum, but no
+/// further than to the ceiling: they may be set to what no part can draw.
+fn limit(dir: &Path, ceiling_uw: u64) -> Option<u64> {
     let read = |number: u32, what: &str| {
         sysfs::read_u64(&dir.join(format!("constraint_{number}_{what}"))).ok().filter(|&uw| uw > 0)
     };
-    let stated = (0..4).filter_map(|number| read(number, "max_power_uw")).max()?;
+    let stated = (0..4).filter_map(|number| read(number, "max_power_uw")).filter(|&uw| uw <= NO_LIMIT_UW).max()?;
     let set = (0..4).filter_map(|number| read(number, "power_limit_uw")).max().unwrap_or(0);
-    stated.max(set).checked_mul(HEADROOM)
+    Some(stated.saturating_mul(HEADROOM).max(set.saturating_mul(HEADROOM).min(ceiling_uw)))
 }

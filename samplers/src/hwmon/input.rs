@@ -1,0 +1,139 @@
+//! The inputs of `class/hwmon` as the kernel lists them: chip, label, files.
+
+use std::path::{Path, PathBuf};
+
+use eco2_core::Kind;
+
+use crate::sysfs;
+
+/// Chips whose power is the product of a voltage and a current.
+const MULTIPLIED: [&str; 1] = ["ina3221"];
+
+/// One `powerN_*`, `energyN_input`, or pair of `inN_input` and `currN_input` of one chip.
+pub(super) struct Input {
+    /// The folder's name, `hwmon3`.
+    pub(super) hwmon: String,
+    /// Name of the driver or part.
+    pub(super) chip: String,
+    /// What the input is called; empty where nothing says it.
+    pub(super) label: String,
+    pub(super) kind: Kind,
+    pub(super) number: u32,
+    /// Where its value is.
+    pub(super) value: Value,
+    /// Folder of its files.
+    pub(super) dir: PathBuf,
+    /// Folder of the device behind it with every link resolved.
+    pub(super) device: Option<PathBuf>,
+    /// Name of the device behind it, such as its PCI address.
+    pub(super) device_name: Option<String>,
+}
+
+/// Where an input's value is.
+#[derive(Debug, Clone)]
+pub(super) enum Value {
+    /// In one of these files, best first.
+    File(Vec<PathBuf>),
+    /// The product of these two: millivolts and milliamperes.
+    Product(PathBuf, PathBuf),
+}
+
+impl Input {
+    pub(super) fn describe(&self) -> String {
+        let kind = if self.kind == Kind::Energy { "energy" } else { "power" };
+        format!("{} {} {kind}{} {:?}", self.hwmon, self.chip, self.number, self.label)
+    }
+
+    /// `(Grace, 0)` of `Grace Power Socket 0`.
+    pub(super) fn socket(&self) -> Option<(&str, u32)> {
+        let (part, number) = self.label.split_once(" Power Socket ")?;
+        Some((part, number.trim().parse().ok()?))
+    }
+
+    /// Address of its device, else the folder's name.
+    pub(super) fn place(&self) -> &str {
+        self.device_name.as_deref().unwrap_or(&self.hwmon)
+    }
+
+    /// Whether another label of the chip is `text`.
+    pub(super) fn chip_has_label(&self, text: &str) -> bool {
+        let files = sysfs::entries(&self.dir).unwrap_or_default();
+        let labels = files.iter().filter(|file| file.ends_with("_label"));
+        labels.filter_map(|file| sysfs::read_text(&self.dir.join(file)).ok()).any(|label| label == text)
+    }
+
+    /// A hexadecimal number of its PCI device, without `0x`.
+    pub(super) fn device_number(&self, file: &str) -> Option<String> {
+        let text = sysfs::read_text(&self.device.as_ref()?.join(file)).ok()?;
+        Some(text.trim_start_matches("0x").to_lowercase())
+    }
+
+    /// The highest power limit that the chip states for this input, microwatts.
+    pub(super) fn limit_uw(&self) -> Option<u64> {
+        let files = ["cap_max", "rated_max", "max", "cap"].map(|what| format!("power{}_{what}", self.number));
+        files.iter().filter_map(|file| sysfs::read_u64(&self.dir.join(file)).ok()).filter(|&uw| uw > 0).max()
+    }
+}
+
+/// All inputs, chips in numeric order.
+pub(super) fn inputs(class: &Path) -> Vec<Input> {
+    let mut inputs: Vec<Input> = Vec::new();
+    for hwmon in sysfs::entries(class).unwrap_or_default() {
+        let own = class.join(&hwmon);
+        // Drivers of the old interface (acpi_power_meter) keep the files with the device.
+        let dirs = [own.clone(), own.join("device")];
+        let chip = dirs.iter().find_map(|dir| sysfs::read_text(&dir.join("name")).ok()).unwrap_or_default();
+        let device = sysfs::real_path(&dirs[1]).filter(|path| path.is_dir());
+        let linked = device.clone().or_else(|| std::fs::read_link(&dirs[1]).ok());
+        let device_name = linked.and_then(|path| Some(path.file_name()?.to_str()?.to_owned()));
+        for dir in &dirs {
+            for file in sysfs::entries(dir).unwrap_or_default() {
+                let Some((kind, number)) = parse_name(&file, &chip) else { continue };
+                let same = |other: &&mut Input| (&other.hwmon, other.kind, other.number) == (&hwmon, kind, number);
+                if let Some(Input { value: Value::File(files), .. }) = inputs.iter_mut().find(same) {
+                    // `average` sorts before `input`: the one that covers the time between two readings goes first.
+                    files.push(dir.join(&file));
+                    continue;
+                }
+                let value = match file.starts_with("in") {
+                    true => Value::Product(dir.join(&file), dir.join(format!("curr{number}_input"))),
+                    false => Value::File(vec![dir.join(&file)]),
+                };
+                inputs.push(Input {
+                    hwmon: hwmon.clone(),
+                    chip: chip.clone(),
+                    label: label(dir, &file, number),
+                    kind,
+                    number,
+                    value,
+                    dir: dir.clone(),
+                    device: device.clone(),
+                    device_name: device_name.clone(),
+                });
+            }
+        }
+    }
+    inputs
+}
+
+/// Kind and number of an input's file name.
+fn parse_name(file: &str, chip: &str) -> Option<(Kind, u32)> {
+    let (stem, what) = file.split_once('_')?;
+    let number = |prefix: &str| stem.strip_prefix(prefix).and_then(|number| number.parse().ok());
+    match what {
+        "input" if MULTIPLIED.contains(&chip) => Some((Kind::Power, number("in")?)),
+        "input" => match number("energy") {
+            Some(number) => Some((Kind::Energy, number)),
+            None => Some((Kind::Power, number("power")?)),
+        },
+        "average" => Some((Kind::Power, number("power")?)),
+        _ => None,
+    }
+}
+
+/// The sensor's label; ACPI power meters say it as `oem_info` (so Grace does).
+fn label(dir: &Path, file: &str, number: u32) -> String {
+    let stem = file.split_once(|c: char| c.is_ascii_digit()).map_or(file, |(stem, _)| stem);
+    let read = |what: &str| sysfs::read_text(&dir.join(format!("{stem}{number}_{what}"))).ok();
+    read("label").or_else(|| read("oem_info")).unwrap_or_default()
+}

@@ -1,0 +1,286 @@
+//! Power and energy sensors of `class/hwmon`: NVIDIA Grace and Jetson, GPUs of AMD and Intel, AMD's energy drivers.
+//!
+//! Only sensors whose label says what they measure are read; a supply or a rail of unknown place in the machine could
+//! count something twice. Energy inputs are microjoules, power inputs microwatts, voltages millivolts and currents
+//! milliamperes (`Documentation/hwmon/sysfs-interface`).
+
+mod amdgpu;
+mod input;
+
+use eco2_core::report::{SourceStatus, Status};
+use eco2_core::{Component, Domain, Fault, Kind, Reading};
+
+use crate::found::{Found, status};
+use crate::slot::Slot;
+use crate::visible::Visible;
+use crate::zero::{self, ZeroGuard};
+use crate::{Batch, Note, Roots, Source, clock};
+use amdgpu::Cards;
+use input::{Input, Value};
+
+/// The source's name.
+pub(crate) const NAME: &str = "hwmon";
+/// What sensors say instead of "I do not know": 32 bits of ones, also in milli-units turned to micro (kepler#1049).
+const SENTINELS: [u64; 3] = [u32::MAX as u64, u32::MAX as u64 * 1000, u64::MAX];
+/// Excursions above a stated limit that are allowed for, as for NVIDIA's boards.
+const MARGIN_PERCENT: u64 = 150;
+
+/// Looks for sensors on a machine whose CPU is read by nothing else.
+#[must_use]
+pub fn discover(roots: &Roots) -> Found {
+    discover_beside(roots, &[])
+}
+
+/// Looks for sensors besides domains that are already read.
+///
+/// A socket that one of `known` (RAPL) already measures is contained in it here, so that it is never summed twice.
+#[must_use]
+pub fn discover_beside(roots: &Roots, known: &[Domain]) -> Found {
+    discover_visible(roots, known, &Visible::default())
+}
+
+/// The same, of AMD's GPUs only those that a program sees.
+#[must_use]
+pub fn discover_visible(roots: &Roots, known: &[Domain], visible: &Visible) -> Found {
+    let class = roots.sysfs.join("class/hwmon");
+    let inputs = input::inputs(&class);
+    let cards = Cards::of(&inputs, roots, &visible.amd);
+    let (mut used, mut skipped) = (Vec::new(), Vec::new());
+    for input in &inputs {
+        match classify(input, &inputs, &cards) {
+            Some(domain) => {
+                let domain = place(domain, input, known, &used);
+                used.push(Used { domain, value: input.value.clone() });
+            }
+            None if is_part(input, &inputs) || cards.is_left_out(input) => {}
+            None => skipped.push(input.describe()),
+        }
+    }
+    if used.is_empty() {
+        return Found::nothing(absent(&class, &skipped, &cards));
+    }
+    let source = Hwmon::open(used, &skipped);
+    let status = source.status(&skipped, &cards);
+    if status.status == Status::Denied { Found::nothing(status) } else { Found::source(source, status) }
+}
+
+/// A sensor that is read.
+struct Used {
+    domain: Domain,
+    value: Value,
+}
+
+/// What an input measures; `None` for one that is not known to be a CPU, GPU or module.
+fn classify(input: &Input, all: &[Input], cards: &Cards) -> Option<Domain> {
+    match input.chip.as_str() {
+        "power_meter" | "acpi_power_meter" => grace(input, all),
+        "amdgpu" => cards.domain(input),
+        // zenergy is amd_energy under another name, readable by all.
+        "amd_energy" | "zenergy" => {
+            let socket: u32 = input.label.strip_prefix("Esocket")?.parse().ok()?;
+            (input.kind == Kind::Energy).then(|| package(Domain::counter, socket))
+        }
+        "xe" | "i915" => intel(input, all),
+        "ina3221" => jetson(input),
+        _ => None,
+    }
+}
+
+/// Whether an input that is not read is a part of one that is: not worth a word.
+fn is_part(input: &Input, all: &[Input]) -> bool {
+    let read = |label: &str| all.iter().any(|other| other.hwmon == input.hwmon && other.label.starts_with(label));
+    match input.chip.as_str() {
+        "amd_energy" | "zenergy" => input.label.starts_with("Ecore") && read("Esocket"),
+        "i915_gt0" | "i915_gt1" => all.iter().any(|other| other.chip == "i915"),
+        "ina3221" => MODULE_SUPPLIES.iter().any(|supply| read(supply)),
+        // The other limits of a chip whose power is read.
+        "amdgpu" => input.number > 1,
+        _ => false,
+    }
+}
+
+fn package(make: fn(&str, Component, &str, &str) -> Domain, socket: u32) -> Domain {
+    make(&format!("package-{socket}"), Component::Cpu, "package", NAME)
+}
+
+/// NVIDIA Grace: `Module` holds GPU and CPU, `Grace` the CPU with its memory and regulators, `CPU` and `SysIO` its rails
+/// (NVIDIA Grace Performance Tuning Guide, power and thermals).
+fn grace(input: &Input, all: &[Input]) -> Option<Domain> {
+    let (part, socket) = input.socket().filter(|_| input.kind == Kind::Power)?;
+    let whole = all.iter().any(|other| other.socket() == Some(("Grace", socket)));
+    let rail = |kind: &str| {
+        let mut domain = Domain::power(&format!("{kind}-{socket}"), Component::Cpu, kind, NAME);
+        domain.parent = Some(format!("package-{socket}"));
+        domain
+    };
+    match part {
+        "Module" => Some(Domain::power(&format!("module-{socket}"), Component::Other, "module", NAME)),
+        "Grace" => Some(package(Domain::power, socket)),
+        "CPU" if whole => Some(rail("core")),
+        "CPU" => Some(package(Domain::power, socket)),
+        "SysIO" if whole => Some(rail("uncore")),
+        _ => None,
+    }
+}
+
+/// Intel's discrete GPUs: `card` is the board, `pkg` the chip on it (Linux, sysfs-driver-intel-xe-hwmon); i915 shows one
+/// figure without a label. Graphics within a CPU have no such sensor.
+fn intel(input: &Input, all: &[Input]) -> Option<Domain> {
+    let same = |other: &&Input| other.hwmon == input.hwmon && other.kind == Kind::Energy;
+    let card = all.iter().filter(same).any(|other| other.label == "card");
+    let board = format!("{}-{}", input.chip, input.place());
+    let whole = matches!(input.label.as_str(), "" | "card") || (input.label == "pkg" && !card);
+    let make = |id: &str, domain| Domain::counter(id, Component::Gpu, domain, NAME);
+    match (input.kind, input.label.as_str()) {
+        (Kind::Energy, _) if whole => Some(make(&board, "board")),
+        (Kind::Energy, "pkg") => Some(Domain { parent: Some(board.clone()), ..make(&format!("{board}/pkg"), "chip") }),
+        _ => None,
+    }
+}
+
+/// Labels of the rail that feeds a whole Jetson module: Orin and Xavier, TX2 and Nano (NVIDIA Jetson Linux developer
+/// guide, "Power monitor"). Modules without such a rail have several that nothing adds up.
+const MODULE_SUPPLIES: [&str; 2] = ["VDD_IN", "POM_5V_IN"];
+
+fn jetson(input: &Input) -> Option<Domain> {
+    let whole = MODULE_SUPPLIES.contains(&input.label.as_str());
+    whole.then(|| Domain::power("module-0", Component::Other, "module", NAME))
+}
+
+/// Names the domain, keeps its id unique and puts it inside the domain that already measures the same socket.
+fn place(mut domain: Domain, input: &Input, known: &[Domain], used: &[Used]) -> Domain {
+    if domain.name == domain.id {
+        domain.name = [input.chip.as_str(), input.label.as_str()].join(" ").trim().to_owned();
+    }
+    if domain.component != Component::Other && domain.max_uw.is_none() {
+        domain.max_uw = input.limit_uw().map(|uw| uw.saturating_mul(MARGIN_PERCENT) / 100);
+    }
+    let same = |other: &Domain| other.id == domain.id;
+    let measured = known.iter().any(same);
+    if measured || used.iter().any(|other| same(&other.domain)) {
+        domain.parent = measured.then(|| domain.id.clone()).or(domain.parent);
+        domain.id = format!("{}@{}", domain.id, input.hwmon);
+    } else if input.chip == "amdgpu" && domain.component == Component::Cpu {
+        // Of a socket that holds CPU and GPU there is one in a machine.
+        let package = known.iter().find(|other| other.component == Component::Cpu && other.parent.is_none());
+        domain.parent = package.map(|package| package.id.clone());
+    }
+    domain
+}
+
+fn absent(class: &std::path::Path, skipped: &[String], cards: &Cards) -> SourceStatus {
+    let mut reason = format!("no CPU, GPU or module sensor that is known under {}", class.display());
+    if cards.hidden > 0 {
+        let vars = "ROCR_VISIBLE_DEVICES, HIP_VISIBLE_DEVICES, GPU_DEVICE_ORDINAL or CUDA_VISIBLE_DEVICES";
+        reason = format!("{vars} hide every AMD GPU; {reason}");
+    }
+    status(NAME, Status::Absent, &with_skipped(reason, skipped, cards), "")
+}
+
+fn with_skipped(mut reason: String, skipped: &[String], cards: &Cards) -> String {
+    if cards.hidden > 0 {
+        reason = format!("{reason}; not visible to the program: {} AMD GPUs", cards.hidden);
+    }
+    for remark in &cards.remarks {
+        reason = format!("{reason}; {remark}");
+    }
+    if !skipped.is_empty() {
+        reason = format!("{reason}; not used: {}", skipped.join(", "));
+    }
+    reason
+}
+
+/// The source: one kept file a sensor.
+struct Hwmon {
+    sensors: Vec<Sensor>,
+    domains: Vec<Domain>,
+    notes: Vec<Note>,
+}
+
+struct Sensor {
+    slot: Slot,
+    /// The other factor where power is a product.
+    factor: Option<Slot>,
+    guard: ZeroGuard,
+}
+
+impl Sensor {
+    fn open(domain: &Domain, value: &Value, at_ns: u64) -> Self {
+        let (files, factor) = match value {
+            Value::File(files) => (files.clone(), None),
+            Value::Product(volts, amperes) => (vec![volts.clone()], Some(vec![amperes.clone()])),
+        };
+        Self {
+            slot: Slot::open(files, &domain.id, at_ns),
+            factor: factor.map(|files| Slot::open(files, &domain.id, at_ns)),
+            // A sleeping device may draw no power, but a counter of energy that works is above 0.
+            guard: if domain.kind == Kind::Power { ZeroGuard::Counting } else { ZeroGuard::Fresh },
+        }
+    }
+
+    fn fault(&self) -> Option<Fault> {
+        self.slot.fault().or(self.factor.as_ref().and_then(Slot::fault))
+    }
+
+    fn reading(&mut self, batch: &Batch, notes: &mut Vec<Note>) -> Reading {
+        let first = without_sentinel(self.slot.reading(batch, notes));
+        let Some(factor) = &mut self.factor else { return first };
+        let second = without_sentinel(factor.reading(batch, notes));
+        // Millivolts times milliamperes are microwatts.
+        let value = first.value.and_then(|a| a.checked_mul(second.value?).ok_or(Fault::Failed));
+        Reading { before_ns: first.before_ns, after_ns: second.after_ns, value }
+    }
+}
+
+impl Hwmon {
+    fn open(used: Vec<Used>, skipped: &[String]) -> Self {
+        let at_ns = clock::monotonic_ns();
+        let sensors = used.iter().map(|used| Sensor::open(&used.domain, &used.value, at_ns)).collect();
+        let mut notes = Vec::new();
+        if !skipped.is_empty() {
+            let text = format!("sensors of unknown place are not used: {}", skipped.join(", "));
+            notes.push(Note { at_ns, kind: "sensor-skipped", device: NAME.to_owned(), text });
+        }
+        Self { sensors, domains: used.into_iter().map(|used| used.domain).collect(), notes }
+    }
+
+    fn status(&self, skipped: &[String], cards: &Cards) -> SourceStatus {
+        let ids: Vec<&str> = self.domains.iter().map(|domain| domain.id.as_str()).collect();
+        let reason = with_skipped(format!("reads {}", ids.join(", ")), skipped, cards);
+        let shut: Vec<&Slot> =
+            self.sensors.iter().filter(|sensor| sensor.fault().is_some()).map(|sensor| &sensor.slot).collect();
+        let Some(first) = shut.first() else { return status(NAME, Status::Ok, &reason, "") };
+        let state = if shut.len() == self.sensors.len() { Status::Denied } else { Status::Degraded };
+        let reason = format!("{reason}; {} of them cannot be opened", shut.len());
+        status(NAME, state, &reason, &format!("sudo chmod a+r {}", first.path().display()))
+    }
+}
+
+/// A reading that is a sensor's way of having none.
+fn without_sentinel(reading: Reading) -> Reading {
+    let absent = reading.value.is_ok_and(|value| SENTINELS.contains(&value));
+    Reading { value: if absent { Err(Fault::NotAvailable) } else { reading.value }, ..reading }
+}
+
+impl Source for Hwmon {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn domains(&self) -> &[Domain] {
+        &self.domains
+    }
+
+    fn read(&mut self, batch: &mut Batch) {
+        for (index, sensor) in self.sensors.iter_mut().enumerate() {
+            let reading = sensor.reading(batch, &mut self.notes);
+            if sensor.guard.admit(index, reading, batch) {
+                self.notes.push(zero::note(&self.domains[index], reading.after_ns));
+            }
+        }
+    }
+
+    fn notes(&mut self, out: &mut Vec<Note>) {
+        out.append(&mut self.notes);
+    }
+}
