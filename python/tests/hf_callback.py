@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from hf_rig import GRAM_A_KILOJOULE, JOULE, HfTest, Loader, Loop
 
 from hf_eco2ai import CarbonConfig, CarbonReport, Eco2AICallback, MetricCollector
-from hf_eco2ai.errors import LOGGER
+from hf_eco2ai.errors import LOGGER, Faults
 from hf_eco2ai.models import CarbonMetrics
 from hf_eco2ai.report import between
 from hf_eco2ai.session import chosen
@@ -140,6 +140,31 @@ class Callback(HfTest):
         self.assertAlmostEqual(sum(parts), report.detailed_metrics[-1].cumulative_energy_kwh)
         self.assertAlmostEqual(sum(record.co2_kg for record in report.detailed_metrics), 0.0008 * 1.5, places=6)
 
+    def test_k13_tail_after_the_last_log_is_a_record_so_records_add_up_to_the_summary(self) -> None:
+        for logs in (0, 1, 3):
+            self.machine.next_run()
+            loop = self.loop(grid_carbon_intensity=GRAM_A_KILOJOULE)
+            for _ in range(logs):
+                self.use(loop, 100 * JOULE)
+                loop.batches(1)
+                loop.log(loss=1.0)
+            self.use(loop, 50 * JOULE)
+            loop.batches(1)
+            report = loop.end()
+            with self.subTest(logs=logs):
+                records = report.detailed_metrics
+                self.assertAlmostEqual(report.summary.total_energy_kwh, (100 * logs + 50) / 3.6e6, 12)
+                self.assertAlmostEqual(sum(record.energy_kwh for record in records), report.summary.total_energy_kwh, 12)
+                self.assertAlmostEqual(sum(record.co2_kg for record in records), report.summary.total_co2_kg, 12)
+                self.assertEqual((len(records), records[-1].step, records[-1].loss), (logs + 1, logs + 1, None))
+
+    def test_k13_records_of_a_total_that_was_corrected_downwards_add_up_to_the_last_one(self) -> None:
+        made = lambda step, joules: CarbonMetrics(step=step, energy_uj=joules * JOULE, elapsed_ns=step * 10**9,  # noqa: E731
+                                                  cumulative_co2_kg=joules / 1e6)
+        records = between([made(1, 100), made(2, 130), made(3, 120)])
+        self.assertEqual([round(record.energy_kwh * 3.6e6, 6) for record in records], [100, 20, 0])
+        self.assertAlmostEqual(sum(record.co2_kg for record in records), 120 / 1e6, 15)
+
     def test_d18_carbon_between_records_is_the_totals_not_todays_price(self) -> None:
         made = lambda step, uj, kg, g: CarbonMetrics(step=step, energy_uj=uj, elapsed_ns=step * 10**9, cumulative_co2_kg=kg,  # noqa: E731
                                                      grid_intensity=g)
@@ -179,6 +204,17 @@ class Callback(HfTest):
         self.assertEqual(loop.callback.errors, 5)
         self.assertEqual(len(heard), 1)
         self.assertFalse(loop.control.should_training_stop)
+
+    def test_k19_second_different_fault_is_logged_too(self) -> None:
+        faults = Faults()
+        with self.warnings() as heard:
+            for text in ("disk 7 is full", "disk 8 is full", "no such host", "disk 9 is full"):
+                faults.add("report", OSError(text))
+            for number in range(100):
+                faults.add("log", ValueError("x" * (number + 1)))
+        self.assertEqual((faults.count, len([text for text in heard if text.startswith("report")])), (104, 2))
+        self.assertLess(len(heard), 50, "a place whose faults all differ does not fill the log")
+        self.assertIn("counted only", heard[-1])
 
     def test_d24_no_library_no_sleep_no_exception(self) -> None:
         loop = Loop(Eco2AICallback(**self.options(meter_options={"no_such_option": 1})))

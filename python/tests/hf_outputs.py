@@ -6,11 +6,11 @@ import contextlib
 import csv
 import io
 import json
+import os
 import socket
 import struct
 import sys
 import threading
-import time
 import types
 import unittest
 import urllib.error
@@ -19,9 +19,10 @@ from pathlib import Path
 from unittest import mock
 
 import eco2
-from hf_rig import HfTest, Loop
+from hf_rig import HfTest, Loop, until
 
-from hf_eco2ai import CarbonReport, Eco2AICallback, PrometheusExporter, ReportExporter, prometheus, trackers
+import hf_eco2ai as h
+from hf_eco2ai import CarbonReport, Eco2AICallback, PrometheusExporter, ReportExporter, errors, prometheus, trackers
 from hf_eco2ai.report import COLUMNS
 
 SUMMARY = """total_energy_kwh total_co2_kg average_power_watts peak_power_watts total_duration_hours total_steps total_epochs
@@ -82,6 +83,34 @@ class Files(HfTest):
             report = self.run_with(save_report=True, report_path="file/report.json")
         self.assertIsNotNone(report.summary.total_energy_kwh)
         self.assertIn("report", heard[0])
+
+    def test_k19_output_that_fails_is_a_fault_of_the_callback(self) -> None:
+        Path("file").write_text("", encoding="utf-8")
+        for made in (h.Eco2AICallback, h.track_training):
+            errors.forget_warnings()
+            with self.warnings() as heard:
+                one = made(**self.options(save_report=True, report_path="file/report.json", export_csv=True, csv_path="file/m.csv"))
+                if made is h.track_training:
+                    with one:
+                        one.step()
+                else:
+                    loop = Loop(one)
+                    loop.begin()
+                    loop.end()
+            self.assertEqual(one.errors, 2, made)
+            self.assertEqual([text.split(":")[0] for text in heard], ["report", "csv"])
+
+    def test_k19_tracker_that_fails_is_counted_each_time_and_logged_once(self) -> None:
+        stand_in = mock.Mock()
+        stand_in.log_metrics.side_effect = [OSError("full"), OSError("full"), OSError("gone")]
+        with mock.patch.object(trackers, "MLflowExporter", lambda config: stand_in), self.warnings() as heard:
+            loop = Loop(Eco2AICallback(**self.options(mlflow_tracking=True)))
+            loop.begin()
+            for _ in range(3):
+                loop.log(loss=1.0)
+        self.assertEqual(loop.callback.errors, 3)
+        self.assertEqual(len(heard), 2, "a second, different fault is logged too")
+        loop.end()
 
     def test_a_report_comes_back_from_either_format(self) -> None:
         report = self.run_with(save_report=True)
@@ -174,14 +203,14 @@ class Prometheus(HfTest):
         def read() -> None:
             pages.append(self.page(exporter.get_metrics_url()))
 
-        def slow() -> str:
+        def counted() -> str:
             inside.append(None)
             most.append(len(inside))
-            time.sleep(0.02)
+            page = render()
             inside.pop()
-            return render()
+            return page
 
-        exporter.render = slow
+        exporter.render = counted
         with contextlib.redirect_stderr(heard), contextlib.ExitStack() as held, mock.patch.object(prometheus, "PATIENCE_S", 1):
             # Two that never ask, two that ask and never read, and one that is gone before it is answered.
             for request in (b"", b"GET /met", b"GET /metrics HTTP/1.0\r\n\r\n", b"GET /metrics HTTP/1.0\r\n\r\n"):
@@ -197,10 +226,87 @@ class Prometheus(HfTest):
         self.assertEqual(len(pages), 60)
         for status, text in pages:
             self.assertEqual((status, text.rstrip().splitlines()[-1]), (200, "# EOF"))
-        self.assertLessEqual(max(most), 8, "the others wait and take no thread")
+        self.assertEqual(max(most), 1, "the others wait and take no thread")
         self.assertEqual(heard.getvalue(), "")
         loop.batches(1)
         loop.end()
+
+    def served(self, readers: int):
+        """A page that has waited for readers who never ask, for as long as the test lasts."""
+        self.stack.enter_context(mock.patch.object(prometheus, "PATIENCE_S", 600))
+        exporter = PrometheusExporter(0)
+        exporter.start()
+        self.addCleanup(exporter.stop)
+        for number in range(readers):
+            held = self.stack.enter_context(socket.create_connection((exporter.host, exporter.port)))
+            held.sendall(b"GET /met"[:number % 9])
+        return exporter
+
+    def test_k20_slow_readers_do_not_keep_the_next_one_waiting(self) -> None:
+        for readers in (8, 50, prometheus.MOST_READERS + 20):
+            with self.subTest(readers):
+                exporter = self.served(readers)
+                self.assertEqual(self.page(exporter.get_metrics_url())[0], 503)
+
+    def test_k20_reader_that_sends_a_byte_at_a_time_is_answered_and_in_nobodys_way(self) -> None:
+        exporter = self.served(8)
+        with socket.create_connection((exporter.host, exporter.port), timeout=5) as slow:
+            for byte in b"GET /metrics HTTP/1.1\r\n\r\n":
+                slow.sendall(bytes([byte]))
+                self.assertEqual(self.page(exporter.get_metrics_url())[0], 503)
+            self.assertTrue(slow.recv(100).startswith(b"HTTP/1.1 503"))
+
+    def test_k20_reader_whose_time_is_over_is_cut_off(self) -> None:
+        exporter = self.served(0)
+        with mock.patch.object(prometheus, "PATIENCE_S", 0.05), \
+                socket.create_connection((exporter.host, exporter.port), timeout=5) as slow:
+            self.assertEqual(slow.recv(1), b"")
+
+    def test_k20_stop_waits_for_no_reader_and_frees_the_port(self) -> None:
+        exporter, release = self.served(12), threading.Event()
+        self.addCleanup(release.set)
+        exporter.render = lambda: str(release.wait(60))
+        with socket.create_connection((exporter.host, exporter.port)) as asking:
+            asking.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+            server, stopping = exporter._server, threading.Thread(target=exporter.stop)
+            stopping.start()
+            stopping.join(2)
+            self.assertFalse(stopping.is_alive(), "stop() waits")
+        self.assertTrue(server._thread.is_alive(), "the page was being rendered meanwhile")
+        second = PrometheusExporter(exporter.port)
+        second.start()
+        second.stop()
+
+    def test_k20_forked_child_does_not_keep_the_port(self) -> None:
+        exporter, (wait, end) = self.served(2), os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(end)
+            os.read(wait, 1)
+            os._exit(0)
+        os.close(wait)
+        self.addCleanup(os.waitpid, child, 0)
+        self.addCleanup(os.close, end)
+        exporter.stop()
+        self.assertTrue(until(lambda: not self.is_taken(exporter.port)))
+
+    def is_taken(self, port: int) -> bool:
+        try:
+            second = PrometheusExporter(port)
+            second.start()
+            second.stop()
+        except OSError:
+            return True
+        return False
+
+    def test_head_has_no_body_and_other_methods_are_refused(self) -> None:
+        exporter = self.served(0)
+        for method, status in (("HEAD", 503), ("POST", 405)):
+            asked = urllib.request.Request(exporter.get_metrics_url(), method=method)
+            with self.assertRaises(urllib.error.HTTPError) as caught:
+                urllib.request.urlopen(asked, timeout=5)
+            self.assertEqual(caught.exception.code, status)
+            self.assertEqual(caught.exception.read() == b"", method == "HEAD")
 
     def test_effect_prometheus_host(self) -> None:
         exporter = PrometheusExporter(0, "127.0.0.1")

@@ -41,6 +41,10 @@ class Machine:
         beside.write_text(f"{self.uj}\n", encoding="ascii")
         beside.replace(Path(self._zone, "energy_uj"))
 
+    def next_run(self) -> None:
+        """A run begins: its energy counts from where the counter is."""
+        self._first = self.uj
+
     def turn(self, meter: Any, uj: int) -> None:
         """Turns the counter on, and waits until the meter has read it. What was used lies within the run, to a microjoule.
 
@@ -55,7 +59,7 @@ class Machine:
 
     def options(self, **more: Any) -> Dict[str, Any]:
         """Options of a meter that reads this machine only, and keeps no log; it counts from where the counter is."""
-        self._first = self.uj
+        self.next_run()
         return {"sysfs": self.folder, "nvml": self.folder + "/none", "sources": ["rapl-sysfs"], "log": False,
                 "interval": 0.001, **more}
 

@@ -74,8 +74,7 @@ class Agreement(HfTest):
                                    meter_options={"wrong": 1})
             if made is h.CarbonBudgetCallback:
                 options = {"max_co2_kg": 1, "action": "stop", "check_frequency": 2, "meter_options": {"wrong": 1}}
-            with mock.patch.object(BudgetWatch.__init__, "__defaults__", ("warn", 100, 0, lambda d: asked.append(d) or True)), \
-                    mock.patch.object(BudgetWatch.of.__func__, "__defaults__", (lambda d: asked.append(d) or True,)), self.warnings():
+            with mock.patch.object(BudgetWatch.of.__func__, "__defaults__", (lambda d: asked.append(d) or True, None)), self.warnings():
                 loop = Loop(made(**options))
                 loop.begin()
                 loop.batches(2)
@@ -155,52 +154,44 @@ class Files(HfTest):
 
 
 class Interrupted(HfTest):
-    """Training that ended without its last hook."""
+    """Training that ended without its last hook: it is an attempt of the run that goes on (`hf_restarts`)."""
 
     def check(self, callback, begin, step):
-        """Begins, is interrupted, begins again: two runs, and the first one's outputs are closed."""
+        """Begins, is interrupted, begins again: one run, and its outputs stay open."""
         begin()
-        first, page = callback.session.meter, callback.outputs.prometheus
+        meter, page = callback.session.meter, callback.outputs.prometheus
         for _ in range(3):
             step()
-        begin()
-        self.assertTrue(first.closed)
-        self.assertIsNot(callback.session.meter, first)
-        self.assertIsNone(page._server)
-        self.assertIsNotNone(callback.outputs.prometheus)
+        with self.warnings():
+            begin()
+        self.assertEqual((meter.closed, callback.session.meter, callback.outputs.prometheus), (False, meter, page))
+        self.assertIsNotNone(page._server)
         step()
 
-    def test_a_trainer_that_begins_again_begins_a_run(self) -> None:
+    def test_a_trainer_that_begins_again_goes_on(self) -> None:
         loop = Loop(h.Eco2AICallback(**self.options(export_prometheus=True, prometheus_port=0)))
         self.check(loop.callback, loop.begin, lambda: loop.batches(1))
-        self.assertEqual(loop.end().summary.total_steps, 1)
+        self.assertEqual(loop.end().summary.total_steps, 4)
 
-    def test_a_fit_that_begins_again_begins_a_run(self) -> None:
-        callback = h.Eco2AILightningCallback(**self.options(export_prometheus=True, prometheus_port=0))
+    def test_a_fit_that_begins_again_goes_on(self) -> None:
+        callback, module = h.Eco2AILightningCallback(**self.options(export_prometheus=True, prometheus_port=0)), Of()
         trainer = Of(train_dataloader=Loader(20, 4), world_size=1, is_global_zero=True, loggers=[], global_rank=0)
-        self.check(callback, lambda: callback.on_train_start(trainer, Of()), lambda: callback.on_train_batch_end(trainer, None))
-        callback.on_train_end(trainer, Of())
-        self.assertEqual(trainer.carbon_report.summary.total_steps, 1)
+        self.check(callback, lambda: callback.on_train_start(trainer, module), lambda: callback.on_train_batch_end(trainer, None))
+        callback.on_train_end(trainer, module)
+        self.assertEqual(trainer.carbon_report.summary.total_steps, 4)
 
-    def test_a_budget_that_begins_again_counts_anew(self) -> None:
-        loop = Loop(h.CarbonBudgetCallback(1, **self.options()))
-        loop.begin()
-        first = loop.callback.session.meter
-        loop.begin()
-        self.assertTrue(first.closed and loop.callback.session.going)
-        loop.call("on_train_end")
-
-    def test_trackers_of_the_interrupted_run_end(self) -> None:
+    def test_trackers_follow_the_run_over_its_attempts(self) -> None:
         ended = []
         from hf_eco2ai import trackers
 
         with mock.patch.object(trackers, "MLflowExporter", lambda config: Of(log_report=lambda report: ended.append(report))):
             loop = Loop(h.Eco2AICallback(**self.options(mlflow_tracking=True)))
-            loop.begin()
-            loop.begin()
-            self.assertEqual(len(ended), 1)
+            with self.warnings():
+                loop.begin()
+                loop.begin()
+            self.assertEqual(len(ended), 0)
             loop.end()
-        self.assertEqual(len(ended), 2)
+        self.assertEqual(len(ended), 1)
 
     def test_a_second_training_without_a_meter_has_no_old_figures(self) -> None:
         loop = Loop(h.Eco2AICallback(**self.options()))

@@ -11,6 +11,21 @@ SUCCEED = {"meter_open", "meter_close", "meter_free", "span_id", "span_begin", "
 """Calls that do nothing, successfully; every other one has no data."""
 
 
+class LeftBehind:
+    """The library of a meter's copy (pickle, deepcopy): as in a forked child, nothing is recorded and nothing is known."""
+
+    path = None
+
+    def __getattr__(self, name: str):  # type: ignore[no-untyped-def]
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return lambda *arguments: c.ECO2_ERR_FORKED
+
+    def said(self) -> str:
+        """Why nothing is known."""
+        return "this meter is a copy; the one that measures is where it was opened"
+
+
 class Absent:
     """Has the functions of `_abi.Library`, and measures nothing.
 

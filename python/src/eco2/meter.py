@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 
 from . import _abi, _log, _notebook, _read
 from . import _constants as c
+from ._absent import LeftBehind
 from ._handles import DONE, FAULTS, Calls, Ids, check, encoded, number, unsigned
 from ._load import library
 from .errors import Error
@@ -41,7 +42,8 @@ class Meter:
     Recording (`begin`, `end`, `step`, spans) is wait-free and may be used by any thread. A fault of measuring never
     raises: in a forked child nothing is recorded (open a meter of its own there), what finds no room is dropped and
     counted. Mistakes do raise: an `end` without `begin`, a record after `close`. As a context manager it closes itself.
-    At the end of the interpreter an open meter is closed. In a notebook, opening one again with the options of one that
+    A copy of a meter (pickle, deepcopy) records nothing and knows nothing, as a forked child's. At the end of the
+    interpreter an open meter is closed. In a notebook, opening one again with the options of one that
     is still open gives that one: a cell that is run again does not measure twice.
 
     Raises:
@@ -72,16 +74,22 @@ class Meter:
         if "_handle" in self.__dict__:  # a notebook's, which was opened before
             return
         self.options: dict = merged(options, more)
-        self._library = lib = library()
+        lib = library()
         _log.connect()
         address = ctypes.c_void_p()
         check(lib, lib.meter_open(as_json(self.options), ctypes.byref(address)))
-        self._handle = handle = _abi.handle_of(lib, address.value)
+        self._bind(lib, _abi.handle_of(lib, address.value))
+        _opened.add(self)
+
+    def _bind(self, lib, handle) -> None:  # type: ignore[no-untyped-def]
+        self._library, self._handle = lib, handle
         self._closed, self._lost, self._owed = False, 0, set()
         self._ids = ids = Ids(lib, handle)
         functions = (lib.span_begin, lib.span_end, lib.step)
         self._begins, self._ends, self._steps = (Calls(function, handle, ids) for function in functions)
-        _opened.add(self)
+
+    def __reduce__(self):  # type: ignore[no-untyped-def]
+        return _left_behind, (type(self), self.options)
 
     # Recording.
 
@@ -285,7 +293,7 @@ class Meter:
 
     @property
     def forked(self) -> bool:
-        """Whether this process is a fork of the one that opened the meter; then nothing is recorded here."""
+        """Whether this process is a fork of the one that opened the meter, or this a copy; then nothing is recorded here."""
         return self._library.declare_sync(self._handle, 0xFFFF_FFFF, c.ECO2_SYNC_NONE) == c.ECO2_ERR_FORKED
 
     def __enter__(self) -> Meter:
@@ -296,6 +304,14 @@ class Meter:
 
     def __repr__(self) -> str:
         return f"<eco2.Meter {self.options.get('name', '')!r}, {'closed' if self._closed else 'open'}>"
+
+
+def _left_behind(cls, options: dict) -> Meter:  # type: ignore[no-untyped-def]
+    """The copy of a meter: it has the options, and no part in the run."""
+    meter = object.__new__(cls)
+    meter.options = options
+    meter._bind(LeftBehind(), None)
+    return meter
 
 
 def merged(options: Mapping | None, more: Mapping) -> dict:

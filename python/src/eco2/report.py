@@ -76,6 +76,9 @@ class Report(View):
 
     __slots__ = ("_text",)
 
+    def __reduce__(self):  # type: ignore[no-untyped-def]
+        return type(self), (self.to_dict(), self._text)
+
     def __init__(self, source: str | bytes | Mapping, text: str | None = None) -> None:
         data = source if isinstance(source, Mapping) else json.loads(source)
         if not isinstance(data, Mapping):

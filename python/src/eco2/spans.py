@@ -11,7 +11,7 @@ import functools
 from collections import deque
 from threading import get_ident
 
-from ._constants import ECO2_ERR_ARGUMENT
+from ._constants import ECO2_ERR_ARGUMENT, ECO2_ERR_FORKED
 from ._log import say
 
 _COROUTINE, _GENERATOR, _ASYNC_GENERATOR = 0x80, 0x20, 0x200
@@ -39,8 +39,20 @@ class Span:
     def __call__(self, function):  # type: ignore[no-untyped-def]
         return wrapped(function, lambda: self)
 
+    def __reduce__(self):  # type: ignore[no-untyped-def]
+        return _left_behind, (self.name,)
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
+
+
+def _left_behind(name: str) -> Span:
+    """The copy of a span (pickle, deepcopy): it measures nothing, as the copy of its meter."""
+    return Span(name, _not_recorded, _not_recorded)
+
+
+def _not_recorded() -> int:
+    return ECO2_ERR_FORKED
 
 
 class Synchronized(Span):

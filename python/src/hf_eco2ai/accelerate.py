@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from typing import Any
+from typing import Any, Callable
 
 from .plain import TrainingRun, track_training
 
@@ -29,7 +28,8 @@ class AccelerateIntegration:
         self.run: TrainingRun = track_training(**options)
 
     def wrap_accelerator(self, accelerator: Any) -> TrainingRun:
-        """Begins the run, and makes `accelerator.end_training()` end it.
+        """Begins the run, and makes `accelerator.end_training()` end it. Called again before that, as in a function that
+        `find_executable_batch_size` repeats, it begins a further attempt of the same run.
 
         Files are written by rank, as `accelerator.process_index` says; rank 0 speaks to trackers.
         """
@@ -37,16 +37,20 @@ class AccelerateIntegration:
         self.run.__enter__()
         end = getattr(accelerator, "end_training", None)
         if callable(end):
-            accelerator.end_training = self._ending(end)
+            accelerator.end_training = Ending(self.run, end)
         return self.run
 
-    def _ending(self, end: Any) -> Any:
-        @functools.wraps(end)
-        def ending(*arguments: Any, **keywords: Any) -> Any:
-            self.run.__exit__(None, None, None)
-            return end(*arguments, **keywords)
 
-        return ending
+class Ending:
+    """`Accelerator.end_training` that ends the run first; unlike a local function it can be pickled."""
+
+    def __init__(self, run: TrainingRun, end: Callable) -> None:
+        self.run, self.end, self.__doc__ = run, end, end.__doc__
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        """Ends both."""
+        self.run.__exit__(None, None, None)
+        return self.end(*arguments, **keywords)
 
 
 def wrap_accelerator(accelerator: Any, **options: Any) -> TrainingRun:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Dict, Optional
 
 from .config import CarbonConfig
-from .errors import ConfigurationError, never_raising, warn_once
+from .context import Training
+from .errors import ConfigurationError, Faults, Guarded, never_raising, warn_once
 from .forecast import CarbonBudgetForecast
 from .hooks import TrainerCallback
 from .session import Session
@@ -18,10 +19,11 @@ USED = ("project_name", "experiment_name", "experiment_id", "run_id", "zone", "c
 """Options of CarbonConfig that have an effect on a budget alone."""
 
 
-class CarbonBudgetCallback(TrainerCallback):  # type: ignore[misc, valid-type]
+class CarbonBudgetCallback(Guarded, TrainerCallback):  # type: ignore[misc, valid-type]
     """Warns or stops a Trainer whose run has spent a budget; works alone, with a meter of its own that writes nothing.
 
-    The limit is on what this process's meter sees (its machine) since training began in this process. With several ranks
+    The limit is on what this process's meter sees (its machine) since training began in this process, failed attempts of
+    it included. With several ranks
     all stop as soon as one of them finds its budget spent; with `"stop"` every rank needs the callback, for they ask one
     another at each check.
 
@@ -47,10 +49,15 @@ class CarbonBudgetCallback(TrainerCallback):  # type: ignore[misc, valid-type]
         for name in sorted(set(options) - set(USED)):
             if options[name] not in (None, False):
                 warn_once(f"budget:{name}", f"CarbonBudgetCallback: {name} has no effect here; Eco2AICallback has it")
-        self.errors = 0
-        self.session = Session(self.config)
-        self.watch = BudgetWatch.of(self.config)
+        self.faults = Faults()
+        self.session = Session(self.config, self.faults)
+        self.watch = BudgetWatch.of(self.config, faults=self.faults)
         self._step: Optional[Callable[[], int]] = None
+        self._training: Optional[Training] = None
+
+    def __getstate__(self) -> Dict[str, Any]:
+        # What belongs to the run that goes on in this process.
+        return {**self.__dict__, "_step": None, "_training": None}
 
     @property
     def forecast(self) -> CarbonBudgetForecast:
@@ -59,10 +66,13 @@ class CarbonBudgetCallback(TrainerCallback):  # type: ignore[misc, valid-type]
 
     @never_raising
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Opens the meter; that of a training that was interrupted is closed."""
-        self.watch = BudgetWatch.of(self.config)
+        """Opens the meter. A training that begins again without having ended goes on spending the same budget."""
+        self.watch = BudgetWatch.of(self.config, faults=self.faults)
         self._step = None
-        self.session.stop()
+        training = Training.of(args, state, kwargs.get("model"))
+        if not training.continues(self._training):
+            self.session.stop()
+        self._training = training
         self.session.start(steps_to_come(state))
         self._step = self.session.meter.stepper("step")
         self._step()

@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, Iterable, Optional
 from . import context
 from .config import CarbonConfig, overlaid
 from .console import Console
-from .errors import never_raising, warn_once
+from .errors import Faults, Guarded, never_raising
 from .hooks import TrainerCallback, give_trainer_its_report
 from .models import LOGGED, Figures
 from .outputs import Outputs
@@ -21,8 +21,8 @@ from .watch import BudgetWatch, steps_to_come
 from .work import WorkCount
 
 
-class Eco2AICallback(TrainerCallback):  # type: ignore[misc, valid-type]
-    """Measures a Trainer's run.
+class Eco2AICallback(Guarded, TrainerCallback):  # type: ignore[misc, valid-type]
+    """Measures a Trainer's run. A copy (pickle, deepcopy) can measure a run of its own; the going one stays here.
 
     Args:
         config: options; without it `CarbonConfig.from_env()`.
@@ -39,17 +39,21 @@ class Eco2AICallback(TrainerCallback):  # type: ignore[misc, valid-type]
 
     def __init__(self, config: Optional[CarbonConfig] = None,
                  collectors: Iterable[Callable[[Dict[str, Any]], Dict[str, float]]] = (), **options: Any) -> None:
-        self.config = overlaid(config, options)
-        self.session = Session(self.config)
+        self.config, self.faults = overlaid(config, options), Faults()
+        self.session = Session(self.config, self.faults)
         self.carbon_report: Optional[CarbonReport] = None
-        self.errors = 0
         self.console = Console(self.config)
-        self.outputs = Outputs(self.config)
+        self.outputs = Outputs(self.config, self.faults)
         self.collectors = list(collectors)
         self._budget: Optional[BudgetWatch] = None
         self._work: Optional[WorkCount] = None
         self._step: Optional[Callable] = None
+        self._training: Optional[context.Training] = None
         self._zero, self._rank = True, 0
+
+    def __getstate__(self) -> Dict[str, Any]:
+        # What belongs to the run that goes on in this process.
+        return {**self.__dict__, "_budget": None, "_work": None, "_step": None, "_training": None}
 
     # What a Trainer calls.
 
@@ -60,20 +64,28 @@ class Eco2AICallback(TrainerCallback):  # type: ignore[misc, valid-type]
 
     @never_raising
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Opens the meter and begins the first step; a training that was interrupted is ended before."""
+        """Opens the meter and begins the first step.
+
+        A training that begins again without having ended (out-of-memory with `auto_find_batch_size`, an exception) is a
+        further attempt of the same run. Another model or another trial of a search is a run of its own.
+        """
         # First what the ranks have in common: they agree on the budget whatever fails below.
-        self._budget, self._step, self._work = BudgetWatch.of(self.config), None, None
+        self._budget, self._step, self._work = BudgetWatch.of(self.config, faults=self.faults), None, None
         give_trainer_its_report(report_of)
-        self._end_interrupted()
+        training = context.Training.of(args, state, kwargs.get("model"))
+        if not training.continues(self._training):
+            self._end_interrupted()
+        self._training = training
         self.carbon_report, self._zero = None, context.is_zero(state)
         self._rank = getattr(args, "process_index", 0) or 0
-        self.session.start(steps_to_come(state))
-        self._work = context.work_count(args, state, kwargs.get("train_dataloader"))
+        loader = kwargs.get("train_dataloader")
+        began = self.session.start(steps_to_come(state), batch_size=getattr(loader, "batch_size", None))
+        self._work = context.work_count(args, state, loader)
         self._tokens(state)
-        self.session.metadata = context.metadata(self.config, args, kwargs)
+        self.session.metadata = context.metadata(self.config, args, state, kwargs)
         if getattr(state, "global_step", 0):
             self.session.meter.extra("resumed_from_step", state.global_step)
-        if self._zero:
+        if self._zero and began:
             self.outputs.start(self.session)
         self._step = self.session.meter.step
         self._step()
@@ -85,7 +97,7 @@ class Eco2AICallback(TrainerCallback):  # type: ignore[misc, valid-type]
 
     @never_raising
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Counts micro-batches anew, unless the epoch goes on after a checkpoint."""
+        """Counts micro-batches from 0 again, unless the epoch goes on after a checkpoint."""
         if self._work is not None:
             self._work.epoch()
 
@@ -109,8 +121,7 @@ class Eco2AICallback(TrainerCallback):  # type: ignore[misc, valid-type]
                 self._fault("budget", "the budget was not looked at", error)
 
     def _fault(self, what: str, text: str, error: Exception) -> None:
-        self.errors += 1
-        warn_once(f"{what}:{type(error).__name__}", f"{text}: {error!r}; training goes on")
+        self.faults.add(what, error, f"{text}: {error!r}; training goes on")
 
     @never_raising
     def on_log(self, args: Any, state: Any, control: Any, logs: Optional[Dict[str, Any]] = None, **kwargs: Any) -> None:
@@ -146,9 +157,10 @@ class Eco2AICallback(TrainerCallback):  # type: ignore[misc, valid-type]
         self.carbon_report = CarbonReport(config=self.config, text="nothing was measured: see the log")
         if self.session.meter is None:
             return
+        step = getattr(state, "global_step", 0)
         if budget is not None:
-            budget.last(getattr(state, "global_step", 0), self.session)
-        self.carbon_report = self.outputs.end(self.session, self._rank)
+            budget.last(step, self.session)
+        self.carbon_report = self.outputs.end(self.session, self._rank, step, getattr(state, "epoch", None))
         if self._zero:
             self.console.report(self.carbon_report)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import weakref
+from dataclasses import dataclass
 from typing import Any, Dict, Optional
 
-from .work import WorkCount
+from .work import WorkCount, floors
 
 _ARGUMENTS = ("num_train_epochs", "per_device_train_batch_size", "gradient_accumulation_steps", "learning_rate",
               "warmup_steps", "weight_decay", "world_size")
@@ -15,16 +17,51 @@ def is_zero(state: Any) -> bool:
     return bool(getattr(state, "is_world_process_zero", True))
 
 
+@dataclass
+class Training:
+    """What tells one training of a Trainer from the next."""
+
+    trial: Any
+    retries: bool
+    model: Optional[weakref.ref]
+
+    @classmethod
+    def of(cls, args: Any, state: Any, model: Any) -> Training:
+        """Of the training that begins."""
+        try:
+            reference = weakref.ref(model) if model is not None else None
+        except TypeError:  # a model that takes no weak references
+            reference = None
+        return cls(trial(state), bool(getattr(args, "auto_find_batch_size", False)), reference)
+
+    def continues(self, before: Optional[Training]) -> bool:
+        """Whether this one may be a further attempt of the one before, which has not ended."""
+        if before is None or self.trial != before.trial:
+            return False
+        if self.retries or self.model is None or before.model is None:
+            return True
+        return self.model() is before.model()
+
+
+def trial(state: Any) -> Optional[Dict[str, Any]]:
+    """The trial of a hyper-parameter search; None outside one."""
+    name, parameters = getattr(state, "trial_name", None), getattr(state, "trial_params", None)
+    return {"name": name, "parameters": parameters} if name or parameters else None
+
+
 def work_count(args: Any, state: Any, loader: Any) -> WorkCount:
     """The counts of a run that begins, or goes on after a checkpoint."""
     skips = not getattr(args, "ignore_data_skip", False)
+    accumulation = getattr(args, "gradient_accumulation_steps", 1) or 1
     return WorkCount(loader, getattr(args, "world_size", 1) or 1, getattr(state, "global_step", 0) if skips else 0,
-                     getattr(args, "gradient_accumulation_steps", 1) or 1)
+                     accumulation, floors(args, state, length(loader) or 0, accumulation))
 
 
-def metadata(config: Any, args: Any, kwargs: Dict[str, Any]) -> Dict[str, Any]:
+def metadata(config: Any, args: Any, state: Any, kwargs: Dict[str, Any]) -> Dict[str, Any]:
     """What the report says of a Trainer's training."""
     found = of_config(config)
+    if trial(state) is not None:
+        found["trial"] = trial(state)
     found.update({name: getattr(args, name, None) for name in _ARGUMENTS})
     sanitized = getattr(args, "to_sanitized_dict", None)
     found["training_args"] = sanitized() if callable(sanitized) else {}

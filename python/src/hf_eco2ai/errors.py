@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import functools
 import logging
+import re
+from typing import Optional
 
 from eco2 import NotBuilt
 
 LOGGER = logging.getLogger("hf_eco2ai")
 """Hears of every option without effect and of every fault; silent until `logging` is set up, but for warnings."""
 
+MOST_KINDS = 32
+"""Most different faults of one place that are logged; further ones are only counted."""
+
 _said: set = set()
+_kinds: dict = {}
 
 
 class CarbonTrackingError(Exception):
@@ -35,18 +41,57 @@ def warn_once(key: str, text: str) -> None:
 def forget_warnings() -> None:
     """Makes every warning heard again, for tests and notebooks."""
     _said.clear()
+    _kinds.clear()
+
+
+class Faults:
+    """Faults that were kept from the training: all are counted, each different one is logged once in this process."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def add(self, place: str, error: Exception, text: Optional[str] = None) -> None:
+        """Counts a fault, and logs it unless its like was logged before.
+
+        Args:
+            place: what failed: a method, an output.
+            error: what it raised. Faults of one place are alike if their texts differ in numbers only.
+            text: the message; by default place and error.
+        """
+        self.count += 1
+        kinds = _kinds.setdefault(place, set())
+        kind = (type(error).__name__, re.sub(r"[0-9a-fA-Fx]*[0-9][0-9a-fA-Fx]*", "#", str(error))[:256])
+        if kind in kinds or len(kinds) > MOST_KINDS:
+            return
+        kinds.add(kind)
+        more = "; further kinds of it are counted only" if len(kinds) > MOST_KINDS else ""
+        LOGGER.warning("%s%s", text or f"{place}: {error!r}; training goes on", more)
+
+
+class Guarded:
+    """What holds hooks of `never_raising`: its faults.
+
+    Attributes:
+        faults: what was kept from the training; what writes and serves for it adds its own.
+    """
+
+    faults: Faults
+
+    @property
+    def errors(self) -> int:
+        """Number of faults that were kept from the training."""
+        return self.faults.count
 
 
 def never_raising(hook):  # type: ignore[no-untyped-def]
-    """A method that must not end the training: what it raises is counted in `self.errors` and logged once a kind."""
+    """A method of a `Guarded` that must not end the training: what it raises is added to `self.faults`."""
 
     @functools.wraps(hook)
     def guarded(self, *arguments, **keywords):  # type: ignore[no-untyped-def]
         try:
             return hook(self, *arguments, **keywords)
         except Exception as error:
-            self.errors += 1
-            warn_once(f"{hook.__name__}:{type(error).__name__}", f"{hook.__name__}: {error!r}; training goes on")
+            self.faults.add(hook.__name__, error)
             return None
 
     return guarded

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, Optional
+from typing import Any, Dict, Optional
 
 from . import context
 from .config import CarbonConfig, overlaid
 from .console import Console
-from .errors import never_raising, warn_once
+from .errors import Faults, Guarded, never_raising, warn_once
 from .models import LOGGED
 from .outputs import Outputs
 from .report import CarbonReport
@@ -39,7 +39,7 @@ def agreed_on(trainer: Any, decided: bool) -> bool:
     return any_rank(decided) if ask is None else reduced(decided, lambda: ask(decided, all=False))
 
 
-class Eco2AILightningCallback(_base()):  # type: ignore[misc]
+class Eco2AILightningCallback(Guarded, _base()):  # type: ignore[misc]
     """Measures a Lightning fit.
 
     Args:
@@ -56,35 +56,47 @@ class Eco2AILightningCallback(_base()):  # type: ignore[misc]
 
     def __init__(self, config: Optional[CarbonConfig] = None, **options: Any) -> None:
         super().__init__()
-        self.config = overlaid(config, options)
-        self.session, self.outputs, self.console = Session(self.config), Outputs(self.config), Console(self.config)
+        self.config, self.faults = overlaid(config, options), Faults()
+        self.session, self.outputs = Session(self.config, self.faults), Outputs(self.config, self.faults)
+        self.console = Console(self.config)
         self.carbon_report: Optional[CarbonReport] = None
-        self.errors = 0
+        self._training: Optional[context.Training] = None
         self._work: Optional[WorkCount] = None
         self._budget: Optional[BudgetWatch] = None
         self._batches, self._rank = 0, 0
         if self.config.log_level != "EPOCH":
             warn_once("lightning:log_level", f"CarbonConfig.log_level {self.config.log_level} is EPOCH with Lightning")
 
+    def __getstate__(self) -> Dict[str, Any]:
+        # What belongs to the run that goes on in this process.
+        return {**self.__dict__, "_budget": None, "_work": None, "_training": None}
+
     @never_raising
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        """Opens the meter and begins the first step; a fit that was interrupted is ended before."""
+        """Opens the meter and begins the first step.
+
+        A fit that begins again without having ended is a further attempt of the same run; one of another module is a run
+        of its own.
+        """
         # First what the ranks have in common: they agree on the budget whatever fails below.
-        self._budget, self._work, self._batches = BudgetWatch.of(self.config, functools.partial(agreed_on, trainer)), None, 0
-        if self.session.going:
+        agreed = functools.partial(agreed_on, trainer)
+        self._budget, self._work, self._batches = BudgetWatch.of(self.config, agreed, self.faults), None, 0
+        training = context.Training.of(None, None, pl_module)
+        if self.session.going and not training.continues(self._training):
             self.outputs.end(self.session, self._rank)
+        self._training = training
         self.carbon_report, self._rank = None, getattr(trainer, "global_rank", 0) or 0
-        self.session.start()
         loader = getattr(trainer, "train_dataloader", None)
+        began = self.session.start(batch_size=getattr(loader, "batch_size", None))
         self._work = WorkCount(loader, getattr(trainer, "world_size", 1) or 1)
         self.session.metadata = {**context.of_config(self.config), **context.of_model(self.config, pl_module, loader)}
-        if self._zero(trainer):
+        if self._zero(trainer) and began:
             self.outputs.start(self.session)
         self.session.meter.step()
 
     @never_raising
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
-        """Counts batches anew."""
+        """Counts batches from 0 again."""
         if self._work is not None:
             self._work.epoch()
 
@@ -135,7 +147,8 @@ class Eco2AILightningCallback(_base()):  # type: ignore[misc]
         self.session.metadata["total_epochs"] = getattr(trainer, "current_epoch", None)
         if budget is not None and self.session.going:
             budget.last(self._batches, self.session)
-        self.carbon_report = trainer.carbon_report = self.outputs.end(self.session, self._rank)
+        self.carbon_report = trainer.carbon_report = self.outputs.end(
+            self.session, self._rank, getattr(trainer, "global_step", 0), getattr(trainer, "current_epoch", None))
         if self._zero(trainer) and self.session.meter is not None:
             self.console.report(self.carbon_report)
 

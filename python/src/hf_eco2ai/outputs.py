@@ -1,22 +1,32 @@
-"""Where figures go beside the log: files, a page for Prometheus, experiment trackers. One that fails keeps no other."""
+"""Where figures go besides the log: files, a page for Prometheus, experiment trackers. If one fails the others go on."""
 
 from __future__ import annotations
 
 import os
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Optional
 
-from .errors import LOGGER, warn_once
+from .errors import LOGGER, Faults
+from .files import WRITTEN
 from .meter_options import place
 
 
 class Outputs:
-    """The outputs that a CarbonConfig asks for."""
+    """The outputs that a CarbonConfig asks for.
 
-    def __init__(self, config: Any) -> None:
-        self.config = config
+    A copy (pickle, deepcopy) leaves trackers and page behind.
+
+    Args:
+        config: the options.
+        faults: where outputs that fail are counted.
+    """
+
+    def __init__(self, config: Any, faults: Optional[Faults] = None) -> None:
+        self.config, self.faults = config, faults or Faults()
         self.trackers: List[Any] = []
         self.prometheus: Any = None
-        self.failures: List[str] = []
+
+    def __getstate__(self) -> Dict[str, Any]:
+        return {**self.__dict__, "trackers": [], "prometheus": None}
 
     def start(self, session: Any) -> None:
         """A run begins: opens what is asked for. For one rank only: pages and trackers speak for all."""
@@ -33,26 +43,46 @@ class Outputs:
         for tracker in self.trackers:
             self._try(type(tracker).__name__, lambda tracker=tracker: tracker.log_metrics(figures, step))
 
-    def end(self, session: Any, rank: int = 0) -> Any:
-        """Ends the session's run: closes the meter, finishes the outputs, and gives the report."""
-        session.stop()
+    def end(self, session: Any, rank: int = 0, step: Optional[int] = None, epoch: Optional[float] = None) -> Any:
+        """Ends the session's run: closes the meter, finishes the outputs, and gives the report.
+
+        Args:
+            session: the run.
+            rank: this process's number among those of the run.
+            step, epoch: how far the training got, for the last record.
+        """
+        session.finish(step, epoch)
         report = session.report()
         if session.meter is not None:
-            self.finish(report, rank)
+            self.finish(report, rank, session.number)
         return report
 
-    def finish(self, report: Any, rank: int = 0) -> None:
-        """The run is over: writes the files (one a rank) and hands the report to the trackers."""
+    def finish(self, report: Any, rank: int, run: int) -> None:
+        """The run is over: writes the files (one a rank) and hands the report to the trackers.
+
+        A file that an earlier run of this process wrote is renamed first: each trial of a search keeps its report.
+        """
         if self.config.save_report:
-            self._try("report", lambda: report.to_json(of_rank(place(self.config, self.config.report_path), rank)))
+            self._write("report", report.to_json, self.config.report_path, rank, run)
         if self.config.export_csv:
-            self._try("csv", lambda: report.to_csv(of_rank(place(self.config, self.config.csv_path), rank)))
+            self._write("csv", report.to_csv, self.config.csv_path, rank, run)
         trackers, self.trackers = self.trackers, []
         for tracker in trackers:
             self._try(type(tracker).__name__, lambda tracker=tracker: tracker.log_report(report))
         if self.prometheus is not None:
             self.prometheus.stop()
             self.prometheus = None
+
+    def _write(self, what: str, write: Callable[[str], Any], path: str, rank: int, run: int) -> None:
+        target = of_rank(place(self.config, path), rank)
+
+        def written() -> None:
+            moved = WRITTEN.claim(target, run)
+            if moved is not None:
+                LOGGER.info("%s of the run before is now %s", target, moved)
+            write(target)
+
+        self._try(what, written)
 
     def _serve(self, session: Any) -> None:
         from .prometheus import PrometheusExporter
@@ -71,8 +101,7 @@ class Outputs:
         try:
             action()
         except Exception as error:
-            self.failures.append(f"{what}: {error!r}")
-            warn_once(f"output:{what}:{type(error).__name__}", f"{what}: {error!r}; training goes on")
+            self.faults.add(what, error)
 
 
 def of_rank(path: str, rank: int) -> str:

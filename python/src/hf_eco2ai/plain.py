@@ -10,11 +10,11 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Dict, Optional
 
 from . import context
 from .config import CarbonConfig, overlaid
-from .errors import never_raising
+from .errors import Faults, Guarded, never_raising
 from .models import Figures
 from .outputs import Outputs
 from .report import CarbonReport
@@ -22,7 +22,7 @@ from .session import Session
 from .watch import BudgetWatch
 
 
-class TrainingRun:
+class TrainingRun(Guarded):
     """A measured loop; made by `track_training`. A fault of measuring never raises into the loop.
 
     Args:
@@ -38,10 +38,14 @@ class TrainingRun:
     """
 
     def __init__(self, config: CarbonConfig, rank: Optional[int] = None) -> None:
-        self.config, self.errors, self.report = config, 0, None  # type: Any, int, Optional[CarbonReport]
-        self.session, self.outputs, self.rank = Session(config), Outputs(config), rank
+        self.config, self.faults, self.report = config, Faults(), None  # type: Any, Faults, Optional[CarbonReport]
+        self.session, self.outputs, self.rank = Session(config, self.faults), Outputs(config, self.faults), rank
         self.should_training_stop = False
         self._steps, self._budget = 0, None  # type: int, Optional[BudgetWatch]
+
+    def __getstate__(self) -> Dict[str, Any]:
+        # What belongs to the run that goes on in this process.
+        return {**self.__dict__, "_budget": None}
 
     @property
     def should_stop(self) -> bool:
@@ -72,19 +76,19 @@ class TrainingRun:
         return Figures(figures["current"])
 
     def __enter__(self) -> TrainingRun:
-        self._end()
+        # Begun again without having ended, as Accelerate's `find_executable_batch_size` does: a further attempt.
         self.report, self._steps, self.should_training_stop = None, 0, False
-        self._budget = BudgetWatch.of(self.config)
+        self._budget = BudgetWatch.of(self.config, faults=self.faults)
         self.session.metadata = context.of_config(self.config)
         self._start()
         return self
 
     @never_raising
     def _start(self) -> None:
-        self.session.start()
+        began = self.session.start()
         if self.rank is None:
             self.rank = self.session.rank()
-        if self.rank == 0:
+        if self.rank == 0 and began:
             self.outputs.start(self.session)
         self.session.meter.step("step")
 
@@ -99,7 +103,7 @@ class TrainingRun:
             return
         if self._budget is not None:
             self._budget.last(self._steps, self.session)
-        self.report = self.outputs.end(self.session, self.rank or 0)
+        self.report = self.outputs.end(self.session, self.rank or 0, self._steps)
 
 
 def track_training(config: Optional[CarbonConfig] = None, **options: Any) -> TrainingRun:

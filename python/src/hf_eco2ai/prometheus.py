@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import os
+import selectors
+import socket
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Optional
+import time
+import weakref
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import eco2
 
 from .errors import warn_once
 
 FORMAT = "openmetrics"
-MOST_READERS = 8
-"""At once; the next ones wait, so that many readers take no more of the training's time than these."""
-PATIENCE_S = 5
-"""What a reader that sends or takes nothing is waited for, and one for whom there is no room."""
+MOST_READERS = 128
+"""Connections at once. A further one takes the place of the one whose time is over first."""
+PATIENCE_S = 5.0
+"""How long a reader may take to send its request, and then to take its answer, seconds."""
+STOP_S = 0.05
+"""How long `stop` waits for the page's thread, seconds."""
+LONGEST_REQUEST = 16 << 10
+"""Bytes of a request's head."""
 CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 
 class PrometheusExporter:
-    """Serves a meter's metrics as OpenMetrics text at `/metrics`.
+    """Serves a meter's metrics as OpenMetrics text at `/metrics`. A copy (pickle, deepcopy) serves nothing.
 
     Args:
         port: 0 takes a free one.
@@ -32,6 +40,9 @@ class PrometheusExporter:
         self.port, self.host, self.meter, self.prefix = port, host, meter, prefix
         self._server: Optional[_Server] = None
 
+    def __getstate__(self) -> Dict[str, Any]:
+        return {**self.__dict__, "_server": None}
+
     def start(self, meter: Any = None) -> None:
         """Serves on a thread of its own, until `stop` or the end of the process.
 
@@ -41,17 +52,13 @@ class PrometheusExporter:
         if meter is not None:
             self.meter = meter
         if self._server is None:
-            exporter = self
-            handler = type("Handler", (_Page,), {"exporter": exporter})
-            self._server = _Server((self.host, self.port), handler)
-            self.port = self._server.server_address[1]
-            threading.Thread(target=self._server.serve_forever, name="eco2-metrics", daemon=True).start()
+            self._server = _Server(self.host, self.port, lambda: self.render())
+            self.port = self._server.port
 
     def stop(self) -> None:
-        """Serves no more."""
+        """Serves no more; readers that are not done are cut off. Takes at most 100 ms."""
         if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
+            self._server.stop()
             self._server = None
 
     def render(self) -> str:
@@ -85,54 +92,164 @@ class PrometheusExporter:
         return f"http://{self.host}:{self.port}/metrics"
 
 
-class _Server(ThreadingHTTPServer):
-    """A thread for each of a few readers."""
+class _Reader:
+    """A connection: what it has sent, what it still gets, and until when it may take."""
 
-    daemon_threads = True
-    request_queue_size = 128
+    __slots__ = ("socket", "request", "answer", "until_s")
 
-    def __init__(self, *arguments: Any) -> None:
-        self._room = threading.BoundedSemaphore(MOST_READERS)
-        super().__init__(*arguments)
+    def __init__(self, connection: socket.socket) -> None:
+        self.socket, self.request, self.answer = connection, b"", memoryview(b"")
+        self.until_s = time.monotonic() + PATIENCE_S
 
-    def process_request(self, request: Any, client_address: Any) -> None:
-        if not self._room.acquire(timeout=PATIENCE_S):
-            self.shutdown_request(request)
-            return
+
+class _Server:
+    """One thread that waits for no reader: however slow some are, the next one is answered at once."""
+
+    def __init__(self, host: str, port: int, render: Callable[[], str]) -> None:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.create_server((host, port), family=family, backlog=128)
+        self._listener.setblocking(False)
+        self.port: int = self._listener.getsockname()[1]
+        self._render, self._readers = render, set()  # type: Callable[[], str], set
+        self._woken, self._wake = socket.socketpair()
+        self._selector = selectors.DefaultSelector()
+        for waited_for in (self._listener, self._woken):
+            self._selector.register(waited_for, selectors.EVENT_READ)
+        self._stopping = False
+        self._thread = threading.Thread(target=self._serve, name="eco2-metrics", daemon=True)
+        _SERVERS.add(self)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread and frees the port."""
+        self._stopping = True
+        self._wake.close()
+        self._thread.join(STOP_S)
+        self._listener.close()  # for a thread that is rendering still
+
+    def close(self) -> None:
+        """Closes every socket, without a word to the readers."""
+        for reader in self._readers:
+            reader.socket.close()
+        for one in (self._listener, self._woken, self._wake, self._selector):
+            one.close()
+
+    def _serve(self) -> None:
         try:
-            super().process_request(request, client_address)
-        except BaseException:
-            self._room.release()
-            raise
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        try:
-            super().process_request_thread(request, client_address)
+            while not self._stopping:
+                for key, _ in self._selector.select(self._until_next_s()):
+                    self._ready(key.fileobj, key.data)
+                self._answer([reader for reader in self._readers if not reader.answer and is_whole(reader.request)])
+                self._drop_late()
+        except (OSError, ValueError):
+            if not self._stopping:  # a fault of the listener: there is nothing left to serve
+                warn_once("prometheus:serve", "the metrics page has ended: its socket failed")
         finally:
-            self._room.release()
+            self.close()
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A reader that went away is no event of the training's."""
+    def _until_next_s(self) -> Optional[float]:
+        return max(min(reader.until_s for reader in self._readers) - time.monotonic(), 0) if self._readers else None
 
+    def _ready(self, ready: Any, reader: Optional[_Reader]) -> None:
+        if ready is self._listener:
+            self._accept()
+        elif reader is not None and reader in self._readers:
+            try:
+                self._send(reader) if reader.answer else self._receive(reader)
+            except BlockingIOError:
+                pass
+            except OSError:
+                self._drop(reader)
 
-class _Page(BaseHTTPRequestHandler):
-    exporter: PrometheusExporter
-    timeout = PATIENCE_S
-
-    def do_GET(self) -> None:  # noqa: N802, the server's name
-        if self.path.split("?")[0] != "/metrics":
-            self.send_error(404)
-            return
+    def _accept(self) -> None:
         try:
-            page = self.exporter.render().encode()
-        except eco2.Error as error:
-            self.send_error(503, explain=str(error))
+            reader = _Reader(self._listener.accept()[0])
+        except (BlockingIOError, ConnectionError):
             return
-        self.send_response(200)
-        self.send_header("Content-Type", CONTENT_TYPE)
-        self.send_header("Content-Length", str(len(page)))
-        self.end_headers()
-        self.wfile.write(page)
+        except OSError:  # no descriptor left: others have to be closed first
+            time.sleep(0.01)
+            return
+        if len(self._readers) >= MOST_READERS:
+            self._drop(min(self._readers, key=lambda one: one.until_s))
+        reader.socket.setblocking(False)
+        self._readers.add(reader)
+        self._selector.register(reader.socket, selectors.EVENT_READ, reader)
 
-    def log_message(self, format: str, *arguments: Any) -> None:
-        """Nothing is printed."""
+    def _receive(self, reader: _Reader) -> None:
+        found = reader.socket.recv(LONGEST_REQUEST)
+        reader.request += found
+        if not found or (len(reader.request) > LONGEST_REQUEST and not is_whole(reader.request)):
+            self._drop(reader)
+
+    def _answer(self, readers: List[_Reader]) -> None:
+        """Renders once for all whose request is whole."""
+        page: Optional[Tuple[int, str]] = None
+        for reader in readers:
+            method, path = requested(reader.request)
+            status, body = 404, "the page is /metrics"
+            if method not in ("GET", "HEAD"):
+                status, body = 405, "only GET and HEAD are answered"
+            elif path == "/metrics":
+                page = page or self._page()
+                status, body = page
+            reader.answer = memoryview(answer_of(status, body, with_body=method != "HEAD"))
+            reader.until_s = time.monotonic() + PATIENCE_S
+            self._selector.modify(reader.socket, selectors.EVENT_WRITE, reader)
+            self._ready(reader.socket, reader)
+
+    def _page(self) -> Tuple[int, str]:
+        try:
+            return 200, self._render()
+        except Exception as error:  # nothing of it may end the thread
+            return 503, str(error)
+
+    def _send(self, reader: _Reader) -> None:
+        reader.answer = reader.answer[reader.socket.send(reader.answer):]
+        if not reader.answer:
+            self._drop(reader)
+
+    def _drop_late(self) -> None:
+        now_s = time.monotonic()
+        for reader in [reader for reader in self._readers if reader.until_s < now_s]:
+            self._drop(reader)
+
+    def _drop(self, reader: _Reader) -> None:
+        self._readers.discard(reader)
+        self._selector.unregister(reader.socket)
+        reader.socket.close()
+
+
+_SERVERS: weakref.WeakSet = weakref.WeakSet()
+_REASONS = {200: "OK", 404: "Not Found", 405: "Method Not Allowed", 503: "Service Unavailable"}
+
+
+def is_whole(request: bytes) -> bool:
+    """Whether a request's head has come to its end."""
+    return b"\r\n\r\n" in request or b"\n\n" in request
+
+
+def requested(request: bytes) -> Tuple[str, str]:
+    """A request's method, and its path without the query."""
+    words = request.split(b"\n", 1)[0].decode("latin-1").split()
+    return (words[0], words[1].split("?")[0]) if len(words) > 1 else ("", "")
+
+
+def answer_of(status: int, body: str, with_body: bool) -> bytes:
+    """A whole answer; a page is OpenMetrics, everything else a line of text."""
+    kind = CONTENT_TYPE if status == 200 else "text/plain; charset=utf-8"
+    content = (body if status == 200 else body + "\n").encode("utf-8", "replace")
+    head = (f"HTTP/1.1 {status} {_REASONS[status]}\r\nContent-Type: {kind}\r\nContent-Length: {len(content)}\r\n"
+            "Connection: close\r\n\r\n")
+    return head.encode("ascii") + (content if with_body else b"")
+
+
+def _close_in_child() -> None:
+    # The thread is the parent's; an open listener here would keep its port.
+    for server in list(_SERVERS):
+        for one in (server._listener, server._woken, server._wake, *(reader.socket for reader in list(server._readers))):
+            one.close()
+    _SERVERS.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_close_in_child)

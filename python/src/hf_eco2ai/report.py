@@ -38,6 +38,8 @@ class CarbonReport:
         recommendations: advice from what was measured, asked for when it is first read (see `CarbonOptimizer`).
         origin: bounds, quality by device, zone, source and year of the intensity, PUE.
         eco2: the whole report of schema eco2.report/1 as plain data; None where nothing was measured.
+        attempts: the starts of a training that was begun again before it had ended (`auto_find_batch_size` after
+            out-of-memory), each with its energy; the totals are over all of them. Empty where it was begun once.
     """
 
     def __init__(self, figures: Optional[Dict[str, Any]] = None, eco2_report: Optional[Dict[str, Any]] = None,
@@ -53,6 +55,11 @@ class CarbonReport:
         self.detailed_metrics: List[CarbonMetrics] = between(records)
         self._recommendations: Optional[List[Any]] = None
         self._file: Optional[Dict[str, Any]] = None
+
+    @property
+    def attempts(self) -> List[Dict[str, Any]]:
+        """The starts of the training, where there were several."""
+        return self.training_metadata.get("attempts", [])
 
     def _summary(self, figures: Dict[str, Any]) -> Dict[str, Any]:
         known = {name: self.training_metadata.get(name) for name in
@@ -180,16 +187,17 @@ class CarbonReport:
 def between(records: Sequence[CarbonMetrics]) -> List[CarbonMetrics]:
     """The records, each with the energy, power and grams since the one before of which these are known.
 
-    Totals are compared, not sums kept. A total so far is provisional and may come out a little less than the one before:
-    then nothing was added. A record whose energy or carbon is not known stays, and says nothing of it.
+    Totals are compared, not sums kept, so the parts add up to the last total. A total is provisional at first: where a
+    later one is less, the later one counts. A record whose energy or carbon is not known stays, and says nothing of it.
     """
     known = [record for record in records if record.energy_uj is not None]
     if not known or not eco2.available():
         return list(records)
-    totals = itertools.accumulate((record.energy_uj for record in known), max)
+    totals = _never_above_later([record.energy_uj for record in known])
     instants = itertools.accumulate((record.elapsed_ns for record in known), max)
     found = impacts("totals", [0, *totals], [0, *instants], None)
     energies = iter(zip(found["kwh"][1:], found["watts"][1:]))
+    carbon = iter(_never_above_later([record.cumulative_co2_kg for record in records if record.cumulative_co2_kg is not None]))
     whole, grams_kg = [], 0.0
     for record in records:
         if record.energy_uj is not None:
@@ -197,10 +205,14 @@ def between(records: Sequence[CarbonMetrics]) -> List[CarbonMetrics]:
             record = dataclasses.replace(record, energy_kwh=kwh, power_watts=watts)
         if record.cumulative_co2_kg is not None:
             # The library's figures, each at the intensities of its time; their differences, not a price by interval.
-            record = dataclasses.replace(record, co2_kg=max(record.cumulative_co2_kg - grams_kg, 0.0))
-            grams_kg = max(record.cumulative_co2_kg, grams_kg)
+            until_kg = next(carbon)
+            record, grams_kg = dataclasses.replace(record, co2_kg=until_kg - grams_kg), until_kg
         whole.append(record)
     return whole
+
+
+def _never_above_later(totals: Sequence[Any]) -> List[Any]:
+    return list(itertools.accumulate(reversed(totals), min))[::-1]
 
 
 def restored(data: Dict[str, Any]) -> CarbonMetrics:

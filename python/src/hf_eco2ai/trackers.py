@@ -1,4 +1,8 @@
-"""MLflow, Weights & Biases, TensorBoard: figures at log time, and the report as an artefact. Each is imported when used."""
+"""MLflow, Weights & Biases, TensorBoard: figures at log time, and the report as an artefact. Each is imported when used.
+
+A copy of an exporter (pickle, deepcopy) ends no run of the original's. What a tracker cannot hand to a copy stays with the
+original: then the copy logs nothing.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,6 @@ class MLflowExporter:
     def __init__(self, config: Any = None) -> None:
         import mlflow
 
-        self._mlflow = mlflow
         self._own = mlflow.active_run() is None
         if self._own:
             mlflow.start_run(run_name=getattr(config, "experiment_name", None))
@@ -41,12 +44,22 @@ class MLflowExporter:
             self.log_metrics(totals, int(report.summary.get("total_steps") or 0))
             self._client().log_text(self._run, report.to_json(), ARTIFACT)
         finally:
-            if self._own and self._mlflow.active_run() is not None:
-                self._mlflow.end_run()
+            self._end()
+
+    def _end(self) -> None:
+        import mlflow
+
+        if self._own and mlflow.active_run() is not None:
+            mlflow.end_run()
 
     def _client(self) -> Any:
+        import mlflow
+
         # By client: the Trainer's own callback may have ended the active run before ours is called.
-        return self._mlflow.MlflowClient()
+        return mlflow.MlflowClient()
+
+    def __getstate__(self) -> Dict[str, Any]:
+        return {**self.__dict__, "_own": False}
 
 
 class WandbExporter:
@@ -59,7 +72,6 @@ class WandbExporter:
     def __init__(self, config: Any = None) -> None:
         import wandb
 
-        self._wandb = wandb
         self._own = wandb.run is None
         if self._own:
             wandb.init(project=getattr(config, "project_name", None), name=getattr(config, "experiment_name", None))
@@ -67,19 +79,27 @@ class WandbExporter:
 
     def log_metrics(self, figures: Dict[str, float], step: int) -> None:
         """Figures at a step; the step is a figure too, as in the Trainer's own logging."""
-        self._run.log({**figures, "train/global_step": step})
+        if self._run is not None:
+            self._run.log({**figures, "train/global_step": step})
 
     def log_report(self, report: Any) -> None:
         """The report as an artefact, the totals in the run's summary; ends the run if it is ours."""
+        if self._run is None:
+            return
         try:
             self._log_report(report)
         finally:
             if self._own:
                 self._run.finish()
 
+    def __getstate__(self) -> Dict[str, Any]:
+        return {**self.__dict__, "_own": False, "_run": None}
+
     def _log_report(self, report: Any) -> None:
+        import wandb
+
         self._run.summary.update({f"carbon/{name}": value for name, value in report.summary.items() if value is not None})
-        artifact = self._wandb.Artifact("carbon_report", type="carbon_report")
+        artifact = wandb.Artifact("carbon_report", type="carbon_report")
         with artifact.new_file(ARTIFACT, mode="w") as file:
             file.write(report.to_json())
         self._run.log_artifact(artifact)
@@ -101,13 +121,17 @@ class TensorBoardExporter:
 
     def log_metrics(self, figures: Dict[str, float], step: int) -> None:
         """Figures at a step."""
-        for name, value in figures.items():
+        for name, value in figures.items() if self._writer is not None else ():
             self._writer.add_scalar(name, value, step)
 
     def log_report(self, report: Any) -> None:
         """The summary as text; closes the writer."""
-        self._writer.add_text("carbon/report", report.summary(), int(report.summary.get("total_steps") or 0))
-        self._writer.close()
+        if self._writer is not None:
+            self._writer.add_text("carbon/report", report.summary(), int(report.summary.get("total_steps") or 0))
+            self._writer.close()
+
+    def __getstate__(self) -> Dict[str, Any]:
+        return {**self.__dict__, "_writer": None}
 
 
 def log_carbon_metrics(metrics: Dict[str, float], step: int = 0) -> None:

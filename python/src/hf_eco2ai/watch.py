@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any, Callable, Optional
 
-from .errors import LOGGER, warn_once
+from .errors import LOGGER, Faults, warn_once
 from .session import Session
 
 
@@ -52,22 +52,24 @@ class BudgetWatch:
         check_frequency: steps from one look to the next, 1 or more.
         grace_period: steps that the training may go on after the look that found the budget spent.
         agreed: says, of this rank's decision, whether any rank has decided to stop; asked at every look with `"stop"`.
+        faults: where a look that fails is counted.
     """
 
     def __init__(self, action: str = "warn", check_frequency: int = 100, grace_period: int = 0,
-                 agreed: Callable[[bool], bool] = any_rank) -> None:
+                 agreed: Callable[[bool], bool] = any_rank, faults: Optional[Faults] = None) -> None:
         self.action, self.check_frequency, self.grace_period = action, check_frequency, grace_period
         self.crossed_at: Optional[int] = None
         self.stopped_at: Optional[int] = None
         self._near = False
-        self._agreed = agreed
+        self._agreed, self._faults = agreed, faults or Faults()
 
     @classmethod
-    def of(cls, config: Any, agreed: Callable[[bool], bool] = any_rank) -> Optional[BudgetWatch]:
+    def of(cls, config: Any, agreed: Callable[[bool], bool] = any_rank,
+           faults: Optional[Faults] = None) -> Optional[BudgetWatch]:
         """The watch that a CarbonConfig asks for, if any."""
         if not config.enable_carbon_budget:
             return None
-        return cls(config.budget_action, config.check_frequency, config.grace_period, agreed)
+        return cls(config.budget_action, config.check_frequency, config.grace_period, agreed, faults)
 
     def after(self, step: int, session: Session, control: Any) -> None:
         """After a step: looks, if its turn has come; asks the Trainer to stop, if that is wanted and grace is over.
@@ -96,7 +98,7 @@ class BudgetWatch:
         try:
             found = session.meter.budget()
         except Exception as error:
-            warn_once(f"budget:{type(error).__name__}", f"the budget was not looked at: {error!r}; training goes on")
+            self._faults.add("budget", error, f"the budget was not checked: {error!r}; training goes on")
             return False
         if found.decision == "stop":
             LOGGER.warning("the carbon budget is spent at step %d (%.0f %% of it)", step, 100 * found.share)

@@ -7,6 +7,7 @@ when runs are merged. Where the loader has no length or no batch size nothing is
 
 from __future__ import annotations
 
+import math
 from typing import Any, Optional
 
 from .errors import warn_once
@@ -14,12 +15,14 @@ from .errors import warn_once
 
 class WorkCount:
     """Counts of a training loop. `loader` is its data loader; `resumed_at` the step of the checkpoint that
-    the run goes on from, of `accumulation` micro-batches each."""
+    the run goes on from, of `accumulation` micro-batches each; `whole_only`: the Trainer is one that does not take the
+    micro-batches that are left at an epoch's end for a step (see `floors`)."""
 
-    def __init__(self, loader: Any = None, ranks: int = 1, resumed_at: int = 0, accumulation: int = 1) -> None:
+    def __init__(self, loader: Any = None, ranks: int = 1, resumed_at: int = 0, accumulation: int = 1,
+                 whole_only: bool = False) -> None:
         self._full, self._last, self._batches = sizes(loader, ranks)
-        # As the Trainer reckons where in an epoch it goes on.
-        self._index = resumed_at % max(self._batches // accumulation, 1) * accumulation
+        # As the Trainer computes where in an epoch it goes on.
+        self._index = resumed_at % steps_of_epoch(self._batches, accumulation, whole_only) * accumulation
         self._goes_on = self._index > 0
         self._tokens: Optional[int] = None
         self._samples = 0
@@ -64,6 +67,26 @@ class WorkCount:
         if not seen or before is None:
             return None
         return max(seen - before, 0)
+
+
+def steps_of_epoch(batches: int, accumulation: int, whole_only: bool = False) -> int:
+    """Steps of an epoch of so many micro-batches, `accumulation` of them a step; at least 1."""
+    return max(batches // accumulation if whole_only else -(-batches // accumulation), 1)
+
+
+def floors(args: Any, state: Any, batches: int, accumulation: int) -> bool:
+    """Whether the Trainer rounds the steps of an epoch down, as transformers did up to 4.51, by its own totals.
+
+    Where they are the same either way, or it does not say, it is taken for one of today, which rounds up.
+    """
+    steps, epochs = getattr(state, "max_steps", None), getattr(state, "num_train_epochs", None)
+    wanted = getattr(args, "num_train_epochs", None)
+    up, down = (steps_of_epoch(batches, accumulation, whole_only) for whole_only in (False, True))
+    if not steps or not batches:
+        return False
+    if (getattr(args, "max_steps", 0) or 0) > 0:
+        return epochs == -(-steps // down) != -(-steps // up)
+    return bool(wanted) and steps == math.ceil(wanted * down) != math.ceil(wanted * up)
 
 
 def sizes(loader: Any, ranks: int = 1) -> tuple:
