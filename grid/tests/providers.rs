@@ -11,9 +11,10 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use eco2_grid::provider::{
-    Cached, Chain, Fault, Fixed, Hook, Limits, Online, Provider as _, Secret, Setup, Wanted, cloud_of_this_machine,
+    Cached, Chain, Fault, Fixed, Hook, Limits, Online, Part, Provider as _, Secret, Setup, Wanted,
+    cloud_of_this_machine,
 };
-use eco2_grid::{lookup, parse_instant};
+use eco2_grid::{Level, Pue, ZoneSource, lookup, parse_instant, price_parts};
 use stub::{Answer, Stub};
 
 const HOUR: i64 = 3_600_000_000_000;
@@ -283,4 +284,50 @@ fn a_webhook_waits_as_long_as_it_is_asked_to_and_no_longer_than_there_is_time() 
     assert_eq!(found, Err(Fault::TooOften { retry_after_s: Some(1) }));
     assert!(begun.elapsed() < Duration::from_millis(900), "a wait that is too long is not begun");
     assert_eq!(asked.requests.load(Ordering::Relaxed), 3);
+}
+
+/// Grams of one kilowatt-hour, used evenly over the four hours from `from`, as providers cover them.
+fn grams_of_a_kwh(chain: &Chain, zone: &str, from: &str) -> (f64, usize) {
+    let from_ns = at(from);
+    let wanted = Wanted { zone, from_ns, to_ns: from_ns + 4 * HOUR, now_ns: from_ns + 5 * HOUR };
+    let coverage = chain.cover(&wanted);
+    let energy_uj = |part: &Part| 250 * ((part.to_ns - from_ns) as u64 / 1_000);
+    let level = |part: &Part| {
+        let energy_uj = energy_uj(part);
+        Level { low_uj: energy_uj, energy_uj, high_uj: Some(energy_uj) }
+    };
+    let levels: Vec<Level> = coverage.parts.iter().map(level).collect();
+    let carbon = price_parts(&coverage.parts, &levels, Pue::ONE, zone, ZoneSource::Given);
+    (carbon.grams, carbon.segments.len())
+}
+
+#[test]
+fn k09_entsoe_document_of_two_resolutions_prices_a_run_at_107_6_grams_per_kwh() {
+    let series = |kind: &str, minutes: i64, megawatts: u32| {
+        let point = |at| format!("<Point><position>{at}</position><quantity>{megawatts}</quantity></Point>");
+        let points: String = (1..=240 / minutes).map(point).collect();
+        format!(
+            "<TimeSeries><inBiddingZone_Domain.mRID>10YBE----------2</inBiddingZone_Domain.mRID><curveType>A01</curveType>\
+             <MktPSRType><psrType>{kind}</psrType></MktPSRType><Period><timeInterval><start>2025-10-02T00:00Z</start>\
+             <end>2025-10-02T04:00Z</end></timeInterval><resolution>PT{minutes}M</resolution>{points}</Period></TimeSeries>"
+        )
+    };
+    let (gas, nuclear) = (series("B04", 15, 1000), series("B14", 60, 4000));
+    for inside in [format!("{gas}{nuclear}"), format!("{nuclear}{gas}")] {
+        let stub = Stub::always(Answer::ok(format!("<GL_MarketDocument>{inside}</GL_MarketDocument>")));
+        let table = Fixed::table(lookup("BE").unwrap());
+        let chain = Chain::new(vec![Arc::new(open("entsoe", &stub.base)), Arc::new(table)]);
+        let (grams, segments) = grams_of_a_kwh(&chain, "BE", "2025-10-02T00:00Z");
+        assert!((grams - 107.6).abs() < 1e-9 && segments == 1, "{grams} g in {segments} segments");
+    }
+}
+
+#[test]
+fn k09_an_answer_for_another_zone_is_not_priced() {
+    let french = history(&[("2026-03-01T11:00Z", Some(20.0)), ("2026-03-01T12:00Z", Some(20.0))]).replace("DE", "FR");
+    let stub =
+        Stub::new(move |line| if line.contains("/history") { Answer::ok(&*french) } else { Answer::status(404) });
+    let fault = open("electricity-maps", &stub.base).slots(&noon("DE")).unwrap_err();
+    assert!(matches!(&fault, Fault::OtherZone { zone } if zone == "DE"), "{fault:?}");
+    assert!(!fault.to_string().contains("FR"), "no text of the other side: {fault}");
 }

@@ -50,6 +50,12 @@ pub enum Fault {
         /// What to do.
         remedy: &'static str,
     },
+    /// An answer for a zone that was not asked for.
+    #[error("the answer is not for {zone:?}, which was requested; check --provider-zone and the base address")]
+    OtherZone {
+        /// The requested zone, shortened.
+        zone: String,
+    },
     /// The token is missing or is not kept safely.
     #[error(transparent)]
     Secret(#[from] SecretFault),
@@ -87,6 +93,12 @@ impl Fault {
     /// A zone, shortened for [`Fault::Zone`].
     pub(crate) fn zone(zone: &str, remedy: &'static str) -> Self {
         Self::Zone { zone: zone.chars().take(60).collect(), remedy }
+    }
+
+    #[cfg(feature = "providers")]
+    /// A requested zone, shortened for [`Fault::OtherZone`].
+    pub(crate) fn other_zone(zone: &str) -> Self {
+        Self::OtherZone { zone: zone.chars().take(60).collect() }
     }
 }
 

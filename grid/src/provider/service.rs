@@ -130,6 +130,14 @@ fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
     serde_json::from_slice(body).map_err(|_| Fault::Garbage("it is not JSON of the expected form"))
 }
 
+/// Refuses an answer that states another zone than the requested one; case does not count.
+fn same_zone(requested: &str, stated: Option<&str>) -> Result<(), Fault> {
+    match stated {
+        Some(stated) if !stated.trim().eq_ignore_ascii_case(requested) => Err(Fault::other_zone(requested)),
+        _ => Ok(()),
+    }
+}
+
 fn instant(text: &str) -> Result<i64, Fault> {
     parse_instant(text).ok_or(Fault::Garbage("a time in it is not ISO 8601"))
 }

@@ -5,17 +5,20 @@ use serde::Deserialize;
 
 use super::super::http::Auth;
 use super::super::{Fault, Http, Secret, Slot, Wanted};
-use super::{end_of, instant, json, written};
+use super::{end_of, instant, json, same_zone, written};
+use crate::cloud_region;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Forecast {
+    location: Option<String>,
     forecast_data: Vec<Point>,
 }
 
 /// Of measured data and of forecasts alike.
 #[derive(Deserialize)]
 struct Point {
+    location: Option<String>,
     #[serde(alias = "timestamp")]
     time: String,
     #[serde(alias = "value")]
@@ -38,6 +41,7 @@ pub(in super::super) fn ask(http: &Http, _: Option<&Secret>, wanted: &Wanted<'_>
         let (time, to_time) = (written(wanted.from_ns), written(past_ns));
         let query = [("location", wanted.zone), ("time", &time), ("toTime", &to_time)];
         let points: Vec<Point> = json(&http.get("/emissions/bylocations", &query, Auth::Nobody)?)?;
+        points.iter().try_for_each(|point| no_other_region(wanted.zone, point.location.as_deref()))?;
         slots.extend(parse(&points, false)?);
     }
     if wanted.to_ns > wanted.now_ns {
@@ -45,11 +49,17 @@ pub(in super::super) fn ask(http: &Http, _: Option<&Secret>, wanted: &Wanted<'_>
         let body = http.get("/emissions/forecasts/current", &[("location", wanted.zone)], Auth::Nobody);
         if let Ok(forecasts) = body.and_then(|body| json::<Vec<Forecast>>(&body)) {
             for forecast in &forecasts {
+                same_zone(wanted.zone, forecast.location.as_deref())?;
                 slots.extend(parse(&forecast.forecast_data, true)?);
             }
         }
     }
     Ok(slots)
+}
+
+/// Points may name the grid operator's region in place of the requested cloud region; another cloud region is an error.
+fn no_other_region(requested: &str, stated: Option<&str>) -> Result<(), Fault> {
+    same_zone(requested, stated.filter(|stated| cloud_region(stated).is_some()))
 }
 
 fn parse(points: &[Point], forecast: bool) -> Result<Vec<Slot>, Fault> {
@@ -104,6 +114,13 @@ mod tests {
         let [slot] = parse(&forecasts[0].forecast_data, true).unwrap()[..] else { panic!("one slot") };
         assert_eq!((slot.g_per_kwh, slot.to_ns - slot.from_ns, slot.forecast), (359.23, 300_000_000_000, true));
         assert_eq!(json::<Vec<Forecast>>(b"[]").unwrap().len(), 0, "an empty forecast");
+    }
+
+    #[test]
+    fn k09_points_of_another_cloud_region_are_refused_and_an_operators_region_is_not() {
+        assert_eq!(no_other_region("eastus", Some("eastus")), Ok(()));
+        assert_eq!(no_other_region("eastus", Some("PJM_DC")), Ok(()));
+        assert_eq!(no_other_region("eastus", Some("westus")), Err(Fault::other_zone("eastus")));
     }
 
     #[test]

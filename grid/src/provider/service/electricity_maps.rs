@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::super::http::Auth;
 use super::super::{Fault, Http, Secret, Slot, Wanted};
-use super::{end_of, instant, json, written};
+use super::{end_of, instant, json, same_zone, written};
 
 /// How far back `history` reaches, nanoseconds.
 const HISTORY_NS: i64 = 23 * 3_600_000_000_000;
@@ -15,6 +15,7 @@ const RANGE_NS: i64 = 10 * 86_400_000_000_000;
 
 #[derive(Deserialize)]
 struct Answer {
+    zone: Option<String>,
     #[serde(alias = "data", alias = "forecast")]
     history: Vec<Point>,
     #[serde(rename = "temporalGranularity")]
@@ -24,6 +25,7 @@ struct Answer {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Point {
+    zone: Option<String>,
     carbon_intensity: Option<f64>,
     datetime: String,
     emission_factor_type: Option<String>,
@@ -41,7 +43,10 @@ pub(in super::super) fn ask(http: &Http, secret: Option<&Secret>, wanted: &Wante
     }
     if wanted.to_ns > wanted.now_ns && known_ns(&slots) < wanted.to_ns {
         // A forecast is another contract: without it, what is known is the answer.
-        slots.extend(client.get("/carbon-intensity/forecast", &[], true).unwrap_or_default());
+        match client.get("/carbon-intensity/forecast", &[], true) {
+            Err(fault @ Fault::OtherZone { .. }) => return Err(fault),
+            forecast => slots.extend(forecast.unwrap_or_default()),
+        }
     }
     Ok(slots)
 }
@@ -70,11 +75,12 @@ impl Client<'_> {
 
     fn latest(&self) -> Result<Vec<Slot>, Fault> {
         let point: Point = json(&self.body("/carbon-intensity/latest", &[])?)?;
+        same_zone(self.zone, point.zone.as_deref())?;
         Ok(slot(&point, None, false)?.into_iter().collect())
     }
 
     fn get(&self, path: &str, query: &[(&str, &str)], forecast: bool) -> Result<Vec<Slot>, Fault> {
-        parse(&self.body(path, query)?, forecast)
+        parse(&self.body(path, query)?, self.zone, forecast)
     }
 
     fn body(&self, path: &str, query: &[(&str, &str)]) -> Result<Vec<u8>, Fault> {
@@ -85,8 +91,10 @@ impl Client<'_> {
     }
 }
 
-fn parse(body: &[u8], forecast: bool) -> Result<Vec<Slot>, Fault> {
+fn parse(body: &[u8], zone: &str, forecast: bool) -> Result<Vec<Slot>, Fault> {
     let answer: Answer = json(body)?;
+    let stated = answer.history.iter().map(|point| &point.zone).chain([&answer.zone]);
+    stated.map(Option::as_deref).try_for_each(|stated| same_zone(zone, stated))?;
     let slots = answer.history.iter().map(|point| slot(point, answer.granularity.as_deref(), forecast));
     Ok(slots.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }
@@ -120,7 +128,7 @@ mod tests {
              "createdAt":"2018-04-22T18:07:01.000Z","emissionFactorType":"lifecycle","isEstimated":true,
              "estimationMethod":"TIME_SLICER_AVERAGE"},
             {"zone":"DE","carbonIntensity":null,"datetime":"2018-04-25T19:00:00.000Z"}]}"#;
-        let slots = parse(body.as_bytes(), false).unwrap();
+        let slots = parse(body.as_bytes(), "DE", false).unwrap();
         let from_ns = crate::parse_instant("2018-04-25T18:00Z").unwrap();
         let to_ns = from_ns + 3_600_000_000_000;
         assert_eq!(slots, [Slot { from_ns, to_ns, g_per_kwh: 302.0, estimated: true, forecast: false }]);
@@ -130,16 +138,30 @@ mod tests {
     fn all_answers_have_one_form() {
         let point = r#"[{"carbonIntensity":326,"datetime":"2018-04-25T18:00:00.000Z"}]"#;
         for key in ["history", "forecast", "data"] {
-            let slots = parse(format!(r#"{{"zone":"DE","{key}":{point},"updatedAt":"x"}}"#).as_bytes(), true).unwrap();
+            let slots =
+                parse(format!(r#"{{"zone":"DE","{key}":{point},"updatedAt":"x"}}"#).as_bytes(), "DE", true).unwrap();
             assert_eq!((slots.len(), slots[0].g_per_kwh, slots[0].forecast), (1, 326.0, true), "{key}");
         }
-        assert_eq!(parse(br#"{"zone":"DE","forecast":[]}"#, true), Ok(vec![]));
+        assert_eq!(parse(br#"{"zone":"DE","forecast":[]}"#, "DE", true), Ok(vec![]));
+    }
+
+    #[test]
+    fn k09_an_answer_for_another_zone_is_refused() {
+        let body = |zone: &str, point: &str| {
+            format!(
+                r#"{{"zone":"{zone}","history":[{{"zone":"{point}","carbonIntensity":1,"datetime":"2018-04-25T18:00Z"}}]}}"#
+            )
+        };
+        let slots = |zone: &str, point: &str| parse(body(zone, point).as_bytes(), "DE", false).map(|slots| slots.len());
+        assert_eq!(slots("DE", "de"), Ok(1));
+        assert_eq!(slots("FR", "DE"), Err(Fault::other_zone("DE")));
+        assert_eq!(slots("DE", "FR"), Err(Fault::other_zone("DE")));
     }
 
     #[test]
     fn figures_of_another_kind_are_refused() {
         let body =
             br#"{"history":[{"carbonIntensity":1,"datetime":"2018-04-25T18:00Z","emissionFactorType":"direct"}]}"#;
-        assert!(matches!(parse(body, false), Err(Fault::Garbage(_))));
+        assert!(matches!(parse(body, "DE", false), Err(Fault::Garbage(_))));
     }
 }

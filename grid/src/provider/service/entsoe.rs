@@ -1,8 +1,10 @@
 //! ENTSO-E Transparency: generation by type (A75, realised), from which the intensity is computed.
 //!
 //! Each type counts with its life-cycle median of IPCC AR5 WG3 Annex III, table A.III.2. Types without one there (oil,
-//! waste, peat, "other", stored water) are left out; a slot in which they are more than a tenth is not known. Imports are
-//! not traced. So every figure is an estimate. Storage that fills (`outBiddingZone`) is consumption, and no source.
+//! waste, peat, "other", stored water) are left out. Types report in quarter hours, half hours or hours, and some hours
+//! later than others: a type without a report for a stretch of time counts with its last one. Where types without a factor
+//! or without a report are more than a tenth of the generation, the intensity is not known. Imports are not traced. So
+//! every figure is an estimate. Storage that fills (`outBiddingZone`) is consumption, and no source.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +12,12 @@ use roxmltree::{Document, Node};
 
 use super::super::http::Auth;
 use super::super::{Fault, Http, Secret, Slot, Wanted};
-use super::{country, end_of, instant, literal};
+use super::{country, end_of, instant, literal, same_zone};
 
-/// The largest share of generation without a factor, of one.
-const MOST_WITHOUT: f64 = 0.1;
+/// The largest share of generation that has no factor or was not reported, of one.
+const MOST_UNSURE: f64 = 0.1;
+/// Reports read at most: a year of quarter hours of thirty types.
+const MOST_REPORTS: usize = 1_100_000;
 /// Elements read at most.
 const MOST_NODES: u32 = 2_000_000;
 /// The longest stretch that is asked for, nanoseconds: a year.
@@ -64,7 +68,7 @@ pub(in super::super) fn ask(http: &Http, secret: Option<&Secret>, wanted: &Wante
         ("periodEnd", &end),
     ];
     let auth = secret.map_or(Auth::Nobody, |secret| Auth::Query("securityToken", secret));
-    parse(&http.get("/api", &query, auth)?)
+    parse(&http.get("/api", &query, auth)?, wanted.zone)
 }
 
 /// `202001010000`, to the hour below.
@@ -90,16 +94,16 @@ fn factor(kind: &str) -> Option<f64> {
     })
 }
 
-/// Generation in a slot: all of it, what has a factor, and that times its factors.
-#[derive(Default)]
-struct Sums {
+/// One report of a type of generation: a stretch of time and its megawatts.
+#[derive(Debug, Clone, Copy)]
+struct Report {
+    from_ns: i64,
     to_ns: i64,
-    all: f64,
-    known: f64,
-    weighed: f64,
+    /// `None`: reported without a number.
+    megawatts: Option<f64>,
 }
 
-fn parse(body: &[u8]) -> Result<Vec<Slot>, Fault> {
+fn parse(body: &[u8], area: &str) -> Result<Vec<Slot>, Fault> {
     let garbage = Fault::Garbage("it is not XML of the expected form");
     let text = std::str::from_utf8(body).map_err(|_| garbage.clone())?;
     let options = roxmltree::ParsingOptions { nodes_limit: MOST_NODES, ..Default::default() };
@@ -109,22 +113,26 @@ fn parse(body: &[u8]) -> Result<Vec<Slot>, Fault> {
         "Acknowledgement_MarketDocument" => return Err(Fault::NoFigure),
         _ => return Err(garbage),
     }
-    let mut slots: BTreeMap<i64, Sums> = BTreeMap::new();
+    let mut types: BTreeMap<&str, Vec<Report>> = BTreeMap::new();
+    let mut room = MOST_REPORTS;
     for series in children(document.root_element(), "TimeSeries") {
         if children(series, "outBiddingZone_Domain.mRID").next().is_some() {
             continue;
         }
+        same_zone(area, value(series, "inBiddingZone_Domain.mRID"))?;
         let kind = series.descendants().find(|node| node.has_tag_name_local("psrType")).and_then(|node| node.text());
-        let factor = factor(kind.unwrap_or_default().trim());
+        let repeats = value(series, "curveType") != Some("A01");
+        let reports = types.entry(kind.unwrap_or_default().trim()).or_default();
         for period in children(series, "Period") {
-            add(period, factor, &mut slots)?;
+            add(period, repeats, &mut room, reports)?;
         }
     }
-    Ok(slots.iter().filter_map(|(from_ns, sums)| sums.slot(*from_ns)).collect())
+    Ok(slots(types))
 }
 
-/// Adds a period's points. Points that are left out repeat the one before (curve type A03).
-fn add(period: Node<'_, '_>, factor: Option<f64>, slots: &mut BTreeMap<i64, Sums>) -> Result<(), Fault> {
+/// Adds the reports of a period. Points that are left out repeat the one before, except where the curve type is A01
+/// (every block has its own point): there they were not reported.
+fn add(period: Node<'_, '_>, repeats: bool, room: &mut usize, reports: &mut Vec<Report>) -> Result<(), Fault> {
     let missing = || Fault::Garbage("a period in it has no interval or resolution");
     let interval = children(period, "timeInterval").next().ok_or_else(missing)?;
     let from_ns = instant(value(interval, "start").ok_or_else(missing)?)?;
@@ -137,34 +145,88 @@ fn add(period: Node<'_, '_>, factor: Option<f64>, slots: &mut BTreeMap<i64, Sums
     };
     let length_ns = end_of(0, length_s)?;
     let mut points = children(period, "Point").filter_map(|point| {
-        Some((value(point, "position")?.parse::<i64>().ok()?, value(point, "quantity")?.parse::<f64>().ok()?))
+        let megawatts = value(point, "quantity").and_then(|text| text.parse::<f64>().ok());
+        Some((value(point, "position")?.parse::<i64>().ok()?, megawatts.filter(|found| found.is_finite())))
     });
-    let mut next = points.next();
-    let mut quantity = None;
-    let positions = until_ns.saturating_sub(from_ns).div_euclid(length_ns).clamp(0, 40_000);
+    let positions = until_ns.saturating_sub(from_ns).div_euclid(length_ns).max(0);
+    *room = usize::try_from(positions)
+        .ok()
+        .and_then(|positions| room.checked_sub(positions))
+        .ok_or(Fault::Garbage("it has more slots than a year of quarter hours"))?;
+    let (mut next, mut current) = (points.next(), None);
     for position in 1..=positions {
-        if let Some((at, found)) = next.filter(|(at, _)| *at <= position) {
-            debug_assert!(at <= position);
-            quantity = Some(found);
-            next = points.next();
+        let mut is_reported = repeats;
+        while let Some((_, found)) = next.filter(|(at, _)| *at <= position) {
+            (current, is_reported, next) = (Some(found), true, points.next());
         }
-        let Some(megawatts) = quantity.filter(|found| found.is_finite() && *found > 0.0) else { continue };
-        let at_ns = from_ns + (position - 1) * length_ns;
-        let sums = slots.entry(at_ns).or_insert_with(|| Sums { to_ns: at_ns + length_ns, ..Sums::default() });
-        sums.all += megawatts;
-        if let Some(factor) = factor {
-            sums.known += megawatts;
-            sums.weighed += megawatts * factor;
+        if let Some(megawatts) = current.filter(|_| is_reported) {
+            let from_ns = from_ns.saturating_add((position - 1).saturating_mul(length_ns));
+            reports.push(Report { from_ns, to_ns: from_ns.saturating_add(length_ns), megawatts });
         }
     }
     Ok(())
 }
 
+/// Intensity of each stretch between two neighbouring edges of any report. A report holds for all of its stretch, whatever
+/// the resolution of the others; of two reports of one type the one of the finer resolution counts.
+fn slots(types: BTreeMap<&str, Vec<Report>>) -> Vec<Slot> {
+    let all = || types.values().flatten();
+    let mut edges: Vec<i64> = all().flat_map(|report| [report.from_ns, report.to_ns]).collect();
+    edges.sort_unstable();
+    edges.dedup();
+    let mut sums = vec![Sums::default(); edges.len().saturating_sub(1)];
+    for (kind, mut reports) in types {
+        // Coarse reports first, so that finer ones replace them.
+        reports.sort_by_key(|report| std::cmp::Reverse(report.to_ns - report.from_ns));
+        let mut megawatts: Vec<Option<f64>> = vec![None; sums.len()];
+        for report in &reports {
+            let place = |edge_ns| edges.partition_point(|edge| *edge < edge_ns);
+            for at in place(report.from_ns)..place(report.to_ns) {
+                megawatts[at] = report.megawatts.or(megawatts[at]);
+            }
+        }
+        add_type(factor(kind), &megawatts, &mut sums);
+    }
+    edges.windows(2).zip(&sums).filter_map(|(pair, sums)| sums.slot(pair[0], pair[1])).collect()
+}
+
+/// Adds one type of generation to the sums. Where it was not reported, it counts with what was reported last before, or
+/// first after, and as unsure.
+fn add_type(factor: Option<f64>, megawatts: &[Option<f64>], sums: &mut [Sums]) {
+    let Some(mut last) = megawatts.iter().flatten().next().copied() else { return };
+    for (reported, sums) in megawatts.iter().zip(sums) {
+        last = reported.unwrap_or(last);
+        // Below zero is consumption.
+        let generated = last.max(0.0);
+        sums.all += generated;
+        match factor {
+            Some(factor) => {
+                sums.known += generated;
+                sums.weighted += generated * factor;
+                sums.unsure += if reported.is_none() { generated } else { 0.0 };
+            }
+            None => sums.unsure += generated,
+        }
+    }
+}
+
+/// Generation in a stretch of time, megawatts.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sums {
+    all: f64,
+    /// Part with a factor.
+    known: f64,
+    /// That part times its factors.
+    weighted: f64,
+    /// Part without a factor, or not reported for this stretch.
+    unsure: f64,
+}
+
 impl Sums {
-    fn slot(&self, from_ns: i64) -> Option<Slot> {
-        let enough = self.known > 0.0 && self.all - self.known <= MOST_WITHOUT * self.all;
-        let g_per_kwh = self.weighed / self.known;
-        enough.then_some(Slot { from_ns, to_ns: self.to_ns, g_per_kwh, estimated: true, forecast: false })
+    fn slot(&self, from_ns: i64, to_ns: i64) -> Option<Slot> {
+        let is_known = self.known > 0.0 && self.unsure <= MOST_UNSURE * self.all;
+        let g_per_kwh = self.weighted / self.known;
+        is_known.then_some(Slot { from_ns, to_ns, g_per_kwh, estimated: true, forecast: false })
     }
 }
 

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::super::http::Auth;
 use super::super::{Fault, Http, Secret, Slot, Wanted};
-use super::{end_of, instant, json, written};
+use super::{end_of, instant, json, same_zone, written};
 use crate::series::Unit;
 
 /// The signal: marginal operating emissions rate.
@@ -28,6 +28,7 @@ struct Answer {
 
 #[derive(Deserialize)]
 struct About {
+    region: Option<String>,
     units: String,
     data_point_period_seconds: Option<i64>,
 }
@@ -45,7 +46,7 @@ pub(in super::super) fn ask(http: &Http, secret: Option<&Secret>, wanted: &Wante
     let get = |path: &str, query: &[(&str, &str)], forecast| {
         let mut all = vec![("region", wanted.zone), SIGNAL];
         all.extend_from_slice(query);
-        parse(&http.get(path, &all, Auth::Bearer(&token))?, forecast)
+        parse(&http.get(path, &all, Auth::Bearer(&token))?, wanted.zone, forecast)
     };
     let mut slots = Vec::new();
     let (mut from_ns, past_ns) = (wanted.from_ns, wanted.to_ns.min(wanted.now_ns));
@@ -61,8 +62,9 @@ pub(in super::super) fn ask(http: &Http, secret: Option<&Secret>, wanted: &Wante
     Ok(slots)
 }
 
-fn parse(body: &[u8], forecast: bool) -> Result<Vec<Slot>, Fault> {
+fn parse(body: &[u8], zone: &str, forecast: bool) -> Result<Vec<Slot>, Fault> {
     let answer: Answer = json(body)?;
+    same_zone(zone, answer.meta.region.as_deref())?;
     let unit = Unit::named(&answer.meta.units).ok_or(Fault::Garbage("its unit is not known"))?;
     let length_s = answer.meta.data_point_period_seconds.unwrap_or(300);
     let mut slots = Vec::new();
@@ -86,16 +88,24 @@ mod tests {
 
     #[test]
     fn pounds_a_megawatt_hour_become_grams_a_kilowatt_hour() {
-        let [slot] = parse(BODY.as_bytes(), true).unwrap()[..] else { panic!("one slot") };
+        let [slot] = parse(BODY.as_bytes(), "CAISO_NORTH", true).unwrap()[..] else { panic!("one slot") };
         assert!((slot.g_per_kwh - 394.625).abs() < 5e-4, "{}", slot.g_per_kwh);
         assert_eq!((slot.to_ns - slot.from_ns, slot.forecast), (300_000_000_000, true));
+    }
+
+    #[test]
+    fn k09_an_answer_for_another_region_is_refused() {
+        assert_eq!(parse(BODY.as_bytes(), "PJM_DC", true), Err(Fault::other_zone("PJM_DC")));
     }
 
     #[test]
     fn a_unit_that_is_not_known_is_not_assumed() {
         for unit in ["", "lbs", "percentile", "kg_co2_per_gwh"] {
             assert!(
-                matches!(parse(BODY.replace("lbs_co2_per_mwh", unit).as_bytes(), true), Err(Fault::Garbage(_))),
+                matches!(
+                    parse(BODY.replace("lbs_co2_per_mwh", unit).as_bytes(), "CAISO_NORTH", true),
+                    Err(Fault::Garbage(_))
+                ),
                 "{unit}"
             );
         }
