@@ -21,7 +21,7 @@ pub(crate) fn now_ns() -> i64 {
     i64::try_from(passed.as_nanos()).unwrap_or(i64::MAX)
 }
 
-/// What the named providers know of a stretch of time, the best first.
+/// What the named providers know of a stretch of time: each part by the first of them, in the named order, that knows it.
 ///
 /// # Errors
 /// Where one of them cannot be asked at all: no token, no such name, a build without them.
@@ -52,6 +52,15 @@ pub(crate) fn now(zone: &str, asking: &Asking, is_json: bool) -> anyhow::Result<
     Ok(document(&answer.document()))
 }
 
+/// The part that holds for an instant: of the provider that covers it, else the last one before it of the first provider,
+/// in the requested order, that has any.
+fn best<'a>(coverage: &'a Coverage, at_ns: i64, names: &[&str]) -> Option<&'a Part> {
+    let current = coverage.parts.iter().find(|part| part.from_ns <= at_ns && at_ns < part.to_ns);
+    let last_of =
+        |name: &&str| coverage.parts.iter().rev().find(|part| part.provider == **name && part.from_ns <= at_ns);
+    current.or_else(|| names.iter().find_map(last_of))
+}
+
 fn names(asking: &Asking) -> Vec<&str> {
     asking.provider.as_deref().unwrap_or_default().split(',').map(str::trim).collect()
 }
@@ -75,7 +84,7 @@ struct Answer {
 
 impl Answer {
     fn of(zone: &str, at_ns: i64, coverage: &Coverage, names: Vec<&str>) -> Result<Self, ZoneError> {
-        let part = coverage.parts.iter().rev().find(|part| part.from_ns <= at_ns).cloned();
+        let part = best(coverage, at_ns, &names).cloned();
         let found = zone_document(zone);
         let table = if part.is_some() { found.ok() } else { Some(found?) };
         let mut chain: Vec<Link> = Vec::new();
@@ -162,5 +171,34 @@ impl Link {
             (Some(fault), true) => format!("{}: answered from what it said before: {fault}", self.provider),
             (Some(fault), false) => format!("{}: {fault}", self.provider),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use eco2_grid::provider::About;
+
+    use super::*;
+
+    fn part(provider: &str, from_ns: i64, to_ns: i64) -> Part {
+        let (provider, about) = (provider.to_owned(), Arc::new(About::default()));
+        Part { from_ns, to_ns, g_per_kwh: 1.0, estimated: false, provider, fallback: false, about }
+    }
+
+    fn chosen(parts: Vec<Part>, at_ns: i64) -> Option<String> {
+        let coverage = Coverage { parts, faults: Vec::new() };
+        best(&coverage, at_ns, &["first", "second"]).map(|part| part.provider.clone())
+    }
+
+    #[test]
+    fn k16_first_named_provider_answers_unless_only_another_one_knows_now() {
+        let (first, second) = (part("first", 0, 10), part("second", 10, 20));
+        // Nobody knows 25: the first provider's last value, although the second one's is later.
+        assert_eq!(chosen(vec![first.clone(), second.clone()], 25).as_deref(), Some("first"));
+        assert_eq!(chosen(vec![first, second.clone()], 15).as_deref(), Some("second"), "it alone knows 15");
+        assert_eq!(chosen(vec![second.clone()], 25).as_deref(), Some("second"));
+        assert_eq!(chosen(vec![second], 5), None, "what is to come is not now");
     }
 }

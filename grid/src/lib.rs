@@ -47,7 +47,7 @@ pub use mix::{Mix, mix};
 pub use outlook::{Outlook, outlook};
 pub use price::{Consumption, Pue, price, recompute};
 pub use series::{
-    FileError, FileFault, Gap, LONE_SLOT_NS, Meta, Place, Point, Series, SeriesSlot, Stretch, Unit, Weighed,
+    FileError, FileFault, Gap, LONE_SLOT_NS, Meta, Place, Point, Series, SeriesSlot, Slots, Stretch, Unit, Weighed,
     parse_instant, utc,
 };
 pub use table::zones;

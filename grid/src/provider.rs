@@ -1,7 +1,7 @@
 //! Intensity over time, from whoever publishes it, behind one trait.
 //!
-//! A [`Provider`] answers with [`Slot`]s for a zone and a stretch of time. A [`Chain`] asks several, the best first, and
-//! says of every part of the time who covered it. Files, constants and the yearly table need nothing; what asks the
+//! A [`Provider`] answers with [`Slot`]s for a zone and a stretch of time. A [`Chain`] asks several in the given order
+//! and states for every part of the time who covered it. Files, constants and the yearly table need nothing; what asks the
 //! network is behind the feature `providers`, is used only where it was named, and never on a measuring thread.
 
 mod chain;

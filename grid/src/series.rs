@@ -1,7 +1,8 @@
 //! Grid intensity over time: a step function of equal slots, with what is unknown kept as unknown.
 //!
-//! A [`Series`] has one figure a slot, valid from the slot's start to its end. A slot without a figure is a gap: it is
-//! never bridged and never 0. Files are read by [`Series::parse`]; [`Series::stretches`] weighs energy.
+//! A [`Series`] has one value per slot, valid from the slot's start to its end. A slot without a value is a gap: it is never
+//! bridged and never 0. Rows that turn from one spacing to another are read as slots of their greatest common length. Files
+//! are read by [`Series::parse`]; [`Series::stretches`] splits energy by slot.
 
 mod csv_form;
 mod energy;
@@ -13,12 +14,13 @@ mod read;
 pub(crate) mod rows;
 mod unit;
 
-pub(crate) use csv_form::chosen;
+pub(crate) use csv_form::{chosen, unknown_slots};
 pub use energy::{Stretch, Weighed};
 pub(crate) use error::shown;
 pub use error::{FileError, FileFault, Place};
 pub use instant::{parse_instant, utc};
 pub use points::Point;
+pub(crate) use points::common;
 pub(crate) use read::bytes;
 pub use unit::Unit;
 
@@ -42,6 +44,28 @@ pub struct Meta {
     pub licence: String,
     /// Whether the source calls the figures estimates, or forecasts.
     pub estimated: bool,
+    /// How rows that are not evenly spaced are read.
+    pub slots: Slots,
+}
+
+/// How long slots last whose rows are not evenly spaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Slots {
+    /// Until the next row, where two slots of that length follow each other; a single longer distance is a missing row.
+    #[default]
+    Steady,
+    /// Until the next row, whatever the distance: `# slots=until-next`.
+    UntilNext,
+}
+
+impl Slots {
+    /// What the header line `slots=` states; `None` for any other text.
+    pub(crate) fn named(text: &str) -> Option<Self> {
+        [("steady", Self::Steady), ("until-next", Self::UntilNext)]
+            .iter()
+            .find(|(name, _)| *name == text)
+            .map(|found| found.1)
+    }
 }
 
 /// Intensity over time, in slots of equal length.

@@ -5,7 +5,10 @@ use eco2_grid::{Kind, utc};
 
 /// One plan for people.
 pub(super) fn page(plan: &Plan, from_ns: i64, kind: Option<Kind>) -> String {
-    let less = format!("{:.2} % less than at once ({} g)", plan.saving_percent(), figure(plan.now_grams));
+    let less = match (plan.saving_percent(), plan.now_grams) {
+        (Some(saving), Some(now_grams)) => format!("{saving:.2} % less than at once ({} g)", figure(now_grams)),
+        _ => "what it would be at once is not known".to_owned(),
+    };
     let mut rows = vec![
         ("Start", format!("{}, {} h after the earliest", utc(plan.from_ns()), figure(hours(plan.from_ns() - from_ns)))),
         ("End", utc(plan.to_ns())),
@@ -24,16 +27,21 @@ pub(super) fn page(plan: &Plan, from_ns: i64, kind: Option<Kind>) -> String {
 fn bound(plan: &Plan) -> String {
     let above = plan.grams - plan.bound_grams;
     if above <= 1e-9 * plan.grams {
-        return "no plan is below this".to_owned();
+        return "optimal: no plan is below this".to_owned();
     }
     format!("no plan is below {} g: at most {:.2} % to gain", figure(plan.bound_grams), 100.0 * above / plan.grams)
 }
 
 /// A queue for people: a job a line.
-pub(super) fn queue_page(queue: &[(Queued, Plan)], (grams, now_grams): (f64, f64), kind: Option<Kind>) -> String {
+pub(super) fn queue_page(
+    queue: &[(Queued, Plan)],
+    (grams, now_grams): (f64, Option<f64>),
+    kind: Option<Kind>,
+) -> String {
     let widest = queue.iter().map(|(job, _)| job.id.chars().count()).max().unwrap_or(0).max("total".len());
-    let line = |id: &str, start: &str, end: &str, grams: f64, saving: f64| {
-        format!("{id:<widest$}  {start:<20}  {end:<20}  {:>14}  {saving:>7.2}\n", figure(grams))
+    let line = |id: &str, start: &str, end: &str, grams: f64, saving: Option<f64>| {
+        let saving = saving.map_or_else(|| "unknown".to_owned(), |saving| format!("{saving:.2}"));
+        format!("{id:<widest$}  {start:<20}  {end:<20}  {:>14}  {saving:>7}\n", figure(grams))
     };
     let mut text = format!("{:<widest$}  {:<20}  {:<20}  {:>14}  {:>7}\n", "job", "start", "end", "g CO2e", "saved %");
     for (job, plan) in queue {

@@ -15,7 +15,7 @@ use eco2_core::report::Cost;
 use eco2_core::units::kwh;
 
 use crate::series::rows::{Rows, text};
-use crate::series::{FileError, FileFault, Meta, Place, Point, Series, bytes, chosen, shown};
+use crate::series::{FileError, FileFault, Meta, Place, Point, Series, Slots, bytes, chosen, shown, unknown_slots};
 use crate::{Level, Outlook, Pue, outlook};
 
 /// The column that is taken where none is named.
@@ -33,8 +33,9 @@ pub struct Tariff {
 /// What a header line says.
 struct Stated {
     currency: Option<String>,
-    /// Kilowatt-hours that a figure is for.
+    /// Kilowatt-hours that a price is for.
     kwh: f64,
+    slots: Slots,
 }
 
 impl Tariff {
@@ -62,7 +63,8 @@ impl Tariff {
             points.push(Point { from_ns: row.instant(0)?, value, place: row.place() });
         }
         let price = |point: &Point, _: &Meta| price(point, stated.kwh);
-        let prices = Series::checked(Meta::default(), &points, price);
+        let meta = Meta { slots: stated.slots, ..Meta::default() };
+        let prices = Series::checked(meta, &points, price);
         let prices = prices.map_err(|(place, fault)| FileError::new(file, place, fault))?;
         Ok(Self { prices, currency: stated.currency })
     }
@@ -99,24 +101,31 @@ impl Tariff {
     }
 }
 
-/// The line `# unit=EUR/kWh` or `# unit=EUR/MWh` before the header; a kilowatt-hour without it.
+/// The lines `# unit=EUR/kWh` (or `EUR/MWh`; a kilowatt-hour without it) and `# slots=` before the header.
 fn stated(text: &str, file: &str) -> Result<Stated, FileError> {
-    let mut stated = Stated { currency: None, kwh: 1.0 };
+    let mut stated = Stated { currency: None, kwh: 1.0, slots: Slots::default() };
     let comments = text.lines().zip(1..).map_while(|(line, number)| Some((line.strip_prefix('#')?, number)));
     for (comment, number) in comments {
-        let Some(("unit", value)) = comment.split_once('=').map(|(key, value)| (key.trim(), value.trim())) else {
-            continue;
-        };
-        let unit = unit(value).ok_or_else(|| {
-            let allowed = "a currency's ISO 4217 code with /kWh or /MWh, such as EUR/MWh".to_owned();
-            FileError::new(file, Place::Line(number), FileFault::Word { what: "the unit", text: shown(value), allowed })
-        })?;
-        stated = unit;
+        let fault = |fault| FileError::new(file, Place::Line(number), fault);
+        match comment.split_once('=').map(|(key, value)| (key.trim(), value.trim())) {
+            Some(("unit", value)) => {
+                let (currency, kwh) = unit(value).ok_or_else(|| fault(unknown_unit(value)))?;
+                (stated.currency, stated.kwh) = (Some(currency), kwh);
+            }
+            Some(("slots", value)) => stated.slots = Slots::named(value).ok_or_else(|| fault(unknown_slots(value)))?,
+            _ => {}
+        }
     }
     Ok(stated)
 }
 
-fn unit(text: &str) -> Option<Stated> {
+fn unknown_unit(value: &str) -> FileFault {
+    let allowed = "a currency's ISO 4217 code with /kWh or /MWh, such as EUR/MWh".to_owned();
+    FileFault::Word { what: "the unit", text: shown(value), allowed }
+}
+
+/// Currency, and kilowatt-hours that a price is for.
+fn unit(text: &str) -> Option<(String, f64)> {
     let (code, energy) = text.split_once('/')?;
     let is_code = code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase());
     let kwh = match energy.to_ascii_lowercase().as_str() {
@@ -124,7 +133,7 @@ fn unit(text: &str) -> Option<Stated> {
         "mwh" => 1e3,
         _ => return None,
     };
-    is_code.then(|| Stated { currency: Some(code.to_owned()), kwh })
+    is_code.then(|| (code.to_owned(), kwh))
 }
 
 fn price(point: &Point, kwh: f64) -> Result<f64, (Place, FileFault)> {

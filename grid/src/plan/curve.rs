@@ -22,12 +22,13 @@ pub struct Curve {
     kind: Option<Kind>,
 }
 
-/// A stretch of a curve in which every figure is known.
+/// A stretch of a curve. Slots without a known intensity may lie in it; no plan runs in them.
 #[derive(Debug, Clone, Copy)]
 pub struct Window<'a> {
     curve: &'a Curve,
     from_ns: i64,
     to_ns: i64,
+    has_gaps: bool,
 }
 
 /// A part of a window with one intensity.
@@ -35,8 +36,9 @@ pub struct Window<'a> {
 pub(super) struct Piece {
     pub(super) from_ns: i64,
     pub(super) to_ns: i64,
-    /// 1e-12 g/kWh.
+    /// 1e-12 g/kWh; 0 where not known.
     pub(super) cost: i64,
+    pub(super) is_known: bool,
 }
 
 impl Curve {
@@ -86,7 +88,7 @@ impl Curve {
     /// The window from a job's release to its deadline.
     ///
     /// # Errors
-    /// [`PlanError::OutsideSeries`], or [`PlanError::Gap`] where a figure is missing in it.
+    /// [`PlanError::OutsideSeries`], or [`PlanError::Gap`] where nothing is known of it.
     pub fn window(&self, from_ns: i64, to_ns: i64) -> Result<Window<'_>, PlanError> {
         if from_ns < self.first_ns || to_ns > self.to_ns() || from_ns >= to_ns {
             let (from, to) = (utc(self.first_ns), utc(self.to_ns()));
@@ -94,10 +96,11 @@ impl Curve {
             return Err(PlanError::OutsideSeries { from, to, wanted_from, wanted_to });
         }
         let (first, end) = (self.place(from_ns).0, self.place(to_ns - 1).0 + 1);
-        if self.unknown[end] > self.unknown[first] {
+        let unknown = (self.unknown[end] - self.unknown[first]) as usize;
+        if unknown == end - first {
             return Err(self.gap_after(from_ns));
         }
-        Ok(Window { curve: self, from_ns, to_ns })
+        Ok(Window { curve: self, from_ns, to_ns, has_gaps: unknown > 0 })
     }
 
     /// Edges of slots between two instants within the curve.
@@ -107,9 +110,25 @@ impl Curve {
         edges.take_while(move |edge| *edge <= to_ns)
     }
 
-    /// Intensity at an instant within the curve, 1e-12 g/kWh.
-    pub(super) fn cost_at(&self, at_ns: i64) -> i64 {
-        self.slots[self.place(at_ns).0]
+    /// Intensity at an instant within the curve, 1e-12 g/kWh; `None` where not known.
+    pub(super) fn cost_at(&self, at_ns: i64) -> Option<i64> {
+        let slot = self.place(at_ns).0;
+        self.knows(slot).then(|| self.slots[slot])
+    }
+
+    /// Intensity at an instant, or at the first one after it that has one, grams CO2e per kilowatt-hour.
+    ///
+    /// # Errors
+    /// [`PlanError`] outside the curve, or where nothing is known any more.
+    pub(super) fn known_from(&self, at_ns: i64) -> Result<f64, PlanError> {
+        self.window(at_ns, self.to_ns())?;
+        let first = self.place(at_ns).0;
+        let known = (first..self.unknown.len() - 1).find(|slot| self.knows(*slot));
+        known.map(|slot| self.slots[slot] as f64 / PER_G).ok_or_else(|| self.gap_after(at_ns))
+    }
+
+    fn knows(&self, slot: usize) -> bool {
+        self.unknown[slot + 1] == self.unknown[slot]
     }
 
     fn gap_after(&self, from_ns: i64) -> PlanError {
@@ -151,10 +170,24 @@ impl<'a> Window<'a> {
         (self.to_ns - self.from_ns) as f64 / HOUR_NS as f64
     }
 
-    /// Intensity at its begin, grams CO2e per kilowatt-hour.
+    /// How much of it has a known intensity, nanoseconds.
     #[must_use]
-    pub fn begin_g_per_kwh(&self) -> f64 {
-        self.curve.cost_at(self.from_ns) as f64 / PER_G
+    pub fn known_ns(&self) -> i64 {
+        if !self.has_gaps {
+            return self.to_ns - self.from_ns;
+        }
+        self.pieces().filter(|piece| piece.is_known).map(|piece| piece.to_ns - piece.from_ns).sum()
+    }
+
+    /// Whether the intensity is known throughout a stretch within the curve.
+    pub(super) fn is_known(&self, from_ns: i64, to_ns: i64) -> bool {
+        let unknown = &self.curve.unknown;
+        !self.has_gaps || unknown[self.curve.place(to_ns - 1).0 + 1] == unknown[self.curve.place(from_ns).0]
+    }
+
+    /// The first stretch in it that is not known.
+    pub(super) fn gap(&self) -> PlanError {
+        self.curve.gap_after(self.from_ns)
     }
 
     /// Intensity times time of a stretch within the curve, 1e-12 g/kWh times nanoseconds, exact.
@@ -162,31 +195,33 @@ impl<'a> Window<'a> {
         self.sum(to_ns) - self.sum(from_ns)
     }
 
-    /// The window cut at the edges of slots.
+    /// The window cut at the edges of slots, those without a known intensity included.
     pub(super) fn pieces(&self) -> impl Iterator<Item = Piece> + use<'a> {
         let (curve, from_ns, to_ns) = (self.curve, self.from_ns, self.to_ns);
         let (first, end) = (curve.place(from_ns).0, curve.place(to_ns - 1).0 + 1);
         (first..end).map(move |slot| {
             let edge_ns = curve.first_ns + curve.step_ns * slot as i64;
             let (from_ns, to_ns) = (edge_ns.max(from_ns), (edge_ns + curve.step_ns).min(to_ns));
-            Piece { from_ns, to_ns, cost: curve.slots[slot] }
+            Piece { from_ns, to_ns, cost: curve.slots[slot], is_known: curve.knows(slot) }
         })
     }
 
-    /// The integral of a stretch of `length_ns` that begins at `start_ns`, and a slot later each time, up to `last_ns`.
+    /// The integral of a stretch of `length_ns` that begins at `start_ns`, and a slot later each time, up to `last_ns`;
+    /// of stretches that are known throughout.
     pub(super) fn slide(
         &self,
         start_ns: i64,
         length_ns: i64,
         last_ns: i64,
     ) -> impl Iterator<Item = (i128, i64)> + use<'a> {
-        let curve = self.curve;
+        let (window, curve) = (*self, self.curve);
         let ((from, from_ns), (to, to_ns)) = (curve.place(start_ns), curve.place(start_ns + length_ns));
         let count = if start_ns > last_ns { 0 } else { (last_ns - start_ns) / curve.step_ns + 1 };
-        (0..count as usize).map(move |by| {
+        let stretches = (0..count as usize).map(move |by| {
             let sum = |slot: usize, ns: i64| curve.sums[slot] + i128::from(curve.slots[slot]) * i128::from(ns);
             (sum(to + by, to_ns) - sum(from + by, from_ns), start_ns + curve.step_ns * by as i64)
-        })
+        });
+        stretches.filter(move |(_, from_ns)| window.is_known(*from_ns, from_ns + length_ns))
     }
 
     /// The first instant of the window at which, so much later, a slot begins.

@@ -26,7 +26,7 @@ pub(super) struct Bought {
 /// earliest slot.
 ///
 /// # Errors
-/// [`PlanError`] where even the widest job would miss the deadline, or the curve does not know `now_grams`.
+/// [`PlanError`] where even the widest job would miss the deadline, or does not fit into the time that is known.
 pub fn elastic(window: &Window<'_>, scaling: &Scaling, duration_ns: i64) -> Result<Plan, PlanError> {
     let work = checked_work(window, scaling, duration_ns)?;
     let pieces: Vec<Piece> = window.pieces().collect();
@@ -43,14 +43,19 @@ pub(super) fn checked_work(window: &Window<'_>, scaling: &Scaling, duration_ns: 
     if duration_ns <= 0 {
         check_fits(window, duration_ns)?;
     }
-    if need_h > window.hours() * (1.0 + SLACK) { Err(too_long(window, need_h)) } else { Ok(work) }
+    if need_h > window.hours() * (1.0 + SLACK) {
+        return Err(too_long(window, need_h));
+    }
+    let known_h = window.known_ns() as f64 / HOUR_NS as f64;
+    if need_h > known_h * (1.0 + SLACK) { Err(window.gap()) } else { Ok(work) }
 }
 
-/// Buys work by the cheapest step first.
+/// Buys work by the cheapest step first, in slots whose intensity is known.
 pub(super) fn buy(pieces: &[Piece], scaling: &Scaling, work: f64) -> Bought {
     let hull = scaling.hull();
     let cost = |slot: usize, step: usize| pieces[slot].g_per_kwh() * hull[step].slope();
-    let offers = (0..pieces.len()).flat_map(|slot| (0..hull.len()).map(move |step| (slot, step)));
+    let known = (0..pieces.len()).filter(|slot| pieces[*slot].is_known);
+    let offers = known.flat_map(|slot| (0..hull.len()).map(move |step| (slot, step)));
     let mut offers: Vec<(f64, usize, usize)> = offers.map(|(slot, step)| (cost(slot, step), slot, step)).collect();
     offers.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2))));
     let mut bought = Bought { steps: vec![0; pieces.len()], shared: None, grams: 0.0, work_grams: 0.0 };
@@ -94,12 +99,14 @@ fn slots(pieces: &[Piece], scaling: &Scaling, bought: &Bought) -> Vec<PlanSlot> 
     slots
 }
 
-/// Grams of the work begun at once, with the fewest workers that meet the deadline.
-pub(super) fn now(window: &Window<'_>, scaling: &Scaling, work: f64) -> Result<f64, PlanError> {
+/// Grams of the work begun at once, with the fewest workers that meet the deadline; `None` where the intensity of that
+/// time is not known.
+pub(super) fn now(window: &Window<'_>, scaling: &Scaling, work: f64) -> Result<Option<f64>, PlanError> {
     let enough = |throughput: f64| work / throughput <= window.hours() * (1.0 + SLACK);
     let level = scaling.levels().iter().find(|level| enough(level.throughput));
     let level = level.or(scaling.levels().last()).ok_or(PlanError::NoWorkers)?;
     let length_ns = (work / level.throughput * HOUR_NS as f64).round() as i64;
     let to_ns = (window.from_ns() + length_ns).min(window.to_ns());
-    Ok(grams(window.integral(window.from_ns(), to_ns), level.power_w))
+    let is_known = window.is_known(window.from_ns(), to_ns);
+    Ok(is_known.then(|| grams(window.integral(window.from_ns(), to_ns), level.power_w)))
 }

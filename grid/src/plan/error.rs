@@ -35,8 +35,11 @@ pub enum PlanError {
         /// End of the window.
         wanted_to: String,
     },
-    /// The intensity is not known throughout the window.
-    #[error("no intensity is known from {from} to {to}; fill it in, or plan outside of it")]
+    /// The job does not fit into the time whose intensity is known.
+    #[error(
+        "no intensity is known from {from} to {to}, and the job does not fit into the rest; fill it in, or give a later \
+         deadline"
+    )]
     Gap {
         /// Start of the gap.
         from: String,

@@ -1,13 +1,14 @@
-//! Exact search for plans in whole slots: all that can still become the best, slot by slot.
+//! Search for plans in whole slots: all that can still become the best, slot by slot. It is exact as long as no slot has
+//! more than [`MOST_LABELS`] labels; beyond that the least promising are dropped, and only a bound remains.
 //!
 //! A label is a way to have come so far: grams spent, work done, workers running. Of two labels with the same workers
 //! the one that spent more and did less is dropped, as is one whose grams and the least its remaining work can cost
-//! reach those of a plan already found. What is left at the end holds the optimum.
+//! reach those of a plan already found. Where nothing else was dropped, what is left at the end holds the optimum.
 
 use super::rest::Rest;
 use super::whole::Task;
 
-/// The most labels kept a slot. Beyond it the least promising go, and the bound alone tells how far off the plan is.
+/// The most labels kept per slot.
 const MOST_LABELS: usize = 20_000;
 
 /// A plan: a level for each slot up to the one in which the work is done, and the share of that one that it takes.
@@ -32,8 +33,21 @@ struct Label {
 /// History: the level in a slot, and the place of what came before.
 type Paths = Vec<(usize, usize)>;
 
+/// What a search found.
+pub(super) struct Searched {
+    /// The best plan found; of infinite grams where there is none.
+    pub(super) found: Found,
+    /// Grams that no plan falls below; those of `found` where nothing that might be better was dropped.
+    pub(super) bound_grams: f64,
+}
+
 /// The plan of least grams; of equal ones the first that ends. There must be a guess, or a plan that meets the deadline.
-pub(super) fn search(task: &Task<'_>, guesses: &[Found]) -> Found {
+pub(super) fn search(task: &Task<'_>, guesses: &[Found]) -> Searched {
+    search_among(task, guesses, MOST_LABELS)
+}
+
+fn search_among(task: &Task<'_>, guesses: &[Found], most: usize) -> Searched {
+    let mut dropped = f64::INFINITY;
     let rest = Rest::new(task.pieces, task.scaling);
     let nothing = Found { grams: f64::INFINITY, levels: Vec::new(), last_share: 0.0 };
     let mut best =
@@ -43,17 +57,19 @@ pub(super) fn search(task: &Task<'_>, guesses: &[Found]) -> Found {
     for slot in 0..task.pieces.len() {
         let mut next = Vec::new();
         for label in &labels {
-            for level in 0..=task.scaling.levels().len() {
+            let widest = if task.pieces[slot].is_known { task.scaling.levels().len() } else { 0 };
+            for level in 0..=widest {
                 extend(task, &rest, slot, (label, level), (&mut best, &mut next, &paths));
             }
         }
-        labels = kept(next, best.grams);
+        labels = kept(next, best.grams, most, &mut dropped);
         for label in &mut labels {
             paths.push((label.level, label.path));
             label.path = paths.len() - 1;
         }
     }
-    best
+    let bound_grams = best.grams.min(dropped);
+    Searched { found: best, bound_grams }
 }
 
 /// Goes on from a label with a level in a slot: to the end of the work, or to another label.
@@ -84,8 +100,9 @@ fn extend(
     }
 }
 
-/// Labels that no other of the same level beats in grams and in work.
-fn kept(mut labels: Vec<Label>, best: f64) -> Vec<Label> {
+/// Labels that no other of the same level beats in grams and in work; at most `most`. `dropped` becomes the least that any
+/// plan through a label beyond that can cost.
+fn kept(mut labels: Vec<Label>, best: f64, most: usize, dropped: &mut f64) -> Vec<Label> {
     labels.retain(|label| label.least < best);
     labels.sort_by(|a, b| a.level.cmp(&b.level).then(b.work.total_cmp(&a.work)).then(a.grams.total_cmp(&b.grams)));
     let (mut level, mut least) = (usize::MAX, f64::INFINITY);
@@ -97,9 +114,10 @@ fn kept(mut labels: Vec<Label>, best: f64) -> Vec<Label> {
         least = least.min(label.grams);
         stays
     });
-    if labels.len() > MOST_LABELS {
-        labels.select_nth_unstable_by(MOST_LABELS, |a, b| a.least.total_cmp(&b.least));
-        labels.truncate(MOST_LABELS);
+    if labels.len() > most {
+        let (_, first_dropped, _) = labels.select_nth_unstable_by(most, |a, b| a.least.total_cmp(&b.least));
+        *dropped = dropped.min(first_dropped.least);
+        labels.truncate(most);
     }
     labels
 }
@@ -114,4 +132,58 @@ fn history(paths: &Paths, mut path: usize, slots: usize) -> Vec<usize> {
 
 fn is_better(a: &Found, b: &Found) -> bool {
     a.grams.total_cmp(&b.grams).then(a.levels.len().cmp(&b.levels.len())).is_lt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::curve::Piece;
+    use crate::plan::{Costs, HOUR_NS, Level, Scaling};
+    use proptest::prelude::*;
+
+    fn pieces(costs: &[u32]) -> Vec<Piece> {
+        let piece = |(at, cost): (i64, &u32)| Piece {
+            from_ns: at * HOUR_NS,
+            to_ns: (at + 1) * HOUR_NS,
+            cost: i64::from(*cost) * 1_000_000_000_000,
+            is_known: true,
+        };
+        (0..).zip(costs).map(piece).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn k16_search_that_dropped_candidates_gives_a_bound_and_not_an_optimum(
+            costs in prop::collection::vec(1..200u32, 2..8), start_uj in 0..400_000_000u64, hours in 1..5u32,
+        ) {
+            let level = |workers: u32, throughput| Level { workers, throughput, power_w: 1000.0 * f64::from(workers) };
+            let scaling = Scaling::new(vec![level(1, 1.0), level(2, 1.7), level(3, 2.1)]).unwrap();
+            let pieces = pieces(&costs);
+            let costs = Costs { start_uj, switch_uj: start_uj / 2 };
+            let task = Task { pieces: &pieces, scaling: &scaling, costs, work: f64::from(hours.min(pieces.len() as u32)) };
+            let best = search_among(&task, &[], MOST_LABELS);
+            prop_assert_eq!(best.bound_grams, best.found.grams, "a complete search proves its optimum");
+            for most in [1, 2, 4] {
+                let cut = search_among(&task, &[], most);
+                prop_assert!(cut.bound_grams <= best.found.grams && best.found.grams <= cut.found.grams);
+                let claims_optimum = cut.bound_grams == cut.found.grams;
+                prop_assert!(!claims_optimum || cut.found.grams == best.found.grams, "{} labels", most);
+            }
+        }
+    }
+
+    #[test]
+    fn k16_a_search_cut_to_one_label_misses_the_optimum_and_says_so() {
+        // Three hours at 9, 1 and 1 g/kWh, one worker of 1 kW, two hours of work: 2 g. One label per slot keeps the one of
+        // the first slot that did most.
+        let scaling = Scaling::one_worker(1000.0).unwrap();
+        let pieces = pieces(&[9, 1, 1]);
+        let task = Task { pieces: &pieces, scaling: &scaling, costs: Costs::default(), work: 2.0 * scaling.fastest() };
+        let guess = task.perform(&[1, 1, 0]).unwrap();
+        assert_eq!(guess.grams, 10.0);
+        let exact = search_among(&task, std::slice::from_ref(&guess), MOST_LABELS);
+        assert_eq!((exact.found.grams, exact.bound_grams), (2.0, 2.0));
+        let cut = search_among(&task, &[guess], 0);
+        assert_eq!((cut.found.grams, cut.bound_grams), (10.0, 2.0), "nothing kept: the guess, and what was dropped");
+    }
 }

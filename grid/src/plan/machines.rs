@@ -20,16 +20,16 @@ pub struct Shared {
     pub plans: Vec<Plan>,
     /// Grams CO2e of all.
     pub grams: f64,
-    /// Grams CO2e if each began at its arrival, on a machine of its own.
-    pub now_grams: f64,
+    /// Grams CO2e if each began at its arrival, on a machine of its own; `None` where that is not known of one.
+    pub now_grams: Option<f64>,
     /// Grams CO2e that no plan falls below; equal to `grams` where every job may be interrupted.
     pub bound_grams: f64,
 }
 
 impl Shared {
-    /// How much less than now, percent of now.
+    /// How much less than now, percent of now; `None` where that is not known.
     #[must_use]
-    pub fn saving_percent(&self) -> f64 {
+    pub fn saving_percent(&self) -> Option<f64> {
         saving_percent(self.grams, self.now_grams)
     }
 }
@@ -47,7 +47,7 @@ pub fn share_machines(curve: &Curve, jobs: &[Queued], machines: u32) -> Result<S
     interleave(curve, (jobs, &windows), (&taken, machines), &mut slots)?;
     let plans: Vec<Plan> = slots.into_iter().zip(alone).zip(jobs.iter().zip(&windows)).map(weighed).collect();
     let total = |of: fn(&Plan) -> f64| plans.iter().map(of).fold(0.0, |sum, grams| sum + grams);
-    let (grams, now_grams) = (total(|plan| plan.grams), total(|plan| plan.now_grams));
+    let (grams, now_grams) = (total(|plan| plan.grams), plans.iter().map(|plan| plan.now_grams).sum());
     let exact = jobs.iter().all(|job| job.job.interruptible);
     let bound_grams = if exact { grams } else { total(|plan| plan.bound_grams).min(grams) };
     Ok(Shared { plans, grams, now_grams, bound_grams })
@@ -80,15 +80,17 @@ fn place(jobs: &[Queued], windows: &[Window<'_>], machines: u32) -> Result<Vec<V
 
 /// The cheapest place at which a machine is free throughout. Beside the edges of slots, those of other jobs matter.
 fn free_place(window: &Window<'_>, length_ns: i64, taken: &[PlanSlot], machines: u32) -> Option<PlanSlot> {
-    let (best, _) = contiguous(window, length_ns);
-    if best.first().is_some_and(|place| is_free(place, taken, machines)) {
-        return best.first().copied();
+    let (best, _) = contiguous(window, length_ns)?;
+    if is_free(&best, taken, machines) {
+        return Some(best);
     }
     let last_ns = window.to_ns() - length_ns;
     let edges = window.pieces().flat_map(|piece| [piece.from_ns, piece.to_ns]);
     let of_jobs = taken.iter().flat_map(|slot| [slot.from_ns, slot.to_ns]);
     let starts = edges.chain(of_jobs).flat_map(|edge| [edge, edge - length_ns]);
-    let places = starts.filter(|start| (window.from_ns()..=last_ns).contains(start)).map(|from_ns| {
+    let is_inside = |start: &i64| (window.from_ns()..=last_ns).contains(start);
+    let known = starts.filter(|start| is_inside(start) && window.is_known(*start, start + length_ns));
+    let places = known.map(|from_ns| {
         let to_ns = from_ns + length_ns;
         (window.integral(from_ns, to_ns), PlanSlot { from_ns, to_ns, workers: 1 })
     });
@@ -144,14 +146,17 @@ fn cut(curve: &Curve, windows: &[Window<'_>], taken: &[PlanSlot]) -> Vec<Piece> 
     edges.retain(|edge| (first..=last).contains(edge));
     edges.sort_unstable();
     edges.dedup();
-    let cost = |at_ns: i64| curve.cost_at(at_ns);
-    edges.windows(2).map(|pair| Piece { from_ns: pair[0], to_ns: pair[1], cost: cost(pair[0]) }).collect()
+    let piece = |pair: &[i64]| {
+        let cost = curve.cost_at(pair[0]);
+        Piece { from_ns: pair[0], to_ns: pair[1], cost: cost.unwrap_or(0), is_known: cost.is_some() }
+    };
+    edges.windows(2).map(piece).collect()
 }
 
 fn supply(piece: &Piece, taken: &[PlanSlot], machines: u32) -> Supply {
     let running = taken.iter().filter(|slot| (slot.from_ns..slot.to_ns).contains(&piece.from_ns)).count();
     let length_ns = piece.to_ns - piece.from_ns;
-    let free = i64::from(machines) - running as i64;
+    let free = if piece.is_known { i64::from(machines) - running as i64 } else { 0 };
     Supply { length_ns, free_ns: length_ns.saturating_mul(free), cost: piece.cost }
 }
 

@@ -1,7 +1,7 @@
 //! When, where and how wide to run: plans over a known or forecast intensity. Pure functions; no file, no clock.
 //!
 //! A [`Curve`] is a series made ready; a [`Window`] of it runs from a job's release to its deadline, which no plan
-//! exceeds. [`plan`] answers for one job, [`elastic`](fn@elastic) for one with a [`Scaling`] profile, [`whole_slots`]
+//! exceeds, and no plan runs where the intensity is not known. [`plan`] answers for one job, [`elastic`](fn@elastic) for one with a [`Scaling`] profile, [`whole_slots`]
 //! for one that pays for starting and switching, [`rank`] says in which zone, [`share_machines`] for many jobs on few
 //! machines. Every plan carries a lower bound that no plan of its class can undercut.
 //!
@@ -15,7 +15,7 @@
 //! let curve = plan::Curve::new(&series);
 //! let job = plan::Job { duration_ns: 3_600_000_000_000, power_w: 1000.0, interruptible: false };
 //! let plan = plan::plan(&curve.window(series.from_ns(), series.to_ns())?, &job)?;
-//! assert_eq!((plan.grams, plan.now_grams), (100.0, 300.0));
+//! assert_eq!((plan.grams, plan.now_grams), (100.0, Some(300.0)));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -80,8 +80,8 @@ pub struct Plan {
     pub slots: Vec<PlanSlot>,
     /// Grams CO2e of the plan.
     pub grams: f64,
-    /// Grams CO2e of the same job begun at the window's start.
-    pub now_grams: f64,
+    /// Grams CO2e of the same job begun at the window's start; `None` where the intensity of that time is not known.
+    pub now_grams: Option<f64>,
     /// Grams CO2e that no plan of this class falls below; equal to `grams` where the optimum is found exactly.
     pub bound_grams: f64,
     /// Elastic plans: grams CO2e of the last unit of work (throughput times hours), for an [`Advisor`].
@@ -101,17 +101,17 @@ impl Plan {
         self.slots.last().map_or(0, |slot| slot.to_ns)
     }
 
-    /// How much less than now, percent of now; 0 where now weighs nothing.
+    /// How much less than now, percent of now; 0 where now emits nothing, `None` where that is not known.
     #[must_use]
-    pub fn saving_percent(&self) -> f64 {
+    pub fn saving_percent(&self) -> Option<f64> {
         saving_percent(self.grams, self.now_grams)
     }
 }
 
-/// How much less `grams` are than `now_grams`, percent of these; 0 where these are 0.
+/// How much less `grams` are than `now_grams`, percent of these; 0 where these are 0, `None` where they are not known.
 #[must_use]
-pub fn saving_percent(grams: f64, now_grams: f64) -> f64 {
-    if now_grams > 0.0 { 100.0 * (now_grams - grams) / now_grams } else { 0.0 }
+pub fn saving_percent(grams: f64, now_grams: Option<f64>) -> Option<f64> {
+    now_grams.map(|now_grams| if now_grams > 0.0 { 100.0 * (now_grams - grams) / now_grams } else { 0.0 })
 }
 
 /// The plan of least grams for a job of fixed width: the cheapest parts of the window where it may be interrupted
@@ -122,13 +122,19 @@ pub fn saving_percent(grams: f64, now_grams: f64) -> f64 {
 pub fn plan(window: &Window<'_>, job: &Job) -> Result<Plan, PlanError> {
     error::check_power(job.power_w)?;
     error::check_fits(window, job.duration_ns)?;
-    let (slots, cost) = match job.interruptible {
-        true => cheapest::cheapest(window, job.duration_ns),
-        false => contiguous::contiguous(window, job.duration_ns),
+    let (slots, cost) = if job.interruptible {
+        if job.duration_ns > window.known_ns() {
+            return Err(window.gap());
+        }
+        cheapest::cheapest(window, job.duration_ns)
+    } else {
+        let (slot, cost) = contiguous::contiguous(window, job.duration_ns).ok_or_else(|| window.gap())?;
+        (vec![slot], cost)
     };
-    let now = window.integral(window.from_ns(), window.from_ns() + job.duration_ns);
-    let grams = curve::grams(cost, job.power_w);
-    Ok(Plan { slots, grams, now_grams: curve::grams(now, job.power_w), bound_grams: grams, work_grams: None })
+    let (from_ns, to_ns) = (window.from_ns(), window.from_ns() + job.duration_ns);
+    let now = window.is_known(from_ns, to_ns).then(|| window.integral(from_ns, to_ns));
+    let (grams, now_grams) = (curve::grams(cost, job.power_w), now.map(|now| curve::grams(now, job.power_w)));
+    Ok(Plan { slots, grams, now_grams, bound_grams: grams, work_grams: None })
 }
 
 /// Appends a stretch; joins it with the last one where they touch and are equally wide.

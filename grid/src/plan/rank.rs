@@ -26,10 +26,11 @@ pub struct Ranked {
     pub total_grams: f64,
 }
 
-/// Zones by the grams of their best plan from `from_ns` to `to_ns` plus transfer; equal ones stay in the given order.
+/// Zones by the grams of their best plan from `from_ns` to `to_ns` plus transfer; equal ones stay in the given order. A
+/// zone whose intensity is not known for long enough is left out as long as another one has a plan.
 ///
 /// # Errors
-/// [`PlanError`] where a zone has no plan, or figures of different kinds would be compared.
+/// [`PlanError`] where no zone has a plan, or intensities of different kinds would be compared.
 pub fn rank(candidates: &[Candidate<'_>], from_ns: i64, to_ns: i64, job: &Job) -> Result<Vec<Ranked>, PlanError> {
     let of_one_kind = |pair: &[Candidate<'_>]| same_kind(&pair[0], &pair[1]);
     candidates.windows(2).try_for_each(of_one_kind)?;
@@ -40,24 +41,32 @@ pub fn rank(candidates: &[Candidate<'_>], from_ns: i64, to_ns: i64, job: &Job) -
         let (name, transfer_grams) = (candidate.name.to_owned(), candidate.transfer_grams);
         Ok(Ranked { name, transfer_grams, total_grams: plan.grams + transfer_grams, plan })
     };
-    let mut zones = candidates.iter().map(ranked).collect::<Result<Vec<Ranked>, PlanError>>()?;
+    let (mut zones, mut unknown) = (Vec::new(), None);
+    for candidate in candidates {
+        match ranked(candidate) {
+            Err(gap @ PlanError::Gap { .. }) => unknown = unknown.or(Some(gap)),
+            zone => zones.push(zone?),
+        }
+    }
+    if let Some(gap) = unknown.filter(|_| zones.is_empty()) {
+        return Err(gap);
+    }
     zones.sort_by(|a, b| a.total_grams.total_cmp(&b.total_grams));
     Ok(zones)
 }
 
-/// Grams CO2e of the energy that moves a job and its data at an instant, half of it spent at either end; 0 to where it
-/// is already.
+/// Grams CO2e of the energy that moves a job and its data at an instant, or at the first one after it whose intensity is
+/// known; half of it is used at either end. 0 to where it is already.
 ///
 /// # Errors
 /// [`PlanError`] where an intensity is not known then, or the energy makes no sense.
 pub fn transfer_grams(home: &Curve, there: &Curve, at_ns: i64, energy_kwh: f64) -> Result<f64, PlanError> {
     let allowed = "a finite number of at least 0";
     super::error::check(energy_kwh, "energy of the transfer in kWh", |energy| energy >= 0.0, allowed)?;
-    let g_per_kwh = |curve: &Curve| curve.window(at_ns, at_ns + 1).map(|window| window.begin_g_per_kwh());
     if std::ptr::eq(home, there) {
         return Ok(0.0);
     }
-    Ok(energy_kwh * (g_per_kwh(home)? + g_per_kwh(there)?) / 2.0)
+    Ok(energy_kwh * (home.known_from(at_ns)? + there.known_from(at_ns)?) / 2.0)
 }
 
 fn same_kind(first: &Candidate<'_>, other: &Candidate<'_>) -> Result<(), PlanError> {

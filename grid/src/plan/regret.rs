@@ -13,8 +13,8 @@ pub struct Regret {
     pub grams: f64,
     /// Grams CO2e of the best plan for what came.
     pub best_grams: f64,
-    /// Grams CO2e of the job begun at once, by what came.
-    pub now_grams: f64,
+    /// Grams CO2e of the job begun at once, by what came; `None` where that is not known.
+    pub now_grams: Option<f64>,
 }
 
 impl Regret {
@@ -30,9 +30,10 @@ impl Regret {
         (self.best_grams > 0.0).then(|| 100.0 * self.grams_lost() / self.best_grams)
     }
 
-    /// What was saved all the same against starting at once, percent; negative where the forecast misled.
+    /// What was saved all the same against starting at once, percent; negative where the forecast misled, `None` where the
+    /// start at once is not known.
     #[must_use]
-    pub fn saving_percent(&self) -> f64 {
+    pub fn saving_percent(&self) -> Option<f64> {
         super::saving_percent(self.grams, self.now_grams)
     }
 }
@@ -40,11 +41,14 @@ impl Regret {
 /// Plans a job on a forecast and weighs the plan with what came, over one window of time.
 ///
 /// # Errors
-/// [`PlanError`] where the job does not fit, or the two windows are not of the same time.
+/// [`PlanError`] where the job does not fit, the two windows are not of the same time, or it is not known what came.
 pub fn regret(forecast: &Window<'_>, actual: &Window<'_>, job: &Job) -> Result<Regret, PlanError> {
     let made = plan(forecast, job)?;
     let seen = actual.curve().window(forecast.from_ns(), forecast.to_ns())?;
     let best = plan(&seen, job)?;
+    if !made.slots.iter().all(|slot| seen.is_known(slot.from_ns, slot.to_ns)) {
+        return Err(seen.gap());
+    }
     let cost = made.slots.iter().map(|slot| seen.integral(slot.from_ns, slot.to_ns)).sum();
     let grams = grams(cost, job.power_w);
     Ok(Regret { slots: made.slots, grams, best_grams: best.grams, now_grams: best.now_grams })

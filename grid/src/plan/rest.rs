@@ -12,6 +12,10 @@ impl Rest {
         let mut offers: Vec<(f64, f64)> = Vec::new();
         let mut all = vec![Vec::new()];
         for piece in pieces.iter().rev() {
+            if !piece.is_known {
+                all.push(cumulative(&offers));
+                continue;
+            }
             // Grams a unit of work, and how much work there is of it.
             let offer = |price: f64, throughput: f64| (piece.g_per_kwh() * price / 1000.0, throughput * piece.hours());
             offers.extend(scaling.hull().iter().map(|step| offer(step.slope(), step.throughput)));

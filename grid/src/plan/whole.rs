@@ -1,11 +1,10 @@
 //! T3 for jobs that change width at the edges of slots only, and pay for every start and every change.
 //!
-//! An exact search over slots: see `labels.rs`. The linear programme, which neither pays nor rounds, is its bound and
-//! the plan's certificate.
+//! A search over slots: see `labels.rs`. The linear programme, which neither pays nor rounds, is its bound.
 
 use super::curve::Piece;
 use super::elastic::{buy, checked_work, now};
-use super::labels::{Found, search};
+use super::labels::{Found, Searched, search};
 use super::{Plan, PlanError, PlanSlot, Scaling, Window, push};
 
 /// The most slots of a window that is searched: a week of half-hours and a day.
@@ -30,8 +29,9 @@ pub(super) struct Task<'a> {
 
 /// The plan of least grams whose width changes at the edges of slots only; the job stops once its work is done.
 ///
-/// `bound_grams` is the optimum of the linear programme plus the cheapest start; `grams` is the least there is, unless
-/// the search had to leave candidates out (some ten thousand a slot), in which case it is within the bound all the same.
+/// `bound_grams` equals `grams` where the search was complete: no plan in whole slots is below it. Where the search had to
+/// drop candidates (more than some ten thousand per slot), it is the lower bound of what was dropped and of the linear
+/// programme with its cheapest start, and the plan may not be the best one.
 ///
 /// # Errors
 /// As for [`elastic`](fn@super::elastic); [`PlanError::TooLarge`] for more than 400 slots.
@@ -46,11 +46,16 @@ pub fn whole_slots(window: &Window<'_>, scaling: &Scaling, costs: Costs, duratio
         });
     }
     let bought = buy(&pieces, scaling, work);
-    let cheapest_start = pieces.iter().map(|piece| costs.grams(0, 1, piece)).fold(f64::INFINITY, f64::min);
+    let known = || pieces.iter().filter(|piece| piece.is_known);
+    let cheapest_start = known().map(|piece| costs.grams(0, 1, piece)).fold(f64::INFINITY, f64::min);
     let task = Task { pieces: &pieces, scaling, costs, work };
-    let found = search(&task, &first_guesses(&task, &bought.steps, bought.shared.map(|(slot, _)| slot)));
-    let now_grams = now(window, scaling, work)? + costs.grams(0, 1, &pieces[0]);
-    let bound_grams = (bought.grams + cheapest_start).min(found.grams);
+    let guesses = first_guesses(&task, &bought.steps, bought.shared.map(|(slot, _)| slot));
+    let Searched { found, bound_grams } = search(&task, &guesses);
+    if !found.grams.is_finite() {
+        return Err(window.gap());
+    }
+    let now_grams = now(window, scaling, work)?.map(|grams| grams + costs.grams(0, 1, &pieces[0]));
+    let bound_grams = (bought.grams + cheapest_start).min(found.grams).max(bound_grams);
     let slots = slots(&task, &found);
     Ok(Plan { slots, grams: found.grams, now_grams, bound_grams, work_grams: Some(bought.work_grams) })
 }
@@ -64,6 +69,9 @@ fn first_guesses(task: &Task<'_>, steps: &[usize], shared: Option<usize>) -> Vec
     let widths = task.scaling.levels().len();
     let from = |first: usize, width| (0..steps.len()).map(move |at| if at < first { 0 } else { width }).collect();
     guesses.extend((1..=widths).flat_map(|width| (0..steps.len()).map(move |first| from(first, width))));
+    for levels in &mut guesses {
+        levels.iter_mut().zip(task.pieces).for_each(|(level, piece)| *level *= usize::from(piece.is_known));
+    }
     guesses.iter().filter_map(|levels| task.perform(levels)).collect()
 }
 
@@ -111,7 +119,7 @@ impl Task<'_> {
     }
 
     /// Follows a plan until the work is done; `None` where it is not.
-    fn perform(&self, levels: &[usize]) -> Option<Found> {
+    pub(super) fn perform(&self, levels: &[usize]) -> Option<Found> {
         let (mut work, mut grams, mut before) = (0.0, 0.0, 0);
         for (at, (&level, piece)) in levels.iter().zip(self.pieces).enumerate() {
             grams += self.costs.grams(before, level, piece);

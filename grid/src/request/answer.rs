@@ -51,6 +51,10 @@ pub enum Note {
     SeriesEnds(i64),
     /// So many jobs' deadlines lie after the series' end, nanoseconds since 1970 UTC.
     DeadlinesAfter(usize, i64),
+    /// The intensity is not known for so many minutes of the window.
+    Unknown(u64),
+    /// This zone's intensity is not known for long enough.
+    ZoneUnknown(String),
 }
 
 impl fmt::Display for Note {
@@ -65,6 +69,12 @@ impl fmt::Display for Note {
             Self::DeadlinesAfter(count, at_ns) => {
                 let at = utc(*at_ns);
                 write!(out, "{count} deadlines lie after the end of the series, {at}: planned up to there")
+            }
+            Self::Unknown(minutes) => {
+                write!(out, "the intensity is not known for {minutes} minutes of the window: no plan runs in them")
+            }
+            Self::ZoneUnknown(zone) => {
+                write!(out, "{zone}: its intensity is not known for long enough, so it is not ranked")
             }
         }
     }
@@ -104,6 +114,10 @@ impl PlanRequest {
         let (from_ns, to_ns) = self.times(&curve, notes);
         let planned = curve.window(from_ns, to_ns).and_then(|window| Ok((window, self.power()?)));
         let (window, power_w) = planned.map_err(|error| self.refused(error))?;
+        let unknown_ns = (window.to_ns() - window.from_ns() - window.known_ns()).unsigned_abs();
+        if unknown_ns > 0 {
+            notes.push(Note::Unknown(unknown_ns.div_ceil(60_000_000_000)));
+        }
         let scaling = self.scaling(power_w, notes)?;
         let plan = self.best(&window, scaling.as_ref(), power_w).map_err(|error| self.refused(error))?;
         Ok((Outcome::One { plan, from_ns }, curve.kind()))

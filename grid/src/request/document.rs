@@ -35,19 +35,20 @@ impl PlanAnswer {
 }
 
 impl Outcome {
-    /// Grams of all plans, and of the same jobs begun at once.
+    /// Grams of all plans, and of the same jobs begun at once; `None` where that is not known of one.
     #[must_use]
-    pub fn totals(&self) -> (f64, f64) {
+    pub fn totals(&self) -> (f64, Option<f64>) {
         match self {
             Self::One { plan, .. } => (plan.grams, plan.now_grams),
             Self::Queue(queue) => totals(queue),
-            Self::Zones(zones) => zones.first().map_or((0.0, 0.0), |zone| (zone.plan.grams, zone.plan.now_grams)),
+            Self::Zones(zones) => zones.first().map_or((0.0, Some(0.0)), |zone| (zone.plan.grams, zone.plan.now_grams)),
         }
     }
 }
 
-fn totals(queue: &[(Queued, Plan)]) -> (f64, f64) {
-    queue.iter().fold((0.0, 0.0), |(grams, now), (_, plan)| (grams + plan.grams, now + plan.now_grams))
+fn totals(queue: &[(Queued, Plan)]) -> (f64, Option<f64>) {
+    let plans = || queue.iter().map(|(_, plan)| plan);
+    (plans().fold(0.0, |sum, plan| sum + plan.grams), plans().map(|plan| plan.now_grams).sum())
 }
 
 fn of_zone(zone: &Ranked, kind: Option<Kind>) -> Value {

@@ -12,6 +12,9 @@ impl PlanRequest {
         let (from_ns, to_ns) = self.times(first, notes);
         let home = self.zone.as_ref().map(|zone| self.home(zone, &curves)).transpose()?;
         let ranked = self.ranked(home, &curves, from_ns, to_ns).map_err(|error| self.refused(error))?;
+        let is_ranked = |name: &String| ranked.iter().any(|zone| zone.name == *name);
+        let left_out = curves.iter().filter(|(name, _)| !is_ranked(name));
+        notes.extend(left_out.map(|(name, _)| Note::ZoneUnknown(name.clone())));
         Ok((Outcome::Zones(ranked), first.kind()))
     }
 

@@ -2,6 +2,7 @@
 
 use super::RequestError;
 use crate::provider::{Coverage, Part};
+use crate::series::common;
 use crate::{Meta, Place, Point, Series, utc};
 
 /// Edges that lie closer than a minute are no slots of a grid's.
@@ -52,11 +53,6 @@ fn step(parts: &[Part]) -> i64 {
     let first_ns = parts.first().map_or(0, |part| part.from_ns);
     let edges = parts.iter().flat_map(|part| [part.from_ns, part.to_ns]);
     edges.fold(0, |step, edge_ns| common(step, edge_ns - first_ns))
-}
-
-/// Euclid's algorithm.
-fn common(a: i64, b: i64) -> i64 {
-    if b == 0 { a } else { common(b, a % b) }
 }
 
 fn nothing(coverage: &Coverage) -> String {

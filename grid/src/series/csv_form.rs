@@ -7,12 +7,13 @@
 //! 2026-01-01T00:00Z,192.2,44.1
 //! 2026-01-01T00:30Z,,43.9
 //! ```
-//! The first column is the time. An empty figure is not known. Lines with `#` may state kind, unit, source, licence.
+//! The first column is the time. An empty value is not known. Lines with `#` may state kind, unit, source, licence, and
+//! `slots=until-next` where each row holds until the next one, whatever the distance.
 
 use super::error::{FileError, FileFault, Place, shown};
 use super::points::Point;
 use super::rows::{Row, Rows, text};
-use super::{Meta, Series, Unit};
+use super::{Meta, Series, Slots, Unit};
 use crate::Kind;
 
 /// The column that is taken where none is named.
@@ -94,6 +95,7 @@ pub(super) fn state(meta: &mut Meta, key: &str, value: &str) -> Result<(), FileF
         "source" => meta.source = value.to_owned(),
         "licence" => meta.licence = value.to_owned(),
         "estimated" => meta.estimated = value == "true",
+        "slots" => meta.slots = Slots::named(value).ok_or_else(|| unknown_slots(value))?,
         _ => {}
     }
     Ok(())
@@ -102,6 +104,10 @@ pub(super) fn state(meta: &mut Meta, key: &str, value: &str) -> Result<(), FileF
 fn unknown_kind(value: &str) -> FileFault {
     let allowed = Kind::ALL.map(Kind::as_str).join(", ");
     FileFault::Word { what: "the kind", text: shown(value), allowed }
+}
+
+pub(crate) fn unknown_slots(value: &str) -> FileFault {
+    FileFault::Word { what: "slots", text: shown(value), allowed: "steady, until-next".to_owned() }
 }
 
 fn unknown_unit(value: &str) -> FileFault {

@@ -88,7 +88,8 @@ pub enum FileFault {
     /// Rows are missing.
     #[error(
         "nothing between {before} and {at}, although slots last {step_s} s; add the rows, with an empty value where it \
-         is not known (times are UTC: a local clock skips an hour in spring)"
+         is not known (times are UTC: a local clock skips an hour in spring), or state that each row holds until the next \
+         with `slots=until-next`"
     )]
     Gapped {
         /// The row's time.
@@ -99,7 +100,10 @@ pub enum FileFault {
         step_s: f64,
     },
     /// A shorter slot among longer ones.
-    #[error("{at} is {length_s} s after the row before, although slots last {step_s} s; use slots of one length")]
+    #[error(
+        "{at} is {length_s} s after the row before, although slots last {step_s} s; use slots of one length, or state that \
+         each row holds until the next with `slots=until-next`"
+    )]
     Uneven {
         /// The row's time.
         at: String,
@@ -107,6 +111,18 @@ pub enum FileFault {
         length_s: f64,
         /// What slots last, seconds.
         step_s: f64,
+    },
+    /// Lengths that have only a very short one in common.
+    #[error(
+        "its rows have only {step_s} s in common, which makes {slots} slots, at most {most}; use slots of one length"
+    )]
+    TooFine {
+        /// Slots of that length.
+        slots: i64,
+        /// The greatest common length, seconds.
+        step_s: f64,
+        /// The most.
+        most: i64,
     },
     /// Not a figure, or one that cannot be.
     #[error("{what} is {text:?}; allowed: {allowed}")]

@@ -24,6 +24,7 @@ struct Document {
     unit: Option<String>,
     source: Option<String>,
     licence: Option<String>,
+    slots: Option<String>,
     #[serde(default)]
     estimated: bool,
     points: Vec<Entry>,
@@ -87,6 +88,7 @@ impl Document {
             ("unit", &self.unit),
             ("source", &self.source),
             ("licence", &self.licence),
+            ("slots", &self.slots),
         ];
         for (key, value) in stated {
             value.as_ref().map_or(Ok(()), |value| state(&mut meta, key, value))?;

@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use crate::MAX_G_PER_KWH;
 
 use super::error::{FileFault, Place};
-use super::{Gap, LONE_SLOT_NS, Meta, Series, utc};
+use super::{Gap, LONE_SLOT_NS, Meta, Series, Slots, utc};
+
+/// The most slots that a series of unequal slots is cut into: forty years of five minutes.
+const MOST_SLOTS: i64 = 4_200_000;
 
 /// One row: the start of a slot and its figure.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,15 +22,18 @@ pub struct Point {
 }
 
 impl Series {
-    /// A series of points. Slots last what most points are apart; a lone one [`LONE_SLOT_NS`].
+    /// A series of points. A slot lasts until the next one begins; the last one as long as the one before, a lone one
+    /// [`LONE_SLOT_NS`]. Where the slots turn from one length to another (hours to quarter hours) the series is kept in
+    /// slots of their greatest common length.
     ///
     /// # Errors
-    /// The first point that is unsorted, doubled, missing, or not a number from 0 to 5000 g/kWh; no point at all.
+    /// The first point that is unsorted, doubled, not a number from 0 to 5000 g/kWh, or without the points before it that
+    /// the lengths around it call for; no point at all.
     pub fn of(meta: Meta, points: &[Point]) -> Result<Self, (Place, FileFault)> {
         Self::checked(meta, points, value)
     }
 
-    /// The same for figures of another sort, each as `value` takes it: not a number for a gap.
+    /// The same for values of another sort, each as `value` takes it: not a number for a gap.
     pub(crate) fn checked(
         meta: Meta,
         points: &[Point],
@@ -35,14 +41,31 @@ impl Series {
     ) -> Result<Self, (Place, FileFault)> {
         let first = points.first().ok_or((Place::Whole, FileFault::Empty))?;
         points.windows(2).try_for_each(rises)?;
-        let step_ns = step(points);
-        points.windows(2).try_for_each(|pair| is_next(pair, step_ns))?;
-        check_end(points, step_ns)?;
-        let values = points.iter().map(|point| value(point, &meta)).collect::<Result<Vec<f64>, _>>()?;
-        let gap = |point: &Point| Gap { from_ns: point.from_ns, to_ns: point.from_ns + step_ns, place: point.place };
-        let gaps = points.iter().filter(|point| point.value.is_none()).map(gap).collect();
+        let lengths = lengths(points, meta.slots)?;
+        check_end(points, &lengths)?;
+        let step_ns = lengths.iter().copied().fold(0, common);
+        let len = lengths.iter().map(|length| length / step_ns).sum::<i64>();
+        if len > MOST_SLOTS && len > points.len() as i64 {
+            return Err((
+                Place::Whole,
+                FileFault::TooFine { slots: len, step_s: step_ns as f64 / 1e9, most: MOST_SLOTS },
+            ));
+        }
+        let (mut values, mut gaps) = (Vec::with_capacity(usize::try_from(len).unwrap_or(0)), Vec::new());
+        for (point, length_ns) in points.iter().zip(&lengths) {
+            let value = value(point, &meta)?;
+            values.extend((0..length_ns / step_ns).map(|_| value));
+            if point.value.is_none() {
+                gaps.push(Gap { from_ns: point.from_ns, to_ns: point.from_ns + length_ns, place: point.place });
+            }
+        }
         Ok(Self { meta, first_ns: first.from_ns, step_ns, values, gaps })
     }
+}
+
+/// Euclid's algorithm.
+pub(crate) fn common(a: i64, b: i64) -> i64 {
+    if b == 0 { a } else { common(b, a % b) }
 }
 
 fn rises(pair: &[Point]) -> Result<(), (Place, FileFault)> {
@@ -58,38 +81,77 @@ fn rises(pair: &[Point]) -> Result<(), (Place, FileFault)> {
 }
 
 /// That no time of the series lies beyond half the range of the clock, so that no sum of two overflows.
-fn check_end(points: &[Point], step_ns: i64) -> Result<(), (Place, FileFault)> {
+fn check_end(points: &[Point], lengths: &[i64]) -> Result<(), (Place, FileFault)> {
     let is_far = |ns: &i64| !(-i64::MAX / 2..=i64::MAX / 2).contains(ns);
-    let end_ns = |point: &Point| point.from_ns.checked_add(step_ns).filter(|end| !is_far(end));
-    match points.iter().find(|point| is_far(&point.from_ns) || end_ns(point).is_none()) {
-        Some(point) => Err((point.place, FileFault::Time(utc(point.from_ns)))),
+    let is_outside = |(point, length_ns): &(&Point, &i64)| {
+        is_far(&point.from_ns) || point.from_ns.checked_add(**length_ns).is_none_or(|end_ns| is_far(&end_ns))
+    };
+    match points.iter().zip(lengths).find(is_outside) {
+        Some((point, _)) => Err((point.place, FileFault::Time(utc(point.from_ns)))),
         None => Ok(()),
     }
 }
 
-/// What most points are apart; of several such distances the shortest.
-fn step(points: &[Point]) -> i64 {
-    let mut counts: HashMap<i64, usize> = HashMap::new();
-    for pair in points.windows(2) {
-        *counts.entry(pair[1].from_ns.saturating_sub(pair[0].from_ns)).or_default() += 1;
+/// The length of every slot: until the next one begins, and of the last one that of the one before.
+fn lengths(points: &[Point], slots: Slots) -> Result<Vec<i64>, (Place, FileFault)> {
+    let mut lengths: Vec<i64> = points.windows(2).map(|pair| pair[1].from_ns.saturating_sub(pair[0].from_ns)).collect();
+    if slots == Slots::Steady {
+        let step_ns = most_frequent(&lengths);
+        let stray = runs(&lengths).find(|run| !is_steady(run, &lengths, points) && run.length_ns != step_ns);
+        if let Some(run) = stray {
+            return Err(missing(&points[run.first], &points[run.first + 1], step_ns));
+        }
     }
-    let most = counts.into_iter().max_by_key(|&(step, count)| (count, std::cmp::Reverse(step)));
-    most.map_or(LONE_SLOT_NS, |(step, _)| step)
+    lengths.push(lengths.last().copied().unwrap_or(LONE_SLOT_NS));
+    Ok(lengths)
 }
 
-fn is_next(pair: &[Point], step_ns: i64) -> Result<(), (Place, FileFault)> {
-    let [before, point] = pair else { return Ok(()) };
+/// Slots of one length that follow each other.
+struct Run {
+    /// The first of them.
+    first: usize,
+    count: usize,
+    length_ns: i64,
+}
+
+fn runs(lengths: &[i64]) -> impl Iterator<Item = Run> {
+    let mut first = 0;
+    lengths.chunk_by(|one, next| one == next).map(move |run| {
+        let found = Run { first, count: run.len(), length_ns: run[0] };
+        first += run.len();
+        found
+    })
+}
+
+/// Whether slots of this length are meant, and no row is missing: two follow each other, or the series begins with a full
+/// hour or half hour that shorter slots divide.
+fn is_steady(run: &Run, lengths: &[i64], points: &[Point]) -> bool {
+    let after = &lengths[run.first + run.count..];
+    let divides = after.first().is_some_and(|next| run.length_ns % next == 0 && after.get(1) == Some(next));
+    let is_usual = [LONE_SLOT_NS, LONE_SLOT_NS / 2].contains(&run.length_ns);
+    let is_aligned = points[run.first].from_ns.rem_euclid(run.length_ns) == 0;
+    run.count > 1 || (run.first == 0 && is_usual && is_aligned && divides)
+}
+
+/// The length that most slots have; of several such lengths the shortest.
+fn most_frequent(lengths: &[i64]) -> i64 {
+    let mut counts: HashMap<i64, usize> = HashMap::new();
+    for length_ns in lengths {
+        *counts.entry(*length_ns).or_default() += 1;
+    }
+    let most = counts.into_iter().max_by_key(|&(length_ns, count)| (count, std::cmp::Reverse(length_ns)));
+    most.map_or(LONE_SLOT_NS, |(length_ns, _)| length_ns)
+}
+
+fn missing(before: &Point, point: &Point, step_ns: i64) -> (Place, FileFault) {
     let length_ns = point.from_ns.saturating_sub(before.from_ns);
     let (at, step_s) = (utc(point.from_ns), step_ns as f64 / 1e9);
-    match length_ns.cmp(&step_ns) {
-        std::cmp::Ordering::Equal => Ok(()),
-        std::cmp::Ordering::Less => {
-            Err((point.place, FileFault::Uneven { at, length_s: length_ns as f64 / 1e9, step_s }))
-        }
-        std::cmp::Ordering::Greater => {
-            Err((point.place, FileFault::Gapped { at, before: utc(before.from_ns), step_s }))
-        }
-    }
+    let fault = if length_ns < step_ns {
+        FileFault::Uneven { at, length_s: length_ns as f64 / 1e9, step_s }
+    } else {
+        FileFault::Gapped { at, before: utc(before.from_ns), step_s }
+    };
+    (point.place, fault)
 }
 
 /// The figure in grams per kilowatt-hour; not a number for a gap.

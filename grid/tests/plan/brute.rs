@@ -57,7 +57,7 @@ proptest! {
         let all: Vec<f64> = (0..=figures.len() - length as usize).map(grams).collect();
         let least = all.iter().copied().fold(f64::INFINITY, f64::min);
         prop_assert!(close(plan.grams, least), "{} {least}", plan.grams);
-        prop_assert!(close(plan.now_grams, all[0]));
+        prop_assert!(close(plan.now_grams.unwrap(), all[0]));
         prop_assert!(close(plan.grams, weigh(&series, &plan.slots, |_| 500.0)));
         let earliest = all.iter().position(|grams| close(*grams, least)).unwrap() as i64;
         prop_assert!(plan.from_ns() <= (from + earliest) * QUARTER_NS, "{} starts later than {earliest}", plan.from_ns());
@@ -102,7 +102,7 @@ proptest! {
                 assert_sound(&plan, 0, values.len() as i64 * HOUR_NS);
                 prop_assert!(close(plan.grams, least), "{} {least}", plan.grams);
                 prop_assert!(plan.bound_grams <= plan.grams * (1.0 + 1e-12));
-                prop_assert!(plan.now_grams >= 0.0);
+                prop_assert!(plan.now_grams.unwrap() >= 0.0);
                 let free = elastic(&window, &profile, duration_ns).unwrap();
                 prop_assert!(free.grams <= plan.grams * (1.0 + 1e-9) + 1e-12);
             }

@@ -5,6 +5,7 @@
 
 mod advice;
 mod brute;
+mod gaps;
 mod jobs;
 mod oracle;
 mod published;

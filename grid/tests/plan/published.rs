@@ -66,7 +66,7 @@ fn a_queue_of_machine_learning_jobs_saves_what_was_published() {
                 let deadline_ns = curve.from_ns() + rule(job[1] + job[2]) * SLOT_NS;
                 let job = Job { duration_ns: job[2] * SLOT_NS, power_w: 1000.0, interruptible };
                 let plan = plan(&curve.window(from_ns, deadline_ns.min(curve.to_ns())).unwrap(), &job).unwrap();
-                (now, best) = (now + plan.now_grams, best + plan.grams);
+                (now, best) = (now + plan.now_grams.unwrap(), best + plan.grams);
             }
             let saving = 100.0 * (1.0 - best / now);
             assert!((saving - published).abs() < 0.001, "{saving} instead of {published}");

@@ -51,7 +51,7 @@ fn gaps_are_known_as_gaps_and_never_zero() {
     assert_eq!(values, [Some(10.0), None, Some(0.0)]);
     assert_eq!(series.gaps().iter().map(|gap| gap.place).collect::<Vec<_>>(), [Place::Line(3)]);
     let curve = Curve::new(&series);
-    let error = curve.window(series.from_ns(), series.to_ns()).unwrap_err();
+    let error = curve.window(series.from_ns() + series.step_ns(), series.from_ns() + 2 * series.step_ns()).unwrap_err();
     assert!(matches!(&error, PlanError::Gap { from, .. } if from == "2026-01-01T01:00:00Z"), "{error}");
     assert_eq!(error.place(), Place::Line(3));
     assert!(curve.window(series.from_ns() + 2 * series.step_ns(), series.to_ns()).is_ok(), "the gap is outside");
@@ -146,4 +146,65 @@ fn json_says_the_same_and_names_its_entry() {
         let message = Series::parse(text.as_bytes(), "s.json", None).unwrap_err().to_string();
         assert!(message.contains(said), "{message}");
     }
+}
+
+/// Rows of 2025-10-01 with the values 1, 2, …, one a given time.
+fn day(times: &[&str]) -> String {
+    let row = |(value, time): (usize, &&str)| format!("2025-10-01T{time}Z,{}\n", value + 1);
+    format!("{HEAD}{}", times.iter().enumerate().map(row).collect::<String>())
+}
+
+#[test]
+fn k09_hours_that_turn_to_quarter_hours_last_until_the_next_one_begins() {
+    let series = read(&day(&["00:00", "01:00", "02:00", "02:15", "02:30", "02:45"])).unwrap();
+    let minute = |minute: i64| series.at(series.from_ns() + minute * 60_000_000_000);
+    assert_eq!((minute(0), minute(59), minute(60), minute(119)), (Some(1.0), Some(1.0), Some(2.0), Some(2.0)));
+    assert_eq!((minute(120), minute(134), minute(135), minute(179)), (Some(3.0), Some(3.0), Some(4.0), Some(6.0)));
+    assert_eq!((minute(180), series.step_ns()), (None, HALF_HOUR_NS / 2), "the last lasts a quarter of an hour");
+    // 1 kWh an hour: 1 + 2 + (3 + 4 + 5 + 6) ÷ 4 = 7.5 g.
+    let times: Vec<i64> = (0..=3).map(|hour| series.from_ns() + hour * 2 * HALF_HOUR_NS).collect();
+    let energy: Vec<u64> = (0..=3).map(|kwh| kwh * 3_600_000_000_000).collect();
+    let grams = |stretch: &eco2_grid::Stretch| stretch.energy_uj as f64 / 3.6e12 * stretch.g_per_kwh.unwrap();
+    assert_eq!(series.stretches(&times, &energy).iter().map(grams).sum::<f64>(), 7.5);
+    // Back again, by way of half hours, and a single hour at the start.
+    let back = ["00:00", "00:15", "00:30", "01:00", "01:30", "02:00", "03:00", "04:00"];
+    assert_eq!(read(&day(&back)).unwrap().to_ns() - series.from_ns(), 10 * HALF_HOUR_NS);
+    assert!(read(&day(&["00:00", "01:00", "01:15", "01:30"])).is_ok());
+    // The plan of an hour that may pause: the first hour, 1 g/kWh.
+    let plan = plan_of(&series, 2 * HALF_HOUR_NS);
+    assert_eq!((plan.from_ns(), plan.grams), (series.from_ns(), 1.0));
+}
+
+fn plan_of(series: &Series, duration_ns: i64) -> eco2_grid::plan::Plan {
+    let job = eco2_grid::plan::Job { duration_ns, power_w: 1000.0, interruptible: true };
+    let curve = Curve::new(series);
+    eco2_grid::plan::plan(&curve.window(series.from_ns(), series.to_ns()).unwrap(), &job).unwrap()
+}
+
+#[test]
+fn k09_a_missing_row_is_still_refused_unless_the_file_says_that_rows_last() {
+    for (times, line) in [
+        // Of quarter hours one row, and three, are missing; of hours one at the end.
+        (["00:00", "00:15", "00:45", "01:00", "01:15", "01:30"], 4),
+        (["00:00", "00:15", "00:30", "01:30", "01:45", "02:00"], 5),
+        (["00:00", "01:00", "02:00", "03:00", "04:00", "06:00"], 7),
+    ] {
+        let refused = read(&day(&times)).unwrap_err();
+        assert!(matches!(refused.fault, FileFault::Gapped { .. }) && refused.place == Place::Line(line), "{refused}");
+        assert!(refused.to_string().contains("slots=until-next"), "{refused}");
+        let stated = read(&format!("# slots=until-next\n{}", day(&times))).unwrap();
+        assert_eq!(stated.at(stated.from_ns()), Some(1.0));
+        assert!(stated.slots().all(|slot| slot.g_per_kwh.is_some()), "{times:?}");
+    }
+    assert!(read(&format!("# slots=some\n{}", day(&["00:00"]))).unwrap_err().to_string().contains("until-next"));
+    let json = r#"{"schema": "eco2.series/1", "slots": "until-next", "points": [{"time": "2025-10-01T00:00Z", "value": 1},
+        {"time": "2025-10-01T03:00Z", "value": 2}, {"time": "2025-10-01T04:00Z", "value": null}]}"#;
+    let series = read(json).unwrap();
+    assert_eq!((series.len(), series.gaps().len()), (5, 1), "3 h, 1 h, and 1 h that is not known");
+}
+
+#[test]
+fn k09_rows_a_second_apart_somewhere_do_not_make_a_series_of_seconds() {
+    let text = "# slots=until-next\ntime,x\n2000-01-01T00:00:00Z,1\n2000-01-01T00:00:01Z,2\n2020-01-01T00:00:00Z,3\n";
+    assert!(matches!(read(text).unwrap_err().fault, FileFault::TooFine { .. }));
 }

@@ -12,8 +12,8 @@ fn regret_by_hand() {
     let job = Job { duration_ns: HOUR_NS, power_w: 1000.0, interruptible: false };
     let window = |curve| eco2_grid::plan::Curve::window(curve, 0, 3 * HOUR_NS).unwrap();
     let found = regret(&window(&forecast), &window(&actual), &job).unwrap();
-    assert_eq!((found.grams, found.best_grams, found.now_grams), (100.0, 50.0, 100.0));
-    assert_eq!((found.grams_lost(), found.percent(), found.saving_percent()), (50.0, Some(100.0), 0.0));
+    assert_eq!((found.grams, found.best_grams, found.now_grams), (100.0, 50.0, Some(100.0)));
+    assert_eq!((found.grams_lost(), found.percent(), found.saving_percent()), (50.0, Some(100.0), Some(0.0)));
     let known = regret(&window(&actual), &window(&actual), &job).unwrap();
     assert_eq!((known.grams_lost(), known.percent()), (0.0, Some(0.0)));
 }

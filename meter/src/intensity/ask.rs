@@ -8,8 +8,9 @@ use super::open::online;
 use crate::Error;
 use crate::options::Options;
 
-/// What the providers that the options name know from `from_ns` to `to_ns`, nanoseconds since 1970 UTC, the best first;
-/// forecasts after `now_ns`. Asks on this thread, within the providers' limits.
+/// What the providers that the options name know from `from_ns` to `to_ns`, nanoseconds since 1970 UTC, in the order of
+/// time, each part by the first of them that knows it; forecasts after `now_ns`. Asks on this thread, within the providers'
+/// limits.
 ///
 /// Nothing stands in for what none of them knows; [`Coverage::faults`] says why.
 ///

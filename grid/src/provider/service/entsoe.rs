@@ -181,8 +181,8 @@ fn slots(types: BTreeMap<&str, Vec<Report>>) -> Vec<Slot> {
         let mut megawatts: Vec<Option<f64>> = vec![None; sums.len()];
         for report in &reports {
             let place = |edge_ns| edges.partition_point(|edge| *edge < edge_ns);
-            for at in place(report.from_ns)..place(report.to_ns) {
-                megawatts[at] = report.megawatts.or(megawatts[at]);
+            for slot in &mut megawatts[place(report.from_ns)..place(report.to_ns)] {
+                *slot = report.megawatts.or(*slot);
             }
         }
         add_type(factor(kind), &megawatts, &mut sums);
