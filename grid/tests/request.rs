@@ -55,7 +55,9 @@ fn d17_a_request_without_a_series_is_refused_and_a_gap_is_never_bridged() {
         let error = PlanRequest::from_json(text).unwrap_err();
         assert!(error.is_of_the_request() && error.to_string().contains("no curve is made up"), "{error}");
     }
-    let gap = request(json!({"duration": 1, "within": 4, "power": 1})).unwrap().answer().unwrap_err();
+    let around = request(json!({"duration": 1, "within": 4, "power": 1})).unwrap().answer().unwrap();
+    assert_eq!(around.notes, [Note::Unknown(60)], "the unknown hour does not refuse what fits beside it");
+    let gap = request(json!({"duration": 4, "within": 4, "power": 1})).unwrap().answer().unwrap_err();
     assert!(!gap.is_of_the_request());
     assert!(gap.to_string().contains("points[3]") && gap.to_string().contains("no intensity is known"), "{gap}");
 }

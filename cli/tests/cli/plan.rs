@@ -119,7 +119,7 @@ fn what_cannot_be_planned_is_refused_with_its_place_and_a_remedy() {
     let plan = "--duration 1 --within 3";
     let cases = [
         ("unsorted", "--series unsorted.csv --duration 1 --within 2".to_owned(), 1),
-        ("gap", format!("--series gap.csv {plan}"), 1),
+        ("gap", "--series gap.csv --duration 2 --within 3".to_owned(), 1),
         ("no_file", format!("--series none.csv {plan}"), 1),
         ("no_column", format!("--series zones.csv --zone C {plan}"), 2),
         ("which_column", format!("--series zones.csv {plan}"), 2),
