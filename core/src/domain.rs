@@ -97,6 +97,9 @@ pub struct Domain {
 }
 
 impl Domain {
+    /// The field's name for an estimate that counts only while nothing of its component is read otherwise.
+    pub const STAND_IN: &str = "stand-in";
+
     /// An energy counter in microjoules with no wrap, no limits and no parent; set the rest by field.
     #[must_use]
     pub fn counter(id: &str, component: Component, domain: &str, source: &str) -> Self {

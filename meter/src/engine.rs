@@ -34,8 +34,6 @@ const SILENT_NS: u64 = 2_000_000_000;
 /// Spans times domains that may wait for knots; beyond, they are settled as they stand. About 30 MB: only more than
 /// 100 000 spans a second come near it, or a tenth of that while a counter is silent.
 const PENDING: usize = 1 << 16;
-/// How long a source may take for its first reading before the run begins without it.
-const SLOW_START_NS: u64 = 200_000_000;
 /// How often silent domains are looked for, and the log's checkpoint is due.
 const HOUSEKEEPING_NS: u64 = 1_000_000_000;
 
@@ -62,6 +60,8 @@ pub(crate) struct Engine {
     lost_events: u64,
     /// Sources on threads of their own whose first readings the run waits for.
     pub(crate) awaited: Vec<usize>,
+    /// When the run begins without those that have not answered.
+    pub(crate) start_by_ns: u64,
     map: Vec<Vec<usize>>,
     rings: EventConsumer,
     clock: HotClock,
@@ -96,6 +96,7 @@ impl Engine {
             syncs: BTreeMap::new(),
             lost_events: 0,
             awaited: Vec::new(),
+            start_by_ns: now_ns,
             map: Vec::new(),
             rings,
             clock,
@@ -248,10 +249,10 @@ impl Engine {
     /// The run begins when every source has been read once: no energy before that is claimed, and none is missed. A
     /// source that is slower than that is uncovered until it answers.
     fn ready(&self, now_ns: u64) -> bool {
-        self.awaited.is_empty() || now_ns.saturating_sub(self.ledger.opened_ns()) > SLOW_START_NS
+        self.awaited.is_empty() || now_ns >= self.start_by_ns
     }
 
-    fn begin(&mut self, now_ns: u64) {
+    pub(crate) fn begin(&mut self, now_ns: u64) {
         // What was told before the beginning was told at the beginning.
         let earlier_ns = now_ns.saturating_sub(self.ledger.opened_ns());
         self.events.iter_mut().for_each(|event| event.at = event.at.saturating_sub(earlier_ns));

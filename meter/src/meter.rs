@@ -106,9 +106,9 @@ impl Meter {
         let webhook = Webhook::of(&options)?;
         let mut found = open::find(&options)?;
         let facts = open::facts(&options, command, &found, pricing);
-        let mut sources = own;
-        sources.append(&mut found.sources);
-        let started = open::start(sources, std::mem::take(&mut found.cpus), facts, &options)?;
+        // A program's own sources come first.
+        found.sources.splice(..0, own);
+        let started = open::start(found, facts, &options)?;
         if let Some(webhook) = webhook {
             alerts::start_posting(&started.shared, webhook.poster());
         }

@@ -32,8 +32,12 @@ const RINGS: usize = 64;
 const RING_EVENTS: usize = 1 << 11;
 /// Snapshots in the timeline: 10 s at 100 Hz.
 const SLOTS: usize = 1 << 10;
-/// Domains that may appear while the run goes on (hot-plug).
+/// Domains that may appear while the run goes on (hot-plug); and where a driver that is slow to open brings all of its
+/// GPUs, eight with two domains each and as many again.
 const SPARE_DOMAINS: usize = 4;
+const LATE_DOMAINS: usize = 32;
+/// From the search for sources until the run begins, with or without the first readings of all.
+const START_WITHIN_NS: u64 = 46_000_000;
 
 /// The parts of a run that has begun.
 pub(crate) struct Started {
@@ -109,15 +113,12 @@ fn redacted(command: &[String]) -> Vec<String> {
 }
 
 /// Starts the sampling thread and waits until every source has been read once.
-pub(crate) fn start(
-    sources: Vec<Box<dyn Source>>,
-    cpus: Vec<usize>,
-    facts: Facts,
-    options: &Options,
-) -> Result<Started, Error> {
+pub(crate) fn start(found: Discovery, facts: Facts, options: &Options) -> Result<Started, Error> {
     let roots = roots(options);
+    let Discovery { sources, cpus, late, began_ns, .. } = found;
     let domains: usize = sources.iter().map(|source| source.domains().len()).sum();
-    let capacity = (domains + SPARE_DOMAINS).min(eco2_core::MAX_DOMAINS);
+    let spare = if late { LATE_DOMAINS } else { SPARE_DOMAINS };
+    let capacity = (domains + spare).min(eco2_core::MAX_DOMAINS);
     let Timeline { writer, reader } = Timeline::new(capacity, SLOTS)?;
     let clock = HotClock::new(Clock::Monotonic, &roots);
     let (pool, rings) = EventPool::new(RINGS, RING_EVENTS);
@@ -125,6 +126,7 @@ pub(crate) fn start(
     let meta = LogMeta::new(facts.run(), facts.started_ns);
     let mut engine = Engine::new(rings, clock.clone(), Publisher::new(writer, capacity));
     engine.awaited = awaited(&sources);
+    engine.start_by_ns = began_ns.saturating_add(START_WITHIN_NS);
     let alerts = Arc::new(Outbox::default());
     engine.alerts = Some((facts.id.clone(), Arc::clone(&alerts)));
     if let Some(path) = &options.trace {

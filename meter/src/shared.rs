@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use eco2_core::EventPool;
 use eco2_core::report::Work;
+use eco2_samplers::clock;
 
 use crate::alerts::Outbox;
 use crate::assemble::Facts;
@@ -17,7 +18,8 @@ use crate::budget::Keeper;
 use crate::engine::Engine;
 use crate::sharing::Sharing;
 
-/// The longest that opening waits for the first reading of every source.
+/// The longest that opening waits for the sampling thread's first tick: only a source that hangs on that very thread, or
+/// a machine that does not let it run, takes as long.
 const FIRST_TICK: Duration = Duration::from_millis(250);
 
 /// Everything of a run that is not the caller's alone.
@@ -49,11 +51,15 @@ pub(crate) struct Figures {
 }
 
 impl Shared {
-    /// Waits for the beginning of the run, for a bounded time.
+    /// Waits for the beginning of the run, for a bounded time. A source that holds the sampling thread up does not hold
+    /// the run up: what it reads is uncovered until it has answered.
     pub(crate) fn wait_begun(&self) {
         let engine = lock(&self.engine);
-        // A poisoned or timed-out wait only means that the run begins a little later.
-        let _ = self.begun.wait_timeout_while(engine, FIRST_TICK, |engine| !engine.begun);
+        let waited = self.begun.wait_timeout_while(engine, FIRST_TICK, |engine| !engine.begun);
+        let (mut engine, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if !engine.begun {
+            engine.begin(clock::monotonic_ns());
+        }
     }
 }
 

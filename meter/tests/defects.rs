@@ -143,3 +143,37 @@ fn an_option_has_the_effect_its_name_promises() {
     assert!((carbon.grams - grams).abs() < 1e-9 * grams.max(1.0), "{} {grams}", carbon.grams);
     assert_eq!(carbon.zone_source, "constant");
 }
+
+/// A source whose first reading takes as long as the test wants.
+struct Stuck(Vec<Domain>, std::sync::mpsc::Receiver<()>);
+
+impl Source for Stuck {
+    fn name(&self) -> &str {
+        "stuck"
+    }
+
+    fn domains(&self) -> &[Domain] {
+        &self.0
+    }
+
+    fn read(&mut self, batch: &mut Batch) {
+        // Released by its end as well.
+        let _ = self.1.recv();
+        batch.one(0, || Ok(1));
+    }
+}
+
+#[test]
+fn k20_a_source_that_holds_sampling_up_does_not_hold_the_run_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let (release, held) = std::sync::mpsc::channel();
+    let stuck = Stuck(vec![Domain::counter("stuck-0", Component::Other, "board", "stuck")], held);
+    let meter = Meter::open_with(options(folder.path()), vec![Box::new(stuck)]).unwrap();
+    let begun = Instant::now();
+    work(20);
+    let waited = begun.elapsed();
+    drop(release);
+    let report = meter.close();
+    assert!(u128::from(report.run.duration_ns) >= waited.as_nanos(), "the run began when its meter was open");
+    assert!(report.energy.missing_ns >= 20_000_000, "{:?}", report.energy);
+}

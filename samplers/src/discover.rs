@@ -4,10 +4,12 @@
 //! then power sensors of parts that nothing has read yet, then the model for what has no sensor at all. Made-up
 //! sources only when named.
 
+use std::time::Duration;
+
 use eco2_core::report::{SourceStatus, Status};
 use eco2_core::{Component, Domain};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, monotonic_ns};
 use crate::found::{Found, status};
 use crate::model::ModelOptions;
 use crate::synthetic::{Curve, Synthetic};
@@ -18,6 +20,9 @@ use crate::{Roots, Source, hwmon, model, nvml, rapl_perf, rapl_sysfs, sysfs, top
 pub const NAMES: [&str; 7] = ["rapl-perf", "rapl-sysfs", "nvml", "hwmon", "model", "replay", "synthetic"];
 /// Sources that are read only when named.
 const MADE_UP: [&str; 2] = ["replay", "synthetic"];
+
+/// How long sources are waited for before a run begins without them: a healthy driver that is loaded takes less.
+pub const PATIENCE: Duration = Duration::from_millis(35);
 
 /// Which sources were asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -87,6 +92,10 @@ pub struct Discovery {
     pub statuses: Vec<SourceStatus>,
     /// CPUs of the first package that is read through its own registers: the sampling thread belongs on one of them.
     pub cpus: Vec<usize>,
+    /// Whether a source is still being opened: its devices come later.
+    pub late: bool,
+    /// When the search began, monotonic nanoseconds.
+    pub began_ns: u64,
 }
 
 /// Looks for the sources under `roots` that `selection` wants, and estimates the rest as `estimate` allows; of the GPUs,
@@ -100,13 +109,29 @@ pub fn discover(roots: &Roots, selection: &Selection, estimate: &ModelOptions) -
 /// those that are `visible` to the measured program.
 #[must_use]
 pub fn discover_visible(roots: &Roots, selection: &Selection, estimate: &ModelOptions, visible: &Visible) -> Discovery {
-    let mut all = Discovery::default();
+    let mut all = Discovery { began_ns: monotonic_ns(), ..Discovery::default() };
+    // It may take its time: the others are looked for meanwhile.
+    let nvml = selection.wants("nvml").then(|| nvml::begin(roots, &visible.cuda));
     all.rapl(roots, selection);
-    all.look(selection, "nvml", |_| nvml::discover_visible(roots, &visible.cuda));
-    all.look(selection, "hwmon", |known| hwmon::discover_visible(roots, known, visible));
-    all.look(selection, "model", |known| {
-        model::discover(roots, has_sensor(known, Component::Cpu), has_sensor(known, Component::Gpu), estimate)
+    let (mut late, began_ns) = (None, all.began_ns);
+    all.look(selection, "nvml", |_| {
+        let mut found =
+            nvml.map(|opening| opening.within(PATIENCE.saturating_sub(since(began_ns)))).unwrap_or_default();
+        late = found.late.take();
+        found
     });
+    all.look(selection, "hwmon", |known| hwmon::discover_visible(roots, known, visible));
+    let opening = late.is_some();
+    all.look(selection, "model", |known| {
+        let has_gpu_sensor = opening || has_sensor(known, Component::Gpu);
+        model::discover(roots, has_sensor(known, Component::Cpu), has_gpu_sensor, estimate)
+    });
+    if let Some(answered) = late {
+        let estimate = ModelOptions { enabled: estimate.enabled && selection.wants("model"), ..*estimate };
+        let hidden = visible.cuda.devices.as_ref().is_some_and(|list| list.trim().is_empty());
+        all.sources.extend((!hidden).then(|| model::stand_in(roots, &estimate, answered)).flatten());
+        all.late = true;
+    }
     all.look(selection, "replay", |_| {
         Found::nothing(status("replay", Status::Absent, "a trace is not read live", "eco2 replay TRACE"))
     });
@@ -147,6 +172,10 @@ impl Discovery {
         self.sources.extend(found.source);
         self.statuses.append(&mut found.statuses);
     }
+}
+
+fn since(began_ns: u64) -> Duration {
+    Duration::from_nanos(monotonic_ns().saturating_sub(began_ns))
 }
 
 /// Whether something real reads a part of this kind as a whole.

@@ -1,5 +1,8 @@
 //! What looking for hardware yields: a source to read, if there is one, and what to tell about each that was looked for.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
 use eco2_core::report::{SourceStatus, Status};
 
 use crate::Source;
@@ -11,17 +14,19 @@ pub struct Found {
     pub source: Option<Box<dyn Source>>,
     /// One entry a source that was looked for, with a reason and, where something can be done, one remedy.
     pub statuses: Vec<SourceStatus>,
+    /// The source is still being opened; true once it has something to read.
+    pub(crate) late: Option<Arc<AtomicBool>>,
 }
 
 impl Found {
     /// Nothing to read, and why.
     pub(crate) fn nothing(status: SourceStatus) -> Self {
-        Self { source: None, statuses: vec![status] }
+        Self { statuses: vec![status], ..Self::default() }
     }
 
     /// A source and what to tell about it.
     pub(crate) fn source(source: impl Source + 'static, status: SourceStatus) -> Self {
-        Self { source: Some(Box::new(source)), statuses: vec![status] }
+        Self { source: Some(Box::new(source)), ..Self::nothing(status) }
     }
 }
 

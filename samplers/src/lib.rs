@@ -20,6 +20,7 @@ pub mod host_gauges;
 pub mod hwmon;
 pub mod model;
 pub mod nvml;
+mod opening;
 mod outlet;
 mod pci;
 mod phase;

@@ -6,11 +6,11 @@ mod script;
 mod verdict;
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use eco2::Meter;
 use eco2::options::{Layer, Log, Options};
-use eco2_core::report::{Device, SourceStatus};
+use eco2_core::report::{Device, Report, SourceStatus, Status};
 use serde_json::{Value, json};
 
 use crate::args::DoctorArgs;
@@ -20,6 +20,9 @@ use verdict::Verdict;
 
 /// How long is measured: some twenty updates of a GPU's power sensor or four of its energy counter.
 const LOOK: Duration = Duration::from_millis(400);
+
+/// Without persistence mode a large machine's driver takes seconds to start.
+const SLOW_DRIVER: Duration = Duration::from_secs(10);
 
 /// What was found.
 struct Findings {
@@ -49,11 +52,24 @@ fn look(options: &Options) -> anyhow::Result<Findings> {
     // No log: nobody asked for a run. No zone: a wrong one is for another command to tell.
     let options = Options { log: Log::Off, trace: None, zone: None, intensity: None, ..options.clone() };
     let meter = Meter::open_for(options, Vec::new(), Vec::new())?;
-    thread::sleep(LOOK);
-    let report = meter.close();
+    let report = measured(meter);
     let sources = verdict::confirmed(report.sources, &report.devices, &report.events);
     let verdict = Verdict::of(&sources, &report.devices);
     Ok(Findings { sources, devices: report.devices, verdict })
+}
+
+/// A moment of measuring. A driver that is still starting is waited for: nobody's command is.
+fn measured(meter: Meter) -> Report {
+    let begun = Instant::now();
+    thread::sleep(LOOK);
+    let hangs = || meter.snapshot().sources.iter().any(|source| source.status == Status::Hung);
+    if hangs() {
+        while hangs() && begun.elapsed() < SLOW_DRIVER {
+            thread::sleep(LOOK / 4);
+        }
+        thread::sleep(LOOK);
+    }
+    meter.close()
 }
 
 fn of(findings: &Findings) -> anyhow::Result<Value> {

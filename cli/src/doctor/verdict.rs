@@ -74,6 +74,10 @@ pub(super) fn confirmed(
     for source in sources.iter_mut().filter(|source| matches!(source.status, Status::Ok | Status::Degraded)) {
         let own: Vec<&Device> = devices.iter().filter(|device| device.source == source.name).collect();
         let dead: Vec<&str> = own.iter().filter(|device| !is_alive(device)).map(|device| device.id.as_str()).collect();
+        if own.is_empty() {
+            without_device(source);
+            continue;
+        }
         if dead.is_empty() {
             continue;
         }
@@ -89,6 +93,15 @@ pub(super) fn confirmed(
         }
     }
     sources
+}
+
+/// A source that was found and brought no device measures nothing.
+fn without_device(source: &mut SourceStatus) {
+    source.status = Status::Lost;
+    source.reason = format!("it was found and has no device to read ({})", source.reason);
+    if source.remedy.is_empty() {
+        source.remedy = "look at the kernel log (sudo dmesg) for its devices".to_owned();
+    }
 }
 
 fn is_twin(source: &SourceStatus) -> bool {
@@ -124,6 +137,18 @@ mod tests {
         assert_eq!(Verdict::of(&confirmed(found.clone(), &alive, &[]), &alive).exit_code(), 0);
         let half = [device("nvml", Quality::Measured, true), device("nvml", Quality::Measured, false)];
         assert_eq!(Verdict::of(&confirmed(found, &half, &[]), &half).exit_code(), 3);
+    }
+
+    #[test]
+    fn k13_a_source_that_was_found_without_any_device_is_not_ok() {
+        let found = vec![source("rapl-sysfs", Status::Ok, ""), source("nvml", Status::Ok, "")];
+        let alive = [device("rapl-sysfs", Quality::Measured, true)];
+        let sources = confirmed(found, &alive, &[]);
+        assert_eq!((sources[0].status, sources[1].status), (Status::Ok, Status::Lost));
+        assert!(!sources[1].remedy.is_empty());
+        assert_eq!(Verdict::of(&sources, &alive).exit_code(), 3);
+        let off = vec![source("nvml", Status::Off, "")];
+        assert_eq!(confirmed(off, &alive, &[])[0].status, Status::Off, "nobody looked for it");
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod report;
 mod rig;
 mod run;
 mod signals;
+mod sources;
 #[path = "../../../grid/tests/stub/mod.rs"]
 mod stub;
 mod terminal;

@@ -55,6 +55,12 @@ pub(crate) fn estimate(gpu: &BareGpu, given_w: Option<f64>) -> Option<(Power, St
 }
 
 impl BareGpu {
+    /// Whether NVIDIA's driver is the one that would read it.
+    #[must_use]
+    pub(crate) fn is_nvidia(&self) -> bool {
+        self.pci_id.split(':').next() == Some(NVIDIA)
+    }
+
     /// Where its utilisation comes from.
     #[must_use]
     pub(crate) fn load(&self) -> Load {

@@ -13,6 +13,7 @@ pub(crate) mod cpu_name;
 mod gpu;
 mod load;
 mod power;
+mod stand_in;
 pub(crate) mod table;
 
 use eco2_core::report::{SourceStatus, Status};
@@ -23,6 +24,7 @@ use crate::{Batch, Roots, Source};
 use cpu::{CpuEstimate, CpuFacts};
 use load::Load;
 use power::{Integral, Power};
+pub(crate) use stand_in::stand_in;
 
 /// How often an estimate advances, nanoseconds.
 pub const UPDATE_NS: u64 = 100_000_000;
@@ -107,7 +109,7 @@ fn found(model: Model, without: &[String]) -> Found {
 
 fn told(source: Option<Box<dyn Source>>, status: Status, reason: &str, remedy: &str) -> Found {
     let status = SourceStatus { name: "model".into(), status, reason: reason.into(), remedy: remedy.into() };
-    Found { source, statuses: vec![status] }
+    Found { source, statuses: vec![status], ..Found::default() }
 }
 
 /// Watts that can be: above nothing, below a megawatt.

@@ -1,7 +1,5 @@
 //! What to tell people about NVML: a reason, and one thing to do.
 
-use std::time::Duration;
-
 use eco2_core::report::{SourceStatus, Status};
 use nvml_wrapper::error::NvmlError;
 
@@ -108,9 +106,14 @@ pub(super) fn may_come(error: &NvmlError) -> bool {
     !matches!(error, NvmlError::LibloadingError(_) | NvmlError::FailedToLoadSymbol(_))
 }
 
+/// The driver has not answered yet.
+pub(super) fn waiting() -> SourceStatus {
+    status(Status::Hung, "the NVIDIA driver has not answered yet; its GPUs are read as soon as it does", RESET)
+}
+
 /// The driver does not answer.
-pub(super) fn hung(deadline: Duration) -> SourceStatus {
-    let reason = format!("the NVIDIA driver did not answer within {} s", deadline.as_secs_f64());
+pub(super) fn hung() -> SourceStatus {
+    let reason = "the NVIDIA driver has not answered for 2 s; its GPUs are read as soon as it does";
     status(Status::Hung, reason, RESET)
 }
 

@@ -1,5 +1,7 @@
 //! A driver that hangs or dawdles holds up nobody.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use eco2_core::report::Status;
@@ -98,8 +100,11 @@ fn f16_a_hung_driver_holds_up_neither_search_nor_exit() {
     let began = Instant::now();
     let found = discover_within(&roots, &Visibility::default(), Duration::from_millis(20));
     assert!(began.elapsed() < Duration::from_secs(5), "the search gives up at its deadline");
-    assert!(found.source.is_none());
     assert_eq!(found.statuses[0].status, Status::Hung);
+    let mut source = found.source.unwrap();
+    let mut batch = Batch::default();
+    source.read(&mut batch);
+    assert!(source.domains().is_empty() && batch.readings().is_empty(), "it waits, and its caller does not");
     let mut rig = Rig::new("hang=nvmlDeviceGetTotalEnergyConsumption@1000\n[gpu 0]");
     let mut source = wrapped(&mut rig);
     rig.set_ms(1_000);
@@ -170,4 +175,38 @@ fn a_wrapped_source_grows_has_a_name_and_blocks_signals() {
     let mut gauges = Vec::new();
     source.gauges(&mut gauges);
     assert_eq!(gauges.len(), 1, "gauges outlive the rounds that bring none");
+}
+
+#[test]
+fn k20_a_driver_that_takes_its_time_is_read_when_it_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock_file = folder.path().join("clock");
+    std::fs::write(&clock_file, "0").unwrap();
+    let script = format!("clock_file={}\nhang=nvmlInit_v2@0..1", clock_file.display());
+    let library = nvidia_ml_fake::install(folder.path(), &script).unwrap();
+    let roots = Roots { nvml: Some(library), ..Roots::default() };
+    let found = discover_within(&roots, &Visibility::default(), Duration::from_millis(1));
+    let mut source = found.source.unwrap();
+    let now = Arc::new(AtomicU64::new(0));
+    let clock = Clock::Scripted(Arc::clone(&now));
+    let mut batch = Batch::new(clock.clone());
+    source.read(&mut batch);
+    let described = |source: &mut dyn Source| {
+        let mut changes = Vec::new();
+        source.changes(&mut changes);
+        changes.into_iter().map(|change| match change {
+            Change::Described(status) => status.status,
+            other => panic!("{other:?}"),
+        })
+    };
+    assert_eq!(described(source.as_mut()).count(), 0);
+    now.store(2_000 * MS, Ordering::Relaxed);
+    source.read(&mut batch);
+    assert_eq!(described(source.as_mut()).collect::<Vec<_>>(), [Status::Hung], "lost after two seconds");
+    assert_eq!(notes(source.as_mut()), ["source-hung"]);
+    std::fs::write(&clock_file, "2000000").unwrap();
+    until(source.as_mut(), &clock, |readings| !readings.is_empty());
+    assert_eq!(source.domains().len(), 2);
+    assert_eq!(described(source.as_mut()).collect::<Vec<_>>(), [Status::Ok]);
+    assert!(notes(source.as_mut()).contains(&"source-late"));
 }

@@ -1,0 +1,70 @@
+//! An estimate for NVIDIA GPUs whose driver has not answered yet. It counts until one of them is read.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use eco2_core::{Component, Domain, Quality};
+
+use super::load::Load;
+use super::power::Power;
+use super::{Model, ModelOptions, gpu, plausible};
+use crate::{Batch, Roots, Source};
+
+/// Stands for GPUs that the system has, until `answered`; `None` where there are none. GPUs of unknown wattage, or where
+/// estimates are refused, are a device of unknown energy.
+#[must_use]
+pub(crate) fn stand_in(roots: &Roots, options: &ModelOptions, answered: Arc<AtomicBool>) -> Option<Box<dyn Source>> {
+    let bare: Vec<_> = gpu::find(roots).into_iter().filter(gpu::BareGpu::is_nvidia).collect();
+    if bare.is_empty() {
+        return None;
+    }
+    let watts = plausible(options.gpu_watts);
+    let estimates: Option<Vec<_>> = bare.iter().map(|gpu| gpu::estimate(gpu, watts)).collect();
+    let domain = Domain {
+        quality: Quality::Missing,
+        name: "NVIDIA GPUs whose driver has not answered".to_owned(),
+        ..Domain::counter("gpu-stand-in", Component::Gpu, Domain::STAND_IN, "model")
+    };
+    let mut model = Model::default();
+    match estimates.filter(|_| options.enabled) {
+        Some(estimates) => {
+            let texts: Vec<&str> = estimates.iter().map(|(_, text)| text.as_str()).collect();
+            let text = texts.join("; ");
+            let power = estimates.iter().map(|(power, _)| *power).reduce(sum)?;
+            model.add(domain, text, power, Load::Unknown);
+        }
+        None => model.domains.push(domain),
+    }
+    Some(Box::new(StandIn { model, answered }))
+}
+
+fn sum(a: Power, b: Power) -> Power {
+    Power {
+        min_uw: a.min_uw.saturating_add(b.min_uw),
+        idle_uw: a.idle_uw.saturating_add(b.idle_uw),
+        busy_uw: a.busy_uw.saturating_add(b.busy_uw),
+        max_uw: a.max_uw.saturating_add(b.max_uw),
+    }
+}
+
+struct StandIn {
+    model: Model,
+    answered: Arc<AtomicBool>,
+}
+
+impl Source for StandIn {
+    fn name(&self) -> &str {
+        self.model.name()
+    }
+
+    fn domains(&self) -> &[Domain] {
+        self.model.domains()
+    }
+
+    fn read(&mut self, batch: &mut Batch) {
+        // Relaxed: a reading too many is not counted.
+        if !self.answered.load(Ordering::Relaxed) {
+            self.model.read(batch);
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! A source whose opening may hang: it is opened on a thread of its own, and read once it is there.
+//!
+//! Whoever looks for sources waits for a moment; a driver that takes longer is added to the run when it answers, its
+//! devices uncovered until then.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel};
+use std::time::Duration;
+
+use eco2_core::report::SourceStatus;
+use eco2_core::{Domain, Gauge};
+
+use crate::deadline::quiet_thread;
+use crate::found::Found;
+use crate::{Batch, Change, Note, Source};
+
+/// Initialising loads and links a driver's libraries.
+const STACK_BYTES: usize = 1 << 20;
+/// A driver that has not answered by then is called lost; it is read all the same if it answers later.
+const LOST_NS: u64 = 2_000_000_000;
+
+/// What to say of a source while it is being opened.
+pub(crate) struct Words {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// Its status until it answers.
+    pub(crate) waiting: SourceStatus,
+    /// Its status when it has not answered for two seconds.
+    pub(crate) lost: SourceStatus,
+    /// Its status where no thread can be started to open it.
+    pub(crate) no_thread: SourceStatus,
+}
+
+/// A source that is being opened.
+pub(crate) struct Opening {
+    words: Words,
+    found: Option<Receiver<Found>>,
+    /// Whether it has something to read; what stands for it meanwhile asks for this.
+    answered: Arc<AtomicBool>,
+}
+
+impl Opening {
+    /// Starts opening, on a thread of its own.
+    pub(crate) fn begin(words: Words, open: impl FnOnce() -> Found + Send + 'static) -> Self {
+        let (send, receive) = channel();
+        let name = format!("eco2-{}-open", words.name);
+        // When the receiver is gone, nobody wants the source any more.
+        let started = quiet_thread(&name, STACK_BYTES, move || drop(send.send(open())));
+        Self { words, found: started.ok().map(|()| receive), answered: Arc::default() }
+    }
+
+    /// What was found if that takes no longer than `patience`; else a source that goes on waiting.
+    pub(crate) fn within(self, patience: Duration) -> Found {
+        let Some(receive) = self.found else { return Found::nothing(self.words.no_thread) };
+        match receive.recv_timeout(patience) {
+            Ok(found) => found,
+            Err(RecvTimeoutError::Disconnected) => Found::nothing(self.words.lost),
+            Err(RecvTimeoutError::Timeout) => {
+                let status = self.words.waiting.clone();
+                let late = Late {
+                    words: self.words,
+                    state: State::Waiting { receive, since_ns: None, lost: false },
+                    notes: Vec::new(),
+                    changes: Vec::new(),
+                    answered: Arc::clone(&self.answered),
+                };
+                Found { late: Some(self.answered), ..Found::source(late, status) }
+            }
+        }
+    }
+}
+
+/// A source that others wait for no longer.
+struct Late {
+    words: Words,
+    state: State,
+    notes: Vec<Note>,
+    changes: Vec<Change>,
+    answered: Arc<AtomicBool>,
+}
+
+enum State {
+    Waiting {
+        receive: Receiver<Found>,
+        since_ns: Option<u64>,
+        lost: bool,
+    },
+    Here(Box<dyn Source>),
+    /// It was opened, and there is nothing to read.
+    Nothing,
+}
+
+impl Late {
+    fn source(&mut self) -> Option<&mut (dyn Source + 'static)> {
+        if let State::Here(source) = &mut self.state { Some(source.as_mut()) } else { None }
+    }
+
+    fn note(&mut self, at_ns: u64, kind: &'static str, text: String) {
+        self.notes.push(Note { at_ns, kind, device: self.words.name.to_owned(), text });
+    }
+
+    fn wait(&mut self, now_ns: u64) {
+        let State::Waiting { receive, since_ns, lost } = &mut self.state else { return };
+        let waited_ns = now_ns.saturating_sub(*since_ns.get_or_insert(now_ns));
+        match receive.try_recv() {
+            Ok(found) => self.arrived(now_ns, waited_ns, found),
+            Err(TryRecvError::Disconnected) => {
+                self.state = State::Nothing;
+                self.changes.push(Change::Described(self.words.lost.clone()));
+            }
+            Err(TryRecvError::Empty) if waited_ns >= LOST_NS && !*lost => {
+                *lost = true;
+                self.changes.push(Change::Described(self.words.lost.clone()));
+                self.note(now_ns, "source-hung", self.words.lost.reason.clone());
+            }
+            Err(TryRecvError::Empty) => {}
+        }
+    }
+
+    fn arrived(&mut self, now_ns: u64, waited_ns: u64, found: Found) {
+        self.changes.extend(found.statuses.into_iter().map(Change::Described));
+        self.state = State::Nothing;
+        let Some(source) = found.source else { return };
+        // Relaxed: it only ends an estimate that is not counted any more.
+        self.answered.store(!source.domains().is_empty(), Ordering::Relaxed);
+        self.state = State::Here(source);
+        let seconds = waited_ns as f64 / 1e9;
+        self.note(
+            now_ns,
+            "source-late",
+            format!("it answered after {seconds:.1} s; until then nothing is known of it"),
+        );
+    }
+}
+
+impl Source for Late {
+    fn name(&self) -> &str {
+        self.words.name
+    }
+
+    fn domains(&self) -> &[Domain] {
+        if let State::Here(source) = &self.state { source.domains() } else { &[] }
+    }
+
+    fn read(&mut self, batch: &mut Batch) {
+        self.wait(batch.now_ns());
+        if let Some(source) = self.source() {
+            source.read(batch);
+        }
+    }
+
+    fn gauges(&mut self, out: &mut Vec<Gauge>) {
+        if let Some(source) = self.source() {
+            source.gauges(out);
+        }
+    }
+
+    fn notes(&mut self, out: &mut Vec<Note>) {
+        out.append(&mut self.notes);
+        if let Some(source) = self.source() {
+            source.notes(out);
+        }
+    }
+
+    fn changes(&mut self, out: &mut Vec<Change>) {
+        out.append(&mut self.changes);
+        if let Some(source) = self.source() {
+            source.changes(out);
+        }
+    }
+
+    fn shares(&mut self, pids: &[u32], out: &mut Vec<(usize, f64, f64)>) {
+        if let Some(source) = self.source() {
+            source.shares(pids, out);
+        }
+    }
+
+    fn may_hang(&self) -> bool {
+        true
+    }
+}
