@@ -12,7 +12,7 @@ mod webhook;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use eco2_core::report::EventRecord;
+use eco2_core::report::{EventRecord, SpellRecord};
 
 use crate::budget;
 use crate::shared::{Shared, lock};
@@ -60,12 +60,22 @@ impl Event {
     }
 }
 
-/// Kinds that are told; others stay in the report. Any kind that begins with `anomaly-` is told, too.
-const TOLD: &[&str] = &["budget-warn", "budget-pause", "budget-stop", "gpu-lost", "frozen"];
+/// Kinds of which alerts are made; others stay in the report. Each is an event of the run while it goes on.
+const TOLD: &[&str] = &[
+    "budget-warn",
+    "budget-pause",
+    "budget-stop",
+    "gpu-lost",
+    "xid",
+    "source-hung",
+    "frozen",
+    SpellRecord::STALLED,
+    SpellRecord::HOT,
+];
 
 /// Whether an event of that kind is told.
 pub(crate) fn is_told(kind: &str) -> bool {
-    TOLD.contains(&kind) || kind.starts_with("anomaly-")
+    TOLD.contains(&kind)
 }
 
 /// What is done with an event in this process.

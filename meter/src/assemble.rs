@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use eco2_core::report::{
-    Attempt, Device, Energy, EventRecord, Host, Report, Run, SCHEMA, SelfCost, SourceStatus, State, Tool, Work,
+    Attempt, Device, Energy, EventRecord, Host, Report, Run, SCHEMA, SelfCost, SourceStatus, SpellRecord, State, Tool,
+    Work,
 };
 use eco2_samplers::{Cost, host};
 use jiff::{SignedDuration, Timestamp};
@@ -136,7 +137,11 @@ pub(crate) fn report(shared: &Shared, engine: &Engine, ending: &Ending, end_ns: 
     let duration_ns = account.end_ns - account.begin_ns;
     let mut events = engine.all_events();
     events.extend(devices.iter().filter_map(|device| disagreement(device, duration_ns)));
-    events.extend(unusual);
+    if !ending.lean {
+        // What was reported when it began is known in full by now.
+        events.retain(|event| !SpellRecord::ANOMALIES.contains(&event.kind.as_str()));
+        events.extend(unusual);
+    }
     events.sort_by_key(|event| event.at);
     events.extend(said);
     events.extend(unmatched(shared.pool.unmatched() + engine.ledger.unmatched(), duration_ns));

@@ -22,7 +22,7 @@ use crate::journal::Journal;
 use crate::publish::Publisher;
 use crate::records::BootAxis;
 use crate::series::{Point, Series};
-use crate::spells::{RunSpells, STEP};
+use crate::spells::{Begun, RunSpells, STEP};
 use crate::states::SourceStates;
 
 /// Events kept in full; more are counted in one last event.
@@ -207,9 +207,7 @@ impl Engine {
             Outcome::Implausible => ("implausible", "a value that the power limit rules out was rejected"),
             _ => return,
         };
-        let told = self.told.entry((index, kind)).or_default();
-        *told += 1;
-        if *told > EVENTS_A_DEVICE {
+        if !self.is_admitted(index, kind) {
             return;
         }
         let device = self.ledger.tracks()[index].domain().id.clone();
@@ -235,6 +233,9 @@ impl Engine {
             return;
         }
         self.housekeeping_ns = now_ns;
+        if self.begun && !self.is_ending() {
+            self.episodes(now_ns);
+        }
         self.ledger.give_up(now_ns.saturating_sub(SILENT_NS));
         for index in 0..self.ledger.tracks().len() {
             let track = &self.ledger.tracks()[index];
@@ -244,6 +245,23 @@ impl Engine {
             }
             self.frozen[index] = frozen;
         }
+    }
+
+    /// Stalls and heat, when they begin. The report at the end replaces these events by what became of each.
+    fn episodes(&mut self, now_ns: u64) {
+        for Begun { kind, device, text } in self.spells.begun(now_ns) {
+            let index = self.ledger.tracks().iter().position(|track| track.domain().id == device).unwrap_or(usize::MAX);
+            if self.is_admitted(index, kind) {
+                self.event(now_ns, kind, &device, text);
+            }
+        }
+    }
+
+    /// Whether another event of one kind and device is kept: of those that readings cause.
+    fn is_admitted(&mut self, index: usize, kind: &'static str) -> bool {
+        let told = self.told.entry((index, kind)).or_default();
+        *told += 1;
+        *told <= EVENTS_A_DEVICE
     }
 
     /// The run begins when every source has been read once: no energy before that is claimed, and none is missed. A

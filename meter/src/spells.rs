@@ -26,6 +26,8 @@ const GAP_NS: u64 = 2 * READ_EVERY_NS;
 #[derive(Debug, Clone, Default)]
 struct OfDevice {
     id: String,
+    /// Whether it was reported that it is hot now.
+    hot_reported: bool,
     celsius: Option<f64>,
     /// Whether it was hot at the instant of its last gauges, as far as they have come.
     round: Option<(u64, bool)>,
@@ -83,6 +85,17 @@ pub(crate) struct RunSpells {
     stalls: Stalls,
     stalled: Spells,
     devices: Vec<OfDevice>,
+    /// Whether it was reported that steps stall now.
+    stall_reported: bool,
+}
+
+/// An episode that has begun, for who is to be alerted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Begun {
+    pub(crate) kind: &'static str,
+    /// Device; empty for the run.
+    pub(crate) device: String,
+    pub(crate) text: String,
 }
 
 impl RunSpells {
@@ -91,6 +104,34 @@ impl RunSpells {
         if let Some((from_ns, to_ns)) = self.stalls.step(at_ns) {
             self.stalled.add(from_ns, to_ns);
         }
+    }
+
+    /// What has begun since the last call and goes on at `now_ns`: a stall, or a GPU that is hot. Each is reported once,
+    /// when it begins.
+    pub(crate) fn begun(&mut self, now_ns: u64) -> Vec<Begun> {
+        let mut begun = Vec::new();
+        let stall = self.stalls.waiting(now_ns);
+        if let Some((from_ns, _)) = stall.filter(|_| !self.stall_reported) {
+            let text = self.stall_text(from_ns, now_ns);
+            begun.push(Begun { kind: SpellRecord::STALLED, device: String::new(), text });
+        }
+        self.stall_reported = stall.is_some();
+        for device in &mut self.devices {
+            let hot = device.round.is_some_and(|(at_ns, hot)| hot && now_ns.saturating_sub(at_ns) <= GAP_NS);
+            if hot && !device.hot_reported {
+                let text = "at its highest temperature, or slowed down by it".to_owned();
+                begun.push(Begun { kind: SpellRecord::HOT, device: device.id.clone(), text });
+            }
+            device.hot_reported = hot;
+        }
+        begun
+    }
+
+    fn stall_text(&self, from_ns: u64, now_ns: u64) -> String {
+        let seconds = |ns: u64| ns as f64 / 1e9;
+        let usual_ns = self.stalls.usual_ns().unwrap_or(0);
+        let late = seconds(now_ns.saturating_sub(from_ns));
+        format!("no step has ended for {late:.1} s longer than the usual {:.3} s", seconds(usual_ns))
     }
 
     /// Whether a step has been seen.

@@ -35,9 +35,12 @@ impl SpellRecord {
     /// The GPU slowed down to stay below its power limit.
     pub const POWER_CAPPED: &str = "power-capped";
 
+    /// The kinds that should not be: each is an event too.
+    pub const ANOMALIES: [&str; 2] = [Self::STALLED, Self::HOT];
+
     /// Whether it is something that should not be, and is an event too.
     #[must_use]
     pub fn is_anomaly(&self) -> bool {
-        matches!(self.kind.as_str(), Self::STALLED | Self::HOT)
+        Self::ANOMALIES.contains(&self.kind.as_str())
     }
 }

@@ -1,13 +1,51 @@
 //! Steps that pass through the rings, and one that does not come.
 
-use eco2_core::{Component, Domain, EventPool, Reading, Timeline};
+use eco2_core::{Component, Domain, EventPool, Gauge, Reading, Timeline};
 use eco2_samplers::clock::Clock;
-use eco2_samplers::{Roots, Sink as _};
+use eco2_samplers::{Note, Roots, Sink as _};
 
 use super::*;
 use crate::spells::told;
 
 const MS: u64 = 1_000_000;
+
+/// Events of which alerts are made, so far.
+fn alerted(engine: &Engine) -> Vec<(String, String)> {
+    let alerted = engine.events.iter().filter(|event| alerts::is_told(&event.kind));
+    alerted.map(|event| (event.kind.clone(), event.device.clone())).collect()
+}
+
+#[test]
+fn k13_stalls_heat_and_xids_are_events_of_alerts_when_they_happen() {
+    let (pool, rings) = EventPool::new(1, 64);
+    let Timeline { writer, .. } = Timeline::new(4, 8).unwrap();
+    let clock = HotClock::new(Clock::Monotonic, &Roots { procfs: "/none".into(), ..Roots::default() });
+    let mut engine = Engine::new(rings, clock, Publisher::new(writer, 4));
+    engine.domains(0, &[Domain::counter("GPU-1", Component::Gpu, "board", "test")]);
+    let opened_ns = engine.ledger.opened_ns();
+    let name = engine.ledger.intern(STEP);
+    let mut steps = pool.claim().unwrap();
+    engine.tick(opened_ns);
+    let gauge = |name: &str, value: f64| Gauge { device: "GPU-1".into(), name: name.into(), unit: "1".into(), value };
+    // A step a second until 10 s, and none after; hot from 12 s to 14 s, and again from 20 s on.
+    for second in 0..30 {
+        let at_ns = opened_ns + second * 1_000 * MS;
+        let hot = (12..14).contains(&second) || second >= 20;
+        engine.gauges(at_ns, &[gauge("throttle_reasons", if hot { 64.0 } else { 0.0 })]);
+        if second <= 10 {
+            assert!(steps.step(name.index(), at_ns, false));
+        }
+        if second == 25 {
+            let (device, text) = ("GPU-1".to_owned(), "XID 79: GPU has fallen off the bus".to_owned());
+            engine.note(Note { at_ns, kind: "xid", device, text });
+        }
+        engine.tick(at_ns);
+    }
+    let expected = [("hot", "GPU-1"), ("stalled", ""), ("hot", "GPU-1"), ("xid", "GPU-1")];
+    assert_eq!(alerted(&engine), expected.map(|(kind, device)| (kind.to_owned(), device.to_owned())));
+    let at: Vec<u64> = engine.events.iter().map(|event| event.at / 1_000 / MS).collect();
+    assert_eq!(at, [12, 16, 20, 25], "five usual steps after the last one");
+}
 
 #[test]
 fn a_step_that_does_not_come_is_an_event_with_its_energy() {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::series::Series;
-use eco2_core::report::{Device, Energy, EventRecord};
+use eco2_core::report::{Device, Energy, EventRecord, GapRecord};
 use eco2_core::{Account, Component, Domain, Knot, Ledger};
 
 const S: u64 = 1_000_000_000;
@@ -113,4 +113,36 @@ fn a_gpu_that_slows_down_for_heat_is_hot_whatever_its_thermometer_says() {
         spells.gauge(second * S, &gauge("throttle_reasons", 64.0));
     }
     assert_eq!(told(&spells, false).0[0].duration_ns, 4 * S);
+}
+
+/// The text of a stall from 11 s to 50 s, of a 300 W GPU of which nothing was read from 26 s on.
+fn text_of_a_lost_gpu(device: &str, kind_of: impl Fn(&mut RunSpells)) -> String {
+    let mut spells = RunSpells::default();
+    kind_of(&mut spells);
+    let uj = 26 * 300 * 1_000_000;
+    let energy = Energy { total_uj: uj, low_uj: uj, high_uj: None, ..Energy::default() };
+    let mut series = Series::default();
+    (1..=26).for_each(|s| series.push(&Knot::change((1_000 + s) * S, (1_000 + s) * S, s * 300_000_000), 1_000 * S));
+    let account = Ledger::new(1_000 * S, 1).account(1_100 * S);
+    let gap = GapRecord { from_ns: 26 * S, to_ns: 100 * S, reason: "lost".into() };
+    let lost = Device { gaps: vec![gap], high_uj: None, coverage: 0.26, ..gpu(uj) };
+    let account = Account { devices: vec![lost], start_uj: vec![0], ..account };
+    let (_, events) = super::told(&spells, &account, &energy, &[series], false);
+    events.into_iter().find(|event| event.device == device).unwrap().text
+}
+
+#[test]
+fn k13_power_of_an_episode_is_that_of_the_time_in_which_it_was_read() {
+    let stall = text_of_a_lost_gpu("", |spells| {
+        (0..=10).for_each(|step| spells.step((1_000 + step) * S));
+        spells.step(1_050 * S);
+    });
+    // 15 of 39 s were read: 300 W for these, never 4500 J ÷ 39 s = 115.4 W.
+    let what = "no step ended for 39.0 s longer than the usual 1.000 s";
+    assert_eq!(stall, format!("{what}; at least 4500.0 J were drawn meanwhile: not every device was read"));
+    let hot = text_of_a_lost_gpu("GPU-1", |spells| {
+        (11..=50).for_each(|second| spells.gauge((1_000 + second) * S, &gauge("throttle_reasons", 64.0)));
+    });
+    let what = "at its highest temperature, or slowed down by it, for 39.0 s";
+    assert_eq!(hot, format!("{what}; it drew 300.0 W in the 15.0 s in which it was read, at least 4500.0 J"));
 }

@@ -10,6 +10,24 @@ use crate::series::{Point, Series};
 /// Events of one kind and device; the longest spells are told, all are counted.
 const EVENTS: usize = 10;
 
+/// An episode of which more than this part was not read tells its energy as "at least": what is left are the ends of
+/// counters' updates.
+const UNREAD_SHARE: u64 = 20;
+
+/// What was drawn in an episode.
+enum Drawn {
+    Whole {
+        uj: u64,
+        lasted_ns: u64,
+    },
+    /// Not all of it was read; for how long it was, of one device.
+    Part {
+        uj: u64,
+        read_ns: Option<u64>,
+    },
+    Unknown,
+}
+
 /// A run's account with the history that its energy is read off.
 struct Run<'a> {
     account: &'a Account,
@@ -76,6 +94,33 @@ impl Run<'_> {
         (low_uj, high_uj.map_or(uj, |high_uj| uj.min(high_uj)), high_uj)
     }
 
+    /// What was drawn in a stretch, and how much of it was read.
+    fn drawn(&self, device: &str, curve: Option<&Curve>, spell: (u64, u64)) -> Drawn {
+        let Some(curve) = curve else { return Drawn::Unknown };
+        let (uj, lasted_ns) = (self.energy_of(curve, spell).1, spell.1.saturating_sub(spell.0));
+        let unread_ns = self.unread_ns(device, spell);
+        if unread_ns <= lasted_ns / UNREAD_SHARE {
+            return Drawn::Whole { uj, lasted_ns };
+        }
+        match lasted_ns.saturating_sub(unread_ns) {
+            0 => Drawn::Unknown,
+            // The parts of a run are not all unread at one time: only its energy adds up.
+            read_ns => Drawn::Part { uj, read_ns: (!device.is_empty()).then_some(read_ns) },
+        }
+    }
+
+    /// For how long of a stretch a device was not read; of the run, the device that was read least.
+    fn unread_ns(&self, id: &str, (from_ns, to_ns): (u64, u64)) -> u64 {
+        let since = |ns: u64| ns.saturating_sub(self.account.begin_ns);
+        let (from_ns, to_ns) = (since(from_ns), since(to_ns));
+        let concerned = |device: &&Device| if id.is_empty() { device.is_summed() } else { device.id == id };
+        let unread = |device: &Device| {
+            let within = device.gaps.iter().map(|gap| gap.to_ns.min(to_ns).saturating_sub(gap.from_ns.max(from_ns)));
+            within.sum::<u64>()
+        };
+        self.account.devices.iter().filter(concerned).map(unread).max().unwrap_or(0)
+    }
+
     fn record(&self, kind: &str, device: &str, spells: &Spells, curve: Option<&Curve>) -> SpellRecord {
         let nothing = (0, 0, spells.is_whole().then_some(0));
         // A stall's ends are steps; what gauges show has its ends between two readings.
@@ -114,7 +159,7 @@ impl Run<'_> {
             at: spell.0.saturating_sub(self.account.begin_ns),
             kind: record.kind.clone(),
             device: record.device.clone(),
-            text: text(record, spell.1 - spell.0, curve.map(|curve| self.energy_of(curve, *spell).1)),
+            text: text(record, spell.1 - spell.0, &self.drawn(&record.device, curve, *spell)),
         };
         longest.iter().map(event).collect()
     }
@@ -132,7 +177,7 @@ fn drew_power(record: &SpellRecord) -> bool {
     record.energy_uj != Some(0)
 }
 
-fn text(record: &SpellRecord, lasted_ns: u64, energy_uj: Option<u64>) -> String {
+fn text(record: &SpellRecord, lasted_ns: u64, drawn: &Drawn) -> String {
     let seconds = |ns: u64| format!("{:.1} s", ns as f64 / 1e9);
     let lasted = seconds(lasted_ns);
     let what = match record.usual_ns {
@@ -141,11 +186,19 @@ fn text(record: &SpellRecord, lasted_ns: u64, energy_uj: Option<u64>) -> String 
         }
         None => format!("at its highest temperature, or slowed down by it, for {lasted}"),
     };
-    match energy_uj {
-        Some(uj) => {
-            let watts = uj as f64 / (lasted_ns.max(1) as f64 / 1e3);
-            format!("{what}; it drew {watts:.1} W meanwhile, {:.1} J", uj as f64 / 1e6)
+    let joules = |uj: u64| uj as f64 / 1e6;
+    let watts = |uj: u64, ns: u64| uj as f64 / (ns.max(1) as f64 / 1e3);
+    match *drawn {
+        Drawn::Whole { uj, lasted_ns } => {
+            format!("{what}; it drew {:.1} W meanwhile, {:.1} J", watts(uj, lasted_ns), joules(uj))
         }
-        None => format!("{what}; what it drew meanwhile is not known"),
+        Drawn::Part { uj, read_ns: Some(read_ns) } => {
+            let (power, read) = (watts(uj, read_ns), seconds(read_ns));
+            format!("{what}; it drew {power:.1} W in the {read} in which it was read, at least {:.1} J", joules(uj))
+        }
+        Drawn::Part { uj, read_ns: None } => {
+            format!("{what}; at least {:.1} J were drawn meanwhile: not every device was read", joules(uj))
+        }
+        Drawn::Unknown => format!("{what}; what it drew meanwhile is not known"),
     }
 }
