@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use eco2_core::Reading;
 use eco2_report::generator::{Brackets, Generator};
-use eco2_report::{Disk, LogEncoder, LogMeta, LogWriter, Pace};
+use eco2_report::{Disk, HISTORY_STEP_BYTES, LogEncoder, LogMeta, LogWriter, Pace};
 
 use crate::measure::cpu_ms;
 use crate::table::{Limit, Row};
@@ -34,6 +34,10 @@ pub fn measure(_: &Place) -> Result<Vec<Row>, Failure> {
                 .noting(format!("{TICKS} ticks of the generator, frames included; {ns:.1} ns CPU a point to encode")),
         );
     }
+    rows.push(
+        Row::new("run log, 12 domains, default volume, an hour", hour()?, "KiB", Limit::None)
+            .noting("read at 100 Hz, kept once a second; the first quarter of an hour times four"),
+    );
     let (here, all) = syncs()?;
     rows.push(
         Row::new("log syncs and writes on the thread that submits", here as f64, "calls", Limit::AtMost(0.0))
@@ -48,6 +52,7 @@ fn encode(brackets: Brackets) -> Result<(f64, f64), Failure> {
     let ticks: Vec<Tick> = (0..TICKS).map(|_| generator.tick()).collect();
     let points: usize = ticks.iter().flatten().map(Vec::len).sum();
     let mut encoder = encoder()?;
+    encoder.keep_every(0);
     // What describes the run is not a point.
     drop(encoder.take(Vec::new()));
     let (mut bytes, mut spare) = (0, Vec::new());
@@ -60,10 +65,21 @@ fn encode(brackets: Brackets) -> Result<(f64, f64), Failure> {
         encoder.flush();
     });
     bytes += encoder.pending();
-    if encoder.stride() != 1 {
+    if bytes as u64 > HISTORY_STEP_BYTES {
         return Err("the log was thinned: too many ticks for a figure per point".into());
     }
     Ok((bytes as f64 / points as f64, ms * 1e6 / points as f64))
+}
+
+/// KiB of an hour at the default volume.
+fn hour() -> Result<f64, Failure> {
+    let (mut generator, mut encoder) = (Generator::new(Brackets::Shared), encoder()?);
+    drop(encoder.take(Vec::new()));
+    for _ in 0..TICKS {
+        generator.tick().iter().enumerate().for_each(|(source, readings)| encoder.readings(source, readings));
+    }
+    encoder.flush();
+    Ok(encoder.pending() as f64 * 4.0 / 1024.0)
 }
 
 fn encoder() -> Result<LogEncoder, Failure> {

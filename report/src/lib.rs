@@ -26,9 +26,10 @@ pub use footprint::{BudgetCheck, Footprint, read_hf_footprint};
 #[doc(hidden)]
 pub use log::generator;
 pub use log::{
-    BACKLOG_BYTES, BLOCK_TICKS, Disk, FLUSH_NS, FileDisk, GaugeReading, HISTORY_STEP_BYTES, LOG_SCHEMA, LogContents,
-    LogEncoder, LogMeta, LogStatus, LogWriter, MAX_LOG_BYTES, MAX_PAYLOAD_BYTES, MAX_POINTS, MAX_UNPACKED, Pace,
-    parse_log, read_log, visit_readings,
+    BACKLOG_BYTES, BLOCK_TICKS, Disk, FLUSH_NS, FileDisk, GaugeReading, HISTORY_STEP_BYTES, LOG_SCHEMA,
+    LONGEST_SPACING_NS, LogContents, LogEncoder, LogMeta, LogStatus, LogSummary, LogWriter, MAX_LOG_BYTES,
+    MAX_PAYLOAD_BYTES, MAX_POINTS, MAX_UNPACKED, Pace, PolicyRecord, PricingRecord, PricingSlot, SPACING_NS, parse_log,
+    read_log, read_summary, visit_readings,
 };
 pub use merge::{merge, merge_without};
 pub use render::{

@@ -5,12 +5,12 @@
 //! distance from the bracket in front) and the width; per domain, which reads failed and why, and the raw values.
 //!
 //! ```text
-//! payload = source, stride: varint | ticks u8 | brackets: varint | per bracket: count, domain indices: varint
+//! payload = source, 1: varint | ticks u8 | brackets: varint | per bracket: count, domain indices: varint
 //!         | per bracket: column before, column width
 //!         | per domain: 0 u8, column values | or 1 u8, bitmap of failed ticks, column fault codes, column values
 //! ```
 
-use eco2_core::{Fault, Reading};
+use eco2_core::{Fault, Kind, Reading};
 
 use super::BLOCK_TICKS;
 use super::bits::{Input, put_varint};
@@ -43,9 +43,13 @@ pub(super) struct Bank {
     pub(super) layout: Layout,
     /// Clock before the first tick, nanoseconds.
     pub(super) first_ns: u64,
-    /// Ticks offered, kept or not.
-    pub(super) offered: u64,
     ticks: usize,
+    /// The latest tick offered.
+    latest: Vec<Reading>,
+    latest_is_kept: bool,
+    /// When the next tick is to be kept, and when one may be kept out of turn.
+    next: Due,
+    next_turn: Due,
     times: Vec<Vec<u64>>,
     values: Vec<Values>,
 }
@@ -60,7 +64,18 @@ impl Bank {
             faults: Vec::with_capacity(BLOCK_TICKS),
         };
         let values = layout.domains.iter().map(|_| column()).collect();
-        Self { layout, first_ns: 0, offered: 0, ticks: 0, times, values }
+        let latest = Vec::with_capacity(layout.domains.len());
+        Self {
+            layout,
+            first_ns: 0,
+            ticks: 0,
+            latest,
+            latest_is_kept: true,
+            next: Due::default(),
+            next_turn: Due::default(),
+            times,
+            values,
+        }
     }
 
     /// Ticks waiting.
@@ -68,8 +83,52 @@ impl Bank {
         self.ticks
     }
 
+    /// Takes a tick whose readings fit the layout if one is due, and else only as the latest one.
+    ///
+    /// A tick in which a counter falls or a read fails, or no longer fails, is kept with the one in front of it; not more
+    /// often than a tick is due, or a sensor that comes and goes would fill the log. `kinds` are those of all domains.
+    pub(super) fn offer<'a>(
+        &mut self,
+        readings: impl Iterator<Item = &'a Reading> + Clone,
+        spacing_ns: u64,
+        kinds: &[Kind],
+    ) {
+        let Some(now_ns) = readings.clone().next().map(|reading| reading.before_ns) else { return };
+        let keep = self.next.take(now_ns, spacing_ns);
+        let turns = self.turns(readings.clone(), kinds) && self.next_turn.take(now_ns, spacing_ns);
+        if turns {
+            self.keep_latest();
+        }
+        if keep || turns {
+            self.push(readings.clone());
+        }
+        self.latest_is_kept = keep || turns;
+        self.latest.clear();
+        self.latest.extend(readings);
+    }
+
+    /// Keeps the latest tick, if it is not.
+    pub(super) fn keep_latest(&mut self) {
+        if !self.latest_is_kept {
+            let latest = std::mem::take(&mut self.latest);
+            self.push(latest.iter());
+            self.latest = latest;
+            self.latest_is_kept = true;
+        }
+    }
+
+    /// Whether a counter fell since the latest tick, or a read fails that did not, or the reverse.
+    fn turns<'a>(&self, readings: impl Iterator<Item = &'a Reading>, kinds: &[Kind]) -> bool {
+        let pairs = self.latest.iter().zip(readings).zip(&self.layout.domains);
+        pairs.into_iter().any(|((earlier, later), domain)| match (earlier.value, later.value) {
+            (Ok(earlier), Ok(later)) => later < earlier && kinds.get(*domain as usize) == Some(&Kind::Energy),
+            (Err(_), Err(_)) => false,
+            _ => true,
+        })
+    }
+
     /// Takes a tick whose readings fit the layout.
-    pub(super) fn push<'a>(&mut self, readings: impl Iterator<Item = &'a Reading> + Clone) {
+    fn push<'a>(&mut self, readings: impl Iterator<Item = &'a Reading> + Clone) {
         let mut left = readings.clone();
         let mut previous_ns = 0;
         for (at, count) in self.layout.brackets.iter().enumerate() {
@@ -93,8 +152,8 @@ impl Bank {
     }
 
     /// Appends the payload to `out` and empties the bank, keeping its memory.
-    pub(super) fn seal(&mut self, stride: u64, scratch: &mut Scratch, out: &mut Vec<u8>) {
-        self.put_head(stride, out);
+    pub(super) fn seal(&mut self, scratch: &mut Scratch, out: &mut Vec<u8>) {
+        self.put_head(out);
         for column in &mut self.times {
             put_column(column, scratch, out);
             column.clear();
@@ -113,9 +172,10 @@ impl Bank {
         self.ticks = 0;
     }
 
-    fn put_head(&self, stride: u64, out: &mut Vec<u8>) {
+    fn put_head(&self, out: &mut Vec<u8>) {
         put_varint(out, u64::from(self.layout.source));
-        put_varint(out, stride);
+        // Version 1 wrote of how many ticks one was kept.
+        put_varint(out, 1);
         out.push(self.ticks as u8);
         put_varint(out, self.layout.brackets.len() as u64);
         let mut domains = self.layout.domains.iter();
@@ -123,6 +183,25 @@ impl Bank {
             put_varint(out, u64::from(*count));
             domains.by_ref().take(*count as usize).for_each(|domain| put_varint(out, u64::from(*domain)));
         }
+    }
+}
+
+/// When the next of a row of ticks is due.
+#[derive(Debug, Default)]
+pub(super) struct Due {
+    next_ns: u64,
+}
+
+impl Due {
+    /// Whether one is due, and then the next is due `spacing_ns` later. Ticks that come a little early are taken, or every
+    /// second one would be left out.
+    pub(super) fn take(&mut self, now_ns: u64, spacing_ns: u64) -> bool {
+        if now_ns.saturating_add(spacing_ns / 8) < self.next_ns {
+            return false;
+        }
+        let late = now_ns.saturating_sub(self.next_ns) >= spacing_ns;
+        self.next_ns = if late { now_ns } else { self.next_ns }.saturating_add(spacing_ns);
+        true
     }
 }
 
@@ -249,7 +328,7 @@ mod tests {
                 all.extend(layout.domains.iter().copied().zip(tick));
             }
             let mut out = Vec::new();
-            bank.seal(1, &mut Scratch::default(), &mut out);
+            bank.seal(&mut Scratch::default(), &mut out);
             prop_assert_eq!(bank.ticks(), 0);
             prop_assert_eq!(unpacked(&out).unwrap(), all);
             for cut in 0..out.len().min(200) {

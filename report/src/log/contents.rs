@@ -11,15 +11,17 @@ use serde::de::DeserializeOwned;
 use super::frame::FrameKind;
 use super::scan::Found;
 use super::thin::{Gauges, Readings};
-use super::{GaugeReading, LOG_SCHEMA, LogMeta, MAX_UNPACKED, block};
+use super::{
+    EARLIER_SCHEMAS, GaugeReading, LOG_SCHEMA, LogMeta, LogSummary, MAX_UNPACKED, PolicyRecord, PricingRecord, block,
+};
 use crate::Error;
 
 /// The most domains of a log that are known.
 const MAX_DOMAINS: usize = 1 << 14;
-/// The most events that are kept, as many as are written.
-const MAX_EVENTS: usize = 10_000;
-/// Bytes of events that are kept.
-const EVENT_BYTES: usize = 8 << 20;
+/// The most events that are kept, as many as are written; and the most of other records.
+const MAX_RECORDS: usize = 10_000;
+/// Bytes of the log that are kept as events, and as other records of each kind.
+const RECORD_BYTES: usize = 8 << 20;
 
 /// What a log holds.
 #[derive(Debug, Default)]
@@ -32,8 +34,14 @@ pub struct LogContents {
     pub checkpoint: Option<Report>,
     /// The report that the run ended with; `None` when it was killed.
     pub final_report: Option<Report>,
+    /// What a run that ended was, in short; `None` when it was killed, and in a log of version 1.
+    pub summary: Option<LogSummary>,
     /// What happened.
     pub events: Vec<EventRecord>,
+    /// How the schedule read the sources.
+    pub policies: Vec<PolicyRecord>,
+    /// What the energy was priced with.
+    pub pricing: Vec<PricingRecord>,
     /// Gauges, thinned where there are too many.
     pub gauges: Vec<GaugeReading>,
     /// Readings of known domains in the order of time, at most [`super::MAX_POINTS`] and the last of each domain; thinned
@@ -72,6 +80,8 @@ pub(super) struct Intake {
     gauges: Gauges,
     unpacked: u64,
     event_bytes: usize,
+    policy_bytes: usize,
+    pricing_bytes: usize,
     /// The set of gauges that values name by its number: the latest.
     gauge_names: Option<(u64, Vec<GaugeName>)>,
 }
@@ -104,7 +114,10 @@ impl Intake {
             Some(FrameKind::Domains) => json(payload).map(|found| self.take_domains(found)),
             Some(FrameKind::Ticks) => self.take_ticks(payload),
             Some(FrameKind::Gauges) => json(payload).and_then(|found| self.take_gauges(found)),
-            Some(FrameKind::Event) => self.take_event(payload),
+            Some(FrameKind::Event) => keep(payload, &mut self.contents.events, &mut self.event_bytes),
+            Some(FrameKind::Policy) => keep(payload, &mut self.contents.policies, &mut self.policy_bytes),
+            Some(FrameKind::Pricing) => keep(payload, &mut self.contents.pricing, &mut self.pricing_bytes),
+            Some(FrameKind::Summary) => json(payload).map(|found| self.contents.summary = Some(found)),
             // Only the last of each is read: a long run has thousands of checkpoints.
             Some(FrameKind::Checkpoint) => {
                 self.reports.checkpoint = Some(*found);
@@ -151,15 +164,6 @@ impl Intake {
         Some(())
     }
 
-    fn take_event(&mut self, payload: &[u8]) -> Option<()> {
-        self.event_bytes = self.event_bytes.saturating_add(payload.len());
-        if self.contents.events.len() >= MAX_EVENTS || self.event_bytes > EVENT_BYTES {
-            return None;
-        }
-        self.contents.events.push(json(payload)?);
-        Some(())
-    }
-
     fn take_gauges(&mut self, found: GaugesFrame) -> Option<()> {
         if let Some(names) = found.names {
             self.gauge_names = Some((found.set, names));
@@ -187,8 +191,9 @@ pub(super) fn take_meta(meta: &mut Option<LogMeta>, payload: &[u8], path: &Path)
     struct Schema {
         schema: String,
     }
+    let known = |schema: &str| schema == LOG_SCHEMA || EARLIER_SCHEMAS.contains(&schema);
     match json::<Schema>(payload) {
-        Some(Schema { schema }) if schema != LOG_SCHEMA && schema.starts_with("eco2.log/") => {
+        Some(Schema { schema }) if schema.starts_with("eco2.log/") && !known(&schema) => {
             Err(Error::Newer { path: path.to_owned(), found: schema, known: LOG_SCHEMA })
         }
         _ => {
@@ -198,6 +203,16 @@ pub(super) fn take_meta(meta: &mut Option<LogMeta>, payload: &[u8], path: &Path)
     }
 }
 
-fn json<T: DeserializeOwned>(payload: &[u8]) -> Option<T> {
+/// Adds a record to a list whose length and bytes are bounded.
+fn keep<T: DeserializeOwned>(payload: &[u8], list: &mut Vec<T>, bytes: &mut usize) -> Option<()> {
+    *bytes = bytes.saturating_add(payload.len());
+    if list.len() >= MAX_RECORDS || *bytes > RECORD_BYTES {
+        return None;
+    }
+    list.push(json(payload)?);
+    Some(())
+}
+
+pub(super) fn json<T: DeserializeOwned>(payload: &[u8]) -> Option<T> {
     serde_json::from_slice(payload).ok()
 }

@@ -1,20 +1,25 @@
 //! Readings to finished frames, in memory: runs on the sampling thread and never touches a file.
 
 use eco2_core::report::{EventRecord, Report};
-use eco2_core::{Domain, Gauge, Reading};
+use eco2_core::{Domain, Gauge, Kind, Reading};
 use serde::Serialize;
 
-use super::block::{Bank, Layout, MAX_TICK_READINGS};
+use super::block::{Bank, Due, Layout, MAX_TICK_READINGS};
 use super::column::Scratch;
 use super::frame::{self, FrameKind};
-use super::{BLOCK_TICKS, FLUSH_NS, HISTORY_STEP_BYTES, LogMeta};
+use super::{
+    BLOCK_TICKS, FLUSH_NS, HISTORY_STEP_BYTES, LONGEST_SPACING_NS, LogMeta, LogSummary, PolicyRecord, PricingRecord,
+    SPACING_NS,
+};
 use crate::Error;
 use crate::render::finite;
 
 /// The most banks that fill at a time; the one unused for longest makes room.
 const MAX_BANKS: usize = 64;
-/// The most events that are kept; the rest is counted.
+/// The most events that are kept, and the most decisions of the schedule; the rest is counted.
 const MAX_EVENTS: u64 = 10_000;
+/// At the start of a run ticks are kept this part of the time that has passed apart, if that is less than the spacing.
+const EARLY_SHARE: u64 = 16;
 /// Checkpoints are at least this far apart, nanoseconds; closer at first, each twice as late as the one before.
 const CHECKPOINT_NS: u64 = 5_000_000_000;
 const FIRST_CHECKPOINT_NS: u64 = 100_000_000;
@@ -27,22 +32,25 @@ const CHECKPOINT_BYTES: u64 = 64 << 10;
 ///
 /// Finished frames gather in a buffer that [`LogEncoder::take`] swaps against an empty one. In steady state (no new
 /// domain, no new combination of domains, buffers handed back) nothing is allocated by [`LogEncoder::readings`].
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct LogEncoder {
     out: Vec<u8>,
     banks: Vec<Bank>,
     layout: Layout,
     /// Global index of each source's domains.
     indices: Vec<Vec<u32>>,
-    domains: u32,
+    /// What each domain is, by its global index.
+    kinds: Vec<Kind>,
     scratch: Scratch,
     gauge_names: Vec<(String, String, String)>,
     gauge_set: u64,
-    gauge_ticks: u64,
+    gauges_due: Due,
+    spacing_ns: u64,
     history_bytes: u64,
     events: u64,
+    policies: u64,
     skipped: u64,
-    begin_ns: Option<u64>,
+    begin_ns: u64,
     checkpoint_ns: u64,
     checkpoint_bytes: u64,
 }
@@ -72,9 +80,32 @@ impl LogEncoder {
     /// # Errors
     /// [`Error::Encode`], which a meta of plain text does not cause.
     pub fn new(meta: &LogMeta) -> Result<Self, Error> {
-        let mut encoder = Self { begin_ns: Some(meta.begin_ns), checkpoint_ns: meta.begin_ns, ..Self::default() };
+        let mut encoder = Self {
+            out: Vec::new(),
+            banks: Vec::new(),
+            layout: Layout::default(),
+            indices: Vec::new(),
+            kinds: Vec::new(),
+            scratch: Scratch::default(),
+            gauge_names: Vec::new(),
+            gauge_set: 0,
+            gauges_due: Due::default(),
+            spacing_ns: SPACING_NS,
+            history_bytes: 0,
+            events: 0,
+            policies: 0,
+            skipped: 0,
+            begin_ns: meta.begin_ns,
+            checkpoint_ns: meta.begin_ns,
+            checkpoint_bytes: 0,
+        };
         encoder.json(FrameKind::Meta, "the run's meta data", meta)?;
         Ok(encoder)
+    }
+
+    /// Keeps ticks this far apart instead of [`SPACING_NS`]; at least a microsecond.
+    pub fn keep_every(&mut self, spacing_ns: u64) {
+        self.spacing_ns = spacing_ns.max(1_000);
     }
 
     /// `source` has these domains from now on: its whole list, as sources hand it over; what is new is written.
@@ -89,9 +120,9 @@ impl LogEncoder {
         if fresh.is_empty() {
             return Ok(());
         }
-        let first = self.domains;
-        self.domains += fresh.len() as u32;
-        self.indices[source].extend(first..self.domains);
+        let first = self.kinds.len() as u32;
+        self.kinds.extend(fresh.iter().map(|domain| domain.kind));
+        self.indices[source].extend(first..self.kinds.len() as u32);
         self.json(FrameKind::Domains, "domains", &DomainsFrame { first, domains: fresh })
     }
 
@@ -104,21 +135,26 @@ impl LogEncoder {
             self.skipped += readings.len() as u64;
             return;
         }
-        let stride = self.stride();
+        let spacing_ns = self.spacing_at(now_ns);
         let at = self.bank();
-        let bank = &mut self.banks[at];
-        if bank.offered.is_multiple_of(stride) {
-            bank.push(readings.iter().map(|(_, reading)| reading));
-        }
-        bank.offered += 1;
-        self.seal_where(|bank| bank.ticks() == BLOCK_TICKS || now_ns.saturating_sub(bank.first_ns) >= FLUSH_NS);
+        self.banks[at].offer(readings.iter().map(|(_, reading)| reading), spacing_ns, &self.kinds);
+        // The next tick may bring the one in front of it along.
+        self.seal_where(|bank| {
+            bank.ticks() + 2 > BLOCK_TICKS || bank.ticks() > 0 && now_ns.saturating_sub(bank.first_ns) >= FLUSH_NS
+        });
     }
 
-    /// Spacing of the ticks that are kept: a power of two that doubles with every further
-    /// [`HISTORY_STEP_BYTES`] of history.
+    /// Time between the ticks that are kept, nanoseconds: doubles with every further [`HISTORY_STEP_BYTES`] of history up to
+    /// [`LONGEST_SPACING_NS`].
     #[must_use]
-    pub fn stride(&self) -> u64 {
-        1 << (self.history_bytes / HISTORY_STEP_BYTES).min(40)
+    pub fn spacing_ns(&self) -> u64 {
+        let doublings = (self.history_bytes / HISTORY_STEP_BYTES).min(40);
+        self.spacing_ns.saturating_mul(1 << doublings).min(LONGEST_SPACING_NS.max(self.spacing_ns))
+    }
+
+    /// The same at an instant of the run: shorter at its start.
+    fn spacing_at(&self, now_ns: u64) -> u64 {
+        self.spacing_ns().min(now_ns.saturating_sub(self.begin_ns) / EARLY_SHARE)
     }
 
     /// Readings that named a domain without a declaration, and events beyond the 10 000th.
@@ -132,9 +168,8 @@ impl LogEncoder {
     /// # Errors
     /// [`Error::Encode`].
     pub fn gauges(&mut self, at_ns: u64, gauges: &[Gauge]) -> Result<(), Error> {
-        let keep = !gauges.is_empty() && self.gauge_ticks.is_multiple_of(self.stride());
-        self.gauge_ticks += 1;
-        if !keep {
+        let spacing_ns = self.spacing_at(at_ns);
+        if gauges.is_empty() || !self.gauges_due.take(at_ns, spacing_ns) {
             return Ok(());
         }
         let before = self.out.len();
@@ -168,11 +203,37 @@ impl LogEncoder {
         self.json(FrameKind::Event, "an event", event)
     }
 
+    /// Takes a decision of the schedule, whose domain is the index in the source's list.
+    ///
+    /// # Errors
+    /// [`Error::Encode`].
+    pub fn policy(&mut self, policy: &PolicyRecord) -> Result<(), Error> {
+        let indices = self.indices.get(policy.source as usize);
+        let global = |local: u32| indices.and_then(|indices| indices.get(local as usize)).copied();
+        let domain = policy.domain.map(global);
+        self.policies += 1;
+        // An undeclared domain, or too many of them.
+        if domain == Some(None) || self.policies > MAX_EVENTS {
+            self.skipped += 1;
+            return Ok(());
+        }
+        let policy = PolicyRecord { domain: domain.flatten(), ..policy.clone() };
+        self.json(FrameKind::Policy, "a decision of the schedule", &policy)
+    }
+
+    /// Takes factors that the energy is priced with.
+    ///
+    /// # Errors
+    /// [`Error::Encode`].
+    pub fn pricing(&mut self, pricing: &PricingRecord) -> Result<(), Error> {
+        self.json(FrameKind::Pricing, "the pricing", pricing)
+    }
+
     /// Whether a checkpoint is due: after 0.1 s, 0.2 s, 0.4 s and so on, then 5 s after the last one, and 0.5 % of the
     /// run where that is more; later where checkpoints are larger than 64 KiB for each second between them.
     #[must_use]
     pub fn checkpoint_due(&self, now_ns: u64) -> bool {
-        let elapsed_ns = now_ns.saturating_sub(self.begin_ns.unwrap_or(0));
+        let elapsed_ns = now_ns.saturating_sub(self.begin_ns);
         let early_ns = (elapsed_ns / 2).clamp(FIRST_CHECKPOINT_NS, CHECKPOINT_NS);
         let large_ns = self.checkpoint_bytes * (1_000_000_000 / CHECKPOINT_BYTES);
         let apart_ns = early_ns.max(elapsed_ns / CHECKPOINT_SHARE).max(large_ns);
@@ -191,18 +252,23 @@ impl LogEncoder {
         taken
     }
 
-    /// Ends every block.
+    /// Ends every block; the last tick of each bank is kept.
     pub fn flush(&mut self) {
+        self.banks.iter_mut().for_each(Bank::keep_latest);
         self.seal_where(|_| true);
     }
 
-    /// Ends every block and takes the final report.
+    /// Ends every block, takes the final report, and closes with the summary of it.
     ///
     /// # Errors
     /// [`Error::Encode`].
     pub fn finish(&mut self, report: &Report) -> Result<(), Error> {
         self.flush();
-        self.json(FrameKind::Final, "the final report", finite(report).as_ref())
+        let report = finite(report);
+        let pricing = PricingRecord::of(&report).iter().try_for_each(|pricing| self.pricing(pricing));
+        let whole = self.json(FrameKind::Final, "the final report", report.as_ref());
+        // Each of them is of use without the others.
+        self.json(FrameKind::Summary, "the summary", &LogSummary::of(&report)).and(whole).and(pricing)
     }
 
     /// Bytes of finished frames that wait.
@@ -244,6 +310,7 @@ impl LogEncoder {
         }
         if self.banks.len() == MAX_BANKS {
             let oldest = self.banks.iter().enumerate().min_by_key(|(_, bank)| bank.first_ns).map_or(0, |(at, _)| at);
+            self.banks[oldest].keep_latest();
             self.seal(oldest);
             self.banks.swap_remove(oldest);
         }
@@ -253,19 +320,19 @@ impl LogEncoder {
 
     fn seal_where(&mut self, due: impl Fn(&Bank) -> bool) {
         for at in 0..self.banks.len() {
-            if self.banks[at].ticks() > 0 && due(&self.banks[at]) {
+            if due(&self.banks[at]) {
                 self.seal(at);
             }
         }
     }
 
     fn seal(&mut self, at: usize) {
-        let (stride, bank) = (self.stride(), &mut self.banks[at]);
+        let bank = &mut self.banks[at];
         if bank.ticks() == 0 {
             return;
         }
         let start = frame::begin(FrameKind::Ticks, &mut self.out);
-        bank.seal(stride, &mut self.scratch, &mut self.out);
+        bank.seal(&mut self.scratch, &mut self.out);
         frame::end(start, &mut self.out);
         self.history_bytes += (self.out.len() - start) as u64;
     }

@@ -23,12 +23,16 @@ pub(super) enum FrameKind {
     Event = 5,
     Checkpoint = 6,
     Final = 7,
+    Summary = 8,
+    Policy = 9,
+    Pricing = 10,
 }
 
 impl FrameKind {
     pub(super) fn from_code(code: u8) -> Option<Self> {
-        use FrameKind::{Checkpoint, Domains, Event, Final, Gauges, Meta, Ticks};
-        [Meta, Domains, Ticks, Gauges, Event, Checkpoint, Final].into_iter().find(|kind| *kind as u8 == code)
+        use FrameKind::{Checkpoint, Domains, Event, Final, Gauges, Meta, Policy, Pricing, Summary, Ticks};
+        let all = [Meta, Domains, Ticks, Gauges, Event, Checkpoint, Final, Summary, Policy, Pricing];
+        all.into_iter().find(|kind| *kind as u8 == code)
     }
 
     /// The largest payload of this kind: larger ones are not written, and not read.
@@ -36,27 +40,32 @@ impl FrameKind {
         match self {
             Self::Checkpoint | Self::Final => MAX_PAYLOAD_BYTES,
             // 128 ticks of 4096 readings, each in its own bracket and none of which can be packed, are 12.7 MB.
-            Self::Ticks => 16 << 20,
+            // A year of quarter hours is 4 MB.
+            Self::Ticks | Self::Pricing => 16 << 20,
             Self::Meta | Self::Domains | Self::Gauges => 4 << 20,
-            Self::Event => 1 << 20,
+            Self::Event | Self::Summary | Self::Policy => 1 << 20,
         }
     }
 }
 
-/// Begins a frame at the end of `out`; [`end`] completes it.
+/// Begins a frame at the end of `out`; [`end`] completes it. Its chain slot, if any, is empty.
 pub(super) fn begin(kind: FrameKind, out: &mut Vec<u8>) -> usize {
     let start = out.len();
+    // The first frame is one that version 1 can read.
+    let version = if kind == FrameKind::Meta { BARE } else { CHAINED };
     out.extend_from_slice(MAGIC);
-    out.extend_from_slice(&[kind as u8, BARE, 0, 0]);
+    out.extend_from_slice(&[kind as u8, version, 0, 0]);
     out.extend_from_slice(&[0; 8]);
+    out.resize(out.len() + slot_bytes(version), 0);
     start
 }
 
 /// Fills in length and checksum; a payload over the cap of its kind is taken back and `false` returned.
 pub(super) fn end(start: usize, out: &mut Vec<u8>) -> bool {
+    let (code, version) = (out[start + 4], out[start + 5]);
     let length = out.len() - start - HEAD_BYTES;
-    let cap = FrameKind::from_code(out[start + 4]).map_or(MAX_PAYLOAD_BYTES, FrameKind::cap_bytes);
-    if length > cap {
+    let cap = FrameKind::from_code(code).map_or(MAX_PAYLOAD_BYTES, FrameKind::cap_bytes);
+    if length > cap + slot_bytes(version) {
         out.truncate(start);
         return false;
     }
@@ -66,6 +75,11 @@ pub(super) fn end(start: usize, out: &mut Vec<u8>) -> bool {
     crc.update(&out[start + HEAD_BYTES..]);
     out[start + 12..start + 16].copy_from_slice(&crc.finalize().to_le_bytes());
     true
+}
+
+/// Bytes between the head and the payload of a frame.
+fn slot_bytes(version: u8) -> usize {
+    if version == CHAINED { CHAIN_BYTES } else { 0 }
 }
 
 /// The head of a frame.
@@ -90,7 +104,7 @@ impl Head {
         let length = u32::from_le_bytes(*length) as usize;
         let crc = u32::from_le_bytes(*crc.first_chunk()?);
         let head = Self { code: *code, version: *version, length, crc, summed: *summed };
-        (magic == MAGIC && length <= MAX_PAYLOAD_BYTES).then_some(head)
+        (magic == MAGIC && length <= MAX_PAYLOAD_BYTES + CHAIN_BYTES).then_some(head)
     }
 
     /// What the frame holds; `None` for a kind or a version that is not known, and for more than the kind can hold.
@@ -101,7 +115,7 @@ impl Head {
 
     /// Bytes between the head and the payload.
     pub(super) fn slot_bytes(&self) -> usize {
-        if self.version == CHAINED { CHAIN_BYTES } else { 0 }
+        slot_bytes(self.version)
     }
 
     /// The checksum of the head; that of the body is to be added to it.

@@ -1,17 +1,20 @@
 //! Bytes of a log back to what they hold, whatever a crash has left.
 
-use std::io::{Cursor, Read, Seek};
+use std::io::{self, Cursor, Read, Seek};
 use std::path::Path;
 
 use eco2_core::Reading;
 use eco2_core::report::Report;
 
-use super::contents::{Intake, LogContents, ReportsAt, take_meta};
+use super::contents::{Intake, LogContents, ReportsAt, json, take_meta};
 use super::frame::FrameKind;
 use super::scan::{Found, Scanner};
-use super::{MAX_LOG_BYTES, MAX_UNPACKED, block};
+use super::{LogSummary, MAX_LOG_BYTES, MAX_UNPACKED, block};
 use crate::report_file::parse_report;
 use crate::{Error, files};
+
+/// Bytes at the end of a log in which its summary is looked for.
+const TAIL_BYTES: u64 = 64 << 10;
 
 /// Reads a log of at most [`MAX_LOG_BYTES`].
 ///
@@ -28,6 +31,31 @@ pub fn read_log(path: &Path) -> Result<LogContents, Error> {
 /// [`crate::parse_report`] returns for a report in it.
 pub fn parse_log(bytes: &[u8], path: &Path) -> Result<LogContents, Error> {
     contents(Cursor::new(bytes), path)
+}
+
+/// The summary of a run from its log: its last record, else made from its report.
+///
+/// Of a log that was closed only the end is read.
+///
+/// # Errors
+/// As [`parse_log`], and [`Error::NoReport`] for a log that ended before its first checkpoint.
+pub fn read_summary(path: &Path) -> Result<LogSummary, Error> {
+    let mut file = files::open_regular(path, "run log", MAX_LOG_BYTES)?;
+    match closing_summary(&mut file).map_err(|e| Error::io("read", path, e))? {
+        Some(summary) => Ok(summary),
+        None => Ok(LogSummary::of(&find_report(file, path)?)),
+    }
+}
+
+/// The summary that a log ends with.
+fn closing_summary(file: &mut (impl Read + Seek)) -> io::Result<Option<LogSummary>> {
+    let mut scanner = Scanner::at_end(file, MAX_LOG_BYTES, TAIL_BYTES)?;
+    let (mut payload, mut summary) = (Vec::new(), None);
+    while let Some(found) = scanner.next(|kind| kind == FrameKind::Summary, &mut payload)? {
+        // Whatever came after it would have been written by a run that goes on.
+        summary = json(&payload).filter(|_| found.kind == Some(FrameKind::Summary));
+    }
+    Ok(summary)
 }
 
 /// Calls `each` with the domain's index and every reading of a log, at most [`MAX_UNPACKED`], and returns how many there

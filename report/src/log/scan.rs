@@ -35,10 +35,15 @@ pub(super) struct Scanner<R> {
 
 impl<R: Read + Seek> Scanner<R> {
     /// Scans from the start of `input`, at most `cap_bytes`.
-    pub(super) fn new(mut input: R, cap_bytes: u64) -> io::Result<Self> {
+    pub(super) fn new(input: R, cap_bytes: u64) -> io::Result<Self> {
+        Self::at_end(input, cap_bytes, u64::MAX)
+    }
+
+    /// Scans the last `tail_bytes` of `input`, of which at most `cap_bytes` are looked at.
+    pub(super) fn at_end(mut input: R, cap_bytes: u64, tail_bytes: u64) -> io::Result<Self> {
         let end = input.seek(SeekFrom::End(0))?.min(cap_bytes);
-        input.seek(SeekFrom::Start(0))?;
-        Ok(Self { input: BufReader::with_capacity(CHUNK_BYTES, input), at: 0, end, torn: 0, waste: 0 })
+        let at = input.seek(SeekFrom::Start(end.saturating_sub(tail_bytes)))?;
+        Ok(Self { input: BufReader::with_capacity(CHUNK_BYTES, input), at, end, torn: 0, waste: 0 })
     }
 
     /// Bytes of the file.
@@ -197,10 +202,13 @@ mod tests {
         out
     }
 
+    /// Bytes of a frame around its payload.
+    const AROUND: usize = HEAD_BYTES + frame::CHAIN_BYTES;
+
     #[test]
     fn f31_every_prefix_gives_the_whole_frames_and_the_size_of_the_rest() {
         let bytes = frames(&[b"one", b"", b"three, with eco2 inside"]);
-        let ends = [19, 35, bytes.len()];
+        let ends = [AROUND + 3, 2 * AROUND + 3, bytes.len()];
         for cut in 0..=bytes.len() {
             let whole = ends.iter().filter(|end| **end <= cut).count();
             let kept = ends[..whole].last().copied().unwrap_or(0);
@@ -216,16 +224,34 @@ mod tests {
             bytes[at] ^= 0x10;
             let (frames, torn) = counted(&bytes);
             assert_eq!(frames, 2, "damage at {at}");
-            assert!(torn >= 19, "damage at {at}");
+            assert!(torn as usize >= AROUND + 3, "damage at {at}");
         }
     }
 
     #[test]
     fn k18_damage_in_a_thousand_frames_costs_only_those() {
         let clean = frames(&[b"payload".as_slice(); 2_000]);
-        let mut bytes = clean.clone();
-        (0..2_000).step_by(2).for_each(|frame| bytes[frame * 23 + 20] ^= 1);
-        assert_eq!(counted(&bytes), (1_000, 23_000));
+        let (mut bytes, length) = (clean.clone(), AROUND + 7);
+        (0..2_000).step_by(2).for_each(|frame| bytes[frame * length + 20] ^= 1);
+        assert_eq!(counted(&bytes), (1_000, 1_000 * length as u64));
+    }
+
+    #[test]
+    fn both_versions_of_frames_are_found_and_the_slot_is_no_payload() {
+        let mut bytes = Vec::new();
+        for kind in [FrameKind::Meta, FrameKind::Event] {
+            let start = frame::begin(kind, &mut bytes);
+            bytes.extend_from_slice(b"payload");
+            assert!(frame::end(start, &mut bytes));
+        }
+        assert_eq!(bytes.len(), HEAD_BYTES + AROUND + 14);
+        let mut scanner = Scanner::new(io::Cursor::new(&bytes), u64::MAX).unwrap();
+        for kind in [FrameKind::Meta, FrameKind::Event] {
+            let mut payload = Vec::new();
+            let found = scanner.next(|_| true, &mut payload).unwrap().unwrap();
+            assert_eq!((found.kind, &payload[..]), (Some(kind), b"payload".as_slice()));
+            assert_eq!(bytes[found.offset as usize..][..found.length], *b"payload");
+        }
     }
 
     #[test]
@@ -274,12 +300,12 @@ mod tests {
     #[test]
     fn k18_a_claimed_size_beyond_the_end_allocates_nothing() {
         let mut bytes = frames(&[b"whole", b"cut"]);
-        let last = bytes.len() - 3 - HEAD_BYTES;
+        let last = bytes.len() - 3 - AROUND;
         bytes[last + 8..last + 12].copy_from_slice(&(64_u32 << 20).to_le_bytes());
         let mut scanner = Scanner::new(io::Cursor::new(&bytes), u64::MAX).unwrap();
         let mut payload = Vec::new();
         assert!(scanner.next(|_| true, &mut payload).unwrap().is_some());
         assert_eq!(scanner.next(|_| true, &mut payload).unwrap(), None);
-        assert_eq!((scanner.torn(), payload.capacity() < 1_000), (19, true));
+        assert_eq!((scanner.torn(), payload.capacity() < 1_000), (AROUND as u64 + 3, true));
     }
 }

@@ -1,6 +1,6 @@
 //! The run log: lossless, small, and readable whatever a crash or a bad disk leaves of it.
 
-use std::io::{self, Cursor};
+use std::io;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -8,15 +8,16 @@ use std::time::Duration;
 
 use crate::fixture;
 use eco2_core::report::{EventRecord, Report, State};
-use eco2_core::{Component, Domain, Gauge, Reading};
+use eco2_core::{Gauge, Reading};
 use eco2_report::generator::{Brackets, Generator};
 use eco2_report::{
-    Disk, Error, HISTORY_STEP_BYTES, LogContents, LogEncoder, LogMeta, LogWriter, Pace, parse_log, read_log, read_run,
-    visit_readings,
+    Disk, Error, LogContents, LogEncoder, LogMeta, LogSummary, LogWriter, Pace, PolicyRecord, PricingRecord, parse_log,
+    read_log, read_run,
 };
 
 mod hostile;
 mod stored;
+mod volume;
 
 fn meta() -> LogMeta {
     LogMeta::new(fixture::report().run, 1_000)
@@ -26,8 +27,15 @@ fn parse(bytes: &[u8]) -> Result<LogContents, Error> {
     parse_log(bytes, Path::new("run.eco2log"))
 }
 
-/// An encoder that knows the generator's domains.
+/// An encoder that knows the generator's domains and keeps every tick.
 fn encoder() -> LogEncoder {
+    let mut encoder = default_encoder();
+    encoder.keep_every(0);
+    encoder
+}
+
+/// An encoder that knows the generator's domains.
+fn default_encoder() -> LogEncoder {
     let mut encoder = LogEncoder::new(&meta()).unwrap();
     for (source, domains) in Generator::domains().iter().enumerate() {
         encoder.domains(source, domains).unwrap();
@@ -50,6 +58,7 @@ fn feed(encoder: &mut LogEncoder, generator: &mut Generator, ticks: usize) -> Ve
 /// A small log with every kind of frame.
 fn small_log() -> Vec<u8> {
     let mut encoder = LogEncoder::new(&meta()).unwrap();
+    encoder.keep_every(0);
     encoder.domains(0, &Generator::domains()[0]).unwrap();
     let mut generator = Generator::new(Brackets::Each);
     for _ in 0..20 {
@@ -58,6 +67,8 @@ fn small_log() -> Vec<u8> {
     encoder.flush();
     encoder.event(&EventRecord { at: 5, kind: "xid".into(), device: "GPU-0".into(), text: "79".into() }).unwrap();
     encoder.gauges(7, &[gauge(1.5), gauge(f64::NAN)]).unwrap();
+    encoder.policy(&policy(Some(2))).unwrap();
+    encoder.pricing(&PricingRecord::of(&fixture::report())[0]).unwrap();
     encoder.checkpoint(9, &Report { run: provisional().run, ..fixture::bare() }).unwrap();
     encoder.finish(&fixture::bare()).unwrap();
     encoder.take(Vec::new())
@@ -65,6 +76,11 @@ fn small_log() -> Vec<u8> {
 
 fn gauge(value: f64) -> Gauge {
     Gauge { device: "GPU-0".into(), name: "temperature".into(), unit: "Cel".into(), value }
+}
+
+fn policy(domain: Option<u32>) -> PolicyRecord {
+    let (policy, reason) = ("locked".to_owned(), "period-learned".to_owned());
+    PolicyRecord { at_ns: 6, source: 0, domain, policy, every_ns: Some(100_000_000), reason }
 }
 
 fn provisional() -> Report {
@@ -130,13 +146,15 @@ fn f31_every_prefix_of_a_log_is_readable() {
     let whole = parse(&bytes).unwrap();
     assert_eq!((whole.torn_bytes, whole.unknown_frames), (0, 0));
     assert_eq!((whole.events.len(), whole.gauges[0].gauges.len()), (1, 1));
+    assert_eq!((&whole.policies[..], whole.pricing.len()), (&[policy(Some(2))][..], 1));
+    assert_eq!(whole.summary, Some(LogSummary::of(&fixture::bare())));
     assert_eq!(whole.final_report, Some(fixture::bare()));
     assert_eq!(whole.meta, Some(meta()));
     let mut readings = 0;
     for cut in 0..bytes.len() {
         match parse(&bytes[..cut]) {
             Ok(log) => {
-                assert!(log.torn_bytes < cut as u64 && log.final_report.is_none(), "cut at {cut}");
+                assert!(log.torn_bytes < cut as u64 && log.summary.is_none(), "cut at {cut}");
                 let found = log.history.len();
                 assert!(found >= readings, "cut at {cut}: nothing whole is given up");
                 readings = found;
@@ -165,38 +183,10 @@ fn f42_a_damaged_log_gives_the_frames_around_the_damage() {
 #[test]
 fn f43_a_log_of_a_newer_schema_is_refused_with_its_version() {
     let mut newer = meta();
-    newer.schema = "eco2.log/2".into();
+    newer.schema = "eco2.log/3".into();
     let bytes = LogEncoder::new(&newer).unwrap().take(Vec::new());
     let error = parse(&bytes).unwrap_err().to_string();
-    assert!(error.contains("eco2.log/2") && error.contains("newer eco2"), "{error}");
-}
-
-#[test]
-fn long_histories_are_thinned_and_stay_within_the_bound() {
-    let domains: Vec<Domain> = (0..64).map(|d| Domain::counter(&d.to_string(), Component::Other, "x", "s")).collect();
-    let mut encoder = LogEncoder::new(&meta()).unwrap();
-    encoder.domains(0, &domains).unwrap();
-    let mut log = Vec::new();
-    let (mut random, mut ticks) = (1_u64, 0_u64);
-    while encoder.stride() < 4 {
-        let tick: Vec<(usize, Reading)> = (0..64)
-            .map(|domain| {
-                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                (domain, Reading { before_ns: ticks * 1_000, after_ns: ticks * 1_000 + 10, value: Ok(random) })
-            })
-            .collect();
-        encoder.readings(0, &tick);
-        ticks += 1;
-        log.extend(encoder.take(Vec::new()));
-    }
-    // Random values take 8 bytes each: two steps are written, with every and with every 2nd tick.
-    assert!(log.len() as u64 <= 2 * HISTORY_STEP_BYTES + (1 << 17), "{}", log.len());
-    let mut times = Vec::new();
-    let each = |domain, reading: Reading| times.extend((domain == 0).then_some(reading.before_ns / 1_000));
-    visit_readings(Cursor::new(log), Path::new("run.eco2log"), each).unwrap();
-    assert_eq!(times[1] - times[0], 1);
-    assert_eq!(times[times.len() - 1] - times[times.len() - 2], 2);
-    assert!((times.len() as u64) < ticks * 3 / 4, "{} of {ticks}", times.len());
+    assert!(error.contains("eco2.log/3") && error.contains("newer eco2"), "{error}");
 }
 
 #[test]
