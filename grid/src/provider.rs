@@ -5,6 +5,7 @@
 //! network is behind the feature `providers`, is used only where it was named, and never on a measuring thread.
 
 mod chain;
+mod completed;
 mod fault;
 mod file;
 mod fixed;
@@ -49,6 +50,9 @@ pub use http::{Http, Limits};
 pub use metadata::cloud_of_this_machine;
 #[cfg(feature = "providers")]
 pub use online::{NAMES, Online, Setup};
+
+/// Name of the provider that has the yearly averages.
+pub const TABLE: &str = "table";
 
 /// Someone who knows intensities over time.
 pub trait Provider: Send + Sync {

@@ -14,7 +14,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use eco2_core::report::EventRecord;
-use eco2_grid::provider::{Chain, Coverage, Fault, Part, Wanted};
+use eco2_grid::Intensity;
+use eco2_grid::provider::{Chain, Coverage, Fault, Wanted};
 
 pub use ask::intensities;
 pub(crate) use curve::Curve;
@@ -25,7 +26,7 @@ pub use reprice::{Course, add_beside, reprice};
 /// Where the intensities of a run come from, the zone's yearly figure last.
 #[derive(Clone)]
 pub(crate) struct Feed {
-    table: eco2_grid::provider::Fixed,
+    table: Intensity,
     /// The file, where there is one.
     series: Option<Arc<eco2_grid::provider::File>>,
     kind: Source,
@@ -64,7 +65,7 @@ impl Feed {
     pub(crate) fn cover(&self, from_ns: i64, to_ns: i64) -> Coverage {
         let wanted = Wanted { zone: "", from_ns, to_ns, now_ns: to_ns };
         match &self.kind {
-            Source::Here(chain) => chain.cover(&wanted),
+            Source::Here(chain) => self.filled(Some(chain.cover(&wanted)), &wanted),
             Source::Asked(live) => self.filled(live.so_far(), &wanted),
         }
     }
@@ -88,39 +89,11 @@ impl Feed {
         }
     }
 
-    /// What an answer does not cover is the table's.
+    /// All of the time in values of one kind: see [`Coverage::completed`].
     fn filled(&self, answer: Option<Coverage>, wanted: &Wanted<'_>) -> Coverage {
-        let mut coverage = answer.unwrap_or_else(|| Coverage {
-            parts: Vec::new(),
-            faults: vec![("intensity_provider".to_owned(), Fault::Late)],
-        });
-        let table = self.table_parts(wanted);
-        let mut parts = Vec::new();
-        let mut reached_ns = wanted.from_ns;
-        for part in coverage.parts.drain(..) {
-            let (from_ns, to_ns) = (part.from_ns.max(reached_ns), part.to_ns.min(wanted.to_ns));
-            if from_ns >= to_ns {
-                continue;
-            }
-            parts.extend(table.iter().filter_map(|part| cut(part, reached_ns, from_ns)));
-            parts.push(Part { from_ns, to_ns, ..part });
-            reached_ns = to_ns;
-        }
-        parts.extend(table.iter().filter_map(|part| cut(part, reached_ns, wanted.to_ns)));
-        Coverage { parts, ..coverage }
+        let late = || Coverage { parts: Vec::new(), faults: vec![("intensity_provider".to_owned(), Fault::Late)] };
+        answer.unwrap_or_else(late).completed(wanted.from_ns, wanted.to_ns, &self.table)
     }
-
-    fn table_parts(&self, wanted: &Wanted<'_>) -> Vec<Part> {
-        let chain = Chain::new(vec![std::sync::Arc::new(self.table.clone())]);
-        let parts = chain.cover(wanted).parts.into_iter();
-        parts.map(|part| Part { estimated: true, fallback: true, ..part }).collect()
-    }
-}
-
-/// A part between two instants; `None` where nothing is left of it.
-fn cut(part: &Part, from_ns: i64, to_ns: i64) -> Option<Part> {
-    let (from_ns, to_ns) = (part.from_ns.max(from_ns), part.to_ns.min(to_ns));
-    (from_ns < to_ns).then(|| Part { from_ns, to_ns, ..part.clone() })
 }
 
 /// What the report says of how a run was covered: who failed, and whose figures weighed how much of the energy.

@@ -6,7 +6,7 @@
 use eco2_core::report::{Beside, Carbon, Cost, Energy, EventRecord, Report, Work};
 use eco2_core::units::UJ_PER_KWH;
 use eco2_core::{Amount, Budget, Limit, PerUnit, Policy, Quality, Usage};
-use eco2_grid::provider::Coverage;
+use eco2_grid::provider::{Coverage, TABLE};
 use eco2_grid::{Consumption, Intensity, Level, Pue, RangeError, ZoneSource};
 use jiff::Timestamp;
 
@@ -141,7 +141,7 @@ impl Pricing {
 
     /// The zone that was given; without one, that of a series which covers the run, else the flagged world.
     fn zone_of(&self, coverage: &Coverage) -> (String, ZoneSource) {
-        let stands_in = coverage.parts.iter().any(|part| part.fallback);
+        let stands_in = coverage.parts.iter().any(|part| part.provider == TABLE);
         match coverage.parts.first() {
             Some(part) if self.intensity.zone_source == ZoneSource::DefaultWorld && !stands_in => {
                 let stated = &part.about.zone;

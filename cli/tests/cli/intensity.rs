@@ -72,6 +72,32 @@ fn a_gap_in_the_series_is_the_tables_and_flagged_never_zero() {
 }
 
 #[test]
+fn k09_direct_and_life_cycle_intensities_are_never_in_one_sum() {
+    let rig = Rig::bare();
+    rig.put("trace.csv", &trace());
+    // Great Britain's direct intensity is known for the first second of two; the yearly table's is life-cycle.
+    let periods =
+        r#"{"data":[{"from":"2026-03-01T11:30Z","to":"2026-03-01T12:00Z","intensity":{"forecast":1,"actual":188}}]}"#;
+    let stub = Stub::always(Answer::ok(periods));
+    let flags = format!("--provider neso --provider-url {} --zone GB --json -", stub.base);
+    let mut command = rig.command(&format!("replay trace.csv --started-at 2026-03-01T11:59:59Z {flags}"));
+    let ran = ran(command.env("XDG_CACHE_HOME", rig.path("cache")));
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    let report = ran.report();
+    assert_valid(&report);
+    let carbon = report.carbon.as_ref().unwrap();
+    let told: Vec<_> = carbon.segments.iter().map(|segment| (segment.g_per_kwh, segment.estimated)).collect();
+    assert_eq!(told, [(188.0, false), (188.0, true)], "the second second is extended, and flagged");
+    let direct = Some("direct-average-consumption");
+    assert!(carbon.segments.iter().all(|segment| segment.kind.as_deref() == direct), "{:?}", carbon.segments);
+    // Some 421 J at 188 g/kWh: 0.022 g, where the table's 215.79 would make it 0.0236.
+    assert!((carbon.grams - report.energy.facility_uj as f64 / 3.6e12 * 188.0).abs() < 1e-12, "{}", carbon.grams);
+    assert!((0.0219..0.0221).contains(&carbon.grams), "{}", carbon.grams);
+    let text = kinds(&report).iter().find(|(kind, _)| *kind == "intensity-fallback").unwrap().1;
+    assert!(text.contains("neso (direct-average-consumption), standing in") && !text.contains("table"), "{text}");
+}
+
+#[test]
 fn a_trace_without_a_time_is_of_1970_and_the_series_does_not_reach_there() {
     let rig = Rig::bare();
     let report = replayed(&rig, "time,gco2e_per_kwh\n2026-03-01T11:00Z,100\n", "");

@@ -1,6 +1,7 @@
 //! Why a provider has no answer. No text of a fault comes from the other side, and none holds a secret.
 
 use super::SecretFault;
+use crate::Kind;
 
 /// What went wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -56,6 +57,17 @@ pub enum Fault {
         /// The requested zone, shortened.
         zone: String,
     },
+    /// Values of another kind than those that the sum is made of.
+    #[error(
+        "its values are {}, the others {}: kinds are not mixed in one sum, so they are not used; name providers of one kind",
+        named(*.kind), named(*.used)
+    )]
+    OtherKind {
+        /// What the values count.
+        kind: Option<Kind>,
+        /// What the values that are used count.
+        used: Option<Kind>,
+    },
     /// The token is missing or is not kept safely.
     #[error(transparent)]
     Secret(#[from] SecretFault),
@@ -100,6 +112,10 @@ impl Fault {
     pub(crate) fn other_zone(zone: &str) -> Self {
         Self::OtherZone { zone: zone.chars().take(60).collect() }
     }
+}
+
+fn named(kind: Option<Kind>) -> &'static str {
+    kind.map_or("of a kind that is not stated", Kind::as_str)
 }
 
 fn wait(retry_after_s: Option<u64>) -> String {

@@ -20,7 +20,7 @@ impl Fixed {
     /// The yearly average of a zone: see [`crate::lookup`] and [`crate::world`].
     #[must_use]
     pub fn table(intensity: Intensity) -> Self {
-        Self { name: "table", intensity }
+        Self { name: super::TABLE, intensity }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use eco2_grid::Intensity;
-use eco2_grid::provider::{Chain, File, Fixed, Provider};
+use eco2_grid::provider::{Chain, File, Provider};
 
 use super::{Feed, Live, Source};
 use crate::Error;
@@ -17,7 +17,7 @@ impl Feed {
         {
             return Ok(None);
         }
-        let table = Fixed::table(fallback.clone());
+        let table = fallback.clone();
         let mut providers: Vec<Arc<dyn Provider>> = Vec::new();
         let mut series = None;
         if let Some(path) = &options.intensity_series {
@@ -26,7 +26,6 @@ impl Feed {
             providers.push(file);
         }
         if options.intensity_provider.is_empty() {
-            providers.push(Arc::new(table.clone()));
             return Ok(Some(Self { table, series, kind: Source::Here(Chain::new(providers)) }));
         }
         for name in &options.intensity_provider {

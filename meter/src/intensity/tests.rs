@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use eco2_grid::provider::{About, Fixed};
+use eco2_grid::provider::{About, Part};
 
 use super::*;
 
 fn part(from_ns: i64, to_ns: i64, g_per_kwh: f64) -> Part {
-    let about = Arc::new(About::default());
+    let about = Arc::new(About { kind: Some(eco2_grid::Kind::LifecycleAverageProduction), ..About::default() });
     Part { from_ns, to_ns, g_per_kwh, estimated: false, provider: "asked".to_owned(), fallback: false, about }
 }
 
 fn feed() -> Feed {
-    let table = Fixed::table(eco2_grid::lookup("DE").unwrap());
+    let table = eco2_grid::lookup("DE").unwrap();
     Feed { table, series: None, kind: Source::Here(Chain::default()) }
 }
 
@@ -45,7 +45,7 @@ fn who_covered_which_share_of_the_energy_is_said() {
     let coverage = feed().filled(Some(answer), &wanted(0, 80));
     let events = events(&coverage, &[500, 250, 250], 80);
     let told: Vec<_> = events.iter().map(|event| (event.kind.as_str(), event.text.as_str())).collect();
-    let shares = "of the energy, 75.0 % by asked (kind not stated); \
+    let shares = "of the energy, 75.0 % by asked (lifecycle-average-production); \
                   25.0 % by table (lifecycle-average-production), standing in";
     assert_eq!(told, [("intensity-fault", "the service did not answer in time"), ("intensity-fallback", shares)]);
 }

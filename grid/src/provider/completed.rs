@@ -1,0 +1,137 @@
+//! All of a stretch of time in intensities of one kind, so that no sum mixes kinds.
+
+use std::sync::Arc;
+
+use super::{About, Coverage, Fault, Part};
+use crate::{Intensity, Kind};
+
+impl Coverage {
+    /// The same for all of `from_ns` to `to_ns`, in intensities of one kind: that of the best provider that knows any of it
+    /// and states what its values count. A kind that is not stated goes with any other.
+    ///
+    /// Parts of other kinds are left out and named in the faults. What is not covered is filled by `table`, the zone's
+    /// yearly average, where that is of the same kind; else the nearest known value is extended, the one before first.
+    /// Both are flagged as estimated fallbacks.
+    #[must_use]
+    pub fn completed(mut self, from_ns: i64, to_ns: i64, table: &Intensity) -> Self {
+        let (known, used) = self.of_one_kind(from_ns, to_ns);
+        let fill = |from_ns: i64, to_ns: i64, before: Option<&Part>, after: Option<&Part>| match before.or(after) {
+            Some(nearest) if !goes_with(table.kind, used) => {
+                Part { from_ns, to_ns, estimated: true, fallback: true, ..nearest.clone() }
+            }
+            _ => table_part(table, from_ns, to_ns),
+        };
+        let (mut parts, mut reached_ns): (Vec<Part>, i64) = (Vec::with_capacity(known.len()), from_ns);
+        for (place, part) in known.iter().enumerate() {
+            let before = place.checked_sub(1).and_then(|before| known.get(before));
+            if part.from_ns > reached_ns {
+                parts.push(fill(reached_ns, part.from_ns, before, Some(part)));
+            }
+            reached_ns = part.to_ns;
+            parts.push(part.clone());
+        }
+        if reached_ns < to_ns {
+            parts.push(fill(reached_ns, to_ns, known.last(), None));
+        }
+        self.parts = parts;
+        self
+    }
+
+    /// Parts within a stretch of time that do not overlap, of the kind of the best provider that states one, and that kind.
+    fn of_one_kind(&mut self, from_ns: i64, to_ns: i64) -> (Vec<Part>, Option<Kind>) {
+        let mut inside: Vec<Part> = Vec::with_capacity(self.parts.len());
+        let mut reached_ns = from_ns;
+        for part in self.parts.drain(..) {
+            let (from_ns, to_ns) = (part.from_ns.max(reached_ns), part.to_ns.min(to_ns));
+            if from_ns < to_ns {
+                inside.push(Part { from_ns, to_ns, ..part });
+                reached_ns = to_ns;
+            }
+        }
+        let stated = |fallback: bool| {
+            inside.iter().filter(move |part| part.fallback == fallback).find_map(|part| part.about.kind)
+        };
+        let used = stated(false).or_else(|| stated(true));
+        let mut other: Vec<(String, Option<Kind>)> = Vec::new();
+        inside.retain(|part| {
+            let stays = goes_with(part.about.kind, used);
+            let named = (part.provider.clone(), part.about.kind);
+            if !stays && !other.contains(&named) {
+                other.push(named);
+            }
+            stays
+        });
+        self.faults.extend(other.into_iter().map(|(provider, kind)| (provider, Fault::OtherKind { kind, used })));
+        (inside, used)
+    }
+}
+
+/// Whether values of a kind may be added to those of the kind that is used. Of one that is not stated nothing is known to
+/// the contrary.
+fn goes_with(kind: Option<Kind>, used: Option<Kind>) -> bool {
+    kind.is_none() || used.is_none() || kind == used
+}
+
+/// The yearly average in place of what no provider knows.
+fn table_part(table: &Intensity, from_ns: i64, to_ns: i64) -> Part {
+    let (g_per_kwh, about) = (table.g_per_kwh, Arc::new(About::from(table)));
+    Part { from_ns, to_ns, g_per_kwh, estimated: true, provider: super::TABLE.to_owned(), fallback: true, about }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lookup;
+
+    fn part(provider: &str, kind: Option<Kind>, (from_ns, to_ns): (i64, i64), g_per_kwh: f64) -> Part {
+        let about = Arc::new(About { kind, ..About::default() });
+        let fallback = provider != "first";
+        Part { from_ns, to_ns, g_per_kwh, estimated: fallback, provider: provider.to_owned(), fallback, about }
+    }
+
+    fn completed(parts: Vec<Part>) -> Coverage {
+        Coverage { parts, faults: Vec::new() }.completed(0, 100, &lookup("DE").unwrap())
+    }
+
+    fn told(coverage: &Coverage) -> Vec<(i64, i64, f64, bool)> {
+        coverage.parts.iter().map(|part| (part.from_ns, part.to_ns, part.g_per_kwh, part.fallback)).collect()
+    }
+
+    const DIRECT: Option<Kind> = Some(Kind::DirectAverageConsumption);
+    const TABLE: Option<Kind> = Some(Kind::LifecycleAverageProduction);
+
+    #[test]
+    fn k09_what_a_direct_provider_does_not_know_is_extended_from_its_own_values() {
+        let covered = completed(vec![part("first", DIRECT, (10, 40), 188.0), part("first", DIRECT, (60, 70), 198.0)]);
+        let expected = [
+            (0, 10, 188.0, true),
+            (10, 40, 188.0, false),
+            (40, 60, 188.0, true),
+            (60, 70, 198.0, false),
+            (70, 100, 198.0, true),
+        ];
+        assert_eq!(told(&covered), expected);
+        assert!(covered.parts.iter().all(|part| part.about.kind == DIRECT && part.estimated == part.fallback));
+        // A kind that is not stated does not decide: the second provider's does, and the table is of another one.
+        let unstated = completed(vec![part("first", None, (0, 50), 7.0), part("second", DIRECT, (50, 80), 9.0)]);
+        assert_eq!(told(&unstated), [(0, 50, 7.0, false), (50, 80, 9.0, true), (80, 100, 9.0, true)]);
+        let alone = completed(vec![part("first", None, (0, 50), 7.0)]);
+        assert_eq!(told(&alone), [(0, 50, 7.0, false), (50, 100, 342.06, true)]);
+    }
+
+    #[test]
+    fn k09_the_table_fills_gaps_of_its_own_kind_and_all_where_nobody_knows_anything() {
+        let covered = completed(vec![part("first", TABLE, (0, 50), 7.0)]);
+        assert_eq!(told(&covered), [(0, 50, 7.0, false), (50, 100, 342.06, true)]);
+        assert_eq!(told(&completed(Vec::new())), [(0, 100, 342.06, true)]);
+    }
+
+    #[test]
+    fn k09_a_second_provider_of_another_kind_is_left_out_and_named() {
+        let covered = completed(vec![part("second", TABLE, (0, 50), 7.0), part("first", DIRECT, (50, 100), 9.0)]);
+        assert_eq!(told(&covered), [(0, 50, 9.0, true), (50, 100, 9.0, false)]);
+        let fault = Fault::OtherKind { kind: TABLE, used: DIRECT };
+        assert!(fault.to_string().contains("lifecycle-average-production"), "{fault}");
+        assert_eq!(covered.faults, [("second".to_owned(), fault)]);
+    }
+}
