@@ -20,7 +20,7 @@
 //! | `missing` | functions that answer FUNCTION_NOT_FOUND |
 //! | `hang=NAME@window` | functions that do not return in a window |
 //! | `slow=NAME@ms` | functions that take so long |
-//! | `epoch_us` | added to sample timestamps under a clock file (without one they are Unix time) |
+//! | `epoch_us=N@window,…` | added to sample timestamps under a clock file (without one they are Unix time) |
 //! | `order=1,0@ms` | order of the GPUs from a time on |
 //!
 //! Then, after each `[gpu N]`:

@@ -52,8 +52,8 @@ pub struct Script {
     pub hang: Vec<(String, Window)>,
     /// Functions that take this many milliseconds.
     pub slow: Vec<(String, u64)>,
-    /// Microseconds added to the timestamps of samples when there is a clock file.
-    pub epoch_us: u64,
+    /// Microseconds added to the timestamps of samples when there is a clock file, and when; the last that fits.
+    pub epoch_us: Vec<(u64, Window)>,
     /// Order of the GPUs by index from a time on.
     pub order: Option<(Vec<usize>, u64)>,
     /// The GPUs.
@@ -72,7 +72,7 @@ impl Default for Script {
             missing: Vec::new(),
             hang: Vec::new(),
             slow: Vec::new(),
-            epoch_us: 0,
+            epoch_us: Vec::new(),
             order: None,
             gpus: Vec::new(),
         }
@@ -123,7 +123,7 @@ impl Script {
             "missing" => self.missing = value.split(',').map(str::to_owned).collect(),
             "hang" => self.hang = list(value, |name, when| Ok((name.to_owned(), when)))?,
             "slow" => self.slow = list(value, |name, ms| Ok((name.to_owned(), ms.from_ns / MS)))?,
-            "epoch_us" => self.epoch_us = number(value)?,
+            "epoch_us" => self.epoch_us = list(value, |us, when| Ok((number(us)?, when)))?,
             "order" => self.order = Some(order(value)?),
             _ => return Err(format!("unknown key {key}")),
         }

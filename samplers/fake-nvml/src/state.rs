@@ -127,7 +127,9 @@ impl Fake {
     /// The timestamp that the driver would give to a script time, microseconds.
     pub(crate) fn stamp_us(&self, at_ns: u64) -> u64 {
         if self.script.clock_file.is_some() {
-            return at_ns / 1_000 + self.script.epoch_us;
+            let now = self.now();
+            let epoch = self.script.epoch_us.iter().rev().find(|(_, when)| when.contains(now));
+            return at_ns / 1_000 + epoch.map_or(0, |(us, _)| *us);
         }
         let age = Duration::from_nanos(self.now().saturating_sub(at_ns));
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -13,9 +13,7 @@ use crate::Batch;
 const MARGIN_PERCENT: u64 = 150;
 /// NVIDIA states ±5 % for the power sensor (NVML API reference, `nvmlDeviceGetPowerUsage`); the counter is fed by it.
 const GAIN_PERCENT: f64 = 5.0;
-/// Instantaneous power as the only figure: the sensor changes every 20 ms or slower.
-const POWER_EVERY_NS: u64 = 20_000_000;
-/// Cross-checks, modules and the driver's buffered samples: at most 10 Hz.
+/// Cross-checks and modules: at most 10 Hz.
 const SELDOM_NS: u64 = 100_000_000;
 /// A quantity that failed is asked again after this long.
 const FAULTY_EVERY_NS: u64 = 100_000_000;
@@ -30,7 +28,8 @@ enum Quantity {
     /// Field 191 with its scope.
     ScopedCounter(Scope),
     Power(Way),
-    Nothing(Fault),
+    /// Why there is nothing to read, of a board of this name.
+    Nothing(Fault, String),
 }
 
 /// One domain of a GPU.
@@ -84,6 +83,11 @@ impl Build<'_> {
     fn board(&mut self) {
         match counter(self.device) {
             Ok(_) => self.counted(Quantity::Counter),
+            // Only this time, perhaps: it is asked again, and power stands for it until it answers.
+            Err(Fault::Failed) => {
+                self.offer.losses.push(format!("{}: {}", self.uuid, said(Fault::Failed)));
+                self.counted(Quantity::Counter);
+            }
             Err(why) => self.uncounted(why),
         }
     }
@@ -93,7 +97,8 @@ impl Build<'_> {
         if let Ok(way) = Way::probe(self.device, self.name) {
             let mut check = self.domain(&format!("{}/power", self.uuid), "power", Kind::Power);
             check.parent = Some(self.uuid.to_owned());
-            self.powered(check, way, SELDOM_NS);
+            let every_ns = way.every_ns().max(SELDOM_NS);
+            self.powered(check, way, every_ns);
         }
     }
 
@@ -101,7 +106,8 @@ impl Build<'_> {
         match Way::probe(self.device, self.name) {
             Ok(way) => {
                 self.offer.losses.push(format!("{}: {}; power is integrated instead", self.uuid, said(why)));
-                self.powered(self.domain(self.uuid, "board", Kind::Power), way, POWER_EVERY_NS);
+                let every_ns = way.every_ns();
+                self.powered(self.domain(self.uuid, "board", Kind::Power), way, every_ns);
             }
             // It was refused for now, or failed: the counter may well be there.
             Err(_) if !matches!(why, Fault::Unsupported | Fault::NotAvailable) => {
@@ -111,8 +117,10 @@ impl Build<'_> {
             Err(fault) => {
                 self.offer.losses.push(format!("{}: neither energy nor power can be read", self.uuid));
                 let mut board = self.domain(self.uuid, "board", Kind::Power);
-                board.quality = Quality::Missing;
-                self.add(board, Quantity::Nothing(fault), NOTHING_EVERY_NS);
+                if fault == Fault::Unsupported {
+                    board.quality = Quality::Missing;
+                }
+                self.add(board, Quantity::Nothing(fault, self.name.to_owned()), NOTHING_EVERY_NS);
             }
         }
     }
@@ -128,7 +136,8 @@ impl Build<'_> {
         } else if let Ok(way) = Way::probe(self.device, self.name) {
             let text = "the energy counter is the whole module's; the GPU's power is integrated";
             self.offer.losses.push(format!("{}: {text}", self.uuid));
-            self.powered(self.domain(self.uuid, "board", Kind::Power), way, POWER_EVERY_NS);
+            let every_ns = way.every_ns();
+            self.powered(self.domain(self.uuid, "board", Kind::Power), way, every_ns);
         }
         let (kind, quantity) = match counter(self.device) {
             _ if scoped => (Kind::Energy, Quantity::ScopedCounter(Scope::Module)),
@@ -147,7 +156,6 @@ impl Build<'_> {
         if domain.parent.is_none() {
             self.remark(&way);
         }
-        let every_ns = if matches!(way, Way::Samples(_)) { SELDOM_NS } else { every_ns };
         self.add(domain, Quantity::Power(way), every_ns);
     }
 
@@ -190,11 +198,28 @@ impl Meter {
             Quantity::Counter => one(self.domain, batch, || counter(device)),
             Quantity::ScopedCounter(scope) => one(self.domain, batch, || raw::field(device, raw::ENERGY, *scope)),
             Quantity::Power(way) => way.read(device, self.target, batch),
-            Quantity::Nothing(fault) => one(self.domain, batch, || Err(*fault)),
+            Quantity::Nothing(..) => self.probe_again(device, batch),
         };
         let every_ns = if result.is_err() { self.every_ns.max(FAULTY_EVERY_NS) } else { self.every_ns };
         self.next_ns = now_ns + every_ns;
         result
+    }
+
+    /// Power that could not be read when the GPU was opened may be readable by now; what a board does not have, it never has.
+    fn probe_again(&mut self, device: &Device<'static>, batch: &mut Batch) -> Result<u64, Fault> {
+        let Quantity::Nothing(fault, name) = &mut self.quantity else { return Ok(0) };
+        if *fault != Fault::Unsupported {
+            match Way::probe(device, name) {
+                Ok(mut way) => {
+                    let result = way.read(device, self.target, batch);
+                    (self.every_ns, self.quantity) = (way.every_ns(), Quantity::Power(way));
+                    return result;
+                }
+                Err(again) => *fault = again,
+            }
+        }
+        let fault = *fault;
+        one(self.domain, batch, || Err(fault))
     }
 
     /// Says once why there is nothing to read any more.

@@ -20,6 +20,11 @@ const HALF_WINDOW_NS: u64 = 500_000_000;
 /// More than any board can draw, milliwatts; used where no power limit is known.
 const ABSURD_MW: u64 = 10_000_000;
 
+/// A sensor changes every 20 ms or slower.
+const SENSOR_EVERY_NS: u64 = 20_000_000;
+/// The driver's buffered samples lose nothing in between.
+const SAMPLES_EVERY_NS: u64 = 100_000_000;
+
 /// How power is read.
 #[derive(Debug)]
 pub(super) enum Way {
@@ -56,6 +61,11 @@ impl Way {
             }
             _ => None,
         }
+    }
+
+    /// How often it is worth reading where it is the board's only figure.
+    pub(super) fn every_ns(&self) -> u64 {
+        if matches!(self, Self::Samples(_)) { SAMPLES_EVERY_NS } else { SENSOR_EVERY_NS }
     }
 
     /// Reads into `batch`; returns a fault to note, or how many samples the driver's ring lost.
@@ -104,7 +114,8 @@ fn one(to: Target, batch: &mut Batch, back_ns: u64, read: impl FnOnce() -> Resul
 /// Pushes every new sample with its own time; before the first look, only the newest is of interest.
 fn buffered(series: &mut Series, device: &Device<'static>, to: Target, batch: &mut Batch) -> Result<u64, Fault> {
     let before_ns = batch.now_ns();
-    let answer = samples(device, series.last_us());
+    let last_us = series.last_us(Anchor::now(before_ns));
+    let answer = samples(device, last_us);
     let after_ns = batch.now_ns();
     let mut samples = match answer {
         Ok(samples) => samples,
@@ -113,20 +124,20 @@ fn buffered(series: &mut Series, device: &Device<'static>, to: Target, batch: &m
             return Err(fault);
         }
     };
-    if series.last_us() == 0 {
+    let anchor = Anchor::now(after_ns);
+    // A stamp that cannot be says nothing of when its sample was taken, nor of which others are new.
+    samples.retain(|(stamp_us, _)| anchor.monotonic(*stamp_us).is_some());
+    if last_us == 0 {
         samples.drain(..samples.len().saturating_sub(1));
     }
-    let anchor = Anchor::now(after_ns);
     Ok(samples.into_iter().map(|sample| push(series, sample, anchor, to, batch)).sum())
 }
 
 fn push(series: &mut Series, sample: (u64, u64), anchor: Anchor, to: Target, batch: &mut Batch) -> u64 {
     let (stamp_us, milliwatts) = sample;
-    let previous_us = series.last_us();
-    let lost = series.next(stamp_us);
-    let Some(at_ns) = anchor.monotonic(stamp_us) else { return lost };
+    let Some(at_ns) = anchor.monotonic(stamp_us) else { return 0 };
+    let (lost, from_us) = series.next(stamp_us);
     if lost > 0 {
-        let from_us = previous_us + series.period_us().unwrap_or(0);
         let before_ns = anchor.monotonic(from_us).unwrap_or(at_ns);
         batch.push(to.domain, Reading { before_ns, after_ns: at_ns, value: Err(Fault::NotAvailable) });
     }

@@ -30,8 +30,11 @@ impl Processes {
         let samples: Vec<_> = samples.into_iter().filter(|sample| sample.timestamp > last_us).collect();
         self.last_us = samples.iter().map(|sample| sample.timestamp).max().unwrap_or(last_us);
         if samples.is_empty() {
-            // No news: nobody, if the GPU did nothing; else not known.
-            return utilization(device).is_ok_and(|busy| busy == 0.0).then_some((0.0, 0.0));
+            // No news: nobody, if the GPU did nothing. Else not known; and where stamps went back, since the clock was
+            // set, nothing would be new until it had caught up: the next look takes what the driver has.
+            let idle = utilization(device).is_ok_and(|busy| busy == 0.0);
+            self.last_us = if idle { last_us } else { 0 };
+            return idle.then_some((0.0, 0.0));
         }
         Some(split(&samples, pids))
     }

@@ -39,28 +39,29 @@ pub(super) struct Series {
 }
 
 impl Series {
-    /// Timestamp of the newest sample seen; 0 before the first.
-    pub(super) fn last_us(&self) -> u64 {
+    /// Timestamp of the newest sample seen; 0 before the first, and where the clock was set back behind it: what comes
+    /// would be taken for old until the clock had caught up.
+    pub(super) fn last_us(&mut self, now: Anchor) -> u64 {
+        if self.last_us > 0 && now.monotonic(self.last_us).is_none() {
+            self.last_us = 0;
+        }
         self.last_us
     }
 
-    /// Takes note of the next sample; returns how many were lost before it, because the driver's ring was overrun.
-    pub(super) fn next(&mut self, stamp_us: u64) -> u64 {
-        let step_us = stamp_us.saturating_sub(self.last_us);
-        let first = self.last_us == 0;
-        self.last_us = self.last_us.max(stamp_us);
-        if first || step_us == 0 {
-            return 0;
+    /// Takes note of the next sample; returns how many were lost before it, because the driver's ring was overrun, and
+    /// when the first of them was taken.
+    pub(super) fn next(&mut self, stamp_us: u64) -> (u64, u64) {
+        let last_us = self.last_us;
+        let step_us = stamp_us.saturating_sub(last_us);
+        self.last_us = last_us.max(stamp_us);
+        if last_us == 0 || step_us == 0 {
+            return (0, stamp_us);
         }
         let period_us = self.period_us.map_or(step_us, |known| known.min(step_us));
         self.period_us = Some(period_us);
         // Half a period of jitter more than one missing sample.
-        if step_us * 2 < period_us * 5 { 0 } else { step_us / period_us - 1 }
-    }
-
-    /// The shortest distance seen, microseconds.
-    pub(super) fn period_us(&self) -> Option<u64> {
-        self.period_us
+        let lost = if step_us * 2 < period_us * 5 { 0 } else { step_us / period_us - 1 };
+        (lost, last_us + period_us)
     }
 }
 
@@ -87,7 +88,17 @@ mod tests {
     #[test]
     fn missing_samples_are_counted() {
         let mut series = Series::default();
-        let lost: Vec<u64> = [1_000, 1_020, 1_041, 1_060, 1_200, 1_220].map(|us| series.next(us)).to_vec();
+        let lost: Vec<u64> = [1_000, 1_020, 1_041, 1_060, 1_200, 1_220].map(|us| series.next(us).0).to_vec();
         assert_eq!(lost, [0, 0, 0, 0, 6, 0]);
+    }
+
+    #[test]
+    fn k06_a_clock_that_is_set_back_makes_no_sample_old() {
+        let mut series = Series::default();
+        series.next(1_699_999_999_900_000);
+        assert_eq!(series.last_us(ANCHOR), 1_699_999_999_900_000);
+        let hour_ns = 3_600_000_000_000;
+        let back = Anchor { wall_ns: ANCHOR.wall_ns - hour_ns / 2, ..ANCHOR };
+        assert_eq!(series.last_us(back), 0, "everything that comes is new");
     }
 }

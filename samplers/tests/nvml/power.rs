@@ -107,3 +107,34 @@ fn f21_zero_and_absurd_power_are_left_out_and_partial_sampling_is_labelled() {
     assert_eq!(rig.kinds(), ["gpu-read-failed"]);
     assert_eq!(rig.values(0, 3_500), [Ok(100_000)]);
 }
+
+#[test]
+fn k06_one_sample_from_the_future_hides_none_that_follow() {
+    // The driver's clock runs ten seconds ahead for 0.1 s, then as before.
+    let mut rig = Rig::new("epoch_us=0,10000000@2000..2100\n[gpu 0]\nenergy=off\nfail=instant:3");
+    let mut last_ns = 0;
+    for ms in (0..6_000).step_by(100) {
+        let readings = rig.at_ms(ms);
+        let good = readings.iter().filter(|(_, reading)| reading.value.is_ok());
+        last_ns = good.map(|(_, reading)| reading.before_ns).max().unwrap_or(last_ns);
+    }
+    assert!(last_ns > 5_800 * MS, "the last one was taken at {last_ns} ns");
+}
+
+#[test]
+fn k06_power_that_could_not_be_read_at_first_is_asked_again() {
+    let failing = "instant:999@0..500,samples:999@0..500,power:999@0..500";
+    let mut rig = Rig::new(&format!("[gpu 0]\nenergy=off\nfail={failing}"));
+    assert_eq!(rig.values(0, 100), [Err(Fault::Failed)]);
+    assert_eq!(rig.values(0, 2_000), [Ok(100_000)]);
+    assert_eq!(rig.values(0, 2_020), [Ok(100_000)], "as often as any sensor");
+}
+
+#[test]
+fn k06_a_counter_that_failed_at_first_is_asked_again() {
+    let mut rig = Rig::new("[gpu 0]\nfail=energy:999@0..500");
+    assert_eq!(rig.source().domains()[0].kind, Kind::Energy);
+    assert_eq!(rig.values(0, 100), [Err(Fault::Failed)]);
+    assert_eq!(rig.values(1, 200), [Ok(100_000)], "power meanwhile");
+    assert_eq!(rig.values(0, 2_000), [Ok(200_000)]);
+}
