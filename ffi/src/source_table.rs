@@ -122,6 +122,12 @@ unsafe fn domain(given: &SourceDomain, source: &str) -> Result<Domain, Failure> 
     let id = unsafe { text::name(given.id, "source: domain id") }?;
     // SAFETY: as required of the caller.
     let quantity = unsafe { text::name(given.domain, "source: domain") }?;
+    if given.reserved != 0 {
+        let reserved = given.reserved;
+        return Err(Failure::argument(format!(
+            "source: {id}: reserved is {reserved}; allowed: 0 (zero the struct first)"
+        )));
+    }
     let component = component(given.component)?;
     let mut domain = match given.kind {
         ECO2_KIND_ENERGY => Domain::counter(id, component, quantity, source),
@@ -166,4 +172,26 @@ fn limit(id: &str, watts: f64) -> Result<Option<u64>, Failure> {
         return Err(Failure::argument(format!("source: {id}: max_w is {watts}; allowed: 0 (not known) to 1e9")));
     }
     Ok((watts > 0.0).then_some((watts * 1e6).ceil() as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::numbers::ECO2_COMPONENT_OTHER;
+
+    #[test]
+    fn k19_reserved_field_of_a_domain_must_be_zero() {
+        let mut one = SourceDomain::zeroed();
+        one.struct_size = size_of::<SourceDomain>() as u32;
+        (one.component, one.kind) = (ECO2_COMPONENT_OTHER, ECO2_KIND_ENERGY);
+        (one.id, one.domain, one.base_per_raw) = (c"a".as_ptr(), c"board".as_ptr(), 1e-6);
+        let mut tried = |reserved: u32| {
+            one.reserved = reserved;
+            // SAFETY: the texts are constants that end with NUL.
+            unsafe { domain(&one, "test") }.map(|_| ())
+        };
+        assert!(tried(0).is_ok());
+        let refused = format!("{:?}", tried(7).unwrap_err());
+        assert!(refused.contains("reserved is 7"), "{refused}");
+    }
 }

@@ -13,6 +13,9 @@ import unittest
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Dict, Iterator, List
+from unittest import mock
+
+import eco2
 
 from hf_eco2ai import errors
 
@@ -78,6 +81,13 @@ class HfTest(unittest.TestCase):
             self.set_env(name, None)
         errors.forget_warnings()
         self.machine = Machine(os.path.join(self.folder, "sys"))
+
+    def no_meter(self) -> Any:
+        """Within the block no meter can be opened."""
+        def refused(*given: Any, **more: Any) -> None:
+            raise eco2.Error(11, "no meter today")
+
+        return mock.patch.object(eco2.Meter, "apart", refused)
 
     def set_env(self, name: str, value: Any) -> None:
         """Sets (or, with None, unsets) a variable until the test is over."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import threading
 import types
@@ -70,11 +71,10 @@ class Agreement(HfTest):
     def test_callbacks_without_a_meter_take_part_in_every_look(self) -> None:
         asked = []
         for made in (h.Eco2AICallback, h.CarbonBudgetCallback):
-            options = self.options(enable_carbon_budget=True, max_co2_kg=1, budget_action="stop", check_frequency=2,
-                                   meter_options={"wrong": 1})
+            options = self.options(enable_carbon_budget=True, max_co2_kg=1, budget_action="stop", check_frequency=2)
             if made is h.CarbonBudgetCallback:
-                options = {"max_co2_kg": 1, "action": "stop", "check_frequency": 2, "meter_options": {"wrong": 1}}
-            with mock.patch.object(BudgetWatch.of.__func__, "__defaults__", (lambda d: asked.append(d) or True, None)), self.warnings():
+                options = {"max_co2_kg": 1, "action": "stop", "check_frequency": 2}
+            with self.no_meter(), mock.patch.object(BudgetWatch.of.__func__, "__defaults__", (lambda d: asked.append(d) or True, None)), self.warnings():
                 loop = Loop(made(**options))
                 loop.begin()
                 loop.batches(2)
@@ -198,8 +198,7 @@ class Interrupted(HfTest):
         loop.begin()
         loop.batches(2)
         loop.end()
-        loop.callback.config.meter_options["wrong"] = 1
-        with self.warnings():
+        with self.warnings(), self.no_meter():
             loop.begin()
             self.assertEqual(loop.log(loss=1.0), {"loss": 1.0})
             self.assertIn("nothing was measured", loop.end().summary())
@@ -216,10 +215,11 @@ class Interrupted(HfTest):
     def test_a_close_that_fails_keeps_the_report_and_ends_the_outputs(self) -> None:
         with self.warnings() as heard:
             with h.track_training(**self.options(export_prometheus=True, prometheus_port=0,
-                                                 meter_options={"json": self.folder + "/none/there/report.json"})) as run:
+                                                 meter_options={"json": self.folder + "/out/there/report.json"})) as run:
                 run.step(samples=2)
                 run.step(samples=2)
-                Path(self.folder, "none").write_text("a file, not a folder", encoding="utf-8")
+                shutil.rmtree(Path(self.folder, "out"))
+                Path(self.folder, "out").write_text("a file, not a folder", encoding="utf-8")
         self.assertTrue(heard, "the file could be written")
         self.assertEqual((run.report.summary.total_samples, run.outputs.prometheus), (4, None))
 

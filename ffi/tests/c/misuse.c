@@ -172,6 +172,9 @@ static void wrong_sources(void) {
     domains[0].base_per_raw = 1;
     domains[0].max_w = -1;
     FAILS(eco2_register_source(&good), ECO2_ERR_ARGUMENT, "max_w");
+    domains[0].max_w = 0;
+    domains[0].reserved = 1;
+    FAILS(eco2_register_source(&good), ECO2_ERR_ARGUMENT, "reserved");
 }
 
 static void spans_out_of_order(const eco2_meter *meter, uint32_t name) {

@@ -95,7 +95,7 @@ pub(super) fn offsets(input: &Input) -> Option<Vec<(String, f64)>> {
         let kg: f64 = text.parse().ok()?;
         (kg.is_finite() && kg >= 0.0).then_some((name, kg))
     };
-    parse::labels(input)?.into_iter().map(kg).collect()
+    parse::pairs(input)?.into_iter().map(kg).collect()
 }
 
 /// A functional unit's name.

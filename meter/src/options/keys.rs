@@ -151,7 +151,7 @@ keys! {
         |input| parse::text(input).map(Setting::RunId), |options| given(&options.run_id);
     "attempt", ATTEMPT, "", Describes, "a whole number from 0 to 4294967295", "1",
         |input| parse::count(input).map(Setting::Attempt), |options| given(&options.attempt);
-    "labels", LABELS, "--label", Describes, "up to 64 names with values, 256 bytes each at most", "{ team = \"nlp\" }",
+    "labels", LABELS, "--label", Describes, "up to 64 names with values as text, 256 bytes each at most", "{ team = \"nlp\" }",
         |_| None, |options| format!("{:?}", options.labels);
     "zone", ZONE, "--zone", Describes, "a zone's code or name", "\"DE\"",
         |input| parse::text(input).map(Setting::Zone), |options| given(&options.zone);

@@ -182,10 +182,21 @@ pub(super) fn instant(input: &Input) -> Option<i64> {
 }
 
 /// Labels: a table, or `name=value` pairs between commas.
+///
+/// A value is text: how a number is to be written is not known (`1`, `1.0`, `1e0`).
 pub(super) fn labels(input: &Input) -> Option<Vec<(String, String)>> {
+    let is_text = |value: &Input| matches!(value, Input::Bare(_) | Input::Text(_));
+    match input {
+        Input::Table(entries) if !entries.iter().all(|entry| is_text(&entry.value)) => None,
+        _ => pairs(input),
+    }
+}
+
+/// Names with values that are text or numbers: a table, or `name=value` pairs between commas.
+pub(super) fn pairs(input: &Input) -> Option<Vec<(String, String)>> {
     let pairs: Vec<(String, String)> = match input {
         Input::Table(entries) => {
-            entries.iter().map(|entry| Some((entry.key.clone(), label_value(&entry.value)?))).collect::<Option<_>>()?
+            entries.iter().map(|entry| Some((entry.key.clone(), pair_value(&entry.value)?))).collect::<Option<_>>()?
         }
         Input::Bare(text) => text.split(',').map(|pair| pair.split_once('=').map(trimmed)).collect::<Option<_>>()?,
         _ => return None,
@@ -194,12 +205,10 @@ pub(super) fn labels(input: &Input) -> Option<Vec<(String, String)>> {
     (pairs.len() <= MOST_LABELS && pairs.iter().all(good)).then_some(pairs)
 }
 
-/// A label's value is text; a number or a flag is taken as it would be written.
-fn label_value(input: &Input) -> Option<String> {
+fn pair_value(input: &Input) -> Option<String> {
     match input {
         Input::Bare(text) | Input::Text(text) => Some(text.clone()),
         Input::Number(number) => Some(number.to_string()),
-        Input::Flag(flag) => Some(flag.to_string()),
         _ => None,
     }
 }

@@ -91,7 +91,7 @@ fn one_precedence_whatever_the_order_of_layers() {
 
 #[test]
 fn labels_are_laid_over_each_other_label_by_label() {
-    let file = toml("[labels]\nteam = \"nlp\"\nseed = 3\nfast = true").unwrap();
+    let file = toml("[labels]\nteam = \"nlp\"\nseed = \"3\"\nfast = \"true\"").unwrap();
     let (environment, _) = env("ECO2_LABELS", "team=vision, model=vit").unwrap();
     let mut code = Layer::default();
     code.label("note", "a=b,c", Origin::code("--label")).unwrap();
@@ -100,6 +100,17 @@ fn labels_are_laid_over_each_other_label_by_label() {
     assert_eq!(labels, [("fast", "true"), ("model", "vit"), ("note", "a=b,c"), ("seed", "3"), ("team", "vision")]);
     assert_eq!(options.origin("labels.team").to_string(), "ECO2_LABELS");
     assert_eq!(options.origin("labels.seed").to_string(), "eco2.toml:3");
+}
+
+#[test]
+fn k19_number_or_flag_as_a_label_is_refused() {
+    for value in ["3", "0.5", "true", "[\"a\"]"] {
+        let refused = toml(&format!("[labels]\nseed = {value}")).unwrap_err().to_string();
+        assert!(refused.contains("labels") && refused.contains("values as text"), "{refused}");
+        let refused =
+            Options::from_json(format!("{{\"labels\": {{\"seed\": {value}}}}}"), Origin::code("options_json"));
+        assert!(refused.unwrap_err().to_string().contains("values as text"), "{value}");
+    }
 }
 
 #[test]

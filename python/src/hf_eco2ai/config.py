@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Union
 
 from . import effects
-from .convert import SECRETS, converted
-from .errors import ConfigurationError
+from .convert import SECRETS, WHERE, converted
+from .errors import ConfigurationError, warn_once
 from .files import write_text
 
 
@@ -116,7 +116,7 @@ class CarbonConfig:
 
     def to_dict(self) -> Dict[str, Any]:
         """The options as plain data; secrets (`co2_signal_api_token`, `alert_webhook`) are left out where unset and
-        shown as `"set"` otherwise, so that a saved configuration holds none."""
+        shown as `"set"` otherwise: a saved configuration holds none, and says so when it is loaded."""
         data = dataclasses.asdict(self)
         for secret in SECRETS:
             data[secret] = None if data[secret] is None else "set"
@@ -144,7 +144,10 @@ class CarbonConfig:
         for name in data:
             if name not in cls.names():
                 raise ConfigurationError(effects.unknown(name, cls.names()))
-        given = {name: None if name in SECRETS and value == "set" else value for name, value in data.items()}
+        left_out = [name for name in SECRETS if data.get(name) == "set"]
+        for name in left_out:
+            warn_once(f"secret:{name}", f"{name} is not in the saved configuration, which holds no secrets: give it again{WHERE[name]}")
+        given = {name: None if name in left_out else value for name, value in data.items()}
         return cls(**given, environment=environment)
 
     @classmethod

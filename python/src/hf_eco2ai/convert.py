@@ -12,6 +12,9 @@ from .errors import ConfigurationError
 SECRETS = ("co2_signal_api_token", "alert_webhook")
 """Options that no file, no message and no output shows."""
 
+WHERE = {"co2_signal_api_token": ", or as the variable CO2_SIGNAL_API_TOKEN", "alert_webhook": ""}
+"""Where a secret may be given besides an option."""
+
 _YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 

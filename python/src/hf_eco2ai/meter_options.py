@@ -1,19 +1,37 @@
-"""CarbonConfig as the options of an `eco2.Meter`, and the opening of one that no wrong zone keeps from measuring."""
+"""CarbonConfig as the options of an `eco2.Meter`, and its opening: no option keeps it from measuring.
+
+An option that cannot be used is left out, with a warning; a zone that is not known gives way to the next best.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 from typing import Any, Dict, List, Optional
 
 import eco2
 
 from . import place as where
-from .errors import warn_once
+from .errors import LOGGER, warn_once
+from .files import WRITTEN
 
 NOT_NVIDIA = ["rapl-perf", "rapl-sysfs", "hwmon", "model"]
 """Sources that are asked with `track_gpu_energy=False`."""
 
-_LABEL_BYTES = 256
+FILES = ("trace", "json")
+"""Options that name a file to write."""
+
+NAMED_BY_VALUE = ("trace", "json", "intensity_series", "tariff_series", "zone", "embodied", "log", "state_dir")
+"""Options whose value, not their name, is in a message about them."""
+
+_LONGEST = 256
+_MOST_LABELS = 64
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+_REFUSED = re.compile(r'options_json:\d+: (?:no option is named "(?P<unknown>[^"]*)"|(?P<known>[\w.]+) is )')
+
+_BLAMED = (("intensity provider", ("intensity_provider", "provider_url", "provider_zone")), ("webhook", ("webhook",)),
+           ("latitude", ("locate",)), ("--locate", ("locate",)))
+"""How messages that name no option begin or what they contain, and which options they are about."""
 
 
 def zones(config: Any) -> List[Optional[str]]:
@@ -30,23 +48,41 @@ def zones(config: Any) -> List[Optional[str]]:
 def options(config: Any) -> Dict[str, Any]:
     """The meter's options, but for the zone."""
     chosen: Dict[str, Any] = {
-        "name": config.experiment_name, "run_id": config.run_id, "labels": labels(config), "intensity": config.grid_carbon_intensity,
+        "name": fitting(config.experiment_name or "", "experiment_name"), "run_id": fitting(config.run_id or "", "run_id"),
+        "labels": labels(config), "intensity": config.grid_carbon_intensity,
         "pue": config.pue, "interval": config.gpu_sampling_interval, "budget": budget(config),
         "sources": None if config.track_gpu_energy else NOT_NVIDIA,
         "locate": where.located(config), "intensity_provider": where.providers(config),
         "trace": place(config, config.report_path + ".trace.csv") if config.save_raw_metrics else None,
     }
-    return {name: value for name, value in {**chosen, **config.meter_options}.items() if value not in (None, {}, [])}
+    return {name: value for name, value in {**chosen, **config.meter_options}.items() if value not in (None, "", {}, [])}
 
 
 def labels(config: Any) -> Dict[str, str]:
-    """Tags, and what the run belongs to; a value is cut to 256 bytes."""
-    named = {**config.custom_tags, "project": config.project_name, "experiment": config.experiment_name}
+    """What the run belongs to, and tags: up to 64 labels of up to 256 bytes. What is cut or left out is warned of."""
+    named = {"project": config.project_name, "experiment": config.experiment_name}
     if config.carbon_price_per_tonne is not None:
         # By this label the library prices the run's carbon.
         named["carbon_price_per_tonne"] = repr(config.carbon_price_per_tonne)
-    cut = {name: value.encode()[:_LABEL_BYTES].decode("utf-8", "ignore") for name, value in named.items() if value}
-    return {name: value for name, value in cut.items() if value}
+    named = {**named, **{name: value for name, value in config.custom_tags.items() if name not in named}}
+    found: Dict[str, str] = {}
+    for name, value in named.items():
+        name, value = fitting(str(name), "the name of a tag"), fitting(value or "", f"the tag {str(name)[:64]!r}")
+        if name and value:
+            found.setdefault(name, value)
+    over = list(found)[_MOST_LABELS:]
+    if over:
+        warn_once("custom_tags", f"CarbonConfig.custom_tags: a run has at most {_MOST_LABELS} labels; left out: {', '.join(over)}")
+    return {name: value for name, value in found.items() if name not in over}
+
+
+def fitting(text: str, what: str) -> str:
+    """Text as an option may have it: no control characters, at most 256 bytes. What is lost is warned of."""
+    plain = _CONTROL.sub(" ", text).strip()
+    cut = plain.encode("utf-8", "replace")[:_LONGEST].decode("utf-8", "ignore").strip()
+    if cut != text.strip():
+        warn_once(f"text:{what}:{cut}", f"{what} is cut to {_LONGEST} bytes without control characters: {cut[:64]!r}…")
+    return cut
 
 
 def budget(config: Any) -> Dict[str, Any]:
@@ -64,28 +100,92 @@ def place(config: Any, path: str) -> str:
     return os.path.join(config.output_dir, path) if config.output_dir else path
 
 
-def opened(config: Any, total_steps: Optional[int] = None) -> eco2.Meter:
-    """A meter by these options. A zone without a figure is warned of, and the next best is taken.
+def opened(config: Any, total_steps: Optional[int] = None, run: Any = None) -> eco2.Meter:
+    """A meter by these options. One that cannot be used is left out, with a warning.
 
     Args:
         config: a CarbonConfig.
         total_steps: steps that the training will take in this process; with a budget its end is then forecast.
+        run: the run's number in this process: files of an earlier run are renamed, not overwritten.
 
     Raises:
-        eco2.Error: another option cannot be used, or the meter cannot be opened.
+        eco2.Error: the meter cannot be opened, whatever is left out.
     """
     where.hand_over(config)
     given = options(config)
     if total_steps and total_steps > 0 and "total_hours" not in given.get("budget", {}):
         given["budget"] = {"total_steps": total_steps, **given.get("budget", {})}
-    try:
-        return _in_best_zone(config, given)
-    except eco2.Error as error:
-        if "intensity_provider" not in given or "intensity provider" not in str(error):
+    given = with_places(given, run)
+    while True:
+        try:
+            return _in_best_zone(config, given)
+        except eco2.LoadError:
             raise
-        # Who cannot be asked costs the live figures, and not the measurement.
-        warn_once("intensity_provider", f"{error}; the zone's yearly figure is used")
-        return _in_best_zone(config, {name: value for name, value in given.items() if name != "intensity_provider"})
+        except eco2.Error as error:
+            blamed = to_blame(error, given)
+            if not blamed:
+                return _with_less(config, given, error)
+            given = without(given, blamed, error)
+
+
+def with_places(given: Dict[str, Any], run: Any) -> Dict[str, Any]:
+    """The options with room for the files that they name; one whose folder cannot be made is left out."""
+    for name in [name for name in FILES if name in given]:
+        path = os.fspath(given[name])
+        try:
+            if os.path.dirname(path):
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+            moved = WRITTEN.claim(path, run)
+            if moved is not None:
+                LOGGER.info("%s of the run before is now %s", path, moved)
+        except OSError as error:
+            given = without(given, [name], error)
+    return given
+
+
+def to_blame(error: eco2.Error, given: Dict[str, Any]) -> List[str]:
+    """Which of the options the library refuses; `budget.max_co2_kg` is one of a table. Empty where it does not say."""
+    text = str(error)
+    refused = _REFUSED.match(text)
+    if refused:
+        return [name for name in [refused["unknown"] if refused["known"] is None else refused["known"]] if _has(given, name)]
+    for words, names in _BLAMED:
+        if words in text and names[0] in given:
+            return [name for name in names if name in given]
+    # A message about a file or a place shows its name.
+    return [name for name in NAMED_BY_VALUE if name in given and str(given[name]) in text][:1]
+
+
+def _has(given: Dict[str, Any], name: str) -> bool:
+    table, _, rest = name.partition(".")
+    return name in given or (isinstance(given.get(table), dict) and rest in given[table])
+
+
+def without(given: Dict[str, Any], names: List[str], error: Exception) -> Dict[str, Any]:
+    """The options without these, which is warned of once."""
+    left = {name: value for name, value in given.items() if name not in names}
+    for table, _, name in (name.partition(".") for name in names if name not in given):
+        left[table] = {other: value for other, value in left[table].items() if other != name}
+    instead = "; the zone's yearly figure is used" if "intensity_provider" in names else ""
+    warn_once(f"option:{','.join(names)}:{error}", f"{', '.join(names)} cannot be used and is left out: {error}{instead}")
+    return left
+
+
+def _with_less(config: Any, given: Dict[str, Any], error: eco2.Error) -> eco2.Meter:
+    """The meter without the one option, or else all options, that can be done without; tried where no message says which."""
+    spare = [name for name in given if name not in ESSENTIAL]
+    for names in [*([name] for name in reversed(spare)), spare]:
+        try:
+            meter = _in_best_zone(config, {name: value for name, value in given.items() if name not in names})
+        except eco2.Error:
+            continue
+        without(given, names, error)
+        return meter
+    raise error
+
+
+ESSENTIAL = ("sysfs", "procfs", "nvml", "sources", "estimate", "interval", "log", "state_dir", "pid", "quiet")
+"""Options that say what is measured: they are left out only where the library refuses them by name."""
 
 
 def _in_best_zone(config: Any, given: Dict[str, Any]) -> eco2.Meter:
@@ -94,7 +194,7 @@ def _in_best_zone(config: Any, given: Dict[str, Any]) -> eco2.Meter:
         try:
             return eco2.Meter.apart({**given, "zone": zone})
         except eco2.Error as error:
-            if "intensity provider" in str(error) or ("zone" not in str(error) and "region" not in str(error)):
+            if to_blame(error, given) or ("zone" not in str(error) and "region" not in str(error)):
                 raise
             warn_once(f"zone:{zone}", f"{error}; the next best zone is taken")
     return eco2.Meter.apart(given)

@@ -86,7 +86,7 @@ class Session:
             self.meter, self._kept = None, {}
             self._reset()
             self.number = next(_NUMBERS)
-            self.meter = opened(self.config, total_steps)
+            self.meter = opened(self.config, total_steps, self.number)
         energy_uj, elapsed_ns = (0, 0) if began else self._until_now()
         self._attempts.append(Attempt(now_utc(), energy_uj, elapsed_ns, about))
         if not began:
