@@ -28,7 +28,8 @@ fn sealed(data: &[u8]) -> Vec<u8> {
         let frame = &rest[start..];
         let end = frame.windows(4).skip(4).position(|window| window == b"eco2").map_or(frame.len(), |at| at + 4);
         if let Some(payload) = frame[..end].get(HEAD_BYTES..) {
-            let mut head = [frame[4], 1, 0, 0, 0, 0, 0, 0];
+            // Version 1, or version 2, whose payload follows a slot of 32 bytes.
+            let mut head = [frame[4], if frame[5] == 2 { 2 } else { 1 }, 0, 0, 0, 0, 0, 0];
             head[4..].copy_from_slice(&(payload.len() as u32).to_le_bytes());
             let mut checksum = crc32fast::Hasher::new();
             checksum.update(&head);

@@ -26,9 +26,9 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// Starts the log of a run.
-    pub(crate) fn open_log(&mut self, path: &Path, meta: &LogMeta) -> Result<(), Error> {
-        let writer = quietly(|| LogWriter::create(path))?;
+    /// Starts the log of a run in the folder of runs.
+    pub(crate) fn open_log(&mut self, runs: &Path, path: &Path, meta: &LogMeta) -> Result<(), Error> {
+        let writer = quietly(|| LogWriter::create_in(runs, path))?;
         self.log = Some((LogEncoder::new(meta)?, writer));
         Ok(())
     }
@@ -99,6 +99,11 @@ impl Journal {
             writer.submit(frames);
         }
         writer.warning()
+    }
+
+    /// What the user should know of the folder of runs, once.
+    pub(crate) fn notice(&mut self) -> Option<String> {
+        self.log.as_mut().and_then(|(_, writer)| writer.notice())
     }
 
     /// Ends the trace with the run's ends; returns what went wrong with it, if anything.

@@ -1,6 +1,6 @@
 //! Opening a run: find the sources, start the sampling thread, wait for the first reading.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex};
 
 use eco2_core::{EventPool, Timeline};
@@ -132,7 +132,7 @@ pub(crate) fn start(found: Discovery, facts: Facts, options: &Options) -> Result
     if let Some(path) = &options.trace {
         engine.journal.open_trace(path)?;
     }
-    let log = log.filter(|path| open_log(&mut engine, path, &meta));
+    let log = log.filter(|path| open_log(&mut engine, &place::runs_folder(options), path, &meta));
     facts.warnings.iter().for_each(|text| engine.event(0, "labels-contradict", "", text.clone()));
     options.refused.iter().for_each(|refused| engine.event(0, "option-refused", "", refused.to_string()));
     // Whoever names a command follows it once it has started; looking at this process would be for nothing.
@@ -176,8 +176,8 @@ fn log_path(options: &Options, facts: &Facts) -> Option<PathBuf> {
 }
 
 /// A log that cannot be opened costs the log, not the run.
-fn open_log(engine: &mut Engine, path: &std::path::Path, meta: &LogMeta) -> bool {
-    let Err(error) = engine.journal.open_log(path, meta) else { return true };
+fn open_log(engine: &mut Engine, runs: &Path, path: &Path, meta: &LogMeta) -> bool {
+    let Err(error) = engine.journal.open_log(runs, path, meta) else { return true };
     engine.event(meta.begin_ns, "log-failed", "", error.to_string());
     false
 }

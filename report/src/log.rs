@@ -46,6 +46,7 @@ mod column;
 mod contents;
 mod disk;
 mod encoder;
+mod folder;
 mod frame;
 #[doc(hidden)]
 pub mod generator;

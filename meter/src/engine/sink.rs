@@ -77,6 +77,9 @@ impl Sink for Engine {
         if let Some(warning) = self.journal.submit() {
             self.event(now_ns, "log-failed", "", warning);
         }
+        if let Some(notice) = self.journal.notice() {
+            self.event(now_ns, "runs-folder-large", "", notice);
+        }
     }
 
     fn settled(&self) -> bool {

@@ -1,7 +1,7 @@
 //! The thread `eco2-log`: takes finished frames, appends them, syncs every few seconds, and never makes anyone wait.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::BACKLOG_BYTES;
 use super::backlog::Backlog;
 use super::disk::{Disk, FileDisk};
+use super::folder;
 use crate::Error;
 
 /// Buffers on their way to the thread.
@@ -63,6 +64,8 @@ struct Shared {
     /// Bytes the thread has taken and not written.
     waiting: AtomicU64,
     first_failure: Mutex<Option<String>>,
+    /// What the user should know of the folder of runs.
+    notice: Mutex<Option<String>>,
 }
 
 /// Writes a log on a thread of its own.
@@ -88,17 +91,32 @@ impl LogWriter {
         Self::start(disk, Pace::default()).map_err(|e| Error::io("start the log thread for", path, e))
     }
 
+    /// As [`LogWriter::create`]; after its first sync the thread looks once how large the folder of runs has become, see
+    /// [`LogWriter::notice`].
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn create_in(runs: &Path, path: &Path) -> Result<Self, Error> {
+        let disk = FileDisk::create(path)?;
+        let started = Self::spawn(disk, Pace::default(), Some(runs.to_owned()));
+        started.map_err(|e| Error::io("start the log thread for", path, e))
+    }
+
     /// Starts the thread on any disk.
     ///
     /// # Errors
     /// When the system has no thread to give.
     pub fn start(disk: impl Disk + 'static, pace: Pace) -> io::Result<Self> {
+        Self::spawn(disk, pace, None)
+    }
+
+    fn spawn(disk: impl Disk + 'static, pace: Pace, runs: Option<PathBuf>) -> io::Result<Self> {
         let (frames, inbox) = sync_channel(QUEUE_BUFFERS);
         let (spare, spares) = sync_channel(4);
         let (ended, done) = sync_channel(1);
         let shared = Arc::new(Shared::default());
         let backlog = Backlog::new(disk, BACKLOG_BYTES);
-        let thread = Thread { backlog, inbox, spare, shared: Arc::clone(&shared), pace };
+        let thread = Thread { backlog, inbox, spare, shared: Arc::clone(&shared), pace, runs };
         thread::Builder::new().name("eco2-log".into()).spawn(move || {
             thread.run();
             // Nobody may be waiting any more.
@@ -146,6 +164,11 @@ impl LogWriter {
         ))
     }
 
+    /// What the user should know of the folder of runs, once.
+    pub fn notice(&mut self) -> Option<String> {
+        self.shared.notice.try_lock().ok()?.take()
+    }
+
     /// Appends what waits, syncs, and ends the thread; waits at most `patience` for a file system that hangs.
     #[must_use]
     pub fn close(self, patience: Duration) -> LogStatus {
@@ -180,6 +203,8 @@ struct Thread<D> {
     spare: SyncSender<Vec<u8>>,
     shared: Arc<Shared>,
     pace: Pace,
+    /// The folder of runs, until its size was looked at.
+    runs: Option<PathBuf>,
 }
 
 impl<D: Disk> Thread<D> {
@@ -208,12 +233,21 @@ impl<D: Disk> Thread<D> {
             }
             if now >= next_sync {
                 next_sync = now + self.pace.sync_every;
+                if open {
+                    self.look_at_runs();
+                }
             }
             if !open {
                 self.backlog.abandon();
                 self.publish();
                 return;
             }
+        }
+    }
+
+    fn look_at_runs(&mut self) {
+        if let Some(text) = self.runs.take().and_then(|runs| folder::notice(&runs)) {
+            *self.shared.notice.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
         }
     }
 
