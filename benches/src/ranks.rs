@@ -51,9 +51,9 @@ fn one(eco2: &Path, world: u32) -> Result<Row, Failure> {
     let options = Options { log: Log::Folder(folder.path().join("runs")), ..Options::default() };
     let merged = eco2::read_whole("job", &options)?;
     let truth = counter.truth(&merged)?;
-    let ratio = merged.energy.total_uj as f64 / truth as f64;
+    let ratio = merged.energy.total_uj.unwrap_or(0) as f64 / truth as f64;
     let name = format!("merged total of {world} ranks on one machine, off its truth");
-    let parts: u64 = merged.merge.iter().flat_map(|merge| &merge.parts).map(|part| part.energy.total_uj).sum();
+    let parts: u64 = merged.merge.iter().flat_map(|merge| &merge.parts).filter_map(|part| part.energy.total_uj).sum();
     let note = format!("{ratio:.4} of the truth; the ranks' own totals add up to {:.2}", parts as f64 / truth as f64);
     Ok(Row::new(name, (ratio - 1.0).abs() * 100.0, "%", Limit::AtMost(1.0)).noting(note))
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::knot::Bounds;
-use crate::report::{CrossCheck, Device, Energy, GapRecord, Quantiles, Span, State};
+use crate::report::{CrossCheck, Device, Energy, GapRecord, Quantiles, Span, State, stated};
 use crate::slack::{covered_by, reason_text};
 use crate::spans::NameTotal;
 use crate::units::watts;
-use crate::{Domain, Edge, Fault, Gap, GapReason, Ledger, Quality, Track, overlap};
+use crate::{Bounded, Domain, Edge, Fault, Gap, GapReason, Kind, Ledger, Quality, RangeKind, Track, overlap};
 
 /// Energy of a run until an instant: total, by device, by span.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,16 +66,36 @@ impl Ledger {
 }
 
 fn span(total: &NameTotal, devices: &[Device]) -> Span {
-    let mut span = Span { count: total.count, duration_ns: total.duration_ns, high_uj: Some(0), ..Span::default() };
-    let mut by_device = BTreeMap::new();
+    let (mut sums, mut by_device) = (Vec::new(), BTreeMap::new());
     for (sum, device) in total.by_domain.iter().zip(devices).filter(|(_, device)| device.is_summed()) {
-        let (energy_uj, bounds) = (sum.energy_uj(), sum.bounds());
-        span.energy_uj = span.energy_uj.saturating_add(energy_uj);
-        span.low_uj = span.low_uj.saturating_add(bounds.low_uj.min(energy_uj));
-        span.high_uj = add_high(span.high_uj, bounds.high_uj.map(|high| high.max(energy_uj)));
-        by_device.insert(device.id.clone(), energy_uj);
+        if device.energy_uj.is_none() {
+            // Not read: it may have drawn any energy.
+            sums.push((Bounded::unknown(), Bounded::unknown()));
+            continue;
+        }
+        let ranged = |bounds: Bounds, kind| {
+            Bounded { value: Some(sum.energy_uj()), low: bounds.low_uj, high: bounds.high_uj, kind }.around_value()
+        };
+        let kind = device.range_kind.unwrap_or_default();
+        sums.push((ranged(sum.bounds(), kind), ranged(sum.free_bounds(), RangeKind::Hard)));
+        by_device.insert(device.id.clone(), sum.energy_uj());
     }
-    Span { by_device, ..span }
+    let energy: Bounded<u64> = sums.iter().map(|(energy, _)| *energy).sum();
+    let free: Bounded<u64> = sums.iter().map(|(_, free)| *free).sum();
+    let (range_kind, range_percent) = stated(&energy);
+    Span {
+        count: total.count,
+        duration_ns: total.duration_ns,
+        energy_uj: energy.value,
+        low_uj: energy.low,
+        high_uj: energy.high,
+        free_low_uj: free.low,
+        free_high_uj: free.high,
+        range_kind,
+        range_percent,
+        by_device,
+        ..Span::default()
+    }
 }
 
 fn device(track: &Track, start: &Edge, end: &Edge, begin_ns: u64, end_ns: u64) -> Device {
@@ -88,6 +108,7 @@ fn device(track: &Track, start: &Edge, end: &Edge, begin_ns: u64, end_ns: u64) -
     };
     let (low_uj, high_uj) = around(Edge::limited_between(start, end));
     let (free_low_uj, free_high_uj) = around(Edge::free_between(start, end));
+    let range_kind = energy.map(|_| range_kind(domain));
     let gaps = gaps(track, begin_ns, end_ns);
     let listed_ns = covered_by(gaps.iter().copied(), begin_ns, end_ns);
     let missing_ns = (listed_ns + track.slack.older_ns(begin_ns)).min(end_ns - begin_ns);
@@ -104,6 +125,8 @@ fn device(track: &Track, start: &Edge, end: &Edge, begin_ns: u64, end_ns: u64) -
         high_uj,
         free_low_uj,
         free_high_uj,
+        range_kind,
+        range_percent: range_kind.map(RangeKind::percent),
         gain_percent: domain.gain_percent,
         mean_w: energy.and_then(|uj| watts(uj, covered_ns)),
         peak_w: (track.peak_uw > 0).then(|| track.peak_uw as f64 / 1e6),
@@ -119,6 +142,14 @@ fn device(track: &Track, start: &Edge, end: &Edge, begin_ns: u64, end_ns: u64) -
         overlaps: Vec::new(),
         cross_check: None,
         gauges: Vec::new(),
+    }
+}
+
+/// What the power-limited bounds of a domain promise: only a counter's hold whatever the load did.
+fn range_kind(domain: &Domain) -> RangeKind {
+    match (domain.kind, domain.quality) {
+        (Kind::Energy, Quality::Measured | Quality::Derived | Quality::Synthetic) => RangeKind::Hard,
+        _ => RangeKind::Plausible,
     }
 }
 
@@ -172,37 +203,28 @@ fn cross_check(devices: &mut [Device], tracks: &[Track]) {
     }
 }
 
+/// Sums over the devices that do not overlap. One that was not read may have drawn any energy, and with none read the
+/// whole run is missing.
 fn total(devices: &[Device], duration_ns: u64) -> Energy {
-    let zero = Some(0);
-    let mut energy = Energy { high_uj: zero, free_high_uj: zero, pue: 1.0, ..Energy::default() };
-    for device in devices.iter().filter(|device| device.is_summed()) {
-        energy.missing_ns += ((1.0 - device.coverage) * duration_ns as f64).round() as u64;
-        let Some(uj) = device.energy_uj else {
-            // Nothing is known of it, which is not to say that it drew nothing.
-            (energy.high_uj, energy.free_high_uj) = (None, None);
-            continue;
-        };
-        add(&mut energy.total_uj, uj);
-        add(&mut energy.low_uj, device.low_uj.unwrap_or(0));
-        add(&mut energy.free_low_uj, device.free_low_uj.unwrap_or(0));
-        energy.high_uj = add_high(energy.high_uj, device.high_uj);
-        energy.free_high_uj = add_high(energy.free_high_uj, device.free_high_uj);
-        match device.quality {
-            Quality::Measured => add(&mut energy.measured_uj, uj),
-            Quality::Derived => add(&mut energy.derived_uj, uj),
-            Quality::Estimated => add(&mut energy.estimated_uj, uj),
-            Quality::Synthetic => add(&mut energy.synthetic_uj, uj),
-            Quality::Missing => {}
-        }
+    let summed = || devices.iter().filter(|device| device.is_summed());
+    let missing = |device: &Device| ((1.0 - device.coverage) * duration_ns as f64).round() as u64;
+    let (total, free): (Bounded<u64>, Bounded<u64>) =
+        (summed().map(Device::bounded).sum(), summed().map(Device::free).sum());
+    let of = |quality| {
+        let parts = summed().filter(|device| device.quality == quality).filter_map(|device| device.energy_uj);
+        parts.fold(0, u64::saturating_add)
+    };
+    let missing_ns = summed().map(missing).fold(0, u64::saturating_add);
+    Energy {
+        free_low_uj: free.low,
+        free_high_uj: free.high,
+        measured_uj: of(Quality::Measured),
+        derived_uj: of(Quality::Derived),
+        estimated_uj: of(Quality::Estimated),
+        synthetic_uj: of(Quality::Synthetic),
+        missing_ns: if total.is_known() { missing_ns } else { missing_ns.max(duration_ns) },
+        facility_uj: total.value,
+        pue: 1.0,
+        ..Energy::default().with_total(total)
     }
-    energy.facility_uj = energy.total_uj;
-    energy
-}
-
-fn add(sum: &mut u64, more: u64) {
-    *sum = sum.saturating_add(more);
-}
-
-fn add_high(sum: Option<u64>, more: Option<u64>) -> Option<u64> {
-    Some(sum?.saturating_add(more?))
 }

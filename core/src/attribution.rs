@@ -73,8 +73,7 @@ struct Part {
 /// and the command's energy lies in its bounds.
 #[must_use]
 pub fn split(host: &[(DeviceEnergy, Option<Shares>)]) -> Attribution {
-    let mut sum =
-        Attribution { command_uj: 0, idle_uj: 0, others_uj: 0, low_uj: 0, high_uj: Some(0), method: String::new() };
+    let mut sum = Attribution { high_uj: Some(0), ..Attribution::default() };
     let (mut total, mut unknown, mut unknown_uj) = (0u64, 0usize, 0u64);
     for (device, shares) in host {
         let part = match shares.filter(|s| weight(*s) > 0) {

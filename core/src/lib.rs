@@ -9,6 +9,7 @@
 mod account;
 pub mod attribution;
 pub mod batch;
+mod bounded;
 mod bounds;
 mod budget;
 mod domain;
@@ -36,6 +37,7 @@ mod track;
 pub mod units;
 
 pub use account::Account;
+pub use bounded::{Bounded, Quantity, RangeKind};
 pub use budget::{Amount, Budget, Decision, Finish, Limit, Outlook, PerUnit, Policy, Spent, Unit, Usage};
 pub use domain::{Component, Domain, Kind, Quality};
 pub use events::{Event, EventConsumer, EventKind, EventPool, MAX_OPEN, Producer};

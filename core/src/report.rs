@@ -7,10 +7,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::RangeKind;
+
 mod beside;
 mod budget;
 mod device;
 mod joined;
+mod ranges;
 mod source;
 mod spell;
 
@@ -18,6 +21,7 @@ pub use beside::{Beside, CarbonPrice, Cost, Embodied, Equivalent, Market, Offset
 pub use budget::{BudgetRecord, ForecastRecord};
 pub use device::{CrossCheck, Device, GapRecord, GaugeSummary, Quantiles};
 pub use joined::{CounterRecord, Merge, Replayed};
+pub use ranges::stated;
 pub use source::{SourceStatus, Status};
 pub use spell::SpellRecord;
 
@@ -123,8 +127,8 @@ pub struct Attempt {
     pub started_at: String,
     /// Monotonic duration, nanoseconds.
     pub duration_ns: u64,
-    /// Energy of this attempt, microjoules.
-    pub energy_uj: u64,
+    /// Energy of this attempt, microjoules; `None`: not known.
+    pub energy_uj: Option<u64>,
     /// Ranks of which there is a record; `None` without ranks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ranks: Option<u32>,
@@ -165,8 +169,8 @@ pub enum State {
 /// Sums over non-overlapping devices, in microjoules.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Energy {
-    /// The estimate; lies in `[low_uj, high_uj]`.
-    pub total_uj: u64,
+    /// The estimate, the sum over the devices that were read; lies in `[low_uj, high_uj]`. `None`: nothing was read.
+    pub total_uj: Option<u64>,
     /// Lower bound, power limits used where known.
     pub low_uj: u64,
     /// Upper bound; `None`: unbounded, "at least `low_uj`".
@@ -175,6 +179,12 @@ pub struct Energy {
     pub free_low_uj: u64,
     /// Upper bound without any assumption on power.
     pub free_high_uj: Option<u64>,
+    /// What `low_uj` and `high_uj` promise; `None` where nothing is known, and in reports of older versions.
+    #[serde(default)]
+    pub range_kind: Option<RangeKind>,
+    /// Coverage of that range, percent.
+    #[serde(default)]
+    pub range_percent: Option<f64>,
     /// Part of the total from energy counters.
     pub measured_uj: u64,
     /// Part from integrated power.
@@ -185,8 +195,8 @@ pub struct Energy {
     pub synthetic_uj: u64,
     /// Device-time without knowledge, summed over devices, nanoseconds.
     pub missing_ns: u64,
-    /// Total times PUE, microjoules.
-    pub facility_uj: u64,
+    /// Total times PUE, microjoules; `None`: not known.
+    pub facility_uj: Option<u64>,
     /// Power usage effectiveness used; 1 unless given. Of a merged report whose parts have several, the mean.
     pub pue: f64,
     /// Lower bound of `facility_uj` where parts have several PUEs; `None`: the lower bound times PUE.
@@ -206,18 +216,30 @@ pub struct Span {
     pub count: u64,
     /// Sum of durations, nanoseconds.
     pub duration_ns: u64,
-    /// Sum of energies, microjoules.
-    pub energy_uj: u64,
+    /// Sum of energies, microjoules; `None`: no device was read.
+    pub energy_uj: Option<u64>,
     /// Lower bound of that sum.
     pub low_uj: u64,
     /// Upper bound; `None`: unbounded.
     pub high_uj: Option<u64>,
+    /// Lower bound without any assumption on power.
+    #[serde(default)]
+    pub free_low_uj: u64,
+    /// Upper bound without any assumption on power.
+    #[serde(default)]
+    pub free_high_uj: Option<u64>,
+    /// What `low_uj` and `high_uj` promise; `None` where nothing is known, and in reports of older versions.
+    #[serde(default)]
+    pub range_kind: Option<RangeKind>,
+    /// Coverage of that range, percent.
+    #[serde(default)]
+    pub range_percent: Option<f64>,
     /// Whether edges still wait.
     pub state: State,
     /// Whether GPU work was awaited at the edges; without, queued work may fall into a later span.
     #[serde(default)]
     pub sync: DeviceSync,
-    /// Energy by device id, non-overlapping devices only: adds up to `energy_uj`.
+    /// Energy by device id, of the devices that were read and do not overlap: adds up to `energy_uj`.
     pub by_device: BTreeMap<String, u64>,
 }
 
@@ -237,20 +259,20 @@ pub enum DeviceSync {
 /// What was done.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Work {
-    /// Steps.
-    pub steps: u64,
-    /// Samples.
-    pub samples: u64,
-    /// Tokens.
-    pub tokens: u64,
+    /// Steps; `None`: not counted.
+    pub steps: Option<u64>,
+    /// Samples; `None`: not counted.
+    pub samples: Option<u64>,
+    /// Tokens; `None`: not counted.
+    pub tokens: Option<u64>,
     /// Last loss given.
     pub loss: Option<f64>,
     /// User's own figures, last value each.
     pub extra: BTreeMap<String, f64>,
 }
 
-/// Who used the host's energy: command + idle + others = host, exactly.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// Who used the energy of the attributed devices: command + idle + others + unattributed = their total, exactly.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Attribution {
     /// The command and its descendants.
     pub command_uj: u64,
@@ -262,19 +284,50 @@ pub struct Attribution {
     pub low_uj: u64,
     /// Upper bound of the command's share.
     pub high_uj: Option<u64>,
-    /// How it was told apart.
+    /// How it was attributed.
     pub method: String,
+    /// Energy whose user is not known.
+    #[serde(default)]
+    pub unattributed_uj: u64,
+    /// Who used it in detail; the sums above are over leaves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub consumers: Vec<Consumer>,
+}
+
+/// One consumer of energy: a process tree, container, pod, job or user.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Consumer {
+    /// Unique within the report.
+    pub id: String,
+    /// `process-tree`, `container`, `pod`, `job`, `user`.
+    pub kind: String,
+    /// For people.
+    pub name: String,
+    /// Energy attributed to it, microjoules.
+    pub energy_uj: u64,
+    /// Lower bound.
+    pub low_uj: u64,
+    /// Upper bound; `None`: unbounded.
+    pub high_uj: Option<u64>,
+    /// Id of the consumer that contains it.
+    pub parent: Option<String>,
 }
 
 /// Grams CO2e and where they come from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Carbon {
-    /// Location-based grams of the total (times PUE).
-    pub grams: f64,
+    /// Location-based grams of the total (times PUE); `None`: not known.
+    pub grams: Option<f64>,
     /// Lower bound from the energy's bounds.
     pub low: f64,
     /// Upper bound; `None`: unbounded.
     pub high: Option<f64>,
+    /// What `low` and `high` promise; `None` where nothing is known, and in reports of older versions.
+    #[serde(default)]
+    pub range_kind: Option<RangeKind>,
+    /// Coverage of that range, percent.
+    #[serde(default)]
+    pub range_percent: Option<f64>,
     /// Zone.
     pub zone: String,
     /// How the zone was chosen: `given`, `config`, `default-world`, `constant`.

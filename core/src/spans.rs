@@ -21,6 +21,7 @@ pub(crate) struct DomainSum {
     /// Signed: a difference of estimates may dip by a quantum where power limits clamp, and must not be cut off singly.
     pub(crate) uj: i128,
     bounds: Sum,
+    free: Sum,
     start: Edge,
     end: Edge,
 }
@@ -81,6 +82,7 @@ impl NameTotal {
 impl DomainSum {
     fn flush(&mut self) {
         self.bounds.add(Edge::limited_between(&self.start, &self.end));
+        self.free.add(Edge::free_between(&self.start, &self.end));
         (self.start, self.end) = (Edge::default(), Edge::default());
     }
 
@@ -91,5 +93,10 @@ impl DomainSum {
 
     pub(crate) fn bounds(&self) -> Bounds {
         self.bounds.plus(Edge::limited_between(&self.start, &self.end))
+    }
+
+    /// The bounds without any assumption on power.
+    pub(crate) fn free_bounds(&self) -> Bounds {
+        self.free.plus(Edge::free_between(&self.start, &self.end))
     }
 }

@@ -63,7 +63,7 @@ proptest! {
             let covered = |ns: u64| list.iter().any(|&(d, from, length)| d == device && from <= ns && ns < from + length + 1);
             expected += (0..2_000).filter(|&ns| covered(ns)).count() as u64 * (device + 1);
         }
-        prop_assert_eq!(union(&list).total().energy_uj, expected);
+        prop_assert_eq!(union(&list).total().energy.value.unwrap_or(0), expected);
     }
 }
 
@@ -75,7 +75,7 @@ fn eight_ranks_that_read_one_gpu_report_it_once() {
         union.insert(key("GPU-1"), seen(rank * 3, 1_000 + rank, 5));
         all.merge(&union);
     }
-    assert_eq!(all.total().energy_uj, 1_007 * 5);
+    assert_eq!(all.total().energy.value.unwrap_or(0), 1_007 * 5);
     assert_eq!(all.total().covered_ns, 1_007);
 }
 
@@ -87,7 +87,7 @@ fn a_stretch_that_falls_is_refused() {
     assert!(!union.insert(key("GPU-1"), points(&[(5, 1), (6, 4)])), "energy counts from the first point");
     assert!(!union.insert(key("GPU-1"), points(&[])));
     assert!(!union.insert(key("GPU-1"), Stretch { uj: vec![0], ..points(&[(0, 0), (1, 1)]) }));
-    assert_eq!(union.total().energy_uj, 0);
+    assert_eq!(union.total().energy.value.unwrap_or(0), 0);
 }
 
 #[test]
@@ -97,15 +97,15 @@ fn a_stretch_that_is_cut_is_bounded_by_the_points_around_the_cut() {
     union.insert(key("GPU-1"), Stretch { below_uj: 1, above_uj: Some(2), ..points(&curve) });
     let within = |from_ns, to_ns| union.within(&key("GPU-1"), &[Window { from_ns, to_ns }]);
     let whole = within(0, 300);
-    assert_eq!((whole.low_uj, whole.energy_uj, whole.high_uj), (59, 60, Some(62)));
+    assert_eq!((whole.energy.low, whole.energy.value.unwrap_or(0), whole.energy.high), (59, 60, Some(62)));
     // At 150 the counter stood between 10 and 50, by a straight line at 30.
     let cut = within(150, 300);
-    assert_eq!((cut.low_uj, cut.energy_uj, cut.high_uj), (9, 30, Some(52)));
+    assert_eq!((cut.energy.low, cut.energy.value.unwrap_or(0), cut.energy.high), (9, 30, Some(52)));
     // A point that may be 10 ns off tells nothing about an instant 5 ns from it.
     let mut vague = Union::default();
     vague.insert(key("GPU-1"), Stretch { slack_ns: 10, ..points(&curve) });
     let cut = vague.within(&key("GPU-1"), &[Window { from_ns: 105, to_ns: 300 }]);
-    assert_eq!((cut.low_uj, cut.high_uj), (10, Some(60)));
+    assert_eq!((cut.energy.low, cut.energy.high), (10, Some(60)));
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn f37_a_record_whose_end_was_read_goes_before_one_that_broke_off() {
     for order in orders {
         let mut union = Union::default();
         order.into_iter().for_each(|stretch| assert!(union.insert(key("GPU-1"), stretch)));
-        assert_eq!(union.total().energy_uj, 1_000);
+        assert_eq!(union.total().energy.value.unwrap_or(0), 1_000);
     }
 }
 
@@ -129,7 +129,7 @@ fn a_counter_goes_before_a_model_and_a_bounded_record_before_an_unbounded_one() 
     union.insert(key("GPU-1"), seen(100, 300, 2));
     let merged = union.within(&key("GPU-1"), &all);
     assert_eq!(merged.by_quality, [200 * 2 + 300 * 3, 0, 500 * 100, 0]);
-    assert_eq!((merged.high_uj, merged.covered_ns), (None, 1_000));
+    assert_eq!((merged.energy.high, merged.covered_ns), (None, 1_000));
     let worse = union.uncovered(&key("GPU-1"), Quality::Derived, &all);
     assert_eq!(worse, [Window { from_ns: 500, to_ns: 1_000 }]);
 }
@@ -157,7 +157,7 @@ fn f39_many_stretches_of_one_counter_are_joined_in_no_quadratic_time() {
     for at in 0..200_000 {
         union.insert(key("GPU-1"), seen(at * 2, at * 2 + 3, 5));
     }
-    assert_eq!(union.total().energy_uj, (199_999 * 2 + 3) * 5);
+    assert_eq!(union.total().energy.value.unwrap_or(0), (199_999 * 2 + 3) * 5);
     // A square of them takes minutes; this some tenths of a second.
     assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
 }

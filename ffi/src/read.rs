@@ -148,7 +148,7 @@ fn total(span: &Span) -> SpanTotal {
         reserved: 0,
         count: span.count,
         duration_ns: span.duration_ns,
-        energy_uj: span.energy_uj,
+        energy_uj: span.energy_uj.unwrap_or(u64::MAX),
         low_uj: span.low_uj,
         high_uj: span.high_uj.unwrap_or(ECO2_UNKNOWN),
     }

@@ -1,7 +1,7 @@
 //! Grams of an energy, with the table that recomputes them.
 
 use eco2_core::report::{Carbon, CarbonSegment};
-use eco2_core::units;
+use eco2_core::{Bounded, units};
 
 use crate::{Intensity, RangeError};
 
@@ -12,12 +12,8 @@ pub struct Pue(f64);
 /// Energy to be priced, as the meter had it, before PUE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Consumption<'a> {
-    /// The estimate, microjoules.
-    pub energy_uj: u64,
-    /// Lower bound, microjoules.
-    pub low_uj: u64,
-    /// Upper bound, microjoules; `None`: unbounded.
-    pub high_uj: Option<u64>,
+    /// The energy with its bounds, microjoules.
+    pub energy: Bounded<u64>,
     /// Start, RFC 3339 UTC.
     pub from: &'a str,
     /// End, RFC 3339 UTC.
@@ -59,20 +55,17 @@ impl Pue {
 /// `embodied`, `sci` and `cost` stay `None`: they are not the grid's to say.
 #[must_use]
 pub fn price(consumption: &Consumption<'_>, pue: Pue, intensity: &Intensity) -> Carbon {
-    let segments = vec![segment(consumption, pue, intensity)];
-    let grams = |uj| units::grams(pue.facility_uj(uj), intensity.g_per_kwh);
-    Carbon {
-        grams: recompute(&segments),
-        low: grams(consumption.low_uj),
-        high: consumption.high_uj.map(grams),
+    let segments: Vec<_> =
+        consumption.energy.value.map(|uj| segment(consumption, uj, pue, intensity)).into_iter().collect();
+    let grams = consumption.energy.map(|uj| units::grams(pue.facility_uj(uj), intensity.g_per_kwh));
+    let value = grams.value.map(|_| recompute(&segments));
+    let carbon = Carbon {
         zone: intensity.zone.clone(),
         zone_source: intensity.zone_source.as_str().to_owned(),
         segments,
-        embodied: None,
-        sci: None,
-        cost: None,
-        beside: None,
-    }
+        ..Carbon::default()
+    };
+    carbon.with_grams(Bounded { value, ..grams })
 }
 
 /// Grams that a table of segments adds up to: what a third party does to check [`Carbon::grams`].
@@ -82,11 +75,11 @@ pub fn recompute(segments: &[CarbonSegment]) -> f64 {
     segments.iter().fold(0.0, |sum, segment| sum + units::grams(segment.energy_uj, segment.g_per_kwh))
 }
 
-fn segment(consumption: &Consumption<'_>, pue: Pue, intensity: &Intensity) -> CarbonSegment {
+fn segment(consumption: &Consumption<'_>, energy_uj: u64, pue: Pue, intensity: &Intensity) -> CarbonSegment {
     CarbonSegment {
         from: consumption.from.to_owned(),
         to: consumption.to.to_owned(),
-        energy_uj: pue.facility_uj(consumption.energy_uj),
+        energy_uj: pue.facility_uj(energy_uj),
         g_per_kwh: intensity.g_per_kwh,
         kind: intensity.kind.map(|kind| kind.as_str().to_owned()),
         source: attributed(&intensity.source, &intensity.licence),

@@ -1,7 +1,7 @@
 //! Grams of a run whose intensity changes: every part of the time with the energy used in it, never an average of both.
 
 use eco2_core::report::{Carbon, CarbonSegment};
-use eco2_core::units;
+use eco2_core::{Bounded, RangeKind, units};
 
 use crate::price::attributed;
 use crate::provider::Part;
@@ -24,7 +24,14 @@ pub struct Level {
 /// exactly. The bounds hold for every course of the energy within the levels: with `g` the intensities and `E` the levels,
 /// grams are `g_n E_n + Σ E_k (g_k − g_{k+1})`, and each `E_k` is taken at the end that its factor makes worst.
 #[must_use]
-pub fn price_parts(parts: &[Part], levels: &[Level], pue: Pue, zone: &str, zone_source: ZoneSource) -> Carbon {
+pub fn price_parts(
+    parts: &[Part],
+    levels: &[Level],
+    kind: RangeKind,
+    pue: Pue,
+    zone: &str,
+    zone_source: ZoneSource,
+) -> Carbon {
     let len = parts.len().min(levels.len());
     let (parts, levels) = (&parts[..len], &levels[..len]);
     let mut before_uj = 0;
@@ -35,18 +42,10 @@ pub fn price_parts(parts: &[Part], levels: &[Level], pue: Pue, zone: &str, zone_
         before_uj = reached_uj;
     }
     let (low, high) = bounds(parts, levels, pue);
-    Carbon {
-        grams: recompute(&segments),
-        low,
-        high,
-        zone: zone.to_owned(),
-        zone_source: zone_source.as_str().to_owned(),
-        segments,
-        embodied: None,
-        sci: None,
-        cost: None,
-        beside: None,
-    }
+    let value = Some(recompute(&segments));
+    let carbon =
+        Carbon { zone: zone.to_owned(), zone_source: zone_source.as_str().to_owned(), segments, ..Carbon::default() };
+    carbon.with_grams(Bounded { value, low, high, kind })
 }
 
 fn segment(part: &Part, energy_uj: u64) -> CarbonSegment {
@@ -116,14 +115,14 @@ mod tests {
     }
 
     fn priced(intensities: &[f64], levels: &[Level], pue: f64) -> Carbon {
-        price_parts(&parts(intensities), levels, Pue::new(pue).unwrap(), "X", ZoneSource::Given)
+        price_parts(&parts(intensities), levels, RangeKind::Hard, Pue::new(pue).unwrap(), "X", ZoneSource::Given)
     }
 
     #[test]
     fn energy_is_weighed_with_the_intensity_of_its_own_time() {
         // An hour at 100 g/kWh with 3 kWh, one at 500 with 1 kWh: 800 g. The mean intensity over time would make it 1200.
         let carbon = priced(&[100.0, 500.0], &known(&[3 * KWH, 4 * KWH]), 1.0);
-        assert_eq!((carbon.grams, carbon.low, carbon.high), (800.0, 800.0, Some(800.0)));
+        assert_eq!((carbon.grams, carbon.low, carbon.high), (Some(800.0), 800.0, Some(800.0)));
         assert_eq!(carbon.segments[1].from, "1970-01-01T01:00:00Z");
         assert_eq!(carbon.segments.iter().map(|segment| segment.energy_uj / KWH).collect::<Vec<_>>(), [3, 1]);
     }
@@ -144,7 +143,7 @@ mod tests {
     #[test]
     fn pue_is_applied_once() {
         let carbon = priced(&[100.0, 500.0], &known(&[3 * KWH, 4 * KWH]), 1.5);
-        assert!((carbon.grams - 1200.0).abs() < 1e-9);
+        assert!((carbon.grams.unwrap() - 1200.0).abs() < 1e-9);
         assert_eq!(carbon.segments.iter().map(|segment| segment.energy_uj).sum::<u64>(), 6 * KWH);
     }
 
@@ -167,11 +166,11 @@ mod tests {
             prop_assume!(truth.iter().zip(&levels).all(|(uj, level)| Some(*uj) <= level.high_uj));
             let intensities: Vec<f64> = steps.iter().map(|step| step.0).collect();
             let carbon = priced(&intensities, &levels, pue);
-            let true_grams = priced(&intensities, &known(&truth), pue).grams;
+            let true_grams = priced(&intensities, &known(&truth), pue).grams.unwrap();
             let slack = 1e-6 * (1.0 + true_grams);
             prop_assert!(carbon.low <= true_grams + slack, "{} {}", carbon.low, true_grams);
             prop_assert!(carbon.high.is_some_and(|high| true_grams <= high + slack));
-            prop_assert!(carbon.low <= carbon.grams + slack && carbon.high.is_some_and(|high| carbon.grams <= high + slack));
+            prop_assert!(carbon.low <= carbon.grams.unwrap() + slack && carbon.high.is_some_and(|high| carbon.grams.unwrap() <= high + slack));
             let facility = Pue::new(pue).unwrap().facility_uj(reached);
             prop_assert_eq!(carbon.segments.iter().map(|segment| segment.energy_uj).sum::<u64>(), facility);
         }

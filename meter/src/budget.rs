@@ -178,14 +178,13 @@ impl Keeper {
         let curve = |energy: &_| engine.curve(&account.devices, &account.start_uj, energy, when.lasted_ns);
         let (carbon, _) = pricing.price(&mut energy, when, curve);
         let (energy, carbon) = (&energy, &carbon);
-        let measured = account.devices.iter().any(|device| device.is_summed() && device.energy_uj.is_some());
         let reach = engine.reach(account.end_ns);
         let mut state = lock(&self.state);
-        state.looks.add(asks, energy.total_uj, account.end_ns);
+        state.looks.add(asks, energy.total_uj.unwrap_or(0), account.end_ns);
         let next_uj = state.next_uj(self.check_steps, reach);
         let seen = ahead::Seen { forecaster: &state.forecaster, next_uj, energy, carbon, when };
         let (outlook, forecast) = ahead::look(self.length, pricing, &seen);
-        let usage = pricing.usage(energy, carbon, measured);
+        let usage = pricing.usage(energy, carbon);
         let decide = |budget: &eco2_core::Budget| match closed {
             true => budget.judge(&usage),
             false => budget.decide(&usage, &outlook, state.soft.contains(&budget.limit.unit())),

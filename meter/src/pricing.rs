@@ -99,8 +99,9 @@ impl Pricing {
         curve: impl FnOnce(&Energy) -> Curve,
     ) -> (Carbon, Vec<EventRecord>) {
         energy.pue = self.pue.get();
-        energy.facility_uj = self.pue.facility_uj(energy.total_uj);
-        let needed = when.lasted_ns > 0 && (self.feed.is_some() || self.extras.needs_curve());
+        energy.facility_uj = energy.total_uj.map(|uj| self.pue.facility_uj(uj));
+        let needed =
+            when.lasted_ns > 0 && energy.total_uj.is_some() && (self.feed.is_some() || self.extras.needs_curve());
         let curve = needed.then(|| curve(energy));
         let (carbon, events) = match (&self.feed, &curve) {
             (Some(feed), Some(curve)) => {
@@ -116,11 +117,12 @@ impl Pricing {
     /// The same for a run that is long over: whoever has to be asked is asked now, on this thread.
     pub(crate) fn price_late(&self, energy: &mut Energy, when: &When, curve: &Curve) -> (Carbon, Vec<EventRecord>) {
         let now_ns = When::new(Timestamp::now(), 0).from_ns;
-        let Some(feed) = self.feed.as_ref().filter(|_| when.lasted_ns > 0) else {
+        let is_priced_by_parts = when.lasted_ns > 0 && energy.total_uj.is_some();
+        let Some(feed) = self.feed.as_ref().filter(|_| is_priced_by_parts) else {
             return self.price(energy, when, |_| curve.clone());
         };
         energy.pue = self.pue.get();
-        energy.facility_uj = self.pue.facility_uj(energy.total_uj);
+        energy.facility_uj = energy.total_uj.map(|uj| self.pue.facility_uj(uj));
         let coverage = feed.cover_now(when.from_ns, when.to_ns(), now_ns.max(when.to_ns()));
         let (carbon, events) = self.by_parts(energy, when, &coverage, curve);
         let cost = self.extras.cost(energy, when, Some(curve));
@@ -161,8 +163,7 @@ impl Pricing {
     }
 
     fn at_once(&self, energy: &Energy, when: &When) -> Carbon {
-        let Energy { total_uj: energy_uj, low_uj, high_uj, .. } = *energy;
-        let consumption = Consumption { energy_uj, low_uj, high_uj, from: &when.from, to: &when.to };
+        let consumption = Consumption { energy: energy.bounded(), from: &when.from, to: &when.to };
         eco2_grid::price(&consumption, self.pue, &self.intensity)
     }
 
@@ -177,28 +178,22 @@ impl Pricing {
             levels.push(level);
         }
         if let Some(last) = levels.last_mut() {
-            *last = Level { low_uj: energy.low_uj, energy_uj: energy.total_uj, high_uj: energy.high_uj };
+            *last = Level { low_uj: energy.low_uj, energy_uj: energy.total_uj.unwrap_or(0), high_uj: energy.high_uj };
         }
         let (zone, zone_source) = self.zone_of(coverage);
-        let carbon = eco2_grid::price_parts(&coverage.parts, &levels, self.pue, &zone, zone_source);
+        let carbon =
+            eco2_grid::price_parts(&coverage.parts, &levels, energy.bounded().kind, self.pue, &zone, zone_source);
         let energies: Vec<u64> = carbon.segments.iter().map(|segment| segment.energy_uj).collect();
         (carbon, intensity::events(coverage, &energies, when.lasted_ns))
     }
 
-    /// What was used, in all units; `measured`: whether the energy of any device is known. Without that nothing is.
-    pub(crate) fn usage(&self, energy: &Energy, carbon: &Carbon, measured: bool) -> Usage {
-        if !measured {
-            return Usage::default();
-        }
-        let facility = |uj: u64| self.pue.facility_uj(uj) as f64;
+    /// What was used, in all units.
+    pub(crate) fn usage(&self, energy: &Energy, carbon: &Carbon) -> Usage {
+        let facility = energy.bounded().map(|uj| self.pue.facility_uj(uj) as f64);
         let cost = carbon.beside.as_ref().and_then(|beside| beside.cost.as_ref());
         let amounts = PerUnit {
-            energy_uj: Amount::new(
-                Some(facility(energy.total_uj)),
-                facility(energy.low_uj),
-                energy.high_uj.map(facility),
-            ),
-            grams: Amount::new(Some(carbon.grams), carbon.low, carbon.high),
+            energy_uj: Amount::new(facility.value, facility.low, facility.high),
+            grams: Amount::new(carbon.grams, carbon.low, carbon.high),
             money: Amount::new(
                 carbon.cost,
                 cost.and_then(|cost| cost.low).unwrap_or(f64::NEG_INFINITY),
@@ -282,7 +277,7 @@ fn worst_quality(energy: &Energy) -> Option<(Quality, f64)> {
 
 /// A sum that leaves energy out is no cost of the run.
 pub(crate) fn with_cost(carbon: Carbon, cost: Option<Cost>) -> Carbon {
-    let whole = cost.as_ref().filter(|cost| cost.unpriced_uj == 0).map(|cost| cost.amount);
+    let whole = cost.as_ref().filter(|cost| cost.unpriced_uj == 0).and_then(|cost| cost.amount);
     let beside = cost.map(|cost| Box::new(Beside { cost: Some(cost), ..Beside::default() }));
     Carbon { cost: whole, beside, ..carbon }
 }

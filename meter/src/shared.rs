@@ -67,7 +67,7 @@ impl WorkCounters {
     pub(crate) fn so_far(&self) -> Work {
         let Figures { loss, extra } = lock(&self.figures).clone();
         // Relaxed: counters that only reports read.
-        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let count = |counter: &AtomicU64| Some(counter.load(Ordering::Relaxed)).filter(|count| *count > 0);
         Work { steps: count(&self.steps), samples: count(&self.samples), tokens: count(&self.tokens), loss, extra }
     }
 }

@@ -158,7 +158,7 @@ pub fn advise(report: &Report, outside: &Outside<'_>) -> Counsel {
     let Found { mut advice, silences } = found;
     advice.sort_by(|a, b| share(b).total_cmp(&share(a)).then(a.topic.cmp(&b.topic)));
     let combined_percent = combined_percent(&advice);
-    let estimated_percent = shares::percent(report.energy.estimated_uj, report.energy.total_uj);
+    let estimated_percent = shares::percent(report.energy.estimated_uj, report.energy.total_uj.unwrap_or(0));
     Counsel { run: report.run.id.clone(), advice, combined_percent, silences, estimated_percent }
 }
 
@@ -167,7 +167,11 @@ fn no_energy(report: &Report) -> Option<&'static str> {
     if report.energy.synthetic_uj > 0 {
         return Some("the run's figures are synthetic: nothing was measured");
     }
-    (report.energy.total_uj == 0).then_some("the run has no energy: nothing was measured; eco2 doctor says why")
+    report
+        .energy
+        .total_uj
+        .is_none_or(|uj| uj == 0)
+        .then_some("the run has no energy: nothing was measured; eco2 doctor says why")
 }
 
 /// Why a run's gauges and spells say nothing.

@@ -7,9 +7,10 @@ mod pareto;
 mod text;
 mod verdict;
 
+use eco2_core::Bounded;
 use eco2_core::report::Report;
 use eco2_core::units::kwh;
-use eco2_grid::carbon::{Functional, Range};
+use eco2_grid::carbon::{Functional, it_kwh};
 use serde::Serialize;
 
 pub use pareto::Objective;
@@ -117,9 +118,9 @@ fn compared(report: &Report, unit: Functional) -> Compared {
     let (energy, units) = (&report.energy, unit.count(&report.work));
     let each = units.map(|units| 1.0 / units as f64);
     let known = is_measured(report);
-    let figure = |range: Range| {
+    let figure = |range: Bounded<f64>| {
         let range = range.times(each?);
-        Some(Figure { value: range.value, low: range.low, high: range.high })
+        Some(Figure { value: range.value?, low: range.low, high: range.high })
     };
     let carbon = report.carbon.as_ref().filter(|_| known);
     let kinds = carbon.map(|carbon| carbon.segments.iter().filter_map(|segment| segment.kind.clone()));
@@ -132,12 +133,12 @@ fn compared(report: &Report, unit: Functional) -> Compared {
         name: report.run.name.clone(),
         units,
         seconds: each.map(|each| report.run.duration_ns as f64 / 1e9 * each),
-        energy_kwh: known.then(|| figure(Range::it_kwh(energy))).flatten(),
-        grams: carbon.and_then(|carbon| figure(Range::grams(carbon))),
+        energy_kwh: known.then(|| figure(it_kwh(energy))).flatten(),
+        grams: carbon.and_then(|carbon| figure(carbon.bounded())),
         cost: carbon.and_then(|carbon| carbon.cost).zip(each).map(|(cost, each)| cost * each),
         currency: beside.and_then(|beside| beside.cost.as_ref()).and_then(|cost| cost.currency.clone()),
         kinds,
-        estimated_share: (known && energy.total_uj > 0).then(|| kwh(energy.estimated_uj) / kwh(energy.total_uj)),
+        estimated_share: energy.total_uj.filter(|uj| known && *uj > 0).map(|uj| kwh(energy.estimated_uj) / kwh(uj)),
         synthetic: energy.synthetic_uj > 0,
         state: crate::render::word(&report.run.state),
         undominated: None,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use eco2_core::report::{Device, Report};
+use eco2_core::report::Report;
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, MAX_REPORT_BYTES, files, report_file};
@@ -43,7 +43,7 @@ impl Footprint {
     pub fn of(report: &Report) -> Option<Self> {
         let carbon = report.carbon.as_ref().filter(|_| is_measured(report))?;
         let kg = |grams: f64| grams / 1e3;
-        Some(Self { kg: kg(carbon.grams), low_kg: Some(kg(carbon.low)), high_kg: carbon.high.map(kg) })
+        Some(Self { kg: kg(carbon.grams?), low_kg: Some(kg(carbon.low)), high_kg: carbon.high.map(kg) })
     }
 
     /// Compares with a budget in kilograms, finite and at least 0.
@@ -63,9 +63,7 @@ impl Footprint {
 
 /// Whether anything gave the run's energy, by a reading or an estimate: without it the total is not 0 but not known.
 pub(crate) fn is_measured(report: &Report) -> bool {
-    // Merging may sum what overlaps where its counterpart was not read.
-    let counts = |device: &Device| device.is_summed() || report.energy.total_uj > 0;
-    report.devices.iter().any(|device| device.energy_uj.is_some() && counts(device))
+    report.energy.total_uj.is_some()
 }
 
 /// The carbon of a report of HF Eco2AI (`summary.total_co2_kg`); `None` for a file that is no such report.

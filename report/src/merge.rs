@@ -63,7 +63,7 @@ pub fn merge_without(reports: &[Report], unreadable: &[String]) -> Result<Report
         world_size: last.and_then(|attempt| attempt.world_size),
         missing_ranks: last.map(attempts::Attempt::missing).unwrap_or_default(),
         machines: u32::try_from(attempts.machines().len()).unwrap_or(u32::MAX),
-        overhead_uj: measured.overhead.map(|overhead| overhead.energy_uj),
+        overhead_uj: measured.overhead.and_then(|overhead| overhead.energy.value),
         overhead_ns: measured.overhead_ns(),
         replayed,
         parts: parts.list.clone(),

@@ -29,7 +29,7 @@ pub use csv::{csv, spans_csv};
 pub use export::{
     SUMMARY_SCHEMA_JSON, ai_act_json, boamps_json, methods, model_card, sci_json, scope2_csv, summary_json,
 };
-pub(crate) use figures::{Figure as Shown, number};
+pub(crate) use figures::number;
 pub(crate) use finite::finite;
 pub use group_text::{groups_csv, groups_json, groups_text};
 pub use groups::{AbsentSource, Group, NO_LABEL, by_label};

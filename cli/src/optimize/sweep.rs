@@ -87,10 +87,10 @@ fn trial(limit_mw: Option<u32>, outcome: &run::Outcome) -> anyhow::Result<Trial>
     if outcome.code != 0 || !outcome.started {
         return Err(anyhow!("the command ended with code {}; nothing can be compared", outcome.code));
     }
-    let report = outcome.report.as_ref().filter(|report| report.energy.total_uj > 0);
-    let report = report.context("nothing was measured; eco2 doctor says why")?;
+    let found = outcome.report.as_ref().and_then(|report| Some((report, report.energy.total_uj.filter(|uj| *uj > 0)?)));
+    let (report, energy_uj) = found.context("nothing was measured; eco2 doctor says why")?;
     let energy = &report.energy;
-    let (energy_uj, low_uj, high_uj) = (energy.total_uj, energy.low_uj, energy.high_uj);
+    let (low_uj, high_uj) = (energy.low_uj, energy.high_uj);
     let (duration_ns, estimated_uj) = (report.run.duration_ns, energy.estimated_uj);
     Ok(Trial { limit_mw, duration_ns, energy_uj, low_uj, high_uj, estimated_uj })
 }

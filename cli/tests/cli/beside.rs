@@ -150,7 +150,7 @@ fn a_run_takes_its_terms_from_variables_and_keeps_them_in_its_log() {
     let carbon = rig.report("r.json").carbon.unwrap();
     let beside = carbon.beside.unwrap();
     assert_eq!(beside.sci.unwrap().grams, carbon.grams);
-    assert_eq!(beside.carbon_price.unwrap().amount, carbon.grams / 1e6 * 80.0);
+    assert_eq!(beside.carbon_price.unwrap().amount, Some(carbon.grams.unwrap() / 1e6 * 80.0));
     let again: Value = serde_json::from_str(&rig.eco2("report last --json").out).unwrap();
     assert!(again.pointer("/carbon/beside/sci/per").is_some());
 }

@@ -2,7 +2,7 @@
 
 use super::kept::{Kept, Members};
 use super::stretch::Stretch;
-use crate::Quality;
+use crate::{Bounded, Quality, RangeKind};
 
 /// A stretch of boot time, nanoseconds; its end is not in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,18 +14,12 @@ pub struct Window {
 }
 
 /// Energy of a union, microjoules.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Merged {
-    /// The estimate.
-    pub energy_uj: u64,
-    /// Lower bound.
-    pub low_uj: u64,
-    /// Upper bound; `None`: unbounded.
-    pub high_uj: Option<u64>,
-    /// Lower bound without any assumption on power.
-    pub free_low_uj: u64,
-    /// Upper bound without any assumption on power.
-    pub free_high_uj: Option<u64>,
+    /// The energy with its bounds.
+    pub energy: Bounded<u64>,
+    /// The energy with the bounds that rest on no assumption about power.
+    pub free: Bounded<u64>,
     /// Part of the estimate by quality, in the order measured, derived, estimated, synthetic.
     pub by_quality: [u64; 4],
     /// Time covered, nanoseconds.
@@ -33,21 +27,18 @@ pub struct Merged {
 }
 
 impl Merged {
-    /// No energy, and that is known.
+    /// The start of a sum: nothing was covered yet.
     #[must_use]
     pub fn none() -> Self {
-        Self { high_uj: Some(0), free_high_uj: Some(0), ..Self::default() }
+        let nothing = Bounded::at_most(Some(0));
+        Self { energy: nothing, free: nothing, by_quality: [0; 4], covered_ns: 0 }
     }
 
     /// Both together; saturates.
     #[must_use]
     pub fn plus(mut self, other: Self) -> Self {
-        let both = |a: Option<u64>, b: Option<u64>| a.zip(b).map(|(a, b)| a.saturating_add(b));
-        self.energy_uj = self.energy_uj.saturating_add(other.energy_uj);
-        self.low_uj = self.low_uj.saturating_add(other.low_uj);
-        self.high_uj = both(self.high_uj, other.high_uj);
-        self.free_low_uj = self.free_low_uj.saturating_add(other.free_low_uj);
-        self.free_high_uj = both(self.free_high_uj, other.free_high_uj);
+        self.energy = self.energy + other.energy;
+        self.free = self.free + other.free;
         for (sum, more) in self.by_quality.iter_mut().zip(other.by_quality) {
             *sum = sum.saturating_add(more);
         }
@@ -97,17 +88,22 @@ fn taken(stretch: &Stretch, from_ns: u64, to_ns: u64) -> Merged {
     let (from, to) = (stretch.level(from_ns), stretch.level(to_ns));
     let uj = to.uj - from.uj.min(to.uj);
     let (least, most) = (to.low_uj.saturating_sub(from.high_uj), to.high_uj.saturating_sub(from.low_uj));
-    let high = |above: Option<u64>| above.map(|above| most.saturating_add(above).max(uj));
+    let range = |below: u64, above: Option<u64>, kind| {
+        let high = above.map(|above| most.saturating_add(above));
+        Bounded { value: Some(uj), low: least.saturating_sub(below), high, kind }.around_value()
+    };
     let mut by_quality = [0; 4];
     if let Some(part) = place(stretch.quality).and_then(|place| by_quality.get_mut(place)) {
         *part = uj;
     }
+    let kind = if matches!(stretch.quality, Quality::Measured | Quality::Synthetic) {
+        RangeKind::Hard
+    } else {
+        RangeKind::Plausible
+    };
     Merged {
-        energy_uj: uj,
-        low_uj: least.saturating_sub(stretch.below_uj).min(uj),
-        high_uj: high(stretch.above_uj),
-        free_low_uj: least.saturating_sub(stretch.free_below_uj).min(uj),
-        free_high_uj: high(stretch.free_above_uj),
+        energy: range(stretch.below_uj, stretch.above_uj, kind),
+        free: range(stretch.free_below_uj, stretch.free_above_uj, RangeKind::Hard),
         by_quality,
         covered_ns: to_ns - from_ns,
     }

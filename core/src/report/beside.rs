@@ -36,8 +36,8 @@ pub struct Beside {
 /// Market-based grams (GHG Protocol Scope 2 Guidance, 2015), beside the location-based ones.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Market {
-    /// Grams CO2e.
-    pub grams: f64,
+    /// Grams CO2e; `None`: not known.
+    pub grams: Option<f64>,
     /// Lower bound, from the energy's.
     pub low: f64,
     /// Upper bound; `None`: unbounded.
@@ -76,8 +76,8 @@ pub struct Embodied {
 /// Software carbon intensity, `(O + M) per R` (SCI 1.1, ISO/IEC 21031:2024). O is location-based.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sci {
-    /// Grams CO2e per functional unit.
-    pub grams: f64,
+    /// Grams CO2e per functional unit; `None`: not known.
+    pub grams: Option<f64>,
     /// Lower bound.
     pub low: f64,
     /// Upper bound; `None`: unbounded.
@@ -86,8 +86,8 @@ pub struct Sci {
     pub per: String,
     /// R: how many of them.
     pub units: u64,
-    /// O: operational grams, PUE included.
-    pub operational_g: f64,
+    /// O: operational grams, PUE included; `None`: not known.
+    pub operational_g: Option<f64>,
     /// M: embodied grams; `None`: not given, so the figure is less than the standard asks for.
     pub embodied_g: Option<f64>,
 }
@@ -95,8 +95,8 @@ pub struct Sci {
 /// Water: IT energy × WUE + facility energy × EWIF.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Water {
-    /// Litres.
-    pub litres: f64,
+    /// Litres; `None`: not known.
+    pub litres: Option<f64>,
     /// Lower bound, from the energy's.
     pub low: f64,
     /// Upper bound; `None`: unbounded.
@@ -110,8 +110,8 @@ pub struct Water {
 /// Money for the facility's energy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
-    /// The amount; of the priced energy only where `unpriced_uj` is not 0.
-    pub amount: f64,
+    /// The amount, of the priced energy only where `unpriced_uj` is not 0; `None`: not known.
+    pub amount: Option<f64>,
     /// Lower bound, from the energy's; `None`: unbounded, where a price is negative.
     pub low: Option<f64>,
     /// Upper bound; `None`: unbounded.
@@ -127,8 +127,8 @@ pub struct Cost {
 /// Money for the location-based grams.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CarbonPrice {
-    /// The amount.
-    pub amount: f64,
+    /// The amount; `None`: not known.
+    pub amount: Option<f64>,
     /// Lower bound, from the grams'.
     pub low: f64,
     /// Upper bound; `None`: unbounded.
@@ -153,8 +153,8 @@ pub struct Offset {
 pub struct Equivalent {
     /// What is counted, with its unit.
     pub what: String,
-    /// How much of it.
-    pub amount: f64,
+    /// How much of it; `None`: not known.
+    pub amount: Option<f64>,
     /// Grams CO2e of one.
     pub g_each: f64,
     /// Who says so.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Component, Quality};
+use crate::{Component, Quality, RangeKind};
 
 /// One domain's account.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,6 +29,12 @@ pub struct Device {
     pub free_low_uj: Option<u64>,
     /// Upper bound without any assumption on power.
     pub free_high_uj: Option<u64>,
+    /// What `low_uj` and `high_uj` promise; `None` where nothing is known, and in reports of older versions.
+    #[serde(default)]
+    pub range_kind: Option<RangeKind>,
+    /// Coverage of that range, percent.
+    #[serde(default)]
+    pub range_percent: Option<f64>,
     /// Declared gain error of the sensor, percent; beside the bounds, not in them.
     pub gain_percent: Option<f64>,
     /// Mean power over the covered time, watts.

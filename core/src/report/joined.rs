@@ -49,6 +49,6 @@ pub struct Replayed {
     /// How many.
     pub steps: u64,
     /// Their share of the attempt's energy, microjoules: an estimate that takes all its steps for equal. It is in the
-    /// attempt's energy and in the total.
-    pub energy_uj: u64,
+    /// attempt's energy and in the total. `None`: the attempt's energy is not known.
+    pub energy_uj: Option<u64>,
 }

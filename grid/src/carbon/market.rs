@@ -6,7 +6,7 @@
 
 use eco2_core::report::{Energy, Market};
 
-use super::Range;
+use super::facility_kwh;
 use crate::{MAX_G_PER_KWH, RangeError};
 
 /// A contract for electricity and its emission factor.
@@ -32,7 +32,7 @@ impl Instrument {
     /// Market-based grams: facility energy × the contract's factor.
     #[must_use]
     pub fn market(&self, energy: &Energy) -> Market {
-        let grams = Range::facility_kwh(energy).times(self.g_per_kwh);
+        let grams = facility_kwh(energy).times(self.g_per_kwh);
         let (instrument, g_per_kwh) = (self.name.clone(), self.g_per_kwh);
         Market { grams: grams.value, low: grams.low, high: grams.high, g_per_kwh, instrument }
     }

@@ -32,7 +32,7 @@ pub use equivalents::{EQUIVALENTS_SOURCE, equivalents};
 pub use hardware::{HARDWARE, Hardware, HardwareError, Making};
 pub use market::Instrument;
 pub use money::{carbon_price, flat_cost};
-pub use range::Range;
+pub use range::{Range, facility_kwh, it_kwh};
 pub use sci::{Functional, sci};
 pub use tariff::{Tariff, series_cost};
 pub use terms::{Facts, Terms};

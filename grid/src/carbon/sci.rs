@@ -3,9 +3,8 @@
 //! `I` is location-based, always: the specification excludes market-based measures and offsets. An embodied estimate
 //! shall be included; where none was given the figure says so by an empty `embodied_g`.
 
+use eco2_core::Bounded;
 use eco2_core::report::{Carbon, Embodied, Sci, Work};
-
-use super::Range;
 
 /// What the grams are divided by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -48,9 +47,9 @@ impl Functional {
             Self::Step => work.steps,
             Self::Sample => work.samples,
             Self::Token => work.tokens,
-            Self::Run => 1,
+            Self::Run => Some(1),
         };
-        (count > 0).then_some(count)
+        count.filter(|count| *count > 0)
     }
 }
 
@@ -58,8 +57,12 @@ impl Functional {
 #[must_use]
 pub fn sci(carbon: &Carbon, embodied: Option<&Embodied>, unit: Functional, work: &Work) -> Option<Sci> {
     let units = unit.count(work)?;
-    let made = embodied.map(|made| Range { value: made.grams, low: made.low, high: made.high });
-    let sum = Range::grams(carbon).plus(made.unwrap_or(Range::exact(0.0)));
+    let operational = carbon.bounded();
+    let sum = match embodied {
+        // A sum without its operational part would pass for the whole.
+        Some(made) => Bounded { value: carbon.grams.map(|grams| grams + made.grams), ..operational + made.bounded() },
+        None => operational,
+    };
     let each = sum.times(1.0 / units as f64);
     Some(Sci {
         grams: each.value,

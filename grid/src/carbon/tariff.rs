@@ -180,7 +180,7 @@ pub fn series_cost(
     }
     let (low, high) = bounds(&steps, flat, pue);
     let method = if filled { "series and flat" } else { "series" }.to_owned();
-    Cost { amount, low, high, currency: tariff.currency.clone(), method, unpriced_uj }
+    Cost { amount: Some(amount), low, high, currency: tariff.currency.clone(), method, unpriced_uj }
 }
 
 fn steps(tariff: &Tariff, from_ns: i64, to_ns: i64, level: impl Fn(u64) -> Level) -> Vec<Step> {

@@ -43,8 +43,8 @@ impl Terms {
         let embodied = self.hardware.as_ref().map(|hardware| hardware.embodied(facts.reserved_ns));
         let sci = self.functional_unit.and_then(|unit| sci(carbon, embodied.as_ref(), unit, facts.work));
         carbon.embodied = embodied.as_ref().map(|made| made.grams);
-        carbon.sci = sci.as_ref().map(|sci| sci.grams);
-        carbon.cost = cost.as_ref().filter(|cost| cost.unpriced_uj == 0).map(|cost| cost.amount);
+        carbon.sci = sci.as_ref().and_then(|sci| sci.grams);
+        carbon.cost = cost.as_ref().filter(|cost| cost.unpriced_uj == 0).and_then(|cost| cost.amount);
         let beside = Beside {
             market: self.market.as_ref().map(|contract| contract.market(facts.energy)),
             embodied,

@@ -3,9 +3,10 @@
 //! `litres = IT kWh × WUE + facility kWh × EWIF` (The Green Grid, *Water Usage Effectiveness*, 2011; Li, Yang, Islam, Ren,
 //! "Making AI Less Thirsty", 2023). Both factors are the user's: they differ a hundredfold between places.
 
+use eco2_core::Bounded;
 use eco2_core::report::{Energy, Water};
 
-use super::Range;
+use super::{facility_kwh, it_kwh};
 use crate::RangeError;
 
 /// Litres per kilowatt-hour; at least one of the two.
@@ -35,9 +36,9 @@ impl WaterFactors {
     /// Litres of a run. A factor that was not given is not in the sum.
     #[must_use]
     pub fn water(&self, energy: &Energy) -> Water {
-        let site = Range::it_kwh(energy).times(self.wue.unwrap_or(0.0));
-        let plants = Range::facility_kwh(energy).times(self.ewif.unwrap_or(0.0));
-        let Range { value: litres, low, high } = site.plus(plants);
+        let site = it_kwh(energy).times(self.wue.unwrap_or(0.0));
+        let plants = facility_kwh(energy).times(self.ewif.unwrap_or(0.0));
+        let Bounded { value: litres, low, high, .. } = site + plants;
         Water { litres, low, high, wue: self.wue, ewif: self.ewif }
     }
 }

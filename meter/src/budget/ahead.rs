@@ -25,8 +25,8 @@ pub(super) struct Seen<'a> {
 pub(super) fn look(length: Option<Length>, pricing: &Pricing, seen: &Seen<'_>) -> (Outlook, Option<ForecastRecord>) {
     let Seen { energy, carbon, when, .. } = *seen;
     let next_uj = pricing.pue().facility_uj(seen.next_uj);
-    let kwh_so_far = kwh(energy.facility_uj);
-    let so_far = carbon.cost.filter(|_| kwh_so_far > 0.0).map(|cost| cost / kwh_so_far);
+    let kwh_so_far = energy.facility_uj.map(kwh).filter(|kwh| *kwh > 0.0);
+    let so_far = carbon.cost.zip(kwh_so_far).map(|(cost, kwh)| cost / kwh);
     let next = PerUnit {
         energy_uj: Some(next_uj as f64),
         grams: Some(kwh(next_uj) * pricing.intensity_ahead(when, 0.0).each),
@@ -34,14 +34,15 @@ pub(super) fn look(length: Option<Length>, pricing: &Pricing, seen: &Seen<'_>) -
     };
     let only_next = || (Outlook { next, ..Outlook::default() }, None);
     let Some(Length::Steps(total) | Length::Milliseconds(total)) = length else { return only_next() };
-    let Some(projection) = seen.forecaster.project(total, energy.total_uj) else { return only_next() };
+    let Some((total_uj, facility_uj)) = energy.total_uj.zip(energy.facility_uj) else { return only_next() };
+    let Some(projection) = seen.forecaster.project(total, total_uj) else { return only_next() };
     let rest = pricing.intensity_ahead(when, projection.rest_ns);
     let price = pricing.price_ahead(when, projection.rest_ns, so_far);
     let pue = pricing.pue().get();
-    let whole = finish(&projection, energy.facility_uj as f64, pue, 0.0);
+    let whole = finish(&projection, facility_uj as f64, pue, 0.0);
     let finish = PerUnit {
         energy_uj: Some(whole),
-        grams: Some(weighed(&projection, carbon.grams, pue, &rest)),
+        grams: carbon.grams.map(|grams| weighed(&projection, grams, pue, &rest)),
         money: price.zip(carbon.cost).map(|(price, cost)| weighed(&projection, cost, pue, &price)),
     };
     let outlook = Outlook { next, finish };

@@ -23,7 +23,7 @@ struct OfDevice {
 impl Curve {
     /// The curve of a run of that energy and length; devices are added to it.
     pub(crate) fn new(energy: &Energy, lasted_ns: u64) -> Self {
-        let total = Level { low_uj: energy.low_uj, energy_uj: energy.total_uj, high_uj: energy.high_uj };
+        let total = Level { low_uj: energy.low_uj, energy_uj: energy.total_uj.unwrap_or(0), high_uj: energy.high_uj };
         Self { devices: Vec::new(), total, lasted_ns }
     }
 
@@ -129,7 +129,7 @@ mod tests {
     }
 
     fn curve(points: &[(u64, u64, u64)], total_uj: u64, high_uj: Option<u64>) -> Curve {
-        let energy = Energy { total_uj, low_uj: total_uj, high_uj, ..Energy::default() };
+        let energy = Energy { total_uj: Some(total_uj), low_uj: total_uj, high_uj, ..Energy::default() };
         let mut curve = Curve::new(&energy, 1000);
         let points = points.iter().map(|&(lo_ns, hi_ns, uj)| Point { lo_ns, hi_ns, uj });
         curve.add(&device(total_uj), points);

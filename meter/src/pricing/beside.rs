@@ -80,7 +80,7 @@ impl Extras {
         let pue = Pue::new(energy.pue).unwrap_or(Pue::ONE);
         let currency = self.terms.currency.as_deref();
         match (&self.tariff, curve, self.price_per_kwh) {
-            (Some(tariff), Some(curve), flat) if when.lasted_ns > 0 => {
+            (Some(tariff), Some(curve), flat) if when.lasted_ns > 0 && energy.total_uj.is_some() => {
                 let cost = series_cost(tariff, flat, when.from_ns, when.to_ns(), pue, |since_ns| curve.at(since_ns));
                 Some(Cost { currency: currency.map(str::to_owned), ..cost })
             }
@@ -117,7 +117,7 @@ impl Extras {
 /// A report's grams, and the facility's energy that they were of, before they are computed anew.
 pub(crate) struct Before {
     pub(crate) carbon: Option<Carbon>,
-    pub(crate) facility_uj: u64,
+    pub(crate) facility_uj: Option<u64>,
 }
 
 impl Before {
@@ -126,9 +126,9 @@ impl Before {
         if energy.facility_uj == self.facility_uj {
             return Some(cost.clone());
         }
-        let ratio = energy.facility_uj as f64 / self.facility_uj as f64;
-        (cost.method == "flat" && self.facility_uj > 0).then(|| Cost {
-            amount: cost.amount * ratio,
+        let ratio = energy.facility_uj? as f64 / self.facility_uj.filter(|uj| *uj > 0)? as f64;
+        (cost.method == "flat").then(|| Cost {
+            amount: cost.amount.map(|amount| amount * ratio),
             low: cost.low.map(|low| low * ratio),
             high: cost.high.map(|high| high * ratio),
             ..cost.clone()

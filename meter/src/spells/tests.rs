@@ -17,7 +17,7 @@ fn gpu(energy_uj: u64) -> Device {
 /// A run of 100 s at 100 W, its counter seen each second, told from 1000 s on the clock.
 fn told(spells: &RunSpells, going_on: bool) -> (Vec<SpellRecord>, Vec<EventRecord>) {
     let uj = 100 * 100 * 1_000_000;
-    let energy = Energy { total_uj: uj, low_uj: uj, high_uj: Some(uj), ..Energy::default() };
+    let energy = Energy { total_uj: Some(uj), low_uj: uj, high_uj: Some(uj), ..Energy::default() };
     let mut series = Series::default();
     (1..100).for_each(|s| series.push(&Knot::change((1_000 + s) * S, (1_000 + s) * S, s * 100_000_000), 1_000 * S));
     let account = Ledger::new(1_000 * S, 1).account(1_100 * S);

@@ -69,8 +69,8 @@ impl Run<'_> {
         }
         let place = devices.iter().position(|device| device.id == id)?;
         let device = devices.get(place)?;
-        let (total_uj, low_uj) = (device.energy_uj?, device.low_uj?);
-        let energy = Energy { total_uj, low_uj, high_uj: device.high_uj, ..Energy::default() };
+        device.energy_uj?;
+        let energy = Energy::default().with_total(device.bounded());
         let mut curve = Curve::new(&energy, lasted_ns);
         curve.add(&Device { overlaps: Vec::new(), ..device.clone() }, self.points(place).into_iter());
         Some(curve)

@@ -85,7 +85,7 @@ fn plan(report: &Report, hours: &Hours<'_>, course: &Course<'_>, (from_ns, begin
     let start_ns = from_ns.min(begin_ns).div_euclid(NS_PER_S).saturating_mul(NS_PER_S).max(hours.series.from_ns());
     let latest_ns = from_ns.saturating_add(hours.within_ns).max(begin_ns.saturating_add(lasted_ns));
     let within_h = latest_ns.saturating_sub(start_ns) as f64 / NS_PER_HOUR;
-    let watts = report.energy.total_uj as f64 * 1e3 / course.lasted_ns.max(1) as f64;
+    let watts = report.energy.total_uj.unwrap_or(0) as f64 * 1e3 / course.lasted_ns.max(1) as f64;
     let (file, start, took_h) = (hours.file.to_string_lossy(), utc(start_ns), course.lasted_ns as f64 / NS_PER_HOUR);
     format!(
         "eco2 plan --series {}{zone} --start {start} --duration {took_h} --within {within_h} --power {watts:.1} --pue {}",
@@ -137,15 +137,16 @@ fn yearly(carbon: &Carbon, there: &Intensity) -> Result<Difference, String> {
     }
     let kwh: f64 = carbon.segments.iter().map(|segment| segment.energy_uj as f64 / 3.6e12).sum();
     let would_be = kwh * there.g_per_kwh;
-    let share = if carbon.grams > 0.0 { 1.0 - would_be / carbon.grams } else { 0.0 };
+    let grams = carbon.grams.ok_or("the run has no grams to compare with")?;
+    let share = if grams > 0.0 { 1.0 - would_be / grams } else { 0.0 };
     let bounded =
         |value: f64, by: f64| Bounded { value, low: Some(carbon.low * by), high: carbon.high.map(|high| high * by) };
     let (lower, upper) = (carbon.segments.iter().map(|segment| segment.g_per_kwh))
         .fold((f64::INFINITY, 0.0_f64), |(low, high), g| (low.min(g), high.max(g)));
     let of = |g: f64| if g > 0.0 { 100.0 * (1.0 - there.g_per_kwh / g) } else { 0.0 };
     Ok(Difference {
-        grams: bounded(carbon.grams, 1.0),
-        saved: bounded(carbon.grams - would_be, share),
+        grams: bounded(grams, 1.0),
+        saved: bounded(grams - would_be, share),
         // With one intensity the ratio does not depend on the energy: the interval is a point.
         percent: Bounded { value: 100.0 * share, low: Some(of(lower)), high: Some(of(upper)) },
     })
@@ -205,7 +206,8 @@ fn saving(kept: &Difference) -> Saving {
 }
 
 fn course<'a>(report: &Report, outside: &Outside<'a>) -> Option<(Course<'a>, i64)> {
-    let course = outside.course.filter(|course| course.lasted_ns > 0 && report.energy.total_uj > 0)?;
+    let course =
+        outside.course.filter(|course| course.lasted_ns > 0 && report.energy.total_uj.is_some_and(|uj| uj > 0))?;
     Some((course, parse_instant(&report.run.started_at)?))
 }
 

@@ -1,5 +1,6 @@
 //! Shares of a run in percent, with what the bounds of both sides leave open.
 
+use eco2_core::Bounded;
 use eco2_core::report::{Report, SpellRecord};
 
 use super::Saving;
@@ -12,15 +13,13 @@ pub(super) fn percent(part: u64, whole: u64) -> f64 {
 /// The share of a run's energy that went into spells, and the grams that it weighs at the run's mean intensity.
 pub(super) fn of_energy(report: &Report, spells: &[&SpellRecord]) -> Option<Saving> {
     let energy = &report.energy;
-    let mut sum = (0u64, 0u64, Some(0u64));
-    for spell in spells {
-        let uj = spell.energy_uj?;
-        let high = sum.2.zip(spell.high_uj).map(|(sum, more)| sum.saturating_add(more));
-        sum = (sum.0.saturating_add(spell.low_uj), sum.1.saturating_add(uj), high);
+    if spells.iter().any(|spell| spell.energy_uj.is_none()) {
+        return None;
     }
-    let share = percent(sum.1, energy.total_uj);
-    let low_percent = energy.high_uj.map_or(0.0, |high_uj| percent(sum.0, high_uj)).min(share);
-    let high_percent = sum.2.filter(|_| energy.low_uj > 0).map_or(100.0, |high_uj| percent(high_uj, energy.low_uj));
-    let grams = report.carbon.as_ref().map(|carbon| carbon.grams * share / 100.0);
+    let sum: Bounded<u64> = spells.iter().map(|spell| spell.bounded()).sum();
+    let share = percent(sum.value?, energy.total_uj?);
+    let low_percent = energy.high_uj.map_or(0.0, |high_uj| percent(sum.low, high_uj)).min(share);
+    let high_percent = sum.high.filter(|_| energy.low_uj > 0).map_or(100.0, |high_uj| percent(high_uj, energy.low_uj));
+    let grams = report.carbon.as_ref().and_then(|carbon| carbon.grams).map(|grams| grams * share / 100.0);
     Some(Saving { percent: share, low_percent, high_percent: high_percent.max(share), grams })
 }

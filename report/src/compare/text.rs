@@ -1,8 +1,11 @@
 //! The comparison as a table for people.
 
+use eco2_core::Bounded;
+use eco2_core::units::UJ_PER_KWH;
+
 use super::verdict::named;
 use super::{Compared, Comparison, Figure};
-use crate::render::{Page, Shown, TextStyle, Tone, number};
+use crate::render::{Page, TextStyle, Tone, number};
 
 /// A table with a row a run, then what may be said of it. A run that no other dominates has a `*`.
 #[must_use]
@@ -12,8 +15,8 @@ pub fn comparison_text(comparison: &Comparison, style: &TextStyle) -> String {
     let (spelling, per) = (page.spelling(), comparison.per);
     let mut head = vec!["run".to_owned(), "units".to_owned()];
     head.extend(["time", "energy", "carbon", "cost"].map(|what| format!("{what}/{per}")));
-    let energy = |figure: Figure| spelling.energy(shown(figure, eco2_core::units::UJ_PER_KWH));
-    let mass = |figure: Figure| spelling.mass(shown(figure, 1.0));
+    let energy = |figure: Figure| spelling.energy(shown(figure).map(|kwh| (kwh * UJ_PER_KWH) as u64));
+    let mass = |figure: Figure| spelling.mass(shown(figure));
     let row = |run: &Compared| {
         let star = if run.undominated == Some(true) { "* " } else { "" };
         let units = run.units.map_or_else(|| "not counted".to_owned(), |units| units.to_string());
@@ -43,7 +46,6 @@ fn missing() -> String {
     "not known".to_owned()
 }
 
-fn shown(figure: Figure, unit: f64) -> Shown {
-    let Figure { value, low, high } = figure;
-    Shown { value: value * unit, low: low * unit, high: high.map(|high| high * unit) }
+fn shown(figure: Figure) -> Bounded<f64> {
+    Bounded::plausible(figure.value, figure.low, figure.high)
 }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use eco2_core::Merged;
 use eco2_core::report::{Carbon, CarbonSegment, Energy, Report};
 use eco2_core::units::{grams, kwh};
+use eco2_core::{Bounded, Merged, RangeKind};
 use eco2_grid::{Pue, recompute};
 use jiff::Timestamp;
 
@@ -23,19 +23,17 @@ pub(super) fn with_facility(energy: Energy, parts: &[Report], attempts: &Attempt
         let pue = |(attempt, place): &(usize, String)| figures(parts, attempts, *attempt, place).map_or(Pue::ONE, pue);
         measured.cells.iter().map(move |(key, cell)| (pue(key), cell))
     };
-    let sum =
-        |of: fn(&Merged) -> u64| cells().fold(0, |sum: u64, (pue, cell)| sum.saturating_add(pue.facility_uj(of(cell))));
-    let facility_uj = sum(|cell| cell.energy_uj);
+    let facility: Bounded<u64> = cells().map(|(pue, cell)| cell.energy.map(|uj| pue.facility_uj(uj))).sum();
+    let facility_uj = facility.value;
     let first = cells().next().map_or(1.0, |(pue, _)| pue.get());
-    if !cells().any(|(pue, _)| pue.get() != first) || energy.total_uj == 0 {
-        return Energy { facility_uj, pue: first, ..energy };
-    }
+    let total_uj = energy.total_uj.filter(|uj| *uj > 0 && cells().any(|(pue, _)| pue.get() != first));
+    let Some(total_uj) = total_uj else { return Energy { facility_uj, pue: first, ..energy } };
     // The mean is that of the estimates: bounds lie elsewhere in each part, and have each part's own.
     Energy {
         facility_uj,
-        pue: facility_uj as f64 / energy.total_uj as f64,
-        facility_low_uj: Some(sum(|cell| cell.low_uj)),
-        facility_high_uj: energy.high_uj.map(|_| sum(|cell| cell.high_uj.unwrap_or(u64::MAX))),
+        pue: facility_uj.unwrap_or(0) as f64 / total_uj as f64,
+        facility_low_uj: Some(facility.low),
+        facility_high_uj: energy.high_uj.and(facility.high),
         ..energy
     }
 }
@@ -62,12 +60,18 @@ pub(super) fn price(parts: &[Report], attempts: &Attempts, measured: &Measured) 
         let part = figures(parts, attempts, *attempt, place)?;
         let carbon = part.carbon.as_ref()?;
         let pue = pue(part);
-        let (low, high) = bounds(part, carbon, cell)?;
-        let facility_uj = pue.facility_uj(cell.energy_uj);
+        let Some(facility_uj) = cell.energy.value.map(|uj| pue.facility_uj(uj)) else {
+            // Nothing was read there: it may have emitted anything.
+            sum.high = None;
+            continue;
+        };
         sum.segments.extend(scaled(&carbon.segments, facility_uj, lasted(parts, attempts, *attempt, place)));
+        let (low, high) = bounds(part, carbon, cell)?;
         sum.low += low;
         sum.high = sum.high.zip(high).map(|(sum, high)| sum + high);
-        let price = carbon.cost.filter(|_| part.energy.facility_uj > 0).map(|cost| cost / kwh(part.energy.facility_uj));
+        let priced_uj = part.energy.facility_uj.filter(|uj| *uj > 0);
+        let price = carbon.cost.zip(priced_uj).map(|(cost, uj)| cost / kwh(uj));
+        sum.kind = sum.kind.and(carbon.bounded().kind);
         sum.cost = sum.cost.zip(price).map(|(sum, price)| sum + kwh(facility_uj) * price);
         sum.currencies.extend(carbon.beside.iter().filter_map(|beside| beside.cost.as_ref()?.currency.clone()));
         sum.zones.insert(carbon.zone.clone());
@@ -86,6 +90,7 @@ struct Sum {
     segments: Vec<CarbonSegment>,
     low: f64,
     high: Option<f64>,
+    kind: RangeKind,
     cost: Option<f64>,
     currencies: BTreeSet<String>,
     zones: BTreeSet<String>,
@@ -95,26 +100,33 @@ struct Sum {
 impl Default for Sum {
     fn default() -> Self {
         let (currencies, zones, zone_sources) = Default::default();
-        Self { segments: Vec::new(), low: 0.0, high: Some(0.0), cost: Some(0.0), currencies, zones, zone_sources }
+        Self {
+            segments: Vec::new(),
+            low: 0.0,
+            high: Some(0.0),
+            kind: RangeKind::Hard,
+            cost: Some(0.0),
+            currencies,
+            zones,
+            zone_sources,
+        }
     }
 }
 
 impl Sum {
     fn carbon(self) -> Carbon {
         let words = |set: BTreeSet<String>| set.into_iter().collect::<Vec<_>>().join(", ");
-        Carbon {
-            grams: recompute(&self.segments),
-            low: self.low,
-            high: self.high,
+        let value = (!self.segments.is_empty()).then(|| recompute(&self.segments));
+        let high = self.high.filter(|_| value.is_some());
+        let carbon = Carbon {
             zone: words(self.zones),
             zone_source: words(self.zone_sources),
             // Amounts of two currencies have no sum.
-            cost: self.cost.filter(|_| !self.segments.is_empty() && self.currencies.len() < 2),
+            cost: self.cost.filter(|_| value.is_some() && self.currencies.len() < 2),
             segments: self.segments,
-            embodied: None,
-            sci: None,
-            beside: None,
-        }
+            ..Carbon::default()
+        };
+        carbon.with_grams(Bounded { value, low: self.low, high, kind: self.kind })
     }
 }
 
@@ -139,14 +151,17 @@ fn pue(part: &Report) -> Pue {
 /// used; else those of all of it at the cleanest, or the dirtiest time. `None` without a figure.
 fn bounds(part: &Report, carbon: &Carbon, cell: &Merged) -> Option<(f64, Option<f64>)> {
     let own = &part.energy;
-    let no_higher = own.high_uj.is_none_or(|own| cell.high_uj.is_some_and(|high| high <= own));
-    if cell.energy_uj == own.total_uj && cell.low_uj >= own.low_uj && no_higher {
+    let no_higher = own.high_uj.is_none_or(|own| cell.energy.high.is_some_and(|high| high <= own));
+    if cell.energy.value == own.total_uj && cell.energy.low >= own.low_uj && no_higher {
         return (!carbon.segments.is_empty()).then_some((carbon.low, carbon.high));
     }
     let figures = || carbon.segments.iter().map(|segment| segment.g_per_kwh);
     let (least, most) = (figures().reduce(f64::min)?, figures().reduce(f64::max)?);
     let pue = pue(part);
-    Some((grams(pue.facility_uj(cell.low_uj), least), cell.high_uj.map(|high| grams(pue.facility_uj(high), most))))
+    Some((
+        grams(pue.facility_uj(cell.energy.low), least),
+        cell.energy.high.map(|high| grams(pue.facility_uj(high), most)),
+    ))
 }
 
 /// Segments with another sum, in the proportions they had. One segment alone lasts as long as the attempt.

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use eco2_core::report::{Device, Report};
+use eco2_core::report::{Device, Report, stated};
 use eco2_core::units::watts;
-use eco2_core::{CounterKey, Merged, Quality};
+use eco2_core::{Bounded, CounterKey, Merged, Quality};
 
 use super::parts::machine;
 
@@ -39,15 +39,18 @@ impl Known {
     /// The merged device: counted over `lasted_ns`.
     pub(super) fn report(&self, id: &str, merged: &Merged, lasted_ns: u64) -> Device {
         let read = self.best.energy_uj.is_some();
-        let some = |uj: u64| read.then_some(uj);
+        let energy = if read { merged.energy } else { Bounded::unknown() };
+        let (range_kind, range_percent) = stated(&energy);
         Device {
             id: id.to_owned(),
-            energy_uj: some(merged.energy_uj),
-            low_uj: some(merged.low_uj),
-            high_uj: merged.high_uj.filter(|_| read),
-            free_low_uj: some(merged.free_low_uj),
-            free_high_uj: merged.free_high_uj.filter(|_| read),
-            mean_w: some(merged.energy_uj).and_then(|uj| watts(uj, merged.covered_ns)),
+            energy_uj: energy.value,
+            low_uj: read.then_some(energy.low),
+            high_uj: energy.high,
+            free_low_uj: read.then_some(merged.free.low),
+            free_high_uj: merged.free.high.filter(|_| read),
+            range_kind,
+            range_percent,
+            mean_w: energy.value.and_then(|uj| watts(uj, merged.covered_ns)),
             // Quantiles of several records cannot be merged.
             power_w: None,
             coverage: if lasted_ns > 0 { merged.covered_ns.min(lasted_ns) as f64 / lasted_ns as f64 } else { 1.0 },

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use eco2_core::report::{Device, Energy};
-use eco2_core::{CounterKey, Merged, Window};
+use eco2_core::{Bounded, CounterKey, Merged, Window};
 
 use super::attempts::Attempts;
 use super::devices::{self, Known};
@@ -27,23 +27,22 @@ impl Measured {
     /// The total of the attempts, before PUE.
     pub(super) fn energy(&self) -> Energy {
         let sum = self.cells.values().fold(Merged::none(), |sum, cell| sum.plus(*cell));
-        // A device that nobody could read may have drawn any power.
+        // A device that was not read may have drawn any power, and so may a machine without any.
         let unread = self.devices.iter().any(|device| device.is_summed() && device.energy_uj.is_none());
+        let open = unread || self.cells.values().any(|cell| !cell.energy.is_known());
+        let (high, free_high) = if open { (None, None) } else { (sum.energy.high, sum.free.high) };
         let [measured_uj, derived_uj, estimated_uj, synthetic_uj] = sum.by_quality;
         Energy {
-            total_uj: sum.energy_uj,
-            low_uj: sum.low_uj,
-            high_uj: sum.high_uj.filter(|_| !unread),
-            free_low_uj: sum.free_low_uj,
-            free_high_uj: sum.free_high_uj.filter(|_| !unread),
+            free_low_uj: sum.free.low,
+            free_high_uj: free_high,
             measured_uj,
             derived_uj,
             estimated_uj,
             synthetic_uj,
             missing_ns: self.missing_ns,
-            facility_uj: sum.energy_uj,
+            facility_uj: sum.energy.value,
             pue: 1.0,
-            ..Energy::default()
+            ..Energy::default().with_total(Bounded { high, ..sum.energy })
         }
     }
 
@@ -52,10 +51,10 @@ impl Measured {
         self.overhead_ns.values().fold(0, |sum: u64, ns| sum.saturating_add(*ns))
     }
 
-    /// Summed energy of one attempt on all machines, microjoules.
-    pub(super) fn of_attempt(&self, attempt: usize) -> u64 {
+    /// Summed energy of one attempt on all machines, microjoules; `None`: not known.
+    pub(super) fn of_attempt(&self, attempt: usize) -> Option<u64> {
         let cells = self.cells.iter().filter(|((place, _), _)| *place == attempt);
-        cells.fold(0, |sum: u64, (_, cell)| sum.saturating_add(cell.energy_uj))
+        cells.map(|(_, cell)| cell.energy).sum::<Bounded<u64>>().value
     }
 }
 

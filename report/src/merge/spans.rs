@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use eco2_core::CounterKey;
-use eco2_core::report::{DeviceSync, Report, Span, State};
+use eco2_core::report::{DeviceSync, Report, Span, State, stated};
+use eco2_core::{CounterKey, RangeKind};
 
 use super::attempts::{Attempt, Attempts};
 use super::devices;
@@ -32,15 +32,17 @@ fn speaker<'a>(parts: &'a [Report], attempt: &Attempt, place: &str) -> Option<&'
 
 fn blank(span: &Span) -> Span {
     let (name, sync) = (span.name.clone(), span.sync);
-    Span { name, sync, high_uj: Some(0), state: State::Final, ..Span::default() }
+    let (high_uj, free_high_uj, range_kind) = (Some(0), Some(0), Some(RangeKind::Hard));
+    Span { name, sync, high_uj, free_high_uj, range_kind, state: State::Final, ..Span::default() }
 }
 
 fn add(sum: &mut Span, span: &Span, place: &str, names: &BTreeMap<CounterKey, String>) {
     sum.count = sum.count.saturating_add(span.count);
     sum.duration_ns = sum.duration_ns.saturating_add(span.duration_ns);
-    sum.energy_uj = sum.energy_uj.saturating_add(span.energy_uj);
-    sum.low_uj = sum.low_uj.saturating_add(span.low_uj);
-    sum.high_uj = sum.high_uj.zip(span.high_uj).map(|(a, b)| a.saturating_add(b));
+    let (energy, free) = (sum.bounded() + span.bounded(), sum.free() + span.free());
+    (sum.energy_uj, sum.low_uj, sum.high_uj) = (energy.value, energy.low, energy.high);
+    (sum.free_low_uj, sum.free_high_uj) = (free.low, free.high);
+    (sum.range_kind, sum.range_percent) = stated(&energy);
     if span.state == State::Provisional {
         sum.state = State::Provisional;
     }

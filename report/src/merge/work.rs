@@ -14,9 +14,9 @@ const FIRST_STEP: &str = "first_step";
 /// Sums the work of all attempts.
 pub(super) fn sum(parts: &[Report], attempts: &Attempts) -> Work {
     attempts.list.iter().map(|attempt| of_attempt(parts, attempt)).fold(Work::default(), |mut sum, work| {
-        sum.steps = sum.steps.saturating_add(work.steps);
-        sum.samples = sum.samples.saturating_add(work.samples);
-        sum.tokens = sum.tokens.saturating_add(work.tokens);
+        sum.steps = added(sum.steps, work.steps);
+        sum.samples = added(sum.samples, work.samples);
+        sum.tokens = added(sum.tokens, work.tokens);
         sum.loss = work.loss.or(sum.loss);
         sum.extra.extend(work.extra);
         sum
@@ -32,14 +32,20 @@ pub(super) fn replayed(parts: &[Report], attempts: &Attempts, measured: &Measure
         let [work, next] = pair else { continue };
         let began = first_step(work).or((place == 0).then_some(0));
         let Some((began, resumed)) = began.zip(first_step(next)) else { continue };
-        let steps = began.saturating_add(work.steps).saturating_sub(resumed).min(work.steps);
+        let done = work.steps.unwrap_or(0);
+        let steps = began.saturating_add(done).saturating_sub(resumed).min(done);
         if steps > 0 {
-            let energy = u128::from(measured.of_attempt(place)) * u128::from(steps) / u128::from(work.steps);
-            let energy_uj = u64::try_from(energy).unwrap_or(u64::MAX);
+            let share = |uj: u64| u128::from(uj) * u128::from(steps) / u128::from(done);
+            let energy_uj = measured.of_attempt(place).map(|uj| u64::try_from(share(uj)).unwrap_or(u64::MAX));
             out.push(Replayed { attempt: u32::try_from(place).unwrap_or(u32::MAX), steps, energy_uj });
         }
     }
     out
+}
+
+/// The sum of two counts; one that was not counted adds nothing.
+fn added(one: Option<u64>, two: Option<u64>) -> Option<u64> {
+    one.zip(two).map(|(one, two)| one.saturating_add(two)).or(one).or(two)
 }
 
 fn first_step(work: &Work) -> Option<u64> {
@@ -62,8 +68,8 @@ fn of_attempt(parts: &[Report], attempt: &Attempt) -> Work {
     // The first rank's own figures are told last, and stay.
     for work in ranks.into_values().rev() {
         sum.steps = sum.steps.max(work.steps);
-        sum.samples = sum.samples.saturating_add(work.samples);
-        sum.tokens = sum.tokens.saturating_add(work.tokens);
+        sum.samples = added(sum.samples, work.samples);
+        sum.tokens = added(sum.tokens, work.tokens);
         sum.loss = work.loss.or(sum.loss);
         sum.extra.extend(work.extra);
     }

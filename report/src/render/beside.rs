@@ -2,7 +2,7 @@
 
 use eco2_core::report::{Beside, CarbonPrice, Cost, Embodied, Market, Sci, Water};
 
-use super::figures::{Figure, number};
+use super::figures::number;
 use super::page::{Page, Tone};
 
 pub(super) fn beside(beside: &Beside, page: &mut Page) {
@@ -18,24 +18,22 @@ pub(super) fn beside(beside: &Beside, page: &mut Page) {
         page.row("Offset", Tone::Normal, &facts);
     }
     if let Some(first) = equivalents.first() {
-        let each = equivalents.iter().map(|one| format!("{} {}", number(one.amount), one.what));
+        let each = equivalents
+            .iter()
+            .map(|one| format!("{} {}", one.amount.map_or_else(|| "not known".to_owned(), number), one.what));
         let all = each.collect::<Vec<_>>().join(page.spelling().dot());
         page.row("As much as", Tone::Normal, &format!("{all} ({})", first.source));
     }
 }
 
-fn mass(page: &Page, value: f64, low: f64, high: Option<f64>) -> String {
-    page.spelling().mass(Figure { value, low, high })
-}
-
 fn market_row(market: &Market, page: &mut Page) {
-    let grams = mass(page, market.grams, market.low, market.high);
+    let grams = page.spelling().mass(market.bounded());
     let factor = number(market.g_per_kwh);
     page.row("Market", Tone::Normal, &format!("{grams}, market-based by {} ({factor} g/kWh)", market.instrument));
 }
 
 fn embodied_row(made: &Embodied, page: &mut Page) {
-    let grams = mass(page, made.grams, made.low, made.high);
+    let grams = page.spelling().mass(made.bounded());
     let time = page.spelling().duration(made.reserved_ns);
     let share = if made.share < 1.0 { format!(", {} of it", number(made.share)) } else { String::new() };
     let (years, total) = (number(made.life_years), number(made.total_kg));
@@ -44,7 +42,7 @@ fn embodied_row(made: &Embodied, page: &mut Page) {
 }
 
 fn sci_row(sci: &Sci, page: &mut Page) {
-    let grams = mass(page, sci.grams, sci.low, sci.high);
+    let grams = page.spelling().mass(sci.bounded());
     let made = if sci.embodied_g.is_some() { "making included" } else { "without making, which SCI asks for" };
     page.row("SCI", Tone::Normal, &format!("{grams} per {}; {made}", sci.per));
 }
@@ -73,7 +71,8 @@ fn price_row(price: &CarbonPrice, page: &mut Page) {
 }
 
 /// `0.12 [0.11 – 0.13]`.
-fn between(value: f64, low: Option<f64>, high: Option<f64>) -> String {
+fn between(value: Option<f64>, low: Option<f64>, high: Option<f64>) -> String {
+    let Some(value) = value else { return "not known".to_owned() };
     match (low, high) {
         (Some(low), Some(high)) if low >= high => number(value),
         (Some(low), Some(high)) => format!("{} [{} to {}]", number(value), number(low), number(high)),

@@ -10,7 +10,6 @@ use eco2_core::units::{kwh, watts};
 
 use super::{csv::table, finite};
 use crate::Error;
-use crate::footprint::is_measured;
 
 /// The columns, in order.
 const COLUMNS: [&str; 38] = [
@@ -68,7 +67,7 @@ pub fn codecarbon_csv(report: &Report) -> Result<String, Error> {
 fn cell(report: &Report, column: &str) -> Option<String> {
     let run = &report.run;
     let seconds = run.duration_ns as f64 / 1e9;
-    let kg = report.carbon.as_ref().map(|carbon| carbon.grams / 1e3).filter(|_| is_measured(report));
+    let kg = report.carbon.as_ref().and_then(|carbon| carbon.grams).map(|grams| grams / 1e3);
     let zone = || Some(report.carbon.as_ref()?.zone.as_str()).filter(|zone| is_code(zone));
     let number = |value: Option<f64>| value.map(|value| value.to_string());
     match column {
@@ -86,7 +85,7 @@ fn cell(report: &Report, column: &str) -> Option<String> {
         "cpu_energy" => number(energy(report, Component::Cpu)),
         "gpu_energy" => number(energy(report, Component::Gpu)),
         "ram_energy" => number(energy(report, Component::Memory)),
-        "energy_consumed" => is_measured(report).then(|| kwh(report.energy.facility_uj).to_string()),
+        "energy_consumed" => report.energy.facility_uj.map(|uj| kwh(uj).to_string()),
         "country_iso_code" => zone().map(|zone| zone.split('-').next().unwrap_or(zone).to_owned()),
         "region" => zone().and_then(|zone| zone.split_once('-')).map(|(_, region)| region.to_owned()),
         "os" => Some(&run.host.kernel).filter(|kernel| !kernel.is_empty()).map(|kernel| format!("Linux-{kernel}")),

@@ -84,12 +84,12 @@ fn total(report: &Report) -> Row {
     let energy = &report.energy;
     let mut row = Row::new(report, "total");
     row.set("status", word(&report.run.state));
-    row.set("energy_uj", energy.total_uj);
+    row.set_known("energy_uj", energy.total_uj);
     row.set("low_uj", energy.low_uj);
     row.set_known("high_uj", energy.high_uj);
-    row.set("energy_kwh", units::kwh(energy.total_uj));
-    row.set_known("co2_kg", report.carbon.as_ref().map(|carbon| carbon.grams / 1e3));
-    row.set_known("mean_w", units::watts(energy.total_uj, report.run.duration_ns));
+    row.set_known("energy_kwh", energy.total_uj.map(units::kwh));
+    row.set_known("co2_kg", report.carbon.as_ref().and_then(|carbon| carbon.grams).map(|grams| grams / 1e3));
+    row.set_known("mean_w", energy.total_uj.and_then(|uj| units::watts(uj, report.run.duration_ns)));
     row.set("missing_ns", energy.missing_ns);
     row
 }
@@ -141,7 +141,8 @@ pub fn spans_csv(report: &Report) -> Result<String, Error> {
     let rows = report.spans.iter().map(|span| {
         let high = span.high_uj.map_or_else(String::new, |high| high.to_string());
         let mut row = vec![report.run.id.clone(), span.name.clone(), span.count.to_string()];
-        row.extend([span.duration_ns, span.energy_uj, span.low_uj].map(|value| value.to_string()));
+        let energy = span.energy_uj.map_or_else(String::new, |uj| uj.to_string());
+        row.extend([span.duration_ns.to_string(), energy, span.low_uj.to_string()]);
         row.extend([high, word(&span.state), missing.clone()]);
         row.extend(devices.iter().map(|id| span.by_device.get(*id).map_or_else(String::new, u64::to_string)));
         row

@@ -33,8 +33,8 @@ use crate::footprint::is_measured;
 ///
 /// # Errors
 /// [`Error::NoGrams`].
-fn grams_of(report: &Report) -> Result<&Carbon, Error> {
-    let carbon = report.carbon.as_ref().filter(|_| is_measured(report));
+fn grams_of(report: &Report) -> Result<(&Carbon, f64), Error> {
+    let carbon = report.carbon.as_ref().and_then(|carbon| Some((carbon, carbon.grams?)));
     carbon.ok_or_else(|| Error::NoGrams { run: report.run.id.clone() })
 }
 

@@ -1,31 +1,12 @@
 //! Integers to figures people read: three to six digits, as many as the bounds allow, in a unit of fitting size.
 
+use eco2_core::Bounded;
+
 /// How figures are spelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Spelling {
     /// `uJ`, `-` and `CO2e` instead of `µJ`, `–` and `CO₂e`.
     pub(crate) ascii: bool,
-}
-
-/// A value with an interval around it, all in one base unit.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Figure {
-    pub(crate) value: f64,
-    pub(crate) low: f64,
-    /// `None`: unbounded.
-    pub(crate) high: Option<f64>,
-}
-
-impl Figure {
-    /// A figure in microjoules.
-    pub(crate) fn energy(value: u64, low: u64, high: Option<u64>) -> Self {
-        Self { value: value as f64, low: low as f64, high: high.map(|high| high as f64) }
-    }
-
-    /// A figure without bounds of its own.
-    pub(crate) fn plain(value: f64) -> Self {
-        Self { value, low: value, high: Some(value) }
-    }
 }
 
 /// Microjoules from which a unit is used, its size, and its name.
@@ -36,13 +17,19 @@ const MASS: [(f64, f64, &str); 4] = [(1e6, 1e6, "t"), (1e3, 1e3, "kg"), (0.1, 1.
 
 impl Spelling {
     /// `1 234 J  [1 200 – 1 270]`, or `at least 1 200 J (estimate 1 234 J)` where there is no upper bound.
-    pub(crate) fn energy(self, figure: Figure) -> String {
-        self.bounded(figure, &ENERGY, "")
+    pub(crate) fn energy(self, energy: Bounded<u64>) -> String {
+        if !energy.is_known() && energy.low == 0 {
+            return "not measured".to_owned();
+        }
+        self.bounded(energy.map(|uj| uj as f64), &ENERGY, "")
     }
 
     /// The same for grams: `0.163 g CO₂e  [0.158 – 0.168]`.
-    pub(crate) fn mass(self, figure: Figure) -> String {
-        self.bounded(figure, &MASS, if self.ascii { " CO2e" } else { " CO₂e" })
+    pub(crate) fn mass(self, grams: Bounded<f64>) -> String {
+        if !grams.is_known() && grams.low == 0.0 {
+            return "not known".to_owned();
+        }
+        self.bounded(grams, &MASS, if self.ascii { " CO2e" } else { " CO₂e" })
     }
 
     /// An energy without its bounds, for where they stand elsewhere.
@@ -60,10 +47,13 @@ impl Spelling {
         format!("{} {unit}", grouped(value / size, three_digits(value / size)))
     }
 
-    fn bounded(self, figure: Figure, units: &[(f64, f64, &'static str)], what: &str) -> String {
-        let (size, unit) = self.unit(figure.value, units);
-        let (value, low) = (figure.value / size, figure.low / size);
-        let Some(high) = figure.high.map(|high| high / size) else {
+    fn bounded(self, range: Bounded<f64>, units: &[(f64, f64, &'static str)], what: &str) -> String {
+        let (size, unit) = self.unit(range.value.unwrap_or(range.low), units);
+        let low = range.low / size;
+        let Some(value) = range.value.map(|value| value / size) else {
+            return format!("at least {} {unit}{what}", down(low, three_digits(low)));
+        };
+        let Some(high) = range.high.map(|high| high / size) else {
             let place = three_digits(value);
             let (low, value) = (down(low, place), grouped(value, place));
             return format!("at least {low} {unit}{what} (estimate {value} {unit})");
@@ -191,7 +181,7 @@ mod tests {
     const PLAIN: Spelling = Spelling { ascii: false };
 
     fn energy(value: u64, low: u64, high: Option<u64>) -> String {
-        PLAIN.energy(Figure::energy(value, low, high))
+        PLAIN.energy(Bounded::hard(value, low, high))
     }
 
     #[test]
@@ -205,13 +195,20 @@ mod tests {
     }
 
     #[test]
+    fn k01_nothing_read_is_not_printed_as_zero() {
+        assert_eq!(PLAIN.energy(Bounded::unknown()), "not measured");
+        assert_eq!(PLAIN.mass(Bounded::unknown()), "not known");
+        assert_eq!(PLAIN.energy(Bounded { low: 1_200_000_000, ..Bounded::unknown() }), "at least 1 200 J");
+    }
+
+    #[test]
     fn units_follow_the_size() {
         assert_eq!(energy(999, 990, Some(1_010)), "999 µJ  [990 – 1 010]");
         assert_eq!(energy(12_000, 11_000, Some(13_000)), "12.0 mJ  [11.0 – 13.0]");
         assert_eq!(energy(36_000_000_000, 35_000_000_000, Some(37_000_000_000)), "10.00 Wh  [9.72 – 10.28]");
         assert_eq!(energy(7_200_000_000_000, 7_000_000_000_000, Some(7_400_000_000_000)), "2.000 kWh  [1.944 – 2.056]");
-        assert_eq!(Spelling { ascii: true }.energy(Figure::energy(5, 4, Some(6))), "5.00 uJ  [4.00 - 6.00]");
-        let grams = Figure { value: 0.163, low: 0.158, high: Some(0.168) };
+        assert_eq!(Spelling { ascii: true }.energy(Bounded::hard(5, 4, Some(6))), "5.00 uJ  [4.00 - 6.00]");
+        let grams = Bounded::hard(0.163, 0.158, Some(0.168));
         assert_eq!(
             PLAIN.mass(grams),
             "163.0 mg CO₂e  [158.0 – 168.0]"

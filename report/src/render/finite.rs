@@ -49,19 +49,19 @@ fn clean_carbon(priced: &mut Option<Carbon>, dropped: &mut Vec<String>) {
 
 fn all_finite(beside: &Beside) -> bool {
     let Beside { market, embodied, sci, water, cost, carbon_price, offsets, equivalents } = beside;
-    let market = market.iter().flat_map(|m| [Some(m.grams), Some(m.low), m.high, Some(m.g_per_kwh)]);
+    let market = market.iter().flat_map(|m| [m.grams, Some(m.low), m.high, Some(m.g_per_kwh)]);
     let made = embodied.iter().flat_map(|e| [Some(e.grams), Some(e.low), e.high, Some(e.total_kg), e.total_high_kg]);
-    let sci = sci.iter().flat_map(|s| [Some(s.grams), Some(s.low), s.high, Some(s.operational_g), s.embodied_g]);
-    let water = water.iter().flat_map(|w| [Some(w.litres), Some(w.low), w.high, w.wue, w.ewif]);
-    let cost = cost.iter().flat_map(|c| [Some(c.amount), c.low, c.high]);
-    let price = carbon_price.iter().flat_map(|p| [Some(p.amount), Some(p.low), p.high, Some(p.per_tonne)]);
-    let others = offsets.iter().map(|o| Some(o.kg)).chain(equivalents.iter().map(|e| Some(e.amount)));
+    let sci = sci.iter().flat_map(|s| [s.grams, Some(s.low), s.high, s.operational_g, s.embodied_g]);
+    let water = water.iter().flat_map(|w| [w.litres, Some(w.low), w.high, w.wue, w.ewif]);
+    let cost = cost.iter().flat_map(|c| [c.amount, c.low, c.high]);
+    let price = carbon_price.iter().flat_map(|p| [p.amount, Some(p.low), p.high, Some(p.per_tonne)]);
+    let others = offsets.iter().map(|o| Some(o.kg)).chain(equivalents.iter().map(|e| e.amount));
     let all = market.chain(made).chain(sci).chain(water).chain(cost).chain(price).chain(others);
     all.flatten().all(f64::is_finite)
 }
 
 fn needed(carbon: &Carbon) -> impl Iterator<Item = f64> + '_ {
-    [carbon.grams, carbon.low].into_iter().chain(carbon.segments.iter().map(|segment| segment.g_per_kwh))
+    carbon.grams.into_iter().chain([carbon.low]).chain(carbon.segments.iter().map(|segment| segment.g_per_kwh))
 }
 
 fn clean_device(device: &mut Device, dropped: &mut Vec<String>) {

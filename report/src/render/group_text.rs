@@ -1,9 +1,10 @@
 //! Groups of runs as text, JSON and CSV, with the sum over all.
 
+use eco2_core::Bounded;
 use serde::Serialize;
 
 use super::csv::table;
-use super::figures::{Figure, Spelling, count};
+use super::figures::{Spelling, count};
 use super::groups::{AbsentSource, Group};
 use super::page::{Page, TextStyle, Tone};
 use super::status_word;
@@ -54,8 +55,9 @@ pub fn groups_csv(groups: &[Group], key: &str) -> Result<String, Error> {
         let high = group.high_uj.map_or_else(String::new, |high| high.to_string());
         let co2 = group.grams.map_or_else(String::new, |grams| (grams / 1e3).to_string());
         let mut row = vec![key.to_owned(), group.label.clone(), group.runs.len().to_string()];
-        row.extend([group.duration_ns, group.energy_uj, group.low_uj].map(|value| value.to_string()));
-        row.extend([high, (group.energy_uj as f64 / 3.6e12).to_string()]);
+        let text = |value: Option<u128>| value.map_or_else(String::new, |value| value.to_string());
+        row.extend([Some(group.duration_ns), group.energy_uj, Some(group.low_uj)].map(text));
+        row.extend([high, group.energy_uj.map_or_else(String::new, |uj| (uj as f64 / 3.6e12).to_string())]);
         let parts = [group.measured_uj, group.derived_uj, group.estimated_uj, group.synthetic_uj, group.missing_ns];
         row.extend(parts.map(|value| value.to_string()));
         row.extend([co2, group.unpriced_runs.to_string(), group.provisional_runs.to_string()]);
@@ -73,9 +75,10 @@ pub fn groups_text(groups: &[Group], key: &str, style: &TextStyle) -> String {
     let spelling = page.spelling();
     let mut rows = vec![[key, "runs", "energy", "carbon", "flags"].map(str::to_owned).to_vec()];
     rows.extend(groups.iter().map(|group| row(group, spelling)));
-    let total: u128 = groups.iter().map(|group| group.energy_uj).sum();
+    let total = groups.iter().filter_map(|group| group.energy_uj).reduce(u128::saturating_add);
     let runs: usize = groups.iter().map(|group| group.runs.len()).sum();
-    let energy = spelling.energy(Figure::plain(total as f64));
+    let energy =
+        total.map_or_else(|| spelling.energy(Bounded::unknown()), |uj| spelling.energy(Bounded::exact(narrow(uj))));
     rows.push(vec!["all".into(), count(runs as u64), energy, String::new(), String::new()]);
     page.table(&rows);
     for group in groups {
@@ -86,11 +89,15 @@ pub fn groups_text(groups: &[Group], key: &str, style: &TextStyle) -> String {
     page.finish()
 }
 
+/// Microjoules as text shows them; saturates.
+fn narrow(uj: u128) -> u64 {
+    u64::try_from(uj).unwrap_or(u64::MAX)
+}
+
 fn row(group: &Group, spelling: Spelling) -> Vec<String> {
-    let high = group.high_uj.map(|high| high as f64);
-    let energy = spelling.energy(Figure { value: group.energy_uj as f64, low: group.low_uj as f64, high });
+    let energy = spelling.energy(group.bounded().map(narrow));
     let carbon = match group.grams {
-        Some(grams) => spelling.mass(Figure::plain(grams)),
+        Some(grams) => spelling.mass_only(grams),
         None if group.kinds.len() > 1 => "kinds differ".into(),
         None => "not priced".into(),
     };

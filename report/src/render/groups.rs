@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use eco2_core::report::{Report, State, Status};
+use eco2_core::{Bounded, RangeKind};
 use serde::Serialize;
 
 use super::not_ok;
@@ -19,8 +20,8 @@ pub struct Group {
     pub runs: Vec<String>,
     /// Sum of durations, nanoseconds.
     pub duration_ns: u128,
-    /// Sum of the runs' totals, microjoules.
-    pub energy_uj: u128,
+    /// Sum of the runs' known totals, microjoules; `None`: none is known.
+    pub energy_uj: Option<u128>,
     /// Sum of lower bounds.
     pub low_uj: u128,
     /// Sum of upper bounds; `None` when any run has none.
@@ -45,6 +46,13 @@ pub struct Group {
     pub provisional_runs: u64,
     /// Sources that did not read in some of the runs.
     pub absent: Vec<AbsentSource>,
+}
+
+impl Group {
+    /// The energy with its bounds, microjoules.
+    pub(crate) fn bounded(&self) -> Bounded<u128> {
+        Bounded { value: self.energy_uj, low: self.low_uj, high: self.high_uj, kind: RangeKind::Plausible }
+    }
 }
 
 /// A source that did not read, over the runs of a group.
@@ -100,13 +108,14 @@ fn group(label: &str, runs: &[&Report]) -> Group {
     let mut ids: Vec<String> = runs.iter().map(|run| run.run.id.clone()).collect();
     ids.sort_unstable();
     let kinds = kinds(runs);
+    let energy: Bounded<u128> = runs.iter().map(|run| run.energy.bounded().map(u128::from)).sum();
     Group {
         label: label.to_owned(),
         runs: ids,
         duration_ns: sum(|run| run.run.duration_ns),
-        energy_uj: sum(|run| run.energy.total_uj),
-        low_uj: sum(|run| run.energy.low_uj),
-        high_uj: runs.iter().map(|run| run.energy.high_uj.map(u128::from)).sum(),
+        energy_uj: energy.value,
+        low_uj: energy.low,
+        high_uj: energy.high,
         measured_uj: sum(|run| run.energy.measured_uj),
         derived_uj: sum(|run| run.energy.derived_uj),
         estimated_uj: sum(|run| run.energy.estimated_uj),
@@ -114,7 +123,7 @@ fn group(label: &str, runs: &[&Report]) -> Group {
         missing_ns: sum(|run| run.energy.missing_ns),
         grams: grams(runs).filter(|_| kinds.len() <= 1),
         kinds,
-        unpriced_runs: count(|run| run.carbon.is_none()),
+        unpriced_runs: count(|run| run.carbon.as_ref().is_none_or(|carbon| carbon.grams.is_none())),
         provisional_runs: count(|run| run.run.state == State::Provisional),
         absent: absent(runs),
     }
@@ -122,7 +131,7 @@ fn group(label: &str, runs: &[&Report]) -> Group {
 
 /// Sum of the priced runs; `None` when none is.
 fn grams(runs: &[&Report]) -> Option<f64> {
-    let priced = runs.iter().filter_map(|run| run.carbon.as_ref()).map(|carbon| carbon.grams);
+    let priced = runs.iter().filter_map(|run| run.carbon.as_ref()?.grams);
     priced.filter(|grams| grams.is_finite()).reduce(|sum, grams| sum + grams)
 }
 

@@ -14,7 +14,6 @@ use serde_json::{Map, Value, json};
 
 use super::{finite, hf_budget, word};
 use crate::Error;
-use crate::footprint::is_measured;
 
 /// The report's figures as one JSON object with `summary`, `current`, `gpu_metrics`, `environmental_impact`, `carbon_budget`,
 /// `origin`.
@@ -41,17 +40,15 @@ pub fn hf_json(report: &Report) -> Result<String, Error> {
 }
 
 fn energy_kwh(report: &Report) -> Option<f64> {
-    is_measured(report).then(|| units::kwh(report.energy.total_uj))
+    report.energy.total_uj.map(units::kwh)
 }
 
 fn co2_kg(report: &Report) -> Option<f64> {
-    energy_kwh(report)?;
-    report.carbon.as_ref().map(|carbon| carbon.grams / 1e3)
+    report.carbon.as_ref()?.grams.map(|grams| grams / 1e3)
 }
 
 fn mean_w(report: &Report) -> Option<f64> {
-    energy_kwh(report)?;
-    units::watts(report.energy.total_uj, report.run.duration_ns)
+    units::watts(report.energy.total_uj?, report.run.duration_ns)
 }
 
 /// The highest power of the only summed device; peaks of several need not fall together.
@@ -61,32 +58,27 @@ fn peak_w(report: &Report) -> Option<f64> {
     only.filter(|_| summed.next().is_none())
 }
 
-fn per(part: Option<f64>, whole: u64) -> Option<f64> {
-    part.filter(|_| whole > 0).map(|part| part / whole as f64)
+fn per(part: Option<f64>, whole: Option<u64>) -> Option<f64> {
+    Some(part? / whole.filter(|whole| *whole > 0)? as f64)
 }
 
-fn in_a_kwh(count: u64, kwh: Option<f64>) -> Option<f64> {
-    kwh.filter(|kwh| *kwh > 0.0 && count > 0).map(|kwh| count as f64 / kwh)
+fn in_a_kwh(count: Option<u64>, kwh: Option<f64>) -> Option<f64> {
+    Some(count? as f64 / kwh.filter(|kwh| *kwh > 0.0)?)
 }
 
 /// The run's label that prices its carbon, per tonne CO2e; the whole run's grams are priced, PUE included.
 const PRICE_LABEL: &str = "carbon_price_per_tonne";
 
 fn credit_cost(report: &Report) -> Option<f64> {
-    co2_kg(report)?;
     let carbon = report.carbon.as_ref()?;
+    let grams = carbon.grams?;
     let given = carbon.beside.as_deref().and_then(|beside| beside.carbon_price.as_ref());
     // The field's name says dollars.
     if let Some(price) = given.filter(|price| price.currency.as_deref().is_none_or(|code| code == "USD")) {
-        return Some(price.amount);
+        return price.amount;
     }
     let price: f64 = report.run.labels.get(PRICE_LABEL)?.parse().ok()?;
-    (price.is_finite() && price >= 0.0).then(|| eco2_grid::credit_cost(carbon.grams, price))
-}
-
-/// A count that nobody gave is not known.
-fn counted(count: u64) -> Option<u64> {
-    (count > 0).then_some(count)
+    (price.is_finite() && price >= 0.0).then(|| eco2_grid::credit_cost(grams, price))
 }
 
 fn g_per_kwh(carbon: Option<&Carbon>) -> Option<f64> {
@@ -99,7 +91,7 @@ fn summary(report: &Report) -> Value {
         "total_energy_kwh": kwh, "total_co2_kg": kg,
         "average_power_watts": mean_w(report), "peak_power_watts": peak_w(report),
         "total_duration_hours": report.run.duration_ns as f64 / 3.6e12,
-        "total_steps": work.steps, "total_samples": counted(work.samples),
+        "total_steps": work.steps, "total_samples": work.samples,
         "average_samples_per_kwh": in_a_kwh(work.samples, kwh),
         "energy_per_sample": per(kwh, work.samples), "co2_per_sample": per(kg, work.samples),
         "estimated_cost_usd": report.carbon.as_ref().and_then(|carbon| carbon.cost),
@@ -125,20 +117,20 @@ const EQUIVALENTS: [(&str, &str); 3] = [
 fn equivalent(report: &Report, what: &str) -> Option<f64> {
     co2_kg(report)?;
     let set = &report.carbon.as_ref()?.beside.as_deref()?.equivalents;
-    set.iter().find(|one| one.what.starts_with(what)).map(|one| one.amount)
+    set.iter().find(|one| one.what.starts_with(what)).and_then(|one| one.amount)
 }
 
 fn current(report: &Report) -> Value {
     let (kwh, kg, work) = (energy_kwh(report), co2_kg(report), &report.work);
     json!({
         "power_watts": mean_w(report), "energy_kwh": kwh, "co2_kg": kg,
-        "samples_processed": counted(work.samples), "samples_per_kwh": in_a_kwh(work.samples, kwh),
-        "tokens_processed": counted(work.tokens), "tokens_per_kwh": in_a_kwh(work.tokens, kwh),
+        "samples_processed": work.samples, "samples_per_kwh": in_a_kwh(work.samples, kwh),
+        "tokens_processed": work.tokens, "tokens_per_kwh": in_a_kwh(work.tokens, kwh),
         "energy_per_sample": per(kwh, work.samples), "co2_per_sample": per(kg, work.samples),
         "watts_per_sample": per(mean_w(report), work.samples),
         "grid_intensity": g_per_kwh(report.carbon.as_ref()),
         "duration_seconds": report.run.duration_ns as f64 / 1e9,
-        "energy_uj": kwh.map(|_| report.energy.total_uj), "duration_ns": report.run.duration_ns,
+        "energy_uj": report.energy.total_uj, "duration_ns": report.run.duration_ns,
     })
 }
 
@@ -201,7 +193,7 @@ fn origin(report: &Report) -> Value {
         "energy_low_kwh": units::kwh(energy.low_uj), "energy_high_kwh": energy.high_uj.map(units::kwh),
         "co2_low_kg": carbon.map(|carbon| carbon.low / 1e3),
         "co2_high_kg": carbon.and_then(|carbon| carbon.high).map(|grams| grams / 1e3),
-        "pue": energy.pue, "facility_energy_kwh": units::kwh(energy.facility_uj),
+        "pue": energy.pue, "facility_energy_kwh": energy.facility_uj.map(units::kwh),
         "estimated": any_is(report, Quality::Estimated), "synthetic": any_is(report, Quality::Synthetic),
         "missing_ns": energy.missing_ns,
         "quality": quality,

@@ -20,7 +20,8 @@ pub(super) fn parts(report: &Report, page: &mut Page) {
         page.row("Overhead", Tone::Normal, &facts);
     }
     for replayed in &merge.replayed {
-        let energy = page.spelling().energy_only(replayed.energy_uj);
+        let energy =
+            replayed.energy_uj.map_or_else(|| "an unknown energy".to_owned(), |uj| page.spelling().energy_only(uj));
         let facts = format!(
             "{} steps of attempt {} were lost and done again: about {energy}, which is in the figures below",
             replayed.steps, replayed.attempt
@@ -64,8 +65,8 @@ fn attempts(attempts: &[Attempt], page: &mut Page) {
         return;
     }
     for attempt in attempts.iter().take(SHOWN) {
-        let (energy, time) =
-            (page.spelling().energy_only(attempt.energy_uj), page.spelling().duration(attempt.duration_ns));
+        let energy = attempt.energy_uj.map_or_else(|| "not measured".to_owned(), |uj| page.spelling().energy_only(uj));
+        let time = page.spelling().duration(attempt.duration_ns);
         let mut facts = vec![format!("{energy} in {time}")];
         facts.extend(ranks(attempt.ranks, attempt.world_size));
         page.row(&format!("Attempt {}", attempt.number), Tone::Normal, &facts.join(page.spelling().dot()));

@@ -3,7 +3,7 @@
 use eco2_core::report::{Carbon, Device, Report, State, Status};
 use eco2_core::{Quality, units};
 
-use super::figures::{self, Figure, number, percent};
+use super::figures::{self, number, percent};
 use super::page::{Page, Tone};
 use super::{not_ok, status_word, word};
 
@@ -12,25 +12,27 @@ const SHOWN: usize = 10;
 
 pub(super) fn energy(report: &Report, page: &mut Page) {
     let (energy, spelling) = (&report.energy, page.spelling());
-    page.row("Energy", Tone::Strong, &spelling.energy(Figure::energy(energy.total_uj, energy.low_uj, energy.high_uj)));
+    let total = energy.total_uj.unwrap_or(0) as f64;
+    page.row("Energy", Tone::Strong, &spelling.energy(energy.bounded()));
     let parts = [
         ("measured", energy.measured_uj),
         ("derived from power", energy.derived_uj),
         ("ESTIMATED by a model", energy.estimated_uj),
         ("SYNTHETIC", energy.synthetic_uj),
     ];
-    let shown = parts.into_iter().filter(|(_, uj)| *uj > 0).map(|(name, uj)| {
-        format!("{name} {} ({})", spelling.energy_only(uj), percent(uj as f64, energy.total_uj as f64))
-    });
+    let shown = parts
+        .into_iter()
+        .filter(|(_, uj)| *uj > 0)
+        .map(|(name, uj)| format!("{name} {} ({})", spelling.energy_only(uj), percent(uj as f64, total)));
     page.row("", Tone::Normal, &shown.collect::<Vec<_>>().join(spelling.dot()));
     if energy.estimated_uj > 0 {
-        let share = percent(energy.estimated_uj as f64, energy.total_uj as f64);
+        let share = percent(energy.estimated_uj as f64, total);
         let facts = format!("{share} of the energy comes from a model, not from a sensor: take it as a rough figure");
         page.row("ESTIMATED", Tone::Warning, &facts);
     }
-    if energy.facility_uj != energy.total_uj {
-        let facts =
-            format!("{} with the facility's overhead (PUE {})", spelling.energy_only(energy.facility_uj), energy.pue);
+    if let Some(facility_uj) = energy.facility_uj.filter(|_| energy.facility_uj != energy.total_uj) {
+        let facility = spelling.energy_only(facility_uj);
+        let facts = format!("{facility} with the facility's overhead (PUE {})", energy.pue);
         page.row("Facility", Tone::Normal, &facts);
     }
 }
@@ -58,7 +60,7 @@ fn device_row(device: &Device, page: &Page) -> Vec<String> {
     let spelling = page.spelling();
     let energy = match (device.energy_uj, device.quality) {
         (None, _) => "missing".to_owned(),
-        (Some(uj), _) => spelling.energy(Figure::energy(uj, device.low_uj.unwrap_or(0), device.high_uj)),
+        (Some(_), _) => spelling.energy(device.bounded()),
     };
     let quality = match device.quality {
         Quality::Estimated => "ESTIMATED".to_owned(),
@@ -110,8 +112,8 @@ pub(super) fn missing(report: &Report, page: &mut Page) {
 
 pub(super) fn attribution(report: &Report, page: &mut Page) {
     let Some(share) = &report.attribution else { return };
-    let (spelling, whole) = (page.spelling(), report.energy.total_uj as f64);
-    let command = spelling.energy(Figure::energy(share.command_uj, share.low_uj, share.high_uj));
+    let (spelling, whole) = (page.spelling(), report.energy.total_uj.unwrap_or(0) as f64);
+    let command = spelling.energy(share.bounded());
     page.row("Share", Tone::Normal, &format!("command {command}, {}", percent(share.command_uj as f64, whole)));
     let part = |name: &str, uj: u64| format!("{name} {} ({})", spelling.energy_only(uj), percent(uj as f64, whole));
     let rest = [part("idle", share.idle_uj), part("others", share.others_uj), format!("by {}", share.method)];
@@ -121,8 +123,11 @@ pub(super) fn attribution(report: &Report, page: &mut Page) {
 pub(super) fn carbon(report: &Report, page: &mut Page) {
     let Some(carbon) = &report.carbon else { return };
     let spelling = page.spelling();
-    let figure = Figure { value: carbon.grams, low: carbon.low, high: carbon.high };
-    page.row("Carbon", Tone::Strong, &format!("{}, location-based, of the whole energy", spelling.mass(figure)));
+    page.row(
+        "Carbon",
+        Tone::Strong,
+        &format!("{}, location-based, of the whole energy", spelling.mass(carbon.bounded())),
+    );
     page.row("", Tone::Normal, &origin(carbon, spelling.dot()));
     if carbon.zone_source == "default-world" {
         page.row("WORLD", Tone::Warning, "no zone was given: this is the world average; name yours with --zone");
@@ -137,7 +142,7 @@ pub(super) fn carbon(report: &Report, page: &mut Page) {
 fn without_terms(carbon: &Carbon, page: &mut Page) {
     let spelling = page.spelling();
     let mut more = Vec::new();
-    more.extend(carbon.embodied.map(|grams| format!("embodied {}", spelling.mass(Figure::plain(grams)))));
+    more.extend(carbon.embodied.map(|grams| format!("embodied {}", spelling.mass_only(grams))));
     more.extend(carbon.sci.map(|sci| format!("SCI {} g per unit", number(sci))));
     more.extend(carbon.cost.map(|cost| format!("cost {cost:.2}")));
     if !more.is_empty() {
@@ -175,9 +180,10 @@ fn distinct(mut list: Vec<String>) -> Option<String> {
 
 pub(super) fn work(report: &Report, page: &mut Page) {
     let (work, spelling) = (&report.work, page.spelling());
-    let per = |count: u64, name: &str| {
-        let each = spelling.energy_only(report.energy.total_uj / count.max(1));
-        (count > 0).then(|| format!("{} ({each} each)", counted(count, name)))
+    let per = |count: Option<u64>, name: &str| {
+        let count = count.filter(|count| *count > 0)?;
+        let each = report.energy.total_uj.map(|uj| format!(" ({} each)", spelling.energy_only(uj / count)));
+        Some(counted(count, name) + &each.unwrap_or_default())
     };
     let facts = [per(work.steps, "step"), per(work.samples, "sample"), per(work.tokens, "token")];
     let facts: Vec<String> = facts.into_iter().flatten().chain(work.loss.map(|loss| format!("loss {loss}"))).collect();
@@ -196,10 +202,10 @@ pub(super) fn spans(report: &Report, page: &mut Page) {
     page.row("Spans", Tone::Strong, "");
     let mut rows = vec![["span", "count", "time", "energy", "mean"].map(str::to_owned).to_vec()];
     rows.extend(spans.iter().take(SHOWN).map(|span| {
-        let energy = spelling.energy(Figure::energy(span.energy_uj, span.low_uj, span.high_uj));
+        let energy = spelling.energy(span.bounded());
         let open = if span.state == State::Provisional { " provisional" } else { "" };
-        let mean =
-            units::watts(span.energy_uj, span.duration_ns).map_or_else(String::new, |w| format!("{} W", number(w)));
+        let mean = span.energy_uj.and_then(|uj| units::watts(uj, span.duration_ns));
+        let mean = mean.map_or_else(String::new, |w| format!("{} W", number(w)));
         vec![span.name.clone(), figures::count(span.count), spelling.duration(span.duration_ns), energy + open, mean]
     }));
     page.table(&rows);

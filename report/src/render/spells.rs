@@ -9,7 +9,8 @@ use super::page::{Page, Tone};
 pub(super) fn spells(report: &Report, page: &mut Page) {
     let spelling = page.spelling();
     let anomalies = report.spells.iter().filter(|spell| spell.is_anomaly() && spell.energy_uj != Some(0));
-    let facts: Vec<String> = anomalies.map(|spell| told(spell, report.energy.total_uj, spelling)).collect();
+    let facts: Vec<String> =
+        anomalies.map(|spell| told(spell, report.energy.total_uj.unwrap_or(0), spelling)).collect();
     if !facts.is_empty() {
         page.row("Anomalies", Tone::Warning, &facts.join(spelling.dot()));
     }

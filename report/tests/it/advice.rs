@@ -41,7 +41,7 @@ fn spell(kind: &str, device: &str, seconds: u64, energy_uj: u64) -> SpellRecord 
 
 /// 100 s, 1000 J between 990 and 1010, 50 g.
 fn run(devices: Vec<Device>, spells: Vec<SpellRecord>) -> Report {
-    let energy = Energy { total_uj: 1_000 * J, low_uj: 990 * J, high_uj: Some(1_010 * J), ..Energy::default() };
+    let energy = Energy { total_uj: Some(1_000 * J), low_uj: 990 * J, high_uj: Some(1_010 * J), ..Energy::default() };
     let step = Span { name: "step".into(), count: 9, ..Span::default() };
     let segment = CarbonSegment {
         from: String::new(),
@@ -53,7 +53,7 @@ fn run(devices: Vec<Device>, spells: Vec<SpellRecord>) -> Report {
         year: Some(2024),
         estimated: false,
     };
-    let carbon = Carbon { grams: 50.0, low: 49.5, high: Some(50.5), segments: vec![segment], ..priced() };
+    let carbon = Carbon { grams: Some(50.0), low: 49.5, high: Some(50.5), segments: vec![segment], ..priced() };
     let run = Run {
         id: "r".into(),
         duration_ns: 100 * S,
@@ -208,7 +208,7 @@ fn nothing_is_said_of_other_hours_and_places_where_nothing_was_measured() {
     let said = |report: &Report| advise(report, &Outside { regions: regions(), ..Outside::default() });
     let made_up = said(&report);
     assert!(made_up.advice.is_empty() && reason(&made_up, Topic::Region).contains("synthetic"), "{made_up:?}");
-    (report.energy.synthetic_uj, report.energy.total_uj) = (0, 0);
+    (report.energy.synthetic_uj, report.energy.total_uj) = (0, Some(0));
     assert!(reason(&said(&report), Topic::Hour).contains("no energy"));
 }
 
@@ -218,7 +218,7 @@ fn d19_no_sample_count_stands_for_an_energy() {
     let mut report =
         run(vec![gpu(630.0)], vec![spell("idle", "GPU-1", 20, 100 * J), spell("stalled", "", 30, 300 * J)]);
     let before = said(&report);
-    report.work = Work { steps: 1_000_000, samples: 7, tokens: 1, ..Work::default() };
+    report.work = Work { steps: Some(1_000_000), samples: Some(7), tokens: Some(1), ..Work::default() };
     assert_eq!(said(&report), before);
     let units = before.advice.iter().flat_map(|advice| &advice.evidence).map(|evidence| evidence.unit);
     assert!(units.into_iter().all(|unit| ["s", "J", "W", "%", "1"].contains(&unit)));

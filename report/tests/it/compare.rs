@@ -11,14 +11,14 @@ use crate::fixture::{bare, kilowatt_hour};
 fn run(id: &str, kwh: f64, samples: u64) -> Report {
     let mut report = kilowatt_hour(id, None);
     let uj = |kwh: f64| (kwh * 3.6e12).round() as u64;
-    (report.energy.total_uj, report.energy.facility_uj) = (uj(kwh), uj(kwh));
+    (report.energy.total_uj, report.energy.facility_uj) = (Some(uj(kwh)), Some(uj(kwh)));
     (report.energy.low_uj, report.energy.high_uj) = (uj(kwh * 0.99), Some(uj(kwh * 1.01)));
     report.run.name = String::new();
     report.run.duration_ns = 3_600_000_000_000;
-    report.work.samples = samples;
+    report.work.samples = Some(samples);
     if let Some(carbon) = &mut report.carbon {
         carbon.beside = None;
-        (carbon.grams, carbon.low, carbon.high) = (kwh * 100.0, kwh * 99.0, Some(kwh * 101.0));
+        (carbon.grams, carbon.low, carbon.high) = (Some(kwh * 100.0), kwh * 99.0, Some(kwh * 101.0));
         carbon.cost = Some(kwh * 0.5);
     }
     report

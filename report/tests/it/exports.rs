@@ -21,7 +21,7 @@ fn plain() -> Report {
         carbon.beside = None;
         (carbon.embodied, carbon.sci, carbon.cost) = (None, None, None);
         (carbon.low, carbon.high) = (54.0, Some(58.0));
-        carbon.segments[0].energy_uj = report.energy.total_uj;
+        carbon.segments[0].energy_uj = report.energy.total_uj.unwrap();
     }
     report
 }
@@ -49,7 +49,7 @@ fn a_model_card_is_in_grams_and_its_text_cannot_break_out() {
     assert_eq!(lines[..2], ["co2_eq_emissions:", "  emissions: 56"], "{card}");
     assert!(lines.contains(&"  training_type: \"fine-tuning\"") && lines.contains(&"  geographical_location: \"FR\""));
     assert!(lines[5].contains("1 × evil\\\"\\n  emissions: 0") && lines.len() == 6, "{card}");
-    report.carbon.as_mut().unwrap().grams = 1.5e-7;
+    report.carbon.as_mut().unwrap().grams = Some(1.5e-7);
     assert!(model_card(&report).unwrap().contains("emissions: 0.00000015\n"), "no exponent");
 }
 
@@ -194,7 +194,7 @@ fn a_summary_does_not_tell_by_its_grams_where_in_a_country_it_was() {
 #[test]
 fn what_is_not_measured_is_not_told_as_if_it_were() {
     let mut modelled = plain();
-    let all = modelled.energy.total_uj;
+    let all = modelled.energy.total_uj.unwrap();
     (modelled.energy.measured_uj, modelled.energy.derived_uj, modelled.energy.estimated_uj) = (0, 0, all);
     let paragraph = methods(&modelled).unwrap();
     for word in ["every course", "Sensors are read", "power meter"] {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use eco2_core::report::*;
-use eco2_core::{Component, Decision, Finish, Quality, Spent, Stretch, Unit};
+use eco2_core::{Component, Decision, Finish, Quality, RangeKind, Spent, Stretch, Unit};
 
 /// A report in which no option is empty and no list either.
 pub(crate) fn report() -> Report {
@@ -17,9 +17,9 @@ pub(crate) fn report() -> Report {
             span("load, \"data\"", 12, 30_000_000, Some(40_000_000)),
         ],
         work: Work {
-            steps: 3000,
-            samples: 96_000,
-            tokens: 1_000_000,
+            steps: Some(3000),
+            samples: Some(96_000),
+            tokens: Some(1_000_000),
             loss: Some(0.25),
             extra: BTreeMap::from([("learning_rate".into(), 1e-4)]),
         },
@@ -30,6 +30,8 @@ pub(crate) fn report() -> Report {
             low_uj: 780_000_000,
             high_uj: Some(850_000_000),
             method: "cpu time and gpu processes".into(),
+            unattributed_uj: 0,
+            consumers: Vec::new(),
         }),
         carbon: Some(carbon()),
         sources: sources(),
@@ -128,7 +130,7 @@ fn run() -> Run {
             number: 0,
             started_at: "2026-01-02T03:04:05Z".into(),
             duration_ns: 61_000_000_000,
-            energy_uj: 1_234_400_000,
+            energy_uj: Some(1_234_400_000),
             ranks: Some(1),
             world_size: Some(2),
         }],
@@ -165,7 +167,7 @@ fn merge() -> Merge {
         machines: 1,
         overhead_uj: Some(5_000_000),
         overhead_ns: 1_000_000_000,
-        replayed: vec![Replayed { attempt: 0, steps: 10, energy_uj: 4_000_000 }],
+        replayed: vec![Replayed { attempt: 0, steps: 10, energy_uj: Some(4_000_000) }],
         parts: Vec::new(),
         left_out: vec!["b.json: no report".into()],
     }
@@ -173,17 +175,19 @@ fn merge() -> Merge {
 
 fn energy() -> Energy {
     Energy {
-        total_uj: 1_234_400_000,
+        total_uj: Some(1_234_400_000),
         low_uj: 1_200_000_000,
         high_uj: Some(1_270_000_000),
         free_low_uj: 1_190_000_000,
         free_high_uj: Some(1_300_000_000),
+        range_kind: Some(RangeKind::Plausible),
+        range_percent: Some(90.0),
         measured_uj: 1_100_400_000,
         derived_uj: 100_000_000,
         estimated_uj: 34_000_000,
         synthetic_uj: 0,
         missing_ns: 1_200_000_000,
-        facility_uj: 1_481_280_000,
+        facility_uj: Some(1_481_280_000),
         pue: 1.2,
         facility_low_uj: Some(1_440_000_000),
         facility_high_uj: Some(1_524_000_000),
@@ -203,6 +207,8 @@ fn package() -> Device {
         high_uj: Some(440_000_000),
         free_low_uj: Some(429_000_000),
         free_high_uj: Some(450_000_000),
+        range_kind: Some(RangeKind::Hard),
+        range_percent: Some(100.0),
         gain_percent: Some(2.5),
         mean_w: Some(7.12),
         peak_w: Some(21.5),
@@ -277,9 +283,13 @@ fn span(name: &str, count: u64, energy_uj: u64, high_uj: Option<u64>) -> Span {
         name: name.into(),
         count,
         duration_ns: 50_000_000_000,
-        energy_uj,
+        energy_uj: Some(energy_uj),
         low_uj: energy_uj / 100 * 96,
         high_uj,
+        free_low_uj: energy_uj / 100 * 95,
+        free_high_uj: high_uj.map(|high| high + high / 100),
+        range_kind: Some(RangeKind::Hard),
+        range_percent: Some(100.0),
         state: State::Final,
         sync: DeviceSync::None,
         by_device: BTreeMap::from([("package-0".into(), energy_uj / 4), ("GPU-5".into(), energy_uj - energy_uj / 4)]),
@@ -288,9 +298,11 @@ fn span(name: &str, count: u64, energy_uj: u64, high_uj: Option<u64>) -> Span {
 
 fn carbon() -> Carbon {
     Carbon {
-        grams: 0.0230,
+        grams: Some(0.0230),
         low: 0.0224,
         high: Some(0.0237),
+        range_kind: Some(RangeKind::Plausible),
+        range_percent: Some(90.0),
         zone: "FR".into(),
         zone_source: "given".into(),
         segments: vec![CarbonSegment {
@@ -313,7 +325,7 @@ fn carbon() -> Carbon {
 fn beside() -> Beside {
     Beside {
         market: Some(Market {
-            grams: 0.0049,
+            grams: Some(0.0049),
             low: 0.0048,
             high: Some(0.0051),
             g_per_kwh: 12.0,
@@ -332,17 +344,17 @@ fn beside() -> Beside {
             source: "given".into(),
         }),
         sci: Some(Sci {
-            grams: 0.2,
+            grams: Some(0.2),
             low: 0.19,
             high: Some(0.21),
             per: "step".into(),
             units: 3000,
-            operational_g: 0.0230,
+            operational_g: Some(0.0230),
             embodied_g: Some(1.5),
         }),
-        water: Some(Water { litres: 0.002, low: 0.0019, high: Some(0.0021), wue: Some(1.8), ewif: Some(3.1) }),
+        water: Some(Water { litres: Some(0.002), low: 0.0019, high: Some(0.0021), wue: Some(1.8), ewif: Some(3.1) }),
         cost: Some(Cost {
-            amount: 0.12,
+            amount: Some(0.12),
             low: Some(0.11),
             high: Some(0.13),
             currency: Some("EUR".into()),
@@ -350,14 +362,14 @@ fn beside() -> Beside {
             unpriced_uj: 0,
         }),
         carbon_price: Some(CarbonPrice {
-            amount: 1.84e-6,
+            amount: Some(1.84e-6),
             low: 1.79e-6,
             high: Some(1.9e-6),
             per_tonne: 80.0,
             currency: Some("EUR".into()),
         }),
         offsets: vec![Offset { name: "forest".into(), kg: 5.0 }],
-        equivalents: eco2_grid::carbon::equivalents(0.0230),
+        equivalents: eco2_grid::carbon::equivalents(Some(0.0230)),
     }
 }
 
@@ -381,16 +393,16 @@ pub(crate) fn kilowatt_hour(id: &str, team: Option<&str>) -> Report {
     report.run.id = id.into();
     report.run.labels = team.map(|team| ("team".to_owned(), team.to_owned())).into_iter().collect();
     report.energy = Energy {
-        total_uj: 3_600_000_000_000,
+        total_uj: Some(3_600_000_000_000),
         low_uj: 3_500_000_000_000,
         high_uj: Some(3_700_000_000_000),
         measured_uj: 3_600_000_000_000,
-        facility_uj: 3_600_000_000_000,
+        facility_uj: Some(3_600_000_000_000),
         pue: 1.0,
         ..Energy::default()
     };
     if let Some(carbon) = &mut report.carbon {
-        (carbon.grams, carbon.low, carbon.high) = (56.0, 54.0, Some(58.0));
+        (carbon.grams, carbon.low, carbon.high) = (Some(56.0), 54.0, Some(58.0));
     }
     report
 }

@@ -12,11 +12,11 @@ fn figures(report: &eco2_core::report::Report) -> Value {
 fn kilowatt_hours_kilograms_and_samples_by_hand() {
     let mut report = fixture::kilowatt_hour("a", None);
     report.run.duration_ns = 7_200_000_000_000;
-    report.work.samples = 400;
+    report.work.samples = Some(400);
     let figures = figures(&report);
     let carbon = report.carbon.as_ref().unwrap();
     assert_eq!(figures["summary"]["total_energy_kwh"], 1.0);
-    assert_eq!(figures["summary"]["total_co2_kg"], carbon.grams / 1e3);
+    assert_eq!(figures["summary"]["total_co2_kg"], carbon.grams.unwrap() / 1e3);
     assert_eq!(figures["summary"]["total_duration_hours"], 2.0);
     assert_eq!(figures["summary"]["average_power_watts"], 500.0);
     assert_eq!(figures["current"]["samples_per_kwh"], 400.0);
@@ -26,7 +26,7 @@ fn kilowatt_hours_kilograms_and_samples_by_hand() {
 #[test]
 fn what_is_not_known_is_null() {
     let mut report = fixture::kilowatt_hour("a", None);
-    report.work.samples = 0;
+    report.work.samples = Some(0);
     report.carbon = None;
     let summary = figures(&report)["summary"].clone();
     for name in ["total_co2_kg", "energy_per_sample", "average_samples_per_kwh", "equivalent_km_driven", "model_name"] {
@@ -39,7 +39,7 @@ fn what_is_not_known_is_null() {
 #[test]
 fn d08_total_steps_are_the_steps_that_were_done() {
     let mut report = fixture::kilowatt_hour("a", None);
-    report.work.steps = 1234;
+    report.work.steps = Some(1234);
     assert_eq!(figures(&report)["summary"]["total_steps"], 1234);
 }
 
@@ -47,7 +47,7 @@ fn d08_total_steps_are_the_steps_that_were_done() {
 fn d09_a_price_label_prices_the_grams_of_all_segments() {
     let mut report = fixture::kilowatt_hour("a", None);
     assert_eq!(figures(&report)["summary"]["carbon_credit_cost_usd"], Value::Null);
-    report.carbon.as_mut().unwrap().grams = 500_000.0;
+    report.carbon.as_mut().unwrap().grams = Some(500_000.0);
     for (price, cost) in [("30", json!(15.0)), ("-1", Value::Null), ("much", Value::Null)] {
         report.run.labels.insert("carbon_price_per_tonne".to_owned(), price.to_owned());
         assert_eq!(figures(&report)["summary"]["carbon_credit_cost_usd"], cost, "{price}");
@@ -58,7 +58,7 @@ fn d09_a_price_label_prices_the_grams_of_all_segments() {
 fn d13_equivalents_are_those_of_the_report_and_null_where_nobody_asked() {
     let mut report = fixture::kilowatt_hour("a", None);
     let beside = report.carbon.as_mut().unwrap().beside.as_mut().unwrap();
-    beside.equivalents = eco2_grid::carbon::equivalents(60_000.0);
+    beside.equivalents = eco2_grid::carbon::equivalents(Some(60_000.0));
     assert_eq!(figures(&report)["summary"]["equivalent_trees_needed"], 1.0);
     report.carbon.as_mut().unwrap().beside = None;
     assert_eq!(figures(&report)["summary"]["equivalent_trees_needed"], Value::Null);
@@ -87,7 +87,7 @@ fn d12_the_mix_is_the_zones_own_and_dated_and_changes_no_gram() {
 #[test]
 fn what_nobody_counted_is_null() {
     let mut report = fixture::kilowatt_hour("a", None);
-    (report.work.samples, report.work.tokens) = (0, 0);
+    (report.work.samples, report.work.tokens) = (None, None);
     let figures = figures(&report);
     for found in [
         &figures["summary"]["total_samples"],

@@ -68,10 +68,10 @@ fn report(seen: &Seen) -> Report {
             exit_code: Some(0),
             ..Run::default()
         },
-        energy: Energy { total_uj, facility_uj: total_uj, pue: 1.0, ..Energy::default() },
+        energy: Energy { total_uj: Some(total_uj), facility_uj: Some(total_uj), pue: 1.0, ..Energy::default() },
         devices,
         counters,
-        work: Work { steps: 10, samples: 80, ..Work::default() },
+        work: Work { steps: Some(10), samples: Some(80), ..Work::default() },
         carbon: Some(carbon(total_uj)),
         ..fixture::bare()
     }
@@ -114,7 +114,7 @@ fn carbon(uj: u64) -> Carbon {
     let segment =
         CarbonSegment { energy_uj: uj, g_per_kwh: 400.0, ..fixture::report().carbon.unwrap().segments[0].clone() };
     Carbon {
-        grams: kwh * 400.0,
+        grams: Some(kwh * 400.0),
         low: kwh * 400.0,
         high: Some(kwh * 400.0),
         cost: Some(kwh * 0.3),
@@ -146,12 +146,12 @@ fn told<'a>(report: &'a Report, kind: &str) -> &'a str {
 fn f39_ranks_an_agent_and_the_command_make_one_total() {
     let mut seen: Vec<Seen> = (0..8).map(|at| rank(at, 8, 10, 70)).collect();
     let ranks = all(&seen);
-    assert_eq!(ranks.energy.total_uj, truth(60));
+    assert_eq!(ranks.energy.total_uj, Some(truth(60)));
     assert_eq!((ranks.energy.low_uj, ranks.energy.high_uj, ranks.energy.missing_ns), (truth(60), Some(truth(60)), 0));
     seen.push(other("job", "command", 8, 73));
     seen.push(other("node", "agent", 0, 600));
     let merged = all(&seen);
-    assert_eq!(merged.energy.total_uj, truth(60), "the attempt's, not the command's and not the agent's");
+    assert_eq!(merged.energy.total_uj, Some(truth(60)), "the attempt's, not the command's and not the agent's");
     let merge = merged.merge.as_ref().unwrap();
     assert_eq!((merge.ranks, merge.world_size, merge.machines), (Some(8), Some(8), 1));
     assert_eq!(
@@ -168,11 +168,11 @@ fn f39_ranks_an_agent_and_the_command_make_one_total() {
 fn f37_a_rank_without_a_record_is_said_and_its_machine_still_counts() {
     let seen: Vec<Seen> = [0, 1, 2, 4, 5, 6, 7].map(|at| rank(at, 8, 10, if at == 0 { 40 } else { 70 })).into();
     let merged = all(&seen);
-    assert_eq!(merged.energy.total_uj, truth(60));
+    assert_eq!(merged.energy.total_uj, Some(truth(60)));
     let merge = merged.merge.as_ref().unwrap();
     assert_eq!((merge.ranks, merge.world_size, merge.missing_ranks.as_slice()), (Some(7), Some(8), &[3][..]));
     assert!(told(&merged, "ranks-missing").starts_with("attempt 0: 7 of 8 ranks have a record (missing: 3)"));
-    assert_eq!(merged.work.samples, 7 * 80, "nothing is made up for the missing one");
+    assert_eq!(merged.work.samples, Some(7 * 80), "nothing is made up for the missing one");
 }
 
 #[test]
@@ -181,31 +181,31 @@ fn f38_a_restart_with_fewer_ranks_adds_up_and_the_time_between_is_not_in_it() {
     let second = (0..2).map(|at| Seen { attempt: 1, ..rank(at, 2, 40, 60) });
     let merged = all(&first.chain(second).collect::<Vec<_>>());
     let attempts: Vec<_> = merged.run.attempts.iter().map(|a| (a.number, a.energy_uj, a.ranks, a.world_size)).collect();
-    assert_eq!(attempts, [(0, truth(30), Some(4), Some(4)), (1, truth(20), Some(2), Some(2))]);
-    assert_eq!((merged.energy.total_uj, merged.run.duration_ns), (truth(50), 50 * S));
+    assert_eq!(attempts, [(0, Some(truth(30)), Some(4), Some(4)), (1, Some(truth(20)), Some(2), Some(2))]);
+    assert_eq!((merged.energy.total_uj.unwrap(), merged.run.duration_ns), (truth(50), 50 * S));
     assert_eq!(told(&merged, "world-size-changed"), "attempt 1 had 2 ranks, not 4");
     assert_eq!(merged.merge.as_ref().unwrap().overhead_uj, None, "nobody measured between the attempts: not 0");
-    assert_eq!(merged.work.samples, (4 + 2) * 80);
-    assert_eq!(merged.work.steps, 10 + 10, "ranks step together, attempts after each other");
+    assert_eq!(merged.work.samples, Some((4 + 2) * 80));
+    assert_eq!(merged.work.steps, Some(10 + 10), "ranks step together, attempts after each other");
 }
 
 #[test]
 fn f38_processes_of_one_rank_that_nobody_counted_are_attempts_in_the_order_of_time() {
     let merged = all(&[rank(0, 1, 0, 30), Seen { part: "late".into(), ..rank(0, 1, 50, 60) }]);
     assert_eq!(merged.run.attempts.len(), 2);
-    assert_eq!(merged.energy.total_uj, truth(40));
+    assert_eq!(merged.energy.total_uj, Some(truth(40)));
     let resumed = all(&[other("a", "one", 0, 30), other("a", "two", 35, 60)]);
-    assert_eq!((resumed.run.attempts.len(), resumed.energy.total_uj), (2, truth(55)));
+    assert_eq!((resumed.run.attempts.len(), resumed.energy.total_uj.unwrap()), (2, truth(55)));
     let nested = all(&[other("a", "command", 0, 30), other("a", "script", 5, 25)]);
-    assert_eq!((nested.run.attempts.len(), nested.energy.total_uj), (1, truth(30)));
+    assert_eq!((nested.run.attempts.len(), nested.energy.total_uj.unwrap()), (1, truth(30)));
 }
 
 #[test]
 fn f38_attempts_that_overlap_in_time_share_no_energy() {
     let merged = all(&[rank(0, 2, 0, 30), rank(1, 2, 0, 40), Seen { attempt: 1, ..rank(0, 2, 35, 60) }]);
-    let energies: Vec<u64> = merged.run.attempts.iter().map(|attempt| attempt.energy_uj).collect();
+    let energies: Vec<u64> = merged.run.attempts.iter().filter_map(|attempt| attempt.energy_uj).collect();
     assert_eq!(energies, [truth(35), truth(25)], "rank 1 of the first start lingered until 40");
-    assert_eq!(merged.energy.total_uj, truth(60));
+    assert_eq!(merged.energy.total_uj, Some(truth(60)));
 }
 
 #[test]
@@ -216,12 +216,12 @@ fn f40_two_nodes_of_one_host_are_one_machine_and_two_hosts_of_one_name_are_two()
         report
     };
     let merged = merge(&[node(0, "n1"), node(1, "n2")]).unwrap();
-    assert_eq!(merged.energy.total_uj, truth(10));
+    assert_eq!(merged.energy.total_uj, Some(truth(10)));
     assert!(told(&merged, "one-machine").starts_with("n1, n2 are one machine"));
     let mut twins = [rank(0, 2, 0, 10), Seen { boot: "b1", ..rank(1, 2, 0, 10) }].map(|seen| report(&seen));
     twins.iter_mut().for_each(|twin| twin.run.host.hostname = "trainer".into());
     let merged = merge(&twins).unwrap();
-    assert_eq!(merged.energy.total_uj, 2 * truth(10));
+    assert_eq!(merged.energy.total_uj, Some(2 * truth(10)));
     assert!(told(&merged, "host-name-shared").contains("trainer"));
     let ids: Vec<&str> = merged.devices.iter().map(|device| device.id.as_str()).collect();
     assert_eq!(ids, ["trainer@b0/GPU-1", "trainer@b0/package-0", "trainer@b1/GPU-1", "trainer@b1/package-0"]);
@@ -242,13 +242,13 @@ fn f40_copies_of_a_machine_with_one_boot_id_are_noticed_by_their_figures() {
 fn steps_behind_the_checkpoint_are_told_as_replayed() {
     let with = |seen: Seen, first: f64, steps: u64| {
         let mut report = report(&seen);
-        report.work = Work { steps, extra: [("first_step".to_owned(), first)].into(), ..report.work };
+        report.work = Work { steps: Some(steps), extra: [("first_step".to_owned(), first)].into(), ..report.work };
         report
     };
     // 100 steps were done, the checkpoint held 80.
     let merged = merge(&[with(rank(0, 1, 0, 50), 0.0, 100), with(Seen { attempt: 1, ..rank(0, 1, 60, 80) }, 80.0, 40)]);
     let replayed = merged.unwrap().merge.unwrap().replayed;
-    assert_eq!(replayed, [Replayed { attempt: 0, steps: 20, energy_uj: truth(10) }]);
+    assert_eq!(replayed, [Replayed { attempt: 0, steps: 20, energy_uj: Some(truth(10)) }]);
 }
 
 #[test]
@@ -256,9 +256,9 @@ fn carbon_and_cost_follow_the_merged_energy() {
     let merged = all(&[rank(0, 2, 0, 3600), rank(1, 2, 0, 3600)]);
     let carbon = merged.carbon.unwrap();
     // 120 W for an hour at 400 g and 0.30 a kilowatt-hour.
-    assert!((carbon.grams - 48.0).abs() < 1e-9 && (carbon.cost.unwrap() - 0.036).abs() < 1e-12, "{carbon:?}");
+    assert!((carbon.grams.unwrap() - 48.0).abs() < 1e-9 && (carbon.cost.unwrap() - 0.036).abs() < 1e-12, "{carbon:?}");
     assert_eq!((carbon.segments.len(), carbon.segments[0].energy_uj), (1, truth(3600)));
-    assert_eq!((carbon.low, carbon.high), (carbon.grams, Some(carbon.grams)));
+    assert_eq!((carbon.low, carbon.high), (carbon.grams.unwrap(), Some(carbon.grams.unwrap())));
 }
 
 #[test]
@@ -288,7 +288,7 @@ fn a_domain_that_overlaps_another_is_beside_the_total() {
         report
     };
     let merged = merge(&[with_core(0), with_core(1)]).unwrap();
-    assert_eq!((merged.energy.total_uj, merged.devices.len()), (truth(10), 3));
+    assert_eq!((merged.energy.total_uj.unwrap(), merged.devices.len()), (truth(10), 3));
     let core = merged.devices.iter().find(|device| device.id == "core-0").unwrap();
     assert_eq!((core.energy_uj, core.is_summed()), (Some(150_000_000), false));
 }
@@ -306,7 +306,10 @@ fn a_later_version_of_a_part_replaces_the_earlier_one() {
     let mut early = report(&rank(0, 1, 0, 20));
     early.run.state = State::Provisional;
     let merged = merge(&[report(&rank(0, 1, 0, 30)), early.clone()]).unwrap();
-    assert_eq!((merged.energy.total_uj, merged.run.state, merged.work.samples), (truth(30), State::Final, 80));
+    assert_eq!(
+        (merged.energy.total_uj.unwrap(), merged.run.state, merged.work.samples.unwrap()),
+        (truth(30), State::Final, 80)
+    );
     let reversed = merge(&[early.clone(), report(&rank(0, 1, 0, 30))]).unwrap();
     assert_eq!(json(&reversed).unwrap(), json(&merged).unwrap());
     assert_eq!(merge(&[early]).unwrap().run.state, State::Provisional);
@@ -322,7 +325,7 @@ fn reports_without_records_of_counters_are_placed_by_the_wall_clock_and_flagged(
         report
     };
     let merged = merge(&[old(0), old(1)]).unwrap();
-    assert_eq!(merged.energy.total_uj, truth(60));
+    assert_eq!(merged.energy.total_uj, Some(truth(60)));
     assert!(kinds(&merged).contains(&"boot-unknown"));
 }
 
@@ -369,10 +372,10 @@ proptest! {
     #[test]
     fn attempts_add_up_to_the_total(a in any_seen()) {
         let merged = all(&a);
-        prop_assert_eq!(merged.run.attempts.iter().map(|attempt| attempt.energy_uj).sum::<u64>(), merged.energy.total_uj);
-        prop_assert!(merged.energy.low_uj <= merged.energy.total_uj);
-        prop_assert!(merged.energy.high_uj.is_none_or(|high| high >= merged.energy.total_uj));
-        prop_assert_eq!(merged.devices.iter().filter_map(|device| device.energy_uj).sum::<u64>(), merged.energy.total_uj);
+        prop_assert_eq!(merged.run.attempts.iter().filter_map(|attempt| attempt.energy_uj).sum::<u64>(), merged.energy.total_uj.unwrap());
+        prop_assert!(merged.energy.low_uj <= merged.energy.total_uj.unwrap());
+        prop_assert!(merged.energy.high_uj.is_none_or(|high| high >= merged.energy.total_uj.unwrap()));
+        prop_assert_eq!(merged.devices.iter().filter_map(|device| device.energy_uj).sum::<u64>(), merged.energy.total_uj.unwrap());
     }
 }
 

@@ -30,10 +30,10 @@ pub fn ai_act_json(report: &Report) -> Result<String, Error> {
         "run_id": report.run.id,
         "period": {"from": report.run.started_at, "to": report.run.ended_at, "hours": hours},
         "energy_basis": basis(&report),
-        "energy_mwh": mwh(energy.total_uj),
+        "energy_mwh": energy.total_uj.and_then(mwh),
         "energy_low_mwh": mwh(energy.low_uj),
         "energy_high_mwh": energy.high_uj.and_then(mwh),
-        "facility_energy_mwh": mwh(energy.facility_uj),
+        "facility_energy_mwh": energy.facility_uj.and_then(mwh),
         "pue": energy.pue,
         "shares_kwh": {
             "measured": share(energy.measured_uj), "derived_from_power": share(energy.derived_uj),

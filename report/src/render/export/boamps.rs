@@ -12,7 +12,6 @@ use serde_json::{Map, Value, json};
 use super::super::{finite, word};
 use super::{document, mean_intensity, sensors};
 use crate::Error;
-use crate::footprint::is_measured;
 
 /// The report in BoAmps' names and units (kilowatt-hours, seconds); `powerConsumption` is energy before PUE.
 ///
@@ -49,9 +48,9 @@ fn label<'a>(report: &'a Report, name: &str) -> Option<&'a String> {
 fn task(report: &Report) -> Value {
     let work = &report.work;
     let data = match (work.tokens, work.samples) {
-        (0, 0) => None,
-        (0, samples) => Some(json!([{"dataUsage": "input", "dataType": "other", "dataQuantity": samples}])),
-        (tokens, _) => Some(json!([{"dataUsage": "input", "dataType": "token", "dataQuantity": tokens}])),
+        (None, None) => None,
+        (None, Some(samples)) => Some(json!([{"dataUsage": "input", "dataType": "other", "dataQuantity": samples}])),
+        (Some(tokens), _) => Some(json!([{"dataUsage": "input", "dataType": "token", "dataQuantity": tokens}])),
     };
     json!({
         "taskStage": label(report, "task_stage"),
@@ -71,7 +70,7 @@ fn measure(report: &Report) -> Value {
         "version": report.run.tool.version,
         "cpuTrackingMode": mode(Component::Cpu),
         "gpuTrackingMode": mode(Component::Gpu),
-        "powerConsumption": is_measured(report).then(|| kwh(report.energy.total_uj)),
+        "powerConsumption": report.energy.total_uj.map(kwh),
         "measurementDuration": report.run.duration_ns as f64 / 1e9,
         "measurementDateTime": written(&report.run.started_at),
     })
@@ -102,13 +101,10 @@ fn environment(report: &Report) -> Value {
 /// ones, unbounded ones, estimates by a model and generated figures have no word but `low`.
 fn quality(report: &Report) -> Option<&'static str> {
     let energy = &report.energy;
-    if !is_measured(report) {
-        return None;
-    }
-    let total = energy.total_uj.max(1) as f64;
+    let total_uj = energy.total_uj?;
     let high_uj = energy.high_uj.filter(|_| energy.estimated_uj == 0 && energy.synthetic_uj == 0);
-    let off = high_uj.map(|high| (high.saturating_sub(energy.total_uj)).max(energy.total_uj - energy.low_uj));
-    Some(match off.map(|uj| uj as f64 / total) {
+    let off = high_uj.map(|high| high.saturating_sub(total_uj).max(total_uj.saturating_sub(energy.low_uj)));
+    Some(match off.map(|uj| uj as f64 / total_uj.max(1) as f64) {
         Some(share) if share <= 0.10 => "high",
         Some(share) if share <= 0.25 => "medium",
         _ => "low",

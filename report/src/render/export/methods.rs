@@ -2,7 +2,7 @@
 
 use eco2_core::report::{Beside, Carbon, Energy, Report};
 
-use super::super::figures::{Figure, Spelling, number, percent};
+use super::super::figures::{Spelling, number, percent};
 use super::super::finite;
 use super::{factor_sources, grams_of, hardware_words, kinds, sensors};
 use crate::Error;
@@ -15,7 +15,7 @@ const SPELLING: Spelling = Spelling { ascii: false };
 /// [`Error::NoGrams`].
 pub fn methods(report: &Report) -> Result<String, Error> {
     let report = finite(report);
-    let carbon = grams_of(&report)?;
+    let (carbon, _) = grams_of(&report)?;
     let mut sentences = vec![measured(&report), parts(&report)];
     sentences.extend(gain(&report));
     sentences.push(facility(&report));
@@ -34,7 +34,7 @@ pub fn methods(report: &Report) -> Result<String, Error> {
 
 fn measured(report: &Report) -> String {
     let energy = &report.energy;
-    let used = SPELLING.energy(Figure::energy(energy.total_uj, energy.low_uj, energy.high_uj));
+    let used = SPELLING.energy(energy.bounded());
     format!(
         "Energy was recorded with eco2 {} ({}) on {}: the run took {} and used {used}; {}.",
         report.run.tool.version,
@@ -71,7 +71,7 @@ fn meters(report: &Report) -> Option<String> {
 
 fn parts(report: &Report) -> String {
     let energy = &report.energy;
-    let share = |uj: u64| percent(uj as f64, energy.total_uj as f64);
+    let share = |uj: u64| percent(uj as f64, energy.total_uj.unwrap_or(0) as f64);
     let parts = [
         (energy.measured_uj, "from energy counters"),
         (energy.derived_uj, "from integrated power"),
@@ -96,11 +96,12 @@ fn facility(report: &Report) -> String {
     if energy.facility_uj == energy.total_uj {
         return "No overhead of the facility was added (PUE 1).".to_owned();
     }
-    format!("With the facility's overhead (PUE {}) this is {}.", energy.pue, SPELLING.energy_only(energy.facility_uj))
+    let facility = energy.facility_uj.map_or_else(|| "not known".to_owned(), |uj| SPELLING.energy_only(uj));
+    format!("With the facility's overhead (PUE {}) this is {facility}.", energy.pue)
 }
 
 fn emitted(carbon: &Carbon) -> String {
-    let grams = SPELLING.mass(Figure { value: carbon.grams, low: carbon.low, high: carbon.high });
+    let grams = SPELLING.mass(carbon.bounded());
     let intensity = super::mean_intensity(carbon).map_or_else(String::new, |g| format!("{} g/kWh, ", number(g)));
     let kinds = kinds(carbon).join(", ");
     let kinds = if kinds.is_empty() { String::new() } else { format!("{kinds}, ") };
@@ -114,18 +115,17 @@ fn emitted(carbon: &Carbon) -> String {
 }
 
 fn beside(beside: &Beside) -> Vec<String> {
-    let mass = |value, low, high| SPELLING.mass(Figure { value, low, high });
     let market = beside
         .market
         .as_ref()
-        .map(|one| format!("Market-based emissions ({}) were {}.", one.instrument, mass(one.grams, one.low, one.high)));
+        .map(|one| format!("Market-based emissions ({}) were {}.", one.instrument, SPELLING.mass(one.bounded())));
     let made = beside.embodied.as_ref().map(|made| {
-        let grams = mass(made.grams, made.low, made.high);
+        let grams = SPELLING.mass(made.bounded());
         format!("The run's share of making the hardware ({}, {} years) was {grams}.", made.source, made.life_years)
     });
     let sci = beside.sci.as_ref().map(|sci| {
         let without = if sci.embodied_g.is_none() { ", without embodied emissions" } else { "" };
-        format!("Software carbon intensity was {} per {}{without}.", mass(sci.grams, sci.low, sci.high), sci.per)
+        format!("Software carbon intensity was {} per {}{without}.", SPELLING.mass(sci.bounded()), sci.per)
     });
     [market, made, sci].into_iter().flatten().collect()
 }

@@ -12,7 +12,7 @@ use crate::Error;
 /// [`Error::NoGrams`].
 pub fn model_card(report: &Report) -> Result<String, Error> {
     let report = finite(report);
-    let carbon = grams_of(&report)?;
+    let (carbon, grams) = grams_of(&report)?;
     let kinds = super::kinds(carbon).join(", ");
     let source = format!(
         "eco2 {}, energy {}, location-based{}{kinds}, PUE {}",
@@ -21,7 +21,7 @@ pub fn model_card(report: &Report) -> Result<String, Error> {
         if kinds.is_empty() { "" } else { ", " },
         report.energy.pue,
     );
-    let mut lines = vec!["co2_eq_emissions:".to_owned(), format!("  emissions: {}", plain(carbon.grams))];
+    let mut lines = vec!["co2_eq_emissions:".to_owned(), format!("  emissions: {}", plain(grams))];
     lines.push(format!("  source: {}", quoted(&source)));
     let stage = report.run.labels.get("training_type").filter(|stage| is_stage(stage));
     lines.extend(stage.map(|stage| format!("  training_type: {}", quoted(stage))));

@@ -16,7 +16,7 @@ use crate::Error;
 /// [`Error::NoGrams`], [`Error::Encode`].
 pub fn sci_json(report: &Report) -> Result<String, Error> {
     let report = finite(report);
-    let carbon = grams_of(&report)?;
+    let (carbon, _) = grams_of(&report)?;
     let beside = carbon.beside.as_deref();
     let embodied = beside.and_then(|beside| beside.embodied.as_ref());
     let given = beside.and_then(|beside| beside.sci.clone());
@@ -29,7 +29,7 @@ pub fn sci_json(report: &Report) -> Result<String, Error> {
         "sci": {"g_co2e": figure.grams, "low": figure.low, "high": figure.high, "per": figure.per},
         "O": {"g_co2e": carbon.grams, "low": carbon.low, "high": carbon.high, "method": "location-based"},
         "E": {
-            "kwh": kwh(energy.facility_uj), "it_kwh": kwh(energy.total_uj), "pue": energy.pue, "basis": basis(&report),
+            "kwh": energy.facility_uj.map(kwh), "it_kwh": energy.total_uj.map(kwh), "pue": energy.pue, "basis": basis(&report),
         },
         "I": carbon.segments,
         "M": embodied,

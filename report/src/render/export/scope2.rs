@@ -3,6 +3,7 @@
 //! GHG Protocol, *Scope 2 Guidance* (2015): location-based and market-based stand beside each other, never netted. For
 //! whoever rents the machines, their electricity is Scope 3; which scope it is, the reader knows.
 
+use eco2_core::Bounded;
 use eco2_core::report::{CarbonSegment, Market, Report};
 use eco2_core::units::{grams, kwh};
 
@@ -40,7 +41,7 @@ const COLUMNS: [&str; 19] = [
 /// [`Error::NoGrams`], [`Error::Table`].
 pub fn scope2_csv(report: &Report) -> Result<String, Error> {
     let report = finite(report);
-    let carbon = grams_of(&report)?;
+    let (carbon, _) = grams_of(&report)?;
     let mut rows: Vec<Vec<String>> = carbon.segments.iter().map(|segment| part(&report, segment)).collect();
     rows.push(total(&report)?);
     if let Some(beside) = carbon.beside.as_deref() {
@@ -85,27 +86,31 @@ fn energies(report: &Report) -> [(&'static str, String); 6] {
     [
         ("from", report.run.started_at.clone()),
         ("to", report.run.ended_at.clone()),
-        ("it_kwh", kwh(energy.total_uj).to_string()),
+        ("it_kwh", number(energy.total_uj.map(kwh))),
         ("pue", energy.pue.to_string()),
-        ("facility_kwh", kwh(energy.facility_uj).to_string()),
+        ("facility_kwh", number(energy.facility_uj.map(kwh))),
         ("energy_basis", basis(report).to_owned()),
     ]
 }
 
-fn bounded(value: f64, low: f64, high: Option<f64>) -> [(&'static str, String); 3] {
-    let kg = |grams: f64| (grams / 1e3).to_string();
-    [("co2e_kg", kg(value)), ("co2e_low_kg", kg(low)), ("co2e_high_kg", high.map_or_else(String::new, kg))]
+fn number(value: Option<f64>) -> String {
+    value.map_or_else(String::new, |value| value.to_string())
+}
+
+fn bounded(grams: Bounded<f64>) -> [(&'static str, String); 3] {
+    let kg = grams.times(1e-3);
+    [("co2e_kg", number(kg.value)), ("co2e_low_kg", kg.low.to_string()), ("co2e_high_kg", number(kg.high))]
 }
 
 fn total(report: &Report) -> Result<Vec<String>, Error> {
-    let carbon = grams_of(report)?;
+    let (carbon, _) = grams_of(report)?;
     let zone = [("zone", carbon.zone.clone())];
-    let figures = [&energies(report)[..], &bounded(carbon.grams, carbon.low, carbon.high), &zone].concat();
+    let figures = [&energies(report)[..], &bounded(carbon.bounded()), &zone].concat();
     Ok(row(report, "location-based total", &figures))
 }
 
 fn market_row(report: &Report, market: &Market) -> Vec<String> {
     let contract = [("instrument", market.instrument.clone()), ("factor_g_per_kwh", market.g_per_kwh.to_string())];
-    let figures = [&energies(report)[..], &bounded(market.grams, market.low, market.high), &contract].concat();
+    let figures = [&energies(report)[..], &bounded(market.bounded()), &contract].concat();
     row(report, "market-based", &figures)
 }

@@ -50,18 +50,14 @@ pub fn summary_json(report: &Report) -> Result<String, Error> {
         "hardware": hardware(&report),
         "sensors": sensors(&report),
         "energy": {
-            "kwh": of(energy.total_uj), "low_kwh": of(energy.low_uj), "high_kwh": energy.high_uj.and_then(of),
-            "facility_kwh": of(energy.facility_uj), "pue": energy.pue, "basis": basis(&report),
+            "kwh": energy.total_uj.and_then(of), "low_kwh": of(energy.low_uj), "high_kwh": energy.high_uj.and_then(of),
+            "facility_kwh": energy.facility_uj.and_then(of), "pue": energy.pue, "basis": basis(&report),
         },
         "carbon": shared.map(carbon),
         "carbon_withheld": own.filter(|_| shared.is_none()).map(|_| WITHHELD),
-        "work": {"steps": counted(work.steps), "samples": counted(work.samples), "tokens": counted(work.tokens)},
+        "work": {"steps": work.steps, "samples": work.samples, "tokens": work.tokens},
     });
     document("the summary", &value)
-}
-
-fn counted(count: u64) -> Option<u64> {
-    (count > 0).then_some(count)
 }
 
 fn hardware(report: &Report) -> Vec<Value> {

@@ -5,17 +5,15 @@ use eco2_core::report::{Device, Report};
 use eco2_core::units::{kwh, watts};
 
 use super::exposition::{Exposition, Family, Labels};
-use crate::footprint::is_measured;
 
 /// Adds them; what is not known is left out.
 pub(super) fn families(report: &Report, page: &mut Exposition) {
     let labels = common(report);
-    let read = is_measured(report);
-    let energy = read.then(|| kwh(report.energy.total_uj));
+    let energy = report.energy.total_uj.map(kwh);
     let hours = report.run.duration_ns as f64 / 3.6e12;
     let rate = |amount: Option<f64>| amount.filter(|_| hours > 0.0).map(|amount| amount / hours);
-    let carbon = report.carbon.as_ref().filter(|_| read);
-    let kg = carbon.map(|carbon| carbon.grams / 1e3);
+    let carbon = report.carbon.as_ref();
+    let kg = carbon.and_then(|carbon| carbon.grams).map(|grams| grams / 1e3);
     page.one(Family::counter("hf_training_energy_kwh", "Energy of the run, kilowatt-hours."), &labels, energy);
     page.one(Family::counter("hf_training_co2_kg", "CO2e of the run, kilograms."), &labels, kg);
     page.one(Family::gauge("hf_training_energy_rate_kwh_per_hour", "Mean power, kilowatts."), &labels, rate(energy));
@@ -47,12 +45,12 @@ fn common(report: &Report) -> Labels {
 fn work(report: &Report, labels: &Labels, energy: Option<f64>, page: &mut Exposition) {
     let work = &report.work;
     let seconds = report.run.duration_ns as f64 / 1e9;
-    let samples = (work.samples > 0).then_some(work.samples as f64);
+    let samples = work.samples.map(|samples| samples as f64);
     let per_kwh = samples.zip(energy.filter(|kwh| *kwh > 0.0)).map(|(samples, kwh)| samples / kwh);
     let per_second = samples.filter(|_| seconds > 0.0).map(|samples| samples / seconds);
     page.one(Family::gauge("hf_training_samples_per_kwh", "Samples for a kilowatt-hour."), labels, per_kwh);
     page.one(Family::gauge("hf_training_samples_per_second", "Samples in a second."), labels, per_second);
-    page.one(Family::gauge("hf_training_step_count", "Steps done."), labels, Some(work.steps as f64));
+    page.one(Family::gauge("hf_training_step_count", "Steps done."), labels, work.steps.map(|steps| steps as f64));
     page.one(Family::gauge("hf_training_loss", "Last loss."), labels, work.loss);
     let extra = |name: &str| work.extra.get(name).copied();
     page.one(Family::gauge("hf_training_learning_rate", "Last learning rate."), labels, extra("learning_rate"));

@@ -52,11 +52,11 @@ pub(super) fn families(report: &Report, page: &mut Exposition) {
     page.one(LOW, &run, read.then(|| joules(report.energy.low_uj)));
     page.one(HIGH, &run, report.energy.high_uj.filter(|_| read).map(joules));
     let carbon = report.carbon.as_ref();
-    page.one(CO2E, &run, carbon.filter(|_| read).map(|carbon| carbon.grams));
-    page.one(COST, &run, carbon.filter(|_| read).and_then(|carbon| carbon.cost));
+    page.one(CO2E, &run, carbon.and_then(|carbon| carbon.grams));
+    page.one(COST, &run, carbon.and_then(|carbon| carbon.cost));
     page.one(DURATION, &run, Some(report.run.duration_ns as f64 / 1e9));
     for (family, count) in [(STEPS, report.work.steps), (SAMPLES, report.work.samples), (TOKENS, report.work.tokens)] {
-        page.one(family, &run, Some(count as f64));
+        page.one(family, &run, count.map(|count| count as f64));
     }
     spans(report, &run, page);
     spells(report, &run, page);
@@ -84,7 +84,7 @@ fn spans(report: &Report, run: &Labels, page: &mut Exposition) {
     spans.sort_by(|a, b| b.energy_uj.cmp(&a.energy_uj).then_with(|| a.name.cmp(&b.name)));
     spans.truncate(MOST_SPANS);
     let labels = |span: &Span| [run.clone(), vec![("span", span.name.clone())]].concat();
-    page.family(SPAN_ENERGY, spans.iter().map(|span| (labels(span), joules(span.energy_uj))));
+    page.family(SPAN_ENERGY, spans.iter().filter_map(|span| Some((labels(span), joules(span.energy_uj?)))));
     page.family(SPAN_DURATION, spans.iter().map(|span| (labels(span), span.duration_ns as f64 / 1e9)));
     page.family(SPANS, spans.iter().map(|span| (labels(span), span.count as f64)));
 }

@@ -1,0 +1,323 @@
+//! A value together with its bounds: the one type for everything that is known only within limits.
+//!
+//! Energy, grams, money and litres all follow the same rules, so the rules are written here once. *Not known* is a value
+//! of its own, [`Bounded::unknown`]: it never becomes zero by adding, scaling or comparing.
+
+use std::iter::Sum;
+
+use serde::{Deserialize, Serialize};
+
+/// What a range promises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RangeKind {
+    /// Contains the true value whatever the load did.
+    #[default]
+    Hard,
+    /// Contains the true value with the probability of [`RangeKind::percent`].
+    Plausible,
+}
+
+impl RangeKind {
+    /// Coverage of the range, percent: 100 for a hard range, 90 for a plausible one.
+    #[must_use]
+    pub fn percent(self) -> f64 {
+        match self {
+            Self::Hard => 100.0,
+            Self::Plausible => 90.0,
+        }
+    }
+
+    /// The kind of a sum with parts of both kinds: plausible unless both are hard.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        self.max(other)
+    }
+}
+
+/// A number that can be bounded: microjoules (`u64`, `u128`; saturating) or grams, money, litres (`f64`).
+pub trait Quantity: Copy + PartialOrd {
+    /// Nothing.
+    const ZERO: Self;
+    /// The sum; saturates.
+    #[must_use]
+    fn plus(self, other: Self) -> Self;
+    /// The difference; unsigned amounts stop at zero.
+    #[must_use]
+    fn minus(self, other: Self) -> Self;
+}
+
+impl Quantity for u64 {
+    const ZERO: Self = 0;
+
+    fn plus(self, other: Self) -> Self {
+        self.saturating_add(other)
+    }
+
+    fn minus(self, other: Self) -> Self {
+        self.saturating_sub(other)
+    }
+}
+
+impl Quantity for u128 {
+    const ZERO: Self = 0;
+
+    fn plus(self, other: Self) -> Self {
+        self.saturating_add(other)
+    }
+
+    fn minus(self, other: Self) -> Self {
+        self.saturating_sub(other)
+    }
+}
+
+impl Quantity for f64 {
+    const ZERO: Self = 0.0;
+
+    fn plus(self, other: Self) -> Self {
+        self + other
+    }
+
+    fn minus(self, other: Self) -> Self {
+        self - other
+    }
+}
+
+/// A value with bounds: `low ≤ value ≤ high` where they are known.
+///
+/// ```
+/// use eco2_core::Bounded;
+///
+/// let package = Bounded::hard(100_u64, 95, Some(105));
+/// let gpu = Bounded::unknown();
+/// let both = package + gpu;
+/// assert_eq!((both.value, both.low, both.high), (Some(100), 95, None), "at least 95");
+/// assert_eq!((gpu + gpu).value, None, "nothing known stays unknown");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounded<T> {
+    /// The estimate; `None`: not known.
+    pub value: Option<T>,
+    /// Lower bound.
+    pub low: T,
+    /// Upper bound; `None`: no upper bound is known.
+    pub high: Option<T>,
+    /// What the range promises.
+    pub kind: RangeKind,
+}
+
+impl<T: Quantity> Bounded<T> {
+    /// Nothing is known: the value may be anything from zero upwards.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self { value: None, low: T::ZERO, high: None, kind: RangeKind::Hard }
+    }
+
+    /// A value without uncertainty.
+    #[must_use]
+    pub fn exact(value: T) -> Self {
+        Self::hard(value, value, Some(value))
+    }
+
+    /// A value in a hard range.
+    #[must_use]
+    pub fn hard(value: T, low: T, high: Option<T>) -> Self {
+        Self { value: Some(value), low, high, kind: RangeKind::Hard }
+    }
+
+    /// A value in a plausible range.
+    #[must_use]
+    pub fn plausible(value: T, low: T, high: Option<T>) -> Self {
+        Self { kind: RangeKind::Plausible, ..Self::hard(value, low, high) }
+    }
+
+    /// An unknown value that cannot exceed `high`.
+    #[must_use]
+    pub fn at_most(high: Option<T>) -> Self {
+        Self { high, ..Self::unknown() }
+    }
+
+    /// Whether a value is known.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.value.is_some()
+    }
+
+    /// The same with the range widened to contain the value.
+    #[must_use]
+    pub fn around_value(self) -> Self {
+        let Some(value) = self.value else { return self };
+        let low = if self.low > value { value } else { self.low };
+        Self { low, high: self.high.map(|high| if high < value { value } else { high }), ..self }
+    }
+
+    /// Whether `low ≤ value ≤ high`, as far as they are known.
+    #[must_use]
+    pub fn is_consistent(&self) -> bool {
+        let low = self.value.or(self.high).is_none_or(|above| self.low <= above);
+        low && self.value.zip(self.high).is_none_or(|(value, high)| value <= high)
+    }
+
+    /// The difference to a part of it: what is left may be as small as the most that the part took. Unsigned amounts stop
+    /// at zero. Unknown unless both values are known.
+    #[must_use]
+    pub fn minus(self, part: Self) -> Self {
+        Self {
+            value: self.value.zip(part.value).map(|(whole, part)| whole.minus(part)),
+            low: part.high.map_or(T::ZERO, |most| self.low.minus(most)),
+            high: self.high.map(|high| high.minus(part.low)),
+            kind: self.kind.and(part.kind),
+        }
+    }
+
+    /// Each number converted by `convert`, which must be rising, such as microjoules to kilowatt-hours.
+    #[must_use]
+    pub fn map<U: Quantity>(self, convert: impl Fn(T) -> U) -> Bounded<U> {
+        Bounded {
+            value: self.value.map(&convert),
+            low: convert(self.low),
+            high: self.high.map(&convert),
+            kind: self.kind,
+        }
+    }
+
+    /// Whether the value has reached `limit`; `None` while it is not known and its lower bound is below.
+    #[must_use]
+    pub fn has_reached(&self, limit: T) -> Option<bool> {
+        if self.low >= limit { Some(true) } else { self.value.map(|value| value >= limit) }
+    }
+
+    /// Whether the value may have reached `limit`: true where there is no upper bound.
+    #[must_use]
+    pub fn may_have_reached(&self, limit: T) -> bool {
+        self.high.is_none_or(|high| high >= limit) || self.has_reached(limit) == Some(true)
+    }
+}
+
+impl Bounded<f64> {
+    /// Multiplied by a factor of 0 or more.
+    #[must_use]
+    pub fn times(self, factor: f64) -> Self {
+        self.map(|amount| amount * factor)
+    }
+}
+
+impl<T: Quantity> std::ops::Add for Bounded<T> {
+    type Output = Self;
+
+    /// Value: the sum of the known values. Lower bound: the sum. Upper bound: the sum, none where a part has none.
+    fn add(self, other: Self) -> Self {
+        let value = match (self.value, other.value) {
+            (Some(one), Some(two)) => Some(one.plus(two)),
+            (one, two) => one.or(two),
+        };
+        Self {
+            value,
+            low: self.low.plus(other.low),
+            high: self.high.zip(other.high).map(|(one, two)| one.plus(two)),
+            kind: self.kind.and(other.kind),
+        }
+    }
+}
+
+impl<T: Quantity> Sum for Bounded<T> {
+    fn sum<I: Iterator<Item = Self>>(parts: I) -> Self {
+        parts.reduce(|sum, part| sum + part).unwrap_or_else(Self::unknown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn k01_unknown_stays_unknown_in_every_operation() {
+        let unknown = Bounded::<u64>::unknown();
+        assert_eq!((unknown.value, unknown.low, unknown.high), (None, 0, None));
+        assert_eq!(unknown + unknown, unknown);
+        assert_eq!([unknown, unknown].into_iter().sum::<Bounded<u64>>(), unknown);
+        assert_eq!([].into_iter().sum::<Bounded<u64>>(), unknown, "a sum of nothing is not zero");
+        assert_eq!(unknown.map(|uj| uj as f64).times(3.0), Bounded::unknown());
+        assert_eq!(unknown.has_reached(5), None);
+        assert!(unknown.may_have_reached(u64::MAX));
+        assert_eq!(unknown.minus(Bounded::exact(1)).value, None);
+        assert_eq!(
+            Bounded::exact(7_u64).minus(unknown),
+            Bounded { value: None, low: 0, high: Some(7), kind: RangeKind::Hard }
+        );
+    }
+
+    #[test]
+    fn k01_sum_of_known_and_unknown_is_at_least_the_known() {
+        let parts = [Bounded::hard(10_u64, 8, Some(12)), Bounded::unknown(), Bounded::hard(5, 5, Some(6))];
+        let sum: Bounded<u64> = parts.into_iter().sum();
+        assert_eq!(sum, Bounded { value: Some(15), low: 13, high: None, kind: RangeKind::Hard });
+    }
+
+    #[test]
+    fn a_ceiling_bounds_an_unknown_part() {
+        let sum: Bounded<u64> = [Bounded::exact(10), Bounded::at_most(Some(30))].into_iter().sum();
+        assert_eq!(sum, Bounded { value: Some(10), low: 10, high: Some(40), kind: RangeKind::Hard });
+        let none: Bounded<u64> = [Bounded::at_most(Some(30))].into_iter().sum();
+        assert_eq!(none, Bounded { value: None, low: 0, high: Some(30), kind: RangeKind::Hard });
+    }
+
+    #[test]
+    fn one_plausible_part_makes_the_sum_plausible() {
+        let sum = Bounded::exact(1_u64) + Bounded::plausible(2, 1, Some(4));
+        assert_eq!((sum.value, sum.low, sum.high, sum.kind), (Some(3), 2, Some(5), RangeKind::Plausible));
+        assert_eq!((RangeKind::Hard.percent(), RangeKind::Plausible.percent()), (100.0, 90.0));
+    }
+
+    #[test]
+    fn limits_compare_with_value_and_bounds() {
+        let energy = Bounded::hard(90_u64, 80, Some(110));
+        assert_eq!([80, 90, 91].map(|limit| energy.has_reached(limit)), [Some(true), Some(true), Some(false)]);
+        assert_eq!([110, 111].map(|limit| energy.may_have_reached(limit)), [true, false]);
+        assert_eq!(Bounded { value: None, ..energy }.has_reached(80), Some(true), "the lower bound is enough");
+    }
+
+    #[test]
+    fn a_range_is_widened_to_its_value_and_checked() {
+        let off = Bounded::hard(5_u64, 7, Some(9));
+        assert!(!off.is_consistent() && !Bounded::hard(5_u64, 1, Some(4)).is_consistent());
+        assert_eq!(off.around_value(), Bounded::hard(5, 5, Some(9)));
+        assert_eq!(Bounded::hard(5_u64, 1, Some(4)).around_value(), Bounded::hard(5, 1, Some(5)));
+        assert!(off.around_value().is_consistent() && Bounded::<u64>::unknown().is_consistent());
+        assert!(!Bounded { low: 5, ..Bounded::at_most(Some(4_u64)) }.is_consistent());
+    }
+
+    #[test]
+    fn amounts_saturate() {
+        let most = Bounded::exact(u64::MAX) + Bounded::exact(1);
+        assert_eq!((most.value, most.high), (Some(u64::MAX), Some(u64::MAX)));
+        assert_eq!(Bounded::exact(1_u64).minus(Bounded::exact(2)).value, Some(0));
+        assert_eq!(Bounded::exact(1.0).minus(Bounded::exact(2.0)).low, -1.0);
+    }
+
+    fn any_bounded() -> impl Strategy<Value = Bounded<u64>> {
+        let number = 0..1_u64 << 40;
+        (number.clone(), number.clone(), number, 0..4_u8, any::<bool>()).prop_map(
+            |(low, more, above, known, plausible)| Bounded {
+                value: (known & 1 == 0).then_some(low + more),
+                low,
+                high: (known & 2 == 0).then_some(low + more + above),
+                kind: if plausible { RangeKind::Plausible } else { RangeKind::Hard },
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn sums_do_not_depend_on_order_and_stay_consistent(parts in prop::collection::vec(any_bounded(), 1..8)) {
+            let forward: Bounded<u64> = parts.iter().copied().sum();
+            let backward: Bounded<u64> = parts.iter().rev().copied().sum();
+            prop_assert_eq!(forward, backward);
+            prop_assert!(forward.is_consistent());
+            prop_assert_eq!(forward.is_known(), parts.iter().any(Bounded::is_known));
+            prop_assert_eq!(forward.high.is_some(), parts.iter().all(|part| part.high.is_some()));
+        }
+    }
+}
