@@ -209,7 +209,10 @@ impl<T: Quantity> std::ops::Add for Bounded<T> {
     fn add(self, other: Self) -> Self {
         let value = match (self.value, other.value) {
             (Some(one), Some(two)) => Some(one.plus(two)),
-            (one, two) => one.or(two),
+            // Of a part without a value at least its lower bound is in the sum.
+            (Some(one), None) => Some(one.plus(other.low)),
+            (None, Some(two)) => Some(two.plus(self.low)),
+            (None, None) => None,
         };
         Self {
             value,
