@@ -297,8 +297,8 @@ fn grams_of_a_kwh(chain: &Chain, zone: &str, from: &str) -> (f64, usize) {
         Level { low_uj: energy_uj, energy_uj, high_uj: Some(energy_uj) }
     };
     let levels: Vec<Level> = coverage.parts.iter().map(level).collect();
-    let carbon = price_parts(&coverage.parts, &levels, Pue::ONE, zone, ZoneSource::Given);
-    (carbon.grams, carbon.segments.len())
+    let carbon = price_parts(&coverage.parts, &levels, eco2_core::RangeKind::Hard, Pue::ONE, zone, ZoneSource::Given);
+    (carbon.grams.unwrap(), carbon.segments.len())
 }
 
 #[test]
