@@ -120,7 +120,7 @@ fn text_of_a_lost_gpu(device: &str, kind_of: impl Fn(&mut RunSpells)) -> String 
     let mut spells = RunSpells::default();
     kind_of(&mut spells);
     let uj = 26 * 300 * 1_000_000;
-    let energy = Energy { total_uj: uj, low_uj: uj, high_uj: None, ..Energy::default() };
+    let energy = Energy { total_uj: Some(uj), low_uj: uj, high_uj: None, ..Energy::default() };
     let mut series = Series::default();
     (1..=26).for_each(|s| series.push(&Knot::change((1_000 + s) * S, (1_000 + s) * S, s * 300_000_000), 1_000 * S));
     let account = Ledger::new(1_000 * S, 1).account(1_100 * S);
