@@ -86,7 +86,7 @@ impl LogSummary {
             host: run.host.clone(),
             rank: run.rank,
             energy: report.energy.clone(),
-            grams: carbon.map(|carbon| carbon.grams),
+            grams: carbon.and_then(|carbon| carbon.grams),
             grams_low: carbon.map(|carbon| carbon.low),
             grams_high: carbon.and_then(|carbon| carbon.high),
             zone: carbon.map(|carbon| carbon.zone.clone()),
