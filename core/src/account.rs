@@ -36,7 +36,7 @@ impl Ledger {
         let end_ns = end_ns.max(begin_ns);
         let ends = self.run_end(end_ns);
         let starts = self.run_start();
-        let overlaps = overlap::of(self.tracks.iter().map(|track| (track.domain(), track.last_good_ns().is_some())));
+        let overlaps = overlap::of(self.tracks.iter().map(|track| (track.domain(), track.shown())));
         let mut devices: Vec<Device> = Vec::with_capacity(self.tracks.len());
         for (index, track) in self.tracks.iter().enumerate() {
             let mut device = device(track, &starts[index], &ends[index], begin_ns, end_ns);

@@ -49,7 +49,7 @@ pub use knot::{Bounds, Edge, Knot, Period};
 pub use ledger::{Ledger, Mark};
 pub use merge::{CounterKey, Merged, Stretch, Union, Window};
 pub use names::{NameId, Names};
-pub use overlap::summed;
+pub use overlap::{is_left_out, summed, summed_now};
 pub use reading::{Fault, Gap, GapReason, Reading};
 pub use scale::Scale;
 pub use spells::Spells;

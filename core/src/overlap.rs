@@ -1,24 +1,129 @@
 //! Which domains count the same energy: only domains without overlap are ever summed.
 //!
-//! A part (core, uncore, a GPU's memory) lies within its parent and is reported beside it; memory is no part of a
+//! A part (core, uncore, a GPU's memory) lies within its parent and is reported with it; memory is no part of a
 //! processor, whatever the tree of names says. A parent that is neither processor, memory nor GPU (platform, module) is
 //! the other way round: its parts are summed if they are read, it is summed only where nothing within it is. A parent
 //! that is not read hides nothing. A stand-in is summed only while nothing that it stands for is read. `psys` is never
 //! summed.
+//!
+//! A processor's counter that never moves, as in many virtual machines, is no sensor: what else shows the same package
+//! takes its place, a second sensor first, then the model's estimate.
 
-use crate::{Component, Domain, Quality};
+use std::borrow::Cow;
 
-/// For each domain the ids of those it overlaps with; empty means: summed. With each whether it was ever read.
-pub(crate) fn of<'a>(domains: impl Iterator<Item = (&'a Domain, bool)>) -> Vec<Vec<String>> {
-    let (domains, read): (Vec<&Domain>, Vec<bool>) = domains.unzip();
-    let seen = domains.iter().zip(read).filter_map(|(domain, read)| read.then_some(*domain)).collect::<Vec<_>>();
-    domains.iter().map(|domain| overlaps(domain, &seen)).collect()
+use crate::{Component, Domain, Kind, Quality, Track};
+
+/// What a device overlaps that the account has no use for: an estimate whose counter works, or a counter that never
+/// moved and that something else stands in for.
+const LEFT_OUT: &str = "left-out";
+/// The estimate of all packages together.
+const WHOLE_ESTIMATE: &str = "cpu-estimate";
+
+/// What a domain has shown so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// No value.
+    Nothing,
+    /// One value only, or no power at all.
+    Still,
+    /// It moved.
+    Moved,
 }
 
-/// For each domain whether it is summed, provided that all are read.
+impl Track {
+    /// What the domain has shown so far.
+    pub(crate) fn shown(&self) -> Shown {
+        match (self.last_good_ns(), self.last_knot()) {
+            (None, _) => Shown::Nothing,
+            (Some(_), Some(knot)) if knot.uj > 0 => Shown::Moved,
+            _ => Shown::Still,
+        }
+    }
+}
+
+/// Whether a device of an account is of no interest to anybody but the account; see the module's text.
+#[must_use]
+pub fn is_left_out(device: &crate::report::Device) -> bool {
+    device.overlaps.iter().any(|id| id == LEFT_OUT)
+}
+
+/// For each domain the ids of those it overlaps with; empty means: summed.
+pub(crate) fn of<'a>(domains: impl Iterator<Item = (&'a Domain, Shown)>) -> Vec<Vec<String>> {
+    let (domains, shown): (Vec<&Domain>, Vec<Shown>) = domains.unzip();
+    let replaced = replacements(&domains, &shown);
+    let seen: Vec<Cow<'_, Domain>> = (0..domains.len())
+        .filter(|&at| shown[at] != Shown::Nothing && replaced[at].is_none())
+        .map(|at| promoted(at, &domains, &replaced))
+        .collect();
+    let seen: Vec<&Domain> = seen.iter().map(Cow::as_ref).collect();
+    let dead = domains.iter().zip(&replaced).any(|(domain, by)| {
+        by.is_some_and(|by| domains[by].id == WHOLE_ESTIMATE) && domain.component == Component::Cpu
+    });
+    let of = |at: usize| {
+        let domain = domains[at];
+        let standby = is_standby(domain) && !replaced.contains(&Some(at));
+        // Where no package counts, in a guest, the memory's counters do not count either.
+        let dead_memory = dead && domain.component == Component::Memory && shown[at] != Shown::Moved;
+        if standby || dead_memory || replaced[at].is_some() {
+            return vec![LEFT_OUT.to_owned()];
+        }
+        overlaps(&promoted(at, &domains, &replaced), &seen)
+    };
+    (0..domains.len()).map(of).collect()
+}
+
+/// For each domain whether it is summed, provided that all are read and move.
 #[must_use]
 pub fn summed<'a>(domains: impl Iterator<Item = &'a Domain>) -> Vec<bool> {
-    of(domains.map(|domain| (domain, true))).iter().map(Vec::is_empty).collect()
+    of(domains.map(|domain| (domain, Shown::Moved))).iter().map(Vec::is_empty).collect()
+}
+
+/// For each track whether it is summed, provided that all are read; of processors, those that have moved so far.
+#[must_use]
+pub fn summed_now<'a>(tracks: impl Iterator<Item = &'a Track>) -> Vec<bool> {
+    let shown = |track: &Track| match (track.domain().component, track.shown()) {
+        (Component::Cpu, Shown::Nothing) => Shown::Still,
+        (Component::Cpu, shown) => shown,
+        _ => Shown::Moved,
+    };
+    of(tracks.map(|track| (track.domain(), shown(track)))).iter().map(Vec::is_empty).collect()
+}
+
+/// An estimate for a counter that may work.
+fn is_standby(domain: &Domain) -> bool {
+    domain.quality == Quality::Estimated && domain.parent.is_some()
+}
+
+/// For each processor's counter that does not move, which domain takes its place.
+fn replacements(domains: &[&Domain], shown: &[Shown]) -> Vec<Option<usize>> {
+    let is_package = |at: usize| domains[at].component == Component::Cpu && domains[at].parent.is_none();
+    let works = |at: usize| shown[at] == Shown::Moved;
+    let any_works = (0..domains.len()).any(|at| is_package(at) && works(at));
+    let stands_in = |at: usize, by: usize| {
+        let (domain, other) = (domains[at], domains[by]);
+        let named = other.parent.as_ref() == Some(&domain.id) && other.domain == domain.domain;
+        let whole = other.id == WHOLE_ESTIMATE && other.parent.is_some();
+        works(by) && if whole { !any_works } else { named && other.component == domain.component }
+    };
+    let find = |at: usize| {
+        let dead = is_package(at) && domains[at].kind == Kind::Energy && !works(at);
+        let candidates = (0..domains.len()).filter(|&by| dead && by != at && stands_in(at, by));
+        candidates.min_by_key(|&by| domains[by].quality)
+    };
+    (0..domains.len()).map(find).collect()
+}
+
+/// A domain as it is where it has taken its parent's place: within what the parent was within.
+fn promoted<'a>(at: usize, domains: &[&'a Domain], replaced: &[Option<usize>]) -> Cow<'a, Domain> {
+    let domain = domains[at];
+    let parent = domains.iter().position(|other| domain.parent.as_ref() == Some(&other.id));
+    match parent.and_then(|parent| Some((parent, replaced[parent]?))) {
+        Some((parent, by)) if by == at => {
+            Cow::Owned(Domain { parent: domains[parent].parent.clone(), ..domain.clone() })
+        }
+        Some((_, by)) => Cow::Owned(Domain { parent: Some(domains[by].id.clone()), ..domain.clone() }),
+        None => Cow::Borrowed(domain),
+    }
 }
 
 fn overlaps(domain: &Domain, seen: &[&Domain]) -> Vec<String> {
@@ -76,6 +181,71 @@ fn within(domain: &Domain, seen: &[&Domain]) -> Vec<String> {
 mod tests {
     use super::*;
 
+    fn cpu(id: &str, parent: Option<&str>) -> Domain {
+        let parent = parent.map(str::to_owned);
+        Domain { parent, ..Domain::counter(id, Component::Cpu, "package", "rapl-sysfs") }
+    }
+
+    fn estimate(id: &str, parent: Option<&str>) -> Domain {
+        Domain { quality: Quality::Estimated, source: "model".into(), ..cpu(id, parent) }
+    }
+
+    fn counted(domains: &[(Domain, Shown)]) -> Vec<String> {
+        let overlaps = of(domains.iter().map(|(domain, shown)| (domain, *shown)));
+        domains
+            .iter()
+            .zip(overlaps)
+            .filter(|(_, over)| over.is_empty())
+            .map(|((domain, _), _)| domain.id.clone())
+            .collect()
+    }
+
+    #[test]
+    fn k05_an_estimate_is_summed_only_where_its_counter_does_not_move() {
+        use Shown::{Moved, Nothing, Still};
+        for (first, second, expected) in [
+            (Moved, Moved, ["package-0", "package-1"]),
+            (Still, Moved, ["package-1", "package-0/estimate"]),
+            (Nothing, Moved, ["package-1", "package-0/estimate"]),
+            (Still, Still, ["package-0/estimate", "package-1/estimate"]),
+        ] {
+            let domains = [
+                (cpu("package-0", None), first),
+                (cpu("package-1", None), second),
+                (estimate("package-0/estimate", Some("package-0")), Moved),
+                (estimate("package-1/estimate", Some("package-1")), Moved),
+            ];
+            assert_eq!(counted(&domains), expected, "{first:?} {second:?}");
+        }
+    }
+
+    #[test]
+    fn k05_dead_zones_of_a_guest_give_way_to_one_estimate() {
+        let memory = |id: &str| Domain::counter(id, Component::Memory, "dram", "rapl-sysfs");
+        let mut domains: Vec<(Domain, Shown)> = Vec::new();
+        for socket in 0..16 {
+            domains.push((cpu(&format!("package-{socket}"), None), Shown::Nothing));
+            domains.push((memory(&format!("dram-{socket}")), Shown::Nothing));
+        }
+        domains.push((estimate("cpu-estimate", Some("package-0")), Shown::Moved));
+        assert_eq!(counted(&domains), ["cpu-estimate"]);
+        // One of them counts: then the others are missing, and nothing is counted twice.
+        domains[0].1 = Shown::Moved;
+        assert!(!counted(&domains).contains(&"cpu-estimate".to_owned()));
+        assert!(counted(&domains).contains(&"package-1".to_owned()));
+    }
+
+    #[test]
+    fn k05_a_second_sensor_of_a_package_goes_before_the_estimate() {
+        let power = Domain { quality: Quality::Derived, ..cpu("amdgpu-hwmon4", Some("package-0")) };
+        let domains = [
+            (cpu("package-0", None), Shown::Still),
+            (estimate("package-0/estimate", Some("package-0")), Shown::Moved),
+            (power, Shown::Moved),
+        ];
+        assert_eq!(counted(&domains), ["amdgpu-hwmon4"]);
+    }
+
     #[test]
     fn k20_a_stand_in_counts_only_while_nothing_of_its_kind_is_read() {
         let domain = |id: &str, component, name: &str, quality| Domain {
@@ -85,11 +255,11 @@ mod tests {
         let stand_in = domain("gpu-stand-in", Component::Gpu, Domain::STAND_IN, Quality::Estimated);
         let board = domain("GPU-1", Component::Gpu, "board", Quality::Measured);
         let cpu = domain("package-0", Component::Cpu, "package", Quality::Measured);
-        let summed = |board_is_read| {
-            let all = [(&stand_in, true), (&board, board_is_read), (&cpu, true)];
+        let summed = |board_is| {
+            let all = [(&stand_in, Shown::Moved), (&board, board_is), (&cpu, Shown::Moved)];
             of(all.into_iter()).iter().map(Vec::is_empty).collect::<Vec<_>>()
         };
-        assert_eq!(summed(false), [true, true, true]);
-        assert_eq!(summed(true), [false, true, true]);
+        assert_eq!(summed(Shown::Nothing), [true, true, true]);
+        assert_eq!(summed(Shown::Moved), [false, true, true]);
     }
 }

@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::budget::{Asks, Looked};
 use crate::engine::Engine;
 use crate::labels::Launch;
+use crate::leave_out::leave_out;
 use crate::pricing::{Pricing, When};
 use crate::records;
 use crate::shared::{Shared, lock};
@@ -159,9 +160,11 @@ pub(crate) fn report(shared: &Shared, engine: &Engine, ending: &Ending, end_ns: 
     for span in &mut spans {
         span.sync = engine.syncs.get(&span.name).copied().unwrap_or_default();
     }
+    let attribution = lock(&shared.sharing).split(&devices);
+    leave_out(&mut devices, &mut events, duration_ns);
     Report {
         run: Run { exit_code: ending.exit_code, ..run },
-        attribution: lock(&shared.sharing).split(&devices),
+        attribution,
         energy,
         devices,
         spans,

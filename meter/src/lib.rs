@@ -31,6 +31,7 @@ mod intensity;
 mod journal;
 pub mod labels;
 mod late;
+mod leave_out;
 mod meter;
 mod open;
 pub mod options;

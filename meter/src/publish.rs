@@ -33,8 +33,13 @@ impl Publisher {
     pub(crate) fn domains(&mut self, tracks: &[Track]) {
         let published = tracks.len().min(self.capacity);
         self.points.resize(published, DomainPoint::default());
-        self.summed = eco2_core::summed(tracks.iter().map(Track::domain));
-        self.overflows = self.summed.iter().skip(published).any(|summed| *summed);
+        self.choose(tracks);
+    }
+
+    /// Chooses anew what is summed: a processor's counter may turn out not to count.
+    pub(crate) fn choose(&mut self, tracks: &[Track]) {
+        self.summed = eco2_core::summed_now(tracks.iter());
+        self.overflows = self.summed.iter().skip(self.points.len()).any(|summed| *summed);
     }
 
     /// Which domains enter the total, in the order of the tracks.

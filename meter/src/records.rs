@@ -47,6 +47,10 @@ pub(crate) fn records(engine: &Engine, account: &Account, boot_id: &str) -> Vec<
     }
     let devices = account.devices.iter().zip(&account.start_uj).enumerate();
     let record = |(index, (device, start_uj)): (usize, (&Device, &u64))| {
+        // What stood by, or never counted, is no counter of this run.
+        if eco2_core::is_left_out(device) {
+            return None;
+        }
         let stretches = stretches(engine, account, index, device, *start_uj)?;
         Some(CounterRecord { boot_id: boot_id.to_owned(), device: device.id.clone(), stretches })
     };

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::Error;
 use crate::intensity::Curve;
+use crate::leave_out::leave_out;
 use crate::options::Options;
 use crate::pricing::{Pricing, When};
 use crate::series::{Point, Series};
@@ -163,6 +164,8 @@ fn report(
     let (mut carbon, said) = pricing.price_late(&mut energy, when, &curve);
     events.extend(said);
     let work = Work::default();
+    let mut devices = account.devices;
+    leave_out(&mut devices, &mut events, when.lasted_ns);
     pricing.beside(&mut carbon, &energy, &work, when.lasted_ns);
     Report {
         schema: SCHEMA.to_owned(),
@@ -180,7 +183,7 @@ fn report(
             ..Run::default()
         },
         energy,
-        devices: account.devices,
+        devices,
         spans: account.spans,
         work,
         attribution: None,

@@ -11,10 +11,11 @@ use eco2_core::{Component, Domain};
 
 use crate::clock::{Clock, monotonic_ns};
 use crate::found::{Found, status};
-use crate::model::ModelOptions;
+use crate::model::{ModelOptions, boards, gpu::BareGpu};
+use crate::standby::{self, is_whole_cpu};
 use crate::synthetic::{Curve, Synthetic};
 use crate::visible::Visible;
-use crate::{Roots, Source, hwmon, model, nvml, rapl_perf, rapl_sysfs, sysfs, topology};
+use crate::{Roots, Source, accelerators, hwmon, model, nvml, rapl_perf, rapl_sysfs, sysfs, topology};
 
 /// Every source's name, in the order in which they are looked for.
 pub const NAMES: [&str; 7] = ["rapl-perf", "rapl-sysfs", "nvml", "hwmon", "model", "replay", "synthetic"];
@@ -121,16 +122,29 @@ pub fn discover_visible(roots: &Roots, selection: &Selection, estimate: &ModelOp
         found
     });
     all.look(selection, "hwmon", |known| hwmon::discover_visible(roots, known, visible));
-    let opening = late.is_some();
+    let mut unread = accelerators::unread(roots, &all.domains(), visible);
+    // A driver that has not answered yet may read its own.
+    unread.retain(|device| late.is_none() || !device.is_nvidia());
     all.look(selection, "model", |known| {
-        let has_gpu_sensor = opening || has_sensor(known, Component::Gpu);
-        model::discover(roots, has_sensor(known, Component::Cpu), has_gpu_sensor, estimate)
+        let bare: Vec<BareGpu> = unread.iter().map(|device| BareGpu::of(device, roots)).collect();
+        model::discover_for(roots, shows_cpu(known), &bare, estimate)
     });
     if let Some(answered) = late {
         let estimate = ModelOptions { enabled: estimate.enabled && selection.wants("model"), ..*estimate };
         let hidden = visible.cuda.devices.as_ref().is_some_and(|list| list.trim().is_empty());
         all.sources.extend((!hidden).then(|| model::stand_in(roots, &estimate, answered)).flatten());
         all.late = true;
+    }
+    if *selection == Selection::All {
+        // What was chosen by name claims nothing of the rest.
+        all.add(accelerators::missing(&accelerators::unestimated(unread, &all.domains())));
+    }
+    if selection.wants("model") {
+        let standing_by = |source: Box<dyn Source>| match source.name() {
+            "nvml" => boards::behind(source, estimate),
+            _ => standby::behind(source, roots, estimate),
+        };
+        all.sources = std::mem::take(&mut all.sources).into_iter().map(standing_by).collect();
     }
     all.look(selection, "replay", |_| {
         Found::nothing(status("replay", Status::Absent, "a trace is not read live", "eco2 replay TRACE"))
@@ -167,10 +181,17 @@ impl Discovery {
             }
             return;
         }
-        let known: Vec<Domain> = self.sources.iter().flat_map(|source| source.domains().iter().cloned()).collect();
-        let mut found = look(&known);
+        self.add(look(&self.domains()));
+    }
+
+    fn add(&mut self, mut found: Found) {
         self.sources.extend(found.source);
         self.statuses.append(&mut found.statuses);
+    }
+
+    /// The domains of all sources so far.
+    fn domains(&self) -> Vec<Domain> {
+        self.sources.iter().flat_map(|source| source.domains().iter().cloned()).collect()
     }
 }
 
@@ -178,7 +199,9 @@ fn since(began_ns: u64) -> Duration {
     Duration::from_nanos(monotonic_ns().saturating_sub(began_ns))
 }
 
-/// Whether something real reads a part of this kind as a whole.
-fn has_sensor(known: &[Domain], component: Component) -> bool {
-    known.iter().any(|domain| domain.component == component && domain.parent.is_none())
+/// Whether something real reads the CPUs as a whole: their packages, or a module that shows no part of it.
+fn shows_cpu(known: &[Domain]) -> bool {
+    let alone =
+        |module: &Domain| known.iter().all(|other| other.id == module.id || other.component == Component::Other);
+    known.iter().any(is_whole_cpu) || known.iter().any(|domain| domain.domain == "module" && alone(domain))
 }

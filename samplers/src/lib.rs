@@ -3,6 +3,7 @@
 //! A [`Source`] reads counters into a [`Batch`]; the sampling thread hands every reading to a [`Sink`]. Nothing here
 //! knows about carbon, prices, option files or output formats.
 
+mod accelerators;
 mod anchors;
 mod backoff;
 mod beat;
@@ -32,6 +33,7 @@ mod sampler;
 pub mod schedule;
 mod slot;
 mod source;
+mod standby;
 mod stepped;
 pub mod synthetic;
 mod sysfs;

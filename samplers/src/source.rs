@@ -133,6 +133,11 @@ impl Batch {
         &self.readings
     }
 
+    /// Changes readings from the one at `first` on, by the index of their domain.
+    pub(crate) fn edit(&mut self, first: usize, mut change: impl FnMut(usize, &mut Reading)) {
+        self.readings.iter_mut().skip(first).for_each(|(domain, reading)| change(*domain, reading));
+    }
+
     /// Empties the batch, keeping its memory.
     pub fn clear(&mut self) {
         self.readings.clear();

@@ -79,6 +79,20 @@ impl CudaMask {
     pub fn from_env() -> Self {
         Visible::from_env().cuda
     }
+
+    /// Which of `count` GPUs, in the order of PCI addresses, are visible; all where the variable names them by id.
+    pub(crate) fn indices(&self, count: usize) -> Vec<usize> {
+        let all = (0..count).collect();
+        let Some(list) = &self.devices else { return all };
+        if entries(list).any(|entry| entry.starts_with("GPU-") || entry.starts_with("MIG-")) {
+            return all;
+        }
+        let valid = entries(list).map_while(|entry| entry.parse().ok().filter(|index| *index < count));
+        let mut indices: Vec<usize> = valid.collect();
+        indices.sort_unstable();
+        indices.dedup();
+        indices
+    }
 }
 
 impl AmdMask {

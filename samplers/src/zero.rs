@@ -69,10 +69,36 @@ impl ZeroGuard {
     }
 }
 
-/// The note that goes with the verdict.
-pub(crate) fn note(domain: &Domain, at_ns: u64) -> Note {
-    let text = format!("{} stayed at 0 for a second under load: the hardware does not count it", domain.name);
-    Note { at_ns, kind: "counter-unsupported", device: domain.id.clone(), text }
+/// Names of domains that a note lists; the rest is counted.
+const LISTED: usize = 4;
+
+/// Domains of a source that turned out not to count, until one note tells of all of them.
+#[derive(Debug, Default)]
+pub(crate) struct Verdicts {
+    ids: Vec<String>,
+}
+
+impl Verdicts {
+    /// Adds the domains of one reading; the note comes with the first reading that adds none, as counters that were
+    /// opened together do not count together.
+    pub(crate) fn take(&mut self, source: &str, fresh: &[&Domain], batch: &Batch) -> Option<Note> {
+        self.ids.extend(fresh.iter().map(|domain| domain.id.clone()));
+        let (first, wait) = (self.ids.first()?, !fresh.is_empty() && !batch.wants_all());
+        if wait {
+            return None;
+        }
+        let device = if self.ids.len() == 1 { first.clone() } else { source.to_owned() };
+        let text = format!("{} stayed at 0 for a second under load: not counted by the hardware", listed(&self.ids));
+        self.ids.clear();
+        Some(Note { at_ns: batch.now_ns(), kind: "counter-unsupported", device, text })
+    }
+}
+
+/// The first names of a list, and how many follow.
+fn listed(ids: &[String]) -> String {
+    let more = ids.len().saturating_sub(LISTED);
+    let names = ids[..ids.len() - more].join(", ");
+    if more > 0 { format!("{names} and {more} more") } else { names }
 }
 
 #[cfg(test)]

@@ -89,9 +89,10 @@ fn powercap_is_read_where_perf_is_not_to_be_had_and_the_cpu_is_then_not_estimate
     let found = discover(&roots(dir.path()), &Selection::All, &ModelOptions::default());
     assert_eq!(names(&found)[0], "rapl-sysfs");
     assert_eq!(found.cpus, [0, 1, 2, 3]);
-    let estimated =
-        |found: &Discovery| found.sources.iter().flat_map(|s| s.domains().to_vec()).any(|d| d.source == "model");
-    assert!(!estimated(&found), "{:?}", found.statuses);
+    let domains: Vec<_> = found.sources.iter().flat_map(|source| source.domains().to_vec()).collect();
+    let ids: Vec<_> = domains.iter().map(|domain| domain.id.as_str()).collect();
+    assert_eq!(ids, ["package-0", "package-0/estimate"], "{:?}", found.statuses);
+    assert_eq!(eco2_core::summed(domains.iter()), [true, false], "an estimate that stands by is in no sum");
     let off = discover(&roots(dir.path()), &Selection::parse("nvml").unwrap(), &ModelOptions::default());
     assert_eq!((names(&off), status(&off, "rapl-sysfs")), (vec![], Some(Status::Off)));
 }

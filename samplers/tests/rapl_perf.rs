@@ -211,6 +211,8 @@ fn m13_a_counter_that_stays_at_zero_is_unsupported() {
     pmu.feed(0, 3, &[(2, 70)]);
     let expected = [("package-0".into(), Ok(70)), ("dram-0".into(), Err(Fault::Unsupported))];
     assert_eq!(read(&mut source, &mut batch), expected);
+    pmu.feed(0, 4, &[(2, 70)]);
+    assert_eq!(read(&mut source, &mut batch), expected);
     assert_eq!(notes(&mut source), [("counter-unsupported", "dram-0".into())]);
 }
 

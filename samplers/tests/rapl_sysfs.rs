@@ -116,7 +116,27 @@ fn m13_a_counter_that_stays_at_zero_is_unsupported() {
     tree.energy("intel-rapl:0", 40_000_100);
     let expected = [("package-0".into(), Ok(40_000_100)), ("dram-0".into(), Err(Fault::Unsupported))];
     assert_eq!(read(&mut source, &mut batch), expected);
+    assert_eq!(read(&mut source, &mut batch), expected);
     assert_eq!(notes(&mut source), [("counter-unsupported", "dram-0".into())]);
+}
+
+/// node_exporter issue 1808: a guest that is shown 16 packages, none of which counts.
+#[test]
+fn k05_dead_zones_are_reported_once() {
+    let tree = Tree::new();
+    for socket in 0..16 {
+        tree.zone(&format!("intel-rapl:{socket}"), &format!("package-{socket}"), 0);
+        tree.zone(&format!("intel-rapl:{socket}:0"), "dram", 0);
+    }
+    let (mut source, _) = found(&tree);
+    let (mut batch, clock) = scripted();
+    let mut told = Vec::new();
+    for _ in 0..20 {
+        assert!(read(&mut source, &mut batch).iter().all(|(_, value)| value.is_err()), "0 is no reading");
+        told.extend(notes(&mut source));
+        pass(&clock, 100);
+    }
+    assert_eq!(told, [("counter-unsupported", "rapl-sysfs".into())]);
 }
 
 #[test]

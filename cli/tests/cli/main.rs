@@ -18,6 +18,7 @@ mod replay;
 mod report;
 mod rig;
 mod run;
+mod sensors;
 mod signals;
 mod sources;
 #[path = "../../../grid/tests/stub/mod.rs"]

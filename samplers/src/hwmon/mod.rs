@@ -13,7 +13,7 @@ use eco2_core::{Component, Domain, Fault, Kind, Reading};
 use crate::found::{Found, status};
 use crate::slot::Slot;
 use crate::visible::Visible;
-use crate::zero::{self, ZeroGuard};
+use crate::zero::{Verdicts, ZeroGuard};
 use crate::{Batch, Note, Roots, Source, clock};
 use amdgpu::Cards;
 use input::{Input, Value};
@@ -62,6 +62,13 @@ pub fn discover_visible(roots: &Roots, known: &[Domain], visible: &Visible) -> F
     let source = Hwmon::open(used, &skipped);
     let status = source.status(&skipped, &cards);
     if status.status == Status::Denied { Found::nothing(status) } else { Found::source(source, status) }
+}
+
+/// PCI addresses of AMD's GPUs that are left out on purpose: hidden from a program, or shown by another die.
+pub(crate) fn not_read_apart(roots: &Roots, visible: &Visible) -> Vec<String> {
+    let inputs = input::inputs(&roots.sysfs.join("class/hwmon"));
+    let cards = Cards::of(&inputs, roots, &visible.amd);
+    inputs.iter().filter(|input| cards.is_left_out(input)).filter_map(|input| input.device_name.clone()).collect()
 }
 
 /// A sensor that is read.
@@ -194,6 +201,7 @@ fn with_skipped(mut reason: String, skipped: &[String], cards: &Cards) -> String
 struct Hwmon {
     sensors: Vec<Sensor>,
     domains: Vec<Domain>,
+    verdicts: Verdicts,
     notes: Vec<Note>,
 }
 
@@ -241,7 +249,8 @@ impl Hwmon {
             let text = format!("sensors of unknown place are not used: {}", skipped.join(", "));
             notes.push(Note { at_ns, kind: "sensor-skipped", device: NAME.to_owned(), text });
         }
-        Self { sensors, domains: used.into_iter().map(|used| used.domain).collect(), notes }
+        let domains = used.into_iter().map(|used| used.domain).collect();
+        Self { sensors, domains, verdicts: Verdicts::default(), notes }
     }
 
     fn status(&self, skipped: &[String], cards: &Cards) -> SourceStatus {
@@ -272,12 +281,14 @@ impl Source for Hwmon {
     }
 
     fn read(&mut self, batch: &mut Batch) {
+        let mut dead = Vec::new();
         for (index, sensor) in self.sensors.iter_mut().enumerate() {
             let reading = sensor.reading(batch, &mut self.notes);
             if sensor.guard.admit(index, reading, batch) {
-                self.notes.push(zero::note(&self.domains[index], reading.after_ns));
+                dead.push(&self.domains[index]);
             }
         }
+        self.notes.extend(self.verdicts.take(NAME, &dead, batch));
     }
 
     fn notes(&mut self, out: &mut Vec<Note>) {

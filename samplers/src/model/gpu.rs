@@ -16,6 +16,7 @@ use super::load::Load;
 use super::power::Power;
 use super::table;
 use crate::Roots;
+use crate::accelerators::{self, Accelerator};
 
 /// A GPU that nothing reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,16 +31,11 @@ pub(crate) struct BareGpu {
     pub(crate) busy_percent: Option<PathBuf>,
 }
 
-const NVIDIA: &str = "10de";
-const AMD: &str = "1002";
-
-/// NVIDIA and AMD display controllers without a power sensor, in the order of their addresses.
+/// Accelerators without a power sensor, in the order of their addresses.
 #[must_use]
 pub(crate) fn find(roots: &Roots) -> Vec<BareGpu> {
-    let Ok(entries) = fs::read_dir(roots.sysfs.join("bus/pci/devices")) else { return Vec::new() };
-    let mut found: Vec<BareGpu> = entries.flatten().filter_map(|entry| gpu_at(&entry.path(), roots)).collect();
-    found.sort_by(|a, b| a.slot.cmp(&b.slot));
-    found
+    let present = accelerators::present(roots);
+    present.iter().filter(|device| !has_power_sensor(&device.dir)).map(|device| BareGpu::of(device, roots)).collect()
 }
 
 /// What to assume about a board: power, and how it came about.
@@ -50,15 +46,28 @@ pub(crate) fn estimate(gpu: &BareGpu, given_w: Option<f64>) -> Option<(Power, St
     let origin = if given_w.is_some() { "given" } else { "board power" };
     let load = if gpu.busy_percent.is_some() { "utilisation" } else { "unknown utilisation, taken as half" };
     let name = gpu.name.clone().or(row.map(|row| row.pattern.to_owned())).unwrap_or_else(|| gpu.pci_id.clone());
-    let power = Power::from_watts(0.02 * watts, 0.1 * watts, watts, 1.1 * watts);
-    Some((power, format!("{name}: estimated from {origin} {watts} W and {load}")))
+    Some((board_power(watts), format!("{name}: estimated from {origin} {watts} W and {load}")))
+}
+
+/// What a board of so many watts is taken to draw.
+#[must_use]
+pub(crate) fn board_power(watts: f64) -> Power {
+    Power::from_watts(0.02 * watts, 0.1 * watts, watts, 1.1 * watts)
 }
 
 impl BareGpu {
     /// Whether NVIDIA's driver is the one that would read it.
     #[must_use]
     pub(crate) fn is_nvidia(&self) -> bool {
-        self.pci_id.split(':').next() == Some(NVIDIA)
+        self.pci_id.split(':').next() == Some(crate::pci::NVIDIA)
+    }
+
+    /// What the kernel tells of a device.
+    #[must_use]
+    pub(crate) fn of(device: &Accelerator, roots: &Roots) -> Self {
+        let busy_percent = Some(device.dir.join("gpu_busy_percent")).filter(|path| fs::read_to_string(path).is_ok());
+        let Accelerator { slot, pci_id, .. } = device.clone();
+        Self { name: driver_name(roots, &slot), pci_id, slot, busy_percent }
     }
 
     /// Where its utilisation comes from.
@@ -66,19 +75,6 @@ impl BareGpu {
     pub(crate) fn load(&self) -> Load {
         self.busy_percent.clone().map_or(Load::Unknown, Load::Percent)
     }
-}
-
-fn gpu_at(device: &Path, roots: &Roots) -> Option<BareGpu> {
-    let number = |file: &str| Some(fs::read_to_string(device.join(file)).ok()?.trim().strip_prefix("0x")?.to_owned());
-    let (class, vendor, model) = (number("class")?, number("vendor")?, number("device")?);
-    // 0300: VGA controller, 0302: 3D controller (PCI class codes).
-    let display = class.starts_with("0300") || class.starts_with("0302");
-    if !display || !(vendor == NVIDIA || vendor == AMD) || has_power_sensor(device) {
-        return None;
-    }
-    let slot = device.file_name()?.to_str()?.to_owned();
-    let busy_percent = Some(device.join("gpu_busy_percent")).filter(|path| fs::read_to_string(path).is_ok());
-    Some(BareGpu { name: driver_name(roots, &slot), pci_id: format!("{vendor}:{model}"), slot, busy_percent })
 }
 
 /// A hwmon of the device that shows power or energy.

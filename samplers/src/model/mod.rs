@@ -8,9 +8,10 @@
 //! run, however short. The clock ticks behind the utilisation are 10 ms long; a run that is shorter than a few of them is
 //! estimated from this process's and its children's own CPU time.
 
+pub(crate) mod boards;
 pub(crate) mod cpu;
 pub(crate) mod cpu_name;
-mod gpu;
+pub(crate) mod gpu;
 mod load;
 mod power;
 mod stand_in;
@@ -22,6 +23,7 @@ use eco2_core::{Component, Domain, Fault, Quality, Reading};
 use crate::found::Found;
 use crate::{Batch, Roots, Source};
 use cpu::{CpuEstimate, CpuFacts};
+use gpu::BareGpu;
 use load::Load;
 use power::{Integral, Power};
 pub(crate) use stand_in::stand_in;
@@ -62,6 +64,13 @@ pub struct ThreadWatts {
 /// Sets up estimates for what has no sensor, and tells what was assumed.
 #[must_use]
 pub fn discover(roots: &Roots, has_cpu_sensor: bool, has_gpu_sensor: bool, options: &ModelOptions) -> Found {
+    let gpus = if has_gpu_sensor { Vec::new() } else { gpu::find(roots) };
+    discover_for(roots, has_cpu_sensor, &gpus, options)
+}
+
+/// Sets up estimates of the CPUs, unless a sensor reads them, and of these GPUs.
+#[must_use]
+pub(crate) fn discover_for(roots: &Roots, has_cpu_sensor: bool, gpus: &[BareGpu], options: &ModelOptions) -> Found {
     if !options.enabled {
         return told(None, Status::Off, "estimates are refused", "");
     }
@@ -70,16 +79,15 @@ pub fn discover(roots: &Roots, has_cpu_sensor: bool, has_gpu_sensor: bool, optio
     if !has_cpu_sensor {
         let facts = CpuFacts::read(&roots.procfs);
         let CpuEstimate { power, text } = cpu::estimate(&facts, plausible(options.cpu_watts), options.cpu_thread);
-        let load = Load::cpus(&roots.procfs, facts.threads);
-        model.add(Domain::counter("cpu-estimate", Component::Cpu, "package", "model"), text, power, load);
+        model.add(cpu_domain("cpu-estimate"), text, power, Load::cpus(&roots.procfs, facts.threads));
     }
-    for bare in if has_gpu_sensor { Vec::new() } else { gpu::find(roots) } {
-        match gpu::estimate(&bare, plausible(options.gpu_watts)) {
+    for bare in gpus {
+        match gpu::estimate(bare, plausible(options.gpu_watts)) {
             Some((power, text)) => {
                 let id = format!("gpu-estimate-{}", bare.slot);
                 model.add(Domain::counter(&id, Component::Gpu, "board", "model"), text, power, bare.load());
             }
-            None => without.push(bare.name.clone().unwrap_or(bare.pci_id)),
+            None => without.push(bare.name.clone().unwrap_or_else(|| bare.pci_id.clone())),
         }
     }
     found(model, &without)
@@ -107,6 +115,31 @@ fn found(model: Model, without: &[String]) -> Found {
     }
 }
 
+/// Estimates that stand by for the counters of these packages, each with the domain's index that it stands by for; `None`
+/// where estimates are refused.
+pub(crate) fn stand_by(roots: &Roots, packages: &[String], options: &ModelOptions) -> Option<Model> {
+    let first = packages.first().filter(|_| options.enabled)?;
+    let facts = CpuFacts::read(&roots.procfs);
+    let CpuEstimate { power, text } = cpu::estimate(&facts, plausible(options.cpu_watts), options.cpu_thread);
+    let load = || Load::cpus(&roots.procfs, facts.threads);
+    let mut model = Model::default();
+    // In a guest either every counter works or none does, and the packages that it is shown are not the host's.
+    if facts.guest {
+        model.add(Domain { parent: Some(first.clone()), ..cpu_domain("cpu-estimate") }, text, power, load());
+        return Some(model);
+    }
+    for package in packages {
+        let domain = Domain { parent: Some(package.clone()), ..cpu_domain(&format!("{package}/estimate")) };
+        let share = if packages.len() > 1 { format!(", 1/{} of it", packages.len()) } else { String::new() };
+        model.add(domain, format!("{text}{share}"), power.divided(packages.len()), load());
+    }
+    Some(model)
+}
+
+fn cpu_domain(id: &str) -> Domain {
+    Domain::counter(id, Component::Cpu, "package", "model")
+}
+
 fn told(source: Option<Box<dyn Source>>, status: Status, reason: &str, remedy: &str) -> Found {
     let status = SourceStatus { name: "model".into(), status, reason: reason.into(), remedy: remedy.into() };
     Found { source, statuses: vec![status], ..Found::default() }
@@ -119,7 +152,7 @@ fn plausible(watts: Option<f64>) -> Option<f64> {
 
 /// The source.
 #[derive(Debug, Default)]
-struct Model {
+pub(crate) struct Model {
     domains: Vec<Domain>,
     estimates: Vec<Estimate>,
 }
@@ -134,6 +167,15 @@ struct Estimate {
 }
 
 impl Model {
+    /// Reads one estimate.
+    pub(crate) fn read_one(&mut self, index: usize, batch: &Batch) -> Option<Reading> {
+        let estimate = self.estimates.get_mut(index)?;
+        // The energy belongs to the instant that it was computed for: the bracket begins there.
+        let before_ns = batch.now_ns();
+        let value = estimate.energy_uj(before_ns, batch.wants_all());
+        Some(Reading { before_ns, after_ns: batch.now_ns(), value })
+    }
+
     fn add(&mut self, domain: Domain, name: String, power: Power, load: Load) {
         let (min_uw, max_uw) = (Some(power.min_uw), Some(power.max_uw));
         self.domains.push(Domain { name, quality: Quality::Estimated, min_uw, max_uw, ..domain });
@@ -168,12 +210,10 @@ impl Source for Model {
     }
 
     fn read(&mut self, batch: &mut Batch) {
-        for (index, estimate) in self.estimates.iter_mut().enumerate() {
-            // The energy belongs to the instant that it was computed for: the bracket begins there.
-            let before_ns = batch.now_ns();
-            let value = estimate.energy_uj(before_ns, batch.wants_all());
-            let after_ns = batch.now_ns();
-            batch.push(index, Reading { before_ns, after_ns, value });
+        for index in 0..self.estimates.len() {
+            if let Some(reading) = self.read_one(index, batch) {
+                batch.push(index, reading);
+            }
         }
     }
 }

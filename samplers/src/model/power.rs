@@ -25,6 +25,18 @@ impl Power {
         Self { min_uw: uw(min).min(idle_uw), idle_uw, busy_uw, max_uw: uw(max).max(busy_uw) }
     }
 
+    /// An equal share of it.
+    #[must_use]
+    pub(crate) fn divided(self, parts: usize) -> Self {
+        let part = |uw: u64| uw / u64::try_from(parts.max(1)).unwrap_or(u64::MAX);
+        Self {
+            min_uw: part(self.min_uw),
+            idle_uw: part(self.idle_uw),
+            busy_uw: part(self.busy_uw),
+            max_uw: part(self.max_uw),
+        }
+    }
+
     /// Microwatts at a utilisation of `ppm` parts per million (more than [`FULL`] counts as full).
     #[must_use]
     pub(crate) fn at(self, ppm: u64) -> u64 {

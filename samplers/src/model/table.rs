@@ -68,7 +68,24 @@ pub(crate) fn cpu(name: &str) -> Option<CpuRow> {
 #[must_use]
 pub(crate) fn gpu(name: Option<&str>, pci_id: &str) -> Option<GpuRow> {
     let by_name = name.map(gpu_name).and_then(|name| gpus().find(|row| row.pattern == name));
-    by_name.or_else(|| gpus().find(|row| row.pci_ids.split(' ').any(|id| id == pci_id)))
+    by_name.or_else(|| gpus().find(|row| !pci_id.is_empty() && row.pci_ids.split(' ').any(|id| id == pci_id)))
+}
+
+/// The board that a virtual GPU is of, by a name such as `GRID V100D-32Q` (NVIDIA virtual GPU software documentation,
+/// "Virtual GPU types"): of boards that share the word before the dash, less its trailing letters, that of the most
+/// power.
+#[must_use]
+pub(crate) fn virtual_gpu(name: &str) -> Option<GpuRow> {
+    let profile =
+        |word: &&str| word.split_once('-').is_some_and(|(_, size)| size.starts_with(|c: char| c.is_ascii_digit()));
+    let (board, _) = name.split_whitespace().find(profile)?.split_once('-')?;
+    let board = board.to_lowercase();
+    let bare = board.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let most = |word: &str| {
+        let rows = gpus().filter(|row| row.pattern.split(' ').next() == Some(word));
+        rows.max_by(|a, b| a.tdp_w.total_cmp(&b.tdp_w))
+    };
+    most(&board).or_else(|| most(bare)).filter(|_| !bare.is_empty())
 }
 
 /// Lower case, no brands, no punctuation: `NVIDIA A100-SXM4-80GB` becomes `a100 sxm4 80gb`.
@@ -135,6 +152,7 @@ mod tests {
     #[test]
     fn gpus_are_found_by_name_or_number() {
         assert_eq!(gpu(Some("NVIDIA A100-SXM4-80GB"), "").map(|row| row.tdp_w), Some(400.0));
+        assert_eq!(gpu(Some("NVIDIA Unheard Of"), ""), None, "rows without a number are not all that have none");
         assert_eq!(gpu(None, "10de:1eb8").map(|row| row.tdp_w), Some(70.0));
         assert_eq!(gpu(Some("NVIDIA Unheard Of"), "10de:ffff"), None);
     }

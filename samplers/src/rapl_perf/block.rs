@@ -13,7 +13,7 @@ use super::event::Event;
 use super::group::{Group, Miss};
 use super::pmu::{self, Seat};
 use crate::backoff::Backoff;
-use crate::zero::{self, ZeroGuard};
+use crate::zero::ZeroGuard;
 use crate::{Batch, Note, sysfs, topology};
 
 /// More CPUs than are worth trying when one went away.
@@ -42,6 +42,8 @@ pub(super) struct Site<'a> {
     pub(super) domains: &'a [Domain],
     /// Where notes go.
     pub(super) notes: &'a mut Vec<Note>,
+    /// Indices of domains that have just turned out not to count.
+    pub(super) dead: Vec<usize>,
 }
 
 #[derive(Debug)]
@@ -155,10 +157,8 @@ impl Block {
                 Err(Miss::Failed) => Err(Fault::Failed),
             };
             let domain = self.first + member;
-            if counter.guard.admit(domain, Reading { before_ns, after_ns, value }, batch)
-                && let Some(domain) = site.domains.get(domain)
-            {
-                site.notes.push(zero::note(domain, after_ns));
+            if counter.guard.admit(domain, Reading { before_ns, after_ns, value }, batch) {
+                site.dead.push(domain);
             }
         }
         result

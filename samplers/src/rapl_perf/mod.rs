@@ -16,6 +16,7 @@ use eco2_core::{Domain, Scale};
 
 use crate::cpuinfo::CpuInfo;
 use crate::found::{Found, status};
+use crate::zero::Verdicts;
 use crate::{Batch, Note, Roots, Source, clock, rapl_sysfs, sysfs};
 use block::{Block, Site};
 use pmu::Pmu;
@@ -104,6 +105,7 @@ struct RaplPerf {
     root: PathBuf,
     domains: Vec<Domain>,
     blocks: Vec<Block>,
+    verdicts: Verdicts,
     notes: Vec<Note>,
 }
 
@@ -119,7 +121,8 @@ impl RaplPerf {
                 domains.push(domain);
             }
         }
-        let mut source = Self { root: roots.sysfs.clone(), domains, blocks, notes: Vec::new() };
+        let mut source =
+            Self { root: roots.sysfs.clone(), domains, blocks, verdicts: Verdicts::default(), notes: Vec::new() };
         if cpu.sapphire_rapids {
             source.correct_memory_units(roots);
         }
@@ -179,10 +182,12 @@ impl Source for RaplPerf {
     }
 
     fn read(&mut self, batch: &mut Batch) {
-        let mut site = Site { root: &self.root, domains: &self.domains, notes: &mut self.notes };
+        let mut site = Site { root: &self.root, domains: &self.domains, notes: &mut self.notes, dead: Vec::new() };
         for block in &mut self.blocks {
             block.read(&mut site, batch);
         }
+        let dead: Vec<&Domain> = site.dead.iter().filter_map(|&index| self.domains.get(index)).collect();
+        self.notes.extend(self.verdicts.take(NAME, &dead, batch));
     }
 
     fn notes(&mut self, out: &mut Vec<Note>) {

@@ -11,7 +11,7 @@ use eco2_core::{Domain, Fault};
 use crate::cpuinfo::CpuInfo;
 use crate::found::{Found, status};
 use crate::slot::Slot;
-use crate::zero::{self, ZeroGuard};
+use crate::zero::{Verdicts, ZeroGuard};
 use crate::{Batch, Note, Roots, Source, clock};
 
 pub(crate) use zones::{memory_factor, package_limits};
@@ -117,6 +117,7 @@ struct RaplSysfs {
     domains: Vec<Domain>,
     slots: Vec<Slot>,
     guards: Vec<ZeroGuard>,
+    verdicts: Verdicts,
     notes: Vec<Note>,
 }
 
@@ -128,6 +129,7 @@ impl RaplSysfs {
             domains: zones.listed.iter().map(|zone| zone.domain.clone()).collect(),
             slots: zones.listed.iter().map(open).collect(),
             guards: zones.listed.iter().map(|_| ZeroGuard::default()).collect(),
+            verdicts: Verdicts::default(),
             notes: Vec::new(),
         }
     }
@@ -159,12 +161,14 @@ impl Source for RaplSysfs {
     }
 
     fn read(&mut self, batch: &mut Batch) {
+        let mut dead = Vec::new();
         for (index, (slot, guard)) in self.slots.iter_mut().zip(&mut self.guards).enumerate() {
             let reading = slot.reading(batch, &mut self.notes);
             if guard.admit(index, reading, batch) {
-                self.notes.push(zero::note(&self.domains[index], reading.after_ns));
+                dead.push(&self.domains[index]);
             }
         }
+        self.notes.extend(self.verdicts.take(NAME, &dead, batch));
     }
 
     fn notes(&mut self, out: &mut Vec<Note>) {

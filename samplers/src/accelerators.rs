@@ -1,0 +1,226 @@
+//! Accelerators that the machine has: what is there and read by nothing makes a sum incomplete.
+//!
+//! Graphics and compute devices are told by their PCI class, others by the kernel's class of accelerators. Graphics and
+//! neural units within a CPU lie in its package's counter and are none; nor are the display chips of servers and virtual
+//! machines, which compute nothing.
+
+use std::path::PathBuf;
+
+use eco2_core::report::Status;
+use eco2_core::{Component, Domain, Fault, Quality};
+
+use crate::found::{Found, status};
+use crate::pci::{self, PciDevice};
+use crate::visible::Visible;
+use crate::{Batch, Roots, Source, hwmon, sysfs};
+
+/// The source's name, which no domain bears: a device is told by the source that would read it.
+const NAME: &str = "accelerators";
+/// PCI classes of graphics: VGA, 3D and other display controllers.
+const GRAPHICS: [&str; 3] = ["0300", "0302", "0380"];
+/// PCI class of processing accelerators.
+const PROCESSING: &str = "1200";
+/// Classes under which the makers of [`CLOUD`] put theirs.
+const CLOUD_CLASSES: [&str; 3] = ["0880", PROCESSING, "ff00"];
+/// Vendors of graphics that compute: NVIDIA, AMD, Intel.
+const GRAPHICS_VENDORS: [&str; 3] = [pci::NVIDIA, AMD, INTEL];
+const AMD: &str = "1002";
+const INTEL: &str = "8086";
+/// AMD's processors, as opposed to its graphics.
+const AMD_CPU: &str = "1022";
+/// Google (TPU) and Amazon (Inferentia, Trainium).
+const CLOUD: [&str; 2] = ["1ae0", "1d0f"];
+/// Intel's graphics and neural unit within the CPU are always at these addresses.
+const INTEL_INSIDE: [&str; 2] = ["0000:00:02.0", "0000:00:0b.0"];
+/// Classes of the kernel for accelerators without a telling PCI class.
+const KERNEL_CLASSES: [&str; 3] = ["accel", "neuron_device", "habanalabs"];
+
+/// An accelerator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Accelerator {
+    /// PCI address, `0000:01:00.0`, else the kernel's name, `accel0`.
+    pub(crate) slot: String,
+    /// Vendor, four hexadecimal digits; empty where unknown.
+    pub(crate) vendor: String,
+    /// `vendor:device`, `10de:2330`; empty where unknown.
+    pub(crate) pci_id: String,
+    /// Its folder in sysfs.
+    pub(crate) dir: PathBuf,
+}
+
+/// All accelerators, in the order of their addresses.
+#[must_use]
+pub(crate) fn present(roots: &Roots) -> Vec<Accelerator> {
+    let devices = pci::devices(roots);
+    let mut found: Vec<Accelerator> =
+        devices.iter().filter(|device| is_accelerator(device, &devices)).map(Accelerator::of).collect();
+    for class in KERNEL_CLASSES {
+        let dir = roots.sysfs.join("class").join(class);
+        for name in sysfs::entries(&dir).unwrap_or_default() {
+            found.extend(unlisted(&name, dir.join(&name), &devices));
+        }
+    }
+    found
+}
+
+impl Accelerator {
+    fn of(device: &PciDevice) -> Self {
+        Self {
+            slot: device.slot.clone(),
+            vendor: device.vendor.clone(),
+            pci_id: format!("{}:{}", device.vendor, device.device),
+            dir: device.dir.clone(),
+        }
+    }
+
+    /// Whether NVIDIA's driver is the one that would read it.
+    pub(crate) fn is_nvidia(&self) -> bool {
+        self.vendor == pci::NVIDIA
+    }
+
+    /// The source that reads such devices.
+    fn reader(&self) -> &'static str {
+        if self.vendor == pci::NVIDIA { "nvml" } else { "hwmon" }
+    }
+
+    /// How ids of domains begin that are read without an address.
+    fn id_prefixes(&self) -> &'static [&'static str] {
+        match self.vendor.as_str() {
+            AMD => &["amdgpu-"],
+            INTEL => &["xe-", "i915-"],
+            _ => &[],
+        }
+    }
+
+    fn describe(&self) -> String {
+        format!("{} ({})", self.slot, if self.pci_id.is_empty() { "unknown maker" } else { &self.pci_id })
+    }
+}
+
+fn is_accelerator(device: &PciDevice, all: &[PciDevice]) -> bool {
+    let of_class = |classes: &[&str]| classes.iter().any(|class| device.class.starts_with(class));
+    let vendor = device.vendor.as_str();
+    let computes = (of_class(&GRAPHICS) && GRAPHICS_VENDORS.contains(&vendor))
+        || (of_class(&[PROCESSING]) && vendor != AMD_CPU)
+        || (of_class(&CLOUD_CLASSES) && CLOUD.contains(&vendor));
+    // A virtual function is a share of the device that the machine has as well.
+    computes && !is_inside_cpu(device, all) && !device.dir.join("physfn").exists()
+}
+
+/// Whether a device is part of the CPU, and so in its package's energy.
+fn is_inside_cpu(device: &PciDevice, all: &[PciDevice]) -> bool {
+    match device.vendor.as_str() {
+        INTEL => INTEL_INSIDE.contains(&device.slot.as_str()),
+        // The other functions of an APU's graphics are the CPU's: its security processor, its USB controllers.
+        AMD => {
+            let slot = |slot: &str| slot.rsplit_once('.').map(|(slot, _)| slot.to_owned());
+            all.iter().any(|other| other.vendor == AMD_CPU && slot(&other.slot) == slot(&device.slot))
+        }
+        _ => false,
+    }
+}
+
+/// An entry of a kernel class that no PCI class has told: `None` for one that is listed already or within the CPU.
+fn unlisted(name: &str, dir: PathBuf, devices: &[PciDevice]) -> Option<Accelerator> {
+    let slot = sysfs::real_path(&dir.join("device")).and_then(|path| Some(path.file_name()?.to_str()?.to_owned()));
+    match devices.iter().find(|device| Some(&device.slot) == slot.as_ref()) {
+        Some(device) if is_accelerator(device, devices) || is_inside_cpu(device, devices) => None,
+        Some(device) if device.vendor == AMD_CPU => None,
+        Some(device) => Some(Accelerator::of(device)),
+        None => Some(Accelerator { slot: name.to_owned(), vendor: String::new(), pci_id: String::new(), dir }),
+    }
+}
+
+/// Those that a program sees and that none of `known` reads.
+#[must_use]
+pub(crate) fn unread(roots: &Roots, known: &[Domain], visible: &Visible) -> Vec<Accelerator> {
+    let mut rest = present(roots);
+    let apart = hwmon::not_read_apart(roots, visible);
+    rest.retain(|device| !apart.contains(&device.slot) && !known.iter().any(|domain| shows(domain, &device.slot)));
+    let mut nvidia = rest.iter().filter(|device| device.vendor == pci::NVIDIA).count();
+    let shown = visible.cuda.indices(nvidia);
+    let boards = known.iter().filter(|domain| domain.source == "nvml" && domain.domain == "board").count();
+    // As many as the driver reads are not missing, and none of those that the mask hides.
+    let missing: Vec<usize> = shown.into_iter().skip(boards).collect();
+    nvidia = 0;
+    rest.retain(|device| {
+        let index = nvidia;
+        nvidia += usize::from(device.vendor == pci::NVIDIA);
+        device.vendor != pci::NVIDIA || missing.contains(&index)
+    });
+    // Where a sensor does not tell its address, it may be any of its maker's.
+    let unaddressed = |device: &Accelerator| {
+        let prefixes = device.id_prefixes().iter().map(|prefix| format!("{prefix}hwmon")).collect::<Vec<_>>();
+        known
+            .iter()
+            .filter(|domain| domain.parent.is_none() && prefixes.iter().any(|p| domain.id.starts_with(p)))
+            .count()
+    };
+    let mut passed: Vec<String> = Vec::new();
+    rest.retain(|device| {
+        let read = passed.iter().filter(|vendor| **vendor == device.vendor).count() < unaddressed(device);
+        passed.extend(read.then(|| device.vendor.clone()));
+        !read
+    });
+    rest
+}
+
+fn shows(domain: &Domain, slot: &str) -> bool {
+    domain.component != Component::Memory && (domain.id.contains(slot) || domain.name.contains(slot))
+}
+
+/// Those of which the model has no estimate either.
+#[must_use]
+pub(crate) fn unestimated(mut devices: Vec<Accelerator>, known: &[Domain]) -> Vec<Accelerator> {
+    devices.retain(|device| !known.iter().any(|domain| shows(domain, &device.slot)));
+    devices
+}
+
+/// A source that says of each of these that nothing is known of it.
+#[must_use]
+pub(crate) fn missing(devices: &[Accelerator]) -> Found {
+    let Some(first) = devices.first() else { return Found::default() };
+    let names: Vec<String> = devices.iter().map(Accelerator::describe).collect();
+    let reason = format!("nothing reads {}: the energy is known to be missing", names.join(", "));
+    let remedy = if first.vendor == pci::NVIDIA {
+        "install the NVIDIA driver"
+    } else {
+        "give the board's power in watts (gpu_watts)"
+    };
+    let domain = |device: &Accelerator| Domain {
+        name: format!("accelerator {}", device.describe()),
+        quality: Quality::Missing,
+        ..Domain::power(&format!("gpu-{}", device.slot), Component::Gpu, "board", device.reader())
+    };
+    let source = Missing { domains: devices.iter().map(domain).collect(), next_ns: 0 };
+    Found::source(source, status(NAME, Status::Absent, &reason, remedy))
+}
+
+/// How often what is not there is said to be so.
+const EVERY_NS: u64 = 1_000_000_000;
+
+struct Missing {
+    domains: Vec<Domain>,
+    next_ns: u64,
+}
+
+impl Source for Missing {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn domains(&self) -> &[Domain] {
+        &self.domains
+    }
+
+    fn read(&mut self, batch: &mut Batch) {
+        let now_ns = batch.now_ns();
+        if now_ns < self.next_ns && !batch.wants_all() {
+            return;
+        }
+        self.next_ns = now_ns + EVERY_NS;
+        for index in 0..self.domains.len() {
+            batch.one(index, || Err(Fault::Unsupported));
+        }
+    }
+}
