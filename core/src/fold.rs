@@ -6,11 +6,9 @@ use crate::domain::HEADROOM;
 use crate::units::uj_at_power;
 use crate::{Domain, Fault, Reading, Scale};
 
-/// Power that no single domain of one machine reaches. Used only to tell a wrap from a reset or a glitch where the
-/// domain's own limit is unknown: a "wrap" of 262 kJ within 10 ms would need 26 MW. Never part of a figure.
-const IMPOSSIBLE_UW: u64 = 100_000_000_000;
-/// So many times the highest power seen so far makes a glitch likelier than a wrap, if the step back is small.
-const UNHEARD_OF: u64 = 8;
+/// This many times the highest power seen so far is unusual: a small step back is then likelier a glitch than a wrap, and
+/// growth may turn out to have been a wrong reading.
+const UNUSUAL: u64 = 8;
 /// How long before the first reading its counter may have changed last; only widens the plausibility check.
 const FIRST_UPDATE_NS: u64 = 1_000_000_000;
 /// A step back by a few units is a glitch: that many, if they are as small a part of the range as stated below.
@@ -38,7 +36,7 @@ pub enum Outcome {
     AtLeast,
     /// Fell a little: ignored, the highest value stays.
     Glitch,
-    /// More than can be: ignored until a second reading confirms it.
+    /// More than can be: ignored until the next change confirms it.
     Implausible,
     /// The counter began again: this value is the baseline of a new segment.
     Reset,
@@ -52,11 +50,21 @@ pub struct Fold {
     scale: Scale,
     range: Option<u64>,
     max_uw: Option<u64>,
+    /// Beyond this power a reading is believed only when the next change confirms it.
+    most_uw: u64,
     last: Option<Last>,
     total: u64,
-    rejected: Option<(u64, u64)>,
+    held: Option<Held>,
     peak_uw: u64,
+    leapt: bool,
     broken: bool,
+}
+
+/// A value that is more than can be, until the next change confirms or refutes it.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    raw: u64,
+    before_ns: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -74,7 +82,19 @@ impl Fold {
     pub fn new(domain: &Domain) -> Self {
         let range = domain.range.filter(|&range| range > 1);
         let Domain { scale, max_uw, .. } = *domain;
-        Self { scale, range, max_uw, last: None, total: 0, rejected: None, peak_uw: 0, broken: false }
+        let most_uw = domain.most_uw();
+        Self {
+            scale,
+            range,
+            max_uw,
+            most_uw,
+            last: None,
+            total: 0,
+            held: None,
+            peak_uw: 0,
+            leapt: false,
+            broken: false,
+        }
     }
 
     /// Energy since the first value, microjoules: the scaled running total, so rounding never adds up.
@@ -94,8 +114,37 @@ impl Fold {
         self.last.map(|last| last.seen_before_ns)
     }
 
+    /// Whether the last change was growth at an unusual power, compared with all growth before it.
+    pub(crate) fn leapt(&self) -> bool {
+        self.leapt
+    }
+
+    /// Whether a value beyond what can be waits for the next change.
+    pub(crate) fn holds(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// Whether the counter wraps: its range is known, and no value has been above it.
+    pub(crate) fn has_range(&self) -> bool {
+        self.range.is_some()
+    }
+
+    /// Whether the next value begins a new segment.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    /// Whether a reading continues this counter: growth at a usual power, or no change.
+    pub(crate) fn continues(&self, reading: &Reading) -> bool {
+        let mut next = self.clone();
+        let grew = Outcome::Grew { wrapped: false, over_limit: false };
+        let outcome = next.push(reading);
+        (outcome == grew && !next.leapt) || (outcome == Outcome::Same && next.held.is_none())
+    }
+
     /// Takes one reading.
     pub fn push(&mut self, reading: &Reading) -> Outcome {
+        self.leapt = false;
         let raw = match reading.value {
             Ok(raw) => raw,
             Err(fault) => return self.failed(fault),
@@ -104,8 +153,9 @@ impl Fold {
         if std::mem::take(&mut self.broken) {
             return self.baseline(raw, reading, Outcome::Reset);
         }
-        if self.range.is_some_and(|range| raw > range) {
-            return Outcome::Implausible;
+        if self.held.is_some_and(|held| held.raw == raw) {
+            // Still the value that cannot be: it neither goes on nor back.
+            return Outcome::Same;
         }
         if raw == last.raw && !self.ambiguous(last, reading) {
             self.seen(last, reading);
@@ -126,21 +176,22 @@ impl Fold {
             Some(last) => last.seen_before_ns,
             None => reading.before_ns.saturating_sub(FIRST_UPDATE_NS),
         };
+        self.range = self.range.filter(|&range| raw <= range);
         self.last = Some(Last { raw, seen_before_ns: reading.before_ns, since_ns });
-        self.rejected = None;
+        self.held = None;
         outcome
     }
 
     fn seen(&mut self, last: Last, reading: &Reading) {
         self.last = Some(Last { seen_before_ns: reading.before_ns, ..last });
-        self.rejected = None;
+        self.held = None;
     }
 
     fn changed(&mut self, raw: u64, reading: &Reading, last: Last) -> Outcome {
         let grew = raw >= last.raw;
         let by = match (grew, self.range) {
             (true, _) => raw - last.raw,
-            (false, Some(range)) => range - last.raw + raw,
+            (false, Some(range)) => range.saturating_sub(last.raw).saturating_add(raw),
             (false, None) => return self.baseline(raw, reading, Outcome::Reset),
         };
         if self.ambiguous(last, reading) {
@@ -150,82 +201,85 @@ impl Fold {
         if self.slipped(raw, by, reading, last) {
             return Outcome::Glitch;
         }
-        if !self.plausible(by, reading, last) {
-            return if grew { self.reject(raw, reading) } else { self.baseline(raw, reading, Outcome::Reset) };
+        if !self.within(by, reading.after_ns.saturating_sub(last.since_ns)) {
+            return if grew { self.hold(raw, by, reading, last) } else { self.baseline(raw, reading, Outcome::Reset) };
         }
         self.grow(raw, by, reading, last);
         Outcome::Grew { wrapped: !grew, over_limit: self.over_limit(by, reading, last) }
     }
 
     fn grow(&mut self, raw: u64, by: u64, reading: &Reading, last: Last) {
+        // Growth needs no range; a value above it shows that the stated one is wrong.
+        self.range = self.range.filter(|&range| raw <= range);
         self.total = self.total.saturating_add(by);
         let span_ns = reading.after_ns.saturating_sub(last.since_ns).max(1);
         let power = u128::from(self.scale.micro(by)) * 1_000_000_000 / u128::from(span_ns);
-        self.peak_uw = self.peak_uw.max(u64::try_from(power).unwrap_or(u64::MAX));
+        let power_uw = u64::try_from(power).unwrap_or(u64::MAX);
+        self.leapt = self.peak_uw > 0 && power_uw > self.peak_uw.saturating_mul(UNUSUAL);
+        self.peak_uw = self.peak_uw.max(power_uw);
         let (seen_before_ns, since_ns) = (reading.before_ns, last.seen_before_ns);
         self.last = Some(Last { raw, seen_before_ns, since_ns });
-        self.rejected = None;
+        self.held = None;
     }
 
     /// Whether the value lies slightly below the last one, over the range's end too. Close to 0 it rather began again.
     fn slipped(&self, raw: u64, by: u64, reading: &Reading, last: Last) -> bool {
-        let Some(range) = self.range else { return false };
+        let Some(range) = self.range.filter(|&range| raw <= range) else { return false };
         let back = if raw < last.raw { last.raw - raw } else { (range - raw).saturating_add(last.raw) };
         // Since the last reading, not the last change: a counter that stood still for long did not go round just now.
         let span_ns = reading.after_ns.saturating_sub(last.seen_before_ns);
-        let wrap = self.by_uj(by) <= uj_at_power(self.usual_uw(), span_ns).saturating_add(self.scale.quantum());
+        let wrap = self.scale.micro(by) <= uj_at_power(self.usual_uw(), span_ns).saturating_add(self.scale.quantum());
         let (by_units, by_size) = if wrap { RARE_WRAP } else { NO_WRAP };
         back <= GLITCH_UNITS.min(range / by_units).max(range / by_size) && (raw > last.raw || raw > last.raw / 2)
     }
 
     /// The most that is to be expected: the limit, or many times the highest power seen so far.
     fn usual_uw(&self) -> u64 {
-        let seen = if self.peak_uw > 0 { self.peak_uw.saturating_mul(UNHEARD_OF) } else { IMPOSSIBLE_UW };
-        self.max_uw.unwrap_or(seen.min(IMPOSSIBLE_UW))
+        let seen = if self.peak_uw > 0 { self.peak_uw.saturating_mul(UNUSUAL) } else { self.most_uw };
+        self.max_uw.unwrap_or(seen.min(self.most_uw))
     }
 
-    /// A jump: kept aside. If the next reading goes on from it, the counter was set anew.
-    fn reject(&mut self, raw: u64, reading: &Reading) -> Outcome {
-        if let Some((seen, at_ns)) = self.rejected
-            && raw >= seen
-            && self.within(raw - seen, reading.after_ns.saturating_sub(at_ns))
-        {
-            return self.baseline(raw, reading, Outcome::Reset);
+    /// A jump: kept back. If the next change goes on from it, the counter was set to another value; if it comes at the
+    /// same impossible power, the ceiling is wrong and the energy is real.
+    fn hold(&mut self, raw: u64, by: u64, reading: &Reading, last: Last) -> Outcome {
+        if let Some(held) = self.held.filter(|held| raw > held.raw) {
+            let (first, second) = (held.raw.saturating_sub(last.raw), raw - held.raw);
+            let first_ns = held.before_ns.saturating_sub(last.seen_before_ns);
+            let second_ns = reading.before_ns.saturating_sub(held.before_ns);
+            if self.within(second, reading.after_ns.saturating_sub(held.before_ns)) {
+                return self.baseline(raw, reading, Outcome::Reset);
+            }
+            if alike((first, first_ns), (second, second_ns)) {
+                self.grow(raw, by, reading, last);
+                self.most_uw = self.most_uw.max(self.peak_uw.saturating_mul(HEADROOM));
+                return Outcome::Grew { wrapped: false, over_limit: true };
+            }
         }
-        self.rejected = Some((raw, reading.before_ns));
+        self.held = Some(Held { raw, before_ns: reading.before_ns });
         Outcome::Implausible
     }
 
     /// Whether the time since the last value allows for more than one wrap.
     fn ambiguous(&self, last: Last, reading: &Reading) -> bool {
         let Some(range) = self.range else { return false };
-        let power = self.max_uw.unwrap_or(self.peak_uw);
         let span_ns = reading.after_ns.saturating_sub(last.seen_before_ns);
-        uj_at_power(power, span_ns) >= self.scale.micro(range)
-    }
-
-    fn plausible(&self, by: u64, reading: &Reading, last: Last) -> bool {
-        let span_ns = reading.after_ns.saturating_sub(last.since_ns);
-        match self.max_uw {
-            Some(_) => self.within(by, span_ns),
-            // Growth has no limit then; only a fall must be told apart.
-            None if self.range.is_none() => true,
-            None => self.by_uj(by) <= uj_at_power(IMPOSSIBLE_UW, span_ns),
-        }
+        uj_at_power(self.max_uw.unwrap_or(self.most_uw), span_ns) >= self.scale.micro(range)
     }
 
     fn within(&self, by: u64, span_ns: u64) -> bool {
-        let limit = self.max_uw.map_or(IMPOSSIBLE_UW, |max| max.saturating_mul(HEADROOM));
-        self.by_uj(by) <= uj_at_power(limit, span_ns).saturating_add(self.scale.quantum())
+        self.scale.micro(by) <= uj_at_power(self.most_uw, span_ns).saturating_add(self.scale.quantum())
     }
 
     fn over_limit(&self, by: u64, reading: &Reading, last: Last) -> bool {
         let span_ns = reading.after_ns.saturating_sub(last.since_ns);
         let slack = self.scale.quantum();
-        self.max_uw.is_some_and(|max| self.by_uj(by) > uj_at_power(max, span_ns).saturating_add(slack))
+        self.max_uw.is_some_and(|max| self.scale.micro(by) > uj_at_power(max, span_ns).saturating_add(slack))
     }
+}
 
-    fn by_uj(&self, by: u64) -> u64 {
-        self.scale.micro(by)
-    }
+/// Whether two steps, each with its length, are of one power to a factor of two.
+fn alike((first, first_ns): (u64, u64), (second, second_ns): (u64, u64)) -> bool {
+    let left = u128::from(first) * u128::from(second_ns);
+    let right = u128::from(second) * u128::from(first_ns);
+    left > 0 && left <= right.saturating_mul(2) && right <= left.saturating_mul(2)
 }

@@ -195,14 +195,24 @@ impl Period {
         self.since == 0 && self.reads <= OUTRUN
     }
 
-    /// Best guess of an update's instant within its bracket: one period after the last, drawn to the middle of the
-    /// bracket the more, the less the counter keeps time. A punctual one is thereby dated better than the polls around it.
+    /// The middle of the part of a bracket in which the update that a value shows can have happened: a value is never
+    /// older than the usual distance between updates, however long nothing was read.
+    #[must_use]
+    pub fn latest(&self, lo_ns: u64, hi_ns: u64) -> u64 {
+        let from_ns = lo_ns.max(hi_ns.saturating_sub(self.median_ns().unwrap_or(u64::MAX))).min(hi_ns);
+        from_ns + (hi_ns - from_ns) / 2
+    }
+
+    /// Best guess of an update's instant within its bracket: the latest whole number of periods after the last update
+    /// that fits, drawn to the middle of the possible part the more, the less the counter keeps time. A punctual one is
+    /// thereby dated better than the polls around it.
     #[must_use]
     pub fn date(&mut self, last_ns: u64, lo_ns: u64, hi_ns: u64) -> u64 {
-        let width_ns = hi_ns.saturating_sub(lo_ns);
-        let middle_ns = lo_ns + width_ns / 2;
+        let middle_ns = self.latest(lo_ns, hi_ns);
         let Some(period_ns) = self.learned_ns() else { return middle_ns };
-        let expected_ns = last_ns.saturating_add(period_ns);
+        let width_ns = (hi_ns.max(middle_ns) - middle_ns).saturating_mul(2);
+        let periods = (hi_ns.saturating_sub(last_ns) / period_ns.max(1)).max(1);
+        let expected_ns = last_ns.saturating_add(period_ns.saturating_mul(periods));
         let off_ns = expected_ns.abs_diff(middle_ns);
         let smoothed_ns = u128::from(self.off_ns) * 7 / 8 + u128::from(off_ns) / 8;
         self.off_ns = u64::try_from(smoothed_ns).unwrap_or(u64::MAX);

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use crate::fold::Outcome;
 use crate::spans::{NameTotal, Settled};
-use crate::{Domain, Edge, GapReason, NameId, Names, Reading, Track};
+use crate::{Domain, Edge, GapReason, NameId, Names, Notice, Reading, Track};
 
 /// An edge in the ledger's slab.
 type EdgeIndex = u32;
@@ -121,6 +121,11 @@ impl Ledger {
             self.resolve(domain);
         }
         Some(outcome)
+    }
+
+    /// What was unusual in a domain's readings since the last call.
+    pub fn take_notices(&mut self, domain: usize) -> Vec<Notice> {
+        self.tracks.get_mut(domain).map(Track::take_notices).unwrap_or_default()
     }
 
     /// Something broke the counters of all domains (suspend) or of one.

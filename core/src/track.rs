@@ -4,13 +4,17 @@
 
 use std::collections::VecDeque;
 
-use crate::domain::HEADROOM;
 use crate::fold::{Fold, Outcome};
 use crate::histogram::Histogram;
 use crate::knot::{Knot, Period};
+use crate::notice::{Notice, NoticeKind, Notices};
 use crate::power::Integral;
 use crate::slack::Slack;
 use crate::{Domain, Fault, Gap, GapReason, Kind, Reading};
+
+mod fallback;
+
+use fallback::Fallback;
 
 /// Knots kept for edges that arrive late: 5 s at 100 changes a second.
 const KNOTS: usize = 512;
@@ -51,9 +55,15 @@ pub struct Track {
     fold: Fold,
     frozen: bool,
     power_from: Option<(u64, u64)>,
+    /// Usual width of the bracket of a change, smoothed, nanoseconds; 0 before the first.
+    bracket_ns: u64,
     last_good: Option<(u64, u64)>,
     broken: Option<GapReason>,
     failing: Option<Fault>,
+    /// A power beyond the ceiling that was read last, microwatts.
+    held_uw: Option<u64>,
+    fallback: Option<Fallback>,
+    notices: Notices,
 }
 
 impl Track {
@@ -71,9 +81,13 @@ impl Track {
             peak_uw: 0,
             frozen: false,
             power_from: None,
+            bracket_ns: 0,
             last_good: None,
             broken: None,
             failing: None,
+            held_uw: None,
+            fallback: None,
+            notices: Notices::default(),
             domain,
         }
     }
@@ -132,6 +146,11 @@ impl Track {
         self.failing
     }
 
+    /// What was unusual since the last call, oldest first.
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        self.notices.take()
+    }
+
     /// Whether the counter stands still though updates are due.
     #[must_use]
     pub fn is_frozen(&self) -> bool {
@@ -154,6 +173,7 @@ impl Track {
         match outcome {
             Outcome::Failed(fault) => self.failed(fault),
             Outcome::Implausible => {}
+            Outcome::Same if self.fold.holds() => {}
             _ => {
                 self.last_good = Some((reading.before_ns, reading.after_ns));
                 self.failing = None;
@@ -165,6 +185,7 @@ impl Track {
     /// The machine slept, or the device went away: the next value begins a new segment.
     pub fn break_segment(&mut self, reason: GapReason) {
         self.fold.break_segment();
+        self.fallback = None;
         self.integral.interrupt();
         self.broken = Some(reason);
     }
@@ -178,8 +199,27 @@ impl Track {
     }
 
     fn push_energy(&mut self, reading: &Reading) -> Outcome {
-        let seen_ns = self.fold.seen_before_ns().unwrap_or(0);
-        let outcome = self.fold.push(reading);
+        let mut next = self.fold.clone();
+        let outcome = next.push(reading);
+        let departs = matches!(outcome, Outcome::Reset | Outcome::Implausible) || next.leapt();
+        if departs && !self.fold.is_broken() {
+            let leap = next.leapt();
+            if let Some(fallback) = self.fallback.take_if(|fallback| fallback.fits(reading)) {
+                return self.taken_back(fallback, leap, reading);
+            }
+            self.depart(outcome, leap, reading);
+        }
+        let before = std::mem::replace(&mut self.fold, next);
+        self.folded(&before, outcome, reading);
+        outcome
+    }
+
+    /// Accounts what a reading meant to the fold.
+    fn folded(&mut self, before: &Fold, outcome: Outcome, reading: &Reading) {
+        let seen_ns = before.seen_before_ns().unwrap_or(0);
+        if before.has_range() && !self.fold.has_range() {
+            self.anomaly(reading.after_ns, NoticeKind::RangeExceeded);
+        }
         match outcome {
             Outcome::Baseline => {
                 let gap = Gap { from_ns: 0, to_ns: reading.before_ns, reason: GapReason::Uncovered };
@@ -190,17 +230,30 @@ impl Track {
             Outcome::Grew { wrapped, over_limit } => {
                 self.counts.wraps += u64::from(wrapped);
                 self.counts.violations += u64::from(over_limit);
+                if over_limit && before.holds() {
+                    self.notices.add(reading.after_ns, NoticeKind::CeilingExceeded);
+                }
                 self.changed(seen_ns, reading, true);
             }
             Outcome::AtLeast => {
                 self.gap(seen_ns, reading.after_ns, GapReason::WrapAmbiguous);
+                self.notices.add(reading.after_ns, NoticeKind::WrapAmbiguous);
                 self.changed(seen_ns, reading, false);
             }
             Outcome::Reset => self.restart(seen_ns, reading),
-            Outcome::Glitch | Outcome::Implausible => self.counts.anomalies += 1,
+            Outcome::Implausible => self.anomaly(reading.after_ns, self.implausible()),
+            Outcome::Glitch => self.counts.anomalies += 1,
             Outcome::Failed(_) => {}
         }
-        outcome
+    }
+
+    fn anomaly(&mut self, at_ns: u64, kind: NoticeKind) {
+        self.counts.anomalies += 1;
+        self.notices.add(at_ns, kind);
+    }
+
+    fn implausible(&self) -> NoticeKind {
+        NoticeKind::Implausible { most_uw: self.domain.most_uw() }
     }
 
     fn push_power(&mut self, reading: &Reading) -> Outcome {
@@ -212,12 +265,18 @@ impl Track {
             }
         };
         let uw = self.domain.scale.micro(raw);
-        if self.domain.max_uw.is_some_and(|max| uw > max.saturating_mul(HEADROOM)) {
-            self.counts.anomalies += 1;
+        if uw > self.domain.most_uw() && !self.confirms(uw) {
+            self.held_uw = Some(uw);
+            self.anomaly(reading.after_ns, self.implausible());
             self.integral.interrupt();
             self.broken.get_or_insert(GapReason::Implausible);
             return Outcome::Implausible;
         }
+        if self.held_uw.take().is_some_and(|_| uw > self.domain.most_uw()) {
+            self.notices.add(reading.after_ns, NoticeKind::CeilingExceeded);
+        }
+        let over_limit = self.domain.max_uw.is_some_and(|max| uw > max);
+        self.counts.violations += u64::from(over_limit);
         let at_ns = reading.before_ns + reading.after_ns.saturating_sub(reading.before_ns) / 2;
         let interrupted = self.integral.push(at_ns, uw);
         let first = self.knots.is_empty();
@@ -229,7 +288,12 @@ impl Track {
             self.gap(from_ns, at_ns, reason);
         }
         self.knot(Knot::change(at_ns, at_ns, self.integral.total_uj()));
-        if first { Outcome::Baseline } else { Outcome::Grew { wrapped: false, over_limit: false } }
+        if first { Outcome::Baseline } else { Outcome::Grew { wrapped: false, over_limit } }
+    }
+
+    /// Whether the reading before was of this impossible power too, to a factor of two: then it is the ceiling that is wrong.
+    fn confirms(&self, uw: u64) -> bool {
+        self.held_uw.is_some_and(|held| uw / 2 <= held && held / 2 <= uw)
     }
 
     fn same(&mut self, reading: &Reading) {
@@ -243,11 +307,12 @@ impl Track {
         let mut knot = Knot { whole, ..Knot::change(lo_ns, reading.after_ns, self.fold.total_uj()) };
         if let Some(last) = self.knots.back().copied() {
             let outruns = self.period.outruns();
-            if outruns {
-                knot.at_ns = reading.before_ns;
-            } else if !last.first && whole && !self.frozen {
-                knot.at_ns = self.period.date(last.at_ns, knot.lo_ns, knot.hi_ns);
-            }
+            let unlike = last.first || !whole || self.frozen;
+            knot.at_ns = match (outruns, unlike) {
+                (true, _) => reading.before_ns,
+                (false, true) => self.period.latest(knot.lo_ns, knot.hi_ns),
+                (false, false) => self.period.date(last.at_ns, knot.lo_ns, knot.hi_ns),
+            };
             // Brackets may overlap; guesses rise all the same.
             knot.at_ns = knot.at_ns.max(last.at_ns);
             if std::mem::take(&mut self.frozen) {
@@ -275,7 +340,10 @@ impl Track {
     /// A new segment: what was drawn since the last knot of the old one is unknown.
     fn restart(&mut self, seen_ns: u64, reading: &Reading) {
         let broken = self.broken.take();
-        self.counts.resets += u64::from(broken.is_none_or(|reason| reason == GapReason::Reset));
+        if broken.is_none_or(|reason| reason == GapReason::Reset) {
+            self.counts.resets += 1;
+            self.notices.add(reading.after_ns, NoticeKind::Reset);
+        }
         let (from_ns, likely_ns) = match self.knots.back() {
             Some(last) if last.first => (last.hi_ns, last.hi_ns),
             Some(last) => (last.lo_ns, last.at_ns),
@@ -296,7 +364,17 @@ impl Track {
         if self.knots.len() == KNOTS {
             self.knots.pop_front();
         }
-        self.power(&knot);
+        // After a pause in reading a change is dated to half an update: its date is no end of a stretch of mean power.
+        let width_ns = knot.hi_ns.saturating_sub(knot.lo_ns);
+        let vague = !knot.first && self.bracket_ns > 0 && width_ns > self.bracket_ns.saturating_mul(2);
+        if !vague || !knot.whole {
+            self.power(&knot);
+        }
+        if !knot.first {
+            let smoothed = (u128::from(self.bracket_ns) * 7 + u128::from(width_ns)) / 8;
+            let smoothed_ns = u64::try_from(smoothed).unwrap_or(u64::MAX);
+            self.bracket_ns = if self.bracket_ns == 0 { width_ns } else { smoothed_ns };
+        }
         self.knots.push_back(knot);
     }
 
@@ -308,10 +386,16 @@ impl Track {
         let ns = knot.at_ns.saturating_sub(from_ns);
         if ns >= POWER_NS {
             let uw = u128::from(knot.uj - from_uj) * 1_000_000_000 / u128::from(ns);
-            let uw = u64::try_from(uw).unwrap_or(u64::MAX);
+            let uw = u64::try_from(uw).unwrap_or(u64::MAX).min(self.ceiling_uw());
             self.peak_uw = self.peak_uw.max(uw);
             self.histogram.record(uw / 1_000, ns);
             self.power_from = Some((knot.at_ns, knot.uj));
         }
+    }
+
+    /// The most that the device draws, microwatts, as far as its readings do not contradict that.
+    fn ceiling_uw(&self) -> u64 {
+        let stated = self.domain.max_uw.or(self.domain.ceiling_uw).filter(|_| self.counts.violations == 0);
+        stated.unwrap_or(u64::MAX)
     }
 }

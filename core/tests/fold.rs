@@ -332,9 +332,10 @@ fn f04_a_step_back_by_a_few_units_is_no_wrap_however_seldom_the_counter_is_read(
 
 #[test]
 fn m01_a_narrow_counter_may_fall_by_one_unit_and_have_wrapped() {
-    let narrow = Domain { range: Some(1_000), scale: Scale::MILLI, ..Domain { max_uw: None, ..rapl() } };
-    let (track, _) = feed(narrow, &[at(0, 0), at(1_000, 999), at(2_000, 998), at(3_000, 997)]);
-    assert_eq!((total(&track), track.counts().wraps), (2_997_000, 2));
+    let (max_uw, ceiling_uw) = (None, Some(1_000_000));
+    let narrow = Domain { range: Some(1_001), scale: Scale::MILLI, max_uw, ceiling_uw, ..rapl() };
+    let (track, _) = feed(narrow, &[at(0, 0), at(1_000, 1_000), at(2_000, 999), at(3_000, 998)]);
+    assert_eq!((total(&track), track.counts().wraps), (3_000_000, 2));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use eco2_core::report::{Device, DeviceSync, Energy, EventRecord};
-use eco2_core::{Account, EventConsumer, EventKind, Ledger, NameId, Names, Outcome};
+use eco2_core::{Account, EventConsumer, EventKind, Ledger, NameId, Names};
 use eco2_samplers::tsc::{HotClock, Ticks};
 
 use crate::alerts::{self, Event, Outbox};
@@ -27,7 +27,7 @@ use crate::states::SourceStates;
 
 /// Events kept in full; more are counted in one last event.
 const EVENTS: usize = 1_000;
-/// Events of one kind that a device's readings may cause; further ones are only counted, in the device's figures.
+/// Events of one kind that a device's gauges may cause.
 const EVENTS_A_DEVICE: u32 = 10;
 /// A domain that has been silent for this long holds no span up.
 const SILENT_NS: u64 = 2_000_000_000;
@@ -68,6 +68,7 @@ pub(crate) struct Engine {
     publisher: Publisher,
     housekeeping_ns: u64,
     frozen: Vec<bool>,
+    settled_early: bool,
     told: BTreeMap<(usize, &'static str), u32>,
     generations: Vec<u64>,
     trace_open: BTreeMap<(usize, NameId), Vec<u64>>,
@@ -103,6 +104,7 @@ impl Engine {
             publisher,
             housekeeping_ns: now_ns,
             frozen: Vec::new(),
+            settled_early: false,
             told: BTreeMap::new(),
             generations: Vec::new(),
             trace_open: BTreeMap::new(),
@@ -197,21 +199,12 @@ impl Engine {
         events
     }
 
-    fn outcome(&mut self, index: usize, outcome: Outcome, resets: u64, at_ns: u64) {
-        let (kind, text) = match outcome {
-            // After a sleep or a loss, which are told already, a counter begins again, too.
-            Outcome::Reset if self.ledger.tracks()[index].counts().resets > resets => {
-                ("reset", "the counter began again; energy since its last update is unknown")
-            }
-            Outcome::AtLeast => ("wrap-ambiguous", "too long without a reading: the counter may have wrapped again"),
-            Outcome::Implausible => ("implausible", "a value that the power limit rules out was rejected"),
-            _ => return,
-        };
-        if !self.is_admitted(index, kind) {
-            return;
+    /// Events of what was unusual in a domain's readings.
+    fn notices(&mut self, index: usize) {
+        for notice in self.ledger.take_notices(index) {
+            let device = self.ledger.tracks()[index].domain().id.clone();
+            self.event(notice.at_ns, notice.kind.name(), &device, notice.kind.to_string());
         }
-        let device = self.ledger.tracks()[index].domain().id.clone();
-        self.event(at_ns, kind, &device, text.to_owned());
     }
 
     /// Memory stays bounded, at the cost of upper bounds.
@@ -220,9 +213,7 @@ impl Engine {
             return;
         }
         self.ledger.give_up(now_ns);
-        let told = self.told.entry((usize::MAX, "spans-settled-early")).or_default();
-        *told += 1;
-        if *told == 1 {
+        if !std::mem::replace(&mut self.settled_early, true) {
             let text = "more spans than memory is kept for waited for a counter: they have no upper bound";
             self.event(now_ns, "spans-settled-early", "", text.to_owned());
         }
@@ -375,7 +366,7 @@ mod tests {
             read(&mut engine, opened_ns + tick * 10 * MS, if tick % 2 == 0 { 1_000 } else { 10 });
         }
         engine.event(opened_ns, "gpu-lost", "GPU-2", String::new());
-        assert_eq!(kinds(&engine).iter().filter(|kind| *kind == "reset").count(), EVENTS_A_DEVICE as usize);
+        assert_eq!(kinds(&engine).iter().filter(|kind| *kind == "reset").count(), 10);
         assert!(kinds(&engine).contains(&"gpu-lost".to_owned()));
         assert_eq!(engine.ledger.tracks()[0].counts().resets, 1_000, "all are counted");
     }

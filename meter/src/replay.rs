@@ -1,6 +1,6 @@
 //! Replay: a recorded trace through the very account that live runs use.
 
-use eco2_core::report::{Energy, Host, Report, Run, SelfCost, State, Status, Tool, Work};
+use eco2_core::report::{Energy, EventRecord, Host, Report, Run, SelfCost, State, Status, Tool, Work};
 use eco2_core::report::{SCHEMA, SourceStatus};
 use eco2_core::{Account, Ledger, Mark, NameId, Outcome};
 use eco2_report::{Trace, TraceSpan};
@@ -47,14 +47,39 @@ pub(crate) fn replay_at(
     let account = feed(&mut ledger, trace, edges, end_ns, &mut history);
     let given = options.started_at.and_then(|at_ns| Timestamp::from_nanosecond(i128::from(at_ns)).ok());
     let when = When::new(given.or(started).unwrap_or_else(|| wall(begin_ns)), end_ns.saturating_sub(begin_ns));
+    let noticed = noticed(&mut ledger);
     let stalls = stalls(spans.unwrap_or(&trace.spans));
-    Ok(report(account, trace, &when, &pricing, options, &History { series: &history, stalls: &stalls }))
+    Ok(report(
+        account,
+        trace,
+        &when,
+        &pricing,
+        options,
+        &History { series: &history, stalls: &stalls, noticed: &noticed },
+    ))
 }
 
 /// What a report tells of a trace's course.
 struct History<'a> {
     series: &'a [Series],
     stalls: &'a RunSpells,
+    noticed: &'a [EventRecord],
+}
+
+/// What was unusual in the readings, as a live run has it in its events.
+fn noticed(ledger: &mut Ledger) -> Vec<EventRecord> {
+    let mut events = Vec::new();
+    for index in 0..ledger.tracks().len() {
+        let device = ledger.tracks()[index].domain().id.clone();
+        let opened_ns = ledger.opened_ns();
+        events.extend(ledger.take_notices(index).into_iter().map(|notice| EventRecord {
+            at: notice.at_ns.saturating_sub(opened_ns),
+            kind: notice.kind.name().to_owned(),
+            device: device.clone(),
+            text: notice.kind.to_string(),
+        }));
+    }
+    events
 }
 
 /// The steps of a trace as a live run would have seen them end.
@@ -161,6 +186,8 @@ fn report(
     let mut energy = account.energy.clone();
     let curve = curve(&account, &energy, when.lasted_ns, history.series);
     let (spells, mut events) = told(history.stalls, &account, &energy, history.series, false);
+    events.extend_from_slice(history.noticed);
+    events.sort_by_key(|event| event.at);
     let (mut carbon, said) = pricing.price_late(&mut energy, when, &curve);
     events.extend(said);
     let work = Work::default();

@@ -36,6 +36,10 @@ impl Default for Series {
 impl Series {
     /// Takes a knot if it is far enough from the last one kept.
     pub(crate) fn push(&mut self, knot: &Knot, begin_ns: u64) {
+        // A counter that returned to its earlier course: what it showed meanwhile is no part of its history.
+        for points in [&mut self.points, &mut self.opening] {
+            points.truncate(points.partition_point(|point| point.uj <= knot.uj));
+        }
         let point = Point {
             lo_ns: knot.lo_ns.saturating_sub(begin_ns),
             hi_ns: knot.hi_ns.saturating_sub(begin_ns),

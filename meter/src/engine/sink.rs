@@ -27,17 +27,13 @@ impl Sink for Engine {
         self.awaited.retain(|awaited| *awaited != source);
         for (domain, reading) in readings {
             let Some(index) = self.global(source, *domain) else { continue };
-            let resets = self.ledger.tracks()[index].counts().resets;
             let Some(outcome) = self.ledger.reading(index, reading) else { continue };
-            match outcome {
-                Outcome::Grew { .. } | Outcome::Baseline => {
-                    if let Some(knot) = self.ledger.tracks()[index].last_knot() {
-                        self.series[index].push(knot, self.ledger.opened_ns());
-                    }
-                }
-                Outcome::Same | Outcome::Failed(_) | Outcome::Glitch => {}
-                unusual => self.outcome(index, unusual, resets, reading.after_ns),
+            if let Outcome::Grew { .. } | Outcome::Baseline = outcome
+                && let Some(knot) = self.ledger.tracks()[index].last_knot()
+            {
+                self.series[index].push(knot, self.ledger.opened_ns());
             }
+            self.notices(index);
         }
         self.journal.readings(source, readings, self.map.get(source).map_or(&[], Vec::as_slice));
     }

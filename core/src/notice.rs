@@ -1,0 +1,121 @@
+//! Notices: what a counter or a power sensor did that a reader of the report should know.
+
+use std::fmt;
+
+/// Something unusual in the readings of one domain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Notice {
+    /// When it was seen, monotonic nanoseconds.
+    pub at_ns: u64,
+    /// What it was.
+    pub kind: NoticeKind,
+}
+
+/// The kinds of notices; their text is what an event shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NoticeKind {
+    /// The counter was reset: a new segment began.
+    Reset,
+    /// The counter may have wrapped more than once between two readings.
+    WrapAmbiguous,
+    /// A value beyond what the device can draw, in microwatts, was not counted.
+    Implausible {
+        /// The most that the device can draw.
+        most_uw: u64,
+    },
+    /// The counter returned to its earlier course: what lay between was not counted.
+    TakenBack,
+    /// A value above the stated range: the range is wrong and no longer used.
+    RangeExceeded,
+    /// The device drew more than its stated limit or its model's ceiling, twice in a row: the ceiling is wrong.
+    CeilingExceeded,
+}
+
+impl NoticeKind {
+    /// Name of the event.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reset => "reset",
+            Self::WrapAmbiguous => "wrap-ambiguous",
+            Self::Implausible { .. } | Self::TakenBack => "implausible",
+            Self::RangeExceeded => "range-exceeded",
+            Self::CeilingExceeded => "ceiling-exceeded",
+        }
+    }
+
+    /// Place in the counts of notices by kind.
+    fn place(self) -> usize {
+        match self {
+            Self::Reset => 0,
+            Self::WrapAmbiguous => 1,
+            Self::Implausible { .. } => 2,
+            Self::TakenBack => 3,
+            Self::RangeExceeded => 4,
+            Self::CeilingExceeded => 5,
+        }
+    }
+}
+
+impl fmt::Display for NoticeKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reset => f.write_str("the counter was reset; energy since its last update is not known"),
+            Self::WrapAmbiguous => f.write_str("too long without a reading: the counter may have wrapped again"),
+            Self::Implausible { most_uw } => {
+                write!(f, "a reading beyond what the device can draw ({} W) was not counted", most_uw / 1_000_000)
+            }
+            Self::TakenBack => {
+                f.write_str("the counter returned to its earlier values: what it showed meanwhile was not counted")
+            }
+            Self::RangeExceeded => {
+                f.write_str("the counter is above its stated range: the range is not used, a fall is taken as a reset")
+            }
+            Self::CeilingExceeded => f.write_str(
+                "the device repeatedly draws more than its limit: bounds that rest on the limit are not used",
+            ),
+        }
+    }
+}
+
+/// Notices of one kind and domain that are kept; further ones are only counted in the device's figures.
+const KEPT: u32 = 10;
+/// Number of kinds.
+const KINDS: usize = 6;
+
+/// The notices of one domain that nobody has taken yet.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Notices {
+    waiting: Vec<Notice>,
+    counts: [u32; KINDS],
+}
+
+impl Notices {
+    pub(crate) fn add(&mut self, at_ns: u64, kind: NoticeKind) {
+        let Some(count) = self.counts.get_mut(kind.place()) else { return };
+        *count = count.saturating_add(1);
+        if *count <= KEPT {
+            self.waiting.push(Notice { at_ns, kind });
+        }
+    }
+
+    pub(crate) fn take(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.waiting)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notices_of_one_kind_are_bounded_and_leave_room_for_others() {
+        let mut notices = Notices::default();
+        (0..100).for_each(|at_ns| notices.add(at_ns, NoticeKind::Reset));
+        notices.add(7, NoticeKind::RangeExceeded);
+        let taken = notices.take();
+        assert_eq!((taken.len(), taken.last().map(|notice| notice.kind.name())), (11, Some("range-exceeded")));
+        assert!(notices.take().is_empty());
+    }
+}
