@@ -194,7 +194,7 @@ fn may_be_added(path: &str) -> bool {
             general.push(letter);
         }
     }
-    let general = general.trim_start_matches("[]").trim_start_matches('.');
+    let general = general.trim_start_matches("[]").trim_start_matches('.').trim_start_matches("merge.parts[].");
     ADDED.contains(&general)
 }
 
