@@ -43,6 +43,8 @@ fn page(found: &Intensity, region: Option<&CloudRegion>) -> String {
         }
     }
     rows.extend(found.note.clone().map(|note| ("Note", note)));
+    let this_year = eco2_grid::utc(live::now_ns()).get(..4).and_then(|year| year.parse().ok());
+    rows.extend(this_year.and_then(|year| found.age_notice(year)).map(|notice| ("Note", notice)));
     rows.iter().map(|(label, fact)| format!("{label:<10}{fact}\n")).collect()
 }
 

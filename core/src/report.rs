@@ -330,7 +330,8 @@ pub struct Carbon {
     pub range_percent: Option<f64>,
     /// Zone.
     pub zone: String,
-    /// How the zone was chosen: `given`, `config`, `default-world`, `constant`.
+    /// How the zone was chosen: `given`, `config`, `default-world`, `constant`, `cloud-metadata`, `coordinates`, `country`
+    /// (in place of a region without a value), `unknown` (the world average in place of a zone without a value).
     pub zone_source: String,
     /// The table from which anyone can recompute `grams`.
     pub segments: Vec<CarbonSegment>,

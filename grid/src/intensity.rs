@@ -7,6 +7,9 @@ use crate::{RangeError, table};
 /// Highest figure that [`constant`] takes: four times a coal plant, so that kilograms for grams are caught.
 pub const MAX_G_PER_KWH: f64 = 5000.0;
 
+/// Values older than this many years get a notice.
+pub const OLD_YEARS: i32 = 5;
+
 /// An intensity with its provenance.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Intensity {
@@ -48,6 +51,10 @@ pub enum ZoneSource {
     Cloud,
     /// Found from coordinates that were given.
     Coordinates,
+    /// The requested region has no value; that of its country is used, because that was allowed.
+    Country,
+    /// The requested zone has no value; the world average is used, because that was allowed.
+    Unknown,
 }
 
 /// What an intensity counts. Figures of different kinds must not be compared, let alone added.
@@ -107,6 +114,8 @@ impl ZoneSource {
             Self::Constant => "constant",
             Self::Cloud => "cloud-metadata",
             Self::Coordinates => "coordinates",
+            Self::Country => "country",
+            Self::Unknown => "unknown",
         }
     }
 }
@@ -118,11 +127,26 @@ impl fmt::Display for Kind {
 }
 
 impl Intensity {
+    /// What to tell of a value that is more than [`OLD_YEARS`] older than the year it is used in; `None` for a newer one.
+    #[must_use]
+    pub fn age_notice(&self, used_in: i32) -> Option<String> {
+        age_notice(&self.zone, self.year?, used_in)
+    }
+
     /// The same figure, said to come from a configuration file.
     #[must_use]
     pub fn from_config(self) -> Self {
         Self { zone_source: ZoneSource::Config, ..self }
     }
+}
+
+/// See [`Intensity::age_notice`].
+#[must_use]
+pub fn age_notice(zone: &str, year: i32, used_in: i32) -> Option<String> {
+    let age = used_in.saturating_sub(year);
+    let text =
+        || format!("the carbon intensity of {zone} is of {year}, {age} years old; give a newer one with --intensity");
+    (age > OLD_YEARS).then(text)
 }
 
 /// The world average: what an unsaid zone costs, flagged [`ZoneSource::DefaultWorld`].

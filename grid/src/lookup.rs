@@ -32,6 +32,24 @@ pub fn lookup(zone: &str) -> Result<Intensity, ZoneError> {
     Ok(intensity)
 }
 
+/// The same, with a replacement where the zone has no value: that of its country ([`ZoneSource::Country`]), else the world
+/// average ([`ZoneSource::Unknown`]). The `note` then names what was replaced.
+#[must_use]
+pub fn lookup_or_around(zone: &str) -> Intensity {
+    let error = match lookup(zone) {
+        Ok(found) => return found,
+        Err(error) => error,
+    };
+    let typed: String = zone.trim().chars().take(LONGEST).collect();
+    let around = places::named(&table::fold(&typed)).and_then(places::Place::country).or_else(|| country_of(&typed));
+    let (mut intensity, used) = match around {
+        Some(country) => (country.intensity(ZoneSource::Country), country.label()),
+        None => (table::world().intensity(ZoneSource::Unknown), "the world average".to_owned()),
+    };
+    intensity.note = Some(format!("{error}; {used} is used instead"));
+    intensity
+}
+
 /// What is in no row of the yearly table: a cloud region, a place without a figure, or nothing that is known.
 fn elsewhere(typed: &str, folded: &str) -> Result<Intensity, ZoneError> {
     if let Some(intensity) = clouds::named(folded).and_then(clouds::CloudRegion::intensity) {
@@ -72,10 +90,11 @@ fn unknown(typed: &str) -> ZoneError {
 
 /// The country of `DE-BY`, `Germany/Bavaria` or `Bavaria, Germany`.
 fn country_of(typed: &str) -> Option<&'static Zone> {
-    let separators = ['-', '/', ':', ',', '_'];
-    let (first, _) = typed.split_once(separators)?;
-    let (_, last) = typed.rsplit_once(separators)?;
-    [first, last].into_iter().find_map(|part| table::named(part).find(|zone| zone.alpha3.is_some()))
+    // A hyphen may be part of a country's name: Guinea-Bissau/Cacheu.
+    let parts = ['/', ',', ':', '_', '-']
+        .into_iter()
+        .filter_map(|separator| Some([typed.split_once(separator)?.0, typed.rsplit_once(separator)?.1]));
+    parts.flatten().find_map(|part| table::named(part).find(|zone| zone.alpha3.is_some()))
 }
 
 fn shown(typed: &str) -> String {

@@ -28,7 +28,12 @@ impl Place {
 
     /// The zone around it that has a figure, as `Canada (CA)`.
     pub(crate) fn around(&self) -> Option<String> {
-        table::coded(&self.country).map(crate::Zone::label)
+        self.country().map(crate::Zone::label)
+    }
+
+    /// The country around it.
+    pub(crate) fn country(&self) -> Option<&'static crate::Zone> {
+        table::coded(&self.country)
     }
 
     fn spellings(&self) -> Vec<String> {

@@ -210,3 +210,32 @@ proptest! {
         let _ = lookup(&text);
     }
 }
+
+#[test]
+fn k16_a_country_that_replaces_a_region_and_the_world_that_replaces_a_zone_say_so() {
+    let around = |zone: &str| {
+        let found = eco2_grid::lookup_or_around(zone);
+        (found.zone, found.zone_source.as_str(), found.note.unwrap_or_default())
+    };
+    for (typed, zone) in [("Germany/Bavaria", "DE"), ("DE-BY", "DE"), ("Quebec", "CA"), ("Guinea-Bissau/Cacheu", "GW")]
+    {
+        let (found, source, note) = around(typed);
+        assert_eq!((found.as_str(), source), (zone, "country"), "{typed}: {note}");
+        assert!(note.contains(&format!("({zone}) is used instead")), "{note}");
+    }
+    let (found, source, note) = around("Atlantis");
+    assert_eq!((found.as_str(), source), ("WORLD", "unknown"));
+    assert!(note.contains("\"Atlantis\"") && note.ends_with("the world average is used instead"), "{note}");
+    assert_eq!((around("DE").0.as_str(), around("DE").1), ("DE", "given"));
+}
+
+#[test]
+fn k16_a_value_more_than_five_years_old_gets_a_notice() {
+    let sahara = lookup("Western Sahara").unwrap();
+    assert_eq!(sahara.year, Some(2009));
+    let notice = sahara.age_notice(2026).unwrap();
+    assert!(notice.contains("EH is of 2009, 17 years old"), "{notice}");
+    let germany = lookup("DE").unwrap();
+    assert_eq!((germany.age_notice(2029), germany.age_notice(2030).is_some()), (None, true), "2024 and five years");
+    assert_eq!(eco2_grid::constant(5.0).unwrap().age_notice(2030), None);
+}

@@ -9,6 +9,7 @@ use eco2_core::{Amount, Budget, Limit, PerUnit, Policy, Quality, Usage};
 use eco2_grid::provider::{Coverage, TABLE};
 use eco2_grid::{Consumption, Intensity, Level, Pue, RangeError, ZoneSource};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 pub(crate) use self::beside::{Before, Extras};
 use crate::intensity::{self, Curve, Feed};
@@ -22,6 +23,8 @@ mod beside;
 pub(crate) struct Pricing {
     intensity: Intensity,
     feed: Option<Feed>,
+    /// The zone as it was requested.
+    requested: Option<String>,
     /// Why the place that was asked for is not known.
     unlocated: Option<String>,
     pue: Pue,
@@ -66,9 +69,13 @@ impl Pricing {
         let pue = Pue::new(options.pue)?;
         let extras = Extras::resolve(options)?;
         let feed = Feed::open(options, &intensity)?;
-        let looked_for = options.locate.is_some() && intensity.zone_source == ZoneSource::DefaultWorld;
+        let looked_for = match intensity.zone_source {
+            ZoneSource::DefaultWorld => options.locate.is_some(),
+            source => matches!(source, ZoneSource::Country | ZoneSource::Unknown),
+        };
         let unlocated = intensity.note.clone().filter(|_| looked_for);
-        Ok(Self { intensity, feed, unlocated, pue, extras, budgets: budgets(&options.budget)? })
+        let requested = options.zone.clone();
+        Ok(Self { intensity, feed, requested, unlocated, pue, extras, budgets: budgets(&options.budget)? })
     }
 
     /// The same with another PUE.
@@ -111,7 +118,8 @@ impl Pricing {
             _ => (self.at_once(energy, when), Vec::new()),
         };
         let cost = self.extras.cost(energy, when, curve.as_ref());
-        (with_cost(carbon, cost), self.with_note(events, when))
+        let events = self.with_notes(events, &carbon, when);
+        (with_cost(carbon, cost), events)
     }
 
     /// The same for a run that is long over: whoever has to be asked is asked now, on this thread.
@@ -126,7 +134,8 @@ impl Pricing {
         let coverage = feed.cover_now(when.from_ns, when.to_ns(), now_ns.max(when.to_ns()));
         let (carbon, events) = self.by_parts(energy, when, &coverage, curve);
         let cost = self.extras.cost(energy, when, Some(curve));
-        (with_cost(carbon, cost), self.with_note(events, when))
+        let events = self.with_notes(events, &carbon, when);
+        (with_cost(carbon, cost), events)
     }
 
     /// Fills in what was asked for beside the grams of a run that did this work.
@@ -141,9 +150,14 @@ impl Pricing {
         self.extras.apply_again(carbon, old, report);
     }
 
-    /// The zone that was given; without one, that of a series which covers the run, else the flagged world.
+    /// The zone that was given; without one, that of a series which covers the run, else the flagged world. A zone that only
+    /// a provider knows is the requested one as far as the provider covers the run.
     fn zone_of(&self, coverage: &Coverage) -> (String, ZoneSource) {
         let stands_in = coverage.parts.iter().any(|part| part.provider == TABLE);
+        let is_replaced = matches!(self.intensity.zone_source, ZoneSource::Country | ZoneSource::Unknown);
+        if let Some(requested) = self.requested.as_ref().filter(|_| is_replaced && !stands_in) {
+            return (requested.clone(), ZoneSource::Given);
+        }
         match coverage.parts.first() {
             Some(part) if self.intensity.zone_source == ZoneSource::DefaultWorld && !stands_in => {
                 let stated = &part.about.zone;
@@ -153,11 +167,21 @@ impl Pricing {
         }
     }
 
-    /// Says where a place that was looked for was not found.
-    fn with_note(&self, mut events: Vec<EventRecord>, when: &When) -> Vec<EventRecord> {
-        if let Some(text) = self.unlocated.clone() {
-            let (at, kind, device) = (when.lasted_ns, "zone-not-found".to_owned(), String::new());
+    /// Adds what is to be known of the zone: that it was not found, and that its value is old.
+    fn with_notes(&self, mut events: Vec<EventRecord>, carbon: &Carbon, when: &When) -> Vec<EventRecord> {
+        let mut add = |kind: &str, text: String| {
+            let (at, kind, device) = (when.lasted_ns, kind.to_owned(), String::new());
             events.push(EventRecord { at, kind, device, text });
+        };
+        if let Some(text) = self.unlocated.clone().filter(|_| carbon.zone_source != ZoneSource::Given.as_str()) {
+            add("zone-not-found", text);
+        }
+        let used_in = Timestamp::from_nanosecond(i128::from(when.from_ns)).map(|at| at.to_zoned(TimeZone::UTC).year());
+        let oldest = carbon.segments.iter().filter_map(|segment| segment.year).min();
+        if let (Ok(used_in), Some(year)) = (used_in, oldest)
+            && let Some(text) = eco2_grid::age_notice(&carbon.zone, year, used_in.into())
+        {
+            add("intensity-old", text);
         }
         events
     }
@@ -284,13 +308,19 @@ pub(crate) fn with_cost(carbon: Carbon, cost: Option<Cost>) -> Carbon {
 
 fn of_zone(zone: &str, options: &Options) -> Result<Intensity, Error> {
     let found = match eco2_grid::lookup(zone) {
-        // A provider may know a zone that the yearly table does not; the world's figure then stands behind it, flagged.
-        Err(_) if !options.intensity_provider.is_empty() || options.intensity_series.is_some() => {
-            let world = eco2_grid::world();
-            Intensity { zone_source: ZoneSource::Given, ..world }
+        // A provider may know a zone that the yearly table does not: the table's replacement is used where it does not.
+        Err(_)
+            if options.zone_fallback
+                || !options.intensity_provider.is_empty()
+                || options.intensity_series.is_some() =>
+        {
+            eco2_grid::lookup_or_around(zone)
         }
         found => found?,
     };
+    if matches!(found.zone_source, ZoneSource::Country | ZoneSource::Unknown) {
+        return Ok(found);
+    }
     Ok(if options.origin("zone").is_file() { found.from_config() } else { found })
 }
 

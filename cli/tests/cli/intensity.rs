@@ -330,3 +330,54 @@ fn a_zone_shows_its_mix_and_a_cloud_region_its_pue() {
         quebec.err
     );
 }
+
+/// What a replay says of its zone: the zone, its source, and the events about it.
+fn zone_of(rig: &Rig, flags: &str, fallback: bool) -> (String, String, Vec<(String, String)>) {
+    rig.put("trace.csv", &trace());
+    let mut command = rig.command(&format!("replay trace.csv --started-at 2026-03-01T11:59:59Z {flags} --json -"));
+    let ran = ran(command.env("ECO2_ZONE_FALLBACK", if fallback { "true" } else { "false" }));
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    let report = ran.report();
+    assert_valid(&report);
+    let about = kinds(&report).into_iter().filter(|(kind, _)| ["zone-not-found", "intensity-old"].contains(kind));
+    let about = about.map(|(kind, text)| (kind.to_owned(), text.to_owned())).collect();
+    let carbon = report.carbon.unwrap();
+    (carbon.zone, carbon.zone_source, about)
+}
+
+#[test]
+fn k16_a_replaced_zone_and_an_old_value_are_in_the_report_once() {
+    let rig = Rig::bare();
+    let (zone, source, events) = zone_of(&rig, "--zone Germany/Bavaria", true);
+    assert_eq!((zone.as_str(), source.as_str(), events.len()), ("DE", "country", 1));
+    assert!(events[0].0 == "zone-not-found" && events[0].1.contains("Bavaria"), "{events:?}");
+    let (zone, source, events) = zone_of(&rig, "--zone Atlantis", true);
+    assert_eq!((zone.as_str(), source.as_str(), events[0].0.as_str()), ("WORLD", "unknown", "zone-not-found"));
+    let (zone, source, events) = zone_of(&rig, "--zone EH", false);
+    assert_eq!((zone.as_str(), source.as_str(), events.len()), ("EH", "given", 1));
+    assert!(events[0].0 == "intensity-old" && events[0].1.contains("2009"), "{events:?}");
+    let refused = rig.eco2("replay trace.csv --zone Atlantis --json -");
+    assert_ne!(refused.code, Some(0), "without the option it is refused");
+}
+
+#[test]
+fn k09_a_zone_that_only_the_provider_knows_is_not_called_the_world() {
+    let rig = Rig::bare();
+    rig.put("trace.csv", &trace());
+    let answer = r#"{"meta":{"region":"CAISO_NORTH","units":"lbs_co2_per_mwh","data_point_period_seconds":3600},
+        "data":[{"point_time":"2026-03-01T11:00:00Z","value":870},{"point_time":"2026-03-01T12:00:00Z","value":870}]}"#;
+    let stub = Stub::new(
+        move |line| if line.contains("/login") { Answer::ok(r#"{"token":"jwt"}"#) } else { Answer::ok(answer) },
+    );
+    let priced = |base: &str| {
+        let flags = format!("--provider watttime --provider-url {base} --zone CAISO_NORTH --json -");
+        let mut command = rig.command(&format!("replay trace.csv --started-at 2026-03-01T11:59:59Z {flags}"));
+        let ran = ran(command.env("XDG_CACHE_HOME", rig.path("cache")).env("ECO2_TOKEN_WATTTIME", TOKEN));
+        assert_eq!(ran.code, Some(0), "{}", ran.err);
+        let carbon = ran.report().carbon.unwrap();
+        (carbon.zone, carbon.zone_source)
+    };
+    assert_eq!(priced(&stub.base), ("CAISO_NORTH".to_owned(), "given".to_owned()));
+    let down = Stub::always(Answer::status(404));
+    assert_eq!(priced(&down.base), ("WORLD".to_owned(), "unknown".to_owned()));
+}

@@ -21,6 +21,8 @@ pub const ATTEMPT: &str = "ECO2_ATTEMPT";
 pub const LABELS: &str = "ECO2_LABELS";
 /// Grid zone: `DE`, `US-CA`, `France`.
 pub const ZONE: &str = "ECO2_ZONE";
+/// Whether a zone without a value is replaced by its country or the world average: see [`Options::zone_fallback`].
+pub const ZONE_FALLBACK: &str = "ECO2_ZONE_FALLBACK";
 /// Grams CO2e per kilowatt-hour, in place of the zone's figure.
 pub const INTENSITY: &str = "ECO2_INTENSITY";
 /// File of intensities over time.

@@ -155,6 +155,8 @@ keys! {
         |_| None, |options| format!("{:?}", options.labels);
     "zone", ZONE, "--zone", Describes, "a zone's code or name", "\"DE\"",
         |input| parse::text(input).map(Setting::Zone), |options| given(&options.zone);
+    "zone_fallback", ZONE_FALLBACK, "", Describes, "true or false", "true",
+        |input| parse::flag(input).map(Setting::ZoneFallback), |options| options.zone_fallback.to_string();
     "intensity", INTENSITY, "--intensity", Describes, "0 to 5000 grams CO2e per kilowatt-hour", "342.5",
         |input| parse::number(input, 0.0..=eco2_grid::MAX_G_PER_KWH).map(Setting::Intensity),
         |options| given(&options.intensity);

@@ -70,6 +70,8 @@ pub struct Options {
     pub labels: BTreeMap<String, String>,
     /// Grid zone, as `eco2_grid::lookup` takes it; `None`: the flagged world average.
     pub zone: Option<String>,
+    /// Whether a zone without a value is replaced by its country, or else by the flagged world average, instead of refused.
+    pub zone_fallback: bool,
     /// Grams CO2e per kilowatt-hour, 0 to 5000, in place of the zone's figure.
     pub intensity: Option<f64>,
     /// File of intensities over time, in place of the zone's yearly figure.
@@ -208,6 +210,7 @@ impl Default for Options {
             attempt: None,
             labels: BTreeMap::new(),
             zone: None,
+            zone_fallback: false,
             intensity: None,
             intensity_series: None,
             intensity_column: None,

@@ -115,7 +115,8 @@ class CarbonReport:
         return {"python_version": sys.version.split()[0] if here else None,
                 "platform": platform.platform() if here else None,
                 "gpu_available": any(device["component"] == "gpu" for device in devices),
-                "region": self.origin.get("zone"), "renewable_percentage": None,
+                "region": self.origin.get("zone"),
+                "renewable_percentage": self.environmental_impact.renewable_percentage,
                 "carbon_intensity": self.environmental_impact.regional_average_intensity}
 
     def to_json(self, path: Union[str, Path, None] = None, detailed: bool = True) -> str:

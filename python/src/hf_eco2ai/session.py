@@ -214,4 +214,5 @@ def record_of(figures: Figures, step: int, epoch: Optional[float], context: Dict
         samples_per_kwh=current.get("samples_per_kwh"), tokens_processed=current.get("tokens_processed"),
         tokens_per_kwh=current.get("tokens_per_kwh"), duration_seconds=current.get("duration_seconds"),
         training_context=context, quality=origin.get("quality", {}),
-        environment={"location": origin.get("zone"), "weather_impact": None, "renewable_percentage": None})
+        environment={"location": origin.get("zone"), "weather_impact": None,
+                     "renewable_percentage": figures.get("environmental_impact", {}).get("renewable_percentage")})

@@ -24,7 +24,8 @@ class TrainingWindow:
     Attributes:
         start, end: begin of the first slot and end of the last, UTC.
         slots: one, or several where it pauses or changes width.
-        carbon_reduction: percent less carbon than with a start at once; at least 0.
+        carbon_reduction: percent less carbon than with a start at once; at least 0. None where the intensity of that start
+            is not known.
         grams, grams_now: grams CO2e of this window and of a start at once; None where no watts were given.
         bound_grams: no plan of this sort is below; where it equals `grams` this one is the optimum.
         kind: what the intensities count; None where nobody says.
@@ -34,7 +35,7 @@ class TrainingWindow:
     start: datetime
     end: datetime
     slots: List[Slot]
-    carbon_reduction: float
+    carbon_reduction: Optional[float]
     grams: Optional[float]
     grams_now: Optional[float]
     bound_grams: Optional[float]

@@ -129,8 +129,16 @@ pub(super) fn carbon(report: &Report, page: &mut Page) {
         &format!("{}, location-based, of the whole energy", spelling.mass(carbon.bounded())),
     );
     page.row("", Tone::Normal, &origin(carbon, spelling.dot()));
-    if carbon.zone_source == "default-world" {
-        page.row("WORLD", Tone::Warning, "no zone was given: this is the world average; name yours with --zone");
+    match carbon.zone_source.as_str() {
+        "default-world" => {
+            page.row("WORLD", Tone::Warning, "no zone was given: this is the world average; name yours with --zone");
+        }
+        "unknown" => page.row(
+            "WORLD",
+            Tone::Warning,
+            "the zone is not known: this is the world average; `eco2 grid` lists all zones",
+        ),
+        _ => {}
     }
     match carbon.beside.as_deref() {
         Some(beside) => super::beside::beside(beside, page),

@@ -105,8 +105,12 @@ fn emitted(carbon: &Carbon) -> String {
     let intensity = super::mean_intensity(carbon).map_or_else(String::new, |g| format!("{} g/kWh, ", number(g)));
     let kinds = kinds(carbon).join(", ");
     let kinds = if kinds.is_empty() { String::new() } else { format!("{kinds}, ") };
-    let world =
-        if carbon.zone_source == "default-world" { "; no zone was given, so this is the world's average" } else { "" };
+    let world = match carbon.zone_source.as_str() {
+        "default-world" => "; no zone was given, so this is the world's average",
+        "unknown" => "; the zone is not known, so this is the world's average",
+        "country" => "; the region has no value, so this is its country's",
+        _ => "",
+    };
     format!(
         "Location-based emissions were {grams}, at {intensity}{kinds}zone {} ({}{world}).",
         carbon.zone,
