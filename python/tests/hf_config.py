@@ -111,8 +111,16 @@ class Options(HfTest):
     def test_a_region_without_a_figure_falls_back_with_a_warning_never_in_silence(self) -> None:
         config = CarbonConfig(**self.options(country="Germany", region="Bavaria"))
         with self.warnings() as heard, meter_options.opened(config) as meter:
-            self.assertEqual(meter.report_object().carbon.zone, "DE")
+            carbon = meter.report_object().carbon
+            self.assertEqual((carbon.zone, carbon.zone_source), ("DE", "country"))
         self.assertIn("Germany/Bavaria", heard[0])
+
+    def test_k16_a_zone_without_a_value_is_the_world_and_called_unknown(self) -> None:
+        config = CarbonConfig(**self.options(country="Atlantis"))
+        with self.warnings() as heard, meter_options.opened(config) as meter:
+            carbon = meter.report_object().carbon
+            self.assertEqual((carbon.zone, carbon.zone_source), ("WORLD", "unknown"))
+        self.assertIn("Atlantis", heard[0])
 
 
 class Values(HfTest):

@@ -40,9 +40,9 @@ class Lost(HfTest):
 
     def test_k19_zone_that_is_not_known_is_the_flagged_world(self) -> None:
         carbon = self.measured("Atlantis", zone="Atlantis")["carbon"]
-        self.assertEqual(carbon["zone_source"], "default-world")
+        self.assertEqual(carbon["zone_source"], "unknown")
         carbon = self.measured("zone", "Lemuria", meter_options={"zone": "Lemuria"})["carbon"]
-        self.assertEqual(carbon["zone_source"], "default-world")
+        self.assertEqual(carbon["zone_source"], "unknown")
 
     def test_k19_webhook_or_provider_that_cannot_be_used_is_left_out(self) -> None:
         self.set_env("ECO2_TOKEN_WEBHOOK", None)

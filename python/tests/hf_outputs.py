@@ -56,6 +56,15 @@ class Files(HfTest):
         self.run_with(save_report=False, report_path="no.json")
         self.assertFalse(Path("no.json").exists())
 
+    def test_k13_the_known_renewable_share_is_reported(self) -> None:
+        report = self.run_with(save_report=True, zone="DE")
+        data = json.loads(Path("carbon_report.json").read_text(encoding="utf-8"))
+        # Germany 2023: 264.56 of 504.79 TWh.
+        shares = (data["system_metadata"]["renewable_percentage"], data["environmental_impact"]["renewable_percentage"],
+                  data["detailed_metrics"][0]["environment"]["renewable_percentage"],
+                  report.detailed_metrics[0].environment["renewable_percentage"])
+        self.assertEqual(shares, (52.41,) * 4)
+
     def test_effect_report_path(self) -> None:
         self.run_with(save_report=True, report_path="a/b.json")
         self.assertTrue(Path("a/b.json").exists())

@@ -125,7 +125,11 @@ def opened(config: Any, total_steps: Optional[int] = None, run: Any = None) -> e
             blamed = to_blame(error, given)
             if not blamed:
                 return _with_less(config, given, error)
+            wanted = given.get("zone")
             given = without(given, blamed, error)
+            if blamed == ["zone"] and not given.get("zone_fallback"):
+                # Its country's value, else the world average: the report's `zone_source` is `country` or `unknown`.
+                given = {**given, "zone": wanted, "zone_fallback": True}
 
 
 def with_places(given: Dict[str, Any], run: Any) -> Dict[str, Any]:
@@ -190,11 +194,14 @@ ESSENTIAL = ("sysfs", "procfs", "nvml", "sources", "estimate", "interval", "log"
 
 def _in_best_zone(config: Any, given: Dict[str, Any]) -> eco2.Meter:
     candidates: List[Optional[str]] = [None] if {"intensity", "zone", "locate"} & set(given) else zones(config)
-    for zone in candidates[:-1]:
-        try:
-            return eco2.Meter.apart({**given, "zone": zone})
-        except eco2.Error as error:
-            if to_blame(error, given) or ("zone" not in str(error) and "region" not in str(error)):
-                raise
-            warn_once(f"zone:{zone}", f"{error}; the next best zone is taken")
-    return eco2.Meter.apart(given)
+    best = candidates[0]
+    if best is None:
+        return eco2.Meter.apart(given)
+    try:
+        return eco2.Meter.apart({**given, "zone": best})
+    except eco2.Error as error:
+        if to_blame(error, given) or ("zone" not in str(error) and "region" not in str(error)):
+            raise
+        warn_once(f"zone:{best}", f"{error}; the next best zone is taken")
+    # Its country's value, else the world average: the report's `zone_source` is then `country` or `unknown`.
+    return eco2.Meter.apart({**given, "zone": best, "zone_fallback": True})
