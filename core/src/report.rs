@@ -170,6 +170,7 @@ pub enum State {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Energy {
     /// The estimate, the sum over the devices that were read; lies in `[low_uj, high_uj]`. `None`: nothing was read.
+    #[serde(deserialize_with = "ranges::stated_or_null")]
     pub total_uj: Option<u64>,
     /// Lower bound, power limits used where known.
     pub low_uj: u64,
@@ -196,6 +197,7 @@ pub struct Energy {
     /// Device-time without knowledge, summed over devices, nanoseconds.
     pub missing_ns: u64,
     /// Total times PUE, microjoules; `None`: not known.
+    #[serde(deserialize_with = "ranges::stated_or_null")]
     pub facility_uj: Option<u64>,
     /// Power usage effectiveness used; 1 unless given. Of a merged report whose parts have several, the mean.
     pub pue: f64,
@@ -217,6 +219,7 @@ pub struct Span {
     /// Sum of durations, nanoseconds.
     pub duration_ns: u64,
     /// Sum of energies, microjoules; `None`: no device was read.
+    #[serde(deserialize_with = "ranges::stated_or_null")]
     pub energy_uj: Option<u64>,
     /// Lower bound of that sum.
     pub low_uj: u64,
@@ -260,10 +263,13 @@ pub enum DeviceSync {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Work {
     /// Steps; `None`: not counted.
+    #[serde(deserialize_with = "ranges::stated_or_null")]
     pub steps: Option<u64>,
     /// Samples; `None`: not counted.
+    #[serde(deserialize_with = "ranges::stated_or_null")]
     pub samples: Option<u64>,
     /// Tokens; `None`: not counted.
+    #[serde(deserialize_with = "ranges::stated_or_null")]
     pub tokens: Option<u64>,
     /// Last loss given.
     pub loss: Option<f64>,
@@ -317,6 +323,7 @@ pub struct Consumer {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Carbon {
     /// Location-based grams of the total (times PUE); `None`: not known.
+    #[serde(deserialize_with = "ranges::stated_or_null")]
     pub grams: Option<f64>,
     /// Lower bound from the energy's bounds.
     pub low: f64,

@@ -24,7 +24,8 @@ pub fn parse_report(bytes: &[u8], path: &Path) -> Result<Report, Error> {
     }
     let bytes = without_mark(bytes);
     check_schema(bytes, path)?;
-    serde_json::from_slice(bytes).map_err(|e| Error::json(path, &e))
+    let report: Report = serde_json::from_slice(bytes).map_err(|e| Error::json(path, &e))?;
+    Ok(report.without_false_zeros())
 }
 
 /// A text without the byte order mark that some editors put in front.

@@ -1,7 +1,10 @@
 //! Flat fields of the schema as [`Bounded`] values, and back.
 
+use serde::{Deserialize, Deserializer};
+
 use super::{
-    Attribution, Carbon, CarbonPrice, Consumer, Cost, Device, Embodied, Energy, Market, Sci, Span, SpellRecord, Water,
+    Attribution, Carbon, CarbonPrice, Consumer, Cost, Device, Embodied, Energy, Market, Report, Sci, Span, SpellRecord,
+    Water,
 };
 use crate::{Bounded, RangeKind};
 
@@ -156,4 +159,83 @@ impl CarbonPrice {
 pub fn stated<T>(range: &Bounded<T>) -> (Option<RangeKind>, Option<f64>) {
     let kind = range.value.is_some().then_some(range.kind);
     (kind, kind.map(RangeKind::percent))
+}
+
+/// Reads a field that may be null but not absent: a misspelt name must not pass for *not known*.
+pub(super) fn stated_or_null<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Option::deserialize(deserializer)
+}
+
+impl Report {
+    /// The same with null for what reports of versions before 0.2 wrote as zero: counts that nobody gave, and the energy
+    /// of a run in which no summed device was read.
+    #[must_use]
+    pub fn without_false_zeros(mut self) -> Self {
+        let work = &mut self.work;
+        for count in [&mut work.steps, &mut work.samples, &mut work.tokens] {
+            *count = count.filter(|count| *count > 0);
+        }
+        let is_read = self.devices.iter().any(|device| device.is_summed() && device.energy_uj.is_some());
+        if is_read || self.energy.total_uj != Some(0) {
+            return self;
+        }
+        let nothing = Energy { free_low_uj: 0, free_high_uj: None, facility_uj: None, ..self.energy };
+        let missing_ns = nothing.missing_ns.max(self.run.duration_ns);
+        self.energy = Energy { missing_ns, ..nothing.with_total(Bounded::unknown()) };
+        for attempt in &mut self.run.attempts {
+            attempt.energy_uj = attempt.energy_uj.filter(|uj| *uj > 0);
+        }
+        for span in self.spans.iter_mut().filter(|span| span.energy_uj == Some(0)) {
+            (span.energy_uj, span.high_uj, span.free_high_uj) = (None, None, None);
+        }
+        self.carbon = self.carbon.map(|carbon| {
+            let segments = carbon.segments.into_iter().filter(|segment| segment.energy_uj > 0).collect();
+            Carbon { segments, ..carbon }.with_grams(Bounded::unknown())
+        });
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn k01_zero_of_an_old_report_without_readings_is_read_as_not_known() {
+        let old = serde_json::json!({
+            "total_uj": 0, "low_uj": 0, "high_uj": 0, "free_low_uj": 0, "free_high_uj": 0, "measured_uj": 0, "derived_uj": 0,
+            "estimated_uj": 0, "synthetic_uj": 0, "missing_ns": 0, "facility_uj": 0, "pue": 1.0,
+        });
+        let energy: Energy = serde_json::from_value(old).unwrap();
+        let own = serde_json::from_value(serde_json::json!({
+            "cpu_ns": 0, "max_rss_bytes": 0, "samples": 0, "dropped": 0, "missed_ticks": 0, "log_lost_bytes": 0,
+        }));
+        let report = Report {
+            schema: super::super::SCHEMA.to_owned(),
+            run: super::super::Run { duration_ns: 7, ..Default::default() },
+            energy,
+            devices: Vec::new(),
+            spans: vec![Span { energy_uj: Some(0), high_uj: Some(0), ..Span::default() }],
+            work: super::super::Work { steps: Some(0), samples: Some(3), ..Default::default() },
+            attribution: None,
+            carbon: Some(Carbon { grams: Some(0.0), high: Some(0.0), ..Carbon::default() }),
+            sources: Vec::new(),
+            events: Vec::new(),
+            spells: Vec::new(),
+            own: own.unwrap(),
+            counters: Vec::new(),
+            budget: None,
+            merge: None,
+        };
+        let report = report.without_false_zeros();
+        let energy = &report.energy;
+        assert_eq!((energy.total_uj, energy.low_uj, energy.high_uj, energy.missing_ns), (None, 0, None, 7));
+        assert_eq!((report.spans[0].energy_uj, report.carbon.unwrap().high), (None, None));
+        assert_eq!((report.work.steps, report.work.samples), (None, Some(3)));
+        assert!(serde_json::from_value::<Energy>(serde_json::json!({"total": 1})).is_err(), "absent is an error");
+    }
 }

@@ -97,7 +97,7 @@ fn narrow(uj: u128) -> u64 {
 fn row(group: &Group, spelling: Spelling) -> Vec<String> {
     let energy = spelling.energy(group.bounded().map(narrow));
     let carbon = match group.grams {
-        Some(grams) => spelling.mass_only(grams),
+        Some(grams) => spelling.mass(Bounded::exact(grams)),
         None if group.kinds.len() > 1 => "kinds differ".into(),
         None => "not priced".into(),
     };

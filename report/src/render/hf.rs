@@ -63,7 +63,7 @@ fn per(part: Option<f64>, whole: Option<u64>) -> Option<f64> {
 }
 
 fn in_a_kwh(count: Option<u64>, kwh: Option<f64>) -> Option<f64> {
-    Some(count? as f64 / kwh.filter(|kwh| *kwh > 0.0)?)
+    Some(count.filter(|count| *count > 0)? as f64 / kwh.filter(|kwh| *kwh > 0.0)?)
 }
 
 /// The run's label that prices its carbon, per tonne CO2e; the whole run's grams are priced, PUE included.

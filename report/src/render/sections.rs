@@ -1,7 +1,7 @@
 //! The sections of the summary, each a few lines.
 
 use eco2_core::report::{Carbon, Device, Report, State, Status};
-use eco2_core::{Quality, units};
+use eco2_core::{Bounded, Quality, units};
 
 use super::figures::{self, number, percent};
 use super::page::{Page, Tone};
@@ -24,7 +24,10 @@ pub(super) fn energy(report: &Report, page: &mut Page) {
         .into_iter()
         .filter(|(_, uj)| *uj > 0)
         .map(|(name, uj)| format!("{name} {} ({})", spelling.energy_only(uj), percent(uj as f64, total)));
-    page.row("", Tone::Normal, &shown.collect::<Vec<_>>().join(spelling.dot()));
+    let shown: Vec<String> = shown.collect();
+    if !shown.is_empty() {
+        page.row("", Tone::Normal, &shown.join(spelling.dot()));
+    }
     if energy.estimated_uj > 0 {
         let share = percent(energy.estimated_uj as f64, total);
         let facts = format!("{share} of the energy comes from a model, not from a sensor: take it as a rough figure");
@@ -150,7 +153,7 @@ pub(super) fn carbon(report: &Report, page: &mut Page) {
 fn without_terms(carbon: &Carbon, page: &mut Page) {
     let spelling = page.spelling();
     let mut more = Vec::new();
-    more.extend(carbon.embodied.map(|grams| format!("embodied {}", spelling.mass_only(grams))));
+    more.extend(carbon.embodied.map(|grams| format!("embodied {}", spelling.mass(Bounded::exact(grams)))));
     more.extend(carbon.sci.map(|sci| format!("SCI {} g per unit", number(sci))));
     more.extend(carbon.cost.map(|cost| format!("cost {cost:.2}")));
     if !more.is_empty() {

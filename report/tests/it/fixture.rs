@@ -31,7 +31,15 @@ pub(crate) fn report() -> Report {
             high_uj: Some(850_000_000),
             method: "cpu time and gpu processes".into(),
             unattributed_uj: 0,
-            consumers: Vec::new(),
+            consumers: vec![Consumer {
+                id: "command".into(),
+                kind: "process-tree".into(),
+                name: "train.py".into(),
+                energy_uj: 812_000_000,
+                low_uj: 780_000_000,
+                high_uj: Some(850_000_000),
+                parent: None,
+            }],
         }),
         carbon: Some(carbon()),
         sources: sources(),
@@ -100,6 +108,7 @@ fn budget() -> BudgetRecord {
 /// The shortest report there is.
 pub(crate) fn bare() -> Report {
     Report {
+        energy: nothing_read(),
         devices: Vec::new(),
         spans: Vec::new(),
         attribution: None,
@@ -171,6 +180,11 @@ fn merge() -> Merge {
         parts: Vec::new(),
         left_out: vec!["b.json: no report".into()],
     }
+}
+
+/// The energy of a run in which no device was read.
+pub(crate) fn nothing_read() -> Energy {
+    Energy { missing_ns: 61_000_000_000, pue: 1.0, ..Energy::default() }
 }
 
 fn energy() -> Energy {

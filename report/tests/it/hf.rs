@@ -26,13 +26,13 @@ fn kilowatt_hours_kilograms_and_samples_by_hand() {
 #[test]
 fn what_is_not_known_is_null() {
     let mut report = fixture::kilowatt_hour("a", None);
-    report.work.samples = Some(0);
+    report.work.samples = None;
     report.carbon = None;
     let summary = figures(&report)["summary"].clone();
     for name in ["total_co2_kg", "energy_per_sample", "average_samples_per_kwh", "equivalent_km_driven", "model_name"] {
         assert_eq!(summary[name], Value::Null, "{name}");
     }
-    report.devices.clear();
+    report.energy = fixture::nothing_read();
     assert_eq!(figures(&report)["summary"]["total_energy_kwh"], Value::Null);
 }
 
