@@ -354,6 +354,16 @@
 #define ECO2_BATCH_POWERS 2
 
 /*
+ eco2_powers: `duration_s` has one element, for all rows.
+ */
+#define ECO2_POWERS_ONE_DURATION 1
+
+/*
+ eco2_powers: `g_per_kwh` has one element, for all rows.
+ */
+#define ECO2_POWERS_ONE_INTENSITY 2
+
+/*
  Every limit is far, or there is none.
  */
 #define ECO2_BUDGET_GO 0
@@ -677,6 +687,54 @@ typedef struct eco2_batch {
    */
   double *credit_cost;
 } eco2_batch;
+
+/*
+ Columns of intervals of known mean power, and where their impact goes. Zero the struct, set struct_size, then the
+ fields.
+ */
+typedef struct eco2_powers {
+  /*
+   sizeof(eco2_powers).
+   */
+  uint32_t struct_size;
+  /*
+   ECO2_POWERS_... or 0.
+   */
+  uint32_t flags;
+  /*
+   Number of rows; each column has as many elements.
+   */
+  uint64_t count;
+  /*
+   Mean power, watts: 0 to 1.8e13.
+   */
+  const double *power_w;
+  /*
+   Duration, seconds: 0 to 1.8e10. With ECO2_POWERS_ONE_DURATION one element, for all rows.
+   */
+  const double *duration_s;
+  /*
+   Carbon intensity, grams CO2e per kilowatt-hour, 0 to 5000; NaN: not known. With ECO2_POWERS_ONE_INTENSITY one
+   element, for all rows.
+   */
+  const double *g_per_kwh;
+  /*
+   Power usage effectiveness, 1 or more; 0: 1.
+   */
+  double pue;
+  /*
+   Kilowatt-hours of each interval, before PUE.
+   */
+  double *kwh;
+  /*
+   Kilograms CO2e of each interval, PUE included; NaN: not known.
+   */
+  double *kg;
+  /*
+   Kilograms CO2e per second; NaN: not known, or without a duration.
+   */
+  double *kg_per_s;
+} eco2_powers;
 
 /*
  One quantity that a source reads. Zero the struct, set struct_size, then the fields.
@@ -1061,6 +1119,20 @@ int32_t eco2_budget_check(const struct eco2_meter *meter,
  Every column is aligned to 8 bytes; no column overlaps another.
  */
 int32_t eco2_batch_impact(const struct eco2_batch *batch);
+
+/*
+ Energy and emissions of many intervals of known mean power, in one pass over the caller's columns.
+
+ Sets `*unknown` to the number of rows with a NaN in a result. A row that is out of range fails the call with
+ ECO2_ERR_ARGUMENT, naming the row; the output columns then hold nothing of use. Needs no meter, takes no lock,
+ allocates nothing. Any thread. Since 0.2.
+
+ # Safety
+ `batch` is NULL or as long as it says; its columns have `count` elements (one where its flags say so), the last three
+ writable. Every column is aligned to 8 bytes; no output column overlaps another column. `unknown` is NULL or writable.
+ */
+int32_t eco2_batch_powers(const struct eco2_powers *batch,
+                          uint64_t *unknown);
 
 /*
  Merges JSON reports (schema eco2.report/1) of one run into one, as JSON: every counter counts once, whoever read it.

@@ -25,7 +25,27 @@ pub fn measure(place: &Place) -> Result<Vec<Row>, Failure> {
     let mut rows = costs(&said["cases"], said["python"].as_str().unwrap_or_default())?;
     rows.extend(stalls(&said["stalls"])?);
     rows.extend(starts(&python)?);
+    rows.extend(batch(&serde_json::from_str(&python.run("batch.py", &[])?)?)?);
     Ok(rows)
+}
+
+/// `calculate_carbon_impact_batch` on buffers against a copy of the same bytes, on lists against a plain loop.
+fn batch(said: &Value) -> Result<[Row; 4], Failure> {
+    let [buffers, lists] = [figures(said, "buffers")?, figures(said, "lists")?];
+    let text = |key: &str| said[key].as_str().unwrap_or_default().to_owned();
+    let millions = |each: &Samples| format!("{:.1} M points/s", 1e3 / each.median());
+    let of = |what: &str, over: &str, each: &Samples, limit| {
+        let name = format!("from Python: calculate_carbon_impact_batch, {what}");
+        Ok::<_, Failure>(Row::of(name, &figures(said, over)?.over(each), "x", limit).noting(millions(each)))
+    };
+    let copied = format!("{} copy of the same bytes / buffers", text("copier"));
+    Ok([
+        of(&copied, "copy", &buffers, Limit::AtLeast(0.5))?,
+        of("plain loop with a record for every point / lists", "loop", &lists, Limit::AtLeast(5.0))?,
+        of("leanest plain loop / lists", "lean_loop", &lists, Limit::None)?,
+        Row::new("from Python: calculate_carbon_impact_batch, lists", 1e3 / lists.median(), "M/s", Limit::AtLeast(5.0))
+            .noting(format!("million points per second; Python {}", text("python"))),
+    ])
 }
 
 fn costs(cases: &Value, version: &str) -> Result<Vec<Row>, Failure> {
@@ -117,6 +137,18 @@ impl Python<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn k20_batch_is_compared_with_a_copy_and_a_loop_round_by_round() {
+        let said = serde_json::json!({
+            "copy": [2, 2, 2], "buffers": [3, 3, 3], "lists": [100, 100, 100], "loop": [600, 600, 600],
+            "lean_loop": [200, 200, 200], "copier": "numpy 2", "python": "3",
+        });
+        let rows = batch(&said).unwrap();
+        assert_eq!([rows[0].is_kept(), rows[1].is_kept(), rows[3].is_kept()], [Some(true); 3]);
+        assert!(rows[0].to_string().contains("numpy 2 copy") && rows[3].to_string().contains("10.0"), "{}", rows[3]);
+        assert!(batch(&serde_json::json!({})).is_err());
+    }
 
     #[test]
     fn calls_are_compared_round_by_round() {

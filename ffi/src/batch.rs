@@ -131,7 +131,7 @@ fn column(kind: i32) -> Result<Column, Failure> {
 }
 
 /// As many elements of 8 bytes as fit into an address space.
-fn rows(count: u64) -> Result<usize, Failure> {
+pub(crate) fn rows(count: u64) -> Result<usize, Failure> {
     let most = isize::MAX.unsigned_abs() / size_of::<u64>();
     usize::try_from(count)
         .ok()
@@ -148,7 +148,7 @@ fn rising(values: &[u64], name: &str) -> Result<(), Failure> {
     )))
 }
 
-fn pue(value: f64) -> Result<Pue, Failure> {
+pub(crate) fn pue(value: f64) -> Result<Pue, Failure> {
     let value = if value == 0.0 { 1.0 } else { value };
     Pue::new(value).map_err(|error| Failure::argument(format!("batch: {error}")))
 }

@@ -2,7 +2,7 @@
 
 use std::mem::offset_of;
 
-use crate::{Batch, BudgetState, DeviceInfo, EnergyNow, SourceDomain, SourceTable, SpanTotal, Work};
+use crate::{Batch, BudgetState, DeviceInfo, EnergyNow, Powers, SourceDomain, SourceTable, SpanTotal, Work};
 
 macro_rules! layout {
     ($type:ident is $size:literal: $($field:ident $offset:literal)*) => {
@@ -20,6 +20,7 @@ layout!(BudgetState is 88: struct_size 0 decision 4 limits 8 reserved 12 share 1
     finish 56 finish_low 64 finish_high 72 finish_p90 80);
 layout!(Batch is 96: struct_size 0 kind 4 count 8 amount 16 time_ns 24 g_per_kwh 32 pue 40 price_per_tonne 48 kwh 56 watts 64
     grams 72 grams_per_s 80 credit_cost 88);
+layout!(Powers is 72: struct_size 0 flags 4 count 8 power_w 16 duration_s 24 g_per_kwh 32 pue 40 kwh 48 kg 56 kg_per_s 64);
 layout!(SourceDomain is 72: struct_size 0 component 4 kind 8 reserved 12 id 16 domain 24 name 32 parent 40
     base_per_raw 48 range 56 max_w 64);
 layout!(SourceTable is 48: struct_size 0 domain_count 4 name 8 domains 16 read 24 user_data 32 destroy 40);

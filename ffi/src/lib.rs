@@ -22,6 +22,7 @@ mod log;
 mod merge;
 mod numbers;
 mod open;
+mod powers;
 mod read;
 mod record;
 mod render;
@@ -44,6 +45,7 @@ pub use log::{DestroyFn, LogFn, eco2_set_log_callback};
 pub use merge::eco2_merge;
 pub use numbers::*;
 pub use open::eco2_meter_open;
+pub use powers::{Powers, eco2_batch_powers};
 pub use read::{EnergyNow, SpanTotal, eco2_now, eco2_now_devices, eco2_series, eco2_span_total};
 pub use record::{
     Work, eco2_declare_sync, eco2_extra, eco2_span_begin, eco2_span_end, eco2_span_id, eco2_step, eco2_step_work,

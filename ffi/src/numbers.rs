@@ -106,6 +106,11 @@ pub const ECO2_BATCH_TOTALS: i32 = 1;
 /// eco2_batch: mean powers of intervals, microwatts, and their durations.
 pub const ECO2_BATCH_POWERS: i32 = 2;
 
+/// eco2_powers: `duration_s` has one element, for all rows.
+pub const ECO2_POWERS_ONE_DURATION: u32 = 1;
+/// eco2_powers: `g_per_kwh` has one element, for all rows.
+pub const ECO2_POWERS_ONE_INTENSITY: u32 = 2;
+
 /// Every limit is far, or there is none.
 pub const ECO2_BUDGET_GO: i32 = 0;
 /// Most of a limit is spent, or the forecast is over it.

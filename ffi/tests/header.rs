@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use cbindgen::{Builder, Config, DocumentationStyle, EnumConfig, ExportConfig, Language, Style};
 
 /// Rust's names and C's.
-const NAMES: [(&str, &str); 11] = [
+const NAMES: [(&str, &str); 12] = [
     ("Handle", "eco2_meter"),
     ("Work", "eco2_work"),
     ("EnergyNow", "eco2_energy_now"),
@@ -16,6 +16,7 @@ const NAMES: [(&str, &str); 11] = [
     ("DeviceInfo", "eco2_device"),
     ("BudgetState", "eco2_budget"),
     ("Batch", "eco2_batch"),
+    ("Powers", "eco2_powers"),
     ("SourceDomain", "eco2_source_domain"),
     ("SourceTable", "eco2_source"),
     ("LogFn", "eco2_log_fn"),
@@ -23,7 +24,7 @@ const NAMES: [(&str, &str); 11] = [
 ];
 
 /// In the order in which a reader wants them.
-const FILES: [&str; 18] = [
+const FILES: [&str; 19] = [
     "status",
     "numbers",
     "version",
@@ -39,6 +40,7 @@ const FILES: [&str; 18] = [
     "render",
     "budget",
     "batch",
+    "powers",
     "merge",
     "grid",
     "source_table",

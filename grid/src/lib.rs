@@ -26,6 +26,7 @@ mod mix;
 mod outlook;
 mod places;
 pub mod plan;
+mod powers;
 mod price;
 pub mod provider;
 pub mod request;
@@ -45,6 +46,7 @@ pub use locate::{LocateError, locate};
 pub use lookup::{lookup, lookup_or_around};
 pub use mix::{Mix, mix};
 pub use outlook::{Outlook, outlook};
+pub use powers::{MAX_DURATION_S, MAX_POWER_W, PowerImpacts, Powers, PowersError, Values, power_impacts};
 pub use price::{Consumption, Pue, price, recompute};
 pub use series::{
     FileError, FileFault, Gap, LONE_SLOT_NS, Meta, Place, Point, Series, SeriesSlot, Slots, Stretch, Unit, Weighed,

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import ctypes
+import importlib.util
 import json
+import math
 import os
 import subprocess
 import sys
 import tempfile
 import unittest
+from array import array
+from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
 import eco2
 from hf_rig import GRAM_A_KILOJOULE, JOULE, HfTest, Loader
 
 import hf_eco2ai as h
+from hf_eco2ai import columns
 from hf_eco2ai.batch import impacts
 
 KWH_UJ, HOUR_NS = 3_600_000_000_000, 3_600_000_000_000
@@ -56,6 +63,65 @@ class Batch(unittest.TestCase):
         with self.assertRaisesRegex(eco2.Error, "5001"):
             h.calculate_carbon_impact_batch([1.0], 1, 5001)
         self.assertEqual(h.calculate_carbon_impact_batch([], 1, 1)["co2_kg"], [])
+
+
+    def test_k20_buffers_are_read_and_written_where_they_lie(self) -> None:
+        power, seconds, grams = array("d", [1000, 500, 0]), array("d", [3600, 7200, 60]), array("d", [360, math.nan, 100])
+        for form in (lambda one: one, memoryview, lambda one: memoryview(one).toreadonly(), lambda one: memoryview(bytes(one)).cast("d"),
+                     lambda one: (ctypes.c_double * 3)(*one)):
+            out = {name: array("d", [-1] * 3) for name in ("energy_kwh", "co2_kg", "carbon_per_second")}
+            given = [form(one) for one in (power, seconds, grams)]
+            found = h.calculate_carbon_impact_batch(*given, out=out)
+            self.assertIs(found["co2_kg"], out["co2_kg"])
+            self.assertIs(found["grid_intensity"], given[2])
+            self.assertEqual(list(out["energy_kwh"]), [1, 1, 0])
+            self.assertEqual((out["co2_kg"][0], out["co2_kg"][2], math.isnan(out["co2_kg"][1])), (0.36, 0, True))
+            self.assertAlmostEqual(out["carbon_per_second"][0], 1e-4, 18)
+        with mock.patch.object(columns, "copied", side_effect=AssertionError("copied")):
+            h.calculate_carbon_impact_batch(power, seconds, grams, out=out)
+
+    def test_k20_buffers_without_out_give_columns_and_lists_give_lists(self) -> None:
+        found = h.calculate_carbon_impact_batch(array("d", [1000.0]), 3600, None)
+        self.assertEqual((found["energy_kwh"], type(found["co2_kg"])), (array("d", [1]), array))
+        self.assertTrue(math.isnan(found["co2_kg"][0]))
+        found = h.calculate_carbon_impact_batch([1000.0, 2], (3600, 1800), None)
+        self.assertEqual((found["energy_kwh"], found["co2_kg"], found["grid_intensity"]), ([1, 0.001], [None] * 2, [None] * 2))
+        mixed = h.calculate_carbon_impact_batch([1000.0], array("d", [3600]), array("f", [360]))
+        self.assertEqual((mixed["co2_kg"], mixed["grid_intensity"]), ([0.36], [360.0]))
+
+    def test_k20_columns_of_other_kinds_are_converted(self) -> None:
+        wanted = h.calculate_carbon_impact_batch([1, 2, 3], 60, 100)["co2_kg"]
+        strided = memoryview(array("d", [1, 9, 2, 9, 3, 9]))[::2]
+        for power in (range(1, 4), iter([1, 2, 3]), array("i", [1, 2, 3]), array("f", [1, 2, 3]), strided, (Fraction(1), 2, 3)):
+            with self.subTest(power):
+                self.assertEqual(list(h.calculate_carbon_impact_batch(power, 60, 100)["co2_kg"]), wanted)
+
+    def test_k20_what_is_no_column_is_refused_and_named(self) -> None:
+        good, three = array("d", [1, 2, 3]), [1.0, 2.0, 3.0]
+        results = lambda one: dict.fromkeys(("energy_kwh", "co2_kg", "carbon_per_second"), one)  # noqa: E731
+        places = lambda: {name: array("d", three) for name in results(0)}  # noqa: E731
+        for given, out, words in (
+                (("123", 1, 1), None, "power_watts"), ((b"123", 1, 1), None, "power_watts"), ((5, 1, 1), None, "power_watts"),
+                (([1, "x"], 1, 1), None, "row 1"), (([1, 10**400], 1, 1), None, "row 1"), (([1, None], 1, 1), None, "row 1"),
+                ((three, [1.0, math.nan, 1.0], 1), None, "row 1"), ((three, -1, 1), None, "duration"), ((three, "x", 1), None, "duration"),
+                ((three, [1.0], 1), None, "length"), ((three, 1, [1.0] * 4), None, "length"), ((three, 1, 1, 0.5), None, "PUE"),
+                ((good, 1, 1), results(array("d", [0] * 2)), "energy_kwh"), ((good, 1, 1), results([0.0] * 3), "energy_kwh"),
+                ((good, 1, 1), results(memoryview(bytes(24)).cast("d")), "writable"), ((good, 1, 1), results(good), "shares memory"),
+                ((good, 1, good), {**places(), "co2_kg": good}, "shares memory")):
+            with self.subTest(given=given, words=words), self.assertRaisesRegex(ValueError, words):
+                h.calculate_carbon_impact_batch(*given, out=out)
+        self.assertEqual(list(good), three)
+
+    @unittest.skipIf(importlib.util.find_spec("numpy") is None, "numpy is not installed")
+    def test_k20_arrays_of_numpy_are_used_in_place_and_numpy_is_never_imported_for_it(self) -> None:
+        import numpy
+
+        power = numpy.array([1000.0, 2000.0])
+        out = {name: numpy.zeros(2) for name in ("energy_kwh", "co2_kg", "carbon_per_second")}
+        with mock.patch.object(columns, "copied", side_effect=AssertionError("copied")):
+            h.calculate_carbon_impact_batch(power, numpy.full(2, 3600.0), power / 10, out=out)
+        self.assertEqual(out["co2_kg"].tolist(), [0.1, 0.4])
+        self.assertEqual(h.calculate_carbon_impact_batch(power[::2], numpy.float64(3600), numpy.float32(100))["co2_kg"][0], 0.1)
 
 
 class Tracking(HfTest):

@@ -55,6 +55,17 @@ AT(eco2_budget, finish_low, 64);
 AT(eco2_budget, finish_high, 72);
 AT(eco2_budget, finish_p90, 80);
 
+SIZE(eco2_powers, 72);
+AT(eco2_powers, flags, 4);
+AT(eco2_powers, count, 8);
+AT(eco2_powers, power_w, 16);
+AT(eco2_powers, duration_s, 24);
+AT(eco2_powers, g_per_kwh, 32);
+AT(eco2_powers, pue, 40);
+AT(eco2_powers, kwh, 48);
+AT(eco2_powers, kg, 56);
+AT(eco2_powers, kg_per_s, 64);
+
 SIZE(eco2_batch, 96);
 AT(eco2_batch, kind, 4);
 AT(eco2_batch, count, 8);

@@ -63,8 +63,16 @@ class Batch(Structure):
                 ("grams", POINTER(c_double)), ("grams_per_s", POINTER(c_double)), ("credit_cost", POINTER(c_double))]
 
 
+class Powers(Structure):
+    """`eco2_powers`."""
+
+    _fields_ = [("struct_size", c_uint32), ("flags", c_uint32), ("count", c_uint64), ("power_w", POINTER(c_double)),
+                ("duration_s", POINTER(c_double)), ("g_per_kwh", POINTER(c_double)), ("pue", c_double),
+                ("kwh", POINTER(c_double)), ("kg", POINTER(c_double)), ("kg_per_s", POINTER(c_double))]
+
+
 STRUCTS = {"eco2_work": Work, "eco2_energy_now": EnergyNow, "eco2_span_sum": SpanSum, "eco2_device": DeviceInfo,
-           "eco2_budget": BudgetState, "eco2_batch": Batch}
+           "eco2_budget": BudgetState, "eco2_batch": Batch, "eco2_powers": Powers}
 """The structs that are used here, by the header's name."""
 
 LOG_FN = CFUNCTYPE(None, c_void_p, c_int32, c_char_p)
@@ -129,6 +137,7 @@ BLOCKING = {
     "eco2_report": (c_int32, (c_void_p, c_int32, c_char_p, c_size_t, _SIZES)),
     "eco2_budget_check": (c_int32, (c_void_p, POINTER(BudgetState))),
     "eco2_batch_impact": (c_int32, (POINTER(Batch),)),
+    "eco2_batch_powers": (c_int32, (POINTER(Powers), POINTER(c_uint64))),
     "eco2_merge": (c_int32, (POINTER(c_char_p), c_size_t, c_char_p, c_size_t, _SIZES)),
     "eco2_plan": (c_int32, (c_char_p, c_char_p, c_size_t, _SIZES)),
     "eco2_zone": (c_int32, (c_char_p, c_char_p, c_size_t, _SIZES)),

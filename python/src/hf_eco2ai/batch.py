@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import ctypes
 import math
-from typing import Any, Dict, List, Optional, Sequence, Union
+from array import array
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 
 from eco2 import _abi
 from eco2 import _constants as c
 from eco2._load import library
 from eco2.errors import Error
 
+from .columns import Column, column, filled, is_buffer, known, overlap, place
 from .errors import APIError
 
-Column = Union[Sequence[Optional[float]], float, None]
+Values = Union[Sequence[Optional[float]], float, None]
 
 KINDS = {"energies": c.ECO2_BATCH_ENERGIES, "totals": c.ECO2_BATCH_TOTALS, "powers": c.ECO2_BATCH_POWERS}
 """What a column of amounts holds: microjoules of intervals, running totals in microjoules, or mean microwatts."""
 
 _OUT = ("kwh", "watts", "grams", "grams_per_s", "credit_cost")
+RESULTS = ("energy_kwh", "co2_kg", "carbon_per_second")
+"""Columns that `calculate_carbon_impact_batch` computes."""
 
 
-def impacts(kind: str, amounts: Sequence[int], times_ns: Sequence[int], g_per_kwh: Column, pue: float = 1.0,
+class ValueRefused(Error, ValueError):
+    """A value out of range; the message names its column and row."""
+
+
+def impacts(kind: str, amounts: Sequence[int], times_ns: Sequence[int], g_per_kwh: Values, pue: float = 1.0,
             price_per_tonne: float = 0.0) -> Dict[str, List[Optional[float]]]:
     """The impact of each interval.
 
@@ -41,50 +49,94 @@ def impacts(kind: str, amounts: Sequence[int], times_ns: Sequence[int], g_per_kw
         APIError: there is no library here.
     """
     count = len(amounts)
-    intensities = [g_per_kwh] * count if g_per_kwh is None or isinstance(g_per_kwh, (int, float)) else list(g_per_kwh)
-    if not count == len(times_ns) == len(intensities):
+    intensities = column([g_per_kwh] * count if _is_one(g_per_kwh) else g_per_kwh, "g_per_kwh")
+    if not count == len(times_ns) == intensities.rows:
         raise ValueError("columns differ in length")
-    given = [math.nan if value is None else value for value in intensities]
-    out = {name: (ctypes.c_double * count)() for name in _OUT}
+    out = {name: filled(count) for name in _OUT}
     batch = _abi.Batch(ctypes.sizeof(_abi.Batch), KINDS[kind], count, _unsigned(amounts), _unsigned(times_ns),
-                       (ctypes.c_double * count)(*given), pue, price_per_tonne, *out.values())
+                       intensities.pointer, pue, price_per_tonne, *(column(one, name).pointer for name, one in out.items()))
+    _call(library().batch_impact, ctypes.byref(batch))
+    return {name: known(one) for name, one in out.items()}
+
+
+def _call(function: Any, *arguments: Any) -> None:
     if library().path is None:
         raise APIError("there is no library for this system")
-    status = library().batch_impact(ctypes.byref(batch))
+    status = function(*arguments)
     if status:
-        raise Error(status, library().said())
-    return {name: [None if math.isnan(value) else value for value in column] for name, column in out.items()}
+        raise ValueRefused(status, library().said())
 
 
 def _unsigned(values: Sequence[int]) -> Any:
-    for value in values:
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**64:
-            raise ValueError(f"{value!r} is not an unsigned 64-bit integer")
-    return (ctypes.c_uint64 * len(values))(*values)
+    try:
+        numbers = array("Q", values)
+    except (TypeError, OverflowError):
+        wrong = next(value for value in values if not isinstance(value, int) or not 0 <= value < 2**64)
+        raise ValueError(f"{wrong!r} is not an unsigned 64-bit integer") from None
+    return (ctypes.c_uint64 * len(numbers)).from_buffer(numbers) if numbers else None
 
 
-def calculate_carbon_impact_batch(power_watts: Sequence[float], duration_seconds: Column, grid_intensity: Column,
-                                  pue: float = 1.0) -> Dict[str, List[Optional[float]]]:
+def _is_one(values: Any) -> bool:
+    """Whether it is one value for all rows; numpy's scalars too."""
+    return values is None or (hasattr(values, "__float__") and (getattr(values, "ndim", None) == 0 or not hasattr(values, "__len__")))
+
+
+def calculate_carbon_impact_batch(power_watts: Any, duration_seconds: Any, grid_intensity: Any, pue: float = 1.0,
+                                  out: Optional[Mapping[str, Any]] = None) -> Dict[str, Any]:
     """Energy and carbon of many intervals of known mean power.
 
+    Columns are sequences of numbers, or buffers of doubles (`array.array("d")`, numpy's float64, a `memoryview`), which are
+    read where they lie. The latter are several times as fast.
+
     Args:
-        power_watts: mean power of each interval, 0 or more.
-        duration_seconds: one for all, or one an interval.
-        grid_intensity: grams CO2e per kilowatt-hour, 0 to 5000; one for all or one an interval; None is not known.
-        pue: 1 or more.
+        power_watts: mean power of each interval, 0 to 1.8e13.
+        duration_seconds: one for all, or one an interval; 0 to 1.8e10.
+        grid_intensity: grams CO2e per kilowatt-hour, 0 to 5000; one for all or one an interval; None, or NaN in a buffer,
+            is not known.
+        pue: 1 or more; in the carbon, not in the energy.
+        out: writable buffers of doubles for the results, by the names of `RESULTS`; they share no memory with the input or
+            each other. After an error they hold nothing of use.
 
     Returns:
-        Lists `energy_kwh`, `co2_kg`, `grid_intensity`, `carbon_per_second` (kilograms); None is not known.
+        `energy_kwh`, `co2_kg`, `carbon_per_second` (kilograms), and `grid_intensity` as it was given. Buffers of `out` where
+        given; else `array.array("d")` if `power_watts` is a buffer, with NaN for what is not known, and otherwise lists, with
+        None.
 
     Raises:
-        As `impacts`.
+        ValueError: columns of different lengths, or a value that is no number or out of range (also an `eco2.Error`).
+        APIError: there is no library here.
     """
-    durations = [duration_seconds] * len(power_watts) if isinstance(duration_seconds, (int, float)) else duration_seconds
-    found = impacts("powers", [_scaled(watts, 6) for watts in power_watts], [_scaled(s, 9) for s in durations or ()],
-                    grid_intensity, pue)
-    intensities = [grid_intensity] * len(power_watts) if not isinstance(grid_intensity, (list, tuple)) else grid_intensity
-    return {"energy_kwh": found["kwh"], "co2_kg": [kilograms(g) for g in found["grams"]],
-            "grid_intensity": list(intensities), "carbon_per_second": [kilograms(g) for g in found["grams_per_s"]]}
+    power = column(power_watts, "power_watts")
+    flags, duration = _one_or_each(duration_seconds, "duration_seconds", power.rows, c.ECO2_POWERS_ONE_DURATION)
+    more, intensity = _one_or_each(grid_intensity, "grid_intensity", power.rows, c.ECO2_POWERS_ONE_INTENSITY)
+    results = {name: filled(power.rows) for name in RESULTS} if out is None else {name: out[name] for name in RESULTS}
+    places = [place(one, power.rows, f"out[{name!r}]") for name, one in results.items()]
+    if out is not None:
+        _check_apart(places, [power, duration, intensity])
+    batch = _abi.Powers(ctypes.sizeof(_abi.Powers), flags | more, power.rows, power.pointer, duration.pointer,
+                        intensity.pointer, pue, *(one.pointer for one in places))
+    unknown = ctypes.c_uint64()
+    _call(library().batch_powers, ctypes.byref(batch), ctypes.byref(unknown))
+    lists = out is None and not is_buffer(power_watts)
+    if lists:
+        results = {name: known(one) if unknown.value else one.tolist() for name, one in results.items()}
+        grid_intensity = [grid_intensity] * power.rows if _is_one(grid_intensity) else list(grid_intensity)
+    return {**results, "grid_intensity": grid_intensity}
+
+
+def _one_or_each(values: Any, name: str, rows: int, flag: int) -> tuple:
+    if _is_one(values):
+        return flag, column([values], name)
+    found = column(values, name)
+    if found.rows != rows:
+        raise ValueError(f"columns differ in length: {name} has {found.rows} rows, power_watts {rows}")
+    return 0, found
+
+
+def _check_apart(places: List[Column], inputs: List[Column]) -> None:
+    for index, one in enumerate(places):
+        if any(overlap(one, other) for other in [*inputs, *places[:index]]):
+            raise ValueError("a buffer of out shares memory with another column")
 
 
 def get_carbon_impact(duration_hours: float, power_consumption_kw: float,
@@ -96,18 +148,7 @@ def get_carbon_impact(duration_hours: float, power_consumption_kw: float,
         carbon_intensity: grams CO2e per kilowatt-hour, 0 to 5000; None is not known.
 
     Raises:
-        As `impacts`.
+        As `calculate_carbon_impact_batch`.
     """
-    found = impacts("powers", [_scaled(power_consumption_kw, 9)], [_scaled(duration_hours * 3600, 9)], carbon_intensity)
-    return {"energy_kwh": found["kwh"][0], "co2_kg": kilograms(found["grams"][0]), "grid_intensity": carbon_intensity}
-
-
-def kilograms(grams: Optional[float]) -> Optional[float]:
-    """Grams in the unit of HF Eco2AI."""
-    return None if grams is None else grams / 1000
-
-
-def _scaled(value: Optional[float], digits: int) -> int:
-    if value is None or not value >= 0 or math.isinf(value):
-        raise ValueError(f"{value!r} is not a number of 0 or more")
-    return round(value * 10**digits)
+    found = calculate_carbon_impact_batch([power_consumption_kw * 1000], duration_hours * 3600, carbon_intensity)
+    return {"energy_kwh": found["energy_kwh"][0], "co2_kg": found["co2_kg"][0], "grid_intensity": carbon_intensity}
