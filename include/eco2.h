@@ -940,12 +940,28 @@ int32_t eco2_span_begin(const struct eco2_meter *meter, uint32_t name);
 int32_t eco2_span_end(const struct eco2_meter *meter, uint32_t name);
 
 /*
- Ends this thread's step and begins the next at one instant; the first call only begins. Wait-free. Since 0.1.
+ Ends this thread's step and begins the next at one instant. A loop of ten calls is ten steps: the first began when the
+ meter opened, or where eco2_start_steps() was called. After an explicit eco2_span_end() of that name the next call only
+ begins. Until 0.1 the first call only began a step, so that ten calls were nine steps. Wait-free. Since 0.1.
+
+ Steps are counted on each thread. The run's own steps, which budgets, forecasts and the report's work count, are those
+ of the name in the option `step_name`: by default `step`, and without spans of that name the first that is stepped.
 
  # Safety
  `meter` is NULL or was opened and not freed.
  */
-int32_t eco2_step(const struct eco2_meter *meter, uint32_t name);
+int32_t eco2_step(const struct eco2_meter *meter,
+                  uint32_t name);
+
+/*
+ Starts the steps of that name on this thread: the next one begins here. For set-up before the first step, and for pauses
+ between steps; a step that is open is given up and does not count. Wait-free. Since 0.2.
+
+ # Safety
+ `meter` is NULL or was opened and not freed.
+ */
+int32_t eco2_start_steps(const struct eco2_meter *meter,
+                         uint32_t name);
 
 /*
  eco2_step(), and counts what was done: one step, its samples and tokens. A loss takes a lock. Since 0.1.

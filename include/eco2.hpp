@@ -271,8 +271,12 @@ public:
     bool begin(Name name) const noexcept { return eco2_span_begin(meter_, name.id) == ECO2_OK; }
     /// Wait-free; false if no span of that name is open on this thread.
     bool end(Name name) const noexcept { return eco2_span_end(meter_, name.id) == ECO2_OK; }
-    /// Ends a step and begins the next. Wait-free.
+    /// Ends a step and begins the next. Ten calls are ten steps: the first began when the meter opened, or where
+    /// start_steps() was called (until 0.1 the first call only began one). Wait-free.
     bool step(Name name) const noexcept { return eco2_step(meter_, name.id) == ECO2_OK; }
+
+    /// Starts the steps of a name on this thread: the next one begins here, and an open one is given up. Wait-free.
+    bool start_steps(Name name) const noexcept { return eco2_start_steps(meter_, name.id) == ECO2_OK; }
 
     /// The same, and counts what was done.
     Result<void> step(Name name, const Work &done) const {

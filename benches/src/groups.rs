@@ -79,7 +79,7 @@ fn account(criterion: &mut Criterion) -> Result<(), Failure> {
                 tick += 1;
                 rapl.iter().for_each(|(domain, reading)| _ = ledger.reading(*domain, reading));
                 gpus.iter().for_each(|(domain, reading)| _ = ledger.reading(4 + *domain, reading));
-                (0..10).for_each(|at| ledger.step(0, step, tick * 10_000_000 + at * 1_000_000, 0));
+                (0..10).for_each(|at| _ = ledger.step(0, step, tick * 10_000_000 + at * 1_000_000, 0));
             },
             BatchSize::SmallInput,
         );

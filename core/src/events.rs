@@ -11,7 +11,7 @@ mod pool;
 mod producer;
 pub(crate) mod spsc;
 
-pub use pool::{EventConsumer, EventPool};
+pub use pool::{Drained, EventConsumer, EventPool};
 pub use producer::{MAX_OPEN, Producer};
 
 /// What happened.
@@ -21,8 +21,11 @@ pub enum EventKind {
     Begin,
     /// The nearest open span of that name, on that thread, ended.
     End,
-    /// The nearest open span of that name ended and the next one began, at one instant.
+    /// A step ended and the next one began, at one instant. The step is the nearest open span of that name; without one it
+    /// is the first step, which began with the run.
     Step,
+    /// Steps start here: the next step of that name begins, and an open one is given up.
+    Start,
 }
 
 /// One event, 16 bytes in the ring.
@@ -53,7 +56,8 @@ impl Event {
         let kind = match (word >> KIND_SHIFT) & 3 {
             0 => EventKind::Begin,
             1 => EventKind::End,
-            _ => EventKind::Step,
+            2 => EventKind::Step,
+            _ => EventKind::Start,
         };
         Self { ticks, id: word as u32, kind, tsc: (word >> TSC_SHIFT) & 1 == 1 }
     }

@@ -3,11 +3,14 @@
 //! A span is two edges. An edge waits, domain by domain, for the first knot after it; then its energy is settled, and
 //! with both edges settled the span enters the total of its name. Nothing is kept of a settled span but its sums.
 
+mod threads;
+
 use std::collections::VecDeque;
 
 use crate::fold::Outcome;
 use crate::spans::{NameTotal, Settled};
-use crate::{Domain, Edge, GapReason, NameId, Names, Notice, Reading, Track};
+use crate::{Bounds, Domain, Edge, GapReason, NameId, Names, Notice, Reading, Track};
+use threads::{At, StepStart, Threads};
 
 /// An edge in the ledger's slab.
 type EdgeIndex = u32;
@@ -23,7 +26,7 @@ pub struct Ledger {
     waiting: Vec<VecDeque<EdgeIndex>>,
     edges: Vec<Pending>,
     unused: Vec<EdgeIndex>,
-    open: Vec<Vec<(NameId, EdgeIndex)>>,
+    threads: Threads,
     closed: VecDeque<Closed>,
     run: EdgeIndex,
     end: Option<EdgeIndex>,
@@ -62,7 +65,7 @@ impl Ledger {
             waiting: Vec::new(),
             edges: Vec::new(),
             unused: Vec::new(),
-            open: Vec::new(),
+            threads: Threads::default(),
             closed: VecDeque::new(),
             run: 0,
             end: None,
@@ -161,35 +164,65 @@ impl Ledger {
     /// A span begins on `thread` at an instant known to `±error_ns`.
     pub fn begin(&mut self, thread: usize, name: NameId, at_ns: u64, error_ns: u64) {
         let start = self.edge(at_ns, error_ns);
-        self.opened(thread).push((name, start));
+        self.opened(At { thread, name, at_ns }, start, false);
     }
 
     /// The nearest open span of that name on that thread ends; `false` (and counted) if there is none.
     pub fn end(&mut self, thread: usize, name: NameId, at_ns: u64, error_ns: u64) -> bool {
-        let Some(start) = self.take_open(thread, name) else {
+        let Some(start) = self.threads.end(thread, name) else {
             self.unmatched += 1;
             return false;
         };
+        self.threads.heard(thread, at_ns);
         let end = self.edge(self.edges[start as usize].at_ns.max(at_ns), error_ns);
         self.close_span(Closed { name, start, end });
         true
     }
 
-    /// One span ends and the next of that name begins, at one instant and with one edge.
-    pub fn step(&mut self, thread: usize, name: NameId, at_ns: u64, error_ns: u64) {
-        let start = self.take_open(thread, name);
-        let at_ns = start.map_or(at_ns, |start| self.edges[start as usize].at_ns.max(at_ns));
-        let edge = self.edge(at_ns, error_ns);
-        self.edges[edge as usize].references += u32::from(start.is_some());
-        self.opened(thread).push((name, edge));
-        if let Some(start) = start {
-            self.close_span(Closed { name, start, end: edge });
-        }
+    /// A step ends and the next of that name begins, at one instant and with one edge. The step that ends is the nearest
+    /// open span of that name on that thread, or the name's first there, which began with the run. After an explicit end
+    /// nothing is open: then the next step only begins. Returns when the ended step began; `None`: none ended.
+    pub fn step(&mut self, thread: usize, name: NameId, at_ns: u64, error_ns: u64) -> Option<u64> {
+        let at = At { thread, name, at_ns };
+        let start = match self.threads.step(at) {
+            StepStart::Edge(start) => start,
+            StepStart::Run => {
+                self.edges[self.run as usize].references += 1;
+                self.run
+            }
+            StepStart::None => {
+                let start = self.edge(at_ns, error_ns);
+                self.opened(at, start, true);
+                return None;
+            }
+        };
+        let begun_ns = self.edges[start as usize].at_ns;
+        let edge = self.edge(begun_ns.max(at_ns), error_ns);
+        self.edges[edge as usize].references += 1;
+        self.opened(at, edge, true);
+        self.close_span(Closed { name, start, end: edge });
+        Some(begun_ns)
     }
 
-    /// A thread has ended: what it left open never ends.
+    /// Steps of that name start on `thread`: the next one begins here, and one that is open is given up.
+    pub fn start_steps(&mut self, thread: usize, name: NameId, at_ns: u64, error_ns: u64) {
+        if let Some(open) = self.threads.give_up(thread, name) {
+            self.release(open);
+        }
+        let start = self.edge(at_ns, error_ns);
+        self.opened(At { thread, name, at_ns }, start, true);
+    }
+
+    /// How many spans of that name have ended on that thread, and on ended threads whose steps it continues.
+    #[must_use]
+    pub fn ended_spans(&self, thread: usize, name: NameId) -> u64 {
+        self.threads.ended(thread, name)
+    }
+
+    /// A thread has ended. Spans that it left open never end, but its open steps go on: a thread that uses their names
+    /// later continues them.
     pub fn abandon(&mut self, thread: usize) {
-        for (_, start) in std::mem::take(self.opened(thread)) {
+        for start in self.threads.leave(thread) {
             self.release(start);
         }
     }
@@ -234,16 +267,11 @@ impl Ledger {
         self.settle();
     }
 
-    fn opened(&mut self, thread: usize) -> &mut Vec<(NameId, EdgeIndex)> {
-        if self.open.len() <= thread {
-            self.open.resize_with(thread + 1, Vec::new);
+    fn opened(&mut self, at: At, start: EdgeIndex, step: bool) {
+        self.threads.heard(at.thread, at.at_ns);
+        if let Some(unneeded) = self.threads.open(at, start, step) {
+            self.release(unneeded);
         }
-        &mut self.open[thread]
-    }
-
-    fn take_open(&mut self, thread: usize, name: NameId) -> Option<EdgeIndex> {
-        let open = self.opened(thread);
-        open.iter().rposition(|(opened, _)| *opened == name).map(|index| open.remove(index).1)
     }
 
     fn close_span(&mut self, span: Closed) {
@@ -333,6 +361,25 @@ impl Ledger {
             }
         }
         self.unused.push(index);
+    }
+
+    /// Energy of a domain from the run's beginning to `at_ns`, microjoules, as it is known now. Allocates nothing.
+    #[must_use]
+    pub fn used_uj(&self, domain: usize, at_ns: u64) -> u64 {
+        self.since_start(domain, at_ns).map_or(0, |(start, end)| end.uj.saturating_sub(start.uj))
+    }
+
+    /// Bounds of that energy, power limits used where they are known. Allocates nothing.
+    #[must_use]
+    pub fn used_bounds(&self, domain: usize, at_ns: u64) -> Option<Bounds> {
+        self.since_start(domain, at_ns).map(|(start, end)| Edge::limited_between(&start, &end))
+    }
+
+    fn since_start(&self, domain: usize, at_ns: u64) -> Option<(Edge, Edge)> {
+        let track = self.tracks.get(domain)?;
+        // The track alone has forgotten the beginning of a long run.
+        let seen = self.edges[self.run as usize].seen.get(domain).filter(|edge| edge.settled);
+        Some((seen.copied().unwrap_or_else(|| track.at(self.opened_ns, 0)), track.at(at_ns, 0)))
     }
 
     /// The run's first edge as it is known now.

@@ -41,7 +41,7 @@ pub use account::Account;
 pub use bounded::{Bounded, Quantity, RangeKind};
 pub use budget::{Amount, Budget, Decision, Finish, Limit, Outlook, PerUnit, Policy, Spent, Unit, Usage};
 pub use domain::{Component, Domain, Kind, Quality};
-pub use events::{Event, EventConsumer, EventKind, EventPool, MAX_OPEN, Producer};
+pub use events::{Drained, Event, EventConsumer, EventKind, EventPool, MAX_OPEN, Producer};
 pub use fold::{Fold, Outcome};
 pub use forecast::{Forecaster, Projection};
 pub use gauge::Gauge;

@@ -38,6 +38,11 @@ impl Stalls {
         stall
     }
 
+    /// Steps start: the next one is expected from now on, and the time before it was no stall.
+    pub fn start(&mut self, at_ns: u64) {
+        self.last_ns = Some(self.last_ns.map_or(at_ns, |last_ns| at_ns.max(last_ns)));
+    }
+
     /// The stall that goes on now, if one does.
     #[must_use]
     pub fn waiting(&self, now_ns: u64) -> Option<(u64, u64)> {

@@ -55,10 +55,79 @@ fn steps_share_their_edges() {
     }
     let account = ledger.account(950 * MS);
     let steps = &account.spans[0];
-    assert_eq!((steps.count, steps.duration_ns), (79, 790 * MS));
-    assert_eq!(steps.energy_uj, Some(790_000));
+    // 80 calls are 80 steps; the first began with the run.
+    assert_eq!((steps.count, steps.duration_ns), (80, 900 * MS - 3));
+    assert_eq!(steps.energy_uj, ledger.account(900 * MS - 3).energy.total_uj);
     let two_edges = 2 * 2 * 10_000 + 4;
     assert!(steps.high_uj.unwrap() - steps.low_uj <= two_edges, "{steps:?}");
+}
+
+/// Steps of thread `thread` at these milliseconds, 1 mJ a millisecond.
+fn stepped(ledger: &mut Ledger, thread: usize, at_ms: &[u64]) {
+    let step = ledger.intern("step");
+    at_ms.iter().for_each(|ms| _ = ledger.step(thread, step, ms * MS, 0));
+}
+
+fn steps_of(ledger: &Ledger, end_ms: u64) -> (u64, u64, Option<u64>) {
+    let account = ledger.account(end_ms * MS);
+    let steps = account.spans.iter().find(|span| span.name == "step").cloned().unwrap_or_default();
+    (steps.count, steps.duration_ns / MS, steps.energy_uj)
+}
+
+#[test]
+fn k10_ten_steps_are_ten_and_their_energies_sum_to_the_run() {
+    let mut ledger = ledger();
+    read_until(&mut ledger, 0, 1_200);
+    stepped(&mut ledger, 0, &[100, 200, 300, 400, 500, 600, 700, 800, 900, 1_000]);
+    let run = ledger.account(1_000 * MS).energy.total_uj;
+    assert_eq!(steps_of(&ledger, 1_200), (10, 1_000, run));
+}
+
+#[test]
+fn k10_steps_start_where_they_are_started() {
+    let mut ledger = ledger();
+    read_until(&mut ledger, 0, 1_200);
+    let step = ledger.intern("step");
+    ledger.start_steps(0, step, 100 * MS, 0);
+    stepped(&mut ledger, 0, &[200, 300]);
+    // An evaluation until 700 ms is no step.
+    ledger.start_steps(0, step, 700 * MS, 0);
+    stepped(&mut ledger, 0, &[800]);
+    assert_eq!(steps_of(&ledger, 1_200), (3, 300, Some(300_000)));
+    assert_eq!(ledger.ended_spans(0, step), 3);
+}
+
+#[test]
+fn k10_after_an_explicit_end_the_next_step_only_begins() {
+    let mut ledger = ledger();
+    read_until(&mut ledger, 0, 1_200);
+    let step = ledger.intern("step");
+    stepped(&mut ledger, 0, &[100, 200]);
+    assert!(ledger.end(0, step, 300 * MS, 0) && ledger.step(0, step, 700 * MS, 0).is_none());
+    assert_eq!(ledger.step(0, step, 800 * MS, 0), Some(700 * MS));
+    assert_eq!(steps_of(&ledger, 1_200), (4, 400, Some(400_000)));
+}
+
+#[test]
+fn k10_threads_at_one_time_have_a_chain_each_and_one_after_another_share_one() {
+    let mut ledger = ledger();
+    read_until(&mut ledger, 0, 1_200);
+    let step = ledger.intern("step");
+    stepped(&mut ledger, 0, &[100, 200, 300]);
+    stepped(&mut ledger, 1, &[150, 250]);
+    assert_eq!((ledger.ended_spans(0, step), ledger.ended_spans(1, step)), (3, 2));
+    assert_eq!(steps_of(&ledger, 1_200), (5, 300 + 250, Some(550_000)));
+    // Both end; two others go on where they stopped.
+    ledger.abandon(0);
+    ledger.abandon(1);
+    stepped(&mut ledger, 2, &[400]);
+    stepped(&mut ledger, 0, &[450]);
+    assert_eq!((ledger.ended_spans(2, step), ledger.ended_spans(0, step)), (4, 3));
+    assert_eq!(steps_of(&ledger, 1_200), (7, 400 + 450, Some(850_000)));
+    // A thread that has ended by now, but stepped meanwhile, continues none of them.
+    ledger.abandon(2);
+    stepped(&mut ledger, 3, &[399, 500]);
+    assert_eq!(ledger.ended_spans(3, step), 2);
 }
 
 #[test]

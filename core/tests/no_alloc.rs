@@ -54,6 +54,7 @@ fn recording_allocates_nothing() {
                 // Every path: nested, overlapping, stray, too deep, full.
                 producer.begin(at % 7, u64::from(at), true);
                 producer.step(at % 5, u64::from(at), true);
+                producer.start(at % 6, u64::from(at), true);
                 producer.end(at % 3, u64::from(at), true);
             }
             drop(producer);

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use eco2_core::{
-    DomainPoint, Energies, Event, EventKind, EventPool, MAX_DOMAINS, MAX_OPEN, Snapshot, Timeline, TimelineReader,
+    DomainPoint, Drained, Energies, Event, EventKind, EventPool, MAX_DOMAINS, MAX_OPEN, Snapshot, Timeline,
+    TimelineReader,
 };
 
 /// 1 W, rounded to whole µJ per 2^28 ns.
@@ -250,13 +251,51 @@ fn a_full_ring_drops_whole_spans() {
 fn steps_in_a_full_ring_end_the_last_one_that_fits() {
     let (pool, mut consumer) = EventPool::new(1, 4);
     let mut producer = pool.claim().unwrap();
-    assert!([1, 2, 3].iter().all(|at| producer.step(9, *at, false)), "begin, two steps and an end fill it");
+    assert!([1, 2, 3].iter().all(|at| producer.step(9, *at, false)), "three steps and an end fill it");
     assert!(!producer.step(9, 4, false) && !producer.step(9, 5, false));
     use EventKind::{Begin, End, Step};
-    assert_eq!(kinds(&mut consumer), [(Begin, 9), (Step, 9), (Step, 9), (End, 9)]);
+    assert_eq!(kinds(&mut consumer), [(Step, 9), (Step, 9), (Step, 9), (End, 9)]);
     assert!(producer.step(9, 6, false) && producer.end(9, 7, false));
     assert_eq!(kinds(&mut consumer), [(Begin, 9), (End, 9)]);
     assert_eq!((pool.dropped(), pool.unmatched()), (2, 0));
+}
+
+#[test]
+fn k10_a_first_step_and_a_start_are_events_of_their_own() {
+    let (pool, mut consumer) = EventPool::new(1, 8);
+    let mut producer = pool.claim().unwrap();
+    assert!(producer.step(9, 1, false) && producer.start(9, 2, false) && producer.step(9, 3, false));
+    assert!(producer.start(7, 4, false) && producer.end(7, 5, false));
+    use EventKind::{End, Start, Step};
+    assert_eq!(kinds(&mut consumer), [(Step, 9), (Start, 9), (Step, 9), (Start, 7), (End, 7)]);
+    assert_eq!((pool.dropped(), pool.unmatched()), (0, 0));
+}
+
+#[test]
+fn a_start_in_a_full_ring_is_dropped_and_the_open_step_goes_on() {
+    let (pool, mut consumer) = EventPool::new(1, 4);
+    let mut producer = pool.claim().unwrap();
+    assert!([1, 2, 3].iter().all(|at| producer.step(9, *at, false)));
+    assert!(!producer.start(9, 4, false), "no room for it and an end");
+    assert!(producer.end(9, 5, false));
+    use EventKind::{End, Start, Step};
+    assert_eq!(kinds(&mut consumer), [(Step, 9), (Step, 9), (Step, 9), (End, 9)]);
+    assert!(producer.begin(1, 6, false) && producer.begin(2, 7, false) && !producer.start(9, 8, false));
+    assert!(producer.end(2, 9, false) && producer.end(1, 10, false));
+    assert_eq!(drained(&mut consumer).len(), 4);
+    assert!(producer.start(9, 11, false), "room again, over the one that was dropped");
+    assert_eq!(kinds(&mut consumer), [(Start, 9)]);
+}
+
+#[test]
+fn the_end_of_a_thread_comes_after_its_events() {
+    let (pool, mut consumer) = EventPool::new(2, 8);
+    let mut thread = pool.claim().unwrap();
+    assert!(thread.step(1, 1, false));
+    drop(thread);
+    let mut seen = Vec::new();
+    consumer.drain_threads(|thread, _, drained| seen.push((thread, drained == Drained::Over)));
+    assert_eq!(seen, [(0, false), (0, true)]);
 }
 
 #[test]

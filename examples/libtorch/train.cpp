@@ -62,7 +62,7 @@ int main() {
     const torch::Tensor next = tokens.select(1, 0);  // learnable: the first token again
     std::optional<eco2::Now> before;
     if (const auto now = meter.now()) before = *now;
-    meter.step(*name);
+    meter.start_steps(*name);  // loading the model is no step
     for (int step = 0; step < STEPS; ++step) {
         const double loss = train(model, optimizer, tokens, next);
         if (const auto done = meter.step(*name, {BATCH, BATCH * TOKENS, loss}); !done) {

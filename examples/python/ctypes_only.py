@@ -55,7 +55,7 @@ def main(path):
     found = json.loads(report(eco2, meter, 0))
     spans = found["spans"][0]
     print(report(eco2, meter, 1))
-    print(f"{spans['count']} steps, {spans['energy_uj'] / 1e6:.3f} J between their ends")
+    print(f"{spans['count']} steps, {spans['energy_uj'] / 1e6:.3f} J")
     eco2.eco2_meter_free(meter)
 
 

@@ -48,7 +48,8 @@ pub use open::eco2_meter_open;
 pub use powers::{Powers, eco2_batch_powers};
 pub use read::{EnergyNow, SpanTotal, eco2_now, eco2_now_devices, eco2_series, eco2_span_total};
 pub use record::{
-    Work, eco2_declare_sync, eco2_extra, eco2_span_begin, eco2_span_end, eco2_span_id, eco2_step, eco2_step_work,
+    Work, eco2_declare_sync, eco2_extra, eco2_span_begin, eco2_span_end, eco2_span_id, eco2_start_steps, eco2_step,
+    eco2_step_work,
 };
 pub use render::eco2_report;
 pub use source::eco2_register_source;

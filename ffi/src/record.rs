@@ -86,7 +86,12 @@ fn not_open() -> Failure {
     Failure::new(ECO2_ERR_NOT_OPEN, text)
 }
 
-/// Ends this thread's step and begins the next at one instant; the first call only begins. Wait-free. Since 0.1.
+/// Ends this thread's step and begins the next at one instant. A loop of ten calls is ten steps: the first began when the
+/// meter opened, or where eco2_start_steps() was called. After an explicit eco2_span_end() of that name the next call only
+/// begins. Until 0.1 the first call only began a step, so that ten calls were nine steps. Wait-free. Since 0.1.
+///
+/// Steps are counted on each thread. The run's own steps, which budgets, forecasts and the report's work count, are those
+/// of the name in the option `step_name`: by default `step`, and without spans of that name the first that is stepped.
 ///
 /// # Safety
 /// `meter` is NULL or was opened and not freed.
@@ -95,6 +100,18 @@ pub unsafe extern "C" fn eco2_step(meter: *const Handle, name: u32) -> i32 {
     // SAFETY: as required of the caller.
     let meter = unsafe { Handle::borrowed(meter) };
     on_live_meter(meter, |handle| recorded(handle.meter.step(handle.name(name)?)))
+}
+
+/// Starts the steps of that name on this thread: the next one begins here. For set-up before the first step, and for pauses
+/// between steps; a step that is open is given up and does not count. Wait-free. Since 0.2.
+///
+/// # Safety
+/// `meter` is NULL or was opened and not freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eco2_start_steps(meter: *const Handle, name: u32) -> i32 {
+    // SAFETY: as required of the caller.
+    let meter = unsafe { Handle::borrowed(meter) };
+    on_live_meter(meter, |handle| recorded(handle.meter.start_steps(handle.name(name)?)))
 }
 
 /// eco2_step(), and counts what was done: one step, its samples and tokens. A loss takes a lock. Since 0.1.

@@ -6,13 +6,12 @@
 mod ahead;
 
 use std::sync::Mutex;
-use std::sync::atomic::Ordering;
 
 use eco2_core::report::BudgetRecord;
 use eco2_core::units::uj_at_power;
 use eco2_core::{Account, Decision, Forecaster, Spent, Unit};
 
-use crate::engine::{Engine, Reach};
+use crate::engine::{Engine, Progress, Reach};
 use crate::options::Options;
 use crate::pricing::{Pricing, When};
 use crate::shared::{Shared, lock};
@@ -64,25 +63,47 @@ pub(crate) struct Looked<'a> {
 
 #[derive(Default)]
 struct State {
-    forecaster: Forecaster,
-    /// Of a run of given hours its steps, where the program tells them.
-    steps: Forecaster,
+    /// The run's own steps.
+    steps: Watched,
+    /// The milliseconds of a run of given hours.
+    time: Watched,
     looks: Looks,
-    /// What is not settled yet.
-    awaited: Option<Awaited>,
-    /// The last progress that was awaited.
-    seen: Option<u64>,
-    /// By limit: whether the last look found the forecast over it, and the decision that was told.
+    /// By limit: whether the last look found the forecast over it, and the decision that was reported.
     soft: Vec<Unit>,
     told: Vec<(Unit, Decision)>,
 }
 
-/// Progress whose energy is not settled yet, and its time.
-#[derive(Clone, Copy)]
-struct Awaited {
-    done: u64,
-    steps: u64,
-    at_ns: u64,
+/// One kind of progress, with the energy until each instant. An instant counts once its energy is settled: a counter that
+/// changes seldom would otherwise give one step the energy of many.
+#[derive(Default)]
+struct Watched {
+    forecaster: Forecaster,
+    /// Progress whose energy is not settled yet, and its time.
+    awaited: Option<(u64, u64)>,
+    /// The last progress that was taken, and its time.
+    taken: Option<(u64, u64)>,
+}
+
+impl Watched {
+    /// Takes the progress at its own time: first where it began, then where it is now. Allocates nothing.
+    fn observe(&mut self, engine: &Engine, now_ns: u64, [from, now]: [(u64, u64); 2]) {
+        if let Some((done, at_ns)) = self.awaited {
+            match engine.settled_uj(at_ns) {
+                Some(energy_uj) => self.forecaster.observe(done, energy_uj, at_ns),
+                None if now_ns.saturating_sub(at_ns) < PATIENCE_NS => return,
+                None => {}
+            }
+            (self.taken, self.awaited) = (Some((done, at_ns)), None);
+        }
+        self.awaited = match self.taken {
+            // Steps that were counted as others were, or began later: from the beginning again.
+            Some((done, _)) if now.0 < done => Some(from),
+            Some((0, at_ns)) if at_ns != from.1 => Some(from),
+            Some((done, _)) if now.0 > done => Some(now),
+            Some(_) => None,
+            None => Some(from),
+        };
+    }
 }
 
 /// Energy and time between two looks, of the program as soon as it asks.
@@ -110,10 +131,10 @@ impl State {
     /// The most that may be used until the next look, microjoules: what was used since the counters' last updates, ceiling
     /// power for the longest time between two looks, and the largest step.
     fn next_uj(&self, check_steps: u64, reach: Reach) -> u64 {
-        let by_steps = Some(self.steps.longest_step_ns()).filter(|longest_ns| *longest_ns > 0);
-        let (largest_uj, longest_ns) = match by_steps {
-            Some(longest_ns) => (self.steps.largest_step_uj(), longest_ns),
-            None => (self.looks.seen.largest_step_uj(), 0),
+        let steps = &self.steps.forecaster;
+        let (largest_uj, longest_ns) = match steps.longest_step_ns() {
+            0 => (self.looks.seen.largest_step_uj(), 0),
+            longest_ns => (steps.largest_step_uj(), longest_ns),
         };
         let next_look_ns = longest_ns.saturating_mul(check_steps).max(self.looks.seen.longest_step_ns());
         // Where no power is known yet, steps are.
@@ -141,30 +162,22 @@ impl Keeper {
         Self { length, check_steps: budget.check_steps.into(), limited, state: Mutex::default() }
     }
 
-    /// Steps done, as of the sampling thread's tick. They count once the energy until then is settled: a counter that
-    /// changes seldom would give one step the energy of many.
-    pub(crate) fn observe(&self, steps: u64, engine: &Engine, now_ns: u64) {
+    /// Takes the run's progress, on the sampling thread.
+    pub(crate) fn observe(&self, engine: &Engine, now_ns: u64) {
         if self.length.is_none() && !self.limited {
             return;
         }
         let mut state = lock(&self.state);
-        if let Some(Awaited { done, steps, at_ns }) = state.awaited {
-            match engine.settled_uj(at_ns) {
-                Some(energy_uj) => {
-                    state.forecaster.observe(done, energy_uj, at_ns);
-                    state.steps.observe(steps, energy_uj, at_ns);
-                }
-                None if now_ns.saturating_sub(at_ns) < PATIENCE_NS => return,
-                None => {}
-            }
-            (state.seen, state.awaited) = (Some(done), None);
+        if let Some(Progress { from_ns, done, at_ns }) = engine.own_steps.progress() {
+            state.steps.observe(engine, now_ns, [(0, from_ns), (done, at_ns)]);
         }
-        let done = match self.length {
-            Some(Length::Milliseconds(_)) => now_ns.saturating_sub(engine.ledger.opened_ns()) / 1_000_000,
-            _ => steps,
-        };
-        if state.seen != Some(done) {
-            state.awaited = Some(Awaited { done, steps, at_ns: now_ns });
+        if let Some(Length::Milliseconds(_)) = self.length {
+            let opened_ns = engine.ledger.opened_ns();
+            state.time.observe(
+                engine,
+                now_ns,
+                [(0, opened_ns), (now_ns.saturating_sub(opened_ns) / 1_000_000, now_ns)],
+            );
         }
     }
 
@@ -182,7 +195,8 @@ impl Keeper {
         let mut state = lock(&self.state);
         state.looks.add(asks, energy.total_uj.unwrap_or(0), account.end_ns);
         let next_uj = state.next_uj(self.check_steps, reach);
-        let seen = ahead::Seen { forecaster: &state.forecaster, next_uj, energy, carbon, when };
+        let watched = if matches!(self.length, Some(Length::Milliseconds(_))) { &state.time } else { &state.steps };
+        let seen = ahead::Seen { forecaster: &watched.forecaster, next_uj, energy, carbon, when };
         let (outlook, forecast) = ahead::look(self.length, pricing, &seen);
         let usage = pricing.usage(energy, carbon);
         let decide = |budget: &eco2_core::Budget| match closed {
@@ -243,12 +257,6 @@ fn look_at(shared: &Shared, now_ns: u64, closed: bool, asks: Asks) -> Vec<Spent>
         engine.event(now_ns, kind(spent.decision), "", eco2_report::spent_text(&spent));
     }
     limits
-}
-
-/// Steps done: those whose work was told, or the edges between steps.
-pub(crate) fn steps(shared: &Shared, edges: u64) -> u64 {
-    // Relaxed: a count that only reports read.
-    shared.work.steps.load(Ordering::Relaxed).max(edges.saturating_sub(1))
 }
 
 #[cfg(test)]

@@ -3,16 +3,18 @@
 //! Data comes in on one side only: readings, gauges and notes from the sampler, begin and end from the event rings.
 //! Everybody else reads a snapshot, or locks the engine for a moment outside the hot path.
 
+mod own_steps;
 mod settled;
 mod sink;
 
+pub(crate) use own_steps::{OwnSteps, Progress, STEP};
 pub(crate) use settled::Reach;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use eco2_core::report::{Device, DeviceSync, Energy, EventRecord};
-use eco2_core::{Account, EventConsumer, EventKind, Ledger, NameId, Names};
+use eco2_core::{Account, Drained, EventConsumer, EventKind, Ledger, NameId, Names};
 use eco2_samplers::tsc::{HotClock, Ticks};
 
 use crate::alerts::{self, Event, Outbox};
@@ -22,7 +24,7 @@ use crate::journal::Journal;
 use crate::publish::Publisher;
 use crate::records::BootAxis;
 use crate::series::{Point, Series};
-use crate::spells::{Begun, RunSpells, STEP};
+use crate::spells::{Begun, RunSpells};
 use crate::states::SourceStates;
 
 /// Events kept in full; more are counted in one last event.
@@ -48,14 +50,11 @@ pub(crate) struct Engine {
     pub(crate) journal: Journal,
     pub(crate) boot: BootAxis,
     pub(crate) samples: u64,
-    /// Edges between steps, of all names and threads.
-    pub(crate) step_edges: u64,
+    pub(crate) own_steps: OwnSteps,
     pub(crate) begun: bool,
     /// Where events go that somebody is to be told, with the run's id.
     pub(crate) alerts: Option<(String, Arc<Outbox>)>,
     ending_at_ns: Option<u64>,
-    /// The name of steps, once it is there.
-    step: Option<NameId>,
     pub(crate) syncs: BTreeMap<String, DeviceSync>,
     lost_events: u64,
     /// Sources on threads of their own whose first readings the run waits for.
@@ -64,13 +63,14 @@ pub(crate) struct Engine {
     pub(crate) start_by_ns: u64,
     map: Vec<Vec<usize>>,
     rings: EventConsumer,
+    /// Events on their way from the rings; empty between two drains.
+    drained: Vec<Recorded>,
     clock: HotClock,
     publisher: Publisher,
     housekeeping_ns: u64,
     frozen: Vec<bool>,
     settled_early: bool,
     told: BTreeMap<(usize, &'static str), u32>,
-    generations: Vec<u64>,
     trace_open: BTreeMap<(usize, NameId), Vec<u64>>,
 }
 
@@ -84,13 +84,12 @@ impl Engine {
             ledger: Ledger::new(now_ns, Names::LIVE_CAP),
             gauges: GaugeSums::default(),
             spells: RunSpells::default(),
-            step: None,
             events: Vec::new(),
             sources: SourceStates::default(),
             series: Vec::new(),
             journal: Journal::default(),
             samples: 0,
-            step_edges: 0,
+            own_steps: OwnSteps::default(),
             begun: false,
             alerts: None,
             ending_at_ns: None,
@@ -100,13 +99,13 @@ impl Engine {
             start_by_ns: now_ns,
             map: Vec::new(),
             rings,
+            drained: Vec::new(),
             clock,
             publisher,
             housekeeping_ns: now_ns,
             frozen: Vec::new(),
             settled_early: false,
             told: BTreeMap::new(),
-            generations: Vec::new(),
             trace_open: BTreeMap::new(),
         }
     }
@@ -131,38 +130,55 @@ impl Engine {
         self.ledger.account(end_ns)
     }
 
-    /// Event rings into the ledger.
+    /// Event rings into the ledger, in the order of time.
     pub(crate) fn drain(&mut self) {
-        let Self { rings, ledger, clock, journal, trace_open, generations, spells, step, step_edges, .. } = self;
-        *step = step.or_else(|| ledger.names().find(STEP));
-        rings.drain(|thread, generation, event| {
-            if generations.len() <= thread {
-                generations.resize(thread + 1, generation);
-            }
-            if std::mem::replace(&mut generations[thread], generation) != generation {
-                ledger.abandon(thread);
-                trace_open.retain(|(open, _), _| *open != thread);
-            }
-            let (at_ns, error_ns) = clock.convert(Ticks { value: event.ticks, tsc: event.tsc });
-            let name = NameId::from_index(event.id);
-            match event.kind {
-                EventKind::Begin => ledger.begin(thread, name, at_ns, error_ns),
-                EventKind::End => {
-                    ledger.end(thread, name, at_ns, error_ns);
-                }
-                _ => {
-                    *step_edges += 1;
-                    ledger.step(thread, name, at_ns, error_ns);
-                }
-            }
-            // A begin starts nothing new: only what ends is progress, and the first step of all.
-            if *step == Some(name) && (event.kind.ends() || !spells.has_begun()) {
-                spells.step(at_ns);
-            }
-            if journal.traces() {
-                trace_span(journal, trace_open, ledger.names(), (thread, name), event.kind, at_ns);
-            }
+        let (mut batch, clock) = (std::mem::take(&mut self.drained), &self.clock);
+        let mut last: Option<(usize, u64)> = None;
+        self.rings.drain_threads(|thread, _, drained| {
+            let before_ns = last.filter(|(before, _)| *before == thread).map_or(0, |(_, at_ns)| at_ns);
+            let (at_ns, error_ns) = match drained {
+                Drained::Event(event) => clock.convert(Ticks { value: event.ticks, tsc: event.tsc }),
+                Drained::Over => (before_ns, 0),
+            };
+            // The order within a thread stays as it is.
+            let at_ns = at_ns.max(before_ns);
+            last = Some((thread, at_ns));
+            batch.push(Recorded { at_ns, error_ns, thread, drained });
         });
+        batch.sort_by_key(|recorded| recorded.at_ns);
+        batch.drain(..).for_each(|recorded| self.take(&recorded));
+        self.drained = batch;
+    }
+
+    /// One event, or the end of a thread.
+    fn take(&mut self, recorded: &Recorded) {
+        let Self { ledger, journal, trace_open, spells, own_steps, .. } = self;
+        let Recorded { at_ns, error_ns, thread, drained } = *recorded;
+        let Drained::Event(event) = drained else {
+            ledger.abandon(thread);
+            trace_open.retain(|(open, _), _| *open != thread);
+            return;
+        };
+        let name = NameId::from_index(event.id);
+        let (mut ended, mut step_from_ns) = (false, None);
+        match event.kind {
+            EventKind::Begin => ledger.begin(thread, name, at_ns, error_ns),
+            EventKind::Start => ledger.start_steps(thread, name, at_ns, error_ns),
+            EventKind::End => ended = ledger.end(thread, name, at_ns, error_ns),
+            EventKind::Step => {
+                step_from_ns = ledger.step(thread, name, at_ns, error_ns);
+                ended = step_from_ns.is_some();
+            }
+        }
+        if own_steps.add(ledger, (thread, name), event.kind, at_ns) {
+            spells.step(at_ns);
+        } else if !ended && own_steps.id(ledger) == Some(name) {
+            spells.step_begins(at_ns, event.kind == EventKind::Start);
+        }
+        if journal.traces() {
+            let edge = TraceEdge { key: (thread, name), kind: event.kind, ended, step_from_ns, at_ns };
+            trace_span(journal, trace_open, ledger.names(), &edge);
+        }
     }
 
     /// A span of the past into the trace, if one is written.
@@ -275,6 +291,7 @@ impl Engine {
             }
         }
         self.spells = RunSpells::default();
+        self.own_steps.restart();
         self.begun = true;
     }
 
@@ -295,22 +312,34 @@ fn boot_offset_ns() -> u64 {
     boot_ns.saturating_sub(eco2_samplers::clock::monotonic_ns())
 }
 
-fn trace_span(
-    journal: &mut Journal,
-    open: &mut BTreeMap<(usize, NameId), Vec<u64>>,
-    names: &Names,
+/// What a thread recorded, and when.
+#[derive(Debug, Clone, Copy)]
+struct Recorded {
+    at_ns: u64,
+    error_ns: u64,
+    thread: usize,
+    drained: Drained,
+}
+
+/// An edge of a span on its way into the trace.
+struct TraceEdge {
     key: (usize, NameId),
     kind: EventKind,
+    /// Whether a span ended with it.
+    ended: bool,
+    /// When it began, if it was a step: the first one began with the run, others perhaps on another thread.
+    step_from_ns: Option<u64>,
     at_ns: u64,
-) {
-    let stack = open.entry(key).or_default();
-    if kind.ends()
-        && let Some(begin_ns) = stack.pop()
-    {
-        journal.span(names.text(key.1), begin_ns, at_ns.max(begin_ns));
+}
+
+fn trace_span(journal: &mut Journal, open: &mut BTreeMap<(usize, NameId), Vec<u64>>, names: &Names, edge: &TraceEdge) {
+    let stack = open.entry(edge.key).or_default();
+    let begun = if edge.kind == EventKind::Begin { None } else { stack.pop() };
+    if let Some(begin_ns) = edge.step_from_ns.or(begun).filter(|_| edge.ended) {
+        journal.span(names.text(edge.key.1), begin_ns, edge.at_ns.max(begin_ns));
     }
-    if kind.begins() {
-        stack.push(at_ns);
+    if edge.kind.begins() {
+        stack.push(edge.at_ns);
     }
 }
 

@@ -6,7 +6,6 @@ use eco2_core::{Domain, Gauge, Reading};
 use eco2_samplers::{Change, Note, Sink};
 
 use crate::assemble::{self, Ending};
-use crate::budget;
 use crate::shared::{Shared, lock};
 
 /// Feeds one run.
@@ -49,7 +48,7 @@ impl Sink for Feed {
             self.0.begun.notify_all();
         }
         if engine.begun {
-            self.0.budget.observe(budget::steps(&self.0, engine.step_edges), &engine, now_ns);
+            self.0.budget.observe(&engine, now_ns);
         }
         drop(engine);
         lock(&self.0.sharing).tick(now_ns);

@@ -4,7 +4,7 @@ use eco2_core::NameId;
 use eco2_samplers::clock;
 
 use crate::Meter;
-use crate::spells::STEP;
+use crate::engine::Engine;
 
 /// Why a span of the past could not be recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -57,8 +57,9 @@ impl Meter {
         let start = ledger.mark(begin_ns);
         ledger.close(name, start, end_ns);
         engine.trace(name, begin_ns, end_ns);
-        if engine.ledger.names().find(STEP) == Some(name) {
-            engine.spells.step(end_ns);
+        let Engine { ledger, own_steps, spells, .. } = &mut *engine;
+        if own_steps.add_late(ledger, name, end_ns) {
+            spells.step(end_ns);
         }
         Ok(())
     }

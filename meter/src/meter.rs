@@ -128,7 +128,12 @@ impl Meter {
 
     /// The id of a span name; keep it, it is what recording takes. Takes a lock.
     pub fn name(&self, name: &str) -> NameId {
-        self.engine().map_or(NameId::from_index(0), |mut engine| engine.ledger.intern(name))
+        let Some(mut engine) = self.engine() else { return NameId::from_index(0) };
+        let id = engine.ledger.intern(name);
+        if engine.own_steps.is_own(name) {
+            self.shared.work.set_own(id);
+        }
+        id
     }
 
     /// The text of a name's id: the one that all further names share where the table was full; empty for an id that
@@ -157,10 +162,22 @@ impl Meter {
         self.record(name, Producer::end)
     }
 
-    /// Ends a step and begins the next at one instant; the first call only begins.
+    /// Ends a step and begins the next at one instant. A loop of ten calls is ten steps: the first began when the meter
+    /// opened, or where [`Meter::start_steps`] was called. (Before 0.2 the first call only began a step: ten calls were
+    /// nine steps.) After an explicit [`Meter::end`] of that name the next call only begins.
+    ///
+    /// Steps are counted on each thread. The run's own steps, which budgets, forecasts and `work.steps` count, are those
+    /// of the name in [`Options::step_name`].
     #[inline]
     pub fn step(&self, name: NameId) -> bool {
         self.record(name, Producer::step)
+    }
+
+    /// Starts the steps of that name on this thread: the next one begins here. For set-up before the first step, and for
+    /// pauses between steps; a step that is open is given up and does not count.
+    #[inline]
+    pub fn start_steps(&self, name: NameId) -> bool {
+        self.record(name, Producer::start)
     }
 
     #[inline(always)]
@@ -179,18 +196,14 @@ impl Meter {
         hot::with_ring(self.id, &self.shared.pool, move |ring| record(ring, name.index(), ticks.value, ticks.tsc))
     }
 
-    /// [`Meter::step`], and counts what the step that ends has done. A loss takes a lock.
+    /// [`Meter::step`], and counts what the ended step has done. A loss takes a lock.
     pub fn step_work(&self, name: NameId, done: Step) -> bool {
         if self.forked() {
             return false;
         }
-        let work = &self.shared.work;
-        // Relaxed: counters that only reports read.
-        work.steps.fetch_add(1, Ordering::Relaxed);
-        work.samples.fetch_add(done.samples, Ordering::Relaxed);
-        work.tokens.fetch_add(done.tokens, Ordering::Relaxed);
+        self.shared.work.add(name, done.samples, done.tokens);
         if let Some(loss) = done.loss.filter(|loss| loss.is_finite()) {
-            lock(&work.figures).loss = Some(loss);
+            lock(&self.shared.work.figures).loss = Some(loss);
         }
         self.step(name)
     }

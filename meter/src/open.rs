@@ -18,7 +18,7 @@ use eco2_report::LogMeta;
 use crate::alerts::Outbox;
 use crate::assemble::Facts;
 use crate::budget::Keeper;
-use crate::engine::Engine;
+use crate::engine::{Engine, OwnSteps};
 use crate::feed::Feed;
 use crate::options::{Options, env};
 use crate::pricing::Pricing;
@@ -127,6 +127,7 @@ pub(crate) fn start(found: Discovery, facts: Facts, options: &Options) -> Result
     let mut engine = Engine::new(rings, clock.clone(), Publisher::new(writer, capacity));
     engine.awaited = awaited(&sources);
     engine.start_by_ns = began_ns.saturating_add(START_WITHIN_NS);
+    engine.own_steps = OwnSteps::of(options.step_name.as_deref());
     let alerts = Arc::new(Outbox::default());
     engine.alerts = Some((facts.id.clone(), Arc::clone(&alerts)));
     if let Some(path) = &options.trace {

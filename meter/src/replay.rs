@@ -7,12 +7,13 @@ use eco2_report::{Trace, TraceSpan};
 use jiff::Timestamp;
 
 use crate::Error;
+use crate::engine::STEP;
 use crate::intensity::Curve;
 use crate::leave_out::leave_out;
 use crate::options::Options;
 use crate::pricing::{Pricing, When};
 use crate::series::{Point, Series};
-use crate::spells::{RunSpells, STEP, told};
+use crate::spells::{RunSpells, told};
 
 /// A live run is read for so long after its end at most: what comes later in a trace, once everything is settled, is of
 /// another time.

@@ -4,18 +4,18 @@
 //! hardware or of a disk.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use eco2_core::EventPool;
 use eco2_core::report::Work;
+use eco2_core::{EventPool, NameId};
 use eco2_samplers::clock;
 
 use crate::alerts::Outbox;
 use crate::assemble::Facts;
 use crate::budget::Keeper;
-use crate::engine::Engine;
+use crate::engine::{Engine, OwnSteps};
 use crate::sharing::Sharing;
 
 /// The longest that opening waits for the sampling thread's first tick: only a source that hangs on that very thread, or
@@ -34,13 +34,22 @@ pub(crate) struct Shared {
     pub(crate) alerts: Arc<Outbox>,
 }
 
-/// What was done so far, as told.
+/// What was done so far.
 #[derive(Default)]
 pub(crate) struct WorkCounters {
-    pub(crate) steps: AtomicU64,
-    pub(crate) samples: AtomicU64,
-    pub(crate) tokens: AtomicU64,
+    /// Id of the run's own steps' name, plus one; 0 before that name is used.
+    own: AtomicU32,
+    of_own: WorkOf,
+    of_others: WorkOf,
     pub(crate) figures: Mutex<Figures>,
+}
+
+/// Work that came with steps.
+#[derive(Default)]
+struct WorkOf {
+    steps: AtomicU64,
+    samples: AtomicU64,
+    tokens: AtomicU64,
 }
 
 /// The user's own figures: last values.
@@ -64,11 +73,37 @@ impl Shared {
 }
 
 impl WorkCounters {
-    pub(crate) fn so_far(&self) -> Work {
+    /// Spans of this name are the run's own steps.
+    pub(crate) fn set_own(&self, name: NameId) {
+        // Relaxed: the name reaches other threads by the caller's own means.
+        self.own.store(name.index().wrapping_add(1), Ordering::Relaxed);
+    }
+
+    /// Counts a step of that name, its samples and its tokens. Wait-free.
+    pub(crate) fn add(&self, name: NameId, samples: u64, tokens: u64) {
+        let own = self.own.load(Ordering::Relaxed) == name.index().wrapping_add(1);
+        let of = if own { &self.of_own } else { &self.of_others };
+        // Relaxed: counters that only reports read.
+        of.steps.fetch_add(1, Ordering::Relaxed);
+        of.samples.fetch_add(samples, Ordering::Relaxed);
+        of.tokens.fetch_add(tokens, Ordering::Relaxed);
+    }
+
+    /// The work so far. Steps are the run's own. Samples and tokens are those of the own steps, or of other names where the
+    /// own steps had none: what is counted in a loop within a step is not counted twice.
+    pub(crate) fn so_far(&self, own: &OwnSteps) -> Work {
         let Figures { loss, extra } = lock(&self.figures).clone();
         // Relaxed: counters that only reports read.
-        let count = |counter: &AtomicU64| Some(counter.load(Ordering::Relaxed)).filter(|count| *count > 0);
-        Work { steps: count(&self.steps), samples: count(&self.samples), tokens: count(&self.tokens), loss, extra }
+        let counted = |count: u64| Some(count).filter(|count| *count > 0);
+        let count = |of: fn(&WorkOf) -> &AtomicU64| {
+            let [own, others] = [&self.of_own, &self.of_others].map(|work| of(work).load(Ordering::Relaxed));
+            counted(own).or(counted(others))
+        };
+        let (samples, tokens) = (count(|work| &work.samples), count(|work| &work.tokens));
+        // Steps that found no room in a ring are no spans, but they were made.
+        let calls = if own.on_one_thread() { self.of_own.steps.load(Ordering::Relaxed) } else { 0 };
+        let steps = counted(own.progress().map_or(0, |progress| progress.done).max(calls));
+        Work { steps, samples, tokens, loss, extra }
     }
 }
 

@@ -7,8 +7,6 @@ use eco2_core::{Gauge, Spells, Stalls};
 
 pub(crate) use told::told;
 
-/// Spans of this name are steps; that they stop coming is a stall.
-pub(crate) const STEP: &str = "step";
 /// A GPU that is busy for less of a sampling interval than this is idle: what NVML shows where no kernel runs is 0.
 const IDLE_BELOW: f64 = 0.01;
 /// `nvmlClocksEventReasonSwThermalSlowdown` and `…HwThermalSlowdown` of `nvml.h`.
@@ -134,9 +132,11 @@ impl RunSpells {
         format!("no step has ended for {late:.1} s longer than the usual {:.3} s", seconds(usual_ns))
     }
 
-    /// Whether a step has been seen.
-    pub(crate) fn has_begun(&self) -> bool {
-        self.stalls.has_begun()
+    /// A step began: the first one, or with `started` the first after a pause, which is no stall.
+    pub(crate) fn step_begins(&mut self, at_ns: u64, started: bool) {
+        if started || !self.stalls.has_begun() {
+            self.stalls.start(at_ns);
+        }
     }
 
     /// One gauge; those of a device come at one instant, its temperature before what it is compared with.

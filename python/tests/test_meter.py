@@ -1,6 +1,7 @@
 """A run from opening to its report: what is told, when, and that it is what the counter gave."""
 
 import json
+import threading
 import time
 import unittest
 
@@ -28,16 +29,63 @@ class Running(Case):
         self.assertAlmostEqual(total.joules, total.energy_uj / 1e6)
         self.assertAlmostEqual(total.kwh, total.joules / 3.6e6)
 
-    def test_n_calls_of_step_are_n_minus_one_steps_and_add_up(self):
+    def test_k10_ten_calls_of_step_are_ten_steps_that_sum_to_the_run(self):
         with self.gpu_meter() as meter:
-            for _ in range(11):
-                meter.step(samples=4, tokens=100, loss=0.5)
+            for _ in range(10):
                 spin(0.01)
+                meter.step(samples=4, tokens=100, loss=0.5)
         report, total = meter.report_object(), meter.total("step")
         self.assertEqual(total.count, 10)
-        self.assertEqual((report.work.steps, report.work.samples, report.work.tokens), (11, 44, 1100))
+        self.assertEqual((report.work.steps, report.work.samples, report.work.tokens), (10, 40, 1000))
+        # The run began with the first step, and ended right after the last.
+        self.assertLess(report.run.duration_ns - total.duration_ns, 50_000_000)
+        self.assertLessEqual(total.energy_uj, report.energy.total_uj)
+        self.assertGreaterEqual(total.duration_ns, 100_000_000)
         # One chain of steps: its bounds are those of its two ends, a counter's update apart.
         self.assertLessEqual(total.high_uj - total.low_uj, 4 * 20_000 * PEAK_W)
+
+    def test_k10_steps_start_where_they_are_started_and_inner_steps_do_not_count(self):
+        with self.gpu_meter() as meter:
+            spin(0.05)
+            meter.start_steps()
+            begun = time.monotonic_ns()
+            for _ in range(3):
+                for _ in range(4):
+                    meter.step("micro")
+                meter.step()
+            steps_ns = time.monotonic_ns() - begun
+            spin(0.05)
+            meter.start_steps()
+            meter.step()
+        work, total = meter.report_object().work, meter.total("step")
+        self.assertEqual((total.count, meter.total("micro").count, work.steps), (4, 12, 4))
+        self.assertLess(total.duration_ns, steps_ns + 50_000_000, "neither the set-up nor the pause")
+
+    def test_k10_the_name_of_the_runs_own_steps_is_an_option(self):
+        with self.gpu_meter(step_name="outer") as meter:
+            for _ in range(2):
+                for _ in range(4):
+                    meter.step(samples=1)
+                meter.step("outer")
+        work = meter.report_object().work
+        self.assertEqual((work.steps, work.samples), (2, 8))
+
+    def test_k10_threads_that_step_together_do_not_add_up(self):
+        meter, together = self.gpu_meter(), threading.Barrier(2)
+
+        def train() -> None:
+            for _ in range(5):
+                meter.step(samples=1)
+                together.wait()
+
+        threads = [threading.Thread(target=train) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        meter.close()
+        work = meter.report_object().work
+        self.assertEqual((work.steps, work.samples, meter.total("step").count), (5, 10, 10))
 
     def test_now_grows_and_says_when(self):
         meter = self.gpu_meter()
@@ -123,7 +171,7 @@ class Running(Case):
         step, (begin, end) = meter.stepper(), meter.edges("inner")
         self.assertEqual([step(), begin(), end(), step()], [0, 0, 0, 0])
         self.assertEqual(end(), 21, "a second end is a status")
-        self.assertEqual((meter.total("step").count, meter.total("inner").count), (1, 1))
+        self.assertEqual((meter.total("step").count, meter.total("inner").count), (2, 1))
 
     def test_calls_outlive_their_meter(self):
         step = eco2.Meter({"sources": ["synthetic"], "log": False, "zone": "DE"}).stepper()

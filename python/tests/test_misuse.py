@@ -142,7 +142,7 @@ class Files(Case):
         meter.step()
         with self.refused("ECO2_ERR_WRITE", f"{self.folder}/missing"):
             meter.close()
-        self.assertEqual(meter.report_object().work.steps, 0)
+        self.assertEqual(meter.report_object().work.steps, 1)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             with self.meter(json=place):

@@ -109,7 +109,7 @@ class Notebook(Case):
             meters.append(self.namespace["meter"])
         self.addCleanup(meters[0].close)
         self.assertEqual(len(set(map(id, meters))), 1)
-        self.assertEqual(meters[0].total("step").count, 2)
+        self.assertEqual(meters[0].total("step").count, 3)
         meters[0].close()
         self.run_cell(cell)
         self.addCleanup(self.namespace["meter"].close)

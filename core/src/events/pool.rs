@@ -55,15 +55,17 @@ impl Lane {
         self.state.store(state & !STATE | RETIRED, Ordering::Release);
     }
 
-    fn drain(&self, mut take: impl FnMut(u64, Event)) -> usize {
+    /// Hands over the events, then the end of the thread, if it has ended.
+    fn drain(&self, mut take: impl FnMut(u64, Drained)) -> usize {
         // Acquire: pairs with the release in `retire`. Read before the events, so that RETIRED means all are there.
         let state = self.state.load(Ordering::Acquire);
         let generation = state / GENERATION;
         let taken = match state & STATE {
             FREE => 0,
-            _ => self.ring.drain(|pair| take(generation, Event::unpack(pair))),
+            _ => self.ring.drain(|pair| take(generation, Drained::Event(Event::unpack(pair)))),
         };
         if state & STATE == RETIRED {
+            take(generation, Drained::Over);
             // Release: pairs with the acquire in `claim`. In state RETIRED only the consumer changes it.
             self.state.store((generation + 1) * GENERATION + FREE, Ordering::Release);
         }
@@ -122,6 +124,15 @@ impl EventPool {
     }
 }
 
+/// What comes out of a thread's ring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drained {
+    /// An event.
+    Event(Event),
+    /// The thread has ended, or gave its ring back: nothing more comes from it.
+    Over,
+}
+
 /// The consuming end of all rings of a pool, for the accounting thread. There is one.
 #[derive(Debug)]
 pub struct EventConsumer {
@@ -135,9 +146,18 @@ impl EventConsumer {
     /// In order within a thread, in no order between threads. A thread index is used again, under a higher generation,
     /// when its thread is done: whatever was still open there then stays open for ever.
     pub fn drain(&mut self, mut take: impl FnMut(usize, u64, Event)) -> usize {
+        self.drain_threads(|thread, generation, drained| {
+            if let Drained::Event(event) = drained {
+                take(thread, generation, event);
+            }
+        })
+    }
+
+    /// The same, with the ends of threads.
+    pub fn drain_threads(&mut self, mut take: impl FnMut(usize, u64, Drained)) -> usize {
         let used = self.used.load(Ordering::Acquire) as usize;
         let lanes = self.lanes.iter().enumerate().take(used);
-        lanes.map(|(thread, lane)| lane.drain(|generation, event| take(thread, generation, event))).sum()
+        lanes.map(|(thread, lane)| lane.drain(|generation, drained| take(thread, generation, drained))).sum()
     }
 }
 
@@ -145,7 +165,7 @@ impl EventKind {
     /// Whether a span begins with it.
     #[must_use]
     pub fn begins(self) -> bool {
-        matches!(self, Self::Begin | Self::Step)
+        matches!(self, Self::Begin | Self::Step | Self::Start)
     }
 
     /// Whether a span ends with it.

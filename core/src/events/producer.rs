@@ -84,9 +84,10 @@ impl Producer {
         true
     }
 
-    /// Ends the nearest open span of this id and begins the next one, in one event; begins the first if none is open.
+    /// Ends a step of this id and begins the next one, in one event. The step that ends is the nearest open span of this
+    /// id; without one it is the first step, which began with the run.
     ///
-    /// `false` if the span that should begin was dropped; the one before it ends all the same.
+    /// `false` if the span that should begin was dropped; the one before it ends all the same, unless it was the first.
     #[inline]
     pub fn step(&mut self, id: u32, ticks: u64, tsc: bool) -> bool {
         if self.top() != Some(u64::from(id)) || self.reserved + 1 > self.limit {
@@ -95,6 +96,25 @@ impl Producer {
         self.reserved += 1;
         self.put(EventKind::Step, id, ticks, tsc);
         true
+    }
+
+    /// Starts the steps of this id: the next one begins here, and one that is open is given up.
+    ///
+    /// `false` if there was no room; an open step then goes on.
+    pub fn start(&mut self, id: u32, ticks: u64, tsc: bool) -> bool {
+        let place = if self.depth > MAX_OPEN { None } else { self.nearest(id) };
+        match place {
+            Some(place) if self.open[place] & LOST == 0 => {
+                if !self.has_room_for(1) {
+                    return self.drop_span();
+                }
+                self.reserved += 1;
+                self.put(EventKind::Start, id, ticks, tsc);
+                true
+            }
+            Some(place) => self.open_again(EventKind::Start, place, (id, ticks, tsc)),
+            None => self.open_new(EventKind::Start, id, ticks, tsc),
+        }
     }
 
     /// The last open span; `None` if there is none, or if it is too deep to be remembered.
@@ -124,6 +144,21 @@ impl Producer {
         *top = u64::from(id) | LOST;
         self.depth += 1;
         self.drop_span()
+    }
+
+    /// An event of `kind` with which a span begins though none of this id is open.
+    #[cold]
+    fn open_new(&mut self, kind: EventKind, id: u32, ticks: u64, tsc: bool) -> bool {
+        let has_room = self.has_room_for(2);
+        let Some(top) = self.open.get_mut(self.depth) else { return self.begin_too_deep() };
+        *top = u64::from(id) | if has_room { 0 } else { LOST };
+        self.depth += 1;
+        if !has_room {
+            return self.drop_span();
+        }
+        self.reserved += 2;
+        self.put(kind, id, ticks, tsc);
+        true
     }
 
     #[cold]
@@ -156,9 +191,9 @@ impl Producer {
         if self.depth > MAX_OPEN {
             return self.drop_span();
         }
-        let Some(place) = self.nearest(id) else { return self.begin(id, ticks, tsc) };
+        let Some(place) = self.nearest(id) else { return self.open_new(EventKind::Step, id, ticks, tsc) };
         if self.open[place] & LOST != 0 {
-            return self.begin_again(place, id, ticks, tsc);
+            return self.open_again(EventKind::Begin, place, (id, ticks, tsc));
         }
         if self.has_room_for(1) {
             self.reserved += 1;
@@ -171,14 +206,14 @@ impl Producer {
         self.drop_span()
     }
 
-    /// A step over a span whose begin was dropped: the next one may have better luck.
-    fn begin_again(&mut self, place: usize, id: u32, ticks: u64, tsc: bool) -> bool {
+    /// A step or a start over a span whose begin was dropped: there may be room for the next one.
+    fn open_again(&mut self, kind: EventKind, place: usize, (id, ticks, tsc): (u32, u64, bool)) -> bool {
         if !self.has_room_for(2) {
             return self.drop_span();
         }
         self.open[place] &= !LOST;
         self.reserved += 2;
-        self.put(EventKind::Begin, id, ticks, tsc);
+        self.put(kind, id, ticks, tsc);
         true
     }
 

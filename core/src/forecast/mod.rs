@@ -125,8 +125,9 @@ impl Forecaster {
     pub fn observe(&mut self, done: u64, energy_uj: u64, at_ns: u64) {
         let seen = Seen { done, uj: energy_uj, at_ns };
         match self.now {
-            Some(now) if done == now.done => return,
-            Some(now) if done < now.done => *self = Self::new(),
+            Some(now) if done == now.done && done > 0 => return,
+            // Steps that are counted as before, or a beginning that has moved.
+            Some(now) if done <= now.done => *self = Self::new(),
             _ => {}
         }
         self.now = Some(seen);

@@ -24,6 +24,7 @@ static void null_arguments(const eco2_meter *meter) {
     FAILS(eco2_span_begin(none, 0), ECO2_ERR_NULL, "meter");
     FAILS(eco2_span_end(none, 0), ECO2_ERR_NULL, "meter");
     FAILS(eco2_step(none, 0), ECO2_ERR_NULL, "meter");
+    FAILS(eco2_start_steps(none, 0), ECO2_ERR_NULL, "meter");
     FAILS(eco2_step_work(none, 0, &work), ECO2_ERR_NULL, "meter");
     FAILS(eco2_step_work(meter, 0, NULL), ECO2_ERR_NULL, "work");
     FAILS(eco2_extra(none, "a", 1), ECO2_ERR_NULL, "meter");
@@ -99,6 +100,7 @@ static void wrong_values(const eco2_meter *meter, uint32_t name) {
     FAILS(eco2_span_begin(meter, 4000000000u), ECO2_ERR_ARGUMENT, "name is 4000000000");
     FAILS(eco2_span_end(meter, 4000000000u), ECO2_ERR_ARGUMENT, "name");
     FAILS(eco2_step(meter, 4000000000u), ECO2_ERR_ARGUMENT, "name");
+    FAILS(eco2_start_steps(meter, 4000000000u), ECO2_ERR_ARGUMENT, "name");
     FAILS(eco2_span_total(meter, 4000000000u, &sum), ECO2_ERR_ARGUMENT, "name");
     FAILS(eco2_span_total(meter, name, &sum), ECO2_ERR_NO_DATA, "ended");
     FAILS(eco2_step_work(meter, name, &work), ECO2_ERR_ARGUMENT, "flags");
@@ -247,6 +249,7 @@ static void after_close(eco2_meter *meter, uint32_t name) {
     FAILS(eco2_span_between(meter, name, 0, 0), ECO2_ERR_CLOSED, "closed");
     FAILS(eco2_span_end(meter, name), ECO2_ERR_CLOSED, "closed");
     FAILS(eco2_step(meter, name), ECO2_ERR_CLOSED, "closed");
+    FAILS(eco2_start_steps(meter, name), ECO2_ERR_CLOSED, "closed");
     FAILS(eco2_step_work(meter, name, &work), ECO2_ERR_CLOSED, "closed");
     FAILS(eco2_span_id(meter, "x", &id), ECO2_ERR_CLOSED, "closed");
     FAILS(eco2_extra(meter, "x", 1), ECO2_ERR_CLOSED, "closed");

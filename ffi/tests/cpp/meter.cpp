@@ -49,7 +49,7 @@ static void scopes_end_spans(const Meter &meter) {
     std::thread([&] {
         for (int i = 0; i < 5; ++i) meter.span(inner).end().has_value();
     }).join();
-    CHECK(meter.begin(outer) && meter.end(outer) && meter.step(batch));
+    CHECK(meter.begin(outer) && meter.end(outer) && meter.step(batch) && meter.start_steps(batch));
     CHECK(meter.declare_sync(inner, ECO2_SYNC_EVENT));
     CHECK(meter.extra("accuracy", 0.5) && !meter.extra("accuracy", NAN));
 }

@@ -1,12 +1,13 @@
 //! Simulated runs with a scripted clock: what the budget decides from readings and steps.
 
-use eco2_core::{Component, Domain, EventPool, Fault, Reading, Timeline};
+use eco2_core::{Component, Domain, EventPool, Fault, Producer, Reading, Timeline};
 use eco2_samplers::clock::Clock;
 use eco2_samplers::tsc::HotClock;
 use eco2_samplers::{Roots, Sink as _};
 use jiff::Timestamp;
 
 use super::*;
+use crate::engine::OwnSteps;
 use crate::publish::Publisher;
 
 const MS: u64 = 1_000_000;
@@ -15,6 +16,7 @@ const S: u64 = 1_000 * MS;
 /// A run of one counter whose readings are scripted.
 struct Rig {
     engine: Engine,
+    threads: Vec<Producer>,
     keeper: Keeper,
     pricing: Pricing,
     opened_ns: u64,
@@ -22,28 +24,42 @@ struct Rig {
 
 impl Rig {
     fn new(options: &Options, domain: Domain) -> Self {
-        let (_pool, rings) = EventPool::new(4, 1 << 12);
+        let (pool, rings) = EventPool::new(2, 1 << 12);
         let Timeline { writer, .. } = Timeline::new(4, 8).unwrap();
         let clock = HotClock::new(Clock::Monotonic, &Roots { procfs: "/none".into(), ..Roots::default() });
         let mut engine = Engine::new(rings, clock, Publisher::new(writer, 4));
         engine.domains(0, &[domain]);
+        engine.own_steps = OwnSteps::of(options.step_name.as_deref());
+        let threads = (0..2).map(|_| pool.claim().unwrap()).collect();
         let opened_ns = engine.ledger.opened_ns();
         let pricing = Pricing::resolve(options).unwrap();
-        Self { engine, keeper: Keeper::new(options), pricing, opened_ns }
+        Self { engine, threads, keeper: Keeper::new(options), pricing, opened_ns }
+    }
+
+    /// Ends a step of that name on that thread.
+    fn step(&mut self, thread: usize, name: &str, after_ns: u64) {
+        let name = self.engine.ledger.intern(name);
+        assert!(self.threads[thread].step(name.index(), self.opened_ns + after_ns, false));
     }
 
     fn read(&mut self, after_ns: u64, value: Result<u64, Fault>) {
         let at_ns = self.opened_ns + after_ns;
         self.engine.readings(0, &[(0, Reading { before_ns: at_ns, after_ns: at_ns, value })]);
         self.engine.tick(at_ns);
+        self.keeper.observe(&self.engine, at_ns);
     }
 
     fn look(&mut self, after_ns: u64, closed: bool, asks: Asks) -> Vec<Spent> {
+        self.record(after_ns, closed, asks).map_or_else(Vec::new, |budget| budget.limits)
+    }
+
+    fn record(&mut self, after_ns: u64, closed: bool, asks: Asks) -> Option<BudgetRecord> {
+        self.engine.drain();
         let account = self.engine.account(self.opened_ns + after_ns);
         let when = When::new(Timestamp::UNIX_EPOCH, account.end_ns - account.begin_ns);
         let (engine, pricing) = (&self.engine, &self.pricing);
         let looked = Looked { engine, account: &account, pricing, when: &when, closed, asks };
-        self.keeper.assess(&looked).map_or_else(Vec::new, |budget| budget.limits)
+        self.keeper.assess(&looked)
     }
 }
 
@@ -122,4 +138,114 @@ fn held_back_is_ceiling_power_until_the_next_look_and_the_largest_step() {
     let found = rig.look(2_000 * MS, false, Asks::Nobody)[0];
     // The last update was 5 to 10 ms ago, at 300 W; steps count whole updates of 1 J.
     assert!((41.5e6..=45e6).contains(&found.held), "{found:?}");
+}
+
+/// The forecast after a quarter of 400 steps of 100 ms at 100 W, each of 10 J: 4000 J in all. `steps` records the steps that
+/// end at a time in milliseconds.
+fn forecast_of(options: &Options, steps: impl Fn(&mut Rig, u64)) -> eco2_core::report::ForecastRecord {
+    let mut rig = Rig::new(options, counter());
+    for tick in 0..=1_001 {
+        // Steps end 3 ms before a reading: their own time is not the tick's.
+        if (1..=1_000).contains(&tick) {
+            (0..10).for_each(|ms| steps(&mut rig, tick * 10 - 9 + ms));
+        }
+        rig.read(tick * 10 * MS, Ok(tick * 1_000_000));
+    }
+    rig.record(10_010 * MS, false, Asks::Nobody).unwrap().forecast.expect("100 steps are enough")
+}
+
+/// Steps of a name on a thread every `every_ms`, 3 ms before a reading.
+fn every(rig: &mut Rig, thread: usize, name: &str, every_ms: u64, ms: u64) {
+    if (ms + 3).is_multiple_of(every_ms) {
+        rig.step(thread, name, ms * MS);
+    }
+}
+
+fn total(steps: u32) -> Options {
+    let mut options = limited(1e6);
+    options.budget.total_steps = Some(steps);
+    options
+}
+
+#[test]
+fn k10_plain_steps_are_counted_exactly() {
+    let found = forecast_of(&total(400), |rig, ms| every(rig, 0, "step", 100, ms));
+    assert_eq!((found.done, found.total), (100, 400));
+    assert!((found.energy_uj.mean / 4e9 - 1.0).abs() < 1e-3, "{found:?}");
+}
+
+#[test]
+fn k10_steps_within_steps_do_not_count() {
+    let found = forecast_of(&total(400), |rig, ms| {
+        every(rig, 0, "micro", 20, ms);
+        every(rig, 0, "step", 100, ms);
+    });
+    assert_eq!(found.done, 100);
+    assert!((found.energy_uj.mean / 4e9 - 1.0).abs() < 1e-3, "{found:?}");
+    // Any name can be declared as the run's own.
+    let declared = Options { step_name: Some("outer".to_owned()), ..total(400) };
+    let found = forecast_of(&declared, |rig, ms| {
+        every(rig, 0, "step", 20, ms);
+        every(rig, 0, "outer", 100, ms);
+    });
+    assert_eq!(found.done, 100);
+    assert!((found.energy_uj.mean / 4e9 - 1.0).abs() < 1e-3, "{found:?}");
+}
+
+#[test]
+fn k10_threads_that_step_together_do_not_add_up() {
+    let found = forecast_of(&total(400), |rig, ms| {
+        every(rig, 0, "step", 100, ms);
+        every(rig, 1, "step", 100, ms);
+    });
+    assert_eq!(found.done, 100);
+    assert!((found.energy_uj.mean / 4e9 - 1.0).abs() < 1e-3, "{found:?}");
+}
+
+#[test]
+fn k10_without_a_declared_name_the_first_name_that_is_stepped_counts() {
+    let found = forecast_of(&total(400), |rig, ms| every(rig, 0, "batch", 100, ms));
+    assert_eq!(found.done, 100);
+    let declared = Options { step_name: Some("epoch".to_owned()), ..total(400) };
+    let mut rig = Rig::new(&declared, counter());
+    hundred_watts(&mut rig, S);
+    (1..=10).for_each(|tenth| rig.step(0, "batch", tenth * 100 * MS));
+    assert_eq!(rig.record(S, false, Asks::Nobody).unwrap().forecast, None, "none of the declared name");
+}
+
+#[test]
+fn k10_a_long_run_is_forecast_from_its_whole_energy() {
+    // 3000 readings: more than are kept of a counter.
+    let mut rig = Rig::new(&total(6_000), counter());
+    for tick in 0..=3_000 {
+        if tick > 0 {
+            rig.step(0, "step", (tick * 10 - 3) * MS);
+        }
+        rig.read(tick * 10 * MS, Ok(tick * 1_000_000));
+    }
+    let found = rig.record(30 * S, false, Asks::Nobody).unwrap().forecast.unwrap();
+    assert!((found.energy_uj.mean / 6e9 - 1.0).abs() < 1e-2, "{found:?}");
+    assert!(found.energy_uj.high / found.energy_uj.low < 1.1, "{found:?}");
+}
+
+#[test]
+fn k10_set_up_before_the_first_step_is_not_forecast() {
+    // Ten seconds at 1000 W before the steps start, then steps of 10 J.
+    let mut rig = Rig::new(&total(400), counter());
+    let mut uj = 0;
+    for tick in 0..=1_501 {
+        let at_ns = tick * 10 * MS;
+        uj += if tick <= 1_000 { 10_000_000 } else { 1_000_000 };
+        if tick == 1_000 {
+            let name = rig.engine.ledger.intern("step");
+            assert!(rig.threads[0].start(name.index(), rig.opened_ns + at_ns, false));
+        } else if tick > 1_000 && tick.is_multiple_of(10) {
+            rig.step(0, "step", at_ns - 3 * MS);
+        }
+        rig.read(at_ns, Ok(uj));
+    }
+    let found = rig.record(15 * S, false, Asks::Nobody).unwrap().forecast.unwrap();
+    assert_eq!(found.done, 50);
+    // 10 000 J of set-up and 400 steps.
+    assert!((found.energy_uj.mean / 14e9 - 1.0).abs() < 1e-2, "{found:?}");
 }

@@ -2,7 +2,7 @@
 
 use eco2_core::report::Energy;
 use eco2_core::units::uj_at_power;
-use eco2_core::{Account, Edge, Track};
+use eco2_core::{Account, Track};
 
 use super::{Engine, SILENT_NS};
 
@@ -23,9 +23,9 @@ impl Engine {
     /// taken to draw at most the highest power seen. For a counter that has died nothing is held back: its upper bound shows
     /// what is not known, and a fault of measuring alone stops nothing.
     pub(crate) fn reach(&self, now_ns: u64) -> Reach {
-        self.summed().fold(Reach::default(), |sum, track| {
+        self.summed().fold(Reach::default(), |sum, (_, track)| {
             let Some(last) = track.last_knot() else { return sum };
-            let ceiling_uw = track.domain().max_uw.unwrap_or_else(|| track.peak_uw());
+            let ceiling_uw = track.domain().max_uw.or(track.domain().ceiling_uw).unwrap_or_else(|| track.peak_uw());
             let lives = answers(track, now_ns) || failed_just_now(track, now_ns);
             let gone_ns = if lives { now_ns.saturating_sub(last.at_ns) } else { 0 };
             let gone_uj = uj_at_power(ceiling_uw, gone_ns);
@@ -47,9 +47,9 @@ impl Engine {
         let high = |index: usize| {
             let uj = account.devices[index].energy_uj?;
             let high_uj = account.devices[index].high_uj.or_else(|| {
-                let (track, begin) = (&tracks[index], tracks[index].at(account.begin_ns, 0));
+                let track = &tracks[index];
                 let last = track.last_knot().filter(|_| answers(track, account.end_ns))?;
-                Edge::limited_between(&begin, &track.at(last.lo_ns, 0)).high_uj
+                self.ledger.used_bounds(index, last.lo_ns)?.high_uj
             })?;
             Some(high_uj.max(uj))
         };
@@ -61,19 +61,17 @@ impl Engine {
     /// Energy from the run's beginning to `at_ns`, microjoules; `None` until every counter has changed since, and where
     /// nothing is known. Allocates nothing.
     pub(crate) fn settled_uj(&self, at_ns: u64) -> Option<u64> {
-        let begun_ns = self.ledger.opened_ns();
-        let mut live = self.summed().filter(|track| track.last_knot().is_some());
-        live.try_fold(None, |sum: Option<u64>, track| {
+        let mut live = self.summed().filter(|(_, track)| track.last_knot().is_some());
+        live.try_fold(None, |sum: Option<u64>, (index, track)| {
             // A silent counter is not waited for.
             let known = track.is_silent() || track.resolvable(at_ns);
-            let used_uj = track.at(at_ns, 0).uj.saturating_sub(track.at(begun_ns, 0).uj);
-            known.then(|| Some(sum.unwrap_or(0).saturating_add(used_uj)))
+            known.then(|| Some(sum.unwrap_or(0).saturating_add(self.ledger.used_uj(index, at_ns))))
         })?
     }
 
-    /// The tracks of the devices that enter the total.
-    fn summed(&self) -> impl Iterator<Item = &Track> {
-        let tracks = self.ledger.tracks().iter().zip(self.publisher.summed());
+    /// The devices that enter the total, with their indices.
+    fn summed(&self) -> impl Iterator<Item = (usize, &Track)> {
+        let tracks = self.ledger.tracks().iter().enumerate().zip(self.publisher.summed());
         tracks.filter(|(_, summed)| **summed).map(|(track, _)| track)
     }
 }

@@ -48,6 +48,28 @@ fn k13_stalls_heat_and_xids_are_events_of_alerts_when_they_happen() {
 }
 
 #[test]
+fn k10_progress_has_the_time_of_its_step_and_not_of_the_tick() {
+    let (pool, rings) = EventPool::new(2, 64);
+    let Timeline { writer, .. } = Timeline::new(4, 8).unwrap();
+    let clock = HotClock::new(Clock::Monotonic, &Roots { procfs: "/none".into(), ..Roots::default() });
+    let mut engine = Engine::new(rings, clock, Publisher::new(writer, 4));
+    let opened_ns = engine.ledger.opened_ns();
+    let [step, micro] = ["step", "micro"].map(|name| engine.ledger.intern(name).index());
+    let [mut one, mut two] = [(), ()].map(|()| pool.claim().unwrap());
+    engine.tick(opened_ns);
+    assert_eq!(engine.own_steps.progress(), None);
+    for ms in [10, 20, 30] {
+        assert!(one.step(micro, opened_ns + ms * MS, false) && one.step(micro, opened_ns + (ms + 1) * MS, false));
+        assert!(one.step(step, opened_ns + (ms + 1) * MS, false));
+    }
+    assert!(two.step(step, opened_ns + 35 * MS, false));
+    engine.tick(opened_ns + 100 * MS);
+    let expected = Progress { from_ns: opened_ns, done: 3, at_ns: opened_ns + 31 * MS };
+    assert_eq!(engine.own_steps.progress(), Some(expected));
+    assert!(!engine.own_steps.on_one_thread());
+}
+
+#[test]
 fn a_step_that_does_not_come_is_an_event_with_its_energy() {
     let (pool, rings) = EventPool::new(1, 64);
     let Timeline { writer, .. } = Timeline::new(4, 8).unwrap();

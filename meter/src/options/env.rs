@@ -112,6 +112,8 @@ pub const OFFSETS: &str = "ECO2_OFFSETS";
 pub const FUNCTIONAL_UNIT: &str = "ECO2_FUNCTIONAL_UNIT";
 /// Whether to say what weighs as much as the grams: `1` or `0`.
 pub const EQUIVALENTS: &str = "ECO2_EQUIVALENTS";
+/// Name of the spans that are the run's own steps.
+pub const STEP_NAME: &str = "ECO2_STEP_NAME";
 /// Steps that the run is to take.
 pub const TOTAL_STEPS: &str = "ECO2_TOTAL_STEPS";
 /// Hours that the run is to take, where steps are not counted.

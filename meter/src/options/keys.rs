@@ -263,6 +263,8 @@ keys! {
     "equivalents", EQUIVALENTS, "--equivalents", Describes, "true or false", "true",
         |input| parse::flag(input).map(Asked::Equivalents).map(Setting::Beside),
         |options| options.beside.equivalents.to_string();
+    "step_name", STEP_NAME, "", Describes, "text of 1 to 256 bytes", "\"optimizer-step\"",
+        |input| parse::text(input).map(Setting::StepName), |options| given(&options.step_name);
     "budget.total_steps", TOTAL_STEPS, "", Describes, "a whole number from 1 to 4294967295", "10000",
         |input| parse::count(input).filter(|steps| *steps > 0).map(Setting::TotalSteps),
         |options| given(&options.budget.total_steps);

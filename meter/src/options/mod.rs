@@ -125,6 +125,9 @@ pub struct Options {
     pub cpu_watts: Option<f64>,
     /// Whose rented machine this is: its published watts of a thread, where no sensor reads the CPUs and no watts are given.
     pub cloud: Option<CloudPower>,
+    /// Name of the spans that are the run's own steps, which budgets, forecasts and the work count; `None`: `step`, and
+    /// without spans of that name the first name that is stepped.
+    pub step_name: Option<String>,
     /// Limits and prices.
     pub budget: Budget,
     /// What is asked for beside the grams.
@@ -237,6 +240,7 @@ impl Default for Options {
             gpu_watts: None,
             cpu_watts: None,
             cloud: None,
+            step_name: None,
             budget: Budget::default(),
             beside: Beside::default(),
             webhook: None,

@@ -108,6 +108,7 @@ WAIT_FREE = {
     "eco2_span_begin": (c_int32, (c_void_p, c_uint32)),
     "eco2_span_end": (c_int32, (c_void_p, c_uint32)),
     "eco2_step": (c_int32, (c_void_p, c_uint32)),
+    "eco2_start_steps": (c_int32, (c_void_p, c_uint32)),
     "eco2_step_work": (c_int32, (c_void_p, c_uint32, POINTER(Work))),
     "eco2_now": (c_int32, (c_void_p, POINTER(EnergyNow))),
     "eco2_extra": (c_int32, (c_void_p, c_char_p, c_double)),

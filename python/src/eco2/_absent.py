@@ -6,7 +6,7 @@ import warnings
 
 from . import _constants as c
 
-SUCCEED = {"meter_open", "meter_close", "meter_free", "span_id", "span_begin", "span_end", "step", "step_work", "extra",
+SUCCEED = {"meter_open", "meter_close", "meter_free", "span_id", "span_begin", "span_end", "step", "step_work", "start_steps", "extra",
            "declare_sync", "set_log_callback", "span_between"}
 """Calls that do nothing, successfully; every other one has no data."""
 

@@ -154,11 +154,17 @@ class Meter:
 
     def step(self, name: str = "step", samples: int | None = None, tokens: int | None = None,
              loss: float | None = None, extra: Mapping[str, float] | None = None) -> None:
-        """Ends this thread's step and begins the next at one instant; the first call only begins.
+        """Ends this thread's step and begins the next at one instant.
+
+        A loop of ten calls is ten steps: the first began when the meter opened, or where `start_steps` was called. (Until
+        0.1 the first call only began a step, so that ten calls were nine steps.) After an explicit `end` of that name the
+        next call only begins. Steps are counted on each thread. The run's own steps, which budgets, forecasts and the
+        report's `work` count, are those of the name in the option `step_name`: by default `"step"`, and without spans of
+        that name the first one that is stepped.
 
         Args:
             name: the steps' name.
-            samples, tokens: what the step that ends has processed. With one of these or a loss, a step is counted.
+            samples, tokens: what the ended step has processed.
             loss: its loss; one that is not finite is ignored.
             extra: figures of the program's own for the report, as `extra`.
 
@@ -175,6 +181,16 @@ class Meter:
         if extra:
             for key, value in extra.items():
                 self.extra(key, value)
+
+    def start_steps(self, name: str = "step") -> None:
+        """Starts the steps of that name on this thread: the next one begins here.
+
+        For set-up before the first step, and for pauses between steps; a step that is open is given up and does not count.
+
+        Raises:
+            Error: ECO2_ERR_CLOSED, or ECO2_ERR_ARGUMENT for the name.
+        """
+        self._told(self._library.start_steps(self._handle, self._ids[name]))
 
     def stepper(self, name: str = "step") -> Callable[[], int]:
         """A prebound `step` without arguments, the cheapest there is; returns a status (0: recorded) and never raises."""

@@ -74,8 +74,8 @@ class CarbonBudgetCallback(Guarded, TrainerCallback):  # type: ignore[misc, vali
             self.session.stop()
         self._training = training
         self.session.start(steps_to_come(state))
-        self._step = self.session.meter.stepper("step")
-        self._step()
+        self.session.meter.start_steps()
+        self._step = self.session.meter.stepper()
 
     @never_raising
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

@@ -88,7 +88,7 @@ class Eco2AICallback(Guarded, TrainerCallback):  # type: ignore[misc, valid-type
         if self._zero and began:
             self.outputs.start(self.session)
         self._step = self.session.meter.step
-        self._step()
+        self.session.meter.start_steps()
 
     @never_raising
     def _end_interrupted(self) -> None:

@@ -92,7 +92,7 @@ class Eco2AILightningCallback(Guarded, _base()):  # type: ignore[misc]
         self.session.metadata = {**context.of_config(self.config), **context.of_model(self.config, pl_module, loader)}
         if self._zero(trainer) and began:
             self.outputs.start(self.session)
-        self.session.meter.step()
+        self.session.meter.start_steps()
 
     @never_raising
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:

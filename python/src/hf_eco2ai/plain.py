@@ -90,7 +90,7 @@ class TrainingRun(Guarded):
             self.rank = self.session.rank()
         if self.rank == 0 and began:
             self.outputs.start(self.session)
-        self.session.meter.step("step")
+        self.session.meter.start_steps()
 
     def __exit__(self, *raised: object) -> None:
         self._end()
