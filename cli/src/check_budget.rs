@@ -1,5 +1,6 @@
 //! `eco2 check-budget`: whether a run kept within a limit of carbon, as an exit code.
 
+use std::ffi::OsStr;
 use std::io::ErrorKind;
 
 use eco2::options::{Layer, Options};
@@ -30,13 +31,17 @@ fn checked(args: &CheckBudgetArgs) -> anyhow::Result<u8> {
     }
     let footprint = footprint(&args.report, &options)?;
     let check = footprint.against(args.max_co2);
-    let answer = if args.wants_json() { serde_json::to_string_pretty(&check)? + "\n" } else { page(&check) };
+    let written = if args.wants_json() {
+        out::data(&(serde_json::to_string_pretty(&check)? + "\n"))
+    } else {
+        out::page(&page(&check))
+    };
     // Who closed the pipe wanted the code alone.
-    out::data(&answer).or_else(|e| if e.kind() == ErrorKind::BrokenPipe { Ok(()) } else { Err(e) })?;
+    written.or_else(|e| if e.kind() == ErrorKind::BrokenPipe { Ok(()) } else { Err(e) })?;
     Ok(if check.exceeded { EXCEEDED } else { 0 })
 }
 
-fn footprint(run: &str, options: &Options) -> anyhow::Result<Footprint> {
+fn footprint(run: &OsStr, options: &Options) -> anyhow::Result<Footprint> {
     let path = std::path::Path::new(run);
     if path.is_file()
         && let Some(found) = eco2_report::read_hf_footprint(path)?
@@ -45,7 +50,7 @@ fn footprint(run: &str, options: &Options) -> anyhow::Result<Footprint> {
     }
     let report = eco2::read_whole(run, options)?;
     Footprint::of(&report).ok_or_else(|| {
-        Usage(format!("{run}: the report has no carbon: nothing was measured, or nothing priced")).into()
+        Usage(format!("{}: the report has no carbon: nothing was measured, or nothing priced", run.display())).into()
     })
 }
 

@@ -11,6 +11,7 @@ use crate::{out, settings, sink};
 /// # Errors
 /// For a run that is not found or cannot be read.
 pub(crate) fn compare(args: &CompareArgs) -> anyhow::Result<u8> {
+    sink::check(args.output.as_deref())?;
     let options = settings::resolve(Layer::default())?;
     let reports: Vec<Report> =
         args.runs.iter().map(|run| eco2::read_whole(run, &options)).collect::<Result<_, eco2::Error>>()?;

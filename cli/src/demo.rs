@@ -30,6 +30,7 @@ const TOKENS_A_STEP: u64 = 4_096;
 /// # Errors
 /// For wrong options, and when the output cannot be written.
 pub(crate) fn demo(args: &DemoArgs) -> anyhow::Result<u8> {
+    sink::check(args.json.as_deref())?;
     let mut layer = Layer::default();
     args.price.put(&mut layer)?;
     let options = Options { name: Some("demo".to_owned()), ..settings::resolve(layer)? };

@@ -18,7 +18,11 @@ pub(crate) fn grid(args: &GridArgs) -> anyhow::Result<u8> {
         (None, true) => document(&eco2_grid::zones_document()),
         (None, false) => list(eco2_grid::zones()),
     };
-    out::data(&text)?;
+    if args.json {
+        out::data(&text)?
+    } else {
+        out::page(&text)?
+    };
     Ok(0)
 }
 

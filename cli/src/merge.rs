@@ -1,9 +1,7 @@
 //! `eco2 merge`: the records of one run as one report, every counter once.
 
-use std::path::PathBuf;
-
 use eco2::options::Layer;
-use eco2::place;
+use eco2::{Records, Unrelated};
 
 use crate::args::MergeArgs;
 use crate::{out, settings, sink};
@@ -11,14 +9,19 @@ use crate::{out, settings, sink};
 /// Merges the records of a run.
 ///
 /// # Errors
-/// For a run that is not found, and when none of its records can be read.
+/// For a run that is not found, a folder with records of several runs, and when none of the records can be read.
 pub(crate) fn merge(args: &MergeArgs) -> anyhow::Result<u8> {
+    sink::check(args.output.as_deref())?;
     let options = settings::resolve(Layer::default())?;
-    let mut records: Vec<PathBuf> = Vec::new();
+    let unrelated = if args.force { Unrelated::Summed } else { Unrelated::Refused };
+    let mut records = Records::default();
     for run in &args.runs {
-        records.extend(place::find_records(run, &options)?);
+        records.extend(eco2::read_records(run, &options, unrelated)?);
     }
-    let report = eco2::merge_records(&records, &options)?;
+    if let Some(runs) = records.several_runs() {
+        out::talk(&format!("eco2: records of several runs are summed as one: {runs}\n"));
+    }
+    let report = eco2::merge_read(records)?;
     let told = report.events.iter().filter(|event| event.kind == "record-unreadable");
     told.for_each(|event| out::talk(&format!("eco2: {}\n", event.text)));
     let text = if args.json { eco2_report::json(&report)? } else { eco2_report::text(&report, &out::data_style()) };

@@ -1,28 +1,54 @@
 //! The two streams: data on standard output, talk on standard error; and how text is laid out on each.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 
 use anstream::stream::RawStream;
 use anstream::{AutoStream, ColorChoice};
-use eco2_report::TextStyle;
+use eco2_report::{TextStyle, clean};
 
 /// Columns where nobody says how many there are.
 const COLUMNS: usize = 80;
 
-/// Writes data to standard output.
+/// Writes a document to standard output: exactly where it goes to a file or a pipe, as [`page`] does on a terminal.
 ///
 /// # Errors
 /// What the system says; a closed pipe is one of those that [`crate::failure::code`] takes for a success.
 pub(crate) fn data(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
+    let text = if out.is_terminal() { shown(text) } else { Cow::Borrowed(text) };
     out.write_all(text.as_bytes())?;
     out.flush()
 }
 
-/// Writes to standard error. A standard error that is closed or full stops nothing.
+/// Writes text for people to standard output; of control characters only line ends, tabs and colours pass.
+///
+/// # Errors
+/// As [`data`].
+pub(crate) fn page(text: &str) -> io::Result<()> {
+    data(&shown(text))
+}
+
+/// Writes text for people to standard error, cleaned as by [`page`]. A standard error that is closed or full stops nothing.
 pub(crate) fn talk(text: &str) {
-    io::stderr().lock().write_all(text.as_bytes()).ok();
+    io::stderr().lock().write_all(shown(text).as_bytes()).ok();
+}
+
+/// A text of ours that may quote others: names, paths, messages of services and drivers.
+fn shown(text: &str) -> Cow<'_, str> {
+    let mut parts = text.split('\u{1b}');
+    let first = clean::lines(parts.next().unwrap_or_default());
+    parts.fold(first, |shown, part| {
+        let escape = if sets_colour(part) { '\u{1b}' } else { '?' };
+        Cow::Owned(format!("{shown}{escape}{}", clean::lines(part)))
+    })
+}
+
+/// Whether what follows an escape character makes it "Select Graphic Rendition" (ECMA-48, 8.3.117).
+fn sets_colour(rest: &str) -> bool {
+    let codes = rest.strip_prefix('[').and_then(|rest| rest.split_once('m'));
+    codes.is_some_and(|(codes, _)| codes.bytes().all(|byte| byte.is_ascii_digit() || byte == b';'))
 }
 
 /// How text looks on standard output.
@@ -64,6 +90,13 @@ fn speaks_utf8(variable: impl Fn(&str) -> Option<String>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn k17_only_colours_of_all_escape_sequences_pass() {
+        assert_eq!(shown("\u{1b}[1;33mrun\u{1b}[0m a\tb\n"), "\u{1b}[1;33mrun\u{1b}[0m a\tb\n");
+        assert_eq!(shown("\u{1b}]0;title\u{7}\u{1b}[2J\u{1b}[6n\u{9b}m\r"), "?]0;title??[2J?[6n?m?");
+        assert_eq!(shown("plain"), "plain");
+    }
 
     #[test]
     fn the_first_locale_variable_that_is_set_decides() {

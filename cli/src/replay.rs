@@ -15,6 +15,7 @@ use crate::{out, settings, sink};
 /// # Errors
 /// For a trace or span file that cannot be read, naming the line, and for wrong options.
 pub(crate) fn replay(args: &ReplayArgs) -> anyhow::Result<u8> {
+    sink::check(args.json.as_deref())?;
     let mut layer = Layer::default();
     args.price.put(&mut layer)?;
     args.beside.put(&mut layer)?;

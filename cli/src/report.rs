@@ -1,7 +1,9 @@
 //! `eco2 report`: runs that are over (or were killed), rendered.
 
+use std::ffi::OsString;
+
 use anyhow::Context as _;
-use eco2::options::{Layer, Options};
+use eco2::options::Layer;
 use eco2_core::report::Report;
 use eco2_report::MetricNames;
 
@@ -14,11 +16,15 @@ use crate::{out, settings, sink};
 /// # Errors
 /// For a run that is not found or cannot be read, and for formats that do not go with what was asked.
 pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<u8> {
+    sink::check(args.output.as_deref())?;
     let mut layer = Layer::default();
     args.price.put(&mut layer)?;
     args.beside.put(&mut layer)?;
     let options = settings::resolve(layer)?;
-    let mut reports = args.runs.iter().map(|run| read(run, &options)).collect::<anyhow::Result<Vec<Report>>>()?;
+    let read = |run: &OsString| {
+        if args.force { eco2::read_whole_as_one(run, &options) } else { eco2::read_whole(run, &options) }
+    };
+    let mut reports = args.runs.iter().map(|run| Ok(read(run)?)).collect::<anyhow::Result<Vec<Report>>>()?;
     if args.price.is_given() {
         reports = reports.into_iter().map(|report| eco2::reprice(report, &options)).collect::<Result<_, _>>()?;
     } else if args.beside.is_given() {
@@ -33,12 +39,6 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<u8> {
         None => out::data(&text)?,
     }
     Ok(0)
-}
-
-/// A run's report; one that was killed has its last, provisional one, or what its readings tell. Several records of one
-/// run are merged.
-fn read(run: &str, options: &Options) -> anyhow::Result<Report> {
-    Ok(eco2::read_whole(run, options)?)
 }
 
 fn grouped(reports: &[Report], label: &str, format: Format) -> anyhow::Result<String> {

@@ -26,6 +26,7 @@ use crate::records::BootAxis;
 use crate::series::{Point, Series};
 use crate::spells::{Begun, RunSpells};
 use crate::states::SourceStates;
+use crate::wall::WallWatch;
 
 /// Events kept in full; more are counted in one last event.
 const EVENTS: usize = 1_000;
@@ -49,6 +50,7 @@ pub(crate) struct Engine {
     pub(crate) series: Vec<Series>,
     pub(crate) journal: Journal,
     pub(crate) boot: BootAxis,
+    wall: WallWatch,
     pub(crate) samples: u64,
     pub(crate) own_steps: OwnSteps,
     pub(crate) begun: bool,
@@ -81,6 +83,7 @@ impl Engine {
         boot.set(now_ns, boot_offset_ns());
         Self {
             boot,
+            wall: WallWatch::default(),
             ledger: Ledger::new(now_ns, Names::LIVE_CAP),
             gauges: GaugeSums::default(),
             spells: RunSpells::default(),

@@ -75,6 +75,34 @@ pub enum Error {
         /// The run's id.
         run: String,
     },
+    /// The beginning of an id that several runs have.
+    #[error("'{run}' is the beginning of several run ids: {candidates}; give more of it")]
+    SeveralRuns {
+        /// What was asked for.
+        run: String,
+        /// The ids.
+        candidates: crate::place::Candidates,
+    },
+    /// Records of runs that have nothing to do with each other.
+    #[error(
+        "{}: these records are of several runs: {runs}; name one of them, or sum them as one run with `eco2 merge --force`",
+        place.display()
+    )]
+    Unrelated {
+        /// The folder.
+        place: PathBuf,
+        /// Ids and names.
+        runs: crate::recover::RunNames,
+    },
+    /// The folder for temporary files is the only place for runs, and another user owns or can write the folder there.
+    #[error(
+        "{}: not used for runs, because it is not a folder of this user alone; set HOME, XDG_STATE_HOME or ECO2_STATE_DIR",
+        folder.display()
+    )]
+    SharedFolder {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// No run goes by that name.
     #[error("no run '{run}': give a file, a run id, or `last`; runs are kept in {folder}", folder = folder.display())]
     NoRun {

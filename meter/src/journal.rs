@@ -1,13 +1,12 @@
 //! What a run leaves behind while it goes: the log, and a trace where one was asked for. Neither ever stops the run.
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use eco2_core::report::{EventRecord, Report};
 use eco2_core::{Domain, Gauge, Reading};
-use eco2_report::{LogEncoder, LogMeta, LogStatus, LogWriter, TraceWriter};
+use eco2_report::{LogEncoder, LogMeta, LogStatus, LogWriter, Output, TraceWriter};
 use eco2_samplers::quietly;
 
 use crate::Error;
@@ -33,11 +32,11 @@ impl Journal {
         Ok(())
     }
 
-    /// Starts a trace.
+    /// Starts a trace. Does not wait for the reader of a pipe.
     pub(crate) fn open_trace(&mut self, path: &Path) -> Result<(), Error> {
         let failed = |source| Error::Write { path: path.to_owned(), source };
-        let file = File::create(path).map_err(failed)?;
-        self.trace = Some(TraceWriter::new(Spool::start(file).map_err(failed)?).map_err(failed)?);
+        let output = Output::open(path).map_err(failed)?;
+        self.trace = Some(TraceWriter::new(Spool::start(output).map_err(failed)?).map_err(failed)?);
         Ok(())
     }
 

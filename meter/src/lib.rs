@@ -22,6 +22,7 @@ mod alerts;
 mod assemble;
 mod budget;
 mod closing;
+mod command_line;
 mod engine;
 mod error;
 mod feed;
@@ -47,6 +48,7 @@ mod sharing;
 mod spells;
 mod spool;
 mod states;
+mod wall;
 
 pub use alerts::Event;
 pub use eco2_core::{Decision, Finish, NameId, Spent, Unit, report};
@@ -57,7 +59,9 @@ pub use intensity::{Course, add_beside, intensities, reprice};
 pub use late::Late;
 pub use meter::{Meter, Now, Span, Step};
 pub use options::Options;
-pub use recover::{merge_records, read_run, read_whole};
+pub use recover::{
+    Records, RunNames, Unrelated, merge_read, merge_records, read_records, read_run, read_whole, read_whole_as_one,
+};
 pub use replay::replay;
 pub use series::Point;
 

@@ -103,12 +103,15 @@ impl Meter {
     /// As [`Meter::open`].
     pub fn open_for(options: Options, own: Vec<Box<dyn Source>>, command: Vec<String>) -> Result<Self, Error> {
         let pricing = Pricing::resolve(&options)?;
-        let webhook = Webhook::of(&options)?;
+        let (webhook, no_webhook) = Webhook::if_built(&options)?;
         let mut found = open::find(&options)?;
         let facts = open::facts(&options, command, &found, pricing);
         // A program's own sources come first.
         found.sources.splice(..0, own);
         let started = open::start(found, facts, &options)?;
+        if let Some(fault) = no_webhook {
+            lock(&started.shared.engine).event(0, "webhook-failed", "", fault);
+        }
         if let Some(webhook) = webhook {
             alerts::start_posting(&started.shared, webhook.poster());
         }

@@ -1,6 +1,6 @@
 //! Opening a run: find the sources, start the sampling thread, wait for the first reading.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex};
 
 use eco2_core::{EventPool, Timeline};
@@ -11,7 +11,6 @@ use eco2_samplers::host_gauges::HostGauges;
 use eco2_samplers::model::{ModelOptions, ThreadWatts};
 use eco2_samplers::tsc::HotClock;
 use eco2_samplers::{self as samplers, Roots, Sampler, Source, host};
-use jiff::Timestamp;
 
 use eco2_report::LogMeta;
 
@@ -25,7 +24,7 @@ use crate::pricing::Pricing;
 use crate::publish::Publisher;
 use crate::shared::{Shared, WorkCounters};
 use crate::sharing::Sharing;
-use crate::{Error, labels, place};
+use crate::{Error, command_line, labels, place, wall};
 
 /// Recording threads at one time, and events each may hold between two ticks: 16 bytes each, made at open.
 const RINGS: usize = 64;
@@ -76,9 +75,13 @@ pub(crate) fn facts(options: &Options, command: Vec<String>, found: &Discovery, 
     let roots = roots(options);
     let below = labels::Roots { procfs: roots.procfs.clone(), ..labels::Roots::default() };
     let surroundings = labels::find(std::env::vars_os(), &below);
-    let started = Timestamp::now();
+    let started = wall::now();
     let name = options.name.clone().or_else(|| named_after(&command)).unwrap_or_else(|| "run".to_owned());
-    let command = if options.redact { redacted(&command) } else { command };
+    let command = if options.redact {
+        command_line::without_arguments(&command)
+    } else {
+        command_line::without_secrets(&command)
+    };
     let mut launch = surroundings.launch.clone();
     launch.attempt = options.attempt.unwrap_or(launch.attempt);
     let part = place::new_part_id(started, std::process::id(), &launch);
@@ -106,12 +109,6 @@ fn named_after(command: &[String]) -> Option<String> {
     Some(program.to_string_lossy().into_owned())
 }
 
-/// The program stays, its arguments may hold secrets.
-fn redacted(command: &[String]) -> Vec<String> {
-    let hidden = |(index, word): (usize, &String)| if index == 0 { word.clone() } else { "[redacted]".to_owned() };
-    command.iter().enumerate().map(hidden).collect()
-}
-
 /// Starts the sampling thread and waits until every source has been read once.
 pub(crate) fn start(found: Discovery, facts: Facts, options: &Options) -> Result<Started, Error> {
     let roots = roots(options);
@@ -122,7 +119,6 @@ pub(crate) fn start(found: Discovery, facts: Facts, options: &Options) -> Result
     let Timeline { writer, reader } = Timeline::new(capacity, SLOTS)?;
     let clock = HotClock::new(Clock::Monotonic, &roots);
     let (pool, rings) = EventPool::new(RINGS, RING_EVENTS);
-    let log = log_path(options, &facts);
     let meta = LogMeta::new(facts.run(), facts.started_ns);
     let mut engine = Engine::new(rings, clock.clone(), Publisher::new(writer, capacity));
     engine.awaited = awaited(&sources);
@@ -133,8 +129,9 @@ pub(crate) fn start(found: Discovery, facts: Facts, options: &Options) -> Result
     if let Some(path) = &options.trace {
         engine.journal.open_trace(path)?;
     }
-    let log = log.filter(|path| open_log(&mut engine, &place::runs_folder(options), path, &meta));
+    let log = open_log(&mut engine, options, &facts, &meta);
     facts.warnings.iter().for_each(|text| engine.event(0, "labels-contradict", "", text.clone()));
+    wall::far_off().into_iter().for_each(|text| engine.event(0, "clock-far-off", "", text));
     options.refused.iter().for_each(|refused| engine.event(0, "option-refused", "", refused.to_string()));
     // Whoever names a command follows it once it has started; looking at this process would be for nothing.
     let sharing = if facts.command.is_empty() { Sharing::of(&roots, std::process::id()) } else { Sharing::default() };
@@ -171,14 +168,17 @@ fn settings(options: &Options, clock: &HotClock, cpus: Vec<usize>) -> samplers::
     settings
 }
 
-fn log_path(options: &Options, facts: &Facts) -> Option<PathBuf> {
-    let wanted = options.log != crate::options::Log::Off;
-    wanted.then(|| place::log_path(&place::runs_folder(options), &facts.id, &facts.part))
-}
-
-/// A log that cannot be opened costs the log, not the run.
-fn open_log(engine: &mut Engine, runs: &Path, path: &Path, meta: &LogMeta) -> bool {
-    let Err(error) = engine.journal.open_log(runs, path, meta) else { return true };
-    engine.event(meta.begin_ns, "log-failed", "", error.to_string());
-    false
+/// Starts the log. One that cannot be opened costs the log, not the run.
+fn open_log(engine: &mut Engine, options: &Options, facts: &Facts, meta: &LogMeta) -> Option<PathBuf> {
+    if options.log == crate::options::Log::Off {
+        return None;
+    }
+    let mut open = || {
+        let runs = place::runs_folder(options)?;
+        let path = place::log_path(&runs, &facts.id, &facts.part);
+        engine.journal.open_log(&runs, &path, meta)?;
+        Ok(path)
+    };
+    let opened: Result<PathBuf, Error> = open();
+    opened.inspect_err(|error| engine.event(meta.begin_ns, "log-failed", "", error.to_string())).ok()
 }

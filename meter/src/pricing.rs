@@ -124,7 +124,7 @@ impl Pricing {
 
     /// The same for a run that is long over: whoever has to be asked is asked now, on this thread.
     pub(crate) fn price_late(&self, energy: &mut Energy, when: &When, curve: &Curve) -> (Carbon, Vec<EventRecord>) {
-        let now_ns = When::new(Timestamp::now(), 0).from_ns;
+        let now_ns = When::new(crate::wall::now(), 0).from_ns;
         let is_priced_by_parts = when.lasted_ns > 0 && energy.total_uj.is_some();
         let Some(feed) = self.feed.as_ref().filter(|_| is_priced_by_parts) else {
             return self.price(energy, when, |_| curve.clone());

@@ -1,5 +1,8 @@
 //! Reading a run again, whatever became of it: its final report, else its last provisional one, else its readings.
 
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use eco2_core::report::{Report, Run, State};
@@ -9,6 +12,9 @@ use jiff::{SignedDuration, Timestamp};
 use crate::options::Options;
 use crate::replay::replay_at;
 use crate::{Error, place};
+
+/// Runs that a message names.
+const MOST_NAMES: usize = 8;
 
 /// The report of a run from its report file or its log.
 ///
@@ -27,14 +33,122 @@ pub fn read_run(path: &Path, options: &Options) -> Result<Report, Error> {
 /// The report of a run given as [`crate::place::find_records`] takes it: its one record's, or that of all merged.
 ///
 /// # Errors
-/// [`Error::NoRun`], and of a single record what [`read_run`] says. Of several those that cannot be read are left out and
-/// told in the report; an error is returned when none can.
-pub fn read_whole(run: &str, options: &Options) -> Result<Report, Error> {
+/// [`Error::NoRun`], [`Error::Unrelated`], and of a single record what [`read_run`] says. Of several those that cannot be
+/// read are left out and named in the report; an error is returned when none can.
+pub fn read_whole(run: impl AsRef<OsStr>, options: &Options) -> Result<Report, Error> {
+    whole(run.as_ref(), options, Unrelated::Refused)
+}
+
+/// The same, also for a folder with records of unrelated runs: they are summed as one run.
+///
+/// # Errors
+/// As [`read_whole`], but for [`Error::Unrelated`].
+pub fn read_whole_as_one(run: impl AsRef<OsStr>, options: &Options) -> Result<Report, Error> {
+    whole(run.as_ref(), options, Unrelated::Summed)
+}
+
+fn whole(run: &OsStr, options: &Options, unrelated: Unrelated) -> Result<Report, Error> {
     let records = place::find_records(run, options)?;
     if let [one] = records.as_slice() {
         return read_run(one, options);
     }
-    merge_records(&records, options)
+    merge_read(records_of(run, &records, options, unrelated)?)
+}
+
+/// What is done with records in a folder that have no run in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unrelated {
+    /// They are an error that names the runs.
+    Refused,
+    /// They are summed as one run.
+    Summed,
+}
+
+/// Records that were read.
+#[derive(Debug, Default)]
+pub struct Records {
+    /// Those that could be read.
+    pub reports: Vec<Report>,
+    /// Why the others could not.
+    pub unreadable: Vec<Error>,
+}
+
+impl Records {
+    fn read(paths: &[PathBuf], options: &Options) -> Self {
+        let mut records = Self::default();
+        for path in paths {
+            match read_run(path, options) {
+                Ok(report) => records.reports.push(report),
+                Err(error) => records.unreadable.push(error),
+            }
+        }
+        records
+    }
+
+    /// Adds others.
+    pub fn extend(&mut self, others: Self) {
+        self.reports.extend(others.reports);
+        self.unreadable.extend(others.unreadable);
+    }
+
+    /// The runs that the records are of, where they are of several: records belong together if they have a run id in
+    /// common, or if one is of a command and another of what was measured below that command.
+    #[must_use]
+    pub fn several_runs(&self) -> Option<RunNames> {
+        let mut groups: Vec<(BTreeSet<&str>, &Run)> = Vec::new();
+        for report in &self.reports {
+            let mut marks = marks(report);
+            let (joined, apart): (Vec<_>, Vec<_>) =
+                groups.into_iter().partition(|(others, _)| !others.is_disjoint(&marks));
+            let first = joined.first().map_or(&report.run, |(_, run)| *run);
+            joined.into_iter().for_each(|(others, _)| marks.extend(others));
+            groups = apart;
+            groups.push((marks, first));
+        }
+        let names = |run: &Run| (run.id.clone(), run.name.clone());
+        (groups.len() > 1).then(|| RunNames(groups.iter().map(|(_, run)| names(run)).collect()))
+    }
+}
+
+/// What a record has in common with others of its run: the id, and the records of commands.
+fn marks(report: &Report) -> BTreeSet<&str> {
+    let parts = report.merge.iter().flat_map(|merge| &merge.parts);
+    let runs = std::iter::once(report).chain(parts).map(|one| &one.run);
+    runs.flat_map(|run| [&run.id, &run.part, &run.parent]).map(String::as_str).filter(|mark| !mark.is_empty()).collect()
+}
+
+/// Ids and names of runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunNames(Vec<(String, String)>);
+
+impl fmt::Display for RunNames {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (shown, rest) = self.0.split_at(self.0.len().min(MOST_NAMES));
+        for (at, (id, name)) in shown.iter().enumerate() {
+            let comma = if at == 0 { "" } else { ", " };
+            write!(out, "{comma}{id} ({name})")?;
+        }
+        if rest.is_empty() { Ok(()) } else { write!(out, " and {} more", rest.len()) }
+    }
+}
+
+/// The records of a run given as [`crate::place::find_records`] takes it.
+///
+/// # Errors
+/// [`Error::NoRun`], and [`Error::Unrelated`] for a folder with records of several runs. A record that cannot be read is
+/// no error here.
+pub fn read_records(run: impl AsRef<OsStr>, options: &Options, unrelated: Unrelated) -> Result<Records, Error> {
+    let run = run.as_ref();
+    records_of(run, &place::find_records(run, options)?, options, unrelated)
+}
+
+fn records_of(run: &OsStr, paths: &[PathBuf], options: &Options, unrelated: Unrelated) -> Result<Records, Error> {
+    let records = Records::read(paths, options);
+    let is_folder = Path::new(run).is_dir();
+    match records.several_runs().filter(|_| is_folder && unrelated == Unrelated::Refused) {
+        Some(runs) => Err(Error::Unrelated { place: PathBuf::from(run), runs }),
+        None => Ok(records),
+    }
 }
 
 /// Merges the records in files; what cannot be read is left out and told in the report.
@@ -42,17 +156,19 @@ pub fn read_whole(run: &str, options: &Options) -> Result<Report, Error> {
 /// # Errors
 /// The first file's error when none can be read.
 pub fn merge_records(records: &[PathBuf], options: &Options) -> Result<Report, Error> {
-    let (mut reports, mut failures) = (Vec::new(), Vec::new());
-    for path in records {
-        match read_run(path, options) {
-            Ok(report) => reports.push(report),
-            Err(error) => failures.push(error),
-        }
+    merge_read(Records::read(records, options))
+}
+
+/// Merges records; what could not be read is told in the report.
+///
+/// # Errors
+/// The first record's error when none could be read.
+pub fn merge_read(records: Records) -> Result<Report, Error> {
+    let Records { reports, mut unreadable } = records;
+    if reports.is_empty() && !unreadable.is_empty() {
+        return Err(unreadable.swap_remove(0));
     }
-    if reports.is_empty() && !failures.is_empty() {
-        return Err(failures.swap_remove(0));
-    }
-    let left_out: Vec<String> = failures.iter().map(ToString::to_string).collect();
+    let left_out: Vec<String> = unreadable.iter().map(ToString::to_string).collect();
     Ok(eco2_report::merge_without(&reports, &left_out)?)
 }
 

@@ -1,10 +1,13 @@
 //! Bytes on their way to a file through a thread of their own: whoever writes never waits for a disk.
 
 use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
+use eco2_report::Output;
 use eco2_samplers::quietly;
 
 /// Bytes gathered before they are handed over.
@@ -19,6 +22,15 @@ pub(crate) struct Spool {
     buffer: Vec<u8>,
     chunks: Option<SyncSender<Vec<u8>>>,
     ended: Receiver<io::Result<()>>,
+    /// Set once nothing more will be written, so that the thread waits for no reader any more.
+    over: Arc<AtomicBool>,
+}
+
+impl Drop for Spool {
+    fn drop(&mut self) {
+        // Relaxed: the flag orders nothing; the channel does.
+        self.over.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Spool {
@@ -26,13 +38,19 @@ impl Spool {
     ///
     /// # Errors
     /// When the system refuses a thread.
-    pub(crate) fn start(file: impl Write + Send + 'static) -> io::Result<Self> {
+    pub(crate) fn start(output: Output) -> io::Result<Self> {
+        Self::start_with(|over| output.wait(|| over.load(Ordering::Relaxed)))
+    }
+
+    fn start_with<W: Write>(open: impl FnOnce(&AtomicBool) -> io::Result<W> + Send + 'static) -> io::Result<Self> {
         let (chunks, inbox) = sync_channel(CHUNKS);
         let (end, ended) = sync_channel(1);
-        // Nobody may be waiting any more.
-        let body = move || _ = end.send(write_all(file, &inbox));
+        let over = Arc::new(AtomicBool::new(false));
+        let is_over = Arc::clone(&over);
+        // The receiver may be gone.
+        let body = move || _ = end.send(open(&is_over).and_then(|file| write_all(file, &inbox)));
         quietly(|| thread::Builder::new().name("eco2-trace".into()).spawn(body))?;
-        Ok(Self { buffer: Vec::with_capacity(CHUNK_BYTES), chunks: Some(chunks), ended })
+        Ok(Self { buffer: Vec::with_capacity(CHUNK_BYTES), chunks: Some(chunks), ended, over })
     }
 
     /// Hands over the rest and waits, for a bounded time, until it is written.
@@ -42,6 +60,7 @@ impl Spool {
     pub(crate) fn close(mut self) -> io::Result<()> {
         let handed_over = self.flush();
         self.chunks = None;
+        self.over.store(true, Ordering::Relaxed);
         let late = |_| Err(io::Error::other("the disk did not take the trace in time; its end is missing"));
         self.ended.recv_timeout(PATIENCE).unwrap_or_else(late).and(handed_over)
     }
@@ -92,8 +111,29 @@ mod tests {
     }
 
     #[test]
+    fn k20_pipe_without_reader_keeps_neither_the_start_nor_the_end_waiting() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        let mut spool = Spool::start(Output::open(&pipe).unwrap()).unwrap();
+        spool.write_all(b"1").unwrap();
+        let error = spool.close().unwrap_err().to_string();
+        assert!(error.contains("no process reads from this pipe"), "{error}");
+        let mut spool = Spool::start(Output::open(&pipe).unwrap()).unwrap();
+        spool.write_all(b"from the start").unwrap();
+        let reader = thread::spawn(move || std::fs::read(pipe).unwrap());
+        // A reader that comes late gets all; this test ends once it has come.
+        while spool.ended.try_recv().is_err() {
+            spool.flush().ok();
+            spool.chunks = None;
+        }
+        assert_eq!(reader.join().unwrap(), b"from the start");
+    }
+
+    #[test]
     fn f29_a_disk_that_hangs_holds_up_no_end_and_fills_no_memory() {
-        let mut spool = Spool::start(Stuck).unwrap();
+        let mut spool = Spool::start_with(|_| Ok(Stuck)).unwrap();
         let chunk = vec![0; CHUNK_BYTES];
         let taken = (0..10 * CHUNKS).take_while(|_| spool.write_all(&chunk).is_ok()).count();
         assert!((CHUNKS..=CHUNKS + 2).contains(&taken), "{taken}");

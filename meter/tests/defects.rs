@@ -130,11 +130,11 @@ fn d24_recording_waits_for_no_source() {
 fn an_option_has_the_effect_its_name_promises() {
     let folder = tempfile::tempdir().unwrap();
     let with = |options: Options| {
-        let command = vec!["/usr/bin/python3".to_owned(), "--token=hunter2".to_owned()];
+        let command = vec!["/usr/bin/python3".to_owned(), "--data=a.csv".to_owned()];
         Meter::open_for(options, vec![Box::new(Steady::new().0)], command).unwrap().close()
     };
     let plain = with(options(folder.path()));
-    assert_eq!((plain.run.name.as_str(), plain.run.command[1].as_str()), ("python3", "--token=hunter2"));
+    assert_eq!((plain.run.name.as_str(), plain.run.command[1].as_str()), ("python3", "--data=a.csv"));
     let redacted = with(Options { redact: true, name: Some("mine".into()), ..options(folder.path()) });
     assert_eq!((redacted.run.name.as_str(), redacted.run.command[1].as_str()), ("mine", "[redacted]"));
     let priced = with(Options { intensity: Some(100.0), pue: 1.5, ..options(folder.path()) });

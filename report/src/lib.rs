@@ -7,12 +7,14 @@
 #![forbid(unsafe_code)]
 
 pub mod advice;
+pub mod clean;
 mod compare;
 mod error;
 mod files;
 mod footprint;
 mod log;
 mod merge;
+mod output;
 mod render;
 mod report_file;
 mod trace;
@@ -32,6 +34,7 @@ pub use log::{
     read_log, read_summary, visit_readings,
 };
 pub use merge::{merge, merge_without};
+pub use output::{Output, check_output, check_output_folder};
 pub use render::{
     AbsentSource, Group, MetricNames, NO_LABEL, SUMMARY_SCHEMA_JSON, TextStyle, ai_act_json, boamps_json, by_label,
     codecarbon_csv, csv, groups_csv, groups_json, groups_text, hf_json, json, methods, model_card, openmetrics,

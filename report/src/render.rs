@@ -21,6 +21,8 @@ mod sections;
 mod spells;
 mod text;
 
+use std::borrow::Cow;
+
 use eco2_core::report::{Report, SourceStatus, Status};
 
 pub use budget::{quality_text, spent_text};
@@ -38,7 +40,15 @@ pub use openmetrics::{MetricNames, openmetrics};
 pub(crate) use page::{Page, Tone};
 pub use text::{TextStyle, text};
 
-use crate::Error;
+use crate::{Error, clean};
+
+/// The report for people: without figures that are not finite, and with every text cleaned for a terminal.
+pub(crate) fn presentable(report: &Report) -> Cow<'_, Report> {
+    match finite(report) {
+        Cow::Borrowed(report) => clean::report(report),
+        Cow::Owned(report) => Cow::Owned(clean::report(&report).into_owned()),
+    }
+}
 
 /// The report as JSON: indented, fields in the schema's order, a line end after it, no NaN.
 ///

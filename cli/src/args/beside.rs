@@ -1,9 +1,11 @@
 //! Flags for what stands beside the grams: money, making, water, a contract, offsets.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use eco2::options::{Layer, OptionsError};
 
-use super::flags::{put, put_if};
+use super::flags::{put, put_if, put_path};
 
 /// What is asked for beside the location-based grams; none of it changes them.
 #[derive(Debug, Clone, Args)]
@@ -14,7 +16,7 @@ pub(crate) struct Beside {
     pub(crate) price_per_kwh: Option<String>,
     /// Prices over time from a CSV file; its form is that of --intensity-series
     #[arg(long, value_name = "FILE", hide_short_help = true)]
-    pub(crate) tariff_series: Option<String>,
+    pub(crate) tariff_series: Option<PathBuf>,
     /// The file's column; its only one, or price_per_kwh, without it
     #[arg(long, value_name = "COLUMN", hide_short_help = true)]
     pub(crate) tariff_column: Option<String>,
@@ -58,10 +60,9 @@ pub(crate) struct Beside {
 
 impl Beside {
     /// Options by their names, their flags, and what was given.
-    fn texts(&self) -> [(&'static str, &'static str, &Option<String>); 14] {
+    fn texts(&self) -> [(&'static str, &'static str, &Option<String>); 13] {
         [
             ("budget.price_per_kwh", "--price-per-kwh", &self.price_per_kwh),
-            ("tariff_series", "--tariff-series", &self.tariff_series),
             ("tariff_column", "--tariff-column", &self.tariff_column),
             ("budget.currency", "--currency", &self.currency),
             ("carbon_price", "--carbon-price", &self.carbon_price),
@@ -83,11 +84,12 @@ impl Beside {
     /// What is wrong, naming the flag.
     pub(crate) fn put(&self, layer: &mut Layer) -> Result<(), OptionsError> {
         self.texts().into_iter().try_for_each(|(key, flag, text)| put(layer, key, flag, text))?;
+        put_path(layer, "tariff_series", "--tariff-series", &self.tariff_series)?;
         put_if(layer, self.equivalents, "equivalents", "--equivalents", true)
     }
 
     /// Whether any of them was given.
     pub(crate) fn is_given(&self) -> bool {
-        self.equivalents || self.texts().iter().any(|(_, _, text)| text.is_some())
+        self.equivalents || self.tariff_series.is_some() || self.texts().iter().any(|(_, _, text)| text.is_some())
     }
 }

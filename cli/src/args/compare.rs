@@ -1,5 +1,6 @@
 //! Flags of `eco2 compare`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -22,7 +23,7 @@ Examples:
 pub(crate) struct CompareArgs {
     /// Log or report file, run id or its beginning, or `last`; two or more
     #[arg(value_name = "RUN", required = true, num_args = 2..)]
-    pub(crate) runs: Vec<String>,
+    pub(crate) runs: Vec<OsString>,
     /// What figures are divided by
     #[arg(long, value_enum)]
     per: Option<Per>,

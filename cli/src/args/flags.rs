@@ -1,5 +1,7 @@
 //! Flags that several commands share, and their way into a layer of options.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use eco2::options::{Input, Layer, OptionsError, Origin, SOURCES};
@@ -14,13 +16,13 @@ pub(crate) struct Hardware {
     pub(crate) source: Vec<String>,
     /// Where sysfs is, such as /host/sys in a container
     #[arg(long, value_name = "DIR", hide_short_help = true)]
-    pub(crate) sysfs: Option<String>,
+    pub(crate) sysfs: Option<PathBuf>,
     /// Where procfs is
     #[arg(long, value_name = "DIR", hide_short_help = true)]
-    pub(crate) procfs: Option<String>,
+    pub(crate) procfs: Option<PathBuf>,
     /// The NVIDIA management library to load
     #[arg(long, value_name = "LIBRARY", hide_short_help = true)]
-    pub(crate) nvml: Option<String>,
+    pub(crate) nvml: Option<PathBuf>,
 }
 
 /// What a kilowatt-hour weighs.
@@ -35,7 +37,7 @@ pub(crate) struct Price {
     pub(crate) intensity: Option<String>,
     /// Intensities over time from a CSV or JSON file; the run is weighed part by part
     #[arg(long, value_name = "FILE")]
-    pub(crate) intensity_series: Option<String>,
+    pub(crate) intensity_series: Option<PathBuf>,
     /// The file's column; its only one, or gco2e_per_kwh, without it
     #[arg(long, value_name = "COLUMN", hide_short_help = true)]
     pub(crate) intensity_column: Option<String>,
@@ -90,9 +92,9 @@ impl Hardware {
     pub(crate) fn put(&self, layer: &mut Layer) -> Result<(), OptionsError> {
         let sources = (!self.source.is_empty()).then(|| self.source.join(","));
         put(layer, "sources", "--source", &sources)?;
-        put(layer, "sysfs", "--sysfs", &self.sysfs)?;
-        put(layer, "procfs", "--procfs", &self.procfs)?;
-        put(layer, "nvml", "--nvml", &self.nvml)
+        put_path(layer, "sysfs", "--sysfs", &self.sysfs)?;
+        put_path(layer, "procfs", "--procfs", &self.procfs)?;
+        put_path(layer, "nvml", "--nvml", &self.nvml)
     }
 }
 
@@ -104,7 +106,7 @@ impl Price {
     pub(crate) fn put(&self, layer: &mut Layer) -> Result<(), OptionsError> {
         put(layer, "zone", "--zone", &self.zone)?;
         put(layer, "intensity", "--intensity", &self.intensity)?;
-        put(layer, "intensity_series", "--intensity-series", &self.intensity_series)?;
+        put_path(layer, "intensity_series", "--intensity-series", &self.intensity_series)?;
         put(layer, "intensity_column", "--intensity-column", &self.intensity_column)?;
         put(layer, "intensity_provider", "--provider", &self.provider)?;
         put(layer, "provider_zone", "--provider-zone", &self.provider_zone)?;
@@ -115,8 +117,8 @@ impl Price {
 
     /// Whether any of them was given.
     pub(crate) fn is_given(&self) -> bool {
-        let all = [&self.zone, &self.intensity, &self.intensity_series, &self.provider, &self.locate, &self.pue];
-        all.iter().any(|flag| flag.is_some())
+        let all = [&self.zone, &self.intensity, &self.provider, &self.locate, &self.pue];
+        self.intensity_series.is_some() || all.iter().any(|flag| flag.is_some())
     }
 }
 
@@ -152,6 +154,12 @@ impl Identity {
 pub(super) fn put(layer: &mut Layer, key: &str, flag: &str, text: &Option<String>) -> Result<(), OptionsError> {
     let Some(text) = text else { return Ok(()) };
     layer.set(key, Input::Bare(text.clone()), Origin::code(flag))
+}
+
+/// The same for a path, which need not be UTF-8.
+pub(super) fn put_path(layer: &mut Layer, key: &str, flag: &str, path: &Option<PathBuf>) -> Result<(), OptionsError> {
+    let Some(path) = path else { return Ok(()) };
+    layer.set(key, path.clone(), Origin::code(flag))
 }
 
 /// The same for a flag without a value: given, it sets `value`.

@@ -1,5 +1,6 @@
 //! Flags of `eco2 merge` and `eco2 check-budget`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -7,7 +8,8 @@ use clap::{Args, ValueEnum};
 const MERGE: &str = "\
 RUN is a run log, a JSON report, a folder of them, a run's id or its beginning, or `last`.
 Everything named is taken for records of one run: its ranks, its restarts, the command around them,
-an agent. Each counter counts once, whoever read it. The result can be merged again, in any order.
+an agent. A folder with records of several runs is refused, unless --force is given. Each counter
+counts once, whoever read it. The result can be merged again, in any order.
 
 Examples:
   eco2 merge last
@@ -29,13 +31,16 @@ Examples:
 pub(crate) struct MergeArgs {
     /// Log, report, folder of them, run id or its beginning, or `last`
     #[arg(value_name = "RUN", required = true)]
-    pub(crate) runs: Vec<String>,
+    pub(crate) runs: Vec<OsString>,
     /// Print JSON, schema eco2.report/1
     #[arg(long)]
     pub(crate) json: bool,
     /// Write to FILE instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    /// Sum the records in a folder as one run even if they are of several
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 /// Flags of `eco2 check-budget`.
@@ -44,7 +49,7 @@ pub(crate) struct MergeArgs {
 pub(crate) struct CheckBudgetArgs {
     /// Report or log file, run id or its beginning, or `last`
     #[arg(short, long, value_name = "FILE")]
-    pub(crate) report: String,
+    pub(crate) report: OsString,
     /// Kilograms CO2e that may be used
     #[arg(long, visible_alias = "budget", value_name = "KG", allow_negative_numbers = true)]
     pub(crate) max_co2: f64,

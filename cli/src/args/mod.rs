@@ -167,7 +167,7 @@ pub(crate) struct ReplayArgs {
 pub(crate) struct ReportArgs {
     /// Log or report file, run id or its beginning, or `last`
     #[arg(value_name = "RUN", required = true)]
-    pub(crate) runs: Vec<String>,
+    pub(crate) runs: Vec<OsString>,
     /// How to render
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
@@ -180,6 +180,9 @@ pub(crate) struct ReportArgs {
     /// Write to FILE instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    /// Sum the records in a folder as one run even if they are of several
+    #[arg(long, hide_short_help = true)]
+    pub(crate) force: bool,
     #[command(flatten)]
     pub(crate) price: Price,
     #[command(flatten)]

@@ -33,7 +33,7 @@ Examples:
 pub(crate) struct OptimizeArgs {
     /// Log or report file, run id or its beginning, or `last`
     #[arg(value_name = "RUN", required_unless_present = "sweep_power_limit")]
-    pub(crate) run: Option<String>,
+    pub(crate) run: Option<OsString>,
     /// The command of a sweep and its arguments
     #[arg(value_name = "COMMAND", last = true, requires = "sweep_power_limit")]
     pub(crate) command: Vec<OsString>,

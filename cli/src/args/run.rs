@@ -1,13 +1,14 @@
 //! Flags of `eco2 run`.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::Args;
 use eco2::options::{Layer, OptionsError};
 
 use super::beside::Beside;
 use super::budget::Limits;
-use super::flags::{Hardware, Identity, Price, put, put_if};
+use super::flags::{Hardware, Identity, Price, put, put_if, put_path};
 
 const RUN: &str = "\
 The command's output, input and exit code are its own; the summary goes to standard error.
@@ -34,10 +35,10 @@ pub(crate) struct RunArgs {
     pub(crate) pid: Option<String>,
     /// Write the report as JSON to FILE; `-` is standard output
     #[arg(long, value_name = "FILE")]
-    pub(crate) json: Option<String>,
+    pub(crate) json: Option<PathBuf>,
     /// Write every reading to FILE, for `eco2 replay`
     #[arg(long, value_name = "FILE")]
-    pub(crate) trace: Option<String>,
+    pub(crate) trace: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) identity: Identity,
     /// Say nothing but errors
@@ -77,8 +78,8 @@ impl RunArgs {
         let mut layer = Layer::default();
         put(&mut layer, "pid", "--pid", &self.pid)?;
         put(&mut layer, "run_id", "--run-id", &self.run_id)?;
-        put(&mut layer, "json", "--json", &self.json)?;
-        put(&mut layer, "trace", "--trace", &self.trace)?;
+        put_path(&mut layer, "json", "--json", &self.json)?;
+        put_path(&mut layer, "trace", "--trace", &self.trace)?;
         put(&mut layer, "interval", "--interval", &self.interval)?;
         self.identity.put(&mut layer)?;
         self.price.put(&mut layer)?;

@@ -43,8 +43,11 @@ pub(crate) fn doctor(args: &DoctorArgs) -> anyhow::Result<u8> {
         out::data(&script::script(&findings))?;
         return Ok(0);
     }
-    let text = if args.json { document(&of(&findings)?) } else { page::page(&findings, &out::data_style()) };
-    out::data(&text)?;
+    if args.json {
+        out::data(&document(&of(&findings)?))?;
+    } else {
+        out::page(&page::page(&findings, &out::data_style()))?;
+    }
     Ok(findings.verdict.exit_code())
 }
 

@@ -22,7 +22,7 @@ pub(crate) fn optimize(args: &OptimizeArgs) -> anyhow::Result<u8> {
     if args.sweep.sweep_power_limit {
         // Clap forgives a requirement that conflicts with what is there, so this conflict is ours to refuse.
         if let Some(run) = &args.run {
-            return Err(Usage(format!("a sweep takes no RUN: did you mean `-- {run}`?")).into());
+            return Err(Usage(format!("a sweep takes no RUN: did you mean `-- {}`?", run.display())).into());
         }
         return sweep::sweep(args);
     }
@@ -43,7 +43,7 @@ fn told(args: &OptimizeArgs, report: &Report, columns: Option<&Columns>) -> anyh
     let level = |since_ns| course.at(since_ns);
     let pue = Pue::new(report.energy.pue.max(1.0))?;
     let outside = Outside {
-        run: args.run.as_deref().unwrap_or_default(),
+        run: &args.run.as_deref().unwrap_or_default().to_string_lossy(),
         course: Some(eco2_grid::Course { lasted_ns: report.run.duration_ns, level: &level, pue }),
         hours: columns.map(|columns| columns.hours(args.within)),
         regions: args.regions.iter().map(|name| region(name, columns)).collect::<anyhow::Result<_>>()?,

@@ -28,7 +28,11 @@ pub(super) fn sweep(args: &OptimizeArgs) -> anyhow::Result<u8> {
     let trials = trials(args, &options, &limits, &guard);
     guard.restore()?;
     let swept = Sweep::of(trials?).context("no run under the old limit was measured")?;
-    out::data(&if args.json { swept.json(&table::boards(&boards)) } else { table::page(&swept) })?;
+    if args.json {
+        out::data(&swept.json(&table::boards(&boards)))?
+    } else {
+        out::page(&table::page(&swept))?
+    };
     Ok(0)
 }
 

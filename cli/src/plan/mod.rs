@@ -19,7 +19,11 @@ pub(crate) fn plan(args: &PlanArgs) -> anyhow::Result<u8> {
     for note in &answer.notes {
         out::talk(&format!("eco2: {note}\n"));
     }
-    out::data(&if args.json { document(&answer.document()) } else { page(&answer) })?;
+    if args.json {
+        out::data(&document(&answer.document()))?
+    } else {
+        out::page(&page(&answer))?
+    };
     Ok(0)
 }
 

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use eco2::Meter;
-use eco2::options::{Options, env};
+use eco2::options::{Log, Options, env};
 use eco2_core::report::Report;
 
 use crate::args::RunArgs;
@@ -34,11 +34,27 @@ pub(crate) fn run(args: &RunArgs) -> u8 {
 
 fn start(args: &RunArgs) -> anyhow::Result<u8> {
     let options = settings::resolve(args.layer()?)?;
+    check_outputs(&options)?;
     match (args.command.as_slice(), options.pid) {
         ([], Some(pid)) => attach::attach(pid, &options),
         ([], None) => Err(Usage("no command was given, such as `eco2 run -- python train.py`".into()).into()),
         (command, _) => follow(command, &options),
     }
+}
+
+/// Checks all that the run is to leave behind, so that nothing is found out after hours of work.
+fn check_outputs(options: &Options) -> Result<(), Usage> {
+    sink::check(options.json.as_deref())?;
+    sink::check(options.trace.as_deref())?;
+    let is_one_file = |path: &PathBuf| std::fs::metadata(path).map_or(true, |found| found.is_file());
+    if options.json == options.trace && options.json.as_ref().is_some_and(is_one_file) {
+        return Err(Usage("json and trace name the same file; choose two".into()));
+    }
+    let folder = match (&options.log, &options.state_dir) {
+        (Log::Folder(folder), _) | (Log::Runs, Some(folder)) => folder,
+        (Log::Off, _) | (Log::Runs, None) => return Ok(()),
+    };
+    eco2_report::check_output_folder(folder).map_err(|error| Usage(error.to_string()))
 }
 
 /// A command that ended, or did not start.

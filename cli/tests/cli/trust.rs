@@ -1,6 +1,8 @@
 //! What a folder may decide about the programs that run in it.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
 
 use crate::rig::{Rig, ran};
 
@@ -45,4 +47,64 @@ fn k17_doctor_loads_no_library_that_a_folder_names() {
     assert_eq!(gpus(&by_file.out), 0, "{by_file:?}");
     assert!(by_file.err.contains("eco2.toml:1: nvml is ignored"), "{by_file:?}");
     assert!(gpus(&doctor(&["--nvml", &library]).out) > 0, "a flag names it all the same");
+}
+
+#[test]
+fn k17_planted_folder_for_temporary_files_gets_no_runs() {
+    let rig = Rig::measured();
+    let planted = rig.path("tmp/eco2");
+    fs::create_dir_all(&planted).unwrap();
+    fs::set_permissions(&planted, fs::Permissions::from_mode(0o777)).unwrap();
+    let homeless = |command: &mut Command| {
+        command.env_remove("HOME").env_remove("XDG_STATE_HOME").env("TMPDIR", rig.path("tmp"));
+        ran(command)
+    };
+    let run = homeless(&mut rig.measuring("--json report.json", "exit 3"));
+    assert_eq!(run.code, Some(3), "{run:?}");
+    let report = rig.report("report.json");
+    let told = report.events.iter().find(|event| event.kind == "log-failed").unwrap();
+    assert!(told.text.contains("ECO2_STATE_DIR"), "{}", told.text);
+    assert_eq!(fs::read_dir(&planted).unwrap().count(), 0);
+    let last = homeless(&mut rig.command("report last"));
+    assert!(last.code == Some(1) && last.err.contains("ECO2_STATE_DIR"), "{last:?}");
+    fs::set_permissions(&planted, fs::Permissions::from_mode(0o700)).unwrap();
+    assert_eq!(homeless(&mut rig.measuring("", "true")).code, Some(0));
+    assert_eq!(homeless(&mut rig.command("report last")).code, Some(0));
+}
+
+#[test]
+fn k17_secrets_of_the_command_line_are_in_no_file_and_no_rendering() {
+    let rig = Rig::measured();
+    let mut run = rig.measuring("--json report.json", "true");
+    run.args(["--token=s3cr3t-1", "--api-key", "s3cr3t-2", "PASSWORD=s3cr3t-3", "--lr=0.1"]);
+    let ran = ran(&mut run);
+    assert_eq!(ran.code, Some(0));
+    let kept = fs::read(rig.path("report.json")).unwrap();
+    let log = fs::read(&rig.logs()[0]).unwrap();
+    let shown = ["text", "json", "csv", "hf-json", "codecarbon", "openmetrics", "boamps"];
+    let shown = shown.map(|format| rig.eco2(&format!("report last --format {format}")).out.into_bytes());
+    for text in [kept, log, ran.err.into_bytes()].into_iter().chain(shown) {
+        assert!(!String::from_utf8_lossy(&text).contains("s3cr3t"), "{}", String::from_utf8_lossy(&text));
+    }
+    let command = rig.report("report.json").run.command;
+    assert_eq!(command[3..], ["--token=[redacted]", "--api-key", "[redacted]", "PASSWORD=[redacted]", "--lr=0.1"]);
+}
+
+#[test]
+fn k17_hostile_report_sends_no_escape_sequence_to_the_terminal() {
+    let rig = Rig::measured();
+    assert_eq!(rig.run("--quiet --json report.json", "true").code, Some(0));
+    let mut report = rig.report("report.json");
+    report.run.name = "\u{1b}]0;owned\u{7}".to_owned();
+    report.run.id = "x\u{1b}[2J".to_owned();
+    let text = serde_json::to_string(&report).unwrap();
+    rig.put("a.json", &text);
+    rig.put("b.json", &text.replace("x\\u001b", "y\\u001b"));
+    for words in ["report a.json", "merge a.json b.json", "compare a.json b.json", "report a.json --format csv"] {
+        let ran = rig.eco2(words);
+        assert_eq!(ran.code, Some(0), "{words}: {ran:?}");
+        assert!(!ran.out.contains('\u{1b}') && !ran.err.contains('\u{1b}'), "{words}: {ran:?}");
+    }
+    let missing = rig.eco2("report no\u{1b}[2Jrun");
+    assert!(missing.code == Some(1) && !missing.err.contains('\u{1b}'), "{missing:?}");
 }

@@ -49,6 +49,17 @@ impl Webhook {
         open(form, |variable| std::env::var(variable).ok()).map(Some).map_err(Error::Webhook)
     }
 
+    /// The same; in a build that asks no network the webhook alone is lost, with a message.
+    ///
+    /// # Errors
+    /// [`Error::Webhook`] without a safe address.
+    pub(crate) fn if_built(options: &Options) -> Result<(Option<Self>, Option<String>), Error> {
+        match Self::of(options) {
+            Err(error @ Error::Webhook(eco2_grid::provider::Fault::NotBuilt)) => Ok((None, Some(error.to_string()))),
+            other => Ok((other?, None)),
+        }
+    }
+
     /// Tells it, with retries while there is time; what fails is told without the address.
     pub(crate) fn poster(self) -> Poster {
         Box::new(move |event, left| self.post(&body(self.form, event).to_string(), left))

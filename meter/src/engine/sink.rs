@@ -70,6 +70,9 @@ impl Sink for Engine {
         self.bound_pending(now_ns);
         self.publisher.publish(&self.ledger, now_ns);
         self.housekeeping(now_ns);
+        if let Some(text) = self.wall.look(now_ns) {
+            self.event(now_ns, "clock-step", "", text);
+        }
         if let Some(warning) = self.journal.submit() {
             self.event(now_ns, "log-failed", "", warning);
         }

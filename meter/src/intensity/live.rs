@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use eco2_grid::Outlook;
 use eco2_grid::provider::{Chain, Coverage, Part, Wanted};
-use jiff::Timestamp;
 
 /// The longest that closing waits for the last answer.
 const LAST_ANSWER: Duration = Duration::from_secs(2);
@@ -137,7 +136,7 @@ fn around(chain: &Chain, zone: &str, now_ns: i64) -> Vec<Part> {
 }
 
 fn now_ns() -> i64 {
-    i64::try_from(Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX)
+    i64::try_from(crate::wall::now().as_nanosecond()).unwrap_or(i64::MAX)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

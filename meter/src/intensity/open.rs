@@ -59,8 +59,25 @@ pub(super) fn online(name: &str, options: &Options) -> Result<Arc<dyn Provider>,
 
 #[cfg(not(feature = "providers"))]
 pub(super) fn online(name: &str, _: &Options) -> Result<Arc<dyn Provider>, Error> {
-    let fault = eco2_grid::provider::Fault::NotBuilt;
-    Err(Error::Provider { provider: name.to_owned(), fault })
+    Ok(Arc::new(NotBuilt(name.to_owned())))
+}
+
+/// A provider in a build that asks no network: it costs the intensities, which the table then gives, and not the run.
+#[cfg(not(feature = "providers"))]
+struct NotBuilt(String);
+
+#[cfg(not(feature = "providers"))]
+impl Provider for NotBuilt {
+    fn name(&self) -> &str {
+        &self.0
+    }
+
+    fn slots(
+        &self,
+        _: &eco2_grid::provider::Wanted<'_>,
+    ) -> Result<eco2_grid::provider::Reply, eco2_grid::provider::Fault> {
+        Err(eco2_grid::provider::Fault::NotBuilt)
+    }
 }
 
 /// The zone of the place that `locate` names: `LATITUDE,LONGITUDE`, or `cloud` for the region this machine is in.
@@ -100,5 +117,7 @@ fn cloud() -> Result<Intensity, Error> {
 
 #[cfg(not(feature = "providers"))]
 fn cloud() -> Result<Intensity, Error> {
-    Err(Error::Provider { provider: "cloud".to_owned(), fault: eco2_grid::provider::Fault::NotBuilt })
+    let note =
+        format!("--locate cloud: {}; this is the world average, not your grid", eco2_grid::provider::Fault::NotBuilt);
+    Ok(Intensity { note: Some(note), ..eco2_grid::world() })
 }

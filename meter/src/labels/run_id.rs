@@ -19,6 +19,9 @@ const POD_LABELS: &[&str] = &[
     "k8s.pod.label.jobset.sigs.k8s.io/jobset-name",
     "k8s.pod.label.batch.kubernetes.io/job-name",
 ];
+/// Those of them that no later job has again; a JobSet's before a job's, which is one of several in it.
+const POD_UIDS: &[&str] =
+    &["k8s.pod.label.jobset.sigs.k8s.io/jobset-uid", "k8s.pod.label.batch.kubernetes.io/controller-uid"];
 /// Longest id, bytes: it names a folder.
 const LONGEST: usize = 100;
 
@@ -38,22 +41,39 @@ fn given(environment: &HashMap<String, String>) -> Option<String> {
     GIVEN.iter().find_map(|variable| environment.get(*variable)).cloned()
 }
 
+/// People give the same launcher id to launch after launch, and Ray counts its jobs from 1 in every cluster: within a job of
+/// a scheduler such an id is that job's. All steps of a job with one launcher id are one run: a step a node is usual.
 fn launchers(environment: &HashMap<String, String>, found: &Found) -> Option<String> {
     let text = |variable: &str| environment.get(variable).cloned();
     // torchrun without --rdzv-id calls every run "none".
     let elastic = text("TORCHELASTIC_RUN_ID").filter(|id| id != "none");
     let ray = || text("RAY_JOB_ID").filter(|_| found.launch.launcher == Some("Ray")).map(|id| format!("ray-{id}"));
-    elastic.or_else(ray).or_else(|| slurm(environment)).or_else(|| text("PMIX_NAMESPACE").map(|id| format!("mpi-{id}")))
+    let launcher = elastic.or_else(ray).map(|id| match scheduled(environment, found) {
+        Some(job) => format!("{job}-{id}"),
+        None => id,
+    });
+    launcher.or_else(|| slurm(environment)).or_else(|| text("PMIX_NAMESPACE").map(|id| format!("mpi-{id}")))
+}
+
+/// The job of the scheduler that this process belongs to; a requeued job keeps it.
+fn scheduled(environment: &HashMap<String, String>, found: &Found) -> Option<String> {
+    let of_pod = || POD_UIDS.iter().find_map(|label| found.labels.get(*label)).map(|uid| format!("k8s-{uid}"));
+    slurm_job(environment).map(|job| format!("slurm-{job}")).or_else(of_pod)
+}
+
+fn slurm_job(environment: &HashMap<String, String>) -> Option<String> {
+    let text = |variable: &str| environment.get(variable).map(String::as_str);
+    match (text("SLURM_ARRAY_JOB_ID"), text("SLURM_ARRAY_TASK_ID")) {
+        (Some(array), Some(task)) => Some(format!("{array}_{task}")),
+        _ => text("SLURM_JOB_ID").map(str::to_owned),
+    }
 }
 
 /// A step keeps its number when the job is requeued. Outside of steps only a batch script is one run: in an allocation
-/// somebody types command after command.
+/// the user types command after command.
 fn slurm(environment: &HashMap<String, String>) -> Option<String> {
     let text = |variable: &str| environment.get(variable).map(String::as_str);
-    let job = match (text("SLURM_ARRAY_JOB_ID"), text("SLURM_ARRAY_TASK_ID")) {
-        (Some(array), Some(task)) => format!("{array}_{task}"),
-        _ => text("SLURM_JOB_ID")?.to_owned(),
-    };
+    let job = slurm_job(environment)?;
     match text("SLURM_STEP_ID").filter(|_| in_slurm_step(environment)) {
         Some(step) => Some(format!("slurm-{job}.{step}")),
         None => (text("ENVIRONMENT") == Some("BATCH")).then(|| format!("slurm-{job}")),

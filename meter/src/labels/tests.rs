@@ -106,6 +106,39 @@ fn an_id_that_is_given_names_the_run_and_none_is_made_of_what_many_share() {
 }
 
 #[test]
+fn k11_job_of_the_scheduler_beats_a_reused_launcher_id() {
+    let torch = [("RANK", "0"), ("WORLD_SIZE", "1"), ("TORCHELASTIC_RUN_ID", "456")];
+    let id = |job: &[(&str, &str)]| launch(&[&torch[..], job].concat()).run_id.unwrap();
+    let step = |job: &'static str, step: &'static str| {
+        [("SLURM_JOB_ID", job), ("SLURM_STEP_ID", step), ("SLURM_PROCID", "0"), ("SLURM_NTASKS", "1")]
+    };
+    let (first, second) = (id(&step("1001", "0")), id(&step("1002", "0")));
+    assert_ne!(first, second, "two jobs are two runs");
+    let requeued = [&step("1001", "0")[..], &[("SLURM_RESTART_COUNT", "1")]].concat();
+    assert_eq!(id(&requeued), first, "a requeued job is the same run");
+    assert_eq!(launch(&[&torch[..], &requeued].concat()).requeue, 1);
+    assert_eq!(id(&step("1001", "1")), first, "a step a node is usual");
+    assert_ne!(id(&[("SLURM_JOB_ID", "1001"), ("SLURM_ARRAY_JOB_ID", "1000"), ("SLURM_ARRAY_TASK_ID", "1")]), first);
+    assert_eq!(id(&[]), "456", "no scheduler tells two launches apart");
+    let ray = |job: &'static str| launch(&[("RANK", "1"), ("RAY_JOB_ID", "01000000"), ("SLURM_JOB_ID", job)]).run_id;
+    assert_ne!(ray("7"), ray("8"), "every Ray cluster counts its jobs from 1");
+}
+
+#[test]
+fn k11_kubernetes_job_beats_a_reused_launcher_id() {
+    let id = |uid: &str| {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("podinfo")).unwrap();
+        let labels = format!("batch.kubernetes.io/controller-uid=\"{uid}\"\n");
+        fs::write(root.path().join("podinfo/labels"), labels).unwrap();
+        let roots = Roots { procfs: "/nowhere".into(), podinfo: root.path().join("podinfo") };
+        find([("RANK", "0"), ("TORCHELASTIC_RUN_ID", "456")], &roots).launch.run_id
+    };
+    assert_ne!(id("aaa"), id("bbb"));
+    assert_eq!(id("aaa"), id("aaa"));
+}
+
+#[test]
 fn ranks_of_a_launcher_without_an_id_are_known_by_their_parent() {
     let root = tempfile::tempdir().unwrap();
     let put = |path: &str, text: &str| {

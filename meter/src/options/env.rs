@@ -161,7 +161,7 @@ impl Options {
     /// The options in an environment, and its variables that only look like options.
     ///
     /// # Errors
-    /// [`OptionsError`] naming the variable: a value that is not UTF-8, of a wrong type or out of range.
+    /// [`OptionsError`] naming the variable: a value that is neither UTF-8 nor a path, of a wrong type or out of range.
     pub fn from_env<K, V>(variables: impl IntoIterator<Item = (K, V)>) -> Result<(Layer, Vec<Warning>), OptionsError>
     where
         K: AsRef<OsStr>,
@@ -178,10 +178,13 @@ impl Options {
                 continue;
             };
             let origin = Origin::variable(key.variable);
-            let not_utf8 = || OptionsError::NotUtf8 { place: origin.to_string() };
-            let text = value.as_ref().to_str().ok_or_else(not_utf8)?;
-            if !text.is_empty() {
-                layer.put(key, Input::Bare(text.to_owned()), origin)?;
+            match value.as_ref().to_str() {
+                Some("") => {}
+                Some(text) => layer.put(key, Input::Bare(text.to_owned()), origin)?,
+                // Only a path need not be UTF-8.
+                None => layer
+                    .put(key, Input::Path(value.as_ref().into()), origin)
+                    .map_err(|_| OptionsError::NotUtf8 { place: key.variable.to_owned() })?,
             }
         }
         Ok((layer, warnings))

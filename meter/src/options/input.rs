@@ -1,5 +1,7 @@
 //! A value before anyone knows which option it is for.
 
+use std::path::PathBuf;
+
 /// Characters of a value that an error shows.
 const SHOWN: usize = 60;
 
@@ -9,6 +11,8 @@ const SHOWN: usize = 60;
 pub enum Input {
     /// Text without a type, from a variable or a flag: read as the option's type.
     Bare(String),
+    /// A path from a variable or a flag; it need not be UTF-8.
+    Path(PathBuf),
     /// Text.
     Text(String),
     /// A number.
@@ -43,6 +47,12 @@ impl From<String> for Input {
     }
 }
 
+impl From<PathBuf> for Input {
+    fn from(path: PathBuf) -> Self {
+        Self::Path(path)
+    }
+}
+
 impl From<f64> for Input {
     fn from(number: f64) -> Self {
         Self::Number(number)
@@ -60,6 +70,7 @@ impl Input {
     pub(super) fn shown(&self) -> String {
         match self {
             Self::Bare(text) | Self::Text(text) => format!("{:?}", shorten(text)),
+            Self::Path(path) => format!("{:?}", shorten(&path.to_string_lossy())),
             Self::Number(number) => number.to_string(),
             Self::Flag(flag) => flag.to_string(),
             Self::List(_) => "a list".to_owned(),

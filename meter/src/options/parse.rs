@@ -33,6 +33,7 @@ fn is_plain(text: &str) -> bool {
 pub(super) fn path(input: &Input) -> Option<PathBuf> {
     match input {
         Input::Bare(text) | Input::Text(text) if !text.is_empty() && !text.contains('\0') => Some(PathBuf::from(text)),
+        Input::Path(path) if !path.as_os_str().is_empty() => Some(path.clone()),
         _ => None,
     }
 }

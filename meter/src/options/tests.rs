@@ -282,6 +282,20 @@ fn f42_hostile_text_is_refused_and_bounded() {
 }
 
 #[test]
+fn k18_path_need_not_be_utf8() {
+    let path = OsStr::from_bytes(b"/runs/\xff.json");
+    let (layer, _) = Options::from_env([("ECO2_JSON", path), ("ECO2_LOG", path)]).unwrap();
+    let options = Options::resolve([layer]).unwrap();
+    assert_eq!(options.json.as_deref(), Some(path.as_ref()));
+    assert_eq!(options.log, Log::Folder(path.into()));
+    let mut code = Layer::default();
+    code.set("trace", PathBuf::from(path), Origin::code("--trace")).unwrap();
+    assert_eq!(Options::resolve([code]).unwrap().trace.as_deref(), Some(path.as_ref()));
+    let mut wrong = Layer::default();
+    assert!(wrong.set("name", PathBuf::from("/x"), Origin::code("--name")).is_err(), "a name is no path");
+}
+
+#[test]
 fn places_follow_the_xdg_specification() {
     let user = |variables: &[(&str, &str)]| Places::standard(variables.iter().copied()).user;
     assert_eq!(user(&[("HOME", "/h")]), Some("/h/.config/eco2/config.toml".into()));

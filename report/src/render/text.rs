@@ -4,7 +4,7 @@ use eco2_core::report::{Report, State};
 
 pub use super::page::TextStyle;
 use super::page::{Page, Tone};
-use super::{budget, finite, merged, sections, spells};
+use super::{budget, merged, presentable, sections, spells};
 
 /// The report as a summary for people, every line ended by `\n`.
 ///
@@ -12,7 +12,7 @@ use super::{budget, finite, merged, sections, spells};
 /// every line; estimated and provisional figures say so in words.
 #[must_use]
 pub fn text(report: &Report, style: &TextStyle) -> String {
-    let report = finite(report);
+    let report = presentable(report);
     let mut page = Page::new(*style, is_synthetic(&report));
     head(&report, &mut page);
     sections::energy(&report, &mut page);

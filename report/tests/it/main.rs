@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod advice;
+mod clean;
 #[cfg(test)]
 mod compare;
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use eco2_core::report::{Beside, Carbon, Energy, Report};
 
 use super::super::figures::{Spelling, number, percent};
-use super::super::finite;
+use super::super::presentable;
 use super::{factor_sources, grams_of, hardware_words, kinds, sensors};
 use crate::Error;
 
@@ -14,7 +14,7 @@ const SPELLING: Spelling = Spelling { ascii: false };
 /// # Errors
 /// [`Error::NoGrams`].
 pub fn methods(report: &Report) -> Result<String, Error> {
-    let report = finite(report);
+    let report = presentable(report);
     let (carbon, _) = grams_of(&report)?;
     let mut sentences = vec![measured(&report), parts(&report)];
     sentences.extend(gain(&report));

@@ -2,7 +2,7 @@
 
 use eco2_core::report::Report;
 
-use super::super::finite;
+use super::super::presentable;
 use super::{basis, grams_of, hardware_words};
 use crate::Error;
 
@@ -11,7 +11,7 @@ use crate::Error;
 /// # Errors
 /// [`Error::NoGrams`].
 pub fn model_card(report: &Report) -> Result<String, Error> {
-    let report = finite(report);
+    let report = presentable(report);
     let (carbon, grams) = grams_of(&report)?;
     let kinds = super::kinds(carbon).join(", ");
     let source = format!(

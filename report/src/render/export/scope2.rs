@@ -8,7 +8,7 @@ use eco2_core::report::{CarbonSegment, Market, Report};
 use eco2_core::units::{grams, kwh};
 
 use super::super::csv::table;
-use super::super::{finite, word};
+use super::super::{presentable, word};
 use super::{basis, grams_of};
 use crate::Error;
 
@@ -40,7 +40,7 @@ const COLUMNS: [&str; 19] = [
 /// # Errors
 /// [`Error::NoGrams`], [`Error::Table`].
 pub fn scope2_csv(report: &Report) -> Result<String, Error> {
-    let report = finite(report);
+    let report = presentable(report);
     let (carbon, _) = grams_of(&report)?;
     let mut rows: Vec<Vec<String>> = carbon.segments.iter().map(|segment| part(&report, segment)).collect();
     rows.push(total(&report)?);

@@ -1,0 +1,120 @@
+//! The wall clock: it labels a run and never decides a figure. It may be wrong by centuries, and be set while a run goes on.
+
+use std::time::SystemTime;
+
+use eco2_samplers::clock;
+use jiff::{SignedDuration, Timestamp};
+
+/// Steps that are told, nanoseconds: a leap second, and what setting two clocks by hand differs by, are none.
+const STEP_NS: i128 = 2_000_000_000;
+/// Between two looks, nanoseconds.
+const LOOK_NS: u64 = 1_000_000_000;
+/// The clocks are read one after the other; where that took longer, nanoseconds, the pair says nothing.
+const APART_NS: u64 = 50_000_000;
+
+/// Now. A clock outside the years -9999 to 9999 shows the nearest of them.
+pub(crate) fn now() -> Timestamp {
+    timestamp(SystemTime::now())
+}
+
+fn timestamp(time: SystemTime) -> Timestamp {
+    let nearest = if time < SystemTime::UNIX_EPOCH { Timestamp::MIN } else { Timestamp::MAX };
+    Timestamp::try_from(time).unwrap_or(nearest)
+}
+
+/// What is wrong with the clock at the start of a run, if anything.
+pub(crate) fn far_off() -> Option<String> {
+    told_far_off(&clock::Epoch::now(), now())
+}
+
+fn told_far_off(epoch: &clock::Epoch, now: Timestamp) -> Option<String> {
+    let year = now.strftime("%Y-%m-%d");
+    epoch.far_off().then(|| {
+        format!("the wall clock shows {year}: the times in this report are wrong, durations and energy are not; set the clock")
+    })
+}
+
+/// Looks for steps of the wall clock while a run goes on. Both clocks count sleep, so that sleep is no step.
+#[derive(Debug, Default)]
+pub(crate) struct WallWatch {
+    /// Wall clock less boot-time clock, nanoseconds.
+    offset_ns: Option<i128>,
+    next_ns: u64,
+}
+
+impl WallWatch {
+    /// What happened since the last look, in words; at most one look a second.
+    pub(crate) fn look(&mut self, now_ns: u64) -> Option<String> {
+        if now_ns < self.next_ns {
+            return None;
+        }
+        self.next_ns = now_ns.saturating_add(LOOK_NS);
+        let before_ns = clock::boottime_ns();
+        let wall = now();
+        let after_ns = clock::boottime_ns();
+        (after_ns.saturating_sub(before_ns) < APART_NS).then(|| self.seen(before_ns, wall)).flatten()
+    }
+
+    fn seen(&mut self, boot_ns: u64, wall: Timestamp) -> Option<String> {
+        let offset_ns = wall.as_nanosecond() - i128::from(boot_ns);
+        let step_ns = offset_ns - *self.offset_ns.get_or_insert(offset_ns);
+        if step_ns.abs() < STEP_NS {
+            return None;
+        }
+        self.offset_ns = Some(offset_ns);
+        let way = if step_ns > 0 { "forward" } else { "back" };
+        let size = SignedDuration::from_nanos_i128(step_ns.abs());
+        Some(format!(
+            "the wall clock was set {way} by {:.1} s, to {wall:.0}; durations and energy do not depend on it, times of this run \
+             keep to the clock at its start",
+            size.as_secs_f64()
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn k11_year_beyond_9999_is_the_last_that_can_be_shown() {
+        let seconds = |seconds: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        // 9999-12-31T23:59:59Z is 253 402 300 799 s after 1970.
+        assert_eq!(timestamp(seconds(253_402_300_800)), Timestamp::MAX);
+        assert_eq!(timestamp(seconds(i64::MAX as u64)), Timestamp::MAX);
+        assert_eq!(timestamp(SystemTime::UNIX_EPOCH - Duration::from_secs(1 << 40)), Timestamp::MIN);
+        assert_eq!(timestamp(seconds(1_800_000_000)), at("2027-01-15T08:00:00Z"));
+    }
+
+    #[test]
+    fn k11_clock_that_is_decades_off_is_told() {
+        let told = |text: &str| {
+            let now = at(text);
+            let wall_ns = i64::try_from(now.as_nanosecond()).unwrap_or(i64::MAX);
+            told_far_off(&clock::Epoch { mono_ns: 0, wall_ns }, now)
+        };
+        assert!(told("3611-06-01T00:00:00Z").unwrap().contains("3611-06-01"));
+        assert!(told("1970-01-01T00:01:00Z").unwrap().contains("1970-01-01"));
+        assert_eq!(told("2027-01-01T00:00:00Z"), None);
+    }
+
+    #[test]
+    fn k11_step_of_the_wall_clock_is_told_once_and_sleep_is_none() {
+        const S: u64 = 1_000_000_000;
+        let mut watch = WallWatch::default();
+        assert_eq!(watch.seen(100 * S, at("2026-01-01T00:00:00Z")), None);
+        assert_eq!(watch.seen(110 * S, at("2026-01-01T00:00:10.5Z")), None, "half a second is an adjustment");
+        assert_eq!(watch.seen(3710 * S, at("2026-01-01T01:00:10Z")), None, "an hour of sleep counts on both clocks");
+        let told = watch.seen(3711 * S, at("2026-01-01T02:00:11Z")).unwrap();
+        assert!(told.contains("forward by 3600.0 s"), "{told}");
+        assert_eq!(watch.seen(3712 * S, at("2026-01-01T02:00:12Z")), None, "once");
+        let told = watch.seen(3713 * S, at("2026-01-01T00:00:13Z")).unwrap();
+        assert!(told.contains("back by 7200.0 s"), "{told}");
+    }
+}

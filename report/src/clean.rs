@@ -1,0 +1,142 @@
+//! Text from outside, made safe where it is shown: names, labels, commands, devices, zones and messages come from users,
+//! drivers, services and report files, and may hold anything.
+//!
+//! [`terminal`] is for text that people read, [`cell`] for spreadsheets. Formats that hold text exactly, such as JSON,
+//! escape it themselves and need neither.
+
+use std::borrow::Cow;
+
+use eco2_core::report::Report;
+
+/// A text as it may stand on a terminal: every control character (escape sequences begin with one), every invisible
+/// character and every change of the writing direction becomes `?`.
+#[must_use]
+pub fn terminal(text: &str) -> Cow<'_, str> {
+    replaced(text, is_hidden)
+}
+
+/// The same for a text of several lines: line ends and tabs stay.
+#[must_use]
+pub fn lines(text: &str) -> Cow<'_, str> {
+    replaced(text, |letter| is_hidden(letter) && !matches!(letter, '\n' | '\t'))
+}
+
+/// A text as it may stand in a cell of a spreadsheet: cleaned as for a terminal, and with a `'` in front of every sign that
+/// starts a formula, at the beginning and behind every sign that some program takes for the end of a cell.
+///
+/// Source: OWASP, "CSV Injection". A number stays as it is.
+#[must_use]
+pub fn cell(text: &str) -> Cow<'_, str> {
+    if text.parse::<f64>().is_ok() {
+        return Cow::Borrowed(text);
+    }
+    let clean = terminal(text);
+    let mut safe = String::with_capacity(clean.len() + 1);
+    let mut at_start = true;
+    for letter in clean.chars() {
+        if at_start && starts_formula(letter) {
+            safe.push('\'');
+        }
+        at_start = ends_cell(letter) || (at_start && letter == ' ');
+        safe.push(letter);
+    }
+    if safe == text { Cow::Borrowed(text) } else { Cow::Owned(safe) }
+}
+
+fn starts_formula(letter: char) -> bool {
+    matches!(letter, '=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠')
+}
+
+fn ends_cell(letter: char) -> bool {
+    matches!(letter, ',' | ';' | '|')
+}
+
+fn is_hidden(letter: char) -> bool {
+    let invisible = matches!(letter, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}' | '\u{feff}');
+    let turns = matches!(letter, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{206f}');
+    letter.is_control() || invisible || turns
+}
+
+fn replaced(text: &str, hidden: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.chars().any(&hidden) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.chars().map(|letter| if hidden(letter) { '?' } else { letter }).collect())
+}
+
+/// The report with every text in it cleaned as for a terminal, whichever field it is in. Figures do not change.
+pub(crate) fn report(report: &Report) -> Cow<'_, Report> {
+    // By way of the JSON text, so that no field can be forgotten.
+    let Ok(text) = serde_json::to_string(report) else { return Cow::Borrowed(report) };
+    let Some(clean) = clean_json(&text) else { return Cow::Borrowed(report) };
+    serde_json::from_str(&clean).map_or(Cow::Borrowed(report), Cow::Owned)
+}
+
+/// A JSON text without hidden characters in its strings; `None` where there are none.
+fn clean_json(text: &str) -> Option<String> {
+    let mut clean = String::with_capacity(text.len());
+    let mut found = false;
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        let hidden = if letter == '\\' {
+            match letters.next() {
+                Some(escaped @ ('"' | '\\' | '/')) => {
+                    clean.push('\\');
+                    clean.push(escaped);
+                    continue;
+                }
+                // The encoder escapes nothing else but control characters.
+                Some('u') => letters.nth(3).is_some(),
+                _ => true,
+            }
+        } else {
+            is_hidden(letter)
+        };
+        found |= hidden;
+        clean.push(if hidden { '?' } else { letter });
+    }
+    found.then_some(clean)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f42_terminal_escapes_in_names_do_not_reach_the_terminal() {
+        assert_eq!(terminal("a\u{1b}[2J\u{202e}b\n"), "a?[2J?b?");
+        assert_eq!(terminal("\u{9b}31m\u{7f}\u{feff}"), "?31m??", "a control character of eight bits");
+        assert_eq!(lines("a\n\tb\u{1b}]0;x\u{7}\r"), "a\n\tb?]0;x??");
+        assert!(matches!(terminal("µ – ₂"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn k17_cell_never_begins_a_formula() {
+        let cases = [
+            ("=HYPERLINK(\"http://x\")", "'=HYPERLINK(\"http://x\")"),
+            ("+1+1", "'+1+1"),
+            ("-cmd|' /C calc'!A0", "'-cmd|' /C calc'!A0"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("  =1+1", "  '=1+1"),
+            ("＝1+1", "'＝1+1"),
+            ("a;=1+1", "a;'=1+1"),
+            ("\t=1", "?=1"),
+            ("a=b - c@d", "a=b - c@d"),
+            ("-1.5e3", "-1.5e3"),
+            ("", ""),
+        ];
+        for (text, safe) in cases {
+            assert_eq!(cell(text), safe, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn k17_hidden_characters_leave_a_json_text_and_its_own_escapes_stay() {
+        let clean = |text: &str| {
+            let encoded = serde_json::to_string(text).unwrap();
+            clean_json(&encoded).map(|clean| serde_json::from_str::<String>(&clean).unwrap())
+        };
+        assert_eq!(clean("a \"word\" and \\u001b in letters \\n"), None);
+        assert_eq!(clean("\u{1b}[2J\n\t\u{9b}\"\\\u{0}x").as_deref(), Some("?[2J???\"\\?x"));
+    }
+}
