@@ -262,7 +262,7 @@ mod tests {
         };
         let ahead = put("36110601-120000-1-1");
         let last = |now: &str| chosen("last", folder.path(), now.parse().unwrap()).unwrap();
-        assert_eq!(last("3611-06-01T12:00:01Z"), [ahead.clone()]);
+        assert_eq!(last("3611-06-01T12:00:01Z"), std::slice::from_ref(&ahead));
         assert_eq!(last("2026-06-01T12:00:00Z"), [ahead], "there is no other");
         let today = put("20260601-110000-1-1");
         assert_eq!(last("2026-06-01T12:00:00Z"), std::slice::from_ref(&today));

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod advice;
+#[cfg(test)]
 mod clean;
 #[cfg(test)]
 mod compare;
