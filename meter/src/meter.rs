@@ -32,6 +32,8 @@ pub struct Meter {
     birthplace: Birthplace,
     clock: HotClock,
     reader: TimelineReader,
+    /// The highest energy that [`Meter::now`] returned, microjoules.
+    shown_uj: AtomicU64,
     pub(crate) shared: Arc<Shared>,
     /// Held by whoever ends the run, until it has ended.
     pub(crate) sampler: Mutex<Option<Sampler>>,
@@ -121,6 +123,7 @@ impl Meter {
             birthplace: Birthplace::here(),
             clock: started.clock,
             reader: started.reader,
+            shown_uj: AtomicU64::new(0),
             shared: started.shared,
             sampler: Mutex::new(Some(started.sampler)),
             over: OnceLock::new(),
@@ -223,7 +226,8 @@ impl Meter {
         Span { meter: self, name, recorded: self.begin(name) }
     }
 
-    /// Energy now; `None` before the first tick, in a forked child, or where nothing is known.
+    /// Energy now; `None` before the first tick, in a forked child, or where nothing is known. It never falls: where an
+    /// extrapolation was too high it is held until the counters reach it.
     #[inline]
     #[must_use]
     pub fn now(&self) -> Option<Now> {
@@ -232,7 +236,10 @@ impl Meter {
         }
         // The total alone: one cache line, where all devices would be several.
         let (at_ns, total) = (self.clock.now_ns(), self.reader.total()?);
-        Some(Now { at_ns, total_uj: total.uj_at(at_ns)?, complete: total.flags & DomainPoint::PARTIAL == 0 })
+        let uj = total.uj_at(at_ns)?;
+        // Relaxed: the value is all that is exchanged, and its own order of modification makes it rise for every thread.
+        let total_uj = self.shown_uj.fetch_max(uj, Ordering::Relaxed).max(uj);
+        Some(Now { at_ns, total_uj, complete: total.flags & DomainPoint::PARTIAL == 0 })
     }
 
     /// Energy now by device, in the order of the report's devices.

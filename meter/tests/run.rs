@@ -6,10 +6,13 @@ mod steady;
 
 use std::fs;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use eco2::options::{Layer, Options, Origin};
 use eco2::report::{Report, State};
+use eco2::samplers::{Batch, Source};
 use eco2::{Meter, Step};
+use eco2_core::{Component, Domain};
 use steady::{Steady, open, options, work};
 
 #[test]
@@ -70,6 +73,40 @@ fn now_moves_on_and_a_budget_is_checked() {
     assert_eq!(spent.decision, eco2_core::Decision::Stop);
     assert!(!meter.series("GPU-1").is_empty());
     assert!(meter.series("GPU-2").is_empty());
+}
+
+/// 100 mW and nothing in turn, 40 ms each: what is extrapolated from the one is too much for the other.
+struct Pulsed(Vec<Domain>);
+
+impl Source for Pulsed {
+    fn name(&self) -> &str {
+        "pulsed"
+    }
+
+    fn domains(&self) -> &[Domain] {
+        &self.0
+    }
+
+    fn read(&mut self, batch: &mut Batch) {
+        let updates_ns = batch.now_ns() / 5_000_000 * 5_000_000;
+        let drawn_ns = updates_ns / 80_000_000 * 40_000_000 + (updates_ns % 80_000_000).min(40_000_000);
+        batch.one(0, || Ok(drawn_ns / 10_000));
+    }
+}
+
+#[test]
+fn k03_energy_now_never_falls() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = Pulsed(vec![Domain::counter("GPU-1", Component::Gpu, "board", "pulsed")]);
+    let meter = Meter::open_with(options(folder.path()), vec![Box::new(source)]).unwrap();
+    let (mut last, mut rises, until) = (0, 0, Instant::now() + Duration::from_millis(500));
+    while Instant::now() < until {
+        let Some(now) = meter.now() else { continue };
+        assert!(now.total_uj >= last, "fell from {last} to {}", now.total_uj);
+        rises += u32::from(now.total_uj > last);
+        last = now.total_uj;
+    }
+    assert!(rises > 20, "{rises}");
 }
 
 #[test]

@@ -127,6 +127,16 @@ class Batch(unittest.TestCase):
 class Tracking(HfTest):
     """Trackers and loops on a machine whose counter the test turns."""
 
+    def test_k03_current_consumption_never_falls(self) -> None:
+        tracker = h.EnergyTracker(**self.options())
+        shown = iter([(3.0, 1.0), (2.5, 0.8), (3.5, 1.2), (None, None)])
+        def figures() -> dict:
+            energy, carbon = next(shown)
+            return {"current": {"power_watts": 5.0, "energy_kwh": energy, "co2_kg": carbon}}
+        tracker.session.figures = figures  # type: ignore[method-assign]
+        found = [tracker.get_current_consumption() for _ in range(4)]
+        self.assertEqual(found, [(5.0, 3.0, 1.0), (5.0, 3.0, 1.0), (5.0, 3.5, 1.2), (5.0, None, None)])
+
     def test_an_energy_tracker_gives_the_counters_energy(self) -> None:
         tracker = h.EnergyTracker(**self.options(grid_carbon_intensity=GRAM_A_KILOJOULE))
         self.assertEqual(tracker.get_current_consumption(), (None, None, None))

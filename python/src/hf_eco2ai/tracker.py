@@ -27,9 +27,11 @@ class EnergyTracker:
         given = {"gpu_ids": gpu_ids, "gpu_sampling_interval": sampling_interval, "country": country, "region": region}
         self.config = CarbonConfig.from_env(**{name: value for name, value in given.items() if value is not None}, **options)
         self.session = Session(self.config)
+        self._shown: Dict[str, Optional[float]] = {}
 
     def start_tracking(self) -> None:
         """Begins. Raises eco2.Error where no meter can be opened."""
+        self._shown = {}
         self.session.start()
 
     def stop_tracking(self) -> CarbonSummary:
@@ -38,9 +40,15 @@ class EnergyTracker:
         return self.session.report().summary if self.session.meter is not None else CarbonSummary(NOTHING["summary"])
 
     def get_current_consumption(self) -> Tuple[Optional[float], Optional[float], Optional[float]]:
-        """Mean watts, kilowatt-hours and kilograms CO2e since the start; None is not known."""
+        """Mean watts, kilowatt-hours and kilograms CO2e since the start; None is not known.
+
+        Energy and emissions never fall between two calls: a value that was extrapolated too high is held.
+        """
         now = self.session.figures()["current"]
-        return now.get("power_watts"), now.get("energy_kwh"), now.get("co2_kg")
+        for name in ("energy_kwh", "co2_kg"):
+            value, shown = now.get(name), self._shown.get(name)
+            self._shown[name] = value if value is None or shown is None else max(value, shown)
+        return now.get("power_watts"), self._shown["energy_kwh"], self._shown["co2_kg"]
 
     def get_efficiency_metrics(self, samples_processed: int) -> Dict[str, Optional[float]]:
         """Figures by sample of the run until now, or of the whole one after `stop_tracking`; None is not known.
