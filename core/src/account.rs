@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::knot::Bounds;
+use crate::overlap::Shown;
 use crate::report::{CrossCheck, Device, Energy, GapRecord, Quantiles, Span, State, stated};
 use crate::slack::{covered_by, reason_text};
 use crate::spans::NameTotal;
@@ -46,8 +47,10 @@ impl Ledger {
         cross_check(&mut devices, &self.tracks);
         let energy = total(&devices, end_ns - begin_ns);
         let spans = self.spans(&devices);
-        let waits = |(edge, track): (&Edge, &Track)| !edge.settled && !track.is_silent();
-        let settled = !ends.iter().zip(&self.tracks).any(waits) && spans.iter().all(|span| span.state == State::Final);
+        let waits = |(at, edge): (usize, &Edge)| {
+            !edge.settled && !self.tracks[at].is_silent() && !overlap::is_left_out(&devices[at])
+        };
+        let settled = !ends.iter().enumerate().any(waits) && spans.iter().all(|span| span.state == State::Final);
         let state = if settled { State::Final } else { State::Provisional };
         let start_uj = starts.iter().map(|edge| edge.uj).collect();
         Account { begin_ns, end_ns, energy, devices, spans, state, start_uj }
@@ -101,7 +104,8 @@ fn span(total: &NameTotal, devices: &[Device]) -> Span {
 fn device(track: &Track, start: &Edge, end: &Edge, begin_ns: u64, end_ns: u64) -> Device {
     let domain = track.domain();
     let counts = track.counts();
-    let energy = track.last_good_ns().map(|_| end.uj.saturating_sub(start.uj));
+    // A value that never moved and then none is no measurement of nothing.
+    let energy = (track.shown() != Shown::Nothing).then(|| end.uj.saturating_sub(start.uj));
     let around = |bounds: Bounds| match energy {
         Some(uj) => (Some(bounds.low_uj.min(uj)), bounds.high_uj.map(|high| high.max(uj))),
         None => (None, None),
@@ -111,7 +115,8 @@ fn device(track: &Track, start: &Edge, end: &Edge, begin_ns: u64, end_ns: u64) -
     let range_kind = energy.map(|_| range_kind(domain));
     let gaps = gaps(track, begin_ns, end_ns);
     let listed_ns = covered_by(gaps.iter().copied(), begin_ns, end_ns);
-    let missing_ns = (listed_ns + track.slack.older_ns(begin_ns)).min(end_ns - begin_ns);
+    let uncovered_ns = if energy.is_some() { listed_ns + track.slack.older_ns(begin_ns) } else { u64::MAX };
+    let missing_ns = uncovered_ns.min(end_ns - begin_ns);
     let covered_ns = (end_ns - begin_ns) - missing_ns;
     Device {
         id: domain.id.clone(),

@@ -11,7 +11,7 @@
 
 use std::borrow::Cow;
 
-use crate::{Component, Domain, Kind, Quality, Track};
+use crate::{Component, Domain, Fault, Kind, Quality, Track};
 
 /// What a device overlaps that the account has no use for: an estimate whose counter works, or a counter that never
 /// moved and that something else stands in for.
@@ -22,7 +22,7 @@ const WHOLE_ESTIMATE: &str = "cpu-estimate";
 /// What a domain has shown so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shown {
-    /// No value.
+    /// No value, or one until its source found that it does not count.
     Nothing,
     /// One value only, or no power at all.
     Still,
@@ -36,6 +36,8 @@ impl Track {
         match (self.last_good_ns(), self.last_knot()) {
             (None, _) => Shown::Nothing,
             (Some(_), Some(knot)) if knot.uj > 0 => Shown::Moved,
+            // Its source found that the hardware does not count it.
+            _ if self.failing() == Some(Fault::Unsupported) => Shown::Nothing,
             _ => Shown::Still,
         }
     }

@@ -161,7 +161,8 @@ pub(crate) fn report(shared: &Shared, engine: &Engine, ending: &Ending, end_ns: 
         span.sync = engine.syncs.get(&span.name).copied().unwrap_or_default();
     }
     let attribution = lock(&shared.sharing).split(&devices);
-    leave_out(&mut devices, &mut events, duration_ns);
+    let mut sources = engine.sources.now(&facts.sources);
+    leave_out(&mut devices, &mut events, &mut sources, duration_ns);
     Report {
         run: Run { exit_code: ending.exit_code, ..run },
         attribution,
@@ -175,7 +176,7 @@ pub(crate) fn report(shared: &Shared, engine: &Engine, ending: &Ending, end_ns: 
         own: own(shared, engine, &ending.cost),
         counters,
         budget,
-        sources: engine.sources.now(&facts.sources),
+        sources,
         ..blank(facts)
     }
 }

@@ -193,7 +193,7 @@ fn report(
     events.extend(said);
     let work = Work::default();
     let mut devices = account.devices;
-    leave_out(&mut devices, &mut events, when.lasted_ns);
+    leave_out(&mut devices, &mut events, &mut [], when.lasted_ns);
     pricing.beside(&mut carbon, &energy, &work, when.lasted_ns);
     Report {
         schema: SCHEMA.to_owned(),

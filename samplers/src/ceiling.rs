@@ -33,10 +33,14 @@ impl Ceilings {
         Self::from_facts(&CpuFacts::read(&roots.procfs))
     }
 
-    /// Microwatts that a domain of a CPU package or its memory can draw.
+    /// Microwatts that a domain of a CPU package or its memory can draw; `None` for what is more than that.
     #[must_use]
-    pub(crate) fn of(self, domain: &Domain) -> u64 {
-        if domain.component == Component::Memory { self.memory_uw } else { self.package_uw }
+    pub(crate) fn of(self, domain: &Domain) -> Option<u64> {
+        match domain.component {
+            Component::Cpu => Some(self.package_uw),
+            Component::Memory => Some(self.memory_uw),
+            _ => None,
+        }
     }
 
     fn from_facts(facts: &CpuFacts) -> Self {

@@ -35,13 +35,13 @@ mod slot;
 mod source;
 mod standby;
 mod stepped;
+mod still;
 pub mod synthetic;
 mod sysfs;
 mod topology;
 pub mod tsc;
 pub mod usage;
 pub mod visible;
-mod zero;
 
 pub use anchors::{Anchor, Anchors};
 pub use deadline::{Deadline, quietly};

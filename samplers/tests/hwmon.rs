@@ -144,6 +144,15 @@ fn k05_an_input_is_read_where_the_average_may_not_be() {
     assert_eq!(read(&mut source(&tree), &mut Batch::default())[0].1, Ok(31_000_000));
 }
 
+#[test]
+fn k02_an_average_says_over_how_long() {
+    let tree = Tree::new();
+    meter(&tree, 0, "Grace Power Socket 0", 5);
+    assert_eq!(source(&tree).domains()[0].average_ns, None, "not stated");
+    tree.put("class/hwmon/hwmon0/device/power1_average_interval", "50\n");
+    assert_eq!(source(&tree).domains()[0].average_ns, Some(50_000_000));
+}
+
 /// MangoHud issue 1874: on an APU the sensor of amdgpu shows the whole socket; only APUs have a voltage named vddnb.
 #[test]
 fn k07_power_of_an_apu_lies_inside_its_package() {

@@ -325,8 +325,9 @@ fn k04_a_limit_that_no_package_reaches_is_none() {
         tree.put(&format!("class/powercap/intel-rapl:0/constraint_{file}"), &format!("{microwatts}\n"));
     }
     let (source, _) = found(&tree);
-    let most_uw = source.domains()[0].max_uw.unwrap();
-    assert!((12_000_000..=250_000_000).contains(&most_uw), "{most_uw}");
+    // Not in the table of names: the most of a client CPU's threads, four of them, is less than 250 W.
+    let package = &source.domains()[0];
+    assert_eq!((package.max_uw, package.ceiling_uw), (Some(250_000_000), Some(250_000_000)));
 }
 
 /// Kernels before 6.1 take the memory unit of Sapphire Rapids for 15.3 µJ; it is the package's, 61 µJ.
@@ -350,6 +351,19 @@ fn k04_memory_of_sapphire_rapids_counts_in_the_units_of_the_package() {
     cpu(106);
     tree.put("class/powercap/intel-rapl:0:0/max_energy_range_uj", "65712999613\n");
     assert_eq!(domain(&*found(&tree).0, "dram-0").scale.micro(1_000_000), 1_000_000);
+}
+
+#[test]
+fn k04_the_ceiling_of_a_zone_is_what_its_processor_can_draw() {
+    let tree = Tree::new();
+    tree.zone("intel-rapl:0", "package-0", 1).zone("intel-rapl:0:0", "dram", 1).zone("intel-rapl:1", "psys", 1);
+    let text =
+        "processor\t: 0\nvendor_id\t: AuthenticIntel\nmodel name\t: Intel(R) Xeon(R) Platinum 8380 CPU @ 2.30GHz\n";
+    tree.put("../proc/cpuinfo", text);
+    let (source, _) = found(&tree);
+    let ceilings: Vec<_> = source.domains().iter().map(|domain| domain.ceiling_uw).collect();
+    // Twice the 270 W that it is built for.
+    assert_eq!(ceilings, [Some(540_000_000), Some(500_000_000), None]);
 }
 
 #[test]

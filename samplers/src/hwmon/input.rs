@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use eco2_core::Kind;
 
+use crate::model::table;
 use crate::sysfs;
 
 /// Chips whose power is the product of a voltage and a current.
@@ -66,6 +67,26 @@ impl Input {
     pub(super) fn device_number(&self, file: &str) -> Option<String> {
         let text = sysfs::read_text(&self.device.as_ref()?.join(file)).ok()?;
         Some(text.trim_start_matches("0x").to_lowercase())
+    }
+
+    /// Whether it is of a board with a GPU. An APU's sensor is not: it shows the socket.
+    pub(super) fn is_gpu(&self) -> bool {
+        matches!(self.chip.as_str(), "xe" | "i915") || (self.chip == "amdgpu" && !self.chip_has_label("vddnb"))
+    }
+
+    /// What the board can draw by its PCI number, microwatts: half as much again as its board power.
+    pub(super) fn board_ceiling_uw(&self) -> Option<u64> {
+        let number = format!("{}:{}", self.device_number("vendor")?, self.device_number("device")?);
+        table::gpu(None, &number).map(|row| (row.tdp_w * 1.5e6).round() as u64)
+    }
+
+    /// Over how long a reading averages, nanoseconds, where the driver says it of an average that can be read.
+    pub(super) fn average_ns(&self) -> Option<u64> {
+        let Value::File(files) = &self.value else { return None };
+        let average = files.first().filter(|file| file.to_string_lossy().ends_with("_average"))?;
+        let interval = average.with_file_name(format!("power{}_average_interval", self.number));
+        let milliseconds = sysfs::read_u64(average).and_then(|_| sysfs::read_u64(&interval)).ok()?;
+        milliseconds.checked_mul(1_000_000).filter(|&ns| ns > 0)
     }
 
     /// The highest power limit that the chip states for this input, microwatts.

@@ -10,10 +10,11 @@ mod input;
 use eco2_core::report::{SourceStatus, Status};
 use eco2_core::{Component, Domain, Fault, Kind, Reading};
 
+use crate::ceiling::Ceilings;
 use crate::found::{Found, status};
 use crate::slot::Slot;
+use crate::still::{StillGuard, Verdicts};
 use crate::visible::Visible;
-use crate::zero::{Verdicts, ZeroGuard};
 use crate::{Batch, Note, Roots, Source, clock};
 use amdgpu::Cards;
 use input::{Input, Value};
@@ -45,11 +46,14 @@ pub fn discover_visible(roots: &Roots, known: &[Domain], visible: &Visible) -> F
     let class = roots.sysfs.join("class/hwmon");
     let inputs = input::inputs(&class);
     let cards = Cards::of(&inputs, roots, &visible.amd);
+    let ceilings = Ceilings::read(roots);
     let (mut used, mut skipped) = (Vec::new(), Vec::new());
     for input in &inputs {
         match classify(input, &inputs, &cards) {
             Some(domain) => {
-                let domain = place(domain, input, known, &used);
+                let mut domain = place(domain, input, known, &used);
+                domain.ceiling_uw = if input.is_gpu() { input.board_ceiling_uw() } else { ceilings.of(&domain) };
+                domain.average_ns = input.average_ns();
                 used.push(Used { domain, value: input.value.clone() });
             }
             None if is_part(input, &inputs) || cards.is_left_out(input) => {}
@@ -209,7 +213,7 @@ struct Sensor {
     slot: Slot,
     /// The other factor where power is a product.
     factor: Option<Slot>,
-    guard: ZeroGuard,
+    guard: StillGuard,
 }
 
 impl Sensor {
@@ -222,7 +226,7 @@ impl Sensor {
             slot: Slot::open(files, &domain.id, at_ns),
             factor: factor.map(|files| Slot::open(files, &domain.id, at_ns)),
             // A sleeping device may draw no power, but a counter of energy that works is above 0.
-            guard: if domain.kind == Kind::Power { ZeroGuard::Counting } else { ZeroGuard::Fresh },
+            guard: if domain.kind == Kind::Power { StillGuard::off() } else { StillGuard::of(&domain.domain) },
         }
     }
 

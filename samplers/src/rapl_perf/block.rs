@@ -13,7 +13,7 @@ use super::event::Event;
 use super::group::{Group, Miss};
 use super::pmu::{self, Seat};
 use crate::backoff::Backoff;
-use crate::zero::ZeroGuard;
+use crate::still::StillGuard;
 use crate::{Batch, Note, sysfs, topology};
 
 /// More CPUs than are worth trying when one went away.
@@ -51,7 +51,7 @@ struct Counter {
     event: Event,
     offset: u64,
     last: u64,
-    guard: ZeroGuard,
+    guard: StillGuard,
 }
 
 #[derive(Debug)]
@@ -70,7 +70,8 @@ struct Opened {
 impl Block {
     /// A block of `events` on a seat; not opened yet.
     pub(super) fn new(kind: u32, seat: Seat, events: &[Event], first: usize) -> Self {
-        let counter = |event: &Event| Counter { event: event.clone(), offset: 0, last: 0, guard: ZeroGuard::default() };
+        let counter =
+            |event: &Event| Counter { event: event.clone(), offset: 0, last: 0, guard: StillGuard::of(event.domain) };
         let counters = events.iter().map(counter).collect();
         let state = State::Shut(Fault::Gone);
         Self { kind, seat, counters, first, state, backoff: None, counts: Vec::new() }

@@ -14,9 +14,10 @@ use std::path::PathBuf;
 use eco2_core::report::{SourceStatus, Status};
 use eco2_core::{Domain, Scale};
 
+use crate::ceiling::Ceilings;
 use crate::cpuinfo::CpuInfo;
 use crate::found::{Found, status};
-use crate::zero::Verdicts;
+use crate::still::Verdicts;
 use crate::{Batch, Note, Roots, Source, clock, rapl_sysfs, sysfs};
 use block::{Block, Site};
 use pmu::Pmu;
@@ -111,13 +112,14 @@ struct RaplPerf {
 
 impl RaplPerf {
     fn new(roots: &Roots, cpu: &CpuInfo, pmu: &Pmu) -> Self {
-        let limits = rapl_sysfs::package_limits(roots);
+        let (limits, ceilings) = (rapl_sysfs::package_limits(roots), Ceilings::read(roots));
         let (mut domains, mut blocks) = (Vec::new(), Vec::new());
         for seat in &pmu.seats {
             blocks.push(Block::new(pmu.kind, seat.clone(), &pmu.events, domains.len()));
             for event in &pmu.events {
                 let mut domain = event.domain_at(seat, |part| cpu.label(part));
                 domain.max_uw = limits.get(&domain.id).copied();
+                domain.ceiling_uw = ceilings.of(&domain);
                 domains.push(domain);
             }
         }

@@ -11,7 +11,7 @@ use eco2_core::{Domain, Fault};
 use crate::cpuinfo::CpuInfo;
 use crate::found::{Found, status};
 use crate::slot::Slot;
-use crate::zero::{Verdicts, ZeroGuard};
+use crate::still::{StillGuard, Verdicts};
 use crate::{Batch, Note, Roots, Source, clock};
 
 pub(crate) use zones::{memory_factor, package_limits};
@@ -116,7 +116,7 @@ fn show_ranges(roots: &Roots) -> String {
 struct RaplSysfs {
     domains: Vec<Domain>,
     slots: Vec<Slot>,
-    guards: Vec<ZeroGuard>,
+    guards: Vec<StillGuard>,
     verdicts: Verdicts,
     notes: Vec<Note>,
 }
@@ -128,7 +128,7 @@ impl RaplSysfs {
         Self {
             domains: zones.listed.iter().map(|zone| zone.domain.clone()).collect(),
             slots: zones.listed.iter().map(open).collect(),
-            guards: zones.listed.iter().map(|_| ZeroGuard::default()).collect(),
+            guards: zones.listed.iter().map(|zone| StillGuard::of(&zone.domain.domain)).collect(),
             verdicts: Verdicts::default(),
             notes: Vec::new(),
         }

@@ -139,7 +139,8 @@ impl Zones {
         }
         let dir = class.join(&zone.dir);
         domain.name = cpu.label(&domain.name);
-        domain.max_uw = limit(&dir, ceilings.of(&domain));
+        domain.ceiling_uw = ceilings.of(&domain);
+        domain.max_uw = limit(&dir, domain.ceiling_uw.unwrap_or(u64::MAX));
         self.rename_duplicate(&mut domain, zone);
         match range(&dir) {
             Ok(range) => domain.range = Some(range),

@@ -1,0 +1,196 @@
+//! Counters that do not count: not a measurement of 0 J, but a domain that the hardware does not fill in.
+//!
+//! Some kernels list domains that the CPU does not count (DRAM on clients, cores on servers), and many hypervisors show
+//! counters that stand at 0 or at some value for ever. A first 0 may also be an honest baseline: perf counts start at 0.
+//! So zeros are held back: when the counter moves, the held readings are handed over as they were; when it has not moved
+//! for a second, during which the CPU at least ran this program, the domain is unsupported. Any other value of a whole
+//! package, its memory or a board, which always draw power, is handed over at once, and no longer once it has not moved for a
+//! second. Parts that may be switched off, such as graphics, may stand still.
+
+use eco2_core::{Domain, Fault, Reading};
+
+use crate::{Batch, Note};
+
+/// How long a counter may stand still. RAPL updates about every millisecond.
+const PATIENCE_NS: u64 = 1_000_000_000;
+
+/// Domains that draw power as long as the machine is on.
+const ALWAYS_ON: [&str; 3] = ["package", "dram", "board"];
+
+/// What is known of one counter.
+#[derive(Debug)]
+pub(crate) struct StillGuard {
+    /// Whether its part always draws power, so that it must move from every value and not only from 0.
+    always: bool,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum State {
+    /// Nothing was read yet.
+    Fresh,
+    /// Only this value was read: first and last such reading.
+    Still(u64, Reading, Reading),
+    /// It counts.
+    Counting,
+    /// It does not count: it stood still for too long.
+    Unsupported(u64, Reading, Reading),
+}
+
+impl StillGuard {
+    /// For the counter of such a domain: `package`, `dram`, `core`, …
+    pub(crate) fn of(domain: &str) -> Self {
+        Self { always: ALWAYS_ON.contains(&domain), state: State::Fresh }
+    }
+
+    /// For a sensor that may say the same for as long as it likes.
+    pub(crate) fn off() -> Self {
+        Self { always: false, state: State::Counting }
+    }
+
+    /// Hands a reading on, holds it back or replaces it; `true` when the domain has just turned out unsupported.
+    pub(crate) fn admit(&mut self, domain: usize, reading: Reading, batch: &mut Batch) -> bool {
+        match (self.state, reading.value) {
+            (State::Counting, _) => batch.push(domain, reading),
+            (_, Err(_)) => self.fault(domain, reading, batch),
+            (State::Fresh, Ok(value)) => self.first(value, domain, reading, batch),
+            (State::Still(value, first, _), Ok(now)) if now == value => {
+                return self.still(value, domain, first, reading, batch);
+            }
+            (State::Unsupported(value, ..), Ok(now)) if now == value => {
+                batch.push(domain, Reading { value: Err(Fault::Unsupported), ..reading });
+            }
+            (State::Still(value, first, last) | State::Unsupported(value, first, last), Ok(_)) => {
+                if value == 0 {
+                    batch.push(domain, first);
+                    (last != first).then(|| batch.push(domain, last));
+                }
+                self.state = State::Counting;
+                batch.push(domain, reading);
+            }
+        }
+        false
+    }
+
+    fn fault(&mut self, domain: usize, reading: Reading, batch: &mut Batch) {
+        if let State::Still(..) = self.state {
+            self.state = State::Fresh;
+        }
+        batch.push(domain, reading);
+    }
+
+    fn first(&mut self, value: u64, domain: usize, reading: Reading, batch: &mut Batch) {
+        self.state = if value == 0 || self.always { State::Still(value, reading, reading) } else { State::Counting };
+        if value != 0 {
+            batch.push(domain, reading);
+        }
+    }
+
+    fn still(&mut self, value: u64, domain: usize, first: Reading, reading: Reading, batch: &mut Batch) -> bool {
+        if reading.before_ns.saturating_sub(first.after_ns) < PATIENCE_NS {
+            self.state = State::Still(value, first, reading);
+            if value != 0 {
+                batch.push(domain, reading);
+            }
+            return false;
+        }
+        let State::Still(_, _, last) = self.state else { return false };
+        self.state = State::Unsupported(value, first, last);
+        batch.push(domain, Reading { value: Err(Fault::Unsupported), ..reading });
+        true
+    }
+}
+
+/// Names of domains that a note lists; the rest is counted.
+const LISTED: usize = 4;
+
+/// Domains of a source that turned out not to count, until one note tells of all of them.
+#[derive(Debug, Default)]
+pub(crate) struct Verdicts {
+    ids: Vec<String>,
+}
+
+impl Verdicts {
+    /// Adds the domains of one reading; the note comes with the first reading that adds none, as counters that were
+    /// opened together do not count together.
+    pub(crate) fn take(&mut self, source: &str, fresh: &[&Domain], batch: &Batch) -> Option<Note> {
+        self.ids.extend(fresh.iter().map(|domain| domain.id.clone()));
+        let (first, wait) = (self.ids.first()?, !fresh.is_empty() && !batch.wants_all());
+        if wait {
+            return None;
+        }
+        let device = if self.ids.len() == 1 { first.clone() } else { source.to_owned() };
+        let text = format!("{} did not move for a second under load: not counted by the hardware", listed(&self.ids));
+        self.ids.clear();
+        Some(Note { at_ns: batch.now_ns(), kind: "counter-unsupported", device, text })
+    }
+}
+
+/// The first names of a list, and how many follow.
+fn listed(ids: &[String]) -> String {
+    let more = ids.len().saturating_sub(LISTED);
+    let names = ids[..ids.len() - more].join(", ");
+    if more > 0 { format!("{names} and {more} more") } else { names }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: u64 = 1_000_000_000;
+
+    type Handed = Vec<(u64, Result<u64, Fault>)>;
+
+    /// For a part that may be switched off.
+    fn zeros() -> StillGuard {
+        StillGuard::of("core")
+    }
+
+    #[test]
+    fn k05_a_second_at_any_value_is_no_measurement_of_a_package() {
+        let mut guard = StillGuard::of("package");
+        assert_eq!(admit(&mut guard, 0, Ok(7)), (vec![(0, Ok(7))], false));
+        assert_eq!(admit(&mut guard, S - 1, Ok(7)), (vec![(S - 1, Ok(7))], false));
+        assert_eq!(admit(&mut guard, S, Ok(7)), (vec![(S, Err(Fault::Unsupported))], true));
+        assert_eq!(admit(&mut guard, 2 * S, Ok(7)), (vec![(2 * S, Err(Fault::Unsupported))], false));
+        assert_eq!(admit(&mut guard, 3 * S, Ok(9)), (vec![(3 * S, Ok(9))], false), "it counts after all");
+        assert_eq!(admit(&mut guard, 9 * S, Ok(9)), (vec![(9 * S, Ok(9))], false), "one that has counted is believed");
+        let mut graphics = zeros();
+        admit(&mut graphics, 0, Ok(7));
+        assert_eq!(admit(&mut graphics, 9 * S, Ok(7)), (vec![(9 * S, Ok(7))], false), "it may be switched off");
+    }
+
+    fn admit(guard: &mut StillGuard, at_ns: u64, value: Result<u64, Fault>) -> (Handed, bool) {
+        let mut batch = Batch::default();
+        let verdict = guard.admit(0, Reading { before_ns: at_ns, after_ns: at_ns, value }, &mut batch);
+        (batch.readings().iter().map(|(_, r)| (r.before_ns, r.value)).collect(), verdict)
+    }
+
+    #[test]
+    fn an_honest_first_zero_is_a_baseline() {
+        let mut guard = zeros();
+        assert_eq!(admit(&mut guard, 1, Ok(0)), (vec![], false));
+        assert_eq!(admit(&mut guard, 2, Ok(0)), (vec![], false));
+        assert_eq!(admit(&mut guard, 3, Ok(0)), (vec![], false));
+        assert_eq!(admit(&mut guard, 4, Ok(7)), (vec![(1, Ok(0)), (3, Ok(0)), (4, Ok(7))], false));
+        assert_eq!(admit(&mut guard, 5, Ok(0)), (vec![(5, Ok(0))], false), "a wrap to 0 is a value");
+    }
+
+    #[test]
+    fn a_second_of_zeros_is_no_measurement() {
+        let mut guard = zeros();
+        assert_eq!(admit(&mut guard, 0, Ok(0)), (vec![], false));
+        assert_eq!(admit(&mut guard, S, Ok(0)), (vec![(S, Err(Fault::Unsupported))], true));
+        assert_eq!(admit(&mut guard, S + 1, Ok(0)), (vec![(S + 1, Err(Fault::Unsupported))], false));
+        let all = vec![(0, Ok(0)), (S + 2, Ok(5))];
+        assert_eq!(admit(&mut guard, S + 2, Ok(5)), (all, false), "it counts after all, from its first reading on");
+    }
+
+    #[test]
+    fn faults_pass_and_break_the_hold() {
+        let mut guard = zeros();
+        admit(&mut guard, 0, Ok(0));
+        assert_eq!(admit(&mut guard, 1, Err(Fault::Gone)), (vec![(1, Err(Fault::Gone))], false));
+        assert_eq!(admit(&mut guard, 2, Ok(3)), (vec![(2, Ok(3))], false), "nothing from before the gap");
+    }
+}
