@@ -65,6 +65,19 @@ pub enum Error {
         /// The parser's finding.
         what: String,
     },
+    /// A figure of a report cannot be.
+    #[error(
+        "{}: {field} {found}; the file is damaged or was edited: render it again from its run log, or measure again",
+        path.display()
+    )]
+    Contradiction {
+        /// The file.
+        path: PathBuf,
+        /// Path of the field: `devices[2].energy_uj`.
+        field: String,
+        /// What is wrong with it.
+        found: String,
+    },
     /// The file is something else.
     #[error("{}: not an eco2 {what} ({found}); {remedy}", path.display())]
     NotOurs {

@@ -9,6 +9,7 @@
 pub mod advice;
 pub mod clean;
 mod compare;
+mod contradiction;
 mod error;
 mod files;
 mod footprint;

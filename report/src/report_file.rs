@@ -6,6 +6,7 @@ use std::path::Path;
 use eco2_core::report::{Report, SCHEMA};
 use serde::Deserialize;
 
+use crate::contradiction::{self, Contradiction};
 use crate::log::{MAGIC, MAX_LOG_BYTES, find_report};
 use crate::{Error, files};
 
@@ -15,9 +16,11 @@ pub const MAX_REPORT_BYTES: u64 = 64 << 20;
 /// Parses a report; `path` is only for messages.
 ///
 /// Fields that this version does not know are ignored; a schema of a later number is refused. Nesting is capped at 128.
+/// Figures outside their own bounds are refused, in the parts of a merged report too.
 ///
 /// # Errors
-/// [`Error::Json`] with line and column, [`Error::NotOurs`], [`Error::Newer`], [`Error::TooLarge`].
+/// [`Error::Json`] with line and column, [`Error::Contradiction`] with the field, [`Error::NotOurs`], [`Error::Newer`],
+/// [`Error::TooLarge`].
 pub fn parse_report(bytes: &[u8], path: &Path) -> Result<Report, Error> {
     if bytes.len() as u64 > MAX_REPORT_BYTES {
         return Err(Error::TooLarge { path: path.to_owned(), what: "report", cap_bytes: MAX_REPORT_BYTES });
@@ -25,7 +28,13 @@ pub fn parse_report(bytes: &[u8], path: &Path) -> Result<Report, Error> {
     let bytes = without_mark(bytes);
     check_schema(bytes, path)?;
     let report: Report = serde_json::from_slice(bytes).map_err(|e| Error::json(path, &e))?;
-    Ok(report.without_false_zeros())
+    let report = report.without_false_zeros();
+    contradiction::check(&report).map_err(|Contradiction { field, found }| Error::Contradiction {
+        path: path.to_owned(),
+        field,
+        found,
+    })?;
+    Ok(report)
 }
 
 /// A text without the byte order mark that some editors put in front.

@@ -13,6 +13,8 @@ mod fixture;
 #[cfg(test)]
 mod hf;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod log;
 #[cfg(test)]
 mod merge;
