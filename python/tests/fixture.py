@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,10 @@ SOURCES = ROOT / "python/src"
 sys.path.insert(0, str(SOURCES))
 
 import eco2  # noqa: E402
+
+# Started by nohup, or in the background of a script, a process ignores these; tests count on the defaults.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 PEAK_W = 250
 """The fake GPU's power, watts: constant."""

@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import os
+import signal
 import tempfile
 import time
 import unittest
@@ -18,6 +19,10 @@ from unittest import mock
 import eco2
 
 from hf_eco2ai import errors
+
+# Started by nohup, or in the background of a script, a process ignores these; tests count on the defaults.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 JOULE = 1_000_000
 """Microjoules."""

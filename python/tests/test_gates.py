@@ -2,6 +2,7 @@
 
 import importlib.machinery
 import importlib.util
+import re
 import subprocess
 import unittest
 
@@ -31,6 +32,20 @@ class Gates(unittest.TestCase):
         self.assertIn("skipped: reason", done.stdout)
         self.assertEqual(gates("true").returncode, 0)
         self.assertEqual(gates("exit 77").returncode, 1, "a skip without a reason is a failure")
+
+    def test_required_gate_that_is_skipped_fails_the_run(self):
+        done = gates('skip reason; REQUIRED=("g 2" g1)', "skip reason")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("FAILED (required, but skipped: reason)", done.stdout)
+        self.assertIn("gates: 0 passed, 1 failed, 1 skipped", done.stdout)
+        self.assertEqual(gates('skip reason; REQUIRED=("g 1")', "true").returncode, 0)
+
+    def test_every_required_gate_exists(self):
+        text = (ROOT / "scripts/test").read_text(encoding="utf-8")
+        listed = re.findall(r'"[^"]+"|\S+', re.search(r"REQUIRED=\(([^)]*\(loom\)[^)]*)\)", text).group(1))
+        names = {name.strip('"') for name in re.findall(r'^ *gate ("[^"]+")', text, re.MULTILINE)}
+        self.assertGreater(len(listed), 10)
+        self.assertEqual({name.strip('"') for name in listed} - names, set())
 
     def test_d42_every_check_of_the_files_finds_what_it_looks_for(self):
         tidy = script("tidy")

@@ -3,6 +3,7 @@
 
 GATES_LOG=()
 ONLY=() # names of the gates to run; all where there is none
+REQUIRED=() # names of the gates that may not be skipped
 PASSED=0
 FAILED=0
 SKIPPED=0
@@ -24,7 +25,11 @@ gate() {
     if ((code == 0)); then
         verdict=passed PASSED=$((PASSED + 1))
     elif ((code == 77)) && [[ -f $SCRATCH/reason ]]; then
-        verdict="skipped: $(<"$SCRATCH/reason")" SKIPPED=$((SKIPPED + 1))
+        if listed "$name" "${REQUIRED[@]}"; then
+            verdict="FAILED (required, but skipped: $(<"$SCRATCH/reason"))" FAILED=$((FAILED + 1))
+        else
+            verdict="skipped: $(<"$SCRATCH/reason")" SKIPPED=$((SKIPPED + 1))
+        fi
     else
         verdict="FAILED (exit code $code)" FAILED=$((FAILED + 1))
     fi
@@ -32,15 +37,18 @@ gate() {
     printf -- '--- %s: %s, %d s\n' "$name" "$verdict" $((SECONDS - start))
 }
 
-wanted() {
+wanted() { ((${#ONLY[@]} == 0)) || listed "$1" "${ONLY[@]}"; }
+
+# listed NAME NAMES...: whether the first is one of the others.
+listed() {
     local name
-    for name in "${ONLY[@]}"; do
+    for name in "${@:2}"; do
         [[ $name != "$1" ]] || return 0
     done
-    ((${#ONLY[@]} == 0))
+    return 1
 }
 
-# skip REASON: ends the gate it is called in as neither passed nor failed.
+# skip REASON: ends the gate it is called in as neither passed nor failed; a required gate fails.
 skip() {
     printf '%s\n' "$1" >"$SCRATCH/reason"
     exit 77

@@ -89,8 +89,10 @@ impl Rig {
     }
 
     /// The program, with no hardware but what its arguments name.
+    /// Signals have their default effect, also where the tests were started by nohup or in the background.
     pub(crate) fn bin(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_eco2"));
+        let mut command = Command::new("env");
+        command.args(["--default-signal=HUP,INT,QUIT,TERM", env!("CARGO_BIN_EXE_eco2")]);
         self.dress(&mut command);
         command
     }
