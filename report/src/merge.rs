@@ -20,6 +20,7 @@ mod devices;
 mod energy;
 mod identity;
 mod lives;
+mod once;
 mod parts;
 mod spans;
 mod spells;
@@ -33,6 +34,7 @@ use eco2_core::report::{Merge, Report, SCHEMA, SelfCost};
 
 use crate::Error;
 use attempts::Attempts;
+pub(crate) use once::{measured_once, whole_runs};
 use parts::Parts;
 
 /// Merges reports of one run; merged reports may be among them.

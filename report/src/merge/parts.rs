@@ -65,12 +65,12 @@ fn keep(parts: &mut BTreeMap<(String, String), Report>, report: &Report) {
 }
 
 /// Reports of before there were parts are told apart by what they say of the run.
-fn unnamed(part: &Report) -> String {
+pub(super) fn unnamed(part: &Report) -> String {
     let run = &part.run;
     format!("{} {} {} {:?}", run.id, run.host.boot_id, run.started_at, run.command)
 }
 
-fn version(part: &Report) -> (bool, u64, String) {
+pub(super) fn version(part: &Report) -> (bool, u64, String) {
     (part.run.state == State::Final, part.run.duration_ns, serde_json::to_string(part).unwrap_or_default())
 }
 

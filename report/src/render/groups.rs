@@ -7,6 +7,7 @@ use eco2_core::{Bounded, RangeKind};
 use serde::Serialize;
 
 use super::not_ok;
+use crate::merge::{measured_once, whole_runs};
 
 /// The group of the runs that do not have the label.
 pub const NO_LABEL: &str = "(none)";
@@ -70,49 +71,31 @@ pub struct AbsentSource {
 
 /// Groups runs by the value of label `key`, in the order of values, runs without it last in [`NO_LABEL`].
 ///
-/// A run that is given twice (same id) counts once, its final and longest report. Runs that overlap in time on one machine
-/// are not told apart here: merge them first.
+/// The records of one run (same id) are merged first: its ranks and attempts all count, and a record that is given twice
+/// counts once. Energy that two runs of a group saw of one counter at one time is counted once.
 #[must_use]
 pub fn by_label(reports: &[Report], key: &str) -> Vec<Group> {
+    let whole = whole_runs(reports);
     let mut groups: BTreeMap<(bool, &str), Vec<&Report>> = BTreeMap::new();
-    for report in distinct(reports) {
+    for report in &whole {
         let label = report.run.labels.get(key);
         groups.entry((label.is_none(), label.map_or(NO_LABEL, String::as_str))).or_default().push(report);
     }
     groups.into_iter().map(|((_, label), runs)| group(label, &runs)).collect()
 }
 
-fn distinct(reports: &[Report]) -> Vec<&Report> {
-    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut out: Vec<&Report> = Vec::new();
-    let rank = |report: &Report| (report.run.state == State::Final, report.run.duration_ns);
-    for report in reports {
-        match seen.get(report.run.id.as_str()).copied() {
-            Some(at) if !report.run.id.is_empty() => {
-                if rank(report) > rank(out[at]) {
-                    out[at] = report;
-                }
-            }
-            _ => {
-                seen.insert(&report.run.id, out.len());
-                out.push(report);
-            }
-        }
-    }
-    out
-}
-
 fn group(label: &str, runs: &[&Report]) -> Group {
-    let sum = |field: fn(&Report) -> u64| runs.iter().map(|run| u128::from(field(run))).sum::<u128>();
+    let once = measured_once(runs);
+    let sum = |field: fn(&Report) -> u64| once.iter().map(|run| u128::from(field(run))).sum::<u128>();
     let count = |wanted: fn(&Report) -> bool| runs.iter().filter(|run| wanted(run)).count() as u64;
     let mut ids: Vec<String> = runs.iter().map(|run| run.run.id.clone()).collect();
     ids.sort_unstable();
     let kinds = kinds(runs);
-    let energy: Bounded<u128> = runs.iter().map(|run| run.energy.bounded().map(u128::from)).sum();
+    let energy: Bounded<u128> = once.iter().map(|run| run.energy.bounded().map(u128::from)).sum();
     Group {
         label: label.to_owned(),
         runs: ids,
-        duration_ns: sum(|run| run.run.duration_ns),
+        duration_ns: runs.iter().map(|run| u128::from(run.run.duration_ns)).sum(),
         energy_uj: energy.value,
         low_uj: energy.low,
         high_uj: energy.high,
@@ -121,7 +104,7 @@ fn group(label: &str, runs: &[&Report]) -> Group {
         estimated_uj: sum(|run| run.energy.estimated_uj),
         synthetic_uj: sum(|run| run.energy.synthetic_uj),
         missing_ns: sum(|run| run.energy.missing_ns),
-        grams: grams(runs).filter(|_| kinds.len() <= 1),
+        grams: grams(&once).filter(|_| kinds.len() <= 1),
         kinds,
         unpriced_runs: count(|run| run.carbon.as_ref().is_none_or(|carbon| carbon.grams.is_none())),
         provisional_runs: count(|run| run.run.state == State::Provisional),
@@ -130,7 +113,7 @@ fn group(label: &str, runs: &[&Report]) -> Group {
 }
 
 /// Sum of the priced runs; `None` when none is.
-fn grams(runs: &[&Report]) -> Option<f64> {
+fn grams(runs: &[Report]) -> Option<f64> {
     let priced = runs.iter().filter_map(|run| run.carbon.as_ref()?.grams);
     priced.filter(|grams| grams.is_finite()).reduce(|sum, grams| sum + grams)
 }

@@ -136,7 +136,8 @@ fn current(report: &Report) -> Value {
 
 /// Device ids with what they are, or say of themselves; an id that has no figure is left out.
 fn by_gpu(report: &Report, figure: impl Fn(&Device) -> Option<Value>) -> Map<String, Value> {
-    let gpus = report.devices.iter().filter(|device| device.component == Component::Gpu);
+    // A counter and the power sensor of one board are two devices; the one in the total stands for it.
+    let gpus = report.devices.iter().filter(|device| device.component == Component::Gpu && device.is_summed());
     gpus.filter_map(|device| figure(device).map(|value| (device.id.clone(), value))).collect()
 }
 

@@ -244,3 +244,20 @@ fn d35_no_output_claims_that_a_duty_is_met() {
         }
     }
 }
+
+#[test]
+fn k02_methods_claim_every_course_of_the_load_only_for_bounds_without_a_power_limit() {
+    use eco2_core::RangeKind;
+    let paragraph = |kind: RangeKind, free_low_uj: u64| {
+        let mut report = plain();
+        report.energy.range_kind = Some(kind);
+        (report.energy.free_low_uj, report.energy.free_high_uj) = (free_low_uj, report.energy.high_uj);
+        methods(&report).unwrap()
+    };
+    let low_uj = plain().energy.low_uj;
+    assert!(paragraph(RangeKind::Hard, low_uj).contains("holds for every course of the load"));
+    let limited = paragraph(RangeKind::Hard, low_uj - 1);
+    assert!(!limited.contains("every course") && limited.contains("power limit"), "{limited}");
+    let plausible = paragraph(RangeKind::Plausible, low_uj);
+    assert!(plausible.contains("a plausible range, not a bound"), "{plausible}");
+}

@@ -405,6 +405,8 @@ fn sources() -> Vec<SourceStatus> {
 pub(crate) fn kilowatt_hour(id: &str, team: Option<&str>) -> Report {
     let mut report = report();
     report.run.id = id.into();
+    // Runs of this kind were each on a machine of its own.
+    (report.run.part, report.run.host.boot_id) = (id.into(), format!("boot-{id}"));
     report.run.labels = team.map(|team| ("team".to_owned(), team.to_owned())).into_iter().collect();
     report.energy = Energy {
         total_uj: Some(3_600_000_000_000),

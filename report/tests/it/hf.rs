@@ -150,3 +150,16 @@ fn a_carbon_budget_has_its_forecast_in_kilograms() {
         assert!((found[name].as_f64().unwrap() - value).abs() < 1e-12, "{name} {found}");
     }
 }
+
+#[test]
+fn k07_a_gpu_with_a_counter_and_a_power_sensor_is_listed_once() {
+    let mut report = fixture::report();
+    let mut power = report.devices[1].clone();
+    (power.id, power.domain, power.overlaps) = ("GPU-5/power".into(), "power".into(), vec!["GPU-5".into()]);
+    report.devices.push(power);
+    let gpus = figures(&report)["gpu_metrics"].clone();
+    for name in ["name", "energy_kwh", "power_watts"] {
+        let ids: Vec<&String> = gpus[name].as_object().unwrap().keys().collect();
+        assert_eq!(ids, ["GPU-5"], "{name}");
+    }
+}

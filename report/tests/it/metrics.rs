@@ -160,3 +160,14 @@ fn names_from_outside_cannot_break_a_page_and_series_are_few() {
     assert!(series < 2_000, "{series}");
     assert!(page.contains("x\\\\?{}"));
 }
+
+#[test]
+fn k07_power_of_devices_that_overlap_is_a_family_of_its_own() {
+    let mut report = report();
+    report.devices.truncate(1);
+    let mut core = report.devices[0].clone();
+    (core.id, core.domain, core.overlaps) = ("package-0/core".into(), "core".into(), vec!["package-0".into()]);
+    report.devices.push(core);
+    let families = families(&openmetrics(&report, MetricNames::Eco2));
+    assert_eq!((sum(&families, "eco2_power_watts"), sum(&families, "eco2_domain_power_watts")), (7.12, 7.12));
+}

@@ -1,5 +1,6 @@
 //! A paragraph for the methods section of a paper: measured values with their uncertainty, method, factors and boundary.
 
+use eco2_core::RangeKind;
 use eco2_core::report::{Beside, Carbon, Energy, Report};
 
 use super::super::figures::{Spelling, number, percent};
@@ -45,22 +46,24 @@ fn measured(report: &Report) -> String {
     )
 }
 
-/// What the interval is good for: between readings of a sensor every course is in it, of a model only its own bounds are.
+/// What the interval is good for: whatever the load did only where it rests on no power limit and no assumption.
 fn interval(energy: &Energy) -> &'static str {
-    match (energy.estimated_uj + energy.synthetic_uj, energy.measured_uj + energy.derived_uj) {
+    let modelled = energy.estimated_uj.saturating_add(energy.synthetic_uj);
+    let hard = energy.range_kind == Some(RangeKind::Hard);
+    let is_free = energy.low_uj == energy.free_low_uj && energy.high_uj == energy.free_high_uj;
+    match (modelled, energy.measured_uj.saturating_add(energy.derived_uj)) {
+        (0, _) if !hard => "the interval is a plausible range, not a bound for every course of the load",
+        (0, _) if !is_free => "the interval assumes that no device exceeded its power limit",
         (0, _) => "the interval holds for every course of the load between two readings",
         (_, 0) => "the interval is that of the model, and of no sensor",
-        _ => {
-            "for what sensors gave, the interval holds for every course of the load between two readings; for the rest it \
-             is the model's"
-        }
+        _ => "the interval combines that of the sensors with that of the model",
     }
 }
 
 /// How the sensors were read, where that is known: what a trace was recorded with is not.
 fn meters(report: &Report) -> Option<String> {
     let energy = &report.energy;
-    if energy.measured_uj + energy.derived_uj == 0 {
+    if energy.measured_uj == 0 && energy.derived_uj == 0 {
         return Some("No sensor was read.".to_owned());
     }
     let merged = report.merge.as_ref().map(|merge| &merge.parts[..]).filter(|parts| !parts.is_empty());

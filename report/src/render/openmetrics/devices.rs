@@ -22,6 +22,11 @@ const HOST: Family =
     Family::counter("eco2_host_energy_joules", "Energy of the whole platform as its own sensor has it.").unit("joules");
 const POWER: Family =
     Family::gauge("eco2_power_watts", "Mean power since the run began, over the time that is covered.").unit("watts");
+const DOMAIN_POWER: Family = Family::gauge(
+    "eco2_domain_power_watts",
+    "Mean power of domains that overlap a device: not to be added to eco2_power_watts.",
+)
+.unit("watts");
 const UNCERTAINTY: Family = Family::gauge(
     "eco2_uncertainty_joules",
     "Half the distance between the bounds of the energy; absent where there is no upper bound.",
@@ -42,7 +47,10 @@ const DEVICE: Family = Family::info("eco2_device", "What is measured.");
 pub(super) fn families(report: &Report, page: &mut Exposition) {
     energies(report, page);
     let all = || report.devices.iter();
-    page.family(POWER, all().filter_map(|device| Some((place(device), device.mean_w?))));
+    for (family, is_summed) in [(POWER, true), (DOMAIN_POWER, false)] {
+        let devices = all().filter(|device| device.is_summed() == is_summed);
+        page.family(family, devices.filter_map(|device| Some((place(device), device.mean_w?))));
+    }
     page.family(UNCERTAINTY, uncertainty(report).into_iter());
     page.family(GAPS, all().map(|device| (place(device), gap_s(report, device))));
     let up = |status| matches!(status, Status::Ok | Status::Degraded);
