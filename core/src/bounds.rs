@@ -36,7 +36,12 @@ impl Track {
             (_, Kind::Energy) => self.counted(t_ns, early_ns, late_ns),
         };
         edge.settled = self.resolvable(t_ns);
+        let free = edge.free;
         self.slack.widen(&mut edge, early_ns, late_ns);
+        if self.domain.kind == Kind::Power && free.open_end == 0 {
+            // From 0 to the ceiling at any time, whether it was read or not.
+            edge.free = free;
+        }
         edge
     }
 
@@ -55,7 +60,7 @@ impl Track {
         Edge { uj, free, limited, settled: false }
     }
 
-    /// Integrated power: the rectangles around the trapezoid; beyond the last reading only a limit tells anything.
+    /// Integrated power: for the narrow range the rectangles around the trapezoid; beyond the last reading only a limit tells anything.
     fn integrated(&self, t_ns: u64, early_ns: u64, late_ns: u64) -> Edge {
         let (early, late) = (self.integral.at(early_ns), self.integral.at(late_ns));
         let beyond_ns = self.integral.last_ns().map_or(late_ns, |last_ns| late_ns.saturating_sub(last_ns));
@@ -68,7 +73,14 @@ impl Track {
             open_start: 0,
             open_end: u32::from(beyond_ns > 0 && self.domain.max_uw.is_none()),
         };
-        Edge { uj: self.integral.at(t_ns).mid, free: Side::unknown(), limited, settled: false }
+        Edge { uj: self.integral.at(t_ns).mid, free: self.instantaneous(early_ns, late_ns), limited, settled: false }
+    }
+
+    /// Between two readings of an instantaneous power anything from 0 to the device's limit may have been drawn.
+    fn instantaneous(&self, early_ns: u64, late_ns: u64) -> Side {
+        let Some(max_uw) = self.domain.max_uw.filter(|_| self.counts.violations == 0) else { return Side::unknown() };
+        let (ceil_start, ceil_end) = (floor_uj(max_uw, early_ns), uj_at_power(max_uw, late_ns));
+        Side { ceil_start, ceil_end, open_end: 0, floor_start: 0, floor_end: 0, open_start: 0 }
     }
 
     /// A model knows no more than the range of powers it states.

@@ -192,6 +192,8 @@ impl Fold {
         let by = match (grew, self.range) {
             (true, _) => raw - last.raw,
             (false, Some(range)) => range.saturating_sub(last.raw).saturating_add(raw),
+            // One unit may be read back; close to 0 it is rather a reset.
+            (false, None) if last.raw - raw == 1 && raw > GLITCH_UNITS => return Outcome::Glitch,
             (false, None) => return self.baseline(raw, reading, Outcome::Reset),
         };
         if self.ambiguous(last, reading) {

@@ -55,6 +55,8 @@ pub struct Track {
     fold: Fold,
     frozen: bool,
     power_from: Option<(u64, u64)>,
+    /// Lower end of the bracket of the last change, as it was read.
+    change_lo_ns: u64,
     /// Usual width of the bracket of a change, smoothed, nanoseconds; 0 before the first.
     bracket_ns: u64,
     last_good: Option<(u64, u64)>,
@@ -81,6 +83,7 @@ impl Track {
             peak_uw: 0,
             frozen: false,
             power_from: None,
+            change_lo_ns: 0,
             bracket_ns: 0,
             last_good: None,
             broken: None,
@@ -305,6 +308,7 @@ impl Track {
 
     fn changed(&mut self, lo_ns: u64, reading: &Reading, whole: bool) {
         let mut knot = Knot { whole, ..Knot::change(lo_ns, reading.after_ns, self.fold.total_uj()) };
+        let before_ns = std::mem::replace(&mut self.change_lo_ns, lo_ns);
         if let Some(last) = self.knots.back().copied() {
             let outruns = self.period.outruns();
             let unlike = last.first || !whole || self.frozen;
@@ -324,6 +328,12 @@ impl Track {
                     self.date_first(last.at_ns, knot.at_ns);
                 }
             }
+        }
+        if let Some(last) = self.knots.back().filter(|_| whole) {
+            // A change by one unit may be the rest of the one before, of which a unit was read back: then it is as old.
+            let since_ns = if last.first { last.lo_ns } else { before_ns.max(last.lo_ns) };
+            let one = knot.uj.saturating_sub(last.uj) <= self.domain.scale.quantum();
+            knot.lo_ns = if one { knot.lo_ns.min(since_ns) } else { knot.lo_ns };
         }
         self.knot(knot);
     }
