@@ -1,23 +1,21 @@
-//! Whose energy it was: a command's part of what the host's devices used, idle kept apart.
+//! Whose energy it was: what consumers used of a host's devices, what others did, what nobody did, and what is not known.
 //!
-//! A counter knows the device, not who used it. What can be known beside it is time: how much of the device's time the
-//! command used, how much others used, and how much nobody did. With `c`, `o` and `i` for those times and `E` for the
-//! device's energy:
+//! A counter knows the device, not who used it. What can be known in addition is time: how much of the device's time each
+//! consumer used (`c`), how much others did (`o`), how much nobody did (`i`), and how much was used without anyone knowing
+//! by whom (`u`). With `E` for the device's energy and `t = Σc + o + i + u`:
 //!
-//! - **Estimate.** Energy goes with time: command `E·c/(c+o+i)`, others `E·o/(c+o+i)`, idle the rest.
-//! - **Bounds of the command.** Suppose that a second of the command costs what a second of others costs, `p`, and that
-//!   an idle second costs `q` with `0 ≤ q ≤ p`. Then `E = p·(c+o) + q·i`, and the command's energy `p·c` lies between
-//!   `E·c/(c+o+i)`, where idle costs as much as work (`q = p`), and `E·c/(c+o)`, where idle costs nothing (`q = 0`).
-//!   With the device's own bounds: from `E_low·c/(c+o+i)` to `E_high·c/(c+o)`.
-//! - **Times unknown.** The command may have used nothing or all: its bounds widen to `[0, E_high]`, its estimate gets
-//!   nothing, and the device's energy stays in `idle`: nobody is charged for use that nobody saw. The method says how
-//!   much that is.
+//! - **Estimate.** Energy goes with time: each consumer `E·c/t`, others `E·o/t`, idle `E·i/t`, unattributed `E·u/t`. Whole
+//!   microjoules are given out by the largest remainder, so the parts of a device are its energy exactly.
+//! - **Range of the convention.** Suppose that a second of a consumer costs what a second of anyone costs, `p`, and that
+//!   an idle second costs `q` with `0 ≤ q ≤ p`. Then a consumer's energy lies between `E·c/t`, where idle costs as much as
+//!   work and nothing of `u` is its own, and `E·(c+u)/(t-i)`, where idle costs nothing and all of `u` is. With the
+//!   device's own bounds: from `E_low·c/t` to `E_high·(c+u)/(t-i)`.
+//! - **Free bounds.** Without that supposition a consumer may have used nothing or all: `[0, E_high]`.
+//! - **Times unknown.** The whole device is unattributed: `u = t`.
 //!
-//! So the estimate is the lower end for a device whose energy is known exactly: idle energy is never put on the command.
-//! Whole microjoules are kept: the two used parts are rounded down and idle takes the rest, so that
-//! `command + idle + others` is the devices' energy to the microjoule.
+//! Consumers nest: a pod holds containers, which hold process trees. Energy is given to leaves, and a sum is over leaves.
 
-use crate::report::Attribution;
+use crate::report::{Attribution, Consumer};
 
 /// Energy of one device with its bounds, in microjoules; devices must not overlap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,154 +28,413 @@ pub struct DeviceEnergy {
     pub high_uj: Option<u64>,
 }
 
+/// A consumer that energy is attributed to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Who {
+    /// Unique among the consumers.
+    pub id: String,
+    /// `process-tree`, `container`, `pod`, `job`, `user`.
+    pub kind: &'static str,
+    /// For people.
+    pub name: String,
+    /// Index of the consumer that contains it, which comes before it in the list.
+    pub parent: Option<usize>,
+    /// Whether it is of the command that is measured; others are others in the sums.
+    pub is_command: bool,
+}
+
+impl Who {
+    /// A command with the processes that it started.
+    #[must_use]
+    pub fn command(id: &str, name: &str) -> Self {
+        Self { id: id.to_owned(), kind: "process-tree", name: name.to_owned(), parent: None, is_command: true }
+    }
+}
+
 /// Who used one device's time. Weights of any one unit (nanoseconds, ticks, parts in a million).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shares {
-    /// Time of the command and its descendants.
-    pub command: u64,
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Use {
+    /// Time of each consumer, in the order of the list. Of one that contains others, or beyond the list, it is others'.
+    pub consumers: Vec<u64>,
     /// Time of everyone else.
     pub others: u64,
     /// Time of nobody.
     pub idle: u64,
+    /// Time of someone unknown.
+    pub unknown: u64,
+    /// The consumers cannot have used the device, so that nothing unknown is theirs.
+    pub out_of_reach: bool,
 }
 
-impl Shares {
+impl Use {
+    /// Of the one consumer of a list, of others, and of nobody.
+    #[must_use]
+    pub fn of(consumer: u64, others: u64, idle: u64) -> Self {
+        Self { consumers: vec![consumer], others, idle, ..Self::default() }
+    }
+
     /// From fractions of the device's time, as drivers give them; the rest is idle, in parts per billion.
     ///
-    /// `None` unless both are numbers of 0 or more. Where they exceed the whole together (each was sampled for itself),
-    /// nothing is idle and their proportion stands.
+    /// `None` unless all are numbers of 0 or more. Where they exceed the whole together (each was sampled for itself),
+    /// nothing is idle and their proportion stays.
     #[must_use]
-    pub fn from_fractions(command: f64, others: f64) -> Option<Self> {
+    pub fn from_fractions(consumers: &[f64], others: f64, unknown: f64) -> Option<Self> {
         const WHOLE: u64 = 1_000_000_000;
-        let known = |fraction: f64| fraction.is_finite() && fraction >= 0.0;
-        if !known(command) || !known(others) {
-            return None;
-        }
-        let parts = |fraction: f64| (fraction * WHOLE as f64).round() as u64;
-        let (command, others) = (parts(command), parts(others));
-        Some(Self { command, others, idle: WHOLE.saturating_sub(command.saturating_add(others)) })
+        let parts =
+            |fraction: f64| (fraction.is_finite() && fraction >= 0.0).then(|| (fraction * WHOLE as f64).round() as u64);
+        let consumers = consumers.iter().map(|fraction| parts(*fraction)).collect::<Option<Vec<_>>>()?;
+        let (others, unknown) = (parts(others)?, parts(unknown)?);
+        let used = consumers.iter().chain([&others, &unknown]).fold(0, |sum: u64, part| sum.saturating_add(*part));
+        Some(Self { consumers, others, idle: WHOLE.saturating_sub(used), unknown, out_of_reach: false })
+    }
+
+    fn nobody_knows() -> Self {
+        Self { unknown: 1, ..Self::default() }
+    }
+
+    fn total(&self) -> u128 {
+        let rest = u128::from(self.others) + u128::from(self.idle) + u128::from(self.unknown);
+        self.consumers.iter().fold(rest, |sum, weight| sum + u128::from(*weight))
     }
 }
 
-/// One device's part of the answer.
-struct Part {
-    command: u64,
-    others: u64,
-    low: u64,
-    high: Option<u64>,
+/// Energy of a consumer so far, with the range of the convention.
+#[derive(Debug, Clone, Copy)]
+struct Sum {
+    energy_uj: u64,
+    low_uj: u64,
+    high_uj: Option<u64>,
 }
 
-/// Divides the energy of a host's devices; shares that are `None`, or that hold no time at all, are unknown.
+impl Default for Sum {
+    fn default() -> Self {
+        Self { energy_uj: 0, low_uj: 0, high_uj: Some(0) }
+    }
+}
+
+impl Sum {
+    /// Adds what a part of the consumers, of this weight in all, used of one device.
+    fn add_range(&mut self, device: &DeviceEnergy, weight: u128, of: &Use) {
+        let (total, unknown) = (of.total(), if of.out_of_reach { 0 } else { u128::from(of.unknown) });
+        let used = total - u128::from(of.idle);
+        self.low_uj = self.low_uj.saturating_add(fraction(device.low_uj, weight, total).0);
+        // Nobody used it: neither did the consumer, whatever the device's own upper bound is.
+        let high_uj = match (used, device.high_uj) {
+            (0, _) => Some(0),
+            (used, high_uj) => high_uj.map(|high_uj| fraction_up(high_uj, weight + unknown, used)),
+        };
+        self.high_uj = self.high_uj.zip(high_uj).map(|(sum, more)| sum.saturating_add(more));
+    }
+
+    /// Rounding to whole microjoules may move a sum of several consumers out of its range by as many.
+    fn settled(self) -> Self {
+        let high_uj = self.high_uj.map(|high_uj| high_uj.max(self.energy_uj));
+        Self { low_uj: self.low_uj.min(self.energy_uj), high_uj, ..self }
+    }
+}
+
+/// Divides the energy of a host's devices among consumers; a use that is `None`, or that holds no time, is unknown. A
+/// device whose energy is not known (`None`) may have been used by any consumer: their upper bounds are open.
 ///
-/// `command + idle + others` of the result is the sum of the devices' energies exactly (both saturate at `u64::MAX`),
-/// and the command's energy lies in its bounds.
+/// `command + idle + others + unattributed` of the result is the sum of the devices' energies exactly (each saturates at
+/// `u64::MAX`), every consumer's energy is that of its leaves, and lies in its range.
 #[must_use]
-pub fn split(host: &[(DeviceEnergy, Option<Shares>)]) -> Attribution {
-    let mut sum = Attribution { high_uj: Some(0), ..Attribution::default() };
-    let (mut total, mut unknown, mut unknown_uj) = (0u64, 0usize, 0u64);
-    for (device, shares) in host {
-        let part = match shares.filter(|s| weight(*s) > 0) {
-            Some(shares) => divide(*device, shares),
-            None => {
-                unknown += 1;
-                unknown_uj = unknown_uj.saturating_add(device.energy_uj);
-                Part { command: 0, others: 0, low: 0, high: device.high_uj }
+pub fn split(who: &[Who], host: &[(Option<DeviceEnergy>, Option<Use>)]) -> Attribution {
+    let mut parts = Parts::new(who);
+    for (device, of) in host {
+        let known = of.as_ref().filter(|of| of.total() > 0);
+        match device {
+            Some(device) => parts.add(device, known.unwrap_or(&Use::nobody_knows()), known.is_some()),
+            None => parts.open(known.is_some_and(|of| of.out_of_reach)),
+        }
+    }
+    parts.attribution(who)
+}
+
+/// The answer as far as devices were added.
+struct Parts {
+    /// For each consumer its leaves, itself where it is one.
+    leaves: Vec<Vec<usize>>,
+    command: Vec<usize>,
+    sums: Vec<Sum>,
+    command_sum: Sum,
+    others_uj: u64,
+    idle_uj: u64,
+    unattributed_uj: u64,
+    free_high_uj: Option<u64>,
+    devices: usize,
+    unknown: usize,
+}
+
+impl Parts {
+    fn new(who: &[Who]) -> Self {
+        let leaves = leaves(who);
+        let is_leaf = |index: &usize| leaves.get(*index).is_some_and(|leaves| leaves[..] == [*index]);
+        let command = (0..who.len()).filter(|index| who[*index].is_command && is_leaf(index)).collect();
+        Self {
+            leaves,
+            command,
+            sums: vec![Sum::default(); who.len()],
+            command_sum: Sum::default(),
+            others_uj: 0,
+            idle_uj: 0,
+            unattributed_uj: 0,
+            free_high_uj: Some(0),
+            devices: 0,
+            unknown: 0,
+        }
+    }
+
+    fn add(&mut self, device: &DeviceEnergy, of: &Use, is_known: bool) {
+        self.devices += 1;
+        self.unknown += usize::from(!is_known);
+        let of = self.to_leaves(of);
+        let rest = [of.others, of.idle, of.unknown];
+        let weights: Vec<u64> = of.consumers.iter().copied().chain(rest).collect();
+        let given = largest_remainder(device.energy_uj, &weights);
+        let (consumers, rest) = given.split_at(of.consumers.len());
+        for (sum, uj) in [&mut self.others_uj, &mut self.idle_uj, &mut self.unattributed_uj].into_iter().zip(rest) {
+            *sum = sum.saturating_add(*uj);
+        }
+        for (sum, leaves) in self.sums.iter_mut().zip(&self.leaves) {
+            add(sum, device, &of, leaves, consumers);
+        }
+        add(&mut self.command_sum, device, &of, &self.command, consumers);
+        let free_uj = if of.out_of_reach { Some(0) } else { device.high_uj };
+        self.free_high_uj = self.free_high_uj.zip(free_uj).map(|(sum, more)| sum.saturating_add(more));
+    }
+
+    /// A device of which no energy is known.
+    fn open(&mut self, out_of_reach: bool) {
+        if !out_of_reach {
+            self.sums.iter_mut().chain([&mut self.command_sum]).for_each(|sum| sum.high_uj = None);
+            self.free_high_uj = None;
+        }
+    }
+
+    /// The same use with a weight for every leaf, and none for what contains others.
+    fn to_leaves(&self, of: &Use) -> Use {
+        let mut of = of.clone();
+        let beyond = of.consumers.split_off(of.consumers.len().min(self.leaves.len()));
+        of.others = beyond.into_iter().fold(of.others, u64::saturating_add);
+        of.consumers.resize(self.leaves.len(), 0);
+        // One that was seen to use it can.
+        of.out_of_reach &= of.consumers.iter().all(|weight| *weight == 0);
+        for (index, weight) in of.consumers.iter_mut().enumerate() {
+            if self.leaves[index][..] != [index] {
+                of.others = of.others.saturating_add(std::mem::take(weight));
+            }
+        }
+        of
+    }
+
+    fn attribution(self, who: &[Who]) -> Attribution {
+        let command = self.command_sum.settled();
+        let consumer = |(who_of, sum): (&Who, &Sum)| {
+            let Sum { energy_uj, low_uj, high_uj } = sum.settled();
+            Consumer {
+                id: who_of.id.clone(),
+                kind: who_of.kind.to_owned(),
+                name: who_of.name.clone(),
+                energy_uj,
+                low_uj,
+                high_uj,
+                parent: who_of.parent.and_then(|parent| who.get(parent)).map(|parent| parent.id.clone()),
             }
         };
-        total = total.saturating_add(device.energy_uj);
-        sum.command_uj = sum.command_uj.saturating_add(part.command);
-        sum.others_uj = sum.others_uj.saturating_add(part.others);
-        sum.low_uj = sum.low_uj.saturating_add(part.low);
-        sum.high_uj = sum.high_uj.zip(part.high).map(|(a, b)| a.saturating_add(b));
+        let others_of_ours = (0..who.len()).filter(|index| {
+            let is_leaf = self.leaves[*index][..] == [*index];
+            is_leaf && !who[*index].is_command
+        });
+        let others_uj =
+            others_of_ours.fold(self.others_uj, |sum, index| sum.saturating_add(self.sums[index].energy_uj));
+        Attribution {
+            command_uj: command.energy_uj,
+            idle_uj: self.idle_uj,
+            others_uj,
+            low_uj: command.low_uj,
+            high_uj: command.high_uj,
+            method: method(self.devices, self.unknown),
+            unattributed_uj: self.unattributed_uj,
+            free_low_uj: 0,
+            free_high_uj: self.free_high_uj,
+            consumers: who.iter().zip(&self.sums).map(consumer).collect(),
+        }
     }
-    sum.idle_uj = total.saturating_sub(sum.command_uj).saturating_sub(sum.others_uj);
-    sum.method = method(host.len(), unknown, unknown_uj);
-    sum
 }
 
-fn method(devices: usize, unknown: usize, unknown_uj: u64) -> String {
-    let how = "share of device time, idle apart";
+fn add(sum: &mut Sum, device: &DeviceEnergy, of: &Use, leaves: &[usize], given: &[u64]) {
+    let weight = leaves.iter().map(|leaf| u128::from(of.consumers[*leaf])).sum();
+    sum.energy_uj = leaves.iter().fold(sum.energy_uj, |sum, leaf| sum.saturating_add(given[*leaf]));
+    sum.add_range(device, weight, of);
+}
+
+/// The leaves of each consumer. A parent that does not come before its child is none.
+fn leaves(who: &[Who]) -> Vec<Vec<usize>> {
+    let parent = |index: usize| who[index].parent.filter(|parent| *parent < index);
+    let mut contains = vec![false; who.len()];
+    (0..who.len()).filter_map(parent).for_each(|parent| contains[parent] = true);
+    let mut leaves = vec![Vec::new(); who.len()];
+    for leaf in (0..who.len()).filter(|index| !contains[*index]) {
+        let mut holder = Some(leaf);
+        while let Some(index) = holder {
+            leaves[index].push(leaf);
+            holder = parent(index);
+        }
+    }
+    leaves
+}
+
+fn method(devices: usize, unknown: usize) -> String {
     match unknown {
-        0 => how.to_owned(),
-        _ if unknown == devices => "not told apart: who used the devices is unknown".to_owned(),
-        _ => format!("{how}; use of {unknown} of {devices} devices unknown ({unknown_uj} uJ, kept in idle)"),
+        0 => "share of device time".to_owned(),
+        _ if unknown == devices => "not attributed: who used the devices is not known".to_owned(),
+        _ => format!("share of device time; who used {unknown} of {devices} devices is not known"),
     }
 }
 
-fn weight(shares: Shares) -> u128 {
-    u128::from(shares.command) + u128::from(shares.others) + u128::from(shares.idle)
+/// `total` in whole parts as `weights` have it: rounded down, and what is left to those that lost most.
+fn largest_remainder(total: u64, weights: &[u64]) -> Vec<u64> {
+    let whole: u128 = weights.iter().map(|weight| u128::from(*weight)).sum();
+    if whole == 0 {
+        return vec![0; weights.len()];
+    }
+    let (mut parts, mut rests): (Vec<u64>, Vec<(u128, usize)>) = weights
+        .iter()
+        .enumerate()
+        .map(|(index, weight)| {
+            let (part, rest) = fraction(total, u128::from(*weight), whole);
+            (part, (rest, index))
+        })
+        .unzip();
+    let mut left = total - parts.iter().sum::<u64>();
+    rests.sort_unstable_by_key(|(rest, index)| (std::cmp::Reverse(*rest), *index));
+    for (_, index) in rests {
+        if left == 0 {
+            break;
+        }
+        parts[index] += 1;
+        left -= 1;
+    }
+    parts
 }
 
-fn divide(device: DeviceEnergy, shares: Shares) -> Part {
-    let all = weight(shares);
-    let used = all - u128::from(shares.idle);
-    Part {
-        command: fraction(device.energy_uj, shares.command, all, false),
-        others: fraction(device.energy_uj, shares.others, all, false),
-        low: fraction(device.low_uj, shares.command, all, false),
-        // Nobody used it: neither did the command, whatever the device's own upper bound is.
-        high: if used == 0 { Some(0) } else { device.high_uj.map(|high| fraction(high, shares.command, used, true)) },
+/// `energy · part / whole` in whole microjoules, and what is left; `part` is at most `whole`, so the result fits.
+fn fraction(energy: u64, part: u128, whole: u128) -> (u64, u128) {
+    match u128::from(energy).checked_mul(part) {
+        Some(product) => (u64::try_from(product / whole).unwrap_or(u64::MAX), product % whole),
+        // Sums of weights beyond 64 bits: the last bits of both say nothing.
+        None => fraction(energy, part >> 16, (whole >> 16).max(1)),
     }
 }
 
-/// `energy · part / whole` in whole microjoules; `part` is at most `whole`, so the result fits.
-fn fraction(energy: u64, part: u64, whole: u128, up: bool) -> u64 {
-    // 64 bits times 64 bits fit into 128; a whole of more than 64 bits (three weights) only divides.
-    let product = u128::from(energy) * u128::from(part);
-    let quotient = if up { product.div_ceil(whole) } else { product / whole };
-    u64::try_from(quotient).unwrap_or(u64::MAX)
+fn fraction_up(energy: u64, part: u128, whole: u128) -> u64 {
+    let (down, rest) = fraction(energy, part, whole);
+    down.saturating_add(u64::from(rest > 0)).min(energy)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn device(energy_uj: u64) -> DeviceEnergy {
-        DeviceEnergy { energy_uj, low_uj: energy_uj, high_uj: Some(energy_uj) }
+    fn device(energy_uj: u64) -> Option<DeviceEnergy> {
+        Some(DeviceEnergy { energy_uj, low_uj: energy_uj, high_uj: Some(energy_uj) })
+    }
+
+    fn command() -> Vec<Who> {
+        vec![Who::command("pid-1", "train.py")]
     }
 
     #[test]
     fn the_command_gets_its_time_and_idle_stays_apart() {
         // 1000 µJ over 2 s of command, 3 s of others, 5 s idle: 200, 300, 500; if idle cost nothing, 1000 · 2/5 = 400.
-        let split = split(&[(device(1_000), Some(Shares { command: 2, others: 3, idle: 5 }))]);
-        assert_eq!((split.command_uj, split.others_uj, split.idle_uj), (200, 300, 500));
+        let split = split(&command(), &[(device(1_000), Some(Use::of(2, 3, 5)))]);
+        assert_eq!((split.command_uj, split.others_uj, split.idle_uj, split.unattributed_uj), (200, 300, 500, 0));
         assert_eq!((split.low_uj, split.high_uj), (200, Some(400)));
+        assert_eq!((split.free_low_uj, split.free_high_uj), (0, Some(1_000)), "a share by time is a convention");
     }
 
     #[test]
     fn bounds_of_the_device_go_into_the_bounds_of_the_command() {
         let wide = DeviceEnergy { energy_uj: 1_000, low_uj: 900, high_uj: Some(1_200) };
-        let split = split(&[(wide, Some(Shares { command: 1, others: 1, idle: 2 }))]);
+        let split = split(&command(), &[(Some(wide), Some(Use::of(1, 1, 2)))]);
         // low 900 · 1/4, high 1200 · 1/2.
         assert_eq!((split.low_uj, split.command_uj, split.high_uj), (225, 250, Some(600)));
         // A third of 10 µJ: bounds are rounded outwards.
-        let third = super::split(&[(device(10), Some(Shares { command: 1, others: 2, idle: 0 }))]);
+        let third = super::split(&command(), &[(device(10), Some(Use::of(1, 2, 0)))]);
         assert_eq!((third.low_uj, third.high_uj), (3, Some(4)));
     }
 
     #[test]
-    fn unknown_use_is_charged_to_nobody_and_opens_the_bounds() {
-        let known = Some(Shares { command: 1, others: 0, idle: 1 });
-        let split = split(&[(device(100), known), (device(70), None)]);
-        assert_eq!((split.command_uj, split.others_uj, split.idle_uj), (50, 0, 120));
+    fn k08_energy_whose_user_is_not_known_is_unattributed_and_not_idle() {
+        let split = split(&command(), &[(device(100), Some(Use::of(1, 0, 1))), (device(70), None)]);
+        assert_eq!((split.command_uj, split.others_uj, split.idle_uj, split.unattributed_uj), (50, 0, 50, 70));
         assert_eq!((split.low_uj, split.high_uj), (50, Some(170)));
-        assert!(split.method.contains("1 of 2 devices unknown (70 uJ"), "{}", split.method);
+        assert!(split.method.contains("1 of 2 devices is not known"), "{}", split.method);
+    }
+
+    #[test]
+    fn k08_use_by_someone_unknown_may_be_the_commands() {
+        // 900 µJ, 90 % used by a process that is not in this namespace, 10 % idle.
+        let foreign = Use::from_fractions(&[0.0], 0.0, 0.9).unwrap();
+        let split_of = |of: Use| split(&command(), &[(device(900), Some(of))]);
+        let split = split_of(foreign.clone());
+        assert_eq!((split.command_uj, split.others_uj, split.idle_uj, split.unattributed_uj), (0, 0, 90, 810));
+        assert_eq!((split.low_uj, split.high_uj), (0, Some(900)), "nothing or the whole GPU");
+        // A GPU that the command's environment hides from it is not its own.
+        let hidden = split_of(Use { out_of_reach: true, ..foreign });
+        assert_eq!((hidden.command_uj, hidden.unattributed_uj, hidden.high_uj), (0, 810, Some(0)));
+        assert_eq!(hidden.free_high_uj, Some(0));
+    }
+
+    #[test]
+    fn k08_a_device_of_unknown_energy_opens_the_commands_upper_bound() {
+        let split = split(&command(), &[(device(100), Some(Use::of(1, 0, 1))), (None, None)]);
+        assert_eq!((split.command_uj, split.low_uj, split.high_uj), (50, 50, None));
+        assert_eq!((split.idle_uj, split.unattributed_uj), (50, 0), "what is not known is in no sum");
+    }
+
+    #[test]
+    fn k08_consumers_nest_and_sums_are_over_leaves() {
+        let who = |id: &str, kind, parent, is_command| Who { id: id.into(), kind, name: id.into(), parent, is_command };
+        let who = [
+            who("job", "job", None, true),
+            who("pod", "pod", Some(0), true),
+            who("a", "container", Some(1), true),
+            who("b", "container", Some(1), true),
+            who("neighbour", "process-tree", None, false),
+        ];
+        // Thirds of 100 µJ, rounded down to 33 each; the odd one goes to the first.
+        let of = Use { consumers: vec![0, 0, 1, 1, 1], ..Use::default() };
+        let split = split(&who, &[(device(100), Some(of))]);
+        let energies: Vec<u64> = split.consumers.iter().map(|consumer| consumer.energy_uj).collect();
+        assert_eq!(energies, [67, 67, 34, 33, 33]);
+        assert_eq!((split.command_uj, split.others_uj), (67, 33), "a job that is not the command's is another's");
+        let parents: Vec<_> = split.consumers.iter().map(|consumer| consumer.parent.as_deref()).collect();
+        assert_eq!(parents, [None, Some("job"), Some("pod"), Some("pod"), None]);
+        // What a container of others is said to have used itself has no leaf.
+        let odd = Use { consumers: vec![5, 0, 1, 1, 1], ..Use::default() };
+        let split = super::split(&who, &[(device(800), Some(odd))]);
+        assert_eq!((split.command_uj, split.others_uj), (200, 600));
     }
 
     #[test]
     fn fractions_become_weights_and_nonsense_does_not() {
-        let shares = |command, others, idle| Some(Shares { command, others, idle });
-        assert_eq!(Shares::from_fractions(0.25, 0.5), shares(250_000_000, 500_000_000, 250_000_000));
-        assert_eq!(Shares::from_fractions(0.9, 0.6), shares(900_000_000, 600_000_000, 0));
+        let of = |consumer, others, idle, unknown| {
+            Some(Use { consumers: vec![consumer], others, idle, unknown, out_of_reach: false })
+        };
+        assert_eq!(Use::from_fractions(&[0.25], 0.5, 0.0), of(250_000_000, 500_000_000, 250_000_000, 0));
+        assert_eq!(Use::from_fractions(&[0.9], 0.6, 0.1), of(900_000_000, 600_000_000, 0, 100_000_000));
         for (command, others) in [(f64::NAN, 0.0), (0.0, f64::INFINITY), (-0.1, 0.5)] {
-            assert_eq!(Shares::from_fractions(command, others), None);
+            assert_eq!(Use::from_fractions(&[command], others, 0.0), None);
         }
     }
 
     #[test]
     fn no_time_is_no_knowledge_and_no_bound_stays_none() {
         let open = DeviceEnergy { energy_uj: 5, low_uj: 5, high_uj: None };
-        let split = split(&[(open, Some(Shares { command: 0, others: 0, idle: 0 }))]);
-        assert_eq!((split.command_uj, split.idle_uj, split.high_uj), (0, 5, None));
+        let split = split(&command(), &[(Some(open), Some(Use::of(0, 0, 0)))]);
+        assert_eq!((split.command_uj, split.unattributed_uj, split.high_uj), (0, 5, None));
+        assert_eq!(split.free_high_uj, None);
     }
 }

@@ -295,6 +295,12 @@ pub struct Attribution {
     /// Energy whose user is not known.
     #[serde(default)]
     pub unattributed_uj: u64,
+    /// Lower bound of the command's share without the convention that energy goes with time.
+    #[serde(default)]
+    pub free_low_uj: u64,
+    /// Upper bound without that convention: the energy of all devices within its reach; `None`: unbounded.
+    #[serde(default)]
+    pub free_high_uj: Option<u64>,
     /// Who used it in detail; the sums above are over leaves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub consumers: Vec<Consumer>,

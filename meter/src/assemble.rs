@@ -160,7 +160,7 @@ pub(crate) fn report(shared: &Shared, engine: &Engine, ending: &Ending, end_ns: 
     for span in &mut spans {
         span.sync = engine.syncs.get(&span.name).copied().unwrap_or_default();
     }
-    let attribution = lock(&shared.sharing).split(&devices);
+    let attribution = lock(&shared.sharing).split(&devices, &facts.name);
     let mut sources = engine.sources.now(&facts.sources);
     leave_out(&mut devices, &mut events, &mut sources, duration_ns);
     Report {

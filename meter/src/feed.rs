@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use eco2_core::{Domain, Gauge, Reading};
-use eco2_samplers::{Change, Note, Sink};
+use eco2_samplers::{Change, DeviceUse, Note, Sink, Watched, clock};
 
 use crate::assemble::{self, Ending};
 use crate::shared::{Shared, lock};
@@ -66,16 +66,17 @@ impl Sink for Feed {
         lock(&self.0.engine).last_change_ns(source, domain)
     }
 
-    fn pids(&mut self, out: &mut Vec<u32>) {
-        lock(&self.0.sharing).pids(out);
+    fn watched(&mut self, out: &mut Watched) {
+        lock(&self.0.sharing).watched(out);
     }
 
-    fn shares(&mut self, source: usize, shares: &[(usize, f64, f64)]) {
+    fn users(&mut self, source: usize, uses: &[DeviceUse]) {
         let engine = lock(&self.0.engine);
         let mut sharing = lock(&self.0.sharing);
-        for &(domain, command, others) in shares {
-            if let Some(index) = engine.global(source, domain) {
-                sharing.device(index, command, others);
+        let now_ns = clock::monotonic_ns();
+        for used in uses {
+            if let Some(index) = engine.global(source, used.domain) {
+                sharing.device(index, used, now_ns);
             }
         }
     }

@@ -315,6 +315,22 @@ impl Meter {
         }
     }
 
+    /// The same for a command of this process, which adopts its orphans ([`eco2_samplers::usage::adopt_orphans`]): whatever
+    /// becomes this process's child from now on is the command's.
+    pub fn follow_with_orphans(&self, pid: u32) {
+        if !self.forked() {
+            let sharing = Sharing::of(&self.roots, pid).with_orphans();
+            *lock(&self.shared.sharing) = sharing;
+        }
+    }
+
+    /// An orphan of the followed command was waited for: its CPU time is exact now.
+    pub fn orphan_exited(&self, pid: u32, exited: &Exited) {
+        if !self.forked() {
+            lock(&self.shared.sharing).orphan_exited(pid, exited);
+        }
+    }
+
     /// The followed process was waited for: its CPU time is exact now.
     pub fn exited(&self, exited: &Exited) {
         if !self.forked() {

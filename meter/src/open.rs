@@ -10,7 +10,8 @@ use eco2_samplers::discover::{self, Discovery, Selection};
 use eco2_samplers::host_gauges::HostGauges;
 use eco2_samplers::model::{ModelOptions, ThreadWatts};
 use eco2_samplers::tsc::HotClock;
-use eco2_samplers::{self as samplers, Roots, Sampler, Source, host};
+use eco2_samplers::visible::Visible;
+use eco2_samplers::{self as samplers, Roots, Sampler, Source, host, usage};
 
 use eco2_report::LogMeta;
 
@@ -61,9 +62,18 @@ pub(crate) fn find(options: &Options) -> Result<Discovery, Error> {
         cpu_thread: options.cloud.map(thread),
         gpu_watts: options.gpu_watts,
     };
-    let mut found = discover::discover(&roots, &selection, &model);
+    let mut found = discover::discover_visible(&roots, &selection, &model, &visible(options));
     found.sources.push(Box::new(HostGauges::new(&roots)));
     Ok(found)
+}
+
+/// The GPUs that the measured process sees: this one and what it starts, or the one that is attached to. Of that one it may
+/// not be known; then it may see all.
+fn visible(options: &Options) -> Visible {
+    match options.pid {
+        Some(pid) => usage::visible_to(&options.procfs, pid).unwrap_or_default(),
+        None => Visible::from_env(),
+    }
 }
 
 pub(crate) fn roots(options: &Options) -> Roots {

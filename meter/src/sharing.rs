@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 
 use eco2_core::Component;
-use eco2_core::attribution::{DeviceEnergy, Shares, split};
+use eco2_core::attribution::{DeviceEnergy, Use, Who, split};
 use eco2_core::report::{Attribution, Device};
 use eco2_samplers::usage::{Exited, HostUsage};
-use eco2_samplers::{Roots, clock};
+use eco2_samplers::{DeviceUse, Roots, Watched, clock};
 
 /// Between two looks at the processes.
 const EVERY_NS: u64 = 1_000_000_000;
@@ -27,11 +27,16 @@ pub(crate) struct Sharing {
     ended: bool,
 }
 
+/// What a device's driver said of its users so far, each look weighted by the time that it covers.
 #[derive(Debug, Clone, Copy, Default)]
 struct Looks {
-    count: u32,
-    command: f64,
-    others: f64,
+    last_ns: u64,
+    covered_ns: f64,
+    command_ns: f64,
+    others_ns: f64,
+    unknown_ns: f64,
+    /// Whether it was ever within the command's reach.
+    reachable: bool,
 }
 
 impl Sharing {
@@ -66,42 +71,64 @@ impl Sharing {
         self.end();
     }
 
-    pub(crate) fn pids(&self, out: &mut Vec<u32>) {
-        out.extend(self.host.iter().flat_map(HostUsage::pids));
+    /// Orphans of the followed command come to this process: they are counted, too.
+    pub(crate) fn with_orphans(mut self) -> Self {
+        if let Some(host) = &mut self.host {
+            host.follow_orphans();
+        }
+        self
     }
 
-    /// A device's driver said who used it since the last look.
-    pub(crate) fn device(&mut self, index: usize, command: f64, others: f64) {
-        let looks = self.devices.entry(index).or_default();
-        looks.count += 1;
-        looks.command += command;
-        looks.others += others;
+    /// An orphan of the followed command was waited for.
+    pub(crate) fn orphan_exited(&mut self, pid: u32, exited: &Exited) {
+        if let Some(host) = &mut self.host {
+            host.orphan_exited(pid, exited);
+        }
     }
 
-    /// Splits the energy of the devices that are summed; `None` when nobody was followed.
-    pub(crate) fn split(&self, devices: &[Device]) -> Option<Attribution> {
+    pub(crate) fn watched(&mut self, out: &mut Watched) {
+        if let Some(host) = &mut self.host {
+            out.pids.extend(host.pids());
+            out.visible = host.visible();
+        }
+    }
+
+    /// A device's driver said at `now_ns` who used it since the last look.
+    pub(crate) fn device(&mut self, index: usize, used: &DeviceUse, now_ns: u64) {
+        let Some(host) = &self.host else { return };
+        let began_ns = self.began_ns;
+        let looks = self.devices.entry(index).or_insert(Looks { last_ns: began_ns, ..Looks::default() });
+        let covered_ns = now_ns.saturating_sub(looks.last_ns) as f64;
+        let of = host.split(used);
+        looks.last_ns = now_ns;
+        looks.covered_ns += covered_ns;
+        looks.command_ns += of.command * covered_ns;
+        looks.others_ns += of.others * covered_ns;
+        looks.unknown_ns += of.unknown * covered_ns;
+        looks.reachable |= used.reachable;
+    }
+
+    /// Splits the energy of the devices that are summed between the command of that name, others, nobody and what is not
+    /// known; `None` when nobody was followed.
+    pub(crate) fn split(&self, devices: &[Device], name: &str) -> Option<Attribution> {
         let host = self.host.as_ref()?;
-        let cpu = host.since_start().map(|shares| Shares {
-            command: shares.command_ns,
-            others: shares.others_ns,
-            idle: shares.idle_ns,
-        });
+        let cpu = host.since_start().map(|shares| Use::of(shares.command_ns, shares.others_ns, shares.idle_ns));
         let summed = devices.iter().enumerate().filter(|(_, device)| device.is_summed());
         let parts: Vec<_> = summed
-            .filter_map(|(index, device)| {
-                let energy = DeviceEnergy {
-                    energy_uj: device.energy_uj?,
+            .map(|(index, device)| {
+                let energy = device.energy_uj.map(|energy_uj| DeviceEnergy {
+                    energy_uj,
                     low_uj: device.low_uj.unwrap_or(0),
                     high_uj: device.high_uj,
+                });
+                let of = match device.component {
+                    Component::Cpu | Component::Memory => cpu.clone(),
+                    _ => self.devices.get(&index).and_then(Looks::mean),
                 };
-                let shares = match device.component {
-                    Component::Cpu | Component::Memory => cpu,
-                    _ => self.devices.get(&index).and_then(|looks| looks.mean()),
-                };
-                Some((energy, shares))
+                (energy, of)
             })
             .collect();
-        let attribution = split(&parts);
+        let attribution = split(&[Who::command("command", name)], &parts);
         let method = format!("{} CPU time; {}", host.method(), attribution.method);
         Some(Attribution { method, ..attribution })
     }
@@ -114,8 +141,10 @@ impl Sharing {
 }
 
 impl Looks {
-    fn mean(&self) -> Option<Shares> {
-        let count = f64::from(self.count);
-        (self.count > 0).then(|| Shares::from_fractions(self.command / count, self.others / count)).flatten()
+    fn mean(&self) -> Option<Use> {
+        let part = |ns: f64| ns / self.covered_ns;
+        let known = (self.covered_ns > 0.0)
+            .then(|| Use::from_fractions(&[part(self.command_ns)], part(self.others_ns), part(self.unknown_ns)));
+        Some(Use { out_of_reach: !self.reachable, ..known.flatten()? })
     }
 }

@@ -101,12 +101,13 @@ fn a_run_shorter_than_clock_ticks_tell_has_no_share_and_says_so() {
     let short = Meter::open(options.clone()).unwrap().close();
     let share = short.attribution.unwrap();
     assert_eq!((share.command_uj, share.low_uj, share.high_uj), (0, 0, short.energy.high_uj), "{share:?}");
-    assert!(share.method.contains("unknown"), "{}", share.method);
+    assert!(share.method.contains("not known"), "{}", share.method);
+    assert_eq!(share.unattributed_uj, short.energy.total_uj.unwrap(), "what nobody can tell is not idle");
     let meter = Meter::open(options).unwrap();
     work(300);
     let long = meter.close();
     let share = long.attribution.unwrap();
-    assert!(share.command_uj > 0 && !share.method.contains("unknown"), "{share:?}");
+    assert!(share.command_uj > 0 && !share.method.contains("not known"), "{share:?}");
     assert_eq!(share.command_uj + share.idle_uj + share.others_uj, long.energy.total_uj.unwrap());
 }
 

@@ -3,7 +3,7 @@
 //! [`Deadline`] is itself a [`Source`]. Each of its reads hands over what the thread has finished since (with the
 //! thread's timestamps, taken around the calls) and asks for the next round if none is under way. A round that takes
 //! longer than the deadline makes every domain say [`Fault::Hung`] once; when the call returns after all, reading
-//! goes on. Gauges, notes and shares travel with the rounds, so they are one round old.
+//! goes on. Gauges, notes and users travel with the rounds, so they are one round old.
 //!
 //! The thread is detached: one that hangs in the kernel holds up nobody's exit.
 
@@ -15,7 +15,7 @@ use eco2_core::report::{SourceStatus, Status};
 use eco2_core::{Domain, Fault, Gauge, Reading};
 
 use crate::clock::{Clock, thread_cpu_ns};
-use crate::{Batch, Change, Note, Source};
+use crate::{Batch, Change, DeviceUse, Note, Source, Watched};
 
 /// Deep enough for a vendor library's calls; only what is touched is ever backed by memory.
 const STACK_BYTES: usize = 512 << 10;
@@ -49,9 +49,9 @@ pub struct Deadline {
     gauges: Vec<Gauge>,
     notes: Vec<Note>,
     changes: Vec<Change>,
-    shares: Vec<(usize, f64, f64)>,
+    users: Vec<DeviceUse>,
     want_gauges: bool,
-    want_shares: Option<Vec<u32>>,
+    want_users: Option<Watched>,
     cpu_ns: u64,
 }
 
@@ -73,7 +73,7 @@ enum State {
 struct Ask {
     batch: Batch,
     gauges: bool,
-    shares: Option<Vec<u32>>,
+    users: Option<Watched>,
 }
 
 #[derive(Default)]
@@ -83,7 +83,7 @@ struct Answer {
     grown: Option<Vec<Domain>>,
     /// What was asked for beside readings.
     gauges: Option<Vec<Gauge>>,
-    shares: Option<Vec<(usize, f64, f64)>>,
+    users: Vec<DeviceUse>,
     notes: Vec<Note>,
     changes: Vec<Change>,
     /// CPU time of the thread so far.
@@ -117,11 +117,16 @@ impl Deadline {
             gauges: Vec::new(),
             notes: Vec::new(),
             changes: Vec::new(),
-            shares: Vec::new(),
+            users: Vec::new(),
             want_gauges: true,
-            want_shares: None,
+            want_users: None,
             cpu_ns: 0,
         })
+    }
+
+    /// Hands over who used the devices, as far as that has come and was not handed over.
+    pub(crate) fn take_users(&mut self, out: &mut Vec<DeviceUse>) {
+        out.append(&mut self.users);
     }
 
     /// When the last round that was answered had been asked for.
@@ -197,7 +202,7 @@ impl Deadline {
         self.notes.append(&mut answer.notes);
         self.changes.append(&mut answer.changes);
         self.gauges = answer.gauges.unwrap_or(std::mem::take(&mut self.gauges));
-        self.shares = answer.shares.unwrap_or(std::mem::take(&mut self.shares));
+        self.users.append(&mut answer.users);
         answer.batch.clear();
         self.spare = Some(answer.batch);
     }
@@ -236,7 +241,7 @@ impl Deadline {
             return;
         }
         let batch = self.spare.take().unwrap_or_else(|| Batch::new(self.clock.clone())).of_all(all);
-        let ask = Ask { batch, gauges: std::mem::take(&mut self.want_gauges), shares: self.want_shares.take() };
+        let ask = Ask { batch, gauges: std::mem::take(&mut self.want_gauges), users: self.want_users.take() };
         if self.ask.send(ask).is_ok() {
             self.state = State::Asked { at_ns: now_ns };
         }
@@ -269,9 +274,9 @@ impl Source for Deadline {
         out.append(&mut self.changes);
     }
 
-    fn shares(&mut self, pids: &[u32], out: &mut Vec<(usize, f64, f64)>) {
-        out.append(&mut self.shares);
-        self.want_shares = Some(pids.to_vec());
+    fn users(&mut self, watched: &Watched, out: &mut Vec<DeviceUse>) {
+        out.append(&mut self.users);
+        self.want_users = Some(watched.clone());
     }
 }
 
@@ -284,8 +289,8 @@ fn serve(mut source: Box<dyn Source>, asked: &Receiver<Ask>, answers: &Sender<An
         if ask.gauges {
             source.gauges(answer.gauges.get_or_insert_default());
         }
-        if let Some(pids) = ask.shares {
-            source.shares(&pids, answer.shares.get_or_insert_default());
+        if let Some(watched) = ask.users {
+            source.users(&watched, &mut answer.users);
         }
         source.notes(&mut answer.notes);
         source.changes(&mut answer.changes);

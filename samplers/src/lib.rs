@@ -48,5 +48,5 @@ pub use deadline::{Deadline, quietly};
 pub use fork::Birthplace;
 pub use rounds::Options;
 pub use sampler::{Cost, Ending, Finished, Sampler, StartError};
-pub use source::{Batch, Change, Note, Roots, Sink, Source};
+pub use source::{Batch, Change, DeviceUse, Note, Roots, Sink, Source, Watched};
 pub use stepped::Stepped;

@@ -13,7 +13,7 @@ use eco2_core::{Domain, Gauge};
 
 use crate::deadline::quiet_thread;
 use crate::found::Found;
-use crate::{Batch, Change, Note, Source};
+use crate::{Batch, Change, DeviceUse, Note, Source, Watched};
 
 /// Initialising loads and links a driver's libraries.
 const STACK_BYTES: usize = 1 << 20;
@@ -170,9 +170,9 @@ impl Source for Late {
         }
     }
 
-    fn shares(&mut self, pids: &[u32], out: &mut Vec<(usize, f64, f64)>) {
+    fn users(&mut self, watched: &Watched, out: &mut Vec<DeviceUse>) {
         if let Some(source) = self.source() {
-            source.shares(pids, out);
+            source.users(watched, out);
         }
     }
 

@@ -12,10 +12,13 @@ use crate::governor::Governor;
 use crate::outlet::Outlet;
 use crate::schedule::{Answer, Learned, Schedule};
 use crate::tsc::HotClock;
-use crate::{Batch, Change, Note, Sink, Source};
+use crate::{Batch, Change, DeviceUse, Note, Sink, Source, Watched};
 
 /// BOOTTIME − MONOTONIC grows by how long the machine slept; less than this is the jitter of reading two clocks.
 const SLEPT_NS: i64 = 100_000_000;
+
+/// Shorter than this a driver's utilisation by process says nothing.
+const USERS_NS: u64 = 100_000_000;
 
 /// How the sampling thread works.
 #[derive(Debug, Clone)]
@@ -74,8 +77,9 @@ pub(crate) struct Rounds {
     gauges: Vec<Gauge>,
     notes: Vec<Note>,
     changes: Vec<Change>,
-    pids: Vec<u32>,
-    shares: Vec<(usize, f64, f64)>,
+    watched: Watched,
+    users: Vec<DeviceUse>,
+    users_ns: u64,
     slept_ns: i64,
     ticked_ns: u64,
     ticks: u64,
@@ -111,8 +115,9 @@ impl Rounds {
             gauges: Vec::with_capacity(64),
             notes: Vec::with_capacity(16),
             changes: Vec::new(),
-            pids: Vec::new(),
-            shares: Vec::new(),
+            watched: Watched::default(),
+            users: Vec::new(),
+            users_ns: 0,
             slept_ns: now.slept_ns,
             ticked_ns: now.ns,
             ticks: 0,
@@ -157,6 +162,10 @@ impl Rounds {
         self.ticks += 1;
         self.batch.set_all(everything);
         self.watch_sleep(now, outlet);
+        if everything && now.ns.saturating_sub(self.users_ns) >= USERS_NS {
+            // Asked for before the readings, it comes with them: the end of a run has its last second.
+            self.read_users(now.ns, outlet);
+        }
         for index in 0..self.readers.len() {
             if everything || self.schedule.is_due(index, now.ns) {
                 let collects = !everything && self.schedule.only_collects(index);
@@ -173,7 +182,9 @@ impl Rounds {
         // Nobody waits for these; the beginning of a run does for the rest of its first tick.
         if self.schedule.gauges_due(now.ns) {
             self.read_gauges(outlet);
-            self.read_shares(outlet);
+            if !everything {
+                self.read_users(now.ns, outlet);
+            }
         }
         open
     }
@@ -277,6 +288,14 @@ impl Rounds {
         if standing == Standing::Ended {
             self.schedule.close(index);
         }
+        if let Some(Reader::Apart(source)) = self.readers.get_mut(index) {
+            self.users.clear();
+            source.take_users(&mut self.users);
+            let users = self.users.as_slice();
+            if !users.is_empty() {
+                outlet.with(|sink| sink.users(index, users));
+            }
+        }
     }
 
     /// Tells the sink of domains that are new, before a reading of them.
@@ -329,19 +348,23 @@ impl Rounds {
     }
 
     /// Asks who used the devices, if anybody wants to know.
-    fn read_shares(&mut self, outlet: &Outlet) {
-        self.pids.clear();
-        let pids = &mut self.pids;
-        outlet.with(|sink| sink.pids(pids));
+    fn read_users(&mut self, now_ns: u64, outlet: &Outlet) {
+        self.users_ns = now_ns;
+        self.watched.pids.clear();
+        self.watched.visible.clear();
+        let watched = &mut self.watched;
+        outlet.with(|sink| sink.watched(watched));
+        if self.watched.pids.is_empty() {
+            return;
+        }
         for index in 0..self.readers.len() {
-            let (pids, shares) = (&self.pids, &mut self.shares);
-            shares.clear();
-            let reader = self.readers.get_mut(index).and_then(Reader::source);
-            let Some(source) = reader.filter(|_| !pids.is_empty()) else { continue };
-            if catch_unwind(AssertUnwindSafe(|| source.shares(pids, shares))).is_err() {
+            let (watched, users) = (&self.watched, &mut self.users);
+            users.clear();
+            let Some(source) = self.readers.get_mut(index).and_then(Reader::source) else { continue };
+            if catch_unwind(AssertUnwindSafe(|| source.users(watched, users))).is_err() {
                 self.drop_source(index, outlet);
-            } else if !shares.is_empty() {
-                outlet.with(|sink| sink.shares(index, shares));
+            } else if !users.is_empty() {
+                outlet.with(|sink| sink.users(index, users));
             }
         }
     }

@@ -6,6 +6,7 @@ use eco2_core::report::SourceStatus;
 use eco2_core::{Domain, Fault, Gauge, Reading};
 
 use crate::clock::Clock;
+use crate::visible::Visible;
 
 /// Something that can be read: RAPL, a GPU driver, a power sensor, a model, your own meter.
 ///
@@ -30,9 +31,8 @@ pub trait Source: Send {
     /// Hands over how the source is now, where that has changed since it was looked for or since the last call.
     fn changes(&mut self, _out: &mut Vec<Change>) {}
 
-    /// Share of each device that `pids` and that others used since the last call, for attribution.
-    /// `(domain index, command, others)`, each a fraction of the device's time; empty where unknown.
-    fn shares(&mut self, _pids: &[u32], _out: &mut Vec<(usize, f64, f64)>) {}
+    /// Who used each device since the last call, for attribution. The first call only begins.
+    fn users(&mut self, _watched: &Watched, _out: &mut Vec<DeviceUse>) {}
 
     /// A call into this source may never return: read it on a thread of its own, with a deadline.
     fn may_hang(&self) -> bool {
@@ -51,6 +51,29 @@ pub struct Note {
     pub device: String,
     /// For people.
     pub text: String,
+}
+
+/// The processes whose use of devices is wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Watched {
+    /// Their ids, as this process sees them.
+    pub pids: Vec<u32>,
+    /// What their environments let them see of the GPUs; empty: not known, so any of them may use any GPU.
+    pub visible: Vec<Visible>,
+}
+
+/// Who used a device in an interval.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeviceUse {
+    /// Index into the source's domains.
+    pub domain: usize,
+    /// Whether the environment of any watched process lets it use the device.
+    pub reachable: bool,
+    /// Fraction of the device's time that each process used, by the ids that the driver gives: those of the machine, which
+    /// are not those of a container.
+    pub processes: Vec<(u32, f64)>,
+    /// Fraction that was used by processes that are not known; 1 where nothing is known of its use.
+    pub unknown: f64,
 }
 
 /// What became of a source after it was found.
@@ -166,10 +189,10 @@ pub trait Sink: Send {
     fn period_ns(&self, source: usize, domain: usize) -> Option<u64>;
     /// Bracket of the last observed change of a domain (monotonic nanoseconds).
     fn last_change_ns(&self, source: usize, domain: usize) -> Option<(u64, u64)>;
-    /// Processes whose share of the devices is wanted, about once a second; none by default.
-    fn pids(&mut self, _out: &mut Vec<u32>) {}
-    /// What [`Source::shares`] said of them: `(domain index, command, others)`.
-    fn shares(&mut self, _source: usize, _shares: &[(usize, f64, f64)]) {}
+    /// Processes whose use of the devices is wanted, about once a second; none by default.
+    fn watched(&mut self, _out: &mut Watched) {}
+    /// What [`Source::users`] found.
+    fn users(&mut self, _source: usize, _uses: &[DeviceUse]) {}
 }
 
 /// Takes nothing in: shows what reading alone costs.

@@ -7,7 +7,7 @@
 use eco2_core::{Component, Domain, Fault, Gauge, Kind, Quality, Reading};
 
 use crate::model::{self, Model, ModelOptions};
-use crate::{Batch, Change, Note, Roots, Source};
+use crate::{Batch, Change, DeviceUse, Note, Roots, Source};
 
 /// A source of CPU counters and the estimates for them.
 struct StandBy {
@@ -105,8 +105,8 @@ impl Source for StandBy {
         self.inner.changes(out);
     }
 
-    fn shares(&mut self, pids: &[u32], out: &mut Vec<(usize, f64, f64)>) {
-        self.inner.shares(pids, out);
+    fn users(&mut self, watched: &crate::Watched, out: &mut Vec<DeviceUse>) {
+        self.inner.users(watched, out);
     }
 
     fn may_hang(&self) -> bool {

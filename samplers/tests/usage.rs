@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use eco2_core::attribution::{DeviceEnergy, Shares, split};
+use eco2_core::attribution::{DeviceEnergy, Use, Who, split};
 use eco2_samplers::Roots;
 use eco2_samplers::usage::{CpuShares, HostUsage, wait_child};
 use proptest::prelude::*;
@@ -183,7 +183,7 @@ fn f47_orphans_that_no_look_saw_come_to_a_subreaper() {
     let machine = Machine::new();
     machine.process(10, std::process::id(), 100, 0, 0);
     let mut usage = HostUsage::new(&machine.roots(), 10);
-    usage.follow_orphans().unwrap();
+    usage.follow_orphans();
     // A daemon: its parent, a child of the command, ended at once.
     machine.process(12, std::process::id(), 120, 25, 0);
     machine.host(40, 0, 1_000);
@@ -257,7 +257,7 @@ proptest! {
         }
         let CpuShares { command_ns, others_ns, idle_ns } = usage.since_start().unwrap();
         let device = DeviceEnergy { energy_uj, low_uj: energy_uj, high_uj: Some(energy_uj) };
-        let split = split(&[(device, Some(Shares { command: command_ns, others: others_ns, idle: idle_ns }))]);
+        let split = split(&[Who::command("c", "")], &[(Some(device), Some(Use::of(command_ns, others_ns, idle_ns)))]);
         prop_assert_eq!(split.command_uj + split.others_uj + split.idle_uj, energy_uj);
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Error, anyhow};
 use eco2_samplers::clock;
-use eco2_samplers::usage::{Exited, wait_child};
+use eco2_samplers::usage::{self, Exited, any_exited, wait_child};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpgid, kill_process, waitid};
 
 use super::status;
@@ -52,6 +52,8 @@ impl Child {
         if output == Output::Error {
             command.stdout(io::stderr());
         }
+        // Where the kernel refuses, orphans count as other processes'.
+        usage::adopt_orphans().ok();
         let started = command.spawn();
         // A std::process::Child that is dropped is neither ended nor waited for: that is done here, by number.
         let pid = started.map(|child| i32::try_from(child.id()).ok().and_then(Pid::from_raw));
@@ -87,11 +89,18 @@ impl Child {
         waitid(WaitId::Pid(self.pid), options).is_ok_and(|status| status.is_some_and(|status| status.stopped()))
     }
 
-    /// Waits until the command has ended; returns when that was, in monotonic nanoseconds, and what it used.
-    pub(super) fn wait(&self) -> (u64, io::Result<Exited>) {
+    /// Waits until the command has ended; returns when that was, in monotonic nanoseconds, and what it used. Orphans of the
+    /// command that end meanwhile are waited for, too, and handed to `orphan` with what they used.
+    pub(super) fn wait(&self, mut orphan: impl FnMut(u32, &Exited)) -> (u64, io::Result<Exited>) {
         // First without reaping: until then its number cannot become another process's.
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-        while matches!(waitid(WaitId::Pid(self.pid), options), Err(rustix::io::Errno::INTR)) {}
+        while let Ok(pid) = any_exited() {
+            if pid == self.id() {
+                break;
+            }
+            if let Ok(exited) = wait_child(pid) {
+                orphan(pid, &exited);
+            }
+        }
         let at_ns = clock::monotonic_ns();
         let mut ours = self.ours.lock().unwrap_or_else(PoisonError::into_inner);
         *ours = false;

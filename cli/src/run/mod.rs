@@ -15,6 +15,7 @@ use anyhow::Context as _;
 use eco2::Meter;
 use eco2::options::{Log, Options, env};
 use eco2_core::report::Report;
+use eco2_samplers::usage::Exited;
 
 use crate::args::RunArgs;
 use crate::failure::{self, Usage};
@@ -98,8 +99,8 @@ pub(crate) fn measure(
             return Ok(Outcome { code: refused.code, started: false, report: None, log: None });
         }
     };
-    meter.follow(child.id());
-    let end = watch::until_ended(child, inbox)?;
+    meter.follow_with_orphans(child.id());
+    let end = watch::until_ended(child, inbox, |pid, exited| meter.orphan_exited(pid, exited))?;
     let code = status::code(end.exited.status);
     let log = meter.closing();
     Ok(Outcome { code, started: true, report: meter.close(&end, code), log })
@@ -125,6 +126,18 @@ impl Measuring {
     fn follow(&self, pid: u32) {
         if let Some(meter) = &self.0 {
             meter.follow(pid);
+        }
+    }
+
+    fn follow_with_orphans(&self, pid: u32) {
+        if let Some(meter) = &self.0 {
+            meter.follow_with_orphans(pid);
+        }
+    }
+
+    fn orphan_exited(&self, pid: u32, exited: &Exited) {
+        if let Some(meter) = &self.0 {
+            meter.orphan_exited(pid, exited);
         }
     }
 

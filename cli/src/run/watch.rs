@@ -55,7 +55,7 @@ fn say_what_happens(meter: &Meter, options: &Options) {
 }
 
 /// Forwards signals until the command has ended.
-pub(super) fn until_ended(child: Child, mut inbox: Inbox) -> anyhow::Result<Watched> {
+pub(super) fn until_ended(child: Child, mut inbox: Inbox, orphan: impl FnMut(u32, &Exited)) -> anyhow::Result<Watched> {
     let (child, pressure) = (Arc::new(child), Arc::new(Mutex::new(Pressure::default())));
     let mut forwarder = Forwarder::default();
     // What came before the command was there has not reached it by any way.
@@ -65,7 +65,7 @@ pub(super) fn until_ended(child: Child, mut inbox: Inbox) -> anyhow::Result<Watc
     }
     let handle = inbox.signals.handle();
     let listening = listen((inbox, forwarder), Arc::clone(&child), Arc::clone(&pressure));
-    let (at_ns, exited) = child.wait();
+    let (at_ns, exited) = child.wait(orphan);
     // Who measures many commands would have a thread and its pipe left of each.
     handle.close();
     if let Some(thread) = listening {

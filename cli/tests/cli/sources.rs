@@ -1,5 +1,6 @@
 //! Sources that are slow, hang or break, from the driver to the report.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use eco2_core::report::{Report, SourceStatus, Status};
@@ -55,4 +56,70 @@ fn k20_a_driver_that_starts_late_is_bounded_by_its_ceiling_until_it_is_read() {
     assert!(report.energy.missing_ns >= 100_000_000, "{:?}", report.energy);
     let stand_in = report.devices.iter().find(|device| device.id == "gpu-stand-in").unwrap();
     assert!(!stand_in.is_summed(), "the estimate ends where measuring begins: {stand_in:?}");
+}
+
+#[test]
+fn k08_a_gpu_used_by_a_process_of_another_namespace_is_not_attributed() {
+    let rig = Rig::bare();
+    let library = rig
+        .nvml("driver=535.104.05\n[gpu 0]\nname=NVIDIA A100-SXM4-40GB\npower=300\nutilization=90\nprocess=999999:90");
+    let words = "run --no-log --no-estimate --procfs /proc --json - -- sleep 2.5";
+    let mut command = rig.bin();
+    command.args(["run", "--sysfs"]).arg(rig.path("sys")).args(words.split(' ').skip(1)).env("ECO2_NVML", library);
+    let ran = ran(&mut command);
+    let report = report(&ran);
+    let share = report.attribution.unwrap();
+    let total = report.energy.total_uj.unwrap();
+    assert_eq!(share.command_uj + share.idle_uj + share.others_uj + share.unattributed_uj, total);
+    assert_eq!((share.command_uj, share.others_uj, share.low_uj), (0, 0, 0), "{share:?}");
+    // 90 % of the time somebody used it; the command between nothing and the whole GPU.
+    let tenth = total / 10;
+    assert!(share.idle_uj.abs_diff(tenth) <= tenth / 100 && share.unattributed_uj >= 8 * tenth, "{share:?}");
+    assert!(share.high_uj.unwrap() >= total * 99 / 100, "{share:?} of {total}");
+    assert_eq!(share.consumers.len(), 1);
+}
+
+#[test]
+fn k08_what_orphans_use_is_the_commands() {
+    let rig = Rig::measured();
+    // A daemon: its shell ends at once. It burns CPU time, tells how much, and ends.
+    let burn = "i=0; while [ $i -lt 150000 ]; do i=$((i+1)); done; times > burnt";
+    let script = format!("(sh -c '{burn}' &) ; while [ ! -s burnt ]; do sleep 0.1; done; sleep 0.2");
+    let mut command = rig.bin();
+    command.args(["run", "--no-log", "--sysfs"]).arg(rig.path("sys"));
+    command.args(["--procfs", "/proc", "--json", "report.json", "--", "sh", "-c", &script]);
+    let ran = ran(command.env("ECO2_NVML", "none"));
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let report = rig.report("report.json");
+    let share = report.attribution.unwrap();
+    // `times`: the shell's own user and system time, as 0m0.123456s.
+    let burnt = std::fs::read_to_string(rig.path("burnt")).unwrap();
+    let seconds = |word: &str| {
+        let (minutes, seconds) = word.trim_end_matches('s').split_once('m').unwrap();
+        minutes.parse::<f64>().unwrap() * 60.0 + seconds.parse::<f64>().unwrap()
+    };
+    let burnt_s: f64 = burnt.split_whitespace().take(2).map(seconds).sum();
+    let stat = std::fs::read_to_string("/proc/stat").unwrap();
+    let cpus = stat.lines().filter(|line| line.starts_with("cpu") && !line.starts_with("cpu ")).count() as f64;
+    let part = share.command_uj as f64 / share.total_uj() as f64;
+    let charged_s = part * cpus * report.run.duration_ns as f64 / 1e9;
+    // Clock ticks are coarse, and what waits uses a little, too.
+    assert!(charged_s > 0.8 * burnt_s, "{charged_s} s of {burnt_s} s were the command's: {share:?}");
+}
+
+#[test]
+fn k08_the_variables_of_an_attached_process_decide_which_gpus_are_its_own() {
+    let rig = Rig::bare();
+    let library = rig.nvml("[gpu 0]\nbus=0x10\n[gpu 1]\nbus=0x20");
+    let mut target = Command::new("sleep").arg("1").env("CUDA_VISIBLE_DEVICES", "1").spawn().unwrap();
+    let mut command = rig.bin();
+    command.args(["run", "--no-log", "--no-estimate", "--sysfs"]).arg(rig.path("sys"));
+    command.args(["--procfs", "/proc", "--json", "report.json", "--pid", &target.id().to_string()]);
+    // Ours are for what we start.
+    let ran = ran(command.env("ECO2_NVML", library).env("CUDA_VISIBLE_DEVICES", "0"));
+    target.wait().unwrap();
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let devices = rig.report("report.json").devices;
+    let ids: Vec<&str> = devices.iter().filter(|device| device.is_summed()).map(|device| device.id.as_str()).collect();
+    assert_eq!(ids, ["GPU-00000001-0000-4000-8000-000000000001"]);
 }

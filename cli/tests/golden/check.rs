@@ -77,6 +77,8 @@ const ADDED: &[&str] = &[
     "curves",
     "attribution.unattributed_uj",
     "attribution.consumers",
+    "attribution.free_high_uj",
+    "attribution.free_low_uj",
 ];
 
 /// Differences shown at most.

@@ -75,6 +75,13 @@ impl SpellRecord {
 }
 
 impl Attribution {
+    /// The energy of the attributed devices: of the command, of others, of nobody and of who is not known, microjoules.
+    #[must_use]
+    pub fn total_uj(&self) -> u64 {
+        let parts = [self.command_uj, self.idle_uj, self.others_uj, self.unattributed_uj];
+        parts.into_iter().fold(0, u64::saturating_add)
+    }
+
     /// The command's energy with bounds, microjoules.
     #[must_use]
     pub fn bounded(&self) -> Bounded<u64> {

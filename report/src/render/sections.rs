@@ -115,11 +115,15 @@ pub(super) fn missing(report: &Report, page: &mut Page) {
 
 pub(super) fn attribution(report: &Report, page: &mut Page) {
     let Some(share) = &report.attribution else { return };
-    let (spelling, whole) = (page.spelling(), report.energy.total_uj.unwrap_or(0) as f64);
+    let (spelling, whole) = (page.spelling(), share.total_uj() as f64);
     let command = spelling.energy(share.bounded());
     page.row("Share", Tone::Normal, &format!("command {command}, {}", percent(share.command_uj as f64, whole)));
     let part = |name: &str, uj: u64| format!("{name} {} ({})", spelling.energy_only(uj), percent(uj as f64, whole));
-    let rest = [part("idle", share.idle_uj), part("others", share.others_uj), format!("by {}", share.method)];
+    let mut rest = vec![part("idle", share.idle_uj), part("others", share.others_uj)];
+    if share.unattributed_uj > 0 {
+        rest.push(part("not attributed", share.unattributed_uj));
+    }
+    rest.push(format!("by {}", share.method));
     page.row("", Tone::Normal, &rest.join(spelling.dot()));
 }
 

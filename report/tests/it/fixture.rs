@@ -40,6 +40,7 @@ pub(crate) fn report() -> Report {
                 high_uj: Some(850_000_000),
                 parent: None,
             }],
+            ..Attribution::default()
         }),
         carbon: Some(carbon()),
         sources: sources(),

@@ -9,7 +9,7 @@ use eco2_core::{Component, Domain, Fault, Gauge, Kind, Quality, Scale};
 
 use super::power::{FULL, Integral, Power};
 use super::{ModelOptions, gpu, plausible, table};
-use crate::{Batch, Change, Note, Source};
+use crate::{Batch, Change, DeviceUse, Note, Source};
 
 /// The gauge that says how busy a board is, from 0 to 1.
 const BUSY: &str = "utilization";
@@ -145,8 +145,8 @@ impl Source for Boards {
         self.inner.changes(out);
     }
 
-    fn shares(&mut self, pids: &[u32], out: &mut Vec<(usize, f64, f64)>) {
-        self.inner.shares(pids, out);
+    fn users(&mut self, watched: &crate::Watched, out: &mut Vec<DeviceUse>) {
+        self.inner.users(watched, out);
     }
 
     fn may_hang(&self) -> bool {

@@ -7,7 +7,7 @@ use nvml_wrapper::enum_wrappers::device::{Clock, TemperatureSensor, TemperatureT
 use super::events::Xids;
 use super::fault::{ask, known_u32, known_u64};
 use super::meter::{Meter, Offer};
-use super::shares::Processes;
+use super::shares::{Processes, Used};
 use super::visible::Identity;
 use crate::Batch;
 
@@ -99,9 +99,9 @@ impl Gpu {
         self.xids.as_ref().map(Xids::since_last).unwrap_or_default()
     }
 
-    /// Fractions of the GPU's time that `pids` and others used since the last call.
-    pub(super) fn shares(&mut self, pids: &[u32]) -> Option<(f64, f64)> {
-        self.processes.shares(&self.device, pids)
+    /// Who used the GPU since the last call.
+    pub(super) fn used(&mut self) -> Option<Used> {
+        self.processes.used(&self.device)
     }
 
     /// Pushes what the GPU says besides energy; what it does not say is left out.

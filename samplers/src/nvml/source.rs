@@ -12,10 +12,11 @@ use super::fault::fault;
 use super::gpu::{Gpu, Round, State, identify, publish};
 use super::list::List;
 use super::retry::Retry;
+use super::shares::Used;
 use super::visible::{Identity, Selection, Visibility, select};
 use super::{events, library, raw, status};
 use crate::clock::Clock;
-use crate::{Batch, Change, Note, Source};
+use crate::{Batch, Change, DeviceUse, Note, Source, Watched};
 
 /// GPUs come and go by hand: a look at the list costs a call a GPU, five seconds are soon enough.
 const LOOK_NS: u64 = 5_000_000_000;
@@ -32,6 +33,8 @@ pub(super) struct NvmlSource {
     nvml: Option<&'static Nvml>,
     closed: Option<Retry>,
     domains: Vec<Domain>,
+    /// All GPUs of the machine at the first look: what environment variables count.
+    identities: Vec<Identity>,
     gpus: Vec<Gpu>,
     notes: Vec<Note>,
     noted: BTreeSet<(String, &'static str)>,
@@ -83,6 +86,7 @@ impl NvmlSource {
             nvml: None,
             closed: None,
             domains: Vec::new(),
+            identities: Vec::new(),
             gpus: Vec::new(),
             notes: Vec::new(),
             noted: BTreeSet::new(),
@@ -178,8 +182,8 @@ impl NvmlSource {
     }
 
     fn choose(&mut self, listed: &List) {
-        let identities: Vec<Identity> = listed.devices.iter().filter_map(|(device, _)| identify(device).ok()).collect();
-        let (selection, remarks) = select(&self.visibility, &identities);
+        self.identities = listed.devices.iter().filter_map(|(device, _)| identify(device).ok()).collect();
+        let (selection, remarks) = select(&self.visibility, &self.identities);
         self.selection = Some(selection);
         self.losses.extend(remarks);
     }
@@ -357,10 +361,13 @@ impl Source for NvmlSource {
         out.extend(self.changed.take().map(Change::Described));
     }
 
-    fn shares(&mut self, pids: &[u32], out: &mut Vec<(usize, f64, f64)>) {
+    fn users(&mut self, watched: &Watched, out: &mut Vec<DeviceUse>) {
+        let seen: Vec<Selection> =
+            watched.visible.iter().map(|visible| select(&visible.cuda, &self.identities).0).collect();
         for gpu in self.gpus.iter_mut().filter(|gpu| gpu.state == State::Live) {
-            if let (Some(domain), Some((command, others))) = (gpu.domain(), gpu.shares(pids)) {
-                out.push((domain, command, others));
+            let reachable = seen.is_empty() || seen.iter().any(|selection| selection.includes(&gpu.identity.uuid));
+            if let (Some(domain), Some(Used { processes, unknown })) = (gpu.domain(), gpu.used()) {
+                out.push(DeviceUse { domain, reachable, processes, unknown });
             }
         }
     }

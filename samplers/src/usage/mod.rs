@@ -4,8 +4,10 @@
 //! processes under `hidepid`) is in the machine's busy time all the same, and so counts as others'.
 
 mod cgroup;
+mod environ;
 mod stat;
 mod tree;
+mod users;
 mod wait;
 
 use std::fs;
@@ -13,11 +15,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use cgroup::GroupClock;
+pub use environ::of_process as visible_to;
 pub use stat::{HostTicks, ProcessKey, ProcessStat};
 pub use tree::ProcessTree;
-pub use wait::{Exited, wait_child};
+pub use users::Fractions;
+pub use wait::{Exited, any_exited, wait_child};
 
-use crate::Roots;
+use crate::visible::Visible;
+use crate::{DeviceUse, Roots};
+use environ::Environments;
+use users::Users;
 
 /// CPU time of an interval, in nanoseconds of one CPU. The parts add up to the capacity of all CPUs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -44,6 +51,9 @@ pub struct HostUsage {
     procfs: PathBuf,
     tick_ns: u64,
     tree: ProcessTree,
+    users: Users,
+    environments: Environments,
+    root: u32,
     group: Option<GroupClock>,
     group_ns: u64,
     /// CPU time of the root and its waited-for descendants, once it has ended.
@@ -69,6 +79,9 @@ impl HostUsage {
             procfs: roots.procfs.clone(),
             tick_ns: 1_000_000_000 / rustix::param::clock_ticks_per_second().max(1),
             tree: ProcessTree::new(root),
+            users: Users::new(&roots.procfs),
+            environments: Environments::default(),
+            root,
             group: GroupClock::find(roots, root),
             group_ns: 0,
             root_ns: 0,
@@ -80,18 +93,14 @@ impl HostUsage {
         usage
     }
 
-    /// Makes the kernel hand orphans of the command to this process (`PR_SET_CHILD_SUBREAPER`) and counts them.
-    ///
-    /// For a process whose only children are the command's, such as `eco2 run`; it should wait for them in the end.
-    /// Never inside somebody's training: it changes who inherits that process's orphans.
-    ///
-    /// # Errors
-    /// When the kernel refuses; then orphans that no look saw before count as others'.
-    pub fn follow_orphans(&mut self) -> io::Result<()> {
-        let own = rustix::process::getpid();
-        rustix::process::set_child_subreaper(Some(own))?;
-        self.tree.reaper(own.as_raw_nonzero().get().unsigned_abs());
-        Ok(())
+    /// Counts the command's orphans, which come to this process since [`adopt_orphans`].
+    pub fn follow_orphans(&mut self) {
+        self.tree.reaper(std::process::id());
+    }
+
+    /// An orphan of the command was waited for: its time is exact now.
+    pub fn orphan_exited(&mut self, pid: u32, exited: &Exited) {
+        self.tree.reaped(pid, exited.cpu_ns.div_ceil(self.tick_ns.max(1)));
     }
 
     /// How the command is told apart: `cgroup v1`, `cgroup v2` or `process tree`.
@@ -125,6 +134,18 @@ impl HostUsage {
         self.tree.pids()
     }
 
+    /// Whose the use of a device was that a driver tells by process id.
+    #[must_use]
+    pub fn split(&self, used: &DeviceUse) -> Fractions {
+        self.users.split(&used.processes, used.unknown)
+    }
+
+    /// What the environments of the command's processes let them see of the GPUs; empty where that is not known.
+    pub fn visible(&mut self) -> Vec<Visible> {
+        let keys: Vec<ProcessKey> = self.tree.keys().collect();
+        self.environments.visible(&self.procfs, &keys, self.root)
+    }
+
     /// Takes over what `wait4` said of the root: exact where the process table is coarse or came too late.
     pub fn root_exited(&mut self, exited: &Exited) {
         self.root_ns = exited.cpu_ns;
@@ -132,7 +153,9 @@ impl HostUsage {
 
     fn look(&mut self) -> Option<Look> {
         let host = HostTicks::parse(&fs::read_to_string(self.procfs.join("stat")).ok()?)?;
-        self.tree.observe(&processes(&self.procfs));
+        let processes = processes(&self.procfs);
+        self.tree.observe(&processes);
+        self.users.observe(&processes, self.tree.pids());
         let command_ns = match &self.group {
             Some(group) => {
                 // A group that is gone used no more than it had when last read.
@@ -155,6 +178,18 @@ impl HostUsage {
             idle_ns: host.idle.saturating_mul(self.tick_ns),
         }
     }
+}
+
+/// Makes the kernel hand orphans of this process's descendants to it (`PR_SET_CHILD_SUBREAPER`). To be called before the
+/// command starts, by a process that waits for every child in the end ([`any_exited`]).
+///
+/// For a process whose only children are the command's, such as `eco2 run`. Never inside somebody's training: it changes
+/// who inherits that process's orphans.
+///
+/// # Errors
+/// When the kernel refuses; then orphans that no look saw before count as others'.
+pub fn adopt_orphans() -> io::Result<()> {
+    Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?)
 }
 
 /// Every process that can be read. One that ends in between, or that `hidepid` hides, is simply not there.

@@ -6,9 +6,9 @@
 //! - time of a process that ended is found in its parent's waited-for children; what cannot be there (a parent that
 //!   does not wait, a process that init took over) is kept as it was last seen.
 //!
-//! What is missed: a process that is orphaned before any look saw it, unless orphans come to the caller
-//! ([`ProcessTree::reaper`]), and the time an orphan used after it was last seen. Such time counts as other
-//! processes', never twice.
+//! What is missed: a process that is orphaned before any look saw it, and the time an orphan used after it was last seen.
+//! Such time counts as other processes', never twice. Nothing is missed where orphans come to the caller
+//! ([`ProcessTree::reaper`]) and it waits for them ([`ProcessTree::reaped`]).
 
 use std::collections::BTreeMap;
 
@@ -20,6 +20,8 @@ pub struct ProcessTree {
     root: u32,
     root_key: Option<ProcessKey>,
     reaper: Option<u32>,
+    /// Orphans that the reaper has waited for since the last look, and what they used, clock ticks.
+    reaped: BTreeMap<u32, u64>,
     members: BTreeMap<ProcessKey, ProcessStat>,
     retired: u64,
     total: u64,
@@ -32,9 +34,15 @@ impl ProcessTree {
         Self { root, ..Self::default() }
     }
 
-    /// From now on counts every child of `pid` with its descendants: `pid` receives the command's orphans.
+    /// From now on counts every child of `pid` with its descendants: `pid` receives the command's orphans. Those that
+    /// started before the root are an earlier command's.
     pub fn reaper(&mut self, pid: u32) {
         self.reaper = Some(pid);
+    }
+
+    /// An orphan was waited for: what it and its waited-for children used, clock ticks.
+    pub fn reaped(&mut self, pid: u32, ticks: u64) {
+        self.reaped.insert(pid, ticks);
     }
 
     /// CPU time of the tree so far, clock ticks; never falls.
@@ -46,6 +54,11 @@ impl ProcessTree {
     /// Members alive at the last look.
     pub fn pids(&self) -> impl Iterator<Item = u32> {
         self.members.keys().map(|key| key.pid)
+    }
+
+    /// The same with their start times.
+    pub(super) fn keys(&self) -> impl Iterator<Item = ProcessKey> {
+        self.members.keys().copied()
     }
 
     /// Takes a look at all processes that can be read.
@@ -71,7 +84,8 @@ impl ProcessTree {
             .iter()
             .filter(|p| {
                 let known = self.members.contains_key(&p.key) || self.root_key == Some(p.key);
-                known || self.reaper == Some(p.parent)
+                let ours = self.root_key.is_none_or(|root| root.started <= p.key.started);
+                known || (ours && self.reaper == Some(p.parent))
             })
             .collect();
         while let Some(process) = queue.pop() {
@@ -89,6 +103,10 @@ impl ProcessTree {
         let mut owed: BTreeMap<ProcessKey, u64> = BTreeMap::new();
         for process in ended {
             let last_seen = process.used();
+            if let Some(exact) = self.reaped.remove(&process.key.pid) {
+                self.retired = self.retired.saturating_add(exact.max(last_seen));
+                continue;
+            }
             match living_ancestor(process, &self.members, &pid_to_key, living) {
                 Some(ancestor) => {
                     let owed = owed.entry(ancestor).or_default();
@@ -97,6 +115,9 @@ impl ProcessTree {
                 None => self.retired = self.retired.saturating_add(last_seen),
             }
         }
+        // Those that came and went between two looks.
+        let unseen = std::mem::take(&mut self.reaped);
+        self.retired = unseen.into_values().fold(self.retired, u64::saturating_add);
         for (ancestor, ticks) in owed {
             let before = self.members.get(&ancestor).map_or(0, |p| p.children);
             let after = living.get(&ancestor).map_or(0, |p| p.children);
@@ -195,6 +216,29 @@ mod tests {
         tree.reaper(5);
         tree.observe(&look);
         assert_eq!(tree.total(), 10);
+    }
+
+    #[test]
+    fn k08_an_orphan_that_is_waited_for_counts_in_full_whether_it_was_seen_or_not() {
+        let mut tree = ProcessTree::new(10);
+        tree.reaper(5);
+        tree.observe(&[process(10, 100, 5, 3, 0), process(12, 101, 5, 6, 0)]);
+        assert_eq!(tree.total(), 9);
+        // 12 used 4 more before it ended; 13 came and went.
+        tree.reaped(12, 10);
+        tree.reaped(13, 7);
+        tree.observe(&[process(10, 100, 5, 3, 0)]);
+        assert_eq!(tree.total(), 20);
+        tree.observe(&[process(10, 100, 5, 3, 0)]);
+        assert_eq!(tree.total(), 20, "once");
+    }
+
+    #[test]
+    fn k08_an_orphan_of_an_earlier_command_is_not_this_ones() {
+        let mut tree = ProcessTree::new(10);
+        tree.reaper(5);
+        tree.observe(&[process(10, 100, 5, 3, 0), process(9, 50, 5, 60, 0)]);
+        assert_eq!(tree.total(), 3);
     }
 
     #[test]

@@ -18,6 +18,28 @@ pub struct Exited {
     pub max_rss_bytes: u64,
 }
 
+/// Waits until any child has ended, and returns its process id; it stays to be waited for ([`wait_child`]).
+///
+/// # Errors
+/// What `waitid` says: `ECHILD` when there is no child.
+pub fn any_exited() -> io::Result<u32> {
+    loop {
+        // SAFETY: all-zero bytes are a valid `siginfo_t`: it holds integers only.
+        let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+        // SAFETY: `info` is writable for the time of the call.
+        let waited = unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, libc::WEXITED | libc::WNOWAIT) };
+        if waited == 0 {
+            // SAFETY: waitid filled the fields of a child that has ended, of which the process id is one.
+            let pid = unsafe { info.si_pid() };
+            return u32::try_from(pid).map_err(|_| io::ErrorKind::InvalidData.into());
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+}
+
 /// Waits until child `pid` ends and takes its resource usage with it (`wait4`); goes on when a signal interrupts.
 ///
 /// # Errors

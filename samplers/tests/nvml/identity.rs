@@ -3,6 +3,9 @@
 use eco2_core::report::Status;
 use eco2_core::{Component, Fault, Kind};
 
+use eco2_samplers::visible::Visible;
+use eco2_samplers::{DeviceUse, Watched};
+
 use crate::rig::Rig;
 
 const MIXED: &str = "[gpu 0]\nuuid=GPU-aaaa\nbus=0x40\n[gpu 1]\nuuid=GPU-bbbb\nbus=0x20\nmig=MIG-1111,MIG-2222";
@@ -40,9 +43,9 @@ fn m26_mig_is_the_boards_energy_once() {
     let notes = rig.notes();
     let note = notes.iter().find(|note| note.kind == "mig").expect("a note on MIG");
     assert!(note.text.contains("2 MIG devices") && note.text.contains("MIG-2222"), "{}", note.text);
-    let mut shares = Vec::new();
-    rig.source().shares(&[1], &mut shares);
-    assert!(shares.is_empty(), "with MIG nobody knows who used what");
+    users(&mut rig, &[]);
+    let [use_of_it] = &users(&mut rig, &[])[..] else { panic!("one board") };
+    assert!(use_of_it.processes.is_empty() && use_of_it.unknown == 1.0, "with MIG the driver does not tell");
 }
 
 #[test]
@@ -117,16 +120,40 @@ fn m25_gauges_leave_out_what_is_not_available() {
     );
 }
 
+/// Who used the GPUs since the last look, by processes with these environments.
+fn users(rig: &mut Rig, visible: &[&str]) -> Vec<DeviceUse> {
+    let of = |list: &&str| Visible::from_vars([("CUDA_VISIBLE_DEVICES".into(), (*list).into())]);
+    let watched = Watched { pids: vec![1], visible: visible.iter().map(of).collect() };
+    let mut users = Vec::new();
+    rig.source().users(&watched, &mut users);
+    users
+}
+
 #[test]
-fn shares_split_a_gpu_between_the_command_and_others() {
-    let mut rig = Rig::new("[gpu 0]\nprocess=self:60,4000000:30\n[gpu 1]\nutilization=0");
+fn k08_a_gpus_users_are_told_by_process_id_since_the_last_look() {
+    let mut rig = Rig::new("[gpu 0]\nutilization=90\nprocess=self:60,4000000:30\n[gpu 1]\nutilization=0");
     rig.at_ms(1_000);
-    let mut shares = Vec::new();
-    rig.source().shares(&[std::process::id()], &mut shares);
-    assert_eq!(shares, [(0, 0.6, 0.3), (2, 0.0, 0.0)], "an idle GPU was used by nobody");
-    shares.clear();
-    rig.source().shares(&[std::process::id()], &mut shares);
-    assert_eq!(shares, [(2, 0.0, 0.0)], "no new sample of a busy GPU: not known");
+    assert!(users(&mut rig, &[]).is_empty(), "what was before the first look is nobody's");
+    rig.at_ms(2_000);
+    let mut processes = vec![(std::process::id(), 0.6), (4_000_000, 0.3)];
+    processes.sort_unstable_by_key(|(pid, _)| *pid);
+    let busy = DeviceUse { domain: 0, reachable: true, processes, unknown: 0.0 };
+    let idle = DeviceUse { domain: 2, reachable: true, ..DeviceUse::default() };
+    assert_eq!(users(&mut rig, &[]), [busy, idle.clone()], "an idle GPU was used by nobody");
+    let unknown = DeviceUse { domain: 0, reachable: true, processes: Vec::new(), unknown: 0.9 };
+    assert_eq!(users(&mut rig, &[]), [unknown, idle], "no new sample of a busy GPU: by whom is not known");
+}
+
+#[test]
+fn k08_a_gpu_that_the_command_cannot_see_is_not_its_own() {
+    let mut rig = Rig::new("[gpu 0]\n[gpu 1]\n[gpu 2]");
+    users(&mut rig, &[]);
+    rig.at_ms(1_000);
+    let mut reachable = |visible: &[&str]| users(&mut rig, visible).iter().map(|one| one.reachable).collect::<Vec<_>>();
+    assert_eq!(reachable(&[]), [true, true, true], "an environment that is not known hides nothing");
+    assert_eq!(reachable(&["1"]), [false, true, false]);
+    assert_eq!(reachable(&["1", "2"]), [false, true, true], "two processes");
+    assert_eq!(reachable(&[""]), [false, false, false]);
 }
 
 #[test]
