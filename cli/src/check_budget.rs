@@ -30,7 +30,9 @@ fn checked(args: &CheckBudgetArgs) -> anyhow::Result<u8> {
         );
     }
     let footprint = footprint(&args.report, &options)?;
-    let check = footprint.against(args.max_co2);
+    let named = std::path::Path::new(&args.report).display();
+    let not_known = || Usage(format!("{named}: the report does not know its CO2 (total_co2_kg is null)"));
+    let check = footprint.against(args.max_co2).ok_or_else(not_known)?;
     let written = if args.wants_json() {
         out::data(&(serde_json::to_string_pretty(&check)? + "\n"))
     } else {
@@ -61,12 +63,15 @@ fn page(check: &BudgetCheck) -> String {
         (Some(low), None) => format!("  (at least {low:.6})"),
         _ => String::new(),
     };
+    let quality = check.actual_quality.map_or_else(String::new, |quality| {
+        format!("  {}", eco2_report::quality_text(quality, check.actual_quality_percent))
+    });
     let verdict = match check.exceeded {
         true => format!("EXCEEDED by {:.6} kg", -check.remaining_kg),
         false => format!("within the budget, {:.6} kg remain", check.remaining_kg),
     };
     format!(
-        "Budget  {:.6} kg CO2e\nActual  {:.6} kg CO2e{share}{bounds}\n{verdict}\n",
+        "Budget  {:.6} kg CO2e\nActual  {:.6} kg CO2e{share}{bounds}{quality}\n{verdict}\n",
         check.budget_kg, check.actual_kg
     )
 }

@@ -166,6 +166,20 @@ pub struct Outlook {
     pub finish: PerUnit<Option<Finish>>,
 }
 
+/// The worst quality among the parts of an energy, and its share in percent; `None` for an energy without parts.
+#[must_use]
+pub fn worst_quality(energy: &crate::report::Energy) -> Option<(Quality, f64)> {
+    let parts = [
+        (Quality::Synthetic, energy.synthetic_uj),
+        (Quality::Estimated, energy.estimated_uj),
+        (Quality::Derived, energy.derived_uj),
+        (Quality::Measured, energy.measured_uj),
+    ];
+    let sum: f64 = parts.iter().map(|(_, uj)| *uj as f64).sum();
+    let (quality, uj) = parts.into_iter().find(|(_, uj)| *uj > 0)?;
+    Some((quality, 100.0 * uj as f64 / sum))
+}
+
 /// Once over the limit, a forecast has to fall below this share of it: findings do not flap.
 const BACK_BELOW: f64 = 0.95;
 

@@ -5,7 +5,7 @@
 
 use eco2_core::report::{Beside, Carbon, Cost, Energy, EventRecord, Report, Work};
 use eco2_core::units::UJ_PER_KWH;
-use eco2_core::{Amount, Budget, Limit, PerUnit, Policy, Quality, Usage};
+use eco2_core::{Amount, Budget, Limit, PerUnit, Policy, Usage};
 use eco2_grid::provider::{Coverage, TABLE};
 use eco2_grid::{Consumption, Intensity, Level, Pue, RangeError, ZoneSource};
 use jiff::Timestamp;
@@ -224,7 +224,7 @@ impl Pricing {
                 cost.and_then(|cost| cost.high),
             ),
         };
-        Usage { amounts, quality: worst_quality(energy) }
+        Usage { amounts, quality: eco2_core::worst_quality(energy) }
     }
 
     /// Every limit.
@@ -284,19 +284,6 @@ impl Ahead {
     fn certain(each: f64, method: String) -> Self {
         Self { each, error_percent: None, span: None, method }
     }
-}
-
-/// The worst quality among the parts of an energy, and its share in percent; `None` for an energy without parts.
-fn worst_quality(energy: &Energy) -> Option<(Quality, f64)> {
-    let parts = [
-        (Quality::Synthetic, energy.synthetic_uj),
-        (Quality::Estimated, energy.estimated_uj),
-        (Quality::Derived, energy.derived_uj),
-        (Quality::Measured, energy.measured_uj),
-    ];
-    let sum: f64 = parts.iter().map(|(_, uj)| *uj as f64).sum();
-    let (quality, uj) = parts.into_iter().find(|(_, uj)| *uj > 0)?;
-    Some((quality, 100.0 * uj as f64 / sum))
 }
 
 /// A sum that leaves energy out is no cost of the run.

@@ -42,6 +42,31 @@ class Watch(unittest.TestCase):
         self.assertEqual(self.watched(spent, action="stop", check_frequency=100), ([100, 200], 200))
         self.assertEqual(self.watched(spent, action="warn", check_frequency=100), ([100, 200], None))
 
+    def test_k10_what_is_held_back_is_named_and_training_goes_on_until_the_budget_is_spent(self) -> None:
+        from types import SimpleNamespace as Of
+
+        watch, control = BudgetWatch(action="stop", check_frequency=10), Of(should_training_stop=False)
+        decision = lambda: "stop" if step / 4 + 5.5 >= 10 else "go"  # noqa: E731
+        found = lambda: Of(decision=decision(), share=step / 40, spent=step / 4, limit=10.0, held=5.5)  # noqa: E731
+        session = Of(meter=Of(budget=found))
+        with self.assertLogs("hf_eco2ai", "WARNING") as heard:
+            for step in range(1, 100):
+                watch.after(step, session, control)
+                if control.should_training_stop:
+                    break
+        self.assertEqual(step, 40, "the first check after the budget was spent")
+        first, *rest = [record.getMessage() for record in heard.records]
+        self.assertIn("50 % of the carbon budget is used at step 20, and 55 % is held back for the 10 steps", first)
+        self.assertEqual([text for text in rest if "held back" in text], [], "named once")
+
+    def test_k10_a_strict_budget_stops_by_its_upper_bound(self) -> None:
+        from types import SimpleNamespace as Of
+
+        watch, control = BudgetWatch(action="stop", check_frequency=1), Of(should_training_stop=False)
+        found = Of(decision="stop", share=0.5, spent=5.0, limit=10.0, held=1.0)
+        watch.after(1, Of(meter=Of(budget=lambda: found)), control)
+        self.assertTrue(control.should_training_stop)
+
     def test_effect_grace_period(self) -> None:
         self.assertEqual(self.watched(lambda step: "stop", action="stop", check_frequency=10, grace_period=7), ([10], 17))
 
@@ -76,7 +101,9 @@ class Budget(HfTest):
         turning = threading.Thread(target=self.turn_until, args=(going,), daemon=True)
         options = lambda: self.options(grid_carbon_intensity=GRAM_A_KILOJOULE)  # noqa: E731
         probe = Loop(CarbonBudgetCallback(1.0, **options()))
-        self.assertEqual(probe.callback.forecast, CarbonBudgetForecast())
+        before = probe.callback.forecast
+        self.assertEqual((before.budget_kg, before.spent_kg), (1.0, None))
+        self.assertIn("not started", before.recommendation)
         turning.start()
         probe.begin()
         self.steps(probe, 30)

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use eco2_core::report::Report;
+use eco2_core::{Quality, worst_quality};
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, MAX_REPORT_BYTES, files, report_file};
@@ -10,12 +11,14 @@ use crate::{Error, MAX_REPORT_BYTES, files, report_file};
 /// Kilograms CO2e of a run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Footprint {
-    /// The estimate.
-    pub kg: f64,
+    /// The value; `None`: a report of HF Eco2AI that does not know it.
+    pub kg: Option<f64>,
     /// Lower bound; `None`: not known.
     pub low_kg: Option<f64>,
     /// Upper bound; `None`: not known, or unbounded.
     pub high_kg: Option<f64>,
+    /// The worst quality among the parts of the energy, and its share in percent; `None`: not known.
+    pub quality: Option<(Quality, f64)>,
 }
 
 /// A footprint against a budget, in kilograms CO2e.
@@ -35,6 +38,10 @@ pub struct BudgetCheck {
     pub actual_low_kg: Option<f64>,
     /// Upper bound of what was used; `None`: not known, or unbounded.
     pub actual_high_kg: Option<f64>,
+    /// The worst quality among the parts of the energy; `None`: not known.
+    pub actual_quality: Option<Quality>,
+    /// Share of the energy with that quality, percent.
+    pub actual_quality_percent: Option<f64>,
 }
 
 impl Footprint {
@@ -43,21 +50,25 @@ impl Footprint {
     pub fn of(report: &Report) -> Option<Self> {
         let carbon = report.carbon.as_ref().filter(|_| is_measured(report))?;
         let kg = |grams: f64| grams / 1e3;
-        Some(Self { kg: kg(carbon.grams?), low_kg: Some(kg(carbon.low)), high_kg: carbon.high.map(kg) })
+        let (low_kg, high_kg) = (Some(kg(carbon.low)), carbon.high.map(kg));
+        Some(Self { kg: Some(kg(carbon.grams?)), low_kg, high_kg, quality: worst_quality(&report.energy) })
     }
 
-    /// Compares with a budget in kilograms, finite and at least 0.
+    /// Compares with a budget in kilograms, finite and at least 0; `None` where the value is not known.
     #[must_use]
-    pub fn against(&self, budget_kg: f64) -> BudgetCheck {
-        BudgetCheck {
+    pub fn against(&self, budget_kg: f64) -> Option<BudgetCheck> {
+        let (kg, (actual_quality, actual_quality_percent)) = (self.kg?, self.quality.unzip());
+        Some(BudgetCheck {
             budget_kg,
-            actual_kg: self.kg,
-            exceeded: self.kg > budget_kg,
-            percentage_used: (budget_kg > 0.0).then(|| self.kg / budget_kg * 100.0),
-            remaining_kg: budget_kg - self.kg,
+            actual_kg: kg,
+            exceeded: kg > budget_kg,
+            percentage_used: (budget_kg > 0.0).then(|| kg / budget_kg * 100.0),
+            remaining_kg: budget_kg - kg,
             actual_low_kg: self.low_kg,
             actual_high_kg: self.high_kg,
-        }
+            actual_quality,
+            actual_quality_percent,
+        })
     }
 }
 
@@ -78,13 +89,17 @@ pub fn read_hf_footprint(path: &Path) -> Result<Option<Footprint>, Error> {
     }
     #[derive(Deserialize)]
     struct Summary {
-        total_co2_kg: f64,
+        // Null is not known; a missing field makes it another file.
+        total_co2_kg: serde_json::Value,
     }
     let bytes = files::read_regular(path, "report", MAX_REPORT_BYTES)?;
     let document: Option<Document> = serde_json::from_slice(report_file::without_mark(&bytes)).ok();
     let found = document.filter(|document| document.schema.as_ref().is_none_or(|name| !name.starts_with("eco2.")));
-    let kg = found.map(|document| document.summary.total_co2_kg).filter(|kg| kg.is_finite() && *kg >= 0.0);
-    Ok(kg.map(|kg| Footprint { kg, low_kg: None, high_kg: None }))
+    let footprint = |kg| Footprint { kg, low_kg: None, high_kg: None, quality: None };
+    Ok(found.and_then(|document| match document.summary.total_co2_kg {
+        serde_json::Value::Null => Some(footprint(None)),
+        value => value.as_f64().filter(|kg| *kg >= 0.0).map(|kg| footprint(Some(kg))),
+    }))
 }
 
 #[cfg(test)]
@@ -93,14 +108,16 @@ mod tests {
 
     #[test]
     fn a_budget_is_exceeded_by_the_estimate_and_never_by_a_bound() {
-        let footprint = Footprint { kg: 4.0, low_kg: Some(3.0), high_kg: Some(9.0) };
-        let check = footprint.against(5.0);
+        let footprint = Footprint { kg: Some(4.0), low_kg: Some(3.0), high_kg: Some(9.0), quality: None };
+        let against = |kg| footprint.against(kg).unwrap();
+        let check = against(5.0);
         assert_eq!((check.exceeded, check.percentage_used, check.remaining_kg), (false, Some(80.0), 1.0));
         assert_eq!(check.actual_high_kg, Some(9.0));
-        let over = footprint.against(2.5);
+        let over = against(2.5);
         assert_eq!((over.exceeded, over.percentage_used, over.remaining_kg), (true, Some(160.0), -1.5));
-        assert!(!footprint.against(4.0).exceeded, "all of it is not more than it");
-        assert_eq!((footprint.against(0.0).exceeded, footprint.against(0.0).percentage_used), (true, None));
+        assert!(!against(4.0).exceeded, "all of it is not more than it");
+        assert_eq!((against(0.0).exceeded, against(0.0).percentage_used), (true, None));
+        assert_eq!(Footprint { kg: None, ..footprint }.against(5.0), None, "not known is not zero");
     }
 
     #[test]
@@ -111,7 +128,11 @@ mod tests {
             std::fs::write(&path, text).unwrap();
             read_hf_footprint(&path).unwrap().map(|found| found.kg)
         };
-        assert_eq!(read(r#"{"metadata": {}, "summary": {"total_co2_kg": 1.25, "total_energy_kwh": 3}}"#), Some(1.25));
+        assert_eq!(
+            read(r#"{"metadata": {}, "summary": {"total_co2_kg": 1.25, "total_energy_kwh": 3}}"#),
+            Some(Some(1.25))
+        );
+        assert_eq!(read(r#"{"summary": {"total_co2_kg": null}}"#), Some(None), "not known");
         for other in
             [r#"{"schema": "eco2.report/1", "summary": {"total_co2_kg": 1}}"#, r#"{"summary": {}}"#, "[]", "no"]
         {

@@ -63,6 +63,29 @@ fn d28_the_json_has_the_keys_that_scripts_read_and_the_bounds_beside_them() {
 }
 
 #[test]
+fn k10_quality_and_range_of_a_synthetic_value_are_shown_in_both_formats() {
+    let rig = with_reports();
+    let text = rig.eco2("check-budget -r eco2.json --max-co2 0.5").out;
+    assert!(text.contains("[0.100000 - 0.900000]  synthetic\n"), "{text}");
+    let found = json(&rig.eco2("check-budget -r eco2.json --max-co2 0.5 --json"));
+    assert_eq!(
+        (found["actual_quality"].as_str(), found["actual_quality_percent"].as_f64()),
+        (Some("synthetic"), Some(100.0))
+    );
+    let found = json(&rig.eco2("check-budget -r hf.json --max-co2 3 --json"));
+    assert_eq!(found["actual_quality"], Value::Null, "HF Eco2AI does not say");
+}
+
+#[test]
+fn k10_an_unknown_co2_is_not_known_and_no_other_kind_of_file() {
+    let rig = Rig::bare();
+    rig.put("null.json", r#"{"summary": {"total_co2_kg": null}}"#);
+    let ran = rig.eco2("check-budget -r null.json --max-co2 1");
+    assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{ran:?}");
+    assert!(ran.err.contains("null.json: the report does not know its CO2"), "{ran:?}");
+}
+
+#[test]
 fn d28_a_check_that_cannot_be_made_is_exit_code_2() {
     let rig = with_reports();
     rig.put("garbage.json", "{");

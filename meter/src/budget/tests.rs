@@ -249,3 +249,83 @@ fn k10_set_up_before_the_first_step_is_not_forecast() {
     // 10 000 J of set-up and 400 steps.
     assert!((found.energy_uj.mean / 14e9 - 1.0).abs() < 1e-2, "{found:?}");
 }
+
+/// Random numbers that are the same every time (splitmix64).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let bits = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        (bits ^ (bits >> 27)) % end
+    }
+}
+
+/// A run with a hard limit of 400 J on a counter with a ceiling of 300 W, whose updates come every 20 ms. It has four inner
+/// steps a step, on two threads, looks at every `check`-th step, and stops when the budget says so. Its power changes every
+/// step. Returns the last look and the finished run.
+fn stopped(seed: u64, check: u64, dies_ms: Option<u64>) -> (Spent, Spent) {
+    let mut options = limited(400.0);
+    options.budget.check_steps = check as u32;
+    options.budget.strict = dies_ms.is_some();
+    let mut rig = Rig::new(&options, Domain { max_uw: Some(300_000_000), ..counter() });
+    let mut random = Random(seed);
+    let (mut ms, mut uj, mut last, mut steps) = (0_u64, 0_u64, None, 0_u64);
+    while last.is_none_or(|last: Spent| last.decision < Decision::Stop) && ms < 120_000 {
+        let (length_ms, watts) = (40 + random.below(120), 30 + random.below(270));
+        for part in 1..=length_ms {
+            (ms, uj) = (ms + 1, uj + watts * 1_000);
+            if part.is_multiple_of((length_ms / 4).max(1)) {
+                rig.step(0, "micro", ms * MS);
+            }
+            if ms.is_multiple_of(20) {
+                let dead = dies_ms.is_some_and(|dies_ms| ms > dies_ms);
+                rig.read(ms * MS, if dead { Err(Fault::Failed) } else { Ok(uj) });
+            }
+        }
+        steps += 1;
+        (0..2).for_each(|thread| rig.step(thread, "step", ms * MS));
+        if steps.is_multiple_of(check) {
+            last = Some(rig.look(ms * MS, false, Asks::Program)[0]);
+        }
+    }
+    // The run is over: the counters' last updates come.
+    let end_ms = ms;
+    for _ in 0..100 {
+        ms += 1;
+        if ms.is_multiple_of(20) {
+            let dead = dies_ms.is_some_and(|dies_ms| ms > dies_ms);
+            rig.read(ms * MS, if dead { Err(Fault::Failed) } else { Ok(uj) });
+        }
+    }
+    (last.expect("it was looked at"), rig.look(end_ms * MS, true, Asks::Nobody)[0])
+}
+
+#[test]
+fn k10_a_hard_stop_never_overshoots_by_more_than_what_is_held_back() {
+    let mut over_the_limit = 0;
+    for seed in 0..40 {
+        for check in [1, 3, 10] {
+            let (last, end) = stopped(seed, check, None);
+            let (value, high) = (end.spent.unwrap(), end.high.unwrap());
+            assert_eq!(last.decision, Decision::Stop, "{seed} {check}");
+            assert!(
+                value <= last.limit + last.held && high <= last.limit + last.held,
+                "{seed} {check}: {last:?} {end:?}"
+            );
+            over_the_limit += u32::from(value > last.limit);
+        }
+    }
+    assert!(over_the_limit <= 6, "{over_the_limit} of 120 ended above the limit at all");
+}
+
+#[test]
+fn k10_a_strict_hard_stop_holds_by_the_upper_bound_when_the_counter_dies() {
+    for seed in 0..20 {
+        for check in [1, 3, 10] {
+            let (last, end) = stopped(seed, check, Some(1_000));
+            assert_eq!(last.decision, Decision::Stop, "{seed} {check}");
+            assert!(end.high.is_some_and(|high| high <= last.limit + last.held), "{seed} {check}: {last:?} {end:?}");
+        }
+    }
+}

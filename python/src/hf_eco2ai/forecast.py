@@ -8,6 +8,9 @@ from typing import Any, Optional
 from .errors import CarbonTrackingError
 
 
+NOT_STARTED = "no forecast yet: the run has not started"
+
+
 @dataclass
 class CarbonBudgetForecast:
     """Whether a training will fit its budget. None is what is not known, such as the end before enough steps were seen.
@@ -33,8 +36,11 @@ class CarbonBudgetForecast:
 
     @classmethod
     def of(cls, session: Any) -> CarbonBudgetForecast:
-        """The forecast of a session now; without figures where nothing is limited or measured."""
-        return cls(**(session.figures().get("carbon_budget") or {}))
+        """The forecast of a session now; without figures where nothing is limited, measured, or started yet."""
+        config, found = session.config, session.figures().get("carbon_budget")
+        if not found and session.meter is None and getattr(config, "enable_carbon_budget", False) and config.max_co2_kg:
+            return cls(budget_kg=config.max_co2_kg, recommendation=NOT_STARTED)
+        return cls(**(found or {}))
 
 
 def predict_carbon_budget_exhaustion(run: Any) -> CarbonBudgetForecast:

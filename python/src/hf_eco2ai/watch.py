@@ -60,7 +60,7 @@ class BudgetWatch:
         self.action, self.check_frequency, self.grace_period = action, check_frequency, grace_period
         self.crossed_at: Optional[int] = None
         self.stopped_at: Optional[int] = None
-        self._near = False
+        self._near = self._held = False
         self._agreed, self._faults = agreed, faults or Faults()
 
     @classmethod
@@ -100,12 +100,24 @@ class BudgetWatch:
         except Exception as error:
             self._faults.add("budget", error, f"the budget was not checked: {error!r}; training goes on")
             return False
-        if found.decision == "stop":
+        held_back = found.decision == "stop" and _only_with_held_back(found)
+        if held_back and not self._held:
+            self._held = self._near = True
+            LOGGER.warning("%.0f %% of the carbon budget is used at step %d, and %.0f %% is held back for the %d steps until "
+                           "the next check, the largest step and the reserve: training goes on until the budget is spent",
+                           100 * found.share, step, 100 * found.held / found.limit, self.check_frequency)
+        elif found.decision == "stop" and not held_back:
             LOGGER.warning("the carbon budget is spent at step %d (%.0f %% of it)", step, 100 * found.share)
         elif found.decision in ("warn", "pause") and not self._near:
             self._near = True
             LOGGER.warning(*_near(found, step))
-        return found.decision == "stop"
+        return found.decision == "stop" and not held_back
+
+
+def _only_with_held_back(found: Any) -> bool:
+    """Whether a budget is not spent yet, but would be with what is held back until the next check."""
+    spent, limit, held = (getattr(found, name, None) for name in ("spent", "limit", "held"))
+    return None not in (spent, limit, held) and spent < limit <= spent + held
 
 
 def _near(found: Any, step: int) -> tuple:
