@@ -50,7 +50,9 @@ class Counter:
         span = max(int(HIGH * longest / S / scale * rand.uniform(1.3, 4)), 100_000) if wraps else 0
         self.line = f"# domain {name} component={rand.choice(['cpu', 'gpu', 'memory'])} kind=energy unit={unit}"
         self.line += f" scale={float(scale) / 1e6!r}" * (unit == "raw") + f" range={span}" * wraps
-        self.line += " max_w=300 min_w=20" * limit
+        # A range of a few joules is passed more than once between two readings of a device that may draw kilowatts, so
+        # that only a lower bound would remain: a wrapping counter states its limit.
+        self.line += " max_w=300 min_w=20" * (limit or wraps)
         self.rows, updates, begun, offset, last, good = [], [0], 0, rand.randint(0, 99_999), None, 0
         while updates[-1] < end:
             updates.append(updates[-1] + int(period * rand.uniform(1 - jitter, 1 + jitter)))

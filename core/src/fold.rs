@@ -197,6 +197,10 @@ impl Fold {
             (false, None) => return self.baseline(raw, reading, Outcome::Reset),
         };
         if self.ambiguous(last, reading) {
+            if !grew && last.raw - raw <= GLITCH_UNITS && raw > last.raw / 2 {
+                // A step back or nearly a whole range: at least nothing.
+                return Outcome::Glitch;
+            }
             self.grow(raw, by, reading, last);
             return Outcome::AtLeast;
         }

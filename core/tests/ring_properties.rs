@@ -112,9 +112,12 @@ impl Account {
     fn drain(&mut self, consumer: &mut EventConsumer) {
         consumer.drain(|_, _, event| {
             if event.kind.ends() {
-                let place = self.open.iter().rposition(|(id, _)| *id == event.id).unwrap();
-                let (id, begun) = self.open.remove(place);
-                self.spans.push((id, begun, event.ticks));
+                let place = self.open.iter().rposition(|(id, _)| *id == event.id);
+                // Only a first step ends without a beginning: it began with the run.
+                assert!(place.is_some() || event.kind == EventKind::Step, "{event:?}");
+                if let Some((id, begun)) = place.map(|place| self.open.remove(place)) {
+                    self.spans.push((id, begun, event.ticks));
+                }
             }
             if event.kind != EventKind::End {
                 self.open.push((event.id, event.ticks));
