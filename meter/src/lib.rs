@@ -8,7 +8,10 @@
 //!     // one training step
 //! }
 //! let report = meter.close();
-//! println!("{} uJ, at least {}", report.energy.total_uj, report.energy.low_uj);
+//! match report.energy.total_uj {
+//!     Some(uj) => println!("{uj} uJ, at least {}", report.energy.low_uj),
+//!     None => println!("nothing was read"),
+//! }
 //! # Ok::<(), eco2::Error>(())
 //! ```
 //!
