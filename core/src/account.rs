@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use crate::knot::Bounds;
 use crate::overlap::Shown;
-use crate::report::{CrossCheck, Device, Energy, GapRecord, Quantiles, Span, State, stated};
+use crate::report::{Device, Energy, GapRecord, Quantiles, Span, State, stated};
 use crate::slack::{covered_by, reason_text};
-use crate::spans::NameTotal;
+use crate::spans::{DomainSum, NameTotal};
 use crate::units::watts;
-use crate::{Bounded, Domain, Edge, Fault, Gap, GapReason, Kind, Ledger, Quality, RangeKind, Track, overlap};
+use crate::{
+    Bounded, Domain, Edge, Fault, Gap, GapReason, Kind, Ledger, Quality, RangeKind, Track, contradiction, overlap,
+};
 
 /// Energy of a run until an instant: total, by device, by span.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,9 +46,9 @@ impl Ledger {
             device.overlaps.clone_from(&overlaps[index]);
             devices.push(device);
         }
-        cross_check(&mut devices, &self.tracks);
+        let sources = contradiction::settle(&mut devices, &self.tracks, end_ns - begin_ns);
         let energy = total(&devices, end_ns - begin_ns);
-        let spans = self.spans(&devices);
+        let spans = self.spans(&devices, &sources);
         let waits = |(at, edge): (usize, &Edge)| {
             !edge.settled && !self.tracks[at].is_silent() && !overlap::is_left_out(&devices[at])
         };
@@ -56,31 +58,40 @@ impl Ledger {
         Account { begin_ns, end_ns, energy, devices, spans, state, start_uj }
     }
 
-    fn spans(&self, devices: &[Device]) -> Vec<Span> {
+    fn spans(&self, devices: &[Device], sources: &[usize]) -> Vec<Span> {
         let totals = self.totals_now();
         let used = totals.iter().enumerate().filter(|(_, (total, _))| total.count > 0);
         used.map(|(name, (total, waits))| Span {
             name: self.names.text(crate::NameId::from_index(name as u32)).to_owned(),
             state: if *waits { State::Provisional } else { State::Final },
-            ..span(total, devices)
+            ..span(total, devices, sources)
         })
         .collect()
     }
 }
 
-fn span(total: &NameTotal, devices: &[Device]) -> Span {
+/// `sources` names for each device the domain whose energy it reports.
+fn span(total: &NameTotal, devices: &[Device], sources: &[usize]) -> Span {
     let (mut sums, mut by_device) = (Vec::new(), BTreeMap::new());
-    for (sum, device) in total.by_domain.iter().zip(devices).filter(|(_, device)| device.is_summed()) {
+    for (at, device) in devices.iter().enumerate().filter(|(_, device)| device.is_summed()) {
+        let (Some(own), Some(sum)) = (total.by_domain.get(at), total.by_domain.get(sources[at])) else { continue };
         if device.energy_uj.is_none() {
             // Not read: it may have drawn any energy.
             sums.push((Bounded::unknown(), Bounded::unknown()));
             continue;
         }
-        let ranged = |bounds: Bounds, kind| {
+        let kind = device.range_kind.unwrap_or_default();
+        let ranged = |sum: &DomainSum, bounds: Bounds, kind| {
             Bounded { value: Some(sum.energy_uj()), low: bounds.low_uj, high: bounds.high_uj, kind }.around_value()
         };
-        let kind = device.range_kind.unwrap_or_default();
-        sums.push((ranged(sum.bounds(), kind), ranged(sum.free_bounds(), RangeKind::Hard)));
+        let of = |sum: &DomainSum| (ranged(sum, sum.bounds(), kind), ranged(sum, sum.free_bounds(), RangeKind::Hard));
+        let (mut energy, mut free) = of(sum);
+        if sources[at] != at {
+            let (counted, counted_free) = of(own);
+            energy = if counted.value == Some(0) { energy } else { contradiction::around(counted, energy) };
+            free = contradiction::around(Bounded { high: None, ..counted_free }, free);
+        }
+        sums.push((energy, free));
         by_device.insert(device.id.clone(), sum.energy_uj());
     }
     let energy: Bounded<u64> = sums.iter().map(|(energy, _)| *energy).sum();
@@ -188,24 +199,6 @@ fn gaps(track: &Track, begin_ns: u64, end_ns: u64) -> Vec<Gap> {
 fn record(gap: &Gap, begin_ns: u64) -> GapRecord {
     let since = |ns: u64| ns.saturating_sub(begin_ns);
     GapRecord { from_ns: since(gap.from_ns), to_ns: since(gap.to_ns), reason: reason_text(gap.reason).to_owned() }
-}
-
-/// A second sensor of a device (`<id>/power`) checks its counter.
-fn cross_check(devices: &mut [Device], tracks: &[Track]) {
-    for check in 0..devices.len() {
-        let domain: &Domain = tracks[check].domain();
-        let Some(parent) = domain.parent.as_deref().filter(|parent| domain.id == format!("{parent}/power")) else {
-            continue;
-        };
-        let Some(energy_uj) = devices[check].energy_uj.filter(|&uj| uj > 0) else { continue };
-        let Some(device) = devices.iter_mut().find(|device| device.id == parent) else { continue };
-        let difference = device.energy_uj.map(|uj| (uj as f64 - energy_uj as f64) / energy_uj as f64 * 100.0);
-        device.cross_check = difference.map(|difference_percent| CrossCheck {
-            method: "integrated power".to_owned(),
-            energy_uj,
-            difference_percent,
-        });
-    }
 }
 
 /// Sums over the devices that do not overlap. One that was not read may have drawn any energy, and with none read the

@@ -12,6 +12,7 @@ pub mod batch;
 mod bounded;
 mod bounds;
 mod budget;
+mod contradiction;
 mod domain;
 mod events;
 mod fold;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use eco2_core::Quality;
 use eco2_core::report::{
     Attempt, Device, Energy, EventRecord, Host, Report, Run, SCHEMA, SelfCost, SourceStatus, SpellRecord, State, Tool,
     Work,
@@ -204,6 +205,17 @@ const COMPARABLE_NS: u64 = 10_000_000_000;
 
 fn disagreement(device: &Device, duration_ns: u64) -> Option<EventRecord> {
     let check = device.cross_check.as_ref()?;
+    if device.quality == Quality::Derived {
+        let (off, method) = (check.difference_percent, &check.method);
+        let text =
+            format!("the counter is {off:+.1} % off the {method}, which is reported instead, with bounds around both");
+        return Some(EventRecord {
+            at: duration_ns,
+            kind: "counter-disagrees".to_owned(),
+            device: device.id.clone(),
+            text,
+        });
+    }
     let apart = check.difference_percent.abs() > DISAGREEMENT_PERCENT && duration_ns >= COMPARABLE_NS;
     apart.then(|| EventRecord {
         at: duration_ns,
