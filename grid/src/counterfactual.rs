@@ -1,12 +1,12 @@
-//! What a run's own course of energy would have weighed at another hour, or in another place.
+//! What a run's own energy over time would have emitted at another hour, or in another place.
 //!
-//! With `E(t)` the run's energy and `a`, `b` two intensities over its time, the difference is `∫ (a − b) dE`: a sum over
-//! the slots of both, `d_n E_n + Σ E_k (d_k − d_{k+1})`, in which each `E_k` is taken at the end of its bounds that is
-//! worst. Whatever the course, the share saved lies between the least and the greatest `1 − b/a` of its time.
+//! With `E(t)` the run's energy and `a`, `b` two intensities over its time, the difference is `∫ (a − b) dE`. Whatever the
+//! course of the energy, the share saved lies between the least and the greatest `1 − b/a` of its time.
 
-use eco2_core::units;
+use eco2_core::Bounded;
 
-use crate::{Level, Pue, Series};
+use crate::pricing::{EnergyCurve, Step, Steps, weigh};
+use crate::{Pue, Series};
 
 /// Into so many parts a run is cut whose edges are laid on those of slots.
 const PARTS: i64 = 8;
@@ -18,8 +18,8 @@ const MOST_WEIGHED: i64 = 100_000;
 pub struct Course<'a> {
     /// How long it ran, nanoseconds; above 0.
     pub lasted_ns: u64,
-    /// Energy used since the begin after so many nanoseconds, before PUE; rises.
-    pub level: &'a dyn Fn(u64) -> Level,
+    /// Energy used since its start, before PUE.
+    pub energy: &'a dyn EnergyCurve,
     /// Overhead of the facility, the same in both cases.
     pub pue: Pue,
 }
@@ -41,29 +41,33 @@ impl Placed<'_> {
     }
 }
 
-/// A figure with its bounds; `None`: unbounded on that side.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Bounded {
-    /// The estimate.
-    pub value: f64,
-    /// Surely no less.
-    pub low: Option<f64>,
-    /// Surely no more.
-    pub high: Option<f64>,
-}
-
-/// One course weighed twice.
+/// The emissions of one run at two places or times. A bound that does not exist is `f64::NEG_INFINITY` below, `None` above.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Difference {
     /// Grams CO2e as it was.
-    pub grams: Bounded,
+    pub grams: Bounded<f64>,
     /// Grams CO2e less, had it been elsewhere; negative where it is more.
-    pub saved: Bounded,
+    pub saved: Bounded<f64>,
     /// The same in percent of what it was; at most 100. 0 where that is nothing.
-    pub percent: Bounded,
+    pub percent: Bounded<f64>,
 }
 
-/// What would have been saved by running `there` instead of `here`; `None` where a figure is missing for a part of it.
+impl Difference {
+    /// Grams CO2e as it was.
+    #[must_use]
+    pub fn emitted_g(&self) -> f64 {
+        self.grams.value.unwrap_or(f64::NAN)
+    }
+
+    /// Grams CO2e less, had it been elsewhere.
+    #[must_use]
+    pub fn saved_g(&self) -> f64 {
+        self.saved.value.unwrap_or(f64::NAN)
+    }
+}
+
+/// What would have been saved by running `there` instead of `here`; `None` where an intensity is missing for a part of it,
+/// or the energy is not known.
 #[must_use]
 pub fn difference(course: &Course<'_>, here: Placed<'_>, there: Placed<'_>) -> Option<Difference> {
     // Before the edges are laid out: as many as a series has slots, and no more.
@@ -71,14 +75,21 @@ pub fn difference(course: &Course<'_>, here: Placed<'_>, there: Placed<'_>) -> O
         return None;
     }
     let edges = edges(course.lasted_ns, &[here, there]);
-    let levels: Vec<Level> = edges.iter().map(|edge| (course.level)(*edge)).collect();
     let starts: Vec<u64> = std::iter::once(0).chain(edges.iter().copied()).take(edges.len()).collect();
     let at = |placed: Placed<'_>| -> Option<Vec<f64>> {
         starts.iter().map(|since_ns| placed.series.at(placed.from_ns.checked_add_unsigned(*since_ns)?)).collect()
     };
     let (was, would_be) = (at(here)?, at(there)?);
     let less: Vec<f64> = was.iter().zip(&would_be).map(|(was, would_be)| was - would_be).collect();
-    let (grams, saved) = (weigh(&levels, &was, course.pue), weigh(&levels, &less, course.pue));
+    let steps = |values: &[f64]| {
+        let step = |(to_ns, value): (&u64, &f64)| Step { to_ns: *to_ns, per_kwh: Some(*value) };
+        Steps::new(edges.iter().zip(values).map(step))
+    };
+    let weighed = |values: &[f64]| weigh(course.energy, &steps(values), course.pue);
+    let (grams, saved) = (weighed(&was), weighed(&less));
+    if !grams.is_known() {
+        return None;
+    }
     let shares =
         was.iter().zip(&would_be).map(|(was, would_be)| if *was > 0.0 { 1.0 - would_be / was } else { f64::NAN });
     Some(Difference { grams, saved, percent: percent(grams, saved, shares) })
@@ -97,7 +108,7 @@ pub fn best_begin(course: &Course<'_>, here: Placed<'_>, from_ns: i64, to_ns: i6
         .filter_map(|begin_ns| Some((begin_ns, difference(course, here, Placed { from_ns: begin_ns, ..here })?)));
     // What differs by rounding only is equal.
     let is_better = |best: &Difference, other: &Difference| {
-        other.saved.value > best.saved.value + 1e-12 * best.grams.value.abs().max(best.saved.value.abs())
+        other.saved_g() > best.saved_g() + 1e-12 * best.emitted_g().abs().max(best.saved_g().abs())
     };
     weighed.reduce(|best, other| if is_better(&best.1, &other.1) { other } else { best })
 }
@@ -137,36 +148,22 @@ fn edges(lasted_ns: u64, both: &[Placed<'_>]) -> Vec<u64> {
     edges
 }
 
-fn weigh(levels: &[Level], g_per_kwh: &[f64], pue: Pue) -> Bounded {
-    let grams = |uj: u64, g_per_kwh: f64| units::grams(pue.facility_uj(uj), g_per_kwh);
-    let mut sum = Bounded { value: 0.0, low: Some(0.0), high: Some(0.0) };
-    for (at, (level, g)) in levels.iter().zip(g_per_kwh).enumerate() {
-        let factor = g - g_per_kwh.get(at + 1).copied().unwrap_or(0.0);
-        let (least, most) = (Some(grams(level.low_uj, factor)), level.high_uj.map(|uj| grams(uj, factor)));
-        let (low, high) = if factor >= 0.0 { (least, most) } else { (most, least) };
-        // An edge that does not matter bounds nothing, though its own bounds be open.
-        let (low, high) = if factor == 0.0 { (Some(0.0), Some(0.0)) } else { (low, high) };
-        sum.value += grams(level.energy_uj, factor);
-        sum.low = sum.low.zip(low).map(|(sum, term)| sum + term);
-        sum.high = sum.high.zip(high).map(|(sum, term)| sum + term);
-    }
-    sum
-}
-
-fn percent(grams: Bounded, saved: Bounded, shares: impl Iterator<Item = f64>) -> Bounded {
-    if grams.value <= 0.0 {
-        return Bounded { value: 0.0, low: None, high: None };
-    }
+/// `saved` of `grams` in percent, within the least and the greatest share saved at any time.
+fn percent(grams: Bounded<f64>, saved: Bounded<f64>, shares: impl Iterator<Item = f64>) -> Bounded<f64> {
+    let unbounded = Bounded { value: grams.value.map(|_| 0.0), low: f64::NEG_INFINITY, high: None, kind: grams.kind };
+    let Some((emitted, less)) = grams.value.filter(|grams| *grams > 0.0).zip(saved.value) else { return unbounded };
     let known = |range: (f64, f64), share: f64| (range.0.min(share), range.1.max(share));
     let (least, most) = shares.filter(|share| !share.is_nan()).fold((1.0_f64, f64::NEG_INFINITY), known);
     // The quotient of two ranges, of which the divisor's is above 0.
     let over = |part: f64, of: Option<f64>| of.filter(|of| *of > 0.0).map(|of| part / of);
-    let low = saved.low.and_then(|low| over(low, if low >= 0.0 { grams.high } else { grams.low }));
-    let high = saved.high.and_then(|high| over(high, if high >= 0.0 { grams.low } else { grams.high }));
+    let low = Some(saved.low).filter(|low| low.is_finite());
+    let low = low.and_then(|low| over(low, if low >= 0.0 { grams.high } else { Some(grams.low) }));
+    let high = saved.high.and_then(|high| over(high, if high >= 0.0 { Some(grams.low) } else { grams.high }));
     Bounded {
-        value: 100.0 * (saved.value / grams.value).clamp(least, most),
-        low: Some(100.0 * low.map_or(least, |low| low.max(least))),
+        value: Some(100.0 * (less / emitted).clamp(least, most)),
+        low: 100.0 * low.map_or(least, |low| low.max(least)),
         high: Some(100.0 * high.map_or(most, |high| high.min(most))),
+        kind: grams.kind.and(saved.kind),
     }
 }
 
@@ -185,13 +182,12 @@ mod tests {
     }
 
     /// Of two hours the first takes 3 kWh, the second 1 kWh.
-    fn heavy_first(since_ns: u64) -> Level {
-        let uj = if since_ns <= H as u64 { 3 * since_ns } else { 2 * KWH + since_ns };
-        Level { low_uj: uj, energy_uj: uj, high_uj: Some(uj) }
+    fn heavy_first(since_ns: u64) -> Bounded<u64> {
+        Bounded::exact(if since_ns <= H as u64 { 3 * since_ns } else { 2 * KWH + since_ns })
     }
 
-    fn course(level: &dyn Fn(u64) -> Level) -> Course<'_> {
-        Course { lasted_ns: 2 * H as u64, level, pue: Pue::ONE }
+    fn course(energy: &dyn EnergyCurve) -> Course<'_> {
+        Course { lasted_ns: 2 * H as u64, energy, pue: Pue::ONE }
     }
 
     #[test]
@@ -202,17 +198,16 @@ mod tests {
         let here = Placed { series: &series, from_ns: series.from_ns() };
         let (begin_ns, best) = best_begin(&course, here, series.from_ns(), series.to_ns()).unwrap();
         assert_eq!(begin_ns, series.from_ns() + H);
-        assert!((best.grams.value - 1300.0).abs() < 1e-9 && (best.saved.value - 700.0).abs() < 1e-9, "{best:?}");
-        assert!((best.percent.value - 100.0 * 700.0 / 1300.0).abs() < 1e-9);
-        assert!(best.saved.low == Some(best.saved.value) && best.saved.high == Some(best.saved.value), "{best:?}");
+        assert_eq!((best.grams, best.saved), (Bounded::exact(1300.0), Bounded::exact(700.0)));
+        assert!((best.percent.value.unwrap() - 100.0 * 700.0 / 1300.0).abs() < 1e-9);
     }
 
     #[test]
     fn a_run_may_best_end_where_a_slot_ends() {
         // Half an hour of the second hour's end are of no figure that is better: 1.5 h fit best from 0:30 to 2:00.
         let series = series(&[200.0, 100.0, 900.0]);
-        let level = |since_ns: u64| Level { low_uj: since_ns, energy_uj: since_ns, high_uj: Some(since_ns) };
-        let course = Course { lasted_ns: 3 * H as u64 / 2, level: &level, pue: Pue::ONE };
+        let energy = |since_ns: u64| Bounded::exact(since_ns);
+        let course = Course { lasted_ns: 3 * H as u64 / 2, energy: &energy, pue: Pue::ONE };
         let here = Placed { series: &series, from_ns: series.from_ns() };
         let (begin_ns, _) = best_begin(&course, here, series.from_ns(), series.to_ns()).unwrap();
         assert_eq!(begin_ns, series.from_ns() + H / 2);
@@ -221,8 +216,8 @@ mod tests {
     #[test]
     fn a_run_beyond_the_series_is_refused_before_its_slots_are_laid_out() {
         let series = series(&[400.0, 100.0]);
-        let level = |_| -> Level { panic!("an edge was laid out") };
-        let course = Course { lasted_ns: 3_000_000_000_000_000_000, level: &level, pue: Pue::ONE };
+        let energy = |_: u64| -> Bounded<u64> { panic!("an edge was laid out") };
+        let course = Course { lasted_ns: 3_000_000_000_000_000_000, energy: &energy, pue: Pue::ONE };
         let here = Placed { series: &series, from_ns: series.from_ns() };
         assert_eq!(difference(&course, here, here), None);
         assert_eq!(best_begin(&course, here, i64::MIN, i64::MAX), None);
@@ -232,17 +227,14 @@ mod tests {
     fn what_is_not_sure_of_the_course_makes_the_interval() {
         // Of 4 kWh between 2 and 3 fell into the first hour; by 1 h: 300 less, 200 more; saved 2×300−2×200 to 3×300−200.
         let loose = |since_ns: u64| {
-            let level = heavy_first(since_ns);
-            if since_ns == H as u64 { Level { low_uj: 2 * KWH, ..level } } else { level }
+            let energy = heavy_first(since_ns);
+            if since_ns == H as u64 { Bounded { low: 2 * KWH, ..energy } } else { energy }
         };
         let series = series(&[400.0, 100.0, 300.0]);
         let here = Placed { series: &series, from_ns: series.from_ns() };
         let found = difference(&course(&loose), here, Placed { from_ns: series.from_ns() + H, ..here }).unwrap();
-        assert_eq!((found.saved.low, found.saved.high), (Some(200.0), Some(700.0)));
-        assert!(
-            found.percent.low.unwrap() <= 100.0 * 200.0 / 1000.0
-                && found.percent.high.unwrap() >= 100.0 * 700.0 / 1300.0
-        );
+        assert_eq!((found.saved.low, found.saved.high), (200.0, Some(700.0)));
+        assert!(found.percent.low <= 100.0 * 200.0 / 1000.0 && found.percent.high.unwrap() >= 100.0 * 700.0 / 1300.0);
     }
 
     #[test]
@@ -257,7 +249,7 @@ mod tests {
         let series = series(&[250.0; 24]);
         let here = Placed { series: &series, from_ns: series.from_ns() };
         let (_, best) = best_begin(&course(&heavy_first), here, series.from_ns(), series.to_ns()).unwrap();
-        assert_eq!((best.saved.value, best.percent.value), (0.0, 0.0));
+        assert_eq!((best.saved.value, best.percent.value), (Some(0.0), Some(0.0)));
     }
 
     proptest! {
@@ -268,19 +260,21 @@ mod tests {
         ) {
             let series = series(&values);
             let loose = |since_ns: u64| {
-                let level = heavy_first(since_ns);
-                if since_ns >= 2 * H as u64 { return level; }
-                Level { low_uj: level.low_uj.saturating_sub(below), high_uj: Some((level.energy_uj + above).min(4 * KWH)), ..level }
+                let energy = heavy_first(since_ns);
+                if since_ns >= 2 * H as u64 { return energy; }
+                let high = energy.high.map(|uj| (uj + above).min(4 * KWH));
+                Bounded { low: energy.low.saturating_sub(below), high, ..energy }
             };
             let here = Placed { series: &series, from_ns: series.from_ns() + minutes * H / 60 };
             let there = Placed { from_ns: series.from_ns() + at as i64 * H, ..here };
             if let Some(found) = difference(&course(&loose), here, there) {
-                let Bounded { value, low, high } = found.percent;
+                let Bounded { value, low, high, .. } = found.percent;
+                let value = value.unwrap();
                 prop_assert!(value <= 100.0 && high.is_none_or(|high| high <= 100.0));
-                prop_assert!(low.is_none_or(|low| low <= value + 1e-9) && high.is_none_or(|high| value <= high + 1e-9), "{found:?}");
-                prop_assert!(found.saved.low.unwrap() <= found.saved.value + 1e-9);
-                let again = difference(&course(&heavy_first), here, there).unwrap();
-                prop_assert!(found.saved.low.unwrap() <= again.saved.value + 1e-6 && again.saved.value <= found.saved.high.unwrap() + 1e-6);
+                prop_assert!(low <= value + 1e-9 && high.is_none_or(|high| value <= high + 1e-9), "{found:?}");
+                prop_assert!(found.saved.low <= found.saved.value.unwrap() + 1e-9);
+                let again = difference(&course(&heavy_first), here, there).unwrap().saved.value.unwrap();
+                prop_assert!(found.saved.low <= again + 1e-6 && again <= found.saved.high.unwrap() + 1e-6);
             }
         }
     }

@@ -28,17 +28,17 @@ mod places;
 pub mod plan;
 mod powers;
 mod price;
+pub mod pricing;
 pub mod provider;
 pub mod request;
 mod series;
 mod suggest;
 mod table;
-mod timed;
 mod zone;
 mod zone_document;
 
 pub use clouds::{CloudRegion, cloud_region, cloud_regions};
-pub use counterfactual::{Bounded, Course, Difference, Placed, best_begin, difference};
+pub use counterfactual::{Course, Difference, Placed, best_begin, difference};
 pub use error::{RangeError, ZoneError};
 pub use impact::{Column, Impact, Row, credit_cost, first_fall, impacts};
 pub use intensity::{Intensity, Kind, MAX_G_PER_KWH, OLD_YEARS, ZoneSource, age_notice, constant, world};
@@ -53,7 +53,6 @@ pub use series::{
     parse_instant, utc,
 };
 pub use table::zones;
-pub use timed::{Level, price_parts};
 pub use zone::Zone;
 pub use zone_document::{mix_of, region_asked_for, zone_document, zones_document};
 

@@ -3,6 +3,7 @@
 use eco2_core::report::{Carbon, CarbonSegment};
 use eco2_core::{Bounded, units};
 
+use crate::pricing::{Steps, attributed, weigh};
 use crate::{Intensity, RangeError};
 
 /// Power usage effectiveness: energy of the facility over energy of its computers; at least 1 (ISO/IEC 30134-2).
@@ -57,15 +58,14 @@ impl Pue {
 pub fn price(consumption: &Consumption<'_>, pue: Pue, intensity: &Intensity) -> Carbon {
     let segments: Vec<_> =
         consumption.energy.value.map(|uj| segment(consumption, uj, pue, intensity)).into_iter().collect();
-    let grams = consumption.energy.map(|uj| units::grams(pue.facility_uj(uj), intensity.g_per_kwh));
-    let value = grams.value.map(|_| recompute(&segments));
+    let grams = weigh(&|_| consumption.energy, &Steps::constant(0, intensity.g_per_kwh), pue);
     let carbon = Carbon {
         zone: intensity.zone.clone(),
         zone_source: intensity.zone_source.as_str().to_owned(),
         segments,
         ..Carbon::default()
     };
-    carbon.with_grams(Bounded { value, ..grams })
+    carbon.with_grams(grams)
 }
 
 /// Grams that a table of segments adds up to: what a third party does to check [`Carbon::grams`].
@@ -85,13 +85,5 @@ fn segment(consumption: &Consumption<'_>, energy_uj: u64, pue: Pue, intensity: &
         source: attributed(&intensity.source, &intensity.licence),
         year: intensity.year,
         estimated: intensity.estimated,
-    }
-}
-
-/// The licence travels with the source: CC BY asks that it does.
-pub(crate) fn attributed(source: &str, licence: &str) -> String {
-    match licence {
-        "" => source.to_owned(),
-        licence => format!("{source} ({licence})"),
     }
 }

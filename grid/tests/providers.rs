@@ -10,11 +10,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use eco2_core::Bounded;
+use eco2_grid::pricing::{NamedZone, price_parts};
 use eco2_grid::provider::{
-    Cached, Chain, Fault, Fixed, Hook, Limits, Online, Part, Provider as _, Secret, Setup, Wanted,
-    cloud_of_this_machine,
+    Cached, Chain, Fault, Fixed, Hook, Limits, Online, Provider as _, Secret, Setup, Wanted, cloud_of_this_machine,
 };
-use eco2_grid::{Level, Pue, ZoneSource, lookup, parse_instant, price_parts};
+use eco2_grid::{Pue, ZoneSource, lookup, parse_instant};
 use stub::{Answer, Stub};
 
 const HOUR: i64 = 3_600_000_000_000;
@@ -291,13 +292,9 @@ fn grams_of_a_kwh(chain: &Chain, zone: &str, from: &str) -> (f64, usize) {
     let from_ns = at(from);
     let wanted = Wanted { zone, from_ns, to_ns: from_ns + 4 * HOUR, now_ns: from_ns + 5 * HOUR };
     let coverage = chain.cover(&wanted);
-    let energy_uj = |part: &Part| 250 * ((part.to_ns - from_ns) as u64 / 1_000);
-    let level = |part: &Part| {
-        let energy_uj = energy_uj(part);
-        Level { low_uj: energy_uj, energy_uj, high_uj: Some(energy_uj) }
-    };
-    let levels: Vec<Level> = coverage.parts.iter().map(level).collect();
-    let carbon = price_parts(&coverage.parts, &levels, eco2_core::RangeKind::Hard, Pue::ONE, zone, ZoneSource::Given);
+    let energy = |since_ns: u64| Bounded::exact(250 * (since_ns / 1_000));
+    let zone = NamedZone { name: zone.to_owned(), source: ZoneSource::Given };
+    let carbon = price_parts(&coverage.parts, &energy, from_ns, Pue::ONE, &zone);
     (carbon.grams.unwrap(), carbon.segments.len())
 }
 

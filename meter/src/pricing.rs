@@ -6,8 +6,9 @@
 use eco2_core::report::{Beside, Carbon, Cost, Energy, EventRecord, Report, Work};
 use eco2_core::units::UJ_PER_KWH;
 use eco2_core::{Amount, Budget, Limit, PerUnit, Policy, Usage};
+use eco2_grid::pricing::{NamedZone, price_parts};
 use eco2_grid::provider::{Coverage, TABLE};
-use eco2_grid::{Consumption, Intensity, Level, Pue, RangeError, ZoneSource};
+use eco2_grid::{Consumption, Intensity, Pue, RangeError, ZoneSource};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -113,7 +114,7 @@ impl Pricing {
         let (carbon, events) = match (&self.feed, &curve) {
             (Some(feed), Some(curve)) => {
                 let coverage = feed.cover(when.from_ns, when.to_ns());
-                self.by_parts(energy, when, &coverage, curve)
+                self.by_parts(when, &coverage, curve)
             }
             _ => (self.at_once(energy, when), Vec::new()),
         };
@@ -132,7 +133,7 @@ impl Pricing {
         energy.pue = self.pue.get();
         energy.facility_uj = energy.total_uj.map(|uj| self.pue.facility_uj(uj));
         let coverage = feed.cover_now(when.from_ns, when.to_ns(), now_ns.max(when.to_ns()));
-        let (carbon, events) = self.by_parts(energy, when, &coverage, curve);
+        let (carbon, events) = self.by_parts(when, &coverage, curve);
         let cost = self.extras.cost(energy, when, Some(curve));
         let events = self.with_notes(events, &carbon, when);
         (with_cost(carbon, cost), events)
@@ -152,18 +153,19 @@ impl Pricing {
 
     /// The zone that was given; without one, that of a series which covers the run, else the flagged world. A zone that only
     /// a provider knows is the requested one as far as the provider covers the run.
-    fn zone_of(&self, coverage: &Coverage) -> (String, ZoneSource) {
+    fn zone_of(&self, coverage: &Coverage) -> NamedZone {
         let stands_in = coverage.parts.iter().any(|part| part.provider == TABLE);
         let is_replaced = matches!(self.intensity.zone_source, ZoneSource::Country | ZoneSource::Unknown);
         if let Some(requested) = self.requested.as_ref().filter(|_| is_replaced && !stands_in) {
-            return (requested.clone(), ZoneSource::Given);
+            return NamedZone { name: requested.clone(), source: ZoneSource::Given };
         }
         match coverage.parts.first() {
             Some(part) if self.intensity.zone_source == ZoneSource::DefaultWorld && !stands_in => {
                 let stated = &part.about.zone;
-                (if stated.is_empty() { part.provider.clone() } else { stated.clone() }, ZoneSource::Given)
+                let name = if stated.is_empty() { part.provider.clone() } else { stated.clone() };
+                NamedZone { name, source: ZoneSource::Given }
             }
-            _ => (self.intensity.zone.clone(), self.intensity.zone_source),
+            _ => NamedZone { name: self.intensity.zone.clone(), source: self.intensity.zone_source },
         }
     }
 
@@ -191,22 +193,9 @@ impl Pricing {
         eco2_grid::price(&consumption, self.pue, &self.intensity)
     }
 
-    fn by_parts(&self, energy: &Energy, when: &When, coverage: &Coverage, curve: &Curve) -> (Carbon, Vec<EventRecord>) {
-        let mut levels = Vec::with_capacity(coverage.parts.len());
-        let mut before = Level::default();
-        for part in &coverage.parts {
-            let since_ns = u64::try_from(part.to_ns.saturating_sub(when.from_ns)).unwrap_or(0);
-            let mut level = curve.at(since_ns);
-            level.energy_uj = level.energy_uj.max(before.energy_uj);
-            before = level;
-            levels.push(level);
-        }
-        if let Some(last) = levels.last_mut() {
-            *last = Level { low_uj: energy.low_uj, energy_uj: energy.total_uj.unwrap_or(0), high_uj: energy.high_uj };
-        }
-        let (zone, zone_source) = self.zone_of(coverage);
-        let carbon =
-            eco2_grid::price_parts(&coverage.parts, &levels, energy.bounded().kind, self.pue, &zone, zone_source);
+    fn by_parts(&self, when: &When, coverage: &Coverage, curve: &Curve) -> (Carbon, Vec<EventRecord>) {
+        let zone = self.zone_of(coverage);
+        let carbon = price_parts(&coverage.parts, curve, when.from_ns, self.pue, &zone);
         let energies: Vec<u64> = carbon.segments.iter().map(|segment| segment.energy_uj).collect();
         (carbon, intensity::events(coverage, &energies, when.lasted_ns))
     }

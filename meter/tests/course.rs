@@ -6,12 +6,13 @@ mod steady;
 
 use eco2::Course;
 use eco2_core::report::{Merge, Report};
+use eco2_grid::pricing::EnergyCurve as _;
 use steady::{open, work};
 
 /// How many microjoules wide the course is in the middle of the run.
 fn open_uj(report: &Report) -> u64 {
     let level = Course::of(report).at(report.run.duration_ns / 2);
-    level.high_uj.unwrap() - level.low_uj
+    level.high.unwrap() - level.low
 }
 
 #[test]

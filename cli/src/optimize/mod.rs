@@ -40,11 +40,10 @@ pub(crate) fn optimize(args: &OptimizeArgs) -> anyhow::Result<u8> {
 
 fn told(args: &OptimizeArgs, report: &Report, columns: Option<&Columns>) -> anyhow::Result<String> {
     let course = Course::of(report);
-    let level = |since_ns| course.at(since_ns);
     let pue = Pue::new(report.energy.pue.max(1.0))?;
     let outside = Outside {
         run: &args.run.as_deref().unwrap_or_default().to_string_lossy(),
-        course: Some(eco2_grid::Course { lasted_ns: report.run.duration_ns, level: &level, pue }),
+        course: Some(eco2_grid::Course { lasted_ns: report.run.duration_ns, energy: &course, pue }),
         hours: columns.map(|columns| columns.hours(args.within)),
         regions: args.regions.iter().map(|name| region(name, columns)).collect::<anyhow::Result<_>>()?,
     };

@@ -11,12 +11,13 @@
 
 use std::path::Path;
 
+use eco2_core::Bounded;
 use eco2_core::report::Cost;
-use eco2_core::units::kwh;
 
+use crate::pricing::{EnergyCurve, Split, Step, Steps};
 use crate::series::rows::{Rows, text};
 use crate::series::{FileError, FileFault, Meta, Place, Point, Series, Slots, bytes, chosen, shown, unknown_slots};
-use crate::{Level, Outlook, Pue, outlook};
+use crate::{Outlook, Pue, outlook};
 
 /// The column that is taken where none is named.
 const PLAIN: &str = "price_per_kwh";
@@ -146,78 +147,42 @@ fn price(point: &Point, kwh: f64) -> Result<f64, (Place, FileFault)> {
     Err((point.place, FileFault::Figure { what: "the price", text: value.to_string(), allowed }))
 }
 
-/// A stretch of the run at one price.
-struct Step {
-    price: Option<f64>,
-    level: Level,
-}
-
-/// What a run's energy costs, each part at the price of its own time. `level` says what had been used so many nanoseconds
-/// after `from_ns`; it rises, and its last value is the run's. `flat` prices what the series does not know.
-///
-/// With `p` the prices and `E` the facility's energies at their ends, the cost is `p_n E_n + Σ E_k (p_k − p_{k+1})`; for
-/// the bounds each `E_k` is taken at the end that its factor makes worst.
+/// What a run's energy costs, each part at the price of its own time: `energy` is the run's, which lasts from `from_ns` to
+/// `to_ns` (nanoseconds since 1970 UTC). `flat` prices what the series does not know.
 #[must_use]
 pub fn series_cost(
     tariff: &Tariff,
     flat: Option<f64>,
-    from_ns: i64,
-    to_ns: i64,
+    (from_ns, to_ns): (i64, i64),
     pue: Pue,
-    level: impl Fn(u64) -> Level,
+    energy: &(impl EnergyCurve + ?Sized),
 ) -> Cost {
-    let steps = steps(tariff, from_ns, to_ns, level);
-    let (mut amount, mut unpriced_uj, mut before_uj, mut filled) = (0.0, 0_u64, 0, false);
-    for step in &steps {
-        let reached_uj = pue.facility_uj(step.level.energy_uj).max(before_uj);
-        let energy_uj = reached_uj - before_uj;
-        before_uj = reached_uj;
-        filled |= step.price.is_none() && flat.is_some() && energy_uj > 0;
-        match step.price.or(flat) {
-            Some(price) => amount += kwh(energy_uj) * price,
-            None => unpriced_uj = unpriced_uj.saturating_add(energy_uj),
+    let known = tariff.steps(from_ns, to_ns);
+    let filled = Steps::new(known.iter().map(|step| Step { per_kwh: step.per_kwh.or(flat), ..*step }));
+    let split = Split::new(energy, &filled, pue);
+    let Bounded { value: amount, low, high, .. } = split.amount();
+    let is_filled = |(step, uj): (&Step, u64)| step.per_kwh.is_none() && uj > 0;
+    let by_flat = flat.is_some() && known.iter().zip(split.parts_uj()).any(is_filled);
+    Cost {
+        amount,
+        low: Some(low).filter(|low| low.is_finite()),
+        high,
+        currency: tariff.currency.clone(),
+        method: if by_flat { "series and flat" } else { "series" }.to_owned(),
+        unpriced_uj: split.without_value_uj(),
+    }
+}
+
+impl Tariff {
+    /// The prices between two instants, from the first on.
+    fn steps(&self, from_ns: i64, to_ns: i64) -> Vec<Step> {
+        let (mut steps, mut at_ns) = (Vec::new(), from_ns);
+        while at_ns < to_ns || steps.is_empty() {
+            let end_ns = self.prices.next_edge(at_ns).min(to_ns.max(at_ns));
+            let since_ns = u64::try_from(end_ns.saturating_sub(from_ns)).unwrap_or(0);
+            steps.push(Step { to_ns: since_ns, per_kwh: self.at(at_ns) });
+            at_ns = end_ns;
         }
+        steps
     }
-    let (low, high) = bounds(&steps, flat, pue);
-    let method = if filled { "series and flat" } else { "series" }.to_owned();
-    Cost { amount: Some(amount), low, high, currency: tariff.currency.clone(), method, unpriced_uj }
-}
-
-fn steps(tariff: &Tariff, from_ns: i64, to_ns: i64, level: impl Fn(u64) -> Level) -> Vec<Step> {
-    let mut steps = Vec::new();
-    let mut at_ns = from_ns;
-    while at_ns < to_ns || steps.is_empty() {
-        let end_ns = tariff.prices.next_edge(at_ns).min(to_ns.max(at_ns));
-        let since_ns = u64::try_from(end_ns.saturating_sub(from_ns)).unwrap_or(0);
-        steps.push(Step { price: tariff.at(at_ns), level: level(since_ns) });
-        at_ns = end_ns;
-    }
-    steps
-}
-
-fn bounds(steps: &[Step], flat: Option<f64>, pue: Pue) -> (Option<f64>, Option<f64>) {
-    let price = |at: usize| steps.get(at).and_then(|step| step.price.or(flat)).unwrap_or(0.0);
-    let (mut low, mut high) = (Some(0.0), Some(0.0));
-    for (at, step) in steps.iter().enumerate() {
-        let factor = price(at) - if at + 1 < steps.len() { price(at + 1) } else { 0.0 };
-        let money = |uj: u64| kwh(pue.facility_uj(uj)) * factor;
-        let (least, most) = (Some(money(step.level.low_uj)), step.level.high_uj.map(money));
-        let (worst, best) = if factor >= 0.0 { (least, most) } else { (most, least) };
-        low = sum(low, worst.or((factor == 0.0).then_some(0.0)));
-        high = sum(high, best.or((factor == 0.0).then_some(0.0)));
-    }
-    let extreme = |fold: fn(f64, f64) -> f64| (0..steps.len()).map(price).reduce(fold).unwrap_or(0.0);
-    let Some(last) = steps.last().map(|step| step.level) else { return (low, high) };
-    let (least, most) = (extreme(f64::min), extreme(f64::max));
-    let floor = (least >= 0.0).then(|| kwh(pue.facility_uj(last.low_uj)) * least);
-    let ceiling = last.high_uj.map(|uj| kwh(pue.facility_uj(uj)) * most.max(0.0));
-    (tighter(low, floor, f64::max), tighter(high, ceiling, f64::min))
-}
-
-fn sum(one: Option<f64>, two: Option<f64>) -> Option<f64> {
-    one.zip(two).map(|(one, two)| one + two)
-}
-
-fn tighter(one: Option<f64>, two: Option<f64>, better: fn(f64, f64) -> f64) -> Option<f64> {
-    one.zip(two).map(|(one, two)| better(one, two)).or(one).or(two)
 }

@@ -1,7 +1,8 @@
 //! Prices over time: files, and what a run costs by them.
 
+use eco2_core::Bounded;
+use eco2_grid::Pue;
 use eco2_grid::carbon::{Tariff, series_cost};
-use eco2_grid::{Level, Pue};
 use proptest::prelude::*;
 
 const KWH: u64 = 3_600_000_000_000;
@@ -17,8 +18,8 @@ fn refused(text: &str) -> String {
 }
 
 /// A kilowatt all the time, exactly known.
-fn kilowatt(since_ns: u64) -> Level {
-    Level { low_uj: since_ns, energy_uj: since_ns, high_uj: Some(since_ns) }
+fn kilowatt(since_ns: u64) -> Bounded<u64> {
+    Bounded::exact(since_ns)
 }
 
 fn near(one: f64, other: f64) -> bool {
@@ -27,7 +28,7 @@ fn near(one: f64, other: f64) -> bool {
 
 #[test]
 fn each_part_costs_what_its_time_says_and_prices_may_be_negative() {
-    let cost = series_cost(&tariff(DAY), None, 0, 2 * HOUR_NS, Pue::new(1.5).unwrap(), kilowatt);
+    let cost = series_cost(&tariff(DAY), None, (0, 2 * HOUR_NS), Pue::new(1.5).unwrap(), &kilowatt);
     // 1.5 kWh × 0.10 − 1.5 kWh × 0.02.
     assert!(
         near(cost.amount.unwrap(), 0.12) && near(cost.low.unwrap(), 0.12) && near(cost.high.unwrap(), 0.12),
@@ -38,10 +39,10 @@ fn each_part_costs_what_its_time_says_and_prices_may_be_negative() {
 
 #[test]
 fn a_time_without_a_price_is_not_free() {
-    let cost = series_cost(&tariff(DAY), None, HOUR_NS, 3 * HOUR_NS, Pue::ONE, kilowatt);
+    let cost = series_cost(&tariff(DAY), None, (HOUR_NS, 3 * HOUR_NS), Pue::ONE, &kilowatt);
     assert!(near(cost.amount.unwrap(), -0.02));
     assert_eq!(cost.unpriced_uj, KWH);
-    let filled = series_cost(&tariff(DAY), Some(0.3), HOUR_NS, 4 * HOUR_NS, Pue::ONE, kilowatt);
+    let filled = series_cost(&tariff(DAY), Some(0.3), (HOUR_NS, 4 * HOUR_NS), Pue::ONE, &kilowatt);
     assert!(near(filled.amount.unwrap(), -0.02 + 0.6), "{filled:?}");
     assert_eq!((filled.method.as_str(), filled.unpriced_uj), ("series and flat", 0));
 }
@@ -78,15 +79,15 @@ proptest! {
             let (low_uj, high_uj) = (reached.saturating_sub(*below), reached + above);
             last = (low_uj + ((high_uj - low_uj) as f64 * share) as u64).max(last).min(high_uj);
             truth.push(last);
-            levels.push(Level { low_uj, energy_uj: reached, high_uj: bounded.then_some(high_uj) });
+            levels.push(Bounded::hard(reached, low_uj, bounded.then_some(high_uj)));
         }
         prop_assume!(truth.windows(2).all(|pair| pair[0] <= pair[1]));
-        prop_assume!(truth.iter().zip(&levels).all(|(uj, level)| *uj >= level.low_uj));
+        prop_assume!(truth.iter().zip(&levels).all(|(uj, level)| *uj >= level.low));
         let place = |since_ns: u64| (since_ns / HOUR_NS as u64).saturating_sub(1) as usize;
         let to_ns = hours.len() as i64 * HOUR_NS;
-        let cost = series_cost(&tariff, None, 0, to_ns, Pue::ONE, |since| levels[place(since)]);
-        let exact = |since: u64| { let uj = truth[place(since)]; Level { low_uj: uj, energy_uj: uj, high_uj: Some(uj) } };
-        let true_amount = series_cost(&tariff, None, 0, to_ns, Pue::ONE, exact).amount;
+        let cost = series_cost(&tariff, None, (0, to_ns), Pue::ONE, &|since: u64| levels[place(since)]);
+        let exact = |since: u64| Bounded::exact(truth[place(since)]);
+        let true_amount = series_cost(&tariff, None, (0, to_ns), Pue::ONE, &exact).amount;
         prop_assert!(cost.low.is_none_or(|low| low <= true_amount.unwrap() + 1e-6), "{:?} {:?}", cost, true_amount);
         prop_assert!(cost.high.is_none_or(|high| true_amount <= Some(high + 1e-6)), "{:?} {:?}", cost, true_amount);
         prop_assert!(cost.low.is_none_or(|low| low <= cost.amount.unwrap() + 1e-6) && cost.high.is_none_or(|high| cost.amount <= Some(high + 1e-6)));

@@ -1,15 +1,16 @@
 //! How much energy a run had used at an instant, with what is sure about it: the sum of its devices' curves.
 
+use eco2_core::Bounded;
 use eco2_core::report::{CounterRecord, Device, Energy};
-use eco2_grid::Level;
+use eco2_grid::pricing::EnergyCurve;
 
 use crate::series::Point;
 
 /// The curves of the devices that make up a run's total.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Curve {
     devices: Vec<OfDevice>,
-    total: Level,
+    total: Bounded<u64>,
     lasted_ns: u64,
 }
 
@@ -23,7 +24,7 @@ struct OfDevice {
 impl Curve {
     /// The curve of a run of that energy and length; devices are added to it.
     pub(crate) fn new(energy: &Energy, lasted_ns: u64) -> Self {
-        let total = Level { low_uj: energy.low_uj, energy_uj: energy.total_uj.unwrap_or(0), high_uj: energy.high_uj };
+        let total = energy.bounded();
         Self { devices: Vec::new(), total, lasted_ns }
     }
 
@@ -62,38 +63,35 @@ impl Curve {
         }
     }
 
-    /// What had been used after so long; rising with time, and the run's own figures at its end.
-    pub(crate) fn at(&self, since_ns: u64) -> Level {
+    /// What the total is not sure of, no point of it is.
+    fn within_total(&self, level: Bounded<u64>) -> Bounded<u64> {
+        let Bounded { value, low, high, kind } = self.total;
+        let Some(total_uj) = value else { return Bounded::at_most(high) };
+        let below_uj = total_uj.saturating_sub(low);
+        let above_uj = high.map(|high| high.saturating_sub(total_uj));
+        let at_most = |uj: u64| high.map_or(uj, |high| uj.min(high));
+        Bounded {
+            value: level.value.map(|uj| uj.min(total_uj)),
+            low: level.low.saturating_sub(below_uj),
+            high: level.high.zip(above_uj).map(|(uj, above_uj)| at_most(uj.saturating_add(above_uj))),
+            kind,
+        }
+    }
+}
+
+impl EnergyCurve for Curve {
+    fn at(&self, since_ns: u64) -> Bounded<u64> {
         if since_ns >= self.lasted_ns {
             return self.total;
         }
-        let mut level = Level { high_uj: Some(0), ..Level::default() };
-        for device in &self.devices {
-            let (low_uj, uj, high_uj) = device.at(since_ns, self.lasted_ns);
-            level.low_uj += low_uj;
-            level.energy_uj += uj;
-            level.high_uj = level.high_uj.map(|sum| sum.saturating_add(high_uj));
-        }
-        self.within_total(level)
-    }
-
-    /// What the total is not sure of, no point of it is.
-    fn within_total(&self, level: Level) -> Level {
-        let Level { low_uj, energy_uj, high_uj } = self.total;
-        let below_uj = energy_uj.saturating_sub(low_uj);
-        let above_uj = high_uj.map(|high_uj| high_uj.saturating_sub(energy_uj));
-        let at_most = |uj: u64| high_uj.map_or(uj, |high_uj| uj.min(high_uj));
-        Level {
-            low_uj: level.low_uj.saturating_sub(below_uj),
-            energy_uj: level.energy_uj.min(energy_uj),
-            high_uj: level.high_uj.zip(above_uj).map(|(uj, above_uj)| at_most(uj.saturating_add(above_uj))),
-        }
+        let level = self.devices.iter().map(|device| device.at(since_ns, self.lasted_ns));
+        self.within_total(level.reduce(|sum, device| sum + device).unwrap_or(Bounded::exact(0)))
     }
 }
 
 impl OfDevice {
     /// At least, estimated, at most: bounded by the points around, interpolated between their middles.
-    fn at(&self, since_ns: u64, lasted_ns: u64) -> (u64, u64, u64) {
+    fn at(&self, since_ns: u64, lasted_ns: u64) -> Bounded<u64> {
         let passed = self.points.partition_point(|point| point.hi_ns <= since_ns);
         let low_uj = passed.checked_sub(1).map_or(0, |place| self.points[place].uj);
         let later = self.points[passed..].iter().find(|point| point.lo_ns >= since_ns);
@@ -112,7 +110,8 @@ impl OfDevice {
         let passed_ns = u128::from(since_ns.saturating_sub(from.0)).min(whole_ns);
         let grown = u128::from(to.1.saturating_sub(from.1)) * passed_ns / whole_ns;
         let uj = from.1.saturating_add(u64::try_from(grown).unwrap_or(u64::MAX));
-        (low_uj, uj.clamp(low_uj, high_uj.max(low_uj)), high_uj.max(low_uj))
+        let high_uj = high_uj.max(low_uj);
+        Bounded::hard(uj.clamp(low_uj, high_uj), low_uj, Some(high_uj))
     }
 }
 
@@ -136,8 +135,8 @@ mod tests {
         curve
     }
 
-    fn level(low_uj: u64, energy_uj: u64, high_uj: u64) -> Level {
-        Level { low_uj, energy_uj, high_uj: Some(high_uj) }
+    fn level(low_uj: u64, energy_uj: u64, high_uj: u64) -> Bounded<u64> {
+        Bounded::plausible(energy_uj, low_uj, Some(high_uj))
     }
 
     #[test]
@@ -159,17 +158,17 @@ mod tests {
 
     #[test]
     fn a_total_without_an_upper_bound_has_none_anywhere() {
-        assert_eq!(curve(&[(190, 210, 100)], 900, None).at(100).high_uj, None);
+        assert_eq!(curve(&[(190, 210, 100)], 900, None).at(100).high, None);
     }
 
     #[test]
     fn levels_rise() {
         let points: Vec<(u64, u64, u64)> = (1..50).map(|at| (at * 20 - 9, at * 20 + 9, at * at)).collect();
         let curve = curve(&points, 2600, Some(2600));
-        let levels: Vec<Level> = (0..=1000).map(|at| curve.at(at)).collect();
+        let levels: Vec<Bounded<u64>> = (0..=1000).map(|at| curve.at(at)).collect();
         for pair in levels.windows(2) {
-            assert!(pair[0].energy_uj <= pair[1].energy_uj && pair[0].low_uj <= pair[1].low_uj, "{pair:?}");
+            assert!(pair[0].value <= pair[1].value && pair[0].low <= pair[1].low, "{pair:?}");
         }
-        assert!(levels.iter().all(|level| level.low_uj <= level.energy_uj && Some(level.energy_uj) <= level.high_uj));
+        assert!(levels.iter().all(Bounded::is_consistent));
     }
 }

@@ -1,8 +1,9 @@
 //! A run that is long over, weighed again: with another zone, a series, or what a provider knows of that time by now.
 
-use eco2_core::Stretch;
 use eco2_core::report::{Carbon, CounterRecord, EventRecord, Merge, Report};
+use eco2_core::{Bounded, Stretch};
 use eco2_grid::Pue;
+use eco2_grid::pricing::EnergyCurve;
 
 use super::Curve;
 use crate::Error;
@@ -132,10 +133,10 @@ impl Course {
         curve.add_records(&report.devices, counters, begin_ns.unwrap_or_default());
         Self(curve)
     }
+}
 
-    /// What had been used so many nanoseconds after the begin, before PUE; rises, and ends at the run's own figures.
-    #[must_use]
-    pub fn at(&self, since_ns: u64) -> eco2_grid::Level {
+impl EnergyCurve for Course {
+    fn at(&self, since_ns: u64) -> Bounded<u64> {
         self.0.at(since_ns)
     }
 }

@@ -81,7 +81,7 @@ impl Extras {
         let currency = self.terms.currency.as_deref();
         match (&self.tariff, curve, self.price_per_kwh) {
             (Some(tariff), Some(curve), flat) if when.lasted_ns > 0 && energy.total_uj.is_some() => {
-                let cost = series_cost(tariff, flat, when.from_ns, when.to_ns(), pue, |since_ns| curve.at(since_ns));
+                let cost = series_cost(tariff, flat, (when.from_ns, when.to_ns()), pue, curve);
                 Some(Cost { currency: currency.map(str::to_owned), ..cost })
             }
             (None, _, Some(flat)) => Some(flat_cost(energy, flat, currency)),

@@ -1,9 +1,12 @@
 //! Spells as records and events: the energy between their ends is read off the run's and the devices' curves.
 
+use eco2_core::Bounded;
 use eco2_core::report::{Device, Energy, EventRecord, SpellRecord};
 use eco2_core::{Account, Spells};
 
 use super::{READ_EVERY_NS, RunSpells};
+use eco2_grid::pricing::EnergyCurve;
+
 use crate::intensity::Curve;
 use crate::series::{Point, Series};
 
@@ -88,10 +91,9 @@ impl Run<'_> {
         let (begin_ns, end_ns) = (self.account.begin_ns, self.account.end_ns);
         let level = |at_ns: u64| curve.at(at_ns.min(end_ns).saturating_sub(begin_ns));
         let (from, to) = (level(from_ns), level(to_ns));
-        let low_uj = from.high_uj.map_or(0, |high_uj| to.low_uj.saturating_sub(high_uj));
-        let high_uj = to.high_uj.map(|high_uj| high_uj.saturating_sub(from.low_uj));
-        let uj = to.energy_uj.saturating_sub(from.energy_uj).max(low_uj);
-        (low_uj, high_uj.map_or(uj, |high_uj| uj.min(high_uj)), high_uj)
+        let Bounded { value, low, high, .. } = to.minus(from);
+        let uj = value.unwrap_or(0).max(low);
+        (low, high.map_or(uj, |high| uj.min(high)), high)
     }
 
     /// What was drawn in a stretch, and how much of it was read.
@@ -135,7 +137,7 @@ impl Run<'_> {
             (sum.0.saturating_add(more.0), sum.1.saturating_add(more.1), high)
         };
         let energy = curve.map(|curve| spells.kept().iter().map(|spell| of(curve, *spell)).fold(nothing, sum));
-        let most_uj = curve.map_or(0, |curve| curve.at(u64::MAX).energy_uj);
+        let most_uj = curve.map_or(0, |curve| curve.at(u64::MAX).value.unwrap_or(0));
         SpellRecord {
             kind: kind.to_owned(),
             device: device.to_owned(),

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use eco2_core::Bounded;
 use eco2_core::report::{Carbon, CarbonSegment, Report};
-use eco2_grid::{Bounded, Course, Difference, Intensity, Placed, Series, best_begin, difference, parse_instant, utc};
+use eco2_grid::{Course, Difference, Intensity, Placed, Series, best_begin, difference, parse_instant, utc};
 
 use super::{Advice, Claim, Evidence, Found, Outside, Saving, Topic, command, quoted};
 
@@ -46,7 +47,7 @@ pub(super) fn hour(report: &Report, outside: &Outside<'_>, found: &mut Found) {
     let lasted_ns = i64::try_from(course.lasted_ns).unwrap_or(i64::MAX);
     let (first_ns, last_ns) =
         (from_ns.saturating_sub(hours.within_ns), from_ns.saturating_add(hours.within_ns - lasted_ns));
-    let best = best_begin(&course, here, first_ns, last_ns).filter(|(_, best)| best.saved.value > 0.0);
+    let best = best_begin(&course, here, first_ns, last_ns).filter(|(_, best)| best.saved_g() > 0.0);
     let Some((begin_ns, best)) = best else {
         return found.silent(
             Topic::Hour,
@@ -66,8 +67,8 @@ pub(super) fn hour(report: &Report, outside: &Outside<'_>, found: &mut Found) {
              says nothing of tomorrow: plan with a forecast",
             utc(begin_ns),
             utc(from_ns),
-            best.grams.value - best.saved.value,
-            best.grams.value,
+            best.emitted_g() - best.saved_g(),
+            best.emitted_g(),
             hours.file.display()
         ),
         evidence,
@@ -100,11 +101,11 @@ pub(super) fn regions(report: &Report, outside: &Outside<'_>, found: &mut Found)
     }
     for region in &outside.regions {
         match compared(report, outside, region) {
-            Ok((name, kept)) if kept.saved.value > 0.0 => {
+            Ok((name, kept)) if kept.saved_g() > 0.0 => {
                 let command = there(report, region, &name);
                 found.advice.push(elsewhere(&name, &kept, command));
             }
-            Ok((name, kept)) => found.silent(Topic::Region, no_cleaner(&name, -kept.saved.value)),
+            Ok((name, kept)) => found.silent(Topic::Region, no_cleaner(&name, -kept.saved_g())),
             Err(reason) => found.silent(Topic::Region, reason),
         }
     }
@@ -139,16 +140,25 @@ fn yearly(carbon: &Carbon, there: &Intensity) -> Result<Difference, String> {
     let would_be = kwh * there.g_per_kwh;
     let grams = carbon.grams.ok_or("the run has no grams to compare with")?;
     let share = if grams > 0.0 { 1.0 - would_be / grams } else { 0.0 };
-    let bounded =
-        |value: f64, by: f64| Bounded { value, low: Some(carbon.low * by), high: carbon.high.map(|high| high * by) };
+    let emitted = carbon.bounded();
+    // What is saved may be negative: then the bounds change places.
+    let saved = match share {
+        share if share >= 0.0 => emitted.times(share),
+        share => Bounded {
+            value: Some(grams * share),
+            low: emitted.high.map_or(f64::NEG_INFINITY, |high| high * share),
+            high: Some(emitted.low * share),
+            kind: emitted.kind,
+        },
+    };
     let (lower, upper) = (carbon.segments.iter().map(|segment| segment.g_per_kwh))
         .fold((f64::INFINITY, 0.0_f64), |(low, high), g| (low.min(g), high.max(g)));
     let of = |g: f64| if g > 0.0 { 100.0 * (1.0 - there.g_per_kwh / g) } else { 0.0 };
     Ok(Difference {
-        grams: bounded(grams, 1.0),
-        saved: bounded(grams - would_be, share),
+        grams: emitted,
+        saved: Bounded { value: Some(grams - would_be), ..saved },
         // With one intensity the ratio does not depend on the energy: the interval is a point.
-        percent: Bounded { value: 100.0 * share, low: Some(of(lower)), high: Some(of(upper)) },
+        percent: Bounded::hard(100.0 * share, of(lower), Some(of(upper))),
     })
 }
 
@@ -176,8 +186,8 @@ fn elsewhere(name: &str, kept: &Difference, command: String) -> Advice {
         text: format!(
             "The run's own course in {name} weighs {:.3} g instead of {:.3} g, at the same PUE. Moving data takes energy \
              too, and an average intensity says what a grid emits, not what one job changes",
-            kept.grams.value - kept.saved.value,
-            kept.grams.value
+            kept.emitted_g() - kept.saved_g(),
+            kept.emitted_g()
         ),
         evidence: of_difference(kept),
         claim: Claim::Computed,
@@ -188,20 +198,21 @@ fn elsewhere(name: &str, kept: &Difference, command: String) -> Advice {
 }
 
 fn of_difference(kept: &Difference) -> Vec<Evidence> {
-    let would_be = kept.grams.value - kept.saved.value;
+    let would_be = kept.emitted_g() - kept.saved_g();
     vec![
-        Evidence { name: "as it was", value: kept.grams.value, unit: "g" },
+        Evidence { name: "as it was", value: kept.emitted_g(), unit: "g" },
         Evidence { name: "as it would have been", value: would_be, unit: "g" },
     ]
 }
 
 fn saving(kept: &Difference) -> Saving {
-    let Bounded { value, low, high } = kept.percent;
+    let Bounded { value, low, high, .. } = kept.percent;
+    let percent = value.unwrap_or(0.0);
     Saving {
-        percent: value,
-        low_percent: low.unwrap_or(value),
+        percent,
+        low_percent: if low.is_finite() { low } else { percent },
         high_percent: high.unwrap_or(100.0),
-        grams: Some(kept.saved.value),
+        grams: Some(kept.saved_g()),
     }
 }
 

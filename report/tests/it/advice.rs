@@ -159,14 +159,11 @@ fn commands_are_words_of_a_shell_and_name_the_run_as_it_was_named() {
     report.run.started_at = "2026-01-01T01:00:00Z".into();
     let csv = "time,my zone\n2026-01-01T00:00Z,400\n2026-01-01T01:00Z,300\n2026-01-01T02:00Z,100\n";
     let series = eco2_grid::Series::parse_csv(csv.as_bytes(), "s.csv", None).unwrap();
-    let level = |since_ns: u64| {
-        let uj = 10 * (since_ns / 1_000);
-        eco2_grid::Level { low_uj: uj, energy_uj: uj, high_uj: Some(uj) }
-    };
+    let energy = |since_ns: u64| eco2_core::Bounded::exact(10 * (since_ns / 1_000));
     let pue = eco2_grid::Pue::new(1.5).unwrap();
     let outside = Outside {
         run: "r",
-        course: Some(eco2_grid::Course { lasted_ns: 100 * S, level: &level, pue }),
+        course: Some(eco2_grid::Course { lasted_ns: 100 * S, energy: &energy, pue }),
         hours: Some(eco2_report::advice::Hours {
             series: &series,
             file: std::path::Path::new("my series.csv"),

@@ -1,51 +1,39 @@
-//! Grams of a run whose intensity changes: every part of the time with the energy used in it, never an average of both.
+//! Grams of a run as the table from which anyone can recompute them: every part of its time with the energy used in it.
 
 use eco2_core::report::{Carbon, CarbonSegment};
-use eco2_core::{Bounded, RangeKind, units};
 
-use crate::price::attributed;
+use super::{EnergyCurve, Split, Step, Steps};
 use crate::provider::Part;
-use crate::{Pue, ZoneSource, recompute};
+use crate::{Pue, ZoneSource};
 
-/// Energy used since the run began, at an edge between two parts of its time; microjoules, before PUE.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Level {
-    /// Surely as much.
-    pub low_uj: u64,
-    /// The estimate.
-    pub energy_uj: u64,
-    /// Surely no more; `None`: unbounded.
-    pub high_uj: Option<u64>,
+/// A zone and how it was chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedZone {
+    /// Code, or the name that a provider or a file has for it.
+    pub name: String,
+    /// How it was chosen.
+    pub source: ZoneSource,
 }
 
-/// Location-based grams of a run in parts: `levels[i]` is where part `i` ends, so that the last one is the run's energy.
-///
-/// Levels rise, and parts lie in the order of time without holes. The segments' energies add up to the facility's energy,
-/// exactly. The bounds hold for every course of the energy within the levels: with `g` the intensities and `E` the levels,
-/// grams are `g_n E_n + Σ E_k (g_k − g_{k+1})`, and each `E_k` is taken at the end that its factor makes worst.
+/// Location-based grams of a run in parts that lie in the order of time without holes, from its start at `from_ns`
+/// (nanoseconds since 1970 UTC) to its end. The segments' energies add up to the facility's energy, exactly; where the
+/// energy is not known there are none, and the grams are not known.
 #[must_use]
 pub fn price_parts(
     parts: &[Part],
-    levels: &[Level],
-    kind: RangeKind,
+    energy: &(impl EnergyCurve + ?Sized),
+    from_ns: i64,
     pue: Pue,
-    zone: &str,
-    zone_source: ZoneSource,
+    zone: &NamedZone,
 ) -> Carbon {
-    let len = parts.len().min(levels.len());
-    let (parts, levels) = (&parts[..len], &levels[..len]);
-    let mut before_uj = 0;
-    let mut segments = Vec::with_capacity(len);
-    for (part, level) in parts.iter().zip(levels) {
-        let reached_uj = pue.facility_uj(level.energy_uj).max(before_uj);
-        segments.push(segment(part, reached_uj - before_uj));
-        before_uj = reached_uj;
-    }
-    let (low, high) = bounds(parts, levels, pue);
-    let value = Some(recompute(&segments));
+    let since_ns = |at_ns: i64| u64::try_from(at_ns.saturating_sub(from_ns)).unwrap_or(0);
+    let step = |part: &Part| Step { to_ns: since_ns(part.to_ns), per_kwh: Some(part.g_per_kwh) };
+    let steps = Steps::new(parts.iter().map(step));
+    let split = Split::new(energy, &steps, pue);
+    let segments = parts.iter().zip(split.parts_uj()).map(|(part, energy_uj)| segment(part, energy_uj)).collect();
     let carbon =
-        Carbon { zone: zone.to_owned(), zone_source: zone_source.as_str().to_owned(), segments, ..Carbon::default() };
-    carbon.with_grams(Bounded { value, low, high, kind })
+        Carbon { zone: zone.name.clone(), zone_source: zone.source.as_str().to_owned(), segments, ..Carbon::default() };
+    carbon.with_grams(split.amount())
 }
 
 fn segment(part: &Part, energy_uj: u64) -> CarbonSegment {
@@ -61,45 +49,36 @@ fn segment(part: &Part, energy_uj: u64) -> CarbonSegment {
     }
 }
 
-/// An instant with every digit it has: a run need not begin on a second.
+/// An instant with every digit it has: a run need not start on a second.
 fn written(at_ns: i64) -> String {
     jiff::Timestamp::from_nanosecond(i128::from(at_ns)).map(|at| at.to_string()).unwrap_or_default()
 }
 
-fn bounds(parts: &[Part], levels: &[Level], pue: Pue) -> (f64, Option<f64>) {
-    let (Some(last_part), Some(last)) = (parts.last(), levels.last()) else { return (0.0, Some(0.0)) };
-    let grams = |uj: u64, g_per_kwh: f64| units::grams(pue.facility_uj(uj), g_per_kwh);
-    let mut low = Some(grams(last.low_uj, last_part.g_per_kwh));
-    let mut high = last.high_uj.map(|uj| grams(uj, last_part.g_per_kwh));
-    for (pair, level) in parts.windows(2).zip(levels) {
-        let falls_by = pair[0].g_per_kwh - pair[1].g_per_kwh;
-        let (least, most) = (Some(grams(level.low_uj, falls_by)), level.high_uj.map(|uj| grams(uj, falls_by)));
-        let (worst, best) = if falls_by >= 0.0 { (least, most) } else { (most, least) };
-        low = low.zip(worst).map(|(sum, term)| sum + term);
-        high = high.zip(best).map(|(sum, term)| sum + term);
+/// The licence goes with the source: CC BY asks for it.
+pub(crate) fn attributed(source: &str, licence: &str) -> String {
+    match licence {
+        "" => source.to_owned(),
+        licence => format!("{source} ({licence})"),
     }
-    // All energy at the lowest, or at the highest intensity: looser, but never unbounded by a level alone.
-    let extreme = |fold: fn(f64, f64) -> f64| parts.iter().map(|part| part.g_per_kwh).reduce(fold).unwrap_or(0.0);
-    let floor = grams(last.low_uj, extreme(f64::min));
-    let ceiling = last.high_uj.map(|uj| grams(uj, extreme(f64::max)));
-    let high = high.zip(ceiling).map(|(sum, ceiling)| sum.min(ceiling)).or(ceiling);
-    (low.map_or(floor, |sum| sum.max(floor)), high)
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use super::*;
-    use crate::provider::About;
+    use eco2_core::Bounded;
     use proptest::prelude::*;
 
+    use super::*;
+    use crate::provider::About;
+
+    const HOUR: i64 = 3_600_000_000_000;
     const KWH: u64 = 3_600_000_000_000;
 
     fn parts(intensities: &[f64]) -> Vec<Part> {
         let part = |(place, g_per_kwh): (usize, &f64)| Part {
-            from_ns: place as i64 * 3_600_000_000_000,
-            to_ns: (place as i64 + 1) * 3_600_000_000_000,
+            from_ns: place as i64 * HOUR,
+            to_ns: (place as i64 + 1) * HOUR,
             g_per_kwh: *g_per_kwh,
             estimated: false,
             provider: "test".to_owned(),
@@ -109,17 +88,19 @@ mod tests {
         intensities.iter().enumerate().map(part).collect()
     }
 
-    fn known(energies: &[u64]) -> Vec<Level> {
-        let level = |uj: &u64| Level { low_uj: *uj, energy_uj: *uj, high_uj: Some(*uj) };
-        energies.iter().map(level).collect()
+    fn known(energies: &[u64]) -> Vec<Bounded<u64>> {
+        energies.iter().map(|uj| Bounded::exact(*uj)).collect()
     }
 
-    fn priced(intensities: &[f64], levels: &[Level], pue: f64) -> Carbon {
-        price_parts(&parts(intensities), levels, RangeKind::Hard, Pue::new(pue).unwrap(), "X", ZoneSource::Given)
+    /// `reached` is the energy at the end of each hour.
+    fn priced(intensities: &[f64], reached: &[Bounded<u64>], pue: f64) -> Carbon {
+        let energy = |since_ns: u64| reached[(since_ns / HOUR as u64) as usize - 1];
+        let zone = NamedZone { name: "X".to_owned(), source: ZoneSource::Given };
+        price_parts(&parts(intensities), &energy, 0, Pue::new(pue).unwrap(), &zone)
     }
 
     #[test]
-    fn energy_is_weighed_with_the_intensity_of_its_own_time() {
+    fn energy_is_priced_at_the_intensity_of_its_own_time() {
         // An hour at 100 g/kWh with 3 kWh, one at 500 with 1 kWh: 800 g. The mean intensity over time would make it 1200.
         let carbon = priced(&[100.0, 500.0], &known(&[3 * KWH, 4 * KWH]), 1.0);
         assert_eq!((carbon.grams, carbon.low, carbon.high), (Some(800.0), 800.0, Some(800.0)));
@@ -128,15 +109,15 @@ mod tests {
     }
 
     #[test]
-    fn an_edge_that_is_not_sure_makes_bounds_and_no_more() {
+    fn an_uncertain_edge_widens_the_bounds_only() {
         // Of 4 kWh, between 2 and 3 were used in the first hour: 2 × 100 + 2 × 500 to 3 × 100 + 1 × 500 grams.
         let mut levels = known(&[3 * KWH, 4 * KWH]);
-        levels[0].low_uj = 2 * KWH;
+        levels[0].low = 2 * KWH;
         let carbon = priced(&[100.0, 500.0], &levels, 1.0);
         assert_eq!((carbon.low, carbon.high), (800.0, Some(1200.0)));
-        levels[0].high_uj = None;
+        levels[0].high = None;
         assert_eq!(priced(&[100.0, 500.0], &levels, 1.0).low, 400.0, "all of it in the first hour");
-        levels[1].high_uj = None;
+        levels[1].high = None;
         assert_eq!(priced(&[100.0, 500.0], &levels, 1.0).high, None);
     }
 
@@ -145,6 +126,19 @@ mod tests {
         let carbon = priced(&[100.0, 500.0], &known(&[3 * KWH, 4 * KWH]), 1.5);
         assert!((carbon.grams.unwrap() - 1200.0).abs() < 1e-9);
         assert_eq!(carbon.segments.iter().map(|segment| segment.energy_uj).sum::<u64>(), 6 * KWH);
+    }
+
+    #[test]
+    fn k01_energy_that_is_not_known_has_no_grams_and_no_segments() {
+        let carbon = priced(&[100.0, 500.0], &[Bounded::unknown(), Bounded::unknown()], 1.5);
+        assert_eq!((carbon.grams, carbon.low, carbon.high, carbon.segments.len()), (None, 0.0, None, 0));
+        // At most 4 kWh: at most 2000 g, and still no value.
+        let carbon = priced(&[100.0, 500.0], &[Bounded::at_most(Some(4 * KWH)), Bounded::at_most(Some(4 * KWH))], 1.0);
+        assert_eq!((carbon.grams, carbon.low, carbon.high), (None, 0.0, Some(2000.0)));
+        // A total that is known, of which the share of the first hour is not: 0 to 4 kWh of it at 100 g/kWh.
+        let carbon = priced(&[100.0, 500.0], &[Bounded::at_most(Some(4 * KWH)), Bounded::exact(4 * KWH)], 1.0);
+        assert_eq!((carbon.low, carbon.high), (400.0, Some(2000.0)));
+        assert_eq!(carbon.segments.iter().map(|segment| segment.energy_uj).sum::<u64>(), 4 * KWH);
     }
 
     proptest! {
@@ -158,12 +152,12 @@ mod tests {
             for (_, energy, below, above, share) in &steps {
                 reached += energy;
                 let (low_uj, high_uj) = (reached.saturating_sub(*below), reached + above);
-                levels.push(Level { low_uj, energy_uj: reached, high_uj: Some(high_uj) });
+                levels.push(Bounded::hard(reached, low_uj, Some(high_uj)));
                 // A course within the levels that never falls.
                 last = (low_uj + ((high_uj - low_uj) as f64 * share) as u64).clamp(low_uj.max(last.min(high_uj)), high_uj).max(last);
                 truth.push(last);
             }
-            prop_assume!(truth.iter().zip(&levels).all(|(uj, level)| Some(*uj) <= level.high_uj));
+            prop_assume!(truth.iter().zip(&levels).all(|(uj, level)| Some(*uj) <= level.high));
             let intensities: Vec<f64> = steps.iter().map(|step| step.0).collect();
             let carbon = priced(&intensities, &levels, pue);
             let true_grams = priced(&intensities, &known(&truth), pue).grams.unwrap();
