@@ -199,6 +199,21 @@
 #define ECO2_QUALITY_MISSING 4
 
 /*
+ Nothing is known, so a range promises nothing.
+ */
+#define ECO2_RANGE_UNKNOWN 0
+
+/*
+ The range contains the true value whatever the load did.
+ */
+#define ECO2_RANGE_HARD 1
+
+/*
+ The range contains the true value with the stated coverage.
+ */
+#define ECO2_RANGE_PLAUSIBLE 2
+
+/*
  Flag of eco2_device: its energy is part of the total.
  */
 #define ECO2_DEVICE_SUMMED 1
@@ -497,7 +512,7 @@ typedef struct eco2_span_sum {
    */
   uint64_t duration_ns;
   /*
-   Sum of their energies, microjoules.
+   Sum of their energies, microjoules; ECO2_UNKNOWN if nothing is known.
    */
   uint64_t energy_uj;
   /*
@@ -508,6 +523,26 @@ typedef struct eco2_span_sum {
    At most, microjoules; ECO2_UNKNOWN: no upper bound.
    */
   uint64_t high_uj;
+  /*
+   At least, without any assumption on power, microjoules.
+   */
+  uint64_t free_low_uj;
+  /*
+   At most, without any assumption on power, microjoules; ECO2_UNKNOWN: no upper bound.
+   */
+  uint64_t free_high_uj;
+  /*
+   Coverage of the range from low_uj to high_uj, percent; NaN if nothing is known.
+   */
+  double range_percent;
+  /*
+   What that range promises: ECO2_RANGE_...
+   */
+  int32_t range_kind;
+  /*
+   0.
+   */
+  uint32_t reserved2;
 } eco2_span_sum;
 
 /*
@@ -566,6 +601,26 @@ typedef struct eco2_device {
    Declared gain error of the sensor, percent of the reading, not part of the bounds; NaN if not known.
    */
   double gain_percent;
+  /*
+   At least, without any assumption on power, microjoules; ECO2_UNKNOWN if nothing is known.
+   */
+  uint64_t free_low_uj;
+  /*
+   At most, without any assumption on power, microjoules; ECO2_UNKNOWN: no upper bound.
+   */
+  uint64_t free_high_uj;
+  /*
+   Coverage of the range from low_uj to high_uj, percent; NaN if nothing is known.
+   */
+  double range_percent;
+  /*
+   What that range promises: ECO2_RANGE_...
+   */
+  int32_t range_kind;
+  /*
+   0.
+   */
+  uint32_t reserved;
 } eco2_device;
 
 /*

@@ -146,7 +146,8 @@ struct Work {
 struct Total {
     std::uint64_t count;
     std::uint64_t duration_ns;
-    std::uint64_t energy_uj;
+    /// None: no device was read.
+    std::optional<std::uint64_t> energy_uj;
     std::uint64_t low_uj;
     /// None: no upper bound.
     std::optional<std::uint64_t> high_uj;
@@ -154,6 +155,12 @@ struct Total {
     bool final;
     /// ECO2_SYNC_...
     std::int32_t sync;
+    /// Bounds without any assumption on power; no upper one: unbounded.
+    std::uint64_t free_low_uj;
+    std::optional<std::uint64_t> free_high_uj;
+    /// What low_uj and high_uj promise: ECO2_RANGE_..., with its coverage in percent.
+    std::int32_t range_kind;
+    std::optional<double> range_percent;
 };
 
 /// A device's figures until now.
@@ -175,6 +182,12 @@ struct Device {
     std::optional<double> mean_w;
     std::optional<double> peak_w;
     std::optional<double> gain_percent;
+    /// Bounds without any assumption on power.
+    std::optional<std::uint64_t> free_low_uj;
+    std::optional<std::uint64_t> free_high_uj;
+    /// What low_uj and high_uj promise: ECO2_RANGE_..., with its coverage in percent.
+    std::int32_t range_kind;
+    std::optional<double> range_percent;
 };
 
 /// The knots of a device: energy `uj[i]` was reached within `[lo_ns[i], hi_ns[i]]` of the run.
@@ -329,8 +342,9 @@ public:
         sum.struct_size = sizeof sum;
         const std::int32_t status = eco2_span_total(meter_, name.id, &sum);
         if (status != ECO2_OK) return last_error(status);
-        return Total{sum.count, sum.duration_ns, sum.energy_uj, sum.low_uj, known(sum.high_uj),
-                     sum.state == ECO2_STATE_FINAL, sum.sync};
+        return Total{sum.count, sum.duration_ns, known(sum.energy_uj), sum.low_uj, known(sum.high_uj),
+                     sum.state == ECO2_STATE_FINAL, sum.sync, sum.free_low_uj, known(sum.free_high_uj),
+                     sum.range_kind, known(sum.range_percent)};
     }
 
     /// The devices' figures until now.
@@ -424,7 +438,11 @@ private:
                       found.coverage,
                       known(found.mean_w),
                       known(found.peak_w),
-                      known(found.gain_percent)};
+                      known(found.gain_percent),
+                      known(found.free_low_uj),
+                      known(found.free_high_uj),
+                      found.range_kind,
+                      known(found.range_percent)};
     }
 
     eco2_meter *meter_;

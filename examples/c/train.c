@@ -55,7 +55,7 @@ int main(void) {
         return failed("close");
     }
     eco2_span_sum sum = {.struct_size = sizeof sum};
-    if (eco2_span_total(meter, step, &sum) == ECO2_OK) {
+    if (eco2_span_total(meter, step, &sum) == ECO2_OK && sum.energy_uj != ECO2_UNKNOWN) {
         printf("%" PRIu64 " steps: %.3f J, at least %.3f J\n", sum.count, (double)sum.energy_uj / 1e6, (double)sum.low_uj / 1e6);
     }
     if (eco2_report(meter, ECO2_REPORT_TEXT, report, sizeof report, &needed) == ECO2_OK) {

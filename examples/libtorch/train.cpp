@@ -73,7 +73,7 @@ int main() {
     if (const auto closed = meter.close(); !closed) std::fprintf(stderr, "%s\n", closed.error().text.c_str());
     if (const auto total = meter.total(*name)) {
         std::printf("%llu steps: %.3f J, at least %.3f J\n", static_cast<unsigned long long>(total->count),
-                    static_cast<double>(total->energy_uj) / 1e6, static_cast<double>(total->low_uj) / 1e6);
+                    static_cast<double>(total->energy_uj.value_or(0)) / 1e6, static_cast<double>(total->low_uj) / 1e6);
     }
     if (const auto report = meter.report(ECO2_REPORT_TEXT)) std::fputs(report->c_str(), stdout);
 }

@@ -12,7 +12,7 @@ use crate::layout::{Growable, Out, OutStruct};
 use crate::numbers::{
     ECO2_COMPONENT_CPU, ECO2_COMPONENT_GPU, ECO2_COMPONENT_MEMORY, ECO2_COMPONENT_OTHER, ECO2_DEVICE_SUMMED,
     ECO2_QUALITY_DERIVED, ECO2_QUALITY_ESTIMATED, ECO2_QUALITY_MEASURED, ECO2_QUALITY_MISSING, ECO2_QUALITY_SYNTHETIC,
-    ECO2_TEXT_DOMAIN, ECO2_TEXT_ID, ECO2_TEXT_NAME, ECO2_TEXT_SOURCE,
+    ECO2_TEXT_DOMAIN, ECO2_TEXT_ID, ECO2_TEXT_NAME, ECO2_TEXT_SOURCE, range_number,
 };
 use crate::status::ECO2_UNKNOWN;
 use crate::text::OutText;
@@ -47,6 +47,16 @@ pub struct DeviceInfo {
     pub peak_w: f64,
     /// Declared gain error of the sensor, percent of the reading, not part of the bounds; NaN if not known.
     pub gain_percent: f64,
+    /// At least, without any assumption on power, microjoules; ECO2_UNKNOWN if nothing is known.
+    pub free_low_uj: u64,
+    /// At most, without any assumption on power, microjoules; ECO2_UNKNOWN: no upper bound.
+    pub free_high_uj: u64,
+    /// Coverage of the range from low_uj to high_uj, percent; NaN if nothing is known.
+    pub range_percent: f64,
+    /// What that range promises: ECO2_RANGE_...
+    pub range_kind: i32,
+    /// 0.
+    pub reserved: u32,
 }
 
 // SAFETY: repr(C) of plain numbers without holes (asserted in layout_checks), the size first.
@@ -157,5 +167,10 @@ fn figures(device: &Device) -> DeviceInfo {
         mean_w: watts(device.mean_w),
         peak_w: watts(device.peak_w),
         gain_percent: watts(device.gain_percent),
+        free_low_uj: device.free_low_uj.unwrap_or(ECO2_UNKNOWN),
+        free_high_uj: device.free_high_uj.unwrap_or(ECO2_UNKNOWN),
+        range_percent: watts(device.range_percent),
+        range_kind: range_number(device.range_kind),
+        reserved: 0,
     }
 }

@@ -1,5 +1,7 @@
 //! The numbers that functions take and give. A number is never used again for something else.
 
+use eco2_core::RangeKind;
+
 /// Level of a log message: something did not work.
 pub const ECO2_LOG_ERROR: i32 = 1;
 /// Level of a log message: something is missing or was ignored.
@@ -39,6 +41,12 @@ pub const ECO2_QUALITY_ESTIMATED: i32 = 2;
 pub const ECO2_QUALITY_SYNTHETIC: i32 = 3;
 /// Nothing is known.
 pub const ECO2_QUALITY_MISSING: i32 = 4;
+/// Nothing is known, so a range promises nothing.
+pub const ECO2_RANGE_UNKNOWN: i32 = 0;
+/// The range contains the true value whatever the load did.
+pub const ECO2_RANGE_HARD: i32 = 1;
+/// The range contains the true value with the stated coverage.
+pub const ECO2_RANGE_PLAUSIBLE: i32 = 2;
 /// Flag of eco2_device: its energy is part of the total.
 pub const ECO2_DEVICE_SUMMED: u32 = 1;
 /// Text of a device: its id, as in the report (`package-0`, `GPU-...`).
@@ -127,3 +135,12 @@ pub const ECO2_UNIT_MICROJOULES: i32 = 0;
 pub const ECO2_UNIT_GRAMS: i32 = 1;
 /// Unit of a limit: money, in the option's currency.
 pub const ECO2_UNIT_MONEY: i32 = 2;
+
+/// ECO2_RANGE_... of a range.
+pub(crate) fn range_number(kind: Option<RangeKind>) -> i32 {
+    match kind {
+        None => ECO2_RANGE_UNKNOWN,
+        Some(RangeKind::Hard) => ECO2_RANGE_HARD,
+        Some(RangeKind::Plausible) => ECO2_RANGE_PLAUSIBLE,
+    }
+}

@@ -11,6 +11,7 @@ use crate::failure::Failure;
 use crate::guard::{on_live_meter, on_meter};
 use crate::handle::{Boxed as _, Handle, no_data};
 use crate::layout::{Growable, Out, OutArray, OutStruct};
+use crate::numbers::range_number;
 use crate::numbers::{ECO2_NOW_COMPLETE, ECO2_STATE_FINAL, ECO2_STATE_PROVISIONAL};
 use crate::record::sync_number;
 use crate::status::{ECO2_ERR_BUFFER, ECO2_UNKNOWN};
@@ -51,15 +52,25 @@ pub struct SpanTotal {
     pub count: u64,
     /// Sum of their durations, nanoseconds.
     pub duration_ns: u64,
-    /// Sum of their energies, microjoules.
+    /// Sum of their energies, microjoules; ECO2_UNKNOWN if nothing is known.
     pub energy_uj: u64,
     /// At least, microjoules.
     pub low_uj: u64,
     /// At most, microjoules; ECO2_UNKNOWN: no upper bound.
     pub high_uj: u64,
+    /// At least, without any assumption on power, microjoules.
+    pub free_low_uj: u64,
+    /// At most, without any assumption on power, microjoules; ECO2_UNKNOWN: no upper bound.
+    pub free_high_uj: u64,
+    /// Coverage of the range from low_uj to high_uj, percent; NaN if nothing is known.
+    pub range_percent: f64,
+    /// What that range promises: ECO2_RANGE_...
+    pub range_kind: i32,
+    /// 0.
+    pub reserved2: u32,
 }
 
-// SAFETY: repr(C) of integers without holes (asserted in layout_checks), the size first.
+// SAFETY: repr(C) of plain numbers without holes (asserted in layout_checks), the size first.
 unsafe impl Growable for SpanTotal {
     const FIRST: usize = 56;
 }
@@ -148,9 +159,14 @@ fn total(span: &Span) -> SpanTotal {
         reserved: 0,
         count: span.count,
         duration_ns: span.duration_ns,
-        energy_uj: span.energy_uj.unwrap_or(u64::MAX),
+        energy_uj: span.energy_uj.unwrap_or(ECO2_UNKNOWN),
         low_uj: span.low_uj,
         high_uj: span.high_uj.unwrap_or(ECO2_UNKNOWN),
+        free_low_uj: span.free_low_uj,
+        free_high_uj: span.free_high_uj.unwrap_or(ECO2_UNKNOWN),
+        range_percent: span.range_percent.unwrap_or(f64::NAN),
+        range_kind: range_number(span.range_kind),
+        reserved2: 0,
     }
 }
 

@@ -18,7 +18,7 @@ AT(eco2_energy_now, flags, 4);
 AT(eco2_energy_now, at_ns, 8);
 AT(eco2_energy_now, total_uj, 16);
 
-SIZE(eco2_span_sum, 56);
+SIZE(eco2_span_sum, 88);
 AT(eco2_span_sum, state, 4);
 AT(eco2_span_sum, sync, 8);
 AT(eco2_span_sum, reserved, 12);
@@ -27,8 +27,12 @@ AT(eco2_span_sum, duration_ns, 24);
 AT(eco2_span_sum, energy_uj, 32);
 AT(eco2_span_sum, low_uj, 40);
 AT(eco2_span_sum, high_uj, 48);
+AT(eco2_span_sum, free_low_uj, 56);
+AT(eco2_span_sum, free_high_uj, 64);
+AT(eco2_span_sum, range_percent, 72);
+AT(eco2_span_sum, range_kind, 80);
 
-SIZE(eco2_device, 88);
+SIZE(eco2_device, 120);
 AT(eco2_device, flags, 4);
 AT(eco2_device, component, 8);
 AT(eco2_device, quality, 12);
@@ -41,6 +45,10 @@ AT(eco2_device, coverage, 56);
 AT(eco2_device, mean_w, 64);
 AT(eco2_device, peak_w, 72);
 AT(eco2_device, gain_percent, 80);
+AT(eco2_device, free_low_uj, 88);
+AT(eco2_device, free_high_uj, 96);
+AT(eco2_device, range_percent, 104);
+AT(eco2_device, range_kind, 112);
 
 SIZE(eco2_budget, 88);
 AT(eco2_budget, decision, 4);

@@ -71,8 +71,8 @@ static void a_run(const std::string &folder) {
     CHECK(!meter.now_devices());
     CHECK(meter.close().error().code == ECO2_ERR_CLOSED);
     const Result<eco2::Total> inner = meter.total(*Result<eco2::Name>(eco2::Name{1}));
-    CHECK(inner && inner->count == 15 && inner->sync == ECO2_SYNC_EVENT && inner->high_uj);
-    CHECK(inner->low_uj <= inner->energy_uj && inner->energy_uj <= *inner->high_uj);
+    CHECK(inner && inner->count == 15 && inner->sync == ECO2_SYNC_EVENT && inner->high_uj && inner->energy_uj);
+    CHECK(inner->low_uj <= *inner->energy_uj && *inner->energy_uj <= *inner->high_uj && inner->free_low_uj <= inner->low_uj && inner->range_kind != ECO2_RANGE_UNKNOWN && inner->energy_uj);
     const auto devices = meter.devices();
     CHECK(devices && devices->size() == 1 && devices->front().id == "GPU-1" && devices->front().energy_uj > 0u);
     CHECK(devices->front().summed && !devices->front().gain_percent);

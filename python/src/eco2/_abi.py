@@ -33,7 +33,8 @@ class SpanSum(Structure):
 
     _fields_ = [("struct_size", c_uint32), ("state", c_int32), ("sync", c_int32), ("reserved", c_uint32),
                 ("count", c_uint64), ("duration_ns", c_uint64), ("energy_uj", c_uint64), ("low_uj", c_uint64),
-                ("high_uj", c_uint64)]
+                ("high_uj", c_uint64), ("free_low_uj", c_uint64), ("free_high_uj", c_uint64), ("range_percent", c_double),
+                ("range_kind", c_int32), ("reserved2", c_uint32)]
 
 
 class DeviceInfo(Structure):
@@ -42,7 +43,8 @@ class DeviceInfo(Structure):
     _fields_ = [("struct_size", c_uint32), ("flags", c_uint32), ("component", c_int32), ("quality", c_int32),
                 ("energy_uj", c_uint64), ("low_uj", c_uint64), ("high_uj", c_uint64), ("wraps", c_uint64),
                 ("resets", c_uint64), ("coverage", c_double), ("mean_w", c_double), ("peak_w", c_double),
-                ("gain_percent", c_double)]
+                ("gain_percent", c_double), ("free_low_uj", c_uint64), ("free_high_uj", c_uint64),
+                ("range_percent", c_double), ("range_kind", c_int32), ("reserved", c_uint32)]
 
 
 class BudgetState(Structure):

@@ -22,6 +22,7 @@ FORMATS = {"json": c.ECO2_REPORT_JSON, "text": c.ECO2_REPORT_TEXT, "csv": c.ECO2
 SYNCS = {c.ECO2_SYNC_NONE: "none", c.ECO2_SYNC_SYNCHRONIZE: "synchronize", c.ECO2_SYNC_EVENT: "event"}
 DECISIONS = {c.ECO2_BUDGET_GO: "go", c.ECO2_BUDGET_WARN: "warn", c.ECO2_BUDGET_PAUSE: "pause",
              c.ECO2_BUDGET_STOP: "stop"}
+RANGES = {c.ECO2_RANGE_HARD: "hard", c.ECO2_RANGE_PLAUSIBLE: "plausible"}
 UNITS = {c.ECO2_UNIT_MICROJOULES: "energy_uj", c.ECO2_UNIT_GRAMS: "grams", c.ECO2_UNIT_MONEY: "money"}
 COMPONENTS = {c.ECO2_COMPONENT_CPU: "cpu", c.ECO2_COMPONENT_MEMORY: "memory", c.ECO2_COMPONENT_GPU: "gpu",
               c.ECO2_COMPONENT_OTHER: "other"}
@@ -53,8 +54,9 @@ def total(library, handle, identifier: int | None) -> Total | None:  # type: ign
     status = library.span_total(handle, identifier, ctypes.byref(found))
     if status:
         return unknown(library, status)
-    return Total(found.count, found.duration_ns, found.energy_uj, found.low_uj, known(found.high_uj),
-                 found.state == c.ECO2_STATE_FINAL, SYNCS.get(found.sync, str(found.sync)))
+    return Total(found.count, found.duration_ns, known(found.energy_uj), found.low_uj, known(found.high_uj),
+                 found.state == c.ECO2_STATE_FINAL, SYNCS.get(found.sync, str(found.sync)), found.free_low_uj,
+                 known(found.free_high_uj), RANGES.get(found.range_kind), finite(found.range_percent))
 
 
 def devices(library, handle) -> list[Device]:  # type: ignore[no-untyped-def]
@@ -76,7 +78,9 @@ def _device(library, handle, index: int) -> Device:  # type: ignore[no-untyped-d
         quality=QUALITIES.get(found.quality, "missing"), summed=bool(found.flags & c.ECO2_DEVICE_SUMMED),
         energy_uj=known(found.energy_uj), low_uj=known(found.low_uj), high_uj=known(found.high_uj),
         wraps=found.wraps, resets=found.resets, coverage=found.coverage, mean_w=finite(found.mean_w),
-        peak_w=finite(found.peak_w), gain_percent=finite(found.gain_percent))
+        peak_w=finite(found.peak_w), gain_percent=finite(found.gain_percent),
+        free_low_uj=known(found.free_low_uj), free_high_uj=known(found.free_high_uj),
+        range_kind=RANGES.get(found.range_kind), range_percent=finite(found.range_percent))
 
 
 def series(library, handle, device: str) -> Series:  # type: ignore[no-untyped-def]

@@ -45,17 +45,23 @@ class Energy(_Energy, _Convertible):
 class _Total(NamedTuple):
     count: int
     duration_ns: int
-    energy_uj: int
+    energy_uj: Optional[int]
     low_uj: int
     high_uj: Optional[int]
     final: bool
     sync: str
+    free_low_uj: int = 0
+    free_high_uj: Optional[int] = None
+    range_kind: Optional[str] = None
+    range_percent: Optional[float] = None
 
 
 class Total(_Total, _Convertible):
     """The sum over a name's spans that have ended.
 
-    `energy_uj` lies in [`low_uj`, `high_uj`]; a `high_uj` of None: no upper bound. `final`: does not change any more.
+    `energy_uj` lies in [`low_uj`, `high_uj`]; None: no device was read, a `high_uj` of None: no upper bound. `range_kind`:
+    whether that range is `"hard"` or `"plausible"`, with its coverage in `range_percent`; `free_low_uj` and `free_high_uj`
+    rest on no assumption about power. `final`: does not change any more.
     `sync`: what the spans' edges do about queued GPU work, `"none"`, `"synchronize"` or `"event"`.
     """
 
@@ -85,6 +91,10 @@ class _Device(NamedTuple):
     mean_w: Optional[float]
     peak_w: Optional[float]
     gain_percent: Optional[float]
+    free_low_uj: Optional[int] = None
+    free_high_uj: Optional[int] = None
+    range_kind: Optional[str] = None
+    range_percent: Optional[float] = None
 
 
 class Device(_Device, _Convertible):
