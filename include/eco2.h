@@ -792,6 +792,21 @@ typedef struct eco2_powers {
 } eco2_powers;
 
 /*
+ Gives an element of a sequence; NULL: it has none there. CPython's `PyList_GetItem` is one.
+ */
+typedef void *(*eco2_item_fn)(void *sequence, ptrdiff_t index);
+
+/*
+ Gives an element's number; -1 may mean that it is none. CPython's `PyFloat_AsDouble` is one.
+ */
+typedef double (*eco2_number_fn)(void *item);
+
+/*
+ Asked after a -1: not NULL if that was a failure. CPython's `PyErr_Occurred` is one.
+ */
+typedef void *(*eco2_failed_fn)(void);
+
+/*
  One quantity that a source reads. Zero the struct, set struct_size, then the fields.
  */
 typedef struct eco2_source_domain {
@@ -1204,6 +1219,22 @@ int32_t eco2_batch_impact(const struct eco2_batch *batch);
  */
 int32_t eco2_batch_powers(const struct eco2_powers *batch,
                           uint64_t *unknown);
+
+/*
+ Fills a column with the numbers of a sequence of another language, by that language's own functions.
+
+ Stops with ECO2_ERR_ARGUMENT at the first element that is missing or no number, and names its row; elements before it are
+ written. Calls nothing else, takes no lock, allocates nothing. The caller holds what the functions need. Since 0.2.
+
+ # Safety
+ The functions are fit for `sequence` and its elements; `out` is NULL or writable for `count` elements.
+ */
+int32_t eco2_column_fill(void *sequence,
+                         eco2_item_fn item,
+                         eco2_number_fn number,
+                         eco2_failed_fn failed,
+                         double *out,
+                         uint64_t count);
 
 /*
  Merges JSON reports (schema eco2.report/1) of one run into one, as JSON: every counter counts once, whoever read it.

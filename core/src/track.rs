@@ -125,6 +125,14 @@ impl Track {
         self.knots.back()
     }
 
+    /// Between which readings the last change was seen, nanoseconds; `None` before the first change. Unlike the knot's
+    /// bracket it does not reach back where the change may be a remainder of the one before.
+    #[must_use]
+    pub fn last_change_ns(&self) -> Option<(u64, u64)> {
+        let knot = self.knots.back().filter(|knot| !knot.first)?;
+        Some((knot.lo_ns.max(self.change_lo_ns), knot.hi_ns))
+    }
+
     /// The last `max` knots, oldest first.
     pub fn recent(&self, max: usize) -> impl Iterator<Item = &Knot> {
         self.knots.iter().skip(self.knots.len().saturating_sub(max))

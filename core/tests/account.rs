@@ -4,7 +4,7 @@
 
 mod sim;
 
-use eco2_core::{Component, Domain, Fault, GapReason, Kind, Ledger, Reading, Scale};
+use eco2_core::{Component, Domain, Fault, GapReason, Kind, Ledger, Reading, Scale, Track};
 use sim::{Load, Random, Setup};
 
 const MS: u64 = 1_000_000;
@@ -208,4 +208,16 @@ fn gaps_too_many_to_list_are_missing_time_all_the_same() {
     let account = ledger.account(1_999 * MS);
     assert_eq!(account.devices[0].gaps.len(), 1, "what adjoins is one gap");
     assert_eq!((account.devices[0].coverage, account.energy.high_uj), (0.0, None));
+}
+
+#[test]
+fn k06_change_by_one_unit_was_seen_between_the_readings_around_it_for_the_schedule() {
+    let mut track = Track::new(domain("a", Component::Cpu, "package", None));
+    for (ms, value) in [(1_000_000, 500), (1_000_010, 500), (1_000_020, 501), (1_000_030, 501), (1_000_040, 502)] {
+        track.push(&at(ms, value));
+        let Some((from_ns, to_ns)) = track.last_change_ns() else { continue };
+        // Reading is planned by this: with a bracket from the machine's start on, the next read would be hours away.
+        assert!(to_ns - from_ns <= 11_000_000, "{from_ns} to {to_ns}");
+    }
+    assert!(track.last_change_ns().is_some());
 }

@@ -7,6 +7,7 @@
 mod batch;
 mod budget;
 mod close;
+mod columns;
 mod debug;
 mod devices;
 mod failure;
@@ -35,6 +36,7 @@ mod version;
 pub use batch::{Batch, eco2_batch_impact};
 pub use budget::{BudgetState, eco2_budget_check};
 pub use close::{eco2_meter_close, eco2_meter_free};
+pub use columns::{FailedFn, ItemFn, NumberFn, eco2_column_fill};
 pub use debug::eco2_debug_panic;
 pub use devices::{DeviceInfo, eco2_device_count, eco2_device_get, eco2_device_text};
 pub use failure::eco2_last_error;

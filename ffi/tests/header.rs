@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use cbindgen::{Builder, Config, DocumentationStyle, EnumConfig, ExportConfig, Language, Style};
 
 /// Rust's names and C's.
-const NAMES: [(&str, &str); 12] = [
+const NAMES: [(&str, &str); 15] = [
     ("Handle", "eco2_meter"),
     ("Work", "eco2_work"),
     ("EnergyNow", "eco2_energy_now"),
@@ -21,10 +21,13 @@ const NAMES: [(&str, &str); 12] = [
     ("SourceTable", "eco2_source"),
     ("LogFn", "eco2_log_fn"),
     ("ReadFn", "eco2_read_fn"),
+    ("ItemFn", "eco2_item_fn"),
+    ("NumberFn", "eco2_number_fn"),
+    ("FailedFn", "eco2_failed_fn"),
 ];
 
 /// In the order in which a reader wants them.
-const FILES: [&str; 19] = [
+const FILES: [&str; 20] = [
     "status",
     "numbers",
     "version",
@@ -41,6 +44,7 @@ const FILES: [&str; 19] = [
     "budget",
     "batch",
     "powers",
+    "columns",
     "merge",
     "grid",
     "source_table",

@@ -70,9 +70,13 @@ pub(crate) fn find(options: &Options) -> Result<Discovery, Error> {
 /// The GPUs that the measured process sees: this one and what it starts, or the one that is attached to. Of that one it may
 /// not be known; then it may see all.
 fn visible(options: &Options) -> Visible {
-    match options.pid {
+    let visible = match options.pid {
         Some(pid) => usage::visible_to(&options.procfs, pid).unwrap_or_default(),
         None => Visible::from_env(),
+    };
+    match &options.gpus {
+        Some(gpus) => visible.narrowed(gpus),
+        None => visible,
     }
 }
 

@@ -23,18 +23,18 @@ class Advice(HfTest):
 
     def measured(self, **options):
         """The report of a short training."""
-        loop = Loop(Eco2AICallback(**self.options(zone="FR", **options)))
+        loop = Loop(Eco2AICallback(**self.options(**{"zone": "FR", **options})))
         loop.begin()
         loop.batches(2)
         self.machine.turn(loop.callback.session.meter, 10**9)
         return loop.end()
 
-    def stalled(self):
+    def stalled(self, **options):
         """The same as if it had lasted 100 s, used 1000 J and stalled for a fourth of them."""
-        data = copy.deepcopy(self.measured().eco2)
+        data = copy.deepcopy(self.measured(**options).eco2)
         data["run"]["duration_ns"], data["spells"] = 100 * 10**9, [STALL]
         data["energy"].update(total_uj=10**9, low_uj=10**9, high_uj=10**9)
-        data["carbon"].update(grams=40.0)
+        data["carbon"].update(grams=40.0, low=40.0, high=40.0)
         return data
 
     def test_d16_recommendations_are_the_measured_shares_with_their_evidence(self) -> None:
@@ -45,6 +45,13 @@ class Advice(HfTest):
         self.assertIn({"name": "energy drawn meanwhile", "value": 250.0, "unit": "J"}, advice.evidence)
         self.assertIsNone(advice.estimated_time_hours)
         self.assertTrue(advice.command.startswith("eco2 run -- "))
+
+    def test_k13_recommendations_need_no_zone_and_no_region(self) -> None:
+        data = self.stalled(zone=None)
+        self.assertEqual(data["carbon"]["zone_source"], "default-world")
+        report = CarbonReport.from_json(written(data, "eco2.json"))
+        self.assertEqual([advice.category for advice in report.recommendations], ["stalls"])
+        self.assertEqual(report.to_dict()["recommendations"][0]["category"], "stalls")
 
     def test_d17_no_hour_is_advised_without_a_series(self) -> None:
         optimizer = CarbonOptimizer()

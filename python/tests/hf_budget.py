@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import subprocess
 import sys
 import threading
@@ -11,9 +13,10 @@ import unittest
 
 from hf_rig import GRAM_A_KILOJOULE, JOULE, HfTest, Loop, written
 
+from eco2 import Budget as Found
 from hf_eco2ai import (
-    CarbonBudgetCallback, CarbonBudgetForecast, ConfigurationError, Eco2AICallback, predict_carbon_budget_exhaustion,
-    track_training,
+    CarbonBudgetCallback, CarbonBudgetForecast, CarbonConfig, ConfigurationError, Eco2AICallback, meter_options,
+    predict_carbon_budget_exhaustion, track_training,
 )
 from hf_eco2ai.budget import BudgetWatch
 
@@ -26,7 +29,8 @@ class Watch(unittest.TestCase):
         from types import SimpleNamespace as Of
 
         looked, control, watch = [], Of(should_training_stop=False), BudgetWatch(**options)
-        session = Of(meter=Of(budget=lambda: looked.append(step) or Of(decision=answers(step), share=1.0)))
+        found = lambda: answers(step) if isinstance(answers(step), Found) else Of(decision=answers(step), share=1.0)  # noqa: E731
+        session = Of(meter=Of(budget=lambda: looked.append(step) or found()))
         for step in range(1, steps + 1):
             watch.after(step, session, control)
             if control.should_training_stop:
@@ -42,22 +46,54 @@ class Watch(unittest.TestCase):
         self.assertEqual(self.watched(spent, action="stop", check_frequency=100), ([100, 200], 200))
         self.assertEqual(self.watched(spent, action="warn", check_frequency=100), ([100, 200], None))
 
-    def test_k10_what_is_held_back_is_named_and_training_goes_on_until_the_budget_is_spent(self) -> None:
-        from types import SimpleNamespace as Of
+    def test_k10_training_stops_at_the_first_check_after_the_limit_is_crossed(self) -> None:
+        def answer(step):
+            share = 0.049 * step / 5
+            return Found("stop" if step >= 50 else "go", 1, share, "grams", 1000 * share, 1000.0, 600.0)
 
-        watch, control = BudgetWatch(action="stop", check_frequency=10), Of(should_training_stop=False)
-        decision = lambda: "stop" if step / 4 + 5.5 >= 10 else "go"  # noqa: E731
-        found = lambda: Of(decision=decision(), share=step / 40, spent=step / 4, limit=10.0, held=5.5)  # noqa: E731
-        session = Of(meter=Of(budget=found))
-        with self.assertLogs("hf_eco2ai", "WARNING") as heard:
-            for step in range(1, 100):
-                watch.after(step, session, control)
-                if control.should_training_stop:
-                    break
-        self.assertEqual(step, 40, "the first check after the budget was spent")
-        first, *rest = [record.getMessage() for record in heard.records]
-        self.assertIn("50 % of the carbon budget is used at step 20, and 55 % is held back for the 10 steps", first)
-        self.assertEqual([text for text in rest if "held back" in text], [], "named once")
+        with self.logged() as heard:
+            looked, stopped = self.watched(answer, action="stop", check_frequency=10)
+        self.assertEqual((looked[-1], stopped), (110, 110), "102 % at step 104, checked at 110")
+        self.assertEqual(len(heard), 3, heard)
+        self.assertIn("at step 50 49 % (490 g of 1000 g) of the carbon budget is spent, and another 600 g that is held back", heard[0])
+        self.assertIn("10 steps until the next check", heard[0])
+        self.assertIn("stop at the first check that finds it spent", heard[0])
+        self.assertIn("is spent at step 110: 108 % (1078 g of 1000 g)", heard[1])
+
+    def test_k10_what_is_held_back_never_stops_a_budget_that_only_warns(self) -> None:
+        with self.logged() as heard:
+            found = self.watched(lambda step: Found("stop", 1, 0.5, "grams", 500.0, 1000.0, 600.0), steps=40, check_frequency=10)
+        self.assertEqual(found, ([10, 20, 30, 40], None))
+        self.assertEqual(len(heard), 1)
+        self.assertNotIn("asked to stop", heard[0])
+
+    def test_k10_strict_budget_follows_the_library(self) -> None:
+        held = Found("stop", 1, 0.9, "grams", 900.0, 1000.0, 0.0)
+        self.assertEqual(self.watched(lambda step: held, action="stop", check_frequency=10, strict=True), ([10], 10))
+        config = CarbonConfig(enable_carbon_budget=True, max_co2_kg=1, meter_options={"budget": {"strict": True}})
+        self.assertTrue(BudgetWatch.of(config).strict)
+        self.assertEqual(meter_options.options(config)["budget"], {"max_co2_kg": 1.0, "check_steps": 100, "strict": True})
+
+    def test_k10_warning_of_an_upper_bound_does_not_say_that_most_is_spent(self) -> None:
+        with self.logged() as heard:
+            self.watched(lambda step: Found("warn", 1, 0.0, "grams", 0.0, 1000.0, 0.0), steps=10, check_frequency=10)
+        self.assertEqual(heard, ["at step 10 0 % (0 g of 1000 g) of the carbon budget is spent by value, but its upper bound reaches "
+                                 "the limit"])
+
+    def test_k10_unknown_spending_is_said_and_stops_nothing(self) -> None:
+        with self.logged() as heard:
+            found = self.watched(lambda step: Found("warn", 1, math.nan, "grams", None, 1000.0), steps=20, action="stop",
+                                 check_frequency=10)
+        self.assertEqual((found, len(heard)), (([10, 20], None), 1))
+        self.assertIn("not known", heard[0])
+
+    @contextlib.contextmanager
+    def logged(self):
+        """What is logged as a warning within the block."""
+        with self.assertLogs("hf_eco2ai", "WARNING") as found:
+            heard = []
+            yield heard
+        heard.extend(record.getMessage() for record in found.records)
 
     def test_k10_a_strict_budget_stops_by_its_upper_bound(self) -> None:
         from types import SimpleNamespace as Of
@@ -119,8 +155,8 @@ class Budget(HfTest):
         self.assertAlmostEqual(found.estimated_completion_co2_kg / (found.spent_kg * 5), 1, delta=0.3)
         self.assertTrue(found.low_co2_kg <= found.estimated_completion_co2_kg <= found.p90_co2_kg <= found.high_co2_kg)
         self.assertGreater(found.forecasted_overage_kg, 0)
-        self.assertEqual((found.confidence_level, found.decision), (0.9, "warn"))
-        self.assertEqual([text for text in heard if "will probably not be kept" in text], heard)
+        self.assertEqual(found.confidence_level, 0.9)
+        self.assertEqual(len(heard), 1, heard)
         self.assertFalse(loop.control.should_training_stop)
         loop.call("on_train_end")
         self.assertEqual((loop.callback.errors, probe.callback.errors), (0, 0))
@@ -135,6 +171,18 @@ class Budget(HfTest):
         """Uses half a joule every five milliseconds, about."""
         while not over.wait(0.005):
             self.machine.use(JOULE // 2)
+
+    def test_k10_coarse_checks_with_a_meter_stop_once_the_budget_is_spent(self) -> None:
+        loop = Loop(CarbonBudgetCallback(0.001, action="stop", check_frequency=10, **self.options(grid_carbon_intensity=GRAM_A_KILOJOULE)))
+        loop.begin()
+        with self.warnings() as heard:
+            for grams, stops in ((0.5, False), (0.4, False), (0.2, True)):
+                self.spend(loop, grams)
+                loop.batches(10)
+                self.assertEqual(loop.control.should_training_stop, stops, heard)
+        self.assertTrue(any("held back" in text for text in heard[:-2]), heard)
+        self.assertIn("is spent at step 30: 110 %", heard[-2])
+        loop.call("on_train_end")
 
     def test_by_config_it_stops_or_warns(self) -> None:
         for action, stops in (("stop", True), ("warn", False)):

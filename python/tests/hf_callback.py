@@ -13,6 +13,7 @@ from hf_rig import GRAM_A_KILOJOULE, JOULE, HfTest, Loader, Loop
 
 from hf_eco2ai import CarbonConfig, CarbonReport, Eco2AICallback, MetricCollector
 from hf_eco2ai.errors import LOGGER, Faults
+from hf_eco2ai.meter_options import options
 from hf_eco2ai.models import CarbonMetrics
 from hf_eco2ai.report import between
 from hf_eco2ai.session import chosen
@@ -333,11 +334,8 @@ class Callback(HfTest):
         self.assertEqual(chosen(by, CarbonConfig(aggregate_gpus=False)), by)
 
     def test_effect_gpu_ids(self) -> None:
-        by = {"name": {"GPU-a": "A", "GPU-b": "B"}, "power_watts": {"GPU-a": 1.0, "GPU-b": 2.0}}
-        with self.warnings() as heard:
-            config = CarbonConfig(per_gpu_metrics=True, gpu_ids=[1, 5])
-        self.assertEqual(chosen(by, config), {"name": {"GPU-b": "B"}, "power_watts": {"GPU-b": 2.0}})
-        self.assertIn("CUDA_VISIBLE_DEVICES", heard[0])
+        self.assertEqual(options(CarbonConfig(gpu_ids="1, 5"))["gpus"], ["1", "5"])
+        self.assertNotIn("gpus", options(CarbonConfig()))
 
 
 class Cost(HfTest):

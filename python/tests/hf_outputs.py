@@ -272,11 +272,12 @@ class Prometheus(HfTest):
             self.assertEqual(slow.recv(1), b"")
 
     def test_k20_stop_waits_for_no_reader_and_frees_the_port(self) -> None:
-        exporter, release = self.served(12), threading.Event()
+        exporter, release, rendering = self.served(12), threading.Event(), threading.Event()
         self.addCleanup(release.set)
-        exporter.render = lambda: str(release.wait(60))
+        exporter.render = lambda: rendering.set() or str(release.wait(60))
         with socket.create_connection((exporter.host, exporter.port)) as asking:
             asking.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+            self.assertTrue(rendering.wait(5))
             server, stopping = exporter._server, threading.Thread(target=exporter.stop)
             stopping.start()
             stopping.join(2)

@@ -12,7 +12,8 @@ PLAIN = {"uint32_t": ctypes.c_uint32, "int32_t": ctypes.c_int32, "uint64_t": cty
          "double": ctypes.c_double, "char*": ctypes.c_char_p,
          "char**": ctypes.POINTER(ctypes.c_char_p), "void*": ctypes.c_void_p, "eco2_meter*": ctypes.c_void_p,
          "eco2_meter**": ctypes.POINTER(ctypes.c_void_p), "void": None, "eco2_log_fn": _abi.LOG_FN,
-         "eco2_destroy_fn": ctypes.c_void_p}
+         "eco2_destroy_fn": ctypes.c_void_p, "eco2_item_fn": ctypes.c_void_p, "eco2_number_fn": ctypes.c_void_p,
+         "eco2_failed_fn": ctypes.c_void_p}
 
 
 def python_type(c_type):

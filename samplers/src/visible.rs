@@ -73,6 +73,31 @@ impl Visible {
     }
 }
 
+impl Visible {
+    /// Keeps those of the visible GPUs that `gpus` names: by number, counted within what the masks show, or by UUID.
+    #[must_use]
+    pub fn narrowed(mut self, gpus: &[String]) -> Self {
+        let all = gpus.join(",");
+        match (&mut self.amd.hip, &mut self.amd.cuda) {
+            (Some((_, list)), _) | (None, Some(list)) => *list = kept(list, gpus),
+            (hip @ None, None) => *hip = Some(("gpus", all.clone())),
+        }
+        self.cuda.devices = Some(self.cuda.devices.map_or(all, |list| kept(&list, gpus)));
+        self
+    }
+}
+
+/// The entries of a list that `gpus` names. A UUID stays also where the list has numbers: which of them it is, is not known.
+fn kept(list: &str, gpus: &[String]) -> String {
+    let shown: Vec<&str> = entries(list).collect();
+    let numbers = shown.iter().any(|entry| entry.parse::<usize>().is_ok());
+    let kept = gpus.iter().filter_map(|gpu| match gpu.parse::<usize>() {
+        Ok(number) => shown.get(number).copied(),
+        Err(_) => (numbers || shown.contains(&gpu.as_str())).then_some(gpu.as_str()),
+    });
+    kept.collect::<Vec<_>>().join(",")
+}
+
 impl CudaMask {
     /// From the environment of this process.
     #[must_use]
@@ -172,5 +197,28 @@ mod tests {
             "means the other maker"
         );
         assert_eq!(mask(&[("HIP_VISIBLE_DEVICES", "7")]).choose(&ids(), false).remarks.len(), 1);
+    }
+
+    #[test]
+    fn k08_chosen_gpus_are_counted_within_the_visible_ones() {
+        let narrowed = |vars: &[(&str, &str)], gpus: &[&str]| {
+            let visible = Visible::from_vars(vars.iter().map(|(name, value)| (name.into(), value.into())));
+            visible.narrowed(&gpus.iter().map(|&gpu| gpu.to_owned()).collect::<Vec<_>>())
+        };
+        let cuda = |vars: &[(&str, &str)], gpus: &[&str]| narrowed(vars, gpus).cuda.devices.unwrap();
+        assert_eq!(cuda(&[], &["1"]), "1");
+        assert_eq!(cuda(&[("CUDA_VISIBLE_DEVICES", "4,5,6")], &["2", "0"]), "6,4");
+        assert_eq!(cuda(&[("CUDA_VISIBLE_DEVICES", "4,5")], &["2"]), "", "there is no third one");
+        assert_eq!(cuda(&[("CUDA_VISIBLE_DEVICES", "")], &["0"]), "");
+        assert_eq!(cuda(&[("CUDA_VISIBLE_DEVICES", "GPU-a,GPU-b")], &["GPU-b", "GPU-c"]), "GPU-b");
+        for (vars, gpus, expected) in [
+            (vec![], ["1"], vec![1]),
+            (vec![("ROCR_VISIBLE_DEVICES", "2,3")], ["1"], vec![3]),
+            (vec![("HIP_VISIBLE_DEVICES", "3,0")], ["1"], vec![0]),
+            (vec![("CUDA_VISIBLE_DEVICES", "3,0")], ["0"], vec![3]),
+            (vec![("HIP_VISIBLE_DEVICES", "3")], ["1"], vec![]),
+        ] {
+            assert_eq!(narrowed(&vars, &gpus).amd.choose(&ids(), false).indices, expected, "{vars:?}");
+        }
     }
 }

@@ -90,8 +90,6 @@ impl Sink for Engine {
     }
 
     fn last_change_ns(&self, source: usize, domain: usize) -> Option<(u64, u64)> {
-        let knot = self.ledger.tracks().get(self.global(source, domain)?)?.last_knot()?;
-        // A first value is no change that was seen.
-        (!knot.first).then_some((knot.lo_ns, knot.hi_ns))
+        self.ledger.tracks().get(self.global(source, domain)?)?.last_change_ns()
     }
 }

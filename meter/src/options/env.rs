@@ -49,6 +49,8 @@ pub const PROCFS: &str = "ECO2_PROCFS";
 pub const NVML: &str = "ECO2_NVML";
 /// Sources to use: `rapl-sysfs,nvml`.
 pub const SOURCES: &str = "ECO2_SOURCES";
+/// GPUs that are read, of the visible ones: numbers or UUIDs, comma-separated.
+pub const GPUS: &str = "ECO2_GPUS";
 /// Whether the model may stand in for missing sensors: `1` or `0`.
 pub const ESTIMATE: &str = "ECO2_ESTIMATE";
 /// Time between polls: `10ms`, `1s`, or seconds.

@@ -187,6 +187,9 @@ keys! {
     "sources", SOURCES, "--source", Describes, "a list of rapl-perf, rapl-sysfs, nvml, hwmon, model, replay, synthetic", "[\"rapl-sysfs\", \"nvml\"]",
         |input| parse::sources(input).map(Setting::Sources),
         |options| given(&options.sources.as_ref().map(|names| names.join(",")));
+    "gpus", GPUS, "", Describes, "a list of GPU numbers or UUIDs, counted within the visible ones", "[\"0\", \"1\"]",
+        |input| parse::gpus(input).map(Setting::Gpus),
+        |options| given(&options.gpus.as_ref().map(|gpus| gpus.join(",")));
     "estimate", ESTIMATE, "--no-estimate", Describes, "true or false", "false",
         |input| parse::flag(input).map(Setting::Estimate), |options| options.estimate.to_string();
     "interval", INTERVAL, "--interval", Describes, "0.1 ms to 60 s, as seconds or with a unit (us, ms, s)", "\"10ms\"",

@@ -98,6 +98,8 @@ pub struct Options {
     pub nvml: Option<PathBuf>,
     /// Sources to use, of [`SOURCES`]; `None`: all that are there.
     pub sources: Option<Vec<String>>,
+    /// GPUs that are read, of those that are visible to this process: numbers among them, or UUIDs; `None`: all.
+    pub gpus: Option<Vec<String>>,
     /// Whether the model may stand in for missing sensors.
     pub estimate: bool,
     /// Time between polls, 0.1 ms to 60 s; `None`: as each counter needs.
@@ -227,6 +229,7 @@ impl Default for Options {
             procfs: PathBuf::from("/proc"),
             nvml: None,
             sources: None,
+            gpus: None,
             estimate: true,
             interval: None,
             max_overhead_percent: None,

@@ -122,6 +122,36 @@ pub(super) fn sources(input: &Input) -> Option<Vec<String>> {
     (!names.is_empty()).then_some(names)
 }
 
+/// Numbers and UUIDs of GPUs, each once. An empty list is refused: it would measure none.
+pub(super) fn gpus(input: &Input) -> Option<Vec<String>> {
+    let entry = |word: &str| {
+        let word = word.trim();
+        let is_number = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
+        let is_uuid = ["GPU-", "MIG-"].iter().any(|kind| word.starts_with(kind)) && is_plain(word);
+        (is_number || is_uuid).then(|| word.to_owned())
+    };
+    let given: Vec<String> = match input {
+        Input::Bare(text) => text.split(',').map(entry).collect::<Option<_>>()?,
+        Input::Number(number) => vec![entry(&number.to_string())?],
+        Input::List(items) => items
+            .iter()
+            .map(|item| match item {
+                Input::Bare(text) | Input::Text(text) => entry(text),
+                Input::Number(number) => entry(&number.to_string()),
+                _ => None,
+            })
+            .collect::<Option<_>>()?,
+        _ => return None,
+    };
+    let mut gpus: Vec<String> = Vec::new();
+    for gpu in given {
+        if !gpus.contains(&gpu) {
+            gpus.push(gpu);
+        }
+    }
+    (!gpus.is_empty()).then_some(gpus)
+}
+
 fn words(input: &Input) -> Option<Vec<&str>> {
     match input {
         Input::Bare(text) => Some(text.split(',').collect()),

@@ -3,7 +3,8 @@
 Two ways to call, because of the interpreter's lock (GIL):
 
 * `WAIT_FREE` goes through PyDLL, which keeps the lock: the call lasts nanoseconds, and a caller that gave the lock up
-  would get it back milliseconds later if another Python thread is busy. The hottest of them have no `argtypes`: ctypes
+  would get it back milliseconds later if another Python thread is busy. (`eco2_column_fill` lasts longer, and needs the
+  lock: it calls the interpreter's own functions.) The hottest of them have no `argtypes`: ctypes
   then takes the prebuilt handle as it is, and an int as a C int, cut off at 32 bits. What is wider must come as a ctypes
   object. (`eco2_step_work` and `eco2_extra` may take a lock, but one that is held for nanoseconds only.)
 * `BLOCKING` goes through CDLL, which gives the lock up, so that other threads run while this one waits.
@@ -107,6 +108,7 @@ _SIZES = POINTER(c_size_t)
 _U64S = POINTER(c_uint64)
 
 WAIT_FREE = {
+    "eco2_column_fill": (c_int32, (c_void_p, c_void_p, c_void_p, c_void_p, POINTER(c_double), c_uint64)),
     "eco2_span_begin": (c_int32, (c_void_p, c_uint32)),
     "eco2_span_end": (c_int32, (c_void_p, c_uint32)),
     "eco2_step": (c_int32, (c_void_p, c_uint32)),

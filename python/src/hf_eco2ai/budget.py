@@ -14,7 +14,7 @@ from .watch import BudgetWatch, steps_to_come
 
 
 USED = ("project_name", "experiment_name", "experiment_id", "run_id", "zone", "country", "country_iso_code", "region", "pue",
-        "grid_carbon_intensity", "track_gpu_energy", "gpu_sampling_interval", "measurement_interval", "custom_tags",
+        "grid_carbon_intensity", "gpu_ids", "track_gpu_energy", "gpu_sampling_interval", "measurement_interval", "custom_tags",
         "meter_options")
 """Options of CarbonConfig that have an effect on a budget alone."""
 

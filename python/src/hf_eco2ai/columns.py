@@ -9,7 +9,9 @@ import ctypes
 import math
 import sys
 from array import array
-from typing import Any, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
+
+from eco2._load import library
 
 DOUBLES = ("d", "@d", "=d", "<d" if sys.byteorder == "little" else ">d")
 """Formats of a buffer of native doubles."""
@@ -106,6 +108,9 @@ def copied(values: Any, name: str) -> array:
     numbers = None if isinstance(values, (str, bytes, bytearray)) else listed(values)
     if numbers is None:
         raise ValueError(f"{name} is a {type(values).__name__}; allowed: a sequence or a buffer of numbers")
+    found = collected(numbers) if type(numbers) in _GETTERS else None
+    if found is not None:
+        return found
     try:
         return array("d", numbers)
     except (TypeError, OverflowError):
@@ -115,6 +120,32 @@ def copied(values: Any, name: str) -> array:
     except (TypeError, OverflowError):
         index = next(index for index, value in enumerate(numbers) if value is not None and not _is_number(value))
         raise ValueError(f"{name} of row {index} is {numbers[index]!r}; allowed: a number, or None if not known") from None
+
+
+def _interpreters(name: str) -> Any:
+    return ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p)
+
+
+_GETTERS: Dict[type, Any] = {}
+if hasattr(ctypes, "pythonapi"):
+    _GETTERS = {list: _interpreters("PyList_GetItem"), tuple: _interpreters("PyTuple_GetItem")}
+    _NUMBER, _FAILED = _interpreters("PyFloat_AsDouble"), _interpreters("PyErr_Occurred")
+
+
+def collected(values: Any) -> Optional[array]:
+    """A list's or tuple's numbers, in half the time that `array` takes: the library calls the interpreter's own functions.
+    None where an element is no number."""
+    found = filled(len(values))
+    fill = getattr(library(), "column_fill", None)
+    if fill is None or library().path is None:
+        return None
+    place = ctypes.cast(address_of(memoryview(found)), DOUBLE_POINTER)
+    try:
+        # The lock is held meanwhile; what the interpreter's functions raise comes out of the call.
+        status = fill(id(values), _GETTERS[type(values)], _NUMBER, _FAILED, place, len(values))
+    except (TypeError, OverflowError, IndexError):
+        return None
+    return found if status == 0 else None
 
 
 def listed(values: Any) -> Any:

@@ -76,11 +76,15 @@ def _text(value: Any) -> str:
 
 def _gpus(value: Any) -> Any:
     if isinstance(value, str):
-        text = value.strip().strip("[]")
-        return "auto" if text in ("auto", "all", "") else [_whole(part) for part in text.split(",")]
-    if isinstance(value, (list, tuple)):
-        return [_whole(part) for part in value]
-    return [_whole(value)]
+        text = value.strip()
+        if text in ("auto", "all", ""):
+            return "auto"
+        value = text.strip("[]").split(",")
+    found = [_whole(part) for part in value] if isinstance(value, (list, tuple)) else [_whole(value)]
+    # None at all is track_gpu_energy=False; a negative number would count from the end.
+    if not found or min(found) < 0:
+        raise ValueError(value)
+    return list(dict.fromkeys(found))
 
 
 def _texts(value: Any) -> list:
@@ -105,6 +109,6 @@ _CONVERSIONS = {
 }
 _ALLOWED = {
     "bool": "true or false", "float": "a finite number", "int": "a whole number", "str": "text",
-    "Union[str, List[int]]": "\"auto\" or GPU numbers such as [0, 1]", "List[str]": "a list of names",
+    "Union[str, List[int]]": "\"auto\", or one or more GPU numbers from 0 such as [0, 1] (none: track_gpu_energy=False)", "List[str]": "a list of names",
     "Dict[str, str]": "names with values",
 }

@@ -123,9 +123,6 @@ def warn(config: Any) -> None:
     place.warn(config)
     if config.max_co2_kg is not None and not config.enable_carbon_budget:
         warn_once("max_co2_kg", "CarbonConfig.max_co2_kg has no effect without enable_carbon_budget=True")
-    if config.gpu_ids != "auto":
-        warn_once("gpu_ids", "CarbonConfig.gpu_ids chooses the GPUs that are shown; the total has every GPU that the "
-                             "process may use: narrow that by CUDA_VISIBLE_DEVICES")
     if config.debug or config.verbose_logging:
         warn_once("debug", "CarbonConfig.debug and verbose_logging are console_log_level DEBUG: there are no further lines")
     if config.log_level == "BATCH":

@@ -52,10 +52,15 @@ def options(config: Any) -> Dict[str, Any]:
         "labels": labels(config), "intensity": config.grid_carbon_intensity,
         "pue": config.pue, "interval": config.gpu_sampling_interval, "budget": budget(config),
         "sources": None if config.track_gpu_energy else NOT_NVIDIA,
+        "gpus": None if config.gpu_ids == "auto" else [str(number) for number in config.gpu_ids],
         "locate": where.located(config), "intensity_provider": where.providers(config),
         "trace": place(config, config.report_path + ".trace.csv") if config.save_raw_metrics else None,
     }
-    return {name: value for name, value in {**chosen, **config.meter_options}.items() if value not in (None, "", {}, [])}
+    given = dict(config.meter_options)
+    for table in ("budget", "labels"):
+        if isinstance(given.get(table), dict):
+            given[table] = {**chosen[table], **given[table]}
+    return {name: value for name, value in {**chosen, **given}.items() if value not in (None, "", {}, [])}
 
 
 def labels(config: Any) -> Dict[str, str]:
@@ -188,7 +193,7 @@ def _with_less(config: Any, given: Dict[str, Any], error: eco2.Error) -> eco2.Me
     raise error
 
 
-ESSENTIAL = ("sysfs", "procfs", "nvml", "sources", "estimate", "interval", "log", "state_dir", "pid", "quiet")
+ESSENTIAL = ("sysfs", "procfs", "nvml", "sources", "gpus", "estimate", "interval", "log", "state_dir", "pid", "quiet")
 """Options that say what is measured: they are left out only where the library refuses them by name."""
 
 

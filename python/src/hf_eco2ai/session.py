@@ -193,12 +193,8 @@ def now_utc() -> str:
 
 
 def chosen(gpu_metrics: Dict[str, Any], config: Any) -> Dict[str, Any]:
-    """The figures by GPU that records show: none with `aggregate_gpus` alone, else those that `gpu_ids` names."""
-    if config.aggregate_gpus and not config.per_gpu_metrics:
-        return {}
-    found = list(gpu_metrics.get("name", {}))
-    wanted = found if config.gpu_ids == "auto" else [found[index] for index in config.gpu_ids if index < len(found)]
-    return {name: {gpu: value for gpu, value in by.items() if gpu in wanted} for name, by in gpu_metrics.items()}
+    """The values by GPU that records show: none with `aggregate_gpus` alone. Only GPUs of `gpu_ids` are measured at all."""
+    return {} if config.aggregate_gpus and not config.per_gpu_metrics else gpu_metrics
 
 
 def record_of(figures: Figures, step: int, epoch: Optional[float], context: Dict[str, Any],

@@ -15,7 +15,8 @@ class EnergyTracker:
     """Energy and carbon from `start_tracking` to `stop_tracking`; a context manager too.
 
     Args:
-        gpu_ids, sampling_interval, country, region: as the options of CarbonConfig (the interval in seconds).
+        gpu_ids: `"auto"`, or the numbers of the GPUs that count, among those that this process may use.
+        sampling_interval, country, region: as the options of CarbonConfig (the interval in seconds).
         options: further options of CarbonConfig.
 
     Raises:
@@ -78,7 +79,8 @@ class EnergyTracker:
 
 
 class GPUMonitor:
-    """GPUs from `start_monitoring` to `stop_monitoring`. Without a GPU, a driver or its library the lists are empty."""
+    """GPUs from `start_monitoring` to `stop_monitoring`, each once; `gpu_ids` as for `EnergyTracker`. Without a GPU, a driver
+    or its library the lists are empty."""
 
     def __init__(self, gpu_ids: Any = "auto", sampling_interval: Optional[float] = None, **options: Any) -> None:
         options["meter_options"] = {"log": False, **options.get("meter_options", {})}

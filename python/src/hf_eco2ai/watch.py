@@ -9,6 +9,10 @@ from .errors import LOGGER, Faults, warn_once
 from .session import Session
 
 
+WARN_AT = 0.8
+"""Share from which on the library warns by the value alone."""
+
+
 def any_rank(decided: bool) -> bool:
     """Whether any rank has decided so: the maximum over `torch.distributed`, if it is initialised, else what is given.
 
@@ -53,14 +57,16 @@ class BudgetWatch:
         grace_period: steps that the training may go on after the look that found the budget spent.
         agreed: says, of this rank's decision, whether any rank has decided to stop; asked at every look with `"stop"`.
         faults: where a look that fails is counted.
+        strict: the library decides by the upper bound (its option `budget.strict`), and its decision is followed.
     """
 
     def __init__(self, action: str = "warn", check_frequency: int = 100, grace_period: int = 0,
-                 agreed: Callable[[bool], bool] = any_rank, faults: Optional[Faults] = None) -> None:
+                 agreed: Callable[[bool], bool] = any_rank, faults: Optional[Faults] = None,
+                 strict: bool = False) -> None:
         self.action, self.check_frequency, self.grace_period = action, check_frequency, grace_period
         self.crossed_at: Optional[int] = None
         self.stopped_at: Optional[int] = None
-        self._near = self._held = False
+        self._near, self.strict = False, strict
         self._agreed, self._faults = agreed, faults or Faults()
 
     @classmethod
@@ -69,7 +75,9 @@ class BudgetWatch:
         """The watch that a CarbonConfig asks for, if any."""
         if not config.enable_carbon_budget:
             return None
-        return cls(config.budget_action, config.check_frequency, config.grace_period, agreed, faults)
+        given = config.meter_options.get("budget")
+        strict = isinstance(given, dict) and given.get("strict") is True
+        return cls(config.budget_action, config.check_frequency, config.grace_period, agreed, faults, strict)
 
     def after(self, step: int, session: Session, control: Any) -> None:
         """After a step: looks, if its turn has come; asks the Trainer to stop, if that is wanted and grace is over.
@@ -100,32 +108,51 @@ class BudgetWatch:
         except Exception as error:
             self._faults.add("budget", error, f"the budget was not checked: {error!r}; training goes on")
             return False
-        held_back = found.decision == "stop" and _only_with_held_back(found)
-        if held_back and not self._held:
-            self._held = self._near = True
-            LOGGER.warning("%.0f %% of the carbon budget is used at step %d, and %.0f %% is held back for the %d steps until "
-                           "the next check, the largest step and the reserve: training goes on until the budget is spent",
-                           100 * found.share, step, 100 * found.held / found.limit, self.check_frequency)
-        elif found.decision == "stop" and not held_back:
-            LOGGER.warning("the carbon budget is spent at step %d (%.0f %% of it)", step, 100 * found.share)
-        elif found.decision in ("warn", "pause") and not self._near:
+        if is_spent(found, self.strict):
+            LOGGER.warning("the carbon budget is spent at step %d: %s", step, amounts(found))
+            return True
+        if found.decision != "go" and not self._near:
             self._near = True
-            LOGGER.warning(*_near(found, step))
-        return found.decision == "stop" and not held_back
+            LOGGER.warning("%s", self._warning(found, step))
+        return False
+
+    def _warning(self, found: Any, step: int) -> str:
+        """The warning of a budget that is nearly spent, that the forecast exceeds, or of which nothing is known."""
+        finish, limit, held = (getattr(found, name, None) for name in ("finish_p90", "limit", "held"))
+        if limit is not None and getattr(found, "spent", None) is None:
+            return f"how much of the carbon budget is spent is not known at step {step}"
+        if found.decision == "stop":
+            back = "what is held back" if held is None else f"another {amount(found, held)} that is held back"
+            after = ("; training is asked to stop at the first check that finds it spent" if self.action == "stop" else "")
+            return (f"at step {step} {amounts(found)} of the carbon budget is spent, and {back} for the time and the "
+                    f"{self.check_frequency} steps until the next check would exceed it{after}")
+        if finish is not None and limit is not None and finish > limit:
+            return (f"the carbon budget will probably be exceeded: at step {step} {100 * found.share:.0f} % of it is spent, "
+                    f"at the end it will be {100 * finish / limit:.0f} %")
+        if found.share < WARN_AT:
+            return f"at step {step} {amounts(found)} of the carbon budget is spent by value, but its upper bound reaches the limit"
+        return f"most of the carbon budget is spent at step {step}: {amounts(found)}"
 
 
-def _only_with_held_back(found: Any) -> bool:
-    """Whether a budget is not spent yet, but would be with what is held back until the next check."""
+def is_spent(found: Any, strict: bool = False) -> bool:
+    """Whether a budget is spent: its value has reached the limit. What the library holds back beyond that is no reason to
+    stop a training that is checked again. With `strict` its own decision is, which then rests on the upper bound; so does
+    one that what is held back does not explain."""
     spent, limit, held = (getattr(found, name, None) for name in ("spent", "limit", "held"))
-    return None not in (spent, limit, held) and spent < limit <= spent + held
+    explained = None in (spent, limit, held) or spent + held >= limit
+    return found.decision == "stop" and (strict or found.share >= 1 or not explained)
 
 
-def _near(found: Any, step: int) -> tuple:
-    """The warning of a budget that is nearly spent, that the forecast is over, or of which nothing is known."""
-    finish, limit = getattr(found, "finish_p90", None), getattr(found, "limit", None)
-    if finish is not None and limit is not None and finish > limit:
-        return ("the carbon budget will probably not be kept: at step %d %.0f %% of it is spent, at the end it will be %.0f %%",
-                step, 100 * found.share, 100 * found.finish / limit)
-    if limit is not None and getattr(found, "spent", None) is None:
-        return "how much of the carbon budget is spent is not known at step %d", step
-    return "most of the carbon budget is spent at step %d (%.0f %% of it)", step, 100 * found.share
+def amounts(found: Any) -> str:
+    """What is spent of the limit, with units where they are known."""
+    spent, limit = getattr(found, "spent", None), getattr(found, "limit", None)
+    share = f"{100 * found.share:.0f} %"
+    if spent is None or limit is None:
+        return share
+    return f"{share} ({amount(found, spent)} of {amount(found, limit)})"
+
+
+def amount(found: Any, value: float) -> str:
+    """A value in the unit of the limit that decides."""
+    scale, unit = {"grams": (1, "g"), "energy_uj": (1e6, "J")}.get(getattr(found, "unit", None), (1, ""))
+    return f"{value / scale:.4g} {unit}".rstrip()

@@ -134,16 +134,24 @@ fn current(report: &Report) -> Value {
     })
 }
 
-/// Device ids with what they are, or say of themselves; an id that has no figure is left out.
+/// Values by GPU: each once, by the device that counts for it in the total, be it a counter or integrated power. One that
+/// lies within a processor package, which counts for it, is a GPU all the same. An id without a value is left out.
 fn by_gpu(report: &Report, figure: impl Fn(&Device) -> Option<Value>) -> Map<String, Value> {
-    // A counter and the power sensor of one board are two devices; the one in the total stands for it.
-    let gpus = report.devices.iter().filter(|device| device.component == Component::Gpu && device.is_summed());
+    let is_gpu = |device: &&Device| device.component == Component::Gpu;
+    let counts =
+        |id: &String| report.devices.iter().filter(is_gpu).any(|device| device.id == *id && device.is_summed());
+    let gpus = report.devices.iter().filter(is_gpu).filter(|device| !device.overlaps.iter().any(counts));
     gpus.filter_map(|device| figure(device).map(|value| (device.id.clone(), value))).collect()
 }
 
-fn gauge(device: &Device, name: &str, scale: f64) -> Option<Value> {
+/// A gauge of a GPU; it may hang on the device that overlaps the one in the total.
+fn gauge(report: &Report, gpu: &Device, name: &str, scale: f64) -> Option<Value> {
+    let is_same = |device: &&Device| {
+        device.id == gpu.id || device.overlaps.contains(&gpu.id) || gpu.overlaps.contains(&device.id)
+    };
+    let mut gauges = report.devices.iter().filter(is_same).flat_map(|device| &device.gauges);
     let named = |gauge: &&GaugeSummary| gauge.name == name;
-    device.gauges.iter().find(named).map(|gauge| json!(gauge.last * scale))
+    gauges.find(named).map(|gauge| json!(gauge.last * scale))
 }
 
 fn gpu_metrics(report: &Report) -> Value {
@@ -151,10 +159,10 @@ fn gpu_metrics(report: &Report) -> Value {
         "name": by_gpu(report, |gpu| Some(json!(gpu.name))),
         "energy_kwh": by_gpu(report, |gpu| gpu.energy_uj.map(|uj| json!(units::kwh(uj)))),
         "power_watts": by_gpu(report, |gpu| gpu.mean_w.map(|watts| json!(watts))),
-        "utilization": by_gpu(report, |gpu| gauge(gpu, "utilization", 100.0)),
-        "memory_used": by_gpu(report, |gpu| gauge(gpu, "memory_used", 1e-6)),
-        "memory_total": by_gpu(report, |gpu| gauge(gpu, "memory_total", 1e-6)),
-        "temperature": by_gpu(report, |gpu| gauge(gpu, "temperature", 1.0)),
+        "utilization": by_gpu(report, |gpu| gauge(report, gpu, "utilization", 100.0)),
+        "memory_used": by_gpu(report, |gpu| gauge(report, gpu, "memory_used", 1e-6)),
+        "memory_total": by_gpu(report, |gpu| gauge(report, gpu, "memory_total", 1e-6)),
+        "temperature": by_gpu(report, |gpu| gauge(report, gpu, "temperature", 1.0)),
     })
 }
 

@@ -163,3 +163,36 @@ fn k07_a_gpu_with_a_counter_and_a_power_sensor_is_listed_once() {
         assert_eq!(ids, ["GPU-5"], "{name}");
     }
 }
+
+#[test]
+fn k08_each_gpu_is_listed_once_by_the_device_that_counts() {
+    let mut report = fixture::report();
+    let gauge = |name: &str, last: f64| eco2_core::report::GaugeSummary {
+        name: name.to_owned(),
+        unit: "ratio".to_owned(),
+        mean: last,
+        max: last,
+        last,
+    };
+    let mut device = |id: &str, overlaps: &[&str], gauges: Vec<eco2_core::report::GaugeSummary>| {
+        let mut gpu = report.devices.iter().find(|one| one.component == eco2_core::Component::Gpu).unwrap().clone();
+        (gpu.id, gpu.gauges) = (id.to_owned(), gauges);
+        gpu.overlaps = overlaps.iter().map(|&id| id.to_owned()).collect();
+        gpu
+    };
+    let devices = vec![
+        device("GPU-a", &[], vec![gauge("utilization", 0.5)]),
+        device("GPU-a/power", &["GPU-a"], vec![]),
+        // A counter that does not work, replaced by the power of the same board.
+        device("GPU-b", &["GPU-b/power"], vec![gauge("utilization", 0.25)]),
+        device("GPU-b/power", &[], vec![]),
+        // Inside a processor package, which counts for it.
+        device("apu", &["package-0"], vec![]),
+    ];
+    report.devices.retain(|one| one.component != eco2_core::Component::Gpu);
+    report.devices.extend(devices);
+    let metrics = figures(&report)["gpu_metrics"].clone();
+    let listed: Vec<&String> = metrics["name"].as_object().unwrap().keys().collect();
+    assert_eq!(listed, ["GPU-a", "GPU-b/power", "apu"]);
+    assert_eq!(metrics["utilization"], json!({ "GPU-a": 50.0, "GPU-b/power": 25.0 }));
+}
