@@ -174,7 +174,7 @@ fn k08_each_gpu_is_listed_once_by_the_device_that_counts() {
         max: last,
         last,
     };
-    let mut device = |id: &str, overlaps: &[&str], gauges: Vec<eco2_core::report::GaugeSummary>| {
+    let device = |id: &str, overlaps: &[&str], gauges: Vec<eco2_core::report::GaugeSummary>| {
         let mut gpu = report.devices.iter().find(|one| one.component == eco2_core::Component::Gpu).unwrap().clone();
         (gpu.id, gpu.gauges) = (id.to_owned(), gauges);
         gpu.overlaps = overlaps.iter().map(|&id| id.to_owned()).collect();
