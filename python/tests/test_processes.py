@@ -57,7 +57,7 @@ class Forks(Case):
             status.append(child(lambda: self.code_of(meter.report)))
         meter.step()
         meter.close()
-        self.assertEqual((meter.total("step").count, meter.report_object().work.samples), (2, 0))
+        self.assertEqual((meter.total("step").count, meter.report_object().work.samples), (2, None))
 
     def test_m29_a_forked_child_may_open_a_meter_of_its_own(self):
         meter = self.meter()
