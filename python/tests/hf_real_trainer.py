@@ -84,8 +84,10 @@ class RealTrainer(HfTest):
     def test_d30_a_budget_stops_the_training_at_the_check_after_crossing(self) -> None:
         from unittest import mock
 
+        import eco2
+
         callback = h.CarbonBudgetCallback(1.0, action="stop", check_frequency=4, **self.options())
-        spent = mock.Mock(decision="stop", share=1.5)
+        spent = eco2.Budget("stop", 1, 1.5, "grams", 1500.0, 1000.0, 0.0)
         with mock.patch("eco2.Meter.budget", lambda meter: spent), self.warnings():
             run = trainer([callback])
             run.train()
