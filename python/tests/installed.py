@@ -15,7 +15,7 @@ def main() -> None:
         for _ in range(3):
             meter.step(samples=2)
     report = meter.report_object()
-    assert (report.work.samples, meter.total("step").count) == (6, 2)
+    assert (report.work.samples, meter.total("step").count) == (6, 3)
     assert Path(eco2.command()).parent == place / "_native", "the command that came along"
     demo = eco2.run_cli(["demo"], stdout=subprocess.PIPE, text=True)
     assert demo.returncode == 0 and "SYNTHETIC" in demo.stdout
