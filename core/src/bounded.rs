@@ -14,7 +14,8 @@ pub enum RangeKind {
     /// Contains the true value whatever the load did.
     #[default]
     Hard,
-    /// Contains the true value with the probability of [`RangeKind::percent`].
+    /// Meant to contain the true value with the probability of [`RangeKind::percent`]. That coverage is not yet measured, for
+    /// integrated power and for models alike: see docs/roadmap.md.
     Plausible,
 }
 
