@@ -8,7 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Quality;
+use crate::{Bounded, Quality};
 
 /// What a budget limits.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -41,7 +41,7 @@ pub struct Spent {
     pub unit: Unit,
     /// Used so far; `None`: not known, which is never taken for zero.
     pub spent: Option<f64>,
-    /// Lower bound of `spent`; `None` only in reports of version 0.1.0, which have no bounds here.
+    /// Lower bound of `spent`; `None`: there is none, as of money at negative prices, or the report is of version 0.1.0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub low: Option<f64>,
     /// Upper bound; `None`: there is none.
@@ -125,17 +125,6 @@ pub struct Budget {
     pub policy: Policy,
 }
 
-/// One amount with its bounds. The default is *not known*: no value, no upper bound.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Amount {
-    /// The value; `None`: not known.
-    pub value: Option<f64>,
-    /// Lower bound.
-    pub low: f64,
-    /// Upper bound; `None`: there is none.
-    pub high: Option<f64>,
-}
-
 /// One item for each unit that can be limited.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct PerUnit<T> {
@@ -147,13 +136,21 @@ pub struct PerUnit<T> {
     pub money: T,
 }
 
-/// What a run has used. The default is not known.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+/// What a run has used. The default is not known; of money not even that it is 0 or more, as a price may be negative.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Usage {
-    /// By unit.
-    pub amounts: PerUnit<Amount>,
+    /// By unit; a lower bound that does not exist is `f64::NEG_INFINITY`.
+    pub amounts: PerUnit<Bounded<f64>>,
     /// The worst quality among the parts of the energy, and its share in percent.
     pub quality: Option<(Quality, f64)>,
+}
+
+impl Default for Usage {
+    fn default() -> Self {
+        let unknown = Bounded::unknown();
+        let money = Bounded { low: f64::NEG_INFINITY, ..unknown };
+        Self { amounts: PerUnit { energy_uj: unknown, grams: unknown, money }, quality: None }
+    }
 }
 
 /// What is known of the future. The default knows nothing.
@@ -218,7 +215,7 @@ impl Budget {
         let over = if was_soft { limit * BACK_BELOW } else { limit };
         let soft = finish.is_some_and(|finish| finish.p90 > over);
         let spent_out = amount.value.is_some_and(|value| value + held >= limit);
-        let hard = spent_out || self.policy.strict && amount.may_reach(limit);
+        let hard = spent_out || self.policy.strict && amount.may_have_reached(limit);
         self.found(usage, Findings { held, finish, soft, hard })
     }
 
@@ -236,9 +233,9 @@ impl Budget {
     fn found(&self, usage: &Usage, findings: Findings) -> Spent {
         let Findings { held, finish, soft, hard } = findings;
         let (limit, unit) = (self.limit.value(), self.limit.unit());
-        let Amount { value, low, high } = usage.amounts.get(unit);
+        let Bounded { value, low, high, .. } = usage.amounts.get(unit);
         let near = value.is_none_or(|value| value / limit >= self.policy.warn_at);
-        let open = usage.amounts.get(unit).may_reach(limit);
+        let open = usage.amounts.get(unit).may_have_reached(limit);
         let at_least = if near || open { Decision::Warn } else { Decision::Go };
         let by_forecast = if soft { self.policy.soft } else { Decision::Go };
         let by_limit = if hard { self.policy.hard } else { Decision::Go };
@@ -258,26 +255,6 @@ impl Budget {
             hard,
             decision,
         }
-    }
-}
-
-impl Amount {
-    /// An amount without uncertainty.
-    #[must_use]
-    pub fn exact(value: f64) -> Self {
-        Self { value: Some(value), low: value, high: Some(value) }
-    }
-
-    /// A value and its bounds; not known where there is no value.
-    #[must_use]
-    pub fn new(value: Option<f64>, low: f64, high: Option<f64>) -> Self {
-        value.map_or_else(Self::default, |value| Self { value: Some(value), low, high })
-    }
-
-    /// Whether the amount may have reached a limit: its upper bound has, or there is none.
-    #[must_use]
-    pub fn may_reach(&self, limit: f64) -> bool {
-        self.high.is_none_or(|high| high >= limit)
     }
 }
 

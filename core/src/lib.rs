@@ -40,9 +40,7 @@ pub mod units;
 
 pub use account::Account;
 pub use bounded::{Bounded, Quantity, RangeKind};
-pub use budget::{
-    Amount, Budget, Decision, Finish, Limit, Outlook, PerUnit, Policy, Spent, Unit, Usage, worst_quality,
-};
+pub use budget::{Budget, Decision, Finish, Limit, Outlook, PerUnit, Policy, Spent, Unit, Usage, worst_quality};
 pub use domain::{Component, Domain, Kind, Quality};
 pub use events::{Drained, Event, EventConsumer, EventKind, EventPool, MAX_OPEN, Producer};
 pub use fold::{Fold, Outcome};

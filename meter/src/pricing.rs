@@ -5,7 +5,7 @@
 
 use eco2_core::report::{Beside, Carbon, Cost, Energy, EventRecord, Report, Work};
 use eco2_core::units::UJ_PER_KWH;
-use eco2_core::{Amount, Budget, Limit, PerUnit, Policy, Usage};
+use eco2_core::{Bounded, Budget, Limit, PerUnit, Policy, Usage};
 use eco2_grid::pricing::{NamedZone, price_parts};
 use eco2_grid::provider::{Coverage, TABLE};
 use eco2_grid::{Consumption, Intensity, Pue, RangeError, ZoneSource};
@@ -203,15 +203,13 @@ impl Pricing {
     /// What was used, in all units.
     pub(crate) fn usage(&self, energy: &Energy, carbon: &Carbon) -> Usage {
         let facility = energy.bounded().map(|uj| self.pue.facility_uj(uj) as f64);
-        let cost = carbon.beside.as_ref().and_then(|beside| beside.cost.as_ref());
+        let unknown = Usage::default();
+        // A cost without a price for some of the energy bounds only the rest.
+        let cost = carbon.beside.as_ref().and_then(|beside| beside.cost.as_ref()).filter(|_| carbon.cost.is_some());
         let amounts = PerUnit {
-            energy_uj: Amount::new(facility.value, facility.low, facility.high),
-            grams: Amount::new(carbon.grams, carbon.low, carbon.high),
-            money: Amount::new(
-                carbon.cost,
-                cost.and_then(|cost| cost.low).unwrap_or(f64::NEG_INFINITY),
-                cost.and_then(|cost| cost.high),
-            ),
+            energy_uj: facility,
+            grams: carbon.bounded(),
+            money: Bounded { value: carbon.cost, ..cost.map_or(unknown.amounts.money, Cost::bounded) },
         };
         Usage { amounts, quality: eco2_core::worst_quality(energy) }
     }

@@ -186,6 +186,7 @@ fn where_the_tariff_has_a_gap_what_is_spent_is_not_known_and_no_reason_to_go_on(
     work(60);
     let spent = meter.budget()[0];
     assert_eq!((spent.spent, spent.decision), (None, Decision::Warn));
+    assert_eq!((spent.low, spent.high), (None, None), "a bound of the priced part is no bound of the whole");
     let report = meter.close();
     let told = report.events.iter().find(|event| event.kind == "budget-warn").expect("it is told");
     assert!(told.text.starts_with("cost budget: how much of ") && told.text.ends_with(" is not known"), "{told:?}");
@@ -204,6 +205,8 @@ fn nothing_measured_is_not_nothing_spent() {
     let limits = report.budget.unwrap().limits;
     let found: Vec<_> = limits.iter().map(|spent| (spent.spent, spent.decision)).collect();
     assert_eq!(found, [(None, Decision::Warn); 3]);
+    let lows: Vec<_> = limits.iter().map(|spent| spent.low).collect();
+    assert_eq!(lows, [Some(0.0), Some(0.0), None], "money may be negative");
 }
 
 #[test]

@@ -11,8 +11,8 @@ fn used(energy_uj: u64) -> Usage {
 
 /// An amount of energy with its bounds.
 fn between(value: f64, low: f64, high: Option<f64>) -> Usage {
-    let energy_uj = Amount::new(Some(value), low, high);
-    Usage { amounts: PerUnit { energy_uj, ..PerUnit::default() }, quality: Some((Quality::Measured, 100.0)) }
+    let energy_uj = Bounded::hard(value, low, high);
+    Usage { amounts: PerUnit { energy_uj, ..Usage::default().amounts }, quality: Some((Quality::Measured, 100.0)) }
 }
 
 fn next(energy_uj: f64) -> Outlook {
@@ -56,7 +56,7 @@ fn k10_an_upper_bound_that_reaches_the_limit_warns_and_stops_only_a_strict_budge
 fn a_budget_warns_at_four_fifths_and_stops_when_used_up() {
     let budget = Budget::new(Limit::Grams(10.0)).unwrap();
     let at = |grams| {
-        let amounts = PerUnit { grams: Amount::exact(grams), ..PerUnit::default() };
+        let amounts = PerUnit { grams: Bounded::exact(grams), ..Usage::default().amounts };
         budget.check(&Usage { amounts, quality: None }).decision
     };
     assert_eq!([at(7.9), at(8.0), at(9.99), at(10.0)], [Decision::Go, Decision::Warn, Decision::Warn, Decision::Stop]);
@@ -65,11 +65,13 @@ fn a_budget_warns_at_four_fifths_and_stops_when_used_up() {
 
 #[test]
 fn an_unknown_amount_is_a_warning_and_not_zero() {
-    for limit in [Limit::EnergyUj(10), Limit::Grams(10.0), Limit::Money(10.0)] {
+    let limits = [Limit::EnergyUj(10), Limit::Grams(10.0), Limit::Money(10.0)];
+    // Money may be negative, so that an unknown amount of it is not known to be 0 or more.
+    for (limit, low) in limits.into_iter().zip([Some(0.0), Some(0.0), None]) {
         let budget = Budget::new(limit).unwrap();
         for found in [budget.check(&Usage::default()), budget.judge(&Usage::default())] {
             assert_eq!((found.spent, found.decision, found.finish), (None, Decision::Warn, None));
-            assert_eq!((found.low, found.high, found.quality), (Some(0.0), None, None));
+            assert_eq!((found.low, found.high, found.quality), (low, None, None));
         }
     }
 }

@@ -4,7 +4,7 @@
 //! (Google Cloud) of a provider's processors, and 0.392 W a gigabyte of memory. The bounds are idle and busy: they hold
 //! whatever the load was, as far as the provider's average holds for this machine.
 
-use super::Range;
+use eco2_core::Bounded;
 
 /// A provider's watts per virtual CPU.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -47,12 +47,12 @@ pub const CLOUDS: [CloudPower; 3] = [
 /// Watts of a machine with so many virtual CPUs and gigabytes at a utilisation of 0 to 1 (clamped); `None` for a provider
 /// that is not in [`CLOUDS`].
 #[must_use]
-pub fn cloud_power(provider: &str, vcpus: u32, memory_gb: f64, utilisation: f64) -> Option<Range> {
+pub fn cloud_power(provider: &str, vcpus: u32, memory_gb: f64, utilisation: f64) -> Option<Bounded<f64>> {
     let cloud = CLOUDS.iter().find(|cloud| cloud.provider == provider)?;
     let busy_share = utilisation.clamp(0.0, 1.0);
     let memory_w = memory_gb.max(0.0) * MEMORY_W_PER_GB;
     let watts = |share: f64| f64::from(vcpus) * (cloud.idle_w + share * (cloud.busy_w - cloud.idle_w)) + memory_w;
-    Some(Range { value: watts(busy_share), low: watts(0.0), high: Some(watts(1.0)) })
+    Some(Bounded::plausible(watts(busy_share), watts(0.0), Some(watts(1.0))))
 }
 
 #[cfg(test)]
@@ -63,7 +63,7 @@ mod tests {
     fn a_rented_machine_lies_between_idle_and_busy() {
         // 8 × (0.74 + 0.5 × 2.76) + 32 × 0.392 = 16.96 + 12.544.
         let watts = cloud_power("aws", 8, 32.0, 0.5).unwrap();
-        assert!((watts.value - 29.504).abs() < 1e-9);
+        assert!((watts.value.unwrap() - 29.504).abs() < 1e-9);
         assert!((watts.low - 18.464).abs() < 1e-9 && (watts.high.unwrap() - 40.544).abs() < 1e-9);
         assert_eq!(cloud_power("moon", 1, 1.0, 0.5), None);
     }

@@ -5,7 +5,7 @@
 
 use eco2_core::report::Embodied;
 
-use super::{Hardware, Range};
+use super::Hardware;
 
 /// Seconds in the year of 365 days that the specification's example counts with.
 pub const SECONDS_PER_YEAR: f64 = 365.0 * 24.0 * 3600.0;
@@ -16,12 +16,12 @@ impl Hardware {
     pub fn embodied(&self, reserved_ns: u64) -> Embodied {
         let time_share = reserved_ns as f64 / 1e9 / (self.life_years() * SECONDS_PER_YEAR);
         let total = self.total_kg();
-        let Range { value: grams, low, high } = total.times(1e3 * time_share * self.share());
+        let share = total.times(1e3 * time_share * self.share());
         Embodied {
-            grams,
-            low,
-            high,
-            total_kg: total.value,
+            grams: share.value.unwrap_or(share.low),
+            low: share.low,
+            high: share.high,
+            total_kg: total.value.unwrap_or(total.low),
             total_low_kg: total.low,
             total_high_kg: total.high,
             reserved_ns,

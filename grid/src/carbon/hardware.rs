@@ -6,9 +6,9 @@
 //! the HGX H100 board, 1312 kg, an eighth of it. Where several exist, they are the bounds; a figure that stands alone has
 //! none: at least 0, at most unknown. Nothing public was found for others: give kilograms.
 
+use eco2_core::Bounded;
 use eco2_core::report::Embodied;
 
-use super::Range;
 use crate::RangeError;
 
 /// Years that hardware is taken to last where nobody says: the SCI specification's example.
@@ -49,7 +49,8 @@ const fn making(name: &'static str, kg: f64, low_kg: f64, high_kg: Option<f64>, 
 /// Hardware whose embodied emissions a run has a share of.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hardware {
-    total_kg: Range,
+    /// With a value always: every piece has one.
+    total_kg: Bounded<f64>,
     life_years: f64,
     share: f64,
     source: String,
@@ -73,20 +74,17 @@ impl Hardware {
     /// # Errors
     /// [`HardwareError`] for anything else.
     pub fn named(text: &str) -> Result<Self, HardwareError> {
-        let mut total_kg = Range::exact(0.0);
-        let mut sources = Vec::new();
-        for part in text.split(',').map(str::trim) {
-            let (kg, source) = given(part).or_else(|| listed(part)).ok_or_else(|| unknown(part))?;
-            total_kg = total_kg.plus(kg);
-            sources.push(source);
-        }
+        let piece = |part: &str| given(part).or_else(|| listed(part)).ok_or_else(|| unknown(part));
+        let pieces = text.split(',').map(|part| piece(part.trim())).collect::<Result<Vec<_>, _>>()?;
+        let (kg, sources): (Vec<_>, Vec<_>) = pieces.into_iter().unzip();
+        let total_kg = kg.into_iter().sum();
         Ok(Self { total_kg, life_years: LIFE_YEARS, share: 1.0, source: sources.join(", ") })
     }
 
     /// The hardware that a figure is of.
     #[must_use]
     pub fn of(made: &Embodied) -> Self {
-        let total_kg = Range { value: made.total_kg, low: made.total_low_kg, high: made.total_high_kg };
+        let total_kg = Bounded::plausible(made.total_kg, made.total_low_kg, made.total_high_kg);
         Self { total_kg, life_years: made.life_years, share: made.share, source: made.source.clone() }
     }
 
@@ -114,7 +112,7 @@ impl Hardware {
 
     /// TE: kilograms CO2e of making it.
     #[must_use]
-    pub fn total_kg(&self) -> Range {
+    pub fn total_kg(&self) -> Bounded<f64> {
         self.total_kg
     }
 
@@ -138,24 +136,24 @@ impl Hardware {
 }
 
 /// `1000` or `900:1000:1200`, kilograms.
-fn given(part: &str) -> Option<(Range, String)> {
+fn given(part: &str) -> Option<(Bounded<f64>, String)> {
     let numbers: Option<Vec<f64>> = part.split(':').map(|number| number.trim().parse().ok()).collect();
     let kg = match *numbers?.as_slice() {
-        [kg] => Range::exact(kg),
-        [low, kg, high] => Range { value: kg, low, high: Some(high) },
+        [kg] => Bounded::exact(kg),
+        [low, kg, high] => Bounded::plausible(kg, low, Some(high)),
         _ => return None,
     };
-    let rises = 0.0 <= kg.low && kg.low <= kg.value && kg.high.is_some_and(|high| kg.value <= high && high < 1e12);
-    rises.then(|| (kg, "given".to_owned()))
+    let is_mass = kg.low >= 0.0 && kg.high.is_some_and(|high| high < 1e12);
+    (is_mass && kg.is_consistent()).then(|| (kg, "given".to_owned()))
 }
 
 /// `8xa100-sxm4-40gb` or `server`.
-fn listed(part: &str) -> Option<(Range, String)> {
+fn listed(part: &str) -> Option<(Bounded<f64>, String)> {
     let lower = part.to_ascii_lowercase();
     let counted = lower.split_once('x').and_then(|(count, name)| Some((count.parse::<u32>().ok()?, name.to_owned())));
     let (count, name) = counted.filter(|(count, _)| *count > 0).unwrap_or((1, lower.clone()));
     let found = HARDWARE.iter().find(|making| making.name == name.replace(' ', "-"))?;
-    let kg = Range { value: found.kg, low: found.low_kg, high: found.high_kg };
+    let kg = Bounded::plausible(found.kg, found.low_kg, found.high_kg);
     Some((kg.times(f64::from(count)), format!("{count} × {} ({})", found.name, found.source)))
 }
 
@@ -171,11 +169,11 @@ mod tests {
     #[test]
     fn pieces_add_up_and_one_without_bounds_leaves_none() {
         let node = Hardware::named("8xA100-SXM4-40GB").unwrap().total_kg();
-        assert_eq!(node, Range { value: 2184.0, low: 1200.0, high: Some(2544.0) });
+        assert_eq!(node, Bounded::plausible(2184.0, 1200.0, Some(2544.0)));
         let server = Hardware::named("server, 2 x").err().map(|error| error.text);
         assert_eq!(server.as_deref(), Some("2 x"));
         let both = Hardware::named("server,1xa100-pcie-40gb,50").unwrap();
-        assert_eq!(both.total_kg(), Range { value: 2826.0, low: 231.0, high: None });
+        assert_eq!(both.total_kg(), Bounded::plausible(2826.0, 231.0, None));
         assert_eq!(both.source(), "1 × server (Luccioni), 1 × a100-pcie-40gb (Boavizta; low: Hubblo), given");
     }
 

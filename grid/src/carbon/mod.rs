@@ -16,11 +16,11 @@
 
 mod cloud;
 mod embodied;
+mod energy;
 mod equivalents;
 mod hardware;
 mod market;
 mod money;
-mod range;
 mod sci;
 mod tariff;
 mod terms;
@@ -28,11 +28,11 @@ mod water;
 
 pub use cloud::{CLOUDS, CloudPower, cloud_power};
 pub use embodied::SECONDS_PER_YEAR;
+pub use energy::{facility_kwh, it_kwh};
 pub use equivalents::{EQUIVALENTS_SOURCE, equivalents};
 pub use hardware::{HARDWARE, Hardware, HardwareError, Making};
 pub use market::Instrument;
 pub use money::{carbon_price, flat_cost};
-pub use range::{Range, facility_kwh, it_kwh};
 pub use sci::{Functional, sci};
 pub use tariff::{Tariff, series_cost};
 pub use terms::{Facts, Terms};
