@@ -139,7 +139,7 @@ impl Hardware {
 fn given(part: &str) -> Option<(Bounded<f64>, String)> {
     let numbers: Option<Vec<f64>> = part.split(':').map(|number| number.trim().parse().ok()).collect();
     let kg = match *numbers?.as_slice() {
-        [kg] => Bounded::exact(kg),
+        [kg] => Bounded::plausible(kg, kg, Some(kg)),
         [low, kg, high] => Bounded::plausible(kg, low, Some(high)),
         _ => return None,
     };
