@@ -683,6 +683,26 @@ typedef struct eco2_budget {
    Not exceeded at the end in nine of ten runs.
    */
   double finish_p90;
+  /*
+   Lower bound of `spent`; not a number where there is none: without limits, and of money, as a price may be negative.
+   */
+  double low;
+  /*
+   Upper bound of `spent`; not a number where there is none: the decision is then a warning at least.
+   */
+  double high;
+  /*
+   Share of the energy that has the quality below, percent; not a number where nothing is known.
+   */
+  double quality_percent;
+  /*
+   The worst quality among the parts of the energy: ECO2_QUALITY_..., ECO2_QUALITY_MISSING where nothing is known.
+   */
+  int32_t quality;
+  /*
+   0.
+   */
+  uint32_t reserved3;
 } eco2_budget;
 
 /*

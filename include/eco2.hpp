@@ -203,6 +203,24 @@ struct Budget {
     std::int32_t decision;
     std::uint32_t limits;
     double share;
+    /// Of the limit that decides, as all below: ECO2_UNIT_..., in which the amounts are.
+    std::int32_t unit{};
+    /// None: not known, or there is no limit.
+    std::optional<double> spent{};
+    std::optional<double> low{};
+    /// None: no upper bound.
+    std::optional<double> high{};
+    std::optional<double> limit{};
+    /// Held back until the next look, and as a reserve.
+    std::optional<double> held{};
+    /// What will have been spent at the end, with its 90 % interval; none without a forecast.
+    std::optional<double> finish{};
+    std::optional<double> finish_low{};
+    std::optional<double> finish_high{};
+    std::optional<double> finish_p90{};
+    /// The worst quality among the parts of the energy, ECO2_QUALITY_..., and its share in percent.
+    std::int32_t quality{ECO2_QUALITY_MISSING};
+    std::optional<double> quality_percent{};
 };
 
 /// A span of this thread that ends with its scope. Move-only; end it on the thread that began it.
@@ -393,7 +411,21 @@ public:
         budget.struct_size = sizeof budget;
         const std::int32_t status = eco2_budget_check(meter_, &budget);
         if (status != ECO2_OK) return last_error(status);
-        return Budget{budget.decision, budget.limits, budget.share};
+        return Budget{budget.decision,
+                      budget.limits,
+                      budget.share,
+                      budget.unit,
+                      known(budget.spent),
+                      known(budget.low),
+                      known(budget.high),
+                      known(budget.limit),
+                      known(budget.held),
+                      known(budget.finish),
+                      known(budget.finish_low),
+                      known(budget.finish_high),
+                      known(budget.finish_p90),
+                      budget.quality,
+                      known(budget.quality_percent)};
     }
 
     /// Ends the run; reading goes on. The destructor does so too, without waiting for the last knots.

@@ -1,13 +1,13 @@
 //! The budget: how much of the options' limits is spent.
 
-use eco2_core::{Decision, Spent, Unit};
+use eco2_core::{Decision, Quality, Spent, Unit};
 
 use crate::guard::on_meter;
 use crate::handle::{Boxed as _, Handle};
 use crate::layout::{Growable, OutStruct};
 use crate::numbers::{
     ECO2_BUDGET_GO, ECO2_BUDGET_PAUSE, ECO2_BUDGET_STOP, ECO2_BUDGET_WARN, ECO2_UNIT_GRAMS, ECO2_UNIT_MICROJOULES,
-    ECO2_UNIT_MONEY,
+    ECO2_UNIT_MONEY, quality_number,
 };
 
 /// What became of the budget. Set struct_size before the call.
@@ -42,6 +42,16 @@ pub struct BudgetState {
     pub finish_high: f64,
     /// Not exceeded at the end in nine of ten runs.
     pub finish_p90: f64,
+    /// Lower bound of `spent`; not a number where there is none: without limits, and of money, as a price may be negative.
+    pub low: f64,
+    /// Upper bound of `spent`; not a number where there is none: the decision is then a warning at least.
+    pub high: f64,
+    /// Share of the energy that has the quality below, percent; not a number where nothing is known.
+    pub quality_percent: f64,
+    /// The worst quality among the parts of the energy: ECO2_QUALITY_..., ECO2_QUALITY_MISSING where nothing is known.
+    pub quality: i32,
+    /// 0.
+    pub reserved3: u32,
 }
 
 // SAFETY: repr(C) of plain numbers without holes (asserted in layout_checks), the size first.
@@ -99,6 +109,11 @@ fn worst(spent: &[Spent]) -> BudgetState {
         finish_low: amount(|spent| spent.finish.map_or(f64::NAN, |finish| finish.low)),
         finish_high: amount(|spent| spent.finish.map_or(f64::NAN, |finish| finish.high)),
         finish_p90: amount(|spent| spent.finish.map_or(f64::NAN, |finish| finish.p90)),
+        low: amount(|spent| spent.low.unwrap_or(f64::NAN)),
+        high: amount(|spent| spent.high.unwrap_or(f64::NAN)),
+        quality_percent: amount(|spent| spent.quality_percent.unwrap_or(f64::NAN)),
+        quality: quality_number(decides.and_then(|spent| spent.quality).unwrap_or(Quality::Missing)),
+        reserved3: 0,
     }
 }
 
@@ -110,7 +125,32 @@ fn urgency(spent: &Spent) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::numbers::{ECO2_QUALITY_ESTIMATED, ECO2_QUALITY_MEASURED, ECO2_QUALITY_MISSING};
     use eco2_core::Finish;
+
+    #[test]
+    fn k10_bounds_and_quality_are_those_of_the_limit_that_decides() {
+        let dead = Spent {
+            unit: Unit::EnergyUj,
+            spent: Some(141e6),
+            low: Some(140e6),
+            high: None,
+            quality: Some(Quality::Estimated),
+            quality_percent: Some(62.5),
+            limit: 300e6,
+            held: 3e6,
+            finish: None,
+            soft: false,
+            hard: false,
+            decision: Decision::Warn,
+        };
+        let alive = Spent { high: Some(142e6), quality: Some(Quality::Measured), decision: Decision::Go, ..dead };
+        let state = worst(&[alive, dead]);
+        assert_eq!((state.spent, state.low, state.held), (141e6, 140e6, 3e6));
+        assert!(state.high.is_nan(), "an open upper bound is not the value");
+        assert_eq!((state.quality, state.quality_percent), (ECO2_QUALITY_ESTIMATED, 62.5));
+        assert_eq!((worst(&[alive]).high, worst(&[alive]).quality), (142e6, ECO2_QUALITY_MEASURED));
+    }
 
     #[test]
     fn the_worst_limit_decides() {
@@ -138,7 +178,9 @@ mod tests {
         assert_eq!((state.decision, state.share), (ECO2_BUDGET_PAUSE, 0.9));
         let amounts = [state.spent, state.finish, state.finish_low, state.finish_high, state.finish_p90];
         assert_eq!(amounts, [1.0, 12.0, 11.0, 14.0, 13.0]);
-        let unknown = worst(&[Spent { spent: None, ..of(0.0, Decision::Warn) }]);
+        let unknown = worst(&[Spent { spent: None, low: None, high: None, ..of(0.0, Decision::Warn) }]);
+        assert!(unknown.low.is_nan() && unknown.high.is_nan() && unknown.quality_percent.is_nan());
+        assert_eq!(unknown.quality, ECO2_QUALITY_MISSING);
         assert!(unknown.share.is_nan() && unknown.spent.is_nan() && unknown.decision == ECO2_BUDGET_WARN);
         let none = worst(&[]);
         assert_eq!((none.decision, none.limits, none.share), (ECO2_BUDGET_GO, 0, 0.0));

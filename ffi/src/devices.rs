@@ -2,8 +2,8 @@
 
 use std::ffi::c_char;
 
+use eco2_core::Component;
 use eco2_core::report::Device;
-use eco2_core::{Component, Quality};
 
 use crate::failure::Failure;
 use crate::guard::on_meter;
@@ -11,8 +11,7 @@ use crate::handle::{Boxed as _, Handle, Run};
 use crate::layout::{Growable, Out, OutStruct};
 use crate::numbers::{
     ECO2_COMPONENT_CPU, ECO2_COMPONENT_GPU, ECO2_COMPONENT_MEMORY, ECO2_COMPONENT_OTHER, ECO2_DEVICE_SUMMED,
-    ECO2_QUALITY_DERIVED, ECO2_QUALITY_ESTIMATED, ECO2_QUALITY_MEASURED, ECO2_QUALITY_MISSING, ECO2_QUALITY_SYNTHETIC,
-    ECO2_TEXT_DOMAIN, ECO2_TEXT_ID, ECO2_TEXT_NAME, ECO2_TEXT_SOURCE, range_number,
+    ECO2_TEXT_DOMAIN, ECO2_TEXT_ID, ECO2_TEXT_NAME, ECO2_TEXT_SOURCE, quality_number, range_number,
 };
 use crate::status::ECO2_UNKNOWN;
 use crate::text::OutText;
@@ -151,13 +150,7 @@ fn figures(device: &Device) -> DeviceInfo {
             Component::Gpu => ECO2_COMPONENT_GPU,
             Component::Other => ECO2_COMPONENT_OTHER,
         },
-        quality: match device.quality {
-            Quality::Measured => ECO2_QUALITY_MEASURED,
-            Quality::Derived => ECO2_QUALITY_DERIVED,
-            Quality::Estimated => ECO2_QUALITY_ESTIMATED,
-            Quality::Synthetic => ECO2_QUALITY_SYNTHETIC,
-            Quality::Missing => ECO2_QUALITY_MISSING,
-        },
+        quality: quality_number(device.quality),
         energy_uj: device.energy_uj.unwrap_or(ECO2_UNKNOWN),
         low_uj: device.low_uj.unwrap_or(ECO2_UNKNOWN),
         high_uj: device.high_uj.unwrap_or(ECO2_UNKNOWN),

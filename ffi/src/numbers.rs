@@ -1,6 +1,6 @@
 //! The numbers that functions take and give. A number is never used again for something else.
 
-use eco2_core::RangeKind;
+use eco2_core::{Quality, RangeKind};
 
 /// Level of a log message: something did not work.
 pub const ECO2_LOG_ERROR: i32 = 1;
@@ -135,6 +135,17 @@ pub const ECO2_UNIT_MICROJOULES: i32 = 0;
 pub const ECO2_UNIT_GRAMS: i32 = 1;
 /// Unit of a limit: money, in the option's currency.
 pub const ECO2_UNIT_MONEY: i32 = 2;
+
+/// ECO2_QUALITY_... of a quality.
+pub(crate) fn quality_number(quality: Quality) -> i32 {
+    match quality {
+        Quality::Measured => ECO2_QUALITY_MEASURED,
+        Quality::Derived => ECO2_QUALITY_DERIVED,
+        Quality::Estimated => ECO2_QUALITY_ESTIMATED,
+        Quality::Synthetic => ECO2_QUALITY_SYNTHETIC,
+        Quality::Missing => ECO2_QUALITY_MISSING,
+    }
+}
 
 /// ECO2_RANGE_... of a range.
 pub(crate) fn range_number(kind: Option<RangeKind>) -> i32 {

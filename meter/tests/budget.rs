@@ -194,17 +194,25 @@ fn where_the_tariff_has_a_gap_what_is_spent_is_not_known_and_no_reason_to_go_on(
 }
 
 #[test]
-fn nothing_measured_is_not_nothing_spent() {
+fn k10_nothing_measured_is_not_nothing_spent_and_has_no_upper_bound() {
     let folder = tempfile::tempdir().unwrap();
     let mut options = options(folder.path());
     options.budget.max_energy_kwh = Some(1.0);
     options.budget.max_co2_kg = Some(1.0);
     options.budget.price_per_kwh = Some(1.0);
     options.budget.max_cost = Some(1.0);
-    let report = Meter::open_with(options, Vec::new()).unwrap().close();
-    let limits = report.budget.unwrap().limits;
+    options.budget.strict = true;
+    let meter = Meter::open_with(options, Vec::new()).unwrap();
+    for spent in meter.budget() {
+        assert_eq!(
+            (spent.spent, spent.high, spent.decision),
+            (None, None, Decision::Stop),
+            "no upper bound: {spent:?}"
+        );
+    }
+    let limits = meter.close().budget.unwrap().limits;
     let found: Vec<_> = limits.iter().map(|spent| (spent.spent, spent.decision)).collect();
-    assert_eq!(found, [(None, Decision::Warn); 3]);
+    assert_eq!(found, [(None, Decision::Stop); 3], "strict");
     let lows: Vec<_> = limits.iter().map(|spent| spent.low).collect();
     assert_eq!(lows, [Some(0.0), Some(0.0), None], "money may be negative");
 }

@@ -137,6 +137,14 @@ class Running(Case):
         # 3.6 s at 250 W.
         self.assertAlmostEqual(found.finish / 900e6, 1, delta=0.2)
         self.assertTrue(found.finish_low <= found.finish <= found.finish_p90 <= found.finish_high)
+        self.assertTrue(found.low <= found.spent <= found.high, found)
+        self.assertEqual((found.quality, found.quality_percent), ("measured", 100.0))
+
+    def test_k10_a_budget_without_a_measurement_has_no_value_no_bounds_and_no_quality(self):
+        with eco2.Meter(sources=["rapl-sysfs"], sysfs="/nonexistent", estimate=False, budget={"max_energy_kwh": 1.0}) as meter:
+            found = meter.budget()
+        self.assertEqual((found.decision, found.spent, found.low, found.high), ("warn", None, 0.0, None))
+        self.assertEqual((found.quality, found.quality_percent), ("missing", None))
 
     def test_a_spent_budget_says_stop(self):
         with self.gpu_meter(budget={"max_energy_kwh": 1e-9}) as meter:

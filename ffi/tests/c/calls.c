@@ -100,6 +100,13 @@ static void wait_grown(const eco2_meter *meter, const eco2_energy_now *before) {
     } while (now.total_uj <= before->total_uj);
 }
 
+/* A caller of version 0.1 knows 88 bytes of it: nothing is written behind them. */
+static void look_at_an_older_budget(eco2_meter *meter) {
+    eco2_budget older = {.struct_size = 88, .low = -1, .quality = -1};
+    CHECK(eco2_budget_check(meter, &older) == ECO2_OK && older.struct_size == 88);
+    CHECK(older.spent > 0 && older.low == -1 && older.quality == -1);
+}
+
 int main(int argc, char **argv) {
     struct sigaction before[65], after[65];
     steady state = {0, 0};
@@ -144,6 +151,9 @@ int main(int argc, char **argv) {
     free(report_of(meter, ECO2_REPORT_TEXT));
     CHECK(eco2_budget_check(meter, &budget) == ECO2_OK);
     CHECK(budget.decision == ECO2_BUDGET_STOP && budget.limits == 1 && budget.share > 1);
+    CHECK(budget.low <= budget.spent && budget.spent <= budget.high && budget.held >= 0);
+    CHECK(budget.quality == ECO2_QUALITY_MEASURED && budget.quality_percent == 100);
+    look_at_an_older_budget(meter);
 
     CHECK(eco2_meter_close(meter) == ECO2_OK);
     CHECK(state.destroyed == 1 && state.reads > 1);

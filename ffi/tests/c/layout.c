@@ -50,7 +50,7 @@ AT(eco2_device, free_high_uj, 96);
 AT(eco2_device, range_percent, 104);
 AT(eco2_device, range_kind, 112);
 
-SIZE(eco2_budget, 88);
+SIZE(eco2_budget, 120);
 AT(eco2_budget, decision, 4);
 AT(eco2_budget, limits, 8);
 AT(eco2_budget, share, 16);
@@ -62,6 +62,10 @@ AT(eco2_budget, finish, 56);
 AT(eco2_budget, finish_low, 64);
 AT(eco2_budget, finish_high, 72);
 AT(eco2_budget, finish_p90, 80);
+AT(eco2_budget, low, 88);
+AT(eco2_budget, high, 96);
+AT(eco2_budget, quality_percent, 104);
+AT(eco2_budget, quality, 112);
 
 SIZE(eco2_powers, 72);
 AT(eco2_powers, flags, 4);

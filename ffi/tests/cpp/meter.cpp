@@ -78,7 +78,10 @@ static void a_run(const std::string &folder) {
     CHECK(devices->front().summed && !devices->front().gain_percent);
     const auto series = meter.series("GPU-1");
     CHECK(series && !series->uj.empty() && series->uj.size() == series->lo_ns.size());
-    CHECK(meter.budget()->decision == ECO2_BUDGET_GO && meter.budget()->limits == 1);
+    const Result<eco2::Budget> budget = meter.budget();
+    CHECK(budget && budget->decision == ECO2_BUDGET_GO && budget->limits == 1 && budget->unit == ECO2_UNIT_MICROJOULES);
+    CHECK(budget->low <= budget->spent && budget->spent <= budget->high && *budget->spent < *budget->limit);
+    CHECK(budget->quality == ECO2_QUALITY_MEASURED && budget->quality_percent == 100 && budget->finish == budget->spent);
     const std::string json = *meter.report();
     CHECK(json.front() == '{' && json.find("\"eco2.report/1\"") != std::string::npos);
     CHECK(!meter.report(99) && meter.report(99).error().code == ECO2_ERR_ARGUMENT);

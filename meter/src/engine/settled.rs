@@ -40,7 +40,8 @@ impl Engine {
     /// is that of its last update. What it has used since is not unknown, but not read yet: [`Engine::reach`] has it.
     pub(crate) fn energy_so_far(&self, account: &Account) -> Energy {
         let mut energy = account.energy.clone();
-        if energy.high_uj.is_some() {
+        // What is not known has no upper bound, also where no counter is there that could open it.
+        if energy.high_uj.is_some() || energy.total_uj.is_none() {
             return energy;
         }
         let tracks = self.ledger.tracks();

@@ -54,7 +54,8 @@ class BudgetState(Structure):
     _fields_ = [("struct_size", c_uint32), ("decision", c_int32), ("limits", c_uint32), ("reserved", c_uint32),
                 ("share", c_double), ("unit", c_int32), ("reserved2", c_uint32), ("spent", c_double), ("limit", c_double),
                 ("held", c_double), ("finish", c_double), ("finish_low", c_double), ("finish_high", c_double),
-                ("finish_p90", c_double)]
+                ("finish_p90", c_double), ("low", c_double), ("high", c_double), ("quality_percent", c_double),
+                ("quality", c_int32), ("reserved3", c_uint32)]
 
 
 class Batch(Structure):

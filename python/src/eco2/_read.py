@@ -104,7 +104,9 @@ def budget(library, handle) -> Budget:  # type: ignore[no-untyped-def]
     unit = None if limit is None else UNITS.get(found.unit, str(found.unit))
     return Budget(DECISIONS.get(found.decision, "stop"), found.limits, found.share, unit, finite(found.spent), limit,
                   finite(found.held), finite(found.finish), finite(found.finish_low), finite(found.finish_high),
-                  finite(found.finish_p90))
+                  finite(found.finish_p90), finite(found.low), finite(found.high),
+                  None if limit is None else QUALITIES.get(found.quality, str(found.quality)),
+                  finite(found.quality_percent))
 
 
 def report(library, handle, format: str) -> str:  # type: ignore[no-untyped-def]

@@ -139,7 +139,9 @@ class Budget(NamedTuple):
     where it is known of none: the decision is then a warning.
 
     The others are of the limit that decides, in its `unit` (`"energy_uj"`, `"grams"` or `"money"`), None where they are
-    not known: `spent` and `limit`; `held`, what is kept back for the next steps and as a reserve; `finish`, what will
+    not known: `spent` and `limit`; `low` and `high`, the bounds of `spent` (a `high` of None: no upper bound, the decision
+    is then a warning at least); `quality`, the worst among the parts of the energy (`"measured"`, `"derived"`,
+    `"estimated"`, `"synthetic"`, or `"missing"` where nothing is known), which `quality_percent` of it has; `held`, what is kept back for the next steps and as a reserve; `finish`, what will
     have been spent at the end, with its 90 % interval from `finish_low` to `finish_high`; `finish_p90`, what is not
     exceeded in nine of ten runs. A forecast needs the run's length: `budget={"total_steps": 1000}` or `total_hours`.
     """
@@ -155,3 +157,7 @@ class Budget(NamedTuple):
     finish_low: float | None = None
     finish_high: float | None = None
     finish_p90: float | None = None
+    low: float | None = None
+    high: float | None = None
+    quality: str | None = None
+    quality_percent: float | None = None
