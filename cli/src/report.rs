@@ -25,10 +25,8 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<u8> {
         if args.force { eco2::read_whole_as_one(run, &options) } else { eco2::read_whole(run, &options) }
     };
     let mut reports = args.runs.iter().map(|run| Ok(read(run)?)).collect::<anyhow::Result<Vec<Report>>>()?;
-    if args.price.is_given() {
+    if args.price.is_given() || args.beside.is_given() {
         reports = reports.into_iter().map(|report| eco2::reprice(report, &options)).collect::<Result<_, _>>()?;
-    } else if args.beside.is_given() {
-        reports = reports.into_iter().map(|report| eco2::add_beside(report, &options)).collect::<Result<_, _>>()?;
     }
     let text = match &args.by {
         Some(label) => grouped(&reports, label, args.chosen())?,

@@ -16,6 +16,7 @@ mod joined;
 mod ranges;
 mod source;
 mod spell;
+mod terms;
 
 pub use beside::{Beside, CarbonPrice, Cost, Embodied, Equivalent, Market, Offset, Sci, Water};
 pub use budget::{BudgetRecord, ForecastRecord};
@@ -24,6 +25,7 @@ pub use joined::{CounterRecord, Merge, Replayed};
 pub use ranges::stated;
 pub use source::{SourceStatus, Status};
 pub use spell::SpellRecord;
+pub use terms::{EmbodiedTerms, MarketTerms, PriceTerms};
 
 /// The schema's name.
 pub const SCHEMA: &str = "eco2.report/1";
@@ -348,6 +350,9 @@ pub struct Carbon {
     pub zone_source: String,
     /// The table from which anyone can recompute `grams`.
     pub segments: Vec<CarbonSegment>,
+    /// What was asked for, so that pricing again changes nothing else; `None` in reports of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terms: Option<Box<PriceTerms>>,
     /// Embodied grams; `None`: not asked for.
     pub embodied: Option<f64>,
     /// Software carbon intensity, grams per functional unit; `None`: not asked for.

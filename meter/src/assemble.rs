@@ -129,9 +129,8 @@ pub(crate) fn report(shared: &Shared, engine: &Engine, ending: &Ending, end_ns: 
         asks: Asks::Nobody,
     });
     let curve = |energy: &Energy| engine.curve(&account.devices, &account.start_uj, energy, when.lasted_ns);
-    let (mut carbon, said) = facts.pricing.price(&mut energy, &when, curve);
     let work = shared.work.so_far(&engine.own_steps);
-    facts.pricing.beside(&mut carbon, &energy, &work, when.lasted_ns);
+    let (carbon, said) = facts.pricing.price(&mut energy, &work, &when, curve);
     let mut devices = account.devices;
     for device in &mut devices {
         device.gauges = engine.gauges.of(&device.id);

@@ -7,7 +7,7 @@ mod ahead;
 
 use std::sync::Mutex;
 
-use eco2_core::report::BudgetRecord;
+use eco2_core::report::{BudgetRecord, Work};
 use eco2_core::units::uj_at_power;
 use eco2_core::{Account, Decision, Forecaster, Spent, Unit};
 
@@ -189,7 +189,7 @@ impl Keeper {
         }
         let mut energy = if closed { account.energy.clone() } else { engine.energy_so_far(account) };
         let curve = |energy: &_| engine.curve(&account.devices, &account.start_uj, energy, when.lasted_ns);
-        let (carbon, _) = pricing.price(&mut energy, when, curve);
+        let (carbon, _) = pricing.price(&mut energy, &Work::default(), when, curve);
         let (energy, carbon) = (&energy, &carbon);
         let reach = engine.reach(account.end_ns);
         let mut state = lock(&self.state);

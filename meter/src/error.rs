@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use eco2_grid::pricing::PriceError;
+
 use crate::options::OptionsError;
 
 /// Why a meter could not be opened, or a run not be read.
@@ -111,4 +113,17 @@ pub enum Error {
         /// Where runs are.
         folder: PathBuf,
     },
+}
+
+impl From<PriceError> for Error {
+    fn from(error: PriceError) -> Self {
+        match error {
+            PriceError::Zone(error) => error.into(),
+            PriceError::Locate(error) => error.into(),
+            PriceError::Place(place) => Self::Place(place),
+            PriceError::File(error) => error.into(),
+            PriceError::Hardware(error) => error.into(),
+            PriceError::Range(error) => error.into(),
+        }
+    }
 }

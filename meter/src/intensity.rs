@@ -10,130 +10,62 @@ mod live;
 mod open;
 mod reprice;
 
-use std::fmt;
-use std::sync::Arc;
-
-use eco2_core::report::EventRecord;
-use eco2_grid::Intensity;
-use eco2_grid::provider::{Chain, Coverage, Fault, Wanted};
+use eco2_grid::pricing::{Sources, When};
+use eco2_grid::provider::Coverage;
 
 pub use ask::intensities;
 pub(crate) use curve::Curve;
 use live::Live;
-pub(crate) use open::located;
-pub use reprice::{Course, add_beside, reprice};
+pub(crate) use open::online;
+pub use reprice::{Course, reprice};
 
-/// Where the intensities of a run come from, the zone's yearly figure last.
-#[derive(Clone)]
+/// Where the intensities of a run come from, and the thread that asks for them where somebody has to be asked.
+#[derive(Debug, Clone)]
 pub(crate) struct Feed {
-    table: Intensity,
-    /// The file, where there is one.
-    series: Option<Arc<eco2_grid::provider::File>>,
-    kind: Source,
-}
-
-#[derive(Clone)]
-enum Source {
-    /// Known without asking anybody.
-    Here(Chain),
-    /// Asked on a thread.
-    Asked(Live),
-}
-
-impl fmt::Debug for Feed {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("Feed")
-    }
+    sources: Sources,
+    live: Option<Live>,
 }
 
 impl Feed {
+    /// `forecasts`: whether the time to come is asked about as well.
+    pub(crate) fn new(sources: Sources, forecasts: bool) -> Self {
+        let live = sources.asks_others().then(|| Live::new(sources.chain().clone(), sources.zone(), forecasts));
+        Self { sources, live }
+    }
+
     /// Begins to ask, from the run's beginning on; nothing to do for a file.
     pub(crate) fn start(&self, from_ns: i64) {
-        if let Source::Asked(live) = &self.kind {
+        if let Some(live) = &self.live {
             live.start(from_ns);
         }
     }
 
     /// Asks a last time for all of the run, and waits for a bounded time.
     pub(crate) fn settle(&self, to_ns: i64) {
-        if let Source::Asked(live) = &self.kind {
+        if let Some(live) = &self.live {
             live.settle(to_ns);
         }
     }
 
     /// How a run is covered: all of it, by whatever is known now.
-    pub(crate) fn cover(&self, from_ns: i64, to_ns: i64) -> Coverage {
-        let wanted = Wanted { zone: "", from_ns, to_ns, now_ns: to_ns };
-        match &self.kind {
-            Source::Here(chain) => self.filled(Some(chain.cover(&wanted)), &wanted),
-            Source::Asked(live) => self.filled(live.so_far(), &wanted),
+    pub(crate) fn cover(&self, when: &When) -> Coverage {
+        match &self.live {
+            None => self.sources.cover(when, when.to_ns()),
+            Some(live) => self.sources.completed(live.so_far(), when),
         }
     }
 
     /// The same, asking whoever has to be asked, on this thread.
-    pub(crate) fn cover_now(&self, from_ns: i64, to_ns: i64, now_ns: i64) -> Coverage {
-        match &self.kind {
-            Source::Here(_) => self.cover(from_ns, to_ns),
-            Source::Asked(live) => {
-                let wanted = Wanted { zone: live.zone(), from_ns, to_ns, now_ns };
-                self.filled(live.ask(&wanted), &wanted)
-            }
-        }
+    pub(crate) fn cover_now(&self, when: &When) -> Coverage {
+        let now_ns = When::new(crate::wall::now(), 0).from_ns;
+        self.sources.cover(when, now_ns.max(when.to_ns()))
     }
 
     /// The mean intensity of a time to come; `None` where neither a forecast nor the past tells.
     pub(crate) fn outlook(&self, now_ns: i64, to_ns: i64) -> Option<eco2_grid::Outlook> {
-        match &self.kind {
-            Source::Here(_) => self.series.as_ref()?.series().outlook(now_ns, to_ns),
-            Source::Asked(live) => live.outlook(now_ns, to_ns),
+        match &self.live {
+            None => self.sources.outlook(now_ns, to_ns),
+            Some(live) => live.outlook(now_ns, to_ns),
         }
     }
-
-    /// All of the time in values of one kind: see [`Coverage::completed`].
-    fn filled(&self, answer: Option<Coverage>, wanted: &Wanted<'_>) -> Coverage {
-        let late = || Coverage { parts: Vec::new(), faults: vec![("intensity_provider".to_owned(), Fault::Late)] };
-        answer.unwrap_or_else(late).completed(wanted.from_ns, wanted.to_ns, &self.table)
-    }
 }
-
-/// What the report says of how a run was covered: who failed, and whose figures weighed how much of the energy.
-pub(crate) fn events(coverage: &Coverage, energies_uj: &[u64], at: u64) -> Vec<EventRecord> {
-    let event = |kind: &str, device: &str, text: String| EventRecord {
-        at,
-        kind: kind.to_owned(),
-        device: device.to_owned(),
-        text,
-    };
-    let failed = |(provider, fault): &(String, Fault)| event("intensity-fault", provider, fault.to_string());
-    let mut events: Vec<EventRecord> = coverage.faults.iter().map(failed).collect();
-    if let Some(text) = shares(coverage, energies_uj) {
-        let kind = if coverage.parts.iter().any(|part| part.fallback) { "intensity-fallback" } else { "intensity" };
-        events.push(event(kind, "", text));
-    }
-    events
-}
-
-/// `62.5 % of the energy by electricity-maps (…), 37.5 % by table (…)`.
-fn shares(coverage: &Coverage, energies_uj: &[u64]) -> Option<String> {
-    let mut by: Vec<(String, u64, bool)> = Vec::new();
-    for (part, energy_uj) in coverage.parts.iter().zip(energies_uj) {
-        let kind = part.about.kind.map_or("kind not stated", |kind| kind.as_str());
-        let who = format!("{} ({kind})", part.provider);
-        match by.iter_mut().find(|(name, _, fallback)| *name == who && *fallback == part.fallback) {
-            Some((_, sum, _)) => *sum += energy_uj,
-            None => by.push((who, *energy_uj, part.fallback)),
-        }
-    }
-    let all: u64 = by.iter().map(|(_, sum, _)| sum).sum();
-    if all == 0 {
-        return None;
-    }
-    let share = |(who, sum, fallback): &(String, u64, bool)| {
-        let standing_in = if *fallback { ", standing in" } else { "" };
-        format!("{:.1} % by {who}{standing_in}", *sum as f64 / all as f64 * 100.0)
-    };
-    Some(format!("of the energy, {}", by.iter().map(share).collect::<Vec<_>>().join("; ")))
-}
-
-#[cfg(test)]
-mod tests;

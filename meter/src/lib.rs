@@ -58,7 +58,7 @@ pub use eco2_core::{Decision, Finish, NameId, Spent, Unit, report};
 pub use eco2_report as render;
 pub use eco2_samplers as samplers;
 pub use error::Error;
-pub use intensity::{Course, add_beside, intensities, reprice};
+pub use intensity::{Course, intensities, reprice};
 pub use late::Late;
 pub use meter::{Meter, Now, Span, Step};
 pub use options::Options;

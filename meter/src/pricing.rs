@@ -1,87 +1,47 @@
-//! What energy weighs and costs: resolved once, when the run opens, so that a wrong zone is told before any training.
-//!
-//! With one figure for all time the run is one segment. With a series or a provider each part of the time is weighed with
-//! the energy used in it.
+//! What energy weighs and costs, as the options ask for it: resolved once, when the run opens. The arithmetic is in
+//! `eco2_grid::pricing`.
 
-use eco2_core::report::{Beside, Carbon, Cost, Energy, EventRecord, Report, Work};
+use eco2_core::report::{Carbon, Cost, Energy, EventRecord, Report, Work};
 use eco2_core::units::UJ_PER_KWH;
 use eco2_core::{Bounded, Budget, Limit, PerUnit, Policy, Usage};
-use eco2_grid::pricing::{NamedZone, price_parts};
-use eco2_grid::provider::{Coverage, TABLE};
-use eco2_grid::{Consumption, Intensity, Pue, RangeError, ZoneSource};
+use eco2_grid::pricing::{EnergyCurve, PriceRequest, Priced};
+use eco2_grid::{Pue, RangeError};
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
-pub(crate) use self::beside::{Before, Extras};
-use crate::intensity::{self, Curve, Feed};
+pub(crate) use eco2_grid::pricing::{Ahead, When};
+pub(crate) use request::{asked_now, request};
+
+use crate::intensity::{Feed, online};
 use crate::options::Options;
 use crate::{Error, options};
 
-mod beside;
+mod request;
 
 /// Intensity, PUE, price and limits of a run.
 #[derive(Debug, Clone)]
 pub(crate) struct Pricing {
-    intensity: Intensity,
+    terms: eco2_grid::pricing::Pricing,
     feed: Option<Feed>,
-    /// The zone as it was requested.
-    requested: Option<String>,
-    /// Why the place that was asked for is not known.
-    unlocated: Option<String>,
-    pue: Pue,
-    extras: Extras,
     budgets: Vec<Budget>,
 }
 
-/// When a run was: its wall clock as text and as nanoseconds since 1970 UTC.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct When {
-    pub(crate) from: String,
-    pub(crate) to: String,
-    pub(crate) from_ns: i64,
-    /// By the monotonic clock.
-    pub(crate) lasted_ns: u64,
-}
-
-impl When {
-    /// The time of a run that began at `from` and lasted so long.
-    pub(crate) fn new(from: Timestamp, lasted_ns: u64) -> Self {
-        let lasted = jiff::SignedDuration::from_nanos(i64::try_from(lasted_ns).unwrap_or(i64::MAX));
-        let to = from.checked_add(lasted).unwrap_or(from);
-        let from_ns = i64::try_from(from.as_nanosecond()).unwrap_or(i64::MAX);
-        Self { from: from.to_string(), to: to.to_string(), from_ns, lasted_ns }
-    }
-
-    pub(crate) fn to_ns(&self) -> i64 {
-        self.from_ns.saturating_add(i64::try_from(self.lasted_ns).unwrap_or(i64::MAX))
-    }
-}
-
 impl Pricing {
+    /// By all options, wherever they come from.
     pub(crate) fn resolve(options: &Options) -> Result<Self, Error> {
-        let intensity = match (options.intensity, &options.zone) {
-            (Some(g_per_kwh), _) => eco2_grid::constant(g_per_kwh)?,
-            (None, Some(zone)) => of_zone(zone, options)?,
-            (None, None) => match &options.locate {
-                Some(place) => intensity::located(place)?,
-                None => eco2_grid::world(),
-            },
-        };
-        let pue = Pue::new(options.pue)?;
-        let extras = Extras::resolve(options)?;
-        let feed = Feed::open(options, &intensity)?;
-        let looked_for = match intensity.zone_source {
-            ZoneSource::DefaultWorld => options.locate.is_some(),
-            source => matches!(source, ZoneSource::Country | ZoneSource::Unknown),
-        };
-        let unlocated = intensity.note.clone().filter(|_| looked_for);
-        let requested = options.zone.clone();
-        Ok(Self { intensity, feed, requested, unlocated, pue, extras, budgets: budgets(&options.budget)? })
+        Ok(Self { budgets: budgets(&options.budget)?, ..Self::of(request(options)?, options)? })
     }
 
-    /// The same with another PUE.
-    pub(crate) fn at_pue(self, pue: Pue) -> Self {
-        Self { pue, ..self }
+    /// By what is asked for anew: a report that is priced again keeps all else.
+    pub(crate) fn again(options: &Options) -> Result<Self, Error> {
+        Self::of(asked_now(options)?, options)
+    }
+
+    fn of(request: PriceRequest, options: &Options) -> Result<Self, Error> {
+        let asked = request.providers.iter().filter(|_| request.g_per_kwh.is_none());
+        let providers = asked.map(|name| online(name, options)).collect::<Result<Vec<_>, _>>()?;
+        let terms = eco2_grid::pricing::Pricing::resolve(request, providers)?;
+        let feed = terms.sources().map(|sources| Feed::new(sources.clone(), forecasts(options)));
+        Ok(Self { terms, feed, budgets: Vec::new() })
     }
 
     /// Begins to ask providers, if any are named.
@@ -98,111 +58,44 @@ impl Pricing {
         }
     }
 
-    /// Fills in the facility's energy and returns the grams, and what is to be said of them. `curve` is asked for only
-    /// where the intensity changes.
-    pub(crate) fn price(
+    /// Fills in the facility's energy and returns grams, money and what stands beside them, with what is to be said of them.
+    /// `curve` is asked for only where something changes over time.
+    pub(crate) fn price<C: EnergyCurve>(
         &self,
         energy: &mut Energy,
+        work: &Work,
         when: &When,
-        curve: impl FnOnce(&Energy) -> Curve,
+        curve: impl FnOnce(&Energy) -> C,
     ) -> (Carbon, Vec<EventRecord>) {
-        energy.pue = self.pue.get();
-        energy.facility_uj = energy.total_uj.map(|uj| self.pue.facility_uj(uj));
-        let needed =
-            when.lasted_ns > 0 && energy.total_uj.is_some() && (self.feed.is_some() || self.extras.needs_curve());
-        let curve = needed.then(|| curve(energy));
-        let (carbon, events) = match (&self.feed, &curve) {
-            (Some(feed), Some(curve)) => {
-                let coverage = feed.cover(when.from_ns, when.to_ns());
-                self.by_parts(when, &coverage, curve)
-            }
-            _ => (self.at_once(energy, when), Vec::new()),
-        };
-        let cost = self.extras.cost(energy, when, curve.as_ref());
-        let events = self.with_notes(events, &carbon, when);
-        (with_cost(carbon, cost), events)
+        let curve = self.terms.needs_curve(energy, when).then(|| curve(energy));
+        let coverage = self.feed.as_ref().filter(|_| curve.is_some()).map(|feed| feed.cover(when));
+        let curve = curve.as_ref().map(|curve| curve as &dyn EnergyCurve);
+        self.terms.price(energy, &Priced { when, work, curve, coverage: coverage.as_ref() })
     }
 
     /// The same for a run that is long over: whoever has to be asked is asked now, on this thread.
-    pub(crate) fn price_late(&self, energy: &mut Energy, when: &When, curve: &Curve) -> (Carbon, Vec<EventRecord>) {
-        let now_ns = When::new(crate::wall::now(), 0).from_ns;
-        let is_priced_by_parts = when.lasted_ns > 0 && energy.total_uj.is_some();
-        let Some(feed) = self.feed.as_ref().filter(|_| is_priced_by_parts) else {
-            return self.price(energy, when, |_| curve.clone());
-        };
-        energy.pue = self.pue.get();
-        energy.facility_uj = energy.total_uj.map(|uj| self.pue.facility_uj(uj));
-        let coverage = feed.cover_now(when.from_ns, when.to_ns(), now_ns.max(when.to_ns()));
-        let (carbon, events) = self.by_parts(when, &coverage, curve);
-        let cost = self.extras.cost(energy, when, Some(curve));
-        let events = self.with_notes(events, &carbon, when);
-        (with_cost(carbon, cost), events)
+    pub(crate) fn price_late(
+        &self,
+        energy: &mut Energy,
+        work: &Work,
+        when: &When,
+        curve: &dyn EnergyCurve,
+    ) -> (Carbon, Vec<EventRecord>) {
+        let is_needed = self.terms.needs_curve(energy, when);
+        let coverage = self.feed.as_ref().filter(|_| is_needed).map(|feed| feed.cover_now(when));
+        self.terms.price(energy, &Priced { when, work, curve: Some(curve), coverage: coverage.as_ref() })
     }
 
-    /// Fills in what was asked for beside the grams of a run that did this work.
-    pub(crate) fn beside(&self, carbon: &mut Carbon, energy: &Energy, work: &Work, lasted_ns: u64) {
-        if self.extras.is_asked() {
-            self.extras.apply(carbon, energy, work, lasted_ns);
-        }
-    }
-
-    /// The same for a report that is read again, from its carbon and what it had before.
-    pub(crate) fn beside_again(&self, carbon: &mut Carbon, old: &Before, report: &Report) {
-        self.extras.apply_again(carbon, old, report);
-    }
-
-    /// The zone that was given; without one, that of a series which covers the run, else the flagged world. A zone that only
-    /// a provider knows is the requested one as far as the provider covers the run.
-    fn zone_of(&self, coverage: &Coverage) -> NamedZone {
-        let stands_in = coverage.parts.iter().any(|part| part.provider == TABLE);
-        let is_replaced = matches!(self.intensity.zone_source, ZoneSource::Country | ZoneSource::Unknown);
-        if let Some(requested) = self.requested.as_ref().filter(|_| is_replaced && !stands_in) {
-            return NamedZone { name: requested.clone(), source: ZoneSource::Given };
-        }
-        match coverage.parts.first() {
-            Some(part) if self.intensity.zone_source == ZoneSource::DefaultWorld && !stands_in => {
-                let stated = &part.about.zone;
-                let name = if stated.is_empty() { part.provider.clone() } else { stated.clone() };
-                NamedZone { name, source: ZoneSource::Given }
-            }
-            _ => NamedZone { name: self.intensity.zone.clone(), source: self.intensity.zone_source },
-        }
-    }
-
-    /// Adds what is to be known of the zone: that it was not found, and that its value is old.
-    fn with_notes(&self, mut events: Vec<EventRecord>, carbon: &Carbon, when: &When) -> Vec<EventRecord> {
-        let mut add = |kind: &str, text: String| {
-            let (at, kind, device) = (when.lasted_ns, kind.to_owned(), String::new());
-            events.push(EventRecord { at, kind, device, text });
-        };
-        if let Some(text) = self.unlocated.clone().filter(|_| carbon.zone_source != ZoneSource::Given.as_str()) {
-            add("zone-not-found", text);
-        }
-        let used_in = Timestamp::from_nanosecond(i128::from(when.from_ns)).map(|at| at.to_zoned(TimeZone::UTC).year());
-        let oldest = carbon.segments.iter().filter_map(|segment| segment.year).min();
-        if let (Ok(used_in), Some(year)) = (used_in, oldest)
-            && let Some(text) = eco2_grid::age_notice(&carbon.zone, year, used_in.into())
-        {
-            add("intensity-old", text);
-        }
-        events
-    }
-
-    fn at_once(&self, energy: &Energy, when: &When) -> Carbon {
-        let consumption = Consumption { energy: energy.bounded(), from: &when.from, to: &when.to };
-        eco2_grid::price(&consumption, self.pue, &self.intensity)
-    }
-
-    fn by_parts(&self, when: &When, coverage: &Coverage, curve: &Curve) -> (Carbon, Vec<EventRecord>) {
-        let zone = self.zone_of(coverage);
-        let carbon = price_parts(&coverage.parts, curve, when.from_ns, self.pue, &zone);
-        let energies: Vec<u64> = carbon.segments.iter().map(|segment| segment.energy_uj).collect();
-        (carbon, intensity::events(coverage, &energies, when.lasted_ns))
+    /// A report priced again: what is not asked for stays.
+    pub(crate) fn price_again(&self, report: Report, when: &When, curve: &dyn EnergyCurve) -> Report {
+        let is_needed = self.terms.needs_curve(&report.energy, when);
+        let coverage = self.feed.as_ref().filter(|_| is_needed).map(|feed| feed.cover_now(when));
+        self.terms.price_again(report, when, curve, coverage.as_ref())
     }
 
     /// What was used, in all units.
     pub(crate) fn usage(&self, energy: &Energy, carbon: &Carbon) -> Usage {
-        let facility = energy.bounded().map(|uj| self.pue.facility_uj(uj) as f64);
+        let facility = energy.bounded().map(|uj| self.pue().facility_uj(uj) as f64);
         let unknown = Usage::default();
         // A cost without a price for some of the energy bounds only the rest.
         let cost = carbon.beside.as_ref().and_then(|beside| beside.cost.as_ref()).filter(|_| carbon.cost.is_some());
@@ -220,82 +113,31 @@ impl Pricing {
     }
 
     pub(crate) fn pue(&self) -> Pue {
-        self.pue
+        self.terms.pue()
     }
 
     /// The most that a kilowatt-hour may cost from now until the next look; `so_far`: what one has cost on average.
     pub(crate) fn price_next(&self, when: &When, so_far: Option<f64>) -> Option<f64> {
-        self.extras.price_next(when.to_ns(), so_far)
+        self.terms.price_next(when, so_far)
     }
 
     /// What a kilowatt-hour costs in the time after `when`, for so long.
     pub(crate) fn price_ahead(&self, when: &When, rest_ns: f64, so_far: Option<f64>) -> Option<Ahead> {
-        self.extras.price_ahead(when.to_ns(), when.to_ns().saturating_add(rest_ns as i64), so_far)
+        self.terms.price_ahead(when, rest_ns, so_far)
     }
 
     /// The intensity of the time after `when`, for so long: forecast where a series or a provider allows it.
     pub(crate) fn intensity_ahead(&self, when: &When, rest_ns: f64) -> Ahead {
         let to_ns = when.to_ns().saturating_add(rest_ns as i64);
         let found = self.feed.as_ref().and_then(|feed| feed.outlook(when.to_ns(), to_ns));
-        found.map_or_else(
-            || Ahead::certain(self.intensity.g_per_kwh, format!("one figure for all time: {}", self.intensity.source)),
-            |found| Ahead::of(&found),
-        )
+        found.map_or_else(|| self.terms.intensity_ahead(), |found| Ahead::of(&found))
     }
 }
 
-/// The intensity, or the price, of what is to come.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Ahead {
-    /// Grams CO2e, or money, for a kilowatt-hour.
-    pub(crate) each: f64,
-    /// Back-test error; `None` where it is not known.
-    pub(crate) error_percent: Option<f64>,
-    /// The lowest and the highest that was seen, where the past was repeated and nothing tells how well that holds.
-    pub(crate) span: Option<[f64; 2]>,
-    /// Where it comes from.
-    pub(crate) method: String,
-}
-
-impl Ahead {
-    fn of(found: &eco2_grid::Outlook) -> Self {
-        let untested = found.season_h.is_some() && found.error_percent.is_none();
-        Self {
-            each: found.g_per_kwh,
-            error_percent: found.error_percent,
-            span: untested.then_some(found.seen),
-            method: found.method(),
-        }
-    }
-
-    fn certain(each: f64, method: String) -> Self {
-        Self { each, error_percent: None, span: None, method }
-    }
-}
-
-/// A sum that leaves energy out is no cost of the run.
-pub(crate) fn with_cost(carbon: Carbon, cost: Option<Cost>) -> Carbon {
-    let whole = cost.as_ref().filter(|cost| cost.unpriced_uj == 0).and_then(|cost| cost.amount);
-    let beside = cost.map(|cost| Box::new(Beside { cost: Some(cost), ..Beside::default() }));
-    Carbon { cost: whole, beside, ..carbon }
-}
-
-fn of_zone(zone: &str, options: &Options) -> Result<Intensity, Error> {
-    let found = match eco2_grid::lookup(zone) {
-        // A provider may know a zone that the yearly table does not: the table's replacement is used where it does not.
-        Err(_)
-            if options.zone_fallback
-                || !options.intensity_provider.is_empty()
-                || options.intensity_series.is_some() =>
-        {
-            eco2_grid::lookup_or_around(zone)
-        }
-        found => found?,
-    };
-    if matches!(found.zone_source, ZoneSource::Country | ZoneSource::Unknown) {
-        return Ok(found);
-    }
-    Ok(if options.origin("zone").is_file() { found.from_config() } else { found })
+/// Whether what is to come is asked about, too: only where a limit on carbon or cost of a known length needs it.
+fn forecasts(options: &Options) -> bool {
+    let budget = &options.budget;
+    budget.max_co2_kg.is_some() && (budget.total_steps.is_some() || budget.total_hours.is_some())
 }
 
 /// Every limit that was given. One that is none is refused: a run would otherwise go on without it.

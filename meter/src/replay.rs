@@ -189,12 +189,11 @@ fn report(
     let (spells, mut events) = told(history.stalls, &account, &energy, history.series, false);
     events.extend_from_slice(history.noticed);
     events.sort_by_key(|event| event.at);
-    let (mut carbon, said) = pricing.price_late(&mut energy, when, &curve);
-    events.extend(said);
     let work = Work::default();
+    let (carbon, said) = pricing.price_late(&mut energy, &work, when, &curve);
+    events.extend(said);
     let mut devices = account.devices;
     leave_out(&mut devices, &mut events, &mut [], when.lasted_ns);
-    pricing.beside(&mut carbon, &energy, &work, when.lasted_ns);
     Report {
         schema: SCHEMA.to_owned(),
         run: Run {

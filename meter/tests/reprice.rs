@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use eco2::Error;
-use eco2::options::{Options, Origin};
+use eco2::options::Options;
 use eco2::report::Report;
 
 /// 2026-01-01T00:00:00Z, nanoseconds since 1970.
@@ -70,7 +70,7 @@ fn each_attempt_of_a_merged_run_costs_what_its_own_hours_do() {
     options.beside.tariff_series = Some(file(folder.path(), "price_per_kwh", &["0.1", "9", "9", "0.5", "0"]));
     let parts = [hour("a", 0, &Options::default()), hour("b", 3, &Options::default())];
     let merged = eco2_report::merge(&parts).unwrap();
-    let carbon = eco2::add_beside(merged, &options).unwrap().carbon.unwrap();
+    let carbon = eco2::reprice(merged, &options).unwrap().carbon.unwrap();
     assert!(near(carbon.cost.unwrap(), 0.6), "{carbon:?}");
 }
 
@@ -80,7 +80,7 @@ fn a_merged_report_that_lost_its_parts_is_refused() {
     let mut merged = eco2_report::merge(&parts).unwrap();
     merged.merge = None;
     assert!(matches!(eco2::reprice(merged.clone(), &Options::default()), Err(Error::NoParts { .. })));
-    assert!(matches!(eco2::add_beside(merged, &Options::default()), Err(Error::NoParts { .. })));
+    assert!(matches!(eco2::reprice(merged, &Options::default()), Err(Error::NoParts { .. })));
 }
 
 #[test]
@@ -102,14 +102,14 @@ fn merging_keeps_what_is_not_known_of_when_the_energy_was_used() {
 }
 
 #[test]
-fn an_old_cost_does_not_outlive_the_energy_and_the_price_it_was_of() {
+fn an_old_cost_goes_with_the_facilitys_energy_and_a_new_price_replaces_it() {
     let folder = tempfile::tempdir().unwrap();
     let mut flat = Options::default();
     flat.budget.price_per_kwh = Some(0.6);
     let cost = |report: &Report| report.carbon.as_ref().unwrap().cost;
     let report = hour("a", 0, &flat);
     assert!(near(cost(&report).unwrap(), 0.6));
-    let doubled = Options::resolve([Options::from_toml("pue = 2", Origin::project("eco2.toml")).unwrap()]).unwrap();
+    let doubled = Options { pue: 2.0, ..Options::default() };
     let again = eco2::reprice(report.clone(), &doubled).unwrap();
     assert!(near(cost(&again).unwrap(), 1.2), "{again:?}");
     let beside = again.carbon.as_ref().unwrap().beside.as_ref().unwrap().cost.clone().unwrap();
@@ -119,12 +119,12 @@ fn an_old_cost_does_not_outlive_the_energy_and_the_price_it_was_of() {
     );
     let mut series = Options::default();
     series.beside.tariff_series = Some(file(folder.path(), "price_per_kwh", &["0.5", "0.5"]));
-    let by_series = eco2::add_beside(report.clone(), &series).unwrap();
+    let by_series = eco2::reprice(report.clone(), &series).unwrap();
     assert!(near(cost(&by_series).unwrap(), 0.5));
-    assert_eq!(cost(&eco2::reprice(by_series, &doubled).unwrap()), None, "by the hour, of another energy");
+    assert!(near(cost(&eco2::reprice(by_series, &doubled).unwrap()).unwrap(), 1.0), "every hour costs twice as much");
     // A tariff that does not know the hour: what the flat price came to is no answer.
     series.beside.tariff_series = Some(file(folder.path(), "price_per_kwh", &["", "0.5"]));
-    let with_gap = eco2::add_beside(report, &series).unwrap();
+    let with_gap = eco2::reprice(report, &series).unwrap();
     assert_eq!(cost(&with_gap), None);
     assert!(with_gap.carbon.unwrap().beside.unwrap().cost.unwrap().unpriced_uj > 0);
 }

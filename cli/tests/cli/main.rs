@@ -18,6 +18,7 @@ mod plan;
 mod ranks;
 mod replay;
 mod report;
+mod repriced;
 mod rig;
 mod run;
 mod sensors;

@@ -7,7 +7,7 @@
 //! none: at least 0, at most unknown. Nothing public was found for others: give kilograms.
 
 use eco2_core::Bounded;
-use eco2_core::report::Embodied;
+use eco2_core::report::EmbodiedTerms;
 
 use crate::RangeError;
 
@@ -81,11 +81,24 @@ impl Hardware {
         Ok(Self { total_kg, life_years: LIFE_YEARS, share: 1.0, source: sources.join(", ") })
     }
 
-    /// The hardware that a figure is of.
+    /// The hardware that a report's terms name.
     #[must_use]
-    pub fn of(made: &Embodied) -> Self {
-        let total_kg = Bounded::plausible(made.total_kg, made.total_low_kg, made.total_high_kg);
-        Self { total_kg, life_years: made.life_years, share: made.share, source: made.source.clone() }
+    pub fn stated(terms: &EmbodiedTerms) -> Self {
+        let total_kg = Bounded::plausible(terms.total_kg, terms.total_low_kg, terms.total_high_kg);
+        Self { total_kg, life_years: terms.life_years, share: terms.share, source: terms.source.clone() }
+    }
+
+    /// The same as a report states it.
+    #[must_use]
+    pub fn terms(&self) -> EmbodiedTerms {
+        EmbodiedTerms {
+            total_kg: self.total_kg.value.unwrap_or(self.total_kg.low),
+            total_low_kg: self.total_kg.low,
+            total_high_kg: self.total_kg.high,
+            life_years: self.life_years,
+            share: self.share,
+            source: self.source.clone(),
+        }
     }
 
     /// The same with another expected life, years.

@@ -4,7 +4,7 @@
 //! comes from a contractual instrument (certificate, power purchase agreement, supplier's rate, residual mix). Whether a
 //! contract meets the Guidance's quality criteria is not checked here.
 
-use eco2_core::report::{Energy, Market};
+use eco2_core::report::{Energy, Market, MarketTerms};
 
 use super::facility_kwh;
 use crate::{MAX_G_PER_KWH, RangeError};
@@ -27,6 +27,12 @@ impl Instrument {
             return Err(RangeError { what: "the contract's factor", value: g_per_kwh, allowed });
         }
         Ok(Self { name: name.to_owned(), g_per_kwh: g_per_kwh.abs() })
+    }
+
+    /// The contract as a report states it.
+    #[must_use]
+    pub fn terms(&self) -> MarketTerms {
+        MarketTerms { instrument: self.name.clone(), g_per_kwh: self.g_per_kwh }
     }
 
     /// Market-based grams: facility energy × the contract's factor.

@@ -1,6 +1,6 @@
 //! What was asked for beside the grams, and all of it at once.
 
-use eco2_core::report::{Beside, Carbon, Cost, Energy, Offset, Work};
+use eco2_core::report::{Beside, Carbon, Cost, Energy, MarketTerms, Offset, PriceTerms, Work};
 
 use super::{Functional, Hardware, Instrument, WaterFactors, carbon_price, equivalents, sci};
 
@@ -60,37 +60,33 @@ impl Terms {
 }
 
 impl Terms {
-    /// The terms that figures were computed with, so that they can be computed again for another energy.
-    #[must_use]
-    pub fn of(beside: &Beside) -> Self {
-        let unit = beside.sci.as_ref().and_then(|sci| Functional::named(&sci.per));
-        let price = beside.carbon_price.as_ref();
-        let water = beside.water.as_ref().and_then(|water| WaterFactors::new(water.wue, water.ewif).ok().flatten());
-        let currency = price.and_then(|price| price.currency.clone());
-        Self {
-            market: beside.market.as_ref().and_then(|one| Instrument::new(&one.instrument, one.g_per_kwh).ok()),
-            hardware: beside.embodied.as_ref().map(Hardware::of),
-            functional_unit: unit,
-            water,
-            carbon_price: price.map(|price| price.per_tonne),
-            currency: currency.or_else(|| beside.cost.as_ref().and_then(|cost| cost.currency.clone())),
-            offsets: beside.offsets.clone(),
-            equivalents: !beside.equivalents.is_empty(),
-        }
+    /// Writes them into a report's terms.
+    pub fn put(&self, terms: &mut PriceTerms) {
+        terms.market = self.market.as_ref().map(Instrument::terms);
+        terms.embodied = self.hardware.as_ref().map(Hardware::terms);
+        terms.functional_unit = self.functional_unit.map(|unit| unit.as_str().to_owned());
+        terms.wue = self.water.and_then(|water| water.wue());
+        terms.ewif = self.water.and_then(|water| water.ewif());
+        terms.carbon_price = self.carbon_price;
+        terms.currency.clone_from(&self.currency);
+        terms.offsets.clone_from(&self.offsets);
+        terms.equivalents = self.equivalents;
     }
+}
 
-    /// These terms, and those of another where nothing was asked for here.
-    #[must_use]
-    pub fn or(self, other: Self) -> Self {
+impl From<&PriceTerms> for Terms {
+    /// What a report's terms ask for beside the grams; a figure out of its range is none.
+    fn from(terms: &PriceTerms) -> Self {
+        let market = |market: &MarketTerms| Instrument::new(&market.instrument, market.g_per_kwh).ok();
         Self {
-            market: self.market.or(other.market),
-            hardware: self.hardware.or(other.hardware),
-            functional_unit: self.functional_unit.or(other.functional_unit),
-            water: self.water.or(other.water),
-            carbon_price: self.carbon_price.or(other.carbon_price),
-            currency: self.currency.or(other.currency),
-            offsets: if self.offsets.is_empty() { other.offsets } else { self.offsets },
-            equivalents: self.equivalents || other.equivalents,
+            market: terms.market.as_ref().and_then(market),
+            hardware: terms.embodied.as_ref().map(Hardware::stated),
+            functional_unit: terms.functional_unit.as_deref().and_then(Functional::named),
+            water: WaterFactors::new(terms.wue, terms.ewif).ok().flatten(),
+            carbon_price: terms.carbon_price,
+            currency: terms.currency.clone(),
+            offsets: terms.offsets.clone(),
+            equivalents: terms.equivalents,
         }
     }
 }

@@ -33,6 +33,18 @@ impl WaterFactors {
         Ok((wue.is_some() || ewif.is_some()).then_some(Self { wue, ewif }))
     }
 
+    /// WUE, litres at the site per kilowatt-hour of IT energy.
+    #[must_use]
+    pub fn wue(&self) -> Option<f64> {
+        self.wue
+    }
+
+    /// EWIF, litres at the power plants per kilowatt-hour of facility energy.
+    #[must_use]
+    pub fn ewif(&self) -> Option<f64> {
+        self.ewif
+    }
+
     /// Litres of a run. A factor that was not given is not in the sum.
     #[must_use]
     pub fn water(&self, energy: &Energy) -> Water {

@@ -1,6 +1,6 @@
 //! Market, water, SCI, prices and offsets of a run of a kilowatt-hour.
 
-use eco2_core::report::{Carbon, Energy, Offset, Work};
+use eco2_core::report::{Carbon, Energy, Offset, PriceTerms, Work};
 use eco2_grid::carbon::{
     Facts, Functional, Hardware, Instrument, Terms, WaterFactors, carbon_price, facility_kwh, flat_cost, it_kwh,
 };
@@ -71,7 +71,11 @@ fn nothing_asked_for_is_nothing_there_and_nothing_asked_for_changes_the_grams() 
     assert_eq!((full.grams, full.low, full.high), (plain.grams, plain.low, plain.high));
     assert_eq!(full.segments, plain.segments);
     let beside = *full.beside.unwrap();
-    assert_eq!(Terms::of(&beside), all, "a report tells the terms that its figures were computed with");
+    let mut stated = PriceTerms::default();
+    all.put(&mut stated);
+    assert_eq!(Terms::from(&stated), all, "a report tells the terms that its figures were computed with");
+    let older = Carbon { terms: None, beside: Some(Box::new(beside.clone())), ..plain.clone() };
+    assert_eq!(Terms::from(&older.price_terms()), all, "one of an older version as far as its figures name them");
     assert_eq!(beside.market.unwrap().grams, Some(0.0), "a contract of 0 g/kWh is reported beside, and no more");
     assert_eq!(beside.sci.unwrap().operational_g, plain.grams, "SCI is location-based");
     assert_eq!((beside.offsets.len(), beside.equivalents.len()), (1, 4));

@@ -1,5 +1,6 @@
 //! The thread that asks providers while a run goes on.
 
+use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -44,6 +45,12 @@ struct State {
     around: Vec<Part>,
 }
 
+impl fmt::Debug for Live {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Live")
+    }
+}
+
 impl Live {
     pub(crate) fn new(chain: Chain, zone: &str, forecasts: bool) -> Self {
         Self { zone: zone.to_owned(), chain, forecasts, shared: Arc::default() }
@@ -58,15 +65,6 @@ impl Live {
             state.around.get(next).filter(|part| part.from_ns <= at_ns).map(|part| part.g_per_kwh)
         };
         eco2_grid::outlook(&at, first_ns, now_ns, to_ns)
-    }
-
-    pub(crate) fn zone(&self) -> &str {
-        &self.zone
-    }
-
-    /// Asks on this thread.
-    pub(crate) fn ask(&self, wanted: &Wanted<'_>) -> Option<Coverage> {
-        Some(self.chain.cover(wanted))
     }
 
     /// What has been answered so far.

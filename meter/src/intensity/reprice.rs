@@ -1,67 +1,31 @@
 //! A run that is long over, weighed again: with another zone, a series, or what a provider knows of that time by now.
 
-use eco2_core::report::{Carbon, CounterRecord, EventRecord, Merge, Report};
+use eco2_core::report::{CounterRecord, EventRecord, Merge, Report};
 use eco2_core::{Bounded, Stretch};
-use eco2_grid::Pue;
 use eco2_grid::pricing::EnergyCurve;
 
 use super::Curve;
 use crate::Error;
-use crate::options::{Level, Options};
-use crate::pricing::{Before, Extras, Pricing, When, with_cost};
+use crate::options::Options;
+use crate::pricing::{Pricing, When};
 
-/// The same report with its grams, and what stands beside them, computed anew by the options: zone, series, PUE, price, …
+/// The same report with what the options ask for computed anew: zone, series, PUE, price, tariff, making, water, …
 ///
-/// Energies stay as they are. How the energy was spread over the run's time is known as far as the report's counters tell;
-/// the grams' bounds hold what they do not. The PUE stays unless the options give one. Of a merged report each part is
-/// priced at its own time, and merged again. Providers are asked on this thread.
+/// What is not asked for stays as it was: the zone and its segments, the PUE, the price, and what stands beside the grams.
+/// Only flags and the program's own values ask; files and variables say how runs are priced that begin now. Energies stay
+/// as they are. How the energy was spread over the run's time is known as far as the report's counters tell; the bounds
+/// hold what they do not. Of a merged report each part is priced at its own time, and merged again. Providers are asked on
+/// this thread.
 ///
 /// # Errors
 /// [`Error`] when the options are wrong, or the report does not say when the run was.
 pub fn reprice(report: Report, options: &Options) -> Result<Report, Error> {
-    let pricing = Pricing::resolve(options)?;
-    let keeps_pue = options.origin("pue").level() == Level::Default;
+    let pricing = Pricing::again(options)?;
     by_parts(report, &|report| {
-        let stated = Pue::new(report.energy.pue).ok().filter(|_| keeps_pue);
-        repriced(report, &stated.map_or_else(|| pricing.clone(), |pue| pricing.clone().at_pue(pue)))
+        let when = when(&report)?;
+        let course = Course::of(&report);
+        Ok(pricing.price_again(report, &when, &course))
     })
-}
-
-fn repriced(mut report: Report, pricing: &Pricing) -> Result<Report, Error> {
-    let when = when(&report)?;
-    let Course(curve) = Course::of(&report);
-    let old = Before { carbon: report.carbon.take(), facility_uj: report.energy.facility_uj };
-    let (mut carbon, events) = pricing.price_late(&mut report.energy, &when, &curve);
-    pricing.beside_again(&mut carbon, &old, &report);
-    report.carbon = Some(carbon);
-    // Its limits and forecast were of the old grams.
-    report.budget = None;
-    report.events.extend(events);
-    Ok(report)
-}
-
-/// The same report with what the options ask for beside its grams, which stay as they are: tariff, making, water, market.
-///
-/// A report without grams is returned as it is. What it had beside them before and is not asked for now stays. Of a merged
-/// report each part is asked, at its own time, and merged again.
-///
-/// # Errors
-/// As [`reprice`].
-pub fn add_beside(report: Report, options: &Options) -> Result<Report, Error> {
-    let extras = Extras::resolve(options)?;
-    by_parts(report, &|report| with_beside(report, &extras))
-}
-
-fn with_beside(mut report: Report, extras: &Extras) -> Result<Report, Error> {
-    let when = when(&report)?;
-    let Course(curve) = Course::of(&report);
-    let Some(old) = report.carbon.take() else { return Ok(report) };
-    let mut carbon =
-        with_cost(Carbon { beside: None, ..old.clone() }, extras.cost(&report.energy, &when, Some(&curve)));
-    let old = Before { carbon: Some(old), facility_uj: report.energy.facility_uj };
-    extras.apply_again(&mut carbon, &old, &report);
-    report.carbon = Some(carbon);
-    Ok(report)
 }
 
 /// A report as `each` makes it. Attempts and ranks of a merged one ran at times of their own, which its begin and its

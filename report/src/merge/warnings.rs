@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use eco2_core::report::{EventRecord, Merge, Report};
 use eco2_core::units::watts;
+use eco2_grid::pricing::MergedShares;
 
 use super::attempts::{Attempt, Attempts};
-use super::carbon::Priced;
 use super::parts::{Parts, machine, wall, window};
 
 /// Two readers of one counter whose mean powers are further apart than this read two counters.
@@ -19,7 +19,12 @@ const LAUNCH: &str = "launch-";
 const LISTED: usize = 16;
 
 /// The events of a merge.
-pub(super) fn events(parts: &Parts, attempts: &Attempts, merge: &Merge, priced: Option<&Priced>) -> Vec<EventRecord> {
+pub(super) fn events(
+    parts: &Parts,
+    attempts: &Attempts,
+    merge: &Merge,
+    priced: Option<&MergedShares>,
+) -> Vec<EventRecord> {
     let list = &parts.list;
     let mut out = Vec::new();
     out.extend(attempts.list.iter().enumerate().filter_map(|(at, attempt)| missing(at, attempt)));
@@ -36,6 +41,7 @@ pub(super) fn events(parts: &Parts, attempts: &Attempts, merge: &Merge, priced: 
     if priced.is_none() && list.iter().any(|part| part.carbon.is_some()) {
         out.push(event("unpriced", "a machine's records have no carbon, so the run has none".to_owned()));
     }
+    out.extend(priced.into_iter().flat_map(|priced| priced.events.clone()));
     out.extend(intensities(list));
     out.extend(uncounted(list, attempts));
     out.extend(merge.left_out.iter().map(|error| event("record-unreadable", format!("left out: {error}"))));

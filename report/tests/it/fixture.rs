@@ -330,10 +330,43 @@ fn carbon() -> Carbon {
             year: Some(2024),
             estimated: false,
         }],
+        terms: Some(Box::new(terms())),
         embodied: Some(1.5),
         sci: Some(0.2),
         cost: Some(0.12),
         beside: Some(Box::new(beside())),
+    }
+}
+
+fn terms() -> PriceTerms {
+    PriceTerms {
+        zone: Some("FR".into()),
+        locate: Some("48.85,2.35".into()),
+        g_per_kwh: Some(56.0),
+        series: Some("grid.csv".into()),
+        series_column: Some("FR".into()),
+        providers: vec!["entsoe".into()],
+        kind: Some("lifecycle-average-production".into()),
+        pue: Some(1.2),
+        price_per_kwh: Some(0.3),
+        tariff: Some("prices.csv".into()),
+        tariff_column: Some("day".into()),
+        currency: Some("EUR".into()),
+        market: Some(MarketTerms { instrument: "PPA wind".into(), g_per_kwh: 12.0 }),
+        embodied: Some(EmbodiedTerms {
+            total_kg: 1000.0,
+            total_low_kg: 900.0,
+            total_high_kg: Some(1200.0),
+            life_years: 4.0,
+            share: 0.5,
+            source: "given".into(),
+        }),
+        functional_unit: Some("step".into()),
+        wue: Some(1.8),
+        ewif: Some(3.1),
+        carbon_price: Some(80.0),
+        offsets: vec![Offset { name: "forest".into(), kg: 120.0 }],
+        equivalents: true,
     }
 }
 

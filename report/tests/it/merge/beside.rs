@@ -1,6 +1,6 @@
 //! What stands beside the merged grams.
 
-use eco2_core::report::{Energy, Offset, Report, Work};
+use eco2_core::report::{Energy, Offset, PriceTerms, Report, Work};
 use eco2_grid::carbon::{Facts, Functional, Hardware, Instrument, Terms, WaterFactors};
 use eco2_report::merge;
 
@@ -22,7 +22,11 @@ fn with(terms: Terms, seen: &Seen) -> Report {
     let mut report = report(seen);
     let (energy, work): (Energy, Work) = (report.energy.clone(), Work::default());
     let facts = Facts { energy: &energy, work: &work, reserved_ns: report.run.duration_ns };
-    terms.apply(report.carbon.as_mut().unwrap(), facts, None);
+    let carbon = report.carbon.as_mut().unwrap();
+    let mut stated = PriceTerms::default();
+    terms.put(&mut stated);
+    carbon.terms = Some(Box::new(stated));
+    terms.apply(carbon, facts, None);
     report
 }
 

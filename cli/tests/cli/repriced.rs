@@ -1,0 +1,126 @@
+//! `eco2 report RUN` with prices: what is not asked for anew stays as it was.
+
+use eco2_core::report::{Carbon, Report};
+use eco2_core::units::kwh;
+
+use crate::replay::trace;
+use crate::rig::{Rig, assert_valid};
+
+const SERIES: &str = "# kind=direct-average-production\n# source=Test grid\ntime,gco2e_per_kwh\n\
+                      2026-03-01T12:00Z,100\n2026-03-01T13:00Z,500\n2026-03-01T14:00Z,500\n";
+const PRICES: &str = "# unit=EUR/kWh\ntime,price_per_kwh\n2026-03-01T12:00Z,0.1\n2026-03-01T13:00Z,0.5\n";
+
+/// The trace's report, kept as `r.json`. Its second second lies in the next hour.
+fn kept(rig: &Rig, flags: &str) -> (Report, Carbon) {
+    rig.put("trace.csv", &trace());
+    rig.put("series.csv", SERIES);
+    rig.put("prices.csv", PRICES);
+    let ran = rig.eco2(&format!("replay trace.csv --started-at 2026-03-01T12:59:59Z --json - {flags}"));
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    rig.put("r.json", &ran.out);
+    told(ran.report())
+}
+
+fn again(rig: &Rig, flags: &str) -> (Report, Carbon) {
+    let ran = rig.eco2(&format!("report r.json --json {flags}"));
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    told(ran.report())
+}
+
+fn told(report: Report) -> (Report, Carbon) {
+    assert_valid(&report);
+    let carbon = report.carbon.clone().unwrap();
+    (report, carbon)
+}
+
+fn near(one: f64, other: f64) -> bool {
+    (one - other).abs() <= 1e-9 * other.abs()
+}
+
+/// Zone, and what each segment says of its intensity.
+fn place(carbon: &Carbon) -> Vec<(String, String, f64, Option<String>, Option<i32>, String)> {
+    let zone = (carbon.zone.clone(), carbon.zone_source.clone());
+    let of = |segment: &eco2_core::report::CarbonSegment| {
+        let (kind, year, from) = (segment.kind.clone(), segment.year, segment.from.clone());
+        (zone.0.clone(), zone.1.clone(), segment.g_per_kwh, kind, year, from)
+    };
+    carbon.segments.iter().map(of).collect()
+}
+
+#[test]
+fn k09_another_pue_alone_keeps_the_zone_its_segments_and_their_kinds() {
+    let rig = Rig::bare();
+    let (before, old) = kept(&rig, "--zone DE");
+    let (after, new) = again(&rig, "--pue 1.5");
+    assert_eq!(place(&new), place(&old));
+    assert_eq!((new.zone.as_str(), new.zone_source.as_str()), ("DE", "given"));
+    let total_uj = before.energy.total_uj.unwrap();
+    let facility_uj = total_uj + (total_uj as f64 * 0.5).round() as u64;
+    assert_eq!((after.energy.pue, after.energy.facility_uj), (1.5, Some(facility_uj)));
+    assert!(near(new.grams.unwrap(), kwh(facility_uj) * 342.06), "{:?}", new.grams);
+    assert!(near(new.low, 1.5 * old.low) && near(new.high.unwrap(), 1.5 * old.high.unwrap()));
+
+    let (before, old) = kept(&rig, "--intensity-series series.csv --pue 1.2");
+    let (after, new) = again(&rig, "--pue 1.5");
+    assert_eq!((place(&new), new.segments.len()), (place(&old), 2));
+    assert_eq!(new.segments[1].kind.as_deref(), Some("direct-average-production"));
+    assert_eq!(new.segments.iter().map(|segment| segment.energy_uj).sum::<u64>(), after.energy.facility_uj.unwrap());
+    assert!(near(new.grams.unwrap(), old.grams.unwrap() / 1.2 * 1.5), "{new:?}");
+    assert_eq!(after.energy.total_uj, before.energy.total_uj);
+}
+
+#[test]
+fn k09_another_zone_alone_keeps_the_pue_the_price_and_the_water() {
+    let rig = Rig::bare();
+    let (before, old) =
+        kept(&rig, "--zone DE --pue 1.3 --price-per-kwh 0.3 --currency EUR --ewif 3 --functional-unit step");
+    let (after, new) = again(&rig, "--zone FR");
+    assert_eq!((new.zone.as_str(), after.energy.pue), ("FR", 1.3), "as it was given, not 1.2999999993");
+    assert_eq!(after.energy.facility_uj, before.energy.facility_uj);
+    assert!(new.grams.unwrap() < old.grams.unwrap() / 3.0);
+    let (old_beside, beside) = (old.beside.unwrap(), new.beside.unwrap());
+    assert_eq!((new.cost, &beside.cost, &beside.water), (old.cost, &old_beside.cost, &old_beside.water));
+    let (old_terms, terms) = (*old.terms.unwrap(), *new.terms.unwrap());
+    assert_eq!((old_terms.zone.as_deref(), terms.zone.as_deref()), (Some("DE"), Some("FR")));
+    assert_eq!((terms.pue, terms.price_per_kwh, terms.ewif), (Some(1.3), Some(0.3), Some(3.0)));
+    assert_eq!(terms.functional_unit.as_deref(), Some("step"), "though nobody counted steps");
+}
+
+#[test]
+fn k09_a_cost_by_the_hour_goes_with_another_pue_and_a_factor_does_not_drop_its_twin() {
+    let rig = Rig::bare();
+    let (_, old) = kept(&rig, "--zone DE --tariff-series prices.csv --wue 1.8 --ewif 3");
+    let (report, new) = again(&rig, "--pue 2 --wue 1");
+    assert!(near(new.cost.unwrap(), 2.0 * old.cost.unwrap()), "{:?} {:?}", new.cost, old.cost);
+    let water = new.beside.unwrap().water.unwrap();
+    assert_eq!((water.wue, water.ewif), (Some(1.0), Some(3.0)));
+    let it_kwh = kwh(report.energy.total_uj.unwrap());
+    assert!(near(water.litres.unwrap(), it_kwh * 1.0 + 2.0 * it_kwh * 3.0), "{water:?}");
+}
+
+#[test]
+fn k09_what_files_and_variables_say_of_new_runs_changes_no_report() {
+    let rig = Rig::bare();
+    let (_, old) = kept(&rig, "--zone DE --pue 1.2");
+    rig.put("eco2.toml", "zone = \"FR\"\npue = 1.9\n");
+    let mut command = rig.command("report r.json --json --price-per-kwh 0.3");
+    let ran = crate::rig::ran(command.env("ECO2_ZONE", "SE"));
+    let (report, new) = told(ran.report());
+    assert_eq!((new.zone.as_str(), report.energy.pue, new.grams), ("DE", 1.2, old.grams));
+    assert!(near(new.cost.unwrap(), 0.3 * kwh(report.energy.facility_uj.unwrap())));
+}
+
+#[test]
+fn k09_a_report_of_an_older_version_keeps_its_segments_and_what_its_figures_name() {
+    let rig = Rig::bare();
+    let (mut report, old) = kept(&rig, "--zone DE --price-per-kwh 0.3 --wue 1.8 --carbon-price 80");
+    report.carbon.as_mut().unwrap().terms = None;
+    rig.put("r.json", &serde_json::to_string(&report).unwrap());
+    let (_, new) = again(&rig, "--pue 2");
+    assert_eq!(place(&new), place(&old));
+    assert!(near(new.cost.unwrap(), 2.0 * old.cost.unwrap()));
+    let beside = new.beside.unwrap();
+    assert_eq!(beside.water, old.beside.unwrap().water, "water at the site is of the computers' energy");
+    assert!(near(beside.carbon_price.unwrap().amount.unwrap(), 80.0 * new.grams.unwrap() / 1e6));
+    assert!(near(new.grams.unwrap(), 2.0 * old.grams.unwrap()));
+}

@@ -1,0 +1,185 @@
+//! What a report was priced with, so that pricing it again changes nothing but what is asked for anew.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Beside, Carbon, Offset};
+
+/// The terms of a report's grams, money and water; `None` and empty: not asked for.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PriceTerms {
+    /// The grid zone, as it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+    /// The place whose zone was looked for: `cloud`, or a latitude and a longitude.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locate: Option<String>,
+    /// An intensity that was given, grams CO2e per kilowatt-hour.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub g_per_kwh: Option<f64>,
+    /// Name of the file of intensities, without its folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub series: Option<String>,
+    /// Its column.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub series_column: Option<String>,
+    /// The providers that were named, the best first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub providers: Vec<String>,
+    /// What the intensities count, such as `lifecycle-average-production`; `None`: nobody says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Power usage effectiveness, as it was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pue: Option<f64>,
+    /// Price of a kilowatt-hour.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price_per_kwh: Option<f64>,
+    /// Name of the file of prices, without its folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tariff: Option<String>,
+    /// Its column.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tariff_column: Option<String>,
+    /// ISO 4217 code of prices.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
+    /// The contract behind market-based grams.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub market: Option<MarketTerms>,
+    /// The hardware whose making is shared out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub embodied: Option<EmbodiedTerms>,
+    /// What SCI is divided by: `step`, `sample`, `token` or `run`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub functional_unit: Option<String>,
+    /// Litres of water at the site per kilowatt-hour of IT energy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wue: Option<f64>,
+    /// Litres of water at the power plants per kilowatt-hour of facility energy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ewif: Option<f64>,
+    /// Price of a tonne CO2e.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub carbon_price: Option<f64>,
+    /// What was bought elsewhere.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub offsets: Vec<Offset>,
+    /// Whether what weighs as much was asked for.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub equivalents: bool,
+}
+
+/// A contract for electricity.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct MarketTerms {
+    /// The contract, as the user named it.
+    pub instrument: String,
+    /// Its factor, grams CO2e per kilowatt-hour.
+    pub g_per_kwh: f64,
+}
+
+/// Hardware and the run's share of it.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct EmbodiedTerms {
+    /// TE: kilograms CO2e of making all of it.
+    pub total_kg: f64,
+    /// Lower bound of TE.
+    pub total_low_kg: f64,
+    /// Upper bound of TE; `None`: not known.
+    pub total_high_kg: Option<f64>,
+    /// EL: expected life, years of 365 days.
+    pub life_years: f64,
+    /// RR ÷ ToR: share that was reserved, 0 to 1.
+    pub share: f64,
+    /// What the hardware is, and who says what making it took.
+    pub source: String,
+}
+
+impl Carbon {
+    /// The terms that the figures were computed with. A report of a version before 0.2 holds none: those that its figures
+    /// beside the grams state, as each of them names its factors.
+    #[must_use]
+    pub fn price_terms(&self) -> PriceTerms {
+        match (&self.terms, &self.beside) {
+            (Some(terms), _) => (**terms).clone(),
+            (None, Some(beside)) => PriceTerms::stated_beside(beside),
+            (None, None) => PriceTerms::default(),
+        }
+    }
+}
+
+impl PriceTerms {
+    fn stated_beside(beside: &Beside) -> Self {
+        let price = beside.carbon_price.as_ref();
+        let currency = price.and_then(|price| price.currency.as_ref());
+        let water = beside.water.as_ref();
+        let embodied = beside.embodied.as_ref().map(|made| EmbodiedTerms {
+            total_kg: made.total_kg,
+            total_low_kg: made.total_low_kg,
+            total_high_kg: made.total_high_kg,
+            life_years: made.life_years,
+            share: made.share,
+            source: made.source.clone(),
+        });
+        let market = beside
+            .market
+            .as_ref()
+            .map(|market| MarketTerms { instrument: market.instrument.clone(), g_per_kwh: market.g_per_kwh });
+        Self {
+            currency: currency.or(beside.cost.as_ref().and_then(|cost| cost.currency.as_ref())).cloned(),
+            market,
+            embodied,
+            functional_unit: beside.sci.as_ref().map(|sci| sci.per.clone()),
+            wue: water.and_then(|water| water.wue),
+            ewif: water.and_then(|water| water.ewif),
+            carbon_price: price.map(|price| price.per_tonne),
+            offsets: beside.offsets.clone(),
+            equivalents: !beside.equivalents.is_empty(),
+            ..Self::default()
+        }
+    }
+
+    /// These terms, and those of `old` where nothing was asked for here. Where the intensities come from is one question,
+    /// and so is the price of energy: an answer takes the place of the whole old one.
+    #[must_use]
+    pub fn or(self, old: Self) -> Self {
+        let place = if self.asks_for_intensity() { self.clone() } else { old.clone() };
+        let money = if self.asks_for_price() { self.clone() } else { old.clone() };
+        Self {
+            zone: place.zone,
+            locate: place.locate,
+            g_per_kwh: place.g_per_kwh,
+            series: place.series,
+            series_column: place.series_column,
+            providers: place.providers,
+            kind: place.kind,
+            pue: self.pue.or(old.pue),
+            price_per_kwh: money.price_per_kwh,
+            tariff: money.tariff,
+            tariff_column: money.tariff_column,
+            currency: self.currency.or(old.currency),
+            market: self.market.or(old.market),
+            embodied: self.embodied.or(old.embodied),
+            functional_unit: self.functional_unit.or(old.functional_unit),
+            wue: self.wue.or(old.wue),
+            ewif: self.ewif.or(old.ewif),
+            carbon_price: self.carbon_price.or(old.carbon_price),
+            offsets: if self.offsets.is_empty() { old.offsets } else { self.offsets },
+            equivalents: self.equivalents || old.equivalents,
+        }
+    }
+
+    /// Whether it says where the intensities come from.
+    #[must_use]
+    pub fn asks_for_intensity(&self) -> bool {
+        let place = self.zone.is_some() || self.locate.is_some();
+        place || self.g_per_kwh.is_some() || self.series.is_some() || !self.providers.is_empty()
+    }
+
+    /// Whether it says what energy costs.
+    #[must_use]
+    pub fn asks_for_price(&self) -> bool {
+        self.price_per_kwh.is_some() || self.tariff.is_some()
+    }
+}

@@ -1,0 +1,138 @@
+//! A report priced again: what is asked for anew changes, all else stays as it was priced.
+
+use eco2_core::Bounded;
+use eco2_core::report::{Carbon, CarbonSegment, Cost, Energy, EventRecord, PriceTerms, Report};
+
+use super::extras::with_reservation;
+use super::resolved::{kind_of, set_pue};
+use super::{EnergyCurve, Priced, Pricing, When};
+use crate::carbon::{Facts, Terms, flat_cost};
+use crate::provider::Coverage;
+use crate::{Pue, recompute};
+
+impl Pricing {
+    /// The same report with what is asked for computed anew. Energies stay as they are.
+    ///
+    /// Without a zone, an intensity, a series, a provider or a place, the zone, the segments and their kinds stay, and a PUE
+    /// scales them; without a price, the cost is the old one at the new PUE. A report without grams gets some only where
+    /// it is said where they come from.
+    #[must_use]
+    pub fn price_again(
+        &self,
+        mut report: Report,
+        when: &When,
+        curve: &dyn EnergyCurve,
+        coverage: Option<&Coverage>,
+    ) -> Report {
+        let old = report.carbon.take();
+        let before = report.energy.clone();
+        let run = Priced { when, work: &report.work, curve: Some(curve), coverage };
+        let (grams, said) = self.grams_again(old.as_ref(), &mut report.energy, &run);
+        if let Some(mut carbon) = grams {
+            self.extras_again(&mut carbon, &Before { carbon: old.as_ref(), energy: &before }, &report, &run);
+            report.carbon = Some(carbon);
+        }
+        if self.request.pue.is_some() || self.request.asks_for_intensity() || self.request.asks_for_price() {
+            // Its limits and forecast were of the old grams and money.
+            report.budget = None;
+        }
+        report.events.extend(said);
+        report
+    }
+
+    /// Zone, segments and grams, at the PUE that is asked for or that the report states.
+    fn grams_again(
+        &self,
+        old: Option<&Carbon>,
+        energy: &mut Energy,
+        run: &Priced<'_>,
+    ) -> (Option<Carbon>, Vec<EventRecord>) {
+        let stated = Pue::new(energy.pue).ok().filter(|_| self.request.pue.is_none());
+        let pue = stated.unwrap_or(self.pue);
+        if self.request.asks_for_intensity() {
+            let (carbon, said) = self.grams(energy, pue, run);
+            return (Some(carbon), said);
+        }
+        let ratio = pue.get() / energy.pue.max(1.0);
+        if self.request.pue.is_some() {
+            set_pue(energy, pue);
+        }
+        (old.map(|old| at_ratio(old, ratio, energy.facility_uj)), Vec::new())
+    }
+
+    /// Money and what stands beside the grams.
+    fn extras_again(&self, carbon: &mut Carbon, before: &Before<'_>, report: &Report, run: &Priced<'_>) {
+        let energy = &report.energy;
+        let old_terms = before.carbon.map(Carbon::price_terms).unwrap_or_default();
+        let terms = self.stated().or(with_reservation(old_terms, &self.request));
+        let terms = PriceTerms { kind: kind_of(carbon).or(terms.kind.clone()), ..terms };
+        let cost = match self.request.asks_for_price() {
+            true => self.extras.cost(energy, run.when, run.curve),
+            false => before.cost(&terms, energy),
+        };
+        let facts = Facts { energy, work: run.work, reserved_ns: run.when.lasted_ns };
+        Terms::from(&terms).apply(carbon, facts, cost);
+        // An amount of an older version does not say how it came about.
+        if !self.request.asks_for_price() && before.cost_record().is_none() {
+            let amount = before.carbon.and_then(|old| old.cost);
+            carbon.cost = amount.map(|amount| amount * before.ratio(energy));
+        }
+        carbon.terms = Some(Box::new(terms));
+    }
+}
+
+/// A report's grams and energy before they are priced again.
+struct Before<'a> {
+    carbon: Option<&'a Carbon>,
+    energy: &'a Energy,
+}
+
+impl Before<'_> {
+    fn cost_record(&self) -> Option<&Cost> {
+        self.carbon?.beside.as_ref()?.cost.as_ref()
+    }
+
+    /// How much more the facility takes now: one factor at all times.
+    fn ratio(&self, now: &Energy) -> f64 {
+        now.pue.max(1.0) / self.energy.pue.max(1.0)
+    }
+
+    /// The old cost for the facility's energy of now.
+    fn cost(&self, terms: &PriceTerms, now: &Energy) -> Option<Cost> {
+        let old = self.cost_record()?;
+        let ratio = self.ratio(now);
+        if ratio == 1.0 {
+            return Some(old.clone());
+        }
+        if let Some(flat) = terms.price_per_kwh.filter(|_| old.method == "flat") {
+            return Some(flat_cost(now, flat, old.currency.as_deref()));
+        }
+        let [amount, low, high] = [old.amount, old.low, old.high].map(|money| money.map(|money| money * ratio));
+        let unpriced_uj = (old.unpriced_uj as f64 * ratio).round() as u64;
+        Some(Cost { amount, low, high, unpriced_uj, ..old.clone() })
+    }
+}
+
+/// Grams of a facility that takes `ratio` times as much at all times; the segments add up to its energy.
+fn at_ratio(old: &Carbon, ratio: f64, facility_uj: Option<u64>) -> Carbon {
+    let Some(facility_uj) = facility_uj.filter(|_| ratio != 1.0) else { return old.clone() };
+    let segments = in_proportion(&old.segments, facility_uj);
+    let value = old.grams.map(|grams| if segments.is_empty() { grams * ratio } else { recompute(&segments) });
+    let grams = Bounded { value, ..old.bounded().times(ratio) }.around_value();
+    Carbon { segments, ..old.clone() }.with_grams(grams)
+}
+
+/// Segments with another sum, in the proportions they had.
+pub(super) fn in_proportion(segments: &[CarbonSegment], facility_uj: u64) -> Vec<CarbonSegment> {
+    let whole: u128 = segments.iter().map(|segment| u128::from(segment.energy_uj)).sum();
+    let mut left_uj = facility_uj;
+    let mut out = Vec::with_capacity(segments.len());
+    for (place, segment) in segments.iter().enumerate() {
+        let last = place + 1 == segments.len();
+        let part = (u128::from(facility_uj) * u128::from(segment.energy_uj)).checked_div(whole).unwrap_or(0);
+        let energy_uj = if last { left_uj } else { u64::try_from(part).unwrap_or(u64::MAX).min(left_uj) };
+        left_uj -= energy_uj;
+        out.push(CarbonSegment { energy_uj, ..segment.clone() });
+    }
+    out
+}

@@ -1,0 +1,100 @@
+//! Money for the energy, and what stands beside the grams.
+
+use eco2_core::report::{Cost, Energy, PriceTerms};
+
+use super::{Ahead, EnergyCurve, PriceError, PriceRequest, When};
+use crate::Pue;
+use crate::carbon::{Functional, Hardware, Instrument, Tariff, Terms, WaterFactors, flat_cost, series_cost};
+
+/// What goes by until the next look is priced with the dearest of the time from now on, nanoseconds: an hour.
+const SOON_NS: i64 = 3_600_000_000_000;
+
+/// Prices of energy, and terms of all else.
+#[derive(Debug, Clone)]
+pub(super) struct Extras {
+    tariff: Option<Tariff>,
+    price_per_kwh: Option<f64>,
+    pub(super) terms: Terms,
+}
+
+impl Extras {
+    pub(super) fn resolve(request: &PriceRequest) -> Result<Self, PriceError> {
+        let column = request.tariff_column.as_deref();
+        let tariff = request.tariff.as_deref().map(|path| Tariff::read(path, column)).transpose()?;
+        let market = request.market.as_ref();
+        let currency = request.currency.clone();
+        let terms = Terms {
+            market: market.map(|(contract, g_per_kwh)| Instrument::new(contract, *g_per_kwh)).transpose()?,
+            hardware: hardware(request)?,
+            functional_unit: request.functional_unit.as_deref().and_then(Functional::named),
+            water: WaterFactors::new(request.wue, request.ewif)?,
+            carbon_price: request.carbon_price,
+            currency: currency.or_else(|| tariff.as_ref().and_then(Tariff::currency).map(str::to_owned)),
+            offsets: request.offsets.clone(),
+            equivalents: request.equivalents,
+        };
+        Ok(Self { tariff, price_per_kwh: request.price_per_kwh, terms })
+    }
+
+    /// Whether the energy's course over time has to be known.
+    pub(super) fn needs_curve(&self) -> bool {
+        self.tariff.is_some()
+    }
+
+    /// What the energy costs; `None` without a price.
+    pub(super) fn cost(&self, energy: &Energy, when: &When, curve: Option<&dyn EnergyCurve>) -> Option<Cost> {
+        let pue = Pue::new(energy.pue).unwrap_or(Pue::ONE);
+        let currency = self.terms.currency.as_deref();
+        match (&self.tariff, curve, self.price_per_kwh) {
+            (Some(tariff), Some(curve), flat) if when.lasted_ns > 0 && energy.total_uj.is_some() => {
+                let cost = series_cost(tariff, flat, (when.from_ns, when.to_ns()), pue, curve);
+                Some(Cost { currency: currency.map(str::to_owned), ..cost })
+            }
+            (None, _, Some(flat)) => Some(flat_cost(energy, flat, currency)),
+            _ => None,
+        }
+    }
+
+    /// The most that a kilowatt-hour may cost in the hour from now on: by the tariff, where it does not know that hour the
+    /// dearest that it knows, else what one has cost so far.
+    pub(super) fn price_next(&self, now_ns: i64, so_far: Option<f64>) -> Option<f64> {
+        let Some(tariff) = &self.tariff else { return self.price_per_kwh };
+        let soon_ns = now_ns.saturating_add(SOON_NS);
+        let known = tariff.dearest(self.price_per_kwh, now_ns, soon_ns);
+        let seen = || tariff.outlook(None, now_ns, soon_ns).map(|found| found.seen[1]);
+        // A price below zero is no reason to hold less back than nothing.
+        known.or_else(seen).or(so_far).map(|price| price.max(0.0))
+    }
+
+    /// What a kilowatt-hour will cost on average from now on; what one has cost so far where the tariff does not tell.
+    pub(super) fn price_ahead(&self, now_ns: i64, to_ns: i64, so_far: Option<f64>) -> Option<Ahead> {
+        let Some(tariff) = &self.tariff else {
+            return self.price_per_kwh.map(|flat| Ahead::certain(flat, "flat".into()));
+        };
+        let found = tariff.outlook(self.price_per_kwh, now_ns, to_ns).map(|found| Ahead::of(&found));
+        found.or_else(|| so_far.map(|price| Ahead::certain(price, "the mean price so far".into())))
+    }
+}
+
+/// The hardware of a request; without one, its years and share are for hardware that a report's terms name.
+fn hardware(request: &PriceRequest) -> Result<Option<Hardware>, PriceError> {
+    let Some(text) = &request.embodied else { return Ok(None) };
+    Ok(Some(reserved(Hardware::named(text)?, request)?))
+}
+
+fn reserved(hardware: Hardware, request: &PriceRequest) -> Result<Hardware, PriceError> {
+    let hardware = match request.embodied_years {
+        Some(years) => hardware.for_years(years)?,
+        None => hardware,
+    };
+    Ok(match request.embodied_share {
+        Some(share) => hardware.shared(share)?,
+        None => hardware,
+    })
+}
+
+/// The old terms with the years and the share that are asked for anew.
+pub(super) fn with_reservation(old: PriceTerms, request: &PriceRequest) -> PriceTerms {
+    let asked = old.embodied.as_ref().and_then(|terms| reserved(Hardware::stated(terms), request).ok());
+    PriceTerms { embodied: asked.map(|hardware| hardware.terms()), ..old }
+}

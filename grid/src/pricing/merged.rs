@@ -1,0 +1,170 @@
+//! Grams and money of several processes together: each part of the energy at the figures of whoever used it.
+
+use std::collections::BTreeSet;
+
+use eco2_core::report::{Carbon, CarbonSegment, Energy, EventRecord};
+use eco2_core::units::{grams, kwh};
+use eco2_core::{Bounded, RangeKind};
+
+use super::again::in_proportion;
+use super::told::event;
+use crate::{Pue, recompute};
+
+/// A part of a merged energy and the record whose figures hold for it.
+#[derive(Debug, Clone)]
+pub struct Share<'a> {
+    /// The energy, before PUE, microjoules.
+    pub energy: Bounded<u64>,
+    /// When it was used, RFC 3339 UTC.
+    pub during: (String, String),
+    /// The record's grams.
+    pub carbon: &'a Carbon,
+    /// The energy that those are of.
+    pub own: &'a Energy,
+}
+
+/// What shares add up to.
+#[derive(Debug, Clone)]
+pub struct MergedShares {
+    /// Grams, segments and the cost.
+    pub carbon: Carbon,
+    /// What has no sum, and why.
+    pub events: Vec<EventRecord>,
+}
+
+/// Adds up shares. Grams of different kinds have no sum, and neither has money of different currencies: each is not known
+/// then, and an event says what to do. `None` where a share's energy has no figure to weigh it with.
+#[must_use]
+pub fn merge_shares(shares: &[Share<'_>]) -> Option<MergedShares> {
+    let mut sum = Sum { high: Some(0.0), cost: Some(0.0), ..Sum::default() };
+    for share in shares {
+        sum.add(share)?;
+    }
+    Some(sum.merged())
+}
+
+/// Fills in what the facility took: the sum of the shares at their PUEs, and the PUE as it was stated. Where several were
+/// stated, it is their mean weighed with the energy, and the facility's bounds are the sums of each share's.
+#[must_use]
+pub fn facility(energy: Energy, shares: &[(Pue, Bounded<u64>)]) -> Energy {
+    let all: Bounded<u64> = shares.iter().map(|(pue, energy)| energy.map(|uj| pue.facility_uj(uj))).sum();
+    let used = || shares.iter().filter_map(|(pue, energy)| Some((pue.get(), energy.value.filter(|uj| *uj > 0)?)));
+    let first = used().next().map(|(pue, _)| pue).or(shares.first().map(|(pue, _)| pue.get())).unwrap_or(1.0);
+    let energy = Energy { facility_uj: all.value, pue: first, ..energy };
+    if used().all(|(pue, _)| pue == first) {
+        return energy;
+    }
+    let weighed = used().fold((0.0, 0.0), |(sum, whole), (pue, uj)| (sum + pue * uj as f64, whole + uj as f64));
+    Energy {
+        pue: weighed.0 / weighed.1,
+        facility_low_uj: Some(all.low),
+        facility_high_uj: energy.high_uj.and(all.high),
+        ..energy
+    }
+}
+
+#[derive(Default)]
+struct Sum {
+    segments: Vec<CarbonSegment>,
+    low: f64,
+    high: Option<f64>,
+    kind: RangeKind,
+    cost: Option<f64>,
+    currencies: BTreeSet<String>,
+    zones: BTreeSet<String>,
+    zone_sources: BTreeSet<String>,
+}
+
+impl Sum {
+    fn add(&mut self, share: &Share<'_>) -> Option<()> {
+        let pue = Pue::new(share.own.pue).unwrap_or(Pue::ONE);
+        let Some(facility_uj) = share.energy.value.map(|uj| pue.facility_uj(uj)) else {
+            // Nothing was read there: it may have emitted anything.
+            self.high = None;
+            return Some(());
+        };
+        let carbon = share.carbon;
+        self.segments.extend(segments(share, facility_uj));
+        let (low, high) = bounds(share, pue)?;
+        self.low += low;
+        self.high = self.high.zip(high).map(|(sum, high)| sum + high);
+        self.kind = self.kind.and(carbon.bounded().kind);
+        self.cost = self.cost.zip(cost(share, facility_uj)).map(|(sum, cost)| sum + cost);
+        self.currencies.extend(carbon.beside.iter().filter_map(|beside| beside.cost.as_ref()?.currency.clone()));
+        self.zones.insert(carbon.zone.clone());
+        self.zone_sources.insert(carbon.zone_source.clone());
+        Some(())
+    }
+
+    fn merged(self) -> MergedShares {
+        let words = |set: &BTreeSet<String>| set.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let used = self.segments.iter().filter(|segment| segment.energy_uj > 0);
+        let kinds: BTreeSet<&str> = used.filter_map(|segment| segment.kind.as_deref()).collect();
+        let mut events = Vec::new();
+        if kinds.len() > 1 {
+            events.push(event(0, "kinds-differ", "", of_kinds(&kinds)));
+        }
+        if self.currencies.len() > 1 {
+            events.push(event(0, "currencies-differ", "", of_currencies(&self.currencies)));
+        }
+        let value = (!self.segments.is_empty()).then(|| recompute(&self.segments));
+        let high = self.high.filter(|_| value.is_some());
+        let known = Bounded { value, low: self.low, high, kind: self.kind };
+        let carbon = Carbon {
+            zone: words(&self.zones),
+            zone_source: words(&self.zone_sources),
+            cost: self.cost.filter(|_| value.is_some() && self.currencies.len() < 2),
+            ..Carbon::default()
+        };
+        let carbon = carbon.with_grams(if kinds.len() > 1 { Bounded::unknown() } else { known });
+        MergedShares { carbon: Carbon { segments: self.segments, ..carbon }, events }
+    }
+}
+
+fn of_kinds(kinds: &BTreeSet<&str>) -> String {
+    let named = kinds.iter().copied().collect::<Vec<_>>().join(" and ");
+    format!(
+        "parts are weighed with {named} intensities, which have no sum, so the grams of the whole are not known; price all \
+         parts by one kind, such as `eco2 report RUN --zone ZONE`"
+    )
+}
+
+fn of_currencies(currencies: &BTreeSet<String>) -> String {
+    let named = currencies.iter().map(String::as_str).collect::<Vec<_>>().join(" and ");
+    format!(
+        "parts cost {named}, which have no sum, so the cost of the whole is not known; give all parts one price, such as \
+         `eco2 report RUN --price-per-kwh PRICE --currency CODE`"
+    )
+}
+
+/// The record's segments, of the share's energy. One segment alone lasts as long as the share.
+fn segments(share: &Share<'_>, facility_uj: u64) -> Vec<CarbonSegment> {
+    let mut segments = in_proportion(&share.carbon.segments, facility_uj);
+    if let [only] = segments.as_mut_slice() {
+        (only.from, only.to) = share.during.clone();
+    }
+    segments
+}
+
+/// What a share costs at the mean price of its record.
+fn cost(share: &Share<'_>, facility_uj: u64) -> Option<f64> {
+    let (cost, priced_uj) = (share.carbon.cost?, share.own.facility_uj?);
+    match priced_uj {
+        same if same == facility_uj => Some(cost),
+        0 => None,
+        other => Some(kwh(facility_uj) * (cost / kwh(other))),
+    }
+}
+
+/// Bounds of a share's grams: the record's own where its energy is the record's, as they hold what is not known of when it
+/// was used; else those of all of it at the cleanest, or the dirtiest time. `None` without a figure.
+fn bounds(share: &Share<'_>, pue: Pue) -> Option<(f64, Option<f64>)> {
+    let (own, carbon, energy) = (share.own, share.carbon, share.energy);
+    let no_higher = own.high_uj.is_none_or(|own| energy.high.is_some_and(|high| high <= own));
+    if energy.value == own.total_uj && energy.low >= own.low_uj && no_higher {
+        return (!carbon.segments.is_empty()).then_some((carbon.low, carbon.high));
+    }
+    let figures = || carbon.segments.iter().map(|segment| segment.g_per_kwh);
+    let (least, most) = (figures().reduce(f64::min)?, figures().reduce(f64::max)?);
+    Some((grams(pue.facility_uj(energy.low), least), energy.high.map(|high| grams(pue.facility_uj(high), most))))
+}

@@ -1,0 +1,104 @@
+//! What is asked for, as plain data.
+
+use std::path::PathBuf;
+
+use eco2_core::report::Offset;
+
+use crate::carbon::HardwareError;
+use crate::{FileError, LocateError, RangeError, ZoneError};
+
+/// What a run's energy is to be priced with; `None`, empty and false: not asked for.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PriceRequest {
+    /// The grid zone, as [`crate::lookup`] takes it or a provider has it.
+    pub zone: Option<String>,
+    /// Whether a configuration file named the zone.
+    pub zone_from_file: bool,
+    /// Whether a zone without a value is replaced by its country's or the world average.
+    pub zone_fallback: bool,
+    /// The place whose zone is looked for: `cloud`, or `LATITUDE,LONGITUDE`.
+    pub locate: Option<String>,
+    /// Address of the cloud's metadata service instead of its own.
+    pub metadata_url: Option<String>,
+    /// An intensity, grams CO2e per kilowatt-hour: stands above zone, series and providers.
+    pub g_per_kwh: Option<f64>,
+    /// File of intensities over time.
+    pub series: Option<PathBuf>,
+    /// Its column.
+    pub series_column: Option<String>,
+    /// Names of providers, the best first.
+    pub providers: Vec<String>,
+    /// Power usage effectiveness.
+    pub pue: Option<f64>,
+    /// Price of a kilowatt-hour.
+    pub price_per_kwh: Option<f64>,
+    /// File of prices over time.
+    pub tariff: Option<PathBuf>,
+    /// Its column.
+    pub tariff_column: Option<String>,
+    /// ISO 4217 code of prices.
+    pub currency: Option<String>,
+    /// The contract for market-based grams and its factor, grams CO2e per kilowatt-hour.
+    pub market: Option<(String, f64)>,
+    /// Hardware for embodied grams, as [`crate::carbon::Hardware::named`] takes it.
+    pub embodied: Option<String>,
+    /// Years that it lasts.
+    pub embodied_years: Option<f64>,
+    /// Share of it that the run reserves, 0 to 1.
+    pub embodied_share: Option<f64>,
+    /// What SCI is divided by: `step`, `sample`, `token` or `run`.
+    pub functional_unit: Option<String>,
+    /// Litres of water at the site per kilowatt-hour of IT energy.
+    pub wue: Option<f64>,
+    /// Litres of water at the power plants per kilowatt-hour of facility energy.
+    pub ewif: Option<f64>,
+    /// Price of a tonne CO2e.
+    pub carbon_price: Option<f64>,
+    /// What was bought elsewhere.
+    pub offsets: Vec<Offset>,
+    /// Whether to say what weighs as much as the grams.
+    pub equivalents: bool,
+}
+
+impl PriceRequest {
+    /// Whether it says where the intensities come from.
+    #[must_use]
+    pub fn asks_for_intensity(&self) -> bool {
+        let place = self.zone.is_some() || self.locate.is_some();
+        place || self.g_per_kwh.is_some() || self.asks_over_time()
+    }
+
+    /// Whether it says what energy costs.
+    #[must_use]
+    pub fn asks_for_price(&self) -> bool {
+        self.price_per_kwh.is_some() || self.tariff.is_some()
+    }
+
+    /// Whether it names somebody who knows intensities over time.
+    pub(super) fn asks_over_time(&self) -> bool {
+        self.series.is_some() || !self.providers.is_empty()
+    }
+}
+
+/// Why a request cannot be met.
+#[derive(Debug, thiserror::Error)]
+pub enum PriceError {
+    /// The zone is not known.
+    #[error(transparent)]
+    Zone(#[from] ZoneError),
+    /// Coordinates do not tell the zone.
+    #[error(transparent)]
+    Locate(#[from] LocateError),
+    /// A place that is neither `cloud` nor coordinates.
+    #[error("--locate {0:?} is no place: `cloud`, or a latitude and a longitude such as 52.52,13.40")]
+    Place(String),
+    /// A file of intensities or prices is wrong.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Hardware without a figure.
+    #[error(transparent)]
+    Hardware(#[from] HardwareError),
+    /// A figure is out of range.
+    #[error(transparent)]
+    Range(#[from] RangeError),
+}

@@ -1,0 +1,173 @@
+//! A request, resolved, and the energy of a run priced by it.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::sync::Arc;
+
+use eco2_core::report::{Carbon, Energy, EventRecord, PriceTerms, Work};
+
+use super::extras::Extras;
+use super::place::{intensity, is_replaced, unlocated};
+use super::told::{coverage_events, zone_events};
+use super::{Ahead, EnergyCurve, NamedZone, PriceError, PriceRequest, Sources, When, price_parts};
+use crate::carbon::Facts;
+use crate::provider::{Coverage, Provider, TABLE};
+use crate::{Consumption, Intensity, Pue, ZoneSource};
+
+/// Intensity, PUE, price and what stands beside the grams: resolved once, before anything is measured.
+#[derive(Debug, Clone)]
+pub struct Pricing {
+    pub(super) request: PriceRequest,
+    intensity: Intensity,
+    sources: Option<Sources>,
+    pub(super) pue: Pue,
+    pub(super) extras: Extras,
+    /// Why the place that was asked for is not known.
+    unlocated: Option<String>,
+}
+
+/// What is to be priced.
+#[derive(Clone, Copy)]
+pub struct Priced<'a> {
+    /// When the run was.
+    pub when: &'a When,
+    /// Its work.
+    pub work: &'a Work,
+    /// How its energy was spread over its time; needed where [`Pricing::needs_curve`] says so.
+    pub curve: Option<&'a dyn EnergyCurve>,
+    /// How its time is covered with intensities: [`Sources::cover`] or [`Sources::completed`].
+    pub coverage: Option<&'a Coverage>,
+}
+
+impl Pricing {
+    /// Resolves a request; `online`: its providers, opened.
+    ///
+    /// # Errors
+    /// [`PriceError`] for what cannot be met: an unknown zone, a file that cannot be read, a figure out of its range.
+    pub fn resolve(request: PriceRequest, online: Vec<Arc<dyn Provider>>) -> Result<Self, PriceError> {
+        let intensity = intensity(&request)?;
+        let pue = request.pue.map_or(Ok(Pue::ONE), Pue::new)?;
+        let extras = Extras::resolve(&request)?;
+        let sources = Sources::open(&request, online, &intensity)?;
+        let unlocated = unlocated(&request, &intensity);
+        Ok(Self { request, intensity, sources, pue, extras, unlocated })
+    }
+
+    /// Who is asked about intensities over time; `None`: nobody, one figure holds for all time.
+    #[must_use]
+    pub fn sources(&self) -> Option<&Sources> {
+        self.sources.as_ref()
+    }
+
+    /// Power usage effectiveness.
+    #[must_use]
+    pub fn pue(&self) -> Pue {
+        self.pue
+    }
+
+    /// Whether it has to be known how an energy was spread over the time of a run.
+    #[must_use]
+    pub fn needs_curve(&self, energy: &Energy, when: &When) -> bool {
+        let by_time = self.sources.is_some() || self.extras.needs_curve();
+        by_time && when.lasted_ns > 0 && energy.total_uj.is_some()
+    }
+
+    /// Fills in the facility's energy and returns grams, money and what else is asked for, and what is to be said of them.
+    pub fn price(&self, energy: &mut Energy, run: &Priced<'_>) -> (Carbon, Vec<EventRecord>) {
+        let (mut carbon, events) = self.grams(energy, self.pue, run);
+        let cost = self.extras.cost(energy, run.when, run.curve);
+        let facts = Facts { energy, work: run.work, reserved_ns: run.when.lasted_ns };
+        self.extras.terms.apply(&mut carbon, facts, cost);
+        carbon.terms = Some(Box::new(PriceTerms { kind: kind_of(&carbon), ..self.stated() }));
+        (carbon, events)
+    }
+
+    /// The grams alone.
+    pub(super) fn grams(&self, energy: &mut Energy, pue: Pue, run: &Priced<'_>) -> (Carbon, Vec<EventRecord>) {
+        set_pue(energy, pue);
+        let when = run.when;
+        let is_known = when.lasted_ns > 0 && energy.total_uj.is_some();
+        let (carbon, mut events) = match (run.coverage, run.curve) {
+            (Some(coverage), Some(curve)) if is_known => {
+                let carbon = price_parts(&coverage.parts, curve, when.from_ns, pue, &self.zone_of(coverage));
+                let energies: Vec<u64> = carbon.segments.iter().map(|segment| segment.energy_uj).collect();
+                let events = coverage_events(coverage, &energies, when.lasted_ns);
+                (carbon, events)
+            }
+            _ => {
+                let consumption = Consumption { energy: energy.bounded(), from: &when.from, to: &when.to };
+                (crate::price(&consumption, pue, &self.intensity), Vec::new())
+            }
+        };
+        events.extend(zone_events(self.unlocated.as_ref(), &carbon, when));
+        (carbon, events)
+    }
+
+    /// The request as a report states it.
+    pub(super) fn stated(&self) -> PriceTerms {
+        let request = &self.request;
+        let file = |path: Option<&Path>| path.and_then(Path::file_name).map(OsStr::to_string_lossy).map(String::from);
+        let mut terms = PriceTerms {
+            zone: request.zone.clone(),
+            locate: request.locate.clone(),
+            g_per_kwh: request.g_per_kwh,
+            series: file(request.series.as_deref()),
+            series_column: request.series_column.clone(),
+            providers: request.providers.clone(),
+            pue: request.pue,
+            price_per_kwh: request.price_per_kwh,
+            tariff: file(request.tariff.as_deref()),
+            tariff_column: request.tariff_column.clone(),
+            ..PriceTerms::default()
+        };
+        self.extras.terms.put(&mut terms);
+        terms
+    }
+
+    /// The zone that was given; without one, that of a series which covers the run, else the flagged world. A zone that only
+    /// a provider knows is the requested one as far as the provider covers the run.
+    fn zone_of(&self, coverage: &Coverage) -> NamedZone {
+        let stands_in = coverage.parts.iter().any(|part| part.provider == TABLE);
+        let source = self.intensity.zone_source;
+        if let Some(requested) = self.request.zone.as_ref().filter(|_| is_replaced(source) && !stands_in) {
+            return NamedZone { name: requested.clone(), source: ZoneSource::Given };
+        }
+        match coverage.parts.first() {
+            Some(part) if source == ZoneSource::DefaultWorld && !stands_in => {
+                let stated = &part.about.zone;
+                let name = if stated.is_empty() { part.provider.clone() } else { stated.clone() };
+                NamedZone { name, source: ZoneSource::Given }
+            }
+            _ => NamedZone { name: self.intensity.zone.clone(), source },
+        }
+    }
+
+    /// The most that a kilowatt-hour may cost from now until the next look; `so_far`: what one has cost on average.
+    #[must_use]
+    pub fn price_next(&self, when: &When, so_far: Option<f64>) -> Option<f64> {
+        self.extras.price_next(when.to_ns(), so_far)
+    }
+
+    /// What a kilowatt-hour costs in the time after `when`, for so long.
+    #[must_use]
+    pub fn price_ahead(&self, when: &When, rest_ns: f64, so_far: Option<f64>) -> Option<Ahead> {
+        self.extras.price_ahead(when.to_ns(), when.to_ns().saturating_add(rest_ns as i64), so_far)
+    }
+
+    /// One figure for all time, for what nobody forecasts.
+    #[must_use]
+    pub fn intensity_ahead(&self) -> Ahead {
+        Ahead::certain(self.intensity.g_per_kwh, format!("one figure for all time: {}", self.intensity.source))
+    }
+}
+
+/// States a PUE and the facility's energy with it.
+pub(super) fn set_pue(energy: &mut Energy, pue: Pue) {
+    energy.pue = pue.get();
+    energy.facility_uj = energy.total_uj.map(|uj| pue.facility_uj(uj));
+}
+
+/// What the intensities count: segments of one report are of one kind, or do not say.
+pub(super) fn kind_of(carbon: &Carbon) -> Option<String> {
+    carbon.segments.iter().find_map(|segment| segment.kind.clone())
+}

@@ -1,0 +1,134 @@
+//! Where intensities over time come from: a file, providers, and the zone's yearly figure behind them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::{PriceError, PriceRequest, When};
+use crate::provider::{Chain, Coverage, Fault, File, Provider, Wanted};
+use crate::{Intensity, Outlook};
+
+/// Who is asked about the time of a run.
+#[derive(Clone)]
+pub struct Sources {
+    table: Intensity,
+    /// The file, where there is one.
+    series: Option<Arc<File>>,
+    chain: Chain,
+    zone: String,
+    asks_others: bool,
+}
+
+impl fmt::Debug for Sources {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Sources")
+    }
+}
+
+impl Sources {
+    /// The file of a request, and the providers that were opened for it, with `table` behind them; `None` where there are
+    /// none, or where an intensity is given, which stands above both.
+    pub(super) fn open(
+        request: &PriceRequest,
+        online: Vec<Arc<dyn Provider>>,
+        table: &Intensity,
+    ) -> Result<Option<Self>, PriceError> {
+        if request.g_per_kwh.is_some() || !request.asks_over_time() {
+            return Ok(None);
+        }
+        let series = request.series.as_deref();
+        let series = series.map(|path| File::read(path, request.series_column.as_deref())).transpose()?.map(Arc::new);
+        let zone = request.zone.clone().unwrap_or_else(|| table.zone.clone());
+        Ok(Some(Self::of(table.clone(), series, online, zone)))
+    }
+
+    fn of(table: Intensity, series: Option<Arc<File>>, online: Vec<Arc<dyn Provider>>, zone: String) -> Self {
+        let asks_others = !online.is_empty();
+        let file = series.iter().map(|file| Arc::clone(file) as Arc<dyn Provider>);
+        let chain = Chain::new(file.chain(online).collect());
+        Self { table, series, chain, zone, asks_others }
+    }
+
+    /// Whether somebody outside this process has to be asked, which may take seconds.
+    #[must_use]
+    pub fn asks_others(&self) -> bool {
+        self.asks_others
+    }
+
+    /// The file and the providers, the best first.
+    #[must_use]
+    pub fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// The zone that providers are asked for.
+    #[must_use]
+    pub fn zone(&self) -> &str {
+        &self.zone
+    }
+
+    /// How a run is covered, by asking everybody on this thread.
+    #[must_use]
+    pub fn cover(&self, when: &When, now_ns: i64) -> Coverage {
+        let wanted = Wanted { zone: &self.zone, from_ns: when.from_ns, to_ns: when.to_ns(), now_ns };
+        self.completed(Some(self.chain.cover(&wanted)), when)
+    }
+
+    /// All of a run's time in values of one kind ([`Coverage::completed`]) from an answer; `None`: it never came.
+    #[must_use]
+    pub fn completed(&self, answer: Option<Coverage>, when: &When) -> Coverage {
+        let late = || Coverage { parts: Vec::new(), faults: vec![("intensity_provider".to_owned(), Fault::Late)] };
+        answer.unwrap_or_else(late).completed(when.from_ns, when.to_ns(), &self.table)
+    }
+
+    /// The mean intensity of a time to come by the file; `None` without one, and where it does not tell.
+    #[must_use]
+    pub fn outlook(&self, now_ns: i64, to_ns: i64) -> Option<Outlook> {
+        self.series.as_ref()?.series().outlook(now_ns, to_ns)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::{About, Part};
+
+    fn part(from_ns: i64, to_ns: i64, g_per_kwh: f64) -> Part {
+        let about = Arc::new(About { kind: Some(crate::Kind::LifecycleAverageProduction), ..About::default() });
+        Part { from_ns, to_ns, g_per_kwh, estimated: false, provider: "asked".to_owned(), fallback: false, about }
+    }
+
+    fn completed(answer: Option<Coverage>) -> Coverage {
+        let table = crate::lookup("DE").unwrap();
+        let when = When { from: String::new(), to: String::new(), from_ns: 0, lasted_ns: 80 };
+        Sources::of(table, None, Vec::new(), String::new()).completed(answer, &when)
+    }
+
+    #[test]
+    fn what_no_answer_covers_is_the_tables_and_flagged() {
+        let answer = Coverage { parts: vec![part(-5, 20, 1.0), part(30, 90, 2.0)], faults: Vec::new() };
+        let coverage = completed(Some(answer));
+        let told: Vec<_> =
+            coverage.parts.iter().map(|part| (part.from_ns, part.to_ns, part.g_per_kwh, part.fallback)).collect();
+        assert_eq!(told, [(0, 20, 1.0, false), (20, 30, 342.06, true), (30, 80, 2.0, false)]);
+        assert!(coverage.parts[1].estimated && !coverage.parts[0].estimated);
+    }
+
+    #[test]
+    fn f44_an_answer_that_never_came_is_the_tables_and_said() {
+        let coverage = completed(None);
+        let told: Vec<_> = coverage.parts.iter().map(|part| (part.from_ns, part.to_ns, part.estimated)).collect();
+        assert_eq!(told, [(0, 80, true)]);
+        assert_eq!(coverage.faults[0].1, Fault::Late);
+    }
+
+    #[test]
+    fn who_covered_which_share_of_the_energy_is_said() {
+        let parts = vec![part(0, 20, 1.0), part(20, 60, 2.0)];
+        let coverage = completed(Some(Coverage { parts, faults: vec![("asked".into(), Fault::Timeout)] }));
+        let events = super::super::told::coverage_events(&coverage, &[500, 250, 250], 80);
+        let told: Vec<_> = events.iter().map(|event| (event.kind.as_str(), event.text.as_str())).collect();
+        let shares = "of the energy, 75.0 % by asked (lifecycle-average-production); \
+                      25.0 % by table (lifecycle-average-production), standing in";
+        assert_eq!(told, [("intensity-fault", "the service did not answer in time"), ("intensity-fallback", shares)]);
+    }
+}
