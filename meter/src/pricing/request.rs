@@ -58,7 +58,7 @@ pub(crate) fn request(options: &Options) -> Result<PriceRequest, Error> {
 /// As [`request`].
 pub(crate) fn asked_now(options: &Options) -> Result<PriceRequest, Error> {
     let is_asked = |key: &&str| matches!(options.origin(key).level(), Level::Default | Level::Code);
-    let any = |keys: &[&str]| keys.iter().any(|key| is_asked(&key) && is_set(options, key));
+    let any = |keys: &[&str]| keys.iter().any(|key| is_asked(key) && is_set(options, key));
     let all = request(options)?;
     let mut asked = PriceRequest { metadata_url: all.metadata_url.clone(), ..PriceRequest::default() };
     if any(&PLACE) {
