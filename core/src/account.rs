@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use crate::knot::Bounds;
+use crate::ledger::StepBin;
 use crate::overlap::Shown;
-use crate::report::{Device, Energy, GapRecord, Quantiles, Span, State, stated};
+use crate::report::{Device, Energy, GapRecord, Quantiles, Span, State, StepCurve, stated};
 use crate::slack::{covered_by, reason_text};
 use crate::spans::{DomainSum, NameTotal};
 use crate::units::watts;
 use crate::{
-    Bounded, Domain, Edge, Fault, Gap, GapReason, Kind, Ledger, Quality, RangeKind, Track, contradiction, overlap,
+    Bounded, Curve, CurvePoint, Domain, Edge, Fault, Gap, GapReason, Kind, Ledger, Quality, RangeKind, Track,
+    contradiction, overlap,
 };
 
 /// Energy of a run until an instant: total, by device, by span.
@@ -29,7 +31,12 @@ pub struct Account {
     pub state: State,
     /// What each device's counter had counted at the beginning, microjoules since its first reading.
     pub start_uj: Vec<u64>,
+    /// For each device the domain whose energy it reports: its own, or its power sensor's where that contradicts it.
+    pub sources: Vec<usize>,
 }
+
+/// Knots of the last seconds that a curve has besides the thinned history.
+const RECENT: usize = 512;
 
 impl Ledger {
     /// The account of the run from its beginning until `end_ns`.
@@ -55,7 +62,46 @@ impl Ledger {
         let settled = !ends.iter().enumerate().any(waits) && spans.iter().all(|span| span.state == State::Final);
         let state = if settled { State::Final } else { State::Provisional };
         let start_uj = starts.iter().map(|edge| edge.uj).collect();
-        Account { begin_ns, end_ns, energy, devices, spans, state, start_uj }
+        Account { begin_ns, end_ns, energy, devices, spans, state, start_uj, sources }
+    }
+
+    /// How the energy of a device grew until the end of an account of this ledger; `None` for one that was not read.
+    ///
+    /// Dense in the last seconds, thinned before. What the account is unsure of as a whole, every point is.
+    #[must_use]
+    pub fn curve(&self, account: &Account, device: usize) -> Option<Curve> {
+        let total = account.devices.get(device)?.bounded();
+        let total_uj = total.value?;
+        let source = account.sources.get(device).copied().unwrap_or(device);
+        let start_uj = account.start_uj.get(source).copied().unwrap_or(0);
+        let (below_uj, above_uj) =
+            (total_uj - total.low.min(total_uj), total.high.map(|high| high.max(total_uj) - total_uj));
+        let recent = self.tracks.get(source).into_iter().flat_map(|track| track.recent(RECENT));
+        let knots = self.history(source).iter().chain(recent).filter(|knot| !knot.first || knot.lo_ns > 0);
+        let points =
+            knots.map(|knot| CurvePoint::of_knot(knot, account.begin_ns, start_uj).loosened(below_uj, above_uj));
+        Some(Curve::new(points, account.end_ns - account.begin_ns, total))
+    }
+
+    /// The energy of the run's own steps over time, of which every edge has its knots; `None` where none has.
+    #[must_use]
+    pub fn step_curve(&self, account: &Account) -> Option<StepCurve> {
+        let steps = self.steps.as_ref()?;
+        let bins = steps.all();
+        let last = bins.last()?.at;
+        let mut curve =
+            StepCurve { name: self.names.text(steps.name).to_owned(), bin_ns: steps.width_ns, ..StepCurve::default() };
+        let mut bins = bins.iter().peekable();
+        for at in 0..=last {
+            let bin = bins.next_if(|bin| bin.at == at);
+            let energy = bin.map_or(Bounded::exact(0), |bin| step_energy(bin, account));
+            curve.count.push(bin.map_or(0, |bin| bin.count));
+            curve.duration_ns.push(bin.map_or(0, |bin| bin.duration_ns));
+            curve.energy_uj.push(energy.value);
+            curve.low_uj.push(energy.low);
+            curve.high_uj.push(energy.high);
+        }
+        Some(curve)
     }
 
     fn spans(&self, devices: &[Device], sources: &[usize]) -> Vec<Span> {
@@ -68,6 +114,16 @@ impl Ledger {
         })
         .collect()
     }
+}
+
+/// Energy of the steps of a bin: the sum over the devices that do not overlap.
+fn step_energy(bin: &StepBin, account: &Account) -> Bounded<u64> {
+    let of = |(at, device): (usize, &Device)| {
+        let energy = bin.by_domain.get(account.sources[at]).copied().unwrap_or_default();
+        let Some((bounds, kind)) = energy.bounds.zip(device.range_kind) else { return Bounded::unknown() };
+        Bounded { value: Some(energy.uj), low: bounds.low_uj, high: bounds.high_uj, kind }.around_value()
+    };
+    account.devices.iter().enumerate().filter(|(_, device)| device.is_summed()).map(of).sum()
 }
 
 /// `sources` names for each device the domain whose energy it reports.

@@ -5,7 +5,8 @@
 //! `c_i <= E(t) <= c_j + q`. Where power is known to lie in `[Pmin, Pmax]`, knots near `t` tighten this:
 //! `c_k - Pmax (h_k - t) <= E(t) <= c_k + q + Pmax (t - l_k)`, and `Pmin` likewise.
 
-use crate::knot::{Edge, Knot, Side};
+use crate::curve::straight;
+use crate::knot::{Edge, Side};
 use crate::units::uj_at_power;
 use crate::{Kind, Quality, Track};
 
@@ -143,14 +144,10 @@ impl Track {
         let Some(before) = next.checked_sub(1).and_then(|i| self.knots.get(i)) else {
             return self.knots.front().map_or(0, |knot| knot.uj);
         };
-        self.knots.get(next).map_or(before.uj, |after| between(before, after, t_ns))
+        self.knots
+            .get(next)
+            .map_or(before.uj, |after| straight((before.at_ns, before.uj), (after.at_ns, after.uj), t_ns))
     }
-}
-
-fn between(before: &Knot, after: &Knot, t_ns: u64) -> u64 {
-    let whole_ns = u128::from((after.at_ns - before.at_ns).max(1));
-    let part = u128::from(after.uj.saturating_sub(before.uj)) * u128::from(t_ns - before.at_ns) / whole_ns;
-    before.uj + u64::try_from(part).unwrap_or(u64::MAX)
 }
 
 /// Microjoules of a power over a time, rounded down: for lower bounds.

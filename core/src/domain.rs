@@ -22,6 +22,17 @@ pub enum Component {
 pub(crate) const HEADROOM: u64 = 2;
 
 impl Component {
+    /// The name as reports and traces have it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Memory => "memory",
+            Self::Gpu => "gpu",
+            Self::Other => "other",
+        }
+    }
+
     /// The most that one part of this kind draws, microwatts: about twice the largest on the market in 2025 (CPU package
     /// 500 W, memory of one socket 400 W, superchip module 2.7 kW, eight-GPU server 14.3 kW).
     const fn most_uw(self) -> u64 {

@@ -41,6 +41,16 @@ pub struct Bounds {
     pub high_uj: Option<u64>,
 }
 
+impl Bounds {
+    /// Of both stretches together.
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            low_uj: self.low_uj.saturating_add(other.low_uj),
+            high_uj: self.high_uj.zip(other.high_uj).map(|(one, two)| one.saturating_add(two)),
+        }
+    }
+}
+
 /// One side of an edge's knowledge: what bounds the energy of spans that start or end there.
 ///
 /// A span's energy is at least `end.floor_end - start.floor_start` and at most `end.ceil_end - start.ceil_start`.

@@ -3,13 +3,17 @@
 //! A span is two edges. An edge waits, domain by domain, for the first knot after it; then its energy is settled, and
 //! with both edges settled the span enters the total of its name. Nothing is kept of a settled span but its sums.
 
+mod step_bins;
 mod threads;
 
 use std::collections::VecDeque;
 
+use crate::curve::History;
 use crate::fold::Outcome;
 use crate::spans::{NameTotal, Settled};
-use crate::{Bounds, Domain, Edge, GapReason, NameId, Names, Notice, Reading, Track};
+use crate::{Bounds, Domain, Edge, GapReason, Knot, NameId, Names, Notice, Reading, Track};
+pub(crate) use step_bins::StepBin;
+use step_bins::StepBins;
 use threads::{At, StepStart, Threads};
 
 /// An edge in the ledger's slab.
@@ -23,6 +27,8 @@ pub struct Ledger {
     pub(crate) totals: Vec<NameTotal>,
     pub(crate) opened_ns: u64,
     pub(crate) unmatched: u64,
+    histories: Vec<History>,
+    pub(crate) steps: Option<StepBins>,
     waiting: Vec<VecDeque<EdgeIndex>>,
     edges: Vec<Pending>,
     unused: Vec<EdgeIndex>,
@@ -62,6 +68,8 @@ impl Ledger {
             totals: Vec::new(),
             opened_ns,
             unmatched: 0,
+            histories: Vec::new(),
+            steps: None,
             waiting: Vec::new(),
             edges: Vec::new(),
             unused: Vec::new(),
@@ -77,6 +85,7 @@ impl Ledger {
     /// Adds a domain; returns its index. Domains may come at any time, and are uncovered until then.
     pub fn add_domain(&mut self, domain: Domain) -> usize {
         self.tracks.push(Track::new(domain));
+        self.histories.push(History::new(self.opened_ns));
         let mut waiting: Vec<EdgeIndex> = Vec::new();
         for (index, edge) in self.edges.iter_mut().enumerate().filter(|(_, edge)| edge.references > 0) {
             edge.seen.push(Edge::default());
@@ -119,7 +128,13 @@ impl Ledger {
 
     /// Takes a reading; `None` for a domain that was never added.
     pub fn reading(&mut self, domain: usize, reading: &Reading) -> Option<Outcome> {
-        let outcome = self.tracks.get_mut(domain)?.push(reading);
+        let track = self.tracks.get_mut(domain)?;
+        let outcome = track.push(reading);
+        if let Outcome::Grew { .. } | Outcome::Baseline = outcome
+            && let (Some(history), Some(knot)) = (self.histories.get_mut(domain), track.last_knot())
+        {
+            history.push(knot);
+        }
         if !matches!(outcome, Outcome::Same | Outcome::Failed(_)) {
             self.resolve(domain);
         }
@@ -144,6 +159,11 @@ impl Ledger {
         let old = self.run;
         self.run = self.edge(opened_ns, 0);
         self.opened_ns = opened_ns;
+        for (history, track) in self.histories.iter_mut().zip(&self.tracks) {
+            *history = History::new(opened_ns);
+            track.last_knot().into_iter().for_each(|knot| history.push(knot));
+        }
+        self.steps = self.steps.take().map(|steps| StepBins::new(steps.name, opened_ns));
         self.release(old);
     }
 
@@ -153,6 +173,19 @@ impl Ledger {
         if let Some(old) = self.end.replace(edge) {
             self.release(old);
         }
+    }
+
+    /// Keeps the energy of the spans of that name over time, as the run's own steps: from now on, and of one name.
+    pub fn bin_steps(&mut self, name: NameId) {
+        if self.steps.as_ref().is_none_or(|steps| steps.name != name) {
+            self.steps = Some(StepBins::new(name, self.opened_ns));
+        }
+    }
+
+    /// What was kept of a domain's knots; none for a domain that was never added.
+    #[must_use]
+    pub fn history(&self, domain: usize) -> &[Knot] {
+        self.histories.get(domain).map_or(&[], History::knots)
     }
 
     /// Whether the marked end has its knots: nothing read from now on changes the run's energy.
@@ -342,7 +375,11 @@ impl Ledger {
             if self.totals.len() <= at {
                 self.totals.resize_with(at + 1, NameTotal::default);
             }
-            self.totals[at].add(&settled(start, end));
+            let ended = settled(start, end);
+            self.totals[at].add(&ended);
+            if let Some(steps) = self.steps.as_mut().filter(|steps| steps.name == span.name) {
+                steps.add(&ended);
+            }
             self.closed.pop_front();
             self.release(span.start);
             self.release(span.end);

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::RangeKind;
+use crate::{CurveRecord, RangeKind};
 
 mod beside;
 mod budget;
@@ -62,6 +62,14 @@ pub struct Report {
     /// What was seen of each counter, for merging; empty where the boot is not known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub counters: Vec<CounterRecord>,
+    /// How the energy of each device grew over the run: a device's id once, or one sum a component where there are more than
+    /// 64; empty in provisional reports and in those of older versions. Of a merged report on the time of its attempts, one
+    /// after the other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub curves: Vec<CurveRecord>,
+    /// Energy of the run's own steps over time; `None` where none was seen to end, and in a merged report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_curve: Option<StepCurve>,
     /// Limits and forecast as of the report; `None` without either, and in a merged report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<BudgetRecord>,
@@ -259,6 +267,26 @@ pub enum DeviceSync {
     Synchronize,
     /// The device stamped the edges itself.
     Event,
+}
+
+/// Energy of the run's own steps over time: at most 512 equal parts of the run's time. Part *k* has the steps that ended in
+/// `[k, k + 1) × bin_ns`, of which each column has one figure.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct StepCurve {
+    /// Name of the steps' spans.
+    pub name: String,
+    /// Length of a part, nanoseconds.
+    pub bin_ns: u64,
+    /// Steps that ended in it.
+    pub count: Vec<u64>,
+    /// Sum of their durations, nanoseconds.
+    pub duration_ns: Vec<u64>,
+    /// Sum of their energies, microjoules; `None`: no device was read.
+    pub energy_uj: Vec<Option<u64>>,
+    /// Lower bound of that sum.
+    pub low_uj: Vec<u64>,
+    /// Upper bound; `None`: there is none.
+    pub high_uj: Vec<Option<u64>>,
 }
 
 /// What was done.

@@ -228,3 +228,40 @@ fn what_an_ended_thread_left_open_never_ends() {
     read_until(&mut ledger, 0, 100);
     assert_eq!(ledger.account(50 * MS).spans.len(), 0);
 }
+
+#[test]
+fn k01_steps_over_time_add_up_to_the_steps_and_take_bounded_memory() {
+    let mut ledger = ledger();
+    let (step, other) = (ledger.intern("step"), ledger.intern("other"));
+    ledger.bin_steps(step);
+    // 400 s, so that bins of 100 ms have become such of 800 ms; three steps in ten seconds are missing, and two names run.
+    for ms in (0..=400_000).step_by(10) {
+        read_until(&mut ledger, ms, ms);
+        if ms % 50 == 0 && ms > 0 && ms % 10_000 > 150 {
+            ledger.step(0, step, ms * MS - 3, 0);
+            ledger.step(0, other, ms * MS - 2, 0);
+        }
+    }
+    let account = ledger.account(400_000 * MS);
+    let (steps, curve) = (&account.spans[0], ledger.step_curve(&account).unwrap());
+    assert_eq!((curve.name.as_str(), curve.bin_ns), ("step", 800 * MS));
+    assert!(curve.count.len() <= 512 && curve.count.len() == curve.high_uj.len());
+    assert_eq!(curve.count.iter().sum::<u64>(), steps.count);
+    assert_eq!(curve.duration_ns.iter().sum::<u64>(), steps.duration_ns);
+    assert_eq!(curve.energy_uj.iter().map(|uj| uj.unwrap()).sum::<u64>(), steps.energy_uj.unwrap());
+    for (at, count) in curve.count.iter().enumerate() {
+        assert!(curve.low_uj[at] <= curve.energy_uj[at].unwrap() && curve.energy_uj[at] <= curve.high_uj[at]);
+        // A chain of steps has two uncertain ends, of two readings' distance (20 mJ) each, in each of the bins that it was.
+        assert!(curve.high_uj[at].unwrap() - curve.low_uj[at] <= 8 * 2 * 20_001, "{at}: {count} steps");
+    }
+}
+
+#[test]
+fn k01_steps_of_a_run_without_readings_have_no_energy() {
+    let mut ledger = Ledger::new(0, 16);
+    let step = ledger.intern("step");
+    ledger.bin_steps(step);
+    ledger.step(0, step, 100, 0);
+    let curve = ledger.step_curve(&ledger.account(200)).unwrap();
+    assert_eq!((curve.count, curve.energy_uj, curve.low_uj, curve.high_uj), (vec![1], vec![None], vec![0], vec![None]));
+}

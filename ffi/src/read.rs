@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::ffi::c_char;
 
-use eco2::Point;
+use eco2::CurvePoint;
 use eco2_core::Energies;
 use eco2_core::report::{Span, State};
 
@@ -208,7 +208,7 @@ pub unsafe extern "C" fn eco2_series(
             let text = format!("capacity is {capacity}, {} are needed", points.len());
             return Err(Failure::new(ECO2_ERR_BUFFER, text));
         }
-        let column = |array: OutArray<u64>, of: fn(&Point) -> u64| {
+        let column = |array: OutArray<u64>, of: fn(&CurvePoint) -> u64| {
             array.first(points.len()).fill(|index| points.get(index).map_or(0, of));
         };
         column(lo_ns, |point| point.lo_ns);

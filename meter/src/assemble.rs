@@ -1,5 +1,6 @@
 //! From the account to the report: the run's identity, prices, shares and gauges around the energy.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use eco2_core::Quality;
@@ -11,6 +12,7 @@ use eco2_samplers::{Cost, host};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::budget::{Asks, Looked};
+use crate::curves::Curves;
 use crate::engine::Engine;
 use crate::labels::Launch;
 use crate::leave_out::leave_out;
@@ -99,6 +101,8 @@ pub(crate) fn blank(facts: &Facts) -> Report {
         spells: Vec::new(),
         own: SelfCost::default(),
         counters: Vec::new(),
+        curves: Vec::new(),
+        step_curve: None,
         budget: None,
         merge: None,
     }
@@ -108,17 +112,22 @@ pub(crate) fn blank(facts: &Facts) -> Report {
 pub(crate) fn report(shared: &Shared, engine: &Engine, ending: &Ending, end_ns: u64) -> Report {
     let facts = &*shared.facts;
     let account = engine.account(end_ns);
-    let boot_id = if ending.lean { "" } else { &facts.host.boot_id };
-    let counters = records::records(engine, &account, boot_id);
     let boot_ns = Some([account.begin_ns, account.end_ns].map(|at_ns| engine.boot.at(at_ns)));
     let when = facts.when(account.begin_ns, account.end_ns);
     let (from, to) = (when.from.clone(), when.to.clone());
     let mut energy = account.energy.clone();
     // Before the facility's overhead, as the readings are.
     let went_well = ending.closed && ending.exit_code.is_none_or(|code| code == 0);
+    let made = OnceCell::new();
+    let curves = || made.get_or_init(|| Curves::of(&engine.ledger, &account));
+    let boot_id = &facts.host.boot_id;
+    let counters = match ending.lean || boot_id.is_empty() {
+        true => Vec::new(),
+        false => records::records(&engine.boot, &account, &curves().devices, boot_id),
+    };
     let (spells, unusual) = match ending.lean {
         true => Default::default(),
-        false => told(&engine.spells, &account, &energy, &engine.series, !went_well),
+        false => told(&engine.spells, &account, curves(), !went_well),
     };
     let budget = shared.budget.assess(&Looked {
         engine,
@@ -128,9 +137,14 @@ pub(crate) fn report(shared: &Shared, engine: &Engine, ending: &Ending, end_ns: 
         closed: ending.closed,
         asks: Asks::Nobody,
     });
-    let curve = |energy: &Energy| engine.curve(&account.devices, &account.start_uj, energy, when.lasted_ns);
     let work = shared.work.so_far(&engine.own_steps);
-    let (carbon, said) = facts.pricing.price(&mut energy, &work, &when, curve);
+    let (carbon, said) = facts.pricing.price(&mut energy, &work, &when, |_| curves().run.clone());
+    let (curves, step_curve) = if ending.closed {
+        let records = curves().records(&account.devices, &carbon, &when);
+        (records, engine.ledger.step_curve(&account))
+    } else {
+        Default::default()
+    };
     let mut devices = account.devices;
     for device in &mut devices {
         device.gauges = engine.gauges.of(&device.id);
@@ -175,6 +189,8 @@ pub(crate) fn report(shared: &Shared, engine: &Engine, ending: &Ending, end_ns: 
         spells,
         own: own(shared, engine, &ending.cost),
         counters,
+        curves,
+        step_curve,
         budget,
         sources,
         ..blank(facts)

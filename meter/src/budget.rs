@@ -7,10 +7,11 @@ mod ahead;
 
 use std::sync::Mutex;
 
-use eco2_core::report::{BudgetRecord, Work};
+use eco2_core::report::{BudgetRecord, Energy, Work};
 use eco2_core::units::uj_at_power;
 use eco2_core::{Account, Decision, Forecaster, Spent, Unit};
 
+use crate::curves::Curves;
 use crate::engine::{Engine, Progress, Reach};
 use crate::options::Options;
 use crate::pricing::{Pricing, When};
@@ -188,7 +189,7 @@ impl Keeper {
             return None;
         }
         let mut energy = if closed { account.energy.clone() } else { engine.energy_so_far(account) };
-        let curve = |energy: &_| engine.curve(&account.devices, &account.start_uj, energy, when.lasted_ns);
+        let curve = |energy: &Energy| Curves::of(&engine.ledger, account).run.with_total(energy.bounded());
         let (carbon, _) = pricing.price(&mut energy, &Work::default(), when, curve);
         let (energy, carbon) = (&energy, &carbon);
         let reach = engine.reach(account.end_ns);

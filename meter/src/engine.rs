@@ -13,17 +13,15 @@ pub(crate) use settled::Reach;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use eco2_core::report::{Device, DeviceSync, Energy, EventRecord};
+use eco2_core::report::{DeviceSync, EventRecord};
 use eco2_core::{Account, Drained, EventConsumer, EventKind, Ledger, NameId, Names};
 use eco2_samplers::tsc::{HotClock, Ticks};
 
 use crate::alerts::{self, Event, Outbox};
 use crate::gauges::GaugeSums;
-use crate::intensity::Curve;
 use crate::journal::Journal;
 use crate::publish::Publisher;
 use crate::records::BootAxis;
-use crate::series::{Point, Series};
 use crate::spells::{Begun, RunSpells};
 use crate::states::SourceStates;
 use crate::wall::WallWatch;
@@ -47,7 +45,6 @@ pub(crate) struct Engine {
     pub(crate) spells: RunSpells,
     pub(crate) events: Vec<EventRecord>,
     pub(crate) sources: SourceStates,
-    pub(crate) series: Vec<Series>,
     pub(crate) journal: Journal,
     pub(crate) boot: BootAxis,
     wall: WallWatch,
@@ -89,7 +86,6 @@ impl Engine {
             spells: RunSpells::default(),
             events: Vec::new(),
             sources: SourceStates::default(),
-            series: Vec::new(),
             journal: Journal::default(),
             samples: 0,
             own_steps: OwnSteps::default(),
@@ -111,16 +107,6 @@ impl Engine {
             told: BTreeMap::new(),
             trace_open: BTreeMap::new(),
         }
-    }
-
-    /// How the energy of an account was used over its time.
-    pub(crate) fn curve(&self, devices: &[Device], start_uj: &[u64], energy: &Energy, lasted_ns: u64) -> Curve {
-        let mut curve = Curve::new(energy, lasted_ns);
-        for ((device, series), start_uj) in devices.iter().zip(&self.series).zip(start_uj) {
-            let since = |point: &Point| Point { uj: point.uj.saturating_sub(*start_uj), ..*point };
-            curve.add(device, series.all().map(since));
-        }
-        curve
     }
 
     /// Whether the run's end is fixed.
@@ -164,6 +150,9 @@ impl Engine {
         };
         let name = NameId::from_index(event.id);
         let (mut ended, mut step_from_ns) = (false, None);
+        if own_steps.counts(ledger, name, event.kind) {
+            ledger.bin_steps(name);
+        }
         match event.kind {
             EventKind::Begin => ledger.begin(thread, name, at_ns, error_ns),
             EventKind::Start => ledger.start_steps(thread, name, at_ns, error_ns),
@@ -286,13 +275,6 @@ impl Engine {
         let earlier_ns = now_ns.saturating_sub(self.ledger.opened_ns());
         self.events.iter_mut().for_each(|event| event.at = event.at.saturating_sub(earlier_ns));
         self.ledger.restart_at(now_ns);
-        // Points count from the beginning, which is now.
-        for (series, track) in self.series.iter_mut().zip(self.ledger.tracks()) {
-            *series = Series::default();
-            if let Some(knot) = track.last_knot() {
-                series.push(knot, now_ns);
-            }
-        }
         self.spells = RunSpells::default();
         self.own_steps.restart();
         self.begun = true;

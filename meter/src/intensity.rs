@@ -5,7 +5,6 @@
 //! for it for a bounded time, and what is missing then is priced with the zone's yearly figure, flagged.
 
 mod ask;
-mod curve;
 mod live;
 mod open;
 mod reprice;
@@ -14,10 +13,9 @@ use eco2_grid::pricing::{Sources, When};
 use eco2_grid::provider::Coverage;
 
 pub use ask::intensities;
-pub(crate) use curve::Curve;
 use live::Live;
 pub(crate) use open::online;
-pub use reprice::{Course, reprice};
+pub use reprice::reprice;
 
 /// Where the intensities of a run come from, and the thread that asks for them where somebody has to be asked.
 #[derive(Debug, Clone)]

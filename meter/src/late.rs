@@ -55,6 +55,10 @@ impl Meter {
             return Err(Late::Forgotten);
         }
         let start = ledger.mark(begin_ns);
+        let Engine { ledger, own_steps, .. } = &mut *engine;
+        if own_steps.id(ledger) == Some(name) {
+            ledger.bin_steps(name);
+        }
         ledger.close(name, start, end_ns);
         engine.trace(name, begin_ns, end_ns);
         let Engine { ledger, own_steps, spells, .. } = &mut *engine;

@@ -26,6 +26,7 @@ mod assemble;
 mod budget;
 mod closing;
 mod command_line;
+mod curves;
 mod engine;
 mod error;
 mod feed;
@@ -45,7 +46,6 @@ mod publish;
 mod records;
 mod recover;
 mod replay;
-mod series;
 mod shared;
 mod sharing;
 mod spells;
@@ -54,11 +54,12 @@ mod states;
 mod wall;
 
 pub use alerts::Event;
+pub use eco2_core::CurvePoint;
 pub use eco2_core::{Decision, Finish, NameId, Spent, Unit, report};
 pub use eco2_report as render;
 pub use eco2_samplers as samplers;
 pub use error::Error;
-pub use intensity::{Course, intensities, reprice};
+pub use intensity::{intensities, reprice};
 pub use late::Late;
 pub use meter::{Meter, Now, Span, Step};
 pub use options::Options;
@@ -66,7 +67,6 @@ pub use recover::{
     Records, RunNames, Unrelated, merge_read, merge_records, read_records, read_run, read_whole, read_whole_as_one,
 };
 pub use replay::replay;
-pub use series::Point;
 
 /// The README's Rust snippets, run as tests.
 #[cfg(doctest)]

@@ -16,10 +16,10 @@ use crate::budget;
 use crate::engine::Engine;
 use crate::options::Options;
 use crate::pricing::Pricing;
-use crate::series::Point;
 use crate::shared::{Shared, lock};
 use crate::sharing::Sharing;
 use crate::{Error, hot, open};
+use eco2_core::CurvePoint;
 
 static METERS: AtomicU64 = AtomicU64::new(1);
 
@@ -301,10 +301,12 @@ impl Meter {
 
     /// The knots of a device so far, thinned in long runs; empty for an id that is not measured. Takes a lock.
     #[must_use]
-    pub fn series(&self, device: &str) -> Vec<Point> {
+    pub fn series(&self, device: &str) -> Vec<CurvePoint> {
         let Some(engine) = self.engine() else { return Vec::new() };
-        let index = engine.ledger.tracks().iter().position(|track| track.domain().id == device);
-        index.map_or_else(Vec::new, |index| engine.series[index].points().to_vec())
+        let ledger = &engine.ledger;
+        let index = ledger.tracks().iter().position(|track| track.domain().id == device);
+        let knots = index.map_or(&[][..], |index| ledger.history(index));
+        knots.iter().map(|knot| CurvePoint::of_knot(knot, ledger.opened_ns(), 0)).collect()
     }
 
     /// Attributes energy to a process and its descendants from now on. Reads the process table.

@@ -4,10 +4,7 @@
 //! ends of the run, where the records of ranks that began and ended a moment apart are joined, and wide apart between.
 
 use eco2_core::report::{CounterRecord, Device, GapRecord};
-use eco2_core::{Account, Stretch};
-
-use crate::engine::Engine;
-use crate::series::Point;
+use eco2_core::{Account, Curve, CurvePoint, Stretch};
 
 /// The points nearest to the ends are this far from them, nanoseconds; each next one this many times as far.
 const NEAREST_NS: u64 = 10_000_000;
@@ -16,8 +13,6 @@ const WIDER: u64 = 4;
 const EVENLY: u64 = 8;
 /// The most gaps that are left out of a curve; shorter ones are bridged.
 const MOST_HOLES: usize = 16;
-/// Knots of the last seconds that are looked at besides the thinned history.
-const RECENT: usize = 512;
 
 /// Where the boot-time clock stood, by the monotonic clock: their distance grows when the machine sleeps.
 #[derive(Debug, Clone, Default)]
@@ -40,39 +35,37 @@ impl BootAxis {
     }
 }
 
-/// The records of an account's devices; none where the boot is not known.
-pub(crate) fn records(engine: &Engine, account: &Account, boot_id: &str) -> Vec<CounterRecord> {
-    if boot_id.is_empty() {
-        return Vec::new();
-    }
-    let devices = account.devices.iter().zip(&account.start_uj).enumerate();
-    let record = |(index, (device, start_uj)): (usize, (&Device, &u64))| {
+/// The records of an account's devices, from their curves, on the clock of that boot.
+pub(crate) fn records(
+    boot: &BootAxis,
+    account: &Account,
+    curves: &[Option<Curve>],
+    boot_id: &str,
+) -> Vec<CounterRecord> {
+    let record = |(device, curve): (&Device, &Option<Curve>)| {
         // What stood by, or never counted, is no counter of this run.
         if eco2_core::is_left_out(device) {
             return None;
         }
-        let stretches = stretches(engine, account, index, device, *start_uj)?;
+        let stretches = stretches(boot, account, device, curve.as_ref()?)?;
         Some(CounterRecord { boot_id: boot_id.to_owned(), device: device.id.clone(), stretches })
     };
-    devices.filter_map(record).collect()
+    account.devices.iter().zip(curves).filter_map(record).collect()
 }
 
 /// One stretch a piece of the run that readings cover.
-fn stretches(engine: &Engine, account: &Account, index: usize, device: &Device, start_uj: u64) -> Option<Vec<Stretch>> {
+fn stretches(boot: &BootAxis, account: &Account, device: &Device, curve: &Curve) -> Option<Vec<Stretch>> {
     let energy_uj = device.energy_uj?;
-    let mut seen = candidates(engine, index);
-    for seen in &mut seen {
-        seen.uj = seen.uj.saturating_sub(start_uj);
-    }
+    let seen: Vec<Seen> = curve.points().iter().map(|point| Seen::of(point, account.begin_ns)).collect();
     let pieces = pieces(&device.gaps, account.begin_ns, account.end_ns);
     let levels = levels(&seen, &pieces, energy_uj);
-    let stretch = |(piece, level): (&Piece, &Level)| stretch(&engine.boot, device, &seen, *piece, *level);
+    let stretch = |(piece, level): (&Piece, &Level)| stretch(boot, device, &seen, *piece, *level);
     Some(pieces.iter().zip(&levels).map(stretch).collect())
 }
 
 fn stretch(boot: &BootAxis, device: &Device, seen: &[Seen], (from_ns, to_ns): Piece, level: Level) -> Stretch {
     let energy_uj = level.to_uj - level.from_uj;
-    let mut curve = Curve::new((boot.at(from_ns), boot.at(to_ns)), energy_uj);
+    let mut curve = Line::new((boot.at(from_ns), boot.at(to_ns)), energy_uj);
     for point in chosen(seen, from_ns, to_ns).filter(|point| point.uj >= level.from_uj) {
         curve.pass(boot.at(point.at_ns), point.uj - level.from_uj, point.off_ns);
     }
@@ -158,21 +151,12 @@ struct Seen {
     uj: u64,
 }
 
-fn candidates(engine: &Engine, index: usize) -> Vec<Seen> {
-    let opened_ns = engine.ledger.opened_ns();
-    let seen = |lo_ns: u64, hi_ns: u64, uj| {
-        let off_ns = (hi_ns - lo_ns.min(hi_ns)).div_ceil(2);
-        Seen { at_ns: hi_ns - off_ns, off_ns, uj }
-    };
-    // A value of unknown age has no lower end.
-    let history = engine.series.get(index).into_iter().flat_map(|series| series.all()).filter(|point| point.lo_ns > 0);
-    let mut all: Vec<Seen> =
-        history.map(|point: &Point| seen(opened_ns + point.lo_ns, opened_ns + point.hi_ns, point.uj)).collect();
-    if let Some(track) = engine.ledger.tracks().get(index) {
-        all.extend(track.recent(RECENT).filter(|knot| !knot.first).map(|knot| seen(knot.lo_ns, knot.hi_ns, knot.uj)));
+impl Seen {
+    fn of(point: &CurvePoint, begin_ns: u64) -> Self {
+        // A stretch's points are off by as much either way, so that the middle of the bracket is nearest.
+        let off_ns = (point.hi_ns - point.lo_ns.min(point.hi_ns)).div_ceil(2);
+        Self { at_ns: begin_ns + point.hi_ns - off_ns, off_ns, uj: point.uj }
     }
-    all.sort_by_key(|seen| (seen.at_ns, seen.uj));
-    all
 }
 
 /// Those nearest to where points are wanted.
@@ -197,7 +181,7 @@ fn nearest(all: &[Seen], at_ns: u64) -> Option<usize> {
 }
 
 /// A curve under construction, that rises in time and does not fall in energy.
-struct Curve {
+struct Line {
     at_ns: Vec<u64>,
     uj: Vec<u64>,
     slack_ns: u64,
@@ -205,7 +189,7 @@ struct Curve {
     total_uj: u64,
 }
 
-impl Curve {
+impl Line {
     fn new((begin_ns, end_ns): (u64, u64), total_uj: u64) -> Self {
         Self { at_ns: vec![begin_ns], uj: vec![0], slack_ns: 0, end_ns, total_uj }
     }
@@ -271,13 +255,13 @@ mod tests {
 
     #[test]
     fn a_curve_rises_and_ends_with_the_total() {
-        let mut curve = Curve::new((100, 200), 50);
+        let mut curve = Line::new((100, 200), 50);
         for (at_ns, uj) in [(90, 0), (120, 10), (120, 11), (130, 9), (150, 60), (160, 40), (200, 50), (210, 50)] {
             curve.pass(at_ns, uj, at_ns / 10);
         }
         assert_eq!(curve.finished(), [0, 10, 40, 50]);
         assert_eq!((curve.at_ns, curve.slack_ns), (vec![100, 120, 160, 200], 16));
-        let mut empty = Curve::new((100, 100), 0);
+        let mut empty = Line::new((100, 100), 0);
         assert_eq!((empty.finished(), empty.at_ns), (vec![0], vec![100]));
     }
 }

@@ -1,18 +1,17 @@
 //! Replay: a recorded trace through the very account that live runs use.
 
-use eco2_core::report::{Energy, EventRecord, Host, Report, Run, SelfCost, State, Status, Tool, Work};
+use eco2_core::report::{EventRecord, Host, Report, Run, SelfCost, State, Status, Tool, Work};
 use eco2_core::report::{SCHEMA, SourceStatus};
-use eco2_core::{Account, Ledger, Mark, NameId, Outcome};
+use eco2_core::{Account, Ledger, Mark, NameId};
 use eco2_report::{Trace, TraceSpan};
 use jiff::Timestamp;
 
 use crate::Error;
+use crate::curves::Curves;
 use crate::engine::STEP;
-use crate::intensity::Curve;
 use crate::leave_out::leave_out;
 use crate::options::Options;
 use crate::pricing::{Pricing, When};
-use crate::series::{Point, Series};
 use crate::spells::{RunSpells, told};
 
 /// A live run is read for so long after its end at most: what comes later in a trace, once everything is settled, is of
@@ -44,8 +43,10 @@ pub(crate) fn replay_at(
         ledger.add_domain(domain.clone());
     }
     let edges = edges(&mut ledger, spans.unwrap_or(&trace.spans));
-    let mut history = vec![Series::default(); trace.domains.len()];
-    let account = feed(&mut ledger, trace, edges, end_ns, &mut history);
+    if let Some(step) = ledger.names().find(STEP) {
+        ledger.bin_steps(step);
+    }
+    let account = feed(&mut ledger, trace, edges, end_ns);
     let given = options.started_at.and_then(|at_ns| Timestamp::from_nanosecond(i128::from(at_ns)).ok());
     let when = When::new(given.or(started).unwrap_or_else(|| wall(begin_ns)), end_ns.saturating_sub(begin_ns));
     let noticed = noticed(&mut ledger);
@@ -56,13 +57,13 @@ pub(crate) fn replay_at(
         &when,
         &pricing,
         options,
-        &History { series: &history, stalls: &stalls, noticed: &noticed },
+        &History { ledger: &ledger, stalls: &stalls, noticed: &noticed },
     ))
 }
 
 /// What a report tells of a trace's course.
 struct History<'a> {
-    series: &'a [Series],
+    ledger: &'a Ledger,
     stalls: &'a RunSpells,
     noticed: &'a [EventRecord],
 }
@@ -132,8 +133,7 @@ fn edges(ledger: &mut Ledger, spans: &[TraceSpan]) -> Vec<SpanEdge> {
 
 /// Readings and edges merged by time: an edge waits for its knots as it would in a live run. What is read after the
 /// run's end has its knots settles spans, and is no part of the run.
-fn feed(ledger: &mut Ledger, trace: &Trace, edges: Vec<SpanEdge>, end_ns: u64, history: &mut [Series]) -> Account {
-    let opened_ns = ledger.opened_ns();
+fn feed(ledger: &mut Ledger, trace: &Trace, edges: Vec<SpanEdge>, end_ns: u64) -> Account {
     let mut open: Vec<Option<Mark>> = Vec::new();
     open.resize_with(edges.len() / 2, || None);
     let mut edges = edges.into_iter().peekable();
@@ -153,12 +153,7 @@ fn feed(ledger: &mut Ledger, trace: &Trace, edges: Vec<SpanEdge>, end_ns: u64, h
             }
             run.get_or_insert_with(|| ledger.account(end_ns));
         }
-        let index = *domain as usize;
-        if let Some(Outcome::Grew { .. } | Outcome::Baseline) = ledger.reading(index, reading)
-            && let (Some(series), Some(knot)) = (history.get_mut(index), ledger.tracks()[index].last_knot())
-        {
-            series.push(knot, opened_ns);
-        }
+        ledger.reading(*domain as usize, reading);
     }
     edges.for_each(|edge| take(ledger, &mut open, &edge));
     let last = ledger.account(end_ns);
@@ -185,13 +180,15 @@ fn report(
     history: &History<'_>,
 ) -> Report {
     let mut energy = account.energy.clone();
-    let curve = curve(&account, &energy, when.lasted_ns, history.series);
-    let (spells, mut events) = told(history.stalls, &account, &energy, history.series, false);
+    let curves = Curves::of(history.ledger, &account);
+    let (spells, mut events) = told(history.stalls, &account, &curves, false);
     events.extend_from_slice(history.noticed);
     events.sort_by_key(|event| event.at);
     let work = Work::default();
-    let (carbon, said) = pricing.price_late(&mut energy, &work, when, &curve);
+    let (carbon, said) = pricing.price_late(&mut energy, &work, when, &curves.run);
     events.extend(said);
+    let curves = curves.records(&account.devices, &carbon, when);
+    let step_curve = history.ledger.step_curve(&account);
     let mut devices = account.devices;
     leave_out(&mut devices, &mut events, &mut [], when.lasted_ns);
     Report {
@@ -220,6 +217,8 @@ fn report(
         spells,
         own: SelfCost { samples: trace.readings.len() as u64, ..SelfCost::default() },
         counters: Vec::new(),
+        curves,
+        step_curve,
         budget: None,
         merge: None,
     }
@@ -228,15 +227,6 @@ fn report(
 fn status(trace: &Trace) -> SourceStatus {
     let reason = format!("{} readings of {} domains", trace.readings.len(), trace.domains.len());
     SourceStatus { name: "replay".to_owned(), status: Status::Ok, reason, remedy: String::new() }
-}
-
-fn curve(account: &Account, energy: &Energy, lasted_ns: u64, history: &[Series]) -> Curve {
-    let mut curve = Curve::new(energy, lasted_ns);
-    for ((device, series), start_uj) in account.devices.iter().zip(history).zip(&account.start_uj) {
-        let since = |point: &Point| Point { uj: point.uj.saturating_sub(*start_uj), ..*point };
-        curve.add(device, series.all().map(since));
-    }
-    curve
 }
 
 fn wall(ns: u64) -> Timestamp {

@@ -4,14 +4,12 @@
 
 mod steady;
 
-use eco2::Course;
 use eco2_core::report::{Merge, Report};
-use eco2_grid::pricing::EnergyCurve as _;
 use steady::{open, work};
 
 /// How many microjoules wide the course is in the middle of the run.
 fn open_uj(report: &Report) -> u64 {
-    let level = Course::of(report).at(report.run.duration_ns / 2);
+    let level = report.curve().at(report.run.duration_ns / 2);
     level.high.unwrap() - level.low
 }
 
@@ -21,6 +19,9 @@ fn counters_that_cannot_be_placed_leave_the_course_open() {
     let (meter, _) = open(folder.path());
     work(200);
     let report = meter.close();
+    assert!(open_uj(&report) < report.energy.total_uj.unwrap() / 2, "{report:?}");
+    // A report of an older version has counters alone.
+    let report = Report { curves: Vec::new(), ..report };
     let total_uj = report.energy.total_uj;
     assert!(open_uj(&report) < total_uj.unwrap() / 2, "{report:?}");
     let unplaced = Report { run: eco2_core::report::Run { boot_ns: None, ..report.run.clone() }, ..report.clone() };

@@ -16,6 +16,7 @@
 mod attempts;
 mod beside;
 mod carbon;
+mod curves;
 mod devices;
 mod energy;
 mod identity;
@@ -84,6 +85,8 @@ pub fn merge_without(reports: &[Report], unreadable: &[String]) -> Result<Report
         spells: spells::spells(&parts.list, &attempts),
         own: own(&parts.list),
         counters: parts.records(),
+        curves: curves::records(&parts, &attempts, &measured),
+        step_curve: None,
         budget: None,
         merge: Some(merge),
         run: identity,

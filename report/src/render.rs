@@ -14,6 +14,7 @@ mod group_text;
 mod groups;
 mod hf;
 mod hf_budget;
+mod layout;
 mod merged;
 mod openmetrics;
 mod page;
@@ -55,7 +56,7 @@ pub(crate) fn presentable(report: &Report) -> Cow<'_, Report> {
 /// # Errors
 /// [`Error::Encode`].
 pub fn json(report: &Report) -> Result<String, Error> {
-    let encoded = serde_json::to_string_pretty(finite(report).as_ref());
+    let encoded = layout::indented(finite(report).as_ref());
     encoded.map(|text| text + "\n").map_err(|cause| Error::Encode { what: "the report", cause })
 }
 

@@ -5,7 +5,6 @@ mod table;
 
 use std::path::PathBuf;
 
-use eco2::Course;
 use eco2_core::report::Report;
 use eco2_grid::{FileError, FileFault, Pue, Series};
 use eco2_report::advice::{Hours, Outside, Region, advise};
@@ -39,7 +38,7 @@ pub(crate) fn optimize(args: &OptimizeArgs) -> anyhow::Result<u8> {
 }
 
 fn told(args: &OptimizeArgs, report: &Report, columns: Option<&Columns>) -> anyhow::Result<String> {
-    let course = Course::of(report);
+    let course = report.curve();
     let pue = Pue::new(report.energy.pue.max(1.0))?;
     let outside = Outside {
         run: &args.run.as_deref().unwrap_or_default().to_string_lossy(),

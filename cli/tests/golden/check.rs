@@ -55,6 +55,7 @@ pub(crate) const LIVE: &[&str] = &[
     "carbon.terms",
     "counters",
     "curves",
+    "step_curve",
     "sources[].reason",
     "sources[].remedy",
     "events[].at",
@@ -75,6 +76,7 @@ const ADDED: &[&str] = &[
     "carbon.range_percent",
     "carbon.terms",
     "curves",
+    "step_curve",
     "attribution.unattributed_uj",
     "attribution.consumers",
     "attribution.free_high_uj",
@@ -92,13 +94,33 @@ pub(crate) fn json(name: &str, text: &str, masked: &[&str]) {
     }
     let path = file(&format!("{name}.json"));
     if writes() {
-        fs::write(path, format!("{}\n", serde_json::to_string_pretty(&actual).unwrap())).unwrap();
+        fs::write(path, laid_out(&serde_json::to_string_pretty(&actual).unwrap())).unwrap();
         return;
     }
     let golden: Value = serde_json::from_str(&read(&path)).unwrap();
     let differences = differences(&golden, &actual);
     let shown = differences.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join("\n");
     assert!(differences.is_empty(), "{name}: {} differences:\n{shown}\n{HINT}", differences.len());
+}
+
+/// Lists of numbers on one line: curves have hundreds of them.
+fn laid_out(pretty: &str) -> String {
+    let is_number =
+        |line: &str| line.trim_end_matches(',').parse::<f64>().is_ok() || line.trim_end_matches(',') == "null";
+    let (mut out, mut inside) = (String::new(), false);
+    for line in pretty.lines() {
+        let text = line.trim_start();
+        let goes_on = out.ends_with('[') || inside;
+        inside = goes_on && is_number(text);
+        let ends = goes_on && text.starts_with(']');
+        if !inside && !ends && !out.is_empty() {
+            out.push('\n');
+        } else if inside && out.ends_with(',') {
+            out.push(' ');
+        }
+        out.push_str(if inside || ends { text } else { line });
+    }
+    out + "\n"
 }
 
 /// Compares a text with its file, the version aside.

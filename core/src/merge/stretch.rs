@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Quality;
+use crate::curve::straight;
 
 /// What one reader saw of a counter: energy since the stretch began, at points of boot time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -85,15 +86,14 @@ impl Stretch {
         let ahead = self.at_ns.partition_point(|at| at.saturating_sub(self.slack_ns) < t_ns);
         let low_uj = passed.checked_sub(1).and_then(|at| self.uj.get(at)).copied().unwrap_or(0);
         let high_uj = self.uj.get(ahead).copied().unwrap_or(total);
-        Level { low_uj, uj: self.straight(t_ns).clamp(low_uj, high_uj), high_uj }
+        Level { low_uj, uj: self.uj_at(t_ns).clamp(low_uj, high_uj), high_uj }
     }
 
-    fn straight(&self, t_ns: u64) -> u64 {
+    fn uj_at(&self, t_ns: u64) -> u64 {
         let next = self.at_ns.partition_point(|at| *at <= t_ns);
         let point = |at: usize| Some((*self.at_ns.get(at)?, *self.uj.get(at)?));
         let Some((from_ns, from_uj)) = next.checked_sub(1).and_then(point) else { return 0 };
         let Some((to_ns, to_uj)) = point(next) else { return from_uj };
-        let part = u128::from(to_uj - from_uj) * u128::from(t_ns - from_ns) / u128::from(to_ns - from_ns);
-        from_uj + u64::try_from(part).unwrap_or(u64::MAX)
+        straight((from_ns, from_uj), (to_ns, to_uj), t_ns)
     }
 }

@@ -34,7 +34,7 @@ pub struct Merge {
     pub overhead_ns: u64,
     /// Steps that were done again after a restart, as far as the steps' numbers are known.
     pub replayed: Vec<Replayed>,
-    /// The reports that were merged, without their counters.
+    /// The reports that were merged, without their counters and curves.
     pub parts: Vec<Report>,
     /// Records that could not be read and are in no figure, each with the error; sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -235,6 +235,8 @@ mod tests {
             spells: Vec::new(),
             own: own.unwrap(),
             counters: Vec::new(),
+            curves: Vec::new(),
+            step_curve: None,
             budget: None,
             merge: None,
         };

@@ -6,6 +6,7 @@
 use super::energies::{Energies, Figure};
 use super::snapshot::{DomainPoint, load_column};
 use super::{Sound, TimelineReader};
+use crate::curve::straight;
 use crate::timeline::ring::Ring;
 
 /// A time that is no longer held.
@@ -92,8 +93,6 @@ fn between(left: &DomainPoint, right: &DomainPoint, t_ns: u64) -> Figure {
     if !left.is_known() {
         return Figure::MISSING;
     }
-    let span_ns = u128::from(right.edge_ns.saturating_sub(left.edge_ns).max(1));
-    let into_ns = u128::from(t_ns.saturating_sub(left.edge_ns));
-    let gained = u128::from(right.uj.saturating_sub(left.uj)) * into_ns / span_ns;
-    Figure { uj: left.uj.saturating_add(gained as u64), flags: left.flags | right.flags }
+    let uj = straight((left.edge_ns, left.uj), (right.edge_ns, right.uj), t_ns);
+    Figure { uj, flags: left.flags | right.flags }
 }

@@ -4,8 +4,8 @@
 //! the same as `v_n E_n + Σ E_k (v_k − v_{k+1})`. The second form gives bounds that hold for every course of the energy
 //! within its own bounds: each `E_k` is taken at the end that its factor makes worst.
 
-use eco2_core::Bounded;
 use eco2_core::units::kwh;
+use eco2_core::{Bounded, Curve, RunCurve};
 
 use crate::Pue;
 
@@ -14,6 +14,18 @@ pub trait EnergyCurve {
     /// Microjoules used in the first `since_ns` nanoseconds, before PUE. It never falls, and from the run's end on it is the
     /// run's total.
     fn at(&self, since_ns: u64) -> Bounded<u64>;
+}
+
+impl EnergyCurve for Curve {
+    fn at(&self, since_ns: u64) -> Bounded<u64> {
+        self.at(since_ns)
+    }
+}
+
+impl EnergyCurve for RunCurve {
+    fn at(&self, since_ns: u64) -> Bounded<u64> {
+        self.at(since_ns)
+    }
 }
 
 impl<F: Fn(u64) -> Bounded<u64>> EnergyCurve for F {

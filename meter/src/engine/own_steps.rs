@@ -75,6 +75,13 @@ impl OwnSteps {
         self.id
     }
 
+    /// Whether an event that the ledger has not taken yet is of the spans that count as the run's steps, as far as is known.
+    pub(crate) fn counts(&mut self, ledger: &Ledger, name: NameId, kind: EventKind) -> bool {
+        let stepped = matches!(kind, EventKind::Step | EventKind::Start);
+        let first = self.own.is_none() && !self.declared && stepped && self.first.is_none_or(|first| first == name);
+        self.id(ledger) == Some(name) || first
+    }
+
     /// An event that the ledger has taken; whether it is one more own step.
     pub(crate) fn add(
         &mut self,

@@ -1,10 +1,9 @@
 //! What the sampling thread hands over: domains, readings, gauges, notes and ticks.
 
-use eco2_core::{Domain, GapReason, Gauge, Outcome, Reading};
+use eco2_core::{Domain, GapReason, Gauge, Reading};
 use eco2_samplers::{Change, Note, Sink};
 
 use super::{Engine, boot_offset_ns};
-use crate::series::Series;
 
 impl Sink for Engine {
     fn domains(&mut self, source: usize, domains: &[Domain]) {
@@ -15,7 +14,6 @@ impl Sink for Engine {
         for domain in fresh {
             let index = self.ledger.add_domain(domain.clone());
             self.map[source].push(index);
-            self.series.push(Series::default());
             self.frozen.push(false);
         }
         self.journal.domains(source, domains, fresh);
@@ -27,11 +25,8 @@ impl Sink for Engine {
         self.awaited.retain(|awaited| *awaited != source);
         for (domain, reading) in readings {
             let Some(index) = self.global(source, *domain) else { continue };
-            let Some(outcome) = self.ledger.reading(index, reading) else { continue };
-            if let Outcome::Grew { .. } | Outcome::Baseline = outcome
-                && let Some(knot) = self.ledger.tracks()[index].last_knot()
-            {
-                self.series[index].push(knot, self.ledger.opened_ns());
+            if self.ledger.reading(index, reading).is_none() {
+                continue;
             }
             self.notices(index);
         }

@@ -5,6 +5,7 @@ use eco2_samplers::clock::Clock;
 use eco2_samplers::{Note, Roots, Sink as _};
 
 use super::*;
+use crate::curves::Curves;
 use crate::spells::told;
 
 const MS: u64 = 1_000_000;
@@ -94,7 +95,7 @@ fn a_step_that_does_not_come_is_an_event_with_its_energy() {
         engine.drain();
     }
     let account = engine.account(opened_ns + 10_000 * MS);
-    let (spells, events) = told(&engine.spells, &account, &account.energy, &engine.series, false);
+    let (spells, events) = told(&engine.spells, &account, &Curves::of(&engine.ledger, &account), false);
     assert_eq!((spells[0].count, spells[0].duration_ns), (1, 8_900 * MS));
     assert_eq!((events[0].kind.as_str(), events[0].at), ("stalled", 1_000 * MS));
     let uj = spells[0].energy_uj.unwrap();

@@ -1,10 +1,8 @@
 //! A run that is long over, weighed again: with another zone, a series, or what a provider knows of that time by now.
 
+use eco2_core::Stretch;
 use eco2_core::report::{CounterRecord, EventRecord, Merge, Report};
-use eco2_core::{Bounded, Stretch};
-use eco2_grid::pricing::EnergyCurve;
 
-use super::Curve;
 use crate::Error;
 use crate::options::Options;
 use crate::pricing::{Pricing, When};
@@ -23,8 +21,8 @@ pub fn reprice(report: Report, options: &Options) -> Result<Report, Error> {
     let pricing = Pricing::again(options)?;
     by_parts(report, &|report| {
         let when = when(&report)?;
-        let course = Course::of(&report);
-        Ok(pricing.price_again(report, &when, &course))
+        let curve = report.curve();
+        Ok(pricing.price_again(report, &when, &curve))
     })
 }
 
@@ -79,28 +77,4 @@ fn own_counters(part: &Report, parts: &[Report], counters: &[CounterRecord]) -> 
 fn when(report: &Report) -> Result<When, Error> {
     let started = report.run.started_at.parse().map_err(|_| Error::NoTime { run: report.run.id.clone() })?;
     Ok(When::new(started, report.run.duration_ns))
-}
-
-/// How the energy of a run that is over was spread over its time, as far as its report's counters tell.
-#[derive(Debug, Clone)]
-pub struct Course(Curve);
-
-impl Course {
-    /// The course of a report's run.
-    #[must_use]
-    pub fn of(report: &Report) -> Self {
-        let mut curve = Curve::new(&report.energy, report.run.duration_ns);
-        // Counters of several machines have a clock each, and without the begin on theirs they cannot be placed at all:
-        // the devices' whole range it is, then.
-        let begin_ns = report.run.boot_ns.map(|[begin_ns, _]| begin_ns).filter(|_| report.merge.is_none());
-        let counters = begin_ns.map_or(&[][..], |_| &report.counters);
-        curve.add_records(&report.devices, counters, begin_ns.unwrap_or_default());
-        Self(curve)
-    }
-}
-
-impl EnergyCurve for Course {
-    fn at(&self, since_ns: u64) -> Bounded<u64> {
-        self.0.at(since_ns)
-    }
 }

@@ -1,9 +1,9 @@
 //! Spells of a run whose energy is known by hand.
 
 use super::*;
-use crate::series::Series;
-use eco2_core::report::{Device, Energy, EventRecord, GapRecord};
-use eco2_core::{Account, Component, Domain, Knot, Ledger};
+use crate::curves::Curves;
+use eco2_core::report::{Device, EventRecord, GapRecord};
+use eco2_core::{Account, Bounded, Component, Curve, CurvePoint, Domain, Knot, Ledger, RunCurve};
 
 const S: u64 = 1_000_000_000;
 
@@ -17,12 +17,16 @@ fn gpu(energy_uj: u64) -> Device {
 /// A run of 100 s at 100 W, its counter seen each second, told from 1000 s on the clock.
 fn told(spells: &RunSpells, going_on: bool) -> (Vec<SpellRecord>, Vec<EventRecord>) {
     let uj = 100 * 100 * 1_000_000;
-    let energy = Energy { total_uj: Some(uj), low_uj: uj, high_uj: Some(uj), ..Energy::default() };
-    let mut series = Series::default();
-    (1..100).for_each(|s| series.push(&Knot::change((1_000 + s) * S, (1_000 + s) * S, s * 100_000_000), 1_000 * S));
     let account = Ledger::new(1_000 * S, 1).account(1_100 * S);
     let account = Account { devices: vec![gpu(uj)], start_uj: vec![0], ..account };
-    super::told(spells, &account, &energy, &[series], going_on)
+    super::told(spells, &account, &curves(99, 100_000_000, Bounded::exact(uj)), going_on)
+}
+
+/// One device, whose counter grew by so much each second, for so many seconds of 100.
+fn curves(seconds: u64, uj_a_second: u64, total: Bounded<u64>) -> Curves {
+    let knot = |s: u64| CurvePoint::of_knot(&Knot::change(s * S, s * S, s * uj_a_second), 0, 0);
+    let curve = Curve::new((1..=seconds).map(knot), 100 * S, total);
+    Curves { devices: vec![Some(curve.clone())], run: RunCurve::new([curve], 100 * S, total) }
 }
 
 fn gauge(name: &str, value: f64) -> Gauge {
@@ -40,7 +44,7 @@ fn a_stall_is_an_event_with_the_energy_that_went_into_it() {
     assert_eq!((stalled.kind.as_str(), stalled.count, stalled.duration_ns), ("stalled", 1, 39 * S));
     assert_eq!(
         (stalled.energy_uj, stalled.low_uj, stalled.high_uj),
-        (Some(3_900_000_000), 3_800_000_000, Some(4_000_000_000))
+        (Some(3_900_000_000), 3_900_000_000, Some(3_900_000_000))
     );
     assert_eq!((stalled.usual_ns, events[0].at), (Some(S), 11 * S));
     assert_eq!(
@@ -65,9 +69,8 @@ fn idle_hot_and_capped_times_come_from_the_gauges() {
     let (records, events) = told(&spells, false);
     let of = |kind: &str| records.iter().find(|record| record.kind == kind).unwrap();
     assert_eq!((of("idle").duration_ns, of("idle").energy_uj), (10 * S, Some(1_000_000_000)));
-    // Idle for up to a second more on either side: 12 s, and 2 s around the one reading at 60 s; and to the counter's next
-    // change, each.
-    assert_eq!((of("idle").count, of("idle").high_uj), (2, Some(1_600_000_000)));
+    // Idle for up to a second more on either side: 12 s, and 2 s around the one reading at 60 s.
+    assert_eq!((of("idle").count, of("idle").high_uj), (2, Some(1_400_000_000)));
     assert_eq!((of("hot").duration_ns, of("power-capped").duration_ns), (5 * S, 9 * S));
     assert_eq!(events.len(), 1, "that a GPU is idle or capped is no anomaly");
     assert!(events[0].text.starts_with("at its highest temperature") && events[0].text.contains("500.0 J"));
@@ -80,7 +83,7 @@ fn what_was_seen_at_one_reading_is_no_absence_and_a_gap_between_readings_is_no_s
     spells.gauge(1_011 * S, &gauge("utilization", 0.9));
     let once = &told(&spells, false).0[0];
     assert_eq!((once.count, once.duration_ns, once.energy_uj), (1, 0, Some(0)));
-    assert_eq!(once.high_uj, Some(300_000_000), "it may have been idle for 2 s, and to the counter's next change");
+    assert_eq!(once.high_uj, Some(200_000_000), "it may have been idle for 2 s");
     let mut spells = RunSpells::default();
     for second in [10, 11, 12, 50, 51] {
         spells.gauge((1_000 + second) * S, &gauge("utilization", 0.0));
@@ -120,14 +123,11 @@ fn text_of_a_lost_gpu(device: &str, kind_of: impl Fn(&mut RunSpells)) -> String 
     let mut spells = RunSpells::default();
     kind_of(&mut spells);
     let uj = 26 * 300 * 1_000_000;
-    let energy = Energy { total_uj: Some(uj), low_uj: uj, high_uj: None, ..Energy::default() };
-    let mut series = Series::default();
-    (1..=26).for_each(|s| series.push(&Knot::change((1_000 + s) * S, (1_000 + s) * S, s * 300_000_000), 1_000 * S));
     let account = Ledger::new(1_000 * S, 1).account(1_100 * S);
     let gap = GapRecord { from_ns: 26 * S, to_ns: 100 * S, reason: "lost".into() };
     let lost = Device { gaps: vec![gap], high_uj: None, coverage: 0.26, ..gpu(uj) };
     let account = Account { devices: vec![lost], start_uj: vec![0], ..account };
-    let (_, events) = super::told(&spells, &account, &energy, &[series], false);
+    let (_, events) = super::told(&spells, &account, &curves(26, 300_000_000, Bounded::hard(uj, uj, None)), false);
     events.into_iter().find(|event| event.device == device).unwrap().text
 }
 

@@ -1,14 +1,11 @@
 //! Spells as records and events: the energy between their ends is read off the run's and the devices' curves.
 
 use eco2_core::Bounded;
-use eco2_core::report::{Device, Energy, EventRecord, SpellRecord};
-use eco2_core::{Account, Spells};
+use eco2_core::report::{Device, EventRecord, SpellRecord};
+use eco2_core::{Account, RunCurve, Spells};
 
 use super::{READ_EVERY_NS, RunSpells};
-use eco2_grid::pricing::EnergyCurve;
-
-use crate::intensity::Curve;
-use crate::series::{Point, Series};
+use crate::curves::Curves;
 
 /// Events of one kind and device; the longest spells are told, all are counted.
 const EVENTS: usize = 10;
@@ -34,19 +31,17 @@ enum Drawn {
 /// A run's account with the history that its energy is read off.
 struct Run<'a> {
     account: &'a Account,
-    energy: &'a Energy,
-    series: &'a [Series],
+    curves: &'a Curves,
 }
 
 /// The spells of a run and the events among them; `going_on` as [`RunSpells::all`] has it.
 pub(crate) fn told(
     spells: &RunSpells,
     account: &Account,
-    energy: &Energy,
-    series: &[Series],
+    curves: &Curves,
     going_on: bool,
 ) -> (Vec<SpellRecord>, Vec<EventRecord>) {
-    let run = Run { account, energy, series };
+    let run = Run { account, curves };
     let (mut records, mut events) = (Vec::new(), Vec::new());
     for (kind, device, of_kind) in spells.all(account.end_ns, going_on) {
         let curve = run.curve(device);
@@ -62,42 +57,26 @@ pub(crate) fn told(
 
 impl Run<'_> {
     /// The run's own for no name; `None` for a device that is not measured.
-    fn curve(&self, id: &str) -> Option<Curve> {
-        let lasted_ns = self.account.end_ns.saturating_sub(self.account.begin_ns);
-        let devices = &self.account.devices;
+    fn curve(&self, id: &str) -> Option<RunCurve> {
         if id.is_empty() {
-            let mut curve = Curve::new(self.energy, lasted_ns);
-            devices.iter().enumerate().for_each(|(place, device)| curve.add(device, self.points(place).into_iter()));
-            return Some(curve);
+            return Some(self.curves.run.clone());
         }
-        let place = devices.iter().position(|device| device.id == id)?;
-        let device = devices.get(place)?;
-        device.energy_uj?;
-        let energy = Energy::default().with_total(device.bounded());
-        let mut curve = Curve::new(&energy, lasted_ns);
-        curve.add(&Device { overlaps: Vec::new(), ..device.clone() }, self.points(place).into_iter());
-        Some(curve)
-    }
-
-    /// The points of a device, counted from the run's beginning.
-    fn points(&self, place: usize) -> Vec<Point> {
-        let start_uj = self.account.start_uj.get(place).copied().unwrap_or(0);
-        let since = |point: &Point| Point { uj: point.uj.saturating_sub(start_uj), ..*point };
-        self.series.get(place).map_or_else(Vec::new, |series| series.all().map(since).collect())
+        let place = self.account.devices.iter().position(|device| device.id == id)?;
+        let curve = self.curves.devices.get(place)?.clone()?;
+        let (end_ns, total) = (curve.end_ns(), curve.total());
+        Some(RunCurve::new([curve], end_ns, total))
     }
 
     /// Least, estimated and most energy of a stretch, microjoules.
-    fn energy_of(&self, curve: &Curve, (from_ns, to_ns): (u64, u64)) -> (u64, u64, Option<u64>) {
+    fn energy_of(&self, curve: &RunCurve, (from_ns, to_ns): (u64, u64)) -> (u64, u64, Option<u64>) {
         let (begin_ns, end_ns) = (self.account.begin_ns, self.account.end_ns);
-        let level = |at_ns: u64| curve.at(at_ns.min(end_ns).saturating_sub(begin_ns));
-        let (from, to) = (level(from_ns), level(to_ns));
-        let Bounded { value, low, high, .. } = to.minus(from);
-        let uj = value.unwrap_or(0).max(low);
-        (low, high.map_or(uj, |high| uj.min(high)), high)
+        let since = |at_ns: u64| at_ns.min(end_ns).saturating_sub(begin_ns);
+        let Bounded { value, low, high, .. } = curve.between(since(from_ns), since(to_ns));
+        (low, value.unwrap_or(low), high)
     }
 
     /// What was drawn in a stretch, and how much of it was read.
-    fn drawn(&self, device: &str, curve: Option<&Curve>, spell: (u64, u64)) -> Drawn {
+    fn drawn(&self, device: &str, curve: Option<&RunCurve>, spell: (u64, u64)) -> Drawn {
         let Some(curve) = curve else { return Drawn::Unknown };
         let (uj, lasted_ns) = (self.energy_of(curve, spell).1, spell.1.saturating_sub(spell.0));
         let unread_ns = self.unread_ns(device, spell);
@@ -123,11 +102,11 @@ impl Run<'_> {
         self.account.devices.iter().filter(concerned).map(unread).max().unwrap_or(0)
     }
 
-    fn record(&self, kind: &str, device: &str, spells: &Spells, curve: Option<&Curve>) -> SpellRecord {
+    fn record(&self, kind: &str, device: &str, spells: &Spells, curve: Option<&RunCurve>) -> SpellRecord {
         let nothing = (0, 0, spells.is_whole().then_some(0));
         // A stall's ends are steps; what gauges show has its ends between two readings.
         let unseen_ns = if kind == SpellRecord::STALLED { 0 } else { READ_EVERY_NS };
-        let of = |curve: &Curve, (from_ns, to_ns): (u64, u64)| {
+        let of = |curve: &RunCurve, (from_ns, to_ns): (u64, u64)| {
             let (low_uj, uj, _) = self.energy_of(curve, (from_ns, to_ns));
             let wide = (from_ns.saturating_sub(unseen_ns), to_ns.saturating_add(unseen_ns));
             (low_uj, uj, self.energy_of(curve, wide).2)
@@ -152,7 +131,7 @@ impl Run<'_> {
     }
 
     /// The longest spells as events, in the order of time.
-    fn events(&self, record: &SpellRecord, spells: &Spells, curve: Option<&Curve>) -> Vec<EventRecord> {
+    fn events(&self, record: &SpellRecord, spells: &Spells, curve: Option<&RunCurve>) -> Vec<EventRecord> {
         let mut longest: Vec<(u64, u64)> = spells.kept().iter().filter(|(from, to)| to > from).copied().collect();
         longest.sort_by_key(|(from_ns, to_ns)| std::cmp::Reverse(to_ns - from_ns));
         longest.truncate(EVENTS);

@@ -6,6 +6,7 @@ use eco2_core::report::{Device, Energy};
 use eco2_core::{Bounded, CounterKey, Merged, Window};
 
 use super::attempts::Attempts;
+use super::curves::Counted;
 use super::devices::{self, Known};
 use super::parts::Parts;
 use super::windows::{joined, length_ns, without};
@@ -14,6 +15,8 @@ use super::windows::{joined, length_ns, without};
 pub(super) struct Measured {
     /// One a counter.
     pub(super) devices: Vec<Device>,
+    /// Of each device the counter, and when it counted.
+    pub(super) counted: Vec<(CounterKey, Counted)>,
     /// Summed energy by attempt and machine.
     pub(super) cells: BTreeMap<(usize, String), Merged>,
     /// Summed energy around the attempts; `None` where nothing was measured there.
@@ -64,6 +67,7 @@ pub(super) fn measure(parts: &Parts, attempts: &Attempts) -> Measured {
     let names = devices::names(&parts.list, &known);
     let mut measured = Measured {
         devices: Vec::new(),
+        counted: Vec::new(),
         cells: BTreeMap::new(),
         overhead: None,
         overhead_ns: BTreeMap::new(),
@@ -89,9 +93,11 @@ fn one_device(
     measured: &mut Measured,
 ) {
     let (mut whole, mut windows, mut summed_ns) = (Merged::none(), Vec::new(), 0_u64);
+    let mut counted: Counted = Vec::new();
     for (place, window) in attempts.on(&key.boot_id) {
-        let energy = parts.union.within(key, &open_to(parts, known, key, device, &[window]));
-        whole = whole.plus(energy);
+        let open = open_to(parts, known, key, device, &[window]);
+        whole = whole.plus(parts.union.within(key, &open));
+        counted.push((place, open));
         windows.push(window);
         let summed = parts.union.within(key, &summed_in(parts, known, key, device, &[window]));
         summed_ns = summed_ns.saturating_add(summed.covered_ns);
@@ -112,6 +118,7 @@ fn one_device(
         told.overlaps.clear();
     }
     measured.devices.push(told);
+    measured.counted.push((key.clone(), counted));
 }
 
 fn around_the_attempts(

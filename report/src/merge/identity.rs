@@ -6,8 +6,8 @@ use eco2_core::report::{Attempt as Told, Host, Report, Run, SourceStatus, State,
 
 use super::attempts::{Attempt, Attempts};
 use super::carbon::ends;
+use super::curves::duration_ns;
 use super::energy::Measured;
-use super::windows::length_ns;
 
 /// Labels that are one process's own.
 const OWN: &[&str] =
@@ -80,7 +80,7 @@ fn tell(parts: &[Report], at: usize, attempt: &Attempt, measured: &Measured) -> 
     Told {
         number: u32::try_from(at).unwrap_or(u32::MAX),
         started_at: ends(of(parts, attempt)).0,
-        duration_ns: attempt.windows.values().map(|window| length_ns(&[*window])).max().unwrap_or(0),
+        duration_ns: duration_ns(attempt),
         energy_uj: measured.of_attempt(at),
         ranks: attempt.ranks(),
         world_size: attempt.world_size,

@@ -11,7 +11,7 @@ use crate::render::finite;
 
 /// Everything a merge is made from.
 pub(super) struct Parts {
-    /// One a process, without counters, in the order of their ids.
+    /// One a process, without counters and curves, in the order of their ids.
     pub(super) list: Vec<Report>,
     /// What was seen of each counter.
     pub(super) union: Union,
@@ -55,7 +55,8 @@ impl Parts {
 
 /// Keeps the last version of a part: the final one, else the longest, else either, whatever order they came in.
 fn keep(parts: &mut BTreeMap<(String, String), Report>, report: &Report) {
-    let part = Report { counters: Vec::new(), merge: None, ..finite(report).into_owned() };
+    let bare = Report { counters: Vec::new(), curves: Vec::new(), step_curve: None, merge: None, ..report.clone() };
+    let part = finite(&bare).into_owned();
     let key = (part.run.part.clone(), if part.run.part.is_empty() { unnamed(&part) } else { String::new() });
     match parts.get_mut(&key) {
         Some(kept) if version(kept) >= version(&part) => {}

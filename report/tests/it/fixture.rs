@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use eco2_core::report::*;
-use eco2_core::{Component, Decision, Finish, Quality, RangeKind, Spent, Stretch, Unit};
+use eco2_core::{Component, CurveRecord, Decision, Finish, Quality, RangeKind, Spent, Stretch, Unit};
 
 /// A report in which no option is empty and no list either.
 pub(crate) fn report() -> Report {
@@ -70,6 +70,23 @@ pub(crate) fn report() -> Report {
             log_lost_bytes: 3,
         },
         counters: vec![counter()],
+        curves: vec![CurveRecord {
+            device: "gpu".into(),
+            devices: Some(2),
+            t_ns: vec![1, 9],
+            energy_uj: vec![3, 7],
+            low_uj: vec![2, 6],
+            high_uj: vec![Some(4), None],
+        }],
+        step_curve: Some(StepCurve {
+            name: "step".into(),
+            bin_ns: 100_000_000,
+            count: vec![1],
+            duration_ns: vec![9],
+            energy_uj: vec![Some(7)],
+            low_uj: vec![6],
+            high_uj: vec![None],
+        }),
         budget: Some(budget()),
         merge: Some(merge()),
     }
@@ -118,6 +135,8 @@ pub(crate) fn bare() -> Report {
         events: Vec::new(),
         spells: Vec::new(),
         counters: Vec::new(),
+        curves: Vec::new(),
+        step_curve: None,
         budget: None,
         merge: None,
         ..report()

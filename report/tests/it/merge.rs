@@ -418,3 +418,26 @@ fn spells_of_restarts_add_up_and_those_of_machines_at_one_time_share_it() {
     let idle = SpellRecord { count: 2, duration_ns: 8 * S, ..stalled("GPU-1", 4, 200) };
     assert_eq!(merged.spells, [stalled("", 3, 16), idle], "one wait on both, and a GPU of one name on each");
 }
+
+/// Attempts follow each other on the time of a merged run, and a counter that two ranks read has one curve.
+#[test]
+fn merged_curves_are_of_the_union_and_end_with_the_devices() {
+    let again = Seen { attempt: 1, part: "again".into(), ..rank(0, 2, 400, 450) };
+    let merged = all(&[rank(0, 2, 100, 200), rank(1, 2, 101, 201), again]);
+    assert_eq!(merged.run.duration_ns, 151 * S);
+    assert_eq!(merged.curves.len(), merged.devices.len());
+    for (curve, device) in merged.curves.iter().zip(&merged.devices) {
+        assert_eq!((&curve.device, curve.energy_uj.last().copied()), (&device.id, device.energy_uj));
+        assert_eq!(curve.t_ns.last(), Some(&merged.run.duration_ns));
+    }
+    let gpu_uj = |at_ns: u64| GPU_W * at_ns / 1_000;
+    let gpu = merged.devices.iter().position(|device| device.id == "GPU-1").unwrap();
+    let curve = merged.curves[gpu].curve(151 * S, merged.devices[gpu].bounded());
+    // 101 s until the first attempt ended; then the second, from 400 s on the machine's clock.
+    for at_s in [0, 50, 101, 120, 151] {
+        assert_eq!(curve.at(at_s * S).value, Some(gpu_uj(at_s * S)), "{at_s} s");
+    }
+    let run = merged.curve();
+    assert_eq!(run.at(120 * S).value, Some((CPU_W + GPU_W) * 120 * S / 1_000));
+    assert!(merged.merge.unwrap().parts.iter().all(|part| part.curves.is_empty()));
+}

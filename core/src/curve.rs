@@ -1,0 +1,291 @@
+//! A curve: the energy that one counter had counted at any instant of a run, with bounds.
+//!
+//! `E(t)` is cumulative, so the energy of a stretch is a difference, and a sum over devices is a sum of curves. It is known
+//! at points, each of which says three things: from `hi_ns` on at least `low_uj` had been used, until `lo_ns` at most
+//! `high_uj`, and the best guess is that `uj` was reached at `at_ns`. Between points the guess runs straight, and the
+//! bounds are those of the points around: that is the only interpolation of energy there is. It needs no assumption on
+//! power, since energy never falls.
+
+mod history;
+mod record;
+mod run;
+
+pub(crate) use history::History;
+pub use record::{CurveRecord, records};
+pub use run::RunCurve;
+
+use crate::{Bounded, Knot};
+
+/// What is known of the energy around one instant. Times are nanoseconds since the run began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CurvePoint {
+    /// Until here at most `high_uj` had been used.
+    pub lo_ns: u64,
+    /// Best guess of the instant at which `uj` was reached.
+    pub at_ns: u64,
+    /// From here on at least `low_uj` had been used.
+    pub hi_ns: u64,
+    /// Lower bound, microjoules.
+    pub low_uj: u64,
+    /// Energy since the run began, microjoules.
+    pub uj: u64,
+    /// Upper bound, microjoules; `None`: there is none.
+    pub high_uj: Option<u64>,
+}
+
+impl CurvePoint {
+    /// A counter's change, counted from the run's beginning at `begin_ns`, when the counter stood at `start_uj`.
+    #[must_use]
+    pub fn of_knot(knot: &Knot, begin_ns: u64, start_uj: u64) -> Self {
+        let since = |at_ns: u64| at_ns.saturating_sub(begin_ns);
+        let uj = knot.uj.saturating_sub(start_uj);
+        let (lo_ns, at_ns, hi_ns) = (since(knot.lo_ns), since(knot.at_ns), since(knot.hi_ns));
+        Self { lo_ns, at_ns, hi_ns, low_uj: uj, uj, high_uj: Some(uj) }
+    }
+
+    /// The energy known at an instant itself.
+    #[must_use]
+    pub fn at_instant(at_ns: u64, energy: &Bounded<u64>) -> Self {
+        let uj = energy.value.unwrap_or(energy.low);
+        Self { lo_ns: at_ns, at_ns, hi_ns: at_ns, low_uj: energy.low, uj, high_uj: energy.high }
+    }
+
+    /// With what the whole is unsure of: its energy may be so much less, or so much more.
+    #[must_use]
+    pub fn loosened(self, below_uj: u64, above_uj: Option<u64>) -> Self {
+        let high_uj = self.high_uj.zip(above_uj).map(|(uj, above_uj)| uj.saturating_add(above_uj));
+        Self { low_uj: self.low_uj.saturating_sub(below_uj), high_uj, ..self }
+    }
+}
+
+/// The energy of one counter, or of a sum of them, over a run. See the module.
+///
+/// ```
+/// use eco2_core::{Bounded, Curve, CurvePoint};
+///
+/// // 900 µJ in 1000 ns, of which 100 were counted between 190 and 210 ns, and 500 between 590 and 610 ns.
+/// let seen = |lo_ns, hi_ns, uj| CurvePoint { lo_ns, at_ns: lo_ns + 10, hi_ns, low_uj: uj, uj, high_uj: Some(uj) };
+/// let curve = Curve::new([seen(190, 210, 100), seen(590, 610, 500)], 1000, Bounded::exact(900));
+/// assert_eq!(curve.at(400), Bounded::hard(300, 100, Some(500)));
+/// assert_eq!(curve.between(400, 1000), Bounded::hard(600, 400, Some(800)));
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Curve {
+    /// In order, and rising in every field.
+    points: Vec<CurvePoint>,
+    end_ns: u64,
+    total: Bounded<u64>,
+}
+
+impl Curve {
+    /// The curve of a run that lasted `end_ns` and used `total`. Points outside the run or above its total say nothing and
+    /// are left out, as are those that fall; without points only the ends are known.
+    #[must_use]
+    pub fn new(points: impl IntoIterator<Item = CurvePoint>, end_ns: u64, total: Bounded<u64>) -> Self {
+        let most_uj = total.value;
+        let inside = |point: &CurvePoint| {
+            point.lo_ns > 0 && point.hi_ns <= end_ns && most_uj.is_some_and(|most_uj| point.uj <= most_uj)
+        };
+        let mut points: Vec<CurvePoint> = points.into_iter().filter(inside).collect();
+        points.sort_by_key(|point| (point.at_ns, point.hi_ns, point.lo_ns, point.uj));
+        points.dedup();
+        let mut reached: Option<CurvePoint> = None;
+        points.retain_mut(|point| {
+            let Some(last) = reached.filter(|last| last.uj > point.uj) else {
+                let last = reached.unwrap_or(*point);
+                point.lo_ns = point.lo_ns.max(last.lo_ns);
+                point.hi_ns = point.hi_ns.max(last.hi_ns);
+                point.low_uj = point.low_uj.max(last.low_uj).min(point.uj).min(total.low);
+                reached = Some(*point);
+                return true;
+            };
+            reached = Some(last);
+            false
+        });
+        let mut least: Option<u64> = None;
+        for point in points.iter_mut().rev() {
+            point.high_uj = [point.high_uj, least].into_iter().flatten().min().map(|high_uj| high_uj.max(point.uj));
+            least = point.high_uj;
+        }
+        Self { points, end_ns, total }
+    }
+
+    /// The points, in the order of time.
+    #[must_use]
+    pub fn points(&self) -> &[CurvePoint] {
+        &self.points
+    }
+
+    /// Length of the run, nanoseconds.
+    #[must_use]
+    pub fn end_ns(&self) -> u64 {
+        self.end_ns
+    }
+
+    /// Energy of the run.
+    #[must_use]
+    pub fn total(&self) -> Bounded<u64> {
+        self.total
+    }
+
+    /// Energy used in the first `at_ns` nanoseconds.
+    #[must_use]
+    pub fn at(&self, at_ns: u64) -> Bounded<u64> {
+        if at_ns >= self.end_ns {
+            return self.total;
+        }
+        let Some(total_uj) = self.total.value else { return Bounded { low: 0, ..self.total } };
+        let passed = self.points.partition_point(|point| point.hi_ns <= at_ns);
+        let low = passed.checked_sub(1).map_or(0, |last| self.points[last].low_uj);
+        let next = self.points.partition_point(|point| point.lo_ns < at_ns);
+        let bounds = [self.points.get(next).and_then(|point| point.high_uj), self.total.high];
+        let high = if at_ns == 0 { Some(0) } else { bounds.into_iter().flatten().min() };
+        let uj = self.straight(at_ns, total_uj).min(high.unwrap_or(u64::MAX)).max(low);
+        Bounded { value: Some(uj), low, high: high.map(|high| high.max(uj)), kind: self.total.kind }
+    }
+
+    /// Energy used from one instant to a later one.
+    #[must_use]
+    pub fn between(&self, from_ns: u64, to_ns: u64) -> Bounded<u64> {
+        self.at(to_ns).minus(self.at(from_ns)).around_value()
+    }
+
+    fn straight(&self, at_ns: u64, total_uj: u64) -> u64 {
+        let next = self.points.partition_point(|point| point.at_ns <= at_ns);
+        let place = |point: &CurvePoint| (point.at_ns, point.uj);
+        let from = next.checked_sub(1).and_then(|at| self.points.get(at)).map_or((0, 0), place);
+        let to = self.points.get(next).map_or((self.end_ns, total_uj), place);
+        straight(from, to, at_ns)
+    }
+
+    /// The same curve known at few points: at most `most` of its own, spread over time, and the energy at each instant of
+    /// `also`.
+    #[must_use]
+    pub fn thin(&self, most: usize, also: &[u64]) -> Self {
+        let instants = spread(self.points.iter().map(|point| point.at_ns), most, self.end_ns);
+        let instants = instants.into_iter().chain(also.iter().copied());
+        let points = instants.map(|at_ns| CurvePoint::at_instant(at_ns, &self.at(at_ns)));
+        Self::new(points, self.end_ns, self.total)
+    }
+}
+
+/// Of rising instants at most `most`, as evenly spread over `[0, end_ns]` as they allow: the last one of each part.
+fn spread(instants: impl Iterator<Item = u64>, most: usize, end_ns: u64) -> Vec<u64> {
+    let instants: Vec<u64> = instants.collect();
+    if instants.len() <= most {
+        return instants;
+    }
+    let part = |at_ns: u64| u128::from(at_ns) * most.max(1) as u128 / u128::from(end_ns.max(1));
+    let mut kept: Vec<u64> = Vec::with_capacity(most);
+    for at_ns in instants {
+        match kept.last_mut().filter(|last| part(**last) == part(at_ns) || at_ns >= end_ns) {
+            Some(last) => *last = at_ns,
+            None => kept.push(at_ns),
+        }
+    }
+    kept.truncate(most);
+    kept
+}
+
+/// The energy at an instant on the straight line between two points `(nanoseconds, microjoules)`, rounded down.
+pub(crate) fn straight((from_ns, from_uj): (u64, u64), (to_ns, to_uj): (u64, u64), at_ns: u64) -> u64 {
+    let whole_ns = u128::from(to_ns.saturating_sub(from_ns).max(1));
+    let passed_ns = u128::from(at_ns.saturating_sub(from_ns)).min(whole_ns);
+    let grown = u128::from(to_uj.saturating_sub(from_uj)) * passed_ns / whole_ns;
+    from_uj.saturating_add(u64::try_from(grown).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn seen(lo_ns: u64, hi_ns: u64, uj: u64) -> CurvePoint {
+        CurvePoint::of_knot(&Knot::change(lo_ns, hi_ns, uj), 0, 0)
+    }
+
+    fn level(low: u64, uj: u64, high: u64) -> Bounded<u64> {
+        Bounded::hard(uj, low, Some(high))
+    }
+
+    #[test]
+    fn between_two_points_the_energy_is_theirs() {
+        let curve = Curve::new([seen(190, 210, 100), seen(590, 610, 500)], 1000, Bounded::exact(900));
+        assert_eq!(curve.at(400), level(100, 300, 500));
+        assert_eq!(curve.at(100), level(0, 50, 100));
+        assert_eq!(curve.at(800), level(500, 700, 900));
+        assert_eq!(curve.at(600), level(100, 500, 900), "within a point's own bracket");
+        assert_eq!((curve.at(0), curve.at(1000)), (level(0, 0, 0), level(900, 900, 900)));
+        assert_eq!(curve.between(100, 800), level(400, 650, 900));
+    }
+
+    #[test]
+    fn without_points_nothing_is_sure_but_the_ends() {
+        let curve = Curve::new([], 1000, level(900, 900, 950));
+        assert_eq!((curve.at(500), curve.at(1000)), (level(0, 450, 950), level(900, 900, 950)));
+        let unknown = Curve::new([seen(1, 2, 3)], 1000, Bounded::unknown());
+        assert_eq!(unknown.at(500), Bounded::unknown());
+        assert!(unknown.points().is_empty());
+    }
+
+    #[test]
+    fn what_the_whole_is_unsure_of_no_point_knows() {
+        let loose = [seen(190, 210, 100), seen(590, 610, 500)].map(|point| point.loosened(50, Some(20)));
+        let curve = Curve::new(loose, 1000, level(850, 900, 920));
+        assert_eq!(curve.at(400), level(50, 300, 520));
+        let open = [seen(190, 210, 100)].map(|point| point.loosened(0, None));
+        assert_eq!(Curve::new(open, 1000, Bounded::hard(900, 900, None)).at(100).high, None);
+    }
+
+    #[test]
+    fn k03_a_change_is_dated_where_the_ledger_dates_it() {
+        let late = Knot { at_ns: 900, ..Knot::change(100, 1_000, 800) };
+        let curve = Curve::new([CurvePoint::of_knot(&late, 0, 0)], 2_000, Bounded::exact(1_000));
+        assert_eq!(curve.at(900).value, Some(800), "not at the middle of its bracket, 550");
+    }
+
+    pub(super) fn any_curve() -> impl Strategy<Value = Curve> {
+        let point = (0..2_000_u64, 0..50_u64, 0..50_u64, 0..1_000_u64, 0..30_u64, prop::option::of(0..30_u64));
+        let point = point.prop_map(|(at_ns, early, late, uj, below, above)| CurvePoint {
+            lo_ns: at_ns.saturating_sub(early),
+            at_ns,
+            hi_ns: at_ns + late,
+            low_uj: uj.saturating_sub(below),
+            uj,
+            high_uj: above.map(|above| uj + above),
+        });
+        (prop::collection::vec(point, 0..40), 1..2_000_u64, 0..1_000_u64, 0..20_u64).prop_map(
+            |(points, end_ns, uj, off)| {
+                Curve::new(points, end_ns, Bounded::plausible(uj, uj.saturating_sub(off), Some(uj + off)))
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn it_rises_and_lies_within_its_bounds(curve in any_curve()) {
+            let levels: Vec<Bounded<u64>> = (0..=curve.end_ns()).map(|at_ns| curve.at(at_ns)).collect();
+            prop_assert!(levels.iter().all(Bounded::is_consistent));
+            for pair in levels.windows(2) {
+                prop_assert!(pair[0].value <= pair[1].value, "{:?}", pair);
+                prop_assert!(pair[0].low <= pair[1].low, "{:?}", pair);
+            }
+        }
+
+        #[test]
+        fn a_thinned_curve_is_never_surer(curve in any_curve(), most in 1..20_usize, also in 1..2_000_u64) {
+            let thin = curve.thin(most, &[also]);
+            prop_assert!(thin.points().len() <= most + 1);
+            prop_assert_eq!(thin.total(), curve.total());
+            for at_ns in 0..=curve.end_ns() {
+                let (few, many) = (thin.at(at_ns), curve.at(at_ns));
+                prop_assert!(few.low <= many.low, "{} {:?} {:?}", at_ns, few, many);
+                prop_assert!(few.high.is_none_or(|few| many.high.is_some_and(|many| few >= many)));
+            }
+            if also < curve.end_ns() {
+                prop_assert_eq!(thin.at(also).value, curve.at(also).value);
+            }
+        }
+    }
+}
