@@ -58,23 +58,25 @@ impl Track {
         // Clamped by the free bounds alone: the estimate must not change when a limit turns out to be wrong.
         let uj = self.estimate(t_ns).clamp(low, high.unwrap_or(u64::MAX).max(low));
         let (free, limited) = (Side::counted(low, high), Side::counted(tight_low, tight_high));
-        Edge { uj, free, limited, settled: false }
+        Edge { uj, free, limited, ..Edge::default() }
     }
 
-    /// Integrated power: for the narrow range the rectangles around the trapezoid; beyond the last reading only a limit tells anything.
+    /// Integrated power: the trapezoid, whose 90 % range [`Edge::limited_between`] tells from how much readings differ;
+    /// beyond the last reading only a limit tells anything.
     fn integrated(&self, t_ns: u64, early_ns: u64, late_ns: u64) -> Edge {
         let (early, late) = (self.integral.at(early_ns), self.integral.at(late_ns));
         let beyond_ns = self.integral.last_ns().map_or(late_ns, |last_ns| late_ns.saturating_sub(last_ns));
         let most = uj_at_power(self.domain.max_uw.unwrap_or(0), beyond_ns);
         let limited = Side {
-            floor_start: late.low.1,
-            floor_end: early.low.0,
-            ceil_start: early.high.0,
-            ceil_end: late.high.1.saturating_add(most),
+            floor_start: late.up_uj,
+            floor_end: early.uj,
+            ceil_start: early.uj,
+            ceil_end: late.up_uj.saturating_add(most),
             open_start: 0,
             open_end: u32::from(beyond_ns > 0 && self.domain.max_uw.is_none()),
         };
-        Edge { uj: self.integral.at(t_ns).mid, free: self.instantaneous(early_ns, late_ns), limited, settled: false }
+        let (free, area) = (self.instantaneous(early_ns, late_ns), self.integral.at(t_ns));
+        Edge { uj: area.uj, free, limited, scatter: area.scatter, blur_uj: area.blur_uj, settled: false }
     }
 
     /// Between two readings of an instantaneous power anything from 0 to the device's limit may have been drawn.
@@ -96,7 +98,7 @@ impl Track {
             open_start: 0,
             open_end: u32::from(self.domain.max_uw.is_none()),
         };
-        Edge { uj: self.estimate(t_ns), free: Side::unknown(), limited, settled: false }
+        Edge { uj: self.estimate(t_ns), free: Side::unknown(), limited, ..Edge::default() }
     }
 
     /// Index of the first knot that cannot have happened before `t_ns`. The very first value may be of any age.

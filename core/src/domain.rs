@@ -99,7 +99,8 @@ pub struct Domain {
     /// The most that its model can draw, in microwatts (for example a TDP with headroom), where no limit is stated.
     /// Only for plausibility: it never narrows bounds. See [`Domain::most_uw`].
     pub ceiling_uw: Option<u64>,
-    /// For a power sensor whose readings are averages: the time each averages over, nanoseconds. `None`: instantaneous.
+    /// For a power sensor whose readings are averages: the time before it that each averages over, nanoseconds. `None`:
+    /// instantaneous.
     pub average_ns: Option<u64>,
     /// Id of the domain that contains this one.
     pub parent: Option<String>,

@@ -1,5 +1,7 @@
 //! Knots and edges: when a counter is known to have stood where, and what that says about an instant.
 
+use crate::scatter::Scatter;
+
 /// One observed update of a counter: it reached `uj` somewhere within `[lo_ns, hi_ns]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Knot {
@@ -96,12 +98,16 @@ impl Side {
 }
 
 /// One instant seen by one domain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Edge {
     /// The estimate of the energy until this instant, microjoules; spans are differences of these.
     pub uj: u64,
     pub(crate) free: Side,
     pub(crate) limited: Side,
+    /// Of integrated power: how much the readings until this instant differed; nothing for a counter.
+    pub(crate) scatter: Scatter,
+    /// Of power that is read as averages: what these may shift over this instant, microjoules.
+    pub(crate) blur_uj: u64,
     /// Whether the knots on both sides were there.
     pub settled: bool,
 }
@@ -113,10 +119,20 @@ impl Edge {
         Side::between(&start.free, &end.free)
     }
 
-    /// The same, tightened by the domain's power limits where they are known.
+    /// The range that reports give first. A counter's: the same bounds, tightened by the domain's power limits where they
+    /// are known. Of integrated power: the 90 % range of readings at random instants, within the bounds of any load.
     #[must_use]
     pub fn limited_between(start: &Self, end: &Self) -> Bounds {
-        Side::between(&start.limited, &end.limited)
+        let bounds = Side::between(&start.limited, &end.limited);
+        let margin_uj = end.scatter.margin_uj(start.scatter, end.uj);
+        let margin_uj = margin_uj.saturating_add(start.blur_uj.saturating_add(end.blur_uj));
+        if margin_uj == 0 {
+            return bounds;
+        }
+        let free = Self::free_between(start, end);
+        let high_uj = bounds.high_uj.map(|high| high.saturating_add(margin_uj));
+        let high_uj = high_uj.map(|high| free.high_uj.map_or(high, |most| most.min(high)));
+        Bounds { low_uj: bounds.low_uj.saturating_sub(margin_uj).max(free.low_uj), high_uj }
     }
 }
 

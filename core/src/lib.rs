@@ -30,6 +30,7 @@ mod power;
 mod reading;
 pub mod report;
 mod scale;
+mod scatter;
 mod slack;
 mod spans;
 mod spells;

@@ -1,28 +1,42 @@
-//! Power readings integrated by the trapezoid rule, with the rectangles around it.
+//! Power readings integrated by the trapezoid rule, with the sums that its 90 % range needs.
 //!
-//! The rectangles hold if power stayed between neighbouring readings; that is the assumption behind `derived`.
+//! A reading that is an average describes the time before it. It is placed in the middle of that time, and the last one
+//! stands for the half that is left of it.
 
 use std::collections::VecDeque;
+
+use crate::scatter::Scatter;
+use crate::units::uj_at_power;
 
 /// Readings kept for edges that arrive late.
 const KEPT: usize = 512;
 
-/// Energy until an instant, microjoules: the trapezoid rounded down, and the rectangles below and above it as
-/// `(rounded down, rounded up)`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// Energy until an instant.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct Area {
-    pub(crate) low: (u64, u64),
-    pub(crate) mid: u64,
-    pub(crate) high: (u64, u64),
+    /// Microjoules of the trapezoid, rounded down.
+    pub(crate) uj: u64,
+    /// The same rounded up.
+    pub(crate) up_uj: u64,
+    /// How much readings differed until then.
+    pub(crate) scatter: Scatter,
+    /// By how many microjoules averaging may shift energy over the instant: half of the time that it is over, between any
+    /// two powers that were read. An average smooths a step (an eighth of its time), and may be as old as it is long.
+    pub(crate) blur_uj: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Sample {
     at_ns: u64,
     uw: u64,
-    /// Sums until this sample in microwatt-nanoseconds: exact, scaled once when asked.
-    sums: [u128; 3],
+    /// Sum until this sample in microwatt-nanoseconds: exact, scaled once when asked.
+    sum: u128,
+    scatter: Scatter,
+    /// Change of power since the sample before times the time between them, microjoules.
+    step_uj: f64,
     joined: bool,
+    /// Least and greatest power until this sample, microwatts.
+    extremes: (u64, u64),
 }
 
 /// The running integral of a power sensor.
@@ -30,40 +44,52 @@ struct Sample {
 pub(crate) struct Integral {
     samples: VecDeque<Sample>,
     interrupted: bool,
+    /// Half of what a reading averages over, nanoseconds; 0 where readings are instantaneous.
+    half_ns: u64,
 }
 
 impl Integral {
+    /// Of readings that average over this time.
+    pub(crate) fn averaging(average_ns: u64) -> Self {
+        Self { half_ns: average_ns / 2, ..Self::default() }
+    }
+
     /// Reads failed: the next sample starts afresh.
     pub(crate) fn interrupt(&mut self) {
         self.interrupted = true;
     }
 
-    /// Takes a sample. After an interruption nothing is integrated; its start is returned.
-    pub(crate) fn push(&mut self, at_ns: u64, uw: u64) -> Option<u64> {
+    /// Takes a sample that was read at `read_ns`. Returns the instant that it stands for, and after an interruption, over
+    /// which nothing is integrated, its start.
+    pub(crate) fn push(&mut self, read_ns: u64, uw: u64) -> (u64, Option<u64>) {
+        let at_ns = read_ns.saturating_sub(self.half_ns);
         let interrupted = std::mem::take(&mut self.interrupted);
         let Some(last) = self.samples.back().copied() else {
-            self.samples.push_back(Sample { at_ns, uw, sums: [0; 3], joined: false });
-            return None;
+            let scatter = Scatter::default();
+            let extremes = (uw, uw);
+            self.samples.push_back(Sample { at_ns, uw, sum: 0, scatter, step_uj: 0.0, joined: false, extremes });
+            return (at_ns, None);
         };
         let at_ns = at_ns.max(last.at_ns);
-        let mut sums = last.sums;
+        let extremes = (last.extremes.0.min(uw), last.extremes.1.max(uw));
+        let mut next = Sample { at_ns, uw, step_uj: 0.0, joined: !interrupted, extremes, ..last };
         if !interrupted {
-            let ns = u128::from(at_ns - last.at_ns);
-            let (uw, last) = (u128::from(uw), u128::from(last.uw));
-            for (sum, twice) in sums.iter_mut().zip([2 * uw.min(last), uw + last, 2 * uw.max(last)]) {
-                *sum = sum.saturating_add(twice.saturating_mul(ns) / 2);
-            }
+            let ns = at_ns - last.at_ns;
+            let twice = u128::from(uw) + u128::from(last.uw);
+            next.sum = last.sum.saturating_add(twice.saturating_mul(ns.into()) / 2);
+            next.step_uj = (uw as f64 - last.uw as f64) * ns as f64 / 1e9;
+            next.scatter = last.scatter.and(next.step_uj, last.step_uj);
         }
         if self.samples.len() == KEPT {
             self.samples.pop_front();
         }
-        self.samples.push_back(Sample { at_ns, uw, sums, joined: !interrupted });
-        interrupted.then_some(last.at_ns)
+        self.samples.push_back(next);
+        (at_ns, interrupted.then_some(last.at_ns))
     }
 
     /// Microjoules until the last sample.
     pub(crate) fn total_uj(&self) -> u64 {
-        self.samples.back().map_or(0, |last| uj(last.sums[1]))
+        self.samples.back().map_or(0, |last| uj(last.sum))
     }
 
     /// Whether the samples around an instant are kept, if there ever were any.
@@ -71,31 +97,38 @@ impl Integral {
         self.samples.len() < KEPT || self.samples.front().is_some_and(|first| first.at_ns <= t_ns)
     }
 
-    /// Time of the last sample, nanoseconds.
+    /// Until when the samples tell the energy, nanoseconds.
     pub(crate) fn last_ns(&self) -> Option<u64> {
-        self.samples.back().map(|last| last.at_ns)
+        self.samples.back().map(|last| last.at_ns.saturating_add(self.half_ns))
     }
 
     /// Energy until `t_ns`; power is taken to run straight between samples.
     pub(crate) fn at(&self, t_ns: u64) -> Area {
         let index = self.samples.partition_point(|sample| sample.at_ns <= t_ns);
         let Some(before) = index.checked_sub(1).and_then(|i| self.samples.get(i)) else {
-            return self.samples.front().map_or(Area::default(), |first| area(first.sums));
+            return self.samples.front().map_or(Area::default(), |first| self.area(first, first.sum, first.scatter));
         };
-        let Some(after) = self.samples.get(index).filter(|after| after.joined) else { return area(before.sums) };
+        let after = self.samples.get(index).filter(|after| after.joined);
+        let Some(after) = after else {
+            // The last average is known to its end.
+            let ns = (t_ns - before.at_ns).min(self.half_ns);
+            let sum = before.sum.saturating_add(u128::from(before.uw) * u128::from(ns));
+            return self.area(before, sum, before.scatter);
+        };
         let (ns, whole) = (u128::from(t_ns - before.at_ns), u128::from(after.at_ns - before.at_ns));
         let (from, to) = (u128::from(before.uw), u128::from(after.uw));
         // Power at t on the straight line, times 2: the trapezoid from the sample to t.
         let twice = if to >= from { 2 * from + (to - from) * ns / whole } else { 2 * from - (from - to) * ns / whole };
-        let [low, mid, high] = before.sums;
-        let sums = [(low, 2 * from.min(to)), (mid, twice), (high, 2 * from.max(to))];
-        area(sums.map(|(sum, twice)| sum.saturating_add(twice.saturating_mul(ns) / 2)))
+        let sum = before.sum.saturating_add(twice.saturating_mul(ns) / 2);
+        self.area(after, sum, before.scatter.towards(after.scatter, ns as f64 / whole as f64))
     }
-}
 
-fn area([low, mid, high]: [u128; 3]) -> Area {
-    let both = |sum: u128| (uj(sum), uj(sum.saturating_add(999_999_999)));
-    Area { low: both(low), mid: uj(mid), high: both(high) }
+    /// `known` is the last sample that is used.
+    fn area(&self, known: &Sample, sum: u128, scatter: Scatter) -> Area {
+        let (least, most) = known.extremes;
+        let blur_uj = uj_at_power(most - least, self.half_ns);
+        Area { uj: uj(sum), up_uj: uj(sum.saturating_add(999_999_999)), scatter, blur_uj }
+    }
 }
 
 fn uj(sum: u128) -> u64 {
@@ -111,12 +144,13 @@ mod tests {
     fn f18_power_is_integrated_by_the_trapezoid_rule_rising_constant_and_falling() {
         let mut integral = Integral::default();
         for (second, watts) in [(0, 0), (1, 100), (2, 100), (3, 20)] {
-            assert_eq!(integral.push(second * 1_000_000_000, watts * 1_000_000), None);
+            let at_ns = second * 1_000_000_000;
+            assert_eq!(integral.push(at_ns, watts * 1_000_000), (at_ns, None));
         }
         assert_eq!(integral.total_uj(), 210_000_000);
-        assert_eq!(integral.at(500_000_000).mid, 12_500_000, "a ramp from 0 to 50 W over half a second");
+        assert_eq!(integral.at(500_000_000).uj, 12_500_000, "a ramp from 0 to 50 W over half a second");
         let end = integral.at(3_000_000_000);
-        assert_eq!((end.low.0, end.high.1), (120_000_000, 300_000_000));
+        assert_eq!((end.uj, end.up_uj), (210_000_000, 210_000_000));
     }
 
     #[test]
@@ -124,8 +158,20 @@ mod tests {
         let mut integral = Integral::default();
         integral.push(0, 100_000_000);
         integral.interrupt();
-        assert_eq!(integral.push(5_000_000_000, 100_000_000), Some(0));
+        assert_eq!(integral.push(5_000_000_000, 100_000_000), (5_000_000_000, Some(0)));
         assert_eq!(integral.total_uj(), 0);
-        assert_eq!(integral.at(2_000_000_000).mid, 0);
+        assert_eq!(integral.at(2_000_000_000).uj, 0);
+    }
+
+    /// Averages over 2 s of 100 W until 3 s and then 200 W, read once a second: 100, 150, 200 W at 3, 4 and 5 s.
+    #[test]
+    fn k02_an_average_stands_in_the_middle_of_its_time_and_reaches_to_its_end() {
+        let mut integral = Integral::averaging(2_000_000_000);
+        for (second, watts) in [(2, 100), (3, 100), (4, 150), (5, 200)] {
+            integral.push(second * 1_000_000_000, watts * 1_000_000);
+        }
+        let until = |second: u64| integral.at(second * 1_000_000_000).uj / 1_000_000;
+        assert_eq!([1, 2, 3, 4, 5, 6].map(until), [0, 100, 225, 400, 600, 600]);
+        assert_eq!((integral.last_ns(), integral.at(5_000_000_000).blur_uj), (Some(5_000_000_000), 100_000_000));
     }
 }

@@ -76,7 +76,7 @@ impl Track {
             fold: Fold::new(&domain),
             slack: Slack::new(domain.max_uw, if domain.kind == Kind::Energy { domain.scale.quantum() } else { 0 }),
             knots: VecDeque::with_capacity(KNOTS),
-            integral: Integral::default(),
+            integral: Integral::averaging(domain.average_ns.unwrap_or(0)),
             counts: Counts::default(),
             period: Period::default(),
             histogram: Histogram::default(),
@@ -288,8 +288,8 @@ impl Track {
         }
         let over_limit = self.domain.max_uw.is_some_and(|max| uw > max);
         self.counts.violations += u64::from(over_limit);
-        let at_ns = reading.before_ns + reading.after_ns.saturating_sub(reading.before_ns) / 2;
-        let interrupted = self.integral.push(at_ns, uw);
+        let read_ns = reading.before_ns + reading.after_ns.saturating_sub(reading.before_ns) / 2;
+        let (at_ns, interrupted) = self.integral.push(read_ns, uw);
         let first = self.knots.is_empty();
         let reason = self.broken.take().unwrap_or(GapReason::Failed);
         if first {

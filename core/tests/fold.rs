@@ -350,10 +350,15 @@ fn f21_m44_a_power_reading_beyond_the_limit_is_a_gap_and_never_energy() {
 #[test]
 fn f18_beyond_its_last_reading_a_power_sensor_is_bounded_by_its_limit_alone() {
     let mut ledger = Ledger::new(0, 1);
-    let index = ledger.add_domain(Domain { max_uw: Some(200), ..Domain::power("GPU-1", Component::Gpu, "board", "t") });
-    for reading in [at(0, 100), at(1_000, 100)] {
-        ledger.reading(index, &reading);
+    let max_uw = Some(200_000_000);
+    let index = ledger.add_domain(Domain { max_uw, ..Domain::power("GPU-1", Component::Gpu, "board", "t") });
+    for ms in (0..=1_000).step_by(10) {
+        ledger.reading(index, &at(ms, 100_000_000));
     }
+    // 100 J in the second that was read, up to 400 J in the two after it, and what 100 equal readings leave open.
     let energy = ledger.account(3_000 * MS).energy;
-    assert_eq!((energy.total_uj, energy.low_uj, energy.high_uj), (Some(100), 100, Some(501)));
+    let (low, high) = (energy.low_uj, energy.high_uj.unwrap());
+    assert_eq!(energy.total_uj, Some(100_000_000));
+    assert!((99_700_000..100_000_000).contains(&low) && (500_000_000..500_400_000).contains(&high), "{energy:?}");
+    assert_eq!((energy.free_low_uj, energy.free_high_uj), (0, Some(600_000_000)));
 }

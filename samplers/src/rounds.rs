@@ -1,5 +1,7 @@
 //! What the sampling thread does in a tick, without the thread and without a clock of its own.
 
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -37,12 +39,22 @@ pub struct Options {
     pub hot: Option<HotClock>,
     /// How long a source that may hang gets for a round.
     pub deadline: Duration,
+    /// Seed of the random instants at which power is read; another one in each process by default.
+    pub seed: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        let (clock, hot, deadline) = (Clock::Monotonic, None, Deadline::DEFAULT);
-        Self { interval_ns: 10_000_000, max_overhead_percent: None, pin: true, cpus: Vec::new(), clock, hot, deadline }
+        Self {
+            interval_ns: 10_000_000,
+            max_overhead_percent: None,
+            pin: true,
+            cpus: Vec::new(),
+            clock: Clock::Monotonic,
+            hot: None,
+            deadline: Deadline::DEFAULT,
+            seed: RandomState::new().build_hasher().finish(),
+        }
     }
 }
 
@@ -107,7 +119,7 @@ impl Rounds {
         let mut rounds = Self {
             readers: Vec::with_capacity(sources.len()),
             known: vec![0; sources.len()],
-            schedule: Schedule::new(options.interval_ns, now.ns),
+            schedule: Schedule::new(options.interval_ns, now.ns).seeded(options.seed),
             governor: Governor::new(options.max_overhead_percent, options.interval_ns),
             clock: options.clock.clone(),
             hot: options.hot.clone(),

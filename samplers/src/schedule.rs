@@ -5,6 +5,9 @@
 //! no more reads than polling. Whatever else holds, a counter that wraps is read four times in the shortest time in
 //! which it can wrap (range ÷ greatest power) or, where its greatest power is not known, in the shortest time in which
 //! it did. What came too late is counted and skipped, never caught up in a burst.
+//!
+//! A source of power that no counter has is read once in each interval, at a random instant of it: on a grid a load that
+//! repeats itself in the interval would show one of its powers for ever, and no range could tell.
 
 use eco2_core::{Domain, Kind, Reading};
 
@@ -70,6 +73,7 @@ pub struct Schedule {
     gauges_ns: u64,
     ticked_ns: u64,
     missed: u64,
+    seed: u64,
 }
 
 #[derive(Debug)]
@@ -122,7 +126,14 @@ impl Schedule {
     #[must_use]
     pub fn new(interval_ns: u64, start_ns: u64) -> Self {
         let interval_ns = interval_ns.max(1_000);
-        Self { interval_ns, start_ns, lanes: Vec::new(), gauges_ns: start_ns, ticked_ns: start_ns, missed: 0 }
+        let (gauges_ns, ticked_ns) = (start_ns, start_ns);
+        Self { interval_ns, start_ns, lanes: Vec::new(), gauges_ns, ticked_ns, missed: 0, seed: 0 }
+    }
+
+    /// The same with other random instants.
+    #[must_use]
+    pub fn seeded(self, seed: u64) -> Self {
+        Self { seed, ..self }
     }
 
     /// Source `source` reads these domains; called again when the list has grown. Sources are counted from 0.
@@ -196,7 +207,7 @@ impl Schedule {
 
     /// `source` was read (or collected from) in the tick at `now_ns`; the account has taken what it gave.
     pub fn was_read(&mut self, source: usize, now_ns: u64, answer: Answer<'_>, learned: &impl Learned) {
-        let start_ns = self.start_ns;
+        let (start_ns, seed) = (self.start_ns, self.seed);
         let Some(lane) = self.lanes.get_mut(source) else { return };
         lane.note_readings(answer.readings());
         lane.collect = match answer {
@@ -213,6 +224,10 @@ impl Schedule {
         lane.read_ns = now_ns;
         let past = (now_ns + lane.slack_ns()).saturating_sub(start_ns) / lane.interval_ns;
         lane.grid_ns = start_ns + (past + 1) * lane.interval_ns;
+        if lane.is_at_random() {
+            // Sources of one interval share their instants, and so the wake-ups.
+            lane.grid_ns += random_below(lane.interval_ns, seed, past);
+        }
     }
 
     /// Whether `source` is read around its predicted updates rather than polled.
@@ -273,7 +288,13 @@ impl Lane {
     }
 
     fn slack_ns(&self) -> u64 {
-        if self.locked { 0 } else { self.interval_ns / 8 }
+        if self.locked || self.is_at_random() { 0 } else { self.interval_ns / 8 }
+    }
+
+    /// Whether power here is what energy is known from: no counter has it, or none that ever moved.
+    fn is_at_random(&self) -> bool {
+        let counted = || self.counters.iter().any(|c| !c.power && c.change.is_some());
+        self.counters.iter().any(|c| c.power && !c.check) || (self.counters.iter().any(|c| c.power) && !counted())
     }
 
     /// A counter that fell has wrapped: from now on it is read four times in such a time as between two wraps.
@@ -369,6 +390,15 @@ impl Counter {
         self.period_ns.is_some_and(|p| p >= LOCKABLE_NS - LOCKABLE_NS / 8 && enough(p))
             && self.mean_period_ns() >= SHORTEST_MEAN_NS
     }
+}
+
+/// Below `limit`: the number of this `place` in the sequence of `seed` (SplitMix64).
+fn random_below(limit: u64, seed: u64, place: u64) -> u64 {
+    let mut bits = seed.wrapping_add(place.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    bits ^= bits >> 31;
+    u64::try_from((u128::from(bits) * u128::from(limit)) >> 64).unwrap_or(0)
 }
 
 fn middle_ns((from_ns, to_ns): (u64, u64)) -> u64 {

@@ -1,7 +1,7 @@
 //! The schedule against scripted clocks and simulated counters.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use eco2_core::{Component, Domain, Reading};
+use eco2_core::{Component, Domain, Ledger, Reading};
 use eco2_samplers::schedule::{Answer, Learned, Schedule, longest_interval_ns};
 
 const MS: u64 = 1_000_000;
@@ -362,4 +362,67 @@ fn power_beside_a_counter_neither_holds_its_lock_up_nor_ends_it() {
     assert!(reads < 300 * 3, "{reads} reads of 300 updates");
     let seen = board.counter.knots.iter().filter(|knot| knot.1 > S).count();
     assert!((299..=301).contains(&seen), "{seen} of 300 updates seen");
+}
+
+/// No counter, and power that changes with every read.
+struct Powers;
+
+impl Learned for Powers {
+    fn period_ns(&self, _: usize) -> Option<u64> {
+        None
+    }
+
+    fn change_ns(&self, _: usize) -> Option<(u64, u64)> {
+        Some((1, 1))
+    }
+}
+
+/// Reads a square wave of 1 s between 12 W and 2 W once a second for 20 min.
+fn squared(seed: u64) -> (Ledger, Vec<u64>) {
+    let domain = Domain { max_uw: Some(15_000_000), ..Domain::power("GPU-1", Component::Gpu, "board", "test") };
+    let mut ledger = Ledger::new(0, 1);
+    ledger.add_domain(domain.clone());
+    let mut schedule = Schedule::new(S, 0).seeded(seed);
+    schedule.domains(0, &[domain]);
+    let mut reads = Vec::new();
+    while schedule.next_ns() <= 1_201 * S {
+        let now = schedule.next_ns();
+        schedule.wake(now);
+        schedule.gauges_due(now);
+        if schedule.is_due(0, now) {
+            let watts = if (now / (S / 2)).is_multiple_of(2) { 12 } else { 2 };
+            let readings = reading(now, watts * 1_000_000);
+            ledger.reading(0, &readings[0].1);
+            schedule.was_read(0, now, Answer::Given(&readings), &Powers);
+            reads.push(now);
+        }
+    }
+    (ledger, reads)
+}
+
+/// On a grid every reading is of 12 W: 14.4 kJ, of which 8.4 kJ were drawn, and nothing shows that it is wrong.
+#[test]
+fn k02_power_is_read_at_random_instants_so_that_no_load_hides_behind_the_interval() {
+    let mut held = 0;
+    for seed in 0..40 {
+        let (ledger, reads) = squared(seed);
+        assert!((1_201..=1_202).contains(&reads.len()), "one in each interval: {}", reads.len());
+        let late: Vec<u64> = reads[1..].iter().map(|at| at % S / (S / 4)).collect();
+        let quarters: [usize; 4] = std::array::from_fn(|i| late.iter().filter(|&&quarter| quarter == i as u64).count());
+        assert!(quarters.iter().all(|count| (230..=370).contains(count)), "{quarters:?}");
+        let device = ledger.account(1_200 * S).devices.remove(0);
+        let (low, high) = (device.low_uj.unwrap(), device.high_uj.unwrap());
+        held += u32::from((low..=high).contains(&8_400_000_000));
+    }
+    assert!((34..=40).contains(&held), "{held} of 40 ranges hold the truth");
+}
+
+#[test]
+fn k02_power_beside_a_counter_that_moves_is_read_on_the_grid() {
+    let power =
+        Domain { parent: Some("gpu-0".into()), ..Domain::power("gpu-0/power", Component::Gpu, "power", "test") };
+    let (reads, _) = polled(10 * MS, MS, 2, &[counter(), power.clone()]);
+    assert!(reads.iter().skip(3).all(|at| at % (10 * MS) == 0), "{reads:?}");
+    let (reads, _) = polled(10 * MS, MS, 2, &[power]);
+    assert!(reads.iter().filter(|at| *at % (10 * MS) == 0).count() < 3, "{reads:?}");
 }

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+pub(crate) mod family;
+
 use eco2_core::{Component, Domain, Fault, Reading, Scale};
 
 /// A small deterministic generator (xorshift64*), so that every case can be named by its seed.
@@ -21,6 +23,25 @@ impl Random {
 
     pub(crate) fn between(&mut self, low: u64, high: u64) -> u64 {
         low + self.below(high - low + 1)
+    }
+
+    /// Above 0, up to 1.
+    pub(crate) fn unit(&mut self) -> f64 {
+        (self.below(1 << 53) + 1) as f64 / (1u64 << 53) as f64
+    }
+
+    pub(crate) fn within(&mut self, low: f64, high: f64) -> f64 {
+        low + (high - low) * self.unit()
+    }
+
+    /// Uniform in the logarithm.
+    pub(crate) fn log_within(&mut self, low: f64, high: f64) -> f64 {
+        self.within(low.ln(), high.ln()).exp()
+    }
+
+    /// Nearly normal, of mean 0 and variance 1.
+    pub(crate) fn normal(&mut self) -> f64 {
+        (0..12).map(|_| self.unit()).sum::<f64>() - 6.0
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Power is `idle + (busy − idle) · utilisation`. There is no other factor: every number is in the tables of
 //! `model/cpu.rs` and `model/gpu.rs` and in the shipped data, and the domain's name states the sum. The domain's power
-//! limits are the estimate's bounds. Components that a sensor reads are never estimated, and main memory never is.
+//! limits are the estimate's bounds: a plausible range whose 90 % is an assumption, not measured but for server processors
+//! without a name (docs/measured/ranges.md). Components that a sensor reads are never estimated, and main memory never is.
 //!
 //! The counter advances every 100 ms, and when a reading of everything is asked for: at the end of a run it covers the
 //! run, however short. The clock ticks behind the utilisation are 10 ms long; a run that is shorter than a few of them is

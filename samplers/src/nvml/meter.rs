@@ -156,7 +156,8 @@ impl Build<'_> {
         if domain.parent.is_none() {
             self.remark(&way);
         }
-        self.add(domain, Quantity::Power(way), every_ns);
+        let average_ns = way.average_ns();
+        self.add(Domain { average_ns, ..domain }, Quantity::Power(way), every_ns);
     }
 
     /// What limits a board's figure when it comes from power.

@@ -2,7 +2,7 @@
 //!
 //! 1. The instantaneous field (186). 2. The driver's buffered samples, each with its own timestamp, which lose nothing
 //!    between polls. 3. `nvmlDeviceGetPowerUsage`, which from Ampere on (GA100 excepted) is the mean of the second
-//!    before (NVML API reference): such a reading is placed in the middle of the second that it describes.
+//!    before (NVML API reference): the domain says so, and the account places readings in the middle of their second.
 
 use eco2_core::{Fault, Reading};
 use nvml_wrapper::Device;
@@ -15,8 +15,8 @@ use super::raw::{self, Scope};
 use super::stamp::{Anchor, Series};
 use crate::Batch;
 
-/// Half of the second over which newer boards average.
-const HALF_WINDOW_NS: u64 = 500_000_000;
+/// The time over which newer boards average.
+const AVERAGE_NS: u64 = 1_000_000_000;
 /// More than any board can draw, milliwatts; used where no power limit is known.
 const ABSURD_MW: u64 = 10_000_000;
 
@@ -30,9 +30,9 @@ const SAMPLES_EVERY_NS: u64 = 100_000_000;
 pub(super) enum Way {
     Instant(Scope),
     Samples(Series),
-    /// The mean of a window; half of it in nanoseconds, 0 where the value is instantaneous.
+    /// `averages`: the mean of the second before.
     Usage {
-        half_window_ns: u64,
+        averages: bool,
     },
 }
 
@@ -47,8 +47,7 @@ impl Way {
         let samples = samples(device, 0);
         let Err(samples) = samples else { return Ok(Self::Samples(Series::default())) };
         let Err(usage) = usage(device).and_then(drawn) else {
-            let half_window_ns = if averages(device, name) { HALF_WINDOW_NS } else { 0 };
-            return Ok(Self::Usage { half_window_ns });
+            return Ok(Self::Usage { averages: averages(device, name) });
         };
         Err(gravest(&[instant, samples, usage]))
     }
@@ -56,11 +55,16 @@ impl Way {
     /// What a person should know of this way, if anything: `(kind, text)` of a note.
     pub(super) fn remark(&self) -> Option<(&'static str, &'static str)> {
         match self {
-            Self::Usage { half_window_ns: 1.. } => {
+            Self::Usage { averages: true } => {
                 Some(("power-averaged", "power is the mean of the last second; readings are placed 0.5 s back"))
             }
             _ => None,
         }
+    }
+
+    /// The time that a reading averages over, nanoseconds.
+    pub(super) fn average_ns(&self) -> Option<u64> {
+        matches!(self, Self::Usage { averages: true }).then_some(AVERAGE_NS)
     }
 
     /// How often it is worth reading where it is the board's only figure.
@@ -71,8 +75,8 @@ impl Way {
     /// Reads into `batch`; returns a fault to note, or how many samples the driver's ring lost.
     pub(super) fn read(&mut self, device: &Device<'static>, to: Target, batch: &mut Batch) -> Result<u64, Fault> {
         match self {
-            Self::Instant(scope) => one(to, batch, 0, || raw::field(device, raw::POWER_INSTANT, *scope)),
-            Self::Usage { half_window_ns } => one(to, batch, *half_window_ns, || usage(device)),
+            Self::Instant(scope) => one(to, batch, || raw::field(device, raw::POWER_INSTANT, *scope)),
+            Self::Usage { .. } => one(to, batch, || usage(device)),
             Self::Samples(series) => buffered(series, device, to, batch),
         }
     }
@@ -103,10 +107,10 @@ fn drawn(milliwatts: u64) -> Result<u64, Fault> {
     if milliwatts == 0 { Err(Fault::NotAvailable) } else { Ok(milliwatts) }
 }
 
-fn one(to: Target, batch: &mut Batch, back_ns: u64, read: impl FnOnce() -> Result<u64, Fault>) -> Result<u64, Fault> {
-    let before_ns = batch.now_ns().saturating_sub(back_ns);
+fn one(to: Target, batch: &mut Batch, read: impl FnOnce() -> Result<u64, Fault>) -> Result<u64, Fault> {
+    let before_ns = batch.now_ns();
     let value = read().and_then(|mw| to.plausible(mw));
-    let after_ns = batch.now_ns().saturating_sub(back_ns);
+    let after_ns = batch.now_ns();
     batch.push(to.domain, Reading { before_ns, after_ns, value });
     value.map(|_| 0)
 }

@@ -13,18 +13,20 @@ fn m22_instant_power_goes_before_the_mean_of_a_second() {
 }
 
 #[test]
-fn m22_a_mean_is_placed_in_the_middle_of_its_second() {
+fn m22_a_mean_says_that_it_is_one_of_a_second() {
     let script = "missing=nvmlDeviceGetFieldValues,nvmlDeviceGetSamples\n[gpu 0]\nenergy=off\npower=0:100,1000:300\n";
-    for (board, average, back_ms) in [("arch=9", 1_000, 500), ("arch=7\nname=NVIDIA A10", 1_000, 500)] {
-        let mut rig = Rig::new(&format!("{script}{board}\naverage_ms={average}"));
+    for board in ["arch=9", "arch=7\nname=NVIDIA A10"] {
+        let mut rig = Rig::new(&format!("{script}{board}\naverage_ms=1000"));
         assert_eq!(rig.kinds()[0], "power-averaged");
         let reading = rig.at_ms(1_500)[0].1;
-        assert_eq!((reading.value, reading.before_ns), (Ok(200_000), (1_500 - back_ms) * MS), "{board}");
+        assert_eq!((reading.value, reading.before_ns), (Ok(200_000), 1_500 * MS), "{board}");
+        assert_eq!(rig.source().domains()[0].average_ns, Some(1_000 * MS), "the account places it half a second back");
     }
     for board in ["arch=6", "arch=7\nname=NVIDIA A100-SXM4-80GB"] {
         let mut rig = Rig::new(&format!("{script}{board}\naverage_ms=0"));
         let reading = rig.at_ms(1_500)[0].1;
         assert_eq!((reading.value, reading.before_ns), (Ok(300_000), 1_500 * MS), "{board}");
+        assert_eq!(rig.source().domains()[0].average_ns, None, "{board}");
     }
 }
 
