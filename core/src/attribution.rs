@@ -15,6 +15,10 @@
 //!
 //! Consumers nest: a pod holds containers, which hold process trees. Energy is given to leaves, and a sum is over leaves.
 
+mod requests;
+
+pub use requests::{RequestEnergy, RequestId, RequestTotals, Requests};
+
 use crate::report::{Attribution, Consumer};
 
 /// Energy of one device with its bounds, in microjoules; devices must not overlap.
