@@ -148,3 +148,31 @@ fn bounds_of_the_facilitys_energy_are_those_of_each_part_at_its_own_pue() {
     let water = merged.carbon.as_ref().unwrap().beside.as_ref().unwrap().water.as_ref().unwrap();
     assert!(near(water.litres.unwrap(), 3.0) && near(water.low, 2.0) && near(water.high.unwrap(), 5.0), "{water:?}");
 }
+
+#[test]
+fn k09_a_merged_report_priced_again_is_the_merge_of_its_parts_priced_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let figures = ["100", "333.3", "0.7", "4999", "12"];
+    let series = file(folder.path(), "gco2e_per_kwh", &figures);
+    let tariff = file(folder.path(), "price_per_kwh", &["0.1", "-0.7", "9", "0.33", "0"]);
+    let mut by_tariff = Options::default();
+    by_tariff.beside.tariff_series = Some(tariff);
+    by_tariff.beside.ewif = Some(3.1);
+    let asked = [
+        Options { intensity: Some(123.4), ..Options::default() },
+        Options { zone: Some("FR".to_owned()), pue: 1.37, ..Options::default() },
+        Options { intensity_series: Some(series), ..Options::default() },
+        Options { pue: 1.1, ..Options::default() },
+        by_tariff,
+    ];
+    let german = Options { zone: Some("DE".to_owned()), pue: 1.3, ..Options::default() };
+    for (begun, options) in [0, 1, 3].into_iter().flat_map(|begun| asked.iter().map(move |options| (begun, options))) {
+        let begun_ns = DAY_NS + begun * HOUR_NS + HOUR_NS / 3;
+        let parts = [hour("a", 0, &german), replayed("b", begun_ns + HOUR_NS, &[0, 7, 60], &german)];
+        let again = |report: &Report| eco2::reprice(report.clone(), options).unwrap();
+        let one = again(&eco2_report::merge(&parts).unwrap());
+        let other = eco2_report::merge(&parts.each_ref().map(again)).unwrap();
+        assert_eq!((&one.carbon, &one.energy), (&other.carbon, &other.energy), "{begun} {options:?}");
+        assert_eq!(again(&one).carbon, one.carbon, "the same terms, the same figures");
+    }
+}

@@ -74,7 +74,6 @@ const ADDED: &[&str] = &[
     "spans[].free_high_uj",
     "carbon.range_kind",
     "carbon.range_percent",
-    "carbon.terms",
     "curves",
     "step_curve",
     "attribution.unattributed_uj",

@@ -104,8 +104,11 @@ fn distinct<T: Ord>(list: impl Iterator<Item = T>) -> Vec<T> {
     list
 }
 
-/// Grams per kilowatt-hour over all segments, weighed by their energy.
+/// Grams per kilowatt-hour over all segments, weighed by their energy; intensities of different kinds have no mean.
 fn mean_intensity(carbon: &Carbon) -> Option<f64> {
+    if kinds(carbon).len() > 1 {
+        return None;
+    }
     let energy: f64 = carbon.segments.iter().map(|segment| segment.energy_uj as f64).sum();
     let weighed: f64 = carbon.segments.iter().map(|segment| segment.energy_uj as f64 * segment.g_per_kwh).sum();
     (energy > 0.0).then(|| weighed / energy)

@@ -12,6 +12,7 @@ use crate::fixture;
 mod attempts;
 mod beside;
 mod groups;
+mod priced;
 
 const S: u64 = 1_000_000_000;
 /// The package draws 20 W and the GPU 100 W, all the time.

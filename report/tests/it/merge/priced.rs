@@ -1,0 +1,100 @@
+//! Grams, money and PUE of parts that were not priced alike.
+
+use eco2_core::report::{Beside, Cost, Energy, Report};
+use eco2_grid::Pue;
+use eco2_report::{merge, summary_json};
+
+use super::{Seen, rank, report, told};
+
+const DIRECT: &str = "direct-average-production";
+const LIFECYCLE: &str = "lifecycle-average-production";
+const MARGINAL: &str = "marginal-operating";
+
+/// One attempt of two, which follow each other.
+fn attempt(number: u32) -> Seen {
+    Seen { attempt: number, ..rank(0, 1, u64::from(number) * 20, u64::from(number) * 20 + 10) }
+}
+
+fn weighed(seen: &Seen, kind: Option<&str>) -> Report {
+    let mut report = report(seen);
+    report.carbon.as_mut().unwrap().segments[0].kind = kind.map(str::to_owned);
+    report
+}
+
+fn paid(seen: &Seen, currency: Option<&str>) -> Report {
+    let mut report = report(seen);
+    let carbon = report.carbon.as_mut().unwrap();
+    let cost = Cost {
+        amount: carbon.cost,
+        low: carbon.cost,
+        high: carbon.cost,
+        currency: currency.map(str::to_owned),
+        method: "flat".to_owned(),
+        unpriced_uj: 0,
+    };
+    carbon.beside = Some(Box::new(Beside { cost: Some(cost), ..Beside::default() }));
+    report
+}
+
+fn at_pue(seen: &Seen, pue: f64) -> Report {
+    let mut report = report(seen);
+    let facility_uj = report.energy.total_uj.map(|uj| Pue::new(pue).unwrap().facility_uj(uj));
+    report.energy = Energy { pue, facility_uj, ..report.energy };
+    report
+}
+
+#[test]
+fn k09_grams_of_different_kinds_are_never_added() {
+    for other in [DIRECT, MARGINAL] {
+        let parts = [weighed(&attempt(0), Some(LIFECYCLE)), weighed(&attempt(1), Some(other))];
+        let merged = merge(&parts).unwrap();
+        let carbon = merged.carbon.as_ref().unwrap();
+        assert_eq!((carbon.grams, carbon.low, carbon.high, carbon.range_kind), (None, 0.0, None, None));
+        assert_eq!(carbon.segments.len(), 2, "what each part weighs can still be computed");
+        let text = told(&merged, "kinds-differ");
+        assert!(text.contains(LIFECYCLE) && text.contains(other) && text.contains("--zone"), "{text}");
+        let summary: serde_json::Value = serde_json::from_str(&summary_json(&merged).unwrap()).unwrap();
+        assert!(!summary.to_string().contains("400.0"), "no mean of two kinds: {summary}");
+        // Merging again with a third part, or alone, changes nothing of it.
+        assert_eq!(merge(&[merged.clone()]).unwrap().carbon.unwrap().grams, None);
+    }
+}
+
+#[test]
+fn k09_a_kind_that_nobody_states_goes_with_any_other() {
+    let parts = [weighed(&attempt(0), Some(DIRECT)), weighed(&attempt(1), None)];
+    let merged = merge(&parts).unwrap();
+    assert!(merged.carbon.unwrap().grams.is_some());
+    assert!(merged.events.iter().all(|event| event.kind != "kinds-differ"));
+}
+
+#[test]
+fn k09_money_of_two_currencies_is_never_added() {
+    let merged = merge(&[paid(&attempt(0), Some("EUR")), paid(&attempt(1), Some("USD"))]).unwrap();
+    assert_eq!(merged.carbon.as_ref().unwrap().cost, None);
+    assert!(merged.carbon.as_ref().unwrap().grams.is_some());
+    let text = told(&merged, "currencies-differ");
+    assert!(text.contains("EUR and USD") && text.contains("--currency"), "{text}");
+    let parts = [paid(&attempt(0), Some("EUR")), paid(&attempt(1), Some("EUR"))];
+    let alone: f64 = parts.iter().filter_map(|part| part.carbon.as_ref()?.cost).sum();
+    assert_eq!(merge(&parts).unwrap().carbon.unwrap().cost, Some(alone));
+}
+
+#[test]
+fn k09_a_merged_pue_is_the_one_that_was_stated() {
+    // An energy whose facility's is rounded: the quotient of both is not 1.3.
+    let odd = Seen { to_ns: attempt(0).to_ns + 25, ..attempt(0) };
+    let [one, two] = [at_pue(&odd, 1.3), at_pue(&attempt(1), 1.3)];
+    assert_eq!(merge(&[one.clone(), two.clone()]).unwrap().energy.pue, 1.3, "not 1.2999999993");
+    // A mean weighed with the energies, 10 s at 1.3 and 30 s at 1.5.
+    let longer = Seen { attempt: 1, ..rank(0, 1, 20, 50) };
+    let energy = merge(&[one.clone(), at_pue(&longer, 1.5)]).unwrap().energy;
+    assert!((energy.pue - 1.45).abs() < 1e-8, "{}", energy.pue);
+    assert!(energy.facility_low_uj.is_some());
+    // A part without energy states nothing about where the energy was used.
+    let mut idle = at_pue(&Seen { boot: "b1", ..attempt(1) }, 2.0);
+    idle.devices.clear();
+    idle.counters.clear();
+    idle.energy = Energy { total_uj: None, low_uj: 0, high_uj: None, facility_uj: None, ..idle.energy };
+    assert_eq!(merge(&[one, idle]).unwrap().energy.pue, 1.3);
+}
