@@ -56,7 +56,7 @@ fn k09_grams_of_different_kinds_are_never_added() {
         let summary: serde_json::Value = serde_json::from_str(&summary_json(&merged).unwrap()).unwrap();
         assert!(!summary.to_string().contains("400.0"), "no mean of two kinds: {summary}");
         // Merging again with a third part, or alone, changes nothing of it.
-        assert_eq!(merge(&[merged.clone()]).unwrap().carbon.unwrap().grams, None);
+        assert_eq!(merge(std::slice::from_ref(&merged)).unwrap().carbon.unwrap().grams, None);
     }
 }
 
