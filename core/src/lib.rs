@@ -47,7 +47,7 @@ pub use curve::{Curve, CurvePoint, CurveRecord, RunCurve, records as curve_recor
 pub use domain::{Component, Domain, Kind, Quality};
 pub use events::{Drained, Event, EventConsumer, EventKind, EventPool, MAX_OPEN, Producer};
 pub use fold::{Fold, Outcome};
-pub use forecast::{Forecaster, Projection};
+pub use forecast::{Backtest, Forecaster, Projection, backtest as forecast_backtest};
 pub use gauge::Gauge;
 pub use histogram::Histogram;
 pub use knot::{Bounds, Edge, Knot, Period};

@@ -161,6 +161,26 @@ class Budget(HfTest):
         loop.call("on_train_end")
         self.assertEqual((loop.callback.errors, probe.callback.errors), (0, 0))
 
+    def test_k10_a_forecast_without_a_budget_says_what_it_is(self) -> None:
+        """Before the run it has not started; with too few steps there is none yet; then it has an end and a back-test error."""
+        going = threading.Event()
+        self.addCleanup(going.set)
+        threading.Thread(target=self.turn_until, args=(going,), daemon=True).start()
+        loop = Loop(Eco2AICallback(**self.options(grid_carbon_intensity=GRAM_A_KILOJOULE)))
+        before = predict_carbon_budget_exhaustion(loop.callback)
+        self.assertEqual((before.recommendation, before.budget_kg), ("no forecast yet: the run has not started", None))
+        loop.state.max_steps = 150
+        loop.begin()
+        early = predict_carbon_budget_exhaustion(loop.callback)
+        self.assertTrue(early.recommendation.startswith("no forecast: "), early)
+        self.steps(loop, 30)
+        found = predict_carbon_budget_exhaustion(loop.callback)
+        self.assertIsNone(found.budget_kg)
+        self.assertAlmostEqual(found.estimated_completion_co2_kg / (found.spent_kg * 5), 1, delta=0.4)
+        self.assertIn("without a budget", found.recommendation)
+        self.assertTrue(found.backtest_error_percent > 0 and found.backtest_runs > 0, found)
+        loop.call("on_train_end")
+
     def steps(self, loop, count):
         """Steps of ten milliseconds."""
         for _ in range(count):

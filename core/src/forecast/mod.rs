@@ -3,13 +3,16 @@
 //! Forecast = used so far + remaining steps × mean energy of a step since the warm-up. The warm-up is found, not assumed,
 //! and never carried on. The interval has two parts: how well the mean is known and how much the rest will scatter, both
 //! from the means of batches of steps (so that steps which resemble their neighbours do not feign certainty), and how far
-//! the mean drifts. Back-tests (`tests/forecast`) print how often it holds.
+//! the mean wanders; where it does, the mean of the last steps counts for more. Back-tests (`tests/forecast`) print how
+//! often it holds.
 
+mod backtest;
 mod cells;
 mod quantile;
 mod spread;
 mod warm_up;
 
+pub use backtest::{Backtest, backtest};
 use serde::{Deserialize, Serialize};
 
 use cells::{Cells, Seen};

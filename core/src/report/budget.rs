@@ -34,4 +34,17 @@ pub struct ForecastRecord {
     pub intensity: String,
     /// Its error in the past, percent; `None` where it is not known.
     pub intensity_error_percent: Option<f64>,
+    /// Grams CO2e at the end; `None` where the grams so far are not known.
+    #[serde(default)]
+    pub grams: Option<Finish>,
+    /// How far off the energy that was forecast at this point was in recorded runs: median, percent of the run's energy.
+    /// `None` earlier in a run than forecasts were tested.
+    #[serde(default)]
+    pub backtest_error_percent: Option<f64>,
+    /// Share of the 90 % intervals that contained the end in those runs, percent.
+    #[serde(default)]
+    pub backtest_held_percent: Option<f64>,
+    /// How many runs those are.
+    #[serde(default)]
+    pub backtest_runs: Option<u32>,
 }

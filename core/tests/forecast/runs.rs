@@ -50,3 +50,94 @@ pub(crate) fn recorded() -> Vec<Vec<u64>> {
     let lines = include_str!("recorded.txt").lines().filter(|line| !line.starts_with('#'));
     lines.map(|line| line.split(' ').map(|step| step.parse().unwrap()).collect()).collect()
 }
+
+/// A kind of run: its name, and one of it at random.
+pub(crate) type Family = (&'static str, fn(&mut Noise) -> Vec<u64>);
+
+/// Kinds of runs that a forecast has to hold for, each pure. The figures of a kind are drawn anew for every run.
+pub(crate) const FAMILIES: [Family; 9] = [
+    ("steady", steady),
+    ("alike", alike),
+    ("warming up", warming_up),
+    ("wandering", wandering),
+    ("evaluating", evaluating),
+    ("uneven", uneven),
+    ("throttled", throttled),
+    ("accumulating", accumulating),
+    ("mixed", simulated),
+];
+
+fn steps_of(noise: &mut Noise) -> usize {
+    [200, 400, 1000, 3000][(noise.even() * 4.0) as usize]
+}
+
+fn uj(relative: f64) -> u64 {
+    (1e6 * relative.max(0.05)) as u64
+}
+
+/// Independent noise of 1 to 20 %.
+fn steady(noise: &mut Noise) -> Vec<u64> {
+    let (count, scatter) = (steps_of(noise), noise.between(0.01, 0.2));
+    (0..count).map(|_| uj(1.0 + scatter * noise.normal())).collect()
+}
+
+/// Noise that resembles its neighbours: correlation of 0.5 to 0.95 from step to step.
+fn alike(noise: &mut Noise) -> Vec<u64> {
+    let (count, like, scatter) = (steps_of(noise), noise.between(0.5, 0.95), noise.between(0.01, 0.1));
+    let mut last = noise.normal() * scatter;
+    let step = |_| {
+        last = like * last + (1.0 - like * like).sqrt() * scatter * noise.normal();
+        uj(1.0 + last)
+    };
+    (0..count).map(step).collect()
+}
+
+/// The first 0.5 to 8 % of the run cost 1.2 to 4 times as much and fade.
+fn warming_up(noise: &mut Noise) -> Vec<u64> {
+    let (count, scatter) = (steps_of(noise), noise.between(0.01, 0.15));
+    let (start, fade) = (noise.between(0.2, 3.0), noise.between(0.005, 0.03) * count as f64);
+    let step = |index: usize| uj(1.0 + start * (-(index as f64) / fade).exp() + scatter * noise.normal());
+    (0..count).map(step).collect()
+}
+
+/// The mean wanders by 1 to 10 % (standard deviation at the end).
+fn wandering(noise: &mut Noise) -> Vec<u64> {
+    let (count, scatter, far) = (steps_of(noise), noise.between(0.01, 0.1), noise.between(0.01, 0.1));
+    let mut mean = 1.0;
+    let step = |_| {
+        mean += far / (count as f64).sqrt() * noise.normal();
+        uj(mean + scatter * noise.normal())
+    };
+    (0..count).map(step).collect()
+}
+
+/// Every 1 to 4 % of the run an evaluation that adds 5 to 50 % of the run's energy.
+fn evaluating(noise: &mut Noise) -> Vec<u64> {
+    let (count, scatter) = (steps_of(noise), noise.between(0.01, 0.1));
+    let every = (count as f64 * noise.between(0.01, 0.04)) as usize;
+    let evaluation = noise.between(0.05, 0.5) * every as f64;
+    let more = |index: usize| if (index + 1).is_multiple_of(every) { evaluation } else { 0.0 };
+    (0..count).map(|index| uj(1.0 + scatter * noise.normal() + more(index))).collect()
+}
+
+/// Steps of very different length, as sequences are: log-normal with a deviation of 0.2 to 0.7.
+fn uneven(noise: &mut Noise) -> Vec<u64> {
+    let (count, scatter) = (steps_of(noise), noise.between(0.2, 0.7));
+    (0..count).map(|_| uj((scatter * noise.normal()).exp())).collect()
+}
+
+/// The power falls or rises by 0 to 10 % from the beginning to the end.
+fn throttled(noise: &mut Noise) -> Vec<u64> {
+    let (count, scatter, slope) = (steps_of(noise), noise.between(0.01, 0.1), noise.between(-0.1, 0.1));
+    (0..count).map(|index| uj(1.0 + slope * index as f64 / count as f64 + scatter * noise.normal())).collect()
+}
+
+/// Steps of 2 to 8 inner ones, each with noise of its own and a slow optimiser step every so often.
+fn accumulating(noise: &mut Noise) -> Vec<u64> {
+    let (count, inner, scatter) = (steps_of(noise), 2 + (noise.even() * 7.0) as usize, noise.between(0.02, 0.3));
+    let step = |_| {
+        let sum: f64 = (0..inner).map(|_| (scatter * noise.normal()).exp()).sum();
+        uj(sum / inner as f64 + 0.1)
+    };
+    (0..count).map(step).collect()
+}

@@ -2,7 +2,7 @@
 
 use eco2_core::report::{Carbon, Energy, ForecastRecord};
 use eco2_core::units::{UJ_PER_KWH, kwh};
-use eco2_core::{Finish, Forecaster, Outlook, PerUnit, Projection};
+use eco2_core::{Finish, Forecaster, Outlook, PerUnit, Projection, forecast_backtest};
 
 use super::Length;
 use crate::pricing::{Ahead, Pricing, When};
@@ -45,7 +45,7 @@ pub(super) fn look(length: Option<Length>, pricing: &Pricing, seen: &Seen<'_>) -
         grams: carbon.grams.map(|grams| weighed(&projection, grams, pue, &rest)),
         money: price.zip(carbon.cost).map(|(price, cost)| weighed(&projection, cost, pue, &price)),
     };
-    let outlook = Outlook { next, finish };
+    let tested = forecast_backtest(projection.done, total);
     let progress = if matches!(length, Some(Length::Steps(_))) { "steps" } else { "milliseconds" };
     let record = ForecastRecord {
         progress: progress.to_owned(),
@@ -57,8 +57,12 @@ pub(super) fn look(length: Option<Length>, pricing: &Pricing, seen: &Seen<'_>) -
         g_per_kwh: rest.each,
         intensity: rest.method,
         intensity_error_percent: rest.error_percent,
+        grams: finish.grams,
+        backtest_error_percent: tested.map(|tested| tested.error_percent),
+        backtest_held_percent: tested.map(|tested| tested.held_percent),
+        backtest_runs: tested.map(|tested| tested.runs),
     };
-    (outlook, Some(record))
+    (Outlook { next, finish }, Some(record))
 }
 
 /// Spent, and the rest at what a kilowatt-hour of its time weighs or costs. Where the past is repeated and nothing tells

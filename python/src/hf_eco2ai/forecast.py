@@ -9,6 +9,7 @@ from .errors import CarbonTrackingError
 
 
 NOT_STARTED = "no forecast yet: the run has not started"
+NOTHING_KNOWN = "no forecast: give the number of steps, or wait for more of them; no budget: give max_co2_kg"
 
 
 @dataclass
@@ -17,14 +18,16 @@ class CarbonBudgetForecast:
 
     `estimated_completion_co2_kg` lies between `low_co2_kg` and `high_co2_kg` in a share `confidence_level` of runs
     (back-tested), and below `p90_co2_kg` in nine of ten. `budget_utilization_percent` is what is spent by now,
-    `forecasted_overage_kg` what the estimate is over the budget. `intensity` says how the rest is weighed.
+    `forecasted_overage_kg` what the estimate is over the budget; None without one, as `budget_kg`. `intensity` says how the
+    rest is priced. `backtest_error_percent`: how far off the energy that was forecast at this point was in
+    `backtest_runs` recorded runs (median).
     """
 
     estimated_completion_co2_kg: Optional[float] = None
     budget_utilization_percent: Optional[float] = None
     forecasted_overage_kg: Optional[float] = None
     confidence_level: Optional[float] = None
-    recommendation: str = "no budget: give max_co2_kg"
+    recommendation: str = NOTHING_KNOWN
     budget_kg: Optional[float] = None
     spent_kg: Optional[float] = None
     low_co2_kg: Optional[float] = None
@@ -33,13 +36,17 @@ class CarbonBudgetForecast:
     hours_to_completion: Optional[float] = None
     intensity: Optional[str] = None
     decision: Optional[str] = None
+    backtest_error_percent: Optional[float] = None
+    backtest_runs: Optional[int] = None
 
     @classmethod
     def of(cls, session: Any) -> CarbonBudgetForecast:
-        """The forecast of a session now; without figures where nothing is limited, measured, or started yet."""
-        config, found = session.config, session.figures().get("carbon_budget")
-        if not found and session.meter is None and getattr(config, "enable_carbon_budget", False) and config.max_co2_kg:
-            return cls(budget_kg=config.max_co2_kg, recommendation=NOT_STARTED)
+        """The forecast of a session now, with or without a budget; without figures before the run and before enough steps."""
+        figures = session.figures()
+        found = figures.get("carbon_budget") or figures.get("carbon_forecast")
+        if not found and session.meter is None:
+            limit = session.config.max_co2_kg if getattr(session.config, "enable_carbon_budget", False) else None
+            return cls(budget_kg=limit, recommendation=NOT_STARTED)
         return cls(**(found or {}))
 
 
@@ -47,7 +54,7 @@ def predict_carbon_budget_exhaustion(run: Any) -> CarbonBudgetForecast:
     """The forecast of a run that goes on, by its own steps.
 
     Args:
-        run: a callback with a budget (`CarbonBudgetCallback`, `Eco2AICallback`), or what `track_training` gives.
+        run: a callback (`CarbonBudgetCallback`, `Eco2AICallback`), with a budget or without, or what `track_training` gives.
 
     Raises:
         CarbonTrackingError: it is none of these.

@@ -20,6 +20,7 @@ zone zone_source intensity_source intensity_year intensity_kind""".split()
 NOTHING: Dict[str, Any] = {
     "summary": dict.fromkeys(_SUMMARY), "current": dict.fromkeys(_CURRENT), "gpu_metrics": {}, "environmental_impact": {},
     "carbon_budget": None,
+    "carbon_forecast": None,
     "origin": {**dict.fromkeys(_ORIGIN), "quality": {}},
 }
 """The library's figures where nothing is known: every key is there."""

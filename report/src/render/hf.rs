@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use super::{finite, hf_budget, word};
 use crate::Error;
 
-/// The report's figures as one JSON object with `summary`, `current`, `gpu_metrics`, `environmental_impact`, `carbon_budget`,
+/// The report's figures as one JSON object with `summary`, `current`, `gpu_metrics`, `environmental_impact`, `carbon_budget`, `carbon_forecast`,
 /// `origin`.
 ///
 /// Per-sample figures are kilowatt-hours and kilograms; `samples_per_kwh` divides samples by the run's energy before
@@ -33,6 +33,7 @@ pub fn hf_json(report: &Report) -> Result<String, Error> {
         "gpu_metrics": gpu_metrics(&report),
         "environmental_impact": environment(report.carbon.as_ref()),
         "carbon_budget": hf_budget::carbon_budget(&report),
+        "carbon_forecast": hf_budget::carbon_forecast(&report),
         "origin": origin(&report),
     });
     let encoded = serde_json::to_string_pretty(&figures);

@@ -1,7 +1,7 @@
 //! The carbon budget in the names and units of HF Eco2AI's `CarbonBudgetForecast`.
 
-use eco2_core::report::Report;
-use eco2_core::{Decision, Spent, Unit};
+use eco2_core::report::{ForecastRecord, Report};
+use eco2_core::{Decision, Finish, Spent, Unit};
 use serde_json::{Value, json};
 
 /// The probability with which the interval holds.
@@ -11,24 +11,51 @@ const CONFIDENCE: f64 = 0.9;
 pub(super) fn carbon_budget(report: &Report) -> Value {
     let limits = report.budget.iter().flat_map(|budget| &budget.limits);
     let Some(spent) = limits.into_iter().find(|spent| spent.unit == Unit::Grams) else { return Value::Null };
-    let kg = |grams: f64| grams / 1e3;
     let finish = spent.finish.as_ref();
-    let forecast = report.budget.as_ref().and_then(|budget| budget.forecast.as_ref());
-    json!({
+    let mut budget = json!({
         "budget_kg": kg(spent.limit),
         "spent_kg": spent.spent.map(kg),
         "budget_utilization_percent": spent.spent.map(|so_far| 100.0 * so_far / spent.limit),
         "decision": spent.decision,
+        "forecasted_overage_kg": finish.map(|finish| kg((finish.mean - spent.limit).max(0.0))),
+        "recommendation": recommendation(spent),
+    });
+    let forecast = report.budget.as_ref().and_then(|budget| budget.forecast.as_ref());
+    if let (Value::Object(all), Value::Object(end)) = (&mut budget, end(finish, forecast)) {
+        all.extend(end);
+    }
+    budget
+}
+
+/// The forecast of a run without a limit on carbon; `null` where there is a limit, or nothing is forecast.
+pub(super) fn carbon_forecast(report: &Report) -> Value {
+    let Some(budget) = &report.budget else { return Value::Null };
+    let limited = budget.limits.iter().any(|spent| spent.unit == Unit::Grams);
+    let forecast = budget.forecast.as_ref().filter(|forecast| forecast.grams.is_some() && !limited);
+    let Some(forecast) = forecast else { return Value::Null };
+    let mut found = end(forecast.grams.as_ref(), Some(forecast));
+    found["spent_kg"] = json!(report.carbon.as_ref().and_then(|carbon| carbon.grams).map(kg));
+    found["recommendation"] = json!("a forecast without a budget to compare it with: give max_co2_kg");
+    found
+}
+
+/// The end of a run, and how far such forecasts were off.
+fn end(finish: Option<&Finish>, forecast: Option<&ForecastRecord>) -> Value {
+    json!({
         "estimated_completion_co2_kg": finish.map(|finish| kg(finish.mean)),
         "low_co2_kg": finish.map(|finish| kg(finish.low)),
         "high_co2_kg": finish.map(|finish| kg(finish.high)),
         "p90_co2_kg": finish.map(|finish| kg(finish.p90)),
-        "forecasted_overage_kg": finish.map(|finish| kg((finish.mean - spent.limit).max(0.0))),
         "confidence_level": finish.map(|_| CONFIDENCE),
         "hours_to_completion": forecast.map(|forecast| forecast.rest_ns as f64 / 3.6e12),
         "intensity": forecast.map(|forecast| &forecast.intensity),
-        "recommendation": recommendation(spent),
+        "backtest_error_percent": forecast.and_then(|forecast| forecast.backtest_error_percent),
+        "backtest_runs": forecast.and_then(|forecast| forecast.backtest_runs),
     })
+}
+
+fn kg(grams: f64) -> f64 {
+    grams / 1e3
 }
 
 /// What the finding means; no saving is claimed that nobody has measured.
@@ -47,7 +74,6 @@ fn recommendation(spent: &Spent) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use eco2_core::Finish;
 
     fn spent(finish: Option<Finish>, soft: bool, hard: bool, decision: Decision) -> Spent {
         Spent {

@@ -119,6 +119,10 @@ fn budget() -> BudgetRecord {
         g_per_kwh: 342.06,
         intensity: "the same hour 24 h before (back-test error 7.9 %)".into(),
         intensity_error_percent: Some(7.9),
+        grams: Some(Finish { mean: 237.5, low: 218.5, high: 256.6, p90: 251.8 }),
+        backtest_error_percent: Some(0.91),
+        backtest_held_percent: Some(91.7),
+        backtest_runs: Some(24),
     };
     BudgetRecord { limits: vec![limit], forecast: Some(forecast) }
 }

@@ -135,6 +135,13 @@ fn a_carbon_budget_has_its_forecast_in_kilograms() {
         serde_json::from_str(&eco2_report::hf_json(report).unwrap()).unwrap()
     };
     assert!(figures(&report)["carbon_budget"].is_null(), "a limit on energy is no carbon budget");
+    let found = &figures(&report)["carbon_forecast"];
+    assert_eq!(
+        (found["estimated_completion_co2_kg"].as_f64(), found["low_co2_kg"].as_f64()),
+        (Some(0.2375), Some(0.2185))
+    );
+    assert_eq!((found["backtest_error_percent"].as_f64(), found["backtest_runs"].as_u64()), (Some(0.91), Some(24)));
+    assert!(found["recommendation"].as_str().unwrap().starts_with("a forecast without a budget"), "{found}");
     let limits = &mut report.budget.as_mut().unwrap().limits;
     let finish = eco2_core::Finish { mean: 1200.0, low: 1100.0, high: 1300.0, p90: 1250.0 };
     (limits[0].unit, limits[0].spent, limits[0].limit) = (eco2_core::Unit::Grams, Some(600.0), 1000.0);
@@ -149,6 +156,8 @@ fn a_carbon_budget_has_its_forecast_in_kilograms() {
     ] {
         assert!((found[name].as_f64().unwrap() - value).abs() < 1e-12, "{name} {found}");
     }
+    assert_eq!(found["backtest_error_percent"], 0.91);
+    assert!(figures(&report)["carbon_forecast"].is_null(), "the limit's forecast is the one");
 }
 
 #[test]
