@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use crate::knot::Bounds;
 use crate::ledger::StepBin;
 use crate::overlap::Shown;
-use crate::report::{Device, Energy, GapRecord, Quantiles, Span, State, StepCurve, stated};
+use crate::report::{Device, Energy, EventRecord, GapRecord, Quantiles, ReplacedPart, Span, State, StepCurve, stated};
 use crate::slack::{covered_by, reason_text};
 use crate::spans::{DomainSum, NameTotal};
+use crate::take_over::Part;
 use crate::units::watts;
 use crate::{
     Bounded, Curve, CurvePoint, Domain, Edge, Fault, Gap, GapReason, Kind, Ledger, Quality, RangeKind, Track,
@@ -33,6 +34,8 @@ pub struct Account {
     pub start_uj: Vec<u64>,
     /// For each device the domain whose energy it reports: its own, or its power sensor's where that contradicts it.
     pub sources: Vec<usize>,
+    /// What the account found unusual.
+    pub events: Vec<EventRecord>,
 }
 
 /// Knots of the last seconds that a curve has besides the thinned history.
@@ -49,20 +52,23 @@ impl Ledger {
         let overlaps = overlap::of(self.tracks.iter().map(|track| (track.domain(), track.shown())));
         let mut devices: Vec<Device> = Vec::with_capacity(self.tracks.len());
         for (index, track) in self.tracks.iter().enumerate() {
-            let mut device = device(track, &starts[index], &ends[index], begin_ns, end_ns);
+            let mut device = device(track, &starts[index], &ends[index], (begin_ns, end_ns), self.parts(index));
+            device.replaced = self.replaced(index, begin_ns, end_ns);
+            let parts = device.replaced.iter().map(|part| part.quality);
+            device.quality = parts.fold(device.quality, Quality::max);
             device.overlaps.clone_from(&overlaps[index]);
             devices.push(device);
         }
-        let sources = contradiction::settle(&mut devices, &self.tracks, end_ns - begin_ns);
+        let contradiction::Settled { sources, events } =
+            contradiction::settle(&mut devices, &self.tracks, end_ns - begin_ns);
         let energy = total(&devices, end_ns - begin_ns);
         let spans = self.spans(&devices, &sources);
-        let waits = |(at, edge): (usize, &Edge)| {
-            !edge.settled && !self.tracks[at].is_silent() && !overlap::is_left_out(&devices[at])
-        };
+        let waits =
+            |(at, edge): (usize, &Edge)| !edge.settled && !self.is_silent(at) && !overlap::is_left_out(&devices[at]);
         let settled = !ends.iter().enumerate().any(waits) && spans.iter().all(|span| span.state == State::Final);
         let state = if settled { State::Final } else { State::Provisional };
         let start_uj = starts.iter().map(|edge| edge.uj).collect();
-        Account { begin_ns, end_ns, energy, devices, spans, state, start_uj, sources }
+        Account { begin_ns, end_ns, energy, devices, spans, state, start_uj, sources, events }
     }
 
     /// How the energy of a device grew until the end of an account of this ledger; `None` for one that was not read.
@@ -76,7 +82,9 @@ impl Ledger {
         let start_uj = account.start_uj.get(source).copied().unwrap_or(0);
         let (below_uj, above_uj) =
             (total_uj - total.low.min(total_uj), total.high.map(|high| high.max(total_uj) - total_uj));
-        let recent = self.tracks.get(source).into_iter().flat_map(|track| track.recent(RECENT));
+        // What a track knows by itself is not all where something else has counted for it.
+        let whole = self.tracks.get(source).filter(|_| self.parts(source).is_empty());
+        let recent = whole.into_iter().flat_map(|track| track.recent(RECENT));
         let knots = self.history(source).iter().chain(recent).filter(|knot| !knot.first || knot.lo_ns > 0);
         let points =
             knots.map(|knot| CurvePoint::of_knot(knot, account.begin_ns, start_uj).loosened(below_uj, above_uj));
@@ -102,6 +110,24 @@ impl Ledger {
             curve.high_uj.push(energy.high);
         }
         Some(curve)
+    }
+
+    /// What was counted by something else than the device's own sensor.
+    fn replaced(&self, index: usize, begin_ns: u64, end_ns: u64) -> Vec<ReplacedPart> {
+        let within = |part: &&Part| part.from_ns < end_ns && part.to_ns.is_none_or(|to_ns| to_ns > begin_ns);
+        let record = |part: &Part| {
+            let (from_ns, to_ns) = (part.from_ns.max(begin_ns), part.to_ns.unwrap_or(end_ns).min(end_ns));
+            let by = self.tracks[part.by].domain();
+            ReplacedPart {
+                from_ns: from_ns - begin_ns,
+                to_ns: to_ns - begin_ns,
+                source: by.source.clone(),
+                quality: by.quality,
+                sensor_quality: self.tracks[index].domain().quality,
+                energy_uj: self.part_uj(part, from_ns, to_ns),
+            }
+        };
+        self.parts(index).iter().filter(within).map(record).collect()
     }
 
     fn spans(&self, devices: &[Device], sources: &[usize]) -> Vec<Span> {
@@ -168,7 +194,7 @@ fn span(total: &NameTotal, devices: &[Device], sources: &[usize]) -> Span {
     }
 }
 
-fn device(track: &Track, start: &Edge, end: &Edge, begin_ns: u64, end_ns: u64) -> Device {
+fn device(track: &Track, start: &Edge, end: &Edge, (begin_ns, end_ns): (u64, u64), parts: &[Part]) -> Device {
     let domain = track.domain();
     let counts = track.counts();
     // A value that never moved and then none is no measurement of nothing.
@@ -179,8 +205,8 @@ fn device(track: &Track, start: &Edge, end: &Edge, begin_ns: u64, end_ns: u64) -
     };
     let (low_uj, high_uj) = around(Edge::limited_between(start, end));
     let (free_low_uj, free_high_uj) = around(Edge::free_between(start, end));
-    let range_kind = energy.map(|_| range_kind(domain));
-    let gaps = gaps(track, begin_ns, end_ns);
+    let range_kind = energy.map(|_| if parts.is_empty() { range_kind(domain) } else { RangeKind::Plausible });
+    let gaps = without(gaps(track, begin_ns, end_ns), parts);
     let listed_ns = covered_by(gaps.iter().copied(), begin_ns, end_ns);
     let uncovered_ns = if energy.is_some() { listed_ns + track.slack.older_ns(begin_ns) } else { u64::MAX };
     let missing_ns = uncovered_ns.min(end_ns - begin_ns);
@@ -212,6 +238,7 @@ fn device(track: &Track, start: &Edge, end: &Edge, begin_ns: u64, end_ns: u64) -
         readings: counts.readings,
         gaps: gaps.iter().map(|gap| record(gap, begin_ns)).collect(),
         overlaps: Vec::new(),
+        replaced: Vec::new(),
         cross_check: None,
         gauges: Vec::new(),
     }
@@ -252,6 +279,17 @@ fn gaps(track: &Track, begin_ns: u64, end_ns: u64) -> Vec<Gap> {
     gaps
 }
 
+/// What is left of gaps where something else counted in them.
+fn without(mut gaps: Vec<Gap>, parts: &[Part]) -> Vec<Gap> {
+    for part in parts {
+        let (from_ns, to_ns) = (part.from_ns, part.to_ns.unwrap_or(u64::MAX));
+        let around =
+            |gap: Gap| [Gap { to_ns: gap.to_ns.min(from_ns), ..gap }, Gap { from_ns: gap.from_ns.max(to_ns), ..gap }];
+        gaps = gaps.into_iter().flat_map(around).filter(|gap| gap.from_ns < gap.to_ns).collect();
+    }
+    gaps
+}
+
 fn record(gap: &Gap, begin_ns: u64) -> GapRecord {
     let since = |ns: u64| ns.saturating_sub(begin_ns);
     GapRecord { from_ns: since(gap.from_ns), to_ns: since(gap.to_ns), reason: reason_text(gap.reason).to_owned() }
@@ -264,10 +302,7 @@ fn total(devices: &[Device], duration_ns: u64) -> Energy {
     let missing = |device: &Device| ((1.0 - device.coverage) * duration_ns as f64).round() as u64;
     let (total, free): (Bounded<u64>, Bounded<u64>) =
         (summed().map(Device::bounded).sum(), summed().map(Device::free).sum());
-    let of = |quality| {
-        let parts = summed().filter(|device| device.quality == quality).filter_map(|device| device.energy_uj);
-        parts.fold(0, u64::saturating_add)
-    };
+    let of = |quality| summed().map(|device| device.uj_of(quality)).fold(0, u64::saturating_add);
     let missing_ns = summed().map(missing).fold(0, u64::saturating_add);
     Energy {
         free_low_uj: free.low,

@@ -24,7 +24,7 @@ impl Track {
         let after = self.first_after(t_ns);
         let opening = after.checked_sub(1).and_then(|i| self.knots.get(i)).is_some_and(|knot| knot.first);
         // Right after a segment's first value the slope is known only once a second change dates that value.
-        after + usize::from(opening) < self.knots.len()
+        self.bridged || after + usize::from(opening) < self.knots.len()
     }
 
     /// The energy at an instant known to `±error_ns`.
@@ -66,6 +66,7 @@ impl Track {
     fn integrated(&self, t_ns: u64, early_ns: u64, late_ns: u64) -> Edge {
         let (early, late) = (self.integral.at(early_ns), self.integral.at(late_ns));
         let beyond_ns = self.integral.last_ns().map_or(late_ns, |last_ns| late_ns.saturating_sub(last_ns));
+        let beyond_ns = if self.bridged { 0 } else { beyond_ns };
         let most = uj_at_power(self.domain.max_uw.unwrap_or(0), beyond_ns);
         let limited = Side {
             floor_start: late.up_uj,
@@ -116,7 +117,10 @@ impl Track {
     }
 
     fn free_high(&self, t_ns: u64) -> Option<u64> {
-        self.knots.get(self.first_after(t_ns)).map(|knot| knot.uj.saturating_add(self.domain.scale.quantum()))
+        // A counter that has died counts no more.
+        let ended = self.knots.back().filter(|_| self.bridged);
+        let after = self.knots.get(self.first_after(t_ns)).or(ended);
+        after.map(|knot| knot.uj.saturating_add(self.domain.scale.quantum()))
     }
 
     fn limited_low(&self, t_ns: u64, min_uw: u64, max_uw: u64) -> u64 {

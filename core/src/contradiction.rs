@@ -5,36 +5,100 @@
 //! power, with bounds that hold both, and the quality *derived* (rocm_smi_lib#180 and DCGM#171 report counters that stand
 //! still, zeus#181 one that counts 57 % of the power).
 
-use crate::report::{CrossCheck, Device, stated};
-use crate::{Bounded, Domain, Quality, RangeKind, Track};
+use crate::report::{CrossCheck, Device, EventRecord, stated};
+use crate::{Bounded, Domain, Ledger, Quality, RangeKind, Track};
 
-/// A counter that has not moved for this long while power did is dead: ten updates of the slowest boards.
-const DEAD_NS: u64 = 1_000_000_000;
 /// Over this time an averaging power sensor, which lags by a second, may be held against a counter.
 const COMPARABLE_NS: u64 = 5_000_000_000;
-/// More than sensor gain (5 %) and the lag together explain over that time.
+/// More than sensor gain (5 %) and the lag together explain over that time: the counter is not trusted.
 const CONTRADICTION_PERCENT: f64 = 20.0;
+/// More than sensor gain alone explains over twice that time, in which the lag no longer matters: worth telling.
+const DISAGREEMENT_PERCENT: f64 = 10.0;
 
-/// Compares each counter with the power of its device; returns for each device the domain whose energy it reports.
-pub(crate) fn settle(devices: &mut [Device], tracks: &[Track], duration_ns: u64) -> Vec<usize> {
-    let mut sources: Vec<usize> = (0..devices.len()).collect();
+/// What a counter's difference from the integrated power of its device means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// Nothing: sensors differ by as much.
+    Agrees,
+    /// The counter stays the value, and the difference is told.
+    Differs,
+    /// The power is the value.
+    Contradicts,
+}
+
+impl Verdict {
+    fn of(difference_percent: f64, duration_ns: u64) -> Self {
+        let off = difference_percent.abs();
+        match (off > CONTRADICTION_PERCENT, off > DISAGREEMENT_PERCENT) {
+            (true, _) if duration_ns >= COMPARABLE_NS => Self::Contradicts,
+            (_, true) if duration_ns >= 2 * COMPARABLE_NS => Self::Differs,
+            _ => Self::Agrees,
+        }
+    }
+
+    /// What a reader of the report is told of it.
+    fn event(self, device: &str, check: &CrossCheck, at: u64) -> Option<EventRecord> {
+        let found = format!("the counter is {:+.1} % off the {}", check.difference_percent, check.method);
+        let text = match self {
+            Self::Agrees => return None,
+            Self::Differs => found,
+            Self::Contradicts => format!("{found}, which is reported instead, with bounds around both"),
+        };
+        Some(EventRecord { at, kind: "counter-disagrees".to_owned(), device: device.to_owned(), text })
+    }
+}
+
+/// What came of comparing counters with the power of their devices.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Settled {
+    /// For each device the domain whose energy it reports.
+    pub(crate) sources: Vec<usize>,
+    pub(crate) events: Vec<EventRecord>,
+}
+
+/// Compares each counter with the power of its device.
+pub(crate) fn settle(devices: &mut [Device], tracks: &[Track], duration_ns: u64) -> Settled {
+    let mut settled = Settled { sources: (0..devices.len()).collect(), events: Vec::new() };
     for power in 0..devices.len() {
         let Some(counter) = counter_of(power, tracks) else { continue };
         let Some(by_power) = devices[power].energy_uj.filter(|&uj| uj > 0) else { continue };
         let Some(counted) = devices[counter].energy_uj else { continue };
-        let difference_percent = (counted as f64 - by_power as f64) / by_power as f64 * 100.0;
-        devices[counter].cross_check =
-            Some(CrossCheck { method: "integrated power".to_owned(), energy_uj: by_power, difference_percent });
-        let dead = counted == 0 && duration_ns >= DEAD_NS;
-        let contradicted = difference_percent.abs() > CONTRADICTION_PERCENT && duration_ns >= COMPARABLE_NS;
+        let difference_percent = difference_percent(counted, by_power);
+        let check = CrossCheck { method: "integrated power".to_owned(), energy_uj: by_power, difference_percent };
         let whole = devices[power].coverage >= devices[counter].coverage / 2.0;
-        if whole && (dead || contradicted) {
+        let verdict = if whole { Verdict::of(difference_percent, duration_ns) } else { Verdict::Agrees };
+        settled.events.extend(verdict.event(&devices[counter].id, &check, duration_ns));
+        devices[counter].cross_check = Some(check);
+        if verdict == Verdict::Contradicts {
             let check = devices[power].clone();
             take(&mut devices[counter], &check);
-            sources[counter] = power;
+            settled.sources[counter] = power;
         }
     }
-    sources
+    settled
+}
+
+impl Ledger {
+    /// For each domain the one whose energy stands for its device at an instant: itself, or the device's power sensor where
+    /// that contradicts it. The rule of the account, on what is known now.
+    #[must_use]
+    pub fn sources(&self, now_ns: u64) -> Vec<usize> {
+        let mut sources: Vec<usize> = (0..self.tracks.len()).collect();
+        let lasted_ns = now_ns.saturating_sub(self.opened_ns);
+        for power in 0..self.tracks.len() {
+            let Some(counter) = counter_of(power, &self.tracks) else { continue };
+            let (counted, by_power) = (self.used_uj(counter, now_ns), self.used_uj(power, now_ns));
+            let known = by_power > 0 && self.tracks[counter].last_knot().is_some() && !self.tracks[power].is_silent();
+            if known && Verdict::of(difference_percent(counted, by_power), lasted_ns) == Verdict::Contradicts {
+                sources[counter] = power;
+            }
+        }
+        sources
+    }
+}
+
+fn difference_percent(counted: u64, by_power: u64) -> f64 {
+    (counted as f64 - by_power as f64) / by_power as f64 * 100.0
 }
 
 /// The range that holds two values of one energy, with the second as the value.
@@ -65,4 +129,29 @@ fn take(device: &mut Device, check: &Device) {
     (device.range_kind, device.range_percent) = stated(&energy);
     device.quality = Quality::Derived;
     (device.mean_w, device.peak_w, device.power_w) = (check.mean_w, check.peak_w, check.power_w);
+    device.coverage = check.coverage;
+    device.gaps.clone_from(&check.gaps);
+    device.replaced.clear();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn m30_a_counter_that_disagrees_with_integrated_power_is_an_event() {
+        const S: u64 = 1_000_000_000;
+        let told = |difference_percent, duration_ns| {
+            let check = CrossCheck { method: "integrated power".to_owned(), energy_uj: 1, difference_percent };
+            Verdict::of(difference_percent, duration_ns).event("GPU-1", &check, duration_ns).map(|event| event.text)
+        };
+        // 187 J by the counter against 327 J of integrated power, as reported for idle GPUs.
+        let instead =
+            "the counter is -42.8 % off the integrated power, which is reported instead, with bounds around both";
+        assert_eq!(told(-42.8, 5 * S).as_deref(), Some(instead));
+        assert_eq!(told(-42.8, 5 * S - 1), None);
+        assert_eq!(told(-14.0, 10 * S).as_deref(), Some("the counter is -14.0 % off the integrated power"));
+        assert_eq!(told(-14.0, 10 * S - 1), None);
+        assert_eq!(told(4.0, 100 * S), None);
+    }
 }

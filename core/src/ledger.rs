@@ -3,6 +3,7 @@
 //! A span is two edges. An edge waits, domain by domain, for the first knot after it; then its energy is settled, and
 //! with both edges settled the span enters the total of its name. Nothing is kept of a settled span but its sums.
 
+mod now;
 mod step_bins;
 mod threads;
 
@@ -11,7 +12,8 @@ use std::collections::VecDeque;
 use crate::curve::History;
 use crate::fold::Outcome;
 use crate::spans::{NameTotal, Settled};
-use crate::{Bounds, Domain, Edge, GapReason, Knot, NameId, Names, Notice, Reading, Track};
+use crate::take_over::{Part, chiefs};
+use crate::{Domain, Edge, GapReason, Knot, NameId, Names, Notice, Reading, Track};
 pub(crate) use step_bins::StepBin;
 use step_bins::StepBins;
 use threads::{At, StepStart, Threads};
@@ -36,6 +38,10 @@ pub struct Ledger {
     closed: VecDeque<Closed>,
     run: EdgeIndex,
     end: Option<EdgeIndex>,
+    /// Of each domain the stretches that its deputies counted.
+    pub(crate) parts: Vec<Vec<Part>>,
+    /// Of each domain the one that it is a deputy for.
+    pub(crate) chiefs: Vec<Option<usize>>,
 }
 
 /// A marked instant: the beginning of a span that replay keeps open.
@@ -49,6 +55,13 @@ struct Pending {
     missing: usize,
     references: u32,
     seen: Vec<Edge>,
+}
+
+impl Pending {
+    /// When, and known to `±` how much.
+    fn instant(&self) -> (u64, u64) {
+        (self.at_ns, self.error_ns)
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -77,6 +90,8 @@ impl Ledger {
             closed: VecDeque::new(),
             run: 0,
             end: None,
+            parts: Vec::new(),
+            chiefs: Vec::new(),
         };
         ledger.run = ledger.edge(opened_ns, 0);
         ledger
@@ -86,6 +101,8 @@ impl Ledger {
     pub fn add_domain(&mut self, domain: Domain) -> usize {
         self.tracks.push(Track::new(domain));
         self.histories.push(History::new(self.opened_ns));
+        self.parts.push(Vec::new());
+        self.chiefs = chiefs(&self.tracks);
         let mut waiting: Vec<EdgeIndex> = Vec::new();
         for (index, edge) in self.edges.iter_mut().enumerate().filter(|(_, edge)| edge.references > 0) {
             edge.seen.push(Edge::default());
@@ -128,15 +145,19 @@ impl Ledger {
 
     /// Takes a reading; `None` for a domain that was never added.
     pub fn reading(&mut self, domain: usize, reading: &Reading) -> Option<Outcome> {
-        let track = self.tracks.get_mut(domain)?;
-        let outcome = track.push(reading);
-        if let Outcome::Grew { .. } | Outcome::Baseline = outcome
-            && let (Some(history), Some(knot)) = (self.histories.get_mut(domain), track.last_knot())
-        {
-            history.push(knot);
+        let outcome = self.tracks.get_mut(domain)?.push(reading);
+        let chief = self.succeed(domain, reading, outcome);
+        if let Outcome::Grew { .. } | Outcome::Baseline = outcome {
+            // What counts for a sensor that has died goes on with that sensor's history.
+            for domain in chief.into_iter().chain([domain]) {
+                if let (Some(knot), Some(history)) = (self.last_knot(domain), self.histories.get_mut(domain)) {
+                    history.push(&knot);
+                }
+            }
         }
         if !matches!(outcome, Outcome::Same | Outcome::Failed(_)) {
             self.resolve(domain);
+            chief.into_iter().for_each(|chief| self.resolve(chief));
         }
         Some(outcome)
     }
@@ -274,7 +295,7 @@ impl Ledger {
     /// Whether every edge of an ended span, and `at_ns`, has its knots.
     #[must_use]
     pub fn settled(&self, at_ns: u64) -> bool {
-        self.closed.is_empty() && self.tracks.iter().all(|track| track.is_silent() || track.resolvable(at_ns))
+        self.closed.is_empty() && (0..self.tracks.len()).all(|at| self.is_silent(at) || self.resolvable(at, at_ns))
     }
 
     /// Spans that have ended and still wait for knots.
@@ -288,11 +309,13 @@ impl Ledger {
     pub fn give_up(&mut self, since_ns: u64) {
         for domain in 0..self.tracks.len() {
             while let Some(&index) = self.waiting[domain].front() {
-                let edge = &mut self.edges[index as usize];
-                if edge.at_ns >= since_ns {
+                let (at_ns, error_ns) = self.edges[index as usize].instant();
+                if at_ns >= since_ns {
                     break;
                 }
-                edge.seen[domain] = Edge { settled: true, ..self.tracks[domain].at(edge.at_ns, edge.error_ns) };
+                let seen = Edge { settled: true, ..self.level(domain, at_ns, error_ns) };
+                let edge = &mut self.edges[index as usize];
+                edge.seen[domain] = seen;
                 edge.missing -= 1;
                 self.waiting[domain].pop_front();
             }
@@ -317,17 +340,14 @@ impl Ledger {
             self.edges.push(Pending::default());
             (self.edges.len() - 1) as EdgeIndex
         });
-        let edge = &mut self.edges[index as usize];
-        (edge.at_ns, edge.error_ns, edge.references, edge.missing) = (at_ns, error_ns, 1, 0);
-        edge.seen.clear();
-        for (track, waiting) in self.tracks.iter().zip(&mut self.waiting) {
-            let seen = track.at(at_ns, error_ns);
-            edge.seen.push(seen);
-            if !seen.settled {
-                edge.missing += 1;
-                waiting.push_back(index);
-            }
+        let mut seen = std::mem::take(&mut self.edges[index as usize].seen);
+        seen.clear();
+        seen.extend((0..self.tracks.len()).map(|domain| self.level(domain, at_ns, error_ns)));
+        for (_, waiting) in seen.iter().zip(&mut self.waiting).filter(|(seen, _)| !seen.settled) {
+            waiting.push_back(index);
         }
+        let missing = seen.iter().filter(|seen| !seen.settled).count();
+        self.edges[index as usize] = Pending { at_ns, error_ns, missing, references: 1, seen };
         self.sort_back(index, at_ns);
         index
     }
@@ -347,18 +367,18 @@ impl Ledger {
     }
 
     fn resolve(&mut self, domain: usize) {
-        let (track, waiting) = (&self.tracks[domain], &mut self.waiting[domain]);
         let mut done = false;
-        while let Some(&index) = waiting.front() {
-            let edge = &mut self.edges[index as usize];
-            let seen = track.at(edge.at_ns, edge.error_ns);
+        while let Some(&index) = self.waiting[domain].front() {
+            let (at_ns, error_ns) = self.edges[index as usize].instant();
+            let seen = self.level(domain, at_ns, error_ns);
             if !seen.settled {
                 break;
             }
+            let edge = &mut self.edges[index as usize];
             edge.seen[domain] = seen;
             edge.missing -= 1;
             done |= edge.missing == 0;
-            waiting.pop_front();
+            self.waiting[domain].pop_front();
         }
         if done {
             self.settle();
@@ -398,60 +418,6 @@ impl Ledger {
             }
         }
         self.unused.push(index);
-    }
-
-    /// Energy of a domain from the run's beginning to `at_ns`, microjoules, as it is known now. Allocates nothing.
-    #[must_use]
-    pub fn used_uj(&self, domain: usize, at_ns: u64) -> u64 {
-        self.since_start(domain, at_ns).map_or(0, |(start, end)| end.uj.saturating_sub(start.uj))
-    }
-
-    /// Bounds of that energy, power limits used where they are known. Allocates nothing.
-    #[must_use]
-    pub fn used_bounds(&self, domain: usize, at_ns: u64) -> Option<Bounds> {
-        self.since_start(domain, at_ns).map(|(start, end)| Edge::limited_between(&start, &end))
-    }
-
-    fn since_start(&self, domain: usize, at_ns: u64) -> Option<(Edge, Edge)> {
-        let track = self.tracks.get(domain)?;
-        // The track alone has forgotten the beginning of a long run.
-        let seen = self.edges[self.run as usize].seen.get(domain).filter(|edge| edge.settled);
-        Some((seen.copied().unwrap_or_else(|| track.at(self.opened_ns, 0)), track.at(at_ns, 0)))
-    }
-
-    /// The run's first edge as it is known now.
-    pub(crate) fn run_start(&self) -> Vec<Edge> {
-        self.seen_now(self.run)
-    }
-
-    /// The run's last edge as it is known now: the marked one, or an instant of the last few seconds.
-    pub(crate) fn run_end(&self, end_ns: u64) -> Vec<Edge> {
-        match self.end.filter(|&end| self.edges[end as usize].at_ns == end_ns) {
-            Some(end) => self.seen_now(end),
-            None => self.tracks.iter().map(|track| track.at(end_ns, 0)).collect(),
-        }
-    }
-
-    /// Totals by name including ended spans that still wait; `true` where some do.
-    pub(crate) fn totals_now(&self) -> Vec<(NameTotal, bool)> {
-        let mut totals: Vec<_> = self.totals.iter().map(|total| (total.clone(), false)).collect();
-        for span in &self.closed {
-            let at = span.name.0 as usize;
-            if totals.len() <= at {
-                totals.resize_with(at + 1, || (NameTotal::default(), false));
-            }
-            let (starts, ends) = (self.seen_now(span.start), self.seen_now(span.end));
-            let (from_ns, to_ns) = (self.edges[span.start as usize].at_ns, self.edges[span.end as usize].at_ns);
-            totals[at].0.add(&Settled { from_ns, to_ns, starts: &starts, ends: &ends });
-            totals[at].1 = true;
-        }
-        totals
-    }
-
-    fn seen_now(&self, index: EdgeIndex) -> Vec<Edge> {
-        let edge = &self.edges[index as usize];
-        let seen = edge.seen.iter().zip(&self.tracks);
-        seen.map(|(seen, track)| if seen.settled { *seen } else { track.at(edge.at_ns, edge.error_ns) }).collect()
     }
 }
 

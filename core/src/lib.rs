@@ -36,6 +36,7 @@ mod spans;
 mod spells;
 mod stalls;
 mod sync;
+mod take_over;
 mod timeline;
 mod track;
 pub mod units;

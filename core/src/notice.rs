@@ -30,6 +30,13 @@ pub enum NoticeKind {
     RangeExceeded,
     /// The device drew more than its stated limit or its model's ceiling, twice in a row: the ceiling is wrong.
     CeilingExceeded,
+    /// The sensor died in mid-run: what else shows the device counts from its last update on.
+    Replaced {
+        /// By a model's estimate; else by the power sensor of the same device.
+        estimated: bool,
+    },
+    /// The sensor works again, and counts from here on.
+    Returned,
 }
 
 impl NoticeKind {
@@ -42,6 +49,8 @@ impl NoticeKind {
             Self::Implausible { .. } | Self::TakenBack => "implausible",
             Self::RangeExceeded => "range-exceeded",
             Self::CeilingExceeded => "ceiling-exceeded",
+            Self::Replaced { .. } => "sensor-replaced",
+            Self::Returned => "sensor-returned",
         }
     }
 
@@ -54,6 +63,8 @@ impl NoticeKind {
             Self::TakenBack => 3,
             Self::RangeExceeded => 4,
             Self::CeilingExceeded => 5,
+            Self::Replaced { .. } => 6,
+            Self::Returned => 7,
         }
     }
 }
@@ -75,6 +86,11 @@ impl fmt::Display for NoticeKind {
             Self::CeilingExceeded => f.write_str(
                 "the device repeatedly draws more than its limit: bounds that rest on the limit are not used",
             ),
+            Self::Replaced { estimated } => {
+                let by = if *estimated { "a model's estimate" } else { "the integrated power of the device" };
+                write!(f, "the sensor has stopped working: from its last update on the energy is {by}")
+            }
+            Self::Returned => f.write_str("the sensor works again: its own figures are used"),
         }
     }
 }
@@ -82,7 +98,7 @@ impl fmt::Display for NoticeKind {
 /// Notices of one kind and domain that are kept; further ones are only counted in the device's figures.
 const KEPT: u32 = 10;
 /// Number of kinds.
-const KINDS: usize = 6;
+const KINDS: usize = 8;
 
 /// The notices of one domain that nobody has taken yet.
 #[derive(Debug, Clone, Default)]

@@ -17,7 +17,7 @@ use crate::{Component, Domain, Fault, Kind, Quality, Track};
 /// moved and that something else stands in for.
 const LEFT_OUT: &str = "left-out";
 /// The estimate of all packages together.
-const WHOLE_ESTIMATE: &str = "cpu-estimate";
+pub(crate) const WHOLE_ESTIMATE: &str = "cpu-estimate";
 
 /// What a domain has shown so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -20,7 +20,7 @@ mod terms;
 
 pub use beside::{Beside, CarbonPrice, Cost, Embodied, Equivalent, Market, Offset, Sci, Water};
 pub use budget::{BudgetRecord, ForecastRecord};
-pub use device::{CrossCheck, Device, GapRecord, GaugeSummary, Quantiles};
+pub use device::{CrossCheck, Device, GapRecord, GaugeSummary, Quantiles, ReplacedPart};
 pub use joined::{CounterRecord, Merge, Replayed};
 pub use ranges::stated;
 pub use source::{SourceStatus, Status};

@@ -12,6 +12,7 @@ use crate::power::Integral;
 use crate::slack::Slack;
 use crate::{Domain, Fault, Gap, GapReason, Kind, Reading};
 
+mod death;
 mod fallback;
 
 use fallback::Fallback;
@@ -65,6 +66,8 @@ pub struct Track {
     /// A power beyond the ceiling that was read last, microwatts.
     held_uw: Option<u64>,
     fallback: Option<Fallback>,
+    /// Something else counts the device since the last update; see `take_over`.
+    pub(crate) bridged: bool,
     notices: Notices,
 }
 
@@ -90,6 +93,7 @@ impl Track {
             failing: None,
             held_uw: None,
             fallback: None,
+            bridged: false,
             notices: Notices::default(),
             domain,
         }
@@ -368,14 +372,14 @@ impl Track {
             None => (seen_ns, seen_ns),
         };
         let gap = Gap { from_ns: likely_ns, to_ns: reading.after_ns, reason: broken.unwrap_or(GapReason::Reset) };
-        self.slack.add(gap, (from_ns, reading.after_ns));
+        self.uncounted(gap, (from_ns, reading.after_ns));
         self.frozen = false;
         // The new count may reach back to the old segment's last update, not only to its last reading.
         self.knot(Knot::first(from_ns, reading.after_ns, self.fold.total_uj()));
     }
 
     fn gap(&mut self, from_ns: u64, to_ns: u64, reason: GapReason) {
-        self.slack.add(Gap { from_ns, to_ns, reason }, (from_ns, to_ns));
+        self.uncounted(Gap { from_ns, to_ns, reason }, (from_ns, to_ns));
     }
 
     fn knot(&mut self, knot: Knot) {

@@ -3,10 +3,8 @@
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
-use eco2_core::Quality;
 use eco2_core::report::{
-    Attempt, Device, Energy, EventRecord, Host, Report, Run, SCHEMA, SelfCost, SourceStatus, SpellRecord, State, Tool,
-    Work,
+    Attempt, Energy, EventRecord, Host, Report, Run, SCHEMA, SelfCost, SourceStatus, SpellRecord, State, Tool, Work,
 };
 use eco2_samplers::{Cost, host};
 use jiff::{SignedDuration, Timestamp};
@@ -151,7 +149,7 @@ pub(crate) fn report(shared: &Shared, engine: &Engine, ending: &Ending, end_ns: 
     }
     let duration_ns = account.end_ns - account.begin_ns;
     let mut events = engine.all_events();
-    events.extend(devices.iter().filter_map(|device| disagreement(device, duration_ns)));
+    events.extend(account.events);
     if !ending.lean {
         // What was reported when it began is known in full by now.
         events.retain(|event| !SpellRecord::ANOMALIES.contains(&event.kind.as_str()));
@@ -211,55 +209,4 @@ fn own(shared: &Shared, engine: &Engine, cost: &Cost) -> SelfCost {
 fn unmatched(count: u64, at: u64) -> Option<EventRecord> {
     let text = format!("{count} ends of spans had no begin on their thread; they are in no figure");
     (count > 0).then(|| EventRecord { at, kind: "spans-unmatched".to_owned(), device: String::new(), text })
-}
-
-/// Counter and integrated power further apart than this are an event; sensors are good to about 5 %.
-const DISAGREEMENT_PERCENT: f64 = 10.0;
-/// Shorter runs say little: averaged power lags by a second.
-const COMPARABLE_NS: u64 = 10_000_000_000;
-
-fn disagreement(device: &Device, duration_ns: u64) -> Option<EventRecord> {
-    let check = device.cross_check.as_ref()?;
-    if device.quality == Quality::Derived {
-        let (off, method) = (check.difference_percent, &check.method);
-        let text =
-            format!("the counter is {off:+.1} % off the {method}, which is reported instead, with bounds around both");
-        return Some(EventRecord {
-            at: duration_ns,
-            kind: "counter-disagrees".to_owned(),
-            device: device.id.clone(),
-            text,
-        });
-    }
-    let apart = check.difference_percent.abs() > DISAGREEMENT_PERCENT && duration_ns >= COMPARABLE_NS;
-    apart.then(|| EventRecord {
-        at: duration_ns,
-        kind: "counter-disagrees".to_owned(),
-        device: device.id.clone(),
-        text: format!("the counter is {:+.1} % off the {}", check.difference_percent, check.method),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use eco2_core::report::CrossCheck;
-    use eco2_core::{Component, Domain, Ledger};
-
-    #[test]
-    fn m30_a_counter_that_disagrees_with_integrated_power_is_an_event() {
-        let mut ledger = Ledger::new(0, 1);
-        ledger.add_domain(Domain::counter("GPU-1", Component::Gpu, "board", "nvml"));
-        let mut device = ledger.account(1).devices.remove(0);
-        let mut apart = |difference_percent, duration_ns| {
-            let method = "integrated power".to_owned();
-            device.cross_check = Some(CrossCheck { method, energy_uj: 1, difference_percent });
-            disagreement(&device, duration_ns).map(|event| event.text)
-        };
-        // 187 J by the counter against 327 J of integrated power, as reported for idle GPUs.
-        let text = apart(-42.8, COMPARABLE_NS).unwrap();
-        assert_eq!(text, "the counter is -42.8 % off the integrated power");
-        assert_eq!(apart(4.0, COMPARABLE_NS), None);
-        assert_eq!(apart(-42.8, COMPARABLE_NS - 1), None);
-    }
 }

@@ -236,7 +236,7 @@ impl Engine {
             self.episodes(now_ns);
         }
         self.ledger.give_up(now_ns.saturating_sub(SILENT_NS));
-        self.publisher.choose(self.ledger.tracks());
+        self.publisher.choose(&self.ledger, now_ns);
         for index in 0..self.ledger.tracks().len() {
             let track = &self.ledger.tracks()[index];
             let (frozen, id) = (track.is_frozen(), track.domain().id.clone());

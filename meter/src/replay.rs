@@ -183,6 +183,7 @@ fn report(
     let curves = Curves::of(history.ledger, &account);
     let (spells, mut events) = told(history.stalls, &account, &curves, false);
     events.extend_from_slice(history.noticed);
+    events.extend_from_slice(&account.events);
     events.sort_by_key(|event| event.at);
     let work = Work::default();
     let (carbon, said) = pricing.price_late(&mut energy, &work, when, &curves.run);

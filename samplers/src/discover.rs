@@ -142,6 +142,7 @@ pub fn discover_visible(roots: &Roots, selection: &Selection, estimate: &ModelOp
     if selection.wants("model") {
         let standing_by = |source: Box<dyn Source>| match source.name() {
             "nvml" => boards::behind(source, estimate),
+            "hwmon" => boards::behind(standby::behind(source, roots, estimate), estimate),
             _ => standby::behind(source, roots, estimate),
         };
         all.sources = std::mem::take(&mut all.sources).into_iter().map(standing_by).collect();

@@ -5,6 +5,7 @@
 
 mod accelerators;
 mod anchors;
+mod around;
 mod backoff;
 mod beat;
 mod ceiling;
@@ -16,6 +17,7 @@ mod fork;
 pub mod found;
 mod gate;
 mod governor;
+mod health;
 pub mod host;
 pub mod host_gauges;
 pub mod hwmon;

@@ -161,6 +161,13 @@ impl Batch {
         self.readings.iter_mut().skip(first).for_each(|(domain, reading)| change(*domain, reading));
     }
 
+    /// Gives readings from the one at `first` on the domains at `places` instead of those they have.
+    pub(crate) fn renumber(&mut self, first: usize, places: &[usize]) {
+        for (domain, _) in self.readings.iter_mut().skip(first) {
+            *domain = places.get(*domain).copied().unwrap_or(*domain);
+        }
+    }
+
     /// Empties the batch, keeping its memory.
     pub fn clear(&mut self) {
         self.readings.clear();

@@ -1,19 +1,20 @@
-//! CPU counters with estimates that stand by: a counter may be there and never count, as in many virtual machines.
+//! CPU counters with estimates that stand by: a counter may be there and never count, as in many virtual machines, or
+//! die in mid-run.
 //!
-//! The estimate runs from the first reading on, until its counter has moved, which takes a working one about a
-//! millisecond. From then on it says that it has no value. The account leaves it out where the counter moved, and
-//! leaves the counter out where it did not.
+//! An estimate runs from the first reading on, until its counter has moved, which takes a working one about a
+//! millisecond. From then on it says that it has no value. It begins anew where a counter that had moved fails or stands
+//! still, and ends when that is over. The account leaves it out where the counter moves, and the counter where it never did.
 
-use eco2_core::{Component, Domain, Fault, Gauge, Kind, Quality, Reading};
+use eco2_core::{Component, Domain, Fault, Quality};
 
+use crate::around::{Around, Beside, stood_at};
+use crate::health::Health;
 use crate::model::{self, Model, ModelOptions};
-use crate::{Batch, Change, DeviceUse, Note, Roots, Source};
+use crate::{Batch, Roots, Source};
 
-/// A source of CPU counters and the estimates for them.
+/// The estimates for a source's CPU counters.
 struct StandBy {
-    inner: Box<dyn Source>,
-    domains: Vec<Domain>,
-    /// How many of the domains are the inner source's.
+    /// Index of the first estimate's domain.
     own: usize,
     model: Model,
     watched: Vec<Watched>,
@@ -21,14 +22,21 @@ struct StandBy {
 
 /// The counters that one estimate stands by for.
 struct Watched {
-    counters: Vec<Counter>,
-    retired: bool,
+    counters: Vec<(usize, Health)>,
+    state: State,
 }
 
-struct Counter {
-    domain: usize,
-    first: Option<u64>,
-    moved: bool,
+/// What an estimate does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Counts until its counter does.
+    Waits,
+    /// Has no value.
+    Rests,
+    /// Counts for a counter that has died.
+    Acts,
+    /// The counter is back: it rests from the next reading on.
+    Ends,
 }
 
 /// Lets estimates stand by for the packages of a source; gives it back as it is where it has none.
@@ -36,14 +44,14 @@ pub(crate) fn behind(inner: Box<dyn Source>, roots: &Roots, options: &ModelOptio
     let wholes: Vec<usize> = (0..inner.domains().len()).filter(|&at| is_whole_cpu(&inner.domains()[at])).collect();
     let ids: Vec<String> = wholes.iter().map(|&at| inner.domains()[at].id.clone()).collect();
     let Some(model) = model::stand_by(roots, &ids, options) else { return inner };
-    let counter = |&domain: &usize| Counter { domain, first: None, moved: false };
+    let counter = |&at: &usize| (at, Health::new(inner.domains()[at].kind));
+    let watched = |counters| Watched { counters, state: State::Waits };
     let watched = match model.domains().len() {
-        1 => vec![Watched { counters: wholes.iter().map(counter).collect(), retired: false }],
-        _ => wholes.iter().map(|at| Watched { counters: vec![counter(at)], retired: false }).collect(),
+        1 => vec![watched(wholes.iter().map(counter).collect())],
+        _ => wholes.iter().map(|at| watched(vec![counter(at)])).collect(),
     };
-    let own = inner.domains().len();
-    let domains = inner.domains().iter().chain(model.domains()).cloned().collect();
-    Box::new(StandBy { inner, domains, own, model, watched })
+    let (own, estimates) = (inner.domains().len(), model.domains().to_vec());
+    Box::new(Around::new(inner, StandBy { own, model, watched }, &estimates))
 }
 
 /// Whether a domain is a sensor of a whole CPU package.
@@ -53,63 +61,52 @@ pub(crate) fn is_whole_cpu(domain: &Domain) -> bool {
 }
 
 impl Watched {
-    fn look(&mut self, domain: usize, reading: &Reading, kind: Kind) {
-        let Some(counter) = self.counters.iter_mut().find(|counter| counter.domain == domain) else { return };
-        if let Ok(value) = reading.value {
-            counter.moved |= kind == Kind::Power || counter.first.is_some_and(|first| first != value);
-            counter.first.get_or_insert(value);
-        }
-    }
-
     /// One estimate for all is of no use as soon as one of them counts.
     fn moved(&self) -> bool {
-        self.counters.iter().any(|counter| counter.moved)
+        self.counters.iter().any(|(_, health)| health.moved())
+    }
+
+    /// When its only counter was last known to work, if it does not any more.
+    fn dead_since(&self) -> Option<u64> {
+        let [(_, health)] = &self.counters[..] else { return None };
+        health.dead_since()
+    }
+
+    /// What its readings ask of the estimate now.
+    fn next(&self) -> State {
+        match (self.state, self.dead_since()) {
+            (State::Waits, _) if !self.moved() => State::Waits,
+            (State::Waits, None) | (State::Rests | State::Ends, None) => State::Rests,
+            (State::Acts, None) => State::Ends,
+            (_, Some(_)) => State::Acts,
+        }
     }
 }
 
-impl Source for StandBy {
-    fn name(&self) -> &str {
-        self.inner.name()
-    }
-
-    fn domains(&self) -> &[Domain] {
-        &self.domains
-    }
-
-    fn read(&mut self, batch: &mut Batch) {
-        let before = batch.readings().len();
-        self.inner.read(batch);
-        for (index, watched) in self.watched.iter_mut().enumerate().filter(|(_, watched)| !watched.retired) {
-            for (domain, reading) in &batch.readings()[before..] {
-                let kind = self.domains.get(*domain).map_or(Kind::Energy, |domain| domain.kind);
-                watched.look(*domain, reading, kind);
+impl Beside for StandBy {
+    fn read(&mut self, _domains: &mut Vec<Domain>, batch: &mut Batch, first: usize) {
+        for (index, watched) in self.watched.iter_mut().enumerate() {
+            for (domain, reading) in &batch.readings()[first..] {
+                let counter = watched.counters.iter_mut().find(|(at, _)| at == domain);
+                counter.into_iter().for_each(|(_, health)| health.look(reading));
             }
+            let next = watched.next();
+            let before = std::mem::replace(&mut watched.state, next);
+            let begins = watched.state == State::Acts && matches!(before, State::Waits | State::Rests);
+            let since = watched.dead_since().filter(|_| begins);
+            if watched.state == State::Rests && before == State::Rests {
+                continue;
+            }
+            let stood = self.model.stands_at(index);
+            since.into_iter().for_each(|since_ns| self.model.begin_at(index, since_ns));
             let Some(mut reading) = self.model.read_one(index, batch) else { continue };
-            if watched.moved() {
-                watched.retired = true;
+            if let Some(since_ns) = since {
+                batch.push(self.own + index, stood_at(since_ns, stood));
+            }
+            if watched.state == State::Rests {
                 reading.value = Err(Fault::NotAvailable);
             }
             batch.push(self.own + index, reading);
         }
-    }
-
-    fn gauges(&mut self, out: &mut Vec<Gauge>) {
-        self.inner.gauges(out);
-    }
-
-    fn notes(&mut self, out: &mut Vec<Note>) {
-        self.inner.notes(out);
-    }
-
-    fn changes(&mut self, out: &mut Vec<Change>) {
-        self.inner.changes(out);
-    }
-
-    fn users(&mut self, watched: &crate::Watched, out: &mut Vec<DeviceUse>) {
-        self.inner.users(watched, out);
-    }
-
-    fn may_hang(&self) -> bool {
-        self.inner.may_hang()
     }
 }

@@ -3,12 +3,16 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use eco2_core::report::Status;
-use eco2_samplers::Roots;
+use eco2_core::{Ledger, Quality};
+use eco2_samplers::clock::Clock;
 use eco2_samplers::discover::{Discovery, Selection, UnknownSource, discover};
 use eco2_samplers::host::{self, Usage};
 use eco2_samplers::model::ModelOptions;
+use eco2_samplers::{Batch, Roots};
 
 fn roots(dir: &Path) -> Roots {
     let nvml = Some(dir.join("no-libnvidia-ml.so"));
@@ -138,4 +142,90 @@ fn this_process_uses_time_and_memory() {
         sum = std::hint::black_box(sum + 1);
     }
     assert!(before.max_rss_bytes > 100_000 && before.max_rss_bytes < 1 << 40, "bytes, not kilobytes: {before:?}");
+}
+
+/// Reads a machine of one package every 100 ms, of a scripted clock, into an account.
+struct Course {
+    found: Discovery,
+    clock: Arc<AtomicU64>,
+    ledger: Ledger,
+}
+
+impl Course {
+    fn new(dir: &Path) -> Self {
+        zone(dir);
+        write(
+            &dir.join("proc/cpuinfo"),
+            "processor\t: 0\nmodel name\t: AMD EPYC 7763 64-Core Processor\nsiblings\t: 1\n",
+        );
+        write(&dir.join("proc/stat"), "cpu  0 0 0 100 0 0 0 0 0 0\n");
+        let found =
+            discover(&roots(dir), &Selection::All, &ModelOptions { cpu_watts: Some(100.0), ..ModelOptions::default() });
+        let mut ledger = Ledger::new(SECOND, 1);
+        found.sources[0].domains().iter().for_each(|domain| _ = ledger.add_domain(domain.clone()));
+        Self { found, clock: Arc::new(AtomicU64::new(SECOND)), ledger }
+    }
+
+    fn read(&mut self, at_ns: u64) {
+        self.clock.store(at_ns, Ordering::Relaxed);
+        let mut batch = Batch::new(Clock::Scripted(Arc::clone(&self.clock)));
+        self.found.sources[0].read(&mut batch);
+        for (domain, reading) in batch.readings() {
+            self.ledger.reading(*domain, reading);
+        }
+    }
+}
+
+const SECOND: u64 = 1_000_000_000;
+
+#[test]
+fn k05_a_package_whose_counter_dies_in_mid_run_is_estimated_from_then_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let energy = dir.path().join("sys/class/powercap/intel-rapl:0/energy_uj");
+    for gone in [true, false] {
+        let mut course = Course::new(dir.path());
+        // 60 W for 2 s; then the file cannot be read, or its value stands still. All CPUs are busy, 100 W, and say so in
+        // clock ticks.
+        for tick in 0..=100_u64 {
+            if tick <= 20 {
+                write(&energy, &format!("{}\n", 123_456 + tick * 6_000_000));
+            } else if gone {
+                fs::remove_file(&energy).ok();
+            }
+            write(&dir.path().join("proc/stat"), &format!("cpu  {} 0 0 100 0 0 0 0 0 0\n", tick * 10));
+            course.read(SECOND + tick * SECOND / 10);
+        }
+        let account = course.ledger.account(11 * SECOND);
+        let [package, estimate] = &account.devices[..] else { unreachable!("{:?}", account.devices) };
+        // 120 J counted, then 8 s at 100 W.
+        let joules = package.energy_uj.unwrap() / 1_000_000;
+        assert!((880..=930).contains(&joules), "gone {gone}: {package:?}");
+        let estimated = account.energy.estimated_uj / 1_000_000;
+        assert!((770..=805).contains(&estimated), "gone {gone}: {:?}", account.energy);
+        assert_eq!((package.quality, estimate.is_summed()), (Quality::Estimated, false));
+        assert_eq!(account.energy.total_uj, package.energy_uj);
+    }
+}
+
+#[test]
+fn k05_an_estimate_ends_when_its_package_is_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let energy = dir.path().join("sys/class/powercap/intel-rapl:0/energy_uj");
+    let mut course = Course::new(dir.path());
+    // 60 W; from 2 s to 5 s the zone is not there. What it counts when it is back may be another counter's: its own part
+    // begins anew, 0.3 s later, where it is looked for again.
+    for tick in 0..=100_u64 {
+        match (21..50).contains(&tick) {
+            true => _ = fs::remove_file(&energy),
+            false => write(&energy, &format!("{}\n", 123_456 + tick * 6_000_000)),
+        }
+        write(&dir.path().join("proc/stat"), &format!("cpu  {} 0 0 100 0 0 0 0 0 0\n", tick * 10));
+        course.read(SECOND + tick * SECOND / 10);
+    }
+    let account = course.ledger.account(11 * SECOND);
+    let joules = account.energy.total_uj.unwrap() / 1_000_000;
+    // 6.7 s at 60 W and 3.3 s at 100 W.
+    assert!((725..=740).contains(&joules), "nothing twice, nothing left out: {:?}", account.devices[0]);
+    let readings = account.devices[1].readings;
+    assert!(readings < 45, "the estimate rests again: {readings}");
 }

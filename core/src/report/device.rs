@@ -61,6 +61,9 @@ pub struct Device {
     pub gaps: Vec<GapRecord>,
     /// Ids of the devices that this one contains or is contained in; never summed unless empty.
     pub overlaps: Vec<String>,
+    /// Parts of the energy that something else counted because the sensor had stopped working; empty otherwise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaced: Vec<ReplacedPart>,
     /// Energy as another sensor of the device had it, where there is one.
     pub cross_check: Option<CrossCheck>,
     /// Gauges of the device.
@@ -73,6 +76,41 @@ impl Device {
     pub fn is_summed(&self) -> bool {
         self.overlaps.is_empty()
     }
+
+    /// The part of the energy that is of one quality, microjoules.
+    #[must_use]
+    pub fn uj_of(&self, quality: Quality) -> u64 {
+        let by_others = |quality: Option<Quality>| {
+            let parts = self.replaced.iter().filter(|part| quality.is_none_or(|quality| part.quality == quality));
+            parts.map(|part| part.energy_uj).fold(0, u64::saturating_add)
+        };
+        let own = if self.replaced.is_empty() { self.quality } else { self.own_quality() };
+        let whole_uj = self.energy_uj.unwrap_or(0);
+        let own_uj = if own == quality { whole_uj.saturating_sub(by_others(None)) } else { 0 };
+        own_uj.saturating_add(by_others(Some(quality))).min(whole_uj)
+    }
+
+    /// The quality of the sensor that others replaced for a while.
+    fn own_quality(&self) -> Quality {
+        self.replaced.first().map_or(self.quality, |part| part.sensor_quality)
+    }
+}
+
+/// A part of a device's energy that something else counted, while its sensor did not work.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReplacedPart {
+    /// Start, nanoseconds since the run began: the sensor's last update.
+    pub from_ns: u64,
+    /// End, nanoseconds since the run began.
+    pub to_ns: u64,
+    /// Source that counted.
+    pub source: String,
+    /// How that part came about.
+    pub quality: Quality,
+    /// How the sensor's own part came about.
+    pub sensor_quality: Quality,
+    /// Energy of the part, microjoules.
+    pub energy_uj: u64,
 }
 
 /// Quantiles of power, watts.

@@ -70,10 +70,13 @@ impl Engine {
         })?
     }
 
-    /// The devices that enter the total, with their indices.
+    /// The domains whose energies enter the total, with what they are read by now.
     fn summed(&self) -> impl Iterator<Item = (usize, &Track)> {
-        let tracks = self.ledger.tracks().iter().enumerate().zip(self.publisher.summed());
-        tracks.filter(|(_, summed)| **summed).map(|(track, _)| track)
+        let devices = self.publisher.summed().iter().enumerate().filter(|(_, summed)| **summed);
+        devices.map(|(device, _)| self.publisher.source(device)).map(|domain| {
+            let read_by = self.ledger.read_by(domain);
+            (domain, &self.ledger.tracks()[read_by])
+        })
     }
 }
 

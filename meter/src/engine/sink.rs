@@ -17,7 +17,7 @@ impl Sink for Engine {
             self.frozen.push(false);
         }
         self.journal.domains(source, domains, fresh);
-        self.publisher.domains(self.ledger.tracks());
+        self.publisher.domains(&self.ledger);
     }
 
     fn readings(&mut self, source: usize, readings: &[(usize, Reading)]) {
@@ -28,7 +28,9 @@ impl Sink for Engine {
             if self.ledger.reading(index, reading).is_none() {
                 continue;
             }
-            self.notices(index);
+            for index in self.ledger.counts_for(index).into_iter().chain([index]) {
+                self.notices(index);
+            }
         }
         self.journal.readings(source, readings, self.map.get(source).map_or(&[], Vec::as_slice));
     }

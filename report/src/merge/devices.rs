@@ -56,6 +56,7 @@ impl Known {
             coverage: if lasted_ns > 0 { merged.covered_ns.min(lasted_ns) as f64 / lasted_ns as f64 } else { 1.0 },
             overlaps: self.overlaps.iter().cloned().collect(),
             cross_check: None,
+            replaced: Vec::new(),
             // A gap of one record may be covered by another; `coverage` tells what is left of them.
             gaps: Vec::new(),
             ..self.best.clone()

@@ -260,6 +260,14 @@ fn package() -> Device {
         readings: 6100,
         gaps: vec![GapRecord { from_ns: 5, to_ns: 1_000_005, reason: "frozen".into() }],
         overlaps: Vec::new(),
+        replaced: vec![ReplacedPart {
+            from_ns: 5_000_000_000,
+            to_ns: 6_000_000_000,
+            source: "model".into(),
+            quality: Quality::Estimated,
+            sensor_quality: Quality::Measured,
+            energy_uj: 34_000_000,
+        }],
         cross_check: Some(CrossCheck {
             method: "hwmon power".into(),
             energy_uj: 430_000_000,

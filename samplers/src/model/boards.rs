@@ -1,15 +1,19 @@
-//! An estimate for boards whose driver answers and has neither energy nor power: virtual GPUs, and old boards.
+//! Estimates for boards whose driver answers and has neither energy nor power: virtual GPUs and old boards, and boards
+//! whose sensors die in mid-run.
 //!
-//! Their board power is the user's or the table's, and the driver tells their utilisation. The estimate takes the place of
-//! the board's own domain, in which the driver's source has nothing but faults.
+//! Their board power is the user's or the table's, and the driver tells their utilisation. The estimate of a board that
+//! never had a sensor takes the place of the board's own domain, in which the driver's source has nothing but faults. That
+//! of one whose sensor has died is a domain beside it, which has values until the sensor is back.
 
 use std::collections::BTreeMap;
 
-use eco2_core::{Component, Domain, Fault, Gauge, Kind, Quality, Scale};
+use eco2_core::{Component, Domain, Fault, Gauge, Kind, Quality, Reading, Scale};
 
 use super::power::{FULL, Integral, Power};
 use super::{ModelOptions, gpu, plausible, table};
-use crate::{Batch, Change, DeviceUse, Note, Source};
+use crate::around::{Around, Beside, stood_at};
+use crate::health::Health;
+use crate::{Batch, Source};
 
 /// The gauge that says how busy a board is, from 0 to 1.
 const BUSY: &str = "utilization";
@@ -19,74 +23,79 @@ pub(crate) fn behind(inner: Box<dyn Source>, options: &ModelOptions) -> Box<dyn 
     if !options.enabled {
         return inner;
     }
-    let mut boards = Boards {
-        inner,
-        domains: Vec::new(),
-        estimates: BTreeMap::new(),
-        watts: plausible(options.gpu_watts),
-        busy: BTreeMap::new(),
-    };
-    boards.sync();
-    Box::new(boards)
+    Box::new(Around::new(inner, Boards { watts: plausible(options.gpu_watts), ..Boards::default() }, &[]))
 }
 
+#[derive(Default)]
 struct Boards {
-    inner: Box<dyn Source>,
-    domains: Vec<Domain>,
-    /// By the domain's index.
-    estimates: BTreeMap<usize, Estimate>,
+    /// Of boards without a sensor, by the domain's index.
+    dark: BTreeMap<usize, Estimate>,
+    /// Of boards with sensors.
+    lit: Vec<Lit>,
     watts: Option<f64>,
     /// Last utilisation by device, parts per million.
     busy: BTreeMap<String, u64>,
 }
 
 struct Estimate {
+    /// The board's id.
+    board: String,
     power: Power,
     integral: Integral,
     at_ns: Option<u64>,
 }
 
-impl Boards {
-    fn sync(&mut self) {
-        for domain in self.inner.domains().iter().skip(self.domains.len()) {
-            let dark = domain.quality == Quality::Missing && domain.component == Component::Gpu;
-            match board(&domain.name, self.watts).filter(|_| dark && domain.domain == "board") {
-                Some((power, name)) => {
-                    let estimate = Estimate { power, integral: Integral::default(), at_ns: None };
-                    self.estimates.insert(self.domains.len(), estimate);
-                    self.domains.push(Domain {
-                        name,
-                        source: "model".to_owned(),
-                        quality: Quality::Estimated,
-                        kind: Kind::Energy,
-                        scale: Scale::MICRO,
-                        min_uw: Some(power.min_uw),
-                        max_uw: Some(power.max_uw),
-                        gain_percent: None,
-                        ..domain.clone()
-                    });
-                }
-                None => self.domains.push(domain.clone()),
-            }
-        }
+/// A board with a sensor, and perhaps a second one of its power.
+struct Lit {
+    /// What the estimate is, if there is to be one.
+    domain: Domain,
+    sensors: Vec<(usize, Health)>,
+    estimate: Estimate,
+    /// Its domain's index, once it has one.
+    place: Option<usize>,
+    acts: bool,
+}
+
+impl Estimate {
+    fn new(board: &str, power: Power) -> Self {
+        Self { board: board.to_owned(), power, integral: Integral::default(), at_ns: None }
     }
 
-    fn learn(&mut self, gauges: &[Gauge]) {
-        for gauge in gauges.iter().filter(|gauge| gauge.name == BUSY) {
-            let ppm = (gauge.value.clamp(0.0, 1.0) * FULL as f64).round() as u64;
-            self.busy.insert(gauge.device.clone(), ppm);
-        }
-    }
-
-    fn value(&mut self, index: usize, at_ns: u64) -> Option<u64> {
-        let id = &self.domains.get(index)?.id;
+    fn value(&mut self, busy: &BTreeMap<String, u64>, at_ns: u64) -> u64 {
         // What is not told is half, as for boards without a driver.
-        let ppm = self.busy.get(id).copied().unwrap_or(FULL / 2);
-        let estimate = self.estimates.get_mut(&index)?;
-        let passed_ns = at_ns.saturating_sub(estimate.at_ns.unwrap_or(at_ns));
-        estimate.integral.add(estimate.power.at(ppm), passed_ns);
-        estimate.at_ns = Some(at_ns);
-        Some(estimate.integral.microjoules())
+        let ppm = busy.get(&self.board).copied().unwrap_or(FULL / 2);
+        let passed_ns = at_ns.saturating_sub(self.at_ns.unwrap_or(at_ns));
+        self.integral.add(self.power.at(ppm), passed_ns);
+        self.at_ns = Some(at_ns);
+        self.integral.microjoules()
+    }
+}
+
+impl Lit {
+    /// When the board was last read, of one that answers and whose sensors all fail or stand still.
+    fn dead_since(&self) -> Option<u64> {
+        let lost = |health: &Health| matches!(health.fault(), Some(Fault::Lost | Fault::Gone | Fault::Hung));
+        if self.sensors.iter().any(|(_, health)| lost(health)) {
+            return None;
+        }
+        let since = self.sensors.iter().map(|(_, health)| health.dead_since());
+        since.collect::<Option<Vec<u64>>>()?.into_iter().max()
+    }
+}
+
+/// A board's domain as its estimate is.
+fn estimated(domain: &Domain, power: Power, name: String) -> Domain {
+    Domain {
+        name,
+        source: "model".to_owned(),
+        quality: Quality::Estimated,
+        kind: Kind::Energy,
+        scale: Scale::MICRO,
+        range: None,
+        min_uw: Some(power.min_uw),
+        max_uw: Some(power.max_uw),
+        gain_percent: None,
+        ..domain.clone()
     }
 }
 
@@ -98,59 +107,77 @@ fn board(name: &str, given_w: Option<f64>) -> Option<(Power, String)> {
     Some((gpu::board_power(watts), format!("{name}: estimated from {origin} {watts} W and the driver's utilisation")))
 }
 
-impl Source for Boards {
-    fn name(&self) -> &str {
-        self.inner.name()
+impl Beside for Boards {
+    fn found(&mut self, at: usize, domain: &Domain) -> Domain {
+        let health = (at, Health::new(domain.kind));
+        let second = |lit: &&mut Lit| domain.id == format!("{}/power", lit.estimate.board);
+        if let Some(lit) = self.lit.iter_mut().find(second) {
+            lit.sensors.push(health.clone());
+        }
+        let whole = domain.component == Component::Gpu && domain.domain == "board" && domain.parent.is_none();
+        let Some((power, name)) = board(&domain.name, self.watts).filter(|_| whole) else { return domain.clone() };
+        let (estimate, estimated) = (Estimate::new(&domain.id, power), estimated(domain, power, name));
+        if domain.quality == Quality::Missing {
+            self.dark.insert(at, estimate);
+            return estimated;
+        }
+        let (id, parent) = (format!("{}/estimate", domain.id), Some(domain.id.clone()));
+        let beside = Domain { id, parent, ..estimated };
+        self.lit.push(Lit { domain: beside, sensors: vec![health], estimate, place: None, acts: false });
+        domain.clone()
     }
 
-    fn domains(&self) -> &[Domain] {
-        &self.domains
-    }
-
-    fn read(&mut self, batch: &mut Batch) {
-        let before = batch.readings().len();
-        self.inner.read(batch);
-        self.sync();
-        if self.estimates.is_empty() {
-            return;
-        }
-        if self.busy.is_empty() {
-            let mut gauges = Vec::new();
-            self.inner.gauges(&mut gauges);
-            self.learn(&gauges);
-        }
-        batch.edit(before, |index, reading| match reading.value {
+    fn read(&mut self, domains: &mut Vec<Domain>, batch: &mut Batch, first: usize) {
+        let (dark, busy) = (&mut self.dark, &self.busy);
+        batch.edit(first, |index, reading| match reading.value {
             Err(Fault::Lost | Fault::Gone | Fault::Hung) | Ok(_) => {}
             Err(_) => {
-                if let Some(value) = self.value(index, reading.after_ns) {
+                if let Some(estimate) = dark.get_mut(&index) {
+                    let value = estimate.value(busy, reading.after_ns);
                     (reading.before_ns, reading.value) = (reading.after_ns, Ok(value));
                 }
             }
         });
+        for lit in &mut self.lit {
+            for (domain, reading) in &batch.readings()[first..] {
+                let sensor = lit.sensors.iter_mut().find(|(at, _)| at == domain);
+                sensor.into_iter().for_each(|(_, health)| health.look(reading));
+            }
+            lit.act(busy, domains, batch);
+        }
     }
 
-    fn gauges(&mut self, out: &mut Vec<Gauge>) {
-        let before = out.len();
-        self.inner.gauges(out);
-        let gauges = out.split_off(before);
-        self.learn(&gauges);
-        out.extend(gauges);
+    fn wants_gauges(&self) -> bool {
+        self.busy.is_empty() && !self.dark.is_empty()
     }
 
-    fn notes(&mut self, out: &mut Vec<Note>) {
-        self.inner.notes(out);
+    fn gauges(&mut self, gauges: &[Gauge]) {
+        for gauge in gauges.iter().filter(|gauge| gauge.name == BUSY) {
+            let ppm = (gauge.value.clamp(0.0, 1.0) * FULL as f64).round() as u64;
+            self.busy.insert(gauge.device.clone(), ppm);
+        }
     }
+}
 
-    fn changes(&mut self, out: &mut Vec<Change>) {
-        self.inner.changes(out);
-    }
-
-    fn users(&mut self, watched: &crate::Watched, out: &mut Vec<DeviceUse>) {
-        self.inner.users(watched, out);
-    }
-
-    fn may_hang(&self) -> bool {
-        self.inner.may_hang()
+impl Lit {
+    /// Counts while the board's sensors are dead, and once more when one is back.
+    fn act(&mut self, busy: &BTreeMap<String, u64>, domains: &mut Vec<Domain>, batch: &mut Batch) {
+        let dead_since = self.dead_since();
+        let acted = std::mem::replace(&mut self.acts, dead_since.is_some());
+        if !acted && !self.acts {
+            return;
+        }
+        let place = *self.place.get_or_insert_with(|| {
+            domains.push(self.domain.clone());
+            domains.len() - 1
+        });
+        if let Some(since_ns) = dead_since.filter(|_| !acted) {
+            self.estimate.at_ns = Some(since_ns);
+            batch.push(place, stood_at(since_ns, self.estimate.integral.microjoules()));
+        }
+        let at_ns = batch.now_ns();
+        let value = Ok(self.estimate.value(busy, at_ns));
+        batch.push(place, Reading { before_ns: at_ns, after_ns: at_ns, value });
     }
 }
 
@@ -168,5 +195,68 @@ mod tests {
         let (power, text) = board("GRID Unheard-8Q", Some(120.0)).unwrap();
         assert_eq!((power.busy_uw, power.idle_uw), (120_000_000, 12_000_000));
         assert_eq!(text, "GRID Unheard-8Q: estimated from given 120 W and the driver's utilisation");
+    }
+
+    /// A board of 250 W and its power, as its driver's source reads them: only while they work.
+    struct Script(Vec<Domain>);
+
+    impl Source for Script {
+        fn name(&self) -> &str {
+            "nvml"
+        }
+        fn domains(&self) -> &[Domain] {
+            &self.0
+        }
+        fn read(&mut self, batch: &mut Batch) {
+            let at_ns = batch.now_ns();
+            let works = at_ns <= SECOND;
+            if at_ns == 2 * SECOND {
+                // Another board appears.
+                self.0.push(Domain {
+                    name: "NVIDIA L40S".into(),
+                    ..Domain::counter("GPU-2", Component::Gpu, "board", "nvml")
+                });
+            }
+            batch.one(0, || if works { Ok(at_ns / 10_000) } else { Err(Fault::Failed) });
+            batch.one(1, || if works || at_ns == 3 * SECOND { Ok(100) } else { Err(Fault::Unsupported) });
+            if self.0.len() > 2 {
+                batch.one(2, || Ok(at_ns));
+            }
+        }
+        fn gauges(&mut self, out: &mut Vec<Gauge>) {
+            out.push(Gauge { device: "GPU-1".into(), name: BUSY.into(), unit: "1".into(), value: 1.0 });
+        }
+    }
+
+    const SECOND: u64 = 1_000_000_000;
+
+    #[test]
+    fn k05_a_board_whose_sensors_all_die_is_estimated_until_one_is_back() {
+        let board =
+            Domain { name: "Tesla V100-PCIE-16GB".into(), ..Domain::counter("GPU-1", Component::Gpu, "board", "nvml") };
+        let parent = Some("GPU-1".to_owned());
+        let power = Domain { parent, ..Domain::power("GPU-1/power", Component::Gpu, "power", "nvml") };
+        let clock = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
+        let script = Script(vec![board, power]);
+        let mut source = behind(Box::new(script), &ModelOptions { gpu_watts: Some(250.0), ..ModelOptions::default() });
+        source.gauges(&mut Vec::new());
+        let mut read = |at_ns: u64| {
+            clock.store(at_ns, std::sync::atomic::Ordering::Relaxed);
+            let mut batch = Batch::new(crate::clock::Clock::Scripted(std::sync::Arc::clone(&clock)));
+            source.read(&mut batch);
+            let ids = |at: usize| source.domains()[at].id.clone();
+            let shown = |(at, reading): &(usize, Reading)| (ids(*at), reading.after_ns / 1_000_000, reading.value.ok());
+            let all: Vec<_> = batch.readings().iter().map(shown).collect();
+            all.into_iter().filter(|(id, ..)| id != "GPU-1" && id != "GPU-1/power").collect::<Vec<_>>()
+        };
+        let estimate = |ms: u64, uj: u64| ("GPU-1/estimate".to_owned(), ms, Some(uj));
+        assert_eq!(read(SECOND / 2), []);
+        assert_eq!(read(SECOND), []);
+        // Fully busy: 250 W from the last reading on.
+        assert_eq!(read(SECOND * 3 / 2), [estimate(1_000, 0), estimate(1_500, 125_000_000)]);
+        let second = ("GPU-2".to_owned(), 2_000, Some(2 * SECOND));
+        assert_eq!(read(2 * SECOND), [second, estimate(2_000, 250_000_000)]);
+        assert_eq!(read(3 * SECOND).last(), Some(&estimate(3_000, 500_000_000)), "once more, to settle the end");
+        assert_eq!(read(3 * SECOND + 1).last().map(|(id, ..)| id.as_str()), Some("GPU-1/estimate"), "dead again");
     }
 }

@@ -177,6 +177,18 @@ impl Model {
         Some(Reading { before_ns, after_ns: batch.now_ns(), value })
     }
 
+    /// Where an estimate stands, microjoules.
+    pub(crate) fn stands_at(&self, index: usize) -> u64 {
+        self.estimates.get(index).map_or(0, |estimate| estimate.integral.microjoules())
+    }
+
+    /// An estimate that rested goes on from an instant of the past.
+    pub(crate) fn begin_at(&mut self, index: usize, since_ns: u64) {
+        if let Some(estimate) = self.estimates.get_mut(index) {
+            estimate.at_ns = Some(since_ns);
+        }
+    }
+
     fn add(&mut self, domain: Domain, name: String, power: Power, load: Load) {
         let (min_uw, max_uw) = (Some(power.min_uw), Some(power.max_uw));
         self.domains.push(Domain { name, quality: Quality::Estimated, min_uw, max_uw, ..domain });

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use eco2_core::{Account, Domain, Gauge, Ledger, Reading};
+use eco2_core::{Account, Domain, Gauge, Ledger, Quality, Reading};
 use eco2_samplers::{Note, Options, Sink, Stepped};
 
 use crate::rig::{MS, Rig};
@@ -94,4 +94,15 @@ fn k06_a_gpu_that_was_lost_for_a_second_is_read_again() {
     let unread_ns = device.gaps.iter().map(|gap| gap.to_ns - gap.from_ns).sum::<u64>();
     assert!(unread_ns <= 1_700 * MS, "{device:?}");
     assert!((4_660..=4_780).contains(&joules(&account)), "{device:?}");
+}
+
+#[test]
+fn k05_a_board_whose_counter_fails_for_good_is_followed_by_its_power() {
+    // One that cannot be read any more, and one that stands still: 200 W for 25 s.
+    let account = measured(Rig::new("[gpu 0]\npower=200\nfail=energy:999@5000..60000"), 25 * S);
+    assert!((4_950..=5_050).contains(&joules(&account)), "{:?}", account.devices[0]);
+    let derived = account.energy.derived_uj / 1_000_000;
+    assert!((3_950..=4_050).contains(&derived), "20 s of it: {:?}", account.energy);
+    assert_eq!(account.devices[0].quality, Quality::Derived);
+    assert!(account.devices[0].coverage > 0.99, "{:?}", account.devices[0]);
 }

@@ -1,0 +1,63 @@
+//! What the ledger knows at an instant, settled or not.
+
+use super::{EdgeIndex, Ledger};
+use crate::spans::{NameTotal, Settled};
+use crate::{Bounds, Edge};
+
+impl Ledger {
+    /// Energy of a domain from the run's beginning to `at_ns`, microjoules, as it is known now. Allocates nothing.
+    #[must_use]
+    pub fn used_uj(&self, domain: usize, at_ns: u64) -> u64 {
+        self.since_start(domain, at_ns).map_or(0, |(start, end)| end.uj.saturating_sub(start.uj))
+    }
+
+    /// Bounds of that energy, power limits used where they are known. Allocates nothing.
+    #[must_use]
+    pub fn used_bounds(&self, domain: usize, at_ns: u64) -> Option<Bounds> {
+        self.since_start(domain, at_ns).map(|(start, end)| Edge::limited_between(&start, &end))
+    }
+
+    fn since_start(&self, domain: usize, at_ns: u64) -> Option<(Edge, Edge)> {
+        self.tracks.get(domain)?;
+        // The track alone has forgotten the beginning of a long run.
+        let seen = self.edges[self.run as usize].seen.get(domain).filter(|edge| edge.settled);
+        let start = seen.copied().unwrap_or_else(|| self.level(domain, self.opened_ns, 0));
+        Some((start, self.level(domain, at_ns, 0)))
+    }
+
+    /// The run's first edge as it is known now.
+    pub(crate) fn run_start(&self) -> Vec<Edge> {
+        self.seen_now(self.run)
+    }
+
+    /// The run's last edge as it is known now: the marked one, or an instant of the last few seconds.
+    pub(crate) fn run_end(&self, end_ns: u64) -> Vec<Edge> {
+        match self.end.filter(|&end| self.edges[end as usize].at_ns == end_ns) {
+            Some(end) => self.seen_now(end),
+            None => (0..self.tracks.len()).map(|domain| self.level(domain, end_ns, 0)).collect(),
+        }
+    }
+
+    /// Totals by name including ended spans that still wait; `true` where some do.
+    pub(crate) fn totals_now(&self) -> Vec<(NameTotal, bool)> {
+        let mut totals: Vec<_> = self.totals.iter().map(|total| (total.clone(), false)).collect();
+        for span in &self.closed {
+            let at = span.name.0 as usize;
+            if totals.len() <= at {
+                totals.resize_with(at + 1, || (NameTotal::default(), false));
+            }
+            let (starts, ends) = (self.seen_now(span.start), self.seen_now(span.end));
+            let (from_ns, to_ns) = (self.edges[span.start as usize].at_ns, self.edges[span.end as usize].at_ns);
+            totals[at].0.add(&Settled { from_ns, to_ns, starts: &starts, ends: &ends });
+            totals[at].1 = true;
+        }
+        totals
+    }
+
+    fn seen_now(&self, index: EdgeIndex) -> Vec<Edge> {
+        let edge = &self.edges[index as usize];
+        let now = |domain| self.level(domain, edge.at_ns, edge.error_ns);
+        let seen = edge.seen.iter().enumerate();
+        seen.map(|(domain, seen)| if seen.settled { *seen } else { now(domain) }).collect()
+    }
+}
