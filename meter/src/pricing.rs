@@ -31,9 +31,9 @@ impl Pricing {
         Ok(Self { budgets: budgets(&options.budget)?, ..Self::of(request(options)?, options)? })
     }
 
-    /// By what is asked for anew: a report that is priced again keeps all else.
-    pub(crate) fn again(options: &Options) -> Result<Self, Error> {
-        Self::of(asked_now(options)?, options)
+    /// By what is asked for anew ([`asked_now`]): a report that is priced again keeps all else.
+    pub(crate) fn again(asked: PriceRequest, options: &Options) -> Result<Self, Error> {
+        Self::of(asked, options)
     }
 
     fn of(request: PriceRequest, options: &Options) -> Result<Self, Error> {

@@ -135,9 +135,14 @@ fn a_finished_run_is_weighed_again() {
     assert_eq!((&before.energy, before.devices.len()), (&after.energy, after.devices.len()), "the PUE stays");
     let carbon = after.carbon.unwrap();
     assert_eq!(carbon.segments.len(), 2);
-    let all = before.energy.facility_uj.unwrap() as f64 / 3.6e12;
-    // A replayed trace keeps no curve: the course is not known, and the bounds say so.
-    assert!(carbon.low <= 101.0 * all && carbon.high.unwrap() >= 499.0 * all, "{carbon:?}");
+    // The report's curves tell how much of it was used before noon: 210 J at 100 and 210 J at 500 g, PUE 1.5.
+    let truth = (315.0 * 100.0 + 315.0 * 500.0) / 3.6e6;
+    for grams in [carbon.grams.unwrap(), truth] {
+        assert!(
+            carbon.low <= grams && carbon.high.is_some_and(|high| grams <= high && high < 1.3 * grams),
+            "{carbon:?}"
+        );
+    }
     let untouched = rig.eco2("report report.json --json").report();
     assert_eq!(untouched.carbon.unwrap().zone, "FR");
 }
@@ -380,4 +385,28 @@ fn k09_a_zone_that_only_the_provider_knows_is_not_called_the_world() {
     assert_eq!(priced(&stub.base), ("CAISO_NORTH".to_owned(), "given".to_owned()));
     let down = Stub::always(Answer::status(404));
     assert_eq!(priced(&down.base), ("WORLD".to_owned(), "unknown".to_owned()));
+}
+
+#[test]
+fn k09_a_provider_that_is_asked_later_is_asked_about_the_reports_own_zone() {
+    let rig = Rig::bare();
+    rig.put("trace.csv", &trace());
+    let replay =
+        "replay trace.csv --started-at 2026-03-01T11:59:59Z --zone CAISO_NORTH --intensity-series s.csv --json r.json";
+    rig.put("s.csv", "time,gco2e_per_kwh\n2026-03-01T11:00Z,100\n2026-03-01T12:00Z,500\n");
+    assert_eq!(rig.eco2(replay).code, Some(0));
+    let answer = r#"{"meta":{"region":"CAISO_NORTH","units":"lbs_co2_per_mwh","data_point_period_seconds":3600},
+        "data":[{"point_time":"2026-03-01T11:00:00Z","value":870},{"point_time":"2026-03-01T12:00:00Z","value":870}]}"#;
+    let stub = Stub::new(
+        move |line| if line.contains("/login") { Answer::ok(r#"{"token":"jwt"}"#) } else { Answer::ok(answer) },
+    );
+    let flags = format!("report r.json --json --provider watttime --provider-url {}", stub.base);
+    let mut command = rig.command(&flags);
+    let ran = ran(command.env("XDG_CACHE_HOME", rig.path("cache")).env("ECO2_TOKEN_WATTTIME", TOKEN));
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    let carbon = ran.report().carbon.unwrap();
+    assert_eq!((carbon.zone.as_str(), carbon.zone_source.as_str()), ("CAISO_NORTH", "given"));
+    assert!(carbon.segments.iter().all(|segment| !segment.estimated), "{carbon:?}");
+    // 870 lb/MWh.
+    assert!((carbon.segments[0].g_per_kwh - 394.625_3).abs() < 1e-3, "{carbon:?}");
 }

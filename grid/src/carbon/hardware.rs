@@ -46,6 +46,9 @@ const fn making(name: &'static str, kg: f64, low_kg: f64, high_kg: Option<f64>, 
     Making { name, kg, low_kg, high_kg, source }
 }
 
+/// More than any hardware weighs in the making, kilograms CO2e.
+const MOST_KG: f64 = 1e12;
+
 /// Hardware whose embodied emissions a run has a share of.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hardware {
@@ -81,11 +84,13 @@ impl Hardware {
         Ok(Self { total_kg, life_years: LIFE_YEARS, share: 1.0, source: sources.join(", ") })
     }
 
-    /// The hardware that a report's terms name.
+    /// The hardware that a report's terms name; `None` where a figure is out of its range.
     #[must_use]
-    pub fn stated(terms: &EmbodiedTerms) -> Self {
+    pub fn stated(terms: &EmbodiedTerms) -> Option<Self> {
         let total_kg = Bounded::plausible(terms.total_kg, terms.total_low_kg, terms.total_high_kg);
-        Self { total_kg, life_years: terms.life_years, share: terms.share, source: terms.source.clone() }
+        let is_sound = total_kg.low >= 0.0 && total_kg.is_consistent() && terms.total_kg < MOST_KG;
+        let hardware = Self { total_kg, life_years: LIFE_YEARS, share: 1.0, source: terms.source.clone() };
+        hardware.for_years(terms.life_years).and_then(|hardware| hardware.shared(terms.share)).ok().filter(|_| is_sound)
     }
 
     /// The same as a report states it.
@@ -156,7 +161,7 @@ fn given(part: &str) -> Option<(Bounded<f64>, String)> {
         [low, kg, high] => Bounded::plausible(kg, low, Some(high)),
         _ => return None,
     };
-    let is_mass = kg.low >= 0.0 && kg.high.is_some_and(|high| high < 1e12);
+    let is_mass = kg.low >= 0.0 && kg.high.is_some_and(|high| high < MOST_KG);
     (is_mass && kg.is_consistent()).then(|| (kg, "given".to_owned()))
 }
 

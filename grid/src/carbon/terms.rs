@@ -80,10 +80,10 @@ impl From<&PriceTerms> for Terms {
         let market = |market: &MarketTerms| Instrument::new(&market.instrument, market.g_per_kwh).ok();
         Self {
             market: terms.market.as_ref().and_then(market),
-            hardware: terms.embodied.as_ref().map(Hardware::stated),
+            hardware: terms.embodied.as_ref().and_then(Hardware::stated),
             functional_unit: terms.functional_unit.as_deref().and_then(Functional::named),
             water: WaterFactors::new(terms.wue, terms.ewif).ok().flatten(),
-            carbon_price: terms.carbon_price,
+            carbon_price: terms.carbon_price.filter(|price| price.is_finite() && *price >= 0.0),
             currency: terms.currency.clone(),
             offsets: terms.offsets.clone(),
             equivalents: terms.equivalents,

@@ -104,7 +104,8 @@ impl Before<'_> {
         if ratio == 1.0 {
             return Some(old.clone());
         }
-        if let Some(flat) = terms.price_per_kwh.filter(|_| old.method == "flat") {
+        let is_flat = |price: &f64| old.method == "flat" && price.is_finite() && *price >= 0.0;
+        if let Some(flat) = terms.price_per_kwh.filter(is_flat) {
             return Some(flat_cost(now, flat, old.currency.as_deref()));
         }
         let [amount, low, high] = [old.amount, old.low, old.high].map(|money| money.map(|money| money * ratio));

@@ -95,6 +95,7 @@ fn reserved(hardware: Hardware, request: &PriceRequest) -> Result<Hardware, Pric
 
 /// The old terms with the years and the share that are asked for anew.
 pub(super) fn with_reservation(old: PriceTerms, request: &PriceRequest) -> PriceTerms {
-    let asked = old.embodied.as_ref().and_then(|terms| reserved(Hardware::stated(terms), request).ok());
+    let stated = old.embodied.as_ref().and_then(Hardware::stated);
+    let asked = stated.and_then(|hardware| reserved(hardware, request).ok());
     PriceTerms { embodied: asked.map(|hardware| hardware.terms()), ..old }
 }

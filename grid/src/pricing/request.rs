@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use eco2_core::report::Offset;
+use eco2_core::report::{Carbon, Offset};
 
 use crate::carbon::HardwareError;
-use crate::{FileError, LocateError, RangeError, ZoneError};
+use crate::{FileError, LocateError, RangeError, ZoneError, ZoneSource};
 
 /// What a run's energy is to be priced with; `None`, empty and false: not asked for.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -74,10 +74,26 @@ impl PriceRequest {
         self.price_per_kwh.is_some() || self.tariff.is_some()
     }
 
+    /// The same for a report that is over: where providers are to be asked and no place is named, they are asked about
+    /// the report's own zone.
+    #[must_use]
+    pub fn about(&self, report: Option<&Carbon>) -> Self {
+        let names_place = self.zone.is_some() || self.locate.is_some() || self.g_per_kwh.is_some();
+        let zone = report.filter(|_| !names_place && !self.providers.is_empty()).and_then(own_zone);
+        Self { zone: self.zone.clone().or(zone), ..self.clone() }
+    }
+
     /// Whether it names somebody who knows intensities over time.
     pub(super) fn asks_over_time(&self) -> bool {
         self.series.is_some() || !self.providers.is_empty()
     }
+}
+
+/// The zone of a report; `None` where nobody said which.
+fn own_zone(carbon: &Carbon) -> Option<String> {
+    let chosen = [ZoneSource::Given, ZoneSource::Config, ZoneSource::Cloud, ZoneSource::Coordinates];
+    let is_chosen = chosen.iter().any(|source| source.as_str() == carbon.zone_source);
+    carbon.price_terms().zone.or_else(|| is_chosen.then(|| carbon.zone.clone()))
 }
 
 /// Why a request cannot be met.

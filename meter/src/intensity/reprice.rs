@@ -2,10 +2,11 @@
 
 use eco2_core::Stretch;
 use eco2_core::report::{CounterRecord, EventRecord, Merge, Report};
+use eco2_grid::pricing::PriceRequest;
 
 use crate::Error;
 use crate::options::Options;
-use crate::pricing::{Pricing, When};
+use crate::pricing::{Pricing, When, asked_now};
 
 /// The same report with what the options ask for computed anew: zone, series, PUE, price, tariff, making, water, …
 ///
@@ -18,17 +19,27 @@ use crate::pricing::{Pricing, When};
 /// # Errors
 /// [`Error`] when the options are wrong, or the report does not say when the run was.
 pub fn reprice(report: Report, options: &Options) -> Result<Report, Error> {
-    let pricing = Pricing::again(options)?;
-    by_parts(report, &|report| {
+    let asked = asked_now(options)?;
+    // One a zone: parts of one zone share a series, and what providers have answered.
+    let mut resolved: Vec<(PriceRequest, Pricing)> = Vec::new();
+    by_parts(report, &mut |report| {
         let when = when(&report)?;
         let curve = report.curve();
-        Ok(pricing.price_again(report, &when, &curve))
+        let request = asked.about(report.carbon.as_ref());
+        let place = match resolved.iter().position(|(known, _)| *known == request) {
+            Some(place) => place,
+            None => {
+                resolved.push((request.clone(), Pricing::again(request, options)?));
+                resolved.len() - 1
+            }
+        };
+        Ok(resolved[place].1.price_again(report, &when, &curve))
     })
 }
 
 /// A report as `each` makes it. Attempts and ranks of a merged one ran at times of their own, which its begin and its
 /// duration do not tell: each part is done by itself, and all are merged again.
-fn by_parts(report: Report, each: &dyn Fn(Report) -> Result<Report, Error>) -> Result<Report, Error> {
+fn by_parts(report: Report, each: &mut dyn FnMut(Report) -> Result<Report, Error>) -> Result<Report, Error> {
     let Some(merge) = report.merge.clone() else {
         let one = report.run.attempts.len() <= 1;
         return if one { each(report) } else { Err(Error::NoParts { run: report.run.id }) };
