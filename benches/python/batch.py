@@ -5,7 +5,8 @@ round, measured in turns.
 
 - `buffers`: three columns of doubles in, three out, all the caller's; `copy` is numpy's copy of the same bytes (three
   columns to three others), or `memoryview`'s where numpy is not installed, which is the same `memcpy`;
-- `lists`: three lists in, lists out; `loop` makes a record of four values for each point, as the published number of HF
+- `lists`: three lists in, lists out; `floor` only makes the three lists of the results, from buffers, and frees them, which
+  every way to lists has to do; `loop` makes a record of four values for each point, as the published number of HF
   Eco2AI counts them; `lean_loop` only appends to three lists;
 - `copier`, `python`: what copied, and the version.
 
@@ -105,6 +106,7 @@ def main(rounds):
         "copy": (copy, BUFFER_POINTS),
         "buffers": (lambda: calculate_carbon_impact_batch(*given, out=out), BUFFER_POINTS),
         "lists": (lambda: calculate_carbon_impact_batch(*lists), LIST_POINTS),
+        "floor": (lambda: [one[:LIST_POINTS].tolist() for one in given], LIST_POINTS),
         "loop": (lambda: loop(*lists), LIST_POINTS),
         "lean_loop": (lambda: lean_loop(*lists), LIST_POINTS),
     }

@@ -75,10 +75,12 @@ class Watch(unittest.TestCase):
         self.assertEqual(meter_options.options(config)["budget"], {"max_co2_kg": 1.0, "check_steps": 100, "strict": True})
 
     def test_k10_warning_of_an_upper_bound_does_not_say_that_most_is_spent(self) -> None:
-        with self.logged() as heard:
-            self.watched(lambda step: Found("warn", 1, 0.0, "grams", 0.0, 1000.0, 0.0), steps=10, check_frequency=10)
-        self.assertEqual(heard, ["at step 10 0 % (0 g of 1000 g) of the carbon budget is spent by value, but its upper bound reaches "
-                                 "the limit"])
+        for high, why in ((1000.0, "its upper bound reaches the limit"),
+                          (None, "it has no upper bound: a part of the energy is not measured")):
+            with self.logged() as heard:
+                self.watched(lambda step: Found("warn", 1, 0.0, "grams", 0.0, 1000.0, 0.0, high=high), steps=10,  # noqa: B023
+                             check_frequency=10)
+            self.assertEqual(heard, [f"at step 10 0 % (0 g of 1000 g) of the carbon budget is spent by value, but {why}"])
 
     def test_k10_unknown_spending_is_said_and_stops_nothing(self) -> None:
         with self.logged() as heard:

@@ -393,6 +393,19 @@ class Places(HfTest):
         with self.assertRaises(h.APIError):
             comparison.comparison(per="epoch")
 
+    def test_k01_an_open_upper_bound_is_drawn_as_an_arrow_and_not_as_the_value(self) -> None:
+        from hf_eco2ai.analysis import _svg
+
+        bounded = {"name": "a", "grams": {"value": 50.0, "low": 40.0, "high": 100.0}}
+        unbounded = {"name": "b", "grams": {"value": 60.0, "low": 55.0, "high": None}}
+        first, second = _svg([bounded, unbounded], "grams", "run").split('text-anchor="end">b<')
+        # 400 units are 100 g: the line of the first ends at its upper bound, that of the second at the edge, with an arrow.
+        self.assertIn('d="M320.0 49H560.0"', first)
+        self.assertIn('d="M380.0 79H560.0l-6 -4m6 4l-6 4"', second)
+        self.assertIn("60 (at least 55)", second)
+        alone = _svg([unbounded], "grams", "run")
+        self.assertIn("H560.0l-6", alone)
+
     def test_d13_equivalents_come_from_one_cited_set(self) -> None:
         found = h.calculate_carbon_equivalents(60.0)
         self.assertAlmostEqual(found["equivalent_trees_needed"], 1.0)

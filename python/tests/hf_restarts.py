@@ -73,6 +73,51 @@ class Restarts(HfTest):
         self.assertEqual(len([text for text in heard if "attempt 2 of one run" in text]), 1)
         self.assertAlmostEqual(sum(record.energy_kwh for record in report.detailed_metrics), report.summary.total_energy_kwh, 12)
 
+    def step_ends(self):
+        """Names, and for each what begins a training, ends a step, and ends the training with the meter's session."""
+        trainer = Of(train_dataloader=None, world_size=1, is_global_zero=True, loggers=[], global_rank=0)
+        full, budget = h.Eco2AICallback(**self.options()), h.CarbonBudgetCallback(1.0, **self.options())
+        fit, module, plain = h.Eco2AILightningCallback(**self.options()), Of(), h.track_training(**self.options())
+        for name, callback in (("callback", full), ("budget", budget)):
+            loop = Loop(callback)
+            yield name, callback.session, loop.begin, lambda: loop.batches(1), lambda: loop.call("on_train_end")
+        yield ("lightning", fit.session, lambda: fit.on_train_start(trainer, module),
+               lambda: fit.on_train_batch_end(trainer, module), lambda: fit.on_train_end(trainer, module))
+        yield "plain", plain.session, plain.__enter__, plain.step, lambda: plain.__exit__(None, None, None)
+
+    def test_k10_ten_steps_are_ten_steps_whose_energies_sum_to_the_run(self) -> None:
+        for name, session, begin, step, end in self.step_ends():
+            with self.subTest(name):
+                self.machine.next_run()
+                begin()
+                for _ in range(10):
+                    self.machine.turn(session.meter, 10 * JOULE)
+                    step()
+                end()
+                steps, report = session.meter.total("step"), json.loads(session.meter.report())
+                self.assertEqual((steps.count, report["work"]["steps"]), (10, 10))
+                self.assertEqual(report["energy"]["total_uj"], 100 * JOULE)
+                self.assertTrue(steps.low_uj <= 100 * JOULE <= steps.high_uj, steps)
+                self.assertAlmostEqual(steps.energy_uj / JOULE, 100, delta=0.5)
+
+    def test_k12_steps_after_a_restart_do_not_hold_what_came_between_the_attempts(self) -> None:
+        """Three steps of 10 J, 200 J until the training begins again, then five steps of 10 J: 80 J in eight steps."""
+        for name, session, begin, step, end in self.step_ends():
+            with self.subTest(name), self.warnings():
+                self.machine.next_run()
+                for count in (3, 5):
+                    begin()
+                    for _ in range(count):
+                        self.machine.turn(session.meter, 10 * JOULE)
+                        step()
+                    if count == 3:
+                        self.machine.turn(session.meter, 200 * JOULE)
+                end()
+                steps, report = session.meter.total("step"), json.loads(session.meter.report())
+                self.assertEqual((steps.count, report["work"]["steps"]), (8, 8))
+                self.assertEqual(report["energy"]["total_uj"], 280 * JOULE)
+                self.assertAlmostEqual(steps.energy_uj / JOULE, 80, delta=2)
+
     def test_k12_fit_that_begins_again_is_one_run(self) -> None:
         callback, module = h.Eco2AILightningCallback(**self.options(save_report=True)), Of()
         trainer = Of(train_dataloader=None, world_size=1, is_global_zero=True, loggers=[], global_rank=0)

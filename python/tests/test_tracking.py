@@ -146,6 +146,18 @@ class Notebook(Case):
         self.assertEqual((meter.total("train").count, meter.total("cell").count), (2, 1))
         self.assertRegex(self.printed[1], r"^eco2: train × 2: [\d.]+ s, [\d.]+ J \([\d.]+ J to ")
 
+    def test_k01_a_cell_without_a_measurement_says_not_known_and_never_zero(self):
+        tracking.close_default()
+        eco2.default_meter(sources=["rapl-sysfs"], sysfs=self.folder, estimate=False, log=False)
+        self.magic("train", "x = 1")
+        self.assertRegex(self.printed[-1], r"^eco2: train × 1: [\d.]+ s, energy not known(, provisional| \(provisional\))?$")
+        self.assertNotIn(" J", self.printed[-1])
+        decorated = eco2.track("decorated")(lambda: 1)
+        self.assertEqual(decorated(), 1)
+        total = eco2.default_meter().total("decorated")
+        self.assertEqual((total.count, total.energy_uj, total.joules, total.kwh, total.low_uj, total.high_uj),
+                         (1, None, None, None, 0, None))
+
     def test_an_interrupt_ends_the_span(self):
         self.namespace.update(os=os, signal=signal, spin=spin)
         self.magic("slow", "os.kill(os.getpid(), signal.SIGINT); spin(5)")

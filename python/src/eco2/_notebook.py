@@ -37,9 +37,11 @@ def described(name: str, total) -> str:  # type: ignore[no-untyped-def]
     if total is None:
         return f"eco2: {name}: nothing is known yet"
     high = "no upper bound" if total.high_uj is None else f"{total.high_uj / 1e6:.3f} J"
-    state = "" if total.final else ", provisional"
-    return (f"eco2: {name} × {total.count}: {total.seconds:.3f} s, {total.joules:.3f} J "
-            f"({total.low_uj / 1e6:.3f} J to {high}{state})")
+    energy = "energy not known" if total.joules is None else f"{total.joules:.3f} J"
+    # Of an energy that was not read no bound is known either, unless a ceiling gives one.
+    open_ended = total.joules is None and total.low_uj == 0 and total.high_uj is None
+    notes = ([] if open_ended else [f"{total.low_uj / 1e6:.3f} J to {high}"]) + ([] if total.final else ["provisional"])
+    return f"eco2: {name} × {total.count}: {total.seconds:.3f} s, {energy}" + (f" ({', '.join(notes)})" if notes else "")
 
 
 def load_ipython_extension(ipython) -> None:  # type: ignore[no-untyped-def]

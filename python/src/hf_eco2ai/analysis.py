@@ -61,7 +61,7 @@ class CarbonComparison:
         return "\n".join(lines)
 
     def plot_comparison(self, path: str = "carbon_comparison.svg", metric: str = "grams") -> str:
-        """Writes a bar a run, with its interval, as SVG and returns the path.
+        """Writes a bar a run, with its interval, as SVG and returns the path; an arrow is an interval without an upper bound.
 
         Args:
             path: a file that ends with `.svg`.
@@ -97,9 +97,10 @@ def _written(folder: str, place: int, name: str, report: Any) -> str:
 
 
 def _svg(runs: List[Dict[str, Any]], metric: str, per: str) -> str:
-    """Bars from 0, a line from the lower to the upper bound; a run whose figure is not known says so."""
+    """Bars from 0, a line from the lower to the upper bound, an arrow where there is no upper bound; a run whose figure is
+    not known says so."""
     known = [run[metric] for run in runs if run[metric] is not None]
-    most = max((figure["high"] or figure["value"] for figure in known), default=0.0) or 1.0
+    most = max((figure["value"] if figure["high"] is None else figure["high"] for figure in known), default=0.0) or 1.0
     lines = []
     for place, run in enumerate(runs):
         top, figure = 40 + 30 * place, run[metric]
@@ -107,11 +108,14 @@ def _svg(runs: List[Dict[str, Any]], metric: str, per: str) -> str:
         if figure is None:
             lines.append(f'<text x="160" y="{top + 14}">not known</text>')
             continue
+        is_open = figure["high"] is None
         wide, low, high = (160 + 400 * (value / most) for value in
-                           (figure["value"], figure["low"], figure["high"] or figure["value"]))
+                           (figure["value"], figure["low"], most if is_open else figure["high"]))
+        head = "l-6 -4m6 4l-6 4" if is_open else ""
         lines.append(f'<rect x="160" y="{top}" width="{wide - 160:.1f}" height="18" fill="#7a9"/>')
-        lines.append(f'<path d="M{low:.1f} {top + 9}H{high:.1f}" stroke="#000" stroke-width="2"/>')
-        lines.append(f'<text x="570" y="{top + 14}">{figure["value"]:.4g}</text>')
+        lines.append(f'<path d="M{low:.1f} {top + 9}H{high:.1f}{head}" fill="none" stroke="#000" stroke-width="2"/>')
+        bound = f' (at least {figure["low"]:.4g})' if is_open else ""
+        lines.append(f'<text x="570" y="{top + 14}">{figure["value"]:.4g}{bound}</text>')
     title = f'<text x="160" y="24">{metric} per {html.escape(per)}</text>'
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="660" height="{60 + 30 * len(runs)}" font-size="13" '
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="760" height="{60 + 30 * len(runs)}" font-size="13" '
             f'font-family="sans-serif">{title}{"".join(lines)}</svg>\n')

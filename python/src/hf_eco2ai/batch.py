@@ -120,7 +120,8 @@ def calculate_carbon_impact_batch(power_watts: Any, duration_seconds: Any, grid_
     lists = out is None and not is_buffer(power_watts)
     if lists:
         results = {name: known(one) if unknown.value else one.tolist() for name, one in results.items()}
-        grid_intensity = [grid_intensity] * power.rows if _is_one(grid_intensity) else list(grid_intensity)
+        if not isinstance(grid_intensity, list):
+            grid_intensity = [grid_intensity] * power.rows if _is_one(grid_intensity) else list(grid_intensity)
     return {**results, "grid_intensity": grid_intensity}
 
 

@@ -130,7 +130,10 @@ class BudgetWatch:
             return (f"the carbon budget will probably be exceeded: at step {step} {100 * found.share:.0f} % of it is spent, "
                     f"at the end it will be {100 * finish / limit:.0f} %")
         if found.share < WARN_AT:
-            return f"at step {step} {amounts(found)} of the carbon budget is spent by value, but its upper bound reaches the limit"
+            why = "its upper bound reaches the limit"
+            if getattr(found, "high", 0.0) is None:
+                why = "it has no upper bound: a part of the energy is not measured"
+            return f"at step {step} {amounts(found)} of the carbon budget is spent by value, but {why}"
         return f"most of the carbon budget is spent at step {step}: {amounts(found)}"
 
 
