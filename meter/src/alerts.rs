@@ -4,18 +4,19 @@
 //! says how many. The thread exists only where somebody listens. It also looks at the budget now and then, so that a program
 //! that never asks is told as well. A webhook has a thread of its own: nobody in this process waits for it.
 
+mod event;
 mod outbox;
 mod queue;
 mod repeat;
 mod webhook;
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use eco2_core::report::{EventRecord, SpellRecord};
 
-use crate::budget;
-use crate::shared::{Shared, lock};
+pub use event::Event;
+use event::Poster;
 pub(crate) use outbox::Outbox;
 use queue::Waited;
 use repeat::Repeats;
@@ -23,42 +24,6 @@ pub(crate) use webhook::Webhook;
 
 /// How often the budget is looked at where nobody else does.
 const LOOK: Duration = Duration::from_secs(5);
-
-/// Something that a person may want to be told at once.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event {
-    /// Id of the run.
-    pub run: String,
-    /// Nanoseconds since the run began.
-    pub at: u64,
-    /// What: `budget-stop`, `gpu-lost`, …, as in the report's events.
-    pub kind: String,
-    /// Device or source; empty for the run.
-    pub device: String,
-    /// For people.
-    pub text: String,
-}
-
-impl Event {
-    /// An event of a run's report.
-    #[must_use]
-    pub fn of(run: &str, record: &EventRecord) -> Self {
-        Self {
-            run: run.to_owned(),
-            at: record.at,
-            kind: record.kind.clone(),
-            device: record.device.clone(),
-            text: record.text.clone(),
-        }
-    }
-
-    /// One line for people.
-    #[must_use]
-    pub fn line(&self) -> String {
-        let device = if self.device.is_empty() { String::new() } else { format!("{}: ", self.device) };
-        format!("eco2 run {}: {device}{}", self.run, self.text)
-    }
-}
 
 /// Kinds of which alerts are made; others stay in the report. Each is an event of the run while it goes on.
 const TOLD: &[&str] = &[
@@ -78,44 +43,56 @@ pub(crate) fn is_told(kind: &str) -> bool {
     TOLD.contains(&kind)
 }
 
-/// What is done with an event in this process.
-pub(crate) type Listener = Box<dyn FnMut(&Event) + Send>;
+/// Puts the events of a run that alerts are made of into its outbox.
+pub(crate) fn observer(run: &str, outbox: &Arc<Outbox>) -> Box<dyn Fn(&EventRecord) + Send> {
+    let (run, outbox) = (run.to_owned(), Arc::clone(outbox));
+    Box::new(move |event| {
+        if is_told(&event.kind) {
+            outbox.put(|| Event::of(&run, event));
+        }
+    })
+}
 
-/// What is done with an event elsewhere: it may take long, and asks how much time is left (`None`: as much as it takes).
-pub(crate) type Poster = Box<dyn FnMut(&Event, &dyn Fn() -> Option<Duration>) -> Result<(), String> + Send>;
+/// What the threads need of the run.
+#[derive(Clone)]
+pub(crate) struct Run {
+    /// Checks the limits; `false` once the run is gone.
+    pub(crate) check_budget: Arc<dyn Fn() -> bool + Send + Sync>,
+    /// Adds an event about a failed delivery to the report.
+    pub(crate) failed: Arc<dyn Fn(String) + Send + Sync>,
+}
 
 /// Starts the thread, unless it runs. One that cannot be started costs the alerts.
-pub(crate) fn start(shared: &Arc<Shared>) {
-    if shared.alerts.local.begin() {
-        let (outbox, shared) = (Arc::clone(&shared.alerts), Arc::downgrade(shared));
-        drop(std::thread::Builder::new().name("eco2-alerts".to_owned()).spawn(move || tell(&outbox, &shared)));
+pub(crate) fn start(outbox: &Arc<Outbox>, run: Run) {
+    if outbox.local.begin() {
+        let outbox = Arc::clone(outbox);
+        drop(std::thread::Builder::new().name("eco2-alerts".to_owned()).spawn(move || tell(&outbox, &run)));
     }
 }
 
 /// Starts the webhook's thread as well.
-pub(crate) fn start_posting(shared: &Arc<Shared>, poster: Poster) {
-    if shared.alerts.hook.begin() {
-        let (outbox, weak) = (Arc::clone(&shared.alerts), Arc::downgrade(shared));
-        let posting = move || post(&outbox, &weak, poster);
+pub(crate) fn start_posting(outbox: &Arc<Outbox>, run: Run, poster: Poster) {
+    if outbox.hook.begin() {
+        let (outbox, run) = (Arc::clone(outbox), run.clone());
+        let posting = move || post(&outbox, &run, poster);
         drop(std::thread::Builder::new().name("eco2-webhook".to_owned()).spawn(posting));
     }
-    start(shared);
+    start(outbox, run);
 }
 
-fn tell(outbox: &Outbox, shared: &Weak<Shared>) {
+fn tell(outbox: &Outbox, run: &Run) {
     let mut repeats = Repeats::default();
     loop {
         match outbox.local.wait(LOOK) {
             Waited::Event(event) => {
                 let Some(event) = repeats.admit(event, Instant::now()) else { continue };
                 outbox.hook.put(|| event.clone());
-                for failure in outbox.deliver(&event) {
-                    failed(shared, failure);
-                }
+                outbox.deliver(&event).into_iter().for_each(|failure| (run.failed)(failure));
             }
             Waited::Nothing => {
-                let Some(shared) = shared.upgrade() else { break };
-                budget::look(&shared, eco2_samplers::clock::monotonic_ns(), budget::Asks::Thread);
+                if !(run.check_budget)() {
+                    break;
+                }
             }
             Waited::Over => break,
         }
@@ -124,12 +101,12 @@ fn tell(outbox: &Outbox, shared: &Weak<Shared>) {
     outbox.local.end();
 }
 
-fn post(outbox: &Outbox, shared: &Weak<Shared>, mut poster: Poster) {
+fn post(outbox: &Outbox, run: &Run, mut poster: Poster) {
     loop {
         match outbox.hook.wait(LOOK) {
             Waited::Event(event) => {
                 if let Err(failure) = poster(&event, &|| outbox.hook.left()) {
-                    failed(shared, failure);
+                    (run.failed)(failure);
                 }
             }
             Waited::Nothing => {}
@@ -138,18 +115,14 @@ fn post(outbox: &Outbox, shared: &Weak<Shared>, mut poster: Poster) {
     }
 }
 
-/// A webhook that cannot be told is an event of the report, which is told to nobody.
-fn failed(shared: &Weak<Shared>, text: String) {
-    if let Some(shared) = shared.upgrade() {
-        let now_ns = eco2_samplers::clock::monotonic_ns();
-        lock(&shared.engine).event(now_ns, "webhook-failed", "", text);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::sync::mpsc::channel;
+
+    fn nobody() -> Run {
+        Run { check_budget: Arc::new(|| true), failed: Arc::new(drop) }
+    }
 
     #[test]
     fn a_slow_webhook_keeps_no_listener_waiting_and_what_it_was_not_told_is_said() {
@@ -160,8 +133,8 @@ mod tests {
         let (release, stuck) = channel::<()>();
         let poster: Poster = Box::new(move |_, _| stuck.recv().map_err(|_| "gone".to_owned()));
         let (own, telling) = (Arc::clone(&outbox), Arc::clone(&outbox));
-        let posting = std::thread::spawn(move || post(&own, &Weak::new(), poster));
-        std::thread::spawn(move || tell(&telling, &Weak::new()));
+        let posting = std::thread::spawn(move || post(&own, &nobody(), poster));
+        std::thread::spawn(move || tell(&telling, &nobody()));
         let listen = || {
             let (sender, heard) = channel();
             outbox.listen(Box::new(move |event: &Event| drop(sender.send(event.text.clone()))));

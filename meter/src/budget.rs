@@ -15,7 +15,7 @@ use crate::curves::Curves;
 use crate::engine::{Engine, Progress, Reach};
 use crate::options::Options;
 use crate::pricing::{Pricing, When};
-use crate::shared::{Shared, lock};
+use crate::sync::lock;
 
 /// The longest that the energy until an instant is waited for.
 const PATIENCE_NS: u64 = 2_000_000_000;
@@ -209,8 +209,9 @@ impl Keeper {
         Some(BudgetRecord { limits, forecast })
     }
 
-    /// The decisions that are graver than what was told before; they are told now.
-    fn news(&self, limits: &[Spent]) -> Vec<Spent> {
+    /// The decisions to report now: graver than those reported before, and known, or old enough to be reported unknown.
+    pub(crate) fn news(&self, limits: &[Spent], age_ns: u64) -> Vec<Spent> {
+        let known = |spent: &&Spent| spent.high.is_some() || spent.decision > Decision::Warn || age_ns >= FIRST_NS;
         let mut state = lock(&self.state);
         let mut graver = |spent: &&Spent| {
             let before = state.told.iter_mut().find(|(unit, _)| *unit == spent.unit);
@@ -226,38 +227,8 @@ impl Keeper {
                 }
             }
         };
-        limits.iter().filter(|spent| graver(spent)).copied().collect()
+        limits.iter().filter(known).filter(|spent| graver(spent)).copied().collect()
     }
-}
-
-/// Looks at every limit now. A decision that is graver than before becomes an event of the run.
-pub(crate) fn look(shared: &Shared, now_ns: u64, asks: Asks) -> Vec<Spent> {
-    look_at(shared, now_ns, false, asks)
-}
-
-/// The same of a run that is over.
-pub(crate) fn last_look(shared: &Shared, end_ns: u64) {
-    look_at(shared, end_ns, true, Asks::Nobody);
-}
-
-fn look_at(shared: &Shared, now_ns: u64, closed: bool, asks: Asks) -> Vec<Spent> {
-    if shared.facts.pricing.budgets().is_empty() {
-        return Vec::new();
-    }
-    let mut engine = lock(&shared.engine);
-    engine.drain();
-    let account = engine.account(now_ns);
-    let when = shared.facts.when(account.begin_ns, account.end_ns);
-    let looked =
-        Looked { engine: &engine, account: &account, pricing: &shared.facts.pricing, when: &when, closed, asks };
-    let limits = shared.budget.assess(&looked).map_or_else(Vec::new, |budget| budget.limits);
-    let patient = !closed && now_ns.saturating_sub(engine.ledger.opened_ns()) < FIRST_NS;
-    let known = |spent: &&Spent| spent.high.is_some() || spent.decision > Decision::Warn || !patient;
-    let told: Vec<Spent> = limits.iter().filter(known).copied().collect();
-    for spent in shared.budget.news(&told) {
-        engine.event(now_ns, kind(spent.decision), "", eco2_report::spent_text(&spent));
-    }
-    limits
 }
 
 #[cfg(test)]

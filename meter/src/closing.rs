@@ -3,11 +3,11 @@
 use eco2_core::report::Report;
 use eco2_samplers::{Ending as Sampling, Finished, Sampler, clock};
 
-use crate::assemble::{self, Ending};
-use crate::budget;
+use crate::assemble::Ending;
+use crate::budget::Asks;
 use crate::hot;
 use crate::meter::Meter;
-use crate::shared::lock;
+use crate::sync::lock;
 
 /// The longest that closing waits for the last knots; less where the counters' periods are short.
 const LAST_KNOTS_NS: u64 = 250_000_000;
@@ -48,10 +48,10 @@ impl Meter {
         lock(&self.shared.sharing).end();
         let finished = self.stop(sampler, end_ns, hurried);
         if !hurried {
-            let facts = &self.shared.facts;
-            facts.pricing.settle(&facts.when(facts.started_ns, end_ns));
+            let identity = &self.shared.identity;
+            self.shared.pricing.settle(&identity.when(identity.started_ns, end_ns));
         }
-        budget::last_look(&self.shared, end_ns);
+        self.shared.check_budget(end_ns, true, Asks::Nobody);
         for (kind, text) in self.shared.alerts.close(hurried) {
             lock(&self.shared.engine).event(end_ns, kind, "", text);
         }
@@ -79,7 +79,7 @@ impl Meter {
             engine.event(end_ns, "trace-failed", "", failure);
         }
         let ending = Ending { exit_code, cost: finished.cost, closed: true, ..Ending::default() };
-        let mut report = assemble::report(&self.shared, &engine, &ending, end_ns);
+        let mut report = self.shared.report(&engine, &ending, end_ns);
         if let Some(status) = engine.journal.close_log(&report) {
             report.own.log_lost_bytes = status.lost_bytes;
         }

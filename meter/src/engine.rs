@@ -11,13 +11,11 @@ pub(crate) use own_steps::{OwnSteps, Progress, STEP};
 pub(crate) use settled::Reach;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use eco2_core::report::{DeviceSync, EventRecord};
 use eco2_core::{Account, Drained, EventConsumer, EventKind, Ledger, NameId, Names};
 use eco2_samplers::tsc::{HotClock, Ticks};
 
-use crate::alerts::{self, Event, Outbox};
 use crate::gauges::GaugeSums;
 use crate::journal::Journal;
 use crate::publish::Publisher;
@@ -51,8 +49,8 @@ pub(crate) struct Engine {
     pub(crate) samples: u64,
     pub(crate) own_steps: OwnSteps,
     pub(crate) begun: bool,
-    /// Where events go that somebody is to be told, with the run's id.
-    pub(crate) alerts: Option<(String, Arc<Outbox>)>,
+    /// Called with each event as it happens, under the engine's lock: it must not wait.
+    pub(crate) observer: Option<Box<dyn Fn(&EventRecord) + Send>>,
     ending_at_ns: Option<u64>,
     pub(crate) syncs: BTreeMap<String, DeviceSync>,
     lost_events: u64,
@@ -90,7 +88,7 @@ impl Engine {
             samples: 0,
             own_steps: OwnSteps::default(),
             begun: false,
-            alerts: None,
+            observer: None,
             ending_at_ns: None,
             syncs: BTreeMap::new(),
             lost_events: 0,
@@ -187,8 +185,8 @@ impl Engine {
         }
         let at = at_ns.saturating_sub(self.ledger.opened_ns());
         let event = EventRecord { at, kind: kind.to_owned(), device: device.to_owned(), text };
-        if let Some((run, outbox)) = self.alerts.as_ref().filter(|_| alerts::is_told(kind)) {
-            outbox.put(|| Event::of(run, &event));
+        if let Some(observer) = &self.observer {
+            observer(&event);
         }
         self.journal.event(&event);
         self.events.push(event);

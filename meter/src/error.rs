@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use eco2_grid::pricing::PriceError;
 
 use crate::options::OptionsError;
+use crate::run_names::{Candidates, RunNames};
 
 /// Why a meter could not be opened, or a run not be read.
 #[derive(Debug, thiserror::Error)]
@@ -83,7 +84,7 @@ pub enum Error {
         /// What was asked for.
         run: String,
         /// The ids.
-        candidates: crate::place::Candidates,
+        candidates: Candidates,
     },
     /// Records of runs that have nothing to do with each other.
     #[error(
@@ -94,7 +95,7 @@ pub enum Error {
         /// The folder.
         place: PathBuf,
         /// Ids and names.
-        runs: crate::recover::RunNames,
+        runs: RunNames,
     },
     /// The folder for temporary files is the only place for runs, and another user owns or can write the folder there.
     #[error(

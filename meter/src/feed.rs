@@ -5,8 +5,9 @@ use std::sync::Arc;
 use eco2_core::{Domain, Gauge, Reading};
 use eco2_samplers::{Change, DeviceUse, Note, Sink, Watched, clock};
 
-use crate::assemble::{self, Ending};
-use crate::shared::{Shared, lock};
+use crate::assemble::Ending;
+use crate::shared::Shared;
+use crate::sync::lock;
 
 /// Feeds one run.
 pub(crate) struct Feed(pub(crate) Arc<Shared>);
@@ -41,7 +42,7 @@ impl Sink for Feed {
         let begun = engine.begun;
         engine.tick(now_ns);
         if engine.journal.checkpoint_due(now_ns) && engine.begun {
-            let report = assemble::report(&self.0, &engine, &Ending::default(), now_ns);
+            let report = self.0.report(&engine, &Ending::default(), now_ns);
             engine.journal.checkpoint(now_ns, &report);
         }
         if engine.begun && !begun {

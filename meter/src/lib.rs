@@ -32,6 +32,7 @@ mod error;
 mod feed;
 mod gauges;
 mod hot;
+mod identity;
 mod intensity;
 mod journal;
 pub mod labels;
@@ -46,11 +47,13 @@ mod publish;
 mod records;
 mod recover;
 mod replay;
+mod run_names;
 mod shared;
 mod sharing;
 mod spells;
 mod spool;
 mod states;
+mod sync;
 mod wall;
 
 pub use alerts::Event;
@@ -64,9 +67,10 @@ pub use late::Late;
 pub use meter::{Meter, Now, Span, Step};
 pub use options::Options;
 pub use recover::{
-    Records, RunNames, Unrelated, merge_read, merge_records, read_records, read_run, read_whole, read_whole_as_one,
+    Records, Unrelated, merge_read, merge_records, read_records, read_run, read_whole, read_whole_as_one,
 };
 pub use replay::replay;
+pub use run_names::{Candidates, RunNames};
 
 /// The README's Rust snippets, run as tests.
 #[cfg(doctest)]

@@ -12,12 +12,13 @@ use eco2_samplers::{Birthplace, Roots, Sampler, Source, clock};
 
 use crate::alerts::{self, Event, Webhook};
 use crate::assemble::{self, Ending};
-use crate::budget;
+use crate::budget::Asks;
 use crate::engine::Engine;
 use crate::options::Options;
 use crate::pricing::Pricing;
-use crate::shared::{Shared, lock};
+use crate::shared::Shared;
 use crate::sharing::Sharing;
+use crate::sync::lock;
 use crate::{Error, hot, open};
 use eco2_core::CurvePoint;
 
@@ -107,15 +108,16 @@ impl Meter {
         let pricing = Pricing::resolve(&options)?;
         let (webhook, no_webhook) = Webhook::if_built(&options)?;
         let mut found = open::find(&options)?;
-        let facts = open::facts(&options, command, &found, pricing);
+        let identity = open::identity(&options, command, &found);
         // A program's own sources come first.
         found.sources.splice(..0, own);
-        let started = open::start(found, facts, &options)?;
+        let started = open::start(found, identity, pricing, &options)?;
         if let Some(fault) = no_webhook {
             lock(&started.shared.engine).event(0, "webhook-failed", "", fault);
         }
         if let Some(webhook) = webhook {
-            alerts::start_posting(&started.shared, webhook.poster());
+            let run = started.shared.for_alerts();
+            alerts::start_posting(&started.shared.alerts, run, webhook.poster());
         }
         Ok(Self {
             // Relaxed: only uniqueness matters.
@@ -268,9 +270,9 @@ impl Meter {
         }
         // Whoever ends the run holds the sampler: what sampling has cost will be told at the end.
         let cost = self.sampler.try_lock().ok().and_then(|sampler| Some(sampler.as_ref()?.cost())).unwrap_or_default();
-        let Some(mut engine) = self.engine() else { return assemble::blank(&self.shared.facts) };
+        let Some(mut engine) = self.engine() else { return assemble::blank(&self.shared.identity) };
         engine.drain();
-        assemble::report(&self.shared, &engine, &Ending { cost, lean, ..Ending::default() }, clock::monotonic_ns())
+        self.shared.report(&engine, &Ending { cost, lean, ..Ending::default() }, clock::monotonic_ns())
     }
 
     /// Compares what was spent, and what will be at the end, with every limit of the options. Takes a lock.
@@ -281,11 +283,7 @@ impl Meter {
         if let Some(report) = self.over.get() {
             return report.budget.clone().map_or_else(Vec::new, |budget| budget.limits);
         }
-        if self.forked() {
-            Vec::new()
-        } else {
-            budget::look(&self.shared, clock::monotonic_ns(), budget::Asks::Program)
-        }
+        if self.forked() { Vec::new() } else { self.shared.check_budget(clock::monotonic_ns(), false, Asks::Program) }
     }
 
     /// Calls `listener` with what a person may want to be told at once: decisions of the budget that became graver, devices
@@ -296,7 +294,7 @@ impl Meter {
             return;
         }
         self.shared.alerts.listen(Box::new(move |event| listener(event)));
-        alerts::start(&self.shared);
+        alerts::start(&self.shared.alerts, self.shared.for_alerts());
     }
 
     /// The knots of a device so far, thinned in long runs; empty for an id that is not measured. Takes a lock.
@@ -349,13 +347,13 @@ impl Meter {
     /// The run's id.
     #[must_use]
     pub fn run_id(&self) -> String {
-        self.shared.facts.id.clone()
+        self.shared.identity.id.clone()
     }
 
     /// The id of this process's record within the run.
     #[must_use]
     pub fn part_id(&self) -> String {
-        self.shared.facts.part.clone()
+        self.shared.identity.part.clone()
     }
 
     /// Whether this process is a fork of the one that opened the meter.

@@ -15,11 +15,11 @@ use eco2_samplers::{self as samplers, Roots, Sampler, Source, host, usage};
 
 use eco2_report::LogMeta;
 
-use crate::alerts::Outbox;
-use crate::assemble::Facts;
+use crate::alerts::{self, Outbox};
 use crate::budget::Keeper;
 use crate::engine::{Engine, OwnSteps};
 use crate::feed::Feed;
+use crate::identity::Identity;
 use crate::options::{Options, env};
 use crate::pricing::Pricing;
 use crate::publish::Publisher;
@@ -85,7 +85,7 @@ pub(crate) fn roots(options: &Options) -> Roots {
 }
 
 /// Everything about the run that is known before it begins.
-pub(crate) fn facts(options: &Options, command: Vec<String>, found: &Discovery, pricing: Pricing) -> Facts {
+pub(crate) fn identity(options: &Options, command: Vec<String>, found: &Discovery) -> Identity {
     let roots = roots(options);
     let below = labels::Roots { procfs: roots.procfs.clone(), ..labels::Roots::default() };
     let surroundings = labels::find(std::env::vars_os(), &below);
@@ -100,7 +100,7 @@ pub(crate) fn facts(options: &Options, command: Vec<String>, found: &Discovery, 
     launch.attempt = options.attempt.unwrap_or(launch.attempt);
     let part = place::new_part_id(started, std::process::id(), &launch);
     let given = options.run_id.as_deref().map(labels::folder_name);
-    Facts {
+    Identity {
         id: given.or_else(|| launch.run_id.clone()).unwrap_or_else(|| part.clone()),
         part,
         parent: std::env::var(env::PARENT_PART).map(|part| labels::folder_name(&part)).unwrap_or_default(),
@@ -111,7 +111,6 @@ pub(crate) fn facts(options: &Options, command: Vec<String>, found: &Discovery, 
         command,
         host: host::read(&roots),
         sources: found.statuses.clone(),
-        pricing,
         started,
         started_ns: clock::monotonic_ns(),
         boot_ns: clock::boottime_ns(),
@@ -124,7 +123,12 @@ fn named_after(command: &[String]) -> Option<String> {
 }
 
 /// Starts the sampling thread and waits until every source has been read once.
-pub(crate) fn start(found: Discovery, facts: Facts, options: &Options) -> Result<Started, Error> {
+pub(crate) fn start(
+    found: Discovery,
+    identity: Identity,
+    pricing: Pricing,
+    options: &Options,
+) -> Result<Started, Error> {
     let roots = roots(options);
     let Discovery { sources, cpus, late, began_ns, .. } = found;
     let domains: usize = sources.iter().map(|source| source.domains().len()).sum();
@@ -133,24 +137,26 @@ pub(crate) fn start(found: Discovery, facts: Facts, options: &Options) -> Result
     let Timeline { writer, reader } = Timeline::new(capacity, SLOTS)?;
     let clock = HotClock::new(Clock::Monotonic, &roots);
     let (pool, rings) = EventPool::new(RINGS, RING_EVENTS);
-    let meta = LogMeta::new(facts.run(), facts.started_ns);
+    let meta = LogMeta::new(identity.run(), identity.started_ns);
     let mut engine = Engine::new(rings, clock.clone(), Publisher::new(writer, capacity));
     engine.awaited = awaited(&sources);
     engine.start_by_ns = began_ns.saturating_add(START_WITHIN_NS);
     engine.own_steps = OwnSteps::of(options.step_name.as_deref());
     let alerts = Arc::new(Outbox::default());
-    engine.alerts = Some((facts.id.clone(), Arc::clone(&alerts)));
+    engine.observer = Some(alerts::observer(&identity.id, &alerts));
     if let Some(path) = &options.trace {
         engine.journal.open_trace(path)?;
     }
-    let log = open_log(&mut engine, options, &facts, &meta);
-    facts.warnings.iter().for_each(|text| engine.event(0, "labels-contradict", "", text.clone()));
+    let log = open_log(&mut engine, options, &identity, &meta);
+    identity.warnings.iter().for_each(|text| engine.event(0, "labels-contradict", "", text.clone()));
     wall::far_off().into_iter().for_each(|text| engine.event(0, "clock-far-off", "", text));
     options.refused.iter().for_each(|refused| engine.event(0, "option-refused", "", refused.to_string()));
     // Whoever names a command follows it once it has started; looking at this process would be for nothing.
-    let sharing = if facts.command.is_empty() { Sharing::of(&roots, std::process::id()) } else { Sharing::default() };
+    let sharing =
+        if identity.command.is_empty() { Sharing::of(&roots, std::process::id()) } else { Sharing::default() };
     let shared = Arc::new(Shared {
-        facts: Arc::new(facts),
+        identity,
+        pricing,
         engine: Mutex::new(engine),
         begun: Condvar::new(),
         sharing: Mutex::new(sharing),
@@ -162,7 +168,7 @@ pub(crate) fn start(found: Discovery, facts: Facts, options: &Options) -> Result
     let sink = Box::new(Feed(Arc::clone(&shared)));
     let sampler = Sampler::start(sources, sink, settings(options, &clock, cpus))?;
     shared.wait_begun();
-    shared.facts.pricing.start(shared.facts.started);
+    shared.pricing.start(shared.identity.started);
     Ok(Started { clock, reader, shared, sampler, log })
 }
 
@@ -183,13 +189,13 @@ fn settings(options: &Options, clock: &HotClock, cpus: Vec<usize>) -> samplers::
 }
 
 /// Starts the log. One that cannot be opened costs the log, not the run.
-fn open_log(engine: &mut Engine, options: &Options, facts: &Facts, meta: &LogMeta) -> Option<PathBuf> {
+fn open_log(engine: &mut Engine, options: &Options, identity: &Identity, meta: &LogMeta) -> Option<PathBuf> {
     if options.log == crate::options::Log::Off {
         return None;
     }
     let mut open = || {
         let runs = place::runs_folder(options)?;
-        let path = place::log_path(&runs, &facts.id, &facts.part);
+        let path = place::log_path(&runs, &identity.id, &identity.part);
         engine.journal.open_log(&runs, &path, meta)?;
         Ok(path)
     };

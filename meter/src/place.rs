@@ -12,13 +12,12 @@ use jiff::Timestamp;
 
 use crate::labels::Launch;
 use crate::options::{Log, Options};
+use crate::run_names::Candidates;
 use crate::{Error, wall};
 
 /// Extension of run logs.
 pub const LOG_EXTENSION: &str = "eco2log";
 
-/// Candidates that a message about an ambiguous id lists.
-const MOST_CANDIDATES: usize = 8;
 /// A run that begins later than this from now was named while the clock was wrong, seconds: a day covers every time zone
 /// that a clock may have been set to by mistake.
 const AHEAD_S: i64 = 86_400;
@@ -139,18 +138,6 @@ fn chosen(run: &str, folder: &Path, now: Timestamp) -> Result<Vec<PathBuf>, Cand
         (0, 1) => Ok(vec![single.remove(0)]),
         (0, _) => Err(Candidates(single.iter().map(|log| stem(log)).collect())),
         _ => Err(Candidates(named.into_iter().map(|(id, _)| id).collect())),
-    }
-}
-
-/// Ids that a beginning fits.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Candidates(pub Vec<String>);
-
-impl std::fmt::Display for Candidates {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (shown, rest) = self.0.split_at(self.0.len().min(MOST_CANDIDATES));
-        out.write_str(&shown.join(", "))?;
-        if rest.is_empty() { Ok(()) } else { write!(out, " and {} more", rest.len()) }
     }
 }
 

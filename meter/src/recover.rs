@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use eco2_core::report::{Report, Run, State};
@@ -11,10 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::options::Options;
 use crate::replay::replay_at;
+use crate::run_names::RunNames;
 use crate::{Error, place};
-
-/// Runs that a message names.
-const MOST_NAMES: usize = 8;
 
 /// The report of a run from its report file or its log.
 ///
@@ -115,21 +112,6 @@ fn marks(report: &Report) -> BTreeSet<&str> {
     let parts = report.merge.iter().flat_map(|merge| &merge.parts);
     let runs = std::iter::once(report).chain(parts).map(|one| &one.run);
     runs.flat_map(|run| [&run.id, &run.part, &run.parent]).map(String::as_str).filter(|mark| !mark.is_empty()).collect()
-}
-
-/// Ids and names of runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunNames(Vec<(String, String)>);
-
-impl fmt::Display for RunNames {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (shown, rest) = self.0.split_at(self.0.len().min(MOST_NAMES));
-        for (at, (id, name)) in shown.iter().enumerate() {
-            let comma = if at == 0 { "" } else { ", " };
-            write!(out, "{comma}{id} ({name})")?;
-        }
-        if rest.is_empty() { Ok(()) } else { write!(out, " and {} more", rest.len()) }
-    }
 }
 
 /// The records of a run given as [`crate::place::find_records`] takes it.

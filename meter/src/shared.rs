@@ -5,18 +5,21 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use eco2_core::report::Work;
-use eco2_core::{EventPool, NameId};
+use eco2_core::report::{Report, Work};
+use eco2_core::{EventPool, NameId, Spent};
 use eco2_samplers::clock;
 
-use crate::alerts::Outbox;
-use crate::assemble::Facts;
-use crate::budget::Keeper;
+use crate::alerts::{self, Outbox};
+use crate::assemble::{self, Ending, Measured};
+use crate::budget::{self, Asks, Keeper, Looked};
 use crate::engine::{Engine, OwnSteps};
+use crate::identity::Identity;
+use crate::pricing::Pricing;
 use crate::sharing::Sharing;
+use crate::sync::lock;
 
 /// The longest that opening waits for the sampling thread's first tick: only a source that hangs on that very thread, or
 /// a machine that does not let it run, takes as long.
@@ -24,7 +27,8 @@ const FIRST_TICK: Duration = Duration::from_millis(250);
 
 /// Everything of a run that is not the caller's alone.
 pub(crate) struct Shared {
-    pub(crate) facts: Arc<Facts>,
+    pub(crate) identity: Identity,
+    pub(crate) pricing: Pricing,
     pub(crate) engine: Mutex<Engine>,
     pub(crate) begun: Condvar,
     pub(crate) sharing: Mutex<Sharing>,
@@ -72,6 +76,70 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// The report until `end_ns`, of an engine that the caller has locked.
+    pub(crate) fn report(&self, engine: &Engine, ending: &Ending, end_ns: u64) -> Report {
+        let account = engine.account(end_ns);
+        let when = self.identity.when(account.begin_ns, account.end_ns);
+        let looked = Looked {
+            engine,
+            account: &account,
+            pricing: &self.pricing,
+            when: &when,
+            closed: ending.closed,
+            asks: Asks::Nobody,
+        };
+        let budget = self.budget.assess(&looked);
+        let attribution = lock(&self.sharing).split(&account.devices, &self.identity.name);
+        let measured = Measured {
+            identity: &self.identity,
+            pricing: &self.pricing,
+            engine,
+            account,
+            when,
+            budget,
+            work: self.work.so_far(&engine.own_steps),
+            attribution,
+            dropped: self.pool.dropped(),
+            unmatched: self.pool.unmatched(),
+        };
+        assemble::report(measured, ending)
+    }
+
+    /// Compares every limit with what was used until `now_ns`. A decision that is graver than before becomes an event.
+    pub(crate) fn check_budget(&self, now_ns: u64, closed: bool, asks: Asks) -> Vec<Spent> {
+        if self.pricing.budgets().is_empty() {
+            return Vec::new();
+        }
+        let mut engine = lock(&self.engine);
+        engine.drain();
+        let account = engine.account(now_ns);
+        let when = self.identity.when(account.begin_ns, account.end_ns);
+        let looked = Looked { engine: &engine, account: &account, pricing: &self.pricing, when: &when, closed, asks };
+        let limits = self.budget.assess(&looked).map_or_else(Vec::new, |budget| budget.limits);
+        let age_ns = if closed { u64::MAX } else { now_ns.saturating_sub(engine.ledger.opened_ns()) };
+        for spent in self.budget.news(&limits, age_ns) {
+            engine.event(now_ns, budget::kind(spent.decision), "", eco2_report::spent_text(&spent));
+        }
+        limits
+    }
+
+    /// What the threads that send alerts need of this run; they do not keep it alive.
+    pub(crate) fn for_alerts(self: &Arc<Self>) -> alerts::Run {
+        let (checked, told) = (Arc::downgrade(self), Arc::downgrade(self));
+        let check = move || {
+            let run = checked.upgrade();
+            run.map(|run| run.check_budget(clock::monotonic_ns(), false, Asks::Thread)).is_some()
+        };
+        let failed = move |text| {
+            if let Some(run) = told.upgrade() {
+                lock(&run.engine).event(clock::monotonic_ns(), "webhook-failed", "", text);
+            }
+        };
+        alerts::Run { check_budget: Arc::new(check), failed: Arc::new(failed) }
+    }
+}
+
 impl WorkCounters {
     /// Spans of this name are the run's own steps.
     pub(crate) fn set_own(&self, name: NameId) {
@@ -105,10 +173,4 @@ impl WorkCounters {
         let steps = counted(own.progress().map_or(0, |progress| progress.done).max(calls));
         Work { steps, samples, tokens, loss, extra }
     }
-}
-
-/// Locks, whatever became of the last holder.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic while it was held has left plain data behind; measuring goes on.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,9 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use super::event::{Event, Listener};
 use super::queue::Queue;
-use super::{Event, Listener};
-use crate::shared::lock;
+use crate::sync::lock;
 
 /// The longest that closing waits for the last to be told.
 const LAST_WORDS: Duration = Duration::from_secs(2);

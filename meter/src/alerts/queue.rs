@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::Event;
-use crate::shared::lock;
+use super::event::Event;
+use crate::sync::lock;
 
 /// Events that wait at most; more are dropped and counted.
 const MOST: usize = 64;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::Event;
+use super::event::Event;
 
 /// How long the same thing is held back after it was told.
 const QUIET: Duration = Duration::from_secs(600);

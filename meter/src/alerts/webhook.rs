@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Event, Poster};
+use super::event::{Event, Poster};
 use crate::Error;
 use crate::options::Options;
 

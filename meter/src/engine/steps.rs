@@ -5,6 +5,7 @@ use eco2_samplers::clock::Clock;
 use eco2_samplers::{Note, Roots, Sink as _};
 
 use super::*;
+use crate::alerts;
 use crate::curves::Curves;
 use crate::spells::told;
 

@@ -1,11 +1,13 @@
 //! The thread that asks providers while a run goes on.
 
 use std::fmt;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use eco2_grid::Outlook;
 use eco2_grid::provider::{Chain, Coverage, Part, Wanted};
+
+use crate::sync::lock;
 
 /// The longest that closing waits for the last answer.
 const LAST_ANSWER: Duration = Duration::from_secs(2);
@@ -135,8 +137,4 @@ fn around(chain: &Chain, zone: &str, now_ns: i64) -> Vec<Part> {
 
 fn now_ns() -> i64 {
     i64::try_from(crate::wall::now().as_nanosecond()).unwrap_or(i64::MAX)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    crate::shared::lock(mutex)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{put, read};
+use super::found::{put, read};
 
 /// Hexadecimal digits in a container id of Docker, containerd, CRI-O and podman.
 const ID_LENGTH: usize = 64;

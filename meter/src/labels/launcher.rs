@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Found, Launch, put};
+use super::found::{Found, Launch, put};
 
 /// What a launcher sets.
 struct Launcher {

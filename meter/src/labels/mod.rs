@@ -4,6 +4,7 @@
 //! there makes no label. Names follow OpenTelemetry where it has one (`k8s.pod.name`, `container.id`). Given labels win.
 
 mod cgroup;
+mod found;
 mod launcher;
 mod run_id;
 
@@ -12,19 +13,14 @@ mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
+pub use found::{Found, Launch};
+use found::{LONGEST, put, read};
 pub use run_id::folder_name;
 
-/// Longest value, bytes.
-const LONGEST: usize = 256;
 /// Most labels of a pod.
 const MOST_POD_LABELS: usize = 64;
-/// Files read here are a few lines; a mountinfo of a busy node has some hundred kilobytes.
-const MOST_BYTES: u64 = 1 << 20;
-
 /// Where to look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Roots {
@@ -38,34 +34,6 @@ impl Default for Roots {
     fn default() -> Self {
         Self { procfs: PathBuf::from("/proc"), podinfo: PathBuf::from("/etc/podinfo") }
     }
-}
-
-/// What was found.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Found {
-    /// Labels by name.
-    pub labels: BTreeMap<String, String>,
-    /// Contradictions, for people.
-    pub warnings: Vec<String>,
-    /// This process's place in a run of several.
-    pub launch: Launch,
-}
-
-/// What the launcher says: which of how many processes this is, of which run, and how often that was started again.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Launch {
-    /// The launcher nearest to this process.
-    pub launcher: Option<&'static str>,
-    /// The run's id, fit to name a folder; `None` where the process is a run of its own.
-    pub run_id: Option<String>,
-    /// Which process this is.
-    pub rank: Option<u32>,
-    /// Of how many.
-    pub world_size: Option<u32>,
-    /// Restarts by the launcher.
-    pub attempt: u32,
-    /// Restarts of the whole job by the scheduler.
-    pub requeue: u32,
 }
 
 /// Variables whose value is a label as it stands.
@@ -123,15 +91,6 @@ fn readable<K: AsRef<OsStr>, V: AsRef<OsStr>>(variables: impl IntoIterator<Item 
     variables.into_iter().filter_map(text).filter(|(_, value)| !value.trim().is_empty()).collect()
 }
 
-/// Sets a label that no earlier, nearer finding has set; control characters and the part beyond 256 bytes are left out.
-fn put(labels: &mut BTreeMap<String, String>, name: &str, value: &str) {
-    let mut clean: String = value.trim().chars().filter(|letter| !letter.is_control()).collect();
-    clean.truncate(clean.floor_char_boundary(LONGEST));
-    if !clean.is_empty() {
-        labels.entry(name.to_owned()).or_insert(clean);
-    }
-}
-
 /// A pod's labels as the downward API writes them: `key="value"` a line, the value escaped.
 fn add_pod_labels(podinfo: &Path, labels: &mut BTreeMap<String, String>) {
     let text = read(&podinfo.join("labels")).unwrap_or_default();
@@ -144,14 +103,4 @@ fn add_pod_labels(podinfo: &Path, labels: &mut BTreeMap<String, String>) {
 fn shortened(name: &str) -> &str {
     let name = name.trim();
     &name[..name.floor_char_boundary(LONGEST)]
-}
-
-/// A small text file; `None` where there is none. What is not UTF-8 is replaced.
-fn read(path: &Path) -> Option<String> {
-    if !path.metadata().ok()?.is_file() {
-        return None;
-    }
-    let mut bytes = Vec::new();
-    File::open(path).ok()?.take(MOST_BYTES).read_to_end(&mut bytes).ok()?;
-    Some(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use super::found::{Found, read};
 use super::launcher::{in_slurm_step, number};
-use super::{Found, read};
 
 /// Ids that people give, nearest first; those of MLflow and Weights & Biases name a run that may be resumed.
 const GIVEN: &[&str] = &["MLFLOW_RUN_ID", "WANDB_RUN_ID"];
