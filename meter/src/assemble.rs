@@ -2,10 +2,10 @@
 
 use std::cell::OnceCell;
 
+use eco2_core::Account;
 use eco2_core::report::{
     Attempt, Attribution, BudgetRecord, Energy, EventRecord, Report, Run, SCHEMA, SelfCost, SpellRecord, State, Work,
 };
-use eco2_core::Account;
 use eco2_samplers::{Cost, host};
 
 use crate::curves::Curves;
