@@ -36,6 +36,9 @@ const PENDING: usize = 1 << 16;
 /// How often silent domains are looked for, and the log's checkpoint is due.
 const HOUSEKEEPING_NS: u64 = 1_000_000_000;
 
+/// Called with each event of a run as it happens.
+pub(crate) type Observer = Box<dyn Fn(&EventRecord) + Send>;
+
 /// Everything one run has on the sampling thread's side.
 pub(crate) struct Engine {
     pub(crate) ledger: Ledger,
@@ -49,8 +52,8 @@ pub(crate) struct Engine {
     pub(crate) samples: u64,
     pub(crate) own_steps: OwnSteps,
     pub(crate) begun: bool,
-    /// Called with each event as it happens, under the engine's lock: it must not wait.
-    pub(crate) observer: Option<Box<dyn Fn(&EventRecord) + Send>>,
+    /// Called under the engine's lock: it must not wait.
+    pub(crate) observer: Option<Observer>,
     ending_at_ns: Option<u64>,
     pub(crate) syncs: BTreeMap<String, DeviceSync>,
     lost_events: u64,
