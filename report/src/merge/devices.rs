@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use eco2_core::report::{Device, Report, stated};
 use eco2_core::units::watts;
-use eco2_core::{Bounded, CounterKey, Merged, Quality};
+use eco2_core::{Bounded, CounterKey, Merged, Quality, Window};
 
-use super::parts::machine;
+use super::parts::{machine, window};
+use super::windows::joined;
 
 /// What the parts say of one counter.
 pub(super) struct Known {
@@ -16,6 +17,8 @@ pub(super) struct Known {
     overlaps: BTreeSet<String>,
     /// Places of the parts that read it.
     readers: BTreeSet<usize>,
+    /// Places of the parts that have it and did not read it.
+    unread: BTreeSet<usize>,
 }
 
 impl Known {
@@ -27,6 +30,11 @@ impl Known {
     /// The devices that count the same energy, as far as any part says so.
     pub(super) fn overlaps(&self) -> &BTreeSet<String> {
         &self.overlaps
+    }
+
+    /// When parts had the device and did not read it, on the clock of their machine.
+    pub(super) fn unread(&self, parts: &[Report]) -> Vec<Window> {
+        joined(self.unread.iter().filter_map(|place| parts.get(*place)).map(window).collect())
     }
 
     /// Whether this is an estimate of what `other` reads: the same kind of part, and nobody who read that needed this.
@@ -67,6 +75,8 @@ impl Known {
         self.overlaps.extend(device.overlaps.iter().cloned());
         if device.energy_uj.is_some() {
             self.readers.insert(place);
+        } else {
+            self.unread.insert(place);
         }
         let (wraps, resets) = (self.best.wraps.max(device.wraps), self.best.resets.max(device.resets));
         let peak_w = [self.best.peak_w, device.peak_w].into_iter().flatten().reduce(f64::max);
@@ -90,6 +100,7 @@ pub(super) fn known(parts: &[Report]) -> BTreeMap<CounterKey, Known> {
                 best_ns: part.run.duration_ns,
                 overlaps: BTreeSet::new(),
                 readers: BTreeSet::new(),
+                unread: BTreeSet::new(),
             };
             known.entry(key).or_insert_with(first).take(place, device, part.run.duration_ns);
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use eco2_core::report::{Device, Energy};
-use eco2_core::{Bounded, CounterKey, Merged, Window};
+use eco2_core::{Bounded, CounterKey, Merged, Quality, Window};
 
 use super::attempts::Attempts;
 use super::curves::Counted;
@@ -96,10 +96,10 @@ fn one_device(
     let mut counted: Counted = Vec::new();
     for (place, window) in attempts.on(&key.boot_id) {
         let open = open_to(parts, known, key, device, &[window]);
-        whole = whole.plus(parts.union.within(key, &open));
+        whole = whole.plus(with_unread(parts, known, (key, device), &open));
         counted.push((place, open));
         windows.push(window);
-        let summed = parts.union.within(key, &summed_in(parts, known, key, device, &[window]));
+        let summed = with_unread(parts, known, (key, device), &summed_in(parts, known, key, device, &[window]));
         summed_ns = summed_ns.saturating_add(summed.covered_ns);
         if let Some(cell) = measured.cells.get_mut(&(place, key.boot_id.clone())) {
             *cell = cell.plus(summed);
@@ -119,6 +119,29 @@ fn one_device(
     }
     measured.devices.push(told);
     measured.counted.push((key.clone(), counted));
+}
+
+/// A device's energy within windows. Where a part has the device and nobody read it, it may have drawn any power.
+fn with_unread(
+    parts: &Parts,
+    known: &BTreeMap<CounterKey, Known>,
+    (key, device): (&CounterKey, &Known),
+    windows: &[Window],
+) -> Merged {
+    let energy = parts.union.within(key, windows);
+    let (windows, unread) = (joined(windows.to_vec()), device.unread(&parts.list));
+    let mut blind = without(&windows, &without(&windows, &unread));
+    blind = parts.union.uncovered(key, Quality::Synthetic, &blind);
+    for (other, estimate) in known.iter().filter(|(other, _)| other.boot_id == key.boot_id) {
+        if estimate.yields_to(device) {
+            blind = parts.union.uncovered(other, Quality::Synthetic, &blind);
+        }
+    }
+    if blind.is_empty() {
+        return energy;
+    }
+    let open = |range: Bounded<u64>| Bounded { high: None, ..range };
+    Merged { energy: open(energy.energy), free: open(energy.free), ..energy }
 }
 
 fn around_the_attempts(
@@ -155,7 +178,7 @@ fn summed_in(
         // Of two that name each other the first is summed.
         let mutual = over(known, &of(&id)).contains(&key.device) && key.device < id;
         if !mutual {
-            open = joined(parts.union.uncovered(&of(&id), eco2_core::Quality::Synthetic, &open));
+            open = joined(parts.union.uncovered(&of(&id), Quality::Synthetic, &open));
         }
     }
     open
@@ -183,7 +206,7 @@ fn open_to(
     let mut open = windows.to_vec();
     for (other, _) in known.iter().filter(|(other, counter)| other.boot_id == key.boot_id && device.yields_to(counter))
     {
-        let unread = parts.union.uncovered(other, eco2_core::Quality::Derived, &open);
+        let unread = parts.union.uncovered(other, Quality::Derived, &open);
         open = without(&open, &without(&open, &unread));
     }
     open

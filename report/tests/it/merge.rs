@@ -12,6 +12,7 @@ use crate::fixture;
 mod attempts;
 mod beside;
 mod groups;
+mod oracle;
 mod priced;
 
 const S: u64 = 1_000_000_000;
