@@ -402,3 +402,29 @@ fn package_limits_come_from_powercap() {
     assert_eq!(domain(&*source, "package-0").max_uw, Some(410_000_000));
     assert_eq!(domain(&*source, "dram-0").max_uw, None);
 }
+
+/// One event of two was refused: for want of a descriptor it is tried again, for want of the event it is not.
+#[test]
+fn k06_an_event_that_was_refused_for_a_moment_is_opened_later() {
+    for (errno, comes) in [(libc::EMFILE, true), (libc::EBUSY, true), (libc::ENOENT, false)] {
+        let pmu = FakePmu::install();
+        pmu.refuse_config(3, errno);
+        let tree = one_package(&[PKG, RAM]);
+        let (mut source, status) = found(&tree);
+        assert!(status.reason.contains("energy-ram"), "{}", status.reason);
+        let (mut batch, clock) = scripted();
+        let mut passed_ms = 0;
+        let mut ram = |ms: u64, pmu: &FakePmu| {
+            passed_ms += ms;
+            pass(&clock, ms);
+            pmu.feed(0, passed_ms, &[(2, passed_ms), (3, passed_ms)]);
+            read(&mut source, &mut batch)[1].1
+        };
+        assert_eq!(ram(10, &pmu), Err(Fault::Gone));
+        pmu.accept_config(3);
+        let opened = pmu.opened().len();
+        let later: Vec<_> = (0..40).map(|_| ram(100, &pmu)).collect();
+        assert_eq!(later.iter().any(Result::is_ok), comes, "errno {errno}");
+        assert_eq!(pmu.opened().len() - opened, usize::from(comes), "opened once, or not tried");
+    }
+}

@@ -30,6 +30,8 @@ pub(super) struct Block {
     state: State,
     /// From the last failure until the next whole reading.
     backoff: Option<Backoff>,
+    /// When events that were refused for want of something that may be there later are tried again.
+    retry: Option<Backoff>,
     /// Memory for a group's counts.
     counts: Vec<u64>,
 }
@@ -74,7 +76,7 @@ impl Block {
             |event: &Event| Counter { event: event.clone(), offset: 0, last: 0, guard: StillGuard::of(event.domain) };
         let counters = events.iter().map(counter).collect();
         let state = State::Shut(Fault::Gone);
-        Self { kind, seat, counters, first, state, backoff: None, counts: Vec::new() }
+        Self { kind, seat, counters, first, state, backoff: None, retry: None, counts: Vec::new() }
     }
 
     /// Its seat.
@@ -107,8 +109,9 @@ impl Block {
     pub(super) fn open(&mut self, now_ns: u64) -> io::Result<()> {
         let opened = open_all(self.kind, self.seat.cpu, &self.counters);
         match opened {
-            Ok(groups) => {
+            Ok((groups, later)) => {
                 self.state = State::Open(groups);
+                self.retry = later.then(|| Backoff::start(now_ns));
                 Ok(())
             }
             Err(error) => {
@@ -131,6 +134,7 @@ impl Block {
                 return self.push_all(fault, batch);
             }
         };
+        self.open_the_rest(&mut groups, batch.now_ns());
         let (mut moved, mut whole) = (false, true);
         for opened in &mut groups {
             let result = self.read_group(opened, site, batch);
@@ -165,6 +169,28 @@ impl Block {
         result
     }
 
+    /// Events that were refused before, when it is time: each in a group of its own, as the others count already.
+    fn open_the_rest(&mut self, groups: &mut Vec<Opened>, now_ns: u64) {
+        let Some(retry) = self.retry.as_mut().filter(|retry| retry.due(now_ns)) else { return };
+        retry.failed(now_ns);
+        let mut later = false;
+        for (index, counter) in self.counters.iter_mut().enumerate() {
+            if groups.iter().any(|opened| opened.members.contains(&index)) {
+                continue;
+            }
+            let started = Group::lead(self.kind, counter.event.config, self.seat.cpu)
+                .and_then(|mut group| group.start().map(|()| group));
+            match started {
+                Ok(group) => {
+                    counter.offset = counter.last;
+                    groups.push(Opened { group, members: vec![index] });
+                }
+                Err(error) => later |= may_pass(&error),
+            }
+        }
+        self.retry = self.retry.filter(|_| later);
+    }
+
     /// Domains whose event could not be opened have no value, which is said at every reading.
     fn push_unopened(&self, groups: &[Opened], batch: &mut Batch) {
         for index in 0..self.counters.len() {
@@ -192,9 +218,10 @@ impl Block {
         }
         let from = self.seat.cpu;
         for cpu in candidates(site.root, &self.seat) {
-            if let Ok(groups) = open_all(self.kind, cpu, &self.counters) {
+            if let Ok((groups, later)) = open_all(self.kind, cpu, &self.counters) {
                 self.seat.cpu = cpu;
                 self.state = State::Open(groups);
+                self.retry = later.then(|| Backoff::start(now_ns));
                 self.counters.iter_mut().for_each(|counter| counter.offset = counter.last);
                 // Kept until a reading succeeds: events that open and never count are not opened at every tick.
                 Backoff::extend(&mut self.backoff, now_ns);
@@ -231,10 +258,17 @@ fn candidates(root: &Path, seat: &Seat) -> Vec<usize> {
     cpus
 }
 
-/// Opens all events that can be opened: as members of one group, else on their own.
-fn open_all(kind: u32, cpu: usize, counters: &[Counter]) -> io::Result<Vec<Opened>> {
+/// Whether a refusal was for want of something that may be there later: descriptors, memory, a counter that is in use.
+fn may_pass(error: &io::Error) -> bool {
+    use libc::{EAGAIN, EBUSY, EINTR, EMFILE, ENFILE, ENOMEM};
+    error.raw_os_error().is_some_and(|code| [EAGAIN, EBUSY, EINTR, EMFILE, ENFILE, ENOMEM].contains(&code))
+}
+
+/// Opens all events that can be opened: as members of one group, else on their own. With them, whether one of the others
+/// may be opened later.
+fn open_all(kind: u32, cpu: usize, counters: &[Counter]) -> io::Result<(Vec<Opened>, bool)> {
     let mut groups: Vec<Opened> = Vec::new();
-    let mut first_error = None;
+    let (mut first_error, mut later) = (None, false);
     for (index, counter) in counters.iter().enumerate() {
         let config = counter.event.config;
         if let Some(opened) = groups.first_mut()
@@ -246,6 +280,7 @@ fn open_all(kind: u32, cpu: usize, counters: &[Counter]) -> io::Result<Vec<Opene
         match Group::lead(kind, config, cpu) {
             Ok(group) => groups.push(Opened { group, members: vec![index] }),
             Err(error) => {
+                later |= may_pass(&error);
                 first_error.get_or_insert(error);
             }
         }
@@ -255,6 +290,6 @@ fn open_all(kind: u32, cpu: usize, counters: &[Counter]) -> io::Result<Vec<Opene
     }
     match (groups.is_empty(), first_error) {
         (true, Some(error)) => Err(error),
-        _ => Ok(groups),
+        _ => Ok((groups, later)),
     }
 }

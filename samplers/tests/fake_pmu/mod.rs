@@ -72,6 +72,11 @@ impl FakePmu {
         self.with(|state| state.refuse_configs.push((config, errno)));
     }
 
+    /// This event is accepted again.
+    pub(crate) fn accept_config(&self, config: u64) {
+        self.with(|state| state.refuse_configs.retain(|(refused, _)| *refused != config));
+    }
+
     /// Events join no group.
     pub(crate) fn no_groups(&self) {
         self.with(|state| state.no_groups = true);
