@@ -37,6 +37,19 @@ pub enum Error {
         /// Its id.
         run: String,
     },
+    /// A report has no energy to fill in what a format requires.
+    #[error(
+        "run {run} has no energy, and {format} requires a number in `{field}`: nothing was read; `eco2 report` says what is \
+         missing, `--format json` holds what is known"
+    )]
+    NoEnergy {
+        /// Its id.
+        run: String,
+        /// The format.
+        format: &'static str,
+        /// The field that would be empty.
+        field: &'static str,
+    },
     /// The file is larger than anything eco2 writes.
     #[error(
         "{}: larger than {cap_bytes} bytes, more than a {what} can be; check that this is the file you meant",

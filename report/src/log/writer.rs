@@ -1,7 +1,7 @@
 //! The thread `eco2-log`: takes finished frames, appends them, syncs every few seconds, and never makes anyone wait.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -91,15 +91,19 @@ impl LogWriter {
         Self::start(disk, Pace::default()).map_err(|e| Error::io("start the log thread for", path, e))
     }
 
-    /// As [`LogWriter::create`]; after its first sync the thread looks once how large the folder of runs has become, see
-    /// [`LogWriter::notice`].
+    /// As [`LogWriter::create`]; a thread of its own looks once how large the folder of runs has become, see
+    /// [`LogWriter::notice`]: at once, as a run may be short, and beside the log, as a large folder takes long.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn create_in(runs: &Path, path: &Path) -> Result<Self, Error> {
         let disk = FileDisk::create(path)?;
-        let started = Self::spawn(disk, Pace::default(), Some(runs.to_owned()));
-        started.map_err(|e| Error::io("start the log thread for", path, e))
+        let started = Self::start(disk, Pace::default());
+        let writer = started.map_err(|e| Error::io("start the log thread for", path, e))?;
+        let (shared, runs) = (Arc::clone(&writer.shared), runs.to_owned());
+        // Without a thread to look the folder is as large as it is.
+        thread::Builder::new().name("eco2-runs".into()).spawn(move || shared.look_at(&runs)).ok();
+        Ok(writer)
     }
 
     /// Starts the thread on any disk.
@@ -107,16 +111,12 @@ impl LogWriter {
     /// # Errors
     /// When the system has no thread to give.
     pub fn start(disk: impl Disk + 'static, pace: Pace) -> io::Result<Self> {
-        Self::spawn(disk, pace, None)
-    }
-
-    fn spawn(disk: impl Disk + 'static, pace: Pace, runs: Option<PathBuf>) -> io::Result<Self> {
         let (frames, inbox) = sync_channel(QUEUE_BUFFERS);
         let (spare, spares) = sync_channel(4);
         let (ended, done) = sync_channel(1);
         let shared = Arc::new(Shared::default());
         let backlog = Backlog::new(disk, BACKLOG_BYTES);
-        let thread = Thread { backlog, inbox, spare, shared: Arc::clone(&shared), pace, runs };
+        let thread = Thread { backlog, inbox, spare, shared: Arc::clone(&shared), pace };
         thread::Builder::new().name("eco2-log".into()).spawn(move || {
             thread.run();
             // Nobody may be waiting any more.
@@ -186,6 +186,12 @@ impl LogWriter {
 }
 
 impl Shared {
+    fn look_at(&self, runs: &Path) {
+        if let Some(text) = folder::notice(runs) {
+            *self.notice.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+        }
+    }
+
     fn status(&self) -> LogStatus {
         LogStatus {
             written_bytes: self.written.load(Ordering::Relaxed),
@@ -203,8 +209,6 @@ struct Thread<D> {
     spare: SyncSender<Vec<u8>>,
     shared: Arc<Shared>,
     pace: Pace,
-    /// The folder of runs, until its size was looked at.
-    runs: Option<PathBuf>,
 }
 
 impl<D: Disk> Thread<D> {
@@ -233,21 +237,12 @@ impl<D: Disk> Thread<D> {
             }
             if now >= next_sync {
                 next_sync = now + self.pace.sync_every;
-                if open {
-                    self.look_at_runs();
-                }
             }
             if !open {
                 self.backlog.abandon();
                 self.publish();
                 return;
             }
-        }
-    }
-
-    fn look_at_runs(&mut self) {
-        if let Some(text) = self.runs.take().and_then(|runs| folder::notice(&runs)) {
-            *self.shared.notice.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
         }
     }
 

@@ -218,6 +218,19 @@ fn what_is_not_measured_is_not_told_as_if_it_were() {
 }
 
 #[test]
+fn k01_a_format_that_requires_a_number_is_refused_without_one_and_names_it() {
+    let nothing = bare();
+    assert_eq!(nothing.energy.total_uj, None);
+    let refused = boamps_json(&nothing).unwrap_err();
+    assert!(matches!(refused, Error::NoEnergy { .. }), "{refused:?}");
+    let text = refused.to_string();
+    assert!(text.contains("BoAmps") && text.contains("powerConsumption"), "{text}");
+    for refused in [sci_json(&nothing), model_card(&nothing)] {
+        assert!(matches!(refused, Err(Error::NoGrams { .. })), "{refused:?}");
+    }
+}
+
+#[test]
 fn d35_no_output_claims_that_a_duty_is_met() {
     let report = report();
     let comparison = eco2_report::compare(&[report.clone(), plain()], None, &[]);

@@ -16,9 +16,12 @@ use crate::Error;
 /// The report in BoAmps' names and units (kilowatt-hours, seconds); `powerConsumption` is energy before PUE.
 ///
 /// # Errors
-/// [`Error::Encode`].
+/// [`Error::NoEnergy`], as the format requires the figure; [`Error::Encode`].
 pub fn boamps_json(report: &Report) -> Result<String, Error> {
     let report = finite(report);
+    if report.energy.total_uj.is_none() {
+        return Err(Error::NoEnergy { run: report.run.id.clone(), format: "BoAmps", field: "powerConsumption" });
+    }
     let mut value = json!({
         "header": {
             "reportId": report.run.id,

@@ -176,3 +176,22 @@ fn a_decision_on_an_undeclared_domain_is_skipped_and_a_global_index_written() {
     let policies = parse(&encoder.take(Vec::new())).unwrap().policies;
     assert_eq!(policies.iter().map(|one| one.domain).collect::<Vec<_>>(), [Some(7), None]);
 }
+
+#[test]
+fn k18_a_run_of_a_moment_is_told_of_a_folder_that_has_grown_large() {
+    let runs = tempfile::tempdir().unwrap();
+    let old = std::fs::File::create(runs.path().join("old.eco2log")).unwrap();
+    old.set_len((1 << 30) + 1).unwrap();
+    let mut writer = eco2_report::LogWriter::create_in(runs.path(), &runs.path().join("new.eco2log")).unwrap();
+    // Before the first sync, which comes after 5 s.
+    let begun = std::time::Instant::now();
+    let notice = loop {
+        if let Some(notice) = writer.notice() {
+            break notice;
+        }
+        assert!(begun.elapsed().as_secs() < 4, "nothing was told");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    };
+    assert!(notice.contains("1.0 GiB"), "{notice}");
+    assert!(!writer.close(std::time::Duration::from_secs(1)).hung);
+}
