@@ -1,5 +1,7 @@
 //! A report with every field filled in, and smaller ones made from it.
 
+mod carbon;
+
 use std::collections::BTreeMap;
 
 use eco2_core::report::*;
@@ -42,7 +44,7 @@ pub(crate) fn report() -> Report {
             }],
             ..Attribution::default()
         }),
-        carbon: Some(carbon()),
+        carbon: Some(carbon::carbon()),
         sources: sources(),
         events: vec![EventRecord {
             at: 12_340_000_000,
@@ -339,116 +341,6 @@ fn span(name: &str, count: u64, energy_uj: u64, high_uj: Option<u64>) -> Span {
         state: State::Final,
         sync: DeviceSync::None,
         by_device: BTreeMap::from([("package-0".into(), energy_uj / 4), ("GPU-5".into(), energy_uj - energy_uj / 4)]),
-    }
-}
-
-fn carbon() -> Carbon {
-    Carbon {
-        grams: Some(0.0230),
-        low: 0.0224,
-        high: Some(0.0237),
-        range_kind: Some(RangeKind::Plausible),
-        range_percent: Some(90.0),
-        zone: "FR".into(),
-        zone_source: "given".into(),
-        segments: vec![CarbonSegment {
-            from: "2026-01-02T03:04:05Z".into(),
-            to: "2026-01-02T03:05:06Z".into(),
-            energy_uj: 1_481_280_000,
-            g_per_kwh: 56.0,
-            kind: Some("lifecycle-average-production".into()),
-            source: "Ember 2025".into(),
-            year: Some(2024),
-            estimated: false,
-        }],
-        terms: Some(Box::new(terms())),
-        embodied: Some(1.5),
-        sci: Some(0.2),
-        cost: Some(0.12),
-        beside: Some(Box::new(beside())),
-    }
-}
-
-fn terms() -> PriceTerms {
-    PriceTerms {
-        zone: Some("FR".into()),
-        locate: Some("48.85,2.35".into()),
-        g_per_kwh: Some(56.0),
-        series: Some("grid.csv".into()),
-        series_column: Some("FR".into()),
-        providers: vec!["entsoe".into()],
-        kind: Some("lifecycle-average-production".into()),
-        pue: Some(1.2),
-        price_per_kwh: Some(0.3),
-        tariff: Some("prices.csv".into()),
-        tariff_column: Some("day".into()),
-        currency: Some("EUR".into()),
-        market: Some(MarketTerms { instrument: "PPA wind".into(), g_per_kwh: 12.0 }),
-        embodied: Some(EmbodiedTerms {
-            total_kg: 1000.0,
-            total_low_kg: 900.0,
-            total_high_kg: Some(1200.0),
-            life_years: 4.0,
-            share: 0.5,
-            source: "given".into(),
-        }),
-        functional_unit: Some("step".into()),
-        wue: Some(1.8),
-        ewif: Some(3.1),
-        carbon_price: Some(80.0),
-        offsets: vec![Offset { name: "forest".into(), kg: 120.0 }],
-        equivalents: true,
-    }
-}
-
-fn beside() -> Beside {
-    Beside {
-        market: Some(Market {
-            grams: Some(0.0049),
-            low: 0.0048,
-            high: Some(0.0051),
-            g_per_kwh: 12.0,
-            instrument: "PPA wind".into(),
-        }),
-        embodied: Some(Embodied {
-            grams: 1.5,
-            low: 1.4,
-            high: Some(1.6),
-            total_kg: 2500.0,
-            total_low_kg: 2300.0,
-            total_high_kg: Some(2700.0),
-            reserved_ns: 61_000_000_000,
-            life_years: 4.0,
-            share: 1.0,
-            source: "given".into(),
-        }),
-        sci: Some(Sci {
-            grams: Some(0.2),
-            low: 0.19,
-            high: Some(0.21),
-            per: "step".into(),
-            units: 3000,
-            operational_g: Some(0.0230),
-            embodied_g: Some(1.5),
-        }),
-        water: Some(Water { litres: Some(0.002), low: 0.0019, high: Some(0.0021), wue: Some(1.8), ewif: Some(3.1) }),
-        cost: Some(Cost {
-            amount: Some(0.12),
-            low: Some(0.11),
-            high: Some(0.13),
-            currency: Some("EUR".into()),
-            method: "flat".into(),
-            unpriced_uj: 0,
-        }),
-        carbon_price: Some(CarbonPrice {
-            amount: Some(1.84e-6),
-            low: 1.79e-6,
-            high: Some(1.9e-6),
-            per_tonne: 80.0,
-            currency: Some("EUR".into()),
-        }),
-        offsets: vec![Offset { name: "forest".into(), kg: 5.0 }],
-        equivalents: eco2_grid::carbon::equivalents(Some(0.0230)),
     }
 }
 
