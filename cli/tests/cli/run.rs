@@ -161,6 +161,15 @@ fn f48_without_any_sensor_the_estimate_is_flagged_and_can_be_refused() {
 }
 
 #[test]
+fn k01_where_nothing_was_read_no_share_of_it_is_zero() {
+    let rig = Rig::bare();
+    assert_eq!(rig.run("--no-estimate --json none.json", "true").code, Some(0));
+    let text = rig.eco2("report none.json").out;
+    assert!(text.contains("Share       not known: no device was read"), "{text}");
+    assert!(!text.contains("command 0") && !text.contains("idle 0"), "{text}");
+}
+
+#[test]
 fn a_place_that_cannot_be_written_costs_the_report_and_not_the_run() {
     let rig = Rig::measured();
     rig.put("out/.keep", "");

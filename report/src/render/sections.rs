@@ -115,6 +115,9 @@ pub(super) fn missing(report: &Report, page: &mut Page) {
 
 pub(super) fn attribution(report: &Report, page: &mut Page) {
     let Some(share) = &report.attribution else { return };
+    if report.energy.total_uj.is_none() {
+        return page.row("Share", Tone::Normal, "not known: no device was read");
+    }
     let (spelling, whole) = (page.spelling(), share.total_uj() as f64);
     let command = spelling.energy(share.bounded());
     page.row("Share", Tone::Normal, &format!("command {command}, {}", percent(share.command_uj as f64, whole)));
