@@ -112,6 +112,13 @@ impl Track {
         self.knots.partition_point(|knot| knot.hi_ns <= t_ns)
     }
 
+    /// Whether all that is drawn around `t_ns` is counted: no reset can have happened between the last knot surely before
+    /// and the first surely after, so that the least power holds for what the counter tells.
+    fn is_whole(&self, t_ns: u64) -> bool {
+        let (from, to) = (self.until(t_ns), self.first_after(t_ns) + 1);
+        to <= self.knots.len() && self.knots.range(from.min(to)..to).all(|knot| knot.whole)
+    }
+
     fn free_low(&self, t_ns: u64) -> u64 {
         self.until(t_ns).checked_sub(1).map_or(0, |i| self.knots[i].uj)
     }
@@ -125,8 +132,7 @@ impl Track {
 
     fn limited_low(&self, t_ns: u64, min_uw: u64, max_uw: u64) -> u64 {
         let next = self.until(t_ns);
-        let since =
-            next.checked_sub(1).map(|i| &self.knots[i]).filter(|_| self.knots.get(next).is_some_and(|k| k.whole));
+        let since = next.checked_sub(1).map(|i| &self.knots[i]).filter(|_| self.is_whole(t_ns));
         let since = since.map_or(0, |knot| knot.uj.saturating_add(floor_uj(min_uw, t_ns - knot.hi_ns)));
         // No further than the knot that settles the edge: a later look must not see more.
         let ahead = self.knots.range(next..self.knots.len().min(self.first_after(t_ns) + 1).max(next));
@@ -139,7 +145,7 @@ impl Track {
         let behind =
             self.knots.range(next.saturating_sub(NEIGHBOURS)..next).filter(|knot| knot.lo_ns > 0 || !knot.first);
         let behind = behind.map(|knot| knot.uj.saturating_add(uj_at_power(max_uw, t_ns.saturating_sub(knot.lo_ns))));
-        let ahead = self.knots.get(next).filter(|knot| knot.whole);
+        let ahead = self.knots.get(next).filter(|_| self.is_whole(t_ns));
         let ahead = ahead.map(|knot| knot.uj.saturating_sub(floor_uj(min_uw, knot.lo_ns.saturating_sub(t_ns))));
         behind.chain(ahead).min().map(|uj| uj.saturating_add(self.domain.scale.quantum()))
     }

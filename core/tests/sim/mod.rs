@@ -63,6 +63,35 @@ impl Load {
         Self((0..halves).map(|i| (i * period_ns / 2, if i % 2 == 0 { high_uw } else { low_uw })).collect())
     }
 
+    /// Spikes to `high_uw` of 0.1 to 50 ms at random instants.
+    pub(crate) fn spikes(random: &mut Random, end_ns: u64, low_uw: u64, high_uw: u64) -> Self {
+        let (mut steps, mut at_ns) = (vec![(0, low_uw)], 0);
+        while at_ns < end_ns {
+            at_ns += random.between(100_000, 800_000_000);
+            steps.push((at_ns, high_uw));
+            at_ns += random.between(100_000, 50_000_000);
+            steps.push((at_ns, low_uw));
+        }
+        Self(steps)
+    }
+
+    /// Any of these.
+    pub(crate) fn any(random: &mut Random, end_ns: u64, low_uw: u64, high_uw: u64) -> Self {
+        match random.below(4) {
+            0 => {
+                Self::square([1_000_000, 100_000_000, 1_000_000_000][random.below(3) as usize], low_uw, high_uw, end_ns)
+            }
+            1 => Self::square(random.between(2_000_000, 3_000_000_000), low_uw, high_uw, end_ns),
+            2 => Self::spikes(random, end_ns, low_uw, high_uw),
+            _ => Self::random(random, end_ns, low_uw, high_uw),
+        }
+    }
+
+    /// Microwatts at an instant.
+    pub(crate) fn power(&self, at_ns: u64) -> u64 {
+        self.0[self.0.partition_point(|(from_ns, _)| *from_ns <= at_ns) - 1].1
+    }
+
     /// Exact energy until `t_ns` in microwatt-nanoseconds.
     pub(crate) fn exact(&self, t_ns: u64) -> u128 {
         let mut sum = 0;
