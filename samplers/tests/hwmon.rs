@@ -16,7 +16,7 @@ use eco2_core::report::Status;
 use eco2_core::{Component, Domain, Fault, Kind, Quality};
 use eco2_samplers::hwmon::{discover, discover_beside, discover_visible};
 use eco2_samplers::visible::Visible;
-use eco2_samplers::{Batch, Source};
+use eco2_samplers::{Batch, Source, Watched};
 use tree::{Tree, as_nobody, domain, ids, notes, read};
 
 /// A power meter of ACPI, which keeps its files with the device.
@@ -241,6 +241,27 @@ fn k08_hip_and_rocr_masks_choose_the_cards_that_are_read() {
     assert_eq!(ids(&*source_of(&tree, &[("ROCR_VISIBLE_DEVICES", "GPU-8f1a2b")])), ["amdgpu-0000:c2:00.0"]);
     let none = discover_visible(&tree.roots(), &[], &Visible::from_vars([("HIP_VISIBLE_DEVICES".into(), "".into())]));
     assert!(none.source.is_none() && none.statuses[0].reason.contains("HIP_VISIBLE_DEVICES"), "{:?}", none.statuses);
+}
+
+/// Who uses an AMD GPU nobody tells; whose masks hide it cannot be who did.
+#[test]
+fn k08_a_card_that_the_watched_processes_masks_hide_is_out_of_their_reach() {
+    let tree = two_cards_of_two_dies();
+    let mut source = source_of(&tree, &[]);
+    let mut reach = |masks: &[&[(&str, &str)]]| {
+        let of =
+            |mask: &&[(&str, &str)]| Visible::from_vars(mask.iter().map(|(name, value)| (name.into(), value.into())));
+        let watched = Watched { visible: masks.iter().map(of).collect(), ..Watched::default() };
+        let mut uses = Vec::new();
+        source.users(&watched, &mut uses);
+        assert!(uses.iter().all(|used| used.unknown == 1.0 && used.processes.is_empty()));
+        uses.iter().map(|used| used.reachable).collect::<Vec<_>>()
+    };
+    assert_eq!(reach(&[&[("HIP_VISIBLE_DEVICES", "0")]]), [true, false]);
+    assert_eq!(reach(&[&[("ROCR_VISIBLE_DEVICES", "")]]), [false, false]);
+    assert_eq!(reach(&[&[]]), [true, true], "without a mask it may use any");
+    assert_eq!(reach(&[&[("HIP_VISIBLE_DEVICES", "0")], &[]]), [true, true], "one of several may");
+    assert_eq!(reach(&[]), [], "of nobody nothing is known");
 }
 
 #[test]

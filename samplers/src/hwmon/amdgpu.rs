@@ -36,6 +36,26 @@ pub(super) struct Cards {
     /// How many cards a mask hides.
     pub(super) hidden: usize,
     server: bool,
+    reach: Reach,
+}
+
+/// Which cards a program's masks leave it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Reach {
+    /// What ROCm calls each die, in the order in which it counts them.
+    ids: Vec<Option<String>>,
+    nvidia: bool,
+    /// By hwmon folder the dies that a sensor shows.
+    dies: Vec<(String, Vec<usize>)>,
+}
+
+impl Reach {
+    /// Whether a program with this mask may use what the sensor in a hwmon folder shows; `None` for no card of AMD's.
+    pub(super) fn of(&self, hwmon: &str, mask: &AmdMask) -> Option<bool> {
+        let (_, dies) = self.dies.iter().find(|(folder, _)| folder == hwmon)?;
+        let chosen = mask.choose(&self.ids, self.nvidia).indices;
+        Some(dies.iter().any(|die| chosen.contains(die)))
+    }
 }
 
 impl Cards {
@@ -45,7 +65,8 @@ impl Cards {
         // ROCm counts in the order of addresses; chips are in numeric order already.
         cards.sort_by(|a, b| a.device_name.cmp(&b.device_name));
         let ids: Vec<Option<String>> = cards.iter().map(|card| unique_id(card)).collect();
-        let Chosen { indices, remarks } = mask.choose(&ids, pci::has_nvidia(roots));
+        let nvidia = pci::has_nvidia(roots);
+        let Chosen { indices, remarks } = mask.choose(&ids, nvidia);
         let shows: Vec<usize> = (0..cards.len()).map(|at| shown_by(&cards, at)).collect();
         let model = CpuInfo::read(&roots.procfs).model.unwrap_or_default();
         let mut all = Self { remarks, server: model.contains(SERVER_APU.1), ..Self::default() };
@@ -55,10 +76,17 @@ impl Cards {
                 all.hidden += 1;
                 continue;
             }
+            all.reach.dies.push((card.hwmon.clone(), dies.clone()));
             let others = dies.iter().filter(|&&die| die != at).map(|&die| cards[die].place().to_owned());
             all.shown.push((card.hwmon.clone(), others.collect()));
         }
+        (all.reach.ids, all.reach.nvidia) = (ids, nvidia);
         all
+    }
+
+    /// Who may use what is shown.
+    pub(super) fn reach(&self) -> Reach {
+        self.reach.clone()
     }
 
     /// The domain of an input; `None` for one that is hidden, or shown by another.

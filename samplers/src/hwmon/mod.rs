@@ -15,8 +15,8 @@ use crate::found::{Found, status};
 use crate::slot::Slot;
 use crate::still::{StillGuard, Verdicts};
 use crate::visible::Visible;
-use crate::{Batch, Note, Roots, Source, clock};
-use amdgpu::Cards;
+use crate::{Batch, DeviceUse, Note, Roots, Source, Watched, clock};
+use amdgpu::{Cards, Reach};
 use input::{Input, Value};
 
 /// The source's name.
@@ -54,7 +54,7 @@ pub fn discover_visible(roots: &Roots, known: &[Domain], visible: &Visible) -> F
                 let mut domain = place(domain, input, known, &used);
                 domain.ceiling_uw = if input.is_gpu() { input.board_ceiling_uw() } else { ceilings.of(&domain) };
                 domain.average_ns = input.average_ns();
-                used.push(Used { domain, value: input.value.clone() });
+                used.push(Used { domain, value: input.value.clone(), hwmon: input.hwmon.clone() });
             }
             None if is_part(input, &inputs) || cards.is_left_out(input) => {}
             None => skipped.push(input.describe()),
@@ -63,7 +63,7 @@ pub fn discover_visible(roots: &Roots, known: &[Domain], visible: &Visible) -> F
     if used.is_empty() {
         return Found::nothing(absent(&class, &skipped, &cards));
     }
-    let source = Hwmon::open(used, &skipped);
+    let source = Hwmon::open(used, &skipped, cards.reach());
     let status = source.status(&skipped, &cards);
     if status.status == Status::Denied { Found::nothing(status) } else { Found::source(source, status) }
 }
@@ -79,6 +79,7 @@ pub(crate) fn not_read_apart(roots: &Roots, visible: &Visible) -> Vec<String> {
 struct Used {
     domain: Domain,
     value: Value,
+    hwmon: String,
 }
 
 /// What an input measures; `None` for one that is not known to be a CPU, GPU or module.
@@ -205,6 +206,9 @@ fn with_skipped(mut reason: String, skipped: &[String], cards: &Cards) -> String
 struct Hwmon {
     sensors: Vec<Sensor>,
     domains: Vec<Domain>,
+    /// By domain its hwmon folder.
+    folders: Vec<String>,
+    reach: Reach,
     verdicts: Verdicts,
     notes: Vec<Note>,
 }
@@ -245,7 +249,7 @@ impl Sensor {
 }
 
 impl Hwmon {
-    fn open(used: Vec<Used>, skipped: &[String]) -> Self {
+    fn open(used: Vec<Used>, skipped: &[String], reach: Reach) -> Self {
         let at_ns = clock::monotonic_ns();
         let sensors = used.iter().map(|used| Sensor::open(&used.domain, &used.value, at_ns)).collect();
         let mut notes = Vec::new();
@@ -253,8 +257,8 @@ impl Hwmon {
             let text = format!("sensors of unknown place are not used: {}", skipped.join(", "));
             notes.push(Note { at_ns, kind: "sensor-skipped", device: NAME.to_owned(), text });
         }
-        let domains = used.into_iter().map(|used| used.domain).collect();
-        Self { sensors, domains, verdicts: Verdicts::default(), notes }
+        let (domains, folders) = used.into_iter().map(|used| (used.domain, used.hwmon)).unzip();
+        Self { sensors, domains, folders, reach, verdicts: Verdicts::default(), notes }
     }
 
     fn status(&self, skipped: &[String], cards: &Cards) -> SourceStatus {
@@ -297,5 +301,17 @@ impl Source for Hwmon {
 
     fn notes(&mut self, out: &mut Vec<Note>) {
         out.append(&mut self.notes);
+    }
+
+    /// Nothing tells who uses an AMD GPU; the masks of the watched processes tell who cannot.
+    fn users(&mut self, watched: &Watched, out: &mut Vec<DeviceUse>) {
+        for (domain, hwmon) in self.folders.iter().enumerate() {
+            let seen: Vec<bool> =
+                watched.visible.iter().filter_map(|visible| self.reach.of(hwmon, &visible.amd)).collect();
+            if !seen.is_empty() {
+                let reachable = seen.contains(&true);
+                out.push(DeviceUse { domain, reachable, processes: Vec::new(), unknown: 1.0 });
+            }
+        }
     }
 }
