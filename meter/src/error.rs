@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use eco2_grid::pricing::PriceError;
 
 use crate::options::OptionsError;
-use crate::run_names::{Candidates, RunNames};
+use crate::run::run_names::{Candidates, RunNames};
 
 /// Why a meter could not be opened, or a run not be read.
 #[derive(Debug, thiserror::Error)]

@@ -21,56 +21,21 @@
 
 #![forbid(unsafe_code)]
 
-mod alerts;
-mod assemble;
-mod budget;
-mod closing;
-mod command_line;
-mod curves;
-mod engine;
 mod error;
-mod feed;
-mod gauges;
-mod hot;
-mod identity;
-mod intensity;
-mod journal;
-pub mod labels;
-mod late;
-mod leave_out;
-mod meter;
-mod open;
+mod live;
 pub mod options;
-pub mod place;
-mod pricing;
-mod publish;
-mod records;
-mod recover;
-mod replay;
-mod run_names;
-mod shared;
-mod sharing;
-mod spells;
-mod spool;
-mod states;
+mod run;
 mod sync;
-mod wall;
 
-pub use alerts::Event;
-pub use eco2_core::CurvePoint;
-pub use eco2_core::{Decision, Finish, NameId, Spent, Unit, report};
+pub use eco2_core::{CurvePoint, Decision, Finish, NameId, Spent, Unit, report};
 pub use eco2_report as render;
 pub use eco2_samplers as samplers;
 pub use error::Error;
-pub use intensity::{intensities, reprice};
-pub use late::Late;
-pub use meter::{Meter, Now, Span, Step};
 pub use options::Options;
-pub use recover::{
-    Records, Unrelated, merge_read, merge_records, read_records, read_run, read_whole, read_whole_as_one,
+pub use run::{
+    Candidates, Event, Late, Meter, Now, Records, RunNames, Span, Step, Unrelated, intensities, labels, merge_read,
+    merge_records, read_records, read_run, read_whole, read_whole_as_one, replay, reprice, runs,
 };
-pub use replay::replay;
-pub use run_names::{Candidates, RunNames};
 
 /// The README's Rust snippets, run as tests.
 #[cfg(doctest)]

@@ -160,7 +160,7 @@ fn the_log_ends_with_the_final_report() {
     let report = meter.close();
     let contents = eco2_report::read_log(&path).unwrap();
     assert_eq!(contents.report().unwrap().energy, report.energy);
-    assert_eq!(eco2::place::find_run("last", &options(folder.path())).unwrap(), path);
+    assert_eq!(eco2::runs::find_run("last", &options(folder.path())).unwrap(), path);
 }
 
 #[test]

@@ -1,0 +1,186 @@
+//! What a run shows besides its energy: stalls, idle, hot and held-back GPUs, and the energy that went into them.
+
+use eco2_core::report::SpellRecord;
+use eco2_core::{Gauge, Spells, Stalls};
+
+/// A GPU that is busy for less of a sampling interval than this is idle: what NVML shows where no kernel runs is 0.
+const IDLE_BELOW: f64 = 0.01;
+/// `nvmlClocksEventReasonSwThermalSlowdown` and `…HwThermalSlowdown` of `nvml.h`.
+const THERMAL: u64 = 0x20 | 0x40;
+/// `nvmlClocksEventReasonSwPowerCap` of `nvml.h`.
+const POWER_CAP: u64 = 0x4;
+
+/// Gauges are read once a second (`Schedule::gauges_due` of the samplers): what they show may have begun, and may go on,
+/// for so long unseen.
+pub(crate) const READ_EVERY_NS: u64 = 1_000_000_000;
+/// Readings that lie further apart than this have a gap between them, of which nothing is known.
+const GAP_NS: u64 = 2 * READ_EVERY_NS;
+
+/// What one GPU said in its gauges.
+#[derive(Debug, Clone, Default)]
+struct OfDevice {
+    id: String,
+    /// Whether it was reported that it is hot now.
+    hot_reported: bool,
+    celsius: Option<f64>,
+    /// Whether it was hot at the instant of its last gauges, as far as they have come.
+    round: Option<(u64, bool)>,
+    idle: Seen,
+    hot: Seen,
+    power_capped: Seen,
+}
+
+/// The spells of one gauge, and when it was read last.
+#[derive(Debug, Clone, Default)]
+struct Seen {
+    spells: Spells,
+    last_ns: Option<u64>,
+}
+
+impl Seen {
+    fn see(&mut self, at_ns: u64, holds: bool) {
+        if self.last_ns.replace(at_ns).is_some_and(|last_ns| at_ns.saturating_sub(last_ns) > GAP_NS) {
+            self.spells.end();
+        }
+        self.spells.see(at_ns, holds);
+    }
+
+    fn so_far(&self) -> Spells {
+        self.spells.so_far()
+    }
+}
+
+impl OfDevice {
+    /// One sign of heat or its absence; of several at one instant any counts.
+    fn is_hot(&mut self, at_ns: u64, hot: bool) {
+        match &mut self.round {
+            Some((of_ns, any)) if *of_ns == at_ns => *any |= hot,
+            round => {
+                if let Some((of_ns, any)) = round.replace((at_ns, hot)) {
+                    self.hot.see(of_ns, any);
+                }
+            }
+        }
+    }
+
+    /// Its hot times so far.
+    fn hot(&self) -> Seen {
+        let mut hot = self.hot.clone();
+        if let Some((of_ns, any)) = self.round {
+            hot.see(of_ns, any);
+        }
+        hot
+    }
+}
+
+/// Everything of one run; times are monotonic nanoseconds.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RunEpisodes {
+    pub(crate) stalls: Stalls,
+    stalled: Spells,
+    devices: Vec<OfDevice>,
+    /// Whether it was reported that steps stall now.
+    stall_reported: bool,
+}
+
+/// An episode that has begun, for who is to be alerted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Begun {
+    pub(crate) kind: &'static str,
+    /// Device; empty for the run.
+    pub(crate) device: String,
+    pub(crate) text: String,
+}
+
+impl RunEpisodes {
+    /// A step ended.
+    pub(crate) fn step(&mut self, at_ns: u64) {
+        if let Some((from_ns, to_ns)) = self.stalls.step(at_ns) {
+            self.stalled.add(from_ns, to_ns);
+        }
+    }
+
+    /// What has begun since the last call and goes on at `now_ns`: a stall, or a GPU that is hot. Each is reported once,
+    /// when it begins.
+    pub(crate) fn begun(&mut self, now_ns: u64) -> Vec<Begun> {
+        let mut begun = Vec::new();
+        let stall = self.stalls.waiting(now_ns);
+        if let Some((from_ns, _)) = stall.filter(|_| !self.stall_reported) {
+            let text = self.stall_text(from_ns, now_ns);
+            begun.push(Begun { kind: SpellRecord::STALLED, device: String::new(), text });
+        }
+        self.stall_reported = stall.is_some();
+        for device in &mut self.devices {
+            let hot = device.round.is_some_and(|(at_ns, hot)| hot && now_ns.saturating_sub(at_ns) <= GAP_NS);
+            if hot && !device.hot_reported {
+                let text = "at its highest temperature, or slowed down by it".to_owned();
+                begun.push(Begun { kind: SpellRecord::HOT, device: device.id.clone(), text });
+            }
+            device.hot_reported = hot;
+        }
+        begun
+    }
+
+    fn stall_text(&self, from_ns: u64, now_ns: u64) -> String {
+        let seconds = |ns: u64| ns as f64 / 1e9;
+        let usual_ns = self.stalls.usual_ns().unwrap_or(0);
+        let late = seconds(now_ns.saturating_sub(from_ns));
+        format!("no step has ended for {late:.1} s longer than the usual {:.3} s", seconds(usual_ns))
+    }
+
+    /// A step began: the first one, or with `started` the first after a pause, which is no stall.
+    pub(crate) fn step_begins(&mut self, at_ns: u64, started: bool) {
+        if started || !self.stalls.has_begun() {
+            self.stalls.start(at_ns);
+        }
+    }
+
+    /// One gauge; those of a device come at one instant, its temperature before what it is compared with.
+    pub(crate) fn gauge(&mut self, at_ns: u64, gauge: &Gauge) {
+        if !matches!(gauge.name.as_str(), "utilization" | "temperature" | "temperature_limit" | "throttle_reasons")
+            || gauge.device == "host"
+            || !gauge.value.is_finite()
+        {
+            return;
+        }
+        let device = self.device(&gauge.device);
+        match gauge.name.as_str() {
+            "utilization" => device.idle.see(at_ns, gauge.value < IDLE_BELOW),
+            "temperature" => device.celsius = Some(gauge.value),
+            "temperature_limit" => {
+                let reached = device.celsius.take().is_some_and(|celsius| celsius >= gauge.value);
+                device.is_hot(at_ns, reached);
+            }
+            _ => {
+                let reasons = gauge.value as u64;
+                device.power_capped.see(at_ns, reasons & POWER_CAP != 0);
+                device.is_hot(at_ns, reasons & THERMAL != 0);
+            }
+        }
+    }
+
+    fn device(&mut self, id: &str) -> &mut OfDevice {
+        let place = self.devices.iter().position(|device| device.id == id).unwrap_or_else(|| {
+            self.devices.push(OfDevice { id: id.to_owned(), ..OfDevice::default() });
+            self.devices.len() - 1
+        });
+        &mut self.devices[place]
+    }
+
+    /// Every kind of spells with its device (empty for the run) until `end_ns`. `going_on`: the run has not ended well
+    /// (yet), so that steps that do not come are a stall; after a good end there were none to come.
+    pub(crate) fn all(&self, end_ns: u64, going_on: bool) -> Vec<(&'static str, &str, Spells)> {
+        let mut stalled = self.stalled.clone();
+        if let Some((from_ns, to_ns)) = self.stalls.waiting(end_ns).filter(|_| going_on) {
+            stalled.add(from_ns, to_ns);
+        }
+        let mut all = vec![(SpellRecord::STALLED, "", stalled)];
+        for device in &self.devices {
+            all.push((SpellRecord::IDLE, &device.id, device.idle.so_far()));
+            all.push((SpellRecord::HOT, &device.id, device.hot().so_far()));
+            all.push((SpellRecord::POWER_CAPPED, &device.id, device.power_capped.so_far()));
+        }
+        all.retain(|(.., spells)| spells.count() > 0);
+        all
+    }
+}

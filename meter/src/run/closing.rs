@@ -1,0 +1,112 @@
+//! The end of a run: the last readings, the log's end, the report.
+
+use eco2_core::report::Report;
+use eco2_samplers::{Ending as Sampling, Finished, Sampler, clock};
+
+use crate::live::thread_rings;
+use crate::run::budget::Asks;
+use crate::run::meter::Meter;
+use crate::run::report::Ending;
+use crate::sync::lock;
+
+/// The longest that closing waits for the last knots; less where the counters' periods are short.
+const LAST_KNOTS_NS: u64 = 250_000_000;
+/// A counter whose period is not known yet is taken to have this one: that of most GPUs.
+const USUAL_PERIOD_NS: u64 = 20_000_000;
+
+impl Meter {
+    /// Ends the run: waits for the counters' next updates (at most 250 ms), writes the log's end, returns the report.
+    #[must_use]
+    pub fn close(self) -> Report {
+        self.close_at(clock::monotonic_ns(), None, false)
+    }
+
+    /// Ends the run at `end_ns` with a command's exit code. `hurried`: one more reading and no wait, as on SIGTERM; the
+    /// report is then provisional.
+    #[must_use]
+    pub fn close_at(mut self, end_ns: u64, exit_code: Option<i32>, hurried: bool) -> Report {
+        self.end_once(end_ns, exit_code, hurried);
+        self.over.take().unwrap_or_else(|| self.snapshot())
+    }
+
+    /// [`Meter::close_at`] for those that share the meter: other calls may be under way, and what later ones record does
+    /// not count. A second call, and [`Meter::snapshot`] from then on, return the same report.
+    #[must_use]
+    pub fn finish(&self, end_ns: u64, exit_code: Option<i32>, hurried: bool) -> Report {
+        self.end_once(end_ns, exit_code, hurried);
+        self.snapshot()
+    }
+
+    fn end_once(&self, end_ns: u64, exit_code: Option<i32>, hurried: bool) {
+        if self.forked() {
+            return;
+        }
+        thread_rings::release(self.id);
+        let mut running = lock(&self.sampler);
+        // Who comes second waits for the lock, and finds nothing to end.
+        let Some(sampler) = running.take() else { return };
+        lock(&self.shared.sharing).end();
+        let finished = self.stop(sampler, end_ns, hurried);
+        if !hurried {
+            let identity = &self.shared.identity;
+            self.shared.pricing.settle(&identity.when(identity.started_ns, end_ns));
+        }
+        self.shared.check_budget(end_ns, true, Asks::Nobody);
+        for (kind, text) in self.shared.alerts.close(hurried) {
+            lock(&self.shared.engine).event(end_ns, kind, "", text);
+        }
+        let report = self.last_report(&finished, end_ns, exit_code);
+        self.over.set(report).ok();
+    }
+
+    /// Lets the sampling thread read on until the run's end has its knots.
+    fn stop(&self, sampler: Sampler, end_ns: u64, hurried: bool) -> Finished {
+        let mut engine = lock(&self.shared.engine);
+        engine.end_at(end_ns);
+        let wait_ns = if hurried { 0 } else { patience_ns(engine.ledger.tracks().iter()) };
+        drop(engine);
+        sampler.stop(wait_ns)
+    }
+
+    fn last_report(&self, finished: &Finished, end_ns: u64, exit_code: Option<i32>) -> Report {
+        let mut engine = lock(&self.shared.engine);
+        engine.drain();
+        if let Some((kind, text)) = trouble(finished.ended) {
+            engine.event(end_ns, kind, "", text.to_owned());
+        }
+        let begin_ns = engine.ledger.opened_ns();
+        if let Some(failure) = engine.journal.close_trace((begin_ns, end_ns.max(begin_ns))) {
+            engine.event(end_ns, "trace-failed", "", failure);
+        }
+        let ending = Ending { exit_code, cost: finished.cost, closed: true, ..Ending::default() };
+        let mut report = self.shared.report(&engine, &ending, end_ns);
+        if let Some(status) = engine.journal.close_log(&report) {
+            report.own.log_lost_bytes = status.lost_bytes;
+        }
+        report
+    }
+}
+
+impl Drop for Meter {
+    fn drop(&mut self) {
+        self.end_once(clock::monotonic_ns(), None, true);
+    }
+}
+
+/// One and a half periods of the slowest counter that keeps its period.
+fn patience_ns<'a>(tracks: impl Iterator<Item = &'a eco2_core::Track>) -> u64 {
+    let periods = tracks.filter(|track| !track.is_frozen()).filter_map(eco2_core::Track::period_ns);
+    let slowest_ns = periods.max().unwrap_or(0).max(USUAL_PERIOD_NS);
+    (slowest_ns + slowest_ns / 2).min(LAST_KNOTS_NS)
+}
+
+/// What is wrong with sampling that ended like this, if anything.
+fn trouble(ended: Sampling) -> Option<(&'static str, &'static str)> {
+    match ended {
+        Sampling::Hung => Some(("sampler-hung", "a source did not return; the run ends with what was read before")),
+        Sampling::Panicked => {
+            Some(("sampler-panicked", "a fault in eco2 ended sampling early; nothing was read since"))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,188 @@
+//! Episodes as the report lists them, and as events: the energy between their ends is read off the curves.
+
+use eco2_core::Bounded;
+use eco2_core::report::{Device, EventRecord, SpellRecord};
+use eco2_core::{Account, RunCurve, Spells};
+
+use crate::live::episodes::{READ_EVERY_NS, RunEpisodes};
+use crate::run::curves::Curves;
+
+/// Events of one kind and device; the longest spells are told, all are counted.
+const EVENTS: usize = 10;
+
+/// An episode of which more than this part was not read tells its energy as "at least": what is left are the ends of
+/// counters' updates.
+const UNREAD_SHARE: u64 = 20;
+
+/// What was drawn in an episode.
+enum Drawn {
+    Whole {
+        uj: u64,
+        lasted_ns: u64,
+    },
+    /// Not all of it was read; for how long it was, of one device.
+    Part {
+        uj: u64,
+        read_ns: Option<u64>,
+    },
+    Unknown,
+}
+
+/// A run's account with the history that its energy is read off.
+struct Run<'a> {
+    account: &'a Account,
+    curves: &'a Curves,
+}
+
+/// The spells of a run and the events among them; `going_on` as [`RunEpisodes::all`] has it.
+pub(crate) fn told(
+    spells: &RunEpisodes,
+    account: &Account,
+    curves: &Curves,
+    going_on: bool,
+) -> (Vec<SpellRecord>, Vec<EventRecord>) {
+    let run = Run { account, curves };
+    let (mut records, mut events) = (Vec::new(), Vec::new());
+    for (kind, device, of_kind) in spells.all(account.end_ns, going_on) {
+        let curve = run.curve(device);
+        let usual_ns = spells.stalls.usual_ns().filter(|_| kind == SpellRecord::STALLED);
+        let record = SpellRecord { usual_ns, ..run.record(kind, device, &of_kind, curve.as_ref()) };
+        if record.is_anomaly() && drew_power(&record) {
+            events.extend(run.events(&record, &of_kind, curve.as_ref()));
+        }
+        records.push(record);
+    }
+    (records, events)
+}
+
+impl Run<'_> {
+    /// The run's own for no name; `None` for a device that is not measured.
+    fn curve(&self, id: &str) -> Option<RunCurve> {
+        if id.is_empty() {
+            return Some(self.curves.run.clone());
+        }
+        let place = self.account.devices.iter().position(|device| device.id == id)?;
+        let curve = self.curves.devices.get(place)?.clone()?;
+        let (end_ns, total) = (curve.end_ns(), curve.total());
+        Some(RunCurve::new([curve], end_ns, total))
+    }
+
+    /// Least, estimated and most energy of a stretch, microjoules.
+    fn energy_of(&self, curve: &RunCurve, (from_ns, to_ns): (u64, u64)) -> (u64, u64, Option<u64>) {
+        let (begin_ns, end_ns) = (self.account.begin_ns, self.account.end_ns);
+        let since = |at_ns: u64| at_ns.min(end_ns).saturating_sub(begin_ns);
+        let Bounded { value, low, high, .. } = curve.between(since(from_ns), since(to_ns));
+        (low, value.unwrap_or(low), high)
+    }
+
+    /// What was drawn in a stretch, and how much of it was read.
+    fn drawn(&self, device: &str, curve: Option<&RunCurve>, spell: (u64, u64)) -> Drawn {
+        let Some(curve) = curve else { return Drawn::Unknown };
+        let (uj, lasted_ns) = (self.energy_of(curve, spell).1, spell.1.saturating_sub(spell.0));
+        let unread_ns = self.unread_ns(device, spell);
+        if unread_ns <= lasted_ns / UNREAD_SHARE {
+            return Drawn::Whole { uj, lasted_ns };
+        }
+        match lasted_ns.saturating_sub(unread_ns) {
+            0 => Drawn::Unknown,
+            // The parts of a run are not all unread at one time: only its energy adds up.
+            read_ns => Drawn::Part { uj, read_ns: (!device.is_empty()).then_some(read_ns) },
+        }
+    }
+
+    /// For how long of a stretch a device was not read; of the run, the device that was read least.
+    fn unread_ns(&self, id: &str, (from_ns, to_ns): (u64, u64)) -> u64 {
+        let since = |ns: u64| ns.saturating_sub(self.account.begin_ns);
+        let (from_ns, to_ns) = (since(from_ns), since(to_ns));
+        let concerned = |device: &&Device| if id.is_empty() { device.is_summed() } else { device.id == id };
+        let unread = |device: &Device| {
+            let within = device.gaps.iter().map(|gap| gap.to_ns.min(to_ns).saturating_sub(gap.from_ns.max(from_ns)));
+            within.sum::<u64>()
+        };
+        self.account.devices.iter().filter(concerned).map(unread).max().unwrap_or(0)
+    }
+
+    fn record(&self, kind: &str, device: &str, spells: &Spells, curve: Option<&RunCurve>) -> SpellRecord {
+        let nothing = (0, 0, spells.is_whole().then_some(0));
+        // A stall's ends are steps; what gauges show has its ends between two readings.
+        let unseen_ns = if kind == SpellRecord::STALLED { 0 } else { READ_EVERY_NS };
+        let of = |curve: &RunCurve, (from_ns, to_ns): (u64, u64)| {
+            let (low_uj, uj, _) = self.energy_of(curve, (from_ns, to_ns));
+            let wide = (from_ns.saturating_sub(unseen_ns), to_ns.saturating_add(unseen_ns));
+            (low_uj, uj, self.energy_of(curve, wide).2)
+        };
+        let sum = |sum: (u64, u64, Option<u64>), more: (u64, u64, Option<u64>)| {
+            let high = sum.2.zip(more.2).map(|(sum, more)| sum.saturating_add(more));
+            (sum.0.saturating_add(more.0), sum.1.saturating_add(more.1), high)
+        };
+        let energy = curve.map(|curve| spells.kept().iter().map(|spell| of(curve, *spell)).fold(nothing, sum));
+        let most_uj = curve.map_or(0, |curve| curve.at(u64::MAX).value.unwrap_or(0));
+        SpellRecord {
+            kind: kind.to_owned(),
+            device: device.to_owned(),
+            count: spells.count(),
+            duration_ns: spells.total_ns(),
+            longest_ns: spells.longest_ns(),
+            usual_ns: None,
+            energy_uj: energy.map(|energy| of_all(energy.1, spells).min(most_uj)),
+            low_uj: energy.map_or(0, |energy| energy.0),
+            high_uj: energy.and_then(|energy| energy.2),
+        }
+    }
+
+    /// The longest spells as events, in the order of time.
+    fn events(&self, record: &SpellRecord, spells: &Spells, curve: Option<&RunCurve>) -> Vec<EventRecord> {
+        let mut longest: Vec<(u64, u64)> = spells.kept().iter().filter(|(from, to)| to > from).copied().collect();
+        longest.sort_by_key(|(from_ns, to_ns)| std::cmp::Reverse(to_ns - from_ns));
+        longest.truncate(EVENTS);
+        longest.sort_unstable();
+        let event = |spell: &(u64, u64)| EventRecord {
+            at: spell.0.saturating_sub(self.account.begin_ns),
+            kind: record.kind.clone(),
+            device: record.device.clone(),
+            text: text(record, spell.1 - spell.0, &self.drawn(&record.device, curve, *spell)),
+        };
+        longest.iter().map(event).collect()
+    }
+}
+
+/// The energy of all spells, of which those kept used so much: the others at the same mean power.
+fn of_all(kept_uj: u64, spells: &Spells) -> u64 {
+    let kept_ns: u128 = spells.kept().iter().map(|(from_ns, to_ns)| u128::from(to_ns - from_ns)).sum();
+    let all_uj = (u128::from(kept_uj) * u128::from(spells.total_ns())).checked_div(kept_ns);
+    all_uj.map_or(kept_uj, |uj| u64::try_from(uj).unwrap_or(u64::MAX))
+}
+
+/// A stall while nothing draws power is no loss. Energy that nobody knows may have been drawn.
+fn drew_power(record: &SpellRecord) -> bool {
+    record.energy_uj != Some(0)
+}
+
+fn text(record: &SpellRecord, lasted_ns: u64, drawn: &Drawn) -> String {
+    let seconds = |ns: u64| format!("{:.1} s", ns as f64 / 1e9);
+    let lasted = seconds(lasted_ns);
+    let what = match record.usual_ns {
+        Some(usual_ns) => {
+            format!("no step ended for {lasted} longer than the usual {:.3} s", usual_ns as f64 / 1e9)
+        }
+        None => format!("at its highest temperature, or slowed down by it, for {lasted}"),
+    };
+    let joules = |uj: u64| uj as f64 / 1e6;
+    let watts = |uj: u64, ns: u64| uj as f64 / (ns.max(1) as f64 / 1e3);
+    match *drawn {
+        Drawn::Whole { uj, lasted_ns } => {
+            format!("{what}; it drew {:.1} W meanwhile, {:.1} J", watts(uj, lasted_ns), joules(uj))
+        }
+        Drawn::Part { uj, read_ns: Some(read_ns) } => {
+            let (power, read) = (watts(uj, read_ns), seconds(read_ns));
+            format!("{what}; it drew {power:.1} W in the {read} in which it was read, at least {:.1} J", joules(uj))
+        }
+        Drawn::Part { uj, read_ns: None } => {
+            format!("{what}; at least {:.1} J were drawn meanwhile: not every device was read", joules(uj))
+        }
+        Drawn::Unknown => format!("{what}; what it drew meanwhile is not known"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! A run that is long over, weighed again: with another zone, a series, or what a provider knows of that time by now.
+
+use eco2_core::Stretch;
+use eco2_core::report::{CounterRecord, EventRecord, Merge, Report};
+use eco2_grid::pricing::PriceRequest;
+
+use crate::Error;
+use crate::options::Options;
+use crate::run::pricing::{Pricing, When, asked_now};
+
+/// The same report with what the options ask for computed anew: zone, series, PUE, price, tariff, making, water, …
+///
+/// What is not asked for stays as it was: the zone and its segments, the PUE, the price, and what stands beside the grams.
+/// Only flags and the program's own values ask; files and variables say how runs are priced that begin now. Energies stay
+/// as they are. How the energy was spread over the run's time is known as far as the report's counters tell; the bounds
+/// hold what they do not. Of a merged report each part is priced at its own time, and merged again. Providers are asked on
+/// this thread.
+///
+/// # Errors
+/// [`Error`] when the options are wrong, or the report does not say when the run was.
+pub fn reprice(report: Report, options: &Options) -> Result<Report, Error> {
+    let asked = asked_now(options)?;
+    // One a zone: parts of one zone share a series, and what providers have answered.
+    let mut resolved: Vec<(PriceRequest, Pricing)> = Vec::new();
+    by_parts(report, &mut |report| {
+        let when = when(&report)?;
+        let curve = report.curve();
+        let request = asked.about(report.carbon.as_ref());
+        let place = match resolved.iter().position(|(known, _)| *known == request) {
+            Some(place) => place,
+            None => {
+                resolved.push((request.clone(), Pricing::again(request, options)?));
+                resolved.len() - 1
+            }
+        };
+        Ok(resolved[place].1.price_again(report, &when, &curve))
+    })
+}
+
+/// A report as `each` makes it. Attempts and ranks of a merged one ran at times of their own, which its begin and its
+/// duration do not tell: each part is done by itself, and all are merged again.
+fn by_parts(report: Report, each: &mut dyn FnMut(Report) -> Result<Report, Error>) -> Result<Report, Error> {
+    let Some(merge) = report.merge.clone() else {
+        let one = report.run.attempts.len() <= 1;
+        return if one { each(report) } else { Err(Error::NoParts { run: report.run.id }) };
+    };
+    if merge.parts.is_empty() {
+        return Err(Error::NoParts { run: report.run.id });
+    }
+    let mut said: Vec<EventRecord> = Vec::new();
+    let mut parts = Vec::with_capacity(merge.parts.len());
+    for part in &merge.parts {
+        let counters = own_counters(part, &merge.parts, &report.counters);
+        let mut done = each(Report { counters, ..part.clone() })?;
+        // A merged report has events of its own; of the parts' only what pricing has to say is news.
+        for event in done.events.drain(..).skip(part.events.len()) {
+            let known = said.iter().any(|said| (&said.kind, &said.text) == (&event.kind, &event.text));
+            said.extend((!known).then_some(event));
+        }
+        done.events.clone_from(&part.events);
+        done.counters.clear();
+        parts.push(done);
+    }
+    let mut merged = eco2_report::merge(&[Report { merge: Some(Merge { parts, ..merge }), ..report }])?;
+    merged.events.extend(said);
+    Ok(merged)
+}
+
+/// What a part saw of its counters; nothing where another part ran on that machine meanwhile, whose curves cannot be told
+/// from its own.
+fn own_counters(part: &Report, parts: &[Report], counters: &[CounterRecord]) -> Vec<CounterRecord> {
+    let (Some([from_ns, to_ns]), boot_id) = (part.run.boot_ns, &part.run.host.boot_id) else { return Vec::new() };
+    let together = |other: &Report| match other.run.boot_ns {
+        Some([begin_ns, end_ns]) => other.run.host.boot_id == *boot_id && begin_ns < to_ns && from_ns < end_ns,
+        None => false,
+    };
+    if boot_id.is_empty() || parts.iter().filter(|other| together(other)).count() > 1 {
+        return Vec::new();
+    }
+    let begins_within = |stretch: &Stretch| stretch.at_ns.first().is_some_and(|at_ns| (from_ns..to_ns).contains(at_ns));
+    let own = |record: &CounterRecord| CounterRecord {
+        stretches: record.stretches.iter().filter(|stretch| begins_within(stretch)).cloned().collect(),
+        ..record.clone()
+    };
+    counters.iter().filter(|record| record.boot_id == *boot_id).map(own).collect()
+}
+
+fn when(report: &Report) -> Result<When, Error> {
+    let started = report.run.started_at.parse().map_err(|_| Error::NoTime { run: report.run.id.clone() })?;
+    Ok(When::new(started, report.run.duration_ns))
+}

@@ -1,0 +1,208 @@
+//! Opening a run: find the sources, start the sampling thread, wait for the first reading.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex};
+
+use eco2_core::{EventPool, Timeline};
+use eco2_grid::carbon::CloudPower;
+use eco2_samplers::clock::{self, Clock};
+use eco2_samplers::discover::{self, Discovery, Selection};
+use eco2_samplers::host_gauges::HostGauges;
+use eco2_samplers::model::{ModelOptions, ThreadWatts};
+use eco2_samplers::tsc::HotClock;
+use eco2_samplers::visible::Visible;
+use eco2_samplers::{self as samplers, Roots, Sampler, Source, host, usage};
+
+use eco2_report::LogMeta;
+
+use crate::Error;
+use crate::live::engine::{Engine, OwnSteps};
+use crate::live::publish::Publisher;
+use crate::live::sharing::Sharing;
+use crate::live::wall;
+use crate::options::{Options, env};
+use crate::run::alerts::{self, Outbox};
+use crate::run::budget::BudgetMonitor;
+use crate::run::command_line;
+use crate::run::feed::Feed;
+use crate::run::identity::Identity;
+use crate::run::labels;
+use crate::run::pricing::Pricing;
+use crate::run::runs;
+use crate::run::shared::{Shared, WorkCounters};
+
+/// Recording threads at one time, and events each may hold between two ticks: 16 bytes each, made at open.
+const RINGS: usize = 64;
+const RING_EVENTS: usize = 1 << 11;
+/// Snapshots in the timeline: 10 s at 100 Hz.
+const SLOTS: usize = 1 << 10;
+/// Domains that may appear while the run goes on (hot-plug); and where a driver that is slow to open brings all of its
+/// GPUs, eight with two domains each and as many again.
+const SPARE_DOMAINS: usize = 4;
+const LATE_DOMAINS: usize = 32;
+/// From the search for sources until the run begins, with or without the first readings of all.
+const START_WITHIN_NS: u64 = 46_000_000;
+
+/// The parts of a run that has begun.
+pub(crate) struct Started {
+    pub(crate) clock: HotClock,
+    pub(crate) reader: eco2_core::TimelineReader,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) sampler: Sampler,
+    pub(crate) log: Option<PathBuf>,
+}
+
+/// Looks for the sources that the options select.
+pub(crate) fn find(options: &Options) -> Result<Discovery, Error> {
+    let roots = roots(options);
+    let selection = match &options.sources {
+        Some(names) => Selection::parse(&names.join(","))?,
+        None => Selection::default(),
+    };
+    let thread = |cloud: CloudPower| ThreadWatts { idle_w: cloud.idle_w, busy_w: cloud.busy_w, of: cloud.of };
+    let model = ModelOptions {
+        enabled: options.estimate,
+        cpu_watts: options.cpu_watts,
+        cpu_thread: options.cloud.map(thread),
+        gpu_watts: options.gpu_watts,
+    };
+    let mut found = discover::discover_visible(&roots, &selection, &model, &visible(options));
+    found.sources.push(Box::new(HostGauges::new(&roots)));
+    Ok(found)
+}
+
+/// The GPUs that the measured process sees: this one and what it starts, or the one that is attached to. Of that one it may
+/// not be known; then it may see all.
+fn visible(options: &Options) -> Visible {
+    let visible = match options.pid {
+        Some(pid) => usage::visible_to(&options.procfs, pid).unwrap_or_default(),
+        None => Visible::from_env(),
+    };
+    match &options.gpus {
+        Some(gpus) => visible.narrowed(gpus),
+        None => visible,
+    }
+}
+
+pub(crate) fn roots(options: &Options) -> Roots {
+    Roots { sysfs: options.sysfs.clone(), procfs: options.procfs.clone(), nvml: options.nvml.clone() }
+}
+
+/// Everything about the run that is known before it begins.
+pub(crate) fn identity(options: &Options, command: Vec<String>, found: &Discovery) -> Identity {
+    let roots = roots(options);
+    let below = labels::Roots { procfs: roots.procfs.clone(), ..labels::Roots::default() };
+    let surroundings = labels::find(std::env::vars_os(), &below);
+    let started = wall::now();
+    let name = options.name.clone().or_else(|| named_after(&command)).unwrap_or_else(|| "run".to_owned());
+    let command = if options.redact {
+        command_line::without_arguments(&command)
+    } else {
+        command_line::without_secrets(&command)
+    };
+    let mut launch = surroundings.launch.clone();
+    launch.attempt = options.attempt.unwrap_or(launch.attempt);
+    let part = runs::new_part_id(started, std::process::id(), &launch);
+    let given = options.run_id.as_deref().map(labels::folder_name);
+    Identity {
+        id: given.or_else(|| launch.run_id.clone()).unwrap_or_else(|| part.clone()),
+        part,
+        parent: std::env::var(env::PARENT_PART).map(|part| labels::folder_name(&part)).unwrap_or_default(),
+        launch,
+        name,
+        labels: labels::merged(&options.labels, &surroundings),
+        warnings: surroundings.warnings,
+        command,
+        host: host::read(&roots),
+        sources: found.statuses.clone(),
+        started,
+        started_ns: clock::monotonic_ns(),
+        boot_ns: clock::boottime_ns(),
+    }
+}
+
+fn named_after(command: &[String]) -> Option<String> {
+    let program = std::path::Path::new(command.first()?).file_name()?;
+    Some(program.to_string_lossy().into_owned())
+}
+
+/// Starts the sampling thread and waits until every source has been read once.
+pub(crate) fn start(
+    found: Discovery,
+    identity: Identity,
+    pricing: Pricing,
+    options: &Options,
+) -> Result<Started, Error> {
+    let roots = roots(options);
+    let Discovery { sources, cpus, late, began_ns, .. } = found;
+    let domains: usize = sources.iter().map(|source| source.domains().len()).sum();
+    let spare = if late { LATE_DOMAINS } else { SPARE_DOMAINS };
+    let capacity = (domains + spare).min(eco2_core::MAX_DOMAINS);
+    let Timeline { writer, reader } = Timeline::new(capacity, SLOTS)?;
+    let clock = HotClock::new(Clock::Monotonic, &roots);
+    let (pool, rings) = EventPool::new(RINGS, RING_EVENTS);
+    let meta = LogMeta::new(identity.run(), identity.started_ns);
+    let mut engine = Engine::new(rings, clock.clone(), Publisher::new(writer, capacity));
+    engine.awaited = awaited(&sources);
+    engine.start_by_ns = began_ns.saturating_add(START_WITHIN_NS);
+    engine.own_steps = OwnSteps::of(options.step_name.as_deref());
+    let alerts = Arc::new(Outbox::default());
+    engine.observer = Some(alerts::observer(&identity.id, &alerts));
+    if let Some(path) = &options.trace {
+        engine.journal.open_trace(path)?;
+    }
+    let log = open_log(&mut engine, options, &identity, &meta);
+    identity.warnings.iter().for_each(|text| engine.event(0, "labels-contradict", "", text.clone()));
+    wall::far_off().into_iter().for_each(|text| engine.event(0, "clock-far-off", "", text));
+    options.refused.iter().for_each(|refused| engine.event(0, "option-refused", "", refused.to_string()));
+    // Whoever names a command follows it once it has started; looking at this process would be for nothing.
+    let sharing =
+        if identity.command.is_empty() { Sharing::of(&roots, std::process::id()) } else { Sharing::default() };
+    let shared = Arc::new(Shared {
+        identity,
+        pricing,
+        engine: Mutex::new(engine),
+        begun: Condvar::new(),
+        sharing: Mutex::new(sharing),
+        pool,
+        work: WorkCounters::default(),
+        budget: BudgetMonitor::new(options),
+        alerts,
+    });
+    let sink = Box::new(Feed(Arc::clone(&shared)));
+    let sampler = Sampler::start(sources, sink, settings(options, &clock, cpus))?;
+    shared.wait_begun();
+    shared.pricing.start(shared.identity.started);
+    Ok(Started { clock, reader, shared, sampler, log })
+}
+
+/// Sources that answer later than they are asked: the run begins when they have done so once.
+fn awaited(sources: &[Box<dyn Source>]) -> Vec<usize> {
+    let apart = |source: &dyn Source| source.may_hang() && !source.domains().is_empty();
+    sources.iter().enumerate().filter(|(_, source)| apart(source.as_ref())).map(|(index, _)| index).collect()
+}
+
+fn settings(options: &Options, clock: &HotClock, cpus: Vec<usize>) -> samplers::Options {
+    let max_overhead_percent = options.max_overhead_percent;
+    let mut settings =
+        samplers::Options { hot: Some(clock.clone()), cpus, max_overhead_percent, ..samplers::Options::default() };
+    if let Some(interval) = options.interval {
+        settings.interval_ns = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
+    }
+    settings
+}
+
+/// Starts the log. One that cannot be opened costs the log, not the run.
+fn open_log(engine: &mut Engine, options: &Options, identity: &Identity, meta: &LogMeta) -> Option<PathBuf> {
+    if options.log == crate::options::Log::Off {
+        return None;
+    }
+    let mut open = || {
+        let runs = runs::runs_folder(options)?;
+        let path = runs::log_path(&runs, &identity.id, &identity.part);
+        engine.journal.open_log(&runs, &path, meta)?;
+        Ok(path)
+    };
+    let opened: Result<PathBuf, Error> = open();
+    opened.inspect_err(|error| engine.event(meta.begin_ns, "log-failed", "", error.to_string())).ok()
+}

@@ -1,0 +1,194 @@
+//! Reading a run again, whatever became of it: its final report, else its last provisional one, else its readings.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use eco2_core::report::{Report, Run, State};
+use eco2_report::{LogContents, Trace, read_log, read_run as read_report_or_log};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::Error;
+use crate::options::Options;
+use crate::run::replay::replay_at;
+use crate::run::run_names::RunNames;
+use crate::run::runs;
+
+/// The report of a run from its report file or its log.
+///
+/// A run that was killed before its first checkpoint is accounted from the readings in its log, priced by `options`; its
+/// report is provisional.
+///
+/// # Errors
+/// [`Error::Read`] for a file that is neither or is damaged, and what [`crate::run::replay`] says of the options.
+pub fn read_run(path: &Path, options: &Options) -> Result<Report, Error> {
+    match read_report_or_log(path) {
+        Err(eco2_report::Error::NoReport { .. }) => recovered(read_log(path)?, options),
+        other => Ok(other?),
+    }
+}
+
+/// The report of a run given as [`crate::run::runs::find_records`] takes it: its one record's, or that of all merged.
+///
+/// # Errors
+/// [`Error::NoRun`], [`Error::Unrelated`], and of a single record what [`read_run`] says. Of several those that cannot be
+/// read are left out and named in the report; an error is returned when none can.
+pub fn read_whole(run: impl AsRef<OsStr>, options: &Options) -> Result<Report, Error> {
+    whole(run.as_ref(), options, Unrelated::Refused)
+}
+
+/// The same, also for a folder with records of unrelated runs: they are summed as one run.
+///
+/// # Errors
+/// As [`read_whole`], but for [`Error::Unrelated`].
+pub fn read_whole_as_one(run: impl AsRef<OsStr>, options: &Options) -> Result<Report, Error> {
+    whole(run.as_ref(), options, Unrelated::Summed)
+}
+
+fn whole(run: &OsStr, options: &Options, unrelated: Unrelated) -> Result<Report, Error> {
+    let records = runs::find_records(run, options)?;
+    if let [one] = records.as_slice() {
+        return read_run(one, options);
+    }
+    merge_read(records_of(run, &records, options, unrelated)?)
+}
+
+/// What is done with records in a folder that have no run in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unrelated {
+    /// They are an error that names the runs.
+    Refused,
+    /// They are summed as one run.
+    Summed,
+}
+
+/// Records that were read.
+#[derive(Debug, Default)]
+pub struct Records {
+    /// Those that could be read.
+    pub reports: Vec<Report>,
+    /// Why the others could not.
+    pub unreadable: Vec<Error>,
+}
+
+impl Records {
+    fn read(paths: &[PathBuf], options: &Options) -> Self {
+        let mut records = Self::default();
+        for path in paths {
+            match read_run(path, options) {
+                Ok(report) => records.reports.push(report),
+                Err(error) => records.unreadable.push(error),
+            }
+        }
+        records
+    }
+
+    /// Adds others.
+    pub fn extend(&mut self, others: Self) {
+        self.reports.extend(others.reports);
+        self.unreadable.extend(others.unreadable);
+    }
+
+    /// The runs that the records are of, where they are of several: records belong together if they have a run id in
+    /// common, or if one is of a command and another of what was measured below that command.
+    #[must_use]
+    pub fn several_runs(&self) -> Option<RunNames> {
+        let mut groups: Vec<(BTreeSet<&str>, &Run)> = Vec::new();
+        for report in &self.reports {
+            let mut marks = marks(report);
+            let (joined, apart): (Vec<_>, Vec<_>) =
+                groups.into_iter().partition(|(others, _)| !others.is_disjoint(&marks));
+            let first = joined.first().map_or(&report.run, |(_, run)| *run);
+            joined.into_iter().for_each(|(others, _)| marks.extend(others));
+            groups = apart;
+            groups.push((marks, first));
+        }
+        let names = |run: &Run| (run.id.clone(), run.name.clone());
+        (groups.len() > 1).then(|| RunNames(groups.iter().map(|(_, run)| names(run)).collect()))
+    }
+}
+
+/// What a record has in common with others of its run: the id, and the records of commands.
+fn marks(report: &Report) -> BTreeSet<&str> {
+    let parts = report.merge.iter().flat_map(|merge| &merge.parts);
+    let runs = std::iter::once(report).chain(parts).map(|one| &one.run);
+    runs.flat_map(|run| [&run.id, &run.part, &run.parent]).map(String::as_str).filter(|mark| !mark.is_empty()).collect()
+}
+
+/// The records of a run given as [`crate::run::runs::find_records`] takes it.
+///
+/// # Errors
+/// [`Error::NoRun`], and [`Error::Unrelated`] for a folder with records of several runs. A record that cannot be read is
+/// no error here.
+pub fn read_records(run: impl AsRef<OsStr>, options: &Options, unrelated: Unrelated) -> Result<Records, Error> {
+    let run = run.as_ref();
+    records_of(run, &runs::find_records(run, options)?, options, unrelated)
+}
+
+fn records_of(run: &OsStr, paths: &[PathBuf], options: &Options, unrelated: Unrelated) -> Result<Records, Error> {
+    let records = Records::read(paths, options);
+    let is_folder = Path::new(run).is_dir();
+    match records.several_runs().filter(|_| is_folder && unrelated == Unrelated::Refused) {
+        Some(runs) => Err(Error::Unrelated { place: PathBuf::from(run), runs }),
+        None => Ok(records),
+    }
+}
+
+/// Merges the records in files; what cannot be read is left out and told in the report.
+///
+/// # Errors
+/// The first file's error when none can be read.
+pub fn merge_records(records: &[PathBuf], options: &Options) -> Result<Report, Error> {
+    merge_read(Records::read(records, options))
+}
+
+/// Merges records; what could not be read is told in the report.
+///
+/// # Errors
+/// The first record's error when none could be read.
+pub fn merge_read(records: Records) -> Result<Report, Error> {
+    let Records { reports, mut unreadable } = records;
+    if reports.is_empty() && !unreadable.is_empty() {
+        return Err(unreadable.swap_remove(0));
+    }
+    let left_out: Vec<String> = unreadable.iter().map(ToString::to_string).collect();
+    Ok(eco2_report::merge_without(&reports, &left_out)?)
+}
+
+fn recovered(log: LogContents, options: &Options) -> Result<Report, Error> {
+    let readings = log.history;
+    let begin_ns = log.meta.as_ref().map_or(0, |meta| meta.begin_ns);
+    let end_ns = readings.iter().map(|(_, reading)| reading.after_ns).max().unwrap_or(begin_ns);
+    // Readings name their domains by number, and a number whose frame was lost leaves a hole.
+    let numbers: Vec<u32> = log.domains.keys().copied().collect();
+    let place = |number: &u32| numbers.binary_search(number).ok().and_then(|place| u32::try_from(place).ok());
+    let trace = Trace {
+        readings: readings.into_iter().filter_map(|(number, reading)| Some((place(&number)?, reading))).collect(),
+        domains: log.domains.into_values().collect(),
+        run: Some((begin_ns.min(end_ns), end_ns)),
+        spans: Vec::new(),
+    };
+    let started = log.meta.as_ref().and_then(|meta| meta.run.started_at.parse().ok());
+    let mut report = replay_at(&trace, None, options, started)?;
+    report.events = log.events;
+    report.sources.clear();
+    if let Some(meta) = log.meta {
+        identify(&mut report, meta.run);
+    }
+    report.run.state = State::Provisional;
+    Ok(report)
+}
+
+/// Gives a replayed report the identity and the wall clock of its run.
+fn identify(report: &mut Report, run: Run) {
+    let duration_ns = report.run.duration_ns;
+    let lasted = SignedDuration::from_nanos(i64::try_from(duration_ns).unwrap_or(i64::MAX));
+    let started: Option<Timestamp> = run.started_at.parse().ok();
+    let ended_at = started.and_then(|at| at.checked_add(lasted).ok()).map_or_else(String::new, |at| at.to_string());
+    let segments = report.carbon.iter_mut().flat_map(|carbon| &mut carbon.segments);
+    if let [only] = segments.collect::<Vec<_>>().as_mut_slice() {
+        (only.from, only.to) = (run.started_at.clone(), ended_at.clone());
+    }
+    let boot_ns = run.boot_ns.map(|[from_ns, _]| [from_ns, from_ns.saturating_add(duration_ns)]);
+    report.run = Run { duration_ns, ended_at, boot_ns, ..run };
+}

@@ -1,0 +1,236 @@
+//! Replay: a recorded trace through the very account that live runs use.
+
+use eco2_core::report::{EventRecord, Host, Report, Run, SelfCost, State, Status, Tool, Work};
+use eco2_core::report::{SCHEMA, SourceStatus};
+use eco2_core::{Account, Ledger, Mark, NameId};
+use eco2_report::{Trace, TraceSpan};
+use jiff::Timestamp;
+
+use crate::Error;
+use crate::live::engine::STEP;
+use crate::live::episodes::RunEpisodes;
+use crate::options::Options;
+use crate::run::curves::Curves;
+use crate::run::episodes::told;
+use crate::run::leave_out::leave_out;
+use crate::run::pricing::{Pricing, When};
+
+/// A live run is read for so long after its end at most: what comes later in a trace, once everything is settled, is of
+/// another time.
+const CLOSING_NS: u64 = 250_000_000;
+
+/// Accounts a trace; spans come from it unless others are given.
+///
+/// A trace has no wall clock: its run begins when [`Options::started_at`] says, else at 1970-01-01T00:00:00Z plus its first
+/// nanosecond.
+///
+/// # Errors
+/// [`Error`] when the zone or a figure of the options is wrong.
+pub fn replay(trace: &Trace, spans: Option<&[TraceSpan]>, options: &Options) -> Result<Report, Error> {
+    replay_at(trace, spans, options, None)
+}
+
+/// The same for a run whose beginning is known, unless the options say another.
+pub(crate) fn replay_at(
+    trace: &Trace,
+    spans: Option<&[TraceSpan]>,
+    options: &Options,
+    started: Option<Timestamp>,
+) -> Result<Report, Error> {
+    let pricing = Pricing::resolve(options)?;
+    let (begin_ns, end_ns) = trace.run.unwrap_or_else(|| covered(trace));
+    let mut ledger = Ledger::new(begin_ns, usize::MAX);
+    for domain in &trace.domains {
+        ledger.add_domain(domain.clone());
+    }
+    let edges = edges(&mut ledger, spans.unwrap_or(&trace.spans));
+    if let Some(step) = ledger.names().find(STEP) {
+        ledger.bin_steps(step);
+    }
+    let account = feed(&mut ledger, trace, edges, end_ns);
+    let given = options.started_at.and_then(|at_ns| Timestamp::from_nanosecond(i128::from(at_ns)).ok());
+    let when = When::new(given.or(started).unwrap_or_else(|| wall(begin_ns)), end_ns.saturating_sub(begin_ns));
+    let noticed = noticed(&mut ledger);
+    let stalls = stalls(spans.unwrap_or(&trace.spans));
+    Ok(report(
+        account,
+        trace,
+        &when,
+        &pricing,
+        options,
+        &History { ledger: &ledger, stalls: &stalls, noticed: &noticed },
+    ))
+}
+
+/// What a report tells of a trace's course.
+struct History<'a> {
+    ledger: &'a Ledger,
+    stalls: &'a RunEpisodes,
+    noticed: &'a [EventRecord],
+}
+
+/// What was unusual in the readings, as a live run has it in its events.
+fn noticed(ledger: &mut Ledger) -> Vec<EventRecord> {
+    let mut events = Vec::new();
+    for index in 0..ledger.tracks().len() {
+        let device = ledger.tracks()[index].domain().id.clone();
+        let opened_ns = ledger.opened_ns();
+        events.extend(ledger.take_notices(index).into_iter().map(|notice| EventRecord {
+            at: notice.at_ns.saturating_sub(opened_ns),
+            kind: notice.kind.name().to_owned(),
+            device: device.clone(),
+            text: notice.kind.to_string(),
+        }));
+    }
+    events
+}
+
+/// The steps of a trace as a live run would have seen them end.
+fn stalls(spans: &[TraceSpan]) -> RunEpisodes {
+    let steps = || spans.iter().filter(|span| span.name == STEP);
+    let mut ends: Vec<u64> = steps().map(|span| span.end_ns).collect();
+    ends.extend(steps().map(|span| span.begin_ns).min());
+    ends.sort_unstable();
+    let mut stalls = RunEpisodes::default();
+    ends.into_iter().for_each(|at_ns| stalls.step(at_ns));
+    stalls
+}
+
+/// From the first instant at which every domain had been read to the last at which one was.
+fn covered(trace: &Trace) -> (u64, u64) {
+    let mut firsts = vec![None; trace.domains.len()];
+    let mut last = 0;
+    for (domain, reading) in trace.readings.iter().filter(|(_, reading)| reading.value.is_ok()) {
+        firsts.get_mut(*domain as usize).map(|first: &mut Option<u64>| first.get_or_insert(reading.after_ns));
+        last = last.max(reading.after_ns);
+    }
+    let begin = firsts.into_iter().flatten().max().unwrap_or(0);
+    (begin.min(last), last)
+}
+
+/// One end of a span, in the order of time; ends come before begins at one instant.
+struct SpanEdge {
+    at_ns: u64,
+    begins: bool,
+    span: usize,
+    name: NameId,
+}
+
+fn edges(ledger: &mut Ledger, spans: &[TraceSpan]) -> Vec<SpanEdge> {
+    let mut edges = Vec::with_capacity(spans.len() * 2);
+    for (span, TraceSpan { name, begin_ns, end_ns, .. }) in spans.iter().enumerate() {
+        let name = ledger.intern(name);
+        edges.push(SpanEdge { at_ns: *begin_ns, begins: true, span, name });
+        edges.push(SpanEdge { at_ns: *end_ns, begins: false, span, name });
+    }
+    // A span of no length begins before it ends; otherwise what ends at an instant comes before what begins there.
+    edges.sort_by_key(|edge| {
+        let TraceSpan { begin_ns, end_ns, .. } = spans[edge.span];
+        let order = if begin_ns == end_ns { 1 + u8::from(!edge.begins) } else { u8::from(edge.begins) * 3 };
+        (edge.at_ns, order, edge.span)
+    });
+    edges
+}
+
+/// Readings and edges merged by time: an edge waits for its knots as it would in a live run. What is read after the
+/// run's end has its knots settles spans, and is no part of the run.
+fn feed(ledger: &mut Ledger, trace: &Trace, edges: Vec<SpanEdge>, end_ns: u64) -> Account {
+    let mut open: Vec<Option<Mark>> = Vec::new();
+    open.resize_with(edges.len() / 2, || None);
+    let mut edges = edges.into_iter().peekable();
+    let mut readings: Vec<_> = trace.readings.iter().collect();
+    readings.sort_by_key(|(_, reading)| reading.after_ns);
+    let (mut ending, mut run) = (Some(end_ns), None);
+    for (domain, reading) in readings {
+        while let Some(edge) = edges.next_if(|edge| edge.at_ns <= reading.after_ns) {
+            take(ledger, &mut open, &edge);
+        }
+        if let Some(end_ns) = ending.take_if(|end_ns| *end_ns <= reading.after_ns) {
+            ledger.end_at(end_ns);
+        }
+        if reading.before_ns > end_ns.saturating_add(CLOSING_NS) && ledger.ended() {
+            if edges.peek().is_none() && ledger.pending() == 0 {
+                break;
+            }
+            run.get_or_insert_with(|| ledger.account(end_ns));
+        }
+        ledger.reading(*domain as usize, reading);
+    }
+    edges.for_each(|edge| take(ledger, &mut open, &edge));
+    let last = ledger.account(end_ns);
+    match run {
+        Some(run) => Account { spans: last.spans, ..run },
+        None => last,
+    }
+}
+
+fn take(ledger: &mut Ledger, open: &mut [Option<Mark>], edge: &SpanEdge) {
+    if edge.begins {
+        open[edge.span] = Some(ledger.mark(edge.at_ns));
+    } else if let Some(mark) = open[edge.span].take() {
+        ledger.close(edge.name, mark, edge.at_ns);
+    }
+}
+
+fn report(
+    account: Account,
+    trace: &Trace,
+    when: &When,
+    pricing: &Pricing,
+    options: &Options,
+    history: &History<'_>,
+) -> Report {
+    let mut energy = account.energy.clone();
+    let curves = Curves::of(history.ledger, &account);
+    let (spells, mut events) = told(history.stalls, &account, &curves, false);
+    events.extend_from_slice(history.noticed);
+    events.extend_from_slice(&account.events);
+    events.sort_by_key(|event| event.at);
+    let work = Work::default();
+    let (carbon, said) = pricing.price_late(&mut energy, &work, when, &curves.run);
+    events.extend(said);
+    let curves = curves.records(&account.devices, &carbon, when);
+    let step_curve = history.ledger.step_curve(&account);
+    let mut devices = account.devices;
+    leave_out(&mut devices, &mut events, &mut [], when.lasted_ns);
+    Report {
+        schema: SCHEMA.to_owned(),
+        run: Run {
+            id: "replay".to_owned(),
+            name: options.name.clone().unwrap_or_else(|| "replay".to_owned()),
+            labels: options.labels.clone(),
+            started_at: when.from.clone(),
+            ended_at: when.to.clone(),
+            duration_ns: when.lasted_ns,
+            // A recorded trace gets no further knots: what it has is final.
+            state: State::Final,
+            host: Host::default(),
+            tool: Tool { version: env!("CARGO_PKG_VERSION").to_owned() },
+            ..Run::default()
+        },
+        energy,
+        devices,
+        spans: account.spans,
+        work,
+        attribution: None,
+        carbon: Some(carbon),
+        sources: vec![status(trace)],
+        events,
+        spells,
+        own: SelfCost { samples: trace.readings.len() as u64, ..SelfCost::default() },
+        counters: Vec::new(),
+        curves,
+        step_curve,
+        budget: None,
+        merge: None,
+    }
+}
+
+fn status(trace: &Trace) -> SourceStatus {
+    let reason = format!("{} readings of {} domains", trace.readings.len(), trace.domains.len());
+    SourceStatus { name: "replay".to_owned(), status: Status::Ok, reason, remedy: String::new() }
+}
+
+fn wall(ns: u64) -> Timestamp {
+    Timestamp::from_nanosecond(i128::from(ns)).unwrap_or_default()
+}

@@ -1,0 +1,158 @@
+//! From the account to the report: the run's identity, prices, shares and gauges around the energy.
+
+use std::cell::OnceCell;
+
+use eco2_core::Account;
+use eco2_core::report::{
+    Attempt, Attribution, BudgetRecord, Energy, EventRecord, Report, Run, SCHEMA, SelfCost, SpellRecord, State, Work,
+};
+use eco2_samplers::{Cost, host};
+
+use crate::live::engine::Engine;
+use crate::run::counter_curves;
+use crate::run::curves::Curves;
+use crate::run::episodes::told;
+use crate::run::identity::Identity;
+use crate::run::leave_out::leave_out;
+use crate::run::pricing::{Pricing, When};
+
+/// How a run ended, as far as it has.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Ending {
+    pub(crate) exit_code: Option<i32>,
+    pub(crate) cost: Cost,
+    pub(crate) closed: bool,
+    /// Leaves out what only merging needs.
+    pub(crate) lean: bool,
+}
+
+/// The report of a run of which nothing was measured.
+pub(crate) fn blank(identity: &Identity) -> Report {
+    Report {
+        schema: SCHEMA.to_owned(),
+        run: identity.run(),
+        energy: Energy::default(),
+        devices: Vec::new(),
+        spans: Vec::new(),
+        work: Work::default(),
+        attribution: None,
+        carbon: None,
+        sources: identity.sources.clone(),
+        events: Vec::new(),
+        spells: Vec::new(),
+        own: SelfCost::default(),
+        counters: Vec::new(),
+        curves: Vec::new(),
+        step_curve: None,
+        budget: None,
+        merge: None,
+    }
+}
+
+/// All that a report is made from.
+pub(crate) struct Measured<'a> {
+    pub(crate) identity: &'a Identity,
+    pub(crate) pricing: &'a Pricing,
+    pub(crate) engine: &'a Engine,
+    pub(crate) account: Account,
+    pub(crate) when: When,
+    pub(crate) budget: Option<BudgetRecord>,
+    pub(crate) work: Work,
+    pub(crate) attribution: Option<Attribution>,
+    /// Spans that found no room in a ring, and ends without a begin.
+    pub(crate) dropped: u64,
+    pub(crate) unmatched: u64,
+}
+
+/// The report of a run so far.
+pub(crate) fn report(measured: Measured<'_>, ending: &Ending) -> Report {
+    let Measured { identity, pricing, engine, account, when, work, .. } = measured;
+    let (from, to) = (when.from.clone(), when.to.clone());
+    let mut energy = account.energy.clone();
+    // Before the facility's overhead, as the readings are.
+    let went_well = ending.closed && ending.exit_code.is_none_or(|code| code == 0);
+    let made = OnceCell::new();
+    let curves = || made.get_or_init(|| Curves::of(&engine.ledger, &account));
+    let boot_id = &identity.host.boot_id;
+    let counters = match ending.lean || boot_id.is_empty() {
+        true => Vec::new(),
+        false => counter_curves::records(&engine.boot, &account, &curves().devices, boot_id),
+    };
+    let (spells, unusual) = match ending.lean {
+        true => Default::default(),
+        false => told(&engine.spells, &account, curves(), !went_well),
+    };
+    let (carbon, said) = pricing.price(&mut energy, &work, &when, |_| curves().run.clone());
+    let (curves, step_curve) = if ending.closed {
+        let records = curves().records(&account.devices, &carbon, &when);
+        (records, engine.ledger.step_curve(&account))
+    } else {
+        Default::default()
+    };
+    let mut devices = account.devices;
+    for device in &mut devices {
+        device.gauges = engine.gauges.of(&device.id);
+    }
+    let duration_ns = account.end_ns - account.begin_ns;
+    let mut events = engine.all_events();
+    events.extend(account.events);
+    if !ending.lean {
+        // What was reported when it began is known in full by now.
+        events.retain(|event| !SpellRecord::ANOMALIES.contains(&event.kind.as_str()));
+        events.extend(unusual);
+    }
+    events.sort_by_key(|event| event.at);
+    events.extend(said);
+    events.extend(unmatched(measured.unmatched + engine.ledger.unmatched(), duration_ns));
+    let attempt = Attempt {
+        number: identity.launch.attempt,
+        started_at: from.clone(),
+        duration_ns,
+        energy_uj: energy.total_uj,
+        ..Attempt::default()
+    };
+    let boot_ns = Some([account.begin_ns, account.end_ns].map(|at_ns| engine.boot.at(at_ns)));
+    let state = if ending.closed { account.state } else { State::Provisional };
+    let run =
+        Run { started_at: from, ended_at: to, duration_ns, state, attempts: vec![attempt], boot_ns, ..identity.run() };
+    let mut spans = account.spans;
+    for span in &mut spans {
+        span.sync = engine.syncs.get(&span.name).copied().unwrap_or_default();
+    }
+    let mut sources = engine.sources.now(&identity.sources);
+    leave_out(&mut devices, &mut events, &mut sources, duration_ns);
+    Report {
+        run: Run { exit_code: ending.exit_code, ..run },
+        attribution: measured.attribution,
+        energy,
+        devices,
+        spans,
+        work,
+        carbon: Some(carbon),
+        events,
+        spells,
+        own: own(engine, measured.dropped, &ending.cost),
+        counters,
+        curves,
+        step_curve,
+        budget: measured.budget,
+        sources,
+        ..blank(identity)
+    }
+}
+
+fn own(engine: &Engine, dropped: u64, cost: &Cost) -> SelfCost {
+    SelfCost {
+        cpu_ns: cost.cpu_ns,
+        max_rss_bytes: host::Usage::now().max_rss_bytes,
+        samples: engine.samples,
+        dropped: dropped + engine.ledger.names().overflow(),
+        missed_ticks: cost.missed_ticks,
+        log_lost_bytes: engine.journal.lost_bytes(),
+    }
+}
+
+fn unmatched(count: u64, at: u64) -> Option<EventRecord> {
+    let text = format!("{count} ends of spans had no begin on their thread; they are in no figure");
+    (count > 0).then(|| EventRecord { at, kind: "spans-unmatched".to_owned(), device: String::new(), text })
+}

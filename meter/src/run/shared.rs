@@ -1,0 +1,176 @@
+//! What the callers of a meter and its sampling thread share.
+//!
+//! Locks are taken in this order: engine, sharing, the user's own figures, the budget; and held for moments, never during a read of
+//! hardware or of a disk.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use eco2_core::report::{Report, Work};
+use eco2_core::{EventPool, NameId, Spent};
+use eco2_samplers::clock;
+
+use crate::live::engine::{Engine, OwnSteps};
+use crate::live::sharing::Sharing;
+use crate::run::alerts::{self, Outbox};
+use crate::run::budget::{self, Asks, BudgetMonitor, Looked};
+use crate::run::identity::Identity;
+use crate::run::pricing::Pricing;
+use crate::run::report::{self, Ending, Measured};
+use crate::sync::lock;
+
+/// The longest that opening waits for the sampling thread's first tick: only a source that hangs on that very thread, or
+/// a machine that does not let it run, takes as long.
+const FIRST_TICK: Duration = Duration::from_millis(250);
+
+/// Everything of a run that is not the caller's alone.
+pub(crate) struct Shared {
+    pub(crate) identity: Identity,
+    pub(crate) pricing: Pricing,
+    pub(crate) engine: Mutex<Engine>,
+    pub(crate) begun: Condvar,
+    pub(crate) sharing: Mutex<Sharing>,
+    pub(crate) pool: EventPool,
+    pub(crate) work: WorkCounters,
+    pub(crate) budget: BudgetMonitor,
+    pub(crate) alerts: Arc<Outbox>,
+}
+
+/// What was done so far.
+#[derive(Default)]
+pub(crate) struct WorkCounters {
+    /// Id of the run's own steps' name, plus one; 0 before that name is used.
+    own: AtomicU32,
+    of_own: WorkOf,
+    of_others: WorkOf,
+    pub(crate) figures: Mutex<Figures>,
+}
+
+/// Work that came with steps.
+#[derive(Default)]
+struct WorkOf {
+    steps: AtomicU64,
+    samples: AtomicU64,
+    tokens: AtomicU64,
+}
+
+/// The user's own figures: last values.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Figures {
+    pub(crate) loss: Option<f64>,
+    pub(crate) extra: BTreeMap<String, f64>,
+}
+
+impl Shared {
+    /// Waits for the beginning of the run, for a bounded time. A source that holds the sampling thread up does not hold
+    /// the run up: what it reads is uncovered until it has answered.
+    pub(crate) fn wait_begun(&self) {
+        let engine = lock(&self.engine);
+        let waited = self.begun.wait_timeout_while(engine, FIRST_TICK, |engine| !engine.begun);
+        let (mut engine, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if !engine.begun {
+            engine.begin(clock::monotonic_ns());
+        }
+    }
+}
+
+impl Shared {
+    /// The report until `end_ns`, of an engine that the caller has locked.
+    pub(crate) fn report(&self, engine: &Engine, ending: &Ending, end_ns: u64) -> Report {
+        let account = engine.account(end_ns);
+        let when = self.identity.when(account.begin_ns, account.end_ns);
+        let looked = Looked {
+            engine,
+            account: &account,
+            pricing: &self.pricing,
+            when: &when,
+            closed: ending.closed,
+            asks: Asks::Nobody,
+        };
+        let budget = self.budget.assess(&looked);
+        let attribution = lock(&self.sharing).split(&account.devices, &self.identity.name);
+        let measured = Measured {
+            identity: &self.identity,
+            pricing: &self.pricing,
+            engine,
+            account,
+            when,
+            budget,
+            work: self.work.so_far(&engine.own_steps),
+            attribution,
+            dropped: self.pool.dropped(),
+            unmatched: self.pool.unmatched(),
+        };
+        report::report(measured, ending)
+    }
+
+    /// Compares every limit with what was used until `now_ns`. A decision that is graver than before becomes an event.
+    pub(crate) fn check_budget(&self, now_ns: u64, closed: bool, asks: Asks) -> Vec<Spent> {
+        if self.pricing.budgets().is_empty() {
+            return Vec::new();
+        }
+        let mut engine = lock(&self.engine);
+        engine.drain();
+        let account = engine.account(now_ns);
+        let when = self.identity.when(account.begin_ns, account.end_ns);
+        let looked = Looked { engine: &engine, account: &account, pricing: &self.pricing, when: &when, closed, asks };
+        let limits = self.budget.assess(&looked).map_or_else(Vec::new, |budget| budget.limits);
+        let age_ns = if closed { u64::MAX } else { now_ns.saturating_sub(engine.ledger.opened_ns()) };
+        for spent in self.budget.news(&limits, age_ns) {
+            engine.event(now_ns, budget::kind(spent.decision), "", eco2_report::spent_text(&spent));
+        }
+        limits
+    }
+
+    /// What the threads that send alerts need of this run; they do not keep it alive.
+    pub(crate) fn for_alerts(self: &Arc<Self>) -> alerts::Run {
+        let (checked, told) = (Arc::downgrade(self), Arc::downgrade(self));
+        let check = move || {
+            let run = checked.upgrade();
+            run.map(|run| run.check_budget(clock::monotonic_ns(), false, Asks::Thread)).is_some()
+        };
+        let failed = move |text| {
+            if let Some(run) = told.upgrade() {
+                lock(&run.engine).event(clock::monotonic_ns(), "webhook-failed", "", text);
+            }
+        };
+        alerts::Run { check_budget: Arc::new(check), failed: Arc::new(failed) }
+    }
+}
+
+impl WorkCounters {
+    /// Spans of this name are the run's own steps.
+    pub(crate) fn set_own(&self, name: NameId) {
+        // Relaxed: the name reaches other threads by the caller's own means.
+        self.own.store(name.index().wrapping_add(1), Ordering::Relaxed);
+    }
+
+    /// Counts a step of that name, its samples and its tokens. Wait-free.
+    pub(crate) fn add(&self, name: NameId, samples: u64, tokens: u64) {
+        let own = self.own.load(Ordering::Relaxed) == name.index().wrapping_add(1);
+        let of = if own { &self.of_own } else { &self.of_others };
+        // Relaxed: counters that only reports read.
+        of.steps.fetch_add(1, Ordering::Relaxed);
+        of.samples.fetch_add(samples, Ordering::Relaxed);
+        of.tokens.fetch_add(tokens, Ordering::Relaxed);
+    }
+
+    /// The work so far. Steps are the run's own. Samples and tokens are those of the own steps, or of other names where the
+    /// own steps had none: what is counted in a loop within a step is not counted twice.
+    pub(crate) fn so_far(&self, own: &OwnSteps) -> Work {
+        let Figures { loss, extra } = lock(&self.figures).clone();
+        // Relaxed: counters that only reports read.
+        let counted = |count: u64| Some(count).filter(|count| *count > 0);
+        let count = |of: fn(&WorkOf) -> &AtomicU64| {
+            let [own, others] = [&self.of_own, &self.of_others].map(|work| of(work).load(Ordering::Relaxed));
+            counted(own).or(counted(others))
+        };
+        let (samples, tokens) = (count(|work| &work.samples), count(|work| &work.tokens));
+        // Steps that found no room in a ring are no spans, but they were made.
+        let calls = if own.on_one_thread() { self.of_own.steps.load(Ordering::Relaxed) } else { 0 };
+        let steps = counted(own.progress().map_or(0, |progress| progress.done).max(calls));
+        Work { steps, samples, tokens, loss, extra }
+    }
+}
