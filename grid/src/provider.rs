@@ -9,25 +9,16 @@ mod completed;
 mod fault;
 mod file;
 mod fixed;
-mod secret;
 mod slot;
 
-#[cfg(feature = "providers")]
-mod breaker;
 #[cfg(feature = "providers")]
 mod cached;
 #[cfg(feature = "providers")]
 mod disk;
 #[cfg(feature = "providers")]
-mod hook;
-#[cfg(feature = "providers")]
-mod http;
-#[cfg(feature = "providers")]
 mod metadata;
 #[cfg(feature = "providers")]
 mod online;
-#[cfg(feature = "providers")]
-mod reach;
 #[cfg(feature = "providers")]
 mod service;
 
@@ -35,17 +26,12 @@ pub use chain::{Chain, Coverage, Part};
 pub use fault::Fault;
 pub use file::File;
 pub use fixed::Fixed;
-pub use secret::{Secret, SecretFault};
 pub use slot::{About, Reply, Slot, Wanted};
 
 #[cfg(feature = "providers")]
 pub use cached::{Cached, Counts};
 #[cfg(feature = "providers")]
 pub use disk::Disk;
-#[cfg(feature = "providers")]
-pub use hook::Hook;
-#[cfg(feature = "providers")]
-pub use http::{Http, Limits};
 #[cfg(feature = "providers")]
 pub use metadata::cloud_of_this_machine;
 #[cfg(feature = "providers")]

@@ -3,19 +3,18 @@
 #![cfg(feature = "providers")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot set its stage has failed")]
 
+#[path = "../../net/tests/stub/mod.rs"]
 mod stub;
 
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use eco2_core::Bounded;
 use eco2_grid::pricing::{NamedZone, price_parts};
-use eco2_grid::provider::{
-    Cached, Chain, Fault, Fixed, Hook, Limits, Online, Provider as _, Secret, Setup, Wanted, cloud_of_this_machine,
-};
+use eco2_grid::provider::{Cached, Chain, Fault, Fixed, Online, Provider as _, Setup, Wanted, cloud_of_this_machine};
 use eco2_grid::{Pue, ZoneSource, lookup, parse_instant};
+use eco2_net::{Limits, NetError};
 use stub::{Answer, Stub};
 
 const HOUR: i64 = 3_600_000_000_000;
@@ -130,15 +129,15 @@ fn f44_every_fault_of_a_provider_is_told_apart_within_its_time() {
     let redirect = Answer::Http(302, "location: https://example.org/\r\n", String::new());
     let often = Answer::Http(429, "retry-after: 120\r\n", String::new());
     let faults = [
-        (Answer::status(401), Fault::Refused(401)),
-        (Answer::status(403), Fault::Refused(403)),
-        (often, Fault::TooOften { retry_after_s: Some(120) }),
-        (Answer::status(500), Fault::Status(500)),
-        (Answer::status(404), Fault::Status(404)),
-        (redirect, Fault::Redirect),
-        (Answer::Silence, Fault::Timeout),
-        (Answer::Drops, Fault::Timeout),
-        (Answer::Long(10_000_000), Fault::TooLarge { most: 8 << 20 }),
+        (Answer::status(401), Fault::Net(NetError::Refused(401))),
+        (Answer::status(403), Fault::Net(NetError::Refused(403))),
+        (often, Fault::Net(NetError::TooOften { retry_after_s: Some(120) })),
+        (Answer::status(500), Fault::Net(NetError::Status(500))),
+        (Answer::status(404), Fault::Net(NetError::Status(404))),
+        (redirect, Fault::Net(NetError::Redirect)),
+        (Answer::Silence, Fault::Net(NetError::Timeout)),
+        (Answer::Drops, Fault::Net(NetError::Timeout)),
+        (Answer::Long(10_000_000), Fault::Net(NetError::TooLarge { most: 8 << 20 })),
         (Answer::ok("{\"zone\""), Fault::Garbage("it is not JSON of the expected form")),
         (Answer::ok("\u{fffd}\0"), Fault::Garbage("it is not JSON of the expected form")),
         (Answer::ok(history(&[("2026-13-01T10:00Z", Some(1.0))])), Fault::Garbage("a time in it is not ISO 8601")),
@@ -147,49 +146,17 @@ fn f44_every_fault_of_a_provider_is_told_apart_within_its_time() {
         let told = format!("{answer:.80?}");
         assert_eq!(failing(&Stub::always(answer).base), expected, "{told}");
     }
-    assert!(matches!(failing(&Stub::always(Answer::Noise).base), Fault::Garbage(_) | Fault::Unreachable));
-    assert!(matches!(failing(&Stub::always(Answer::Closed).base), Fault::Garbage(_) | Fault::Unreachable));
+    assert!(matches!(
+        failing(&Stub::always(Answer::Noise).base),
+        Fault::Net(NetError::NotHttp | NetError::Unreachable)
+    ));
+    assert!(matches!(
+        failing(&Stub::always(Answer::Closed).base),
+        Fault::Net(NetError::NotHttp | NetError::Unreachable)
+    ));
     // A port that was free a moment ago.
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    assert_eq!(failing(&format!("http://{free}")), Fault::Unreachable);
-}
-
-#[test]
-fn f44_a_certificate_that_nobody_trusts_and_what_is_no_tls_are_refused() {
-    assert_eq!(failing(&without_tls()), Fault::Tls);
-    assert_eq!(failing(&self_signed()), Fault::Tls);
-}
-
-/// A server that speaks plain HTTP to whoever comes.
-fn without_tls() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let base = format!("https://localhost:{}", listener.local_addr().unwrap().port());
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            let _ = std::io::Read::read(&mut stream, &mut [0; 1024]);
-            let _ = stub::answer(stream, &Answer::ok("{}"));
-        }
-    });
-    base
-}
-
-/// A server with a certificate of its own making.
-fn self_signed() -> String {
-    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let config = Arc::new(config.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key).unwrap());
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let base = format!("https://localhost:{}", listener.local_addr().unwrap().port());
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let connection = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
-            let stream = rustls::StreamOwned::new(connection, stream);
-            let _ = stub::answer(stream, &Answer::ok("{}"));
-        }
-    });
-    base
+    assert_eq!(failing(&format!("http://{free}")), Fault::Net(NetError::Unreachable));
 }
 
 #[test]
@@ -210,7 +177,7 @@ fn f44_the_table_stands_in_and_is_flagged() {
     let [part] = coverage.parts.as_slice() else { panic!("one part") };
     assert_eq!((part.g_per_kwh, part.estimated, part.fallback), (342.06, true, true));
     assert_eq!((part.provider.as_str(), part.about.year), ("table", Some(2024)));
-    assert_eq!(coverage.faults, [("electricity-maps".to_owned(), Fault::Status(500))]);
+    assert_eq!(coverage.faults, [("electricity-maps".to_owned(), Fault::Net(NetError::Status(500)))]);
 }
 
 #[test]
@@ -269,22 +236,6 @@ fn a_cloud_says_where_it_is_only_when_asked() {
     let odd = region("/computeMetadata/v1/instance/zone", "projects/123/zones/mars-north1-a");
     assert!(matches!(cloud_of_this_machine(Some(&odd.base)), Err(Fault::Zone { .. })));
     assert!(cloud_of_this_machine(Some(&Stub::always(Answer::Closed).base)).is_err());
-}
-
-#[test]
-fn a_webhook_waits_as_long_as_it_is_asked_to_and_no_longer_than_there_is_time() {
-    let asked = Stub::new(|_| Answer::Http(429, "retry-after: 1\r\n", String::new()));
-    let limits = Limits { retries: 1, first_wait: Duration::from_millis(1), ..Limits::default() };
-    let hook = Hook::new(Secret::new(&format!("{}/hook", asked.base)).unwrap(), limits).unwrap();
-    let begun = Instant::now();
-    assert_eq!(hook.post("{}"), Err(Fault::TooOften { retry_after_s: Some(1) }));
-    assert!(begun.elapsed() >= Duration::from_secs(1), "{:?}", begun.elapsed());
-    assert_eq!(asked.requests.load(Ordering::Relaxed), 2);
-    let begun = Instant::now();
-    let found = hook.post_within("{}", &|| Some(Duration::from_millis(300)));
-    assert_eq!(found, Err(Fault::TooOften { retry_after_s: Some(1) }));
-    assert!(begun.elapsed() < Duration::from_millis(900), "a wait that is too long is not begun");
-    assert_eq!(asked.requests.load(Ordering::Relaxed), 3);
 }
 
 /// Grams of one kilowatt-hour, used evenly over the four hours from `from`, as providers cover them.

@@ -40,7 +40,7 @@ pub enum Error {
     Hardware(#[from] eco2_grid::carbon::HardwareError),
     /// The webhook cannot be told; its address is not shown.
     #[error("webhook: {0}")]
-    Webhook(eco2_grid::provider::Fault),
+    Webhook(eco2_net::NetError),
     /// A figure is out of range.
     #[error(transparent)]
     Range(#[from] eco2_grid::RangeError),

@@ -24,7 +24,7 @@ mod run;
 mod sensors;
 mod signals;
 mod sources;
-#[path = "../../../grid/tests/stub/mod.rs"]
+#[path = "../../../net/tests/stub/mod.rs"]
 mod stub;
 mod terminal;
 mod trust;

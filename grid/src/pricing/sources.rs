@@ -89,6 +89,8 @@ impl Sources {
 
 #[cfg(test)]
 mod tests {
+    use eco2_net::NetError;
+
     use super::*;
     use crate::provider::{About, Part};
 
@@ -124,7 +126,8 @@ mod tests {
     #[test]
     fn who_covered_which_share_of_the_energy_is_said() {
         let parts = vec![part(0, 20, 1.0), part(20, 60, 2.0)];
-        let coverage = completed(Some(Coverage { parts, faults: vec![("asked".into(), Fault::Timeout)] }));
+        let coverage =
+            completed(Some(Coverage { parts, faults: vec![("asked".into(), Fault::Net(NetError::Timeout))] }));
         let events = super::super::told::coverage_events(&coverage, &[500, 250, 250], 80);
         let told: Vec<_> = events.iter().map(|event| (event.kind.as_str(), event.text.as_str())).collect();
         let shares = "of the energy, 75.0 % by asked (lifecycle-average-production); \

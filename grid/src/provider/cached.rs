@@ -9,7 +9,8 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::breaker::Breaker;
+use eco2_net::{Breaker, NetError};
+
 use super::disk::{Asked, Kept};
 use super::{About, Disk, Fault, Provider, Reply, Slot, Wanted};
 
@@ -29,7 +30,7 @@ pub struct Cached<P> {
     about: About,
     key: String,
     questions: Mutex<HashMap<String, Arc<Mutex<Known>>>>,
-    breaker: Mutex<Breaker>,
+    breaker: Mutex<Breaker<Fault>>,
     hits: AtomicU64,
     misses: AtomicU64,
     stale: AtomicU64,
@@ -90,9 +91,13 @@ impl<P: Provider> Cached<P> {
 
     fn ask(&self, known: &mut Known, wanted: &Wanted<'_>, key: &str) -> Result<Reply, Fault> {
         let wider = Wanted { from_ns: known.kept.measured_from(wanted), ..*wanted };
-        lock(&self.breaker).check(wanted.now_ns)?;
+        let open = lock(&self.breaker).check(wanted.now_ns);
+        open.map_err(|open| Fault::Resting { seconds: open.seconds, last: Box::new(open.last) })?;
         let answer = self.inner.slots(&wider);
-        lock(&self.breaker).note(answer.as_ref().err().filter(|fault| is_trouble(fault)), wanted.now_ns);
+        match answer.as_ref().err().filter(|fault| is_trouble(fault)) {
+            Some(fault) => lock(&self.breaker).failure(fault.clone(), fault.outage(), wanted.now_ns),
+            None => lock(&self.breaker).success(),
+        }
         known.kept.take(answer?.slots(), &wider);
         if let Some(disk) = &self.disk {
             // A cache that cannot be written costs the cache.
@@ -207,7 +212,7 @@ impl Kept {
 
 /// An answer that just holds nothing does not mean that the provider is in trouble.
 fn is_trouble(fault: &Fault) -> bool {
-    !matches!(fault, Fault::NoFigure | Fault::Zone { .. } | Fault::Secret(_))
+    !matches!(fault, Fault::NoFigure | Fault::Zone { .. } | Fault::Net(NetError::Secret(_)))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

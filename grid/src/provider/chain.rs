@@ -131,6 +131,8 @@ fn joined(parts: Vec<Part>) -> Vec<Part> {
 
 #[cfg(test)]
 mod tests {
+    use eco2_net::NetError;
+
     use super::*;
     use crate::provider::{Fixed, Reply};
 
@@ -182,9 +184,15 @@ mod tests {
 
     #[test]
     fn f44_a_provider_that_fails_is_named_and_the_fallback_flagged() {
-        let chain = chain(Scripted("a", Err(Fault::Refused(401))), Scripted("b", Err(Fault::Timeout)));
+        let chain = chain(
+            Scripted("a", Err(Fault::Net(NetError::Refused(401)))),
+            Scripted("b", Err(Fault::Net(NetError::Timeout))),
+        );
         let coverage = chain.cover(&Wanted { zone: "", from_ns: 0, to_ns: 10, now_ns: 0 });
-        assert_eq!(coverage.faults, [("a".to_owned(), Fault::Refused(401)), ("b".to_owned(), Fault::Timeout)]);
+        assert_eq!(
+            coverage.faults,
+            [("a".to_owned(), Fault::Net(NetError::Refused(401))), ("b".to_owned(), Fault::Net(NetError::Timeout))]
+        );
         let [part] = coverage.parts.as_slice() else { panic!("one part") };
         assert!(part.estimated && part.fallback && part.provider == "constant");
     }

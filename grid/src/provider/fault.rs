@@ -1,42 +1,18 @@
 //! Why a provider has no answer. No text of a fault comes from the other side, and none holds a secret.
 
-use super::SecretFault;
+#[cfg(feature = "providers")]
+use eco2_net::Outage;
+use eco2_net::{NetError, SecretFault};
+
 use crate::Kind;
 
 /// What went wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
-    /// HTTP 401 or 403.
-    #[error("the service refused the request (HTTP {0}); check the token and what it may see")]
-    Refused(u16),
-    /// HTTP 429.
-    #[error("the service was asked too often (HTTP 429){}", wait(*.retry_after_s))]
-    TooOften {
-        /// When to come back, seconds, if it said so.
-        retry_after_s: Option<u64>,
-    },
-    /// Any other status that is no success.
-    #[error("the service answered HTTP {0}")]
-    Status(u16),
-    /// A redirect; none is followed, so that no token goes elsewhere.
-    #[error("the service points to another address, which is not followed; correct the base address")]
-    Redirect,
-    /// No whole answer in time.
-    #[error("the service did not answer in time")]
-    Timeout,
-    /// More than is read.
-    #[error("the answer is longer than {most} bytes")]
-    TooLarge {
-        /// The limit, bytes.
-        most: u64,
-    },
-    /// The other side could not prove who it is.
-    #[error("the secure connection failed: the certificate is not trusted, or it is no TLS")]
-    Tls,
-    /// No connection.
-    #[error("the service cannot be reached")]
-    Unreachable,
+    /// The request failed.
+    #[error(transparent)]
+    Net(#[from] NetError),
     /// An answer that is not what it should be.
     #[error("the answer is not understood: {0}")]
     Garbage(&'static str),
@@ -68,12 +44,6 @@ pub enum Fault {
         /// What the values that are used count.
         used: Option<Kind>,
     },
-    /// The token is missing or is not kept safely.
-    #[error(transparent)]
-    Secret(#[from] SecretFault),
-    /// A base address that is not taken.
-    #[error("the base address {0}")]
-    Address(&'static str),
     /// It failed several times and is left alone for a while.
     #[error("{last}; it is not asked again for {seconds} s")]
     Resting {
@@ -90,14 +60,19 @@ pub enum Fault {
     Late,
 }
 
+impl From<SecretFault> for Fault {
+    fn from(fault: SecretFault) -> Self {
+        Self::Net(NetError::Secret(fault))
+    }
+}
+
 impl Fault {
-    /// Whether the same question may be answered a moment later.
-    #[must_use]
-    pub fn is_passing(&self) -> bool {
+    /// How the failure counts for the circuit breaker.
+    #[cfg(feature = "providers")]
+    pub(crate) fn outage(&self) -> Outage {
         match self {
-            Self::Status(status) => *status >= 500,
-            Self::Unreachable | Self::Timeout => true,
-            _ => false,
+            Self::Net(error) => error.outage(),
+            _ => Outage::Passing,
         }
     }
 
@@ -116,8 +91,4 @@ impl Fault {
 
 fn named(kind: Option<Kind>) -> &'static str {
     kind.map_or("of a kind that is not stated", Kind::as_str)
-}
-
-fn wait(retry_after_s: Option<u64>) -> String {
-    retry_after_s.map_or_else(String::new, |seconds| format!("; it says to wait {seconds} s"))
 }

@@ -3,12 +3,11 @@
 
 use std::time::Duration;
 
-use super::http::Auth;
-use super::{Fault, Http, Limits};
+use eco2_net::{Auth, Http, Limits, METADATA_HOST, NetError, Secret};
+
+use super::Fault;
 use crate::{CloudRegion, cloud_region};
 
-/// Where clouds answer their machines (RFC 3927 link-local).
-pub(super) const HOST: &str = "169.254.169.254";
 /// Names of regions are shorter, bytes.
 const LONGEST: usize = 64;
 
@@ -20,9 +19,9 @@ const LONGEST: usize = 64;
 /// [`Fault::Unreachable`] or the last fault where no cloud answers; [`Fault::Zone`] for a region that is not known.
 pub fn cloud_of_this_machine(base: Option<&str>) -> Result<&'static CloudRegion, Fault> {
     let limits = Limits { timeout: Duration::from_millis(600), max_bytes: 4096, retries: 0, ..Limits::default() };
-    let own = format!("http://{HOST}");
+    let own = format!("http://{METADATA_HOST}");
     let http = Http::metadata(base.unwrap_or(&own), limits)?;
-    let mut last = Fault::Unreachable;
+    let mut last = Fault::Net(NetError::Unreachable);
     for (provider, region) in [("aws", aws(&http)), ("gcp", gcp(&http)), ("azure", azure(&http))] {
         match region {
             Ok(region) => return known(provider, &region),
@@ -40,7 +39,7 @@ fn known(provider: &str, region: &str) -> Result<&'static CloudRegion, Fault> {
 /// Version 2 of the instance metadata service: a token first.
 fn aws(http: &Http) -> Result<String, Fault> {
     let token = text(http.put("/latest/api/token", ("x-aws-ec2-metadata-token-ttl-seconds", "60"))?)?;
-    let token = super::Secret::new(&token).ok_or(Fault::Garbage("its token is none"))?;
+    let token = Secret::new(&token).ok_or(Fault::Garbage("its token is none"))?;
     let auth = Auth::Header("x-aws-ec2-metadata-token", &token);
     name(&text(http.get("/latest/meta-data/placement/region", &[], auth)?)?)
 }

@@ -1,7 +1,9 @@
 //! A service as provider, opened by its name.
 
+use eco2_net::{Http, Limits, NetError, Secret, SecretFault};
+
 use super::service::{SERVICES, Service};
-use super::{About, Cached, Disk, Fault, Http, Limits, Provider, Reply, Secret, SecretFault, Wanted};
+use super::{About, Cached, Disk, Fault, Provider, Reply, Wanted};
 
 /// Names of the services that can be asked.
 pub const NAMES: [&str; 6] = ["carbon-aware-sdk", "electricity-maps", "energy-charts", "entsoe", "neso", "watttime"];
@@ -39,12 +41,12 @@ impl Online {
         environment: impl Fn(&str) -> Option<String>,
     ) -> Result<Cached<Self>, Fault> {
         let service = SERVICES.iter().find(|service| service.name == name);
-        let service = service.ok_or(Fault::Address("is asked for by a name that no provider has"))?;
+        let service = service.ok_or(Fault::Net(NetError::Address("is asked for by a name that no provider has")))?;
         let base = setup
             .base
             .as_deref()
             .or(service.base)
-            .ok_or(Fault::Address("is missing; this service has no public one"))?;
+            .ok_or(Fault::Net(NetError::Address("is missing; this service has no public one")))?;
         let http = Http::new(base, setup.limits)?;
         let secret = token(service, environment)?;
         let online = Self { service, http, secret, zone: setup.zone.clone() };
@@ -104,7 +106,7 @@ mod tests {
         assert!(opened("electricity-maps", None).unwrap_err().to_string().contains("ECO2_TOKEN_ELECTRICITY_MAPS"));
         assert_eq!(opened("electricity-maps", Some("token")), Ok(()));
         assert_eq!(opened("neso", None), Ok(()));
-        assert!(matches!(opened("carbon-aware-sdk", None), Err(Fault::Address(_))));
+        assert!(matches!(opened("carbon-aware-sdk", None), Err(Fault::Net(NetError::Address(_)))));
         assert!(opened("nobody", None).is_err());
     }
 }

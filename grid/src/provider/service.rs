@@ -7,9 +7,10 @@ mod entsoe;
 mod neso;
 mod watttime;
 
+use eco2_net::{Http, Secret};
 use serde::de::DeserializeOwned;
 
-use super::{Fault, Http, Secret, Slot, Wanted};
+use super::{Fault, Slot, Wanted};
 use crate::series::{parse_instant, utc};
 use crate::{Kind, cloud_region, table};
 

@@ -73,13 +73,13 @@ fn what_was_measured_is_never_asked_again() {
 fn f44_in_trouble_what_is_known_is_used_and_said_to_be_stale() {
     let (cache, hours) = cached(None);
     cache.slots(&wanted(1, 3, 3 * HOUR)).unwrap();
-    *lock(&hours.fault) = Some(Fault::Status(500));
+    *lock(&hours.fault) = Some(Fault::Net(NetError::Status(500)));
     let reply = cache.slots(&wanted(2, 12, 12 * HOUR)).unwrap();
-    assert_eq!(reply.stale, Some(Fault::Status(500)));
+    assert_eq!(reply.stale, Some(Fault::Net(NetError::Status(500))));
     let last = reply.slots().last().unwrap();
     assert_eq!((last.from_ns, last.to_ns, last.g_per_kwh), (3 * HOUR, 9 * HOUR, 102.0), "for six hours");
     assert!(last.estimated && !reply.slots()[0].estimated);
-    assert_eq!(cache.slots(&wanted(20, 21, 12 * HOUR)).unwrap_err(), Fault::Status(500));
+    assert_eq!(cache.slots(&wanted(20, 21, 12 * HOUR)).unwrap_err(), Fault::Net(NetError::Status(500)));
     let counts = Counts { hits: 0, misses: 1, stale: 1, failed: 1 };
     assert_eq!(cache.counts(), counts);
 }
@@ -87,7 +87,7 @@ fn f44_in_trouble_what_is_known_is_used_and_said_to_be_stale() {
 #[test]
 fn f44_who_fails_again_and_again_is_left_alone() {
     let (cache, hours) = cached(None);
-    *lock(&hours.fault) = Some(Fault::Timeout);
+    *lock(&hours.fault) = Some(Fault::Net(NetError::Timeout));
     for _ in 0..10 {
         cache.slots(&wanted(1, 2, HOUR)).unwrap_err();
     }

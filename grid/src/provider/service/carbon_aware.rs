@@ -3,10 +3,10 @@
 
 use serde::Deserialize;
 
-use super::super::http::Auth;
-use super::super::{Fault, Http, Secret, Slot, Wanted};
+use super::super::{Fault, Slot, Wanted};
 use super::{end_of, instant, json, same_zone, written};
 use crate::cloud_region;
+use eco2_net::{Auth, Http, Secret};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -40,14 +40,14 @@ pub(in super::super) fn ask(http: &Http, _: Option<&Secret>, wanted: &Wanted<'_>
     if wanted.from_ns < past_ns {
         let (time, to_time) = (written(wanted.from_ns), written(past_ns));
         let query = [("location", wanted.zone), ("time", &time), ("toTime", &to_time)];
-        let points: Vec<Point> = json(&http.get("/emissions/bylocations", &query, Auth::Nobody)?)?;
+        let points: Vec<Point> = json(&http.get("/emissions/bylocations", &query, Auth::None)?)?;
         points.iter().try_for_each(|point| no_other_region(wanted.zone, point.location.as_deref()))?;
         slots.extend(parse(&points, false)?);
     }
     if wanted.to_ns > wanted.now_ns {
         // A location without forecasts has an error here; what is measured is the answer then.
-        let body = http.get("/emissions/forecasts/current", &[("location", wanted.zone)], Auth::Nobody);
-        if let Ok(forecasts) = body.and_then(|body| json::<Vec<Forecast>>(&body)) {
+        let body = http.get("/emissions/forecasts/current", &[("location", wanted.zone)], Auth::None);
+        if let Ok(forecasts) = body.map_err(Fault::from).and_then(|body| json::<Vec<Forecast>>(&body)) {
             for forecast in &forecasts {
                 same_zone(wanted.zone, forecast.location.as_deref())?;
                 slots.extend(parse(&forecast.forecast_data, true)?);

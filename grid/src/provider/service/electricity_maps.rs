@@ -4,9 +4,9 @@
 
 use serde::Deserialize;
 
-use super::super::http::Auth;
-use super::super::{Fault, Http, Secret, Slot, Wanted};
+use super::super::{Fault, Slot, Wanted};
 use super::{end_of, instant, json, same_zone, written};
+use eco2_net::{Auth, Http, Secret};
 
 /// How far back `history` reaches, nanoseconds.
 const HISTORY_NS: i64 = 23 * 3_600_000_000_000;
@@ -86,8 +86,8 @@ impl Client<'_> {
     fn body(&self, path: &str, query: &[(&str, &str)]) -> Result<Vec<u8>, Fault> {
         let mut all = vec![("zone", self.zone), ("emissionFactorType", "lifecycle")];
         all.extend_from_slice(query);
-        let auth = self.secret.map_or(Auth::Nobody, |secret| Auth::Header("auth-token", secret));
-        self.http.get(path, &all, auth)
+        let auth = self.secret.map_or(Auth::None, |secret| Auth::Header("auth-token", secret));
+        Ok(self.http.get(path, &all, auth)?)
     }
 }
 

@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
-use super::super::http::Auth;
-use super::super::{Fault, Http, Secret, Slot, Wanted};
+use super::super::{Fault, Slot, Wanted};
 use super::{country, end_of, json, literal, written};
+use eco2_net::{Auth, Http, Secret};
 
 #[derive(Deserialize)]
 struct Answer {
@@ -25,7 +25,7 @@ pub(super) fn zone(zone: &str) -> Result<String, Fault> {
 
 pub(in super::super) fn ask(http: &Http, _: Option<&Secret>, wanted: &Wanted<'_>) -> Result<Vec<Slot>, Fault> {
     let (start, end) = (written(wanted.from_ns), written(wanted.to_ns));
-    parse(&http.get("/co2eq", &[("country", wanted.zone), ("start", &start), ("end", &end)], Auth::Nobody)?)
+    parse(&http.get("/co2eq", &[("country", wanted.zone), ("start", &start), ("end", &end)], Auth::None)?)
 }
 
 fn parse(body: &[u8]) -> Result<Vec<Slot>, Fault> {

@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 
 use roxmltree::{Document, Node};
 
-use super::super::http::Auth;
-use super::super::{Fault, Http, Secret, Slot, Wanted};
+use super::super::{Fault, Slot, Wanted};
 use super::{country, end_of, instant, literal, same_zone};
+use eco2_net::{Auth, Http, Secret};
 
 /// The largest share of generation that has no factor or was not reported, of one.
 const MOST_UNSURE: f64 = 0.1;
@@ -67,7 +67,7 @@ pub(in super::super) fn ask(http: &Http, secret: Option<&Secret>, wanted: &Wante
         ("periodStart", &start),
         ("periodEnd", &end),
     ];
-    let auth = secret.map_or(Auth::Nobody, |secret| Auth::Query("securityToken", secret));
+    let auth = secret.map_or(Auth::None, |secret| Auth::Query("securityToken", secret));
     parse(&http.get("/api", &query, auth)?, wanted.zone)
 }
 

@@ -3,9 +3,9 @@
 
 use serde::Deserialize;
 
-use super::super::http::Auth;
-use super::super::{Fault, Http, Secret, Slot, Wanted};
+use super::super::{Fault, Slot, Wanted};
 use super::{country, instant, json, written};
+use eco2_net::{Auth, Http, Secret};
 
 /// The longest stretch that it answers, nanoseconds; the documentation has 14 days.
 const RANGE_NS: i64 = 13 * 86_400_000_000_000;
@@ -40,7 +40,7 @@ pub(in super::super) fn ask(http: &Http, _: Option<&Secret>, wanted: &Wanted<'_>
     while from_ns < wanted.to_ns {
         let end_ns = wanted.to_ns.min(from_ns + RANGE_NS);
         let path = format!("/intensity/{}/{}", to_the_minute(from_ns), to_the_minute(end_ns + 60_000_000_000));
-        slots.extend(parse(&http.get(&path, &[], Auth::Nobody)?)?);
+        slots.extend(parse(&http.get(&path, &[], Auth::None)?)?);
         from_ns = end_ns;
     }
     Ok(slots)

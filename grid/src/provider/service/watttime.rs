@@ -3,10 +3,10 @@
 
 use serde::Deserialize;
 
-use super::super::http::Auth;
-use super::super::{Fault, Http, Secret, Slot, Wanted};
+use super::super::{Fault, Slot, Wanted};
 use super::{end_of, instant, json, same_zone, written};
 use crate::series::Unit;
+use eco2_net::{Auth, Http, Secret};
 
 /// The signal: marginal operating emissions rate.
 const SIGNAL: (&str, &str) = ("signal_type", "co2_moer");
@@ -40,7 +40,7 @@ struct Point {
 }
 
 pub(in super::super) fn ask(http: &Http, secret: Option<&Secret>, wanted: &Wanted<'_>) -> Result<Vec<Slot>, Fault> {
-    let login = secret.map_or(Auth::Nobody, Auth::Basic);
+    let login = secret.map_or(Auth::None, Auth::Basic);
     let login: Login = json(&http.get("/login", &[], login)?)?;
     let token = Secret::new(&login.token).ok_or(Fault::Garbage("its token is none"))?;
     let get = |path: &str, query: &[(&str, &str)], forecast| {

@@ -30,7 +30,7 @@ enum Form {
 pub(crate) struct Webhook {
     form: Form,
     #[cfg(feature = "providers")]
-    hook: eco2_grid::provider::Hook,
+    hook: eco2_net::Webhook,
 }
 
 impl Webhook {
@@ -55,7 +55,7 @@ impl Webhook {
     /// [`Error::Webhook`] without a safe address.
     pub(crate) fn if_built(options: &Options) -> Result<(Option<Self>, Option<String>), Error> {
         match Self::of(options) {
-            Err(error @ Error::Webhook(eco2_grid::provider::Fault::NotBuilt)) => Ok((None, Some(error.to_string()))),
+            Err(error @ Error::Webhook(eco2_net::NetError::NotBuilt)) => Ok((None, Some(error.to_string()))),
             other => Ok((other?, None)),
         }
     }
@@ -77,20 +77,20 @@ impl Webhook {
 }
 
 #[cfg(feature = "providers")]
-fn open(form: Form, lookup: impl Fn(&str) -> Option<String>) -> Result<Webhook, eco2_grid::provider::Fault> {
-    use eco2_grid::provider::{Hook, Limits, Secret};
+fn open(form: Form, lookup: impl Fn(&str) -> Option<String>) -> Result<Webhook, eco2_net::NetError> {
+    use eco2_net::{Limits, Secret};
     // What other tools call it: accepted for Slack where ours is not set.
     let slack = (form == Form::Slack).then(|| lookup("SLACK_WEBHOOK_URL")).flatten();
     let address = Secret::find(VARIABLE, &lookup)
         .or_else(|fault| slack.and_then(|address| Secret::new(&address)).ok_or(fault))?;
     let limits = Limits { retries: 4, ..Limits::default() };
-    Ok(Webhook { form, hook: Hook::new(address, limits)? })
+    Ok(Webhook { form, hook: eco2_net::Webhook::new(address, limits)? })
 }
 
 #[cfg(not(feature = "providers"))]
-fn open(_: Form, _: impl Fn(&str) -> Option<String>) -> Result<Webhook, eco2_grid::provider::Fault> {
+fn open(_: Form, _: impl Fn(&str) -> Option<String>) -> Result<Webhook, eco2_net::NetError> {
     let _ = VARIABLE;
-    Err(eco2_grid::provider::Fault::NotBuilt)
+    Err(eco2_net::NetError::NotBuilt)
 }
 
 fn body(form: Form, event: &Event) -> Value {

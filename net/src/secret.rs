@@ -1,4 +1,4 @@
-//! Tokens: from the environment or from a file that only its owner can read; never printed, never written.
+//! Tokens from the environment or from a file that only its owner can read; never printed, never written.
 
 use std::fmt;
 use std::io::Read as _;
@@ -10,26 +10,36 @@ const LONGEST: u64 = 8 * 1024;
 const OTHERS: u32 = 0o077;
 
 /// A token or password. It has no `Display`, cannot be serialised, and `Debug` hides it.
+///
+/// ```
+/// use eco2_net::{Secret, SecretFault};
+///
+/// let environment = |variable: &str| (variable == "API_TOKEN").then(|| "not-a-secret-1".to_owned());
+/// let token = Secret::find("API_TOKEN", environment)?;
+/// assert_eq!(format!("{token:?}"), "Secret(hidden)");
+/// assert!(matches!(Secret::find("OTHER", environment), Err(SecretFault::Missing { .. })));
+/// # Ok::<(), SecretFault>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
-/// Why there is no secret.
+/// Why a secret is not available.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SecretFault {
-    /// Nobody gave one.
+    /// Neither variable is set.
     #[error("it needs a token: set {variable}, or {variable}_FILE to a file with mode 0600")]
     Missing {
         /// The variable.
         variable: String,
     },
-    /// The file is open to others.
+    /// Others may read the file.
     #[error("{path}: others may read this secret; run `chmod 600` on it", path = .0.display())]
     Open(PathBuf),
-    /// The file cannot be read, or holds no token.
+    /// The file cannot be read, or contains no token.
     #[error("{path}: cannot be read as a token of one line", path = .0.display())]
     Unreadable(PathBuf),
-    /// The value of the variable is no token.
+    /// The value of the variable is not a token.
     #[error("{variable} holds no token: one line of printable ASCII is expected")]
     Malformed {
         /// The variable.
@@ -38,7 +48,7 @@ pub enum SecretFault {
 }
 
 impl Secret {
-    /// Takes a token: printable ASCII, at most 8 KiB, blanks around it left out.
+    /// A token of printable ASCII, at most 8 KiB; surrounding blanks are removed.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
         let text = text.trim();
@@ -50,7 +60,7 @@ impl Secret {
     /// The secret of a variable, or of the file that `VARIABLE_FILE` names. `lookup` reads the environment.
     ///
     /// # Errors
-    /// [`SecretFault`] when neither is there, or what is there is not safe or not a token.
+    /// [`SecretFault`] when neither is set, or the value is not safe or not a token.
     pub fn find(variable: &str, lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SecretFault> {
         if let Some(text) = lookup(variable).filter(|text| !text.is_empty()) {
             return Self::new(&text).ok_or_else(|| SecretFault::Malformed { variable: variable.to_owned() });
@@ -63,7 +73,7 @@ impl Secret {
     /// The secret in a file that only its owner can read.
     ///
     /// # Errors
-    /// [`SecretFault::Open`] when others may read it, else [`SecretFault::Unreadable`].
+    /// [`SecretFault::Open`] when others may read it, otherwise [`SecretFault::Unreadable`].
     pub fn read(path: &Path) -> Result<Self, SecretFault> {
         use std::os::unix::fs::MetadataExt as _;
         let unreadable = || SecretFault::Unreadable(path.to_owned());
@@ -80,8 +90,8 @@ impl Secret {
         Self::new(&text).ok_or_else(unreadable)
     }
 
-    /// The text, for the one place that sends it.
-    #[cfg_attr(not(feature = "providers"), allow(dead_code, reason = "only what asks the network sends it"))]
+    /// The text, for the requests of this crate only.
+    #[cfg_attr(not(feature = "http"), allow(dead_code, reason = "only requests send it"))]
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }
@@ -124,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token_is_an_error_that_does_not_show_it() {
+    fn malformed_token_is_an_error_that_does_not_show_it() {
         let error = Secret::find("T", |_| Some("two\nlines".to_owned())).unwrap_err();
         assert_eq!(error, SecretFault::Malformed { variable: "T".to_owned() });
         assert!(!error.to_string().contains("two"));

@@ -1,5 +1,5 @@
-//! Which addresses may be asked: HTTPS anywhere but link-local, plain HTTP on this machine, and link-local addresses for the
-//! client of the cloud's metadata service alone.
+//! Which addresses are allowed: HTTPS anywhere but link-local, plain HTTP on this machine, and one link-local address for
+//! the client of the cloud's metadata service.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -8,47 +8,50 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
-use super::{Fault, metadata};
+use crate::NetError;
 
+/// Where clouds answer their machines: a link-local address (RFC 3927).
+pub const METADATA_HOST: &str = "169.254.169.254";
 /// The longest base address, bytes.
 const LONGEST_BASE: usize = 512;
 
-/// Who asks.
+/// The kind of client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Client {
+pub(crate) enum Client {
     /// A provider or a webhook.
     Service,
-    /// The client of the cloud's metadata service, which has a link-local address (RFC 3927).
+    /// The client of the cloud's metadata service.
     Metadata,
 }
 
 /// Checks a base address and returns whether it is on this machine, where plain HTTP is allowed.
 ///
 /// # Errors
-/// [`Fault::Address`] for what is neither HTTPS nor on this machine, is link-local, or holds a user, a query or a fragment.
-pub(super) fn check(base: &str, client: Client) -> Result<bool, Fault> {
-    let (scheme, rest) = base.split_once("://").ok_or(Fault::Address("does not begin with https://"))?;
+/// [`NetError::Address`] for an address that is neither HTTPS nor on this machine, is link-local, or contains a user, a query
+/// or a fragment.
+pub(crate) fn check(base: &str, client: Client) -> Result<bool, NetError> {
+    let (scheme, rest) = base.split_once("://").ok_or(NetError::Address("does not begin with https://"))?;
     if base.len() > LONGEST_BASE || !base.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(Fault::Address("is too long, or holds blanks"));
+        return Err(NetError::Address("is too long, or holds blanks"));
     }
     if rest.contains(['@', '?', '#']) {
-        return Err(Fault::Address("holds a user, a query or a fragment; tokens go into the environment"));
+        return Err(NetError::Address("holds a user, a query or a fragment; tokens go into the environment"));
     }
     let authority = rest.split('/').next().unwrap_or("");
     let host = host(authority);
-    let is_metadata = client == Client::Metadata && host == metadata::HOST;
+    let is_metadata = client == Client::Metadata && host == METADATA_HOST;
     let local = matches!(host, "127.0.0.1" | "localhost" | "[::1]") || is_metadata;
     match scheme {
-        _ if host.is_empty() => Err(Fault::Address("names no host")),
+        _ if host.is_empty() => Err(NetError::Address("names no host")),
         _ if !is_metadata && address(host).is_some_and(is_link_local) => Err(LINK_LOCAL),
         "https" => Ok(false),
         "http" if local => Ok(true),
-        _ => Err(Fault::Address("is not https, which only services on this machine may leave out")),
+        _ => Err(NetError::Address("is not https, which only services on this machine may leave out")),
     }
 }
 
-const LINK_LOCAL: Fault =
-    Fault::Address("is link-local, where only the metadata service of a cloud is asked; name another host");
+const LINK_LOCAL: NetError =
+    NetError::Address("is link-local, where only the metadata service of a cloud is asked; name another host");
 
 /// The host of an authority; the brackets of an IPv6 address stay.
 fn host(authority: &str) -> &str {
@@ -74,16 +77,15 @@ fn mapped(address: Ipv6Addr) -> bool {
     address.to_ipv4().is_some_and(|address| address.is_link_local())
 }
 
-/// Looks names up, and refuses those that lead to a link-local address: a name and an unusual spelling of an address are
-/// known only then.
+/// A resolver that refuses names of link-local addresses; an unusual spelling of an address is recognised only here.
 #[derive(Debug)]
-pub(super) struct Guarded {
+pub(crate) struct Guarded {
     client: Client,
     inner: DefaultResolver,
 }
 
 impl Guarded {
-    pub(super) fn new(client: Client) -> Self {
+    pub(crate) fn new(client: Client) -> Self {
         Self { client, inner: DefaultResolver::default() }
     }
 }
@@ -101,8 +103,8 @@ impl Resolver for Guarded {
     }
 }
 
-/// The fault of a request that [`Guarded`] refused.
-pub(super) fn refusal(error: &ureq::Error) -> Option<Fault> {
+/// The error of a request that [`Guarded`] refused.
+pub(crate) fn refusal(error: &ureq::Error) -> Option<NetError> {
     match error {
         ureq::Error::Other(cause) if cause.is::<LinkLocalName>() => Some(LINK_LOCAL),
         _ => None,
@@ -129,7 +131,7 @@ mod tests {
             "https://",
             "https://exa mple.org",
         ] {
-            assert!(matches!(check(wrong, Client::Service), Err(Fault::Address(_))), "{wrong}");
+            assert!(matches!(check(wrong, Client::Service), Err(NetError::Address(_))), "{wrong}");
         }
     }
 

@@ -1,0 +1,236 @@
+//! An HTTP client with limits on time, size and attempts: no redirects, certificates checked, plain HTTP on this machine
+//! only. Errors contain neither address nor token.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ureq::http::{Response, StatusCode};
+use ureq::unversioned::transport::DefaultConnector;
+use ureq::{Agent, Body, Error};
+
+use crate::address::{self, Client, Guarded};
+use crate::{Backoff, Clock, NetError, Retry, Secret, SystemClock};
+
+/// The longest wait that a service may ask for, seconds.
+const LONGEST_WAIT_S: u64 = 3600;
+/// The longest wait between two attempts, without jitter.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(60);
+
+/// What a request may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Of one attempt: name, connection, handshake, answer to its last byte.
+    pub timeout: Duration,
+    /// The longest answer, bytes.
+    pub max_bytes: u64,
+    /// Attempts after the first, after an error that may pass.
+    pub retries: u32,
+    /// The wait before the second attempt; it doubles, with jitter.
+    pub first_wait: Duration,
+}
+
+impl Default for Limits {
+    /// 5 s, 8 MiB, two retries after 250 and 500 ms.
+    fn default() -> Self {
+        Self { timeout: Duration::from_secs(5), max_bytes: 8 << 20, retries: 2, first_wait: Duration::from_millis(250) }
+    }
+}
+
+impl Limits {
+    /// The retries that these limits allow.
+    pub(crate) fn retry(&self) -> Retry {
+        Retry { backoff: Backoff::new(self.first_wait, LONGEST_BACKOFF), retries: self.retries }
+    }
+}
+
+/// How a request authenticates.
+#[derive(Debug, Clone, Copy)]
+pub enum Auth<'a> {
+    /// Not at all.
+    None,
+    /// A token in this header.
+    Header(&'static str, &'a Secret),
+    /// `Authorization: Bearer`.
+    Bearer(&'a Secret),
+    /// `Authorization: Basic`, of `user:password`.
+    Basic(&'a Secret),
+    /// A token in this parameter of the query, for services that accept it nowhere else.
+    Query(&'static str, &'a Secret),
+    /// A header that is not secret.
+    Plain(&'static str, &'static str),
+}
+
+/// A client of the service at one base address.
+///
+/// ```
+/// use std::io::{Read as _, Write as _};
+/// use eco2_net::{Auth, Http, Limits, NetError};
+///
+/// // A service on this machine; elsewhere only HTTPS is allowed.
+/// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+/// let base = format!("http://{}", listener.local_addr()?);
+/// let service = std::thread::spawn(move || -> std::io::Result<()> {
+///     let (mut stream, _) = listener.accept()?;
+///     stream.read(&mut [0; 1024])?;
+///     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n42")
+/// });
+/// let http = Http::new(&base, Limits::default())?;
+/// assert_eq!(http.get("/answer", &[("zone", "DE")], Auth::None)?, b"42");
+/// service.join().expect("the service ended")?;
+///
+/// let refused = Http::new("http://example.org", Limits::default()).unwrap_err();
+/// assert!(matches!(refused, NetError::Address(_)), "plain HTTP to another machine");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Http {
+    agent: Agent,
+    base: String,
+    limits: Limits,
+    clock: Arc<dyn Clock>,
+}
+
+impl Http {
+    /// A client of the service at `base`, such as `https://api.example.org/v3`.
+    ///
+    /// # Errors
+    /// [`NetError::Address`] for an address that is neither HTTPS nor on this machine, is link-local, or contains a user,
+    /// a query or a fragment.
+    pub fn new(base: &str, limits: Limits) -> Result<Self, NetError> {
+        Self::open(Client::Service, base, limits)
+    }
+
+    /// A client of a cloud's metadata service, the only one that may use the link-local address [`crate::METADATA_HOST`].
+    ///
+    /// # Errors
+    /// As [`Http::new`].
+    pub fn metadata(base: &str, limits: Limits) -> Result<Self, NetError> {
+        Self::open(Client::Metadata, base, limits)
+    }
+
+    /// The same client with waits on another clock.
+    #[must_use]
+    pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
+        Self { clock, ..self }
+    }
+
+    fn open(client: Client, base: &str, limits: Limits) -> Result<Self, NetError> {
+        let local = address::check(base, client)?;
+        let clock = Arc::new(SystemClock::default());
+        Ok(Self { agent: agent(&limits, local, client), base: base.trim_end_matches('/').to_owned(), limits, clock })
+    }
+
+    /// The body of `base` + `path` with the given query. HTTP 429 is not retried here, so that the caller can decide.
+    ///
+    /// # Errors
+    /// [`NetError`] of the last attempt.
+    pub fn get(&self, path: &str, query: &[(&str, &str)], auth: Auth<'_>) -> Result<Vec<u8>, NetError> {
+        let again = |error: &NetError| error.is_passing().then_some(Duration::ZERO);
+        self.limits.retry().run(&*self.clock, again, || self.get_once(path, query, auth))
+    }
+
+    fn get_once(&self, path: &str, query: &[(&str, &str)], auth: Auth<'_>) -> Result<Vec<u8>, NetError> {
+        let mut request = self.agent.get(format!("{}{path}", self.base));
+        for (name, value) in query {
+            request = request.query(name, value);
+        }
+        request = match auth {
+            Auth::None => request,
+            Auth::Header(name, secret) => request.header(name, secret.expose()),
+            Auth::Bearer(secret) => request.header("authorization", format!("Bearer {}", secret.expose())),
+            Auth::Basic(secret) => request.header("authorization", format!("Basic {}", base64(secret.expose()))),
+            Auth::Query(name, secret) => request.query(name, secret.expose()),
+            Auth::Plain(name, value) => request.header(name, value),
+        };
+        self.read(request.call().map_err(|error| net_error(&error))?)
+    }
+
+    /// The answer to a PUT without a body, tried once; the metadata service hands out its tokens this way.
+    ///
+    /// # Errors
+    /// [`NetError`].
+    pub fn put(&self, path: &str, header: (&'static str, &'static str)) -> Result<Vec<u8>, NetError> {
+        let request = self.agent.put(format!("{}{path}", self.base)).header(header.0, header.1);
+        self.read(request.send_empty().map_err(|error| net_error(&error))?)
+    }
+
+    fn read(&self, mut response: Response<Body>) -> Result<Vec<u8>, NetError> {
+        check_status(&response)?;
+        let most = self.limits.max_bytes;
+        let body = response.body_mut().with_config().limit(most).read_to_vec();
+        body.map_err(|error| match error {
+            Error::BodyExceedsLimit(_) => NetError::TooLarge { most },
+            error => net_error(&error),
+        })
+    }
+}
+
+/// A client that connects only to the address it is given; `local`: on this machine.
+pub(crate) fn agent(limits: &Limits, local: bool, client: Client) -> Agent {
+    let mut config = Agent::config_builder()
+        .timeout_global(Some(limits.timeout))
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .http_status_as_error(false)
+        .https_only(!local)
+        .user_agent(concat!("eco2/", env!("CARGO_PKG_VERSION")));
+    if local {
+        config = config.proxy(None);
+    }
+    Agent::with_parts(config.build(), DefaultConnector::default(), Guarded::new(client))
+}
+
+/// The error of a status that is not a success.
+pub(crate) fn check_status(response: &Response<Body>) -> Result<(), NetError> {
+    let status = response.status();
+    match status {
+        status if status.is_success() => Ok(()),
+        status if status.is_redirection() => Err(NetError::Redirect),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(NetError::Refused(status.as_u16())),
+        StatusCode::TOO_MANY_REQUESTS => {
+            let header = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
+            let seconds = header.and_then(|text| text.trim().parse::<u64>().ok());
+            Err(NetError::TooOften { retry_after_s: seconds.map(|seconds| seconds.min(LONGEST_WAIT_S)) })
+        }
+        status => Err(NetError::Status(status.as_u16())),
+    }
+}
+
+/// The error of the client without its text, which may contain the address.
+pub(crate) fn net_error(error: &Error) -> NetError {
+    match error {
+        Error::Timeout(_) => NetError::Timeout,
+        Error::Tls(_) | Error::Pem(_) | Error::Rustls(_) => NetError::Tls,
+        Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => NetError::Tls,
+        Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => NetError::Timeout,
+        Error::Protocol(_) | Error::Http(_) => NetError::NotHttp,
+        error => address::refusal(error).unwrap_or(NetError::Unreachable),
+    }
+}
+
+fn base64(text: &str) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut encoded = String::with_capacity(text.len().div_ceil(3) * 4);
+    for chunk in text.as_bytes().chunks(3) {
+        let bits = chunk.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        for place in 0..4 {
+            let digit = ALPHABET[(bits >> (18 - 6 * place)) as usize & 63] as char;
+            encoded.push(if place <= chunk.len() { digit } else { '=' });
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_follows_rfc_4648() {
+        for (text, encoded) in
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("foobar", "Zm9vYmFy")]
+        {
+            assert_eq!(base64(text), encoded);
+        }
+    }
+}
