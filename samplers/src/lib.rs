@@ -12,6 +12,7 @@ mod ceiling;
 pub mod clock;
 mod cpuinfo;
 mod deadline;
+mod decision;
 pub mod discover;
 mod fork;
 pub mod found;
@@ -47,6 +48,7 @@ pub mod visible;
 
 pub use anchors::{Anchor, Anchors};
 pub use deadline::{Deadline, quietly};
+pub use decision::{Decision, Way};
 pub use fork::Birthplace;
 pub use rounds::Options;
 pub use sampler::{Cost, Ending, Finished, Sampler, StartError};

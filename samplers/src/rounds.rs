@@ -189,6 +189,7 @@ impl Rounds {
             hot.anchor();
         }
         self.hand_over_notes(outlet);
+        self.hand_over_decisions(outlet);
         let end_ns = self.clock.now_ns();
         let open = outlet.with(|sink| sink.tick(end_ns)).is_some();
         // Nobody waits for these; the beginning of a run does for the rest of its first tick.
@@ -389,6 +390,14 @@ impl Rounds {
     fn silent(&mut self, name: &str, status: Status, reason: &str, remedy: &str) {
         let (name, reason, remedy) = (name.to_owned(), reason.to_owned(), remedy.to_owned());
         self.changes.push(Change::Silent(SourceStatus { name, status, reason, remedy }));
+    }
+
+    /// In nearly every tick there are none.
+    fn hand_over_decisions(&mut self, outlet: &Outlet) {
+        let decided = self.schedule.decided();
+        if decided.len() > 0 {
+            outlet.with(|sink| decided.for_each(|decision| sink.decided(&decision)));
+        }
     }
 
     fn hand_over_notes(&mut self, outlet: &Outlet) {

@@ -11,6 +11,7 @@
 
 use eco2_core::{Domain, Kind, Reading};
 
+use crate::decision::{Decision, Told, Way};
 use crate::phase::PhaseLock;
 
 /// Shortest period that is worth a lock.
@@ -74,6 +75,8 @@ pub struct Schedule {
     ticked_ns: u64,
     missed: u64,
     seed: u64,
+    /// Decisions that nobody has taken yet.
+    decisions: Vec<Decision>,
 }
 
 #[derive(Debug)]
@@ -88,6 +91,7 @@ struct Lane {
     closed: bool,
     /// Reads happen on a thread of the source's own: an answer that is awaited is collected a little later.
     collect: Option<Collect>,
+    told: Told,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -127,7 +131,16 @@ impl Schedule {
     pub fn new(interval_ns: u64, start_ns: u64) -> Self {
         let interval_ns = interval_ns.max(1_000);
         let (gauges_ns, ticked_ns) = (start_ns, start_ns);
-        Self { interval_ns, start_ns, lanes: Vec::new(), gauges_ns, ticked_ns, missed: 0, seed: 0 }
+        Self {
+            interval_ns,
+            start_ns,
+            lanes: Vec::new(),
+            gauges_ns,
+            ticked_ns,
+            missed: 0,
+            seed: 0,
+            decisions: Vec::new(),
+        }
     }
 
     /// The same with other random instants.
@@ -166,7 +179,13 @@ impl Schedule {
     pub fn close(&mut self, source: usize) {
         if let Some(lane) = self.lanes.get_mut(source) {
             lane.closed = true;
+            lane.tell(source, self.ticked_ns, &mut self.decisions);
         }
+    }
+
+    /// What was decided since the last call, each decision once.
+    pub fn decided(&mut self) -> std::vec::Drain<'_, Decision> {
+        self.decisions.drain(..)
     }
 
     /// The absolute instant to sleep until: a source or the gauges are due, or the rings must be drained.
@@ -228,6 +247,7 @@ impl Schedule {
             // Sources of one interval share their instants, and so the wake-ups.
             lane.grid_ns += random_below(lane.interval_ns, seed, past);
         }
+        lane.tell(source, now_ns, &mut self.decisions);
     }
 
     /// Whether `source` is read around its predicted updates rather than polled.
@@ -248,6 +268,35 @@ impl Lane {
             locked: false,
             closed: false,
             collect: None,
+            told: Told::default(),
+        }
+    }
+
+    fn way(&self) -> Way {
+        match self {
+            Self { closed: true, .. } => Way::Off,
+            Self { locked: true, .. } => Way::Locked,
+            _ if self.is_at_random() => Way::Random,
+            _ => Way::Poll,
+        }
+    }
+
+    /// Adds the decisions about `source`, this lane, where it is read otherwise than before.
+    fn tell(&mut self, source: usize, at_ns: u64, out: &mut Vec<Decision>) {
+        let way = self.way();
+        if self.counters.is_empty() {
+            return;
+        }
+        let Some(reason) = self.told.change(way, self.interval_ns, self.wrap_ns) else { return };
+        let every_ns = (way != Way::Off).then_some(self.interval_ns);
+        let all = Decision { at_ns, source, domain: None, way, every_ns, period_ns: None, reason };
+        if way != Way::Locked {
+            return out.push(all);
+        }
+        for (index, counter) in self.counters.iter().enumerate().filter(|(_, counter)| counter.lock.is_some()) {
+            let period_ns = counter.mean_period_ns();
+            let every_ns = Some((period_ns / 2).min(self.wrap_ns));
+            out.push(Decision { domain: Some(index), every_ns, period_ns: Some(period_ns), ..all });
         }
     }
 

@@ -6,6 +6,7 @@ use eco2_core::report::SourceStatus;
 use eco2_core::{Domain, Fault, Gauge, Reading};
 
 use crate::clock::Clock;
+use crate::decision::Decision;
 use crate::visible::Visible;
 
 /// Something that can be read: RAPL, a GPU driver, a power sensor, a model, your own meter.
@@ -188,6 +189,9 @@ pub trait Sink: Send {
     fn note(&mut self, note: Note);
     /// A source is not what it was when it was looked for. Not handed on by default.
     fn changed(&mut self, _change: Change) {}
+    /// The schedule reads a source otherwise from here on. Called in the tick of the change, after its readings. Not
+    /// handed on by default.
+    fn decided(&mut self, _decision: &Decision) {}
     /// Every reading of this tick was handed over: drain event rings, publish, log.
     fn tick(&mut self, now_ns: u64);
     /// While closing: whether every edge has its knots, so that sampling may stop before the deadline.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use eco2_core::Fault;
 use eco2_samplers::clock::Epoch;
 use eco2_samplers::tsc::HotClock;
-use eco2_samplers::{Options, Roots, Source, Stepped};
+use eco2_samplers::{Options, Roots, Source, Stepped, Way};
 use loop_rig::{MS, Recorder, S, Scripted, counter, script, set};
 
 fn stepped(sources: Vec<Box<dyn Source>>, now: &Arc<AtomicU64>) -> (Stepped, Recorder) {
@@ -264,4 +264,31 @@ fn k06_reading_resumes_after_a_call_that_hung_past_its_deadline() {
     }
     let last = recorder.told().readings.last().unwrap().2;
     assert!(last.before_ns > 24 * S, "{last:?}");
+}
+
+#[test]
+fn decisions_of_the_schedule_are_told_when_they_change_and_no_oftener() {
+    let (now, _) = script(0);
+    // 100 ms an update, known to a fiftieth after five; it stands still after ten seconds.
+    let steady = Scripted::boxed("steady", |at_ns| Ok(at_ns.min(10 * S) / (100 * MS)));
+    let mut board = Scripted::boxed("board", |_| Ok(5_000));
+    board.domains = vec![eco2_core::Domain::power("board", eco2_core::Component::Gpu, "board", "test")];
+    let (mut sampling, recorder) = stepped(vec![steady, board], &now);
+    recorder.told().period_ns = Some(100 * MS);
+    steps(&mut sampling, &now, 9 * S);
+    let told = |d: &eco2_samplers::Decision| (d.source, d.domain, d.way, d.every_ns, d.period_ns, d.reason);
+    let decisions: Vec<_> = recorder.told().decisions.iter().map(told).collect();
+    assert_eq!(
+        decisions,
+        [
+            (0, None, Way::Poll, Some(10 * MS), None, "start"),
+            (1, None, Way::Random, Some(10 * MS), None, "start"),
+            (0, Some(0), Way::Locked, Some(50 * MS), Some(100 * MS), "period-learned"),
+        ]
+    );
+    steps(&mut sampling, &now, 20 * S);
+    let told = recorder.told();
+    let [_, _, locked, lost] = told.decisions.as_slice() else { panic!("{:?}", told.decisions) };
+    assert_eq!((lost.way, lost.every_ns, lost.reason), (Way::Poll, Some(10 * MS), "period-lost"));
+    assert!(locked.at_ns < S && lost.at_ns > 10 * S, "{locked:?} {lost:?}");
 }

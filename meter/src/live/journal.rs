@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use eco2_core::report::{EventRecord, Report};
 use eco2_core::{Domain, Gauge, Reading};
-use eco2_report::{LogEncoder, LogMeta, LogStatus, LogWriter, Output, TraceWriter};
-use eco2_samplers::quietly;
+use eco2_report::{LogEncoder, LogMeta, LogStatus, LogWriter, Output, PolicyRecord, TraceWriter};
+use eco2_samplers::{Decision, quietly};
 
 use crate::Error;
 use crate::live::spool::Spool;
@@ -80,6 +80,13 @@ impl Journal {
         }
     }
 
+    /// A decision of the schedule about a source, and the source's name.
+    pub(crate) fn decided(&mut self, decision: &Decision, name: &str) {
+        if let Some((encoder, _)) = &mut self.log {
+            encoder.policy(&record(decision, name)).ok();
+        }
+    }
+
     pub(crate) fn checkpoint_due(&self, now_ns: u64) -> bool {
         self.log.as_ref().is_some_and(|(encoder, _)| encoder.checkpoint_due(now_ns))
     }
@@ -136,6 +143,20 @@ impl Journal {
             self.trace_failure.get_or_insert(error.to_string());
             self.trace = None;
         }
+    }
+}
+
+fn record(decision: &Decision, name: &str) -> PolicyRecord {
+    let index = |place: usize| u32::try_from(place).unwrap_or(u32::MAX);
+    PolicyRecord {
+        at_ns: decision.at_ns,
+        source: index(decision.source),
+        name: name.to_owned(),
+        domain: decision.domain.map(index),
+        policy: decision.way.name().to_owned(),
+        every_ns: decision.every_ns,
+        period_ns: decision.period_ns,
+        reason: decision.reason.to_owned(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use eco2_core::{Domain, Gauge, Reading};
-use eco2_samplers::{Change, DeviceUse, Note, Sink, Watched, clock};
+use eco2_samplers::{Change, Decision, DeviceUse, Note, Sink, Watched, clock};
 
 use crate::run::report::Ending;
 use crate::run::shared::Shared;
@@ -35,6 +35,10 @@ impl Sink for Feed {
 
     fn changed(&mut self, change: Change) {
         lock(&self.0.engine).changed(change);
+    }
+
+    fn decided(&mut self, decision: &Decision) {
+        lock(&self.0.engine).decided(decision);
     }
 
     fn tick(&mut self, now_ns: u64) {

@@ -99,8 +99,11 @@ impl LogSummary {
 pub struct PolicyRecord {
     /// Monotonic nanoseconds.
     pub at_ns: u64,
-    /// The source, counted in the order of the domains' records.
+    /// The source, counted from 0 as the run held them.
     pub source: u32,
+    /// Its name, as its domains have it; empty where nobody said.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
     /// The domain, by the index that readings use; `None`: all of the source's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub domain: Option<u32>,
@@ -109,7 +112,10 @@ pub struct PolicyRecord {
     /// Mean time between two readings, nanoseconds; `None` where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub every_ns: Option<u64>,
-    /// Why: `start`, `period-learned`, `period-lost`, `wrap`, `viewer`, `budget`, …
+    /// Learned period of the domain's updates, nanoseconds; `None` where it led to nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub period_ns: Option<u64>,
+    /// Why: `start`, `period-learned`, `period-lost`, `wrap`, `pace`, `domains`, `source-ended`, `viewer`, `budget`, …
     pub reason: String,
 }
 

@@ -80,7 +80,8 @@ fn gauge(value: f64) -> Gauge {
 
 fn policy(domain: Option<u32>) -> PolicyRecord {
     let (policy, reason) = ("locked".to_owned(), "period-learned".to_owned());
-    PolicyRecord { at_ns: 6, source: 0, domain, policy, every_ns: Some(100_000_000), reason }
+    let (every_ns, period_ns) = (Some(100_000_000), Some(200_000_000));
+    PolicyRecord { at_ns: 6, source: 0, name: "nvml".to_owned(), domain, policy, every_ns, period_ns, reason }
 }
 
 fn provisional() -> Report {

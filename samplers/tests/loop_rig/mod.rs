@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use eco2_core::{Component, Domain, Fault, Gauge, Reading};
 use eco2_samplers::clock::Clock;
-use eco2_samplers::{Batch, Note, Sink, Source};
+use eco2_samplers::{Batch, Decision, Note, Sink, Source};
 
 pub(crate) const MS: u64 = 1_000_000;
 pub(crate) const S: u64 = 1_000 * MS;
@@ -27,6 +27,7 @@ pub(crate) struct Told {
     pub(crate) ticks: Vec<u64>,
     pub(crate) settled: bool,
     pub(crate) period_ns: Option<u64>,
+    pub(crate) decisions: Vec<Decision>,
 }
 
 #[derive(Clone, Default)]
@@ -60,6 +61,9 @@ impl Sink for Recorder {
     }
     fn note(&mut self, note: Note) {
         self.told().notes.push(note);
+    }
+    fn decided(&mut self, decision: &Decision) {
+        self.told().decisions.push(*decision);
     }
     fn tick(&mut self, now_ns: u64) {
         self.told().ticks.push(now_ns);

@@ -1,7 +1,7 @@
 //! What the sampling thread hands over: domains, readings, gauges, notes and ticks.
 
 use eco2_core::{Domain, GapReason, Gauge, Reading};
-use eco2_samplers::{Change, Note, Sink};
+use eco2_samplers::{Change, Decision, Note, Sink};
 
 use super::{Engine, boot_offset_ns};
 
@@ -57,6 +57,11 @@ impl Sink for Engine {
 
     fn changed(&mut self, change: Change) {
         self.sources.change(change);
+    }
+
+    fn decided(&mut self, decision: &Decision) {
+        let first = self.global(decision.source, 0).and_then(|index| self.ledger.tracks().get(index));
+        self.journal.decided(decision, first.map_or("", |track| &track.domain().source));
     }
 
     fn tick(&mut self, now_ns: u64) {

@@ -1,0 +1,103 @@
+//! Decisions of the schedule as values: how a source is read from here on, and what was learned that led to it.
+
+/// Decisions of one source that are told; further ones are not, as they say nothing new.
+const MOST_A_SOURCE: u32 = 1_000;
+
+/// How a source, or one domain of it, is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Way {
+    /// On a grid of absolute instants.
+    Poll,
+    /// Once in each interval, at a random instant of it.
+    Random,
+    /// Around the predicted updates of its counter.
+    Locked,
+    /// Not any more.
+    Off,
+}
+
+impl Way {
+    /// As logs have it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Poll => "poll",
+            Self::Random => "random",
+            Self::Locked => "locked",
+            Self::Off => "off",
+        }
+    }
+}
+
+/// How a source, or one domain of it, is read from here on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decision {
+    /// Monotonic nanoseconds.
+    pub at_ns: u64,
+    /// The source, counted from 0 as the sampler holds them.
+    pub source: usize,
+    /// The domain, by its place in the source's list; `None`: all of them.
+    pub domain: Option<usize>,
+    /// How it is read.
+    pub way: Way,
+    /// Mean time between two readings, nanoseconds; `None` where there are none.
+    pub every_ns: Option<u64>,
+    /// Learned period of the domain's updates, nanoseconds; `None` where it led to nothing.
+    pub period_ns: Option<u64>,
+    /// Why: `start`, `period-learned`, `period-lost`, `wrap`, `pace`, `domains`, `source-ended`.
+    pub reason: &'static str,
+}
+
+/// What was told last of one source, to be compared with how it is read now.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    last: Option<(Way, u64)>,
+    count: u32,
+}
+
+impl Told {
+    /// Why it is read otherwise than was told; `None` where it is not, and after too many decisions. `wrap_ns` is the
+    /// longest interval in which no wrap is missed.
+    pub(crate) fn change(&mut self, way: Way, interval_ns: u64, wrap_ns: u64) -> Option<&'static str> {
+        let last = self.last.replace((way, interval_ns));
+        if last == self.last || self.count >= MOST_A_SOURCE {
+            return None;
+        }
+        self.count += 1;
+        Some(match (last, way) {
+            (None, _) => "start",
+            (_, Way::Off) => "source-ended",
+            (_, Way::Locked) => "period-learned",
+            (Some((Way::Locked, _)), _) => "period-lost",
+            (Some((before, _)), _) if before != way => "domains",
+            _ if interval_ns == wrap_ns => "wrap",
+            _ => "pace",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decision_is_told_once_with_its_reason() {
+        let mut told = Told::default();
+        let mut change = |way, interval_ns| told.change(way, interval_ns, 5);
+        assert_eq!(
+            [change(Way::Poll, 10), change(Way::Poll, 10), change(Way::Poll, 20)],
+            [Some("start"), None, Some("pace")]
+        );
+        assert_eq!([change(Way::Poll, 5), change(Way::Locked, 5)], [Some("wrap"), Some("period-learned")]);
+        assert_eq!([change(Way::Poll, 5), change(Way::Random, 5)], [Some("period-lost"), Some("domains")]);
+        assert_eq!([change(Way::Off, 5), change(Way::Off, 5)], [Some("source-ended"), None]);
+    }
+
+    #[test]
+    fn what_changes_for_ever_is_told_a_thousand_times() {
+        let mut told = Told::default();
+        let count = (0..5_000).filter(|turn| told.change(Way::Poll, turn % 2, 9).is_some()).count();
+        assert_eq!(count, 1_000);
+    }
+}
