@@ -216,6 +216,8 @@ fn device(track: &Track, start: &Edge, end: &Edge, (begin_ns, end_ns): (u64, u64
         component: domain.component,
         domain: domain.domain.clone(),
         name: domain.name.clone(),
+        model: domain.model().map(str::to_owned),
+        method: domain.method.clone(),
         source: domain.source.clone(),
         quality: if energy.is_some() { domain.quality } else { Quality::Missing },
         energy_uj: energy,

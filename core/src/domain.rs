@@ -82,6 +82,9 @@ pub struct Domain {
     pub domain: String,
     /// What a person calls it: `AMD EPYC, package 0`, `NVIDIA H200`.
     pub name: String,
+    /// How an estimate is calculated: `estimated from TDP 280 W × 2/128 threads`; `None` for a sensor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
     /// The source that reads it: `rapl-perf`, `nvml`, …
     pub source: String,
     /// How its figures come about.
@@ -120,6 +123,7 @@ impl Domain {
             component,
             domain: domain.to_owned(),
             name: id.to_owned(),
+            method: None,
             source: source.to_owned(),
             quality: Quality::Measured,
             kind: Kind::Energy,
@@ -141,6 +145,13 @@ impl Domain {
         Self { kind, quality: Quality::Derived, ..Self::counter(id, component, domain, source) }
     }
 
+    /// The hardware's model: `AMD EPYC 7763` of `AMD EPYC 7763, package 0`. `None` for parts other than processors and
+    /// GPUs, and where the name is only the domain's.
+    #[must_use]
+    pub fn model(&self) -> Option<&str> {
+        model_in(self.component, &self.id, &self.domain, &self.name)
+    }
+
     /// The power, in microwatts, beyond which a reading is believed only when the next one confirms it: twice the stated
     /// limit (a limit is an average over milliseconds), else what the model can draw, else the most that a part of this
     /// kind draws.
@@ -149,4 +160,12 @@ impl Domain {
         let stated = self.max_uw.map(|max| max.saturating_mul(HEADROOM));
         stated.or(self.ceiling_uw).unwrap_or_else(|| self.component.most_uw())
     }
+}
+
+/// The model in a device's name: what precedes `, <domain> <number>`; see [`Domain::model`].
+pub(crate) fn model_in<'a>(component: Component, id: &str, domain: &str, name: &'a str) -> Option<&'a str> {
+    let is_place = |text: &str| text == domain || text.strip_prefix(domain).is_some_and(|rest| rest.starts_with(' '));
+    let model = name.rsplit_once(", ").filter(|(_, tail)| is_place(tail)).map_or(name, |(model, _)| model).trim();
+    let has_model = matches!(component, Component::Cpu | Component::Gpu);
+    Some(model).filter(|model| has_model && !model.is_empty() && *model != id && !is_place(model))
 }

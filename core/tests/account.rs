@@ -221,3 +221,28 @@ fn k06_change_by_one_unit_was_seen_between_the_readings_around_it_for_the_schedu
     }
     assert!(track.last_change_ns().is_some());
 }
+
+#[test]
+fn k14_model_and_method_of_a_device_are_fields_beside_its_name() {
+    let of = |id: &str, component, kind: &str, name: &str, method: Option<&str>| {
+        let mut ledger = Ledger::new(0, 1);
+        let (name, method) = (name.to_owned(), method.map(str::to_owned));
+        ledger.add_domain(Domain { name, method, ..domain(id, component, kind, None) });
+        let device = ledger.account(S).devices.remove(0);
+        (device.model, device.method)
+    };
+    let some = |text: &str| Some(text.to_owned());
+    let package = |name: &str| of("package-0", Component::Cpu, "package", name, None).0;
+    assert_eq!(package("AMD EPYC, package 0"), some("AMD EPYC"));
+    assert_eq!(package("Intel(R) Xeon(R) CPU, rev. 2, package 0"), some("Intel(R) Xeon(R) CPU, rev. 2"));
+    assert_eq!((package("package 0"), package("package-0"), package("")), (None, None, None));
+    assert_eq!(
+        of("dram-0", Component::Memory, "dram", "AMD EPYC, dram 0", None).0,
+        None,
+        "a processor's, not memory's"
+    );
+    assert_eq!(of("psys", Component::Other, "psys", "platform (psys)", None).0, None);
+    let sum = "estimated from TDP 280 W × 2/128 threads";
+    let estimate = of("cpu-estimate", Component::Cpu, "package", "AMD EPYC 7763", Some(sum));
+    assert_eq!(estimate, (some("AMD EPYC 7763"), some(sum)));
+}

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use eco2_core::report::Status;
-use eco2_core::{Component, Fault, Kind, Quality};
+use eco2_core::{Component, Domain, Fault, Kind, Quality};
 use eco2_samplers::clock::Clock;
 use eco2_samplers::found::Found;
 use eco2_samplers::host_gauges::HostGauges;
@@ -68,13 +68,22 @@ impl Machine {
     }
 }
 
+fn method(domain: &Domain) -> &str {
+    domain.method.as_deref().unwrap_or_default()
+}
+
+/// `AMD EPYC: estimated from …`.
+fn calculated(domain: &Domain) -> String {
+    format!("{}: {}", domain.name, method(domain))
+}
+
 #[test]
 fn d02_the_estimate_is_idle_plus_utilisation_and_nothing_else() {
     let machine = Machine::new("AMD EPYC 7763 64-Core Processor", 2, true);
     let mut source = machine.discover().source.unwrap();
     let domain = source.domains()[0].clone();
     // 280 W · 2/128 = 4.375 W; a guest with part of a package may draw up to twice 1.25 times that.
-    assert!(domain.name.ends_with("estimated from TDP 280 W × 2/128 threads"), "{}", domain.name);
+    assert!(method(&domain).ends_with("estimated from TDP 280 W × 2/128 threads"), "{domain:?}");
     assert_eq!((domain.min_uw, domain.max_uw), (Some(218_750), Some(10_937_500)));
     assert_eq!(machine.read(&mut *source, 0), [Ok(0)]);
 
@@ -96,7 +105,7 @@ fn d02_two_packages_on_bare_metal_draw_twice_the_tdp() {
     let info = fs::read_to_string(machine.folder.path().join("proc/cpuinfo")).unwrap();
     machine.write("proc/cpuinfo", &info.replace("siblings\t: 160", "siblings\t: 80"));
     let mut source = machine.discover().source.unwrap();
-    assert!(source.domains()[0].name.ends_with("TDP 270 W × 160/80 threads"), "{}", source.domains()[0].name);
+    assert!(method(&source.domains()[0]).ends_with("TDP 270 W × 160/80 threads"), "{:?}", source.domains()[0]);
     machine.read(&mut *source, 0);
     machine.cpu_time(1_000, 100);
     assert_eq!(machine.read(&mut *source, SECOND), [Ok(540_000_000)]);
@@ -136,7 +145,7 @@ fn f48_a_machine_without_any_counter_explains_its_estimate() {
     assert_eq!((domain.quality, domain.kind, domain.component), (Quality::Estimated, Kind::Energy, Component::Cpu));
     // No model number: 3.75 W a thread, between the table's least and most.
     assert_eq!(
-        domain.name,
+        calculated(domain),
         "AMD EPYC: estimated from 3.75 W × 2 threads, the median of server CPUs (name not in the table)"
     );
     assert_eq!((domain.min_uw, domain.max_uw), (Some(175_781), Some(51_562_500)));
@@ -173,11 +182,11 @@ fn a_rented_machine_has_its_providers_watts_unless_others_are_given() {
     let thread = Some(ThreadWatts { idle_w: 0.74, busy_w: 3.5, of: "the average" });
     let domain = |options: ModelOptions| discover(&roots, false, true, &options).source.unwrap().domains()[0].clone();
     let rented = domain(ModelOptions { cpu_thread: thread, ..ModelOptions::default() });
-    assert!(rented.name.ends_with(": estimated from 0.74 to 3.5 W × 2 threads, the average"), "{}", rented.name);
+    assert!(calculated(&rented).ends_with(": estimated from 0.74 to 3.5 W × 2 threads, the average"), "{rented:?}");
     // 7 W busy; a server's least is a twentieth of it, and its most 1.25 of it, twice for a part of a machine.
     assert_eq!((rented.min_uw, rented.max_uw), (Some(350_000), Some(17_500_000)));
     let given = domain(ModelOptions { cpu_watts: Some(20.0), cpu_thread: thread, ..ModelOptions::default() });
-    assert!(given.name.ends_with("estimated from given 20 W"), "{}", given.name);
+    assert!(method(&given) == "estimated from given 20 W", "{given:?}");
 }
 
 #[test]
@@ -188,7 +197,7 @@ fn f48_without_proc_the_own_cpu_time_still_bounds_the_estimate() {
         discover(&nowhere, false, false, &ModelOptions { cpu_watts: Some(100.0), ..ModelOptions::default() })
             .source
             .unwrap();
-    assert_eq!(source.domains()[0].name, "unnamed CPU: estimated from given 100 W");
+    assert_eq!(calculated(&source.domains()[0]), "unnamed CPU: estimated from given 100 W");
     let now = Arc::new(AtomicU64::new(0));
     let mut read = |at| {
         now.store(at, Ordering::Relaxed);
@@ -215,7 +224,7 @@ fn gpus_without_readings_are_estimated_from_board_power() {
 
     let found = discover(&machine.roots(), true, false, &ModelOptions::default());
     let mut source = found.source.unwrap();
-    let names: Vec<_> = source.domains().iter().map(|domain| domain.name.as_str()).collect();
+    let names: Vec<_> = source.domains().iter().map(calculated).collect();
     assert_eq!(names, ["Tesla T4: estimated from board power 70 W and unknown utilisation, taken as half"]);
     assert!(found.statuses[0].reason.contains("no wattage known for GPU 1002:ffff"), "{}", found.statuses[0].reason);
     // Half between 7 W and 70 W for 10 s.
@@ -225,7 +234,7 @@ fn gpus_without_readings_are_estimated_from_board_power() {
     let given = ModelOptions { gpu_watts: Some(200.0), ..ModelOptions::default() };
     let mut source = discover(&machine.roots(), true, false, &given).source.unwrap();
     assert_eq!(source.domains().len(), 2);
-    assert_eq!(source.domains()[1].name, "1002:ffff: estimated from given 200 W and utilisation");
+    assert_eq!(calculated(&source.domains()[1]), "1002:ffff: estimated from given 200 W and utilisation");
     machine.read(&mut *source, 0);
     // (20 + 0.5 · 180) W · 10 s.
     assert_eq!(machine.read(&mut *source, 10 * SECOND)[1], Ok(1_100_000_000));

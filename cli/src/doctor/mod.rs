@@ -80,6 +80,8 @@ fn of(findings: &Findings) -> anyhow::Result<Value> {
         json!({
             "id": device.id,
             "name": device.name,
+            "model": device.model,
+            "method": device.method,
             "source": device.source,
             "quality": device.quality,
             "alive": verdict::is_alive(device),

@@ -66,6 +66,8 @@ pub(crate) const LIVE: &[&str] = &[
 const ADDED: &[&str] = &[
     "energy.range_kind",
     "energy.range_percent",
+    "devices[].model",
+    "devices[].method",
     "devices[].range_kind",
     "devices[].range_percent",
     "spans[].range_kind",

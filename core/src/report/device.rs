@@ -15,6 +15,13 @@ pub struct Device {
     pub domain: String,
     /// For people.
     pub name: String,
+    /// Model of the hardware: `AMD EPYC 7763`, `NVIDIA H200`. `None`: not known, and in reports of older versions.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// How an estimate was calculated: `estimated from TDP 280 W × 2/128 threads`. `None` for a sensor, and in reports of
+    /// older versions, whose `name` ends with it.
+    #[serde(default)]
+    pub method: Option<String>,
     /// Source name.
     pub source: String,
     /// How the figures came about.
@@ -75,6 +82,14 @@ impl Device {
     #[must_use]
     pub fn is_summed(&self) -> bool {
         self.overlaps.is_empty()
+    }
+
+    /// The model for exports: `model`; in reports of older versions the part of `name` that names hardware; else the domain.
+    #[must_use]
+    pub fn hardware(&self) -> &str {
+        let named = self.name.split(": estimated from ").next().unwrap_or_default();
+        let old = || crate::domain::model_in(self.component, &self.id, &self.domain, named);
+        self.model.as_deref().or_else(old).unwrap_or(&self.domain)
     }
 
     /// The part of the energy that is of one quality, microjoules.

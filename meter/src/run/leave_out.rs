@@ -46,7 +46,11 @@ fn describe(sources: &mut [SourceStatus], dead: &[&Device], devices: &[Device]) 
         }
     }
     let estimated = |device: &&Device| device.quality == Quality::Estimated && device.component == Component::Cpu;
-    let names: Vec<&str> = devices.iter().filter(estimated).map(|device| device.name.as_str()).collect();
+    let calculated = |device: &Device| {
+        let method = device.method.iter().map(|method| format!(": {method}"));
+        format!("{}{}", device.name, method.collect::<String>())
+    };
+    let names: Vec<String> = devices.iter().filter(estimated).map(calculated).collect();
     if let Some(model) = sources.iter_mut().find(|source| source.name == "model" && !names.is_empty()) {
         model.status = Status::Degraded;
         model.reason = format!("counters do not count; memory not included: {}", names.join("; "));

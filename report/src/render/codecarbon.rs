@@ -123,7 +123,7 @@ fn power(report: &Report, component: Component) -> Option<f64> {
 }
 
 fn model(report: &Report, component: Component) -> Option<String> {
-    let mut names: Vec<&str> = of(report, component).map(|device| device.name.as_str()).collect();
+    let mut names: Vec<&str> = of(report, component).map(Device::hardware).collect();
     names.dedup();
     Some(names.join("; ")).filter(|names| !names.is_empty())
 }

@@ -55,12 +55,11 @@ fn basis(report: &Report) -> &'static str {
     }
 }
 
-/// Names of the devices in the total with their number: `2 × NVIDIA H200`. A name's machine-bound end (`, package 0`) is
-/// left out.
+/// Models of the devices in the total with their number: `2 × NVIDIA H200`.
 fn hardware(report: &Report) -> BTreeMap<String, usize> {
     let mut names = BTreeMap::new();
     for device in report.devices.iter().filter(|device| device.is_summed()) {
-        *names.entry(model(device).to_owned()).or_default() += 1;
+        *names.entry(device.hardware().to_owned()).or_default() += 1;
     }
     names
 }
@@ -68,11 +67,6 @@ fn hardware(report: &Report) -> BTreeMap<String, usize> {
 /// `2 × NVIDIA H200, 1 × AMD EPYC`.
 fn hardware_words(report: &Report) -> String {
     hardware(report).iter().map(|(name, count)| format!("{count} × {name}")).collect::<Vec<_>>().join(", ")
-}
-
-fn model(device: &Device) -> &str {
-    let name = device.name.split(", package").next().unwrap_or_default().trim();
-    if name.is_empty() || name == device.id { &device.domain } else { name }
 }
 
 /// The distinct sources of the devices in the total: `nvml`, `rapl-perf`.
@@ -118,7 +112,7 @@ fn mean_intensity(carbon: &Carbon) -> Option<f64> {
 fn hardware_by_type(report: &Report) -> BTreeMap<(&'static str, String), usize> {
     let mut models = BTreeMap::new();
     for device in report.devices.iter().filter(|device| device.is_summed()) {
-        *models.entry((component_word(device), model(device).to_owned())).or_default() += 1;
+        *models.entry((component_word(device), device.hardware().to_owned())).or_default() += 1;
     }
     models
 }

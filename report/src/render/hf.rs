@@ -157,7 +157,7 @@ fn gauge(report: &Report, gpu: &Device, name: &str, scale: f64) -> Option<Value>
 
 fn gpu_metrics(report: &Report) -> Value {
     json!({
-        "name": by_gpu(report, |gpu| Some(json!(gpu.name))),
+        "name": by_gpu(report, |gpu| Some(json!(gpu.hardware()))),
         "energy_kwh": by_gpu(report, |gpu| gpu.energy_uj.map(|uj| json!(units::kwh(uj)))),
         "power_watts": by_gpu(report, |gpu| gpu.mean_w.map(|watts| json!(watts))),
         "utilization": by_gpu(report, |gpu| gauge(report, gpu, "utilization", 100.0)),

@@ -7,7 +7,7 @@ use super::attributes::Attributes;
 use super::decimal::{Decimal, clip, decimal};
 
 /// What a `# domain` line takes.
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "component",
     "kind",
     "unit",
@@ -18,6 +18,7 @@ const KEYS: [&str; 15] = [
     "parent",
     "domain",
     "name",
+    "method",
     "source",
     "quality",
     "gain",
@@ -196,6 +197,7 @@ fn set_limits(domain: &mut Domain, given: &Attributes) -> Result<(), LineFault> 
     if let Some(name) = given.get("name") {
         name.clone_into(&mut domain.name);
     }
+    domain.method = given.get("method").map(str::to_owned);
     if let Some(text) = given.get("quality") {
         domain.quality = quality(text)?;
     }

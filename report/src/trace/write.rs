@@ -102,6 +102,7 @@ fn attributes(domain: &Domain) -> String {
     add("parent", domain.parent.as_deref().map(encode));
     add("domain", Some(encode(&domain.domain)));
     add("name", Some(encode(&domain.name)));
+    add("method", domain.method.as_deref().map(encode));
     add("source", Some(encode(&domain.source)));
     add("quality", Some(quality(domain.quality).to_owned()));
     add("gain", domain.gain_percent.filter(|gain| gain.is_finite()).map(|gain| gain.to_string()));

@@ -43,7 +43,7 @@ fn sci_is_made_of_what_it_says() {
 fn a_model_card_is_in_grams_and_its_text_cannot_break_out() {
     let mut report = plain();
     report.run.labels.insert("training_type".into(), "fine-tuning".into());
-    report.devices[1].name = "evil\"\n  emissions: 0".into();
+    report.devices[1].model = Some("evil\"\n  emissions: 0".into());
     let card = model_card(&report).unwrap();
     let lines: Vec<&str> = card.lines().collect();
     assert_eq!(lines[..2], ["co2_eq_emissions:", "  emissions: 56"], "{card}");
@@ -273,4 +273,40 @@ fn k02_methods_claim_every_course_of_the_load_only_for_bounds_without_a_power_li
     assert!(!limited.contains("every course") && limited.contains("power limit"), "{limited}");
     let plausible = paragraph(RangeKind::Plausible, low_uj);
     assert!(plausible.contains("a plausible range, not a bound"), "{plausible}");
+}
+
+#[test]
+fn k14_how_an_estimate_was_calculated_is_in_no_name_of_an_export() {
+    let method = "estimated from 3.75 W × 2 threads, the median of server CPUs (name not in the table)";
+    let named = |name: String, model: Option<&str>, method: Option<&str>| {
+        let mut report = plain();
+        report.devices[0].name = name;
+        report.devices[0].model = model.map(str::to_owned);
+        report.devices[0].method = method.map(str::to_owned);
+        serde_json::to_value(report).unwrap()
+    };
+    let now = named("AMD EPYC".into(), Some("AMD EPYC"), Some(method));
+    let mut old = named(format!("AMD EPYC: {method}"), None, None);
+    for device in old["devices"].as_array_mut().unwrap() {
+        device.as_object_mut().unwrap().retain(|field, _| field != "model" && field != "method");
+    }
+    for report in [now, old] {
+        let report: Report = serde_json::from_value(report).unwrap();
+        let outputs = [
+            sci_json(&report).unwrap(),
+            model_card(&report).unwrap(),
+            boamps_json(&report).unwrap(),
+            ai_act_json(&report).unwrap(),
+            methods(&report).unwrap(),
+            summary_json(&report).unwrap(),
+            codecarbon_csv(&report).unwrap(),
+            hf_json(&report).unwrap(),
+            eco2_report::openmetrics(&report, eco2_report::MetricNames::HfTraining),
+            eco2_report::openmetrics(&report, eco2_report::MetricNames::Eco2),
+        ];
+        for output in outputs {
+            assert!(!output.contains("estimated from"), "{output}");
+        }
+        assert!(codecarbon_csv(&report).unwrap().contains(",AMD EPYC,"));
+    }
 }

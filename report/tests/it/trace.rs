@@ -189,11 +189,12 @@ prop_compose! {
         (range, max_uw, min_uw) in (prop::option::of(1..=u64::MAX), prop::option::of(1..=u64::MAX), any::<Option<u64>>()),
         (ceiling_uw, average_ns) in (any::<Option<u64>>(), any::<Option<u64>>()),
         (parent, gain) in (prop::option::of("elsewhere [a-z]{1,4}"), prop::option::of(0.0..100.0_f64)),
+        method in prop::option::of(any_text()),
     ) -> Domain {
         let kind = if power { Kind::Power } else { Kind::Energy };
         let min_uw = min_uw.map(|min| min.min(max_uw.unwrap_or(u64::MAX)));
         Domain {
-            id, component, domain, name, source, quality, kind, scale, range, max_uw, min_uw, ceiling_uw, average_ns, parent,
+            id, component, domain, name, method, source, quality, kind, scale, range, max_uw, min_uw, ceiling_uw, average_ns, parent,
             gain_percent: gain,
         }
     }

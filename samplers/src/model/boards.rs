@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 
 use eco2_core::{Component, Domain, Fault, Gauge, Kind, Quality, Reading, Scale};
 
+use super::gpu::BoardEstimate;
 use super::power::{FULL, Integral, Power};
-use super::{ModelOptions, gpu, plausible, table};
+use super::{ModelOptions, plausible, table};
 use crate::around::{Around, Beside, stood_at};
 use crate::health::Health;
 use crate::{Batch, Source};
@@ -84,9 +85,11 @@ impl Lit {
 }
 
 /// A board's domain as its estimate is.
-fn estimated(domain: &Domain, power: Power, name: String) -> Domain {
+fn estimated(domain: &Domain, board: BoardEstimate) -> Domain {
+    let BoardEstimate { power, name, method } = board;
     Domain {
         name,
+        method: Some(method),
         source: "model".to_owned(),
         quality: Quality::Estimated,
         kind: Kind::Energy,
@@ -100,11 +103,11 @@ fn estimated(domain: &Domain, power: Power, name: String) -> Domain {
 }
 
 /// What is assumed about a board that its driver calls `name`.
-fn board(name: &str, given_w: Option<f64>) -> Option<(Power, String)> {
+fn board(name: &str, given_w: Option<f64>) -> Option<BoardEstimate> {
     let row = table::gpu(Some(name), "").or_else(|| table::virtual_gpu(name));
     let watts = given_w.or(row.map(|row| row.tdp_w))?;
     let origin = if given_w.is_some() { "given" } else { "board power" };
-    Some((gpu::board_power(watts), format!("{name}: estimated from {origin} {watts} W and the driver's utilisation")))
+    Some(BoardEstimate::new(name.to_owned(), watts, &format!("{origin} {watts} W and the driver's utilisation")))
 }
 
 impl Beside for Boards {
@@ -115,8 +118,8 @@ impl Beside for Boards {
             lit.sensors.push(health.clone());
         }
         let whole = domain.component == Component::Gpu && domain.domain == "board" && domain.parent.is_none();
-        let Some((power, name)) = board(&domain.name, self.watts).filter(|_| whole) else { return domain.clone() };
-        let (estimate, estimated) = (Estimate::new(&domain.id, power), estimated(domain, power, name));
+        let Some(board) = board(&domain.name, self.watts).filter(|_| whole) else { return domain.clone() };
+        let (estimate, estimated) = (Estimate::new(&domain.id, board.power), estimated(domain, board));
         if domain.quality == Quality::Missing {
             self.dark.insert(at, estimate);
             return estimated;
@@ -187,14 +190,17 @@ mod tests {
 
     #[test]
     fn k05_a_virtual_gpu_is_estimated_from_the_board_that_it_is_of() {
-        let watts = |name: &str| board(name, None).map(|(power, _)| power.busy_uw / 1_000_000);
+        let watts = |name: &str| board(name, None).map(|board| board.power.busy_uw / 1_000_000);
         assert_eq!(watts("GRID V100D-32Q"), Some(300));
         assert_eq!(watts("NVIDIA L40S-48Q"), Some(350));
         assert_eq!(watts("NVIDIA A100-SXM4-80GB"), Some(400), "a board, not a share of one");
         assert_eq!(watts("GRID Unheard-8Q"), None);
-        let (power, text) = board("GRID Unheard-8Q", Some(120.0)).unwrap();
+        let BoardEstimate { power, name, method } = board("GRID Unheard-8Q", Some(120.0)).unwrap();
         assert_eq!((power.busy_uw, power.idle_uw), (120_000_000, 12_000_000));
-        assert_eq!(text, "GRID Unheard-8Q: estimated from given 120 W and the driver's utilisation");
+        assert_eq!(
+            format!("{name}: {method}"),
+            "GRID Unheard-8Q: estimated from given 120 W and the driver's utilisation"
+        );
     }
 
     /// A board of 250 W and its power, as its driver's source reads them: only while they work.

@@ -47,8 +47,16 @@ pub(crate) struct CpuFacts {
 pub(crate) struct CpuEstimate {
     /// Power of all this machine's threads.
     pub(crate) power: Power,
-    /// For people: name and sum, such as `AMD EPYC 7763: estimated from TDP 280 W × 2/128 threads`.
-    pub(crate) text: String,
+    /// The processors' name: `AMD EPYC 7763`.
+    pub(crate) name: String,
+    /// How the power was calculated: `estimated from TDP 280 W × 2/128 threads`.
+    pub(crate) method: String,
+}
+
+impl CpuEstimate {
+    fn new(name: &str, power: Power, method: &str) -> Self {
+        Self { power, name: name.to_owned(), method: format!("estimated from {method}") }
+    }
 }
 
 impl CpuFacts {
@@ -125,7 +133,7 @@ pub(crate) fn estimate(facts: &CpuFacts, given_w: Option<f64>, thread: Option<Th
     if let Some(watts) = given_w {
         let (least, most) = limits(row.map_or(facts.class(), |row| row.class));
         let power = Power::from_watts(least * watts, IDLE_SHARE * watts, watts, most * watts);
-        return CpuEstimate { power, text: format!("{name}: estimated from given {watts} W") };
+        return CpuEstimate::new(name, power, &format!("given {watts} W"));
     }
     if let Some(thread) = thread {
         return rented(name, facts, row.map_or(facts.class(), |row| row.class), thread);
@@ -144,10 +152,7 @@ fn rented(name: &str, facts: &CpuFacts, class: Class, thread: ThreadWatts) -> Cp
     let busy = thread.busy_w * count;
     let power = Power::from_watts(least * busy, thread.idle_w * count, busy, 2.0 * most * busy);
     let ThreadWatts { idle_w, busy_w, of } = thread;
-    CpuEstimate {
-        power,
-        text: format!("{name}: estimated from {idle_w} to {busy_w} W × {} threads, {of}", facts.threads),
-    }
+    CpuEstimate::new(name, power, &format!("{idle_w} to {busy_w} W × {} threads, {of}", facts.threads))
 }
 
 fn by_share(name: &str, threads: u32, row: table::CpuRow, package: u32) -> CpuEstimate {
@@ -155,7 +160,7 @@ fn by_share(name: &str, threads: u32, row: table::CpuRow, package: u32) -> CpuEs
     let (least, most) = limits(row.class);
     let max = if threads < package { (2.0 * most * watts).min(most * row.tdp_w) } else { most * watts };
     let power = Power::from_watts(least * watts, IDLE_SHARE * watts, watts, max);
-    CpuEstimate { power, text: format!("{name}: estimated from TDP {} W × {threads}/{package} threads", row.tdp_w) }
+    CpuEstimate::new(name, power, &format!("TDP {} W × {threads}/{package} threads", row.tdp_w))
 }
 
 /// Without a match, or without the number of threads that its TDP is for.
@@ -169,8 +174,7 @@ fn by_class(name: &str, threads: u32, class: Class, tdp_w: Option<f64>) -> CpuEs
     let power = Power::from_watts(least * lowest * count, IDLE_SHARE * busy, busy, max);
     let kind = if class == Class::Server { "server" } else { "client" };
     let why = if tdp_w.is_some() { "threads of its package unknown" } else { "name not in the table" };
-    let text = format!("{name}: estimated from {median} W × {threads} threads, the median of {kind} CPUs ({why})");
-    CpuEstimate { power, text }
+    CpuEstimate::new(name, power, &format!("{median} W × {threads} threads, the median of {kind} CPUs ({why})"))
 }
 
 #[cfg(test)]

@@ -38,15 +38,32 @@ pub(crate) fn find(roots: &Roots) -> Vec<BareGpu> {
     present.iter().filter(|device| !has_power_sensor(&device.dir)).map(|device| BareGpu::of(device, roots)).collect()
 }
 
-/// What to assume about a board: power, and how it came about.
+/// What to assume about a board.
 #[must_use]
-pub(crate) fn estimate(gpu: &BareGpu, given_w: Option<f64>) -> Option<(Power, String)> {
+pub(crate) fn estimate(gpu: &BareGpu, given_w: Option<f64>) -> Option<BoardEstimate> {
     let row = table::gpu(gpu.name.as_deref(), &gpu.pci_id);
     let watts = given_w.or(row.map(|row| row.tdp_w))?;
     let origin = if given_w.is_some() { "given" } else { "board power" };
     let load = if gpu.busy_percent.is_some() { "utilisation" } else { "unknown utilisation, taken as half" };
     let name = gpu.name.clone().or(row.map(|row| row.pattern.to_owned())).unwrap_or_else(|| gpu.pci_id.clone());
-    Some((board_power(watts), format!("{name}: estimated from {origin} {watts} W and {load}")))
+    Some(BoardEstimate::new(name, watts, &format!("{origin} {watts} W and {load}")))
+}
+
+/// What is assumed about a board, and how it was calculated.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct BoardEstimate {
+    /// Power of the board.
+    pub(crate) power: Power,
+    /// The board's name: `Tesla T4`.
+    pub(crate) name: String,
+    /// `estimated from board power 70 W and utilisation`.
+    pub(crate) method: String,
+}
+
+impl BoardEstimate {
+    pub(crate) fn new(name: String, watts: f64, method: &str) -> Self {
+        Self { power: board_power(watts), name, method: format!("estimated from {method}") }
+    }
 }
 
 /// What a board of so many watts is taken to draw.

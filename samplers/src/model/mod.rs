@@ -1,7 +1,7 @@
 //! Source `model`: an honest estimate for what has no sensor, quality *estimated*, with wide bounds.
 //!
 //! Power is `idle + (busy − idle) · utilisation`. There is no other factor: every number is in the tables of
-//! `model/cpu.rs` and `model/gpu.rs` and in the shipped data, and the domain's name states the sum. The domain's power
+//! `model/cpu.rs` and `model/gpu.rs` and in the shipped data, and the domain's `method` states the sum. The domain's power
 //! limits are the estimate's bounds: a plausible range whose 90 % is an assumption, not measured but for server processors
 //! without a name (docs/measured/ranges.md). Components that a sensor reads are never estimated, and main memory never is.
 //!
@@ -24,7 +24,7 @@ use eco2_core::{Component, Domain, Fault, Quality, Reading};
 use crate::found::Found;
 use crate::{Batch, Roots, Source};
 use cpu::{CpuEstimate, CpuFacts};
-use gpu::BareGpu;
+use gpu::{BareGpu, BoardEstimate};
 use load::Load;
 use power::{Integral, Power};
 pub(crate) use stand_in::stand_in;
@@ -79,14 +79,16 @@ pub(crate) fn discover_for(roots: &Roots, has_cpu_sensor: bool, gpus: &[BareGpu]
     let mut without = Vec::new();
     if !has_cpu_sensor {
         let facts = CpuFacts::read(&roots.procfs);
-        let CpuEstimate { power, text } = cpu::estimate(&facts, plausible(options.cpu_watts), options.cpu_thread);
-        model.add(cpu_domain("cpu-estimate"), text, power, Load::cpus(&roots.procfs, facts.threads));
+        let estimate = cpu::estimate(&facts, plausible(options.cpu_watts), options.cpu_thread);
+        model.add_cpu(cpu_domain("cpu-estimate"), estimate, Load::cpus(&roots.procfs, facts.threads));
     }
     for bare in gpus {
         match gpu::estimate(bare, plausible(options.gpu_watts)) {
-            Some((power, text)) => {
+            Some(BoardEstimate { power, name, method }) => {
                 let id = format!("gpu-estimate-{}", bare.slot);
-                model.add(Domain::counter(&id, Component::Gpu, "board", "model"), text, power, bare.load());
+                let board =
+                    Domain { name, method: Some(method), ..Domain::counter(&id, Component::Gpu, "board", "model") };
+                model.add(board, power, bare.load());
             }
             None => without.push(bare.name.clone().unwrap_or_else(|| bare.pci_id.clone())),
         }
@@ -98,7 +100,9 @@ fn found(model: Model, without: &[String]) -> Found {
     let mut reason = match model.domains.is_empty() {
         true => "nothing to estimate".to_owned(),
         false => {
-            let names: Vec<&str> = model.domains.iter().map(|domain| domain.name.as_str()).collect();
+            let calculated =
+                |domain: &Domain| format!("{}: {}", domain.name, domain.method.as_deref().unwrap_or_default());
+            let names: Vec<String> = model.domains.iter().map(calculated).collect();
             format!("not measured, memory not included: {}", names.join("; "))
         }
     };
@@ -121,18 +125,20 @@ fn found(model: Model, without: &[String]) -> Found {
 pub(crate) fn stand_by(roots: &Roots, packages: &[String], options: &ModelOptions) -> Option<Model> {
     let first = packages.first().filter(|_| options.enabled)?;
     let facts = CpuFacts::read(&roots.procfs);
-    let CpuEstimate { power, text } = cpu::estimate(&facts, plausible(options.cpu_watts), options.cpu_thread);
+    let estimate = cpu::estimate(&facts, plausible(options.cpu_watts), options.cpu_thread);
     let load = || Load::cpus(&roots.procfs, facts.threads);
     let mut model = Model::default();
     // In a guest either every counter works or none does, and the packages that it is shown are not the host's.
     if facts.guest {
-        model.add(Domain { parent: Some(first.clone()), ..cpu_domain("cpu-estimate") }, text, power, load());
+        model.add_cpu(Domain { parent: Some(first.clone()), ..cpu_domain("cpu-estimate") }, estimate, load());
         return Some(model);
     }
     for package in packages {
         let domain = Domain { parent: Some(package.clone()), ..cpu_domain(&format!("{package}/estimate")) };
         let share = if packages.len() > 1 { format!(", 1/{} of it", packages.len()) } else { String::new() };
-        model.add(domain, format!("{text}{share}"), power.divided(packages.len()), load());
+        let method = format!("{}{share}", estimate.method);
+        let part = CpuEstimate { power: estimate.power.divided(packages.len()), method, ..estimate.clone() };
+        model.add_cpu(domain, part, load());
     }
     Some(model)
 }
@@ -189,9 +195,14 @@ impl Model {
         }
     }
 
-    fn add(&mut self, domain: Domain, name: String, power: Power, load: Load) {
+    fn add_cpu(&mut self, domain: Domain, cpu: CpuEstimate, load: Load) {
+        let CpuEstimate { power, name, method } = cpu;
+        self.add(Domain { name, method: Some(method), ..domain }, power, load);
+    }
+
+    fn add(&mut self, domain: Domain, power: Power, load: Load) {
         let (min_uw, max_uw) = (Some(power.min_uw), Some(power.max_uw));
-        self.domains.push(Domain { name, quality: Quality::Estimated, min_uw, max_uw, ..domain });
+        self.domains.push(Domain { quality: Quality::Estimated, min_uw, max_uw, ..domain });
         self.estimates.push(Estimate { power, load, integral: Integral::default(), at_ns: None });
     }
 }

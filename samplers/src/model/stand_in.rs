@@ -28,10 +28,11 @@ pub(crate) fn stand_in(roots: &Roots, options: &ModelOptions, answered: Arc<Atom
     let mut model = Model::default();
     match estimates.filter(|_| options.enabled) {
         Some(estimates) => {
-            let texts: Vec<&str> = estimates.iter().map(|(_, text)| text.as_str()).collect();
-            let text = texts.join("; ");
-            let power = estimates.iter().map(|(power, _)| *power).reduce(sum)?;
-            model.add(domain, text, power, Load::Unknown);
+            let names: Vec<&str> = estimates.iter().map(|one| one.name.as_str()).collect();
+            let methods: Vec<&str> = estimates.iter().map(|one| one.method.as_str()).collect();
+            let (name, method) = (names.join("; "), Some(methods.join("; ")));
+            let power = estimates.iter().map(|one| one.power).reduce(sum)?;
+            model.add(Domain { name, method, ..domain }, power, Load::Unknown);
         }
         None => model.domains.push(domain),
     }

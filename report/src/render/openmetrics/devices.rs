@@ -65,8 +65,8 @@ pub(super) fn families(report: &Report, page: &mut Exposition) {
         page.family(family, all().map(|device| (labels(device), count(device) as f64)));
     }
     let info = |device: &Device| {
-        let labels = [("device", &device.id), ("model", &device.name), ("domain", &device.domain)];
-        labels.map(|(name, value)| (name, value.clone())).to_vec()
+        let labels = [("device", device.id.as_str()), ("model", device.hardware()), ("domain", &device.domain)];
+        labels.map(|(name, value)| (name, value.to_owned())).to_vec()
     };
     page.family(DEVICE, all().map(|device| (info(device), 1.0)));
 }

@@ -60,7 +60,7 @@ fn work(report: &Report, labels: &Labels, energy: Option<f64>, page: &mut Exposi
 fn gpus(report: &Report, labels: &Labels, page: &mut Exposition) {
     let boards = || report.devices.iter().filter(|d| d.component == Component::Gpu && d.is_summed());
     let own = |device: &Device| {
-        [labels.clone(), vec![("gpu_id", device.id.clone()), ("gpu_model", device.name.clone())]].concat()
+        [labels.clone(), vec![("gpu_id", device.id.clone()), ("gpu_model", device.hardware().to_owned())]].concat()
     };
     let power = Family::gauge("hf_training_gpu_power_watts", "Mean power of a GPU.");
     page.family(power, boards().filter_map(|device| Some((own(device), device.mean_w?))));
