@@ -29,8 +29,8 @@ fn checked(args: &CheckBudgetArgs) -> anyhow::Result<u8> {
             Usage(format!("--max-co2 is {}; allowed: a finite number of kilograms, 0 or more", args.max_co2)).into()
         );
     }
-    let footprint = footprint(&args.report, &options)?;
-    let named = std::path::Path::new(&args.report).display();
+    let footprint = footprint(args.run(), &options)?;
+    let named = std::path::Path::new(args.run()).display();
     let not_known = || Usage(format!("{named}: the report does not know its CO2 (total_co2_kg is null)"));
     let check = footprint.against(args.max_co2).ok_or_else(not_known)?;
     let written = if args.wants_json() {

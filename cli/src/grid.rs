@@ -1,5 +1,6 @@
 //! `eco2 grid`: what a kilowatt-hour weighs in a zone, and who says so.
 
+use eco2::options::opt;
 use eco2_grid::{CloudRegion, Intensity, Mix, Zone, mix_of, region_asked_for};
 use serde_json::Value;
 
@@ -12,7 +13,7 @@ use crate::{live, out};
 /// For a zone that is not known, with the nearest ones, and for a provider that cannot be asked.
 pub(crate) fn grid(args: &GridArgs) -> anyhow::Result<u8> {
     let text = match (&args.zone, args.json) {
-        (Some(zone), _) if args.asking.is_given() => live::now(zone, &args.asking, args.json)?,
+        (Some(zone), _) if args.provider.is_given() => live::now(zone, &args.provider, args.json)?,
         (Some(zone), true) => document(&eco2_grid::zone_document(zone)?),
         (Some(zone), false) => page(&eco2_grid::lookup(zone)?, region_asked_for(zone)),
         (None, true) => document(&eco2_grid::zones_document()),
@@ -43,7 +44,8 @@ fn page(found: &Intensity, region: Option<&CloudRegion>) -> String {
     if let Some(region) = region {
         rows.push(("Region", region.label()));
         if let (Some(pue), Some(year)) = (region.pue, region.pue_year) {
-            rows.push(("PUE", format!("{pue} ({year}, {}); apply it with --pue {pue}", region.pue_source)));
+            let flag = opt::PUE.flag_name();
+            rows.push(("PUE", format!("{pue} ({year}, {}); apply it with {flag} {pue}", region.pue_source)));
         }
     }
     rows.extend(found.note.clone().map(|note| ("Note", note)));

@@ -2,12 +2,12 @@
 
 use std::time::SystemTime;
 
-use eco2::options::{Input, Layer, Origin};
+use eco2::options::{Input, Layer, Origin, opt};
 use eco2_grid::provider::{Coverage, Part};
 use eco2_grid::{Kind, ZoneError, utc, zone_document};
 use serde_json::{Map, Value, json};
 
-use crate::args::Asking;
+use crate::args::{Given, Provider};
 use crate::grid::document;
 use crate::{out, settings};
 
@@ -25,11 +25,16 @@ pub(crate) fn now_ns() -> i64 {
 ///
 /// # Errors
 /// Where one of them cannot be asked at all: no token, no such name, a build without them.
-pub(crate) fn asked(asking: &Asking, zone: Option<&str>, from_ns: i64, to_ns: i64) -> anyhow::Result<Coverage> {
+pub(crate) fn asked(
+    asking: &Given<Provider>,
+    zone: Option<&str>,
+    from_ns: i64,
+    to_ns: i64,
+) -> anyhow::Result<Coverage> {
     let mut layer = Layer::default();
     asking.put(&mut layer)?;
     if let Some(zone) = zone {
-        layer.set("zone", Input::Bare(zone.to_owned()), Origin::code("ZONE"))?;
+        layer.set(&opt::ZONE, Input::Bare(zone.to_owned()), Origin::code("ZONE"))?;
     }
     Ok(eco2::intensities(&settings::resolve(layer)?, from_ns, to_ns, now_ns())?)
 }
@@ -38,7 +43,7 @@ pub(crate) fn asked(asking: &Asking, zone: Option<&str>, from_ns: i64, to_ns: i6
 ///
 /// # Errors
 /// As [`asked`]; [`ZoneError`] where nobody answers and the table has no such zone.
-pub(crate) fn now(zone: &str, asking: &Asking, is_json: bool) -> anyhow::Result<String> {
+pub(crate) fn now(zone: &str, asking: &Given<Provider>, is_json: bool) -> anyhow::Result<String> {
     let at_ns = now_ns();
     let until_ns = (at_ns.div_euclid(HOUR_NS) + 1) * HOUR_NS;
     let coverage = asked(asking, Some(zone), at_ns - LAG_NS, until_ns)?;
@@ -61,8 +66,8 @@ fn best<'a>(coverage: &'a Coverage, at_ns: i64, names: &[&str]) -> Option<&'a Pa
     current.or_else(|| names.iter().find_map(last_of))
 }
 
-fn names(asking: &Asking) -> Vec<&str> {
-    asking.provider.as_deref().unwrap_or_default().split(',').map(str::trim).collect()
+fn names(asking: &Given<Provider>) -> Vec<&str> {
+    asking.text(&opt::INTENSITY_PROVIDER).unwrap_or_default().split(',').map(str::trim).collect()
 }
 
 /// Somebody who was asked.

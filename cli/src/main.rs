@@ -29,6 +29,7 @@ use std::process::ExitCode;
 use args::Command;
 
 fn main() -> ExitCode {
+    out::obey_force_color();
     let words: Vec<OsString> = std::env::args_os().collect();
     let code = match args::parse(&words) {
         Ok(Command::Run(run)) => run::run(&run),

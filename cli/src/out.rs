@@ -51,6 +51,19 @@ fn sets_colour(rest: &str) -> bool {
     codes.is_some_and(|(codes, _)| codes.bytes().all(|byte| byte.is_ascii_digit() || byte == b';'))
 }
 
+/// Colours everything, help and errors included, where `FORCE_COLOR` asks for it and `NO_COLOR` does not refuse it.
+pub(crate) fn obey_force_color() {
+    if forces_colour(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())) {
+        ColorChoice::Always.write_global();
+    }
+}
+
+/// <https://force-color.org>: any text that is not empty asks for colour; 0 and false do not, as in Node.js.
+fn forces_colour(variable: impl Fn(&str) -> Option<String>) -> bool {
+    let is_set = |name: &str| variable(name).filter(|value| !value.is_empty());
+    is_set("NO_COLOR").is_none() && is_set("FORCE_COLOR").is_some_and(|value| value != "0" && value != "false")
+}
+
 /// How text looks on standard output.
 pub(crate) fn data_style() -> TextStyle {
     style(&io::stdout())
@@ -61,7 +74,7 @@ pub(crate) fn talk_style() -> TextStyle {
     style(&io::stderr())
 }
 
-/// Colour on a terminal only, by `NO_COLOR`, `CLICOLOR`, `CLICOLOR_FORCE` and `TERM`; as wide as the terminal; ASCII
+/// Colour on a terminal only, by `NO_COLOR`, `FORCE_COLOR`, `CLICOLOR`, `CLICOLOR_FORCE` and `TERM`; as wide as the terminal; ASCII
 /// unless the locale says UTF-8.
 fn style<S: RawStream + IsTerminal + AsFd>(stream: &S) -> TextStyle {
     TextStyle {
@@ -96,6 +109,15 @@ mod tests {
         assert_eq!(shown("\u{1b}[1;33mrun\u{1b}[0m a\tb\n"), "\u{1b}[1;33mrun\u{1b}[0m a\tb\n");
         assert_eq!(shown("\u{1b}]0;title\u{7}\u{1b}[2J\u{1b}[6n\u{9b}m\r"), "?]0;title??[2J?[6n?m?");
         assert_eq!(shown("plain"), "plain");
+    }
+
+    #[test]
+    fn force_color_asks_for_colour_unless_no_color_refuses_it() {
+        let forces = |force: &str, no: &str| {
+            forces_colour(|name| Some(if name == "FORCE_COLOR" { force } else { no }.to_owned()))
+        };
+        assert!(forces("1", "") && forces("true", ""));
+        assert!(!forces("1", "1") && !forces("0", "") && !forces("", "") && !forces("false", ""));
     }
 
     #[test]

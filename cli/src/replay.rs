@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use eco2::options::{Layer, Origin};
+use eco2::options::Layer;
 use eco2_core::report::Report;
 use eco2_report::{Trace, read_spans};
 
@@ -18,10 +18,8 @@ pub(crate) fn replay(args: &ReplayArgs) -> anyhow::Result<u8> {
     sink::check(args.json.as_deref())?;
     let mut layer = Layer::default();
     args.price.put(&mut layer)?;
-    args.beside.put(&mut layer)?;
-    if let Some(time) = &args.started_at {
-        layer.set("started_at", time.as_str(), Origin::code("--started-at"))?;
-    }
+    args.supplements.put(&mut layer)?;
+    args.start.put(&mut layer)?;
     args.identity.put(&mut layer)?;
     let options = settings::resolve(layer)?;
     let spans = args.spans.as_deref().map(read_spans).transpose()?;

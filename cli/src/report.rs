@@ -19,13 +19,13 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<u8> {
     sink::check(args.output.as_deref())?;
     let mut layer = Layer::default();
     args.price.put(&mut layer)?;
-    args.beside.put(&mut layer)?;
+    args.supplements.put(&mut layer)?;
     let options = settings::resolve(layer)?;
     let read = |run: &OsString| {
         if args.force { eco2::read_whole_as_one(run, &options) } else { eco2::read_whole(run, &options) }
     };
     let mut reports = args.runs.iter().map(|run| Ok(read(run)?)).collect::<anyhow::Result<Vec<Report>>>()?;
-    if args.price.is_given() || args.beside.is_given() {
+    if args.price.is_given() || args.supplements.is_given() {
         reports = reports.into_iter().map(|report| eco2::reprice(report, &options)).collect::<Result<_, _>>()?;
     }
     let text = match &args.by {

@@ -5,7 +5,7 @@ use std::ffi::c_char;
 use std::path::Path;
 
 use eco2::Meter;
-use eco2::options::{Layer, Options, OptionsError, Origin, Places, load_files};
+use eco2::options::{Layer, Options, OptionsError, Origin, Places, load_files, opt};
 use eco2_core::report::Status;
 
 use crate::failure::Failure;
@@ -50,10 +50,10 @@ fn resolve(given: Option<&[u8]>) -> Result<Options, Failure> {
     layers.extend([environment, code]);
     let options = Options::resolve(layers).map_err(refused)?;
     if options.json.as_deref() == Some(Path::new("-")) {
-        let place = options.origin("json");
+        let place = options.origin(&opt::JSON);
         return Err(Failure::new(
             ECO2_ERR_OPTIONS,
-            format!("{place}: json is -, but a library does not print; give a file"),
+            format!("{place}: {} is -, but a library does not print; give a file", opt::JSON.name),
         ));
     }
     if !options.hides_refusals() {

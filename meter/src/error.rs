@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use eco2_grid::pricing::PriceError;
 
-use crate::options::OptionsError;
+use crate::options::{OptionsError, opt};
 use crate::run::run_names::{Candidates, RunNames};
 
 /// Why a meter could not be opened, or a run not be read.
@@ -99,8 +99,9 @@ pub enum Error {
     },
     /// The folder for temporary files is the only place for runs, and another user owns or can write the folder there.
     #[error(
-        "{}: not used for runs, because it is not a folder of this user alone; set HOME, XDG_STATE_HOME or ECO2_STATE_DIR",
-        folder.display()
+        "{}: not used for runs, because it is not a folder of this user alone; set HOME, XDG_STATE_HOME or {}",
+        folder.display(),
+        opt::STATE_DIR.variable
     )]
     SharedFolder {
         /// The folder.

@@ -165,7 +165,7 @@ fn with_a_tariff_the_next_step_is_held_back_and_the_end_is_forecast() {
     let mut options = options(folder.path());
     options.budget.total_steps = Some(1_000);
     options.budget.max_cost = Some(1.0);
-    options.beside.tariff_series = Some(tariff(folder.path(), -48..48, "1000"));
+    options.supplements.tariff_series = Some(tariff(folder.path(), -48..48, "1000"));
     let meter = open(options);
     steps(&meter, 30);
     work(30);
@@ -181,7 +181,7 @@ fn where_the_tariff_has_a_gap_what_is_spent_is_not_known_and_no_reason_to_go_on(
     let folder = tempfile::tempdir().unwrap();
     let mut options = options(folder.path());
     options.budget.max_cost = Some(1e9);
-    options.beside.tariff_series = Some(tariff(folder.path(), -9..2, ""));
+    options.supplements.tariff_series = Some(tariff(folder.path(), -9..2, ""));
     let meter = open(options);
     work(60);
     let spent = meter.budget()[0];

@@ -67,7 +67,7 @@ fn each_attempt_of_a_merged_run_is_weighed_with_the_hours_in_which_it_ran() {
 fn each_attempt_of_a_merged_run_costs_what_its_own_hours_do() {
     let folder = tempfile::tempdir().unwrap();
     let mut options = Options::default();
-    options.beside.tariff_series = Some(file(folder.path(), "price_per_kwh", &["0.1", "9", "9", "0.5", "0"]));
+    options.supplements.tariff_series = Some(file(folder.path(), "price_per_kwh", &["0.1", "9", "9", "0.5", "0"]));
     let parts = [hour("a", 0, &Options::default()), hour("b", 3, &Options::default())];
     let merged = eco2_report::merge(&parts).unwrap();
     let carbon = eco2::reprice(merged, &options).unwrap().carbon.unwrap();
@@ -118,12 +118,12 @@ fn an_old_cost_goes_with_the_facilitys_energy_and_a_new_price_replaces_it() {
         "{beside:?}"
     );
     let mut series = Options::default();
-    series.beside.tariff_series = Some(file(folder.path(), "price_per_kwh", &["0.5", "0.5"]));
+    series.supplements.tariff_series = Some(file(folder.path(), "price_per_kwh", &["0.5", "0.5"]));
     let by_series = eco2::reprice(report.clone(), &series).unwrap();
     assert!(near(cost(&by_series).unwrap(), 0.5));
     assert!(near(cost(&eco2::reprice(by_series, &doubled).unwrap()).unwrap(), 1.0), "every hour costs twice as much");
     // A tariff that does not know the hour: what the flat price came to is no answer.
-    series.beside.tariff_series = Some(file(folder.path(), "price_per_kwh", &["", "0.5"]));
+    series.supplements.tariff_series = Some(file(folder.path(), "price_per_kwh", &["", "0.5"]));
     let with_gap = eco2::reprice(report, &series).unwrap();
     assert_eq!(cost(&with_gap), None);
     assert!(with_gap.carbon.unwrap().beside.unwrap().cost.unwrap().unpriced_uj > 0);
@@ -132,7 +132,7 @@ fn an_old_cost_goes_with_the_facilitys_energy_and_a_new_price_replaces_it() {
 #[test]
 fn bounds_of_the_facilitys_energy_are_those_of_each_part_at_its_own_pue() {
     let mut water = Options::default();
-    water.beside.ewif = Some(1.0);
+    water.supplements.ewif = Some(1.0);
     let pue = |pue| Options { pue, ..water.clone() };
     let parts = [hour("a", 0, &pue(1.0)), hour("b", 3, &pue(2.0))];
     // One part is sure, the other is not: the mean PUE of 1.5 would share out what belongs to one alone.
@@ -156,8 +156,8 @@ fn k09_a_merged_report_priced_again_is_the_merge_of_its_parts_priced_again() {
     let series = file(folder.path(), "gco2e_per_kwh", &figures);
     let tariff = file(folder.path(), "price_per_kwh", &["0.1", "-0.7", "9", "0.33", "0"]);
     let mut by_tariff = Options::default();
-    by_tariff.beside.tariff_series = Some(tariff);
-    by_tariff.beside.ewif = Some(3.1);
+    by_tariff.supplements.tariff_series = Some(tariff);
+    by_tariff.supplements.ewif = Some(3.1);
     let asked = [
         Options { intensity: Some(123.4), ..Options::default() },
         Options { zone: Some("FR".to_owned()), pue: 1.37, ..Options::default() },

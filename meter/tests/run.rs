@@ -8,7 +8,7 @@ use std::fs;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use eco2::options::{Layer, Options, Origin};
+use eco2::options::{Layer, Options, Origin, opt};
 use eco2::report::{Report, State};
 use eco2::samplers::{Batch, Source};
 use eco2::{Meter, Step};
@@ -265,10 +265,8 @@ fn spans_of_many_threads_meet_in_one_account() {
 
 #[test]
 fn wrong_options_are_told_before_anything_runs() {
-    let open = |key: &str, value: &str| {
-        let mut layer = Layer::default();
-        layer.set(key, value, Origin::code("--option")).unwrap();
-        Meter::open(Options::resolve([layer]).unwrap()).map(drop).unwrap_err().to_string()
-    };
-    assert!(open("zone", "Atlantis").contains("Atlantis"));
+    let mut layer = Layer::default();
+    layer.set(&opt::ZONE, "Atlantis", Origin::code("--option")).unwrap();
+    let error = Meter::open(Options::resolve([layer]).unwrap()).map(drop).unwrap_err();
+    assert!(error.to_string().contains("Atlantis"));
 }

@@ -24,7 +24,7 @@ pub(crate) struct CompareArgs {
     /// Log or report file, run id or its beginning, or `last`; two or more
     #[arg(value_name = "RUN", required = true, num_args = 2..)]
     pub(crate) runs: Vec<OsString>,
-    /// What figures are divided by
+    /// Unit of work to divide by
     #[arg(long, value_enum)]
     per: Option<Per>,
     /// Mark the runs that no other run beats in all of these: grams, energy, duration, cost

@@ -1,170 +1,217 @@
-//! Flags that several commands share, and their way into a layer of options.
+//! Flags of options: each is made from the option's row, and goes from the command line into a layer of options.
 
+use std::fmt;
+use std::marker::PhantomData;
 use std::path::PathBuf;
 
-use clap::Args;
-use clap::builder::PossibleValuesParser;
-use eco2::options::{Input, Layer, OptionsError, Origin, SOURCES};
+use clap::builder::{PathBufValueParser, PossibleValuesParser, StringValueParser, ValueParser};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, Error, FromArgMatches};
+use eco2::options::{Input, Layer, OptionsError, Origin, Row, Subject, Takes, opt};
 
-/// Where the hardware is.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Hardware")]
-pub(crate) struct Hardware {
-    /// Read only these sources, separated by commas
-    #[arg(long, value_name = "LIST", value_delimiter = ',', hide_possible_values = true)]
-    #[arg(value_parser = PossibleValuesParser::new(SOURCES))]
-    pub(crate) source: Vec<String>,
-    /// Where sysfs is, such as /host/sys in a container
-    #[arg(long, value_name = "DIR", hide_short_help = true)]
-    pub(crate) sysfs: Option<PathBuf>,
-    /// Where procfs is
-    #[arg(long, value_name = "DIR", hide_short_help = true)]
-    pub(crate) procfs: Option<PathBuf>,
-    /// The NVIDIA management library to load
-    #[arg(long, value_name = "LIBRARY", hide_short_help = true)]
-    pub(crate) nvml: Option<PathBuf>,
-}
+/// The options that a command takes as flags, in the order of its help.
+pub(crate) trait Flags {
+    /// The rows.
+    const ROWS: &'static [&'static Row];
 
-/// What a kilowatt-hour weighs.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Carbon")]
-pub(crate) struct Price {
-    /// Grid zone: DE, US-CA, France; the world's average, flagged, without it
-    #[arg(long, value_name = "ZONE")]
-    pub(crate) zone: Option<String>,
-    /// Grams CO2e per kilowatt-hour instead of a zone's figure
-    #[arg(long, value_name = "G")]
-    pub(crate) intensity: Option<String>,
-    /// Intensities over time from a CSV or JSON file; the run is weighed part by part
-    #[arg(long, value_name = "FILE")]
-    pub(crate) intensity_series: Option<PathBuf>,
-    /// The file's column; its only one, or gco2e_per_kwh, without it
-    #[arg(long, value_name = "COLUMN", hide_short_help = true)]
-    pub(crate) intensity_column: Option<String>,
-    /// Ask for intensities over time: electricity-maps, energy-charts, entsoe, neso, watttime, carbon-aware-sdk
-    #[arg(long, value_name = "LIST")]
-    pub(crate) provider: Option<String>,
-    /// The zone as the provider names it, such as US-CAL-CISO
-    #[arg(long, value_name = "ZONE", hide_short_help = true)]
-    pub(crate) provider_zone: Option<String>,
-    /// Address of the provider instead of its public one
-    #[arg(long, value_name = "URL", hide_short_help = true)]
-    pub(crate) provider_url: Option<String>,
-    /// Find the zone from where this machine is: `cloud`, or LATITUDE,LONGITUDE
-    #[arg(long, value_name = "PLACE", hide_short_help = true, allow_hyphen_values = true)]
-    pub(crate) locate: Option<String>,
-    /// Power usage effectiveness of the facility, 1 or more
-    #[arg(long, value_name = "RATIO")]
-    pub(crate) pue: Option<String>,
-}
-
-/// Who is asked for intensities; nobody unless named.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Provider")]
-pub(crate) struct Asking {
-    /// Ask for intensities: electricity-maps, energy-charts, entsoe, neso, watttime, carbon-aware-sdk
-    #[arg(long, value_name = "LIST", requires = "zone")]
-    pub(crate) provider: Option<String>,
-    /// The zone as the provider names it, such as US-CAL-CISO
-    #[arg(long, value_name = "ZONE", hide_short_help = true, requires = "provider")]
-    pub(crate) provider_zone: Option<String>,
-    /// Address of the provider instead of its public one
-    #[arg(long, value_name = "URL", hide_short_help = true, requires = "provider")]
-    pub(crate) provider_url: Option<String>,
-}
-
-/// What the run is called.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct Identity {
-    /// Name of the run; the command's without it
-    #[arg(long, value_name = "NAME")]
-    pub(crate) name: Option<String>,
-    /// Label of the run; may be repeated
-    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = pair)]
-    pub(crate) labels: Vec<(String, String)>,
-}
-
-impl Hardware {
-    /// Puts what was given into a layer.
-    ///
-    /// # Errors
-    /// What is wrong, naming the flag.
-    pub(crate) fn put(&self, layer: &mut Layer) -> Result<(), OptionsError> {
-        let sources = (!self.source.is_empty()).then(|| self.source.join(","));
-        put(layer, "sources", "--source", &sources)?;
-        put_path(layer, "sysfs", "--sysfs", &self.sysfs)?;
-        put_path(layer, "procfs", "--procfs", &self.procfs)?;
-        put_path(layer, "nvml", "--nvml", &self.nvml)
+    /// What is particular to this command about a row's flag.
+    fn adapted(_row: &'static Row, flag: Arg) -> Arg {
+        flag
     }
 }
 
-impl Price {
+/// The run's name and labels.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity;
+
+impl Flags for Identity {
+    const ROWS: &'static [&'static Row] = &[&opt::NAME, &opt::LABELS];
+}
+
+/// Carbon intensity.
+#[derive(Debug, Clone)]
+pub(crate) struct Price;
+
+impl Flags for Price {
+    const ROWS: &'static [&'static Row] = &[
+        &opt::ZONE,
+        &opt::INTENSITY,
+        &opt::INTENSITY_SERIES,
+        &opt::INTENSITY_COLUMN,
+        &opt::INTENSITY_PROVIDER,
+        &opt::PROVIDER_ZONE,
+        &opt::PROVIDER_URL,
+        &opt::LOCATE,
+        &opt::PUE,
+    ];
+}
+
+/// The same for a report that has been priced before.
+#[derive(Debug, Clone)]
+pub(crate) struct PriceAgain;
+
+impl Flags for PriceAgain {
+    const ROWS: &'static [&'static Row] = Price::ROWS;
+
+    fn adapted(row: &'static Row, flag: Arg) -> Arg {
+        let is_kept = *row == opt::ZONE || *row == opt::PUE;
+        if is_kept { flag.help(format!("{} [default: that of the report]", row.help)) } else { flag }
+    }
+}
+
+/// What is reported in addition to location-based emissions.
+#[derive(Debug, Clone)]
+pub(crate) struct Supplements;
+
+impl Flags for Supplements {
+    const ROWS: &'static [&'static Row] = &[
+        &opt::PRICE_PER_KWH,
+        &opt::TARIFF_SERIES,
+        &opt::TARIFF_COLUMN,
+        &opt::CURRENCY,
+        &opt::CARBON_PRICE,
+        &opt::EMBODIED,
+        &opt::EMBODIED_YEARS,
+        &opt::EMBODIED_SHARE,
+        &opt::MARKET_INSTRUMENT,
+        &opt::MARKET_INTENSITY,
+        &opt::WUE,
+        &opt::EWIF,
+        &opt::OFFSETS,
+        &opt::FUNCTIONAL_UNIT,
+        &opt::EQUIVALENTS,
+    ];
+}
+
+/// Limits of a run, and the webhook that is notified of them.
+#[derive(Debug, Clone)]
+pub(crate) struct Limits;
+
+impl Flags for Limits {
+    const ROWS: &'static [&'static Row] =
+        &[&opt::MAX_CO2_KG, &opt::MAX_ENERGY_KWH, &opt::TOTAL_HOURS, &opt::RESERVE_PERCENT, &opt::WEBHOOK];
+}
+
+/// Sensors.
+#[derive(Debug, Clone)]
+pub(crate) struct Hardware;
+
+impl Flags for Hardware {
+    const ROWS: &'static [&'static Row] = &[&opt::SOURCES, &opt::SYSFS, &opt::PROCFS, &opt::NVML];
+}
+
+/// The provider of carbon intensity for a command that has no run.
+#[derive(Debug, Clone)]
+pub(crate) struct Provider;
+
+impl Flags for Provider {
+    const ROWS: &'static [&'static Row] = &[&opt::INTENSITY_PROVIDER, &opt::PROVIDER_ZONE, &opt::PROVIDER_URL];
+
+    fn adapted(row: &'static Row, flag: Arg) -> Arg {
+        let is_first = *row == opt::INTENSITY_PROVIDER;
+        flag.help_heading("Provider").requires(if is_first { opt::ZONE.name } else { opt::INTENSITY_PROVIDER.name })
+    }
+}
+
+/// What was given of some options.
+#[derive(Clone)]
+pub(crate) struct Given<F> {
+    values: Vec<(&'static Row, Input)>,
+    of: PhantomData<F>,
+}
+
+impl<F> fmt::Debug for Given<F> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_list().entries(self.values.iter().map(|(row, value)| (row.name, value))).finish()
+    }
+}
+
+impl<F> Given<F> {
     /// Puts what was given into a layer.
     ///
     /// # Errors
     /// What is wrong, naming the flag.
     pub(crate) fn put(&self, layer: &mut Layer) -> Result<(), OptionsError> {
-        put(layer, "zone", "--zone", &self.zone)?;
-        put(layer, "intensity", "--intensity", &self.intensity)?;
-        put_path(layer, "intensity_series", "--intensity-series", &self.intensity_series)?;
-        put(layer, "intensity_column", "--intensity-column", &self.intensity_column)?;
-        put(layer, "intensity_provider", "--provider", &self.provider)?;
-        put(layer, "provider_zone", "--provider-zone", &self.provider_zone)?;
-        put(layer, "provider_url", "--provider-url", &self.provider_url)?;
-        put(layer, "locate", "--locate", &self.locate)?;
-        put(layer, "pue", "--pue", &self.pue)
+        let put = |(row, value): &(&'static Row, Input)| layer.set(row, value.clone(), Origin::code(row.flag_name()));
+        self.values.iter().try_for_each(put)
     }
 
     /// Whether any of them was given.
     pub(crate) fn is_given(&self) -> bool {
-        let all = [&self.zone, &self.intensity, &self.provider, &self.locate, &self.pue];
-        self.intensity_series.is_some() || all.iter().any(|flag| flag.is_some())
+        !self.values.is_empty()
+    }
+
+    /// The text that was given for an option.
+    pub(crate) fn text(&self, wanted: &Row) -> Option<&str> {
+        self.values.iter().find_map(|(row, value)| match value {
+            Input::Bare(text) if *row == wanted => Some(text.as_str()),
+            _ => None,
+        })
     }
 }
 
-impl Asking {
-    /// Puts what was given into a layer.
-    ///
-    /// # Errors
-    /// What is wrong, naming the flag.
-    pub(crate) fn put(&self, layer: &mut Layer) -> Result<(), OptionsError> {
-        put(layer, "intensity_provider", "--provider", &self.provider)?;
-        put(layer, "provider_zone", "--provider-zone", &self.provider_zone)?;
-        put(layer, "provider_url", "--provider-url", &self.provider_url)
+impl<F: Flags> FromArgMatches for Given<F> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
+        let values = F::ROWS.iter().flat_map(|row| given(row, matches).into_iter().map(|value| (*row, value)));
+        Ok(Self { values: values.collect(), of: PhantomData })
     }
 
-    /// Whether anybody is to be asked.
-    pub(crate) fn is_given(&self) -> bool {
-        self.provider.is_some()
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
     }
 }
 
-impl Identity {
-    /// Puts what was given into a layer.
-    ///
-    /// # Errors
-    /// What is wrong, naming the flag.
-    pub(crate) fn put(&self, layer: &mut Layer) -> Result<(), OptionsError> {
-        put(layer, "name", "--name", &self.name)?;
-        self.labels.iter().try_for_each(|(name, value)| layer.label(name, value, Origin::code("--label")))
+impl<F: Flags> Args for Given<F> {
+    fn augment_args(command: Command) -> Command {
+        let flags = F::ROWS.iter().filter_map(|row| Some(F::adapted(row, flag(row)?)));
+        command.args(flags)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
     }
 }
 
-/// Puts a flag's text, if there is any, where its option is.
-pub(super) fn put(layer: &mut Layer, key: &str, flag: &str, text: &Option<String>) -> Result<(), OptionsError> {
-    let Some(text) = text else { return Ok(()) };
-    layer.set(key, Input::Bare(text.clone()), Origin::code(flag))
+/// The flag of an option, named by the option; `None`: it has none.
+fn flag(row: &'static Row) -> Option<Arg> {
+    let flag = row.flag?;
+    let (action, parser): (ArgAction, ValueParser) = match flag.takes {
+        Takes::Text => (ArgAction::Set, StringValueParser::new().into()),
+        Takes::Path => (ArgAction::Set, PathBufValueParser::new().into()),
+        Takes::Names(names) => (ArgAction::Append, PossibleValuesParser::new(names).into()),
+        Takes::Pair => (ArgAction::Append, ValueParser::new(pair)),
+        Takes::Nothing(_) => (ArgAction::SetTrue, ValueParser::bool()),
+    };
+    let arg = Arg::new(row.name)
+        .long(flag.name.trim_start_matches('-'))
+        .short(flag.short)
+        .help(row.flag_help())
+        .hide_short_help(flag.is_rare)
+        .allow_hyphen_values(flag.may_be_negative)
+        .action(action)
+        .value_parser(parser);
+    let arg = if flag.value.is_empty() { arg } else { arg.value_name(flag.value) };
+    let is_list = matches!(flag.takes, Takes::Names(_));
+    let arg = if is_list { arg.value_delimiter(',').hide_possible_values(true) } else { arg };
+    Some(if row.subject == Subject::Run { arg } else { arg.help_heading(row.subject.heading()) })
 }
 
-/// The same for a path, which need not be UTF-8.
-pub(super) fn put_path(layer: &mut Layer, key: &str, flag: &str, path: &Option<PathBuf>) -> Result<(), OptionsError> {
-    let Some(path) = path else { return Ok(()) };
-    layer.set(key, path.clone(), Origin::code(flag))
-}
-
-/// The same for a flag without a value: given, it sets `value`.
-pub(super) fn put_if(layer: &mut Layer, given: bool, key: &str, flag: &str, value: bool) -> Result<(), OptionsError> {
-    if given { layer.set(key, value, Origin::code(flag)) } else { Ok(()) }
+/// What was given for an option; for a label each pair.
+fn given(row: &Row, matches: &ArgMatches) -> Vec<Input> {
+    let Some(flag) = row.flag else { return Vec::new() };
+    match flag.takes {
+        Takes::Text => matches.get_one::<String>(row.name).map(|text| Input::Bare(text.clone())).into_iter().collect(),
+        Takes::Path => matches.get_one::<PathBuf>(row.name).map(|path| Input::Path(path.clone())).into_iter().collect(),
+        Takes::Names(_) => {
+            let names = matches.get_many::<String>(row.name).map(|names| names.cloned().collect::<Vec<_>>().join(","));
+            names.map(Input::Bare).into_iter().collect()
+        }
+        Takes::Pair => {
+            let pairs = matches.get_many::<(String, String)>(row.name).into_iter().flatten();
+            pairs.map(|(name, text)| Input::pair(name, text)).collect()
+        }
+        Takes::Nothing(value) => matches.get_flag(row.name).then_some(Input::Flag(value)).into_iter().collect(),
+    }
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

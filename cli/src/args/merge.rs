@@ -1,6 +1,6 @@
 //! Flags of `eco2 merge` and `eco2 check-budget`.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -17,13 +17,13 @@ Examples:
   eco2 merge node1.json node2.json -o all.json --json";
 
 const CHECK_BUDGET: &str = "\
-Reads reports and logs of eco2, and JSON reports of HF Eco2AI. What counts is the estimate; its
-bounds stand beside it.
+Reads reports and logs of eco2, and JSON reports of HF Eco2AI. The estimate decides; its bounds are
+shown with it.
 Exit codes: 0 within the budget, 1 exceeded, 2 the file or the command line is wrong.
 
 Examples:
-  eco2 check-budget --report report.json --max-co2 5
-  eco2 check-budget -r last --budget 0.5 --format json";
+  eco2 check-budget last --max-co2 5
+  eco2 check-budget --report report.json --budget 0.5 --format json";
 
 /// Flags of `eco2 merge`.
 #[derive(Debug, Args)]
@@ -38,7 +38,7 @@ pub(crate) struct MergeArgs {
     /// Write to FILE instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// Sum the records in a folder as one run even if they are of several
+    /// Sum the records in a folder as one run even if they belong to several
     #[arg(long)]
     pub(crate) force: bool,
 }
@@ -47,10 +47,13 @@ pub(crate) struct MergeArgs {
 #[derive(Debug, Args)]
 #[command(after_long_help = CHECK_BUDGET)]
 pub(crate) struct CheckBudgetArgs {
-    /// Report or log file, run id or its beginning, or `last`
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) report: OsString,
-    /// Kilograms CO2e that may be used
+    /// Report or log file, run id or its first characters, or `last`
+    #[arg(value_name = "RUN", required_unless_present = "report")]
+    run: Option<OsString>,
+    /// The same as a flag, as `hf-eco2ai check-budget` has it
+    #[arg(short, long, value_name = "FILE", conflicts_with = "run")]
+    report: Option<OsString>,
+    /// Limit in kg CO2e
     #[arg(long, visible_alias = "budget", value_name = "KG", allow_negative_numbers = true)]
     pub(crate) max_co2: f64,
     /// How to print
@@ -71,6 +74,11 @@ enum BudgetFormat {
 }
 
 impl CheckBudgetArgs {
+    /// The run to compare, whichever way it was given; one of them is required.
+    pub(crate) fn run(&self) -> &OsStr {
+        self.run.as_deref().or(self.report.as_deref()).unwrap_or_default()
+    }
+
     /// Whether JSON was asked for, by either flag.
     pub(crate) fn wants_json(&self) -> bool {
         self.json || self.format == BudgetFormat::Json

@@ -1,7 +1,5 @@
-//! The command line as plain data. Nothing here does anything; help texts are the doc comments.
+//! The command line as plain data. Help texts are the doc comments, and for flags of options the help of their rows.
 
-mod beside;
-mod budget;
 mod compare;
 mod flags;
 mod merge;
@@ -13,10 +11,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use eco2::options::{Row, opt};
 
-pub(crate) use beside::Beside;
 pub(crate) use compare::CompareArgs;
-pub(crate) use flags::{Asking, Hardware, Identity, Price};
+use flags::Flags;
+pub(crate) use flags::{Given, Hardware, Identity, Price, PriceAgain, Provider, Supplements};
 pub(crate) use merge::{CheckBudgetArgs, MergeArgs};
 pub(crate) use optimize::OptimizeArgs;
 pub(crate) use plan::PlanArgs;
@@ -26,12 +25,13 @@ const EXAMPLES: &str = "\
 Examples:
   eco2 run -- python train.py          measure a command
   eco2 run --json r.json -- make       and keep the report as JSON
-  eco2 doctor                          what can be measured here, and how to get the rest
-  eco2 demo                            what a summary looks like, with made-up figures
+  eco2 doctor                          which sensors this machine has, and how to enable the rest
+  eco2 demo                            what a summary looks like, with synthetic data
   eco2 report last --format csv        the last run as a table
 
 Settings come from flags, then ECO2_* variables, then ./eco2.toml, then
 $XDG_CONFIG_HOME/eco2/config.toml, then /etc/eco2/config.toml.
+Colours follow NO_COLOR, FORCE_COLOR and CLICOLOR_FORCE.
 Exit codes: 0 ok, 1 failure, 2 usage; those of `run` and `doctor` are in their --help.";
 
 const DOCTOR: &str = "\
@@ -60,14 +60,14 @@ Examples:
   eco2 report last
   eco2 report last --json | jq .energy
   eco2 report --by team ~/.local/state/eco2/runs/*.eco2log
-  eco2 report last --intensity-series gb.csv    weigh it again, with the intensity of its time
+  eco2 report last --intensity-series gb.csv    price it again, with the intensity of its time
   eco2 report last --format sci --embodied 8xa100-sxm4-40gb --functional-unit step";
 
 const GRID: &str = "\
 Examples:
   eco2 grid DE
   eco2 grid US/CA --json
-  eco2 grid GB --provider neso         what a provider says of now
+  eco2 grid GB --provider neso         current intensity from a provider
   eco2 grid | grep EGRID";
 
 const DEMO: &str = "\
@@ -76,7 +76,7 @@ Examples:
   eco2 demo --json | jq .energy
   eco2 demo --json demo.json";
 
-/// Measure what a training run costs in energy and carbon
+/// Measure the energy use and carbon emissions of training runs
 #[derive(Debug, Parser)]
 #[command(name = "eco2", version, arg_required_else_help = true, disable_help_subcommand = true)]
 #[command(after_help = "`eco2 COMMAND --help` has examples.", after_long_help = EXAMPLES)]
@@ -88,27 +88,27 @@ struct Cli {
 /// What is to be done.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Measure a command: its energy, its carbon, and how sure that is
+    /// Run a command and report its energy use and emissions
     Run(Box<RunArgs>),
-    /// Show a run whose figures are made up, in a second
+    /// Show the report of a synthetic run, in a second
     Demo(DemoArgs),
-    /// Say what can be measured here, and how to get the rest
+    /// Check which sensors this machine has and how to enable the missing ones
     Doctor(DoctorArgs),
-    /// Account a recorded trace
+    /// Recompute a report from a recorded trace
     Replay(Box<ReplayArgs>),
     /// Render runs as text, JSON or CSV
     Report(Box<ReportArgs>),
-    /// Compare runs per sample, step or token, with what their bounds allow to say
+    /// Compare the energy and emissions of runs (per step, sample or token)
     Compare(CompareArgs),
     /// Merge the records of ranks and restarts into one report
     Merge(MergeArgs),
-    /// Compare a run's carbon with a limit, for scripts
+    /// Compare a run's emissions with a limit, for scripts
     CheckBudget(CheckBudgetArgs),
-    /// Show what a kilowatt-hour weighs in a zone
+    /// Show the carbon intensity of electricity in a grid zone
     Grid(GridArgs),
-    /// Find when, where and how wide to run for least carbon
+    /// Find the lowest-carbon time, place and number of workers for a job
     Plan(Box<PlanArgs>),
-    /// Say what to change about a run, from what was measured in it
+    /// Suggest how to reduce a run's energy use
     Optimize(Box<OptimizeArgs>),
 }
 
@@ -116,11 +116,11 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 #[command(after_long_help = DEMO)]
 pub(crate) struct DemoArgs {
-    /// Print the report as JSON, or write it to FILE beside the text
+    /// Print the report as JSON, or write it to FILE in addition to the text
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
     pub(crate) json: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) price: Price,
+    pub(crate) price: Given<Price>,
 }
 
 /// Flags of `eco2 doctor`.
@@ -134,7 +134,7 @@ pub(crate) struct DoctorArgs {
     #[arg(long, conflicts_with = "json")]
     pub(crate) fix_script: bool,
     #[command(flatten)]
-    pub(crate) hardware: Hardware,
+    pub(crate) hardware: Given<Hardware>,
 }
 
 /// Flags of `eco2 replay`.
@@ -144,9 +144,8 @@ pub(crate) struct ReplayArgs {
     /// The trace, as `eco2 run --trace` writes it
     #[arg(value_name = "TRACE")]
     pub(crate) trace: PathBuf,
-    /// When the trace began, such as 2026-03-01T12:00Z; it has no wall clock of its own
-    #[arg(long, value_name = "TIME")]
-    pub(crate) started_at: Option<String>,
+    #[command(flatten)]
+    pub(crate) start: Given<Start>,
     /// Take the spans from this file instead of the trace
     #[arg(long, value_name = "SPANS.csv")]
     pub(crate) spans: Option<PathBuf>,
@@ -154,11 +153,19 @@ pub(crate) struct ReplayArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) identity: Identity,
+    pub(crate) identity: Given<Identity>,
     #[command(flatten)]
-    pub(crate) price: Price,
+    pub(crate) price: Given<Price>,
     #[command(flatten)]
-    pub(crate) beside: Beside,
+    pub(crate) supplements: Given<Supplements>,
+}
+
+/// When a recorded run took place.
+#[derive(Debug, Clone)]
+pub(crate) struct Start;
+
+impl Flags for Start {
+    const ROWS: &'static [&'static Row] = &[&opt::STARTED_AT];
 }
 
 /// Flags of `eco2 report`.
@@ -174,19 +181,19 @@ pub(crate) struct ReportArgs {
     /// Short for --format json
     #[arg(long, conflicts_with = "format")]
     pub(crate) json: bool,
-    /// Sum the runs up by the value of a label
+    /// Sum the runs by the value of a label
     #[arg(long, value_name = "LABEL")]
     pub(crate) by: Option<String>,
     /// Write to FILE instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// Sum the records in a folder as one run even if they are of several
+    /// Sum the records in a folder as one run even if they belong to several
     #[arg(long, hide_short_help = true)]
     pub(crate) force: bool,
     #[command(flatten)]
-    pub(crate) price: Price,
+    pub(crate) price: Given<PriceAgain>,
     #[command(flatten)]
-    pub(crate) beside: Beside,
+    pub(crate) supplements: Given<Supplements>,
 }
 
 impl ReportArgs {
@@ -203,9 +210,9 @@ pub(crate) enum Format {
     Text,
     /// Every digit, schema eco2.report/1
     Json,
-    /// A row a device
+    /// One row per device
     Csv,
-    /// A row a span name
+    /// One row per span name
     SpansCsv,
     /// Kilowatt-hours and kilograms, in the names of HF Eco2AI
     HfJson,
@@ -215,7 +222,7 @@ pub(crate) enum Format {
     OpenmetricsHf,
     /// A row of CodeCarbon's emissions.csv
     Codecarbon,
-    /// Software carbon intensity (ISO/IEC 21031) with all it is made of
+    /// Software carbon intensity (ISO/IEC 21031) with its parts
     Sci,
     /// The block co2_eq_emissions of a Hugging Face model card, in grams
     Hf,
@@ -223,7 +230,7 @@ pub(crate) enum Format {
     Boamps,
     /// Bought electricity by the GHG Protocol: methods, factors and sources in rows
     Scope2,
-    /// The energy figures of the EU AI Act's Annex XI
+    /// The energy values of the EU AI Act's Annex XI
     AiAct,
     /// A paragraph for the methods section of a paper
     Methods,
@@ -235,14 +242,14 @@ pub(crate) enum Format {
 #[derive(Debug, Args)]
 #[command(after_long_help = GRID)]
 pub(crate) struct GridArgs {
-    /// Code, name or alias: DE, DEU, Germany, US-CA, California; all zones without it
+    /// Code, name or alias, e.g. DE, DEU, Germany, US-CA, California [default: list all zones]
     #[arg(value_name = "ZONE")]
     pub(crate) zone: Option<String>,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) asking: Asking,
+    pub(crate) provider: Given<Provider>,
 }
 
 /// Parses the command line, the program's name first.
@@ -270,8 +277,8 @@ mod tests {
             .get_subcommands()
             .flat_map(|one| one.get_arguments().filter_map(|flag| flag.get_long().map(|long| format!("--{long}"))))
             .collect();
-        for key in eco2::options::KEYS.iter().filter(|key| !key.flag.is_empty()) {
-            assert!(flags.iter().any(|flag| flag == key.flag), "{}: {}", key.name, key.flag);
+        for (row, flag) in opt::all().filter_map(|row| Some((row, row.flag?))) {
+            assert!(flags.iter().any(|name| name == flag.name), "{}: {}", row.name, flag.name);
         }
     }
 
@@ -284,7 +291,7 @@ mod tests {
         let Ok(Command::Run(run)) = parse("eco2 run --zone DE -- ls --zone -q") else { panic!("not parsed") };
         assert_eq!(run.command, ["ls", "--zone", "-q"]);
         let Ok(Command::Run(run)) = parse("eco2 run ls -la --quiet") else { panic!("not parsed") };
-        assert_eq!((run.command.len(), run.quiet), (3, false));
+        assert_eq!((run.command.len(), run.is_quiet()), (3, false));
         assert!(parse("eco2 run --zoen DE -- ls").is_err());
     }
 }

@@ -4,24 +4,24 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
-use eco2::options::{Layer, OptionsError};
+use eco2::options::{Layer, OptionsError, Origin, opt};
 use eco2_grid::plan::duration_ns;
 
-use super::flags::{Hardware, put};
+use super::flags::{Given, Hardware};
 
 const OPTIMIZE: &str = "\
-RUN is a run log, a JSON report, a run's id or its beginning, or `last`. Everything said rests on
-what was measured in it: idle GPUs, steps that did not come, power near its limit; and, where you
-name them, on other hours and places at which the run's own course of energy is weighed again.
-Shares are what could be saved at most; together they multiply. A power limit's saving is claimed
-by a sweep only: it runs COMMAND once a limit, needs root, changes the limit of every visible GPU,
-and puts the old ones back when it ends, also by SIGINT, SIGTERM and SIGHUP (not by SIGKILL).
+RUN is a run log, a JSON report, a run's id or its first characters, or `last`. Suggestions rest on
+what was measured in it: idle GPUs, stalled steps, power near its limit; and on other hours and
+places, if you name them, priced with the run's energy over time. Shares are upper limits of what
+can be saved; together they multiply. Only a sweep measures what a power limit saves: it runs
+COMMAND once per limit, requires root, changes the limit of every visible GPU, and restores the old
+ones when it ends, also by SIGINT, SIGTERM and SIGHUP (not by SIGKILL).
 
 Examples:
   eco2 optimize last
   eco2 optimize last --json | jq '.advice[].command'
   eco2 optimize last --series zones.csv --column DE --within 24 --region FR
-  eco2 optimize last --region SE --region PL
+  eco2 optimize last --zone SE --zone PL
   sudo eco2 optimize --sweep-power-limit -- python train.py --steps 500";
 
 /// Flags of `eco2 optimize`.
@@ -40,7 +40,7 @@ pub(crate) struct OptimizeArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
-    /// Weigh other hours: intensity over time of the run's place, CSV or JSON
+    /// Compare with other hours: intensity over time at the run's place, CSV or JSON
     #[arg(long, value_name = "FILE", help_heading = "Elsewhere", conflicts_with = "sweep_power_limit")]
     pub(crate) series: Option<PathBuf>,
     /// Column of the series
@@ -49,16 +49,22 @@ pub(crate) struct OptimizeArgs {
     /// Hours by which the run may move
     #[arg(long, value_name = "H", value_parser = hours, default_value = "24", help_heading = "Elsewhere", requires = "series")]
     pub(crate) within: i64,
-    /// Compare with this zone, or column of the series; may be repeated
-    #[arg(long = "region", value_name = "ZONE", help_heading = "Elsewhere", conflicts_with = "sweep_power_limit")]
+    /// Compare with this grid zone, or column of the series; may be repeated
+    #[arg(
+        long = "region",
+        visible_alias = "zone",
+        value_name = "ZONE",
+        help_heading = "Elsewhere",
+        conflicts_with = "sweep_power_limit"
+    )]
     pub(crate) regions: Vec<String>,
     #[command(flatten)]
     pub(crate) sweep: SweepArgs,
-    /// Weigh the run in this zone instead of the one in its report
+    /// Zone of the run, instead of the one in its report
     #[arg(long, value_name = "ZONE", help_heading = "Elsewhere")]
-    pub(crate) zone: Option<String>,
+    pub(crate) run_zone: Option<String>,
     #[command(flatten)]
-    pub(crate) hardware: Hardware,
+    pub(crate) hardware: Given<Hardware>,
 }
 
 /// The sweep.
@@ -68,14 +74,20 @@ pub(crate) struct SweepArgs {
     /// Run COMMAND under one GPU power limit after another
     #[arg(long, requires = "command")]
     pub(crate) sweep_power_limit: bool,
-    /// Limits to try, watts, separated by commas; the allowed range in equal steps without it
+    /// Limits to try, watts, separated by commas [default: the allowed range in equal steps]
     #[arg(long, value_name = "W,...", value_delimiter = ',', value_parser = watts, requires = "sweep_power_limit")]
     pub(crate) limits: Vec<u32>,
-    /// How many limits to try
-    #[arg(long, value_name = "N", default_value = "4", requires = "sweep_power_limit")]
+    /// Number of limits to try
+    #[arg(
+        long = "limit-count",
+        alias = "steps",
+        value_name = "N",
+        default_value = "4",
+        requires = "sweep_power_limit"
+    )]
     #[arg(value_parser = clap::value_parser!(u32).range(2..=100))]
-    pub(crate) steps: u32,
-    /// Runs at each limit; one tells nothing of chance
+    pub(crate) limit_count: u32,
+    /// Runs at each limit; one shows no variation
     #[arg(long, value_name = "N", default_value = "1", requires = "sweep_power_limit")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) repeat: u32,
@@ -88,7 +100,9 @@ impl OptimizeArgs {
     /// What is wrong, naming the flag.
     pub(crate) fn layer(&self) -> Result<Layer, OptionsError> {
         let mut layer = Layer::default();
-        put(&mut layer, "zone", "--zone", &self.zone)?;
+        if let Some(zone) = &self.run_zone {
+            layer.set(&opt::ZONE, zone.as_str(), Origin::code("--run-zone"))?;
+        }
         self.hardware.put(&mut layer)?;
         Ok(layer)
     }

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use eco2::options::opt;
 use eco2_grid::plan::duration_ns;
 
-use super::Asking;
+use super::flags::{Given, Provider};
 
 const PLAN: &str = "\
 SERIES is CSV: times in UTC (ISO 8601) in the first column, then a column of g/kWh for each zone,
@@ -28,7 +29,7 @@ Examples:
 #[command(after_long_help = PLAN)]
 pub(crate) struct PlanArgs {
     /// Intensity over time, CSV or JSON
-    #[arg(long, value_name = "FILE", required_unless_present = "provider", conflicts_with = "provider")]
+    #[arg(long, value_name = "FILE", required_unless_present = opt::INTENSITY_PROVIDER.name, conflicts_with = opt::INTENSITY_PROVIDER.name)]
     pub(crate) series: Option<PathBuf>,
     /// Column of the series; with --provider the grid zone
     #[arg(long, value_name = "COLUMN")]
@@ -39,16 +40,16 @@ pub(crate) struct PlanArgs {
     /// Hours from the start to the deadline
     #[arg(long, value_name = "H", value_parser = hours, required_unless_present = "jobs")]
     pub(crate) within: Option<i64>,
-    /// The earliest begin, ISO 8601; the first slot of the series without it
+    /// Earliest start time, ISO 8601 [default: first slot of the series]
     #[arg(long, value_name = "TIME", value_parser = instant)]
     pub(crate) start: Option<i64>,
     /// The job may pause and resume
     #[arg(long)]
     pub(crate) interruptible: bool,
     /// Plan these jobs instead of one
-    #[arg(long, value_name = "CSV", conflicts_with_all = ["duration", "within", "start", "interruptible", "profile", "provider"])]
+    #[arg(long, value_name = "CSV", conflicts_with_all = ["duration", "within", "start", "interruptible", "profile", opt::INTENSITY_PROVIDER.name])]
     pub(crate) jobs: Option<PathBuf>,
-    /// What the job draws, watts; 1000 without it
+    /// Power of the job, watts [default: 1000]
     #[arg(long, value_name = "W", value_parser = figure)]
     pub(crate) power: Option<f64>,
     /// Power usage effectiveness, 1 or more
@@ -60,10 +61,10 @@ pub(crate) struct PlanArgs {
     #[command(flatten)]
     pub(crate) more: PlanMore,
     #[command(flatten)]
-    pub(crate) asking: Asking,
+    pub(crate) provider: Given<Provider>,
 }
 
-/// What few plans need.
+/// Flags that few plans need.
 #[derive(Debug, Args)]
 pub(crate) struct PlanMore {
     /// Throughput and power by workers, CSV
@@ -79,12 +80,12 @@ pub(crate) struct PlanMore {
     #[arg(long, value_name = "WH", value_parser = figure, help_heading = "Width")]
     pub(crate) switch_cost: Option<f64>,
     /// Compare all columns of the series
-    #[arg(long, help_heading = "Place", conflicts_with_all = ["jobs", "profile", "whole_slots", "start_cost", "switch_cost", "provider"])]
+    #[arg(long, help_heading = "Place", conflicts_with_all = ["jobs", "profile", "whole_slots", "start_cost", "switch_cost", opt::INTENSITY_PROVIDER.name])]
     pub(crate) rank: bool,
     /// Energy to move the job out of --zone, kilowatt-hours
     #[arg(long, value_name = "KWH", value_parser = figure, help_heading = "Place", requires = "rank", requires = "zone")]
     pub(crate) transfer: Option<f64>,
-    /// How many machines the jobs share; one each without it
+    /// Number of machines that the jobs share [default: one per job]
     #[arg(long, value_name = "N", help_heading = "Place", requires = "jobs", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) machines: Option<u32>,
 }

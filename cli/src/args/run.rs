@@ -1,14 +1,11 @@
 //! Flags of `eco2 run`.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 
 use clap::Args;
-use eco2::options::{Layer, OptionsError};
+use eco2::options::{Layer, OptionsError, Row, opt};
 
-use super::beside::Beside;
-use super::budget::Limits;
-use super::flags::{Hardware, Identity, Price, put, put_if, put_path};
+use super::flags::{Flags, Given, Hardware, Identity, Limits, Price, Supplements};
 
 const RUN: &str = "\
 The command's output, input and exit code are its own; the summary goes to standard error.
@@ -28,45 +25,48 @@ Examples:
 #[command(after_long_help = RUN, override_usage = "eco2 run [OPTIONS] -- COMMAND...\n       eco2 run [OPTIONS] --pid PID")]
 pub(crate) struct RunArgs {
     /// The command and its arguments
-    #[arg(value_name = "COMMAND", trailing_var_arg = true, conflicts_with = "pid")]
+    #[arg(value_name = "COMMAND", trailing_var_arg = true, conflicts_with = opt::PID.name)]
     pub(crate) command: Vec<OsString>,
-    /// Measure while this process runs, instead of a command
-    #[arg(long, value_name = "PID")]
-    pub(crate) pid: Option<String>,
-    /// Write the report as JSON to FILE; `-` is standard output
-    #[arg(long, value_name = "FILE")]
-    pub(crate) json: Option<PathBuf>,
-    /// Write every reading to FILE, for `eco2 replay`
-    #[arg(long, value_name = "FILE")]
-    pub(crate) trace: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) identity: Identity,
-    /// Say nothing but errors
-    #[arg(short, long)]
-    pub(crate) quiet: bool,
-    /// Keep the command's arguments out of the report
-    #[arg(long, hide_short_help = true)]
-    pub(crate) redact: bool,
-    /// Id that the run's processes and restarts share; the launcher's without it
-    #[arg(long, value_name = "ID", hide_short_help = true)]
-    pub(crate) run_id: Option<String>,
-    /// Keep no log of the run
-    #[arg(long, hide_short_help = true)]
-    pub(crate) no_log: bool,
+    outputs: Given<Outputs>,
     #[command(flatten)]
-    pub(crate) price: Price,
+    identity: Given<Identity>,
     #[command(flatten)]
-    pub(crate) beside: Beside,
+    manner: Given<Manner>,
     #[command(flatten)]
-    pub(crate) limits: Limits,
+    price: Given<Price>,
     #[command(flatten)]
-    pub(crate) hardware: Hardware,
-    /// Leave out what has no sensor instead of estimating it
-    #[arg(long, help_heading = "Hardware")]
-    pub(crate) no_estimate: bool,
-    /// Time between polls, such as 10ms; as each counter needs without it
-    #[arg(long, value_name = "TIME", hide_short_help = true, help_heading = "Hardware")]
-    pub(crate) interval: Option<String>,
+    supplements: Given<Supplements>,
+    #[command(flatten)]
+    limits: Given<Limits>,
+    #[command(flatten)]
+    hardware: Given<Hardware>,
+    #[command(flatten)]
+    sampling: Given<Sampling>,
+}
+
+/// What is measured, and where the result goes.
+#[derive(Debug, Clone)]
+struct Outputs;
+
+impl Flags for Outputs {
+    const ROWS: &'static [&'static Row] = &[&opt::PID, &opt::JSON, &opt::TRACE];
+}
+
+/// What is printed, kept and shared.
+#[derive(Debug, Clone)]
+struct Manner;
+
+impl Flags for Manner {
+    const ROWS: &'static [&'static Row] = &[&opt::QUIET, &opt::REDACT, &opt::RUN_ID, &opt::LOG];
+}
+
+/// How sensors are read.
+#[derive(Debug, Clone)]
+struct Sampling;
+
+impl Flags for Sampling {
+    const ROWS: &'static [&'static Row] = &[&opt::ESTIMATE, &opt::INTERVAL];
 }
 
 impl RunArgs {
@@ -76,20 +76,20 @@ impl RunArgs {
     /// What is wrong, naming the flag.
     pub(crate) fn layer(&self) -> Result<Layer, OptionsError> {
         let mut layer = Layer::default();
-        put(&mut layer, "pid", "--pid", &self.pid)?;
-        put(&mut layer, "run_id", "--run-id", &self.run_id)?;
-        put_path(&mut layer, "json", "--json", &self.json)?;
-        put_path(&mut layer, "trace", "--trace", &self.trace)?;
-        put(&mut layer, "interval", "--interval", &self.interval)?;
+        self.outputs.put(&mut layer)?;
         self.identity.put(&mut layer)?;
+        self.manner.put(&mut layer)?;
         self.price.put(&mut layer)?;
-        self.beside.put(&mut layer)?;
+        self.supplements.put(&mut layer)?;
         self.limits.put(&mut layer)?;
         self.hardware.put(&mut layer)?;
-        put_if(&mut layer, self.quiet, "quiet", "--quiet", true)?;
-        put_if(&mut layer, self.redact, "redact", "--redact", true)?;
-        put_if(&mut layer, self.no_log, "log", "--no-log", false)?;
-        put_if(&mut layer, self.no_estimate, "estimate", "--no-estimate", false)?;
+        self.sampling.put(&mut layer)?;
         Ok(layer)
+    }
+
+    /// Whether nothing but errors is to be printed.
+    #[cfg(test)]
+    pub(super) fn is_quiet(&self) -> bool {
+        self.manner.is_given()
     }
 }

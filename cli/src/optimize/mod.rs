@@ -5,6 +5,7 @@ mod table;
 
 use std::path::PathBuf;
 
+use eco2::options::opt;
 use eco2_core::report::Report;
 use eco2_grid::{FileError, FileFault, Pue, Series};
 use eco2_report::advice::{Hours, Outside, Region, advise};
@@ -28,7 +29,7 @@ pub(crate) fn optimize(args: &OptimizeArgs) -> anyhow::Result<u8> {
     let options = settings::resolve(args.layer()?)?;
     let run = args.run.as_deref().ok_or_else(|| Usage("no RUN was given, such as `eco2 optimize last`".into()))?;
     let mut report = eco2::read_whole(run, &options)?;
-    if args.zone.is_some() {
+    if args.run_zone.is_some() {
         report = eco2::reprice(report, &options)?;
     }
     let columns = columns(args)?;
@@ -75,7 +76,7 @@ fn columns(args: &OptimizeArgs) -> anyhow::Result<Option<Columns>> {
 fn of_column(error: FileError) -> anyhow::Error {
     match error.fault {
         FileFault::NoColumn { .. } | FileFault::WhichColumn { .. } => {
-            Usage(error.to_string().replace("--zone", "--column")).into()
+            Usage(error.to_string().replace(opt::ZONE.flag_name(), "--column")).into()
         }
         _ => error.into(),
     }

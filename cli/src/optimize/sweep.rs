@@ -51,7 +51,7 @@ fn chosen(args: &OptimizeArgs, held: &HeldLimits) -> anyhow::Result<Vec<u32>> {
         let (limit, min, max) = (watts(*outside), watts(min_mw), watts(max_mw));
         return Err(Usage(format!("--limits: {limit} W is not allowed here: {min} to {max} W")).into());
     }
-    let mut limits = if given.is_empty() { spread(min_mw, max_mw, args.sweep.steps) } else { given.clone() };
+    let mut limits = if given.is_empty() { spread(min_mw, max_mw, args.sweep.limit_count) } else { given.clone() };
     limits.sort_unstable_by(|a, b| b.cmp(a));
     limits.dedup();
     Ok(limits)

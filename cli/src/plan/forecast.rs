@@ -1,5 +1,6 @@
 //! The series of `eco2 plan --provider`: what a service publishes of the hours to come.
 
+use eco2::options::opt;
 use eco2_grid::plan::HOUR_NS;
 use eco2_grid::provider::Coverage;
 use eco2_grid::request::SeriesFrom;
@@ -20,7 +21,7 @@ pub(super) fn published(args: &PlanArgs) -> anyhow::Result<(SeriesFrom, Option<i
     let start_ns = args.start.unwrap_or_else(next_second);
     let end_ns = start_ns.saturating_add(args.within.unwrap_or_default());
     let (from_ns, to_ns) = (whole_hours(start_ns), whole_hours(end_ns.saturating_add(HOUR_NS - 1)));
-    let mut coverage = live::asked(&args.asking, args.zone.as_deref(), from_ns, to_ns)?;
+    let mut coverage = live::asked(&args.provider, args.zone.as_deref(), from_ns, to_ns)?;
     for (provider, fault) in &coverage.faults {
         out::talk(&format!("eco2: {provider}: {fault}\n"));
     }
@@ -28,7 +29,7 @@ pub(super) fn published(args: &PlanArgs) -> anyhow::Result<(SeriesFrom, Option<i
     let Coverage { parts, faults } = &mut coverage;
     parts.retain(|part| faults.iter().all(|(provider, _)| *provider != part.provider));
     let series = Series::published(&coverage).map_err(told)?;
-    let name = args.asking.provider.clone().unwrap_or_default();
+    let name = args.provider.text(&opt::INTENSITY_PROVIDER).unwrap_or_default().to_owned();
     out::talk(&format!("eco2: {name} publishes figures up to {}\n", utc(series.to_ns())));
     Ok((SeriesFrom::Known { name, series }, Some(start_ns)))
 }

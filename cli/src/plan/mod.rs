@@ -3,12 +3,14 @@
 mod forecast;
 mod show;
 
+use eco2::options::opt;
 use eco2_grid::request::{Outcome, PlanAnswer, PlanRequest, RequestError, SeriesFrom, Width};
+use eco2_grid::utc;
 
 use crate::args::PlanArgs;
 use crate::failure::Usage;
 use crate::grid::document;
-use crate::out;
+use crate::{live, out};
 
 /// Plans one job, a queue, or one job in every zone.
 ///
@@ -19,12 +21,27 @@ pub(crate) fn plan(args: &PlanArgs) -> anyhow::Result<u8> {
     for note in &answer.notes {
         out::talk(&format!("eco2: {note}\n"));
     }
+    if let Some(note) = past(&answer.outcome, live::now_ns()) {
+        out::talk(&format!("eco2: {note}\n"));
+    }
     if args.json {
         out::data(&document(&answer.document()))?
     } else {
         out::page(&page(&answer))?
     };
     Ok(0)
+}
+
+/// A note about a plan that is over: all of it lies before now, nanoseconds since 1970 UTC.
+fn past(outcome: &Outcome, now_ns: i64) -> Option<String> {
+    let end_ns = match outcome {
+        Outcome::One { plan, .. } => Some(plan.to_ns()),
+        Outcome::Queue(queue) => queue.iter().map(|(_, plan)| plan.to_ns()).max(),
+        Outcome::Zones(zones) => zones.iter().map(|zone| zone.plan.to_ns()).max(),
+    };
+    let end = utc(end_ns.filter(|end_ns| *end_ns <= now_ns)?);
+    let flag = opt::INTENSITY_PROVIDER.flag_name();
+    Some(format!("the plan ends in the past ({end}); use a series of the hours to come, or {flag}"))
 }
 
 fn page(answer: &PlanAnswer) -> String {

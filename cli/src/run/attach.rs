@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::thread;
 
 use anyhow::Context as _;
-use eco2::options::Options;
+use eco2::options::{Options, opt};
 use eco2_samplers::clock;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -16,7 +16,7 @@ use crate::failure::Usage;
 /// Measures until process `pid` ends, or a signal asks us to end.
 pub(super) fn attach(pid: u32, options: &Options) -> anyhow::Result<u8> {
     let process = open(pid)?;
-    let words = vec!["--pid".to_owned(), pid.to_string()];
+    let words = vec![opt::PID.flag_name().to_owned(), pid.to_string()];
     let named = Options { name: options.name.clone().or_else(|| Some(format!("pid-{pid}"))), ..options.clone() };
     let measuring = watch::open(&named, words)?;
     summary::header(&measuring, options);

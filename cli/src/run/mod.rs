@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use eco2::Meter;
-use eco2::options::{Log, Options, env};
+use eco2::options::{Log, Options, env, opt};
 use eco2_core::report::Report;
 use eco2_samplers::usage::Exited;
 
@@ -143,7 +143,7 @@ impl Measuring {
 
     /// Variables for the command: the run's id, which what measures below it shares, and which record is around that.
     fn handed_down(&self) -> Vec<(&'static str, String)> {
-        let of = |meter: &Meter| vec![(env::RUN_ID, meter.run_id()), (env::PARENT_PART, meter.part_id())];
+        let of = |meter: &Meter| vec![(opt::RUN_ID.variable, meter.run_id()), (env::PARENT_PART, meter.part_id())];
         self.0.as_ref().map(of).unwrap_or_default()
     }
 

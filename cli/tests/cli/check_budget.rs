@@ -46,6 +46,16 @@ fn d28_a_budget_that_is_exceeded_is_exit_code_1_in_both_formats() {
 }
 
 #[test]
+fn run_may_be_named_without_a_flag() {
+    let rig = with_reports();
+    let flag = rig.eco2("check-budget --report eco2.json --max-co2 0.5");
+    let plain = rig.eco2("check-budget eco2.json --max-co2 0.5");
+    assert_eq!((flag.code, flag.out), (plain.code, plain.out));
+    assert_eq!(rig.eco2("check-budget --max-co2 0.5").code, Some(2), "one of them is required");
+    assert_eq!(rig.eco2("check-budget eco2.json -r hf.json --max-co2 0.5").code, Some(2), "and not both");
+}
+
+#[test]
 fn d28_the_json_has_the_keys_that_scripts_read_and_the_bounds_beside_them() {
     let rig = with_reports();
     let found = json(&rig.eco2("check-budget -r hf.json --max-co2 1.6 --format json"));

@@ -141,6 +141,17 @@ fn text_says_what_was_seen_and_what_was_not() {
 }
 
 #[test]
+fn zone_is_another_name_of_region_and_run_zone_prices_the_run() {
+    let rig = Rig::bare();
+    stalled(&rig);
+    let region = rig.eco2("optimize report.json --region FR --json");
+    let zone = rig.eco2("optimize report.json --zone FR --json");
+    assert_eq!((region.code, &region.out), (Some(0), &zone.out));
+    assert!(region.out.contains("--zone FR"), "{}", region.out);
+    assert_ne!(rig.eco2("optimize report.json --run-zone PL --region FR --json").out, region.out);
+}
+
+#[test]
 fn what_cannot_be_advised_is_refused() {
     let rig = Rig::bare();
     stalled(&rig);
@@ -201,7 +212,7 @@ fn a_sweep_measures_every_limit_and_puts_the_old_one_back() {
         assert!((80.0..120.0).contains(&watts), "{trial:#}");
     }
     assert!(ran.err.contains("nvidia-smi -i GPU-a -pl 650"), "{}", ran.err);
-    let text = crate::rig::ran(&mut sweep(&rig, "", "--steps 2", "sleep 0.2"));
+    let text = crate::rig::ran(&mut sweep(&rig, "", "--limit-count 2", "sleep 0.2"));
     assert!(text.out.contains("700 W") && text.out.contains("the old limits are restored"), "{text:?}");
 }
 

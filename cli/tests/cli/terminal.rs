@@ -52,6 +52,19 @@ fn f36_a_terminal_s_ctrl_c_reaches_the_command_once() {
 }
 
 #[test]
+fn force_color_colours_what_no_terminal_shows() {
+    let rig = Rig::bare();
+    let shown = |force: &str, no: Option<&str>| {
+        let mut command = rig.command("demo");
+        command.env("FORCE_COLOR", force).env_remove("NO_COLOR").envs(no.map(|value| ("NO_COLOR", value)));
+        crate::rig::ran(&mut command).out
+    };
+    assert!(shown("1", None).contains("\u{1b}["));
+    assert!(!shown("0", None).contains("\u{1b}["));
+    assert!(!shown("1", Some("1")).contains("\u{1b}["));
+}
+
+#[test]
 fn a_terminal_gets_a_header_and_colour() {
     let rig = Rig::measured();
     let Some(ran) = on_a_terminal(&rig, &line(&rig, "-- true"), b"") else { return };

@@ -3,6 +3,11 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::input::Input;
+use super::opt;
+use super::origin::Origin;
+use super::row::Row;
+
 /// Options that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -57,7 +62,7 @@ pub enum OptionsError {
         /// File and line, or variable.
         place: String,
     },
-    /// The text is larger than [`super::MAX_TEXT_BYTES`].
+    /// The text is larger than 1 MiB.
     #[error("{place}: larger than 1 MiB, which no options file is; give another file")]
     TooLarge {
         /// The file.
@@ -73,11 +78,24 @@ pub enum OptionsError {
     },
 }
 
+impl OptionsError {
+    /// An option does not take a value.
+    pub(super) fn refused(row: &'static Row, found: &Input, origin: &Origin) -> Self {
+        Self::Value {
+            place: origin.to_string(),
+            key: row.name,
+            found: found.shown(),
+            allowed: row.allowed,
+            example: row.example,
+        }
+    }
+}
+
 fn nearest(suggestion: &Option<&'static str>) -> String {
     match suggestion {
         Some(key) => format!("did you mean {key:?}?"),
         None => {
-            let names: Vec<&str> = super::KEYS.iter().map(|key| key.name).collect();
+            let names: Vec<&str> = opt::all().map(|row| row.name).collect();
             format!("there are {}", names.join(", "))
         }
     }

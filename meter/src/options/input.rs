@@ -66,6 +66,13 @@ impl From<bool> for Input {
 }
 
 impl Input {
+    /// One name with its text, such as a label.
+    #[must_use]
+    pub fn pair(name: &str, text: &str) -> Self {
+        let value = Self::Text(text.to_owned());
+        Self::Table(vec![Entry { key: name.to_owned(), line: None, value }])
+    }
+
     /// For an error: the value, or what it is, shortened.
     pub(super) fn shown(&self) -> String {
         match self {

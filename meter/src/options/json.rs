@@ -6,8 +6,11 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::error::OptionsError;
 use super::input::{Entry, Input, Lines};
-use super::{Layer, Options, OptionsError, Origin, layer};
+use super::layer::{self, Layer};
+use super::origin::Origin;
+use super::rows::Options;
 
 /// Deepest nesting: the options, a table of them, a list, and one to spare.
 const DEEPEST: usize = 4;

@@ -1,8 +1,18 @@
 //! The options of one origin, each with the place it stands at.
 
+use super::error::OptionsError;
 use super::input::{Entry, Input, shorten};
-use super::setting::Setting;
-use super::{Key, MAX_TEXT_BYTES, OptionsError, Origin, Refused, keys};
+use super::origin::Origin;
+use super::refused::Refused;
+use super::row::Row;
+use super::rows::Options;
+use super::{opt, parse};
+
+/// Largest configuration text, bytes.
+pub const MAX_TEXT_BYTES: usize = 1 << 20;
+
+/// Least Jaro-Winkler similarity of a name worth suggesting; "zoen" to "zone" has 0.93.
+const NEAR: f64 = 0.8;
 
 /// The options that one origin gives. Layers are laid over each other by [`super::Options::resolve`].
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -11,30 +21,23 @@ pub struct Layer {
     refused: Vec<Refused>,
 }
 
-/// A setting and where it stands.
+/// A value that its option takes, and its origin.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Sourced {
-    pub(super) setting: Setting,
+    pub(super) row: &'static Row,
+    /// The name that the origin is kept under: the option's, for a label with the label's.
+    pub(super) name: String,
+    pub(super) value: Input,
     pub(super) origin: Origin,
 }
 
 impl Layer {
-    /// Gives an option by its name in [`super::KEYS`]; text is read as the option's type, as a variable's would be.
+    /// Sets an option; text is read as the option's type, as a variable's would be.
     ///
     /// # Errors
-    /// [`OptionsError`] for an unknown name, a wrong type or range.
-    pub fn set(&mut self, key: &str, value: impl Into<Input>, origin: Origin) -> Result<(), OptionsError> {
-        let key = known(key, &origin)?;
-        self.put(key, value.into(), origin)
-    }
-
-    /// Gives one label. Unlike `set("labels", …)` it takes commas and equals signs in the value.
-    ///
-    /// # Errors
-    /// [`OptionsError::Value`] for an empty or overlong name, an overlong value or control characters.
-    pub fn label(&mut self, name: &str, value: &str, origin: Origin) -> Result<(), OptionsError> {
-        let pair = Entry { key: name.to_owned(), line: None, value: Input::Text(value.to_owned()) };
-        self.set("labels", Input::Table(vec![pair]), origin)
+    /// [`OptionsError::Value`] for a wrong type or range.
+    pub fn set(&mut self, row: &'static Row, value: impl Into<Input>, origin: Origin) -> Result<(), OptionsError> {
+        self.put(row, value.into(), origin)
     }
 
     /// Whether nothing was given.
@@ -58,48 +61,83 @@ impl Layer {
         let mut layer = Self::default();
         for entry in entries {
             let origin = origin.on(entry.line);
-            match entry.value {
-                Input::Table(inner) if keys::is_group(&entry.key) => layer.put_group(&entry.key, inner, &origin)?,
-                value if keys::is_group(&entry.key) => return Err(keys::not_a_table(&value, &origin)),
-                value => layer.put(known(&entry.key, &origin)?, value, origin)?,
+            let table = opt::all().filter_map(Row::table).find(|table| *table == entry.key);
+            match (table, entry.value) {
+                (Some(table), Input::Table(inner)) => layer.put_table(table, inner, &origin)?,
+                (Some(table), value) => return Err(not_a_table(table, &value, &origin)),
+                (None, value) => layer.put(known(&entry.key, &origin)?, value, origin)?,
             }
         }
         Ok(layer)
     }
 
-    fn put_group(&mut self, group: &str, entries: Vec<Entry>, origin: &Origin) -> Result<(), OptionsError> {
+    fn put_table(&mut self, table: &str, entries: Vec<Entry>, origin: &Origin) -> Result<(), OptionsError> {
         for entry in entries {
             let origin = origin.on(entry.line);
-            let key = known(&format!("{group}.{}", entry.key), &origin)?;
-            self.put(key, entry.value, origin)?;
+            let row = known(&format!("{table}.{}", entry.key), &origin)?;
+            self.put(row, entry.value, origin)?;
         }
         Ok(())
     }
 
-    /// The one way of a value into a layer. An option that the origin may not set is left out and remembered.
-    pub(super) fn put(&mut self, key: &'static Key, value: Input, origin: Origin) -> Result<(), OptionsError> {
-        if let Some(refused) = Refused::check(key, &origin) {
+    /// Adds a value. An option that the origin may not set is left out and remembered.
+    pub(super) fn put(&mut self, row: &'static Row, value: Input, origin: Origin) -> Result<(), OptionsError> {
+        if let Some(refused) = Refused::check(row, &origin) {
             self.refused.push(refused);
             return Ok(());
         }
-        let settings = key.parse(&value).ok_or_else(|| key.refuse(&value, &origin))?;
-        let lines = match &value {
+        if Options::default().read(row, &value).is_none() {
+            return Err(OptionsError::refused(row, &value, &origin));
+        }
+        if *row == opt::LABELS {
+            self.put_labels(row, &value, &origin);
+        } else {
+            self.entries.push(Sourced { row, name: row.name.to_owned(), value, origin });
+        }
+        Ok(())
+    }
+
+    /// Labels one by one, so that each has its own origin: in a table its own line.
+    fn put_labels(&mut self, row: &'static Row, value: &Input, origin: &Origin) {
+        let lines = match value {
             Input::Table(entries) => entries.iter().map(|entry| entry.line).collect(),
             _ => Vec::new(),
         };
-        // A label in a table stands at its own line.
-        let own = |place: usize| lines.get(place).filter(|line| line.is_some()).map(|line| origin.on(*line));
-        let sourced = |(place, setting)| Sourced { setting, origin: own(place).unwrap_or_else(|| origin.clone()) };
-        self.entries.extend(settings.into_iter().enumerate().map(sourced));
-        Ok(())
+        for (place, (label, text)) in parse::labels(value).unwrap_or_default().into_iter().enumerate() {
+            let line = lines.get(place).copied().flatten();
+            let origin = line.map_or_else(|| origin.clone(), |line| origin.on(Some(line)));
+            let (name, value) = (format!("{}.{label}", row.name), Input::pair(&label, &text));
+            self.entries.push(Sourced { row, name, value, origin });
+        }
     }
 }
 
-fn known(name: &str, origin: &Origin) -> Result<&'static Key, OptionsError> {
-    keys::named(name).ok_or_else(|| OptionsError::UnknownKey {
+fn not_a_table(table: &'static str, found: &Input, origin: &Origin) -> OptionsError {
+    OptionsError::Value {
+        place: origin.to_string(),
+        key: table,
+        found: found.shown(),
+        allowed: "a table of limits",
+        example: "budget = { max_co2_kg = 5 }",
+    }
+}
+
+/// The option that was probably meant; one in a table is found by its last name too.
+fn nearest(typed: &str) -> Option<&'static str> {
+    let typed = typed.chars().take(64).collect::<String>().to_lowercase().replace('-', "_");
+    let score = |row: &Row| {
+        let last = row.name.rsplit('.').next().unwrap_or(row.name);
+        strsim::jaro_winkler(&typed, row.name).max(strsim::jaro_winkler(&typed, last))
+    };
+    let best = opt::all().map(|row| (score(row), row.name)).max_by(|(a, _), (b, _)| a.total_cmp(b))?;
+    (best.0 >= NEAR).then_some(best.1)
+}
+
+fn known(name: &str, origin: &Origin) -> Result<&'static Row, OptionsError> {
+    opt::named(name).ok_or_else(|| OptionsError::UnknownKey {
         place: origin.to_string(),
         key: shorten(name),
-        suggestion: keys::nearest(name),
+        suggestion: nearest(name),
     })
 }
 

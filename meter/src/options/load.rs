@@ -6,8 +6,11 @@ use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use super::error::OptionsError;
+use super::layer::{Layer, MAX_TEXT_BYTES};
+use super::origin::Origin;
+use super::rows::Options;
 use super::trust::Distrust;
-use super::{Layer, MAX_TEXT_BYTES, Options, OptionsError, Origin};
 
 /// Where the configuration files are.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -68,15 +68,25 @@ impl Origin {
         Self { distrust, ..self }
     }
 
-    /// What is wrong with the owner or mode of the file.
-    pub(super) fn file_distrust(&self) -> Option<Distrust> {
-        self.distrust
-    }
-
     /// How strong it is.
     #[must_use]
     pub fn level(&self) -> Level {
         self.level
+    }
+
+    /// Whether it may set every option: the program, the environment, and the user's and the machine's files unless
+    /// another user can change them.
+    #[must_use]
+    pub fn is_trusted(&self) -> bool {
+        self.distrust().is_none()
+    }
+
+    /// Why it may not set every option.
+    pub(super) fn distrust(&self) -> Option<Distrust> {
+        match self.level() {
+            Level::Project => Some(Distrust::Project),
+            Level::Default | Level::System | Level::User | Level::Environment | Level::Code => self.distrust,
+        }
     }
 
     /// Whether the value was read from a configuration file.

@@ -7,8 +7,22 @@ use std::time::Duration;
 use eco2_core::Decision;
 use eco2_grid::carbon::{CLOUDS, CloudPower};
 
+use super::field::Log;
 use super::input::Input;
-use super::{Log, PROVIDERS, SOURCES, WEBHOOKS};
+
+/// The sources an option may name.
+pub const SOURCES: &[&str] = &["rapl-perf", "rapl-sysfs", "nvml", "hwmon", "model", "replay", "synthetic"];
+
+/// The providers of intensities an option may name.
+pub const PROVIDERS: &[&str] = &["carbon-aware-sdk", "electricity-maps", "energy-charts", "entsoe", "neso", "watttime"];
+
+/// The formats of webhooks an option may name.
+pub const WEBHOOKS: &[&str] = &["slack", "teams", "discord", "json"];
+
+/// The least limit on energy, kilowatt-hours: a microjoule, the unit that energy is counted in.
+pub(crate) const LEAST_KWH: f64 = 1.0 / eco2_core::units::UJ_PER_KWH;
+/// Amounts that may be 0.
+pub(super) const AMOUNT: RangeInclusive<f64> = 0.0..=f64::MAX;
 
 /// Longest name or value of a label, and longest other text, bytes.
 const LONGEST_TEXT: usize = 256;
@@ -58,6 +72,11 @@ pub(super) fn pid(input: &Input) -> Option<u32> {
 pub(super) fn count(input: &Input) -> Option<u32> {
     let number = number(input, 0.0..=f64::from(u32::MAX))?;
     (number.fract() == 0.0).then_some(number as u32)
+}
+
+/// A count of at least 1.
+pub(super) fn positive(input: &Input) -> Option<u32> {
+    count(input).filter(|count| *count > 0)
 }
 
 /// Yes or no.
@@ -110,16 +129,22 @@ pub(super) fn log(input: &Input) -> Option<Log> {
     }
 }
 
-/// Names of sources, each once.
-pub(super) fn sources(input: &Input) -> Option<Vec<String>> {
+/// Names from a list, each once and at least one.
+pub(super) fn names(input: &Input, allowed: &[&str]) -> Option<Vec<String>> {
     let mut names: Vec<String> = Vec::new();
     for word in words(input)? {
-        let name = *SOURCES.iter().find(|name| **name == word.trim())?;
+        let name = *allowed.iter().find(|name| **name == word.trim())?;
         if !names.iter().any(|seen| seen == name) {
             names.push(name.to_owned());
         }
     }
     (!names.is_empty()).then_some(names)
+}
+
+/// One name from a list.
+pub(super) fn name(input: &Input, allowed: &[&str]) -> Option<String> {
+    let name = text(input)?;
+    allowed.contains(&name.trim()).then(|| name.trim().to_owned())
 }
 
 /// Numbers and UUIDs of GPUs, each once. An empty list is refused: it would measure none.
@@ -167,18 +192,6 @@ fn word(input: &Input) -> Option<&str> {
     }
 }
 
-/// Providers of intensities, each once.
-pub(super) fn providers(input: &Input) -> Option<Vec<String>> {
-    let mut names: Vec<String> = Vec::new();
-    for word in words(input)? {
-        let name = *PROVIDERS.iter().find(|name| **name == word.trim())?;
-        if !names.iter().any(|seen| seen == name) {
-            names.push(name.to_owned());
-        }
-    }
-    (!names.is_empty()).then_some(names)
-}
-
 /// What to do about a finding of the budget.
 pub(super) fn answer(input: &Input) -> Option<Decision> {
     match text(input)?.trim() {
@@ -194,12 +207,6 @@ pub(super) fn answer(input: &Input) -> Option<Decision> {
 pub(super) fn cloud(input: &Input) -> Option<CloudPower> {
     let name = text(input)?.trim().to_ascii_lowercase();
     CLOUDS.into_iter().find(|cloud| cloud.provider == name)
-}
-
-/// The form of a webhook.
-pub(super) fn webhook(input: &Input) -> Option<String> {
-    let form = text(input)?;
-    WEBHOOKS.contains(&form.trim()).then(|| form.trim().to_owned())
 }
 
 /// An address: nothing in it that could be a secret.
@@ -251,4 +258,27 @@ fn trimmed((name, value): (&str, &str)) -> (String, String) {
 /// An ISO 4217 code.
 pub(super) fn currency(input: &Input) -> Option<String> {
     text(input).filter(|code| code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase()))
+}
+
+/// Hardware with known embodied emissions.
+pub(super) fn embodied(input: &Input) -> Option<String> {
+    let text = match input {
+        Input::Number(number) => number.to_string(),
+        input => text(input)?,
+    };
+    eco2_grid::carbon::Hardware::named(&text).is_ok().then_some(text)
+}
+
+/// Names with kilograms: a table, or `name=kg` pairs between commas.
+pub(super) fn offsets(input: &Input) -> Option<Vec<(String, f64)>> {
+    let kg = |(name, text): (String, String)| {
+        let kg: f64 = text.parse().ok()?;
+        (kg.is_finite() && kg >= 0.0).then_some((name, kg))
+    };
+    pairs(input)?.into_iter().map(kg).collect()
+}
+
+/// A functional unit's name.
+pub(super) fn functional_unit(input: &Input) -> Option<String> {
+    text(input).filter(|name| eco2_grid::carbon::Functional::named(name).is_some())
 }

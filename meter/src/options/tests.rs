@@ -3,6 +3,8 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use proptest::prelude::*;
 
@@ -21,7 +23,7 @@ fn env(variable: &str, value: &str) -> Result<(Layer, Vec<Warning>), OptionsErro
 }
 
 /// The key's example as a TOML text, its JSON twin, and the text a variable would hold.
-fn spellings(key: &Key) -> (String, String, String) {
+fn spellings(key: &Row) -> (String, String, String) {
     let as_toml = format!("{} = {}", key.name, key.example);
     let as_json = key.example.replace("{ team =", "{ \"team\":").replace("{ forest =", "{ \"forest\":");
     let as_json = match key.name.split_once('.') {
@@ -40,16 +42,16 @@ fn resolved(layer: Layer) -> Options {
 
 #[test]
 fn every_option_has_an_effect_through_every_origin() {
-    for key in KEYS {
+    for key in opt::all() {
         let (as_toml, as_json, as_text) = spellings(key);
         let from_toml = resolved(toml(&as_toml).unwrap());
-        assert_ne!(key.show(&from_toml), key.show(&Options::default()), "{}", key.name);
+        assert_ne!(from_toml.show(key), Options::default().show(key), "{}", key.name);
         let mut by_code = Layer::default();
-        by_code.set(key.name, as_text.as_str(), Origin::code("--flag")).unwrap();
+        by_code.set(key, as_text.as_str(), Origin::code("--flag")).unwrap();
         let (by_env, warnings) = env(key.variable, &as_text).unwrap();
         assert_eq!(warnings, []);
         for other in [json(&as_json).unwrap(), by_env, by_code] {
-            assert_eq!(key.show(&resolved(other)), key.show(&from_toml), "{}", key.name);
+            assert_eq!(resolved(other).show(key), from_toml.show(key), "{}", key.name);
         }
         let changed = from_toml.rows().into_iter().zip(resolved(Layer::default()).rows());
         let changed: Vec<_> = changed.filter(|(one, other)| one.1 != other.1).map(|(one, _)| one.0).collect();
@@ -59,8 +61,8 @@ fn every_option_has_an_effect_through_every_origin() {
 
 #[test]
 fn no_name_stands_twice() {
-    for (place, key) in KEYS.iter().enumerate() {
-        for other in &KEYS[..place] {
+    for (place, key) in opt::all().enumerate() {
+        for other in opt::all().take(place) {
             assert!(key.name != other.name && key.variable != other.variable, "{}", key.name);
         }
     }
@@ -73,20 +75,20 @@ fn one_precedence_whatever_the_order_of_layers() {
     let project = Options::from_toml("\nname = \"project\"", Origin::project("eco2.toml")).unwrap();
     let (environment, _) = env("ECO2_NAME", "environment").unwrap();
     let mut code = Layer::default();
-    code.set("name", "code", Origin::code("--name")).unwrap();
+    code.set(&opt::NAME, "code", Origin::code("--name")).unwrap();
     let mut layers = vec![system, user, project, environment, code];
     let winners = ["--name", "ECO2_NAME", "eco2.toml:2", "~/.config/eco2/config.toml:1", "/etc/eco2/config.toml:1"];
     for winner in winners {
         let mut shuffled = layers.clone();
         shuffled.reverse();
         for order in [layers.clone(), shuffled] {
-            assert_eq!(Options::resolve(order).unwrap().origin("name").to_string(), winner);
+            assert_eq!(Options::resolve(order).unwrap().origin(&opt::NAME).to_string(), winner);
         }
         layers.pop();
     }
     let default = Options::resolve(layers).unwrap();
     assert_eq!(default, Options::default());
-    assert_eq!(default.origin("name").to_string(), "default");
+    assert_eq!(default.origin(&opt::NAME).to_string(), "default");
 }
 
 #[test]
@@ -94,12 +96,12 @@ fn labels_are_laid_over_each_other_label_by_label() {
     let file = toml("[labels]\nteam = \"nlp\"\nseed = \"3\"\nfast = \"true\"").unwrap();
     let (environment, _) = env("ECO2_LABELS", "team=vision, model=vit").unwrap();
     let mut code = Layer::default();
-    code.label("note", "a=b,c", Origin::code("--label")).unwrap();
+    code.set(&opt::LABELS, Input::pair("note", "a=b,c"), Origin::code("--label")).unwrap();
     let options = Options::resolve([file, environment, code]).unwrap();
     let labels: Vec<_> = options.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     assert_eq!(labels, [("fast", "true"), ("model", "vit"), ("note", "a=b,c"), ("seed", "3"), ("team", "vision")]);
-    assert_eq!(options.origin("labels.team").to_string(), "ECO2_LABELS");
-    assert_eq!(options.origin("labels.seed").to_string(), "eco2.toml:3");
+    assert_eq!(options.label_origin("team").to_string(), "ECO2_LABELS");
+    assert_eq!(options.label_origin("seed").to_string(), "eco2.toml:3");
 }
 
 #[test]
@@ -233,7 +235,7 @@ fn an_unknown_name_is_an_error_with_the_nearest() {
     for (text, expected) in said {
         assert_eq!(toml(text).unwrap_err().to_string(), expected);
     }
-    assert!(toml("qqqq = 1").unwrap_err().to_string().contains("there are name, run_id, attempt, labels, zone"));
+    assert!(toml("qqqq = 1").unwrap_err().to_string().contains("there are name, run_id, attempt, labels, step_name"));
     assert!(json("{\"zoen\": 1}").unwrap_err().to_string().contains("did you mean \"zone\"?"));
 }
 
@@ -289,10 +291,10 @@ fn k18_path_need_not_be_utf8() {
     assert_eq!(options.json.as_deref(), Some(path.as_ref()));
     assert_eq!(options.log, Log::Folder(path.into()));
     let mut code = Layer::default();
-    code.set("trace", PathBuf::from(path), Origin::code("--trace")).unwrap();
+    code.set(&opt::TRACE, PathBuf::from(path), Origin::code("--trace")).unwrap();
     assert_eq!(Options::resolve([code]).unwrap().trace.as_deref(), Some(path.as_ref()));
     let mut wrong = Layer::default();
-    assert!(wrong.set("name", PathBuf::from("/x"), Origin::code("--name")).is_err(), "a name is no path");
+    assert!(wrong.set(&opt::NAME, PathBuf::from("/x"), Origin::code("--name")).is_err(), "a name is no path");
 }
 
 #[test]
@@ -312,8 +314,8 @@ fn files_that_are_there_are_read() {
     fs::write(at("user"), "name = \"user\"\npue = 1.5").unwrap();
     let options = Options::resolve(load_files(&places).unwrap()).unwrap();
     assert_eq!((options.name.as_deref(), options.pue), (Some("project"), 1.5));
-    assert_eq!(options.origin("pue").level(), Level::User);
-    assert_eq!(options.origin("pue").to_string(), format!("{}:2", at("user").display()));
+    assert_eq!(options.origin(&opt::PUE).level(), Level::User);
+    assert_eq!(options.origin(&opt::PUE).to_string(), format!("{}:2", at("user").display()));
     fs::write(at("user"), vec![b'#'; MAX_TEXT_BYTES + 9]).unwrap();
     assert!(matches!(load_files(&places), Err(OptionsError::TooLarge { .. })));
     fs::remove_file(at("user")).unwrap();
@@ -326,17 +328,18 @@ proptest! {
     fn any_bytes_are_answered_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = Options::from_toml(&bytes, Origin::project("t"));
         let _ = Options::from_json(&bytes, Origin::code("j"));
-        let _ = Options::from_env(KEYS.iter().map(|key| (key.variable, OsStr::from_bytes(&bytes))));
+        let _ = Options::from_env(opt::all().map(|key| (key.variable, OsStr::from_bytes(&bytes))));
     }
 
     #[test]
     fn near_valid_text_is_answered_without_panic(
-        key in 0..KEYS.len(), value in "[-+0-9a-zµ\"'\\[\\]{}=,.:_ \\n\\\\]{0,24}",
+        key in 0..opt::all().count(), value in "[-+0-9a-zµ\"'\\[\\]{}=,.:_ \\n\\\\]{0,24}",
     ) {
-        let name = KEYS[key].name;
+        let key = opt::all().nth(key).unwrap();
+        let name = key.name;
         let _ = toml(&format!("{name} = {value}"));
         let _ = json(&format!("{{\"{name}\": {value}}}"));
-        let _ = env(KEYS[key].variable, &value);
+        let _ = env(key.variable, &value);
     }
 
     #[test]

@@ -2,8 +2,11 @@
 
 use ::toml::de::{DeTable, DeValue};
 
+use super::error::OptionsError;
 use super::input::{Entry, Input, Lines};
-use super::{Layer, Options, OptionsError, Origin, layer};
+use super::layer::{self, Layer};
+use super::origin::Origin;
+use super::rows::Options;
 
 impl Options {
     /// The options in a TOML text.

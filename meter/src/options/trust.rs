@@ -2,13 +2,10 @@
 //!
 //! A project's `./eco2.toml` is data from the author of the folder, also when the user owns or cloned it. It may describe a
 //! run; it may not load code, name paths, or decide where data is sent. The same holds for a configuration file that another
-//! user owns or can write. Every option declares its [`Effect`] in its row of [`super::KEYS`].
+//! user owns or can write. Every option declares its [`Effect`] in its [`Row`](super::Row).
 
-use std::fmt;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
-
-use super::{Key, Level, Origin};
 
 /// Permission bits that let users other than the owner write a file.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
@@ -30,7 +27,7 @@ pub enum Effect {
 
 impl Effect {
     /// Why only trusted origins may set such an option; `None`: every origin may.
-    fn danger(self) -> Option<&'static str> {
+    pub(super) fn danger(self) -> Option<&'static str> {
         match self {
             Self::Describes => None,
             Self::LoadsCode => Some("it loads code"),
@@ -62,64 +59,11 @@ impl Distrust {
         (metadata.mode() & WRITABLE_BY_OTHERS != 0).then_some(Self::Writable)
     }
 
-    fn reason(self) -> &'static str {
+    pub(super) fn reason(self) -> &'static str {
         match self {
             Self::Project => "a project's file may not set it",
             Self::ForeignOwner => "another user owns this file (chown it to yourself)",
             Self::Writable => "other users can write this file (run chmod go-w on it)",
-        }
-    }
-}
-
-/// An option that was left out because its origin may not set it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
-    key: &'static str,
-    flag: &'static str,
-    variable: &'static str,
-    place: String,
-    danger: &'static str,
-    distrust: Distrust,
-}
-
-impl Refused {
-    /// The refusal of an option from an origin; `None` where the origin may set it.
-    pub(super) fn check(key: &'static Key, origin: &Origin) -> Option<Self> {
-        let (danger, distrust) = (key.effect.danger()?, origin.distrust()?);
-        let Key { name, flag, variable, .. } = *key;
-        Some(Self { key: name, flag, variable, place: origin.to_string(), danger, distrust })
-    }
-
-    /// The option's name in [`super::KEYS`].
-    #[must_use]
-    pub fn key(&self) -> &'static str {
-        self.key
-    }
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { key, flag, variable, place, danger, distrust } = self;
-        write!(out, "{place}: {key} is ignored: {danger}, and {}; ", distrust.reason())?;
-        match *flag {
-            "" => write!(out, "set it with {variable} or in the user's configuration file"),
-            flag => write!(out, "set it with {flag}, with {variable} or in the user's configuration file"),
-        }
-    }
-}
-
-impl Origin {
-    /// Whether it may set every option: the program, the environment, and the user's and the machine's files unless
-    /// another user can change them.
-    #[must_use]
-    pub fn is_trusted(&self) -> bool {
-        self.distrust().is_none()
-    }
-
-    fn distrust(&self) -> Option<Distrust> {
-        match self.level() {
-            Level::Project => Some(Distrust::Project),
-            Level::Default | Level::System | Level::User | Level::Environment | Level::Code => self.file_distrust(),
         }
     }
 }

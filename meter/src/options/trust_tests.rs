@@ -8,26 +8,26 @@ use super::*;
 
 /// Options that load code, name paths or decide where data is sent. Written down here and not computed from the table.
 const GUARDED: [&str; 11] = [
+    "json",
+    "trace",
+    "log",
+    "state_dir",
     "intensity_series",
     "provider_url",
     "sysfs",
     "procfs",
     "nvml",
-    "log",
-    "state_dir",
-    "json",
-    "trace",
-    "tariff_series",
     "webhook",
+    "tariff_series",
 ];
 
-fn line(key: &Key) -> String {
+fn line(key: &Row) -> String {
     format!("{} = {}\n", key.name, key.example)
 }
 
 /// A file with every option at its example.
 fn every_option() -> String {
-    KEYS.iter().map(line).collect()
+    opt::all().map(line).collect()
 }
 
 fn names(refused: &[Refused]) -> Vec<&'static str> {
@@ -39,8 +39,8 @@ fn k17_project_file_sets_no_code_path_or_address_and_other_keys_apply() {
     let layer = Options::from_toml(every_option(), Origin::project("eco2.toml")).unwrap();
     assert_eq!(names(layer.refused()), GUARDED);
     let options = Options::resolve([layer]).unwrap();
-    for key in KEYS {
-        let is_default = key.show(&options) == key.show(&Options::default());
+    for key in opt::all() {
+        let is_default = options.show(key) == Options::default().show(key);
         assert_eq!(is_default, GUARDED.contains(&key.name), "{}", key.name);
     }
     assert_eq!((options.nvml, options.json, options.provider_url), (None, None, None));
@@ -68,7 +68,7 @@ fn k17_json_text_of_a_project_is_held_to_the_same_rule_and_a_wrong_value_is_not_
     let layer = Options::from_json(r#"{"nvml": 3, "pue": 1.5}"#, Origin::project("eco2.json")).unwrap();
     assert_eq!(names(layer.refused()), ["nvml"]);
     let mut layer = Layer::default();
-    layer.set("sysfs", "/tmp", Origin::project("p")).unwrap();
+    layer.set(&opt::SYSFS, "/tmp", Origin::project("p")).unwrap();
     assert_eq!(names(layer.refused()), ["sysfs"]);
 }
 
@@ -79,7 +79,7 @@ fn k17_trusted_origins_set_every_option() {
     for origin in origins {
         assert_eq!(names(Options::from_toml(&text, origin).unwrap().refused()), [""; 0]);
     }
-    let variables = GUARDED.map(|name| KEYS.iter().find(|key| key.name == name).unwrap().variable);
+    let variables = GUARDED.map(|name| opt::named(name).unwrap().variable);
     let texts = variables.map(|variable| match variable {
         "ECO2_PROVIDER_URL" => (variable, "https://intensity.example.org"),
         "ECO2_WEBHOOK" => (variable, "slack"),

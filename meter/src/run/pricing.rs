@@ -11,7 +11,7 @@ use jiff::Timestamp;
 pub(crate) use eco2_grid::pricing::{Ahead, When};
 pub(crate) use request::{asked_now, request};
 
-use crate::options::Options;
+use crate::options::{Options, opt};
 use crate::run::intensity::{Feed, online};
 use crate::{Error, options};
 
@@ -148,9 +148,9 @@ fn budgets(limits: &options::Budget) -> Result<Vec<Budget>, RangeError> {
         uj => Limit::EnergyUj(uj),
     };
     let limits_given = [
-        ("max_energy_kwh", limits.max_energy_kwh, energy as fn(f64) -> Limit, "a microjoule (2.8e-13) or more"),
-        ("max_co2_kg", limits.max_co2_kg, |kg| Limit::Grams(kg * 1_000.0), "a finite number of kilograms above 0"),
-        ("max_cost", limits.max_cost, Limit::Money, "a finite amount of money above 0"),
+        (&opt::MAX_ENERGY_KWH, limits.max_energy_kwh, energy as fn(f64) -> Limit),
+        (&opt::MAX_CO2_KG, limits.max_co2_kg, |kg| Limit::Grams(kg * 1_000.0)),
+        (&opt::MAX_COST, limits.max_cost, Limit::Money),
     ];
     let policy = Policy {
         reserve: limits.reserve_percent / 100.0,
@@ -159,12 +159,11 @@ fn budgets(limits: &options::Budget) -> Result<Vec<Budget>, RangeError> {
         strict: limits.strict,
         ..Policy::default()
     };
-    let given =
-        limits_given.into_iter().filter_map(|(what, value, limit, allowed)| Some((what, value?, limit, allowed)));
+    let given = limits_given.into_iter().filter_map(|(row, value, limit)| Some((row, value?, limit)));
     given
-        .map(|(what, value, limit, allowed)| match Budget::new(limit(value)) {
+        .map(|(row, value, limit)| match Budget::new(limit(value)) {
             Some(budget) if value.is_finite() => Ok(Budget { policy, ..budget }),
-            _ => Err(RangeError { what, value, allowed }),
+            _ => Err(RangeError { what: row.name, value, allowed: row.allowed }),
         })
         .collect()
 }

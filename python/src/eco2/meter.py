@@ -10,6 +10,7 @@ import time
 import warnings
 import weakref
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from . import _abi, _log, _notebook, _read
 from . import _constants as c
@@ -20,6 +21,11 @@ from .errors import Error
 from .records import Budget, Device, Energy, Series, Total
 from .report import Report
 from .spans import Span, Stamped, Synchronized
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ._options import Options
 
 SYNCS = {"none": c.ECO2_SYNC_NONE, "synchronize": c.ECO2_SYNC_SYNCHRONIZE, "event": c.ECO2_SYNC_EVENT}
 """What a span's edges may do about queued GPU work."""
@@ -36,7 +42,7 @@ class Meter:
     """One measured run, from opening to `close`.
 
     Args:
-        options: the library's options by name, as in its JSON: `name`, `zone`, `sources`, `budget`, `json`, ...
+        options: the library's options by name, as in its JSON; `eco2._options.Options` lists them all.
         more: the same as keywords; they go over `options`. A value of None is left out.
 
     Recording (`begin`, `end`, `step`, spans) is wait-free and may be used by any thread. A fault of measuring never
@@ -54,7 +60,7 @@ class Meter:
     _apart = False
 
     @classmethod
-    def apart(cls, options: Mapping | None = None, **more: object) -> Meter:
+    def apart(cls, options: Mapping | None = None, **more: Unpack[Options]) -> Meter:
         """A meter of one's own, as `Meter(...)`, that in a notebook is never one that is open already, nor handed out.
 
         For code that opens and closes meters beside those of the user.
@@ -67,10 +73,10 @@ class Meter:
         meter.__init__(options, **more)
         return meter
 
-    def __new__(cls, options: Mapping | None = None, **more: object) -> Meter:
+    def __new__(cls, options: Mapping | None = None, **more: Unpack[Options]) -> Meter:
         return _notebook.live(cls, _opened, merged(options, more)) or super().__new__(cls)
 
-    def __init__(self, options: Mapping | None = None, **more: object) -> None:
+    def __init__(self, options: Mapping | None = None, **more: Unpack[Options]) -> None:
         if "_handle" in self.__dict__:  # a notebook's, which was opened before
             return
         self.options: dict = merged(options, more)

@@ -23,7 +23,7 @@ const ALLOWED: [(&str, usize); 8] = [
     ("samplers", 23),
     ("grid", 22),
     ("report", 24),
-    ("meter", 11),
+    ("meter", 2),
     ("ffi", 10),
     ("cli", 11),
     ("benches", 19),

@@ -1,0 +1,116 @@
+//! How values go into the fields of options, and how fields are shown.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use eco2_core::Decision;
+use eco2_grid::carbon::CloudPower;
+
+/// Whether and where the run log is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Log {
+    /// In the folder of runs.
+    #[default]
+    Runs,
+    /// Nowhere.
+    Off,
+    /// In this folder.
+    Folder(PathBuf),
+}
+
+/// A field that takes a value that was read.
+pub(super) trait TakeValue<T> {
+    /// Puts the value into the field.
+    fn take_value(&mut self, value: T);
+}
+
+impl<T> TakeValue<T> for T {
+    fn take_value(&mut self, value: T) {
+        *self = value;
+    }
+}
+
+impl<T> TakeValue<T> for Option<T> {
+    fn take_value(&mut self, value: T) {
+        *self = Some(value);
+    }
+}
+
+/// Names with values are added to those of weaker origins.
+impl TakeValue<Vec<(String, String)>> for BTreeMap<String, String> {
+    fn take_value(&mut self, pairs: Vec<(String, String)>) {
+        self.extend(pairs);
+    }
+}
+
+/// A field that can be shown to people.
+pub(super) trait Shown {
+    /// The value; `None` where the field has none.
+    fn shown(&self) -> Option<String>;
+}
+
+macro_rules! shown {
+    ($($type:ty: |$value:ident| $text:expr;)*) => {
+        $(impl Shown for $type {
+            fn shown(&self) -> Option<String> {
+                let $value = self;
+                Some($text)
+            }
+        })*
+    };
+}
+
+shown! {
+    String: |text| text.clone();
+    bool: |flag| flag.to_string();
+    u32: |count| count.to_string();
+    f64: |number| number.to_string();
+    PathBuf: |path| path.display().to_string();
+    Duration: |time| format!("{time:?}");
+    CloudPower: |cloud| cloud.provider.to_owned();
+    Decision: |answer| match answer {
+        Decision::Go => "off",
+        Decision::Warn => "warn",
+        Decision::Pause => "pause",
+        Decision::Stop => "stop",
+    }.to_owned();
+    Log: |log| match log {
+        Log::Runs => true.to_string(),
+        Log::Off => false.to_string(),
+        Log::Folder(folder) => folder.display().to_string(),
+    };
+}
+
+/// The only option that is a whole number of 64 bits is an instant, nanoseconds since 1970 UTC.
+impl Shown for i64 {
+    fn shown(&self) -> Option<String> {
+        Some(eco2_grid::utc(*self))
+    }
+}
+
+impl<T: Shown> Shown for Option<T> {
+    fn shown(&self) -> Option<String> {
+        self.as_ref()?.shown()
+    }
+}
+
+impl Shown for Vec<String> {
+    fn shown(&self) -> Option<String> {
+        (!self.is_empty()).then(|| self.join(","))
+    }
+}
+
+impl Shown for Vec<(String, f64)> {
+    fn shown(&self) -> Option<String> {
+        let pairs = self.iter().map(|(name, kg)| format!("{name}={kg}")).collect::<Vec<_>>();
+        (!pairs.is_empty()).then(|| pairs.join(","))
+    }
+}
+
+impl Shown for BTreeMap<String, String> {
+    fn shown(&self) -> Option<String> {
+        let pairs = self.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
+        (!pairs.is_empty()).then(|| pairs.join(","))
+    }
+}

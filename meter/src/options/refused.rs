@@ -1,0 +1,41 @@
+//! Options that an origin may not set.
+
+use std::fmt;
+
+use super::origin::Origin;
+use super::row::{Row, Takes};
+use super::trust::Distrust;
+
+/// An option that was left out because its origin may not set it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    row: &'static Row,
+    place: String,
+    danger: &'static str,
+    distrust: Distrust,
+}
+
+impl Refused {
+    /// The refusal of an option from an origin; `None` where the origin may set it.
+    pub(super) fn check(row: &'static Row, origin: &Origin) -> Option<Self> {
+        let (danger, distrust) = (row.effect.danger()?, origin.distrust()?);
+        Some(Self { row, place: origin.to_string(), danger, distrust })
+    }
+
+    /// The option's name.
+    #[must_use]
+    pub fn key(&self) -> &'static str {
+        self.row.name
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { row: Row { name, flag, variable, .. }, place, danger, distrust } = self;
+        write!(out, "{place}: {name} is ignored: {danger}, and {}; ", distrust.reason())?;
+        match flag.filter(|flag| flag.takes != Takes::Nothing(false)) {
+            None => write!(out, "set it with {variable} or in the user's configuration file"),
+            Some(flag) => write!(out, "set it with {}, with {variable} or in the user's configuration file", flag.name),
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Layers of options laid over each other: the value of every option, and where it came from.
+
+use super::error::OptionsError;
+use super::input::Input;
+use super::layer::Layer;
+use super::opt;
+use super::origin::{DEFAULT, Origin};
+use super::row::Row;
+use super::rows::Options;
+
+impl Options {
+    /// Lays the layers over the defaults, whatever order they come in: the stronger [`Level`](super::Level) wins, and of one level the
+    /// later layer.
+    ///
+    /// A zone, a series or a provider from a stronger level silences an intensity from a weaker one; otherwise the
+    /// intensity wins.
+    ///
+    /// # Errors
+    /// [`OptionsError::Missing`] for a limit on cost without a price or a tariff.
+    pub fn resolve(layers: impl IntoIterator<Item = Layer>) -> Result<Self, OptionsError> {
+        let (mut entries, mut refused) = (Vec::new(), Vec::new());
+        for layer in layers {
+            let (given, left_out) = layer.into_parts();
+            entries.extend(given);
+            refused.extend(left_out);
+        }
+        entries.sort_by_key(|entry| entry.origin.level());
+        let mut options = Self { refused, ..Self::default() };
+        for entry in entries {
+            // Every value of a layer was accepted by its row.
+            options.read(entry.row, &entry.value);
+            options.origins.insert(entry.name, entry.origin);
+        }
+        options.let_the_stronger_zone_win();
+        options.check_price()?;
+        Ok(options)
+    }
+
+    /// Reads a value into an option's field; `None`: the option does not take it.
+    pub(super) fn read(&mut self, row: &Row, value: &Input) -> Option<()> {
+        let own = self.read_row(row, value).or_else(|| self.budget.read_row(row, value));
+        own.or_else(|| self.supplements.read_row(row, value))
+    }
+
+    /// The value of an option, for people; `None`: it is not set and has no default.
+    #[must_use]
+    pub fn show(&self, row: &Row) -> Option<String> {
+        self.show_row(row).or_else(|| self.budget.show_row(row)).or_else(|| self.supplements.show_row(row))
+    }
+
+    /// Where an option's value came from.
+    #[must_use]
+    pub fn origin(&self, row: &Row) -> &Origin {
+        self.origins.get(row.name).unwrap_or(&DEFAULT)
+    }
+
+    /// Where a label came from.
+    #[must_use]
+    pub fn label_origin(&self, label: &str) -> &Origin {
+        self.origins.get(&format!("{}.{label}", opt::LABELS.name)).unwrap_or(&DEFAULT)
+    }
+
+    /// Whether warnings are wanted about options that were left out: an origin that may not set an option may not silence
+    /// the message about it either.
+    #[must_use]
+    pub fn hides_refusals(&self) -> bool {
+        self.quiet && self.origin(&opt::QUIET).is_trusted()
+    }
+
+    /// Every option's name, value and origin, for people.
+    #[must_use]
+    pub fn rows(&self) -> Vec<(&'static str, String, String)> {
+        let value = |row: &Row| self.show(row).unwrap_or_else(|| "not set".to_owned());
+        opt::all().map(|row| (row.name, value(row), self.origin(row).to_string())).collect()
+    }
+
+    fn let_the_stronger_zone_win(&mut self) {
+        let rivals = [&opt::ZONE, &opt::INTENSITY_SERIES, &opt::INTENSITY_PROVIDER].map(|row| self.origin(row).level());
+        if rivals.iter().any(|level| *level > self.origin(&opt::INTENSITY).level()) {
+            self.intensity = None;
+            self.origins.remove(opt::INTENSITY.name);
+        }
+    }
+
+    fn check_price(&self) -> Result<(), OptionsError> {
+        let has_price = self.budget.price_per_kwh.is_some() || self.supplements.tariff_series.is_some();
+        if self.budget.max_cost.is_none() || has_price {
+            return Ok(());
+        }
+        let place = self.origin(&opt::MAX_COST).to_string();
+        Err(OptionsError::Missing { place, key: opt::MAX_COST.name, needs: opt::PRICE_PER_KWH.name })
+    }
+}
