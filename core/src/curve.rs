@@ -11,7 +11,7 @@ mod record;
 mod run;
 
 pub(crate) use history::History;
-pub use record::{CurveRecord, records};
+pub use record::CurveRecord;
 pub use run::RunCurve;
 
 use crate::{Bounded, Knot};

@@ -3,6 +3,8 @@
 //! A span is two edges. An edge waits, domain by domain, for the first knot after it; then its energy is settled, and
 //! with both edges settled the span enters the total of its name. Nothing is kept of a settled span but its sums.
 
+mod deputies;
+mod edges;
 mod now;
 mod step_bins;
 mod threads;
@@ -11,15 +13,13 @@ use std::collections::VecDeque;
 
 use crate::curve::History;
 use crate::fold::Outcome;
-use crate::spans::{NameTotal, Settled};
+use crate::spans::NameTotal;
 use crate::take_over::{Part, chiefs};
 use crate::{Domain, Edge, GapReason, Knot, NameId, Names, Notice, Reading, Track};
+use edges::{EdgeIndex, Pending, settled};
 pub(crate) use step_bins::StepBin;
 use step_bins::StepBins;
 use threads::{At, StepStart, Threads};
-
-/// An edge in the ledger's slab.
-type EdgeIndex = u32;
 
 /// Accounts readings and spans.
 #[derive(Debug)]
@@ -47,22 +47,6 @@ pub struct Ledger {
 /// A marked instant: the beginning of a span that replay keeps open.
 #[derive(Debug)]
 pub struct Mark(EdgeIndex);
-
-#[derive(Debug, Default)]
-struct Pending {
-    at_ns: u64,
-    error_ns: u64,
-    missing: usize,
-    references: u32,
-    seen: Vec<Edge>,
-}
-
-impl Pending {
-    /// When, and known to `±` how much.
-    fn instant(&self) -> (u64, u64) {
-        (self.at_ns, self.error_ns)
-    }
-}
 
 #[derive(Debug, Clone, Copy)]
 struct Closed {
@@ -419,10 +403,6 @@ impl Ledger {
         }
         self.unused.push(index);
     }
-}
-
-fn settled<'a>(start: &'a Pending, end: &'a Pending) -> Settled<'a> {
-    Settled { from_ns: start.at_ns, to_ns: end.at_ns, starts: &start.seen, ends: &end.seen }
 }
 
 #[cfg(test)]

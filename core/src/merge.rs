@@ -15,8 +15,8 @@ mod cover;
 mod kept;
 mod stretch;
 
-pub use cover::{Merged, Window};
-pub use stretch::Stretch;
+pub use cover::Merged;
+pub use stretch::{Stretch, Window};
 
 use kept::Kept;
 

@@ -10,6 +10,7 @@
 
 mod energies;
 mod history;
+mod point;
 pub(crate) mod ring;
 mod snapshot;
 
@@ -17,7 +18,8 @@ use crate::sync::{Ordering, Sound};
 use ring::Ring;
 
 pub use energies::Energies;
-pub use snapshot::{DomainPoint, MAX_DOMAINS, Snapshot};
+pub use point::{DomainPoint, MAX_DOMAINS};
+pub use snapshot::Snapshot;
 
 /// The two ends of a new timeline.
 ///
@@ -62,7 +64,7 @@ impl Timeline {
         if domains > MAX_DOMAINS {
             return Err(TooManyDomains { domains });
         }
-        let ring = Ring::new(slots, snapshot::lines_for(domains));
+        let ring = Ring::new(slots, point::lines_for(domains));
         let reader = TimelineReader { ring: ring.share(), domains };
         Ok(Self { writer: TimelineWriter { ring }, reader })
     }
@@ -125,7 +127,7 @@ impl TimelineReader {
     #[must_use]
     pub fn total(&self) -> Option<DomainPoint> {
         let mut total = DomainPoint::default();
-        self.ring.read_latest(|lines| total = snapshot::load_column(lines, 0))?;
+        self.ring.read_latest(|lines| total = point::load_column(lines, 0))?;
         Some(total)
     }
 

@@ -13,6 +13,7 @@ use crate::slack::Slack;
 use crate::{Domain, Fault, Gap, GapReason, Kind, Reading};
 
 mod death;
+mod departure;
 mod fallback;
 
 use fallback::Fallback;
@@ -65,7 +66,7 @@ pub struct Track {
     failing: Option<Fault>,
     /// A power beyond the ceiling that was read last, microwatts.
     held_uw: Option<u64>,
-    fallback: Option<Fallback>,
+    fallback: Option<Fallback<Self>>,
     /// Something else counts the device since the last update; see `take_over`.
     pub(crate) bridged: bool,
     notices: Notices,

@@ -8,8 +8,8 @@ use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::pool::Lane;
-use super::{Event, EventKind};
+use super::event::{Event, EventKind};
+use super::lane::Lane;
 use crate::sync::{AtomicU64, Ordering};
 
 /// The most spans that can be open at a time on one thread; further ones are dropped and counted.

@@ -4,7 +4,7 @@
 //! left to threads that use those names later: a loop that moves from thread to thread stays one chain. Threads that run
 //! at the same time have a chain each.
 
-use super::EdgeIndex;
+use super::edges::EdgeIndex;
 use crate::NameId;
 
 /// Chains of ended threads that are kept; more replace the oldest.

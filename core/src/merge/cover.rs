@@ -1,17 +1,8 @@
 //! Covering windows of time with stretches: each instant is taken from one of them.
 
 use super::kept::{Kept, Members};
-use super::stretch::Stretch;
+use super::stretch::{Stretch, Window};
 use crate::{Bounded, Quality, RangeKind};
-
-/// A stretch of boot time, nanoseconds; its end is not in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Window {
-    /// First instant.
-    pub from_ns: u64,
-    /// First instant after it.
-    pub to_ns: u64,
-}
 
 /// Energy of a union, microjoules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,8 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Window;
-use super::stretch::{Stretch, Tier};
+use super::stretch::{Stretch, Tier, Window};
 use crate::Quality;
 
 /// Stretches of one counter, by tier and beginning.

@@ -5,6 +5,15 @@ use serde::{Deserialize, Serialize};
 use crate::Quality;
 use crate::curve::straight;
 
+/// A half-open interval of boot time, `[from_ns, to_ns)`, in nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Window {
+    /// First instant.
+    pub from_ns: u64,
+    /// First instant after it.
+    pub to_ns: u64,
+}
+
 /// What one reader saw of a counter: energy since the stretch began, at points of boot time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Stretch {

@@ -1,11 +1,12 @@
 //! Flat fields of the schema as [`Bounded`] values, and back.
 
-use serde::{Deserialize, Deserializer};
-
-use super::{
-    Attribution, Carbon, CarbonPrice, Consumer, Cost, Device, Embodied, Energy, Market, Report, Sci, Span, SpellRecord,
-    Water,
-};
+use super::attribution::{Attribution, Consumer};
+use super::beside::{CarbonPrice, Cost, Embodied, Market, Sci, Water};
+use super::carbon::Carbon;
+use super::device::Device;
+use super::energy::{Energy, Span};
+use super::events::SpellRecord;
+use super::whole::Report;
 use crate::{Bounded, RangeKind};
 
 /// The kind that a report states; one of an older version states none and promised no more than a plausible range.
@@ -168,15 +169,6 @@ pub fn stated<T>(range: &Bounded<T>) -> (Option<RangeKind>, Option<f64>) {
     (kind, kind.map(RangeKind::percent))
 }
 
-/// Reads a field that may be null but not absent: a misspelt name must not pass for *not known*.
-pub(super) fn stated_or_null<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    Option::deserialize(deserializer)
-}
-
 impl Report {
     /// The same with null for what reports of versions before 0.2 wrote as zero: counts that nobody gave, and the energy
     /// of a run in which no summed device was read.
@@ -222,12 +214,12 @@ mod tests {
             "cpu_ns": 0, "max_rss_bytes": 0, "samples": 0, "dropped": 0, "missed_ticks": 0, "log_lost_bytes": 0,
         }));
         let report = Report {
-            schema: super::super::SCHEMA.to_owned(),
-            run: super::super::Run { duration_ns: 7, ..Default::default() },
+            schema: crate::report::SCHEMA.to_owned(),
+            run: crate::report::Run { duration_ns: 7, ..Default::default() },
             energy,
             devices: Vec::new(),
             spans: vec![Span { energy_uj: Some(0), high_uj: Some(0), ..Span::default() }],
-            work: super::super::Work { steps: Some(0), samples: Some(3), ..Default::default() },
+            work: crate::report::Work { steps: Some(0), samples: Some(3), ..Default::default() },
             attribution: None,
             carbon: Some(Carbon { grams: Some(0.0), high: Some(0.0), ..Carbon::default() }),
             sources: Vec::new(),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Beside, Carbon, Offset};
+use super::beside::{Beside, Offset};
 
 /// The terms of a report's grams, money and water; `None` and empty: not asked for.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -96,21 +96,8 @@ pub struct EmbodiedTerms {
     pub source: String,
 }
 
-impl Carbon {
-    /// The terms that the figures were computed with. A report of a version before 0.2 holds none: those that its figures
-    /// beside the grams state, as each of them names its factors.
-    #[must_use]
-    pub fn price_terms(&self) -> PriceTerms {
-        match (&self.terms, &self.beside) {
-            (Some(terms), _) => (**terms).clone(),
-            (None, Some(beside)) => PriceTerms::stated_beside(beside),
-            (None, None) => PriceTerms::default(),
-        }
-    }
-}
-
 impl PriceTerms {
-    fn stated_beside(beside: &Beside) -> Self {
+    pub(super) fn stated_beside(beside: &Beside) -> Self {
         let price = beside.carbon_price.as_ref();
         let currency = price.and_then(|price| price.currency.as_ref());
         let water = beside.water.as_ref();

@@ -1,7 +1,7 @@
 //! The energies of all domains at one time, as read from the timeline.
 
+use super::point::{DomainPoint, MAX_DOMAINS, load_points};
 use super::ring::Line;
-use super::snapshot::{DomainPoint, MAX_DOMAINS, load_points};
 
 /// Cumulative energy of every domain, and of the total, at one time. Filled in place so that a read allocates nothing.
 #[derive(Debug, Clone)]

@@ -3,11 +3,12 @@
 //! In every column the edges only grow from one snapshot to the next, so the two knots around a time are found by
 //! halving. Each probe is a checked read of its own; snapshots that are still held never change, so probes agree.
 
+use super::TimelineReader;
 use super::energies::{Energies, Figure};
-use super::snapshot::{DomainPoint, load_column};
-use super::{Sound, TimelineReader};
+use super::point::{DomainPoint, load_column};
+use super::ring::Ring;
 use crate::curve::straight;
-use crate::timeline::ring::Ring;
+use crate::sync::Sound;
 
 /// A time that is no longer held.
 struct Evicted;

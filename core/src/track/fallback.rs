@@ -1,66 +1,22 @@
-//! A counter that departs from its course and returns to it: what lay between was a wrong reading, or another counter's.
+//! The state that a track returns to if its counter's departure turns out to be a wrong reading.
 
-use super::Track;
-use crate::fold::Outcome;
-use crate::notice::NoticeKind;
-use crate::{GapReason, Reading};
+use crate::Reading;
 
 /// For how long a counter that departed from its course may return to it.
 const RETURN_NS: u64 = 60_000_000_000;
 
-/// The track before its counter departed from its course: if it returns to it, what lay between was a wrong reading, or
-/// another counter's.
+/// A state `T` as it was before a counter departed from its course.
 #[derive(Debug, Clone)]
-pub(super) struct Fallback {
-    track: Box<Track>,
-    at_ns: u64,
-    /// The departure was growth at an unusual power, which a load may do, and nothing impossible.
-    leap: bool,
+pub(super) struct Fallback<T> {
+    pub(super) before: Box<T>,
+    pub(super) at_ns: u64,
+    /// The departure was growth at an unusual power, which a load can cause, and not an impossible value.
+    pub(super) leap: bool,
 }
 
-impl Fallback {
-    fn is_fresh(&self, reading: &Reading) -> bool {
+impl<T> Fallback<T> {
+    /// Whether the counter may still return at this reading.
+    pub(super) fn is_fresh(&self, reading: &Reading) -> bool {
         reading.before_ns.saturating_sub(self.at_ns) <= RETURN_NS
-    }
-
-    /// Whether a reading continues the course that was left.
-    pub(super) fn fits(&self, reading: &Reading) -> bool {
-        self.is_fresh(reading) && self.track.fold.continues(reading)
-    }
-}
-
-impl Track {
-    /// Keeps the track as it is before the counter departs from its course.
-    pub(super) fn depart(&mut self, outcome: Outcome, leap: bool, reading: &Reading) {
-        let kept = self.fallback.as_ref().is_some_and(|kept| !kept.leap && kept.is_fresh(reading));
-        // A value that is held back changes nothing yet, and a leap is the weaker reason.
-        if outcome == Outcome::Implausible || (leap && kept) {
-            return;
-        }
-        let fallback = self.fallback.take();
-        let track = Box::new(self.clone());
-        drop(fallback);
-        self.fallback = Some(Fallback { track, at_ns: reading.before_ns, leap });
-    }
-
-    /// The counter is back on its earlier course: what it counted there goes on, the departure is forgotten.
-    pub(super) fn taken_back(&mut self, fallback: Fallback, leap: bool, reading: &Reading) -> Outcome {
-        let counts = self.counts;
-        let notices = std::mem::take(&mut self.notices);
-        *self = *fallback.track;
-        self.notices = notices;
-        self.counts.readings = counts.readings;
-        self.counts.failures = counts.failures;
-        self.counts.anomalies = counts.anomalies;
-        self.anomaly(reading.after_ns, NoticeKind::TakenBack);
-        let seen_ns = self.fold.seen_before_ns().unwrap_or(0);
-        if leap || fallback.leap {
-            // A load could have done this too, followed by a reset: the energy is at least what is counted.
-            self.gap(seen_ns, reading.after_ns, GapReason::Implausible);
-        }
-        let before = self.fold.clone();
-        let outcome = self.fold.push(reading);
-        self.folded(&before, outcome, reading);
-        outcome
     }
 }

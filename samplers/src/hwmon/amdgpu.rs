@@ -5,8 +5,7 @@
 
 use eco2_core::{Component, Domain, Kind};
 
-use super::NAME;
-use super::input::{Input, Value};
+use super::input::{Input, NAME, Value};
 use crate::cpuinfo::CpuInfo;
 use crate::visible::{AmdMask, Chosen};
 use crate::{Roots, pci, sysfs};

@@ -7,6 +7,8 @@ use eco2_core::Kind;
 use crate::model::table;
 use crate::sysfs;
 
+/// The source's name.
+pub(crate) const NAME: &str = "hwmon";
 /// Chips whose power is the product of a voltage and a current.
 const MULTIPLIED: [&str; 1] = ["ina3221"];
 

@@ -17,10 +17,8 @@ use crate::still::{StillGuard, Verdicts};
 use crate::visible::Visible;
 use crate::{Batch, DeviceUse, Note, Roots, Source, Watched, clock};
 use amdgpu::{Cards, Reach};
-use input::{Input, Value};
+use input::{Input, NAME, Value};
 
-/// The source's name.
-pub(crate) const NAME: &str = "hwmon";
 /// What sensors say instead of "I do not know": 32 bits of ones, also in milli-units turned to micro (kepler#1049).
 const SENTINELS: [u64; 3] = [u32::MAX as u64, u32::MAX as u64 * 1000, u64::MAX];
 /// Excursions above a stated limit that are allowed for, as for NVIDIA's boards.

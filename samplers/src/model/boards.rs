@@ -10,8 +10,9 @@ use std::collections::BTreeMap;
 use eco2_core::{Component, Domain, Fault, Gauge, Kind, Quality, Reading, Scale};
 
 use super::gpu::BoardEstimate;
+use super::options::{ModelOptions, plausible};
 use super::power::{FULL, Integral, Power};
-use super::{ModelOptions, plausible, table};
+use super::table;
 use crate::around::{Around, Beside, stood_at};
 use crate::health::Health;
 use crate::{Batch, Source};

@@ -21,8 +21,8 @@
 use std::fs;
 use std::path::Path;
 
-use super::ThreadWatts;
 use super::cpu_name::{cores, normalise};
+use super::options::ThreadWatts;
 use super::power::Power;
 use super::table::{self, Class};
 

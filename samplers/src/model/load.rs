@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use eco2_core::Fault;
 
-use super::UPDATE_NS;
+use super::options::UPDATE_NS;
 use super::power::FULL;
 use crate::host::own_cpu_ns;
 use crate::usage::HostTicks;

@@ -14,6 +14,7 @@ pub(crate) mod cpu;
 pub(crate) mod cpu_name;
 pub(crate) mod gpu;
 mod load;
+mod options;
 mod power;
 mod stand_in;
 pub(crate) mod table;
@@ -26,41 +27,10 @@ use crate::{Batch, Roots, Source};
 use cpu::{CpuEstimate, CpuFacts};
 use gpu::{BareGpu, BoardEstimate};
 use load::Load;
+use options::plausible;
+pub use options::{ModelOptions, ThreadWatts, UPDATE_NS};
 use power::{Integral, Power};
 pub(crate) use stand_in::stand_in;
-
-/// How often an estimate advances, nanoseconds.
-pub const UPDATE_NS: u64 = 100_000_000;
-
-/// What the user says about estimates.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ModelOptions {
-    /// Whether to estimate at all.
-    pub enabled: bool,
-    /// Watts of all CPUs of this machine under full load, instead of the table's.
-    pub cpu_watts: Option<f64>,
-    /// What a thread of a rented machine draws, where its owner's average is known and no watts were given.
-    pub cpu_thread: Option<ThreadWatts>,
-    /// Watts of each GPU that nothing reads, instead of the table's.
-    pub gpu_watts: Option<f64>,
-}
-
-impl Default for ModelOptions {
-    fn default() -> Self {
-        Self { enabled: true, cpu_watts: None, cpu_thread: None, gpu_watts: None }
-    }
-}
-
-/// Watts of one hardware thread, on an average.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ThreadWatts {
-    /// Idle.
-    pub idle_w: f64,
-    /// Busy.
-    pub busy_w: f64,
-    /// Whose average it is.
-    pub of: &'static str,
-}
 
 /// Sets up estimates for what has no sensor, and tells what was assumed.
 #[must_use]
@@ -150,11 +120,6 @@ fn cpu_domain(id: &str) -> Domain {
 fn told(source: Option<Box<dyn Source>>, status: Status, reason: &str, remedy: &str) -> Found {
     let status = SourceStatus { name: "model".into(), status, reason: reason.into(), remedy: remedy.into() };
     Found { source, statuses: vec![status], ..Found::default() }
-}
-
-/// Watts that can be: above nothing, below a megawatt.
-fn plausible(watts: Option<f64>) -> Option<f64> {
-    watts.filter(|watts| watts.is_finite() && *watts > 0.0 && *watts < 1e6)
 }
 
 /// The source.

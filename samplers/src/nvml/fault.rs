@@ -4,7 +4,7 @@ use eco2_core::Fault;
 use nvml_wrapper::Device;
 use nvml_wrapper::error::NvmlError;
 
-use super::raw;
+use super::library;
 
 /// The fault behind an NVML error.
 pub(super) fn fault(error: &NvmlError) -> Fault {
@@ -27,7 +27,7 @@ pub(super) fn ask<T>(
     question: impl Fn(&Device<'static>) -> Result<T, NvmlError>,
 ) -> Result<T, Fault> {
     let answer = match question(device) {
-        Err(NvmlError::Uninitialized) if raw::init(device.nvml()).is_ok() => question(device),
+        Err(NvmlError::Uninitialized) if library::init(device.nvml()).is_ok() => question(device),
         answer => answer,
     };
     answer.map_err(|error| fault(&error))

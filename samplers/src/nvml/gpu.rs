@@ -7,7 +7,7 @@ use nvml_wrapper::enum_wrappers::device::{Clock, TemperatureSensor, TemperatureT
 use super::events::Xids;
 use super::fault::{ask, known_u32, known_u64};
 use super::meter::{Meter, Offer};
-use super::shares::{Processes, Used};
+use super::shares::{Processes, Used, utilization};
 use super::visible::Identity;
 use crate::Batch;
 
@@ -132,12 +132,6 @@ impl Gpu {
         let reasons = ask(device, Device::current_throttle_reasons);
         push("throttle_reasons", "bits", reasons.map(|reasons| reasons.bits() as f64));
     }
-}
-
-/// Fraction of the last sampling interval in which a kernel ran.
-pub(super) fn utilization(device: &Device<'static>) -> Result<f64, Fault> {
-    let percent = ask(device, Device::utilization_rates).and_then(|rates| known_u32(rates.gpu))?;
-    Ok((percent as f64 / 100.0).min(1.0))
 }
 
 /// Who a device is; MIG devices included.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use nvml_wrapper::Nvml;
-use nvml_wrapper::error::NvmlError;
+use nvml_wrapper::error::{NvmlError, nvml_sym, nvml_try};
 
 use crate::fork::Birthplace;
 
@@ -55,4 +55,11 @@ fn load_one(name: &Path) -> Result<&'static Nvml, NvmlError> {
     }
     loaded.push((name.to_path_buf(), here, nvml));
     Ok(nvml)
+}
+
+/// Initialises a loaded library again: NVML counts, so this undoes one `nvmlShutdown` too many by someone else.
+pub(super) fn init(nvml: &Nvml) -> Result<(), NvmlError> {
+    let call = nvml_sym(nvml.lib().nvmlInit_v2.as_ref())?;
+    // SAFETY: takes no arguments and may be called at any time, from any thread.
+    nvml_try(unsafe { call() })
 }

@@ -5,7 +5,7 @@ use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml};
 
 use super::fault::{ask, fault};
-use super::raw;
+use super::library;
 
 /// What the driver lists.
 pub(super) struct List {
@@ -24,7 +24,7 @@ impl List {
     /// When the driver does not list at all.
     pub(super) fn ask(nvml: &'static Nvml) -> Result<Self, NvmlError> {
         let count = match nvml.device_count() {
-            Err(NvmlError::Uninitialized) => raw::init(nvml).and_then(|()| nvml.device_count())?,
+            Err(NvmlError::Uninitialized) => library::init(nvml).and_then(|()| nvml.device_count())?,
             count => count?,
         };
         let mut list = Self { devices: Vec::new(), lost: 0, denied: 0, unclear: 0 };

@@ -6,6 +6,7 @@ use nvml_wrapper::Device;
 use super::fault::{ask, known_u32, known_u64};
 use super::power::{Target, Way, sees_a_quarter};
 use super::raw::{self, Scope};
+use super::status::NAME;
 use crate::Batch;
 
 /// Short excursions above the power limit are allowed for; the limit itself is kept only on average. An assumption,
@@ -176,7 +177,7 @@ impl Build<'_> {
             scale: Scale::MILLI,
             max_uw: self.max_uw,
             gain_percent: Some(GAIN_PERCENT),
-            ..make(id, Component::Gpu, domain, super::NAME)
+            ..make(id, Component::Gpu, domain, NAME)
         }
     }
 

@@ -34,9 +34,8 @@ use crate::Roots;
 use crate::found::Found;
 use crate::opening::{Opening, Words};
 use source::NvmlSource;
+use status::NAME;
 
-/// The source's name.
-const NAME: &str = "nvml";
 /// A driver that has not initialised by then hangs; without persistence mode a large machine takes seconds.
 const OPEN_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -69,7 +68,7 @@ fn open(roots: &Roots, visibility: Visibility) -> Found {
     match NvmlSource::open(roots.nvml.clone(), visibility) {
         (source, None) if source.selects_nothing() => Found::nothing(status::nothing_visible(&source.losses)),
         (source, None) => {
-            let status = status::open(&source);
+            let status = source.status();
             Found::source(source, status)
         }
         (source, Some(error)) => {

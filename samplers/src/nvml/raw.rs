@@ -1,8 +1,8 @@
 //! The few NVML calls that the wrapper crate lacks, over its raw bindings.
 
 use eco2_core::Fault;
+use nvml_wrapper::Device;
 use nvml_wrapper::error::{NvmlError, nvml_sym, nvml_try};
-use nvml_wrapper::{Device, Nvml};
 use nvml_wrapper_sys::bindings::{self, nvmlFieldValue_t};
 
 use super::fault::{ask, known_u32, known_u64};
@@ -51,11 +51,4 @@ fn field_value(device: &Device<'static>, id: u32, scope: Scope) -> Result<nvmlFi
     nvml_try(code)?;
     nvml_try(value.nvmlReturn)?;
     Ok(value)
-}
-
-/// Initialises a loaded library again: NVML counts, so this undoes one `nvmlShutdown` too many by someone else.
-pub(super) fn init(nvml: &Nvml) -> Result<(), NvmlError> {
-    let call = nvml_sym(nvml.lib().nvmlInit_v2.as_ref())?;
-    // SAFETY: takes no arguments and may be called at any time, from any thread.
-    nvml_try(unsafe { call() })
 }

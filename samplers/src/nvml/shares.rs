@@ -5,12 +5,12 @@
 
 use std::collections::BTreeMap;
 
+use eco2_core::Fault;
 use nvml_wrapper::Device;
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::struct_wrappers::device::ProcessUtilizationSample;
 
-use super::fault::ask;
-use super::gpu::utilization;
+use super::fault::{ask, known_u32};
 
 /// The processes of one GPU.
 #[derive(Debug, Default)]
@@ -66,6 +66,12 @@ fn means(samples: &[ProcessUtilizationSample]) -> Vec<(u32, f64)> {
     let mean = |(sum, count): (u64, u64)| sum as f64 / count as f64 / 100.0;
     let whole = processes.values().map(|used| mean(*used)).sum::<f64>().max(1.0);
     processes.into_iter().map(|(pid, used)| (pid, mean(used) / whole)).collect()
+}
+
+/// Fraction of the last sampling interval in which a kernel ran.
+pub(super) fn utilization(device: &Device<'static>) -> Result<f64, Fault> {
+    let percent = ask(device, Device::utilization_rates).and_then(|rates| known_u32(rates.gpu))?;
+    Ok((percent as f64 / 100.0).min(1.0))
 }
 
 #[cfg(test)]

@@ -13,8 +13,9 @@ use super::gpu::{Gpu, Round, State, identify, publish};
 use super::list::List;
 use super::retry::Retry;
 use super::shares::Used;
+use super::status::{self, Counted};
 use super::visible::{Identity, Selection, Visibility, select};
-use super::{events, library, raw, status};
+use super::{events, library};
 use crate::clock::Clock;
 use crate::{Batch, Change, DeviceUse, Note, Source, Watched};
 
@@ -60,21 +61,6 @@ struct Nameless {
     unclear: usize,
 }
 
-/// How many GPUs there are in which state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Counted {
-    /// They are read.
-    pub(super) live: usize,
-    /// They fell off the bus or need a reset.
-    pub(super) lost: usize,
-    /// The driver no longer lists them.
-    pub(super) gone: usize,
-    /// They may not be asked by this user.
-    pub(super) denied: usize,
-    /// They do not say who they are, for another reason.
-    pub(super) unclear: usize,
-}
-
 impl NvmlSource {
     /// Loads the library and looks for GPUs. A driver that is not there is no error of the source: it retries.
     /// The second value says why it is closed.
@@ -111,7 +97,7 @@ impl NvmlSource {
     }
 
     /// How many GPUs there are in which state.
-    pub(super) fn counted(&self) -> Counted {
+    fn counted(&self) -> Counted {
         let known = |state| self.gpus.iter().filter(|gpu| gpu.state == state).count();
         let Nameless { lost, denied, unclear } = self.nameless;
         // A lost GPU that was known is among the nameless ones when the driver still counts it.
@@ -128,19 +114,20 @@ impl NvmlSource {
         self.visibility.devices.is_some() && self.selection == Some(Selection::Only(Vec::new()))
     }
 
-    pub(super) fn driver(&self) -> Option<&str> {
-        self.driver.as_deref()
+    /// How the source is doing.
+    pub(super) fn status(&self) -> SourceStatus {
+        status::open(self.counted(), self.driver.as_deref(), &self.losses)
     }
 
-    /// Describes itself anew, by the next call of [`Source::changes`].
+    /// Reports its status again, by the next call of [`Source::changes`].
     fn describe(&mut self) {
-        self.changed = Some(status::open(self));
+        self.changed = Some(self.status());
     }
 
     fn connect(&mut self) -> Result<(), NvmlError> {
         match self.nvml {
             // Loaded before: its count may have been taken down to zero by others, or the driver was away.
-            Some(nvml) => raw::init(nvml),
+            Some(nvml) => library::init(nvml),
             None => {
                 let nvml = library::load(self.path.as_deref())?;
                 (self.nvml, self.driver) = (Some(nvml), nvml.sys_driver_version().ok());
@@ -290,7 +277,7 @@ impl NvmlSource {
         self.gpus.iter_mut().filter(|gpu| gpu.state == State::Live).for_each(|gpu| gpu.close(State::Gone, batch));
         let text = format!("the NVIDIA driver stopped answering: {error}");
         self.changed = Some(status::gone(&text));
-        self.note(now_ns, "nvml-gone", super::NAME.into(), text);
+        self.note(now_ns, "nvml-gone", status::NAME.into(), text);
     }
 
     /// Tries a closed driver when that is due; `true` when it is open.
@@ -306,7 +293,7 @@ impl NvmlSource {
         }
         self.closed = None;
         self.describe();
-        self.note(now_ns, "nvml-back", super::NAME.into(), "the NVIDIA driver answers".into());
+        self.note(now_ns, "nvml-back", status::NAME.into(), "the NVIDIA driver answers".into());
         true
     }
 
@@ -323,7 +310,7 @@ impl Round {
 
 impl Source for NvmlSource {
     fn name(&self) -> &str {
-        super::NAME
+        status::NAME
     }
 
     fn domains(&self) -> &[Domain] {

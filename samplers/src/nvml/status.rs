@@ -3,22 +3,37 @@
 use eco2_core::report::{SourceStatus, Status};
 use nvml_wrapper::error::NvmlError;
 
-use super::source::{Counted, NvmlSource};
 use crate::Roots;
 
+/// The source's name.
+pub(super) const NAME: &str = "nvml";
 const CONTAINER: &str = "run the container with `--gpus all` and NVIDIA_DRIVER_CAPABILITIES=utility,compute";
 
 fn status(status: Status, reason: impl Into<String>, remedy: &str) -> SourceStatus {
-    SourceStatus { name: super::NAME.into(), status, reason: reason.into(), remedy: remedy.into() }
+    SourceStatus { name: NAME.into(), status, reason: reason.into(), remedy: remedy.into() }
 }
 
 const RESET: &str = "see the kernel log (sudo dmesg) for Xid messages; reset the GPU or reboot";
 const ACCESS: &str = "give this user access to /dev/nvidia*";
 
+/// How many GPUs there are in which state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Counted {
+    /// They are read.
+    pub(super) live: usize,
+    /// They fell off the bus or need a reset.
+    pub(super) lost: usize,
+    /// The driver no longer lists them.
+    pub(super) gone: usize,
+    /// They may not be asked by this user.
+    pub(super) denied: usize,
+    /// They do not say who they are, for another reason.
+    pub(super) unclear: usize,
+}
+
 /// The driver answers.
-pub(super) fn open(source: &NvmlSource) -> SourceStatus {
-    let driver = source.driver().unwrap_or("of unknown version");
-    let counted = source.counted();
+pub(super) fn open(counted: Counted, driver: Option<&str>, losses: &[String]) -> SourceStatus {
+    let driver = driver.unwrap_or("of unknown version");
     let (mut faults, mut remedy) = (Vec::new(), "");
     let mut fault = |count: usize, text: &str, advice: &'static str| {
         if count > 0 {
@@ -34,8 +49,8 @@ pub(super) fn open(source: &NvmlSource) -> SourceStatus {
         return none_live(driver, counted, &faults, remedy);
     }
     let mut reason = format!("{}, driver {driver}", gpus(counted.live));
-    faults.iter().chain(&source.losses).for_each(|loss| reason.push_str(&format!("; {loss}")));
-    if faults.is_empty() && source.losses.is_empty() {
+    faults.iter().chain(losses).for_each(|loss| reason.push_str(&format!("; {loss}")));
+    if faults.is_empty() && losses.is_empty() {
         return status(Status::Ok, reason, "");
     }
     if remedy.is_empty() && reason.contains("permission") {

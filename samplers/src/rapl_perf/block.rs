@@ -9,9 +9,9 @@ use std::path::Path;
 
 use eco2_core::{Domain, Fault, Reading};
 
-use super::event::Event;
+use super::event::{Event, Seat};
 use super::group::{Group, Miss};
-use super::pmu::{self, Seat};
+use super::pmu;
 use crate::backoff::Backoff;
 use crate::still::StillGuard;
 use crate::{Batch, Note, sysfs, topology};

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use eco2_core::{Component, Domain, Scale};
 
-use super::NAME;
-use super::pmu::Seat;
 use crate::sysfs;
+
+/// The source's name.
+pub(crate) const NAME: &str = "rapl-perf";
 
 /// Names of the kernel's RAPL events (`arch/x86/events/rapl.c`) and what they count; package first, as it leads a group.
 const KNOWN: [(&str, &str, Component); 5] = [
@@ -16,6 +17,19 @@ const KNOWN: [(&str, &str, Component); 5] = [
     ("energy-gpu", "uncore", Component::Cpu),
     ("energy-psys", "psys", Component::Other),
 ];
+
+/// One entry of the PMU's cpumask and the place it stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Seat {
+    /// CPU to open the events on.
+    pub(super) cpu: usize,
+    /// Part of the domains' ids: `0`, or `0-die-1` where a package has several blocks.
+    pub(super) suffix: String,
+    /// The first of the machine.
+    pub(super) first: bool,
+    /// CPUs that may stand in when this one goes offline.
+    pub(super) siblings: Vec<usize>,
+}
 
 /// An event that can be opened.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,7 +4,7 @@ use std::io;
 
 use eco2_core::report::{SourceStatus, Status};
 
-use super::NAME;
+use super::event::NAME;
 use crate::found::status;
 use crate::{Roots, sysfs};
 

@@ -20,10 +20,8 @@ use crate::found::{Found, status};
 use crate::still::Verdicts;
 use crate::{Batch, Note, Roots, Source, clock, rapl_sysfs, sysfs};
 use block::{Block, Site};
+use event::NAME;
 use pmu::Pmu;
-
-/// The source's name.
-pub(crate) const NAME: &str = "rapl-perf";
 
 /// Looks for the PMU and opens its events.
 ///

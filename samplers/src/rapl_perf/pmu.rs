@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::event::{self, Event};
+use super::event::{self, Event, Seat};
 use crate::{sysfs, topology};
 
 /// The PMU.
@@ -17,19 +17,6 @@ pub(super) struct Pmu {
     pub(super) events: Vec<Event>,
     /// What was left out, with the reason.
     pub(super) skipped: Vec<String>,
-}
-
-/// One entry of the PMU's cpumask and the place it stands for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Seat {
-    /// CPU to open the events on.
-    pub(super) cpu: usize,
-    /// Part of the domains' ids: `0`, or `0-die-1` where a package has several blocks.
-    pub(super) suffix: String,
-    /// The first of the machine.
-    pub(super) first: bool,
-    /// CPUs that may stand in when this one goes offline.
-    pub(super) siblings: Vec<usize>,
 }
 
 /// Directory of the PMU.

@@ -1,0 +1,75 @@
+//! One lane of the event pool: a ring, the state that decides which thread may use it, and its producer's counts.
+//!
+//! The state word holds the lane's generation and one of three states; `pool.rs` draws the transitions.
+
+use crossbeam::utils::CachePadded;
+
+use super::event::Event;
+use super::spsc::Spsc;
+use crate::sync::{AtomicU64, Ordering, Sound};
+
+/// What comes out of a thread's ring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drained {
+    /// An event.
+    Event(Event),
+    /// The thread has ended, or gave its ring back: nothing more comes from it.
+    Over,
+}
+
+const FREE: u64 = 0;
+const CLAIMED: u64 = 1;
+const RETIRED: u64 = 2;
+const STATE: u64 = 3;
+/// Adds one to the generation.
+const GENERATION: u64 = 4;
+
+/// One ring, its state, and what its producers counted.
+#[derive(Debug)]
+pub(super) struct Lane {
+    pub(super) ring: Spsc<Sound>,
+    state: CachePadded<AtomicU64>,
+    /// Spans that were not recorded; stored by the lane's producer only.
+    pub(super) dropped: AtomicU64,
+    /// Ends without a begin; stored by the lane's producer only.
+    pub(super) unmatched: AtomicU64,
+}
+
+impl Lane {
+    pub(super) fn new(capacity: usize) -> Self {
+        let zero = || AtomicU64::new(0);
+        Self { ring: Spsc::new(capacity), state: CachePadded::new(zero()), dropped: zero(), unmatched: zero() }
+    }
+
+    pub(super) fn claim(&self) -> bool {
+        let state = self.state.load(Ordering::Relaxed);
+        // Acquire: pairs with the release in `recycle`, so that the new producer sees the ring as the last one left it.
+        state & STATE == FREE
+            && self.state.compare_exchange(state, state | CLAIMED, Ordering::Acquire, Ordering::Relaxed).is_ok()
+    }
+
+    /// The producer is done.
+    pub(super) fn retire(&self) {
+        // Relaxed: in state CLAIMED only the producer changes it.
+        let state = self.state.load(Ordering::Relaxed);
+        // Release: pairs with the acquire in `drain`; who sees RETIRED sees every event.
+        self.state.store(state & !STATE | RETIRED, Ordering::Release);
+    }
+
+    /// Hands over the events, then the end of the thread, if it has ended.
+    pub(super) fn drain(&self, mut take: impl FnMut(u64, Drained)) -> usize {
+        // Acquire: pairs with the release in `retire`. Read before the events, so that RETIRED means all are there.
+        let state = self.state.load(Ordering::Acquire);
+        let generation = state / GENERATION;
+        let taken = match state & STATE {
+            FREE => 0,
+            _ => self.ring.drain(|pair| take(generation, Drained::Event(Event::unpack(pair)))),
+        };
+        if state & STATE == RETIRED {
+            take(generation, Drained::Over);
+            // Release: pairs with the acquire in `claim`. In state RETIRED only the consumer changes it.
+            self.state.store((generation + 1) * GENERATION + FREE, Ordering::Release);
+        }
+        taken
+    }
+}

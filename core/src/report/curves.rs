@@ -1,0 +1,156 @@
+//! The curves of a report: written from the account (`records`), and read back (`Report::curve`).
+
+use super::device::Device;
+use super::whole::{CounterRecord, Report};
+use crate::{Bounded, Component, Curve, CurvePoint, CurveRecord, RunCurve, is_left_out};
+
+/// Points of a counter's curve in a report, besides those at the borders of prices and intensities.
+const MOST_POINTS: usize = 512;
+/// Instants at which the price or the intensity changed: a quarter of an hour for 28 days.
+const MOST_SLOTS: usize = 2_688;
+/// Beyond so many counters there is one curve a component.
+const MOST_CURVES: usize = 64;
+
+/// The records of a run's devices, each with its curve; `None` for one that was not read. `slots`: instants at which a
+/// price or an intensity changed.
+#[must_use]
+pub fn records(devices: &[Device], curves: &[Option<Curve>], slots: &[u64]) -> Vec<CurveRecord> {
+    let slots = &slots[..slots.len().min(MOST_SLOTS)];
+    let known: Vec<(&Device, &Curve)> = devices
+        .iter()
+        .zip(curves)
+        .filter_map(|(device, curve)| Some((device, curve.as_ref()?)))
+        .filter(|(device, _)| !is_left_out(device))
+        .collect();
+    if known.len() <= MOST_CURVES {
+        return known
+            .iter()
+            .map(|(device, curve)| CurveRecord::new(&device.id, &curve.thin(MOST_POINTS, slots)))
+            .collect();
+    }
+    let components = [Component::Cpu, Component::Memory, Component::Gpu, Component::Other];
+    let sum = |component: Component| {
+        let summed = known.iter().filter(|(device, _)| device.component == component && device.is_summed());
+        let parts: Vec<Curve> = summed.map(|(_, curve)| (*curve).clone()).collect();
+        let (end_ns, total) = (parts.first()?.end_ns(), parts.iter().map(Curve::total).sum());
+        let devices = Some(parts.len() as u64);
+        let sum = RunCurve::new(parts, end_ns, total).thin(MOST_POINTS, slots);
+        Some(CurveRecord { devices, ..CurveRecord::new(component.name(), &sum) })
+    };
+    components.into_iter().filter_map(sum).collect()
+}
+
+impl Report {
+    /// How the energy of the run grew, as far as the report tells: from its curves, in a report of an older version from its
+    /// counters. A device that has neither grew evenly, as far as anybody knows.
+    #[must_use]
+    pub fn curve(&self) -> RunCurve {
+        let end_ns = self.run.duration_ns;
+        let summed = || self.devices.iter().filter(|device| device.is_summed());
+        let is_sum = |record: &CurveRecord| record.devices.is_some();
+        let sums = self.curves.iter().any(is_sum);
+        let parts: Vec<Curve> = if sums {
+            let total = |record: &CurveRecord| {
+                let of = summed().filter(|device| device.component.name() == record.device);
+                of.filter(|device| device.energy_uj.is_some()).map(Device::bounded).sum()
+            };
+            self.curves
+                .iter()
+                .filter(|record| is_sum(record))
+                .map(|record| record.curve(end_ns, total(record)))
+                .collect()
+        } else {
+            summed().filter(|device| device.energy_uj.is_some()).map(|device| self.curve_of(device)).collect()
+        };
+        RunCurve::new(parts, end_ns, self.energy.bounded())
+    }
+
+    fn curve_of(&self, device: &Device) -> Curve {
+        let (end_ns, total) = (self.run.duration_ns, device.bounded());
+        if let Some(record) = self.curves.iter().find(|record| record.device == device.id) {
+            return record.curve(end_ns, total);
+        }
+        // Counters of several machines have a clock each, and without the begin on theirs they cannot be placed at all.
+        let begin_ns = self.run.boot_ns.map(|[begin_ns, _]| begin_ns).filter(|_| self.merge.is_none());
+        let counters =
+            begin_ns.map_or(&[][..], |_| &self.counters).iter().filter(|counter| counter.device == device.id);
+        Curve::new(points(counters, begin_ns.unwrap_or_default(), &total), end_ns, total)
+    }
+}
+
+/// Points of a counter as it is kept for merging, counted from `begin_ns` on the clock of the boot.
+fn points<'a>(
+    counters: impl Iterator<Item = &'a CounterRecord>,
+    begin_ns: u64,
+    total: &Bounded<u64>,
+) -> Vec<CurvePoint> {
+    let total_uj = total.value.unwrap_or(0);
+    let below_uj = total_uj.saturating_sub(total.low);
+    let above_uj = total.high.map(|high| high.saturating_sub(total_uj));
+    let mut points = Vec::new();
+    let mut before_uj = 0_u64;
+    for stretch in counters.flat_map(|counter| &counter.stretches) {
+        for (at_ns, uj) in stretch.at_ns.iter().zip(&stretch.uj) {
+            let (at_ns, uj) = (at_ns.saturating_sub(begin_ns), before_uj.saturating_add(*uj));
+            let (lo_ns, hi_ns) = (at_ns.saturating_sub(stretch.slack_ns), at_ns.saturating_add(stretch.slack_ns));
+            let point = CurvePoint { lo_ns, at_ns, hi_ns, low_uj: uj, uj, high_uj: Some(uj) };
+            points.push(point.loosened(below_uj, above_uj));
+        }
+        before_uj = before_uj.saturating_add(stretch.uj.last().copied().unwrap_or(0));
+    }
+    points
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Domain, Ledger, Reading};
+
+    fn fed(domains: usize, seconds: u64) -> (Vec<Device>, Vec<Option<Curve>>) {
+        let mut ledger = Ledger::new(0, 1);
+        for at in 0..domains {
+            ledger.add_domain(Domain::counter(&format!("GPU-{at}"), Component::Gpu, "board", "t"));
+        }
+        for second in 0..=seconds {
+            let at_ns = second * 1_000_000_000;
+            let reading = Reading { before_ns: at_ns, after_ns: at_ns, value: Ok(second * 1_000_000) };
+            for at in 0..domains {
+                ledger.reading(at, &reading);
+            }
+        }
+        let account = ledger.account(seconds * 1_000_000_000);
+        let curves = (0..domains).map(|at| ledger.curve(&account, at)).collect();
+        (account.devices, curves)
+    }
+
+    #[test]
+    fn a_record_is_read_back_as_the_curve_it_was() {
+        let (devices, curves) = fed(1, 100);
+        let record = records(&devices, &curves, &[]).remove(0);
+        let (curve, end_ns) = (curves[0].clone().unwrap(), 100_000_000_000);
+        let again = record.curve(end_ns, curve.total());
+        for at_ns in (0..=end_ns).step_by(37_000_000) {
+            assert_eq!(again.at(at_ns).value, curve.at(at_ns).value);
+        }
+        assert_eq!(CurveRecord::new("GPU-0", &again), record);
+    }
+
+    #[test]
+    fn a_long_run_keeps_512_points_and_one_for_each_slot() {
+        let (devices, curves) = fed(1, 3_600);
+        let slots: Vec<u64> = (1..4).map(|slot| slot * 900_000_000_000 + 1).collect();
+        let record = &records(&devices, &curves, &slots)[0];
+        assert!((400..=MOST_POINTS + 3 + 1).contains(&record.t_ns.len()), "{}", record.t_ns.len());
+        assert!(slots.iter().all(|slot| record.t_ns.contains(slot)));
+        assert!(record.t_ns.is_sorted() && record.energy_uj.is_sorted() && record.low_uj.is_sorted());
+    }
+
+    #[test]
+    fn many_counters_share_one_curve_a_component() {
+        let (devices, curves) = fed(MOST_CURVES + 1, 10);
+        let records = records(&devices, &curves, &[]);
+        assert_eq!(records.len(), 1);
+        assert_eq!((records[0].device.as_str(), records[0].devices), ("gpu", Some(65)));
+        assert_eq!(records[0].energy_uj.last(), Some(&650_000_000));
+    }
+}

@@ -1,0 +1,111 @@
+//! The whole report, of one process or merged from several: the JSON that `eco2 run`, `show` and `merge` read and write.
+
+use serde::{Deserialize, Serialize};
+
+use super::attribution::Attribution;
+use super::budget::BudgetRecord;
+use super::carbon::Carbon;
+use super::device::Device;
+use super::energy::{Energy, Span, StepCurve};
+use super::events::{EventRecord, SelfCost, SourceStatus, SpellRecord};
+use super::run::{Run, Work};
+use crate::{CurveRecord, Stretch};
+
+/// The schema's name.
+pub const SCHEMA: &str = "eco2.report/1";
+
+/// A whole report.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// Always [`SCHEMA`].
+    pub schema: String,
+    /// Which run this is.
+    pub run: Run,
+    /// Sums over the devices that do not overlap.
+    pub energy: Energy,
+    /// One entry a domain, overlapping ones included.
+    pub devices: Vec<Device>,
+    /// Totals by span name.
+    pub spans: Vec<Span>,
+    /// What was done with the energy.
+    pub work: Work,
+    /// The command's share of the host's energy; `None` where nothing allows to tell.
+    pub attribution: Option<Attribution>,
+    /// Grams, with where each came from; `None` when pricing was not asked for.
+    pub carbon: Option<Carbon>,
+    /// Every source that was looked for.
+    pub sources: Vec<SourceStatus>,
+    /// What happened during the run.
+    pub events: Vec<EventRecord>,
+    /// Times in which a device or the run was idle, stalled, hot or held back; empty where none was seen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spells: Vec<SpellRecord>,
+    /// What measuring cost.
+    #[serde(rename = "self")]
+    pub own: SelfCost,
+    /// What was seen of each counter, for merging; empty where the boot is not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counters: Vec<CounterRecord>,
+    /// How the energy of each device grew over the run: a device's id once, or one sum a component where there are more than
+    /// 64; empty in provisional reports and in those of older versions. Of a merged report on the time of its attempts, one
+    /// after the other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub curves: Vec<CurveRecord>,
+    /// Energy of the run's own steps over time; `None` where none was seen to end, and in a merged report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_curve: Option<StepCurve>,
+    /// Limits and forecast as of the report; `None` without either, and in a merged report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<BudgetRecord>,
+    /// What this report was merged from; `None` for the report of one process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merge: Option<Merge>,
+}
+
+/// What was seen of one counter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CounterRecord {
+    /// Kernel's boot id: a counter's name is good within one boot.
+    pub boot_id: String,
+    /// Stable device id within the machine.
+    pub device: String,
+    /// Energy over stretches of boot time.
+    pub stretches: Vec<Stretch>,
+}
+
+/// How a merged report came about.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Merge {
+    /// Ranks of which there is a record, of the last attempt; `None` where no process was a rank.
+    pub ranks: Option<u32>,
+    /// Ranks that the launcher of the last attempt started.
+    pub world_size: Option<u32>,
+    /// Those without a record, in the last attempt.
+    pub missing_ranks: Vec<u32>,
+    /// Machines (boots) that were measured.
+    pub machines: u32,
+    /// Energy that the run's own records tell of outside its attempts (start, between, after), microjoules; it is in no
+    /// total. `None` where nothing was measured there.
+    pub overhead_uj: Option<u64>,
+    /// Time outside the attempts that those records cover, summed over machines, nanoseconds.
+    pub overhead_ns: u64,
+    /// Steps that were done again after a restart, as far as the steps' numbers are known.
+    pub replayed: Vec<Replayed>,
+    /// The reports that were merged, without their counters and curves.
+    pub parts: Vec<Report>,
+    /// Records that could not be read and are in no figure, each with the error; sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
+}
+
+/// Steps of an attempt behind the checkpoint that the next one went on from: done, and done again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Replayed {
+    /// The attempt whose steps were lost.
+    pub attempt: u32,
+    /// How many.
+    pub steps: u64,
+    /// Their share of the attempt's energy, microjoules: an estimate that takes all its steps for equal. It is in the
+    /// attempt's energy and in the total. `None`: the attempt's energy is not known.
+    pub energy_uj: Option<u64>,
+}

@@ -1,0 +1,143 @@
+//! One domain's point in a snapshot, and where the points lie in the words of a ring slot.
+//!
+//! A slot's first line holds the time of the tick, the clock anchor, the total and the first 3 domains; each further
+//! line holds 5 domains. Time and anchor take 3 words, as a point does. So the total costs one line to read and 8 domains
+//! cost two. A *knot* is a counter change with the time bracket in which it happened ([`Knot`](crate::Knot)).
+
+use super::ring::Line;
+use crate::sync::{AtomicU64, Ordering};
+
+/// Words of a point.
+const POINT: usize = 3;
+/// Domains in a slot's first line.
+pub(super) const FIRST: usize = 3;
+/// Domains in each further line.
+pub(super) const FURTHER: usize = 5;
+/// The most domains of one timeline: 14 lines a slot.
+pub const MAX_DOMAINS: usize = FIRST + 13 * FURTHER;
+
+/// What is known of one domain: its last knot and how fast it has been growing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DomainPoint {
+    /// When the counter last changed, monotonic ns.
+    pub edge_ns: u64,
+    /// Energy since the meter opened, at that time, in µJ.
+    pub uj: u64,
+    /// Recent power in µJ per 2^28 ns (1 W is 268 435); at most 16 kW. 0 for a domain that was lost.
+    pub slope_q28: u32,
+    /// [`Self::MISSING`], [`Self::PARTIAL`], [`Self::ESTIMATED`]; other bits are carried along.
+    pub flags: u32,
+}
+
+impl DomainPoint {
+    /// There has been no knot yet: the other fields mean nothing.
+    pub const MISSING: u32 = 1;
+    /// Something that belongs to this figure is missing (a total without one of its parts).
+    pub const PARTIAL: u32 = 1 << 1;
+    /// A model's figure, not a counter's.
+    pub const ESTIMATED: u32 = 1 << 2;
+
+    /// Whether there is a figure.
+    #[inline]
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.flags & Self::MISSING == 0
+    }
+
+    /// The energy at `now_ns` if the power has stayed what it was, in µJ, rounded down; `None` when missing.
+    ///
+    /// Time is carried on for 2^32 ns (4.3 s) past the edge at most: nobody knows what a sensor that has been silent for
+    /// longer would say. Before the edge it is the edge's energy.
+    #[inline]
+    #[must_use]
+    pub fn uj_at(&self, now_ns: u64) -> Option<u64> {
+        self.is_known().then(|| self.carried_on(now_ns))
+    }
+
+    #[inline]
+    pub(super) fn carried_on(&self, now_ns: u64) -> u64 {
+        // Both factors fit 32 bits, so the product cannot overflow.
+        let ahead_ns = now_ns.saturating_sub(self.edge_ns).min(u64::from(u32::MAX));
+        self.uj.saturating_add((u64::from(self.slope_q28) * ahead_ns) >> 28)
+    }
+
+    /// The sum of points at one time: the total of the domains that do not overlap.
+    ///
+    /// Missing points are left out and make the sum [`Self::PARTIAL`]; if all are missing, so is the sum.
+    #[must_use]
+    pub fn sum<'a>(points: impl IntoIterator<Item = &'a Self>, at_ns: u64) -> Self {
+        let mut sum = Self { edge_ns: at_ns, uj: 0, slope_q28: 0, flags: 0 };
+        let mut known = false;
+        for point in points {
+            if let Some(uj) = point.uj_at(at_ns) {
+                known = true;
+                sum.uj = sum.uj.saturating_add(uj);
+                sum.slope_q28 = sum.slope_q28.saturating_add(point.slope_q28);
+                sum.flags |= point.flags;
+            } else {
+                sum.flags |= Self::PARTIAL;
+            }
+        }
+        if known { sum } else { Self::default() }
+    }
+
+    #[inline]
+    pub(super) fn store(&self, words: &[AtomicU64; POINT]) {
+        words[0].store(self.edge_ns, Ordering::Relaxed);
+        words[1].store(self.uj, Ordering::Relaxed);
+        words[2].store(u64::from(self.slope_q28) | u64::from(self.flags) << 32, Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn load(words: &[AtomicU64; POINT]) -> Self {
+        let last = words[2].load(Ordering::Relaxed);
+        Self {
+            edge_ns: words[0].load(Ordering::Relaxed),
+            uj: words[1].load(Ordering::Relaxed),
+            slope_q28: last as u32,
+            flags: (last >> 32) as u32,
+        }
+    }
+}
+
+impl Default for DomainPoint {
+    /// Missing, which is not zero.
+    fn default() -> Self {
+        Self { edge_ns: 0, uj: 0, slope_q28: 0, flags: Self::MISSING }
+    }
+}
+
+/// Lines of a slot for this many domains.
+pub(super) fn lines_for(domains: usize) -> usize {
+    1 + domains.saturating_sub(FIRST).div_ceil(FURTHER)
+}
+
+/// Loads the total and every domain of a slot through `make`. All shapes are arrays, so that the loops unroll.
+#[inline]
+pub(super) fn load_points<T>(
+    lines: &[Line],
+    total: &mut T,
+    domains: &mut [T; MAX_DOMAINS],
+    make: impl Fn(DomainPoint) -> T,
+) {
+    let Some((first, further)) = lines.split_first() else { return };
+    let [_header, total_words, places @ ..] = first.0.as_chunks().0 else { return };
+    *total = make(DomainPoint::load(total_words));
+    let (domains, more) = domains.split_at_mut(FIRST);
+    domains.iter_mut().zip(places).for_each(|(domain, words)| *domain = make(DomainPoint::load(words)));
+    for (line, domains) in further.iter().zip(more.as_chunks_mut::<FURTHER>().0) {
+        let places = line.0.as_chunks().0;
+        domains.iter_mut().zip(places).for_each(|(domain, words)| *domain = make(DomainPoint::load(words)));
+    }
+}
+
+/// One point of a slot: the total for column 0, domain `column - 1` otherwise; missing if the slot has no such column.
+#[inline]
+pub(super) fn load_column(lines: &[Line], column: usize) -> DomainPoint {
+    let (line, place) = match column.checked_sub(1 + FIRST) {
+        None => (0, 1 + column),
+        Some(further) => (1 + further / FURTHER, further % FURTHER),
+    };
+    let words = lines.get(line).and_then(|line| line.0.as_chunks().0.get(place));
+    words.map_or_else(DomainPoint::default, DomainPoint::load)
+}

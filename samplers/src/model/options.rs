@@ -1,0 +1,39 @@
+//! Options of the estimates: whether to estimate, and the watts that the user states.
+
+/// How often an estimate advances, nanoseconds.
+pub const UPDATE_NS: u64 = 100_000_000;
+
+/// What the user says about estimates.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ModelOptions {
+    /// Whether to estimate at all.
+    pub enabled: bool,
+    /// Watts of all CPUs of this machine under full load, instead of the table's.
+    pub cpu_watts: Option<f64>,
+    /// What a thread of a rented machine draws, where its owner's average is known and no watts were given.
+    pub cpu_thread: Option<ThreadWatts>,
+    /// Watts of each GPU that nothing reads, instead of the table's.
+    pub gpu_watts: Option<f64>,
+}
+
+impl Default for ModelOptions {
+    fn default() -> Self {
+        Self { enabled: true, cpu_watts: None, cpu_thread: None, gpu_watts: None }
+    }
+}
+
+/// Watts of one hardware thread, on an average.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ThreadWatts {
+    /// Idle.
+    pub idle_w: f64,
+    /// Busy.
+    pub busy_w: f64,
+    /// Whose average it is.
+    pub of: &'static str,
+}
+
+/// Watts that can be: above nothing, below a megawatt.
+pub(super) fn plausible(watts: Option<f64>) -> Option<f64> {
+    watts.filter(|watts| watts.is_finite() && *watts > 0.0 && *watts < 1e6)
+}
