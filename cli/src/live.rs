@@ -189,7 +189,7 @@ mod tests {
 
     fn part(provider: &str, from_ns: i64, to_ns: i64) -> Part {
         let (provider, about) = (provider.to_owned(), Arc::new(About::default()));
-        Part { from_ns, to_ns, g_per_kwh: 1.0, estimated: false, provider, fallback: false, about }
+        Part { from_ns, to_ns, g_per_kwh: 1.0, estimated: false, provider, answer: None, fallback: false, about }
     }
 
     fn chosen(parts: Vec<Part>, at_ns: i64) -> Option<String> {

@@ -26,7 +26,9 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<u8> {
     };
     let mut reports = args.runs.iter().map(|run| Ok(read(run)?)).collect::<anyhow::Result<Vec<Report>>>()?;
     if args.price.is_given() || args.supplements.is_given() {
-        reports = reports.into_iter().map(|report| eco2::reprice(report, &options)).collect::<Result<_, _>>()?;
+        let again =
+            |(report, run): (Report, &OsString)| eco2::reprice_of(report, eco2::record_hash(run, &options), &options);
+        reports = reports.into_iter().zip(&args.runs).map(again).collect::<Result<_, _>>()?;
     }
     let text = match &args.by {
         Some(label) => grouped(&reports, label, args.chosen())?,

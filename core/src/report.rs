@@ -27,5 +27,5 @@ pub use energy::{DeviceSync, Energy, Span, StepCurve};
 pub use events::{EventRecord, SelfCost, SourceStatus, SpellRecord, Status};
 pub use ranges::stated;
 pub use run::{Attempt, Host, Run, State, Tool, Work};
-pub use terms::{EmbodiedTerms, MarketTerms, PriceTerms};
+pub use terms::{EmbodiedTerms, MarketTerms, PriceTerms, RepricedFrom};
 pub use whole::{CounterRecord, Merge, Replayed, Report, SCHEMA};

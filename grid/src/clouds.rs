@@ -3,11 +3,17 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use crate::{Intensity, Kind, ZoneSource, table};
+use crate::{Intensity, Kind, Sha256, ZoneSource, table};
 
 const CSV: &str = include_str!("../data/clouds.csv");
 
 static CLOUDS: LazyLock<Clouds> = LazyLock::new(|| Clouds::parse(CSV));
+
+/// SHA-256 of the committed file, `grid/data/clouds.csv`.
+fn hash() -> Sha256 {
+    static HASH: LazyLock<Sha256> = LazyLock::new(|| Sha256::of(CSV.as_bytes()));
+    *HASH
+}
 
 /// A region of AWS, Azure or Google Cloud.
 #[derive(Debug, Clone, PartialEq, serde::Deserialize)]
@@ -101,6 +107,7 @@ impl CloudRegion {
             year: self.g_year,
             licence: self.g_licence.clone(),
             estimated: false,
+            table: Some(hash()),
             note: None,
         })
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{RangeError, table};
+use crate::{RangeError, Sha256, table};
 
 /// Highest figure that [`constant`] takes: four times a coal plant, so that kilograms for grams are caught.
 pub const MAX_G_PER_KWH: f64 = 5000.0;
@@ -31,6 +31,8 @@ pub struct Intensity {
     pub licence: String,
     /// Whether the provider calls it an estimate.
     pub estimated: bool,
+    /// SHA-256 of the committed table that it is from; `None`: it is from none.
+    pub table: Option<Sha256>,
     /// What the user should know about the choice, such as another zone of that name.
     pub note: Option<String>,
 }
@@ -176,6 +178,7 @@ pub fn constant(g_per_kwh: f64) -> Result<Intensity, RangeError> {
         year: None,
         licence: String::new(),
         estimated: false,
+        table: None,
         note: None,
     })
 }

@@ -32,6 +32,7 @@ pub mod pricing;
 pub mod provider;
 pub mod request;
 mod series;
+mod sha256;
 mod suggest;
 mod table;
 mod zone;
@@ -52,6 +53,7 @@ pub use series::{
     FileError, FileFault, Gap, LONE_SLOT_NS, Meta, Place, Point, Series, SeriesSlot, Slots, Stretch, Unit, Weighed,
     parse_instant, utc,
 };
+pub use sha256::Sha256;
 pub use table::zones;
 pub use zone::Zone;
 pub use zone_document::{mix_of, region_asked_for, zone_document, zones_document};

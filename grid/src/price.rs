@@ -85,5 +85,7 @@ fn segment(consumption: &Consumption<'_>, energy_uj: u64, pue: Pue, intensity: &
         source: attributed(&intensity.source, &intensity.licence),
         year: intensity.year,
         estimated: intensity.estimated,
+        table_sha256: intensity.table.map(|hash| hash.to_string()),
+        answer_sha256: None,
     }
 }

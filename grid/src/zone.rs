@@ -1,6 +1,6 @@
 //! One zone of the yearly table.
 
-use crate::{Intensity, Kind, ZoneSource};
+use crate::{Intensity, Kind, ZoneSource, table};
 
 /// A zone and its latest yearly figure.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,6 +48,7 @@ impl Zone {
             year: Some(self.year),
             licence: self.licence.clone(),
             estimated: false,
+            table: Some(table::hash()),
             note: None,
         }
     }

@@ -239,3 +239,19 @@ fn k16_a_value_more_than_five_years_old_gets_a_notice() {
     assert_eq!((germany.age_notice(2029), germany.age_notice(2030).is_some()), (None, true), "2024 and five years");
     assert_eq!(eco2_grid::constant(5.0).unwrap().age_notice(2030), None);
 }
+
+/// What `sha256sum` says of a file of this crate.
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+fn sha256sum(file: &str) -> String {
+    let ran = std::process::Command::new("sha256sum").arg(format!("{}/{file}", env!("CARGO_MANIFEST_DIR"))).output();
+    String::from_utf8(ran.unwrap().stdout).unwrap().split(' ').next().unwrap().to_owned()
+}
+
+#[test]
+fn figures_of_the_table_name_the_committed_file_and_given_ones_none() {
+    let hash = |intensity: eco2_grid::Intensity| intensity.table.map(|hash| hash.to_string());
+    let table = Some(sha256sum("data/yearly.csv"));
+    assert_eq!((hash(lookup("DE").unwrap()), hash(world())), (table.clone(), table));
+    assert_eq!(hash(lookup("gcp:europe-west4").unwrap()), Some(sha256sum("data/clouds.csv")));
+    assert_eq!(hash(constant(100.0).unwrap()), None);
+}

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use eco2_core::Bounded;
 use eco2_grid::pricing::{NamedZone, price_parts};
 use eco2_grid::provider::{Cached, Chain, Fault, Fixed, Online, Provider as _, Setup, Wanted, cloud_of_this_machine};
-use eco2_grid::{Pue, ZoneSource, lookup, parse_instant};
+use eco2_grid::{Pue, Sha256, ZoneSource, lookup, parse_instant};
 use eco2_net::{Limits, NetError};
 use stub::{Answer, Stub};
 
@@ -65,6 +65,10 @@ fn electricity_maps_is_asked_for_the_past_and_for_now() {
     let reply = open("electricity-maps", &stub.base).slots(&noon("Germany")).unwrap();
     let told: Vec<_> = reply.slots().iter().map(|slot| (slot.g_per_kwh, slot.estimated)).collect();
     assert_eq!(told, [(310.0, false), (320.0, true)]);
+    let answers: Vec<String> = reply.slots().iter().map(|slot| slot.answer.unwrap().to_string()).collect();
+    // Of the latest: printf %s '{"carbonIntensity":320,…}' | sha256sum
+    assert_eq!(answers[1], "7a84dad8467a049f4cd4e1886389c07ade80ead64420b2f669c87f43c991f31e");
+    assert_ne!(answers[0], answers[1], "each figure names the answer that it is from");
     assert_eq!(reply.about.kind.map(|kind| kind.as_str()), Some("lifecycle-average-consumption"));
     let seen = stub.seen.lock().unwrap().join("\n");
     assert!(seen.contains(&format!("auth-token: {TOKEN}")), "{seen}");
@@ -82,6 +86,7 @@ fn watttime_logs_in_and_its_pounds_become_grams() {
     });
     let reply = open("watttime", &stub.base).slots(&noon("CAISO_NORTH")).unwrap();
     assert!((reply.slots()[0].g_per_kwh - 394.625).abs() < 5e-4);
+    assert_ne!(reply.slots()[0].answer, Some(Sha256::of(br#"{"token":"jwt"}"#)), "a login is no answer");
     let seen = stub.seen.lock().unwrap();
     assert!(seen[0].contains("authorization: Basic ") && seen[1].contains("authorization: Bearer jwt"), "{seen:?}");
 }
@@ -97,10 +102,11 @@ fn the_keyless_services_are_asked_as_they_want_to_be() {
         ("energy-charts", "France", "/co2eq?country=fr&", charts.as_str(), 7.5),
         ("carbon-aware-sdk", "eastus", "/emissions/bylocations?location=eastus&time=", aware, 65.0),
     ] {
-        let body = body.to_owned();
+        let (sent, body) = (body, body.to_owned());
         let stub = Stub::new(move |line| if line.contains(path) { Answer::ok(&*body) } else { Answer::status(404) });
         let reply = open(name, &stub.base).slots(&noon(zone)).unwrap_or_else(|fault| panic!("{name}: {fault}"));
         assert_eq!(reply.slots()[0].g_per_kwh, figure, "{name}");
+        assert_eq!(reply.slots()[0].answer, Some(Sha256::of(sent.as_bytes())), "{name}");
     }
 }
 

@@ -34,7 +34,8 @@ pub use error::Error;
 pub use options::Options;
 pub use run::{
     Candidates, Event, Late, Meter, Now, Records, RunNames, Span, Step, Unrelated, intensities, labels, merge_read,
-    merge_records, read_records, read_run, read_whole, read_whole_as_one, replay, reprice, runs,
+    merge_records, read_records, read_run, read_whole, read_whole_as_one, record_hash, replay, reprice, reprice_of,
+    runs,
 };
 
 /// The README's Rust snippets, run as tests.

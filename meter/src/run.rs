@@ -24,11 +24,11 @@ pub mod runs;
 mod shared;
 
 pub use alerts::Event;
-pub use intensity::{intensities, reprice};
+pub use intensity::{intensities, reprice, reprice_of};
 pub use late::Late;
 pub use meter::{Meter, Now, Span, Step};
 pub use recover::{
-    Records, Unrelated, merge_read, merge_records, read_records, read_run, read_whole, read_whole_as_one,
+    Records, Unrelated, merge_read, merge_records, read_records, read_run, read_whole, read_whole_as_one, record_hash,
 };
 pub use replay::replay;
 pub use run_names::{Candidates, RunNames};

@@ -169,7 +169,12 @@ fn k09_a_merged_report_priced_again_is_the_merge_of_its_parts_priced_again() {
     for (begun, options) in [0, 1, 3].into_iter().flat_map(|begun| asked.iter().map(move |options| (begun, options))) {
         let begun_ns = DAY_NS + begun * HOUR_NS + HOUR_NS / 3;
         let parts = [hour("a", 0, &german), replayed("b", begun_ns + HOUR_NS, &[0, 7, 60], &german)];
-        let again = |report: &Report| eco2::reprice(report.clone(), options).unwrap();
+        let again = |report: &Report| {
+            let mut again = eco2::reprice(report.clone(), options).unwrap();
+            let from = again.carbon.as_mut().unwrap().repriced_from.take().unwrap();
+            assert_eq!((from.run, from.part, from.sha256), (report.run.id.clone(), report.run.part.clone(), None));
+            again
+        };
         let one = again(&eco2_report::merge(&parts).unwrap());
         let other = eco2_report::merge(&parts.each_ref().map(again)).unwrap();
         assert_eq!((&one.carbon, &one.energy), (&other.carbon, &other.energy), "{begun} {options:?}");

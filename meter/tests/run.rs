@@ -211,6 +211,23 @@ fn decisions_of_the_schedule_are_in_the_log_of_a_live_run() {
 }
 
 #[test]
+fn the_log_names_the_table_that_the_intensity_is_from_by_its_hash() {
+    let folder = tempfile::tempdir().unwrap();
+    let (meter, _) = open(folder.path());
+    let path = meter.log_path().unwrap().to_owned();
+    work(30);
+    let report = meter.close();
+    let table = concat!(env!("CARGO_MANIFEST_DIR"), "/../grid/data/yearly.csv");
+    let ran = std::process::Command::new("sha256sum").arg(table).output().unwrap();
+    let hash = String::from_utf8(ran.stdout).unwrap().split(' ').next().unwrap().to_owned();
+    let pricing = eco2_report::read_log(&path).unwrap().pricing;
+    let record = &pricing[0];
+    assert_eq!((record.quantity.as_str(), record.zone.as_str()), ("carbon-intensity", "DE"));
+    assert_eq!((record.table_sha256.as_ref(), record.answer_sha256.as_ref()), (Some(&hash), None));
+    assert_eq!(report.carbon.unwrap().segments[0].table_sha256, Some(hash));
+}
+
+#[test]
 fn m29_f33_a_forked_child_records_nothing_and_harms_nobody() {
     let folder = tempfile::tempdir().unwrap();
     let (meter, _) = open(folder.path());

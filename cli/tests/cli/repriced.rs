@@ -120,3 +120,30 @@ fn k09_a_report_of_an_older_version_keeps_its_segments_and_what_its_figures_name
     assert!(near(beside.carbon_price.unwrap().amount.unwrap(), 80.0 * new.grams.unwrap() / 1e6));
     assert!(near(new.grams.unwrap(), 2.0 * old.grams.unwrap()));
 }
+
+/// What `sha256sum` says of a file.
+fn sha256sum(rig: &Rig, file: &str) -> String {
+    let ran = std::process::Command::new("sha256sum").arg(rig.path(file)).output().unwrap();
+    String::from_utf8(ran.stdout).unwrap().split(' ').next().unwrap().to_owned()
+}
+
+#[test]
+fn a_figure_names_the_file_that_it_is_from_and_a_report_priced_again_its_parent() {
+    let rig = Rig::bare();
+    let (before, old) = kept(&rig, "--intensity-series series.csv --tariff-series prices.csv");
+    // sha256sum of what SERIES and PRICES spell.
+    let series = "1114089684b52ee564f2f34d9b786b9ab8ef9c0f49a081d8c2283d61ca1d6151";
+    let prices = "81efcf957ddd634a503bb97600c734724cf00d7cb53c86a13da93ebbc9b49de9";
+    assert_eq!((sha256sum(&rig, "series.csv"), sha256sum(&rig, "prices.csv")), (series.to_owned(), prices.to_owned()));
+    let tables = |carbon: &Carbon| carbon.segments.iter().map(|one| one.table_sha256.clone()).collect::<Vec<_>>();
+    assert_eq!(tables(&old), vec![Some(series.to_owned()); 2]);
+    assert_eq!(old.terms.as_ref().unwrap().tariff_sha256.as_deref(), Some(prices));
+    assert_eq!(old.repriced_from, None);
+
+    let (_, new) = again(&rig, "--zone FR");
+    let from = *new.repriced_from.clone().unwrap();
+    let parent = (before.run.id, before.run.part, Some(sha256sum(&rig, "r.json")));
+    assert_eq!((from.run, from.part, from.sha256), parent);
+    assert!(tables(&new) != tables(&old) && tables(&new).iter().all(Option::is_some), "{new:?}");
+    assert_eq!(new.terms.unwrap().tariff_sha256.as_deref(), Some(prices), "money was not asked for again");
+}

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::beside::Beside;
-use super::terms::PriceTerms;
+use super::terms::{PriceTerms, RepricedFrom};
 use crate::RangeKind;
 
 /// Grams CO2e and where they come from.
@@ -32,6 +32,9 @@ pub struct Carbon {
     /// What was asked for, so that pricing again changes nothing else; `None` in reports of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub terms: Option<Box<PriceTerms>>,
+    /// The report whose energy was priced again here; `None`: the run priced its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repriced_from: Option<Box<RepricedFrom>>,
     /// Embodied grams; `None`: not asked for.
     pub embodied: Option<f64>,
     /// Software carbon intensity, grams per functional unit; `None`: not asked for.
@@ -62,6 +65,12 @@ pub struct CarbonSegment {
     pub year: Option<i32>,
     /// Whether the provider calls it an estimate.
     pub estimated: bool,
+    /// SHA-256 of the committed table or the file that the figure is from, hexadecimal; `None`: from none, or not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table_sha256: Option<String>,
+    /// SHA-256 of the provider's answer that it is from; `None`: no provider was asked, or not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer_sha256: Option<String>,
 }
 
 impl Carbon {

@@ -41,6 +41,9 @@ pub struct PriceTerms {
     /// Its column.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tariff_column: Option<String>,
+    /// SHA-256 of that file, hexadecimal; `None` in reports of older versions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tariff_sha256: Option<String>,
     /// ISO 4217 code of prices.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub currency: Option<String>,
@@ -68,6 +71,17 @@ pub struct PriceTerms {
     /// Whether what weighs as much was asked for.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub equivalents: bool,
+}
+
+/// The report that another one was made from by pricing it again.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RepricedFrom {
+    /// Id of its run.
+    pub run: String,
+    /// Id of its record of the run; empty in a merged report.
+    pub part: String,
+    /// SHA-256 of the file that it was read from, hexadecimal; `None`: it came from several files or from none.
+    pub sha256: Option<String>,
 }
 
 /// A contract for electricity.
@@ -145,6 +159,7 @@ impl PriceTerms {
             price_per_kwh: money.price_per_kwh,
             tariff: money.tariff,
             tariff_column: money.tariff_column,
+            tariff_sha256: money.tariff_sha256,
             currency: self.currency.or(old.currency),
             market: self.market.or(old.market),
             embodied: self.embodied.or(old.embodied),

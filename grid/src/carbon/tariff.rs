@@ -17,7 +17,7 @@ use eco2_core::report::Cost;
 use crate::pricing::{EnergyCurve, Split, Step, Steps};
 use crate::series::rows::{Rows, text};
 use crate::series::{FileError, FileFault, Meta, Place, Point, Series, Slots, bytes, chosen, shown, unknown_slots};
-use crate::{Outlook, Pue, outlook};
+use crate::{Outlook, Pue, Sha256, outlook};
 
 /// The column that is taken where none is named.
 const PLAIN: &str = "price_per_kwh";
@@ -29,6 +29,7 @@ const MOST: f64 = 1e6;
 pub struct Tariff {
     prices: Series,
     currency: Option<String>,
+    file: Option<Sha256>,
 }
 
 /// What a header line says.
@@ -45,7 +46,15 @@ impl Tariff {
     /// # Errors
     /// The first fault, with its line and what mends it.
     pub fn read(path: &Path, column: Option<&str>) -> Result<Self, FileError> {
-        Self::parse(&bytes(path)?, &path.display().to_string(), column)
+        let bytes = bytes(path)?;
+        let tariff = Self::parse(&bytes, &path.display().to_string(), column)?;
+        Ok(Self { file: Some(Sha256::of(&bytes)), ..tariff })
+    }
+
+    /// SHA-256 of the file; `None`: it was not read from one.
+    #[must_use]
+    pub fn file(&self) -> Option<Sha256> {
+        self.file
     }
 
     /// The same from bytes; `file` is for messages.
@@ -67,7 +76,7 @@ impl Tariff {
         let meta = Meta { slots: stated.slots, ..Meta::default() };
         let prices = Series::checked(meta, &points, price);
         let prices = prices.map_err(|(place, fault)| FileError::new(file, place, fault))?;
-        Ok(Self { prices, currency: stated.currency })
+        Ok(Self { prices, currency: stated.currency, file: None })
     }
 
     /// ISO 4217 code from the line `# unit=`; `None` where there is none.

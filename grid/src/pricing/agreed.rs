@@ -59,6 +59,7 @@ fn alike(all: &[PriceTerms]) -> PriceTerms {
         pue: common.pue.filter(|pue| terms.pue == Some(*pue)),
         price_per_kwh: common.price_per_kwh.filter(|price| terms.price_per_kwh == Some(*price)),
         tariff: common.tariff.filter(|file| terms.tariff.as_ref() == Some(file)),
+        tariff_sha256: common.tariff_sha256.filter(|hash| terms.tariff_sha256.as_ref() == Some(hash)),
         tariff_column: common.tariff_column.filter(|column| terms.tariff_column.as_ref() == Some(column)),
         ..common
     })

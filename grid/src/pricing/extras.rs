@@ -41,6 +41,11 @@ impl Extras {
         self.tariff.is_some()
     }
 
+    /// SHA-256 of the file of prices.
+    pub(super) fn tariff_hash(&self) -> Option<String> {
+        Some(self.tariff.as_ref()?.file()?.to_string())
+    }
+
     /// What the energy costs; `None` without a price.
     pub(super) fn cost(&self, energy: &Energy, when: &When, curve: Option<&dyn EnergyCurve>) -> Option<Cost> {
         let pue = Pue::new(energy.pue).unwrap_or(Pue::ONE);

@@ -118,6 +118,7 @@ impl Pricing {
             price_per_kwh: request.price_per_kwh,
             tariff: file(request.tariff.as_deref()),
             tariff_column: request.tariff_column.clone(),
+            tariff_sha256: self.extras.tariff_hash(),
             ..PriceTerms::default()
         };
         self.extras.terms.put(&mut terms);

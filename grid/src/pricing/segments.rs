@@ -46,6 +46,8 @@ fn segment(part: &Part, energy_uj: u64) -> CarbonSegment {
         source: attributed(&part.about.source, &part.about.licence),
         year: part.about.year,
         estimated: part.estimated,
+        table_sha256: part.about.table.map(|hash| hash.to_string()),
+        answer_sha256: part.answer.map(|hash| hash.to_string()),
     }
 }
 
@@ -82,6 +84,7 @@ mod tests {
             g_per_kwh: *g_per_kwh,
             estimated: false,
             provider: "test".to_owned(),
+            answer: None,
             fallback: false,
             about: Arc::new(About::default()),
         };

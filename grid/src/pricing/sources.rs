@@ -96,7 +96,8 @@ mod tests {
 
     fn part(from_ns: i64, to_ns: i64, g_per_kwh: f64) -> Part {
         let about = Arc::new(About { kind: Some(crate::Kind::LifecycleAverageProduction), ..About::default() });
-        Part { from_ns, to_ns, g_per_kwh, estimated: false, provider: "asked".to_owned(), fallback: false, about }
+        let provider = "asked".to_owned();
+        Part { from_ns, to_ns, g_per_kwh, estimated: false, provider, answer: None, fallback: false, about }
     }
 
     fn completed(answer: Option<Coverage>) -> Coverage {

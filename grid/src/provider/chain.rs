@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{About, Fault, Provider, Slot, Wanted};
+use crate::Sha256;
 
 /// Providers in the order in which they are asked.
 #[derive(Clone, Default)]
@@ -23,6 +24,8 @@ pub struct Part {
     pub estimated: bool,
     /// Name of the provider.
     pub provider: String,
+    /// SHA-256 of the answer that the figure is from; `None`: nobody was asked.
+    pub answer: Option<Sha256>,
     /// Whether a provider before it was asked in vain.
     pub fallback: bool,
     /// Where the figure comes from.
@@ -106,6 +109,7 @@ impl Who<'_> {
             g_per_kwh: slot.g_per_kwh,
             estimated: slot.estimated || slot.forecast || self.fallback,
             provider: self.provider.to_owned(),
+            answer: slot.answer,
             fallback: self.fallback,
             about: Arc::clone(&self.about),
         }
@@ -150,6 +154,7 @@ mod tests {
                 g_per_kwh,
                 estimated: false,
                 forecast: false,
+                answer: None,
             };
             self.1.clone().map(|slots| Reply::new(About::default(), slots.iter().map(slot)))
         }

@@ -75,7 +75,8 @@ fn goes_with(kind: Option<Kind>, used: Option<Kind>) -> bool {
 /// The yearly average in place of what no provider knows.
 fn table_part(table: &Intensity, from_ns: i64, to_ns: i64) -> Part {
     let (g_per_kwh, about) = (table.g_per_kwh, Arc::new(About::from(table)));
-    Part { from_ns, to_ns, g_per_kwh, estimated: true, provider: super::TABLE.to_owned(), fallback: true, about }
+    let provider = super::TABLE.to_owned();
+    Part { from_ns, to_ns, g_per_kwh, estimated: true, provider, answer: None, fallback: true, about }
 }
 
 #[cfg(test)]
@@ -86,7 +87,8 @@ mod tests {
     fn part(provider: &str, kind: Option<Kind>, (from_ns, to_ns): (i64, i64), g_per_kwh: f64) -> Part {
         let about = Arc::new(About { kind, ..About::default() });
         let fallback = provider != "first";
-        Part { from_ns, to_ns, g_per_kwh, estimated: fallback, provider: provider.to_owned(), fallback, about }
+        let provider = provider.to_owned();
+        Part { from_ns, to_ns, g_per_kwh, estimated: fallback, provider, answer: None, fallback, about }
     }
 
     fn completed(parts: Vec<Part>) -> Coverage {

@@ -1,5 +1,6 @@
 //! The cache on disk: one file a question, mode 0600, replaced as a whole. A file that is damaged is none.
 
+use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -9,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::{Deserialize, Serialize};
 
 use super::Slot;
+use crate::Sha256;
 
 /// The file's form.
 const SCHEMA: &str = "eco2.intensity-cache/1";
@@ -45,6 +47,12 @@ struct Document {
     key: String,
     asked: Vec<Asked>,
     slots: Vec<(i64, i64, f64, bool, bool)>,
+    /// SHA-256 of the answers that slots are from; absent in files of earlier versions.
+    #[serde(default)]
+    answers: Vec<String>,
+    /// For each slot the place of its answer in that list.
+    #[serde(default)]
+    answer_of: Vec<Option<usize>>,
 }
 
 impl Disk {
@@ -72,8 +80,15 @@ impl Disk {
     /// Writes beside the place and renames: a reader sees the old file or the new one. A failure costs the cache only.
     pub(crate) fn store(&self, key: &str, kept: &Kept) -> io::Result<()> {
         let slot = |slot: &Slot| (slot.from_ns, slot.to_ns, slot.g_per_kwh, slot.estimated, slot.forecast);
-        let slots = kept.slots.iter().map(slot).collect();
-        let document = Document { schema: SCHEMA.to_owned(), key: key.to_owned(), asked: kept.asked.clone(), slots };
+        let (answers, answer_of) = answers(&kept.slots);
+        let document = Document {
+            schema: SCHEMA.to_owned(),
+            key: key.to_owned(),
+            asked: kept.asked.clone(),
+            slots: kept.slots.iter().map(slot).collect(),
+            answers,
+            answer_of,
+        };
         let text = serde_json::to_vec(&document)?;
         DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
         let path = self.path(key);
@@ -93,10 +108,27 @@ impl Disk {
 
 impl Document {
     fn kept(self) -> Kept {
-        let slot =
-            |(from_ns, to_ns, g_per_kwh, estimated, forecast)| Slot { from_ns, to_ns, g_per_kwh, estimated, forecast };
-        Kept { slots: self.slots.into_iter().map(slot).collect(), asked: self.asked }
+        let hashes: Vec<Option<Sha256>> = self.answers.iter().map(|text| Sha256::parse(text)).collect();
+        let answer = |slot: usize| hashes.get((*self.answer_of.get(slot)?)?).copied().flatten();
+        let slots = self.slots.iter().enumerate().map(|(place, &(from_ns, to_ns, g_per_kwh, estimated, forecast))| {
+            let answer = answer(place);
+            Slot { from_ns, to_ns, g_per_kwh, estimated, forecast, answer }
+        });
+        Kept { slots: slots.collect(), asked: self.asked }
     }
+}
+
+/// The hashes of all answers, each once, and for each slot the place of its own. Neighbours share theirs.
+fn answers(slots: &[Slot]) -> (Vec<String>, Vec<Option<usize>>) {
+    let (mut all, mut places) = (Vec::new(), HashMap::new());
+    let mut place = |hash: Sha256| {
+        *places.entry(hash).or_insert_with(|| {
+            all.push(hash.to_string());
+            all.len() - 1
+        })
+    };
+    let of = slots.iter().map(|slot| slot.answer).map(|answer| answer.map(&mut place)).collect();
+    (all, of)
 }
 
 fn write(path: &Path, text: &[u8]) -> io::Result<()> {
@@ -113,8 +145,14 @@ mod tests {
     use super::*;
 
     fn kept() -> Kept {
-        let slot = Slot { from_ns: 1, to_ns: 2, g_per_kwh: 0.1 + 0.2, estimated: true, forecast: false };
-        Kept { slots: vec![slot], asked: vec![Asked { from_ns: 1, to_ns: 2, until_ns: i64::MAX }] }
+        let first = Slot { from_ns: 1, to_ns: 2, g_per_kwh: 0.1 + 0.2, estimated: true, forecast: false, answer: None };
+        let answer = |text: &str| Some(Sha256::of(text.as_bytes()));
+        let later = [(2, answer("b")), (3, answer("a")), (4, answer("b"))];
+        let slots = later.map(|(from_ns, answer)| Slot { from_ns, to_ns: from_ns + 1, answer, ..first });
+        Kept {
+            slots: [first].into_iter().chain(slots).collect(),
+            asked: vec![Asked { from_ns: 1, to_ns: 2, until_ns: i64::MAX }],
+        }
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::{About, Fault, Provider, Reply, Slot, Wanted};
-use crate::series::{FileError, Series};
+use crate::Sha256;
+use crate::series::{FileError, Series, bytes};
 
 /// A series in memory.
 #[derive(Debug, Clone)]
@@ -19,7 +20,10 @@ impl File {
     /// [`FileError`] with the place of the first fault.
     pub fn read(path: &Path, column: Option<&str>) -> Result<Self, FileError> {
         let name = path.file_name().map_or_else(|| "series".to_owned(), |name| name.to_string_lossy().into_owned());
-        Ok(Self::of(Series::read(path, column)?, &name))
+        let bytes = bytes(path)?;
+        let mut file = Self::of(Series::parse(&bytes, &path.display().to_string(), column)?, &name);
+        file.about.table = Some(Sha256::of(&bytes));
+        Ok(file)
     }
 
     /// The same of a series in memory; `name` is its source where it does not state one.
@@ -27,8 +31,8 @@ impl File {
     pub fn of(series: Series, name: &str) -> Self {
         let meta = series.meta();
         let source = if meta.source.is_empty() { format!("series {name}") } else { meta.source.clone() };
-        let about =
-            About { source, zone: meta.zone.clone(), kind: meta.kind, year: None, licence: meta.licence.clone() };
+        let (zone, licence) = (meta.zone.clone(), meta.licence.clone());
+        let about = About { source, zone, kind: meta.kind, year: None, licence, table: None };
         Self { series, about }
     }
 
@@ -55,7 +59,7 @@ impl Provider for File {
         let overlaps = |from_ns: i64, to_ns: i64| to_ns > wanted.from_ns && from_ns < wanted.to_ns;
         let slots = self.series.slots().filter(|slot| overlaps(slot.from_ns, slot.to_ns)).filter_map(|slot| {
             let g_per_kwh = slot.g_per_kwh?;
-            Some(Slot { from_ns: slot.from_ns, to_ns: slot.to_ns, g_per_kwh, estimated, forecast: false })
+            Some(Slot { from_ns: slot.from_ns, to_ns: slot.to_ns, g_per_kwh, estimated, forecast: false, answer: None })
         });
         let reply = Reply::new(self.about.clone(), slots);
         if reply.slots().is_empty() { Err(Fault::NoFigure) } else { Ok(reply) }

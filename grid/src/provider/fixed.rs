@@ -31,7 +31,8 @@ impl Provider for Fixed {
 
     fn slots(&self, wanted: &Wanted<'_>) -> Result<Reply, Fault> {
         let Intensity { g_per_kwh, estimated, .. } = self.intensity;
-        let slot = Slot { from_ns: wanted.from_ns, to_ns: wanted.to_ns, g_per_kwh, estimated, forecast: false };
+        let (from_ns, to_ns) = (wanted.from_ns, wanted.to_ns);
+        let slot = Slot { from_ns, to_ns, g_per_kwh, estimated, forecast: false, answer: None };
         Ok(Reply::new(About::from(&self.intensity), [slot]))
     }
 }

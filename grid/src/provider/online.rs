@@ -57,7 +57,7 @@ impl Online {
     fn about(&self) -> About {
         let Service { kind, source, licence, .. } = *self.service;
         let zone = self.zone.clone().unwrap_or_default();
-        About { source: source.to_owned(), zone, kind, year: None, licence: licence.to_owned() }
+        About { source: source.to_owned(), zone, kind, year: None, licence: licence.to_owned(), table: None }
     }
 }
 

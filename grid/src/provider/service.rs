@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Fault, Slot, Wanted};
 use crate::series::{parse_instant, utc};
-use crate::{Kind, cloud_region, table};
+use crate::{Kind, Sha256, cloud_region, table};
 
 /// How one service is asked. The zone of `wanted` is the service's own.
 pub(super) type Ask = fn(&Http, Option<&Secret>, &Wanted<'_>) -> Result<Vec<Slot>, Fault>;
@@ -129,6 +129,13 @@ fn country(zone: &str) -> Option<&'static str> {
 /// Reads an answer as JSON.
 fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
     serde_json::from_slice(body).map_err(|_| Fault::Garbage("it is not JSON of the expected form"))
+}
+
+/// Slots that were read from an answer, with its hash. Bytes are hashed as they came, before anything is read from them.
+fn answered(body: &[u8], mut slots: Vec<Slot>) -> Vec<Slot> {
+    let answer = Some(Sha256::of(body));
+    slots.iter_mut().for_each(|slot| slot.answer = answer);
+    slots
 }
 
 /// Refuses an answer that states another zone than the requested one; case does not count.

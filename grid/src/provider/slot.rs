@@ -1,6 +1,6 @@
 //! What a provider is asked, and what it answers.
 
-use crate::{Intensity, Kind, MAX_G_PER_KWH};
+use crate::{Intensity, Kind, MAX_G_PER_KWH, Sha256};
 
 /// A question: which zone, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub struct Slot {
     pub estimated: bool,
     /// Whether it was forecast.
     pub forecast: bool,
+    /// SHA-256 of the answer that it is from, as the service sent it; `None`: nobody was asked.
+    pub answer: Option<Sha256>,
 }
 
 /// Who says so, and what the figures count.
@@ -43,6 +45,8 @@ pub struct About {
     pub year: Option<i32>,
     /// Under which licence; empty where nobody says.
     pub licence: String,
+    /// SHA-256 of the committed table or the file that the figures are from; `None`: they are from none.
+    pub table: Option<Sha256>,
 }
 
 /// An answer: slots in the order of time that do not overlap.
@@ -88,6 +92,7 @@ impl From<&Intensity> for About {
             kind: intensity.kind,
             year: intensity.year,
             licence: intensity.licence.clone(),
+            table: intensity.table,
         }
     }
 }
@@ -97,7 +102,7 @@ mod tests {
     use super::*;
 
     fn slot(from_ns: i64, to_ns: i64, g_per_kwh: f64) -> Slot {
-        Slot { from_ns, to_ns, g_per_kwh, estimated: false, forecast: false }
+        Slot { from_ns, to_ns, g_per_kwh, estimated: false, forecast: false, answer: None }
     }
 
     #[test]

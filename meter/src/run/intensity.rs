@@ -15,7 +15,7 @@ use eco2_grid::provider::Coverage;
 pub use ask::intensities;
 use live::Live;
 pub(crate) use open::online;
-pub use reprice::reprice;
+pub use reprice::{reprice, reprice_of};
 
 /// Where the intensities of a run come from, and the thread that asks for them where somebody has to be asked.
 #[derive(Debug, Clone)]

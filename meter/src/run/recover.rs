@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use eco2_core::report::{Report, Run, State};
+use eco2_grid::Sha256;
 use eco2_report::{LogContents, Trace, read_log, read_run as read_report_or_log};
 use jiff::{SignedDuration, Timestamp};
 
@@ -51,6 +54,16 @@ fn whole(run: &OsStr, options: &Options, unrelated: Unrelated) -> Result<Report,
         return read_run(one, options);
     }
     merge_read(records_of(run, &records, options, unrelated)?)
+}
+
+/// SHA-256 of the file that [`read_whole`] reads for that run, as `sha256sum` writes it; `None` where it is several files, or
+/// cannot be read.
+#[must_use]
+pub fn record_hash(run: impl AsRef<OsStr>, options: &Options) -> Option<String> {
+    let records = runs::find_records(run, options).ok()?;
+    let [one] = records.as_slice() else { return None };
+    let file = File::open(one).ok().filter(|file| file.metadata().is_ok_and(|found| found.is_file()))?;
+    Some(Sha256::of_reader(file.take(eco2_report::MAX_LOG_BYTES)).ok()?.to_string())
 }
 
 /// What is done with records in a folder that have no run in common.

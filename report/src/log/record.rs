@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eco2_core::report::{Energy, Host, Report, Run, State};
+use eco2_core::report::{Carbon, Energy, Host, PriceTerms, Report, Run, State};
 use serde::{Deserialize, Serialize};
 
 use super::LOG_SCHEMA;
@@ -120,7 +120,7 @@ pub struct PolicyRecord {
 }
 
 /// Factors that the energy was priced with, each for a time; from them anyone can compute grams and money again.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct PricingRecord {
     /// What the values are: `carbon-intensity`, `price`, `pue`, `wue`, `ewif`.
     pub quantity: String,
@@ -142,7 +142,7 @@ pub struct PricingRecord {
     /// SHA-256 of the provider's answer, hexadecimal; `None` where no provider was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer_sha256: Option<String>,
-    /// The values, in the order of time.
+    /// The values, in the order of time; empty where the table is named by its hash alone.
     pub slots: Vec<PricingSlot>,
 }
 
@@ -161,14 +161,50 @@ pub struct PricingSlot {
 }
 
 impl PricingRecord {
-    /// The intensities that a report's grams were computed with, one record per source.
+    /// What a report was priced with: intensities, PUE, price and water factors.
     #[must_use]
     pub fn of(report: &Report) -> Vec<Self> {
+        let Some(carbon) = &report.carbon else { return Vec::new() };
+        let mut records = Self::intensities(carbon);
+        records.extend(carbon.terms.iter().flat_map(|terms| Self::factors(terms, &report.run)));
+        records
+    }
+
+    /// Factors that hold for all of a run, as they were given. A tariff is named by its file's hash.
+    fn factors(terms: &PriceTerms, run: &Run) -> Vec<Self> {
+        let money = format!("{}/kWh", terms.currency.as_deref().unwrap_or("1"));
+        let slot =
+            |value| PricingSlot { from: run.started_at.clone(), to: run.ended_at.clone(), value, estimated: false };
+        let given = |quantity: &str, unit: &str, value: Option<f64>| {
+            let slots = vec![slot(value?)];
+            let [quantity, unit, source] = [quantity, unit, "given"].map(str::to_owned);
+            Some(Self { quantity, unit, source, slots, ..Self::default() })
+        };
+        let tariff = terms.tariff.clone().map(|source| Self {
+            quantity: "price".to_owned(),
+            unit: money.clone(),
+            source,
+            table_sha256: terms.tariff_sha256.clone(),
+            ..Self::default()
+        });
+        let factors = [
+            given("pue", "1", terms.pue),
+            tariff,
+            given("price", &money, terms.price_per_kwh),
+            given("wue", "l/kWh", terms.wue),
+            given("ewif", "l/kWh", terms.ewif),
+        ];
+        factors.into_iter().flatten().collect()
+    }
+
+    /// The intensities that a report's grams were computed with, one record per source, table and answer.
+    fn intensities(carbon: &Carbon) -> Vec<Self> {
         let mut records: Vec<Self> = Vec::new();
-        let Some(carbon) = &report.carbon else { return records };
         for segment in &carbon.segments {
             let same = |record: &&mut Self| {
-                record.source == segment.source && record.kind == segment.kind && record.year == segment.year
+                let from =
+                    (&record.table_sha256, &record.answer_sha256) == (&segment.table_sha256, &segment.answer_sha256);
+                from && record.source == segment.source && record.kind == segment.kind && record.year == segment.year
             };
             let slot = PricingSlot {
                 from: segment.from.clone(),
@@ -185,8 +221,8 @@ impl PricingRecord {
                     source: segment.source.clone(),
                     kind: segment.kind.clone(),
                     year: segment.year,
-                    table_sha256: None,
-                    answer_sha256: None,
+                    table_sha256: segment.table_sha256.clone(),
+                    answer_sha256: segment.answer_sha256.clone(),
                     slots: vec![slot],
                 }),
             }

@@ -52,6 +52,8 @@ fn run(devices: Vec<Device>, spells: Vec<SpellRecord>) -> Report {
         source: "test".into(),
         year: Some(2024),
         estimated: false,
+        table_sha256: None,
+        answer_sha256: None,
     };
     let carbon = Carbon { grams: Some(50.0), low: 49.5, high: Some(50.5), segments: vec![segment], ..priced() };
     let run = Run {

@@ -29,6 +29,7 @@ impl Provider for Arc<Hours> {
             g_per_kwh: 100.0 + hour as f64,
             estimated: false,
             forecast: hour * HOUR > wanted.now_ns,
+            answer: None,
         };
         Ok(Reply::new(About::default(), hours.map(slot)))
     }

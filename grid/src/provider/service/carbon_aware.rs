@@ -4,7 +4,7 @@
 use serde::Deserialize;
 
 use super::super::{Fault, Slot, Wanted};
-use super::{end_of, instant, json, same_zone, written};
+use super::{answered, end_of, instant, json, same_zone, written};
 use crate::cloud_region;
 use eco2_net::{Auth, Http, Secret};
 
@@ -40,17 +40,19 @@ pub(in super::super) fn ask(http: &Http, _: Option<&Secret>, wanted: &Wanted<'_>
     if wanted.from_ns < past_ns {
         let (time, to_time) = (written(wanted.from_ns), written(past_ns));
         let query = [("location", wanted.zone), ("time", &time), ("toTime", &to_time)];
-        let points: Vec<Point> = json(&http.get("/emissions/bylocations", &query, Auth::None)?)?;
+        let body = http.get("/emissions/bylocations", &query, Auth::None)?;
+        let points: Vec<Point> = json(&body)?;
         points.iter().try_for_each(|point| no_other_region(wanted.zone, point.location.as_deref()))?;
-        slots.extend(parse(&points, false)?);
+        slots.extend(answered(&body, parse(&points, false)?));
     }
     if wanted.to_ns > wanted.now_ns {
         // A location without forecasts has an error here; what is measured is the answer then.
         let body = http.get("/emissions/forecasts/current", &[("location", wanted.zone)], Auth::None);
-        if let Ok(forecasts) = body.map_err(Fault::from).and_then(|body| json::<Vec<Forecast>>(&body)) {
+        let read = body.map_err(Fault::from).and_then(|body| Ok((json::<Vec<Forecast>>(&body)?, body)));
+        if let Ok((forecasts, body)) = read {
             for forecast in &forecasts {
                 same_zone(wanted.zone, forecast.location.as_deref())?;
-                slots.extend(parse(&forecast.forecast_data, true)?);
+                slots.extend(answered(&body, parse(&forecast.forecast_data, true)?));
             }
         }
     }
@@ -68,7 +70,7 @@ fn parse(points: &[Point], forecast: bool) -> Result<Vec<Slot>, Fault> {
         let from_ns = instant(&point.time)?;
         let to_ns = end_of(from_ns, seconds(point.duration.as_ref())?)?;
         let Some(g_per_kwh) = point.rating.filter(|rating| *rating != -1.0) else { continue };
-        slots.push(Slot { from_ns, to_ns, g_per_kwh, estimated: false, forecast });
+        slots.push(Slot { from_ns, to_ns, g_per_kwh, estimated: false, forecast, answer: None });
     }
     Ok(slots)
 }

@@ -5,7 +5,7 @@
 use serde::Deserialize;
 
 use super::super::{Fault, Slot, Wanted};
-use super::{end_of, instant, json, same_zone, written};
+use super::{answered, end_of, instant, json, same_zone, written};
 use eco2_net::{Auth, Http, Secret};
 
 /// How far back `history` reaches, nanoseconds.
@@ -74,13 +74,15 @@ impl Client<'_> {
     }
 
     fn latest(&self) -> Result<Vec<Slot>, Fault> {
-        let point: Point = json(&self.body("/carbon-intensity/latest", &[])?)?;
+        let body = self.body("/carbon-intensity/latest", &[])?;
+        let point: Point = json(&body)?;
         same_zone(self.zone, point.zone.as_deref())?;
-        Ok(slot(&point, None, false)?.into_iter().collect())
+        Ok(answered(&body, slot(&point, None, false)?.into_iter().collect()))
     }
 
     fn get(&self, path: &str, query: &[(&str, &str)], forecast: bool) -> Result<Vec<Slot>, Fault> {
-        parse(&self.body(path, query)?, self.zone, forecast)
+        let body = self.body(path, query)?;
+        Ok(answered(&body, parse(&body, self.zone, forecast)?))
     }
 
     fn body(&self, path: &str, query: &[(&str, &str)]) -> Result<Vec<u8>, Fault> {
@@ -114,7 +116,8 @@ fn slot(point: &Point, granularity: Option<&str>, forecast: bool) -> Result<Opti
     };
     let Some(g_per_kwh) = point.carbon_intensity else { return Ok(None) };
     let estimated = point.is_estimated.unwrap_or(false);
-    Ok(Some(Slot { from_ns, to_ns: end_of(from_ns, length_s)?, g_per_kwh, estimated, forecast }))
+    let to_ns = end_of(from_ns, length_s)?;
+    Ok(Some(Slot { from_ns, to_ns, g_per_kwh, estimated, forecast, answer: None }))
 }
 
 #[cfg(test)]
@@ -131,7 +134,7 @@ mod tests {
         let slots = parse(body.as_bytes(), "DE", false).unwrap();
         let from_ns = crate::parse_instant("2018-04-25T18:00Z").unwrap();
         let to_ns = from_ns + 3_600_000_000_000;
-        assert_eq!(slots, [Slot { from_ns, to_ns, g_per_kwh: 302.0, estimated: true, forecast: false }]);
+        assert_eq!(slots, [Slot { from_ns, to_ns, g_per_kwh: 302.0, estimated: true, forecast: false, answer: None }]);
     }
 
     #[test]

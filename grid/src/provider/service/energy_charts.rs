@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::super::{Fault, Slot, Wanted};
-use super::{country, end_of, json, literal, written};
+use super::{answered, country, end_of, json, literal, written};
 use eco2_net::{Auth, Http, Secret};
 
 #[derive(Deserialize)]
@@ -25,7 +25,9 @@ pub(super) fn zone(zone: &str) -> Result<String, Fault> {
 
 pub(in super::super) fn ask(http: &Http, _: Option<&Secret>, wanted: &Wanted<'_>) -> Result<Vec<Slot>, Fault> {
     let (start, end) = (written(wanted.from_ns), written(wanted.to_ns));
-    parse(&http.get("/co2eq", &[("country", wanted.zone), ("start", &start), ("end", &end)], Auth::None)?)
+    let query = [("country", wanted.zone), ("start", &start), ("end", &end)];
+    let body = http.get("/co2eq", &query, Auth::None)?;
+    Ok(answered(&body, parse(&body)?))
 }
 
 fn parse(body: &[u8]) -> Result<Vec<Slot>, Fault> {
@@ -40,7 +42,7 @@ fn parse(body: &[u8]) -> Result<Vec<Slot>, Fault> {
         let Some(g_per_kwh) = measured.or_else(|| figure(&answer.co2eq_forecast)) else { continue };
         let from_ns = seconds.checked_mul(1_000_000_000).ok_or(Fault::Garbage("a time in it is out of range"))?;
         let to_ns = end_of(from_ns, length_s)?;
-        slots.push(Slot { from_ns, to_ns, g_per_kwh, estimated: false, forecast: measured.is_none() });
+        slots.push(Slot { from_ns, to_ns, g_per_kwh, estimated: false, forecast: measured.is_none(), answer: None });
     }
     Ok(slots)
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use roxmltree::{Document, Node};
 
 use super::super::{Fault, Slot, Wanted};
-use super::{country, end_of, instant, literal, same_zone};
+use super::{answered, country, end_of, instant, literal, same_zone};
 use eco2_net::{Auth, Http, Secret};
 
 /// The largest share of generation that has no factor or was not reported, of one.
@@ -68,7 +68,8 @@ pub(in super::super) fn ask(http: &Http, secret: Option<&Secret>, wanted: &Wante
         ("periodEnd", &end),
     ];
     let auth = secret.map_or(Auth::None, |secret| Auth::Query("securityToken", secret));
-    parse(&http.get("/api", &query, auth)?, wanted.zone)
+    let body = http.get("/api", &query, auth)?;
+    Ok(answered(&body, parse(&body, wanted.zone)?))
 }
 
 /// `202001010000`, to the hour below.
@@ -226,7 +227,7 @@ impl Sums {
     fn slot(&self, from_ns: i64, to_ns: i64) -> Option<Slot> {
         let is_known = self.known > 0.0 && self.unsure <= MOST_UNSURE * self.all;
         let g_per_kwh = self.weighted / self.known;
-        is_known.then_some(Slot { from_ns, to_ns, g_per_kwh, estimated: true, forecast: false })
+        is_known.then_some(Slot { from_ns, to_ns, g_per_kwh, estimated: true, forecast: false, answer: None })
     }
 }
 

@@ -4,7 +4,7 @@
 use serde::Deserialize;
 
 use super::super::{Fault, Slot, Wanted};
-use super::{country, instant, json, written};
+use super::{answered, country, instant, json, written};
 use eco2_net::{Auth, Http, Secret};
 
 /// The longest stretch that it answers, nanoseconds; the documentation has 14 days.
@@ -40,7 +40,8 @@ pub(in super::super) fn ask(http: &Http, _: Option<&Secret>, wanted: &Wanted<'_>
     while from_ns < wanted.to_ns {
         let end_ns = wanted.to_ns.min(from_ns + RANGE_NS);
         let path = format!("/intensity/{}/{}", to_the_minute(from_ns), to_the_minute(end_ns + 60_000_000_000));
-        slots.extend(parse(&http.get(&path, &[], Auth::None)?)?);
+        let body = http.get(&path, &[], Auth::None)?;
+        slots.extend(answered(&body, parse(&body)?));
         from_ns = end_ns;
     }
     Ok(slots)
@@ -58,7 +59,8 @@ fn parse(body: &[u8]) -> Result<Vec<Slot>, Fault> {
     for Period { from, to, intensity } in &answer.data {
         let (from_ns, to_ns) = (instant(from)?, instant(to)?);
         let Some(g_per_kwh) = intensity.actual.or(intensity.forecast) else { continue };
-        slots.push(Slot { from_ns, to_ns, g_per_kwh, estimated: false, forecast: intensity.actual.is_none() });
+        let forecast = intensity.actual.is_none();
+        slots.push(Slot { from_ns, to_ns, g_per_kwh, estimated: false, forecast, answer: None });
     }
     Ok(slots)
 }

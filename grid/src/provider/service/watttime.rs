@@ -4,7 +4,7 @@
 use serde::Deserialize;
 
 use super::super::{Fault, Slot, Wanted};
-use super::{end_of, instant, json, same_zone, written};
+use super::{answered, end_of, instant, json, same_zone, written};
 use crate::series::Unit;
 use eco2_net::{Auth, Http, Secret};
 
@@ -46,7 +46,8 @@ pub(in super::super) fn ask(http: &Http, secret: Option<&Secret>, wanted: &Wante
     let get = |path: &str, query: &[(&str, &str)], forecast| {
         let mut all = vec![("region", wanted.zone), SIGNAL];
         all.extend_from_slice(query);
-        parse(&http.get(path, &all, Auth::Bearer(&token))?, wanted.zone, forecast)
+        let body = http.get(path, &all, Auth::Bearer(&token))?;
+        Ok::<_, Fault>(answered(&body, parse(&body, wanted.zone, forecast)?))
     };
     let mut slots = Vec::new();
     let (mut from_ns, past_ns) = (wanted.from_ns, wanted.to_ns.min(wanted.now_ns));
@@ -72,7 +73,14 @@ fn parse(body: &[u8], zone: &str, forecast: bool) -> Result<Vec<Slot>, Fault> {
         let from_ns = instant(&point.point_time)?;
         let Some(value) = point.value else { continue };
         let g_per_kwh = unit.g_per_kwh(value);
-        slots.push(Slot { from_ns, to_ns: end_of(from_ns, length_s)?, g_per_kwh, estimated: false, forecast });
+        slots.push(Slot {
+            from_ns,
+            to_ns: end_of(from_ns, length_s)?,
+            g_per_kwh,
+            estimated: false,
+            forecast,
+            answer: None,
+        });
     }
     Ok(slots)
 }

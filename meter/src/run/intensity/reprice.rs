@@ -1,7 +1,7 @@
 //! A run that is long over, weighed again: with another zone, a series, or what a provider knows of that time by now.
 
 use eco2_core::Stretch;
-use eco2_core::report::{CounterRecord, EventRecord, Merge, Report};
+use eco2_core::report::{CounterRecord, EventRecord, Merge, Report, RepricedFrom};
 use eco2_grid::pricing::PriceRequest;
 
 use crate::Error;
@@ -11,7 +11,7 @@ use crate::run::pricing::{Pricing, When, asked_now};
 /// The same report with what the options ask for computed anew: zone, series, PUE, price, tariff, making, water, …
 ///
 /// What is not asked for stays as it was: the zone and its segments, the PUE, the price, and what stands beside the grams.
-/// Only flags and the program's own values ask; files and variables say how runs are priced that begin now. Energies stay
+/// `carbon.repriced_from` names the report. Only flags and the program's own values ask; files and variables say how runs are priced that begin now. Energies stay
 /// as they are. How the energy was spread over the run's time is known as far as the report's counters tell; the bounds
 /// hold what they do not. Of a merged report each part is priced at its own time, and merged again. Providers are asked on
 /// this thread.
@@ -19,6 +19,23 @@ use crate::run::pricing::{Pricing, When, asked_now};
 /// # Errors
 /// [`Error`] when the options are wrong, or the report does not say when the run was.
 pub fn reprice(report: Report, options: &Options) -> Result<Report, Error> {
+    reprice_of(report, None, options)
+}
+
+/// The same for a report that was read from a file whose SHA-256 is known ([`crate::record_hash`]).
+///
+/// # Errors
+/// As [`reprice`].
+pub fn reprice_of(report: Report, sha256: Option<String>, options: &Options) -> Result<Report, Error> {
+    let from = RepricedFrom { run: report.run.id.clone(), part: report.run.part.clone(), sha256 };
+    let mut report = priced_again(report, options)?;
+    if let Some(carbon) = &mut report.carbon {
+        carbon.repriced_from = Some(Box::new(from));
+    }
+    Ok(report)
+}
+
+fn priced_again(report: Report, options: &Options) -> Result<Report, Error> {
     let asked = asked_now(options)?;
     // One a zone: parts of one zone share a series, and what providers have answered.
     let mut resolved: Vec<(PriceRequest, Pricing)> = Vec::new();

@@ -156,13 +156,40 @@ fn intensities_of_a_report_become_pricing_records_by_source() {
     let records = PricingRecord::of(&report);
     let values: Vec<(&str, Vec<f64>)> =
         records.iter().map(|one| (one.source.as_str(), one.slots.iter().map(|slot| slot.value).collect())).collect();
-    assert_eq!(values, [("Ember 2025", vec![56.0, 61.5]), ("given", vec![61.5])]);
+    let intensities = [("Ember 2025", vec![56.0, 61.5]), ("given", vec![61.5])];
+    let factors = [
+        ("given", vec![1.2]),
+        ("prices.csv", vec![]),
+        ("given", vec![0.3]),
+        ("given", vec![1.8]),
+        ("given", vec![3.1]),
+    ];
+    assert_eq!(values, [&intensities[..], &factors].concat());
+    let units: Vec<(&str, &str)> = records[2..].iter().map(|one| (one.quantity.as_str(), one.unit.as_str())).collect();
+    let (price, litres) = (("price", "EUR/kWh"), "l/kWh");
+    assert_eq!(units, [("pue", "1"), price, price, ("wue", litres), ("ewif", litres)]);
+    let hashes = |one: &PricingRecord| (one.table_sha256.clone(), one.answer_sha256.clone());
+    assert_eq!(hashes(&records[0]), (Some("ab".repeat(32)), Some("cd".repeat(32))));
+    assert_eq!(hashes(&records[3]), (Some("12".repeat(32)), None));
     let log = {
         let mut encoder = LogEncoder::new(&meta()).unwrap();
         encoder.finish(&report).unwrap();
         encoder.take(Vec::new())
     };
     assert_eq!(parse(&log).unwrap().pricing, records);
+}
+
+#[test]
+fn intensities_of_one_source_and_two_answers_are_two_pricing_records() {
+    let mut report = fixture::report();
+    let carbon = report.carbon.as_mut().unwrap();
+    carbon.terms = None;
+    let later = eco2_core::report::CarbonSegment { answer_sha256: Some("99".repeat(32)), ..carbon.segments[0].clone() };
+    let first = carbon.segments[0].clone();
+    carbon.segments.extend([later, first]);
+    let told: Vec<_> =
+        PricingRecord::of(&report).into_iter().map(|one| (one.answer_sha256.unwrap(), one.slots.len())).collect();
+    assert_eq!(told, [("cd".repeat(32), 2), ("99".repeat(32), 1)]);
 }
 
 #[test]

@@ -1,0 +1,91 @@
+//! SHA-256 of what figures are from: tables, files and providers' answers, so that an auditor can tell that they are the same.
+
+use std::fmt;
+use std::io::{self, Read};
+
+use ring::digest::{Context, Digest, SHA256, digest};
+
+/// A SHA-256 (FIPS 180-4); written as `sha256sum` does, in hexadecimal.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Sha256([u8; 32]);
+
+impl Sha256 {
+    /// That of all of these bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self::from(&digest(&SHA256, bytes))
+    }
+
+    /// That of all that can be read.
+    ///
+    /// # Errors
+    /// Of reading.
+    pub fn of_reader(mut input: impl Read) -> io::Result<Self> {
+        let mut context = Context::new(&SHA256);
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            match input.read(&mut buffer) {
+                Ok(0) => return Ok(Self::from(&context.finish())),
+                Ok(read) => context.update(buffer.get(..read).unwrap_or_default()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn from(digest: &Digest) -> Self {
+        let mut hash = [0; 32];
+        hash.iter_mut().zip(digest.as_ref()).for_each(|(to, from)| *to = *from);
+        Self(hash)
+    }
+
+    /// The hash that is written so; `None` for any other text.
+    #[cfg(feature = "providers")]
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let mut hash = [0; 32];
+        if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return None;
+        }
+        for (place, byte) in hash.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(text.get(2 * place..2 * place + 2)?, 16).ok()?;
+        }
+        Some(Self(hash))
+    }
+}
+
+impl fmt::Display for Sha256 {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Sha256 {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_answers() {
+        // FIPS 180-4, the examples of NIST.
+        let of = |text: &str| Sha256::of(text.as_bytes()).to_string();
+        assert_eq!(of("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        let read = Sha256::of_reader(&b"abc"[..]).unwrap();
+        assert_eq!(read, Sha256::of(b"abc"));
+        assert_eq!(of(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    }
+
+    #[cfg(feature = "providers")]
+    #[test]
+    fn what_is_written_is_parsed_and_nothing_else() {
+        let hash = Sha256::of(b"abc");
+        assert_eq!(Sha256::parse(&hash.to_string()), Some(hash));
+        for wrong in ["", "ba78", &"é".repeat(32), &"+a".repeat(32)] {
+            assert_eq!(Sha256::parse(wrong), None, "{wrong}");
+        }
+    }
+}
