@@ -3,7 +3,8 @@
 use eco2_core::report::{Carbon, CarbonSegment};
 use eco2_core::{Bounded, units};
 
-use crate::pricing::{Steps, attributed, weigh};
+use crate::pricing::{Steps, weigh};
+use crate::zone::cited;
 use crate::{Intensity, RangeError};
 
 /// Power usage effectiveness: energy of the facility over energy of its computers; at least 1 (ISO/IEC 30134-2).
@@ -82,7 +83,7 @@ fn segment(consumption: &Consumption<'_>, energy_uj: u64, pue: Pue, intensity: &
         energy_uj: pue.facility_uj(energy_uj),
         g_per_kwh: intensity.g_per_kwh,
         kind: intensity.kind.map(|kind| kind.as_str().to_owned()),
-        source: attributed(&intensity.source, &intensity.licence),
+        source: cited(&intensity.source, &intensity.licence),
         year: intensity.year,
         estimated: intensity.estimated,
         table_sha256: intensity.table.map(|hash| hash.to_string()),

@@ -23,7 +23,6 @@ pub use ahead::Ahead;
 pub use merged::{MergedShares, Share, facility, merge_shares};
 pub use request::{PriceError, PriceRequest};
 pub use resolved::{Priced, Pricing};
-pub(crate) use segments::attributed;
 pub use segments::{NamedZone, price_parts};
 pub use sources::Sources;
 pub use weigh::{EnergyCurve, Split, Step, Steps, weigh};

@@ -32,6 +32,12 @@ impl Zone {
         format!("{} ({})", self.name, self.code)
     }
 
+    /// The source with its licence, as a report's segments cite it: CC BY asks for the licence.
+    #[must_use]
+    pub fn citation(&self) -> String {
+        cited(&self.source, &self.licence)
+    }
+
     /// The state or the like of a zone below its country: `CA` of `US-CA`.
     pub(crate) fn state(&self) -> Option<&str> {
         self.code.strip_prefix("US-")
@@ -51,5 +57,13 @@ impl Zone {
             table: Some(table::hash()),
             note: None,
         }
+    }
+}
+
+/// `Ember (CC-BY-4.0)`; the source alone where no licence is known.
+pub(crate) fn cited(source: &str, licence: &str) -> String {
+    match licence {
+        "" => source.to_owned(),
+        licence => format!("{source} ({licence})"),
     }
 }

@@ -16,6 +16,7 @@ mod hf;
 mod hf_budget;
 mod layout;
 mod merged;
+mod money;
 mod openmetrics;
 mod page;
 mod sections;

@@ -4,6 +4,7 @@ use eco2_core::report::{Carbon, CarbonSegment};
 
 use super::{EnergyCurve, Split, Step, Steps};
 use crate::provider::Part;
+use crate::zone::cited;
 use crate::{Pue, ZoneSource};
 
 /// A zone and how it was chosen.
@@ -43,7 +44,7 @@ fn segment(part: &Part, energy_uj: u64) -> CarbonSegment {
         energy_uj,
         g_per_kwh: part.g_per_kwh,
         kind: part.about.kind.map(|kind| kind.as_str().to_owned()),
-        source: attributed(&part.about.source, &part.about.licence),
+        source: cited(&part.about.source, &part.about.licence),
         year: part.about.year,
         estimated: part.estimated,
         table_sha256: part.about.table.map(|hash| hash.to_string()),
@@ -54,14 +55,6 @@ fn segment(part: &Part, energy_uj: u64) -> CarbonSegment {
 /// An instant with every digit it has: a run need not start on a second.
 fn written(at_ns: i64) -> String {
     jiff::Timestamp::from_nanosecond(i128::from(at_ns)).map(|at| at.to_string()).unwrap_or_default()
-}
-
-/// The licence goes with the source: CC BY asks for it.
-pub(crate) fn attributed(source: &str, licence: &str) -> String {
-    match licence {
-        "" => source.to_owned(),
-        licence => format!("{source} ({licence})"),
-    }
 }
 
 #[cfg(test)]

@@ -1,11 +1,14 @@
 //! The report as a row of CodeCarbon's `emissions.csv`, for whatever reads such files.
 //!
 //! Columns are those of CodeCarbon 3.3.2 (class `EmissionsData` in `output_methods/emissions_data.py`), in its order and
-//! units: seconds, kilograms, watts, kilowatt-hours; as there, PUE is in the energies. What eco2 does not know is an
-//! empty cell: CodeCarbon writes 0 or a guess there. Bounds and quality have no column.
+//! units: seconds, kilograms, watts, kilowatt-hours, litres, three-letter country codes. As there (its parameter `pue`
+//! "multiplies both the reported power and the reported energy"), PUE is in powers and energies; versions before 3.3 had it
+//! in the energies only. Water is the report's: per energy of the machines, where CodeCarbon multiplies with PUE as well.
+//! A value that eco2 does not know is an empty cell: CodeCarbon writes 0 or a guess there. Bounds and quality have no
+//! column.
 
 use eco2_core::Component;
-use eco2_core::report::{Device, Report};
+use eco2_core::report::{Device, Report, Water};
 use eco2_core::units::{kwh, watts};
 
 use super::{csv::table, presentable};
@@ -86,7 +89,9 @@ fn cell(report: &Report, column: &str) -> Option<String> {
         "gpu_energy" => number(energy(report, Component::Gpu)),
         "ram_energy" => number(energy(report, Component::Memory)),
         "energy_consumed" => report.energy.facility_uj.map(|uj| kwh(uj).to_string()),
-        "country_iso_code" => zone().map(|zone| zone.split('-').next().unwrap_or(zone).to_owned()),
+        "water_consumed" => number(water(report).and_then(|water| water.litres)),
+        "country_name" => country(report).map(|country| country.name.clone()),
+        "country_iso_code" => country(report).and_then(|country| country.alpha3.clone()),
         "region" => zone().and_then(|zone| zone.split_once('-')).map(|(_, region)| region.to_owned()),
         "os" => Some(&run.host.kernel).filter(|kernel| !kernel.is_empty()).map(|kernel| format!("Linux-{kernel}")),
         "codecarbon_version" => Some(format!("eco2-{}", run.tool.version)),
@@ -95,6 +100,7 @@ fn cell(report: &Report, column: &str) -> Option<String> {
         "gpu_model" => model(report, Component::Gpu),
         "tracking_mode" => Some("machine".to_owned()),
         "pue" => Some(report.energy.pue.to_string()),
+        "wue" => number(water(report).and_then(|water| water.wue)),
         _ => None,
     }
 }
@@ -103,6 +109,16 @@ fn cell(report: &Report, column: &str) -> Option<String> {
 fn is_code(zone: &str) -> bool {
     let country = zone.split('-').next().unwrap_or(zone);
     country.len() == 2 && country.bytes().all(|letter| letter.is_ascii_uppercase())
+}
+
+/// The zone's country in the table of zones, which knows both of its codes.
+fn country(report: &Report) -> Option<&'static eco2_grid::Zone> {
+    let code = super::export::country(report.carbon.as_ref()?)?;
+    eco2_grid::zones().iter().find(|zone| zone.code == code)
+}
+
+fn water(report: &Report) -> Option<&Water> {
+    report.carbon.as_ref()?.beside.as_deref()?.water.as_ref()
 }
 
 fn of(report: &Report, component: Component) -> impl Iterator<Item = &Device> {

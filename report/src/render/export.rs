@@ -128,7 +128,7 @@ fn component_word(device: &Device) -> &'static str {
 }
 
 /// The country of the zone, two letters; `None` for the world, for a given intensity, and for machines in several.
-fn country(carbon: &Carbon) -> Option<&str> {
+pub(super) fn country(carbon: &Carbon) -> Option<&str> {
     let mut codes = carbon.zone.split(',').map(|zone| zone.trim().split('-').next().unwrap_or_default());
     let code = codes.next()?;
     let is_code = code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase());

@@ -1,9 +1,9 @@
 //! The report as the figures that HF Eco2AI's users know, in their names and units: kilowatt-hours, kilograms, watts.
 //!
 //! `summary` has the keys of the `summary` of a carbon report version 1.0; a figure that eco2 does not have is `null`,
-//! never 0 and never a guess: equivalents are there where they were asked for, peak power is known of one device only, and
-//! samples or tokens that nobody counted are not known. A carbon price in dollars, or the label `carbon_price_per_tonne`,
-//! prices carbon. `current` is what a callback shows while training, `origin` says how sure the figures are and where the
+//! never 0 and never a guess: peak power is known of one device only, samples or tokens without a count are not known, and
+//! a field in dollars (`…_usd`) is `null` for a price in another currency; `origin` has the amount, its currency and the
+//! reason. A carbon price in dollars, or the label `carbon_price_per_tonne`, prices carbon. `current` is what a callback shows while training, `origin` says how sure the figures are and where the
 //! intensity is from.
 
 use std::collections::BTreeMap;
@@ -12,6 +12,7 @@ use eco2_core::report::{Carbon, Device, GaugeSummary, Report};
 use eco2_core::{Component, Quality, units};
 use serde_json::{Map, Value, json};
 
+use super::money::{self, Money};
 use super::{finite, hf_budget, word};
 use crate::Error;
 
@@ -74,9 +75,10 @@ fn credit_cost(report: &Report) -> Option<f64> {
     let carbon = report.carbon.as_ref()?;
     let grams = carbon.grams?;
     let given = carbon.beside.as_deref().and_then(|beside| beside.carbon_price.as_ref());
-    // The field's name says dollars.
-    if let Some(price) = given.filter(|price| price.currency.as_deref().is_none_or(|code| code == "USD")) {
-        return price.amount;
+    // The field's name states dollars.
+    let priced = given.and_then(|price| Some(Money { amount: price.amount?, currency: price.currency.as_deref() }));
+    if let Some(dollars) = priced.and_then(|money| money.usd()) {
+        return Some(dollars);
     }
     let price: f64 = report.run.labels.get(PRICE_LABEL)?.parse().ok()?;
     (price.is_finite() && price >= 0.0).then(|| eco2_grid::credit_cost(grams, price))
@@ -95,7 +97,7 @@ fn summary(report: &Report) -> Value {
         "total_steps": work.steps, "total_samples": work.samples,
         "average_samples_per_kwh": in_a_kwh(work.samples, kwh),
         "energy_per_sample": per(kwh, work.samples), "co2_per_sample": per(kg, work.samples),
-        "estimated_cost_usd": report.carbon.as_ref().and_then(|carbon| carbon.cost),
+        "estimated_cost_usd": money::energy_cost(report).and_then(|cost| cost.usd()),
         "carbon_credit_cost_usd": credit_cost(report),
         "final_loss": work.loss,
     });
@@ -114,10 +116,12 @@ const EQUIVALENTS: [(&str, &str); 3] = [
     ("equivalent_coal_burned_kg", "kg of coal"),
 ];
 
-/// An equivalent of the grams, where they were asked for.
+/// An equivalent of the grams, by the one cited set of factors.
 fn equivalent(report: &Report, what: &str) -> Option<f64> {
-    co2_kg(report)?;
-    let set = &report.carbon.as_ref()?.beside.as_deref()?.equivalents;
+    let carbon = report.carbon.as_ref()?;
+    carbon.grams?;
+    let stored = carbon.beside.as_deref().map(|beside| &beside.equivalents).filter(|set| !set.is_empty()).cloned();
+    let set = stored.unwrap_or_else(|| eco2_grid::carbon::equivalents(carbon.grams));
     set.iter().find(|one| one.what.starts_with(what)).and_then(|one| one.amount)
 }
 
@@ -199,7 +203,10 @@ fn origin(report: &Report) -> Value {
     let segment = carbon.and_then(|carbon| carbon.segments.last());
     let quality: BTreeMap<&str, String> =
         report.devices.iter().map(|device| (device.id.as_str(), word(&device.quality))).collect();
+    let cost = money::energy_cost(report);
     json!({
+        "cost": cost.map(|cost| cost.amount), "cost_currency": cost.and_then(|cost| cost.currency),
+        "cost_note": money::why_not_usd(cost),
         "energy_low_kwh": units::kwh(energy.low_uj), "energy_high_kwh": energy.high_uj.map(units::kwh),
         "co2_low_kg": carbon.map(|carbon| carbon.low / 1e3),
         "co2_high_kg": carbon.and_then(|carbon| carbon.high).map(|grams| grams / 1e3),

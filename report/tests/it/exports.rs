@@ -68,7 +68,10 @@ fn boamps_has_kilowatt_hours_and_seconds_and_no_null() {
     );
     assert_eq!(made["header"]["reportDatetime"], "2026-01-02 03:05:06");
     assert_eq!(made["task"]["dataset"][0]["dataQuantity"], 1_000_000);
-    assert_eq!((made["environment"]["country"].as_str(), made["task"].get("taskFamily")), (Some("FR"), None));
+    assert_eq!(
+        (made["environment"]["country"].as_str(), made["task"].get("taskFamily")),
+        (Some("FR"), Some(&"not stated".into()))
+    );
     assert_eq!(made["quality"], "low", "a model is in it");
     full.energy.estimated_uj = 0;
     assert_eq!(value(boamps_json(&full))["quality"], "high", "bounds within 3 %");
@@ -159,7 +162,7 @@ fn a_summary_holds_nothing_private_and_keeps_to_its_schema() {
 }
 
 #[test]
-fn a_summary_does_not_tell_by_its_grams_where_in_a_country_it_was() {
+fn k14_a_summary_has_the_grams_of_published_national_values_only() {
     let schema: Value = serde_json::from_str(SUMMARY_SCHEMA_JSON).unwrap();
     let validator = jsonschema::draft202012::new(&schema).unwrap();
     let of = |zone: &str, source: &str| {
@@ -175,6 +178,7 @@ fn a_summary_does_not_tell_by_its_grams_where_in_a_country_it_was() {
     for (zone, source) in [
         ("US-CA", state.source.as_str()),
         ("FR, US-CA", &table.source),
+        ("FR", "Electricity Maps (my cellar in Lyon)"),
         ("FR", "Alice's meter in Lyon"),
         ("constant", "given"),
         ("London", "series gb.csv"),
@@ -183,11 +187,14 @@ fn a_summary_does_not_tell_by_its_grams_where_in_a_country_it_was() {
         assert!(summary["carbon"].is_null() && summary["carbon_withheld"].is_string(), "{zone}: {summary:#}");
         assert!(!summary.to_string().contains("Lyon") && !summary.to_string().contains("gb.csv"));
     }
-    let open = of("FR", &table.source);
+    let cited = eco2_grid::zones().iter().find(|zone| zone.code == "FR").unwrap().citation();
+    assert_ne!(cited, table.source, "reports cite the licence as well");
+    let open = of("FR", &cited);
     assert_eq!((open["carbon"]["grams"].as_f64(), open["carbon"]["country"].as_str()), (Some(56.0), Some("FR")));
     assert!(open["carbon_withheld"].is_null());
     assert!(of("FR", "Electricity Maps")["carbon"].is_object());
-    let several = of("FR, WORLD", &table.source);
+    assert!(of("FR", "Energy-Charts (Fraunhofer ISE) (CC BY 4.0)")["carbon"].is_object());
+    let several = of("FR, WORLD", &cited);
     assert!(several["carbon"]["country"].is_null(), "machines in several places are in no one country");
 }
 
@@ -309,4 +316,82 @@ fn k14_how_an_estimate_was_calculated_is_in_no_name_of_an_export() {
         }
         assert!(codecarbon_csv(&report).unwrap().contains(",AMD EPYC,"));
     }
+}
+
+#[test]
+fn k14_boamps_has_every_field_that_its_schema_requires() {
+    let required = |document: &Value| {
+        let fields = [
+            "/header/reportDatetime",
+            "/task/taskStage",
+            "/task/taskFamily",
+            "/task/algorithms/0",
+            "/task/dataset/0/dataUsage",
+            "/task/dataset/0/dataType",
+            "/measures/0",
+            "/system/os",
+            "/infrastructure/infraType",
+            "/infrastructure/components/0/componentType",
+            "/infrastructure/components/0/nbComponent",
+        ];
+        let missing: Vec<&str> = fields.into_iter().filter(|field| document.pointer(field).is_none()).collect();
+        assert_eq!(missing, [""; 0], "{document:#}");
+        // `environment` is optional, `environment.country` is required in it.
+        assert!(document.get("environment").is_none_or(|place| place.get("country").is_some()), "{document:#}");
+    };
+    let mut bare_task = plain();
+    (bare_task.work.samples, bare_task.work.tokens) = (None, None);
+    bare_task.carbon.as_mut().unwrap().zone = "WORLD".into();
+    let made = value(boamps_json(&bare_task));
+    required(&made);
+    assert_eq!(made["task"]["dataset"], serde_json::json!([{"dataUsage": "input", "dataType": "other"}]));
+    assert!(made.get("environment").is_none());
+    for (name, text) in [("task_stage", "finetuning"), ("data_type", "image"), ("infra_type", "cellar")] {
+        bare_task.run.labels.insert(name.into(), text.into());
+    }
+    bare_task.run.labels.insert("cloud_provider".into(), "aws".into());
+    let made = value(boamps_json(&bare_task));
+    required(&made);
+    assert_eq!(
+        (made["task"]["taskStage"].as_str(), made["task"]["dataset"][0]["dataType"].as_str()),
+        (Some("finetuning"), Some("image"))
+    );
+    assert_eq!(made["infrastructure"]["infraType"], "publicCloud", "a word that the format has not is not passed on");
+    required(&value(boamps_json(&report())));
+}
+
+#[test]
+fn k14_a_model_card_names_a_place_only_where_a_zone_is_known() {
+    let card = |zone: &str, source: &str| {
+        let mut report = plain();
+        let carbon = report.carbon.as_mut().unwrap();
+        (carbon.zone, carbon.zone_source) = (zone.into(), source.into());
+        report.run.labels.insert("training_type".into(), "pre-training".into());
+        model_card(&report).unwrap()
+    };
+    for (zone, source) in
+        [("WORLD", "default-world"), ("WORLD", "unknown"), ("constant", "constant"), ("WORLD", "given")]
+    {
+        assert!(!card(zone, source).contains("geographical_location"), "{zone} {source}");
+    }
+    for (zone, source) in [("FR", "given"), ("DE", "country"), ("US-CA", "config"), ("IE", "cloud-metadata")] {
+        let card = card(zone, source);
+        assert!(card.contains(&format!("geographical_location: \"{zone}\"")), "{card}");
+        assert!(card.contains("training_type: \"pre-training\""), "{card}");
+    }
+}
+
+#[test]
+fn k14_codecarbon_has_three_letter_countries_and_water() {
+    let row = |zone: &str| {
+        let mut report = report();
+        report.carbon.as_mut().unwrap().zone = zone.into();
+        let mut rows = csv_rows(&codecarbon_csv(&report).unwrap());
+        let (head, row) = (rows.remove(0), rows.remove(0));
+        let cell = |name: &str| row[head.iter().position(|column| column == name).unwrap()].clone();
+        ["country_iso_code", "country_name", "region", "water_consumed", "wue"].map(cell)
+    };
+    assert_eq!(row("FR"), ["FRA", "France", "", "0.002", "1.8"]);
+    assert_eq!(row("US-CA"), ["USA", "United States", "CA", "0.002", "1.8"]);
+    assert_eq!(row("WORLD"), ["", "", "", "0.002", "1.8"]);
 }

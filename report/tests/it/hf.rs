@@ -55,12 +55,14 @@ fn d09_a_price_label_prices_the_grams_of_all_segments() {
 }
 
 #[test]
-fn d13_equivalents_are_those_of_the_report_and_null_where_nobody_asked() {
+fn d13_equivalents_are_those_of_the_report_else_of_its_grams() {
     let mut report = fixture::kilowatt_hour("a", None);
     let beside = report.carbon.as_mut().unwrap().beside.as_mut().unwrap();
     beside.equivalents = eco2_grid::carbon::equivalents(Some(60_000.0));
     assert_eq!(figures(&report)["summary"]["equivalent_trees_needed"], 1.0);
     report.carbon.as_mut().unwrap().beside = None;
+    assert_eq!(figures(&report)["summary"]["equivalent_trees_needed"], 56.0 / 60_000.0);
+    report.carbon.as_mut().unwrap().grams = None;
     assert_eq!(figures(&report)["summary"]["equivalent_trees_needed"], Value::Null);
 }
 
@@ -204,4 +206,49 @@ fn k08_each_gpu_is_listed_once_by_the_device_that_counts() {
     let listed: Vec<&String> = metrics["name"].as_object().unwrap().keys().collect();
     assert_eq!(listed, ["GPU-a", "GPU-b/power", "apu"]);
     assert_eq!(metrics["utilization"], json!({ "GPU-a": 50.0, "GPU-b/power": 25.0 }));
+}
+
+#[test]
+fn k14_a_field_in_dollars_is_null_for_another_currency_and_says_why() {
+    let of = |currency: Option<&str>| {
+        let mut report = fixture::report();
+        let carbon = report.carbon.as_mut().unwrap();
+        carbon.terms = None;
+        let beside = carbon.beside.as_mut().unwrap();
+        let currency = currency.map(str::to_owned);
+        beside.cost.as_mut().unwrap().currency.clone_from(&currency);
+        beside.carbon_price.as_mut().unwrap().currency = currency;
+        let figures = figures(&report);
+        let field = |pointer: &str| figures.pointer(pointer).unwrap().clone();
+        [
+            "/summary/estimated_cost_usd",
+            "/summary/carbon_credit_cost_usd",
+            "/origin/cost",
+            "/origin/cost_currency",
+            "/origin/cost_note",
+        ]
+        .map(field)
+    };
+    let (null, cost) = (Value::Null, json!(0.12));
+    assert_eq!(of(Some("USD")), [cost.clone(), json!(1.84e-6), cost.clone(), json!("USD"), null.clone()]);
+    let euros = json!("the price is in EUR: no exchange rate is applied");
+    assert_eq!(of(Some("EUR")), [null.clone(), null.clone(), cost.clone(), json!("EUR"), euros]);
+    let unknown = json!("the price has no currency: state it with --currency");
+    assert_eq!(of(None), [null.clone(), null.clone(), cost, null, unknown]);
+}
+
+#[test]
+fn k14_equivalents_need_no_option() {
+    let mut report = fixture::kilowatt_hour("a", None);
+    let carbon = report.carbon.as_mut().unwrap();
+    (carbon.grams, carbon.beside) = (Some(60_000.0), None);
+    // An urban tree takes up 60 kg in ten years; a kilometre is 0.398 kg ÷ 1.609344, a kilogram of coal 0.905 kg ÷ 0.45359237.
+    let summary = figures(&report)["summary"].clone();
+    let near = |name: &str, right: f64| {
+        let found = summary[name].as_f64().unwrap();
+        assert!((found / right - 1.0).abs() < 1e-9, "{name}: {found} instead of {right}");
+    };
+    near("equivalent_trees_needed", 1.0);
+    near("equivalent_km_driven", 60.0 / (0.398 / 1.609_344));
+    near("equivalent_coal_burned_kg", 60.0 / (0.905 / 0.453_592_37));
 }

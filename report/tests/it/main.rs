@@ -23,6 +23,8 @@ mod metrics;
 #[cfg(test)]
 mod render;
 #[cfg(test)]
+mod same_numbers;
+#[cfg(test)]
 mod schema;
 #[cfg(test)]
 mod trace;

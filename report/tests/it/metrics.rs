@@ -171,3 +171,41 @@ fn k07_power_of_devices_that_overlap_is_a_family_of_its_own() {
     let families = families(&openmetrics(&report, MetricNames::Eco2));
     assert_eq!((sum(&families, "eco2_power_watts"), sum(&families, "eco2_domain_power_watts")), (7.12, 7.12));
 }
+
+#[test]
+fn k14_cost_is_a_gauge_with_its_currency_and_may_be_negative() {
+    let mut report = report();
+    let carbon = report.carbon.as_mut().unwrap();
+    carbon.cost = Some(-0.5);
+    let page = openmetrics(&report, MetricNames::Eco2);
+    let (kind, _, samples) = families(&page)["eco2_run_cost"].clone();
+    assert_eq!((kind.as_str(), samples[0].1), ("gauge", -0.5));
+    assert!(page.contains("eco2_run_cost{run=\"20260102-030405-abcd\",currency=\"EUR\"} -0.5\n"), "{page}");
+    let old = openmetrics(&report, MetricNames::HfTraining);
+    assert!(!old.contains("_usd"), "euros are no dollars: {old}");
+}
+
+#[test]
+fn k14_documented_names_of_hf_training_are_all_there() {
+    use eco2_core::Unit;
+    let mut report = report();
+    let carbon = report.carbon.as_mut().unwrap();
+    carbon.beside.as_mut().unwrap().cost.as_mut().unwrap().currency = Some("USD".into());
+    let limit = report.budget.as_ref().unwrap().limits[0].clone();
+    let grams = eco2_core::Spent { unit: Unit::Grams, spent: Some(1_200.0), limit: 1_000.0, ..limit };
+    report.budget.as_mut().unwrap().limits.push(grams);
+    report.devices[0].failures = 4;
+    let page = openmetrics(&report, MetricNames::HfTraining);
+    let families = families(&page);
+    let value = |name: &str| families.get(name).unwrap_or_else(|| panic!("{name}: {page}")).2[0].1;
+    assert_eq!(value("hf_training_carbon_budget_kg"), 1.0);
+    assert!((value("hf_training_carbon_budget_remaining_kg") + 0.2).abs() < 1e-12, "0.2 kg over it");
+    assert_eq!(value("hf_training_energy_cost_usd"), 0.12);
+    // 2026-01-02T03:05:06Z: 20 455 days and 11 106 seconds since 1970.
+    assert_eq!(value("hf_training_last_update_timestamp"), 20_455.0 * 86_400.0 + 11_106.0);
+    assert_eq!(sum(&families, "hf_training_monitoring_errors"), 4.0 + 1.0 + 2.0);
+    assert!(
+        page.contains("hf_training_monitoring_errors_total{project_name=\"train\",error_type=\"read_failed\"} 4\n")
+    );
+    assert!(page.contains("country=\"FR\",region=\"FR\"} 56\n"), "{page}");
+}

@@ -1,8 +1,8 @@
 //! A BoAmps report (Boavizta, `model/report_schema.json`): energy of a machine-learning task, to be published.
 //!
-//! What eco2 does not know (what the task is, which algorithm) comes from the run's labels `task_stage`, `task_family`,
-//! `algorithm`, `infra_type`, `cloud_provider`, `cloud_instance`; without the label the field is left out, and somebody has
-//! to fill it in before the format's schema takes the file.
+//! The task, its data and the algorithm come from the run's labels `task_stage`, `task_family`, `algorithm`, `data_type`,
+//! `infra_type`, `cloud_provider`, `cloud_instance`. Fields that the format requires are always present: without a label
+//! they are `not stated`, or `other` in a list of words. The status is `draft`.
 
 use eco2_core::Component;
 use eco2_core::report::{Device, Report};
@@ -12,6 +12,14 @@ use serde_json::{Map, Value, json};
 use super::super::{finite, word};
 use super::{document, mean_intensity, sensors};
 use crate::Error;
+
+/// A required text that no label gives.
+const NOT_STATED: &str = "not stated";
+/// The format's kinds of data.
+const DATA_TYPES: [&str; 10] =
+    ["tabular", "audio", "boolean", "image", "video", "object", "text", "token", "word", "other"];
+/// The format's kinds of infrastructure.
+const INFRASTRUCTURES: [&str; 4] = ["publicCloud", "privateCloud", "onPremise", "other"];
 
 /// The report in BoAmps' names and units (kilowatt-hours, seconds); `powerConsumption` is energy before PUE.
 ///
@@ -48,18 +56,24 @@ fn label<'a>(report: &'a Report, name: &str) -> Option<&'a String> {
     report.run.labels.get(name)
 }
 
+/// A label's value, where it is one of the format's words.
+fn listed<'a>(report: &'a Report, name: &str, words: &[&str]) -> Option<&'a str> {
+    label(report, name).map(String::as_str).filter(|value| words.contains(value))
+}
+
 fn task(report: &Report) -> Value {
     let work = &report.work;
-    let data = match (work.tokens, work.samples) {
-        (None, None) => None,
-        (None, Some(samples)) => Some(json!([{"dataUsage": "input", "dataType": "other", "dataQuantity": samples}])),
-        (Some(tokens), _) => Some(json!([{"dataUsage": "input", "dataType": "token", "dataQuantity": tokens}])),
+    let given = listed(report, "data_type", &DATA_TYPES);
+    let (kind, quantity) = match (work.tokens, work.samples) {
+        (Some(tokens), _) => ("token", Some(tokens)),
+        (None, samples) => (given.unwrap_or("other"), samples),
     };
+    let stated = |name| label(report, name).map_or(NOT_STATED, String::as_str);
     json!({
-        "taskStage": label(report, "task_stage"),
-        "taskFamily": label(report, "task_family"),
-        "algorithms": label(report, "algorithm").map(|name| json!([{"algorithmName": name}])),
-        "dataset": data,
+        "taskStage": stated("task_stage"),
+        "taskFamily": stated("task_family"),
+        "algorithms": [{"algorithmName": stated("algorithm")}],
+        "dataset": [{"dataUsage": "input", "dataType": kind, "dataQuantity": quantity}],
     })
 }
 
@@ -84,20 +98,20 @@ fn infrastructure(report: &Report) -> Value {
         .into_iter()
         .map(|((kind, name), count)| json!({"componentName": name, "componentType": kind, "nbComponent": count}))
         .collect();
+    let in_cloud = label(report, "cloud_provider").map(|_| "publicCloud");
     json!({
-        "infraType": label(report, "infra_type"),
+        "infraType": listed(report, "infra_type", &INFRASTRUCTURES).or(in_cloud).unwrap_or("other"),
         "cloudProvider": label(report, "cloud_provider"),
         "cloudInstance": label(report, "cloud_instance"),
         "components": components,
     })
 }
 
-fn environment(report: &Report) -> Value {
-    let carbon = report.carbon.as_ref();
-    json!({
-        "country": carbon.and_then(super::country),
-        "powerSourceCarbonIntensity": carbon.and_then(mean_intensity),
-    })
+/// Left out without a country, which the format requires in it.
+fn environment(report: &Report) -> Option<Value> {
+    let carbon = report.carbon.as_ref()?;
+    let country = super::country(carbon)?;
+    Some(json!({"country": country, "powerSourceCarbonIntensity": mean_intensity(carbon)}))
 }
 
 /// The format's words for the width of the bounds: `high` within 10 %, `medium` within 25 %, `low` within 50 %. Wider

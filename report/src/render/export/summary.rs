@@ -15,7 +15,7 @@ use crate::footprint::is_measured;
 /// The JSON Schema of a summary.
 pub const SUMMARY_SCHEMA_JSON: &str = include_str!("../../../schema/eco2.summary-1.schema.json");
 
-/// What services call their figures, as `eco2_grid::provider` has it. Any other text is the user's.
+/// Names of the services' data, as `eco2_grid::provider` has them. Any other text is the user's.
 const SERVICES: [&str; 6] = [
     "Carbon Aware SDK web API",
     "Electricity Maps",
@@ -24,6 +24,8 @@ const SERVICES: [&str; 6] = [
     "NESO Carbon Intensity API",
     "WattTime MOER",
 ];
+/// Licences that a report cites behind them; empty where a service states none.
+const LICENCES: [&str; 3] = ["", " (CC BY 4.0)", " (commercial)"];
 /// Why a run has no grams here though its report has.
 const WITHHELD: &str = "its intensity is of a part of a country, or the user's own: it, and grams over energy, would tell \
                         where the run was";
@@ -81,5 +83,6 @@ fn is_national(carbon: &Carbon) -> bool {
 }
 
 fn is_published(source: &str) -> bool {
-    SERVICES.contains(&source) || eco2_grid::zones().iter().any(|zone| zone.source == source)
+    let is_service = |name: &&str| source.strip_prefix(*name).is_some_and(|licence| LICENCES.contains(&licence));
+    SERVICES.iter().any(is_service) || eco2_grid::zones().iter().any(|zone| zone.citation() == source)
 }

@@ -1,10 +1,11 @@
 //! The metrics that HF Eco2AI documented, `hf_training_…`, for dashboards that exist; units as they were.
 
-use eco2_core::Component;
-use eco2_core::report::{Device, Report};
+use eco2_core::report::{Carbon, Device, Report};
 use eco2_core::units::{kwh, watts};
+use eco2_core::{Component, Unit};
 
 use super::exposition::{Exposition, Family, Labels};
+use crate::render::{export, money};
 
 /// Adds them; what is not known is left out.
 pub(super) fn families(report: &Report, page: &mut Exposition) {
@@ -18,21 +19,62 @@ pub(super) fn families(report: &Report, page: &mut Exposition) {
     page.one(Family::counter("hf_training_co2_kg", "CO2e of the run, kilograms."), &labels, kg);
     page.one(Family::gauge("hf_training_energy_rate_kwh_per_hour", "Mean power, kilowatts."), &labels, rate(energy));
     page.one(Family::gauge("hf_training_co2_rate_kg_per_hour", "Mean rate of CO2e."), &labels, rate(kg));
-    let cost = carbon.and_then(|carbon| carbon.cost);
-    page.one(
-        Family::gauge("hf_training_estimated_cost_usd", "Money in the currency of the given price."),
-        &labels,
-        cost,
-    );
-    page.one(Family::gauge("hf_training_cost_rate_usd_per_hour", "Mean rate of money."), &labels, rate(cost));
+    cost(report, &labels, page);
+    budget(report, &labels, page);
     work(report, &labels, energy, page);
-    let zone = |name| carbon.map(|carbon| (name, carbon.zone.clone())).into_iter().collect::<Labels>();
     let segment = carbon.and_then(|carbon| carbon.segments.last());
     let intensity = Family::gauge("hf_training_grid_carbon_intensity_g_per_kwh", "CO2e of a kilowatt-hour, grams.");
-    page.one(intensity, &[labels.clone(), zone("region")].concat(), segment.map(|segment| segment.g_per_kwh));
+    let place = carbon.map(place).unwrap_or_default();
+    page.one(intensity, &[labels.clone(), place].concat(), segment.map(|segment| segment.g_per_kwh));
     gpus(report, &labels, page);
+    health(report, &labels, page);
     let version = Family::info("hf_training_plugin_version", "Version of eco2.");
     page.one(version, &vec![("version", report.run.tool.version.clone())], Some(1.0));
+}
+
+/// Labels `country` (where the zone is in one) and `region` (the zone).
+fn place(carbon: &Carbon) -> Labels {
+    let country = export::country(carbon).map(|code| ("country", code.to_owned()));
+    country.into_iter().chain([("region", carbon.zone.clone())]).collect()
+}
+
+fn cost(report: &Report, labels: &Labels, page: &mut Exposition) {
+    let hours = report.run.duration_ns as f64 / 3.6e12;
+    let usd = money::energy_cost(report).and_then(|cost| cost.usd());
+    let per_hour = usd.filter(|_| hours > 0.0).map(|usd| usd / hours);
+    let help = "Cost of the energy, dollars; absent where the price is in another currency.";
+    page.one(Family::gauge("hf_training_estimated_cost_usd", help), labels, usd);
+    page.one(Family::gauge("hf_training_energy_cost_usd", help), labels, usd);
+    page.one(Family::gauge("hf_training_cost_rate_usd_per_hour", "Mean cost per hour, dollars."), labels, per_hour);
+}
+
+/// The limit on carbon; below zero remains when it is exceeded.
+fn budget(report: &Report, labels: &Labels, page: &mut Exposition) {
+    let limits = report.budget.iter().flat_map(|budget| &budget.limits);
+    let Some(carbon) = limits.into_iter().find(|spent| spent.unit == Unit::Grams) else { return };
+    let kg = |grams: f64| grams / 1e3;
+    page.one(
+        Family::gauge("hf_training_carbon_budget_kg", "Carbon budget, kilograms CO2e."),
+        labels,
+        Some(kg(carbon.limit)),
+    );
+    let remaining = carbon.spent.map(|spent| kg(carbon.limit - spent));
+    let family = Family::gauge("hf_training_carbon_budget_remaining_kg", "What is left of the carbon budget.");
+    page.one(family, labels, remaining);
+}
+
+/// When the figures are from, and what failed while measuring.
+fn health(report: &Report, labels: &Labels, page: &mut Exposition) {
+    let at = report.run.ended_at.parse::<jiff::Timestamp>().ok().map(|at| at.as_millisecond() as f64 / 1e3);
+    let updated = Family::gauge("hf_training_last_update_timestamp", "Time of the figures, seconds since 1970.");
+    page.one(updated, labels, at);
+    let failed = report.devices.iter().map(|device| device.failures).fold(0, u64::saturating_add);
+    let errors =
+        [("read_failed", failed), ("sample_dropped", report.own.dropped), ("missed_tick", report.own.missed_ticks)];
+    let of =
+        |(kind, count): (&str, u64)| ([labels.clone(), vec![("error_type", kind.to_owned())]].concat(), count as f64);
+    let family = Family::counter("hf_training_monitoring_errors", "Readings that failed, were lost or came late.");
+    page.family(family, errors.into_iter().map(of));
 }
 
 fn common(report: &Report) -> Labels {

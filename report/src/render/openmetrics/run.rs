@@ -7,7 +7,7 @@ use eco2_core::units::{UJ_PER_KWH, joules};
 
 use super::exposition::{Exposition, Family, Labels};
 use crate::footprint::is_measured;
-use crate::render::word;
+use crate::render::{money, word};
 
 /// Span names that get series of their own: those with most energy. Names are the user's, and may be many.
 const MOST_SPANS: usize = 64;
@@ -20,8 +20,8 @@ const HIGH: Family =
 const CO2E: Family =
     Family::counter("eco2_run_co2e_grams", "CO2e of the run's energy with the facility's overhead, location-based.")
         .unit("grams");
-const COST: Family =
-    Family::counter("eco2_run_cost", "Money for the run's energy, in the currency of the given price.");
+// A gauge: at negative prices it falls.
+const COST: Family = Family::gauge("eco2_run_cost", "Cost of the run's energy in the currency of the given price.");
 const DURATION: Family = Family::counter("eco2_run_duration_seconds", "Monotonic duration of the run.").unit("seconds");
 const STEPS: Family = Family::counter("eco2_run_steps", "Steps done.");
 const SAMPLES: Family = Family::counter("eco2_run_samples", "Samples processed.");
@@ -53,7 +53,9 @@ pub(super) fn families(report: &Report, page: &mut Exposition) {
     page.one(HIGH, &run, report.energy.high_uj.filter(|_| read).map(joules));
     let carbon = report.carbon.as_ref();
     page.one(CO2E, &run, carbon.and_then(|carbon| carbon.grams));
-    page.one(COST, &run, carbon.and_then(|carbon| carbon.cost));
+    let cost = money::energy_cost(report);
+    let currency = cost.map(|cost| ("currency", cost.currency.unwrap_or("unknown").to_owned()));
+    page.one(COST, &[&run[..], &Vec::from_iter(currency)].concat(), cost.map(|cost| cost.amount));
     page.one(DURATION, &run, Some(report.run.duration_ns as f64 / 1e9));
     for (family, count) in [(STEPS, report.work.steps), (SAMPLES, report.work.samples), (TOKENS, report.work.tokens)] {
         page.one(family, &run, count.map(|count| count as f64));

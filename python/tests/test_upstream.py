@@ -1,0 +1,55 @@
+"""Exports against the definitions of the tools that they are made for. Skipped without a package index."""
+
+import ast
+import csv
+import subprocess
+import sys
+import tempfile
+import unittest
+import zipfile
+from pathlib import Path
+
+from fixture import ROOT
+
+VERSION = "3.3.2"
+"""The CodeCarbon whose columns report/src/render/codecarbon.rs has."""
+PATIENCE_S = 60
+
+
+def downloaded(folder: str) -> zipfile.ZipFile:
+    """CodeCarbon's wheel, by pip; skips the test where there is none to have."""
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--retries", "0",
+               "--timeout", "10", "--dest", folder, f"codecarbon=={VERSION}"]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=PATIENCE_S, check=False)
+    except subprocess.TimeoutExpired:
+        raise unittest.SkipTest("the package index does not answer") from None
+    wheels = list(Path(folder).glob("codecarbon-*.whl"))
+    if done.returncode != 0 or not wheels:
+        raise unittest.SkipTest(f"codecarbon {VERSION} cannot be downloaded")
+    return zipfile.ZipFile(wheels[0])
+
+
+class CodeCarbon(unittest.TestCase):
+    def test_k14_codecarbon_columns_are_upstreams_in_its_order_and_units(self):
+        with tempfile.TemporaryDirectory() as folder, downloaded(folder) as wheel:
+            data = wheel.read("codecarbon/output_methods/emissions_data.py").decode()
+            tracker = wheel.read("codecarbon/emissions_tracker.py").decode()
+        record = next(node for node in ast.parse(data).body if getattr(node, "name", "") == "EmissionsData")
+        fields = [node.target.id for node in record.body if isinstance(node, ast.AnnAssign)]
+        with open(ROOT / "cli/tests/golden/files/export_codecarbon.txt", encoding="utf-8", newline="") as file:
+            row = next(iter(csv.DictReader(file)))
+        self.assertEqual(list(row), fields)
+        # As upstream: PUE is in powers and energies, water is litres, and a mean power times the time is the energy.
+        for line in ("power *= self._pue", "energy *= self._pue", "water_consumed=self._total_water.litres"):
+            self.assertIn(line, tracker)
+        hours = float(row["duration"]) / 3600
+        for part in ("cpu", "gpu", "ram"):
+            self.assertAlmostEqual(float(row[f"{part}_power"]) * hours / 1000, float(row[f"{part}_energy"]), places=12)
+        parts = sum(float(row[f"{part}_energy"]) for part in ("cpu", "gpu", "ram"))
+        self.assertAlmostEqual(parts, float(row["energy_consumed"]), places=12)
+        self.assertEqual(row["country_iso_code"], "DEU")
+
+
+if __name__ == "__main__":
+    unittest.main()
