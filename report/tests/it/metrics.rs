@@ -191,7 +191,7 @@ fn k14_documented_names_of_hf_training_are_all_there() {
     let mut report = report();
     let carbon = report.carbon.as_mut().unwrap();
     carbon.beside.as_mut().unwrap().cost.as_mut().unwrap().currency = Some("USD".into());
-    let limit = report.budget.as_ref().unwrap().limits[0].clone();
+    let limit = report.budget.as_ref().unwrap().limits[0];
     let grams = eco2_core::Spent { unit: Unit::Grams, spent: Some(1_200.0), limit: 1_000.0, ..limit };
     report.budget.as_mut().unwrap().limits.push(grams);
     report.devices[0].failures = 4;
