@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 pub mod carbon;
+mod cities;
 mod clouds;
 mod counterfactual;
 mod error;
@@ -38,6 +39,7 @@ mod table;
 mod zone;
 mod zone_document;
 
+pub use cities::time_zone;
 pub use clouds::{CloudRegion, cloud_region, cloud_regions};
 pub use counterfactual::{Course, Difference, Placed, best_begin, difference};
 pub use error::{RangeError, ZoneError};

@@ -2,11 +2,11 @@
 //!
 //! Borders are Natural Earth's at 1:110 million (public domain), good to some tens of kilometres. So a point counts as a
 //! country's only well inside it; near a border, at sea, and near places too small for that map, the error names what is
-//! near, and the zone has to be given.
+//! near, and the zone has to be given. Around a large city its own zone counts, which in the United States is a state's.
 
 use std::sync::LazyLock;
 
-use crate::{Intensity, ZoneError, ZoneSource, lookup};
+use crate::{Intensity, ZoneError, ZoneSource, cities, lookup};
 
 const CSV: &str = include_str!("../data/borders.csv");
 /// Closer to another zone's border than this is not sure, degrees of latitude: 33 km.
@@ -50,7 +50,7 @@ fn near(zones: &[String]) -> String {
     if zones.is_empty() { String::new() } else { format!(" (near: {})", zones.join(", ")) }
 }
 
-/// The yearly average of the country at a latitude and longitude, degrees; 0 is a place like any other.
+/// The yearly average of the country (around a large city of the United States, of the state) at a latitude and longitude, degrees; 0 is a place like any other.
 ///
 /// # Errors
 /// [`LocateError`] outside the ranges, and wherever the map is too coarse to be sure.
@@ -70,6 +70,9 @@ pub fn locate(latitude: f64, longitude: f64) -> Result<Intensity, LocateError> {
 fn zone_at(latitude: f64, longitude: f64) -> Result<&'static str, LocateError> {
     if !(-90.0..=90.0).contains(&latitude) || !(-180.0..=180.0).contains(&longitude) {
         return Err(LocateError::NoPlace { latitude, longitude });
+    }
+    if let Some(city) = cities::around(latitude, longitude) {
+        return Ok(city.zone());
     }
     let mut near: Vec<(f64, &str)> = distances(latitude, longitude).filter(|(away, _)| *away < NEAR_DEGREES).collect();
     near.sort_by(|(a, left), (b, right)| a.total_cmp(b).then_with(|| left.cmp(right)));
@@ -170,6 +173,9 @@ mod tests {
             (-23.55, -46.63, "BR"),
             (0.0, 37.0, "KE"),
             (51.0, 0.0, "GB"),
+            (40.7128, -74.0060, "US-NY"),
+            (37.7749, -122.4194, "US-CA"),
+            (1.3521, 103.8198, "SG"),
         ] {
             assert_eq!(zone_at(latitude, longitude), Ok(zone), "{latitude}, {longitude}");
         }
@@ -177,9 +183,9 @@ mod tests {
 
     #[test]
     fn what_is_not_sure_is_an_error_that_names_what_is_near() {
-        // Basel, Singapore, Hong Kong and the Gulf of Guinea.
+        // Basel, the Strait of Johor, Strasbourg and the Gulf of Guinea.
         for (latitude, longitude, near) in
-            [(47.56, 7.59, "CH"), (1.35, 103.82, "SG"), (22.4, 114.1, "HK"), (0.0, 0.0, "")]
+            [(47.56, 7.59, "CH"), (1.44, 103.80, "SG"), (48.58, 7.75, "DE"), (0.0, 0.0, "")]
         {
             let error = zone_at(latitude, longitude).unwrap_err().to_string();
             assert!(error.contains(near) && error.contains("give --zone"), "{error}");

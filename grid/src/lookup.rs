@@ -1,6 +1,6 @@
 //! From what a person types to a zone's figure.
 
-use crate::{Intensity, Zone, ZoneError, ZoneSource, clouds, places, suggest, table};
+use crate::{Intensity, Zone, ZoneError, ZoneSource, cities, clouds, places, suggest, table};
 
 /// Names longer than this are not looked up, in bytes; the longest in the table has under 60.
 const LONGEST: usize = 200;
@@ -8,7 +8,7 @@ const LONGEST: usize = 200;
 const SHOWN: usize = 60;
 
 /// The yearly average of a zone: ISO 3166-1 alpha-2 or alpha-3, `US-` and a state, an eGRID subregion, a cloud region
-/// (`aws:us-east-1`), a name or an alias.
+/// (`aws:us-east-1`), a name or an alias; or a city of half a million inhabitants, for the zone it lies in.
 ///
 /// Case, accents and punctuation do not count. A code that is a country's stays the country's ("CA" is Canada); the
 /// answer's `note` then names the state. The answer states its own kind: states are direct, countries life-cycle.
@@ -55,10 +55,19 @@ fn elsewhere(typed: &str, folded: &str) -> Result<Intensity, ZoneError> {
     if let Some(intensity) = clouds::named(folded).and_then(clouds::CloudRegion::intensity) {
         return Ok(intensity);
     }
-    match places::named(folded) {
-        Some(place) => Err(ZoneError::NoFigure { zone: place.label(), around: place.around() }),
-        None => Err(unknown(typed)),
+    if let Some(place) = places::named(folded) {
+        return Err(ZoneError::NoFigure { zone: place.label(), around: place.around() });
     }
+    of_city(folded).ok_or_else(|| unknown(typed))
+}
+
+/// The figure of the zone that a city lies in, which the note says.
+fn of_city(folded: &str) -> Option<Intensity> {
+    let city = cities::named(folded)?;
+    let zone = table::coded(city.zone())?;
+    let mut intensity = zone.intensity(ZoneSource::Given);
+    intensity.note = Some(format!("{} has no figure of its own: this is that of {}", city.name(), zone.label()));
+    Some(intensity)
 }
 
 /// California, when "CA" was read as Canada.

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::{CloudRegion, Intensity, Mix, Zone, ZoneError, cloud_region, lookup, mix, zones};
+use crate::{CloudRegion, Intensity, Mix, Zone, ZoneError, cloud_region, lookup, mix, time_zone, zones};
 
 /// A zone by code, name or alias: `zone`, `name`, `g_per_kwh`, `kind`, `year`, `source`, and beside these `licence`, `note`,
-/// `mix` (percent, with year and source) and `cloud` (the region, with its PUE). What is not known is null.
+/// `mix` (percent, with year and source), `cloud` (the region, with its PUE) and `time_zone`. What is not known is null.
 ///
 /// ```
 /// let france = eco2_grid::zone_document("France")?;
@@ -51,6 +51,7 @@ fn intensity_document(found: &Intensity, region: Option<&CloudRegion>) -> Value 
         "note": found.note,
         "mix": of_mix(mix_of(found)),
         "cloud": region.map(of_region),
+        "time_zone": time_zone(region.map_or(found.zone.as_str(), |region| region.zone.as_str())),
     })
 }
 
@@ -90,5 +91,6 @@ fn of_zone(zone: &Zone) -> Value {
         "note": null,
         "mix": of_mix(mix(&zone.code)),
         "cloud": null,
+        "time_zone": time_zone(&zone.code),
     })
 }

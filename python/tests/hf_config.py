@@ -33,7 +33,8 @@ SHOWN = {
     "track_dataset_size": "hf_callback", "per_gpu_metrics": "hf_callback", "aggregate_gpus": "hf_callback",
     "gpu_ids": "hf_callback", "carbon_price_per_tonne": "hf_callback", "use_real_time_carbon": "hf_live",
     "intensity_provider": "hf_live", "co2_signal_api_token": "hf_live", "latitude": "hf_live", "longitude": "hf_live",
-    "auto_detect_location": "hf_live",
+    "auto_detect_location": "hf_live", "carbon_alerts": "hf_alerts", "max_co2_per_hour": "hf_alerts",
+    **dict.fromkeys(("alert_webhook", "carbon_api_key", "carbon_api_url", "gpu_simulation"), "hf_alerts"),
 }
 """Options whose effect other tests show, as `test_effect_<option>` in that file."""
 
@@ -42,6 +43,8 @@ METER = {
     "grid_carbon_intensity": (12.5, ("intensity",)), "track_gpu_energy": (False, ("sources",)),
     "gpu_sampling_interval": (0.25, ("interval",)), "custom_tags": ({"team": "nlp"}, ("labels", "team")),
     "pue": (1.5, ("pue",)), "save_raw_metrics": (True, ("trace",)), "meter_options": ({"redact": True}, ("redact",)),
+    "track_cpu_energy": (False, ("sources",)), "cloud": ("aws", ("cloud",)), "equivalents": (True, ("equivalents",)),
+    "carbon_offset_credits": ({"forest": 12}, ("offsets", "forest")), "max_overhead_percent": (0.5, ("max_overhead_percent",)),
 }
 """Options that reach the meter: a value, and where it stands in the meter's options."""
 
@@ -72,7 +75,7 @@ class Options(HfTest):
     def test_options_without_effect_warn_once_each(self) -> None:
         other = {"update_interval": 5, "expected_load": "high", "cache_size": 1, "batch_size": 1,
                  "enable_caching": False, "enable_batching": False, "tracking_mode": "x",
-                 "max_co2_per_hour": 1, "alert_webhook": "https://example.org", "tracking_frequency": 1}
+                 "tracking_frequency": 1}
         for name in LATER:
             with self.warnings() as heard:
                 CarbonConfig(**{name: other.get(name, True)})
@@ -113,7 +116,7 @@ class Options(HfTest):
         with self.warnings() as heard, meter_options.opened(config) as meter:
             carbon = meter.report_object().carbon
             self.assertEqual((carbon.zone, carbon.zone_source), ("DE", "country"))
-        self.assertIn("Germany/Bavaria", heard[0])
+        self.assertIn("Bavaria (DE-BY)", heard[0])
 
     def test_k16_a_zone_without_a_value_is_the_world_and_called_unknown(self) -> None:
         config = CarbonConfig(**self.options(country="Atlantis"))
@@ -200,7 +203,7 @@ class Environment(HfTest):
 
     def test_every_option_has_its_variable(self) -> None:
         kinds = {"bool": "1", "float": "2", "int": "3", "str": "x"}
-        special = {"gpu_ids": "1", "budget_action": "stop", "console_log_level": "ERROR", "custom_tags": "a=b",
+        special = {"carbon_offset_credits": "forest=1", "gpu_ids": "1", "cloud": "aws", "budget_action": "stop", "console_log_level": "ERROR", "custom_tags": "a=b",
                    "meter_options": '{"redact": true}', "integrations": "mlflow", "log_level": "STEP"}
         for field in dataclasses.fields(CarbonConfig):
             name = field.name

@@ -361,7 +361,7 @@ class Places(HfTest):
         self.assertEqual((h.regions.GERMANY, h.regions.USA.CALIFORNIA, h.regions.get("France")), ("DE", "US-CA", "FR"))
         self.assertEqual(h.regions.GERMANY.intensity, 342.06)
         with self.assertRaises(AttributeError):
-            h.regions.GERMANY.BAVARIA
+            h.regions.GERMANY.NARNIA
 
     def test_runs_are_compared_by_sample(self) -> None:
         comparison = h.CarbonComparison()

@@ -17,6 +17,7 @@ from . import _constants as c
 from ._absent import LeftBehind
 from ._handles import DONE, FAULTS, Calls, Ids, check, encoded, number, unsigned
 from ._load import library
+from ._names import explained
 from .errors import Error
 from .records import Budget, Device, Energy, Series, Total
 from .report import Report
@@ -83,7 +84,12 @@ class Meter:
         lib = library()
         _log.connect()
         address = ctypes.c_void_p()
-        check(lib, lib.meter_open(as_json(self.options), ctypes.byref(address)))
+        try:
+            check(lib, lib.meter_open(as_json(self.options), ctypes.byref(address)))
+        except Error as error:
+            if error.code == c.ECO2_ERR_OPTIONS:
+                raise Error(error.code, explained(str(error))) from None
+            raise
         self._bind(lib, _abi.handle_of(lib, address.value))
         _opened.add(self)
 

@@ -18,11 +18,13 @@ from typing import Any
 from eco2 import __version__
 
 _NAMES = {
+    "alerts": ("add_anomaly_callback", "get_anomaly_report"),
     "accelerate": ("AccelerateIntegration", "wrap_accelerator"),
     "analysis": ("CarbonComparison",),
     "batch": ("calculate_carbon_impact_batch", "get_carbon_impact"),
     "budget": ("CarbonBudgetCallback",),
     "callback": ("Eco2AICallback", "MetricCollector"),
+    "cloud": ("CloudProviderIntegration",),
     "config": ("CarbonConfig",),
     "diagnostics": ("run_hardware_check",),
     "equivalents": ("calculate_carbon_equivalents",),
@@ -35,10 +37,11 @@ _NAMES = {
     "mlflow": ("MLflowIntegration",),
     "models": ("CarbonMetrics", "CarbonSummary", "EnvironmentalImpact", "GPUMetrics", "OptimizationRecommendation",
                "SystemMetrics"),
-    "not_built": ("CarbonDataAggregator", "CarbonDataStorage", "CloudProviderIntegration", "predict_training_impact"),
+    "not_built": ("CarbonDataAggregator", "CarbonDataStorage", "predict_training_impact"),
     "optimization": ("CarbonOptimizationEngine", "CarbonOptimizer", "SustainabilityOptimizer",
                      "generate_recommendations", "suggest_optimizations"),
     "plain": ("TrainingRun", "track", "track_training"),
+    "power": ("optimize_power_settings",),
     "prometheus": ("PrometheusExporter",),
     "report": ("CarbonReport",),
     "scheduling": ("CarbonAwareScheduler", "LowCarbonScheduler", "compare_regions", "find_low_carbon_window",

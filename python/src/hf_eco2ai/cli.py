@@ -12,6 +12,7 @@ from typing import Any, Callable, Dict, List, Optional
 
 import eco2
 
+from . import advise
 from .errors import CarbonTrackingError
 from .files import write_text
 
@@ -31,7 +32,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     given = sys.argv[1:] if arguments is None else list(arguments)
     name = given[0] if given else ""
     try:
-        if name in DIRECT:
+        if name in DIRECT and not (name == "optimize" and advise.is_asked(given[1:])):
             return eco2.run_cli(given).returncode
         if name == "exec":
             return eco2.run_cli(["run", *given[1:]]).returncode
@@ -60,6 +61,10 @@ def parser() -> argparse.ArgumentParser:
     _command(commands, "report", "show a report", _report, {
         ("-r", "--report"): {"required": True}, ("--format",): {"choices": ("text", "json", "csv"), "default": "text"},
         ("-o", "--output"): {}})
+    _command(commands, "optimize", "advice on a project's newest run (eco2's own flags: see eco2 optimize --help)", advise.advise, {
+        ("-p", "--project"): {"required": True}, ("--model-size",): {"choices": advise.SIZES, "default": "medium"},
+        ("--duration",): {"type": float, "default": 60.0, "metavar": "MIN"},
+        ("--format",): {"choices": ("text", "json"), "default": "text"}})
     _command(commands, "config", "write a configuration with every option", _config, {
         ("-c", "--config"): {}, ("-o", "--output"): {"default": "config.json"}})
     return top

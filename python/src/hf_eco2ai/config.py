@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 from collections.abc import Mapping
@@ -10,9 +11,9 @@ from dataclasses import InitVar, dataclass, field
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Union
 
-from . import effects
+from . import effects, names
 from .convert import SECRETS, WHERE, converted
-from .errors import ConfigurationError, warn_once
+from .errors import ConfigurationError, UnknownOption, warn_once
 from .files import write_text
 
 
@@ -104,6 +105,14 @@ class CarbonConfig:
     tensorboard_tracking: Optional[bool] = None
     carbon_price_per_tonne: Optional[float] = None
     grace_period: int = 0
+    track_cpu_energy: bool = True
+    gpu_simulation: bool = False
+    cloud: Optional[str] = None
+    equivalents: bool = False
+    carbon_offset_credits: Dict[str, Any] = field(default_factory=dict)
+    carbon_api_key: Optional[str] = field(default=None, repr=False)
+    carbon_api_url: Optional[str] = None
+    max_overhead_percent: Optional[float] = None
     meter_options: Dict[str, Any] = field(default_factory=dict)
     environment: InitVar[Optional[Mapping]] = None
 
@@ -143,7 +152,7 @@ class CarbonConfig:
         """
         for name in data:
             if name not in cls.names():
-                raise ConfigurationError(effects.unknown(name, cls.names()))
+                raise UnknownOption(names.unknown(name, cls.names()))
         left_out = [name for name in SECRETS if data.get(name) == "set"]
         for name in left_out:
             warn_once(f"secret:{name}", f"{name} is not in the saved configuration, which holds no secrets: give it again{WHERE[name]}")
@@ -202,6 +211,22 @@ class CarbonConfig:
         from .diagnostics import validate
 
         return validate(self)
+
+
+def _checking(made: Any) -> Any:
+    """The constructor, which names the nearest option instead of one that there is not."""
+
+    @functools.wraps(made)
+    def constructor(self: CarbonConfig, *values: Any, **given: Any) -> None:
+        for name in given:
+            if name not in CarbonConfig.names() and name != "environment":
+                raise UnknownOption(names.unknown(name, CarbonConfig.names()))
+        made(self, *values, **given)
+
+    return constructor
+
+
+CarbonConfig.__init__ = _checking(CarbonConfig.__init__)  # type: ignore[method-assign]
 
 
 def overlaid(config: Optional[CarbonConfig], options: Dict[str, Any]) -> CarbonConfig:

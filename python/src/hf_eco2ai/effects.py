@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
-from typing import Any, Dict, Iterable, List
+from typing import Any, Dict, List
 
 from . import place
 from .errors import ConfigurationError, warn_once
@@ -24,13 +23,13 @@ LATER = {
     "cache_size": "it has no effect: nothing is cached", "batch_size": "it has no effect: nothing is batched",
     "enable_caching": "it has no effect: nothing is cached", "enable_batching": "it has no effect: nothing is batched",
     "tracking_mode": "it has no effect: there is one way to measure",
-    "carbon_alerts": "alerts are not built yet; `enable_carbon_budget` warns in the log",
-    "max_co2_per_hour": "alerts are not built yet; `max_co2_kg` limits the run",
-    "alert_webhook": "alerts are not built yet, so nothing is sent",
     "tracking_frequency": "it has no effect: every step is tracked",
     "include_infrastructure": "no overhead is assumed; give `pue`, which the report shows apart",
 }
 """Options that have no effect, with what to do instead; each warns if it is set to something else than its default."""
+
+CLOUDS = ("aws", "gcp", "azure")
+"""Providers whose published watts the library knows."""
 
 _CHOICES = {
     "log_level": ("STEP", "EPOCH", "BATCH"), "budget_action": ("warn", "stop"),
@@ -40,7 +39,7 @@ _RANGES = {
     "grid_carbon_intensity": (0, 5000), "gpu_sampling_interval": (0.0001, 60), "prometheus_port": (0, 65535),
     "max_co2_kg": (0, float("inf")), "check_frequency": (1, 2**31), "electricity_price_per_kwh": (0, float("inf")),
     "latitude": (-90, 90), "longitude": (-180, 180), "pue": (1, float("inf")), "grace_period": (0, 2**31),
-    "carbon_price_per_tonne": (0, float("inf")),
+    "carbon_price_per_tonne": (0, float("inf")), "max_co2_per_hour": (0, float("inf")), "max_overhead_percent": (0.01, 100),
 }
 _TRACKERS = {"mlflow": "mlflow_tracking", "wandb": "wandb_tracking", "tensorboard": "tensorboard_tracking",
              "prometheus": "export_prometheus"}
@@ -111,6 +110,10 @@ def check(config: Any) -> None:
         value = getattr(config, name)
         if value is not None and not low <= value <= high:
             raise ConfigurationError(f"{name} is {value}; allowed: {low} to {high}")
+    if config.cloud is not None and config.cloud not in CLOUDS:
+        raise ConfigurationError(f"cloud is {config.cloud!r}; allowed: {', '.join(CLOUDS)}")
+    if not (config.track_gpu_energy or config.track_cpu_energy or "sources" in config.meter_options):
+        raise ConfigurationError("track_gpu_energy and track_cpu_energy are both False: nothing would be measured")
     if config.enable_carbon_budget and not config.max_co2_kg:
         raise ConfigurationError("enable_carbon_budget needs max_co2_kg, a number of kilograms above 0")
 
@@ -125,11 +128,8 @@ def warn(config: Any) -> None:
         warn_once("max_co2_kg", "CarbonConfig.max_co2_kg has no effect without enable_carbon_budget=True")
     if config.debug or config.verbose_logging:
         warn_once("debug", "CarbonConfig.debug and verbose_logging are console_log_level DEBUG: there are no further lines")
+    if config.gpu_simulation:
+        warn_once("gpu_simulation", "CarbonConfig.gpu_simulation: every figure is made up and flagged `synthetic`; nothing is measured")
     if config.log_level == "BATCH":
         warn_once("log_level", "CarbonConfig.log_level BATCH is STEP: a line a batch would slow the training")
 
-
-def unknown(name: str, names: Iterable[str]) -> str:
-    """The message for a name that is no option."""
-    near = difflib.get_close_matches(str(name), list(names), 1)
-    return f"no option is named {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Dict
 
 from .effects import layered
+from .not_used import NOT_USED, reason
 from .errors import ConfigurationError, warn_once
 
 PREFIX = "HF_ECO2AI_"
@@ -19,15 +20,12 @@ MORE = {
     "CO2_SIGNAL_API_TOKEN": "co2_signal_api_token", "GPU_IDS": "gpu_ids", "GPU_MONITORING_ENABLED": "track_gpu_energy",
     "GPU_MEASUREMENT_INTERVAL": "gpu_sampling_interval", "PROMETHEUS_ENABLED": "export_prometheus",
     "PROMETHEUS_HOST": "prometheus_host", "PROMETHEUS_PORT": "prometheus_port", "PROMETHEUS_PREFIX": "prometheus_prefix",
-    "REPORT_ENABLED": "save_report", "REPORT_PATH": "report_path",
+    "REPORT_ENABLED": "save_report", "REPORT_PATH": "report_path", "CPU_MONITORING_ENABLED": "track_cpu_energy",
+    "TEST_GPU_SIMULATION": "gpu_simulation", **{f"CARBON_API_{part}": f"carbon_api_{part.lower()}" for part in ("KEY", "URL")},
+    "ALERT_ENABLED": "carbon_alerts", "ALERT_MAX_CO2_PER_HOUR": "max_co2_per_hour",
+    "PERFORMANCE_MAX_OVERHEAD_PERCENT": "max_overhead_percent",
 }
 """Variables without the prefix that are read too."""
-
-NOT_USED = {
-    "HF_ECO2AI_ENV": "there is one way to measure, in production as elsewhere",
-    "HF_ECO2AI_AUDIT_KEY": "the audit log is not built yet", "HF_ECO2AI_MASTER_KEY": "nothing is encrypted here",
-}
-"""Variables of HF Eco2AI that have no effect, and why."""
 
 _FILE = "HF_ECO2AI_CONFIG_PATH"
 
@@ -50,6 +48,11 @@ def read_options(environment: Mapping) -> Dict[str, Any]:
                 options[name] = value
             else:
                 _warn(variable, names)
+    if options.get("carbon_alerts") and "alert_webhook" not in options:
+        # Others read these too: they are ours where alerts are asked for.
+        webhooks = [environment[name] for name in ("SLACK_WEBHOOK_URL", "DISCORD_WEBHOOK_URL") if environment.get(name)]
+        options.update(alert_webhook=webhooks[0]) if webhooks else None
+    _warn_unused(environment)
     return layered(_file(environment.get(_FILE)), options)
 
 
@@ -59,11 +62,20 @@ def _names() -> tuple:
     return CarbonConfig.names()
 
 
+def _warn_unused(environment: Mapping) -> None:
+    """One warning for the variables of HF Eco2AI that are set and have no effect, where some that are its own alone are set."""
+    found = sorted(name for name, value in environment.items() if value and name in NOT_USED)
+    if found:
+        shown = "; ".join(f"{name}: {reason(name)}" for name in found)
+        warn_once(f"unused:{','.join(found)}", f"variables of HF Eco2AI without effect: {shown} (docs/seed.md has all)")
+
+
 def _warn(variable: str, names: tuple) -> None:
-    why = NOT_USED.get(variable)
+    if variable in NOT_USED:
+        return
     near = difflib.get_close_matches(variable[len(PREFIX):].lower(), list(names), 1)
     hint = f"; did you mean {PREFIX}{near[0].upper()}?" if near else ""
-    warn_once(variable, f"{variable} has no effect: {why}" if why else f"{variable} is no variable of eco2{hint}")
+    warn_once(variable, f"{variable} is no variable of eco2{hint}")
 
 
 def _file(path: Any) -> Dict[str, Any]:

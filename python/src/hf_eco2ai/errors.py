@@ -27,6 +27,10 @@ class ConfigurationError(CarbonTrackingError, ValueError):
     """An option that cannot be used; the message names it, what it was and what is allowed."""
 
 
+class UnknownOption(ConfigurationError, TypeError):
+    """A keyword that is no option; the message has the nearest one."""
+
+
 class APIError(CarbonTrackingError):
     """A command or a library that did not do what it was asked for."""
 

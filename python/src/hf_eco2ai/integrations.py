@@ -7,7 +7,7 @@ from typing import Any, Dict
 
 import eco2
 
-_ELSEWHERE = {"AccelerateIntegration": "accelerate", "CloudProviderIntegration": "not_built",
+_ELSEWHERE = {"AccelerateIntegration": "accelerate", "CloudProviderIntegration": "cloud",
               "MLflowIntegration": "mlflow", "PyTorchLightningIntegration": "lightning"}
 """Names of other modules, each imported when it is asked for: it may import its framework."""
 

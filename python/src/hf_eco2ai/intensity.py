@@ -53,6 +53,7 @@ class CarbonIntensityProvider:
         provider: who is asked for the intensity of now: `"neso"`, `"electricity-maps,energy-charts"`, …; nobody without it.
             Its token comes from the environment (docs/intensity.md of eco2). An answer is kept until its slot is over.
         provider_url, provider_zone: as for `eco2 grid`.
+        series, column: intensities of hours to come (as for `LowCarbonScheduler`), for the impact's peak and window only.
         clock: tells the time, with a time zone.
 
     Attributes:
@@ -70,6 +71,7 @@ class CarbonIntensityProvider:
     def __init__(self, country: Optional[str] = None, region: Optional[str] = None,
                  grid_carbon_intensity: Optional[float] = None, zone: Optional[str] = None, provider: Optional[str] = None,
                  provider_url: Optional[str] = None, provider_zone: Optional[str] = None,
+                 series: Any = None, column: Optional[str] = None,
                  clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc)) -> None:
         self._constant = grid_carbon_intensity
         if grid_carbon_intensity is not None and not 0 <= grid_carbon_intensity <= 5000:
@@ -79,6 +81,7 @@ class CarbonIntensityProvider:
         self.entry: Dict[str, Any] = {}
         self._asking: List[str] = []
         self._clock, self._good_until = clock, clock()
+        self._series, self._column = series, column
         if provider is not None and grid_carbon_intensity is None:
             if not place:
                 raise ConfigurationError(f"provider {provider} needs a place: give zone, or country and region")
@@ -121,12 +124,14 @@ class CarbonIntensityProvider:
         return mix[name] if mix else None
 
     def get_environmental_impact(self) -> EnvironmentalImpact:
-        """What is known of the place."""
+        """What is known of the place; peak, least and best hour need `series`, and are those of its first 24 hours."""
         code = self.entry.get("zone")
         return EnvironmentalImpact(
             renewable_percentage=self._share("renewable_percent"), fossil_fuel_percentage=self._share("fossil_percent"),
-            nuclear_percentage=self._share("nuclear_percent"), mix_year=self._share("year"), region_name=self.entry.get("name"), country_code=code.split("-")[0] if code and code[:2].isalpha() else None,
-            regional_average_intensity=self.get_carbon_intensity(), global_average_intensity=entry("world")["g_per_kwh"])
+            nuclear_percentage=self._share("nuclear_percent"), mix_year=self._share("year"),
+            region_name=self.entry.get("name"), timezone=self.entry.get("time_zone"), country_code=code.split("-")[0] if code and code[:2].isalpha() else None,
+            regional_average_intensity=self.get_carbon_intensity(), global_average_intensity=entry("world")["g_per_kwh"],
+            **(day(self._series, self._column) if self._series is not None else {}))
 
     @property
     def source(self) -> str:
@@ -134,6 +139,35 @@ class CarbonIntensityProvider:
         if not self.entry:
             return "given"
         return f"{self.entry['source']}, {self.entry['year'] or self.entry.get('until')}"
+
+
+def day(series: Any, column: Optional[str] = None) -> Dict[str, Any]:
+    """The hour of most and of least carbon in a series' first 24 hours, by the library's plans of an hour each.
+
+    Raises:
+        ConfigurationError: the series cannot be used.
+    """
+    try:
+        # A plan of an hour at 1000 W weighs the grams of a kilowatt-hour.
+        first = eco2.plan(series, 1, 1, zone=column)
+        start, hours = _instant(first["start"]), [first]
+        for hour in range(1, 24):
+            try:
+                hours.append(eco2.plan(series, 1, 1, zone=column, start=_text(start + timedelta(hours=hour))))
+            except eco2.Error:
+                break
+    except eco2.Error as error:
+        raise ConfigurationError(str(error)) from None
+    known = [hour for hour in hours if hour["grams"] is not None]
+    if not known:
+        return {}
+    least, most = (pick(known, key=lambda hour: hour["grams"]) for pick in (min, max))
+    window = f"{least['start']}/{least['slots'][-1]['to']}"
+    return {"peak_hours_co2": most["grams"], "off_peak_hours_co2": least["grams"], "optimal_training_window": window}
+
+
+def _text(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 _PATIENCE = timedelta(minutes=5)

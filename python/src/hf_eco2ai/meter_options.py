@@ -12,11 +12,15 @@ from typing import Any, Dict, List, Optional
 import eco2
 
 from . import place as where
+from .alerts import webhook_form
 from .errors import LOGGER, warn_once
 from .files import WRITTEN
 
 NOT_NVIDIA = ["rapl-perf", "rapl-sysfs", "hwmon", "model"]
 """Sources that are asked with `track_gpu_energy=False`."""
+
+NOT_CPU = ["nvml"]
+"""Sources that are asked with `track_cpu_energy=False`."""
 
 FILES = ("trace", "json")
 """Options that name a file to write."""
@@ -51,7 +55,10 @@ def options(config: Any) -> Dict[str, Any]:
         "name": fitting(config.experiment_name or "", "experiment_name"), "run_id": fitting(config.run_id or "", "run_id"),
         "labels": labels(config), "intensity": config.grid_carbon_intensity,
         "pue": config.pue, "interval": config.gpu_sampling_interval, "budget": budget(config),
-        "sources": None if config.track_gpu_energy else NOT_NVIDIA,
+        "sources": sources(config), "cloud": config.cloud, "equivalents": config.equivalents or None,
+        "offsets": offsets(config), "max_overhead_percent": config.max_overhead_percent,
+        "webhook": webhook_form(config.alert_webhook) if config.alert_webhook else None,
+        "provider_url": config.carbon_api_url if where.providers(config) else None,
         "gpus": None if config.gpu_ids == "auto" else [str(number) for number in config.gpu_ids],
         "locate": where.located(config), "intensity_provider": where.providers(config),
         "trace": place(config, config.report_path + ".trace.csv") if config.save_raw_metrics else None,
@@ -61,6 +68,20 @@ def options(config: Any) -> Dict[str, Any]:
         if isinstance(given.get(table), dict):
             given[table] = {**chosen[table], **given[table]}
     return {name: value for name, value in {**chosen, **given}.items() if value not in (None, "", {}, [])}
+
+
+def sources(config: Any) -> Optional[List[str]]:
+    """The sources that are asked; None: all that are there."""
+    if config.gpu_simulation:
+        return ["synthetic"]
+    if not config.track_cpu_energy:
+        return NOT_CPU
+    return None if config.track_gpu_energy else NOT_NVIDIA
+
+
+def offsets(config: Any) -> Dict[str, float]:
+    """Offsets bought elsewhere, kilograms by name, for lines of their own in the report; never subtracted."""
+    return {fitting(name, "the name of an offset"): kg for name, kg in config.carbon_offset_credits.items()}
 
 
 def labels(config: Any) -> Dict[str, str]:
@@ -205,7 +226,7 @@ def _in_best_zone(config: Any, given: Dict[str, Any]) -> eco2.Meter:
     try:
         return eco2.Meter.apart({**given, "zone": best})
     except eco2.Error as error:
-        if to_blame(error, given) or ("zone" not in str(error) and "region" not in str(error)):
+        if to_blame(error, given) or not any(word in str(error) for word in ("zone", "region", "grid figure")):
             raise
         warn_once(f"zone:{best}", f"{error}; the next best zone is taken")
     # Its country's value, else the world average: the report's `zone_source` is then `country` or `unknown`.

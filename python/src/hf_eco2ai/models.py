@@ -13,7 +13,7 @@ total_epochs total_samples average_samples_per_kwh energy_per_sample co2_per_sam
 carbon_credit_cost_usd equivalent_km_driven equivalent_trees_needed equivalent_coal_burned_kg model_name model_parameters
 dataset_size final_loss""".split()
 _CURRENT = """power_watts energy_kwh co2_kg samples_processed samples_per_kwh tokens_processed tokens_per_kwh
-energy_per_sample co2_per_sample watts_per_sample grid_intensity duration_seconds energy_uj duration_ns""".split()
+energy_per_sample co2_per_sample watts_per_sample grid_intensity co2_kg_per_hour duration_seconds energy_uj duration_ns""".split()
 _ORIGIN = """energy_low_kwh energy_high_kwh co2_low_kg co2_high_kg pue facility_energy_kwh estimated synthetic missing_ns
 zone zone_source intensity_source intensity_year intensity_kind""".split()
 
@@ -89,7 +89,7 @@ class CarbonMetrics:
         return self.training_context.get("loss")
 
     def to_dict(self) -> Dict[str, Any]:
-        """The record in the format of a carbon report 1.0, and `quality` by device."""
+        """The record in the format of a carbon report 1.0, with `quality` by device, and the integers `energy_uj` and `elapsed_ns`."""
         return {
             "timestamp": self.timestamp, "datetime": self.datetime, "step": self.step, "epoch": self.epoch,
             "energy_kwh": self.energy_kwh, "cumulative_energy_kwh": self.cumulative_energy_kwh,
@@ -99,6 +99,8 @@ class CarbonMetrics:
                            "tokens_processed": self.tokens_processed, "tokens_per_kwh": self.tokens_per_kwh},
             "duration_seconds": self.duration_seconds, "training_context": self.training_context,
             "environment": self.environment, "quality": self.quality,
+            "energy_uj": self.energy_uj, "elapsed_ns": self.elapsed_ns,
+            "energy_uj": self.energy_uj, "elapsed_ns": self.elapsed_ns,
         }
 
 

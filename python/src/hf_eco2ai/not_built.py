@@ -6,7 +6,7 @@ from typing import Any
 
 import eco2
 
-CLASSES = ("CarbonDataAggregator", "CarbonDataStorage", "CloudProviderIntegration")
+CLASSES = ("CarbonDataAggregator", "CarbonDataStorage")
 """Names that raise when an object is made."""
 
 FUNCTIONS = ("predict_training_impact",)

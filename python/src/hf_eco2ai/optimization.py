@@ -20,10 +20,11 @@ import eco2
 
 from .errors import APIError, ConfigurationError
 from .models import OptimizationRecommendation
+from .power import optimize_power_settings
 from .scheduling import plan_optimal_training
 
 __all__ = ["CarbonOptimizationEngine", "CarbonOptimizer", "SustainabilityOptimizer", "generate_recommendations",
-           "plan_optimal_training", "suggest_optimizations"]
+           "optimize_power_settings", "plan_optimal_training", "suggest_optimizations"]
 
 Run = Union[Mapping, str, os.PathLike, Any]
 """A CarbonReport, a report of schema eco2.report/1 as plain data, the file of either, a run's id, or "last"."""

@@ -14,6 +14,9 @@ from .errors import warn_once
 SIGNAL = "electricity-maps"
 """Whose token `co2_signal_api_token` is: CO2 Signal was its earlier name."""
 
+WEBHOOK = "ECO2_TOKEN_WEBHOOK"
+"""Variable in which the library looks for a webhook's address."""
+
 TOKEN = "CO2_SIGNAL_API_TOKEN"
 """Variable in which the library looks for it, among others."""
 
@@ -22,7 +25,7 @@ def providers(config: Any) -> List[str]:
     """Who is asked for the intensity of the training's time, the best first; empty: nobody."""
     if not config.use_real_time_carbon or config.grid_carbon_intensity is not None:
         return []
-    named = config.intensity_provider or (SIGNAL if config.co2_signal_api_token else "")
+    named = config.intensity_provider or (SIGNAL if config.co2_signal_api_token or config.carbon_api_key else "")
     return [name.strip() for name in named.split(",") if name.strip()]
 
 
@@ -36,9 +39,15 @@ def located(config: Any) -> Optional[str]:
 
 
 def hand_over(config: Any) -> None:
-    """Puts the token where the library takes tokens from, the environment of this process, unless one is there."""
-    if providers(config) and config.co2_signal_api_token:
+    """Puts tokens where the library takes them from, the environment of this process, unless one is there; a webhook's
+    address that is given here goes over one that is."""
+    asked = providers(config)
+    if asked and config.co2_signal_api_token:
         os.environ.setdefault(TOKEN, config.co2_signal_api_token)
+    if asked and config.carbon_api_key:
+        os.environ.setdefault(f"ECO2_TOKEN_{asked[0].upper().replace('-', '_')}", config.carbon_api_key)
+    if config.alert_webhook:
+        os.environ[WEBHOOK] = config.alert_webhook
 
 
 def warn(config: Any) -> None:
@@ -47,9 +56,9 @@ def warn(config: Any) -> None:
     own = config.grid_carbon_intensity is not None
     stands = "grid_carbon_intensity is given and goes over it" if own else None
     if config.use_real_time_carbon and not providers(config):
-        why = stands or f"nobody is named: give intensity_provider, or co2_signal_api_token for {SIGNAL}; the zone's yearly figure is used"
+        why = stands or f"nobody is named: give intensity_provider, or co2_signal_api_token (or carbon_api_key) for {SIGNAL}; the zone's yearly figure is used"
         warn_once("use_real_time_carbon", f"CarbonConfig.use_real_time_carbon has no effect: {why}")
-    for name in ("intensity_provider", "co2_signal_api_token"):
+    for name in ("intensity_provider", "co2_signal_api_token", "carbon_api_key", "carbon_api_url"):
         if getattr(config, name) and not config.use_real_time_carbon:
             warn_once(name, f"CarbonConfig.{name} has no effect without use_real_time_carbon=True")
     for name, other in (("latitude", config.longitude), ("longitude", config.latitude)):

@@ -3,13 +3,30 @@
     from hf_eco2ai import Eco2AICallback, regions
     Eco2AICallback(zone=regions.USA.CALIFORNIA)
 
-A region that the table does not have raises AttributeError: a country's figure is never taken for a region's.
+`dir(regions)` lists the countries, `dir(regions.USA)` the states. A region that exists and has no figure of its own, such as
+`regions.GERMANY.BAVARIA`, is its code too: it has no `intensity`, and a run in it is priced by its country's figure, flagged.
+A name that is no region raises AttributeError.
 """
 
 from __future__ import annotations
 
-from .errors import ConfigurationError
-from .intensity import entry
+import re
+from typing import List
+
+from .errors import CarbonTrackingError, ConfigurationError
+from .intensity import entry, table
+
+_COUNTRIES = ("USA", "UK")
+"""Names that are usual beside those of the table."""
+
+_WITHOUT = {"DE": ("BADEN_WUERTTEMBERG", "BAVARIA", "BERLIN", "BRANDENBURG", "BREMEN", "HAMBURG", "HESSE", "LOWER_SAXONY",
+                   "MECKLENBURG_WESTERN_POMERANIA", "NORTH_RHINE_WESTPHALIA", "RHINELAND_PALATINATE", "SAARLAND", "SAXONY",
+                   "SAXONY_ANHALT", "SCHLESWIG_HOLSTEIN", "THURINGIA"),
+            "CA": ("ALBERTA", "BRITISH_COLUMBIA", "MANITOBA", "NEW_BRUNSWICK", "NEWFOUNDLAND_AND_LABRADOR", "NOVA_SCOTIA",
+                   "NORTHWEST_TERRITORIES", "NUNAVUT", "ONTARIO", "PRINCE_EDWARD_ISLAND", "QUEBEC", "SASKATCHEWAN", "YUKON")}
+"""Regions that eco2 knows by name, whose figures may not be shipped."""
+
+_CODE = re.compile(r"no yearly grid figure for [^(]*\((?P<code>[A-Z]{2}-[A-Z0-9]{1,3})\)")
 
 
 class Zone(str):
@@ -20,21 +37,51 @@ class Zone(str):
             raise AttributeError(name)
         return _zone(f"{self}/{_words(name)}", name)
 
+    def __dir__(self) -> List[str]:
+        prefix = f"{self}-"
+        return sorted({*_listed(lambda code: code.startswith(prefix)), *_WITHOUT.get(str(self), ()), "intensity"})
+
     @property
     def intensity(self) -> float:
-        """Grams CO2e per kilowatt-hour."""
+        """Grams CO2e per kilowatt-hour.
+
+        Raises:
+            ConfigurationError: it has no figure of its own; the message says what has one.
+        """
         return entry(str(self))["g_per_kwh"]
 
 
 def get(name: str) -> Zone:
-    """The zone of a code, name or alias. Raises ConfigurationError if there is none."""
-    return Zone(entry(name)["zone"])
+    """The zone of a code, name or alias, with a figure or without. Raises ConfigurationError if there is none."""
+    try:
+        return Zone(entry(name)["zone"])
+    except ConfigurationError as error:
+        without = _CODE.match(str(error))
+        if without is None:
+            raise
+        return Zone(without["code"])
 
 
 def __getattr__(name: str) -> Zone:
     if name.startswith("_"):
         raise AttributeError(name)
     return _zone(_words(name), name)
+
+
+def __dir__() -> List[str]:
+    return sorted({*_listed(lambda code: "-" not in code and not code.islower()), *_COUNTRIES, "Zone", "get"})
+
+
+def _listed(wanted) -> List[str]:  # type: ignore[no-untyped-def]
+    """Names to type of the table's zones; none where there is no command to ask."""
+    try:
+        return [_typed(row["name"]) for row in table() if wanted(row["zone"])]
+    except CarbonTrackingError:
+        return []
+
+
+def _typed(name: str) -> str:
+    return re.sub(r"\W+", "_", name.replace("'", "")).strip("_").upper()
 
 
 def _zone(place: str, name: str) -> Zone:

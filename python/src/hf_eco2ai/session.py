@@ -10,6 +10,7 @@ from typing import Any, Dict, List, NamedTuple, Optional
 
 import eco2
 
+from .alerts import Alerts
 from .errors import LOGGER, Faults
 from .meter_options import opened
 from .models import NOTHING, CarbonMetrics, Figures
@@ -52,12 +53,17 @@ class Session:
         self.metadata: Dict[str, Any] = {}
         self.number = 0
         self._kept: Dict[str, str] = {}
+        self.alerts = Alerts(config, self.faults)
         self._reset()
 
     def _reset(self) -> None:
         self.records: List[CarbonMetrics] = []
         self._every, self._seen = 1, 0
         self._attempts: List[Attempt] = []
+        self.alerts.begin()
+
+    def _tell(self, figures: Figures) -> None:
+        self.alerts.look(figures, lambda: json.loads(self._text("json") or "{}"))
 
     def __getstate__(self) -> Dict[str, Any]:
         kept = self._kept
@@ -147,6 +153,7 @@ class Session:
     def record(self, step: int, epoch: Optional[float] = None, **context: Any) -> Figures:
         """Keeps a record and returns the figures in it."""
         figures = self.figures()
+        self._tell(figures)
         self._seen += 1
         if self._seen % self._every == 0:
             self._keep(figures, step, epoch, context)
@@ -163,6 +170,7 @@ class Session:
         if self.meter is None:
             return
         figures, last = self.figures(), self.records[-1] if self.records else None
+        self._tell(figures)
         if last is None or last.energy_uj != figures["current"].get("energy_uj") or step not in (None, last.step):
             last = last or CarbonMetrics()
             context = {name: value for name, value in last.training_context.items() if name not in LOGGED_ONCE}

@@ -134,6 +134,7 @@ fn current(report: &Report) -> Value {
         "energy_per_sample": per(kwh, work.samples), "co2_per_sample": per(kg, work.samples),
         "watts_per_sample": per(mean_w(report), work.samples),
         "grid_intensity": g_per_kwh(report.carbon.as_ref()),
+        "co2_kg_per_hour": kg.filter(|_| report.run.duration_ns > 0).map(|kg| kg / (report.run.duration_ns as f64 / 3.6e12)),
         "duration_seconds": report.run.duration_ns as f64 / 1e9,
         "energy_uj": report.energy.total_uj, "duration_ns": report.run.duration_ns,
     })
@@ -171,11 +172,19 @@ fn gpu_metrics(report: &Report) -> Value {
     })
 }
 
+/// The least and the most grams CO2e per kilowatt-hour of the run's own hours, where these had several.
+fn extremes(carbon: &Carbon) -> Option<(f64, f64)> {
+    let known = || carbon.segments.iter().map(|segment| segment.g_per_kwh).filter(|grams| grams.is_finite());
+    let (least, most) = (known().fold(f64::INFINITY, f64::min), known().fold(f64::NEG_INFINITY, f64::max));
+    (least < most).then_some((least, most))
+}
+
 /// What is known of the grid. The mix is the zone's own, dated, or null; it is never used to change an intensity.
 fn environment(carbon: Option<&Carbon>) -> Value {
     let country = carbon.and_then(|carbon| carbon.zone.split('-').next()).filter(|code| code.len() == 2);
     let zone = carbon.map_or("", |carbon| carbon.zone.as_str());
-    let mix = eco2_grid::mix(eco2_grid::cloud_region(zone).map_or(zone, |region| region.zone.as_str()));
+    let place = eco2_grid::cloud_region(zone).map_or(zone, |region| region.zone.as_str());
+    let (mix, extremes) = (eco2_grid::mix(place), carbon.and_then(extremes));
     let mut impact = json!({
         "region_name": carbon.map(|carbon| &carbon.zone), "country_code": country,
         "regional_average_intensity": g_per_kwh(carbon),
@@ -184,9 +193,11 @@ fn environment(carbon: Option<&Carbon>) -> Value {
         "fossil_fuel_percentage": mix.map(|mix| mix.fossil_percent),
         "nuclear_percentage": mix.map(|mix| mix.nuclear_percent),
         "mix_year": mix.map(|mix| mix.year),
+        "timezone": eco2_grid::time_zone(place),
+        "peak_hours_co2": extremes.map(|(_, most)| most), "off_peak_hours_co2": extremes.map(|(least, _)| least),
     });
-    const UNKNOWN: [&str; 5] =
-        ["timezone", "peak_hours_co2", "off_peak_hours_co2", "optimal_training_window", "efficiency_percentile"];
+    // The hours to come and other people's runs: no report knows them.
+    const UNKNOWN: [&str; 2] = ["optimal_training_window", "efficiency_percentile"];
     if let Some(impact) = impact.as_object_mut() {
         impact.extend(UNKNOWN.map(|name| (name.to_owned(), Value::Null)));
     }

@@ -1,0 +1,144 @@
+"""Anomalies of a run: what the library noticed (stalled steps, hot or lost GPUs, a budget), told to functions and to the log.
+
+    callback = Eco2AICallback(zone="DE", carbon_alerts=True)
+    add_anomaly_callback(callback, lambda event: print(event["kind"], event["text"]))
+    ...
+    get_anomaly_report(callback)["anomalies"]
+
+The library finds them; here they are only passed on, whenever a record is kept (at log time, and when the run ends).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional
+from urllib.parse import urlsplit
+
+import eco2
+
+from .errors import LOGGER, CarbonTrackingError, ConfigurationError, Faults
+
+KINDS = ("stalled", "hot", "gpu-lost", "xid", "source-hung", "frozen")
+"""Kinds of events that are anomalies."""
+
+BUDGET = ("budget-warn", "budget-pause", "budget-stop")
+"""Kinds of events of a budget, which are told too."""
+
+RATE = "co2-rate"
+"""Kind of the alert that `max_co2_per_hour` makes."""
+
+_FORMS = ((re.compile(r"(^|\.)hooks\.slack(-gov)?\.com$"), "slack"), (re.compile(r"(^|\.)discord(app)?\.com$"), "discord"),
+          (re.compile(r"(^|\.)(webhook\.office|logic\.azure)\.com$"), "teams"))
+
+
+def webhook_form(address: str) -> str:
+    """The form of message that a webhook's address wants: `slack`, `discord`, `teams`, or `json` for every other."""
+    host = urlsplit(address).hostname or ""
+    return next((form for pattern, form in _FORMS if pattern.search(host)), "json")
+
+
+class Alerts:
+    """Who is told of what happens in a run, and what they were told already.
+
+    Attributes:
+        listeners: functions that get each event: a dict with `kind`, `device`, `text`, as in the report's `events`.
+    """
+
+    def __init__(self, config: Any, faults: Faults) -> None:
+        self.listeners: List[Callable[[Dict[str, Any]], Any]] = []
+        self.faults, self._logs, self._most = faults, config.carbon_alerts, config.max_co2_per_hour
+        self.begin()
+
+    def __getstate__(self) -> Dict[str, Any]:
+        # Functions that listen belong to this process.
+        return {**self.__dict__, "listeners": []}
+
+    def begin(self) -> None:
+        """A run begins: nobody was told anything of it."""
+        self._told: set = set()
+
+    def look(self, figures: Mapping, report: Callable[[], Optional[Mapping]]) -> None:
+        """Tells what is new.
+
+        Args:
+            figures: the library's figures now.
+            report: gives the whole report; asked only where somebody listens.
+        """
+        if self._logs or self.listeners:
+            for event in ((report() or {}).get("events") or ()):
+                if event["kind"] in (*KINDS, *BUDGET):
+                    self._tell(event)
+        rate = figures["current"].get("co2_kg_per_hour")
+        if self._most is not None and rate is not None and rate > self._most:
+            self._tell({"kind": RATE, "device": "", "text": f"{rate:.3g} kg CO2e an hour since the start; the limit "
+                                                            f"max_co2_per_hour is {self._most:g}"}, ("rate",))
+
+    def _tell(self, event: Dict[str, Any], known: Optional[tuple] = None) -> None:
+        known = known or (event["kind"], event.get("device"), json.dumps(event.get("at"), default=str))
+        if known in self._told:
+            return
+        self._told.add(known)
+        if self._logs or event["kind"] == RATE:
+            LOGGER.warning("alert: %s%s: %s", event["kind"], f" {event['device']}" if event.get("device") else "", event.get("text"))
+        for listener in self.listeners:
+            try:
+                listener(dict(event))
+            except Exception as error:
+                self.faults.add("anomaly callback", error)
+
+
+def add_anomaly_callback(run: Any, function: Callable[[Dict[str, Any]], Any]) -> None:
+    """From now on `function` gets each anomaly and budget event of a run, on the thread that trains, once each.
+
+    Args:
+        run: a callback, a tracker, or what `track_training` gives.
+        function: gets a dict with `kind`, `device`, `text`; what it raises is counted and logged, and ends nothing.
+
+    Raises:
+        CarbonTrackingError: `run` is none of these.
+    """
+    session = getattr(run, "session", None)
+    if session is None or not hasattr(session, "alerts"):
+        raise CarbonTrackingError(f"{type(run).__name__} has no run to listen to; give a callback, a tracker or track_training's run")
+    session.alerts.listeners.append(function)
+
+
+def get_anomaly_report(run: Any) -> Dict[str, Any]:
+    """The anomalies of a run, going or finished.
+
+    Args:
+        run: a callback, a tracker, a CarbonReport, a report of schema eco2.report/1 as plain data, or the file of either.
+
+    Returns:
+        `anomalies` (events: `kind`, `device`, `text`, `at`), `by_kind` (how many of each), `spells` (for how long steps
+        stalled and GPUs were idle, hot or held back, with the energy drawn meanwhile), `known` (False: nothing was measured).
+
+    Raises:
+        ConfigurationError: there is no run in it.
+    """
+    data = _report(run)
+    events = [event for event in (data or {}).get("events") or () if event["kind"] in KINDS]
+    kinds: Dict[str, int] = {}
+    for event in events:
+        kinds[event["kind"]] = kinds.get(event["kind"], 0) + 1
+    return {"known": data is not None, "anomalies": events, "by_kind": kinds, "spells": list((data or {}).get("spells") or ())}
+
+
+def _report(run: Any) -> Optional[Mapping]:
+    if isinstance(run, (str, os.PathLike)):
+        from .report import CarbonReport
+
+        return CarbonReport.from_json(Path(run)).eco2
+    if hasattr(run, "session"):
+        return run.session.report().eco2
+    if isinstance(run, Mapping) and str(run.get("schema", "")).startswith("eco2.report/"):
+        return run
+    if isinstance(run, eco2.Report):
+        return run.to_dict()
+    if hasattr(run, "eco2"):
+        return run.eco2
+    raise ConfigurationError(f"a {type(run).__name__} holds no run")
