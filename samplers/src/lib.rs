@@ -25,6 +25,7 @@ pub mod hwmon;
 pub mod model;
 pub mod nvml;
 mod opening;
+mod outcome;
 mod outlet;
 mod pci;
 mod phase;
