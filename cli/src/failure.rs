@@ -6,6 +6,7 @@ use std::io;
 use anyhow::Error;
 use clap::error::ErrorKind;
 use eco2::options::OptionsError;
+use eco2_grid::request::RequestError;
 
 use crate::out;
 
@@ -89,6 +90,11 @@ fn is_usage_of_the_meter(error: &eco2::Error) -> bool {
 
 fn is_closed_pipe(error: &Error) -> bool {
     error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|e| e.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// A request that makes no sense is the user's, anything else has failed.
+pub(crate) fn of_request(error: RequestError) -> Error {
+    if error.is_of_the_request() { Usage(error.to_string()).into() } else { error.into() }
 }
 
 #[cfg(test)]

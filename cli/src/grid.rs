@@ -2,9 +2,9 @@
 
 use eco2::options::opt;
 use eco2_grid::{CloudRegion, Intensity, Mix, Zone, mix_of, region_asked_for};
-use serde_json::Value;
 
 use crate::args::GridArgs;
+use crate::out::document;
 use crate::{live, out};
 
 /// Shows one zone, by the yearly table or as a provider has it now, or lists all.
@@ -63,9 +63,4 @@ fn list(zones: &[Zone]) -> String {
     };
     let head = format!("{:<widest$}  {:>8}  {:<4}  {:<28}  name\n", "zone", "g/kWh", "year", "kind");
     head + &zones.iter().map(line).collect::<String>() + eco2_grid::ATTRIBUTION + "\n"
-}
-
-/// Indented JSON with a line end after it.
-pub(crate) fn document(value: &Value) -> String {
-    format!("{value:#}\n")
 }

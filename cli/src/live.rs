@@ -8,7 +8,7 @@ use eco2_grid::{Kind, ZoneError, utc, zone_document};
 use serde_json::{Map, Value, json};
 
 use crate::args::{Given, Provider};
-use crate::grid::document;
+use crate::out::document;
 use crate::{out, settings};
 
 /// So far back a figure may lie that stands for now, nanoseconds: services lag behind.

@@ -7,6 +7,7 @@ use std::os::fd::AsFd;
 use anstream::stream::RawStream;
 use anstream::{AutoStream, ColorChoice};
 use eco2_report::{TextStyle, clean};
+use serde_json::Value;
 
 /// Columns where nobody says how many there are.
 const COLUMNS: usize = 80;
@@ -98,6 +99,11 @@ fn speaks_utf8(variable: impl Fn(&str) -> Option<String>) -> bool {
         let locale = locale.to_ascii_lowercase();
         locale.contains("utf-8") || locale.contains("utf8")
     })
+}
+
+/// Indented JSON with a line end after it.
+pub(crate) fn document(value: &Value) -> String {
+    format!("{value:#}\n")
 }
 
 #[cfg(test)]

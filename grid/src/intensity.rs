@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{RangeError, Sha256, table};
+use crate::{RangeError, Sha256};
 
 /// Highest figure that [`constant`] takes: four times a coal plant, so that kilograms for grams are caught.
 pub const MAX_G_PER_KWH: f64 = 5000.0;
@@ -149,14 +149,6 @@ pub fn age_notice(zone: &str, year: i32, used_in: i32) -> Option<String> {
     let text =
         || format!("the carbon intensity of {zone} is of {year}, {age} years old; give a newer one with --intensity");
     (age > OLD_YEARS).then(text)
-}
-
-/// The world average: what an unsaid zone costs, flagged [`ZoneSource::DefaultWorld`].
-#[must_use]
-pub fn world() -> Intensity {
-    let mut intensity = table::world().intensity(ZoneSource::DefaultWorld);
-    intensity.note = Some("no zone was given: this is the world average, not your grid; name a zone".to_owned());
-    intensity
 }
 
 /// A figure that the user brings, in grams CO2e per kilowatt-hour.

@@ -31,6 +31,7 @@ mod powers;
 mod price;
 pub mod pricing;
 pub mod provider;
+mod pue;
 pub mod request;
 mod series;
 mod sha256;
@@ -44,13 +45,14 @@ pub use clouds::{CloudRegion, cloud_region, cloud_regions};
 pub use counterfactual::{Course, Difference, Placed, best_begin, difference};
 pub use error::{RangeError, ZoneError};
 pub use impact::{Column, Impact, Row, credit_cost, first_fall, impacts};
-pub use intensity::{Intensity, Kind, MAX_G_PER_KWH, OLD_YEARS, ZoneSource, age_notice, constant, world};
+pub use intensity::{Intensity, Kind, MAX_G_PER_KWH, OLD_YEARS, ZoneSource, age_notice, constant};
 pub use locate::{LocateError, locate};
-pub use lookup::{lookup, lookup_or_around};
+pub use lookup::{lookup, lookup_or_around, world};
 pub use mix::{Mix, mix};
 pub use outlook::{Outlook, outlook};
 pub use powers::{MAX_DURATION_S, MAX_POWER_W, PowerImpacts, Powers, PowersError, Values, power_impacts};
-pub use price::{Consumption, Pue, price, recompute};
+pub use price::{Consumption, price, recompute};
+pub use pue::Pue;
 pub use series::{
     FileError, FileFault, Gap, LONE_SLOT_NS, Meta, Place, Point, Series, SeriesSlot, Slots, Stretch, Unit, Weighed,
     parse_instant, utc,

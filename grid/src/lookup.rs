@@ -7,6 +7,14 @@ const LONGEST: usize = 200;
 /// Of a zone that is not known, an error shows so many characters.
 const SHOWN: usize = 60;
 
+/// The world average: used where no zone is given, and flagged [`ZoneSource::DefaultWorld`].
+#[must_use]
+pub fn world() -> Intensity {
+    let mut intensity = table::world().intensity(ZoneSource::DefaultWorld);
+    intensity.note = Some("no zone was given: this is the world average, not your grid; name a zone".to_owned());
+    intensity
+}
+
 /// The yearly average of a zone: ISO 3166-1 alpha-2 or alpha-3, `US-` and a state, an eGRID subregion, a cloud region
 /// (`aws:us-east-1`), a name or an alias; or a city of half a million inhabitants, for the zone it lies in.
 ///

@@ -5,11 +5,7 @@ use eco2_core::{Bounded, units};
 
 use crate::pricing::{Steps, weigh};
 use crate::zone::cited;
-use crate::{Intensity, RangeError};
-
-/// Power usage effectiveness: energy of the facility over energy of its computers; at least 1 (ISO/IEC 30134-2).
-#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
-pub struct Pue(f64);
+use crate::{Intensity, Pue};
 
 /// Energy to be priced, as the meter had it, before PUE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,36 +16,6 @@ pub struct Consumption<'a> {
     pub from: &'a str,
     /// End, RFC 3339 UTC.
     pub to: &'a str,
-}
-
-impl Pue {
-    /// No overhead, or none known.
-    pub const ONE: Self = Self(1.0);
-
-    /// Checks a figure.
-    ///
-    /// # Errors
-    /// [`RangeError`] unless it is finite and at least 1.
-    pub fn new(value: f64) -> Result<Self, RangeError> {
-        if value.is_finite() && value >= 1.0 {
-            return Ok(Self(value));
-        }
-        Err(RangeError { what: "PUE", value, allowed: "a finite number of at least 1" })
-    }
-
-    /// The ratio.
-    #[must_use]
-    pub fn get(self) -> f64 {
-        self.0
-    }
-
-    /// Facility energy of an energy, microjoules, rounded; saturates. Exact for a PUE of 1, and never less than `uj`:
-    /// only the overhead goes through floating point.
-    #[must_use]
-    pub fn facility_uj(self, uj: u64) -> u64 {
-        let overhead = (uj as f64 * (self.0 - 1.0)).round();
-        uj.saturating_add(overhead as u64)
-    }
 }
 
 /// Location-based grams of an energy at one intensity. PUE is applied here, once; nothing is ever subtracted.

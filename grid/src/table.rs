@@ -6,17 +6,10 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use crate::{Kind, Sha256, Zone};
-
-const CSV: &str = include_str!("../data/yearly.csv");
+use crate::Kind;
+use crate::zone::{CSV, Zone};
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| Table::parse(CSV));
-
-/// SHA-256 of the committed file, `grid/data/yearly.csv`.
-pub(crate) fn hash() -> Sha256 {
-    static HASH: LazyLock<Sha256> = LazyLock::new(|| Sha256::of(CSV.as_bytes()));
-    *HASH
-}
 
 /// All zones, in order of precedence.
 #[must_use]

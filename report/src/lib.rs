@@ -32,7 +32,7 @@ pub use log::{
     BACKLOG_BYTES, BLOCK_TICKS, Disk, FLUSH_NS, FileDisk, GaugeReading, HISTORY_STEP_BYTES, LOG_SCHEMA,
     LONGEST_SPACING_NS, LogContents, LogEncoder, LogMeta, LogStatus, LogSummary, LogWriter, MAX_LOG_BYTES,
     MAX_PAYLOAD_BYTES, MAX_POINTS, MAX_UNPACKED, Pace, PolicyRecord, PricingRecord, PricingSlot, SPACING_NS, parse_log,
-    read_log, read_summary, visit_readings,
+    read_log, read_run, read_summary, visit_readings,
 };
 pub use merge::{merge, merge_without};
 pub use output::{Output, check_output, check_output_folder};
@@ -41,7 +41,7 @@ pub use render::{
     codecarbon_csv, csv, groups_csv, groups_json, groups_text, hf_json, json, methods, model_card, openmetrics,
     quality_text, sci_json, scope2_csv, spans_csv, spent_text, summary_json, text,
 };
-pub use report_file::{MAX_REPORT_BYTES, parse_report, read_report, read_run};
+pub use report_file::{MAX_REPORT_BYTES, parse_report, read_report};
 pub use trace::{
     LineFault, MAX_LINE_BYTES, MAX_TRACE_BYTES, MAX_TRACE_DOMAINS, NumberFault, TRACE_SCHEMA, Trace, TraceSpan,
     TraceWriter, parse_spans, read_spans,

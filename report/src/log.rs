@@ -61,8 +61,8 @@ use eco2_core::Gauge;
 pub use contents::LogContents;
 pub use disk::{Disk, FileDisk};
 pub use encoder::LogEncoder;
-pub(crate) use reader::find_report;
-pub use reader::{parse_log, read_log, read_summary, visit_readings};
+pub use frame::MAX_PAYLOAD_BYTES;
+pub use reader::{parse_log, read_log, read_run, read_summary, visit_readings};
 pub use record::{LogMeta, LogSummary, PolicyRecord, PricingRecord, PricingSlot};
 pub use writer::{LogStatus, LogWriter, Pace};
 
@@ -84,8 +84,7 @@ pub const HISTORY_STEP_BYTES: u64 = 4 << 20;
 pub const BACKLOG_BYTES: usize = 4 << 20;
 /// The largest log that is read, bytes.
 pub const MAX_LOG_BYTES: u64 = 1 << 30;
-/// The largest payload of a frame, bytes.
-pub const MAX_PAYLOAD_BYTES: usize = 64 << 20;
+
 /// The most readings that a log's contents hold; of a longer history they are spread over all of it.
 pub const MAX_POINTS: usize = 1 << 18;
 /// The most readings that are unpacked from one log: more than a year of twelve domains has.
@@ -99,6 +98,3 @@ pub struct GaugeReading {
     /// Gauges whose value was a finite number.
     pub gauges: Vec<Gauge>,
 }
-
-/// First bytes of a run log.
-pub(crate) const MAGIC: &[u8; 4] = frame::MAGIC;

@@ -1,13 +1,11 @@
 //! Reports from files: schema first, then content, with caps on size and depth.
 
-use std::io::{self, Read as _, Seek as _};
 use std::path::Path;
 
 use eco2_core::report::{Report, SCHEMA};
 use serde::Deserialize;
 
 use crate::contradiction::{self, Contradiction};
-use crate::log::{MAGIC, MAX_LOG_BYTES, find_report};
 use crate::{Error, files};
 
 /// The largest report that is read, bytes.
@@ -48,22 +46,6 @@ pub(crate) fn without_mark(bytes: &[u8]) -> &[u8] {
 /// As [`parse_report`], and [`Error::Io`].
 pub fn read_report(path: &Path) -> Result<Report, Error> {
     parse_report(&files::read_regular(path, "report", MAX_REPORT_BYTES)?, path)
-}
-
-/// Reads the report of a run from its report file or its run log, whichever the file is.
-///
-/// # Errors
-/// As [`read_report`] and [`crate::read_log`]; [`Error::NoReport`] for a log that ended before its first checkpoint.
-pub fn read_run(path: &Path) -> Result<Report, Error> {
-    let file = files::open_regular(path, "run log", MAX_LOG_BYTES)?;
-    let mut first = [0; MAGIC.len()];
-    let read = (&file).read_exact(&mut first).and_then(|()| (&file).rewind());
-    match read {
-        Ok(()) if &first == MAGIC => find_report(file, path),
-        Ok(()) => parse_report(&files::read_open(file, path, "report", MAX_REPORT_BYTES)?, path),
-        Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => read_report(path),
-        Err(e) => Err(Error::io("read", path, e)),
-    }
 }
 
 fn check_schema(bytes: &[u8], path: &Path) -> Result<(), Error> {

@@ -10,26 +10,19 @@ use std::time::{Duration, Instant};
 
 use eco2::Meter;
 use eco2::options::{Layer, Log, Options};
-use eco2_core::report::{Device, Report, SourceStatus, Status};
+use eco2_core::report::{Device, Report, Status};
 use serde_json::{Value, json};
 
 use crate::args::DoctorArgs;
-use crate::grid::document;
+use crate::out::document;
 use crate::{out, settings};
-use verdict::Verdict;
+use verdict::{Findings, Verdict};
 
 /// How long is measured: some twenty updates of a GPU's power sensor or four of its energy counter.
 const LOOK: Duration = Duration::from_millis(400);
 
 /// Without persistence mode a large machine's driver takes seconds to start.
 const SLOW_DRIVER: Duration = Duration::from_secs(10);
-
-/// What was found.
-struct Findings {
-    sources: Vec<SourceStatus>,
-    devices: Vec<Device>,
-    verdict: Verdict,
-}
 
 /// Looks, tells, and returns 0, 3 or 4.
 ///

@@ -5,8 +5,7 @@ use eco2_core::Quality;
 use eco2_core::report::{Device, SourceStatus, Status};
 use eco2_report::TextStyle;
 
-use super::Findings;
-use super::verdict::{self, Verdict};
+use super::verdict::{self, Findings, Verdict};
 
 /// Columns of a source's name, and of its status.
 const NAME: usize = 12;

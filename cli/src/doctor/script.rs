@@ -1,7 +1,7 @@
 //! The remedies as a shell script. It is printed for reading; nothing here runs anything.
 
-use super::verdict::is_missing;
-use super::{Findings, page};
+use super::page;
+use super::verdict::{Findings, is_missing};
 
 const HEAD: &str = "\
 #!/bin/sh

@@ -3,6 +3,13 @@
 use eco2_core::Quality;
 use eco2_core::report::{Device, EventRecord, SourceStatus, Status};
 
+/// What was found.
+pub(super) struct Findings {
+    pub(super) sources: Vec<SourceStatus>,
+    pub(super) devices: Vec<Device>,
+    pub(super) verdict: Verdict,
+}
+
 /// Two ways to the same counters: one of them is enough.
 const TWINS: [&str; 2] = ["rapl-perf", "rapl-sysfs"];
 /// Not hardware: whatever they say, nothing is measured by them.

@@ -6,7 +6,6 @@ use eco2_grid::provider::Coverage;
 use eco2_grid::request::SeriesFrom;
 use eco2_grid::{Series, utc};
 
-use super::told;
 use crate::args::PlanArgs;
 use crate::{live, out};
 
@@ -28,7 +27,7 @@ pub(super) fn published(args: &PlanArgs) -> anyhow::Result<(SeriesFrom, Option<i
     // An old answer stretches its last figure into the hours to come: nobody published that.
     let Coverage { parts, faults } = &mut coverage;
     parts.retain(|part| faults.iter().all(|(provider, _)| *provider != part.provider));
-    let series = Series::published(&coverage).map_err(told)?;
+    let series = Series::published(&coverage).map_err(crate::failure::of_request)?;
     let name = args.provider.text(&opt::INTENSITY_PROVIDER).unwrap_or_default().to_owned();
     out::talk(&format!("eco2: {name} publishes figures up to {}\n", utc(series.to_ns())));
     Ok((SeriesFrom::Known { name, series }, Some(start_ns)))

@@ -4,20 +4,19 @@ mod forecast;
 mod show;
 
 use eco2::options::opt;
-use eco2_grid::request::{Outcome, PlanAnswer, PlanRequest, RequestError, SeriesFrom, Width};
+use eco2_grid::request::{Outcome, PlanAnswer, PlanRequest, SeriesFrom, Width};
 use eco2_grid::utc;
 
 use crate::args::PlanArgs;
-use crate::failure::Usage;
-use crate::grid::document;
-use crate::{live, out};
+use crate::out::document;
+use crate::{failure, live, out};
 
 /// Plans one job, a queue, or one job in every zone.
 ///
 /// # Errors
 /// For files that cannot be used, naming line and remedy, for jobs that do not fit, and providers without a forecast.
 pub(crate) fn plan(args: &PlanArgs) -> anyhow::Result<u8> {
-    let answer = request(args)?.answer().map_err(told)?;
+    let answer = request(args)?.answer().map_err(failure::of_request)?;
     for note in &answer.notes {
         out::talk(&format!("eco2: {note}\n"));
     }
@@ -77,9 +76,4 @@ fn request(args: &PlanArgs) -> anyhow::Result<PlanRequest> {
         machines: args.more.machines,
         ..PlanRequest::new(series)
     })
-}
-
-/// A request that makes no sense is the user's, anything else has failed.
-fn told(error: RequestError) -> anyhow::Error {
-    if error.is_of_the_request() { Usage(error.to_string()).into() } else { error.into() }
 }

@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::signals::{Inbox, Pressure};
-use super::{finish, summary, watch};
+use super::{summary, watch};
 use crate::failure::Usage;
 
 /// Measures until process `pid` ends, or a signal asks us to end.
@@ -34,7 +34,7 @@ pub(super) fn attach(pid: u32, options: &Options) -> anyhow::Result<u8> {
     let end_ns = clock::monotonic_ns();
     let log = measuring.closing();
     let report = measuring.0.and_then(|meter| watch::guarded(|| meter.close_at(end_ns, None, hurried)));
-    finish(report, log.as_deref(), options);
+    summary::finish(report, log.as_deref(), options);
     Ok(0)
 }
 

@@ -9,21 +9,18 @@ mod summary;
 mod watch;
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
-use eco2::Meter;
-use eco2::options::{Log, Options, env, opt};
+use eco2::options::{Log, Options};
 use eco2_core::report::Report;
-use eco2_samplers::usage::Exited;
 
 use crate::args::RunArgs;
 use crate::failure::{self, Usage};
-use crate::{out, settings, sink};
+use crate::{settings, sink};
 pub(crate) use child::Output;
 use child::{Child, Start};
 pub(crate) use signals::{Inbox, Pressure};
-use watch::Watched;
 
 /// Runs and returns the exit code: the command's own, or 125, 126, 127 where there is none.
 pub(crate) fn run(args: &RunArgs) -> u8 {
@@ -72,7 +69,7 @@ pub(crate) struct Outcome {
 /// Measures a command from its start to its end.
 fn follow(command: &[OsString], options: &Options) -> anyhow::Result<u8> {
     let outcome = measure(command, options, None, Output::Ours)?;
-    finish(outcome.report, outcome.log.as_deref(), options);
+    summary::finish(outcome.report, outcome.log.as_deref(), options);
     Ok(outcome.code)
 }
 
@@ -104,72 +101,4 @@ pub(crate) fn measure(
     let code = status::code(end.exited.status);
     let log = meter.closing();
     Ok(Outcome { code, started: true, report: meter.close(&end, code), log })
-}
-
-/// Writes and shows the report. Nothing that fails here changes the exit code.
-fn finish(report: Option<Report>, log: Option<&Path>, options: &Options) {
-    let Some(report) = report else { return };
-    if let Some(place) = &options.json
-        && let Err(error) = eco2_report::json(&report).map_err(Into::into).and_then(|text| sink::write(place, &text))
-    {
-        failure::say(&error.context("the report was not written"));
-    }
-    if !options.quiet {
-        out::talk(&summary::page(&report, log, &out::talk_style()));
-    }
-}
-
-/// A meter, or none where measuring failed before it began.
-struct Measuring(Option<Meter>);
-
-impl Measuring {
-    fn follow(&self, pid: u32) {
-        if let Some(meter) = &self.0 {
-            meter.follow(pid);
-        }
-    }
-
-    fn follow_with_orphans(&self, pid: u32) {
-        if let Some(meter) = &self.0 {
-            meter.follow_with_orphans(pid);
-        }
-    }
-
-    fn orphan_exited(&self, pid: u32, exited: &Exited) {
-        if let Some(meter) = &self.0 {
-            meter.orphan_exited(pid, exited);
-        }
-    }
-
-    /// Variables for the command: the run's id, which what measures below it shares, and which record is around that.
-    fn handed_down(&self) -> Vec<(&'static str, String)> {
-        let of = |meter: &Meter| vec![(opt::RUN_ID.variable, meter.run_id()), (env::PARENT_PART, meter.part_id())];
-        self.0.as_ref().map(of).unwrap_or_default()
-    }
-
-    /// The log that will be left.
-    fn closing(&self) -> Option<std::path::PathBuf> {
-        self.0.as_ref().and_then(Meter::log_path).map(Path::to_owned)
-    }
-
-    /// Closes a run that is over.
-    fn close(self, end: &Watched, code: u8) -> Option<Report> {
-        let meter = self.0?;
-        watch::guarded(|| {
-            meter.exited(&end.exited);
-            meter.close_at(end.at_ns, Some(code.into()), end.hurried)
-        })
-    }
-
-    /// Closes a run that never was, and leaves nothing of it behind.
-    fn discard(self) {
-        let log = self.closing();
-        if let Some(meter) = self.0 {
-            watch::guarded(|| drop(meter));
-        }
-        if let Some(log) = log {
-            // What cannot be removed is a log without a command: harmless.
-            std::fs::remove_file(log).ok();
-        }
-    }
 }

@@ -8,8 +8,8 @@ use eco2_core::Quality;
 use eco2_core::report::{Device, Report, Status};
 use eco2_report::TextStyle;
 
-use super::Measuring;
-use crate::out;
+use super::watch::Measuring;
+use crate::{failure, out, sink};
 
 /// Width of the labels, as in the page.
 const LABEL: usize = 12;
@@ -74,6 +74,19 @@ pub(super) fn page(report: &Report, log: Option<&Path>, style: &TextStyle) -> St
 fn is_complete(report: &Report) -> bool {
     let reads = report.sources.iter().all(|source| matches!(source.status, Status::Ok | Status::Off));
     reads && report.energy.estimated_uj == 0 && !report.devices.is_empty()
+}
+
+/// Writes and shows the report. Nothing that fails here changes the exit code.
+pub(super) fn finish(report: Option<Report>, log: Option<&Path>, options: &Options) {
+    let Some(report) = report else { return };
+    if let Some(place) = &options.json
+        && let Err(error) = eco2_report::json(&report).map_err(Into::into).and_then(|text| sink::write(place, &text))
+    {
+        failure::say(&error.context("the report was not written"));
+    }
+    if !options.quiet {
+        out::talk(&page(&report, log, &out::talk_style()));
+    }
 }
 
 #[cfg(test)]

@@ -1,15 +1,16 @@
 //! From the start of a command to its end: the meter beside it, its signals, and its exit.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use anyhow::Context as _;
-use eco2::options::Options;
+use eco2::options::{Options, env, opt};
 use eco2::{Error, Meter};
+use eco2_core::report::Report;
 use eco2_samplers::usage::Exited;
 
-use super::Measuring;
 use super::child::Child;
 use super::signals::{Forwarder, Inbox, Pressure};
 use crate::{failure, out};
@@ -103,4 +104,59 @@ fn lock(pressure: &Mutex<Pressure>) -> MutexGuard<'_, Pressure> {
 /// Runs a part of measuring; a panic in it is `None`, already told on standard error, and costs the measurement only.
 pub(super) fn guarded<T>(measure: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(measure)).ok()
+}
+
+/// A meter, or none where measuring failed before it began.
+pub(super) struct Measuring(pub(super) Option<Meter>);
+
+impl Measuring {
+    pub(super) fn follow(&self, pid: u32) {
+        if let Some(meter) = &self.0 {
+            meter.follow(pid);
+        }
+    }
+
+    pub(super) fn follow_with_orphans(&self, pid: u32) {
+        if let Some(meter) = &self.0 {
+            meter.follow_with_orphans(pid);
+        }
+    }
+
+    pub(super) fn orphan_exited(&self, pid: u32, exited: &Exited) {
+        if let Some(meter) = &self.0 {
+            meter.orphan_exited(pid, exited);
+        }
+    }
+
+    /// Variables for the command: the run's id, which what measures below it shares, and which record is around that.
+    pub(super) fn handed_down(&self) -> Vec<(&'static str, String)> {
+        let of = |meter: &Meter| vec![(opt::RUN_ID.variable, meter.run_id()), (env::PARENT_PART, meter.part_id())];
+        self.0.as_ref().map(of).unwrap_or_default()
+    }
+
+    /// The log that will be left.
+    pub(super) fn closing(&self) -> Option<std::path::PathBuf> {
+        self.0.as_ref().and_then(Meter::log_path).map(Path::to_owned)
+    }
+
+    /// Closes a run that is over.
+    pub(super) fn close(self, end: &Watched, code: u8) -> Option<Report> {
+        let meter = self.0?;
+        guarded(|| {
+            meter.exited(&end.exited);
+            meter.close_at(end.at_ns, Some(code.into()), end.hurried)
+        })
+    }
+
+    /// Closes a run that never was, and leaves nothing of it behind.
+    pub(super) fn discard(self) {
+        let log = self.closing();
+        if let Some(meter) = self.0 {
+            guarded(|| drop(meter));
+        }
+        if let Some(log) = log {
+            // What cannot be removed is a log without a command: harmless.
+            std::fs::remove_file(log).ok();
+        }
+    }
 }

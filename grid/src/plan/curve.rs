@@ -1,6 +1,7 @@
 //! A series made ready for planning: integers, and their sums from the start, so that any stretch is one difference.
 
-use super::{HOUR_NS, PlanError};
+use super::error::{PlanError, check};
+use super::job::HOUR_NS;
 use crate::{Gap, Kind, Series, utc};
 
 /// Integer units in a gram per kilowatt-hour. Figures of up to twelve decimals are exact; 5000 g/kWh is 5e15.
@@ -251,4 +252,23 @@ impl Piece {
 /// Grams of an integral under a constant power.
 pub(super) fn grams(integral: i128, power_w: f64) -> f64 {
     integral as f64 / PER_G / HOUR_NS as f64 * (power_w / 1000.0)
+}
+
+/// Whether so long a job fits into a window.
+///
+/// # Errors
+/// [`PlanError::DeadlineBeforeDuration`], or [`RangeError`] for a duration that is not above 0.
+pub(super) fn check_fits(window: &Window<'_>, duration_ns: i64) -> Result<(), PlanError> {
+    let need_h = duration_ns as f64 / HOUR_NS as f64;
+    check(need_h, "duration in hours", |hours| hours > 0.0, "a finite number above 0")?;
+    if duration_ns <= window.to_ns() - window.from_ns() {
+        return Ok(());
+    }
+    Err(too_long(window, need_h))
+}
+
+/// A job that takes longer than its window has.
+pub(super) fn too_long(window: &Window<'_>, need_h: f64) -> PlanError {
+    let (from, to) = (utc(window.from_ns()), utc(window.to_ns()));
+    PlanError::DeadlineBeforeDuration { need_h, have_h: window.hours(), from, to }
 }

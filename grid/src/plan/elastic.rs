@@ -4,8 +4,7 @@
 //! slot's intensity times the step's slope. Slopes rise within a slot, so the cheapest steps first is a feasible order
 //! and the optimum. At most one slot is shared in time by two worker counts; no whole-slot plan can be below it.
 
-use super::curve::{Piece, grams};
-use super::error::{check_fits, too_long};
+use super::curve::{Piece, check_fits, grams, too_long};
 use super::{HOUR_NS, Plan, PlanError, PlanSlot, Scaling, Window, push};
 
 /// Relative slack for a job that fits exactly: what the sum of a few thousand slots may lose.

@@ -1,7 +1,6 @@
 //! Why there is no plan.
 
-use super::{HOUR_NS, Window};
-use crate::{Place, RangeError, utc};
+use crate::{Place, RangeError};
 
 /// A plan that cannot be made. Every message ends with a remedy.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -128,23 +127,4 @@ pub(super) fn check(
         return Ok(());
     }
     Err(RangeError { what, value, allowed }.into())
-}
-
-/// Whether so long a job fits into a window.
-///
-/// # Errors
-/// [`PlanError::DeadlineBeforeDuration`], or [`RangeError`] for a duration that is not above 0.
-pub(super) fn check_fits(window: &Window<'_>, duration_ns: i64) -> Result<(), PlanError> {
-    let need_h = duration_ns as f64 / HOUR_NS as f64;
-    check(need_h, "duration in hours", |hours| hours > 0.0, "a finite number above 0")?;
-    if duration_ns <= window.to_ns() - window.from_ns() {
-        return Ok(());
-    }
-    Err(too_long(window, need_h))
-}
-
-/// A job that takes longer than its window has.
-pub(super) fn too_long(window: &Window<'_>, need_h: f64) -> PlanError {
-    let (from, to) = (utc(window.from_ns()), utc(window.to_ns()));
-    PlanError::DeadlineBeforeDuration { need_h, have_h: window.hours(), from, to }
 }

@@ -3,7 +3,16 @@
 //! Sharing a slot's time between two counts gives every point on the line between them. A count above such a line is
 //! never worth its power; without it the slopes rise, and work can be bought by the cheapest step first.
 
-use super::Level;
+/// What a number of workers does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Level {
+    /// Workers; at least 1.
+    pub workers: u32,
+    /// Work done, in any unit per hour; above 0. Only ratios matter.
+    pub throughput: f64,
+    /// Power of all of them, watts; above 0.
+    pub power_w: f64,
+}
 
 /// One step along the hull.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -3,24 +3,13 @@
 use std::path::Path;
 
 use super::error::check;
-use super::hull::{Segment, hull};
+use super::hull::{Level, Segment, hull};
 use super::{HOUR_NS, PlanError};
 use crate::series::rows::{Row, Rows, text};
 use crate::{FileError, FileFault, Place};
 
 /// The most rows of a profile.
 const MOST: usize = 4096;
-
-/// What a number of workers does.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Level {
-    /// Workers; at least 1.
-    pub workers: u32,
-    /// Work done, in any unit per hour; above 0. Only ratios matter.
-    pub throughput: f64,
-    /// Power of all of them, watts; above 0.
-    pub power_w: f64,
-}
 
 /// A measured profile: throughput and power by workers, neither falling as workers grow. Paused, it draws nothing.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,28 +4,11 @@
 
 use super::curve::Piece;
 use super::elastic::{buy, checked_work, now};
-use super::labels::{Found, Searched, search};
+use super::labels::{Costs, Found, Searched, Task, search};
 use super::{Plan, PlanError, PlanSlot, Scaling, Window, push};
 
 /// The most slots of a window that is searched: a week of half-hours and a day.
 const MOST_SLOTS: usize = 400;
-
-/// Energy that changing takes, weighed with the intensity of the slot that it precedes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Costs {
-    /// Of every start from rest, the first included: loading, restoring. Microjoules.
-    pub start_uj: u64,
-    /// Of every change from one number of workers to another: checkpoint and restore. Microjoules.
-    pub switch_uj: u64,
-}
-
-/// What a search works on.
-pub(super) struct Task<'a> {
-    pub(super) pieces: &'a [Piece],
-    pub(super) scaling: &'a Scaling,
-    pub(super) costs: Costs,
-    pub(super) work: f64,
-}
 
 /// The plan of least grams whose width changes at the edges of slots only; the job stops once its work is done.
 ///
@@ -86,51 +69,4 @@ fn slots(task: &Task<'_>, found: &Found) -> Vec<PlanSlot> {
         push(&mut slots, PlanSlot { from_ns: piece.from_ns, to_ns, workers: level.workers });
     }
     slots
-}
-
-impl Costs {
-    /// Grams of going from one level to another before a slot; level 0 is rest.
-    pub(super) fn grams(&self, from: usize, to: usize, piece: &Piece) -> f64 {
-        let uj = match (from, to) {
-            (_, 0) => 0,
-            (0, _) => self.start_uj,
-            _ if from != to => self.switch_uj,
-            _ => 0,
-        };
-        eco2_core::units::grams(uj, piece.g_per_kwh())
-    }
-}
-
-impl Task<'_> {
-    /// What so many hours of a level in a slot weigh, grams.
-    pub(super) fn grams(&self, level: usize, piece: &Piece, hours: f64) -> f64 {
-        let power_w = level.checked_sub(1).map_or(0.0, |level| self.scaling.levels()[level].power_w);
-        power_w / 1000.0 * hours * piece.g_per_kwh()
-    }
-
-    /// Work that a level does in a slot.
-    pub(super) fn work_in(&self, level: usize, piece: &Piece) -> f64 {
-        level.checked_sub(1).map_or(0.0, |level| self.scaling.levels()[level].throughput) * piece.hours()
-    }
-
-    /// What is left of the work is too little to count: rounding.
-    pub(super) fn is_done(&self, work: f64) -> bool {
-        work >= self.work * (1.0 - 1e-12)
-    }
-
-    /// Follows a plan until the work is done; `None` where it is not.
-    pub(super) fn perform(&self, levels: &[usize]) -> Option<Found> {
-        let (mut work, mut grams, mut before) = (0.0, 0.0, 0);
-        for (at, (&level, piece)) in levels.iter().zip(self.pieces).enumerate() {
-            grams += self.costs.grams(before, level, piece);
-            let (more, left) = (self.work_in(level, piece), self.work - work);
-            if level > 0 && self.is_done(work + more) {
-                let last_share = (left / more).min(1.0);
-                grams += self.grams(level, piece, piece.hours() * last_share);
-                return Some(Found { grams, levels: levels[..=at].to_vec(), last_share });
-            }
-            (grams, work, before) = (grams + self.grams(level, piece, piece.hours()), work + more, level);
-        }
-        None
-    }
 }

@@ -7,10 +7,10 @@ use eco2_core::Reading;
 use eco2_core::report::Report;
 
 use super::contents::{Intake, LogContents, ReportsAt, json, take_meta};
-use super::frame::FrameKind;
+use super::frame::{FrameKind, MAGIC};
 use super::scan::{Found, Scanner};
 use super::{LogSummary, MAX_LOG_BYTES, MAX_UNPACKED, block};
-use crate::report_file::parse_report;
+use crate::report_file::{MAX_REPORT_BYTES, parse_report, read_report};
 use crate::{Error, files};
 
 /// Bytes at the end of a log in which its summary is looked for.
@@ -73,6 +73,22 @@ pub fn visit_readings(input: impl Read + Seek, path: &Path, mut each: impl FnMut
         }
     }
     Ok(count)
+}
+
+/// Reads the report of a run from its report file or its run log, whichever the file is.
+///
+/// # Errors
+/// As [`read_report`] and [`crate::read_log`]; [`Error::NoReport`] for a log that ended before its first checkpoint.
+pub fn read_run(path: &Path) -> Result<Report, Error> {
+    let file = files::open_regular(path, "run log", MAX_LOG_BYTES)?;
+    let mut first = [0; MAGIC.len()];
+    let read = (&file).read_exact(&mut first).and_then(|()| (&file).rewind());
+    match read {
+        Ok(()) if &first == MAGIC => find_report(file, path),
+        Ok(()) => parse_report(&files::read_open(file, path, "report", MAX_REPORT_BYTES)?, path),
+        Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => read_report(path),
+        Err(e) => Err(Error::io("read", path, e)),
+    }
 }
 
 /// The report that a log ends with: the final one, else the last checkpoint. Readings are not unpacked.

@@ -4,15 +4,12 @@
 use eco2_core::{Bounded, CounterKey, Curve, CurvePoint, CurveRecord, Merged, Window, curve_records};
 
 use super::attempts::{Attempt, Attempts};
-use super::energy::Measured;
+use super::energy::{Counted, Measured};
 use super::parts::Parts;
 use super::windows::length_ns;
 
 /// Instants of a counter at which the union is asked; a report keeps no more.
 const INSTANTS: usize = 512;
-
-/// The windows in which a device counts, by attempt.
-pub(super) type Counted = Vec<(usize, Vec<Window>)>;
 
 /// The records of all merged devices.
 pub(super) fn records(parts: &Parts, attempts: &Attempts, measured: &Measured) -> Vec<CurveRecord> {

@@ -6,10 +6,12 @@ use eco2_core::report::{Device, Energy};
 use eco2_core::{Bounded, CounterKey, Merged, Quality, Window};
 
 use super::attempts::Attempts;
-use super::curves::Counted;
 use super::devices::{self, Known};
 use super::parts::Parts;
 use super::windows::{joined, length_ns, without};
+
+/// The windows in which a device counts, by attempt.
+pub(super) type Counted = Vec<(usize, Vec<Window>)>;
 
 /// What was measured.
 pub(super) struct Measured {

@@ -14,10 +14,8 @@ use crate::slot::Slot;
 use crate::still::{StillGuard, Verdicts};
 use crate::{Batch, Note, Roots, Source, clock};
 
+use zones::NAME;
 pub(crate) use zones::{memory_factor, package_limits};
-
-/// The source's name.
-pub(crate) const NAME: &str = "rapl-sysfs";
 
 /// Looks for powercap zones.
 ///

@@ -8,10 +8,12 @@ use std::path::{Path, PathBuf};
 
 use eco2_core::{Component, Domain, Scale};
 
-use super::NAME;
 use crate::ceiling::Ceilings;
 use crate::cpuinfo::CpuInfo;
 use crate::{Roots, sysfs};
+
+/// The source's name.
+pub(super) const NAME: &str = "rapl-sysfs";
 
 /// Draw above the highest limit that is still taken for possible: limits hold on average over their window
 /// (milliseconds to seconds), peaks in between go beyond them.

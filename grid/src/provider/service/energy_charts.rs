@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::super::{Fault, Slot, Wanted};
-use super::{answered, country, end_of, json, literal, written};
+use super::wire::{answered, country, end_of, json, literal, written};
 use eco2_net::{Auth, Http, Secret};
 
 #[derive(Deserialize)]

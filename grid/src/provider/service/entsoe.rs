@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use roxmltree::{Document, Node};
 
 use super::super::{Fault, Slot, Wanted};
-use super::{answered, country, end_of, instant, literal, same_zone};
+use super::wire::{answered, country, end_of, instant, literal, same_zone};
 use eco2_net::{Auth, Http, Secret};
 
 /// The largest share of generation that has no factor or was not reported, of one.
@@ -74,7 +74,7 @@ pub(in super::super) fn ask(http: &Http, secret: Option<&Secret>, wanted: &Wante
 
 /// `202001010000`, to the hour below.
 fn to_the_hour(at_ns: i64) -> String {
-    let text = super::written(at_ns.div_euclid(3_600_000_000_000) * 3_600_000_000_000);
+    let text = super::wire::written(at_ns.div_euclid(3_600_000_000_000) * 3_600_000_000_000);
     text.chars().filter(char::is_ascii_digit).take(12).collect()
 }
 

@@ -4,7 +4,7 @@
 use serde::Deserialize;
 
 use super::super::{Fault, Slot, Wanted};
-use super::{answered, country, instant, json, written};
+use super::wire::{answered, country, instant, json, written};
 use eco2_net::{Auth, Http, Secret};
 
 /// The longest stretch that it answers, nanoseconds; the documentation has 14 days.

@@ -4,7 +4,7 @@
 use serde::Deserialize;
 
 use super::super::{Fault, Slot, Wanted};
-use super::{answered, end_of, instant, json, same_zone, written};
+use super::wire::{answered, end_of, instant, json, same_zone, written};
 use crate::series::Unit;
 use eco2_net::{Auth, Http, Secret};
 
