@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     fn watts(name: &str, threads: u32, guest: bool) -> u64 {
-        let facts = CpuFacts { name: name.to_owned(), threads, siblings: Some(threads), guest };
+        let facts = CpuFacts { name: name.to_owned(), threads, siblings: Some(threads), guest, server: false };
         Ceilings::from_facts(&facts).package_uw / 1_000_000
     }
 

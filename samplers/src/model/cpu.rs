@@ -8,7 +8,7 @@
 //! | idle share of TDP | 0.12 | Teads Engineering, *Estimating AWS EC2 Instances Power Consumption* (2021): RAPL under turbostress on bare-metal Xeons, 0.12 · TDP at idle |
 //! | busy share of TDP | 1 | by definition; the same study has 1.02 |
 //! | watts per thread of a server CPU without a match | 3.75 | median of the shipped table's rows that know their threads (1.76 to 10.3) |
-//! | the same of a client CPU | 3.375 | the same (0.94 to 11.7) |
+//! | the same of a client CPU | 2.333 | the same (0.94 to 11.7) |
 //! | least, of TDP | server 0.05, client 0.02 | assumption: package sleep states; less than half of the study's idle |
 //! | most, of TDP | server 1.25 | firmware's customary short-term limit, PL2 = 1.25 · PL1 (coreboot, Intel Lynx Point) |
 //! | most, of TDP | client 4 | assumption: 15 W laptop parts with 55 W of turbo, 125 W desktop parts with 253 W |
@@ -40,6 +40,8 @@ pub(crate) struct CpuFacts {
     pub(crate) siblings: Option<u32>,
     /// A hypervisor is underneath.
     pub(crate) guest: bool,
+    /// The processor's vendor or core design is of servers, whatever its name.
+    pub(crate) server: bool,
 }
 
 /// What is assumed about the CPUs, and in which words.
@@ -83,10 +85,11 @@ impl CpuFacts {
         };
         let threads = text.lines().filter(|line| line.split(':').next().is_some_and(|key| key.trim() == "processor"));
         Self {
-            name: value("model name").unwrap_or_default(),
+            name: value("model name").or_else(|| power_name(&value("cpu")?)).unwrap_or_default(),
             threads: u32::try_from(threads.count()).unwrap_or(u32::MAX),
             siblings: value("siblings").and_then(|count| count.parse().ok()).filter(|count| *count > 0),
             guest: value("flags").is_some_and(|flags| flags.split(' ').any(|flag| flag == "hypervisor")),
+            server: is_server(&value),
         }
     }
 
@@ -103,8 +106,43 @@ impl CpuFacts {
         let name = self.name.to_lowercase();
         let server = ["epyc", "xeon", "opteron", "neoverse", "ampere"].iter().any(|word| name.contains(word));
         // A guest without a telling name runs on somebody's server.
-        if server || self.guest { Class::Server } else { Class::Client }
+        if server || self.server || self.guest { Class::Server } else { Class::Client }
     }
+}
+
+/// `POWER9` of `POWER9, altivec supported`.
+fn power_name(cpu: &str) -> Option<String> {
+    let name = cpu.split(',').next()?.trim();
+    name.starts_with("POWER").then(|| name.to_owned())
+}
+
+/// Core designs of Arm servers as `CPU implementer` and `CPU part`; an empty part stands for all of that implementer.
+/// Source: Linux `arch/arm64/include/asm/cputype.h`, util-linux `sys-utils/lscpu-arm.c`.
+const ARM_SERVERS: [(&str, &str); 17] = [
+    ("0x41", "0xd0c"), // Neoverse N1: Graviton2, Ampere Altra
+    ("0x41", "0xd40"), // Neoverse V1: Graviton3
+    ("0x41", "0xd49"), // Neoverse N2
+    ("0x41", "0xd4a"), // Neoverse E1
+    ("0x41", "0xd4f"), // Neoverse V2: Graviton4, Grace
+    ("0x41", "0xd84"), // Neoverse V3
+    ("0x41", "0xd8e"), // Neoverse N3
+    ("0x42", ""),      // Broadcom Vulcan
+    ("0x43", ""),      // Cavium ThunderX
+    ("0x46", ""),      // Fujitsu A64FX
+    ("0x48", "0xd01"), // HiSilicon Kunpeng 920
+    ("0x48", "0xd02"), // HiSilicon Kunpeng 920B
+    ("0x48", "0xd06"), // HiSilicon Kunpeng
+    ("0x50", ""),      // APM X-Gene
+    ("0x51", "0xc00"), // Qualcomm Falkor: Centriq 2400
+    ("0x6d", ""),      // Microsoft Azure Cobalt
+    ("0xc0", ""),      // AmpereOne
+];
+
+/// Whether `/proc/cpuinfo` has a server's vendor (Hygon), architecture (POWER) or core design (Arm).
+fn is_server(value: &impl Fn(&str) -> Option<String>) -> bool {
+    let is = |key: &str, wanted: &str| wanted.is_empty() || value(key).is_some_and(|found| found == wanted);
+    let arm = || ARM_SERVERS.iter().any(|(maker, part)| is("CPU implementer", maker) && is("CPU part", part));
+    is("vendor_id", "HygonGenuine") || value("cpu").is_some_and(|cpu| power_name(&cpu).is_some()) || arm()
 }
 
 /// Watts of one thread by class: the lowest, the median and the highest of the table's rows that know their threads.
@@ -112,7 +150,7 @@ impl CpuFacts {
 pub(crate) fn watts_per_thread(class: Class) -> (f64, f64, f64) {
     match class {
         Class::Server => (1.757_812_5, 3.75, 10.3125),
-        Class::Client => (0.9375, 3.375, 11.666_666_666_666_666),
+        Class::Client => (0.9375, 2.333_333_333_333_333_5, 11.666_666_666_666_666),
     }
 }
 
@@ -174,6 +212,8 @@ fn by_class(name: &str, threads: u32, class: Class, tdp_w: Option<f64>) -> CpuEs
     let power = Power::from_watts(least * lowest * count, IDLE_SHARE * busy, busy, max);
     let kind = if class == Class::Server { "server" } else { "client" };
     let why = if tdp_w.is_some() { "threads of its package unknown" } else { "name not in the table" };
+    // Three decimals: the median is a quotient.
+    let median = (median * 1e3).round() / 1e3;
     CpuEstimate::new(name, power, &format!("{median} W × {threads} threads, the median of {kind} CPUs ({why})"))
 }
 
@@ -194,5 +234,27 @@ mod tests {
                 assert!((stated - table).abs() < 1e-9, "{class:?}: {stated} is {table} in the table");
             }
         }
+    }
+
+    #[test]
+    fn k15_hygon_arm_and_power_servers_are_servers_also_without_a_name() {
+        let class = |text: &str| CpuFacts::parse(&format!("processor\t: 0\n{text}\n\n")).class();
+        let hygon = "vendor_id\t: HygonGenuine\nmodel name\t: Hygon C86 7185 32-core Processor\nflags\t\t: fpu";
+        assert_eq!(class(hygon), Class::Server);
+        let arm = |maker: &str, part: &str| class(&format!("CPU implementer\t: {maker}\nCPU part\t: {part}"));
+        // Graviton2, Graviton4 or Grace, Kunpeng 920, ThunderX2, AmpereOne.
+        for (maker, part) in
+            [("0x41", "0xd0c"), ("0x41", "0xd4f"), ("0x48", "0xd01"), ("0x43", "0x0af"), ("0xc0", "0xac3")]
+        {
+            assert_eq!(arm(maker, part), Class::Server, "{maker} {part}");
+        }
+        // Cortex-A72 (Raspberry Pi 4), Carmel (Jetson Xavier), Apple M1: no servers.
+        for (maker, part) in [("0x41", "0xd08"), ("0x4e", "0x004"), ("0x61", "0x022")] {
+            assert_eq!(arm(maker, part), Class::Client, "{maker} {part}");
+        }
+        let power = CpuFacts::parse("processor\t: 0\ncpu\t\t: POWER9, altivec supported\nmachine\t: PowerNV\n");
+        assert_eq!((power.class(), power.name.as_str()), (Class::Server, "POWER9"));
+        assert_eq!(class("vendor_id\t: GenuineIntel\nmodel name\t: Unheard"), Class::Client);
+        assert_eq!(class(""), Class::Client, "nothing is known");
     }
 }

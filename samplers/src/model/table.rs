@@ -149,6 +149,59 @@ mod tests {
         assert_eq!(find(""), None);
     }
 
+    /// Base power of Intel's 12th to 14th generation by the suffix of the number (datasheets 655258 and later).
+    fn base_w(series: &str, number: &str) -> f64 {
+        let digits = number.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let (generation, suffix) = (&digits[..2], &number[digits.len()..]);
+        match suffix {
+            "ks" => 150.0,
+            "k" | "kf" | "ke" => 125.0,
+            "" | "f" | "e" if series == "i3" => 60.0,
+            "" | "f" | "e" => 65.0,
+            // The embedded parts of the 14th generation.
+            "te" if generation == "14" => 45.0,
+            "t" | "te" => 35.0,
+            "hx" => 55.0,
+            "h" | "hk" | "he" | "hre" => 45.0,
+            "p" | "pe" | "pre" => 28.0,
+            "u" if digits.ends_with('0') => 9.0,
+            "u" | "ue" | "ure" | "ul" => 15.0,
+            other => panic!("no rule for {series}-{number} ({other})"),
+        }
+    }
+
+    #[test]
+    fn k15_hybrid_processors_have_their_base_power_and_not_their_turbo_power() {
+        let mut checked = 0;
+        for row in cpus() {
+            let Some((series, number)) = row.pattern.strip_prefix("intel core ").and_then(|name| name.split_once('-'))
+            else {
+                continue;
+            };
+            // 12th to 14th generation: the number begins with it. A U or P of four figures as well: 1335u.
+            let digits = number.chars().take_while(char::is_ascii_digit).count();
+            let suffix = &number[digits..];
+            let mobile = ["u", "ue", "ure", "ul", "p", "pe", "pre"].contains(&suffix);
+            if !["12", "13", "14"].contains(&&number[..2]) || !(digits == 5 || digits == 4 && mobile) {
+                continue;
+            }
+            assert_eq!(row.tdp_w, base_w(series, number), "{}", row.pattern);
+            checked += 1;
+        }
+        assert!(checked > 40, "{checked}");
+    }
+
+    #[test]
+    fn k15_base_power_by_hand() {
+        let watts = |name: &str| cpu(&normalise(name)).map(|row| row.tdp_w);
+        assert_eq!(watts("13th Gen Intel(R) Core(TM) i5-1335U"), Some(15.0));
+        assert_eq!(watts("12th Gen Intel(R) Core(TM) i7-1270P"), Some(28.0));
+        assert_eq!(watts("12th Gen Intel(R) Core(TM) i7-12700K"), Some(125.0));
+        assert_eq!(watts("Intel(R) Core(TM) i3-1000G4 CPU @ 1.10GHz"), Some(9.0), "its TDP-up is 12 W");
+        assert_eq!(watts("Intel(R) Core(TM) i3-8121U CPU @ 2.20GHz"), Some(15.0));
+        assert_eq!(watts("AMD Ryzen 7 7840HS w/ Radeon 780M Graphics"), Some(35.0), "of 35 to 54 W");
+    }
+
     #[test]
     fn gpus_are_found_by_name_or_number() {
         assert_eq!(gpu(Some("NVIDIA A100-SXM4-80GB"), "").map(|row| row.tdp_w), Some(400.0));
