@@ -141,9 +141,20 @@ pub enum Error {
         /// The encoder's reason.
         cause: csv::Error,
     },
+    /// An export of somebody else's failed; see [`crate::Exporter`].
+    #[error("the export failed: {cause}")]
+    Export {
+        /// Its own reason.
+        cause: Box<dyn std::error::Error + Send + Sync>,
+    },
 }
 
 impl Error {
+    /// The reason of an [`crate::Exporter`] of one's own.
+    pub fn export(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Export { cause: cause.into() }
+    }
+
     /// Wraps an operating-system error with the file and what was tried.
     pub(crate) fn io(action: &'static str, path: &Path, cause: io::Error) -> Self {
         Self::Io { action, path: path.to_owned(), cause }

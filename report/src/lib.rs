@@ -11,6 +11,7 @@ pub mod clean;
 mod compare;
 mod contradiction;
 mod error;
+mod exporter;
 mod files;
 mod footprint;
 mod log;
@@ -24,6 +25,7 @@ pub use compare::{
     Compared, Comparison, Figure, Objective, Overlap, Verdict, compare, comparison_json, comparison_text,
 };
 pub use error::Error;
+pub use exporter::Exporter;
 pub use files::write_file;
 pub use footprint::{BudgetCheck, Footprint, read_hf_footprint};
 #[doc(hidden)]

@@ -395,3 +395,16 @@ fn k14_codecarbon_has_three_letter_countries_and_water() {
     assert_eq!(row("US-CA"), ["USA", "United States", "CA", "0.002", "1.8"]);
     assert_eq!(row("WORLD"), ["", "", "", "0.002", "1.8"]);
 }
+
+#[test]
+fn functions_are_exporters_and_write_a_whole_file_or_none() {
+    use eco2_report::{Error, Exporter as _};
+
+    let (folder, report) = (tempfile::tempdir().unwrap(), kilowatt_hour("a", None));
+    let path = folder.path().join("out.json");
+    let fails = |_: &Report| Err::<String, _>(Error::export("no"));
+    assert_eq!(fails.export_to(&report, &path).unwrap_err().to_string(), "the export failed: no");
+    assert!(!path.exists());
+    eco2_report::hf_json.export_to(&report, &path).unwrap();
+    assert_eq!(std::fs::read_to_string(path).unwrap(), eco2_report::hf_json(&report).unwrap());
+}

@@ -1,0 +1,74 @@
+//! A sensor and an export of one's own: a `Source` beside eco2's, and an `Exporter` for the report; `cargo run` in this folder.
+
+use std::path::Path;
+use std::time::Instant;
+
+use eco2::Meter;
+use eco2::options::{Options, Origin};
+use eco2::render::{Error, Exporter};
+use eco2::report::Report;
+use eco2::samplers::{Batch, Source};
+use eco2_core::{Component, Domain};
+
+/// Stands for a meter at the socket: an energy counter in microjoules that runs at 40 W.
+struct Socket {
+    domains: [Domain; 1],
+    began: Instant,
+}
+
+impl Socket {
+    fn new() -> Self {
+        Self { domains: [Domain::counter("socket-0", Component::Cpu, "package", "socket")], began: Instant::now() }
+    }
+}
+
+impl Source for Socket {
+    fn name(&self) -> &str {
+        "socket"
+    }
+
+    fn domains(&self) -> &[Domain] {
+        &self.domains
+    }
+
+    fn read(&mut self, batch: &mut Batch) {
+        let microseconds = self.began.elapsed().as_micros();
+        // A failed read would be a fault, and never a value.
+        batch.one(0, || Ok(40 * u64::try_from(microseconds).unwrap_or(u64::MAX)));
+    }
+}
+
+/// One line of a log: what the run took, and where from.
+struct LogLine;
+
+impl Exporter for LogLine {
+    fn export(&self, report: &Report) -> Result<String, Error> {
+        let uj = report.energy.total_uj.ok_or_else(|| Error::export("the energy is not known"))?;
+        let sources: Vec<&str> = report.devices.iter().map(|device| device.source.as_str()).collect();
+        Ok(format!("run={} joules={:.3} sources={}\n", report.run.id, uj as f64 / 1e6, sources.join(",")))
+    }
+}
+
+fn measured() -> Result<Report, Box<dyn std::error::Error>> {
+    // Of eco2's own sources none that runs on every machine is wanted here.
+    let options = br#"{"name": "own", "log": false, "estimate": false, "sources": ["replay"]}"#;
+    let layer = Options::from_json(options, Origin::code("main.rs"))?;
+    let meter = Meter::open_with(Options::resolve([layer])?, vec![Box::new(Socket::new())])?;
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    Ok(meter.close())
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let report = measured()?;
+    LogLine.export_to(&report, Path::new("/dev/stdout"))?;
+    Ok(())
+}
+
+#[test]
+fn a_source_of_ones_own_is_in_the_export_of_ones_own() {
+    let report = measured().unwrap();
+    let line = LogLine.export(&report).unwrap();
+    assert!(line.ends_with("sources=socket\n"), "{line}");
+    // 0.3 s at 40 W are 12 J, and the machine may be slow.
+    assert!((11_000_000..60_000_000).contains(&report.energy.total_uj.unwrap()), "{line}");
+}
