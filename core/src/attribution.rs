@@ -1,19 +1,21 @@
-//! Whose energy it was: what consumers used of a host's devices, what others did, what nobody did, and what is not known.
+//! Attribution: the parts of a host's energy that consumers used, that others used, that was idle, and whose user is
+//! not known.
 //!
-//! A counter knows the device, not who used it. What can be known in addition is time: how much of the device's time each
-//! consumer used (`c`), how much others did (`o`), how much nobody did (`i`), and how much was used without anyone knowing
+//! A counter knows the device, not its users. What can be known in addition is time: how much of the device's time each
+//! consumer used (`c`), how much others did (`o`), how much was idle (`i`), and how much was used without a known
 //! by whom (`u`). With `E` for the device's energy and `t = Σc + o + i + u`:
 //!
-//! - **Estimate.** Energy goes with time: each consumer `E·c/t`, others `E·o/t`, idle `E·i/t`, unattributed `E·u/t`. Whole
-//!   microjoules are given out by the largest remainder, so the parts of a device are its energy exactly.
-//! - **Range of the convention.** Suppose that a second of a consumer costs what a second of anyone costs, `p`, and that
-//!   an idle second costs `q` with `0 ≤ q ≤ p`. Then a consumer's energy lies between `E·c/t`, where idle costs as much as
-//!   work and nothing of `u` is its own, and `E·(c+u)/(t-i)`, where idle costs nothing and all of `u` is. With the
-//!   device's own bounds: from `E_low·c/t` to `E_high·(c+u)/(t-i)`.
+//! - **Estimate.** Energy goes with time: each consumer `E·c/t`, others `E·o/t`, idle `E·i/t`, unattributed `E·u/t`.
+//!   Whole microjoules are given out by the largest remainder, so the parts of a device are its energy exactly.
+//! - **Range of the convention.** Suppose that a second of a consumer costs what a second of anyone costs, `p`, and
+//!   that an idle second costs `q` with `0 ≤ q ≤ p`. Then a consumer's energy lies between `E·c/t`, where idle costs as
+//!   much as work and nothing of `u` is its own, and `E·(c+u)/(t-i)`, where idle costs nothing and all of `u` is. With
+//!   the device's own bounds: from `E_low·c/t` to `E_high·(c+u)/(t-i)`.
 //! - **Free bounds.** Without that supposition a consumer may have used nothing or all: `[0, E_high]`.
 //! - **Times unknown.** The whole device is unattributed: `u = t`.
 //!
-//! Consumers nest: a pod holds containers, which hold process trees. Energy is given to leaves, and a sum is over leaves.
+//! Consumers nest: a pod holds containers, which hold process trees. Energy is given to leaves, and a sum is over
+//! leaves.
 
 mod requests;
 
@@ -34,7 +36,7 @@ pub struct DeviceEnergy {
 
 /// A consumer that energy is attributed to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Who {
+pub struct ConsumerSpec {
     /// Unique among the consumers.
     pub id: String,
     /// `process-tree`, `container`, `pod`, `job`, `user`.
@@ -47,7 +49,7 @@ pub struct Who {
     pub is_command: bool,
 }
 
-impl Who {
+impl ConsumerSpec {
     /// A command with the processes that it started.
     #[must_use]
     pub fn command(id: &str, name: &str) -> Self {
@@ -55,14 +57,14 @@ impl Who {
     }
 }
 
-/// Who used one device's time. Weights of any one unit (nanoseconds, ticks, parts in a million).
+/// Use of one device's time, by user. Weights of any one unit (nanoseconds, ticks, parts in a million).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Use {
     /// Time of each consumer, in the order of the list. Of one that contains others, or beyond the list, it is others'.
     pub consumers: Vec<u64>,
     /// Time of everyone else.
     pub others: u64,
-    /// Time of nobody.
+    /// Idle time.
     pub idle: u64,
     /// Time of someone unknown.
     pub unknown: u64,
@@ -71,7 +73,7 @@ pub struct Use {
 }
 
 impl Use {
-    /// Of the one consumer of a list, of others, and of nobody.
+    /// Of the one consumer of a list, of others, and idle.
     #[must_use]
     pub fn of(consumer: u64, others: u64, idle: u64) -> Self {
         Self { consumers: vec![consumer], others, idle, ..Self::default() }
@@ -81,6 +83,15 @@ impl Use {
     ///
     /// `None` unless all are numbers of 0 or more. Where they exceed the whole together (each was sampled for itself),
     /// nothing is idle and their proportion stays.
+    ///
+    /// ```
+    /// use eco2_core::attribution::Use;
+    ///
+    /// // The driver reports 50 % of the GPU's time for our process and 20 % for others.
+    /// let used = Use::from_fractions(&[0.5], 0.2, 0.0);
+    /// assert_eq!(used.map(|used| used.idle), Some(300_000_000));
+    /// assert_eq!(Use::from_fractions(&[f64::NAN], 0.0, 0.0), None);
+    /// ```
     #[must_use]
     pub fn from_fractions(consumers: &[f64], others: f64, unknown: f64) -> Option<Self> {
         const WHOLE: u64 = 1_000_000_000;
@@ -122,7 +133,7 @@ impl Sum {
         let (total, unknown) = (of.total(), if of.out_of_reach { 0 } else { u128::from(of.unknown) });
         let used = total - u128::from(of.idle);
         self.low_uj = self.low_uj.saturating_add(fraction(device.low_uj, weight, total).0);
-        // Nobody used it: neither did the consumer, whatever the device's own upper bound is.
+        // It was idle: the consumer did not use it either, whatever the device's own upper bound is.
         let high_uj = match (used, device.high_uj) {
             (0, _) => Some(0),
             (used, high_uj) => high_uj.map(|high_uj| fraction_up(high_uj, weight + unknown, used)),
@@ -140,11 +151,20 @@ impl Sum {
 /// Divides the energy of a host's devices among consumers; a use that is `None`, or that holds no time, is unknown. A
 /// device whose energy is not known (`None`) may have been used by any consumer: their upper bounds are open.
 ///
-/// `command + idle + others + unattributed` of the result is the sum of the devices' energies exactly (each saturates at
-/// `u64::MAX`), every consumer's energy is that of its leaves, and lies in its range.
+/// `command + idle + others + unattributed` of the result is the sum of the devices' energies exactly (each saturates
+/// at `u64::MAX`), every consumer's energy is that of its leaves, and lies in its range.
+///
+/// ```
+/// use eco2_core::attribution::{ConsumerSpec, DeviceEnergy, Use, split};
+///
+/// let package = DeviceEnergy { energy_uj: 1_000, low_uj: 1_000, high_uj: Some(1_000) };
+/// let cpu_time = Use::of(25, 60, 15); // command, others, idle
+/// let parts = split(&[ConsumerSpec::command("pid-1", "train.py")], &[(Some(package), Some(cpu_time))]);
+/// assert_eq!((parts.command_uj, parts.others_uj, parts.idle_uj), (250, 600, 150));
+/// ```
 #[must_use]
-pub fn split(who: &[Who], host: &[(Option<DeviceEnergy>, Option<Use>)]) -> Attribution {
-    let mut parts = Parts::new(who);
+pub fn split(specs: &[ConsumerSpec], host: &[(Option<DeviceEnergy>, Option<Use>)]) -> Attribution {
+    let mut parts = Parts::new(specs);
     for (device, of) in host {
         let known = of.as_ref().filter(|of| of.total() > 0);
         match device {
@@ -152,7 +172,7 @@ pub fn split(who: &[Who], host: &[(Option<DeviceEnergy>, Option<Use>)]) -> Attri
             None => parts.open(known.is_some_and(|of| of.out_of_reach)),
         }
     }
-    parts.attribution(who)
+    parts.attribution(specs)
 }
 
 /// The answer as far as devices were added.
@@ -171,14 +191,14 @@ struct Parts {
 }
 
 impl Parts {
-    fn new(who: &[Who]) -> Self {
-        let leaves = leaves(who);
+    fn new(specs: &[ConsumerSpec]) -> Self {
+        let leaves = leaves(specs);
         let is_leaf = |index: &usize| leaves.get(*index).is_some_and(|leaves| leaves[..] == [*index]);
-        let command = (0..who.len()).filter(|index| who[*index].is_command && is_leaf(index)).collect();
+        let command = (0..specs.len()).filter(|index| specs[*index].is_command && is_leaf(index)).collect();
         Self {
             leaves,
             command,
-            sums: vec![Sum::default(); who.len()],
+            sums: vec![Sum::default(); specs.len()],
             command_sum: Sum::default(),
             others_uj: 0,
             idle_uj: 0,
@@ -232,9 +252,9 @@ impl Parts {
         of
     }
 
-    fn attribution(self, who: &[Who]) -> Attribution {
+    fn attribution(self, specs: &[ConsumerSpec]) -> Attribution {
         let command = self.command_sum.settled();
-        let consumer = |(who_of, sum): (&Who, &Sum)| {
+        let consumer = |(who_of, sum): (&ConsumerSpec, &Sum)| {
             let Sum { energy_uj, low_uj, high_uj } = sum.settled();
             Consumer {
                 id: who_of.id.clone(),
@@ -243,12 +263,12 @@ impl Parts {
                 energy_uj,
                 low_uj,
                 high_uj,
-                parent: who_of.parent.and_then(|parent| who.get(parent)).map(|parent| parent.id.clone()),
+                parent: who_of.parent.and_then(|parent| specs.get(parent)).map(|parent| parent.id.clone()),
             }
         };
-        let others_of_ours = (0..who.len()).filter(|index| {
+        let others_of_ours = (0..specs.len()).filter(|index| {
             let is_leaf = self.leaves[*index][..] == [*index];
-            is_leaf && !who[*index].is_command
+            is_leaf && !specs[*index].is_command
         });
         let others_uj =
             others_of_ours.fold(self.others_uj, |sum, index| sum.saturating_add(self.sums[index].energy_uj));
@@ -262,7 +282,7 @@ impl Parts {
             unattributed_uj: self.unattributed_uj,
             free_low_uj: 0,
             free_high_uj: self.free_high_uj,
-            consumers: who.iter().zip(&self.sums).map(consumer).collect(),
+            consumers: specs.iter().zip(&self.sums).map(consumer).collect(),
         }
     }
 }
@@ -274,12 +294,12 @@ fn add(sum: &mut Sum, device: &DeviceEnergy, of: &Use, leaves: &[usize], given: 
 }
 
 /// The leaves of each consumer. A parent that does not come before its child is none.
-fn leaves(who: &[Who]) -> Vec<Vec<usize>> {
-    let parent = |index: usize| who[index].parent.filter(|parent| *parent < index);
-    let mut contains = vec![false; who.len()];
-    (0..who.len()).filter_map(parent).for_each(|parent| contains[parent] = true);
-    let mut leaves = vec![Vec::new(); who.len()];
-    for leaf in (0..who.len()).filter(|index| !contains[*index]) {
+fn leaves(specs: &[ConsumerSpec]) -> Vec<Vec<usize>> {
+    let parent = |index: usize| specs[index].parent.filter(|parent| *parent < index);
+    let mut contains = vec![false; specs.len()];
+    (0..specs.len()).filter_map(parent).for_each(|parent| contains[parent] = true);
+    let mut leaves = vec![Vec::new(); specs.len()];
+    for leaf in (0..specs.len()).filter(|index| !contains[*index]) {
         let mut holder = Some(leaf);
         while let Some(index) = holder {
             leaves[index].push(leaf);
@@ -327,7 +347,7 @@ fn largest_remainder(total: u64, weights: &[u64]) -> Vec<u64> {
 fn fraction(energy: u64, part: u128, whole: u128) -> (u64, u128) {
     match u128::from(energy).checked_mul(part) {
         Some(product) => (u64::try_from(product / whole).unwrap_or(u64::MAX), product % whole),
-        // Sums of weights beyond 64 bits: the last bits of both say nothing.
+        // Sums of weights beyond 64 bits: the last bits of both carry no information.
         None => fraction(energy, part >> 16, (whole >> 16).max(1)),
     }
 }
@@ -345,8 +365,8 @@ mod tests {
         Some(DeviceEnergy { energy_uj, low_uj: energy_uj, high_uj: Some(energy_uj) })
     }
 
-    fn command() -> Vec<Who> {
-        vec![Who::command("pid-1", "train.py")]
+    fn command() -> Vec<ConsumerSpec> {
+        vec![ConsumerSpec::command("pid-1", "train.py")]
     }
 
     #[test]
@@ -400,25 +420,31 @@ mod tests {
 
     #[test]
     fn k08_consumers_nest_and_sums_are_over_leaves() {
-        let who = |id: &str, kind, parent, is_command| Who { id: id.into(), kind, name: id.into(), parent, is_command };
-        let who = [
-            who("job", "job", None, true),
-            who("pod", "pod", Some(0), true),
-            who("a", "container", Some(1), true),
-            who("b", "container", Some(1), true),
-            who("neighbour", "process-tree", None, false),
+        let specs = |id: &str, kind, parent, is_command| ConsumerSpec {
+            id: id.into(),
+            kind,
+            name: id.into(),
+            parent,
+            is_command,
+        };
+        let specs = [
+            specs("job", "job", None, true),
+            specs("pod", "pod", Some(0), true),
+            specs("a", "container", Some(1), true),
+            specs("b", "container", Some(1), true),
+            specs("neighbour", "process-tree", None, false),
         ];
         // Thirds of 100 µJ, rounded down to 33 each; the odd one goes to the first.
         let of = Use { consumers: vec![0, 0, 1, 1, 1], ..Use::default() };
-        let split = split(&who, &[(device(100), Some(of))]);
+        let split = split(&specs, &[(device(100), Some(of))]);
         let energies: Vec<u64> = split.consumers.iter().map(|consumer| consumer.energy_uj).collect();
         assert_eq!(energies, [67, 67, 34, 33, 33]);
         assert_eq!((split.command_uj, split.others_uj), (67, 33), "a job that is not the command's is another's");
         let parents: Vec<_> = split.consumers.iter().map(|consumer| consumer.parent.as_deref()).collect();
         assert_eq!(parents, [None, Some("job"), Some("pod"), Some("pod"), None]);
-        // What a container of others is said to have used itself has no leaf.
+        // What a container of others used itself has no leaf.
         let odd = Use { consumers: vec![5, 0, 1, 1, 1], ..Use::default() };
-        let split = super::split(&who, &[(device(800), Some(odd))]);
+        let split = super::split(&specs, &[(device(800), Some(odd))]);
         assert_eq!((split.command_uj, split.others_uj), (200, 600));
     }
 

@@ -15,6 +15,11 @@ const NEAR: usize = 16;
 ///
 /// A point is one counter value; every difference counts, wraps included, as long as less than one range lies between.
 /// The differences telescope to the two ends plus one range a wrap, so that only wraps have to be counted.
+///
+/// ```
+/// // 32-bit counter: 100 before the wrap and 50 after it.
+/// assert_eq!(eco2_core::batch::wrapping_energy(&[u32::MAX - 99, 50]), 150);
+/// ```
 #[must_use]
 pub fn wrapping_energy(raw: &[u32]) -> u64 {
     let (Some(first), Some(last)) = (raw.first(), raw.last()) else { return 0 };
@@ -23,6 +28,11 @@ pub fn wrapping_energy(raw: &[u32]) -> u64 {
 }
 
 /// The same with a plausibility guard: differences above `limit_raw` count as gaps, not as energy. Returns both.
+///
+/// ```
+/// // A jump of 1 000 000 is above the limit: a gap, not energy.
+/// assert_eq!(eco2_core::batch::guarded_energy(&[0, 10, 1_000_010, 1_000_030], 100), (30, 1));
+/// ```
 #[must_use]
 pub fn guarded_energy(raw: &[u32], limit_raw: u32) -> (u64, u64) {
     let (mut sum, mut gaps) = (0, 0);
@@ -38,7 +48,8 @@ pub fn guarded_energy(raw: &[u32], limit_raw: u32) -> (u64, u64) {
     (sum, gaps)
 }
 
-/// Energy of a block without a difference above the limit: if it cannot reach the range its ends tell, wrapped or not.
+/// Energy of a block without a difference above the limit: if it cannot reach the range, the two ends determine it,
+/// wrapped or not.
 fn plausible_energy(block: &[u32], limit_raw: u32) -> u64 {
     match block {
         [first, .., last] if (limit_raw as usize) < u32::MAX as usize / BLOCK => u64::from(last.wrapping_sub(*first)),
@@ -72,7 +83,13 @@ fn energy_over(block: &[u32], limit_raw: u32) -> u64 {
     differences.map(|by| u64::from(if by > limit_raw { by } else { 0 })).sum()
 }
 
-/// The raw difference that a power limit allows between two readings at most `step_ns` apart.
+/// The raw difference that a power limit allows between two readings with at most `step_ns` between them.
+///
+/// ```
+/// use eco2_core::{Scale, batch::limit_raw};
+///
+/// assert_eq!(limit_raw(Scale::MILLI, 100_000_000, 1_000_000_000), 100_000); // 100 W for 1 s
+/// ```
 #[must_use]
 pub fn limit_raw(scale: Scale, max_uw: u64, step_ns: u64) -> u32 {
     // A thousand million raw units, so that a unit far below a microjoule keeps its digits.
@@ -82,7 +99,15 @@ pub fn limit_raw(scale: Scale, max_uw: u64, step_ns: u64) -> u32 {
 }
 
 /// Grams over time-varying intensity: `segments` are `(end index, grams per kilowatt-hour)`, rising, the last one
-/// ending at `raw.len()`. Energy is an integer per segment and is weighed once.
+/// ending at `raw.len()`. Energy is an integer per segment and is scaled once.
+///
+/// ```
+/// use eco2_core::{Scale, batch::grams};
+///
+/// // 1 kWh (3.6 MJ) at 400 g/kWh, then 1 kWh at 100 g/kWh.
+/// let counter = [0, 3_600_000, 7_200_000]; // joules
+/// assert_eq!(grams(&counter, Scale::UNIT, &[(2, 400.0), (3, 100.0)]), 500.0);
+/// ```
 #[must_use]
 pub fn grams(raw: &[u32], scale: Scale, segments: &[(usize, f64)]) -> f64 {
     let mut from = 0;
@@ -100,6 +125,13 @@ pub fn grams(raw: &[u32], scale: Scale, segments: &[(usize, f64)]) -> f64 {
 ///
 /// `begins` and `ends` are sorted each for itself (adjacent or nested spans are); `times` rises. Two cursors run over
 /// the timeline once. `out[i]` receives `E(ends[i]) - E(begins[i])`.
+///
+/// ```
+/// let (times, energy_uj) = ([0, 10, 20], [0, 100, 300]);
+/// let mut spans = [0; 2];
+/// eco2_core::batch::join(&times, &energy_uj, &[0, 5], &[10, 20], &mut spans);
+/// assert_eq!(spans, [100, 250]);
+/// ```
 pub fn join(times: &[u64], energy_uj: &[u64], begins: &[u64], ends: &[u64], out: &mut [u64]) {
     let mut begin = Cursor::new(times, energy_uj);
     let mut end = Cursor::new(times, energy_uj);

@@ -1,7 +1,7 @@
 //! A value together with its bounds: the one type for everything that is known only within limits.
 //!
-//! Energy, grams, money and litres all follow the same rules, so the rules are written here once. *Not known* is a value
-//! of its own, [`Bounded::unknown`]: it never becomes zero by adding, scaling or comparing.
+//! Energy, grams, money and litres all follow the same rules, so the rules are written here once. *Not known* is a
+//! value of its own, [`Bounded::unknown`]: it never becomes zero by adding, scaling or comparing.
 
 use std::iter::Sum;
 
@@ -14,10 +14,10 @@ pub enum RangeKind {
     /// Contains the true value whatever the load did.
     #[default]
     Hard,
-    /// Contains the true value with the probability of [`RangeKind::percent`]. For power that is read at random instants
-    /// and integrated this is measured by `core/tests/coverage.rs`: 94 % over nine kinds of load where there are 20 readings
-    /// or more, at least 88 % for each kind; rather more with fewer readings, and for sums. For estimates by a model it is
-    /// an assumption. Figures and limits: docs/measured/ranges.md.
+    /// Contains the true value with the probability of [`RangeKind::percent`]. For power that is read at random
+    /// instants and integrated this is measured by `core/tests/coverage.rs`: 94 % over nine kinds of load where there
+    /// are 20 readings or more, at least 88 % for each kind; rather more with fewer readings, and for sums. For
+    /// estimates by a model it is an assumption. Measured values and limits: docs/measured/ranges.md.
     Plausible,
 }
 
@@ -111,6 +111,11 @@ pub struct Bounded<T> {
 
 impl<T: Quantity> Bounded<T> {
     /// Nothing is known: the value may be anything from zero upwards.
+    ///
+    /// ```
+    /// let energy = eco2_core::Bounded::<u64>::unknown();
+    /// assert_eq!((energy.value, energy.low, energy.high), (None, 0, None)); // not zero: not known
+    /// ```
     #[must_use]
     pub fn unknown() -> Self {
         Self { value: None, low: T::ZERO, high: None, kind: RangeKind::Hard }
@@ -129,6 +134,14 @@ impl<T: Quantity> Bounded<T> {
     }
 
     /// A value in a plausible range.
+    ///
+    /// ```
+    /// use eco2_core::{Bounded, RangeKind};
+    ///
+    /// let estimate = Bounded::plausible(18_u64, 9, Some(41));
+    /// assert_eq!(estimate.kind, RangeKind::Plausible);
+    /// assert_eq!((estimate + Bounded::exact(2)).high, Some(43));
+    /// ```
     #[must_use]
     pub fn plausible(value: T, low: T, high: Option<T>) -> Self {
         Self { kind: RangeKind::Plausible, ..Self::hard(value, low, high) }
@@ -161,8 +174,15 @@ impl<T: Quantity> Bounded<T> {
         low && self.value.zip(self.high).is_none_or(|(value, high)| value <= high)
     }
 
-    /// The difference to a part of it: what is left may be as small as the most that the part took. Unsigned amounts stop
-    /// at zero. Unknown unless both values are known.
+    /// The difference to a part of it: what is left may be as small as the most that the part took. Unsigned amounts
+    /// stop at zero. Unknown unless both values are known.
+    ///
+    /// ```
+    /// use eco2_core::Bounded;
+    ///
+    /// let rest = Bounded::hard(10_u64, 9, Some(12)).minus(Bounded::hard(4, 3, Some(5)));
+    /// assert_eq!((rest.low, rest.value, rest.high), (4, Some(6), Some(9)));
+    /// ```
     #[must_use]
     pub fn minus(self, part: Self) -> Self {
         Self {
@@ -185,6 +205,14 @@ impl<T: Quantity> Bounded<T> {
     }
 
     /// Whether the value has reached `limit`; `None` while it is not known and its lower bound is below.
+    ///
+    /// ```
+    /// use eco2_core::Bounded;
+    ///
+    /// let spent = Bounded::hard(90_u64, 80, Some(110));
+    /// assert!(spent.may_have_reached(100));
+    /// assert_eq!(Bounded::exact(120_u64).has_reached(100), Some(true));
+    /// ```
     #[must_use]
     pub fn has_reached(&self, limit: T) -> Option<bool> {
         if self.low >= limit { Some(true) } else { self.value.map(|value| value >= limit) }

@@ -1,4 +1,4 @@
-//! What a domain's knots say about one instant: an estimate, and bounds that hold.
+//! The energy of a domain at one instant, from its knots (counter changes): an estimate, and hard bounds.
 //!
 //! Model: the counter is monotone; knot *k* means that energy `c_k` was reached within `[l_k, h_k]`, give or take one
 //! quantum `q`. For an instant `t`, with *i* the last knot surely before and *j* the first surely after:
@@ -18,7 +18,7 @@ impl Track {
     #[must_use]
     pub fn resolvable(&self, t_ns: u64) -> bool {
         if self.domain.quality == Quality::Estimated {
-            // Nothing later makes a model's figure better.
+            // Nothing later improves a model's value.
             return self.knots.back().is_some_and(|last| last.hi_ns >= t_ns);
         }
         let after = self.first_after(t_ns);
@@ -61,8 +61,8 @@ impl Track {
         Edge { uj, free, limited, ..Edge::default() }
     }
 
-    /// Integrated power: the trapezoid, whose 90 % range [`Edge::limited_between`] tells from how much readings differ;
-    /// beyond the last reading only a limit tells anything.
+    /// Integrated power: the trapezoid, whose 90 % range [`Edge::limited_between`] derives from how much readings
+    /// differ; beyond the last reading only a limit gives a bound.
     fn integrated(&self, t_ns: u64, early_ns: u64, late_ns: u64) -> Edge {
         let (early, late) = (self.integral.at(early_ns), self.integral.at(late_ns));
         let beyond_ns = self.integral.last_ns().map_or(late_ns, |last_ns| late_ns.saturating_sub(last_ns));
@@ -112,8 +112,8 @@ impl Track {
         self.knots.partition_point(|knot| knot.hi_ns <= t_ns)
     }
 
-    /// Whether all that is drawn around `t_ns` is counted: no reset can have happened between the last knot surely before
-    /// and the first surely after, so that the least power holds for what the counter tells.
+    /// Whether all that is drawn around `t_ns` is counted: no reset can have happened between the last knot surely
+    /// before and the first surely after, so that the least power holds for what the counter shows.
     fn is_whole(&self, t_ns: u64) -> bool {
         let (from, to) = (self.until(t_ns), self.first_after(t_ns) + 1);
         to <= self.knots.len() && self.knots.range(from.min(to)..to).all(|knot| knot.whole)

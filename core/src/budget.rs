@@ -117,6 +117,18 @@ impl Default for Policy {
 }
 
 /// A limit and its policy.
+///
+/// ```
+/// use eco2_core::{Bounded, Budget, Decision, Limit, Usage};
+///
+/// let budget = Budget::new(Limit::EnergyUj(1_000)).expect("a positive limit");
+/// let mut usage = Usage::default();
+/// assert_eq!(budget.check(&usage).decision, Decision::Warn); // not known is not zero
+/// usage.amounts.energy_uj = Bounded::exact(500.0);
+/// assert_eq!(budget.check(&usage).decision, Decision::Go);
+/// usage.amounts.energy_uj = Bounded::exact(1_200.0);
+/// assert_eq!(budget.check(&usage).decision, Decision::Stop);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Budget {
     /// What may be used.
@@ -191,6 +203,13 @@ struct Findings {
 
 impl Budget {
     /// A budget with the default [`Policy`]; `None` unless the limit is finite and positive.
+    ///
+    /// ```
+    /// use eco2_core::{Budget, Limit};
+    ///
+    /// assert!(Budget::new(Limit::Grams(2_500.0)).is_some());
+    /// assert!(Budget::new(Limit::Grams(-1.0)).is_none());
+    /// ```
     #[must_use]
     pub fn new(limit: Limit) -> Option<Self> {
         let value = limit.value();

@@ -1,9 +1,10 @@
-//! A counter against the integrated power of the same device: where they contradict each other, neither is trusted alone.
+//! A counter against the integrated power of the same device: where they contradict each other, neither is trusted
+//! alone.
 //!
-//! A device's second sensor has the id `<id>/power` and the device as its parent. It is in no sum. A counter that does not
-//! move while power does, or that is far off it, loses its place as the value: the device then reports the integrated
-//! power, with bounds that hold both, and the quality *derived* (rocm_smi_lib#180 and DCGM#171 report counters that stand
-//! still, zeus#181 one that counts 57 % of the power).
+//! A device's second sensor has the id `<id>/power` and the device as its parent. It is in no sum. A counter that does
+//! not move while power does, or that is far off it, loses its place as the value: the device then reports the
+//! integrated power, with bounds that hold both, and the quality *derived* (rocm_smi_lib#180 and DCGM#171 report
+//! counters that stay still, zeus#181 one that counts 57 % of the power).
 
 use crate::report::{CrossCheck, Device, EventRecord, stated};
 use crate::{Bounded, Domain, Ledger, Quality, RangeKind, Track};
@@ -12,7 +13,7 @@ use crate::{Bounded, Domain, Ledger, Quality, RangeKind, Track};
 const COMPARABLE_NS: u64 = 5_000_000_000;
 /// More than sensor gain (5 %) and the lag together explain over that time: the counter is not trusted.
 const CONTRADICTION_PERCENT: f64 = 20.0;
-/// More than sensor gain alone explains over twice that time, in which the lag no longer matters: worth telling.
+/// More than sensor gain alone explains over twice that time, in which the lag no longer matters: worth reporting.
 const DISAGREEMENT_PERCENT: f64 = 10.0;
 
 /// What a counter's difference from the integrated power of its device means.
@@ -20,7 +21,7 @@ const DISAGREEMENT_PERCENT: f64 = 10.0;
 enum Verdict {
     /// Nothing: sensors differ by as much.
     Agrees,
-    /// The counter stays the value, and the difference is told.
+    /// The counter stays the value, and the difference is reported.
     Differs,
     /// The power is the value.
     Contradicts,
@@ -36,7 +37,7 @@ impl Verdict {
         }
     }
 
-    /// What a reader of the report is told of it.
+    /// The text about it in the report.
     fn event(self, device: &str, check: &CrossCheck, at: u64) -> Option<EventRecord> {
         let found = format!("the counter is {:+.1} % off the {}", check.difference_percent, check.method);
         let text = match self {
@@ -79,8 +80,8 @@ pub(crate) fn settle(devices: &mut [Device], tracks: &[Track], duration_ns: u64)
 }
 
 impl Ledger {
-    /// For each domain the one whose energy stands for its device at an instant: itself, or the device's power sensor where
-    /// that contradicts it. The rule of the account, on what is known now.
+    /// For each domain the one whose energy is used for its device at an instant: itself, or the device's power sensor
+    /// where that contradicts it. The rule of the account, on what is known now.
     #[must_use]
     pub fn sources(&self, now_ns: u64) -> Vec<usize> {
         let mut sources: Vec<usize> = (0..self.tracks.len()).collect();
@@ -120,7 +121,7 @@ fn counter_of(power: usize, tracks: &[Track]) -> Option<usize> {
 }
 
 fn take(device: &mut Device, check: &Device) {
-    // A counter that stands still bounds nothing from above, and from below no more than 0.
+    // A frozen counter bounds nothing from above, and from below no more than 0.
     let counted = if device.energy_uj == Some(0) { check.bounded() } else { device.bounded() };
     let energy = around(counted, check.bounded());
     let free = around(Bounded { high: None, ..device.free() }, check.free());

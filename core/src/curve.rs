@@ -1,10 +1,10 @@
 //! A curve: the energy that one counter had counted at any instant of a run, with bounds.
 //!
-//! `E(t)` is cumulative, so the energy of a stretch is a difference, and a sum over devices is a sum of curves. It is known
-//! at points, each of which says three things: from `hi_ns` on at least `low_uj` had been used, until `lo_ns` at most
-//! `high_uj`, and the best guess is that `uj` was reached at `at_ns`. Between points the guess runs straight, and the
-//! bounds are those of the points around: that is the only interpolation of energy there is. It needs no assumption on
-//! power, since energy never falls.
+//! `E(t)` is cumulative, so the energy of a stretch is a difference, and a sum over devices is a sum of curves. It is
+//! known at points, each of which states three things: from `hi_ns` on at least `low_uj` had been used, until `lo_ns`
+//! at most `high_uj`, and the best guess is that `uj` was reached at `at_ns`. Between points the guess runs straight,
+//! and the bounds are those of the points around: that is the only interpolation of energy there is. It needs no
+//! assumption on power, since energy never falls.
 
 mod history;
 mod record;
@@ -34,7 +34,7 @@ pub struct CurvePoint {
 }
 
 impl CurvePoint {
-    /// A counter's change, counted from the run's beginning at `begin_ns`, when the counter stood at `start_uj`.
+    /// A counter's change, counted from the run's beginning at `begin_ns`, when the counter showed `start_uj`.
     #[must_use]
     pub fn of_knot(knot: &Knot, begin_ns: u64, start_uj: u64) -> Self {
         let since = |at_ns: u64| at_ns.saturating_sub(begin_ns);
@@ -50,7 +50,7 @@ impl CurvePoint {
         Self { lo_ns: at_ns, at_ns, hi_ns: at_ns, low_uj: energy.low, uj, high_uj: energy.high }
     }
 
-    /// With what the whole is unsure of: its energy may be so much less, or so much more.
+    /// Widened by the uncertainty of the whole: `below_uj` less, `above_uj` more.
     #[must_use]
     pub fn loosened(self, below_uj: u64, above_uj: Option<u64>) -> Self {
         let high_uj = self.high_uj.zip(above_uj).map(|(uj, above_uj)| uj.saturating_add(above_uj));
@@ -78,8 +78,8 @@ pub struct Curve {
 }
 
 impl Curve {
-    /// The curve of a run that lasted `end_ns` and used `total`. Points outside the run or above its total say nothing and
-    /// are left out, as are those that fall; without points only the ends are known.
+    /// The curve of a run that lasted `end_ns` and used `total`. Points outside the run or above its total carry no
+    /// information and are left out, as are those that fall; without points only the ends are known.
     #[must_use]
     pub fn new(points: impl IntoIterator<Item = CurvePoint>, end_ns: u64, total: Bounded<u64>) -> Self {
         let most_uj = total.value;
@@ -145,6 +145,15 @@ impl Curve {
     }
 
     /// Energy used from one instant to a later one.
+    ///
+    /// ```
+    /// use eco2_core::{Bounded, Curve, CurvePoint};
+    ///
+    /// let points = [(0, 0), (10, 1_000), (20, 3_000)].map(|(at_ns, uj)| CurvePoint::at_instant(at_ns, &Bounded::exact(uj)));
+    /// let curve = Curve::new(points, 20, Bounded::exact(3_000));
+    /// assert_eq!(curve.between(10, 20).value, Some(2_000));
+    /// assert_eq!(curve.between(5, 10).value, Some(500)); // straight between points
+    /// ```
     #[must_use]
     pub fn between(&self, from_ns: u64, to_ns: u64) -> Bounded<u64> {
         self.at(to_ns).minus(self.at(from_ns)).around_value()
@@ -158,8 +167,8 @@ impl Curve {
         straight(from, to, at_ns)
     }
 
-    /// The same curve known at few points: at most `most` of its own, spread over time, and the energy at each instant of
-    /// `also`.
+    /// The same curve known at few points: at most `most` of its own, spread over time, and the energy at each instant
+    /// of `also`.
     #[must_use]
     pub fn thin(&self, most: usize, also: &[u64]) -> Self {
         let instants = spread(self.points.iter().map(|point| point.at_ns), most, self.end_ns);

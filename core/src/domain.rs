@@ -23,6 +23,10 @@ pub(crate) const HEADROOM: u64 = 2;
 
 impl Component {
     /// The name as reports and traces have it.
+    ///
+    /// ```
+    /// assert_eq!(eco2_core::Component::Gpu.name(), "gpu");
+    /// ```
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -33,8 +37,8 @@ impl Component {
         }
     }
 
-    /// The most that one part of this kind draws, microwatts: about twice the largest on the market in 2025 (CPU package
-    /// 500 W, memory of one socket 400 W, superchip module 2.7 kW, eight-GPU server 14.3 kW).
+    /// The most that one part of this kind draws, microwatts: about twice the largest on the market in 2025 (CPU
+    /// package 500 W, memory of one socket 400 W, superchip module 2.7 kW, eight-GPU server 14.3 kW).
     const fn most_uw(self) -> u64 {
         match self {
             Self::Cpu => 1_000_000_000,
@@ -45,7 +49,7 @@ impl Component {
     }
 }
 
-/// How a figure came about, best first.
+/// How a value came about, best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Quality {
@@ -87,7 +91,7 @@ pub struct Domain {
     pub method: Option<String>,
     /// The source that reads it: `rapl-perf`, `nvml`, …
     pub source: String,
-    /// How its figures come about.
+    /// How its values come about.
     pub quality: Quality,
     /// Counter or instantaneous power.
     pub kind: Kind,
@@ -116,6 +120,18 @@ impl Domain {
     pub const STAND_IN: &str = "stand-in";
 
     /// An energy counter in microjoules with no wrap, no limits and no parent; set the rest by field.
+    ///
+    /// ```
+    /// use eco2_core::{Component, Domain, Kind, Scale};
+    ///
+    /// let package = Domain {
+    ///     scale: Scale::MILLI,    // the counter shows millijoules
+    ///     range: Some(1 << 32),   // and wraps at 2^32
+    ///     max_uw: Some(280_000_000), // the package draws at most 280 W
+    ///     ..Domain::counter("package-0", Component::Cpu, "package", "my-meter")
+    /// };
+    /// assert_eq!((package.kind, package.parent), (Kind::Energy, None));
+    /// ```
     #[must_use]
     pub fn counter(id: &str, component: Component, domain: &str, source: &str) -> Self {
         Self {
@@ -139,6 +155,13 @@ impl Domain {
     }
 
     /// A power sensor in microwatts, integrated by the trapezoid rule; set the rest by field.
+    ///
+    /// ```
+    /// use eco2_core::{Component, Domain, Kind, Quality};
+    ///
+    /// let board = Domain::power("gpu-0", Component::Gpu, "board", "my-meter");
+    /// assert_eq!((board.kind, board.quality), (Kind::Power, Quality::Derived));
+    /// ```
     #[must_use]
     pub fn power(id: &str, component: Component, domain: &str, source: &str) -> Self {
         let kind = Kind::Power;
@@ -152,9 +175,16 @@ impl Domain {
         model_in(self.component, &self.id, &self.domain, &self.name)
     }
 
-    /// The power, in microwatts, beyond which a reading is believed only when the next one confirms it: twice the stated
-    /// limit (a limit is an average over milliseconds), else what the model can draw, else the most that a part of this
-    /// kind draws.
+    /// The power, in microwatts, beyond which a reading is believed only when the next one confirms it: twice the
+    /// stated limit (a limit is an average over milliseconds), else what the model can draw, else the most that a part
+    /// of this kind draws.
+    ///
+    /// ```
+    /// use eco2_core::{Component, Domain};
+    ///
+    /// let gpu = Domain::counter("gpu-0", Component::Gpu, "board", "my-meter");
+    /// assert_eq!(Domain { max_uw: Some(700_000_000), ..gpu }.most_uw(), 1_400_000_000);
+    /// ```
     #[must_use]
     pub fn most_uw(&self) -> u64 {
         let stated = self.max_uw.map(|max| max.saturating_mul(HEADROOM));

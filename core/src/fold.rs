@@ -6,8 +6,8 @@ use crate::domain::HEADROOM;
 use crate::units::uj_at_power;
 use crate::{Domain, Fault, Reading, Scale};
 
-/// This many times the highest power seen so far is unusual: a small step back is then likelier a glitch than a wrap, and
-/// growth may turn out to have been a wrong reading.
+/// This many times the highest power seen so far is unusual: a small step back is then likelier a glitch than a wrap,
+/// and growth may turn out to have been a wrong reading.
 const UNUSUAL: u64 = 8;
 /// How long before the first reading its counter may have changed last; only widens the plausibility check.
 const FIRST_UPDATE_NS: u64 = 1_000_000_000;
@@ -45,6 +45,20 @@ pub enum Outcome {
 }
 
 /// The state of one counter.
+///
+/// ```
+/// use eco2_core::{Component, Domain, Fold, Outcome, Reading};
+///
+/// // A 32-bit counter in microjoules that wraps between the two readings.
+/// let mut fold = Fold::new(&Domain {
+///     range: Some(1 << 32),
+///     ..Domain::counter("package-0", Component::Cpu, "package", "example")
+/// });
+/// let at = |at_ns, value| Reading { before_ns: at_ns, after_ns: at_ns, value: Ok(value) };
+/// assert_eq!(fold.push(&at(0, (1 << 32) - 100)), Outcome::Baseline);
+/// assert_eq!(fold.push(&at(1_000_000, 50)), Outcome::Grew { wrapped: true, over_limit: false });
+/// assert_eq!(fold.total_uj(), 150);
+/// ```
 #[derive(Debug, Clone)]
 pub struct Fold {
     scale: Scale,
@@ -103,7 +117,7 @@ impl Fold {
         self.scale.micro(self.total)
     }
 
-    /// The next value begins a new segment, whatever it is.
+    /// The next value starts a new segment, whatever it is.
     pub fn break_segment(&mut self) {
         self.broken = self.last.is_some();
     }
@@ -129,7 +143,7 @@ impl Fold {
         self.range.is_some()
     }
 
-    /// Whether the next value begins a new segment.
+    /// Whether the next value starts a new segment.
     pub(crate) fn is_broken(&self) -> bool {
         self.broken
     }
@@ -232,7 +246,7 @@ impl Fold {
     fn slipped(&self, raw: u64, by: u64, reading: &Reading, last: Last) -> bool {
         let Some(range) = self.range.filter(|&range| raw <= range) else { return false };
         let back = if raw < last.raw { last.raw - raw } else { (range - raw).saturating_add(last.raw) };
-        // Since the last reading, not the last change: a counter that stood still for long did not go round just now.
+        // Since the last reading, not the last change: a counter that was frozen for a long time did not wrap just now.
         let span_ns = reading.after_ns.saturating_sub(last.seen_before_ns);
         let wrap = self.scale.micro(by) <= uj_at_power(self.usual_uw(), span_ns).saturating_add(self.scale.quantum());
         let (by_units, by_size) = if wrap { RARE_WRAP } else { NO_WRAP };

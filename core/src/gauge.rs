@@ -1,4 +1,4 @@
-//! Gauges: what a device said of itself once a second. Their own type, so that none can enter an energy sum.
+//! Gauges: what a device reports about itself once a second. Their own type, so that none can enter an energy sum.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! Knots and edges: when a counter is known to have stood where, and what that says about an instant.
+//! Knots (counter changes, each with the time bracket in which it happened) and edges (the energy known at an instant).
 
 use crate::scatter::Scatter;
 
@@ -21,13 +21,18 @@ pub struct Knot {
 
 impl Knot {
     /// A change seen between two readings: the middle of the bracket is the best guess.
+    ///
+    /// ```
+    /// let knot = eco2_core::Knot::change(1_000, 2_000, 42); // changed between two readings, 1 µs apart
+    /// assert_eq!((knot.lo_ns, knot.at_ns, knot.hi_ns), (1_000, 1_500, 2_000));
+    /// ```
     #[must_use]
     pub fn change(lo_ns: u64, hi_ns: u64, uj: u64) -> Self {
         let at_ns = lo_ns + hi_ns.saturating_sub(lo_ns) / 2;
         Self { lo_ns, hi_ns, at_ns, uj, first: false, whole: true }
     }
 
-    /// First value of a segment: seen at `hi_ns`, of an age that the next two changes will tell.
+    /// First value of a segment: seen at `hi_ns`, of an age that the next two changes determine.
     #[must_use]
     pub fn first(lo_ns: u64, hi_ns: u64, uj: u64) -> Self {
         Self { lo_ns, hi_ns, at_ns: hi_ns, uj, first: true, whole: false }
@@ -64,7 +69,7 @@ pub(crate) struct Side {
     pub(crate) ceil_end: u64,
     /// Unbounded stretches wholly before the edge.
     pub(crate) open_start: u32,
-    /// Unbounded stretches that begin before the edge.
+    /// Unbounded stretches that start before the edge.
     pub(crate) open_end: u32,
 }
 
@@ -119,8 +124,9 @@ impl Edge {
         Side::between(&start.free, &end.free)
     }
 
-    /// The range that reports give first. A counter's: the same bounds, tightened by the domain's power limits where they
-    /// are known. Of integrated power: the 90 % range of readings at random instants, within the bounds of any load.
+    /// The range that reports give first. A counter's: the same bounds, tightened by the domain's power limits where
+    /// they are known. Of integrated power: the 90 % range of readings at random instants, within the bounds of any
+    /// load.
     #[must_use]
     pub fn limited_between(start: &Self, end: &Self) -> Bounds {
         let bounds = Side::between(&start.limited, &end.limited);
@@ -157,11 +163,11 @@ struct Usual {
 
 /// Distances kept: enough for a mean that a few late polls cannot move.
 const DISTANCES: usize = 32;
-/// The usual distance is worked out anew after this many changes.
+/// The usual distance is recomputed after this many changes.
 const REFRESH: usize = 8;
 /// Readings per change, in 1/256, up to which every reading is taken to bring a change: 3 % may fail to.
 const OUTRUN: u64 = 264;
-/// The most that a guess follows the period, in 1/256: the bracket always keeps a say, or errors would add up.
+/// The most that a guess follows the period, in 1/256: the bracket always has an influence, or errors would add up.
 const MOST: u128 = 224;
 
 impl Default for Period {
@@ -243,7 +249,7 @@ impl Period {
         let smoothed_ns = u128::from(self.off_ns) * 7 / 8 + u128::from(off_ns) / 8;
         self.off_ns = u64::try_from(smoothed_ns).unwrap_or(u64::MAX);
         // A punctual counter's updates lie anywhere in the bracket: a quarter of its width off the middle, on average.
-        // What they are off beyond that is the counter's own; both weigh by their squares, as independent errors do.
+        // What they are off beyond that is the counter's own; both add as squares, as independent errors do.
         let (bracket, all) = (u128::from(width_ns / 4).pow(2), u128::from(self.off_ns).pow(2));
         let share = (bracket * 256).checked_div(all).unwrap_or(MOST).min(MOST);
         let drawn = (u128::from(expected_ns) * share + u128::from(middle_ns) * (256 - share)) / 256;

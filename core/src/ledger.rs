@@ -1,4 +1,5 @@
-//! The ledger: readings on one side, begin and end on the other, joined per domain as knots arrive.
+//! The ledger: readings on one side, starts and ends of spans on the other, joined per domain as knots (counter
+//! changes) arrive.
 //!
 //! A span is two edges. An edge waits, domain by domain, for the first knot after it; then its energy is settled, and
 //! with both edges settled the span enters the total of its name. Nothing is kept of a settled span but its sums.
@@ -22,6 +23,25 @@ use step_bins::StepBins;
 use threads::{At, StepStart, Threads};
 
 /// Accounts readings and spans.
+///
+/// ```
+/// use eco2_core::{Component, Domain, Ledger, Reading};
+///
+/// const S: u64 = 1_000_000_000;
+/// let mut ledger = Ledger::new(0, 16);
+/// let gpu = ledger.add_domain(Domain::counter("gpu-0", Component::Gpu, "board", "example"));
+/// let train = ledger.intern("train");
+/// ledger.begin(0, train, 10 * S, 0);
+/// ledger.end(0, train, 30 * S, 0);
+/// for second in 0..=40 {
+///     let at_ns = second * S; // 100 W
+///     ledger.reading(gpu, &Reading { before_ns: at_ns, after_ns: at_ns, value: Ok(second * 100_000_000) });
+/// }
+/// let account = ledger.account(40 * S);
+/// let span = &account.spans[0];
+/// assert_eq!((span.name.as_str(), span.count), ("train", 1));
+/// assert!(span.low_uj <= 2_000_000_000 && span.high_uj.is_some_and(|high_uj| high_uj >= 2_000_000_000)); // 20 s
+/// ```
 #[derive(Debug)]
 pub struct Ledger {
     pub(crate) tracks: Vec<Track>,
@@ -56,7 +76,7 @@ struct Closed {
 }
 
 impl Ledger {
-    /// An empty ledger whose run begins at `opened_ns`; `cap` limits the number of names.
+    /// An empty ledger whose run starts at `opened_ns`; `cap` limits the number of names.
     #[must_use]
     pub fn new(opened_ns: u64, cap: usize) -> Self {
         let mut ledger = Self {
@@ -104,7 +124,7 @@ impl Ledger {
         self.opened_ns
     }
 
-    /// Ends without a begin.
+    /// Ends without a start.
     #[must_use]
     pub fn unmatched(&self) -> u64 {
         self.unmatched
@@ -117,6 +137,13 @@ impl Ledger {
     }
 
     /// The id of a span name.
+    ///
+    /// ```
+    /// let mut ledger = eco2_core::Ledger::new(0, 16);
+    /// let step = ledger.intern("step");
+    /// assert_eq!(ledger.intern("step"), step);
+    /// assert_eq!(ledger.names().text(step), "step");
+    /// ```
     pub fn intern(&mut self, name: &str) -> NameId {
         self.names.intern(name)
     }
@@ -199,13 +226,22 @@ impl Ledger {
         self.end.is_some_and(|end| self.edges[end as usize].missing == 0)
     }
 
-    /// A span begins on `thread` at an instant known to `±error_ns`.
+    /// A span starts on `thread` at an instant known to `±error_ns`.
     pub fn begin(&mut self, thread: usize, name: NameId, at_ns: u64, error_ns: u64) {
         let start = self.edge(at_ns, error_ns);
         self.opened(At { thread, name, at_ns }, start, false);
     }
 
     /// The nearest open span of that name on that thread ends; `false` (and counted) if there is none.
+    ///
+    /// ```
+    /// let mut ledger = eco2_core::Ledger::new(0, 16);
+    /// let load = ledger.intern("load");
+    /// assert!(!ledger.end(0, load, 1_000, 0)); // no start
+    /// ledger.begin(0, load, 1_000, 0);
+    /// assert!(ledger.end(0, load, 2_000, 0));
+    /// assert_eq!(ledger.unmatched(), 1);
+    /// ```
     pub fn end(&mut self, thread: usize, name: NameId, at_ns: u64, error_ns: u64) -> bool {
         let Some(start) = self.threads.end(thread, name) else {
             self.unmatched += 1;
@@ -217,9 +253,18 @@ impl Ledger {
         true
     }
 
-    /// A step ends and the next of that name begins, at one instant and with one edge. The step that ends is the nearest
-    /// open span of that name on that thread, or the name's first there, which began with the run. After an explicit end
-    /// nothing is open: then the next step only begins. Returns when the ended step began; `None`: none ended.
+    /// A step ends and the next of that name starts, at one instant and with one edge. The step that ends is the
+    /// nearest open span of that name on that thread, or the name's first there, which began with the run. After an
+    /// explicit end nothing is open: then the next step only starts. Returns when the ended step began; `None`: none
+    /// ended.
+    ///
+    /// ```
+    /// let mut ledger = eco2_core::Ledger::new(0, 16);
+    /// let step = ledger.intern("step");
+    /// assert_eq!(ledger.step(0, step, 1_000, 0), Some(0)); // the first step began with the run
+    /// assert_eq!(ledger.step(0, step, 2_000, 0), Some(1_000));
+    /// assert_eq!(ledger.ended_spans(0, step), 2);
+    /// ```
     pub fn step(&mut self, thread: usize, name: NameId, at_ns: u64, error_ns: u64) -> Option<u64> {
         let at = At { thread, name, at_ns };
         let start = match self.threads.step(at) {
@@ -242,7 +287,7 @@ impl Ledger {
         Some(begun_ns)
     }
 
-    /// Steps of that name start on `thread`: the next one begins here, and one that is open is given up.
+    /// Steps of that name start on `thread`: the next one starts here, and an open one is dropped.
     pub fn start_steps(&mut self, thread: usize, name: NameId, at_ns: u64, error_ns: u64) {
         if let Some(open) = self.threads.give_up(thread, name) {
             self.release(open);
@@ -289,7 +334,7 @@ impl Ledger {
     }
 
     /// Gives up waiting for knots of domains that have been silent since before `since_ns`: their edges are settled as
-    /// they stand, with open upper bounds, so that a dead counter holds up nothing and memory stays bounded.
+    /// they are, with open upper bounds, so that a dead counter delays nothing and memory stays bounded.
     pub fn give_up(&mut self, since_ns: u64) {
         for domain in 0..self.tracks.len() {
             while let Some(&index) = self.waiting[domain].front() {

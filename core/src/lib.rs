@@ -1,4 +1,4 @@
-//! The account: what hardware counters said, turned into energy with bounds.
+//! The account: readings of hardware counters, turned into energy with bounds.
 //!
 //! This crate is arithmetic over plain data. It opens no file, starts no thread, reads no clock and knows no vendor:
 //! readings come in as values ([`Reading`]), energy comes out as integers with an interval around them ([`Account`]).
@@ -15,6 +15,7 @@ mod budget;
 mod contradiction;
 mod curve;
 mod domain;
+mod episodes;
 mod events;
 mod fold;
 mod forecast;
@@ -33,7 +34,6 @@ mod scale;
 mod scatter;
 mod slack;
 mod spans;
-mod spells;
 mod stalls;
 mod sync;
 mod take_over;
@@ -46,6 +46,7 @@ pub use bounded::{Bounded, Quantity, RangeKind};
 pub use budget::{Budget, Decision, Finish, Limit, Outlook, PerUnit, Policy, Spent, Unit, Usage, worst_quality};
 pub use curve::{Curve, CurvePoint, CurveRecord, RunCurve};
 pub use domain::{Component, Domain, Kind, Quality};
+pub use episodes::Episodes;
 pub use events::{Drained, Event, EventConsumer, EventKind, EventPool, MAX_OPEN, Producer};
 pub use fold::{Fold, Outcome};
 pub use forecast::{Backtest, Forecaster, Projection, backtest as forecast_backtest};
@@ -60,7 +61,6 @@ pub use overlap::{is_left_out, summed, summed_now};
 pub use reading::{Fault, Gap, GapReason, Reading};
 pub use report::curve_records;
 pub use scale::Scale;
-pub use spells::Spells;
 pub use stalls::{STALL_FACTOR, STALL_NS, Stalls};
 pub use timeline::{
     DomainPoint, Energies, MAX_DOMAINS, Snapshot, Timeline, TimelineReader, TimelineWriter, TooManyDomains,

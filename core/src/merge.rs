@@ -1,9 +1,9 @@
 //! Merging: ranks, agents and restarts may all have read one counter. Its energy is the union of what they saw.
 //!
-//! A record names its counter (boot, device) and says how the energy grew over a stretch of boot time. A union is a set of
-//! such stretches, so merging is idempotent, commutative and associative by construction; energy is worked out only when
-//! asked, by walking over a window of time and taking each instant from one stretch: the best quality first, one whose end
-//! was read before one that broke off, and of those the one that reaches furthest.
+//! A record names its counter (boot, device) and states how the energy grew over a stretch of boot time. A union is a
+//! set of such stretches, so merging is idempotent, commutative and associative by construction; energy is worked out
+//! only when asked, by walking over a window of time and taking each instant from one stretch: the best quality first,
+//! one whose end was read before one that broke off, and of those the one that reaches furthest.
 
 use std::collections::BTreeMap;
 
@@ -30,13 +30,36 @@ pub struct CounterKey {
 }
 
 /// A set of records, by counter.
+///
+/// ```
+/// use eco2_core::{CounterKey, Quality, Stretch, Union, Window};
+///
+/// // Two ranks on one machine read the same GPU: its energy must count once.
+/// let key = CounterKey { boot_id: "boot".into(), device: "GPU-1".into() };
+/// let seen = |from_ns, to_ns, uj| Stretch {
+///     quality: Quality::Measured,
+///     at_ns: vec![from_ns, to_ns],
+///     uj: vec![0, uj],
+///     slack_ns: 0,
+///     below_uj: 0,
+///     above_uj: Some(0),
+///     free_below_uj: 0,
+///     free_above_uj: Some(0),
+/// };
+/// let mut union = Union::default();
+/// assert!(union.insert(key.clone(), seen(0, 100, 1_000)));
+/// assert!(union.insert(key.clone(), seen(0, 100, 1_000)));
+/// assert_eq!(union.total().energy.value, Some(1_000));
+/// let half = Window { from_ns: 0, to_ns: 50 };
+/// assert_eq!(union.within(&key, &[half]).energy.value, Some(500));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Union {
     counters: BTreeMap<CounterKey, Kept>,
 }
 
 impl Union {
-    /// Adds what one reader saw. A stretch that is not [`Stretch::is_sound`] says nothing and is refused.
+    /// Adds what one reader saw. A stretch that is not [`Stretch::is_sound`] is refused.
     ///
     /// A stretch of which no instant would ever be taken, because a better one covers it all, is not kept.
     pub fn insert(&mut self, key: CounterKey, stretch: Stretch) -> bool {
@@ -69,7 +92,7 @@ impl Union {
             .map_or_else(Merged::none, |stretches| cover::energy(stretches, Quality::Missing, windows).0)
     }
 
-    /// The parts of the windows that no figures of at least `quality` cover.
+    /// The parts of the windows that no values of at least `quality` cover.
     #[must_use]
     pub fn uncovered(&self, key: &CounterKey, quality: Quality, windows: &[Window]) -> Vec<Window> {
         let Some(stretches) = self.counters.get(key) else { return windows.to_vec() };

@@ -36,6 +36,15 @@ impl Names {
     pub const OVERFLOW: &str = "(more names)";
 
     /// A table that holds up to `cap` names; `usize::MAX` for replay.
+    ///
+    /// ```
+    /// use eco2_core::Names;
+    ///
+    /// let mut names = Names::new(1);
+    /// names.intern("forward");
+    /// let more = names.intern("backward"); // over the cap
+    /// assert_eq!((names.text(more), names.overflow()), (Names::OVERFLOW, 1));
+    /// ```
     #[must_use]
     pub fn new(cap: usize) -> Self {
         Self { ids: HashMap::new(), texts: Vec::new(), cap, overflow: 0 }
@@ -57,6 +66,13 @@ impl Names {
     }
 
     /// The id of a name that was interned.
+    ///
+    /// ```
+    /// let mut names = eco2_core::Names::new(16);
+    /// assert_eq!(names.find("step"), None);
+    /// let step = names.intern("step");
+    /// assert_eq!(names.find("step"), Some(step));
+    /// ```
     #[must_use]
     pub fn find(&self, name: &str) -> Option<NameId> {
         self.ids.get(name).copied()

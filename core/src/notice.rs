@@ -95,12 +95,12 @@ impl fmt::Display for NoticeKind {
     }
 }
 
-/// Notices of one kind and domain that are kept; further ones are only counted in the device's figures.
+/// Notices of one kind and domain that are kept; further ones only enter the device's counts.
 const KEPT: u32 = 10;
 /// Number of kinds.
 const KINDS: usize = 8;
 
-/// The notices of one domain that nobody has taken yet.
+/// The notices of one domain that have not been collected yet.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Notices {
     waiting: Vec<Notice>,

@@ -1,9 +1,9 @@
 //! Which domains count the same energy: only domains without overlap are ever summed.
 //!
 //! A part (core, uncore, a GPU's memory) lies within its parent and is reported with it; memory is no part of a
-//! processor, whatever the tree of names says. A parent that is neither processor, memory nor GPU (platform, module) is
+//! processor, whatever the tree of names is. A parent that is neither processor, memory nor GPU (platform, module) is
 //! the other way round: its parts are summed if they are read, it is summed only where nothing within it is. A parent
-//! that is not read hides nothing. A stand-in is summed only while nothing that it stands for is read. `psys` is never
+//! that is not read hides nothing. A stand-in is summed only while nothing that it replaces is read. `psys` is never
 //! summed.
 //!
 //! A processor's counter that never moves, as in many virtual machines, is no sensor: what else shows the same package
@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use crate::{Component, Domain, Fault, Kind, Quality, Track};
 
 /// What a device overlaps that the account has no use for: an estimate whose counter works, or a counter that never
-/// moved and that something else stands in for.
+/// moved and that something else replaces.
 const LEFT_OUT: &str = "left-out";
 /// The estimate of all packages together.
 pub(crate) const WHOLE_ESTIMATE: &str = "cpu-estimate";
@@ -43,7 +43,7 @@ impl Track {
     }
 }
 
-/// Whether a device of an account is of no interest to anybody but the account; see the module's text.
+/// Whether a device of an account is of no interest outside the account; see the module's text.
 #[must_use]
 pub fn is_left_out(device: &crate::report::Device) -> bool {
     device.overlaps.iter().any(|id| id == LEFT_OUT)
@@ -150,7 +150,7 @@ fn overlaps(domain: &Domain, seen: &[&Domain]) -> Vec<String> {
 }
 
 /// Whether a read parent of one kind counts its child's energy already. Memory is not in a package's counter (Intel SDM
-/// volume 3B, "RAPL domains": package and DRAM are apart).
+/// volume 3B, "RAPL domains": package and DRAM are separate).
 fn contains(parent: Component, child: Component) -> bool {
     parent != Component::Other && !(parent == Component::Cpu && child == Component::Memory)
 }
@@ -160,14 +160,14 @@ fn sockets(seen: &[&Domain]) -> Vec<String> {
     seen.iter().filter(|other| other.domain == "socket").map(|other| other.id.clone()).collect()
 }
 
-/// What is read of the part that a stand-in stands for: of its kind, and not estimated.
+/// What is read of the part that a stand-in replaces: of its kind, and not estimated.
 fn stood_for(domain: &Domain, seen: &[&Domain]) -> Vec<String> {
     let real = |other: &&&Domain| other.component == domain.component && other.quality != Quality::Estimated;
     seen.iter().filter(real).map(|other| other.id.clone()).collect()
 }
 
-/// What is read within a platform or module: what names it as parent, else every processor and GPU, as a module's sensor
-/// seldom says what it holds.
+/// What is read within a platform or module: what names it as parent, else every processor and GPU, as a module's
+/// sensor seldom states what it holds.
 fn within(domain: &Domain, seen: &[&Domain]) -> Vec<String> {
     let ids = |inside: &dyn Fn(&Domain) -> bool| -> Vec<String> {
         seen.iter().filter(|other| inside(other)).map(|other| other.id.clone()).collect()

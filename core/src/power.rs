@@ -1,7 +1,7 @@
 //! Power readings integrated by the trapezoid rule, with the sums that its 90 % range needs.
 //!
 //! A reading that is an average describes the time before it. It is placed in the middle of that time, and the last one
-//! stands for the half that is left of it.
+//! represents the half that is left of it.
 
 use std::collections::VecDeque;
 
@@ -20,8 +20,9 @@ pub(crate) struct Area {
     pub(crate) up_uj: u64,
     /// How much readings differed until then.
     pub(crate) scatter: Scatter,
-    /// By how many microjoules averaging may shift energy over the instant: half of the time that it is over, between any
-    /// two powers that were read. An average smooths a step (an eighth of its time), and may be as old as it is long.
+    /// By how many microjoules averaging may shift energy over the instant: half of the time that it is over, between
+    /// any two powers that were read. An average smooths a step (an eighth of its time), and may be as old as it is
+    /// long.
     pub(crate) blur_uj: u64,
 }
 
@@ -59,8 +60,8 @@ impl Integral {
         self.interrupted = true;
     }
 
-    /// Takes a sample that was read at `read_ns`. Returns the instant that it stands for, and after an interruption, over
-    /// which nothing is integrated, its start.
+    /// Takes a sample that was read at `read_ns`. Returns the instant that it represents, and after an interruption,
+    /// over which nothing is integrated, its start.
     pub(crate) fn push(&mut self, read_ns: u64, uw: u64) -> (u64, Option<u64>) {
         let at_ns = read_ns.saturating_sub(self.half_ns);
         let interrupted = std::mem::take(&mut self.interrupted);
@@ -97,7 +98,7 @@ impl Integral {
         self.samples.len() < KEPT || self.samples.front().is_some_and(|first| first.at_ns <= t_ns)
     }
 
-    /// Until when the samples tell the energy, nanoseconds.
+    /// The instant until which the samples give the energy, nanoseconds.
     pub(crate) fn last_ns(&self) -> Option<u64> {
         self.samples.back().map(|last| last.at_ns.saturating_add(self.half_ns))
     }

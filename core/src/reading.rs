@@ -3,6 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 /// One reading of one domain.
+///
+/// ```
+/// use eco2_core::{Fault, Reading};
+///
+/// let read = Reading { before_ns: 1_000, after_ns: 1_040, value: Ok(123_456) };
+/// let failed = Reading { value: Err(Fault::Denied), ..read }; // never a zero
+/// assert_ne!(read, failed);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reading {
     /// Monotonic clock before the value was read, in nanoseconds.
@@ -54,7 +62,7 @@ pub enum GapReason {
     Reset,
     /// The counter may have wrapped more than once between two readings: the energy is at least what was seen.
     WrapAmbiguous,
-    /// The counter stood still while updates were due.
+    /// The counter did not change while updates were due.
     Frozen,
     /// The machine slept.
     Suspend,

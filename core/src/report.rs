@@ -18,7 +18,7 @@ mod terms;
 mod whole;
 
 pub use attribution::{Attribution, Consumer};
-pub use beside::{Beside, CarbonPrice, Cost, Embodied, Equivalent, Market, Offset, Sci, Water};
+pub use beside::{CarbonPrice, Cost, Embodied, Equivalent, Market, Offset, Sci, Supplements, Water};
 pub use budget::{BudgetRecord, ForecastRecord};
 pub use carbon::{Carbon, CarbonSegment};
 pub use curves::records as curve_records;

@@ -20,6 +20,14 @@ impl Scale {
     pub const UNIT: Self = Self { mul: 1_000_000, shift: 0 };
 
     /// From base units (joules or watts) per raw unit; `None` unless finite and within 1e-15 ..= 1e12.
+    ///
+    /// ```
+    /// use eco2_core::Scale;
+    ///
+    /// // RAPL's energy unit on many Intel processors: 61.035 µJ per count.
+    /// assert_eq!(Scale::from_base_per_raw(61.035e-6).map(|scale| scale.micro(1_000_000)), Some(61_035_000));
+    /// assert_eq!(Scale::from_base_per_raw(0.0), None);
+    /// ```
     #[must_use]
     pub fn from_base_per_raw(base_per_raw: f64) -> Option<Self> {
         if !base_per_raw.is_finite() || !(1e-15..=1e12).contains(&base_per_raw) {
@@ -36,6 +44,10 @@ impl Scale {
     }
 
     /// Micro-units for a raw total, rounded down; saturates at `u64::MAX`.
+    ///
+    /// ```
+    /// assert_eq!(eco2_core::Scale::MILLI.micro(7), 7_000); // 7 mJ
+    /// ```
     #[must_use]
     pub fn micro(self, raw: u64) -> u64 {
         let scaled = (u128::from(raw) * u128::from(self.mul)) >> self.shift;
@@ -44,6 +56,10 @@ impl Scale {
 
     /// Micro-units by which a scaled total may lie below the truth, rounded up: one raw unit, and what [`Scale::micro`]
     /// cut off. The quantum of the counter.
+    ///
+    /// ```
+    /// assert_eq!(eco2_core::Scale::MILLI.quantum(), 1_000); // a millijoule counter is up to 1 mJ behind
+    /// ```
     #[must_use]
     pub fn quantum(self) -> u64 {
         let cut_off = (1u128 << self.shift) - 1;

@@ -1,23 +1,23 @@
 //! How far the trapezoid over power readings may be off: the 90 % range of integrated power.
 //!
 //! Between two readings of an instantaneous power anything may have been drawn, so no range but that of the power limit
-//! (the *free* bounds) holds whatever the load did. Readings at random instants are a sample of the load, though, and how
-//! much they differ from one to the next tells how far their sum may be off. With `d` = Δp·Δt of neighbouring readings,
-//! the variance of the trapezoid is
+//! (the *free* bounds) holds whatever the load did. Readings at random instants are a sample of the load, though, and
+//! how much they differ from one to the next shows how far their sum may be off. With `d` = Δp·Δt of neighbouring
+//! readings, the variance of the trapezoid is
 //!
 //! `(Σ d² − 11 Σ d d') / 12`, the second sum (of `d` with the next one) only where it is below 0.
 //!
 //! It is right at both ends of what a load can be: a load that changes seldom has `Σ d d'` = 0, and a step at a random
 //! instant between two readings makes an error of variance d²/12 (so does a Brownian path); a load much faster than the
-//! readings has E d² = 2 s² Δt² and E d d' = −s² Δt², and the trapezoid's variance is 25/24 s² Δt² an interval where each
-//! reading comes at a random instant of its own interval. Between these it is a little too large.
+//! readings has E d² = 2 s² Δt² and E d d' = −s² Δt², and the trapezoid's variance is 25/24 s² Δt² an interval where
+//! each reading comes at a random instant of its own interval. Between these it is a little too large.
 //!
-//! A span has the variance of its own intervals, together with [`BORROWED`] average ones of all until its end, so that a
-//! span between two readings has a range too. Among all there are [`DOUBTED`] in which power changed by the whole mean
-//! power, so that a few equal readings do not claim to be exact. The factor is Student's t for 90 %, with [`FREEDOM`]
-//! degrees of freedom an interval.
+//! A span has the variance of its own intervals, together with [`BORROWED`] average ones of all until its end, so that
+//! a span between two readings has a range too. Among all there are [`DOUBTED`] in which power changed by the whole
+//! mean power, so that a few equal readings do not claim to be exact. The factor is Student's t for 90 %, with
+//! [`FREEDOM`] degrees of freedom an interval.
 //!
-//! Measured by `core/tests/coverage.rs`; the figures stand in docs/measured/ranges.md. Not covered: peaks so rare that
+//! Measured by `core/tests/coverage.rs`; the results are in docs/measured/ranges.md. Not covered: peaks so rare that
 //! readings met two or fewer of them, and sensors that show a value which they took at instants of their own.
 
 /// Intervals of the whole run that count for each span besides its own.
@@ -67,8 +67,8 @@ impl Scatter {
         }
     }
 
-    /// How far to each side the 90 % range of the energy from `start` until here reaches, microjoules; `uj` is the energy
-    /// of all intervals until here.
+    /// How far to each side the 90 % range of the energy from `start` until here reaches, microjoules; `uj` is the
+    /// energy of all intervals until here.
     pub(crate) fn margin_uj(self, start: Self, uj: u64) -> u64 {
         let (own, all) = (self.minus(start), self.intervals);
         if all <= 0.0 || own.intervals <= 0.0 {
@@ -110,7 +110,7 @@ mod tests {
         }
     }
 
-    /// 100 W and 200 W in turn, 1 000 readings a second apart. By hand: d = ±100 J, so the variance is
+    /// 100 W and 200 W in turn, 1 000 readings, one per second. By hand: d = ±100 J, so the variance is
     /// (999 · 100² + 11 · 998 · 100²) / 12, 3.16 kJ squared; 1.65 of these are 5.2 kJ of 150 kJ.
     #[test]
     fn readings_that_go_up_and_down_are_independent() {
@@ -119,7 +119,8 @@ mod tests {
         assert!((5_150_000_000..5_250_000_000).contains(&margin_uj), "{margin_uj}");
     }
 
-    /// One step of 100 W in 1 000 readings: √((100² + 5 · (100² + 3 · 150²) / 999) · 999 / 1 004 / 12) = 29.3 J; times 1.65.
+    /// One step of 100 W in 1 000 readings: √((100² + 5 · (100² + 3 · 150²) / 999) · 999 / 1 004 / 12) = 29.3 J; times
+    /// 1.65.
     #[test]
     fn one_step_costs_one_interval() {
         let watts: Vec<f64> = (0..1_000).map(|i| if i < 500 { 100.0 } else { 200.0 }).collect();

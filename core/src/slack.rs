@@ -1,4 +1,4 @@
-//! Gaps: stretches whose energy no counter tells. Without a power limit they are unbounded, with one they are capped.
+//! Gaps: stretches whose energy no counter shows. Without a power limit they are unbounded, with one they are capped.
 
 use std::collections::VecDeque;
 
@@ -13,7 +13,7 @@ const LISTED: usize = 512;
 #[derive(Debug, Clone)]
 pub(crate) struct Slack {
     max_uw: Option<u64>,
-    /// What one count may hide: behind a gap it begins anew, off by up to so much against the one before.
+    /// Quantisation error added at each gap, because the counter restarts at an unknown phase.
     quantum: u64,
     open: VecDeque<Open>,
     folded: Held,
@@ -54,7 +54,8 @@ impl Slack {
         {
             self.folded = self.folded.and(old, u64::MAX, true);
         }
-        // The counter may have gone round any number of times: at least what was counted, whatever the limit says.
+        // The counter may have wrapped any number of times: the energy is at least what was counted, whatever the limit
+        // is.
         let capped = self.max_uw.is_some() && gap.reason != GapReason::WrapAmbiguous;
         self.open.push_back(Open { from_ns, to_ns, capped });
     }

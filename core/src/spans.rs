@@ -1,7 +1,7 @@
 //! Spans of one name added up: energy as an exact sum, bounds over unbroken chains.
 //!
 //! Adjacent spans share an edge, so its error cancels: N steps carry two edge errors, not 2 N. A chain grows while each
-//! span begins where the last one ended; only its two outer edges enter the bounds.
+//! span starts where the last one ended; only its two outer edges enter the bounds.
 
 use crate::Edge;
 use crate::knot::Bounds;

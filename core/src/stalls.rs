@@ -8,10 +8,22 @@ pub const STALL_NS: u64 = 1_000_000_000;
 const LEARNED: u64 = 8;
 /// Last steps of which the usual one is the median: it takes half of them to be led astray.
 const WINDOW: usize = 64;
-/// Steps after which the median is taken anew.
+/// Steps after which the median is recomputed.
 const RENEWED: u64 = 16;
 
 /// Watches the ends of steps.
+///
+/// ```
+/// use eco2_core::Stalls;
+///
+/// const S: u64 = 1_000_000_000;
+/// let mut stalls = Stalls::default();
+/// for step in 0..=10 {
+///     assert_eq!(stalls.step(step * S), None); // a step per second
+/// }
+/// assert_eq!(stalls.usual_ns(), Some(S));
+/// assert_eq!(stalls.step(30 * S), Some((11 * S, 30 * S))); // due at 11 s, ended at 30 s
+/// ```
 #[derive(Debug, Clone)]
 pub struct Stalls {
     last_ns: Option<u64>,
@@ -30,7 +42,7 @@ impl Stalls {
     /// A step ended; the stall before it, if there was one: what the wait was longer than usual.
     pub fn step(&mut self, at_ns: u64) -> Option<(u64, u64)> {
         let stall = self.waiting(at_ns);
-        // Steps that are told late may come out of order.
+        // Steps that are reported late may arrive out of order.
         let at_ns = self.last_ns.map_or(at_ns, |last_ns| at_ns.max(last_ns));
         if let Some(last_ns) = self.last_ns.replace(at_ns) {
             self.learn(at_ns.saturating_sub(last_ns));
@@ -95,7 +107,7 @@ mod tests {
     #[test]
     fn a_wait_of_many_usual_steps_is_a_stall_beyond_the_usual() {
         let (stalls, found) = after(&[400, 390, 410, 400, 400, 380, 420, 400, 12_000, 400]);
-        // Eight steps are 3.2 s; the stall begins where the next step was due.
+        // Eight steps are 3.2 s; the stall starts where the next step was due.
         assert_eq!(found, [(3_600 * MS, 15_200 * MS)]);
         assert_eq!(stalls.usual_ns(), Some(400 * MS));
         assert_eq!(stalls.waiting(15_600 * MS + 2_000 * MS), None, "five times 400 ms is no stall yet");

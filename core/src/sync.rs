@@ -15,13 +15,13 @@ pub(crate) use std::sync::atomic::fence;
 ///
 /// The defaults are the sound ones; see `timeline/ring.rs` and `events/spsc.rs` for what each one pairs with.
 pub trait Orderings {
-    /// Timeline writer: a release fence stands between `reserve` and the slot's words.
+    /// Timeline writer: a release fence lies between `reserve` and the slot's words.
     const RESERVE_FENCE: bool = true;
     /// Timeline writer: how `head` is stored.
     const HEAD_STORE: Ordering = Ordering::Release;
-    /// Timeline reader: an acquire fence stands between `head` and the copy.
+    /// Timeline reader: an acquire fence lies between `head` and the copy.
     const HEAD_FENCE: bool = true;
-    /// Timeline reader: an acquire fence stands between the copy and `reserve`.
+    /// Timeline reader: an acquire fence lies between the copy and `reserve`.
     const CHECK_FENCE: bool = true;
     /// Timeline reader: the copy is refused if the writer may have begun to overwrite the slot.
     const LAP_CHECK: bool = true;

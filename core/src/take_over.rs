@@ -1,7 +1,7 @@
 //! Taking over: what counts a device from the last update of a sensor that has died on.
 //!
 //! A domain that names another as its parent, and shows the same part, is its deputy: the second sensor of a device
-//! (`<id>/power`), or an estimate that stands by (`<id>/estimate`). Where the first stands still or fails while its
+//! (`<id>/power`), or a standby estimate (`<id>/estimate`). Where the first is frozen or fails while its
 //! deputy has values, the deputy's energy since the last update is added to what the first had counted. The two parts
 //! are disjoint in time. When the first is back, its deputy's part ends there; if it turns out that the first has
 //! counted on in the meantime, its own count is used and the deputy's part is forgotten.
@@ -16,16 +16,16 @@ pub(crate) struct Part {
     /// The deputy's domain.
     pub(crate) by: usize,
     pub(crate) from_ns: u64,
-    /// Where the deputy stood then.
+    /// What the deputy had counted then.
     pub(crate) from: Edge,
     /// Until when; `None`: it goes on.
     pub(crate) to_ns: Option<u64>,
-    /// Where the deputy stood at the end, once its knots are there.
+    /// What the deputy had counted at the end, once its knots have arrived.
     pub(crate) end: Option<Edge>,
 }
 
 impl Part {
-    /// Where the deputy stood at an instant, or at the part's end.
+    /// What the deputy had counted at an instant, or at the part's end.
     pub(crate) fn edge(&self, deputy: &Track, at_ns: u64, error_ns: u64) -> Edge {
         match self.to_ns.filter(|to_ns| at_ns >= *to_ns) {
             Some(to_ns) => self.end.unwrap_or_else(|| deputy.at(to_ns, 0)).closed(),
@@ -59,7 +59,7 @@ fn is_package(domain: &Domain) -> bool {
 }
 
 impl Edge {
-    /// A past instant as one at which spans may begin and end alike.
+    /// The edge of a past instant, usable both as a span's start and as its end.
     fn closed(self) -> Self {
         let closed = |side: Side| Side {
             floor_start: side.floor_end,

@@ -1,12 +1,12 @@
 //! The timeline: the last N snapshots of every domain's energy, written by one thread and read by any number.
 //!
 //! [`Timeline::new`] gives one [`TimelineWriter`] and a [`TimelineReader`] that can be cloned. The writer is wait-free.
-//! A reader never waits for the writer, be it slow, preempted or dead; it tries a bounded number of times and fails only
-//! if the writer went round the whole ring during each copy. How old the newest snapshot is
-//! ([`TimelineReader::heartbeat_ns`]) tells a dead writer from a live one.
+//! A reader never waits for the writer, be it slow, preempted or dead; it tries a bounded number of times and fails
+//! only if the writer went round the whole ring during each copy. How old the newest snapshot is
+//! ([`TimelineReader::heartbeat_ns`]) distinguishes a dead writer from a live one.
 //!
-//! Figures read here are for display and for decisions at run time: the newest ones are extrapolated and say so. The
-//! account itself is kept elsewhere, from the knots.
+//! Values read here are for display and for decisions at run time: the newest ones are extrapolated and marked as such.
+//! The account itself is kept elsewhere, from the knots.
 
 mod energies;
 mod history;

@@ -1,6 +1,7 @@
 //! One domain's way from readings to knots.
 //!
-//! What the knots say about an instant is in `bounds.rs`.
+//! A *knot* is a counter change with the time bracket in which it happened ([`Knot`]). `bounds.rs` derives from the
+//! knots the energy at an instant.
 
 use std::collections::VecDeque;
 
@@ -20,7 +21,7 @@ use fallback::Fallback;
 
 /// Knots kept for edges that arrive late: 5 s at 100 changes a second.
 const KNOTS: usize = 512;
-/// A counter that stands still for this many usual distances between changes, and this long, is frozen.
+/// A counter that does not change for this many usual distances between changes, and for this long, is frozen.
 const FROZEN_CHANGES: u64 = 20;
 const FROZEN_NS: u64 = 1_000_000_000;
 /// Mean power is taken over at least this long: shorter stretches show the counter's rounding, not the load.
@@ -44,6 +45,18 @@ pub struct Counts {
 }
 
 /// One domain's history, as far as it is still needed.
+///
+/// ```
+/// use eco2_core::{Component, Domain, Outcome, Reading, Track};
+///
+/// let mut track = Track::new(Domain::counter("gpu-0", Component::Gpu, "board", "example"));
+/// let at = |at_ns, uj| Reading { before_ns: at_ns, after_ns: at_ns, value: Ok(uj) };
+/// assert_eq!(track.push(&at(0, 500)), Outcome::Baseline);
+/// assert_eq!(track.push(&at(100_000_000, 500)), Outcome::Same);
+/// track.push(&at(200_000_000, 900));
+/// assert_eq!(track.last_change_ns(), Some((100_000_000, 200_000_000))); // its bracket
+/// assert_eq!(track.last_knot().map(|knot| knot.uj), Some(400)); // since the first reading
+/// ```
 #[derive(Debug, Clone)]
 pub struct Track {
     pub(crate) domain: Domain,
@@ -107,12 +120,21 @@ impl Track {
     }
 
     /// What happened so far.
+    ///
+    /// ```
+    /// use eco2_core::{Component, Domain, Fault, Reading, Track};
+    ///
+    /// let mut track = Track::new(Domain::counter("gpu-0", Component::Gpu, "board", "example"));
+    /// track.push(&Reading { before_ns: 0, after_ns: 10, value: Err(Fault::Failed) });
+    /// assert_eq!((track.counts().readings, track.counts().failures), (1, 1));
+    /// assert_eq!(track.failing(), Some(Fault::Failed));
+    /// ```
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.counts
     }
 
-    /// Learned update period, nanoseconds; `None` until known, or when polled too slowly to tell.
+    /// Learned update period, nanoseconds; `None` until known, or when polled too slowly to learn it.
     #[must_use]
     pub fn period_ns(&self) -> Option<u64> {
         self.period.learned_ns()
@@ -143,7 +165,7 @@ impl Track {
         self.knots.iter().skip(self.knots.len().saturating_sub(max))
     }
 
-    /// Whether enough is kept to tell the energy at an instant: of what is long ago only sums are.
+    /// Whether enough is kept to compute the energy at an instant: of the distant past only sums are kept.
     #[must_use]
     pub fn remembers(&self, t_ns: u64) -> bool {
         let knots = self.knots.len() < KNOTS || self.knots.front().is_some_and(|knot| knot.hi_ns <= t_ns);
@@ -167,7 +189,7 @@ impl Track {
         self.notices.take()
     }
 
-    /// Whether the counter stands still though updates are due.
+    /// Whether the counter is frozen: unchanged though updates are due.
     #[must_use]
     pub fn is_frozen(&self) -> bool {
         self.frozen
@@ -198,7 +220,7 @@ impl Track {
         outcome
     }
 
-    /// The machine slept, or the device went away: the next value begins a new segment.
+    /// The machine slept, or the device went away: the next value starts a new segment.
     pub fn break_segment(&mut self, reason: GapReason) {
         self.fold.break_segment();
         self.fallback = None;
@@ -307,7 +329,8 @@ impl Track {
         if first { Outcome::Baseline } else { Outcome::Grew { wrapped: false, over_limit } }
     }
 
-    /// Whether the reading before was of this impossible power too, to a factor of two: then it is the ceiling that is wrong.
+    /// Whether the reading before was of this impossible power too, to a factor of two: then it is the ceiling that is
+    /// wrong.
     fn confirms(&self, uw: u64) -> bool {
         self.held_uw.is_some_and(|held| uw / 2 <= held && held / 2 <= uw)
     }
@@ -351,7 +374,7 @@ impl Track {
         self.knot(knot);
     }
 
-    /// A first value is as old as a counter's period before its next change, which two changes tell.
+    /// A first value is one period older than the next change; two changes determine the period.
     fn date_first(&mut self, next_ns: u64, after_ns: u64) {
         let Some(index) = self.knots.len().checked_sub(2).filter(|&index| self.knots[index].first) else { return };
         let guess_ns = next_ns.saturating_sub(after_ns.saturating_sub(next_ns));

@@ -1,6 +1,6 @@
 //! Acceptance M42: command + idle + others + unattributed is the host's energy, exactly, whatever the use.
 
-use eco2_core::attribution::{DeviceEnergy, Use, Who, split};
+use eco2_core::attribution::{ConsumerSpec, DeviceEnergy, Use, split};
 use proptest::prelude::*;
 
 fn device() -> impl Strategy<Value = DeviceEnergy> {
@@ -28,13 +28,13 @@ fn device_use() -> impl Strategy<Value = Option<Use>> {
 }
 
 /// Consumers in any forest; also parents that do not come first, which are none.
-fn who() -> impl Strategy<Value = Vec<Who>> {
+fn who() -> impl Strategy<Value = Vec<ConsumerSpec>> {
     let one = (proptest::option::of(0..6usize), any::<bool>());
     proptest::collection::vec(one, 0..6).prop_map(|all| {
-        let who = |(index, (parent, is_command)): (usize, (Option<usize>, bool))| Who {
+        let who = |(index, (parent, is_command)): (usize, (Option<usize>, bool))| ConsumerSpec {
             parent,
             is_command,
-            ..Who::command(&format!("c{index}"), "")
+            ..ConsumerSpec::command(&format!("c{index}"), "")
         };
         all.into_iter().enumerate().map(who).collect()
     })
@@ -89,7 +89,7 @@ proptest! {
         let own = unknown * own / 100;
         let energy_uj = p * (command + others + unknown) + q * idle;
         let of = Use { unknown, ..Use::of(command, others, idle) };
-        let split = split(&[Who::command("c", "")], &[(exact(energy_uj), Some(of))]);
+        let split = split(&[ConsumerSpec::command("c", "")], &[(exact(energy_uj), Some(of))]);
         prop_assert!(split.low_uj <= p * (command + own));
         prop_assert!(split.high_uj.is_some_and(|high| p * (command + own) <= high));
     }
@@ -99,7 +99,7 @@ proptest! {
     fn m42_two_jobs_and_idle_are_the_host(
         energy_uj in 0..1u64 << 50, one in 0..1u64 << 40, two in 0..1u64 << 40, idle in 1..1u64 << 40
     ) {
-        let who = [Who::command("one", ""), Who { is_command: false, ..Who::command("two", "") }];
+        let who = [ConsumerSpec::command("one", ""), ConsumerSpec { is_command: false, ..ConsumerSpec::command("two", "") }];
         let of = Use { consumers: vec![one, two], idle, ..Use::default() };
         let split = split(&who, &[(exact(energy_uj), Some(of))]);
         prop_assert_eq!((split.command_uj, split.others_uj), (split.consumers[0].energy_uj, split.consumers[1].energy_uj));

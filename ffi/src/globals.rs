@@ -6,14 +6,14 @@ use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex};
 
-use eco2::samplers::Birthplace;
+use eco2::samplers::ForkGuard;
 
 use crate::log::Hook;
 use crate::source::Registered;
 
 /// State of one process.
 pub(crate) struct Globals {
-    born: Birthplace,
+    born: ForkGuard,
     pub(crate) hook: Mutex<Option<Arc<Hook>>>,
     pub(crate) sources: Mutex<Vec<Arc<Registered>>>,
 }
@@ -28,7 +28,7 @@ pub(crate) fn globals() -> &'static Globals {
     if let Some(globals) = unsafe { current.as_ref() }.filter(|globals| !globals.born.forked()) {
         return globals;
     }
-    let fresh = Box::new(Globals { born: Birthplace::here(), hook: Mutex::default(), sources: Mutex::default() });
+    let fresh = Box::new(Globals { born: ForkGuard::here(), hook: Mutex::default(), sources: Mutex::default() });
     let fresh = Box::into_raw(fresh);
     match CURRENT.compare_exchange(current, fresh, Ordering::AcqRel, Ordering::Acquire) {
         // SAFETY: leaked just now.

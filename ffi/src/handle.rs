@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use eco2::Meter;
 use eco2::NameId;
 use eco2::options::Options;
-use eco2::samplers::Birthplace;
+use eco2::samplers::ForkGuard;
 use eco2_core::Spent;
 use eco2_core::report::Report;
 
@@ -27,7 +27,7 @@ pub struct Handle([u8; 0]);
 /// What is behind a handle. A type of its own, so that what the library shows of its interface does not change with it.
 pub(crate) struct Run {
     pub(crate) meter: Meter,
-    pub(crate) born: Birthplace,
+    pub(crate) born: ForkGuard,
     pub(crate) state: AtomicU32,
     /// Ids below this number were given.
     given: AtomicU32,
@@ -84,7 +84,7 @@ impl Run {
     pub(crate) fn new(meter: Meter, options: Options, sources: Vec<Gone>) -> Self {
         Self {
             meter,
-            born: Birthplace::here(),
+            born: ForkGuard::here(),
             state: AtomicU32::new(LIVE),
             given: AtomicU32::new(0),
             options,

@@ -5,7 +5,7 @@
 
 use std::fmt::Display;
 
-use eco2_core::report::{Attribution, Beside, Carbon, Device, Energy, Report};
+use eco2_core::report::{Attribution, Carbon, Device, Energy, Report, Supplements};
 
 /// How far a number may lie outside its bounds by rounding alone, as a part of it.
 const ROUNDING: f64 = 1e-9;
@@ -104,7 +104,7 @@ fn carbon(carbon: &Carbon) -> Checked {
     carbon.beside.as_deref().map_or(Ok(()), |beside| within("beside", supplements(beside)))
 }
 
-fn supplements(beside: &Beside) -> Checked {
+fn supplements(beside: &Supplements) -> Checked {
     if let Some(market) = &beside.market {
         within("market", amount("grams", market.grams, market.low, market.high))?;
     }

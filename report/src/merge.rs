@@ -10,7 +10,7 @@
 //! * **Work**: samples and tokens are summed over the ranks; steps are those of the rank that did most, as ranks step
 //!   together. Of several records of one rank in one attempt the largest counts.
 //! * **Carbon and cost** are worked out again from the merged energy, at each machine's own intensity, PUE and price.
-//! * **Spells** seen by several processes of one attempt on one machine are one; those of several attempts add up.
+//! * **Episodes** seen by several processes of one attempt on one machine are one; those of several attempts add up.
 //! * **Spans** are those of one rank a machine: others there saw the same energy.
 
 mod attempts;

@@ -1,8 +1,8 @@
 //! Accelerators that the machine has: what is there and read by nothing makes a sum incomplete.
 //!
-//! Graphics and compute devices are told by their PCI class, others by the kernel's class of accelerators. Graphics and
-//! neural units within a CPU lie in its package's counter and are none; nor are the display chips of servers and virtual
-//! machines, which compute nothing.
+//! Graphics and compute devices are recognised by their PCI class, others by the kernel's class of accelerators.
+//! Graphics and neural units within a CPU lie in its package's counter and are none; nor are the display chips of
+//! servers and virtual machines, which compute nothing.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ use crate::pci::{self, PciDevice};
 use crate::visible::Visible;
 use crate::{Batch, Roots, Source, hwmon, sysfs};
 
-/// The source's name, which no domain bears: a device is told by the source that would read it.
+/// The source's name, which no domain has: a device's domain has the source that would read it.
 const NAME: &str = "accelerators";
 /// PCI classes of graphics: VGA, 3D and other display controllers.
 const GRAPHICS: [&str; 3] = ["0300", "0302", "0380"];
@@ -32,7 +32,7 @@ const AMD_CPU: &str = "1022";
 const CLOUD: [&str; 2] = ["1ae0", "1d0f"];
 /// Intel's graphics and neural unit within the CPU are always at these addresses.
 const INTEL_INSIDE: [&str; 2] = ["0000:00:02.0", "0000:00:0b.0"];
-/// Classes of the kernel for accelerators without a telling PCI class.
+/// Classes of the kernel for accelerators without a specific PCI class.
 const KERNEL_CLASSES: [&str; 3] = ["accel", "neuron_device", "habanalabs"];
 
 /// An accelerator.
@@ -83,7 +83,7 @@ impl Accelerator {
         if self.vendor == pci::NVIDIA { "nvml" } else { "hwmon" }
     }
 
-    /// How ids of domains begin that are read without an address.
+    /// Prefixes of ids of domains that are read without an address.
     fn id_prefixes(&self) -> &'static [&'static str] {
         match self.vendor.as_str() {
             AMD => &["amdgpu-"],
@@ -120,7 +120,7 @@ fn is_inside_cpu(device: &PciDevice, all: &[PciDevice]) -> bool {
     }
 }
 
-/// An entry of a kernel class that no PCI class has told: `None` for one that is listed already or within the CPU.
+/// An entry of a kernel class that no PCI class has covered: `None` for one that is listed already or within the CPU.
 fn unlisted(name: &str, dir: PathBuf, devices: &[PciDevice]) -> Option<Accelerator> {
     let slot = sysfs::real_path(&dir.join("device")).and_then(|path| Some(path.file_name()?.to_str()?.to_owned()));
     match devices.iter().find(|device| Some(&device.slot) == slot.as_ref()) {
@@ -135,8 +135,8 @@ fn unlisted(name: &str, dir: PathBuf, devices: &[PciDevice]) -> Option<Accelerat
 #[must_use]
 pub(crate) fn unread(roots: &Roots, known: &[Domain], visible: &Visible) -> Vec<Accelerator> {
     let mut rest = present(roots);
-    let apart = hwmon::not_read_apart(roots, visible);
-    rest.retain(|device| !apart.contains(&device.slot) && !known.iter().any(|domain| shows(domain, &device.slot)));
+    let left_out = hwmon::left_out_addresses(roots, visible);
+    rest.retain(|device| !left_out.contains(&device.slot) && !known.iter().any(|domain| shows(domain, &device.slot)));
     let mut nvidia = rest.iter().filter(|device| device.vendor == pci::NVIDIA).count();
     let shown = visible.cuda.indices(nvidia);
     let boards = known.iter().filter(|domain| domain.source == "nvml" && domain.domain == "board").count();
@@ -148,7 +148,7 @@ pub(crate) fn unread(roots: &Roots, known: &[Domain], visible: &Visible) -> Vec<
         nvidia += usize::from(device.vendor == pci::NVIDIA);
         device.vendor != pci::NVIDIA || missing.contains(&index)
     });
-    // Where a sensor does not tell its address, it may be any of its maker's.
+    // A sensor that does not show its address may belong to any device of its vendor.
     let unaddressed = |device: &Accelerator| {
         let prefixes = device.id_prefixes().iter().map(|prefix| format!("{prefix}hwmon")).collect::<Vec<_>>();
         known
@@ -176,7 +176,7 @@ pub(crate) fn unestimated(mut devices: Vec<Accelerator>, known: &[Domain]) -> Ve
     devices
 }
 
-/// A source that says of each of these that nothing is known of it.
+/// A source that reports each of these as missing.
 #[must_use]
 pub(crate) fn missing(devices: &[Accelerator]) -> Found {
     let Some(first) = devices.first() else { return Found::default() };
@@ -196,7 +196,7 @@ pub(crate) fn missing(devices: &[Accelerator]) -> Found {
     Found::source(source, status(NAME, Status::Absent, &reason, remedy))
 }
 
-/// How often what is not there is said to be so.
+/// Distance between two reports that a device is missing.
 const EVERY_NS: u64 = 1_000_000_000;
 
 struct Missing {

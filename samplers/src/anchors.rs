@@ -31,6 +31,15 @@ struct Point {
 }
 
 /// The history of anchors, oldest first.
+///
+/// ```
+/// use eco2_samplers::{Anchor, Anchors};
+///
+/// let mut anchors = Anchors::default();
+/// anchors.push(Anchor { tsc: 0, mono_ns: 1_000, half_width_ns: 10 });
+/// anchors.push(Anchor { tsc: 2_000_000, mono_ns: 1_001_000, half_width_ns: 10 }); // 2 GHz
+/// assert_eq!(anchors.convert(1_000_000).map(|(mono_ns, _error_ns)| mono_ns), Some(501_000));
+/// ```
 #[derive(Debug)]
 pub struct Anchors {
     points: Vec<Point>,

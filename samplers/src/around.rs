@@ -1,4 +1,4 @@
-//! A source with estimates beside its domains: for what it never reads, or does not read any more.
+//! A source with additional estimates: for what it never reads, or does not read any more.
 //!
 //! The inner source and the estimates share one list of domains, in the order in which they appeared.
 
@@ -6,14 +6,15 @@ use eco2_core::{Domain, Gauge, Reading};
 
 use crate::{Batch, Change, DeviceUse, Note, Source, Watched};
 
-/// What is estimated beside a source. Indices are those of the common list.
-pub(crate) trait Beside: Send {
+/// The estimates added to a source. Indices are those of the common list.
+pub(crate) trait Supplement: Send {
     /// The inner source has a new domain, shown as it is returned.
     fn found(&mut self, _at: usize, domain: &Domain) -> Domain {
         domain.clone()
     }
 
-    /// The source was read: changes its readings from the one at `first` on, and adds estimates; new domains to the list.
+    /// The source was read: changes its readings from the one at `first` on, and adds estimates; new domains to the
+    /// list.
     fn read(&mut self, domains: &mut Vec<Domain>, batch: &mut Batch, first: usize);
 
     /// Whether gauges are wanted now, before the first ones of the run.
@@ -25,19 +26,19 @@ pub(crate) trait Beside: Send {
     fn gauges(&mut self, _gauges: &[Gauge]) {}
 }
 
-/// A source and what is estimated beside it.
+/// A source and the estimates added to it.
 pub(crate) struct Around<B> {
     inner: Box<dyn Source>,
     domains: Vec<Domain>,
-    /// Where each of the inner source's domains stands in the list.
+    /// Index of each of the inner source's domains in the list.
     places: Vec<usize>,
-    beside: B,
+    supplement: B,
 }
 
-impl<B: Beside> Around<B> {
+impl<B: Supplement> Around<B> {
     /// `inner`, with the domains of the estimates that are there from the beginning.
-    pub(crate) fn new(inner: Box<dyn Source>, beside: B, estimates: &[Domain]) -> Self {
-        let mut around = Self { inner, domains: Vec::new(), places: Vec::new(), beside };
+    pub(crate) fn new(inner: Box<dyn Source>, supplement: B, estimates: &[Domain]) -> Self {
+        let mut around = Self { inner, domains: Vec::new(), places: Vec::new(), supplement };
         around.sync();
         around.domains.extend_from_slice(estimates);
         around
@@ -48,12 +49,12 @@ impl<B: Beside> Around<B> {
         for domain in &self.inner.domains()[known..] {
             let at = self.domains.len();
             self.places.push(at);
-            self.domains.push(self.beside.found(at, domain));
+            self.domains.push(self.supplement.found(at, domain));
         }
     }
 }
 
-impl<B: Beside> Source for Around<B> {
+impl<B: Supplement> Source for Around<B> {
     fn name(&self) -> &str {
         self.inner.name()
     }
@@ -67,18 +68,18 @@ impl<B: Beside> Source for Around<B> {
         self.inner.read(batch);
         self.sync();
         batch.renumber(first, &self.places);
-        if self.beside.wants_gauges() {
+        if self.supplement.wants_gauges() {
             let mut gauges = Vec::new();
             self.inner.gauges(&mut gauges);
-            self.beside.gauges(&gauges);
+            self.supplement.gauges(&gauges);
         }
-        self.beside.read(&mut self.domains, batch, first);
+        self.supplement.read(&mut self.domains, batch, first);
     }
 
     fn gauges(&mut self, out: &mut Vec<Gauge>) {
         let first = out.len();
         self.inner.gauges(out);
-        self.beside.gauges(&out[first..]);
+        self.supplement.gauges(&out[first..]);
     }
 
     fn notes(&mut self, out: &mut Vec<Note>) {
@@ -102,7 +103,7 @@ impl<B: Beside> Source for Around<B> {
     }
 }
 
-/// Where an estimate stood when a sensor was seen last: it begins anew there.
-pub(crate) fn stood_at(since_ns: u64, value: u64) -> Reading {
+/// Energy of an estimate when a sensor was seen last: it starts again there.
+pub(crate) fn restart_reading(since_ns: u64, value: u64) -> Reading {
     Reading { before_ns: since_ns, after_ns: since_ns, value: Ok(value) }
 }

@@ -1,7 +1,7 @@
 //! The ceiling of a part: the most that it can draw, from what its model is built for.
 //!
-//! A ceiling tells energy from a glitch where the hardware states no limit. So it is generous: what is far below it is
-//! believed, what is above it is believed only when confirmed, and is an event.
+//! A ceiling distinguishes energy from a glitch where the hardware states no limit. So it is generous: what is far
+//! below it is believed, what is above it is believed only when confirmed, and is an event.
 //!
 //! | part | ceiling | where from |
 //! | --- | --- | --- |

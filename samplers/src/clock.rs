@@ -4,6 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Nanoseconds of `CLOCK_MONOTONIC`.
+///
+/// ```
+/// use eco2_samplers::clock::monotonic_ns;
+///
+/// let before_ns = monotonic_ns();
+/// assert!(monotonic_ns() >= before_ns);
+/// ```
 #[must_use]
 pub fn monotonic_ns() -> u64 {
     nanoseconds(rustix::time::ClockId::Monotonic)
@@ -21,6 +28,17 @@ fn nanoseconds(id: rustix::time::ClockId) -> u64 {
 }
 
 /// Where a batch takes its timestamps from.
+///
+/// ```
+/// use std::sync::{Arc, atomic::{AtomicU64, Ordering}};
+///
+/// use eco2_samplers::clock::Clock;
+///
+/// let now_ns = Arc::new(AtomicU64::new(5));
+/// let clock = Clock::Scripted(Arc::clone(&now_ns));
+/// now_ns.store(7, Ordering::Relaxed);
+/// assert_eq!(clock.now_ns(), 7);
+/// ```
 #[derive(Debug, Clone, Default)]
 pub enum Clock {
     /// The kernel's monotonic clock.
@@ -61,7 +79,7 @@ const LATEST_NS: i64 = 2_114_380_800 * 1_000_000_000;
 
 /// The pair of clocks that labels a run: one look at the wall clock, everything after it by the monotonic clock.
 ///
-/// Labels made by [`Epoch::wall_at`] are therefore in order and apart by true durations, however the wall clock is
+/// Labels made by [`Epoch::wall_at`] are therefore in order and at true distances, however the wall clock is
 /// stepped while the run lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Epoch {
@@ -79,6 +97,13 @@ impl Epoch {
     }
 
     /// The wall-clock label of a monotonic instant, before or after the epoch.
+    ///
+    /// ```
+    /// use eco2_samplers::clock::Epoch;
+    ///
+    /// let epoch = Epoch { mono_ns: 1_000, wall_ns: 1_800_000_000_000_000_000 };
+    /// assert_eq!(epoch.wall_at(1_500), 1_800_000_000_000_000_500);
+    /// ```
     #[must_use]
     pub fn wall_at(&self, mono_ns: u64) -> i64 {
         let since = i128::from(mono_ns) - i128::from(self.mono_ns);
@@ -86,13 +111,28 @@ impl Epoch {
         i64::try_from(wall).unwrap_or(if wall < 0 { i64::MIN } else { i64::MAX })
     }
 
-    /// How far the wall clock was stepped or slewed since the epoch, given a `later` look; to annotate, never to correct.
+    /// How far the wall clock was stepped or slewed since the epoch, given a `later` look; to annotate, never to
+    /// correct.
+    ///
+    /// ```
+    /// use eco2_samplers::clock::Epoch;
+    ///
+    /// let start = Epoch { mono_ns: 0, wall_ns: 100 };
+    /// let later = Epoch { mono_ns: 50, wall_ns: 1_150 }; // the wall clock was set forward
+    /// assert_eq!(start.step_ns(later), 1_000);
+    /// ```
     #[must_use]
     pub fn step_ns(&self, later: Self) -> i64 {
         later.wall_ns.saturating_sub(self.wall_at(later.mono_ns))
     }
 
     /// Whether the wall clock shows a year in which this cannot run (1970, 2038): labels are wrong, durations are not.
+    ///
+    /// ```
+    /// use eco2_samplers::clock::Epoch;
+    ///
+    /// assert!(Epoch { mono_ns: 0, wall_ns: 0 }.far_off()); // 1970
+    /// ```
     #[must_use]
     pub fn far_off(&self) -> bool {
         !(EARLIEST_NS..LATEST_NS).contains(&self.wall_ns)

@@ -1,4 +1,4 @@
-//! What `/proc/cpuinfo` tells about energy counters: vendor, model, virtual or not, SGX or not.
+//! What `/proc/cpuinfo` shows about energy counters: vendor, model, virtual or not, SGX or not.
 
 use std::path::Path;
 

@@ -2,10 +2,10 @@
 //!
 //! [`Deadline`] is itself a [`Source`]. Each of its reads hands over what the thread has finished since (with the
 //! thread's timestamps, taken around the calls) and asks for the next round if none is under way. A round that takes
-//! longer than the deadline makes every domain say [`Fault::Hung`] once; when the call returns after all, reading
+//! longer than the deadline makes every domain report [`Fault::Hung`] once; when the call returns after all, reading
 //! goes on. Gauges, notes and users travel with the rounds, so they are one round old.
 //!
-//! The thread is detached: one that hangs in the kernel holds up nobody's exit.
+//! The thread is detached: one that hangs in the kernel delays no exit.
 
 use std::io;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
@@ -20,7 +20,7 @@ use crate::{Batch, Change, DeviceUse, Note, Source, Watched};
 /// Deep enough for a vendor library's calls; only what is touched is ever backed by memory.
 const STACK_BYTES: usize = 512 << 10;
 
-/// Where the round stands that a source was asked for.
+/// State of the round that a source was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Standing {
     /// It is under way: the answer is still to come.
@@ -62,9 +62,9 @@ enum State {
     Asked {
         at_ns: u64,
     },
-    /// It is late; the domains were told at that time.
+    /// It is late; the domains reported `Hung` at that time.
     Hung {
-        told_ns: u64,
+        reported_ns: u64,
     },
     /// The thread ended, which it never should.
     Dead,
@@ -81,7 +81,7 @@ struct Answer {
     batch: Batch,
     /// All domains, when there are more than before.
     grown: Option<Vec<Domain>>,
-    /// What was asked for beside readings.
+    /// What was asked for in addition to readings.
     gauges: Option<Vec<Gauge>>,
     users: Vec<DeviceUse>,
     notes: Vec<Note>,
@@ -124,7 +124,7 @@ impl Deadline {
         })
     }
 
-    /// Hands over who used the devices, as far as that has come and was not handed over.
+    /// Hands over the users of the devices, as far as they have arrived and were not handed over.
     pub(crate) fn take_users(&mut self, out: &mut Vec<DeviceUse>) {
         out.append(&mut self.users);
     }
@@ -185,9 +185,9 @@ impl Deadline {
         let mut from_ns = 0;
         match self.state {
             State::Asked { at_ns } => self.answered_ns = at_ns,
-            State::Hung { told_ns } => {
-                // What was read before the domains said `Hung` would now be out of order.
-                from_ns = told_ns;
+            State::Hung { reported_ns } => {
+                // What was read before the domains reported `Hung` would now be out of order.
+                from_ns = reported_ns;
                 self.note(batch.now_ns(), "source-back", "the call returned; reading goes on");
                 self.changes.push(Change::Answers(self.name.clone()));
             }
@@ -213,7 +213,7 @@ impl Deadline {
         if now_ns.saturating_sub(at_ns) < self.deadline_ns {
             return;
         }
-        self.state = State::Hung { told_ns: now_ns };
+        self.state = State::Hung { reported_ns: now_ns };
         self.tell_all(Fault::Hung, batch);
         self.note(now_ns, "source-hung", "a call has not returned in time; the rest is measured on");
         let seconds = self.deadline_ns as f64 / 1e9;
@@ -280,7 +280,7 @@ impl Source for Deadline {
     }
 }
 
-/// The thread: a round for each ask, until nobody asks any more.
+/// The thread: one round per request, until the asking end is dropped.
 fn serve(mut source: Box<dyn Source>, asked: &Receiver<Ask>, answers: &Sender<Answer>) {
     let mut known = source.domains().len();
     while let Ok(ask) = asked.recv() {

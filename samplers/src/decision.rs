@@ -1,12 +1,12 @@
 //! Decisions of the schedule as values: how a source is read from here on, and what was learned that led to it.
 
-/// Decisions of one source that are told; further ones are not, as they say nothing new.
+/// Decisions of one source that are reported; further ones are not, as they add nothing.
 const MOST_A_SOURCE: u32 = 1_000;
 
 /// How a source, or one domain of it, is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Way {
+pub enum ReadMode {
     /// On a grid of absolute instants.
     Poll,
     /// Once in each interval, at a random instant of it.
@@ -17,8 +17,12 @@ pub enum Way {
     Off,
 }
 
-impl Way {
+impl ReadMode {
     /// As logs have it.
+    ///
+    /// ```
+    /// assert_eq!(eco2_samplers::ReadMode::Locked.name(), "locked");
+    /// ```
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -40,7 +44,7 @@ pub struct Decision {
     /// The domain, by its place in the source's list; `None`: all of them.
     pub domain: Option<usize>,
     /// How it is read.
-    pub way: Way,
+    pub way: ReadMode,
     /// Mean time between two readings, nanoseconds; `None` where there are none.
     pub every_ns: Option<u64>,
     /// Learned period of the domain's updates, nanoseconds; `None` where it led to nothing.
@@ -49,17 +53,17 @@ pub struct Decision {
     pub reason: &'static str,
 }
 
-/// What was told last of one source, to be compared with how it is read now.
+/// The decision about one source that was reported last, to be compared with how it is read now.
 #[derive(Debug, Default)]
-pub(crate) struct Told {
-    last: Option<(Way, u64)>,
+pub(crate) struct Reported {
+    last: Option<(ReadMode, u64)>,
     count: u32,
 }
 
-impl Told {
-    /// Why it is read otherwise than was told; `None` where it is not, and after too many decisions. `wrap_ns` is the
-    /// longest interval in which no wrap is missed.
-    pub(crate) fn change(&mut self, way: Way, interval_ns: u64, wrap_ns: u64) -> Option<&'static str> {
+impl Reported {
+    /// The reason for a change since the last report; `None` without a change, and after too many decisions. `wrap_ns`
+    /// is the longest interval in which no wrap is missed.
+    pub(crate) fn change(&mut self, way: ReadMode, interval_ns: u64, wrap_ns: u64) -> Option<&'static str> {
         let last = self.last.replace((way, interval_ns));
         if last == self.last || self.count >= MOST_A_SOURCE {
             return None;
@@ -67,9 +71,9 @@ impl Told {
         self.count += 1;
         Some(match (last, way) {
             (None, _) => "start",
-            (_, Way::Off) => "source-ended",
-            (_, Way::Locked) => "period-learned",
-            (Some((Way::Locked, _)), _) => "period-lost",
+            (_, ReadMode::Off) => "source-ended",
+            (_, ReadMode::Locked) => "period-learned",
+            (Some((ReadMode::Locked, _)), _) => "period-lost",
             (Some((before, _)), _) if before != way => "domains",
             _ if interval_ns == wrap_ns => "wrap",
             _ => "pace",
@@ -83,21 +87,21 @@ mod tests {
 
     #[test]
     fn a_decision_is_told_once_with_its_reason() {
-        let mut told = Told::default();
-        let mut change = |way, interval_ns| told.change(way, interval_ns, 5);
+        let mut reported = Reported::default();
+        let mut change = |way, interval_ns| reported.change(way, interval_ns, 5);
         assert_eq!(
-            [change(Way::Poll, 10), change(Way::Poll, 10), change(Way::Poll, 20)],
+            [change(ReadMode::Poll, 10), change(ReadMode::Poll, 10), change(ReadMode::Poll, 20)],
             [Some("start"), None, Some("pace")]
         );
-        assert_eq!([change(Way::Poll, 5), change(Way::Locked, 5)], [Some("wrap"), Some("period-learned")]);
-        assert_eq!([change(Way::Poll, 5), change(Way::Random, 5)], [Some("period-lost"), Some("domains")]);
-        assert_eq!([change(Way::Off, 5), change(Way::Off, 5)], [Some("source-ended"), None]);
+        assert_eq!([change(ReadMode::Poll, 5), change(ReadMode::Locked, 5)], [Some("wrap"), Some("period-learned")]);
+        assert_eq!([change(ReadMode::Poll, 5), change(ReadMode::Random, 5)], [Some("period-lost"), Some("domains")]);
+        assert_eq!([change(ReadMode::Off, 5), change(ReadMode::Off, 5)], [Some("source-ended"), None]);
     }
 
     #[test]
     fn what_changes_for_ever_is_told_a_thousand_times() {
-        let mut told = Told::default();
-        let count = (0..5_000).filter(|turn| told.change(Way::Poll, turn % 2, 9).is_some()).count();
+        let mut reported = Reported::default();
+        let count = (0..5_000).filter(|turn| reported.change(ReadMode::Poll, turn % 2, 9).is_some()).count();
         assert_eq!(count, 1_000);
     }
 }

@@ -22,7 +22,7 @@ pub const NAMES: [&str; 7] = ["rapl-perf", "rapl-sysfs", "nvml", "hwmon", "model
 /// Sources that are read only when named.
 const MADE_UP: [&str; 2] = ["replay", "synthetic"];
 
-/// How long sources are waited for before a run begins without them: a healthy driver that is loaded takes less.
+/// How long sources are waited for before a run starts without them: a healthy driver that is loaded takes less.
 pub const PATIENCE: Duration = Duration::from_millis(35);
 
 /// Which sources were asked for.
@@ -51,6 +51,16 @@ impl Selection {
     ///
     /// # Errors
     /// On the first name that is no source's.
+    ///
+    /// ```
+    /// use eco2_samplers::discover::Selection;
+    ///
+    /// let selection = Selection::parse("rapl-perf, nvml")?;
+    /// assert!(selection.wants("nvml") && !selection.wants("hwmon"));
+    /// assert_eq!(Selection::parse("")?, Selection::All);
+    /// assert_eq!(Selection::parse("nvlm").unwrap_err().meant, ["nvml"]);
+    /// # Ok::<(), eco2_samplers::discover::UnknownSource>(())
+    /// ```
     pub fn parse(list: &str) -> Result<Self, UnknownSource> {
         let given = list.split(',').map(str::trim).filter(|name| !name.is_empty());
         let names = given.map(|name| {
@@ -62,6 +72,12 @@ impl Selection {
     }
 
     /// Whether a source may be read.
+    ///
+    /// ```
+    /// use eco2_samplers::discover::Selection;
+    ///
+    /// assert!(!Selection::All.wants("synthetic")); // only when named
+    /// ```
     #[must_use]
     pub fn wants(&self, name: &str) -> bool {
         match self {
@@ -99,15 +115,25 @@ pub struct Discovery {
     pub began_ns: u64,
 }
 
-/// Looks for the sources under `roots` that `selection` wants, and estimates the rest as `estimate` allows; of the GPUs,
-/// those that this process sees.
+/// Looks for the sources under `roots` that `selection` wants, and estimates the rest as `estimate` allows; of the
+/// GPUs, those that this process sees.
+///
+/// ```
+/// use eco2_samplers::discover::{Selection, discover};
+/// use eco2_samplers::{Roots, model::ModelOptions};
+///
+/// let found = discover(&Roots::default(), &Selection::All, &ModelOptions::default());
+/// for status in &found.statuses {
+///     println!("{}: {}", status.name, status.reason);
+/// }
+/// ```
 #[must_use]
 pub fn discover(roots: &Roots, selection: &Selection, estimate: &ModelOptions) -> Discovery {
     discover_visible(roots, selection, estimate, &Visible::from_env())
 }
 
-/// Looks for the sources under `roots` that `selection` wants, and estimates the rest as `estimate` allows; of the GPUs,
-/// those that are `visible` to the measured program.
+/// Looks for the sources under `roots` that `selection` wants, and estimates the rest as `estimate` allows; of the
+/// GPUs, those that are `visible` to the measured program.
 #[must_use]
 pub fn discover_visible(roots: &Roots, selection: &Selection, estimate: &ModelOptions, visible: &Visible) -> Discovery {
     let mut all = Discovery { began_ns: monotonic_ns(), ..Discovery::default() };
@@ -176,7 +202,7 @@ impl Discovery {
 
     fn look(&mut self, selection: &Selection, name: &str, look: impl FnOnce(&[Domain]) -> Found) {
         if !selection.wants(name) {
-            // Nobody needs to be told that nothing was made up.
+            // No status: synthetic values were not requested.
             if !MADE_UP.contains(&name) {
                 self.statuses.push(status(name, Status::Off, "not asked for", ""));
             }

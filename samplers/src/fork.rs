@@ -17,10 +17,17 @@ extern "C" fn count_child() {
 }
 
 /// The process in which something was opened.
+///
+/// ```
+/// use eco2_samplers::ForkGuard;
+///
+/// let opened_in = ForkGuard::here();
+/// assert!(!opened_in.forked()); // true in a forked child: the sampling thread does not exist there
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Birthplace(u32);
+pub struct ForkGuard(u32);
 
-impl Birthplace {
+impl ForkGuard {
     /// This process. The first call registers the handler that forks run.
     #[must_use]
     pub fn here() -> Self {

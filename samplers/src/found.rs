@@ -1,4 +1,4 @@
-//! What looking for hardware yields: a source to read, if there is one, and what to tell about each that was looked for.
+//! The result of discovery: a source to read, if there is one, and the status of each that was looked for.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -24,7 +24,7 @@ impl Found {
         Self { statuses: vec![status], ..Self::default() }
     }
 
-    /// A source and what to tell about it.
+    /// A source and its status.
     pub(crate) fn source(source: impl Source + 'static, status: SourceStatus) -> Self {
         Self { source: Some(Box::new(source)), ..Self::nothing(status) }
     }

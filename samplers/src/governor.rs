@@ -1,13 +1,13 @@
 //! Keeps sampling below a share of one core: where it takes more, everything is read half as often.
 
-/// Longest time between two looks at what sampling costs, and the least that says something, nanoseconds.
+/// Longest time between two looks at what sampling costs, and the shortest that is meaningful, nanoseconds.
 const LOOK_NS: u64 = 1_000_000_000;
 /// No longer than this between two polls, nanoseconds.
 const SLOWEST_NS: u64 = 1_000_000_000;
 /// Sampling speeds up again below this part of its limit: twice the reads are then still well below it.
 const EASE: u64 = 4;
 
-/// Says how often to poll, from what polling has cost.
+/// Chooses how often to poll, from the CPU time that polling has cost.
 #[derive(Debug, Clone)]
 pub(crate) struct Governor {
     /// Most CPU time, millionths of a core.
@@ -60,7 +60,7 @@ mod tests {
 
     const MS: u64 = 1_000_000;
 
-    /// The intervals in milliseconds after so many seconds in which a poll costs `cost_us`, over a base cost.
+    /// The intervals in milliseconds after `seconds` in which a poll costs `cost_us`, over a base cost.
     fn intervals(percent: f64, cost_us: u64, base_ms: u64, seconds: u64) -> Vec<u64> {
         let mut governor = Governor::new(Some(percent), 10 * MS).unwrap();
         let (mut interval_ns, mut cpu_ns) = (10 * MS, 0);

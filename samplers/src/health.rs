@@ -2,7 +2,7 @@
 
 use eco2_core::{Fault, Kind, Reading};
 
-/// A counter whose value has been the same for this long stands still.
+/// A counter whose value has been the same for this long is frozen.
 const STILL_NS: u64 = 1_000_000_000;
 
 /// What was seen of one sensor.
@@ -46,7 +46,7 @@ impl Health {
         self.fault
     }
 
-    /// When it was last known to work, of a sensor that does not: it fails, or stands still. Nanoseconds.
+    /// When it was last known to work, of a sensor that does not: it fails, or is frozen. Nanoseconds.
     pub(crate) fn dead_since(&self) -> Option<u64> {
         let still = self.kind == Kind::Energy && self.good_ns.saturating_sub(self.changed_ns) > STILL_NS;
         match (self.last, self.fault) {

@@ -7,6 +7,13 @@ use eco2_core::report::Host;
 use crate::Roots;
 
 /// Boot id, host name and kernel release under `roots`; what cannot be read stays empty.
+///
+/// ```
+/// use eco2_samplers::{Roots, host};
+///
+/// let host = host::read(&Roots::default());
+/// println!("{} ({})", host.hostname, host.kernel);
+/// ```
 #[must_use]
 pub fn read(roots: &Roots) -> Host {
     let line = |path: &str| {
@@ -35,7 +42,7 @@ pub struct Usage {
 
 impl Usage {
     /// Asks the kernel: `getrusage`, and for the memory `/proc/self/status`, as a process inherits the peak that
-    /// `getrusage` tells from whoever started it.
+    /// `getrusage` distinguishes from the process that started it.
     #[must_use]
     pub fn now() -> Self {
         let (own, children) = (rusage(libc::RUSAGE_SELF), rusage(libc::RUSAGE_CHILDREN));

@@ -88,19 +88,19 @@ impl Source for HostGauges {
     fn read(&mut self, _batch: &mut Batch) {}
 
     fn gauges(&mut self, out: &mut Vec<Gauge>) {
-        let mut tell = |name: &str, unit: &str, value: f64| {
+        let mut push = |name: &str, unit: &str, value: f64| {
             out.push(Gauge { device: "host".into(), name: name.into(), unit: unit.into(), value });
         };
         if let Some(share) = self.utilization() {
-            tell("cpu_utilization", "1", share);
+            push("cpu_utilization", "1", share);
         }
         if let Some((used, total)) = self.memory() {
-            tell("memory_used", "By", used as f64);
-            tell("memory_total", "By", total as f64);
+            push("memory_used", "By", used as f64);
+            push("memory_total", "By", total as f64);
         }
         if let Some((read, written)) = self.disks() {
-            tell("disk_read_bytes", "By", read as f64);
-            tell("disk_written_bytes", "By", written as f64);
+            push("disk_read_bytes", "By", read as f64);
+            push("disk_written_bytes", "By", written as f64);
         }
     }
 }

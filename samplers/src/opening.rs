@@ -1,6 +1,6 @@
 //! A source whose opening may hang: it is opened on a thread of its own, and read once it is there.
 //!
-//! Whoever looks for sources waits for a moment; a driver that takes longer is added to the run when it answers, its
+//! Discovery waits for a moment; a driver that takes longer is added to the run when it answers, its
 //! devices uncovered until then.
 
 use std::sync::Arc;
@@ -20,8 +20,8 @@ const STACK_BYTES: usize = 1 << 20;
 /// A driver that has not answered by then is called lost; it is read all the same if it answers later.
 const LOST_NS: u64 = 2_000_000_000;
 
-/// What to say of a source while it is being opened.
-pub(crate) struct Words {
+/// The statuses of a source while it is being opened.
+pub(crate) struct StatusTexts {
     /// Its name.
     pub(crate) name: &'static str,
     /// Its status until it answers.
@@ -34,32 +34,32 @@ pub(crate) struct Words {
 
 /// A source that is being opened.
 pub(crate) struct Opening {
-    words: Words,
+    texts: StatusTexts,
     found: Option<Receiver<Found>>,
-    /// Whether it has something to read; what stands for it meanwhile asks for this.
+    /// Whether it has something to read; its stand-in asks for this in the meantime.
     answered: Arc<AtomicBool>,
 }
 
 impl Opening {
     /// Starts opening, on a thread of its own.
-    pub(crate) fn begin(words: Words, open: impl FnOnce() -> Found + Send + 'static) -> Self {
+    pub(crate) fn begin(texts: StatusTexts, open: impl FnOnce() -> Found + Send + 'static) -> Self {
         let (send, receive) = channel();
-        let name = format!("eco2-{}-open", words.name);
-        // When the receiver is gone, nobody wants the source any more.
+        let name = format!("eco2-{}-open", texts.name);
+        // When the receiver is gone, the source is not needed any more.
         let started = quiet_thread(&name, STACK_BYTES, move || drop(send.send(open())));
-        Self { words, found: started.ok().map(|()| receive), answered: Arc::default() }
+        Self { texts, found: started.ok().map(|()| receive), answered: Arc::default() }
     }
 
     /// What was found if that takes no longer than `patience`; else a source that goes on waiting.
     pub(crate) fn within(self, patience: Duration) -> Found {
-        let Some(receive) = self.found else { return Found::nothing(self.words.no_thread) };
+        let Some(receive) = self.found else { return Found::nothing(self.texts.no_thread) };
         match receive.recv_timeout(patience) {
             Ok(found) => found,
-            Err(RecvTimeoutError::Disconnected) => Found::nothing(self.words.lost),
+            Err(RecvTimeoutError::Disconnected) => Found::nothing(self.texts.lost),
             Err(RecvTimeoutError::Timeout) => {
-                let status = self.words.waiting.clone();
-                let late = Late {
-                    words: self.words,
+                let status = self.texts.waiting.clone();
+                let late = LateSource {
+                    texts: self.texts,
                     state: State::Waiting { receive, since_ns: None, lost: false },
                     notes: Vec::new(),
                     changes: Vec::new(),
@@ -72,8 +72,8 @@ impl Opening {
 }
 
 /// A source that others wait for no longer.
-struct Late {
-    words: Words,
+struct LateSource {
+    texts: StatusTexts,
     state: State,
     notes: Vec<Note>,
     changes: Vec<Change>,
@@ -91,13 +91,13 @@ enum State {
     Nothing,
 }
 
-impl Late {
+impl LateSource {
     fn source(&mut self) -> Option<&mut (dyn Source + 'static)> {
         if let State::Here(source) = &mut self.state { Some(source.as_mut()) } else { None }
     }
 
     fn note(&mut self, at_ns: u64, kind: &'static str, text: String) {
-        self.notes.push(Note { at_ns, kind, device: self.words.name.to_owned(), text });
+        self.notes.push(Note { at_ns, kind, device: self.texts.name.to_owned(), text });
     }
 
     fn wait(&mut self, now_ns: u64) {
@@ -107,12 +107,12 @@ impl Late {
             Ok(found) => self.arrived(now_ns, waited_ns, found),
             Err(TryRecvError::Disconnected) => {
                 self.state = State::Nothing;
-                self.changes.push(Change::Described(self.words.lost.clone()));
+                self.changes.push(Change::Described(self.texts.lost.clone()));
             }
             Err(TryRecvError::Empty) if waited_ns >= LOST_NS && !*lost => {
                 *lost = true;
-                self.changes.push(Change::Described(self.words.lost.clone()));
-                self.note(now_ns, "source-hung", self.words.lost.reason.clone());
+                self.changes.push(Change::Described(self.texts.lost.clone()));
+                self.note(now_ns, "source-hung", self.texts.lost.reason.clone());
             }
             Err(TryRecvError::Empty) => {}
         }
@@ -134,9 +134,9 @@ impl Late {
     }
 }
 
-impl Source for Late {
+impl Source for LateSource {
     fn name(&self) -> &str {
-        self.words.name
+        self.texts.name
     }
 
     fn domains(&self) -> &[Domain] {

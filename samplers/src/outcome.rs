@@ -1,4 +1,4 @@
-//! What the schedule is told of a source's turn: the readings it brought, and what the account has learned from them.
+//! What the schedule learns of a source's turn: the readings it brought, and what the account has learned from them.
 
 use eco2_core::Reading;
 

@@ -1,12 +1,12 @@
 //! Two reads an update: a lock on the phase of one counter whose period is known.
 //!
-//! A counter says nothing between its updates, so reads there are wasted. The lock predicts the next update and asks
-//! for one read half a window before it and one half a window after it; if only the second sees the change, the update
-//! is bracketed by the window. Misses steer: an update before the window pulls the prediction back (and saves the
-//! second read), one after it pushes it on (and costs another read if the budget of two an update has one left).
+//! A counter shows nothing new between its updates, so reads there are wasted. The lock predicts the next update and
+//! asks for one read half a window before it and one half a window after it; if only the second sees the change, the
+//! update is bracketed by the window. Misses steer: an update before the window pulls the prediction back (and saves
+//! the second read), one after it pushes it on (and costs another read if the budget of two an update has one left).
 //! Hits narrow the window, misses widen it, so that its width follows the counter's jitter.
 
-use crate::beat::Beat;
+use crate::update_predictor::UpdatePredictor;
 
 /// Reads an update may cost; a shortage is carried over, and so is what early updates saved, up to a few reads.
 const READS_AN_UPDATE: i32 = 2;
@@ -27,7 +27,7 @@ enum Stage {
 /// The lock on one counter.
 #[derive(Debug, Clone)]
 pub(crate) struct PhaseLock {
-    beat: Beat,
+    beat: UpdatePredictor,
     half_ns: u64,
     probe_ns: u64,
     stage: Stage,
@@ -42,11 +42,11 @@ pub(crate) struct PhaseLock {
 
 impl PhaseLock {
     /// Locks on to a counter that changed in the bracket `change` and will be read next after `now_ns`; its mean
-    /// period is known from so many `updates`.
+    /// period is known from `updates` updates.
     pub(crate) fn new(change: (u64, u64), period_ns: u64, updates: u64, now_ns: u64) -> Self {
         let half_ns = change.1.saturating_sub(change.0) / 2;
         let mut lock = Self {
-            beat: Beat::new(change.0 + half_ns, period_ns, half_ns, updates),
+            beat: UpdatePredictor::new(change.0 + half_ns, period_ns, half_ns, updates),
             half_ns: half_ns + period_ns / 50,
             probe_ns: 0,
             stage: Stage::Before,

@@ -1,6 +1,6 @@
 //! Source `replay`: recorded readings, handed over when their time comes.
 //!
-//! The record's own clock is shifted so that its first reading begins now, and nothing else is changed: values, failed
+//! The record's own clock is shifted so that its first reading starts now, and nothing else is changed: values, failed
 //! reads and the width of every bracket stay. Time is the given clock's: a scripted clock plays as fast as it is moved.
 
 use eco2_core::{Domain, Reading};
@@ -9,6 +9,24 @@ use crate::clock::Clock;
 use crate::{Batch, Source};
 
 /// The source.
+///
+/// ```
+/// use std::sync::{Arc, atomic::{AtomicU64, Ordering}};
+///
+/// use eco2_core::{Component, Domain, Reading};
+/// use eco2_samplers::{Batch, Source, clock::Clock, replay::Replay};
+///
+/// // A trace of two readings, 100 ns apart, played by a clock that the test moves.
+/// let now_ns = Arc::new(AtomicU64::new(0));
+/// let domain = Domain::counter("gpu-0", Component::Gpu, "board", "nvml");
+/// let at = |at_ns, uj| (0, Reading { before_ns: at_ns, after_ns: at_ns, value: Ok(uj) });
+/// let mut replay = Replay::new(vec![domain], vec![at(500, 7), at(600, 9)], Clock::Scripted(now_ns.clone()));
+/// now_ns.store(100, Ordering::Relaxed);
+/// let mut batch = Batch::default();
+/// replay.read(&mut batch);
+/// assert_eq!(batch.readings().len(), 2);
+/// assert!(replay.finished());
+/// ```
 #[derive(Debug)]
 pub struct Replay {
     domains: Vec<Domain>,
@@ -22,8 +40,8 @@ pub struct Replay {
 impl Replay {
     /// Plays `readings` (index into `domains`, reading) from now on, in the order of their ends.
     ///
-    /// Every domain's source becomes `replay`, whatever it was recorded from: the figures are not this machine's.
-    /// Readings of domains that are not there, and those whose bracket ends before it begins, are left out.
+    /// Every domain's source becomes `replay`, whatever it was recorded from: the values are not this machine's.
+    /// Readings of domains that are not there, and those whose bracket ends before it starts, are left out.
     #[must_use]
     pub fn new(mut domains: Vec<Domain>, mut readings: Vec<(usize, Reading)>, clock: Clock) -> Self {
         for domain in &mut domains {

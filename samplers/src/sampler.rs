@@ -1,8 +1,8 @@
 //! The one sampling thread.
 //!
 //! It sleeps until an absolute instant, reads what is due and hands it to the sink; it blocks all signals but those
-//! that a fault of its own raises, has a small stack, and is pinned where that saves cross-CPU reads. Whoever closes
-//! it gets the sink back within a bounded time, whatever a source or the sink does meanwhile.
+//! that a fault of its own raises, has a small stack, and is pinned where that saves cross-CPU reads. The thread that
+//! closes it gets the sink back within a bounded time, whatever a source or the sink does meanwhile.
 
 use std::io;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::clock::{Clock, monotonic_ns, thread_cpu_ns};
 use crate::deadline::quiet_thread;
-use crate::fork::Birthplace;
-use crate::gate::Gate;
-use crate::outlet::Outlet;
-use crate::rounds::{Now, Options, Rounds};
+use crate::fork::ForkGuard;
+use crate::futex_event::FutexEvent;
+use crate::sink_slot::SinkSlot;
+use crate::tick_loop::{Now, Options, TickLoop};
 use crate::{Sink, Source};
 
 /// The loop calls a few frames deep; vendor libraries that want more have threads of their own.
@@ -68,20 +68,20 @@ pub enum Ending {
 pub struct Finished {
     /// The sink; `None` if a call into it never returned, or after a fork.
     pub sink: Option<Box<dyn Sink>>,
-    /// What it cost, as far as the thread told.
+    /// What it cost, as far as the thread reported.
     pub cost: Cost,
     /// How it ended.
     pub ended: Ending,
 }
 
 struct Shared {
-    outlet: Outlet,
+    sink_slot: SinkSlot,
     /// Raised to wake the thread.
-    asks: Gate,
+    asks: FutexEvent,
     /// Raised when a reading of everything that was asked for is done.
-    flushed: Gate,
+    flushed: FutexEvent,
     /// Raised once, when the thread ends.
-    ended: Gate,
+    ended: FutexEvent,
     flushes: AtomicU64,
     /// Monotonic nanoseconds at which to stop waiting for knots; `RUNNING` until the end is asked for.
     stop_ns: AtomicU64,
@@ -100,9 +100,20 @@ const SETTLED: u64 = 1;
 const DEADLINE: u64 = 2;
 
 /// A running sampling thread; dropping it ends it without waiting for knots.
+///
+/// ```
+/// use eco2_samplers::synthetic::{Curve, Synthetic};
+/// use eco2_samplers::{Options, Sampler, clock::Clock};
+///
+/// let source = Synthetic::new(Curve::default(), Clock::Monotonic);
+/// let sampler = Sampler::start(vec![Box::new(source)], Box::new(()), Options::default())?; // `()` drops readings
+/// let finished = sampler.stop(1_000_000_000); // waits up to 1 s for the last updates
+/// assert!(finished.sink.is_some() && finished.cost.ticks > 0);
+/// # Ok::<(), eco2_samplers::StartError>(())
+/// ```
 pub struct Sampler {
     shared: Arc<Shared>,
-    born: Birthplace,
+    born: ForkGuard,
     over: bool,
 }
 
@@ -113,10 +124,10 @@ impl Sampler {
     /// When the system refuses a thread.
     pub fn start(sources: Vec<Box<dyn Source>>, sink: Box<dyn Sink>, options: Options) -> Result<Self, StartError> {
         let shared = Arc::new(Shared {
-            outlet: Outlet::new(sink),
-            asks: Gate::default(),
-            flushed: Gate::default(),
-            ended: Gate::default(),
+            sink_slot: SinkSlot::new(sink),
+            asks: FutexEvent::default(),
+            flushed: FutexEvent::default(),
+            ended: FutexEvent::default(),
             flushes: AtomicU64::new(0),
             stop_ns: AtomicU64::new(RUNNING),
             cpu_ns: AtomicU64::new(0),
@@ -125,10 +136,10 @@ impl Sampler {
             pinned: AtomicU64::new(0),
             ending: AtomicU64::new(PANICKED),
         });
-        let rounds = Rounds::new(sources, &options, Now::of(&options.clock));
+        let rounds = TickLoop::new(sources, &options, Now::of(&options.clock));
         let thread = Thread { shared: Arc::clone(&shared), rounds, flushes: 0 };
         quiet_thread("eco2-sampler", STACK_BYTES, move || thread.run(&options)).map_err(StartError::Thread)?;
-        Ok(Self { shared, born: Birthplace::here(), over: false })
+        Ok(Self { shared, born: ForkGuard::here(), over: false })
     }
 
     /// Reads everything once more, now, and waits until that was handed over; `false` if it took longer than 0.1 s.
@@ -153,7 +164,7 @@ impl Sampler {
         self.end(within_ns)
     }
 
-    /// Ends sampling after one more reading, without waiting for knots: for a process that was told to go.
+    /// Ends sampling after one more reading, without waiting for knots: for a process that must exit.
     #[must_use]
     pub fn stop_now(mut self) -> Finished {
         self.end(0)
@@ -195,7 +206,7 @@ impl Sampler {
             DEADLINE => Ending::Deadline,
             _ => Ending::Panicked,
         };
-        Finished { sink: self.shared.outlet.take(patience_ns), cost: self.cost(), ended }
+        Finished { sink: self.shared.sink_slot.take(patience_ns), cost: self.cost(), ended }
     }
 }
 
@@ -209,18 +220,18 @@ impl Drop for Sampler {
 
 struct Thread {
     shared: Arc<Shared>,
-    rounds: Rounds,
+    rounds: TickLoop,
     flushes: u64,
 }
 
-/// Tells that the thread has ended, also when the sink's panic unwinds it.
+/// Signals that the thread has ended, also when the sink's panic unwinds it.
 struct Farewell(Arc<Shared>);
 
 impl Drop for Farewell {
     fn drop(&mut self) {
         self.0.cpu_ns.fetch_max(thread_cpu_ns(), Ordering::Relaxed);
         self.0.ended.raise();
-        // Whoever waits for a flush looks again, and sees the end.
+        // A thread that waits for a flush checks again, and sees the end.
         self.0.flushed.raise();
     }
 }
@@ -231,7 +242,7 @@ impl Thread {
         if let Some(cpu) = options.pin.then(|| pin(&options.cpus)).flatten() {
             self.shared.pinned.store(cpu as u64 + 1, Ordering::Relaxed);
         }
-        let (mut asked, mut told_ns, mut stopping) = (0, 0, false);
+        let (mut asked, mut reported_ns, mut stopping) = (0, 0, false);
         loop {
             let stops = !stopping && self.shared.stop_ns.load(Ordering::Relaxed) != RUNNING;
             stopping |= stops;
@@ -240,8 +251,8 @@ impl Thread {
                 break;
             }
             let now_ns = monotonic_ns();
-            if now_ns.saturating_sub(told_ns) >= 1_000_000_000 {
-                told_ns = now_ns;
+            if now_ns.saturating_sub(reported_ns) >= 1_000_000_000 {
+                reported_ns = now_ns;
                 self.tell_cost();
                 self.rounds.govern(now_ns, self.shared.cpu_ns.load(Ordering::Relaxed));
             }
@@ -258,10 +269,10 @@ impl Thread {
         let flushes = self.shared.flushes.load(Ordering::Acquire);
         let flushing = self.flushes < flushes;
         let now = Now::of(clock);
-        let mut open = self.rounds.tick(now, stopping || flushing, &self.shared.outlet);
+        let mut open = self.rounds.tick(now, stopping || flushing, &self.shared.sink_slot);
         if (awaits || flushing) && self.rounds.has_apart() {
             self.collect(now.ns);
-            open &= self.shared.outlet.with(|sink| sink.tick(clock.now_ns())).is_some();
+            open &= self.shared.sink_slot.with(|sink| sink.tick(clock.now_ns())).is_some();
         }
         while self.flushes < flushes {
             self.flushes += 1;
@@ -273,14 +284,14 @@ impl Thread {
     fn collect(&mut self, since_ns: u64) {
         for _ in 0..LOOKS {
             std::thread::sleep(LOOK);
-            if self.rounds.collect(since_ns, &self.shared.outlet) {
+            if self.rounds.collect(since_ns, &self.shared.sink_slot) {
                 return;
             }
         }
     }
 
     fn is_over(&self) -> bool {
-        let settled = self.shared.outlet.with(|sink| sink.settled()).unwrap_or(true);
+        let settled = self.shared.sink_slot.with(|sink| sink.settled()).unwrap_or(true);
         let over = settled || monotonic_ns() >= self.shared.stop_ns.load(Ordering::Relaxed);
         if over {
             self.shared.ending.store(if settled { SETTLED } else { DEADLINE }, Ordering::Relaxed);

@@ -6,12 +6,12 @@
 //! which it can wrap (range ÷ greatest power) or, where its greatest power is not known, in the shortest time in which
 //! it did. What came too late is counted and skipped, never caught up in a burst.
 //!
-//! A source of power that no counter has is read once in each interval, at a random instant of it: on a grid a load that
-//! repeats itself in the interval would show one of its powers for ever, and no range could tell.
+//! A source of power that no counter has is read once in each interval, at a random instant of it: on a grid a load
+//! that repeats itself in the interval would show one of its powers for ever, and no range would cover the error.
 
 use eco2_core::{Domain, Kind, Reading};
 
-use crate::decision::{Decision, Told, Way};
+use crate::decision::{Decision, ReadMode, Reported};
 pub use crate::outcome::{Answer, Learned};
 use crate::phase::PhaseLock;
 
@@ -33,12 +33,22 @@ const READS_A_WRAP: u64 = 4;
 const SHORTEST_NS: u64 = 1_000_000;
 /// A counter that never changed for this long does not keep the others from being locked.
 const DORMANT_NS: u64 = 2_000_000_000;
-/// Updates polled before a lock is tried, and tried again: at least 5, and so many that the period that they average
+/// Updates polled before a lock is tried, and tried again: at least 5, and enough that the period that they average
 /// to is known to a fiftieth.
 const UPDATES: u64 = 5;
 const PRECISION: u64 = 50;
 
 /// When each source is due.
+///
+/// ```
+/// use eco2_core::{Component, Domain};
+/// use eco2_samplers::schedule::Schedule;
+///
+/// let mut schedule = Schedule::new(10_000_000, 0); // 100 Hz
+/// schedule.domains(0, &[Domain::counter("gpu-0", Component::Gpu, "board", "nvml")]);
+/// assert!(schedule.is_due(0, 0));
+/// assert!(!schedule.is_locked(0)); // polled until the counter's period is known
+/// ```
 #[derive(Debug)]
 pub struct Schedule {
     interval_ns: u64,
@@ -48,7 +58,7 @@ pub struct Schedule {
     ticked_ns: u64,
     missed: u64,
     seed: u64,
-    /// Decisions that nobody has taken yet.
+    /// Decisions that have not been collected yet.
     decisions: Vec<Decision>,
 }
 
@@ -64,7 +74,7 @@ struct Lane {
     closed: bool,
     /// Reads happen on a thread of the source's own: an answer that is awaited is collected a little later.
     collect: Option<Collect>,
-    told: Told,
+    reported: Reported,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -152,7 +162,7 @@ impl Schedule {
     pub fn close(&mut self, source: usize) {
         if let Some(lane) = self.lanes.get_mut(source) {
             lane.closed = true;
-            lane.tell(source, self.ticked_ns, &mut self.decisions);
+            lane.report_decision(source, self.ticked_ns, &mut self.decisions);
         }
     }
 
@@ -220,7 +230,7 @@ impl Schedule {
             // Sources of one interval share their instants, and so the wake-ups.
             lane.grid_ns += random_below(lane.interval_ns, seed, past);
         }
-        lane.tell(source, now_ns, &mut self.decisions);
+        lane.report_decision(source, now_ns, &mut self.decisions);
     }
 
     /// Whether `source` is read around its predicted updates rather than polled.
@@ -241,29 +251,29 @@ impl Lane {
             locked: false,
             closed: false,
             collect: None,
-            told: Told::default(),
+            reported: Reported::default(),
         }
     }
 
-    fn way(&self) -> Way {
+    fn mode(&self) -> ReadMode {
         match self {
-            Self { closed: true, .. } => Way::Off,
-            Self { locked: true, .. } => Way::Locked,
-            _ if self.is_at_random() => Way::Random,
-            _ => Way::Poll,
+            Self { closed: true, .. } => ReadMode::Off,
+            Self { locked: true, .. } => ReadMode::Locked,
+            _ if self.is_at_random() => ReadMode::Random,
+            _ => ReadMode::Poll,
         }
     }
 
     /// Adds the decisions about `source`, this lane, where it is read otherwise than before.
-    fn tell(&mut self, source: usize, at_ns: u64, out: &mut Vec<Decision>) {
-        let way = self.way();
+    fn report_decision(&mut self, source: usize, at_ns: u64, out: &mut Vec<Decision>) {
+        let way = self.mode();
         if self.counters.is_empty() {
             return;
         }
-        let Some(reason) = self.told.change(way, self.interval_ns, self.wrap_ns) else { return };
-        let every_ns = (way != Way::Off).then_some(self.interval_ns);
+        let Some(reason) = self.reported.change(way, self.interval_ns, self.wrap_ns) else { return };
+        let every_ns = (way != ReadMode::Off).then_some(self.interval_ns);
         let all = Decision { at_ns, source, domain: None, way, every_ns, period_ns: None, reason };
-        if way != Way::Locked {
+        if way != ReadMode::Locked {
             return out.push(all);
         }
         for (index, counter) in self.counters.iter().enumerate().filter(|(_, counter)| counter.lock.is_some()) {
@@ -429,6 +439,14 @@ fn middle_ns((from_ns, to_ns): (u64, u64)) -> u64 {
 
 /// The longest time between two reads of a counter that leaves four in the shortest time in which it can wrap; `None`
 /// where it does not wrap.
+///
+/// ```
+/// use eco2_core::{Component, Domain};
+/// use eco2_samplers::schedule::longest_interval_ns;
+///
+/// let counter = Domain::counter("package-0", Component::Cpu, "package", "rapl-sysfs");
+/// assert_eq!(longest_interval_ns(&counter), None); // it does not wrap
+/// ```
 #[must_use]
 pub fn longest_interval_ns(domain: &Domain) -> Option<u64> {
     let (range, max_uw) = (domain.range?, domain.max_uw.unwrap_or_else(|| domain.most_uw()));

@@ -28,8 +28,8 @@ enum State {
 }
 
 impl Slot {
-    /// Opens the first of `paths` that can be read for `device`, else the first that can be opened; where none can, they
-    /// are tried again later, with back-off.
+    /// Opens the first of `paths` that can be read for `device`, else the first that can be opened; where none can,
+    /// they are tried again later, with back-off.
     pub(crate) fn open(paths: Vec<PathBuf>, device: &str, now_ns: u64) -> Self {
         let mut slot = Self {
             paths,
@@ -84,8 +84,8 @@ impl Slot {
         Reading { before_ns, after_ns: batch.now_ns(), value }
     }
 
-    /// The number in the file now; on failure why there is none. Between a file that vanished and the one that returned lies at least one [`Fault::Gone`], which
-    /// begins a new segment of the counter.
+    /// The number in the file now; on failure why there is none. Between a file that vanished and the one that returned
+    /// lies at least one [`Fault::Gone`], which starts a new segment of the counter.
     fn read(&mut self, now_ns: u64, notes: &mut Vec<Note>) -> Result<u64, Fault> {
         let value = match &self.state {
             State::Open(file) => file.read_u64(),
@@ -104,7 +104,7 @@ impl Slot {
     }
 
     /// A value that did not change may come from a file that is no longer there: outside the kernel's own file systems
-    /// a removed file stays readable for who has it open. So look, but only then: it doubles the cost of the read.
+    /// a removed file stays readable while it is open. So look, but only then: it doubles the cost of the read.
     fn same(&mut self, value: u64, now_ns: u64, notes: &mut Vec<Note>) -> Result<u64, Fault> {
         let State::Open(file) = &self.state else { return Ok(value) };
         if file.is_at(self.path()) {

@@ -1,4 +1,4 @@
-//! What a source is, what it reads into, and who takes the readings.
+//! The traits of sampling: a [`Source`] reads into a [`Batch`], a [`Sink`] takes the readings.
 
 use std::path::PathBuf;
 
@@ -12,15 +12,48 @@ use crate::visible::Visible;
 /// Something that can be read: RAPL, a GPU driver, a power sensor, a model, your own meter.
 ///
 /// A source is read on the sampling thread (or on a thread of its own where a call may hang). It never panics on what
-/// hardware says and never turns a failed read into a value.
+/// hardware shows and never turns a failed read into a value.
+///
+/// ```
+/// use eco2_core::{Component, Domain, Fault};
+/// use eco2_samplers::clock::Clock;
+/// use eco2_samplers::{Batch, Source};
+///
+/// /// A plug-in energy meter; `read_mj` stands for its protocol.
+/// struct Plug {
+///     domains: [Domain; 1],
+/// }
+///
+/// impl Source for Plug {
+///     fn name(&self) -> &str {
+///         "plug"
+///     }
+///     fn domains(&self) -> &[Domain] {
+///         &self.domains
+///     }
+///     fn read(&mut self, batch: &mut Batch) {
+///         batch.one(0, || read_mj().ok_or(Fault::Failed));
+///     }
+/// }
+///
+/// fn read_mj() -> Option<u64> {
+///     Some(1_234)
+/// }
+///
+/// let mut plug = Plug { domains: [Domain::counter("plug-0", Component::Other, "wall", "plug")] };
+/// let mut batch = Batch::new(Clock::Monotonic);
+/// plug.read(&mut batch);
+/// assert_eq!(batch.readings()[0].1.value, Ok(1_234));
+/// ```
 pub trait Source: Send {
     /// The source's name in options and reports: `rapl-perf`, `nvml`, …
     fn name(&self) -> &str;
 
-    /// The domains it reads; indices into this list are used in [`Batch`]. May grow (hot-plug), never shrinks or reorders.
+    /// The domains it reads; indices into this list are used in [`Batch`]. May grow (hot-plug), never shrinks or
+    /// reorders.
     fn domains(&self) -> &[Domain];
 
-    /// Reads every domain that is due into `batch`; every domain at all where [`Batch::wants_all`] says so.
+    /// Reads every domain that is due into `batch`; every domain if [`Batch::wants_all`].
     fn read(&mut self, batch: &mut Batch);
 
     /// Reads gauges, once a second. They never enter an energy sum.
@@ -32,7 +65,7 @@ pub trait Source: Send {
     /// Hands over how the source is now, where that has changed since it was looked for or since the last call.
     fn changes(&mut self, _out: &mut Vec<Change>) {}
 
-    /// Who used each device since the last call, for attribution. The first call only begins.
+    /// The users of each device since the last call, for attribution. The first call only starts the interval.
     fn users(&mut self, _watched: &Watched, _out: &mut Vec<DeviceUse>) {}
 
     /// A call into this source may never return: read it on a thread of its own, with a deadline.
@@ -63,15 +96,15 @@ pub struct Watched {
     pub visible: Vec<Visible>,
 }
 
-/// Who used a device in an interval.
+/// The users of a device in an interval.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeviceUse {
     /// Index into the source's domains.
     pub domain: usize,
     /// Whether the environment of any watched process lets it use the device.
     pub reachable: bool,
-    /// Fraction of the device's time that each process used, by the ids that the driver gives: those of the machine, which
-    /// are not those of a container.
+    /// Fraction of the device's time that each process used, by the ids that the driver gives: those of the machine,
+    /// which are not those of a container.
     pub processes: Vec<(u32, f64)>,
     /// Fraction that was used by processes that are not known; 1 where nothing is known of its use.
     pub unknown: f64,
@@ -81,7 +114,7 @@ pub struct DeviceUse {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Change {
-    /// The source describes itself anew: its devices came, went, were lost.
+    /// The source's status changed: devices were added, removed or lost.
     Described(SourceStatus),
     /// The source does not answer. Its description of itself does not hold until [`Change::Answers`].
     Silent(SourceStatus),
@@ -90,6 +123,16 @@ pub enum Change {
 }
 
 /// Readings of one tick, each between two looks at the clock.
+///
+/// ```
+/// use eco2_samplers::{Batch, clock::Clock};
+///
+/// let mut batch = Batch::new(Clock::Monotonic);
+/// batch.one(0, || Ok(42));
+/// let (domain, reading) = batch.readings()[0];
+/// assert_eq!((domain, reading.value), (0, Ok(42)));
+/// assert!(reading.before_ns <= reading.after_ns);
+/// ```
 #[derive(Debug, Default)]
 pub struct Batch {
     clock: Clock,
@@ -117,6 +160,13 @@ impl Batch {
     }
 
     /// Asks for every domain, due or not.
+    ///
+    /// ```
+    /// use eco2_samplers::Batch;
+    ///
+    /// assert!(!Batch::default().wants_all());
+    /// assert!(Batch::default().of_all(true).wants_all()); // at the end of a run
+    /// ```
     #[must_use]
     pub fn of_all(self, all: bool) -> Self {
         Self { all, ..self }
@@ -135,6 +185,18 @@ impl Batch {
     }
 
     /// Reads several domains that share one bracket; `read` calls its argument once a domain.
+    ///
+    /// ```
+    /// use eco2_core::Fault;
+    /// use eco2_samplers::Batch;
+    ///
+    /// let mut batch = Batch::default();
+    /// batch.group(|put| {
+    ///     put(0, Ok(10)); // one system call read both
+    ///     put(1, Err(Fault::NotAvailable));
+    /// });
+    /// assert_eq!(batch.readings()[0].1.after_ns, batch.readings()[1].1.after_ns);
+    /// ```
     pub fn group(&mut self, read: impl FnOnce(&mut dyn FnMut(usize, Result<u64, Fault>))) {
         let before_ns = self.now_ns();
         let first = self.readings.len();
@@ -181,7 +243,7 @@ pub trait Sink: Send {
     fn domains(&mut self, source: usize, domains: &[Domain]);
     /// A source was read.
     fn readings(&mut self, source: usize, readings: &[(usize, Reading)]);
-    /// The machine slept: the monotonic clock stood still between these two instants of it.
+    /// The machine slept: the monotonic clock stopped between these two of its instants.
     fn suspended(&mut self, from_ns: u64, to_ns: u64);
     /// Gauges of all sources, about once a second.
     fn gauges(&mut self, at_ns: u64, gauges: &[Gauge]);
@@ -226,6 +288,14 @@ impl Sink for () {
 }
 
 /// Where the machine's interfaces are; tests and containers point elsewhere.
+///
+/// ```
+/// use eco2_samplers::Roots;
+///
+/// let host = Roots { sysfs: "/host/sys".into(), procfs: "/host/proc".into(), ..Roots::default() };
+/// assert_eq!(Roots::default().procfs, std::path::Path::new("/proc"));
+/// assert!(host.nvml.is_none()); // the system's library
+/// ```
 #[derive(Debug, Clone)]
 pub struct Roots {
     /// Normally `/sys`.

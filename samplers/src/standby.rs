@@ -1,13 +1,14 @@
-//! CPU counters with estimates that stand by: a counter may be there and never count, as in many virtual machines, or
+//! CPU counters with standby estimates: a counter may be there and never count, as in many virtual machines, or
 //! die in mid-run.
 //!
 //! An estimate runs from the first reading on, until its counter has moved, which takes a working one about a
-//! millisecond. From then on it says that it has no value. It begins anew where a counter that had moved fails or stands
-//! still, and ends when that is over. The account leaves it out where the counter moves, and the counter where it never did.
+//! millisecond. From then on it reports no value. It starts again where a counter that had moved fails or stays
+//! still, and ends when that is over. The account leaves it out where the counter moves, and the counter where it never
+//! did.
 
 use eco2_core::{Component, Domain, Fault, Quality};
 
-use crate::around::{Around, Beside, stood_at};
+use crate::around::{Around, Supplement, restart_reading};
 use crate::health::Health;
 use crate::model::{self, Model, ModelOptions};
 use crate::{Batch, Roots, Source};
@@ -20,7 +21,7 @@ struct StandBy {
     watched: Vec<Watched>,
 }
 
-/// The counters that one estimate stands by for.
+/// The counters that one standby estimate would replace.
 struct Watched {
     counters: Vec<(usize, Health)>,
     state: State,
@@ -39,7 +40,7 @@ enum State {
     Ends,
 }
 
-/// Lets estimates stand by for the packages of a source; gives it back as it is where it has none.
+/// Adds standby estimates for the packages of a source; returns it unchanged where it has none.
 pub(crate) fn behind(inner: Box<dyn Source>, roots: &Roots, options: &ModelOptions) -> Box<dyn Source> {
     let wholes: Vec<usize> = (0..inner.domains().len()).filter(|&at| is_whole_cpu(&inner.domains()[at])).collect();
     let ids: Vec<String> = wholes.iter().map(|&at| inner.domains()[at].id.clone()).collect();
@@ -83,7 +84,7 @@ impl Watched {
     }
 }
 
-impl Beside for StandBy {
+impl Supplement for StandBy {
     fn read(&mut self, _domains: &mut Vec<Domain>, batch: &mut Batch, first: usize) {
         for (index, watched) in self.watched.iter_mut().enumerate() {
             for (domain, reading) in &batch.readings()[first..] {
@@ -97,11 +98,11 @@ impl Beside for StandBy {
             if watched.state == State::Rests && before == State::Rests {
                 continue;
             }
-            let stood = self.model.stands_at(index);
+            let stood = self.model.energy_uj_so_far(index);
             since.into_iter().for_each(|since_ns| self.model.begin_at(index, since_ns));
             let Some(mut reading) = self.model.read_one(index, batch) else { continue };
             if let Some(since_ns) = since {
-                batch.push(self.own + index, stood_at(since_ns, stood));
+                batch.push(self.own + index, restart_reading(since_ns, stood));
             }
             if watched.state == State::Rests {
                 reading.value = Err(Fault::NotAvailable);

@@ -1,14 +1,33 @@
-//! The sampling loop without its thread: whoever holds it says what time it is. For scripted clocks.
+//! The sampling loop without its thread: the caller sets the time of each tick. For scripted clocks.
 
 use crate::clock::monotonic_ns;
-use crate::outlet::Outlet;
-use crate::rounds::{Now, Options, Rounds};
+use crate::sink_slot::SinkSlot;
+use crate::tick_loop::{Now, Options, TickLoop};
 use crate::{Sink, Source};
 
-/// Sampling that goes on only when told to.
+/// Sampling that advances only by calls.
+///
+/// ```
+/// use std::sync::{Arc, atomic::{AtomicU64, Ordering}};
+///
+/// use eco2_samplers::synthetic::{Curve, Synthetic};
+/// use eco2_samplers::{Options, Stepped, clock::Clock};
+///
+/// let now_ns = Arc::new(AtomicU64::new(0));
+/// let clock = Clock::Scripted(Arc::clone(&now_ns));
+/// let source = Synthetic::new(Curve::default(), clock.clone());
+/// let options = Options { clock, ..Options::default() };
+/// let mut sampling = Stepped::new(vec![Box::new(source)], Box::new(()), &options);
+/// for _ in 0..10 {
+///     let next_ns = sampling.next_ns();
+///     now_ns.store(next_ns, Ordering::Relaxed);
+///     sampling.step(next_ns, 0);
+/// }
+/// assert_eq!(sampling.counted(), (10, 0)); // ten ticks, none missed
+/// ```
 pub struct Stepped {
-    rounds: Rounds,
-    outlet: Outlet,
+    rounds: TickLoop,
+    sink_slot: SinkSlot,
 }
 
 impl Stepped {
@@ -16,7 +35,7 @@ impl Stepped {
     #[must_use]
     pub fn new(sources: Vec<Box<dyn Source>>, sink: Box<dyn Sink>, options: &Options) -> Self {
         let now = Now { ns: options.clock.now_ns(), slept_ns: 0 };
-        Self { rounds: Rounds::new(sources, options, now), outlet: Outlet::new(sink) }
+        Self { rounds: TickLoop::new(sources, options, now), sink_slot: SinkSlot::new(sink) }
     }
 
     /// The instant at which the thread would wake next.
@@ -28,7 +47,7 @@ impl Stepped {
     /// One tick at `now_ns`, which the clock should show; `slept_ns` is how long the machine has slept since the start.
     pub fn step(&mut self, now_ns: u64, slept_ns: u64) {
         let slept_ns = i64::try_from(slept_ns).unwrap_or(i64::MAX);
-        self.rounds.tick(Now { ns: now_ns, slept_ns }, false, &self.outlet);
+        self.rounds.tick(Now { ns: now_ns, slept_ns }, false, &self.sink_slot);
     }
 
     /// Waits until each source on a thread of its own has answered what it was asked: by a scripted clock, it then
@@ -46,6 +65,6 @@ impl Stepped {
     /// The sink; `None` only if a call into it panicked half-way on another thread.
     #[must_use]
     pub fn finish(self) -> Option<Box<dyn Sink>> {
-        self.outlet.take(monotonic_ns())
+        self.sink_slot.take(monotonic_ns())
     }
 }

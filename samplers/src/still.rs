@@ -1,17 +1,17 @@
 //! Counters that do not count: not a measurement of 0 J, but a domain that the hardware does not fill in.
 //!
 //! Some kernels list domains that the CPU does not count (DRAM on clients, cores on servers), and many hypervisors show
-//! counters that stand at 0 or at some value for ever. A first 0 may also be an honest baseline: perf counts start at 0.
-//! So zeros are held back: when the counter moves, the held readings are handed over as they were; when it has not moved
-//! for a second, during which the CPU at least ran this program, the domain is unsupported. Any other value of a whole
-//! package, its memory or a board, which always draw power, is handed over at once, and no longer once it has not moved for a
-//! second. Parts that may be switched off, such as graphics, may stand still.
+//! counters that stay at 0 or at some value for ever. A first 0 may also be an honest baseline: perf counts start at 0.
+//! So zeros are held back: when the counter moves, the held readings are handed over as they were; when it has not
+//! moved for a second, during which the CPU at least ran this program, the domain is unsupported. Any other value of a
+//! whole package, its memory or a board, which always draw power, is handed over at once, and no longer once it has not
+//! moved for a second. Parts that may be switched off, such as graphics, may be still.
 
 use eco2_core::{Domain, Fault, Reading};
 
 use crate::{Batch, Note};
 
-/// How long a counter may stand still. RAPL updates about every millisecond.
+/// How long a counter may stay unchanged. RAPL updates about every millisecond.
 const PATIENCE_NS: u64 = 1_000_000_000;
 
 /// Domains that draw power as long as the machine is on.
@@ -33,7 +33,7 @@ enum State {
     Still(u64, Reading, Reading),
     /// It counts.
     Counting,
-    /// It does not count: it stood still for too long.
+    /// It does not count: it was unchanged for too long.
     Unsupported(u64, Reading, Reading),
 }
 
@@ -43,7 +43,7 @@ impl StillGuard {
         Self { always: ALWAYS_ON.contains(&domain), state: State::Fresh }
     }
 
-    /// For a sensor that may say the same for as long as it likes.
+    /// For a sensor that may show one value for any length of time.
     pub(crate) fn off() -> Self {
         Self { always: false, state: State::Counting }
     }
@@ -104,7 +104,7 @@ impl StillGuard {
 /// Names of domains that a note lists; the rest is counted.
 const LISTED: usize = 4;
 
-/// Domains of a source that turned out not to count, until one note tells of all of them.
+/// Domains of a source that turned out not to count, until one note reports all of them.
 #[derive(Debug, Default)]
 pub(crate) struct Verdicts {
     ids: Vec<String>,

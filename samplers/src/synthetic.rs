@@ -59,6 +59,13 @@ impl Default for Curve {
 
 impl Curve {
     /// Energy from the start until `at_ns` nanoseconds later, in microjoules, rounded down: exact integer arithmetic.
+    ///
+    /// ```
+    /// use eco2_samplers::synthetic::{Curve, Part};
+    ///
+    /// let curve = Curve::default();
+    /// assert_eq!(curve.energy_uj(Part::Cpu, 10_000_000_000), 950_000_000); // 95 W for 10 s of warm-up
+    /// ```
     #[must_use]
     pub fn energy_uj(&self, part: Part, at_ns: u64) -> u64 {
         let [warm, compute, wait] = self.levels(part);
@@ -80,6 +87,12 @@ impl Curve {
     }
 
     /// The least and the most power of a part, microwatts.
+    ///
+    /// ```
+    /// use eco2_samplers::synthetic::{Curve, Part};
+    ///
+    /// assert_eq!(Curve::default().limits_uw(Part::Cpu), (55_000_000, 95_000_000));
+    /// ```
     #[must_use]
     pub fn limits_uw(&self, part: Part) -> (u64, u64) {
         let [warm, compute, wait] = self.levels(part);

@@ -1,4 +1,4 @@
-//! Which package and die a CPU belongs to, as the kernel says it. Any of the files may be absent.
+//! Which package and die a CPU belongs to, as the kernel shows it. Any of the files may be absent.
 
 use std::path::Path;
 
@@ -9,13 +9,13 @@ use crate::sysfs;
 pub(crate) struct Place {
     /// Physical package.
     pub(crate) package: u64,
-    /// Die within the package, where the kernel tells.
+    /// Die within the package, where the kernel shows it.
     pub(crate) die: Option<u64>,
-    /// CPUs from which the same counters can be read, this one included; empty where the kernel does not tell.
+    /// CPUs from which the same counters can be read, this one included; empty where the kernel does not show them.
     pub(crate) siblings: Vec<usize>,
 }
 
-/// The place of one CPU; `None` when the kernel does not tell its package (or the CPU is offline).
+/// The place of one CPU; `None` when the kernel does not show its package (or the CPU is offline).
 pub(crate) fn place(root: &Path, cpu: usize) -> Option<Place> {
     let dir = root.join(format!("devices/system/cpu/cpu{cpu}/topology"));
     let package = sysfs::read_u64(&dir.join("physical_package_id")).ok()?;
@@ -29,7 +29,7 @@ pub(crate) fn place(root: &Path, cpu: usize) -> Option<Place> {
     Some(Place { package, die, siblings: siblings.unwrap_or_default() })
 }
 
-/// CPUs that are online; `None` where the kernel does not tell.
+/// CPUs that are online; `None` where the kernel does not show them.
 pub(crate) fn online(root: &Path) -> Option<Vec<usize>> {
     sysfs::read_cpulist(&root.join("devices/system/cpu/online"))
 }

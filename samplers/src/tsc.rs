@@ -1,6 +1,6 @@
 //! The clock of the recording threads: the time-stamp counter where the kernel trusts it, else the monotonic clock.
 //!
-//! The counter is used once three things hold: the kernel says that it never changes rate nor stops (`constant_tsc`
+//! The counter is used once three things hold: the kernel reports that it never changes rate nor stops (`constant_tsc`
 //! and `nonstop_tsc` in `/proc/cpuinfo`; the latter is CPUID 8000_0007h EDX bit 8, "invariant TSC"), the kernel itself
 //! keeps time by it (`current_clocksource` is `tsc`), and the sampling thread has calibrated it in the background over
 //! at least 50 ms. Until then, and from the moment it jumps, [`HotClock::ticks`] reads the monotonic clock (vDSO).
@@ -100,8 +100,8 @@ impl HotClock {
         }
     }
 
-    /// The time-stamp counter, if it serves [`HotClock::ticks`] now: a recording path can then keep the other clock, and
-    /// the registers that a call to it costs, out of line.
+    /// The time-stamp counter, if it serves [`HotClock::ticks`] now: a recording path can then keep the other clock,
+    /// and the registers that a call to it costs, out of line.
     #[must_use]
     #[inline]
     pub fn counted(&self) -> Option<u64> {
@@ -207,7 +207,7 @@ fn scale(counts: u64, mult: u64) -> u64 {
     ((u128::from(counts) * u128::from(mult)) >> SHIFT) as u64
 }
 
-/// Whether the kernel under `roots` says that the counter is invariant and keeps time by it.
+/// Whether the kernel under `roots` reports that the counter is invariant and keeps time by it.
 #[must_use]
 pub fn kernel_trusts_tsc(roots: &Roots) -> bool {
     cfg!(target_arch = "x86_64") && invariant(roots) && keeps_time(roots)

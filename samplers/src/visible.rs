@@ -52,6 +52,13 @@ impl Visible {
     }
 
     /// From the variables of some process.
+    ///
+    /// ```
+    /// use eco2_samplers::visible::Visible;
+    ///
+    /// let visible = Visible::from_vars([("CUDA_VISIBLE_DEVICES".into(), "0,2".into())]);
+    /// assert_eq!(visible.cuda.devices.as_deref(), Some("0,2"));
+    /// ```
     #[must_use]
     pub fn from_vars(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         let mut visible = Self::default();
@@ -75,6 +82,14 @@ impl Visible {
 
 impl Visible {
     /// Keeps those of the visible GPUs that `gpus` names: by number, counted within what the masks show, or by UUID.
+    ///
+    /// ```
+    /// use eco2_samplers::visible::Visible;
+    ///
+    /// let visible = Visible::from_vars([("CUDA_VISIBLE_DEVICES".into(), "4,5".into())]);
+    /// let narrowed = visible.narrowed(&["1".to_owned()]); // the second of the visible GPUs
+    /// assert_eq!(narrowed.cuda.devices.as_deref(), Some("5"));
+    /// ```
     #[must_use]
     pub fn narrowed(mut self, gpus: &[String]) -> Self {
         let all = gpus.join(",");

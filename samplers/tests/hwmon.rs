@@ -14,7 +14,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 
 use eco2_core::report::Status;
 use eco2_core::{Component, Domain, Fault, Kind, Quality};
-use eco2_samplers::hwmon::{discover, discover_beside, discover_visible};
+use eco2_samplers::hwmon::{discover, discover_besides, discover_visible};
 use eco2_samplers::visible::Visible;
 use eco2_samplers::{Batch, Source, Watched};
 use tree::{Tree, as_nobody, domain, ids, notes, read};
@@ -109,7 +109,7 @@ fn the_energy_driver_of_amd_counts_sockets_once_beside_rapl() {
     assert_eq!((ids(&*alone), alone.domains()[0].parent.clone()), (vec!["package-0"], None));
     assert_eq!((alone.domains()[0].kind, alone.domains()[0].range), (Kind::Energy, None));
     let rapl = Domain::counter("package-0", Component::Cpu, "package", "rapl-perf");
-    let beside = discover_beside(&tree.roots(), &[rapl]).source.unwrap();
+    let beside = discover_besides(&tree.roots(), &[rapl]).source.unwrap();
     let domain = &beside.domains()[0];
     assert_eq!((domain.id.as_str(), domain.parent.as_deref()), ("package-0@hwmon1", Some("package-0")));
 }
@@ -160,7 +160,7 @@ fn k07_power_of_an_apu_lies_inside_its_package() {
     let ppt = [("power1_input", "20000000"), ("power1_label", "PPT"), ("in1_label", "vddnb"), ("in1_input", "1190")];
     chip(&tree, 4, "amdgpu", &ppt);
     let rapl = Domain::counter("package-0", Component::Cpu, "package", "rapl-sysfs");
-    let beside = discover_beside(&tree.roots(), &[rapl]).source.unwrap();
+    let beside = discover_besides(&tree.roots(), &[rapl]).source.unwrap();
     let apu = &beside.domains()[0];
     assert_eq!((apu.id.as_str(), apu.component), ("amdgpu-hwmon4", Component::Cpu));
     assert_eq!(apu.parent.as_deref(), Some("package-0"));

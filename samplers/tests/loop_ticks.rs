@@ -11,7 +11,7 @@ use std::time::Duration;
 use eco2_core::Fault;
 use eco2_samplers::clock::Epoch;
 use eco2_samplers::tsc::HotClock;
-use eco2_samplers::{Options, Roots, Source, Stepped, Way};
+use eco2_samplers::{Options, ReadMode, Roots, Source, Stepped};
 use loop_rig::{MS, Recorder, S, Scripted, counter, script, set};
 
 fn stepped(sources: Vec<Box<dyn Source>>, now: &Arc<AtomicU64>) -> (Stepped, Recorder) {
@@ -283,14 +283,14 @@ fn decisions_of_the_schedule_are_told_when_they_change_and_no_oftener() {
     assert_eq!(
         decisions,
         [
-            (0, None, Way::Poll, Some(10), None, "start"),
-            (1, None, Way::Random, Some(10), None, "start"),
-            (0, Some(0), Way::Locked, Some(50), Some(100), "period-learned"),
+            (0, None, ReadMode::Poll, Some(10), None, "start"),
+            (1, None, ReadMode::Random, Some(10), None, "start"),
+            (0, Some(0), ReadMode::Locked, Some(50), Some(100), "period-learned"),
         ]
     );
     steps(&mut sampling, &now, 20 * S);
     let told = recorder.told();
     let [_, _, locked, lost] = told.decisions.as_slice() else { panic!("{:?}", told.decisions) };
-    assert_eq!((lost.way, lost.every_ns, lost.reason), (Way::Poll, Some(10 * MS), "period-lost"));
+    assert_eq!((lost.way, lost.every_ns, lost.reason), (ReadMode::Poll, Some(10 * MS), "period-lost"));
     assert!(locked.at_ns < S && lost.at_ns > 10 * S, "{locked:?} {lost:?}");
 }

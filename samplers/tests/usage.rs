@@ -1,4 +1,4 @@
-//! Who used the CPUs, on made-up `/proc` and cgroup trees. One clock tick is 10 ms (100 Hz, as on every common Linux).
+//! ConsumerSpec used the CPUs, on made-up `/proc` and cgroup trees. One clock tick is 10 ms (100 Hz, as on every common Linux).
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up its machine fails")]
 
@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use eco2_core::attribution::{DeviceEnergy, Use, Who, split};
+use eco2_core::attribution::{ConsumerSpec, DeviceEnergy, Use, split};
 use eco2_samplers::Roots;
 use eco2_samplers::usage::{CpuShares, HostUsage, wait_child};
 use proptest::prelude::*;
@@ -257,7 +257,7 @@ proptest! {
         }
         let CpuShares { command_ns, others_ns, idle_ns } = usage.since_start().unwrap();
         let device = DeviceEnergy { energy_uj, low_uj: energy_uj, high_uj: Some(energy_uj) };
-        let split = split(&[Who::command("c", "")], &[(Some(device), Some(Use::of(command_ns, others_ns, idle_ns)))]);
+        let split = split(&[ConsumerSpec::command("c", "")], &[(Some(device), Some(Use::of(command_ns, others_ns, idle_ns)))]);
         prop_assert_eq!(split.command_uj + split.others_uj + split.idle_uj, energy_uj);
     }
 }

@@ -1,12 +1,12 @@
 //! Energy of requests that a server answers together, as vLLM and Triton do by continuous batching.
 //!
-//! Requests overlap, so a span for each would count the device several times. What does not overlap are the engine's steps:
-//! in each of them the device computes some tokens of some requests. The energy of a step goes to its requests in proportion
-//! to their tokens; the energy between steps is idle. Whole microjoules are given out by the largest remainder, so requests
-//! and idle energy add up to the device's energy exactly.
+//! Requests overlap, so a span for each would count the device several times. What does not overlap are the engine's
+//! steps: in each of them the device computes some tokens of some requests. The energy of a step goes to its requests
+//! in proportion to their tokens; the energy between steps is idle. Whole microjoules are given out by the largest
+//! remainder, so requests and idle energy add up to the device's energy exactly.
 //!
-//! That a token of a prompt costs as much as a generated one is a convention. The bounds are those of the steps' energy under
-//! this convention.
+//! That a token of a prompt costs as much as a generated one is a convention. The bounds are those of the steps' energy
+//! under this convention.
 
 use std::collections::BTreeMap;
 
@@ -38,7 +38,8 @@ pub struct RequestTotals {
     pub energy: Bounded<u64>,
     /// Energy between steps, and of steps without tokens, microjoules.
     pub idle: Bounded<u64>,
-    /// Median and 95 % quantile of the energy per token of finished requests, microjoules; `None` before one is finished.
+    /// Median and 95 % quantile of the energy per token of finished requests, microjoules; `None` before one is
+    /// finished.
     pub uj_per_token: Option<(u64, u64)>,
 }
 
@@ -78,8 +79,8 @@ fn plus(sum: Option<Bounded<u64>>, more: Bounded<u64>) -> Option<Bounded<u64>> {
 }
 
 impl Requests {
-    /// An engine step used so much energy and computed so many tokens of each request. A request is open from its first
-    /// step on. Without any token the step's energy is idle.
+    /// Adds an engine step: its energy, and the number of tokens it computed for each request. A request is open from
+    /// its first step on. Without any token the step's energy is idle.
     pub fn step(&mut self, energy: Bounded<u64>, tokens: &[(RequestId, u64)]) {
         let weights: Vec<u64> = tokens.iter().map(|(_, tokens)| *tokens).collect();
         if weights.iter().all(|tokens| *tokens == 0) {
@@ -99,7 +100,7 @@ impl Requests {
         self.energy = plus(self.energy, energy);
     }
 
-    /// The device used so much energy outside steps.
+    /// Adds energy that the device used outside steps.
     pub fn idle(&mut self, energy: Bounded<u64>) {
         self.idle = plus(self.idle, energy);
     }
@@ -143,7 +144,7 @@ mod tests {
     #[test]
     fn overlapping_requests_share_each_step_by_tokens() {
         let mut requests = Requests::default();
-        // A prompt of 1000 tokens beside two requests that generate; then the three generate; then one is left.
+        // A prompt of 1000 tokens together with two requests that generate; then the three generate; then one is left.
         requests.step(Bounded::hard(1_002_000, 900_000, Some(1_100_000)), &[(1, 1_000), (2, 1), (3, 1)]);
         requests.step(Bounded::exact(300), &[(1, 1), (2, 1), (3, 1)]);
         let second = requests.finish(2).unwrap();

@@ -4,10 +4,10 @@ use crate::Knot;
 
 /// Knots kept a domain: 48 bytes each.
 const KNOTS: usize = 4096;
-/// Knots are first kept so far apart, nanoseconds.
+/// Least distance between kept knots at first, nanoseconds.
 const APART_NS: u64 = 10_000_000;
-/// The first knot of each doubling of the time since the run began, from here on, is never thinned: where ranks that began
-/// a moment apart are joined, the beginning must stay dense.
+/// The first knot of each doubling of the time since the run began, from here on, is never thinned: where ranks that
+/// began in close succession are joined, the start must stay dense.
 const OPENING_NS: u64 = 5_000_000;
 
 /// The knots of one domain, thinned as the run grows.
@@ -19,7 +19,7 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// Of a run that begins then, monotonic nanoseconds.
+    /// An empty history of a run that starts at `begin_ns`, monotonic nanoseconds.
     pub(crate) fn new(begin_ns: u64) -> Self {
         Self { knots: Vec::new(), begin_ns, apart_ns: APART_NS }
     }

@@ -25,6 +25,14 @@ pub struct CurveRecord {
 
 impl CurveRecord {
     /// A curve as a record, its end included.
+    ///
+    /// ```
+    /// use eco2_core::{Bounded, Curve, CurvePoint, CurveRecord};
+    ///
+    /// let points = [(0, 0), (60, 900)].map(|(at_ns, uj)| CurvePoint::at_instant(at_ns, &Bounded::exact(uj)));
+    /// let record = CurveRecord::new("gpu-0", &Curve::new(points, 100, Bounded::exact(1_000)));
+    /// assert_eq!((record.t_ns, record.energy_uj), (vec![60, 100], vec![900, 1_000]));
+    /// ```
     #[must_use]
     pub fn new(device: &str, curve: &Curve) -> Self {
         let mut record = Self { device: device.to_owned(), ..Self::default() };

@@ -14,6 +14,17 @@ pub struct RunCurve {
 impl RunCurve {
     /// The curve of a run that lasted `end_ns` and used `total`, of which `parts` are known. A part of the total that has no
     /// curve, such as a device that was not read, leaves the upper bound open.
+    ///
+    /// ```
+    /// use eco2_core::{Bounded, Curve, CurvePoint, RunCurve};
+    ///
+    /// let device = |uj| {
+    ///     let points = [(0, 0), (100, uj)].map(|(at_ns, uj)| CurvePoint::at_instant(at_ns, &Bounded::exact(uj)));
+    ///     Curve::new(points, 100, Bounded::exact(uj))
+    /// };
+    /// let run = RunCurve::new([device(1_000), device(500)], 100, Bounded::exact(1_500));
+    /// assert_eq!((run.at(50).value, run.at(100).value), (Some(750), Some(1_500)));
+    /// ```
     #[must_use]
     pub fn new(parts: impl IntoIterator<Item = Curve>, end_ns: u64, total: Bounded<u64>) -> Self {
         Self { parts: parts.into_iter().collect(), end_ns, total }

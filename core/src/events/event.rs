@@ -7,15 +7,15 @@ pub enum EventKind {
     Begin,
     /// The nearest open span of that name, on that thread, ended.
     End,
-    /// A step ended and the next one began, at one instant. The step is the nearest open span of that name; without one it
-    /// is the first step, which began with the run.
+    /// A step ended and the next one began, at one instant. The step is the nearest open span of that name; without one
+    /// it is the first step, which began with the run.
     Step,
-    /// Steps start here: the next step of that name begins, and an open one is given up.
+    /// Steps start here: the next step of that name starts, and an open one is dropped.
     Start,
 }
 
 impl EventKind {
-    /// Whether a span begins with it.
+    /// Whether a span starts with it.
     #[must_use]
     pub fn begins(self) -> bool {
         matches!(self, Self::Begin | Self::Step | Self::Start)
@@ -33,7 +33,7 @@ impl EventKind {
 pub struct Event {
     /// When: TSC ticks if [`Self::tsc`], else monotonic nanoseconds.
     pub ticks: u64,
-    /// Which name, as numbered by whoever records.
+    /// Which name, as numbered by the caller.
     pub id: u32,
     /// What happened.
     pub kind: EventKind,

@@ -31,7 +31,7 @@ pub(super) struct Lane {
     state: CachePadded<AtomicU64>,
     /// Spans that were not recorded; stored by the lane's producer only.
     pub(super) dropped: AtomicU64,
-    /// Ends without a begin; stored by the lane's producer only.
+    /// Ends without a start; stored by the lane's producer only.
     pub(super) unmatched: AtomicU64,
 }
 
@@ -52,7 +52,7 @@ impl Lane {
     pub(super) fn retire(&self) {
         // Relaxed: in state CLAIMED only the producer changes it.
         let state = self.state.load(Ordering::Relaxed);
-        // Release: pairs with the acquire in `drain`; who sees RETIRED sees every event.
+        // Release: pairs with the acquire in `drain`: a consumer that sees RETIRED sees every event.
         self.state.store(state & !STATE | RETIRED, Ordering::Release);
     }
 

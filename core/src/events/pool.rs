@@ -3,7 +3,8 @@
 //! A lane's state word holds its generation and one of three states:
 //!
 //! ```text
-//! FREE --claim: any thread, compare-exchange--> CLAIMED --drop: its producer--> RETIRED --drain: consumer--> FREE, generation + 1
+//! FREE --claim: any thread, compare-exchange--> CLAIMED --drop: its producer--> RETIRED --drain: consumer--> FREE,
+//! generation + 1
 //! ```
 //! A thread owns the producing end between its claim and its drop; the consumer always owns the other end.
 
@@ -53,14 +54,14 @@ impl EventPool {
         self.unclaimed.load(Ordering::Relaxed) + self.sum(|lane| &lane.dropped)
     }
 
-    /// Ends that had no begin on their thread; nothing was recorded for them.
+    /// Ends that had no start on their thread; nothing was recorded for them.
     #[must_use]
     pub fn unmatched(&self) -> u64 {
         self.sum(|lane| &lane.unmatched)
     }
 
     fn sum(&self, count: impl Fn(&Lane) -> &AtomicU64) -> u64 {
-        // Relaxed: a figure for a report, ordered with nothing.
+        // Relaxed: a count for a report, ordered with nothing.
         self.lanes.iter().map(|lane| count(lane).load(Ordering::Relaxed)).sum()
     }
 }

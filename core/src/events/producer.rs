@@ -1,8 +1,8 @@
 //! The recording end of one ring: what a thread calls around its spans.
 //!
-//! The producer keeps the ids of the spans that are open, so that an end can be told from a stray one. `reserved` is
-//! what the ring must have room for: the events written and one end for each open recorded span. So an end never fails,
-//! and what is dropped is whole spans.
+//! The producer keeps the ids of the spans that are open, so that an end can be distinguished from a stray one.
+//! `reserved` is what the ring must have room for: the events written and one end for each open recorded span. So an
+//! end never fails, and what is dropped is whole spans.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -14,7 +14,7 @@ use crate::sync::{AtomicU64, Ordering};
 
 /// The most spans that can be open at a time on one thread; further ones are dropped and counted.
 pub const MAX_OPEN: usize = 64;
-/// Marks an open span whose begin was dropped: its end is to be dropped too.
+/// Marks an open span whose start was dropped: its end is to be dropped too.
 const LOST: u64 = 1 << 32;
 
 /// A thread's recording end. May be sent to another thread, but not shared: every method takes `&mut self`.
@@ -70,10 +70,10 @@ impl Producer {
         true
     }
 
-    /// Records that the nearest open span of this id ended; `false` if there is none or if its begin was dropped.
+    /// Records that the nearest open span of this id ended; `false` if there is none or if its start was dropped.
     ///
-    /// Spans may overlap. An end without a begin is counted as unmatched. While more than [`MAX_OPEN`] spans are open
-    /// ends are taken to be in reverse order of the begins.
+    /// Spans may overlap. An end without a start is counted as unmatched. While more than [`MAX_OPEN`] spans are open
+    /// ends are taken to be in reverse order of the starts.
     #[inline]
     pub fn end(&mut self, id: u32, ticks: u64, tsc: bool) -> bool {
         if self.top() != Some(u64::from(id)) {
@@ -84,10 +84,10 @@ impl Producer {
         true
     }
 
-    /// Ends a step of this id and begins the next one, in one event. The step that ends is the nearest open span of this
-    /// id; without one it is the first step, which began with the run.
+    /// Ends a step of this id and starts the next one, in one event. The step that ends is the nearest open span of
+    /// this id; without one it is the first step, which began with the run.
     ///
-    /// `false` if the span that should begin was dropped; the one before it ends all the same, unless it was the first.
+    /// `false` if the span that should start was dropped; the one before it ends all the same, unless it was the first.
     #[inline]
     pub fn step(&mut self, id: u32, ticks: u64, tsc: bool) -> bool {
         if self.top() != Some(u64::from(id)) || self.reserved + 1 > self.limit {
@@ -98,7 +98,7 @@ impl Producer {
         true
     }
 
-    /// Starts the steps of this id: the next one begins here, and one that is open is given up.
+    /// Starts the steps of this id: the next one starts here, and an open one is dropped.
     ///
     /// `false` if there was no room; an open step then goes on.
     pub fn start(&mut self, id: u32, ticks: u64, tsc: bool) -> bool {
@@ -146,7 +146,7 @@ impl Producer {
         self.drop_span()
     }
 
-    /// An event of `kind` with which a span begins though none of this id is open.
+    /// An event of `kind` that starts a span while none of this id is open.
     #[cold]
     fn open_new(&mut self, kind: EventKind, id: u32, ticks: u64, tsc: bool) -> bool {
         let has_room = self.has_room_for(2);
@@ -206,7 +206,7 @@ impl Producer {
         self.drop_span()
     }
 
-    /// A step or a start over a span whose begin was dropped: there may be room for the next one.
+    /// A step or a start over a span whose own start was dropped: there may be room for the next one.
     fn open_again(&mut self, kind: EventKind, place: usize, (id, ticks, tsc): (u32, u64, bool)) -> bool {
         if !self.has_room_for(2) {
             return self.drop_span();
@@ -217,7 +217,7 @@ impl Producer {
         true
     }
 
-    /// Where the nearest open span of this id stands among those remembered.
+    /// Index of the nearest open span of this id among those remembered.
     fn nearest(&self, id: u32) -> Option<usize> {
         self.open[..self.depth.min(MAX_OPEN)].iter().rposition(|open| *open & !LOST == u64::from(id))
     }

@@ -10,7 +10,7 @@ use crossbeam::utils::CachePadded;
 
 use crate::sync::{AtomicU64, Ordering, Orderings};
 
-/// The ring. The two ends take `&self`: who owns which end is settled by the pool.
+/// The ring. The two ends take `&self`: the pool decides which thread owns which end.
 #[derive(Debug)]
 pub struct Spsc<O> {
     head: CachePadded<AtomicU64>,

@@ -20,6 +20,13 @@ const TABLE: [(u64, f64, f64); 6] =
 
 /// The back-test of a forecast after `done` of `total`: that of the last point in the table which was passed, so that it is
 /// rather too large. `None` before the first.
+///
+/// ```
+/// use eco2_core::forecast_backtest;
+///
+/// assert_eq!(forecast_backtest(1, 100), None); // too early to forecast
+/// assert!(forecast_backtest(50, 100).is_some_and(|half| half.error_percent < 2.0));
+/// ```
 #[must_use]
 pub fn backtest(done: u64, total: u64) -> Option<Backtest> {
     let is_passed = |percent: u64| u128::from(done) * 100 >= u128::from(total) * u128::from(percent);

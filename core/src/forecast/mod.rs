@@ -1,10 +1,10 @@
 //! What a run will have used when it ends: from its steps so far, at any time, with an interval that is calibrated.
 //!
-//! Forecast = used so far + remaining steps × mean energy of a step since the warm-up. The warm-up is found, not assumed,
-//! and never carried on. The interval has two parts: how well the mean is known and how much the rest will scatter, both
-//! from the means of batches of steps (so that steps which resemble their neighbours do not feign certainty), and how far
-//! the mean wanders; where it does, the mean of the last steps counts for more. Back-tests (`tests/forecast`) print how
-//! often it holds.
+//! Forecast = used so far + remaining steps × mean energy of a step since the warm-up. The warm-up is found, not
+//! assumed, and never carried on. The interval has two parts: how well the mean is known and how much the rest will
+//! scatter, both from the means of batches of steps (so that steps which resemble their neighbours do not feign
+//! certainty), and how far the mean wanders; where it does, the mean of the last steps counts for more. Back-tests
+//! (`tests/forecast`) print how often it holds.
 
 mod backtest;
 mod cells;
@@ -18,10 +18,22 @@ use serde::{Deserialize, Serialize};
 use cells::{Cells, Seen};
 use spread::Spread;
 
-/// Fewest cells since the warm-up from which an interval is told.
+/// Fewest cells since the warm-up from which an interval is given.
 const LEAST_CELLS: usize = 4;
 
 /// Watches a run and forecasts its end. Watching allocates nothing; a forecast costs microseconds.
+///
+/// ```
+/// use eco2_core::Forecaster;
+///
+/// let mut forecaster = Forecaster::new();
+/// forecaster.observe(0, 0, 0);
+/// for step in 1..=100 {
+///     forecaster.observe(step, step * 2_000, step * 1_000_000); // 2 mJ and 1 ms per step
+/// }
+/// let end = forecaster.project(1_000, 200_000).expect("enough steps were seen");
+/// assert_eq!((end.spent_uj, end.energy_uj(0.5).round()), (200_000, 2_000_000.0));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Forecaster {
     cells: Cells,
@@ -123,8 +135,8 @@ impl Forecaster {
         Self { cells: Cells::new(), now: None, largest: Largest::default() }
     }
 
-    /// Takes how many steps are done, the energy used so far (microjoules) and the time (monotonic nanoseconds). Between
-    /// two calls any number of steps may have passed; a count that fell begins anew.
+    /// Takes how many steps are done, the energy used so far (microjoules) and the time (monotonic nanoseconds).
+    /// Between two calls any number of steps may have passed; a count that fell starts again.
     pub fn observe(&mut self, done: u64, energy_uj: u64, at_ns: u64) {
         let seen = Seen { done, uj: energy_uj, at_ns };
         match self.now {

@@ -11,7 +11,7 @@ pub(super) fn normal(p: f64) -> f64 {
     if p < 0.5 { -z } else { z }
 }
 
-/// Quantile of Student's distribution with so many degrees of freedom: exact for 1 and 2, else by the Cornish-Fisher
+/// Quantile of Student's distribution with `freedom` degrees of freedom: exact for 1 and 2, else by the Cornish-Fisher
 /// expansion (Abramowitz and Stegun, 26.7.5), within 1 % for 3 and more between 5 % and 95 %.
 pub(super) fn student(p: f64, freedom: f64) -> f64 {
     if freedom < 1.5 {

@@ -1,28 +1,29 @@
 //! How sure the mean of a step is, and how far the rest of a run may be from it.
 //!
-//! The level of a step is taken for a random walk that is seen through noise (the *local level model*: Harvey, Forecasting,
-//! Structural Time Series Models and the Kalman Filter, 1989, 2.1). A level that stands still makes the forecast the mean of
-//! all steps; one that wanders makes it the mean of the last. How much it wanders is not estimated, as a tenth of a run
-//! tells too little: every answer on a grid is filtered, and weighted with how likely it makes what was seen and with how
-//! runs usually are. So an interval is wide where a wandering level is possible, and not only where it is evident.
+//! The level of a step is taken for a random walk that is seen through noise (the *local level model*: Harvey,
+//! Forecasting, Structural Time Series Models and the Kalman Filter, 1989, 2.1). A constant level makes the forecast
+//! the mean of all steps; one that wanders makes it the mean of the last. How much it wanders is not estimated, as a
+//! tenth of a run contains too little information: every answer on a grid is filtered, and weighted with how likely it
+//! makes what was seen and with how runs usually are. So an interval is wide where a wandering level is possible, and
+//! not only where it is evident.
 
 use super::cells::Cell;
 
-/// Batches of cells whose means are compared. In means of so many steps, steps that resemble their neighbours are nearly
-/// independent: with 20 or 40 batches the back-tests need intervals that are a tenth wider.
+/// Batches of cells whose means are compared. In means of that many steps, steps that resemble their neighbours are
+/// nearly independent: with 20 or 40 batches the back-tests need intervals that are a tenth wider.
 const BATCHES: usize = 10;
 
-/// How far the level of a step usually wanders over a run, as a share of it: temperature, clocks, data. Half of the runs
-/// whose level wanders go further (the median of a half-Cauchy distribution). Chosen with [`STEADY`] on half of the families
-/// of runs in `tests/forecast`, where 90 % intervals at 10, 25, 50 and 75 % of a run hold in 89.4 % on average with 0.006,
-/// in 90.6 % with 0.008 and in 91.5 % with 0.01; in the other half they hold in 89.9 % with 0.008.
+/// How far the level of a step usually wanders over a run, as a share of it: temperature, clocks, data. Half of the
+/// runs whose level wanders go further (the median of a half-Cauchy distribution). Chosen with [`STEADY`] on half of
+/// the families of runs in `tests/forecast`, where 90 % intervals at 10, 25, 50 and 75 % of a run hold in 89.4 % on
+/// average with 0.006, in 90.6 % with 0.008 and in 91.5 % with 0.01; in the other half they hold in 89.9 % with 0.008.
 const DRIFT: f64 = 0.008;
 
-/// Share of the runs whose level stands still, before anything is seen of it.
+/// Prior share of the runs whose level is constant.
 const STEADY: f64 = 0.5;
 
-/// Answers to how much the level wanders: its variance over a batch in relation to that of a batch's mean. None, then 4⁻⁶ to
-/// 4⁵.
+/// Answers to how much the level wanders: its variance over a batch in relation to that of a batch's mean. None, then
+/// 4⁻⁶ to 4⁵.
 const ANSWERS: usize = 13;
 
 /// Mean step of the rest of a run, and the standard error of its sum.
@@ -55,7 +56,7 @@ struct Seen<'a> {
     rest: f64,
 }
 
-/// The rest of the run if the level wanders as one answer says.
+/// The rest of the run if the level wanders as one answer assumes.
 #[derive(Clone, Copy)]
 struct Guess {
     /// Level at the end of what was seen, microjoules a step.
@@ -115,8 +116,8 @@ impl Seen<'_> {
 
     /// The rest under one answer; `None` where the batches are all equal.
     ///
-    /// With s² the variance of a step and q that of the level over a step, k = q/s² and P the variance of the level in units
-    /// of s² at the middle of the last batch of m steps, the sum of r steps has the variance
+    /// With s² the variance of a step and q that of the level over a step, k = q/s² and P the variance of the level in
+    /// units of s² at the middle of the last batch of m steps, the sum of r steps has the variance
     /// s²·(r²·(P + k·m/2) + k·r³/3 + r).
     fn guess(&self, answer: f64) -> Option<Guess> {
         let Self { batches, steps, rate, rest } = *self;
@@ -133,8 +134,8 @@ impl Seen<'_> {
     }
 }
 
-/// How usual it is that the level wanders so far over a run, a share of it: [`STEADY`], else a half-Cauchy distribution. The
-/// answers follow one another by a factor of 2 in that share.
+/// How usual it is that the level wanders so far over a run, a share of it: [`STEADY`], else a half-Cauchy
+/// distribution. The answers follow one another by a factor of 2 in that share.
 fn usual(far: f64) -> f64 {
     if far <= 0.0 {
         return STEADY;
@@ -193,7 +194,8 @@ mod tests {
 
     #[test]
     fn a_level_that_stands_still_is_the_mean_and_as_sure_as_its_batches() {
-        // Two batches of one step each, 0 and 2, no wandering: variance of a step 2, of the mean 1; of 8 more 64·1 + 8·2.
+        // Two batches of one step each, 0 and 2, no wandering: variance of a step 2, of the mean 1; of 8 more 64·1 +
+        // 8·2.
         let batches = [Batch { steps: 1.0, uj: 0.0 }, Batch { steps: 1.0, uj: 2.0 }];
         let seen = Seen { batches: &batches, steps: 2.0, rate: 1.0, rest: 8.0 };
         let guess = seen.guess(0.0).unwrap();

@@ -1,10 +1,11 @@
-//! The ledger's side of taking over (see `take_over.rs`): when a deputy starts to count for its chief, and when it stops.
+//! The ledger's side of taking over (see `take_over.rs`): when a deputy starts to count for its chief, and when it
+//! stops.
 
 use crate::fold::Outcome;
 use crate::take_over::Part;
 use crate::{Edge, Kind, Knot, Ledger, Quality, Reading};
 
-/// A deputy that counted no more than this many of the counter's units says nothing against it.
+/// A deputy that counted no more than this many of the counter's units is no evidence against it.
 const UNITS: u64 = 20;
 /// Parts kept a domain. A sensor that dies more often is not replaced any more.
 const PARTS: usize = 64;
@@ -111,7 +112,7 @@ impl Ledger {
         let from_ns = last.at_ns;
         let mut from = other.at(from_ns, 0);
         if estimated {
-            // It stood by, and begins anew where its chief was seen last.
+            // It was on standby, and starts again where its chief was seen last.
             let before = other.knots.iter().rev().find(|knot| knot.at_ns <= from_ns);
             from.uj = before.map_or(from.uj, |knot| knot.uj);
         } else if !other.remembers(from_ns) {
@@ -131,7 +132,7 @@ impl Ledger {
             Outcome::Grew { .. } | Outcome::AtLeast => {
                 let Some(part) = self.deputy(domain) else { return };
                 let drawn_uj = self.part_uj(part, 0, reading.after_ns);
-                // What the counter shows at once, it has counted in the meantime; else it begins only now.
+                // What the counter shows at once, it has counted in the meantime; else it starts only now.
                 let track = &self.tracks[domain];
                 track.domain().kind == Kind::Energy && track.last_growth_uj() > drawn_uj / 2
             }

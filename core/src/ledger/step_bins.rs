@@ -103,7 +103,7 @@ impl StepBin {
         self.count += other.count;
         self.duration_ns = self.duration_ns.saturating_add(other.duration_ns);
         let domains = self.by_domain.len().max(other.by_domain.len());
-        // A domain that came later used nothing that anybody knows of before.
+        // A domain that was added later has no known energy before.
         self.by_domain.resize(domains, StepEnergy::default());
         for (sum, more) in self.by_domain.iter_mut().zip(&other.by_domain) {
             sum.uj = sum.uj.saturating_add(more.uj);

@@ -1,8 +1,8 @@
 //! What each thread has open, and how many spans of each name it has ended.
 //!
-//! Steps of one name on one thread form a chain: each begins where the last one ended. When a thread ends, its chains are
-//! left to threads that use those names later: a loop that moves from thread to thread stays one chain. Threads that run
-//! at the same time have a chain each.
+//! Steps of one name on one thread form a chain: each starts where the last one ended. When a thread ends, its chains
+//! are left to threads that use those names later: a loop that moves from thread to thread stays one chain. Threads
+//! that run at the same time have a chain each.
 
 use super::edges::EdgeIndex;
 use crate::NameId;
@@ -46,7 +46,7 @@ struct Chain {
     left_ns: u64,
 }
 
-/// Who records a span, of what name, and when.
+/// The thread that records a span, the span's name, and the time.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct At {
     pub(super) thread: usize,
@@ -54,7 +54,7 @@ pub(super) struct At {
     pub(super) at_ns: u64,
 }
 
-/// Where a step begins that ends now.
+/// Where the step that ends now began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StepStart {
     /// At this edge.

@@ -38,7 +38,7 @@ impl Merged {
     }
 }
 
-/// The energy that stretches of at least a quality tell of within windows, and the windows of which they tell nothing.
+/// The energy within windows from stretches of at least a quality, and the windows that no stretch covers.
 pub(super) fn energy(stretches: &Kept, worst: Quality, windows: &[Window]) -> (Merged, Vec<Window>) {
     let mut open: Vec<Window> = windows.iter().filter(|window| window.from_ns < window.to_ns).copied().collect();
     let mut sum = Merged::none();
@@ -76,7 +76,7 @@ fn fill(members: Members<'_>, window: Window, left: &mut Vec<Window>) -> Merged 
 
 /// A part of a stretch: its bounds are those of the whole, and what is not known about where it is cut.
 fn taken(stretch: &Stretch, from_ns: u64, to_ns: u64) -> Merged {
-    let (from, to) = (stretch.level(from_ns), stretch.level(to_ns));
+    let (from, to) = (stretch.cumulative(from_ns), stretch.cumulative(to_ns));
     let uj = to.uj - from.uj.min(to.uj);
     let (least, most) = (to.low_uj.saturating_sub(from.high_uj), to.high_uj.saturating_sub(from.low_uj));
     let range = |below: u64, above: Option<u64>, kind| {

@@ -1,7 +1,7 @@
 //! The stretches of one counter that a union keeps: by tier, none within another.
 //!
-//! Within a tier no stretch holds another, so what begins later also ends later: a search by the beginning answers whether
-//! a new one is held by any, and which it holds. Inserting n stretches takes n log n steps.
+//! Within a tier no stretch holds another, so one that starts later also ends later: a search by the start answers
+//! whether a new one is held by any, and which it holds. Inserting n stretches takes n log n steps.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +32,8 @@ impl Kept {
         self.tiers.entry(stretch.tier()).or_default().insert(stretch.begin_ns(), stretch);
     }
 
-    /// Whether a stretch is there that replaces this one: of those of a tier that begin no later, the last reaches furthest.
+    /// Whether a stretch is there that replaces this one: of those of a tier that start no later, the last reaches
+    /// furthest.
     fn holds(&self, stretch: &Stretch) -> bool {
         let tiers = self.tiers.range(..=stretch.tier()).map(|(_, tier)| tier);
         let furthest =
@@ -64,7 +65,7 @@ impl<'a> Members<'a> {
         (last.end_ns() > at_ns).then_some(last)
     }
 
-    /// Until when none begins, within the window and after its first instant.
+    /// The instant at which the next one starts, within the window and after its first instant.
     pub(super) fn next_ns(self, window: Window) -> u64 {
         let after = window.from_ns.saturating_add(1);
         self.0

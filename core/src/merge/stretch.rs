@@ -17,7 +17,7 @@ pub struct Window {
 /// What one reader saw of a counter: energy since the stretch began, at points of boot time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Stretch {
-    /// How the figures came about; a better one is taken before a worse one.
+    /// How the values came about; a better quality is used before a worse one.
     pub quality: Quality,
     /// Points of `CLOCK_BOOTTIME`, nanoseconds, rising; at least one.
     pub at_ns: Vec<u64>,
@@ -40,14 +40,14 @@ pub(super) type Tier = (Quality, u8);
 
 /// What is known of the energy from a stretch's beginning until an instant, microjoules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Level {
+pub(super) struct Cumulative {
     pub(super) low_uj: u64,
     pub(super) uj: u64,
     pub(super) high_uj: u64,
 }
 
 impl Stretch {
-    /// Whether it says something: as many energies as instants, at least one, rising in time and not falling in energy.
+    /// Whether it is usable: as many energies as instants, at least one, rising in time and not falling in energy.
     #[must_use]
     pub fn is_sound(&self) -> bool {
         let rises = self.at_ns.windows(2).all(|pair| pair[0] < pair[1]);
@@ -67,14 +67,15 @@ impl Stretch {
         self.at_ns.last().copied().unwrap_or(0)
     }
 
-    /// Tiers are taken in order: by quality, and of one quality what is bounded without any assumption, as a record is whose
-    /// end was read, before what a limit of power bounds, and that before what nothing bounds.
+    /// Tiers are taken in order: by quality, and of one quality what is bounded without any assumption, as a record is
+    /// whose end was read, before what a limit of power bounds, and that before what nothing bounds.
     pub(super) fn tier(&self) -> Tier {
         (self.quality, u8::from(self.above_uj.is_none()) + u8::from(self.free_above_uj.is_none()))
     }
 
-    /// Whether no instant of `other` would be taken where this one is there: it covers it all and is no worse. Of two that
-    /// are alike in this, one replaces the other, so that a set of them has one shape whatever order it was made in.
+    /// Whether no instant of `other` would be taken where this one is there: it covers it all and is no worse. Of two
+    /// that are alike in this, one replaces the other, so that a set of them has one shape whatever order it was made
+    /// in.
     pub(super) fn replaces(&self, other: &Self) -> bool {
         let (own, others) = ((self.begin_ns(), self.end_ns()), (other.begin_ns(), other.end_ns()));
         let contains = own.0 <= others.0 && own.1 >= others.1 && self.tier() <= other.tier();
@@ -83,19 +84,19 @@ impl Stretch {
     }
 
     /// Energy from its beginning until `t_ns`: straight between points, bounded by the points around it.
-    pub(super) fn level(&self, t_ns: u64) -> Level {
+    pub(super) fn cumulative(&self, t_ns: u64) -> Cumulative {
         let total = self.uj.last().copied().unwrap_or(0);
         if t_ns <= self.begin_ns() {
-            return Level { low_uj: 0, uj: 0, high_uj: 0 };
+            return Cumulative { low_uj: 0, uj: 0, high_uj: 0 };
         }
         if t_ns >= self.end_ns() {
-            return Level { low_uj: total, uj: total, high_uj: total };
+            return Cumulative { low_uj: total, uj: total, high_uj: total };
         }
         let passed = self.at_ns.partition_point(|at| at.saturating_add(self.slack_ns) <= t_ns);
         let ahead = self.at_ns.partition_point(|at| at.saturating_sub(self.slack_ns) < t_ns);
         let low_uj = passed.checked_sub(1).and_then(|at| self.uj.get(at)).copied().unwrap_or(0);
         let high_uj = self.uj.get(ahead).copied().unwrap_or(total);
-        Level { low_uj, uj: self.uj_at(t_ns).clamp(low_uj, high_uj), high_uj }
+        Cumulative { low_uj, uj: self.uj_at(t_ns).clamp(low_uj, high_uj), high_uj }
     }
 
     fn uj_at(&self, t_ns: u64) -> u64 {

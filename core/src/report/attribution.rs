@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Who used the energy of the attributed devices: command + idle + others + unattributed = their total, exactly.
+/// The users of the attributed devices' energy: command + idle + others + unattributed = their total, exactly.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Attribution {
     /// The command and its descendants.
@@ -26,7 +26,7 @@ pub struct Attribution {
     /// Upper bound without that convention: the energy of all devices within its reach; `None`: unbounded.
     #[serde(default)]
     pub free_high_uj: Option<u64>,
-    /// Who used it in detail; the sums above are over leaves.
+    /// The users in detail; the sums above are over leaves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub consumers: Vec<Consumer>,
 }

@@ -1,12 +1,14 @@
-//! What stands beside the location-based grams: figures that are never added to them and never taken from them.
+//! Supplements to the location-based grams (market-based grams, cost, water, embodied, offsets): never added to them,
+//! never subtracted.
 //!
-//! Each carries the terms that it was computed with, so that anyone can compute it again. The arithmetic is in `eco2-grid`.
+//! Each carries the terms that it was computed with, so that anyone can compute it again. The arithmetic is in
+//! `eco2-grid`.
 
 use serde::{Deserialize, Serialize};
 
-/// Figures beside the grams; what was not asked for is not there.
+/// Values in addition to the grams; only those that were requested are present.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Beside {
+pub struct Supplements {
     /// Market-based grams; only where the contract behind them was named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub market: Option<Market>,
@@ -25,15 +27,15 @@ pub struct Beside {
     /// Money for the carbon.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub carbon_price: Option<CarbonPrice>,
-    /// What was bought elsewhere; no figure of the run is less for it.
+    /// Offsets bought elsewhere; they reduce no value of the run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub offsets: Vec<Offset>,
-    /// The grams as other things that weigh as much.
+    /// Everyday equivalents of the grams.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub equivalents: Vec<Equivalent>,
 }
 
-/// Market-based grams (GHG Protocol Scope 2 Guidance, 2015), beside the location-based ones.
+/// Market-based grams (GHG Protocol Scope 2 Guidance, 2015), in addition to the location-based ones.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Market {
     /// Grams CO2e; `None`: not known.
@@ -69,7 +71,7 @@ pub struct Embodied {
     pub life_years: f64,
     /// RR ÷ ToR: share of the hardware that was reserved, 0 to 1.
     pub share: f64,
-    /// What the hardware is, and who says what making it took.
+    /// The hardware, and the source of its embodied emissions.
     pub source: String,
 }
 
@@ -88,7 +90,7 @@ pub struct Sci {
     pub units: u64,
     /// O: operational grams, PUE included; `None`: not known.
     pub operational_g: Option<f64>,
-    /// M: embodied grams; `None`: not given, so the figure is less than the standard asks for.
+    /// M: embodied grams; `None`: not given, so the result is lower than the standard requires.
     pub embodied_g: Option<f64>,
 }
 
@@ -116,7 +118,7 @@ pub struct Cost {
     pub low: Option<f64>,
     /// Upper bound; `None`: unbounded.
     pub high: Option<f64>,
-    /// ISO 4217 code; `None`: not said.
+    /// ISO 4217 code; `None`: not given.
     pub currency: Option<String>,
     /// `flat`, `series`, or `series and flat` where the series has gaps that a flat price fills.
     pub method: String,
@@ -135,11 +137,11 @@ pub struct CarbonPrice {
     pub high: Option<f64>,
     /// Price of a tonne CO2e.
     pub per_tonne: f64,
-    /// ISO 4217 code; `None`: not said.
+    /// ISO 4217 code; `None`: not given.
     pub currency: Option<String>,
 }
 
-/// An offset or removal that somebody bought.
+/// An offset or removal that was bought.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Offset {
     /// What it is, as the user named it.
@@ -148,7 +150,7 @@ pub struct Offset {
     pub kg: f64,
 }
 
-/// The grams as something else that weighs as much.
+/// One everyday equivalent of the grams.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Equivalent {
     /// What is counted, with its unit.

@@ -28,7 +28,7 @@ pub struct ForecastRecord {
     pub rest_ns: u64,
     /// Energy at the end, microjoules, times PUE.
     pub energy_uj: Finish,
-    /// Intensity that the rest is weighed with, grams CO2e per kilowatt-hour.
+    /// Intensity that the rest is priced with, grams CO2e per kilowatt-hour.
     pub g_per_kwh: f64,
     /// Where that intensity comes from.
     pub intensity: String,
@@ -37,8 +37,8 @@ pub struct ForecastRecord {
     /// Grams CO2e at the end; `None` where the grams so far are not known.
     #[serde(default)]
     pub grams: Option<Finish>,
-    /// How far off the energy that was forecast at this point was in recorded runs: median, percent of the run's energy.
-    /// `None` earlier in a run than forecasts were tested.
+    /// How far off the energy that was forecast at this point was in recorded runs: median, percent of the run's
+    /// energy. `None` earlier in a run than forecasts were tested.
     #[serde(default)]
     pub backtest_error_percent: Option<f64>,
     /// Share of the 90 % intervals that contained the end in those runs, percent.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::beside::Beside;
+use super::beside::Supplements;
 use super::terms::{PriceTerms, RepricedFrom};
 use crate::RangeKind;
 
@@ -24,8 +24,9 @@ pub struct Carbon {
     pub range_percent: Option<f64>,
     /// Zone.
     pub zone: String,
-    /// How the zone was chosen: `given`, `config`, `default-world`, `constant`, `cloud-metadata`, `coordinates`, `country`
-    /// (in place of a region without a value), `unknown` (the world average in place of a zone without a value).
+    /// How the zone was chosen: `given`, `config`, `default-world`, `constant`, `cloud-metadata`, `coordinates`,
+    /// `country` (in place of a region without a value), `unknown` (the world average in place of a zone without a
+    /// value).
     pub zone_source: String,
     /// The table from which anyone can recompute `grams`.
     pub segments: Vec<CarbonSegment>,
@@ -43,7 +44,7 @@ pub struct Carbon {
     pub cost: Option<f64>,
     /// What else was asked for, with its bounds and terms; it never changes the grams.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub beside: Option<Box<Beside>>,
+    pub beside: Option<Box<Supplements>>,
 }
 
 /// One stretch of energy at one intensity.
@@ -61,7 +62,7 @@ pub struct CarbonSegment {
     pub kind: Option<String>,
     /// Who says so.
     pub source: String,
-    /// Year of the figure.
+    /// Year of the intensity.
     pub year: Option<i32>,
     /// Whether the provider calls it an estimate.
     pub estimated: bool,
@@ -74,8 +75,8 @@ pub struct CarbonSegment {
 }
 
 impl Carbon {
-    /// The terms that the figures were computed with. A report of a version before 0.2 holds none: those that its figures
-    /// beside the grams state, as each of them names its factors.
+    /// The terms that the values were computed with. A report of a version before 0.2 holds none: then those that its
+    /// supplements state, as each of them names its factors.
     #[must_use]
     pub fn price_terms(&self) -> PriceTerms {
         match (&self.terms, &self.beside) {

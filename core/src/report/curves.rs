@@ -8,7 +8,7 @@ use crate::{Bounded, Component, Curve, CurvePoint, CurveRecord, RunCurve, is_lef
 const MOST_POINTS: usize = 512;
 /// Instants at which the price or the intensity changed: a quarter of an hour for 28 days.
 const MOST_SLOTS: usize = 2_688;
-/// Beyond so many counters there is one curve a component.
+/// With more counters than this there is one curve per component.
 const MOST_CURVES: usize = 64;
 
 /// The records of a run's devices, each with its curve; `None` for one that was not read. `slots`: instants at which a
@@ -41,8 +41,8 @@ pub fn records(devices: &[Device], curves: &[Option<Curve>], slots: &[u64]) -> V
 }
 
 impl Report {
-    /// How the energy of the run grew, as far as the report tells: from its curves, in a report of an older version from its
-    /// counters. A device that has neither grew evenly, as far as anybody knows.
+    /// How the energy of the run grew, as far as the report shows it: from its curves, in a report of an older version
+    /// from its counters. A device that has neither is assumed to have grown evenly.
     #[must_use]
     pub fn curve(&self) -> RunCurve {
         let end_ns = self.run.duration_ns;
@@ -70,7 +70,7 @@ impl Report {
         if let Some(record) = self.curves.iter().find(|record| record.device == device.id) {
             return record.curve(end_ns, total);
         }
-        // Counters of several machines have a clock each, and without the begin on theirs they cannot be placed at all.
+        // Counters of several machines have a clock each, and without the start on theirs they cannot be placed at all.
         let begin_ns = self.run.boot_ns.map(|[begin_ns, _]| begin_ns).filter(|_| self.merge.is_none());
         let counters =
             begin_ns.map_or(&[][..], |_| &self.counters).iter().filter(|counter| counter.device == device.id);

@@ -18,19 +18,19 @@ pub struct Device {
     /// Model of the hardware: `AMD EPYC 7763`, `NVIDIA H200`. `None`: not known, and in reports of older versions.
     #[serde(default)]
     pub model: Option<String>,
-    /// How an estimate was calculated: `estimated from TDP 280 W × 2/128 threads`. `None` for a sensor, and in reports of
-    /// older versions, whose `name` ends with it.
+    /// How an estimate was calculated: `estimated from TDP 280 W × 2/128 threads`. `None` for a sensor, and in reports
+    /// of older versions, whose `name` ends with it.
     #[serde(default)]
     pub method: Option<String>,
     /// Source name.
     pub source: String,
-    /// How the figures came about.
+    /// How the values came about.
     pub quality: Quality,
     /// Energy over the run; `None` when nothing was read.
     pub energy_uj: Option<u64>,
     /// Lower bound.
     pub low_uj: Option<u64>,
-    /// Upper bound; `None` with a figure beside it: unbounded.
+    /// Upper bound; `None` with a value present: unbounded.
     pub high_uj: Option<u64>,
     /// Lower bound without any assumption on power.
     pub free_low_uj: Option<u64>,
@@ -42,11 +42,11 @@ pub struct Device {
     /// Coverage of that range, percent.
     #[serde(default)]
     pub range_percent: Option<f64>,
-    /// Declared gain error of the sensor, percent; beside the bounds, not in them.
+    /// Declared gain error of the sensor, percent; not included in the bounds.
     pub gain_percent: Option<f64>,
     /// Mean power over the covered time, watts.
     pub mean_w: Option<f64>,
-    /// Highest mean power between two knots at least 50 ms apart, watts.
+    /// Highest mean power between two knots (counter changes) with at least 50 ms between them, watts.
     pub peak_w: Option<f64>,
     /// Power at 50 %, 90 % and 99 % of the time, watts (log-linear histogram, 1.6 % wide).
     pub power_w: Option<Quantiles>,
@@ -84,7 +84,8 @@ impl Device {
         self.overlaps.is_empty()
     }
 
-    /// The model for exports: `model`; in reports of older versions the part of `name` that names hardware; else the domain.
+    /// The model for exports: `model`; in reports of older versions the part of `name` that names hardware; else the
+    /// domain.
     #[must_use]
     pub fn hardware(&self) -> &str {
         let named = self.name.split(": estimated from ").next().unwrap_or_default();

@@ -45,7 +45,7 @@ pub struct Energy {
     /// Lower bound of `facility_uj` where parts have several PUEs; `None`: the lower bound times PUE.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facility_low_uj: Option<u64>,
-    /// Upper bound with it; `None` beside a lower bound: unbounded.
+    /// Upper bound with it; `None` with a lower bound present: unbounded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facility_high_uj: Option<u64>,
 }
@@ -100,8 +100,8 @@ pub enum DeviceSync {
     Event,
 }
 
-/// Energy of the run's own steps over time: at most 512 equal parts of the run's time. Part *k* has the steps that ended in
-/// `[k, k + 1) × bin_ns`, of which each column has one figure.
+/// Energy of the run's own steps over time: at most 512 equal parts of the run's time. Part *k* has the steps that
+/// ended in `[k, k + 1) × bin_ns`, of which each column has one value.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct StepCurve {
     /// Name of the steps' spans.

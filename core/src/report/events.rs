@@ -15,10 +15,11 @@ pub struct EventRecord {
     pub text: String,
 }
 
-/// Spells of one kind and device, summed up. The evidence that advice rests on.
+/// Episodes of one kind and device, summed up. The evidence that advice rests on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SpellRecord {
-    /// `stalled`: no step ended for several times the usual; `idle`, `hot`, `power-capped`: what a GPU said of itself.
+    /// `stalled`: no step ended for several times the usual; `idle`, `hot`, `power-capped`: what a GPU reported about
+    /// itself.
     pub kind: String,
     /// Device; empty for the run.
     pub device: String,
@@ -30,7 +31,7 @@ pub struct SpellRecord {
     pub longest_ns: u64,
     /// Stalls: the usual length of a step, nanoseconds.
     pub usual_ns: Option<u64>,
-    /// Energy used in them, microjoules; `None` where no reading tells.
+    /// Energy used in them, microjoules; `None` where no reading covers them.
     pub energy_uj: Option<u64>,
     /// Lower bound of it.
     pub low_uj: u64,

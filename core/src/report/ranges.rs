@@ -76,7 +76,8 @@ impl SpellRecord {
 }
 
 impl Attribution {
-    /// The energy of the attributed devices: of the command, of others, of nobody and of who is not known, microjoules.
+    /// The energy of the attributed devices: of the command, of others, of idle capacity and of unknown users,
+    /// microjoules.
     #[must_use]
     pub fn total_uj(&self) -> u64 {
         let parts = [self.command_uj, self.idle_uj, self.others_uj, self.unattributed_uj];
@@ -170,8 +171,8 @@ pub fn stated<T>(range: &Bounded<T>) -> (Option<RangeKind>, Option<f64>) {
 }
 
 impl Report {
-    /// The same with null for what reports of versions before 0.2 wrote as zero: counts that nobody gave, and the energy
-    /// of a run in which no summed device was read.
+    /// The same with null for what reports of versions before 0.2 wrote as zero: counts that were not given, and the
+    /// energy of a run in which no summed device was read.
     #[must_use]
     pub fn without_false_zeros(mut self) -> Self {
         let work = &mut self.work;

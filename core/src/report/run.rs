@@ -91,7 +91,7 @@ pub struct Tool {
     pub version: String,
 }
 
-/// Whether a figure may still change.
+/// Whether values may still change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
@@ -116,6 +116,6 @@ pub struct Work {
     pub tokens: Option<u64>,
     /// Last loss given.
     pub loss: Option<f64>,
-    /// User's own figures, last value each.
+    /// User-defined numbers, last value each.
     pub extra: BTreeMap<String, f64>,
 }

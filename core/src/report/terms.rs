@@ -1,8 +1,8 @@
-//! What a report was priced with, so that pricing it again changes nothing but what is asked for anew.
+//! The terms that a report was priced with, so that pricing it again changes only what is requested again.
 
 use serde::{Deserialize, Serialize};
 
-use super::beside::{Beside, Offset};
+use super::beside::{Offset, Supplements};
 
 /// The terms of a report's grams, money and water; `None` and empty: not asked for.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -26,7 +26,7 @@ pub struct PriceTerms {
     /// The providers that were named, the best first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub providers: Vec<String>,
-    /// What the intensities count, such as `lifecycle-average-production`; `None`: nobody says.
+    /// What the intensities count, such as `lifecycle-average-production`; `None`: not stated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
     /// Power usage effectiveness, as it was given.
@@ -68,7 +68,7 @@ pub struct PriceTerms {
     /// What was bought elsewhere.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub offsets: Vec<Offset>,
-    /// Whether what weighs as much was asked for.
+    /// Whether everyday equivalents were requested.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub equivalents: bool,
 }
@@ -106,12 +106,12 @@ pub struct EmbodiedTerms {
     pub life_years: f64,
     /// RR ÷ ToR: share that was reserved, 0 to 1.
     pub share: f64,
-    /// What the hardware is, and who says what making it took.
+    /// The hardware, and the source of its embodied emissions.
     pub source: String,
 }
 
 impl PriceTerms {
-    pub(super) fn stated_beside(beside: &Beside) -> Self {
+    pub(super) fn stated_beside(beside: &Supplements) -> Self {
         let price = beside.carbon_price.as_ref();
         let currency = price.and_then(|price| price.currency.as_ref());
         let water = beside.water.as_ref();
@@ -141,8 +141,8 @@ impl PriceTerms {
         }
     }
 
-    /// These terms, and those of `old` where nothing was asked for here. Where the intensities come from is one question,
-    /// and so is the price of energy: an answer takes the place of the whole old one.
+    /// These terms, and those of `old` where nothing was asked for here. Where the intensities come from is one
+    /// question, and so is the price of energy: an answer takes the place of the whole old one.
     #[must_use]
     pub fn or(self, old: Self) -> Self {
         let place = if self.asks_for_intensity() { self.clone() } else { old.clone() };
@@ -172,14 +172,14 @@ impl PriceTerms {
         }
     }
 
-    /// Whether it says where the intensities come from.
+    /// Whether it states where the intensities come from.
     #[must_use]
     pub fn asks_for_intensity(&self) -> bool {
         let place = self.zone.is_some() || self.locate.is_some();
         place || self.g_per_kwh.is_some() || self.series.is_some() || !self.providers.is_empty()
     }
 
-    /// Whether it says what energy costs.
+    /// Whether it states what energy costs.
     #[must_use]
     pub fn asks_for_price(&self) -> bool {
         self.price_per_kwh.is_some() || self.tariff.is_some()

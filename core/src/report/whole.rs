@@ -1,4 +1,5 @@
-//! The whole report, of one process or merged from several: the JSON that `eco2 run`, `show` and `merge` read and write.
+//! The whole report, of one process or merged from several: the JSON that `eco2 run`, `show` and `merge` read and
+//! write.
 
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +30,7 @@ pub struct Report {
     pub spans: Vec<Span>,
     /// What was done with the energy.
     pub work: Work,
-    /// The command's share of the host's energy; `None` where nothing allows to tell.
+    /// The command's share of the host's energy; `None` where it cannot be determined.
     pub attribution: Option<Attribution>,
     /// Grams, with where each came from; `None` when pricing was not asked for.
     pub carbon: Option<Carbon>,
@@ -46,9 +47,9 @@ pub struct Report {
     /// What was seen of each counter, for merging; empty where the boot is not known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub counters: Vec<CounterRecord>,
-    /// How the energy of each device grew over the run: a device's id once, or one sum a component where there are more than
-    /// 64; empty in provisional reports and in those of older versions. Of a merged report on the time of its attempts, one
-    /// after the other.
+    /// How the energy of each device grew over the run: a device's id once, or one sum a component where there are more
+    /// than 64; empty in provisional reports and in those of older versions. Of a merged report on the time of its
+    /// attempts, one after the other.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub curves: Vec<CurveRecord>,
     /// Energy of the run's own steps over time; `None` where none was seen to end, and in a merged report.
@@ -84,7 +85,7 @@ pub struct Merge {
     pub missing_ranks: Vec<u32>,
     /// Machines (boots) that were measured.
     pub machines: u32,
-    /// Energy that the run's own records tell of outside its attempts (start, between, after), microjoules; it is in no
+    /// Energy in the run's own records outside its attempts (start, between, after), microjoules; it is in no
     /// total. `None` where nothing was measured there.
     pub overhead_uj: Option<u64>,
     /// Time outside the attempts that those records cover, summed over machines, nanoseconds.
@@ -93,7 +94,7 @@ pub struct Merge {
     pub replayed: Vec<Replayed>,
     /// The reports that were merged, without their counters and curves.
     pub parts: Vec<Report>,
-    /// Records that could not be read and are in no figure, each with the error; sorted.
+    /// Records that could not be read and are in no total, each with the error; sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<String>,
 }

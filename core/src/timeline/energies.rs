@@ -75,7 +75,7 @@ impl Energies {
         self.len == 0
     }
 
-    /// For `len` domains at `now_ns`, provisional; the figures are still to come.
+    /// For `len` domains at `now_ns`, provisional; the values are filled in later.
     #[inline]
     pub(super) fn aim(&mut self, now_ns: u64, len: usize) {
         self.at_ns = now_ns;

@@ -53,7 +53,7 @@ impl TimelineReader {
 }
 
 impl Column<'_> {
-    /// The figure at `t_ns`, and whether it was extrapolated.
+    /// The value at `t_ns`, and whether it was extrapolated.
     fn at(&self, t_ns: u64) -> Result<(Figure, bool), Evicted> {
         let after = self.first_at_or_after(t_ns)?;
         if after > self.head {

@@ -1,8 +1,8 @@
 //! One domain's point in a snapshot, and where the points lie in the words of a ring slot.
 //!
 //! A slot's first line holds the time of the tick, the clock anchor, the total and the first 3 domains; each further
-//! line holds 5 domains. Time and anchor take 3 words, as a point does. So the total costs one line to read and 8 domains
-//! cost two. A *knot* is a counter change with the time bracket in which it happened ([`Knot`](crate::Knot)).
+//! line holds 5 domains. Time and anchor take 3 words, as a point does. So the total costs one line to read and 8
+//! domains cost two. A *knot* is a counter change with the time bracket in which it happened ([`Knot`](crate::Knot)).
 
 use super::ring::Line;
 use crate::sync::{AtomicU64, Ordering};
@@ -32,12 +32,12 @@ pub struct DomainPoint {
 impl DomainPoint {
     /// There has been no knot yet: the other fields mean nothing.
     pub const MISSING: u32 = 1;
-    /// Something that belongs to this figure is missing (a total without one of its parts).
+    /// Something that belongs to this value is missing (a total without one of its parts).
     pub const PARTIAL: u32 = 1 << 1;
-    /// A model's figure, not a counter's.
+    /// A model's value, not a counter's.
     pub const ESTIMATED: u32 = 1 << 2;
 
-    /// Whether there is a figure.
+    /// Whether there is a value.
     #[inline]
     #[must_use]
     pub fn is_known(&self) -> bool {
@@ -46,8 +46,16 @@ impl DomainPoint {
 
     /// The energy at `now_ns` if the power has stayed what it was, in µJ, rounded down; `None` when missing.
     ///
-    /// Time is carried on for 2^32 ns (4.3 s) past the edge at most: nobody knows what a sensor that has been silent for
-    /// longer would say. Before the edge it is the edge's energy.
+    /// Time is carried on for 2^32 ns (4.3 s) past the edge at most: the value of a sensor that has been silent for
+    /// longer is not known. Before the edge it is the edge's energy.
+    ///
+    /// ```
+    /// use eco2_core::DomainPoint;
+    ///
+    /// let gpu = DomainPoint { edge_ns: 0, uj: 1_000_000, slope_q28: 268_435, flags: 0 }; // 1 W
+    /// assert_eq!(gpu.uj_at(1_000_000_000), Some(1_999_998)); // 1 J more, rounded down
+    /// assert_eq!(DomainPoint::default().uj_at(5), None);
+    /// ```
     #[inline]
     #[must_use]
     pub fn uj_at(&self, now_ns: u64) -> Option<u64> {

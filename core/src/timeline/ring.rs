@@ -70,7 +70,7 @@ impl<O: Orderings> Ring<O> {
             fence(Ordering::Release);
         }
         fill(index, self.slot(index));
-        // Release: pairs with the reader's first fence, so that who sees this number sees the whole slot.
+        // Release: pairs with the reader's first fence, so that a reader that sees this number sees the whole slot.
         self.control(HEAD).store(index, O::HEAD_STORE);
     }
 

@@ -1,7 +1,8 @@
 //! Snapshots: what the sampling thread knows at one tick, and how it lies in a slot's words.
 //!
 //! A slot's first line holds the time of the tick, the clock anchor, the total and the first 3 domains; each further
-//! line holds 5 domains. Time and anchor take 3 words, as a point does. So the total costs one line to read and 8 domains cost two.
+//! line holds 5 domains. Time and anchor take 3 words, as a point does. So the total costs one line to read and 8
+//! domains cost two.
 
 use super::energies::Energies;
 use super::point::{DomainPoint, FIRST, FURTHER, MAX_DOMAINS, load_points};
@@ -82,7 +83,7 @@ impl Snapshot {
         at_ns.store(self.at_ns, Ordering::Relaxed);
         tsc.store(self.tsc, Ordering::Relaxed);
         tsc_mult.store(self.tsc_mult, Ordering::Relaxed);
-        // Past the end stand missing points: what the slot held a lap ago must not come back.
+        // Missing points fill the rest: what the slot held a lap ago must not come back.
         let missing = std::iter::repeat(DomainPoint::default());
         let mut points = std::iter::once(self.total).chain(self.points().iter().copied()).chain(missing);
         words.as_chunks().0.iter().zip(points.by_ref().take(1 + FIRST)).for_each(|(words, point)| point.store(words));

@@ -8,7 +8,7 @@ use crate::{Gap, Kind};
 const FAILED_NS: u64 = 1_000_000_000;
 
 impl Track {
-    /// Whether the sensor has stopped working: it fails, or stands still though updates are due.
+    /// Whether the sensor has stopped working: it fails, or does not change though updates are due.
     pub(crate) fn is_dead(&self, now_ns: u64) -> bool {
         if self.failing.is_some() {
             return self.last_good.is_some_and(|(_, good_ns)| now_ns.saturating_sub(good_ns) >= FAILED_NS);

@@ -1,6 +1,6 @@
 //! What was asked for beside the grams, and all of it at once.
 
-use eco2_core::report::{Beside, Carbon, Cost, Energy, MarketTerms, Offset, PriceTerms, Work};
+use eco2_core::report::{Carbon, Cost, Energy, MarketTerms, Offset, PriceTerms, Supplements, Work};
 
 use super::{Functional, Hardware, Instrument, WaterFactors, carbon_price, equivalents, sci};
 
@@ -45,7 +45,7 @@ impl Terms {
         carbon.embodied = embodied.as_ref().map(|made| made.grams);
         carbon.sci = sci.as_ref().and_then(|sci| sci.grams);
         carbon.cost = cost.as_ref().filter(|cost| cost.unpriced_uj == 0).and_then(|cost| cost.amount);
-        let beside = Beside {
+        let beside = Supplements {
             market: self.market.as_ref().map(|contract| contract.market(facts.energy)),
             embodied,
             sci,
@@ -55,7 +55,7 @@ impl Terms {
             offsets: self.offsets.clone(),
             equivalents: if self.equivalents { equivalents(carbon.grams) } else { Vec::new() },
         };
-        carbon.beside = (beside != Beside::default()).then(|| Box::new(beside));
+        carbon.beside = (beside != Supplements::default()).then(|| Box::new(beside));
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a run shows besides its energy: stalls, idle, hot and held-back GPUs, and the energy that went into them.
 
 use eco2_core::report::SpellRecord;
-use eco2_core::{Gauge, Spells, Stalls};
+use eco2_core::{Episodes, Gauge, Stalls};
 
 /// A GPU that is busy for less of a sampling interval than this is idle: what NVML shows where no kernel runs is 0.
 const IDLE_BELOW: f64 = 0.01;
@@ -33,7 +33,7 @@ struct OfDevice {
 /// The spells of one gauge, and when it was read last.
 #[derive(Debug, Clone, Default)]
 struct Seen {
-    spells: Spells,
+    spells: Episodes,
     last_ns: Option<u64>,
 }
 
@@ -45,7 +45,7 @@ impl Seen {
         self.spells.see(at_ns, holds);
     }
 
-    fn so_far(&self) -> Spells {
+    fn so_far(&self) -> Episodes {
         self.spells.so_far()
     }
 }
@@ -77,7 +77,7 @@ impl OfDevice {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RunEpisodes {
     pub(crate) stalls: Stalls,
-    stalled: Spells,
+    stalled: Episodes,
     devices: Vec<OfDevice>,
     /// Whether it was reported that steps stall now.
     stall_reported: bool,
@@ -169,7 +169,7 @@ impl RunEpisodes {
 
     /// Every kind of spells with its device (empty for the run) until `end_ns`. `going_on`: the run has not ended well
     /// (yet), so that steps that do not come are a stall; after a good end there were none to come.
-    pub(crate) fn all(&self, end_ns: u64, going_on: bool) -> Vec<(&'static str, &str, Spells)> {
+    pub(crate) fn all(&self, end_ns: u64, going_on: bool) -> Vec<(&'static str, &str, Episodes)> {
         let mut stalled = self.stalled.clone();
         if let Some((from_ns, to_ns)) = self.stalls.waiting(end_ns).filter(|_| going_on) {
             stalled.add(from_ns, to_ns);

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use eco2_core::Component;
-use eco2_core::attribution::{DeviceEnergy, Use, Who, split};
+use eco2_core::attribution::{ConsumerSpec, DeviceEnergy, Use, split};
 use eco2_core::report::{Attribution, Device};
 use eco2_samplers::usage::{Exited, HostUsage};
 use eco2_samplers::{DeviceUse, Roots, Watched, clock};
@@ -128,7 +128,7 @@ impl Sharing {
                 (energy, of)
             })
             .collect();
-        let attribution = split(&[Who::command("command", name)], &parts);
+        let attribution = split(&[ConsumerSpec::command("command", name)], &parts);
         let method = format!("{} CPU time; {}", host.method(), attribution.method);
         Some(Attribution { method, ..attribution })
     }

@@ -2,7 +2,7 @@
 
 use eco2_core::Bounded;
 use eco2_core::report::{Device, EventRecord, SpellRecord};
-use eco2_core::{Account, RunCurve, Spells};
+use eco2_core::{Account, Episodes, RunCurve};
 
 use crate::live::episodes::{READ_EVERY_NS, RunEpisodes};
 use crate::run::curves::Curves;
@@ -102,7 +102,7 @@ impl Run<'_> {
         self.account.devices.iter().filter(concerned).map(unread).max().unwrap_or(0)
     }
 
-    fn record(&self, kind: &str, device: &str, spells: &Spells, curve: Option<&RunCurve>) -> SpellRecord {
+    fn record(&self, kind: &str, device: &str, spells: &Episodes, curve: Option<&RunCurve>) -> SpellRecord {
         let nothing = (0, 0, spells.is_whole().then_some(0));
         // A stall's ends are steps; what gauges show has its ends between two readings.
         let unseen_ns = if kind == SpellRecord::STALLED { 0 } else { READ_EVERY_NS };
@@ -131,7 +131,7 @@ impl Run<'_> {
     }
 
     /// The longest spells as events, in the order of time.
-    fn events(&self, record: &SpellRecord, spells: &Spells, curve: Option<&RunCurve>) -> Vec<EventRecord> {
+    fn events(&self, record: &SpellRecord, spells: &Episodes, curve: Option<&RunCurve>) -> Vec<EventRecord> {
         let mut longest: Vec<(u64, u64)> = spells.kept().iter().filter(|(from, to)| to > from).copied().collect();
         longest.sort_by_key(|(from_ns, to_ns)| std::cmp::Reverse(to_ns - from_ns));
         longest.truncate(EVENTS);
@@ -147,7 +147,7 @@ impl Run<'_> {
 }
 
 /// The energy of all spells, of which those kept used so much: the others at the same mean power.
-fn of_all(kept_uj: u64, spells: &Spells) -> u64 {
+fn of_all(kept_uj: u64, spells: &Episodes) -> u64 {
     let kept_ns: u128 = spells.kept().iter().map(|(from_ns, to_ns)| u128::from(to_ns - from_ns)).sum();
     let all_uj = (u128::from(kept_uj) * u128::from(spells.total_ns())).checked_div(kept_ns);
     all_uj.map_or(kept_uj, |uj| u64::try_from(uj).unwrap_or(u64::MAX))

@@ -8,7 +8,7 @@ use eco2_core::report::{DeviceSync, Report, Span as SpanTotal};
 use eco2_core::{DomainPoint, Energies, NameId, Producer, Spent, TimelineReader};
 use eco2_samplers::tsc::HotClock;
 use eco2_samplers::usage::Exited;
-use eco2_samplers::{Birthplace, Roots, Sampler, Source, clock};
+use eco2_samplers::{ForkGuard, Roots, Sampler, Source, clock};
 
 use crate::Error;
 use crate::live::engine::Engine;
@@ -32,7 +32,7 @@ static METERS: AtomicU64 = AtomicU64::new(1);
 /// once, whatever the parent's threads held at the fork: the child is not measured unless it opens a meter of its own.
 pub struct Meter {
     pub(crate) id: u64,
-    birthplace: Birthplace,
+    birthplace: ForkGuard,
     clock: HotClock,
     reader: TimelineReader,
     /// The highest energy that [`Meter::now`] returned, microjoules.
@@ -124,7 +124,7 @@ impl Meter {
         Ok(Self {
             // Relaxed: only uniqueness matters.
             id: METERS.fetch_add(1, Ordering::Relaxed),
-            birthplace: Birthplace::here(),
+            birthplace: ForkGuard::here(),
             clock: started.clock,
             reader: started.reader,
             shown_uj: AtomicU64::new(0),

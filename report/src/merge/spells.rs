@@ -1,4 +1,4 @@
-//! Spells of a merged run: what several processes saw of one is one, what came one after the other adds up.
+//! Episodes of a merged run: what several processes saw of one is one, what came one after the other adds up.
 
 use std::collections::BTreeMap;
 

@@ -1,12 +1,12 @@
 //! What stands beside the grams, in the summary for people: a line each, with bounds and terms.
 
-use eco2_core::report::{Beside, CarbonPrice, Cost, Embodied, Market, Sci, Water};
+use eco2_core::report::{CarbonPrice, Cost, Embodied, Market, Sci, Supplements, Water};
 
 use super::figures::number;
 use super::page::{Page, Tone};
 
-pub(super) fn beside(beside: &Beside, page: &mut Page) {
-    let Beside { market, embodied, sci, water, cost, carbon_price, offsets, equivalents } = beside;
+pub(super) fn beside(beside: &Supplements, page: &mut Page) {
+    let Supplements { market, embodied, sci, water, cost, carbon_price, offsets, equivalents } = beside;
     market.iter().for_each(|one| market_row(one, page));
     embodied.iter().for_each(|one| embodied_row(one, page));
     sci.iter().for_each(|one| sci_row(one, page));

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use eco2_core::report::{Beside, Carbon, Device, EventRecord, Report, Work};
+use eco2_core::report::{Carbon, Device, EventRecord, Report, Supplements, Work};
 
 /// The report itself, or a copy without the figures that are not finite and with an event that says so.
 pub(crate) fn finite(report: &Report) -> Cow<'_, Report> {
@@ -47,8 +47,8 @@ fn clean_carbon(priced: &mut Option<Carbon>, dropped: &mut Vec<String>) {
     }
 }
 
-fn all_finite(beside: &Beside) -> bool {
-    let Beside { market, embodied, sci, water, cost, carbon_price, offsets, equivalents } = beside;
+fn all_finite(beside: &Supplements) -> bool {
+    let Supplements { market, embodied, sci, water, cost, carbon_price, offsets, equivalents } = beside;
     let market = market.iter().flat_map(|m| [m.grams, Some(m.low), m.high, Some(m.g_per_kwh)]);
     let made = embodied.iter().flat_map(|e| [Some(e.grams), Some(e.low), e.high, Some(e.total_kg), e.total_high_kg]);
     let sci = sci.iter().flat_map(|s| [s.grams, Some(s.low), s.high, s.operational_g, s.embodied_g]);

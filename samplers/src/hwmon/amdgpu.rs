@@ -1,7 +1,7 @@
 //! AMD's graphics processors in `class/hwmon`: boards, their second dies, and processors that hold the CPU as well.
 //!
-//! On an APU the sensor shows the whole socket (MangoHud issue 1874), which a package counter shows, too. A voltage named
-//! `vddnb`, or slow and fast limits instead of one, are what only APUs have (Linux, `amdgpu_pm.c`).
+//! On an APU the sensor shows the whole socket (MangoHud issue 1874), which a package counter shows, too. A voltage
+//! named `vddnb`, or slow and fast limits instead of one, are what only APUs have (Linux, `amdgpu_pm.c`).
 
 use eco2_core::{Component, Domain, Kind};
 
@@ -12,7 +12,7 @@ use crate::{Roots, pci, sysfs};
 
 /// PCI numbers of boards with two dies, of which one shows the power of both and the other 0: MI250X, MI250.
 const TWO_DIES: [&str; 2] = ["7408", "740c"];
-/// PCI number of MI300A, a socket of GPU, CPU and memory; its CPU's name says it, too.
+/// PCI number of MI300A, a socket of GPU, CPU and memory; its CPU's name contains it, too.
 const SERVER_APU: (&str, &str) = ("74a0", "MI300A");
 
 /// What a sensor of amdgpu shows.
@@ -83,7 +83,7 @@ impl Cards {
         all
     }
 
-    /// Who may use what is shown.
+    /// The processes that may use what is shown.
     pub(super) fn reach(&self) -> Reach {
         self.reach.clone()
     }

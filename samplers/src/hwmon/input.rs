@@ -18,7 +18,7 @@ pub(super) struct Input {
     pub(super) hwmon: String,
     /// Name of the driver or part.
     pub(super) chip: String,
-    /// What the input is called; empty where nothing says it.
+    /// The input's label; empty where there is none.
     pub(super) label: String,
     pub(super) kind: Kind,
     pub(super) number: u32,
@@ -82,7 +82,7 @@ impl Input {
         table::gpu(None, &number).map(|row| (row.tdp_w * 1.5e6).round() as u64)
     }
 
-    /// Over how long a reading averages, nanoseconds, where the driver says it of an average that can be read.
+    /// Over how long a reading averages, nanoseconds, where the driver states it for an average that can be read.
     pub(super) fn average_ns(&self) -> Option<u64> {
         let Value::File(files) = &self.value else { return None };
         let average = files.first().filter(|file| file.to_string_lossy().ends_with("_average"))?;
@@ -154,7 +154,7 @@ fn parse_name(file: &str, chip: &str) -> Option<(Kind, u32)> {
     }
 }
 
-/// The sensor's label; ACPI power meters say it as `oem_info` (so Grace does).
+/// The sensor's label; ACPI power meters have it as `oem_info` (so does Grace).
 fn label(dir: &Path, file: &str, number: u32) -> String {
     let stem = file.split_once(|c: char| c.is_ascii_digit()).map_or(file, |(stem, _)| stem);
     let read = |what: &str| sysfs::read_text(&dir.join(format!("{stem}{number}_{what}"))).ok();

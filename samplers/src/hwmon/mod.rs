@@ -1,6 +1,6 @@
 //! Power and energy sensors of `class/hwmon`: NVIDIA Grace and Jetson, GPUs of AMD and Intel, AMD's energy drivers.
 //!
-//! Only sensors whose label says what they measure are read; a supply or a rail of unknown place in the machine could
+//! Only sensors whose label states what they measure are read; a supply or a rail of unknown place in the machine could
 //! count something twice. Energy inputs are microjoules, power inputs microwatts, voltages millivolts and currents
 //! milliamperes (`Documentation/hwmon/sysfs-interface`).
 
@@ -19,7 +19,7 @@ use crate::{Batch, DeviceUse, Note, Roots, Source, Watched, clock};
 use amdgpu::{Cards, Reach};
 use input::{Input, NAME, Value};
 
-/// What sensors say instead of "I do not know": 32 bits of ones, also in milli-units turned to micro (kepler#1049).
+/// Values that sensors show for "not available": 32 bits of ones, also in milli-units turned to micro (kepler#1049).
 const SENTINELS: [u64; 3] = [u32::MAX as u64, u32::MAX as u64 * 1000, u64::MAX];
 /// Excursions above a stated limit that are allowed for, as for NVIDIA's boards.
 const MARGIN_PERCENT: u64 = 150;
@@ -27,14 +27,14 @@ const MARGIN_PERCENT: u64 = 150;
 /// Looks for sensors on a machine whose CPU is read by nothing else.
 #[must_use]
 pub fn discover(roots: &Roots) -> Found {
-    discover_beside(roots, &[])
+    discover_besides(roots, &[])
 }
 
 /// Looks for sensors besides domains that are already read.
 ///
 /// A socket that one of `known` (RAPL) already measures is contained in it here, so that it is never summed twice.
 #[must_use]
-pub fn discover_beside(roots: &Roots, known: &[Domain]) -> Found {
+pub fn discover_besides(roots: &Roots, known: &[Domain]) -> Found {
     discover_visible(roots, known, &Visible::default())
 }
 
@@ -67,7 +67,7 @@ pub fn discover_visible(roots: &Roots, known: &[Domain], visible: &Visible) -> F
 }
 
 /// PCI addresses of AMD's GPUs that are left out on purpose: hidden from a program, or shown by another die.
-pub(crate) fn not_read_apart(roots: &Roots, visible: &Visible) -> Vec<String> {
+pub(crate) fn left_out_addresses(roots: &Roots, visible: &Visible) -> Vec<String> {
     let inputs = input::inputs(&roots.sysfs.join("class/hwmon"));
     let cards = Cards::of(&inputs, roots, &visible.amd);
     inputs.iter().filter(|input| cards.is_left_out(input)).filter_map(|input| input.device_name.clone()).collect()
@@ -113,8 +113,8 @@ fn package(make: fn(&str, Component, &str, &str) -> Domain, socket: u32) -> Doma
     make(&format!("package-{socket}"), Component::Cpu, "package", NAME)
 }
 
-/// NVIDIA Grace: `Module` holds GPU and CPU, `Grace` the CPU with its memory and regulators, `CPU` and `SysIO` its rails
-/// (NVIDIA Grace Performance Tuning Guide, power and thermals).
+/// NVIDIA Grace: `Module` holds GPU and CPU, `Grace` the CPU with its memory and regulators, `CPU` and `SysIO` its
+/// rails (NVIDIA Grace Performance Tuning Guide, power and thermals).
 fn grace(input: &Input, all: &[Input]) -> Option<Domain> {
     let (part, socket) = input.socket().filter(|_| input.kind == Kind::Power)?;
     let whole = all.iter().any(|other| other.socket() == Some(("Grace", socket)));
@@ -133,8 +133,8 @@ fn grace(input: &Input, all: &[Input]) -> Option<Domain> {
     }
 }
 
-/// Intel's discrete GPUs: `card` is the board, `pkg` the chip on it (Linux, sysfs-driver-intel-xe-hwmon); i915 shows one
-/// figure without a label. Graphics within a CPU have no such sensor.
+/// Intel's discrete GPUs: `card` is the board, `pkg` the chip on it (Linux, sysfs-driver-intel-xe-hwmon); i915 shows
+/// one value without a label. Graphics within a CPU have no such sensor.
 fn intel(input: &Input, all: &[Input]) -> Option<Domain> {
     let same = |other: &&Input| other.hwmon == input.hwmon && other.kind == Kind::Energy;
     let card = all.iter().filter(same).any(|other| other.label == "card");
@@ -301,7 +301,7 @@ impl Source for Hwmon {
         out.append(&mut self.notes);
     }
 
-    /// Nothing tells who uses an AMD GPU; the masks of the watched processes tell who cannot.
+    /// The users of an AMD GPU are not known; the masks of the watched processes show which processes cannot use it.
     fn users(&mut self, watched: &Watched, out: &mut Vec<DeviceUse>) {
         for (domain, hwmon) in self.folders.iter().enumerate() {
             let seen: Vec<bool> =

@@ -1,9 +1,9 @@
 //! Estimates for boards whose driver answers and has neither energy nor power: virtual GPUs and old boards, and boards
 //! whose sensors die in mid-run.
 //!
-//! Their board power is the user's or the table's, and the driver tells their utilisation. The estimate of a board that
-//! never had a sensor takes the place of the board's own domain, in which the driver's source has nothing but faults. That
-//! of one whose sensor has died is a domain beside it, which has values until the sensor is back.
+//! Their board power is the user's or the table's, and the driver reports their utilisation. The estimate of a board
+//! that never had a sensor takes the place of the board's own domain, in which the driver's source has nothing but
+//! faults. That of one whose sensor has died is an additional domain, which has values until the sensor is back.
 
 use std::collections::BTreeMap;
 
@@ -13,11 +13,11 @@ use super::gpu::BoardEstimate;
 use super::options::{ModelOptions, plausible};
 use super::power::{FULL, Integral, Power};
 use super::table;
-use crate::around::{Around, Beside, stood_at};
+use crate::around::{Around, Supplement, restart_reading};
 use crate::health::Health;
 use crate::{Batch, Source};
 
-/// The gauge that says how busy a board is, from 0 to 1.
+/// The gauge of a board's utilisation, from 0 to 1.
 const BUSY: &str = "utilization";
 
 /// Puts estimates into a source, where it has boards without readings. Its list of domains may grow.
@@ -64,7 +64,7 @@ impl Estimate {
     }
 
     fn value(&mut self, busy: &BTreeMap<String, u64>, at_ns: u64) -> u64 {
-        // What is not told is half, as for boards without a driver.
+        // Unreported utilisation is taken as one half, as for boards without a driver.
         let ppm = busy.get(&self.board).copied().unwrap_or(FULL / 2);
         let passed_ns = at_ns.saturating_sub(self.at_ns.unwrap_or(at_ns));
         self.integral.add(self.power.at(ppm), passed_ns);
@@ -74,7 +74,7 @@ impl Estimate {
 }
 
 impl Lit {
-    /// When the board was last read, of one that answers and whose sensors all fail or stand still.
+    /// When the board was last read, of one that answers and whose sensors all fail or are frozen.
     fn dead_since(&self) -> Option<u64> {
         let lost = |health: &Health| matches!(health.fault(), Some(Fault::Lost | Fault::Gone | Fault::Hung));
         if self.sensors.iter().any(|(_, health)| lost(health)) {
@@ -111,7 +111,7 @@ fn board(name: &str, given_w: Option<f64>) -> Option<BoardEstimate> {
     Some(BoardEstimate::new(name.to_owned(), watts, &format!("{origin} {watts} W and the driver's utilisation")))
 }
 
-impl Beside for Boards {
+impl Supplement for Boards {
     fn found(&mut self, at: usize, domain: &Domain) -> Domain {
         let health = (at, Health::new(domain.kind));
         let second = |lit: &&mut Lit| domain.id == format!("{}/power", lit.estimate.board);
@@ -177,7 +177,7 @@ impl Lit {
         });
         if let Some(since_ns) = dead_since.filter(|_| !acted) {
             self.estimate.at_ns = Some(since_ns);
-            batch.push(place, stood_at(since_ns, self.estimate.integral.microjoules()));
+            batch.push(place, restart_reading(since_ns, self.estimate.integral.microjoules()));
         }
         let at_ns = batch.now_ns();
         let value = Ok(self.estimate.value(busy, at_ns));

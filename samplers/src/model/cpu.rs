@@ -1,7 +1,7 @@
 //! What this machine's CPUs are taken to draw, from their name and the number of their threads.
 //!
 //! The thermal design power (TDP) is a package's. This machine may have several packages, or, as a guest, a few threads
-//! of one: it gets `TDP · threads here / threads of a package`. The numbers beside the TDP:
+//! of one: it gets `TDP · threads here / threads of a package`. The numbers in addition to the TDP:
 //!
 //! | number | value | where from |
 //! | --- | --- | --- |
@@ -29,14 +29,14 @@ use super::table::{self, Class};
 /// Power with nothing to do, as a share of TDP.
 pub(crate) const IDLE_SHARE: f64 = 0.12;
 
-/// What `/proc/cpuinfo` says.
+/// The fields of `/proc/cpuinfo` that the estimate needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CpuFacts {
     /// Model name as the kernel prints it; empty where it prints none (most Arm machines).
     pub(crate) name: String,
     /// Hardware threads of this machine, at least 1.
     pub(crate) threads: u32,
-    /// Threads of one package as the machine sees it; in a guest that is what the hypervisor made up.
+    /// Threads of one package as the machine sees it; in a guest that is the hypervisor's invention.
     pub(crate) siblings: Option<u32>,
     /// A hypervisor is underneath.
     pub(crate) guest: bool,
@@ -96,7 +96,7 @@ impl CpuFacts {
     /// Threads of the package as it was built.
     fn package_threads(&self, row: &table::CpuRow) -> Option<u32> {
         if self.guest {
-            // AMD's server names tell the cores; two threads a core.
+            // AMD's server names contain the number of cores; two threads per core.
             return row.threads.or_else(|| cores(&self.name).map(|cores| cores * 2)).filter(|all| *all > 0);
         }
         self.siblings.or(row.threads)
@@ -105,7 +105,7 @@ impl CpuFacts {
     pub(crate) fn class(&self) -> Class {
         let name = self.name.to_lowercase();
         let server = ["epyc", "xeon", "opteron", "neoverse", "ampere"].iter().any(|word| name.contains(word));
-        // A guest without a telling name runs on somebody's server.
+        // A guest without a specific name runs on a server.
         if server || self.server || self.guest { Class::Server } else { Class::Client }
     }
 }
@@ -162,8 +162,8 @@ fn limits(class: Class) -> (f64, f64) {
     }
 }
 
-/// What to assume about these CPUs; `given_w` are the watts of all of them under full load, where a user knows better, and
-/// `thread` is what their owner publishes of one thread.
+/// What to assume about these CPUs; `given_w` are the watts of all of them under full load, where a user knows better,
+/// and `thread` is what their owner publishes of one thread.
 #[must_use]
 pub(crate) fn estimate(facts: &CpuFacts, given_w: Option<f64>, thread: Option<ThreadWatts>) -> CpuEstimate {
     let row = table::cpu(&normalise(&facts.name));

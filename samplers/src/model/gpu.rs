@@ -1,7 +1,7 @@
 //! GPUs that the system has but nothing reads: neither a driver library nor a power sensor.
 //!
-//! Their board power comes from the user or from the table, their utilisation from the kernel driver where it shows one.
-//! Otherwise it is unknown, and the estimate is the middle between idle and busy.
+//! Their board power comes from the user or from the table, their utilisation from the kernel driver where it shows
+//! one. Otherwise it is unknown, and the estimate is the middle between idle and busy.
 //!
 //! | number | value | where from |
 //! | --- | --- | --- |
@@ -23,7 +23,7 @@ use crate::accelerators::{self, Accelerator};
 pub(crate) struct BareGpu {
     /// PCI address, `0000:01:00.0`.
     pub(crate) slot: String,
-    /// Name, where the kernel driver tells it.
+    /// Name, where the kernel driver shows it.
     pub(crate) name: Option<String>,
     /// `vendor:device`, `10de:2330`.
     pub(crate) pci_id: String,
@@ -66,7 +66,7 @@ impl BoardEstimate {
     }
 }
 
-/// What a board of so many watts is taken to draw.
+/// Assumed power of a board with this board power, watts.
 #[must_use]
 pub(crate) fn board_power(watts: f64) -> Power {
     Power::from_watts(0.02 * watts, 0.1 * watts, watts, 1.1 * watts)
@@ -79,7 +79,7 @@ impl BareGpu {
         self.pci_id.split(':').next() == Some(crate::pci::NVIDIA)
     }
 
-    /// What the kernel tells of a device.
+    /// What the kernel shows of a device.
     #[must_use]
     pub(crate) fn of(device: &Accelerator, roots: &Roots) -> Self {
         let busy_percent = Some(device.dir.join("gpu_busy_percent")).filter(|path| fs::read_to_string(path).is_ok());

@@ -19,7 +19,7 @@ pub(crate) enum Load {
         stat: PathBuf,
         /// The counts when last answered from.
         last: HostTicks,
-        /// The last answer; it stands until the clock has ticked often enough for another.
+        /// The last answer; it is used until the clock has ticked often enough for another.
         ppm: Option<u64>,
         /// Answers for a run that is over before that.
         own: Own,
@@ -28,7 +28,7 @@ pub(crate) enum Load {
     Own(Own),
     /// A file that holds a percentage now (`gpu_busy_percent` of amdgpu).
     Percent(PathBuf),
-    /// Nobody knows: half, the middle between idle and busy.
+    /// Not known: half, the middle between idle and busy.
     Unknown,
 }
 
@@ -43,7 +43,8 @@ pub(crate) struct Own {
     backlog_ns: u64,
 }
 
-/// Clock ticks of all CPUs together that tell the utilisation of less than an update: each CPU's may be off by one.
+/// Fewest clock ticks of all CPUs together that give a utilisation over less than an update: each CPU's may be off by
+/// one.
 const ENOUGH_TICKS: u64 = 10;
 
 impl Own {
@@ -73,7 +74,7 @@ impl Load {
         }
     }
 
-    /// The estimate begins now: what was used before, to look for hardware, is none of it.
+    /// Starts the estimate now: CPU time used before, by discovery, does not count.
     pub(crate) fn begin(&mut self) {
         if let Self::Host { own, .. } | Self::Own(own) = self {
             own.last_ns = own_cpu_ns();

@@ -1,13 +1,14 @@
 //! Source `model`: an honest estimate for what has no sensor, quality *estimated*, with wide bounds.
 //!
 //! Power is `idle + (busy − idle) · utilisation`. There is no other factor: every number is in the tables of
-//! `model/cpu.rs` and `model/gpu.rs` and in the shipped data, and the domain's `method` states the sum. The domain's power
-//! limits are the estimate's bounds: a plausible range whose 90 % is an assumption, not measured but for server processors
-//! without a name (docs/measured/ranges.md). Components that a sensor reads are never estimated, and main memory never is.
+//! `model/cpu.rs` and `model/gpu.rs` and in the shipped data, and the domain's `method` states the sum. The domain's
+//! power limits are the estimate's bounds: a plausible range whose 90 % is an assumption, not measured but for server
+//! processors without a name (docs/measured/ranges.md). Components that a sensor reads are never estimated, and main
+//! memory never is.
 //!
 //! The counter advances every 100 ms, and when a reading of everything is asked for: at the end of a run it covers the
-//! run, however short. The clock ticks behind the utilisation are 10 ms long; a run that is shorter than a few of them is
-//! estimated from this process's and its children's own CPU time.
+//! run, however short. The clock ticks behind the utilisation are 10 ms long; a run that is shorter than a few of them
+//! is estimated from this process's and its children's own CPU time.
 
 pub(crate) mod boards;
 pub(crate) mod cpu;
@@ -32,7 +33,7 @@ pub use options::{ModelOptions, ThreadWatts, UPDATE_NS};
 use power::{Integral, Power};
 pub(crate) use stand_in::stand_in;
 
-/// Sets up estimates for what has no sensor, and tells what was assumed.
+/// Sets up estimates for what has no sensor, and reports what was assumed.
 #[must_use]
 pub fn discover(roots: &Roots, has_cpu_sensor: bool, has_gpu_sensor: bool, options: &ModelOptions) -> Found {
     let gpus = if has_gpu_sensor { Vec::new() } else { gpu::find(roots) };
@@ -43,7 +44,7 @@ pub fn discover(roots: &Roots, has_cpu_sensor: bool, has_gpu_sensor: bool, optio
 #[must_use]
 pub(crate) fn discover_for(roots: &Roots, has_cpu_sensor: bool, gpus: &[BareGpu], options: &ModelOptions) -> Found {
     if !options.enabled {
-        return told(None, Status::Off, "estimates are refused", "");
+        return result(None, Status::Off, "estimates are refused", "");
     }
     let mut model = Model::default();
     let mut without = Vec::new();
@@ -84,13 +85,13 @@ fn found(model: Model, without: &[String]) -> Found {
         remedy = "make a sensor readable: see the other sources";
     }
     match (model.domains.is_empty(), without.is_empty()) {
-        (false, _) => told(Some(Box::new(model)), Status::Degraded, &reason, remedy),
-        (true, true) => told(None, Status::Off, "every component has a sensor", ""),
-        (true, false) => told(None, Status::Absent, &reason, remedy),
+        (false, _) => result(Some(Box::new(model)), Status::Degraded, &reason, remedy),
+        (true, true) => result(None, Status::Off, "every component has a sensor", ""),
+        (true, false) => result(None, Status::Absent, &reason, remedy),
     }
 }
 
-/// Estimates that stand by for the counters of these packages, each with the domain's index that it stands by for; `None`
+/// Standby estimates for the counters of these packages, each with the index of its counter's domain; `None`
 /// where estimates are refused.
 pub(crate) fn stand_by(roots: &Roots, packages: &[String], options: &ModelOptions) -> Option<Model> {
     let first = packages.first().filter(|_| options.enabled)?;
@@ -117,7 +118,7 @@ fn cpu_domain(id: &str) -> Domain {
     Domain::counter(id, Component::Cpu, "package", "model")
 }
 
-fn told(source: Option<Box<dyn Source>>, status: Status, reason: &str, remedy: &str) -> Found {
+fn result(source: Option<Box<dyn Source>>, status: Status, reason: &str, remedy: &str) -> Found {
     let status = SourceStatus { name: "model".into(), status, reason: reason.into(), remedy: remedy.into() };
     Found { source, statuses: vec![status], ..Found::default() }
 }
@@ -142,14 +143,14 @@ impl Model {
     /// Reads one estimate.
     pub(crate) fn read_one(&mut self, index: usize, batch: &Batch) -> Option<Reading> {
         let estimate = self.estimates.get_mut(index)?;
-        // The energy belongs to the instant that it was computed for: the bracket begins there.
+        // The energy belongs to the instant that it was computed for: the bracket starts there.
         let before_ns = batch.now_ns();
         let value = estimate.energy_uj(before_ns, batch.wants_all());
         Some(Reading { before_ns, after_ns: batch.now_ns(), value })
     }
 
-    /// Where an estimate stands, microjoules.
-    pub(crate) fn stands_at(&self, index: usize) -> u64 {
+    /// Energy of an estimate so far, microjoules.
+    pub(crate) fn energy_uj_so_far(&self, index: usize) -> u64 {
         self.estimates.get(index).map_or(0, |estimate| estimate.integral.microjoules())
     }
 

@@ -3,7 +3,14 @@
 /// How often an estimate advances, nanoseconds.
 pub const UPDATE_NS: u64 = 100_000_000;
 
-/// What the user says about estimates.
+/// The user's settings for estimates.
+///
+/// ```
+/// use eco2_samplers::model::ModelOptions;
+///
+/// let options = ModelOptions { cpu_watts: Some(65.0), ..ModelOptions::default() };
+/// assert!(options.enabled && options.gpu_watts.is_none());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ModelOptions {
     /// Whether to estimate at all.

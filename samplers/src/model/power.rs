@@ -13,7 +13,7 @@ pub(crate) struct Power {
     pub(crate) max_uw: u64,
 }
 
-/// Utilisation in parts per million: integers, so that a figure can be checked by hand.
+/// Utilisation in parts per million: integers, so that a result can be checked by hand.
 pub(crate) const FULL: u64 = 1_000_000;
 
 impl Power {

@@ -10,8 +10,8 @@ use super::power::Power;
 use super::{Model, ModelOptions, gpu, plausible};
 use crate::{Batch, Roots, Source};
 
-/// Stands for GPUs that the system has, until `answered`; `None` where there are none. GPUs of unknown wattage, or where
-/// estimates are refused, are a device of unknown energy.
+/// Represents GPUs that the system has, until `answered`; `None` where there are none. GPUs of unknown wattage, or
+/// where estimates are refused, are a device of unknown energy.
 #[must_use]
 pub(crate) fn stand_in(roots: &Roots, options: &ModelOptions, answered: Arc<AtomicBool>) -> Option<Box<dyn Source>> {
     let bare: Vec<_> = gpu::find(roots).into_iter().filter(gpu::BareGpu::is_nvidia).collect();

@@ -31,7 +31,7 @@ pub(crate) struct GpuRow {
     pub(crate) pattern: &'static str,
     /// Board power, watts.
     pub(crate) tdp_w: f64,
-    /// `vendor:device` numbers, separated by spaces; empty where they do not tell the name.
+    /// `vendor:device` numbers, separated by spaces; empty where they do not determine the name.
     pub(crate) pci_ids: &'static str,
     /// Key of the source.
     pub(crate) source: &'static str,
@@ -57,8 +57,8 @@ pub(crate) fn gpus() -> impl Iterator<Item = GpuRow> {
 
 /// The row of a normalised CPU name: the longest whose words are the name's first words.
 ///
-/// What follows in the name (`w/ radeon 780m graphics`) does not matter; a row that says more than the name never
-/// matches, so that `amd epyc` is nobody in particular.
+/// What follows in the name (`w/ radeon 780m graphics`) does not matter; a row that is more specific than the name
+/// never matches, so that `amd epyc` matches no specific model.
 #[must_use]
 pub(crate) fn cpu(name: &str) -> Option<CpuRow> {
     cpus().filter(|row| begins_with(name, row.pattern)).max_by_key(|row| row.pattern.len())

@@ -6,7 +6,7 @@ use nvml_wrapper::bitmasks::event::EventTypes;
 use nvml_wrapper::enums::event::XidError;
 use nvml_wrapper::{Device, EventSet};
 
-/// More than this many in one poll is a storm; the rest is told at the next.
+/// More than this many in one poll is a storm; the rest is reported at the next.
 const AT_ONCE: usize = 16;
 
 /// The XIDs of one GPU. A set each, because registering frees the set where it fails.
@@ -15,7 +15,7 @@ const AT_ONCE: usize = 16;
 pub(super) struct Xids(ManuallyDrop<EventSet<'static>>);
 
 impl Xids {
-    /// Watches a GPU, if it tells its XIDs.
+    /// Watches a GPU, if it reports its XIDs.
     pub(super) fn watch(device: &Device<'static>) -> Option<Self> {
         let xid = EventTypes::CRITICAL_XID_ERROR;
         if !device.supported_event_types().is_ok_and(|types| types.contains(xid)) {

@@ -43,7 +43,7 @@ pub(super) fn known_u64(value: u64) -> Result<u64, Fault> {
     if value == u64::MAX { Err(Fault::NotAvailable) } else { Ok(value) }
 }
 
-/// The fault that says most about why several ways of asking all failed.
+/// The most informative fault where several ways of asking all failed.
 pub(super) fn gravest(faults: &[Fault]) -> Fault {
     let order = [Fault::Lost, Fault::Gone, Fault::Denied, Fault::NotAvailable, Fault::Failed];
     order.into_iter().find(|fault| faults.contains(fault)).unwrap_or(Fault::Unsupported)

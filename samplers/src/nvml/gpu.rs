@@ -1,4 +1,4 @@
-//! One GPU: who it is, how it is, and what else it tells.
+//! One GPU: its identity, its state, and its gauges and users.
 
 use eco2_core::{Domain, Fault, Gauge};
 use nvml_wrapper::Device;
@@ -6,7 +6,7 @@ use nvml_wrapper::enum_wrappers::device::{Clock, TemperatureSensor, TemperatureT
 
 use super::events::Xids;
 use super::fault::{ask, known_u32, known_u64};
-use super::meter::{Meter, Offer};
+use super::meter::{Meter, Probe};
 use super::shares::{Processes, Used, utilization};
 use super::visible::Identity;
 use crate::Batch;
@@ -44,15 +44,15 @@ pub(super) struct Round {
 
 impl Gpu {
     /// Opens a GPU; its domains get indices from `first` on.
-    pub(super) fn open(device: Device<'static>, identity: Identity, first: usize) -> (Self, Offer) {
-        let mut offer = Offer::probe(&device, &identity.uuid, &identity.name, first);
+    pub(super) fn open(device: Device<'static>, identity: Identity, first: usize) -> (Self, Probe) {
+        let mut probe = Probe::run(&device, &identity.uuid, &identity.name, first);
         if !identity.mig.is_empty() {
             let text = format!("energy is the whole board's; {} MIG devices share it", identity.mig.len());
-            offer.remarks.push(("mig", format!("{text}: {}", identity.mig.join(", "))));
+            probe.remarks.push(("mig", format!("{text}: {}", identity.mig.join(", "))));
         }
         let xids = Xids::watch(&device);
-        let meters = std::mem::take(&mut offer.meters);
-        (Self { identity, state: State::Live, device, meters, xids, processes: Processes::default() }, offer)
+        let meters = std::mem::take(&mut probe.meters);
+        (Self { identity, state: State::Live, device, meters, xids, processes: Processes::default() }, probe)
     }
 
     /// The same GPU is there again, perhaps behind another handle.
@@ -67,7 +67,7 @@ impl Gpu {
         self.meters.first().map(|meter| meter.domain)
     }
 
-    /// Reads what is due. When the GPU is lost, every domain of it says so once, and never an old value.
+    /// Reads what is due. When the GPU is lost, every domain of it reports that once, and never an old value.
     pub(super) fn read(&mut self, batch: &mut Batch) -> Round {
         let mut round = Round::default();
         let mut closed = None;
@@ -99,12 +99,12 @@ impl Gpu {
         self.xids.as_ref().map(Xids::since_last).unwrap_or_default()
     }
 
-    /// Who used the GPU since the last call.
+    /// The processes that used the GPU since the last call.
     pub(super) fn used(&mut self) -> Option<Used> {
         self.processes.used(&self.device)
     }
 
-    /// Pushes what the GPU says besides energy; what it does not say is left out.
+    /// Pushes what the GPU reports besides energy; what it does not report is left out.
     pub(super) fn gauges(&self, out: &mut Vec<Gauge>) {
         let device = &self.device;
         let mut push = |name: &str, unit: &str, value: Result<f64, Fault>| {
@@ -122,7 +122,7 @@ impl Gpu {
         push("memory_total", "By", bytes(|memory| memory.total));
         let celsius = ask(device, |device| device.temperature(TemperatureSensor::Gpu)).and_then(known_u32);
         push("temperature", "Cel", celsius.map(|value| value as f64));
-        // From here on the board may slow down: each says its own.
+        // From here on the board may slow down: each board reports its own limit.
         let most = ask(device, |device| device.temperature_threshold(TemperatureThreshold::GpuMax)).and_then(known_u32);
         push("temperature_limit", "Cel", most.map(|value| value as f64));
         let megahertz = ask(device, |device| device.clock_info(Clock::SM)).and_then(known_u32);
@@ -134,7 +134,7 @@ impl Gpu {
     }
 }
 
-/// Who a device is; MIG devices included.
+/// Identity of a device; MIG devices included.
 pub(super) fn identify(device: &Device<'static>) -> Result<Identity, Fault> {
     let uuid = ask(device, Device::uuid)?;
     let name = ask(device, Device::name).unwrap_or_else(|_| "NVIDIA GPU".into());
@@ -150,7 +150,7 @@ fn mig(device: &Device<'static>) -> Vec<String> {
     (0..count).filter_map(|index| device.mig_device_by_index(index).ok()?.uuid().ok()).collect()
 }
 
-/// What is kept of an offer once its meters are in place: the domains to publish.
-pub(super) fn publish(offer: &mut Offer, domains: &mut Vec<Domain>) {
-    domains.append(&mut offer.domains);
+/// What is kept of an probe once its meters are in place: the domains to publish.
+pub(super) fn publish(probe: &mut Probe, domains: &mut Vec<Domain>) {
+    domains.append(&mut probe.domains);
 }

@@ -2,7 +2,7 @@
 //!
 //! A loaded library is leaked on purpose. The wrapper's `Drop` calls `nvmlShutdown` and panics where the symbol is
 //! missing; worse, it would unload code in which a hung thread of ours may still be. NVML counts initialisations, so
-//! holding one for the life of the process disturbs nobody, and nobody's `nvmlShutdown` closes it under us.
+//! holding one for the life of the process disturbs no other user, and no other `nvmlShutdown` closes it.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -11,18 +11,18 @@ use std::sync::{Mutex, PoisonError};
 use nvml_wrapper::Nvml;
 use nvml_wrapper::error::{NvmlError, nvml_sym, nvml_try};
 
-use crate::fork::Birthplace;
+use crate::fork::ForkGuard;
 
 /// The driver's library, and the name that only development packages give it.
 const NAMES: [&str; 2] = ["libnvidia-ml.so.1", "libnvidia-ml.so"];
 
-/// By path, and by process: a forked child has to initialise the driver anew.
-static LOADED: Mutex<Vec<(PathBuf, Birthplace, &'static Nvml)>> = Mutex::new(Vec::new());
+/// By path, and by process: a forked child has to initialise the driver again.
+static LOADED: Mutex<Vec<(PathBuf, ForkGuard, &'static Nvml)>> = Mutex::new(Vec::new());
 
 /// Loads and initialises the library at `path`, or the system's. May hang as long as the driver does.
 ///
 /// # Errors
-/// What the loader or the driver said; for the system's library, of its usual name.
+/// The loader's or the driver's error; for the system's library, that of its usual name.
 pub(super) fn load(path: Option<&Path>) -> Result<&'static Nvml, NvmlError> {
     let names = match path {
         Some(path) => vec![path],
@@ -40,14 +40,14 @@ pub(super) fn load(path: Option<&Path>) -> Result<&'static Nvml, NvmlError> {
 }
 
 fn load_one(name: &Path) -> Result<&'static Nvml, NvmlError> {
-    let here = Birthplace::here();
-    let known = |loaded: &[(PathBuf, Birthplace, &'static Nvml)]| {
+    let here = ForkGuard::here();
+    let known = |loaded: &[(PathBuf, ForkGuard, &'static Nvml)]| {
         loaded.iter().find(|(path, born, _)| path == name && *born == here).map(|found| found.2)
     };
     if let Some(nvml) = known(&LOADED.lock().unwrap_or_else(PoisonError::into_inner)) {
         return Ok(nvml);
     }
-    // Not under the lock: a driver that hangs here must not hold up who uses another library.
+    // Not under the lock: a driver that hangs here must not delay users of another library.
     let nvml: &'static Nvml = Box::leak(Box::new(Nvml::builder().lib_path(OsStr::new(name)).init()?));
     let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(earlier) = known(&loaded) {

@@ -1,8 +1,9 @@
 //! Power limits of boards: what they are, what is allowed, and setting them for a while.
 //!
-//! The one place in which anything of a machine is changed. Who sets a limit holds a [`HeldLimits`], which knows the old
-//! ones before the first is changed and puts them back when it is dropped, by a panic's unwinding too. Setting needs root
-//! (`nvml.h`: `NVML_ERROR_NO_PERMISSION` otherwise). A limit lasts until it is set again or the driver is unloaded.
+//! The only place that changes anything on a machine. Setting a limit returns a [`HeldLimits`], which knows the old
+//! ones before the first is changed and puts them back when it is dropped, by a panic's unwinding too. Setting needs
+//! root (`nvml.h`: `NVML_ERROR_NO_PERMISSION` otherwise). A limit lasts until it is set again or the driver is
+//! unloaded.
 
 use eco2_core::Fault;
 use nvml_wrapper::Device;
@@ -33,7 +34,7 @@ pub enum LimitError {
     Unreadable {
         /// UUID.
         gpu: String,
-        /// What the driver said.
+        /// The driver's error.
         fault: Fault,
     },
     /// A board refused.
@@ -43,10 +44,10 @@ pub enum LimitError {
         gpu: String,
         /// The limit, watts.
         watts: f64,
-        /// What the driver said.
+        /// The driver's error.
         fault: Fault,
     },
-    /// A board that said yes and did something else.
+    /// A board that accepted the call and set another limit.
     #[error(
         "{gpu}: the power limit was set to {watts} W, and the board says {found} W; does something else set it, too?"
     )]
@@ -159,7 +160,7 @@ impl HeldLimits {
             return Err(LimitError::Restored);
         }
         for (device, board) in &mut self.boards {
-            // Before the call: who knows what a call that fails half-way has done.
+            // Before the call: a call that fails half-way may have changed the limit.
             self.changed = true;
             set(device, board, limit_mw)?;
         }
@@ -179,7 +180,7 @@ impl HeldLimits {
         outcome
     }
 
-    /// Puts the old limits back, on every board whatever another says; for good: nothing is set afterwards.
+    /// Puts the old limits back, on every board, even if another fails; final: nothing is set afterwards.
     ///
     /// # Errors
     /// The first board's that refused, or has another limit afterwards; a later call tries again.
@@ -200,7 +201,7 @@ impl HeldLimits {
 
 impl Drop for HeldLimits {
     fn drop(&mut self) {
-        // Nobody is left to be told; who wants to know calls `restore` before.
+        // No caller is left to receive an error; call `restore` before to get it.
         let _ = self.restore();
     }
 }

@@ -9,7 +9,7 @@ use super::library;
 
 /// What the driver lists.
 pub(super) struct List {
-    /// Those that say who they are, by UUID.
+    /// Those that report their identity, by UUID.
     pub(super) devices: Vec<(Device<'static>, String)>,
     /// How many are counted but lost.
     pub(super) lost: usize,

@@ -4,7 +4,7 @@ use eco2_core::{Component, Domain, Fault, Kind, Quality, Reading, Scale};
 use nvml_wrapper::Device;
 
 use super::fault::{ask, known_u32, known_u64};
-use super::power::{Target, Way, sees_a_quarter};
+use super::power::{ReadMethod, Target, sees_a_quarter};
 use super::raw::{self, Scope};
 use super::status::NAME;
 use crate::Batch;
@@ -28,7 +28,7 @@ enum Quantity {
     Counter,
     /// Field 191 with its scope.
     ScopedCounter(Scope),
-    Power(Way),
+    Power(ReadMethod),
     /// Why there is nothing to read, of a board of this name.
     Nothing(Fault, String),
 }
@@ -45,7 +45,7 @@ pub(super) struct Meter {
 }
 
 /// Everything that was found out about a GPU when it was opened.
-pub(super) struct Offer {
+pub(super) struct Probe {
     pub(super) domains: Vec<Domain>,
     pub(super) meters: Vec<Meter>,
     /// `(kind, text)` of notes.
@@ -54,24 +54,24 @@ pub(super) struct Offer {
     pub(super) losses: Vec<String>,
 }
 
-impl Offer {
+impl Probe {
     /// Probes a GPU; its domains get indices from `first` on, the board's own first.
-    pub(super) fn probe(device: &Device<'static>, uuid: &str, name: &str, first: usize) -> Self {
-        let mut offer = Self { domains: Vec::new(), meters: Vec::new(), remarks: Vec::new(), losses: Vec::new() };
-        let mut build = Build { offer: &mut offer, device, uuid, name, first, max_uw: max_uw(device) };
+    pub(super) fn run(device: &Device<'static>, uuid: &str, name: &str, first: usize) -> Self {
+        let mut probe = Self { domains: Vec::new(), meters: Vec::new(), remarks: Vec::new(), losses: Vec::new() };
+        let mut prober = Prober { probe: &mut probe, device, uuid, name, first, max_uw: max_uw(device) };
         let module = raw::field(device, raw::POWER_INSTANT, Scope::Module);
         if module.is_ok_and(|milliwatts| milliwatts > 0) {
-            build.superchip();
+            prober.superchip();
         } else {
-            build.board();
+            prober.board();
         }
-        offer
+        probe
     }
 }
 
-/// An offer in the making.
-struct Build<'a> {
-    offer: &'a mut Offer,
+/// An probe in the making.
+struct Prober<'a> {
+    probe: &'a mut Probe,
     device: &'a Device<'static>,
     uuid: &'a str,
     name: &'a str,
@@ -79,14 +79,14 @@ struct Build<'a> {
     max_uw: Option<u64>,
 }
 
-impl Build<'_> {
-    /// An ordinary board: the counter, and power beside it for comparison; else power; else nothing, by name.
+impl Prober<'_> {
+    /// An ordinary board: the counter, and power in addition for comparison; else power; else nothing, with the reason.
     fn board(&mut self) {
         match counter(self.device) {
             Ok(_) => self.counted(Quantity::Counter),
-            // Only this time, perhaps: it is asked again, and power stands for it until it answers.
+            // Only this time, perhaps: it is asked again, and power replaces it until it answers.
             Err(Fault::Failed) => {
-                self.offer.losses.push(format!("{}: {}", self.uuid, said(Fault::Failed)));
+                self.probe.losses.push(format!("{}: {}", self.uuid, reason(Fault::Failed)));
                 self.counted(Quantity::Counter);
             }
             Err(why) => self.uncounted(why),
@@ -95,7 +95,7 @@ impl Build<'_> {
 
     fn counted(&mut self, quantity: Quantity) {
         self.add(self.domain(self.uuid, "board", Kind::Energy), quantity, 0);
-        if let Ok(way) = Way::probe(self.device, self.name) {
+        if let Ok(way) = ReadMethod::probe(self.device, self.name) {
             let mut check = self.domain(&format!("{}/power", self.uuid), "power", Kind::Power);
             check.parent = Some(self.uuid.to_owned());
             let every_ns = way.every_ns().max(SELDOM_NS);
@@ -104,19 +104,19 @@ impl Build<'_> {
     }
 
     fn uncounted(&mut self, why: Fault) {
-        match Way::probe(self.device, self.name) {
+        match ReadMethod::probe(self.device, self.name) {
             Ok(way) => {
-                self.offer.losses.push(format!("{}: {}; power is integrated instead", self.uuid, said(why)));
+                self.probe.losses.push(format!("{}: {}; power is integrated instead", self.uuid, reason(why)));
                 let every_ns = way.every_ns();
                 self.powered(self.domain(self.uuid, "board", Kind::Power), way, every_ns);
             }
             // It was refused for now, or failed: the counter may well be there.
             Err(_) if !matches!(why, Fault::Unsupported | Fault::NotAvailable) => {
-                self.offer.losses.push(format!("{}: {}", self.uuid, said(why)));
+                self.probe.losses.push(format!("{}: {}", self.uuid, reason(why)));
                 self.add(self.domain(self.uuid, "board", Kind::Energy), Quantity::Counter, 0);
             }
             Err(fault) => {
-                self.offer.losses.push(format!("{}: neither energy nor power can be read", self.uuid));
+                self.probe.losses.push(format!("{}: neither energy nor power can be read", self.uuid));
                 let mut board = self.domain(self.uuid, "board", Kind::Power);
                 if fault == Fault::Unsupported {
                     board.quality = Quality::Missing;
@@ -134,26 +134,26 @@ impl Build<'_> {
         let scoped = matches!((gpu, whole), (Ok(gpu), Ok(whole)) if gpu < whole);
         if scoped {
             self.counted(Quantity::ScopedCounter(Scope::Gpu));
-        } else if let Ok(way) = Way::probe(self.device, self.name) {
+        } else if let Ok(way) = ReadMethod::probe(self.device, self.name) {
             let text = "the energy counter is the whole module's; the GPU's power is integrated";
-            self.offer.losses.push(format!("{}: {text}", self.uuid));
+            self.probe.losses.push(format!("{}: {text}", self.uuid));
             let every_ns = way.every_ns();
             self.powered(self.domain(self.uuid, "board", Kind::Power), way, every_ns);
         }
         let (kind, quantity) = match counter(self.device) {
             _ if scoped => (Kind::Energy, Quantity::ScopedCounter(Scope::Module)),
             Ok(_) => (Kind::Energy, Quantity::Counter),
-            Err(_) => (Kind::Power, Quantity::Power(Way::Instant(Scope::Module))),
+            Err(_) => (Kind::Power, Quantity::Power(ReadMethod::Instant(Scope::Module))),
         };
         let mut module = self.domain(&format!("{}/module", self.uuid), "module", kind);
         (module.component, module.max_uw) = (Component::Other, None);
-        if let Some(board) = self.offer.domains.first_mut() {
+        if let Some(board) = self.probe.domains.first_mut() {
             board.parent = Some(module.id.clone());
         }
         self.add(module, quantity, SELDOM_NS);
     }
 
-    fn powered(&mut self, domain: Domain, way: Way, every_ns: u64) {
+    fn powered(&mut self, domain: Domain, way: ReadMethod, every_ns: u64) {
         if domain.parent.is_none() {
             self.remark(&way);
         }
@@ -161,12 +161,12 @@ impl Build<'_> {
         self.add(Domain { average_ns, ..domain }, Quantity::Power(way), every_ns);
     }
 
-    /// What limits a board's figure when it comes from power.
-    fn remark(&mut self, way: &Way) {
-        self.offer.remarks.extend(way.remark().map(|(kind, text)| (kind, text.to_owned())));
+    /// What limits a board's energy when it comes from power.
+    fn remark(&mut self, way: &ReadMethod) {
+        self.probe.remarks.extend(way.remark().map(|(kind, text)| (kind, text.to_owned())));
         if sees_a_quarter(self.name) {
             let text = "this board's power sensor looks at a quarter of the time (arXiv 2312.02741)";
-            self.offer.remarks.push(("power-duty", text.to_owned()));
+            self.probe.remarks.push(("power-duty", text.to_owned()));
         }
     }
 
@@ -182,10 +182,10 @@ impl Build<'_> {
     }
 
     fn add(&mut self, domain: Domain, quantity: Quantity, every_ns: u64) {
-        let index = self.first + self.offer.domains.len();
+        let index = self.first + self.probe.domains.len();
         let target = Target::new(index, domain.max_uw);
-        self.offer.meters.push(Meter { domain: index, quantity, target, every_ns, next_ns: 0 });
-        self.offer.domains.push(domain);
+        self.probe.meters.push(Meter { domain: index, quantity, target, every_ns, next_ns: 0 });
+        self.probe.domains.push(domain);
     }
 }
 
@@ -207,11 +207,12 @@ impl Meter {
         result
     }
 
-    /// Power that could not be read when the GPU was opened may be readable by now; what a board does not have, it never has.
+    /// Power that could not be read when the GPU was opened may be readable by now; what a board does not have, it
+    /// never has.
     fn probe_again(&mut self, device: &Device<'static>, batch: &mut Batch) -> Result<u64, Fault> {
         let Quantity::Nothing(fault, name) = &mut self.quantity else { return Ok(0) };
         if *fault != Fault::Unsupported {
-            match Way::probe(device, name) {
+            match ReadMethod::probe(device, name) {
                 Ok(mut way) => {
                     let result = way.read(device, self.target, batch);
                     (self.every_ns, self.quantity) = (way.every_ns(), Quantity::Power(way));
@@ -224,7 +225,7 @@ impl Meter {
         one(self.domain, batch, || Err(fault))
     }
 
-    /// Says once why there is nothing to read any more.
+    /// Reports once why there is nothing to read any more.
     pub(super) fn close(&mut self, fault: Fault, batch: &mut Batch) {
         let now_ns = batch.now_ns();
         batch.push(self.domain, Reading { before_ns: now_ns, after_ns: now_ns, value: Err(fault) });
@@ -254,7 +255,7 @@ fn max_uw(device: &Device<'static>) -> Option<u64> {
     Some(max_mw * 1_000 * MARGIN_PERCENT / 100)
 }
 
-fn said(why: Fault) -> &'static str {
+fn reason(why: Fault) -> &'static str {
     match why {
         Fault::Denied => "permission to read the energy counter is denied",
         Fault::Unsupported => "it has no energy counter",

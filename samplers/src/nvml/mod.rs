@@ -1,13 +1,14 @@
 //! NVIDIA GPUs through NVML.
 //!
 //! Each board is one domain, named by its UUID: its energy counter where it has one (Volta and newer), else its power.
-//! Beside a counter, `<uuid>/power` is the power of the same board at 10 Hz: an overlapping domain that is never summed,
-//! for comparing the counter with integrated power. On Grace superchips `<uuid>/module` holds the GPU and the CPU.
-//! A counter has no range: when it falls it was reset (driver reload, GPU reset, or 32 bits), and the core begins a
-//! new segment. The driver's calls can hang, so opening and reading each have
-//! a thread of their own, and nobody waits for either.
+//! In addition to a counter, `<uuid>/power` is the power of the same board at 10 Hz: an overlapping domain that is
+//! never summed, for comparing the counter with integrated power. On Grace superchips `<uuid>/module` holds the GPU and
+//! the CPU. A counter has no range: when it falls it was reset (driver reload, GPU reset, or 32 bits), and the core
+//! starts a new segment. The driver's calls can hang, so opening and reading each have
+//! a thread of their own, and no other thread waits for either.
 //!
-//! While NVML is open the driver's module cannot be unloaded; a measured run holds it open as long as the process lives.
+//! While NVML is open the driver's module cannot be unloaded; a measured run holds it open as long as the process
+//! lives.
 
 mod events;
 mod fault;
@@ -32,7 +33,7 @@ pub use visible::Visibility;
 
 use crate::Roots;
 use crate::found::Found;
-use crate::opening::{Opening, Words};
+use crate::opening::{Opening, StatusTexts};
 use source::NvmlSource;
 use status::NAME;
 
@@ -57,11 +58,12 @@ pub fn discover_within(roots: &Roots, visibility: &Visibility, deadline: Duratio
     begin(roots, visibility).within(deadline)
 }
 
-/// Begins to look for GPUs: a driver in trouble may never answer.
+/// Starts to look for GPUs: a hanging driver may never answer.
 pub(crate) fn begin(roots: &Roots, visibility: &Visibility) -> Opening {
-    let words = Words { name: NAME, waiting: status::waiting(), lost: status::hung(), no_thread: status::no_thread() };
+    let texts =
+        StatusTexts { name: NAME, waiting: status::waiting(), lost: status::hung(), no_thread: status::no_thread() };
     let (roots, visibility) = (roots.clone(), visibility.clone());
-    Opening::begin(words, move || open(&roots, visibility))
+    Opening::begin(texts, move || open(&roots, visibility))
 }
 
 fn open(roots: &Roots, visibility: Visibility) -> Found {

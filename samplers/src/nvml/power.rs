@@ -2,7 +2,8 @@
 //!
 //! 1. The instantaneous field (186). 2. The driver's buffered samples, each with its own timestamp, which lose nothing
 //!    between polls. 3. `nvmlDeviceGetPowerUsage`, which from Ampere on (GA100 excepted) is the mean of the second
-//!    before (NVML API reference): the domain says so, and the account places readings in the middle of their second.
+//!    before (NVML API reference): the domain states that, and the account places readings in the middle of their
+//!    second.
 
 use eco2_core::{Fault, Reading};
 use nvml_wrapper::Device;
@@ -27,7 +28,7 @@ const SAMPLES_EVERY_NS: u64 = 100_000_000;
 
 /// How power is read.
 #[derive(Debug)]
-pub(super) enum Way {
+pub(super) enum ReadMethod {
     Instant(Scope),
     Samples(Series),
     /// `averages`: the mean of the second before.
@@ -36,7 +37,7 @@ pub(super) enum Way {
     },
 }
 
-impl Way {
+impl ReadMethod {
     /// The first way that works.
     ///
     /// # Errors
@@ -67,7 +68,7 @@ impl Way {
         matches!(self, Self::Usage { averages: true }).then_some(AVERAGE_NS)
     }
 
-    /// How often it is worth reading where it is the board's only figure.
+    /// How often it is worth reading where it is the board's only value.
     pub(super) fn every_ns(&self) -> u64 {
         if matches!(self, Self::Samples(_)) { SAMPLES_EVERY_NS } else { SENSOR_EVERY_NS }
     }
@@ -129,7 +130,7 @@ fn buffered(series: &mut Series, device: &Device<'static>, to: Target, batch: &m
         }
     };
     let anchor = Anchor::now(after_ns);
-    // A stamp that cannot be says nothing of when its sample was taken, nor of which others are new.
+    // An impossible stamp does not show when its sample was taken, nor which others are new.
     samples.retain(|(stamp_us, _)| anchor.monotonic(*stamp_us).is_some());
     if last_us == 0 {
         samples.drain(..samples.len().saturating_sub(1));

@@ -26,7 +26,7 @@ pub(super) fn field(device: &Device<'static>, id: u32, scope: Scope) -> Result<u
     let value = ask(device, |device| field_value(device, id, scope))?;
     match value.valueType {
         bindings::nvmlValueType_enum_NVML_VALUE_TYPE_UNSIGNED_INT => {
-            // SAFETY: the driver says that this member is the one it wrote; any bits are a `u32`.
+            // SAFETY: the driver states that this member is the one it wrote; any bits are a `u32`.
             known_u32(unsafe { value.value.uiVal })
         }
         bindings::nvmlValueType_enum_NVML_VALUE_TYPE_UNSIGNED_LONG

@@ -1,4 +1,4 @@
-//! When to try a driver that is not there again: initialising loads the library anew, so not often.
+//! When to try a driver that is not there again: initialising loads the library again, so not often.
 
 const FIRST_NS: u64 = 5_000_000_000;
 const LONGEST_NS: u64 = 60_000_000_000;

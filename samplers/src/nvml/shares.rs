@@ -1,7 +1,7 @@
-//! Who used a GPU: utilisation by process, for attribution.
+//! Users of a GPU: utilisation by process, for attribution.
 //!
-//! NVML gives the utilisation of the SMs by process id of the machine: inside a container with process ids of its own they
-//! mean other processes, or none. With MIG it gives nothing.
+//! NVML gives the utilisation of the SMs by process id of the machine: inside a container with process ids of its own
+//! they mean other processes, or none. With MIG it gives nothing.
 
 use std::collections::BTreeMap;
 
@@ -29,13 +29,13 @@ pub(super) struct Used {
 }
 
 impl Processes {
-    /// Who used the GPU since the last call; `None` at the first, which only begins.
+    /// The processes that used the GPU since the last call; `None` at the first, which only starts the interval.
     pub(super) fn used(&mut self, device: &Device<'static>) -> Option<Used> {
         let used = self.look(device).unwrap_or(Used { processes: Vec::new(), unknown: 1.0 });
         std::mem::replace(&mut self.begun, true).then_some(used)
     }
 
-    /// `None`: the driver does not tell.
+    /// `None`: the driver does not report it.
     fn look(&mut self, device: &Device<'static>) -> Option<Used> {
         let last_us = self.last_us;
         let newer = |device: &Device<'static>| match device.process_utilization_stats(last_us) {
@@ -48,8 +48,8 @@ impl Processes {
         if !samples.is_empty() {
             return Some(Used { processes: means(&samples), unknown: 0.0 });
         }
-        // No news: as much as it was busy was used by somebody. Where stamps went back, since the clock was set, nothing
-        // would be new until it had caught up: the next look takes what the driver has.
+        // No new samples: its busy time was used by unknown processes. Where stamps went back, since the clock was set,
+        // nothing would be new until it had caught up: the next look takes what the driver has.
         let unknown = utilization(device).ok()?;
         self.last_us = if unknown > 0.0 { 0 } else { last_us };
         Some(Used { processes: Vec::new(), unknown })

@@ -46,14 +46,14 @@ pub(super) struct NvmlSource {
     nameless: Nameless,
     /// The status, where it is not what was handed over last.
     changed: Option<SourceStatus>,
-    /// When to look at the list next; not known before the first reading tells the time.
+    /// When to look at the list next; not known before the first reading gives the time.
     next_look_ns: Option<u64>,
     /// Looks since a GPU went missing that did not find it.
     fruitless: u32,
     next_xid_ns: u64,
 }
 
-/// GPUs that the driver counts and that do not say who they are.
+/// GPUs that the driver counts and that do not report their UUID.
 #[derive(Debug, Default, Clone, Copy)]
 struct Nameless {
     lost: usize,
@@ -63,7 +63,7 @@ struct Nameless {
 
 impl NvmlSource {
     /// Loads the library and looks for GPUs. A driver that is not there is no error of the source: it retries.
-    /// The second value says why it is closed.
+    /// The second value is the reason why it is closed.
     pub(super) fn open(path: Option<PathBuf>, visibility: Visibility) -> (Self, Option<NvmlError>) {
         let mut source = Self {
             path,
@@ -88,7 +88,7 @@ impl NvmlSource {
             Ok(()) => source.look(0, &mut Batch::new(Clock::default())).err(),
             Err(error) => Some(error),
         };
-        // Whoever opens it asks for its status.
+        // The caller asks for its status.
         (source.next_look_ns, source.changed) = (None, None);
         if trouble.is_some() {
             source.closed = Some(Retry::FIRST);
@@ -179,7 +179,7 @@ impl NvmlSource {
         if listed.unclear > 0 {
             return;
         }
-        // A GPU that fell off the bus is counted, but does not tell who it is.
+        // A GPU that fell off the bus is counted, but does not report its UUID.
         let (state, kind, text) = match listed.lost {
             0 => (State::Gone, "gpu-gone", "the driver no longer lists this GPU; its energy ends here"),
             _ => (State::Lost, "gpu-lost", "the GPU is lost; its energy ends here"),
@@ -207,11 +207,11 @@ impl NvmlSource {
         if !self.selection.as_ref().is_some_and(|selection| selection.includes(&uuid)) {
             return;
         }
-        let (gpu, mut offer) = Gpu::open(device, identity, self.domains.len());
-        publish(&mut offer, &mut self.domains);
+        let (gpu, mut probe) = Gpu::open(device, identity, self.domains.len());
+        publish(&mut probe, &mut self.domains);
         self.gpus.push(gpu);
-        self.losses.append(&mut offer.losses);
-        offer.remarks.into_iter().for_each(|(kind, text)| self.note(now_ns, kind, uuid.clone(), text));
+        self.losses.append(&mut probe.losses);
+        probe.remarks.into_iter().for_each(|(kind, text)| self.note(now_ns, kind, uuid.clone(), text));
         if now_ns > 0 {
             self.note(now_ns, "gpu-new", uuid, "a GPU was added while measuring".into());
         }
@@ -319,7 +319,7 @@ impl Source for NvmlSource {
 
     fn read(&mut self, batch: &mut Batch) {
         let now_ns = batch.now_ns();
-        // Notes and the first look were made before any batch told the time.
+        // Notes and the first look were made before any batch gave the time.
         self.notes.iter_mut().filter(|note| note.at_ns == 0).for_each(|note| note.at_ns = now_ns);
         let first_pause_ns = self.pause_ns(self.fruitless > 0);
         let next_look_ns = *self.next_look_ns.get_or_insert(now_ns.saturating_add(first_pause_ns));

@@ -20,7 +20,7 @@ impl Anchor {
 
     /// A driver's timestamp as monotonic nanoseconds; `None` if it is from the future or far from now.
     ///
-    /// NVML says only "CPU timestamp in microseconds": Unix time on current drivers. One that lies nearer to the
+    /// NVML documents only "CPU timestamp in microseconds": Unix time on current drivers. One that lies nearer to the
     /// monotonic clock than to the wall clock is taken as such.
     pub(super) fn monotonic(self, stamp_us: u64) -> Option<u64> {
         let stamp_ns = stamp_us.checked_mul(1_000)?;
@@ -31,7 +31,7 @@ impl Anchor {
     }
 }
 
-/// What is known of a series of samples: the newest seen, and how far apart they are.
+/// What is known of a series of samples: the newest seen, and the distance between them.
 #[derive(Debug, Default)]
 pub(super) struct Series {
     last_us: u64,

@@ -1,4 +1,4 @@
-//! What to tell people about NVML: a reason, and one thing to do.
+//! Status of NVML for `eco2 doctor` and the report: a reason, and one remedy.
 
 use eco2_core::report::{SourceStatus, Status};
 use nvml_wrapper::error::NvmlError;
@@ -27,7 +27,7 @@ pub(super) struct Counted {
     pub(super) gone: usize,
     /// They may not be asked by this user.
     pub(super) denied: usize,
-    /// They do not say who they are, for another reason.
+    /// They do not report their UUID, for another reason.
     pub(super) unclear: usize,
 }
 

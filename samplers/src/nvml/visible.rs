@@ -9,7 +9,7 @@ use crate::visible::entries;
 
 pub use crate::visible::CudaMask as Visibility;
 
-/// Who a GPU is.
+/// Identity of a GPU.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Identity {
     pub(super) uuid: String,

@@ -1,7 +1,7 @@
 //! One block of counters (a package or a die): opened on one CPU, moved to a sibling when that CPU goes offline.
 //!
 //! A new event counts from 0. So each domain keeps the highest value it reported as an offset: what is reported never
-//! falls. The move itself is reported as [`Fault::Gone`], which begins a new segment: what was used between the last
+//! falls. The move itself is reported as [`Fault::Gone`], which starts a new segment: what was used between the last
 //! reading and the new events is not known.
 
 use std::io;
@@ -191,7 +191,7 @@ impl Block {
         self.retry = self.retry.filter(|_| later);
     }
 
-    /// Domains whose event could not be opened have no value, which is said at every reading.
+    /// Domains whose event could not be opened have no value, which every reading reports.
     fn push_unopened(&self, groups: &[Opened], batch: &mut Batch) {
         for index in 0..self.counters.len() {
             if !groups.iter().any(|group| group.members.contains(&index)) {
@@ -264,8 +264,8 @@ fn may_pass(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|code| [EAGAIN, EBUSY, EINTR, EMFILE, ENFILE, ENOMEM].contains(&code))
 }
 
-/// Opens all events that can be opened: as members of one group, else on their own. With them, whether one of the others
-/// may be opened later.
+/// Opens all events that can be opened: as members of one group, else on their own. With them, whether one of the
+/// others may be opened later.
 fn open_all(kind: u32, cpu: usize, counters: &[Counter]) -> io::Result<(Vec<Opened>, bool)> {
     let mut groups: Vec<Opened> = Vec::new();
     let (mut first_error, mut later) = (None, false);

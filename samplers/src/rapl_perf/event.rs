@@ -9,7 +9,8 @@ use crate::sysfs;
 /// The source's name.
 pub(crate) const NAME: &str = "rapl-perf";
 
-/// Names of the kernel's RAPL events (`arch/x86/events/rapl.c`) and what they count; package first, as it leads a group.
+/// Names of the kernel's RAPL events (`arch/x86/events/rapl.c`) and what they count; package first, as it leads a
+/// group.
 const KNOWN: [(&str, &str, Component); 5] = [
     ("energy-pkg", "package", Component::Cpu),
     ("energy-ram", "dram", Component::Memory),
@@ -18,7 +19,7 @@ const KNOWN: [(&str, &str, Component); 5] = [
     ("energy-psys", "psys", Component::Other),
 ];
 
-/// One entry of the PMU's cpumask and the place it stands for.
+/// One entry of the PMU's cpumask and the place that it represents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Seat {
     /// CPU to open the events on.
@@ -27,7 +28,7 @@ pub(super) struct Seat {
     pub(super) suffix: String,
     /// The first of the machine.
     pub(super) first: bool,
-    /// CPUs that may stand in when this one goes offline.
+    /// CPUs that replace this one when it goes offline.
     pub(super) siblings: Vec<usize>,
 }
 
@@ -81,7 +82,7 @@ fn describe(pmu: &Path, name: &str) -> Result<(u64, Scale), String> {
     Ok((config, factor.ok_or_else(|| format!("scale {scale:?} cannot be"))?))
 }
 
-/// Joules in the unit. The kernel says `Joules`; the others cost nothing to know.
+/// Joules in the unit. The kernel uses `Joules`; the others are accepted as well.
 fn unit_joules(unit: &str) -> Option<f64> {
     match unit {
         "Joules" | "J" => Some(1.0),
@@ -91,7 +92,7 @@ fn unit_joules(unit: &str) -> Option<f64> {
     }
 }
 
-/// The config word of `event=0x02[,term=value…]`, each value put where `format/<term>` says (`config:0-7,32-35`).
+/// The config word of `event=0x02[,term=value…]`, each value placed by `format/<term>` (`config:0-7,32-35`).
 ///
 /// Grammar: `Documentation/ABI/testing/sysfs-bus-event_source-devices-{events,format}`.
 fn config(terms: &str, format: &Path) -> Option<u64> {
@@ -133,7 +134,7 @@ impl Event {
     pub(super) fn domain_at(&self, seat: &Seat, label: impl Fn(&str) -> String) -> Domain {
         let suffix = &seat.suffix;
         let id = match self.domain {
-            // One for the machine, told by its first package.
+            // One for the machine, read at its first package.
             "psys" if seat.first => "psys".to_owned(),
             name => format!("{name}-{suffix}"),
         };

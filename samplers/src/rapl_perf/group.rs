@@ -2,7 +2,7 @@
 //!
 //! The leader is a [`perf_event::Counter`]. `perf_event::Group` cannot lead here: its own leader counts a task, and a
 //! group of a whole CPU needs a leader on that CPU. So members join by `perf_event_open` itself, through the crate's
-//! hooked copy of `perf-event-open-sys`, which lets tests stand in for the kernel. One group read costs a third of four
+//! hooked copy of `perf-event-open-sys`, which lets tests replace the kernel. One group read costs a third of four
 //! single ones and gives all domains one instant: docs/measured/perf-group-read.md.
 
 use std::io;
@@ -14,7 +14,7 @@ use perf_event_open_sys::bindings;
 
 /// The kernel lists five RAPL events; a group never has more members.
 const MOST: usize = 8;
-/// Words of a group read: count of members, two times, then value and id of each.
+/// StatusTexts of a group read: count of members, two times, then value and id of each.
 const WORDS: usize = 3 + 2 * MOST;
 /// Value and id of each member, the enabled time, and the running time (`PERF_FORMAT_*`, perf_event_open(2)).
 const FORMAT: u32 = bindings::PERF_FORMAT_GROUP
@@ -49,7 +49,7 @@ impl Group {
     /// Those of `perf_event_open`.
     pub(super) fn lead(kind: u32, config: u64, cpu: usize) -> io::Result<Self> {
         let mut builder = Builder::new();
-        // RAPL refuses events that exclude anything: it cannot tell whose energy it is.
+        // RAPL refuses events that exclude anything: it cannot separate the energy by process.
         builder.include_kernel().include_hv();
         let attrs = builder.attrs_mut();
         (attrs.type_, attrs.config, attrs.read_format) = (kind, config, u64::from(FORMAT));
@@ -78,7 +78,7 @@ impl Group {
         if fd < 0 {
             return Err(io::Error::last_os_error());
         }
-        // SAFETY: the kernel has just given us this descriptor and nobody else knows it.
+        // SAFETY: the kernel has just returned this descriptor and nothing else has it.
         let member = unsafe { OwnedFd::from_raw_fd(fd) };
         self.ids.push(id_of(member.as_raw_fd())?);
         self.members.push(member);
@@ -99,7 +99,7 @@ impl Group {
     /// Why there are none; a short read or end of file is one of the reasons, never a 0.
     pub(super) fn read(&mut self, counts: &mut Vec<u64>) -> Result<(), Miss> {
         let leader = borrow(&self.leader);
-        let words = Words::read(|buffer| Ok(rustix::io::read(leader, buffer)?))?;
+        let words = StatusTexts::read(|buffer| Ok(rustix::io::read(leader, buffer)?))?;
         // The kernel stops the clock of events whose CPU it took away.
         if words.enabled_ns <= self.enabled_ns {
             return Err(Miss::Moved);
@@ -126,16 +126,16 @@ fn borrow(counter: &Counter) -> BorrowedFd<'_> {
     unsafe { BorrowedFd::borrow_raw(counter.as_raw_fd()) }
 }
 
-/// A group read, taken apart.
+/// A group read, split into its fields.
 #[derive(Debug)]
-struct Words {
+struct StatusTexts {
     enabled_ns: u64,
     /// Count and id of each member.
     pairs: [[u64; 2]; MOST],
     members: usize,
 }
 
-impl Words {
+impl StatusTexts {
     /// Reads through interruptions and checks that the answer is whole.
     fn read(mut read: impl FnMut(&mut [u8]) -> io::Result<usize>) -> Result<Self, Miss> {
         let mut bytes = [0_u8; 8 * WORDS];
@@ -185,9 +185,9 @@ mod tests {
         words.iter().flat_map(|word| word.to_ne_bytes()).collect()
     }
 
-    fn read(script: Vec<Result<Vec<u8>, i32>>) -> Result<Words, Miss> {
+    fn read(script: Vec<Result<Vec<u8>, i32>>) -> Result<StatusTexts, Miss> {
         let mut script = script.into_iter();
-        Words::read(|buffer| {
+        StatusTexts::read(|buffer| {
             let bytes = script.next().unwrap().map_err(io::Error::from_raw_os_error)?;
             buffer[..bytes.len()].copy_from_slice(&bytes);
             Ok(bytes.len())

@@ -129,10 +129,11 @@ impl RaplPerf {
         source
     }
 
-    /// Memory events of Sapphire Rapids in the unit of their packages, which Linux before 6.1 takes for a quarter of it.
+    /// Memory events of Sapphire Rapids in the unit of their packages, which Linux before 6.1 takes for a quarter of
+    /// it.
     ///
-    /// Every event is told in one unit, so the mistake shows only in what powercap states; without that, the release
-    /// of the kernel says whether it can be there.
+    /// Every event has one unit, so the mistake shows only in what powercap states; without that, the release
+    /// of the kernel decides whether it can be there.
     fn correct_memory_units(&mut self, roots: &Roots) {
         let factor = rapl_sysfs::memory_factor(roots);
         let uncertain = factor.is_none() && kernel_is_before(roots, (6, 1));

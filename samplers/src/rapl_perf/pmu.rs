@@ -60,7 +60,8 @@ impl Pmu {
     }
 }
 
-/// Package and die of each CPU from its topology; `true` when it is not readable and numbers were made up.
+/// Package and die of each CPU from its topology; `true` when it is not readable and the packages were numbered by
+/// position.
 fn seats(root: &Path, cpus: &[usize]) -> (Vec<Seat>, bool) {
     let places: Option<Vec<_>> = cpus.iter().map(|&cpu| topology::place(root, cpu)).collect();
     let Some(places) = places else { return (numbered(cpus), true) };

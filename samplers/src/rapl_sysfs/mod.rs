@@ -99,7 +99,7 @@ fn readable_status(
     status(NAME, state, &reason.join("; "), &remedy)
 }
 
-/// The command that lets the caller's group, and nobody else, read the counters until the next boot.
+/// The command that lets the caller's group, and no one else, read the counters until the next boot.
 fn grant(roots: &Roots) -> String {
     let files = zones::class(&roots.sysfs).join("*/energy_uj");
     let files = files.display();

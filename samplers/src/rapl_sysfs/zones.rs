@@ -1,6 +1,6 @@
 //! The powercap tree as a list of domains: names, parents, ranges, limits, and what was left out and why.
 //!
-//! Zones lie flat in `class/powercap`; the colons in their names say what contains what (`intel-rapl:0:1` is in
+//! Zones lie flat in `class/powercap`; the colons in their names show what contains what (`intel-rapl:0:1` is in
 //! `intel-rapl:0`). AMD's zones carry Intel's name. Kernel interface: `Documentation/power/powercap/powercap.rst`.
 
 use std::collections::BTreeMap;
@@ -188,7 +188,7 @@ impl Zones {
         Some(package as f64 / own as f64)
     }
 
-    /// Two zones of one name are two counters: the later one is told apart by the kernel's name for it.
+    /// Two zones of one name are two counters: the later one gets the kernel's name for it.
     fn rename_duplicate(&self, domain: &mut Domain, zone: &Zone) {
         if self.listed.iter().any(|other| other.domain.id == domain.id) {
             domain.id = format!("{}@{}", domain.id, zone.dir);

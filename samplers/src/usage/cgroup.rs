@@ -1,7 +1,7 @@
 //! CPU time of a command that has a control group of its own, in cgroup v1, v2 and hybrid trees.
 //!
-//! A group's counter misses nothing: processes that come and go, daemons, children nobody waits for. It is used only
-//! when the group is the command's own; a group that eco2 itself sits in also holds others.
+//! A group's counter misses nothing: processes that come and go, daemons, children without a waiting parent. It is used
+//! only when the group is the command's own; a group that eco2 itself sits in also holds others.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -9,7 +9,7 @@ use std::path::Path;
 use super::stat::ProcessKey;
 use crate::visible::Visible;
 
-/// Environments read in one look at most; a look at a command with more new processes tells nothing.
+/// Environments read in one look at most; a look at a command with more new processes gives no answer.
 const READ_AT_ONCE: usize = 64;
 /// A process is given another environment when it is replaced by another program, mostly right after its start.
 const LOOKS: u32 = 2;

@@ -1,4 +1,4 @@
-//! Who used the CPUs: a command's CPU time, everybody else's, and idle time, from `/proc` and control groups.
+//! Use of the CPUs: a command's CPU time, that of others, and idle time, from `/proc` and control groups.
 //!
 //! The three parts of [`CpuShares`] add up to the machine's capacity exactly. Whatever cannot be read (other users'
 //! processes under `hidepid`) is in the machine's busy time all the same, and so counts as others'.
@@ -39,6 +39,13 @@ pub struct CpuShares {
 
 impl CpuShares {
     /// All CPUs' time in the interval.
+    ///
+    /// ```
+    /// use eco2_samplers::usage::CpuShares;
+    ///
+    /// let shares = CpuShares { command_ns: 10, others_ns: 20, idle_ns: 70 };
+    /// assert_eq!(shares.capacity_ns(), 100);
+    /// ```
     #[must_use]
     pub fn capacity_ns(self) -> u64 {
         self.command_ns.saturating_add(self.others_ns).saturating_add(self.idle_ns)
@@ -72,7 +79,7 @@ struct Look {
 impl HostUsage {
     /// Follows the process `root` with its descendants, or its control group if it has one of its own.
     ///
-    /// Takes a first look: the interval of the first [`shares`](Self::shares) begins here.
+    /// Takes a first look: the interval of the first [`shares`](Self::shares) starts here.
     #[must_use]
     pub fn new(roots: &Roots, root: u32) -> Self {
         let mut usage = Self {
@@ -103,7 +110,7 @@ impl HostUsage {
         self.tree.reaped(pid, exited.cpu_ns.div_ceil(self.tick_ns.max(1)));
     }
 
-    /// How the command is told apart: `cgroup v1`, `cgroup v2` or `process tree`.
+    /// How the command is separated from others: `cgroup v1`, `cgroup v2` or `process tree`.
     #[must_use]
     pub fn method(&self) -> &'static str {
         match self.group {
@@ -134,7 +141,7 @@ impl HostUsage {
         self.tree.pids()
     }
 
-    /// Whose the use of a device was that a driver tells by process id.
+    /// Splits the use of a device, which a driver reports by process id, into command and others.
     #[must_use]
     pub fn split(&self, used: &DeviceUse) -> Fractions {
         self.users.split(&used.processes, used.unknown)
@@ -146,7 +153,7 @@ impl HostUsage {
         self.environments.visible(&self.procfs, &keys, self.root)
     }
 
-    /// Takes over what `wait4` said of the root: exact where the process table is coarse or came too late.
+    /// Takes over the CPU time of the root from `wait4`: exact where the process table is coarse or came too late.
     pub fn root_exited(&mut self, exited: &Exited) {
         self.root_ns = exited.cpu_ns;
     }
@@ -170,7 +177,7 @@ impl HostUsage {
     fn between(&self, earlier: Look, now: Look) -> CpuShares {
         let host = now.host.since(earlier.host);
         let busy_ns = host.busy.saturating_mul(self.tick_ns);
-        // The two clocks tick apart: by a tick or so the command may seem to have used more than the machine.
+        // The two clocks tick independently: by a tick or so the command may seem to have used more than the machine.
         let command_ns = now.command_ns.saturating_sub(earlier.command_ns).min(busy_ns);
         CpuShares {
             command_ns,
@@ -180,11 +187,11 @@ impl HostUsage {
     }
 }
 
-/// Makes the kernel hand orphans of this process's descendants to it (`PR_SET_CHILD_SUBREAPER`). To be called before the
-/// command starts, by a process that waits for every child in the end ([`any_exited`]).
+/// Makes the kernel hand orphans of this process's descendants to it (`PR_SET_CHILD_SUBREAPER`). To be called before
+/// the command starts, by a process that waits for every child in the end ([`any_exited`]).
 ///
-/// For a process whose only children are the command's, such as `eco2 run`. Never inside somebody's training: it changes
-/// who inherits that process's orphans.
+/// For a process whose only children are the command's, such as `eco2 run`. Never inside a training process: it changes
+/// which process inherits that process's orphans.
 ///
 /// # Errors
 /// When the kernel refuses; then orphans that no look saw before count as others'.

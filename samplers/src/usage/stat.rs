@@ -1,4 +1,4 @@
-//! What the kernel's `stat` files say: CPU time of the machine and of one process, in clock ticks.
+//! The kernel's `stat` files: CPU time of the machine and of one process, in clock ticks.
 //!
 //! Field meanings: proc_stat(5) and proc_pid_stat(5).
 
@@ -7,7 +7,7 @@
 pub struct HostTicks {
     /// Spent on this machine's work: user, nice, system, interrupts. Guests are inside user and nice already.
     pub busy: u64,
-    /// Taken by a hypervisor for somebody else.
+    /// Taken by a hypervisor for other guests.
     pub stolen: u64,
     /// Idle, waiting for disks included: a CPU that waits for input does nothing.
     pub idle: u64,
@@ -101,7 +101,8 @@ mod tests {
 
     #[test]
     fn guest_time_is_not_counted_twice_and_iowait_is_idle() {
-        // user 100 (of it guest 40), nice 20 (guest_nice 5), system 30, idle 500, iowait 50, irq 7, softirq 3, steal 11.
+        // user 100 (of it guest 40), nice 20 (guest_nice 5), system 30, idle 500, iowait 50, irq 7, softirq 3, steal
+        // 11.
         let host = HostTicks::parse("cpu  100 20 30 500 50 7 3 11 40 5\ncpu0 1 2 3 4\n").unwrap();
         assert_eq!(host, HostTicks { busy: 160, stolen: 11, idle: 550 });
         assert_eq!(host.total(), 721);

@@ -2,12 +2,12 @@
 //!
 //! Between two looks processes come and go. Three rules keep the sum whole:
 //! - a process is its pid *and* its start time, so that a reused pid never counts;
-//! - who was seen as a descendant once stays one, even after its parent died and init took it over;
+//! - a process that was seen as a descendant once stays one, even after its parent died and init took it over;
 //! - time of a process that ended is found in its parent's waited-for children; what cannot be there (a parent that
 //!   does not wait, a process that init took over) is kept as it was last seen.
 //!
-//! What is missed: a process that is orphaned before any look saw it, and the time an orphan used after it was last seen.
-//! Such time counts as other processes', never twice. Nothing is missed where orphans come to the caller
+//! What is missed: a process that is orphaned before any look saw it, and the time an orphan used after it was last
+//! seen. Such time counts as other processes', never twice. Nothing is missed where orphans come to the caller
 //! ([`ProcessTree::reaper`]) and it waits for them ([`ProcessTree::reaped`]).
 
 use std::collections::BTreeMap;
@@ -127,7 +127,8 @@ impl ProcessTree {
     }
 }
 
-/// The nearest ancestor in the tree that still lives: whoever waits up the chain ends with the time in its children.
+/// The nearest ancestor in the tree that still lives: the process that waits up the chain ends with the time in its
+/// children.
 fn living_ancestor(
     of: ProcessStat,
     members: &BTreeMap<ProcessKey, ProcessStat>,

@@ -1,7 +1,7 @@
-//! Whose a process id is that a driver names: the command's, another's, or nobody's that can be known.
+//! The owner of a process id that a driver names: the command, another, or not known.
 //!
-//! Drivers name processes by the ids of the machine. In a container with process ids of its own such an id means another
-//! process or none, so that it says nothing about the command.
+//! Drivers name processes by the ids of the machine. In a container with process ids of its own such an id means
+//! another process or none, so that it does not identify the command.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,7 +11,7 @@ use super::stat::ProcessStat;
 
 /// The link of the first process namespace (`PROC_PID_INIT_INO` of the kernel's `include/linux/proc_ns.h`).
 const FIRST_NAMESPACE: &str = "pid:[4026531836]";
-/// Looks for which a process that has ended is remembered: drivers tell late.
+/// Number of looks for which an ended process is remembered: drivers report late.
 const REMEMBERED: u32 = 10;
 
 /// Fractions of a device's time.

@@ -21,7 +21,7 @@ pub struct Exited {
 /// Waits until any child has ended, and returns its process id; it stays to be waited for ([`wait_child`]).
 ///
 /// # Errors
-/// What `waitid` says: `ECHILD` when there is no child.
+/// The error of `waitid`: `ECHILD` when there is no child.
 pub fn any_exited() -> io::Result<u32> {
     loop {
         // SAFETY: all-zero bytes are a valid `siginfo_t`: it holds integers only.
@@ -43,7 +43,7 @@ pub fn any_exited() -> io::Result<u32> {
 /// Waits until child `pid` ends and takes its resource usage with it (`wait4`); goes on when a signal interrupts.
 ///
 /// # Errors
-/// What `wait4` says: `ECHILD` when `pid` is not a child of this process or was waited for already;
+/// The error of `wait4`: `ECHILD` when `pid` is not a child of this process or was waited for already;
 /// `EINVAL` when `pid` is no process id (0, or beyond `i32`).
 pub fn wait_child(pid: u32) -> io::Result<Exited> {
     // 0 and negative numbers would mean process groups.

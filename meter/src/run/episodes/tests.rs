@@ -1,4 +1,4 @@
-//! Spells of a run whose energy is known by hand.
+//! Episodes of a run whose energy is known by hand.
 
 use super::*;
 use crate::run::curves::Curves;

@@ -1,7 +1,7 @@
 //! A paragraph for the methods section of a paper: measured values with their uncertainty, method, factors and boundary.
 
 use eco2_core::RangeKind;
-use eco2_core::report::{Beside, Carbon, Energy, Report};
+use eco2_core::report::{Carbon, Energy, Report, Supplements};
 
 use super::super::figures::{Spelling, number, percent};
 use super::super::presentable;
@@ -121,7 +121,7 @@ fn emitted(carbon: &Carbon) -> String {
     )
 }
 
-fn beside(beside: &Beside) -> Vec<String> {
+fn beside(beside: &Supplements) -> Vec<String> {
     let market = beside
         .market
         .as_ref()

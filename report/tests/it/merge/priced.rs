@@ -1,6 +1,6 @@
 //! Grams, money and PUE of parts that were not priced alike.
 
-use eco2_core::report::{Beside, Cost, Energy, Report};
+use eco2_core::report::{Cost, Energy, Report, Supplements};
 use eco2_grid::Pue;
 use eco2_report::{merge, summary_json};
 
@@ -32,7 +32,7 @@ fn paid(seen: &Seen, currency: Option<&str>) -> Report {
         method: "flat".to_owned(),
         unpriced_uj: 0,
     };
-    carbon.beside = Some(Box::new(Beside { cost: Some(cost), ..Beside::default() }));
+    carbon.beside = Some(Box::new(Supplements { cost: Some(cost), ..Supplements::default() }));
     report
 }
 

@@ -4,7 +4,7 @@
 
 /// The next update, the period, and how well both are known.
 #[derive(Debug, Clone)]
-pub(crate) struct Beat {
+pub(crate) struct UpdatePredictor {
     at_ns: f64,
     period_ns: f64,
     /// Variance of the instant, covariance of both, variance of the period.
@@ -13,8 +13,8 @@ pub(crate) struct Beat {
     period: f64,
 }
 
-impl Beat {
-    /// An update was seen `half_ns` around `at_ns`, and the period is the mean of so many updates.
+impl UpdatePredictor {
+    /// An update was seen `half_ns` around `at_ns`, and the period is the mean of `updates` updates.
     pub(crate) fn new(at_ns: u64, period_ns: u64, half_ns: u64, updates: u64) -> Self {
         let instant = uniform(half_ns);
         let updates = updates.max(1) as f64;

@@ -7,9 +7,9 @@ use crate::Sink;
 use crate::clock::monotonic_ns;
 
 /// The sink, while it has not been taken back. Held only for calls into it, never for a read.
-pub(crate) struct Outlet(Mutex<Option<Box<dyn Sink>>>);
+pub(crate) struct SinkSlot(Mutex<Option<Box<dyn Sink>>>);
 
-impl Outlet {
+impl SinkSlot {
     pub(crate) fn new(sink: Box<dyn Sink>) -> Self {
         Self(Mutex::new(Some(sink)))
     }

@@ -12,15 +12,15 @@ use crate::clock::monotonic_ns;
 
 /// Counts how often it was raised.
 #[derive(Debug, Default)]
-pub(crate) struct Gate(AtomicU32);
+pub(crate) struct FutexEvent(AtomicU32);
 
-impl Gate {
-    /// How often it was raised. Acquire pairs with the Release in [`Gate::raise`]: what was written before is seen.
+impl FutexEvent {
+    /// How often it was raised. Acquire pairs with the Release in [`FutexEvent::raise`]: what was written before is seen.
     pub(crate) fn count(&self) -> u32 {
         self.0.load(Ordering::Acquire)
     }
 
-    /// Wakes whoever waits.
+    /// Wakes every waiting thread.
     pub(crate) fn raise(&self) {
         self.0.fetch_add(1, Ordering::Release);
         // Fails only where there is no futex system call; then waits end at their deadline.

@@ -11,15 +11,15 @@ use eco2_core::{Fault, Gauge, Reading};
 use crate::clock::Clock;
 use crate::deadline::{Deadline, Standing};
 use crate::governor::Governor;
-use crate::outlet::Outlet;
 use crate::schedule::{Answer, Learned, Schedule};
+use crate::sink_slot::SinkSlot;
 use crate::tsc::HotClock;
 use crate::{Batch, Change, DeviceUse, Note, Sink, Source, Watched};
 
 /// BOOTTIME − MONOTONIC grows by how long the machine slept; less than this is the jitter of reading two clocks.
 const SLEPT_NS: i64 = 100_000_000;
 
-/// Shorter than this a driver's utilisation by process says nothing.
+/// Over less than this a driver's utilisation by process is meaningless.
 const USERS_NS: u64 = 100_000_000;
 
 /// How the sampling thread works.
@@ -59,25 +59,25 @@ impl Default for Options {
 }
 
 enum Reader {
-    Here(Box<dyn Source>),
+    Inline(Box<dyn Source>),
     /// On a thread of its own.
-    Apart(Box<Deadline>),
+    Threaded(Box<Deadline>),
     /// It panicked or could not be started; its index stays taken.
-    Gone,
+    Failed,
 }
 
 impl Reader {
     fn source(&mut self) -> Option<&mut dyn Source> {
         match self {
-            Self::Here(source) => Some(source.as_mut()),
-            Self::Apart(source) => Some(source.as_mut()),
-            Self::Gone => None,
+            Self::Inline(source) => Some(source.as_mut()),
+            Self::Threaded(source) => Some(source.as_mut()),
+            Self::Failed => None,
         }
     }
 }
 
 /// The sources and when each is read.
-pub(crate) struct Rounds {
+pub(crate) struct TickLoop {
     readers: Vec<Reader>,
     /// How many domains of each source the sink knows.
     known: Vec<usize>,
@@ -113,7 +113,7 @@ impl Now {
     }
 }
 
-impl Rounds {
+impl TickLoop {
     /// Nothing is read yet; everything is due at `now`.
     pub(crate) fn new(sources: Vec<Box<dyn Source>>, options: &Options, now: Now) -> Self {
         let mut rounds = Self {
@@ -144,16 +144,16 @@ impl Rounds {
 
     fn reader(&mut self, source: Box<dyn Source>, options: &Options) -> Reader {
         if !source.may_hang() {
-            return Reader::Here(source);
+            return Reader::Inline(source);
         }
         let name = source.name().to_owned();
         match Deadline::spawn(source, self.clock.clone(), options.deadline) {
-            Ok(apart) => Reader::Apart(Box::new(apart)),
+            Ok(apart) => Reader::Threaded(Box::new(apart)),
             Err(error) => {
                 let text = format!("no thread for it: {error}");
                 self.silent(&name, Status::Denied, &text, "raise the limit of processes (`ulimit -u`)");
                 self.note("source-not-started", &name, text);
-                Reader::Gone
+                Reader::Failed
             }
         }
     }
@@ -168,35 +168,35 @@ impl Rounds {
     }
 
     /// One tick: reads what is due, or everything, and hands it over; `false` once the sink was taken back.
-    pub(crate) fn tick(&mut self, now: Now, everything: bool, outlet: &Outlet) -> bool {
+    pub(crate) fn tick(&mut self, now: Now, everything: bool, sink_slot: &SinkSlot) -> bool {
         // A tick that was asked for is early, and an early tick is not missed.
         self.schedule.wake(now.ns);
         self.ticks += 1;
         self.batch.set_all(everything);
-        self.watch_sleep(now, outlet);
+        self.watch_sleep(now, sink_slot);
         if everything && now.ns.saturating_sub(self.users_ns) >= USERS_NS {
             // Asked for before the readings, it comes with them: the end of a run has its last second.
-            self.read_users(now.ns, outlet);
+            self.read_users(now.ns, sink_slot);
         }
         for index in 0..self.readers.len() {
             if everything || self.schedule.is_due(index, now.ns) {
                 let collects = !everything && self.schedule.only_collects(index);
-                self.read(index, now.ns, collects, outlet);
+                self.read(index, now.ns, collects, sink_slot);
             }
         }
         // Just before the rings are drained, so that what they hold lies before the newest anchor.
         if let Some(hot) = &self.hot {
             hot.anchor();
         }
-        self.hand_over_notes(outlet);
-        self.hand_over_decisions(outlet);
+        self.hand_over_notes(sink_slot);
+        self.hand_over_decisions(sink_slot);
         let end_ns = self.clock.now_ns();
-        let open = outlet.with(|sink| sink.tick(end_ns)).is_some();
-        // Nobody waits for these; the beginning of a run does for the rest of its first tick.
+        let open = sink_slot.with(|sink| sink.tick(end_ns)).is_some();
+        // No thread waits for these; the start of a run waits for the rest of its first tick.
         if self.schedule.gauges_due(now.ns) {
-            self.read_gauges(outlet);
+            self.read_gauges(sink_slot);
             if !everything {
-                self.read_users(now.ns, outlet);
+                self.read_users(now.ns, sink_slot);
             }
         }
         open
@@ -204,24 +204,24 @@ impl Rounds {
 
     /// CPU time of the threads that sources have of their own, nanoseconds.
     pub(crate) fn apart_cpu_ns(&self) -> u64 {
-        let apart = |reader: &Reader| if let Reader::Apart(source) = reader { source.cpu_ns() } else { 0 };
+        let apart = |reader: &Reader| if let Reader::Threaded(source) = reader { source.cpu_ns() } else { 0 };
         self.readers.iter().map(apart).sum()
     }
 
     /// Whether any source is read on a thread of its own.
     pub(crate) fn has_apart(&self) -> bool {
-        self.readers.iter().any(|reader| matches!(reader, Reader::Apart(_)))
+        self.readers.iter().any(|reader| matches!(reader, Reader::Threaded(_)))
     }
 
     /// Asks sources on threads of their own for what they have read; `true` when each has answered what it was asked
     /// at `since_ns` or later.
-    pub(crate) fn collect(&mut self, since_ns: u64, outlet: &Outlet) -> bool {
+    pub(crate) fn collect(&mut self, since_ns: u64, sink_slot: &SinkSlot) -> bool {
         let mut all = true;
         for index in 0..self.readers.len() {
-            if matches!(self.readers.get(index), Some(Reader::Apart(_))) {
-                self.read(index, since_ns, false, outlet);
+            if matches!(self.readers.get(index), Some(Reader::Threaded(_))) {
+                self.read(index, since_ns, false, sink_slot);
             }
-            if let Some(Reader::Apart(source)) = self.readers.get(index) {
+            if let Some(Reader::Threaded(source)) = self.readers.get(index) {
                 all &= source.answered_ns() >= since_ns;
             }
         }
@@ -231,13 +231,13 @@ impl Rounds {
     /// Waits until each source on a thread of its own has answered what it was asked. Hands nothing over.
     pub(crate) fn settle(&mut self) {
         for reader in &mut self.readers {
-            if let Reader::Apart(source) = reader {
+            if let Reader::Threaded(source) = reader {
                 source.settle();
             }
         }
     }
 
-    /// Sampling has used so much CPU time: polls less or more often where a limit asks for it.
+    /// Takes the CPU time that sampling has used: polls less or more often to keep the limit.
     pub(crate) fn govern(&mut self, now_ns: u64, cpu_ns: u64) {
         let Some(governor) = self.governor.as_mut() else { return };
         if let Some(interval_ns) = governor.look(now_ns, cpu_ns) {
@@ -249,32 +249,32 @@ impl Rounds {
         }
     }
 
-    fn watch_sleep(&mut self, now: Now, outlet: &Outlet) {
+    fn watch_sleep(&mut self, now: Now, sink_slot: &SinkSlot) {
         let (from_ns, to_ns) = (self.ticked_ns, now.ns);
         self.ticked_ns = now.ns;
         if now.slept_ns.saturating_sub(self.slept_ns) > SLEPT_NS {
             if let Some(hot) = &self.hot {
                 hot.jumped(to_ns);
             }
-            outlet.with(|sink| sink.suspended(from_ns, to_ns));
+            sink_slot.with(|sink| sink.suspended(from_ns, to_ns));
         }
         self.slept_ns = self.slept_ns.max(now.slept_ns);
     }
 
-    fn read(&mut self, index: usize, now_ns: u64, collects: bool, outlet: &Outlet) {
+    fn read(&mut self, index: usize, now_ns: u64, collects: bool, sink_slot: &SinkSlot) {
         let Some(reader) = self.readers.get_mut(index) else { return };
         let batch = &mut self.batch;
         batch.clear();
         let (notes, changes) = (&mut self.notes, &mut self.changes);
         let result = catch_unwind(AssertUnwindSafe(|| {
             let standing = match reader {
-                Reader::Here(source) => {
+                Reader::Inline(source) => {
                     source.read(batch);
                     Standing::Answered
                 }
-                Reader::Apart(source) if collects => source.collect(batch),
-                Reader::Apart(source) => source.ask(batch),
-                Reader::Gone => Standing::Ended,
+                Reader::Threaded(source) if collects => source.collect(batch),
+                Reader::Threaded(source) => source.ask(batch),
+                Reader::Failed => Standing::Ended,
             };
             let domains = reader.source().map_or(0, |source| {
                 source.notes(notes);
@@ -283,12 +283,12 @@ impl Rounds {
             });
             (standing, domains)
         }));
-        let Ok((standing, domains)) = result else { return self.drop_source(index, outlet) };
+        let Ok((standing, domains)) = result else { return self.drop_source(index, sink_slot) };
         if self.known.get(index).is_some_and(|known| domains > *known) {
-            self.announce(index, outlet);
+            self.announce(index, sink_slot);
         }
         let (schedule, readings) = (&mut self.schedule, self.batch.readings());
-        outlet.with(|sink| {
+        sink_slot.with(|sink| {
             if !readings.is_empty() {
                 sink.readings(index, readings);
             }
@@ -301,34 +301,34 @@ impl Rounds {
         if standing == Standing::Ended {
             self.schedule.close(index);
         }
-        if let Some(Reader::Apart(source)) = self.readers.get_mut(index) {
+        if let Some(Reader::Threaded(source)) = self.readers.get_mut(index) {
             self.users.clear();
             source.take_users(&mut self.users);
             let users = self.users.as_slice();
             if !users.is_empty() {
-                outlet.with(|sink| sink.users(index, users));
+                sink_slot.with(|sink| sink.users(index, users));
             }
         }
     }
 
-    /// Tells the sink of domains that are new, before a reading of them.
-    fn announce(&mut self, index: usize, outlet: &Outlet) {
+    /// Announces new domains to the sink, before a reading of them.
+    fn announce(&mut self, index: usize, sink_slot: &SinkSlot) {
         let (Some(reader), Some(known)) = (self.readers.get_mut(index), self.known.get_mut(index)) else { return };
         let Some(source) = reader.source() else { return };
         let domains = source.domains();
         *known = domains.len();
         self.schedule.domains(index, domains);
-        outlet.with(|sink| sink.domains(index, domains));
+        sink_slot.with(|sink| sink.domains(index, domains));
     }
 
-    /// A source that panicked is not called again: its domains say that they are gone, and training goes on.
-    fn drop_source(&mut self, index: usize, outlet: &Outlet) {
+    /// A source that panicked is not called again: its domains report that they are gone, and training goes on.
+    fn drop_source(&mut self, index: usize, sink_slot: &SinkSlot) {
         let Some(reader) = self.readers.get_mut(index) else { return };
-        let panicked = std::mem::replace(reader, Reader::Gone);
+        let panicked = std::mem::replace(reader, Reader::Failed);
         let name = match &panicked {
-            Reader::Here(source) => catch_unwind(AssertUnwindSafe(|| source.name().to_owned())).unwrap_or_default(),
-            Reader::Apart(source) => source.name().to_owned(),
-            Reader::Gone => String::new(),
+            Reader::Inline(source) => catch_unwind(AssertUnwindSafe(|| source.name().to_owned())).unwrap_or_default(),
+            Reader::Threaded(source) => source.name().to_owned(),
+            Reader::Failed => String::new(),
         };
         // A drop that panics, too, must not end the thread.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(panicked)));
@@ -341,32 +341,32 @@ impl Rounds {
         self.batch.clear();
         (0..self.known.get(index).copied().unwrap_or(0)).for_each(|domain| self.batch.push(domain, gone));
         let readings = self.batch.readings();
-        outlet.with(|sink| sink.readings(index, readings));
+        sink_slot.with(|sink| sink.readings(index, readings));
     }
 
-    fn read_gauges(&mut self, outlet: &Outlet) {
+    fn read_gauges(&mut self, sink_slot: &SinkSlot) {
         self.gauges.clear();
         for index in 0..self.readers.len() {
             let gauges = &mut self.gauges;
             let reader = self.readers.get_mut(index).and_then(Reader::source);
             let Some(source) = reader else { continue };
             if catch_unwind(AssertUnwindSafe(|| source.gauges(gauges))).is_err() {
-                self.drop_source(index, outlet);
+                self.drop_source(index, sink_slot);
             }
         }
         let (now_ns, gauges) = (self.clock.now_ns(), self.gauges.as_slice());
         if !gauges.is_empty() {
-            outlet.with(|sink| sink.gauges(now_ns, gauges));
+            sink_slot.with(|sink| sink.gauges(now_ns, gauges));
         }
     }
 
-    /// Asks who used the devices, if anybody wants to know.
-    fn read_users(&mut self, now_ns: u64, outlet: &Outlet) {
+    /// Asks for the users of the devices, if the sink wants them.
+    fn read_users(&mut self, now_ns: u64, sink_slot: &SinkSlot) {
         self.users_ns = now_ns;
         self.watched.pids.clear();
         self.watched.visible.clear();
         let watched = &mut self.watched;
-        outlet.with(|sink| sink.watched(watched));
+        sink_slot.with(|sink| sink.watched(watched));
         if self.watched.pids.is_empty() {
             return;
         }
@@ -375,9 +375,9 @@ impl Rounds {
             users.clear();
             let Some(source) = self.readers.get_mut(index).and_then(Reader::source) else { continue };
             if catch_unwind(AssertUnwindSafe(|| source.users(watched, users))).is_err() {
-                self.drop_source(index, outlet);
+                self.drop_source(index, sink_slot);
             } else if !users.is_empty() {
-                outlet.with(|sink| sink.users(index, users));
+                sink_slot.with(|sink| sink.users(index, users));
             }
         }
     }
@@ -393,19 +393,19 @@ impl Rounds {
     }
 
     /// In nearly every tick there are none.
-    fn hand_over_decisions(&mut self, outlet: &Outlet) {
+    fn hand_over_decisions(&mut self, sink_slot: &SinkSlot) {
         let decided = self.schedule.decided();
         if decided.len() > 0 {
-            outlet.with(|sink| decided.for_each(|decision| sink.decided(&decision)));
+            sink_slot.with(|sink| decided.for_each(|decision| sink.decided(&decision)));
         }
     }
 
-    fn hand_over_notes(&mut self, outlet: &Outlet) {
+    fn hand_over_notes(&mut self, sink_slot: &SinkSlot) {
         if !self.changes.is_empty() {
-            outlet.with(|sink| self.changes.drain(..).for_each(|change| sink.changed(change)));
+            sink_slot.with(|sink| self.changes.drain(..).for_each(|change| sink.changed(change)));
         }
         if !self.notes.is_empty() {
-            outlet.with(|sink| self.notes.drain(..).for_each(|note| sink.note(note)));
+            sink_slot.with(|sink| self.notes.drain(..).for_each(|note| sink.note(note)));
         }
     }
 }

@@ -1,11 +1,22 @@
-//! Times in which something held: a device was idle, hot or held back, or no step ended. Bounded memory, whatever comes.
+//! Times in which something held: a device was idle, hot or held back, or no step ended. Bounded memory, whatever
+//! comes.
 
-/// The most spells whose ends are kept; of more, the shorter half loses its ends and is only counted.
+/// The most episodes whose ends are kept; of more, the shorter half loses its ends and is only counted.
 const KEPT: usize = 1024;
 
-/// Spells of one kind. Times are nanoseconds on one clock.
+/// Episodes of one kind. Times are nanoseconds on one clock.
+///
+/// ```
+/// use eco2_core::Episodes;
+///
+/// let mut idle = Episodes::default();
+/// for (at_ns, is_idle) in [(10, true), (30, true), (40, false), (50, false)] {
+///     idle.see(at_ns, is_idle);
+/// }
+/// assert_eq!((idle.count(), idle.total_ns()), (1, 20)); // from 10 to 30
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Spells {
+pub struct Episodes {
     open: Option<(u64, u64)>,
     kept: Vec<(u64, u64)>,
     count: u64,
@@ -13,9 +24,10 @@ pub struct Spells {
     longest_ns: u64,
 }
 
-impl Spells {
-    /// What was seen at an instant, later than the last one. A spell lasts from the first to the last instant at which
-    /// it was seen: never longer than is known. One that was seen once lasted for no known time, and is kept all the same.
+impl Episodes {
+    /// What was seen at an instant, later than the last one. An episode lasts from the first to the last instant at which
+    /// it was seen: never longer than is known. One that was seen once lasted for no known time, and is kept all the
+    /// same.
     pub fn see(&mut self, at_ns: u64, holds: bool) {
         match (&mut self.open, holds) {
             (Some((_, last_ns)), true) => *last_ns = at_ns.max(*last_ns),
@@ -31,7 +43,14 @@ impl Spells {
         }
     }
 
-    /// A spell whose ends are known; one of no length is none.
+    /// An episode whose ends are known; one of no length is none.
+    ///
+    /// ```
+    /// let mut stalls = eco2_core::Episodes::default();
+    /// stalls.add(100, 400);
+    /// stalls.add(900, 1_000);
+    /// assert_eq!((stalls.longest_ns(), stalls.total_ns()), (300, 400));
+    /// ```
     pub fn add(&mut self, from_ns: u64, to_ns: u64) {
         if to_ns > from_ns {
             self.count_in(from_ns, to_ns);
@@ -55,19 +74,26 @@ impl Spells {
         lengths.sort_unstable();
         let middle_ns = lengths[KEPT / 2];
         let mut room = KEPT / 2;
-        self.kept.retain(|spell| {
-            let stays = length(spell) >= middle_ns && room > 0;
+        self.kept.retain(|episode| {
+            let stays = length(episode) >= middle_ns && room > 0;
             room -= usize::from(stays);
             stays
         });
     }
 
     /// The same with what is open ended where it was last seen.
+    ///
+    /// ```
+    /// let mut hot = eco2_core::Episodes::default();
+    /// hot.see(0, true);
+    /// hot.see(5, true);
+    /// assert_eq!((hot.count(), hot.so_far().count()), (0, 1)); // still open
+    /// ```
     #[must_use]
     pub fn so_far(&self) -> Self {
-        let mut spells = self.clone();
-        spells.end();
-        spells
+        let mut episodes = self.clone();
+        episodes.end();
+        episodes
     }
 
     /// How many there were.
@@ -88,7 +114,7 @@ impl Spells {
         self.longest_ns
     }
 
-    /// Begin and end of those that are kept, in the order in which they came.
+    /// Start and end of the episodes that are kept, in the order in which they were added.
     #[must_use]
     pub fn kept(&self) -> &[(u64, u64)] {
         &self.kept
@@ -106,26 +132,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_spell_lasts_as_long_as_it_was_seen() {
-        let mut spells = Spells::default();
+    fn an_episode_lasts_as_long_as_it_was_seen() {
+        let mut episodes = Episodes::default();
         for (at_ns, holds) in [(10, false), (20, true), (30, true), (40, false), (50, true), (60, false), (70, true)] {
-            spells.see(at_ns, holds);
+            episodes.see(at_ns, holds);
         }
-        spells.see(90, true);
-        assert_eq!((spells.count(), spells.total_ns(), spells.kept()), (2, 10, &[(20, 30), (50, 50)][..]));
-        let spells = spells.so_far();
-        assert_eq!((spells.count(), spells.total_ns(), spells.longest_ns()), (3, 30, 20));
-        assert!(spells.is_whole());
+        episodes.see(90, true);
+        assert_eq!((episodes.count(), episodes.total_ns(), episodes.kept()), (2, 10, &[(20, 30), (50, 50)][..]));
+        let episodes = episodes.so_far();
+        assert_eq!((episodes.count(), episodes.total_ns(), episodes.longest_ns()), (3, 30, 20));
+        assert!(episodes.is_whole());
     }
 
     #[test]
     fn of_too_many_the_longer_ones_are_kept_and_all_are_counted() {
-        let mut spells = Spells::default();
-        for spell in 0..10_000u64 {
-            spells.add(spell * 1_000, spell * 1_000 + 1 + spell % 10);
+        let mut episodes = Episodes::default();
+        for episode in 0..10_000u64 {
+            episodes.add(episode * 1_000, episode * 1_000 + 1 + episode % 10);
         }
-        assert_eq!((spells.count(), spells.total_ns()), (10_000, 55_000));
-        assert!(spells.kept().len() <= KEPT && spells.kept().len() >= KEPT / 2);
-        assert!(!spells.is_whole());
+        assert_eq!((episodes.count(), episodes.total_ns()), (10_000, 55_000));
+        assert!(episodes.kept().len() <= KEPT && episodes.kept().len() >= KEPT / 2);
+        assert!(!episodes.is_whole());
     }
 }
