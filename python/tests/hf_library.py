@@ -18,7 +18,7 @@ from types import SimpleNamespace
 from unittest import mock
 
 import eco2
-from hf_rig import GRAM_A_KILOJOULE, JOULE, HfTest, Loader
+from hf_rig import GRAM_A_KILOJOULE, JOULE, HfTest, Loader, until
 
 import hf_eco2ai as h
 from hf_eco2ai import columns
@@ -172,7 +172,15 @@ class Tracking(HfTest):
         self.machine.turn(monitor._tracker.session.meter, 1000 * JOULE)
         self.assertGreater(monitor.get_current_metrics().power_watts, 0)
         monitor.stop_monitoring()
-        self.assertIsNone(monitor.get_current_metrics().cpu_percent)
+
+    def test_k13_a_system_monitor_has_the_hosts_cpu_and_memory(self) -> None:
+        monitor = h.SystemMonitor(**self.options())
+        monitor.start_monitoring()
+        self.assertTrue(until(lambda: monitor.get_current_metrics().memory_percent))
+        self.assertTrue(until(lambda: monitor.get_current_metrics().cpu_percent is not None))
+        now = monitor.get_current_metrics()
+        self.assertTrue(0 < now.memory_percent < 100 and 0 <= now.cpu_percent <= 100, now)
+        monitor.stop_monitoring()
 
     def test_d03_generated_figures_only_where_asked_for_and_marked(self) -> None:
         with h.track_training(**self.options(meter_options={"sources": ["synthetic"]})) as run:

@@ -87,6 +87,7 @@ pub fn merge_without(reports: &[Report], unreadable: &[String]) -> Result<Report
         counters: parts.records(),
         curves: curves::records(&parts, &attempts, &measured),
         step_curve: None,
+        host_gauges: Vec::new(),
         budget: None,
         merge: Some(merge),
         run: identity,

@@ -230,6 +230,7 @@ mod tests {
             counters: Vec::new(),
             curves: Vec::new(),
             step_curve: None,
+            host_gauges: Vec::new(),
             budget: None,
             merge: None,
         };

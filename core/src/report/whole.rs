@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::attribution::Attribution;
 use super::budget::BudgetRecord;
 use super::carbon::Carbon;
-use super::device::Device;
+use super::device::{Device, GaugeSummary};
 use super::energy::{Energy, Span, StepCurve};
 use super::events::{EventRecord, SelfCost, SourceStatus, SpellRecord};
 use super::run::{Run, Work};
@@ -55,6 +55,10 @@ pub struct Report {
     /// Energy of the run's own steps over time; `None` where none was seen to end, and in a merged report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step_curve: Option<StepCurve>,
+    /// Gauges of the machine over the run: `cpu_utilization` (0 to 1), `memory_used` and `memory_total` (bytes); empty in a
+    /// replayed or merged report.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub host_gauges: Vec<GaugeSummary>,
     /// Limits and forecast as of the report; `None` without either, and in a merged report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<BudgetRecord>,

@@ -221,6 +221,7 @@ fn report(
         counters: Vec::new(),
         curves,
         step_curve,
+        host_gauges: Vec::new(),
         budget: None,
         merge: None,
     }

@@ -44,6 +44,7 @@ pub(crate) fn blank(identity: &Identity) -> Report {
         counters: Vec::new(),
         curves: Vec::new(),
         step_curve: None,
+        host_gauges: Vec::new(),
         budget: None,
         merge: None,
     }
@@ -135,6 +136,7 @@ pub(crate) fn report(measured: Measured<'_>, ending: &Ending) -> Report {
         counters,
         curves,
         step_curve,
+        host_gauges: engine.gauges.of("host"),
         budget: measured.budget,
         sources,
         ..blank(identity)

@@ -128,6 +128,11 @@ class SystemMonitor:
         self._tracker.session.stop()
 
     def get_current_metrics(self) -> SystemMetrics:
-        """Watts as a mean since the start; percentages are None, for they are no energy and the report has none."""
+        """Watts as a mean since the start, and the last reading of the host's gauges; None where there is none yet."""
         power = self._tracker.get_current_consumption()[0]
-        return SystemMetrics(power_watts=power, timestamp=time.time())
+        report = self._tracker.session.report().eco2 or {}
+        last = {gauge["name"]: gauge["last"] for gauge in report.get("host_gauges", ())}
+        cpu, used, total = (last.get(name) for name in ("cpu_utilization", "memory_used", "memory_total"))
+        return SystemMetrics(cpu_percent=None if cpu is None else 100 * cpu,
+                             memory_percent=100 * used / total if used is not None and total else None,
+                             power_watts=power, timestamp=time.time())

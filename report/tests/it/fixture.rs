@@ -89,6 +89,13 @@ pub(crate) fn report() -> Report {
             low_uj: vec![6],
             high_uj: vec![None],
         }),
+        host_gauges: vec![GaugeSummary {
+            name: "cpu_utilization".into(),
+            unit: "1".into(),
+            mean: 0.5,
+            max: 1.0,
+            last: 0.25,
+        }],
         budget: Some(budget()),
         merge: Some(merge()),
     }
@@ -143,6 +150,7 @@ pub(crate) fn bare() -> Report {
         counters: Vec::new(),
         curves: Vec::new(),
         step_curve: None,
+        host_gauges: Vec::new(),
         budget: None,
         merge: None,
         ..report()
