@@ -36,6 +36,9 @@ fn page(found: &Intensity, region: Option<&CloudRegion>) -> String {
         ("Year", found.year.map_or_else(|| "not known".to_owned(), |year| year.to_string())),
         ("Source", format!("{} ({})", found.source, found.licence)),
     ];
+    // Next to the name: which of several zones of a name this is.
+    let note = found.note.clone().map(|note| ("Note", note));
+    rows.splice(2..2, note);
     if let Some(mix) = mix_of(found) {
         let Mix { renewable_percent, nuclear_percent, fossil_percent, year, .. } = mix;
         let shares = format!("{renewable_percent} % renewable, {nuclear_percent} % nuclear, {fossil_percent} % fossil");
@@ -48,7 +51,6 @@ fn page(found: &Intensity, region: Option<&CloudRegion>) -> String {
             rows.push(("PUE", format!("{pue} ({year}, {}); apply it with {flag} {pue}", region.pue_source)));
         }
     }
-    rows.extend(found.note.clone().map(|note| ("Note", note)));
     let this_year = eco2_grid::utc(live::now_ns()).get(..4).and_then(|year| year.parse().ok());
     rows.extend(this_year.and_then(|year| found.age_notice(year)).map(|notice| ("Note", notice)));
     rows.iter().map(|(label, fact)| format!("{label:<10}{fact}\n")).collect()

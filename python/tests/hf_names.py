@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+import json
+import os
 import re
 import subprocess
 import sys
+import tempfile
 import unittest
 from pathlib import Path
 
@@ -26,6 +29,7 @@ analysis scheduling optimization integrations SystemMonitor MetricCollector calc
 
 CONSTRUCT = """
 import sys
+import tempfile
 class Absent:
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] in ("torch", "transformers", "lightning", "pytorch_lightning", "accelerate", "mlflow",
@@ -134,6 +138,21 @@ class Script(HfTest):
         found = hf_eco2ai.run_hardware_check(["--sysfs", self.machine.folder])
         self.assertEqual(found["schema"], "eco2.doctor/1")
         self.assertTrue(re.match("ok|some|all|none", found["verdict"]) or found["verdict"])
+
+
+class Pipes(unittest.TestCase):
+    def test_k16_reader_that_leaves_is_no_failure(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            report = os.path.join(folder, "report.json")
+            with open(report, "w", encoding="utf-8") as file:
+                json.dump({"metadata": {"version": "1.0"}, "summary": {"total_co2_kg": 1.0},
+                           "detailed_metrics": [{"step": step} for step in range(20_000)]}, file)
+            command = [sys.executable, "-m", "hf_eco2ai", "report", "--report", report, "--format", "json"]
+            with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+                running.stdout.read(10)
+                running.stdout.close()
+                told = running.stderr.read().decode()
+                self.assertEqual((running.wait(), told), (0, ""))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ mod table;
 
 use std::path::PathBuf;
 
-use eco2::options::opt;
 use eco2_core::report::Report;
 use eco2_grid::{FileError, FileFault, Pue, Series};
 use eco2_report::advice::{Hours, Outside, Region, advise};
@@ -76,7 +75,7 @@ fn columns(args: &OptimizeArgs) -> anyhow::Result<Option<Columns>> {
 fn of_column(error: FileError) -> anyhow::Error {
     match error.fault {
         FileFault::NoColumn { .. } | FileFault::WhichColumn { .. } => {
-            Usage(error.to_string().replace(opt::ZONE.flag_name(), "--column")).into()
+            Usage(error.naming("--column").to_string()).into()
         }
         _ => error.into(),
     }

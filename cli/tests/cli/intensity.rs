@@ -344,7 +344,8 @@ fn zone_of(rig: &Rig, flags: &str, fallback: bool) -> (String, String, Vec<(Stri
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     let report = ran.report();
     assert_valid(&report);
-    let about = kinds(&report).into_iter().filter(|(kind, _)| ["zone-not-found", "intensity-old"].contains(kind));
+    let about =
+        kinds(&report).into_iter().filter(|(kind, _)| ["zone-not-found", "zone-note", "intensity-old"].contains(kind));
     let about = about.map(|(kind, text)| (kind.to_owned(), text.to_owned())).collect();
     let carbon = report.carbon.unwrap();
     (carbon.zone, carbon.zone_source, about)
@@ -363,6 +364,36 @@ fn k16_a_replaced_zone_and_an_old_value_are_in_the_report_once() {
     assert!(events[0].0 == "intensity-old" && events[0].1.contains("2009"), "{events:?}");
     let refused = rig.eco2("replay trace.csv --zone Atlantis --json -");
     assert_ne!(refused.code, Some(0), "without the option it is refused");
+}
+
+#[test]
+fn k16_a_name_of_a_country_and_a_state_is_not_taken_for_the_country_without_a_word() {
+    let rig = Rig::bare();
+    let (zone, source, events) = zone_of(&rig, "--zone Georgia", false);
+    assert_eq!((zone.as_str(), source.as_str(), events.len()), ("GE", "given", 1));
+    assert!(events[0].0 == "zone-note" && events[0].1.contains("US-GA"), "{events:?}");
+    for clear in ["--zone GE", "--zone US-GA", "--zone CA", "--zone Virginia"] {
+        assert_eq!(zone_of(&rig, clear, false).2, [], "{clear}");
+    }
+    let page = rig.eco2("grid Georgia").out;
+    let first: Vec<&str> = page.lines().take(3).collect();
+    assert!(first[2].starts_with("Note") && first[2].contains("US-GA"), "{page}");
+}
+
+#[test]
+fn k16_a_column_is_asked_for_by_the_option_that_names_it() {
+    let rig = Rig::bare();
+    rig.put("trace.csv", &trace());
+    rig.put("two.csv", "time,a,b\n2026-03-01T11:00Z,1,2\n2026-03-01T12:00Z,1,2\n");
+    let asked = |words: &str, option: &str| {
+        let ran = rig.eco2(words);
+        assert_ne!(ran.code, Some(0), "{words}");
+        assert!(ran.err.contains(&format!("name one with {option}")), "{words}: {}", ran.err);
+    };
+    let replay = "replay trace.csv --started-at 2026-03-01T11:59:59Z --zone DE";
+    asked(&format!("{replay} --intensity-series two.csv"), "--intensity-column");
+    asked(&format!("{replay} --tariff-series two.csv"), "--tariff-column");
+    asked("plan --series two.csv --duration 1 --within 1", "--zone");
 }
 
 #[test]

@@ -47,7 +47,8 @@ impl Tariff {
     /// The first fault, with its line and what mends it.
     pub fn read(path: &Path, column: Option<&str>) -> Result<Self, FileError> {
         let bytes = bytes(path)?;
-        let tariff = Self::parse(&bytes, &path.display().to_string(), column)?;
+        let tariff = Self::parse(&bytes, &path.display().to_string(), column);
+        let tariff = tariff.map_err(|error| error.naming("--tariff-column"))?;
         Ok(Self { file: Some(Sha256::of(&bytes)), ..tariff })
     }
 

@@ -22,6 +22,13 @@ pub(super) fn unlocated(request: &PriceRequest, found: &Intensity) -> Option<Str
     found.note.clone().filter(|_| looked_for)
 }
 
+/// What else the requested name may mean: `Georgia` is a country and a state. `None` for a code, and where it is clear.
+pub(super) fn ambiguity(request: &PriceRequest, found: &Intensity) -> Option<String> {
+    let named = request.zone.as_ref().is_some_and(|typed| !typed.trim().eq_ignore_ascii_case(&found.zone));
+    let chosen = matches!(found.zone_source, ZoneSource::Given | ZoneSource::Config);
+    found.note.clone().filter(|_| named && chosen)
+}
+
 /// Whether another zone stands in for the one that was asked for.
 pub(super) fn is_replaced(source: ZoneSource) -> bool {
     matches!(source, ZoneSource::Country | ZoneSource::Unknown)

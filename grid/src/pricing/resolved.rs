@@ -7,8 +7,8 @@ use std::sync::Arc;
 use eco2_core::report::{Carbon, Energy, EventRecord, PriceTerms, Work};
 
 use super::extras::Extras;
-use super::place::{intensity, is_replaced, unlocated};
-use super::told::{coverage_events, zone_events};
+use super::place::{ambiguity, intensity, is_replaced, unlocated};
+use super::told::{coverage_events, event, zone_events};
 use super::{Ahead, EnergyCurve, NamedZone, PriceError, PriceRequest, Sources, When, price_parts};
 use crate::carbon::Facts;
 use crate::provider::{Coverage, Provider, TABLE};
@@ -100,6 +100,8 @@ impl Pricing {
             }
         };
         events.extend(zone_events(self.unlocated.as_ref(), &carbon, when));
+        let ambiguous = ambiguity(&self.request, &self.intensity).filter(|_| carbon.zone == self.intensity.zone);
+        events.extend(ambiguous.map(|text| event(when.lasted_ns, "zone-note", "", text)));
         (carbon, events)
     }
 

@@ -21,7 +21,8 @@ impl File {
     pub fn read(path: &Path, column: Option<&str>) -> Result<Self, FileError> {
         let name = path.file_name().map_or_else(|| "series".to_owned(), |name| name.to_string_lossy().into_owned());
         let bytes = bytes(path)?;
-        let mut file = Self::of(Series::parse(&bytes, &path.display().to_string(), column)?, &name);
+        let series = Series::parse(&bytes, &path.display().to_string(), column);
+        let mut file = Self::of(series.map_err(|error| error.naming("--intensity-column"))?, &name);
         file.about.table = Some(Sha256::of(&bytes));
         Ok(file)
     }

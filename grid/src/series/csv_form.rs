@@ -65,7 +65,7 @@ pub(crate) fn chosen(rows: &Rows<'_>, file: &str, zone: Option<&str>, plain: &st
         (_, Some(column)) if column > 0 => Ok(column),
         _ if rows.header.len() == 2 => Ok(1),
         _ if rows.header.len() < 2 => Err(fault(FileFault::NoColumn { wanted: plain.to_owned(), columns: columns() })),
-        _ => Err(fault(FileFault::WhichColumn { columns: columns() })),
+        _ => Err(fault(FileFault::WhichColumn { columns: columns(), option: "--zone" })),
     }
 }
 

@@ -63,10 +63,12 @@ pub enum FileFault {
         columns: String,
     },
     /// Several columns and none is named.
-    #[error("which column? there are: {columns}; name one with --zone")]
+    #[error("which column? there are: {columns}; name one with {option}")]
     WhichColumn {
         /// What there is.
         columns: String,
+        /// The option that names a column of this file; `--zone` in plans.
+        option: &'static str,
     },
     /// Two columns of one name.
     #[error("two columns are called {0:?}; rename one")]
@@ -168,6 +170,15 @@ impl FileError {
     /// A fault of a file at a place.
     pub(crate) fn new(file: &str, place: Place, fault: FileFault) -> Self {
         Self { file: file.to_owned(), place, fault }
+    }
+
+    /// The same with the option that names a column of this file.
+    #[must_use]
+    pub fn naming(mut self, option: &'static str) -> Self {
+        if let FileFault::WhichColumn { option: named, .. } = &mut self.fault {
+            *named = option;
+        }
+        self
     }
 }
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from typing import Any, Callable, Dict, List, Optional
 
@@ -41,12 +42,22 @@ def main(arguments: Optional[List[str]] = None) -> int:
         if name in LATER:
             raise eco2.NotBuilt(f"hf-eco2ai {name}")
         parsed = parser().parse_args(given)
-        return parsed.command(parsed)
+        code = parsed.command(parsed)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        return _reader_left()
     except (eco2.Error, CarbonTrackingError, OSError) as error:
         print(f"hf-eco2ai: {error}", file=sys.stderr)
         return 1
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else 2
+
+
+def _reader_left() -> int:
+    """Done: the reader of a pipe (`| head`) has what it wanted. Nothing more is written, at the exit either."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def parser() -> argparse.ArgumentParser:

@@ -247,13 +247,13 @@ pub(super) fn own_cost(report: &Report, page: &mut Page) {
     let (own, spelling) = (&report.own, page.spelling());
     let share = percent(own.cpu_ns as f64, report.run.duration_ns as f64);
     let readings = figures::count(own.samples);
-    let facts = format!("{} of CPU time, {share} of one core; {readings} readings", spelling.duration(own.cpu_ns));
+    // A late reading loses no energy: counters go on, and the bounds have the time between.
+    let late =
+        if own.missed_ticks > 0 { format!(", {} late", figures::count(own.missed_ticks)) } else { String::new() };
+    let facts =
+        format!("{} of CPU time, {share} of one core; {readings} readings{late}", spelling.duration(own.cpu_ns));
     page.row("Measuring", Tone::Faint, &facts);
-    let losses = [
-        (own.dropped, "spans or names dropped"),
-        (own.missed_ticks, "ticks missed"),
-        (own.log_lost_bytes, "bytes of the run log lost"),
-    ];
+    let losses = [(own.dropped, "spans or names dropped"), (own.log_lost_bytes, "bytes of the run log lost")];
     let losses: Vec<String> = losses.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
     if !losses.is_empty() {
         page.row("LOST", Tone::Warning, &losses.join(spelling.dot()));

@@ -48,7 +48,7 @@ fn head(report: &Report, page: &mut Page) {
     facts.extend(Some(&run.host.hostname).filter(|host| !host.is_empty()).map(|host| format!("on {host}")));
     page.row("Run", Tone::Strong, &facts.join(dot));
     if !run.command.is_empty() {
-        page.row("Command", Tone::Normal, &run.command.join(" "));
+        page.row("Command", Tone::Normal, &command_line(&run.command));
     }
     if run.state == State::Provisional {
         page.row(
@@ -65,5 +65,41 @@ fn to_the_second(at: &str) -> String {
     match at.split_once('.') {
         Some((second, _)) => format!("{second}Z"),
         None => at.to_owned(),
+    }
+}
+
+/// Characters of a command line that are shown; the report as JSON has all of them.
+const COMMAND_CHARS: usize = 300;
+
+/// The command line, cut where it is long.
+fn command_line(command: &[String]) -> String {
+    let bytes = command.iter().map(|word| word.len() + 1).sum::<usize>().saturating_sub(1);
+    let mut shown = String::new();
+    for word in command {
+        if shown.len() > 4 * COMMAND_CHARS {
+            break;
+        }
+        shown.push_str(if shown.is_empty() { "" } else { " " });
+        shown.extend(word.chars().take(COMMAND_CHARS + 1));
+    }
+    match shown.char_indices().nth(COMMAND_CHARS) {
+        Some((cut, _)) => format!("{}… ({bytes} bytes)", &shown[..cut]),
+        None => shown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn k16_a_long_command_line_is_cut() {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        assert_eq!(command_line(&words(&["python", "train.py"])), "python train.py");
+        assert_eq!(command_line(&words(&["é".repeat(300).as_str()])), "é".repeat(300), "just as long");
+        let long = command_line(&words(&["python", &"a".repeat(1_500_000)]));
+        assert_eq!(long, format!("python {}… (1500007 bytes)", "a".repeat(293)));
+        let many = command_line(&vec!["ab".to_owned(); 1_000]);
+        assert!(many.ends_with("… (2999 bytes)") && many.chars().count() < 330, "{many}");
     }
 }

@@ -38,7 +38,19 @@ pub(super) fn country(zone: &str) -> Option<&'static str> {
 
 /// Reads an answer as JSON.
 pub(super) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
-    serde_json::from_slice(body).map_err(|_| Fault::Garbage("it is not JSON of the expected form"))
+    serde_json::from_slice(body).map_err(|_| Fault::Garbage(not_expected(body)))
+}
+
+/// Why an answer is not what was expected. An error that it states is not quoted: no text of the other side is.
+fn not_expected(body: &[u8]) -> &'static str {
+    const STATES: [&str; 6] = ["error", "errors", "message", "detail", "title", "status"];
+    match serde_json::from_slice(body) {
+        Ok(serde_json::Value::Object(fields)) if STATES.iter().any(|name| fields.contains_key(*name)) => {
+            "it states an error instead of values; check the zone, the time and the token"
+        }
+        Ok(_) => "it is JSON, but not of the expected form",
+        Err(_) => "it is not JSON",
+    }
 }
 
 /// Slots that were read from an answer, with its hash. Bytes are hashed as they came, before anything is read from them.
@@ -71,4 +83,21 @@ pub(super) fn end_of(from_ns: i64, length_s: i64) -> Result<i64, Fault> {
 /// An instant as services take it: UTC, to the second.
 pub(super) fn written(at_ns: i64) -> String {
     utc(at_ns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn k16_an_answer_that_states_an_error_is_not_called_no_json() {
+        let of = |body: &str| match json::<Vec<u64>>(body.as_bytes()) {
+            Err(Fault::Garbage(why)) => why,
+            other => panic!("{other:?}"),
+        };
+        assert!(of(r#"{"error": {"message": "zone not found"}}"#).starts_with("it states an error"));
+        assert!(of(r#"{"detail": "Token expired"}"#).starts_with("it states an error"));
+        assert_eq!(of(r#"{"values": []}"#), "it is JSON, but not of the expected form");
+        assert_eq!(of("<html>Bad gateway</html>"), "it is not JSON");
+    }
 }
