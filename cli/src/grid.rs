@@ -13,7 +13,7 @@ use crate::{live, out};
 /// For a zone that is not known, with the nearest ones, and for a provider that cannot be asked.
 pub(crate) fn grid(args: &GridArgs) -> anyhow::Result<u8> {
     let text = match (&args.zone, args.json) {
-        (Some(zone), _) if args.provider.is_given() => live::now(zone, &args.provider, args.json)?,
+        (Some(zone), _) if args.provider.is_given() => live::now(zone, &args.provider, args)?,
         (Some(zone), true) => document(&eco2_grid::zone_document(zone)?),
         (Some(zone), false) => page(&eco2_grid::lookup(zone)?, region_asked_for(zone)),
         (None, true) => document(&eco2_grid::zones_document()),

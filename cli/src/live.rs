@@ -3,11 +3,11 @@
 use std::time::SystemTime;
 
 use eco2::options::{Input, Layer, Origin, opt};
-use eco2_grid::provider::{Coverage, Part};
+use eco2_grid::provider::{Counts, Coverage, Part};
 use eco2_grid::{Kind, ZoneError, utc, zone_document};
 use serde_json::{Map, Value, json};
 
-use crate::args::{Given, Provider};
+use crate::args::{Given, GridArgs, Provider};
 use crate::out::document;
 use crate::{out, settings};
 
@@ -43,18 +43,29 @@ pub(crate) fn asked(
 ///
 /// # Errors
 /// As [`asked`]; [`ZoneError`] where nobody answers and the table has no such zone.
-pub(crate) fn now(zone: &str, asking: &Given<Provider>, is_json: bool) -> anyhow::Result<String> {
+pub(crate) fn now(zone: &str, asking: &Given<Provider>, args: &GridArgs) -> anyhow::Result<String> {
     let at_ns = now_ns();
     let until_ns = (at_ns.div_euclid(HOUR_NS) + 1) * HOUR_NS;
     let coverage = asked(asking, Some(zone), at_ns - LAG_NS, until_ns)?;
+    if args.verbose {
+        coverage.caches.iter().for_each(|(provider, counts)| out::talk(&cache(provider, counts)));
+    }
     let answer = Answer::of(zone, at_ns, &coverage, names(asking))?;
-    if !is_json {
+    if !args.json {
         return Ok(answer.page());
     }
     for link in answer.chain.iter().filter(|link| link.fault.is_some()) {
         out::talk(&format!("eco2: {}: {}\n", link.provider, link.fault.as_deref().unwrap_or_default()));
     }
     Ok(document(&answer.document()))
+}
+
+/// How often a provider's cache answered in this command, for people.
+fn cache(provider: &str, counts: &Counts) -> String {
+    let Counts { hits, misses, stale, failed } = counts;
+    format!(
+        "eco2: {provider}: {hits} answered by the cache, {misses} asked anew, {stale} of an older answer, {failed} without one\n"
+    )
 }
 
 /// The part that holds for an instant: of the provider that covers it, else the last one before it of the first provider,
@@ -193,7 +204,7 @@ mod tests {
     }
 
     fn chosen(parts: Vec<Part>, at_ns: i64) -> Option<String> {
-        let coverage = Coverage { parts, faults: Vec::new() };
+        let coverage = Coverage { parts, ..Coverage::default() };
         best(&coverage, at_ns, &["first", "second"]).map(|part| part.provider.clone())
     }
 

@@ -26,10 +26,10 @@ pub use chain::{Chain, Coverage, Part};
 pub use fault::Fault;
 pub use file::File;
 pub use fixed::Fixed;
-pub use slot::{About, Reply, Slot, Wanted};
+pub use slot::{About, Counts, Reply, Slot, Wanted};
 
 #[cfg(feature = "providers")]
-pub use cached::{Cached, Counts};
+pub use cached::Cached;
 #[cfg(feature = "providers")]
 pub use disk::Disk;
 #[cfg(feature = "providers")]
@@ -51,4 +51,9 @@ pub trait Provider: Send + Sync {
     /// # Errors
     /// [`Fault`] when it has no answer at all. It never blocks longer than its limits allow.
     fn slots(&self, wanted: &Wanted<'_>) -> Result<Reply, Fault>;
+
+    /// How often its cache answered so far; `None`: it has none.
+    fn counts(&self) -> Option<Counts> {
+        None
+    }
 }

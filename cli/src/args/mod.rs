@@ -248,6 +248,9 @@ pub(crate) struct GridArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+    /// With --provider also say how often its cache answered
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
     #[command(flatten)]
     pub(crate) provider: Given<Provider>,
 }

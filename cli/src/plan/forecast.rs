@@ -25,7 +25,7 @@ pub(super) fn published(args: &PlanArgs) -> anyhow::Result<(SeriesFrom, Option<i
         out::talk(&format!("eco2: {provider}: {fault}\n"));
     }
     // An old answer stretches its last figure into the hours to come: nobody published that.
-    let Coverage { parts, faults } = &mut coverage;
+    let Coverage { parts, faults, .. } = &mut coverage;
     parts.retain(|part| faults.iter().all(|(provider, _)| *provider != part.provider));
     let series = Series::published(&coverage).map_err(crate::failure::of_request)?;
     let name = args.provider.text(&opt::INTENSITY_PROVIDER).unwrap_or_default().to_owned();

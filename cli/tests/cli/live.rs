@@ -42,6 +42,17 @@ fn told(ran: &Ran) -> Value {
 }
 
 #[test]
+fn verbose_grid_says_how_often_the_cache_answered() {
+    let rig = Rig::bare();
+    let stub = Stub::new(|_| half_hours(now_ns() - HALF_HOUR_NS, &[90, 123, 150]));
+    let said = |words: &str| asking(&rig, words, &stub).err;
+    let (first, second) = (said("grid GB -v"), said("grid GB --json --verbose"));
+    assert!(first.contains("neso: 0 answered by the cache, 1 asked anew"), "{first}");
+    assert!(second.contains("neso: 1 answered by the cache, 0 asked anew"), "{second}");
+    assert!(!said("grid GB").contains("cache"), "nobody asked");
+}
+
+#[test]
 fn a_provider_says_what_a_zone_weighs_now_and_until_when() {
     let rig = Rig::bare();
     let stub = Stub::new(|_| half_hours(now_ns() - HALF_HOUR_NS, &[90, 123, 150]));

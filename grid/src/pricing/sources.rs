@@ -76,7 +76,7 @@ impl Sources {
     /// All of a run's time in values of one kind ([`Coverage::completed`]) from an answer; `None`: it never came.
     #[must_use]
     pub fn completed(&self, answer: Option<Coverage>, when: &When) -> Coverage {
-        let late = || Coverage { parts: Vec::new(), faults: vec![("intensity_provider".to_owned(), Fault::Late)] };
+        let late = || Coverage { faults: vec![("intensity_provider".to_owned(), Fault::Late)], ..Coverage::default() };
         answer.unwrap_or_else(late).completed(when.from_ns, when.to_ns(), &self.table)
     }
 
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn what_no_answer_covers_is_the_tables_and_flagged() {
-        let answer = Coverage { parts: vec![part(-5, 20, 1.0), part(30, 90, 2.0)], faults: Vec::new() };
+        let answer = Coverage { parts: vec![part(-5, 20, 1.0), part(30, 90, 2.0)], ..Coverage::default() };
         let coverage = completed(Some(answer));
         let told: Vec<_> =
             coverage.parts.iter().map(|part| (part.from_ns, part.to_ns, part.g_per_kwh, part.fallback)).collect();
@@ -127,8 +127,11 @@ mod tests {
     #[test]
     fn who_covered_which_share_of_the_energy_is_said() {
         let parts = vec![part(0, 20, 1.0), part(20, 60, 2.0)];
-        let coverage =
-            completed(Some(Coverage { parts, faults: vec![("asked".into(), Fault::Net(NetError::Timeout))] }));
+        let coverage = completed(Some(Coverage {
+            parts,
+            faults: vec![("asked".into(), Fault::Net(NetError::Timeout))],
+            ..Coverage::default()
+        }));
         let events = super::super::told::coverage_events(&coverage, &[500, 250, 250], 80);
         let told: Vec<_> = events.iter().map(|event| (event.kind.as_str(), event.text.as_str())).collect();
         let shares = "of the energy, 75.0 % by asked (lifecycle-average-production); \

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use eco2_net::{Breaker, NetError};
 
 use super::disk::{Asked, Kept};
-use super::{About, Disk, Fault, Provider, Reply, Slot, Wanted};
+use super::{About, Counts, Disk, Fault, Provider, Reply, Slot, Wanted};
 
 /// For so long the last known figure stands in for what comes after it, nanoseconds.
 const LAST_KNOWN_NS: i64 = 6 * 3_600_000_000_000;
@@ -35,19 +35,6 @@ pub struct Cached<P> {
     misses: AtomicU64,
     stale: AtomicU64,
     failed: AtomicU64,
-}
-
-/// How often the cache answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counts {
-    /// Answered without asking.
-    pub hits: u64,
-    /// Asked, and answered.
-    pub misses: u64,
-    /// Asked in vain, and answered with what was known.
-    pub stale: u64,
-    /// Asked in vain, and nothing was known.
-    pub failed: u64,
 }
 
 /// What is known of one zone. Whoever holds its lock asks; the others wait for the answer.
@@ -76,9 +63,7 @@ impl<P: Provider> Cached<P> {
         }
     }
 
-    /// How often it has answered, and how.
-    #[must_use]
-    pub fn counts(&self) -> Counts {
+    fn so_far(&self) -> Counts {
         // Relaxed: figures for people.
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Counts {
@@ -127,6 +112,10 @@ impl<P: Provider> Cached<P> {
 impl<P: Provider> Provider for Cached<P> {
     fn name(&self) -> &str {
         self.inner.name()
+    }
+
+    fn counts(&self) -> Option<Counts> {
+        Some(self.so_far())
     }
 
     fn slots(&self, wanted: &Wanted<'_>) -> Result<Reply, Fault> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{About, Fault, Provider, Slot, Wanted};
+use super::{About, Counts, Fault, Provider, Slot, Wanted};
 use crate::Sha256;
 
 /// Providers in the order in which they are asked.
@@ -39,6 +39,8 @@ pub struct Coverage {
     pub parts: Vec<Part>,
     /// Who had no answer, or no fresh one, and why.
     pub faults: Vec<(String, Fault)>,
+    /// How often the caches of those who were asked answered so far.
+    pub caches: Vec<(String, Counts)>,
 }
 
 /// A stretch that nobody has covered yet.
@@ -68,6 +70,7 @@ impl Chain {
                 }
                 Err(fault) => coverage.faults.push((provider.name().to_owned(), fault)),
             }
+            coverage.caches.extend(provider.counts().map(|counts| (provider.name().to_owned(), counts)));
         }
         coverage.parts.sort_by_key(|part| part.from_ns);
         coverage.parts = joined(coverage.parts);

@@ -92,7 +92,7 @@ mod tests {
     }
 
     fn completed(parts: Vec<Part>) -> Coverage {
-        Coverage { parts, faults: Vec::new() }.completed(0, 100, &lookup("DE").unwrap())
+        Coverage { parts, ..Coverage::default() }.completed(0, 100, &lookup("DE").unwrap())
     }
 
     fn told(coverage: &Coverage) -> Vec<(i64, i64, f64, bool)> {

@@ -97,6 +97,19 @@ impl From<&Intensity> for About {
     }
 }
 
+/// How often the cache answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Answered without asking.
+    pub hits: u64,
+    /// Asked, and answered.
+    pub misses: u64,
+    /// Asked in vain, and answered with what was known.
+    pub stale: u64,
+    /// Asked in vain, and nothing was known.
+    pub failed: u64,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -54,9 +54,9 @@ fn an_answer_is_fresh_until_the_end_of_the_slot_it_was_asked_in() {
     let calls = || hours.calls.load(Ordering::Relaxed);
     assert_eq!(figures(&cache.slots(&wanted(1, 4, HOUR + 1)).unwrap()), [101.0, 102.0, 103.0]);
     cache.slots(&wanted(2, 4, 2 * HOUR - 1)).unwrap();
-    assert_eq!((calls(), cache.counts()), (1, Counts { hits: 1, misses: 1, ..Counts::default() }));
+    assert_eq!((calls(), cache.so_far()), (1, Counts { hits: 1, misses: 1, ..Counts::default() }));
     cache.slots(&wanted(2, 4, 2 * HOUR)).unwrap();
-    assert_eq!((calls(), cache.counts()), (2, Counts { hits: 1, misses: 2, ..Counts::default() }));
+    assert_eq!((calls(), cache.so_far()), (2, Counts { hits: 1, misses: 2, ..Counts::default() }));
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn f44_in_trouble_what_is_known_is_used_and_said_to_be_stale() {
     assert!(last.estimated && !reply.slots()[0].estimated);
     assert_eq!(cache.slots(&wanted(20, 21, 12 * HOUR)).unwrap_err(), Fault::Net(NetError::Status(500)));
     let counts = Counts { hits: 0, misses: 1, stale: 1, failed: 1 };
-    assert_eq!(cache.counts(), counts);
+    assert_eq!(cache.so_far(), counts);
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn many_that_ask_at_once_ask_once() {
         }
     });
     assert_eq!(hours.calls.load(Ordering::Relaxed), 1);
-    assert_eq!(cache.counts(), Counts { hits: 15, misses: 1, ..Counts::default() });
+    assert_eq!(cache.so_far(), Counts { hits: 15, misses: 1, ..Counts::default() });
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn what_is_on_disk_is_a_hit_for_the_next_process() {
     first.slots(&wanted(1, 4, 4 * HOUR)).unwrap();
     let (second, hours) = cached(Some(Disk::new(folder.path())));
     assert_eq!(figures(&second.slots(&wanted(1, 4, 9 * HOUR)).unwrap()), [101.0, 102.0, 103.0]);
-    assert_eq!((hours.calls.load(Ordering::Relaxed), second.counts().hits), (0, 1));
+    assert_eq!((hours.calls.load(Ordering::Relaxed), second.so_far().hits), (0, 1));
 }
 
 #[test]
