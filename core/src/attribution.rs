@@ -103,7 +103,7 @@ impl Use {
         Some(Self { consumers, others, idle: WHOLE.saturating_sub(used), unknown, out_of_reach: false })
     }
 
-    fn nobody_knows() -> Self {
+    fn not_known() -> Self {
         Self { unknown: 1, ..Self::default() }
     }
 
@@ -168,7 +168,7 @@ pub fn split(specs: &[ConsumerSpec], host: &[(Option<DeviceEnergy>, Option<Use>)
     for (device, of) in host {
         let known = of.as_ref().filter(|of| of.total() > 0);
         match device {
-            Some(device) => parts.add(device, known.unwrap_or(&Use::nobody_knows()), known.is_some()),
+            Some(device) => parts.add(device, known.unwrap_or(&Use::not_known()), known.is_some()),
             None => parts.open(known.is_some_and(|of| of.out_of_reach)),
         }
     }
@@ -370,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn the_command_gets_its_time_and_idle_stays_apart() {
+    fn the_command_gets_its_time_and_idle_stays_separate() {
         // 1000 µJ over 2 s of command, 3 s of others, 5 s idle: 200, 300, 500; if idle cost nothing, 1000 · 2/5 = 400.
         let split = split(&command(), &[(device(1_000), Some(Use::of(2, 3, 5)))]);
         assert_eq!((split.command_uj, split.others_uj, split.idle_uj, split.unattributed_uj), (200, 300, 500, 0));

@@ -166,7 +166,7 @@ mod tests {
 
     /// Averages over 2 s of 100 W until 3 s and then 200 W, read once a second: 100, 150, 200 W at 3, 4 and 5 s.
     #[test]
-    fn k02_an_average_stands_in_the_middle_of_its_time_and_reaches_to_its_end() {
+    fn k02_an_average_is_placed_in_the_middle_of_its_time_and_reaches_to_its_end() {
         let mut integral = Integral::averaging(2_000_000_000);
         for (second, watts) in [(2, 100), (3, 100), (4, 150), (5, 200)] {
             integral.push(second * 1_000_000_000, watts * 1_000_000);

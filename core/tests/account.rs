@@ -56,7 +56,7 @@ fn m27_a_module_is_summed_only_where_nothing_within_it_is_read() {
 }
 
 #[test]
-fn a_sensor_beside_a_counter_that_cannot_be_read_takes_its_place() {
+fn a_sensor_replaces_a_counter_that_cannot_be_read() {
     let check = Domain { kind: Kind::Power, ..domain("GPU-1/power", Component::Gpu, "power", Some("GPU-1")) };
     let domains = [domain("GPU-1", Component::Gpu, "board", None), check];
     assert_eq!(summed(&domains, &["GPU-1", "GPU-1/power"]), ["GPU-1"]);
@@ -106,9 +106,9 @@ fn a_counter_faster_than_its_polls_is_dated_by_its_readings() {
     assert_eq!(ledger.account(3 * S).energy.total_uj, Some(20_000_000));
 }
 
-/// After sleep a count begins anew, and what it hides is another part of a unit than before.
+/// After sleep a count starts again, and what it hides is another part of a unit than before.
 #[test]
-fn m35_a_coarse_counter_that_began_anew_is_off_by_a_unit_more() {
+fn m35_a_coarse_counter_that_restarted_is_off_by_one_more_unit() {
     // 1.999 J at first, 2.0 J before sleep, 100.999 J after it, 102.0 J at last: 1.002 J, by whole units 4 - 1.
     let mut ledger = Ledger::new(0, 1);
     let coarse = Domain { scale: Scale::UNIT, ..domain("GPU-1", Component::Gpu, "board", None) };
@@ -140,7 +140,7 @@ fn a_span_of_no_time_has_no_energy_and_no_doubt() {
 }
 
 #[test]
-fn f42_figures_beyond_64_bits_stay_at_the_highest() {
+fn f42_values_beyond_64_bits_saturate() {
     let mut ledger = Ledger::new(0, 4);
     let name = ledger.intern("all");
     let power = |id: &str| Domain { scale: Scale::UNIT, ..Domain::power(id, Component::Gpu, "board", "t") };

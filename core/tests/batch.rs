@@ -1,4 +1,4 @@
-//! Bulk accounting against its definition: the fast kernels must say what a plain loop over the points says.
+//! Bulk accounting against its definition: the fast kernels must return what a plain loop over the points returns.
 #![cfg(not(loom))]
 
 use eco2_core::batch::{guarded_energy, join, wrapping_energy};

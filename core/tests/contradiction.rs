@@ -36,7 +36,7 @@ fn gpu(account: &Account) -> &Device {
 }
 
 #[test]
-fn k05_a_counter_that_stands_still_gives_way_to_integrated_power() {
+fn k05_a_frozen_counter_is_replaced_by_integrated_power() {
     let account = board(0, 4);
     // 400 W × 4 s.
     let device = gpu(&account);

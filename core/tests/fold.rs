@@ -78,7 +78,7 @@ fn f01_many_wraps_inside_a_span_add_up_exactly() {
 }
 
 #[test]
-fn m02_readings_further_apart_than_a_wrap_give_at_least_and_no_upper_bound() {
+fn m02_readings_with_more_than_a_wrap_between_them_give_a_lower_bound_only() {
     let readings = [at(0, 100), at(1_000, 50_000_100), at(1_400_000, 60_000_100), at(1_401_000, 90_000_100)];
     let domain = Domain { max_uw: None, ..rapl() };
     let mut ledger = Ledger::new(MS, 16);
@@ -119,7 +119,7 @@ fn m20_a_falling_gpu_counter_is_a_reset_never_a_64_bit_wrap() {
 }
 
 #[test]
-fn f03_a_rapl_reset_to_zero_is_told_from_a_wrap_by_its_power() {
+fn f03_a_rapl_reset_to_zero_is_distinguished_from_a_wrap_by_its_power() {
     let far = 100_000_000_000;
     let (track, outcomes) = feed(rapl(), &[at(0, far), at(10, far + 1_000_000), at(20, 0), at(30, 900_000)]);
     assert_eq!(outcomes[2], Outcome::Reset);
@@ -249,7 +249,7 @@ fn m23_the_update_period_is_learned() {
 }
 
 #[test]
-fn m09_parts_and_the_platform_are_beside_the_sum() {
+fn m09_parts_and_the_platform_are_not_in_the_sum() {
     let part = |id: &str, domain: &str, parent: Option<&str>, component| Domain {
         parent: parent.map(str::to_owned),
         ..Domain::counter(id, component, domain, "t")

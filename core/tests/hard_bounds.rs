@@ -1,7 +1,7 @@
 //! Hard bounds of random spans, whatever the load did: fault K2 of the list of faults by kind.
 //!
-//! Counters and power sensors that change, or are read, every 1 ms, 100 ms and 1 s, each with and without a power limit:
-//! twelve columns, a few thousand spans each, and 100 000 each with
+//! Counters and power sensors that change, or are read, every 1 ms, 100 ms and 1 s, each with and without a power
+//! limit: twelve columns, a few thousand spans each, and 100 000 each with
 //! `cargo test --release -p eco2-core --test hard_bounds -- --ignored --nocapture`.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests fail by panicking, and print what they counted")]
@@ -93,8 +93,8 @@ fn reset(readings: &mut [Reading], random: &mut Random, load: &Load, unit_uj: u6
     }
 }
 
-/// A counter that is updated every `period_ns`. Half of them read back a unit, a third pause, a third are reset, and half
-/// of the others wrap, perhaps in the pause.
+/// A counter that is updated every `period_ns`. Half of them read back a unit, a third pause, a third are reset, and
+/// half of the others wrap, perhaps in the pause.
 fn counter(seed: u64, period_ns: u64, limit: bool, found: &mut Found) {
     let mut random = Random::new(seed * 2 + 1);
     let end_ns = (6 * period_ns).max(2 * S);
@@ -171,7 +171,8 @@ fn check(spans: usize) {
                 );
                 assert!(looked >= spans, "{name} of {ms} ms: {looked} spans");
                 assert_eq!(found.first, None, "{name} of {ms} ms {limited} a limit: {outside} of {looked}");
-                // A counter is bounded without a limit, a power only by one: bounds that never close would prove nothing.
+                // A counter is bounded without a limit, a power only by one: bounds that never close would prove
+                // nothing.
                 let closes = name == "counter" || limit;
                 assert_eq!(closed > looked / 4, closes, "{name} of {ms} ms {limited} a limit: {closed} of {looked}");
             }
@@ -190,7 +191,7 @@ fn k02_none_of_a_hundred_thousand_spans_is_outside_its_hard_bounds() {
     check(100_000);
 }
 
-/// 500 W for 600 s without a reading: the counter of 262 kJ went round, nobody knows how often.
+/// 500 W for 600 s without a reading: the counter of 262 kJ wrapped an unknown number of times.
 #[test]
 fn k02_unread_for_longer_than_a_wrap_takes_is_at_least() {
     let range = 262_143_328_851;
@@ -203,8 +204,9 @@ fn k02_unread_for_longer_than_a_wrap_takes_is_at_least() {
     assert!(track.counts().wraps <= 1);
 }
 
-/// 100 W, of which at least 5 W and at most 400 W are certain; a counter that was set to 0 at 1.099 s. From the knot after
-/// the reset the least power leads back to the reset, and no further: what was drawn before it is in no later value.
+/// 100 W, of which at least 5 W and at most 400 W are certain; a counter that was set to 0 at 1.099 s. From the knot
+/// after the reset the least power leads back to the reset, and no further: what was drawn before it is in no later
+/// value.
 #[test]
 fn k02_the_least_power_leads_back_to_a_reset_and_no_further() {
     let (max_uw, min_uw) = (Some(400_000_000), Some(5_000_000));

@@ -98,7 +98,7 @@ fn k10_steps_start_where_they_are_started() {
 }
 
 #[test]
-fn k10_after_an_explicit_end_the_next_step_only_begins() {
+fn k10_after_an_explicit_end_the_next_step_only_starts() {
     let mut ledger = ledger();
     read_until(&mut ledger, 0, 1_200);
     let step = ledger.intern("step");
@@ -131,7 +131,7 @@ fn k10_threads_at_one_time_have_a_chain_each_and_one_after_another_share_one() {
 }
 
 #[test]
-fn an_end_without_a_begin_is_counted_and_ignored() {
+fn an_end_without_a_start_is_counted_and_ignored() {
     let mut ledger = ledger();
     let name = ledger.intern("a");
     assert!(!ledger.end(0, name, 5, 0));

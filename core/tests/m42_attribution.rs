@@ -18,7 +18,7 @@ fn weight() -> impl Strategy<Value = u64> {
     prop_oneof![Just(0), 0..10u64, any::<u64>(), Just(u64::MAX)]
 }
 
-/// Who used a device: weights for more or fewer consumers than there are.
+/// Use of a device: weights for more or fewer consumers than there are.
 fn device_use() -> impl Strategy<Value = Option<Use>> {
     let consumers = proptest::collection::vec(weight(), 0..8);
     let known = (consumers, weight(), weight(), weight(), any::<bool>()).prop_map(
@@ -79,7 +79,8 @@ proptest! {
         prop_assert_eq!(leaves, split.command_uj, "the command is the sum of its leaves");
     }
 
-    /// The stated model: busy seconds cost `p`, idle seconds `q <= p`, and any part of the unknown time is the command's.
+    /// The stated model: busy seconds cost `p`, idle seconds `q <= p`, and any part of the unknown time is the
+    /// command's.
     #[test]
     fn m42_bounds_hold_the_truth_of_the_stated_model(
         command in 0..1u64 << 20, others in 0..1u64 << 20, idle in 0..1u64 << 20, unknown in 0..1u64 << 20,

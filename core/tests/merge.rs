@@ -1,4 +1,4 @@
-//! Merging is a union: idempotent, commutative, associative, and blind to who saw a counter how often.
+//! Merging is a union: idempotent, commutative, associative, and independent of which reader saw a counter how often.
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
@@ -55,7 +55,7 @@ proptest! {
         prop_assert_eq!(merged(&[&merged(&[&a, &b]), &c]), merged(&[&a, &merged(&[&b, &c])]));
     }
 
-    /// The oracle counts the nanoseconds covered by anybody, one by one.
+    /// The oracle counts the nanoseconds covered by any reader, one by one.
     #[test]
     fn the_energy_of_a_union_is_that_of_the_covered_time(list in stretches()) {
         let mut expected = 0;
@@ -98,10 +98,10 @@ fn a_stretch_that_is_cut_is_bounded_by_the_points_around_the_cut() {
     let within = |from_ns, to_ns| union.within(&key("GPU-1"), &[Window { from_ns, to_ns }]);
     let whole = within(0, 300);
     assert_eq!((whole.energy.low, whole.energy.value.unwrap_or(0), whole.energy.high), (59, 60, Some(62)));
-    // At 150 the counter stood between 10 and 50, by a straight line at 30.
+    // At 150 the counter was between 10 and 50, by a straight line at 30.
     let cut = within(150, 300);
     assert_eq!((cut.energy.low, cut.energy.value.unwrap_or(0), cut.energy.high), (9, 30, Some(52)));
-    // A point that may be 10 ns off tells nothing about an instant 5 ns from it.
+    // A point that may be 10 ns off is no evidence about an instant 5 ns from it.
     let mut vague = Union::default();
     vague.insert(key("GPU-1"), Stretch { slack_ns: 10, ..points(&curve) });
     let cut = vague.within(&key("GPU-1"), &[Window { from_ns: 105, to_ns: 300 }]);

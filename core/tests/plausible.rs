@@ -56,7 +56,8 @@ fn k04_spike_of_one_second_is_not_counted() {
     }
 }
 
-/// Below the ceiling a spike could be energy, so that the run is "at least", and the energy that is in doubt is left out.
+/// Below the ceiling a spike could be energy, so that the run is "at least", and the energy that is in doubt is left
+/// out.
 #[test]
 fn k04_spike_that_the_ceiling_allows_is_left_out_once_the_counter_returns() {
     let high = |ms: u64| if (7_000..9_500).contains(&ms) { 300_000_000 } else { 0 };
@@ -120,7 +121,7 @@ fn k04_zero_that_is_read_once_is_no_reset() {
 #[test]
 fn k04_ceiling_that_readings_refute_twice_is_not_used() {
     let domain = Domain { max_uw: Some(10_000_000), ..gpu() };
-    // 300 W by a sensor whose limit says 10 W; updates every 100 ms.
+    // 300 W by a sensor whose limit is 10 W; updates every 100 ms.
     let mut ledger = fed(domain, (0..=200).map(|poll| at(poll * 50, poll / 2 * 30_000)));
     let device = device(&ledger, 10_000);
     assert_eq!(device.energy_uj, Some(3_000_000_000));

@@ -55,7 +55,7 @@ fn calls() -> impl Strategy<Value = Vec<Call>> {
 /// A span: id, begin, end.
 type Span = (u32, u64, u64);
 
-/// What should come of a series of calls, given which of them the producer said it recorded.
+/// What should come of a series of calls, given which of them the producer reported as recorded.
 #[derive(Default)]
 struct Oracle {
     open: Vec<(u32, u64, bool)>,

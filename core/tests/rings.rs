@@ -35,7 +35,7 @@ fn assert_whole(got: &Snapshot) {
     assert_eq!(got.points(), want.points());
 }
 
-/// Reads until told to stop; returns how many snapshots it got.
+/// Reads until `stop` is set; returns how many snapshots it got.
 fn read_all(reader: &TimelineReader, stop: &AtomicBool) -> u64 {
     let (mut snapshot, mut energies, mut last, mut got) = (Snapshot::default(), Energies::default(), 0, 0);
     while !stop.load(Ordering::Relaxed) || got == 0 {
@@ -147,7 +147,7 @@ fn power_is_carried_on_for_four_seconds_and_no_longer() {
 }
 
 #[test]
-fn a_total_without_a_part_says_so() {
+fn a_total_without_a_part_is_flagged() {
     let known = DomainPoint { edge_ns: 0, uj: 7, slope_q28: 1 << 28, flags: DomainPoint::ESTIMATED };
     let sum = DomainPoint::sum(&[known, DomainPoint::default()], 3); // 1 µJ per ns for 3 ns
     assert_eq!((sum.edge_ns, sum.uj, sum.slope_q28), (3, 10, 1 << 28));

@@ -46,7 +46,7 @@ fn assert_near(uj: Option<u64>, right: u64) {
 
 #[test]
 fn k05_a_counter_that_stops_in_mid_run_is_followed_by_its_power() {
-    // 300 W for 10 s; the counter stands still from 4 s on.
+    // 300 W for 10 s; the counter is frozen from 4 s on.
     let (account, kinds, levels) = board(300, 10, &|at_ns, uj| Ok(if at_ns <= 4 * S { uj } else { 1_205_000_000 }));
     let device = gpu(&account);
     assert_near(device.energy_uj, 3_000_000_000);
@@ -78,7 +78,7 @@ fn k05_a_counter_that_fails_for_good_is_followed_by_its_power() {
 }
 
 #[test]
-fn k05_a_counter_that_comes_back_anew_counts_from_there_and_nothing_twice() {
+fn k05_a_counter_that_restarts_counts_from_there_and_nothing_twice() {
     // Lost from 2 s to 5 s, then from 0 again.
     let counter = |at_ns: u64, uj: u64| match at_ns {
         _ if at_ns <= 2 * S => Ok(uj),
@@ -97,7 +97,7 @@ fn k05_a_counter_that_comes_back_anew_counts_from_there_and_nothing_twice() {
 
 #[test]
 fn k05_a_counter_that_was_only_late_is_believed() {
-    // Unreadable from 2 s to 5 s, and counting on meanwhile: 10 % more than its power said.
+    // Unreadable from 2 s to 5 s, and counting on meanwhile: 10 % more than its power showed.
     let counter = |at_ns: u64, uj: u64| {
         let more = at_ns.clamp(2 * S, 5 * S) - 2 * S;
         if (2 * S + 1..5 * S).contains(&at_ns) { Err(Fault::Failed) } else { Ok(uj + more * 30 / 1_000) }
@@ -125,7 +125,8 @@ fn k05_a_counter_that_works_is_not_replaced() {
     assert_eq!((gpu(&account).energy_uj, kinds.len()), (Some(0), 0));
 }
 
-/// A package at 60 W whose counter dies at 3 s; its estimate, 50 W in [20 W, 120 W], stands by and speaks from 3.1 s on.
+/// A package at 60 W whose counter dies at 3 s; its estimate, 50 W in [20 W, 120 W], is on standby and has values from
+/// 3.1 s on.
 #[test]
 fn k05_a_package_that_dies_is_followed_by_its_estimate() {
     let mut ledger = Ledger::new(0, 4);

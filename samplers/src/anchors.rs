@@ -60,6 +60,16 @@ impl Anchors {
     }
 
     /// Error of the newest interval, nanoseconds; `None` before there is one.
+    ///
+    /// ```
+    /// use eco2_samplers::{Anchor, Anchors};
+    ///
+    /// let mut anchors = Anchors::default();
+    /// assert_eq!(anchors.error_ns(), None);
+    /// anchors.push(Anchor { tsc: 0, mono_ns: 0, half_width_ns: 20 });
+    /// anchors.push(Anchor { tsc: 1_000, mono_ns: 1_000_000, half_width_ns: 20 });
+    /// assert!(anchors.error_ns() >= Some(20));
+    /// ```
     #[must_use]
     pub fn error_ns(&self) -> Option<u64> {
         let [.., a, b] = self.points.as_slice() else { return None };

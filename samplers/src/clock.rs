@@ -60,6 +60,14 @@ impl Clock {
 }
 
 /// Nanoseconds of CPU time that the calling thread has used (`CLOCK_THREAD_CPUTIME_ID`).
+///
+/// ```
+/// use eco2_samplers::clock::thread_cpu_ns;
+///
+/// let before_ns = thread_cpu_ns();
+/// let sum: u64 = (0..10_000).sum();
+/// assert!(thread_cpu_ns() >= before_ns && sum > 0);
+/// ```
 #[must_use]
 pub fn thread_cpu_ns() -> u64 {
     nanoseconds(rustix::time::ClockId::ThreadCPUTime)

@@ -32,6 +32,19 @@ pub(crate) enum Standing {
 }
 
 /// Wraps a source so that its calls cannot hold up the caller.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use eco2_samplers::synthetic::{Curve, Synthetic};
+/// use eco2_samplers::{Batch, Deadline, Source, clock::Clock};
+///
+/// let source = Synthetic::new(Curve::default(), Clock::Monotonic);
+/// let mut source = Deadline::spawn(Box::new(source), Clock::Monotonic, Duration::from_secs(2))?;
+/// source.read(&mut Batch::default()); // returns at once; readings come with a later call
+/// assert_eq!(source.name(), "synthetic");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct Deadline {
     name: String,
     domains: Vec<Domain>,
@@ -173,7 +186,7 @@ impl Deadline {
             Err(TryRecvError::Empty) => self.check_deadline(batch),
             Err(TryRecvError::Disconnected) if self.state != State::Dead => {
                 self.state = State::Dead;
-                self.tell_all(Fault::Failed, batch);
+                self.fail_all(Fault::Failed, batch);
                 self.note(batch.now_ns(), "source-stopped", "its thread ended; it is not read any more");
                 self.silent(Status::Lost, "its thread ended; it is not read any more");
             }
@@ -214,7 +227,7 @@ impl Deadline {
             return;
         }
         self.state = State::Hung { reported_ns: now_ns };
-        self.tell_all(Fault::Hung, batch);
+        self.fail_all(Fault::Hung, batch);
         self.note(now_ns, "source-hung", "a call has not returned in time; the rest is measured on");
         let seconds = self.deadline_ns as f64 / 1e9;
         self.silent(Status::Hung, &format!("a call has not returned for {seconds} s"));
@@ -226,7 +239,7 @@ impl Deadline {
         self.changes.push(Change::Silent(status));
     }
 
-    fn tell_all(&self, fault: Fault, batch: &mut Batch) {
+    fn fail_all(&self, fault: Fault, batch: &mut Batch) {
         let now_ns = batch.now_ns();
         let reading = Reading { before_ns: now_ns, after_ns: now_ns, value: Err(fault) };
         (0..self.domains.len()).for_each(|domain| batch.push(domain, reading));

@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_decision_is_told_once_with_its_reason() {
+    fn a_decision_is_reported_once_with_its_reason() {
         let mut reported = Reported::default();
         let mut change = |way, interval_ns| reported.change(way, interval_ns, 5);
         assert_eq!(
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changes_for_ever_is_told_a_thousand_times() {
+    fn decisions_of_an_unstable_source_are_reported_at_most_a_thousand_times() {
         let mut reported = Reported::default();
         let count = (0..5_000).filter(|turn| reported.change(ReadMode::Poll, turn % 2, 9).is_some()).count();
         assert_eq!(count, 1_000);

@@ -23,12 +23,6 @@ pub fn read(roots: &Roots) -> Host {
     Host { boot_id: line("random/boot_id"), hostname: line("hostname"), kernel: line("osrelease") }
 }
 
-/// Whether counters read on both may be subtracted: the same boot, and known to be so.
-#[must_use]
-pub fn same_boot(a: &Host, b: &Host) -> bool {
-    !a.boot_id.is_empty() && a.boot_id == b.boot_id
-}
-
 /// What this process has used so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {

@@ -156,18 +156,12 @@ impl Sampler {
         u64::from(seen) >= mine && self.shared.ended.count() == 0
     }
 
-    /// Ends sampling: reads everything once more, then goes on until the sink has settled, for `within_ns` at most.
+    /// Ends sampling: reads everything once more, then goes on until the sink has settled, for `within_ns` at most; 0 for a process that must exit now.
     ///
     /// Returns at the latest a tenth of a second after that, even if a source hangs.
     #[must_use]
     pub fn stop(mut self, within_ns: u64) -> Finished {
         self.end(within_ns)
-    }
-
-    /// Ends sampling after one more reading, without waiting for knots: for a process that must exit.
-    #[must_use]
-    pub fn stop_now(mut self) -> Finished {
-        self.end(0)
     }
 
     /// What sampling has cost so far; updated once a second.
@@ -253,13 +247,13 @@ impl Thread {
             let now_ns = monotonic_ns();
             if now_ns.saturating_sub(reported_ns) >= 1_000_000_000 {
                 reported_ns = now_ns;
-                self.tell_cost();
+                self.report_cost();
                 self.rounds.govern(now_ns, self.shared.cpu_ns.load(Ordering::Relaxed));
             }
             let next_ns = self.rounds.next_ns();
             asked = self.shared.asks.wait(asked, if stopping { next_ns.min(now_ns + CLOSING_NS) } else { next_ns });
         }
-        self.tell_cost();
+        self.report_cost();
     }
 
     /// One tick, a reading of everything if the end or a flush asks for it; `false` once the sink was taken back.
@@ -270,7 +264,7 @@ impl Thread {
         let flushing = self.flushes < flushes;
         let now = Now::of(clock);
         let mut open = self.rounds.tick(now, stopping || flushing, &self.shared.sink_slot);
-        if (awaits || flushing) && self.rounds.has_apart() {
+        if (awaits || flushing) && self.rounds.has_threaded() {
             self.collect(now.ns);
             open &= self.shared.sink_slot.with(|sink| sink.tick(clock.now_ns())).is_some();
         }
@@ -299,11 +293,11 @@ impl Thread {
         over
     }
 
-    fn tell_cost(&self) {
+    fn report_cost(&self) {
         let (ticks, missed) = self.rounds.counted();
         self.shared.ticks.store(ticks, Ordering::Relaxed);
         self.shared.missed.store(missed, Ordering::Relaxed);
-        self.shared.cpu_ns.store(thread_cpu_ns() + self.rounds.apart_cpu_ns(), Ordering::Relaxed);
+        self.shared.cpu_ns.store(thread_cpu_ns() + self.rounds.threaded_cpu_ns(), Ordering::Relaxed);
     }
 }
 

@@ -172,6 +172,12 @@ impl Schedule {
     }
 
     /// The absolute instant to sleep until: a source or the gauges are due, or the rings must be drained.
+    ///
+    /// ```
+    /// use eco2_samplers::schedule::Schedule;
+    ///
+    /// assert_eq!(Schedule::new(10_000_000, 500).next_ns(), 500); // everything is due at once
+    /// ```
     #[must_use]
     pub fn next_ns(&self) -> u64 {
         let tick_ns = self.ticked_ns + self.interval_ns.max(LONGEST_TICK_NS);

@@ -19,7 +19,7 @@ use crate::visible::Visible;
 /// use eco2_samplers::clock::Clock;
 /// use eco2_samplers::{Batch, Source};
 ///
-/// /// A plug-in energy meter; `read_mj` stands for its protocol.
+/// /// A plug-in energy meter; `read_mj` represents its protocol.
 /// struct Plug {
 ///     domains: [Domain; 1],
 /// }

@@ -121,6 +121,14 @@ impl Curve {
 }
 
 /// The source.
+///
+/// ```
+/// use eco2_samplers::synthetic::{Curve, Synthetic};
+/// use eco2_samplers::{Source, clock::Clock};
+///
+/// let source = Synthetic::new(Curve { seed: 7, ..Curve::default() }, Clock::Monotonic);
+/// assert_eq!(source.domains().len(), 2); // a CPU package and a GPU board
+/// ```
 #[derive(Debug)]
 pub struct Synthetic {
     curve: Curve,

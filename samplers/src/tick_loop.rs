@@ -23,6 +23,13 @@ const SLEPT_NS: i64 = 100_000_000;
 const USERS_NS: u64 = 100_000_000;
 
 /// How the sampling thread works.
+///
+/// ```
+/// use eco2_samplers::Options;
+///
+/// let options = Options { interval_ns: 50_000_000, max_overhead_percent: Some(1.0), ..Options::default() };
+/// assert_eq!(options.cpus, []); // not pinned to a package
+/// ```
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Polling interval, nanoseconds. 10 ms, which is 100 Hz, if not changed.
@@ -203,13 +210,13 @@ impl TickLoop {
     }
 
     /// CPU time of the threads that sources have of their own, nanoseconds.
-    pub(crate) fn apart_cpu_ns(&self) -> u64 {
+    pub(crate) fn threaded_cpu_ns(&self) -> u64 {
         let apart = |reader: &Reader| if let Reader::Threaded(source) = reader { source.cpu_ns() } else { 0 };
         self.readers.iter().map(apart).sum()
     }
 
     /// Whether any source is read on a thread of its own.
-    pub(crate) fn has_apart(&self) -> bool {
+    pub(crate) fn has_threaded(&self) -> bool {
         self.readers.iter().any(|reader| matches!(reader, Reader::Threaded(_)))
     }
 

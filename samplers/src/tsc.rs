@@ -23,8 +23,6 @@ const CALIBRATION_NS: u64 = 50_000_000;
 const LOOKS: usize = 3;
 /// `mult` is nanoseconds a count, times 2^32.
 const SHIFT: u32 = 32;
-const TSC_BIT: u64 = 1 << 63;
-
 /// An instant as the recording thread saw it, cheap to take, to be converted later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ticks {
@@ -34,23 +32,15 @@ pub struct Ticks {
     pub tsc: bool,
 }
 
-impl Ticks {
-    /// Both fields in one word, for event rings: neither clock reaches 2^63 within 58 years at 5 GHz.
-    #[must_use]
-    #[inline]
-    pub fn to_bits(self) -> u64 {
-        (self.value & !TSC_BIT) | if self.tsc { TSC_BIT } else { 0 }
-    }
-
-    /// What [`Ticks::to_bits`] packed.
-    #[must_use]
-    #[inline]
-    pub fn from_bits(bits: u64) -> Self {
-        Self { value: bits & !TSC_BIT, tsc: bits & TSC_BIT != 0 }
-    }
-}
-
 /// The clock of the recording threads; clones share one state.
+///
+/// ```
+/// use eco2_samplers::{Roots, clock::Clock, tsc::HotClock};
+///
+/// let clock = HotClock::new(Clock::Monotonic, &Roots::default());
+/// let before = clock.ticks(); // cheap; converted later
+/// assert!(clock.now_ns() > 0 && before.value > 0);
+/// ```
 #[derive(Debug, Clone)]
 pub struct HotClock {
     shared: Arc<Shared>,

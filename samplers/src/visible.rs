@@ -16,6 +16,13 @@ pub struct Visible {
 }
 
 /// The mask of CUDA programs.
+///
+/// ```
+/// use eco2_samplers::visible::CudaMask;
+///
+/// let none = CudaMask { devices: Some(String::new()), ..CudaMask::default() }; // set, but empty: no GPU
+/// assert_ne!(none, CudaMask::default()); // unset: every GPU
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CudaMask {
     /// The value of `CUDA_VISIBLE_DEVICES`; `None` when unset: all GPUs. Empty: none.

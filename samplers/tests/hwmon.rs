@@ -40,7 +40,7 @@ fn source(tree: &Tree) -> Box<dyn Source> {
 }
 
 #[test]
-fn grace_sockets_hold_their_rails_and_modules_stand_beside() {
+fn grace_sockets_hold_their_rails_and_modules_are_separate() {
     let tree = Tree::new();
     for (hwmon, label) in ["CPU Power Socket 1", "Module Power Socket 0", "Grace Power Socket 0", "CPU Power Socket 0"]
         .into_iter()
@@ -100,7 +100,7 @@ fn amd_boards_are_named_by_their_address() {
 }
 
 #[test]
-fn the_energy_driver_of_amd_counts_sockets_once_beside_rapl() {
+fn the_energy_driver_of_amd_counts_sockets_once_with_rapl() {
     let tree = Tree::new();
     let cores = [("energy1_input", "7"), ("energy1_label", "Ecore000")];
     let socket = [("energy2_input", "70000000"), ("energy2_label", "Esocket0")];
@@ -145,7 +145,7 @@ fn k05_an_input_is_read_where_the_average_may_not_be() {
 }
 
 #[test]
-fn k02_an_average_says_over_how_long() {
+fn k02_an_average_declares_its_window() {
     let tree = Tree::new();
     meter(&tree, 0, "Grace Power Socket 0", 5);
     assert_eq!(source(&tree).domains()[0].average_ns, None, "not stated");
@@ -243,7 +243,7 @@ fn k08_hip_and_rocr_masks_choose_the_cards_that_are_read() {
     assert!(none.source.is_none() && none.statuses[0].reason.contains("HIP_VISIBLE_DEVICES"), "{:?}", none.statuses);
 }
 
-/// Who uses an AMD GPU nobody tells; whose masks hide it cannot be who did.
+/// The users of an AMD GPU are not reported; a process whose mask hides it cannot be one.
 #[test]
 fn k08_a_card_that_the_watched_processes_masks_hide_is_out_of_their_reach() {
     let tree = two_cards_of_two_dies();

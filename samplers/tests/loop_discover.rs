@@ -76,7 +76,7 @@ fn made_up_sources_must_be_named() {
 }
 
 #[test]
-fn an_empty_machine_has_a_status_for_every_source_and_no_figure() {
+fn an_empty_machine_has_a_status_for_every_source_and_no_value() {
     let dir = tempfile::tempdir().unwrap();
     let found = discover(&roots(dir.path()), &Selection::All, &refused());
     assert_eq!(names(&found), Vec::<&str>::new());
@@ -111,21 +111,20 @@ fn f27_after_a_reboot_the_boot_id_differs_and_counters_do_not_belong_together() 
     write(&kernel.join("osrelease"), "6.1.0-18-amd64\n");
     let before = host::read(&roots);
     assert_eq!((before.hostname.as_str(), before.kernel.as_str()), ("node-7", "6.1.0-18-amd64"));
-    assert!(host::same_boot(&before, &host::read(&roots)));
+    assert_eq!(before.boot_id, host::read(&roots).boot_id);
     write(&kernel.join("random/boot_id"), "8f5c1b6e-0000-4000-8000-000000000002\n");
-    assert!(!host::same_boot(&before, &host::read(&roots)));
+    assert_ne!(before.boot_id, host::read(&roots).boot_id);
     fs::remove_file(kernel.join("random/boot_id")).unwrap();
-    let unknown = host::read(&roots);
-    assert!(unknown.boot_id.is_empty() && !host::same_boot(&unknown, &unknown), "unknown is not the same");
+    assert!(host::read(&roots).boot_id.is_empty(), "unknown");
 }
 
 #[test]
-fn m45_memory_is_this_programs_own_not_that_of_whoever_started_it() {
+fn m45_memory_is_this_programs_own_not_its_parents() {
     if std::env::var_os("ECO2_TEST_CHILD").is_some() {
         return println!("peak {} bytes", Usage::now().max_rss_bytes);
     }
     let ballast = std::hint::black_box(vec![1u8; 256 << 20]);
-    let name = "m45_memory_is_this_programs_own_not_that_of_whoever_started_it";
+    let name = "m45_memory_is_this_programs_own_not_its_parents";
     let mut child = std::process::Command::new(std::env::current_exe().unwrap());
     let told = child.args(["--exact", name, "--nocapture"]).env("ECO2_TEST_CHILD", "1").output().unwrap();
     drop(ballast);
@@ -184,8 +183,8 @@ fn k05_a_package_whose_counter_dies_in_mid_run_is_estimated_from_then_on() {
     let energy = dir.path().join("sys/class/powercap/intel-rapl:0/energy_uj");
     for gone in [true, false] {
         let mut course = Course::new(dir.path());
-        // 60 W for 2 s; then the file cannot be read, or its value stands still. All CPUs are busy, 100 W, and say so in
-        // clock ticks.
+        // 60 W for 2 s; then the file cannot be read, or its value is frozen. All CPUs are busy, 100 W, and show that
+        // in clock ticks.
         for tick in 0..=100_u64 {
             if tick <= 20 {
                 write(&energy, &format!("{}\n", 123_456 + tick * 6_000_000));
@@ -212,8 +211,8 @@ fn k05_an_estimate_ends_when_its_package_is_back() {
     let dir = tempfile::tempdir().unwrap();
     let energy = dir.path().join("sys/class/powercap/intel-rapl:0/energy_uj");
     let mut course = Course::new(dir.path());
-    // 60 W; from 2 s to 5 s the zone is not there. What it counts when it is back may be another counter's: its own part
-    // begins anew, 0.3 s later, where it is looked for again.
+    // 60 W; from 2 s to 5 s the zone is not there. What it counts when it is back may be another counter's: its own
+    // part starts again, 0.3 s later, where it is looked for again.
     for tick in 0..=100_u64 {
         match (21..50).contains(&tick) {
             true => _ = fs::remove_file(&energy),

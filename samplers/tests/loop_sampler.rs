@@ -37,7 +37,7 @@ fn m15_reads_happen_on_the_pinned_cpu_and_other_threads_are_left_alone() {
     let (sampler, _) = sampler(vec![source], options);
     assert!(sampler.flush() && sampler.flush());
     assert_eq!(sampler.pinned_cpu(), Some(last));
-    drop(sampler.stop_now());
+    drop(sampler.stop(0));
     let seen = seen.lock().unwrap();
     assert!(seen.len() >= 2 && seen.iter().all(|cpu| *cpu == last), "{seen:?}, not {last}");
     assert_eq!(allowed_cpus(), before);
@@ -64,7 +64,7 @@ fn m45_the_thread_reports_its_own_cpu_time_and_ticks() {
     });
     let (sampler, _) = sampler(vec![source], Options::default());
     assert!(sampler.flush());
-    let cost = sampler.stop_now().cost;
+    let cost = sampler.stop(0).cost;
     assert!(cost.ticks >= 2, "{cost:?}");
     assert!(cost.cpu_ns >= 4 * MS && cost.cpu_ns < 2 * S, "at least two reads of 2 ms: {cost:?}");
 }
@@ -131,7 +131,7 @@ fn a_source_that_hangs_does_not_hold_up_the_end_and_the_sink_comes_back() {
     let (sampler, _) = sampler(vec![source], Options::default());
     entered.wait();
     let start = Instant::now();
-    let finished = sampler.stop_now();
+    let finished = sampler.stop(0);
     assert_eq!(finished.ended, Ending::Hung);
     assert!(finished.sink.is_some(), "the sink is held for calls into it only");
     assert!(start.elapsed() < Duration::from_secs(2));
@@ -225,12 +225,12 @@ impl Source for Driverless {
 }
 
 #[test]
-fn an_end_waits_for_no_source_that_has_nothing_to_say() {
+fn an_end_waits_for_no_source_without_readings() {
     let end = || {
         let (sampler, _) = sampler(vec![Box::new(Driverless)], Options { interval_ns: 60 * S, ..Options::default() });
         assert!(sampler.flush());
         let begun = Instant::now();
-        drop(sampler.stop_now());
+        drop(sampler.stop(0));
         begun.elapsed()
     };
     let shortest = (0..5).map(|_| end()).min().unwrap();

@@ -157,7 +157,7 @@ fn simulate(period_ns: f64, jitter: f64, kind: Jitter, seed: u64) -> Outcome {
 }
 
 /// Regular updates that come up to 2 % of a period early or late: at most two reads an update once locked, and at most
-/// 1.3 times the error of someone who knew the instants of all updates (performance.md, section 7 and target 9).
+/// 1.3 times the error of a reader that knew the instants of all updates (performance.md, section 7 and target 9).
 #[test]
 fn m23_two_reads_an_update_are_nearly_as_good_as_exact_edges() {
     for (period_ms, jitter) in [(100.0, 0.0), (100.0, 0.02), (100.0, 0.05), (20.0, 0.0), (20.0, 0.02)] {
@@ -336,7 +336,7 @@ impl Learned for Board {
 }
 
 #[test]
-fn power_beside_a_counter_neither_holds_its_lock_up_nor_ends_it() {
+fn power_of_a_device_with_a_counter_neither_delays_its_lock_nor_ends_it() {
     let power =
         Domain { id: "gpu-0/power".into(), kind: eco2_core::Kind::Power, parent: Some("gpu-0".into()), ..counter() };
     let mut schedule = Schedule::new(10 * MS, 0);
@@ -418,7 +418,7 @@ fn k02_power_is_read_at_random_instants_so_that_no_load_hides_behind_the_interva
 }
 
 #[test]
-fn k02_power_beside_a_counter_that_moves_is_read_on_the_grid() {
+fn k02_power_of_a_device_with_a_moving_counter_is_read_on_the_grid() {
     let power =
         Domain { parent: Some("gpu-0".into()), ..Domain::power("gpu-0/power", Component::Gpu, "power", "test") };
     let (reads, _) = polled(10 * MS, MS, 2, &[counter(), power.clone()]);

@@ -1,4 +1,4 @@
-//! Ticks by a scripted clock: what is read when, what is missed, what is said of it.
+//! Ticks by a scripted clock: what is read when, what is missed, what is reported.
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a source that panics is what one test is about")]
 
@@ -79,7 +79,7 @@ fn f02_a_stall_longer_than_the_wrap_leaves_one_long_gap_between_readings() {
 }
 
 #[test]
-fn m17_sleep_is_told_and_a_late_tick_is_not_taken_for_sleep() {
+fn m17_sleep_is_reported_and_a_late_tick_is_not_taken_for_sleep() {
     let (now, _) = script(0);
     let (mut sampling, recorder) = stepped(vec![Scripted::boxed("a", Ok)], &now);
     sampling.step(0, 0);
@@ -92,7 +92,7 @@ fn m17_sleep_is_told_and_a_late_tick_is_not_taken_for_sleep() {
 }
 
 #[test]
-fn f26_suspend_is_told_once_with_the_ticks_around_it() {
+fn f26_suspend_is_reported_once_with_the_ticks_around_it() {
     let (now, _) = script(0);
     let (mut sampling, recorder) = stepped(vec![Scripted::boxed("a", Ok)], &now);
     sampling.step(0, 0);
@@ -267,9 +267,9 @@ fn k06_reading_resumes_after_a_call_that_hung_past_its_deadline() {
 }
 
 #[test]
-fn decisions_of_the_schedule_are_told_when_they_change_and_no_oftener() {
+fn decisions_of_the_schedule_are_reported_only_when_they_change() {
     let (now, _) = script(0);
-    // 100 ms an update, known to a fiftieth after five; it stands still after ten seconds.
+    // 100 ms an update, known to a fiftieth after five; it is frozen after ten seconds.
     let steady = Scripted::boxed("steady", |at_ns| Ok(at_ns.min(10 * S) / (100 * MS)));
     let mut board = Scripted::boxed("board", |_| Ok(5_000));
     board.domains = vec![eco2_core::Domain::power("board", eco2_core::Component::Gpu, "board", "test")];

@@ -101,7 +101,7 @@ fn d02_the_estimate_is_idle_plus_utilisation_and_nothing_else() {
 #[test]
 fn d02_two_packages_on_bare_metal_draw_twice_the_tdp() {
     let machine = Machine::new("Intel(R) Xeon(R) Platinum 8380 CPU @ 2.30GHz", 160, false);
-    // Two packages of 80 threads each: that is what `siblings` says on real hardware.
+    // Two packages of 80 threads each: that is what `siblings` shows on real hardware.
     let info = fs::read_to_string(machine.folder.path().join("proc/cpuinfo")).unwrap();
     machine.write("proc/cpuinfo", &info.replace("siblings\t: 160", "siblings\t: 80"));
     let mut source = machine.discover().source.unwrap();
@@ -157,7 +157,7 @@ fn f48_a_machine_without_any_counter_explains_its_estimate() {
 }
 
 #[test]
-fn f48_an_estimate_can_be_refused_and_is_not_made_beside_a_sensor() {
+fn f48_an_estimate_can_be_refused_and_is_not_added_to_a_sensor() {
     let machine = Machine::new("AMD EPYC", 2, true);
     machine.gpu("0000:01:00.0", "0x030200", "0x10de", "0x1eb8");
     let refused = discover(&machine.roots(), false, false, &ModelOptions { enabled: false, ..ModelOptions::default() });
@@ -276,12 +276,12 @@ fn d03_nothing_synthetic_or_random_comes_unasked() {
     let mut batch = Batch::new(clock);
     synthetic.read(&mut batch);
     let values: Vec<_> = batch.readings().iter().map(|(_, reading)| reading.value.unwrap()).collect();
-    // Counters advance every 100 ms: at 42.25 s they stand where they stood at 42.2 s.
+    // Counters advance every 100 ms: at 42.25 s they show what they showed at 42.2 s.
     assert_eq!(values, [Part::Cpu, Part::Gpu].map(|part| curve.energy_uj(part, 42_200_000_000)));
 }
 
 #[test]
-fn host_gauges_tell_what_can_be_read_and_count_disks_once() {
+fn host_gauges_show_what_can_be_read_and_count_disks_once() {
     let machine = Machine::new("AMD EPYC", 2, true);
     machine.write("proc/meminfo", "MemTotal:  1000 kB\nMemFree:  1 kB\nMemAvailable:  400 kB\n");
     let line = |name: &str| format!(" 8 0 {name} 1 0 10 0 1 0 20 0 0 0 0\n");

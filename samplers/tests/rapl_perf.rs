@@ -49,7 +49,7 @@ fn one_package(events: &[(&str, &str, &str)]) -> Tree {
 }
 
 /// Kernels before 6.1 take the memory unit of Sapphire Rapids for a quarter of what it is. perf shows all events in one
-/// unit, so only powercap's range, or the age of the kernel, tells.
+/// unit, so only powercap's range, or the age of the kernel, shows it.
 #[test]
 fn k04_memory_of_sapphire_rapids_is_corrected_or_flagged() {
     let _pmu = FakePmu::install();
@@ -246,7 +246,7 @@ fn m14_cpu_offline_is_seen_at_the_end_of_file_and_nothing_jumps() {
 }
 
 #[test]
-fn m14_cpu_offline_is_seen_when_the_events_clock_stands_still() {
+fn m14_cpu_offline_is_seen_when_the_events_clock_stops() {
     leave_cpu(|pmu, _| pmu.feed(0, 1000, &[(2, 500), (3, 50)]));
 }
 
@@ -281,7 +281,7 @@ fn f12_events_that_open_and_never_count_are_not_opened_at_every_tick() {
     let (mut source, _) = found(&one_package(&[PKG]));
     let (mut batch, clock) = scripted();
     for _ in 0..100 {
-        // The clock of the events stands at 0 wherever they are opened.
+        // The clock of the events stays at 0 wherever they are opened.
         (0..4).filter(|cpu| pmu.opened().iter().any(|(on, ..)| on == cpu)).for_each(|cpu| pmu.feed(cpu, 0, &[]));
         assert!(read(&mut source, &mut batch)[0].1.is_err());
         pass(&clock, 10);
@@ -347,7 +347,7 @@ fn a_package_that_cannot_be_opened_is_missing_not_left_out() {
 }
 
 #[test]
-fn f11_refusals_say_why_and_what_helps() {
+fn f11_refusals_have_a_reason_and_a_remedy() {
     for (errno, status, reason, remedy) in [
         (libc::EACCES, Status::Denied, "kernel.perf_event_paranoid is 4", "setcap cap_perfmon+ep $(command -v eco2)"),
         (libc::EPERM, Status::Denied, "seccomp", "--cap-add PERFMON"),
@@ -383,7 +383,7 @@ fn m16_permission_ladder_from_perf_to_powercap() {
 }
 
 #[test]
-fn m18_energy_filtering_is_said() {
+fn m18_energy_filtering_is_reported() {
     FakePmu::install();
     let tree = one_package(&[PKG]);
     tree.cpuinfo("GenuineIntel", "fpu sgx");

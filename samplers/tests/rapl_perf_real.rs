@@ -1,6 +1,6 @@
-//! CPU energy from real perf events: the software and msr PMUs stand in for RAPL behind a fake sysfs.
+//! CPU energy from real perf events: the software and msr PMUs replace RAPL behind a fake sysfs.
 //!
-//! Where the environment refuses `perf_event_open`, a test says so and passes.
+//! Where the environment refuses `perf_event_open`, a test prints that and passes.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,7 +18,7 @@ use tree::{Tree, as_nobody, read};
 
 const UNIT: &str = "2.3283064365386962890625e-10";
 
-/// The source over a real PMU; says so and returns `None` where the environment refuses `perf_event_open`.
+/// The source over a real PMU; prints a note and returns `None` where the environment refuses `perf_event_open`.
 fn real(tree: &Tree) -> Option<Box<dyn Source>> {
     let found = discover(&tree.roots());
     if found.source.is_none() {
@@ -42,7 +42,7 @@ fn growth(source: &mut Box<dyn Source>) -> Vec<u64> {
 #[test]
 fn real_software_events_count_behind_a_fake_sysfs() {
     let tree = Tree::new();
-    // Type 1 is the software PMU, config 0 its cpu-clock: nanoseconds, here said to be nanojoules, which is 1 W.
+    // Type 1 is the software PMU, config 0 its cpu-clock: nanoseconds, here declared as nanojoules, which is 1 W.
     tree.pmu(1, "0", &[("energy-pkg", "event=0x00", "1e-9"), ("energy-ram", "event=0x00", "1e-9")]);
     let Some(mut source) = real(&tree) else { return };
     let growth = growth(&mut source);
@@ -87,7 +87,7 @@ fn real_msr_events_refuse_exclusion_as_rapl_does_and_still_count() {
 }
 
 #[test]
-fn f11_a_user_without_rights_is_told() {
+fn f11_a_user_without_rights_gets_a_remedy() {
     let tree = Tree::new();
     tree.pmu(1, "0", &[("energy-pkg", "event=0x00", "1e-9")]);
     match as_nobody(|| discover(&tree.roots())) {

@@ -140,7 +140,7 @@ fn k05_dead_zones_are_reported_once() {
 }
 
 #[test]
-fn m16_what_is_missing_is_said_with_one_remedy() {
+fn m16_a_missing_source_is_reported_with_one_remedy() {
     let tree = Tree::new();
     let status = nothing(&tree);
     assert_eq!((status.status, status.remedy.as_str()), (Status::Absent, "sudo modprobe intel_rapl_msr"));
@@ -157,7 +157,7 @@ fn m16_what_is_missing_is_said_with_one_remedy() {
 }
 
 #[test]
-fn m18_energy_filtering_is_said() {
+fn m18_energy_filtering_is_reported() {
     let tree = Tree::new();
     tree.zone("intel-rapl:0", "package-0", 1).cpuinfo("GenuineIntel", "fpu sgx");
     let (mut source, status) = found(&tree);
@@ -198,7 +198,7 @@ fn f07_a_zone_without_a_range_is_refused_and_others_go_on() {
 }
 
 #[test]
-fn f08_denied_counters_say_which_command_helps() {
+fn f08_denied_counters_name_the_command_that_helps() {
     let tree = Tree::new();
     tree.zone("intel-rapl:0", "package-0", 1).zone("intel-rapl:1", "package-1", 2);
     let lock = |dir: &str, mode| {

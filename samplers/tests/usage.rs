@@ -199,7 +199,7 @@ fn f47_a_machine_that_hides_its_cpu_time_has_no_shares() {
 
 #[test]
 #[expect(clippy::zombie_processes, reason = "wait_child waits for it")]
-fn f47_wait4_tells_what_a_child_and_its_children_used() {
+fn f47_wait4_returns_what_a_child_and_its_children_used() {
     // The grandchild burns CPU until its own limit (1 s of CPU time) kills it; nothing here depends on the wall clock.
     let script = "ulimit -t 1; sh -c 'while :; do :; done'; exit 7";
     let child = Command::new("sh").args(["-c", script]).spawn().unwrap();

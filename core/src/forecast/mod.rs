@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_count_that_falls_begins_anew() {
+    fn a_count_that_falls_starts_again() {
         let mut forecaster = watched(&[10; 20]);
         forecaster.observe(1, 500, 50_000);
         assert_eq!((forecaster.project(10, 500), forecaster.largest_step_uj()), (None, 0));

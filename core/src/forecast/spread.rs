@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_level_that_stands_still_is_the_mean_and_as_sure_as_its_batches() {
+    fn a_constant_level_is_the_mean_and_as_sure_as_its_batches() {
         // Two batches of one step each, 0 and 2, no wandering: variance of a step 2, of the mean 1; of 8 more 64·1 +
         // 8·2.
         let batches = [Batch { steps: 1.0, uj: 0.0 }, Batch { steps: 1.0, uj: 2.0 }];

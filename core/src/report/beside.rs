@@ -159,6 +159,6 @@ pub struct Equivalent {
     pub amount: Option<f64>,
     /// Grams CO2e of one.
     pub g_each: f64,
-    /// Who says so.
+    /// The publisher.
     pub source: String,
 }

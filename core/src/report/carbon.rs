@@ -60,13 +60,14 @@ pub struct CarbonSegment {
     pub g_per_kwh: f64,
     /// Kind, such as `lifecycle-average-production`.
     pub kind: Option<String>,
-    /// Who says so.
+    /// The publisher.
     pub source: String,
     /// Year of the intensity.
     pub year: Option<i32>,
     /// Whether the provider calls it an estimate.
     pub estimated: bool,
-    /// SHA-256 of the committed table or the file that the figure is from, hexadecimal; `None`: from none, or not known.
+    /// SHA-256 of the committed table or the file that the figure is from, hexadecimal; `None`: from none, or not
+    /// known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table_sha256: Option<String>,
     /// SHA-256 of the provider's answer that it is from; `None`: no provider was asked, or not known.

@@ -20,7 +20,7 @@ const REQUIRED: std::ops::Range<usize> = 1..5;
 /// How runs are watched: after each step, after several, and within steps as well.
 const WATCHED: [Watch; 3] = [Watch::Steps, Watch::Every(7), Watch::Within];
 
-/// So many runs of each family.
+/// Number of runs of each family.
 fn scores(families: &[Family], count: usize, seed: u64, watch: Watch) -> Scores {
     let mut scores = Scores::default();
     for (_, family) in families {
@@ -47,7 +47,8 @@ fn k10_nine_of_ten_intervals_hold_over_all_kinds_of_runs_however_they_are_watche
     }
 }
 
-/// The two constants of the forecast are chosen on every second family; on the others, and on other runs, they hold as well.
+/// The two constants of the forecast are chosen on every second family; on the others, and on other runs, they hold as
+/// well.
 #[test]
 fn k10_intervals_hold_on_the_families_that_nothing_was_chosen_on() {
     let (chosen, other): (Vec<_>, Vec<_>) = FAMILIES.into_iter().enumerate().partition(|(at, _)| at % 2 == 0);

@@ -26,8 +26,8 @@ impl Noise {
     }
 }
 
-/// Energies of the steps of a run, microjoules: a warm-up of 5 to 40 % that fades, noise that resembles its neighbours, a
-/// mean that wanders by 3 % (standard deviation at the end), and an evaluation now and then that adds 10 to 30 %.
+/// Energies of the steps of a run, microjoules: a warm-up of 5 to 40 % that fades, noise that resembles its neighbours,
+/// a mean that wanders by 3 % (standard deviation at the end), and an evaluation now and then that adds 10 to 30 %.
 pub(crate) fn simulated(noise: &mut Noise) -> Vec<u64> {
     let count = [200, 400, 1000, 3000][(noise.even() * 4.0) as usize];
     let (start, fade) = (noise.between(0.05, 0.4), noise.between(0.005, 0.03) * count as f64);
@@ -45,7 +45,7 @@ pub(crate) fn simulated(noise: &mut Noise) -> Vec<u64> {
     (0..count).map(step).collect()
 }
 
-/// Recorded runs, one a line of `recorded.txt`, which says how they came about.
+/// Recorded runs, one a line of `recorded.txt`, which states how they came about.
 pub(crate) fn recorded() -> Vec<Vec<u64>> {
     let lines = include_str!("recorded.txt").lines().filter(|line| !line.starts_with('#'));
     lines.map(|line| line.split(' ').map(|step| step.parse().unwrap()).collect()).collect()
@@ -54,7 +54,7 @@ pub(crate) fn recorded() -> Vec<Vec<u64>> {
 /// A kind of run: its name, and one of it at random.
 pub(crate) type Family = (&'static str, fn(&mut Noise) -> Vec<u64>);
 
-/// Kinds of runs that a forecast has to hold for, each pure. The figures of a kind are drawn anew for every run.
+/// Kinds of runs that a forecast has to hold for, each pure. The parameters of a kind are drawn again for every run.
 pub(crate) const FAMILIES: [Family; 9] = [
     ("steady", steady),
     ("alike", alike),

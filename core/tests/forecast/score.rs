@@ -10,7 +10,7 @@ pub(crate) const AT: [u64; 6] = [5, 10, 25, 50, 75, 90];
 pub(crate) enum Watch {
     /// After every step.
     Steps,
-    /// After so many steps, as where steps are shorter than the time between two readings.
+    /// Number of steps between two observations, as where steps are shorter than the time between two readings.
     Every(u64),
     /// Within each step as well, which is no progress: what the step under way has used is known.
     Within,

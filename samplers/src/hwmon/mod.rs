@@ -25,6 +25,13 @@ const SENTINELS: [u64; 3] = [u32::MAX as u64, u32::MAX as u64 * 1000, u64::MAX];
 const MARGIN_PERCENT: u64 = 150;
 
 /// Looks for sensors on a machine whose CPU is read by nothing else.
+///
+/// ```
+/// use eco2_samplers::{Roots, hwmon};
+///
+/// let found = hwmon::discover(&Roots::default());
+/// assert_eq!(found.statuses[0].name, "hwmon");
+/// ```
 #[must_use]
 pub fn discover(roots: &Roots) -> Found {
     discover_besides(roots, &[])

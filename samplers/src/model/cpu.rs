@@ -116,7 +116,7 @@ fn power_name(cpu: &str) -> Option<String> {
     name.starts_with("POWER").then(|| name.to_owned())
 }
 
-/// Core designs of Arm servers as `CPU implementer` and `CPU part`; an empty part stands for all of that implementer.
+/// Core designs of Arm servers as `CPU implementer` and `CPU part`; an empty part matches all of that implementer.
 /// Source: Linux `arch/arm64/include/asm/cputype.h`, util-linux `sys-utils/lscpu-arm.c`.
 const ARM_SERVERS: [(&str, &str); 17] = [
     ("0x41", "0xd0c"), // Neoverse N1: Graviton2, Ampere Altra

@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn amd_names_tell_their_cores() {
+    fn amd_names_contain_their_number_of_cores() {
         assert_eq!(cores("AMD EPYC 7763 64-Core Processor"), Some(64));
         assert_eq!(cores("AMD EPYC 7B12"), None);
         assert_eq!(cores("Six-Core AMD Opteron(tm) Processor 2431"), None);

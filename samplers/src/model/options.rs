@@ -30,6 +30,13 @@ impl Default for ModelOptions {
 }
 
 /// Watts of one hardware thread, on an average.
+///
+/// ```
+/// use eco2_samplers::model::{ModelOptions, ThreadWatts};
+///
+/// let rented = ThreadWatts { idle_w: 0.7, busy_w: 3.5, of: "the provider's published average" };
+/// assert!(ModelOptions { cpu_thread: Some(rented), ..ModelOptions::default() }.cpu_watts.is_none());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ThreadWatts {
     /// Idle.

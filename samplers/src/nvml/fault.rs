@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_state_is_told_apart() {
+    fn every_error_maps_to_its_own_fault() {
         let pairs = [
             (NvmlError::NotSupported, Fault::Unsupported),
             (NvmlError::GpuLost, Fault::Lost),

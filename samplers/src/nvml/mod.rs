@@ -47,6 +47,15 @@ pub fn discover(roots: &Roots) -> Found {
 }
 
 /// Looks for the GPUs that are visible, for as long as a healthy driver may take.
+///
+/// ```
+/// use eco2_samplers::{Roots, nvml};
+///
+/// // No GPU is visible to the program: none is read.
+/// let visibility = nvml::Visibility { devices: Some(String::new()), ..Default::default() };
+/// let roots = Roots { nvml: Some("/nonexistent/libnvidia-ml.so.1".into()), ..Roots::default() };
+/// assert!(nvml::discover_visible(&roots, &visibility).source.is_none());
+/// ```
 #[must_use]
 pub fn discover_visible(roots: &Roots, visibility: &Visibility) -> Found {
     discover_within(roots, visibility, OPEN_DEADLINE)

@@ -205,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn boards_are_told_by_whole_words() {
+    fn boards_are_recognised_by_whole_words() {
         assert!(is_ga100("NVIDIA A100-SXM4-80GB") && is_ga100("NVIDIA A30"));
         assert!(!is_ga100("NVIDIA A3000 Laptop GPU") && !is_ga100("NVIDIA A10"));
         assert!(sees_a_quarter("NVIDIA H100 80GB HBM3") && !sees_a_quarter("NVIDIA L40S"));

@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_go_where_the_format_says() {
+    fn values_are_placed_by_the_format() {
         assert_eq!(place(0x02, "0-7"), Some(2));
         assert_eq!(place(0x1ff, "0-7"), None, "does not fit");
         assert_eq!(place(0xabc, "0-7,32-35"), Some(0xa_0000_00bc));

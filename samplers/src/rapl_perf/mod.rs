@@ -27,6 +27,15 @@ use pmu::Pmu;
 ///
 /// A package whose events cannot be
 /// opened while another's can stays in the list: its energy is then known to be missing, and it is tried again.
+///
+/// ```
+/// use eco2_samplers::{Roots, rapl_perf};
+///
+/// let found = rapl_perf::discover(&Roots::default());
+/// if found.source.is_none() {
+///     println!("{}; {}", found.statuses[0].reason, found.statuses[0].remedy);
+/// }
+/// ```
 #[must_use]
 pub fn discover(roots: &Roots) -> Found {
     let cpu = CpuInfo::read(&roots.procfs);

@@ -53,6 +53,15 @@ impl CpuShares {
 }
 
 /// Follows one command's use of the machine's CPUs.
+///
+/// ```
+/// use eco2_samplers::{Roots, usage::HostUsage};
+///
+/// let mut usage = HostUsage::new(&Roots::default(), std::process::id());
+/// if let Some(shares) = usage.shares() {
+///     println!("command {} ns of {} ns ({})", shares.command_ns, shares.capacity_ns(), usage.method());
+/// }
+/// ```
 #[derive(Debug)]
 pub struct HostUsage {
     procfs: PathBuf,

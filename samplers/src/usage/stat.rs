@@ -31,6 +31,14 @@ impl HostTicks {
     }
 
     /// Everything: capacity of all CPUs since boot.
+    ///
+    /// ```
+    /// use eco2_samplers::usage::HostTicks;
+    ///
+    /// // user, nice, system, idle, iowait, irq, softirq, steal: ticks of all CPUs since boot.
+    /// let ticks = HostTicks::parse("cpu  30 0 10 60 0 0 0 0 0 0\n");
+    /// assert_eq!(ticks.map(HostTicks::total), Some(100));
+    /// ```
     #[must_use]
     pub fn total(self) -> u64 {
         self.busy.saturating_add(self.stolen).saturating_add(self.idle)
@@ -109,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stat_that_says_nothing_is_nothing() {
+    fn a_malformed_stat_is_not_known() {
         for text in ["", "cpu", "cpu  0 0 0 0 0 0 0 0 0 0\n", "cpu0 1 2 3 4\n", "cpu  1 2 x 4\n"] {
             assert_eq!(HostTicks::parse(text), None, "{text:?}");
         }

@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_child_nobody_waits_for_is_kept_as_last_seen() {
+    fn a_child_without_a_waiting_parent_is_kept_as_last_seen() {
         let mut tree = ProcessTree::new(10);
         tree.observe(&[process(10, 1, 5, 3, 0), process(11, 2, 10, 4, 0)]);
         tree.observe(&[process(10, 1, 5, 5, 0)]);
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reused_pid_is_somebody_else() {
+    fn a_reused_pid_is_another_process() {
         let mut tree = ProcessTree::new(10);
         tree.observe(&[process(10, 1, 5, 1, 0), process(11, 2, 10, 4, 0)]);
         tree.observe(&[process(10, 1, 5, 1, 4), process(11, 900, 5, 1_000, 0)]);

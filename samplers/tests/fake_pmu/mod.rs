@@ -40,7 +40,7 @@ struct State {
 pub(crate) struct FakePmu(Arc<Mutex<State>>);
 
 impl FakePmu {
-    /// Stands in for the kernel on this thread.
+    /// Replaces the kernel on this thread.
     pub(crate) fn install() -> Self {
         let pmu = Self::default();
         // SAFETY: the hooks return descriptors that they own and hand over, as the real calls do.
@@ -104,7 +104,7 @@ impl FakePmu {
                 // In no order that can be relied on.
                 words.extend(members.iter().rev().flat_map(|event| [count(event.config), event.id]));
                 let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
-                // Refused where nobody has the event open any more: then nobody reads either.
+                // Refused where no one has the event open any more: then no one reads either.
                 let _ = leader.feeder.send(&bytes);
             }
         });

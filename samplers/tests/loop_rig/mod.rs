@@ -1,4 +1,4 @@
-//! A sink that records what it is told, and sources that do as they are told.
+//! A sink that records its calls, and scripted sources.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "a test rig fails by panicking")]
 
@@ -16,7 +16,7 @@ pub(crate) fn counter(id: &str) -> Domain {
     Domain::counter(id, Component::Cpu, "package", "test")
 }
 
-/// What the sink was told.
+/// The calls that the sink got.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
     pub(crate) domains: Vec<(usize, usize)>,

@@ -1,4 +1,4 @@
-//! A driver that hangs or dawdles holds up nobody.
+//! A driver that hangs or is slow delays no other thread.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +12,7 @@ use eco2_samplers::{Batch, Change, Deadline, Note, Roots, Source};
 
 use crate::rig::{MS, Rig};
 
-/// Reads until something arrives; the wrapped thread runs in real time, whatever the scripted clock says.
+/// Reads until something arrives; the wrapped thread runs in real time, whatever the scripted clock shows.
 fn until(
     source: &mut dyn Source,
     clock: &Clock,
@@ -130,7 +130,7 @@ fn f17_a_slow_driver_does_not_slow_the_others() {
     assert!(notes(&mut source).is_empty(), "slow is not hung");
 }
 
-/// A source that grows, says which thread reads it, and which signals that thread blocks.
+/// A source that grows, records which thread reads it, and which signals that thread blocks.
 struct Growing(Vec<Domain>);
 
 impl Source for Growing {

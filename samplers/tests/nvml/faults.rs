@@ -26,7 +26,7 @@ fn f13_without_a_library_there_is_a_reason_and_one_remedy() {
 }
 
 #[test]
-fn f13_a_container_without_the_library_is_told_what_to_add() {
+fn f13_a_container_without_the_library_gets_the_option_to_add() {
     if std::fs::exists("/proc/driver/nvidia/version").unwrap_or(false) {
         return; // A machine that has the driver does not miss its library.
     }
@@ -49,7 +49,7 @@ fn d05_an_absent_driver_never_raises() {
 }
 
 #[test]
-fn f14_a_mismatched_driver_is_said_and_tried_again_less_and_less_often() {
+fn f14_a_mismatched_driver_is_reported_and_retried_less_and_less_often() {
     let mut rig = Rig::new("init=18@0..8000");
     assert_eq!(rig.statuses[0].status, Status::Denied);
     assert_eq!(rig.statuses[0].remedy, "reboot, or reload the driver");
@@ -119,7 +119,7 @@ fn f20_gpus_are_known_by_uuid_whatever_their_order_and_number() {
 }
 
 #[test]
-fn f20_a_gpu_that_once_fails_to_say_who_it_is_goes_on() {
+fn f20_a_gpu_that_once_fails_to_report_its_identity_goes_on() {
     let mut rig = Rig::new("[gpu 0]\nfail=uuid:999@4000..9000");
     for ms in (1_000..12_000).step_by(100) {
         assert_eq!(rig.values(0, ms), [Ok(ms * 100)]);

@@ -1,4 +1,4 @@
-//! Who is who: UUIDs, visibility, MIG, superchips, order.
+//! Identity of GPUs: UUIDs, visibility, MIG, superchips, order.
 
 use eco2_core::report::Status;
 use eco2_core::{Component, Fault, Kind};
@@ -29,7 +29,7 @@ fn m26_only_what_the_program_sees_is_measured() {
 }
 
 #[test]
-fn m26_a_name_that_fits_no_gpu_is_said() {
+fn m26_a_name_that_fits_no_gpu_is_reported() {
     let mut rig = Rig::seen_by(MIXED, Some("GPU-aaaa,GPU-zz"));
     assert_eq!(rig.ids()[0], "GPU-aaaa");
     assert_eq!(rig.statuses[0].status, Status::Degraded);
@@ -79,7 +79,7 @@ fn m27_scoped_counters_are_taken_where_they_differ() {
 }
 
 #[test]
-fn m27_a_module_alone_stands_for_itself() {
+fn m27_a_module_alone_is_summed() {
     let mut rig = Rig::new("[gpu 0]\nuuid=GPU-gh\nmodule=500\nenergy=off\nfail=instant:3,samples:3,power:3");
     let domains = rig.source().domains().to_vec();
     assert_eq!(domains.len(), 1);
@@ -89,7 +89,7 @@ fn m27_a_module_alone_stands_for_itself() {
 }
 
 #[test]
-fn m25_every_state_of_a_gpu_is_told_apart() {
+fn m25_every_state_of_a_gpu_has_its_own_status() {
     let script =
         "[gpu 0]\nfail=energy:3@1000\n[gpu 1]\nlost_ms=1000\n[gpu 2]\nfail=energy:4@1000\n[gpu 3]\nna=energy@1000";
     let mut rig = Rig::new(script);
@@ -120,7 +120,7 @@ fn m25_gauges_leave_out_what_is_not_available() {
     );
 }
 
-/// Who used the GPUs since the last look, by processes with these environments.
+/// The users of the GPUs since the last look, by processes with these environments.
 fn users(rig: &mut Rig, visible: &[&str]) -> Vec<DeviceUse> {
     let of = |list: &&str| Visible::from_vars([("CUDA_VISIBLE_DEVICES".into(), (*list).into())]);
     let watched = Watched { pids: vec![1], visible: visible.iter().map(of).collect() };
@@ -130,7 +130,7 @@ fn users(rig: &mut Rig, visible: &[&str]) -> Vec<DeviceUse> {
 }
 
 #[test]
-fn k08_a_gpus_users_are_told_by_process_id_since_the_last_look() {
+fn k08_a_gpus_users_are_reported_by_process_id_since_the_last_look() {
     let mut rig = Rig::new("[gpu 0]\nutilization=90\nprocess=self:60,4000000:30\n[gpu 1]\nutilization=0");
     rig.at_ms(1_000);
     assert!(users(&mut rig, &[]).is_empty(), "what was before the first look is nobody's");

@@ -73,7 +73,7 @@ fn after_restoring_nothing_is_set_any_more() {
 }
 
 #[test]
-fn who_is_not_root_is_told_so() {
+fn a_user_without_root_gets_an_error() {
     let (folder, roots) = machine("fail=set_limit:4");
     let error = held(&roots).set(300_000).unwrap_err().to_string();
     // The first board took it, the second refused: the first has its own again.
@@ -85,7 +85,7 @@ fn who_is_not_root_is_told_so() {
 }
 
 #[test]
-fn a_limit_that_a_board_says_yes_to_and_does_not_take_is_an_error() {
+fn a_limit_that_a_board_accepts_and_does_not_apply_is_an_error() {
     let (_folder, roots) = machine("limit_deaf=300");
     let error = held(&roots).set(300_000).unwrap_err().to_string();
     assert!(error.starts_with("GPU-b: the power limit was set to 300 W, and the board says 450 W"), "{error}");
@@ -97,7 +97,7 @@ fn a_limit_that_a_board_says_yes_to_and_does_not_take_is_an_error() {
 }
 
 #[test]
-fn no_gpu_no_driver_and_no_limit_are_told_apart() {
+fn no_gpu_no_driver_and_no_limit_are_different_errors() {
     let (_folder, roots) = machine("na=limit");
     let error = HeldLimits::open(&roots, &Visibility::default()).unwrap_err();
     assert!(matches!(&error, LimitError::Unreadable { gpu, .. } if gpu == "GPU-b"), "{error}");

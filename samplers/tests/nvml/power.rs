@@ -13,7 +13,7 @@ fn m22_instant_power_goes_before_the_mean_of_a_second() {
 }
 
 #[test]
-fn m22_a_mean_says_that_it_is_one_of_a_second() {
+fn m22_a_mean_is_declared_as_one_of_a_second() {
     let script = "missing=nvmlDeviceGetFieldValues,nvmlDeviceGetSamples\n[gpu 0]\nenergy=off\npower=0:100,1000:300\n";
     for board in ["arch=9", "arch=7\nname=NVIDIA A10"] {
         let mut rig = Rig::new(&format!("{script}{board}\naverage_ms=1000"));
@@ -45,7 +45,7 @@ fn m24_every_driver_sample_keeps_its_own_time() {
 }
 
 #[test]
-fn m24_an_overrun_ring_is_a_hole_and_is_said() {
+fn m24_an_overrun_ring_is_a_gap_and_is_reported() {
     let mut rig = Rig::new(SAMPLED);
     rig.at_ms(1_000);
     rig.at_ms(1_100);

@@ -98,7 +98,7 @@ fn k06_a_gpu_that_was_lost_for_a_second_is_read_again() {
 
 #[test]
 fn k05_a_board_whose_counter_fails_for_good_is_followed_by_its_power() {
-    // One that cannot be read any more, and one that stands still: 200 W for 25 s.
+    // One that cannot be read any more, and one that is frozen: 200 W for 25 s.
     let account = measured(Rig::new("[gpu 0]\npower=200\nfail=energy:999@5000..60000"), 25 * S);
     assert!((4_950..=5_050).contains(&joules(&account)), "{:?}", account.devices[0]);
     let derived = account.energy.derived_uj / 1_000_000;

@@ -80,7 +80,7 @@ impl Rig {
         batch.readings().to_vec()
     }
 
-    /// What one domain said at a time.
+    /// The reading of one domain at a time.
     pub(crate) fn values(&mut self, domain: usize, ms: u64) -> Vec<Result<u64, Fault>> {
         let readings = self.at_ms(ms);
         readings.into_iter().filter(|(of, _)| *of == domain).map(|(_, reading)| reading.value).collect()
