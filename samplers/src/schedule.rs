@@ -172,12 +172,6 @@ impl Schedule {
     }
 
     /// The absolute instant to sleep until: a source or the gauges are due, or the rings must be drained.
-    ///
-    /// ```
-    /// use eco2_samplers::schedule::Schedule;
-    ///
-    /// assert_eq!(Schedule::new(10_000_000, 500).next_ns(), 500); // everything is due at once
-    /// ```
     #[must_use]
     pub fn next_ns(&self) -> u64 {
         let tick_ns = self.ticked_ns + self.interval_ns.max(LONGEST_TICK_NS);
@@ -445,14 +439,6 @@ fn middle_ns((from_ns, to_ns): (u64, u64)) -> u64 {
 
 /// The longest time between two reads of a counter that leaves four in the shortest time in which it can wrap; `None`
 /// where it does not wrap.
-///
-/// ```
-/// use eco2_core::{Component, Domain};
-/// use eco2_samplers::schedule::longest_interval_ns;
-///
-/// let counter = Domain::counter("package-0", Component::Cpu, "package", "rapl-sysfs");
-/// assert_eq!(longest_interval_ns(&counter), None); // it does not wrap
-/// ```
 #[must_use]
 pub fn longest_interval_ns(domain: &Domain) -> Option<u64> {
     let (range, max_uw) = (domain.range?, domain.max_uw.unwrap_or_else(|| domain.most_uw()));

@@ -138,7 +138,7 @@ fn k05_an_input_is_read_where_the_average_may_not_be() {
     fs::set_permissions(tree.sys("class/hwmon/hwmon4/power1_average"), fs::Permissions::from_mode(0o000)).unwrap();
     let value = as_nobody(|| read(&mut source(&tree), &mut Batch::default())[0].1);
     assert_eq!(value, Ok(31_000_000));
-    // The same where the average is there and gives no number: what a driver says with "operation not supported".
+    // The same where the average is there and gives no number: what a driver means by "operation not supported".
     fs::remove_file(tree.sys("class/hwmon/hwmon4/power1_average")).unwrap();
     fs::create_dir(tree.sys("class/hwmon/hwmon4/power1_average")).unwrap();
     assert_eq!(read(&mut source(&tree), &mut Batch::default())[0].1, Ok(31_000_000));

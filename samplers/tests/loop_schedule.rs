@@ -319,7 +319,7 @@ fn a_source_on_its_own_thread_is_locked_by_the_times_of_its_readings() {
     assert!(narrow >= 190, "{narrow} of 200 updates bracketed within 10 ms");
 }
 
-/// A board's counter that changes every 100 ms, and its power beside it, new with every read.
+/// A board's counter that changes every 100 ms, and its power in addition, new with every read.
 struct Board {
     counter: Account,
     power: Option<(u64, u64)>,

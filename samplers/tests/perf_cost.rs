@@ -1,4 +1,4 @@
-//! What one group read costs beside single reads, on this machine. Run by hand, in release:
+//! Cost of one group read compared with single reads, on this machine. Run by hand, in release:
 //! `cargo test -p eco2-samplers --release --test perf_cost -- --ignored --nocapture`
 
 #![allow(

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Where cargo put the shared library: beside the running test (`deps/`), or one folder up from there.
+/// Where cargo put the shared library: next to the running test (`deps/`), or one folder up from there.
 ///
 /// # Panics
 /// If it was not built; a dev-dependency on this crate builds it.
@@ -16,7 +16,7 @@ pub fn library_path() -> PathBuf {
     found.expect("libnvidia_ml_fake.so was not built")
 }
 
-/// Copies the library to `folder/libnvidia-ml.so.1` with `script` beside it; returns the library's path.
+/// Copies the library to `folder/libnvidia-ml.so.1` with `script` next to it; returns the library's path.
 ///
 /// # Errors
 /// When the folder cannot be written.

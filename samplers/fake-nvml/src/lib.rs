@@ -1,13 +1,13 @@
 //! A scripted `libnvidia-ml.so.1`, for tests without a GPU.
 //!
-//! The shared library reads its script from `fake-nvml.conf` beside itself, else from the file that the environment
+//! The shared library reads its script from `fake-nvml.conf` next to itself, else from the file that the environment
 //! variable `ECO2_FAKE_NVML` names, else plays one healthy GPU at a constant 100 W. A copy of the library in another
 //! folder is another instance with a script of its own ([`install`] makes one). The Rust library reads the same script,
 //! so a test knows the truth: [`Curve::microjoules`] is the exact integral of the power, [`Gpu::counter_mj`] what the
 //! counter shows.
 //!
-//! A script is made of `key=value` lines; `#` begins a comment. A window is `from` or `from..to` in milliseconds of script time.
-//! General keys come first:
+//! A script is made of `key=value` lines; `#` begins a comment. A window is `from` or `from..to` in milliseconds of
+//! script time. General keys come first:
 //!
 //! | key | meaning |
 //! |---|---|

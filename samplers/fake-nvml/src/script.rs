@@ -34,7 +34,7 @@ impl Window {
 /// Everything the fake library does.
 #[derive(Debug, Clone)]
 pub struct Script {
-    /// What `nvmlSystemGetDriverVersion` says.
+    /// The result of `nvmlSystemGetDriverVersion`.
     pub driver: String,
     /// Codes that `nvmlInit` returns, and when; success otherwise.
     pub init: Vec<(u32, Window)>,

@@ -13,7 +13,7 @@ use crate::gpu::Gpu;
 use crate::script::Script;
 use crate::{code, curve};
 
-/// An event set: which GPUs it watches and up to when it has told.
+/// An event set: which GPUs it watches and up to when it has reported.
 pub(crate) type Watch = Vec<(usize, u64)>;
 
 pub(crate) struct Fake {
@@ -77,7 +77,7 @@ fn stay_loaded() {
     }
 }
 
-/// Runs one exported function: logs it, applies what the script says of it, then `body` with the time.
+/// Runs one exported function: logs it, applies the script's rules for it, then `body` with the time.
 pub(crate) fn call(name: &str, body: impl FnOnce(&'static Fake, u64) -> Result<(), u32>) -> u32 {
     let run = || {
         let fake = fake()?;
@@ -90,7 +90,7 @@ pub(crate) fn call(name: &str, body: impl FnOnce(&'static Fake, u64) -> Result<(
     run().err().unwrap_or(code::SUCCESS)
 }
 
-/// `nvmlInit`: succeeds unless the script says otherwise, and counts.
+/// `nvmlInit`: succeeds unless the script refuses it, and counts.
 pub(crate) fn init(name: &str) -> u32 {
     let run = || {
         let fake = fake()?;

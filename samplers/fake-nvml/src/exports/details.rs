@@ -1,4 +1,4 @@
-//! What only peers ask for: details that they read beside the energy.
+//! Details that only other tools (peers) read in addition to the energy.
 
 use std::ffi::c_void;
 

@@ -1,4 +1,4 @@
-//! Gauges: what a GPU says of itself besides energy.
+//! Gauges: what a GPU reports besides energy.
 
 use super::{Handle, put};
 use crate::code;

@@ -86,7 +86,7 @@ unsafe extern "C" fn nvmlEventSetWait_v2(set: *mut c_void, out: *mut EventData, 
     })
 }
 
-/// The next XID that a set has not told yet.
+/// The next XID that a set has not reported yet.
 fn next(fake: &Fake, watch: &mut Watch, now: u64) -> Option<(usize, u64)> {
     for (gpu, told_ns) in watch {
         let xids = &fake.script.gpus.get(*gpu)?.xids;

@@ -119,7 +119,7 @@ fn first_child() -> Option<u32> {
     tasks.flatten().filter_map(children).find_map(|list| list.split_whitespace().next()?.parse().ok())
 }
 
-/// Copies as many as fit and says how many.
+/// Copies as many as fit and returns how many.
 ///
 /// # Safety
 /// `out` holds `*count` entries.
