@@ -16,7 +16,7 @@ const LONGEST: usize = 64;
 /// Takes at most some two seconds where nobody answers.
 ///
 /// # Errors
-/// [`Fault::Unreachable`] or the last fault where no cloud answers; [`Fault::Zone`] for a region that is not known.
+/// [`NetError::Unreachable`] or the last fault where no cloud answers; [`Fault::Zone`] for a region that is not known.
 pub fn cloud_of_this_machine(base: Option<&str>) -> Result<&'static CloudRegion, Fault> {
     let limits = Limits { timeout: Duration::from_millis(600), max_bytes: 4096, retries: 0, ..Limits::default() };
     let own = format!("http://{METADATA_HOST}");
