@@ -42,6 +42,7 @@ pub(crate) fn check(report: &Report) -> Checked {
         within("carbon", carbon(priced))?;
     }
     counters(report)?;
+    curves(report)?;
     let parts = report.merge.iter().flat_map(|merge| &merge.parts);
     parts.enumerate().try_for_each(|(at, part)| in_list("merge.parts", at, check(part)))
 }
@@ -130,6 +131,15 @@ fn counters(report: &Report) -> Checked {
             let found = "times do not rise, or energies fall, or there are not as many of both".to_owned();
             return wrong(&format!("counters[{at}].stretches[{place}]"), found);
         }
+    }
+    Ok(())
+}
+
+fn curves(report: &Report) -> Checked {
+    if let Some(at) = report.curves.iter().position(|curve| !curve.is_sound()) {
+        let found =
+            "times do not rise, energies fall or lie outside their bounds, or columns differ in length".to_owned();
+        return wrong(&format!("curves[{at}]"), found);
     }
     Ok(())
 }

@@ -115,7 +115,9 @@ impl Requests {
     pub fn finish(&mut self, id: RequestId) -> Option<RequestEnergy> {
         let request = self.open.remove(&id)?;
         self.finished += 1;
-        if let Some(per_token) = request.energy.value.and_then(|uj| uj.checked_div(request.tokens)) {
+        // A request with a step of unknown energy has no upper bound: its known part is no energy per token.
+        let whole = request.energy.value.filter(|_| request.energy.high.is_some());
+        if let Some(per_token) = whole.and_then(|uj| uj.checked_div(request.tokens)) {
             self.per_token.record(per_token, 1);
         }
         Some(request)
@@ -166,6 +168,16 @@ mod tests {
         assert_eq!(one.energy, Bounded::unknown());
         let totals = requests.totals();
         assert_eq!((totals.energy, totals.idle, totals.uj_per_token), (Bounded::unknown(), Bounded::exact(0), None));
+    }
+
+    #[test]
+    fn k01_request_with_a_step_of_unknown_energy_has_no_energy_per_token() {
+        let mut requests = Requests::default();
+        requests.step(Bounded::unknown(), &[(1, 1_000)]);
+        requests.step(Bounded::exact(100), &[(1, 1)]);
+        let one = requests.finish(1).unwrap();
+        assert_eq!((one.energy.value, one.energy.high), (Some(100), None), "at least 100");
+        assert_eq!(requests.totals().uj_per_token, None);
     }
 
     proptest! {

@@ -47,6 +47,18 @@ impl CurveRecord {
         record
     }
 
+    /// Whether the columns have one length, times rise, energies do not fall, and each lies within its bounds.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        let count = self.t_ns.len();
+        let alike = [self.energy_uj.len(), self.low_uj.len(), self.high_uj.len()].iter().all(|len| *len == count);
+        let rises = self.t_ns.windows(2).all(|pair| pair[0] < pair[1]) && self.energy_uj.is_sorted();
+        let bounds = self.energy_uj.iter().zip(self.low_uj.iter().zip(&self.high_uj));
+        let mut within =
+            bounds.map(|(uj, (low_uj, high_uj))| low_uj <= uj && high_uj.is_none_or(|high_uj| *uj <= high_uj));
+        alike && rises && within.all(|within| within)
+    }
+
     /// The curve of a run of that length, whose device used `total`. Columns of unequal length count as far as all reach.
     #[must_use]
     pub fn curve(&self, end_ns: u64, total: Bounded<u64>) -> Curve {

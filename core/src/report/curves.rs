@@ -1,5 +1,7 @@
 //! The curves of a report: written from the account (`records`), and read back (`Report::curve`).
 
+use std::collections::BTreeMap;
+
 use super::device::Device;
 use super::whole::{CounterRecord, Report};
 use crate::{Bounded, Component, Curve, CurvePoint, CurveRecord, RunCurve, is_left_out};
@@ -47,40 +49,42 @@ impl Report {
     pub fn curve(&self) -> RunCurve {
         let end_ns = self.run.duration_ns;
         let summed = || self.devices.iter().filter(|device| device.is_summed());
-        let is_sum = |record: &CurveRecord| record.devices.is_some();
-        let sums = self.curves.iter().any(is_sum);
-        let parts: Vec<Curve> = if sums {
-            let total = |record: &CurveRecord| {
-                let of = summed().filter(|device| device.component.name() == record.device);
-                of.filter(|device| device.energy_uj.is_some()).map(Device::bounded).sum()
-            };
-            self.curves
-                .iter()
-                .filter(|record| is_sum(record))
-                .map(|record| record.curve(end_ns, total(record)))
-                .collect()
-        } else {
-            summed().filter(|device| device.energy_uj.is_some()).map(|device| self.curve_of(device)).collect()
-        };
-        RunCurve::new(parts, end_ns, self.energy.bounded())
-    }
-
-    fn curve_of(&self, device: &Device) -> Curve {
-        let (end_ns, total) = (self.run.duration_ns, device.bounded());
-        if let Some(record) = self.curves.iter().find(|record| record.device == device.id) {
-            return record.curve(end_ns, total);
+        let known = summed().filter(|device| device.energy_uj.is_some());
+        let mut records: BTreeMap<(&str, bool), &CurveRecord> = BTreeMap::new();
+        for record in &self.curves {
+            records.entry((&record.device, record.devices.is_some())).or_insert(record);
         }
+        let sums: BTreeMap<&str, &CurveRecord> =
+            records.iter().filter(|((_, is_sum), _)| *is_sum).map(|((name, _), record)| (*name, *record)).collect();
+        let mut counters: BTreeMap<&str, Vec<&CounterRecord>> = BTreeMap::new();
         // Counters of several machines have a clock each, and without the start on theirs they cannot be placed at all.
         let begin_ns = self.run.boot_ns.map(|[begin_ns, _]| begin_ns).filter(|_| self.merge.is_none());
-        let counters =
-            begin_ns.map_or(&[][..], |_| &self.counters).iter().filter(|counter| counter.device == device.id);
-        Curve::new(points(counters, begin_ns.unwrap_or_default(), &total), end_ns, total)
+        for counter in begin_ns.map_or(&[][..], |_| &self.counters) {
+            counters.entry(&counter.device).or_default().push(counter);
+        }
+        let mut of_component: BTreeMap<&str, Bounded<u64>> = BTreeMap::new();
+        let mut parts: Vec<Curve> = Vec::new();
+        for device in known {
+            let (total, component) = (device.bounded(), device.component.name());
+            // Of devices with one id the first has the record: it is of one of them.
+            if let Some(record) = records.remove(&(device.id.as_str(), false)) {
+                parts.push(record.curve(end_ns, total));
+            } else if sums.contains_key(component) {
+                let sum = of_component.get(component).map_or(total, |sum| *sum + total);
+                of_component.insert(component, sum);
+            } else {
+                let seen = counters.remove(device.id.as_str()).unwrap_or_default();
+                parts.push(Curve::new(points(seen, begin_ns.unwrap_or_default(), &total), end_ns, total));
+            }
+        }
+        parts.extend(of_component.iter().map(|(component, total)| sums[component].curve(end_ns, *total)));
+        RunCurve::new(parts, end_ns, self.energy.bounded())
     }
 }
 
 /// Points of a counter as it is kept for merging, counted from `begin_ns` on the clock of the boot.
 fn points<'a>(
-    counters: impl Iterator<Item = &'a CounterRecord>,
+    counters: impl IntoIterator<Item = &'a CounterRecord>,
     begin_ns: u64,
     total: &Bounded<u64>,
 ) -> Vec<CurvePoint> {
@@ -89,7 +93,7 @@ fn points<'a>(
     let above_uj = total.high.map(|high| high.saturating_sub(total_uj));
     let mut points = Vec::new();
     let mut before_uj = 0_u64;
-    for stretch in counters.flat_map(|counter| &counter.stretches) {
+    for stretch in counters.into_iter().flat_map(|counter| &counter.stretches) {
         for (at_ns, uj) in stretch.at_ns.iter().zip(&stretch.uj) {
             let (at_ns, uj) = (at_ns.saturating_sub(begin_ns), before_uj.saturating_add(*uj));
             let (lo_ns, hi_ns) = (at_ns.saturating_sub(stretch.slack_ns), at_ns.saturating_add(stretch.slack_ns));

@@ -184,6 +184,11 @@ pub fn series_cost(
 }
 
 impl Tariff {
+    /// When the price changes between two instants, nanoseconds since the first.
+    pub(crate) fn borders(&self, from_ns: i64, to_ns: i64) -> Vec<u64> {
+        self.steps(from_ns, to_ns).iter().map(|step| step.to_ns).collect()
+    }
+
     /// The prices between two instants, from the first on.
     fn steps(&self, from_ns: i64, to_ns: i64) -> Vec<Step> {
         let (mut steps, mut at_ns) = (Vec::new(), from_ns);

@@ -42,6 +42,10 @@ impl Extras {
     }
 
     /// SHA-256 of the file of prices.
+    pub(super) fn price_borders(&self, when: &When) -> Vec<u64> {
+        self.tariff.as_ref().map_or_else(Vec::new, |tariff| tariff.borders(when.from_ns, when.to_ns()))
+    }
+
     pub(super) fn tariff_hash(&self) -> Option<String> {
         Some(self.tariff.as_ref()?.file()?.to_string())
     }

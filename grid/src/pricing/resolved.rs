@@ -65,6 +65,12 @@ impl Pricing {
         self.pue
     }
 
+    /// When a price over time changes during a run, nanoseconds since it began.
+    #[must_use]
+    pub fn price_borders(&self, when: &When) -> Vec<u64> {
+        self.extras.price_borders(when)
+    }
+
     /// Whether it has to be known how an energy was spread over the time of a run.
     #[must_use]
     pub fn needs_curve(&self, energy: &Energy, when: &When) -> bool {

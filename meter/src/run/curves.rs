@@ -25,14 +25,22 @@ impl Curves {
         Self { devices, run }
     }
 
-    /// As a report keeps them, exact where the intensity changes.
-    pub(crate) fn records(&self, devices: &[Device], carbon: &Carbon, when: &When) -> Vec<CurveRecord> {
+    /// As a report keeps them, exact where the carbon intensity or the price (`borders`) changes.
+    pub(crate) fn records(
+        &self,
+        devices: &[Device],
+        carbon: &Carbon,
+        borders: Vec<u64>,
+        when: &When,
+    ) -> Vec<CurveRecord> {
         let since = |at: &String| {
             let at_ns = i64::try_from(at.parse::<Timestamp>().ok()?.as_nanosecond()).ok()?;
             u64::try_from(at_ns.checked_sub(when.from_ns)?).ok()
         };
         let ends = carbon.segments.iter().filter_map(|segment| since(&segment.to));
-        let slots: Vec<u64> = ends.filter(|at_ns| (1..when.lasted_ns).contains(at_ns)).collect();
+        let mut slots: Vec<u64> = ends.chain(borders).filter(|at_ns| (1..when.lasted_ns).contains(at_ns)).collect();
+        slots.sort_unstable();
+        slots.dedup();
         curve_records(devices, &self.devices, &slots)
     }
 }

@@ -93,6 +93,11 @@ impl Pricing {
         self.terms.price_again(report, when, curve, coverage.as_ref())
     }
 
+    /// When a price over time changes during a run, nanoseconds since it began.
+    pub(crate) fn price_borders(&self, when: &When) -> Vec<u64> {
+        self.terms.price_borders(when)
+    }
+
     /// What was used, in all units.
     pub(crate) fn usage(&self, energy: &Energy, carbon: &Carbon) -> Usage {
         let facility = energy.bounded().map(|uj| self.pue().facility_uj(uj) as f64);

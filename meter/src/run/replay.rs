@@ -189,7 +189,7 @@ fn report(
     let work = Work::default();
     let (carbon, said) = pricing.price_late(&mut energy, &work, when, &curves.run);
     events.extend(said);
-    let curves = curves.records(&account.devices, &carbon, when);
+    let curves = curves.records(&account.devices, &carbon, pricing.price_borders(when), when);
     let step_curve = history.ledger.step_curve(&account);
     let mut devices = account.devices;
     leave_out(&mut devices, &mut events, &mut [], when.lasted_ns);

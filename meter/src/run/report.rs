@@ -85,7 +85,7 @@ pub(crate) fn report(measured: Measured<'_>, ending: &Ending) -> Report {
     };
     let (carbon, said) = pricing.price(&mut energy, &work, &when, |_| curves().run.clone());
     let (curves, step_curve) = if ending.closed {
-        let records = curves().records(&account.devices, &carbon, &when);
+        let records = curves().records(&account.devices, &carbon, pricing.price_borders(&when), &when);
         (records, engine.ledger.step_curve(&account))
     } else {
         Default::default()

@@ -193,3 +193,23 @@ fn k18_every_number_at_its_largest_one_by_one_makes_nothing_panic() {
     }
     assert!(count > 100, "{count} of {total} numbers can be extreme");
 }
+
+#[test]
+fn k18_a_curve_whose_columns_do_not_fit_is_refused() {
+    assert!(parse(&serde_json::to_value(fixture::report()).unwrap()).is_ok());
+    for (column, spoilt) in
+        [("high_uj", json!([])), ("t_ns", json!([9, 1])), ("energy_uj", json!([7, 3])), ("low_uj", json!([9, 9]))]
+    {
+        let error = parse(&with(&format!("/curves/0/{column}"), spoilt)).unwrap_err().to_string();
+        assert!(error.contains("curves[0]") && error.contains("dir/r.json"), "{error}");
+    }
+}
+
+#[test]
+fn k07_a_curve_that_is_there_twice_counts_once() {
+    let mut report = fixture::report();
+    let middle_ns = report.run.duration_ns / 2;
+    let once = report.curve().at(middle_ns);
+    report.curves.push(report.curves[0].clone());
+    assert_eq!(report.curve().at(middle_ns), once);
+}
