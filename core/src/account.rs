@@ -52,15 +52,15 @@ impl Ledger {
         let overlaps = overlap::of(self.tracks.iter().map(|track| (track.domain(), track.shown())));
         let mut devices: Vec<Device> = Vec::with_capacity(self.tracks.len());
         for (index, track) in self.tracks.iter().enumerate() {
-            let mut device = device(track, &starts[index], &ends[index], (begin_ns, end_ns), self.parts(index));
+            let (run, gaps) = ((begin_ns, end_ns), self.gaps(index, end_ns));
+            let mut device = device(track, &starts[index], &ends[index], run, self.parts(index), &gaps);
             device.replaced = self.replaced(index, begin_ns, end_ns);
             let parts = device.replaced.iter().map(|part| part.quality);
             device.quality = parts.fold(device.quality, Quality::max);
             device.overlaps.clone_from(&overlaps[index]);
             devices.push(device);
         }
-        let contradiction::Settled { sources, events } =
-            contradiction::settle(&mut devices, &self.tracks, end_ns - begin_ns);
+        let contradiction::Settled { sources, events } = self.cross_check(&mut devices, end_ns);
         let energy = total(&devices, end_ns - begin_ns);
         let spans = self.spans(&devices, &sources);
         let waits =
@@ -110,6 +110,22 @@ impl Ledger {
             curve.high_uj.push(energy.high);
         }
         Some(curve)
+    }
+
+    /// A domain's gaps within the run, without what its deputies counted.
+    fn gaps(&self, index: usize, end_ns: u64) -> Vec<Gap> {
+        let of = |track: &Track| gaps(track, self.opened_ns, end_ns);
+        self.parts(index).iter().fold(of(&self.tracks[index]), |gaps, part| {
+            let to_ns = part.to_ns.unwrap_or(end_ns);
+            let whole = Gap { from_ns: part.from_ns, to_ns, reason: GapReason::Uncovered };
+            // Where the deputy was not read either, nothing counted.
+            without(gaps, &without(vec![whole], &of(&self.tracks[part.by])))
+        })
+    }
+
+    /// How long a domain and its deputies were not read from the run's beginning on, nanoseconds.
+    pub(crate) fn uncovered_ns(&self, index: usize, end_ns: u64) -> u64 {
+        uncovered_ns(&self.tracks[index], &self.gaps(index, end_ns), (self.opened_ns, end_ns))
     }
 
     /// What was counted by something else than the device's own sensor.
@@ -194,7 +210,8 @@ fn span(total: &NameTotal, devices: &[Device], sources: &[usize]) -> Span {
     }
 }
 
-fn device(track: &Track, start: &Edge, end: &Edge, (begin_ns, end_ns): (u64, u64), parts: &[Part]) -> Device {
+fn device(track: &Track, start: &Edge, end: &Edge, run: (u64, u64), parts: &[Part], gaps: &[Gap]) -> Device {
+    let (begin_ns, end_ns) = run;
     let domain = track.domain();
     let counts = track.counts();
     // A value that never moved and then none is no measurement of nothing.
@@ -206,9 +223,7 @@ fn device(track: &Track, start: &Edge, end: &Edge, (begin_ns, end_ns): (u64, u64
     let (low_uj, high_uj) = around(Edge::limited_between(start, end));
     let (free_low_uj, free_high_uj) = around(Edge::free_between(start, end));
     let range_kind = energy.map(|_| if parts.is_empty() { range_kind(domain) } else { RangeKind::Plausible });
-    let gaps = without(gaps(track, begin_ns, end_ns), parts);
-    let listed_ns = covered_by(gaps.iter().copied(), begin_ns, end_ns);
-    let uncovered_ns = if energy.is_some() { listed_ns + track.slack.older_ns(begin_ns) } else { u64::MAX };
+    let uncovered_ns = if energy.is_some() { uncovered_ns(track, gaps, run) } else { u64::MAX };
     let missing_ns = uncovered_ns.min(end_ns - begin_ns);
     let covered_ns = (end_ns - begin_ns) - missing_ns;
     Device {
@@ -281,12 +296,17 @@ fn gaps(track: &Track, begin_ns: u64, end_ns: u64) -> Vec<Gap> {
     gaps
 }
 
-/// What is left of gaps where something else counted in them.
-fn without(mut gaps: Vec<Gap>, parts: &[Part]) -> Vec<Gap> {
-    for part in parts {
-        let (from_ns, to_ns) = (part.from_ns, part.to_ns.unwrap_or(u64::MAX));
-        let around =
-            |gap: Gap| [Gap { to_ns: gap.to_ns.min(from_ns), ..gap }, Gap { from_ns: gap.from_ns.max(to_ns), ..gap }];
+/// Length of a domain's gaps within the run, those included that are too old to be listed.
+fn uncovered_ns(track: &Track, gaps: &[Gap], (begin_ns, end_ns): (u64, u64)) -> u64 {
+    covered_by(gaps.iter().copied(), begin_ns, end_ns).saturating_add(track.slack.older_ns(begin_ns))
+}
+
+/// What is left of stretches of time without others.
+fn without(mut gaps: Vec<Gap>, others: &[Gap]) -> Vec<Gap> {
+    for other in others {
+        let around = |gap: Gap| {
+            [Gap { to_ns: gap.to_ns.min(other.from_ns), ..gap }, Gap { from_ns: gap.from_ns.max(other.to_ns), ..gap }]
+        };
         gaps = gaps.into_iter().flat_map(around).filter(|gap| gap.from_ns < gap.to_ns).collect();
     }
     gaps

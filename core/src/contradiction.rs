@@ -16,6 +16,11 @@ const CONTRADICTION_PERCENT: f64 = 20.0;
 /// More than sensor gain alone explains over twice that time, in which the lag no longer matters: worth reporting.
 const DISAGREEMENT_PERCENT: f64 = 10.0;
 
+/// A sensor may be this far behind: power is averaged over up to a second, and counters are updated as slowly.
+const LAG_NS: u64 = 1_000_000_000;
+/// Of the counter's time the power may be unread for one part in this many: 5 %, as much as sensor gain.
+const UNREAD: u64 = 20;
+
 /// What a counter's difference from the integrated power of its device means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
@@ -57,49 +62,73 @@ pub(crate) struct Settled {
     pub(crate) events: Vec<EventRecord>,
 }
 
-/// Compares each counter with the power of its device.
-pub(crate) fn settle(devices: &mut [Device], tracks: &[Track], duration_ns: u64) -> Settled {
-    let mut settled = Settled { sources: (0..devices.len()).collect(), events: Vec::new() };
-    for power in 0..devices.len() {
-        let Some(counter) = counter_of(power, tracks) else { continue };
-        let Some(by_power) = devices[power].energy_uj.filter(|&uj| uj > 0) else { continue };
-        let Some(counted) = devices[counter].energy_uj else { continue };
-        let difference_percent = difference_percent(counted, by_power);
-        let check = CrossCheck { method: "integrated power".to_owned(), energy_uj: by_power, difference_percent };
-        let whole = devices[power].coverage >= devices[counter].coverage / 2.0;
-        let verdict = if whole { Verdict::of(difference_percent, duration_ns) } else { Verdict::Agrees };
-        settled.events.extend(verdict.event(&devices[counter].id, &check, duration_ns));
-        devices[counter].cross_check = Some(check);
-        if verdict == Verdict::Contradicts {
-            let check = devices[power].clone();
-            take(&mut devices[counter], &check);
-            settled.sources[counter] = power;
-        }
-    }
-    settled
-}
-
 impl Ledger {
+    /// Compares each counter with the power of its device.
+    pub(crate) fn cross_check(&self, devices: &mut [Device], end_ns: u64) -> Settled {
+        let duration_ns = end_ns.saturating_sub(self.opened_ns);
+        let mut settled = Settled { sources: (0..devices.len()).collect(), events: Vec::new() };
+        for power in 0..devices.len() {
+            let Some(counter) = counter_of(power, &self.tracks) else { continue };
+            let Some(energy_uj) = devices[power].energy_uj.filter(|_| devices[counter].energy_uj.is_some()) else {
+                continue;
+            };
+            let Some((difference_percent, verdict)) = self.compare(counter, power, end_ns) else { continue };
+            let check = CrossCheck { method: "integrated power".to_owned(), energy_uj, difference_percent };
+            settled.events.extend(verdict.event(&devices[counter].id, &check, duration_ns));
+            devices[counter].cross_check = Some(check);
+            if verdict == Verdict::Contradicts {
+                let check = devices[power].clone();
+                take(&mut devices[counter], &check);
+                settled.sources[counter] = power;
+            }
+        }
+        settled
+    }
+
     /// For each domain the one whose energy is used for its device at an instant: itself, or the device's power sensor
     /// where that contradicts it. The rule of the account, on what is known now.
     #[must_use]
     pub fn sources(&self, now_ns: u64) -> Vec<usize> {
         let mut sources: Vec<usize> = (0..self.tracks.len()).collect();
-        let lasted_ns = now_ns.saturating_sub(self.opened_ns);
         for power in 0..self.tracks.len() {
             let Some(counter) = counter_of(power, &self.tracks) else { continue };
-            let (counted, by_power) = (self.used_uj(counter, now_ns), self.used_uj(power, now_ns));
-            let known = by_power > 0 && self.tracks[counter].last_knot().is_some() && !self.tracks[power].is_silent();
-            if known && Verdict::of(difference_percent(counted, by_power), lasted_ns) == Verdict::Contradicts {
+            if self.compare(counter, power, now_ns).is_some_and(|(_, verdict)| verdict == Verdict::Contradicts) {
                 sources[counter] = power;
             }
         }
         sources
     }
-}
 
-fn difference_percent(counted: u64, by_power: u64) -> f64 {
-    (counted as f64 - by_power as f64) / by_power as f64 * 100.0
+    /// How far a counter is off the power of its device in percent, and what that means; `None` where nothing was
+    /// integrated, or over less time than the counter counted.
+    fn compare(&self, counter: usize, power: usize, end_ns: u64) -> Option<(f64, Verdict)> {
+        let (at_ns, lasted_ns) = (self.known_ns(counter, power, end_ns)?, end_ns.saturating_sub(self.opened_ns));
+        let (counted, by_power) = (self.used_uj(counter, at_ns), self.used_uj(power, at_ns));
+        let allowed_ns = (lasted_ns.saturating_sub(self.uncovered_ns(counter, end_ns)) / UNREAD).max(LAG_NS);
+        if by_power == 0 || self.unread_ns(counter, power, end_ns) > allowed_ns {
+            return None;
+        }
+        // The mean power over the time that was read, for as long as the counter counted.
+        let (known_ns, unread_ns) = (at_ns.saturating_sub(self.opened_ns), self.unread_ns(counter, power, at_ns));
+        let by_power = by_power as f64 * (1.0 + unread_ns as f64 / known_ns.saturating_sub(unread_ns).max(1) as f64);
+        let difference_percent = (counted as f64 - by_power) / by_power * 100.0;
+        Some((difference_percent, Verdict::of(difference_percent, lasted_ns)))
+    }
+
+    /// How much longer than its counter a device's power was not read, nanoseconds.
+    fn unread_ns(&self, counter: usize, power: usize, end_ns: u64) -> u64 {
+        self.uncovered_ns(power, end_ns).saturating_sub(self.uncovered_ns(counter, end_ns))
+    }
+
+    /// The last instant until which both are known: the last reading of the power, or the counter's last update where
+    /// that is only late.
+    fn known_ns(&self, counter: usize, power: usize, end_ns: u64) -> Option<u64> {
+        let read_ns = self.tracks[power].last_knot()?.at_ns.min(end_ns);
+        let updated_ns = self.last_knot(counter)?.at_ns;
+        let at_ns = if updated_ns.saturating_add(LAG_NS) < read_ns { read_ns } else { updated_ns.min(read_ns) };
+        let remembered = [counter, power].iter().all(|&domain| self.tracks[domain].remembers(at_ns));
+        Some(if remembered { at_ns } else { end_ns })
+    }
 }
 
 /// The range that holds two values of one energy, with the second as the value.

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use eco2_core::report::Device;
-use eco2_core::{Account, Component, Domain, Ledger, Quality, RangeKind, Reading, Scale};
+use eco2_core::{Account, Component, Domain, Fault, Ledger, Quality, RangeKind, Reading, Scale};
 
 const MS: u64 = 1_000_000;
 const S: u64 = 1_000 * MS;
@@ -68,4 +68,76 @@ fn k05_a_counter_that_agrees_with_its_power_stays_the_value() {
         assert_eq!(gpu(&account).quality, Quality::Measured, "{percent} % for {seconds} s");
         assert_eq!(account.energy.total_uj, Some(4_000_000 * percent * seconds));
     }
+}
+
+/// What a sensor shows at an instant in milliseconds, and `None` where it is not read.
+type Shows<'a> = &'a dyn Fn(u64) -> Option<Result<u64, Fault>>;
+
+/// A board whose counter shows microjoules, and whose power, an average over `average_ns`, is in watts; up to ten
+/// readings a second. Also gives whether the power was the source, at each of them.
+fn followed(seconds: u64, average_ns: u64, counter: Shows<'_>, watts: Shows<'_>) -> (Account, Vec<bool>) {
+    let mut ledger = Ledger::new(0, 4);
+    let board = ledger.add_domain(Domain::counter("GPU-1", Component::Gpu, "board", "nvml"));
+    let power = ledger.add_domain(Domain {
+        parent: Some("GPU-1".into()),
+        average_ns: Some(average_ns),
+        ..Domain::power("GPU-1/power", Component::Gpu, "power", "nvml")
+    });
+    let mut replaced = Vec::new();
+    for at_ms in (0..=seconds * 1_000).step_by(100) {
+        let at_ns = at_ms * MS;
+        let mut read = |domain, value: Option<Result<u64, Fault>>| {
+            value.map(|value| ledger.reading(domain, &Reading { before_ns: at_ns, after_ns: at_ns, value }))
+        };
+        read(board, counter(at_ms));
+        read(power, watts(at_ms).map(|watts| watts.map(|watts| watts * 1_000_000)));
+        let source = ledger.sources(at_ns)[board];
+        assert_eq!(ledger.account(at_ns).sources[board], source, "live and account at {at_ms} ms");
+        replaced.push(source == power);
+    }
+    (ledger.account(seconds * S), replaced)
+}
+
+/// 100 W are 100,000 µJ in a millisecond.
+fn sound(at_ms: u64) -> Option<Result<u64, Fault>> {
+    Some(Ok(at_ms * 100_000))
+}
+
+#[test]
+fn k05_power_that_fails_is_no_contradiction() {
+    let watts = |at_ms| Some(if at_ms < 60_000 { Ok(100) } else { Err(Fault::Failed) });
+    let (account, replaced) = followed(100, 0, &sound, &watts);
+    let device = gpu(&account);
+    assert_eq!((device.energy_uj, device.quality), (Some(10_000_000_000), Quality::Measured));
+    assert_eq!((account.events.len(), &device.cross_check), (0, &None));
+    assert!(!replaced.contains(&true));
+}
+
+#[test]
+fn k05_power_that_first_answers_late_is_no_contradiction() {
+    let watts = |at_ms| Some(if at_ms < 90_000 { Err(Fault::Failed) } else { Ok(100) });
+    let (account, replaced) = followed(100, 0, &sound, &watts);
+    assert_eq!((gpu(&account).energy_uj, account.events.len()), (Some(10_000_000_000), 0));
+    assert!(!replaced.contains(&true));
+}
+
+#[test]
+fn k05_sensors_that_are_only_late_do_not_contradict_each_other() {
+    // Once a second, and the first time after one: 4 s are integrated until 5.9 s.
+    let seldom = |at_ms: u64| (at_ms > 0 && at_ms.is_multiple_of(1_000)).then_some(Ok(100));
+    let stepwise = |at_ms: u64| sound(at_ms / 1_000 * 1_000);
+    for (average_ns, counter, watts) in [
+        (0, &sound as Shows<'_>, &seldom as Shows<'_>),
+        (S, &sound, &seldom),
+        (S, &stepwise, &seldom),
+        (S, &stepwise, &|_| Some(Ok(100))),
+    ] {
+        let (account, replaced) = followed(20, average_ns, counter, watts);
+        assert_eq!((gpu(&account).quality, account.events.len()), (Quality::Measured, 0), "{account:?}");
+        assert!(!replaced.contains(&true));
+    }
+    // One that counts 57 % still contradicts, as soon as 5 s are over.
+    let (account, replaced) = followed(6, S, &|at_ms| Some(Ok(at_ms * 57_000)), &|_| Some(Ok(100)));
+    assert_eq!((gpu(&account).quality, account.events.len()), (Quality::Derived, 1));
+    assert_eq!(replaced.iter().position(|&is| is), Some(50));
 }

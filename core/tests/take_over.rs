@@ -167,3 +167,26 @@ fn k05_a_package_that_dies_is_followed_by_its_estimate() {
     assert!(device.high_uj.unwrap().abs_diff(180_000_000 + 840_000_000) < 30_000_000, "{device:?}");
     assert!(!account.devices[estimate].is_summed());
 }
+
+#[test]
+fn k05_where_the_deputy_has_died_too_nothing_is_covered() {
+    // 100 W for 100 s: the counter is frozen from 10 s on, and its power fails from 20 s on.
+    let mut ledger = Ledger::new(0, 4);
+    let board = ledger.add_domain(Domain::counter("GPU-1", Component::Gpu, "board", "nvml"));
+    let parent = Some("GPU-1".to_owned());
+    let power = ledger.add_domain(Domain { parent, ..Domain::power("GPU-1/power", Component::Gpu, "power", "nvml") });
+    for tick in 0..=1_000 {
+        let at_ns = tick * TICK;
+        let reading = |value| Reading { before_ns: at_ns, after_ns: at_ns, value };
+        ledger.reading(board, &reading(Ok(10_000_000 * tick.min(100))));
+        ledger.reading(power, &reading(if tick <= 200 { Ok(100_000_000) } else { Err(Fault::Failed) }));
+    }
+    let account = ledger.account(100 * S);
+    let device = &account.devices[board];
+    // 1 kJ counted, 1 kJ integrated, 80 s not read.
+    assert_near(device.energy_uj, 2_000_000_000);
+    assert_eq!(account.energy.missing_ns, 80 * S);
+    assert_eq!((device.coverage, device.gaps.len()), (0.2, 1));
+    assert_eq!((device.gaps[0].from_ns, device.gaps[0].to_ns), (20 * S, 100 * S));
+    assert!((device.mean_w.unwrap() - 100.0).abs() < 1.0, "over the time that was read: {device:?}");
+}

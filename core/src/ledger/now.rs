@@ -22,7 +22,10 @@ impl Ledger {
         // The track alone has forgotten the beginning of a long run.
         let seen = self.edges[self.run as usize].seen.get(domain).filter(|edge| edge.settled);
         let start = seen.copied().unwrap_or_else(|| self.level(domain, self.opened_ns, 0));
-        Some((start, self.level(domain, at_ns, 0)))
+        // And what is read after the run's end drives that out as well.
+        let end = self.end.map(|end| &self.edges[end as usize]).filter(|end| end.at_ns == at_ns);
+        let end = end.and_then(|end| end.seen.get(domain)).filter(|edge| edge.settled);
+        Some((start, end.copied().unwrap_or_else(|| self.level(domain, at_ns, 0))))
     }
 
     /// The run's first edge as it is known now.
