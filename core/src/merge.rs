@@ -84,6 +84,12 @@ impl Union {
         self.counters.iter().map(|(key, stretches)| (key, stretches.sorted()))
     }
 
+    /// The stretches of one counter, in order; none of a counter that is not there.
+    #[must_use]
+    pub fn stretches(&self, key: &CounterKey) -> Vec<&Stretch> {
+        self.counters.get(key).map_or_else(Vec::new, Kept::sorted)
+    }
+
     /// Energy of one counter within windows that do not overlap; nothing for a counter that is not there.
     #[must_use]
     pub fn within(&self, key: &CounterKey, windows: &[Window]) -> Merged {

@@ -179,7 +179,7 @@ proptest! {
             .map(|(asked, levels)| priced(&resolved(&request(asked, folder.path())), levels))
             .collect();
         let shares: Vec<Share<'_>> = asked.iter().zip(&parts).map(|((_, levels), part)| share(levels, part)).collect();
-        let merged = merge_shares(&shares).unwrap();
+        let merged = merge_shares(&shares);
         let sum = |of: fn(&Carbon) -> f64| parts.iter().map(|(_, carbon)| of(carbon)).sum::<f64>();
         let segments: Vec<_> = parts.iter().flat_map(|(_, carbon)| carbon.segments.clone()).collect();
         prop_assert_eq!(&merged.carbon.segments, &segments, "a share of all of a record keeps its segments");

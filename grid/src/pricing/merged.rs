@@ -33,34 +33,32 @@ pub struct MergedShares {
 }
 
 /// Adds up shares. Grams of different kinds have no sum, and neither has money of different currencies: each is not known
-/// then, and an event says what to do. `None` where a share's energy has no figure to weigh it with.
+/// then, and an event says what to do. A share without a figure to weigh it with may have emitted anything: it adds nothing,
+/// and there is no upper bound.
 #[must_use]
-pub fn merge_shares(shares: &[Share<'_>]) -> Option<MergedShares> {
+pub fn merge_shares(shares: &[Share<'_>]) -> MergedShares {
     let mut sum = Sum { high: Some(0.0), cost: Some(0.0), ..Sum::default() };
-    for share in shares {
-        sum.add(share)?;
-    }
-    Some(sum.merged())
+    shares.iter().for_each(|share| sum.add(share));
+    sum.merged()
 }
 
 /// Fills in what the facility took: the sum of the shares at their PUEs, and the PUE as it was stated. Where several were
-/// stated, it is their mean weighed with the energy, and the facility's bounds are the sums of each share's.
+/// stated, it is their mean weighed with the energy, and the facility's bounds are the sums of each share's, also of one
+/// that may have used something and is not known to have.
 #[must_use]
 pub fn facility(energy: Energy, shares: &[(Pue, Bounded<u64>)]) -> Energy {
     let all: Bounded<u64> = shares.iter().map(|(pue, energy)| energy.map(|uj| pue.facility_uj(uj))).sum();
     let used = || shares.iter().filter_map(|(pue, energy)| Some((pue.get(), energy.value.filter(|uj| *uj > 0)?)));
+    let mut possible =
+        shares.iter().filter(|(_, energy)| energy.value.is_some_and(|uj| uj > 0) || energy.high != Some(0));
     let first = used().next().map(|(pue, _)| pue).or(shares.first().map(|(pue, _)| pue.get())).unwrap_or(1.0);
-    let energy = Energy { facility_uj: all.value, pue: first, ..energy };
-    if used().all(|(pue, _)| pue == first) {
+    let weighed = used().fold((0.0, 0.0), |(sum, whole), (pue, uj)| (sum + pue * uj as f64, whole + uj as f64));
+    let pue = if used().all(|(pue, _)| pue == first) { first } else { weighed.0 / weighed.1 };
+    let energy = Energy { facility_uj: all.value, pue, ..energy };
+    if possible.all(|(pue, _)| pue.get() == first) {
         return energy;
     }
-    let weighed = used().fold((0.0, 0.0), |(sum, whole), (pue, uj)| (sum + pue * uj as f64, whole + uj as f64));
-    Energy {
-        pue: weighed.0 / weighed.1,
-        facility_low_uj: Some(all.low),
-        facility_high_uj: energy.high_uj.and(all.high),
-        ..energy
-    }
+    Energy { facility_low_uj: Some(all.low), facility_high_uj: energy.high_uj.and(all.high), ..energy }
 }
 
 #[derive(Default)]
@@ -76,16 +74,19 @@ struct Sum {
 }
 
 impl Sum {
-    fn add(&mut self, share: &Share<'_>) -> Option<()> {
+    fn add(&mut self, share: &Share<'_>) {
+        if share.carbon.segments.is_empty() && share.energy.high == Some(0) {
+            return;
+        }
         let pue = Pue::new(share.own.pue).unwrap_or(Pue::ONE);
         let Some(facility_uj) = share.energy.value.map(|uj| pue.facility_uj(uj)) else {
             // Nothing was read there: it may have emitted anything.
             self.high = None;
-            return Some(());
+            return;
         };
         let carbon = share.carbon;
         self.segments.extend(segments(share, facility_uj));
-        let (low, high) = bounds(share, pue)?;
+        let (low, high) = bounds(share, pue).unwrap_or((0.0, None));
         self.low += low;
         self.high = self.high.zip(high).map(|(sum, high)| sum + high);
         self.kind = self.kind.and(carbon.bounded().kind);
@@ -93,7 +94,6 @@ impl Sum {
         self.currencies.extend(carbon.beside.iter().filter_map(|beside| beside.cost.as_ref()?.currency.clone()));
         self.zones.insert(carbon.zone.clone());
         self.zone_sources.insert(carbon.zone_source.clone());
-        Some(())
     }
 
     fn merged(self) -> MergedShares {
@@ -167,4 +167,25 @@ fn bounds(share: &Share<'_>, pue: Pue) -> Option<(f64, Option<f64>)> {
     let figures = || carbon.segments.iter().map(|segment| segment.g_per_kwh);
     let (least, most) = (figures().reduce(f64::min)?, figures().reduce(f64::max)?);
     Some((grams(pue.facility_uj(energy.low), least), energy.high.map(|high| grams(pue.facility_uj(high), most))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn k09_what_a_machine_may_have_used_counts_at_its_own_pue() {
+        let shares = [
+            (Pue::new(2.0).unwrap(), Bounded::hard(0, 0, Some(100))),
+            (Pue::new(1.0).unwrap(), Bounded::hard(50, 50, Some(60))),
+        ];
+        let energy = facility(Energy { high_uj: Some(160), ..Energy::default() }, &shares);
+        // Of 100 at PUE 2 and 60 at PUE 1.
+        assert_eq!((energy.facility_low_uj, energy.facility_high_uj), (Some(50), Some(260)));
+        assert_eq!((energy.pue, energy.facility_uj), (1.0, Some(50)), "what was used, was used at PUE 1");
+        // Nothing at all says nothing.
+        let idle = [(Pue::new(2.0).unwrap(), Bounded::exact(0)), shares[1]];
+        let energy = facility(Energy { high_uj: Some(60), ..Energy::default() }, &idle);
+        assert_eq!((energy.pue, energy.facility_low_uj, energy.facility_high_uj), (1.0, None, None));
+    }
 }

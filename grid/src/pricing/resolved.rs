@@ -170,8 +170,11 @@ impl Pricing {
     }
 }
 
-/// States a PUE and the facility's energy with it.
+/// States a PUE and the facility's energy with it; bounds of that at another PUE go.
 pub(super) fn set_pue(energy: &mut Energy, pue: Pue) {
+    if energy.pue != pue.get() {
+        (energy.facility_low_uj, energy.facility_high_uj) = (None, None);
+    }
     energy.pue = pue.get();
     energy.facility_uj = energy.total_uj.map(|uj| pue.facility_uj(uj));
 }
@@ -179,4 +182,20 @@ pub(super) fn set_pue(energy: &mut Energy, pue: Pue) {
 /// What the intensities count: segments of one report are of one kind, or do not say.
 pub(super) fn kind_of(carbon: &Carbon) -> Option<String> {
     carbon.segments.iter().find_map(|segment| segment.kind.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn k09_bounds_of_the_facility_at_an_old_pue_do_not_outlive_it() {
+        let bounds = (Some(90), Some(260));
+        let energy = Energy { total_uj: Some(100), pue: 1.5, facility_low_uj: bounds.0, ..Energy::default() };
+        let mut energy = Energy { facility_high_uj: bounds.1, ..energy };
+        set_pue(&mut energy, Pue::new(1.5).unwrap());
+        assert_eq!((energy.facility_low_uj, energy.facility_high_uj), bounds, "of the PUE that it has");
+        set_pue(&mut energy, Pue::new(3.0).unwrap());
+        assert_eq!((energy.facility_uj, energy.facility_low_uj, energy.facility_high_uj), (Some(300), None, None));
+    }
 }

@@ -18,11 +18,14 @@ pub(super) fn with_facility(energy: Energy, parts: &[Report], attempts: &Attempt
     facility(energy, &measured.cells.iter().map(share).collect::<Vec<_>>())
 }
 
-/// The part whose figures hold for an attempt on a machine: the attempt's longest there that tells its carbon, else another
-/// attempt's; where no part tells any, the longest.
+/// The part whose figures hold for an attempt on a machine: the attempt's longest there that weighed some energy, else
+/// another attempt's; where none did, one that tells its carbon in the same order; where no part tells any, the longest.
 fn figures<'a>(parts: &'a [Report], attempts: &Attempts, attempt: usize, place: &str) -> Option<&'a Report> {
     let there = || members(parts, attempts, attempt).filter(|part| machine(part) == place);
-    longest(there().filter(|part| part.carbon.is_some()))
+    let weighs = |part: &Report| part.carbon.as_ref().is_some_and(|carbon| !carbon.segments.is_empty());
+    longest(there().filter(|part| weighs(part)))
+        .or_else(|| speaker(parts, place, weighs))
+        .or_else(|| longest(there().filter(|part| part.carbon.is_some())))
         .or_else(|| speaker(parts, place, |part| part.carbon.is_some()))
         .or_else(|| longest(there()))
         .or_else(|| speaker(parts, place, |_| true))
@@ -41,7 +44,7 @@ pub(super) fn price(parts: &[Report], attempts: &Attempts, measured: &Measured) 
         let during = lasted(parts, attempts, *attempt, place);
         shares.push(Share { energy: cell.energy, during, carbon: part.carbon.as_ref()?, own: &part.energy });
     }
-    merge_shares(&shares)
+    Some(merge_shares(&shares))
 }
 
 /// When an attempt lasted on a machine; where none of its processes has a record there, when it lasted.

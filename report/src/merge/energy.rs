@@ -10,15 +10,22 @@ use super::devices::{self, Known};
 use super::parts::Parts;
 use super::windows::{joined, length_ns, without};
 
-/// The windows in which a device counts, by attempt.
-pub(super) type Counted = Vec<(usize, Vec<Window>)>;
+/// When a device counts in an attempt.
+pub(super) struct Counted {
+    /// Place of the attempt.
+    pub(super) attempt: usize,
+    /// The windows, in order and apart.
+    pub(super) windows: Vec<Window>,
+    /// The first instant of them at which it may have drawn any power.
+    pub(super) blind_ns: Option<u64>,
+}
 
 /// What was measured.
 pub(super) struct Measured {
     /// One a counter.
     pub(super) devices: Vec<Device>,
     /// Of each device the counter, and when it counted.
-    pub(super) counted: Vec<(CounterKey, Counted)>,
+    pub(super) counted: Vec<(CounterKey, Vec<Counted>)>,
     /// Summed energy by attempt and machine.
     pub(super) cells: BTreeMap<(usize, String), Merged>,
     /// Summed energy around the attempts; `None` where nothing was measured there.
@@ -95,13 +102,14 @@ fn one_device(
     measured: &mut Measured,
 ) {
     let (mut whole, mut windows, mut summed_ns) = (Merged::none(), Vec::new(), 0_u64);
-    let mut counted: Counted = Vec::new();
+    let mut counted = Vec::new();
     for (place, window) in attempts.on(&key.boot_id) {
         let open = open_to(parts, known, key, device, &[window]);
-        whole = whole.plus(with_unread(parts, known, (key, device), &open));
-        counted.push((place, open));
+        let (energy, blind_ns) = with_unread(parts, known, (key, device), &open);
+        whole = whole.plus(energy);
+        counted.push(Counted { attempt: place, windows: open, blind_ns });
         windows.push(window);
-        let summed = with_unread(parts, known, (key, device), &summed_in(parts, known, key, device, &[window]));
+        let (summed, _) = with_unread(parts, known, (key, device), &summed_in(parts, known, key, device, &[window]));
         summed_ns = summed_ns.saturating_add(summed.covered_ns);
         if let Some(cell) = measured.cells.get_mut(&(place, key.boot_id.clone())) {
             *cell = cell.plus(summed);
@@ -123,13 +131,14 @@ fn one_device(
     measured.counted.push((key.clone(), counted));
 }
 
-/// A device's energy within windows. Where a part has the device and nobody read it, it may have drawn any power.
+/// A device's energy within windows. Where a part has the device and nobody read it, it may have drawn any power: the
+/// first such instant is the second result.
 fn with_unread(
     parts: &Parts,
     known: &BTreeMap<CounterKey, Known>,
     (key, device): (&CounterKey, &Known),
     windows: &[Window],
-) -> Merged {
+) -> (Merged, Option<u64>) {
     let energy = parts.union.within(key, windows);
     let (windows, unread) = (joined(windows.to_vec()), device.unread(&parts.list));
     let mut blind = without(&windows, &without(&windows, &unread));
@@ -139,9 +148,14 @@ fn with_unread(
             blind = parts.union.uncovered(other, Quality::Synthetic, &blind);
         }
     }
-    if blind.is_empty() {
-        return energy;
+    match blind.iter().map(|window| window.from_ns).min() {
+        Some(blind_ns) => (unbounded(energy), Some(blind_ns)),
+        None => (energy, None),
     }
+}
+
+/// The energy without upper bounds.
+pub(super) fn unbounded(energy: Merged) -> Merged {
     let open = |range: Bounded<u64>| Bounded { high: None, ..range };
     Merged { energy: open(energy.energy), free: open(energy.free), ..energy }
 }

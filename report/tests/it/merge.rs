@@ -11,6 +11,7 @@ use crate::fixture;
 
 mod attempts;
 mod beside;
+mod curves;
 mod groups;
 mod oracle;
 mod priced;

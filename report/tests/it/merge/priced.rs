@@ -98,3 +98,44 @@ fn k09_a_merged_pue_is_the_one_that_was_stated() {
     idle.energy = Energy { total_uj: None, low_uj: 0, high_uj: None, facility_uj: None, ..idle.energy };
     assert_eq!(merge(&[one, idle]).unwrap().energy.pue, 1.3);
 }
+
+/// A process that read nothing: what it stands for has no energy and no segment.
+fn blind(seen: &Seen) -> Report {
+    let mut report = unweighed(seen);
+    report.devices.clear();
+    report.counters.clear();
+    report.energy = Energy { total_uj: None, low_uj: 0, high_uj: None, facility_uj: None, ..report.energy };
+    report
+}
+
+/// A process whose energy was not priced.
+fn unweighed(seen: &Seen) -> Report {
+    let mut report = report(seen);
+    let carbon = report.carbon.as_mut().unwrap();
+    carbon.segments.clear();
+    (carbon.grams, carbon.low, carbon.high, carbon.cost) = (None, 0.0, None, None);
+    report
+}
+
+#[test]
+fn k01_a_longer_part_that_read_nothing_leaves_the_figures_to_one_that_did() {
+    let (reads, mut longer) = (rank(0, 2, 100, 200), rank(1, 2, 100, 200));
+    longer.to_ns += 1_000_000;
+    let merged = merge(&[at_pue(&reads, 1.5), blind(&longer)]).unwrap();
+    // 120 W for 100 s are 12 kJ, at PUE 1.5 18 kJ or 5 Wh: 2 g at 400 g a kilowatt-hour. The cost is the part's own.
+    let carbon = merged.carbon.unwrap();
+    assert!((carbon.grams.unwrap() - 2.0).abs() < 1e-9, "{:?}", carbon.grams);
+    assert!((carbon.cost.unwrap() - 0.001).abs() < 1e-12, "{:?}", carbon.cost);
+    assert_eq!((merged.energy.pue, merged.energy.facility_uj), (1.5, Some(18_000_000_000)));
+}
+
+#[test]
+fn k01_energy_that_nobody_weighed_opens_the_grams_and_takes_none_away() {
+    let elsewhere = Seen { boot: "b1", ..rank(1, 2, 100, 200) };
+    let merged = merge(&[report(&rank(0, 2, 100, 200)), unweighed(&elsewhere)]).unwrap();
+    // 12 kJ at 400 g a kilowatt-hour; the other machine's 12 kJ may weigh anything and cost anything.
+    let carbon = merged.carbon.unwrap();
+    let grams = 12.0 / 3_600.0 * 400.0;
+    assert!((carbon.grams.unwrap() - grams).abs() < 1e-9 && (carbon.low - grams).abs() < 1e-9, "{carbon:?}");
+    assert_eq!((carbon.high, carbon.cost), (None, None));
+}
