@@ -1,6 +1,6 @@
 //! Steps that pass through the rings, and one that does not come.
 
-use eco2_core::{Component, Domain, EventPool, Gauge, Reading, Timeline};
+use eco2_core::{Component, Domain, EventPool, Gauge, Producer, Reading, Timeline};
 use eco2_samplers::clock::Clock;
 use eco2_samplers::{Note, Roots, Sink as _};
 
@@ -11,6 +11,30 @@ use crate::run::episodes::told;
 
 const MS: u64 = 1_000_000;
 
+/// An engine with one counter and one thread that steps; the clock's ticks are nanoseconds.
+struct Rig {
+    engine: Engine,
+    steps: Producer,
+    name: NameId,
+    opened_ns: u64,
+    /// Keeps the thread's ring alive.
+    _pool: EventPool,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let (pool, rings) = EventPool::new(1, 64);
+        let Timeline { writer, .. } = Timeline::new(4, 8).unwrap();
+        let clock = HotClock::new(Clock::Monotonic, &Roots { procfs: "/none".into(), ..Roots::default() });
+        let mut engine = Engine::new(rings, clock, Publisher::new(writer, 4));
+        engine.domains(0, &[Domain::counter("GPU-1", Component::Gpu, "board", "test")]);
+        let (opened_ns, name) = (engine.ledger.opened_ns(), engine.ledger.intern(STEP));
+        let steps = pool.claim().unwrap();
+        engine.tick(opened_ns);
+        Self { engine, steps, name, opened_ns, _pool: pool }
+    }
+}
+
 /// Events of which alerts are made, so far.
 fn alerted(engine: &Engine) -> Vec<(String, String)> {
     let alerted = engine.events.iter().filter(|event| alerts::is_told(&event.kind));
@@ -19,15 +43,7 @@ fn alerted(engine: &Engine) -> Vec<(String, String)> {
 
 #[test]
 fn k13_stalls_heat_and_xids_are_events_of_alerts_when_they_happen() {
-    let (pool, rings) = EventPool::new(1, 64);
-    let Timeline { writer, .. } = Timeline::new(4, 8).unwrap();
-    let clock = HotClock::new(Clock::Monotonic, &Roots { procfs: "/none".into(), ..Roots::default() });
-    let mut engine = Engine::new(rings, clock, Publisher::new(writer, 4));
-    engine.domains(0, &[Domain::counter("GPU-1", Component::Gpu, "board", "test")]);
-    let opened_ns = engine.ledger.opened_ns();
-    let name = engine.ledger.intern(STEP);
-    let mut steps = pool.claim().unwrap();
-    engine.tick(opened_ns);
+    let Rig { mut engine, mut steps, name, opened_ns, _pool } = Rig::new();
     let gauge = |name: &str, value: f64| Gauge { device: "GPU-1".into(), name: name.into(), unit: "1".into(), value };
     // A step a second until 10 s, and none after; hot from 12 s to 14 s, and again from 20 s on.
     for second in 0..30 {
@@ -73,15 +89,7 @@ fn k10_progress_has_the_time_of_its_step_and_not_of_the_tick() {
 
 #[test]
 fn a_step_that_does_not_come_is_an_event_with_its_energy() {
-    let (pool, rings) = EventPool::new(1, 64);
-    let Timeline { writer, .. } = Timeline::new(4, 8).unwrap();
-    let clock = HotClock::new(Clock::Monotonic, &Roots { procfs: "/none".into(), ..Roots::default() });
-    let mut engine = Engine::new(rings, clock, Publisher::new(writer, 4));
-    engine.domains(0, &[Domain::counter("GPU-1", Component::Gpu, "board", "test")]);
-    let opened_ns = engine.ledger.opened_ns();
-    let name = engine.ledger.intern(STEP);
-    let mut steps = pool.claim().unwrap();
-    engine.tick(opened_ns);
+    let Rig { mut engine, mut steps, name, opened_ns, _pool } = Rig::new();
     for (step, ms) in [0, 100, 200, 300, 400, 500, 600, 700, 800, 900, 9_900, 10_000].into_iter().enumerate() {
         // 100 W; the clock's ticks are nanoseconds.
         let at_ns = opened_ns + ms * MS;
