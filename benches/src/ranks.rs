@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use eco2::Options;
 use eco2::options::Log;
-use eco2_core::report::Report;
+use eco2_core::schema::Report;
 use eco2_samplers::clock::{boottime_ns, monotonic_ns};
 
 use crate::table::{Limit, Row};

@@ -49,7 +49,7 @@ pub fn measure(_: &Place) -> Result<Vec<Row>, Failure> {
     ])
 }
 
-fn timed(report: impl FnOnce() -> eco2::report::Report) -> Result<(eco2::report::Report, String, f64), Failure> {
+fn timed(report: impl FnOnce() -> eco2::schema::Report) -> Result<(eco2::schema::Report, String, f64), Failure> {
     let begun = Instant::now();
     let report = report();
     let json = eco2::render::json(&report)?;

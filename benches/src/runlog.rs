@@ -83,7 +83,7 @@ fn hour() -> Result<f64, Failure> {
 }
 
 fn encoder() -> Result<LogEncoder, Failure> {
-    let mut encoder = LogEncoder::new(&LogMeta::new(eco2_core::report::Run::default(), 0))?;
+    let mut encoder = LogEncoder::new(&LogMeta::new(eco2_core::schema::Run::default(), 0))?;
     for (source, domains) in Generator::domains().iter().enumerate() {
         encoder.domains(source, domains)?;
     }

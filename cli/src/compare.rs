@@ -1,7 +1,7 @@
 //! `eco2 compare`: runs side by side, with what their bounds allow to say.
 
 use eco2::options::Layer;
-use eco2_core::report::Report;
+use eco2_core::schema::Report;
 
 use crate::args::CompareArgs;
 use crate::{out, settings, sink};

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use eco2::options::{Layer, Options};
 use eco2_core::Reading;
-use eco2_core::report::{Report, Work};
+use eco2_core::schema::{Report, Work};
 use eco2_report::{Trace, TraceSpan};
 use eco2_samplers::clock::Clock;
 use eco2_samplers::synthetic::{Curve, Synthetic};

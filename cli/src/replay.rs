@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use eco2::options::Layer;
-use eco2_core::report::Report;
+use eco2_core::schema::Report;
 use eco2_report::{Trace, read_spans};
 
 use crate::args::ReplayArgs;

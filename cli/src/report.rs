@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use anyhow::Context as _;
 use eco2::options::Layer;
-use eco2_core::report::Report;
+use eco2_core::schema::Report;
 use eco2_report::MetricNames;
 
 use crate::args::{Format, ReportArgs};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::knot::Bounds;
 use crate::ledger::StepBin;
 use crate::overlap::Shown;
-use crate::report::{Device, Energy, EventRecord, GapRecord, Quantiles, ReplacedPart, Span, State, StepCurve, stated};
+use crate::schema::{Device, Energy, EventRecord, GapRecord, Quantiles, ReplacedPart, Span, State, StepCurve, stated};
 use crate::slack::{covered_by, reason_text};
 use crate::spans::{DomainSum, NameTotal};
 use crate::take_over::Part;

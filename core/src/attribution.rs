@@ -21,7 +21,7 @@ mod requests;
 
 pub use requests::{RequestEnergy, RequestId, RequestTotals, Requests};
 
-use crate::report::{Attribution, Consumer};
+use crate::schema::{Attribution, Consumer};
 
 /// Energy of one device with its bounds, in microjoules; devices must not overlap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

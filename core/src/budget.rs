@@ -177,7 +177,7 @@ pub struct Outlook {
 
 /// The worst quality among the parts of an energy, and its share in percent; `None` for an energy without parts.
 #[must_use]
-pub fn worst_quality(energy: &crate::report::Energy) -> Option<(Quality, f64)> {
+pub fn worst_quality(energy: &crate::schema::Energy) -> Option<(Quality, f64)> {
     let parts = [
         (Quality::Synthetic, energy.synthetic_uj),
         (Quality::Estimated, energy.estimated_uj),

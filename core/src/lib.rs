@@ -29,9 +29,10 @@ mod notice;
 mod overlap;
 mod power;
 mod reading;
-pub mod report;
+
 mod scale;
 mod scatter;
+pub mod schema;
 mod slack;
 mod spans;
 mod stalls;
@@ -59,7 +60,7 @@ pub use names::{NameId, Names};
 pub use notice::{Notice, NoticeKind};
 pub use overlap::{is_left_out, summed, summed_now};
 pub use reading::{Fault, Gap, GapReason, Reading};
-pub use report::curve_records;
+pub use schema::curve_records;
 pub use scale::Scale;
 pub use stalls::{STALL_FACTOR, STALL_NS, Stalls};
 pub use timeline::{

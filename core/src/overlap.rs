@@ -45,7 +45,7 @@ impl Track {
 
 /// Whether a device of an account is of no interest outside the account; see the module's text.
 #[must_use]
-pub fn is_left_out(device: &crate::report::Device) -> bool {
+pub fn is_left_out(device: &crate::schema::Device) -> bool {
     device.overlaps.iter().any(|id| id == LEFT_OUT)
 }
 

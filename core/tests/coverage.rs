@@ -7,7 +7,7 @@
 
 mod sim;
 
-use eco2_core::report::Device;
+use eco2_core::schema::Device;
 use eco2_core::{Component, Domain, Edge, Ledger, RangeKind, Reading, Track};
 use sim::Random;
 use sim::family::{Course, KINDS, RARE};

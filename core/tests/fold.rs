@@ -4,7 +4,7 @@
 
 mod sim;
 
-use eco2_core::report::State;
+use eco2_core::schema::State;
 use eco2_core::{Component, Domain, Fault, GapReason, Ledger, Outcome, Reading, Scale, Track};
 use sim::{Load, Random, Setup};
 

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-use eco2_core::report::{Report, State};
+use eco2_core::schema::{Report, State};
 use eco2_core::{Component, Domain, Ledger, Quality, Reading};
 
 const MS: u64 = 1_000_000;

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-use eco2_core::report::Device;
+use eco2_core::schema::Device;
 use eco2_core::{Account, Component, Domain, Fault, Ledger, Quality, RangeKind, Reading, Scale};
 
 const MS: u64 = 1_000_000;

@@ -3,7 +3,7 @@
 use std::ffi::c_char;
 
 use eco2_core::Component;
-use eco2_core::report::Device;
+use eco2_core::schema::Device;
 
 use crate::failure::Failure;
 use crate::guard::on_meter;

@@ -8,7 +8,7 @@ use eco2::NameId;
 use eco2::options::Options;
 use eco2::samplers::ForkGuard;
 use eco2_core::Spent;
-use eco2_core::report::Report;
+use eco2_core::schema::Report;
 
 use crate::failure::Failure;
 use crate::source::Gone;

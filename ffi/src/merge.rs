@@ -3,7 +3,7 @@
 use std::ffi::c_char;
 use std::path::Path;
 
-use eco2_core::report::Report;
+use eco2_core::schema::Report;
 
 use crate::failure::Failure;
 use crate::guard::guard;

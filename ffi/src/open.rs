@@ -6,7 +6,7 @@ use std::path::Path;
 
 use eco2::Meter;
 use eco2::options::{Layer, Options, OptionsError, Origin, Places, load_files, opt};
-use eco2_core::report::Status;
+use eco2_core::schema::Status;
 
 use crate::failure::Failure;
 use crate::guard::{guard, silence_panics};

@@ -5,7 +5,7 @@ use std::ffi::c_char;
 
 use eco2::CurvePoint;
 use eco2_core::Energies;
-use eco2_core::report::{Span, State};
+use eco2_core::schema::{Span, State};
 
 use crate::failure::Failure;
 use crate::guard::{on_live_meter, on_meter};

@@ -3,7 +3,7 @@
 use std::ffi::c_char;
 
 use eco2::{NameId, Step};
-use eco2_core::report::DeviceSync;
+use eco2_core::schema::DeviceSync;
 
 use crate::failure::Failure;
 use crate::guard::on_live_meter;

@@ -2,7 +2,7 @@
 
 use std::ffi::c_char;
 
-use eco2_core::report::Report;
+use eco2_core::schema::Report;
 use eco2_report::MetricNames;
 
 use crate::failure::Failure;

@@ -1,6 +1,6 @@
 //! Grams of an energy, with the table that recomputes them.
 
-use eco2_core::report::{Carbon, CarbonSegment};
+use eco2_core::schema::{Carbon, CarbonSegment};
 use eco2_core::{Bounded, units};
 
 use crate::pricing::{Steps, weigh};

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use eco2_core::Bounded;
-use eco2_core::report::{Carbon, Energy, Report, Work};
+use eco2_core::schema::{Carbon, Energy, Report, Work};
 use eco2_core::units::kwh;
 use eco2_grid::pricing::{EnergyCurve, PriceRequest, Priced, Pricing, Share, When, facility, merge_shares};
 use eco2_grid::{Pue, recompute};

@@ -4,7 +4,7 @@
 
 mod steady;
 
-use eco2_core::report::{Merge, Report};
+use eco2_core::schema::{Merge, Report};
 use steady::{open, work};
 
 /// How many microjoules wide the course is in the middle of the run.
@@ -25,7 +25,7 @@ fn counters_that_cannot_be_placed_leave_the_course_open() {
     let report = Report { curves: Vec::new(), ..report };
     let total_uj = report.energy.total_uj;
     assert!(open_uj(&report) < total_uj.unwrap() / 2, "{report:?}");
-    let unplaced = Report { run: eco2_core::report::Run { boot_ns: None, ..report.run.clone() }, ..report.clone() };
+    let unplaced = Report { run: eco2_core::schema::Run { boot_ns: None, ..report.run.clone() }, ..report.clone() };
     assert!(open_uj(&unplaced) >= total_uj.unwrap(), "its counters are on a clock that is not known");
     let merged = Report { merge: Some(Merge::default()), ..report };
     assert!(open_uj(&merged) >= total_uj.unwrap(), "its counters are on a clock for each machine");

@@ -7,7 +7,7 @@ mod steady;
 use std::time::{Duration, Instant};
 
 use eco2::options::Options;
-use eco2::report::DeviceSync;
+use eco2::schema::DeviceSync;
 use eco2::samplers::{Batch, Source};
 use eco2::{Meter, Step};
 use eco2_core::{Component, Domain};

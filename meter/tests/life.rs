@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use eco2::options::Options;
-use eco2::report::State;
+use eco2::schema::State;
 use eco2::samplers::clock::monotonic_ns;
 use eco2::samplers::{Batch, Source};
 use eco2::{Meter, Step};
@@ -174,7 +174,7 @@ fn d04_a_forked_child_is_held_up_by_no_lock_of_its_parent() {
 /// Every call that is not for recording.
 fn everything(meter: &Meter, name: eco2::NameId) -> bool {
     meter.extra("figure", 2.0);
-    meter.declare_sync(meter.name("other"), eco2::report::DeviceSync::Event);
+    meter.declare_sync(meter.name("other"), eco2::schema::DeviceSync::Event);
     meter.follow(1);
     let step = meter.step_work(name, Step { loss: Some(1.0), ..Step::default() });
     let nothing = meter.total(name).is_none() && meter.series("GPU-1").is_empty() && meter.budget().is_empty();

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 use eco2::options::Options;
-use eco2::report::Report;
+use eco2::schema::Report;
 
 const S: u64 = 1_000_000_000;
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use eco2::Error;
 use eco2::options::Options;
-use eco2::report::Report;
+use eco2::schema::Report;
 
 /// 2026-01-01T00:00:00Z, nanoseconds since 1970.
 const DAY_NS: i64 = 1_767_225_600_000_000_000;

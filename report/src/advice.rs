@@ -13,7 +13,7 @@ mod shares;
 pub mod sweep;
 mod waste;
 
-use eco2_core::report::Report;
+use eco2_core::schema::Report;
 use eco2_grid::Course;
 
 pub use combine::combined_percent;

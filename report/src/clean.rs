@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use eco2_core::report::Report;
+use eco2_core::schema::Report;
 
 /// A text as it may stand on a terminal: every control character (escape sequences begin with one), every invisible
 /// character and every change of the writing direction becomes `?`.

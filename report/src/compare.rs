@@ -9,7 +9,7 @@ mod text;
 mod verdict;
 
 use eco2_core::Bounded;
-use eco2_core::report::Report;
+use eco2_core::schema::Report;
 use eco2_core::units::kwh;
 use eco2_grid::carbon::{Functional, it_kwh};
 use serde::Serialize;

@@ -5,7 +5,7 @@
 
 use std::fmt::Display;
 
-use eco2_core::report::{Attribution, Carbon, Device, Energy, Report, Supplements};
+use eco2_core::schema::{Attribution, Carbon, Device, Energy, Report, Supplements};
 
 /// How far a number may lie outside its bounds by rounding alone, as a part of it.
 const ROUNDING: f64 = 1e-9;

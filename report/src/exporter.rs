@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use eco2_core::report::Report;
+use eco2_core::schema::Report;
 
 use crate::{Error, write_file};
 
@@ -13,7 +13,7 @@ use crate::{Error, write_file};
 /// ```
 /// use std::path::Path;
 ///
-/// use eco2_core::report::Report;
+/// use eco2_core::schema::Report;
 /// use eco2_report::{Error, Exporter, hf_json};
 ///
 /// /// One line for a log.

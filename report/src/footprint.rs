@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use eco2_core::report::Report;
+use eco2_core::schema::Report;
 use eco2_core::{Quality, worst_quality};
 use serde::{Deserialize, Serialize};
 

@@ -31,7 +31,7 @@ mod work;
 
 use std::collections::BTreeSet;
 
-use eco2_core::report::{Merge, Report, SCHEMA, SelfCost};
+use eco2_core::schema::{Merge, Report, SCHEMA, SelfCost};
 
 use crate::Error;
 use attempts::Attempts;

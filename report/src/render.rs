@@ -25,7 +25,7 @@ mod text;
 
 use std::borrow::Cow;
 
-use eco2_core::report::{Report, SourceStatus, Status};
+use eco2_core::schema::{Report, SourceStatus, Status};
 
 pub use budget::{quality_text, spent_text};
 pub use codecarbon::codecarbon_csv;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use eco2_core::report::{Report, SCHEMA};
+use eco2_core::schema::{Report, SCHEMA};
 use serde::Deserialize;
 
 use crate::contradiction::{self, Contradiction};

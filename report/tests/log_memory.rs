@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 
-use eco2_core::report::{Report, Run};
+use eco2_core::schema::{Report, Run};
 use eco2_core::{Component, Domain, Reading};
 use eco2_report::generator::{Brackets, Generator};
 use eco2_report::{BLOCK_TICKS, Error, LogEncoder, LogMeta, read_log, read_run};

@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 
-use eco2_core::report::Status;
+use eco2_core::schema::Status;
 use eco2_core::{Component, Domain, Fault, Quality};
 
 use crate::found::{Found, status};

@@ -11,7 +11,7 @@ use std::io;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::time::Duration;
 
-use eco2_core::report::{SourceStatus, Status};
+use eco2_core::schema::{SourceStatus, Status};
 use eco2_core::{Domain, Fault, Gauge, Reading};
 
 use crate::clock::{Clock, thread_cpu_ns};

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use eco2_core::report::{SourceStatus, Status};
+use eco2_core::schema::{SourceStatus, Status};
 use eco2_core::{Component, Domain};
 
 use crate::clock::{Clock, monotonic_ns};

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use eco2_core::report::Host;
+use eco2_core::schema::Host;
 
 use crate::Roots;
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel};
 use std::time::Duration;
 
-use eco2_core::report::SourceStatus;
+use eco2_core::schema::SourceStatus;
 use eco2_core::{Domain, Gauge};
 
 use crate::deadline::quiet_thread;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use eco2_core::report::SourceStatus;
+use eco2_core::schema::SourceStatus;
 use eco2_core::{Domain, Fault, Gauge, Reading};
 
 use crate::clock::Clock;

@@ -6,7 +6,7 @@ mod tree;
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use eco2_core::report::Status;
+use eco2_core::schema::Status;
 use eco2_core::{Domain, Fault, Quality};
 use eco2_samplers::Batch;
 use eco2_samplers::discover::{Discovery, Selection, discover_visible};

@@ -12,7 +12,7 @@ mod tree;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-use eco2_core::report::Status;
+use eco2_core::schema::Status;
 use eco2_core::{Component, Domain, Fault, Kind, Quality};
 use eco2_samplers::hwmon::{discover, discover_besides, discover_visible};
 use eco2_samplers::visible::Visible;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use eco2_core::report::Status;
+use eco2_core::schema::Status;
 use eco2_core::{Ledger, Quality};
 use eco2_samplers::clock::Clock;
 use eco2_samplers::discover::{Discovery, Selection, UnknownSource, discover};

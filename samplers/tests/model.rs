@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use eco2_core::report::Status;
+use eco2_core::schema::Status;
 use eco2_core::{Component, Domain, Fault, Kind, Quality};
 use eco2_samplers::clock::Clock;
 use eco2_samplers::found::Found;

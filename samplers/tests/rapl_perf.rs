@@ -10,7 +10,7 @@
 mod fake_pmu;
 mod tree;
 
-use eco2_core::report::{SourceStatus, Status};
+use eco2_core::schema::{SourceStatus, Status};
 use eco2_core::{Fault, Scale};
 use eco2_samplers::rapl_perf::{discover, local_cpus};
 use eco2_samplers::{Batch, Source};

@@ -11,7 +11,7 @@
 
 mod tree;
 
-use eco2_core::report::Status;
+use eco2_core::schema::Status;
 use eco2_samplers::rapl_perf::discover;
 use eco2_samplers::{Batch, Source};
 use tree::{Tree, as_nobody, read};

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use eco2::Meter;
 use eco2::options::{Layer, Log, Options};
-use eco2_core::report::{Device, Report, Status};
+use eco2_core::schema::{Device, Report, Status};
 use serde_json::{Value, json};
 
 use crate::args::DoctorArgs;

@@ -2,7 +2,7 @@
 
 use anstyle::{AnsiColor, Style};
 use eco2_core::Quality;
-use eco2_core::report::{Device, SourceStatus, Status};
+use eco2_core::schema::{Device, SourceStatus, Status};
 use eco2_report::TextStyle;
 
 use super::verdict::{self, Findings, Verdict};

@@ -45,7 +45,7 @@ fn or<'a>(text: &'a str, otherwise: &'a str) -> &'a str {
 mod tests {
     use super::*;
     use crate::doctor::verdict::Verdict;
-    use eco2_core::report::{SourceStatus, Status};
+    use eco2_core::schema::{SourceStatus, Status};
 
     #[test]
     fn commands_are_commands_and_the_rest_is_comment() {

@@ -1,7 +1,7 @@
 //! What the findings come to. The verdict can fail: a source that is found and then does not read is not fine.
 
 use eco2_core::Quality;
-use eco2_core::report::{Device, EventRecord, SourceStatus, Status};
+use eco2_core::schema::{Device, EventRecord, SourceStatus, Status};
 
 /// What was found.
 pub(super) struct Findings {

@@ -5,7 +5,7 @@ mod table;
 
 use std::path::PathBuf;
 
-use eco2_core::report::Report;
+use eco2_core::schema::Report;
 use eco2_grid::{FileError, FileFault, Pue, Series};
 use eco2_report::advice::{Hours, Outside, Region, advise};
 

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use eco2::options::{Log, Options};
-use eco2_core::report::Report;
+use eco2_core::schema::Report;
 
 use crate::args::RunArgs;
 use crate::failure::{self, Usage};

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use eco2::options::Options;
 use eco2_core::Quality;
-use eco2_core::report::{Device, Report, Status};
+use eco2_core::schema::{Device, Report, Status};
 use eco2_report::TextStyle;
 
 use super::watch::Measuring;

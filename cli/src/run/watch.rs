@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use anyhow::Context as _;
 use eco2::options::{Options, env, opt};
 use eco2::{Error, Meter};
-use eco2_core::report::Report;
+use eco2_core::schema::Report;
 use eco2_samplers::usage::Exited;
 
 use super::child::Child;

@@ -5,7 +5,7 @@ use std::process::Child;
 use std::thread;
 use std::time::Duration;
 
-use eco2_core::report::{Report, State};
+use eco2_core::schema::{Report, State};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::rig::{Rig, assert_valid, await_that, started};

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use eco2_core::report::{Report, State};
+use eco2_core::schema::{Report, State};
 
 use crate::replay::trace;
 use crate::rig::{Ran, Rig, assert_valid, ran};

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::{Child, Command};
 
-use eco2_core::report::Report;
+use eco2_core::schema::Report;
 
 use crate::rig::{Ran, Rig, assert_valid, await_that, ran, started};
 

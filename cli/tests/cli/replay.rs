@@ -3,7 +3,7 @@
 use std::fs;
 
 use eco2_core::Quality;
-use eco2_core::report::{Report, State};
+use eco2_core::schema::{Report, State};
 
 use crate::rig::{Rig, assert_valid, snapshots};
 

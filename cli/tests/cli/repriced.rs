@@ -1,6 +1,6 @@
 //! `eco2 report RUN` with prices: what is not asked for anew stays as it was.
 
-use eco2_core::report::{Carbon, CarbonSegment, Report};
+use eco2_core::schema::{Carbon, CarbonSegment, Report};
 use eco2_core::units::kwh;
 
 use crate::replay::trace;

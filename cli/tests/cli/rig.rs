@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use eco2_core::report::Report;
+use eco2_core::schema::Report;
 
 /// What the fake counters grow by, microjoules, and how often: 20 W.
 const GROWTH_UJ: u64 = 100_000;

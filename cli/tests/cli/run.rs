@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 
 use eco2_core::Quality;
-use eco2_core::report::{State, Status};
+use eco2_core::schema::{State, Status};
 
 use crate::rig::{Rig, assert_valid, ran};
 
@@ -72,7 +72,7 @@ fn the_report_on_standard_output_follows_the_command_s_own() {
     let ran = rig.run("--quiet --json -", "echo mine");
     let (mine, report) = ran.out.split_once('\n').unwrap();
     assert_eq!((mine, ran.err.as_str()), ("mine", ""));
-    assert_eq!(serde_json::from_str::<eco2_core::report::Report>(report).unwrap().run.name, "sh");
+    assert_eq!(serde_json::from_str::<eco2_core::schema::Report>(report).unwrap().run.name, "sh");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use eco2_core::report::Report;
+use eco2_core::schema::Report;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::rig::{Ran, Rig, await_that, started};

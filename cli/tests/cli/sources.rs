@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use eco2_core::report::{Report, SourceStatus, Status};
+use eco2_core::schema::{Report, SourceStatus, Status};
 
 use crate::rig::{Ran, Rig, ran};
 

@@ -3,7 +3,7 @@
 //! SCI 1.1 (ISO/IEC 21031:2024): `M = TE × TS × RS` with the time share `TS = TiR ÷ EL` and the resource share
 //! `RS = RR ÷ ToR`. The specification's own example prints "around 28 g" for 28.54 g.
 
-use eco2_core::report::Embodied;
+use eco2_core::schema::Embodied;
 
 use super::Hardware;
 

@@ -1,7 +1,7 @@
 //! Kilowatt-hours of a run, with bounds.
 
 use eco2_core::Bounded;
-use eco2_core::report::Energy;
+use eco2_core::schema::Energy;
 use eco2_core::units::kwh;
 
 /// Kilowatt-hours of a run's computers, before PUE.

@@ -4,7 +4,7 @@
 //! a mile of the average passenger vehicle, 9.05e-4 t CO2 a pound of coal burned, 8.22e-6 t CO2 a smartphone charged, and
 //! 0.060 t CO2 taken up by an urban tree seedling in its first ten years. They are figures of the United States.
 
-use eco2_core::report::Equivalent;
+use eco2_core::schema::Equivalent;
 
 /// Who says what they weigh.
 pub const EQUIVALENTS_SOURCE: &str =

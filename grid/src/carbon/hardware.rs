@@ -7,7 +7,7 @@
 //! none: at least 0, at most unknown. Nothing public was found for others: give kilograms.
 
 use eco2_core::Bounded;
-use eco2_core::report::EmbodiedTerms;
+use eco2_core::schema::EmbodiedTerms;
 
 use crate::RangeError;
 

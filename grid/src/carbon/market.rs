@@ -4,7 +4,7 @@
 //! comes from a contractual instrument (certificate, power purchase agreement, supplier's rate, residual mix). Whether a
 //! contract meets the Guidance's quality criteria is not checked here.
 
-use eco2_core::report::{Energy, Market, MarketTerms};
+use eco2_core::schema::{Energy, Market, MarketTerms};
 
 use super::facility_kwh;
 use crate::{MAX_G_PER_KWH, RangeError};

@@ -1,7 +1,7 @@
 //! Money: for the facility's energy at one price, and for its carbon at a price per tonne.
 
 use eco2_core::Bounded;
-use eco2_core::report::{Carbon, CarbonPrice, Cost, Energy};
+use eco2_core::schema::{Carbon, CarbonPrice, Cost, Energy};
 
 use super::facility_kwh;
 use crate::credit_cost;

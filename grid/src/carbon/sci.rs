@@ -4,7 +4,7 @@
 //! shall be included; where none was given the figure says so by an empty `embodied_g`.
 
 use eco2_core::Bounded;
-use eco2_core::report::{Carbon, Embodied, Sci, Work};
+use eco2_core::schema::{Carbon, Embodied, Sci, Work};
 
 /// What the grams are divided by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -12,7 +12,7 @@
 use std::path::Path;
 
 use eco2_core::Bounded;
-use eco2_core::report::Cost;
+use eco2_core::schema::Cost;
 
 use crate::pricing::{EnergyCurve, Split, Step, Steps};
 use crate::series::rows::{Rows, text};

@@ -1,6 +1,6 @@
 //! What was asked for beside the grams, and all of it at once.
 
-use eco2_core::report::{Carbon, Cost, Energy, MarketTerms, Offset, PriceTerms, Supplements, Work};
+use eco2_core::schema::{Carbon, Cost, Energy, MarketTerms, Offset, PriceTerms, Supplements, Work};
 
 use super::{Functional, Hardware, Instrument, WaterFactors, carbon_price, equivalents, sci};
 

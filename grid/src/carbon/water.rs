@@ -4,7 +4,7 @@
 //! "Making AI Less Thirsty", 2023). Both factors are the user's: they differ a hundredfold between places.
 
 use eco2_core::Bounded;
-use eco2_core::report::{Energy, Water};
+use eco2_core::schema::{Energy, Water};
 
 use super::{facility_kwh, it_kwh};
 use crate::RangeError;

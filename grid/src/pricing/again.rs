@@ -1,7 +1,7 @@
 //! A report priced again: what is asked for anew changes, all else stays as it was priced.
 
 use eco2_core::Bounded;
-use eco2_core::report::{Carbon, CarbonSegment, Cost, Energy, EventRecord, PriceTerms, Report};
+use eco2_core::schema::{Carbon, CarbonSegment, Cost, Energy, EventRecord, PriceTerms, Report};
 
 use super::extras::with_reservation;
 use super::resolved::{kind_of, set_pue};

@@ -1,6 +1,6 @@
 //! The terms that several records share.
 
-use eco2_core::report::PriceTerms;
+use eco2_core::schema::PriceTerms;
 
 /// Terms of a merged report.
 #[derive(Debug, Clone, PartialEq, Default)]

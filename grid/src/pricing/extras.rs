@@ -1,6 +1,6 @@
 //! Money for the energy, and what stands beside the grams.
 
-use eco2_core::report::{Cost, Energy, PriceTerms};
+use eco2_core::schema::{Cost, Energy, PriceTerms};
 
 use super::{Ahead, EnergyCurve, PriceError, PriceRequest, When};
 use crate::Pue;

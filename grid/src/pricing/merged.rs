@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use eco2_core::report::{Carbon, CarbonSegment, Energy, EventRecord};
+use eco2_core::schema::{Carbon, CarbonSegment, Energy, EventRecord};
 use eco2_core::units::{grams, kwh};
 use eco2_core::{Bounded, RangeKind};
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use eco2_core::report::{Carbon, Offset};
+use eco2_core::schema::{Carbon, Offset};
 
 use crate::carbon::HardwareError;
 use crate::{FileError, LocateError, RangeError, ZoneError, ZoneSource};

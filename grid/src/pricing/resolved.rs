@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
 
-use eco2_core::report::{Carbon, Energy, EventRecord, PriceTerms, Work};
+use eco2_core::schema::{Carbon, Energy, EventRecord, PriceTerms, Work};
 
 use super::extras::Extras;
 use super::place::{ambiguity, intensity, is_replaced, unlocated};

@@ -1,6 +1,6 @@
 //! Grams of a run as the table from which anyone can recompute them: every part of its time with the energy used in it.
 
-use eco2_core::report::{Carbon, CarbonSegment};
+use eco2_core::schema::{Carbon, CarbonSegment};
 
 use super::{EnergyCurve, Split, Step, Steps};
 use crate::provider::Part;

@@ -1,6 +1,6 @@
 //! What is to be said of how a run was priced.
 
-use eco2_core::report::{Carbon, EventRecord};
+use eco2_core::schema::{Carbon, EventRecord};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 

@@ -1,6 +1,6 @@
 //! Market, water, SCI, prices and offsets of a run of a kilowatt-hour.
 
-use eco2_core::report::{Carbon, Energy, Offset, PriceTerms, Work};
+use eco2_core::schema::{Carbon, Energy, Offset, PriceTerms, Work};
 use eco2_grid::carbon::{
     Facts, Functional, Hardware, Instrument, Terms, WaterFactors, carbon_price, facility_kwh, flat_cost, it_kwh,
 };

@@ -12,7 +12,7 @@ pub(crate) use settled::Reach;
 
 use std::collections::BTreeMap;
 
-use eco2_core::report::{DeviceSync, EventRecord};
+use eco2_core::schema::{DeviceSync, EventRecord};
 use eco2_core::{Account, Drained, EventConsumer, EventKind, Ledger, NameId, Names};
 use eco2_samplers::tsc::{HotClock, Ticks};
 

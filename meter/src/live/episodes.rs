@@ -1,6 +1,6 @@
 //! What a run shows besides its energy: stalls, idle, hot and held-back GPUs, and the energy that went into them.
 
-use eco2_core::report::SpellRecord;
+use eco2_core::schema::SpellRecord;
 use eco2_core::{Episodes, Gauge, Stalls};
 
 /// A GPU that is busy for less of a sampling interval than this is idle: what NVML shows where no kernel runs is 0.

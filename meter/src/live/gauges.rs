@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use eco2_core::Gauge;
-use eco2_core::report::GaugeSummary;
+use eco2_core::schema::GaugeSummary;
 
 #[derive(Debug, Clone)]
 struct Sum {

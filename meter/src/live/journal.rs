@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use eco2_core::report::{EventRecord, Report};
+use eco2_core::schema::{EventRecord, Report};
 use eco2_core::{Domain, Gauge, Reading};
 use eco2_report::{LogEncoder, LogMeta, LogStatus, LogWriter, Output, PolicyRecord, TraceWriter};
 use eco2_samplers::{Decision, quietly};

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use eco2_core::Component;
 use eco2_core::attribution::{ConsumerSpec, DeviceEnergy, Use, split};
-use eco2_core::report::{Attribution, Device};
+use eco2_core::schema::{Attribution, Device};
 use eco2_samplers::usage::{Exited, HostUsage};
 use eco2_samplers::{DeviceUse, Roots, Watched, clock};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eco2_core::report::SourceStatus;
+use eco2_core::schema::SourceStatus;
 use eco2_samplers::Change;
 
 /// What changed since the sources were looked for, by source.
@@ -39,7 +39,7 @@ impl SourceStates {
 
 #[cfg(test)]
 mod tests {
-    use eco2_core::report::Status;
+    use eco2_core::schema::Status;
 
     use super::*;
 

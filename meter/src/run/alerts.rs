@@ -13,7 +13,7 @@ mod webhook;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use eco2_core::report::{EventRecord, SpellRecord};
+use eco2_core::schema::{EventRecord, SpellRecord};
 
 pub use event::Event;
 use event::Poster;

@@ -7,7 +7,7 @@ mod ahead;
 
 use std::sync::Mutex;
 
-use eco2_core::report::{BudgetRecord, Energy, Work};
+use eco2_core::schema::{BudgetRecord, Energy, Work};
 use eco2_core::units::uj_at_power;
 use eco2_core::{Account, Decision, Forecaster, Spent, Unit};
 

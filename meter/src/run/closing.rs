@@ -1,6 +1,6 @@
 //! The end of a run: the last readings, the log's end, the report.
 
-use eco2_core::report::Report;
+use eco2_core::schema::Report;
 use eco2_samplers::{Ending as Sampling, Finished, Sampler, clock};
 
 use crate::live::thread_rings;

@@ -3,7 +3,7 @@
 //! The boot-time clock is one for all processes of a machine and also counts sleep. Points lie close together near both
 //! ends of the run, where the records of ranks that began and ended a moment apart are joined, and wide apart between.
 
-use eco2_core::report::{CounterRecord, Device, GapRecord};
+use eco2_core::schema::{CounterRecord, Device, GapRecord};
 use eco2_core::{Account, Curve, CurvePoint, Stretch};
 
 use crate::live::boot_axis::BootAxis;

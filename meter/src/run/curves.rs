@@ -1,6 +1,6 @@
 //! The curves of an account: read off by episodes and prices, then kept in the report.
 
-use eco2_core::report::{Carbon, Device};
+use eco2_core::schema::{Carbon, Device};
 use eco2_core::{Account, Curve, CurveRecord, Ledger, RunCurve, curve_records};
 use jiff::Timestamp;
 

@@ -1,7 +1,7 @@
 //! Episodes as the report lists them, and as events: the energy between their ends is read off the curves.
 
 use eco2_core::Bounded;
-use eco2_core::report::{Device, EventRecord, SpellRecord};
+use eco2_core::schema::{Device, EventRecord, SpellRecord};
 use eco2_core::{Account, Episodes, RunCurve};
 
 use crate::live::episodes::{READ_EVERY_NS, RunEpisodes};

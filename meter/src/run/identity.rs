@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eco2_core::report::{Host, Run, SourceStatus, Tool};
+use eco2_core::schema::{Host, Run, SourceStatus, Tool};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::run::labels::Launch;

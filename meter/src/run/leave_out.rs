@@ -1,7 +1,7 @@
 //! Devices that the account has no use for: estimates whose counters work, and counters that never counted.
 
 use eco2_core::is_left_out;
-use eco2_core::report::{Device, EventRecord, SourceStatus, Status};
+use eco2_core::schema::{Device, EventRecord, SourceStatus, Status};
 use eco2_core::{Component, Quality};
 
 /// Names that a text lists; the rest is counted.

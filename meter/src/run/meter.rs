@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
-use eco2_core::report::{DeviceSync, Report, Span as SpanTotal};
+use eco2_core::schema::{DeviceSync, Report, Span as SpanTotal};
 use eco2_core::{DomainPoint, Energies, NameId, Producer, Spent, TimelineReader};
 use eco2_samplers::tsc::HotClock;
 use eco2_samplers::usage::Exited;

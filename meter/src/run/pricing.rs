@@ -1,7 +1,7 @@
 //! What energy weighs and costs, as the options ask for it: resolved once, when the run opens. The arithmetic is in
 //! `eco2_grid::pricing`.
 
-use eco2_core::report::{Carbon, Cost, Energy, EventRecord, Report, Work};
+use eco2_core::schema::{Carbon, Cost, Energy, EventRecord, Report, Work};
 use eco2_core::units::UJ_PER_KWH;
 use eco2_core::{Bounded, Budget, Limit, PerUnit, Policy, Usage};
 use eco2_grid::pricing::{EnergyCurve, PriceRequest, Priced};

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use eco2_core::report::{Report, Run, State};
+use eco2_core::schema::{Report, Run, State};
 use eco2_grid::Sha256;
 use eco2_report::{LogContents, Trace, read_log, read_run as read_report_or_log};
 use jiff::{SignedDuration, Timestamp};

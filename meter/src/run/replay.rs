@@ -1,7 +1,7 @@
 //! Replay: a recorded trace through the very account that live runs use.
 
-use eco2_core::report::{EventRecord, Host, Report, Run, SelfCost, State, Status, Tool, Work};
-use eco2_core::report::{SCHEMA, SourceStatus};
+use eco2_core::schema::{EventRecord, Host, Report, Run, SelfCost, State, Status, Tool, Work};
+use eco2_core::schema::{SCHEMA, SourceStatus};
 use eco2_core::{Account, Ledger, Mark, NameId};
 use eco2_report::{Trace, TraceSpan};
 use jiff::Timestamp;

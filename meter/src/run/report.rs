@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 
 use eco2_core::Account;
-use eco2_core::report::{
+use eco2_core::schema::{
     Attempt, Attribution, BudgetRecord, Energy, EventRecord, Report, Run, SCHEMA, SelfCost, SpellRecord, State, Work,
 };
 use eco2_samplers::{Cost, host};

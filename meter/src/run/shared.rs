@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use eco2_core::report::{Report, Work};
+use eco2_core::schema::{Report, Work};
 use eco2_core::{EventPool, NameId, Spent};
 use eco2_samplers::clock;
 

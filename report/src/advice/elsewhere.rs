@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use eco2_core::Bounded;
-use eco2_core::report::{Carbon, CarbonSegment, Report};
+use eco2_core::schema::{Carbon, CarbonSegment, Report};
 use eco2_grid::{Course, Difference, Intensity, Placed, Series, best_begin, difference, parse_instant, utc};
 
 use super::{Advice, Claim, Evidence, Found, Outside, Saving, Topic, command, quoted};

@@ -1,7 +1,7 @@
 //! Room below and at the power limit. What a lower limit saves nobody knows before it was tried: nothing is claimed.
 
 use eco2_core::Component;
-use eco2_core::report::{Device, Report, SpellRecord};
+use eco2_core::schema::{Device, Report, SpellRecord};
 
 use super::{Advice, Claim, Evidence, Found, Topic, command};
 

@@ -1,7 +1,7 @@
 //! Shares of a run in percent, with what the bounds of both sides leave open.
 
 use eco2_core::Bounded;
-use eco2_core::report::{Report, SpellRecord};
+use eco2_core::schema::{Report, SpellRecord};
 
 use super::Saving;
 

@@ -1,7 +1,7 @@
 //! Energy that went into waiting: GPUs that ran nothing, steps that did not come.
 
 use eco2_core::Component;
-use eco2_core::report::{Device, Report, SpellRecord};
+use eco2_core::schema::{Device, Report, SpellRecord};
 
 use super::{Advice, Claim, Evidence, Found, Saving, Topic, WORTH_PERCENT, command, quoted, shares};
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use eco2_core::report::{EventRecord, Report};
+use eco2_core::schema::{EventRecord, Report};
 use eco2_core::{Domain, Gauge, Reading};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;

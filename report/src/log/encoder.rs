@@ -1,6 +1,6 @@
 //! Readings to finished frames, in memory: runs on the sampling thread and never touches a file.
 
-use eco2_core::report::{EventRecord, Report};
+use eco2_core::schema::{EventRecord, Report};
 use eco2_core::{Domain, Gauge, Kind, Reading};
 use serde::Serialize;
 

@@ -4,7 +4,7 @@ use std::io::{self, Cursor, Read, Seek};
 use std::path::Path;
 
 use eco2_core::Reading;
-use eco2_core::report::Report;
+use eco2_core::schema::Report;
 
 use super::contents::{Intake, LogContents, ReportsAt, json, take_meta};
 use super::frame::{FrameKind, MAGIC};

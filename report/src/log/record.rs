@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eco2_core::report::{Carbon, Energy, Host, PriceTerms, Report, Run, State};
+use eco2_core::schema::{Carbon, Energy, Host, PriceTerms, Report, Run, State};
 use serde::{Deserialize, Serialize};
 
 use super::LOG_SCHEMA;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use eco2_core::Window;
-use eco2_core::report::Report;
+use eco2_core::schema::Report;
 
 use super::lives;
 use super::parts::{machine, wall, window};

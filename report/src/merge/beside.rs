@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use eco2_core::report::{Carbon, EventRecord, PriceTerms, Report};
+use eco2_core::schema::{Carbon, EventRecord, PriceTerms, Report};
 use eco2_grid::carbon::{Facts, Terms};
 use eco2_grid::pricing::{Agreed, agreed};
 

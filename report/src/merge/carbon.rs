@@ -1,7 +1,7 @@
 //! Whose figures price which part of the merged energy: each attempt on each machine at its own record's.
 
 use eco2_core::Bounded;
-use eco2_core::report::{Energy, Report};
+use eco2_core::schema::{Energy, Report};
 use eco2_grid::Pue;
 use eco2_grid::pricing::{MergedShares, Share, facility, merge_shares};
 use jiff::Timestamp;

@@ -19,7 +19,7 @@ pub(super) fn records(parts: &Parts, attempts: &Attempts, measured: &Measured) -
         begins_ns.push(end_ns);
         end_ns = end_ns.saturating_add(duration_ns(attempt));
     }
-    let curve = |(device, (key, counted)): (&eco2_core::report::Device, &(CounterKey, Vec<Counted>))| {
+    let curve = |(device, (key, counted)): (&eco2_core::schema::Device, &(CounterKey, Vec<Counted>))| {
         device.energy_uj?;
         let points = points(parts, attempts, (key, counted), &begins_ns);
         Some(Curve::new(points, end_ns, device.bounded()))

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use eco2_core::report::{Device, Report, stated};
+use eco2_core::schema::{Device, Report, stated};
 use eco2_core::units::watts;
 use eco2_core::{Bounded, CounterKey, Merged, Quality, Window};
 

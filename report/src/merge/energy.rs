@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use eco2_core::report::{Device, Energy};
+use eco2_core::schema::{Device, Energy};
 use eco2_core::{Bounded, CounterKey, Merged, Quality, Window};
 
 use super::attempts::Attempts;

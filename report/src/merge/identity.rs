@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use eco2_core::report::{Attempt as Told, Host, Report, Run, SourceStatus, State, Status, Tool};
+use eco2_core::schema::{Attempt as Told, Host, Report, Run, SourceStatus, State, Status, Tool};
 
 use super::attempts::{Attempt, Attempts};
 use super::carbon::ends;

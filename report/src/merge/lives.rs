@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use eco2_core::Window;
-use eco2_core::report::Report;
+use eco2_core::schema::Report;
 
 use super::parts::wall;
 use super::windows::hull;

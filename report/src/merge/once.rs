@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eco2_core::report::{Report, Run};
+use eco2_core::schema::{Report, Run};
 
 use super::merge_without;
 use super::parts::{machine, unnamed, version, window};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eco2_core::report::{CounterRecord, Device, GapRecord, Report, State};
+use eco2_core::schema::{CounterRecord, Device, GapRecord, Report, State};
 use eco2_core::{CounterKey, Quality, Stretch, Union, Window};
 use jiff::Timestamp;
 

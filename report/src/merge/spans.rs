@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eco2_core::report::{DeviceSync, Report, Span, State, stated};
+use eco2_core::schema::{DeviceSync, Report, Span, State, stated};
 use eco2_core::{CounterKey, RangeKind};
 
 use super::attempts::{Attempt, Attempts};

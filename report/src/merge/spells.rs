@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eco2_core::report::{Report, SpellRecord};
+use eco2_core::schema::{Report, SpellRecord};
 
 use super::attempts::Attempts;
 use super::parts::machine;

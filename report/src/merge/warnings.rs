@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use eco2_core::report::{EventRecord, Merge, Report};
+use eco2_core::schema::{EventRecord, Merge, Report};
 use eco2_core::units::watts;
 use eco2_grid::pricing::MergedShares;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eco2_core::report::{Replayed, Report, Work};
+use eco2_core::schema::{Replayed, Report, Work};
 
 use super::attempts::{Attempt, Attempts};
 use super::energy::Measured;

@@ -1,6 +1,6 @@
 //! What stands beside the grams, in the summary for people: a line each, with bounds and terms.
 
-use eco2_core::report::{CarbonPrice, Cost, Embodied, Market, Sci, Supplements, Water};
+use eco2_core::schema::{CarbonPrice, Cost, Embodied, Market, Sci, Supplements, Water};
 
 use super::figures::number;
 use super::page::{Page, Tone};

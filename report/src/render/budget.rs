@@ -1,6 +1,6 @@
 //! The budget in the summary: what is spent of each limit, and the forecast of the run's end.
 
-use eco2_core::report::{BudgetRecord, ForecastRecord, Report};
+use eco2_core::schema::{BudgetRecord, ForecastRecord, Report};
 use eco2_core::{Decision, Finish, Quality, Spent, Unit};
 
 use super::figures::{Spelling, number, percent};

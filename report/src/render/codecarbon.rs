@@ -8,7 +8,7 @@
 //! column.
 
 use eco2_core::Component;
-use eco2_core::report::{Device, Report, Water};
+use eco2_core::schema::{Device, Report, Water};
 use eco2_core::units::{kwh, watts};
 
 use super::{csv::table, presentable};

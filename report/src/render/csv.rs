@@ -6,7 +6,7 @@
 //! `coverage` (0 to 1), `missing_ns`, `wraps`, `resets`, `gaps`, `in_total` (`yes`, or `no` for a device that overlaps another).
 //! An empty cell is not known; it is never 0.
 
-use eco2_core::report::{Device, Report, SourceStatus};
+use eco2_core::schema::{Device, Report, SourceStatus};
 use eco2_core::units;
 
 use super::{not_ok, presentable, status_word, word};

@@ -14,7 +14,7 @@ mod summary;
 
 use std::collections::BTreeMap;
 
-use eco2_core::report::{Carbon, Device, Report};
+use eco2_core::schema::{Carbon, Device, Report};
 use eco2_core::{Component, Quality};
 use serde_json::Value;
 
@@ -85,7 +85,7 @@ fn kinds(carbon: &Carbon) -> Vec<&str> {
 
 /// Distinct sources of the intensities, each with its year.
 fn factor_sources(carbon: &Carbon) -> Vec<String> {
-    let cited = |segment: &eco2_core::report::CarbonSegment| {
+    let cited = |segment: &eco2_core::schema::CarbonSegment| {
         segment.year.map_or_else(|| segment.source.clone(), |year| format!("{}, {year}", segment.source))
     };
     distinct(carbon.segments.iter().map(cited))

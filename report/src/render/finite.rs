@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use eco2_core::report::{Carbon, Device, EventRecord, Report, Supplements, Work};
+use eco2_core::schema::{Carbon, Device, EventRecord, Report, Supplements, Work};
 
 /// The report itself, or a copy without the figures that are not finite and with an event that says so.
 pub(crate) fn finite(report: &Report) -> Cow<'_, Report> {

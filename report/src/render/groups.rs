@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use eco2_core::report::{Report, State, Status};
+use eco2_core::schema::{Report, State, Status};
 use eco2_core::{Bounded, RangeKind};
 use serde::Serialize;
 

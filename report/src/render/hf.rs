@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use eco2_core::report::{Carbon, Device, GaugeSummary, Report};
+use eco2_core::schema::{Carbon, Device, GaugeSummary, Report};
 use eco2_core::{Component, Quality, units};
 use serde_json::{Map, Value, json};
 

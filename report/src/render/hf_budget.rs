@@ -1,6 +1,6 @@
 //! The carbon budget in the names and units of HF Eco2AI's `CarbonBudgetForecast`.
 
-use eco2_core::report::{ForecastRecord, Report};
+use eco2_core::schema::{ForecastRecord, Report};
 use eco2_core::{Decision, Finish, Spent, Unit};
 use serde_json::{Value, json};
 

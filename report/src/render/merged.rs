@@ -1,6 +1,6 @@
 //! What a merged report was made from: ranks, attempts, and what lies beside its total.
 
-use eco2_core::report::{Attempt, Merge, Report};
+use eco2_core::schema::{Attempt, Merge, Report};
 
 use super::page::{Page, Tone};
 

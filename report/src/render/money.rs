@@ -1,6 +1,6 @@
 //! The cost of a run's energy with its currency, for exports whose field names state one.
 
-use eco2_core::report::Report;
+use eco2_core::schema::Report;
 
 /// An amount of money.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -9,7 +9,7 @@ mod exposition;
 mod legacy;
 mod run;
 
-use eco2_core::report::Report;
+use eco2_core::schema::Report;
 
 use exposition::Exposition;
 

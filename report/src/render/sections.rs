@@ -1,6 +1,6 @@
 //! The sections of the summary, each a few lines.
 
-use eco2_core::report::{Carbon, Device, Report, State, Status};
+use eco2_core::schema::{Carbon, Device, Report, State, Status};
 use eco2_core::{Bounded, Quality, units};
 
 use super::figures::{self, number, percent};

@@ -1,6 +1,6 @@
 //! Stalls and hot GPUs in one line: what was wrong, how often, for how long, and what it drew.
 
-use eco2_core::report::{Report, SpellRecord};
+use eco2_core::schema::{Report, SpellRecord};
 
 use super::figures::{Spelling, count, percent};
 use super::page::{Page, Tone};

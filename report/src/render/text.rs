@@ -1,6 +1,6 @@
 //! The summary for people: what it came to, how sure that is, and what is missing.
 
-use eco2_core::report::{Report, State};
+use eco2_core::schema::{Report, State};
 
 pub use super::page::TextStyle;
 use super::page::{Page, Tone};

@@ -1,6 +1,6 @@
 //! Advice: every figure by hand, nothing without evidence, and never more than all.
 
-use eco2_core::report::*;
+use eco2_core::schema::*;
 use eco2_core::{Component, Domain, Ledger, Quality};
 use eco2_report::TextStyle;
 use eco2_report::advice::{Advice, Claim, Counsel, Outside, Topic, advise, combined_percent};

@@ -1,6 +1,6 @@
 //! Hostile text in every field of a report, in every rendering that people or spreadsheets read.
 
-use eco2_core::report::Report;
+use eco2_core::schema::Report;
 use eco2_report::{
     Error, MetricNames, TextStyle, by_label, codecarbon_csv, csv, groups_csv, groups_text, methods, model_card,
     openmetrics, scope2_csv, spans_csv, text,

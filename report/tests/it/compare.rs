@@ -1,6 +1,6 @@
 //! Runs side by side: known answers, bounds in words, undominated runs against brute force.
 
-use eco2_core::report::Report;
+use eco2_core::schema::Report;
 use eco2_grid::carbon::Functional;
 use eco2_report::{Comparison, Objective, Overlap, TextStyle, compare, comparison_json, comparison_text};
 use proptest::prelude::*;

@@ -1,6 +1,6 @@
 //! Other people's forms: figures by hand, no claim that nobody checks, nothing private in what is shared.
 
-use eco2_core::report::Report;
+use eco2_core::schema::Report;
 use eco2_report::{
     Error, SUMMARY_SCHEMA_JSON, ai_act_json, boamps_json, codecarbon_csv, comparison_json, csv, hf_json, json, methods,
     model_card, sci_json, scope2_csv, summary_json, text,

@@ -4,7 +4,7 @@ mod carbon;
 
 use std::collections::BTreeMap;
 
-use eco2_core::report::*;
+use eco2_core::schema::*;
 use eco2_core::{Component, CurveRecord, Decision, Finish, Quality, RangeKind, Spent, Stretch, Unit};
 
 /// A report in which no option is empty and no list either.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::fixture;
 
-fn figures(report: &eco2_core::report::Report) -> Value {
+fn figures(report: &eco2_core::schema::Report) -> Value {
     serde_json::from_str(&eco2_report::hf_json(report).unwrap()).unwrap()
 }
 
@@ -133,7 +133,7 @@ fn the_summary_has_every_key_of_the_format_it_follows() {
 #[test]
 fn a_carbon_budget_has_its_forecast_in_kilograms() {
     let mut report = crate::fixture::report();
-    let figures = |report: &eco2_core::report::Report| -> serde_json::Value {
+    let figures = |report: &eco2_core::schema::Report| -> serde_json::Value {
         serde_json::from_str(&eco2_report::hf_json(report).unwrap()).unwrap()
     };
     assert!(figures(&report)["carbon_budget"].is_null(), "a limit on energy is no carbon budget");
@@ -178,14 +178,14 @@ fn k07_a_gpu_with_a_counter_and_a_power_sensor_is_listed_once() {
 #[test]
 fn k08_each_gpu_is_listed_once_by_the_device_that_counts() {
     let mut report = fixture::report();
-    let gauge = |name: &str, last: f64| eco2_core::report::GaugeSummary {
+    let gauge = |name: &str, last: f64| eco2_core::schema::GaugeSummary {
         name: name.to_owned(),
         unit: "ratio".to_owned(),
         mean: last,
         max: last,
         last,
     };
-    let device = |id: &str, overlaps: &[&str], gauges: Vec<eco2_core::report::GaugeSummary>| {
+    let device = |id: &str, overlaps: &[&str], gauges: Vec<eco2_core::schema::GaugeSummary>| {
         let mut gpu = report.devices.iter().find(|one| one.component == eco2_core::Component::Gpu).unwrap().clone();
         (gpu.id, gpu.gauges) = (id.to_owned(), gauges);
         gpu.overlaps = overlaps.iter().map(|&id| id.to_owned()).collect();

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use eco2_core::report::Report;
+use eco2_core::schema::Report;
 use eco2_report::advice::{Outside, advise};
 use eco2_report::{
     Error, MetricNames, Objective, TextStyle, ai_act_json, boamps_json, by_label, codecarbon_csv, compare,

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::fixture;
-use eco2_core::report::{EventRecord, Report, State};
+use eco2_core::schema::{EventRecord, Report, State};
 use eco2_core::{Gauge, Reading};
 use eco2_report::generator::{Brackets, Generator};
 use eco2_report::{

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use eco2_core::report::*;
+use eco2_core::schema::*;
 use eco2_report::{Footprint, MetricNames, codecarbon_csv, openmetrics};
 
 use crate::fixture::{bare, report};

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use eco2_core::Quality;
-use eco2_core::report::{Report, State};
+use eco2_core::schema::{Report, State};
 use eco2_report::{
     Error, TextStyle, by_label, csv, groups_csv, groups_json, groups_text, json, parse_report, read_report, spans_csv,
     text, write_file,

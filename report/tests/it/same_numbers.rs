@@ -1,6 +1,6 @@
 //! Each export against the JSON report: the same amounts in the export's units.
 
-use eco2_core::report::Report;
+use eco2_core::schema::Report;
 use eco2_report::{
     MetricNames, ai_act_json, boamps_json, codecarbon_csv, csv, hf_json, json, model_card, openmetrics, sci_json,
     scope2_csv, summary_json,

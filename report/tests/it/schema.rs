@@ -14,7 +14,7 @@ fn errors(report: &Value) -> Vec<String> {
     validator.iter_errors(report).map(|error| format!("{}: {error}", error.instance_path())).collect()
 }
 
-fn value(report: &eco2_core::report::Report) -> Value {
+fn value(report: &eco2_core::schema::Report) -> Value {
     serde_json::from_str(&json(report).unwrap()).unwrap()
 }
 

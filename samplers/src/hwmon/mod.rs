@@ -7,7 +7,7 @@
 mod amdgpu;
 mod input;
 
-use eco2_core::report::{SourceStatus, Status};
+use eco2_core::schema::{SourceStatus, Status};
 use eco2_core::{Component, Domain, Fault, Kind, Reading};
 
 use crate::ceiling::Ceilings;

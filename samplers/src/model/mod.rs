@@ -20,7 +20,7 @@ mod power;
 mod stand_in;
 pub(crate) mod table;
 
-use eco2_core::report::{SourceStatus, Status};
+use eco2_core::schema::{SourceStatus, Status};
 use eco2_core::{Component, Domain, Fault, Quality, Reading};
 
 use crate::found::Found;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use eco2_core::report::SourceStatus;
+use eco2_core::schema::SourceStatus;
 use eco2_core::{Domain, Fault, Gauge};
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml};

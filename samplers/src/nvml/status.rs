@@ -1,6 +1,6 @@
 //! Status of NVML for `eco2 doctor` and the report: a reason, and one remedy.
 
-use eco2_core::report::{SourceStatus, Status};
+use eco2_core::schema::{SourceStatus, Status};
 use nvml_wrapper::error::NvmlError;
 
 use crate::Roots;

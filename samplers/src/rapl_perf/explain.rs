@@ -2,7 +2,7 @@
 
 use std::io;
 
-use eco2_core::report::{SourceStatus, Status};
+use eco2_core::schema::{SourceStatus, Status};
 
 use super::event::NAME;
 use crate::found::status;

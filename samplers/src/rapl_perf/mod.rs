@@ -11,7 +11,7 @@ mod pmu;
 
 use std::path::PathBuf;
 
-use eco2_core::report::{SourceStatus, Status};
+use eco2_core::schema::{SourceStatus, Status};
 use eco2_core::{Domain, Scale};
 
 use crate::ceiling::Ceilings;

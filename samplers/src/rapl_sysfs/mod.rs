@@ -5,7 +5,7 @@
 
 mod zones;
 
-use eco2_core::report::{SourceStatus, Status};
+use eco2_core::schema::{SourceStatus, Status};
 use eco2_core::{Domain, Fault};
 
 use crate::cpuinfo::CpuInfo;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use eco2_core::report::Status;
+use eco2_core::schema::Status;
 use eco2_core::{Domain, Fault, Reading};
 use eco2_samplers::clock::Clock;
 use eco2_samplers::nvml::{Visibility, discover_within};

@@ -1,14 +1,14 @@
 //! Faults of the driver and its GPUs: absent, mismatched, lost, hot-plugged, shut down by others.
 
 use eco2_core::Fault;
-use eco2_core::report::Status;
+use eco2_core::schema::Status;
 use eco2_samplers::nvml::{Visibility, discover_visible};
 use eco2_samplers::{Change, Roots};
 use nvml_wrapper::Nvml;
 
 use crate::rig::Rig;
 
-fn absent(procfs: &std::path::Path, nvml: Option<std::path::PathBuf>) -> eco2_core::report::SourceStatus {
+fn absent(procfs: &std::path::Path, nvml: Option<std::path::PathBuf>) -> eco2_core::schema::SourceStatus {
     let roots = Roots { nvml, procfs: procfs.into(), ..Roots::default() };
     let found = discover_visible(&roots, &Visibility::default());
     assert!(found.source.is_none());

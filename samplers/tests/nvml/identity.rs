@@ -1,6 +1,6 @@
 //! Identity of GPUs: UUIDs, visibility, MIG, superchips, order.
 
-use eco2_core::report::Status;
+use eco2_core::schema::Status;
 use eco2_core::{Component, Fault, Kind};
 
 use eco2_samplers::visible::Visible;

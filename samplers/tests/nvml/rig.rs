@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use eco2_core::report::SourceStatus;
+use eco2_core::schema::SourceStatus;
 use eco2_core::{Fault, Reading};
 use eco2_samplers::clock::Clock;
 use eco2_samplers::nvml::{Visibility, discover_visible};

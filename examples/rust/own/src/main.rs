@@ -6,7 +6,7 @@ use std::time::Instant;
 use eco2::Meter;
 use eco2::options::{Options, Origin};
 use eco2::render::{Error, Exporter};
-use eco2::report::Report;
+use eco2::schema::Report;
 use eco2::samplers::{Batch, Source};
 use eco2_core::{Component, Domain};
 

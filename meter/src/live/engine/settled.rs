@@ -1,6 +1,6 @@
 //! Energy that is settled, and what may have been used since: for the budget.
 
-use eco2_core::report::Energy;
+use eco2_core::schema::Energy;
 use eco2_core::units::uj_at_power;
 use eco2_core::{Account, Track};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eco2_core::report::EventRecord;
+use eco2_core::schema::EventRecord;
 
 /// Something that a person may want to be told at once.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! What is to come: the forecast's energy, weighed with the intensity of its own time, in every unit.
 
-use eco2_core::report::{Carbon, Energy, ForecastRecord};
+use eco2_core::schema::{Carbon, Energy, ForecastRecord};
 use eco2_core::units::{UJ_PER_KWH, kwh};
 use eco2_core::{Finish, Forecaster, Outlook, PerUnit, Projection, forecast_backtest};
 

@@ -142,7 +142,7 @@ fn held_back_is_ceiling_power_until_the_next_look_and_the_largest_step() {
 
 /// The forecast after a quarter of 400 steps of 100 ms at 100 W, each of 10 J: 4000 J in all. `steps` records the steps that
 /// end at a time in milliseconds.
-fn forecast_of(options: &Options, steps: impl Fn(&mut Rig, u64)) -> eco2_core::report::ForecastRecord {
+fn forecast_of(options: &Options, steps: impl Fn(&mut Rig, u64)) -> eco2_core::schema::ForecastRecord {
     let mut rig = Rig::new(options, counter());
     for tick in 0..=1_001 {
         // Steps end 3 ms before a reading: their own time is not the tick's.

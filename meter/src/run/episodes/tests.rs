@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::run::curves::Curves;
-use eco2_core::report::{Device, EventRecord, GapRecord};
+use eco2_core::schema::{Device, EventRecord, GapRecord};
 use eco2_core::{Account, Bounded, Component, Curve, CurvePoint, Domain, Gauge, Knot, Ledger, RunCurve};
 
 const S: u64 = 1_000_000_000;

@@ -1,7 +1,7 @@
 //! A run that is long over, weighed again: with another zone, a series, or what a provider knows of that time by now.
 
 use eco2_core::Stretch;
-use eco2_core::report::{CounterRecord, EventRecord, Merge, Report, RepricedFrom};
+use eco2_core::schema::{CounterRecord, EventRecord, Merge, Report, RepricedFrom};
 use eco2_grid::pricing::PriceRequest;
 
 use crate::Error;

@@ -1,6 +1,6 @@
 //! From options to a request.
 
-use eco2_core::report::Offset;
+use eco2_core::schema::Offset;
 use eco2_grid::pricing::PriceRequest;
 
 use crate::Error;

@@ -3,7 +3,7 @@
 //!
 //! A block of figures with method and uncertainty, of one run. What a publisher owes to whom is not said here.
 
-use eco2_core::report::Report;
+use eco2_core::schema::Report;
 use eco2_core::units::kwh;
 use serde_json::json;
 
@@ -49,7 +49,7 @@ pub fn ai_act_json(report: &Report) -> Result<String, Error> {
 /// Hours times GPUs, where there are any.
 fn device_hours(report: &Report, hours: f64) -> Option<f64> {
     let is_gpu =
-        |device: &&eco2_core::report::Device| device.is_summed() && device.component == eco2_core::Component::Gpu;
+        |device: &&eco2_core::schema::Device| device.is_summed() && device.component == eco2_core::Component::Gpu;
     let gpus = report.devices.iter().filter(is_gpu).count();
     (gpus > 0).then_some(gpus as f64 * hours)
 }

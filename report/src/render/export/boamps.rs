@@ -5,7 +5,7 @@
 //! they are `not stated`, or `other` in a list of words. The status is `draft`.
 
 use eco2_core::Component;
-use eco2_core::report::{Device, Report};
+use eco2_core::schema::{Device, Report};
 use eco2_core::units::kwh;
 use serde_json::{Map, Value, json};
 

@@ -1,6 +1,6 @@
 //! The block `co2_eq_emissions` of a model card on the Hugging Face Hub. Its unit is grams.
 
-use eco2_core::report::{Carbon, Report};
+use eco2_core::schema::{Carbon, Report};
 
 use super::super::presentable;
 use super::{basis, grams_of, hardware_words};

@@ -1,6 +1,6 @@
 //! Software carbon intensity as JSON: the figure, and everything it is made of.
 
-use eco2_core::report::{Report, Sci};
+use eco2_core::schema::{Report, Sci};
 use eco2_core::units::kwh;
 use eco2_grid::carbon::{Functional, sci};
 use serde_json::json;
@@ -41,7 +41,7 @@ pub fn sci_json(report: &Report) -> Result<String, Error> {
     document("the SCI figures", &value)
 }
 
-fn default_unit(report: &Report, embodied: Option<&eco2_core::report::Embodied>) -> Option<Sci> {
+fn default_unit(report: &Report, embodied: Option<&eco2_core::schema::Embodied>) -> Option<Sci> {
     let carbon = report.carbon.as_ref()?;
     let of = |unit| sci(carbon, embodied, unit, &report.work);
     of(Functional::Step).or_else(|| of(Functional::Run))

@@ -4,7 +4,7 @@
 //! whoever rents the machines, their electricity is Scope 3; which scope it is, the reader knows.
 
 use eco2_core::Bounded;
-use eco2_core::report::{CarbonSegment, Market, Report};
+use eco2_core::schema::{CarbonSegment, Market, Report};
 use eco2_core::units::{grams, kwh};
 
 use super::super::csv::table;

@@ -3,7 +3,7 @@
 //! Schema `eco2.summary/1`, shipped as JSON Schema. It is built from the fields that are listed here, so that a new field
 //! of the report is not shared before somebody decides so.
 
-use eco2_core::report::{Carbon, Report};
+use eco2_core::schema::{Carbon, Report};
 use eco2_core::units::kwh;
 use serde_json::{Value, json};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eco2_core::report::{Device, GapRecord, Report, State, Status};
+use eco2_core::schema::{Device, GapRecord, Report, State, Status};
 use eco2_core::units::joules;
 
 use super::exposition::{Exposition, Family, Labels};

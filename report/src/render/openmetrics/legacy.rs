@@ -1,6 +1,6 @@
 //! The metrics that HF Eco2AI documented, `hf_training_…`, for dashboards that exist; units as they were.
 
-use eco2_core::report::{Carbon, Device, Report};
+use eco2_core::schema::{Carbon, Device, Report};
 use eco2_core::units::{kwh, watts};
 use eco2_core::{Component, Unit};
 

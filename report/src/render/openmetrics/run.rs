@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eco2_core::report::{Carbon, Report, Span, SpellRecord};
+use eco2_core::schema::{Carbon, Report, Span, SpellRecord};
 use eco2_core::units::{UJ_PER_KWH, joules};
 
 use super::exposition::{Exposition, Family, Labels};

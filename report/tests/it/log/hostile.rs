@@ -3,7 +3,7 @@
 use std::io::Cursor;
 use std::path::Path;
 
-use eco2_core::report::EventRecord;
+use eco2_core::schema::EventRecord;
 use eco2_core::{Component, Domain, Fault, Gauge, Reading};
 use eco2_report::{BLOCK_TICKS, LogEncoder, MAX_POINTS, visit_readings};
 

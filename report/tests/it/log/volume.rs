@@ -151,7 +151,7 @@ fn intensities_of_a_report_become_pricing_records_by_source() {
     let carbon = report.carbon.as_mut().unwrap();
     let mut later = carbon.segments[0].clone();
     (later.g_per_kwh, later.estimated) = (61.5, true);
-    let other = eco2_core::report::CarbonSegment { source: "given".into(), kind: None, ..later.clone() };
+    let other = eco2_core::schema::CarbonSegment { source: "given".into(), kind: None, ..later.clone() };
     carbon.segments.extend([later, other]);
     let records = PricingRecord::of(&report);
     let values: Vec<(&str, Vec<f64>)> =
@@ -184,7 +184,7 @@ fn intensities_of_one_source_and_two_answers_are_two_pricing_records() {
     let mut report = fixture::report();
     let carbon = report.carbon.as_mut().unwrap();
     carbon.terms = None;
-    let later = eco2_core::report::CarbonSegment { answer_sha256: Some("99".repeat(32)), ..carbon.segments[0].clone() };
+    let later = eco2_core::schema::CarbonSegment { answer_sha256: Some("99".repeat(32)), ..carbon.segments[0].clone() };
     let first = carbon.segments[0].clone();
     carbon.segments.extend([later, first]);
     let told: Vec<_> =

@@ -1,6 +1,6 @@
 //! What stands beside the merged grams.
 
-use eco2_core::report::{Energy, Offset, PriceTerms, Report, Work};
+use eco2_core::schema::{Energy, Offset, PriceTerms, Report, Work};
 use eco2_grid::carbon::{Facts, Functional, Hardware, Instrument, Terms, WaterFactors};
 use eco2_report::merge;
 

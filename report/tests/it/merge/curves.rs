@@ -1,7 +1,7 @@
 //! Curves of merged devices: their bounds, and how many points they have.
 
 use eco2_core::CurveRecord;
-use eco2_core::report::Report;
+use eco2_core::schema::Report;
 use eco2_report::merge;
 
 use super::{GPU_W, S, Seen, rank, report};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use eco2_core::report::Report;
+use eco2_core::schema::Report;
 use eco2_report::by_label;
 use proptest::prelude::*;
 

@@ -1,7 +1,7 @@
 //! Merged, grouped and compared totals against an oracle that goes through time second by second: of each device of each
 //! machine the best that anybody saw, and not known where somebody had the device and nobody read it.
 
-use eco2_core::report::*;
+use eco2_core::schema::*;
 use eco2_core::{Component, Quality, RangeKind, Stretch};
 use eco2_report::{by_label, compare, merge};
 use proptest::prelude::*;

@@ -1,6 +1,6 @@
 //! Grams, money and PUE of parts that were not priced alike.
 
-use eco2_core::report::{Cost, Energy, Report, Supplements};
+use eco2_core::schema::{Cost, Energy, Report, Supplements};
 use eco2_grid::Pue;
 use eco2_report::{merge, summary_json};
 

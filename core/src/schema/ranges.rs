@@ -215,12 +215,12 @@ mod tests {
             "cpu_ns": 0, "max_rss_bytes": 0, "samples": 0, "dropped": 0, "missed_ticks": 0, "log_lost_bytes": 0,
         }));
         let report = Report {
-            schema: crate::report::SCHEMA.to_owned(),
-            run: crate::report::Run { duration_ns: 7, ..Default::default() },
+            schema: crate::schema::SCHEMA.to_owned(),
+            run: crate::schema::Run { duration_ns: 7, ..Default::default() },
             energy,
             devices: Vec::new(),
             spans: vec![Span { energy_uj: Some(0), high_uj: Some(0), ..Span::default() }],
-            work: crate::report::Work { steps: Some(0), samples: Some(3), ..Default::default() },
+            work: crate::schema::Work { steps: Some(0), samples: Some(3), ..Default::default() },
             attribution: None,
             carbon: Some(Carbon { grams: Some(0.0), high: Some(0.0), ..Carbon::default() }),
             sources: Vec::new(),
