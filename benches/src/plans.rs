@@ -3,8 +3,8 @@
 use std::hint::black_box;
 
 use eco2_core::Scale;
-use eco2_grid::plan::{Curve, HOUR_NS, Job, plan};
-use eco2_grid::{Meta, Place, Point, Series};
+use eco2_grid::plan::{HOUR_NS, IntensityCurve, Job, plan};
+use eco2_grid::{Meta, Place, Series, SeriesPoint};
 
 use crate::bulk::{Random, counter};
 use crate::measure::{Samples, cpu_each, cpu_ms, in_turns};
@@ -30,7 +30,7 @@ type Waiting = (i64, i64, Job);
 /// # Errors
 /// Where a job does not fit, which would be a mistake of this bench.
 pub fn measure(_: &Machine) -> Result<Vec<Row>, Failure> {
-    let curve = Curve::new(&year()?);
+    let curve = IntensityCurve::new(&year()?);
     let mut rows = vec![queue(&curve, false)?, queue(&curve, true)?, windows(&curve)?];
     rows.push(grams()?);
     rows.push(look_up()?);
@@ -38,7 +38,7 @@ pub fn measure(_: &Machine) -> Result<Vec<Row>, Failure> {
 }
 
 /// The published queue's shape: each job may wait up to the next Monday or Thursday, half a week at most.
-fn queue(curve: &Curve, interruptible: bool) -> Result<Row, Failure> {
+fn queue(curve: &IntensityCurve, interruptible: bool) -> Result<Row, Failure> {
     let mut random = Random::new(1);
     let jobs: Vec<Waiting> = (0..JOBS).map(|_| waiting(&mut random, curve, (8, 180), 4 * 48, interruptible)).collect();
     let seconds = timed(curve, &jobs, ROUNDS)?;
@@ -47,7 +47,7 @@ fn queue(curve: &Curve, interruptible: bool) -> Result<Row, Failure> {
     Ok(Row::of(name, &seconds, "s", Limit::AtMost(0.5)).noting("4 to 90 h, each with up to four days of slack"))
 }
 
-fn windows(curve: &Curve) -> Result<Row, Failure> {
+fn windows(curve: &IntensityCurve) -> Result<Row, Failure> {
     let mut random = Random::new(2);
     let jobs: Vec<Waiting> = (0..WINDOWS).map(|_| waiting(&mut random, curve, (1, 48), 96, false)).collect();
     let seconds = timed(curve, &jobs, 3)?;
@@ -56,7 +56,13 @@ fn windows(curve: &Curve) -> Result<Row, Failure> {
 }
 
 /// A job of so many half-hours and seconds, with slack up to so many half-hours.
-fn waiting(random: &mut Random, curve: &Curve, (least, most): (u64, u64), slack: u64, interruptible: bool) -> Waiting {
+fn waiting(
+    random: &mut Random,
+    curve: &IntensityCurve,
+    (least, most): (u64, u64),
+    slack: u64,
+    interruptible: bool,
+) -> Waiting {
     let half_hours = least + random.below(most - least);
     let duration_ns = half_hours as i64 * SLOT_NS + random.below(1800) as i64 * 1_000_000_000;
     let window_ns = duration_ns + random.below(slack) as i64 * SLOT_NS;
@@ -66,14 +72,14 @@ fn waiting(random: &mut Random, curve: &Curve, (least, most): (u64, u64), slack:
 }
 
 /// CPU seconds of planning all jobs on this thread.
-fn timed(curve: &Curve, jobs: &[Waiting], rounds: usize) -> Result<Samples, Failure> {
+fn timed(curve: &IntensityCurve, jobs: &[Waiting], rounds: usize) -> Result<Samples, Failure> {
     let all = || jobs.iter().try_fold(0.0, |sum, job| Ok::<f64, Failure>(sum + grams_of(curve, job)?));
     all()?;
     let [ms] = in_turns(rounds, [&mut || cpu_ms(|| black_box(all().is_ok()))]);
     Ok(ms.divided_by(1e3))
 }
 
-fn grams_of(curve: &Curve, (from_ns, to_ns, job): &Waiting) -> Result<f64, Failure> {
+fn grams_of(curve: &IntensityCurve, (from_ns, to_ns, job): &Waiting) -> Result<f64, Failure> {
     Ok(plan(&curve.window(*from_ns, *to_ns)?, job)?.grams)
 }
 
@@ -121,7 +127,7 @@ fn year() -> Result<Series, Failure> {
         let season = (slot as f64 / 17_520.0 * std::f64::consts::TAU).cos() * 40.0;
         200.0 + day + season + random.below(400_000) as f64 / 1e4
     };
-    let points: Vec<Point> = (0..SLOTS).map(|slot| point(slot * SLOT_NS, value(slot))).collect();
+    let points: Vec<SeriesPoint> = (0..SLOTS).map(|slot| point(slot * SLOT_NS, value(slot))).collect();
     series(&points)
 }
 
@@ -131,10 +137,10 @@ fn hourly(half_hourly: &Series) -> Result<Series, Failure> {
     series(&points.collect::<Vec<_>>())
 }
 
-fn point(from_ns: i64, value: f64) -> Point {
-    Point { from_ns, value: Some(value), place: Place::Whole }
+fn point(from_ns: i64, value: f64) -> SeriesPoint {
+    SeriesPoint { from_ns, value: Some(value), place: Place::Whole }
 }
 
-fn series(points: &[Point]) -> Result<Series, Failure> {
+fn series(points: &[SeriesPoint]) -> Result<Series, Failure> {
     Series::of(Meta::default(), points).map_err(|(_, fault)| fault.to_string().into())
 }

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use eco2::options::{Input, Layer, Origin, opt};
 use eco2_grid::provider::{Counts, Coverage, Part};
-use eco2_grid::{Kind, ZoneError, utc, zone_document};
+use eco2_grid::{IntensityKind, ZoneError, utc, zone_document};
 use serde_json::{Map, Value, json};
 
 use crate::args::{Given, GridArgs, Provider};
@@ -128,7 +128,7 @@ impl Answer {
         let year_of_the_table = self.part.is_none();
         if let Some(part) = &self.part {
             keys.insert("g_per_kwh".to_owned(), json!(part.g_per_kwh));
-            keys.insert("kind".to_owned(), json!(part.about.kind.map(Kind::as_str)));
+            keys.insert("kind".to_owned(), json!(part.about.kind.map(IntensityKind::as_str)));
             keys.insert("year".to_owned(), json!(part.about.year));
             keys.insert("source".to_owned(), json!(part.about.source));
             keys.insert("licence".to_owned(), json!(part.about.licence));

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use crate::knot::Bounds;
 use crate::ledger::StepBin;
 use crate::overlap::Shown;
-use crate::schema::{Device, Energy, EventRecord, GapRecord, Quantiles, ReplacedPart, Span, State, StepCurve, stated};
+use crate::schema::{
+    Device, Energy, EventRecord, GapRecord, Quantiles, ReplacedPart, SpanRecord, State, StepCurve, stated,
+};
 use crate::slack::{covered_by, reason_text};
 use crate::spans::{DomainSum, NameTotal};
 use crate::take_over::Part;
@@ -27,7 +29,7 @@ pub struct Account {
     /// One a domain.
     pub devices: Vec<Device>,
     /// One a span name.
-    pub spans: Vec<Span>,
+    pub spans: Vec<SpanRecord>,
     /// `final` when every edge had its knots.
     pub state: State,
     /// What each device's counter had counted at the beginning, microjoules since its first reading.
@@ -146,10 +148,10 @@ impl Ledger {
         self.parts(index).iter().filter(within).map(record).collect()
     }
 
-    fn spans(&self, devices: &[Device], sources: &[usize]) -> Vec<Span> {
+    fn spans(&self, devices: &[Device], sources: &[usize]) -> Vec<SpanRecord> {
         let totals = self.totals_now();
         let used = totals.iter().enumerate().filter(|(_, (total, _))| total.count > 0);
-        used.map(|(name, (total, waits))| Span {
+        used.map(|(name, (total, waits))| SpanRecord {
             name: self.names.text(crate::NameId::from_index(name as u32)).to_owned(),
             state: if *waits { State::Provisional } else { State::Final },
             ..span(total, devices, sources)
@@ -169,7 +171,7 @@ fn step_energy(bin: &StepBin, account: &Account) -> Bounded<u64> {
 }
 
 /// `sources` names for each device the domain whose energy it reports.
-fn span(total: &NameTotal, devices: &[Device], sources: &[usize]) -> Span {
+fn span(total: &NameTotal, devices: &[Device], sources: &[usize]) -> SpanRecord {
     let (mut sums, mut by_device) = (Vec::new(), BTreeMap::new());
     for (at, device) in devices.iter().enumerate().filter(|(_, device)| device.is_summed()) {
         let (Some(own), Some(sum)) = (total.by_domain.get(at), total.by_domain.get(sources[at])) else { continue };
@@ -195,7 +197,7 @@ fn span(total: &NameTotal, devices: &[Device], sources: &[usize]) -> Span {
     let energy: Bounded<u64> = sums.iter().map(|(energy, _)| *energy).sum();
     let free: Bounded<u64> = sums.iter().map(|(_, free)| *free).sum();
     let (range_kind, range_percent) = stated(&energy);
-    Span {
+    SpanRecord {
         count: total.count,
         duration_ns: total.duration_ns,
         energy_uj: energy.value,
@@ -206,7 +208,7 @@ fn span(total: &NameTotal, devices: &[Device], sources: &[usize]) -> Span {
         range_kind,
         range_percent,
         by_device,
-        ..Span::default()
+        ..SpanRecord::default()
     }
 }
 

@@ -14,7 +14,7 @@ mod pool;
 mod producer;
 pub(crate) mod spsc;
 
-pub use event::{Event, EventKind};
+pub use event::{SpanEvent, SpanEventKind};
 pub use lane::Drained;
 pub use pool::{EventConsumer, EventPool};
 pub use producer::{MAX_OPEN, Producer};

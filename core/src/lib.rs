@@ -48,7 +48,7 @@ pub use budget::{Budget, Decision, Finish, Limit, Outlook, PerUnit, Policy, Spen
 pub use curve::{Curve, CurvePoint, CurveRecord, RunCurve};
 pub use domain::{Component, Domain, Kind, Quality};
 pub use episodes::Episodes;
-pub use events::{Drained, Event, EventConsumer, EventKind, EventPool, MAX_OPEN, Producer};
+pub use events::{Drained, EventConsumer, EventPool, MAX_OPEN, Producer, SpanEvent, SpanEventKind};
 pub use fold::{Fold, Outcome};
 pub use forecast::{Backtest, Forecaster, Projection, backtest as forecast_backtest};
 pub use gauge::Gauge;
@@ -60,8 +60,8 @@ pub use names::{NameId, Names};
 pub use notice::{Notice, NoticeKind};
 pub use overlap::{is_left_out, summed, summed_now};
 pub use reading::{Fault, Gap, GapReason, Reading};
-pub use schema::curve_records;
 pub use scale::Scale;
+pub use schema::curve_records;
 pub use stalls::{STALL_FACTOR, STALL_NS, Stalls};
 pub use timeline::{
     DomainPoint, Energies, MAX_DOMAINS, Snapshot, Timeline, TimelineReader, TimelineWriter, TooManyDomains,

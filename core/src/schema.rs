@@ -23,7 +23,7 @@ pub use budget::{BudgetRecord, ForecastRecord};
 pub use carbon::{Carbon, CarbonSegment};
 pub use curves::records as curve_records;
 pub use device::{CrossCheck, Device, GapRecord, GaugeSummary, Quantiles, ReplacedPart};
-pub use energy::{DeviceSync, Energy, Span, StepCurve};
+pub use energy::{DeviceSync, Energy, SpanRecord, StepCurve};
 pub use events::{EventRecord, SelfCost, SourceStatus, SpellRecord, Status};
 pub use ranges::stated;
 pub use run::{Attempt, Host, Run, State, Tool, Work};

@@ -7,7 +7,7 @@
 #![cfg(loom)]
 
 use eco2_core::model::{Ordering, Orderings, Ring, Sound, Spsc};
-use eco2_core::{EventKind, EventPool};
+use eco2_core::{EventPool, SpanEventKind};
 use loom::thread;
 use std::sync::Arc;
 
@@ -161,7 +161,7 @@ fn a_recycled_ring_loses_and_mixes_nothing() {
         assert_eq!(got.len() as u64, recorded);
         for (at, pair) in got.chunks(2).enumerate() {
             assert_eq!((pair[0].0, pair[1].0), (at as u64, at as u64), "one generation per producer");
-            assert_eq!((pair[0].1.kind, pair[1].1.kind), (EventKind::Begin, EventKind::End));
+            assert_eq!((pair[0].1.kind, pair[1].1.kind), (SpanEventKind::Begin, SpanEventKind::End));
             assert_eq!((pair[0].1.id, pair[0].1.ticks + 10), (pair[1].1.id, pair[1].1.ticks));
         }
     });

@@ -2,7 +2,9 @@
 #![cfg(not(loom))]
 #![expect(clippy::unwrap_used, reason = "a test whose set-up fails has failed")]
 
-use eco2_core::{DomainPoint, Energies, EventConsumer, EventKind, EventPool, Histogram, Producer, Snapshot, Timeline};
+use eco2_core::{
+    DomainPoint, Energies, EventConsumer, EventPool, Histogram, Producer, Snapshot, SpanEventKind, Timeline,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -53,13 +55,13 @@ fn calls() -> impl Strategy<Value = Vec<Call>> {
 }
 
 /// A span: id, begin, end.
-type Span = (u32, u64, u64);
+type SpanRecord = (u32, u64, u64);
 
 /// What should come of a series of calls, given which of them the producer reported as recorded.
 #[derive(Default)]
 struct Oracle {
     open: Vec<(u32, u64, bool)>,
-    spans: Vec<Span>,
+    spans: Vec<SpanRecord>,
     dropped: u64,
     unmatched: u64,
 }
@@ -105,7 +107,7 @@ impl Oracle {
 #[derive(Default)]
 struct Account {
     open: Vec<(u32, u64)>,
-    spans: Vec<Span>,
+    spans: Vec<SpanRecord>,
 }
 
 impl Account {
@@ -114,12 +116,12 @@ impl Account {
             if event.kind.ends() {
                 let place = self.open.iter().rposition(|(id, _)| *id == event.id);
                 // Only a first step ends without a beginning: it began with the run.
-                assert!(place.is_some() || event.kind == EventKind::Step, "{event:?}");
+                assert!(place.is_some() || event.kind == SpanEventKind::Step, "{event:?}");
                 if let Some((id, begun)) = place.map(|place| self.open.remove(place)) {
                     self.spans.push((id, begun, event.ticks));
                 }
             }
-            if event.kind != EventKind::End {
+            if event.kind != SpanEventKind::End {
                 self.open.push((event.id, event.ticks));
             }
         });

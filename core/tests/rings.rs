@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use eco2_core::{
-    DomainPoint, Drained, Energies, Event, EventKind, EventPool, MAX_DOMAINS, MAX_OPEN, Snapshot, Timeline,
+    DomainPoint, Drained, Energies, EventPool, MAX_DOMAINS, MAX_OPEN, Snapshot, SpanEvent, SpanEventKind, Timeline,
     TimelineReader,
 };
 
@@ -210,13 +210,13 @@ fn a_past_that_was_evicted_is_not_guessed() {
 }
 
 /// Everything that was recorded so far.
-fn drained(consumer: &mut eco2_core::EventConsumer) -> Vec<(usize, u64, Event)> {
+fn drained(consumer: &mut eco2_core::EventConsumer) -> Vec<(usize, u64, SpanEvent)> {
     let mut got = Vec::new();
     consumer.drain(|thread, generation, event| got.push((thread, generation, event)));
     got
 }
 
-fn kinds(consumer: &mut eco2_core::EventConsumer) -> Vec<(EventKind, u32)> {
+fn kinds(consumer: &mut eco2_core::EventConsumer) -> Vec<(SpanEventKind, u32)> {
     drained(consumer).into_iter().map(|(_, _, event)| (event.kind, event.id)).collect()
 }
 
@@ -227,8 +227,8 @@ fn ids_clocks_and_ticks_survive() {
     for (id, tsc) in [(0, false), (1 << 20, true), (u32::MAX, false)] {
         assert!(producer.begin(id, u64::MAX - 2, tsc) && producer.step(id, u64::MAX - 1, tsc));
         assert!(producer.end(id, u64::MAX, tsc));
-        let event = |kind, ticks| (0, 0, Event { ticks, id, kind, tsc });
-        let want = [(EventKind::Begin, 2), (EventKind::Step, 1), (EventKind::End, 0)];
+        let event = |kind, ticks| (0, 0, SpanEvent { ticks, id, kind, tsc });
+        let want = [(SpanEventKind::Begin, 2), (SpanEventKind::Step, 1), (SpanEventKind::End, 0)];
         assert_eq!(drained(&mut consumer), want.map(|(kind, before)| event(kind, u64::MAX - before)));
     }
 }
@@ -242,7 +242,7 @@ fn a_full_ring_drops_whole_spans() {
     assert!(!producer.end(1, 4, false), "the end of the dropped span, not of the first");
     assert!(producer.end(1, 5, false) && producer.end(2, 6, false));
     assert_eq!((pool.dropped(), pool.unmatched()), (1, 0));
-    use EventKind::{Begin, End};
+    use SpanEventKind::{Begin, End};
     assert_eq!(kinds(&mut consumer), [(Begin, 1), (Begin, 2), (End, 1), (End, 2)]);
     assert!(producer.begin(3, 7, false), "room again");
 }
@@ -253,7 +253,7 @@ fn steps_in_a_full_ring_end_the_last_one_that_fits() {
     let mut producer = pool.claim().unwrap();
     assert!([1, 2, 3].iter().all(|at| producer.step(9, *at, false)), "three steps and an end fill it");
     assert!(!producer.step(9, 4, false) && !producer.step(9, 5, false));
-    use EventKind::{Begin, End, Step};
+    use SpanEventKind::{Begin, End, Step};
     assert_eq!(kinds(&mut consumer), [(Step, 9), (Step, 9), (Step, 9), (End, 9)]);
     assert!(producer.step(9, 6, false) && producer.end(9, 7, false));
     assert_eq!(kinds(&mut consumer), [(Begin, 9), (End, 9)]);
@@ -266,7 +266,7 @@ fn k10_a_first_step_and_a_start_are_events_of_their_own() {
     let mut producer = pool.claim().unwrap();
     assert!(producer.step(9, 1, false) && producer.start(9, 2, false) && producer.step(9, 3, false));
     assert!(producer.start(7, 4, false) && producer.end(7, 5, false));
-    use EventKind::{End, Start, Step};
+    use SpanEventKind::{End, Start, Step};
     assert_eq!(kinds(&mut consumer), [(Step, 9), (Start, 9), (Step, 9), (Start, 7), (End, 7)]);
     assert_eq!((pool.dropped(), pool.unmatched()), (0, 0));
 }
@@ -278,7 +278,7 @@ fn a_start_in_a_full_ring_is_dropped_and_the_open_step_goes_on() {
     assert!([1, 2, 3].iter().all(|at| producer.step(9, *at, false)));
     assert!(!producer.start(9, 4, false), "no room for it and an end");
     assert!(producer.end(9, 5, false));
-    use EventKind::{End, Start, Step};
+    use SpanEventKind::{End, Start, Step};
     assert_eq!(kinds(&mut consumer), [(Step, 9), (Step, 9), (Step, 9), (End, 9)]);
     assert!(producer.begin(1, 6, false) && producer.begin(2, 7, false) && !producer.start(9, 8, false));
     assert!(producer.end(2, 9, false) && producer.end(1, 10, false));
@@ -345,7 +345,7 @@ fn threads_record_while_the_consumer_drains() {
         loop {
             let done = running.load(Ordering::Acquire) == 0;
             consumer.drain(|thread, generation, event| {
-                assert_eq!(event.ticks % 2 == 0, event.kind == EventKind::Begin);
+                assert_eq!(event.ticks % 2 == 0, event.kind == SpanEventKind::Begin);
                 // A thread that starts late may be given the other's ring, under the next generation.
                 let order = Some((generation, event.ticks));
                 assert!(last[thread] < order, "in order");

@@ -1,6 +1,6 @@
 //! Energy and carbon of many intervals at once, without a meter.
 
-use eco2_grid::{Column, MAX_G_PER_KWH, Pue, Row, credit_cost, first_fall, impacts};
+use eco2_grid::{Column, ImpactRow, MAX_G_PER_KWH, Pue, credit_cost, first_fall, impacts};
 
 use crate::failure::Failure;
 use crate::guard::guard;
@@ -91,7 +91,7 @@ unsafe fn fill(batch: &Batch) -> Result<(), Failure> {
         rising(amounts, "amount")?;
         rising(times, "time_ns")?;
     }
-    let rows = amounts.iter().zip(times).zip(intensities).map(|((&amount, &time_ns), &g_per_kwh)| Row {
+    let rows = amounts.iter().zip(times).zip(intensities).map(|((&amount, &time_ns), &g_per_kwh)| ImpactRow {
         amount,
         time_ns,
         g_per_kwh: (!g_per_kwh.is_nan()).then_some(g_per_kwh),

@@ -5,7 +5,7 @@ use std::ffi::c_char;
 
 use eco2::CurvePoint;
 use eco2_core::Energies;
-use eco2_core::schema::{Span, State};
+use eco2_core::schema::{SpanRecord, State};
 
 use crate::failure::Failure;
 use crate::guard::{on_live_meter, on_meter};
@@ -151,7 +151,7 @@ pub unsafe extern "C" fn eco2_span_total(meter: *const Handle, name: u32, out: *
     })
 }
 
-fn total(span: &Span) -> SpanTotal {
+fn total(span: &SpanRecord) -> SpanTotal {
     SpanTotal {
         struct_size: 0,
         state: if span.state == State::Final { ECO2_STATE_FINAL } else { ECO2_STATE_PROVISIONAL },

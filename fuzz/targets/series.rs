@@ -2,7 +2,7 @@
 #![no_main]
 
 use eco2_grid::Series;
-use eco2_grid::plan::{Curve, Job, Scaling, elastic, parse_jobs, plan};
+use eco2_grid::plan::{IntensityCurve, Job, Scaling, elastic, parse_jobs, plan};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -17,7 +17,7 @@ fuzz_target!(|data: &[u8]| {
 
 /// Plans over all of it: never past its end, never worse than starting at once.
 fn planned(series: &Series) {
-    let curve = Curve::new(series);
+    let curve = IntensityCurve::new(series);
     let Ok(window) = curve.window(series.from_ns(), series.to_ns()) else { return };
     for interruptible in [false, true] {
         let job = Job { duration_ns: series.step_ns() / 2 + 1, power_w: 1000.0, interruptible };

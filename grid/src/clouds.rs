@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use crate::{Intensity, Kind, Sha256, ZoneSource, table};
+use crate::{Intensity, IntensityKind, Sha256, ZoneSource, table};
 
 const CSV: &str = include_str!("../data/clouds.csv");
 
@@ -42,7 +42,7 @@ pub struct CloudRegion {
     /// Year of the figure.
     pub g_year: Option<i32>,
     /// What the figure counts.
-    pub g_kind: Option<Kind>,
+    pub g_kind: Option<IntensityKind>,
     /// Who publishes it.
     pub g_source: String,
     /// Under which licence.

@@ -5,7 +5,7 @@
 
 use eco2_core::Bounded;
 
-use crate::pricing::{EnergyCurve, Step, Steps, weigh};
+use crate::pricing::{EnergyCurve, RateStep, Steps, weigh};
 use crate::{Pue, Series};
 
 /// Into so many parts a run is cut whose edges are laid on those of slots.
@@ -82,7 +82,7 @@ pub fn difference(course: &Course<'_>, here: Placed<'_>, there: Placed<'_>) -> O
     let (was, would_be) = (at(here)?, at(there)?);
     let less: Vec<f64> = was.iter().zip(&would_be).map(|(was, would_be)| was - would_be).collect();
     let steps = |values: &[f64]| {
-        let step = |(to_ns, value): (&u64, &f64)| Step { to_ns: *to_ns, per_kwh: Some(*value) };
+        let step = |(to_ns, value): (&u64, &f64)| RateStep { to_ns: *to_ns, per_kwh: Some(*value) };
         Steps::new(edges.iter().zip(values).map(step))
     };
     let weighed = |values: &[f64]| weigh(course.energy, &steps(values), course.pue);

@@ -24,7 +24,7 @@ pub enum Column {
 
 /// One row: an amount, a time in nanoseconds, and grams CO2e per kilowatt-hour if they are known.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Row {
+pub struct ImpactRow {
     /// As the column says.
     pub amount: u64,
     /// Duration or instant, nanoseconds.
@@ -47,8 +47,8 @@ pub struct Impact {
 }
 
 /// The impact of each row.
-pub fn impacts(column: Column, rows: impl IntoIterator<Item = Row>, pue: Pue) -> impl Iterator<Item = Impact> {
-    let mut before: Option<Row> = None;
+pub fn impacts(column: Column, rows: impl IntoIterator<Item = ImpactRow>, pue: Pue) -> impl Iterator<Item = Impact> {
+    let mut before: Option<ImpactRow> = None;
     rows.into_iter().map(move |row| {
         let (energy_uj, duration_ns) = match column {
             Column::Energies => (row.amount, row.time_ns),
@@ -71,7 +71,7 @@ pub fn credit_cost(grams: f64, price_per_tonne: f64) -> f64 {
     grams / GRAMS_PER_TONNE * price_per_tonne
 }
 
-fn since(before: Row, row: Row) -> (u64, u64) {
+fn since(before: ImpactRow, row: ImpactRow) -> (u64, u64) {
     (row.amount.saturating_sub(before.amount), row.time_ns.saturating_sub(before.time_ns))
 }
 
@@ -91,7 +91,7 @@ mod tests {
     const HOUR_NS: u64 = 3_600_000_000_000;
 
     fn all(column: Column, rows: &[(u64, u64)], pue: f64) -> Vec<Impact> {
-        let rows = rows.iter().map(|&(amount, time_ns)| Row { amount, time_ns, g_per_kwh: Some(360.0) });
+        let rows = rows.iter().map(|&(amount, time_ns)| ImpactRow { amount, time_ns, g_per_kwh: Some(360.0) });
         impacts(column, rows, Pue::new(pue).unwrap()).collect()
     }
 
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn no_intensity_is_no_gram_and_not_zero() {
-        let rows = [Row { amount: KWH_UJ, time_ns: 1, g_per_kwh: None }];
+        let rows = [ImpactRow { amount: KWH_UJ, time_ns: 1, g_per_kwh: None }];
         let [only] = impacts(Column::Energies, rows, Pue::ONE).collect::<Vec<_>>()[..] else { panic!() };
         assert_eq!((only.kwh, only.grams, only.grams_per_s), (1.0, None, None));
     }

@@ -22,7 +22,7 @@ pub struct Intensity {
     /// How the zone was chosen.
     pub zone_source: ZoneSource,
     /// What the figure counts; `None`: the giver did not say.
-    pub kind: Option<Kind>,
+    pub kind: Option<IntensityKind>,
     /// Who publishes it.
     pub source: String,
     /// Year of the figure; `None`: not known.
@@ -63,7 +63,7 @@ pub enum ZoneSource {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
-pub enum Kind {
+pub enum IntensityKind {
     /// Life-cycle emissions of what is produced in the zone, imports left out.
     LifecycleAverageProduction,
     /// Emissions at the generators of the zone, without fuel supply, construction and grid losses.
@@ -76,7 +76,7 @@ pub enum Kind {
     MarginalOperating,
 }
 
-impl Kind {
+impl IntensityKind {
     /// Every kind, in the order of their declaration.
     pub const ALL: [Self; 5] = [
         Self::LifecycleAverageProduction,
@@ -122,7 +122,7 @@ impl ZoneSource {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for IntensityKind {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(self.as_str())
     }

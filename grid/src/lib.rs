@@ -44,18 +44,18 @@ pub use cities::time_zone;
 pub use clouds::{CloudRegion, cloud_region, cloud_regions};
 pub use counterfactual::{Course, Difference, Placed, best_begin, difference};
 pub use error::{RangeError, ZoneError};
-pub use impact::{Column, Impact, Row, credit_cost, first_fall, impacts};
-pub use intensity::{Intensity, Kind, MAX_G_PER_KWH, OLD_YEARS, ZoneSource, age_notice, constant};
+pub use impact::{Column, Impact, ImpactRow, credit_cost, first_fall, impacts};
+pub use intensity::{Intensity, IntensityKind, MAX_G_PER_KWH, OLD_YEARS, ZoneSource, age_notice, constant};
 pub use locate::{LocateError, locate};
 pub use lookup::{lookup, lookup_or_around, world};
 pub use mix::{Mix, mix};
-pub use outlook::{Outlook, outlook};
+pub use outlook::{IntensityForecast, outlook};
 pub use powers::{MAX_DURATION_S, MAX_POWER_W, PowerImpacts, Powers, PowersError, Values, power_impacts};
 pub use price::{Consumption, price, recompute};
 pub use pue::Pue;
 pub use series::{
-    FileError, FileFault, Gap, LONE_SLOT_NS, Meta, Place, Point, Series, SeriesSlot, Slots, Stretch, Unit, Weighed,
-    parse_instant, utc,
+    EnergySlot, FileError, FileFault, IntensityUnit, LONE_SLOT_NS, Meta, Place, Series, SeriesGap, SeriesPoint,
+    SeriesSlot, Slots, Weighed, parse_instant, utc,
 };
 pub use sha256::Sha256;
 pub use table::zones;

@@ -25,5 +25,5 @@ pub use request::{PriceError, PriceRequest};
 pub use resolved::{Priced, Pricing};
 pub use segments::{NamedZone, price_parts};
 pub use sources::Sources;
-pub use weigh::{EnergyCurve, Split, Step, Steps, weigh};
+pub use weigh::{EnergyCurve, RateStep, Split, Steps, weigh};
 pub use when::When;

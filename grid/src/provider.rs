@@ -23,7 +23,7 @@ mod online;
 mod service;
 
 pub use chain::{Chain, Coverage, Part};
-pub use fault::Fault;
+pub use fault::ProviderFault;
 pub use file::File;
 pub use fixed::Fixed;
 pub use slot::{About, Counts, Reply, Slot, Wanted};
@@ -49,8 +49,8 @@ pub trait Provider: Send + Sync {
     /// not know is missing from the answer, never 0.
     ///
     /// # Errors
-    /// [`Fault`] when it has no answer at all. It never blocks longer than its limits allow.
-    fn slots(&self, wanted: &Wanted<'_>) -> Result<Reply, Fault>;
+    /// [`ProviderFault`] when it has no answer at all. It never blocks longer than its limits allow.
+    fn slots(&self, wanted: &Wanted<'_>) -> Result<Reply, ProviderFault>;
 
     /// How often its cache answered so far; `None`: it has none.
     fn counts(&self) -> Option<Counts> {

@@ -15,16 +15,16 @@ pub(crate) mod rows;
 mod unit;
 
 pub(crate) use csv_form::{chosen, unknown_slots};
-pub use energy::{Stretch, Weighed};
+pub use energy::{EnergySlot, Weighed};
 pub(crate) use error::shown;
 pub use error::{FileError, FileFault, Place};
 pub use instant::{parse_instant, utc};
-pub use points::Point;
+pub use points::SeriesPoint;
 pub(crate) use points::common;
 pub(crate) use read::bytes;
-pub use unit::Unit;
+pub use unit::IntensityUnit;
 
-use crate::Kind;
+use crate::IntensityKind;
 
 /// What a slot lasts where a series has one row only and cannot tell: an hour.
 pub const LONE_SLOT_NS: i64 = 3_600_000_000_000;
@@ -35,9 +35,9 @@ pub struct Meta {
     /// Zone or column; empty where nobody says.
     pub zone: String,
     /// What the figures count; `None`: not stated.
-    pub kind: Option<Kind>,
+    pub kind: Option<IntensityKind>,
     /// The unit that the source used; figures in a [`Series`] are always grams per kilowatt-hour.
-    pub unit: Unit,
+    pub unit: IntensityUnit,
     /// Who publishes it; empty where nobody says.
     pub source: String,
     /// Under which licence; empty where nobody says.
@@ -76,7 +76,7 @@ pub struct Series {
     step_ns: i64,
     /// Grams per kilowatt-hour; not a number where unknown, so that the column stays flat.
     values: Vec<f64>,
-    gaps: Vec<Gap>,
+    gaps: Vec<SeriesGap>,
 }
 
 /// One slot.
@@ -92,7 +92,7 @@ pub struct SeriesSlot {
 
 /// A slot without a figure, and where its file says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Gap {
+pub struct SeriesGap {
     /// Start, nanoseconds since 1970 UTC.
     pub from_ns: i64,
     /// End, nanoseconds since 1970 UTC.
@@ -153,7 +153,7 @@ impl Series {
 
     /// Slots without a figure, in the order of time.
     #[must_use]
-    pub fn gaps(&self) -> &[Gap] {
+    pub fn gaps(&self) -> &[SeriesGap] {
         &self.gaps
     }
 

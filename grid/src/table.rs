@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use crate::Kind;
+use crate::IntensityKind;
 use crate::zone::{CSV, Zone};
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| Table::parse(CSV));
@@ -57,7 +57,7 @@ struct Row {
     aliases: String,
     year: i32,
     g_per_kwh: f64,
-    kind: Kind,
+    kind: IntensityKind,
     source: String,
     licence: String,
 }

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use crate::{Intensity, Kind, Sha256, ZoneSource};
+use crate::{Intensity, IntensityKind, Sha256, ZoneSource};
 
 /// The committed table of yearly averages.
 pub(crate) const CSV: &str = include_str!("../data/yearly.csv");
@@ -29,7 +29,7 @@ pub struct Zone {
     /// Grams CO2e per kilowatt-hour.
     pub g_per_kwh: f64,
     /// What the figure counts.
-    pub kind: Kind,
+    pub kind: IntensityKind,
     /// Who publishes it.
     pub source: String,
     /// Under which licence.

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use eco2_grid::{Consumption, Kind, Pue, ZoneError, ZoneSource, constant, lookup, price, recompute, world, zones};
+use eco2_grid::{
+    Consumption, IntensityKind, Pue, ZoneError, ZoneSource, constant, lookup, price, recompute, world, zones,
+};
 use proptest::prelude::*;
 
 fn code(zone: &str) -> Result<String, ZoneError> {
@@ -51,8 +53,8 @@ fn figures_are_the_published_ones() {
         let intensity = lookup(zone).unwrap();
         assert_eq!((intensity.year, intensity.g_per_kwh), (Some(year), g_per_kwh), "{zone}");
     }
-    assert_eq!(lookup("US").unwrap().kind, Some(Kind::LifecycleAverageProduction));
-    assert_eq!(lookup("US-CA").unwrap().kind, Some(Kind::DirectAverageProduction));
+    assert_eq!(lookup("US").unwrap().kind, Some(IntensityKind::LifecycleAverageProduction));
+    assert_eq!(lookup("US-CA").unwrap().kind, Some(IntensityKind::DirectAverageProduction));
 }
 
 #[test]
@@ -78,7 +80,7 @@ fn every_row_is_whole() {
         assert!(!zone.source.is_empty() && !zone.name.is_empty(), "{name}");
         assert!(["CC-BY-4.0", "public domain"].contains(&zone.licence.as_str()), "{name}");
         let direct = name.starts_with("US-") || name.starts_with("EGRID:");
-        assert_eq!(zone.kind == Kind::DirectAverageProduction, direct, "{name}");
+        assert_eq!(zone.kind == IntensityKind::DirectAverageProduction, direct, "{name}");
         let country = zone.alpha3.as_ref().is_some_and(|alpha3| alpha3.len() == 3) && name.len() == 2;
         assert!(country || direct || name == "WORLD", "{name}");
     }

@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 
 use eco2_core::Bounded;
 use eco2_grid::pricing::{NamedZone, price_parts};
-use eco2_grid::provider::{Cached, Chain, Fault, Fixed, Online, Provider as _, Setup, Wanted, cloud_of_this_machine};
+use eco2_grid::provider::{
+    Cached, Chain, Fixed, Online, Provider as _, ProviderFault, Setup, Wanted, cloud_of_this_machine,
+};
 use eco2_grid::{Pue, Sha256, ZoneSource, lookup, parse_instant};
 use eco2_net::{Limits, NetError};
 use stub::{Answer, Stub};
@@ -113,14 +115,14 @@ fn the_keyless_services_are_asked_as_they_want_to_be() {
 #[test]
 fn entsoe_is_asked_with_its_token_in_the_query() {
     let stub = Stub::always(Answer::ok("<Acknowledgement_MarketDocument/>"));
-    assert_eq!(open("entsoe", &stub.base).slots(&noon("DE")).unwrap_err(), Fault::NoFigure);
+    assert_eq!(open("entsoe", &stub.base).slots(&noon("DE")).unwrap_err(), ProviderFault::NoFigure);
     let line = stub.seen.lock().unwrap()[0].clone();
     assert!(line.contains("documentType=A75") && line.contains("in_Domain=10Y1001A1001A83F"), "{line}");
     assert!(line.contains("periodStart=202603011100") && line.contains("periodEnd=202603011300"), "{line}");
 }
 
 /// Asks a service that has that fault; the answer has to come within the limits.
-fn failing(base: &str) -> Fault {
+fn failing(base: &str) -> ProviderFault {
     let started = Instant::now();
     let fault = open("electricity-maps", base).slots(&noon("DE")).unwrap_err();
     // Two attempts of 0.4 s, and much room for a busy machine.
@@ -135,18 +137,21 @@ fn f44_every_fault_of_a_provider_is_told_apart_within_its_time() {
     let redirect = Answer::Http(302, "location: https://example.org/\r\n", String::new());
     let often = Answer::Http(429, "retry-after: 120\r\n", String::new());
     let faults = [
-        (Answer::status(401), Fault::Net(NetError::Refused(401))),
-        (Answer::status(403), Fault::Net(NetError::Refused(403))),
-        (often, Fault::Net(NetError::TooOften { retry_after_s: Some(120) })),
-        (Answer::status(500), Fault::Net(NetError::Status(500))),
-        (Answer::status(404), Fault::Net(NetError::Status(404))),
-        (redirect, Fault::Net(NetError::Redirect)),
-        (Answer::Silence, Fault::Net(NetError::Timeout)),
-        (Answer::Drops, Fault::Net(NetError::Timeout)),
-        (Answer::Long(10_000_000), Fault::Net(NetError::TooLarge { most: 8 << 20 })),
-        (Answer::ok("{\"zone\""), Fault::Garbage("it is not JSON")),
-        (Answer::ok("\u{fffd}\0"), Fault::Garbage("it is not JSON")),
-        (Answer::ok(history(&[("2026-13-01T10:00Z", Some(1.0))])), Fault::Garbage("a time in it is not ISO 8601")),
+        (Answer::status(401), ProviderFault::Net(NetError::Refused(401))),
+        (Answer::status(403), ProviderFault::Net(NetError::Refused(403))),
+        (often, ProviderFault::Net(NetError::TooOften { retry_after_s: Some(120) })),
+        (Answer::status(500), ProviderFault::Net(NetError::Status(500))),
+        (Answer::status(404), ProviderFault::Net(NetError::Status(404))),
+        (redirect, ProviderFault::Net(NetError::Redirect)),
+        (Answer::Silence, ProviderFault::Net(NetError::Timeout)),
+        (Answer::Drops, ProviderFault::Net(NetError::Timeout)),
+        (Answer::Long(10_000_000), ProviderFault::Net(NetError::TooLarge { most: 8 << 20 })),
+        (Answer::ok("{\"zone\""), ProviderFault::Garbage("it is not JSON")),
+        (Answer::ok("\u{fffd}\0"), ProviderFault::Garbage("it is not JSON")),
+        (
+            Answer::ok(history(&[("2026-13-01T10:00Z", Some(1.0))])),
+            ProviderFault::Garbage("a time in it is not ISO 8601"),
+        ),
     ];
     for (answer, expected) in faults {
         let told = format!("{answer:.80?}");
@@ -154,15 +159,15 @@ fn f44_every_fault_of_a_provider_is_told_apart_within_its_time() {
     }
     assert!(matches!(
         failing(&Stub::always(Answer::Noise).base),
-        Fault::Net(NetError::NotHttp | NetError::Unreachable)
+        ProviderFault::Net(NetError::NotHttp | NetError::Unreachable)
     ));
     assert!(matches!(
         failing(&Stub::always(Answer::Closed).base),
-        Fault::Net(NetError::NotHttp | NetError::Unreachable)
+        ProviderFault::Net(NetError::NotHttp | NetError::Unreachable)
     ));
     // A port that was free a moment ago.
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    assert_eq!(failing(&format!("http://{free}")), Fault::Net(NetError::Unreachable));
+    assert_eq!(failing(&format!("http://{free}")), ProviderFault::Net(NetError::Unreachable));
 }
 
 #[test]
@@ -183,7 +188,7 @@ fn f44_the_table_stands_in_and_is_flagged() {
     let [part] = coverage.parts.as_slice() else { panic!("one part") };
     assert_eq!((part.g_per_kwh, part.estimated, part.fallback), (342.06, true, true));
     assert_eq!((part.provider.as_str(), part.about.year), ("table", Some(2024)));
-    assert_eq!(coverage.faults, [("electricity-maps".to_owned(), Fault::Net(NetError::Status(500)))]);
+    assert_eq!(coverage.faults, [("electricity-maps".to_owned(), ProviderFault::Net(NetError::Status(500)))]);
 }
 
 #[test]
@@ -196,9 +201,9 @@ fn nulls_and_empty_answers_are_not_known_and_never_zero() {
             Answer::ok(r#"{"carbonIntensity":null,"datetime":"2026-03-01T12:00Z"}"#)
         }
     });
-    assert_eq!(open("electricity-maps", &stub.base).slots(&noon("DE")).unwrap_err(), Fault::NoFigure);
+    assert_eq!(open("electricity-maps", &stub.base).slots(&noon("DE")).unwrap_err(), ProviderFault::NoFigure);
     let empty = Stub::always(Answer::ok(r#"{"data":[]}"#));
-    assert_eq!(open("neso", &empty.base).slots(&noon("GB")).unwrap_err(), Fault::NoFigure);
+    assert_eq!(open("neso", &empty.base).slots(&noon("GB")).unwrap_err(), ProviderFault::NoFigure);
 }
 
 #[test]
@@ -240,7 +245,7 @@ fn a_cloud_says_where_it_is_only_when_asked() {
     });
     assert_eq!(cloud_of_this_machine(Some(&amazon.base)).unwrap().zone, "US-VA");
     let odd = region("/computeMetadata/v1/instance/zone", "projects/123/zones/mars-north1-a");
-    assert!(matches!(cloud_of_this_machine(Some(&odd.base)), Err(Fault::Zone { .. })));
+    assert!(matches!(cloud_of_this_machine(Some(&odd.base)), Err(ProviderFault::Zone { .. })));
     assert!(cloud_of_this_machine(Some(&Stub::always(Answer::Closed).base)).is_err());
 }
 
@@ -282,6 +287,6 @@ fn k09_an_answer_for_another_zone_is_not_priced() {
     let stub =
         Stub::new(move |line| if line.contains("/history") { Answer::ok(&*french) } else { Answer::status(404) });
     let fault = open("electricity-maps", &stub.base).slots(&noon("DE")).unwrap_err();
-    assert!(matches!(&fault, Fault::OtherZone { zone } if zone == "DE"), "{fault:?}");
+    assert!(matches!(&fault, ProviderFault::OtherZone { zone } if zone == "DE"), "{fault:?}");
     assert!(!fault.to_string().contains("FR"), "no text of the other side: {fault}");
 }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot set its stage has failed")]
 
-use eco2_grid::request::{Note, PlanRequest, RequestError};
+use eco2_grid::request::{PlanNote, PlanRequest, RequestError};
 use serde_json::{Value, json};
 
 fn series() -> Value {
@@ -45,7 +45,7 @@ fn keys_do_what_the_flags_do() {
 #[test]
 fn what_was_assumed_is_noted() {
     let notes = |keys: Value| request(keys).unwrap().answer().unwrap().notes;
-    assert_eq!(notes(json!({"duration": 1, "within": 3})), [Note::PlainPower]);
+    assert_eq!(notes(json!({"duration": 1, "within": 3})), [PlanNote::PlainPower]);
     assert_eq!(notes(json!({"duration": 1, "within": 3, "power": 1})), []);
 }
 
@@ -56,7 +56,7 @@ fn d17_a_request_without_a_series_is_refused_and_a_gap_is_never_bridged() {
         assert!(error.is_of_the_request() && error.to_string().contains("no curve is made up"), "{error}");
     }
     let around = request(json!({"duration": 1, "within": 4, "power": 1})).unwrap().answer().unwrap();
-    assert_eq!(around.notes, [Note::Unknown(60)], "the unknown hour does not refuse what fits beside it");
+    assert_eq!(around.notes, [PlanNote::Unknown(60)], "the unknown hour does not refuse what fits beside it");
     let gap = request(json!({"duration": 4, "within": 4, "power": 1})).unwrap().answer().unwrap_err();
     assert!(!gap.is_of_the_request());
     assert!(gap.to_string().contains("points[3]") && gap.to_string().contains("no intensity is known"), "{gap}");

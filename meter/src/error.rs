@@ -33,7 +33,7 @@ pub enum Error {
         /// Its name.
         provider: String,
         /// Why not.
-        fault: eco2_grid::provider::Fault,
+        fault: eco2_grid::provider::ProviderFault,
     },
     /// Hardware without a figure.
     #[error(transparent)]

@@ -33,7 +33,7 @@ pub use eco2_samplers as samplers;
 pub use error::Error;
 pub use options::Options;
 pub use run::{
-    Candidates, Event, Late, Meter, Now, Records, RunNames, Span, Step, Unrelated, intensities, labels, merge_read,
+    Alert, Candidates, Late, Meter, Now, Records, RunNames, Span, Step, Unrelated, intensities, labels, merge_read,
     merge_records, read_records, read_run, read_whole, read_whole_as_one, record_hash, replay, reprice, reprice_of,
     runs,
 };

@@ -23,7 +23,7 @@ pub(crate) mod run_names;
 pub mod runs;
 mod shared;
 
-pub use alerts::Event;
+pub use alerts::Alert;
 pub use intensity::{intensities, reprice, reprice_of};
 pub use late::Late;
 pub use meter::{Meter, Now, Span, Step};

@@ -93,7 +93,7 @@ fn a_decision_that_becomes_graver_is_told_once() {
     options.budget.max_energy_kwh = Some(1e-12);
     options.budget.max_co2_kg = Some(1e6);
     let meter = open(options);
-    let heard: Arc<Mutex<Vec<eco2::Event>>> = Arc::default();
+    let heard: Arc<Mutex<Vec<eco2::Alert>>> = Arc::default();
     let hears = Arc::clone(&heard);
     meter.on_event(move |event| hears.lock().unwrap().push(event.clone()));
     steps(&meter, 2);

@@ -7,8 +7,8 @@ mod steady;
 use std::time::{Duration, Instant};
 
 use eco2::options::Options;
-use eco2::schema::DeviceSync;
 use eco2::samplers::{Batch, Source};
+use eco2::schema::DeviceSync;
 use eco2::{Meter, Step};
 use eco2_core::{Component, Domain};
 use steady::{Steady, open, options, work};

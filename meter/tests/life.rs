@@ -9,9 +9,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use eco2::options::Options;
-use eco2::schema::State;
 use eco2::samplers::clock::monotonic_ns;
 use eco2::samplers::{Batch, Source};
+use eco2::schema::State;
 use eco2::{Meter, Step};
 use eco2_core::{Component, Domain, Quality};
 use steady::{Steady, open, options, work};

@@ -4,7 +4,7 @@
 
 use eco2_core::{Domain, Gauge, Reading};
 
-use crate::{Batch, Change, DeviceUse, Note, Source, Watched};
+use crate::{Batch, Change, DeviceUse, Source, SourceEvent, Watched};
 
 /// The estimates added to a source. Indices are those of the common list.
 pub(crate) trait Supplement: Send {
@@ -82,7 +82,7 @@ impl<B: Supplement> Source for Around<B> {
         self.supplement.gauges(&out[first..]);
     }
 
-    fn notes(&mut self, out: &mut Vec<Note>) {
+    fn notes(&mut self, out: &mut Vec<SourceEvent>) {
         self.inner.notes(out);
     }
 

@@ -15,7 +15,7 @@ use eco2_core::schema::{SourceStatus, Status};
 use eco2_core::{Domain, Fault, Gauge, Reading};
 
 use crate::clock::{Clock, thread_cpu_ns};
-use crate::{Batch, Change, DeviceUse, Note, Source, Watched};
+use crate::{Batch, Change, DeviceUse, Source, SourceEvent, Watched};
 
 /// Deep enough for a vendor library's calls; only what is touched is ever backed by memory.
 const STACK_BYTES: usize = 512 << 10;
@@ -60,7 +60,7 @@ pub struct Deadline {
     spare: Option<Batch>,
     clock: Clock,
     gauges: Vec<Gauge>,
-    notes: Vec<Note>,
+    notes: Vec<SourceEvent>,
     changes: Vec<Change>,
     users: Vec<DeviceUse>,
     want_gauges: bool,
@@ -97,7 +97,7 @@ struct Answer {
     /// What was asked for in addition to readings.
     gauges: Option<Vec<Gauge>>,
     users: Vec<DeviceUse>,
-    notes: Vec<Note>,
+    notes: Vec<SourceEvent>,
     changes: Vec<Change>,
     /// CPU time of the thread so far.
     cpu_ns: u64,
@@ -246,7 +246,7 @@ impl Deadline {
     }
 
     fn note(&mut self, at_ns: u64, kind: &'static str, text: &str) {
-        self.notes.push(Note { at_ns, kind, device: self.name.clone(), text: text.to_owned() });
+        self.notes.push(SourceEvent { at_ns, kind, device: self.name.clone(), text: text.to_owned() });
     }
 
     fn ask_again(&mut self, now_ns: u64, all: bool) {
@@ -279,7 +279,7 @@ impl Source for Deadline {
         self.want_gauges = true;
     }
 
-    fn notes(&mut self, out: &mut Vec<Note>) {
+    fn notes(&mut self, out: &mut Vec<SourceEvent>) {
         out.append(&mut self.notes);
     }
 

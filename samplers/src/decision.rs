@@ -36,7 +36,7 @@ impl ReadMode {
 
 /// How a source, or one domain of it, is read from here on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Decision {
+pub struct ReadDecision {
     /// Monotonic nanoseconds.
     pub at_ns: u64,
     /// The source, counted from 0 as the sampler holds them.

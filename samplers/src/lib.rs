@@ -49,9 +49,9 @@ pub mod visible;
 
 pub use anchors::{Anchor, Anchors};
 pub use deadline::{Deadline, quietly};
-pub use decision::{Decision, ReadMode};
+pub use decision::{ReadDecision, ReadMode};
 pub use fork::ForkGuard;
-pub use sampler::{Cost, Ending, Finished, Sampler, StartError};
-pub use source::{Batch, Change, DeviceUse, Note, Roots, Sink, Source, Watched};
+pub use sampler::{Ending, Finished, Sampler, SamplingCost, StartError};
+pub use source::{Batch, Change, DeviceUse, Roots, Sink, Source, SourceEvent, Watched};
 pub use stepped::Stepped;
 pub use tick_loop::Options;

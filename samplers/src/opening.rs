@@ -13,7 +13,7 @@ use eco2_core::{Domain, Gauge};
 
 use crate::deadline::quiet_thread;
 use crate::found::Found;
-use crate::{Batch, Change, DeviceUse, Note, Source, Watched};
+use crate::{Batch, Change, DeviceUse, Source, SourceEvent, Watched};
 
 /// Initialising loads and links a driver's libraries.
 const STACK_BYTES: usize = 1 << 20;
@@ -75,7 +75,7 @@ impl Opening {
 struct LateSource {
     texts: StatusTexts,
     state: State,
-    notes: Vec<Note>,
+    notes: Vec<SourceEvent>,
     changes: Vec<Change>,
     answered: Arc<AtomicBool>,
 }
@@ -97,7 +97,7 @@ impl LateSource {
     }
 
     fn note(&mut self, at_ns: u64, kind: &'static str, text: String) {
-        self.notes.push(Note { at_ns, kind, device: self.texts.name.to_owned(), text });
+        self.notes.push(SourceEvent { at_ns, kind, device: self.texts.name.to_owned(), text });
     }
 
     fn wait(&mut self, now_ns: u64) {
@@ -156,7 +156,7 @@ impl Source for LateSource {
         }
     }
 
-    fn notes(&mut self, out: &mut Vec<Note>) {
+    fn notes(&mut self, out: &mut Vec<SourceEvent>) {
         out.append(&mut self.notes);
         if let Some(source) = self.source() {
             source.notes(out);

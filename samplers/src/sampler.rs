@@ -40,7 +40,7 @@ pub enum StartError {
 
 /// What sampling cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Cost {
+pub struct SamplingCost {
     /// CPU time of the sampling thread and of those that sources have of their own, nanoseconds.
     pub cpu_ns: u64,
     /// Ticks that took place.
@@ -69,7 +69,7 @@ pub struct Finished {
     /// The sink; `None` if a call into it never returned, or after a fork.
     pub sink: Option<Box<dyn Sink>>,
     /// What it cost, as far as the thread reported.
-    pub cost: Cost,
+    pub cost: SamplingCost,
     /// How it ended.
     pub ended: Ending,
 }
@@ -166,9 +166,13 @@ impl Sampler {
 
     /// What sampling has cost so far; updated once a second.
     #[must_use]
-    pub fn cost(&self) -> Cost {
+    pub fn cost(&self) -> SamplingCost {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Cost { cpu_ns: of(&self.shared.cpu_ns), ticks: of(&self.shared.ticks), missed_ticks: of(&self.shared.missed) }
+        SamplingCost {
+            cpu_ns: of(&self.shared.cpu_ns),
+            ticks: of(&self.shared.ticks),
+            missed_ticks: of(&self.shared.missed),
+        }
     }
 
     /// The CPU that the thread is pinned to, if it is.

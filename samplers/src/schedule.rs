@@ -11,7 +11,7 @@
 
 use eco2_core::{Domain, Kind, Reading};
 
-use crate::decision::{Decision, ReadMode, Reported};
+use crate::decision::{ReadDecision, ReadMode, Reported};
 pub use crate::outcome::{Answer, Learned};
 use crate::phase::PhaseLock;
 
@@ -59,7 +59,7 @@ pub struct Schedule {
     missed: u64,
     seed: u64,
     /// Decisions that have not been collected yet.
-    decisions: Vec<Decision>,
+    decisions: Vec<ReadDecision>,
 }
 
 #[derive(Debug)]
@@ -167,7 +167,7 @@ impl Schedule {
     }
 
     /// What was decided since the last call, each decision once.
-    pub fn decided(&mut self) -> std::vec::Drain<'_, Decision> {
+    pub fn decided(&mut self) -> std::vec::Drain<'_, ReadDecision> {
         self.decisions.drain(..)
     }
 
@@ -265,21 +265,21 @@ impl Lane {
     }
 
     /// Adds the decisions about `source`, this lane, where it is read otherwise than before.
-    fn report_decision(&mut self, source: usize, at_ns: u64, out: &mut Vec<Decision>) {
+    fn report_decision(&mut self, source: usize, at_ns: u64, out: &mut Vec<ReadDecision>) {
         let way = self.mode();
         if self.counters.is_empty() {
             return;
         }
         let Some(reason) = self.reported.change(way, self.interval_ns, self.wrap_ns) else { return };
         let every_ns = (way != ReadMode::Off).then_some(self.interval_ns);
-        let all = Decision { at_ns, source, domain: None, way, every_ns, period_ns: None, reason };
+        let all = ReadDecision { at_ns, source, domain: None, way, every_ns, period_ns: None, reason };
         if way != ReadMode::Locked {
             return out.push(all);
         }
         for (index, counter) in self.counters.iter().enumerate().filter(|(_, counter)| counter.lock.is_some()) {
             let period_ns = counter.mean_period_ns();
             let every_ns = Some((period_ns / 2).min(self.wrap_ns));
-            out.push(Decision { domain: Some(index), every_ns, period_ns: Some(period_ns), ..all });
+            out.push(ReadDecision { domain: Some(index), every_ns, period_ns: Some(period_ns), ..all });
         }
     }
 

@@ -8,7 +8,7 @@ use eco2_core::{Fault, Reading};
 
 use crate::backoff::Backoff;
 use crate::sysfs::{self, KeptFile};
-use crate::{Batch, Note};
+use crate::{Batch, SourceEvent};
 
 /// One domain's file.
 #[derive(Debug)]
@@ -78,7 +78,7 @@ impl Slot {
     }
 
     /// One reading between two looks at the clock.
-    pub(crate) fn reading(&mut self, batch: &Batch, notes: &mut Vec<Note>) -> Reading {
+    pub(crate) fn reading(&mut self, batch: &Batch, notes: &mut Vec<SourceEvent>) -> Reading {
         let before_ns = batch.now_ns();
         let value = self.read(before_ns, notes);
         Reading { before_ns, after_ns: batch.now_ns(), value }
@@ -86,7 +86,7 @@ impl Slot {
 
     /// The number in the file now; on failure why there is none. Between a file that vanished and the one that returned
     /// lies at least one [`Fault::Gone`], which starts a new segment of the counter.
-    fn read(&mut self, now_ns: u64, notes: &mut Vec<Note>) -> Result<u64, Fault> {
+    fn read(&mut self, now_ns: u64, notes: &mut Vec<SourceEvent>) -> Result<u64, Fault> {
         let value = match &self.state {
             State::Open(file) => file.read_u64(),
             State::Shut(fault, backoff) if !backoff.due(now_ns) => return Err(*fault),
@@ -105,7 +105,7 @@ impl Slot {
 
     /// A value that did not change may come from a file that is no longer there: outside the kernel's own file systems
     /// a removed file stays readable while it is open. So look, but only then: it doubles the cost of the read.
-    fn same(&mut self, value: u64, now_ns: u64, notes: &mut Vec<Note>) -> Result<u64, Fault> {
+    fn same(&mut self, value: u64, now_ns: u64, notes: &mut Vec<SourceEvent>) -> Result<u64, Fault> {
         let State::Open(file) = &self.state else { return Ok(value) };
         if file.is_at(self.path()) {
             return Ok(value);
@@ -122,14 +122,14 @@ impl Slot {
         }
     }
 
-    fn gone(&mut self, now_ns: u64, notes: &mut Vec<Note>) -> Result<u64, Fault> {
+    fn gone(&mut self, now_ns: u64, notes: &mut Vec<SourceEvent>) -> Result<u64, Fault> {
         self.state = State::Shut(Fault::Gone, Backoff::start(now_ns));
         self.last = None;
         notes.push(self.note(now_ns, "zone-gone", "vanished; looked for again with back-off"));
         Err(Fault::Gone)
     }
 
-    fn try_again(&mut self, now_ns: u64, notes: &mut Vec<Note>) -> Result<u64, Fault> {
+    fn try_again(&mut self, now_ns: u64, notes: &mut Vec<SourceEvent>) -> Result<u64, Fault> {
         let found = self.first_readable().and_then(|(at, file)| Ok((at, file.read_u64()?, file)));
         match found {
             Ok((at, value, file)) => {
@@ -147,8 +147,8 @@ impl Slot {
         }
     }
 
-    fn note(&self, at_ns: u64, kind: &'static str, what: &str) -> Note {
+    fn note(&self, at_ns: u64, kind: &'static str, what: &str) -> SourceEvent {
         let text = format!("{} {what}", self.path().display());
-        Note { at_ns, kind, device: self.device.clone(), text }
+        SourceEvent { at_ns, kind, device: self.device.clone(), text }
     }
 }

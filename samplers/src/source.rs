@@ -6,7 +6,7 @@ use eco2_core::schema::SourceStatus;
 use eco2_core::{Domain, Fault, Gauge, Reading};
 
 use crate::clock::Clock;
-use crate::decision::Decision;
+use crate::decision::ReadDecision;
 use crate::visible::Visible;
 
 /// Something that can be read: RAPL, a GPU driver, a power sensor, a model, your own meter.
@@ -60,7 +60,7 @@ pub trait Source: Send {
     fn gauges(&mut self, _out: &mut Vec<Gauge>) {}
 
     /// Hands over what happened since the last call (lost device, XID, denied after all).
-    fn notes(&mut self, _out: &mut Vec<Note>) {}
+    fn notes(&mut self, _out: &mut Vec<SourceEvent>) {}
 
     /// Hands over how the source is now, where that has changed since it was looked for or since the last call.
     fn changes(&mut self, _out: &mut Vec<Change>) {}
@@ -76,7 +76,7 @@ pub trait Source: Send {
 
 /// What happened in a source, for the report's events.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Note {
+pub struct SourceEvent {
     /// Monotonic nanoseconds.
     pub at_ns: u64,
     /// Machine-readable kind: `gpu-lost`, `xid`, `zone-gone`, …
@@ -248,12 +248,12 @@ pub trait Sink: Send {
     /// Gauges of all sources, about once a second.
     fn gauges(&mut self, at_ns: u64, gauges: &[Gauge]);
     /// Something happened.
-    fn note(&mut self, note: Note);
+    fn note(&mut self, note: SourceEvent);
     /// A source is not what it was when it was looked for. Not handed on by default.
     fn changed(&mut self, _change: Change) {}
     /// The schedule reads a source otherwise from here on. Called in the tick of the change, after its readings. Not
     /// handed on by default.
-    fn decided(&mut self, _decision: &Decision) {}
+    fn decided(&mut self, _decision: &ReadDecision) {}
     /// Every reading of this tick was handed over: drain event rings, publish, log.
     fn tick(&mut self, now_ns: u64);
     /// While closing: whether every edge has its knots, so that sampling may stop before the deadline.
@@ -274,7 +274,7 @@ impl Sink for () {
     fn readings(&mut self, _: usize, _: &[(usize, Reading)]) {}
     fn suspended(&mut self, _: u64, _: u64) {}
     fn gauges(&mut self, _: u64, _: &[Gauge]) {}
-    fn note(&mut self, _: Note) {}
+    fn note(&mut self, _: SourceEvent) {}
     fn tick(&mut self, _: u64) {}
     fn settled(&self) -> bool {
         true

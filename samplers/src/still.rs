@@ -9,7 +9,7 @@
 
 use eco2_core::{Domain, Fault, Reading};
 
-use crate::{Batch, Note};
+use crate::{Batch, SourceEvent};
 
 /// How long a counter may stay unchanged. RAPL updates about every millisecond.
 const PATIENCE_NS: u64 = 1_000_000_000;
@@ -113,7 +113,7 @@ pub(crate) struct Verdicts {
 impl Verdicts {
     /// Adds the domains of one reading; the note comes with the first reading that adds none, as counters that were
     /// opened together do not count together.
-    pub(crate) fn take(&mut self, source: &str, fresh: &[&Domain], batch: &Batch) -> Option<Note> {
+    pub(crate) fn take(&mut self, source: &str, fresh: &[&Domain], batch: &Batch) -> Option<SourceEvent> {
         self.ids.extend(fresh.iter().map(|domain| domain.id.clone()));
         let (first, wait) = (self.ids.first()?, !fresh.is_empty() && !batch.wants_all());
         if wait {
@@ -122,7 +122,7 @@ impl Verdicts {
         let device = if self.ids.len() == 1 { first.clone() } else { source.to_owned() };
         let text = format!("{} did not move for a second under load: not counted by the hardware", listed(&self.ids));
         self.ids.clear();
-        Some(Note { at_ns: batch.now_ns(), kind: "counter-unsupported", device, text })
+        Some(SourceEvent { at_ns: batch.now_ns(), kind: "counter-unsupported", device, text })
     }
 }
 

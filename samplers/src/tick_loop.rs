@@ -14,7 +14,7 @@ use crate::governor::Governor;
 use crate::schedule::{Answer, Learned, Schedule};
 use crate::sink_slot::SinkSlot;
 use crate::tsc::HotClock;
-use crate::{Batch, Change, DeviceUse, Note, Sink, Source, Watched};
+use crate::{Batch, Change, DeviceUse, Sink, Source, SourceEvent, Watched};
 
 /// BOOTTIME − MONOTONIC grows by how long the machine slept; less than this is the jitter of reading two clocks.
 const SLEPT_NS: i64 = 100_000_000;
@@ -94,7 +94,7 @@ pub(crate) struct TickLoop {
     hot: Option<HotClock>,
     batch: Batch,
     gauges: Vec<Gauge>,
-    notes: Vec<Note>,
+    notes: Vec<SourceEvent>,
     changes: Vec<Change>,
     watched: Watched,
     users: Vec<DeviceUse>,
@@ -391,7 +391,7 @@ impl TickLoop {
 
     fn note(&mut self, kind: &'static str, device: &str, text: String) {
         let at_ns = self.clock.now_ns();
-        self.notes.push(Note { at_ns, kind, device: device.to_owned(), text });
+        self.notes.push(SourceEvent { at_ns, kind, device: device.to_owned(), text });
     }
 
     fn silent(&mut self, name: &str, status: Status, reason: &str, remedy: &str) {

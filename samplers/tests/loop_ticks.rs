@@ -180,7 +180,7 @@ impl eco2_samplers::Source for Grumbler {
     fn read(&mut self, batch: &mut eco2_samplers::Batch) {
         batch.one(0, || Ok(1));
     }
-    fn notes(&mut self, _: &mut Vec<eco2_samplers::Note>) {
+    fn notes(&mut self, _: &mut Vec<eco2_samplers::SourceEvent>) {
         assert!(self.0.is_empty(), "a bug in telling");
     }
 }
@@ -278,7 +278,7 @@ fn decisions_of_the_schedule_are_reported_only_when_they_change() {
     steps(&mut sampling, &now, 9 * S);
     // The board is read at random instants, which move the learned period by less than a thousandth.
     let ms = |ns: Option<u64>| ns.map(|ns| (ns + MS / 2) / MS);
-    let told = |d: &eco2_samplers::Decision| (d.source, d.domain, d.way, ms(d.every_ns), ms(d.period_ns), d.reason);
+    let told = |d: &eco2_samplers::ReadDecision| (d.source, d.domain, d.way, ms(d.every_ns), ms(d.period_ns), d.reason);
     let decisions: Vec<_> = recorder.told().decisions.iter().map(told).collect();
     assert_eq!(
         decisions,

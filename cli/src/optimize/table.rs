@@ -1,6 +1,6 @@
 //! A sweep as text, and the boards as JSON.
 
-use eco2_report::advice::sweep::{AtLimit, Sweep, Trial, Verdict};
+use eco2_report::advice::sweep::{AtLimit, Sweep, SweepVerdict, Trial};
 use eco2_samplers::nvml::BoardLimit;
 use serde_json::{Value, json};
 
@@ -42,14 +42,14 @@ fn line(limit: &AtLimit) -> String {
     let low = limit.low_percent.map_or_else(|| "?".to_owned(), |low| format!("{low:.1}"));
     let saved = format!("{:.1} % [{low} to {:.1}]", limit.saved_percent, limit.high_percent);
     let (saved, longer) = match limit.verdict {
-        Verdict::Old => (String::new(), String::new()),
+        SweepVerdict::Old => (String::new(), String::new()),
         _ => (saved, format!("{:.1} %", limit.longer_percent)),
     };
     let line = format!("{:>9}  {joules:>10.1} J  {seconds:>8.2} s  {saved:>24}  {longer:>8}", named(limit.limit_mw));
     let words = match limit.verdict {
-        Verdict::Less => "  surely less",
-        Verdict::More => "  surely more",
-        Verdict::NotToldApart => "  not told apart",
+        SweepVerdict::Less => "  surely less",
+        SweepVerdict::More => "  surely more",
+        SweepVerdict::NotToldApart => "  not told apart",
         _ => "",
     };
     format!("{}{words}\n", line.trim_end())

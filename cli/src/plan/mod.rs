@@ -4,7 +4,7 @@ mod forecast;
 mod show;
 
 use eco2::options::opt;
-use eco2_grid::request::{Outcome, PlanAnswer, PlanRequest, SeriesFrom, Width};
+use eco2_grid::request::{PlanAnswer, PlanOutcome, PlanRequest, SeriesFrom, Width};
 use eco2_grid::utc;
 
 use crate::args::PlanArgs;
@@ -32,11 +32,11 @@ pub(crate) fn plan(args: &PlanArgs) -> anyhow::Result<u8> {
 }
 
 /// A note about a plan that is over: all of it lies before now, nanoseconds since 1970 UTC.
-fn past(outcome: &Outcome, now_ns: i64) -> Option<String> {
+fn past(outcome: &PlanOutcome, now_ns: i64) -> Option<String> {
     let end_ns = match outcome {
-        Outcome::One { plan, .. } => Some(plan.to_ns()),
-        Outcome::Queue(queue) => queue.iter().map(|(_, plan)| plan.to_ns()).max(),
-        Outcome::Zones(zones) => zones.iter().map(|zone| zone.plan.to_ns()).max(),
+        PlanOutcome::One { plan, .. } => Some(plan.to_ns()),
+        PlanOutcome::Queue(queue) => queue.iter().map(|(_, plan)| plan.to_ns()).max(),
+        PlanOutcome::Zones(zones) => zones.iter().map(|zone| zone.plan.to_ns()).max(),
     };
     let end = utc(end_ns.filter(|end_ns| *end_ns <= now_ns)?);
     let flag = opt::INTENSITY_PROVIDER.flag_name();
@@ -45,9 +45,9 @@ fn past(outcome: &Outcome, now_ns: i64) -> Option<String> {
 
 fn page(answer: &PlanAnswer) -> String {
     match &answer.outcome {
-        Outcome::One { plan, from_ns } => show::page(plan, *from_ns, answer.kind),
-        Outcome::Queue(queue) => show::queue_page(queue, answer.outcome.totals(), answer.kind),
-        Outcome::Zones(zones) => show::zones_page(zones, answer.kind),
+        PlanOutcome::One { plan, from_ns } => show::page(plan, *from_ns, answer.kind),
+        PlanOutcome::Queue(queue) => show::queue_page(queue, answer.outcome.totals(), answer.kind),
+        PlanOutcome::Zones(zones) => show::zones_page(zones, answer.kind),
     }
 }
 

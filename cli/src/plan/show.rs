@@ -1,10 +1,10 @@
 //! Plans as text.
 
 use eco2_grid::plan::{HOUR_NS, Plan, Queued, Ranked, saving_percent};
-use eco2_grid::{Kind, utc};
+use eco2_grid::{IntensityKind, utc};
 
 /// One plan for people.
-pub(super) fn page(plan: &Plan, from_ns: i64, kind: Option<Kind>) -> String {
+pub(super) fn page(plan: &Plan, from_ns: i64, kind: Option<IntensityKind>) -> String {
     let less = match (plan.saving_percent(), plan.now_grams) {
         (Some(saving), Some(now_grams)) => format!("{saving:.2} % less than at once ({} g)", figure(now_grams)),
         _ => "what it would be at once is not known".to_owned(),
@@ -36,7 +36,7 @@ fn bound(plan: &Plan) -> String {
 pub(super) fn queue_page(
     queue: &[(Queued, Plan)],
     (grams, now_grams): (f64, Option<f64>),
-    kind: Option<Kind>,
+    kind: Option<IntensityKind>,
 ) -> String {
     let widest = queue.iter().map(|(job, _)| job.id.chars().count()).max().unwrap_or(0).max("total".len());
     let line = |id: &str, start: &str, end: &str, grams: f64, saving: Option<f64>| {
@@ -52,7 +52,7 @@ pub(super) fn queue_page(
 }
 
 /// Zones for people, the best first.
-pub(super) fn zones_page(zones: &[Ranked], kind: Option<Kind>) -> String {
+pub(super) fn zones_page(zones: &[Ranked], kind: Option<IntensityKind>) -> String {
     let widest = zones.iter().map(|zone| zone.name.chars().count()).max().unwrap_or(0).max("zone".len());
     let mut text = format!("{:<widest$}  {:<20}  {:>14}  {:>14}\n", "zone", "start", "g CO2e", "with transfer");
     for zone in zones {
@@ -62,7 +62,7 @@ pub(super) fn zones_page(zones: &[Ranked], kind: Option<Kind>) -> String {
     text + &kind_line(kind)
 }
 
-fn kind_line(kind: Option<Kind>) -> String {
+fn kind_line(kind: Option<IntensityKind>) -> String {
     kind.map_or_else(String::new, |kind| format!("intensity: {kind}\n"))
 }
 

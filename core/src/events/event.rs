@@ -2,7 +2,7 @@
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum EventKind {
+pub enum SpanEventKind {
     /// A span began.
     Begin,
     /// The nearest open span of that name, on that thread, ended.
@@ -14,7 +14,7 @@ pub enum EventKind {
     Start,
 }
 
-impl EventKind {
+impl SpanEventKind {
     /// Whether a span starts with it.
     #[must_use]
     pub fn begins(self) -> bool {
@@ -30,13 +30,13 @@ impl EventKind {
 
 /// One event, 16 bytes in the ring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Event {
+pub struct SpanEvent {
     /// When: TSC ticks if [`Self::tsc`], else monotonic nanoseconds.
     pub ticks: u64,
     /// Which name, as numbered by the caller.
     pub id: u32,
     /// What happened.
-    pub kind: EventKind,
+    pub kind: SpanEventKind,
     /// Whether `ticks` are the time stamp counter's.
     pub tsc: bool,
 }
@@ -44,7 +44,7 @@ pub struct Event {
 const KIND_SHIFT: u32 = 32;
 const TSC_SHIFT: u32 = 34;
 
-impl Event {
+impl SpanEvent {
     /// The event as two words; the second holds `id` in bits 0 to 31, the kind in 32 and 33, the clock in 34.
     #[inline]
     pub(crate) fn pack(self) -> [u64; 2] {
@@ -54,10 +54,10 @@ impl Event {
     #[inline]
     pub(crate) fn unpack([ticks, word]: [u64; 2]) -> Self {
         let kind = match (word >> KIND_SHIFT) & 3 {
-            0 => EventKind::Begin,
-            1 => EventKind::End,
-            2 => EventKind::Step,
-            _ => EventKind::Start,
+            0 => SpanEventKind::Begin,
+            1 => SpanEventKind::End,
+            2 => SpanEventKind::Step,
+            _ => SpanEventKind::Start,
         };
         Self { ticks, id: word as u32, kind, tsc: (word >> TSC_SHIFT) & 1 == 1 }
     }

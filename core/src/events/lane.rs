@@ -4,7 +4,7 @@
 
 use crossbeam::utils::CachePadded;
 
-use super::event::Event;
+use super::event::SpanEvent;
 use super::spsc::Spsc;
 use crate::sync::{AtomicU64, Ordering, Sound};
 
@@ -12,7 +12,7 @@ use crate::sync::{AtomicU64, Ordering, Sound};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Drained {
     /// An event.
-    Event(Event),
+    Event(SpanEvent),
     /// The thread has ended, or gave its ring back: nothing more comes from it.
     Over,
 }
@@ -63,7 +63,7 @@ impl Lane {
         let generation = state / GENERATION;
         let taken = match state & STATE {
             FREE => 0,
-            _ => self.ring.drain(|pair| take(generation, Drained::Event(Event::unpack(pair)))),
+            _ => self.ring.drain(|pair| take(generation, Drained::Event(SpanEvent::unpack(pair)))),
         };
         if state & STATE == RETIRED {
             take(generation, Drained::Over);

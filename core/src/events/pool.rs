@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use super::event::Event;
+use super::event::SpanEvent;
 use super::lane::{Drained, Lane};
 use super::producer::Producer;
 use crate::sync::{AtomicU64, Ordering};
@@ -78,7 +78,7 @@ impl EventConsumer {
     ///
     /// In order within a thread, in no order between threads. A thread index is used again, under a higher generation,
     /// when its thread is done: whatever was still open there then stays open for ever.
-    pub fn drain(&mut self, mut take: impl FnMut(usize, u64, Event)) -> usize {
+    pub fn drain(&mut self, mut take: impl FnMut(usize, u64, SpanEvent)) -> usize {
         self.drain_threads(|thread, generation, drained| {
             if let Drained::Event(event) = drained {
                 take(thread, generation, event);

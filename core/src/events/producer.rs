@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::event::{Event, EventKind};
+use super::event::{SpanEvent, SpanEventKind};
 use super::lane::Lane;
 use crate::sync::{AtomicU64, Ordering};
 
@@ -66,7 +66,7 @@ impl Producer {
         *top = u64::from(id);
         self.depth += 1;
         self.reserved += 2;
-        self.put(EventKind::Begin, id, ticks, tsc);
+        self.put(SpanEventKind::Begin, id, ticks, tsc);
         true
     }
 
@@ -80,7 +80,7 @@ impl Producer {
             return self.end_below_top(id, ticks, tsc);
         }
         self.depth -= 1;
-        self.put(EventKind::End, id, ticks, tsc);
+        self.put(SpanEventKind::End, id, ticks, tsc);
         true
     }
 
@@ -94,7 +94,7 @@ impl Producer {
             return self.step_slowly(id, ticks, tsc);
         }
         self.reserved += 1;
-        self.put(EventKind::Step, id, ticks, tsc);
+        self.put(SpanEventKind::Step, id, ticks, tsc);
         true
     }
 
@@ -109,11 +109,11 @@ impl Producer {
                     return self.drop_span();
                 }
                 self.reserved += 1;
-                self.put(EventKind::Start, id, ticks, tsc);
+                self.put(SpanEventKind::Start, id, ticks, tsc);
                 true
             }
-            Some(place) => self.open_again(EventKind::Start, place, (id, ticks, tsc)),
-            None => self.open_new(EventKind::Start, id, ticks, tsc),
+            Some(place) => self.open_again(SpanEventKind::Start, place, (id, ticks, tsc)),
+            None => self.open_new(SpanEventKind::Start, id, ticks, tsc),
         }
     }
 
@@ -124,8 +124,8 @@ impl Producer {
     }
 
     #[inline]
-    fn put(&mut self, kind: EventKind, id: u32, ticks: u64, tsc: bool) {
-        self.lane.ring.publish(self.head, Event { ticks, id, kind, tsc }.pack());
+    fn put(&mut self, kind: SpanEventKind, id: u32, ticks: u64, tsc: bool) {
+        self.lane.ring.publish(self.head, SpanEvent { ticks, id, kind, tsc }.pack());
         self.head += 1;
     }
 
@@ -148,7 +148,7 @@ impl Producer {
 
     /// An event of `kind` that starts a span while none of this id is open.
     #[cold]
-    fn open_new(&mut self, kind: EventKind, id: u32, ticks: u64, tsc: bool) -> bool {
+    fn open_new(&mut self, kind: SpanEventKind, id: u32, ticks: u64, tsc: bool) -> bool {
         let has_room = self.has_room_for(2);
         let Some(top) = self.open.get_mut(self.depth) else { return self.begin_too_deep() };
         *top = u64::from(id) | if has_room { 0 } else { LOST };
@@ -181,7 +181,7 @@ impl Producer {
         self.open.copy_within(place + 1..self.depth, place);
         self.depth -= 1;
         if !lost {
-            self.put(EventKind::End, id, ticks, tsc);
+            self.put(SpanEventKind::End, id, ticks, tsc);
         }
         !lost
     }
@@ -191,23 +191,23 @@ impl Producer {
         if self.depth > MAX_OPEN {
             return self.drop_span();
         }
-        let Some(place) = self.nearest(id) else { return self.open_new(EventKind::Step, id, ticks, tsc) };
+        let Some(place) = self.nearest(id) else { return self.open_new(SpanEventKind::Step, id, ticks, tsc) };
         if self.open[place] & LOST != 0 {
-            return self.open_again(EventKind::Begin, place, (id, ticks, tsc));
+            return self.open_again(SpanEventKind::Begin, place, (id, ticks, tsc));
         }
         if self.has_room_for(1) {
             self.reserved += 1;
-            self.put(EventKind::Step, id, ticks, tsc);
+            self.put(SpanEventKind::Step, id, ticks, tsc);
             return true;
         }
         // The old span's end has its place; the new span has none.
-        self.put(EventKind::End, id, ticks, tsc);
+        self.put(SpanEventKind::End, id, ticks, tsc);
         self.open[place] |= LOST;
         self.drop_span()
     }
 
     /// A step or a start over a span whose own start was dropped: there may be room for the next one.
-    fn open_again(&mut self, kind: EventKind, place: usize, (id, ticks, tsc): (u32, u64, bool)) -> bool {
+    fn open_again(&mut self, kind: SpanEventKind, place: usize, (id, ticks, tsc): (u32, u64, bool)) -> bool {
         if !self.has_room_for(2) {
             return self.drop_span();
         }

@@ -52,7 +52,7 @@ pub struct Energy {
 
 /// Totals of all spans of one name.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Span {
+pub struct SpanRecord {
     /// Name.
     pub name: String,
     /// Spans ended.

@@ -4,7 +4,7 @@ use super::attribution::{Attribution, Consumer};
 use super::beside::{CarbonPrice, Cost, Embodied, Market, Sci, Water};
 use super::carbon::Carbon;
 use super::device::Device;
-use super::energy::{Energy, Span};
+use super::energy::{Energy, SpanRecord};
 use super::events::SpellRecord;
 use super::whole::Report;
 use crate::{Bounded, RangeKind};
@@ -51,7 +51,7 @@ impl Device {
     }
 }
 
-impl Span {
+impl SpanRecord {
     /// The sum of energies with bounds, microjoules.
     #[must_use]
     pub fn bounded(&self) -> Bounded<u64> {
@@ -59,7 +59,7 @@ impl Span {
     }
 }
 
-impl Span {
+impl SpanRecord {
     /// The sum of energies with the bounds that rest on no assumption about power, microjoules.
     #[must_use]
     pub fn free(&self) -> Bounded<u64> {
@@ -219,7 +219,7 @@ mod tests {
             run: crate::schema::Run { duration_ns: 7, ..Default::default() },
             energy,
             devices: Vec::new(),
-            spans: vec![Span { energy_uj: Some(0), high_uj: Some(0), ..Span::default() }],
+            spans: vec![SpanRecord { energy_uj: Some(0), high_uj: Some(0), ..SpanRecord::default() }],
             work: crate::schema::Work { steps: Some(0), samples: Some(3), ..Default::default() },
             attribution: None,
             carbon: Some(Carbon { grams: Some(0.0), high: Some(0.0), ..Carbon::default() }),

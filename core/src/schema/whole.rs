@@ -7,7 +7,7 @@ use super::attribution::Attribution;
 use super::budget::BudgetRecord;
 use super::carbon::Carbon;
 use super::device::{Device, GaugeSummary};
-use super::energy::{Energy, Span, StepCurve};
+use super::energy::{Energy, SpanRecord, StepCurve};
 use super::events::{EventRecord, SelfCost, SourceStatus, SpellRecord};
 use super::run::{Run, Work};
 use crate::{CurveRecord, Stretch};
@@ -27,7 +27,7 @@ pub struct Report {
     /// One entry a domain, overlapping ones included.
     pub devices: Vec<Device>,
     /// Totals by span name.
-    pub spans: Vec<Span>,
+    pub spans: Vec<SpanRecord>,
     /// What was done with the energy.
     pub work: Work,
     /// The command's share of the host's energy; `None` where it cannot be determined.

@@ -14,10 +14,12 @@ use std::path::Path;
 use eco2_core::Bounded;
 use eco2_core::schema::Cost;
 
-use crate::pricing::{EnergyCurve, Split, Step, Steps};
+use crate::pricing::{EnergyCurve, RateStep, Split, Steps};
 use crate::series::rows::{Rows, text};
-use crate::series::{FileError, FileFault, Meta, Place, Point, Series, Slots, bytes, chosen, shown, unknown_slots};
-use crate::{Outlook, Pue, Sha256, outlook};
+use crate::series::{
+    FileError, FileFault, Meta, Place, Series, SeriesPoint, Slots, bytes, chosen, shown, unknown_slots,
+};
+use crate::{IntensityForecast, Pue, Sha256, outlook};
 
 /// The column that is taken where none is named.
 const PLAIN: &str = "price_per_kwh";
@@ -71,9 +73,9 @@ impl Tariff {
         while let Some(row) = rows.next()? {
             let known = !row.text(column).is_empty();
             let value = known.then(|| row.number(column, "the price")).transpose()?;
-            points.push(Point { from_ns: row.instant(0)?, value, place: row.place() });
+            points.push(SeriesPoint { from_ns: row.instant(0)?, value, place: row.place() });
         }
-        let price = |point: &Point, _: &Meta| price(point, stated.kwh);
+        let price = |point: &SeriesPoint, _: &Meta| price(point, stated.kwh);
         let meta = Meta { slots: stated.slots, ..Meta::default() };
         let prices = Series::checked(meta, &points, price);
         let prices = prices.map_err(|(place, fault)| FileError::new(file, place, fault))?;
@@ -107,7 +109,7 @@ impl Tariff {
     /// The mean price of a time to come: what is published, else what was paid at the same hour before; `flat` stands in
     /// where the series knows nothing. The figures are money for a kilowatt-hour, not grams.
     #[must_use]
-    pub fn outlook(&self, flat: Option<f64>, now_ns: i64, to_ns: i64) -> Option<Outlook> {
+    pub fn outlook(&self, flat: Option<f64>, now_ns: i64, to_ns: i64) -> Option<IntensityForecast> {
         outlook(&|at_ns| self.at(at_ns).or(flat), self.prices.from_ns(), now_ns, to_ns)
     }
 }
@@ -147,7 +149,7 @@ fn unit(text: &str) -> Option<(String, f64)> {
     is_code.then(|| (code.to_owned(), kwh))
 }
 
-fn price(point: &Point, kwh: f64) -> Result<f64, (Place, FileFault)> {
+fn price(point: &SeriesPoint, kwh: f64) -> Result<f64, (Place, FileFault)> {
     let Some(value) = point.value else { return Ok(f64::NAN) };
     let each = value / kwh;
     if each.abs() <= MOST {
@@ -168,10 +170,10 @@ pub fn series_cost(
     energy: &(impl EnergyCurve + ?Sized),
 ) -> Cost {
     let known = tariff.steps(from_ns, to_ns);
-    let filled = Steps::new(known.iter().map(|step| Step { per_kwh: step.per_kwh.or(flat), ..*step }));
+    let filled = Steps::new(known.iter().map(|step| RateStep { per_kwh: step.per_kwh.or(flat), ..*step }));
     let split = Split::new(energy, &filled, pue);
     let Bounded { value: amount, low, high, .. } = split.amount();
-    let is_filled = |(step, uj): (&Step, u64)| step.per_kwh.is_none() && uj > 0;
+    let is_filled = |(step, uj): (&RateStep, u64)| step.per_kwh.is_none() && uj > 0;
     let by_flat = flat.is_some() && known.iter().zip(split.parts_uj()).any(is_filled);
     Cost {
         amount,
@@ -190,12 +192,12 @@ impl Tariff {
     }
 
     /// The prices between two instants, from the first on.
-    fn steps(&self, from_ns: i64, to_ns: i64) -> Vec<Step> {
+    fn steps(&self, from_ns: i64, to_ns: i64) -> Vec<RateStep> {
         let (mut steps, mut at_ns) = (Vec::new(), from_ns);
         while at_ns < to_ns || steps.is_empty() {
             let end_ns = self.prices.next_edge(at_ns).min(to_ns.max(at_ns));
             let since_ns = u64::try_from(end_ns.saturating_sub(from_ns)).unwrap_or(0);
-            steps.push(Step { to_ns: since_ns, per_kwh: self.at(at_ns) });
+            steps.push(RateStep { to_ns: since_ns, per_kwh: self.at(at_ns) });
             at_ns = end_ns;
         }
         steps

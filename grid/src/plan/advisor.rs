@@ -13,7 +13,7 @@ const WIDEST: u32 = 32;
 
 /// How quickly advice may change.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Pace {
+pub struct JobPace {
     /// The most workers, 1 to 32.
     pub most: u32,
     /// Least time between two changes, nanoseconds; 30 s by default.
@@ -24,7 +24,7 @@ pub struct Pace {
     pub hysteresis: f64,
 }
 
-impl Default for Pace {
+impl Default for JobPace {
     fn default() -> Self {
         Self { most: WIDEST, cooldown_ns: 30_000_000_000, checkpoint_ns: 0, hysteresis: 0.1 }
     }
@@ -41,7 +41,7 @@ pub struct Signal {
 
 /// What to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Advice {
+pub struct PlanAdvice {
     /// Workers to run.
     pub workers: u32,
     /// Whether that differs from the advice before.
@@ -52,7 +52,7 @@ pub struct Advice {
 #[derive(Debug, Clone)]
 pub struct Advisor {
     steps: Vec<Segment>,
-    pace: Pace,
+    pace: JobPace,
     workers: u32,
     now_ns: u64,
     changed_ns: Option<u64>,
@@ -63,7 +63,7 @@ impl Advisor {
     ///
     /// # Errors
     /// [`PlanError::Range`] for a pace that makes no sense, or a profile whose fewest workers are too many.
-    pub fn new(scaling: &Scaling, pace: Pace) -> Result<Self, PlanError> {
+    pub fn new(scaling: &Scaling, pace: JobPace) -> Result<Self, PlanError> {
         check(f64::from(pace.most), "the most workers", |most| (1.0..=f64::from(WIDEST)).contains(&most), "1 to 32")?;
         check(pace.hysteresis, "hysteresis", |share| (0.0..1.0).contains(&share), "0 to below 1")?;
         let steps: Vec<Segment> = scaling.hull().iter().filter(|step| step.to <= pace.most).copied().collect();
@@ -79,14 +79,14 @@ impl Advisor {
     }
 
     /// What to do at `now_ns` of the monotonic clock. A clock that goes back stands still.
-    pub fn advise(&mut self, now_ns: u64, signal: Signal) -> Advice {
+    pub fn advise(&mut self, now_ns: u64, signal: Signal) -> PlanAdvice {
         self.now_ns = self.now_ns.max(now_ns);
         let wanted = self.wanted(signal);
         if wanted == self.workers || self.cools() {
-            return Advice { workers: self.workers, changed: false };
+            return PlanAdvice { workers: self.workers, changed: false };
         }
         (self.workers, self.changed_ns) = (wanted, Some(self.now_ns));
-        Advice { workers: wanted, changed: true }
+        PlanAdvice { workers: wanted, changed: true }
     }
 
     fn cools(&self) -> bool {

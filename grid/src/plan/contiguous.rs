@@ -4,10 +4,10 @@
 //! the least is at a start where one of the ends lies on an edge, or at one of the window's own ends: those are all. Slots
 //! without a known intensity only add edges, and no stretch reaches into them.
 
-use super::{PlanSlot, Window};
+use super::{PlanSlot, PlanWindow};
 
 /// The earliest cheapest stretch, and its integral; `None` where none is known throughout.
-pub(super) fn contiguous(window: &Window<'_>, length_ns: i64) -> Option<(PlanSlot, i128)> {
+pub(super) fn contiguous(window: &PlanWindow<'_>, length_ns: i64) -> Option<(PlanSlot, i128)> {
     let last_ns = window.to_ns() - length_ns;
     let ends = [window.from_ns(), last_ns].into_iter().filter(|start| window.is_known(*start, start + length_ns));
     let ends = ends.map(|start| (window.integral(start, start + length_ns), start));

@@ -2,14 +2,14 @@
 
 use super::error::{PlanError, check};
 use super::job::HOUR_NS;
-use crate::{Gap, Kind, Series, utc};
+use crate::{IntensityKind, Series, SeriesGap, utc};
 
 /// Integer units in a gram per kilowatt-hour. Figures of up to twelve decimals are exact; 5000 g/kWh is 5e15.
 const PER_G: f64 = 1e12;
 
 /// Intensity in a form that answers questions about any stretch of time at once.
 #[derive(Debug, Clone)]
-pub struct Curve {
+pub struct IntensityCurve {
     first_ns: i64,
     step_ns: i64,
     /// Intensity by slot, 1e-12 g/kWh; 0 in gaps, and one more 0 at the end.
@@ -18,15 +18,15 @@ pub struct Curve {
     sums: Vec<i128>,
     /// Gaps before each edge.
     unknown: Vec<u32>,
-    gaps: Vec<Gap>,
+    gaps: Vec<SeriesGap>,
     zone: String,
-    kind: Option<Kind>,
+    kind: Option<IntensityKind>,
 }
 
 /// A stretch of a curve. Slots without a known intensity may lie in it; no plan runs in them.
 #[derive(Debug, Clone, Copy)]
-pub struct Window<'a> {
-    curve: &'a Curve,
+pub struct PlanWindow<'a> {
+    curve: &'a IntensityCurve,
     from_ns: i64,
     to_ns: i64,
     has_gaps: bool,
@@ -42,7 +42,7 @@ pub(super) struct Piece {
     pub(super) is_known: bool,
 }
 
-impl Curve {
+impl IntensityCurve {
     /// Makes a series ready.
     #[must_use]
     pub fn new(series: &Series) -> Self {
@@ -64,7 +64,7 @@ impl Curve {
 
     /// What the figures count; `None`: not stated.
     #[must_use]
-    pub fn kind(&self) -> Option<Kind> {
+    pub fn kind(&self) -> Option<IntensityKind> {
         self.kind
     }
 
@@ -90,7 +90,7 @@ impl Curve {
     ///
     /// # Errors
     /// [`PlanError::OutsideSeries`], or [`PlanError::Gap`] where nothing is known of it.
-    pub fn window(&self, from_ns: i64, to_ns: i64) -> Result<Window<'_>, PlanError> {
+    pub fn window(&self, from_ns: i64, to_ns: i64) -> Result<PlanWindow<'_>, PlanError> {
         if from_ns < self.first_ns || to_ns > self.to_ns() || from_ns >= to_ns {
             let (from, to) = (utc(self.first_ns), utc(self.to_ns()));
             let (wanted_from, wanted_to) = (utc(from_ns), utc(to_ns));
@@ -101,7 +101,7 @@ impl Curve {
         if unknown == end - first {
             return Err(self.gap_after(from_ns));
         }
-        Ok(Window { curve: self, from_ns, to_ns, has_gaps: unknown > 0 })
+        Ok(PlanWindow { curve: self, from_ns, to_ns, has_gaps: unknown > 0 })
     }
 
     /// Edges of slots between two instants within the curve.
@@ -146,10 +146,10 @@ impl Curve {
     }
 }
 
-impl<'a> Window<'a> {
+impl<'a> PlanWindow<'a> {
     /// The curve that it is a part of.
     #[must_use]
-    pub fn curve(&self) -> &'a Curve {
+    pub fn curve(&self) -> &'a IntensityCurve {
         self.curve
     }
 
@@ -258,7 +258,7 @@ pub(super) fn grams(integral: i128, power_w: f64) -> f64 {
 ///
 /// # Errors
 /// [`PlanError::DeadlineBeforeDuration`], or [`RangeError`] for a duration that is not above 0.
-pub(super) fn check_fits(window: &Window<'_>, duration_ns: i64) -> Result<(), PlanError> {
+pub(super) fn check_fits(window: &PlanWindow<'_>, duration_ns: i64) -> Result<(), PlanError> {
     let need_h = duration_ns as f64 / HOUR_NS as f64;
     check(need_h, "duration in hours", |hours| hours > 0.0, "a finite number above 0")?;
     if duration_ns <= window.to_ns() - window.from_ns() {
@@ -268,7 +268,7 @@ pub(super) fn check_fits(window: &Window<'_>, duration_ns: i64) -> Result<(), Pl
 }
 
 /// A job that takes longer than its window has.
-pub(super) fn too_long(window: &Window<'_>, need_h: f64) -> PlanError {
+pub(super) fn too_long(window: &PlanWindow<'_>, need_h: f64) -> PlanError {
     let (from, to) = (utc(window.from_ns()), utc(window.to_ns()));
     PlanError::DeadlineBeforeDuration { need_h, have_h: window.hours(), from, to }
 }

@@ -5,7 +5,7 @@
 //! and the optimum. At most one slot is shared in time by two worker counts; no whole-slot plan can be below it.
 
 use super::curve::{Piece, check_fits, grams, too_long};
-use super::{HOUR_NS, Plan, PlanError, PlanSlot, Scaling, Window, push};
+use super::{HOUR_NS, Plan, PlanError, PlanSlot, PlanWindow, Scaling, push};
 
 /// Relative slack for a job that fits exactly: what the sum of a few thousand slots may lose.
 const SLACK: f64 = 1e-12;
@@ -26,7 +26,7 @@ pub(super) struct Bought {
 ///
 /// # Errors
 /// [`PlanError`] where even the widest job would miss the deadline, or does not fit into the time that is known.
-pub fn elastic(window: &Window<'_>, scaling: &Scaling, duration_ns: i64) -> Result<Plan, PlanError> {
+pub fn elastic(window: &PlanWindow<'_>, scaling: &Scaling, duration_ns: i64) -> Result<Plan, PlanError> {
     let work = checked_work(window, scaling, duration_ns)?;
     let pieces: Vec<Piece> = window.pieces().collect();
     let bought = buy(&pieces, scaling, work);
@@ -36,7 +36,7 @@ pub fn elastic(window: &Window<'_>, scaling: &Scaling, duration_ns: i64) -> Resu
 }
 
 /// The work of a job, if the widest can do it within the window.
-pub(super) fn checked_work(window: &Window<'_>, scaling: &Scaling, duration_ns: i64) -> Result<f64, PlanError> {
+pub(super) fn checked_work(window: &PlanWindow<'_>, scaling: &Scaling, duration_ns: i64) -> Result<f64, PlanError> {
     let work = scaling.work(duration_ns);
     let need_h = work / scaling.fastest();
     if duration_ns <= 0 {
@@ -100,7 +100,7 @@ fn slots(pieces: &[Piece], scaling: &Scaling, bought: &Bought) -> Vec<PlanSlot> 
 
 /// Grams of the work begun at once, with the fewest workers that meet the deadline; `None` where the intensity of that
 /// time is not known.
-pub(super) fn now(window: &Window<'_>, scaling: &Scaling, work: f64) -> Result<Option<f64>, PlanError> {
+pub(super) fn now(window: &PlanWindow<'_>, scaling: &Scaling, work: f64) -> Result<Option<f64>, PlanError> {
     let enough = |throughput: f64| work / throughput <= window.hours() * (1.0 + SLACK);
     let level = scaling.levels().iter().find(|level| enough(level.throughput));
     let level = level.or(scaling.levels().last()).ok_or(PlanError::NoWorkers)?;

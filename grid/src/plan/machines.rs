@@ -8,7 +8,7 @@ use super::contiguous::contiguous;
 use super::curve::{Piece, grams};
 use super::flow::{Demand, Flow, Supply};
 use super::wrap::wrap_around;
-use super::{Curve, Plan, PlanError, PlanSlot, Queued, Window, error::check, push, saving_percent};
+use super::{IntensityCurve, Plan, PlanError, PlanSlot, PlanWindow, Queued, error::check, push, saving_percent};
 
 /// The most jobs times slots: 64 MiB of shares.
 const MOST_SHARES: usize = 8 << 20;
@@ -38,10 +38,10 @@ impl Shared {
 ///
 /// # Errors
 /// [`PlanError`] where a job does not fit alone, or beside the others.
-pub fn share_machines(curve: &Curve, jobs: &[Queued], machines: u32) -> Result<Shared, PlanError> {
+pub fn share_machines(curve: &IntensityCurve, jobs: &[Queued], machines: u32) -> Result<Shared, PlanError> {
     check(f64::from(machines), "machines", |machines| machines > 0.0, "1 or more")?;
     let alone = jobs.iter().map(|job| job.plan(curve)).collect::<Result<Vec<Plan>, _>>()?;
-    let windows = jobs.iter().map(|job| window(curve, job)).collect::<Result<Vec<Window<'_>>, _>>()?;
+    let windows = jobs.iter().map(|job| window(curve, job)).collect::<Result<Vec<PlanWindow<'_>>, _>>()?;
     let mut slots = place(jobs, &windows, machines)?;
     let taken: Vec<PlanSlot> = slots.iter().flatten().copied().collect();
     interleave(curve, (jobs, &windows), (&taken, machines), &mut slots)?;
@@ -53,18 +53,18 @@ pub fn share_machines(curve: &Curve, jobs: &[Queued], machines: u32) -> Result<S
     Ok(Shared { plans, grams, now_grams, bound_grams })
 }
 
-fn window<'a>(curve: &'a Curve, job: &Queued) -> Result<Window<'a>, PlanError> {
+fn window<'a>(curve: &'a IntensityCurve, job: &Queued) -> Result<PlanWindow<'a>, PlanError> {
     curve.window(job.arrival_ns, job.deadline_ns.min(curve.to_ns()))
 }
 
-fn weighed(((slots, alone), (job, window)): ((Vec<PlanSlot>, Plan), (&Queued, &Window<'_>))) -> Plan {
+fn weighed(((slots, alone), (job, window)): ((Vec<PlanSlot>, Plan), (&Queued, &PlanWindow<'_>))) -> Plan {
     let cost = slots.iter().map(|slot| window.integral(slot.from_ns, slot.to_ns)).sum();
     let grams = grams(cost, job.job.power_w);
     Plan { slots, grams, bound_grams: alone.bound_grams.min(grams), ..alone }
 }
 
 /// Places the jobs that may not be interrupted.
-fn place(jobs: &[Queued], windows: &[Window<'_>], machines: u32) -> Result<Vec<Vec<PlanSlot>>, PlanError> {
+fn place(jobs: &[Queued], windows: &[PlanWindow<'_>], machines: u32) -> Result<Vec<Vec<PlanSlot>>, PlanError> {
     let slack = |job: usize| windows[job].to_ns() - windows[job].from_ns() - jobs[job].job.duration_ns;
     let mut order: Vec<usize> = (0..jobs.len()).filter(|&job| !jobs[job].job.interruptible).collect();
     order.sort_by_key(|&job| (slack(job), jobs[job].arrival_ns));
@@ -79,7 +79,7 @@ fn place(jobs: &[Queued], windows: &[Window<'_>], machines: u32) -> Result<Vec<V
 }
 
 /// The cheapest place at which a machine is free throughout. Beside the edges of slots, those of other jobs matter.
-fn free_place(window: &Window<'_>, length_ns: i64, taken: &[PlanSlot], machines: u32) -> Option<PlanSlot> {
+fn free_place(window: &PlanWindow<'_>, length_ns: i64, taken: &[PlanSlot], machines: u32) -> Option<PlanSlot> {
     let (best, _) = contiguous(window, length_ns)?;
     if is_free(&best, taken, machines) {
         return Some(best);
@@ -109,8 +109,8 @@ fn is_free(place: &PlanSlot, taken: &[PlanSlot], machines: u32) -> bool {
 
 /// Shares what is left among the jobs that may be interrupted.
 fn interleave(
-    curve: &Curve,
-    (jobs, windows): (&[Queued], &[Window<'_>]),
+    curve: &IntensityCurve,
+    (jobs, windows): (&[Queued], &[PlanWindow<'_>]),
     (taken, machines): (&[PlanSlot], u32),
     slots: &mut [Vec<PlanSlot>],
 ) -> Result<(), PlanError> {
@@ -138,7 +138,7 @@ fn interleave(
 }
 
 /// Time cut wherever the intensity, the free machines or the set of jobs may change.
-fn cut(curve: &Curve, windows: &[Window<'_>], taken: &[PlanSlot]) -> Vec<Piece> {
+fn cut(curve: &IntensityCurve, windows: &[PlanWindow<'_>], taken: &[PlanSlot]) -> Vec<Piece> {
     let mut edges: Vec<i64> = windows.iter().flat_map(|window| [window.from_ns(), window.to_ns()]).collect();
     let (Some(&first), Some(&last)) = (edges.iter().min(), edges.iter().max()) else { return Vec::new() };
     edges.extend(taken.iter().flat_map(|slot| [slot.from_ns, slot.to_ns]));
@@ -160,7 +160,7 @@ fn supply(piece: &Piece, taken: &[PlanSlot], machines: u32) -> Supply {
     Supply { length_ns, free_ns: length_ns.saturating_mul(free), cost: piece.cost }
 }
 
-fn demand(pieces: &[Piece], window: &Window<'_>, job: &Queued, jobs: &[Queued]) -> Demand {
+fn demand(pieces: &[Piece], window: &PlanWindow<'_>, job: &Queued, jobs: &[Queued]) -> Demand {
     let first = pieces.partition_point(|piece| piece.from_ns < window.from_ns());
     let end = pieces.partition_point(|piece| piece.to_ns <= window.to_ns());
     // Only the ratio of powers matters: milliwatts, or 1 where all are equal.

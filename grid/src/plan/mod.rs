@@ -1,6 +1,6 @@
 //! When, where and how wide to run: plans over a known or forecast intensity. Pure functions; no file, no clock.
 //!
-//! A [`Curve`] is a series made ready; a [`Window`] of it runs from a job's release to its deadline, which no plan
+//! A [`IntensityCurve`] is a series made ready; a [`PlanWindow`] of it runs from a job's release to its deadline, which no plan
 //! exceeds, and no plan runs where the intensity is not known. [`plan`] answers for one job, [`elastic`](fn@elastic) for one with a [`Scaling`] profile, [`whole_slots`]
 //! for one that pays for starting and switching, [`rank`] says in which zone, [`share_machines`] for many jobs on few
 //! machines. Every plan carries a lower bound that no plan of its class can undercut.
@@ -38,8 +38,8 @@ mod scaling;
 mod whole;
 mod wrap;
 
-pub use advisor::{Advice, Advisor, Pace, Signal};
-pub use curve::{Curve, Window};
+pub use advisor::{Advisor, JobPace, PlanAdvice, Signal};
+pub use curve::{IntensityCurve, PlanWindow};
 pub use elastic::elastic;
 pub use error::PlanError;
 pub use hull::Level;
@@ -58,7 +58,7 @@ pub use whole::whole_slots;
 ///
 /// # Errors
 /// [`PlanError`] where the job does not fit, or a figure makes no sense.
-pub fn plan(window: &Window<'_>, job: &Job) -> Result<Plan, PlanError> {
+pub fn plan(window: &PlanWindow<'_>, job: &Job) -> Result<Plan, PlanError> {
     error::check_power(job.power_w)?;
     curve::check_fits(window, job.duration_ns)?;
     let (slots, cost) = if job.interruptible {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Curve, HOUR_NS, Job, Plan, PlanError, plan};
+use super::{HOUR_NS, IntensityCurve, Job, Plan, PlanError, plan};
 use crate::series::rows::{Row, Rows, text};
 use crate::{FileError, FileFault, Place};
 
@@ -31,7 +31,7 @@ impl Queued {
     ///
     /// # Errors
     /// As for [`plan`].
-    pub fn plan(&self, curve: &Curve) -> Result<Plan, PlanError> {
+    pub fn plan(&self, curve: &IntensityCurve) -> Result<Plan, PlanError> {
         let fits = self.arrival_ns.saturating_add(self.job.duration_ns) <= self.deadline_ns;
         let known = self.arrival_ns < curve.to_ns();
         let to_ns = if fits && known { self.deadline_ns.min(curve.to_ns()) } else { self.deadline_ns };

@@ -1,6 +1,6 @@
 //! T4: where to run. The best plan of each zone, moving the data included.
 
-use super::{Curve, Job, Plan, PlanError, plan};
+use super::{IntensityCurve, Job, Plan, PlanError, plan};
 
 /// A zone in question.
 #[derive(Debug, Clone, Copy)]
@@ -8,7 +8,7 @@ pub struct Candidate<'a> {
     /// What the zone is called.
     pub name: &'a str,
     /// Its intensity.
-    pub curve: &'a Curve,
+    pub curve: &'a IntensityCurve,
     /// Grams CO2e of moving the job and its data there; 0 at home.
     pub transfer_grams: f64,
 }
@@ -60,7 +60,12 @@ pub fn rank(candidates: &[Candidate<'_>], from_ns: i64, to_ns: i64, job: &Job) -
 ///
 /// # Errors
 /// [`PlanError`] where an intensity is not known then, or the energy makes no sense.
-pub fn transfer_grams(home: &Curve, there: &Curve, at_ns: i64, energy_kwh: f64) -> Result<f64, PlanError> {
+pub fn transfer_grams(
+    home: &IntensityCurve,
+    there: &IntensityCurve,
+    at_ns: i64,
+    energy_kwh: f64,
+) -> Result<f64, PlanError> {
     let allowed = "a finite number of at least 0";
     super::error::check(energy_kwh, "energy of the transfer in kWh", |energy| energy >= 0.0, allowed)?;
     if std::ptr::eq(home, there) {

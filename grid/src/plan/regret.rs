@@ -2,7 +2,7 @@
 
 use super::curve::grams;
 use super::error::check;
-use super::{Job, PlanError, PlanSlot, Window, plan};
+use super::{Job, PlanError, PlanSlot, PlanWindow, plan};
 
 /// A plan made on a forecast, weighed with what came.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,7 +42,7 @@ impl Regret {
 ///
 /// # Errors
 /// [`PlanError`] where the job does not fit, the two windows are not of the same time, or it is not known what came.
-pub fn regret(forecast: &Window<'_>, actual: &Window<'_>, job: &Job) -> Result<Regret, PlanError> {
+pub fn regret(forecast: &PlanWindow<'_>, actual: &PlanWindow<'_>, job: &Job) -> Result<Regret, PlanError> {
     let made = plan(forecast, job)?;
     let seen = actual.curve().window(forecast.from_ns(), forecast.to_ns())?;
     let best = plan(&seen, job)?;

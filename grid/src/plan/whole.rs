@@ -5,7 +5,7 @@
 use super::curve::Piece;
 use super::elastic::{buy, checked_work, now};
 use super::labels::{Costs, Found, Searched, Task, search};
-use super::{Plan, PlanError, PlanSlot, Scaling, Window, push};
+use super::{Plan, PlanError, PlanSlot, PlanWindow, Scaling, push};
 
 /// The most slots of a window that is searched: a week of half-hours and a day.
 const MOST_SLOTS: usize = 400;
@@ -18,7 +18,12 @@ const MOST_SLOTS: usize = 400;
 ///
 /// # Errors
 /// As for [`elastic`](fn@super::elastic); [`PlanError::TooLarge`] for more than 400 slots.
-pub fn whole_slots(window: &Window<'_>, scaling: &Scaling, costs: Costs, duration_ns: i64) -> Result<Plan, PlanError> {
+pub fn whole_slots(
+    window: &PlanWindow<'_>,
+    scaling: &Scaling,
+    costs: Costs,
+    duration_ns: i64,
+) -> Result<Plan, PlanError> {
     let work = checked_work(window, scaling, duration_ns)?;
     let pieces: Vec<Piece> = window.pieces().collect();
     if pieces.len() > MOST_SLOTS {

@@ -1,6 +1,6 @@
 //! The intensity, or the price, of what is to come.
 
-use crate::Outlook;
+use crate::IntensityForecast;
 
 /// The intensity, or the price, of what is to come.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,7 +18,7 @@ pub struct Ahead {
 impl Ahead {
     /// By a forecast, or by the past.
     #[must_use]
-    pub fn of(found: &Outlook) -> Self {
+    pub fn of(found: &IntensityForecast) -> Self {
         let untested = found.season_h.is_some() && found.error_percent.is_none();
         Self {
             each: found.g_per_kwh,

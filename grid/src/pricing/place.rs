@@ -77,7 +77,9 @@ fn cloud(metadata_url: Option<&str>) -> Result<Intensity, PriceError> {
 
 #[cfg(not(feature = "providers"))]
 fn cloud(_: Option<&str>) -> Result<Intensity, PriceError> {
-    let note =
-        format!("--locate cloud: {}; this is the world average, not your grid", crate::provider::Fault::NotBuilt);
+    let note = format!(
+        "--locate cloud: {}; this is the world average, not your grid",
+        crate::provider::ProviderFault::NotBuilt
+    );
     Ok(Intensity { note: Some(note), ..crate::world() })
 }

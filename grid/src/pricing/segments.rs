@@ -2,7 +2,7 @@
 
 use eco2_core::schema::{Carbon, CarbonSegment};
 
-use super::{EnergyCurve, Split, Step, Steps};
+use super::{EnergyCurve, RateStep, Split, Steps};
 use crate::provider::Part;
 use crate::zone::cited;
 use crate::{Pue, ZoneSource};
@@ -28,7 +28,7 @@ pub fn price_parts(
     zone: &NamedZone,
 ) -> Carbon {
     let since_ns = |at_ns: i64| u64::try_from(at_ns.saturating_sub(from_ns)).unwrap_or(0);
-    let step = |part: &Part| Step { to_ns: since_ns(part.to_ns), per_kwh: Some(part.g_per_kwh) };
+    let step = |part: &Part| RateStep { to_ns: since_ns(part.to_ns), per_kwh: Some(part.g_per_kwh) };
     let steps = Steps::new(parts.iter().map(step));
     let split = Split::new(energy, &steps, pue);
     let segments = parts.iter().zip(split.parts_uj()).map(|(part, energy_uj)| segment(part, energy_uj)).collect();

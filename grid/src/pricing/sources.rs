@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{PriceError, PriceRequest, When};
-use crate::provider::{Chain, Coverage, Fault, File, Provider, Wanted};
-use crate::{Intensity, Outlook};
+use crate::provider::{Chain, Coverage, File, Provider, ProviderFault, Wanted};
+use crate::{Intensity, IntensityForecast};
 
 /// Who is asked about the time of a run.
 #[derive(Clone)]
@@ -76,13 +76,14 @@ impl Sources {
     /// All of a run's time in values of one kind ([`Coverage::completed`]) from an answer; `None`: it never came.
     #[must_use]
     pub fn completed(&self, answer: Option<Coverage>, when: &When) -> Coverage {
-        let late = || Coverage { faults: vec![("intensity_provider".to_owned(), Fault::Late)], ..Coverage::default() };
+        let late =
+            || Coverage { faults: vec![("intensity_provider".to_owned(), ProviderFault::Late)], ..Coverage::default() };
         answer.unwrap_or_else(late).completed(when.from_ns, when.to_ns(), &self.table)
     }
 
     /// The mean intensity of a time to come by the file; `None` without one, and where it does not tell.
     #[must_use]
-    pub fn outlook(&self, now_ns: i64, to_ns: i64) -> Option<Outlook> {
+    pub fn outlook(&self, now_ns: i64, to_ns: i64) -> Option<IntensityForecast> {
         self.series.as_ref()?.series().outlook(now_ns, to_ns)
     }
 }
@@ -95,7 +96,8 @@ mod tests {
     use crate::provider::{About, Part};
 
     fn part(from_ns: i64, to_ns: i64, g_per_kwh: f64) -> Part {
-        let about = Arc::new(About { kind: Some(crate::Kind::LifecycleAverageProduction), ..About::default() });
+        let about =
+            Arc::new(About { kind: Some(crate::IntensityKind::LifecycleAverageProduction), ..About::default() });
         let provider = "asked".to_owned();
         Part { from_ns, to_ns, g_per_kwh, estimated: false, provider, answer: None, fallback: false, about }
     }
@@ -121,7 +123,7 @@ mod tests {
         let coverage = completed(None);
         let told: Vec<_> = coverage.parts.iter().map(|part| (part.from_ns, part.to_ns, part.estimated)).collect();
         assert_eq!(told, [(0, 80, true)]);
-        assert_eq!(coverage.faults[0].1, Fault::Late);
+        assert_eq!(coverage.faults[0].1, ProviderFault::Late);
     }
 
     #[test]
@@ -129,7 +131,7 @@ mod tests {
         let parts = vec![part(0, 20, 1.0), part(20, 60, 2.0)];
         let coverage = completed(Some(Coverage {
             parts,
-            faults: vec![("asked".into(), Fault::Net(NetError::Timeout))],
+            faults: vec![("asked".into(), ProviderFault::Net(NetError::Timeout))],
             ..Coverage::default()
         }));
         let events = super::super::told::coverage_events(&coverage, &[500, 250, 250], 80);

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 
 use super::When;
 use crate::ZoneSource;
-use crate::provider::{Coverage, Fault};
+use crate::provider::{Coverage, ProviderFault};
 
 pub(super) fn event(at: u64, kind: &str, device: &str, text: String) -> EventRecord {
     EventRecord { at, kind: kind.to_owned(), device: device.to_owned(), text }
@@ -14,7 +14,8 @@ pub(super) fn event(at: u64, kind: &str, device: &str, text: String) -> EventRec
 
 /// How a run was covered: who failed, and whose figures weighed how much of the energy.
 pub(super) fn coverage_events(coverage: &Coverage, energies_uj: &[u64], at: u64) -> Vec<EventRecord> {
-    let failed = |(provider, fault): &(String, Fault)| event(at, "intensity-fault", provider, fault.to_string());
+    let failed =
+        |(provider, fault): &(String, ProviderFault)| event(at, "intensity-fault", provider, fault.to_string());
     let mut events: Vec<EventRecord> = coverage.faults.iter().map(failed).collect();
     if let Some(text) = shares(coverage, energies_uj) {
         let kind = if coverage.parts.iter().any(|part| part.fallback) { "intensity-fallback" } else { "intensity" };

@@ -36,7 +36,7 @@ impl<F: Fn(u64) -> Bounded<u64>> EnergyCurve for F {
 
 /// A stretch of time with one value; it begins where the one before ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Step {
+pub struct RateStep {
     /// Its end, nanoseconds since the start of the run.
     pub to_ns: u64,
     /// Amount per kilowatt-hour; `None`: not known, so that the energy in it has no amount.
@@ -45,18 +45,18 @@ pub struct Step {
 
 /// A step function over the time of a run.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Steps(Vec<Step>);
+pub struct Steps(Vec<RateStep>);
 
 impl Steps {
     /// One value for all of a run of that length.
     #[must_use]
     pub fn constant(lasted_ns: u64, per_kwh: f64) -> Self {
-        Self(vec![Step { to_ns: lasted_ns, per_kwh: Some(per_kwh) }])
+        Self(vec![RateStep { to_ns: lasted_ns, per_kwh: Some(per_kwh) }])
     }
 
     /// Steps in the order of time, of which the last ends with the run.
     #[must_use]
-    pub fn new(steps: impl IntoIterator<Item = Step>) -> Self {
+    pub fn new(steps: impl IntoIterator<Item = RateStep>) -> Self {
         Self(steps.into_iter().collect())
     }
 

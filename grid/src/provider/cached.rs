@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use eco2_net::{Breaker, NetError};
 
 use super::disk::{Asked, Kept};
-use super::{About, Counts, Disk, Fault, Provider, Reply, Slot, Wanted};
+use super::{About, Counts, Disk, Provider, ProviderFault, Reply, Slot, Wanted};
 
 /// For so long the last known figure stands in for what comes after it, nanoseconds.
 const LAST_KNOWN_NS: i64 = 6 * 3_600_000_000_000;
@@ -30,7 +30,7 @@ pub struct Cached<P> {
     about: About,
     key: String,
     questions: Mutex<HashMap<String, Arc<Mutex<Known>>>>,
-    breaker: Mutex<Breaker<Fault>>,
+    breaker: Mutex<Breaker<ProviderFault>>,
     hits: AtomicU64,
     misses: AtomicU64,
     stale: AtomicU64,
@@ -74,10 +74,10 @@ impl<P: Provider> Cached<P> {
         }
     }
 
-    fn ask(&self, known: &mut Known, wanted: &Wanted<'_>, key: &str) -> Result<Reply, Fault> {
+    fn ask(&self, known: &mut Known, wanted: &Wanted<'_>, key: &str) -> Result<Reply, ProviderFault> {
         let wider = Wanted { from_ns: known.kept.measured_from(wanted), ..*wanted };
         let open = lock(&self.breaker).check(wanted.now_ns);
-        open.map_err(|open| Fault::Resting { seconds: open.seconds, last: Box::new(open.last) })?;
+        open.map_err(|open| ProviderFault::Resting { seconds: open.seconds, last: Box::new(open.last) })?;
         let answer = self.inner.slots(&wider);
         match answer.as_ref().err().filter(|fault| is_trouble(fault)) {
             Some(fault) => lock(&self.breaker).failure(fault.clone(), fault.outage(), wanted.now_ns),
@@ -96,7 +96,7 @@ impl<P: Provider> Cached<P> {
     }
 
     /// What is known in spite of the fault.
-    fn stale(&self, known: &Known, wanted: &Wanted<'_>, fault: Fault) -> Result<Reply, Fault> {
+    fn stale(&self, known: &Known, wanted: &Wanted<'_>, fault: ProviderFault) -> Result<Reply, ProviderFault> {
         let slots = known.kept.or_last_known(wanted);
         if slots.is_empty() {
             self.failed.fetch_add(1, Ordering::Relaxed);
@@ -118,7 +118,7 @@ impl<P: Provider> Provider for Cached<P> {
         Some(self.so_far())
     }
 
-    fn slots(&self, wanted: &Wanted<'_>) -> Result<Reply, Fault> {
+    fn slots(&self, wanted: &Wanted<'_>) -> Result<Reply, ProviderFault> {
         let question = Arc::clone(lock(&self.questions).entry(wanted.zone.to_owned()).or_default());
         let mut known = lock(&question);
         let key = format!("{} {}", self.key, wanted.zone);
@@ -134,7 +134,7 @@ impl<P: Provider> Provider for Cached<P> {
                 self.misses.fetch_add(1, Ordering::Relaxed);
                 Ok(reply)
             }
-            Ok(_) => self.stale(&known, wanted, Fault::NoFigure),
+            Ok(_) => self.stale(&known, wanted, ProviderFault::NoFigure),
             Err(fault) => self.stale(&known, wanted, fault),
         }
     }
@@ -200,8 +200,8 @@ impl Kept {
 }
 
 /// An answer that just holds nothing does not mean that the provider is in trouble.
-fn is_trouble(fault: &Fault) -> bool {
-    !matches!(fault, Fault::NoFigure | Fault::Zone { .. } | Fault::Net(NetError::Secret(_)))
+fn is_trouble(fault: &ProviderFault) -> bool {
+    !matches!(fault, ProviderFault::NoFigure | ProviderFault::Zone { .. } | ProviderFault::Net(NetError::Secret(_)))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{About, Counts, Fault, Provider, Slot, Wanted};
+use super::{About, Counts, Provider, ProviderFault, Slot, Wanted};
 use crate::Sha256;
 
 /// Providers in the order in which they are asked.
@@ -38,7 +38,7 @@ pub struct Coverage {
     /// Parts in the order of time that do not overlap. What nobody knows is in none.
     pub parts: Vec<Part>,
     /// Who had no answer, or no fresh one, and why.
-    pub faults: Vec<(String, Fault)>,
+    pub faults: Vec<(String, ProviderFault)>,
     /// How often the caches of those who were asked answered so far.
     pub caches: Vec<(String, Counts)>,
 }
@@ -143,14 +143,14 @@ mod tests {
     use super::*;
     use crate::provider::{Fixed, Reply};
 
-    struct Scripted(&'static str, Result<Vec<(i64, i64, f64)>, Fault>);
+    struct Scripted(&'static str, Result<Vec<(i64, i64, f64)>, ProviderFault>);
 
     impl Provider for Scripted {
         fn name(&self) -> &str {
             self.0
         }
 
-        fn slots(&self, _: &Wanted<'_>) -> Result<Reply, Fault> {
+        fn slots(&self, _: &Wanted<'_>) -> Result<Reply, ProviderFault> {
             let slot = |&(from_ns, to_ns, g_per_kwh): &(i64, i64, f64)| Slot {
                 from_ns,
                 to_ns,
@@ -193,13 +193,16 @@ mod tests {
     #[test]
     fn f44_a_provider_that_fails_is_named_and_the_fallback_flagged() {
         let chain = chain(
-            Scripted("a", Err(Fault::Net(NetError::Refused(401)))),
-            Scripted("b", Err(Fault::Net(NetError::Timeout))),
+            Scripted("a", Err(ProviderFault::Net(NetError::Refused(401)))),
+            Scripted("b", Err(ProviderFault::Net(NetError::Timeout))),
         );
         let coverage = chain.cover(&Wanted { zone: "", from_ns: 0, to_ns: 10, now_ns: 0 });
         assert_eq!(
             coverage.faults,
-            [("a".to_owned(), Fault::Net(NetError::Refused(401))), ("b".to_owned(), Fault::Net(NetError::Timeout))]
+            [
+                ("a".to_owned(), ProviderFault::Net(NetError::Refused(401))),
+                ("b".to_owned(), ProviderFault::Net(NetError::Timeout))
+            ]
         );
         let [part] = coverage.parts.as_slice() else { panic!("one part") };
         assert!(part.estimated && part.fallback && part.provider == "constant");

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{About, Coverage, Fault, Part};
-use crate::{Intensity, Kind};
+use super::{About, Coverage, Part, ProviderFault};
+use crate::{Intensity, IntensityKind};
 
 impl Coverage {
     /// The same for all of `from_ns` to `to_ns`, in intensities of one kind: that of the best provider that knows any of it
@@ -38,7 +38,7 @@ impl Coverage {
     }
 
     /// Parts within a stretch of time that do not overlap, of the kind of the best provider that states one, and that kind.
-    fn of_one_kind(&mut self, from_ns: i64, to_ns: i64) -> (Vec<Part>, Option<Kind>) {
+    fn of_one_kind(&mut self, from_ns: i64, to_ns: i64) -> (Vec<Part>, Option<IntensityKind>) {
         let mut inside: Vec<Part> = Vec::with_capacity(self.parts.len());
         let mut reached_ns = from_ns;
         for part in self.parts.drain(..) {
@@ -52,7 +52,7 @@ impl Coverage {
             inside.iter().filter(move |part| part.fallback == fallback).find_map(|part| part.about.kind)
         };
         let used = stated(false).or_else(|| stated(true));
-        let mut other: Vec<(String, Option<Kind>)> = Vec::new();
+        let mut other: Vec<(String, Option<IntensityKind>)> = Vec::new();
         inside.retain(|part| {
             let stays = goes_with(part.about.kind, used);
             let named = (part.provider.clone(), part.about.kind);
@@ -61,14 +61,15 @@ impl Coverage {
             }
             stays
         });
-        self.faults.extend(other.into_iter().map(|(provider, kind)| (provider, Fault::OtherKind { kind, used })));
+        self.faults
+            .extend(other.into_iter().map(|(provider, kind)| (provider, ProviderFault::OtherKind { kind, used })));
         (inside, used)
     }
 }
 
 /// Whether values of a kind may be added to those of the kind that is used. Of one that is not stated nothing is known to
 /// the contrary.
-fn goes_with(kind: Option<Kind>, used: Option<Kind>) -> bool {
+fn goes_with(kind: Option<IntensityKind>, used: Option<IntensityKind>) -> bool {
     kind.is_none() || used.is_none() || kind == used
 }
 
@@ -84,7 +85,7 @@ mod tests {
     use super::*;
     use crate::lookup;
 
-    fn part(provider: &str, kind: Option<Kind>, (from_ns, to_ns): (i64, i64), g_per_kwh: f64) -> Part {
+    fn part(provider: &str, kind: Option<IntensityKind>, (from_ns, to_ns): (i64, i64), g_per_kwh: f64) -> Part {
         let about = Arc::new(About { kind, ..About::default() });
         let fallback = provider != "first";
         let provider = provider.to_owned();
@@ -99,8 +100,8 @@ mod tests {
         coverage.parts.iter().map(|part| (part.from_ns, part.to_ns, part.g_per_kwh, part.fallback)).collect()
     }
 
-    const DIRECT: Option<Kind> = Some(Kind::DirectAverageConsumption);
-    const TABLE: Option<Kind> = Some(Kind::LifecycleAverageProduction);
+    const DIRECT: Option<IntensityKind> = Some(IntensityKind::DirectAverageConsumption);
+    const TABLE: Option<IntensityKind> = Some(IntensityKind::LifecycleAverageProduction);
 
     #[test]
     fn k09_what_a_direct_provider_does_not_know_is_extended_from_its_own_values() {
@@ -132,7 +133,7 @@ mod tests {
     fn k09_a_second_provider_of_another_kind_is_left_out_and_named() {
         let covered = completed(vec![part("second", TABLE, (0, 50), 7.0), part("first", DIRECT, (50, 100), 9.0)]);
         assert_eq!(told(&covered), [(0, 50, 9.0, true), (50, 100, 9.0, false)]);
-        let fault = Fault::OtherKind { kind: TABLE, used: DIRECT };
+        let fault = ProviderFault::OtherKind { kind: TABLE, used: DIRECT };
         assert!(fault.to_string().contains("lifecycle-average-production"), "{fault}");
         assert_eq!(covered.faults, [("second".to_owned(), fault)]);
     }

@@ -4,12 +4,12 @@
 use eco2_net::Outage;
 use eco2_net::{NetError, SecretFault};
 
-use crate::Kind;
+use crate::IntensityKind;
 
 /// What went wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Fault {
+pub enum ProviderFault {
     /// The request failed.
     #[error(transparent)]
     Net(#[from] NetError),
@@ -40,9 +40,9 @@ pub enum Fault {
     )]
     OtherKind {
         /// What the values count.
-        kind: Option<Kind>,
+        kind: Option<IntensityKind>,
         /// What the values that are used count.
-        used: Option<Kind>,
+        used: Option<IntensityKind>,
     },
     /// It failed several times and is left alone for a while.
     #[error("{last}; it is not asked again for {seconds} s")]
@@ -50,7 +50,7 @@ pub enum Fault {
         /// How long, seconds.
         seconds: u64,
         /// What it failed with last.
-        last: Box<Fault>,
+        last: Box<ProviderFault>,
     },
     /// This build asks nobody.
     #[error("this build has no providers that ask the network; build with the feature `providers`")]
@@ -60,13 +60,13 @@ pub enum Fault {
     Late,
 }
 
-impl From<SecretFault> for Fault {
+impl From<SecretFault> for ProviderFault {
     fn from(fault: SecretFault) -> Self {
         Self::Net(NetError::Secret(fault))
     }
 }
 
-impl Fault {
+impl ProviderFault {
     /// How the failure counts for the circuit breaker.
     #[cfg(feature = "providers")]
     pub(crate) fn outage(&self) -> Outage {
@@ -77,18 +77,18 @@ impl Fault {
     }
 
     #[cfg(feature = "providers")]
-    /// A zone, shortened for [`Fault::Zone`].
+    /// A zone, shortened for [`ProviderFault::Zone`].
     pub(crate) fn zone(zone: &str, remedy: &'static str) -> Self {
         Self::Zone { zone: zone.chars().take(60).collect(), remedy }
     }
 
     #[cfg(feature = "providers")]
-    /// A requested zone, shortened for [`Fault::OtherZone`].
+    /// A requested zone, shortened for [`ProviderFault::OtherZone`].
     pub(crate) fn other_zone(zone: &str) -> Self {
         Self::OtherZone { zone: zone.chars().take(60).collect() }
     }
 }
 
-fn named(kind: Option<Kind>) -> &'static str {
-    kind.map_or("of a kind that is not stated", Kind::as_str)
+fn named(kind: Option<IntensityKind>) -> &'static str {
+    kind.map_or("of a kind that is not stated", IntensityKind::as_str)
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{About, Fault, Provider, Reply, Slot, Wanted};
+use super::{About, Provider, ProviderFault, Reply, Slot, Wanted};
 use crate::Sha256;
 use crate::series::{FileError, Series, bytes};
 
@@ -55,7 +55,7 @@ impl Provider for File {
         "series"
     }
 
-    fn slots(&self, wanted: &Wanted<'_>) -> Result<Reply, Fault> {
+    fn slots(&self, wanted: &Wanted<'_>) -> Result<Reply, ProviderFault> {
         let estimated = self.series.meta().estimated;
         let overlaps = |from_ns: i64, to_ns: i64| to_ns > wanted.from_ns && from_ns < wanted.to_ns;
         let slots = self.series.slots().filter(|slot| overlaps(slot.from_ns, slot.to_ns)).filter_map(|slot| {
@@ -63,6 +63,6 @@ impl Provider for File {
             Some(Slot { from_ns: slot.from_ns, to_ns: slot.to_ns, g_per_kwh, estimated, forecast: false, answer: None })
         });
         let reply = Reply::new(self.about.clone(), slots);
-        if reply.slots().is_empty() { Err(Fault::NoFigure) } else { Ok(reply) }
+        if reply.slots().is_empty() { Err(ProviderFault::NoFigure) } else { Ok(reply) }
     }
 }

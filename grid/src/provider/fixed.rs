@@ -1,6 +1,6 @@
 //! One figure for all time: a constant that the user brings, or a zone's yearly average.
 
-use super::{About, Fault, Provider, Reply, Slot, Wanted};
+use super::{About, Provider, ProviderFault, Reply, Slot, Wanted};
 use crate::Intensity;
 
 /// A provider that always gives the same figure.
@@ -29,7 +29,7 @@ impl Provider for Fixed {
         self.name
     }
 
-    fn slots(&self, wanted: &Wanted<'_>) -> Result<Reply, Fault> {
+    fn slots(&self, wanted: &Wanted<'_>) -> Result<Reply, ProviderFault> {
         let Intensity { g_per_kwh, estimated, .. } = self.intensity;
         let (from_ns, to_ns) = (wanted.from_ns, wanted.to_ns);
         let slot = Slot { from_ns, to_ns, g_per_kwh, estimated, forecast: false, answer: None };

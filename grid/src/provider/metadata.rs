@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use eco2_net::{Auth, Http, Limits, METADATA_HOST, NetError, Secret};
 
-use super::Fault;
+use super::ProviderFault;
 use crate::{CloudRegion, cloud_region};
 
 /// Names of regions are shorter, bytes.
@@ -16,12 +16,12 @@ const LONGEST: usize = 64;
 /// Takes at most some two seconds where nobody answers.
 ///
 /// # Errors
-/// [`NetError::Unreachable`] or the last fault where no cloud answers; [`Fault::Zone`] for a region that is not known.
-pub fn cloud_of_this_machine(base: Option<&str>) -> Result<&'static CloudRegion, Fault> {
+/// [`NetError::Unreachable`] or the last fault where no cloud answers; [`ProviderFault::Zone`] for a region that is not known.
+pub fn cloud_of_this_machine(base: Option<&str>) -> Result<&'static CloudRegion, ProviderFault> {
     let limits = Limits { timeout: Duration::from_millis(600), max_bytes: 4096, retries: 0, ..Limits::default() };
     let own = format!("http://{METADATA_HOST}");
     let http = Http::metadata(base.unwrap_or(&own), limits)?;
-    let mut last = Fault::Net(NetError::Unreachable);
+    let mut last = ProviderFault::Net(NetError::Unreachable);
     for (provider, region) in [("aws", aws(&http)), ("gcp", gcp(&http)), ("azure", azure(&http))] {
         match region {
             Ok(region) => return known(provider, &region),
@@ -31,41 +31,41 @@ pub fn cloud_of_this_machine(base: Option<&str>) -> Result<&'static CloudRegion,
     Err(last)
 }
 
-fn known(provider: &str, region: &str) -> Result<&'static CloudRegion, Fault> {
+fn known(provider: &str, region: &str) -> Result<&'static CloudRegion, ProviderFault> {
     let name = format!("{provider}:{region}");
-    cloud_region(&name).ok_or_else(|| Fault::zone(&name, "this cloud region is not in the table; name a zone"))
+    cloud_region(&name).ok_or_else(|| ProviderFault::zone(&name, "this cloud region is not in the table; name a zone"))
 }
 
 /// Version 2 of the instance metadata service: a token first.
-fn aws(http: &Http) -> Result<String, Fault> {
+fn aws(http: &Http) -> Result<String, ProviderFault> {
     let token = text(http.put("/latest/api/token", ("x-aws-ec2-metadata-token-ttl-seconds", "60"))?)?;
-    let token = Secret::new(&token).ok_or(Fault::Garbage("its token is none"))?;
+    let token = Secret::new(&token).ok_or(ProviderFault::Garbage("its token is none"))?;
     let auth = Auth::Header("x-aws-ec2-metadata-token", &token);
     name(&text(http.get("/latest/meta-data/placement/region", &[], auth)?)?)
 }
 
 /// `projects/123/zones/europe-west4-b`: the region is the zone without its letter.
-fn gcp(http: &Http) -> Result<String, Fault> {
+fn gcp(http: &Http) -> Result<String, ProviderFault> {
     let auth = Auth::Plain("metadata-flavor", "Google");
     let zone = text(http.get("/computeMetadata/v1/instance/zone", &[], auth)?)?;
     let last = zone.trim().rsplit('/').next().unwrap_or_default();
     name(last.rsplit_once('-').map_or("", |(region, _)| region))
 }
 
-fn azure(http: &Http) -> Result<String, Fault> {
+fn azure(http: &Http) -> Result<String, ProviderFault> {
     let query = [("api-version", "2021-02-01"), ("format", "text")];
     name(&text(http.get("/metadata/instance/compute/location", &query, Auth::Plain("metadata", "true"))?)?)
 }
 
-fn text(body: Vec<u8>) -> Result<String, Fault> {
-    String::from_utf8(body).map_err(|_| Fault::Garbage("it is not text"))
+fn text(body: Vec<u8>) -> Result<String, ProviderFault> {
+    String::from_utf8(body).map_err(|_| ProviderFault::Garbage("it is not text"))
 }
 
-fn name(text: &str) -> Result<String, Fault> {
+fn name(text: &str) -> Result<String, ProviderFault> {
     let text = text.trim();
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     if text.is_empty() || text.len() > LONGEST || !text.bytes().all(plain) {
-        return Err(Fault::Garbage("it is no name of a region"));
+        return Err(ProviderFault::Garbage("it is no name of a region"));
     }
     Ok(text.to_owned())
 }

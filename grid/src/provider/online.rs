@@ -3,7 +3,7 @@
 use eco2_net::{Http, Limits, NetError, Secret, SecretFault};
 
 use super::service::{SERVICES, Service};
-use super::{About, Cached, Disk, Fault, Provider, Reply, Wanted};
+use super::{About, Cached, Disk, Provider, ProviderFault, Reply, Wanted};
 
 /// Names of the services that can be asked.
 pub const NAMES: [&str; 6] = ["carbon-aware-sdk", "electricity-maps", "energy-charts", "entsoe", "neso", "watttime"];
@@ -34,19 +34,20 @@ impl Online {
     /// its token is.
     ///
     /// # Errors
-    /// [`Fault`] for a name that is none of [`NAMES`], an address that is not taken, a token that is missing or unsafe.
+    /// [`ProviderFault`] for a name that is none of [`NAMES`], an address that is not taken, a token that is missing or unsafe.
     pub fn open(
         name: &str,
         setup: &Setup,
         environment: impl Fn(&str) -> Option<String>,
-    ) -> Result<Cached<Self>, Fault> {
+    ) -> Result<Cached<Self>, ProviderFault> {
         let service = SERVICES.iter().find(|service| service.name == name);
-        let service = service.ok_or(Fault::Net(NetError::Address("is asked for by a name that no provider has")))?;
+        let service =
+            service.ok_or(ProviderFault::Net(NetError::Address("is asked for by a name that no provider has")))?;
         let base = setup
             .base
             .as_deref()
             .or(service.base)
-            .ok_or(Fault::Net(NetError::Address("is missing; this service has no public one")))?;
+            .ok_or(ProviderFault::Net(NetError::Address("is missing; this service has no public one")))?;
         let http = Http::new(base, setup.limits)?;
         let secret = token(service, environment)?;
         let online = Self { service, http, secret, zone: setup.zone.clone() };
@@ -78,14 +79,14 @@ impl Provider for Online {
         self.service.name
     }
 
-    fn slots(&self, wanted: &Wanted<'_>) -> Result<Reply, Fault> {
+    fn slots(&self, wanted: &Wanted<'_>) -> Result<Reply, ProviderFault> {
         let zone = match &self.zone {
             Some(zone) => zone.clone(),
             None => (self.service.zone)(wanted.zone)?,
         };
         let slots = (self.service.ask)(&self.http, self.secret.as_ref(), &Wanted { zone: &zone, ..*wanted })?;
         let reply = Reply::new(About { zone, ..self.about() }, slots);
-        if reply.slots().is_empty() { Err(Fault::NoFigure) } else { Ok(reply) }
+        if reply.slots().is_empty() { Err(ProviderFault::NoFigure) } else { Ok(reply) }
     }
 }
 
@@ -106,7 +107,7 @@ mod tests {
         assert!(opened("electricity-maps", None).unwrap_err().to_string().contains("ECO2_TOKEN_ELECTRICITY_MAPS"));
         assert_eq!(opened("electricity-maps", Some("token")), Ok(()));
         assert_eq!(opened("neso", None), Ok(()));
-        assert!(matches!(opened("carbon-aware-sdk", None), Err(Fault::Net(NetError::Address(_)))));
+        assert!(matches!(opened("carbon-aware-sdk", None), Err(ProviderFault::Net(NetError::Address(_)))));
         assert!(opened("nobody", None).is_err());
     }
 }

@@ -10,14 +10,14 @@ mod wire;
 
 use eco2_net::{Http, Secret};
 
-use super::{Fault, Slot, Wanted};
-use crate::Kind;
+use super::{ProviderFault, Slot, Wanted};
+use crate::IntensityKind;
 use wire::{flow_zone, literal};
 
 /// How one service is asked. The zone of `wanted` is the service's own.
-pub(super) type Ask = fn(&Http, Option<&Secret>, &Wanted<'_>) -> Result<Vec<Slot>, Fault>;
+pub(super) type Ask = fn(&Http, Option<&Secret>, &Wanted<'_>) -> Result<Vec<Slot>, ProviderFault>;
 /// From a zone as users name it to the service's.
-pub(super) type Named = fn(&str) -> Result<String, Fault>;
+pub(super) type Named = fn(&str) -> Result<String, ProviderFault>;
 
 /// What is fixed about a service.
 pub(super) struct Service {
@@ -25,7 +25,7 @@ pub(super) struct Service {
     pub(super) base: Option<&'static str>,
     /// The variables that may hold its token, ours first; empty where it needs none.
     pub(super) tokens: &'static [&'static str],
-    pub(super) kind: Option<Kind>,
+    pub(super) kind: Option<IntensityKind>,
     pub(super) source: &'static str,
     pub(super) licence: &'static str,
     pub(super) zone: Named,
@@ -48,7 +48,7 @@ pub(super) static SERVICES: [Service; 6] = [
         name: "electricity-maps",
         base: Some("https://api.electricitymaps.com/v3"),
         tokens: &["ECO2_TOKEN_ELECTRICITY_MAPS", "CO2_SIGNAL_API_TOKEN"],
-        kind: Some(Kind::LifecycleAverageConsumption),
+        kind: Some(IntensityKind::LifecycleAverageConsumption),
         source: "Electricity Maps",
         licence: "commercial",
         zone: flow_zone,
@@ -58,7 +58,7 @@ pub(super) static SERVICES: [Service; 6] = [
         name: "energy-charts",
         base: Some("https://api.energy-charts.info"),
         tokens: &[],
-        kind: Some(Kind::LifecycleAverageProduction),
+        kind: Some(IntensityKind::LifecycleAverageProduction),
         source: "Energy-Charts (Fraunhofer ISE)",
         licence: "CC BY 4.0",
         zone: energy_charts::zone,
@@ -68,7 +68,7 @@ pub(super) static SERVICES: [Service; 6] = [
         name: "entsoe",
         base: Some("https://web-api.tp.entsoe.eu"),
         tokens: &["ECO2_TOKEN_ENTSOE"],
-        kind: Some(Kind::LifecycleAverageProduction),
+        kind: Some(IntensityKind::LifecycleAverageProduction),
         source: "ENTSO-E generation by type, weighed with IPCC AR5 medians",
         licence: "CC BY 4.0",
         zone: entsoe::zone,
@@ -78,7 +78,7 @@ pub(super) static SERVICES: [Service; 6] = [
         name: "neso",
         base: Some("https://api.carbonintensity.org.uk"),
         tokens: &[],
-        kind: Some(Kind::DirectAverageConsumption),
+        kind: Some(IntensityKind::DirectAverageConsumption),
         source: "NESO Carbon Intensity API",
         licence: "CC BY 4.0",
         zone: neso::zone,
@@ -88,7 +88,7 @@ pub(super) static SERVICES: [Service; 6] = [
         name: "watttime",
         base: Some("https://api.watttime.org"),
         tokens: &["ECO2_TOKEN_WATTTIME"],
-        kind: Some(Kind::MarginalOperating),
+        kind: Some(IntensityKind::MarginalOperating),
         source: "WattTime MOER",
         licence: "commercial",
         zone: literal,

@@ -1,6 +1,6 @@
 //! What a provider is asked, and what it answers.
 
-use crate::{Intensity, Kind, MAX_G_PER_KWH, Sha256};
+use crate::{Intensity, IntensityKind, MAX_G_PER_KWH, Sha256};
 
 /// A question: which zone, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub struct About {
     /// The zone that the figures are of.
     pub zone: String,
     /// What they count; `None`: not stated.
-    pub kind: Option<Kind>,
+    pub kind: Option<IntensityKind>,
     /// Year of a yearly figure; `None` for figures of their own time.
     pub year: Option<i32>,
     /// Under which licence; empty where nobody says.
@@ -56,7 +56,7 @@ pub struct Reply {
     /// Where they come from.
     pub about: About,
     /// Why the answer is not a fresh one; `None`: it is.
-    pub stale: Option<super::Fault>,
+    pub stale: Option<super::ProviderFault>,
 }
 
 impl Reply {

@@ -5,9 +5,10 @@ use std::path::Path;
 
 use super::{PlanRequest, RequestError};
 use crate::plan::{
-    Curve, Job, Plan, PlanError, Queued, Ranked, Scaling, Window, elastic, plan, read_jobs, share_machines, whole_slots,
+    IntensityCurve, Job, Plan, PlanError, PlanWindow, Queued, Ranked, Scaling, elastic, plan, read_jobs,
+    share_machines, whole_slots,
 };
-use crate::{FileError, FileFault, Kind, Place, Pue, utc};
+use crate::{FileError, FileFault, IntensityKind, Place, Pue, utc};
 
 /// What a job draws where nobody says, watts: then grams are those of each kilowatt.
 const PLAIN_W: f64 = 1000.0;
@@ -16,16 +17,16 @@ const PLAIN_W: f64 = 1000.0;
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlanAnswer {
     /// The plans.
-    pub outcome: Outcome,
+    pub outcome: PlanOutcome,
     /// What the series says its figures count; `None`: it does not.
-    pub kind: Option<Kind>,
+    pub kind: Option<IntensityKind>,
     /// What was assumed or left out.
-    pub notes: Vec<Note>,
+    pub notes: Vec<PlanNote>,
 }
 
 /// One plan, a queue's, or one for every zone.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Outcome {
+pub enum PlanOutcome {
     /// One job.
     One {
         /// Its plan.
@@ -42,7 +43,7 @@ pub enum Outcome {
 /// What was assumed or left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Note {
+pub enum PlanNote {
     /// Nobody said what the job draws.
     PlainPower,
     /// The profile brought its own power.
@@ -57,7 +58,7 @@ pub enum Note {
     ZoneUnknown(String),
 }
 
-impl fmt::Display for Note {
+impl fmt::Display for PlanNote {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::PlainPower => out.write_str("no --power: grams are those of a job that draws 1000 W"),
@@ -89,7 +90,7 @@ impl PlanRequest {
         self.check()?;
         let mut notes = Vec::new();
         if self.power_w.is_none() && self.width.profile.is_none() {
-            notes.push(Note::PlainPower);
+            notes.push(PlanNote::PlainPower);
         }
         let (outcome, kind) = match (&self.jobs, self.rank) {
             (Some(jobs), _) => self.queue(jobs, &mut notes)?,
@@ -109,21 +110,21 @@ impl PlanRequest {
         Ok(())
     }
 
-    fn one(&self, notes: &mut Vec<Note>) -> Result<(Outcome, Option<Kind>), RequestError> {
+    fn one(&self, notes: &mut Vec<PlanNote>) -> Result<(PlanOutcome, Option<IntensityKind>), RequestError> {
         let curve = self.series.one(self.zone.as_deref())?;
         let (from_ns, to_ns) = self.times(&curve, notes);
         let planned = curve.window(from_ns, to_ns).and_then(|window| Ok((window, self.power()?)));
         let (window, power_w) = planned.map_err(|error| self.refused(error))?;
         let unknown_ns = (window.to_ns() - window.from_ns() - window.known_ns()).unsigned_abs();
         if unknown_ns > 0 {
-            notes.push(Note::Unknown(unknown_ns.div_ceil(60_000_000_000)));
+            notes.push(PlanNote::Unknown(unknown_ns.div_ceil(60_000_000_000)));
         }
         let scaling = self.scaling(power_w, notes)?;
         let plan = self.best(&window, scaling.as_ref(), power_w).map_err(|error| self.refused(error))?;
-        Ok((Outcome::One { plan, from_ns }, curve.kind()))
+        Ok((PlanOutcome::One { plan, from_ns }, curve.kind()))
     }
 
-    fn best(&self, window: &Window<'_>, scaling: Option<&Scaling>, power_w: f64) -> Result<Plan, PlanError> {
+    fn best(&self, window: &PlanWindow<'_>, scaling: Option<&Scaling>, power_w: f64) -> Result<Plan, PlanError> {
         let job = self.job(power_w);
         match scaling {
             Some(scaling) if self.in_whole_slots() => whole_slots(window, scaling, self.costs(), job.duration_ns),
@@ -135,13 +136,17 @@ impl PlanRequest {
         }
     }
 
-    fn queue(&self, jobs: &Path, notes: &mut Vec<Note>) -> Result<(Outcome, Option<Kind>), RequestError> {
+    fn queue(
+        &self,
+        jobs: &Path,
+        notes: &mut Vec<PlanNote>,
+    ) -> Result<(PlanOutcome, Option<IntensityKind>), RequestError> {
         let curve = self.series.one(self.zone.as_deref())?;
         let power_w = self.power().map_err(|error| self.refused(error))?;
         let queue = read_jobs(jobs, power_w)?;
         let open = queue.iter().filter(|job| job.deadline_ns > curve.to_ns()).count();
         if open > 0 {
-            notes.push(Note::DeadlinesAfter(open, curve.to_ns()));
+            notes.push(PlanNote::DeadlinesAfter(open, curve.to_ns()));
         }
         let alone = |job: &Queued| job.plan(&curve).map_err(|error| of_job(jobs, job, &error));
         let plans: Vec<Plan> = match self.machines {
@@ -151,7 +156,7 @@ impl PlanRequest {
                 job.map_or_else(|| self.refused(error.clone()), |job| of_job(jobs, job, &error))
             })?,
         };
-        Ok((Outcome::Queue(queue.into_iter().zip(plans).collect()), curve.kind()))
+        Ok((PlanOutcome::Queue(queue.into_iter().zip(plans).collect()), curve.kind()))
     }
 
     pub(super) fn job(&self, power_w: f64) -> Job {
@@ -159,13 +164,13 @@ impl PlanRequest {
     }
 
     /// From the start to the deadline, or to the end of the series where that comes first and the job still fits.
-    pub(super) fn times(&self, curve: &Curve, notes: &mut Vec<Note>) -> (i64, i64) {
+    pub(super) fn times(&self, curve: &IntensityCurve, notes: &mut Vec<PlanNote>) -> (i64, i64) {
         let from_ns = self.start_ns.unwrap_or(curve.from_ns());
         let to_ns = from_ns.saturating_add(self.within_ns.unwrap_or_default());
         if to_ns <= curve.to_ns() || self.duration_ns > self.within_ns || from_ns >= curve.to_ns() {
             return (from_ns, to_ns);
         }
-        notes.push(Note::SeriesEnds(curve.to_ns()));
+        notes.push(PlanNote::SeriesEnds(curve.to_ns()));
         (from_ns, curve.to_ns())
     }
 
@@ -175,14 +180,14 @@ impl PlanRequest {
     }
 
     /// The profile, its own power multiplied by PUE too.
-    fn scaling(&self, power_w: f64, notes: &mut Vec<Note>) -> Result<Option<Scaling>, RequestError> {
+    fn scaling(&self, power_w: f64, notes: &mut Vec<PlanNote>) -> Result<Option<Scaling>, RequestError> {
         let Some(path) = self.profile() else { return Ok(None) };
         let scaling = Scaling::read(path, power_w)?;
         if !scaling.has_power() {
             return Ok(Some(scaling));
         }
         if self.power_w.is_some() {
-            notes.push(Note::PowerNotUsed);
+            notes.push(PlanNote::PowerNotUsed);
         }
         Ok(Some(scaling.with_power_times(self.pue).map_err(|error| self.refused(error))?))
     }

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Outcome, PlanAnswer};
+use super::{PlanAnswer, PlanOutcome};
 use crate::plan::{Plan, PlanSlot, Queued, Ranked, saving_percent};
-use crate::{Kind, utc};
+use crate::{IntensityKind, utc};
 
 impl PlanAnswer {
     /// One plan: `start`, `slots`, `grams`, `grams_now`, `saving_percent`, `bound_grams`, `kind`. A queue: `jobs`, each
@@ -12,9 +12,9 @@ impl PlanAnswer {
     #[must_use]
     pub fn document(&self) -> Value {
         match &self.outcome {
-            Outcome::One { plan, .. } => Value::Object(of_plan(plan, self.kind)),
-            Outcome::Queue(queue) => self.queue(queue),
-            Outcome::Zones(zones) => {
+            PlanOutcome::One { plan, .. } => Value::Object(of_plan(plan, self.kind)),
+            PlanOutcome::Queue(queue) => self.queue(queue),
+            PlanOutcome::Zones(zones) => {
                 let zones: Vec<Value> = zones.iter().map(|zone| of_zone(zone, self.kind)).collect();
                 json!({"zones": zones})
             }
@@ -34,7 +34,7 @@ impl PlanAnswer {
     }
 }
 
-impl Outcome {
+impl PlanOutcome {
     /// Grams of all plans, and of the same jobs begun at once; `None` where that is not known of one.
     #[must_use]
     pub fn totals(&self) -> (f64, Option<f64>) {
@@ -51,7 +51,7 @@ fn totals(queue: &[(Queued, Plan)]) -> (f64, Option<f64>) {
     (plans().fold(0.0, |sum, plan| sum + plan.grams), plans().map(|plan| plan.now_grams).sum())
 }
 
-fn of_zone(zone: &Ranked, kind: Option<Kind>) -> Value {
+fn of_zone(zone: &Ranked, kind: Option<IntensityKind>) -> Value {
     let mut object = Map::from_iter([("zone".to_owned(), json!(zone.name))]);
     object.extend(of_plan(&zone.plan, kind));
     object.insert("transfer_grams".to_owned(), json!(zone.transfer_grams));
@@ -60,7 +60,7 @@ fn of_zone(zone: &Ranked, kind: Option<Kind>) -> Value {
 }
 
 /// The keys of a plan, in their order.
-fn of_plan(plan: &Plan, kind: Option<Kind>) -> Map<String, Value> {
+fn of_plan(plan: &Plan, kind: Option<IntensityKind>) -> Map<String, Value> {
     let slot = |slot: &PlanSlot| json!({"from": utc(slot.from_ns), "to": utc(slot.to_ns), "workers": slot.workers});
     let keys = [
         ("start", json!(utc(plan.from_ns()))),
@@ -69,7 +69,7 @@ fn of_plan(plan: &Plan, kind: Option<Kind>) -> Map<String, Value> {
         ("grams_now", json!(plan.now_grams)),
         ("saving_percent", json!(plan.saving_percent())),
         ("bound_grams", json!(plan.bound_grams)),
-        ("kind", json!(kind.map(Kind::as_str))),
+        ("kind", json!(kind.map(IntensityKind::as_str))),
     ];
     keys.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }

@@ -1,7 +1,7 @@
 //! A plan as people ask for it: files or series, hours, watts; what `eco2 plan` and `eco2_plan()` have in common.
 //!
 //! A [`PlanRequest`] is filled in by flags or by [`PlanRequest::from_json`]; [`PlanRequest::answer`] reads its files and
-//! plans. [`PlanAnswer::document`] is the JSON that both print. What was assumed comes as [`Note`]s. No clock, no network.
+//! plans. [`PlanAnswer::document`] is the JSON that both print. What was assumed comes as [`PlanNote`]s. No clock, no network.
 
 mod answer;
 mod document;
@@ -12,10 +12,10 @@ mod published;
 
 use std::path::{Path, PathBuf};
 
-pub use answer::{Note, Outcome, PlanAnswer};
+pub use answer::{PlanAnswer, PlanNote, PlanOutcome};
 pub use error::RequestError;
 
-use crate::plan::{Costs, Curve};
+use crate::plan::{Costs, IntensityCurve};
 use crate::{FileError, Series};
 
 /// Microjoules in a watt-hour.
@@ -36,7 +36,7 @@ pub struct PlanRequest {
     pub start_ns: Option<i64>,
     /// Whether the job may pause and resume.
     pub interruptible: bool,
-    /// What the job draws, watts; `None`: 1000, and a [`Note`] says so.
+    /// What the job draws, watts; `None`: 1000, and a [`PlanNote`] says so.
     pub power_w: Option<f64>,
     /// Power usage effectiveness, 1 or more; multiplied once.
     pub pue: f64,
@@ -94,21 +94,21 @@ impl SeriesFrom {
         }
     }
 
-    fn one(&self, zone: Option<&str>) -> Result<Curve, FileError> {
-        Ok(Curve::new(&match self {
+    fn one(&self, zone: Option<&str>) -> Result<IntensityCurve, FileError> {
+        Ok(IntensityCurve::new(&match self {
             Self::File(path) => Series::read(path, zone)?,
             Self::Text { name, bytes } => Series::parse(bytes, name, zone)?,
             Self::Known { series, .. } => series.clone(),
         }))
     }
 
-    fn all(&self) -> Result<Vec<(String, Curve)>, FileError> {
+    fn all(&self) -> Result<Vec<(String, IntensityCurve)>, FileError> {
         let series = match self {
             Self::File(path) => Series::read_all(path)?,
             Self::Text { name, bytes } => Series::parse_all(bytes, name)?,
             Self::Known { name, series } => vec![(name.clone(), series.clone())],
         };
-        Ok(series.iter().map(|(name, series)| (name.clone(), Curve::new(series))).collect())
+        Ok(series.iter().map(|(name, series)| (name.clone(), IntensityCurve::new(series))).collect())
     }
 }
 

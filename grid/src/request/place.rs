@@ -1,11 +1,14 @@
 //! The same job in every column of the series.
 
-use super::{Note, Outcome, PlanRequest, RequestError};
-use crate::Kind;
-use crate::plan::{Candidate, Curve, PlanError, Ranked, rank, transfer_grams};
+use super::{PlanNote, PlanOutcome, PlanRequest, RequestError};
+use crate::IntensityKind;
+use crate::plan::{Candidate, IntensityCurve, PlanError, Ranked, rank, transfer_grams};
 
 impl PlanRequest {
-    pub(super) fn zones(&self, notes: &mut Vec<Note>) -> Result<(Outcome, Option<Kind>), RequestError> {
+    pub(super) fn zones(
+        &self,
+        notes: &mut Vec<PlanNote>,
+    ) -> Result<(PlanOutcome, Option<IntensityKind>), RequestError> {
         let curves = self.series.all()?;
         let none = || RequestError::Asked("the series has no column beside the time".to_owned());
         let (_, first) = curves.first().ok_or_else(none)?;
@@ -14,14 +17,14 @@ impl PlanRequest {
         let ranked = self.ranked(home, &curves, from_ns, to_ns).map_err(|error| self.refused(error))?;
         let is_ranked = |name: &String| ranked.iter().any(|zone| zone.name == *name);
         let left_out = curves.iter().filter(|(name, _)| !is_ranked(name));
-        notes.extend(left_out.map(|(name, _)| Note::ZoneUnknown(name.clone())));
-        Ok((Outcome::Zones(ranked), first.kind()))
+        notes.extend(left_out.map(|(name, _)| PlanNote::ZoneUnknown(name.clone())));
+        Ok((PlanOutcome::Zones(ranked), first.kind()))
     }
 
     fn ranked(
         &self,
-        home: Option<&Curve>,
-        curves: &[(String, Curve)],
+        home: Option<&IntensityCurve>,
+        curves: &[(String, IntensityCurve)],
         from_ns: i64,
         to_ns: i64,
     ) -> Result<Vec<Ranked>, PlanError> {
@@ -34,7 +37,7 @@ impl PlanRequest {
         rank(&candidates, from_ns, to_ns, &self.job(self.power()?))
     }
 
-    fn home<'a>(&self, zone: &str, curves: &'a [(String, Curve)]) -> Result<&'a Curve, RequestError> {
+    fn home<'a>(&self, zone: &str, curves: &'a [(String, IntensityCurve)]) -> Result<&'a IntensityCurve, RequestError> {
         let found = curves.iter().find(|(name, _)| name == zone).map(|(_, curve)| curve);
         let names: Vec<&str> = curves.iter().map(|(name, _)| name.as_str()).collect();
         let missing = || format!("{}: no column {zone:?}; there are: {}", self.series.name(), names.join(", "));

@@ -3,7 +3,7 @@
 use super::RequestError;
 use crate::provider::{Coverage, Part};
 use crate::series::common;
-use crate::{Meta, Place, Point, Series, utc};
+use crate::{Meta, Place, Series, SeriesPoint, utc};
 
 /// Edges that lie closer than a minute are no slots of a grid's.
 const LEAST_STEP_NS: i64 = 60_000_000_000;
@@ -26,7 +26,7 @@ impl Series {
             return Err(RequestError::Asked(text.to_owned()));
         }
         let starts = (first.from_ns..last.to_ns).step_by(usize::try_from(step_ns).unwrap_or(usize::MAX));
-        let points: Vec<Point> = starts.map(|from_ns| point(coverage, from_ns)).collect();
+        let points: Vec<SeriesPoint> = starts.map(|from_ns| point(coverage, from_ns)).collect();
         let about = &first.about;
         let meta = Meta {
             zone: about.zone.clone(),
@@ -42,10 +42,10 @@ impl Series {
     }
 }
 
-fn point(coverage: &Coverage, from_ns: i64) -> Point {
+fn point(coverage: &Coverage, from_ns: i64) -> SeriesPoint {
     let after = coverage.parts.partition_point(|part| part.to_ns <= from_ns);
     let part = coverage.parts.get(after).filter(|part| part.from_ns <= from_ns);
-    Point { from_ns, value: part.map(|part| part.g_per_kwh), place: Place::Whole }
+    SeriesPoint { from_ns, value: part.map(|part| part.g_per_kwh), place: Place::Whole }
 }
 
 /// The greatest length of which every edge is a multiple after the first.

@@ -11,10 +11,10 @@
 //! `slots=until-next` where each row holds until the next one, whatever the distance.
 
 use super::error::{FileError, FileFault, Place, shown};
-use super::points::Point;
+use super::points::SeriesPoint;
 use super::rows::{Row, Rows, text};
-use super::{Meta, Series, Slots, Unit};
-use crate::Kind;
+use super::{IntensityUnit, Meta, Series, Slots};
+use crate::IntensityKind;
 
 /// The column that is taken where none is named.
 const PLAIN: &str = "gco2e_per_kwh";
@@ -69,10 +69,10 @@ pub(crate) fn chosen(rows: &Rows<'_>, file: &str, zone: Option<&str>, plain: &st
     }
 }
 
-fn point(row: &Row<'_>, column: usize) -> Result<Point, FileError> {
+fn point(row: &Row<'_>, column: usize) -> Result<SeriesPoint, FileError> {
     let known = !row.text(column).is_empty();
     let value = known.then(|| row.number(column, "the intensity")).transpose()?;
-    Ok(Point { from_ns: row.instant(0)?, value, place: row.place() })
+    Ok(SeriesPoint { from_ns: row.instant(0)?, value, place: row.place() })
 }
 
 /// What `# key=value` lines say before the header.
@@ -89,8 +89,8 @@ fn stated(text: &str, file: &str) -> Result<Meta, FileError> {
 /// Puts one statement where it belongs; other keys are comments.
 pub(super) fn state(meta: &mut Meta, key: &str, value: &str) -> Result<(), FileFault> {
     match key {
-        "kind" => meta.kind = Some(Kind::named(value).ok_or_else(|| unknown_kind(value))?),
-        "unit" => meta.unit = Unit::named(value).ok_or_else(|| unknown_unit(value))?,
+        "kind" => meta.kind = Some(IntensityKind::named(value).ok_or_else(|| unknown_kind(value))?),
+        "unit" => meta.unit = IntensityUnit::named(value).ok_or_else(|| unknown_unit(value))?,
         "zone" => meta.zone = value.to_owned(),
         "source" => meta.source = value.to_owned(),
         "licence" => meta.licence = value.to_owned(),
@@ -102,7 +102,7 @@ pub(super) fn state(meta: &mut Meta, key: &str, value: &str) -> Result<(), FileF
 }
 
 fn unknown_kind(value: &str) -> FileFault {
-    let allowed = Kind::ALL.map(Kind::as_str).join(", ");
+    let allowed = IntensityKind::ALL.map(IntensityKind::as_str).join(", ");
     FileFault::Word { what: "the kind", text: shown(value), allowed }
 }
 

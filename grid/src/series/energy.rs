@@ -10,7 +10,7 @@ use super::Series;
 
 /// Energy of a stretch of time with one intensity.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Stretch {
+pub struct EnergySlot {
     /// Start, nanoseconds since 1970 UTC.
     pub from_ns: i64,
     /// End, nanoseconds since 1970 UTC.
@@ -37,7 +37,7 @@ impl Series {
     ///
     /// The energies of the stretches add up to `energy_uj.last() - energy_uj.first()`, exactly.
     #[must_use]
-    pub fn stretches(&self, times_ns: &[i64], energy_uj: &[u64]) -> Vec<Stretch> {
+    pub fn stretches(&self, times_ns: &[i64], energy_uj: &[u64]) -> Vec<EnergySlot> {
         let len = times_ns.len().min(energy_uj.len());
         let (times_ns, energy_uj) = (&times_ns[..len], &energy_uj[..len]);
         let at = |edge_ns: i64| {
@@ -69,7 +69,7 @@ impl Series {
     }
 
     /// Stretches of a cumulative energy that is asked for once an edge, in the order of time.
-    fn split(&self, times_ns: &[i64], mut energy_at: impl FnMut(i64) -> u64) -> Vec<Stretch> {
+    fn split(&self, times_ns: &[i64], mut energy_at: impl FnMut(i64) -> u64) -> Vec<EnergySlot> {
         let (Some(&first_ns), Some(&last_ns)) = (times_ns.first(), times_ns.last()) else { return Vec::new() };
         let mut stretches = Vec::new();
         if first_ns >= last_ns {
@@ -79,7 +79,7 @@ impl Series {
         while from_ns < last_ns {
             let to_ns = self.next_edge(from_ns).min(last_ns);
             let to_uj = energy_at(to_ns).max(from_uj);
-            stretches.push(Stretch { from_ns, to_ns, energy_uj: to_uj - from_uj, g_per_kwh: self.at(from_ns) });
+            stretches.push(EnergySlot { from_ns, to_ns, energy_uj: to_uj - from_uj, g_per_kwh: self.at(from_ns) });
             (from_ns, from_uj) = (to_ns, to_uj);
         }
         stretches

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::csv_form::state;
 use super::error::{FileError, FileFault, Place, shown};
-use super::points::Point;
+use super::points::SeriesPoint;
 use super::{Meta, Series, parse_instant};
 
 /// The schema's name.
@@ -46,7 +46,7 @@ impl Series {
         let document: Document = serde_json::from_slice(bytes).map_err(|error| of_json(file, &error))?;
         let meta = document.meta().map_err(|fault| FileError::new(file, Place::Whole, fault))?;
         let points = document.points.iter().zip(0..).map(|(entry, place)| point(entry, Place::Entry(place)));
-        let points = points.collect::<Result<Vec<Point>, _>>();
+        let points = points.collect::<Result<Vec<SeriesPoint>, _>>();
         let series = points.and_then(|points| Self::of(meta, &points));
         series.map_err(|(place, fault)| FileError::new(file, place, fault))
     }
@@ -97,9 +97,9 @@ impl Document {
     }
 }
 
-fn point(entry: &Entry, place: Place) -> Result<Point, (Place, FileFault)> {
+fn point(entry: &Entry, place: Place) -> Result<SeriesPoint, (Place, FileFault)> {
     let from_ns = parse_instant(&entry.time).ok_or_else(|| (place, FileFault::Time(shown(&entry.time))))?;
-    Ok(Point { from_ns, value: entry.value, place })
+    Ok(SeriesPoint { from_ns, value: entry.value, place })
 }
 
 fn of_json(file: &str, error: &serde_json::Error) -> FileError {

@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use crate::MAX_G_PER_KWH;
 
 use super::error::{FileFault, Place};
-use super::{Gap, LONE_SLOT_NS, Meta, Series, Slots, utc};
+use super::{LONE_SLOT_NS, Meta, Series, SeriesGap, Slots, utc};
 
 /// The most slots that a series of unequal slots is cut into: forty years of five minutes.
 const MOST_SLOTS: i64 = 4_200_000;
 
 /// One row: the start of a slot and its figure.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Point {
+pub struct SeriesPoint {
     /// Start of the slot, nanoseconds since 1970 UTC.
     pub from_ns: i64,
     /// The figure in the unit of the [`Meta`]; `None`: not known.
@@ -29,15 +29,15 @@ impl Series {
     /// # Errors
     /// The first point that is unsorted, doubled, not a number from 0 to 5000 g/kWh, or without the points before it that
     /// the lengths around it call for; no point at all.
-    pub fn of(meta: Meta, points: &[Point]) -> Result<Self, (Place, FileFault)> {
+    pub fn of(meta: Meta, points: &[SeriesPoint]) -> Result<Self, (Place, FileFault)> {
         Self::checked(meta, points, value)
     }
 
     /// The same for values of another sort, each as `value` takes it: not a number for a gap.
     pub(crate) fn checked(
         meta: Meta,
-        points: &[Point],
-        value: impl Fn(&Point, &Meta) -> Result<f64, (Place, FileFault)>,
+        points: &[SeriesPoint],
+        value: impl Fn(&SeriesPoint, &Meta) -> Result<f64, (Place, FileFault)>,
     ) -> Result<Self, (Place, FileFault)> {
         let first = points.first().ok_or((Place::Whole, FileFault::Empty))?;
         points.windows(2).try_for_each(rises)?;
@@ -56,7 +56,7 @@ impl Series {
             let value = value(point, &meta)?;
             values.extend((0..length_ns / step_ns).map(|_| value));
             if point.value.is_none() {
-                gaps.push(Gap { from_ns: point.from_ns, to_ns: point.from_ns + length_ns, place: point.place });
+                gaps.push(SeriesGap { from_ns: point.from_ns, to_ns: point.from_ns + length_ns, place: point.place });
             }
         }
         Ok(Self { meta, first_ns: first.from_ns, step_ns, values, gaps })
@@ -68,7 +68,7 @@ pub(crate) fn common(a: i64, b: i64) -> i64 {
     if b == 0 { a } else { common(b, a % b) }
 }
 
-fn rises(pair: &[Point]) -> Result<(), (Place, FileFault)> {
+fn rises(pair: &[SeriesPoint]) -> Result<(), (Place, FileFault)> {
     let [before, point] = pair else { return Ok(()) };
     if point.from_ns == before.from_ns {
         return Err((point.place, FileFault::Duplicate(utc(point.from_ns))));
@@ -81,9 +81,9 @@ fn rises(pair: &[Point]) -> Result<(), (Place, FileFault)> {
 }
 
 /// That no time of the series lies beyond half the range of the clock, so that no sum of two overflows.
-fn check_end(points: &[Point], lengths: &[i64]) -> Result<(), (Place, FileFault)> {
+fn check_end(points: &[SeriesPoint], lengths: &[i64]) -> Result<(), (Place, FileFault)> {
     let is_far = |ns: &i64| !(-i64::MAX / 2..=i64::MAX / 2).contains(ns);
-    let is_outside = |(point, length_ns): &(&Point, &i64)| {
+    let is_outside = |(point, length_ns): &(&SeriesPoint, &i64)| {
         is_far(&point.from_ns) || point.from_ns.checked_add(**length_ns).is_none_or(|end_ns| is_far(&end_ns))
     };
     match points.iter().zip(lengths).find(is_outside) {
@@ -93,7 +93,7 @@ fn check_end(points: &[Point], lengths: &[i64]) -> Result<(), (Place, FileFault)
 }
 
 /// The length of every slot: until the next one begins, and of the last one that of the one before.
-fn lengths(points: &[Point], slots: Slots) -> Result<Vec<i64>, (Place, FileFault)> {
+fn lengths(points: &[SeriesPoint], slots: Slots) -> Result<Vec<i64>, (Place, FileFault)> {
     let mut lengths: Vec<i64> = points.windows(2).map(|pair| pair[1].from_ns.saturating_sub(pair[0].from_ns)).collect();
     if slots == Slots::Steady {
         let step_ns = most_frequent(&lengths);
@@ -125,7 +125,7 @@ fn runs(lengths: &[i64]) -> impl Iterator<Item = Run> {
 
 /// Whether slots of this length are meant, and no row is missing: two follow each other, or the series begins with a full
 /// hour or half hour that shorter slots divide.
-fn is_steady(run: &Run, lengths: &[i64], points: &[Point]) -> bool {
+fn is_steady(run: &Run, lengths: &[i64], points: &[SeriesPoint]) -> bool {
     let after = &lengths[run.first + run.count..];
     let divides = after.first().is_some_and(|next| run.length_ns % next == 0 && after.get(1) == Some(next));
     let is_usual = [LONE_SLOT_NS, LONE_SLOT_NS / 2].contains(&run.length_ns);
@@ -143,7 +143,7 @@ fn most_frequent(lengths: &[i64]) -> i64 {
     most.map_or(LONE_SLOT_NS, |(length_ns, _)| length_ns)
 }
 
-fn missing(before: &Point, point: &Point, step_ns: i64) -> (Place, FileFault) {
+fn missing(before: &SeriesPoint, point: &SeriesPoint, step_ns: i64) -> (Place, FileFault) {
     let length_ns = point.from_ns.saturating_sub(before.from_ns);
     let (at, step_s) = (utc(point.from_ns), step_ns as f64 / 1e9);
     let fault = if length_ns < step_ns {
@@ -155,7 +155,7 @@ fn missing(before: &Point, point: &Point, step_ns: i64) -> (Place, FileFault) {
 }
 
 /// The figure in grams per kilowatt-hour; not a number for a gap.
-fn value(point: &Point, meta: &Meta) -> Result<f64, (Place, FileFault)> {
+fn value(point: &SeriesPoint, meta: &Meta) -> Result<f64, (Place, FileFault)> {
     let Some(value) = point.value else { return Ok(f64::NAN) };
     let g_per_kwh = meta.unit.g_per_kwh(value);
     if (0.0..=MAX_G_PER_KWH).contains(&g_per_kwh) {

@@ -6,7 +6,7 @@ const G_PER_LB: f64 = 453.59237;
 /// The unit of a published intensity. It is read from the source, never assumed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
-pub enum Unit {
+pub enum IntensityUnit {
     /// Grams CO2e per kilowatt-hour.
     #[default]
     GramsPerKwh,
@@ -16,7 +16,7 @@ pub enum Unit {
     PoundsPerMwh,
 }
 
-impl Unit {
+impl IntensityUnit {
     /// Grams per kilowatt-hour of a figure in this unit.
     ///
     /// ```

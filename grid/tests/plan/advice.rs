@@ -1,6 +1,6 @@
 //! The advisor for live use.
 
-use eco2_grid::plan::{Advisor, Level, Pace, Scaling, Signal};
+use eco2_grid::plan::{Advisor, JobPace, Level, Scaling, Signal};
 use proptest::prelude::*;
 
 const SECOND_NS: u64 = 1_000_000_000;
@@ -21,7 +21,7 @@ fn worth(n: f64) -> Signal {
 
 #[test]
 fn it_leaves_one_worker_and_comes_back() {
-    let mut advisor = Advisor::new(&wide(), Pace::default()).unwrap();
+    let mut advisor = Advisor::new(&wide(), JobPace::default()).unwrap();
     assert_eq!(advisor.workers(), 1);
     // One step more is enough to leave: no share of 1 that rounds down to it.
     assert_eq!(advisor.advise(0, worth(2.5)).workers, 2);
@@ -32,32 +32,32 @@ fn it_leaves_one_worker_and_comes_back() {
 
 #[test]
 fn the_cooldown_is_never_shorter_than_a_checkpoint() {
-    let pace = Pace { checkpoint_ns: 90 * SECOND_NS, ..Pace::default() };
+    let pace = JobPace { checkpoint_ns: 90 * SECOND_NS, ..JobPace::default() };
     let mut advisor = Advisor::new(&wide(), pace).unwrap();
     assert!(advisor.advise(SECOND_NS, worth(10.0)).changed);
     assert!(!advisor.advise(31 * SECOND_NS, worth(1.0)).changed, "30 s are not enough");
     assert!(!advisor.advise(91 * SECOND_NS - 1, worth(1.0)).changed);
     assert!(advisor.advise(91 * SECOND_NS, worth(1.0)).changed);
-    let mut quick = Advisor::new(&wide(), Pace::default()).unwrap();
+    let mut quick = Advisor::new(&wide(), JobPace::default()).unwrap();
     assert!(quick.advise(0, worth(10.0)).changed && !quick.advise(30 * SECOND_NS - 1, worth(1.0)).changed);
     assert!(quick.advise(30 * SECOND_NS, worth(1.0)).changed);
 }
 
 #[test]
 fn what_is_not_known_changes_nothing() {
-    let mut advisor = Advisor::new(&wide(), Pace::default()).unwrap();
+    let mut advisor = Advisor::new(&wide(), JobPace::default()).unwrap();
     assert_eq!(advisor.advise(0, worth(8.9)).workers, 8);
     for signal in [Signal { g_per_kwh: f64::NAN, ..worth(1.0) }, Signal { work_grams: f64::NAN, ..worth(1.0) }] {
         assert!(!advisor.advise(u64::MAX, signal).changed);
     }
-    assert!(Advisor::new(&wide(), Pace { most: 33, ..Pace::default() }).is_err());
-    assert!(Advisor::new(&wide(), Pace { most: 0, ..Pace::default() }).is_err());
-    assert!(Advisor::new(&wide(), Pace { hysteresis: 1.0, ..Pace::default() }).is_err());
+    assert!(Advisor::new(&wide(), JobPace { most: 33, ..JobPace::default() }).is_err());
+    assert!(Advisor::new(&wide(), JobPace { most: 0, ..JobPace::default() }).is_err());
+    assert!(Advisor::new(&wide(), JobPace { hysteresis: 1.0, ..JobPace::default() }).is_err());
 }
 
 #[test]
 fn a_signal_that_trembles_within_the_band_changes_nothing() {
-    let mut advisor = Advisor::new(&wide(), Pace::default()).unwrap();
+    let mut advisor = Advisor::new(&wide(), JobPace::default()).unwrap();
     let first = advisor.advise(0, worth(9.0)).workers;
     let changes = (1..1000u64).filter(|at| {
         let trembling = if at % 2 == 0 { 8.6 } else { 9.4 };
@@ -74,7 +74,7 @@ proptest! {
         cooldown_s in 0..60u64,
         checkpoint_s in 0..60u64,
     ) {
-        let pace = Pace {
+        let pace = JobPace {
             most, cooldown_ns: cooldown_s * SECOND_NS, checkpoint_ns: checkpoint_s * SECOND_NS, hysteresis: 0.1,
         };
         let mut advisor = Advisor::new(&wide(), pace).unwrap();
@@ -93,7 +93,7 @@ proptest! {
 
     #[test]
     fn it_never_flaps_on_constant_input(g_per_kwh in 0.0..900.0f64, work_grams in 0.0..600.0f64, begin in 0.0..900.0f64) {
-        let mut advisor = Advisor::new(&wide(), Pace::default()).unwrap();
+        let mut advisor = Advisor::new(&wide(), JobPace::default()).unwrap();
         advisor.advise(0, Signal { g_per_kwh: begin, work_grams });
         let signal = Signal { g_per_kwh, work_grams };
         let advice = (1..50u64).map(|at| advisor.advise(at * 31 * SECOND_NS, signal));

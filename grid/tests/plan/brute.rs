@@ -1,6 +1,6 @@
 //! Every optimum against brute force on small cases, ties included.
 
-use eco2_grid::plan::{Costs, Curve, HOUR_NS, Job, Scaling, elastic, plan, whole_slots};
+use eco2_grid::plan::{Costs, HOUR_NS, IntensityCurve, Job, Scaling, elastic, plan, whole_slots};
 use proptest::prelude::*;
 
 use crate::stage::{assert_sound, close, hourly, profiles, running_ns, series, tied, uneven, weigh};
@@ -47,7 +47,7 @@ proptest! {
     #[test]
     fn contiguous_is_the_least_of_all_starts_and_the_earliest((values, from, to, length) in cases()) {
         let series = series_of(&values);
-        let curve = Curve::new(&series);
+        let curve = IntensityCurve::new(&series);
         let plan = plan(&curve.window(from * QUARTER_NS, to * QUARTER_NS).unwrap(), &job(length, false)).unwrap();
         assert_sound(&plan, from * QUARTER_NS, to * QUARTER_NS);
         prop_assert_eq!(running_ns(&plan), length * QUARTER_NS);
@@ -66,7 +66,7 @@ proptest! {
     #[test]
     fn interruptible_is_the_least_of_all_choices((values, from, to, length) in cases()) {
         let series = series_of(&values);
-        let curve = Curve::new(&series);
+        let curve = IntensityCurve::new(&series);
         let window = curve.window(from * QUARTER_NS, to * QUARTER_NS).unwrap();
         let plan = plan(&window, &job(length, true)).unwrap();
         assert_sound(&plan, from * QUARTER_NS, to * QUARTER_NS);

@@ -1,18 +1,19 @@
 //! Series in which some slots are not known: plans run around them.
 
 use eco2_grid::plan::{
-    Candidate, Costs, Curve, HOUR_NS, Job, Plan, PlanError, Queued, Scaling, elastic, plan, rank, share_machines,
-    whole_slots,
+    Candidate, Costs, HOUR_NS, IntensityCurve, Job, Plan, PlanError, Queued, Scaling, elastic, plan, rank,
+    share_machines, whole_slots,
 };
-use eco2_grid::{Meta, Place, Point, Series};
+use eco2_grid::{Meta, Place, Series, SeriesPoint};
 use proptest::prelude::*;
 
 use crate::stage::{assert_sound, close, running_ns};
 
-fn hourly(values: &[Option<f64>]) -> Curve {
-    let point = |(at, value): (i64, &Option<f64>)| Point { from_ns: at * HOUR_NS, value: *value, place: Place::Whole };
-    let points: Vec<Point> = (0..).zip(values).map(point).collect();
-    Curve::new(&Series::of(Meta::default(), &points).unwrap())
+fn hourly(values: &[Option<f64>]) -> IntensityCurve {
+    let point =
+        |(at, value): (i64, &Option<f64>)| SeriesPoint { from_ns: at * HOUR_NS, value: *value, place: Place::Whole };
+    let points: Vec<SeriesPoint> = (0..).zip(values).map(point).collect();
+    IntensityCurve::new(&Series::of(Meta::default(), &points).unwrap())
 }
 
 fn job(hours: i64, interruptible: bool) -> Job {

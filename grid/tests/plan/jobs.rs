@@ -1,7 +1,8 @@
 //! Queues, machines and zones.
 
 use eco2_grid::plan::{
-    Candidate, Curve, HOUR_NS, Job, PlanError, Queued, Scaling, elastic, parse_jobs, plan, rank, share_machines,
+    Candidate, HOUR_NS, IntensityCurve, Job, PlanError, Queued, Scaling, elastic, parse_jobs, plan, rank,
+    share_machines,
 };
 use eco2_grid::{FileFault, Place, Series};
 use proptest::prelude::*;
@@ -133,7 +134,7 @@ fn elastic_by_hand() {
 fn zones_are_ranked_with_their_transfer_and_never_across_kinds() {
     let zone = |kind: &str, value: f64| {
         let text = format!("{kind}time,z\n1970-01-01T00:00Z,{value}\n1970-01-01T01:00Z,{value}\n");
-        Curve::new(&Series::parse_csv(text.as_bytes(), "z.csv", None).unwrap())
+        IntensityCurve::new(&Series::parse_csv(text.as_bytes(), "z.csv", None).unwrap())
     };
     let (home, near, far) = (zone("", 300.0), zone("", 200.0), zone("", 100.0));
     let candidate = |name, curve, transfer_grams| Candidate { name, curve, transfer_grams };

@@ -4,8 +4,8 @@
 
 use std::path::{Path, PathBuf};
 
-use eco2_grid::plan::{Curve, Job, Window, plan, regret};
-use eco2_grid::{Meta, Place, Point, Series};
+use eco2_grid::plan::{IntensityCurve, Job, PlanWindow, plan, regret};
+use eco2_grid::{Meta, Place, Series, SeriesPoint};
 
 const SLOT_NS: i64 = 1_800_000_000_000;
 const DAY_NS: i64 = 48 * SLOT_NS;
@@ -24,7 +24,7 @@ fn britain() -> Option<Series> {
 }
 
 /// A half-hour at 01:00 of every day, up to `slots` earlier or later.
-fn nights(curve: &Curve, slots: i64) -> impl Iterator<Item = (Option<Window<'_>>, Window<'_>)> {
+fn nights(curve: &IntensityCurve, slots: i64) -> impl Iterator<Item = (Option<PlanWindow<'_>>, PlanWindow<'_>)> {
     (0..365).map(move |day| {
         let nominal = curve.from_ns() + day * DAY_NS + 2 * SLOT_NS;
         let at = |from, to| curve.window(from, to).ok();
@@ -37,7 +37,7 @@ const HALF_HOUR: Job = Job { duration_ns: SLOT_NS, power_w: 1000.0, interruptibl
 #[test]
 fn nightly_jobs_save_what_was_published() {
     let Some(series) = britain() else { return };
-    let curve = Curve::new(&series);
+    let curve = IntensityCurve::new(&series);
     for (slots, published) in [(1, 3.0659), (2, 4.7330), (4, 6.8120), (8, 8.6126), (16, 10.4139)] {
         let (mut now, mut best) = (0.0, 0.0);
         for (window, nominal) in nights(&curve, slots) {
@@ -53,7 +53,7 @@ fn nightly_jobs_save_what_was_published() {
 #[test]
 fn a_queue_of_machine_learning_jobs_saves_what_was_published() {
     let (Some(series), Some(jobs)) = (britain(), data("lwa_ml_jobs.csv")) else { return };
-    let curve = Curve::new(&series);
+    let curve = IntensityCurve::new(&series);
     let text = std::fs::read_to_string(jobs).unwrap();
     let numbers = |line: &str| line.split(',').map(|field| field.parse().unwrap()).collect::<Vec<i64>>();
     let jobs: Vec<Vec<i64>> = text.lines().skip(1).map(numbers).collect();
@@ -96,7 +96,7 @@ fn semi_weekly(end: i64) -> i64 {
 #[test]
 fn forecast_errors_cost_what_was_published() {
     let Some(series) = britain() else { return };
-    let curve = Curve::new(&series);
+    let curve = IntensityCurve::new(&series);
     // Published for normal errors of 5 % of the yearly mean at ±8 h, one draw: 7.945 %. Ten draws of our own.
     let values: Vec<f64> = series.slots().map(|slot| slot.g_per_kwh.unwrap()).collect();
     let sigma = 0.05 * values.iter().sum::<f64>() / values.len() as f64;
@@ -105,7 +105,7 @@ fn forecast_errors_cost_what_was_published() {
     assert!((mean - 7.945).abs() < 0.5, "{mean} {savings:?}");
 }
 
-fn saving_of(actual: &Curve, forecast: &Curve) -> f64 {
+fn saving_of(actual: &IntensityCurve, forecast: &IntensityCurve) -> f64 {
     let (mut now, mut grams) = (0.0, 0.0);
     for ((seen, nominal), (expected, _)) in nights(actual, 16).zip(nights(forecast, 16)) {
         now += plan(&nominal, &HALF_HOUR).unwrap().grams;
@@ -116,7 +116,7 @@ fn saving_of(actual: &Curve, forecast: &Curve) -> f64 {
 }
 
 /// The series with normal errors: the sum of twelve uniform numbers of a linear congruential generator (Knuth's MMIX).
-fn forecast(series: &Series, sigma: f64, seed: u64) -> Curve {
+fn forecast(series: &Series, sigma: f64, seed: u64) -> IntensityCurve {
     let mut state = seed;
     let mut uniform = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -125,7 +125,7 @@ fn forecast(series: &Series, sigma: f64, seed: u64) -> Curve {
     let mut normal = || (0..12).map(|_| uniform()).sum::<f64>() - 6.0;
     let point = |slot: eco2_grid::SeriesSlot| {
         let value = (slot.g_per_kwh.unwrap() + sigma * normal()).max(0.0);
-        Point { from_ns: slot.from_ns, value: Some(value), place: Place::Whole }
+        SeriesPoint { from_ns: slot.from_ns, value: Some(value), place: Place::Whole }
     };
-    Curve::new(&Series::of(Meta::default(), &series.slots().map(point).collect::<Vec<_>>()).unwrap())
+    IntensityCurve::new(&Series::of(Meta::default(), &series.slots().map(point).collect::<Vec<_>>()).unwrap())
 }

@@ -1,7 +1,7 @@
 //! Reading series: what is good, and every way to be bad.
 
-use eco2_grid::plan::{Curve, PlanError};
-use eco2_grid::{FileError, FileFault, Kind, Place, Series, Unit};
+use eco2_grid::plan::{IntensityCurve, PlanError};
+use eco2_grid::{FileError, FileFault, IntensityKind, IntensityUnit, Place, Series};
 
 const HEAD: &str = "time,gco2e_per_kwh\n";
 const HALF_HOUR_NS: i64 = 1_800_000_000_000;
@@ -50,7 +50,7 @@ fn gaps_are_known_as_gaps_and_never_zero() {
     let values: Vec<Option<f64>> = series.slots().map(|slot| slot.g_per_kwh).collect();
     assert_eq!(values, [Some(10.0), None, Some(0.0)]);
     assert_eq!(series.gaps().iter().map(|gap| gap.place).collect::<Vec<_>>(), [Place::Line(3)]);
-    let curve = Curve::new(&series);
+    let curve = IntensityCurve::new(&series);
     let error = curve.window(series.from_ns() + series.step_ns(), series.from_ns() + 2 * series.step_ns()).unwrap_err();
     assert!(matches!(&error, PlanError::Gap { from, .. } if from == "2026-01-01T01:00:00Z"), "{error}");
     assert_eq!(error.place(), Place::Line(3));
@@ -116,8 +116,8 @@ fn byte_order_marks_line_ends_quotes_and_statements_are_read() {
     let text = "\u{feff}# kind=direct-average-production\r\n# unit=lb/MWh\r\n# source=somebody\r\n\"time\", x \r\n\
         \"2026-01-01T00:00Z\" , 870\r\n2026-01-01T00:05Z,870\r\n";
     let series = read(text).unwrap();
-    assert_eq!(series.meta().kind, Some(Kind::DirectAverageProduction));
-    assert_eq!((series.meta().unit, series.meta().source.as_str()), (Unit::PoundsPerMwh, "somebody"));
+    assert_eq!(series.meta().kind, Some(IntensityKind::DirectAverageProduction));
+    assert_eq!((series.meta().unit, series.meta().source.as_str()), (IntensityUnit::PoundsPerMwh, "somebody"));
     assert!((series.at(series.from_ns()).unwrap() - 394.625).abs() < 0.001);
     let unknown = read("# kind=clean\ntime,x\n2026-01-01,1\n").unwrap_err();
     assert_eq!(unknown.place, Place::Line(1));
@@ -133,7 +133,7 @@ fn json_says_the_same_and_names_its_entry() {
         {"time": "2026-01-01T00:05Z", "value": null}, {"time": "2026-01-01T00:10Z"}]}"#;
     let series = read(text).unwrap();
     assert_eq!((series.len(), series.gaps().len(), series.meta().estimated), (3, 2, true));
-    assert_eq!(series.meta().kind, Some(Kind::MarginalOperating));
+    assert_eq!(series.meta().kind, Some(IntensityKind::MarginalOperating));
     assert_eq!(series.gaps()[0].place, Place::Entry(1));
     assert!(Series::parse(text.as_bytes(), "s.json", Some("FR")).unwrap_err().to_string().contains("GB"));
     for (text, said) in [
@@ -164,7 +164,7 @@ fn k09_hours_that_turn_to_quarter_hours_last_until_the_next_one_begins() {
     // 1 kWh an hour: 1 + 2 + (3 + 4 + 5 + 6) ÷ 4 = 7.5 g.
     let times: Vec<i64> = (0..=3).map(|hour| series.from_ns() + hour * 2 * HALF_HOUR_NS).collect();
     let energy: Vec<u64> = (0..=3).map(|kwh| kwh * 3_600_000_000_000).collect();
-    let grams = |stretch: &eco2_grid::Stretch| stretch.energy_uj as f64 / 3.6e12 * stretch.g_per_kwh.unwrap();
+    let grams = |stretch: &eco2_grid::EnergySlot| stretch.energy_uj as f64 / 3.6e12 * stretch.g_per_kwh.unwrap();
     assert_eq!(series.stretches(&times, &energy).iter().map(grams).sum::<f64>(), 7.5);
     // Back again, by way of half hours, and a single hour at the start.
     let back = ["00:00", "00:15", "00:30", "01:00", "01:30", "02:00", "03:00", "04:00"];
@@ -177,7 +177,7 @@ fn k09_hours_that_turn_to_quarter_hours_last_until_the_next_one_begins() {
 
 fn plan_of(series: &Series, duration_ns: i64) -> eco2_grid::plan::Plan {
     let job = eco2_grid::plan::Job { duration_ns, power_w: 1000.0, interruptible: true };
-    let curve = Curve::new(series);
+    let curve = IntensityCurve::new(series);
     eco2_grid::plan::plan(&curve.window(series.from_ns(), series.to_ns()).unwrap(), &job).unwrap()
 }
 

@@ -1,13 +1,14 @@
 //! What the tests plan on.
 
-use eco2_grid::plan::{Curve, HOUR_NS, Level, Plan, PlanSlot, Scaling};
-use eco2_grid::{Meta, Place, Point, Series};
+use eco2_grid::plan::{HOUR_NS, IntensityCurve, Level, Plan, PlanSlot, Scaling};
+use eco2_grid::{Meta, Place, Series, SeriesPoint};
 use proptest::prelude::*;
 
 /// A series of slots from 1970 on.
 pub(crate) fn series(values: &[f64], step_ns: i64) -> Series {
-    let point = |(value, at): (&f64, i64)| Point { from_ns: at * step_ns, value: Some(*value), place: Place::Whole };
-    let mut points: Vec<Point> = values.iter().zip(0..).map(point).collect();
+    let point =
+        |(value, at): (&f64, i64)| SeriesPoint { from_ns: at * step_ns, value: Some(*value), place: Place::Whole };
+    let mut points: Vec<SeriesPoint> = values.iter().zip(0..).map(point).collect();
     if let [only] = points.as_slice() {
         // A lone slot lasts an hour: nothing says otherwise.
         assert_eq!((only.from_ns, step_ns), (0, HOUR_NS));
@@ -17,8 +18,8 @@ pub(crate) fn series(values: &[f64], step_ns: i64) -> Series {
 }
 
 /// An hourly curve.
-pub(crate) fn hourly(values: &[f64]) -> Curve {
-    Curve::new(&series(values, HOUR_NS))
+pub(crate) fn hourly(values: &[f64]) -> IntensityCurve {
+    IntensityCurve::new(&series(values, HOUR_NS))
 }
 
 /// Few different figures, so that there are many ties; 0 among them.

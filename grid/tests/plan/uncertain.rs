@@ -10,7 +10,7 @@ fn regret_by_hand() {
     // Forecast: the first hour is cheapest. It comes otherwise: 100 against 50.
     let (forecast, actual) = (hourly(&[10.0, 20.0, 30.0]), hourly(&[100.0, 50.0, 80.0]));
     let job = Job { duration_ns: HOUR_NS, power_w: 1000.0, interruptible: false };
-    let window = |curve| eco2_grid::plan::Curve::window(curve, 0, 3 * HOUR_NS).unwrap();
+    let window = |curve| eco2_grid::plan::IntensityCurve::window(curve, 0, 3 * HOUR_NS).unwrap();
     let found = regret(&window(&forecast), &window(&actual), &job).unwrap();
     assert_eq!((found.grams, found.best_grams, found.now_grams), (100.0, 50.0, Some(100.0)));
     assert_eq!((found.grams_lost(), found.percent(), found.saving_percent()), (50.0, Some(100.0), Some(0.0)));

@@ -2,7 +2,7 @@
 
 use eco2_core::Scale;
 use eco2_grid::plan::HOUR_NS;
-use eco2_grid::{Meta, Place, Point, Series};
+use eco2_grid::{Meta, Place, Series, SeriesPoint};
 use proptest::prelude::*;
 
 use crate::stage::{close, series};
@@ -14,13 +14,13 @@ fn d11_grams_are_weighed_by_energy_never_by_time() {
     // 1 kWh at 100 g and 3 kWh at 300 g: 1000 g. The mean over time would say 4 × 200 = 800.
     let series = series(&[100.0, 300.0], HOUR_NS);
     let stretches = series.stretches(&[0, HOUR_NS, 2 * HOUR_NS], &[0, KWH_UJ, 4 * KWH_UJ]);
-    let grams = |s: &eco2_grid::Stretch| s.energy_uj as f64 / KWH_UJ as f64 * s.g_per_kwh.unwrap();
+    let grams = |s: &eco2_grid::EnergySlot| s.energy_uj as f64 / KWH_UJ as f64 * s.g_per_kwh.unwrap();
     assert_eq!(stretches.iter().map(grams).sum::<f64>(), 1000.0);
 }
 
 #[test]
 fn energy_without_an_intensity_is_kept_apart() {
-    let point = |at: i64, value| Point { from_ns: at * HOUR_NS, value, place: Place::Whole };
+    let point = |at: i64, value| SeriesPoint { from_ns: at * HOUR_NS, value, place: Place::Whole };
     let points = [point(0, Some(100.0)), point(1, None), point(2, Some(200.0))];
     let series = Series::of(Meta::default(), &points).unwrap();
     // 1 kW from an hour before the series to an hour after it.

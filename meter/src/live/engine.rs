@@ -13,7 +13,7 @@ pub(crate) use settled::Reach;
 use std::collections::BTreeMap;
 
 use eco2_core::schema::{DeviceSync, EventRecord};
-use eco2_core::{Account, Drained, EventConsumer, EventKind, Ledger, NameId, Names};
+use eco2_core::{Account, Drained, EventConsumer, Ledger, NameId, Names, SpanEventKind};
 use eco2_samplers::tsc::{HotClock, Ticks};
 
 use crate::live::boot_axis::BootAxis;
@@ -155,10 +155,10 @@ impl Engine {
             ledger.bin_steps(name);
         }
         match event.kind {
-            EventKind::Begin => ledger.begin(thread, name, at_ns, error_ns),
-            EventKind::Start => ledger.start_steps(thread, name, at_ns, error_ns),
-            EventKind::End => ended = ledger.end(thread, name, at_ns, error_ns),
-            EventKind::Step => {
+            SpanEventKind::Begin => ledger.begin(thread, name, at_ns, error_ns),
+            SpanEventKind::Start => ledger.start_steps(thread, name, at_ns, error_ns),
+            SpanEventKind::End => ended = ledger.end(thread, name, at_ns, error_ns),
+            SpanEventKind::Step => {
                 step_from_ns = ledger.step(thread, name, at_ns, error_ns);
                 ended = step_from_ns.is_some();
             }
@@ -166,7 +166,7 @@ impl Engine {
         if own_steps.add(ledger, (thread, name), event.kind, at_ns) {
             spells.step(at_ns);
         } else if !ended && own_steps.id(ledger) == Some(name) {
-            spells.step_begins(at_ns, event.kind == EventKind::Start);
+            spells.step_begins(at_ns, event.kind == SpanEventKind::Start);
         }
         if journal.traces() {
             let edge = TraceEdge { key: (thread, name), kind: event.kind, ended, step_from_ns, at_ns };
@@ -310,7 +310,7 @@ struct Recorded {
 /// An edge of a span on its way into the trace.
 struct TraceEdge {
     key: (usize, NameId),
-    kind: EventKind,
+    kind: SpanEventKind,
     /// Whether a span ended with it.
     ended: bool,
     /// When it began, if it was a step: the first one began with the run, others perhaps on another thread.
@@ -320,7 +320,7 @@ struct TraceEdge {
 
 fn trace_span(journal: &mut Journal, open: &mut BTreeMap<(usize, NameId), Vec<u64>>, names: &Names, edge: &TraceEdge) {
     let stack = open.entry(edge.key).or_default();
-    let begun = if edge.kind == EventKind::Begin { None } else { stack.pop() };
+    let begun = if edge.kind == SpanEventKind::Begin { None } else { stack.pop() };
     if let Some(begin_ns) = edge.step_from_ns.or(begun).filter(|_| edge.ended) {
         journal.span(names.text(edge.key.1), begin_ns, edge.at_ns.max(begin_ns));
     }

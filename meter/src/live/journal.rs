@@ -7,7 +7,7 @@ use std::time::Duration;
 use eco2_core::schema::{EventRecord, Report};
 use eco2_core::{Domain, Gauge, Reading};
 use eco2_report::{LogEncoder, LogMeta, LogStatus, LogWriter, Output, PolicyRecord, TraceWriter};
-use eco2_samplers::{Decision, quietly};
+use eco2_samplers::{ReadDecision, quietly};
 
 use crate::Error;
 use crate::live::spool::Spool;
@@ -81,7 +81,7 @@ impl Journal {
     }
 
     /// A decision of the schedule about a source, and the source's name.
-    pub(crate) fn decided(&mut self, decision: &Decision, name: &str) {
+    pub(crate) fn decided(&mut self, decision: &ReadDecision, name: &str) {
         if let Some((encoder, _)) = &mut self.log {
             encoder.policy(&record(decision, name)).ok();
         }
@@ -146,7 +146,7 @@ impl Journal {
     }
 }
 
-fn record(decision: &Decision, name: &str) -> PolicyRecord {
+fn record(decision: &ReadDecision, name: &str) -> PolicyRecord {
     let index = |place: usize| u32::try_from(place).unwrap_or(u32::MAX);
     PolicyRecord {
         at_ns: decision.at_ns,

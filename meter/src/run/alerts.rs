@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use eco2_core::schema::{EventRecord, SpellRecord};
 
-pub use event::Event;
+pub use event::Alert;
 use event::Poster;
 pub(crate) use outbox::Outbox;
 use queue::Waited;
@@ -48,7 +48,7 @@ pub(crate) fn observer(run: &str, outbox: &Arc<Outbox>) -> Box<dyn Fn(&EventReco
     let (run, outbox) = (run.to_owned(), Arc::clone(outbox));
     Box::new(move |event| {
         if is_told(&event.kind) {
-            outbox.put(|| Event::of(&run, event));
+            outbox.put(|| Alert::of(&run, event));
         }
     })
 }
@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn a_slow_webhook_keeps_no_listener_waiting_and_what_it_was_not_told_is_said() {
         let event =
-            |text: &str| Event { run: "r".into(), at: 0, kind: "hot".into(), device: String::new(), text: text.into() };
+            |text: &str| Alert { run: "r".into(), at: 0, kind: "hot".into(), device: String::new(), text: text.into() };
         let outbox = Arc::new(Outbox::default());
         assert!(outbox.local.begin() && outbox.hook.begin());
         let (release, stuck) = channel::<()>();
@@ -137,7 +137,7 @@ mod tests {
         std::thread::spawn(move || tell(&telling, &nobody()));
         let listen = || {
             let (sender, heard) = channel();
-            outbox.listen(Box::new(move |event: &Event| drop(sender.send(event.text.clone()))));
+            outbox.listen(Box::new(move |event: &Alert| drop(sender.send(event.text.clone()))));
             heard
         };
         let wait = Duration::from_secs(30);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use eco2_core::{Domain, Gauge, Reading};
-use eco2_samplers::{Change, Decision, DeviceUse, Note, Sink, Watched, clock};
+use eco2_samplers::{Change, DeviceUse, ReadDecision, Sink, SourceEvent, Watched, clock};
 
 use crate::run::report::Ending;
 use crate::run::shared::Shared;
@@ -29,7 +29,7 @@ impl Sink for Feed {
         lock(&self.0.engine).gauges(at_ns, gauges);
     }
 
-    fn note(&mut self, note: Note) {
+    fn note(&mut self, note: SourceEvent) {
         lock(&self.0.engine).note(note);
     }
 
@@ -37,7 +37,7 @@ impl Sink for Feed {
         lock(&self.0.engine).changed(change);
     }
 
-    fn decided(&mut self, decision: &Decision) {
+    fn decided(&mut self, decision: &ReadDecision) {
         lock(&self.0.engine).decided(decision);
     }
 

@@ -60,7 +60,7 @@ impl Feed {
     }
 
     /// The mean intensity of a time to come; `None` where neither a forecast nor the past tells.
-    pub(crate) fn outlook(&self, now_ns: i64, to_ns: i64) -> Option<eco2_grid::Outlook> {
+    pub(crate) fn outlook(&self, now_ns: i64, to_ns: i64) -> Option<eco2_grid::IntensityForecast> {
         match &self.live {
             None => self.sources.outlook(now_ns, to_ns),
             Some(live) => live.outlook(now_ns, to_ns),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
-use eco2_core::schema::{DeviceSync, Report, Span as SpanTotal};
+use eco2_core::schema::{DeviceSync, Report, SpanRecord as SpanTotal};
 use eco2_core::{DomainPoint, Energies, NameId, Producer, Spent, TimelineReader};
 use eco2_samplers::tsc::HotClock;
 use eco2_samplers::usage::Exited;
@@ -15,7 +15,7 @@ use crate::live::engine::Engine;
 use crate::live::sharing::Sharing;
 use crate::live::thread_rings;
 use crate::options::Options;
-use crate::run::alerts::{self, Event, Webhook};
+use crate::run::alerts::{self, Alert, Webhook};
 use crate::run::budget::Asks;
 use crate::run::open;
 use crate::run::pricing::Pricing;
@@ -293,7 +293,7 @@ impl Meter {
     /// Calls `listener` with what a person may want to be told at once: decisions of the budget that became graver, devices
     /// that are lost or behave oddly. On a thread of its own, which also looks at the budget every few seconds; closing
     /// waits for it for two seconds at most. The same thing is told once in ten minutes.
-    pub fn on_event(&self, mut listener: impl FnMut(&Event) + Send + 'static) {
+    pub fn on_event(&self, mut listener: impl FnMut(&Alert) + Send + 'static) {
         if self.forked() {
             return;
         }

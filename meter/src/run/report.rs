@@ -6,7 +6,7 @@ use eco2_core::Account;
 use eco2_core::schema::{
     Attempt, Attribution, BudgetRecord, Energy, EventRecord, Report, Run, SCHEMA, SelfCost, SpellRecord, State, Work,
 };
-use eco2_samplers::{Cost, host};
+use eco2_samplers::{SamplingCost, host};
 
 use crate::live::engine::Engine;
 use crate::run::counter_curves;
@@ -20,7 +20,7 @@ use crate::run::pricing::{Pricing, When};
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Ending {
     pub(crate) exit_code: Option<i32>,
-    pub(crate) cost: Cost,
+    pub(crate) cost: SamplingCost,
     pub(crate) closed: bool,
     /// Leaves out what only merging needs.
     pub(crate) lean: bool,
@@ -143,7 +143,7 @@ pub(crate) fn report(measured: Measured<'_>, ending: &Ending) -> Report {
     }
 }
 
-fn own(engine: &Engine, dropped: u64, cost: &Cost) -> SelfCost {
+fn own(engine: &Engine, dropped: u64, cost: &SamplingCost) -> SelfCost {
     SelfCost {
         cpu_ns: cost.cpu_ns,
         max_rss_bytes: host::Usage::now().max_rss_bytes,

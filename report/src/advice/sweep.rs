@@ -25,7 +25,7 @@ pub struct Trial {
 /// Whether a limit's interval of energy lies apart from the old limit's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Verdict {
+pub enum SweepVerdict {
     /// It is the old limit.
     Old,
     /// Surely less.
@@ -60,7 +60,7 @@ pub struct AtLimit {
     /// Time more than under the old limit, percent.
     pub longer_percent: f64,
     /// In a word.
-    pub verdict: Verdict,
+    pub verdict: SweepVerdict,
 }
 
 /// A finished sweep.
@@ -90,7 +90,7 @@ impl Sweep {
     /// The limit of least energy that is surely below the old one's; `None` where none is.
     #[must_use]
     pub fn best(&self) -> Option<&AtLimit> {
-        let less = self.limits.iter().filter(|limit| limit.verdict == Verdict::Less);
+        let less = self.limits.iter().filter(|limit| limit.verdict == SweepVerdict::Less);
         less.min_by_key(|limit| limit.energy_uj)
     }
 
@@ -132,7 +132,7 @@ impl Sweep {
     }
 }
 
-impl Verdict {
+impl SweepVerdict {
     /// In words.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -168,7 +168,7 @@ fn gathered(trials: &[Trial], limit_mw: Option<u32>) -> Option<AtLimit> {
         low_percent: None,
         high_percent: 0.0,
         longer_percent: 0.0,
-        verdict: Verdict::Old,
+        verdict: SweepVerdict::Old,
     })
 }
 
@@ -180,9 +180,9 @@ fn compared(limit: AtLimit, old: &AtLimit) -> AtLimit {
     let is_less = limit.high_uj.is_some_and(|high_uj| high_uj < old.low_uj);
     let is_more = old.high_uj.is_some_and(|old_high_uj| limit.low_uj > old_high_uj);
     let verdict = match (is_less, is_more) {
-        (true, _) => Verdict::Less,
-        (_, true) => Verdict::More,
-        _ => Verdict::NotToldApart,
+        (true, _) => SweepVerdict::Less,
+        (_, true) => SweepVerdict::More,
+        _ => SweepVerdict::NotToldApart,
     };
     AtLimit {
         saved_percent: saved(limit.energy_uj, old.energy_uj),
@@ -254,7 +254,10 @@ mod tests {
             (sweep.limits[0].energy_uj, sweep.limits[0].low_uj, sweep.limits[0].high_uj),
             (1_050, 990, Some(1_110))
         );
-        assert_eq!((sweep.limits[1].runs, sweep.limits[1].verdict, sweep.best()), (2, Verdict::NotToldApart, None));
+        assert_eq!(
+            (sweep.limits[1].runs, sweep.limits[1].verdict, sweep.best()),
+            (2, SweepVerdict::NotToldApart, None)
+        );
     }
 
     #[test]
@@ -262,6 +265,6 @@ mod tests {
         assert_eq!(Sweep::of(vec![trial(Some(1), 1_000, 1)]), None);
         let open = Trial { high_uj: None, ..trial(Some(1), 100, 1) };
         let sweep = Sweep::of(vec![trial(None, 1_000, 1), open]).unwrap();
-        assert_eq!((sweep.limits[1].verdict, sweep.limits[1].low_percent), (Verdict::NotToldApart, None));
+        assert_eq!((sweep.limits[1].verdict, sweep.limits[1].low_percent), (SweepVerdict::NotToldApart, None));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eco2_core::schema::{DeviceSync, Report, Span, State, stated};
+use eco2_core::schema::{DeviceSync, Report, SpanRecord, State, stated};
 use eco2_core::{CounterKey, RangeKind};
 
 use super::attempts::{Attempt, Attempts};
@@ -10,9 +10,9 @@ use super::devices;
 use super::parts::machine;
 
 /// Sums spans by name, in the order of names.
-pub(super) fn spans(parts: &[Report], attempts: &Attempts) -> Vec<Span> {
+pub(super) fn spans(parts: &[Report], attempts: &Attempts) -> Vec<SpanRecord> {
     let names = devices::names(parts, &devices::known(parts));
-    let mut sums: BTreeMap<&str, Span> = BTreeMap::new();
+    let mut sums: BTreeMap<&str, SpanRecord> = BTreeMap::new();
     for attempt in &attempts.list {
         for place in attempt.windows.keys() {
             for span in speaker(parts, attempt, place).into_iter().flat_map(|part| &part.spans) {
@@ -30,13 +30,13 @@ fn speaker<'a>(parts: &'a [Report], attempt: &Attempt, place: &str) -> Option<&'
     there.filter(|part| machine(part) == place && !part.spans.is_empty()).min_by_key(|part| part.run.rank)
 }
 
-fn blank(span: &Span) -> Span {
+fn blank(span: &SpanRecord) -> SpanRecord {
     let (name, sync) = (span.name.clone(), span.sync);
     let (high_uj, free_high_uj, range_kind) = (Some(0), Some(0), Some(RangeKind::Hard));
-    Span { name, sync, high_uj, free_high_uj, range_kind, state: State::Final, ..Span::default() }
+    SpanRecord { name, sync, high_uj, free_high_uj, range_kind, state: State::Final, ..SpanRecord::default() }
 }
 
-fn add(sum: &mut Span, span: &Span, place: &str, names: &BTreeMap<CounterKey, String>) {
+fn add(sum: &mut SpanRecord, span: &SpanRecord, place: &str, names: &BTreeMap<CounterKey, String>) {
     sum.count = sum.count.saturating_add(span.count);
     sum.duration_ns = sum.duration_ns.saturating_add(span.duration_ns);
     let (energy, free) = (sum.bounded() + span.bounded(), sum.free() + span.free());

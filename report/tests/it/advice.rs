@@ -42,7 +42,7 @@ fn spell(kind: &str, device: &str, seconds: u64, energy_uj: u64) -> SpellRecord 
 /// 100 s, 1000 J between 990 and 1010, 50 g.
 fn run(devices: Vec<Device>, spells: Vec<SpellRecord>) -> Report {
     let energy = Energy { total_uj: Some(1_000 * J), low_uj: 990 * J, high_uj: Some(1_010 * J), ..Energy::default() };
-    let step = Span { name: "step".into(), count: 9, ..Span::default() };
+    let step = SpanRecord { name: "step".into(), count: 9, ..SpanRecord::default() };
     let segment = CarbonSegment {
         from: String::new(),
         to: String::new(),

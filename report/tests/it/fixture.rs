@@ -339,8 +339,8 @@ fn psys() -> Device {
     }
 }
 
-fn span(name: &str, count: u64, energy_uj: u64, high_uj: Option<u64>) -> Span {
-    Span {
+fn span(name: &str, count: u64, energy_uj: u64, high_uj: Option<u64>) -> SpanRecord {
+    SpanRecord {
         name: name.into(),
         count,
         duration_ns: 50_000_000_000,

@@ -151,7 +151,8 @@ fn names_from_outside_cannot_break_a_page_and_series_are_few() {
     let mut many = report();
     many.run.id = "a\"} 1\n# EOF\n".into();
     many.devices[0].id = "x\\\n{}".into();
-    many.spans = (0..500).map(|at| Span { name: format!("span {at}\n"), count: 1, ..Span::default() }).collect();
+    many.spans =
+        (0..500).map(|at| SpanRecord { name: format!("span {at}\n"), count: 1, ..SpanRecord::default() }).collect();
     let device = many.devices[1].clone();
     many.devices.extend((10..20).map(|at| Device { id: format!("GPU-{at}"), ..device.clone() }));
     many.devices.push(device);

@@ -15,7 +15,7 @@ use crate::found::{Found, status};
 use crate::slot::Slot;
 use crate::still::{StillGuard, Verdicts};
 use crate::visible::Visible;
-use crate::{Batch, DeviceUse, Note, Roots, Source, Watched, clock};
+use crate::{Batch, DeviceUse, Roots, Source, SourceEvent, Watched, clock};
 use amdgpu::{Cards, Reach};
 use input::{Input, NAME, Value};
 
@@ -215,7 +215,7 @@ struct Hwmon {
     folders: Vec<String>,
     reach: Reach,
     verdicts: Verdicts,
-    notes: Vec<Note>,
+    notes: Vec<SourceEvent>,
 }
 
 struct Sensor {
@@ -243,7 +243,7 @@ impl Sensor {
         self.slot.fault().or(self.factor.as_ref().and_then(Slot::fault))
     }
 
-    fn reading(&mut self, batch: &Batch, notes: &mut Vec<Note>) -> Reading {
+    fn reading(&mut self, batch: &Batch, notes: &mut Vec<SourceEvent>) -> Reading {
         let first = without_sentinel(self.slot.reading(batch, notes));
         let Some(factor) = &mut self.factor else { return first };
         let second = without_sentinel(factor.reading(batch, notes));
@@ -260,7 +260,7 @@ impl Hwmon {
         let mut notes = Vec::new();
         if !skipped.is_empty() {
             let text = format!("sensors of unknown place are not used: {}", skipped.join(", "));
-            notes.push(Note { at_ns, kind: "sensor-skipped", device: NAME.to_owned(), text });
+            notes.push(SourceEvent { at_ns, kind: "sensor-skipped", device: NAME.to_owned(), text });
         }
         let (domains, folders) = used.into_iter().map(|used| (used.domain, used.hwmon)).unzip();
         Self { sensors, domains, folders, reach, verdicts: Verdicts::default(), notes }
@@ -304,7 +304,7 @@ impl Source for Hwmon {
         self.notes.extend(self.verdicts.take(NAME, &dead, batch));
     }
 
-    fn notes(&mut self, out: &mut Vec<Note>) {
+    fn notes(&mut self, out: &mut Vec<SourceEvent>) {
         out.append(&mut self.notes);
     }
 

@@ -17,7 +17,7 @@ use super::status::{self, Counted};
 use super::visible::{Identity, Selection, Visibility, select};
 use super::{events, library};
 use crate::clock::Clock;
-use crate::{Batch, Change, DeviceUse, Note, Source, Watched};
+use crate::{Batch, Change, DeviceUse, Source, SourceEvent, Watched};
 
 /// GPUs come and go by hand: a look at the list costs a call a GPU, five seconds are soon enough.
 const LOOK_NS: u64 = 5_000_000_000;
@@ -37,7 +37,7 @@ pub(super) struct NvmlSource {
     /// All GPUs of the machine at the first look: what environment variables count.
     identities: Vec<Identity>,
     gpus: Vec<Gpu>,
-    notes: Vec<Note>,
+    notes: Vec<SourceEvent>,
     noted: BTreeSet<(String, &'static str)>,
     /// What is less than it should be, for the status.
     pub(super) losses: Vec<String>,
@@ -298,7 +298,7 @@ impl NvmlSource {
     }
 
     fn note(&mut self, at_ns: u64, kind: &'static str, device: String, text: String) {
-        self.notes.push(Note { at_ns, kind, device, text });
+        self.notes.push(SourceEvent { at_ns, kind, device, text });
     }
 }
 
@@ -340,7 +340,7 @@ impl Source for NvmlSource {
         self.gpus.iter().filter(|gpu| gpu.state == State::Live).for_each(|gpu| gpu.gauges(out));
     }
 
-    fn notes(&mut self, out: &mut Vec<Note>) {
+    fn notes(&mut self, out: &mut Vec<SourceEvent>) {
         out.append(&mut self.notes);
     }
 

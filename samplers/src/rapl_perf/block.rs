@@ -14,7 +14,7 @@ use super::group::{Group, Miss};
 use super::pmu;
 use crate::backoff::Backoff;
 use crate::still::StillGuard;
-use crate::{Batch, Note, sysfs, topology};
+use crate::{Batch, SourceEvent, sysfs, topology};
 
 /// More CPUs than are worth trying when one went away.
 const MOST_TRIED: usize = 8;
@@ -43,7 +43,7 @@ pub(super) struct Site<'a> {
     /// All domains of the source.
     pub(super) domains: &'a [Domain],
     /// Where notes go.
-    pub(super) notes: &'a mut Vec<Note>,
+    pub(super) notes: &'a mut Vec<SourceEvent>,
     /// Indices of domains that have just turned out not to count.
     pub(super) dead: Vec<usize>,
 }
@@ -227,7 +227,7 @@ impl Block {
                 Backoff::extend(&mut self.backoff, now_ns);
                 let text = format!("events stopped on CPU {from}, opened anew on CPU {cpu}: a new segment begins");
                 let device = site.domains.get(self.first).map(|domain| domain.id.clone()).unwrap_or_default();
-                site.notes.push(Note { at_ns: now_ns, kind: "cpu-moved", device, text });
+                site.notes.push(SourceEvent { at_ns: now_ns, kind: "cpu-moved", device, text });
                 return;
             }
         }

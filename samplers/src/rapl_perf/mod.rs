@@ -18,7 +18,7 @@ use crate::ceiling::Ceilings;
 use crate::cpuinfo::CpuInfo;
 use crate::found::{Found, status};
 use crate::still::Verdicts;
-use crate::{Batch, Note, Roots, Source, clock, rapl_sysfs, sysfs};
+use crate::{Batch, Roots, Source, SourceEvent, clock, rapl_sysfs, sysfs};
 use block::{Block, Site};
 use event::NAME;
 use pmu::Pmu;
@@ -114,7 +114,7 @@ struct RaplPerf {
     domains: Vec<Domain>,
     blocks: Vec<Block>,
     verdicts: Verdicts,
-    notes: Vec<Note>,
+    notes: Vec<SourceEvent>,
 }
 
 impl RaplPerf {
@@ -157,13 +157,13 @@ impl RaplPerf {
             } else {
                 continue;
             };
-            self.notes.push(Note { at_ns, kind, device: domain.id.clone(), text: text.to_owned() });
+            self.notes.push(SourceEvent { at_ns, kind, device: domain.id.clone(), text: text.to_owned() });
         }
     }
 
     fn first_notes(&mut self, cpu: &CpuInfo, pmu: &Pmu) {
         let at_ns = clock::monotonic_ns();
-        let note = |kind, text: &str| Note { at_ns, kind, device: NAME.to_owned(), text: text.to_owned() };
+        let note = |kind, text: &str| SourceEvent { at_ns, kind, device: NAME.to_owned(), text: text.to_owned() };
         self.notes.extend(pmu.skipped.iter().map(|text| note("event-skipped", text)));
         self.notes.extend(cpu.filtering().map(|text| note("energy-filtering", text)));
     }
@@ -200,7 +200,7 @@ impl Source for RaplPerf {
         self.notes.extend(self.verdicts.take(NAME, &dead, batch));
     }
 
-    fn notes(&mut self, out: &mut Vec<Note>) {
+    fn notes(&mut self, out: &mut Vec<SourceEvent>) {
         out.append(&mut self.notes);
     }
 }

@@ -12,7 +12,7 @@ use crate::cpuinfo::CpuInfo;
 use crate::found::{Found, status};
 use crate::slot::Slot;
 use crate::still::{StillGuard, Verdicts};
-use crate::{Batch, Note, Roots, Source, clock};
+use crate::{Batch, Roots, Source, SourceEvent, clock};
 
 use zones::NAME;
 pub(crate) use zones::{memory_factor, package_limits};
@@ -116,7 +116,7 @@ struct RaplSysfs {
     slots: Vec<Slot>,
     guards: Vec<StillGuard>,
     verdicts: Verdicts,
-    notes: Vec<Note>,
+    notes: Vec<SourceEvent>,
 }
 
 impl RaplSysfs {
@@ -138,10 +138,14 @@ impl RaplSysfs {
 
     fn with_notes(mut self, zones: &zones::Zones, cpu: &CpuInfo) -> Self {
         let at_ns = clock::monotonic_ns();
-        let note = |kind, text: &str| Note { at_ns, kind, device: NAME.to_owned(), text: text.to_owned() };
+        let note = |kind, text: &str| SourceEvent { at_ns, kind, device: NAME.to_owned(), text: text.to_owned() };
         self.notes.extend(zones.skipped.iter().map(|text| note("zone-skipped", text)));
-        let remark =
-            |(kind, device, text): &zones::Remark| Note { at_ns, kind, device: device.clone(), text: text.clone() };
+        let remark = |(kind, device, text): &zones::Remark| SourceEvent {
+            at_ns,
+            kind,
+            device: device.clone(),
+            text: text.clone(),
+        };
         self.notes.extend(zones.remarks.iter().map(remark));
         self.notes.extend(zones.refused.iter().map(|text| note("zone-refused", text)));
         self.notes.extend(cpu.filtering().map(|text| note("energy-filtering", text)));
@@ -169,7 +173,7 @@ impl Source for RaplSysfs {
         self.notes.extend(self.verdicts.take(NAME, &dead, batch));
     }
 
-    fn notes(&mut self, out: &mut Vec<Note>) {
+    fn notes(&mut self, out: &mut Vec<SourceEvent>) {
         out.append(&mut self.notes);
     }
 }

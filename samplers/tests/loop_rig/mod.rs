@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use eco2_core::{Component, Domain, Fault, Gauge, Reading};
 use eco2_samplers::clock::Clock;
-use eco2_samplers::{Batch, Decision, Note, Sink, Source};
+use eco2_samplers::{Batch, ReadDecision, Sink, Source, SourceEvent};
 
 pub(crate) const MS: u64 = 1_000_000;
 pub(crate) const S: u64 = 1_000 * MS;
@@ -23,11 +23,11 @@ pub(crate) struct Told {
     pub(crate) readings: Vec<(usize, usize, Reading)>,
     pub(crate) suspended: Vec<(u64, u64)>,
     pub(crate) gauges: Vec<(u64, usize)>,
-    pub(crate) notes: Vec<Note>,
+    pub(crate) notes: Vec<SourceEvent>,
     pub(crate) ticks: Vec<u64>,
     pub(crate) settled: bool,
     pub(crate) period_ns: Option<u64>,
-    pub(crate) decisions: Vec<Decision>,
+    pub(crate) decisions: Vec<ReadDecision>,
 }
 
 #[derive(Clone, Default)]
@@ -59,10 +59,10 @@ impl Sink for Recorder {
     fn gauges(&mut self, at_ns: u64, gauges: &[Gauge]) {
         self.told().gauges.push((at_ns, gauges.len()));
     }
-    fn note(&mut self, note: Note) {
+    fn note(&mut self, note: SourceEvent) {
         self.told().notes.push(note);
     }
-    fn decided(&mut self, decision: &Decision) {
+    fn decided(&mut self, decision: &ReadDecision) {
         self.told().decisions.push(*decision);
     }
     fn tick(&mut self, now_ns: u64) {

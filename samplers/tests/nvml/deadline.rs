@@ -8,7 +8,7 @@ use eco2_core::schema::Status;
 use eco2_core::{Domain, Fault, Reading};
 use eco2_samplers::clock::Clock;
 use eco2_samplers::nvml::{Visibility, discover_within};
-use eco2_samplers::{Batch, Change, Deadline, Note, Roots, Source};
+use eco2_samplers::{Batch, Change, Deadline, Roots, Source, SourceEvent};
 
 use crate::rig::{MS, Rig};
 
@@ -41,7 +41,7 @@ fn calls(rig: &Rig) -> usize {
 }
 
 fn notes(source: &mut dyn Source) -> Vec<&'static str> {
-    let mut notes: Vec<Note> = Vec::new();
+    let mut notes: Vec<SourceEvent> = Vec::new();
     source.notes(&mut notes);
     notes.into_iter().map(|note| note.kind).collect()
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use eco2_core::{Account, Domain, Gauge, Ledger, Quality, Reading};
-use eco2_samplers::{Note, Options, Sink, Stepped};
+use eco2_samplers::{Options, Sink, SourceEvent, Stepped};
 
 use crate::rig::{MS, Rig};
 
@@ -40,7 +40,7 @@ impl Sink for Accounting {
     }
     fn suspended(&mut self, _: u64, _: u64) {}
     fn gauges(&mut self, _: u64, _: &[Gauge]) {}
-    fn note(&mut self, _: Note) {}
+    fn note(&mut self, _: SourceEvent) {}
     fn tick(&mut self, _: u64) {}
     fn settled(&self) -> bool {
         true

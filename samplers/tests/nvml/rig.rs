@@ -8,7 +8,7 @@ use eco2_core::schema::SourceStatus;
 use eco2_core::{Fault, Reading};
 use eco2_samplers::clock::Clock;
 use eco2_samplers::nvml::{Visibility, discover_visible};
-use eco2_samplers::{Batch, Note, Roots, Source};
+use eco2_samplers::{Batch, Roots, Source, SourceEvent};
 use nvidia_ml_fake::{Gpu, Script, install};
 use tempfile::TempDir;
 
@@ -86,7 +86,7 @@ impl Rig {
         readings.into_iter().filter(|(of, _)| *of == domain).map(|(_, reading)| reading.value).collect()
     }
 
-    pub(crate) fn notes(&mut self) -> Vec<Note> {
+    pub(crate) fn notes(&mut self) -> Vec<SourceEvent> {
         let mut notes = Vec::new();
         self.source().notes(&mut notes);
         notes

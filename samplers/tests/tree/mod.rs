@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use eco2_core::{Domain, Fault};
 use eco2_samplers::clock::Clock;
-use eco2_samplers::{Batch, Note, Roots, Source};
+use eco2_samplers::{Batch, Roots, Source, SourceEvent};
 
 /// A 32-bit counter in units of 61 µJ: what powercap states as its highest value.
 pub(crate) const RANGE: &str = "262143328850\n";
@@ -111,7 +111,7 @@ pub(crate) fn read(source: &mut Box<dyn Source>, batch: &mut Batch) -> Values {
 
 /// Notes since the last call, as `(kind, device)`.
 pub(crate) fn notes(source: &mut Box<dyn Source>) -> Vec<(&'static str, String)> {
-    let mut notes: Vec<Note> = Vec::new();
+    let mut notes: Vec<SourceEvent> = Vec::new();
     source.notes(&mut notes);
     notes.into_iter().map(|note| (note.kind, note.device)).collect()
 }

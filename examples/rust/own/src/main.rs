@@ -6,8 +6,8 @@ use std::time::Instant;
 use eco2::Meter;
 use eco2::options::{Options, Origin};
 use eco2::render::{Error, Exporter};
-use eco2::schema::Report;
 use eco2::samplers::{Batch, Source};
+use eco2::schema::Report;
 use eco2_core::{Component, Domain};
 
 /// Stands for a meter at the socket: an energy counter in microjoules that runs at 40 W.

@@ -7,7 +7,7 @@ const HOUR: i64 = 3_600_000_000_000;
 /// Hourly slots of 100, 101, … g/kWh from hour 0; what is after `now` is a forecast.
 struct Hours {
     calls: AtomicU64,
-    fault: Mutex<Option<Fault>>,
+    fault: Mutex<Option<ProviderFault>>,
 }
 
 impl Provider for Arc<Hours> {
@@ -15,7 +15,7 @@ impl Provider for Arc<Hours> {
         "hours"
     }
 
-    fn slots(&self, wanted: &Wanted<'_>) -> Result<Reply, Fault> {
+    fn slots(&self, wanted: &Wanted<'_>) -> Result<Reply, ProviderFault> {
         self.calls.fetch_add(1, Ordering::Relaxed);
         if let Some(fault) = lock(&self.fault).clone() {
             return Err(fault);
@@ -74,13 +74,13 @@ fn what_was_measured_is_never_asked_again() {
 fn f44_in_trouble_what_is_known_is_used_and_said_to_be_stale() {
     let (cache, hours) = cached(None);
     cache.slots(&wanted(1, 3, 3 * HOUR)).unwrap();
-    *lock(&hours.fault) = Some(Fault::Net(NetError::Status(500)));
+    *lock(&hours.fault) = Some(ProviderFault::Net(NetError::Status(500)));
     let reply = cache.slots(&wanted(2, 12, 12 * HOUR)).unwrap();
-    assert_eq!(reply.stale, Some(Fault::Net(NetError::Status(500))));
+    assert_eq!(reply.stale, Some(ProviderFault::Net(NetError::Status(500))));
     let last = reply.slots().last().unwrap();
     assert_eq!((last.from_ns, last.to_ns, last.g_per_kwh), (3 * HOUR, 9 * HOUR, 102.0), "for six hours");
     assert!(last.estimated && !reply.slots()[0].estimated);
-    assert_eq!(cache.slots(&wanted(20, 21, 12 * HOUR)).unwrap_err(), Fault::Net(NetError::Status(500)));
+    assert_eq!(cache.slots(&wanted(20, 21, 12 * HOUR)).unwrap_err(), ProviderFault::Net(NetError::Status(500)));
     let counts = Counts { hits: 0, misses: 1, stale: 1, failed: 1 };
     assert_eq!(cache.so_far(), counts);
 }
@@ -88,12 +88,12 @@ fn f44_in_trouble_what_is_known_is_used_and_said_to_be_stale() {
 #[test]
 fn f44_who_fails_again_and_again_is_left_alone() {
     let (cache, hours) = cached(None);
-    *lock(&hours.fault) = Some(Fault::Net(NetError::Timeout));
+    *lock(&hours.fault) = Some(ProviderFault::Net(NetError::Timeout));
     for _ in 0..10 {
         cache.slots(&wanted(1, 2, HOUR)).unwrap_err();
     }
     assert_eq!(hours.calls.load(Ordering::Relaxed), 3);
-    assert!(matches!(cache.slots(&wanted(1, 2, HOUR)), Err(Fault::Resting { .. })));
+    assert!(matches!(cache.slots(&wanted(1, 2, HOUR)), Err(ProviderFault::Resting { .. })));
 }
 
 #[test]
@@ -121,9 +121,9 @@ fn what_is_on_disk_is_a_hit_for_the_next_process() {
 #[test]
 fn an_answer_without_a_figure_is_no_trouble_and_no_zero() {
     let (cache, hours) = cached(None);
-    *lock(&hours.fault) = Some(Fault::NoFigure);
+    *lock(&hours.fault) = Some(ProviderFault::NoFigure);
     for _ in 0..5 {
-        assert_eq!(cache.slots(&wanted(1, 2, HOUR)).unwrap_err(), Fault::NoFigure);
+        assert_eq!(cache.slots(&wanted(1, 2, HOUR)).unwrap_err(), ProviderFault::NoFigure);
     }
     assert_eq!(hours.calls.load(Ordering::Relaxed), 5, "the breaker stays closed");
 }

@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use super::super::{Fault, Slot, Wanted};
+use super::super::{ProviderFault, Slot, Wanted};
 use super::wire::{answered, end_of, instant, json, same_zone, written};
 use crate::cloud_region;
 use eco2_net::{Auth, Http, Secret};
@@ -12,12 +12,12 @@ use eco2_net::{Auth, Http, Secret};
 #[serde(rename_all = "camelCase")]
 struct Forecast {
     location: Option<String>,
-    forecast_data: Vec<Point>,
+    forecast_data: Vec<SeriesPoint>,
 }
 
 /// Of measured data and of forecasts alike.
 #[derive(Deserialize)]
-struct Point {
+struct SeriesPoint {
     location: Option<String>,
     #[serde(alias = "timestamp")]
     time: String,
@@ -34,21 +34,21 @@ enum Duration {
     Clock(String),
 }
 
-pub(in super::super) fn ask(http: &Http, _: Option<&Secret>, wanted: &Wanted<'_>) -> Result<Vec<Slot>, Fault> {
+pub(in super::super) fn ask(http: &Http, _: Option<&Secret>, wanted: &Wanted<'_>) -> Result<Vec<Slot>, ProviderFault> {
     let mut slots = Vec::new();
     let past_ns = wanted.to_ns.min(wanted.now_ns);
     if wanted.from_ns < past_ns {
         let (time, to_time) = (written(wanted.from_ns), written(past_ns));
         let query = [("location", wanted.zone), ("time", &time), ("toTime", &to_time)];
         let body = http.get("/emissions/bylocations", &query, Auth::None)?;
-        let points: Vec<Point> = json(&body)?;
+        let points: Vec<SeriesPoint> = json(&body)?;
         points.iter().try_for_each(|point| no_other_region(wanted.zone, point.location.as_deref()))?;
         slots.extend(answered(&body, parse(&points, false)?));
     }
     if wanted.to_ns > wanted.now_ns {
         // A location without forecasts has an error here; what is measured is the answer then.
         let body = http.get("/emissions/forecasts/current", &[("location", wanted.zone)], Auth::None);
-        let read = body.map_err(Fault::from).and_then(|body| Ok((json::<Vec<Forecast>>(&body)?, body)));
+        let read = body.map_err(ProviderFault::from).and_then(|body| Ok((json::<Vec<Forecast>>(&body)?, body)));
         if let Ok((forecasts, body)) = read {
             for forecast in &forecasts {
                 same_zone(wanted.zone, forecast.location.as_deref())?;
@@ -60,11 +60,11 @@ pub(in super::super) fn ask(http: &Http, _: Option<&Secret>, wanted: &Wanted<'_>
 }
 
 /// Points may name the grid operator's region in place of the requested cloud region; another cloud region is an error.
-fn no_other_region(requested: &str, stated: Option<&str>) -> Result<(), Fault> {
+fn no_other_region(requested: &str, stated: Option<&str>) -> Result<(), ProviderFault> {
     same_zone(requested, stated.filter(|stated| cloud_region(stated).is_some()))
 }
 
-fn parse(points: &[Point], forecast: bool) -> Result<Vec<Slot>, Fault> {
+fn parse(points: &[SeriesPoint], forecast: bool) -> Result<Vec<Slot>, ProviderFault> {
     let mut slots = Vec::new();
     for point in points {
         let from_ns = instant(&point.time)?;
@@ -75,8 +75,8 @@ fn parse(points: &[Point], forecast: bool) -> Result<Vec<Slot>, Fault> {
     Ok(slots)
 }
 
-fn seconds(duration: Option<&Duration>) -> Result<i64, Fault> {
-    let wrong = Fault::Garbage("a duration in it is neither minutes nor hh:mm:ss");
+fn seconds(duration: Option<&Duration>) -> Result<i64, ProviderFault> {
+    let wrong = ProviderFault::Garbage("a duration in it is neither minutes nor hh:mm:ss");
     match duration {
         None => Ok(3600),
         Some(Duration::Minutes(minutes)) => minutes.checked_mul(60).ok_or(wrong),
@@ -96,8 +96,8 @@ fn seconds(duration: Option<&Duration>) -> Result<i64, Fault> {
 mod tests {
     use super::*;
 
-    fn points(body: &str) -> Result<Vec<Slot>, Fault> {
-        parse(&json::<Vec<Point>>(body.as_bytes())?, false)
+    fn points(body: &str) -> Result<Vec<Slot>, ProviderFault> {
+        parse(&json::<Vec<SeriesPoint>>(body.as_bytes())?, false)
     }
 
     #[test]
@@ -122,7 +122,7 @@ mod tests {
     fn k09_points_of_another_cloud_region_are_refused_and_an_operators_region_is_not() {
         assert_eq!(no_other_region("eastus", Some("eastus")), Ok(()));
         assert_eq!(no_other_region("eastus", Some("PJM_DC")), Ok(()));
-        assert_eq!(no_other_region("eastus", Some("westus")), Err(Fault::other_zone("eastus")));
+        assert_eq!(no_other_region("eastus", Some("westus")), Err(ProviderFault::other_zone("eastus")));
     }
 
     #[test]

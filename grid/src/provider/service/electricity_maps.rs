@@ -4,7 +4,7 @@
 
 use serde::Deserialize;
 
-use super::super::{Fault, Slot, Wanted};
+use super::super::{ProviderFault, Slot, Wanted};
 use super::wire::{answered, end_of, instant, json, same_zone, written};
 use eco2_net::{Auth, Http, Secret};
 
@@ -17,14 +17,14 @@ const RANGE_NS: i64 = 10 * 86_400_000_000_000;
 struct Answer {
     zone: Option<String>,
     #[serde(alias = "data", alias = "forecast")]
-    history: Vec<Point>,
+    history: Vec<SeriesPoint>,
     #[serde(rename = "temporalGranularity")]
     granularity: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Point {
+struct SeriesPoint {
     zone: Option<String>,
     carbon_intensity: Option<f64>,
     datetime: String,
@@ -34,7 +34,11 @@ struct Point {
     temporal_granularity: Option<String>,
 }
 
-pub(in super::super) fn ask(http: &Http, secret: Option<&Secret>, wanted: &Wanted<'_>) -> Result<Vec<Slot>, Fault> {
+pub(in super::super) fn ask(
+    http: &Http,
+    secret: Option<&Secret>,
+    wanted: &Wanted<'_>,
+) -> Result<Vec<Slot>, ProviderFault> {
     let client = Client { http, secret, zone: wanted.zone };
     let mut slots = client.past(wanted)?;
     let known_ns = |slots: &[Slot]| slots.iter().map(|slot| slot.to_ns).max().unwrap_or(i64::MIN);
@@ -44,7 +48,7 @@ pub(in super::super) fn ask(http: &Http, secret: Option<&Secret>, wanted: &Wante
     if wanted.to_ns > wanted.now_ns && known_ns(&slots) < wanted.to_ns {
         // A forecast is another contract: without it, what is known is the answer.
         match client.get("/carbon-intensity/forecast", &[], true) {
-            Err(fault @ Fault::OtherZone { .. }) => return Err(fault),
+            Err(fault @ ProviderFault::OtherZone { .. }) => return Err(fault),
             forecast => slots.extend(forecast.unwrap_or_default()),
         }
     }
@@ -58,7 +62,7 @@ struct Client<'a> {
 }
 
 impl Client<'_> {
-    fn past(&self, wanted: &Wanted<'_>) -> Result<Vec<Slot>, Fault> {
+    fn past(&self, wanted: &Wanted<'_>) -> Result<Vec<Slot>, ProviderFault> {
         if wanted.from_ns >= wanted.now_ns - HISTORY_NS {
             return self.get("/carbon-intensity/history", &[], false);
         }
@@ -73,19 +77,19 @@ impl Client<'_> {
         Ok(slots)
     }
 
-    fn latest(&self) -> Result<Vec<Slot>, Fault> {
+    fn latest(&self) -> Result<Vec<Slot>, ProviderFault> {
         let body = self.body("/carbon-intensity/latest", &[])?;
-        let point: Point = json(&body)?;
+        let point: SeriesPoint = json(&body)?;
         same_zone(self.zone, point.zone.as_deref())?;
         Ok(answered(&body, slot(&point, None, false)?.into_iter().collect()))
     }
 
-    fn get(&self, path: &str, query: &[(&str, &str)], forecast: bool) -> Result<Vec<Slot>, Fault> {
+    fn get(&self, path: &str, query: &[(&str, &str)], forecast: bool) -> Result<Vec<Slot>, ProviderFault> {
         let body = self.body(path, query)?;
         Ok(answered(&body, parse(&body, self.zone, forecast)?))
     }
 
-    fn body(&self, path: &str, query: &[(&str, &str)]) -> Result<Vec<u8>, Fault> {
+    fn body(&self, path: &str, query: &[(&str, &str)]) -> Result<Vec<u8>, ProviderFault> {
         let mut all = vec![("zone", self.zone), ("emissionFactorType", "lifecycle")];
         all.extend_from_slice(query);
         let auth = self.secret.map_or(Auth::None, |secret| Auth::Header("auth-token", secret));
@@ -93,7 +97,7 @@ impl Client<'_> {
     }
 }
 
-fn parse(body: &[u8], zone: &str, forecast: bool) -> Result<Vec<Slot>, Fault> {
+fn parse(body: &[u8], zone: &str, forecast: bool) -> Result<Vec<Slot>, ProviderFault> {
     let answer: Answer = json(body)?;
     let stated = answer.history.iter().map(|point| &point.zone).chain([&answer.zone]);
     stated.map(Option::as_deref).try_for_each(|stated| same_zone(zone, stated))?;
@@ -102,9 +106,9 @@ fn parse(body: &[u8], zone: &str, forecast: bool) -> Result<Vec<Slot>, Fault> {
 }
 
 /// A point as a slot; `None` for one without a figure.
-fn slot(point: &Point, granularity: Option<&str>, forecast: bool) -> Result<Option<Slot>, Fault> {
+fn slot(point: &SeriesPoint, granularity: Option<&str>, forecast: bool) -> Result<Option<Slot>, ProviderFault> {
     if point.emission_factor_type.as_deref().is_some_and(|kind| kind != "lifecycle") {
-        return Err(Fault::Garbage("life-cycle figures were asked for, and others came"));
+        return Err(ProviderFault::Garbage("life-cycle figures were asked for, and others came"));
     }
     let from_ns = instant(&point.datetime)?;
     let length_s = match point.temporal_granularity.as_deref().or(granularity) {
@@ -112,7 +116,7 @@ fn slot(point: &Point, granularity: Option<&str>, forecast: bool) -> Result<Opti
         Some("15_minutes") => 900,
         None | Some("hourly") => 3600,
         Some("daily") => 86_400,
-        Some(_) => return Err(Fault::Garbage("its slots have a length that is not known")),
+        Some(_) => return Err(ProviderFault::Garbage("its slots have a length that is not known")),
     };
     let Some(g_per_kwh) = point.carbon_intensity else { return Ok(None) };
     let estimated = point.is_estimated.unwrap_or(false);
@@ -157,14 +161,14 @@ mod tests {
         };
         let slots = |zone: &str, point: &str| parse(body(zone, point).as_bytes(), "DE", false).map(|slots| slots.len());
         assert_eq!(slots("DE", "de"), Ok(1));
-        assert_eq!(slots("FR", "DE"), Err(Fault::other_zone("DE")));
-        assert_eq!(slots("DE", "FR"), Err(Fault::other_zone("DE")));
+        assert_eq!(slots("FR", "DE"), Err(ProviderFault::other_zone("DE")));
+        assert_eq!(slots("DE", "FR"), Err(ProviderFault::other_zone("DE")));
     }
 
     #[test]
     fn figures_of_another_kind_are_refused() {
         let body =
             br#"{"history":[{"carbonIntensity":1,"datetime":"2018-04-25T18:00Z","emissionFactorType":"direct"}]}"#;
-        assert!(matches!(parse(body, "DE", false), Err(Fault::Garbage(_))));
+        assert!(matches!(parse(body, "DE", false), Err(ProviderFault::Garbage(_))));
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::super::{Fault, Slot, Wanted};
+use super::super::{ProviderFault, Slot, Wanted};
 use super::wire::{answered, country, end_of, json, literal, written};
 use eco2_net::{Auth, Http, Secret};
 
@@ -15,7 +15,7 @@ struct Answer {
     co2eq_forecast: Vec<Option<f64>>,
 }
 
-pub(super) fn zone(zone: &str) -> Result<String, Fault> {
+pub(super) fn zone(zone: &str) -> Result<String, ProviderFault> {
     match country(zone) {
         Some(code) if code != "GB" => Ok(code.to_lowercase()),
         Some(_) => Ok("uk".to_owned()),
@@ -23,14 +23,14 @@ pub(super) fn zone(zone: &str) -> Result<String, Fault> {
     }
 }
 
-pub(in super::super) fn ask(http: &Http, _: Option<&Secret>, wanted: &Wanted<'_>) -> Result<Vec<Slot>, Fault> {
+pub(in super::super) fn ask(http: &Http, _: Option<&Secret>, wanted: &Wanted<'_>) -> Result<Vec<Slot>, ProviderFault> {
     let (start, end) = (written(wanted.from_ns), written(wanted.to_ns));
     let query = [("country", wanted.zone), ("start", &start), ("end", &end)];
     let body = http.get("/co2eq", &query, Auth::None)?;
     Ok(answered(&body, parse(&body)?))
 }
 
-fn parse(body: &[u8]) -> Result<Vec<Slot>, Fault> {
+fn parse(body: &[u8]) -> Result<Vec<Slot>, ProviderFault> {
     let answer: Answer = json(body)?;
     let times = &answer.unix_seconds;
     let apart = times.windows(2).map(|pair| pair[1].saturating_sub(pair[0]));
@@ -40,7 +40,8 @@ fn parse(body: &[u8]) -> Result<Vec<Slot>, Fault> {
         let figure = |column: &[Option<f64>]| column.get(place).copied().flatten();
         let measured = figure(&answer.co2eq);
         let Some(g_per_kwh) = measured.or_else(|| figure(&answer.co2eq_forecast)) else { continue };
-        let from_ns = seconds.checked_mul(1_000_000_000).ok_or(Fault::Garbage("a time in it is out of range"))?;
+        let from_ns =
+            seconds.checked_mul(1_000_000_000).ok_or(ProviderFault::Garbage("a time in it is out of range"))?;
         let to_ns = end_of(from_ns, length_s)?;
         slots.push(Slot { from_ns, to_ns, g_per_kwh, estimated: false, forecast: measured.is_none(), answer: None });
     }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use roxmltree::{Document, Node};
 
-use super::super::{Fault, Slot, Wanted};
+use super::super::{ProviderFault, Slot, Wanted};
 use super::wire::{answered, country, end_of, instant, literal, same_zone};
 use eco2_net::{Auth, Http, Secret};
 
@@ -23,7 +23,7 @@ const MOST_NODES: u32 = 2_000_000;
 /// The longest stretch that is asked for, nanoseconds: a year.
 const RANGE_NS: i64 = 365 * 86_400_000_000_000;
 
-pub(super) fn zone(zone: &str) -> Result<String, Fault> {
+pub(super) fn zone(zone: &str) -> Result<String, ProviderFault> {
     let code = match country(zone) {
         Some("AT") => "10YAT-APG------L",
         Some("BE") => "10YBE----------2",
@@ -47,17 +47,21 @@ pub(super) fn zone(zone: &str) -> Result<String, Fault> {
         Some("SI") => "10YSI-ELES-----O",
         Some("SK") => "10YSK-SEPS-----K",
         _ if zone.len() == 16 => return literal(zone),
-        _ => return Err(Fault::zone(zone, "name its 16-character area code (EIC) with --provider-zone")),
+        _ => return Err(ProviderFault::zone(zone, "name its 16-character area code (EIC) with --provider-zone")),
     };
     Ok(code.to_owned())
 }
 
-pub(in super::super) fn ask(http: &Http, secret: Option<&Secret>, wanted: &Wanted<'_>) -> Result<Vec<Slot>, Fault> {
+pub(in super::super) fn ask(
+    http: &Http,
+    secret: Option<&Secret>,
+    wanted: &Wanted<'_>,
+) -> Result<Vec<Slot>, ProviderFault> {
     // What is not generated yet has no generation; a year is the most that is answered.
     let to_ns = wanted.to_ns.min(wanted.now_ns);
     let from_ns = wanted.from_ns.max(to_ns.saturating_sub(RANGE_NS));
     if from_ns >= to_ns {
-        return Err(Fault::NoFigure);
+        return Err(ProviderFault::NoFigure);
     }
     let (start, end) = (to_the_hour(from_ns), to_the_hour(to_ns.saturating_add(3_599_999_999_999)));
     let query = [
@@ -104,14 +108,14 @@ struct Report {
     megawatts: Option<f64>,
 }
 
-fn parse(body: &[u8], area: &str) -> Result<Vec<Slot>, Fault> {
-    let garbage = Fault::Garbage("it is not XML of the expected form");
+fn parse(body: &[u8], area: &str) -> Result<Vec<Slot>, ProviderFault> {
+    let garbage = ProviderFault::Garbage("it is not XML of the expected form");
     let text = std::str::from_utf8(body).map_err(|_| garbage.clone())?;
     let options = roxmltree::ParsingOptions { nodes_limit: MOST_NODES, ..Default::default() };
     let document = Document::parse_with_options(text, options).map_err(|_| garbage.clone())?;
     match document.root_element().tag_name().name() {
         "GL_MarketDocument" => {}
-        "Acknowledgement_MarketDocument" => return Err(Fault::NoFigure),
+        "Acknowledgement_MarketDocument" => return Err(ProviderFault::NoFigure),
         _ => return Err(garbage),
     }
     let mut types: BTreeMap<&str, Vec<Report>> = BTreeMap::new();
@@ -133,8 +137,8 @@ fn parse(body: &[u8], area: &str) -> Result<Vec<Slot>, Fault> {
 
 /// Adds the reports of a period. Points that are left out repeat the one before, except where the curve type is A01
 /// (every block has its own point): there they were not reported.
-fn add(period: Node<'_, '_>, repeats: bool, room: &mut usize, reports: &mut Vec<Report>) -> Result<(), Fault> {
-    let missing = || Fault::Garbage("a period in it has no interval or resolution");
+fn add(period: Node<'_, '_>, repeats: bool, room: &mut usize, reports: &mut Vec<Report>) -> Result<(), ProviderFault> {
+    let missing = || ProviderFault::Garbage("a period in it has no interval or resolution");
     let interval = children(period, "timeInterval").next().ok_or_else(missing)?;
     let from_ns = instant(value(interval, "start").ok_or_else(missing)?)?;
     let until_ns = instant(value(interval, "end").ok_or_else(missing)?)?;
@@ -142,7 +146,7 @@ fn add(period: Node<'_, '_>, repeats: bool, room: &mut usize, reports: &mut Vec<
         "PT15M" => 900,
         "PT30M" => 1800,
         "PT60M" | "PT1H" => 3600,
-        _ => return Err(Fault::Garbage("a resolution in it is not known")),
+        _ => return Err(ProviderFault::Garbage("a resolution in it is not known")),
     };
     let length_ns = end_of(0, length_s)?;
     let mut points = children(period, "Point").filter_map(|point| {
@@ -153,7 +157,7 @@ fn add(period: Node<'_, '_>, repeats: bool, room: &mut usize, reports: &mut Vec<
     *room = usize::try_from(positions)
         .ok()
         .and_then(|positions| room.checked_sub(positions))
-        .ok_or(Fault::Garbage("it has more slots than a year of quarter hours"))?;
+        .ok_or(ProviderFault::Garbage("it has more slots than a year of quarter hours"))?;
     let (mut next, mut current) = (points.next(), None);
     for position in 1..=positions {
         let mut is_reported = repeats;

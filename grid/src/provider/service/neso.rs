@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use super::super::{Fault, Slot, Wanted};
+use super::super::{ProviderFault, Slot, Wanted};
 use super::wire::{answered, country, instant, json, written};
 use eco2_net::{Auth, Http, Secret};
 
@@ -28,14 +28,14 @@ struct Figures {
     actual: Option<f64>,
 }
 
-pub(super) fn zone(zone: &str) -> Result<String, Fault> {
+pub(super) fn zone(zone: &str) -> Result<String, ProviderFault> {
     if zone.is_empty() || country(zone) == Some("GB") {
         return Ok("GB".to_owned());
     }
-    Err(Fault::zone(zone, "it knows Great Britain (GB) only"))
+    Err(ProviderFault::zone(zone, "it knows Great Britain (GB) only"))
 }
 
-pub(in super::super) fn ask(http: &Http, _: Option<&Secret>, wanted: &Wanted<'_>) -> Result<Vec<Slot>, Fault> {
+pub(in super::super) fn ask(http: &Http, _: Option<&Secret>, wanted: &Wanted<'_>) -> Result<Vec<Slot>, ProviderFault> {
     let (mut slots, mut from_ns) = (Vec::new(), wanted.from_ns);
     while from_ns < wanted.to_ns {
         let end_ns = wanted.to_ns.min(from_ns + RANGE_NS);
@@ -53,7 +53,7 @@ fn to_the_minute(at_ns: i64) -> String {
     text.get(..16).map_or_else(String::new, |minutes| format!("{minutes}Z"))
 }
 
-fn parse(body: &[u8]) -> Result<Vec<Slot>, Fault> {
+fn parse(body: &[u8]) -> Result<Vec<Slot>, ProviderFault> {
     let answer: Answer = json(body)?;
     let mut slots = Vec::new();
     for Period { from, to, intensity } in &answer.data {

@@ -3,9 +3,9 @@
 
 use serde::Deserialize;
 
-use super::super::{Fault, Slot, Wanted};
+use super::super::{ProviderFault, Slot, Wanted};
 use super::wire::{answered, end_of, instant, json, same_zone, written};
-use crate::series::Unit;
+use crate::series::IntensityUnit;
 use eco2_net::{Auth, Http, Secret};
 
 /// The signal: marginal operating emissions rate.
@@ -23,7 +23,7 @@ struct Login {
 #[derive(Deserialize)]
 struct Answer {
     meta: About,
-    data: Vec<Point>,
+    data: Vec<SeriesPoint>,
 }
 
 #[derive(Deserialize)]
@@ -34,20 +34,24 @@ struct About {
 }
 
 #[derive(Deserialize)]
-struct Point {
+struct SeriesPoint {
     point_time: String,
     value: Option<f64>,
 }
 
-pub(in super::super) fn ask(http: &Http, secret: Option<&Secret>, wanted: &Wanted<'_>) -> Result<Vec<Slot>, Fault> {
+pub(in super::super) fn ask(
+    http: &Http,
+    secret: Option<&Secret>,
+    wanted: &Wanted<'_>,
+) -> Result<Vec<Slot>, ProviderFault> {
     let login = secret.map_or(Auth::None, Auth::Basic);
     let login: Login = json(&http.get("/login", &[], login)?)?;
-    let token = Secret::new(&login.token).ok_or(Fault::Garbage("its token is none"))?;
+    let token = Secret::new(&login.token).ok_or(ProviderFault::Garbage("its token is none"))?;
     let get = |path: &str, query: &[(&str, &str)], forecast| {
         let mut all = vec![("region", wanted.zone), SIGNAL];
         all.extend_from_slice(query);
         let body = http.get(path, &all, Auth::Bearer(&token))?;
-        Ok::<_, Fault>(answered(&body, parse(&body, wanted.zone, forecast)?))
+        Ok::<_, ProviderFault>(answered(&body, parse(&body, wanted.zone, forecast)?))
     };
     let mut slots = Vec::new();
     let (mut from_ns, past_ns) = (wanted.from_ns, wanted.to_ns.min(wanted.now_ns));
@@ -63,10 +67,10 @@ pub(in super::super) fn ask(http: &Http, secret: Option<&Secret>, wanted: &Wante
     Ok(slots)
 }
 
-fn parse(body: &[u8], zone: &str, forecast: bool) -> Result<Vec<Slot>, Fault> {
+fn parse(body: &[u8], zone: &str, forecast: bool) -> Result<Vec<Slot>, ProviderFault> {
     let answer: Answer = json(body)?;
     same_zone(zone, answer.meta.region.as_deref())?;
-    let unit = Unit::named(&answer.meta.units).ok_or(Fault::Garbage("its unit is not known"))?;
+    let unit = IntensityUnit::named(&answer.meta.units).ok_or(ProviderFault::Garbage("its unit is not known"))?;
     let length_s = answer.meta.data_point_period_seconds.unwrap_or(300);
     let mut slots = Vec::new();
     for point in &answer.data {
@@ -103,7 +107,7 @@ mod tests {
 
     #[test]
     fn k09_an_answer_for_another_region_is_refused() {
-        assert_eq!(parse(BODY.as_bytes(), "PJM_DC", true), Err(Fault::other_zone("PJM_DC")));
+        assert_eq!(parse(BODY.as_bytes(), "PJM_DC", true), Err(ProviderFault::other_zone("PJM_DC")));
     }
 
     #[test]
@@ -112,7 +116,7 @@ mod tests {
             assert!(
                 matches!(
                     parse(BODY.replace("lbs_co2_per_mwh", unit).as_bytes(), "CAISO_NORTH", true),
-                    Err(Fault::Garbage(_))
+                    Err(ProviderFault::Garbage(_))
                 ),
                 "{unit}"
             );

@@ -2,29 +2,30 @@
 
 use serde::de::DeserializeOwned;
 
-use super::super::{Fault, Slot};
+use super::super::{ProviderFault, Slot};
 use crate::series::{parse_instant, utc};
 use crate::{Sha256, cloud_region, table};
 
 /// A zone that is handed on as it is.
-pub(super) fn literal(zone: &str) -> Result<String, Fault> {
+pub(super) fn literal(zone: &str) -> Result<String, ProviderFault> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_. ".contains(&byte);
     if zone.is_empty() || zone.len() > 64 || !zone.bytes().all(plain) {
-        return Err(Fault::zone(zone, "name one with --provider-zone, as the service writes it"));
+        return Err(ProviderFault::zone(zone, "name one with --provider-zone, as the service writes it"));
     }
     Ok(zone.to_owned())
 }
 
 /// A zone of flow-tracing providers: that of a cloud region, a country's code, or the text itself.
-pub(super) fn flow_zone(zone: &str) -> Result<String, Fault> {
+pub(super) fn flow_zone(zone: &str) -> Result<String, ProviderFault> {
     if let Some(region) = cloud_region(zone).filter(|region| !region.flow_zone.is_empty()) {
         return Ok(region.flow_zone.clone());
     }
     match table::named(zone).next() {
         Some(found) if found.alpha3.is_some() => Ok(found.code.clone()),
-        Some(_) => {
-            Err(Fault::zone(zone, "the service divides that country otherwise; name its zone with --provider-zone"))
-        }
+        Some(_) => Err(ProviderFault::zone(
+            zone,
+            "the service divides that country otherwise; name its zone with --provider-zone",
+        )),
         None => literal(zone),
     }
 }
@@ -37,8 +38,8 @@ pub(super) fn country(zone: &str) -> Option<&'static str> {
 }
 
 /// Reads an answer as JSON.
-pub(super) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
-    serde_json::from_slice(body).map_err(|_| Fault::Garbage(not_expected(body)))
+pub(super) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ProviderFault> {
+    serde_json::from_slice(body).map_err(|_| ProviderFault::Garbage(not_expected(body)))
 }
 
 /// Why an answer is not what was expected. An error that it states is not quoted: no text of the other side is.
@@ -61,23 +62,23 @@ pub(super) fn answered(body: &[u8], mut slots: Vec<Slot>) -> Vec<Slot> {
 }
 
 /// Refuses an answer that states another zone than the requested one; case does not count.
-pub(super) fn same_zone(requested: &str, stated: Option<&str>) -> Result<(), Fault> {
+pub(super) fn same_zone(requested: &str, stated: Option<&str>) -> Result<(), ProviderFault> {
     match stated {
-        Some(stated) if !stated.trim().eq_ignore_ascii_case(requested) => Err(Fault::other_zone(requested)),
+        Some(stated) if !stated.trim().eq_ignore_ascii_case(requested) => Err(ProviderFault::other_zone(requested)),
         _ => Ok(()),
     }
 }
 
-pub(super) fn instant(text: &str) -> Result<i64, Fault> {
-    parse_instant(text).ok_or(Fault::Garbage("a time in it is not ISO 8601"))
+pub(super) fn instant(text: &str) -> Result<i64, ProviderFault> {
+    parse_instant(text).ok_or(ProviderFault::Garbage("a time in it is not ISO 8601"))
 }
 
 /// `from_ns` plus a length in seconds, which must be one of a slot: a second to a day.
-pub(super) fn end_of(from_ns: i64, length_s: i64) -> Result<i64, Fault> {
+pub(super) fn end_of(from_ns: i64, length_s: i64) -> Result<i64, ProviderFault> {
     if !(1..=86_400).contains(&length_s) {
-        return Err(Fault::Garbage("a slot in it lasts no time from a second to a day"));
+        return Err(ProviderFault::Garbage("a slot in it lasts no time from a second to a day"));
     }
-    from_ns.checked_add(length_s * 1_000_000_000).ok_or(Fault::Garbage("a time in it is out of range"))
+    from_ns.checked_add(length_s * 1_000_000_000).ok_or(ProviderFault::Garbage("a time in it is out of range"))
 }
 
 /// An instant as services take it: UTC, to the second.
@@ -92,7 +93,7 @@ mod tests {
     #[test]
     fn k16_an_answer_that_states_an_error_is_not_called_no_json() {
         let of = |body: &str| match json::<Vec<u64>>(body.as_bytes()) {
-            Err(Fault::Garbage(why)) => why,
+            Err(ProviderFault::Garbage(why)) => why,
             other => panic!("{other:?}"),
         };
         assert!(of(r#"{"error": {"message": "zone not found"}}"#).starts_with("it states an error"));

@@ -1,7 +1,7 @@
 //! The run's own steps: those of one name, counted on each thread. Steps of other names and of other threads do not add up
 //! with them, so a loop within a step, or two threads that train together, leave the count as it is.
 
-use eco2_core::{EventKind, Ledger, NameId};
+use eco2_core::{Ledger, NameId, SpanEventKind};
 
 /// The name of the run's own steps unless another one is declared.
 pub(crate) const STEP: &str = "step";
@@ -76,8 +76,8 @@ impl OwnSteps {
     }
 
     /// Whether an event that the ledger has not taken yet is of the spans that count as the run's steps, as far as is known.
-    pub(crate) fn counts(&mut self, ledger: &Ledger, name: NameId, kind: EventKind) -> bool {
-        let stepped = matches!(kind, EventKind::Step | EventKind::Start);
+    pub(crate) fn counts(&mut self, ledger: &Ledger, name: NameId, kind: SpanEventKind) -> bool {
+        let stepped = matches!(kind, SpanEventKind::Step | SpanEventKind::Start);
         let first = self.own.is_none() && !self.declared && stepped && self.first.is_none_or(|first| first == name);
         self.id(ledger) == Some(name) || first
     }
@@ -87,11 +87,11 @@ impl OwnSteps {
         &mut self,
         ledger: &Ledger,
         (thread, name): (usize, NameId),
-        kind: EventKind,
+        kind: SpanEventKind,
         at_ns: u64,
     ) -> bool {
         let own = self.id(ledger) == Some(name);
-        if !own && matches!(kind, EventKind::Step | EventKind::Start) {
+        if !own && matches!(kind, SpanEventKind::Step | SpanEventKind::Start) {
             self.first.get_or_insert(name);
         }
         if !own && self.first != Some(name) {
@@ -104,14 +104,14 @@ impl OwnSteps {
         let progress = if own { &mut self.own } else { &mut self.of_first };
         let opened_ns = ledger.opened_ns();
         match kind {
-            EventKind::Begin => false,
-            EventKind::Start => {
+            SpanEventKind::Begin => false,
+            SpanEventKind::Start => {
                 if progress.is_none_or(|progress| progress.done == 0) {
                     *progress = Some(Progress { from_ns: at_ns, done: 0, at_ns });
                 }
                 false
             }
-            EventKind::Step | EventKind::End => {
+            SpanEventKind::Step | SpanEventKind::End => {
                 reach(progress, ledger.ended_spans(thread, name), opened_ns, at_ns) && own
             }
         }

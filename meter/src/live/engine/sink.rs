@@ -1,7 +1,7 @@
 //! What the sampling thread hands over: domains, readings, gauges, notes and ticks.
 
 use eco2_core::{Domain, GapReason, Gauge, Reading};
-use eco2_samplers::{Change, Decision, Note, Sink};
+use eco2_samplers::{Change, ReadDecision, Sink, SourceEvent};
 
 use super::{Engine, boot_offset_ns};
 
@@ -51,7 +51,7 @@ impl Sink for Engine {
         self.journal.gauges(at_ns, gauges);
     }
 
-    fn note(&mut self, note: Note) {
+    fn note(&mut self, note: SourceEvent) {
         self.event(note.at_ns, note.kind, &note.device, note.text);
     }
 
@@ -59,7 +59,7 @@ impl Sink for Engine {
         self.sources.change(change);
     }
 
-    fn decided(&mut self, decision: &Decision) {
+    fn decided(&mut self, decision: &ReadDecision) {
         let first = self.global(decision.source, 0).and_then(|index| self.ledger.tracks().get(index));
         self.journal.decided(decision, first.map_or("", |track| &track.domain().source));
     }

@@ -2,7 +2,7 @@
 
 use eco2_core::{Component, Domain, EventPool, Gauge, Producer, Reading, Timeline};
 use eco2_samplers::clock::Clock;
-use eco2_samplers::{Note, Roots, Sink as _};
+use eco2_samplers::{Roots, Sink as _, SourceEvent};
 
 use super::*;
 use crate::run::alerts;
@@ -55,7 +55,7 @@ fn k13_stalls_heat_and_xids_are_events_of_alerts_when_they_happen() {
         }
         if second == 25 {
             let (device, text) = ("GPU-1".to_owned(), "XID 79: GPU has fallen off the bus".to_owned());
-            engine.note(Note { at_ns, kind: "xid", device, text });
+            engine.note(SourceEvent { at_ns, kind: "xid", device, text });
         }
         engine.tick(at_ns);
     }

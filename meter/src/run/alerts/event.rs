@@ -6,7 +6,7 @@ use eco2_core::schema::EventRecord;
 
 /// Something that a person may want to be told at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event {
+pub struct Alert {
     /// Id of the run.
     pub run: String,
     /// Nanoseconds since the run began.
@@ -19,7 +19,7 @@ pub struct Event {
     pub text: String,
 }
 
-impl Event {
+impl Alert {
     /// An event of a run's report.
     #[must_use]
     pub fn of(run: &str, record: &EventRecord) -> Self {
@@ -41,7 +41,7 @@ impl Event {
 }
 
 /// What is done with an event in this process.
-pub(crate) type Listener = Box<dyn FnMut(&Event) + Send>;
+pub(crate) type Listener = Box<dyn FnMut(&Alert) + Send>;
 
 /// What is done with an event elsewhere: it may take long, and asks how much time is left (`None`: as much as it takes).
-pub(crate) type Poster = Box<dyn FnMut(&Event, &dyn Fn() -> Option<Duration>) -> Result<(), String> + Send>;
+pub(crate) type Poster = Box<dyn FnMut(&Alert, &dyn Fn() -> Option<Duration>) -> Result<(), String> + Send>;

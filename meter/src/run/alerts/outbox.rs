@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use super::event::{Event, Listener};
+use super::event::{Alert, Listener};
 use super::queue::Queue;
 use crate::sync::lock;
 
@@ -29,12 +29,12 @@ impl Outbox {
     }
 
     /// Puts an event in, if somebody listens and there is room; made only then. Never waits for a listener.
-    pub(crate) fn put(&self, event: impl FnOnce() -> Event) {
+    pub(crate) fn put(&self, event: impl FnOnce() -> Alert) {
         self.local.put(event);
     }
 
     /// Tells every listener; returns what failed. A listener that panics is not asked again.
-    pub(super) fn deliver(&self, event: &Event) -> Vec<String> {
+    pub(super) fn deliver(&self, event: &Alert) -> Vec<String> {
         let mut failures = Vec::new();
         // Out of the lock: who adds a listener meanwhile, even from within one, must not wait.
         let mut told = std::mem::take(&mut *lock(&self.listeners));
@@ -85,8 +85,8 @@ mod tests {
     use std::sync::Arc;
     use std::sync::mpsc::channel;
 
-    fn event(text: &str) -> Event {
-        Event { run: "r".into(), at: 0, kind: "hot".into(), device: String::new(), text: text.into() }
+    fn event(text: &str) -> Alert {
+        Alert { run: "r".into(), at: 0, kind: "hot".into(), device: String::new(), text: text.into() }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::event::Event;
+use super::event::Alert;
 use crate::sync::lock;
 
 /// Events that wait at most; more are dropped and counted.
@@ -19,7 +19,7 @@ pub(super) struct Queue {
 
 #[derive(Default)]
 struct State {
-    events: VecDeque<Event>,
+    events: VecDeque<Alert>,
     /// Whether an event was taken out and is being told.
     telling: bool,
     /// Whether a thread takes events out.
@@ -34,7 +34,7 @@ struct State {
 /// What waiting brought.
 #[derive(Debug, PartialEq)]
 pub(super) enum Waited {
-    Event(Event),
+    Event(Alert),
     Nothing,
     /// The run is over and everything is told.
     Over,
@@ -47,7 +47,7 @@ impl Queue {
     }
 
     /// Puts an event in, if somebody listens and there is room; made only then. Never waits for a listener.
-    pub(super) fn put(&self, event: impl FnOnce() -> Event) {
+    pub(super) fn put(&self, event: impl FnOnce() -> Alert) {
         let mut state = lock(&self.state);
         if !state.listening || state.ended {
             return;
@@ -122,8 +122,8 @@ impl Queue {
 mod tests {
     use super::*;
 
-    fn event(text: &str) -> Event {
-        Event { run: "r".into(), at: 0, kind: "hot".into(), device: String::new(), text: text.into() }
+    fn event(text: &str) -> Alert {
+        Alert { run: "r".into(), at: 0, kind: "hot".into(), device: String::new(), text: text.into() }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::event::Event;
+use super::event::Alert;
 
 /// How long the same thing is held back after it was told.
 const QUIET: Duration = Duration::from_secs(600);
@@ -16,7 +16,7 @@ pub(super) struct Repeats(BTreeMap<(String, String, String), (Instant, u32)>);
 
 impl Repeats {
     /// The event, unless the same thing was told within ten minutes; it then says how many were held back.
-    pub(super) fn admit(&mut self, mut event: Event, now: Instant) -> Option<Event> {
+    pub(super) fn admit(&mut self, mut event: Alert, now: Instant) -> Option<Alert> {
         let what = event.text.split(|letter: char| letter.is_ascii_digit() || letter == ':').next().unwrap_or_default();
         let key = (event.kind.clone(), event.device.clone(), what.to_owned());
         if self.0.len() >= MOST {
@@ -40,8 +40,8 @@ impl Repeats {
 mod tests {
     use super::*;
 
-    fn event(kind: &str, device: &str, text: &str) -> Event {
-        Event { run: "r".into(), at: 0, kind: kind.into(), device: device.into(), text: text.into() }
+    fn event(kind: &str, device: &str, text: &str) -> Alert {
+        Alert { run: "r".into(), at: 0, kind: kind.into(), device: device.into(), text: text.into() }
     }
 
     #[test]

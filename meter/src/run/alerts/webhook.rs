@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::event::{Event, Poster};
+use super::event::{Alert, Poster};
 use crate::Error;
 use crate::options::Options;
 
@@ -93,7 +93,7 @@ fn open(_: Form, _: impl Fn(&str) -> Option<String>) -> Result<Webhook, eco2_net
     Err(eco2_net::NetError::NotBuilt)
 }
 
-fn body(form: Form, event: &Event) -> Value {
+fn body(form: Form, event: &Alert) -> Value {
     let line = event.line();
     match form {
         Form::Slack => json!({ "text": line.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;") }),
@@ -128,9 +128,9 @@ fn body(form: Form, event: &Event) -> Value {
 mod tests {
     use super::*;
 
-    fn event() -> Event {
+    fn event() -> Alert {
         let text = "carbon budget: 1 of <1> & @everyone".to_owned();
-        Event { run: "r1".into(), at: 7, kind: "budget-stop".into(), device: String::new(), text }
+        Alert { run: "r1".into(), at: 7, kind: "budget-stop".into(), device: String::new(), text }
     }
 
     #[test]
@@ -145,7 +145,7 @@ mod tests {
         let teams = body(Form::Teams, &event());
         assert_eq!(teams["attachments"][0]["content"]["body"][0]["text"], line);
         assert_eq!(body(Form::Json, &event())["kind"], "budget-stop");
-        let long = Event { text: "ä".repeat(5_000), ..event() };
+        let long = Alert { text: "ä".repeat(5_000), ..event() };
         assert_eq!(body(Form::Discord, &long)["content"].as_str().map(|text| text.chars().count()), Some(DISCORD));
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use eco2_grid::Outlook;
+use eco2_grid::IntensityForecast;
 use eco2_grid::provider::{Chain, Coverage, Part, Wanted};
 
 use crate::sync::lock;
@@ -59,7 +59,7 @@ impl Live {
     }
 
     /// The mean intensity of a time to come, by what was answered last.
-    pub(crate) fn outlook(&self, now_ns: i64, to_ns: i64) -> Option<Outlook> {
+    pub(crate) fn outlook(&self, now_ns: i64, to_ns: i64) -> Option<IntensityForecast> {
         let state = lock(&self.shared.state);
         let first_ns = state.around.first()?.from_ns;
         let at = |at_ns: i64| {

@@ -44,7 +44,7 @@ impl Provider for NotBuilt {
     fn slots(
         &self,
         _: &eco2_grid::provider::Wanted<'_>,
-    ) -> Result<eco2_grid::provider::Reply, eco2_grid::provider::Fault> {
-        Err(eco2_grid::provider::Fault::NotBuilt)
+    ) -> Result<eco2_grid::provider::Reply, eco2_grid::provider::ProviderFault> {
+        Err(eco2_grid::provider::ProviderFault::NotBuilt)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eco2_core::schema::{Carbon, Report, Span, SpellRecord};
+use eco2_core::schema::{Carbon, Report, SpanRecord, SpellRecord};
 use eco2_core::units::{UJ_PER_KWH, joules};
 
 use super::exposition::{Exposition, Family, Labels};
@@ -82,10 +82,10 @@ fn energies(report: &Report, run: &Labels) -> Vec<(Labels, f64)> {
 }
 
 fn spans(report: &Report, run: &Labels, page: &mut Exposition) {
-    let mut spans: Vec<&Span> = report.spans.iter().collect();
+    let mut spans: Vec<&SpanRecord> = report.spans.iter().collect();
     spans.sort_by(|a, b| b.energy_uj.cmp(&a.energy_uj).then_with(|| a.name.cmp(&b.name)));
     spans.truncate(MOST_SPANS);
-    let labels = |span: &Span| [run.clone(), vec![("span", span.name.clone())]].concat();
+    let labels = |span: &SpanRecord| [run.clone(), vec![("span", span.name.clone())]].concat();
     page.family(SPAN_ENERGY, spans.iter().filter_map(|span| Some((labels(span), joules(span.energy_uj?)))));
     page.family(SPAN_DURATION, spans.iter().map(|span| (labels(span), span.duration_ns as f64 / 1e9)));
     page.family(SPANS, spans.iter().map(|span| (labels(span), span.count as f64)));

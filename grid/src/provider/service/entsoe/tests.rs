@@ -49,9 +49,9 @@ fn filling_storage_is_no_source_and_what_has_no_factor_is_left_out_or_too_much()
 #[test]
 fn its_own_no_is_no_figure_and_other_documents_are_not_understood() {
     let no = b"<Acknowledgement_MarketDocument><Reason/></Acknowledgement_MarketDocument>";
-    assert_eq!(parse(no, AREA), Err(Fault::NoFigure));
+    assert_eq!(parse(no, AREA), Err(ProviderFault::NoFigure));
     for wrong in ["", "<a/>", "<GL_MarketDocument><TimeSeries><Period/></TimeSeries></GL_MarketDocument>", "{}"] {
-        assert!(matches!(parse(wrong.as_bytes(), AREA), Err(Fault::Garbage(_))), "{wrong}");
+        assert!(matches!(parse(wrong.as_bytes(), AREA), Err(ProviderFault::Garbage(_))), "{wrong}");
     }
     let bomb = "<!DOCTYPE x [<!ENTITY a \"aaaa\"><!ENTITY b \"&a;&a;\">]><GL_MarketDocument>&b;</GL_MarketDocument>";
     assert!(parse(bomb.as_bytes(), AREA).is_err());
@@ -145,11 +145,11 @@ fn k09_points_left_out_repeat_only_where_the_curve_says_so() {
 #[test]
 fn k09_generation_of_another_area_is_refused() {
     let document = document(&[hours("B14", 4000.0)]);
-    assert_eq!(parse(document.as_bytes(), "10YFR-RTE------C"), Err(Fault::other_zone("10YFR-RTE------C")));
+    assert_eq!(parse(document.as_bytes(), "10YFR-RTE------C"), Err(ProviderFault::other_zone("10YFR-RTE------C")));
 }
 
 #[test]
 fn k09_more_slots_than_fit_a_year_are_refused_before_they_are_laid_out() {
     let long = day("B14", 15, 4, "A03", [(1, 1.0)]).replace("2025-10-02T04:00Z", "2225-10-02T04:00Z");
-    assert!(matches!(parse(document(&[long]).as_bytes(), AREA), Err(Fault::Garbage(_))));
+    assert!(matches!(parse(document(&[long]).as_bytes(), AREA), Err(ProviderFault::Garbage(_))));
 }
