@@ -1,4 +1,4 @@
-# Setup: brings a bare Debian machine with Rust to where the gates can run; without rights it says what is missing.
+# Setup: installs what the gates need on a Debian machine with Rust; without the right to install, prints what is missing.
 # shellcheck shell=bash
 
 have() { command -v "$1" >/dev/null 2>&1; }
