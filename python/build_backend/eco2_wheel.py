@@ -82,7 +82,7 @@ def _add(archive: zipfile.ZipFile, name: str, content: Path | bytes) -> str:
     """Adds a file and returns its line of RECORD."""
     data = content if isinstance(content, bytes) else content.read_bytes()
     entry = zipfile.ZipInfo(name, EPOCH)
-    # Sources are not programs, whatever the checkout's file system says of them.
+    # Sources are not programs, whatever modes the checkout's file system gives them.
     executable = isinstance(content, Path) and content.suffix != ".py" and os.access(content, os.X_OK)
     entry.external_attr = (0o100755 if executable else 0o100644) << 16
     entry.compress_type = zipfile.ZIP_DEFLATED

@@ -57,7 +57,7 @@ class Advice(HfTest):
         optimizer = CarbonOptimizer()
         categories = [advice.category for advice in optimizer.analyze_training(self.stalled())]
         self.assertNotIn("hour", categories)
-        self.assertIn("hour", [silence["topic"] for silence in optimizer.counsel["silences"]])
+        self.assertIn("hour", [topic["topic"] for topic in optimizer.counsel["silences"]])
 
     def test_regions_are_compared_and_unknown_ones_refused(self) -> None:
         data = self.stalled()
@@ -67,7 +67,7 @@ class Advice(HfTest):
         with self.assertRaisesRegex(hf_eco2ai.APIError, "Germany"):
             CarbonOptimizer(regions=["Germny"]).analyze_training(data)
 
-    def test_a_file_a_report_and_a_carbon_report_say_the_same(self) -> None:
+    def test_a_file_a_report_and_a_carbon_report_give_the_same_advice(self) -> None:
         data = self.stalled()
         path = written(data, "eco2.json")
         whole = CarbonReport.from_json(path)

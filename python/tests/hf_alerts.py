@@ -1,4 +1,4 @@
-"""Alerts and anomalies, and the options and names of HF Eco2AI that reach the library by them: what is told, to whom, when."""
+"""Alerts, anomalies, and options and names of HF Eco2AI that had no effect before."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def figures(rate: Any = None) -> Dict[str, Any]:
     return {"current": {"co2_kg_per_hour": rate}}
 
 
-class Told(HfTest):
-    """Who is told."""
+class Passed(HfTest):
+    """Which alerts reach the log and the listeners."""
 
     def test_effect_carbon_alerts(self) -> None:
-        told = alerts.Alerts(CarbonConfig(carbon_alerts=True), Faults())
+        sent = alerts.Alerts(CarbonConfig(carbon_alerts=True), Faults())
         with self.warnings() as heard:
             for _ in range(3):
-                told.look(figures(), lambda: {"events": [HOT, SPENT, {"kind": "note", "device": "", "text": "x"}]})
+                sent.look(figures(), lambda: {"events": [HOT, SPENT, {"kind": "note", "device": "", "text": "x"}]})
         self.assertEqual(heard, ["alert: hot gpu0: at its highest temperature", "alert: budget-stop: spent"])
         quiet = alerts.Alerts(CarbonConfig(), Faults())
         with self.warnings() as heard:
-            quiet.look(figures(), lambda: self.fail("nobody listens, so nobody asks"))
+            quiet.look(figures(), lambda: self.fail("without a listener the report is not made"))
         self.assertEqual(heard, [])
 
     def test_effect_max_co2_per_hour(self) -> None:
@@ -49,32 +49,32 @@ class Told(HfTest):
         # 200 J at 3600 g/kWh are 0.2 g, in far less than the 1.44 s that 0.5 kg an hour would take.
         self.assertEqual([event["kind"] for event in events], ["co2-rate"])
         self.assertEqual(len([text for text in heard if "max_co2_per_hour" in text]), 1, heard)
-        told = alerts.Alerts(CarbonConfig(max_co2_per_hour=0.5), Faults())
+        sent = alerts.Alerts(CarbonConfig(max_co2_per_hour=0.5), Faults())
         with self.warnings() as heard:
-            told.look(figures(0.5), dict)
-            told.look(figures(None), dict)
+            sent.look(figures(0.5), dict)
+            sent.look(figures(None), dict)
         self.assertEqual(heard, [], "the limit itself is allowed, and what is not known is no alert")
 
     def test_listeners_hear_each_event_once_and_their_faults_are_counted(self) -> None:
         faults = Faults()
-        told, heard = alerts.Alerts(CarbonConfig(), faults), []  # type: Any, list
-        told.listeners += [lambda event: 1 / 0, heard.append]
-        told.look(figures(), lambda: {"events": [HOT]})
-        told.look(figures(), lambda: {"events": [HOT, SPENT]})
+        sent, heard = alerts.Alerts(CarbonConfig(), faults), []  # type: Any, list
+        sent.listeners += [lambda event: 1 / 0, heard.append]
+        sent.look(figures(), lambda: {"events": [HOT]})
+        sent.look(figures(), lambda: {"events": [HOT, SPENT]})
         self.assertEqual([event["kind"] for event in heard], ["hot", "budget-stop"])
         self.assertEqual(faults.count, 2)
-        told.begin()
-        told.look(figures(), lambda: {"events": [HOT]})
-        self.assertEqual(len(heard), 3, "another run is told anew")
-        self.assertEqual(pickle.loads(pickle.dumps(told)).listeners, [])
+        sent.begin()
+        sent.look(figures(), lambda: {"events": [HOT]})
+        self.assertEqual(len(heard), 3, "another run's alerts are sent again")
+        self.assertEqual(pickle.loads(pickle.dumps(sent)).listeners, [])
         with self.assertRaises(h.CarbonTrackingError):
             h.add_anomaly_callback(object(), print)
 
     def test_the_anomaly_report_is_the_librarys(self) -> None:
-        spell = {"kind": "hot", "device": "gpu0", "count": 1, "duration_ns": 5, "energy_uj": 7}
-        data = {"schema": "eco2.report/1", "events": [HOT, SPENT, HOT], "spells": [spell]}
+        episode = {"kind": "hot", "device": "gpu0", "count": 1, "duration_ns": 5, "energy_uj": 7}
+        data = {"schema": "eco2.report/1", "events": [HOT, SPENT, HOT], "spells": [episode]}
         found = h.get_anomaly_report(data)
-        self.assertEqual(found, {"known": True, "anomalies": [HOT, HOT], "by_kind": {"hot": 2}, "spells": [spell]})
+        self.assertEqual(found, {"known": True, "anomalies": [HOT, HOT], "by_kind": {"hot": 2}, "spells": [episode]})
         self.assertFalse(h.get_anomaly_report(h.CarbonReport())["known"])
         with self.assertRaises(ConfigurationError):
             h.get_anomaly_report(7)
@@ -118,7 +118,7 @@ class Named(HfTest):
         with self.warnings() as heard:
             config = CarbonConfig.from_env({"TEST_GPU_SIMULATION": "true"}, save_report=False, log_to_console=False,
                                            meter_options={"log": False})
-        self.assertIn("made up", heard[0])
+        self.assertIn("every value is synthetic", heard[0])
         with h.TrainingRun(config) as run:
             run.step()
         self.assertTrue(run.report.origin.synthetic)
@@ -164,7 +164,7 @@ class Named(HfTest):
         with run:
             self.machine.turn(run.session.meter, 36_000_000)
         summary = run.report.summary
-        # 36 J are 1e-5 kWh, 36 mg at 3600 g/kWh; a kilogram of coal weighs 1995.18 g.
+        # 36 J are 1e-5 kWh, 36 mg at 3600 g/kWh; a kilogram of coal emits 1995.18 g.
         self.assertAlmostEqual(summary.total_co2_kg, 3.6e-5, delta=1e-9)
         self.assertAlmostEqual(summary.equivalent_coal_burned_kg, 3.6e-2 / 1995.183472773142, delta=1e-9)
         self.assertEqual(run.report.eco2["carbon"]["beside"]["offsets"], [{"name": "forest", "kg": 12.0}])
@@ -220,7 +220,7 @@ class Advice(HfTest):
             self.assertEqual(main(["optimize", "-p", "mine", "--model-size", "large", "--duration", "60", "--format", "json"]), 0)
         found = json.loads(out.getvalue())
         self.assertEqual((found["model_size"], found["duration_minutes"]), ("large", 60.0))
-        # An hour at so many watts is so many watt-hours; 100 g/kWh.
+        # An hour at 100 W is 100 Wh; 100 g/kWh.
         self.assertAlmostEqual(found["expected"]["energy_kwh"], found["expected"]["power_watts"] / 1e3)
         self.assertAlmostEqual(found["expected"]["co2_kg"], found["expected"]["energy_kwh"] * 0.1)
         with printed() as out:

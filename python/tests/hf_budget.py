@@ -74,7 +74,7 @@ class Watch(unittest.TestCase):
         self.assertTrue(BudgetWatch.of(config).strict)
         self.assertEqual(meter_options.options(config)["budget"], {"max_co2_kg": 1.0, "check_steps": 100, "strict": True})
 
-    def test_k10_warning_of_an_upper_bound_does_not_say_that_most_is_spent(self) -> None:
+    def test_k10_warning_of_an_upper_bound_does_not_claim_that_most_is_spent(self) -> None:
         for high, why in ((1000.0, "its upper bound reaches the limit"),
                           (None, "it has no upper bound: a part of the energy is not measured")):
             with self.logged() as heard:
@@ -82,7 +82,7 @@ class Watch(unittest.TestCase):
                              check_frequency=10)
             self.assertEqual(heard, [f"at step 10 0 % (0 g of 1000 g) of the carbon budget is spent by value, but {why}"])
 
-    def test_k10_unknown_spending_is_said_and_stops_nothing(self) -> None:
+    def test_k10_unknown_spending_warns_and_stops_nothing(self) -> None:
         with self.logged() as heard:
             found = self.watched(lambda step: Found("warn", 1, math.nan, "grams", None, 1000.0), steps=20, action="stop",
                                  check_frequency=10)
@@ -133,7 +133,7 @@ class Budget(HfTest):
         self.assertEqual(loop.callback.errors, 0)
 
     def test_d15_the_end_is_forecast_from_the_runs_own_steps(self) -> None:
-        """A fifth of the steps tells what the whole will come to; here it is over a budget of three times what is spent."""
+        """A fifth of the steps forecasts the whole; here it is over a budget of three times what is spent."""
         going = threading.Event()
         self.addCleanup(going.set)
         turning = threading.Thread(target=self.turn_until, args=(going,), daemon=True)
@@ -163,7 +163,7 @@ class Budget(HfTest):
         loop.call("on_train_end")
         self.assertEqual((loop.callback.errors, probe.callback.errors), (0, 0))
 
-    def test_k10_a_forecast_without_a_budget_says_what_it_is(self) -> None:
+    def test_k10_a_forecast_without_a_budget_states_that_it_has_none(self) -> None:
         """Before the run it has not started; with too few steps there is none yet; then it has an end and a back-test error."""
         going = threading.Event()
         self.addCleanup(going.set)
@@ -232,7 +232,7 @@ class Budget(HfTest):
         self.assertEqual(len(heard), 1, heard)
         self.assertIn("save_report", heard[0])
 
-    def test_a_plain_loop_is_told_to_stop(self) -> None:
+    def test_a_plain_loop_sees_that_it_should_stop(self) -> None:
         options = self.options(grid_carbon_intensity=GRAM_A_KILOJOULE, enable_carbon_budget=True, max_co2_kg=0.001,
                                budget_action="stop", check_frequency=2)
         with self.warnings(), track_training(**options) as run:

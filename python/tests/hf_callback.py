@@ -112,7 +112,7 @@ class Callback(HfTest):
         self.assertIsNone(other.callback.session.figures()["current"]["tokens_processed"])
         other.end()
 
-    def test_d07_what_cannot_be_counted_is_said_and_can_be_named(self) -> None:
+    def test_d07_work_that_cannot_be_counted_warns_and_can_be_given(self) -> None:
         with self.warnings() as heard:
             loop = self.loop(SimpleNamespace(dataset=iter(())))
         self.assertIn("add_work", heard[0])
@@ -270,7 +270,7 @@ class Callback(HfTest):
 
     # Options whose effect is seen here.
 
-    def said(self, **options):
+    def console(self, **options):
         """What is shown of a training with a log entry and an epoch."""
         text = io.StringIO()
         handler = logging.StreamHandler(text)
@@ -288,17 +288,17 @@ class Callback(HfTest):
         return logged, epoch, text.getvalue()[before:]
 
     def test_effect_log_to_console(self) -> None:
-        self.assertIn("Energy", self.said()[2])
-        self.assertEqual(self.said(log_to_console=False), ("", "", ""))
+        self.assertIn("Energy", self.console()[2])
+        self.assertEqual(self.console(log_to_console=False), ("", "", ""))
 
     def test_effect_log_level(self) -> None:
-        logged, epoch, _ = self.said()
+        logged, epoch, _ = self.console()
         self.assertEqual((logged, epoch[:7]), ("", "step 1:"))
-        logged, epoch, _ = self.said(log_level="STEP")
+        logged, epoch, _ = self.console(log_level="STEP")
         self.assertEqual((logged[:7], epoch), ("step 1:", ""))
 
     def test_effect_console_log_level(self) -> None:
-        self.assertEqual(self.said(console_log_level="WARNING"), ("", "", ""))
+        self.assertEqual(self.console(console_log_level="WARNING"), ("", "", ""))
 
     def test_effect_enable_recommendations(self) -> None:
         self.assertEqual(self.loop().end().to_dict()["recommendations"], [])

@@ -46,7 +46,7 @@ METER = {
     "track_cpu_energy": (False, ("sources",)), "cloud": ("aws", ("cloud",)), "equivalents": (True, ("equivalents",)),
     "carbon_offset_credits": ({"forest": 12}, ("offsets", "forest")), "max_overhead_percent": (0.5, ("max_overhead_percent",)),
 }
-"""Options that reach the meter: a value, and where it stands in the meter's options."""
+"""Options that reach the meter: a value, and its place in the meter's options."""
 
 
 class Options(HfTest):
@@ -111,7 +111,7 @@ class Options(HfTest):
         self.assertEqual(meter_options.zones(CarbonConfig(country="USA", region="California")), ["USA/California", "USA", None])
         self.assertEqual(meter_options.zones(CarbonConfig(zone="DE", country="FR")), ["DE", None])
 
-    def test_a_region_without_a_figure_falls_back_with_a_warning_never_in_silence(self) -> None:
+    def test_a_region_without_a_value_falls_back_with_a_warning(self) -> None:
         config = CarbonConfig(**self.options(country="Germany", region="Bavaria"))
         with self.warnings() as heard, meter_options.opened(config) as meter:
             carbon = meter.report_object().carbon
@@ -157,7 +157,7 @@ class Values(HfTest):
             CarbonConfig(co2_signal_api_token=["hush"])
         self.assertNotIn("hush", str(caught.exception))
 
-    def test_what_shows_nothing_more_says_so(self) -> None:
+    def test_options_that_show_nothing_more_warn(self) -> None:
         with self.warnings() as heard:
             CarbonConfig(debug=True)
         self.assertIn("no further lines", heard[0])

@@ -123,7 +123,7 @@ class Files(HfTest):
                    "CarbonReport({'summary': {}}).to_csv(sys.argv[1])\n"
                    "print('after')\n")
         out = Path(self.folder, "out.txt")
-        # As /dev/stdout is one; that itself would be lost to whoever breaks this.
+        # Like /dev/stdout, which a failure of this test would destroy.
         Path("stdout").symlink_to("/proc/self/fd/1")
         for name in ("stdout", "/dev/fd/1", "/proc/self/fd/1"):
             with self.subTest(name), open(out, "w", encoding="utf-8") as file:

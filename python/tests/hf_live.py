@@ -1,4 +1,4 @@
-"""Intensities of now and of the training's own time, from a service on the loopback; where nobody answers it is said."""
+"""Current intensities and those of the training's own time, from a service on the loopback, and what is reported where none answers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HALF_HOUR = timedelta(minutes=30)
 
 
 def half_hours(figure: float) -> bytes:
-    """A day around now, all of one figure, as NESO's service would say."""
+    """A day around now, all of one value, in the form of NESO's service."""
     now = datetime.now(timezone.utc)
     first = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=12)
     starts = [first + index * HALF_HOUR for index in range(48)]
@@ -68,7 +68,7 @@ class LiveTest(HfTest):
         self.set_env(place.TOKEN, None)
 
     def carbon(self, **options: Any) -> Dict[str, Any]:
-        """What the report of a short training says of its carbon."""
+        """The carbon part of a short training's report."""
         callback = Eco2AICallback(**self.options(**options))
         loop = Loop(callback)
         loop.begin()
@@ -94,7 +94,7 @@ class Provider(LiveTest):
             live.get_carbon_intensity()
             self.assertIsNot(live.entry, before, "once the slot is over it asks again")
 
-    def test_f44_where_nobody_answers_it_is_the_yearly_figure_and_says_so(self) -> None:
+    def test_f44_where_no_provider_answers_the_yearly_value_is_used_with_the_reason(self) -> None:
         with Service(403, b"") as service:
             live = h.CarbonIntensityProvider("GB", provider="neso", provider_url=service.base)
             self.assertEqual(live.get_carbon_intensity(), h.CarbonIntensityProvider("GB").get_carbon_intensity())
@@ -106,12 +106,12 @@ class Provider(LiveTest):
             h.CarbonIntensityProvider(provider="neso")
         with self.assertRaisesRegex(ConfigurationError, "ECO2_TOKEN_ELECTRICITY_MAPS"):
             h.CarbonIntensityProvider("DE", provider="electricity-maps")
-        with self.assertRaisesRegex(ConfigurationError, "nobody"):
-            h.CarbonIntensityProvider("DE", provider="nobody")
+        with self.assertRaisesRegex(ConfigurationError, "nowhere"):
+            h.CarbonIntensityProvider("DE", provider="nowhere")
         own = h.CarbonIntensityProvider("DE", grid_carbon_intensity=5, provider="neso")
         self.assertEqual((own.get_carbon_intensity(), own.is_live), (5, False))
 
-    def test_a_forecast_is_planned_with_and_d17_none_is_made_up(self) -> None:
+    def test_a_forecast_is_planned_with_and_d17_none_is_invented(self) -> None:
         with Service(200, half_hours(50)) as service:
             scheduler = h.LowCarbonScheduler(provider="neso", country="GB", provider_url=service.base, flexibility_hours=2)
             window = scheduler.find_low_carbon_window(1)
@@ -140,7 +140,7 @@ class Options(LiveTest):
             CarbonConfig(use_real_time_carbon=True, intensity_provider="neso", grid_carbon_intensity=3)
         self.assertNotIn("intensity_provider", meter_options.options(silent))
         self.assertIn("without use_real_time_carbon", heard[0])
-        self.assertIn("nobody is named", heard[2])
+        self.assertIn("no provider is named", heard[2])
         self.assertNotIn("hush", "".join(heard))
 
     def test_effect_co2_signal_api_token(self) -> None:

@@ -87,7 +87,7 @@ class Names(HfTest):
             self.skipTest("installed: there is no pyproject.toml")
         self.assertRegex(project.read_text(encoding="utf-8"), r"(?m)^dependencies = \[\]$")
 
-    def test_names_that_are_not_built_say_so(self) -> None:
+    def test_names_that_are_not_built_raise(self) -> None:
         for name in (*not_built.CLASSES, *not_built.FUNCTIONS):
             with self.assertRaisesRegex(eco2.NotBuilt, name):
                 getattr(hf_eco2ai, name)()
@@ -114,7 +114,7 @@ class Script(HfTest):
         self.assertEqual(main(["fly"]), 2)
         self.assertEqual(set(DIRECT) & set(LATER), set())
 
-    def test_commands_that_are_not_built_say_so(self) -> None:
+    def test_commands_that_are_not_built_fail_with_the_reason(self) -> None:
         for name in LATER:
             self.assertEqual(main([name, "--project", "x"]), 1)
 

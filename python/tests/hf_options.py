@@ -1,4 +1,4 @@
-"""K19: no option costs the measurement. One that cannot be used is left out, and a warning says so once."""
+"""K19: no option costs the measurement. One that cannot be used is left out, with one warning."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Lost(HfTest):
     """Options that cannot be used."""
 
     def measured(self, *words, warnings=1, **options):
-        """The report of a training with such an option: it is measured, and so many warnings have one with these words."""
+        """The report of a training with an option that cannot be used: it is measured, and `warnings` messages contain `words`."""
         callback = Eco2AICallback(**self.options(**options))
         loop = Loop(callback)
         with self.warnings() as heard:
@@ -48,7 +48,7 @@ class Lost(HfTest):
         self.set_env("ECO2_TOKEN_WEBHOOK", None)
         self.measured("webhook", meter_options={"webhook": "slack"})
         self.measured("webhook", meter_options={"webhook": "https://example.org/hook"})
-        carbon = self.measured("intensity_provider", meter_options={"intensity_provider": ["nobody"], "zone": "DE"})["carbon"]
+        carbon = self.measured("intensity_provider", meter_options={"intensity_provider": ["nowhere"], "zone": "DE"})["carbon"]
         self.assertEqual(carbon["zone"], "DE")
         self.measured("ECO2_TOKEN_ELECTRICITY_MAPS", use_real_time_carbon=True, intensity_provider="electricity-maps")
 
@@ -115,7 +115,7 @@ class Lost(HfTest):
         loop.begin()
         self.assertTrue(loop.callback.session.going)
         loop.call("on_train_end")
-        self.assertEqual(len(heard), 2, "each is said once")
+        self.assertEqual(len(heard), 2, "one warning each")
 
     def test_k19_option_that_no_message_names_is_found_by_trying(self) -> None:
         opened = eco2.Meter.apart
@@ -139,7 +139,7 @@ class Lost(HfTest):
 class Secrets(HfTest):
     """A saved configuration."""
 
-    def test_k19_loaded_configuration_says_that_secrets_were_left_out(self) -> None:
+    def test_k19_loaded_configuration_warns_that_secrets_were_left_out(self) -> None:
         with self.warnings():
             CarbonConfig(co2_signal_api_token="hush", alert_webhook="https://example.org/hush").to_json("c.json")
         self.assertNotIn("hush", Path("c.json").read_text(encoding="utf-8"))

@@ -146,7 +146,7 @@ class Files(HfTest):
         system = CarbonReport.from_json("own.json").to_dict()["system_metadata"]
         self.assertEqual((system["python_version"], system["platform"]), (None, None))
 
-    def test_exporters_write_and_say_where(self) -> None:
+    def test_exporters_write_and_return_the_path(self) -> None:
         report, exporter = self.run_with(), ReportExporter("there")
         for path in (exporter.export_json(report), exporter.export_csv(report), exporter.export_summary(report)):
             self.assertTrue(Path(path).read_text(encoding="utf-8"))

@@ -19,7 +19,7 @@ NINE = datetime(2026, 1, 1, 9, tzinfo=timezone.utc)
 
 
 class Clock:
-    """A clock that stands at `now`; waiting turns it on."""
+    """A clock that shows `now`; waiting advances it."""
 
     def __init__(self, now: datetime) -> None:
         self.now = now
@@ -29,7 +29,7 @@ class Clock:
         return self.now
 
     def wait(self, seconds: float) -> bool:
-        """Nobody stops it."""
+        """Is never stopped."""
         self.waits.append(seconds)
         self.now += timedelta(seconds=seconds)
         return False
@@ -55,7 +55,7 @@ class Windows(PlansTest):
     def test_d17_without_intensities_there_is_no_window_and_no_invented_curve(self) -> None:
         for call in (h.LowCarbonScheduler, h.CarbonAwareScheduler, lambda: h.find_low_carbon_window(4),
                      lambda: h.find_optimal_training_window(4), lambda: h.plan_optimal_training({"estimated_duration_hours": 4})):
-            with self.assertRaisesRegex(ConfigurationError, "none is made up"):
+            with self.assertRaisesRegex(ConfigurationError, "there is no default"):
                 call()
         with self.assertRaisesRegex(ConfigurationError, "needs a place"):
             h.LowCarbonScheduler(provider="neso")
@@ -163,7 +163,7 @@ class Library(PlansTest):
         self.assertEqual((plan["start"], plan["grams"]), ("2026-01-01T01:00:00Z", 1))
 
     def test_d14_d17_what_is_not_known_is_refused(self) -> None:
-        for call, word in ((lambda: eco2.zone("Germny"), "Germany"), (lambda: eco2.plan(None, 1, 2), "no curve is made up"),
+        for call, word in ((lambda: eco2.zone("Germny"), "Germany"), (lambda: eco2.plan(None, 1, 2), "series is needed"),
                            (lambda: eco2.plan("none.csv", 1, 2), "none.csv"), (lambda: eco2.plan("a", 1, 2, pwer=1), "pwer"),
                            (lambda: eco2.plan("a", 1, 2, power=object()), "request"), (lambda: eco2.zone("a\0"), "NUL")):
             with self.assertRaisesRegex(eco2.Error, word):

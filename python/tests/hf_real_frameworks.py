@@ -106,7 +106,7 @@ class Frameworks(HfTest):
         self.assertEqual(heard, [])
         import wandb
 
-        # The service writes what a finished run said when it is told to end.
+        # The service writes a finished run's log when it ends.
         wandb.teardown(exit_code=0)
         logs = list(Path(self.folder).glob("wandb/offline-run-*/*.wandb"))
         self.assertEqual(len(logs), 1)

@@ -31,11 +31,11 @@ MOST_W = 2000
 """Watts that the machine's processor states as its most."""
 
 GRAM_A_KILOJOULE = 3600
-"""Grams CO2e per kilowatt-hour at which a kilojoule weighs a gram."""
+"""Grams CO2e per kilowatt-hour at which a kilojoule emits a gram."""
 
 
 class Machine:
-    """A folder that looks like a sysfs with one RAPL package, whose counter stands at `uj` microjoules."""
+    """A folder that looks like a sysfs with one RAPL package, whose counter shows `uj` microjoules."""
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
@@ -47,11 +47,11 @@ class Machine:
         self.uj = self._first = 1000
 
     def use(self, uj: int) -> None:
-        """Turns the counter on by so many microjoules."""
+        """Advances the counter by `uj` microjoules."""
         self.uj += uj
-        beside = Path(self._zone, "next")
-        beside.write_text(f"{self.uj}\n", encoding="ascii")
-        beside.replace(Path(self._zone, "energy_uj"))
+        replacement = Path(self._zone, "next")
+        replacement.write_text(f"{self.uj}\n", encoding="ascii")
+        replacement.replace(Path(self._zone, "energy_uj"))
 
     def next_run(self) -> None:
         """A run begins: its energy counts from where the counter is."""
@@ -184,7 +184,7 @@ class Loop:
 
 
 def until(condition: Any, seconds: float = 5.0, pause: float = 0.002) -> bool:
-    """Waits for something that a thread does; says whether it came."""
+    """Waits until `condition()` holds; returns whether it did."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if condition():

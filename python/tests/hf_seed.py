@@ -1,4 +1,4 @@
-"""docs/seed.md: every row of HF Eco2AI's features and every public name is in it, and what it says can be imported can be."""
+"""docs/seed.md: it has every row of HF Eco2AI's features and every public name, and each name that it maps to can be imported."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Agreement(HfTest):
     """What every rank does at a look."""
 
     def stops(self, answers, **options):
-        """Each rank's last step, where `answers[rank]()` is what its library says."""
+        """Each rank's last step, where `answers[rank]()` is its library's answer."""
         group, stopped = Group(len(answers)), [None] * len(answers)
 
         def rank(number):

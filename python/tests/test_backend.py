@@ -73,7 +73,7 @@ class Wheel(unittest.TestCase):
             wheels.append((self.folder / name).read_bytes())
         self.assertEqual(*wheels)
 
-    def test_a_wheel_with_a_library_says_its_platform(self):
+    def test_a_wheel_with_a_library_names_its_platform(self):
         self.assertRegex(eco2_build._tag(True), r"^py3-none-\w+_\w+$")
         program = self.folder / "eco2"
         program.write_text("x")

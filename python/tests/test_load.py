@@ -1,4 +1,4 @@
-"""Loading: what is tried, what is said, other versions, other systems."""
+"""Loading the library: the paths that are tried, messages, other versions, other systems."""
 
 import os
 import shutil
@@ -59,7 +59,7 @@ class Loading(Case):
 
 
 class Elsewhere(Case):
-    def test_on_another_system_nothing_is_measured_and_it_is_said_once(self):
+    def test_on_another_system_nothing_is_measured_with_one_warning(self):
         program = ("import sys; sys.platform = 'darwin'\n"
                    "import warnings; warnings.simplefilter('always')\n"
                    "import eco2\n"

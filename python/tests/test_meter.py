@@ -1,4 +1,4 @@
-"""A run from opening to its report: what is told, when, and that it is what the counter gave."""
+"""A run from opening to its report: which values are returned, when, and that they are the counter's."""
 
 import json
 import threading
@@ -41,7 +41,7 @@ class Running(Case):
         self.assertLess(report.run.duration_ns - total.duration_ns, 50_000_000)
         self.assertLessEqual(total.energy_uj, report.energy.total_uj)
         self.assertGreaterEqual(total.duration_ns, 100_000_000)
-        # One chain of steps: its bounds are those of its two ends, a counter's update apart.
+        # One chain of steps: its bounds are those of its two ends, which are one counter update from each other.
         self.assertLessEqual(total.high_uj - total.low_uj, 4 * 20_000 * PEAK_W)
 
     def test_k10_steps_start_where_they_are_started_and_inner_steps_do_not_count(self):
@@ -87,7 +87,7 @@ class Running(Case):
         work = meter.report_object().work
         self.assertEqual((work.steps, work.samples, meter.total("step").count), (5, 10, 10))
 
-    def test_now_grows_and_says_when(self):
+    def test_now_grows_and_has_its_time(self):
         meter = self.gpu_meter()
         before, first = time.monotonic_ns(), meter.now()
         spin(0.1)
@@ -111,7 +111,7 @@ class Running(Case):
         self.assertGreater(len(series), 3)
         self.assertEqual(series.energy_uj, sorted(series.energy_uj))
         self.assertTrue(all(lo <= hi for lo, hi, _ in series))
-        self.assertEqual(len(meter.series("nobody")), 0)
+        self.assertEqual(len(meter.series("nothing")), 0)
 
     def test_a_closed_meter_can_be_read_and_closed_again(self):
         meter = self.meter()
@@ -146,7 +146,7 @@ class Running(Case):
         self.assertEqual((found.decision, found.spent, found.low, found.high), ("warn", None, 0.0, None))
         self.assertEqual((found.quality, found.quality_percent), ("missing", None))
 
-    def test_a_spent_budget_says_stop(self):
+    def test_a_spent_budget_answers_stop(self):
         with self.gpu_meter(budget={"max_energy_kwh": 1e-9}) as meter:
             spin(0.05)
         budget = meter.budget()
@@ -244,7 +244,7 @@ class Reports(unittest.TestCase):
         other.to_dict()["energy"]["total_uj"] = 9
         self.assertEqual(other.energy.total_uj, 7)
 
-    def test_a_name_that_is_not_there_is_said(self):
+    def test_a_name_that_does_not_exist_is_an_error(self):
         with self.assertRaisesRegex(AttributeError, "no 'total_kwh' here; there are total_uj"):
             eco2.Report(self.TEXT).energy.total_kwh
         for text in ("[]", "{"):

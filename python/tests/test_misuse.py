@@ -19,7 +19,7 @@ class Options(Case):
             with self.subTest(options), self.refused("ECO2_ERR_OPTIONS", word):
                 eco2.Meter({**nothing(self.folder), **options})
 
-    def test_m39_options_that_no_json_can_say_are_refused(self):
+    def test_m39_options_that_json_cannot_hold_are_refused(self):
         for options in [{"pue": float("nan")}, {"labels": {"a": object()}}, {"name": {1, 2}}]:
             with self.subTest(options), self.refused("ECO2_ERR_OPTIONS", "options"):
                 eco2.Meter(options)
@@ -87,7 +87,7 @@ class Work(Case):
 
 
 class Order(Case):
-    def test_m39_an_end_without_begin_is_told(self):
+    def test_m39_an_end_without_begin_is_reported(self):
         meter = self.meter()
         with self.refused("ECO2_ERR_NOT_OPEN", "open"):
             meter.end("never")
@@ -96,7 +96,7 @@ class Order(Case):
         with self.refused("ECO2_ERR_NOT_OPEN"):
             meter.end("once")
 
-    def test_m39_a_record_after_close_is_told_but_a_span_goes_on(self):
+    def test_m39_a_record_after_close_is_reported_but_a_span_goes_on(self):
         meter = self.meter()
         span = meter.span("kept")
         meter.close()
@@ -150,7 +150,7 @@ class Files(Case):
         self.assertIn(f"{self.folder}/missing", str(caught[0].message))
 
     @unittest.skipIf(os.geteuid() == 0, "root may write anywhere")
-    def test_m39_a_log_that_cannot_be_written_is_said(self):
+    def test_m39_a_log_that_cannot_be_written_is_reported(self):
         os.chmod(self.folder, stat.S_IRUSR | stat.S_IXUSR)
         self.addCleanup(os.chmod, self.folder, stat.S_IRWXU)
         self.meter(log=f"{self.folder}/runs").close()

@@ -11,7 +11,7 @@ from hf_eco2ai import meter_options
 
 class Keywords(unittest.TestCase):
     def refused(self, **given):
-        """What the library says of a value that no option takes."""
+        """The library's error for a value that no option takes."""
         with self.assertRaises(eco2.Error) as caught:
             eco2.Meter.apart(given)
         return str(caught.exception)
@@ -25,7 +25,7 @@ class Keywords(unittest.TestCase):
             self.assertIn(f"budget.{name} is ", self.refused(budget={name: [{}]}))
         self.assertIn("no option is named", self.refused(zoen="DE"))
 
-    def test_names_that_the_callback_treats_apart_are_options(self):
+    def test_names_that_the_callback_treats_separately_are_options(self):
         named = {*meter_options.FILES, *meter_options.NAMED_BY_VALUE, *meter_options.ESSENTIAL}
         named.update(name for _, names in meter_options._BLAMED for name in names)
         self.assertLessEqual(named, set(_options.Options.__annotations__))

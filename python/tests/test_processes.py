@@ -52,7 +52,7 @@ class Forks(Case):
         meter.step()
         self.assertFalse(meter.forked)
         self.assertEqual(child(lambda: 0 if records_in_a_child(meter) else 1), 0)
-        self.assertEqual(child(lambda: meter.stepper()()), 30, "a prebound call says ECO2_ERR_FORKED")
+        self.assertEqual(child(lambda: meter.stepper()()), 30, "a prebound call returns ECO2_ERR_FORKED")
         with self.refused_in_child("ECO2_ERR_FORKED") as status:
             status.append(child(lambda: self.code_of(meter.report)))
         meter.step()
@@ -175,7 +175,7 @@ class Threads(Case):
         self.assertEqual(meter.total("loop").count, count * each)
         self.assertEqual(meter.total("shared").count, 2 * count * each)
 
-    def test_closing_while_others_record_is_told_and_ends_nothing(self):
+    def test_closing_while_others_record_is_reported_and_ends_nothing(self):
         meter, codes = self.meter(), []
 
         def work() -> None:

@@ -63,14 +63,14 @@ class Ranks(Case):
     def out(self, rank: int, attempt: int = 0) -> str:
         return f"{self.folder}/{attempt}-{rank}.json"
 
-    def told_by(self, started: subprocess.Popen, rank: int, attempt: int = 0) -> dict:
+    def report_of(self, started: subprocess.Popen, rank: int, attempt: int = 0) -> dict:
         _, errors = started.communicate(timeout=PATIENCE_S)
         self.assertEqual(started.returncode, 0, errors)
         return json.loads(Path(self.out(rank, attempt)).read_text())
 
     def all_of(self, world: int, attempt: int = 0, **more: object) -> list:
         started = [self.start(rank, world, attempt, **more) for rank in range(world)]
-        return [self.told_by(one, rank, attempt) for rank, one in enumerate(started)]
+        return [self.report_of(one, rank, attempt) for rank, one in enumerate(started)]
 
     def merged_records(self) -> dict:
         """What the command makes of the run's folder."""
@@ -100,7 +100,7 @@ class Ranks(Case):
         victim.send_signal(signal.SIGKILL)
         victim.communicate(timeout=PATIENCE_S)
         self.assertEqual(victim.returncode, -signal.SIGKILL)
-        report = self.told_by(other, 1)["report"]
+        report = self.report_of(other, 1)["report"]
         merged = self.merged_records()
         self.assertEqual((merged["merge"]["ranks"], merged["merge"]["missing_ranks"]), (2, [2]))
         # Where both have read, the one that ended in order goes before the one that was killed.
@@ -123,7 +123,7 @@ class Ranks(Case):
 
     def test_f40_two_hosts_of_one_name_are_two(self):
         started = [self.start(rank, 2, procfs=self.host(f"0f0e0d0c-0b0a-4908-8706-05040302010{rank}")) for rank in range(2)]
-        ranks = [self.told_by(one, rank) for rank, one in enumerate(started)]
+        ranks = [self.report_of(one, rank) for rank, one in enumerate(started)]
         merged = eco2.merge([one["report"] for one in ranks])
         self.assertEqual(merged.merge.machines, 2)
         self.assertEqual(merged.energy.total_uj, sum(one["report"]["energy"]["total_uj"] for one in ranks))

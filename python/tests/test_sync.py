@@ -41,7 +41,7 @@ class Edges(Case):
 
     def test_m41_synchronize_waits_at_both_edges(self):
         meter, device = self.gpu_meter(), Device()
-        device.queue(0.05)  # of somebody else
+        device.queue(0.05)  # work of another thread
         with meter.span("kernel", sync="synchronize", synchronize=device.synchronize):
             device.queue(0.1)
         meter.close()

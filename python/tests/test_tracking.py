@@ -115,7 +115,7 @@ class Notebook(Case):
         self.addCleanup(self.namespace["meter"].close)
         self.assertIsNot(self.namespace["meter"], meters[0])
 
-    def test_a_meter_of_somebody_else_is_never_handed_out(self):
+    def test_a_separate_meter_is_never_handed_out(self):
         options = {**nothing(self.folder), "sources": ["synthetic"]}
         mine, other, third = eco2.Meter(options), eco2.Meter.apart(options), eco2.Meter.apart(options)
         self.addCleanup(mine.close)
@@ -137,7 +137,7 @@ class Notebook(Case):
         self.assertTrue(first.session.going)
         first.stop_tracking()
 
-    def test_the_magic_measures_a_cell_and_says_so(self):
+    def test_the_magic_measures_a_cell_and_prints_it(self):
         self.magic("train", "x = sum(range(1000))")
         self.magic("train", "x += 1")
         self.magic("", "y = 1")
@@ -146,7 +146,7 @@ class Notebook(Case):
         self.assertEqual((meter.total("train").count, meter.total("cell").count), (2, 1))
         self.assertRegex(self.printed[1], r"^eco2: train × 2: [\d.]+ s, [\d.]+ J \([\d.]+ J to ")
 
-    def test_k01_a_cell_without_a_measurement_says_not_known_and_never_zero(self):
+    def test_k01_a_cell_without_a_measurement_prints_not_known_and_never_zero(self):
         tracking.close_default()
         eco2.default_meter(sources=["rapl-sysfs"], sysfs=self.folder, estimate=False, log=False)
         self.magic("train", "x = 1")

@@ -84,7 +84,7 @@ LOG_FN = CFUNCTYPE(None, c_void_p, c_int32, c_char_p)
 
 
 class Owned(c_char):
-    """The meter itself, as an object at its address: whoever can call with it keeps it, the last one frees the meter."""
+    """The meter itself, as an object at its address. Each object that can call with it keeps it; the last one frees the meter."""
 
     def __del__(self) -> None:
         free = self.__dict__.get("free")
@@ -95,7 +95,7 @@ class Owned(c_char):
 def handle_of(library, address: int | None):  # type: ignore[no-untyped-def]
     """What calls take as the handle of the meter at that address: prebuilt, and it keeps the meter.
 
-    `byref` makes the one kind of object that ctypes hands over as it is; a `c_void_p` would be wrapped anew for every
+    `byref` makes the one kind of object that ctypes hands over as it is; a `c_void_p` would be wrapped again for every
     call, which costs as much as the call. None stays None.
     """
     if not address:
@@ -180,6 +180,6 @@ class Library:
     def __getattr__(self, name: str):  # type: ignore[no-untyped-def]
         raise AttributeError(f"eco2_{name} is not bound")
 
-    def said(self) -> str:
+    def error_text(self) -> str:
         """Why the last call that failed on this thread failed."""
         return (self.last_error() or b"").decode("utf-8", "replace")

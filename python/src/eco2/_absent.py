@@ -1,4 +1,4 @@
-"""What stands in for the library where there is none for the system: recording works, nothing is known, said once."""
+"""Replaces the library on a system that has none: calls that record succeed, calls that read have no data. One warning reports it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class LeftBehind:
             raise AttributeError(name)
         return lambda *arguments: c.ECO2_ERR_FORKED
 
-    def said(self) -> str:
+    def error_text(self) -> str:
         """Why nothing is known."""
         return "this meter is a copy; the one that measures is where it was opened"
 
@@ -47,6 +47,6 @@ class Absent:
         """No version."""
         return b""
 
-    def said(self) -> str:
+    def error_text(self) -> str:
         """Why nothing is known."""
         return self.why

@@ -14,7 +14,7 @@ from .errors import Error
 
 
 def zone(name: str) -> dict:
-    """What a kilowatt-hour weighs in a zone, by the yearly table: `g_per_kwh`, `kind`, `year`, `source`, `mix` and so on.
+    """The carbon intensity of electricity in a zone, by the yearly table: `g_per_kwh`, `kind`, `year`, `source`, `mix` and so on.
 
     Args:
         name: code, name or alias: "DE", "Germany", "US-CA", "aws:us-east-1".
@@ -30,7 +30,7 @@ def plan(series: str | os.PathLike | Mapping, duration: float | None = None, wit
     """When, where and how wide to run for least carbon: `start`, `slots`, `grams`, `grams_now`, `saving_percent` and so on.
 
     Args:
-        series: intensities over time: a CSV or JSON file, or a mapping of schema `eco2.series/1`. None is ever made up.
+        series: intensities over time: a CSV or JSON file, or a mapping of schema `eco2.series/1`. There is no default.
         duration: hours that the job runs.
         within: hours from the start to the deadline.
         more: the other flags of `eco2 plan`: `start`, `zone`, `interruptible`, `power` (watts), `pue`, `profile`,

@@ -10,7 +10,7 @@ from . import _constants as c
 from .errors import Error
 
 UNUSABLE = 0xFFFF_FFFF
-"""The id of a name in a meter that takes no more names; recording with it says why."""
+"""The id of a name in a meter that takes no more names; recording with it raises the reason."""
 
 FAULTS = (c.ECO2_ERR_FORKED, c.ECO2_ERR_DROPPED, c.ECO2_ERR_PANIC)
 """Statuses that are no mistake of the caller's: measuring has a fault, and the program goes on."""
@@ -20,13 +20,13 @@ DONE = (c.ECO2_ERR_CLOSED, *FAULTS)
 
 
 def check(library, status: int) -> None:  # type: ignore[no-untyped-def]
-    """Raises what a status says, unless it is 0.
+    """Raises an error for a status that is not 0.
 
     Raises:
         Error: with the library's text.
     """
     if status:
-        raise Error(status, library.said())
+        raise Error(status, library.error_text())
 
 
 def encoded(text: str, argument: str) -> bytes:
@@ -84,7 +84,7 @@ def finite(figure: float) -> float | None:
 
 
 def sized(struct):  # type: ignore[no-untyped-def]
-    """An empty struct that says its size."""
+    """An empty struct with its `struct_size` set."""
     return struct(struct_size=ctypes.sizeof(struct))
 
 
@@ -92,7 +92,7 @@ def text_of(library, call) -> str:  # type: ignore[no-untyped-def]
     """The text that `call(buffer, size, needed)` gives; a live meter's may grow between two calls.
 
     Raises:
-        Error: as `call` says.
+        Error: as `call`.
     """
     needed = ctypes.c_size_t()
     check(library, call(None, 0, ctypes.byref(needed)))

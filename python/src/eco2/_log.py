@@ -1,4 +1,4 @@
-"""What the library has to say goes to `logging`, or to a callback of the program's."""
+"""Passes the library's errors and warnings to `logging`, or to a callback of the program."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from . import _constants as c
 from ._load import library
 
 LOGGER = "eco2"
-"""Name of the logger that hears of everything unless `set_log` was called."""
+"""Name of the logger that gets every message unless `set_log` was called."""
 
 _LEVELS = {c.ECO2_LOG_ERROR: "error", c.ECO2_LOG_WARN: "warning"}
 _callback = None
@@ -17,7 +17,7 @@ _hooked_pid = None
 
 
 def set_log(callback) -> None:
-    """Sets who hears what the library has to say, at opening and closing a meter.
+    """Sets the function that gets the library's messages when a meter opens or closes.
 
     Args:
         callback: takes a level (`"error"` or `"warning"`) and a text, on the thread that opens or closes; what it
@@ -27,7 +27,7 @@ def set_log(callback) -> None:
     _callback = callback
 
 
-def say(level: str, text: str) -> None:
+def emit(level: str, text: str) -> None:
     """Hands a message to the program; never raises."""
     try:
         if _callback is not None:
@@ -47,13 +47,13 @@ def connect() -> None:
         from ._abi import LOG_FN
 
         # Kept for ever: the library may call it as long as it is loaded.
-        _hook = _hook or LOG_FN(lambda data, level, text: say(_LEVELS.get(level, "error"), text.decode("utf-8", "replace")))
+        _hook = _hook or LOG_FN(lambda data, level, text: emit(_LEVELS.get(level, "error"), text.decode("utf-8", "replace")))
         library().set_log_callback(_hook, None, None)
     _hooked_pid = os.getpid()
 
 
 def _to_logging(level: str, text: str) -> None:
-    # Imported here: most programs never hear of anything, and it is a large part of what an import would cost.
+    # Imported here: most programs never log anything, and it is a large part of the time that an import takes.
     import logging
 
     logger = logging.getLogger(LOGGER)

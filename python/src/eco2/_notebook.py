@@ -12,7 +12,7 @@ def shell():  # type: ignore[no-untyped-def]
 
 
 def live(cls, opened, options: dict):  # type: ignore[no-untyped-def]
-    """In a notebook: the open meter of the same options, if any; but none that `Meter.apart` gave to somebody."""
+    """In a notebook: the open meter of the same options, if any, except those of `Meter.apart`."""
     if shell() is None:
         return None
     same = (meter for meter in list(opened) if type(meter) is cls and not meter._apart and meter.options == options)

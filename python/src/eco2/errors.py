@@ -1,4 +1,4 @@
-"""What can go wrong: one exception with the library's code, and two that say more."""
+"""The exceptions: `Error` with the library's code, and two subclasses for a missing library and a missing feature."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class NotBuilt(Error, NotImplementedError):
     """
 
     def __init__(self, what: str) -> None:
-        super().__init__(c.ECO2_ERR_NO_DATA, f"{what} is not built yet; docs/roadmap.md says in which part it comes")
+        super().__init__(c.ECO2_ERR_NO_DATA, f"{what} is not built yet; docs/roadmap.md names the part that brings it")
         self.what = what
 
     def __reduce__(self):  # type: ignore[no-untyped-def]

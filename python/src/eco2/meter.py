@@ -62,9 +62,9 @@ class Meter:
 
     @classmethod
     def apart(cls, options: Mapping | None = None, **more: Unpack[Options]) -> Meter:
-        """A meter of one's own, as `Meter(...)`, that in a notebook is never one that is open already, nor handed out.
+        """A separate meter: in a notebook `Meter(...)` may return one that is open already, `Meter.apart(...)` never does.
 
-        For code that opens and closes meters beside those of the user.
+        For code that opens and closes meters in addition to those of the user.
 
         Raises:
             Error, LoadError: as `Meter`.
@@ -134,7 +134,7 @@ class Meter:
             return Synchronized(name, *edges, synchronize)
         if sync == "event" and callable(event):
             record = functools.partial(self._library.span_between, self._handle, self._ids[name])
-            # Spans that are made anew for every use are asked here for the stamps that they wait for.
+            # Records spans that were made for one use and still wait for their stamps.
             self._settle()
             return Stamped(name, record, event, self._owed)
         wanted = f"sync={sync!r} needs the callable {'synchronize' if sync == 'synchronize' else 'event'}"
@@ -150,7 +150,7 @@ class Meter:
         status = self._begins[name]()
         if status:
             self._lost += status == c.ECO2_ERR_DROPPED
-            self._told(status)
+            self._check(status)
 
     def end(self, name: str) -> None:
         """Ends this thread's nearest open span of that name.
@@ -162,7 +162,7 @@ class Meter:
         if status == c.ECO2_ERR_NOT_OPEN and self._lost > 0:
             self._lost -= 1  # the end of a span that was begun and found no room: no mistake of the caller's
         elif status:
-            self._told(status)
+            self._check(status)
 
     def step(self, name: str = "step", samples: int | None = None, tokens: int | None = None,
              loss: float | None = None, extra: Mapping[str, float] | None = None) -> None:
@@ -189,7 +189,7 @@ class Meter:
             work = work_of(samples, tokens, loss)
             status = self._library.step_work(self._handle, self._ids[name], ctypes.byref(work))
         if status:
-            self._told(status)
+            self._check(status)
         if extra:
             for key, value in extra.items():
                 self.extra(key, value)
@@ -202,7 +202,7 @@ class Meter:
         Raises:
             Error: ECO2_ERR_CLOSED, or ECO2_ERR_ARGUMENT for the name.
         """
-        self._told(self._library.start_steps(self._handle, self._ids[name]))
+        self._check(self._library.start_steps(self._handle, self._ids[name]))
 
     def stepper(self, name: str = "step") -> Callable[[], int]:
         """A prebound `step` without arguments, the cheapest there is; returns a status (0: recorded) and never raises."""
@@ -218,9 +218,9 @@ class Meter:
         Raises:
             Error: ECO2_ERR_ARGUMENT for a name or a value that cannot be (not finite); ECO2_ERR_CLOSED.
         """
-        self._told(self._library.extra(self._handle, encoded(name, "name"), number(value, "value")))
+        self._check(self._library.extra(self._handle, encoded(name, "name"), number(value, "value")))
 
-    def _told(self, status: int) -> None:
+    def _check(self, status: int) -> None:
         if status and status not in FAULTS:
             check(self._library, status)
 
@@ -311,7 +311,7 @@ class Meter:
             if not owed:
                 return
             if time.monotonic_ns() > until_ns:
-                return _log.say("warning", f"{owed} spans were not recorded: the device has not stamped their edges")
+                return _log.emit("warning", f"{owed} spans were not recorded: the device has not stamped their edges")
             time.sleep(0.001)
 
     @property

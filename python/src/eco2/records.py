@@ -1,4 +1,4 @@
-"""What a meter tells, as plain immutable records: integers in microjoules (µJ) and nanoseconds, None for not known."""
+"""The values that a meter returns, as immutable records: integers in microjoules (µJ) and nanoseconds, None for not known."""
 
 from __future__ import annotations
 

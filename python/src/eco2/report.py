@@ -104,14 +104,14 @@ class Report(View):
 
 
 def merge(reports: Iterable[str | bytes | Mapping]) -> Report:
-    """One report of the ranks and restarts of one run: every counter counts once, whoever read it, in any order.
+    """One report of the ranks and restarts of one run: every counter counts once, however many processes read it, in any order.
 
     Args:
         reports: reports as JSON text, mappings or `Report`; merged ones may be among them, and one may be there twice.
 
     Raises:
         Error: ECO2_ERR_ARGUMENT for a text that is no report, naming its place.
-        TypeError, ValueError: something else than text and what JSON can say.
+        TypeError, ValueError: something else than text and values that JSON has.
     """
     from ._handles import text_of
     from ._load import library

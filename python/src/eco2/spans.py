@@ -12,7 +12,7 @@ from collections import deque
 from threading import get_ident
 
 from ._constants import ECO2_ERR_ARGUMENT, ECO2_ERR_FORKED
-from ._log import say
+from ._log import emit
 
 _COROUTINE, _GENERATOR, _ASYNC_GENERATOR = 0x80, 0x20, 0x200
 
@@ -58,11 +58,11 @@ def _not_recorded() -> int:
 class Synchronized(Span):
     """A span that waits for the device at both edges: exact, and it stalls the queue twice."""
 
-    __slots__ = ("_wait", "_told")
+    __slots__ = ("_wait", "_reported")
 
     def __init__(self, name: str, begin, end, synchronize) -> None:  # type: ignore[no-untyped-def]
         super().__init__(name, begin, end)
-        self._wait, self._told = synchronize, False
+        self._wait, self._reported = synchronize, False
 
     def __enter__(self) -> Synchronized:
         self._synchronize()
@@ -77,9 +77,9 @@ class Synchronized(Span):
         try:
             self._wait()
         except Exception as error:
-            if not self._told:
-                self._told = True
-                say("error", f"span {self.name!r}: synchronize() failed: {error!r}")
+            if not self._reported:
+                self._reported = True
+                emit("error", f"span {self.name!r}: synchronize() failed: {error!r}")
 
 
 class Stamped(Span):
@@ -89,11 +89,11 @@ class Stamped(Span):
     clock, or None while the device has not got there.
     """
 
-    __slots__ = ("_event", "_record", "_open", "_pending", "_told", "_owed")
+    __slots__ = ("_event", "_record", "_open", "_pending", "_reported", "_owed")
 
     def __init__(self, name: str, record, event, owed: set) -> None:  # type: ignore[no-untyped-def]
         super().__init__(name, None, None)
-        self._event, self._record, self._told = event, record, False
+        self._event, self._record, self._reported = event, record, False
         self._owed = owed  # the meter's: those that wait for a stamp, to be asked at the end
         self._open: dict = {}
         self._pending: deque = deque()
@@ -144,9 +144,9 @@ class Stamped(Span):
             return self._fail(error)
 
     def _fail(self, error: Exception) -> None:
-        if not self._told:
-            self._told = True
-            say("error", f"span {self.name!r}: event() failed, such spans are not recorded: {error!r}")
+        if not self._reported:
+            self._reported = True
+            emit("error", f"span {self.name!r}: event() failed, such spans are not recorded: {error!r}")
 
 
 def wrapped(function, span):  # type: ignore[no-untyped-def]

@@ -52,7 +52,7 @@ def track(function: Callable | str | None = None, *, name: str | None = None, me
         function: the function, or the span's name.
         name: the span's name; without it the function's qualified name.
         meter: where it is recorded; without it `default_meter()`, which the first call opens. Where that cannot be opened
-            the function runs unmeasured, and a warning says so once.
+            the function runs unmeasured, with one warning.
         sync, synchronize, event: as for `Meter.span`.
 
     Raises:

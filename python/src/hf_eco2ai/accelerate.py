@@ -31,7 +31,7 @@ class AccelerateIntegration:
         """Begins the run, and makes `accelerator.end_training()` end it. Called again before that, as in a function that
         `find_executable_batch_size` repeats, it begins a further attempt of the same run.
 
-        Files are written by rank, as `accelerator.process_index` says; rank 0 speaks to trackers.
+        Each rank (`accelerator.process_index`) writes its own files; only rank 0 logs to trackers.
         """
         self.run.rank = getattr(accelerator, "process_index", None)
         self.run.__enter__()

@@ -1,7 +1,7 @@
 """`hf-eco2ai optimize -p PROJECT --model-size SIZE --duration MIN --format text|json`, as HF Eco2AI has it, from measured runs.
 
-The advice is that of `eco2 optimize` on the newest run of the project. A size in words says nothing of energy, so
-`--model-size` changes no figure; `--duration` says what so long a run takes at that run's mean power.
+The advice is that of `eco2 optimize` on the newest run of the project. A size in words has no energy, so
+`--model-size` changes no value. `--duration` gives the expected energy of a run of that length at that run's mean power.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SIZES = ("small", "medium", "large")
 """Values of `--model-size`."""
 
 NEWEST = 20
-"""So many of the newest runs are looked at."""
+"""Number of the newest runs that are looked at."""
 
 
 def is_asked(arguments: list) -> bool:
@@ -59,7 +59,7 @@ def answer(project: str, model_size: str, minutes: float) -> Dict[str, Any]:
 
 
 def _expected(run: Mapping, minutes: float) -> Dict[str, Optional[float]]:
-    """Energy and carbon of so many minutes at the run's mean power and last intensity, before PUE."""
+    """Energy and carbon of `minutes` at the run's mean power and last intensity, before PUE."""
     from .report import rendered
 
     current = rendered(dict(run))["current"]

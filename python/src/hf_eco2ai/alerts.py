@@ -1,4 +1,4 @@
-"""Anomalies of a run: what the library noticed (stalled steps, hot or lost GPUs, a budget), told to functions and to the log.
+"""Anomalies of a run (stalled steps, hot or lost GPUs) and budget events, passed on to functions and to the log.
 
     callback = Eco2AICallback(zone="DE", carbon_alerts=True)
     add_anomaly_callback(callback, lambda event: print(event["kind"], event["text"]))
@@ -26,7 +26,7 @@ KINDS = ("stalled", "hot", "gpu-lost", "xid", "source-hung", "frozen")
 """Kinds of events that are anomalies."""
 
 BUDGET = ("budget-warn", "budget-pause", "budget-stop")
-"""Kinds of events of a budget, which are told too."""
+"""Kinds of events of a budget, which are passed on too."""
 
 RATE = "co2-rate"
 """Kind of the alert that `max_co2_per_hour` makes."""
@@ -42,7 +42,7 @@ def webhook_form(address: str) -> str:
 
 
 class Alerts:
-    """Who is told of what happens in a run, and what they were told already.
+    """The functions that get a run's alerts, and the alerts that they got already.
 
     Attributes:
         listeners: functions that get each event: a dict with `kind`, `device`, `text`, as in the report's `events`.
@@ -58,30 +58,30 @@ class Alerts:
         return {**self.__dict__, "listeners": []}
 
     def begin(self) -> None:
-        """A run begins: nobody was told anything of it."""
-        self._told: set = set()
+        """A run begins: no alert of it was passed on."""
+        self._sent: set = set()
 
     def look(self, figures: Mapping, report: Callable[[], Optional[Mapping]]) -> None:
-        """Tells what is new.
+        """Passes on each alert that is new.
 
         Args:
             figures: the library's figures now.
-            report: gives the whole report; asked only where somebody listens.
+            report: gives the whole report; called only where a listener or `carbon_alerts` needs it.
         """
         if self._logs or self.listeners:
             for event in ((report() or {}).get("events") or ()):
                 if event["kind"] in (*KINDS, *BUDGET):
-                    self._tell(event)
+                    self._notify(event)
         rate = figures["current"].get("co2_kg_per_hour")
         if self._most is not None and rate is not None and rate > self._most:
-            self._tell({"kind": RATE, "device": "", "text": f"{rate:.3g} kg CO2e an hour since the start; the limit "
+            self._notify({"kind": RATE, "device": "", "text": f"{rate:.3g} kg CO2e an hour since the start; the limit "
                                                             f"max_co2_per_hour is {self._most:g}"}, ("rate",))
 
-    def _tell(self, event: Dict[str, Any], known: Optional[tuple] = None) -> None:
+    def _notify(self, event: Dict[str, Any], known: Optional[tuple] = None) -> None:
         known = known or (event["kind"], event.get("device"), json.dumps(event.get("at"), default=str))
-        if known in self._told:
+        if known in self._sent:
             return
-        self._told.add(known)
+        self._sent.add(known)
         if self._logs or event["kind"] == RATE:
             LOGGER.warning("alert: %s%s: %s", event["kind"], f" {event['device']}" if event.get("device") else "", event.get("text"))
         for listener in self.listeners:
@@ -114,7 +114,7 @@ def get_anomaly_report(run: Any) -> Dict[str, Any]:
         run: a callback, a tracker, a CarbonReport, a report of schema eco2.report/1 as plain data, or the file of either.
 
     Returns:
-        `anomalies` (events: `kind`, `device`, `text`, `at`), `by_kind` (how many of each), `spells` (for how long steps
+        `anomalies` (events: `kind`, `device`, `text`, `at`), `by_kind` (the number of each), `spells` (for how long steps
         stalled and GPUs were idle, hot or held back, with the energy drawn meanwhile), `known` (False: nothing was measured).
 
     Raises:

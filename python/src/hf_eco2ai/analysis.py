@@ -16,7 +16,7 @@ from .report import CarbonReport
 
 COLUMNS = ("total_energy_kwh", "total_co2_kg", "total_duration_hours", "average_power_watts", "energy_per_sample",
            "co2_per_sample", "average_samples_per_kwh", "final_loss")
-"""What is listed of each run; None is not known. One run each says nothing about chance: repeat before you conclude."""
+"""The columns of each run; None is not known. One run of each configuration does not show the variation between runs."""
 
 
 class CarbonComparison:
@@ -37,15 +37,15 @@ class CarbonComparison:
         return sorted(rows, key=lambda row: (row[key] is None, row[key] or 0))
 
     def comparison(self, per: Optional[str] = None, pareto: Sequence[str] = ()) -> Dict[str, Any]:
-        """What `eco2 compare` says: figures a unit with bounds, verdicts on their overlap, undominated runs.
+        """The answer of `eco2 compare`: values per unit with bounds, whether the bounds overlap, runs that no other run dominates.
 
         Args:
-            per: `step`, `sample`, `token` or `run`; what all runs have counted without it.
+            per: `step`, `sample`, `token` or `run`; by default the unit that all runs have counted.
             pareto: of `grams`, `energy`, `duration`, `cost`.
 
         Raises:
             ConfigurationError: fewer than two runs, or one that holds no report of eco2.
-            APIError: the command refused; it says why.
+            APIError: the command refused; the text has its reason.
         """
         flags = [*(["--per", per] if per else []), *(["--pareto", ",".join(pareto)] if pareto else [])]
         return json.loads(self._asked([*flags, "--json"]))
@@ -97,8 +97,8 @@ def _written(folder: str, place: int, name: str, report: Any) -> str:
 
 
 def _svg(runs: List[Dict[str, Any]], metric: str, per: str) -> str:
-    """Bars from 0, a line from the lower to the upper bound, an arrow where there is no upper bound; a run whose figure is
-    not known says so."""
+    """Bars from 0, a line from the lower to the upper bound, an arrow where there is no upper bound; a run whose value is
+    not known has a text instead."""
     known = [run[metric] for run in runs if run[metric] is not None]
     most = max((figure["value"] if figure["high"] is None else figure["high"] for figure in known), default=0.0) or 1.0
     lines = []

@@ -64,7 +64,7 @@ def _call(function: Any, *arguments: Any) -> None:
         raise APIError("there is no library for this system")
     status = function(*arguments)
     if status:
-        raise ValueRefused(status, library().said())
+        raise ValueRefused(status, library().error_text())
 
 
 def _unsigned(values: Sequence[int]) -> Any:
@@ -112,7 +112,7 @@ def calculate_carbon_impact_batch(power_watts: Any, duration_seconds: Any, grid_
     results = {name: filled(power.rows) for name in RESULTS} if out is None else {name: out[name] for name in RESULTS}
     places = [place(one, power.rows, f"out[{name!r}]") for name, one in results.items()]
     if out is not None:
-        _check_apart(places, [power, duration, intensity])
+        _check_no_overlap(places, [power, duration, intensity])
     batch = _abi.Powers(ctypes.sizeof(_abi.Powers), flags | more, power.rows, power.pointer, duration.pointer,
                         intensity.pointer, pue, *(one.pointer for one in places))
     unknown = ctypes.c_uint64()
@@ -134,7 +134,7 @@ def _one_or_each(values: Any, name: str, rows: int, flag: int) -> tuple:
     return 0, found
 
 
-def _check_apart(places: List[Column], inputs: List[Column]) -> None:
+def _check_no_overlap(places: List[Column], inputs: List[Column]) -> None:
     for index, one in enumerate(places):
         if any(overlap(one, other) for other in [*inputs, *places[:index]]):
             raise ValueError("a buffer of out shares memory with another column")

@@ -171,7 +171,7 @@ class Eco2AICallback(Guarded, TrainerCallback):  # type: ignore[misc, valid-type
         return {}
 
     def add_work(self, samples: int = 0, tokens: int = 0) -> None:
-        """Counts work of the step that goes on, where the Trainer does not say how much there is."""
+        """Adds samples and tokens to the current step, for a Trainer whose data loader has no length."""
         if self._work is not None:
             self._work.add(samples, tokens)
 

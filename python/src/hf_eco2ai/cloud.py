@@ -23,7 +23,7 @@ class CloudProviderIntegration:
 
         Args:
             region: as the provider names it.
-            duration_hours, power_watts: with both, what a load of that power weighs there (before PUE).
+            duration_hours, power_watts: with both, the energy and emissions of a load of that power there (before PUE).
 
         Returns:
             `region`, `location`, `zone`, `g_per_kwh`, `kind`, `year`, `source`, `note`, `pue` with year and source (None:

@@ -1,4 +1,4 @@
-"""CarbonConfig: every option, its type and default. `effects` says what each one does; none does nothing silently."""
+"""CarbonConfig: every option, its type and default. An option without effect warns (module `effects`)."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class CarbonConfig:
     """What to measure, how to price it, what to write.
 
     Args:
-        environment: variables that names and trackers are taken from; by default those of the process. Others are as
-            docs/hf-eco2ai.md says.
+        environment: variables that names and trackers are taken from; by default those of the process. docs/hf-eco2ai.md
+            lists the others.
 
-    Unlike in HF Eco2AI the grid zone is not set unless `country`, `region`, `country_iso_code` or `zone` says so (then
-    the report prices energy at the world's average, flagged), and live intensity is off.
+    Unlike in HF Eco2AI the grid zone is not set unless `country`, `region`, `country_iso_code` or `zone` is given
+    (without one the report uses the world average, flagged), and live intensity is off.
 
     Raises:
         ConfigurationError: a value of a wrong type or out of range; the message names the option.
@@ -125,7 +125,7 @@ class CarbonConfig:
 
     def to_dict(self) -> Dict[str, Any]:
         """The options as plain data; secrets (`co2_signal_api_token`, `alert_webhook`) are left out where unset and
-        shown as `"set"` otherwise: a saved configuration holds none, and says so when it is loaded."""
+        shown as `"set"` otherwise: a saved configuration holds none, and loading it warns of that."""
         data = dataclasses.asdict(self)
         for secret in SECRETS:
             data[secret] = None if data[secret] is None else "set"
@@ -239,6 +239,6 @@ def overlaid(config: Optional[CarbonConfig], options: Dict[str, Any]) -> CarbonC
         return CarbonConfig.from_env(**options)
     if not options:
         return config
-    # What only followed from another option follows anew.
+    # Values that were derived from other options are derived again.
     data = {name: value for name, value in dataclasses.asdict(config).items() if name not in config.derived}
     return CarbonConfig.from_dict(effects.layered(data, options))

@@ -10,7 +10,7 @@ OUT = logging.getLogger("hf_eco2ai.console")
 
 
 class Console:
-    """Shows figures, if `log_to_console` says so, from `console_log_level` on."""
+    """Logs a run's values where `log_to_console` is set and `console_log_level` allows it."""
 
     def __init__(self, config: Any) -> None:
         self.config = config
@@ -19,14 +19,14 @@ class Console:
         """One line on the run until now."""
         now, step = figures["current"], getattr(state, "global_step", 0)
         marks = "".join(f", {mark}" for mark in ("estimated", "synthetic") if figures["origin"].get(mark))
-        self._say(f"step {step}: {_shown(now.get('energy_kwh'), 'kWh')}, {_shown(now.get('co2_kg'), 'kg CO2e')}, "
+        self._log(f"step {step}: {_shown(now.get('energy_kwh'), 'kWh')}, {_shown(now.get('co2_kg'), 'kg CO2e')}, "
                   f"{_shown(now.get('samples_per_kwh'), 'samples/kWh')}{marks}")
 
     def report(self, report: Any) -> None:
         """The summary of a run that is over."""
-        self._say(report.summary())
+        self._log(report.summary())
 
-    def _say(self, text: str) -> None:
+    def _log(self, text: str) -> None:
         if not self.config.log_to_console:
             return
         if not OUT.handlers and not logging.getLogger().handlers:

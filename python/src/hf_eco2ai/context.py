@@ -1,4 +1,4 @@
-"""What a Trainer says of itself: ranks, model, data, arguments. Everything is optional; nothing here raises for that."""
+"""Reads a Trainer's ranks, model, data and arguments. Each of them is optional; nothing here raises where one is missing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def is_zero(state: Any) -> bool:
 
 @dataclass
 class Training:
-    """What tells one training of a Trainer from the next."""
+    """The values by which one training of a Trainer differs from the next."""
 
     trial: Any
     retries: bool
@@ -58,7 +58,7 @@ def work_count(args: Any, state: Any, loader: Any) -> WorkCount:
 
 
 def metadata(config: Any, args: Any, state: Any, kwargs: Dict[str, Any]) -> Dict[str, Any]:
-    """What the report says of a Trainer's training."""
+    """The report's metadata of a Trainer's training."""
     found = of_config(config)
     if trial(state) is not None:
         found["trial"] = trial(state)
@@ -91,7 +91,7 @@ def results(state: Any) -> Dict[str, Any]:
 
 
 def constants(metadata: Dict[str, Any]) -> Dict[str, Any]:
-    """What every record says of the training."""
+    """The training's values that each record repeats."""
     return {"model_parameters": metadata.get("model_parameters"),
             "batch_size": metadata.get("per_device_train_batch_size")}
 

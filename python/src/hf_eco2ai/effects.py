@@ -18,7 +18,7 @@ ALIASES = {
 LATER = {
     "update_interval": "it has no effect: a provider is asked again when its answer's slot is over",
     "enable_performance_optimization": "it has no effect: measuring has its own limit, ECO2_MAX_OVERHEAD_PERCENT",
-    "enable_health_monitoring": "it has no effect: every report says what became of each source",
+    "enable_health_monitoring": "it has no effect: every report has the state of each source",
     "expected_load": "it has no effect: the sampling rate follows the counters",
     "cache_size": "it has no effect: nothing is cached", "batch_size": "it has no effect: nothing is batched",
     "enable_caching": "it has no effect: nothing is cached", "enable_batching": "it has no effect: nothing is batched",
@@ -48,7 +48,7 @@ _TRACKERS = {"mlflow": "mlflow_tracking", "wandb": "wandb_tracking", "tensorboar
 def layered(*layers: Mapping) -> Dict[str, Any]:
     """Options of several layers, each over those before: under whichever of its names, one is replaced by what lies above.
 
-    A country or region takes the place of all that says where lies below; `integrations`, of the switches that it turns.
+    A country or region replaces every place of the layers below; `integrations` replaces the switches that it sets.
     """
     found: Dict[str, Any] = {}
     for layer in layers:
@@ -119,7 +119,7 @@ def check(config: Any) -> None:
 
 
 def warn(config: Any) -> None:
-    """Says once of each option without effect that it has none."""
+    """Warns once of each option that has no effect."""
     for name, why in LATER.items():
         if getattr(config, name) != type(config).__dataclass_fields__[name].default:
             warn_once(name, f"CarbonConfig.{name}: {why}")
@@ -129,7 +129,7 @@ def warn(config: Any) -> None:
     if config.debug or config.verbose_logging:
         warn_once("debug", "CarbonConfig.debug and verbose_logging are console_log_level DEBUG: there are no further lines")
     if config.gpu_simulation:
-        warn_once("gpu_simulation", "CarbonConfig.gpu_simulation: every figure is made up and flagged `synthetic`; nothing is measured")
+        warn_once("gpu_simulation", "CarbonConfig.gpu_simulation: every value is synthetic and flagged so; nothing is measured")
     if config.log_level == "BATCH":
         warn_once("log_level", "CarbonConfig.log_level BATCH is STEP: a line a batch would slow the training")
 

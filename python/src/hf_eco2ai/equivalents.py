@@ -1,4 +1,4 @@
-"""calculate_carbon_equivalents: kilograms as other things that weigh as much, by the one cited set of `eco2`."""
+"""calculate_carbon_equivalents: kilometres driven, trees and coal with the same emissions, by the cited factors of `eco2`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NAMES = {"equivalent_km_driven": "km in", "equivalent_trees_needed": "urban tree
 
 
 def calculate_carbon_equivalents(co2_kg: float) -> Dict[str, Any]:
-    """What weighs as much: `equivalent_km_driven`, `equivalent_trees_needed`, `equivalent_coal_burned_kg`, and `source`.
+    """Everyday equivalents of an amount of emissions: `equivalent_km_driven`, `equivalent_trees_needed`, `equivalent_coal_burned_kg`, and `source`.
 
     Args:
         co2_kg: kilograms CO2e, 0 or more.

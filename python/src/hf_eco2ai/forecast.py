@@ -18,8 +18,8 @@ class CarbonBudgetForecast:
 
     `estimated_completion_co2_kg` lies between `low_co2_kg` and `high_co2_kg` in a share `confidence_level` of runs
     (back-tested), and below `p90_co2_kg` in nine of ten. `budget_utilization_percent` is what is spent by now,
-    `forecasted_overage_kg` what the estimate is over the budget; None without one, as `budget_kg`. `intensity` says how the
-    rest is priced. `backtest_error_percent`: how far off the energy that was forecast at this point was in
+    `forecasted_overage_kg` what the estimate is over the budget; None without one, as `budget_kg`. `intensity` names the
+    intensity of the rest. `backtest_error_percent`: how far off the energy that was forecast at this point was in
     `backtest_runs` recorded runs (median).
     """
 

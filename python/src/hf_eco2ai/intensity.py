@@ -1,5 +1,5 @@
-"""CarbonIntensityProvider: what a kilowatt-hour weighs, by the table that the command eco2 has, by a given figure, or as
-a provider says of now."""
+"""CarbonIntensityProvider: the carbon intensity of electricity, from the table of the command eco2, from a given value, or
+from a provider of current values."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ class CarbonIntensityProvider:
         country, region: names, codes or aliases: `"Germany"`, `"USA"` and `"California"`. Neither: the world's average.
         grid_carbon_intensity: a figure of one's own, 0 to 5000, which goes over the table.
         zone: a zone's code, in place of country and region.
-        provider: who is asked for the intensity of now: `"neso"`, `"electricity-maps,energy-charts"`, …; nobody without it.
+        provider: providers of the current intensity: `"neso"`, `"electricity-maps,energy-charts"`, … [default: none].
             Its token comes from the environment (docs/intensity.md of eco2). An answer is kept until its slot is over.
         provider_url, provider_zone: as for `eco2 grid`.
         series, column: intensities of hours to come (as for `LowCarbonScheduler`), for the impact's peak and window only.
-        clock: tells the time, with a time zone.
+        clock: returns the time, with a time zone.
 
     Attributes:
         CARBON_INTENSITIES: the whole table, read-only; see `Intensities`.
@@ -99,7 +99,7 @@ class CarbonIntensityProvider:
     def get_carbon_intensity(self) -> float:
         """Grams CO2e per kilowatt-hour; a provider is asked again once its last answer's slot is over.
 
-        Where nobody answers it is the zone's yearly figure: then `is_live` is False, and `entry["chain"]` says why.
+        Where no provider answers it is the zone's yearly value: then `is_live` is False, and `entry["chain"]` has the reasons.
         """
         if self._constant is not None:
             return self._constant
@@ -135,7 +135,7 @@ class CarbonIntensityProvider:
 
     @property
     def source(self) -> str:
-        """Who says so, and for which year or until when; `given` for one's own figure."""
+        """The source of the value and its year or end; `given` for a value of the caller's own."""
         if not self.entry:
             return "given"
         return f"{self.entry['source']}, {self.entry['year'] or self.entry.get('until')}"
@@ -148,7 +148,7 @@ def day(series: Any, column: Optional[str] = None) -> Dict[str, Any]:
         ConfigurationError: the series cannot be used.
     """
     try:
-        # A plan of an hour at 1000 W weighs the grams of a kilowatt-hour.
+        # A plan of one hour at 1000 W has the emissions of one kilowatt-hour.
         first = eco2.plan(series, 1, 1, zone=column)
         start, hours = _instant(first["start"]), [first]
         for hour in range(1, 24):

@@ -122,7 +122,7 @@ class Eco2AILightningCallback(Guarded, _base()):  # type: ignore[misc]
                 trainer.should_stop = True
 
     def add_work(self, samples: int = 0, tokens: int = 0) -> None:
-        """Counts work of the batch that goes on, where the data loader does not say how much there is."""
+        """Adds samples and tokens to the current batch, for a data loader without a length."""
         if self._work is not None:
             self._work.add(samples, tokens)
 

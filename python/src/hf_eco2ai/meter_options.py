@@ -39,7 +39,7 @@ _BLAMED = (("intensity provider", ("intensity_provider", "provider_url", "provid
 
 
 def zones(config: Any) -> List[Optional[str]]:
-    """Zones to try, best first; None is the flagged world average. A country stands in for its region, with a warning."""
+    """Zones to try, best first; None is the flagged world average. A country replaces a region that is not in the table, with a warning."""
     if config.zone:
         named = [config.zone]
     elif config.country and config.region:
@@ -174,7 +174,7 @@ def with_places(given: Dict[str, Any], run: Any) -> Dict[str, Any]:
 
 
 def to_blame(error: eco2.Error, given: Dict[str, Any]) -> List[str]:
-    """Which of the options the library refuses; `budget.max_co2_kg` is one of a table. Empty where it does not say."""
+    """Which of the options the library refuses; `budget.max_co2_kg` is one of a table. Empty where its message names none."""
     text = str(error)
     refused = _REFUSED.match(text)
     if refused:
@@ -202,7 +202,7 @@ def without(given: Dict[str, Any], names: List[str], error: Exception) -> Dict[s
 
 
 def _with_less(config: Any, given: Dict[str, Any], error: eco2.Error) -> eco2.Meter:
-    """The meter without the one option, or else all options, that can be done without; tried where no message says which."""
+    """The meter without the one option, or else all options, that can be done without. Tried where no message names the option."""
     spare = [name for name in given if name not in ESSENTIAL]
     for names in [*([name] for name in reversed(spare)), spare]:
         try:
@@ -215,7 +215,7 @@ def _with_less(config: Any, given: Dict[str, Any], error: eco2.Error) -> eco2.Me
 
 
 ESSENTIAL = ("sysfs", "procfs", "nvml", "sources", "gpus", "estimate", "interval", "log", "state_dir", "pid", "quiet")
-"""Options that say what is measured: they are left out only where the library refuses them by name."""
+"""Options that decide what is measured: they are left out only where the library refuses them by name."""
 
 
 def _in_best_zone(config: Any, given: Dict[str, Any]) -> eco2.Meter:

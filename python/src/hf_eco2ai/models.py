@@ -155,9 +155,9 @@ class OptimizationRecommendation:
     Attributes:
         category: idle-gpu, stalls, power-limit, hour or region.
         potential_reduction_percent: the share of the run's energy that went into it (at most the upper end of the interval
-            can be saved), or of its grams by computation, as `claim` says; None where nothing is claimed.
+            can be saved), or of its grams by computation, according to `claim`; None where nothing is claimed.
         potential_co2_savings_kg: the kilograms CO2e that this is.
-        estimated_time_hours: always None: nobody measured it.
+        estimated_time_hours: always None: it was not measured.
         claim: at-most, computed or untold.
         reduction_interval_percent: between which bounds the percentage lies.
         evidence: the figures that it rests on, each with name, value and unit.
@@ -177,7 +177,7 @@ class OptimizationRecommendation:
     command: str = ""
 
     def to_dict(self) -> Dict[str, Any]:
-        """Plain data in the format of a carbon report 1.0, with `claim`, interval, `evidence` and `command` beside it."""
+        """Plain data in the format of a carbon report 1.0, with `claim`, interval, `evidence` and `command` added."""
         impact = {"reduction_percent": self.potential_reduction_percent, "co2_savings_kg": self.potential_co2_savings_kg}
         return {"category": self.category, "title": self.title, "description": self.description, "impact": impact,
                 "implementation": {"difficulty": self.implementation_difficulty,

@@ -36,7 +36,7 @@ ROWS: Tuple[Unused, ...] = (
     Unused("EXPERIMENTAL_* FEATURE_*", "there are no experimental parts to switch", False),
     Unused("CUSTOM_*_PATH PLUGIN_*", "no code is loaded from a path; own sources and exports are traits and callbacks (docs/seed.md)", False),
     Unused("BENCHMARK_*", "benchmarks are commands of the repository", False),
-    Unused("EMAIL_*", "e-mail is not built yet; a webhook is told", False),
+    Unused("EMAIL_*", "e-mail is not built yet; a webhook is called", False),
     Unused("REDIS_* GRAFANA_*", "no service of that name is used; Grafana reads Prometheus", False),
     Unused("NEPTUNE_*", "not built yet; MLflow, Weights & Biases and TensorBoard are", False),
     Unused("MLFLOW_* WANDB_* TENSORBOARD_*", "the trackers' own clients read theirs; of us `MLFLOW_TRACKING_URI`, `MLFLOW_RUN_ID`, "

@@ -31,10 +31,10 @@ Run = Union[Mapping, str, os.PathLike, Any]
 
 
 class CarbonOptimizer:
-    """Says what to change about a run.
+    """Suggests how to reduce a run's energy use.
 
     Attributes:
-        counsel: the whole answer of the last call, schema eco2.advice/1; its `silences` say of what nothing was said, and why.
+        `counsel`: the whole answer of the last call, schema eco2.advice/1; its `silences` are the topics not assessed, with the reason.
     """
 
     def __init__(self, regions: Sequence[str] = (), series: Optional[Union[str, os.PathLike]] = None,
@@ -43,10 +43,10 @@ class CarbonOptimizer:
 
         Args:
             regions: zones, or columns of the series.
-            series: file of intensities over time; other hours are weighed by it.
+            series: file of intensities over time; it prices other hours.
             column: the run's own column of it.
             within_hours: hours by which the run may move; 24 by default.
-            zone: weigh the run in this zone instead of the one in its report.
+            zone: price the run in this zone instead of the one in its report.
         """
         self.flags = [word for region in regions for word in ("--region", region)]
         given = {"--series": series, "--column": column, "--within": within_hours, "--zone": zone}
@@ -94,7 +94,7 @@ generate_recommendations = suggest_optimizations
 
 
 def recommendation(advice: Mapping) -> OptimizationRecommendation:
-    """One advice of `eco2 optimize --json`, figures as they are. How long a change takes nobody measured: None."""
+    """One advice of `eco2 optimize --json`, values unchanged. How long a change takes was not measured: None."""
     return OptimizationRecommendation(
         category=advice["topic"], title=advice["title"], description=advice["text"],
         potential_reduction_percent=advice["percent"], potential_co2_savings_kg=advice["co2_kg"],
@@ -116,5 +116,5 @@ def _data(report: Run) -> Union[str, Mapping]:
             return name
     inner = report.get("eco2") if isinstance(report, Mapping) and "eco2" in report else getattr(report, "eco2", report)
     if not isinstance(inner, Mapping):
-        raise ConfigurationError("the report holds no measured run: nothing can be said of it")
+        raise ConfigurationError("the report holds no measured run, so there is no advice on it")
     return inner

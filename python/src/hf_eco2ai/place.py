@@ -1,4 +1,4 @@
-"""Where the training runs, and whether somebody is asked what the grid weighs there now: options of CarbonConfig, settled.
+"""The training's place and its providers of carbon intensity, from the options of CarbonConfig.
 
 Nothing here asks the network by itself: `use_real_time_carbon` and `auto_detect_location` do when they are set, from the
 library's own thread or when it opens.
@@ -22,7 +22,7 @@ TOKEN = "CO2_SIGNAL_API_TOKEN"
 
 
 def providers(config: Any) -> List[str]:
-    """Who is asked for the intensity of the training's time, the best first; empty: nobody."""
+    """The providers of the intensity of the training's time, best first; may be empty."""
     if not config.use_real_time_carbon or config.grid_carbon_intensity is not None:
         return []
     named = config.intensity_provider or (SIGNAL if config.co2_signal_api_token or config.carbon_api_key else "")
@@ -30,7 +30,7 @@ def providers(config: Any) -> List[str]:
 
 
 def located(config: Any) -> Optional[str]:
-    """Coordinates, or the cloud's own answer, where they are asked for and nothing else says where."""
+    """Coordinates, or the cloud's own answer, where they are wanted and no other option gives the place."""
     if config.zone or config.country or config.region or config.grid_carbon_intensity is not None:
         return None
     if config.latitude is not None and config.longitude is not None:
@@ -51,12 +51,12 @@ def hand_over(config: Any) -> None:
 
 
 def warn(config: Any) -> None:
-    """Says once of each of these options that it has no effect as it is set."""
+    """Warns once of each of these options that has no effect as it is set."""
     given = config.zone or config.country or config.region
     own = config.grid_carbon_intensity is not None
-    stands = "grid_carbon_intensity is given and goes over it" if own else None
+    replaced = "grid_carbon_intensity is given and goes over it" if own else None
     if config.use_real_time_carbon and not providers(config):
-        why = stands or f"nobody is named: give intensity_provider, or co2_signal_api_token (or carbon_api_key) for {SIGNAL}; the zone's yearly figure is used"
+        why = replaced or f"no provider is named: give intensity_provider, or co2_signal_api_token (or carbon_api_key) for {SIGNAL}; the zone's yearly figure is used"
         warn_once("use_real_time_carbon", f"CarbonConfig.use_real_time_carbon has no effect: {why}")
     for name in ("intensity_provider", "co2_signal_api_token", "carbon_api_key", "carbon_api_url"):
         if getattr(config, name) and not config.use_real_time_carbon:
@@ -66,5 +66,5 @@ def warn(config: Any) -> None:
             warn_once(name, f"CarbonConfig.{name} has no effect alone: give latitude and longitude")
     for name, is_set in (("auto_detect_location", config.auto_detect_location), ("latitude", config.latitude is not None)):
         place = f"the place is given as {given}" if given else None
-        if is_set and (stands or place):
-            warn_once(name, f"CarbonConfig.{name} has no effect: {stands or place}")
+        if is_set and (replaced or place):
+            warn_once(name, f"CarbonConfig.{name} has no effect: {replaced or place}")

@@ -27,11 +27,11 @@ class TrainingRun(Guarded):
 
     Args:
         config: options.
-        rank: this process's number among several; without it as the launcher's variables say. Rank 0 alone serves
-            metrics and speaks to experiment trackers; files of the others have their number.
+        rank: this process's number among several; by default from the launcher's variables. Rank 0 alone serves
+            metrics and logs to experiment trackers; files of the others have their number.
 
     Attributes:
-        report: the CarbonReport once the block is left (of a run that could not be measured one that says so), else None.
+        report: the CarbonReport once the block is left (for a run that could not be measured, one without values and with the reason), else None.
         should_stop: whether a budget with `budget_action="stop"` is spent: leave the loop then. The same on all ranks, which have to
             call `step` equally often where `torch.distributed` is initialised: at each check they ask one another.
         errors: number of faults that were kept from the loop.
@@ -49,7 +49,7 @@ class TrainingRun(Guarded):
 
     @property
     def should_stop(self) -> bool:
-        """Whether the budget says so."""
+        """Whether the budget is spent and the training should stop."""
         return self.should_training_stop
 
     def step(self, samples: int = 0, tokens: int = 0, loss: Optional[float] = None, **extra: float) -> None:

@@ -22,7 +22,7 @@ def optimize_power_settings(command: Sequence[str], limits_watts: Optional[Seque
     Args:
         command: the program and its arguments, such as `["python", "train.py", "--steps", "500"]`.
         limits_watts: limits to try; without them `steps` ones, equal parts of the allowed range.
-        repeat: runs at each limit; one tells nothing of chance.
+        repeat: runs at each limit; one run does not show the variation between runs.
         arguments: further flags of `eco2 optimize --sweep-power-limit`.
 
     Returns:
@@ -30,7 +30,7 @@ def optimize_power_settings(command: Sequence[str], limits_watts: Optional[Seque
 
     Raises:
         ConfigurationError: no command is given.
-        APIError: there is no GPU whose limit can be set, no right to set it, or a run failed; the text says which.
+        APIError: there is no GPU whose limit can be set, no right to set it, or a run failed; the text has the reason.
     """
     words = [os.fspath(word) for word in command]
     if isinstance(command, str) or not words:

@@ -17,7 +17,7 @@ from .errors import CarbonTrackingError, ConfigurationError
 from .intensity import entry, table
 
 _COUNTRIES = ("USA", "UK")
-"""Names that are usual beside those of the table."""
+"""Usual names that are not in the table."""
 
 _WITHOUT = {"DE": ("BADEN_WUERTTEMBERG", "BAVARIA", "BERLIN", "BRANDENBURG", "BREMEN", "HAMBURG", "HESSE", "LOWER_SAXONY",
                    "MECKLENBURG_WESTERN_POMERANIA", "NORTH_RHINE_WESTPHALIA", "RHINELAND_PALATINATE", "SAARLAND", "SAXONY",
@@ -46,7 +46,7 @@ class Zone(str):
         """Grams CO2e per kilowatt-hour.
 
         Raises:
-            ConfigurationError: it has no figure of its own; the message says what has one.
+            ConfigurationError: it has no value of its own; the message names the zones that have one.
         """
         return entry(str(self))["g_per_kwh"]
 

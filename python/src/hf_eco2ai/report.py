@@ -67,9 +67,9 @@ class CarbonReport:
         return {**figures, **{name: value for name, value in known.items() if value is not None}}
 
     def to_dict(self, detailed: bool = True) -> Dict[str, Any]:
-        """Plain data in the format of a carbon report 1.0, with `origin` and the whole `eco2` report beside it.
+        """Plain data in the format of a carbon report 1.0, with `origin` and the whole `eco2` report added.
 
-        Of a report that was read from such a file it is what stands there.
+        For a report that was read from such a file it is the file's content.
         """
         if self._file is not None:
             return {"origin": {}, "eco2": None, **self._file, **({} if detailed else {"detailed_metrics": []})}
@@ -91,7 +91,7 @@ class CarbonReport:
 
     @property
     def recommendations(self) -> List[Any]:
-        """Advice on the run; of a report that was read from a file what stands there. Empty where none was wanted."""
+        """Advice on the run; for a report that was read from a file, the file's advice. Empty where none was wanted."""
         if self._recommendations is None:
             self._recommendations = self._advised()
         return self._recommendations
@@ -110,7 +110,7 @@ class CarbonReport:
 
     def _system(self) -> Dict[str, Any]:
         devices = (self.eco2 or {}).get("devices", ())
-        # Of a report that another program made nothing is said by this machine.
+        # The report of another program gets no values of this machine.
         here = self.config is not None
         return {"python_version": sys.version.split()[0] if here else None,
                 "platform": platform.platform() if here else None,
@@ -189,7 +189,7 @@ def between(records: Sequence[CarbonMetrics]) -> List[CarbonMetrics]:
     """The records, each with the energy, power and grams since the one before of which these are known.
 
     Totals are compared, not sums kept, so the parts add up to the last total. A total is provisional at first: where a
-    later one is less, the later one counts. A record whose energy or carbon is not known stays, and says nothing of it.
+    later one is less, the later one counts. A record whose energy or carbon is not known stays without them.
     """
     known = [record for record in records if record.energy_uj is not None]
     if not known or not eco2.available():

@@ -6,7 +6,7 @@
     print(window.start, window.carbon_reduction)
 
 A plan needs intensities over time: a file, or a provider that publishes a forecast. Without either there is an error:
-no hour is taken for clean that nobody measured or forecast (docs/plans.md of eco2).
+an hour counts as low-carbon only by a measurement or a forecast (docs/plans.md of eco2).
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from .errors import APIError, ConfigurationError
 from .windows import RegionPlan, TrainingWindow
 
 NO_SERIES = ("no intensity over time is given: give series=FILE (docs/plans.md) or provider=NAME (docs/intensity.md); "
-             "there is no curve that fits every grid, so none is made up")
-"""What a scheduler without intensities is told."""
+             "no daily curve fits every grid, so there is no default")
+"""The error of a scheduler without intensities."""
 
 
 class LowCarbonScheduler:
@@ -41,8 +41,8 @@ class LowCarbonScheduler:
         flexibility_hours: by how much the start may be put off: the training ends within its duration and this.
         power_watts: what the training draws; without it only shares are known, not grams.
         pue: overhead of the facility, 1 or more.
-        clock: tells the time, with a time zone.
-        wait: waits so many seconds, at most until `stop_scheduler()`; says whether that came.
+        clock: returns the time, with a time zone.
+        wait: waits for a number of seconds, at most until `stop_scheduler()`; returns whether that was called.
 
     Raises:
         ConfigurationError: neither a series nor a provider, both, or a provider without a place.
@@ -75,10 +75,10 @@ class LowCarbonScheduler:
 
         Args:
             estimated_duration_hours: how long the training takes; with a profile, with the fewest workers.
-            start_after: the earliest begin, with a time zone; now without it.
+            start_after: the earliest start time, with a time zone [default: now].
             flexibility_hours: goes over the scheduler's.
             interruptible: it may pause: then `slots` has several.
-            profile: file of throughput and watts by number of workers; `slots` then says how many run.
+            profile: file of throughput and watts by number of workers; `slots` then has the number of workers.
 
         Raises:
             ConfigurationError: an argument, the file or the provider cannot be used; the text has place and remedy.
@@ -122,7 +122,7 @@ class LowCarbonScheduler:
         return train() if self.wait_for(window) else None
 
     def wait_for(self, window: TrainingWindow) -> bool:
-        """Waits until a window begins; says whether it did, which it does not after `stop_scheduler()`."""
+        """Waits until a window begins; returns False after `stop_scheduler()`, else True."""
         while not self._stopped.is_set():
             seconds = (window.start - self._clock()).total_seconds()
             if seconds <= 0:
@@ -193,7 +193,7 @@ def plan_optimal_training(task_requirements: Mapping, constraints: Optional[Mapp
 
 
 def planned(flags: Mapping) -> Dict[str, Any]:
-    """What `eco2 plan --json` answers to flags; True stands for one without a value, None and False leave one out.
+    """The answer of `eco2 plan --json` to flags. True gives a flag without a value, None and False leave one out.
 
     Raises:
         ConfigurationError: it refused them. APIError: there is no command, or it failed otherwise.

@@ -41,7 +41,7 @@ class Session:
     Attributes:
         meter: the run's meter; None before the first run, and where none could be opened.
         records: what was kept at log time.
-        metadata: what the report says of the training.
+        metadata: the report's metadata of the training.
 
     Raises:
         eco2.Error: on `start`, if the meter cannot be opened.
@@ -62,7 +62,7 @@ class Session:
         self._attempts: List[Attempt] = []
         self.alerts.begin()
 
-    def _tell(self, figures: Figures) -> None:
+    def _look_for_alerts(self, figures: Figures) -> None:
         self.alerts.look(figures, lambda: json.loads(self._text("json") or "{}"))
 
     def __getstate__(self) -> Dict[str, Any]:
@@ -129,7 +129,7 @@ class Session:
             self.faults.add("close", error, f"{error}; the figures are there all the same")
 
     def rank(self) -> int:
-        """This process's number among those of the run, as its launcher says; 0 where there is one only."""
+        """This process's number among those of the run, by its launcher's variables; 0 where there is one only."""
         try:
             return json.loads(self.meter.report("json"))["run"].get("rank") or 0 if self.meter is not None else 0
         except eco2.Error:
@@ -153,7 +153,7 @@ class Session:
     def record(self, step: int, epoch: Optional[float] = None, **context: Any) -> Figures:
         """Keeps a record and returns the figures in it."""
         figures = self.figures()
-        self._tell(figures)
+        self._look_for_alerts(figures)
         self._seen += 1
         if self._seen % self._every == 0:
             self._keep(figures, step, epoch, context)
@@ -170,14 +170,14 @@ class Session:
         if self.meter is None:
             return
         figures, last = self.figures(), self.records[-1] if self.records else None
-        self._tell(figures)
+        self._look_for_alerts(figures)
         if last is None or last.energy_uj != figures["current"].get("energy_uj") or step not in (None, last.step):
             last = last or CarbonMetrics()
             context = {name: value for name, value in last.training_context.items() if name not in LOGGED_ONCE}
             self._keep(figures, last.step if step is None else step, last.epoch if epoch is None else epoch, context)
 
     def report(self) -> CarbonReport:
-        """The report until now; one that says that nothing was measured, where that is so."""
+        """The report until now; where nothing was measured, one without values and with the reason."""
         whole, text, figures = self._text("json"), self._text("text"), self.figures()
         metadata, attempts = dict(self.metadata), self.attempts(figures)
         if attempts:

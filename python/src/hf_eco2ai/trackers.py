@@ -13,7 +13,7 @@ ARTIFACT = "carbon_report.json"
 
 
 class MLflowExporter:
-    """Logs to the active MLflow run, or to one of its own (`MLFLOW_TRACKING_URI` says where).
+    """Logs to the active MLflow run, or to one of its own (at `MLFLOW_TRACKING_URI`).
 
     Raises:
         ImportError: mlflow is not installed.

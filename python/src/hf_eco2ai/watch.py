@@ -16,7 +16,7 @@ WARN_AT = 0.8
 def any_rank(decided: bool) -> bool:
     """Whether any rank has decided so: the maximum over `torch.distributed`, if it is initialised, else what is given.
 
-    Every rank has to ask at the same step. Where the ranks cannot be asked nobody stops: one that stops alone would
+    Every rank has to ask at the same step. Where the ranks cannot be asked none stops: one that stops alone would
     leave the others waiting for it.
     """
     torch = sys.modules.get("torch")
@@ -43,7 +43,7 @@ def _maximum(torch: Any, group: Any, decided: bool) -> bool:
 
 
 def steps_to_come(state: Any) -> Optional[int]:
-    """Steps that a Trainer's training will still take; None where its state does not say."""
+    """Steps that a Trainer's training will still take; None where its state has no total."""
     total, done = getattr(state, "max_steps", None), getattr(state, "global_step", 0) or 0
     return total - done if isinstance(total, int) and total > done else None
 
@@ -55,7 +55,7 @@ class BudgetWatch:
         action: `"warn"` or `"stop"`.
         check_frequency: steps from one look to the next, 1 or more.
         grace_period: steps that the training may go on after the look that found the budget spent.
-        agreed: says, of this rank's decision, whether any rank has decided to stop; asked at every look with `"stop"`.
+        agreed: takes this rank's decision and returns whether any rank has decided to stop; called at every look with `"stop"`.
         faults: where a look that fails is counted.
         strict: the library decides by the upper bound (its option `budget.strict`), and its decision is followed.
     """

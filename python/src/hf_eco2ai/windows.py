@@ -1,4 +1,4 @@
-"""What a plan says, as records: figures as `eco2 plan` gave them, times as datetimes."""
+"""Plans as records: the values of `eco2 plan`, times as datetimes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Optional
 
 @dataclass
 class Slot:
-    """A stretch in which the training runs, with so many workers."""
+    """A time interval in which the training runs, with its number of workers."""
 
     start: datetime
     end: datetime
@@ -22,13 +22,13 @@ class TrainingWindow:
     """When to train.
 
     Attributes:
-        start, end: begin of the first slot and end of the last, UTC.
+        start, end: start time of the first slot and end of the last, UTC.
         slots: one, or several where it pauses or changes width.
         carbon_reduction: percent less carbon than with a start at once; at least 0. None where the intensity of that start
             is not known.
         grams, grams_now: grams CO2e of this window and of a start at once; None where no watts were given.
         bound_grams: no plan of this sort is below; where it equals `grams` this one is the optimum.
-        kind: what the intensities count; None where nobody says.
+        kind: what the intensities count; None where their source does not state it.
         plan: the whole answer.
     """
 

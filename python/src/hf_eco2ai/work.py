@@ -1,8 +1,8 @@
-"""How many samples and tokens a step has processed, from what the Trainer says; None where it does not say.
+"""How many samples and tokens a step has processed, from the Trainer's data loader; None where it has no length.
 
 Samples: every micro-batch ends with one hook call (`on_substep_end` or `on_step_end`). Its size is the data loader's,
 but for the last of an epoch, which has what is left of the data set. Each rank counts its own: what each saw is summed
-when runs are merged. Where the loader has no length or no batch size nothing is counted, and it is said once.
+when runs are merged. Where the loader has no length or no batch size nothing is counted, with one warning.
 """
 
 from __future__ import annotations
@@ -70,14 +70,14 @@ class WorkCount:
 
 
 def steps_of_epoch(batches: int, accumulation: int, whole_only: bool = False) -> int:
-    """Steps of an epoch of so many micro-batches, `accumulation` of them a step; at least 1."""
+    """Steps of an epoch of `batches` micro-batches, `accumulation` of them per step; at least 1."""
     return max(batches // accumulation if whole_only else -(-batches // accumulation), 1)
 
 
 def floors(args: Any, state: Any, batches: int, accumulation: int) -> bool:
     """Whether the Trainer rounds the steps of an epoch down, as transformers did up to 4.51, by its own totals.
 
-    Where they are the same either way, or it does not say, it is taken for one of today, which rounds up.
+    Where they are the same either way, or the Trainer has no totals, it is taken for a current version, which rounds up.
     """
     steps, epochs = getattr(state, "max_steps", None), getattr(state, "num_train_epochs", None)
     wanted = getattr(args, "num_train_epochs", None)
@@ -99,7 +99,7 @@ def sizes(loader: Any, ranks: int = 1) -> tuple:
     except (AttributeError, TypeError, NotImplementedError):
         size = None
     if not size:
-        warn_once("samples", "samples are not counted: the data loader does not say how many there are; "
+        warn_once("samples", "samples are not counted: the data loader has no length; "
                              "call callback.add_work(samples=...) in the training loop")
         return None, None, 0
     if ranks > 1:
