@@ -30,12 +30,11 @@ mod sync;
 pub use eco2_core::{CurvePoint, Decision, Finish, NameId, Spent, Unit, schema};
 pub use eco2_report as render;
 pub use eco2_samplers as samplers;
-pub use error::Error;
+pub use error::{Candidates, Error, RunNames};
 pub use options::Options;
 pub use run::{
-    Alert, Candidates, Late, Meter, Now, Records, RunNames, Span, Step, Unrelated, intensities, labels, merge_read,
-    merge_records, read_records, read_run, read_whole, read_whole_as_one, record_hash, replay, reprice, reprice_of,
-    runs,
+    Alert, Late, Meter, Now, Records, Span, Step, Unrelated, intensities, labels, merge_read, merge_records,
+    read_records, read_run, read_whole, read_whole_as_one, record_hash, replay, reprice, reprice_of, runs,
 };
 
 /// The README's Rust snippets, run as tests.

@@ -1,7 +1,6 @@
 //! What the sampling thread feeds while a run goes on: ledger, rings, timeline, journal. Nothing here knows options, prices or
 //! alerts.
 
-pub(crate) mod boot_axis;
 pub(crate) mod engine;
 pub(crate) mod episodes;
 pub(crate) mod gauges;

@@ -16,13 +16,12 @@ use eco2_core::schema::{DeviceSync, EventRecord};
 use eco2_core::{Account, Drained, EventConsumer, Ledger, NameId, Names, SpanEventKind};
 use eco2_samplers::tsc::{HotClock, Ticks};
 
-use crate::live::boot_axis::BootAxis;
 use crate::live::episodes::{Begun, RunEpisodes};
 use crate::live::gauges::GaugeSums;
 use crate::live::journal::Journal;
 use crate::live::publish::Publisher;
 use crate::live::source_states::SourceStates;
-use crate::live::wall::WallWatch;
+use crate::live::wall::{BootAxis, WallWatch};
 
 /// Events kept in full; more are counted in one last event.
 const EVENTS: usize = 1_000;
@@ -330,86 +329,4 @@ fn trace_span(journal: &mut Journal, open: &mut BTreeMap<(usize, NameId), Vec<u6
 }
 
 #[cfg(test)]
-mod polls;
-#[cfg(test)]
-mod steps;
-
-#[cfg(test)]
-mod tests {
-    use eco2_core::{Component, Domain, EventPool, Reading, Timeline};
-    use eco2_samplers::clock::Clock;
-    use eco2_samplers::{Roots, Sink as _};
-
-    use super::*;
-
-    const MS: u64 = 1_000_000;
-
-    /// An engine with one counter, and when it was opened.
-    fn engine() -> (Engine, u64) {
-        let (_, rings) = EventPool::new(1, 8);
-        let Timeline { writer, .. } = Timeline::new(4, 8).unwrap();
-        let clock = HotClock::new(Clock::Monotonic, &Roots { procfs: "/none".into(), ..Roots::default() });
-        let mut engine = Engine::new(rings, clock, Publisher::new(writer, 4));
-        engine.domains(0, &[Domain::counter("GPU-1", Component::Gpu, "board", "test")]);
-        let opened_ns = engine.ledger.opened_ns();
-        (engine, opened_ns)
-    }
-
-    fn read(engine: &mut Engine, at_ns: u64, raw: u64) {
-        engine.readings(0, &[(0, Reading { before_ns: at_ns, after_ns: at_ns, value: Ok(raw) })]);
-    }
-
-    fn kinds(engine: &Engine) -> Vec<String> {
-        engine.all_events().into_iter().map(|event| event.kind).collect()
-    }
-
-    #[test]
-    fn events_are_told_in_the_order_of_time_from_the_beginning_on() {
-        let (mut engine, opened_ns) = engine();
-        engine.event(opened_ns + 50 * MS, "early", "", String::new());
-        engine.tick(opened_ns + 60 * MS);
-        engine.event(opened_ns + 90 * MS, "second", "", String::new());
-        engine.event(opened_ns + 70 * MS, "first", "", String::new());
-        assert_eq!(kinds(&engine), ["early", "first", "second"]);
-        assert_eq!(engine.all_events().iter().map(|event| event.at / MS).collect::<Vec<_>>(), [0, 10, 30]);
-    }
-
-    #[test]
-    fn a_counter_that_resets_again_and_again_leaves_room_for_other_events() {
-        let (mut engine, opened_ns) = engine();
-        for tick in 0..2_000 {
-            read(&mut engine, opened_ns + tick * 10 * MS, if tick % 2 == 0 { 1_000 } else { 10 });
-        }
-        engine.event(opened_ns, "gpu-lost", "GPU-2", String::new());
-        assert_eq!(kinds(&engine).iter().filter(|kind| *kind == "reset").count(), 10);
-        assert!(kinds(&engine).contains(&"gpu-lost".to_owned()));
-        assert_eq!(engine.ledger.tracks()[0].counts().resets, 1_000, "all are counted");
-    }
-
-    #[test]
-    fn d22_spans_that_wait_for_a_silent_counter_are_bounded() {
-        let (mut engine, opened_ns) = engine();
-        read(&mut engine, opened_ns, 0);
-        let name = engine.ledger.intern("kernel");
-        for at_ns in (0..3 * PENDING as u64).map(|span| opened_ns + span * 1_000) {
-            engine.ledger.begin(0, name, at_ns, 0);
-            engine.ledger.end(0, name, at_ns + 500, 0);
-            if at_ns % (10 * MS) < 1_000 {
-                engine.tick(at_ns);
-            }
-        }
-        assert!(engine.ledger.pending() <= PENDING + 10_000, "{}", engine.ledger.pending());
-        assert_eq!(kinds(&engine), ["spans-settled-early"]);
-    }
-
-    #[test]
-    fn what_follows_a_sleep_is_no_second_reset() {
-        let (mut engine, opened_ns) = engine();
-        for (at, raw) in [(0, 100), (10, 200), (20, 5), (30, 6)] {
-            read(&mut engine, opened_ns + at * MS, raw);
-        }
-        engine.suspended(opened_ns + 30 * MS, opened_ns + 40 * MS);
-        read(&mut engine, opened_ns + 40 * MS, 9);
-        assert_eq!(kinds(&engine), ["reset", "suspend"]);
-    }
-}
+mod tests;

@@ -6,10 +6,10 @@ use std::fmt;
 use super::error::OptionsError;
 use super::input::{Input, shorten};
 use super::layer::Layer;
-use super::opt;
 use super::origin::Origin;
 use super::row::Row;
 use super::rows::Options;
+use super::rows::opt;
 
 /// Prefix of all variables.
 const PREFIX: &str = "ECO2_";

@@ -4,9 +4,9 @@ use std::io;
 use std::path::PathBuf;
 
 use super::input::Input;
-use super::opt;
 use super::origin::Origin;
 use super::row::Row;
+use super::rows::opt;
 
 /// Options that cannot be used.
 #[derive(Debug, thiserror::Error)]

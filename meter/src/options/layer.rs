@@ -3,10 +3,11 @@
 use super::error::OptionsError;
 use super::input::{Entry, Input, shorten};
 use super::origin::Origin;
-use super::refused::Refused;
+use super::parse;
 use super::row::Row;
 use super::rows::Options;
-use super::{opt, parse};
+use super::rows::opt;
+use super::trust::Refused;
 
 /// Largest configuration text, bytes.
 pub const MAX_TEXT_BYTES: usize = 1 << 20;

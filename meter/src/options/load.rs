@@ -8,9 +8,8 @@ use std::path::{Path, PathBuf};
 
 use super::error::OptionsError;
 use super::layer::{Layer, MAX_TEXT_BYTES};
-use super::origin::Origin;
+use super::origin::{Distrust, Origin};
 use super::rows::Options;
-use super::trust::Distrust;
 
 /// Where the configuration files are.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,8 +1,11 @@
 //! Where a value came from, and which origin wins.
 
 use std::fmt;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt as _;
 
-use super::trust::Distrust;
+/// Permission bits that let users other than the owner write a file.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// Origins from the weakest to the strongest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -106,6 +109,36 @@ impl fmt::Display for Origin {
             (Level::Default, _) => out.write_str("default"),
             (_, None) => out.write_str(&self.place),
             (_, Some(line)) => write!(out, "{}:{line}", self.place),
+        }
+    }
+}
+
+/// Why an origin is not trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Distrust {
+    /// It is a project's file.
+    Project,
+    /// Neither the user nor root owns the file.
+    ForeignOwner,
+    /// Users other than its owner can write the file.
+    Writable,
+}
+
+impl Distrust {
+    /// What is wrong with an open configuration file of the user or the machine, if anything.
+    pub(super) fn of_file(metadata: &Metadata) -> Option<Self> {
+        let user = rustix::process::geteuid().as_raw();
+        if ![0, user].contains(&metadata.uid()) {
+            return Some(Self::ForeignOwner);
+        }
+        (metadata.mode() & WRITABLE_BY_OTHERS != 0).then_some(Self::Writable)
+    }
+
+    pub(super) fn reason(self) -> &'static str {
+        match self {
+            Self::Project => "a project's file may not set it",
+            Self::ForeignOwner => "another user owns this file (chown it to yourself)",
+            Self::Writable => "other users can write this file (run chmod go-w on it)",
         }
     }
 }

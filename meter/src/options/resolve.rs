@@ -3,10 +3,10 @@
 use super::error::OptionsError;
 use super::input::Input;
 use super::layer::Layer;
-use super::opt;
 use super::origin::{DEFAULT, Origin};
 use super::row::Row;
 use super::rows::Options;
+use super::rows::opt;
 
 impl Options {
     /// Lays the layers over the defaults, whatever order they come in: the stronger [`Level`](super::Level) wins, and of one level the

@@ -1,9 +1,7 @@
 //! What one declaration of an option holds, and the macro that makes struct fields, constants and behaviour from it.
 //!
-//! An option is declared once, in [`super::rows`], [`super::rows_budget`] or [`super::rows_supplements`]. Its field, name in
+//! An option is declared once, in [`super::rows`]. Its field, name in
 //! files, variable, flag, Python keyword, trust rule and line in docs/options.md come from there.
-
-use super::trust::Effect;
 
 /// What options are about; headings of help and documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +31,34 @@ impl Subject {
             Self::Supplements => "Cost, water and embodied carbon",
             Self::Budget => "Budget",
             Self::Hardware => "Hardware",
+        }
+    }
+}
+
+/// What the value of an option can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// It describes the run, or changes how it is measured, priced or shown.
+    Describes,
+    /// It names code that is loaded into the process.
+    LoadsCode,
+    /// It names a file or folder that is read.
+    ReadsPath,
+    /// It names a file or folder that is written.
+    WritesPath,
+    /// It names an address, or switches on messages to one.
+    SetsAddress,
+}
+
+impl Effect {
+    /// Why only trusted origins may set such an option; `None`: every origin may.
+    pub(super) fn danger(self) -> Option<&'static str> {
+        match self {
+            Self::Describes => None,
+            Self::LoadsCode => Some("it loads code"),
+            Self::ReadsPath => Some("it names a path to read"),
+            Self::WritesPath => Some("it names a path to write"),
+            Self::SetsAddress => Some("it decides where data is sent"),
         }
     }
 }
@@ -192,14 +218,14 @@ impl Row {
 }
 
 /// Declares options: a struct of their fields, its default, how values are read into and shown from it, a [`Row`] for each
-/// option in a module `opt`, and the list of all.
+/// option in a module of that name, and the list of all.
 ///
 /// A row is the help as a doc comment, the constant (with `ECO2_` the variable), the field with type and default, how a
 /// value is read, what is allowed, an example, its subject and [`Effect`], what applies where it is not set, and its flag.
 macro_rules! rows {
     (
         $(#[$about:meta])*
-        $struct:ident named $table:literal;
+        $struct:ident named $table:literal, rows in $module:ident;
         $(
             $(#[doc = $help:literal])+
             $const:ident $field:ident: $type:ty $(= $default:expr)?;
@@ -231,7 +257,7 @@ macro_rules! rows {
         impl $struct {
             /// Reads a value into the field of an option; `None`: it is none of these options, or does not take the value.
             pub(super) fn read_row(&mut self, row: &Row, input: &Input) -> Option<()> {
-                $(if *row == opt::$const {
+                $(if *row == $module::$const {
                     let read: fn(&Input) -> Option<_> = $read;
                     self.$field.take_value(read(input)?);
                     return Some(());
@@ -241,14 +267,14 @@ macro_rules! rows {
 
             /// The value of an option, for people; `None`: it is none of these options, or has no value.
             pub(super) fn show_row(&self, row: &Row) -> Option<String> {
-                $(if *row == opt::$const {
+                $(if *row == $module::$const {
                     return self.$field.shown();
                 })*
                 None
             }
         }
 
-        pub(super) mod opt {
+        mod $module {
             //! Declarations of options, by which code refers to them.
 
             use super::*;
@@ -271,7 +297,7 @@ macro_rules! rows {
             )*
 
             /// These declarations, in the order of documentation.
-            pub(in crate::options) static ROWS: &[&Row] = &[$(&$const),*];
+            pub(super) static ROWS: &[&Row] = &[$(&$const),*];
         }
     };
     (@default) => { Default::default() };

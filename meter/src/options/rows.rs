@@ -1,24 +1,24 @@
-//! Options of the run, of carbon intensity and of the hardware, one declaration each.
+//! Every option, one declaration each: of the run, of carbon intensity and of the hardware ([`Options`]); of what is reported in
+//! addition to location-based emissions ([`Supplements`]); of limits and prices ([`Budget`]).
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use eco2_core::Decision;
 use eco2_grid::carbon::CloudPower;
 
 use super::field::{Log, Shown as _, TakeValue as _};
 use super::input::Input;
 use super::origin::Origin;
 use super::parse;
-use super::refused::Refused;
-use super::row::{Flag, Row, Subject, rows};
-use super::rows_budget::Budget;
-use super::rows_supplements::Supplements;
-use super::trust::Effect;
+use super::row::{Effect, Flag, Row, Subject, rows};
+use super::trust::Refused;
 
 rows! {
     /// The options of a measured run, resolved.
-    Options named "";
+    Options named "", rows in run;
 
     /// Name of the run
     NAME name: Option<String>;
@@ -214,4 +214,169 @@ rows! {
     origins: BTreeMap<String, Origin>,
     /// Options that were left out because their origin may not set them, such as the NVML path in a project's file.
     refused: Vec<Refused>,
+}
+
+rows! {
+    /// What is reported in addition to location-based emissions. `None` is not requested.
+    Supplements named "", rows in supplements;
+
+    /// Electricity prices over time from a CSV file, in the format of --intensity-series
+    TARIFF_SERIES tariff_series: Option<PathBuf>;
+        parse::path, allowed "a path", such as "\"prices.csv\"";
+        Supplements, ReadsPath, flag Flag::path("--tariff-series", "FILE").rare();
+
+    /// Column of the price file
+    TARIFF_COLUMN tariff_column: Option<String>;
+        parse::text, allowed "text of 1 to 256 bytes", such as "\"DE\"";
+        Supplements, Describes, unset "price_per_kwh, or the only one", flag Flag::value("--tariff-column", "COLUMN").rare();
+
+    /// Carbon price per tonne CO2e
+    CARBON_PRICE carbon_price: Option<f64>;
+        |input| parse::number(input, parse::AMOUNT),
+        allowed "a finite amount of money for a tonne CO2e, 0 or more", such as "80";
+        Supplements, Describes, flag Flag::value("--carbon-price", "PRICE").rare();
+
+    /// Embodied emissions of the hardware: kg CO2e, LOW:BEST:HIGH, or parts such as server,8xa100-sxm4-40gb
+    EMBODIED embodied: Option<String>;
+        parse::embodied, allowed "kilograms CO2e, LOW:KG:HIGH, or pieces that docs/carbon.md lists",
+        such as "\"server,8xa100-sxm4-40gb\"";
+        Supplements, Describes, flag Flag::value("--embodied", "HARDWARE").rare();
+
+    /// Service life of the hardware in years
+    EMBODIED_YEARS embodied_years: Option<f64>;
+        |input| parse::number(input, 0.01..=100.0), allowed "0.01 to 100 years", such as "5";
+        Supplements, Describes, unset "4", flag Flag::value("--embodied-years", "YEARS").rare();
+
+    /// Share of the hardware reserved for the run, 0 to 1
+    EMBODIED_SHARE embodied_share: Option<f64>;
+        |input| parse::number(input, 0.0..=1.0), allowed "0 to 1", such as "0.5";
+        Supplements, Describes, unset "1", flag Flag::value("--embodied-share", "SHARE").rare();
+
+    /// Contract for market-based emissions; requires --market-intensity
+    MARKET_INSTRUMENT market_instrument: Option<String>;
+        parse::text, allowed "text of 1 to 256 bytes", such as "\"PPA-wind-2026\"";
+        Supplements, Describes, flag Flag::value("--market-instrument", "NAME").rare();
+
+    /// Emission factor of the contract, g CO2e/kWh; requires --market-instrument
+    MARKET_INTENSITY market_intensity: Option<f64>;
+        |input| parse::number(input, 0.0..=eco2_grid::MAX_G_PER_KWH),
+        allowed "0 to 5000 grams CO2e per kilowatt-hour", such as "12";
+        Supplements, Describes, flag Flag::value("--market-intensity", "G").rare();
+
+    /// Water usage effectiveness (WUE): litres used on site per kWh of IT equipment
+    WUE wue: Option<f64>;
+        |input| parse::number(input, 0.0..=100.0), allowed "0 to 100 litres per kilowatt-hour", such as "1.8";
+        Supplements, Describes, flag Flag::value("--wue", "LITRES").rare();
+
+    /// Energy-water intensity factor (EWIF): litres used by power plants per kWh of the facility
+    EWIF ewif: Option<f64>;
+        |input| parse::number(input, 0.0..=100.0), allowed "0 to 100 litres per kilowatt-hour", such as "3.1";
+        Supplements, Describes, flag Flag::value("--ewif", "LITRES").rare();
+
+    /// Purchased offsets in kg CO2e, NAME=KG,…; listed and never subtracted
+    OFFSETS offsets: Vec<(String, f64)>;
+        parse::offsets, allowed "names with kilograms CO2e, 0 or more", such as "{ forest = 120 }";
+        Supplements, Describes, flag Flag::value("--offsets", "LIST").rare();
+
+    /// Report software carbon intensity (SCI) per step, sample, token or run
+    FUNCTIONAL_UNIT functional_unit: Option<String>;
+        parse::functional_unit, allowed "step, sample, token or run", such as "\"step\"";
+        Supplements, Describes, flag Flag::value("--functional-unit", "UNIT").rare();
+
+    /// Show everyday equivalents (km driven, phone charges)
+    EQUIVALENTS equivalents: bool;
+        parse::flag, allowed "true or false", such as "true";
+        Supplements, Describes, flag Flag::on("--equivalents").rare();
+}
+
+/// No share of a limit of 0 can be spent.
+const LIMIT: RangeInclusive<f64> = f64::from_bits(1)..=f64::MAX;
+
+rows! {
+    /// Limits of a run, what happens at them, and what energy costs. `None` is no limit.
+    Budget named "budget.", rows in budget;
+
+    /// Limit on emissions, kg CO2e
+    MAX_CO2_KG max_co2_kg: Option<f64>;
+        |input| parse::number(input, LIMIT), allowed "a finite number of kilograms above 0", such as "5";
+        Budget, Describes, unset "no limit",
+        flag Flag::value("--max-co2", "KG").help("Warn when emissions exceed KG (does not stop the command)");
+
+    /// Limit on energy use, kWh with the facility's overhead (PUE)
+    MAX_ENERGY_KWH max_energy_kwh: Option<f64>;
+        |input| parse::number(input, parse::LEAST_KWH..=f64::MAX),
+        allowed "a finite number of kilowatt-hours, a microjoule (2.8e-13) or more", such as "12.5";
+        Budget, Describes, unset "no limit",
+        flag Flag::value("--max-energy", "KWH").help("Warn when energy use exceeds KWH (does not stop the command)");
+
+    /// Limit on the cost of energy, money; requires a price or a tariff
+    MAX_COST max_cost: Option<f64>;
+        |input| parse::number(input, LIMIT), allowed "a finite amount of money above 0", such as "20";
+        Budget, Describes, unset "no limit";
+
+    /// Planned duration in hours, to forecast use at its end (90 % interval)
+    TOTAL_HOURS total_hours: Option<f64>;
+        |input| parse::number(input, 0.001..=100_000.0), allowed "0.001 to 100000 hours", such as "12.5";
+        Budget, Describes, flag Flag::value("--total-hours", "H").rare();
+
+    /// Planned number of steps, to forecast use at the last one
+    TOTAL_STEPS total_steps: Option<u32>;
+        parse::positive, allowed "a whole number from 1 to 4294967295", such as "10000";
+        Budget, Describes;
+
+    /// Percent of every limit reserved for a checkpoint and a step larger than any before
+    RESERVE_PERCENT reserve_percent: f64;
+        |input| parse::number(input, 0.0..=90.0), allowed "0 to 90 percent of every limit", such as "2";
+        Budget, Describes, unset "0", flag Flag::value("--reserve", "PERCENT").rare();
+
+    /// Steps between two checks of the budget; as many are reserved
+    CHECK_STEPS check_steps: u32 = 1;
+        parse::positive, allowed "a whole number from 1 to 4294967295", such as "100";
+        Budget, Describes, unset "1";
+
+    /// Decision when the forecast exceeds a limit
+    BUDGET_SOFT soft: Decision = Decision::Warn;
+        parse::answer, allowed "off, warn, pause or stop", such as "\"pause\"";
+        Budget, Describes, unset "warn";
+
+    /// Decision when a limit is used up except for the reserve
+    BUDGET_HARD hard: Decision = Decision::Stop;
+        parse::answer, allowed "off, warn, pause or stop", such as "\"pause\"";
+        Budget, Describes, unset "stop";
+
+    /// Decide by the upper bound: one that reaches a limit, or is not known, counts like a value that does
+    BUDGET_STRICT strict: bool;
+        parse::flag, allowed "true or false", such as "true";
+        Budget, Describes;
+
+    /// Electricity price per kWh
+    PRICE_PER_KWH price_per_kwh: Option<f64>;
+        |input| parse::number(input, parse::AMOUNT),
+        allowed "a finite amount of money for a kilowatt-hour, 0 or more", such as "0.3";
+        Supplements, Describes, flag Flag::value("--price-per-kwh", "PRICE").rare();
+
+    /// Currency of prices and limits, an ISO 4217 code such as EUR
+    CURRENCY currency: Option<String>;
+        parse::currency, allowed "an ISO 4217 code of three capital letters", such as "\"EUR\"";
+        Supplements, Describes, flag Flag::value("--currency", "CODE").rare();
+}
+
+pub mod opt {
+    //! Every option by its constant, which is its variable without `ECO2_`: [`opt::PUE`](PUE).
+
+    pub use super::budget::*;
+    pub use super::run::*;
+    pub use super::supplements::*;
+    use super::{Row, budget, run, supplements};
+
+    /// Every option, in the order of documentation.
+    pub fn all() -> impl Iterator<Item = &'static Row> {
+        [run::ROWS, supplements::ROWS, budget::ROWS].into_iter().flatten().copied()
+    }
+
+    /// The option of a name, such as `budget.max_co2_kg`.
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static Row> {
+        all().find(|row| row.name == name)
+    }
 }

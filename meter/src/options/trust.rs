@@ -4,66 +4,41 @@
 //! run; it may not load code, name paths, or decide where data is sent. The same holds for a configuration file that another
 //! user owns or can write. Every option declares its [`Effect`] in its [`Row`](super::Row).
 
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt as _;
+use std::fmt;
 
-/// Permission bits that let users other than the owner write a file.
-const WRITABLE_BY_OTHERS: u32 = 0o022;
+use super::origin::{Distrust, Origin};
+use super::row::{Row, Takes};
 
-/// What the value of an option can do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effect {
-    /// It describes the run, or changes how it is measured, priced or shown.
-    Describes,
-    /// It names code that is loaded into the process.
-    LoadsCode,
-    /// It names a file or folder that is read.
-    ReadsPath,
-    /// It names a file or folder that is written.
-    WritesPath,
-    /// It names an address, or switches on messages to one.
-    SetsAddress,
+/// An option that was left out because its origin may not set it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    row: &'static Row,
+    place: String,
+    danger: &'static str,
+    distrust: Distrust,
 }
 
-impl Effect {
-    /// Why only trusted origins may set such an option; `None`: every origin may.
-    pub(super) fn danger(self) -> Option<&'static str> {
-        match self {
-            Self::Describes => None,
-            Self::LoadsCode => Some("it loads code"),
-            Self::ReadsPath => Some("it names a path to read"),
-            Self::WritesPath => Some("it names a path to write"),
-            Self::SetsAddress => Some("it decides where data is sent"),
-        }
+impl Refused {
+    /// The refusal of an option from an origin; `None` where the origin may set it.
+    pub(super) fn check(row: &'static Row, origin: &Origin) -> Option<Self> {
+        let (danger, distrust) = (row.effect.danger()?, origin.distrust()?);
+        Some(Self { row, place: origin.to_string(), danger, distrust })
+    }
+
+    /// The option's name.
+    #[must_use]
+    pub fn key(&self) -> &'static str {
+        self.row.name
     }
 }
 
-/// Why an origin is not trusted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Distrust {
-    /// It is a project's file.
-    Project,
-    /// Neither the user nor root owns the file.
-    ForeignOwner,
-    /// Users other than its owner can write the file.
-    Writable,
-}
-
-impl Distrust {
-    /// What is wrong with an open configuration file of the user or the machine, if anything.
-    pub(super) fn of_file(metadata: &Metadata) -> Option<Self> {
-        let user = rustix::process::geteuid().as_raw();
-        if ![0, user].contains(&metadata.uid()) {
-            return Some(Self::ForeignOwner);
-        }
-        (metadata.mode() & WRITABLE_BY_OTHERS != 0).then_some(Self::Writable)
-    }
-
-    pub(super) fn reason(self) -> &'static str {
-        match self {
-            Self::Project => "a project's file may not set it",
-            Self::ForeignOwner => "another user owns this file (chown it to yourself)",
-            Self::Writable => "other users can write this file (run chmod go-w on it)",
+impl fmt::Display for Refused {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { row: Row { name, flag, variable, .. }, place, danger, distrust } = self;
+        write!(out, "{place}: {name} is ignored: {danger}, and {}; ", distrust.reason())?;
+        match flag.filter(|flag| flag.takes != Takes::Nothing(false)) {
+            None => write!(out, "set it with {variable} or in the user's configuration file"),
+            Some(flag) => write!(out, "set it with {}, with {variable} or in the user's configuration file", flag.name),
         }
     }
 }

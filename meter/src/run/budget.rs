@@ -3,7 +3,7 @@
 //! The sampling thread gives progress and energy (nothing is allocated there). Everything else happens at a look: by the
 //! program, for the log's checkpoint, or on the thread that sends alerts. A look takes the account, not the report.
 
-mod ahead;
+mod outlook;
 
 use std::sync::Mutex;
 
@@ -16,6 +16,7 @@ use crate::options::Options;
 use crate::run::curves::Curves;
 use crate::run::pricing::{Pricing, When};
 use crate::sync::lock;
+use outlook::Length;
 
 /// The longest that the energy until an instant is waited for.
 const PATIENCE_NS: u64 = 2_000_000_000;
@@ -23,13 +24,6 @@ const PATIENCE_NS: u64 = 2_000_000_000;
 /// An event about something that is not known yet waits this long: a power sensor has no energy before its second
 /// reading.
 const FIRST_NS: u64 = 5_000_000_000;
-
-/// How long a run is to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Length {
-    Steps(u64),
-    Milliseconds(u64),
-}
 
 /// Watches one run.
 pub(crate) struct BudgetMonitor {
@@ -197,8 +191,8 @@ impl BudgetMonitor {
         state.looks.add(asks, energy.total_uj.unwrap_or(0), account.end_ns);
         let next_uj = state.next_uj(self.check_steps, reach);
         let watched = if matches!(self.length, Some(Length::Milliseconds(_))) { &state.time } else { &state.steps };
-        let seen = ahead::Seen { forecaster: &watched.forecaster, next_uj, energy, carbon, when };
-        let (outlook, forecast) = ahead::look(self.length, pricing, &seen);
+        let seen = outlook::Seen { forecaster: &watched.forecaster, next_uj, energy, carbon, when };
+        let (outlook, forecast) = outlook::look(self.length, pricing, &seen);
         let usage = pricing.usage(energy, carbon);
         let decide = |budget: &eco2_core::Budget| match closed {
             true => budget.judge(&usage),

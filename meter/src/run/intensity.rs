@@ -4,18 +4,17 @@
 //! asked by the thread `eco2-grid` while the run goes on, so that at its end the answer is usually there; closing waits
 //! for it for a bounded time, and what is missing then is priced with the zone's yearly figure, flagged.
 
-mod ask;
-mod live;
-mod open;
-mod reprice;
+use std::fmt;
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
+use eco2_grid::IntensityForecast;
 use eco2_grid::pricing::{Sources, When};
-use eco2_grid::provider::Coverage;
+use eco2_grid::provider::{Chain, Coverage, Part, Provider, Wanted};
 
-pub use ask::intensities;
-use live::Live;
-pub(crate) use open::online;
-pub use reprice::{reprice, reprice_of};
+use crate::Error;
+use crate::options::Options;
+use crate::sync::lock;
 
 /// Where the intensities of a run come from, and the thread that asks for them where somebody has to be asked.
 #[derive(Debug, Clone)]
@@ -66,4 +65,191 @@ impl Feed {
             Some(live) => live.outlook(now_ns, to_ns),
         }
     }
+}
+
+/// The longest that closing waits for the last answer.
+const LAST_ANSWER: Duration = Duration::from_secs(2);
+/// Answers are asked for up to the end of the current hour, nanoseconds: what is measured then needs no other question.
+const HOUR_NS: i64 = 3_600_000_000_000;
+/// For a forecast, this much of the past and of the future is asked for, nanoseconds: three days and two.
+const PAST_NS: i64 = 72 * HOUR_NS;
+const FUTURE_NS: i64 = 48 * HOUR_NS;
+/// How often is asked, at most and where all went well at least.
+const PAUSE: Duration = Duration::from_secs(300);
+
+/// A chain of providers with the thread that asks them.
+#[derive(Clone)]
+pub(crate) struct Live {
+    zone: String,
+    chain: Chain,
+    /// Whether days around now are asked about as well, for a forecast.
+    forecasts: bool,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    started: bool,
+    /// The run's end, once it is known.
+    end_ns: Option<i64>,
+    /// Whether that end has been asked about.
+    settled: bool,
+    coverage: Option<Coverage>,
+    /// The days around now, by the last answer.
+    around: Vec<Part>,
+}
+
+impl fmt::Debug for Live {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Live")
+    }
+}
+
+impl Live {
+    pub(crate) fn new(chain: Chain, zone: &str, forecasts: bool) -> Self {
+        Self { zone: zone.to_owned(), chain, forecasts, shared: Arc::default() }
+    }
+
+    /// The mean intensity of a time to come, by what was answered last.
+    pub(crate) fn outlook(&self, now_ns: i64, to_ns: i64) -> Option<IntensityForecast> {
+        let state = lock(&self.shared.state);
+        let first_ns = state.around.first()?.from_ns;
+        let at = |at_ns: i64| {
+            let next = state.around.partition_point(|part| part.to_ns <= at_ns);
+            state.around.get(next).filter(|part| part.from_ns <= at_ns).map(|part| part.g_per_kwh)
+        };
+        eco2_grid::outlook(&at, first_ns, now_ns, to_ns)
+    }
+
+    /// What has been answered so far.
+    pub(crate) fn so_far(&self) -> Option<Coverage> {
+        lock(&self.shared.state).coverage.clone()
+    }
+
+    /// Starts the thread; a second call does nothing. A thread that cannot be started costs the answers.
+    pub(crate) fn start(&self, from_ns: i64) {
+        if std::mem::replace(&mut lock(&self.shared.state).started, true) {
+            return;
+        }
+        let (chain, zone, shared) = (self.chain.clone(), self.zone.clone(), Arc::downgrade(&self.shared));
+        let forecasts = self.forecasts;
+        let asking = move || ask_until_over(&chain, &zone, &shared, (from_ns, forecasts));
+        drop(std::thread::Builder::new().name("eco2-grid".to_owned()).spawn(asking));
+    }
+
+    /// Tells the thread the run's end, and waits until it has asked about it, or for two seconds.
+    pub(crate) fn settle(&self, end_ns: i64) {
+        let mut state = lock(&self.shared.state);
+        if !state.started || state.end_ns.is_some() {
+            return;
+        }
+        state.end_ns = Some(end_ns);
+        self.shared.changed.notify_all();
+        let waiting = |state: &mut State| !state.settled;
+        // Whether it is settled or not, what is there is used.
+        drop(self.shared.changed.wait_timeout_while(state, LAST_ANSWER, waiting));
+    }
+}
+
+/// Holds the shared state only while it is needed, so that a run that is dropped lets the thread end.
+fn ask_until_over(chain: &Chain, zone: &str, shared: &Weak<Shared>, (from_ns, forecasts): (i64, bool)) {
+    loop {
+        let Some(end_ns) = shared.upgrade().map(|shared| lock(&shared.state).end_ns) else { return };
+        let now_ns = now_ns();
+        let to_ns = end_ns.unwrap_or_else(|| (now_ns.div_euclid(HOUR_NS) + 1) * HOUR_NS);
+        let coverage = chain.cover(&Wanted { zone, from_ns, to_ns, now_ns });
+        let around = if forecasts && end_ns.is_none() { around(chain, zone, now_ns) } else { Vec::new() };
+        let Some(shared) = shared.upgrade() else { return };
+        let mut state = lock(&shared.state);
+        state.coverage = Some(coverage);
+        if !around.is_empty() {
+            state.around = around;
+        }
+        if end_ns.is_some() {
+            state.settled = true;
+            shared.changed.notify_all();
+            return;
+        }
+        let until = Instant::now() + PAUSE;
+        while state.end_ns.is_none() && Instant::now() < until && Arc::strong_count(&shared) > 1 {
+            let (back, _) =
+                shared.changed.wait_timeout(state, Duration::from_secs(1)).unwrap_or_else(PoisonError::into_inner);
+            state = back;
+        }
+    }
+}
+
+/// What is known of the days around now. What stands in for a provider is no forecast.
+fn around(chain: &Chain, zone: &str, now_ns: i64) -> Vec<Part> {
+    let (from_ns, to_ns) = (now_ns - PAST_NS, now_ns + FUTURE_NS);
+    let mut parts = chain.cover(&Wanted { zone, from_ns, to_ns, now_ns }).parts;
+    parts.retain(|part| !part.fallback);
+    parts
+}
+
+fn now_ns() -> i64 {
+    i64::try_from(crate::live::wall::now().as_nanosecond()).unwrap_or(i64::MAX)
+}
+
+/// The provider of that name.
+///
+/// # Errors
+/// [`Error::Provider`] where it cannot be asked: no token, a wrong address.
+#[cfg(feature = "providers")]
+pub(crate) fn online(name: &str, options: &Options) -> Result<Arc<dyn Provider>, Error> {
+    use eco2_grid::provider::{Disk, Online, Setup};
+    let setup = Setup {
+        base: options.provider_url.clone(),
+        zone: options.provider_zone.clone(),
+        disk: Disk::of_the_user(),
+        ..Setup::default()
+    };
+    let opened = Online::open(name, &setup, |variable| std::env::var(variable).ok());
+    let provider = opened.map_err(|fault| Error::Provider { provider: name.to_owned(), fault })?;
+    Ok(Arc::new(provider))
+}
+
+/// What stands for a provider in a build that asks no network.
+#[cfg(not(feature = "providers"))]
+pub(crate) fn online(name: &str, _: &Options) -> Result<Arc<dyn Provider>, Error> {
+    Ok(Arc::new(NotBuilt(name.to_owned())))
+}
+
+/// A provider in a build that asks no network: it costs the intensities, which the table then gives, and not the run.
+#[cfg(not(feature = "providers"))]
+struct NotBuilt(String);
+
+#[cfg(not(feature = "providers"))]
+impl Provider for NotBuilt {
+    fn name(&self) -> &str {
+        &self.0
+    }
+
+    fn slots(
+        &self,
+        _: &eco2_grid::provider::Wanted<'_>,
+    ) -> Result<eco2_grid::provider::Reply, eco2_grid::provider::ProviderFault> {
+        Err(eco2_grid::provider::ProviderFault::NotBuilt)
+    }
+}
+
+/// What the providers that the options name know from `from_ns` to `to_ns`, nanoseconds since 1970 UTC, in the order of
+/// time, each part by the first of them that knows it; forecasts after `now_ns`. Asks on this thread, within the providers'
+/// limits.
+///
+/// Nothing stands in for what none of them knows; [`Coverage::faults`] says why.
+///
+/// # Errors
+/// [`Error::Provider`] where one cannot be asked: no token, a wrong address, a build without the feature `providers`.
+pub fn intensities(options: &Options, from_ns: i64, to_ns: i64, now_ns: i64) -> Result<Coverage, Error> {
+    let providers = options.intensity_provider.iter().map(|name| online(name, options));
+    let providers: Vec<Arc<dyn Provider>> = providers.collect::<Result<_, _>>()?;
+    let zone = options.zone.as_deref().unwrap_or_default();
+    Ok(Chain::new(providers).cover(&Wanted { zone, from_ns, to_ns, now_ns }))
 }

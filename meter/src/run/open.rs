@@ -23,13 +23,11 @@ use crate::live::wall;
 use crate::options::{Options, env};
 use crate::run::alerts::{self, Outbox};
 use crate::run::budget::BudgetMonitor;
-use crate::run::command_line;
-use crate::run::feed::Feed;
-use crate::run::identity::Identity;
+use crate::run::identity::{self, Identity};
 use crate::run::labels;
 use crate::run::pricing::Pricing;
 use crate::run::runs;
-use crate::run::shared::{Shared, WorkCounters};
+use crate::run::shared::{Feed, Shared, WorkCounters};
 
 /// Recording threads at one time, and events each may hold between two ticks: 16 bytes each, made at open.
 const RINGS: usize = 64;
@@ -95,11 +93,8 @@ pub(crate) fn identity(options: &Options, command: Vec<String>, found: &Discover
     let surroundings = labels::find(std::env::vars_os(), &below);
     let started = wall::now();
     let name = options.name.clone().or_else(|| named_after(&command)).unwrap_or_else(|| "run".to_owned());
-    let command = if options.redact {
-        command_line::without_arguments(&command)
-    } else {
-        command_line::without_secrets(&command)
-    };
+    let command =
+        if options.redact { identity::without_arguments(&command) } else { identity::without_secrets(&command) };
     let mut launch = surroundings.launch.clone();
     launch.attempt = options.attempt.unwrap_or(launch.attempt);
     let part = runs::new_part_id(started, std::process::id(), &launch);

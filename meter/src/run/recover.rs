@@ -12,9 +12,9 @@ use eco2_report::{LogContents, Trace, read_log, read_run as read_report_or_log};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::Error;
+use crate::error::RunNames;
 use crate::options::Options;
 use crate::run::replay::replay_at;
-use crate::run::run_names::RunNames;
 use crate::run::runs;
 
 /// The report of a run from its report file or its log.

@@ -12,8 +12,8 @@ use crate::live::episodes::RunEpisodes;
 use crate::options::Options;
 use crate::run::curves::Curves;
 use crate::run::episodes::told;
-use crate::run::leave_out::leave_out;
 use crate::run::pricing::{Pricing, When};
+use crate::run::report::leave_out;
 
 /// A live run is read for so long after its end at most: what comes later in a trace, once everything is settled, is of
 /// another time.

@@ -11,10 +11,10 @@ use std::{env, fs};
 use jiff::Timestamp;
 
 use crate::Error;
+use crate::error::Candidates;
 use crate::live::wall;
 use crate::options::{Log, Options};
 use crate::run::labels::Launch;
-use crate::run::run_names::Candidates;
 
 /// Extension of run logs.
 pub const LOG_EXTENSION: &str = "eco2log";

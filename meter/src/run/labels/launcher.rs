@@ -1,8 +1,9 @@
 //! Which rank of how many this process is, from the launcher nearest to it.
 
 use std::collections::HashMap;
+use std::path::Path;
 
-use super::found::{Found, Launch, put};
+use super::found::{Found, Launch, put, read};
 
 /// What a launcher sets.
 struct Launcher {
@@ -148,4 +149,106 @@ fn contradiction(environment: &HashMap<String, String>, nearest: &Launcher, othe
 
 pub(super) fn number(environment: &HashMap<String, String>, variable: &str) -> Option<u32> {
     environment.get(variable)?.trim().parse().ok()
+}
+
+/// Ids that people give, nearest first; those of MLflow and Weights & Biases name a run that may be resumed.
+const GIVEN: &[&str] = &["MLFLOW_RUN_ID", "WANDB_RUN_ID"];
+/// Labels of a pod that its job's pods have in common.
+const POD_LABELS: &[&str] = &[
+    "k8s.pod.label.batch.kubernetes.io/controller-uid",
+    "k8s.pod.label.jobset.sigs.k8s.io/jobset-uid",
+    "k8s.pod.label.training.kubeflow.org/job-name",
+    "k8s.pod.label.jobset.sigs.k8s.io/jobset-name",
+    "k8s.pod.label.batch.kubernetes.io/job-name",
+];
+/// Those of them that no later job has again; a JobSet's before a job's, which is one of several in it.
+const POD_UIDS: &[&str] =
+    &["k8s.pod.label.jobset.sigs.k8s.io/jobset-uid", "k8s.pod.label.batch.kubernetes.io/controller-uid"];
+/// Longest id, bytes: it names a folder.
+const LONGEST: usize = 100;
+
+/// Adds what the surroundings say of the run's id, attempt and requeues.
+pub(super) fn add_run(environment: &HashMap<String, String>, procfs: &Path, found: &mut Found) {
+    let count = |variable| number(environment, variable).unwrap_or(0);
+    found.launch.attempt = count("TORCHELASTIC_RESTART_COUNT");
+    found.launch.requeue = count("SLURM_RESTART_COUNT");
+    found.launch.run_id = given(environment)
+        .or_else(|| launchers(environment, found))
+        .or_else(|| pods(found))
+        .or_else(|| found.launch.rank.and_then(|_| parents(environment, procfs)))
+        .map(|id| folder_name(&id));
+}
+
+fn given(environment: &HashMap<String, String>) -> Option<String> {
+    GIVEN.iter().find_map(|variable| environment.get(*variable)).cloned()
+}
+
+/// People give the same launcher id to launch after launch, and Ray counts its jobs from 1 in every cluster: within a job of
+/// a scheduler such an id is that job's. All steps of a job with one launcher id are one run: a step a node is usual.
+fn launchers(environment: &HashMap<String, String>, found: &Found) -> Option<String> {
+    let text = |variable: &str| environment.get(variable).cloned();
+    // torchrun without --rdzv-id calls every run "none".
+    let elastic = text("TORCHELASTIC_RUN_ID").filter(|id| id != "none");
+    let ray = || text("RAY_JOB_ID").filter(|_| found.launch.launcher == Some("Ray")).map(|id| format!("ray-{id}"));
+    let launcher = elastic.or_else(ray).map(|id| match scheduled(environment, found) {
+        Some(job) => format!("{job}-{id}"),
+        None => id,
+    });
+    launcher.or_else(|| slurm(environment)).or_else(|| text("PMIX_NAMESPACE").map(|id| format!("mpi-{id}")))
+}
+
+/// The job of the scheduler that this process belongs to; a requeued job keeps it.
+fn scheduled(environment: &HashMap<String, String>, found: &Found) -> Option<String> {
+    let of_pod = || POD_UIDS.iter().find_map(|label| found.labels.get(*label)).map(|uid| format!("k8s-{uid}"));
+    slurm_job(environment).map(|job| format!("slurm-{job}")).or_else(of_pod)
+}
+
+fn slurm_job(environment: &HashMap<String, String>) -> Option<String> {
+    let text = |variable: &str| environment.get(variable).map(String::as_str);
+    match (text("SLURM_ARRAY_JOB_ID"), text("SLURM_ARRAY_TASK_ID")) {
+        (Some(array), Some(task)) => Some(format!("{array}_{task}")),
+        _ => text("SLURM_JOB_ID").map(str::to_owned),
+    }
+}
+
+/// A step keeps its number when the job is requeued. Outside of steps only a batch script is one run: in an allocation
+/// the user types command after command.
+fn slurm(environment: &HashMap<String, String>) -> Option<String> {
+    let text = |variable: &str| environment.get(variable).map(String::as_str);
+    let job = slurm_job(environment)?;
+    match text("SLURM_STEP_ID").filter(|_| in_slurm_step(environment)) {
+        Some(step) => Some(format!("slurm-{job}.{step}")),
+        None => (text("ENVIRONMENT") == Some("BATCH")).then(|| format!("slurm-{job}")),
+    }
+}
+
+fn pods(found: &Found) -> Option<String> {
+    let id = POD_LABELS.iter().find_map(|label| found.labels.get(*label))?;
+    found.launch.rank.map(|_| format!("k8s-{id}"))
+}
+
+/// proc_pid_stat(5): field 4 is the parent, field 22 the start in clock ticks since boot.
+fn parents(environment: &HashMap<String, String>, procfs: &Path) -> Option<String> {
+    // What was orphaned, or started by the first process of a container or machine, has that in common with all of it.
+    let parent = stat_field(&procfs.join("self/stat"), 4).filter(|parent| parent != "1")?;
+    let start = stat_field(&procfs.join(&parent).join("stat"), 22)?;
+    let boot = read(&procfs.join("sys/kernel/random/boot_id"))?;
+    // Ranks of another launch by the same long-lived parent, such as a shell, have another port.
+    let port = environment.get("MASTER_PORT").map_or_else(String::new, |port| format!("-{port}"));
+    Some(format!("launch-{}-{parent}-{start}{port}", boot.trim().get(..8)?))
+}
+
+/// A field of a `stat` file by its number in the manual; the second, in parentheses, may hold anything.
+fn stat_field(path: &Path, number: usize) -> Option<String> {
+    let text = read(path)?;
+    let (_, rest) = text.rsplit_once(')')?;
+    rest.split_whitespace().nth(number.checked_sub(3)?).map(str::to_owned)
+}
+
+/// An id that is safe as the name of a folder: letters, digits and `._-`, at most 100, and no dot in front.
+#[must_use]
+pub fn folder_name(id: &str) -> String {
+    let plain = |letter: char| if letter.is_ascii_alphanumeric() || "._-".contains(letter) { letter } else { '-' };
+    let name: String = id.trim().chars().map(plain).take(LONGEST).collect();
+    name.strip_prefix('.').map(|rest| format!("-{rest}")).unwrap_or(name)
 }

@@ -3,10 +3,8 @@
 //! The environment and the roots to read under come in; nothing is guessed from host names or the network. What is not
 //! there makes no label. Names follow OpenTelemetry where it has one (`k8s.pod.name`, `container.id`). Given labels win.
 
-mod cgroup;
 mod found;
 mod launcher;
-mod run_id;
 
 #[cfg(test)]
 mod tests;
@@ -17,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 pub use found::{Found, Launch};
 use found::{LONGEST, put, read};
-pub use run_id::folder_name;
+pub use launcher::folder_name;
 
 /// Most labels of a pod.
 const MOST_POD_LABELS: usize = 64;
@@ -71,9 +69,9 @@ pub fn find<K: AsRef<OsStr>, V: AsRef<OsStr>>(variables: impl IntoIterator<Item 
         }
     }
     launcher::add_ranks(&environment, &mut found);
-    cgroup::add_container(&roots.procfs, &mut found.labels);
+    found::add_container(&roots.procfs, &mut found.labels);
     add_pod_labels(&roots.podinfo, &mut found.labels);
-    run_id::add_run(&environment, &roots.procfs, &mut found);
+    launcher::add_run(&environment, &roots.procfs, &mut found);
     found
 }
 

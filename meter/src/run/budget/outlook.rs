@@ -4,8 +4,14 @@ use eco2_core::schema::{Carbon, Energy, ForecastRecord};
 use eco2_core::units::{UJ_PER_KWH, kwh};
 use eco2_core::{Finish, Forecaster, Outlook, PerUnit, Projection, forecast_backtest};
 
-use super::Length;
 use crate::run::pricing::{Ahead, Pricing, When};
+
+/// The planned length of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Length {
+    Steps(u64),
+    Milliseconds(u64),
+}
 
 /// Ends of the 90 % interval, and what a soft finding looks at.
 const INTERVAL: [f64; 2] = [0.05, 0.95];

@@ -1,0 +1,243 @@
+//! The engine fed by hand: steps from the rings, events and their number, and how often a slow counter is read.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use eco2_core::{Component, Domain, EventPool, Gauge, Producer, Reading, Timeline};
+use eco2_samplers::clock::Clock;
+use eco2_samplers::{Batch, Options, Roots, Sink as _, Source, SourceEvent, Stepped};
+
+use super::*;
+use crate::run::alerts;
+use crate::run::curves::Curves;
+use crate::run::episodes::told;
+
+const MS: u64 = 1_000_000;
+
+/// An engine without counters; the ticks of its clock are nanoseconds.
+fn bare(rings: EventConsumer) -> Engine {
+    let Timeline { writer, .. } = Timeline::new(4, 8).unwrap();
+    let clock = HotClock::new(Clock::Monotonic, &Roots { procfs: "/none".into(), ..Roots::default() });
+    Engine::new(rings, clock, Publisher::new(writer, 4))
+}
+
+/// An engine with one counter and one thread that steps; the clock's ticks are nanoseconds.
+struct Fixture {
+    engine: Engine,
+    steps: Producer,
+    name: NameId,
+    opened_ns: u64,
+    /// Keeps the thread's ring alive.
+    _pool: EventPool,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let (pool, rings) = EventPool::new(1, 64);
+        let mut engine = bare(rings);
+        engine.domains(0, &[Domain::counter("GPU-1", Component::Gpu, "board", "test")]);
+        let (opened_ns, name) = (engine.ledger.opened_ns(), engine.ledger.intern(STEP));
+        let steps = pool.claim().unwrap();
+        engine.tick(opened_ns);
+        Self { engine, steps, name, opened_ns, _pool: pool }
+    }
+}
+
+/// Events of which alerts are made, so far.
+fn alerted(engine: &Engine) -> Vec<(String, String)> {
+    let alerted = engine.events.iter().filter(|event| alerts::is_told(&event.kind));
+    alerted.map(|event| (event.kind.clone(), event.device.clone())).collect()
+}
+
+#[test]
+fn k13_stalls_heat_and_xids_are_events_of_alerts_when_they_happen() {
+    let Fixture { mut engine, mut steps, name, opened_ns, _pool } = Fixture::new();
+    let gauge = |name: &str, value: f64| Gauge { device: "GPU-1".into(), name: name.into(), unit: "1".into(), value };
+    // A step a second until 10 s, and none after; hot from 12 s to 14 s, and again from 20 s on.
+    for second in 0..30 {
+        let at_ns = opened_ns + second * 1_000 * MS;
+        let hot = (12..14).contains(&second) || second >= 20;
+        engine.gauges(at_ns, &[gauge("throttle_reasons", if hot { 64.0 } else { 0.0 })]);
+        if second <= 10 {
+            assert!(steps.step(name.index(), at_ns, false));
+        }
+        if second == 25 {
+            let (device, text) = ("GPU-1".to_owned(), "XID 79: GPU has fallen off the bus".to_owned());
+            engine.note(SourceEvent { at_ns, kind: "xid", device, text });
+        }
+        engine.tick(at_ns);
+    }
+    let expected = [("hot", "GPU-1"), ("stalled", ""), ("hot", "GPU-1"), ("xid", "GPU-1")];
+    assert_eq!(alerted(&engine), expected.map(|(kind, device)| (kind.to_owned(), device.to_owned())));
+    let at: Vec<u64> = engine.events.iter().map(|event| event.at / 1_000 / MS).collect();
+    assert_eq!(at, [12, 16, 20, 25], "five usual steps after the last one");
+}
+
+#[test]
+fn k10_progress_has_the_time_of_its_step_and_not_of_the_tick() {
+    let (pool, rings) = EventPool::new(2, 64);
+    let mut engine = bare(rings);
+    let opened_ns = engine.ledger.opened_ns();
+    let [step, micro] = ["step", "micro"].map(|name| engine.ledger.intern(name).index());
+    let [mut one, mut two] = [(), ()].map(|()| pool.claim().unwrap());
+    engine.tick(opened_ns);
+    assert_eq!(engine.own_steps.progress(), None);
+    for ms in [10, 20, 30] {
+        assert!(one.step(micro, opened_ns + ms * MS, false) && one.step(micro, opened_ns + (ms + 1) * MS, false));
+        assert!(one.step(step, opened_ns + (ms + 1) * MS, false));
+    }
+    assert!(two.step(step, opened_ns + 35 * MS, false));
+    engine.tick(opened_ns + 100 * MS);
+    let expected = Progress { from_ns: opened_ns, done: 3, at_ns: opened_ns + 31 * MS };
+    assert_eq!(engine.own_steps.progress(), Some(expected));
+    assert!(!engine.own_steps.on_one_thread());
+}
+
+#[test]
+fn a_step_that_does_not_come_is_an_event_with_its_energy() {
+    let Fixture { mut engine, mut steps, name, opened_ns, _pool } = Fixture::new();
+    for (step, ms) in [0, 100, 200, 300, 400, 500, 600, 700, 800, 900, 9_900, 10_000].into_iter().enumerate() {
+        // 100 W; the clock's ticks are nanoseconds.
+        let at_ns = opened_ns + ms * MS;
+        engine.readings(0, &[(0, Reading { before_ns: at_ns, after_ns: at_ns, value: Ok(ms * 100_000) })]);
+        // Some end steps and begin the next, others only end what they began.
+        let recorded = if step == 0 {
+            steps.begin(name.index(), opened_ns, false)
+        } else {
+            steps.step(name.index(), opened_ns + ms * MS, false)
+        };
+        assert!(recorded);
+        engine.drain();
+    }
+    let account = engine.account(opened_ns + 10_000 * MS);
+    let (spells, events) = told(&engine.spells, &account, &Curves::of(&engine.ledger, &account), false);
+    assert_eq!((spells[0].count, spells[0].duration_ns), (1, 8_900 * MS));
+    assert_eq!((events[0].kind.as_str(), events[0].at), ("stalled", 1_000 * MS));
+    let uj = spells[0].energy_uj.unwrap();
+    assert!(uj.abs_diff(890_000_000) < 10_000_000, "{uj}");
+}
+
+/// How often the counter changes.
+const UPDATE_MS: u64 = 100;
+
+/// 100 W, told every `UPDATE_MS`; counts the reads that saw something new.
+struct Slow {
+    domains: Vec<Domain>,
+    begun_ns: u64,
+    last: u64,
+    reads: Arc<[AtomicU64; 2]>,
+}
+
+impl Source for Slow {
+    fn name(&self) -> &str {
+        "slow"
+    }
+
+    fn domains(&self) -> &[Domain] {
+        &self.domains
+    }
+
+    fn read(&mut self, batch: &mut Batch) {
+        let updates = (batch.now_ns() - self.begun_ns) / (UPDATE_MS * MS);
+        self.reads[0].fetch_add(1, Ordering::Relaxed);
+        self.reads[1].fetch_add(updates - self.last, Ordering::Relaxed);
+        assert!(updates - self.last <= 1, "an update was slept through");
+        self.last = updates;
+        batch.one(0, || Ok(updates * UPDATE_MS * 100_000));
+    }
+}
+
+/// The first value is as old as nobody knows, which is no part of a period: else a machine that is up for hours would have
+/// its slow counters read hours later.
+#[test]
+fn a_slow_counter_is_read_about_twice_an_update_however_long_the_machine_is_up() {
+    let (_pool, rings) = EventPool::new(1, 64);
+    let engine = bare(rings);
+    let begun_ns = engine.ledger.opened_ns() + 36_000_000 * MS;
+    let now = Arc::new(AtomicU64::new(begun_ns));
+    let reads = Arc::new([AtomicU64::new(0), AtomicU64::new(0)]);
+    let domains = vec![Domain::counter("slow", Component::Other, "board", "slow")];
+    let source = Slow { domains, begun_ns, last: 0, reads: Arc::clone(&reads) };
+    let options = Options { clock: Clock::Scripted(Arc::clone(&now)), ..Options::default() };
+    let mut sampling = Stepped::new(vec![Box::new(source)], Box::new(engine), &options);
+    let mut until = |ms: u64| {
+        while sampling.next_ns() <= begun_ns + ms * MS {
+            let next_ns = sampling.next_ns();
+            now.store(next_ns, Ordering::Relaxed);
+            sampling.step(next_ns, 0);
+        }
+        [reads[0].swap(0, Ordering::Relaxed), reads[1].swap(0, Ordering::Relaxed)]
+    };
+    // Polled at first, every 10 ms.
+    assert!(until(1_000)[0] > 50);
+    let [read, seen] = until(61_000);
+    assert!((599..=601).contains(&seen), "{seen} of 600 updates seen");
+    assert!(read < 3 * 600, "{read} reads of 600 updates");
+}
+
+/// An engine with one counter, and when it was opened.
+fn engine() -> (Engine, u64) {
+    let (_, rings) = EventPool::new(1, 8);
+    let mut engine = bare(rings);
+    engine.domains(0, &[Domain::counter("GPU-1", Component::Gpu, "board", "test")]);
+    let opened_ns = engine.ledger.opened_ns();
+    (engine, opened_ns)
+}
+
+fn read(engine: &mut Engine, at_ns: u64, raw: u64) {
+    engine.readings(0, &[(0, Reading { before_ns: at_ns, after_ns: at_ns, value: Ok(raw) })]);
+}
+
+fn kinds(engine: &Engine) -> Vec<String> {
+    engine.all_events().into_iter().map(|event| event.kind).collect()
+}
+
+#[test]
+fn events_are_told_in_the_order_of_time_from_the_beginning_on() {
+    let (mut engine, opened_ns) = engine();
+    engine.event(opened_ns + 50 * MS, "early", "", String::new());
+    engine.tick(opened_ns + 60 * MS);
+    engine.event(opened_ns + 90 * MS, "second", "", String::new());
+    engine.event(opened_ns + 70 * MS, "first", "", String::new());
+    assert_eq!(kinds(&engine), ["early", "first", "second"]);
+    assert_eq!(engine.all_events().iter().map(|event| event.at / MS).collect::<Vec<_>>(), [0, 10, 30]);
+}
+
+#[test]
+fn a_counter_that_resets_again_and_again_leaves_room_for_other_events() {
+    let (mut engine, opened_ns) = engine();
+    for tick in 0..2_000 {
+        read(&mut engine, opened_ns + tick * 10 * MS, if tick % 2 == 0 { 1_000 } else { 10 });
+    }
+    engine.event(opened_ns, "gpu-lost", "GPU-2", String::new());
+    assert_eq!(kinds(&engine).iter().filter(|kind| *kind == "reset").count(), 10);
+    assert!(kinds(&engine).contains(&"gpu-lost".to_owned()));
+    assert_eq!(engine.ledger.tracks()[0].counts().resets, 1_000, "all are counted");
+}
+
+#[test]
+fn d22_spans_that_wait_for_a_silent_counter_are_bounded() {
+    let (mut engine, opened_ns) = engine();
+    read(&mut engine, opened_ns, 0);
+    let name = engine.ledger.intern("kernel");
+    for at_ns in (0..3 * PENDING as u64).map(|span| opened_ns + span * 1_000) {
+        engine.ledger.begin(0, name, at_ns, 0);
+        engine.ledger.end(0, name, at_ns + 500, 0);
+        if at_ns % (10 * MS) < 1_000 {
+            engine.tick(at_ns);
+        }
+    }
+    assert!(engine.ledger.pending() <= PENDING + 10_000, "{}", engine.ledger.pending());
+    assert_eq!(kinds(&engine), ["spans-settled-early"]);
+}
+
+#[test]
+fn what_follows_a_sleep_is_no_second_reset() {
+    let (mut engine, opened_ns) = engine();
+    for (at, raw) in [(0, 100), (10, 200), (20, 5), (30, 6)] {
+        read(&mut engine, opened_ns + at * MS, raw);
+    }
+    engine.suspended(opened_ns + 30 * MS, opened_ns + 40 * MS);
+    read(&mut engine, opened_ns + 40 * MS, 9);
+    assert_eq!(kinds(&engine), ["reset", "suspend"]);
+}
