@@ -71,7 +71,7 @@ class Advice(HfTest):
         data = self.stalled()
         path = written(data, "eco2.json")
         whole = CarbonReport.from_json(path)
-        self.assertEqual([one.title for one in whole.recommendations], ["Steps did not come for a while"])
+        self.assertEqual([one.title for one in whole.recommendations], ["Steps stalled"])
         whole.to_json("carbon_report.json")
         for run in (path, whole, "carbon_report.json"):
             self.assertEqual(suggest_optimizations(run), suggest_optimizations(data))

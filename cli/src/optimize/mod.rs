@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use eco2_core::schema::Report;
 use eco2_grid::{FileError, FileFault, Pue, Series};
-use eco2_report::advice::{Hours, Outside, Region, advise};
+use eco2_report::advice::{AdviceInputs, Hours, Region, advise};
 
 use crate::args::OptimizeArgs;
 use crate::failure::Usage;
@@ -40,14 +40,14 @@ pub(crate) fn optimize(args: &OptimizeArgs) -> anyhow::Result<u8> {
 fn told(args: &OptimizeArgs, report: &Report, columns: Option<&Columns>) -> anyhow::Result<String> {
     let course = report.curve();
     let pue = Pue::new(report.energy.pue.max(1.0))?;
-    let outside = Outside {
+    let inputs = AdviceInputs {
         run: &args.run.as_deref().unwrap_or_default().to_string_lossy(),
         course: Some(eco2_grid::Course { lasted_ns: report.run.duration_ns, energy: &course, pue }),
         hours: columns.map(|columns| columns.hours(args.within)),
         regions: args.regions.iter().map(|name| region(name, columns)).collect::<anyhow::Result<_>>()?,
     };
-    let counsel = advise(report, &outside);
-    Ok(if args.json { counsel.json() } else { counsel.text(&out::data_style()) })
+    let suggestions = advise(report, &inputs);
+    Ok(if args.json { suggestions.json() } else { suggestions.text(&out::data_style()) })
 }
 
 /// The series of a file: the run's own, and all by name.

@@ -49,7 +49,7 @@ fn line(limit: &AtLimit) -> String {
     let words = match limit.verdict {
         SweepVerdict::Less => "  surely less",
         SweepVerdict::More => "  surely more",
-        SweepVerdict::NotToldApart => "  not told apart",
+        SweepVerdict::Indistinct => "  not told apart",
         _ => "",
     };
     format!("{}{words}\n", line.trim_end())

@@ -67,7 +67,7 @@ fn d16_every_saving_has_its_evidence_its_interval_and_a_command() {
     let least = counsel["combined_percent"].as_f64().unwrap();
     assert!(least >= together - 1e-9 && least < 100.0, "{least} {together}");
     let silent = counsel["silences"].as_array().unwrap();
-    assert!(silent.iter().any(|one| one["reason"].as_str().unwrap().starts_with("PL is no cleaner")), "{silent:?}");
+    assert!(silent.iter().any(|one| one["reason"].as_str().unwrap().starts_with("PL is not cleaner")), "{silent:?}");
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn d17_another_hour_is_advised_by_the_series_alone_and_not_without() {
     rig.put("other.csv", "time,gco2e_per_kwh\n2025-01-01T00:00Z,250\n2025-01-01T01:00Z,50\n");
     let counsel = json(&rig.eco2("optimize report.json --series other.csv --json"));
     let silences = counsel["silences"].to_string();
-    assert!(silences.contains("has no figure for all of the run"), "{silences}");
+    assert!(silences.contains("does not cover the whole run"), "{silences}");
 }
 
 #[test]

@@ -1,35 +1,61 @@
-//! Advice as JSON, schema `eco2.advice/1`.
+//! Advice as JSON (schema `eco2.advice/1`) and as text for the terminal.
 
 use serde_json::{Value, json};
 
-use super::{ADVICE_SCHEMA, Advice, Counsel, Silence};
+use super::types::{ADVICE_SCHEMA, Advice, Claim, Evidence, NotAssessed, Suggestions};
+use crate::render::{Page, TextStyle, Tone};
 
-impl Counsel {
-    /// One object: every figure unrounded, ended by a line end.
+impl Suggestions {
+    /// One JSON object, numbers not rounded, ended by a line end.
     #[must_use]
     pub fn json(&self) -> String {
-        let silence = |silence: &Silence| json!({"topic": silence.topic.as_str(), "reason": silence.reason});
+        let skipped = |skipped: &NotAssessed| json!({"topic": skipped.topic.as_str(), "reason": skipped.reason});
         let whole = json!({
             "schema": ADVICE_SCHEMA,
             "run": self.run,
-            "advice": self.advice.iter().map(of_advice).collect::<Vec<_>>(),
+            "advice": self.advice.iter().map(advice_json).collect::<Vec<_>>(),
             "combined_percent": self.combined_percent,
             "estimated_percent": self.estimated_percent,
-            "silences": self.silences.iter().map(silence).collect::<Vec<_>>(),
+            "silences": self.not_assessed.iter().map(skipped).collect::<Vec<_>>(),
         });
         format!("{whole:#}\n")
     }
+
+    /// Text for the terminal, every line ended by `\n`: the advice, then the topics that were not assessed.
+    #[must_use]
+    pub fn text(&self, style: &TextStyle) -> String {
+        let mut page = Page::new(*style, false);
+        page.row("Run", Tone::Strong, &self.run);
+        if self.estimated_percent > 0.0 {
+            let share = format!("{:.0} % of the energy comes from a model: shares are rough", self.estimated_percent);
+            page.row("Estimated", Tone::Warning, &share);
+        }
+        if self.advice.is_empty() {
+            page.row("Advice", Tone::Strong, "No suggestions.");
+        }
+        for (number, advice) in self.advice.iter().enumerate() {
+            advice_rows(number + 1, advice, &mut page);
+        }
+        let savings = self.advice.iter().filter(|advice| advice.saving.is_some()).count();
+        if let (Some(percent), 2..) = (self.combined_percent, savings) {
+            page.row("Together", Tone::Strong, &format!("at most {percent:.1} % (savings overlap in part)"));
+        }
+        for skipped in &self.not_assessed {
+            page.row("Not checked", Tone::Faint, &format!("{}: {}", skipped.topic.as_str(), skipped.reason));
+        }
+        page.finish()
+    }
 }
 
-fn of_advice(advice: &Advice) -> Value {
+fn advice_json(advice: &Advice) -> Value {
     let saving = advice.saving;
-    let evidence = advice.evidence.iter().map(|one| json!({"name": one.name, "value": one.value, "unit": one.unit}));
+    let evidence = |evidence: &Evidence| json!({"name": evidence.name, "value": evidence.value, "unit": evidence.unit});
     let grams = saving.and_then(|saving| saving.grams);
     json!({
         "topic": advice.topic.as_str(),
         "title": advice.title,
         "text": advice.text,
-        "evidence": evidence.collect::<Vec<_>>(),
+        "evidence": advice.evidence.iter().map(evidence).collect::<Vec<_>>(),
         "claim": advice.claim.as_str(),
         "percent": saving.map(|saving| saving.percent),
         "low_percent": saving.map(|saving| saving.low_percent),
@@ -39,4 +65,23 @@ fn of_advice(advice: &Advice) -> Value {
         "command": advice.command,
         "difficulty": advice.difficulty,
     })
+}
+
+fn advice_rows(number: usize, advice: &Advice, page: &mut Page) {
+    page.row(&format!("{number}."), Tone::Strong, &advice.title);
+    page.row("", Tone::Normal, &advice.text);
+    page.row("Saves", Tone::Normal, &saved(advice));
+    page.row("Try", Tone::Normal, &advice.command);
+}
+
+fn saved(advice: &Advice) -> String {
+    let Some(saving) = advice.saving else {
+        return "not known until it is measured".to_owned();
+    };
+    let interval = format!("{:.1} % [{:.1} to {:.1}]", saving.percent, saving.low_percent, saving.high_percent);
+    let grams = saving.grams.map_or_else(String::new, |grams| format!(", {grams:.3} g CO2e"));
+    match advice.claim {
+        Claim::AtMost => format!("at most {:.1} % of the energy: {interval} was used{grams}", saving.high_percent),
+        _ => format!("{interval} of the emissions{grams}"),
+    }
 }

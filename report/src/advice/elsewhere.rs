@@ -1,4 +1,4 @@
-//! The run's own course at another hour, or at another place.
+//! Advice on another start time or grid zone: the run's power profile with other carbon intensities.
 
 use std::path::Path;
 
@@ -6,66 +6,80 @@ use eco2_core::Bounded;
 use eco2_core::schema::{Carbon, CarbonSegment, Report};
 use eco2_grid::{Course, Difference, Intensity, Placed, Series, best_begin, difference, parse_instant, utc};
 
-use super::{Advice, Claim, Evidence, Found, Outside, Saving, Topic, command, quoted};
+use super::types::{Advice, Claim, Evidence, Findings, Saving, Topic, command_line, quoted};
 
 const NS_PER_HOUR: f64 = 3.6e12;
 const NS_PER_S: i64 = 1_000_000_000;
 
-/// A series, and by how much the run may move in it.
+/// A carbon-intensity series, and how far the run may be moved in it.
 #[derive(Debug, Clone, Copy)]
 pub struct Hours<'a> {
-    /// The series of the run's own place.
+    /// The series of the run's own zone.
     pub series: &'a Series,
-    /// Its file, for the command.
+    /// Its file, for the suggested command.
     pub file: &'a Path,
-    /// Its column; empty where it has only one.
+    /// Its column; empty if it has only one.
     pub column: &'a str,
-    /// Nanoseconds from the run's begin to the latest end; also how much earlier it might have begun.
+    /// Nanoseconds from the run's start to the latest end; the run may also start earlier by as much.
     pub within_ns: i64,
 }
 
-/// A place to compare with.
+/// A zone to compare with.
 #[derive(Debug, Clone)]
 pub enum Region<'a> {
-    /// By its column in a series of the same file, at the hours of the run.
+    /// A column of the same file, at the hours of the run.
     Column(&'a str, &'a Series),
-    /// By the table of yearly averages.
+    /// A yearly average from the table.
     Yearly(Box<Intensity>),
 }
 
-pub(super) fn hour(report: &Report, outside: &Outside<'_>, found: &mut Found) {
-    let Some(hours) = outside.hours else {
-        return found.silent(Topic::Hour, "no series was given: --series FILE weighs other hours");
+/// What the caller adds to the report.
+#[derive(Default)]
+pub struct AdviceInputs<'a> {
+    /// The run's name as the user typed it, such as `last` or a file; empty for the run's id.
+    pub run: &'a str,
+    /// The run's energy over its time; without it, other start times are not assessed.
+    pub course: Option<Course<'a>>,
+    /// A series, and how far the run may be moved in it.
+    pub hours: Option<Hours<'a>>,
+    /// Zones to compare with.
+    pub regions: Vec<Region<'a>>,
+}
+
+/// The best start time within the hours given.
+pub(super) fn hour(report: &Report, inputs: &AdviceInputs<'_>, findings: &mut Findings) {
+    let Some(hours) = inputs.hours else {
+        return findings.skip(Topic::Hour, "no series was given: use --series FILE to compare start times");
     };
-    let Some((course, from_ns)) = course(report, outside) else {
-        return found.silent(Topic::Hour, "the report does not say when the run was, or what it used");
+    let Some((course, from_ns)) = course(report, inputs) else {
+        return findings.skip(Topic::Hour, "the report has no start time or no energy over time");
     };
     let here = Placed { series: hours.series, from_ns };
     if difference(&course, here, here).is_none() {
-        return found.silent(Topic::Hour, uncovered(hours.series, from_ns, course.lasted_ns));
+        return findings.skip(Topic::Hour, uncovered(hours.series, from_ns, course.lasted_ns));
     }
     let lasted_ns = i64::try_from(course.lasted_ns).unwrap_or(i64::MAX);
     let (first_ns, last_ns) =
         (from_ns.saturating_sub(hours.within_ns), from_ns.saturating_add(hours.within_ns - lasted_ns));
     let best = best_begin(&course, here, first_ns, last_ns).filter(|(_, best)| best.saved_g() > 0.0);
-    let Some((begin_ns, best)) = best else {
-        return found.silent(
+    let Some((best_ns, best)) = best else {
+        return findings.skip(
             Topic::Hour,
-            "of the begins tried within the hours given, and with a figure for them (its begin, end or an eighth of it on \
-             the edge of a slot), none is cleaner",
+            "no start time within the hours given has lower emissions (tried are those where the start, the end or an eighth \
+             of the run lies on the edge of a slot)",
         );
     };
-    let moved_h = (begin_ns - from_ns) as f64 / NS_PER_HOUR;
+    let moved_h = (best_ns - from_ns) as f64 / NS_PER_HOUR;
     let direction = if moved_h < 0.0 { "earlier" } else { "later" };
-    let mut evidence = of_difference(&best);
+    let mut evidence = difference_evidence(&best);
     evidence.push(Evidence { name: "moved by", value: moved_h, unit: "h" });
-    found.advice.push(Advice {
+    findings.advice.push(Advice {
         topic: Topic::Hour,
-        title: format!("Begun {:.1} h {direction} it weighs less", moved_h.abs()),
+        title: format!("Starting {:.1} h {direction} would emit {:.0} % less", moved_h.abs(), saved_percent(&best)),
         text: format!(
-            "The run's own course, begun at {} instead of {}, weighs {:.3} g instead of {:.3} g by {}. A series of the past \
-             says nothing of tomorrow: plan with a forecast",
-            utc(begin_ns),
+            "Started at {} instead of {}, the run would emit {:.3} g instead of {:.3} g by {}. The series covers the past: \
+             use a forecast to plan",
+            utc(best_ns),
             utc(from_ns),
             best.emitted_g() - best.saved_g(),
             best.emitted_g(),
@@ -74,17 +88,18 @@ pub(super) fn hour(report: &Report, outside: &Outside<'_>, found: &mut Found) {
         evidence,
         claim: Claim::Computed,
         saving: Some(saving(&best)),
-        command: plan(report, &hours, &course, (from_ns, begin_ns)),
+        command: plan(report, &hours, &course, from_ns, best_ns),
         difficulty: "low",
     });
 }
 
-/// The plan of a job like this run, from the earlier of its begin and the better one, to the latest end.
-fn plan(report: &Report, hours: &Hours<'_>, course: &Course<'_>, (from_ns, begin_ns): (i64, i64)) -> String {
+/// The `eco2 plan` command for a job like this run, from the earlier of its start (`from_ns`) and the better one
+/// (`best_ns`) to the latest end.
+fn plan(report: &Report, hours: &Hours<'_>, course: &Course<'_>, from_ns: i64, best_ns: i64) -> String {
     let zone = if hours.column.is_empty() { String::new() } else { format!(" --zone {}", quoted(hours.column)) };
     let lasted_ns = i64::try_from(course.lasted_ns).unwrap_or(i64::MAX);
-    let start_ns = from_ns.min(begin_ns).div_euclid(NS_PER_S).saturating_mul(NS_PER_S).max(hours.series.from_ns());
-    let latest_ns = from_ns.saturating_add(hours.within_ns).max(begin_ns.saturating_add(lasted_ns));
+    let start_ns = from_ns.min(best_ns).div_euclid(NS_PER_S).saturating_mul(NS_PER_S).max(hours.series.from_ns());
+    let latest_ns = from_ns.saturating_add(hours.within_ns).max(best_ns.saturating_add(lasted_ns));
     let within_h = latest_ns.saturating_sub(start_ns) as f64 / NS_PER_HOUR;
     let watts = report.energy.total_uj.unwrap_or(0) as f64 * 1e3 / course.lasted_ns.max(1) as f64;
     let (file, start, took_h) = (hours.file.to_string_lossy(), utc(start_ns), course.lasted_ns as f64 / NS_PER_HOUR);
@@ -95,53 +110,56 @@ fn plan(report: &Report, hours: &Hours<'_>, course: &Course<'_>, (from_ns, begin
     )
 }
 
-pub(super) fn regions(report: &Report, outside: &Outside<'_>, found: &mut Found) {
-    if outside.regions.is_empty() {
-        return found.silent(Topic::Region, "no place was given: --region ZONE compares with one");
+/// The zones that the caller named.
+pub(super) fn regions(report: &Report, inputs: &AdviceInputs<'_>, findings: &mut Findings) {
+    if inputs.regions.is_empty() {
+        return findings.skip(Topic::Region, "no zone was given: use --region ZONE to compare with one");
     }
-    for region in &outside.regions {
-        match compared(report, outside, region) {
-            Ok((name, kept)) if kept.saved_g() > 0.0 => {
-                let command = there(report, region, &name);
-                found.advice.push(elsewhere(&name, &kept, command));
+    for region in &inputs.regions {
+        match compared(report, inputs, region) {
+            Ok((name, difference)) if difference.saved_g() > 0.0 => {
+                let command = run_there(report, region, &name);
+                findings.advice.push(region_advice(&name, &difference, command));
             }
-            Ok((name, kept)) => found.silent(Topic::Region, no_cleaner(&name, -kept.saved_g())),
-            Err(reason) => found.silent(Topic::Region, reason),
+            Ok((name, difference)) => findings.skip(Topic::Region, not_cleaner(&name, -difference.saved_g())),
+            Err(reason) => findings.skip(Topic::Region, reason),
         }
     }
 }
 
-fn compared(report: &Report, outside: &Outside<'_>, region: &Region<'_>) -> Result<(String, Difference), String> {
+fn compared(report: &Report, inputs: &AdviceInputs<'_>, region: &Region<'_>) -> Result<(String, Difference), String> {
     match region {
         Region::Column(name, series) => {
-            let hours = outside.hours.ok_or("no series was given")?;
-            let (course, from_ns) = course(report, outside).ok_or("the report does not say when the run was")?;
+            let hours = inputs.hours.ok_or("no series was given")?;
+            let (course, from_ns) =
+                course(report, inputs).ok_or("the report has no start time or no energy over time")?;
             let (here, there) = (Placed { series: hours.series, from_ns }, Placed { series, from_ns });
-            let kept = difference(&course, here, there).ok_or_else(|| uncovered(series, from_ns, course.lasted_ns))?;
-            Ok(((*name).to_owned(), kept))
+            let saved = difference(&course, here, there).ok_or_else(|| uncovered(series, from_ns, course.lasted_ns))?;
+            Ok(((*name).to_owned(), saved))
         }
         Region::Yearly(intensity) => {
             let carbon = report.carbon.as_ref().ok_or("the run has no grams to compare with")?;
-            yearly(carbon, intensity).map(|kept| (intensity.zone.clone(), kept))
+            yearly(carbon, intensity).map(|saved| (intensity.zone.clone(), saved))
         }
     }
 }
 
-/// By yearly averages: each segment's energy at the other place's figure, which has to count the same.
+/// The difference by yearly averages: the energy of each segment at the intensity of the other zone, if both intensities are
+/// of the same kind.
 fn yearly(carbon: &Carbon, there: &Intensity) -> Result<Difference, String> {
     let kind = there.kind.map(|kind| kind.as_str());
-    let of = |segment: &CarbonSegment| segment.kind.as_deref() == kind;
-    if carbon.segments.is_empty() || !carbon.segments.iter().all(of) {
+    let has_kind = |segment: &CarbonSegment| segment.kind.as_deref() == kind;
+    if carbon.segments.is_empty() || !carbon.segments.iter().all(has_kind) {
         let own = carbon.segments.iter().filter_map(|segment| segment.kind.as_deref()).next().unwrap_or("unstated");
         let other = kind.unwrap_or("unstated");
-        return Err(format!("{}: its figure is {other}, the run's {own}: these are not compared", there.zone));
+        return Err(format!("{}: its intensity is {other}, the run's is {own}: these are not compared", there.zone));
     }
     let kwh: f64 = carbon.segments.iter().map(|segment| segment.energy_uj as f64 / 3.6e12).sum();
     let would_be = kwh * there.g_per_kwh;
     let grams = carbon.grams.ok_or("the run has no grams to compare with")?;
     let share = if grams > 0.0 { 1.0 - would_be / grams } else { 0.0 };
     let emitted = carbon.bounded();
-    // What is saved may be negative: then the bounds change places.
+    // A negative saving swaps the bounds.
     let saved = match share {
         share if share >= 0.0 => emitted.times(share),
         share => Bounded {
@@ -153,79 +171,84 @@ fn yearly(carbon: &Carbon, there: &Intensity) -> Result<Difference, String> {
     };
     let (lower, upper) = (carbon.segments.iter().map(|segment| segment.g_per_kwh))
         .fold((f64::INFINITY, 0.0_f64), |(low, high), g| (low.min(g), high.max(g)));
-    let of = |g: f64| if g > 0.0 { 100.0 * (1.0 - there.g_per_kwh / g) } else { 0.0 };
+    let percent = |g: f64| if g > 0.0 { 100.0 * (1.0 - there.g_per_kwh / g) } else { 0.0 };
     Ok(Difference {
         grams: emitted,
         saved: Bounded { value: Some(grams - would_be), ..saved },
-        // With one intensity the ratio does not depend on the energy: the interval is a point.
-        percent: Bounded::hard(100.0 * share, of(lower), Some(of(upper))),
+        // With one intensity the ratio does not depend on the energy: both bounds are equal.
+        percent: Bounded::hard(100.0 * share, percent(lower), Some(percent(upper))),
     })
 }
 
-fn no_cleaner(name: &str, more_g: f64) -> String {
-    // Less than is printed counts for nothing here.
+fn not_cleaner(name: &str, more_g: f64) -> String {
+    // A difference below the printed digits is none.
     match more_g {
-        more_g if more_g < 0.000_5 => format!("{name} is no cleaner: the same"),
-        more_g => format!("{name} is no cleaner: {more_g:.3} g more"),
+        more_g if more_g < 0.000_5 => format!("{name} is not cleaner: the same"),
+        more_g => format!("{name} is not cleaner: {more_g:.3} g more"),
     }
 }
 
-/// The run in another place. A column of a series is no zone that `eco2 run` would know.
-fn there(report: &Report, region: &Region<'_>, name: &str) -> String {
+/// The command for the run in another zone. `eco2 run` does not know the columns of a series as zones.
+fn run_there(report: &Report, region: &Region<'_>, name: &str) -> String {
     let zone = match region {
         Region::Column(..) => String::new(),
         Region::Yearly(_) => format!("--zone {} ", quoted(name)),
     };
-    format!("eco2 run {zone}-- {}    # on a machine there", command(report))
+    format!("eco2 run {zone}-- {}    # on a machine there", command_line(report))
 }
 
-fn elsewhere(name: &str, kept: &Difference, command: String) -> Advice {
+fn region_advice(name: &str, difference: &Difference, command: String) -> Advice {
     Advice {
         topic: Topic::Region,
-        title: format!("In {name} it weighs less"),
+        title: format!("Running in {name} would emit {:.0} % less", saved_percent(difference)),
         text: format!(
-            "The run's own course in {name} weighs {:.3} g instead of {:.3} g, at the same PUE. Moving data takes energy \
-             too, and an average intensity says what a grid emits, not what one job changes",
-            kept.emitted_g() - kept.saved_g(),
-            kept.emitted_g()
+            "In {name}, the run would emit {:.3} g instead of {:.3} g, at the same PUE. Not included: the energy to move data. \
+             An average intensity describes the grid, not the effect of one job",
+            difference.emitted_g() - difference.saved_g(),
+            difference.emitted_g()
         ),
-        evidence: of_difference(kept),
+        evidence: difference_evidence(difference),
         claim: Claim::Computed,
-        saving: Some(saving(kept)),
+        saving: Some(saving(difference)),
         command,
         difficulty: "high",
     }
 }
 
-fn of_difference(kept: &Difference) -> Vec<Evidence> {
-    let would_be = kept.emitted_g() - kept.saved_g();
+fn difference_evidence(difference: &Difference) -> Vec<Evidence> {
+    let would_be = difference.emitted_g() - difference.saved_g();
     vec![
-        Evidence { name: "as it was", value: kept.emitted_g(), unit: "g" },
+        Evidence { name: "as it was", value: difference.emitted_g(), unit: "g" },
         Evidence { name: "as it would have been", value: would_be, unit: "g" },
     ]
 }
 
-fn saving(kept: &Difference) -> Saving {
-    let Bounded { value, low, high, .. } = kept.percent;
-    let percent = value.unwrap_or(0.0);
+fn saved_percent(difference: &Difference) -> f64 {
+    difference.percent.value.unwrap_or(0.0)
+}
+
+fn saving(difference: &Difference) -> Saving {
+    let Bounded { low, high, .. } = difference.percent;
+    let percent = saved_percent(difference);
     Saving {
         percent,
         low_percent: if low.is_finite() { low } else { percent },
         high_percent: high.unwrap_or(100.0),
-        grams: Some(kept.saved_g()),
+        grams: Some(difference.saved_g()),
     }
 }
 
-fn course<'a>(report: &Report, outside: &Outside<'a>) -> Option<(Course<'a>, i64)> {
+/// The run's energy over time with its start; `None` if either is not known.
+fn course<'a>(report: &Report, inputs: &AdviceInputs<'a>) -> Option<(Course<'a>, i64)> {
     let course =
-        outside.course.filter(|course| course.lasted_ns > 0 && report.energy.total_uj.is_some_and(|uj| uj > 0))?;
+        inputs.course.filter(|course| course.lasted_ns > 0 && report.energy.total_uj.is_some_and(|uj| uj > 0))?;
     Some((course, parse_instant(&report.run.started_at)?))
 }
 
 fn uncovered(series: &Series, from_ns: i64, lasted_ns: u64) -> String {
     let to_ns = from_ns.saturating_add_unsigned(lasted_ns);
     format!(
-        "the series, {} to {}, has no figure for all of the run, {} to {}",
+        "the series ({} to {}) does not cover the whole run ({} to {})",
         utc(series.from_ns()),
         utc(series.to_ns()),
         utc(from_ns),

@@ -1,6 +1,8 @@
-//! What a power limit is worth: the same command under several, each compared with the old one.
+//! The sweep of `eco2 optimize --sweep-power-limit`: one command under several power limits, each compared with the old limit.
 
 use serde_json::{Value, json};
+
+use super::types::percent;
 
 /// The schema of [`Sweep::json`].
 pub const SWEEP_SCHEMA: &str = "eco2.sweep/1";
@@ -8,32 +10,32 @@ pub const SWEEP_SCHEMA: &str = "eco2.sweep/1";
 /// One run of the command under a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Trial {
-    /// The limit of every board, milliwatts; `None`: each board's old one.
+    /// The limit of every GPU, milliwatts; `None`: the old limit of each GPU.
     pub limit_mw: Option<u32>,
-    /// How long it took, nanoseconds.
+    /// Duration, nanoseconds.
     pub duration_ns: u64,
-    /// What it used, microjoules.
+    /// Energy, microjoules.
     pub energy_uj: u64,
-    /// Lower bound of that.
+    /// Lower bound of the energy.
     pub low_uj: u64,
     /// Upper bound; `None`: unbounded.
     pub high_uj: Option<u64>,
-    /// How much of it a model estimated, microjoules: no sensor saw what the limit did to that.
+    /// The part of the energy that a model estimated, microjoules: no sensor shows the effect of the limit on it.
     pub estimated_uj: u64,
 }
 
-/// Whether a limit's interval of energy lies apart from the old limit's.
+/// How the energy under a limit compares with that under the old limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SweepVerdict {
     /// It is the old limit.
     Old,
-    /// Surely less.
+    /// Less, outside the uncertainty range.
     Less,
-    /// Surely more.
+    /// More, outside the uncertainty range.
     More,
-    /// The intervals overlap.
-    NotToldApart,
+    /// The uncertainty ranges overlap.
+    Indistinct,
 }
 
 /// All runs under one limit.
@@ -41,53 +43,53 @@ pub enum SweepVerdict {
 pub struct AtLimit {
     /// The limit, milliwatts; `None`: the old ones.
     pub limit_mw: Option<u32>,
-    /// How many runs.
+    /// Number of runs.
     pub runs: u32,
     /// Mean duration, nanoseconds.
     pub duration_ns: u64,
     /// Mean energy, microjoules.
     pub energy_uj: u64,
-    /// The least that any run surely used.
+    /// The smallest lower bound of the runs.
     pub low_uj: u64,
-    /// The most that any run may have used; `None`: unbounded.
+    /// The largest upper bound of the runs; `None`: unbounded.
     pub high_uj: Option<u64>,
-    /// Energy saved against the old limit, percent of that; negative where it took more.
+    /// Energy saved relative to the old limit, percent; negative if it took more.
     pub saved_percent: f64,
-    /// Surely no less saved, percent; `None`: unbounded.
+    /// Lower bound of the saving, percent; `None`: unbounded.
     pub low_percent: Option<f64>,
-    /// Surely no more saved, percent.
+    /// Upper bound of the saving, percent.
     pub high_percent: f64,
-    /// Time more than under the old limit, percent.
+    /// Additional time relative to the old limit, percent.
     pub longer_percent: f64,
-    /// In a word.
+    /// The comparison in one word.
     pub verdict: SweepVerdict,
 }
 
 /// A finished sweep.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sweep {
-    /// Every run in its order.
+    /// All runs in order.
     pub trials: Vec<Trial>,
-    /// By limit, in the order of their first runs.
+    /// The runs by limit, in the order of their first runs.
     pub limits: Vec<AtLimit>,
 }
 
 impl Sweep {
-    /// Compares trials with those under the old limit; `None` where there is none of these.
+    /// Compares trials with those under the old limit; `None` if none ran under the old limit.
     #[must_use]
     pub fn of(trials: Vec<Trial>) -> Option<Self> {
-        let old = gathered(&trials, None)?;
+        let old = mean_at(&trials, None)?;
         let mut order: Vec<Option<u32>> = Vec::new();
         for trial in &trials {
             if !order.contains(&trial.limit_mw) {
                 order.push(trial.limit_mw);
             }
         }
-        let limits = order.into_iter().filter_map(|limit| Some(compared(gathered(&trials, limit)?, &old))).collect();
+        let limits = order.into_iter().filter_map(|limit| Some(compared(mean_at(&trials, limit)?, &old))).collect();
         Some(Self { trials, limits })
     }
 
-    /// The limit of least energy that is surely below the old one's; `None` where none is.
+    /// The limit of least energy with a verdict of [`SweepVerdict::Less`]; `None` if there is none.
     #[must_use]
     pub fn best(&self) -> Option<&AtLimit> {
         let less = self.limits.iter().filter(|limit| limit.verdict == SweepVerdict::Less);
@@ -97,11 +99,11 @@ impl Sweep {
     /// Share of all runs' energy that comes from a model, percent.
     #[must_use]
     pub fn estimated_percent(&self) -> f64 {
-        let sum = |of: fn(&Trial) -> u64| self.trials.iter().map(of).fold(0, u64::saturating_add);
-        super::shares::percent(sum(|trial| trial.estimated_uj), sum(|trial| trial.energy_uj))
+        let sum = |field: fn(&Trial) -> u64| self.trials.iter().map(field).fold(0, u64::saturating_add);
+        percent(sum(|trial| trial.estimated_uj), sum(|trial| trial.energy_uj))
     }
 
-    /// One object with the boards as the caller describes them, every figure unrounded, ended by a line end.
+    /// One JSON object with `boards` as the caller describes them, numbers not rounded, ended by a line end.
     #[must_use]
     pub fn json(&self, boards: &Value) -> String {
         let watts = |limit_mw: Option<u32>| limit_mw.map(|mw| f64::from(mw) / 1e3);
@@ -133,24 +135,24 @@ impl Sweep {
 }
 
 impl SweepVerdict {
-    /// In words.
+    /// The name in JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Old => "old",
             Self::Less => "less",
             Self::More => "more",
-            Self::NotToldApart => "not-told-apart",
+            Self::Indistinct => "not-told-apart",
         }
     }
 }
 
-/// The runs under one limit, not compared yet.
-fn gathered(trials: &[Trial], limit_mw: Option<u32>) -> Option<AtLimit> {
-    let of: Vec<&Trial> = trials.iter().filter(|trial| trial.limit_mw == limit_mw).collect();
-    let runs = u64::try_from(of.len()).ok().filter(|runs| *runs > 0)?;
+/// The mean of the runs under one limit, not yet compared.
+fn mean_at(trials: &[Trial], limit_mw: Option<u32>) -> Option<AtLimit> {
+    let at_limit: Vec<&Trial> = trials.iter().filter(|trial| trial.limit_mw == limit_mw).collect();
+    let runs = u64::try_from(at_limit.len()).ok().filter(|runs| *runs > 0)?;
     let mean = |figure: fn(&Trial) -> u64| {
-        let sum: u128 = of.iter().map(|trial| u128::from(figure(trial))).sum();
+        let sum: u128 = at_limit.iter().map(|trial| u128::from(figure(trial))).sum();
         u64::try_from(sum / u128::from(runs)).unwrap_or(u64::MAX)
     };
     Some(AtLimit {
@@ -158,8 +160,8 @@ fn gathered(trials: &[Trial], limit_mw: Option<u32>) -> Option<AtLimit> {
         runs: u32::try_from(runs).unwrap_or(u32::MAX),
         duration_ns: mean(|trial| trial.duration_ns),
         energy_uj: mean(|trial| trial.energy_uj),
-        low_uj: of.iter().map(|trial| trial.low_uj).min()?,
-        high_uj: of
+        low_uj: at_limit.iter().map(|trial| trial.low_uj).min()?,
+        high_uj: at_limit
             .iter()
             .map(|trial| trial.high_uj)
             .collect::<Option<Vec<u64>>>()
@@ -172,8 +174,9 @@ fn gathered(trials: &[Trial], limit_mw: Option<u32>) -> Option<AtLimit> {
     })
 }
 
+/// Adds the comparison with the old limit.
 fn compared(limit: AtLimit, old: &AtLimit) -> AtLimit {
-    let saved = |part: u64, of: u64| 100.0 * (of as f64 - part as f64) / (of as f64).max(1.0);
+    let saved = |new: u64, old: u64| 100.0 * (old as f64 - new as f64) / (old as f64).max(1.0);
     if limit.limit_mw.is_none() {
         return AtLimit { low_percent: Some(0.0), ..limit };
     }
@@ -182,7 +185,7 @@ fn compared(limit: AtLimit, old: &AtLimit) -> AtLimit {
     let verdict = match (is_less, is_more) {
         (true, _) => SweepVerdict::Less,
         (_, true) => SweepVerdict::More,
-        _ => SweepVerdict::NotToldApart,
+        _ => SweepVerdict::Indistinct,
     };
     AtLimit {
         saved_percent: saved(limit.energy_uj, old.energy_uj),
@@ -210,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_model_has_a_share_of_says_so() {
+    fn estimated_share_is_reported() {
         let part = Trial { estimated_uj: 500, ..trial(Some(1), 1_000, 1) };
         let sweep = Sweep::of(vec![trial(None, 1_000, 1), part]).unwrap();
         assert_eq!(sweep.estimated_percent(), 25.0);
@@ -222,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_is_compared_with_the_old_one_and_no_saving_is_claimed_within_the_bounds() {
+    fn saving_within_the_bounds_is_not_claimed() {
         let trials = vec![
             trial(None, 1_000, 100),
             trial(Some(500_000), 995, 101),
@@ -242,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_repeated_at_one_limit_widen_its_interval() {
+    fn repeated_runs_widen_the_interval_of_their_limit() {
         let trials = vec![
             trial(None, 1_000, 100),
             trial(None, 1_100, 100),
@@ -254,17 +257,14 @@ mod tests {
             (sweep.limits[0].energy_uj, sweep.limits[0].low_uj, sweep.limits[0].high_uj),
             (1_050, 990, Some(1_110))
         );
-        assert_eq!(
-            (sweep.limits[1].runs, sweep.limits[1].verdict, sweep.best()),
-            (2, SweepVerdict::NotToldApart, None)
-        );
+        assert_eq!((sweep.limits[1].runs, sweep.limits[1].verdict, sweep.best()), (2, SweepVerdict::Indistinct, None));
     }
 
     #[test]
-    fn without_a_run_at_the_old_limit_nothing_is_compared() {
+    fn sweep_without_the_old_limit_is_not_compared() {
         assert_eq!(Sweep::of(vec![trial(Some(1), 1_000, 1)]), None);
         let open = Trial { high_uj: None, ..trial(Some(1), 100, 1) };
         let sweep = Sweep::of(vec![trial(None, 1_000, 1), open]).unwrap();
-        assert_eq!((sweep.limits[1].verdict, sweep.limits[1].low_percent), (SweepVerdict::NotToldApart, None));
+        assert_eq!((sweep.limits[1].verdict, sweep.limits[1].low_percent), (SweepVerdict::Indistinct, None));
     }
 }

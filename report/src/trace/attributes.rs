@@ -1,7 +1,7 @@
 //! `key=value` lines: which keys a line takes, each at most once, with %XX for what would break the line.
 
-use super::LineFault;
 use super::decimal::{clip, whole};
+use super::fault::LineFault;
 
 /// The attributes of one `#` line.
 pub(super) struct Attributes {

@@ -1,6 +1,6 @@
 //! Decimal text to integers, without a float in between.
 
-use super::{LineFault, NumberFault};
+use super::fault::{LineFault, NumberFault};
 
 /// The most decimals kept; further digits are cut off.
 pub(super) const MAX_PLACES: u8 = 9;

@@ -2,9 +2,9 @@
 
 use eco2_core::{Component, Domain, Kind, Quality, Scale};
 
-use super::LineFault;
 use super::attributes::Attributes;
-use super::decimal::{Decimal, clip, decimal};
+use super::decimal::{Decimal, MAX_PLACES, clip, decimal, number};
+use super::fault::{LineFault, NumberFault};
 
 /// What a `# domain` line takes.
 const KEYS: [&str; 16] = [
@@ -179,7 +179,7 @@ fn range(unit: Unit, text: &str) -> Result<Decimal, LineFault> {
     if matches!(unit, Unit::Raw(_)) && range.places() > 0 {
         return Err(LineFault::RawDecimals(clip(text)));
     }
-    if range.at(super::decimal::MAX_PLACES) == Some(0) { Err(LineFault::ZeroRange) } else { Ok(range) }
+    if range.at(MAX_PLACES) == Some(0) { Err(LineFault::ZeroRange) } else { Ok(range) }
 }
 
 fn set_limits(domain: &mut Domain, given: &Attributes) -> Result<(), LineFault> {
@@ -205,18 +205,18 @@ fn set_limits(domain: &mut Domain, given: &Attributes) -> Result<(), LineFault> 
 }
 
 fn microwatts(field: &'static str, text: &str) -> Result<u64, LineFault> {
-    let too_large = || super::decimal::number(field, text, super::NumberFault::TooLarge);
+    let too_large = || number(field, text, NumberFault::TooLarge);
     decimal(field, text)?.at(6).ok_or_else(too_large)
 }
 
 fn nanoseconds(field: &'static str, text: &str) -> Result<u64, LineFault> {
-    let too_large = || super::decimal::number(field, text, super::NumberFault::TooLarge);
+    let too_large = || number(field, text, NumberFault::TooLarge);
     decimal(field, text)?.at(0).ok_or_else(too_large)
 }
 
 fn gain(text: &str) -> Result<f64, LineFault> {
     decimal("gain", text)?;
-    text.parse().map_err(|_| super::decimal::number("gain", text, super::NumberFault::Malformed))
+    text.parse().map_err(|_| number("gain", text, NumberFault::Malformed))
 }
 
 fn quality(text: &str) -> Result<Quality, LineFault> {

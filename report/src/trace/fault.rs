@@ -1,6 +1,6 @@
 //! Everything a line can have wrong, each with its remedy.
 
-use super::{HEADER, MAX_LINE_BYTES, MAX_TRACE_DOMAINS, TRACE_SCHEMA};
+use super::format::{HEADER, MAX_LINE_BYTES, MAX_TRACE_DOMAINS, TRACE_SCHEMA};
 
 /// What is wrong with a line of a trace or of a span file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

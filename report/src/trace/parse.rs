@@ -1,17 +1,48 @@
-//! Bytes to a [`Trace`]: one pass over the lines, one over the readings once every domain's unit is known.
+//! Reads a [`Trace`] from its text, and spans from a span file.
+//!
+//! A trace takes two passes: one over the lines, then one over the readings, once the unit of each domain is known. A span
+//! file is a CSV table `name,begin_ns,end_ns` with one span per line; names may be quoted.
 
 use std::collections::HashMap;
 use std::path::Path;
 
 use eco2_core::{Fault, Reading};
 
-use super::attributes::{Attributes, decode};
-use super::decimal::{Decimal, MAX_PLACES, number, whole};
+use super::attributes::{Attributes, decode, ordered};
+use super::decimal::{Decimal, MAX_PLACES, clip, number, whole};
 use super::domain::Draft;
-use super::{HEADER, LineFault, MAX_LINE_BYTES, MAX_TRACE_DOMAINS, NumberFault, TRACE_SCHEMA, Trace, TraceSpan};
-use crate::Error;
+use super::fault::{LineFault, NumberFault};
+use super::format::{HEADER, MAX_LINE_BYTES, MAX_TRACE_BYTES, MAX_TRACE_DOMAINS, TRACE_SCHEMA, Trace, TraceSpan};
+use crate::{Error, files};
 
-pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Trace, Error> {
+impl Trace {
+    /// Parses a trace; `path` is only for messages.
+    ///
+    /// # Errors
+    /// [`Error::Line`] for the first line that is wrong.
+    ///
+    /// ```
+    /// let domain = "# domain gpu-0 component=gpu kind=energy unit=J";
+    /// let text = format!("# eco2.trace/1\n{domain}\nbefore_ns,after_ns,domain,value\n0,10,gpu-0,1.5\n");
+    /// let trace = eco2_report::Trace::parse(text.as_bytes(), "example.csv".as_ref())?;
+    /// assert_eq!(trace.readings[0].1.value, Ok(15));
+    /// assert_eq!(trace.domains[0].scale.micro(15), 1_500_000);
+    /// # Ok::<(), eco2_report::Error>(())
+    /// ```
+    pub fn parse(bytes: &[u8], path: &Path) -> Result<Self, Error> {
+        parse(bytes, path)
+    }
+
+    /// Reads a trace of at most [`MAX_TRACE_BYTES`].
+    ///
+    /// # Errors
+    /// As [`Trace::parse`], and [`Error::Io`] or [`Error::TooLarge`].
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        Self::parse(&files::read_capped(path, "trace", MAX_TRACE_BYTES)?, path)
+    }
+}
+
+fn parse(bytes: &[u8], path: &Path) -> Result<Trace, Error> {
     let mut parser = Parser::default();
     for (line, text) in lines(bytes) {
         let text = text.map_err(|fault| Error::line(path, line, fault))?;
@@ -24,7 +55,7 @@ pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Trace, Error> {
 }
 
 /// Lines with their numbers, without line ends, byte-order mark and outer blanks; empty ones left out.
-pub(super) fn lines(bytes: &[u8]) -> impl Iterator<Item = (u64, Result<&str, LineFault>)> {
+fn lines(bytes: &[u8]) -> impl Iterator<Item = (u64, Result<&str, LineFault>)> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let numbered = (1..).zip(bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii));
     numbered.filter(|(_, line)| !line.is_empty()).map(|(at, line)| (at, as_text(line)))
@@ -92,7 +123,7 @@ impl<'a> Parser<'a> {
                 self.schema = true;
                 Ok(())
             }
-            Some(other) if other.starts_with("eco2.trace/") => Err(LineFault::Newer(super::decimal::clip(other))),
+            Some(other) if other.starts_with("eco2.trace/") => Err(LineFault::Newer(clip(other))),
             _ => Ok(()),
         }
     }
@@ -196,7 +227,7 @@ impl<'a> Parser<'a> {
     fn resolve(&self) -> Result<Vec<u32>, (u64, LineFault)> {
         let resolve = |slot: &Slot| match self.declared.get(&slot.id) {
             Some((index, _)) => Ok(*index),
-            None => Err((slot.first_line, LineFault::UnknownDomain(super::decimal::clip(&slot.id)))),
+            None => Err((slot.first_line, LineFault::UnknownDomain(clip(&slot.id)))),
         };
         self.slots.iter().map(resolve).collect()
     }
@@ -215,7 +246,7 @@ impl<'a> Parser<'a> {
             if let Some(here) = at.filter(|here| visited[*here] == start + 1) {
                 let id = self.drafts[here].id();
                 let line = self.declared.get(id).map_or(0, |(_, line)| *line);
-                return Err((line, LineFault::ParentCycle(super::decimal::clip(id))));
+                return Err((line, LineFault::ParentCycle(clip(id))));
             }
         }
         Ok(())
@@ -236,4 +267,76 @@ fn reading(row: &Row, draft: &Draft) -> Result<Reading, (u64, LineFault)> {
         })?),
     };
     Ok(Reading { before_ns: row.before_ns, after_ns: row.after_ns, value })
+}
+
+/// Reads a span file of at most [`MAX_TRACE_BYTES`].
+///
+/// # Errors
+/// As [`parse_spans`], and [`Error::Io`] or [`Error::TooLarge`].
+pub fn read_spans(path: &Path) -> Result<Vec<TraceSpan>, Error> {
+    parse_spans(&files::read_capped(path, "span file", MAX_TRACE_BYTES)?, path)
+}
+
+/// Parses a span file; `path` is only for messages. `#` lines are comments.
+///
+/// # Errors
+/// [`Error::Line`] for the first line that is wrong.
+///
+/// ```
+/// let spans = eco2_report::parse_spans(b"name,begin_ns,end_ns\n\"step, first\",5,9\n", "spans.csv".as_ref())?;
+/// assert_eq!((spans[0].name.as_str(), spans[0].end_ns), ("step, first", 9));
+/// # Ok::<(), eco2_report::Error>(())
+/// ```
+pub fn parse_spans(bytes: &[u8], path: &Path) -> Result<Vec<TraceSpan>, Error> {
+    let mut spans = Vec::new();
+    let mut header = false;
+    for (line, text) in lines(bytes) {
+        let fault = |fault| Error::line(path, line, fault);
+        let text = text.map_err(fault)?;
+        if text.starts_with('#') {
+            continue;
+        }
+        if !header {
+            header = text == "name,begin_ns,end_ns";
+            if !header {
+                return Err(fault(LineFault::NoSpanHeader));
+            }
+            continue;
+        }
+        spans.push(csv_span(text).map_err(fault)?);
+    }
+    if header { Ok(spans) } else { Err(Error::line(path, 1, LineFault::NoSpanHeader)) }
+}
+
+fn csv_span(text: &str) -> Result<TraceSpan, LineFault> {
+    let (name, rest) = match text.strip_prefix('"') {
+        Some(quoted) => unquote(quoted)?,
+        None => {
+            let (name, rest) = text.split_once(',').unwrap_or((text, ""));
+            (name.to_owned(), rest)
+        }
+    };
+    let mut columns = rest.split(',').map(str::trim_ascii);
+    let (Some(begin), Some(end), None) = (columns.next(), columns.next(), columns.next()) else {
+        return Err(LineFault::Columns { expected: 3, found: 1 + rest.split(',').count() });
+    };
+    let (begin_ns, end_ns) = ordered(whole("begin_ns", begin)?, whole("end_ns", end)?)?;
+    Ok(TraceSpan { name, begin_ns, end_ns })
+}
+
+/// A quoted name, its doubled quotes made single, and what follows the comma.
+fn unquote(text: &str) -> Result<(String, &str), LineFault> {
+    let mut name = String::new();
+    let mut rest = text;
+    while let Some((part, tail)) = rest.split_once('"') {
+        name.push_str(part);
+        if let Some(after) = tail.strip_prefix('"') {
+            name.push('"');
+            rest = after;
+        } else {
+            let rest = tail.trim_ascii_start().strip_prefix(',');
+            return rest.map(|rest| (name, rest)).ok_or_else(|| LineFault::Csv("no comma after the name".into()));
+        }
+    }
+    Err(LineFault::Csv("the name's quote is not closed".into()))
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use eco2_core::{Component, Domain, Kind, Quality, Reading, Scale};
 
 use super::attributes::encode;
-use super::{HEADER, TRACE_SCHEMA};
+use super::format::{HEADER, TRACE_SCHEMA};
 
 /// Writes a trace; what it writes, [`super::Trace::parse`] reads back unchanged.
 ///

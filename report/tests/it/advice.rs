@@ -1,9 +1,11 @@
-//! Advice: every figure by hand, nothing without evidence, and never more than all.
+//! Advice of `eco2 optimize`, each value checked against a calculation by hand.
 
 use eco2_core::schema::*;
 use eco2_core::{Component, Domain, Ledger, Quality};
 use eco2_report::TextStyle;
-use eco2_report::advice::{Advice, Claim, Counsel, Outside, Topic, advise, combined_percent};
+use eco2_report::advice::{
+    Advice, AdviceInputs, Claim, Hours, Region, Saving, Suggestions, Topic, advise, combined_percent,
+};
 use proptest::prelude::*;
 
 use crate::fixture;
@@ -69,22 +71,27 @@ fn priced() -> Carbon {
     fixture::report().carbon.unwrap()
 }
 
-fn said(report: &Report) -> Counsel {
-    advise(report, &Outside::default())
+fn advised(report: &Report) -> Suggestions {
+    advise(report, &AdviceInputs::default())
 }
 
-fn one(counsel: &Counsel, topic: Topic) -> Advice {
-    counsel.advice.iter().find(|advice| advice.topic == topic).cloned().unwrap_or_else(|| panic!("{counsel:?}"))
+fn one(suggestions: &Suggestions, topic: Topic) -> Advice {
+    suggestions.advice.iter().find(|advice| advice.topic == topic).cloned().unwrap_or_else(|| panic!("{suggestions:?}"))
 }
 
-fn reason(counsel: &Counsel, topic: Topic) -> String {
-    counsel.silences.iter().find(|silence| silence.topic == topic).map(|silence| silence.reason.clone()).unwrap()
+fn reason(suggestions: &Suggestions, topic: Topic) -> String {
+    suggestions
+        .not_assessed
+        .iter()
+        .find(|skipped| skipped.topic == topic)
+        .map(|skipped| skipped.reason.clone())
+        .unwrap()
 }
 
 #[test]
-fn d16_idle_gpus_save_at_most_what_they_drew_meanwhile() {
-    let counsel = said(&run(vec![gpu(300.0)], vec![spell("idle", "GPU-1", 20, 101 * J)]));
-    let idle = one(&counsel, Topic::IdleGpu);
+fn d16_idle_gpus_save_at_most_their_idle_energy() {
+    let suggestions = advised(&run(vec![gpu(300.0)], vec![spell("idle", "GPU-1", 20, 101 * J)]));
+    let idle = one(&suggestions, Topic::IdleGpu);
     let saving = idle.saving.unwrap();
     assert_eq!((idle.claim, saving.percent, saving.grams), (Claim::AtMost, 10.1, Some(5.05)));
     // 100 of 1010 J, and 102 of 990 J.
@@ -95,87 +102,88 @@ fn d16_idle_gpus_save_at_most_what_they_drew_meanwhile() {
 }
 
 #[test]
-fn d16_a_power_limit_claims_no_saving_before_it_was_swept() {
-    let counsel = said(&run(vec![gpu(630.0)], vec![spell("power-capped", "GPU-1", 40, 400 * J)]));
-    let limit = one(&counsel, Topic::PowerLimit);
-    assert_eq!((limit.claim, limit.saving, counsel.combined_percent), (Claim::Untold, None, None));
+fn d16_power_limit_claims_no_saving_without_a_sweep() {
+    let suggestions = advised(&run(vec![gpu(630.0)], vec![spell("power-capped", "GPU-1", 40, 400 * J)]));
+    let limit = one(&suggestions, Topic::PowerLimit);
+    assert_eq!((limit.claim, limit.saving, suggestions.combined_percent), (Claim::Unknown, None, None));
     let figures: Vec<f64> = limit.evidence.iter().map(|evidence| evidence.value).collect();
     assert_eq!(figures, [700.0, 630.0, 90.0, 40.0, 690.0]);
     assert!(limit.command.starts_with("sudo eco2 optimize --sweep-power-limit -- python"), "{}", limit.command);
 }
 
 #[test]
-fn a_limit_holds_nothing_back_only_where_the_board_says_so_and_never_came_near() {
-    let far = |p99: f64, says: bool| {
+fn power_limit_is_dismissed_only_if_the_gpu_reports_no_throttling_and_stays_below_it() {
+    let far = |p99: f64, is_reported: bool| {
         let mut gpu = gpu(140.0);
         gpu.power_w = Some(Quantiles { p50: 140.0, p90: 140.0, p99 });
-        gpu.gauges.extend(says.then(|| gauge("throttle_reasons", 0.0)));
-        said(&run(vec![gpu], Vec::new()))
+        gpu.gauges.extend(is_reported.then(|| gauge("throttle_reasons", 0.0)));
+        advised(&run(vec![gpu], Vec::new()))
     };
-    let told = reason(&far(210.0, true), Topic::PowerLimit);
+    let text = reason(&far(210.0, true), Topic::PowerLimit);
     assert_eq!(
-        told,
-        "GPU-1 drew 20 % of its limit of 700 W, no more than 30 % in 99 % of the time, and was never held back by it"
+        text,
+        "GPU-1 used 20 % of its limit of 700 W and at most 30 % in 99 % of the time; the limit never reduced its clock"
     );
-    let told = reason(&far(210.0, false), Topic::PowerLimit);
-    assert!(told.ends_with("whether it was held back is not known"), "{told}");
+    let text = reason(&far(210.0, false), Topic::PowerLimit);
+    assert!(text.ends_with("whether the limit reduced its clock is not known"), "{text}");
     let at_times = one(&far(690.0, false), Topic::PowerLimit);
-    assert!(at_times.text.contains("how long it was held back by it is not known"), "{}", at_times.text);
+    assert!(at_times.text.contains("How long the limit reduced its clock is not known"), "{}", at_times.text);
     assert!(at_times.evidence.iter().all(|evidence| evidence.name != "time held back by the limit"));
 }
 
 #[test]
-fn what_readings_are_too_seldom_for_is_not_claimed_to_be_absent() {
-    let none = said(&run(vec![gpu(300.0)], Vec::new()));
-    assert!(reason(&none, Topic::IdleGpu).contains("too short to tell"), "{none:?}");
-    let mut glimpsed = spell("idle", "GPU-1", 0, 2 * J);
-    glimpsed.high_uj = Some(99 * J);
-    let glimpsed = said(&run(vec![gpu(300.0)], vec![glimpsed]));
-    let reason = reason(&glimpsed, Topic::IdleGpu);
+fn pauses_between_readings_are_not_reported_as_absent() {
+    let none = advised(&run(vec![gpu(300.0)], Vec::new()));
+    assert!(reason(&none, Topic::IdleGpu).contains("too short to see"), "{none:?}");
+    let mut brief = spell("idle", "GPU-1", 0, 2 * J);
+    brief.high_uj = Some(99 * J);
+    let brief = advised(&run(vec![gpu(300.0)], vec![brief]));
+    let reason = reason(&brief, Topic::IdleGpu);
     assert!(reason.contains("at most 10.0 %") && !reason.contains("less than"), "{reason}");
-    let shown = said(&run(vec![gpu(300.0)], vec![spell("idle", "GPU-1", 20, 101 * J)])).text(&TextStyle::default());
+    let shown = advised(&run(vec![gpu(300.0)], vec![spell("idle", "GPU-1", 20, 101 * J)])).text(&TextStyle::default());
     assert!(shown.contains("at most 10.3 % of the energy"), "{shown}");
 }
 
 #[test]
-fn together_is_no_less_than_the_upper_ends_of_what_may_add_up() {
+fn combined_saving_is_at_least_the_sum_of_the_upper_bounds() {
     let spells = vec![spell("idle", "GPU-1", 20, 100 * J), spell("stalled", "", 30, 300 * J)];
-    let counsel = said(&run(vec![gpu(140.0)], spells));
+    let suggestions = advised(&run(vec![gpu(140.0)], spells));
     let high = 100.0 * (101.0 + 301.0) / 990.0;
-    assert!((counsel.combined_percent.unwrap() - high).abs() < 1e-9, "{counsel:?}");
+    assert!((suggestions.combined_percent.unwrap() - high).abs() < 1e-9, "{suggestions:?}");
 }
 
-/// The words of a command line, as a shell has them.
+/// The words of a command line, split by a shell.
 fn words(line: &str) -> Vec<String> {
     let out = std::process::Command::new("sh").args(["-c", &format!("printf '%s\\n' {line}")]).output().unwrap();
     String::from_utf8(out.stdout).unwrap().lines().map(str::to_owned).collect()
 }
 
 #[test]
-fn commands_are_words_of_a_shell_and_name_the_run_as_it_was_named() {
+fn commands_are_quoted_for_the_shell_and_name_the_run_as_the_user_did() {
     let report = run(vec![gpu(300.0)], vec![spell("idle", "GPU-1", 20, 101 * J)]);
-    let of = |typed| one(&advise(&report, &Outside { run: typed, ..Outside::default() }), Topic::IdleGpu).command;
+    let of =
+        |typed| one(&advise(&report, &AdviceInputs { run: typed, ..AdviceInputs::default() }), Topic::IdleGpu).command;
     assert!(of("my runs/a.json").ends_with("&& eco2 compare 'my runs/a.json' last"), "{}", of("my runs/a.json"));
-    assert!(of("last").ends_with("&& eco2 compare r last"), "`last` is another run then");
+    assert!(of("last").ends_with("&& eco2 compare r last"), "`last` will be another run");
     let mut report = report;
     report.run.started_at = "2026-01-01T01:00:00Z".into();
     let csv = "time,my zone\n2026-01-01T00:00Z,400\n2026-01-01T01:00Z,300\n2026-01-01T02:00Z,100\n";
     let series = eco2_grid::Series::parse_csv(csv.as_bytes(), "s.csv", None).unwrap();
     let energy = |since_ns: u64| eco2_core::Bounded::exact(10 * (since_ns / 1_000));
     let pue = eco2_grid::Pue::new(1.5).unwrap();
-    let outside = Outside {
+    let inputs = AdviceInputs {
         run: "r",
         course: Some(eco2_grid::Course { lasted_ns: 100 * S, energy: &energy, pue }),
-        hours: Some(eco2_report::advice::Hours {
+        hours: Some(Hours {
             series: &series,
             file: std::path::Path::new("my series.csv"),
             column: "my zone",
             within_ns: 7_200 * S as i64,
         }),
-        regions: vec![eco2_report::advice::Region::Column("my zone", &series)],
+        regions: vec![Region::Column("my zone", &series)],
     };
-    let counsel = advise(&report, &outside);
-    let hour = one(&counsel, Topic::Hour).command;
+    let suggestions = advise(&report, &inputs);
+    let hour = one(&suggestions, Topic::Hour).command;
     assert_eq!(
         words(&hour)[2..],
         [
@@ -196,43 +204,43 @@ fn commands_are_words_of_a_shell_and_name_the_run_as_it_was_named() {
         ],
         "{hour}"
     );
-    assert_eq!(reason(&counsel, Topic::Region), "my zone is no cleaner: the same");
+    assert_eq!(reason(&suggestions, Topic::Region), "my zone is not cleaner: the same");
 }
 
 #[test]
-fn nothing_is_said_of_other_hours_and_places_where_nothing_was_measured() {
+fn other_hours_and_zones_are_not_assessed_without_a_measurement() {
     let mut report = run(Vec::new(), Vec::new());
     report.energy.synthetic_uj = 1;
-    let regions = || vec![eco2_report::advice::Region::Yearly(Box::new(eco2_grid::lookup("FR").unwrap()))];
-    let said = |report: &Report| advise(report, &Outside { regions: regions(), ..Outside::default() });
-    let made_up = said(&report);
-    assert!(made_up.advice.is_empty() && reason(&made_up, Topic::Region).contains("synthetic"), "{made_up:?}");
+    let regions = || vec![Region::Yearly(Box::new(eco2_grid::lookup("FR").unwrap()))];
+    let compared = |report: &Report| advise(report, &AdviceInputs { regions: regions(), ..AdviceInputs::default() });
+    let synthetic = compared(&report);
+    assert!(synthetic.advice.is_empty() && reason(&synthetic, Topic::Region).contains("synthetic"), "{synthetic:?}");
     (report.energy.synthetic_uj, report.energy.total_uj) = (0, Some(0));
-    assert!(reason(&said(&report), Topic::Hour).contains("no energy"));
+    assert!(reason(&compared(&report), Topic::Hour).contains("no energy"));
 }
 
 #[test]
-fn d19_no_sample_count_stands_for_an_energy() {
-    // The figures of advice are joules, seconds and grams of the run: what work was counted changes none of them.
+fn d19_sample_counts_do_not_change_advice() {
+    // Advice rests on joules, seconds and grams of the run, so counted work changes nothing.
     let mut report =
         run(vec![gpu(630.0)], vec![spell("idle", "GPU-1", 20, 100 * J), spell("stalled", "", 30, 300 * J)]);
-    let before = said(&report);
+    let before = advised(&report);
     report.work = Work { steps: Some(1_000_000), samples: Some(7), tokens: Some(1), ..Work::default() };
-    assert_eq!(said(&report), before);
+    assert_eq!(advised(&report), before);
     let units = before.advice.iter().flat_map(|advice| &advice.evidence).map(|evidence| evidence.unit);
     assert!(units.into_iter().all(|unit| ["s", "J", "W", "%", "1"].contains(&unit)));
 }
 
 #[test]
-fn d15_nothing_is_ranked_against_a_benchmark_that_nobody_measured() {
+fn d15_no_run_is_ranked_against_an_unmeasured_benchmark() {
     let report = run(vec![gpu(630.0)], vec![spell("idle", "GPU-1", 20, 100 * J)]);
-    let counsel = said(&report);
-    for text in [counsel.json(), counsel.text(&TextStyle::default()), eco2_report::json(&report).unwrap()] {
+    let suggestions = advised(&report);
+    for text in [suggestions.json(), suggestions.text(&TextStyle::default()), eco2_report::json(&report).unwrap()] {
         for word in ["percentile", "benchmark", "rating", "grade"] {
             assert!(!text.to_lowercase().contains(word), "{word}: {text}");
         }
     }
-    // A carbon report 1.0 has the key; what it never has is a figure.
+    // A carbon report 1.0 has the key, always without a number.
     let old: serde_json::Value = serde_json::from_str(&eco2_report::hf_json(&report).unwrap()).unwrap();
     assert!(
         old.pointer("/environmental_impact/efficiency_percentile").is_none_or(serde_json::Value::is_null),
@@ -242,51 +250,51 @@ fn d15_nothing_is_ranked_against_a_benchmark_that_nobody_measured() {
 }
 
 #[test]
-fn nothing_to_say_is_said_with_the_reason() {
-    let counsel = said(&run(vec![gpu(140.0)], vec![spell("idle", "GPU-1", 2, 5 * J)]));
-    assert_eq!((counsel.advice.len(), counsel.combined_percent, counsel.silences.len()), (0, None, 5));
-    assert!(reason(&counsel, Topic::IdleGpu).contains("less than 1 %"));
-    assert!(counsel.text(&TextStyle::default()).contains("none: nothing that was measured calls for any"));
+fn topics_without_advice_are_listed_with_the_reason() {
+    let suggestions = advised(&run(vec![gpu(140.0)], vec![spell("idle", "GPU-1", 2, 5 * J)]));
+    assert_eq!((suggestions.advice.len(), suggestions.combined_percent, suggestions.not_assessed.len()), (0, None, 5));
+    assert!(reason(&suggestions, Topic::IdleGpu).contains("less than 1 %"));
+    assert!(suggestions.text(&TextStyle::default()).contains("No suggestions."));
     let mut short = run(vec![gpu(630.0)], vec![spell("idle", "GPU-1", 5, 500 * J)]);
     short.run.duration_ns = 9 * S;
-    assert!(reason(&said(&short), Topic::IdleGpu).contains("less than 10 s"));
-    let mut made_up = run(vec![gpu(630.0)], vec![spell("idle", "GPU-1", 20, 500 * J)]);
-    made_up.energy.synthetic_uj = 1;
-    assert!(reason(&said(&made_up), Topic::Stalls).contains("synthetic"));
+    assert!(reason(&advised(&short), Topic::IdleGpu).contains("shorter than 10 s"));
+    let mut synthetic = run(vec![gpu(630.0)], vec![spell("idle", "GPU-1", 20, 500 * J)]);
+    synthetic.energy.synthetic_uj = 1;
+    assert!(reason(&advised(&synthetic), Topic::Stalls).contains("synthetic"));
     let nameless = Report { spans: Vec::new(), ..run(Vec::new(), Vec::new()) };
-    assert!(reason(&said(&nameless), Topic::Stalls).contains("name the span of a step"));
+    assert!(reason(&advised(&nameless), Topic::Stalls).contains("name the span of a step"));
 }
 
 #[test]
-fn an_energy_without_an_upper_bound_leaves_the_share_open_to_all() {
+fn energy_without_upper_bound_leaves_the_share_open() {
     let mut report = run(vec![gpu(300.0)], vec![spell("idle", "GPU-1", 20, 100 * J)]);
     report.energy.high_uj = None;
     report.spells[0].high_uj = None;
-    let saving = one(&said(&report), Topic::IdleGpu).saving.unwrap();
+    let saving = one(&advised(&report), Topic::IdleGpu).saving.unwrap();
     assert_eq!((saving.low_percent, saving.percent, saving.high_percent), (0.0, 10.0, 100.0));
 }
 
 #[test]
-fn figures_of_another_kind_are_not_compared() {
+fn intensities_of_another_kind_are_not_compared() {
     let mut report = run(Vec::new(), Vec::new());
-    let regions = || vec![eco2_report::advice::Region::Yearly(Box::new(eco2_grid::lookup("FR").unwrap()))];
-    let counsel = advise(&report, &Outside { regions: regions(), ..Outside::default() });
-    let region = one(&counsel, Topic::Region);
+    let regions = || vec![Region::Yearly(Box::new(eco2_grid::lookup("FR").unwrap()))];
+    let suggestions = advise(&report, &AdviceInputs { regions: regions(), ..AdviceInputs::default() });
+    let region = one(&suggestions, Topic::Region);
     let france = eco2_grid::lookup("FR").unwrap().g_per_kwh;
     assert!((region.saving.unwrap().percent - 100.0 * (1.0 - france / 180_000.0)).abs() < 1e-9);
     report.carbon.as_mut().unwrap().segments[0].kind = Some("marginal-operating".into());
-    let counsel = advise(&report, &Outside { regions: regions(), ..Outside::default() });
-    assert!(reason(&counsel, Topic::Region).contains("not compared"), "{counsel:?}");
+    let suggestions = advise(&report, &AdviceInputs { regions: regions(), ..AdviceInputs::default() });
+    assert!(reason(&suggestions, Topic::Region).contains("not compared"), "{suggestions:?}");
 }
 
 proptest! {
     #[test]
     fn d16_savings_multiply_and_never_pass_100(shares in prop::collection::vec((0..5usize, 0.0..=100.0_f64), 0..20)) {
         let report = run(vec![gpu(300.0)], vec![spell("idle", "GPU-1", 20, 100 * J)]);
-        let template = one(&said(&report), Topic::IdleGpu);
+        let template = one(&advised(&report), Topic::IdleGpu);
         let topics = [Topic::IdleGpu, Topic::Stalls, Topic::PowerLimit, Topic::Hour, Topic::Region];
         let advice: Vec<Advice> = shares.iter().map(|(topic, percent)| {
-            let saving = template.saving.map(|saving| eco2_report::advice::Saving { percent: *percent, high_percent: *percent, ..saving });
+            let saving = template.saving.map(|saving| Saving { percent: *percent, high_percent: *percent, ..saving });
             Advice { topic: topics[*topic], saving, ..template.clone() }
         }).collect();
         let combined = combined_percent(&advice);

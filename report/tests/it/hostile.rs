@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use eco2_core::schema::Report;
-use eco2_report::advice::{Outside, advise};
+use eco2_report::advice::{AdviceInputs, advise};
 use eco2_report::{
     Error, MetricNames, Objective, TextStyle, ai_act_json, boamps_json, by_label, codecarbon_csv, compare,
     comparison_json, comparison_text, csv, groups_csv, groups_json, groups_text, hf_json, json, merge, methods,
@@ -114,7 +114,7 @@ fn use_all(report: &Report) {
     let _ = groups_text(&groups, "team", &TextStyle::default());
     let comparison = compare(&reports, None, &[Objective::Energy, Objective::Grams]);
     let _ = (comparison_text(&comparison, &TextStyle::default()), comparison_json(&comparison));
-    let _ = (text(report, &TextStyle::default()), advise(report, &Outside::default()));
+    let _ = (text(report, &TextStyle::default()), advise(report, &AdviceInputs::default()));
     for names in [MetricNames::Eco2, MetricNames::HfTraining] {
         let _ = openmetrics(report, names);
     }

@@ -1,0 +1,208 @@
+//! The parts of advice, and the arithmetic that its topics share: shares of energy and combined savings.
+
+use eco2_core::Bounded;
+use eco2_core::schema::{Report, SpellRecord};
+
+/// The schema of [`Suggestions::json`].
+pub const ADVICE_SCHEMA: &str = "eco2.advice/1";
+/// Savings below this share of a run's energy are not reported, percent.
+pub(super) const WORTH_PERCENT: f64 = 1.0;
+
+/// What advice is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Topic {
+    /// Idle GPUs.
+    IdleGpu,
+    /// Stalled steps.
+    Stalls,
+    /// The power limit of GPUs.
+    PowerLimit,
+    /// Another start time.
+    Hour,
+    /// Another grid zone.
+    Region,
+}
+
+/// How a saving was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Claim {
+    /// The measured share of the energy is an upper limit of the saving; the saving itself needs another run.
+    AtMost,
+    /// Computed from the run's power profile and carbon intensities.
+    Computed,
+    /// No saving is stated: it needs a sweep or another run.
+    Unknown,
+}
+
+/// A measured or computed value that advice rests on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evidence {
+    /// What the value is.
+    pub name: &'static str,
+    /// The value.
+    pub value: f64,
+    /// Its unit: `s`, `J`, `W`, `%`, `g/kWh`, `g`, `1`.
+    pub unit: &'static str,
+}
+
+/// A share of the run in percent with its bounds, and the same in grams.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Saving {
+    /// Percent of the run's energy for [`Claim::AtMost`] (0 to 100), percent of its grams for [`Claim::Computed`] (at most
+    /// 100).
+    pub percent: f64,
+    /// Lower bound, percent.
+    pub low_percent: f64,
+    /// Upper bound, percent.
+    pub high_percent: f64,
+    /// The saving in grams CO2e; `None` if the run has no grams.
+    pub grams: Option<f64>,
+}
+
+/// One suggestion.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Advice {
+    /// What it is about.
+    pub topic: Topic,
+    /// A headline.
+    pub title: String,
+    /// What was observed, and what follows.
+    pub text: String,
+    /// The values that it rests on.
+    pub evidence: Vec<Evidence>,
+    /// How `saving` was found.
+    pub claim: Claim,
+    /// The possible saving; `None` if none is stated.
+    pub saving: Option<Saving>,
+    /// A command that tests the suggestion.
+    pub command: String,
+    /// Effort of the change: `low`, `medium` or `high`.
+    pub difficulty: &'static str,
+}
+
+/// A topic that could not be assessed, or that needs no change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotAssessed {
+    /// The topic.
+    pub topic: Topic,
+    /// The reason.
+    pub reason: String,
+}
+
+/// All advice for one run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Suggestions {
+    /// The run's id.
+    pub run: String,
+    /// The advice, the largest saving first.
+    pub advice: Vec<Advice>,
+    /// Upper bound of all savings together, percent, at most 100; `None` if no advice states a saving.
+    pub combined_percent: Option<f64>,
+    /// Topics without advice.
+    pub not_assessed: Vec<NotAssessed>,
+    /// Share of the run's energy that comes from a model, percent.
+    pub estimated_percent: f64,
+}
+
+/// Advice and topics without advice, as the topics add them.
+#[derive(Default)]
+pub(super) struct Findings {
+    pub(super) advice: Vec<Advice>,
+    pub(super) not_assessed: Vec<NotAssessed>,
+}
+
+impl Findings {
+    /// Adds a topic without advice.
+    pub(super) fn skip(&mut self, topic: Topic, reason: impl Into<String>) {
+        self.not_assessed.push(NotAssessed { topic, reason: reason.into() });
+    }
+}
+
+impl Topic {
+    /// The name in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::IdleGpu => "idle-gpu",
+            Self::Stalls => "stalls",
+            Self::PowerLimit => "power-limit",
+            Self::Hour => "hour",
+            Self::Region => "region",
+        }
+    }
+}
+
+impl Claim {
+    /// The name in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AtMost => "at-most",
+            Self::Computed => "computed",
+            Self::Unknown => "untold",
+        }
+    }
+}
+
+/// The run's command as a shell line; `COMMAND` if the report has none.
+pub(super) fn command_line(report: &Report) -> String {
+    match report.run.command.as_slice() {
+        [] => "COMMAND".to_owned(),
+        words => words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "),
+    }
+}
+
+/// One word of a shell line, quoted if needed.
+pub(super) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+/// `part` of `whole` in percent, at most 100; 0 if `whole` is 0.
+pub(super) fn percent(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { (100.0 * part as f64 / whole as f64).min(100.0) }
+}
+
+/// The share of a run's energy that was used during episodes, and its grams at the run's mean carbon intensity.
+///
+/// `None` if the energy of an episode or of the run is not known.
+pub(super) fn energy_share(report: &Report, episodes: &[&SpellRecord]) -> Option<Saving> {
+    let energy = &report.energy;
+    if episodes.iter().any(|episode| episode.energy_uj.is_none()) {
+        return None;
+    }
+    let sum: Bounded<u64> = episodes.iter().map(|episode| episode.bounded()).sum();
+    let share = percent(sum.value?, energy.total_uj?);
+    let low_percent = energy.high_uj.map_or(0.0, |high_uj| percent(sum.low, high_uj)).min(share);
+    let high_percent = sum.high.filter(|_| energy.low_uj > 0).map_or(100.0, |high_uj| percent(high_uj, energy.low_uj));
+    let grams = report.carbon.as_ref().and_then(|carbon| carbon.grams).map(|grams| grams * share / 100.0);
+    Some(Saving { percent: share, low_percent, high_percent: high_percent.max(share), grams })
+}
+
+/// The upper bound of all savings together, percent: `100 (1 − Π (1 − s))` over their upper bounds, so it never exceeds 100.
+///
+/// Start times and zones exclude each other, so only the largest of them counts. Idle GPUs and stalls can happen at
+/// different times, so their shares add up, to 100 at most.
+#[must_use]
+pub fn combined_percent(advice: &[Advice]) -> Option<f64> {
+    let highs = |topic: Topic| {
+        let savings = advice.iter().filter(move |advice| advice.topic == topic).filter_map(|advice| advice.saving);
+        savings.map(|saving| saving.high_percent.clamp(0.0, 100.0))
+    };
+    let largest = |topics: [Topic; 2]| topics.into_iter().flat_map(highs).reduce(f64::max);
+    let waste = [Topic::IdleGpu, Topic::Stalls].into_iter().filter_map(|topic| highs(topic).reduce(f64::max));
+    let groups = [
+        waste.reduce(|idle, stalled| (idle + stalled).min(100.0)),
+        highs(Topic::PowerLimit).reduce(f64::max),
+        largest([Topic::Hour, Topic::Region]),
+    ];
+    let shares: Vec<f64> = groups.into_iter().flatten().collect();
+    let left = shares.iter().fold(1.0, |left, share| left * (1.0 - share / 100.0));
+    (!shares.is_empty()).then_some(100.0 * (1.0 - left))
+}
