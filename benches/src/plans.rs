@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use eco2_core::Scale;
 use eco2_grid::plan::{HOUR_NS, IntensityCurve, Job, plan};
-use eco2_grid::{Meta, Place, Series, SeriesPoint};
+use eco2_grid::{FilePlace, Series, SeriesMeta, SeriesPoint};
 
 use crate::bulk::{Random, counter};
 use crate::measure::{Samples, cpu_each, cpu_ms, in_turns};
@@ -138,9 +138,9 @@ fn hourly(half_hourly: &Series) -> Result<Series, Failure> {
 }
 
 fn point(from_ns: i64, value: f64) -> SeriesPoint {
-    SeriesPoint { from_ns, value: Some(value), place: Place::Whole }
+    SeriesPoint { from_ns, value: Some(value), place: FilePlace::Whole }
 }
 
 fn series(points: &[SeriesPoint]) -> Result<Series, Failure> {
-    Series::of(Meta::default(), points).map_err(|(_, fault)| fault.to_string().into())
+    Series::of(SeriesMeta::default(), points).map_err(|(_, fault)| fault.to_string().into())
 }

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use eco2::options::{Input, Layer, Origin, opt};
-use eco2_grid::provider::{Counts, Coverage, Part};
+use eco2_grid::provider::{CacheCounts, Coverage, IntensityPart};
 use eco2_grid::{IntensityKind, ZoneError, utc, zone_document};
 use serde_json::{Map, Value, json};
 
@@ -61,8 +61,8 @@ pub(crate) fn now(zone: &str, asking: &Given<Provider>, args: &GridArgs) -> anyh
 }
 
 /// How often a provider's cache answered in this command, for people.
-fn cache(provider: &str, counts: &Counts) -> String {
-    let Counts { hits, misses, stale, failed } = counts;
+fn cache(provider: &str, counts: &CacheCounts) -> String {
+    let CacheCounts { hits, misses, stale, failed } = counts;
     format!(
         "eco2: {provider}: {hits} answered by the cache, {misses} asked anew, {stale} of an older answer, {failed} without one\n"
     )
@@ -70,7 +70,7 @@ fn cache(provider: &str, counts: &Counts) -> String {
 
 /// The part that holds for an instant: of the provider that covers it, else the last one before it of the first provider,
 /// in the requested order, that has any.
-fn best<'a>(coverage: &'a Coverage, at_ns: i64, names: &[&str]) -> Option<&'a Part> {
+fn best<'a>(coverage: &'a Coverage, at_ns: i64, names: &[&str]) -> Option<&'a IntensityPart> {
     let current = coverage.parts.iter().find(|part| part.from_ns <= at_ns && at_ns < part.to_ns);
     let last_of =
         |name: &&str| coverage.parts.iter().rev().find(|part| part.provider == **name && part.from_ns <= at_ns);
@@ -94,7 +94,7 @@ struct Answer {
     table: Option<Value>,
     zone: String,
     at_ns: i64,
-    part: Option<Part>,
+    part: Option<IntensityPart>,
     chain: Vec<Link>,
 }
 
@@ -133,7 +133,7 @@ impl Answer {
             keys.insert("source".to_owned(), json!(part.about.source));
             keys.insert("licence".to_owned(), json!(part.about.licence));
         }
-        let time = |at_ns: fn(&Part) -> i64| self.part.as_ref().map(|part| utc(at_ns(part)));
+        let time = |at_ns: fn(&IntensityPart) -> i64| self.part.as_ref().map(|part| utc(at_ns(part)));
         let chain = self.chain.iter();
         let link = |link: &Link| json!({"provider": link.provider, "answered": link.answered, "fault": link.fault});
         keys.extend(Map::from_iter([
@@ -194,16 +194,25 @@ impl Link {
 mod tests {
     use std::sync::Arc;
 
-    use eco2_grid::provider::About;
+    use eco2_grid::provider::IntensityOrigin;
 
     use super::*;
 
-    fn part(provider: &str, from_ns: i64, to_ns: i64) -> Part {
-        let (provider, about) = (provider.to_owned(), Arc::new(About::default()));
-        Part { from_ns, to_ns, g_per_kwh: 1.0, estimated: false, provider, answer: None, fallback: false, about }
+    fn part(provider: &str, from_ns: i64, to_ns: i64) -> IntensityPart {
+        let (provider, about) = (provider.to_owned(), Arc::new(IntensityOrigin::default()));
+        IntensityPart {
+            from_ns,
+            to_ns,
+            g_per_kwh: 1.0,
+            estimated: false,
+            provider,
+            answer: None,
+            fallback: false,
+            about,
+        }
     }
 
-    fn chosen(parts: Vec<Part>, at_ns: i64) -> Option<String> {
+    fn chosen(parts: Vec<IntensityPart>, at_ns: i64) -> Option<String> {
         let coverage = Coverage { parts, ..Coverage::default() };
         best(&coverage, at_ns, &["first", "second"]).map(|part| part.provider.clone())
     }

@@ -1,6 +1,6 @@
 //! Energy and carbon of many intervals at once, without a meter.
 
-use eco2_grid::{Column, ImpactRow, MAX_G_PER_KWH, Pue, credit_cost, first_fall, impacts};
+use eco2_grid::{ImpactColumn, ImpactRow, MAX_G_PER_KWH, Pue, credit_cost, first_fall, impacts};
 
 use crate::failure::Failure;
 use crate::guard::guard;
@@ -87,7 +87,7 @@ unsafe fn fill(batch: &Batch) -> Result<(), Failure> {
     // SAFETY: as above.
     let intensities = unsafe { std::slice::from_raw_parts(batch.g_per_kwh, count) };
     check(intensities)?;
-    if column == Column::Totals {
+    if column == ImpactColumn::Totals {
         rising(amounts, "amount")?;
         rising(times, "time_ns")?;
     }
@@ -121,11 +121,11 @@ unsafe fn put(column: *mut f64, index: usize, value: Option<f64>) {
     }
 }
 
-fn column(kind: i32) -> Result<Column, Failure> {
+fn column(kind: i32) -> Result<ImpactColumn, Failure> {
     Ok(match kind {
-        ECO2_BATCH_ENERGIES => Column::Energies,
-        ECO2_BATCH_TOTALS => Column::Totals,
-        ECO2_BATCH_POWERS => Column::Powers,
+        ECO2_BATCH_ENERGIES => ImpactColumn::Energies,
+        ECO2_BATCH_TOTALS => ImpactColumn::Totals,
+        ECO2_BATCH_POWERS => ImpactColumn::Powers,
         other => return Err(Failure::argument(format!("batch: kind is {other}; allowed: ECO2_BATCH_... (0 to 2)"))),
     })
 }

@@ -1,6 +1,6 @@
 //! Energy and emissions of many intervals of known mean power, on the caller's columns of doubles.
 
-use eco2_grid::{PowerImpacts, Powers as Rows, PowersError, Pue, Values, power_impacts};
+use eco2_grid::{PowerImpacts, PowerRows as Rows, PowerValues, PowersError, Pue, power_impacts};
 
 use crate::batch::{pue, rows};
 use crate::failure::Failure;
@@ -96,8 +96,8 @@ unsafe fn filled(batch: &Powers) -> Result<u64, Failure> {
 
 fn impacts(
     power_w: &[f64],
-    duration_s: Values<'_>,
-    g_per_kwh: Values<'_>,
+    duration_s: PowerValues<'_>,
+    g_per_kwh: PowerValues<'_>,
     pue: Pue,
     mut out: PowerImpacts<'_>,
 ) -> Result<u64, PowersError> {
@@ -130,11 +130,11 @@ unsafe fn column<'a>(at: *const f64, count: usize, name: &'static str) -> Result
 
 /// # Safety
 /// `at` is NULL or has as many elements as the batch says.
-unsafe fn values<'a>(batch: &Powers, one: u32, at: *const f64, name: &'static str) -> Result<Values<'a>, Failure> {
+unsafe fn values<'a>(batch: &Powers, one: u32, at: *const f64, name: &'static str) -> Result<PowerValues<'a>, Failure> {
     let is_one = batch.flags & one != 0;
     // SAFETY: as required of the caller.
     let column = unsafe { column(at, if is_one { 1 } else { rows(batch.count)? }, name) }?;
-    Ok(if is_one { Values::One(column[0]) } else { Values::Each(column) })
+    Ok(if is_one { PowerValues::One(column[0]) } else { PowerValues::Each(column) })
 }
 
 /// # Safety

@@ -7,7 +7,7 @@ use crate::{Intensity, IntensityKind, Sha256, ZoneSource, table};
 
 const CSV: &str = include_str!("../data/clouds.csv");
 
-static CLOUDS: LazyLock<Clouds> = LazyLock::new(|| Clouds::parse(CSV));
+static CLOUDS: LazyLock<CloudTable> = LazyLock::new(|| CloudTable::parse(CSV));
 
 /// SHA-256 of the committed file, `grid/data/clouds.csv`.
 fn hash() -> Sha256 {
@@ -119,13 +119,13 @@ impl CloudRegion {
     }
 }
 
-struct Clouds {
+struct CloudTable {
     regions: Vec<CloudRegion>,
     /// `None` for a name that two providers have.
     names: HashMap<String, Option<usize>>,
 }
 
-impl Clouds {
+impl CloudTable {
     /// The file is part of the crate: a test, not the user, learns of a row that does not parse.
     fn parse(text: &str) -> Self {
         let rows = csv::Reader::from_reader(text.as_bytes()).into_deserialize::<CloudRegion>();

@@ -15,7 +15,7 @@ const MOST_WEIGHED: i64 = 100_000;
 
 /// A run's energy over its time.
 #[derive(Clone, Copy)]
-pub struct Course<'a> {
+pub struct EnergyProfile<'a> {
     /// How long it ran, nanoseconds; above 0.
     pub lasted_ns: u64,
     /// Energy used since its start, before PUE.
@@ -26,14 +26,14 @@ pub struct Course<'a> {
 
 /// An intensity over time, and when the run begins in it.
 #[derive(Debug, Clone, Copy)]
-pub struct Placed<'a> {
+pub struct PlacedRun<'a> {
     /// The intensity.
     pub series: &'a Series,
     /// The run's begin, nanoseconds since 1970 UTC.
     pub from_ns: i64,
 }
 
-impl Placed<'_> {
+impl PlacedRun<'_> {
     /// Whether the series reaches from the begin to the end of a run of that length.
     fn covers(&self, lasted_ns: u64) -> bool {
         let end_ns = self.from_ns.checked_add_unsigned(lasted_ns);
@@ -69,14 +69,14 @@ impl Difference {
 /// What would have been saved by running `there` instead of `here`; `None` where an intensity is missing for a part of it,
 /// or the energy is not known.
 #[must_use]
-pub fn difference(course: &Course<'_>, here: Placed<'_>, there: Placed<'_>) -> Option<Difference> {
+pub fn difference(course: &EnergyProfile<'_>, here: PlacedRun<'_>, there: PlacedRun<'_>) -> Option<Difference> {
     // Before the edges are laid out: as many as a series has slots, and no more.
     if ![here, there].iter().all(|placed| placed.covers(course.lasted_ns)) {
         return None;
     }
     let edges = edges(course.lasted_ns, &[here, there]);
     let starts: Vec<u64> = std::iter::once(0).chain(edges.iter().copied()).take(edges.len()).collect();
-    let at = |placed: Placed<'_>| -> Option<Vec<f64>> {
+    let at = |placed: PlacedRun<'_>| -> Option<Vec<f64>> {
         starts.iter().map(|since_ns| placed.series.at(placed.from_ns.checked_add_unsigned(*since_ns)?)).collect()
     };
     let (was, would_be) = (at(here)?, at(there)?);
@@ -102,10 +102,15 @@ pub fn difference(course: &Course<'_>, here: Placed<'_>, there: Placed<'_>) -> O
 /// falls on an edge of a slot. For a load that is the same throughout the best is always among these; for another one a
 /// begin between them may be better by what its course differs within an eighth.
 #[must_use]
-pub fn best_begin(course: &Course<'_>, here: Placed<'_>, from_ns: i64, to_ns: i64) -> Option<(i64, Difference)> {
+pub fn best_begin(
+    course: &EnergyProfile<'_>,
+    here: PlacedRun<'_>,
+    from_ns: i64,
+    to_ns: i64,
+) -> Option<(i64, Difference)> {
     let weighed = begins(course, here, from_ns, to_ns)
         .into_iter()
-        .filter_map(|begin_ns| Some((begin_ns, difference(course, here, Placed { from_ns: begin_ns, ..here })?)));
+        .filter_map(|begin_ns| Some((begin_ns, difference(course, here, PlacedRun { from_ns: begin_ns, ..here })?)));
     // What differs by rounding only is equal.
     let is_better = |best: &Difference, other: &Difference| {
         other.saved_g() > best.saved_g() + 1e-12 * best.emitted_g().abs().max(best.saved_g().abs())
@@ -114,7 +119,7 @@ pub fn best_begin(course: &Course<'_>, here: Placed<'_>, from_ns: i64, to_ns: i6
 }
 
 /// Begins to be tried, in order; of a run over very many slots only those with an end on an edge.
-fn begins(course: &Course<'_>, here: Placed<'_>, from_ns: i64, to_ns: i64) -> Vec<i64> {
+fn begins(course: &EnergyProfile<'_>, here: PlacedRun<'_>, from_ns: i64, to_ns: i64) -> Vec<i64> {
     let lasted_ns = i64::try_from(course.lasted_ns).unwrap_or(i64::MAX);
     let last_ns = to_ns.min(here.series.to_ns().saturating_sub(lasted_ns));
     let first_ns = from_ns.max(here.series.from_ns());
@@ -135,9 +140,9 @@ fn begins(course: &Course<'_>, here: Placed<'_>, from_ns: i64, to_ns: i64) -> Ve
 }
 
 /// The ends of the parts in which neither intensity changes, nanoseconds since the begin; the last is the run's.
-fn edges(lasted_ns: u64, both: &[Placed<'_>]) -> Vec<u64> {
+fn edges(lasted_ns: u64, both: &[PlacedRun<'_>]) -> Vec<u64> {
     let mut edges = vec![lasted_ns];
-    for Placed { series, from_ns } in both {
+    for PlacedRun { series, from_ns } in both {
         let into_ns = (from_ns - series.from_ns()).rem_euclid(series.step_ns());
         let step_ns = series.step_ns().unsigned_abs().max(1);
         let first_ns = (series.step_ns() - into_ns).unsigned_abs();
@@ -186,8 +191,8 @@ mod tests {
         Bounded::exact(if since_ns <= H as u64 { 3 * since_ns } else { 2 * KWH + since_ns })
     }
 
-    fn course(energy: &dyn EnergyCurve) -> Course<'_> {
-        Course { lasted_ns: 2 * H as u64, energy, pue: Pue::ONE }
+    fn course(energy: &dyn EnergyCurve) -> EnergyProfile<'_> {
+        EnergyProfile { lasted_ns: 2 * H as u64, energy, pue: Pue::ONE }
     }
 
     #[test]
@@ -195,7 +200,7 @@ mod tests {
         // At 0 h: 3 × 400 + 1 × 100 = 1300 g. At 1 h: 3 × 100 + 1 × 300 = 600 g. At 2 h: 3 × 300 + 1 × 100 = 1000 g.
         let series = series(&[400.0, 100.0, 300.0, 100.0, 900.0]);
         let course = course(&heavy_first);
-        let here = Placed { series: &series, from_ns: series.from_ns() };
+        let here = PlacedRun { series: &series, from_ns: series.from_ns() };
         let (begin_ns, best) = best_begin(&course, here, series.from_ns(), series.to_ns()).unwrap();
         assert_eq!(begin_ns, series.from_ns() + H);
         assert_eq!((best.grams, best.saved), (Bounded::exact(1300.0), Bounded::exact(700.0)));
@@ -207,8 +212,8 @@ mod tests {
         // Half an hour of the second hour's end are of no figure that is better: 1.5 h fit best from 0:30 to 2:00.
         let series = series(&[200.0, 100.0, 900.0]);
         let energy = |since_ns: u64| Bounded::exact(since_ns);
-        let course = Course { lasted_ns: 3 * H as u64 / 2, energy: &energy, pue: Pue::ONE };
-        let here = Placed { series: &series, from_ns: series.from_ns() };
+        let course = EnergyProfile { lasted_ns: 3 * H as u64 / 2, energy: &energy, pue: Pue::ONE };
+        let here = PlacedRun { series: &series, from_ns: series.from_ns() };
         let (begin_ns, _) = best_begin(&course, here, series.from_ns(), series.to_ns()).unwrap();
         assert_eq!(begin_ns, series.from_ns() + H / 2);
     }
@@ -217,8 +222,8 @@ mod tests {
     fn a_run_beyond_the_series_is_refused_before_its_slots_are_laid_out() {
         let series = series(&[400.0, 100.0]);
         let energy = |_: u64| -> Bounded<u64> { panic!("an edge was laid out") };
-        let course = Course { lasted_ns: 3_000_000_000_000_000_000, energy: &energy, pue: Pue::ONE };
-        let here = Placed { series: &series, from_ns: series.from_ns() };
+        let course = EnergyProfile { lasted_ns: 3_000_000_000_000_000_000, energy: &energy, pue: Pue::ONE };
+        let here = PlacedRun { series: &series, from_ns: series.from_ns() };
         assert_eq!(difference(&course, here, here), None);
         assert_eq!(best_begin(&course, here, i64::MIN, i64::MAX), None);
     }
@@ -231,8 +236,8 @@ mod tests {
             if since_ns == H as u64 { Bounded { low: 2 * KWH, ..energy } } else { energy }
         };
         let series = series(&[400.0, 100.0, 300.0]);
-        let here = Placed { series: &series, from_ns: series.from_ns() };
-        let found = difference(&course(&loose), here, Placed { from_ns: series.from_ns() + H, ..here }).unwrap();
+        let here = PlacedRun { series: &series, from_ns: series.from_ns() };
+        let found = difference(&course(&loose), here, PlacedRun { from_ns: series.from_ns() + H, ..here }).unwrap();
         assert_eq!((found.saved.low, found.saved.high), (200.0, Some(700.0)));
         assert!(found.percent.low <= 100.0 * 200.0 / 1000.0 && found.percent.high.unwrap() >= 100.0 * 700.0 / 1300.0);
     }
@@ -240,14 +245,14 @@ mod tests {
     #[test]
     fn a_part_without_a_figure_is_no_counterfactual() {
         let series = series(&[400.0, 100.0]);
-        let here = Placed { series: &series, from_ns: series.from_ns() };
-        assert!(difference(&course(&heavy_first), here, Placed { from_ns: series.from_ns() + H, ..here }).is_none());
+        let here = PlacedRun { series: &series, from_ns: series.from_ns() };
+        assert!(difference(&course(&heavy_first), here, PlacedRun { from_ns: series.from_ns() + H, ..here }).is_none());
     }
 
     #[test]
     fn d16_a_flat_grid_saves_nothing_at_any_hour() {
         let series = series(&[250.0; 24]);
-        let here = Placed { series: &series, from_ns: series.from_ns() };
+        let here = PlacedRun { series: &series, from_ns: series.from_ns() };
         let (_, best) = best_begin(&course(&heavy_first), here, series.from_ns(), series.to_ns()).unwrap();
         assert_eq!((best.saved.value, best.percent.value), (Some(0.0), Some(0.0)));
     }
@@ -265,8 +270,8 @@ mod tests {
                 let high = energy.high.map(|uj| (uj + above).min(4 * KWH));
                 Bounded { low: energy.low.saturating_sub(below), high, ..energy }
             };
-            let here = Placed { series: &series, from_ns: series.from_ns() + minutes * H / 60 };
-            let there = Placed { from_ns: series.from_ns() + at as i64 * H, ..here };
+            let here = PlacedRun { series: &series, from_ns: series.from_ns() + minutes * H / 60 };
+            let there = PlacedRun { from_ns: series.from_ns() + at as i64 * H, ..here };
             if let Some(found) = difference(&course(&loose), here, there) {
                 let Bounded { value, low, high, .. } = found.percent;
                 let value = value.unwrap();

@@ -12,7 +12,7 @@ const GRAMS_PER_TONNE: f64 = 1e6;
 /// What a column of amounts holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Column {
+pub enum ImpactColumn {
     /// Microjoules of each interval; times are durations.
     Energies,
     /// Running totals, microjoules, at rising times: each interval ends there and began at the one before. The first
@@ -47,19 +47,23 @@ pub struct Impact {
 }
 
 /// The impact of each row.
-pub fn impacts(column: Column, rows: impl IntoIterator<Item = ImpactRow>, pue: Pue) -> impl Iterator<Item = Impact> {
+pub fn impacts(
+    column: ImpactColumn,
+    rows: impl IntoIterator<Item = ImpactRow>,
+    pue: Pue,
+) -> impl Iterator<Item = Impact> {
     let mut before: Option<ImpactRow> = None;
     rows.into_iter().map(move |row| {
         let (energy_uj, duration_ns) = match column {
-            Column::Energies => (row.amount, row.time_ns),
-            Column::Powers => (units::uj_at_power(row.amount, row.time_ns), row.time_ns),
-            Column::Totals => since(before.replace(row).unwrap_or(row), row),
+            ImpactColumn::Energies => (row.amount, row.time_ns),
+            ImpactColumn::Powers => (units::uj_at_power(row.amount, row.time_ns), row.time_ns),
+            ImpactColumn::Totals => since(before.replace(row).unwrap_or(row), row),
         };
         impact(energy_uj, duration_ns, row.g_per_kwh, pue)
     })
 }
 
-/// The first place where a column that must not fall does: for the amounts and the instants of [`Column::Totals`].
+/// The first place where a column that must not fall does: for the amounts and the instants of [`ImpactColumn::Totals`].
 #[must_use]
 pub fn first_fall(values: &[u64]) -> Option<usize> {
     Some(values.windows(2).position(|pair| pair[1] < pair[0])? + 1)
@@ -90,7 +94,7 @@ mod tests {
     const KWH_UJ: u64 = 3_600_000_000_000;
     const HOUR_NS: u64 = 3_600_000_000_000;
 
-    fn all(column: Column, rows: &[(u64, u64)], pue: f64) -> Vec<Impact> {
+    fn all(column: ImpactColumn, rows: &[(u64, u64)], pue: f64) -> Vec<Impact> {
         let rows = rows.iter().map(|&(amount, time_ns)| ImpactRow { amount, time_ns, g_per_kwh: Some(360.0) });
         impacts(column, rows, Pue::new(pue).unwrap()).collect()
     }
@@ -98,23 +102,23 @@ mod tests {
     #[test]
     fn energies_totals_and_powers_of_a_kilowatt_for_an_hour() {
         let hour = Impact { kwh: 1.0, watts: Some(1000.0), grams: Some(360.0), grams_per_s: Some(0.1) };
-        assert_eq!(all(Column::Energies, &[(KWH_UJ, HOUR_NS)], 1.0), [hour]);
-        assert_eq!(all(Column::Powers, &[(1_000_000_000, HOUR_NS)], 1.0), [hour]);
-        let totals = all(Column::Totals, &[(5, 7), (KWH_UJ + 5, HOUR_NS + 7), (KWH_UJ + 5, HOUR_NS + 8)], 1.0);
+        assert_eq!(all(ImpactColumn::Energies, &[(KWH_UJ, HOUR_NS)], 1.0), [hour]);
+        assert_eq!(all(ImpactColumn::Powers, &[(1_000_000_000, HOUR_NS)], 1.0), [hour]);
+        let totals = all(ImpactColumn::Totals, &[(5, 7), (KWH_UJ + 5, HOUR_NS + 7), (KWH_UJ + 5, HOUR_NS + 8)], 1.0);
         assert_eq!(totals[1], hour);
         assert_eq!((totals[0].kwh, totals[0].grams_per_s, totals[2].kwh), (0.0, None, 0.0));
     }
 
     #[test]
     fn pue_is_in_the_grams_and_not_in_the_machines_energy() {
-        let [hour] = all(Column::Energies, &[(KWH_UJ, 0)], 1.5)[..] else { panic!() };
+        let [hour] = all(ImpactColumn::Energies, &[(KWH_UJ, 0)], 1.5)[..] else { panic!() };
         assert_eq!(hour, Impact { kwh: 1.0, watts: None, grams: Some(540.0), grams_per_s: None });
     }
 
     #[test]
     fn no_intensity_is_no_gram_and_not_zero() {
         let rows = [ImpactRow { amount: KWH_UJ, time_ns: 1, g_per_kwh: None }];
-        let [only] = impacts(Column::Energies, rows, Pue::ONE).collect::<Vec<_>>()[..] else { panic!() };
+        let [only] = impacts(ImpactColumn::Energies, rows, Pue::ONE).collect::<Vec<_>>()[..] else { panic!() };
         assert_eq!((only.kwh, only.grams, only.grams_per_s), (1.0, None, None));
     }
 
@@ -132,6 +136,6 @@ mod tests {
 
     #[test]
     fn d10_a_watt_for_an_hour_is_a_thousandth_of_a_kilowatt_hour() {
-        assert_eq!(all(Column::Powers, &[(1_000_000, HOUR_NS)], 1.0)[0].kwh, 0.001);
+        assert_eq!(all(ImpactColumn::Powers, &[(1_000_000, HOUR_NS)], 1.0)[0].kwh, 0.001);
     }
 }

@@ -42,20 +42,20 @@ mod zone_document;
 
 pub use cities::time_zone;
 pub use clouds::{CloudRegion, cloud_region, cloud_regions};
-pub use counterfactual::{Course, Difference, Placed, best_begin, difference};
+pub use counterfactual::{Difference, EnergyProfile, PlacedRun, best_begin, difference};
 pub use error::{RangeError, ZoneError};
-pub use impact::{Column, Impact, ImpactRow, credit_cost, first_fall, impacts};
+pub use impact::{Impact, ImpactColumn, ImpactRow, credit_cost, first_fall, impacts};
 pub use intensity::{Intensity, IntensityKind, MAX_G_PER_KWH, OLD_YEARS, ZoneSource, age_notice, constant};
 pub use locate::{LocateError, locate};
 pub use lookup::{lookup, lookup_or_around, world};
 pub use mix::{Mix, mix};
 pub use outlook::{IntensityForecast, outlook};
-pub use powers::{MAX_DURATION_S, MAX_POWER_W, PowerImpacts, Powers, PowersError, Values, power_impacts};
+pub use powers::{MAX_DURATION_S, MAX_POWER_W, PowerImpacts, PowerRows, PowerValues, PowersError, power_impacts};
 pub use price::{Consumption, price, recompute};
 pub use pue::Pue;
 pub use series::{
-    EnergySlot, FileError, FileFault, IntensityUnit, LONE_SLOT_NS, Meta, Place, Series, SeriesGap, SeriesPoint,
-    SeriesSlot, Slots, Weighed, parse_instant, utc,
+    EnergySlot, FileError, FileFault, FilePlace, IntensityUnit, LONE_SLOT_NS, Series, SeriesGap, SeriesGrams,
+    SeriesMeta, SeriesPoint, SeriesSlot, SlotRule, parse_instant, utc,
 };
 pub use sha256::Sha256;
 pub use table::zones;

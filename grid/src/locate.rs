@@ -17,7 +17,7 @@ const NEAR_DEGREES: f64 = 2.0;
 const APART: [(f64, f64, &str); 5] =
     [(22.32, 114.17, "HK"), (22.20, 113.55, "MO"), (1.35, 103.82, "SG"), (26.07, 50.55, "BH"), (36.14, -5.35, "GI")];
 
-static RINGS: LazyLock<Vec<Ring>> = LazyLock::new(|| CSV.lines().skip(1).filter_map(Ring::parse).collect());
+static RINGS: LazyLock<Vec<Border>> = LazyLock::new(|| CSV.lines().skip(1).filter_map(Border::parse).collect());
 
 /// Why coordinates give no zone.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -94,7 +94,7 @@ fn zone_at(latitude: f64, longitude: f64) -> Result<&'static str, LocateError> {
     }
 }
 
-fn rings_of(zone: &str) -> impl Iterator<Item = &'static Ring> {
+fn rings_of(zone: &str) -> impl Iterator<Item = &'static Border> {
     RINGS.iter().filter(move |ring| ring.zone == zone)
 }
 
@@ -113,12 +113,12 @@ fn distances(latitude: f64, longitude: f64) -> impl Iterator<Item = (f64, &'stat
 }
 
 /// A closed border: longitude and latitude of its corners, degrees.
-struct Ring {
+struct Border {
     zone: &'static str,
     corners: Vec<(f64, f64)>,
 }
 
-impl Ring {
+impl Border {
     fn parse(line: &'static str) -> Option<Self> {
         let (zone, numbers) = line.split_once(',')?;
         let numbers: Vec<f64> = numbers.split(' ').filter_map(|number| number.parse().ok()).collect();

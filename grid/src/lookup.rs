@@ -49,7 +49,8 @@ pub fn lookup_or_around(zone: &str) -> Intensity {
         Err(error) => error,
     };
     let typed: String = zone.trim().chars().take(LONGEST).collect();
-    let around = places::named(&table::fold(&typed)).and_then(places::Place::country).or_else(|| country_of(&typed));
+    let around =
+        places::named(&table::fold(&typed)).and_then(places::UnlistedPlace::country).or_else(|| country_of(&typed));
     let (mut intensity, used) = match around {
         Some(country) => (country.intensity(ZoneSource::Country), country.label()),
         None => (table::world().intensity(ZoneSource::Unknown), "the world average".to_owned()),

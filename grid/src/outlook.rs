@@ -64,11 +64,11 @@ impl Series {
 
 /// As [`Series::outlook`], of any intensity over time: `at` tells it where it is known, from `first_ns` on.
 pub fn outlook(at: &dyn Fn(i64) -> Option<f64>, first_ns: i64, now_ns: i64, to_ns: i64) -> Option<IntensityForecast> {
-    let stretch = EnergySlot::new(now_ns, to_ns);
+    let stretch = SampledWindow::new(now_ns, to_ns);
     let first_ns = first_ns.max(now_ns.saturating_sub(PAST_NS));
     let known = stretch.mean(at);
     if let Some((g_per_kwh, 1.0)) = known {
-        let seen = EnergySlot::new(first_ns, to_ns).ends(at)?;
+        let seen = SampledWindow::new(first_ns, to_ns).ends(at)?;
         return Some(IntensityForecast { g_per_kwh, published: 1.0, season_h: None, error_percent: None, seen });
     }
     let known_ns = now_ns - first_ns;
@@ -82,7 +82,7 @@ pub fn outlook(at: &dyn Fn(i64) -> Option<f64>, first_ns: i64, now_ns: i64, to_n
         published: known.map_or(0.0, |(_, share)| share),
         season_h: u32::try_from(season_ns / HOUR_NS).ok(),
         error_percent: best.map(|(_, error)| 100.0 * error),
-        seen: EnergySlot::new(first_ns, to_ns).ends(at)?,
+        seen: SampledWindow::new(first_ns, to_ns).ends(at)?,
     })
 }
 
@@ -94,12 +94,12 @@ fn before(at: &dyn Fn(i64) -> Option<f64>, at_ns: i64, now_ns: i64, season_ns: i
 
 /// Root mean square relative error of repeating a season, for windows as long as `stretch` (a third of the past at most)
 /// of which all is known.
-fn back_test(at: &dyn Fn(i64) -> Option<f64>, first_ns: i64, stretch: &EnergySlot, season_ns: i64) -> Option<f64> {
+fn back_test(at: &dyn Fn(i64) -> Option<f64>, first_ns: i64, stretch: &SampledWindow, season_ns: i64) -> Option<f64> {
     let (now_ns, long_ns) = (stretch.from_ns, stretch.to_ns - stretch.from_ns);
     let long_ns = long_ns.min((now_ns - first_ns) / 3).max(1);
     let (mut squares, mut count, mut origin_ns) = (0.0, 0.0, now_ns - long_ns);
     while origin_ns - season_ns >= first_ns {
-        let window = EnergySlot::new(origin_ns, origin_ns + long_ns);
+        let window = SampledWindow::new(origin_ns, origin_ns + long_ns);
         let guess = window.mean(&|at_ns| before(at, at_ns, origin_ns, season_ns));
         if let (Some((guess, _)), Some((came, 1.0))) = (guess, window.mean(at))
             && came > 0.0
@@ -113,13 +113,13 @@ fn back_test(at: &dyn Fn(i64) -> Option<f64>, first_ns: i64, stretch: &EnergySlo
 }
 
 /// A stretch of time that is looked at in the middles of equal slots.
-struct EnergySlot {
+struct SampledWindow {
     from_ns: i64,
     to_ns: i64,
     slots: i64,
 }
 
-impl EnergySlot {
+impl SampledWindow {
     fn new(from_ns: i64, to_ns: i64) -> Self {
         let to_ns = to_ns.max(from_ns + 1);
         // A quarter of an hour is the shortest slot that is published widely.
@@ -187,7 +187,7 @@ mod tests {
         // Every other day has 100 all day, the others 200: a guess is twice, or half of what comes: errors 1 and -1/2.
         let now_ns = 20 * DAY_NS;
         let at = |at_ns: i64| (at_ns < now_ns).then_some(if at_ns.div_euclid(DAY_NS) % 2 == 0 { 100.0 } else { 200.0 });
-        let found = back_test(&at, 0, &EnergySlot::new(now_ns, now_ns + HOUR_NS), DAY_NS).unwrap();
+        let found = back_test(&at, 0, &SampledWindow::new(now_ns, now_ns + HOUR_NS), DAY_NS).unwrap();
         let expected = f64::sqrt((1.0 + 0.25) / 2.0);
         assert!((found - expected).abs() < 0.02, "{found} {expected}");
     }

@@ -7,11 +7,11 @@ use crate::table;
 
 const CSV: &str = include_str!("../data/places.csv");
 
-static PLACES: LazyLock<HashMap<String, Place>> = LazyLock::new(|| parse(CSV));
+static PLACES: LazyLock<HashMap<String, UnlistedPlace>> = LazyLock::new(|| parse(CSV));
 
 /// A country or province without a figure.
 #[derive(Debug, Clone, serde::Deserialize)]
-pub(crate) struct Place {
+pub(crate) struct UnlistedPlace {
     code: String,
     alpha3: String,
     name: String,
@@ -20,7 +20,7 @@ pub(crate) struct Place {
     country: String,
 }
 
-impl Place {
+impl UnlistedPlace {
     /// For people: `Quebec (CA-QC)`.
     pub(crate) fn label(&self) -> String {
         format!("{} ({})", self.name, self.code)
@@ -54,14 +54,15 @@ impl Place {
 }
 
 /// The place of a folded name.
-pub(crate) fn named(folded: &str) -> Option<&'static Place> {
+pub(crate) fn named(folded: &str) -> Option<&'static UnlistedPlace> {
     PLACES.get(folded)
 }
 
-fn parse(text: &str) -> HashMap<String, Place> {
-    let rows = csv::Reader::from_reader(text.as_bytes()).into_deserialize::<Place>();
+fn parse(text: &str) -> HashMap<String, UnlistedPlace> {
+    let rows = csv::Reader::from_reader(text.as_bytes()).into_deserialize::<UnlistedPlace>();
     let places = rows.filter_map(Result::ok);
-    let named = |place: Place| place.spellings().into_iter().map(move |name| (table::fold(&name), place.clone()));
+    let named =
+        |place: UnlistedPlace| place.spellings().into_iter().map(move |name| (table::fold(&name), place.clone()));
     places.flat_map(named).collect()
 }
 

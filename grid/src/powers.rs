@@ -19,7 +19,7 @@ const MAX_FUSED_PUE: f64 = 1e6;
 
 /// A column, or one value for every row.
 #[derive(Debug, Clone, Copy)]
-pub enum Values<'a> {
+pub enum PowerValues<'a> {
     /// The same for all rows.
     One(f64),
     /// One per row.
@@ -28,13 +28,13 @@ pub enum Values<'a> {
 
 /// Intervals of known mean power. Columns have equally many rows.
 #[derive(Debug, Clone, Copy)]
-pub struct Powers<'a> {
+pub struct PowerRows<'a> {
     /// Mean power, watts: 0 to [`MAX_POWER_W`].
     pub power_w: &'a [f64],
     /// Duration, seconds: 0 to [`MAX_DURATION_S`].
-    pub duration_s: Values<'a>,
+    pub duration_s: PowerValues<'a>,
     /// Carbon intensity, grams CO2e per kilowatt-hour: 0 to [`MAX_G_PER_KWH`]; NaN where it is not known.
-    pub g_per_kwh: Values<'a>,
+    pub g_per_kwh: PowerValues<'a>,
     /// Power usage effectiveness; in the emissions, not in the energy.
     pub pue: Pue,
 }
@@ -88,7 +88,7 @@ pub enum PowersError {
 /// [`PowersError`].
 #[inline(always)]
 #[allow(clippy::inline_always, reason = "compiled into the caller's function, for the instructions that one may use")]
-pub fn power_impacts<const FUSED: bool>(rows: Powers<'_>, out: &mut PowerImpacts<'_>) -> Result<u64, PowersError> {
+pub fn power_impacts<const FUSED: bool>(rows: PowerRows<'_>, out: &mut PowerImpacts<'_>) -> Result<u64, PowersError> {
     rows.check_lengths(out)?;
     let faults =
         if FUSED && rows.pue.get() <= MAX_FUSED_PUE { pass::<true>(rows, out) } else { pass::<false>(rows, out) };
@@ -105,19 +105,19 @@ struct Faults {
 }
 
 #[inline(always)]
-fn pass<const FUSED: bool>(rows: Powers<'_>, out: &mut PowerImpacts<'_>) -> Faults {
+fn pass<const FUSED: bool>(rows: PowerRows<'_>, out: &mut PowerImpacts<'_>) -> Faults {
     match (rows.duration_s, rows.g_per_kwh) {
-        (Values::Each(s), Values::Each(g)) => columns::<FUSED, true, true>(rows, (s, 0.0), (g, 0.0), out),
-        (Values::Each(s), Values::One(g)) => columns::<FUSED, true, false>(rows, (s, 0.0), (&[], g), out),
-        (Values::One(s), Values::Each(g)) => columns::<FUSED, false, true>(rows, (&[], s), (g, 0.0), out),
-        (Values::One(s), Values::One(g)) => columns::<FUSED, false, false>(rows, (&[], s), (&[], g), out),
+        (PowerValues::Each(s), PowerValues::Each(g)) => columns::<FUSED, true, true>(rows, (s, 0.0), (g, 0.0), out),
+        (PowerValues::Each(s), PowerValues::One(g)) => columns::<FUSED, true, false>(rows, (s, 0.0), (&[], g), out),
+        (PowerValues::One(s), PowerValues::Each(g)) => columns::<FUSED, false, true>(rows, (&[], s), (g, 0.0), out),
+        (PowerValues::One(s), PowerValues::One(g)) => columns::<FUSED, false, false>(rows, (&[], s), (&[], g), out),
     }
 }
 
 /// The pass itself, without a branch in its loop. Each input is a column (`EACH_…`) or the value beside it.
 #[inline(always)]
 fn columns<const FUSED: bool, const EACH_S: bool, const EACH_G: bool>(
-    rows: Powers<'_>,
+    rows: PowerRows<'_>,
     (seconds, one_s): (&[f64], f64),
     (intensities, one_g): (&[f64], f64),
     out: &mut PowerImpacts<'_>,
@@ -161,12 +161,12 @@ fn divided<const FUSED: bool>(value: f64, by: f64) -> f64 {
     (-near).mul_add(by, value).mul_add(reciprocal, near)
 }
 
-impl Powers<'_> {
+impl PowerRows<'_> {
     fn check_lengths(&self, out: &PowerImpacts<'_>) -> Result<(), PowersError> {
         let rows = self.power_w.len();
-        let of = |values: Values<'_>| match values {
-            Values::One(_) => rows,
-            Values::Each(column) => column.len(),
+        let of = |values: PowerValues<'_>| match values {
+            PowerValues::One(_) => rows,
+            PowerValues::Each(column) => column.len(),
         };
         let found = [
             ("duration_s", of(self.duration_s)),
@@ -183,9 +183,9 @@ impl Powers<'_> {
 
     #[cold]
     fn check_values(&self) -> Result<(), PowersError> {
-        let at = |values: Values<'_>, row: usize| match values {
-            Values::One(value) => value,
-            Values::Each(column) => column[row],
+        let at = |values: PowerValues<'_>, row: usize| match values {
+            PowerValues::One(value) => value,
+            PowerValues::Each(column) => column[row],
         };
         for (row, &watts) in self.power_w.iter().enumerate() {
             let (s, g) = (at(self.duration_s, row), at(self.g_per_kwh, row));
@@ -213,10 +213,15 @@ mod tests {
         unknown: Result<u64, PowersError>,
     }
 
-    fn of<const FUSED: bool>(power_w: &[f64], duration_s: Values<'_>, g_per_kwh: Values<'_>, pue: f64) -> Results {
+    fn of<const FUSED: bool>(
+        power_w: &[f64],
+        duration_s: PowerValues<'_>,
+        g_per_kwh: PowerValues<'_>,
+        pue: f64,
+    ) -> Results {
         let count = power_w.len();
         let (mut kwh, mut kg, mut kg_per_s) = (vec![-1.0; count], vec![-1.0; count], vec![-1.0; count]);
-        let rows = Powers { power_w, duration_s, g_per_kwh, pue: Pue::new(pue).unwrap() };
+        let rows = PowerRows { power_w, duration_s, g_per_kwh, pue: Pue::new(pue).unwrap() };
         let mut out = PowerImpacts { kwh: &mut kwh, kg: &mut kg, kg_per_s: &mut kg_per_s };
         let unknown = power_impacts::<FUSED>(rows, &mut out);
         Results { kwh, kg, kg_per_s, unknown }
@@ -224,12 +229,16 @@ mod tests {
 
     #[test]
     fn k20_kilowatt_for_an_hour_is_a_kilowatt_hour_in_columns() {
-        let found =
-            of::<false>(&[1000.0, 1.0, 0.0], Values::One(3600.0), Values::Each(&[360.0, f64::NAN, 5000.0]), 1.5);
+        let found = of::<false>(
+            &[1000.0, 1.0, 0.0],
+            PowerValues::One(3600.0),
+            PowerValues::Each(&[360.0, f64::NAN, 5000.0]),
+            1.5,
+        );
         assert_eq!((found.kwh, found.unknown), (vec![1.0, 0.001, 0.0], Ok(1)));
         assert!(found.kg[0] == 0.54 && found.kg[1].is_nan() && found.kg[2] == 0.0);
         assert!((found.kg_per_s[0] - 0.54 / 3600.0).abs() < 1e-19 && found.kg_per_s[1].is_nan());
-        let no_time = of::<false>(&[5.0], Values::One(0.0), Values::One(100.0), 1.0);
+        let no_time = of::<false>(&[5.0], PowerValues::One(0.0), PowerValues::One(100.0), 1.0);
         assert!(
             no_time.kwh == [0.0] && no_time.kg == [0.0] && no_time.kg_per_s[0].is_nan() && no_time.unknown == Ok(1)
         );
@@ -246,7 +255,9 @@ mod tests {
         let power: Vec<f64> = (0..count).map(|row| next([700.0, 1e13, 1e-9][row % 3])).collect();
         let seconds: Vec<f64> = (0..count).map(|row| next([60.0, 1e10, 1e-6][row % 3])).collect();
         let g: Vec<f64> = (0..count).map(|_| next(MAX_G_PER_KWH)).collect();
-        for (s, g) in [(Values::Each(&seconds), Values::Each(&g)), (Values::One(30.0), Values::One(473.25))] {
+        for (s, g) in
+            [(PowerValues::Each(&seconds), PowerValues::Each(&g)), (PowerValues::One(30.0), PowerValues::One(473.25))]
+        {
             let (plain, fused) = (of::<false>(&power, s, g, 1.23), of::<true>(&power, s, g, 1.23));
             let bits = |values: &[f64]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
             assert_eq!(bits(&plain.kwh), bits(&fused.kwh));
@@ -258,7 +269,7 @@ mod tests {
     #[test]
     fn k20_value_out_of_range_is_named_with_its_row() {
         let refused = |power: f64, s: f64, g: f64| {
-            let found = of::<true>(&[1.0, power], Values::Each(&[1.0, s]), Values::Each(&[1.0, g]), 1.0);
+            let found = of::<true>(&[1.0, power], PowerValues::Each(&[1.0, s]), PowerValues::Each(&[1.0, g]), 1.0);
             found.unknown.map_err(|error| error.to_string())
         };
         for power in [-1.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1e300, 1e300, -f64::NAN, 2e13] {
@@ -276,8 +287,8 @@ mod tests {
 
     #[test]
     fn k20_columns_of_different_lengths_are_refused() {
-        let found = of::<false>(&[1.0, 2.0], Values::Each(&[1.0]), Values::One(1.0), 1.0);
+        let found = of::<false>(&[1.0, 2.0], PowerValues::Each(&[1.0]), PowerValues::One(1.0), 1.0);
         assert_eq!(found.unknown.unwrap_err().to_string(), "duration_s has 1 rows, power_w has 2");
-        assert_eq!(of::<false>(&[], Values::One(1.0), Values::One(1.0), 1.0).unknown, Ok(0));
+        assert_eq!(of::<false>(&[], PowerValues::One(1.0), PowerValues::One(1.0), 1.0).unknown, Ok(0));
     }
 }

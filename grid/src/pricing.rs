@@ -18,12 +18,12 @@ mod told;
 mod weigh;
 mod when;
 
-pub use agreed::{Agreed, agreed};
-pub use ahead::Ahead;
-pub use merged::{MergedShares, Share, facility, merge_shares};
+pub use agreed::{AgreedTerms, agreed};
+pub use ahead::RateForecast;
+pub use merged::{EnergyShare, MergedShares, facility, merge_shares};
 pub use request::{PriceError, PriceRequest};
-pub use resolved::{Priced, Pricing};
+pub use resolved::{PriceInput, Pricing};
 pub use segments::{NamedZone, price_parts};
-pub use sources::Sources;
-pub use weigh::{EnergyCurve, RateStep, Split, Steps, weigh};
+pub use sources::IntensitySources;
+pub use weigh::{EnergyCurve, EnergySplit, RateStep, Steps, weigh};
 pub use when::When;

@@ -1,6 +1,6 @@
 //! Intensity over time, from whoever publishes it, behind one trait.
 //!
-//! A [`Provider`] answers with [`Slot`]s for a zone and a stretch of time. A [`Chain`] asks several in the given order
+//! A [`Provider`] answers with [`IntensitySlot`]s for a zone and a stretch of time. A [`ProviderChain`] asks several in the given order
 //! and states for every part of the time who covered it. Files, constants and the yearly table need nothing; what asks the
 //! network is behind the feature `providers`, is used only where it was named, and never on a measuring thread.
 
@@ -22,20 +22,20 @@ mod online;
 #[cfg(feature = "providers")]
 mod service;
 
-pub use chain::{Chain, Coverage, Part};
+pub use chain::{Coverage, IntensityPart, ProviderChain};
 pub use fault::ProviderFault;
-pub use file::File;
+pub use file::SeriesFile;
 pub use fixed::Fixed;
-pub use slot::{About, Counts, Reply, Slot, Wanted};
+pub use slot::{CacheCounts, IntensityOrigin, IntensityQuery, IntensitySlot, Reply};
 
 #[cfg(feature = "providers")]
 pub use cached::Cached;
 #[cfg(feature = "providers")]
-pub use disk::Disk;
+pub use disk::DiskCache;
 #[cfg(feature = "providers")]
 pub use metadata::cloud_of_this_machine;
 #[cfg(feature = "providers")]
-pub use online::{NAMES, Online, Setup};
+pub use online::{NAMES, Online, OnlineSetup};
 
 /// Name of the provider that has the yearly averages.
 pub const TABLE: &str = "table";
@@ -50,10 +50,10 @@ pub trait Provider: Send + Sync {
     ///
     /// # Errors
     /// [`ProviderFault`] when it has no answer at all. It never blocks longer than its limits allow.
-    fn slots(&self, wanted: &Wanted<'_>) -> Result<Reply, ProviderFault>;
+    fn slots(&self, wanted: &IntensityQuery<'_>) -> Result<Reply, ProviderFault>;
 
     /// How often its cache answered so far; `None`: it has none.
-    fn counts(&self) -> Option<Counts> {
+    fn counts(&self) -> Option<CacheCounts> {
         None
     }
 }

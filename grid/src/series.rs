@@ -15,9 +15,9 @@ pub(crate) mod rows;
 mod unit;
 
 pub(crate) use csv_form::{chosen, unknown_slots};
-pub use energy::{EnergySlot, Weighed};
+pub use energy::{EnergySlot, SeriesGrams};
 pub(crate) use error::shown;
-pub use error::{FileError, FileFault, Place};
+pub use error::{FileError, FileFault, FilePlace};
 pub use instant::{parse_instant, utc};
 pub use points::SeriesPoint;
 pub(crate) use points::common;
@@ -31,7 +31,7 @@ pub const LONE_SLOT_NS: i64 = 3_600_000_000_000;
 
 /// Where a series comes from and what it counts.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Meta {
+pub struct SeriesMeta {
     /// Zone or column; empty where nobody says.
     pub zone: String,
     /// What the figures count; `None`: not stated.
@@ -45,12 +45,12 @@ pub struct Meta {
     /// Whether the source calls the figures estimates, or forecasts.
     pub estimated: bool,
     /// How rows that are not evenly spaced are read.
-    pub slots: Slots,
+    pub slots: SlotRule,
 }
 
 /// How long slots last whose rows are not evenly spaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Slots {
+pub enum SlotRule {
     /// Until the next row, where two slots of that length follow each other; a single longer distance is a missing row.
     #[default]
     Steady,
@@ -58,7 +58,7 @@ pub enum Slots {
     UntilNext,
 }
 
-impl Slots {
+impl SlotRule {
     /// What the header line `slots=` states; `None` for any other text.
     pub(crate) fn named(text: &str) -> Option<Self> {
         [("steady", Self::Steady), ("until-next", Self::UntilNext)]
@@ -71,7 +71,7 @@ impl Slots {
 /// Intensity over time, in slots of equal length.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series {
-    meta: Meta,
+    meta: SeriesMeta,
     first_ns: i64,
     step_ns: i64,
     /// Grams per kilowatt-hour; not a number where unknown, so that the column stays flat.
@@ -97,14 +97,14 @@ pub struct SeriesGap {
     pub from_ns: i64,
     /// End, nanoseconds since 1970 UTC.
     pub to_ns: i64,
-    /// The place in the file; [`Place::Whole`] without a file.
-    pub place: Place,
+    /// The place in the file; [`FilePlace::Whole`] without a file.
+    pub place: FilePlace,
 }
 
 impl Series {
     /// What it is a series of.
     #[must_use]
-    pub fn meta(&self) -> &Meta {
+    pub fn meta(&self) -> &SeriesMeta {
         &self.meta
     }
 

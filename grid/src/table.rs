@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use crate::IntensityKind;
 use crate::zone::{CSV, Zone};
 
-static TABLE: LazyLock<Table> = LazyLock::new(|| Table::parse(CSV));
+static TABLE: LazyLock<ZoneTable> = LazyLock::new(|| ZoneTable::parse(CSV));
 
 /// All zones, in order of precedence.
 #[must_use]
@@ -43,14 +43,14 @@ pub(crate) fn names() -> impl Iterator<Item = (&'static str, &'static Zone)> {
     TABLE.names.iter().map(|(name, places)| (name.as_str(), &TABLE.zones[places[0]]))
 }
 
-struct Table {
+struct ZoneTable {
     zones: Vec<Zone>,
     names: HashMap<String, Vec<usize>>,
     codes: HashMap<String, usize>,
 }
 
 #[derive(serde::Deserialize)]
-struct Row {
+struct ZoneRow {
     zone: String,
     alpha3: Option<String>,
     name: String,
@@ -62,10 +62,10 @@ struct Row {
     licence: String,
 }
 
-impl Table {
+impl ZoneTable {
     /// The file is part of the crate: a test, not the user, learns of a row that does not parse.
     fn parse(text: &str) -> Self {
-        let rows = csv::Reader::from_reader(text.as_bytes()).into_deserialize::<Row>();
+        let rows = csv::Reader::from_reader(text.as_bytes()).into_deserialize::<ZoneRow>();
         let zones: Vec<Zone> = rows.filter_map(Result::ok).map(Zone::from).collect();
         let mut names: HashMap<String, Vec<usize>> = HashMap::new();
         for (place, zone) in zones.iter().enumerate() {
@@ -81,8 +81,8 @@ impl Table {
     }
 }
 
-impl From<Row> for Zone {
-    fn from(row: Row) -> Self {
+impl From<ZoneRow> for Zone {
+    fn from(row: ZoneRow) -> Self {
         let aliases = row.aliases.split(';').filter(|alias| !alias.is_empty()).map(str::to_owned).collect();
         Self {
             code: row.zone,

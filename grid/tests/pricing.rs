@@ -7,7 +7,7 @@ use std::path::Path;
 use eco2_core::Bounded;
 use eco2_core::schema::{Carbon, Energy, Report, Work};
 use eco2_core::units::kwh;
-use eco2_grid::pricing::{EnergyCurve, PriceRequest, Priced, Pricing, Share, When, facility, merge_shares};
+use eco2_grid::pricing::{EnergyCurve, EnergyShare, PriceInput, PriceRequest, Pricing, When, facility, merge_shares};
 use eco2_grid::{Pue, recompute};
 use proptest::prelude::*;
 
@@ -94,7 +94,7 @@ fn resolved(request: &PriceRequest) -> Pricing {
 fn priced(pricing: &Pricing, levels: &Levels) -> (Energy, Carbon) {
     let (mut energy, when) = (levels.energy(), when());
     let coverage = pricing.sources().map(|sources| sources.cover(&when, when.to_ns()));
-    let run = Priced { when: &when, work: &Work::default(), curve: Some(levels), coverage: coverage.as_ref() };
+    let run = PriceInput { when: &when, work: &Work::default(), curve: Some(levels), coverage: coverage.as_ref() };
     let (carbon, _) = pricing.price(&mut energy, &run);
     (energy, carbon)
 }
@@ -124,9 +124,9 @@ fn near(one: f64, other: f64) -> bool {
     (one - other).abs() <= 1e-7 * one.abs().max(other.abs()).max(1e-9)
 }
 
-fn share<'a>(levels: &Levels, (energy, carbon): &'a (Energy, Carbon)) -> Share<'a> {
+fn share<'a>(levels: &Levels, (energy, carbon): &'a (Energy, Carbon)) -> EnergyShare<'a> {
     let whole = *levels.0.last().unwrap();
-    Share { energy: whole, during: (when().from, when().to), carbon, own: energy }
+    EnergyShare { energy: whole, during: (when().from, when().to), carbon, own: energy }
 }
 
 proptest! {
@@ -178,7 +178,7 @@ proptest! {
             .iter()
             .map(|(asked, levels)| priced(&resolved(&request(asked, folder.path())), levels))
             .collect();
-        let shares: Vec<Share<'_>> = asked.iter().zip(&parts).map(|((_, levels), part)| share(levels, part)).collect();
+        let shares: Vec<EnergyShare<'_>> = asked.iter().zip(&parts).map(|((_, levels), part)| share(levels, part)).collect();
         let merged = merge_shares(&shares);
         let sum = |of: fn(&Carbon) -> f64| parts.iter().map(|(_, carbon)| of(carbon)).sum::<f64>();
         let segments: Vec<_> = parts.iter().flat_map(|(_, carbon)| carbon.segments.clone()).collect();

@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use eco2_core::Bounded;
 use eco2_grid::pricing::{NamedZone, price_parts};
 use eco2_grid::provider::{
-    Cached, Chain, Fixed, Online, Provider as _, ProviderFault, Setup, Wanted, cloud_of_this_machine,
+    Cached, Fixed, IntensityQuery, Online, OnlineSetup, Provider as _, ProviderChain, ProviderFault,
+    cloud_of_this_machine,
 };
 use eco2_grid::{Pue, Sha256, ZoneSource, lookup, parse_instant};
 use eco2_net::{Limits, NetError};
@@ -36,13 +37,13 @@ fn limits() -> Limits {
 }
 
 fn open(name: &str, base: &str) -> Cached<Online> {
-    let setup = Setup { base: Some(base.to_owned()), limits: limits(), ..Setup::default() };
+    let setup = OnlineSetup { base: Some(base.to_owned()), limits: limits(), ..OnlineSetup::default() };
     Online::open(name, &setup, |variable| variable.starts_with("ECO2_TOKEN_").then(|| TOKEN.to_owned())).unwrap()
 }
 
-fn noon(zone: &str) -> Wanted<'_> {
+fn noon(zone: &str) -> IntensityQuery<'_> {
     let now_ns = at("2026-03-01T12:30Z");
-    Wanted { zone, from_ns: now_ns - HOUR, to_ns: now_ns, now_ns }
+    IntensityQuery { zone, from_ns: now_ns - HOUR, to_ns: now_ns, now_ns }
 }
 
 fn history(points: &[(&str, Option<f64>)]) -> String {
@@ -183,7 +184,7 @@ fn f44_a_passing_fault_is_retried_and_another_is_not() {
 fn f44_the_table_stands_in_and_is_flagged() {
     let stub = Stub::always(Answer::status(500));
     let table = Fixed::table(lookup("DE").unwrap());
-    let chain = Chain::new(vec![Arc::new(open("electricity-maps", &stub.base)), Arc::new(table)]);
+    let chain = ProviderChain::new(vec![Arc::new(open("electricity-maps", &stub.base)), Arc::new(table)]);
     let coverage = chain.cover(&noon("DE"));
     let [part] = coverage.parts.as_slice() else { panic!("one part") };
     assert_eq!((part.g_per_kwh, part.estimated, part.fallback), (342.06, true, true));
@@ -217,7 +218,7 @@ fn the_hour_that_comes_twice_is_two_hours() {
     ];
     let stub = Stub::always(Answer::ok(history(&hours)));
     let now_ns = at("2026-10-25T03:00Z");
-    let wanted = Wanted { zone: "DE", from_ns: at("2026-10-24T23:00Z"), to_ns: now_ns, now_ns };
+    let wanted = IntensityQuery { zone: "DE", from_ns: at("2026-10-24T23:00Z"), to_ns: now_ns, now_ns };
     let reply = open("electricity-maps", &stub.base).slots(&wanted).unwrap();
     let told: Vec<f64> = reply.slots().iter().map(|slot| slot.g_per_kwh).collect();
     assert_eq!(told, [1.0, 2.0, 3.0, 4.0]);
@@ -250,9 +251,9 @@ fn a_cloud_says_where_it_is_only_when_asked() {
 }
 
 /// Grams of one kilowatt-hour, used evenly over the four hours from `from`, as providers cover them.
-fn grams_of_a_kwh(chain: &Chain, zone: &str, from: &str) -> (f64, usize) {
+fn grams_of_a_kwh(chain: &ProviderChain, zone: &str, from: &str) -> (f64, usize) {
     let from_ns = at(from);
-    let wanted = Wanted { zone, from_ns, to_ns: from_ns + 4 * HOUR, now_ns: from_ns + 5 * HOUR };
+    let wanted = IntensityQuery { zone, from_ns, to_ns: from_ns + 4 * HOUR, now_ns: from_ns + 5 * HOUR };
     let coverage = chain.cover(&wanted);
     let energy = |since_ns: u64| Bounded::exact(250 * (since_ns / 1_000));
     let zone = NamedZone { name: zone.to_owned(), source: ZoneSource::Given };
@@ -275,7 +276,7 @@ fn k09_entsoe_document_of_two_resolutions_prices_a_run_at_107_6_grams_per_kwh() 
     for inside in [format!("{gas}{nuclear}"), format!("{nuclear}{gas}")] {
         let stub = Stub::always(Answer::ok(format!("<GL_MarketDocument>{inside}</GL_MarketDocument>")));
         let table = Fixed::table(lookup("BE").unwrap());
-        let chain = Chain::new(vec![Arc::new(open("entsoe", &stub.base)), Arc::new(table)]);
+        let chain = ProviderChain::new(vec![Arc::new(open("entsoe", &stub.base)), Arc::new(table)]);
         let (grams, segments) = grams_of_a_kwh(&chain, "BE", "2025-10-02T00:00Z");
         assert!((grams - 107.6).abs() < 1e-9 && segments == 1, "{grams} g in {segments} segments");
     }

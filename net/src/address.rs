@@ -17,7 +17,7 @@ const LONGEST_BASE: usize = 512;
 
 /// The kind of client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Client {
+pub(crate) enum ClientKind {
     /// A provider or a webhook.
     Service,
     /// The client of the cloud's metadata service.
@@ -29,7 +29,7 @@ pub(crate) enum Client {
 /// # Errors
 /// [`NetError::Address`] for an address that is neither HTTPS nor on this machine, is link-local, or contains a user, a query
 /// or a fragment.
-pub(crate) fn check(base: &str, client: Client) -> Result<bool, NetError> {
+pub(crate) fn check(base: &str, client: ClientKind) -> Result<bool, NetError> {
     let (scheme, rest) = base.split_once("://").ok_or(NetError::Address("does not begin with https://"))?;
     if base.len() > LONGEST_BASE || !base.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(NetError::Address("is too long, or holds blanks"));
@@ -39,7 +39,7 @@ pub(crate) fn check(base: &str, client: Client) -> Result<bool, NetError> {
     }
     let authority = rest.split('/').next().unwrap_or("");
     let host = host(authority);
-    let is_metadata = client == Client::Metadata && host == METADATA_HOST;
+    let is_metadata = client == ClientKind::Metadata && host == METADATA_HOST;
     let local = matches!(host, "127.0.0.1" | "localhost" | "[::1]") || is_metadata;
     match scheme {
         _ if host.is_empty() => Err(NetError::Address("names no host")),
@@ -79,13 +79,13 @@ fn mapped(address: Ipv6Addr) -> bool {
 
 /// A resolver that refuses names of link-local addresses; an unusual spelling of an address is recognised only here.
 #[derive(Debug)]
-pub(crate) struct Guarded {
-    client: Client,
+pub(crate) struct GuardedResolver {
+    client: ClientKind,
     inner: DefaultResolver,
 }
 
-impl Guarded {
-    pub(crate) fn new(client: Client) -> Self {
+impl GuardedResolver {
+    pub(crate) fn new(client: ClientKind) -> Self {
         Self { client, inner: DefaultResolver::default() }
     }
 }
@@ -95,15 +95,15 @@ impl Guarded {
 #[error("link-local address")]
 struct LinkLocalName;
 
-impl Resolver for Guarded {
+impl Resolver for GuardedResolver {
     fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let found = self.inner.resolve(uri, config, timeout)?;
-        let refused = self.client == Client::Service && found.iter().any(|address| is_link_local(address.ip()));
+        let refused = self.client == ClientKind::Service && found.iter().any(|address| is_link_local(address.ip()));
         if refused { Err(ureq::Error::Other(Box::new(LinkLocalName))) } else { Ok(found) }
     }
 }
 
-/// The error of a request that [`Guarded`] refused.
+/// The error of a request that [`GuardedResolver`] refused.
 pub(crate) fn refusal(error: &ureq::Error) -> Option<NetError> {
     match error {
         ureq::Error::Other(cause) if cause.is::<LinkLocalName>() => Some(LINK_LOCAL),
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn only_https_and_this_machine_are_asked() {
         for good in ["https://api.example.org/v3", "http://127.0.0.1:8080", "http://[::1]:80/x", "http://localhost"] {
-            assert!(check(good, Client::Service).is_ok(), "{good}");
+            assert!(check(good, ClientKind::Service).is_ok(), "{good}");
         }
         for wrong in [
             "http://example.org",
@@ -131,14 +131,14 @@ mod tests {
             "https://",
             "https://exa mple.org",
         ] {
-            assert!(matches!(check(wrong, Client::Service), Err(NetError::Address(_))), "{wrong}");
+            assert!(matches!(check(wrong, ClientKind::Service), Err(NetError::Address(_))), "{wrong}");
         }
     }
 
     #[test]
     fn k17_link_local_address_is_asked_by_the_metadata_client_alone() {
-        assert_eq!(check("http://169.254.169.254", Client::Metadata), Ok(true));
-        assert_eq!(check("http://127.0.0.1:8080", Client::Metadata), Ok(true), "a stand-in for tests");
+        assert_eq!(check("http://169.254.169.254", ClientKind::Metadata), Ok(true));
+        assert_eq!(check("http://127.0.0.1:8080", ClientKind::Metadata), Ok(true), "a stand-in for tests");
         for wrong in [
             "http://169.254.169.254",
             "http://169.254.169.254:80/latest",
@@ -148,10 +148,10 @@ mod tests {
             "https://[fe80::1]:8443/",
             "https://[::ffff:169.254.169.254]/",
         ] {
-            assert!(check(wrong, Client::Service).is_err(), "{wrong}");
+            assert!(check(wrong, ClientKind::Service).is_err(), "{wrong}");
         }
-        assert_eq!(check("https://169.254.0.1", Client::Metadata), Err(LINK_LOCAL), "one address, not the network");
-        assert_eq!(check("https://170.254.0.1", Client::Service), Ok(false));
+        assert_eq!(check("https://169.254.0.1", ClientKind::Metadata), Err(LINK_LOCAL), "one address, not the network");
+        assert_eq!(check("https://170.254.0.1", ClientKind::Service), Ok(false));
     }
 
     #[test]
@@ -161,7 +161,7 @@ mod tests {
         let agent = Agent::with_parts(
             config,
             ureq::unversioned::transport::DefaultConnector::default(),
-            Guarded::new(Client::Service),
+            GuardedResolver::new(ClientKind::Service),
         );
         // 0xa9fea9fe = 2852039166 = 169.254.169.254, as inet_aton(3) reads it.
         for address in ["https://2852039166/", "https://0xa9fea9fe/", "https://169.254.43518/"] {

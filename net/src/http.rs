@@ -8,7 +8,7 @@ use ureq::http::{Response, StatusCode};
 use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body, Error};
 
-use crate::address::{self, Client, Guarded};
+use crate::address::{self, ClientKind, GuardedResolver};
 use crate::{Backoff, Clock, NetError, Retry, Secret, SystemClock};
 
 /// The longest wait that a service may ask for, seconds.
@@ -97,7 +97,7 @@ impl Http {
     /// [`NetError::Address`] for an address that is neither HTTPS nor on this machine, is link-local, or contains a user,
     /// a query or a fragment.
     pub fn new(base: &str, limits: Limits) -> Result<Self, NetError> {
-        Self::open(Client::Service, base, limits)
+        Self::open(ClientKind::Service, base, limits)
     }
 
     /// A client of a cloud's metadata service, the only one that may use the link-local address [`crate::METADATA_HOST`].
@@ -105,7 +105,7 @@ impl Http {
     /// # Errors
     /// As [`Http::new`].
     pub fn metadata(base: &str, limits: Limits) -> Result<Self, NetError> {
-        Self::open(Client::Metadata, base, limits)
+        Self::open(ClientKind::Metadata, base, limits)
     }
 
     /// The same client with waits on another clock.
@@ -114,7 +114,7 @@ impl Http {
         Self { clock, ..self }
     }
 
-    fn open(client: Client, base: &str, limits: Limits) -> Result<Self, NetError> {
+    fn open(client: ClientKind, base: &str, limits: Limits) -> Result<Self, NetError> {
         let local = address::check(base, client)?;
         let clock = Arc::new(SystemClock::default());
         Ok(Self { agent: agent(&limits, local, client), base: base.trim_end_matches('/').to_owned(), limits, clock })
@@ -166,7 +166,7 @@ impl Http {
 }
 
 /// A client that connects only to the address it is given; `local`: on this machine.
-pub(crate) fn agent(limits: &Limits, local: bool, client: Client) -> Agent {
+pub(crate) fn agent(limits: &Limits, local: bool, client: ClientKind) -> Agent {
     let mut config = Agent::config_builder()
         .timeout_global(Some(limits.timeout))
         .max_redirects(0)
@@ -177,7 +177,7 @@ pub(crate) fn agent(limits: &Limits, local: bool, client: Client) -> Agent {
     if local {
         config = config.proxy(None);
     }
-    Agent::with_parts(config.build(), DefaultConnector::default(), Guarded::new(client))
+    Agent::with_parts(config.build(), DefaultConnector::default(), GuardedResolver::new(client))
 }
 
 /// The error of a status that is not a success.

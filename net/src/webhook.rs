@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ureq::Agent;
 
-use crate::address::{self, Client};
+use crate::address::{self, ClientKind};
 use crate::http::{self, Limits};
 use crate::{Clock, NetError, Secret, SystemClock};
 
@@ -42,8 +42,8 @@ impl Webhook {
         if whole.contains('#') || !whole.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(NetError::Address("holds a fragment or blanks"));
         }
-        let local = address::check(base, Client::Service)?;
-        let agent = http::agent(&limits, local, Client::Service);
+        let local = address::check(base, ClientKind::Service)?;
+        let agent = http::agent(&limits, local, ClientKind::Service);
         Ok(Self { agent, address, limits, clock: Arc::new(SystemClock::default()) })
     }
 

@@ -11,7 +11,7 @@ mod verdict;
 use eco2_core::Bounded;
 use eco2_core::schema::Report;
 use eco2_core::units::kwh;
-use eco2_grid::carbon::{Functional, it_kwh};
+use eco2_grid::carbon::{FunctionalUnit, it_kwh};
 use serde::Serialize;
 
 pub use pareto::Objective;
@@ -43,7 +43,7 @@ pub struct Comparison {
 /// Compares runs per unit of work; without a unit, per sample, token or step, whichever all have counted, else per run.
 /// Runs that no other dominates are marked where objectives are given.
 #[must_use]
-pub fn compare(reports: &[Report], per: Option<Functional>, objectives: &[Objective]) -> Comparison {
+pub fn compare(reports: &[Report], per: Option<FunctionalUnit>, objectives: &[Objective]) -> Comparison {
     let unit = per.unwrap_or_else(|| common_unit(reports));
     let mut runs: Vec<Compared> = reports.iter().map(|report| compared(&finite(report), unit)).collect();
     pareto::mark(&mut runs, objectives);
@@ -68,12 +68,15 @@ pub fn comparison_json(comparison: &Comparison) -> Result<String, Error> {
     text.map(|text| text + "\n").map_err(|cause| Error::Encode { what: "the comparison", cause })
 }
 
-fn common_unit(reports: &[Report]) -> Functional {
-    let all = |unit: &Functional| reports.iter().all(|report| unit.count(&report.work).is_some());
-    [Functional::Sample, Functional::Token, Functional::Step].into_iter().find(all).unwrap_or(Functional::Run)
+fn common_unit(reports: &[Report]) -> FunctionalUnit {
+    let all = |unit: &FunctionalUnit| reports.iter().all(|report| unit.count(&report.work).is_some());
+    [FunctionalUnit::Sample, FunctionalUnit::Token, FunctionalUnit::Step]
+        .into_iter()
+        .find(all)
+        .unwrap_or(FunctionalUnit::Run)
 }
 
-fn compared(report: &Report, unit: Functional) -> Compared {
+fn compared(report: &Report, unit: FunctionalUnit) -> Compared {
     let (energy, units) = (&report.energy, unit.count(&report.work));
     let each = units.map(|units| 1.0 / units as f64);
     let known = is_measured(report);

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use eco2_grid::carbon::Functional;
+use eco2_grid::carbon::FunctionalUnit;
 use eco2_report::Objective;
 
 const COMPARE: &str = "\
@@ -58,12 +58,12 @@ enum Aim {
 
 impl CompareArgs {
     /// What figures are divided by; `None`: what all runs have counted.
-    pub(crate) fn per(&self) -> Option<Functional> {
+    pub(crate) fn per(&self) -> Option<FunctionalUnit> {
         self.per.map(|per| match per {
-            Per::Step => Functional::Step,
-            Per::Sample => Functional::Sample,
-            Per::Token => Functional::Token,
-            Per::Run => Functional::Run,
+            Per::Step => FunctionalUnit::Step,
+            Per::Sample => FunctionalUnit::Sample,
+            Per::Token => FunctionalUnit::Token,
+            Per::Run => FunctionalUnit::Run,
         })
     }
 

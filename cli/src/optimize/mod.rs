@@ -42,7 +42,7 @@ fn told(args: &OptimizeArgs, report: &Report, columns: Option<&Columns>) -> anyh
     let pue = Pue::new(report.energy.pue.max(1.0))?;
     let inputs = AdviceInputs {
         run: &args.run.as_deref().unwrap_or_default().to_string_lossy(),
-        course: Some(eco2_grid::Course { lasted_ns: report.run.duration_ns, energy: &course, pue }),
+        course: Some(eco2_grid::EnergyProfile { lasted_ns: report.run.duration_ns, energy: &course, pue }),
         hours: columns.map(|columns| columns.hours(args.within)),
         regions: args.regions.iter().map(|name| region(name, columns)).collect::<anyhow::Result<_>>()?,
     };

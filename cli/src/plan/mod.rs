@@ -4,7 +4,7 @@ mod forecast;
 mod show;
 
 use eco2::options::opt;
-use eco2_grid::request::{PlanAnswer, PlanOutcome, PlanRequest, SeriesFrom, Width};
+use eco2_grid::request::{JobWidth, PlanAnswer, PlanOutcome, PlanRequest, SeriesFrom};
 use eco2_grid::utc;
 
 use crate::args::PlanArgs;
@@ -64,7 +64,7 @@ fn request(args: &PlanArgs) -> anyhow::Result<PlanRequest> {
         interruptible: args.interruptible,
         power_w: args.power,
         pue: args.pue,
-        width: Width {
+        width: JobWidth {
             profile: args.more.profile.clone(),
             whole_slots: args.more.whole_slots,
             start_cost_wh: args.more.start_cost,

@@ -1,6 +1,6 @@
 //! Plans as text.
 
-use eco2_grid::plan::{HOUR_NS, Plan, Queued, Ranked, saving_percent};
+use eco2_grid::plan::{HOUR_NS, Plan, QueuedJob, RankedZone, saving_percent};
 use eco2_grid::{IntensityKind, utc};
 
 /// One plan for people.
@@ -34,7 +34,7 @@ fn bound(plan: &Plan) -> String {
 
 /// A queue for people: a job a line.
 pub(super) fn queue_page(
-    queue: &[(Queued, Plan)],
+    queue: &[(QueuedJob, Plan)],
     (grams, now_grams): (f64, Option<f64>),
     kind: Option<IntensityKind>,
 ) -> String {
@@ -52,7 +52,7 @@ pub(super) fn queue_page(
 }
 
 /// Zones for people, the best first.
-pub(super) fn zones_page(zones: &[Ranked], kind: Option<IntensityKind>) -> String {
+pub(super) fn zones_page(zones: &[RankedZone], kind: Option<IntensityKind>) -> String {
     let widest = zones.iter().map(|zone| zone.name.chars().count()).max().unwrap_or(0).max("zone".len());
     let mut text = format!("{:<widest$}  {:<20}  {:>14}  {:>14}\n", "zone", "start", "g CO2e", "with transfer");
     for zone in zones {

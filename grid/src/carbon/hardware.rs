@@ -16,7 +16,7 @@ const LIFE_YEARS: f64 = 4.0;
 
 /// What making one piece emitted.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Making {
+pub struct EmbodiedRange {
     /// Name on the command line.
     pub name: &'static str,
     /// Kilograms CO2e.
@@ -30,7 +30,7 @@ pub struct Making {
 }
 
 /// Hardware with published figures.
-pub const HARDWARE: &[Making] = &[
+pub const HARDWARE: &[EmbodiedRange] = &[
     making("a100-sxm4-40gb", 273.0, 150.0, Some(318.0), "Boavizta; low: Luccioni, high: Chien"),
     making("a100-pcie-40gb", 276.0, 181.0, Some(276.0), "Boavizta; low: Hubblo"),
     making("h100-sxm-80gb", 164.0, 164.0, Some(575.0), "NVIDIA; high: Boavizta"),
@@ -42,8 +42,8 @@ pub const HARDWARE: &[Making] = &[
     making("server", 2500.0, 0.0, None, "Luccioni"),
 ];
 
-const fn making(name: &'static str, kg: f64, low_kg: f64, high_kg: Option<f64>, source: &'static str) -> Making {
-    Making { name, kg, low_kg, high_kg, source }
+const fn making(name: &'static str, kg: f64, low_kg: f64, high_kg: Option<f64>, source: &'static str) -> EmbodiedRange {
+    EmbodiedRange { name, kg, low_kg, high_kg, source }
 }
 
 /// More than any hardware weighs in the making, kilograms CO2e.
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn every_listed_figure_lies_within_its_bounds_and_is_cited() {
-        for Making { name, kg, low_kg, high_kg, source } in HARDWARE {
+        for EmbodiedRange { name, kg, low_kg, high_kg, source } in HARDWARE {
             assert!(low_kg <= kg && high_kg.is_none_or(|high| *kg <= high) && !source.is_empty(), "{name}");
         }
     }

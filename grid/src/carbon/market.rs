@@ -11,12 +11,12 @@ use crate::{MAX_G_PER_KWH, RangeError};
 
 /// A contract for electricity and its emission factor.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Instrument {
+pub struct MarketContract {
     name: String,
     g_per_kwh: f64,
 }
 
-impl Instrument {
+impl MarketContract {
     /// A contract by its name, with its factor in grams CO2e per kilowatt-hour.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use eco2_core::schema::{Carbon, Embodied, Sci, Work};
 
 /// What the grams are divided by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Functional {
+pub enum FunctionalUnit {
     /// A step.
     Step,
     /// A sample.
@@ -19,7 +19,7 @@ pub enum Functional {
     Run,
 }
 
-impl Functional {
+impl FunctionalUnit {
     /// Every unit.
     pub const ALL: [Self; 4] = [Self::Step, Self::Sample, Self::Token, Self::Run];
 
@@ -55,7 +55,7 @@ impl Functional {
 
 /// The intensity per unit; `None` where the unit was not counted.
 #[must_use]
-pub fn sci(carbon: &Carbon, embodied: Option<&Embodied>, unit: Functional, work: &Work) -> Option<Sci> {
+pub fn sci(carbon: &Carbon, embodied: Option<&Embodied>, unit: FunctionalUnit, work: &Work) -> Option<Sci> {
     let units = unit.count(work)?;
     let operational = carbon.bounded();
     let sum = match embodied {

@@ -14,10 +14,10 @@ use std::path::Path;
 use eco2_core::Bounded;
 use eco2_core::schema::Cost;
 
-use crate::pricing::{EnergyCurve, RateStep, Split, Steps};
-use crate::series::rows::{Rows, text};
+use crate::pricing::{EnergyCurve, EnergySplit, RateStep, Steps};
+use crate::series::rows::{TableRows, text};
 use crate::series::{
-    FileError, FileFault, Meta, Place, Series, SeriesPoint, Slots, bytes, chosen, shown, unknown_slots,
+    FileError, FileFault, FilePlace, Series, SeriesMeta, SeriesPoint, SlotRule, bytes, chosen, shown, unknown_slots,
 };
 use crate::{IntensityForecast, Pue, Sha256, outlook};
 
@@ -35,11 +35,11 @@ pub struct Tariff {
 }
 
 /// What a header line says.
-struct Stated {
+struct TariffHeader {
     currency: Option<String>,
     /// Kilowatt-hours that a price is for.
     kwh: f64,
-    slots: Slots,
+    slots: SlotRule,
 }
 
 impl Tariff {
@@ -67,7 +67,7 @@ impl Tariff {
     pub fn parse(bytes: &[u8], file: &str, column: Option<&str>) -> Result<Self, FileError> {
         let text = text(bytes, file)?;
         let stated = stated(text, file)?;
-        let mut rows = Rows::new(text, file)?;
+        let mut rows = TableRows::new(text, file)?;
         let column = chosen(&rows, file, column, PLAIN)?;
         let mut points = Vec::new();
         while let Some(row) = rows.next()? {
@@ -75,8 +75,8 @@ impl Tariff {
             let value = known.then(|| row.number(column, "the price")).transpose()?;
             points.push(SeriesPoint { from_ns: row.instant(0)?, value, place: row.place() });
         }
-        let price = |point: &SeriesPoint, _: &Meta| price(point, stated.kwh);
-        let meta = Meta { slots: stated.slots, ..Meta::default() };
+        let price = |point: &SeriesPoint, _: &SeriesMeta| price(point, stated.kwh);
+        let meta = SeriesMeta { slots: stated.slots, ..SeriesMeta::default() };
         let prices = Series::checked(meta, &points, price);
         let prices = prices.map_err(|(place, fault)| FileError::new(file, place, fault))?;
         Ok(Self { prices, currency: stated.currency, file: None })
@@ -115,17 +115,19 @@ impl Tariff {
 }
 
 /// The lines `# unit=EUR/kWh` (or `EUR/MWh`; a kilowatt-hour without it) and `# slots=` before the header.
-fn stated(text: &str, file: &str) -> Result<Stated, FileError> {
-    let mut stated = Stated { currency: None, kwh: 1.0, slots: Slots::default() };
+fn stated(text: &str, file: &str) -> Result<TariffHeader, FileError> {
+    let mut stated = TariffHeader { currency: None, kwh: 1.0, slots: SlotRule::default() };
     let comments = text.lines().zip(1..).map_while(|(line, number)| Some((line.strip_prefix('#')?, number)));
     for (comment, number) in comments {
-        let fault = |fault| FileError::new(file, Place::Line(number), fault);
+        let fault = |fault| FileError::new(file, FilePlace::Line(number), fault);
         match comment.split_once('=').map(|(key, value)| (key.trim(), value.trim())) {
             Some(("unit", value)) => {
                 let (currency, kwh) = unit(value).ok_or_else(|| fault(unknown_unit(value)))?;
                 (stated.currency, stated.kwh) = (Some(currency), kwh);
             }
-            Some(("slots", value)) => stated.slots = Slots::named(value).ok_or_else(|| fault(unknown_slots(value)))?,
+            Some(("slots", value)) => {
+                stated.slots = SlotRule::named(value).ok_or_else(|| fault(unknown_slots(value)))?
+            }
             _ => {}
         }
     }
@@ -149,7 +151,7 @@ fn unit(text: &str) -> Option<(String, f64)> {
     is_code.then(|| (code.to_owned(), kwh))
 }
 
-fn price(point: &SeriesPoint, kwh: f64) -> Result<f64, (Place, FileFault)> {
+fn price(point: &SeriesPoint, kwh: f64) -> Result<f64, (FilePlace, FileFault)> {
     let Some(value) = point.value else { return Ok(f64::NAN) };
     let each = value / kwh;
     if each.abs() <= MOST {
@@ -171,7 +173,7 @@ pub fn series_cost(
 ) -> Cost {
     let known = tariff.steps(from_ns, to_ns);
     let filled = Steps::new(known.iter().map(|step| RateStep { per_kwh: step.per_kwh.or(flat), ..*step }));
-    let split = Split::new(energy, &filled, pue);
+    let split = EnergySplit::new(energy, &filled, pue);
     let Bounded { value: amount, low, high, .. } = split.amount();
     let is_filled = |(step, uj): (&RateStep, u64)| step.per_kwh.is_none() && uj > 0;
     let by_flat = flat.is_some() && known.iter().zip(split.parts_uj()).any(is_filled);

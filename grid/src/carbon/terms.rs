@@ -2,17 +2,17 @@
 
 use eco2_core::schema::{Carbon, Cost, Energy, MarketTerms, Offset, PriceTerms, Supplements, Work};
 
-use super::{Functional, Hardware, Instrument, WaterFactors, carbon_price, equivalents, sci};
+use super::{FunctionalUnit, Hardware, MarketContract, WaterFactors, carbon_price, equivalents, sci};
 
 /// What was asked for; empty: nothing.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Terms {
+pub struct SupplementTerms {
     /// The contract for market-based grams.
-    pub market: Option<Instrument>,
+    pub market: Option<MarketContract>,
     /// The hardware for embodied grams.
     pub hardware: Option<Hardware>,
     /// What SCI is divided by.
-    pub functional_unit: Option<Functional>,
+    pub functional_unit: Option<FunctionalUnit>,
     /// Litres per kilowatt-hour.
     pub water: Option<WaterFactors>,
     /// Price of a tonne CO2e, 0 or more.
@@ -27,7 +27,7 @@ pub struct Terms {
 
 /// What a run used, did and took.
 #[derive(Debug, Clone, Copy)]
-pub struct Facts<'a> {
+pub struct RunFacts<'a> {
     /// Its energy, facility and PUE filled in.
     pub energy: &'a Energy,
     /// Its work.
@@ -36,9 +36,9 @@ pub struct Facts<'a> {
     pub reserved_ns: u64,
 }
 
-impl Terms {
+impl SupplementTerms {
     /// Fills in what was asked for, beside the grams, which stay as they are. `cost` is the energy's, if there is a price.
-    pub fn apply(&self, carbon: &mut Carbon, facts: Facts<'_>, cost: Option<Cost>) {
+    pub fn apply(&self, carbon: &mut Carbon, facts: RunFacts<'_>, cost: Option<Cost>) {
         let currency = self.currency.as_deref();
         let embodied = self.hardware.as_ref().map(|hardware| hardware.embodied(facts.reserved_ns));
         let sci = self.functional_unit.and_then(|unit| sci(carbon, embodied.as_ref(), unit, facts.work));
@@ -59,10 +59,10 @@ impl Terms {
     }
 }
 
-impl Terms {
+impl SupplementTerms {
     /// Writes them into a report's terms.
     pub fn put(&self, terms: &mut PriceTerms) {
-        terms.market = self.market.as_ref().map(Instrument::terms);
+        terms.market = self.market.as_ref().map(MarketContract::terms);
         terms.embodied = self.hardware.as_ref().map(Hardware::terms);
         terms.functional_unit = self.functional_unit.map(|unit| unit.as_str().to_owned());
         terms.wue = self.water.and_then(|water| water.wue());
@@ -74,14 +74,14 @@ impl Terms {
     }
 }
 
-impl From<&PriceTerms> for Terms {
+impl From<&PriceTerms> for SupplementTerms {
     /// What a report's terms ask for beside the grams; a figure out of its range is none.
     fn from(terms: &PriceTerms) -> Self {
-        let market = |market: &MarketTerms| Instrument::new(&market.instrument, market.g_per_kwh).ok();
+        let market = |market: &MarketTerms| MarketContract::new(&market.instrument, market.g_per_kwh).ok();
         Self {
             market: terms.market.as_ref().and_then(market),
             hardware: terms.embodied.as_ref().and_then(Hardware::stated),
-            functional_unit: terms.functional_unit.as_deref().and_then(Functional::named),
+            functional_unit: terms.functional_unit.as_deref().and_then(FunctionalUnit::named),
             water: WaterFactors::new(terms.wue, terms.ewif).ok().flatten(),
             carbon_price: terms.carbon_price.filter(|price| price.is_finite() && *price >= 0.0),
             currency: terms.currency.clone(),

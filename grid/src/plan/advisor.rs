@@ -5,7 +5,7 @@
 //! giving it up lies a band (hysteresis), and after each change a pause (cooldown) that is never shorter than what a
 //! change costs. Within 1 to the highest number; pausing for good is the plan's business.
 
-use super::hull::Segment;
+use super::hull::HullStep;
 use super::{PlanError, Scaling, error::check};
 
 /// The widest that is ever advised.
@@ -32,7 +32,7 @@ impl Default for JobPace {
 
 /// What is known now.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Signal {
+pub struct PlanSignal {
     /// Grams CO2e per kilowatt-hour now; not a number where not known, which changes nothing.
     pub g_per_kwh: f64,
     /// What a unit of work may weigh, grams CO2e, from the plan.
@@ -51,7 +51,7 @@ pub struct PlanAdvice {
 /// Keeps the number of workers.
 #[derive(Debug, Clone)]
 pub struct Advisor {
-    steps: Vec<Segment>,
+    steps: Vec<HullStep>,
     pace: JobPace,
     workers: u32,
     now_ns: u64,
@@ -66,7 +66,7 @@ impl Advisor {
     pub fn new(scaling: &Scaling, pace: JobPace) -> Result<Self, PlanError> {
         check(f64::from(pace.most), "the most workers", |most| (1.0..=f64::from(WIDEST)).contains(&most), "1 to 32")?;
         check(pace.hysteresis, "hysteresis", |share| (0.0..1.0).contains(&share), "0 to below 1")?;
-        let steps: Vec<Segment> = scaling.hull().iter().filter(|step| step.to <= pace.most).copied().collect();
+        let steps: Vec<HullStep> = scaling.hull().iter().filter(|step| step.to <= pace.most).copied().collect();
         let workers = steps.first().map_or(0, |step| step.to);
         check(f64::from(workers), "the profile's fewest workers", |workers| workers > 0.0, "at most the most workers")?;
         Ok(Self { steps, pace, workers, now_ns: 0, changed_ns: None })
@@ -79,7 +79,7 @@ impl Advisor {
     }
 
     /// What to do at `now_ns` of the monotonic clock. A clock that goes back stands still.
-    pub fn advise(&mut self, now_ns: u64, signal: Signal) -> PlanAdvice {
+    pub fn advise(&mut self, now_ns: u64, signal: PlanSignal) -> PlanAdvice {
         self.now_ns = self.now_ns.max(now_ns);
         let wanted = self.wanted(signal);
         if wanted == self.workers || self.cools() {
@@ -95,13 +95,13 @@ impl Advisor {
     }
 
     /// Steps not yet taken are taken when clearly worth it, steps taken are given up when clearly not; the first stays.
-    fn wanted(&self, signal: Signal) -> u32 {
-        let taken = |step: &Segment| step.to <= self.workers;
-        let limit = |step: &Segment| match taken(step) {
+    fn wanted(&self, signal: PlanSignal) -> u32 {
+        let taken = |step: &HullStep| step.to <= self.workers;
+        let limit = |step: &HullStep| match taken(step) {
             true => signal.work_grams * (1.0 + self.pace.hysteresis),
             false => signal.work_grams * (1.0 - self.pace.hysteresis),
         };
-        let grams = |step: &Segment| signal.g_per_kwh * step.slope() / 1000.0;
+        let grams = |step: &HullStep| signal.g_per_kwh * step.slope() / 1000.0;
         if !signal.g_per_kwh.is_finite() || !signal.work_grams.is_finite() {
             return self.workers;
         }

@@ -3,12 +3,12 @@
 //! Every nanosecond of the window whose intensity is known can be had once, at its slot's intensity: taking the cheapest is the optimum. Of
 //! equal slots the earlier is taken, and of the last one its beginning.
 
-use super::curve::Piece;
+use super::curve::PlanPiece;
 use super::{PlanSlot, PlanWindow, push};
 
 /// The parts in the order of time, and their integral.
 pub(super) fn cheapest(window: &PlanWindow<'_>, length_ns: i64) -> (Vec<PlanSlot>, i128) {
-    let pieces: Vec<Piece> = window.pieces().filter(|piece| piece.is_known).collect();
+    let pieces: Vec<PlanPiece> = window.pieces().filter(|piece| piece.is_known).collect();
     let mut order: Vec<u32> = (0..pieces.len() as u32).collect();
     order.sort_unstable_by_key(|&at| (pieces[at as usize].cost, at));
     let (mut left_ns, mut cost, mut chosen) = (length_ns, 0, Vec::new());

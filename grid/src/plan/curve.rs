@@ -34,7 +34,7 @@ pub struct PlanWindow<'a> {
 
 /// A part of a window with one intensity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Piece {
+pub(super) struct PlanPiece {
     pub(super) from_ns: i64,
     pub(super) to_ns: i64,
     /// 1e-12 g/kWh; 0 where not known.
@@ -197,13 +197,13 @@ impl<'a> PlanWindow<'a> {
     }
 
     /// The window cut at the edges of slots, those without a known intensity included.
-    pub(super) fn pieces(&self) -> impl Iterator<Item = Piece> + use<'a> {
+    pub(super) fn pieces(&self) -> impl Iterator<Item = PlanPiece> + use<'a> {
         let (curve, from_ns, to_ns) = (self.curve, self.from_ns, self.to_ns);
         let (first, end) = (curve.place(from_ns).0, curve.place(to_ns - 1).0 + 1);
         (first..end).map(move |slot| {
             let edge_ns = curve.first_ns + curve.step_ns * slot as i64;
             let (from_ns, to_ns) = (edge_ns.max(from_ns), (edge_ns + curve.step_ns).min(to_ns));
-            Piece { from_ns, to_ns, cost: curve.slots[slot], is_known: curve.knows(slot) }
+            PlanPiece { from_ns, to_ns, cost: curve.slots[slot], is_known: curve.knows(slot) }
         })
     }
 
@@ -237,7 +237,7 @@ impl<'a> PlanWindow<'a> {
     }
 }
 
-impl Piece {
+impl PlanPiece {
     /// Its length in hours.
     pub(super) fn hours(&self) -> f64 {
         (self.to_ns - self.from_ns) as f64 / HOUR_NS as f64

@@ -4,7 +4,7 @@
 //! slot's intensity times the step's slope. Slopes rise within a slot, so the cheapest steps first is a feasible order
 //! and the optimum. At most one slot is shared in time by two worker counts; no whole-slot plan can be below it.
 
-use super::curve::{Piece, check_fits, grams, too_long};
+use super::curve::{PlanPiece, check_fits, grams, too_long};
 use super::{HOUR_NS, Plan, PlanError, PlanSlot, PlanWindow, Scaling, push};
 
 /// Relative slack for a job that fits exactly: what the sum of a few thousand slots may lose.
@@ -28,7 +28,7 @@ pub(super) struct Bought {
 /// [`PlanError`] where even the widest job would miss the deadline, or does not fit into the time that is known.
 pub fn elastic(window: &PlanWindow<'_>, scaling: &Scaling, duration_ns: i64) -> Result<Plan, PlanError> {
     let work = checked_work(window, scaling, duration_ns)?;
-    let pieces: Vec<Piece> = window.pieces().collect();
+    let pieces: Vec<PlanPiece> = window.pieces().collect();
     let bought = buy(&pieces, scaling, work);
     let (grams, work_grams) = (bought.grams, Some(bought.work_grams));
     let slots = slots(&pieces, scaling, &bought);
@@ -50,7 +50,7 @@ pub(super) fn checked_work(window: &PlanWindow<'_>, scaling: &Scaling, duration_
 }
 
 /// Buys work by the cheapest step first, in slots whose intensity is known.
-pub(super) fn buy(pieces: &[Piece], scaling: &Scaling, work: f64) -> Bought {
+pub(super) fn buy(pieces: &[PlanPiece], scaling: &Scaling, work: f64) -> Bought {
     let hull = scaling.hull();
     let cost = |slot: usize, step: usize| pieces[slot].g_per_kwh() * hull[step].slope();
     let known = (0..pieces.len()).filter(|slot| pieces[*slot].is_known);
@@ -76,7 +76,7 @@ pub(super) fn buy(pieces: &[Piece], scaling: &Scaling, work: f64) -> Bought {
     bought
 }
 
-fn slots(pieces: &[Piece], scaling: &Scaling, bought: &Bought) -> Vec<PlanSlot> {
+fn slots(pieces: &[PlanPiece], scaling: &Scaling, bought: &Bought) -> Vec<PlanSlot> {
     let workers = |steps: usize| steps.checked_sub(1).map_or(0, |step| scaling.hull()[step].to);
     let mut slots = Vec::new();
     let mut run = |from_ns, to_ns, workers| {

@@ -1,6 +1,6 @@
 //! Why there is no plan.
 
-use crate::{Place, RangeError};
+use crate::{FilePlace, RangeError};
 
 /// A plan that cannot be made. Every message ends with a remedy.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -45,7 +45,7 @@ pub enum PlanError {
         /// End of the gap.
         to: String,
         /// Where the file of the series says so.
-        place: Place,
+        place: FilePlace,
     },
     /// A figure that makes no sense.
     #[error(transparent)]
@@ -100,10 +100,10 @@ pub enum PlanError {
 impl PlanError {
     /// Where in the series' file the fault lies.
     #[must_use]
-    pub fn place(&self) -> Place {
+    pub fn place(&self) -> FilePlace {
         match self {
             Self::Gap { place, .. } => *place,
-            _ => Place::Whole,
+            _ => FilePlace::Whole,
         }
     }
 }

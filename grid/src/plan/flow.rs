@@ -9,7 +9,7 @@ use std::collections::BinaryHeap;
 
 /// A slot: its length, how much time all machines have in it, and what its time costs.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Supply {
+pub(super) struct SlotSupply {
     pub(super) length_ns: i64,
     pub(super) free_ns: i64,
     pub(super) cost: i64,
@@ -17,7 +17,7 @@ pub(super) struct Supply {
 
 /// A job: which slots it may use, how much time it needs, and what its time weighs against others'.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Demand {
+pub(super) struct JobDemand {
     pub(super) first: usize,
     pub(super) end: usize,
     pub(super) need_ns: i64,
@@ -26,9 +26,9 @@ pub(super) struct Demand {
 
 /// Shares by job and slot, nanoseconds.
 #[derive(Debug)]
-pub(super) struct Flow<'a> {
-    supplies: Vec<Supply>,
-    demands: &'a [Demand],
+pub(super) struct MachineShares<'a> {
+    supplies: Vec<SlotSupply>,
+    demands: &'a [JobDemand],
     shares: Vec<i64>,
     /// Potentials of slots, then of jobs.
     potentials: Vec<i128>,
@@ -36,12 +36,12 @@ pub(super) struct Flow<'a> {
     sink: i128,
 }
 
-impl<'a> Flow<'a> {
+impl<'a> MachineShares<'a> {
     /// Shares all demands out.
     ///
     /// # Errors
     /// The first job for which there is not enough time.
-    pub(super) fn solve(supplies: Vec<Supply>, demands: &'a [Demand]) -> Result<Self, usize> {
+    pub(super) fn solve(supplies: Vec<SlotSupply>, demands: &'a [JobDemand]) -> Result<Self, usize> {
         let (slots, jobs) = (supplies.len(), demands.len());
         let (shares, potentials) = (vec![0; slots * jobs], vec![0; slots + jobs]);
         let mut flow = Self { supplies, demands, shares, potentials, sink: 0 };
@@ -57,7 +57,7 @@ impl<'a> Flow<'a> {
     }
 
     fn add(&mut self, job: usize) -> Result<(), usize> {
-        let Demand { first, end, need_ns, .. } = self.demands[job];
+        let JobDemand { first, end, need_ns, .. } = self.demands[job];
         let slots = self.supplies.len();
         // No way leads to the job yet: its potential is free, and this one keeps its own ways from being negative.
         let highest = (first..end).map(|slot| self.potentials[slot] - self.cost(job, slot)).max();
@@ -76,7 +76,7 @@ impl<'a> Flow<'a> {
     /// Moves as much as the cheapest way to free time allows; `None` where there is no way.
     fn augment(&mut self, job: usize, most_ns: i64) -> Option<i64> {
         let slots = self.supplies.len();
-        let Search { distances, before, found: (slot, far) } = self.search(slots + job)?;
+        let ShortestPaths { distances, before, found: (slot, far) } = self.search(slots + job)?;
         for (potential, distance) in self.potentials.iter_mut().zip(&distances) {
             *potential += distance.map_or(far, |distance| distance.min(far));
         }
@@ -98,7 +98,7 @@ impl<'a> Flow<'a> {
     }
 
     /// Distances from a node until a slot with free time is reached.
-    fn search(&self, source: usize) -> Option<Search> {
+    fn search(&self, source: usize) -> Option<ShortestPaths> {
         let nodes = self.potentials.len();
         let mut distances: Vec<Option<i128>> = vec![None; nodes];
         let (mut before, mut settled, mut heap) = (vec![source; nodes], vec![false; nodes], BinaryHeap::new());
@@ -124,7 +124,7 @@ impl<'a> Flow<'a> {
                 }
             }
         }
-        found.map(|(far, slot)| Search { distances, before, found: (slot, far) })
+        found.map(|(far, slot)| ShortestPaths { distances, before, found: (slot, far) })
     }
 
     /// Where time can be moved from a node, and at what reduced cost.
@@ -143,7 +143,7 @@ impl<'a> Flow<'a> {
     }
 }
 
-struct Search {
+struct ShortestPaths {
     distances: Vec<Option<i128>>,
     before: Vec<usize>,
     /// The slot with free time, and how far off the sink is by way of it.

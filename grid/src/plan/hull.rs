@@ -5,7 +5,7 @@
 
 /// What a number of workers does.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Level {
+pub struct WorkerLevel {
     /// Workers; at least 1.
     pub workers: u32,
     /// Work done, in any unit per hour; above 0. Only ratios matter.
@@ -16,7 +16,7 @@ pub struct Level {
 
 /// One step along the hull.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Segment {
+pub(super) struct HullStep {
     /// Workers before the step; 0 at rest.
     pub(super) from: u32,
     /// Workers after it.
@@ -27,7 +27,7 @@ pub(super) struct Segment {
     pub(super) power_w: f64,
 }
 
-impl Segment {
+impl HullStep {
     /// Watts for a unit of throughput; rises from step to step.
     pub(super) fn slope(&self) -> f64 {
         self.power_w / self.throughput
@@ -35,8 +35,8 @@ impl Segment {
 }
 
 /// The hull from rest on, through levels whose throughput and power do not fall.
-pub(super) fn hull(levels: &[Level]) -> Vec<Segment> {
-    let rest = Level { workers: 0, throughput: 0.0, power_w: 0.0 };
+pub(super) fn hull(levels: &[WorkerLevel]) -> Vec<HullStep> {
+    let rest = WorkerLevel { workers: 0, throughput: 0.0, power_w: 0.0 };
     let mut corners = vec![rest];
     for level in levels {
         // Of equally fast ones the first needs least power.
@@ -52,21 +52,21 @@ pub(super) fn hull(levels: &[Level]) -> Vec<Segment> {
 }
 
 /// Whether `middle` lies on or above the line from `first` to `last`.
-fn is_above(first: Level, middle: Level, last: Level) -> bool {
+fn is_above(first: WorkerLevel, middle: WorkerLevel, last: WorkerLevel) -> bool {
     step(first, middle).slope() >= step(middle, last).slope()
 }
 
-fn step(before: Level, after: Level) -> Segment {
+fn step(before: WorkerLevel, after: WorkerLevel) -> HullStep {
     let (throughput, power_w) = (after.throughput - before.throughput, after.power_w - before.power_w);
-    Segment { from: before.workers, to: after.workers, throughput, power_w }
+    HullStep { from: before.workers, to: after.workers, throughput, power_w }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn levels(rows: &[(f64, f64)]) -> Vec<Level> {
-        (1..).zip(rows).map(|(workers, &(throughput, power_w))| Level { workers, throughput, power_w }).collect()
+    fn levels(rows: &[(f64, f64)]) -> Vec<WorkerLevel> {
+        (1..).zip(rows).map(|(workers, &(throughput, power_w))| WorkerLevel { workers, throughput, power_w }).collect()
     }
 
     #[test]

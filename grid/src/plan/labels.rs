@@ -6,12 +6,12 @@
 //! reach those of a plan already found. Where nothing else was dropped, what is left at the end holds the optimum.
 
 use super::Scaling;
-use super::curve::Piece;
-use super::rest::Rest;
+use super::curve::PlanPiece;
+use super::rest::RemainingCost;
 
 /// Energy that changing takes, weighed with the intensity of the slot that it precedes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Costs {
+pub struct ChangeCosts {
     /// Of every start from rest, the first included: loading, restoring. Microjoules.
     pub start_uj: u64,
     /// Of every change from one number of workers to another: checkpoint and restore. Microjoules.
@@ -19,16 +19,16 @@ pub struct Costs {
 }
 
 /// What a search works on.
-pub(super) struct Task<'a> {
-    pub(super) pieces: &'a [Piece],
+pub(super) struct SearchTask<'a> {
+    pub(super) pieces: &'a [PlanPiece],
     pub(super) scaling: &'a Scaling,
-    pub(super) costs: Costs,
+    pub(super) costs: ChangeCosts,
     pub(super) work: f64,
 }
 
-impl Costs {
+impl ChangeCosts {
     /// Grams of going from one level to another before a slot; level 0 is rest.
-    pub(super) fn grams(&self, from: usize, to: usize, piece: &Piece) -> f64 {
+    pub(super) fn grams(&self, from: usize, to: usize, piece: &PlanPiece) -> f64 {
         let uj = match (from, to) {
             (_, 0) => 0,
             (0, _) => self.start_uj,
@@ -39,15 +39,15 @@ impl Costs {
     }
 }
 
-impl Task<'_> {
+impl SearchTask<'_> {
     /// What so many hours of a level in a slot weigh, grams.
-    pub(super) fn grams(&self, level: usize, piece: &Piece, hours: f64) -> f64 {
+    pub(super) fn grams(&self, level: usize, piece: &PlanPiece, hours: f64) -> f64 {
         let power_w = level.checked_sub(1).map_or(0.0, |level| self.scaling.levels()[level].power_w);
         power_w / 1000.0 * hours * piece.g_per_kwh()
     }
 
     /// Work that a level does in a slot.
-    pub(super) fn work_in(&self, level: usize, piece: &Piece) -> f64 {
+    pub(super) fn work_in(&self, level: usize, piece: &PlanPiece) -> f64 {
         level.checked_sub(1).map_or(0.0, |level| self.scaling.levels()[level].throughput) * piece.hours()
     }
 
@@ -57,7 +57,7 @@ impl Task<'_> {
     }
 
     /// Follows a plan until the work is done; `None` where it is not.
-    pub(super) fn perform(&self, levels: &[usize]) -> Option<Found> {
+    pub(super) fn perform(&self, levels: &[usize]) -> Option<SlotPlan> {
         let (mut work, mut grams, mut before) = (0.0, 0.0, 0);
         for (at, (&level, piece)) in levels.iter().zip(self.pieces).enumerate() {
             grams += self.costs.grams(before, level, piece);
@@ -65,7 +65,7 @@ impl Task<'_> {
             if level > 0 && self.is_done(work + more) {
                 let last_share = (left / more).min(1.0);
                 grams += self.grams(level, piece, piece.hours() * last_share);
-                return Some(Found { grams, levels: levels[..=at].to_vec(), last_share });
+                return Some(SlotPlan { grams, levels: levels[..=at].to_vec(), last_share });
             }
             (grams, work, before) = (grams + self.grams(level, piece, piece.hours()), work + more, level);
         }
@@ -78,7 +78,7 @@ const MOST_LABELS: usize = 20_000;
 
 /// A plan: a level for each slot up to the one in which the work is done, and the share of that one that it takes.
 #[derive(Debug, Clone)]
-pub(super) struct Found {
+pub(super) struct SlotPlan {
     pub(super) grams: f64,
     /// 0 is rest; others are places in the profile, from 1.
     pub(super) levels: Vec<usize>,
@@ -99,22 +99,22 @@ struct Label {
 type Paths = Vec<(usize, usize)>;
 
 /// What a search found.
-pub(super) struct Searched {
+pub(super) struct SearchResult {
     /// The best plan found; of infinite grams where there is none.
-    pub(super) found: Found,
+    pub(super) found: SlotPlan,
     /// Grams that no plan falls below; those of `found` where nothing that might be better was dropped.
     pub(super) bound_grams: f64,
 }
 
 /// The plan of least grams; of equal ones the first that ends. There must be a guess, or a plan that meets the deadline.
-pub(super) fn search(task: &Task<'_>, guesses: &[Found]) -> Searched {
+pub(super) fn search(task: &SearchTask<'_>, guesses: &[SlotPlan]) -> SearchResult {
     search_among(task, guesses, MOST_LABELS)
 }
 
-fn search_among(task: &Task<'_>, guesses: &[Found], most: usize) -> Searched {
+fn search_among(task: &SearchTask<'_>, guesses: &[SlotPlan], most: usize) -> SearchResult {
     let mut dropped = f64::INFINITY;
-    let rest = Rest::new(task.pieces, task.scaling);
-    let nothing = Found { grams: f64::INFINITY, levels: Vec::new(), last_share: 0.0 };
+    let rest = RemainingCost::new(task.pieces, task.scaling);
+    let nothing = SlotPlan { grams: f64::INFINITY, levels: Vec::new(), last_share: 0.0 };
     let mut best =
         guesses.iter().fold(nothing, |best, guess| if is_better(guess, &best) { guess.clone() } else { best });
     let mut paths: Paths = vec![(0, 0)];
@@ -134,16 +134,16 @@ fn search_among(task: &Task<'_>, guesses: &[Found], most: usize) -> Searched {
         }
     }
     let bound_grams = best.grams.min(dropped);
-    Searched { found: best, bound_grams }
+    SearchResult { found: best, bound_grams }
 }
 
 /// Goes on from a label with a level in a slot: to the end of the work, or to another label.
 fn extend(
-    task: &Task<'_>,
-    rest: &Rest,
+    task: &SearchTask<'_>,
+    rest: &RemainingCost,
     slot: usize,
     (label, level): (&Label, usize),
-    (best, next, paths): (&mut Found, &mut Vec<Label>, &Paths),
+    (best, next, paths): (&mut SlotPlan, &mut Vec<Label>, &Paths),
 ) {
     let piece = &task.pieces[slot];
     let grams = label.grams + task.costs.grams(label.level, level, piece);
@@ -154,7 +154,7 @@ fn extend(
         if found < best.grams {
             let mut levels = history(paths, label.path, slot);
             levels.push(level);
-            *best = Found { grams: found, levels, last_share };
+            *best = SlotPlan { grams: found, levels, last_share };
         }
         return;
     }
@@ -195,18 +195,18 @@ fn history(paths: &Paths, mut path: usize, slots: usize) -> Vec<usize> {
     levels
 }
 
-fn is_better(a: &Found, b: &Found) -> bool {
+fn is_better(a: &SlotPlan, b: &SlotPlan) -> bool {
     a.grams.total_cmp(&b.grams).then(a.levels.len().cmp(&b.levels.len())).is_lt()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Costs, HOUR_NS, Level, Scaling};
+    use crate::plan::{ChangeCosts, HOUR_NS, Scaling, WorkerLevel};
     use proptest::prelude::*;
 
-    fn pieces(costs: &[u32]) -> Vec<Piece> {
-        let piece = |(at, cost): (i64, &u32)| Piece {
+    fn pieces(costs: &[u32]) -> Vec<PlanPiece> {
+        let piece = |(at, cost): (i64, &u32)| PlanPiece {
             from_ns: at * HOUR_NS,
             to_ns: (at + 1) * HOUR_NS,
             cost: i64::from(*cost) * 1_000_000_000_000,
@@ -220,11 +220,11 @@ mod tests {
         fn k16_search_that_dropped_candidates_gives_a_bound_and_not_an_optimum(
             costs in prop::collection::vec(1..200u32, 2..8), start_uj in 0..400_000_000u64, hours in 1..5u32,
         ) {
-            let level = |workers: u32, throughput| Level { workers, throughput, power_w: 1000.0 * f64::from(workers) };
+            let level = |workers: u32, throughput| WorkerLevel { workers, throughput, power_w: 1000.0 * f64::from(workers) };
             let scaling = Scaling::new(vec![level(1, 1.0), level(2, 1.7), level(3, 2.1)]).unwrap();
             let pieces = pieces(&costs);
-            let costs = Costs { start_uj, switch_uj: start_uj / 2 };
-            let task = Task { pieces: &pieces, scaling: &scaling, costs, work: f64::from(hours.min(pieces.len() as u32)) };
+            let costs = ChangeCosts { start_uj, switch_uj: start_uj / 2 };
+            let task = SearchTask { pieces: &pieces, scaling: &scaling, costs, work: f64::from(hours.min(pieces.len() as u32)) };
             let best = search_among(&task, &[], MOST_LABELS);
             prop_assert_eq!(best.bound_grams, best.found.grams, "a complete search proves its optimum");
             for most in [1, 2, 4] {
@@ -242,7 +242,12 @@ mod tests {
         // the first slot that did most.
         let scaling = Scaling::one_worker(1000.0).unwrap();
         let pieces = pieces(&[9, 1, 1]);
-        let task = Task { pieces: &pieces, scaling: &scaling, costs: Costs::default(), work: 2.0 * scaling.fastest() };
+        let task = SearchTask {
+            pieces: &pieces,
+            scaling: &scaling,
+            costs: ChangeCosts::default(),
+            work: 2.0 * scaling.fastest(),
+        };
         let guess = task.perform(&[1, 1, 0]).unwrap();
         assert_eq!(guess.grams, 10.0);
         let exact = search_among(&task, std::slice::from_ref(&guess), MOST_LABELS);

@@ -5,17 +5,17 @@
 //! that is still free: good, not proven (the problem is NP-hard), and measured against the bound.
 
 use super::contiguous::contiguous;
-use super::curve::{Piece, grams};
-use super::flow::{Demand, Flow, Supply};
+use super::curve::{PlanPiece, grams};
+use super::flow::{JobDemand, MachineShares, SlotSupply};
 use super::wrap::wrap_around;
-use super::{IntensityCurve, Plan, PlanError, PlanSlot, PlanWindow, Queued, error::check, push, saving_percent};
+use super::{IntensityCurve, Plan, PlanError, PlanSlot, PlanWindow, QueuedJob, error::check, push, saving_percent};
 
 /// The most jobs times slots: 64 MiB of shares.
 const MOST_SHARES: usize = 8 << 20;
 
 /// Jobs that share machines.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Shared {
+pub struct SharedMachines {
     /// A plan for each job, in the given order. `now_grams` and `bound_grams` are those of the job alone.
     pub plans: Vec<Plan>,
     /// Grams CO2e of all.
@@ -26,7 +26,7 @@ pub struct Shared {
     pub bound_grams: f64,
 }
 
-impl Shared {
+impl SharedMachines {
     /// How much less than now, percent of now; `None` where that is not known.
     #[must_use]
     pub fn saving_percent(&self) -> Option<f64> {
@@ -38,7 +38,7 @@ impl Shared {
 ///
 /// # Errors
 /// [`PlanError`] where a job does not fit alone, or beside the others.
-pub fn share_machines(curve: &IntensityCurve, jobs: &[Queued], machines: u32) -> Result<Shared, PlanError> {
+pub fn share_machines(curve: &IntensityCurve, jobs: &[QueuedJob], machines: u32) -> Result<SharedMachines, PlanError> {
     check(f64::from(machines), "machines", |machines| machines > 0.0, "1 or more")?;
     let alone = jobs.iter().map(|job| job.plan(curve)).collect::<Result<Vec<Plan>, _>>()?;
     let windows = jobs.iter().map(|job| window(curve, job)).collect::<Result<Vec<PlanWindow<'_>>, _>>()?;
@@ -50,21 +50,21 @@ pub fn share_machines(curve: &IntensityCurve, jobs: &[Queued], machines: u32) ->
     let (grams, now_grams) = (total(|plan| plan.grams), plans.iter().map(|plan| plan.now_grams).sum());
     let exact = jobs.iter().all(|job| job.job.interruptible);
     let bound_grams = if exact { grams } else { total(|plan| plan.bound_grams).min(grams) };
-    Ok(Shared { plans, grams, now_grams, bound_grams })
+    Ok(SharedMachines { plans, grams, now_grams, bound_grams })
 }
 
-fn window<'a>(curve: &'a IntensityCurve, job: &Queued) -> Result<PlanWindow<'a>, PlanError> {
+fn window<'a>(curve: &'a IntensityCurve, job: &QueuedJob) -> Result<PlanWindow<'a>, PlanError> {
     curve.window(job.arrival_ns, job.deadline_ns.min(curve.to_ns()))
 }
 
-fn weighed(((slots, alone), (job, window)): ((Vec<PlanSlot>, Plan), (&Queued, &PlanWindow<'_>))) -> Plan {
+fn weighed(((slots, alone), (job, window)): ((Vec<PlanSlot>, Plan), (&QueuedJob, &PlanWindow<'_>))) -> Plan {
     let cost = slots.iter().map(|slot| window.integral(slot.from_ns, slot.to_ns)).sum();
     let grams = grams(cost, job.job.power_w);
     Plan { slots, grams, bound_grams: alone.bound_grams.min(grams), ..alone }
 }
 
 /// Places the jobs that may not be interrupted.
-fn place(jobs: &[Queued], windows: &[PlanWindow<'_>], machines: u32) -> Result<Vec<Vec<PlanSlot>>, PlanError> {
+fn place(jobs: &[QueuedJob], windows: &[PlanWindow<'_>], machines: u32) -> Result<Vec<Vec<PlanSlot>>, PlanError> {
     let slack = |job: usize| windows[job].to_ns() - windows[job].from_ns() - jobs[job].job.duration_ns;
     let mut order: Vec<usize> = (0..jobs.len()).filter(|&job| !jobs[job].job.interruptible).collect();
     order.sort_by_key(|&job| (slack(job), jobs[job].arrival_ns));
@@ -110,7 +110,7 @@ fn is_free(place: &PlanSlot, taken: &[PlanSlot], machines: u32) -> bool {
 /// Shares what is left among the jobs that may be interrupted.
 fn interleave(
     curve: &IntensityCurve,
-    (jobs, windows): (&[Queued], &[PlanWindow<'_>]),
+    (jobs, windows): (&[QueuedJob], &[PlanWindow<'_>]),
     (taken, machines): (&[PlanSlot], u32),
     slots: &mut [Vec<PlanSlot>],
 ) -> Result<(), PlanError> {
@@ -122,9 +122,9 @@ fn interleave(
     }
     let supplies = pieces.iter().map(|piece| supply(piece, taken, machines)).collect();
     let demand = |&job: &usize| demand(&pieces, &windows[job], &jobs[job], jobs);
-    let demands: Vec<Demand> = flexible.iter().map(demand).collect();
+    let demands: Vec<JobDemand> = flexible.iter().map(demand).collect();
     let no_machine = |at: usize| PlanError::NoMachine { job: flexible[at], machines };
-    let flow = Flow::solve(supplies, &demands).map_err(no_machine)?;
+    let flow = MachineShares::solve(supplies, &demands).map_err(no_machine)?;
     for (at, piece) in pieces.iter().enumerate() {
         let shares = (0..flexible.len()).map(|job| (job, flow.share(job, at))).filter(|(_, share)| *share > 0);
         let mut times = wrap_around(&shares.collect::<Vec<_>>(), piece.to_ns - piece.from_ns);
@@ -138,7 +138,7 @@ fn interleave(
 }
 
 /// Time cut wherever the intensity, the free machines or the set of jobs may change.
-fn cut(curve: &IntensityCurve, windows: &[PlanWindow<'_>], taken: &[PlanSlot]) -> Vec<Piece> {
+fn cut(curve: &IntensityCurve, windows: &[PlanWindow<'_>], taken: &[PlanSlot]) -> Vec<PlanPiece> {
     let mut edges: Vec<i64> = windows.iter().flat_map(|window| [window.from_ns(), window.to_ns()]).collect();
     let (Some(&first), Some(&last)) = (edges.iter().min(), edges.iter().max()) else { return Vec::new() };
     edges.extend(taken.iter().flat_map(|slot| [slot.from_ns, slot.to_ns]));
@@ -148,23 +148,23 @@ fn cut(curve: &IntensityCurve, windows: &[PlanWindow<'_>], taken: &[PlanSlot]) -
     edges.dedup();
     let piece = |pair: &[i64]| {
         let cost = curve.cost_at(pair[0]);
-        Piece { from_ns: pair[0], to_ns: pair[1], cost: cost.unwrap_or(0), is_known: cost.is_some() }
+        PlanPiece { from_ns: pair[0], to_ns: pair[1], cost: cost.unwrap_or(0), is_known: cost.is_some() }
     };
     edges.windows(2).map(piece).collect()
 }
 
-fn supply(piece: &Piece, taken: &[PlanSlot], machines: u32) -> Supply {
+fn supply(piece: &PlanPiece, taken: &[PlanSlot], machines: u32) -> SlotSupply {
     let running = taken.iter().filter(|slot| (slot.from_ns..slot.to_ns).contains(&piece.from_ns)).count();
     let length_ns = piece.to_ns - piece.from_ns;
     let free = if piece.is_known { i64::from(machines) - running as i64 } else { 0 };
-    Supply { length_ns, free_ns: length_ns.saturating_mul(free), cost: piece.cost }
+    SlotSupply { length_ns, free_ns: length_ns.saturating_mul(free), cost: piece.cost }
 }
 
-fn demand(pieces: &[Piece], window: &PlanWindow<'_>, job: &Queued, jobs: &[Queued]) -> Demand {
+fn demand(pieces: &[PlanPiece], window: &PlanWindow<'_>, job: &QueuedJob, jobs: &[QueuedJob]) -> JobDemand {
     let first = pieces.partition_point(|piece| piece.from_ns < window.from_ns());
     let end = pieces.partition_point(|piece| piece.to_ns <= window.to_ns());
     // Only the ratio of powers matters: milliwatts, or 1 where all are equal.
     let equal = jobs.iter().all(|other| other.job.power_w == job.job.power_w);
     let weight = if equal { 1 } else { (job.job.power_w * 1e3).round() as i64 };
-    Demand { first, end, need_ns: job.job.duration_ns, weight }
+    JobDemand { first, end, need_ns: job.job.duration_ns, weight }
 }

@@ -3,15 +3,15 @@
 use std::path::Path;
 
 use super::{HOUR_NS, IntensityCurve, Job, Plan, PlanError, plan};
-use crate::series::rows::{Row, Rows, text};
-use crate::{FileError, FileFault, Place};
+use crate::series::rows::{TableRow, TableRows, text};
+use crate::{FileError, FileFault, FilePlace};
 
 /// The longest duration, hours: a century.
 const LONGEST_H: f64 = 876_600.0;
 
 /// A job that waits.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Queued {
+pub struct QueuedJob {
     /// What it is called.
     pub id: String,
     /// From when on it may run, nanoseconds since 1970 UTC.
@@ -21,10 +21,10 @@ pub struct Queued {
     /// What it is.
     pub job: Job,
     /// Where its file has it.
-    pub place: Place,
+    pub place: FilePlace,
 }
 
-impl Queued {
+impl QueuedJob {
     /// Its best plan on a machine of its own.
     ///
     /// A deadline after the curve's end counts as that end: what comes after is not known.
@@ -43,8 +43,8 @@ impl Queued {
 ///
 /// # Errors
 /// The first fault, with its line and what mends it; a deadline that is too early is one.
-pub fn parse_jobs(bytes: &[u8], file: &str, power_w: f64) -> Result<Vec<Queued>, FileError> {
-    let mut rows = Rows::new(text(bytes, file)?, file)?;
+pub fn parse_jobs(bytes: &[u8], file: &str, power_w: f64) -> Result<Vec<QueuedJob>, FileError> {
+    let mut rows = TableRows::new(text(bytes, file)?, file)?;
     let names = ["id", "arrival", "duration_h", "deadline", "interruptible"];
     let columns = names.map(|name| rows.needed(name));
     let [id, arrival, duration, deadline, interruptible] = columns;
@@ -54,7 +54,7 @@ pub fn parse_jobs(bytes: &[u8], file: &str, power_w: f64) -> Result<Vec<Queued>,
         jobs.push(job(&row, columns, power_w)?);
     }
     if jobs.is_empty() {
-        return Err(FileError::new(file, Place::Whole, FileFault::Empty));
+        return Err(FileError::new(file, FilePlace::Whole, FileFault::Empty));
     }
     Ok(jobs)
 }
@@ -63,11 +63,11 @@ pub fn parse_jobs(bytes: &[u8], file: &str, power_w: f64) -> Result<Vec<Queued>,
 ///
 /// # Errors
 /// When it cannot be read, or holds a fault.
-pub fn read_jobs(path: &Path, power_w: f64) -> Result<Vec<Queued>, FileError> {
+pub fn read_jobs(path: &Path, power_w: f64) -> Result<Vec<QueuedJob>, FileError> {
     parse_jobs(&crate::series::bytes(path)?, &path.display().to_string(), power_w)
 }
 
-fn job(row: &Row<'_>, columns: [usize; 5], power_w: f64) -> Result<Queued, FileError> {
+fn job(row: &TableRow<'_>, columns: [usize; 5], power_w: f64) -> Result<QueuedJob, FileError> {
     let [id, arrival, duration, deadline, interruptible] = columns;
     let id = row.text(id).to_owned();
     let (arrival_ns, deadline_ns) = (row.instant(arrival)?, row.instant(deadline)?);
@@ -79,7 +79,7 @@ fn job(row: &Row<'_>, columns: [usize; 5], power_w: f64) -> Result<Queued, FileE
         return Err(row.fault(FileFault::Job { id, reason }));
     }
     let job = Job { duration_ns, power_w, interruptible: truth(row, interruptible)? };
-    Ok(Queued { id, arrival_ns, deadline_ns, job, place: row.place() })
+    Ok(QueuedJob { id, arrival_ns, deadline_ns, job, place: row.place() })
 }
 
 /// Nanoseconds of a number of hours; `None` unless it is above 0 and at most a century.
@@ -94,7 +94,7 @@ fn of_duration(text: &str) -> FileFault {
     FileFault::Figure { what: "the duration", text: text.to_owned(), allowed }
 }
 
-fn truth(row: &Row<'_>, column: usize) -> Result<bool, FileError> {
+fn truth(row: &TableRow<'_>, column: usize) -> Result<bool, FileError> {
     match row.text(column).to_ascii_lowercase().as_str() {
         "true" | "yes" | "1" => Ok(true),
         "false" | "no" | "0" | "" => Ok(false),

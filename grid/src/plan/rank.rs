@@ -4,7 +4,7 @@ use super::{IntensityCurve, Job, Plan, PlanError, plan};
 
 /// A zone in question.
 #[derive(Debug, Clone, Copy)]
-pub struct Candidate<'a> {
+pub struct ZoneCandidate<'a> {
     /// What the zone is called.
     pub name: &'a str,
     /// Its intensity.
@@ -15,7 +15,7 @@ pub struct Candidate<'a> {
 
 /// A zone with its plan.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Ranked {
+pub struct RankedZone {
     /// What the zone is called.
     pub name: String,
     /// The best plan there.
@@ -31,15 +31,20 @@ pub struct Ranked {
 ///
 /// # Errors
 /// [`PlanError`] where no zone has a plan, or intensities of different kinds would be compared.
-pub fn rank(candidates: &[Candidate<'_>], from_ns: i64, to_ns: i64, job: &Job) -> Result<Vec<Ranked>, PlanError> {
-    let of_one_kind = |pair: &[Candidate<'_>]| same_kind(&pair[0], &pair[1]);
+pub fn rank(
+    candidates: &[ZoneCandidate<'_>],
+    from_ns: i64,
+    to_ns: i64,
+    job: &Job,
+) -> Result<Vec<RankedZone>, PlanError> {
+    let of_one_kind = |pair: &[ZoneCandidate<'_>]| same_kind(&pair[0], &pair[1]);
     candidates.windows(2).try_for_each(of_one_kind)?;
-    let ranked = |candidate: &Candidate<'_>| {
+    let ranked = |candidate: &ZoneCandidate<'_>| {
         let allowed = "a finite number of at least 0";
         super::error::check(candidate.transfer_grams, "grams of the transfer", |grams| grams >= 0.0, allowed)?;
         let plan = plan(&candidate.curve.window(from_ns, to_ns)?, job)?;
         let (name, transfer_grams) = (candidate.name.to_owned(), candidate.transfer_grams);
-        Ok(Ranked { name, transfer_grams, total_grams: plan.grams + transfer_grams, plan })
+        Ok(RankedZone { name, transfer_grams, total_grams: plan.grams + transfer_grams, plan })
     };
     let (mut zones, mut unknown) = (Vec::new(), None);
     for candidate in candidates {
@@ -74,11 +79,11 @@ pub fn transfer_grams(
     Ok(energy_kwh * (home.known_from(at_ns)? + there.known_from(at_ns)?) / 2.0)
 }
 
-fn same_kind(first: &Candidate<'_>, other: &Candidate<'_>) -> Result<(), PlanError> {
+fn same_kind(first: &ZoneCandidate<'_>, other: &ZoneCandidate<'_>) -> Result<(), PlanError> {
     if first.curve.kind() == other.curve.kind() {
         return Ok(());
     }
-    let named = |candidate: &Candidate<'_>| {
+    let named = |candidate: &ZoneCandidate<'_>| {
         candidate.curve.kind().map_or_else(|| "not stated".to_owned(), |kind| kind.as_str().to_owned())
     };
     Err(PlanError::KindsDiffer {

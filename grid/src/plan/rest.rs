@@ -1,14 +1,14 @@
 //! What work still costs at least, from each slot on: the linear programme's optimum over the slots that remain.
 
 use super::Scaling;
-use super::curve::Piece;
+use super::curve::PlanPiece;
 
 /// For every first slot the cumulative work and grams of its offers, cheapest first.
-pub(super) struct Rest(Vec<Vec<(f64, f64)>>);
+pub(super) struct RemainingCost(Vec<Vec<(f64, f64)>>);
 
-impl Rest {
+impl RemainingCost {
     /// Works it out from the last slot to the first.
-    pub(super) fn new(pieces: &[Piece], scaling: &Scaling) -> Self {
+    pub(super) fn new(pieces: &[PlanPiece], scaling: &Scaling) -> Self {
         let mut offers: Vec<(f64, f64)> = Vec::new();
         let mut all = vec![Vec::new()];
         for piece in pieces.iter().rev() {

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use super::error::check;
-use super::hull::{Level, Segment, hull};
+use super::hull::{HullStep, WorkerLevel, hull};
 use super::{HOUR_NS, PlanError};
-use crate::series::rows::{Row, Rows, text};
-use crate::{FileError, FileFault, Place};
+use crate::series::rows::{TableRow, TableRows, text};
+use crate::{FileError, FileFault, FilePlace};
 
 /// The most rows of a profile.
 const MOST: usize = 4096;
@@ -14,8 +14,8 @@ const MOST: usize = 4096;
 /// A measured profile: throughput and power by workers, neither falling as workers grow. Paused, it draws nothing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scaling {
-    levels: Vec<Level>,
-    hull: Vec<Segment>,
+    levels: Vec<WorkerLevel>,
+    hull: Vec<HullStep>,
     measured_power: bool,
 }
 
@@ -24,7 +24,7 @@ impl Scaling {
     ///
     /// # Errors
     /// [`PlanError`] for a profile without workers, not sorted, or with figures that fall.
-    pub fn new(levels: Vec<Level>) -> Result<Self, PlanError> {
+    pub fn new(levels: Vec<WorkerLevel>) -> Result<Self, PlanError> {
         if levels.is_empty() {
             return Err(PlanError::NoWorkers);
         }
@@ -45,7 +45,7 @@ impl Scaling {
     /// # Errors
     /// For power that is not a finite number above 0.
     pub fn one_worker(power_w: f64) -> Result<Self, PlanError> {
-        Self::new(vec![Level { workers: 1, throughput: 1.0, power_w }])
+        Self::new(vec![WorkerLevel { workers: 1, throughput: 1.0, power_w }])
     }
 
     /// Reads a profile from CSV: `workers` (or `nodes`), `throughput`, and `power` in watts of all workers. Without a
@@ -54,9 +54,9 @@ impl Scaling {
     /// # Errors
     /// The first fault, with its line and what mends it.
     pub fn parse(bytes: &[u8], file: &str, worker_w: f64) -> Result<Self, FileError> {
-        let mut rows = Rows::new(text(bytes, file)?, file)?;
-        let columns = Columns::of(&rows)?;
-        let mut read: Vec<(Level, Place)> = Vec::new();
+        let mut rows = TableRows::new(text(bytes, file)?, file)?;
+        let columns = ProfileColumns::of(&rows)?;
+        let mut read: Vec<(WorkerLevel, FilePlace)> = Vec::new();
         while let Some(row) = rows.next()? {
             let Some(level) = columns.level(&row, worker_w)? else { continue };
             if let Some((what, value, before)) = read.last().and_then(|(before, _)| falls(&[*before, level])) {
@@ -67,8 +67,8 @@ impl Scaling {
             }
             read.push((level, row.place()));
         }
-        let levels: Vec<Level> = read.into_iter().map(|(level, _)| level).collect();
-        let scaling = Self::new(levels).map_err(|_| FileError::new(file, Place::Whole, FileFault::Empty))?;
+        let levels: Vec<WorkerLevel> = read.into_iter().map(|(level, _)| level).collect();
+        let scaling = Self::new(levels).map_err(|_| FileError::new(file, FilePlace::Whole, FileFault::Empty))?;
         Ok(Self { measured_power: columns.power.is_some(), ..scaling })
     }
 
@@ -85,13 +85,13 @@ impl Scaling {
     /// # Errors
     /// For a factor that is not a finite number above 0.
     pub fn with_power_times(&self, factor: f64) -> Result<Self, PlanError> {
-        let times = |level: &Level| Level { power_w: level.power_w * factor, ..*level };
+        let times = |level: &WorkerLevel| WorkerLevel { power_w: level.power_w * factor, ..*level };
         Self::new(self.levels.iter().map(times).collect())
     }
 
     /// The rows, by workers.
     #[must_use]
-    pub fn levels(&self) -> &[Level] {
+    pub fn levels(&self) -> &[WorkerLevel] {
         &self.levels
     }
 
@@ -113,19 +113,19 @@ impl Scaling {
     }
 
     /// From rest to the widest along the lower convex hull of power over throughput.
-    pub(super) fn hull(&self) -> &[Segment] {
+    pub(super) fn hull(&self) -> &[HullStep] {
         &self.hull
     }
 }
 
-struct Columns {
+struct ProfileColumns {
     workers: usize,
     throughput: usize,
     power: Option<usize>,
 }
 
-impl Columns {
-    fn of(rows: &Rows<'_>) -> Result<Self, FileError> {
+impl ProfileColumns {
+    fn of(rows: &TableRows<'_>) -> Result<Self, FileError> {
         let workers = match rows.column("nodes")? {
             Some(column) => column,
             None => rows.needed("workers")?,
@@ -135,7 +135,7 @@ impl Columns {
     }
 
     /// The row's level; `None` for the row at rest.
-    fn level(&self, row: &Row<'_>, worker_w: f64) -> Result<Option<Level>, FileError> {
+    fn level(&self, row: &TableRow<'_>, worker_w: f64) -> Result<Option<WorkerLevel>, FileError> {
         let allowed = "a whole number";
         let fault = |text: &str| FileFault::Figure { what: "the number of workers", text: text.to_owned(), allowed };
         let workers = row.number(self.workers, "the number of workers")?;
@@ -146,12 +146,12 @@ impl Columns {
             Some(column) => positive(row, column, "the power", workers)?,
             None => f64::from(workers) * worker_w,
         };
-        Ok((workers > 0).then_some(Level { workers, throughput, power_w }))
+        Ok((workers > 0).then_some(WorkerLevel { workers, throughput, power_w }))
     }
 }
 
 /// A figure above 0; 0 at rest.
-fn positive(row: &Row<'_>, column: usize, what: &'static str, workers: u32) -> Result<f64, FileError> {
+fn positive(row: &TableRow<'_>, column: usize, what: &'static str, workers: u32) -> Result<f64, FileError> {
     let value = row.number(column, what)?;
     let allowed = if workers == 0 { "0 without workers; leave the row out" } else { "a number above 0" };
     if (workers == 0 && value == 0.0) || (workers > 0 && value > 0.0) {
@@ -161,7 +161,7 @@ fn positive(row: &Row<'_>, column: usize, what: &'static str, workers: u32) -> R
 }
 
 /// The figure of the second level that falls below the first's, or does not rise where it must.
-fn falls(pair: &[Level]) -> Option<(&'static str, f64, f64)> {
+fn falls(pair: &[WorkerLevel]) -> Option<(&'static str, f64, f64)> {
     let [before, level] = pair else { return None };
     let (workers, fewer) = (f64::from(level.workers), f64::from(before.workers));
     if workers <= fewer {

@@ -2,9 +2,9 @@
 //!
 //! A search over slots: see `labels.rs`. The linear programme, which neither pays nor rounds, is its bound.
 
-use super::curve::Piece;
+use super::curve::PlanPiece;
 use super::elastic::{buy, checked_work, now};
-use super::labels::{Costs, Found, Searched, Task, search};
+use super::labels::{ChangeCosts, SearchResult, SearchTask, SlotPlan, search};
 use super::{Plan, PlanError, PlanSlot, PlanWindow, Scaling, push};
 
 /// The most slots of a window that is searched: a week of half-hours and a day.
@@ -21,11 +21,11 @@ const MOST_SLOTS: usize = 400;
 pub fn whole_slots(
     window: &PlanWindow<'_>,
     scaling: &Scaling,
-    costs: Costs,
+    costs: ChangeCosts,
     duration_ns: i64,
 ) -> Result<Plan, PlanError> {
     let work = checked_work(window, scaling, duration_ns)?;
-    let pieces: Vec<Piece> = window.pieces().collect();
+    let pieces: Vec<PlanPiece> = window.pieces().collect();
     if pieces.len() > MOST_SLOTS {
         return Err(PlanError::TooLarge {
             what: "slots of a plan in whole slots",
@@ -36,9 +36,9 @@ pub fn whole_slots(
     let bought = buy(&pieces, scaling, work);
     let known = || pieces.iter().filter(|piece| piece.is_known);
     let cheapest_start = known().map(|piece| costs.grams(0, 1, piece)).fold(f64::INFINITY, f64::min);
-    let task = Task { pieces: &pieces, scaling, costs, work };
+    let task = SearchTask { pieces: &pieces, scaling, costs, work };
     let guesses = first_guesses(&task, &bought.steps, bought.shared.map(|(slot, _)| slot));
-    let Searched { found, bound_grams } = search(&task, &guesses);
+    let SearchResult { found, bound_grams } = search(&task, &guesses);
     if !found.grams.is_finite() {
         return Err(window.gap());
     }
@@ -49,7 +49,7 @@ pub fn whole_slots(
 }
 
 /// Plans to start from: the linear programme's rounded up, and each width from each slot on without a pause.
-fn first_guesses(task: &Task<'_>, steps: &[usize], shared: Option<usize>) -> Vec<Found> {
+fn first_guesses(task: &SearchTask<'_>, steps: &[usize], shared: Option<usize>) -> Vec<SlotPlan> {
     let level = |workers: u32| task.scaling.levels().iter().position(|l| l.workers == workers).map_or(0, |at| at + 1);
     let of_steps = |steps: usize| steps.checked_sub(1).map_or(0, |step| level(task.scaling.hull()[step].to));
     let rounded = (0..steps.len()).map(|at| of_steps(steps[at] + usize::from(shared == Some(at))));
@@ -63,7 +63,7 @@ fn first_guesses(task: &Task<'_>, steps: &[usize], shared: Option<usize>) -> Vec
     guesses.iter().filter_map(|levels| task.perform(levels)).collect()
 }
 
-fn slots(task: &Task<'_>, found: &Found) -> Vec<PlanSlot> {
+fn slots(task: &SearchTask<'_>, found: &SlotPlan) -> Vec<PlanSlot> {
     let mut slots = Vec::new();
     let last = found.levels.len().saturating_sub(1);
     for (at, (piece, &level)) in task.pieces.iter().zip(&found.levels).enumerate() {

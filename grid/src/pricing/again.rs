@@ -5,8 +5,8 @@ use eco2_core::schema::{Carbon, CarbonSegment, Cost, Energy, EventRecord, PriceT
 
 use super::extras::with_reservation;
 use super::resolved::{kind_of, set_pue};
-use super::{EnergyCurve, Priced, Pricing, When};
-use crate::carbon::{Facts, Terms, flat_cost};
+use super::{EnergyCurve, PriceInput, Pricing, When};
+use crate::carbon::{RunFacts, SupplementTerms, flat_cost};
 use crate::provider::Coverage;
 use crate::{Pue, recompute};
 
@@ -26,10 +26,10 @@ impl Pricing {
     ) -> Report {
         let old = report.carbon.take();
         let before = report.energy.clone();
-        let run = Priced { when, work: &report.work, curve: Some(curve), coverage };
+        let run = PriceInput { when, work: &report.work, curve: Some(curve), coverage };
         let (grams, said) = self.grams_again(old.as_ref(), &mut report.energy, &run);
         if let Some(mut carbon) = grams {
-            self.extras_again(&mut carbon, &Before { carbon: old.as_ref(), energy: &before }, &report, &run);
+            self.extras_again(&mut carbon, &PricedBefore { carbon: old.as_ref(), energy: &before }, &report, &run);
             report.carbon = Some(carbon);
         }
         if self.request.pue.is_some() || self.request.asks_for_intensity() || self.request.asks_for_price() {
@@ -45,7 +45,7 @@ impl Pricing {
         &self,
         old: Option<&Carbon>,
         energy: &mut Energy,
-        run: &Priced<'_>,
+        run: &PriceInput<'_>,
     ) -> (Option<Carbon>, Vec<EventRecord>) {
         let stated = Pue::new(energy.pue).ok().filter(|_| self.request.pue.is_none());
         let pue = stated.unwrap_or(self.pue);
@@ -61,7 +61,7 @@ impl Pricing {
     }
 
     /// Money and what stands beside the grams.
-    fn extras_again(&self, carbon: &mut Carbon, before: &Before<'_>, report: &Report, run: &Priced<'_>) {
+    fn extras_again(&self, carbon: &mut Carbon, before: &PricedBefore<'_>, report: &Report, run: &PriceInput<'_>) {
         let energy = &report.energy;
         let old_terms = before.carbon.map(Carbon::price_terms).unwrap_or_default();
         let terms = self.stated().or(with_reservation(old_terms, &self.request));
@@ -70,8 +70,8 @@ impl Pricing {
             true => self.extras.cost(energy, run.when, run.curve),
             false => before.cost(&terms, energy),
         };
-        let facts = Facts { energy, work: run.work, reserved_ns: run.when.lasted_ns };
-        Terms::from(&terms).apply(carbon, facts, cost);
+        let facts = RunFacts { energy, work: run.work, reserved_ns: run.when.lasted_ns };
+        SupplementTerms::from(&terms).apply(carbon, facts, cost);
         // An amount of an older version does not say how it came about.
         if !self.request.asks_for_price() && before.cost_record().is_none() {
             let amount = before.carbon.and_then(|old| old.cost);
@@ -82,12 +82,12 @@ impl Pricing {
 }
 
 /// A report's grams and energy before they are priced again.
-struct Before<'a> {
+struct PricedBefore<'a> {
     carbon: Option<&'a Carbon>,
     energy: &'a Energy,
 }
 
-impl Before<'_> {
+impl PricedBefore<'_> {
     fn cost_record(&self) -> Option<&Cost> {
         self.carbon?.beside.as_ref()?.cost.as_ref()
     }

@@ -4,7 +4,7 @@ use eco2_core::schema::PriceTerms;
 
 /// Terms of a merged report.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Agreed {
+pub struct AgreedTerms {
     /// Those that hold for all.
     pub terms: PriceTerms,
     /// What was not asked for alike, and so left out.
@@ -14,7 +14,7 @@ pub struct Agreed {
 /// The terms that hold for all records. A contract, water and hardware go with the energy of a place, so every one of
 /// `places` must have them (each the terms of the records there); a price of carbon is one as soon as nobody gives another.
 #[must_use]
-pub fn agreed(places: &[Vec<PriceTerms>], all: &[PriceTerms]) -> Agreed {
+pub fn agreed(places: &[Vec<PriceTerms>], all: &[PriceTerms]) -> AgreedTerms {
     let market = everywhere(places, |terms| terms.market.clone());
     let water = everywhere(places, |terms| (terms.wue.or(terms.ewif)).map(|_| (terms.wue, terms.ewif)));
     let embodied = everywhere(places, |terms| terms.embodied.clone());
@@ -42,7 +42,7 @@ pub fn agreed(places: &[Vec<PriceTerms>], all: &[PriceTerms]) -> Agreed {
         ..alike(all)
     };
     let differ = checks.into_iter().filter(|(_, agreed)| !agreed).map(|(what, _)| what).collect();
-    Agreed { terms: with_offsets(terms, all), differ }
+    AgreedTerms { terms: with_offsets(terms, all), differ }
 }
 
 /// Where intensities and prices of energy come from, as far as all records say the same.

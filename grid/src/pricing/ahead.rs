@@ -4,7 +4,7 @@ use crate::IntensityForecast;
 
 /// The intensity, or the price, of what is to come.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Ahead {
+pub struct RateForecast {
     /// Grams CO2e, or money, for a kilowatt-hour.
     pub each: f64,
     /// Back-test error; `None` where it is not known.
@@ -15,7 +15,7 @@ pub struct Ahead {
     pub method: String,
 }
 
-impl Ahead {
+impl RateForecast {
     /// By a forecast, or by the past.
     #[must_use]
     pub fn of(found: &IntensityForecast) -> Self {

@@ -2,31 +2,33 @@
 
 use eco2_core::schema::{Cost, Energy, PriceTerms};
 
-use super::{Ahead, EnergyCurve, PriceError, PriceRequest, When};
+use super::{EnergyCurve, PriceError, PriceRequest, RateForecast, When};
 use crate::Pue;
-use crate::carbon::{Functional, Hardware, Instrument, Tariff, Terms, WaterFactors, flat_cost, series_cost};
+use crate::carbon::{
+    FunctionalUnit, Hardware, MarketContract, SupplementTerms, Tariff, WaterFactors, flat_cost, series_cost,
+};
 
 /// What goes by until the next look is priced with the dearest of the time from now on, nanoseconds: an hour.
 const SOON_NS: i64 = 3_600_000_000_000;
 
 /// Prices of energy, and terms of all else.
 #[derive(Debug, Clone)]
-pub(super) struct Extras {
+pub(super) struct Supplementary {
     tariff: Option<Tariff>,
     price_per_kwh: Option<f64>,
-    pub(super) terms: Terms,
+    pub(super) terms: SupplementTerms,
 }
 
-impl Extras {
+impl Supplementary {
     pub(super) fn resolve(request: &PriceRequest) -> Result<Self, PriceError> {
         let column = request.tariff_column.as_deref();
         let tariff = request.tariff.as_deref().map(|path| Tariff::read(path, column)).transpose()?;
         let market = request.market.as_ref();
         let currency = request.currency.clone();
-        let terms = Terms {
-            market: market.map(|(contract, g_per_kwh)| Instrument::new(contract, *g_per_kwh)).transpose()?,
+        let terms = SupplementTerms {
+            market: market.map(|(contract, g_per_kwh)| MarketContract::new(contract, *g_per_kwh)).transpose()?,
             hardware: hardware(request)?,
-            functional_unit: request.functional_unit.as_deref().and_then(Functional::named),
+            functional_unit: request.functional_unit.as_deref().and_then(FunctionalUnit::named),
             water: WaterFactors::new(request.wue, request.ewif)?,
             carbon_price: request.carbon_price,
             currency: currency.or_else(|| tariff.as_ref().and_then(Tariff::currency).map(str::to_owned)),
@@ -76,12 +78,12 @@ impl Extras {
     }
 
     /// What a kilowatt-hour will cost on average from now on; what one has cost so far where the tariff does not tell.
-    pub(super) fn price_ahead(&self, now_ns: i64, to_ns: i64, so_far: Option<f64>) -> Option<Ahead> {
+    pub(super) fn price_ahead(&self, now_ns: i64, to_ns: i64, so_far: Option<f64>) -> Option<RateForecast> {
         let Some(tariff) = &self.tariff else {
-            return self.price_per_kwh.map(|flat| Ahead::certain(flat, "flat".into()));
+            return self.price_per_kwh.map(|flat| RateForecast::certain(flat, "flat".into()));
         };
-        let found = tariff.outlook(self.price_per_kwh, now_ns, to_ns).map(|found| Ahead::of(&found));
-        found.or_else(|| so_far.map(|price| Ahead::certain(price, "the mean price so far".into())))
+        let found = tariff.outlook(self.price_per_kwh, now_ns, to_ns).map(|found| RateForecast::of(&found));
+        found.or_else(|| so_far.map(|price| RateForecast::certain(price, "the mean price so far".into())))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{Pue, recompute};
 
 /// A part of a merged energy and the record whose figures hold for it.
 #[derive(Debug, Clone)]
-pub struct Share<'a> {
+pub struct EnergyShare<'a> {
     /// The energy, before PUE, microjoules.
     pub energy: Bounded<u64>,
     /// When it was used, RFC 3339 UTC.
@@ -36,8 +36,8 @@ pub struct MergedShares {
 /// then, and an event says what to do. A share without a figure to weigh it with may have emitted anything: it adds nothing,
 /// and there is no upper bound.
 #[must_use]
-pub fn merge_shares(shares: &[Share<'_>]) -> MergedShares {
-    let mut sum = Sum { high: Some(0.0), cost: Some(0.0), ..Sum::default() };
+pub fn merge_shares(shares: &[EnergyShare<'_>]) -> MergedShares {
+    let mut sum = ShareSum { high: Some(0.0), cost: Some(0.0), ..ShareSum::default() };
     shares.iter().for_each(|share| sum.add(share));
     sum.merged()
 }
@@ -62,7 +62,7 @@ pub fn facility(energy: Energy, shares: &[(Pue, Bounded<u64>)]) -> Energy {
 }
 
 #[derive(Default)]
-struct Sum {
+struct ShareSum {
     segments: Vec<CarbonSegment>,
     low: f64,
     high: Option<f64>,
@@ -73,8 +73,8 @@ struct Sum {
     zone_sources: BTreeSet<String>,
 }
 
-impl Sum {
-    fn add(&mut self, share: &Share<'_>) {
+impl ShareSum {
+    fn add(&mut self, share: &EnergyShare<'_>) {
         if share.carbon.segments.is_empty() && share.energy.high == Some(0) {
             return;
         }
@@ -138,7 +138,7 @@ fn of_currencies(currencies: &BTreeSet<String>) -> String {
 }
 
 /// The record's segments, of the share's energy. One segment alone lasts as long as the share.
-fn segments(share: &Share<'_>, facility_uj: u64) -> Vec<CarbonSegment> {
+fn segments(share: &EnergyShare<'_>, facility_uj: u64) -> Vec<CarbonSegment> {
     let mut segments = in_proportion(&share.carbon.segments, facility_uj);
     if let [only] = segments.as_mut_slice() {
         (only.from, only.to) = share.during.clone();
@@ -147,7 +147,7 @@ fn segments(share: &Share<'_>, facility_uj: u64) -> Vec<CarbonSegment> {
 }
 
 /// What a share costs at the mean price of its record.
-fn cost(share: &Share<'_>, facility_uj: u64) -> Option<f64> {
+fn cost(share: &EnergyShare<'_>, facility_uj: u64) -> Option<f64> {
     let (cost, priced_uj) = (share.carbon.cost?, share.own.facility_uj?);
     match priced_uj {
         same if same == facility_uj => Some(cost),
@@ -158,7 +158,7 @@ fn cost(share: &Share<'_>, facility_uj: u64) -> Option<f64> {
 
 /// Bounds of a share's grams: the record's own where its energy is the record's, as they hold what is not known of when it
 /// was used; else those of all of it at the cleanest, or the dirtiest time. `None` without a figure.
-fn bounds(share: &Share<'_>, pue: Pue) -> Option<(f64, Option<f64>)> {
+fn bounds(share: &EnergyShare<'_>, pue: Pue) -> Option<(f64, Option<f64>)> {
     let (own, carbon, energy) = (share.own, share.carbon, share.energy);
     let no_higher = own.high_uj.is_none_or(|own| energy.high.is_some_and(|high| high <= own));
     if energy.value == own.total_uj && energy.low >= own.low_uj && no_higher {

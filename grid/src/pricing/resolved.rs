@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use eco2_core::schema::{Carbon, Energy, EventRecord, PriceTerms, Work};
 
-use super::extras::Extras;
+use super::extras::Supplementary;
 use super::place::{ambiguity, intensity, is_replaced, unlocated};
 use super::told::{coverage_events, event, zone_events};
-use super::{Ahead, EnergyCurve, NamedZone, PriceError, PriceRequest, Sources, When, price_parts};
-use crate::carbon::Facts;
+use super::{EnergyCurve, IntensitySources, NamedZone, PriceError, PriceRequest, RateForecast, When, price_parts};
+use crate::carbon::RunFacts;
 use crate::provider::{Coverage, Provider, TABLE};
 use crate::{Consumption, Intensity, Pue, ZoneSource};
 
@@ -19,23 +19,23 @@ use crate::{Consumption, Intensity, Pue, ZoneSource};
 pub struct Pricing {
     pub(super) request: PriceRequest,
     intensity: Intensity,
-    sources: Option<Sources>,
+    sources: Option<IntensitySources>,
     pub(super) pue: Pue,
-    pub(super) extras: Extras,
+    pub(super) extras: Supplementary,
     /// Why the place that was asked for is not known.
     unlocated: Option<String>,
 }
 
 /// What is to be priced.
 #[derive(Clone, Copy)]
-pub struct Priced<'a> {
+pub struct PriceInput<'a> {
     /// When the run was.
     pub when: &'a When,
     /// Its work.
     pub work: &'a Work,
     /// How its energy was spread over its time; needed where [`Pricing::needs_curve`] says so.
     pub curve: Option<&'a dyn EnergyCurve>,
-    /// How its time is covered with intensities: [`Sources::cover`] or [`Sources::completed`].
+    /// How its time is covered with intensities: [`IntensitySources::cover`] or [`IntensitySources::completed`].
     pub coverage: Option<&'a Coverage>,
 }
 
@@ -47,15 +47,15 @@ impl Pricing {
     pub fn resolve(request: PriceRequest, online: Vec<Arc<dyn Provider>>) -> Result<Self, PriceError> {
         let intensity = intensity(&request)?;
         let pue = request.pue.map_or(Ok(Pue::ONE), Pue::new)?;
-        let extras = Extras::resolve(&request)?;
-        let sources = Sources::open(&request, online, &intensity)?;
+        let extras = Supplementary::resolve(&request)?;
+        let sources = IntensitySources::open(&request, online, &intensity)?;
         let unlocated = unlocated(&request, &intensity);
         Ok(Self { request, intensity, sources, pue, extras, unlocated })
     }
 
     /// Who is asked about intensities over time; `None`: nobody, one figure holds for all time.
     #[must_use]
-    pub fn sources(&self) -> Option<&Sources> {
+    pub fn sources(&self) -> Option<&IntensitySources> {
         self.sources.as_ref()
     }
 
@@ -79,17 +79,17 @@ impl Pricing {
     }
 
     /// Fills in the facility's energy and returns grams, money and what else is asked for, and what is to be said of them.
-    pub fn price(&self, energy: &mut Energy, run: &Priced<'_>) -> (Carbon, Vec<EventRecord>) {
+    pub fn price(&self, energy: &mut Energy, run: &PriceInput<'_>) -> (Carbon, Vec<EventRecord>) {
         let (mut carbon, events) = self.grams(energy, self.pue, run);
         let cost = self.extras.cost(energy, run.when, run.curve);
-        let facts = Facts { energy, work: run.work, reserved_ns: run.when.lasted_ns };
+        let facts = RunFacts { energy, work: run.work, reserved_ns: run.when.lasted_ns };
         self.extras.terms.apply(&mut carbon, facts, cost);
         carbon.terms = Some(Box::new(PriceTerms { kind: kind_of(&carbon), ..self.stated() }));
         (carbon, events)
     }
 
     /// The grams alone.
-    pub(super) fn grams(&self, energy: &mut Energy, pue: Pue, run: &Priced<'_>) -> (Carbon, Vec<EventRecord>) {
+    pub(super) fn grams(&self, energy: &mut Energy, pue: Pue, run: &PriceInput<'_>) -> (Carbon, Vec<EventRecord>) {
         set_pue(energy, pue);
         let when = run.when;
         let is_known = when.lasted_ns > 0 && energy.total_uj.is_some();
@@ -159,14 +159,14 @@ impl Pricing {
 
     /// What a kilowatt-hour costs in the time after `when`, for so long.
     #[must_use]
-    pub fn price_ahead(&self, when: &When, rest_ns: f64, so_far: Option<f64>) -> Option<Ahead> {
+    pub fn price_ahead(&self, when: &When, rest_ns: f64, so_far: Option<f64>) -> Option<RateForecast> {
         self.extras.price_ahead(when.to_ns(), when.to_ns().saturating_add(rest_ns as i64), so_far)
     }
 
     /// One figure for all time, for what nobody forecasts.
     #[must_use]
-    pub fn intensity_ahead(&self) -> Ahead {
-        Ahead::certain(self.intensity.g_per_kwh, format!("one figure for all time: {}", self.intensity.source))
+    pub fn intensity_ahead(&self) -> RateForecast {
+        RateForecast::certain(self.intensity.g_per_kwh, format!("one figure for all time: {}", self.intensity.source))
     }
 }
 

@@ -2,8 +2,8 @@
 
 use eco2_core::schema::{Carbon, CarbonSegment};
 
-use super::{EnergyCurve, RateStep, Split, Steps};
-use crate::provider::Part;
+use super::{EnergyCurve, EnergySplit, RateStep, Steps};
+use crate::provider::IntensityPart;
 use crate::zone::cited;
 use crate::{Pue, ZoneSource};
 
@@ -21,23 +21,23 @@ pub struct NamedZone {
 /// energy is not known there are none, and the grams are not known.
 #[must_use]
 pub fn price_parts(
-    parts: &[Part],
+    parts: &[IntensityPart],
     energy: &(impl EnergyCurve + ?Sized),
     from_ns: i64,
     pue: Pue,
     zone: &NamedZone,
 ) -> Carbon {
     let since_ns = |at_ns: i64| u64::try_from(at_ns.saturating_sub(from_ns)).unwrap_or(0);
-    let step = |part: &Part| RateStep { to_ns: since_ns(part.to_ns), per_kwh: Some(part.g_per_kwh) };
+    let step = |part: &IntensityPart| RateStep { to_ns: since_ns(part.to_ns), per_kwh: Some(part.g_per_kwh) };
     let steps = Steps::new(parts.iter().map(step));
-    let split = Split::new(energy, &steps, pue);
+    let split = EnergySplit::new(energy, &steps, pue);
     let segments = parts.iter().zip(split.parts_uj()).map(|(part, energy_uj)| segment(part, energy_uj)).collect();
     let carbon =
         Carbon { zone: zone.name.clone(), zone_source: zone.source.as_str().to_owned(), segments, ..Carbon::default() };
     carbon.with_grams(split.amount())
 }
 
-fn segment(part: &Part, energy_uj: u64) -> CarbonSegment {
+fn segment(part: &IntensityPart, energy_uj: u64) -> CarbonSegment {
     CarbonSegment {
         from: written(part.from_ns),
         to: written(part.to_ns),
@@ -65,13 +65,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::provider::About;
+    use crate::provider::IntensityOrigin;
 
     const HOUR: i64 = 3_600_000_000_000;
     const KWH: u64 = 3_600_000_000_000;
 
-    fn parts(intensities: &[f64]) -> Vec<Part> {
-        let part = |(place, g_per_kwh): (usize, &f64)| Part {
+    fn parts(intensities: &[f64]) -> Vec<IntensityPart> {
+        let part = |(place, g_per_kwh): (usize, &f64)| IntensityPart {
             from_ns: place as i64 * HOUR,
             to_ns: (place as i64 + 1) * HOUR,
             g_per_kwh: *g_per_kwh,
@@ -79,7 +79,7 @@ mod tests {
             provider: "test".to_owned(),
             answer: None,
             fallback: false,
-            about: Arc::new(About::default()),
+            about: Arc::new(IntensityOrigin::default()),
         };
         intensities.iter().enumerate().map(part).collect()
     }

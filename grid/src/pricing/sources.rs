@@ -4,27 +4,27 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{PriceError, PriceRequest, When};
-use crate::provider::{Chain, Coverage, File, Provider, ProviderFault, Wanted};
+use crate::provider::{Coverage, IntensityQuery, Provider, ProviderChain, ProviderFault, SeriesFile};
 use crate::{Intensity, IntensityForecast};
 
 /// Who is asked about the time of a run.
 #[derive(Clone)]
-pub struct Sources {
+pub struct IntensitySources {
     table: Intensity,
     /// The file, where there is one.
-    series: Option<Arc<File>>,
-    chain: Chain,
+    series: Option<Arc<SeriesFile>>,
+    chain: ProviderChain,
     zone: String,
     asks_others: bool,
 }
 
-impl fmt::Debug for Sources {
+impl fmt::Debug for IntensitySources {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("Sources")
     }
 }
 
-impl Sources {
+impl IntensitySources {
     /// The file of a request, and the providers that were opened for it, with `table` behind them; `None` where there are
     /// none, or where an intensity is given, which stands above both.
     pub(super) fn open(
@@ -36,15 +36,16 @@ impl Sources {
             return Ok(None);
         }
         let series = request.series.as_deref();
-        let series = series.map(|path| File::read(path, request.series_column.as_deref())).transpose()?.map(Arc::new);
+        let series =
+            series.map(|path| SeriesFile::read(path, request.series_column.as_deref())).transpose()?.map(Arc::new);
         let zone = request.zone.clone().unwrap_or_else(|| table.zone.clone());
         Ok(Some(Self::of(table.clone(), series, online, zone)))
     }
 
-    fn of(table: Intensity, series: Option<Arc<File>>, online: Vec<Arc<dyn Provider>>, zone: String) -> Self {
+    fn of(table: Intensity, series: Option<Arc<SeriesFile>>, online: Vec<Arc<dyn Provider>>, zone: String) -> Self {
         let asks_others = !online.is_empty();
         let file = series.iter().map(|file| Arc::clone(file) as Arc<dyn Provider>);
-        let chain = Chain::new(file.chain(online).collect());
+        let chain = ProviderChain::new(file.chain(online).collect());
         Self { table, series, chain, zone, asks_others }
     }
 
@@ -56,7 +57,7 @@ impl Sources {
 
     /// The file and the providers, the best first.
     #[must_use]
-    pub fn chain(&self) -> &Chain {
+    pub fn chain(&self) -> &ProviderChain {
         &self.chain
     }
 
@@ -69,7 +70,7 @@ impl Sources {
     /// How a run is covered, by asking everybody on this thread.
     #[must_use]
     pub fn cover(&self, when: &When, now_ns: i64) -> Coverage {
-        let wanted = Wanted { zone: &self.zone, from_ns: when.from_ns, to_ns: when.to_ns(), now_ns };
+        let wanted = IntensityQuery { zone: &self.zone, from_ns: when.from_ns, to_ns: when.to_ns(), now_ns };
         self.completed(Some(self.chain.cover(&wanted)), when)
     }
 
@@ -93,19 +94,21 @@ mod tests {
     use eco2_net::NetError;
 
     use super::*;
-    use crate::provider::{About, Part};
+    use crate::provider::{IntensityOrigin, IntensityPart};
 
-    fn part(from_ns: i64, to_ns: i64, g_per_kwh: f64) -> Part {
-        let about =
-            Arc::new(About { kind: Some(crate::IntensityKind::LifecycleAverageProduction), ..About::default() });
+    fn part(from_ns: i64, to_ns: i64, g_per_kwh: f64) -> IntensityPart {
+        let about = Arc::new(IntensityOrigin {
+            kind: Some(crate::IntensityKind::LifecycleAverageProduction),
+            ..IntensityOrigin::default()
+        });
         let provider = "asked".to_owned();
-        Part { from_ns, to_ns, g_per_kwh, estimated: false, provider, answer: None, fallback: false, about }
+        IntensityPart { from_ns, to_ns, g_per_kwh, estimated: false, provider, answer: None, fallback: false, about }
     }
 
     fn completed(answer: Option<Coverage>) -> Coverage {
         let table = crate::lookup("DE").unwrap();
         let when = When { from: String::new(), to: String::new(), from_ns: 0, lasted_ns: 80 };
-        Sources::of(table, None, Vec::new(), String::new()).completed(answer, &when)
+        IntensitySources::of(table, None, Vec::new(), String::new()).completed(answer, &when)
     }
 
     #[test]

@@ -68,7 +68,7 @@ impl Steps {
 
 /// A run's energy split at the ends of steps.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Split<'a> {
+pub struct EnergySplit<'a> {
     steps: &'a Steps,
     /// Facility energy at the end of each step; its values never fall.
     reached: Vec<Bounded<u64>>,
@@ -92,10 +92,10 @@ pub struct Split<'a> {
 /// ```
 #[must_use]
 pub fn weigh(energy: &(impl EnergyCurve + ?Sized), steps: &Steps, pue: Pue) -> Bounded<f64> {
-    Split::new(energy, steps, pue).amount()
+    EnergySplit::new(energy, steps, pue).amount()
 }
 
-impl<'a> Split<'a> {
+impl<'a> EnergySplit<'a> {
     /// Splits a run's energy, to which PUE is applied.
     #[must_use]
     pub fn new(energy: &(impl EnergyCurve + ?Sized), steps: &'a Steps, pue: Pue) -> Self {

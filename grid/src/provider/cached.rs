@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use eco2_net::{Breaker, NetError};
 
-use super::disk::{Asked, Kept};
-use super::{About, Counts, Disk, Provider, ProviderFault, Reply, Slot, Wanted};
+use super::disk::{AskedPeriod, CachedSlots};
+use super::{CacheCounts, DiskCache, IntensityOrigin, IntensityQuery, IntensitySlot, Provider, ProviderFault, Reply};
 
 /// For so long the last known figure stands in for what comes after it, nanoseconds.
 const LAST_KNOWN_NS: i64 = 6 * 3_600_000_000_000;
@@ -26,10 +26,10 @@ const MOST_ASKED: usize = 64;
 /// A provider with a cache before it.
 pub struct Cached<P> {
     inner: P,
-    disk: Option<Disk>,
-    about: About,
+    disk: Option<DiskCache>,
+    about: IntensityOrigin,
     key: String,
-    questions: Mutex<HashMap<String, Arc<Mutex<Known>>>>,
+    questions: Mutex<HashMap<String, Arc<Mutex<ZoneCache>>>>,
     breaker: Mutex<Breaker<ProviderFault>>,
     hits: AtomicU64,
     misses: AtomicU64,
@@ -39,15 +39,15 @@ pub struct Cached<P> {
 
 /// What is known of one zone. Whoever holds its lock asks; the others wait for the answer.
 #[derive(Default)]
-struct Known {
+struct ZoneCache {
     loaded: bool,
-    kept: Kept,
+    kept: CachedSlots,
 }
 
 impl<P: Provider> Cached<P> {
     /// A cache before `inner`; `about` is what is said of figures that come from the cache, and `place` tells the same
     /// provider at two addresses apart.
-    pub fn new(inner: P, about: About, place: &str, disk: Option<Disk>) -> Self {
+    pub fn new(inner: P, about: IntensityOrigin, place: &str, disk: Option<DiskCache>) -> Self {
         let key = format!("{} {place}", inner.name());
         Self {
             inner,
@@ -63,10 +63,10 @@ impl<P: Provider> Cached<P> {
         }
     }
 
-    fn so_far(&self) -> Counts {
+    fn so_far(&self) -> CacheCounts {
         // Relaxed: figures for people.
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Counts {
+        CacheCounts {
             hits: count(&self.hits),
             misses: count(&self.misses),
             stale: count(&self.stale),
@@ -74,8 +74,8 @@ impl<P: Provider> Cached<P> {
         }
     }
 
-    fn ask(&self, known: &mut Known, wanted: &Wanted<'_>, key: &str) -> Result<Reply, ProviderFault> {
-        let wider = Wanted { from_ns: known.kept.measured_from(wanted), ..*wanted };
+    fn ask(&self, known: &mut ZoneCache, wanted: &IntensityQuery<'_>, key: &str) -> Result<Reply, ProviderFault> {
+        let wider = IntensityQuery { from_ns: known.kept.measured_from(wanted), ..*wanted };
         let open = lock(&self.breaker).check(wanted.now_ns);
         open.map_err(|open| ProviderFault::Resting { seconds: open.seconds, last: Box::new(open.last) })?;
         let answer = self.inner.slots(&wider);
@@ -91,12 +91,17 @@ impl<P: Provider> Cached<P> {
         Ok(self.reply(known.kept.within(wanted)))
     }
 
-    fn reply(&self, slots: Vec<Slot>) -> Reply {
+    fn reply(&self, slots: Vec<IntensitySlot>) -> Reply {
         Reply::new(self.about.clone(), slots)
     }
 
     /// What is known in spite of the fault.
-    fn stale(&self, known: &Known, wanted: &Wanted<'_>, fault: ProviderFault) -> Result<Reply, ProviderFault> {
+    fn stale(
+        &self,
+        known: &ZoneCache,
+        wanted: &IntensityQuery<'_>,
+        fault: ProviderFault,
+    ) -> Result<Reply, ProviderFault> {
         let slots = known.kept.or_last_known(wanted);
         if slots.is_empty() {
             self.failed.fetch_add(1, Ordering::Relaxed);
@@ -114,11 +119,11 @@ impl<P: Provider> Provider for Cached<P> {
         self.inner.name()
     }
 
-    fn counts(&self) -> Option<Counts> {
+    fn counts(&self) -> Option<CacheCounts> {
         Some(self.so_far())
     }
 
-    fn slots(&self, wanted: &Wanted<'_>) -> Result<Reply, ProviderFault> {
+    fn slots(&self, wanted: &IntensityQuery<'_>) -> Result<Reply, ProviderFault> {
         let question = Arc::clone(lock(&self.questions).entry(wanted.zone.to_owned()).or_default());
         let mut known = lock(&question);
         let key = format!("{} {}", self.key, wanted.zone);
@@ -140,17 +145,18 @@ impl<P: Provider> Provider for Cached<P> {
     }
 }
 
-impl Kept {
+impl CachedSlots {
     /// Whether the answer is known: all of it measured, or asked for so lately that asking again tells nothing new.
-    fn is_fresh(&self, wanted: &Wanted<'_>) -> bool {
+    fn is_fresh(&self, wanted: &IntensityQuery<'_>) -> bool {
         let from_ns = self.measured_from(wanted);
-        let fresh =
-            |asked: &Asked| asked.from_ns <= from_ns && asked.to_ns >= wanted.to_ns && wanted.now_ns < asked.until_ns;
+        let fresh = |asked: &AskedPeriod| {
+            asked.from_ns <= from_ns && asked.to_ns >= wanted.to_ns && wanted.now_ns < asked.until_ns
+        };
         from_ns >= wanted.to_ns || self.asked.iter().any(fresh)
     }
 
     /// Up to where everything is known for good.
-    fn measured_from(&self, wanted: &Wanted<'_>) -> i64 {
+    fn measured_from(&self, wanted: &IntensityQuery<'_>) -> i64 {
         let first = self.slots.partition_point(|slot| slot.to_ns <= wanted.from_ns);
         let mut reached_ns = wanted.from_ns;
         for slot in &self.slots[first..] {
@@ -162,27 +168,28 @@ impl Kept {
         reached_ns.min(wanted.to_ns)
     }
 
-    fn within(&self, wanted: &Wanted<'_>) -> Vec<Slot> {
+    fn within(&self, wanted: &IntensityQuery<'_>) -> Vec<IntensitySlot> {
         let first = self.slots.partition_point(|slot| slot.to_ns <= wanted.from_ns);
         self.slots[first..].iter().take_while(|slot| slot.from_ns < wanted.to_ns).copied().collect()
     }
 
-    fn or_last_known(&self, wanted: &Wanted<'_>) -> Vec<Slot> {
+    fn or_last_known(&self, wanted: &IntensityQuery<'_>) -> Vec<IntensitySlot> {
         let mut slots = self.within(wanted);
         let known = self.slots.partition_point(|slot| slot.from_ns < wanted.to_ns);
         let last = known.checked_sub(1).map(|place| self.slots[place]);
         if let Some(last) = last.filter(|last| last.to_ns < wanted.to_ns) {
             let to_ns = last.to_ns.saturating_add(LAST_KNOWN_NS).min(wanted.to_ns);
             if to_ns > wanted.from_ns {
-                slots.push(Slot { from_ns: last.to_ns.max(wanted.from_ns), to_ns, estimated: true, ..last });
+                slots.push(IntensitySlot { from_ns: last.to_ns.max(wanted.from_ns), to_ns, estimated: true, ..last });
             }
         }
         slots
     }
 
     /// Newer figures take the place of older ones.
-    fn take(&mut self, fresh: &[Slot], wanted: &Wanted<'_>) {
-        let covered = |slot: &Slot| fresh.iter().any(|new| new.from_ns < slot.to_ns && new.to_ns > slot.from_ns);
+    fn take(&mut self, fresh: &[IntensitySlot], wanted: &IntensityQuery<'_>) {
+        let covered =
+            |slot: &IntensitySlot| fresh.iter().any(|new| new.from_ns < slot.to_ns && new.to_ns > slot.from_ns);
         let (first, last) = (fresh.first().map_or(0, |slot| slot.from_ns), fresh.last().map_or(0, |slot| slot.to_ns));
         self.slots.retain(|slot| slot.to_ns <= first || slot.from_ns >= last || !covered(slot));
         self.slots.extend_from_slice(fresh);
@@ -193,7 +200,7 @@ impl Kept {
         let current = fresh.iter().find(|slot| slot.to_ns > now_ns);
         let until_ns = current.map_or(now_ns.saturating_add(LAGGING_NS), |slot| slot.to_ns);
         self.asked.retain(|asked| asked.until_ns > now_ns);
-        self.asked.push(Asked { from_ns: wanted.from_ns, to_ns: wanted.to_ns, until_ns });
+        self.asked.push(AskedPeriod { from_ns: wanted.from_ns, to_ns: wanted.to_ns, until_ns });
         let surplus = self.asked.len().saturating_sub(MOST_ASKED);
         self.asked.drain(..surplus);
     }

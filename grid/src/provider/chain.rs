@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use super::{About, Counts, Provider, ProviderFault, Slot, Wanted};
+use super::{CacheCounts, IntensityOrigin, IntensityQuery, IntensitySlot, Provider, ProviderFault};
 use crate::Sha256;
 
 /// Providers in the order in which they are asked.
 #[derive(Clone, Default)]
-pub struct Chain {
+pub struct ProviderChain {
     providers: Vec<Arc<dyn Provider>>,
 }
 
 /// A part of the time and who covered it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Part {
+pub struct IntensityPart {
     /// Start, nanoseconds since 1970 UTC.
     pub from_ns: i64,
     /// End, nanoseconds since 1970 UTC.
@@ -29,24 +29,24 @@ pub struct Part {
     /// Whether a provider before it was asked in vain.
     pub fallback: bool,
     /// Where the figure comes from.
-    pub about: Arc<About>,
+    pub about: Arc<IntensityOrigin>,
 }
 
 /// How a stretch of time is covered.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Coverage {
     /// Parts in the order of time that do not overlap. What nobody knows is in none.
-    pub parts: Vec<Part>,
+    pub parts: Vec<IntensityPart>,
     /// Who had no answer, or no fresh one, and why.
     pub faults: Vec<(String, ProviderFault)>,
     /// How often the caches of those who were asked answered so far.
-    pub caches: Vec<(String, Counts)>,
+    pub caches: Vec<(String, CacheCounts)>,
 }
 
 /// A stretch that nobody has covered yet.
-type Open = (i64, i64);
+type Uncovered = (i64, i64);
 
-impl Chain {
+impl ProviderChain {
     /// Providers, the best first.
     #[must_use]
     pub fn new(providers: Vec<Arc<dyn Provider>>) -> Self {
@@ -55,17 +55,20 @@ impl Chain {
 
     /// Asks one after the other until all of the time is covered.
     #[must_use]
-    pub fn cover(&self, wanted: &Wanted<'_>) -> Coverage {
+    pub fn cover(&self, wanted: &IntensityQuery<'_>) -> Coverage {
         let mut coverage = Coverage::default();
         let mut open = vec![(wanted.from_ns, wanted.to_ns)];
         open.retain(|(from_ns, to_ns)| to_ns > from_ns);
         for (rank, provider) in self.providers.iter().enumerate() {
             let (Some(&(from_ns, _)), Some(&(_, to_ns))) = (open.first(), open.last()) else { break };
-            match provider.slots(&Wanted { from_ns, to_ns, ..*wanted }) {
+            match provider.slots(&IntensityQuery { from_ns, to_ns, ..*wanted }) {
                 Ok(reply) => {
                     coverage.faults.extend(reply.stale.clone().map(|fault| (provider.name().to_owned(), fault)));
-                    let who =
-                        Who { provider: provider.name(), fallback: rank > 0, about: Arc::new(reply.about.clone()) };
+                    let who = PartSource {
+                        provider: provider.name(),
+                        fallback: rank > 0,
+                        about: Arc::new(reply.about.clone()),
+                    };
                     open = who.cover(open, reply.slots(), &mut coverage.parts);
                 }
                 Err(fault) => coverage.faults.push((provider.name().to_owned(), fault)),
@@ -78,15 +81,15 @@ impl Chain {
     }
 }
 
-struct Who<'a> {
+struct PartSource<'a> {
     provider: &'a str,
     fallback: bool,
-    about: Arc<About>,
+    about: Arc<IntensityOrigin>,
 }
 
-impl Who<'_> {
+impl PartSource<'_> {
     /// Takes what the slots cover out of the open stretches and returns the rest. Both are in the order of time.
-    fn cover(&self, open: Vec<Open>, slots: &[Slot], parts: &mut Vec<Part>) -> Vec<Open> {
+    fn cover(&self, open: Vec<Uncovered>, slots: &[IntensitySlot], parts: &mut Vec<IntensityPart>) -> Vec<Uncovered> {
         let mut rest = Vec::new();
         for (mut from_ns, to_ns) in open {
             let first = slots.partition_point(|slot| slot.to_ns <= from_ns);
@@ -105,8 +108,8 @@ impl Who<'_> {
         rest
     }
 
-    fn part(&self, from_ns: i64, to_ns: i64, slot: &Slot) -> Part {
-        Part {
+    fn part(&self, from_ns: i64, to_ns: i64, slot: &IntensitySlot) -> IntensityPart {
+        IntensityPart {
             from_ns,
             to_ns,
             g_per_kwh: slot.g_per_kwh,
@@ -120,13 +123,13 @@ impl Who<'_> {
 }
 
 /// Neighbours that say the same become one.
-fn joined(parts: Vec<Part>) -> Vec<Part> {
-    let mut all: Vec<Part> = Vec::with_capacity(parts.len());
+fn joined(parts: Vec<IntensityPart>) -> Vec<IntensityPart> {
+    let mut all: Vec<IntensityPart> = Vec::with_capacity(parts.len());
     for part in parts {
         match all.last_mut() {
             Some(last)
                 if last.to_ns == part.from_ns
-                    && *last == (Part { from_ns: last.from_ns, to_ns: last.to_ns, ..part.clone() }) =>
+                    && *last == (IntensityPart { from_ns: last.from_ns, to_ns: last.to_ns, ..part.clone() }) =>
             {
                 last.to_ns = part.to_ns;
             }
@@ -143,15 +146,15 @@ mod tests {
     use super::*;
     use crate::provider::{Fixed, Reply};
 
-    struct Scripted(&'static str, Result<Vec<(i64, i64, f64)>, ProviderFault>);
+    struct ScriptedProvider(&'static str, Result<Vec<(i64, i64, f64)>, ProviderFault>);
 
-    impl Provider for Scripted {
+    impl Provider for ScriptedProvider {
         fn name(&self) -> &str {
             self.0
         }
 
-        fn slots(&self, _: &Wanted<'_>) -> Result<Reply, ProviderFault> {
-            let slot = |&(from_ns, to_ns, g_per_kwh): &(i64, i64, f64)| Slot {
+        fn slots(&self, _: &IntensityQuery<'_>) -> Result<Reply, ProviderFault> {
+            let slot = |&(from_ns, to_ns, g_per_kwh): &(i64, i64, f64)| IntensitySlot {
                 from_ns,
                 to_ns,
                 g_per_kwh,
@@ -159,24 +162,28 @@ mod tests {
                 forecast: false,
                 answer: None,
             };
-            self.1.clone().map(|slots| Reply::new(About::default(), slots.iter().map(slot)))
+            self.1.clone().map(|slots| Reply::new(IntensityOrigin::default(), slots.iter().map(slot)))
         }
     }
 
-    fn chain(first: Scripted, second: Scripted) -> Chain {
-        Chain::new(vec![Arc::new(first), Arc::new(second), Arc::new(Fixed::constant(crate::constant(9.0).unwrap()))])
+    fn chain(first: ScriptedProvider, second: ScriptedProvider) -> ProviderChain {
+        ProviderChain::new(vec![
+            Arc::new(first),
+            Arc::new(second),
+            Arc::new(Fixed::constant(crate::constant(9.0).unwrap())),
+        ])
     }
 
-    fn cover(chain: &Chain, from_ns: i64, to_ns: i64) -> (Vec<(i64, i64, f64, bool)>, usize) {
-        let coverage = chain.cover(&Wanted { zone: "", from_ns, to_ns, now_ns: 0 });
+    fn cover(chain: &ProviderChain, from_ns: i64, to_ns: i64) -> (Vec<(i64, i64, f64, bool)>, usize) {
+        let coverage = chain.cover(&IntensityQuery { zone: "", from_ns, to_ns, now_ns: 0 });
         let parts = coverage.parts.iter().map(|part| (part.from_ns, part.to_ns, part.g_per_kwh, part.estimated));
         (parts.collect(), coverage.faults.len())
     }
 
     #[test]
     fn what_one_does_not_know_the_next_is_asked_for() {
-        let first = Scripted("a", Ok(vec![(10, 20, 1.0), (20, 30, 1.0), (40, 50, 2.0)]));
-        let chain = chain(first, Scripted("b", Ok(vec![(5, 35, 3.0)])));
+        let first = ScriptedProvider("a", Ok(vec![(10, 20, 1.0), (20, 30, 1.0), (40, 50, 2.0)]));
+        let chain = chain(first, ScriptedProvider("b", Ok(vec![(5, 35, 3.0)])));
         let parts = [
             (0, 5, 9.0, true),
             (5, 10, 3.0, true),
@@ -193,10 +200,10 @@ mod tests {
     #[test]
     fn f44_a_provider_that_fails_is_named_and_the_fallback_flagged() {
         let chain = chain(
-            Scripted("a", Err(ProviderFault::Net(NetError::Refused(401)))),
-            Scripted("b", Err(ProviderFault::Net(NetError::Timeout))),
+            ScriptedProvider("a", Err(ProviderFault::Net(NetError::Refused(401)))),
+            ScriptedProvider("b", Err(ProviderFault::Net(NetError::Timeout))),
         );
-        let coverage = chain.cover(&Wanted { zone: "", from_ns: 0, to_ns: 10, now_ns: 0 });
+        let coverage = chain.cover(&IntensityQuery { zone: "", from_ns: 0, to_ns: 10, now_ns: 0 });
         assert_eq!(
             coverage.faults,
             [

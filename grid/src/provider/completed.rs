@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{About, Coverage, Part, ProviderFault};
+use super::{Coverage, IntensityOrigin, IntensityPart, ProviderFault};
 use crate::{Intensity, IntensityKind};
 
 impl Coverage {
@@ -15,13 +15,16 @@ impl Coverage {
     #[must_use]
     pub fn completed(mut self, from_ns: i64, to_ns: i64, table: &Intensity) -> Self {
         let (known, used) = self.of_one_kind(from_ns, to_ns);
-        let fill = |from_ns: i64, to_ns: i64, before: Option<&Part>, after: Option<&Part>| match before.or(after) {
-            Some(nearest) if !goes_with(table.kind, used) => {
-                Part { from_ns, to_ns, estimated: true, fallback: true, ..nearest.clone() }
-            }
-            _ => table_part(table, from_ns, to_ns),
-        };
-        let (mut parts, mut reached_ns): (Vec<Part>, i64) = (Vec::with_capacity(known.len()), from_ns);
+        let fill =
+            |from_ns: i64, to_ns: i64, before: Option<&IntensityPart>, after: Option<&IntensityPart>| match before
+                .or(after)
+            {
+                Some(nearest) if !goes_with(table.kind, used) => {
+                    IntensityPart { from_ns, to_ns, estimated: true, fallback: true, ..nearest.clone() }
+                }
+                _ => table_part(table, from_ns, to_ns),
+            };
+        let (mut parts, mut reached_ns): (Vec<IntensityPart>, i64) = (Vec::with_capacity(known.len()), from_ns);
         for (place, part) in known.iter().enumerate() {
             let before = place.checked_sub(1).and_then(|before| known.get(before));
             if part.from_ns > reached_ns {
@@ -38,13 +41,13 @@ impl Coverage {
     }
 
     /// Parts within a stretch of time that do not overlap, of the kind of the best provider that states one, and that kind.
-    fn of_one_kind(&mut self, from_ns: i64, to_ns: i64) -> (Vec<Part>, Option<IntensityKind>) {
-        let mut inside: Vec<Part> = Vec::with_capacity(self.parts.len());
+    fn of_one_kind(&mut self, from_ns: i64, to_ns: i64) -> (Vec<IntensityPart>, Option<IntensityKind>) {
+        let mut inside: Vec<IntensityPart> = Vec::with_capacity(self.parts.len());
         let mut reached_ns = from_ns;
         for part in self.parts.drain(..) {
             let (from_ns, to_ns) = (part.from_ns.max(reached_ns), part.to_ns.min(to_ns));
             if from_ns < to_ns {
-                inside.push(Part { from_ns, to_ns, ..part });
+                inside.push(IntensityPart { from_ns, to_ns, ..part });
                 reached_ns = to_ns;
             }
         }
@@ -74,10 +77,10 @@ fn goes_with(kind: Option<IntensityKind>, used: Option<IntensityKind>) -> bool {
 }
 
 /// The yearly average in place of what no provider knows.
-fn table_part(table: &Intensity, from_ns: i64, to_ns: i64) -> Part {
-    let (g_per_kwh, about) = (table.g_per_kwh, Arc::new(About::from(table)));
+fn table_part(table: &Intensity, from_ns: i64, to_ns: i64) -> IntensityPart {
+    let (g_per_kwh, about) = (table.g_per_kwh, Arc::new(IntensityOrigin::from(table)));
     let provider = super::TABLE.to_owned();
-    Part { from_ns, to_ns, g_per_kwh, estimated: true, provider, answer: None, fallback: true, about }
+    IntensityPart { from_ns, to_ns, g_per_kwh, estimated: true, provider, answer: None, fallback: true, about }
 }
 
 #[cfg(test)]
@@ -85,14 +88,19 @@ mod tests {
     use super::*;
     use crate::lookup;
 
-    fn part(provider: &str, kind: Option<IntensityKind>, (from_ns, to_ns): (i64, i64), g_per_kwh: f64) -> Part {
-        let about = Arc::new(About { kind, ..About::default() });
+    fn part(
+        provider: &str,
+        kind: Option<IntensityKind>,
+        (from_ns, to_ns): (i64, i64),
+        g_per_kwh: f64,
+    ) -> IntensityPart {
+        let about = Arc::new(IntensityOrigin { kind, ..IntensityOrigin::default() });
         let fallback = provider != "first";
         let provider = provider.to_owned();
-        Part { from_ns, to_ns, g_per_kwh, estimated: fallback, provider, answer: None, fallback, about }
+        IntensityPart { from_ns, to_ns, g_per_kwh, estimated: fallback, provider, answer: None, fallback, about }
     }
 
-    fn completed(parts: Vec<Part>) -> Coverage {
+    fn completed(parts: Vec<IntensityPart>) -> Coverage {
         Coverage { parts, ..Coverage::default() }.completed(0, 100, &lookup("DE").unwrap())
     }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
-use super::Slot;
+use super::IntensitySlot;
 use crate::Sha256;
 
 /// The file's form.
@@ -21,31 +21,31 @@ static FILES: AtomicU64 = AtomicU64::new(0);
 
 /// A folder of answers.
 #[derive(Debug, Clone)]
-pub struct Disk {
+pub struct DiskCache {
     folder: PathBuf,
 }
 
 /// What is kept of a question.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct Kept {
-    pub(crate) slots: Vec<Slot>,
-    pub(crate) asked: Vec<Asked>,
+pub(crate) struct CachedSlots {
+    pub(crate) slots: Vec<IntensitySlot>,
+    pub(crate) asked: Vec<AskedPeriod>,
 }
 
 /// A stretch of time that was asked about, and until when the answer is fresh; nanoseconds since 1970 UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Asked {
+pub(crate) struct AskedPeriod {
     pub(crate) from_ns: i64,
     pub(crate) to_ns: i64,
     pub(crate) until_ns: i64,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Document {
+struct CacheFile {
     schema: String,
     /// The whole question: names of files are shorter, and two may share one.
     key: String,
-    asked: Vec<Asked>,
+    asked: Vec<AskedPeriod>,
     slots: Vec<(i64, i64, f64, bool, bool)>,
     /// SHA-256 of the answers that slots are from; absent in files of earlier versions.
     #[serde(default)]
@@ -55,7 +55,7 @@ struct Document {
     answer_of: Vec<Option<usize>>,
 }
 
-impl Disk {
+impl DiskCache {
     /// A cache in `folder`, which is made when something is written.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>) -> Self {
@@ -70,18 +70,18 @@ impl Disk {
         Some(Self::new(base.join("eco2/intensity")))
     }
 
-    pub(crate) fn load(&self, key: &str) -> Option<Kept> {
+    pub(crate) fn load(&self, key: &str) -> Option<CachedSlots> {
         let mut text = String::new();
         File::open(self.path(key)).ok()?.take(MAX_BYTES).read_to_string(&mut text).ok()?;
-        let document: Document = serde_json::from_str(&text).ok()?;
+        let document: CacheFile = serde_json::from_str(&text).ok()?;
         (document.schema == SCHEMA && document.key == key).then(|| document.kept())
     }
 
     /// Writes beside the place and renames: a reader sees the old file or the new one. A failure costs the cache only.
-    pub(crate) fn store(&self, key: &str, kept: &Kept) -> io::Result<()> {
-        let slot = |slot: &Slot| (slot.from_ns, slot.to_ns, slot.g_per_kwh, slot.estimated, slot.forecast);
+    pub(crate) fn store(&self, key: &str, kept: &CachedSlots) -> io::Result<()> {
+        let slot = |slot: &IntensitySlot| (slot.from_ns, slot.to_ns, slot.g_per_kwh, slot.estimated, slot.forecast);
         let (answers, answer_of) = answers(&kept.slots);
-        let document = Document {
+        let document = CacheFile {
             schema: SCHEMA.to_owned(),
             key: key.to_owned(),
             asked: kept.asked.clone(),
@@ -106,20 +106,20 @@ impl Disk {
     }
 }
 
-impl Document {
-    fn kept(self) -> Kept {
+impl CacheFile {
+    fn kept(self) -> CachedSlots {
         let hashes: Vec<Option<Sha256>> = self.answers.iter().map(|text| Sha256::parse(text)).collect();
         let answer = |slot: usize| hashes.get((*self.answer_of.get(slot)?)?).copied().flatten();
         let slots = self.slots.iter().enumerate().map(|(place, &(from_ns, to_ns, g_per_kwh, estimated, forecast))| {
             let answer = answer(place);
-            Slot { from_ns, to_ns, g_per_kwh, estimated, forecast, answer }
+            IntensitySlot { from_ns, to_ns, g_per_kwh, estimated, forecast, answer }
         });
-        Kept { slots: slots.collect(), asked: self.asked }
+        CachedSlots { slots: slots.collect(), asked: self.asked }
     }
 }
 
 /// The hashes of all answers, each once, and for each slot the place of its own. Neighbours share theirs.
-fn answers(slots: &[Slot]) -> (Vec<String>, Vec<Option<usize>>) {
+fn answers(slots: &[IntensitySlot]) -> (Vec<String>, Vec<Option<usize>>) {
     let (mut all, mut places) = (Vec::new(), HashMap::new());
     let mut place = |hash: Sha256| {
         *places.entry(hash).or_insert_with(|| {
@@ -144,14 +144,21 @@ fn fnv(text: &str) -> u64 {
 mod tests {
     use super::*;
 
-    fn kept() -> Kept {
-        let first = Slot { from_ns: 1, to_ns: 2, g_per_kwh: 0.1 + 0.2, estimated: true, forecast: false, answer: None };
+    fn kept() -> CachedSlots {
+        let first = IntensitySlot {
+            from_ns: 1,
+            to_ns: 2,
+            g_per_kwh: 0.1 + 0.2,
+            estimated: true,
+            forecast: false,
+            answer: None,
+        };
         let answer = |text: &str| Some(Sha256::of(text.as_bytes()));
         let later = [(2, answer("b")), (3, answer("a")), (4, answer("b"))];
-        let slots = later.map(|(from_ns, answer)| Slot { from_ns, to_ns: from_ns + 1, answer, ..first });
-        Kept {
+        let slots = later.map(|(from_ns, answer)| IntensitySlot { from_ns, to_ns: from_ns + 1, answer, ..first });
+        CachedSlots {
             slots: [first].into_iter().chain(slots).collect(),
-            asked: vec![Asked { from_ns: 1, to_ns: 2, until_ns: i64::MAX }],
+            asked: vec![AskedPeriod { from_ns: 1, to_ns: 2, until_ns: i64::MAX }],
         }
     }
 
@@ -159,7 +166,7 @@ mod tests {
     fn what_is_stored_is_loaded_and_only_the_owner_reads_it() {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
-        let disk = Disk::new(folder.path().join("deep/cache"));
+        let disk = DiskCache::new(folder.path().join("deep/cache"));
         assert_eq!(disk.load("a b"), None);
         disk.store("a b", &kept()).unwrap();
         disk.store("a b", &kept()).unwrap();
@@ -173,7 +180,7 @@ mod tests {
     #[test]
     fn a_damaged_file_and_one_of_another_question_are_none() {
         let folder = tempfile::tempdir().unwrap();
-        let disk = Disk::new(folder.path());
+        let disk = DiskCache::new(folder.path());
         disk.store("a", &kept()).unwrap();
         let text = fs::read_to_string(disk.path("a")).unwrap();
         for wrong in

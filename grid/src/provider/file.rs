@@ -2,18 +2,18 @@
 
 use std::path::Path;
 
-use super::{About, Provider, ProviderFault, Reply, Slot, Wanted};
+use super::{IntensityOrigin, IntensityQuery, IntensitySlot, Provider, ProviderFault, Reply};
 use crate::Sha256;
 use crate::series::{FileError, Series, bytes};
 
 /// A series in memory.
 #[derive(Debug, Clone)]
-pub struct File {
+pub struct SeriesFile {
     series: Series,
-    about: About,
+    about: IntensityOrigin,
 }
 
-impl File {
+impl SeriesFile {
     /// Reads a CSV or JSON file; `column` is the literal name of a CSV column.
     ///
     /// # Errors
@@ -33,7 +33,7 @@ impl File {
         let meta = series.meta();
         let source = if meta.source.is_empty() { format!("series {name}") } else { meta.source.clone() };
         let (zone, licence) = (meta.zone.clone(), meta.licence.clone());
-        let about = About { source, zone, kind: meta.kind, year: None, licence, table: None };
+        let about = IntensityOrigin { source, zone, kind: meta.kind, year: None, licence, table: None };
         Self { series, about }
     }
 
@@ -50,17 +50,24 @@ impl File {
     }
 }
 
-impl Provider for File {
+impl Provider for SeriesFile {
     fn name(&self) -> &str {
         "series"
     }
 
-    fn slots(&self, wanted: &Wanted<'_>) -> Result<Reply, ProviderFault> {
+    fn slots(&self, wanted: &IntensityQuery<'_>) -> Result<Reply, ProviderFault> {
         let estimated = self.series.meta().estimated;
         let overlaps = |from_ns: i64, to_ns: i64| to_ns > wanted.from_ns && from_ns < wanted.to_ns;
         let slots = self.series.slots().filter(|slot| overlaps(slot.from_ns, slot.to_ns)).filter_map(|slot| {
             let g_per_kwh = slot.g_per_kwh?;
-            Some(Slot { from_ns: slot.from_ns, to_ns: slot.to_ns, g_per_kwh, estimated, forecast: false, answer: None })
+            Some(IntensitySlot {
+                from_ns: slot.from_ns,
+                to_ns: slot.to_ns,
+                g_per_kwh,
+                estimated,
+                forecast: false,
+                answer: None,
+            })
         });
         let reply = Reply::new(self.about.clone(), slots);
         if reply.slots().is_empty() { Err(ProviderFault::NoFigure) } else { Ok(reply) }

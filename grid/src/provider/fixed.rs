@@ -1,6 +1,6 @@
 //! One figure for all time: a constant that the user brings, or a zone's yearly average.
 
-use super::{About, Provider, ProviderFault, Reply, Slot, Wanted};
+use super::{IntensityOrigin, IntensityQuery, IntensitySlot, Provider, ProviderFault, Reply};
 use crate::Intensity;
 
 /// A provider that always gives the same figure.
@@ -29,10 +29,10 @@ impl Provider for Fixed {
         self.name
     }
 
-    fn slots(&self, wanted: &Wanted<'_>) -> Result<Reply, ProviderFault> {
+    fn slots(&self, wanted: &IntensityQuery<'_>) -> Result<Reply, ProviderFault> {
         let Intensity { g_per_kwh, estimated, .. } = self.intensity;
         let (from_ns, to_ns) = (wanted.from_ns, wanted.to_ns);
-        let slot = Slot { from_ns, to_ns, g_per_kwh, estimated, forecast: false, answer: None };
-        Ok(Reply::new(About::from(&self.intensity), [slot]))
+        let slot = IntensitySlot { from_ns, to_ns, g_per_kwh, estimated, forecast: false, answer: None };
+        Ok(Reply::new(IntensityOrigin::from(&self.intensity), [slot]))
     }
 }

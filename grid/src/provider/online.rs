@@ -3,14 +3,14 @@
 use eco2_net::{Http, Limits, NetError, Secret, SecretFault};
 
 use super::service::{SERVICES, Service};
-use super::{About, Cached, Disk, Provider, ProviderFault, Reply, Wanted};
+use super::{Cached, DiskCache, IntensityOrigin, IntensityQuery, Provider, ProviderFault, Reply};
 
 /// Names of the services that can be asked.
 pub const NAMES: [&str; 6] = ["carbon-aware-sdk", "electricity-maps", "energy-charts", "entsoe", "neso", "watttime"];
 
 /// How a service is to be asked.
 #[derive(Debug, Clone, Default)]
-pub struct Setup {
+pub struct OnlineSetup {
     /// Its address; `None`: the public one.
     pub base: Option<String>,
     /// The zone as the service names it; `None`: found from the zone that is asked about.
@@ -18,7 +18,7 @@ pub struct Setup {
     /// What a request may cost.
     pub limits: Limits,
     /// Where answers are kept; `None`: in memory.
-    pub disk: Option<Disk>,
+    pub disk: Option<DiskCache>,
 }
 
 /// A service that is asked over the network.
@@ -37,7 +37,7 @@ impl Online {
     /// [`ProviderFault`] for a name that is none of [`NAMES`], an address that is not taken, a token that is missing or unsafe.
     pub fn open(
         name: &str,
-        setup: &Setup,
+        setup: &OnlineSetup,
         environment: impl Fn(&str) -> Option<String>,
     ) -> Result<Cached<Self>, ProviderFault> {
         let service = SERVICES.iter().find(|service| service.name == name);
@@ -55,10 +55,10 @@ impl Online {
         Ok(Cached::new(online, about, base, setup.disk.clone()))
     }
 
-    fn about(&self) -> About {
+    fn about(&self) -> IntensityOrigin {
         let Service { kind, source, licence, .. } = *self.service;
         let zone = self.zone.clone().unwrap_or_default();
-        About { source: source.to_owned(), zone, kind, year: None, licence: licence.to_owned(), table: None }
+        IntensityOrigin { source: source.to_owned(), zone, kind, year: None, licence: licence.to_owned(), table: None }
     }
 }
 
@@ -79,13 +79,13 @@ impl Provider for Online {
         self.service.name
     }
 
-    fn slots(&self, wanted: &Wanted<'_>) -> Result<Reply, ProviderFault> {
+    fn slots(&self, wanted: &IntensityQuery<'_>) -> Result<Reply, ProviderFault> {
         let zone = match &self.zone {
             Some(zone) => zone.clone(),
             None => (self.service.zone)(wanted.zone)?,
         };
-        let slots = (self.service.ask)(&self.http, self.secret.as_ref(), &Wanted { zone: &zone, ..*wanted })?;
-        let reply = Reply::new(About { zone, ..self.about() }, slots);
+        let slots = (self.service.ask)(&self.http, self.secret.as_ref(), &IntensityQuery { zone: &zone, ..*wanted })?;
+        let reply = Reply::new(IntensityOrigin { zone, ..self.about() }, slots);
         if reply.slots().is_empty() { Err(ProviderFault::NoFigure) } else { Ok(reply) }
     }
 }
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn a_token_is_needed_where_it_is_and_comes_from_the_environment_only() {
         let opened = |name: &str, token: Option<&'static str>| {
-            Online::open(name, &Setup::default(), |_| token.map(str::to_owned)).map(|_| ())
+            Online::open(name, &OnlineSetup::default(), |_| token.map(str::to_owned)).map(|_| ())
         };
         assert!(opened("electricity-maps", None).unwrap_err().to_string().contains("ECO2_TOKEN_ELECTRICITY_MAPS"));
         assert_eq!(opened("electricity-maps", Some("token")), Ok(()));

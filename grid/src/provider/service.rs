@@ -10,14 +10,15 @@ mod wire;
 
 use eco2_net::{Http, Secret};
 
-use super::{ProviderFault, Slot, Wanted};
+use super::{IntensityQuery, IntensitySlot, ProviderFault};
 use crate::IntensityKind;
 use wire::{flow_zone, literal};
 
 /// How one service is asked. The zone of `wanted` is the service's own.
-pub(super) type Ask = fn(&Http, Option<&Secret>, &Wanted<'_>) -> Result<Vec<Slot>, ProviderFault>;
+pub(super) type AskService =
+    fn(&Http, Option<&Secret>, &IntensityQuery<'_>) -> Result<Vec<IntensitySlot>, ProviderFault>;
 /// From a zone as users name it to the service's.
-pub(super) type Named = fn(&str) -> Result<String, ProviderFault>;
+pub(super) type NameZone = fn(&str) -> Result<String, ProviderFault>;
 
 /// What is fixed about a service.
 pub(super) struct Service {
@@ -28,8 +29,8 @@ pub(super) struct Service {
     pub(super) kind: Option<IntensityKind>,
     pub(super) source: &'static str,
     pub(super) licence: &'static str,
-    pub(super) zone: Named,
-    pub(super) ask: Ask,
+    pub(super) zone: NameZone,
+    pub(super) ask: AskService,
 }
 
 /// All of them, in the order of their names.

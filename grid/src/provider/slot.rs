@@ -4,7 +4,7 @@ use crate::{Intensity, IntensityKind, MAX_G_PER_KWH, Sha256};
 
 /// A question: which zone, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wanted<'a> {
+pub struct IntensityQuery<'a> {
     /// The zone, as the provider or the yearly table names it; empty: the provider's only one.
     pub zone: &'a str,
     /// Start, nanoseconds since 1970 UTC.
@@ -17,7 +17,7 @@ pub struct Wanted<'a> {
 
 /// A stretch of time with one intensity.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Slot {
+pub struct IntensitySlot {
     /// Start, nanoseconds since 1970 UTC.
     pub from_ns: i64,
     /// End, nanoseconds since 1970 UTC.
@@ -34,7 +34,7 @@ pub struct Slot {
 
 /// Who says so, and what the figures count.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct About {
+pub struct IntensityOrigin {
     /// Who publishes it.
     pub source: String,
     /// The zone that the figures are of.
@@ -52,9 +52,9 @@ pub struct About {
 /// An answer: slots in the order of time that do not overlap.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Reply {
-    slots: Vec<Slot>,
+    slots: Vec<IntensitySlot>,
     /// Where they come from.
-    pub about: About,
+    pub about: IntensityOrigin,
     /// Why the answer is not a fresh one; `None`: it is.
     pub stale: Option<super::ProviderFault>,
 }
@@ -63,15 +63,15 @@ impl Reply {
     /// Puts slots in order. Of two that overlap, the one that comes first in `slots` stays whole; figures that are no
     /// number from 0 to 5000 are not known, and left out.
     #[must_use]
-    pub fn new(about: About, slots: impl IntoIterator<Item = Slot>) -> Self {
-        let mut kept: Vec<Slot> = Vec::new();
-        let sane = |slot: &Slot| slot.to_ns > slot.from_ns && (0.0..=MAX_G_PER_KWH).contains(&slot.g_per_kwh);
+    pub fn new(about: IntensityOrigin, slots: impl IntoIterator<Item = IntensitySlot>) -> Self {
+        let mut kept: Vec<IntensitySlot> = Vec::new();
+        let sane = |slot: &IntensitySlot| slot.to_ns > slot.from_ns && (0.0..=MAX_G_PER_KWH).contains(&slot.g_per_kwh);
         for slot in slots.into_iter().filter(sane) {
             let place = kept.partition_point(|other| other.from_ns < slot.from_ns);
             let clear_before = place == 0 || kept[place - 1].to_ns <= slot.from_ns;
             let to_ns = kept.get(place).map_or(slot.to_ns, |next| next.from_ns.min(slot.to_ns));
             if clear_before && to_ns > slot.from_ns {
-                kept.insert(place, Slot { to_ns, g_per_kwh: slot.g_per_kwh.abs(), ..slot });
+                kept.insert(place, IntensitySlot { to_ns, g_per_kwh: slot.g_per_kwh.abs(), ..slot });
             }
         }
         Self { slots: kept, about, stale: None }
@@ -79,12 +79,12 @@ impl Reply {
 
     /// The slots.
     #[must_use]
-    pub fn slots(&self) -> &[Slot] {
+    pub fn slots(&self) -> &[IntensitySlot] {
         &self.slots
     }
 }
 
-impl From<&Intensity> for About {
+impl From<&Intensity> for IntensityOrigin {
     fn from(intensity: &Intensity) -> Self {
         Self {
             source: intensity.source.clone(),
@@ -99,7 +99,7 @@ impl From<&Intensity> for About {
 
 /// How often the cache answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counts {
+pub struct CacheCounts {
     /// Answered without asking.
     pub hits: u64,
     /// Asked, and answered.
@@ -114,20 +114,20 @@ pub struct Counts {
 mod tests {
     use super::*;
 
-    fn slot(from_ns: i64, to_ns: i64, g_per_kwh: f64) -> Slot {
-        Slot { from_ns, to_ns, g_per_kwh, estimated: false, forecast: false, answer: None }
+    fn slot(from_ns: i64, to_ns: i64, g_per_kwh: f64) -> IntensitySlot {
+        IntensitySlot { from_ns, to_ns, g_per_kwh, estimated: false, forecast: false, answer: None }
     }
 
     #[test]
     fn slots_come_in_order_and_the_first_of_two_stays() {
         let given = [slot(10, 20, 1.0), slot(0, 12, 2.0), slot(15, 25, 3.0), slot(20, 30, 4.0)];
-        let reply = Reply::new(About::default(), given);
+        let reply = Reply::new(IntensityOrigin::default(), given);
         assert_eq!(reply.slots(), [slot(0, 10, 2.0), slot(10, 20, 1.0), slot(20, 30, 4.0)]);
     }
 
     #[test]
     fn what_is_no_intensity_is_not_known_and_not_zero() {
         let given = [slot(0, 1, f64::NAN), slot(1, 2, -1.0), slot(2, 3, 5001.0), slot(3, 3, 1.0), slot(4, 5, 0.0)];
-        assert_eq!(Reply::new(About::default(), given).slots(), [slot(4, 5, 0.0)]);
+        assert_eq!(Reply::new(IntensityOrigin::default(), given).slots(), [slot(4, 5, 0.0)]);
     }
 }

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use super::{PlanRequest, RequestError};
 use crate::plan::{
-    IntensityCurve, Job, Plan, PlanError, PlanWindow, Queued, Ranked, Scaling, elastic, plan, read_jobs,
+    IntensityCurve, Job, Plan, PlanError, PlanWindow, QueuedJob, RankedZone, Scaling, elastic, plan, read_jobs,
     share_machines, whole_slots,
 };
-use crate::{FileError, FileFault, IntensityKind, Place, Pue, utc};
+use crate::{FileError, FileFault, FilePlace, IntensityKind, Pue, utc};
 
 /// What a job draws where nobody says, watts: then grams are those of each kilowatt.
 const PLAIN_W: f64 = 1000.0;
@@ -35,9 +35,9 @@ pub enum PlanOutcome {
         from_ns: i64,
     },
     /// Jobs and their plans, in the order of the file.
-    Queue(Vec<(Queued, Plan)>),
+    Queue(Vec<(QueuedJob, Plan)>),
     /// Zones, the best first.
-    Zones(Vec<Ranked>),
+    Zones(Vec<RankedZone>),
 }
 
 /// What was assumed or left out.
@@ -148,7 +148,7 @@ impl PlanRequest {
         if open > 0 {
             notes.push(PlanNote::DeadlinesAfter(open, curve.to_ns()));
         }
-        let alone = |job: &Queued| job.plan(&curve).map_err(|error| of_job(jobs, job, &error));
+        let alone = |job: &QueuedJob| job.plan(&curve).map_err(|error| of_job(jobs, job, &error));
         let plans: Vec<Plan> = match self.machines {
             None => queue.iter().map(alone).collect::<Result<_, _>>()?,
             Some(machines) => share_machines(&curve, &queue, machines).map(|shared| shared.plans).map_err(|error| {
@@ -197,9 +197,9 @@ impl PlanRequest {
     }
 }
 
-fn of_job(file: &Path, job: &Queued, error: &PlanError) -> RequestError {
+fn of_job(file: &Path, job: &QueuedJob, error: &PlanError) -> RequestError {
     let reason = match error.place() {
-        Place::Whole => error.to_string(),
+        FilePlace::Whole => error.to_string(),
         place => format!("{error} (series{place})"),
     };
     let fault = FileFault::Job { id: job.id.clone(), reason };

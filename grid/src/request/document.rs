@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{PlanAnswer, PlanOutcome};
-use crate::plan::{Plan, PlanSlot, Queued, Ranked, saving_percent};
+use crate::plan::{Plan, PlanSlot, QueuedJob, RankedZone, saving_percent};
 use crate::{IntensityKind, utc};
 
 impl PlanAnswer {
@@ -21,8 +21,8 @@ impl PlanAnswer {
         }
     }
 
-    fn queue(&self, queue: &[(Queued, Plan)]) -> Value {
-        let job = |(job, plan): &(Queued, Plan)| {
+    fn queue(&self, queue: &[(QueuedJob, Plan)]) -> Value {
+        let job = |(job, plan): &(QueuedJob, Plan)| {
             let mut object = Map::from_iter([("id".to_owned(), json!(job.id))]);
             object.extend(of_plan(plan, self.kind));
             Value::Object(object)
@@ -46,12 +46,12 @@ impl PlanOutcome {
     }
 }
 
-fn totals(queue: &[(Queued, Plan)]) -> (f64, Option<f64>) {
+fn totals(queue: &[(QueuedJob, Plan)]) -> (f64, Option<f64>) {
     let plans = || queue.iter().map(|(_, plan)| plan);
     (plans().fold(0.0, |sum, plan| sum + plan.grams), plans().map(|plan| plan.now_grams).sum())
 }
 
-fn of_zone(zone: &Ranked, kind: Option<IntensityKind>) -> Value {
+fn of_zone(zone: &RankedZone, kind: Option<IntensityKind>) -> Value {
     let mut object = Map::from_iter([("zone".to_owned(), json!(zone.name))]);
     object.extend(of_plan(&zone.plan, kind));
     object.insert("transfer_grams".to_owned(), json!(zone.transfer_grams));

@@ -1,7 +1,7 @@
 //! Why a request has no plan, and whether the request or a file is at fault.
 
 use crate::plan::PlanError;
-use crate::{FileError, FileFault, Place};
+use crate::{FileError, FileFault, FilePlace};
 
 /// A request without a plan. Every message ends with a remedy.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -19,7 +19,7 @@ pub enum RequestError {
         /// The series.
         series: String,
         /// Where in it.
-        place: Place,
+        place: FilePlace,
         /// What is wrong there.
         error: Box<PlanError>,
     },
@@ -41,7 +41,7 @@ impl RequestError {
     /// What a plan was refused for: the place in the series where that is at fault, else the request.
     pub(super) fn of_plan(series: &str, error: PlanError) -> Self {
         match error.place() {
-            Place::Whole => Self::Asked(error.to_string()),
+            FilePlace::Whole => Self::Asked(error.to_string()),
             place => Self::Series { series: series.to_owned(), place, error: Box::new(error) },
         }
     }

@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{PlanRequest, RequestError, SeriesFrom, Width};
+use super::{JobWidth, PlanRequest, RequestError, SeriesFrom};
 use crate::parse_instant;
 use crate::plan::duration_ns;
 
 /// The keys.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Wire {
+struct RequestJson {
     series: Value,
     zone: Option<String>,
     duration: Option<f64>,
@@ -48,13 +48,13 @@ impl PlanRequest {
     /// # Errors
     /// [`RequestError::Asked`] for what is no such object, naming the key.
     pub fn from_json(text: &str) -> Result<Self, RequestError> {
-        let wire: Wire = serde_json::from_str(text).map_err(|error| RequestError::Asked(error.to_string()))?;
+        let wire: RequestJson = serde_json::from_str(text).map_err(|error| RequestError::Asked(error.to_string()))?;
         wire.check()?;
         wire.request()
     }
 }
 
-impl Wire {
+impl RequestJson {
     fn check(&self) -> Result<(), RequestError> {
         let of_one_job = self.duration.is_some() && self.within.is_some();
         let may_not = [
@@ -89,7 +89,7 @@ impl Wire {
             interruptible: self.interruptible,
             power_w: figure("power", self.power)?,
             pue: figure("pue", self.pue)?.unwrap_or(1.0),
-            width: Width {
+            width: JobWidth {
                 profile: self.profile,
                 whole_slots: self.whole_slots,
                 start_cost_wh: figure("start_cost", self.start_cost)?,

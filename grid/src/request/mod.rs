@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 pub use answer::{PlanAnswer, PlanNote, PlanOutcome};
 pub use error::RequestError;
 
-use crate::plan::{Costs, IntensityCurve};
+use crate::plan::{ChangeCosts, IntensityCurve};
 use crate::{FileError, Series};
 
 /// Microjoules in a watt-hour.
@@ -41,7 +41,7 @@ pub struct PlanRequest {
     /// Power usage effectiveness, 1 or more; multiplied once.
     pub pue: f64,
     /// How wide the job may run.
-    pub width: Width,
+    pub width: JobWidth,
     /// Compare all columns of the series.
     pub rank: bool,
     /// Energy to move the job out of `zone`, kilowatt-hours.
@@ -54,7 +54,7 @@ pub struct PlanRequest {
 
 /// How wide a job may run, and what changing that costs.
 #[derive(Debug, Clone, Default)]
-pub struct Width {
+pub struct JobWidth {
     /// File of throughput and power by workers.
     pub profile: Option<PathBuf>,
     /// Change width at the edges of slots only.
@@ -125,7 +125,7 @@ impl PlanRequest {
             interruptible: false,
             power_w: None,
             pue: 1.0,
-            width: Width::default(),
+            width: JobWidth::default(),
             rank: false,
             transfer_kwh: None,
             jobs: None,
@@ -138,9 +138,9 @@ impl PlanRequest {
         self.width.whole_slots || self.width.start_cost_wh.is_some() || self.width.switch_cost_wh.is_some()
     }
 
-    fn costs(&self) -> Costs {
+    fn costs(&self) -> ChangeCosts {
         let uj = |wh: Option<f64>| (wh.unwrap_or_default() * self.pue * UJ_PER_WH).round() as u64;
-        Costs { start_uj: uj(self.width.start_cost_wh), switch_uj: uj(self.width.switch_cost_wh) }
+        ChangeCosts { start_uj: uj(self.width.start_cost_wh), switch_uj: uj(self.width.switch_cost_wh) }
     }
 
     fn profile(&self) -> Option<&Path> {

@@ -2,7 +2,7 @@
 
 use super::{PlanNote, PlanOutcome, PlanRequest, RequestError};
 use crate::IntensityKind;
-use crate::plan::{Candidate, IntensityCurve, PlanError, Ranked, rank, transfer_grams};
+use crate::plan::{IntensityCurve, PlanError, RankedZone, ZoneCandidate, rank, transfer_grams};
 
 impl PlanRequest {
     pub(super) fn zones(
@@ -27,11 +27,11 @@ impl PlanRequest {
         curves: &[(String, IntensityCurve)],
         from_ns: i64,
         to_ns: i64,
-    ) -> Result<Vec<Ranked>, PlanError> {
+    ) -> Result<Vec<RankedZone>, PlanError> {
         let energy_kwh = self.transfer_kwh.unwrap_or_default();
         let candidates = curves.iter().map(|(name, curve)| {
             let transfer_grams = home.map_or(Ok(0.0), |home| transfer_grams(home, curve, from_ns, energy_kwh))?;
-            Ok(Candidate { name, curve, transfer_grams })
+            Ok(ZoneCandidate { name, curve, transfer_grams })
         });
         let candidates = candidates.collect::<Result<Vec<_>, PlanError>>()?;
         rank(&candidates, from_ns, to_ns, &self.job(self.power()?))

@@ -1,9 +1,9 @@
 //! A series of what providers publish, a forecast above all.
 
 use super::RequestError;
-use crate::provider::{Coverage, Part};
+use crate::provider::{Coverage, IntensityPart};
 use crate::series::common;
-use crate::{Meta, Place, Series, SeriesPoint, utc};
+use crate::{FilePlace, Series, SeriesMeta, SeriesPoint, utc};
 
 /// Edges that lie closer than a minute are no slots of a grid's.
 const LEAST_STEP_NS: i64 = 60_000_000_000;
@@ -28,16 +28,16 @@ impl Series {
         let starts = (first.from_ns..last.to_ns).step_by(usize::try_from(step_ns).unwrap_or(usize::MAX));
         let points: Vec<SeriesPoint> = starts.map(|from_ns| point(coverage, from_ns)).collect();
         let about = &first.about;
-        let meta = Meta {
+        let meta = SeriesMeta {
             zone: about.zone.clone(),
             kind: about.kind,
             source: about.source.clone(),
             licence: about.licence.clone(),
             estimated: true,
-            ..Meta::default()
+            ..SeriesMeta::default()
         };
         let asked =
-            |(place, fault): (Place, crate::FileFault)| RequestError::Asked(format!("provider{place}: {fault}"));
+            |(place, fault): (FilePlace, crate::FileFault)| RequestError::Asked(format!("provider{place}: {fault}"));
         Self::of(meta, &points).map_err(asked)
     }
 }
@@ -45,11 +45,11 @@ impl Series {
 fn point(coverage: &Coverage, from_ns: i64) -> SeriesPoint {
     let after = coverage.parts.partition_point(|part| part.to_ns <= from_ns);
     let part = coverage.parts.get(after).filter(|part| part.from_ns <= from_ns);
-    SeriesPoint { from_ns, value: part.map(|part| part.g_per_kwh), place: Place::Whole }
+    SeriesPoint { from_ns, value: part.map(|part| part.g_per_kwh), place: FilePlace::Whole }
 }
 
 /// The greatest length of which every edge is a multiple after the first.
-fn step(parts: &[Part]) -> i64 {
+fn step(parts: &[IntensityPart]) -> i64 {
     let first_ns = parts.first().map_or(0, |part| part.from_ns);
     let edges = parts.iter().flat_map(|part| [part.from_ns, part.to_ns]);
     edges.fold(0, |step, edge_ns| common(step, edge_ns - first_ns))
@@ -61,8 +61,8 @@ fn nothing(coverage: &Coverage) -> String {
     format!("no provider has figures for that time ({}); give a file with --series", faults.join("; "))
 }
 
-fn kinds_differ(first: &Part, other: &Part) -> String {
-    let of = |part: &Part| part.about.kind.map_or("kind not stated", |kind| kind.as_str());
+fn kinds_differ(first: &IntensityPart, other: &IntensityPart) -> String {
+    let of = |part: &IntensityPart| part.about.kind.map_or("kind not stated", |kind| kind.as_str());
     let at = utc(other.from_ns);
     format!(
         "{} has {} and from {at} on {} has {}: kinds are not mixed; name one provider",

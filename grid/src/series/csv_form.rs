@@ -10,10 +10,10 @@
 //! The first column is the time. An empty value is not known. Lines with `#` may state kind, unit, source, licence, and
 //! `slots=until-next` where each row holds until the next one, whatever the distance.
 
-use super::error::{FileError, FileFault, Place, shown};
+use super::error::{FileError, FileFault, FilePlace, shown};
 use super::points::SeriesPoint;
-use super::rows::{Row, Rows, text};
-use super::{IntensityUnit, Meta, Series, Slots};
+use super::rows::{TableRow, TableRows, text};
+use super::{IntensityUnit, Series, SeriesMeta, SlotRule};
 use crate::IntensityKind;
 
 /// The column that is taken where none is named.
@@ -29,7 +29,7 @@ impl Series {
     pub fn parse_csv(bytes: &[u8], file: &str, zone: Option<&str>) -> Result<Self, FileError> {
         let text = text(bytes, file)?;
         let mut meta = stated(text, file)?;
-        let mut rows = Rows::new(text, file)?;
+        let mut rows = TableRows::new(text, file)?;
         let column = chosen(&rows, file, zone, PLAIN)?;
         if meta.zone.is_empty() {
             meta.zone = rows.header.get(column).filter(|name| *name != PLAIN).unwrap_or_default().to_owned();
@@ -48,7 +48,7 @@ impl Series {
     /// # Errors
     /// For a file that is no table.
     pub fn columns(bytes: &[u8], file: &str) -> Result<Vec<String>, FileError> {
-        let rows = Rows::new(text(bytes, file)?, file)?;
+        let rows = TableRows::new(text(bytes, file)?, file)?;
         Ok(rows.header.iter().skip(1).map(str::to_owned).collect())
     }
 }
@@ -57,7 +57,7 @@ impl Series {
 ///
 /// # Errors
 /// When it is not there, or several could be meant.
-pub(crate) fn chosen(rows: &Rows<'_>, file: &str, zone: Option<&str>, plain: &str) -> Result<usize, FileError> {
+pub(crate) fn chosen(rows: &TableRows<'_>, file: &str, zone: Option<&str>, plain: &str) -> Result<usize, FileError> {
     let fault = |fault| FileError::new(file, rows.head(), fault);
     let columns = || rows.names(1);
     match (zone, rows.column(zone.unwrap_or(plain))?) {
@@ -69,25 +69,26 @@ pub(crate) fn chosen(rows: &Rows<'_>, file: &str, zone: Option<&str>, plain: &st
     }
 }
 
-fn point(row: &Row<'_>, column: usize) -> Result<SeriesPoint, FileError> {
+fn point(row: &TableRow<'_>, column: usize) -> Result<SeriesPoint, FileError> {
     let known = !row.text(column).is_empty();
     let value = known.then(|| row.number(column, "the intensity")).transpose()?;
     Ok(SeriesPoint { from_ns: row.instant(0)?, value, place: row.place() })
 }
 
 /// What `# key=value` lines say before the header.
-fn stated(text: &str, file: &str) -> Result<Meta, FileError> {
-    let mut meta = Meta::default();
+fn stated(text: &str, file: &str) -> Result<SeriesMeta, FileError> {
+    let mut meta = SeriesMeta::default();
     let comments = text.lines().zip(1..).map_while(|(line, number)| Some((line.strip_prefix('#')?, number)));
     for (comment, number) in comments {
         let Some((key, value)) = comment.split_once('=') else { continue };
-        state(&mut meta, key.trim(), value.trim()).map_err(|fault| FileError::new(file, Place::Line(number), fault))?;
+        state(&mut meta, key.trim(), value.trim())
+            .map_err(|fault| FileError::new(file, FilePlace::Line(number), fault))?;
     }
     Ok(meta)
 }
 
 /// Puts one statement where it belongs; other keys are comments.
-pub(super) fn state(meta: &mut Meta, key: &str, value: &str) -> Result<(), FileFault> {
+pub(super) fn state(meta: &mut SeriesMeta, key: &str, value: &str) -> Result<(), FileFault> {
     match key {
         "kind" => meta.kind = Some(IntensityKind::named(value).ok_or_else(|| unknown_kind(value))?),
         "unit" => meta.unit = IntensityUnit::named(value).ok_or_else(|| unknown_unit(value))?,
@@ -95,7 +96,7 @@ pub(super) fn state(meta: &mut Meta, key: &str, value: &str) -> Result<(), FileF
         "source" => meta.source = value.to_owned(),
         "licence" => meta.licence = value.to_owned(),
         "estimated" => meta.estimated = value == "true",
-        "slots" => meta.slots = Slots::named(value).ok_or_else(|| unknown_slots(value))?,
+        "slots" => meta.slots = SlotRule::named(value).ok_or_else(|| unknown_slots(value))?,
         _ => {}
     }
     Ok(())

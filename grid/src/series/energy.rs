@@ -23,7 +23,7 @@ pub struct EnergySlot {
 
 /// What a column of readings weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Weighed {
+pub struct SeriesGrams {
     /// Grams CO2e of the energy whose intensity is known.
     pub grams: f64,
     /// All energy, microjoules.
@@ -53,11 +53,11 @@ impl Series {
     /// Every value is read once; times are looked up at the edges of slots only. Less than one range lies between two
     /// readings.
     #[must_use]
-    pub fn weigh(&self, times_ns: &[i64], raw: &[u32], scale: Scale) -> Weighed {
+    pub fn weigh(&self, times_ns: &[i64], raw: &[u32], scale: Scale) -> SeriesGrams {
         let len = times_ns.len().min(raw.len());
-        let mut counter = Counter { times_ns: &times_ns[..len], raw: &raw[..len], passed: 0, total: 0 };
+        let mut counter = WrappingCounter { times_ns: &times_ns[..len], raw: &raw[..len], passed: 0, total: 0 };
         let stretches = self.split(counter.times_ns, |edge_ns| scale.micro(counter.at(edge_ns)));
-        let mut weighed = Weighed::default();
+        let mut weighed = SeriesGrams::default();
         for stretch in stretches {
             weighed.energy_uj += stretch.energy_uj;
             match stretch.g_per_kwh {
@@ -98,14 +98,14 @@ impl Series {
 }
 
 /// A wrapping counter that is summed as far as it has been asked about.
-struct Counter<'a> {
+struct WrappingCounter<'a> {
     times_ns: &'a [i64],
     raw: &'a [u32],
     passed: usize,
     total: u64,
 }
 
-impl Counter<'_> {
+impl WrappingCounter<'_> {
     /// Raw units since the first reading, at an instant not before the last one asked about.
     fn at(&mut self, edge_ns: i64) -> u64 {
         let rest = &self.times_ns[self.passed + 1..];

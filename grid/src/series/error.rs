@@ -9,14 +9,14 @@ pub struct FileError {
     /// The file, as given.
     pub file: String,
     /// Where in it.
-    pub place: Place,
+    pub place: FilePlace,
     /// What is wrong there.
     pub fault: FileFault,
 }
 
 /// A place in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Place {
+pub enum FilePlace {
     /// The file as a whole.
     #[default]
     Whole,
@@ -168,7 +168,7 @@ pub enum FileFault {
 
 impl FileError {
     /// A fault of a file at a place.
-    pub(crate) fn new(file: &str, place: Place, fault: FileFault) -> Self {
+    pub(crate) fn new(file: &str, place: FilePlace, fault: FileFault) -> Self {
         Self { file: file.to_owned(), place, fault }
     }
 
@@ -182,7 +182,7 @@ impl FileError {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for FilePlace {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Whole => Ok(()),

@@ -9,15 +9,15 @@
 use serde::Deserialize;
 
 use super::csv_form::state;
-use super::error::{FileError, FileFault, Place, shown};
+use super::error::{FileError, FileFault, FilePlace, shown};
 use super::points::SeriesPoint;
-use super::{Meta, Series, parse_instant};
+use super::{Series, SeriesMeta, parse_instant};
 
 /// The schema's name.
 const SCHEMA: &str = "eco2.series/1";
 
 #[derive(Deserialize)]
-struct Document {
+struct SeriesDocument {
     schema: String,
     zone: Option<String>,
     kind: Option<String>,
@@ -27,11 +27,11 @@ struct Document {
     slots: Option<String>,
     #[serde(default)]
     estimated: bool,
-    points: Vec<Entry>,
+    points: Vec<JsonPoint>,
 }
 
 #[derive(Deserialize)]
-struct Entry {
+struct JsonPoint {
     time: String,
     value: Option<f64>,
 }
@@ -43,9 +43,9 @@ impl Series {
     /// The first fault, with its line or entry and what mends it.
     pub fn parse_json(bytes: &[u8], file: &str) -> Result<Self, FileError> {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let document: Document = serde_json::from_slice(bytes).map_err(|error| of_json(file, &error))?;
-        let meta = document.meta().map_err(|fault| FileError::new(file, Place::Whole, fault))?;
-        let points = document.points.iter().zip(0..).map(|(entry, place)| point(entry, Place::Entry(place)));
+        let document: SeriesDocument = serde_json::from_slice(bytes).map_err(|error| of_json(file, &error))?;
+        let meta = document.meta().map_err(|fault| FileError::new(file, FilePlace::Whole, fault))?;
+        let points = document.points.iter().zip(0..).map(|(entry, place)| point(entry, FilePlace::Entry(place)));
         let points = points.collect::<Result<Vec<SeriesPoint>, _>>();
         let series = points.and_then(|points| Self::of(meta, &points));
         series.map_err(|(place, fault)| FileError::new(file, place, fault))
@@ -63,7 +63,7 @@ impl Series {
         match zone {
             Some(wanted) if wanted != series.meta.zone => {
                 let (wanted, columns) = (shown(wanted), shown(&series.meta.zone));
-                Err(FileError::new(file, Place::Whole, FileFault::NoColumn { wanted, columns }))
+                Err(FileError::new(file, FilePlace::Whole, FileFault::NoColumn { wanted, columns }))
             }
             _ => Ok(series),
         }
@@ -75,13 +75,13 @@ pub(super) fn is_json(bytes: &[u8]) -> bool {
     bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start().starts_with(b"{")
 }
 
-impl Document {
-    fn meta(&self) -> Result<Meta, FileFault> {
+impl SeriesDocument {
+    fn meta(&self) -> Result<SeriesMeta, FileFault> {
         if self.schema != SCHEMA {
             let allowed = SCHEMA.to_owned();
             return Err(FileFault::Word { what: "the schema", text: shown(&self.schema), allowed });
         }
-        let mut meta = Meta { estimated: self.estimated, ..Meta::default() };
+        let mut meta = SeriesMeta { estimated: self.estimated, ..SeriesMeta::default() };
         let stated = [
             ("zone", &self.zone),
             ("kind", &self.kind),
@@ -97,12 +97,12 @@ impl Document {
     }
 }
 
-fn point(entry: &Entry, place: Place) -> Result<SeriesPoint, (Place, FileFault)> {
+fn point(entry: &JsonPoint, place: FilePlace) -> Result<SeriesPoint, (FilePlace, FileFault)> {
     let from_ns = parse_instant(&entry.time).ok_or_else(|| (place, FileFault::Time(shown(&entry.time))))?;
     Ok(SeriesPoint { from_ns, value: entry.value, place })
 }
 
 fn of_json(file: &str, error: &serde_json::Error) -> FileError {
-    let place = if error.line() > 0 { Place::Line(error.line() as u64) } else { Place::Whole };
+    let place = if error.line() > 0 { FilePlace::Line(error.line() as u64) } else { FilePlace::Whole };
     FileError::new(file, place, FileFault::Syntax(shown(&error.to_string())))
 }

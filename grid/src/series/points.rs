@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use crate::MAX_G_PER_KWH;
 
-use super::error::{FileFault, Place};
-use super::{LONE_SLOT_NS, Meta, Series, SeriesGap, Slots, utc};
+use super::error::{FileFault, FilePlace};
+use super::{LONE_SLOT_NS, Series, SeriesGap, SeriesMeta, SlotRule, utc};
 
 /// The most slots that a series of unequal slots is cut into: forty years of five minutes.
 const MOST_SLOTS: i64 = 4_200_000;
@@ -15,10 +15,10 @@ const MOST_SLOTS: i64 = 4_200_000;
 pub struct SeriesPoint {
     /// Start of the slot, nanoseconds since 1970 UTC.
     pub from_ns: i64,
-    /// The figure in the unit of the [`Meta`]; `None`: not known.
+    /// The figure in the unit of the [`SeriesMeta`]; `None`: not known.
     pub value: Option<f64>,
     /// Where it stands.
-    pub place: Place,
+    pub place: FilePlace,
 }
 
 impl Series {
@@ -29,17 +29,17 @@ impl Series {
     /// # Errors
     /// The first point that is unsorted, doubled, not a number from 0 to 5000 g/kWh, or without the points before it that
     /// the lengths around it call for; no point at all.
-    pub fn of(meta: Meta, points: &[SeriesPoint]) -> Result<Self, (Place, FileFault)> {
+    pub fn of(meta: SeriesMeta, points: &[SeriesPoint]) -> Result<Self, (FilePlace, FileFault)> {
         Self::checked(meta, points, value)
     }
 
     /// The same for values of another sort, each as `value` takes it: not a number for a gap.
     pub(crate) fn checked(
-        meta: Meta,
+        meta: SeriesMeta,
         points: &[SeriesPoint],
-        value: impl Fn(&SeriesPoint, &Meta) -> Result<f64, (Place, FileFault)>,
-    ) -> Result<Self, (Place, FileFault)> {
-        let first = points.first().ok_or((Place::Whole, FileFault::Empty))?;
+        value: impl Fn(&SeriesPoint, &SeriesMeta) -> Result<f64, (FilePlace, FileFault)>,
+    ) -> Result<Self, (FilePlace, FileFault)> {
+        let first = points.first().ok_or((FilePlace::Whole, FileFault::Empty))?;
         points.windows(2).try_for_each(rises)?;
         let lengths = lengths(points, meta.slots)?;
         check_end(points, &lengths)?;
@@ -47,7 +47,7 @@ impl Series {
         let len = lengths.iter().map(|length| length / step_ns).sum::<i64>();
         if len > MOST_SLOTS && len > points.len() as i64 {
             return Err((
-                Place::Whole,
+                FilePlace::Whole,
                 FileFault::TooFine { slots: len, step_s: step_ns as f64 / 1e9, most: MOST_SLOTS },
             ));
         }
@@ -68,7 +68,7 @@ pub(crate) fn common(a: i64, b: i64) -> i64 {
     if b == 0 { a } else { common(b, a % b) }
 }
 
-fn rises(pair: &[SeriesPoint]) -> Result<(), (Place, FileFault)> {
+fn rises(pair: &[SeriesPoint]) -> Result<(), (FilePlace, FileFault)> {
     let [before, point] = pair else { return Ok(()) };
     if point.from_ns == before.from_ns {
         return Err((point.place, FileFault::Duplicate(utc(point.from_ns))));
@@ -81,7 +81,7 @@ fn rises(pair: &[SeriesPoint]) -> Result<(), (Place, FileFault)> {
 }
 
 /// That no time of the series lies beyond half the range of the clock, so that no sum of two overflows.
-fn check_end(points: &[SeriesPoint], lengths: &[i64]) -> Result<(), (Place, FileFault)> {
+fn check_end(points: &[SeriesPoint], lengths: &[i64]) -> Result<(), (FilePlace, FileFault)> {
     let is_far = |ns: &i64| !(-i64::MAX / 2..=i64::MAX / 2).contains(ns);
     let is_outside = |(point, length_ns): &(&SeriesPoint, &i64)| {
         is_far(&point.from_ns) || point.from_ns.checked_add(**length_ns).is_none_or(|end_ns| is_far(&end_ns))
@@ -93,9 +93,9 @@ fn check_end(points: &[SeriesPoint], lengths: &[i64]) -> Result<(), (Place, File
 }
 
 /// The length of every slot: until the next one begins, and of the last one that of the one before.
-fn lengths(points: &[SeriesPoint], slots: Slots) -> Result<Vec<i64>, (Place, FileFault)> {
+fn lengths(points: &[SeriesPoint], slots: SlotRule) -> Result<Vec<i64>, (FilePlace, FileFault)> {
     let mut lengths: Vec<i64> = points.windows(2).map(|pair| pair[1].from_ns.saturating_sub(pair[0].from_ns)).collect();
-    if slots == Slots::Steady {
+    if slots == SlotRule::Steady {
         let step_ns = most_frequent(&lengths);
         let stray = runs(&lengths).find(|run| !is_steady(run, &lengths, points) && run.length_ns != step_ns);
         if let Some(run) = stray {
@@ -107,17 +107,17 @@ fn lengths(points: &[SeriesPoint], slots: Slots) -> Result<Vec<i64>, (Place, Fil
 }
 
 /// Slots of one length that follow each other.
-struct Run {
+struct LengthRun {
     /// The first of them.
     first: usize,
     count: usize,
     length_ns: i64,
 }
 
-fn runs(lengths: &[i64]) -> impl Iterator<Item = Run> {
+fn runs(lengths: &[i64]) -> impl Iterator<Item = LengthRun> {
     let mut first = 0;
     lengths.chunk_by(|one, next| one == next).map(move |run| {
-        let found = Run { first, count: run.len(), length_ns: run[0] };
+        let found = LengthRun { first, count: run.len(), length_ns: run[0] };
         first += run.len();
         found
     })
@@ -125,7 +125,7 @@ fn runs(lengths: &[i64]) -> impl Iterator<Item = Run> {
 
 /// Whether slots of this length are meant, and no row is missing: two follow each other, or the series begins with a full
 /// hour or half hour that shorter slots divide.
-fn is_steady(run: &Run, lengths: &[i64], points: &[SeriesPoint]) -> bool {
+fn is_steady(run: &LengthRun, lengths: &[i64], points: &[SeriesPoint]) -> bool {
     let after = &lengths[run.first + run.count..];
     let divides = after.first().is_some_and(|next| run.length_ns % next == 0 && after.get(1) == Some(next));
     let is_usual = [LONE_SLOT_NS, LONE_SLOT_NS / 2].contains(&run.length_ns);
@@ -143,7 +143,7 @@ fn most_frequent(lengths: &[i64]) -> i64 {
     most.map_or(LONE_SLOT_NS, |(length_ns, _)| length_ns)
 }
 
-fn missing(before: &SeriesPoint, point: &SeriesPoint, step_ns: i64) -> (Place, FileFault) {
+fn missing(before: &SeriesPoint, point: &SeriesPoint, step_ns: i64) -> (FilePlace, FileFault) {
     let length_ns = point.from_ns.saturating_sub(before.from_ns);
     let (at, step_s) = (utc(point.from_ns), step_ns as f64 / 1e9);
     let fault = if length_ns < step_ns {
@@ -155,7 +155,7 @@ fn missing(before: &SeriesPoint, point: &SeriesPoint, step_ns: i64) -> (Place, F
 }
 
 /// The figure in grams per kilowatt-hour; not a number for a gap.
-fn value(point: &SeriesPoint, meta: &Meta) -> Result<f64, (Place, FileFault)> {
+fn value(point: &SeriesPoint, meta: &SeriesMeta) -> Result<f64, (FilePlace, FileFault)> {
     let Some(value) = point.value else { return Ok(f64::NAN) };
     let g_per_kwh = meta.unit.g_per_kwh(value);
     if (0.0..=MAX_G_PER_KWH).contains(&g_per_kwh) {

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use super::Series;
-use super::error::{FileError, FileFault, Place};
+use super::error::{FileError, FileFault, FilePlace};
 use super::json_form::is_json;
 
 /// The largest file that is read, bytes: some six million slots.
@@ -47,7 +47,7 @@ impl Series {
 /// # Errors
 /// When it cannot be read or is too large.
 pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, FileError> {
-    let fault = |fault| FileError::new(&path.display().to_string(), Place::Whole, fault);
+    let fault = |fault| FileError::new(&path.display().to_string(), FilePlace::Whole, fault);
     let unreadable = |error: std::io::Error| fault(FileFault::Unreadable(error.to_string()));
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(unreadable)?;

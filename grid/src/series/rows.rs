@@ -2,14 +2,14 @@
 
 use csv::{Position, Reader, ReaderBuilder, StringRecord, Trim};
 
-use super::error::{FileError, FileFault, Place, shown};
+use super::error::{FileError, FileFault, FilePlace, shown};
 
 /// The longest line, bytes.
 pub(crate) const MAX_LINE_BYTES: usize = 64 * 1024;
 const MARK: &str = "\u{feff}";
 
 /// A table whose header has been read.
-pub(crate) struct Rows<'a> {
+pub(crate) struct TableRows<'a> {
     file: &'a str,
     text: &'a str,
     pub(crate) header: StringRecord,
@@ -17,7 +17,7 @@ pub(crate) struct Rows<'a> {
 }
 
 /// One row of it.
-pub(crate) struct Row<'a> {
+pub(crate) struct TableRow<'a> {
     file: &'a str,
     line: u64,
     record: StringRecord,
@@ -29,17 +29,17 @@ pub(crate) struct Row<'a> {
 /// For a line that is too long or not UTF-8.
 pub(crate) fn text<'a>(bytes: &'a [u8], file: &str) -> Result<&'a str, FileError> {
     for (line, number) in bytes.split(|byte| *byte == b'\n').zip(1..) {
-        let fault = |fault| FileError::new(file, Place::Line(number), fault);
+        let fault = |fault| FileError::new(file, FilePlace::Line(number), fault);
         if line.len() > MAX_LINE_BYTES {
             return Err(fault(FileFault::LongLine { most: MAX_LINE_BYTES }));
         }
         std::str::from_utf8(line).map_err(|_| fault(FileFault::NotUtf8))?;
     }
-    let text = std::str::from_utf8(bytes).map_err(|_| FileError::new(file, Place::Whole, FileFault::NotUtf8))?;
+    let text = std::str::from_utf8(bytes).map_err(|_| FileError::new(file, FilePlace::Whole, FileFault::NotUtf8))?;
     Ok(text.strip_prefix(MARK).unwrap_or(text))
 }
 
-impl<'a> Rows<'a> {
+impl<'a> TableRows<'a> {
     /// Reads the header of a table. Lines that begin with `#` are comments.
     ///
     /// # Errors
@@ -51,8 +51,8 @@ impl<'a> Rows<'a> {
     }
 
     /// Where the header stands.
-    pub(crate) fn head(&self) -> Place {
-        Place::Line(1 + passed_over(self.text))
+    pub(crate) fn head(&self) -> FilePlace {
+        FilePlace::Line(1 + passed_over(self.text))
     }
 
     /// The place of a column that is there once; `None` where it is not there.
@@ -89,23 +89,23 @@ impl<'a> Rows<'a> {
     ///
     /// # Errors
     /// For a row that has not as many fields as the header.
-    pub(crate) fn next(&mut self) -> Result<Option<Row<'a>>, FileError> {
+    pub(crate) fn next(&mut self) -> Result<Option<TableRow<'a>>, FileError> {
         let mut record = StringRecord::new();
         let more = self.reader.read_record(&mut record).map_err(|error| of_csv(self.file, self.text, &error))?;
         let line = record.position().map_or(0, |position| line(self.text, position));
-        Ok(more.then_some(Row { file: self.file, line, record }))
+        Ok(more.then_some(TableRow { file: self.file, line, record }))
     }
 }
 
-impl Row<'_> {
+impl TableRow<'_> {
     /// A field; empty where there is none.
     pub(crate) fn text(&self, column: usize) -> &str {
         self.record.get(column).unwrap_or("")
     }
 
     /// Where the row begins.
-    pub(crate) fn place(&self) -> Place {
-        Place::Line(self.line)
+    pub(crate) fn place(&self) -> FilePlace {
+        FilePlace::Line(self.line)
     }
 
     /// A fault of this row.
@@ -146,7 +146,7 @@ fn passed_over(text: &str) -> u64 {
 }
 
 fn of_csv(file: &str, text: &str, error: &csv::Error) -> FileError {
-    let place = error.position().map_or(Place::Whole, |position| Place::Line(line(text, position)));
+    let place = error.position().map_or(FilePlace::Whole, |position| FilePlace::Line(line(text, position)));
     let what = match error.kind() {
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
             format!("the row has {len} fields, the header {expected_len}")

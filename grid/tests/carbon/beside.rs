@@ -2,7 +2,8 @@
 
 use eco2_core::schema::{Carbon, Energy, Offset, PriceTerms, Work};
 use eco2_grid::carbon::{
-    Facts, Functional, Hardware, Instrument, Terms, WaterFactors, carbon_price, facility_kwh, flat_cost, it_kwh,
+    FunctionalUnit, Hardware, MarketContract, RunFacts, SupplementTerms, WaterFactors, carbon_price, facility_kwh,
+    flat_cost, it_kwh,
 };
 use eco2_grid::{Consumption, Pue, constant, price};
 
@@ -36,9 +37,9 @@ fn near(one: f64, other: f64) -> bool {
     (one - other).abs() <= 1e-9 * other.abs().max(1.0)
 }
 
-fn applied(terms: &Terms, energy: &Energy, g_per_kwh: f64, work: &Work) -> Carbon {
+fn applied(terms: &SupplementTerms, energy: &Energy, g_per_kwh: f64, work: &Work) -> Carbon {
     let mut carbon = carbon(energy, g_per_kwh);
-    terms.apply(&mut carbon, Facts { energy, work, reserved_ns: HOUR_NS }, None);
+    terms.apply(&mut carbon, RunFacts { energy, work, reserved_ns: HOUR_NS }, None);
     carbon
 }
 
@@ -56,11 +57,11 @@ fn bloom_s_training_weighs_24_69_tonnes_of_energy_use() {
 fn nothing_asked_for_is_nothing_there_and_nothing_asked_for_changes_the_grams() {
     let energy = energy(2, 1.5);
     let plain = carbon(&energy, 100.0);
-    assert_eq!(applied(&Terms::default(), &energy, 100.0, &Work::default()), plain);
-    let all = Terms {
-        market: Some(Instrument::new("certificates", 0.0).unwrap()),
+    assert_eq!(applied(&SupplementTerms::default(), &energy, 100.0, &Work::default()), plain);
+    let all = SupplementTerms {
+        market: Some(MarketContract::new("certificates", 0.0).unwrap()),
         hardware: Some(Hardware::named("1000").unwrap()),
-        functional_unit: Some(Functional::Run),
+        functional_unit: Some(FunctionalUnit::Run),
         water: WaterFactors::new(Some(1.8), Some(3.1)).unwrap(),
         carbon_price: Some(15.0),
         currency: Some("EUR".to_owned()),
@@ -73,9 +74,13 @@ fn nothing_asked_for_is_nothing_there_and_nothing_asked_for_changes_the_grams() 
     let beside = *full.beside.unwrap();
     let mut stated = PriceTerms::default();
     all.put(&mut stated);
-    assert_eq!(Terms::from(&stated), all, "a report tells the terms that its figures were computed with");
+    assert_eq!(SupplementTerms::from(&stated), all, "a report tells the terms that its figures were computed with");
     let older = Carbon { terms: None, beside: Some(Box::new(beside.clone())), ..plain.clone() };
-    assert_eq!(Terms::from(&older.price_terms()), all, "one of an older version as far as its figures name them");
+    assert_eq!(
+        SupplementTerms::from(&older.price_terms()),
+        all,
+        "one of an older version as far as its figures name them"
+    );
     assert_eq!(beside.market.unwrap().grams, Some(0.0), "a contract of 0 g/kWh is reported beside, and no more");
     assert_eq!(beside.sci.unwrap().operational_g, plain.grams, "SCI is location-based");
     assert_eq!((beside.offsets.len(), beside.equivalents.len()), (1, 4));
@@ -83,13 +88,13 @@ fn nothing_asked_for_is_nothing_there_and_nothing_asked_for_changes_the_grams() 
 
 #[test]
 fn market_based_grams_are_the_facility_s_energy_at_the_contract_s_factor() {
-    let market = Instrument::new("PPA wind 2026", 12.0).unwrap().market(&energy(10, 1.2));
+    let market = MarketContract::new("PPA wind 2026", 12.0).unwrap().market(&energy(10, 1.2));
     assert!(
         near(market.grams.unwrap(), 144.0) && near(market.low, 129.6) && near(market.high.unwrap(), 158.4),
         "{market:?}"
     );
     assert_eq!((market.instrument.as_str(), market.g_per_kwh), ("PPA wind 2026", 12.0));
-    assert!(Instrument::new("x", -1.0).is_err() && Instrument::new("x", f64::NAN).is_err());
+    assert!(MarketContract::new("x", -1.0).is_err() && MarketContract::new("x", f64::NAN).is_err());
 }
 
 #[test]
@@ -105,7 +110,11 @@ fn pue_is_applied_once_and_it_energy_stays_beside_the_facility_s() {
 fn sci_is_operation_and_making_over_the_units() {
     let work = Work { steps: Some(4), samples: Some(0), tokens: Some(1_000_000), ..Work::default() };
     let hardware = Hardware::named("900:1000:1200").unwrap().for_years(4.0).unwrap();
-    let terms = Terms { hardware: Some(hardware), functional_unit: Some(Functional::Step), ..Terms::default() };
+    let terms = SupplementTerms {
+        hardware: Some(hardware),
+        functional_unit: Some(FunctionalUnit::Step),
+        ..SupplementTerms::default()
+    };
     let carbon = applied(&terms, &energy(1, 1.0), 100.0, &work);
     let sci = carbon.beside.unwrap().sci.unwrap();
     // (100 g + 28.538812785 g) ÷ 4.
@@ -113,14 +122,14 @@ fn sci_is_operation_and_making_over_the_units() {
     assert!((sci.low - (90.0 + 28.538_812_785 * 0.9) / 4.0).abs() < 1e-8);
     assert!((sci.high.unwrap() - (110.0 + 28.538_812_785 * 1.2) / 4.0).abs() < 1e-8);
     assert_eq!((carbon.sci, sci.units, sci.per.as_str()), (sci.grams, 4, "step"));
-    let per_sample = Terms { functional_unit: Some(Functional::Sample), ..terms };
+    let per_sample = SupplementTerms { functional_unit: Some(FunctionalUnit::Sample), ..terms };
     let uncounted = applied(&per_sample, &energy(1, 1.0), 100.0, &work);
     assert_eq!((uncounted.sci, uncounted.beside.unwrap().sci), (None, None), "nobody counted samples");
 }
 
 #[test]
 fn sci_without_hardware_says_that_making_is_not_in_it() {
-    let terms = Terms { functional_unit: Some(Functional::Run), ..Terms::default() };
+    let terms = SupplementTerms { functional_unit: Some(FunctionalUnit::Run), ..SupplementTerms::default() };
     let sci = applied(&terms, &energy(1, 1.0), 100.0, &Work::default()).beside.unwrap().sci.unwrap();
     assert_eq!((sci.grams, sci.embodied_g), (Some(100.0), None));
 }
@@ -159,7 +168,7 @@ fn d11_more_energy_is_never_fewer_grams_by_either_method() {
     for kwh in [0, 1, 2, 3, 5000] {
         let energy = energy(kwh, 1.3);
         let grams = carbon(&energy, 60.0).grams;
-        let market = Instrument::new("PPA", 12.0).unwrap().market(&energy).grams;
+        let market = MarketContract::new("PPA", 12.0).unwrap().market(&energy).grams;
         assert!(grams > Some(before.0) && market > Some(before.1), "{kwh}");
         before = (grams.unwrap(), market.unwrap());
     }

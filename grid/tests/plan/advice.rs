@@ -1,6 +1,6 @@
 //! The advisor for live use.
 
-use eco2_grid::plan::{Advisor, JobPace, Level, Scaling, Signal};
+use eco2_grid::plan::{Advisor, JobPace, PlanSignal, Scaling, WorkerLevel};
 use proptest::prelude::*;
 
 const SECOND_NS: u64 = 1_000_000_000;
@@ -9,14 +9,14 @@ const SECOND_NS: u64 = 1_000_000_000;
 fn wide() -> Scaling {
     let level = |workers: u32| {
         let throughput = (1..=workers).map(|worker| 1.0 / f64::from(worker)).sum();
-        Level { workers, throughput, power_w: f64::from(workers) * 100.0 }
+        WorkerLevel { workers, throughput, power_w: f64::from(workers) * 100.0 }
     };
     Scaling::new((1..=32).map(level).collect()).unwrap()
 }
 
 /// A signal at which a worker number `n` is just worth its power: its slope is 100 n watts a unit.
-fn worth(n: f64) -> Signal {
-    Signal { g_per_kwh: 200.0, work_grams: 200.0 * 100.0 * n / 1000.0 }
+fn worth(n: f64) -> PlanSignal {
+    PlanSignal { g_per_kwh: 200.0, work_grams: 200.0 * 100.0 * n / 1000.0 }
 }
 
 #[test]
@@ -47,7 +47,8 @@ fn the_cooldown_is_never_shorter_than_a_checkpoint() {
 fn what_is_not_known_changes_nothing() {
     let mut advisor = Advisor::new(&wide(), JobPace::default()).unwrap();
     assert_eq!(advisor.advise(0, worth(8.9)).workers, 8);
-    for signal in [Signal { g_per_kwh: f64::NAN, ..worth(1.0) }, Signal { work_grams: f64::NAN, ..worth(1.0) }] {
+    for signal in [PlanSignal { g_per_kwh: f64::NAN, ..worth(1.0) }, PlanSignal { work_grams: f64::NAN, ..worth(1.0) }]
+    {
         assert!(!advisor.advise(u64::MAX, signal).changed);
     }
     assert!(Advisor::new(&wide(), JobPace { most: 33, ..JobPace::default() }).is_err());
@@ -81,7 +82,7 @@ proptest! {
         let (mut now_ns, mut changed_ns) = (0, None);
         for (passed_s, g_per_kwh, work_grams) in signals {
             now_ns += passed_s * SECOND_NS;
-            let advice = advisor.advise(now_ns, Signal { g_per_kwh, work_grams });
+            let advice = advisor.advise(now_ns, PlanSignal { g_per_kwh, work_grams });
             prop_assert!((1..=most).contains(&advice.workers));
             if advice.changed {
                 let pause_ns = cooldown_s.max(checkpoint_s) * SECOND_NS;
@@ -94,8 +95,8 @@ proptest! {
     #[test]
     fn it_never_flaps_on_constant_input(g_per_kwh in 0.0..900.0f64, work_grams in 0.0..600.0f64, begin in 0.0..900.0f64) {
         let mut advisor = Advisor::new(&wide(), JobPace::default()).unwrap();
-        advisor.advise(0, Signal { g_per_kwh: begin, work_grams });
-        let signal = Signal { g_per_kwh, work_grams };
+        advisor.advise(0, PlanSignal { g_per_kwh: begin, work_grams });
+        let signal = PlanSignal { g_per_kwh, work_grams };
         let advice = (1..50u64).map(|at| advisor.advise(at * 31 * SECOND_NS, signal));
         prop_assert!(advice.filter(|advice| advice.changed).count() <= 1);
     }

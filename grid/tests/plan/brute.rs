@@ -1,6 +1,6 @@
 //! Every optimum against brute force on small cases, ties included.
 
-use eco2_grid::plan::{Costs, HOUR_NS, IntensityCurve, Job, Scaling, elastic, plan, whole_slots};
+use eco2_grid::plan::{ChangeCosts, HOUR_NS, IntensityCurve, Job, Scaling, elastic, plan, whole_slots};
 use proptest::prelude::*;
 
 use crate::stage::{assert_sound, close, hourly, profiles, running_ns, series, tied, uneven, weigh};
@@ -92,7 +92,7 @@ proptest! {
         start_uj in prop_oneof![Just(0u64), 0..400_000_000_000u64],
         switch_uj in prop_oneof![Just(0u64), 0..400_000_000_000u64],
     ) {
-        let (curve, costs) = (hourly(&values), Costs { start_uj, switch_uj });
+        let (curve, costs) = (hourly(&values), ChangeCosts { start_uj, switch_uj });
         let duration_ns = duration * QUARTER_NS;
         let window = curve.window(0, values.len() as i64 * HOUR_NS).unwrap();
         let least = least_schedule(&values, &profile, costs, profile.work(duration_ns));
@@ -115,10 +115,16 @@ fn series_of(values: &[f64]) -> eco2_grid::Series {
 }
 
 /// The least grams of all schedules of whole hours: every level in every hour, until the work is done.
-fn least_schedule(values: &[f64], profile: &Scaling, costs: Costs, work: f64) -> f64 {
-    let rest = eco2_grid::plan::Level { workers: 0, throughput: 0.0, power_w: 0.0 };
+fn least_schedule(values: &[f64], profile: &Scaling, costs: ChangeCosts, work: f64) -> f64 {
+    let rest = eco2_grid::plan::WorkerLevel { workers: 0, throughput: 0.0, power_w: 0.0 };
     let levels: Vec<_> = std::iter::once(rest).chain(profile.levels().iter().copied()).collect();
-    fn go(values: &[f64], levels: &[eco2_grid::plan::Level], costs: Costs, before: usize, left: f64) -> f64 {
+    fn go(
+        values: &[f64],
+        levels: &[eco2_grid::plan::WorkerLevel],
+        costs: ChangeCosts,
+        before: usize,
+        left: f64,
+    ) -> f64 {
         let [value, later @ ..] = values else { return f64::INFINITY };
         let change = |level: usize| match (before, level) {
             (_, 0) => 0.0,

@@ -1,19 +1,22 @@
 //! Series in which some slots are not known: plans run around them.
 
 use eco2_grid::plan::{
-    Candidate, Costs, HOUR_NS, IntensityCurve, Job, Plan, PlanError, Queued, Scaling, elastic, plan, rank,
+    ChangeCosts, HOUR_NS, IntensityCurve, Job, Plan, PlanError, QueuedJob, Scaling, ZoneCandidate, elastic, plan, rank,
     share_machines, whole_slots,
 };
-use eco2_grid::{Meta, Place, Series, SeriesPoint};
+use eco2_grid::{FilePlace, Series, SeriesMeta, SeriesPoint};
 use proptest::prelude::*;
 
 use crate::stage::{assert_sound, close, running_ns};
 
 fn hourly(values: &[Option<f64>]) -> IntensityCurve {
-    let point =
-        |(at, value): (i64, &Option<f64>)| SeriesPoint { from_ns: at * HOUR_NS, value: *value, place: Place::Whole };
+    let point = |(at, value): (i64, &Option<f64>)| SeriesPoint {
+        from_ns: at * HOUR_NS,
+        value: *value,
+        place: FilePlace::Whole,
+    };
     let points: Vec<SeriesPoint> = (0..).zip(values).map(point).collect();
-    IntensityCurve::new(&Series::of(Meta::default(), &points).unwrap())
+    IntensityCurve::new(&Series::of(SeriesMeta::default(), &points).unwrap())
 }
 
 fn job(hours: i64, interruptible: bool) -> Job {
@@ -52,7 +55,7 @@ fn k09_wider_plans_and_plans_that_pay_for_starts_go_around_unknown_slots() {
     let shared = elastic(&window, &scaling, 2 * HOUR_NS).unwrap();
     assert_eq!((hours(&shared), shared.grams, shared.now_grams), (vec![(0, 1), (2, 3)], 30.0, None));
     // A start takes 1 kWh. 10 + 10, a pause, 20 + 20 are 60 g; the last two hours 20 + 20 + 90 = 130 g.
-    let costs = Costs { start_uj: 3_600_000_000_000, switch_uj: 0 };
+    let costs = ChangeCosts { start_uj: 3_600_000_000_000, switch_uj: 0 };
     let whole = whole_slots(&window, &scaling, costs, 2 * HOUR_NS).unwrap();
     assert_eq!((hours(&whole), whole.grams, whole.bound_grams), (vec![(0, 1), (2, 3)], 60.0, 60.0));
     assert!(matches!(elastic(&window, &scaling, 4 * HOUR_NS), Err(PlanError::Gap { .. })));
@@ -63,18 +66,18 @@ fn k09_wider_plans_and_plans_that_pay_for_starts_go_around_unknown_slots() {
 fn k09_a_queue_and_a_ranking_go_around_unknown_slots() {
     let curve = hourly(&[Some(10.0), None, Some(30.0), Some(50.0)]);
     for interruptible in [true, false] {
-        let queued = |id: &str| Queued {
+        let queued = |id: &str| QueuedJob {
             id: id.to_owned(),
             arrival_ns: 0,
             deadline_ns: 4 * HOUR_NS,
             job: job(1, interruptible),
-            place: Place::Whole,
+            place: FilePlace::Whole,
         };
         let shared = share_machines(&curve, &[queued("a"), queued("b")], 1).unwrap();
         assert_eq!((shared.grams, shared.now_grams), (40.0, Some(20.0)), "interruptible: {interruptible}");
     }
     let unknown = hourly(&[Some(1.0), None, None, None]);
-    let candidate = |name, curve| Candidate { name, curve, transfer_grams: 0.0 };
+    let candidate = |name, curve| ZoneCandidate { name, curve, transfer_grams: 0.0 };
     let ranked =
         rank(&[candidate("gap", &unknown), candidate("home", &curve)], 0, 4 * HOUR_NS, &job(2, false)).unwrap();
     assert_eq!(ranked.iter().map(|zone| zone.name.as_str()).collect::<Vec<_>>(), ["home"]);

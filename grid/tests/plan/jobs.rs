@@ -1,10 +1,10 @@
 //! Queues, machines and zones.
 
 use eco2_grid::plan::{
-    Candidate, HOUR_NS, IntensityCurve, Job, PlanError, Queued, Scaling, elastic, parse_jobs, plan, rank,
+    HOUR_NS, IntensityCurve, Job, PlanError, QueuedJob, Scaling, ZoneCandidate, elastic, parse_jobs, plan, rank,
     share_machines,
 };
-use eco2_grid::{FileFault, Place, Series};
+use eco2_grid::{FileFault, FilePlace, Series};
 use proptest::prelude::*;
 
 use crate::oracle::assert_machines;
@@ -12,9 +12,15 @@ use crate::stage::{close, hourly, uneven};
 
 const HEAD: &str = "id,arrival,duration_h,deadline,interruptible\n";
 
-fn queued(from: i64, hours: f64, to: i64, interruptible: bool) -> Queued {
+fn queued(from: i64, hours: f64, to: i64, interruptible: bool) -> QueuedJob {
     let job = Job { duration_ns: (hours * HOUR_NS as f64) as i64, power_w: 1000.0, interruptible };
-    Queued { id: "a".to_owned(), arrival_ns: from * HOUR_NS, deadline_ns: to * HOUR_NS, job, place: Place::Whole }
+    QueuedJob {
+        id: "a".to_owned(),
+        arrival_ns: from * HOUR_NS,
+        deadline_ns: to * HOUR_NS,
+        job,
+        place: FilePlace::Whole,
+    }
 }
 
 #[test]
@@ -23,8 +29,8 @@ fn a_queue_is_read_line_by_line() {
     let jobs = parse_jobs(text.as_bytes(), "jobs.csv", 300.0).unwrap();
     assert_eq!(
         jobs[0],
-        Queued {
-            place: Place::Line(2),
+        QueuedJob {
+            place: FilePlace::Line(2),
             job: Job { power_w: 300.0, ..queued(1, 1.5, 4, true).job },
             ..queued(1, 1.5, 4, true)
         }
@@ -60,7 +66,7 @@ fn a_deadline_is_never_exceeded_and_must_allow_the_job() {
     let found = queued(0, 1.0, 3, false).plan(&curve).unwrap();
     assert_eq!((found.from_ns(), found.to_ns()), (HOUR_NS, 2 * HOUR_NS));
     // Part of a slot before the deadline counts, the rest of it does not.
-    let late = Queued { deadline_ns: 3 * HOUR_NS + HOUR_NS / 2, ..queued(0, 1.0, 3, true) }.plan(&curve).unwrap();
+    let late = QueuedJob { deadline_ns: 3 * HOUR_NS + HOUR_NS / 2, ..queued(0, 1.0, 3, true) }.plan(&curve).unwrap();
     assert!((late.to_ns(), late.grams) == (3 * HOUR_NS + HOUR_NS / 2, 0.5));
     assert!(matches!(queued(0, 3.5, 3, true).plan(&curve), Err(PlanError::DeadlineBeforeDuration { .. })));
     assert!(matches!(queued(4, 1.0, 9, true).plan(&curve), Err(PlanError::OutsideSeries { .. })));
@@ -137,7 +143,7 @@ fn zones_are_ranked_with_their_transfer_and_never_across_kinds() {
         IntensityCurve::new(&Series::parse_csv(text.as_bytes(), "z.csv", None).unwrap())
     };
     let (home, near, far) = (zone("", 300.0), zone("", 200.0), zone("", 100.0));
-    let candidate = |name, curve, transfer_grams| Candidate { name, curve, transfer_grams };
+    let candidate = |name, curve, transfer_grams| ZoneCandidate { name, curve, transfer_grams };
     let all = [candidate("home", &home, 0.0), candidate("near", &near, 0.0), candidate("far", &far, 150.0)];
     let job = Job { duration_ns: HOUR_NS, power_w: 1000.0, interruptible: false };
     let ranked = rank(&all, 0, 2 * HOUR_NS, &job).unwrap();
@@ -172,7 +178,7 @@ proptest! {
         jobs in proptest::collection::vec((0..4i64, 1..8i64, any::<bool>()), 1..=5),
     ) {
         let curve = hourly(&values);
-        let jobs: Vec<Queued> =
+        let jobs: Vec<QueuedJob> =
             jobs.iter().map(|&(from, quarters, open)| queued(from, quarters as f64 / 8.0, from + 1, open)).collect();
         let shared = share_machines(&curve, &jobs, 5).unwrap();
         assert_machines(&shared.plans, &jobs, 5);
@@ -189,12 +195,12 @@ proptest! {
         machines in 1..=3u32,
     ) {
         let curve = hourly(&values);
-        let jobs: Vec<Queued> =
+        let jobs: Vec<QueuedJob> =
             jobs.iter().map(|&(from, quarters, open)| queued(from, quarters as f64 / 4.0, 8, open)).collect();
         if let Ok(shared) = share_machines(&curve, &jobs, machines) {
             assert_machines(&shared.plans, &jobs, machines);
             prop_assert!(shared.bound_grams <= shared.grams);
-            let whole = |(plan, job): (&eco2_grid::plan::Plan, &Queued)| job.job.interruptible || plan.slots.len() == 1;
+            let whole = |(plan, job): (&eco2_grid::plan::Plan, &QueuedJob)| job.job.interruptible || plan.slots.len() == 1;
             prop_assert!(shared.plans.iter().zip(&jobs).all(whole));
         }
     }

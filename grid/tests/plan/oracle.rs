@@ -1,7 +1,7 @@
 //! The greedy optima against a solver of linear programmes.
 
-use eco2_grid::Place;
-use eco2_grid::plan::{HOUR_NS, Job, Queued, Scaling, elastic, plan, share_machines};
+use eco2_grid::FilePlace;
+use eco2_grid::plan::{HOUR_NS, Job, QueuedJob, Scaling, elastic, plan, share_machines};
 use microlp::{ComparisonOp, LinearExpr, OptimizationDirection, Problem, Variable};
 use proptest::prelude::*;
 
@@ -29,7 +29,7 @@ fn objective(problem: &Problem) -> Option<f64> {
 }
 
 /// The least grams of jobs that may be interrupted on machines that they share.
-fn shared_oracle(values: &[f64], jobs: &[Queued], machines: f64) -> Option<f64> {
+fn shared_oracle(values: &[f64], jobs: &[QueuedJob], machines: f64) -> Option<f64> {
     let mut problem = Problem::new(OptimizationDirection::Minimize);
     let mut hours: Vec<Vec<Variable>> = vec![Vec::new(); values.len()];
     for job in jobs {
@@ -52,11 +52,11 @@ prop_compose! {
     /// A job of half-hours between whole hours.
     fn queued(hours: i64)(from in 0..hours)(
         from in Just(from), to in from + 1..=hours, share in 1..=100i64, watts in 1..4u32, equal in any::<bool>(),
-    ) -> Queued {
+    ) -> QueuedJob {
         let duration_ns = ((to - from) * share * 2 / 100).max(1) * HOUR_NS / 2;
         let power_w = if equal { 100.0 } else { f64::from(watts) * 100.0 };
         let job = Job { duration_ns, power_w, interruptible: true };
-        Queued { id: String::new(), arrival_ns: from * HOUR_NS, deadline_ns: to * HOUR_NS, job, place: Place::Whole }
+        QueuedJob { id: String::new(), arrival_ns: from * HOUR_NS, deadline_ns: to * HOUR_NS, job, place: FilePlace::Whole }
     }
 }
 
@@ -122,7 +122,7 @@ proptest! {
 }
 
 /// That no job runs outside its window or too long, and never more jobs at once than there are machines.
-pub(crate) fn assert_machines(plans: &[eco2_grid::plan::Plan], jobs: &[Queued], machines: u32) {
+pub(crate) fn assert_machines(plans: &[eco2_grid::plan::Plan], jobs: &[QueuedJob], machines: u32) {
     for (plan, job) in plans.iter().zip(jobs) {
         assert_sound(plan, job.arrival_ns, job.deadline_ns);
         assert_eq!(crate::stage::running_ns(plan), job.job.duration_ns);

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use eco2_grid::plan::{IntensityCurve, Job, PlanWindow, plan, regret};
-use eco2_grid::{Meta, Place, Series, SeriesPoint};
+use eco2_grid::{FilePlace, Series, SeriesMeta, SeriesPoint};
 
 const SLOT_NS: i64 = 1_800_000_000_000;
 const DAY_NS: i64 = 48 * SLOT_NS;
@@ -125,7 +125,7 @@ fn forecast(series: &Series, sigma: f64, seed: u64) -> IntensityCurve {
     let mut normal = || (0..12).map(|_| uniform()).sum::<f64>() - 6.0;
     let point = |slot: eco2_grid::SeriesSlot| {
         let value = (slot.g_per_kwh.unwrap() + sigma * normal()).max(0.0);
-        SeriesPoint { from_ns: slot.from_ns, value: Some(value), place: Place::Whole }
+        SeriesPoint { from_ns: slot.from_ns, value: Some(value), place: FilePlace::Whole }
     };
-    IntensityCurve::new(&Series::of(Meta::default(), &series.slots().map(point).collect::<Vec<_>>()).unwrap())
+    IntensityCurve::new(&Series::of(SeriesMeta::default(), &series.slots().map(point).collect::<Vec<_>>()).unwrap())
 }

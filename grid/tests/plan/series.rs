@@ -1,7 +1,7 @@
 //! Reading series: what is good, and every way to be bad.
 
 use eco2_grid::plan::{IntensityCurve, PlanError};
-use eco2_grid::{FileError, FileFault, IntensityKind, IntensityUnit, Place, Series};
+use eco2_grid::{FileError, FileFault, FilePlace, IntensityKind, IntensityUnit, Series};
 
 const HEAD: &str = "time,gco2e_per_kwh\n";
 const HALF_HOUR_NS: i64 = 1_800_000_000_000;
@@ -10,7 +10,7 @@ fn read(text: &str) -> Result<Series, FileError> {
     Series::parse(text.as_bytes(), "series.csv", None)
 }
 
-fn fault(rows: &str) -> (Place, FileFault) {
+fn fault(rows: &str) -> (FilePlace, FileFault) {
     let error = read(&format!("{HEAD}{rows}")).unwrap_err();
     let message = error.to_string();
     assert!(message.starts_with("series.csv") && message.contains(';'), "no file or no remedy: {message}");
@@ -49,26 +49,26 @@ fn gaps_are_known_as_gaps_and_never_zero() {
     let series = read(&format!("{HEAD}{rows}")).unwrap();
     let values: Vec<Option<f64>> = series.slots().map(|slot| slot.g_per_kwh).collect();
     assert_eq!(values, [Some(10.0), None, Some(0.0)]);
-    assert_eq!(series.gaps().iter().map(|gap| gap.place).collect::<Vec<_>>(), [Place::Line(3)]);
+    assert_eq!(series.gaps().iter().map(|gap| gap.place).collect::<Vec<_>>(), [FilePlace::Line(3)]);
     let curve = IntensityCurve::new(&series);
     let error = curve.window(series.from_ns() + series.step_ns(), series.from_ns() + 2 * series.step_ns()).unwrap_err();
     assert!(matches!(&error, PlanError::Gap { from, .. } if from == "2026-01-01T01:00:00Z"), "{error}");
-    assert_eq!(error.place(), Place::Line(3));
+    assert_eq!(error.place(), FilePlace::Line(3));
     assert!(curve.window(series.from_ns() + 2 * series.step_ns(), series.to_ns()).is_ok(), "the gap is outside");
 }
 
 #[test]
 fn every_fault_names_its_line() {
     let hours = |rows: &[&str]| fault(&rows.iter().map(|row| format!("2026-01-01T{row}\n")).collect::<String>());
-    let line = Place::Line(3);
+    let line = FilePlace::Line(3);
     assert!(matches!(hours(&["01:00Z,1", "00:00Z,2"]), (at, FileFault::Unsorted { .. }) if at == line));
     assert!(matches!(hours(&["01:00Z,1", "01:00Z,2"]), (at, FileFault::Duplicate(_)) if at == line));
     let gapped = hours(&["00:00Z,1", "01:00Z,2", "03:00Z,3", "04:00Z,4"]);
-    assert!(matches!(gapped, (Place::Line(4), FileFault::Gapped { step_s: 3600.0, .. })), "{gapped:?}");
+    assert!(matches!(gapped, (FilePlace::Line(4), FileFault::Gapped { step_s: 3600.0, .. })), "{gapped:?}");
     let early = hours(&["00:00Z,1", "02:00Z,2", "03:00Z,3", "04:00Z,4"]);
     assert!(matches!(early, (at, FileFault::Gapped { .. }) if at == line), "a gap right at the start: {early:?}");
     let uneven = hours(&["00:00Z,1", "01:00Z,2", "01:30Z,3", "02:30Z,4"]);
-    assert!(matches!(uneven, (Place::Line(4), FileFault::Uneven { .. })), "{uneven:?}");
+    assert!(matches!(uneven, (FilePlace::Line(4), FileFault::Uneven { .. })), "{uneven:?}");
     for value in ["NaN", "inf", "-1", "5001", "1e400", "many", "0x10"] {
         let (place, fault) = hours(&["00:00Z,1", &format!("01:00Z,{value}")]);
         assert!(matches!(fault, FileFault::Figure { .. }), "{value}: {fault:?}");
@@ -89,9 +89,9 @@ fn every_fault_names_its_line() {
 fn local_clocks_are_noticed_where_they_repeat_or_skip_an_hour() {
     // Europe/Berlin without an offset: 02:00 comes twice in autumn, never in spring.
     let autumn = fault("2026-10-25 01:00,1\n2026-10-25 02:00,2\n2026-10-25 02:00,3\n2026-10-25 03:00,4\n");
-    assert!(matches!(autumn, (Place::Line(4), FileFault::Duplicate(_))), "{autumn:?}");
+    assert!(matches!(autumn, (FilePlace::Line(4), FileFault::Duplicate(_))), "{autumn:?}");
     let spring = fault("2026-03-29 00:00,1\n2026-03-29 01:00,2\n2026-03-29 03:00,3\n2026-03-29 04:00,4\n");
-    assert!(matches!(spring, (Place::Line(4), FileFault::Gapped { .. })), "{spring:?}");
+    assert!(matches!(spring, (FilePlace::Line(4), FileFault::Gapped { .. })), "{spring:?}");
     // The same hours with their offsets are in order.
     let offsets = "2026-10-25T02:00+02:00,1\n2026-10-25T02:00+01:00,2\n2026-10-25T03:00+01:00,3\n";
     assert_eq!(read(&format!("{HEAD}{offsets}")).unwrap().step_ns(), 2 * HALF_HOUR_NS);
@@ -101,9 +101,9 @@ fn local_clocks_are_noticed_where_they_repeat_or_skip_an_hour() {
 fn bytes_that_are_no_table_are_refused() {
     let of = |bytes: &[u8]| Series::parse(bytes, "s.csv", None).unwrap_err();
     let not_utf8 = of(b"time,gco2e_per_kwh\n2026-01-01,1\n2026-01-02,\xff\n");
-    assert_eq!((not_utf8.place, not_utf8.fault), (Place::Line(3), FileFault::NotUtf8));
+    assert_eq!((not_utf8.place, not_utf8.fault), (FilePlace::Line(3), FileFault::NotUtf8));
     let long = of(format!("{HEAD}2026-01-01,{}\n", "1".repeat(70_000)).as_bytes());
-    assert!(matches!((long.place, long.fault), (Place::Line(2), FileFault::LongLine { .. })));
+    assert!(matches!((long.place, long.fault), (FilePlace::Line(2), FileFault::LongLine { .. })));
     assert!(matches!(of(b"").fault, FileFault::NoColumn { .. }));
     assert!(matches!(of(b"\0\0\0").fault, FileFault::NoColumn { .. }));
     assert!(
@@ -120,10 +120,10 @@ fn byte_order_marks_line_ends_quotes_and_statements_are_read() {
     assert_eq!((series.meta().unit, series.meta().source.as_str()), (IntensityUnit::PoundsPerMwh, "somebody"));
     assert!((series.at(series.from_ns()).unwrap() - 394.625).abs() < 0.001);
     let unknown = read("# kind=clean\ntime,x\n2026-01-01,1\n").unwrap_err();
-    assert_eq!(unknown.place, Place::Line(1));
+    assert_eq!(unknown.place, FilePlace::Line(1));
     assert!(unknown.to_string().contains("lifecycle-average-production"), "{unknown}");
     let after = read("# a note\ntime,x\n2026-01-01,1\n# another\n2026-01-02,-3\n").unwrap_err();
-    assert_eq!(after.place, Place::Line(5));
+    assert_eq!(after.place, FilePlace::Line(5));
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn json_says_the_same_and_names_its_entry() {
     let series = read(text).unwrap();
     assert_eq!((series.len(), series.gaps().len(), series.meta().estimated), (3, 2, true));
     assert_eq!(series.meta().kind, Some(IntensityKind::MarginalOperating));
-    assert_eq!(series.gaps()[0].place, Place::Entry(1));
+    assert_eq!(series.gaps()[0].place, FilePlace::Entry(1));
     assert!(Series::parse(text.as_bytes(), "s.json", Some("FR")).unwrap_err().to_string().contains("GB"));
     for (text, said) in [
         (r#"{"schema": "eco2.series/9", "points": []}"#, "eco2.series/1"),
@@ -190,7 +190,10 @@ fn k09_a_missing_row_is_still_refused_unless_the_file_says_that_rows_last() {
         (["00:00", "01:00", "02:00", "03:00", "04:00", "06:00"], 7),
     ] {
         let refused = read(&day(&times)).unwrap_err();
-        assert!(matches!(refused.fault, FileFault::Gapped { .. }) && refused.place == Place::Line(line), "{refused}");
+        assert!(
+            matches!(refused.fault, FileFault::Gapped { .. }) && refused.place == FilePlace::Line(line),
+            "{refused}"
+        );
         assert!(refused.to_string().contains("slots=until-next"), "{refused}");
         let stated = read(&format!("# slots=until-next\n{}", day(&times))).unwrap();
         assert_eq!(stated.at(stated.from_ns()), Some(1.0));

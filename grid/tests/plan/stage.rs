@@ -1,20 +1,20 @@
 //! What the tests plan on.
 
-use eco2_grid::plan::{HOUR_NS, IntensityCurve, Level, Plan, PlanSlot, Scaling};
-use eco2_grid::{Meta, Place, Series, SeriesPoint};
+use eco2_grid::plan::{HOUR_NS, IntensityCurve, Plan, PlanSlot, Scaling, WorkerLevel};
+use eco2_grid::{FilePlace, Series, SeriesMeta, SeriesPoint};
 use proptest::prelude::*;
 
 /// A series of slots from 1970 on.
 pub(crate) fn series(values: &[f64], step_ns: i64) -> Series {
     let point =
-        |(value, at): (&f64, i64)| SeriesPoint { from_ns: at * step_ns, value: Some(*value), place: Place::Whole };
+        |(value, at): (&f64, i64)| SeriesPoint { from_ns: at * step_ns, value: Some(*value), place: FilePlace::Whole };
     let mut points: Vec<SeriesPoint> = values.iter().zip(0..).map(point).collect();
     if let [only] = points.as_slice() {
         // A lone slot lasts an hour: nothing says otherwise.
         assert_eq!((only.from_ns, step_ns), (0, HOUR_NS));
     }
     points.shrink_to_fit();
-    Series::of(Meta::default(), &points).unwrap()
+    Series::of(SeriesMeta::default(), &points).unwrap()
 }
 
 /// An hourly curve.
@@ -35,7 +35,7 @@ pub(crate) fn uneven(slots: std::ops::RangeInclusive<usize>) -> impl Strategy<Va
 /// A profile: neither throughput nor power falls; otherwise anything, not concave, not convex.
 pub(crate) fn profiles(most: usize) -> impl Strategy<Value = Scaling> {
     proptest::collection::vec((1..8u32, 1..8u32), 1..=most).prop_map(|steps| {
-        let mut level = Level { workers: 0, throughput: 0.0, power_w: 0.0 };
+        let mut level = WorkerLevel { workers: 0, throughput: 0.0, power_w: 0.0 };
         let mut next = |(throughput, power): &(u32, u32)| {
             level.workers += 1;
             level.throughput += f64::from(*throughput) * 0.75;

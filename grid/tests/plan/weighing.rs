@@ -2,7 +2,7 @@
 
 use eco2_core::Scale;
 use eco2_grid::plan::HOUR_NS;
-use eco2_grid::{Meta, Place, Series, SeriesPoint};
+use eco2_grid::{FilePlace, Series, SeriesMeta, SeriesPoint};
 use proptest::prelude::*;
 
 use crate::stage::{close, series};
@@ -20,9 +20,9 @@ fn d11_grams_are_weighed_by_energy_never_by_time() {
 
 #[test]
 fn energy_without_an_intensity_is_kept_apart() {
-    let point = |at: i64, value| SeriesPoint { from_ns: at * HOUR_NS, value, place: Place::Whole };
+    let point = |at: i64, value| SeriesPoint { from_ns: at * HOUR_NS, value, place: FilePlace::Whole };
     let points = [point(0, Some(100.0)), point(1, None), point(2, Some(200.0))];
-    let series = Series::of(Meta::default(), &points).unwrap();
+    let series = Series::of(SeriesMeta::default(), &points).unwrap();
     // 1 kW from an hour before the series to an hour after it.
     let times = [-HOUR_NS, 4 * HOUR_NS];
     let stretches = series.stretches(&times, &[0, 5 * KWH_UJ]);

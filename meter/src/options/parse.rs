@@ -280,5 +280,5 @@ pub(super) fn offsets(input: &Input) -> Option<Vec<(String, f64)>> {
 
 /// A functional unit's name.
 pub(super) fn functional_unit(input: &Input) -> Option<String> {
-    text(input).filter(|name| eco2_grid::carbon::Functional::named(name).is_some())
+    text(input).filter(|name| eco2_grid::carbon::FunctionalUnit::named(name).is_some())
 }

@@ -9,8 +9,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use eco2_grid::IntensityForecast;
-use eco2_grid::pricing::{Sources, When};
-use eco2_grid::provider::{Chain, Coverage, Part, Provider, Wanted};
+use eco2_grid::pricing::{IntensitySources, When};
+use eco2_grid::provider::{Coverage, IntensityPart, IntensityQuery, Provider, ProviderChain};
 
 use crate::Error;
 use crate::options::Options;
@@ -19,13 +19,13 @@ use crate::sync::lock;
 /// Where the intensities of a run come from, and the thread that asks for them where somebody has to be asked.
 #[derive(Debug, Clone)]
 pub(crate) struct Feed {
-    sources: Sources,
+    sources: IntensitySources,
     live: Option<Live>,
 }
 
 impl Feed {
     /// `forecasts`: whether the time to come is asked about as well.
-    pub(crate) fn new(sources: Sources, forecasts: bool) -> Self {
+    pub(crate) fn new(sources: IntensitySources, forecasts: bool) -> Self {
         let live = sources.asks_others().then(|| Live::new(sources.chain().clone(), sources.zone(), forecasts));
         Self { sources, live }
     }
@@ -81,7 +81,7 @@ const PAUSE: Duration = Duration::from_secs(300);
 #[derive(Clone)]
 pub(crate) struct Live {
     zone: String,
-    chain: Chain,
+    chain: ProviderChain,
     /// Whether days around now are asked about as well, for a forecast.
     forecasts: bool,
     shared: Arc<Shared>,
@@ -102,7 +102,7 @@ struct State {
     settled: bool,
     coverage: Option<Coverage>,
     /// The days around now, by the last answer.
-    around: Vec<Part>,
+    around: Vec<IntensityPart>,
 }
 
 impl fmt::Debug for Live {
@@ -112,7 +112,7 @@ impl fmt::Debug for Live {
 }
 
 impl Live {
-    pub(crate) fn new(chain: Chain, zone: &str, forecasts: bool) -> Self {
+    pub(crate) fn new(chain: ProviderChain, zone: &str, forecasts: bool) -> Self {
         Self { zone: zone.to_owned(), chain, forecasts, shared: Arc::default() }
     }
 
@@ -158,12 +158,12 @@ impl Live {
 }
 
 /// Holds the shared state only while it is needed, so that a run that is dropped lets the thread end.
-fn ask_until_over(chain: &Chain, zone: &str, shared: &Weak<Shared>, (from_ns, forecasts): (i64, bool)) {
+fn ask_until_over(chain: &ProviderChain, zone: &str, shared: &Weak<Shared>, (from_ns, forecasts): (i64, bool)) {
     loop {
         let Some(end_ns) = shared.upgrade().map(|shared| lock(&shared.state).end_ns) else { return };
         let now_ns = now_ns();
         let to_ns = end_ns.unwrap_or_else(|| (now_ns.div_euclid(HOUR_NS) + 1) * HOUR_NS);
-        let coverage = chain.cover(&Wanted { zone, from_ns, to_ns, now_ns });
+        let coverage = chain.cover(&IntensityQuery { zone, from_ns, to_ns, now_ns });
         let around = if forecasts && end_ns.is_none() { around(chain, zone, now_ns) } else { Vec::new() };
         let Some(shared) = shared.upgrade() else { return };
         let mut state = lock(&shared.state);
@@ -186,9 +186,9 @@ fn ask_until_over(chain: &Chain, zone: &str, shared: &Weak<Shared>, (from_ns, fo
 }
 
 /// What is known of the days around now. What stands in for a provider is no forecast.
-fn around(chain: &Chain, zone: &str, now_ns: i64) -> Vec<Part> {
+fn around(chain: &ProviderChain, zone: &str, now_ns: i64) -> Vec<IntensityPart> {
     let (from_ns, to_ns) = (now_ns - PAST_NS, now_ns + FUTURE_NS);
-    let mut parts = chain.cover(&Wanted { zone, from_ns, to_ns, now_ns }).parts;
+    let mut parts = chain.cover(&IntensityQuery { zone, from_ns, to_ns, now_ns }).parts;
     parts.retain(|part| !part.fallback);
     parts
 }
@@ -203,12 +203,12 @@ fn now_ns() -> i64 {
 /// [`Error::Provider`] where it cannot be asked: no token, a wrong address.
 #[cfg(feature = "providers")]
 pub(crate) fn online(name: &str, options: &Options) -> Result<Arc<dyn Provider>, Error> {
-    use eco2_grid::provider::{Disk, Online, Setup};
-    let setup = Setup {
+    use eco2_grid::provider::{DiskCache, Online, OnlineSetup};
+    let setup = OnlineSetup {
         base: options.provider_url.clone(),
         zone: options.provider_zone.clone(),
-        disk: Disk::of_the_user(),
-        ..Setup::default()
+        disk: DiskCache::of_the_user(),
+        ..OnlineSetup::default()
     };
     let opened = Online::open(name, &setup, |variable| std::env::var(variable).ok());
     let provider = opened.map_err(|fault| Error::Provider { provider: name.to_owned(), fault })?;
@@ -233,7 +233,7 @@ impl Provider for NotBuilt {
 
     fn slots(
         &self,
-        _: &eco2_grid::provider::Wanted<'_>,
+        _: &eco2_grid::provider::IntensityQuery<'_>,
     ) -> Result<eco2_grid::provider::Reply, eco2_grid::provider::ProviderFault> {
         Err(eco2_grid::provider::ProviderFault::NotBuilt)
     }
@@ -251,5 +251,5 @@ pub fn intensities(options: &Options, from_ns: i64, to_ns: i64, now_ns: i64) -> 
     let providers = options.intensity_provider.iter().map(|name| online(name, options));
     let providers: Vec<Arc<dyn Provider>> = providers.collect::<Result<_, _>>()?;
     let zone = options.zone.as_deref().unwrap_or_default();
-    Ok(Chain::new(providers).cover(&Wanted { zone, from_ns, to_ns, now_ns }))
+    Ok(ProviderChain::new(providers).cover(&IntensityQuery { zone, from_ns, to_ns, now_ns }))
 }

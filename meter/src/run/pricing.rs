@@ -4,7 +4,7 @@
 use eco2_core::schema::{Carbon, Cost, Energy, EventRecord, Offset, Report, Work};
 use eco2_core::units::UJ_PER_KWH;
 use eco2_core::{Bounded, Budget, Limit, PerUnit, Policy, Usage};
-use eco2_grid::pricing::{EnergyCurve, PriceRequest, Priced};
+use eco2_grid::pricing::{EnergyCurve, PriceInput, PriceRequest};
 use eco2_grid::{Pue, RangeError};
 use jiff::Timestamp;
 
@@ -12,7 +12,7 @@ use crate::options::{Level, Options, OptionsError, Row, opt};
 use crate::run::intensity::{Feed, online};
 use crate::{Error, options};
 
-pub(crate) use eco2_grid::pricing::{Ahead, When};
+pub(crate) use eco2_grid::pricing::{RateForecast, When};
 
 /// Intensity, PUE, price and limits of a run.
 #[derive(Debug, Clone)]
@@ -67,7 +67,7 @@ impl Pricing {
         let curve = self.terms.needs_curve(energy, when).then(|| curve(energy));
         let coverage = self.feed.as_ref().filter(|_| curve.is_some()).map(|feed| feed.cover(when));
         let curve = curve.as_ref().map(|curve| curve as &dyn EnergyCurve);
-        self.terms.price(energy, &Priced { when, work, curve, coverage: coverage.as_ref() })
+        self.terms.price(energy, &PriceInput { when, work, curve, coverage: coverage.as_ref() })
     }
 
     /// The same for a run that is long over: whoever has to be asked is asked now, on this thread.
@@ -80,7 +80,7 @@ impl Pricing {
     ) -> (Carbon, Vec<EventRecord>) {
         let is_needed = self.terms.needs_curve(energy, when);
         let coverage = self.feed.as_ref().filter(|_| is_needed).map(|feed| feed.cover_now(when));
-        self.terms.price(energy, &Priced { when, work, curve: Some(curve), coverage: coverage.as_ref() })
+        self.terms.price(energy, &PriceInput { when, work, curve: Some(curve), coverage: coverage.as_ref() })
     }
 
     /// A report priced again: what is not asked for stays.
@@ -124,15 +124,15 @@ impl Pricing {
     }
 
     /// What a kilowatt-hour costs in the time after `when`, for so long.
-    pub(crate) fn price_ahead(&self, when: &When, rest_ns: f64, so_far: Option<f64>) -> Option<Ahead> {
+    pub(crate) fn price_ahead(&self, when: &When, rest_ns: f64, so_far: Option<f64>) -> Option<RateForecast> {
         self.terms.price_ahead(when, rest_ns, so_far)
     }
 
     /// The intensity of the time after `when`, for so long: forecast where a series or a provider allows it.
-    pub(crate) fn intensity_ahead(&self, when: &When, rest_ns: f64) -> Ahead {
+    pub(crate) fn intensity_ahead(&self, when: &When, rest_ns: f64) -> RateForecast {
         let to_ns = when.to_ns().saturating_add(rest_ns as i64);
         let found = self.feed.as_ref().and_then(|feed| feed.outlook(when.to_ns(), to_ns));
-        found.map_or_else(|| self.terms.intensity_ahead(), |found| Ahead::of(&found))
+        found.map_or_else(|| self.terms.intensity_ahead(), |found| RateForecast::of(&found))
     }
 }
 

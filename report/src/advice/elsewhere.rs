@@ -4,7 +4,7 @@ use std::path::Path;
 
 use eco2_core::Bounded;
 use eco2_core::schema::{Carbon, CarbonSegment, Report};
-use eco2_grid::{Course, Difference, Intensity, Placed, Series, best_begin, difference, parse_instant, utc};
+use eco2_grid::{Difference, EnergyProfile, Intensity, PlacedRun, Series, best_begin, difference, parse_instant, utc};
 
 use super::types::{Advice, Claim, Evidence, Findings, Saving, Topic, command_line, quoted};
 
@@ -39,7 +39,7 @@ pub struct AdviceInputs<'a> {
     /// The run's name as the user typed it, such as `last` or a file; empty for the run's id.
     pub run: &'a str,
     /// The run's energy over its time; without it, other start times are not assessed.
-    pub course: Option<Course<'a>>,
+    pub course: Option<EnergyProfile<'a>>,
     /// A series, and how far the run may be moved in it.
     pub hours: Option<Hours<'a>>,
     /// Zones to compare with.
@@ -54,7 +54,7 @@ pub(super) fn hour(report: &Report, inputs: &AdviceInputs<'_>, findings: &mut Fi
     let Some((course, from_ns)) = course(report, inputs) else {
         return findings.skip(Topic::Hour, "the report has no start time or no energy over time");
     };
-    let here = Placed { series: hours.series, from_ns };
+    let here = PlacedRun { series: hours.series, from_ns };
     if difference(&course, here, here).is_none() {
         return findings.skip(Topic::Hour, uncovered(hours.series, from_ns, course.lasted_ns));
     }
@@ -95,7 +95,7 @@ pub(super) fn hour(report: &Report, inputs: &AdviceInputs<'_>, findings: &mut Fi
 
 /// The `eco2 plan` command for a job like this run, from the earlier of its start (`from_ns`) and the better one
 /// (`best_ns`) to the latest end.
-fn plan(report: &Report, hours: &Hours<'_>, course: &Course<'_>, from_ns: i64, best_ns: i64) -> String {
+fn plan(report: &Report, hours: &Hours<'_>, course: &EnergyProfile<'_>, from_ns: i64, best_ns: i64) -> String {
     let zone = if hours.column.is_empty() { String::new() } else { format!(" --zone {}", quoted(hours.column)) };
     let lasted_ns = i64::try_from(course.lasted_ns).unwrap_or(i64::MAX);
     let start_ns = from_ns.min(best_ns).div_euclid(NS_PER_S).saturating_mul(NS_PER_S).max(hours.series.from_ns());
@@ -133,7 +133,7 @@ fn compared(report: &Report, inputs: &AdviceInputs<'_>, region: &Region<'_>) -> 
             let hours = inputs.hours.ok_or("no series was given")?;
             let (course, from_ns) =
                 course(report, inputs).ok_or("the report has no start time or no energy over time")?;
-            let (here, there) = (Placed { series: hours.series, from_ns }, Placed { series, from_ns });
+            let (here, there) = (PlacedRun { series: hours.series, from_ns }, PlacedRun { series, from_ns });
             let saved = difference(&course, here, there).ok_or_else(|| uncovered(series, from_ns, course.lasted_ns))?;
             Ok(((*name).to_owned(), saved))
         }
@@ -239,7 +239,7 @@ fn saving(difference: &Difference) -> Saving {
 }
 
 /// The run's energy over time with its start; `None` if either is not known.
-fn course<'a>(report: &Report, inputs: &AdviceInputs<'a>) -> Option<(Course<'a>, i64)> {
+fn course<'a>(report: &Report, inputs: &AdviceInputs<'a>) -> Option<(EnergyProfile<'a>, i64)> {
     let course =
         inputs.course.filter(|course| course.lasted_ns > 0 && report.energy.total_uj.is_some_and(|uj| uj > 0))?;
     Some((course, parse_instant(&report.run.started_at)?))

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use eco2_core::schema::{Carbon, EventRecord, PriceTerms, Report};
-use eco2_grid::carbon::{Facts, Terms};
-use eco2_grid::pricing::{Agreed, agreed};
+use eco2_grid::carbon::{RunFacts, SupplementTerms};
+use eco2_grid::pricing::{AgreedTerms, agreed};
 
 use super::attempts::Attempts;
 use super::energy::Measured;
@@ -17,13 +17,13 @@ pub(super) fn fill(report: &mut Report, parts: &[Report], attempts: &Attempts, m
     let places: Vec<Vec<PriceTerms>> =
         measured.cells.keys().map(|(attempt, place)| of_cell(parts, attempts, *attempt, place)).collect();
     let all: Vec<PriceTerms> = parts.iter().filter_map(of_part).collect();
-    let Agreed { mut terms, mut differ } = agreed(&places, &all);
+    let AgreedTerms { mut terms, mut differ } = agreed(&places, &all);
     if attempts.machines().len() > 1 && terms.embodied.take().is_some() {
         differ.push("the making of the hardware, as there are several machines");
     }
-    let facts = Facts { energy: &report.energy, work: &report.work, reserved_ns: report.run.duration_ns };
+    let facts = RunFacts { energy: &report.energy, work: &report.work, reserved_ns: report.run.duration_ns };
     let cost = carbon.cost;
-    Terms::from(&terms).apply(&mut carbon, facts, None);
+    SupplementTerms::from(&terms).apply(&mut carbon, facts, None);
     carbon.cost = cost;
     let are_kept = parts.iter().filter_map(|part| part.carbon.as_ref()).any(|carbon| carbon.terms.is_some());
     carbon.terms = are_kept.then(|| Box::new(terms));

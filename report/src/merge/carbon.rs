@@ -3,7 +3,7 @@
 use eco2_core::Bounded;
 use eco2_core::schema::{Energy, Report};
 use eco2_grid::Pue;
-use eco2_grid::pricing::{MergedShares, Share, facility, merge_shares};
+use eco2_grid::pricing::{EnergyShare, MergedShares, facility, merge_shares};
 use jiff::Timestamp;
 
 use super::attempts::Attempts;
@@ -42,7 +42,7 @@ pub(super) fn price(parts: &[Report], attempts: &Attempts, measured: &Measured) 
     for ((attempt, place), cell) in &measured.cells {
         let part = figures(parts, attempts, *attempt, place)?;
         let during = lasted(parts, attempts, *attempt, place);
-        shares.push(Share { energy: cell.energy, during, carbon: part.carbon.as_ref()?, own: &part.energy });
+        shares.push(EnergyShare { energy: cell.energy, during, carbon: part.carbon.as_ref()?, own: &part.energy });
     }
     Some(merge_shares(&shares))
 }

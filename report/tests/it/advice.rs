@@ -173,7 +173,7 @@ fn commands_are_quoted_for_the_shell_and_name_the_run_as_the_user_did() {
     let pue = eco2_grid::Pue::new(1.5).unwrap();
     let inputs = AdviceInputs {
         run: "r",
-        course: Some(eco2_grid::Course { lasted_ns: 100 * S, energy: &energy, pue }),
+        course: Some(eco2_grid::EnergyProfile { lasted_ns: 100 * S, energy: &energy, pue }),
         hours: Some(Hours {
             series: &series,
             file: std::path::Path::new("my series.csv"),

@@ -1,7 +1,7 @@
 //! Runs side by side: known answers, bounds in words, undominated runs against brute force.
 
 use eco2_core::schema::Report;
-use eco2_grid::carbon::Functional;
+use eco2_grid::carbon::FunctionalUnit;
 use eco2_report::{Comparison, Objective, Overlap, TextStyle, compare, comparison_json, comparison_text};
 use proptest::prelude::*;
 
@@ -38,7 +38,7 @@ fn figures_are_per_sample_where_all_have_counted_them() {
     // The run that took more is the one that took less a sample.
     assert_eq!((both.verdicts[0].run_id.as_str(), both.verdicts[0].least_run_id.as_str()), ("a", "b"));
     assert!(near(both.verdicts[0].more_percent.unwrap(), 100.0));
-    let whole = compare(&[run("a", 2.0, 1000), run("b", 3.0, 0)], Some(Functional::Run), &[]);
+    let whole = compare(&[run("a", 2.0, 1000), run("b", 3.0, 0)], Some(FunctionalUnit::Run), &[]);
     assert!(near(whole.runs[1].energy_kwh.unwrap().value, 3.0));
     let tokens = compare(&[run("a", 2.0, 1000), run("b", 3.0, 0)], None, &[]);
     assert_eq!(tokens.per, "token", "samples were not counted in both");
@@ -60,7 +60,7 @@ fn bounds_that_overlap_are_said_in_words() {
 
 #[test]
 fn what_is_not_known_is_null_and_not_the_least() {
-    let runs = compare(&[run("a", 2.0, 10), bare()], Some(Functional::Sample), &[Objective::Grams]);
+    let runs = compare(&[run("a", 2.0, 10), bare()], Some(FunctionalUnit::Sample), &[Objective::Grams]);
     let gone = &runs.runs[1];
     assert_eq!((gone.energy_kwh, gone.grams, gone.undominated), (None, None, None));
     assert_eq!(runs.runs[0].undominated, Some(true));
@@ -136,7 +136,7 @@ proptest! {
             run.run.duration_ns = hours * 3_600_000_000_000;
             run
         }).collect();
-        let found = undominated(&compare(&runs, Some(Functional::Run), &[Objective::Grams, Objective::Duration]));
+        let found = undominated(&compare(&runs, Some(FunctionalUnit::Run), &[Objective::Grams, Objective::Duration]));
         let expected: Vec<bool> = points.iter().map(|own| {
             !points.iter().any(|other| other.0 <= own.0 && other.1 <= own.1 && other != own)
         }).collect();

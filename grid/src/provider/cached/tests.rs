@@ -5,17 +5,17 @@ use super::*;
 const HOUR: i64 = 3_600_000_000_000;
 
 /// Hourly slots of 100, 101, … g/kWh from hour 0; what is after `now` is a forecast.
-struct Hours {
+struct HourlyProvider {
     calls: AtomicU64,
     fault: Mutex<Option<ProviderFault>>,
 }
 
-impl Provider for Arc<Hours> {
+impl Provider for Arc<HourlyProvider> {
     fn name(&self) -> &str {
         "hours"
     }
 
-    fn slots(&self, wanted: &Wanted<'_>) -> Result<Reply, ProviderFault> {
+    fn slots(&self, wanted: &IntensityQuery<'_>) -> Result<Reply, ProviderFault> {
         self.calls.fetch_add(1, Ordering::Relaxed);
         if let Some(fault) = lock(&self.fault).clone() {
             return Err(fault);
@@ -23,7 +23,7 @@ impl Provider for Arc<Hours> {
         // Slow enough that others come meanwhile.
         std::thread::yield_now();
         let hours = wanted.from_ns.div_euclid(HOUR)..(wanted.to_ns + HOUR - 1).div_euclid(HOUR);
-        let slot = |hour: i64| Slot {
+        let slot = |hour: i64| IntensitySlot {
             from_ns: hour * HOUR,
             to_ns: (hour + 1) * HOUR,
             g_per_kwh: 100.0 + hour as f64,
@@ -31,17 +31,17 @@ impl Provider for Arc<Hours> {
             forecast: hour * HOUR > wanted.now_ns,
             answer: None,
         };
-        Ok(Reply::new(About::default(), hours.map(slot)))
+        Ok(Reply::new(IntensityOrigin::default(), hours.map(slot)))
     }
 }
 
-fn cached(disk: Option<Disk>) -> (Cached<Arc<Hours>>, Arc<Hours>) {
-    let hours = Arc::new(Hours { calls: AtomicU64::new(0), fault: Mutex::new(None) });
-    (Cached::new(Arc::clone(&hours), About::default(), "here", disk), hours)
+fn cached(disk: Option<DiskCache>) -> (Cached<Arc<HourlyProvider>>, Arc<HourlyProvider>) {
+    let hours = Arc::new(HourlyProvider { calls: AtomicU64::new(0), fault: Mutex::new(None) });
+    (Cached::new(Arc::clone(&hours), IntensityOrigin::default(), "here", disk), hours)
 }
 
-fn wanted(from_h: i64, to_h: i64, now_ns: i64) -> Wanted<'static> {
-    Wanted { zone: "X", from_ns: from_h * HOUR, to_ns: to_h * HOUR, now_ns }
+fn wanted(from_h: i64, to_h: i64, now_ns: i64) -> IntensityQuery<'static> {
+    IntensityQuery { zone: "X", from_ns: from_h * HOUR, to_ns: to_h * HOUR, now_ns }
 }
 
 fn figures(reply: &Reply) -> Vec<f64> {
@@ -54,9 +54,9 @@ fn an_answer_is_fresh_until_the_end_of_the_slot_it_was_asked_in() {
     let calls = || hours.calls.load(Ordering::Relaxed);
     assert_eq!(figures(&cache.slots(&wanted(1, 4, HOUR + 1)).unwrap()), [101.0, 102.0, 103.0]);
     cache.slots(&wanted(2, 4, 2 * HOUR - 1)).unwrap();
-    assert_eq!((calls(), cache.so_far()), (1, Counts { hits: 1, misses: 1, ..Counts::default() }));
+    assert_eq!((calls(), cache.so_far()), (1, CacheCounts { hits: 1, misses: 1, ..CacheCounts::default() }));
     cache.slots(&wanted(2, 4, 2 * HOUR)).unwrap();
-    assert_eq!((calls(), cache.so_far()), (2, Counts { hits: 1, misses: 2, ..Counts::default() }));
+    assert_eq!((calls(), cache.so_far()), (2, CacheCounts { hits: 1, misses: 2, ..CacheCounts::default() }));
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn f44_in_trouble_what_is_known_is_used_and_said_to_be_stale() {
     assert_eq!((last.from_ns, last.to_ns, last.g_per_kwh), (3 * HOUR, 9 * HOUR, 102.0), "for six hours");
     assert!(last.estimated && !reply.slots()[0].estimated);
     assert_eq!(cache.slots(&wanted(20, 21, 12 * HOUR)).unwrap_err(), ProviderFault::Net(NetError::Status(500)));
-    let counts = Counts { hits: 0, misses: 1, stale: 1, failed: 1 };
+    let counts = CacheCounts { hits: 0, misses: 1, stale: 1, failed: 1 };
     assert_eq!(cache.so_far(), counts);
 }
 
@@ -105,15 +105,15 @@ fn many_that_ask_at_once_ask_once() {
         }
     });
     assert_eq!(hours.calls.load(Ordering::Relaxed), 1);
-    assert_eq!(cache.so_far(), Counts { hits: 15, misses: 1, ..Counts::default() });
+    assert_eq!(cache.so_far(), CacheCounts { hits: 15, misses: 1, ..CacheCounts::default() });
 }
 
 #[test]
 fn what_is_on_disk_is_a_hit_for_the_next_process() {
     let folder = tempfile::tempdir().unwrap();
-    let (first, _) = cached(Some(Disk::new(folder.path())));
+    let (first, _) = cached(Some(DiskCache::new(folder.path())));
     first.slots(&wanted(1, 4, 4 * HOUR)).unwrap();
-    let (second, hours) = cached(Some(Disk::new(folder.path())));
+    let (second, hours) = cached(Some(DiskCache::new(folder.path())));
     assert_eq!(figures(&second.slots(&wanted(1, 4, 9 * HOUR)).unwrap()), [101.0, 102.0, 103.0]);
     assert_eq!((hours.calls.load(Ordering::Relaxed), second.so_far().hits), (0, 1));
 }

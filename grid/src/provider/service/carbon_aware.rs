@@ -3,52 +3,56 @@
 
 use serde::Deserialize;
 
-use super::super::{ProviderFault, Slot, Wanted};
+use super::super::{IntensityQuery, IntensitySlot, ProviderFault};
 use super::wire::{answered, end_of, instant, json, same_zone, written};
 use crate::cloud_region;
 use eco2_net::{Auth, Http, Secret};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Forecast {
+struct SdkForecast {
     location: Option<String>,
-    forecast_data: Vec<SeriesPoint>,
+    forecast_data: Vec<EmissionsPoint>,
 }
 
 /// Of measured data and of forecasts alike.
 #[derive(Deserialize)]
-struct SeriesPoint {
+struct EmissionsPoint {
     location: Option<String>,
     #[serde(alias = "timestamp")]
     time: String,
     #[serde(alias = "value")]
     rating: Option<f64>,
-    duration: Option<Duration>,
+    duration: Option<SlotLength>,
 }
 
 /// Minutes, or `hh:mm:ss`.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Duration {
+enum SlotLength {
     Minutes(i64),
     Clock(String),
 }
 
-pub(in super::super) fn ask(http: &Http, _: Option<&Secret>, wanted: &Wanted<'_>) -> Result<Vec<Slot>, ProviderFault> {
+pub(in super::super) fn ask(
+    http: &Http,
+    _: Option<&Secret>,
+    wanted: &IntensityQuery<'_>,
+) -> Result<Vec<IntensitySlot>, ProviderFault> {
     let mut slots = Vec::new();
     let past_ns = wanted.to_ns.min(wanted.now_ns);
     if wanted.from_ns < past_ns {
         let (time, to_time) = (written(wanted.from_ns), written(past_ns));
         let query = [("location", wanted.zone), ("time", &time), ("toTime", &to_time)];
         let body = http.get("/emissions/bylocations", &query, Auth::None)?;
-        let points: Vec<SeriesPoint> = json(&body)?;
+        let points: Vec<EmissionsPoint> = json(&body)?;
         points.iter().try_for_each(|point| no_other_region(wanted.zone, point.location.as_deref()))?;
         slots.extend(answered(&body, parse(&points, false)?));
     }
     if wanted.to_ns > wanted.now_ns {
         // A location without forecasts has an error here; what is measured is the answer then.
         let body = http.get("/emissions/forecasts/current", &[("location", wanted.zone)], Auth::None);
-        let read = body.map_err(ProviderFault::from).and_then(|body| Ok((json::<Vec<Forecast>>(&body)?, body)));
+        let read = body.map_err(ProviderFault::from).and_then(|body| Ok((json::<Vec<SdkForecast>>(&body)?, body)));
         if let Ok((forecasts, body)) = read {
             for forecast in &forecasts {
                 same_zone(wanted.zone, forecast.location.as_deref())?;
@@ -64,23 +68,23 @@ fn no_other_region(requested: &str, stated: Option<&str>) -> Result<(), Provider
     same_zone(requested, stated.filter(|stated| cloud_region(stated).is_some()))
 }
 
-fn parse(points: &[SeriesPoint], forecast: bool) -> Result<Vec<Slot>, ProviderFault> {
+fn parse(points: &[EmissionsPoint], forecast: bool) -> Result<Vec<IntensitySlot>, ProviderFault> {
     let mut slots = Vec::new();
     for point in points {
         let from_ns = instant(&point.time)?;
         let to_ns = end_of(from_ns, seconds(point.duration.as_ref())?)?;
         let Some(g_per_kwh) = point.rating.filter(|rating| *rating != -1.0) else { continue };
-        slots.push(Slot { from_ns, to_ns, g_per_kwh, estimated: false, forecast, answer: None });
+        slots.push(IntensitySlot { from_ns, to_ns, g_per_kwh, estimated: false, forecast, answer: None });
     }
     Ok(slots)
 }
 
-fn seconds(duration: Option<&Duration>) -> Result<i64, ProviderFault> {
+fn seconds(duration: Option<&SlotLength>) -> Result<i64, ProviderFault> {
     let wrong = ProviderFault::Garbage("a duration in it is neither minutes nor hh:mm:ss");
     match duration {
         None => Ok(3600),
-        Some(Duration::Minutes(minutes)) => minutes.checked_mul(60).ok_or(wrong),
-        Some(Duration::Clock(clock)) => {
+        Some(SlotLength::Minutes(minutes)) => minutes.checked_mul(60).ok_or(wrong),
+        Some(SlotLength::Clock(clock)) => {
             let parts: Vec<Option<i64>> = clock.split(':').map(|part| part.parse().ok()).collect();
             match parts[..] {
                 [Some(hours), Some(minutes), Some(seconds)] if hours < 1000 => {
@@ -96,8 +100,8 @@ fn seconds(duration: Option<&Duration>) -> Result<i64, ProviderFault> {
 mod tests {
     use super::*;
 
-    fn points(body: &str) -> Result<Vec<Slot>, ProviderFault> {
-        parse(&json::<Vec<SeriesPoint>>(body.as_bytes())?, false)
+    fn points(body: &str) -> Result<Vec<IntensitySlot>, ProviderFault> {
+        parse(&json::<Vec<EmissionsPoint>>(body.as_bytes())?, false)
     }
 
     #[test]
@@ -112,10 +116,10 @@ mod tests {
     fn a_forecast_has_values_and_minutes() {
         let body = r#"[{"generatedAt":"2022-07-22T10:00:00+00:00","location":"eastus","forecastData":
             [{"location":"PJM","timestamp":"2022-07-22T10:30:00+00:00","duration":5,"value":359.23}]}]"#;
-        let forecasts: Vec<Forecast> = json(body.as_bytes()).unwrap();
+        let forecasts: Vec<SdkForecast> = json(body.as_bytes()).unwrap();
         let [slot] = parse(&forecasts[0].forecast_data, true).unwrap()[..] else { panic!("one slot") };
         assert_eq!((slot.g_per_kwh, slot.to_ns - slot.from_ns, slot.forecast), (359.23, 300_000_000_000, true));
-        assert_eq!(json::<Vec<Forecast>>(b"[]").unwrap().len(), 0, "an empty forecast");
+        assert_eq!(json::<Vec<SdkForecast>>(b"[]").unwrap().len(), 0, "an empty forecast");
     }
 
     #[test]

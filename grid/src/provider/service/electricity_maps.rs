@@ -4,7 +4,7 @@
 
 use serde::Deserialize;
 
-use super::super::{ProviderFault, Slot, Wanted};
+use super::super::{IntensityQuery, IntensitySlot, ProviderFault};
 use super::wire::{answered, end_of, instant, json, same_zone, written};
 use eco2_net::{Auth, Http, Secret};
 
@@ -14,17 +14,17 @@ const HISTORY_NS: i64 = 23 * 3_600_000_000_000;
 const RANGE_NS: i64 = 10 * 86_400_000_000_000;
 
 #[derive(Deserialize)]
-struct Answer {
+struct MapsAnswer {
     zone: Option<String>,
     #[serde(alias = "data", alias = "forecast")]
-    history: Vec<SeriesPoint>,
+    history: Vec<MapsPoint>,
     #[serde(rename = "temporalGranularity")]
     granularity: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct SeriesPoint {
+struct MapsPoint {
     zone: Option<String>,
     carbon_intensity: Option<f64>,
     datetime: String,
@@ -37,11 +37,11 @@ struct SeriesPoint {
 pub(in super::super) fn ask(
     http: &Http,
     secret: Option<&Secret>,
-    wanted: &Wanted<'_>,
-) -> Result<Vec<Slot>, ProviderFault> {
-    let client = Client { http, secret, zone: wanted.zone };
+    wanted: &IntensityQuery<'_>,
+) -> Result<Vec<IntensitySlot>, ProviderFault> {
+    let client = MapsClient { http, secret, zone: wanted.zone };
     let mut slots = client.past(wanted)?;
-    let known_ns = |slots: &[Slot]| slots.iter().map(|slot| slot.to_ns).max().unwrap_or(i64::MIN);
+    let known_ns = |slots: &[IntensitySlot]| slots.iter().map(|slot| slot.to_ns).max().unwrap_or(i64::MIN);
     if known_ns(&slots) < wanted.to_ns && wanted.to_ns > wanted.now_ns - HISTORY_NS {
         slots.extend(client.latest()?);
     }
@@ -55,14 +55,14 @@ pub(in super::super) fn ask(
     Ok(slots)
 }
 
-struct Client<'a> {
+struct MapsClient<'a> {
     http: &'a Http,
     secret: Option<&'a Secret>,
     zone: &'a str,
 }
 
-impl Client<'_> {
-    fn past(&self, wanted: &Wanted<'_>) -> Result<Vec<Slot>, ProviderFault> {
+impl MapsClient<'_> {
+    fn past(&self, wanted: &IntensityQuery<'_>) -> Result<Vec<IntensitySlot>, ProviderFault> {
         if wanted.from_ns >= wanted.now_ns - HISTORY_NS {
             return self.get("/carbon-intensity/history", &[], false);
         }
@@ -77,14 +77,14 @@ impl Client<'_> {
         Ok(slots)
     }
 
-    fn latest(&self) -> Result<Vec<Slot>, ProviderFault> {
+    fn latest(&self) -> Result<Vec<IntensitySlot>, ProviderFault> {
         let body = self.body("/carbon-intensity/latest", &[])?;
-        let point: SeriesPoint = json(&body)?;
+        let point: MapsPoint = json(&body)?;
         same_zone(self.zone, point.zone.as_deref())?;
         Ok(answered(&body, slot(&point, None, false)?.into_iter().collect()))
     }
 
-    fn get(&self, path: &str, query: &[(&str, &str)], forecast: bool) -> Result<Vec<Slot>, ProviderFault> {
+    fn get(&self, path: &str, query: &[(&str, &str)], forecast: bool) -> Result<Vec<IntensitySlot>, ProviderFault> {
         let body = self.body(path, query)?;
         Ok(answered(&body, parse(&body, self.zone, forecast)?))
     }
@@ -97,8 +97,8 @@ impl Client<'_> {
     }
 }
 
-fn parse(body: &[u8], zone: &str, forecast: bool) -> Result<Vec<Slot>, ProviderFault> {
-    let answer: Answer = json(body)?;
+fn parse(body: &[u8], zone: &str, forecast: bool) -> Result<Vec<IntensitySlot>, ProviderFault> {
+    let answer: MapsAnswer = json(body)?;
     let stated = answer.history.iter().map(|point| &point.zone).chain([&answer.zone]);
     stated.map(Option::as_deref).try_for_each(|stated| same_zone(zone, stated))?;
     let slots = answer.history.iter().map(|point| slot(point, answer.granularity.as_deref(), forecast));
@@ -106,7 +106,7 @@ fn parse(body: &[u8], zone: &str, forecast: bool) -> Result<Vec<Slot>, ProviderF
 }
 
 /// A point as a slot; `None` for one without a figure.
-fn slot(point: &SeriesPoint, granularity: Option<&str>, forecast: bool) -> Result<Option<Slot>, ProviderFault> {
+fn slot(point: &MapsPoint, granularity: Option<&str>, forecast: bool) -> Result<Option<IntensitySlot>, ProviderFault> {
     if point.emission_factor_type.as_deref().is_some_and(|kind| kind != "lifecycle") {
         return Err(ProviderFault::Garbage("life-cycle figures were asked for, and others came"));
     }
@@ -121,7 +121,7 @@ fn slot(point: &SeriesPoint, granularity: Option<&str>, forecast: bool) -> Resul
     let Some(g_per_kwh) = point.carbon_intensity else { return Ok(None) };
     let estimated = point.is_estimated.unwrap_or(false);
     let to_ns = end_of(from_ns, length_s)?;
-    Ok(Some(Slot { from_ns, to_ns, g_per_kwh, estimated, forecast, answer: None }))
+    Ok(Some(IntensitySlot { from_ns, to_ns, g_per_kwh, estimated, forecast, answer: None }))
 }
 
 #[cfg(test)]
@@ -138,7 +138,10 @@ mod tests {
         let slots = parse(body.as_bytes(), "DE", false).unwrap();
         let from_ns = crate::parse_instant("2018-04-25T18:00Z").unwrap();
         let to_ns = from_ns + 3_600_000_000_000;
-        assert_eq!(slots, [Slot { from_ns, to_ns, g_per_kwh: 302.0, estimated: true, forecast: false, answer: None }]);
+        assert_eq!(
+            slots,
+            [IntensitySlot { from_ns, to_ns, g_per_kwh: 302.0, estimated: true, forecast: false, answer: None }]
+        );
     }
 
     #[test]

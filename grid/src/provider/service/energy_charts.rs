@@ -2,12 +2,12 @@
 
 use serde::Deserialize;
 
-use super::super::{ProviderFault, Slot, Wanted};
+use super::super::{IntensityQuery, IntensitySlot, ProviderFault};
 use super::wire::{answered, country, end_of, json, literal, written};
 use eco2_net::{Auth, Http, Secret};
 
 #[derive(Deserialize)]
-struct Answer {
+struct ChartsAnswer {
     unix_seconds: Vec<i64>,
     #[serde(default)]
     co2eq: Vec<Option<f64>>,
@@ -23,15 +23,19 @@ pub(super) fn zone(zone: &str) -> Result<String, ProviderFault> {
     }
 }
 
-pub(in super::super) fn ask(http: &Http, _: Option<&Secret>, wanted: &Wanted<'_>) -> Result<Vec<Slot>, ProviderFault> {
+pub(in super::super) fn ask(
+    http: &Http,
+    _: Option<&Secret>,
+    wanted: &IntensityQuery<'_>,
+) -> Result<Vec<IntensitySlot>, ProviderFault> {
     let (start, end) = (written(wanted.from_ns), written(wanted.to_ns));
     let query = [("country", wanted.zone), ("start", &start), ("end", &end)];
     let body = http.get("/co2eq", &query, Auth::None)?;
     Ok(answered(&body, parse(&body)?))
 }
 
-fn parse(body: &[u8]) -> Result<Vec<Slot>, ProviderFault> {
-    let answer: Answer = json(body)?;
+fn parse(body: &[u8]) -> Result<Vec<IntensitySlot>, ProviderFault> {
+    let answer: ChartsAnswer = json(body)?;
     let times = &answer.unix_seconds;
     let apart = times.windows(2).map(|pair| pair[1].saturating_sub(pair[0]));
     let length_s = apart.filter(|length| *length > 0).min().unwrap_or(900);
@@ -43,7 +47,14 @@ fn parse(body: &[u8]) -> Result<Vec<Slot>, ProviderFault> {
         let from_ns =
             seconds.checked_mul(1_000_000_000).ok_or(ProviderFault::Garbage("a time in it is out of range"))?;
         let to_ns = end_of(from_ns, length_s)?;
-        slots.push(Slot { from_ns, to_ns, g_per_kwh, estimated: false, forecast: measured.is_none(), answer: None });
+        slots.push(IntensitySlot {
+            from_ns,
+            to_ns,
+            g_per_kwh,
+            estimated: false,
+            forecast: measured.is_none(),
+            answer: None,
+        });
     }
     Ok(slots)
 }

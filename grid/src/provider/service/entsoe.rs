@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use roxmltree::{Document, Node};
 
-use super::super::{ProviderFault, Slot, Wanted};
+use super::super::{IntensityQuery, IntensitySlot, ProviderFault};
 use super::wire::{answered, country, end_of, instant, literal, same_zone};
 use eco2_net::{Auth, Http, Secret};
 
@@ -55,8 +55,8 @@ pub(super) fn zone(zone: &str) -> Result<String, ProviderFault> {
 pub(in super::super) fn ask(
     http: &Http,
     secret: Option<&Secret>,
-    wanted: &Wanted<'_>,
-) -> Result<Vec<Slot>, ProviderFault> {
+    wanted: &IntensityQuery<'_>,
+) -> Result<Vec<IntensitySlot>, ProviderFault> {
     // What is not generated yet has no generation; a year is the most that is answered.
     let to_ns = wanted.to_ns.min(wanted.now_ns);
     let from_ns = wanted.from_ns.max(to_ns.saturating_sub(RANGE_NS));
@@ -101,14 +101,14 @@ fn factor(kind: &str) -> Option<f64> {
 
 /// One report of a type of generation: a stretch of time and its megawatts.
 #[derive(Debug, Clone, Copy)]
-struct Report {
+struct GenerationReport {
     from_ns: i64,
     to_ns: i64,
     /// `None`: reported without a number.
     megawatts: Option<f64>,
 }
 
-fn parse(body: &[u8], area: &str) -> Result<Vec<Slot>, ProviderFault> {
+fn parse(body: &[u8], area: &str) -> Result<Vec<IntensitySlot>, ProviderFault> {
     let garbage = ProviderFault::Garbage("it is not XML of the expected form");
     let text = std::str::from_utf8(body).map_err(|_| garbage.clone())?;
     let options = roxmltree::ParsingOptions { nodes_limit: MOST_NODES, ..Default::default() };
@@ -118,7 +118,7 @@ fn parse(body: &[u8], area: &str) -> Result<Vec<Slot>, ProviderFault> {
         "Acknowledgement_MarketDocument" => return Err(ProviderFault::NoFigure),
         _ => return Err(garbage),
     }
-    let mut types: BTreeMap<&str, Vec<Report>> = BTreeMap::new();
+    let mut types: BTreeMap<&str, Vec<GenerationReport>> = BTreeMap::new();
     let mut room = MOST_REPORTS;
     for series in children(document.root_element(), "TimeSeries") {
         if children(series, "outBiddingZone_Domain.mRID").next().is_some() {
@@ -137,7 +137,12 @@ fn parse(body: &[u8], area: &str) -> Result<Vec<Slot>, ProviderFault> {
 
 /// Adds the reports of a period. Points that are left out repeat the one before, except where the curve type is A01
 /// (every block has its own point): there they were not reported.
-fn add(period: Node<'_, '_>, repeats: bool, room: &mut usize, reports: &mut Vec<Report>) -> Result<(), ProviderFault> {
+fn add(
+    period: Node<'_, '_>,
+    repeats: bool,
+    room: &mut usize,
+    reports: &mut Vec<GenerationReport>,
+) -> Result<(), ProviderFault> {
     let missing = || ProviderFault::Garbage("a period in it has no interval or resolution");
     let interval = children(period, "timeInterval").next().ok_or_else(missing)?;
     let from_ns = instant(value(interval, "start").ok_or_else(missing)?)?;
@@ -166,7 +171,7 @@ fn add(period: Node<'_, '_>, repeats: bool, room: &mut usize, reports: &mut Vec<
         }
         if let Some(megawatts) = current.filter(|_| is_reported) {
             let from_ns = from_ns.saturating_add((position - 1).saturating_mul(length_ns));
-            reports.push(Report { from_ns, to_ns: from_ns.saturating_add(length_ns), megawatts });
+            reports.push(GenerationReport { from_ns, to_ns: from_ns.saturating_add(length_ns), megawatts });
         }
     }
     Ok(())
@@ -174,12 +179,12 @@ fn add(period: Node<'_, '_>, repeats: bool, room: &mut usize, reports: &mut Vec<
 
 /// Intensity of each stretch between two neighbouring edges of any report. A report holds for all of its stretch, whatever
 /// the resolution of the others; of two reports of one type the one of the finer resolution counts.
-fn slots(types: BTreeMap<&str, Vec<Report>>) -> Vec<Slot> {
+fn slots(types: BTreeMap<&str, Vec<GenerationReport>>) -> Vec<IntensitySlot> {
     let all = || types.values().flatten();
     let mut edges: Vec<i64> = all().flat_map(|report| [report.from_ns, report.to_ns]).collect();
     edges.sort_unstable();
     edges.dedup();
-    let mut sums = vec![Sums::default(); edges.len().saturating_sub(1)];
+    let mut sums = vec![GenerationSums::default(); edges.len().saturating_sub(1)];
     for (kind, mut reports) in types {
         // Coarse reports first, so that finer ones replace them.
         reports.sort_by_key(|report| std::cmp::Reverse(report.to_ns - report.from_ns));
@@ -197,7 +202,7 @@ fn slots(types: BTreeMap<&str, Vec<Report>>) -> Vec<Slot> {
 
 /// Adds one type of generation to the sums. Where it was not reported, it counts with what was reported last before, or
 /// first after, and as unsure.
-fn add_type(factor: Option<f64>, megawatts: &[Option<f64>], sums: &mut [Sums]) {
+fn add_type(factor: Option<f64>, megawatts: &[Option<f64>], sums: &mut [GenerationSums]) {
     let Some(mut last) = megawatts.iter().flatten().next().copied() else { return };
     for (reported, sums) in megawatts.iter().zip(sums) {
         last = reported.unwrap_or(last);
@@ -217,7 +222,7 @@ fn add_type(factor: Option<f64>, megawatts: &[Option<f64>], sums: &mut [Sums]) {
 
 /// Generation in a stretch of time, megawatts.
 #[derive(Debug, Clone, Copy, Default)]
-struct Sums {
+struct GenerationSums {
     all: f64,
     /// Part with a factor.
     known: f64,
@@ -227,11 +232,11 @@ struct Sums {
     unsure: f64,
 }
 
-impl Sums {
-    fn slot(&self, from_ns: i64, to_ns: i64) -> Option<Slot> {
+impl GenerationSums {
+    fn slot(&self, from_ns: i64, to_ns: i64) -> Option<IntensitySlot> {
         let is_known = self.known > 0.0 && self.unsure <= MOST_UNSURE * self.all;
         let g_per_kwh = self.weighted / self.known;
-        is_known.then_some(Slot { from_ns, to_ns, g_per_kwh, estimated: true, forecast: false, answer: None })
+        is_known.then_some(IntensitySlot { from_ns, to_ns, g_per_kwh, estimated: true, forecast: false, answer: None })
     }
 }
 
@@ -244,11 +249,11 @@ fn value<'a>(node: Node<'a, '_>, name: &'static str) -> Option<&'a str> {
 }
 
 /// Names whatever their namespace, which changes with the version of the schema.
-trait Local {
+trait LocalName {
     fn has_tag_name_local(&self, name: &str) -> bool;
 }
 
-impl Local for Node<'_, '_> {
+impl LocalName for Node<'_, '_> {
     fn has_tag_name_local(&self, name: &str) -> bool {
         self.is_element() && self.tag_name().name() == name
     }

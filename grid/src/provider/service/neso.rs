@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use super::super::{ProviderFault, Slot, Wanted};
+use super::super::{IntensityQuery, IntensitySlot, ProviderFault};
 use super::wire::{answered, country, instant, json, written};
 use eco2_net::{Auth, Http, Secret};
 
@@ -11,19 +11,19 @@ use eco2_net::{Auth, Http, Secret};
 const RANGE_NS: i64 = 13 * 86_400_000_000_000;
 
 #[derive(Deserialize)]
-struct Answer {
-    data: Vec<Period>,
+struct NesoAnswer {
+    data: Vec<HalfHour>,
 }
 
 #[derive(Deserialize)]
-struct Period {
+struct HalfHour {
     from: String,
     to: String,
-    intensity: Figures,
+    intensity: NesoIntensity,
 }
 
 #[derive(Deserialize)]
-struct Figures {
+struct NesoIntensity {
     forecast: Option<f64>,
     actual: Option<f64>,
 }
@@ -35,7 +35,11 @@ pub(super) fn zone(zone: &str) -> Result<String, ProviderFault> {
     Err(ProviderFault::zone(zone, "it knows Great Britain (GB) only"))
 }
 
-pub(in super::super) fn ask(http: &Http, _: Option<&Secret>, wanted: &Wanted<'_>) -> Result<Vec<Slot>, ProviderFault> {
+pub(in super::super) fn ask(
+    http: &Http,
+    _: Option<&Secret>,
+    wanted: &IntensityQuery<'_>,
+) -> Result<Vec<IntensitySlot>, ProviderFault> {
     let (mut slots, mut from_ns) = (Vec::new(), wanted.from_ns);
     while from_ns < wanted.to_ns {
         let end_ns = wanted.to_ns.min(from_ns + RANGE_NS);
@@ -53,14 +57,14 @@ fn to_the_minute(at_ns: i64) -> String {
     text.get(..16).map_or_else(String::new, |minutes| format!("{minutes}Z"))
 }
 
-fn parse(body: &[u8]) -> Result<Vec<Slot>, ProviderFault> {
-    let answer: Answer = json(body)?;
+fn parse(body: &[u8]) -> Result<Vec<IntensitySlot>, ProviderFault> {
+    let answer: NesoAnswer = json(body)?;
     let mut slots = Vec::new();
-    for Period { from, to, intensity } in &answer.data {
+    for HalfHour { from, to, intensity } in &answer.data {
         let (from_ns, to_ns) = (instant(from)?, instant(to)?);
         let Some(g_per_kwh) = intensity.actual.or(intensity.forecast) else { continue };
         let forecast = intensity.actual.is_none();
-        slots.push(Slot { from_ns, to_ns, g_per_kwh, estimated: false, forecast, answer: None });
+        slots.push(IntensitySlot { from_ns, to_ns, g_per_kwh, estimated: false, forecast, answer: None });
     }
     Ok(slots)
 }

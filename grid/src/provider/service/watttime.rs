@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use super::super::{ProviderFault, Slot, Wanted};
+use super::super::{IntensityQuery, IntensitySlot, ProviderFault};
 use super::wire::{answered, end_of, instant, json, same_zone, written};
 use crate::series::IntensityUnit;
 use eco2_net::{Auth, Http, Secret};
@@ -16,25 +16,25 @@ const MOST_HOURS: i64 = 72;
 const RANGE_NS: i64 = 31 * 86_400_000_000_000;
 
 #[derive(Deserialize)]
-struct Login {
+struct WattTimeLogin {
     token: String,
 }
 
 #[derive(Deserialize)]
-struct Answer {
-    meta: About,
-    data: Vec<SeriesPoint>,
+struct WattTimeAnswer {
+    meta: WattTimeMeta,
+    data: Vec<WattTimePoint>,
 }
 
 #[derive(Deserialize)]
-struct About {
+struct WattTimeMeta {
     region: Option<String>,
     units: String,
     data_point_period_seconds: Option<i64>,
 }
 
 #[derive(Deserialize)]
-struct SeriesPoint {
+struct WattTimePoint {
     point_time: String,
     value: Option<f64>,
 }
@@ -42,10 +42,10 @@ struct SeriesPoint {
 pub(in super::super) fn ask(
     http: &Http,
     secret: Option<&Secret>,
-    wanted: &Wanted<'_>,
-) -> Result<Vec<Slot>, ProviderFault> {
+    wanted: &IntensityQuery<'_>,
+) -> Result<Vec<IntensitySlot>, ProviderFault> {
     let login = secret.map_or(Auth::None, Auth::Basic);
-    let login: Login = json(&http.get("/login", &[], login)?)?;
+    let login: WattTimeLogin = json(&http.get("/login", &[], login)?)?;
     let token = Secret::new(&login.token).ok_or(ProviderFault::Garbage("its token is none"))?;
     let get = |path: &str, query: &[(&str, &str)], forecast| {
         let mut all = vec![("region", wanted.zone), SIGNAL];
@@ -67,8 +67,8 @@ pub(in super::super) fn ask(
     Ok(slots)
 }
 
-fn parse(body: &[u8], zone: &str, forecast: bool) -> Result<Vec<Slot>, ProviderFault> {
-    let answer: Answer = json(body)?;
+fn parse(body: &[u8], zone: &str, forecast: bool) -> Result<Vec<IntensitySlot>, ProviderFault> {
+    let answer: WattTimeAnswer = json(body)?;
     same_zone(zone, answer.meta.region.as_deref())?;
     let unit = IntensityUnit::named(&answer.meta.units).ok_or(ProviderFault::Garbage("its unit is not known"))?;
     let length_s = answer.meta.data_point_period_seconds.unwrap_or(300);
@@ -77,7 +77,7 @@ fn parse(body: &[u8], zone: &str, forecast: bool) -> Result<Vec<Slot>, ProviderF
         let from_ns = instant(&point.point_time)?;
         let Some(value) = point.value else { continue };
         let g_per_kwh = unit.g_per_kwh(value);
-        slots.push(Slot {
+        slots.push(IntensitySlot {
             from_ns,
             to_ns: end_of(from_ns, length_s)?,
             g_per_kwh,

@@ -2,7 +2,7 @@
 
 use serde::de::DeserializeOwned;
 
-use super::super::{ProviderFault, Slot};
+use super::super::{IntensitySlot, ProviderFault};
 use crate::series::{parse_instant, utc};
 use crate::{Sha256, cloud_region, table};
 
@@ -55,7 +55,7 @@ fn not_expected(body: &[u8]) -> &'static str {
 }
 
 /// Slots that were read from an answer, with its hash. Bytes are hashed as they came, before anything is read from them.
-pub(super) fn answered(body: &[u8], mut slots: Vec<Slot>) -> Vec<Slot> {
+pub(super) fn answered(body: &[u8], mut slots: Vec<IntensitySlot>) -> Vec<IntensitySlot> {
     let answer = Some(Sha256::of(body));
     slots.iter_mut().for_each(|slot| slot.answer = answer);
     slots

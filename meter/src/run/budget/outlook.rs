@@ -4,7 +4,7 @@ use eco2_core::schema::{Carbon, Energy, ForecastRecord};
 use eco2_core::units::{UJ_PER_KWH, kwh};
 use eco2_core::{Finish, Forecaster, Outlook, PerUnit, Projection, forecast_backtest};
 
-use crate::run::pricing::{Ahead, Pricing, When};
+use crate::run::pricing::{Pricing, RateForecast, When};
 
 /// The planned length of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +73,7 @@ pub(super) fn look(length: Option<Length>, pricing: &Pricing, seen: &Seen<'_>) -
 
 /// Spent, and the rest at what a kilowatt-hour of its time weighs or costs. Where the past is repeated and nothing tells
 /// how well that holds, the ends are those of all that was seen.
-fn weighed(projection: &Projection, spent: f64, pue: f64, each: &Ahead) -> Finish {
+fn weighed(projection: &Projection, spent: f64, pue: f64, each: &RateForecast) -> Finish {
     let scale = |each: f64| each * pue / UJ_PER_KWH;
     let own = finish(projection, spent, scale(each.each), each.error_percent.unwrap_or(0.0) / 100.0);
     let Some([least, most]) = each.span else { return own };
@@ -132,7 +132,7 @@ mod tests {
             freedom: 1e9,
             rest_ns: 1.0,
         };
-        let rest = |span| Ahead { each: 250.0, error_percent: None, span, method: String::new() };
+        let rest = |span| RateForecast { each: 250.0, error_percent: None, span, method: String::new() };
         let found = weighed(&projection, 10.0, 2.0, &rest(Some([100.0, 400.0])));
         assert_eq!((found.mean, found.low, found.high, found.p90), (510.0, 210.0, 810.0, 810.0));
         assert_eq!(weighed(&projection, 10.0, 2.0, &rest(None)).high, 510.0, "published");

@@ -2,7 +2,7 @@
 
 use eco2_core::schema::{Report, Sci};
 use eco2_core::units::kwh;
-use eco2_grid::carbon::{Functional, sci};
+use eco2_grid::carbon::{FunctionalUnit, sci};
 use serde_json::json;
 
 use super::super::finite;
@@ -44,5 +44,5 @@ pub fn sci_json(report: &Report) -> Result<String, Error> {
 fn default_unit(report: &Report, embodied: Option<&eco2_core::schema::Embodied>) -> Option<Sci> {
     let carbon = report.carbon.as_ref()?;
     let of = |unit| sci(carbon, embodied, unit, &report.work);
-    of(Functional::Step).or_else(|| of(Functional::Run))
+    of(FunctionalUnit::Step).or_else(|| of(FunctionalUnit::Run))
 }

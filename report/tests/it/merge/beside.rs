@@ -1,27 +1,27 @@
 //! What stands beside the merged grams.
 
 use eco2_core::schema::{Energy, Offset, PriceTerms, Report, Work};
-use eco2_grid::carbon::{Facts, Functional, Hardware, Instrument, Terms, WaterFactors};
+use eco2_grid::carbon::{FunctionalUnit, Hardware, MarketContract, RunFacts, SupplementTerms, WaterFactors};
 use eco2_report::merge;
 
 use super::{Seen, rank, report, told};
 
 /// A record whose run was asked for a contract, a carbon price, hardware and SCI.
 fn asked(seen: &Seen, boot: &'static str) -> Report {
-    let terms = Terms {
-        market: Some(Instrument::new("PPA", 10.0).unwrap()),
+    let terms = SupplementTerms {
+        market: Some(MarketContract::new("PPA", 10.0).unwrap()),
         hardware: Some(Hardware::named("1000").unwrap()),
-        functional_unit: Some(Functional::Run),
+        functional_unit: Some(FunctionalUnit::Run),
         carbon_price: Some(80.0),
-        ..Terms::default()
+        ..SupplementTerms::default()
     };
     with(terms, &Seen { boot, ..seen.clone() })
 }
 
-fn with(terms: Terms, seen: &Seen) -> Report {
+fn with(terms: SupplementTerms, seen: &Seen) -> Report {
     let mut report = report(seen);
     let (energy, work): (Energy, Work) = (report.energy.clone(), Work::default());
-    let facts = Facts { energy: &energy, work: &work, reserved_ns: report.run.duration_ns };
+    let facts = RunFacts { energy: &energy, work: &work, reserved_ns: report.run.duration_ns };
     let carbon = report.carbon.as_mut().unwrap();
     let mut stated = PriceTerms::default();
     terms.put(&mut stated);
@@ -55,14 +55,14 @@ fn the_making_of_several_machines_is_not_guessed_from_one() {
 fn a_contract_of_one_attempt_is_not_the_others_and_every_offset_is_a_line() {
     let offset = |name: &str, kg| Offset { name: name.into(), kg };
     let water = |wue| WaterFactors::new(Some(wue), None).unwrap();
-    let first = Terms {
-        market: Some(Instrument::new("PPA", 10.0).unwrap()),
+    let first = SupplementTerms {
+        market: Some(MarketContract::new("PPA", 10.0).unwrap()),
         water: water(1.8),
         carbon_price: Some(80.0),
         offsets: vec![offset("forest", 120.0)],
-        ..Terms::default()
+        ..SupplementTerms::default()
     };
-    let without = Terms { market: None, offsets: vec![offset("peat", 7.0)], ..first.clone() };
+    let without = SupplementTerms { market: None, offsets: vec![offset("peat", 7.0)], ..first.clone() };
     let again = Seen { attempt: 1, ..rank(0, 1, 20, 40) };
     let merged = merge(&[with(first.clone(), &rank(0, 1, 0, 10)), with(without, &again)]).unwrap();
     let beside = merged.carbon.clone().unwrap().beside.unwrap();
@@ -72,7 +72,7 @@ fn a_contract_of_one_attempt_is_not_the_others_and_every_offset_is_a_line() {
     assert!((beside.water.unwrap().litres.unwrap() / litres - 1.0).abs() < 1e-9, "asked for alike");
     assert!(beside.carbon_price.is_some());
     assert_eq!(told(&merged, "terms-differ"), "not asked for alike in all parts, so left out: market-based grams");
-    let dry = Terms { water: water(0.2), carbon_price: Some(90.0), ..first.clone() };
+    let dry = SupplementTerms { water: water(0.2), carbon_price: Some(90.0), ..first.clone() };
     let merged = merge(&[with(first, &rank(0, 1, 0, 10)), with(dry, &again)]).unwrap();
     let beside = merged.carbon.unwrap().beside.unwrap();
     assert!(beside.market.is_some() && beside.water.is_none() && beside.carbon_price.is_none());

@@ -223,7 +223,7 @@ proptest! {
         // Merging what was merged, and comparing it, says the same.
         let again = merge(&[merged.clone(), reports[0].clone()]).unwrap();
         prop_assert_eq!(&again.energy, energy);
-        let row = &compare(std::slice::from_ref(&merged), Some(eco2_grid::carbon::Functional::Run), &[]).runs[0];
+        let row = &compare(std::slice::from_ref(&merged), Some(eco2_grid::carbon::FunctionalUnit::Run), &[]).runs[0];
         let kwh = |uj: u64| uj as f64 / 3.6e12;
         let figure = row.energy_kwh.as_ref();
         prop_assert_eq!(figure.is_some(), oracle.uj.is_some());
