@@ -12,7 +12,7 @@
 //! use eco2_grid::{Series, plan};
 //! let csv = b"time,gco2e_per_kwh\n2026-01-01T00:00Z,300\n2026-01-01T01:00Z,100\n2026-01-01T02:00Z,200\n";
 //! let series = Series::parse_csv(csv, "series.csv", None)?;
-//! let curve = plan::Curve::new(&series);
+//! let curve = plan::IntensityCurve::new(&series);
 //! let job = plan::Job { duration_ns: 3_600_000_000_000, power_w: 1000.0, interruptible: false };
 //! let plan = plan::plan(&curve.window(series.from_ns(), series.to_ns())?, &job)?;
 //! assert_eq!((plan.grams, plan.now_grams), (100.0, Some(300.0)));

@@ -82,12 +82,12 @@ pub struct EnergySplit<'a> {
 /// ```
 /// use eco2_core::Bounded;
 /// use eco2_grid::Pue;
-/// use eco2_grid::pricing::{Step, Steps, weigh};
+/// use eco2_grid::pricing::{RateStep, Steps, weigh};
 ///
 /// // 3 kWh in the first hour at 100 g/kWh, 1 kWh in the second at 500: 800 g.
 /// const HOUR: u64 = 3_600_000_000_000;
 /// let energy = |since_ns: u64| Bounded::exact(if since_ns <= HOUR { 3 * since_ns } else { 2 * HOUR + since_ns });
-/// let steps = [(HOUR, 100.0), (2 * HOUR, 500.0)].map(|(to_ns, value)| Step { to_ns, per_kwh: Some(value) });
+/// let steps = [(HOUR, 100.0), (2 * HOUR, 500.0)].map(|(to_ns, value)| RateStep { to_ns, per_kwh: Some(value) });
 /// assert_eq!(weigh(&energy, &Steps::new(steps), Pue::ONE), Bounded::exact(800.0));
 /// ```
 #[must_use]

@@ -20,8 +20,8 @@ impl IntensityUnit {
     /// Grams per kilowatt-hour of a figure in this unit.
     ///
     /// ```
-    /// # use eco2_grid::Unit;
-    /// assert!((Unit::PoundsPerMwh.g_per_kwh(870.0) - 394.625_361_9).abs() < 1e-9);
+    /// # use eco2_grid::IntensityUnit;
+    /// assert!((IntensityUnit::PoundsPerMwh.g_per_kwh(870.0) - 394.625_361_9).abs() < 1e-9);
     /// ```
     #[must_use]
     pub fn g_per_kwh(self, value: f64) -> f64 {
