@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::{fmt, io};
 
 use eco2_grid::pricing::PriceError;
+use eco2_report::Candidates;
 
 use crate::options::{OptionsError, opt};
 
@@ -129,22 +130,8 @@ impl From<PriceError> for Error {
     }
 }
 
-/// Candidates that a message about an ambiguous id lists.
-const MOST_CANDIDATES: usize = 8;
 /// Runs that a message names.
 const MOST_NAMES: usize = 8;
-
-/// Ids that a beginning fits.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Candidates(pub Vec<String>);
-
-impl std::fmt::Display for Candidates {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (shown, rest) = self.0.split_at(self.0.len().min(MOST_CANDIDATES));
-        out.write_str(&shown.join(", "))?;
-        if rest.is_empty() { Ok(()) } else { write!(out, " and {} more", rest.len()) }
-    }
-}
 
 /// Ids and names of runs.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -29,8 +29,9 @@ mod sync;
 
 pub use eco2_core::{CurvePoint, Decision, Finish, NameId, Spent, Unit, schema};
 pub use eco2_report as render;
+pub use eco2_report::Candidates;
 pub use eco2_samplers as samplers;
-pub use error::{Candidates, Error, RunNames};
+pub use error::{Error, RunNames};
 pub use options::Options;
 pub use run::{
     Alert, Late, Meter, Now, Records, Span, Step, Unrelated, intensities, labels, merge_read, merge_records,

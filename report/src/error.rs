@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::trace::LineFault;
+use crate::store::LineFault;
 
 /// Why a file could not be read or written.
 #[derive(Debug, thiserror::Error)]

@@ -1,52 +1,40 @@
-//! Data at rest: traces, the run log, the report's schema and every rendering of it.
+//! Data at rest: run logs, traces, reports, and every rendering of a report.
 //!
-//! Numbers come in from `eco2-core` as plain data and leave as files or text. This crate reads no clock that decides a
-//! figure, knows no hardware and prints nothing: renderings are returned as strings, faults as [`Error`]s that name file,
-//! line and remedy.
+//! - `store`: the files of runs: run logs, traces, reports, and the folder they are in.
+//! - `analysis`: merging and comparing reports, advice, and the emissions of a run against a budget.
+//! - `render`: a report as text, JSON, CSV, OpenMetrics and in the formats of other tools.
+//!
+//! The crate takes data from `eco2-core` and returns files or text. It reads no hardware and prints nothing. An [`Error`]
+//! names the file, the line and the remedy.
 
 #![forbid(unsafe_code)]
 
-pub mod advice;
+mod analysis;
 pub mod clean;
-mod compare;
-mod contradiction;
 mod error;
-mod exporter;
-mod files;
-mod footprint;
-mod log;
-mod merge;
-mod output;
 mod render;
-mod report_file;
-mod trace;
+mod store;
 
-pub use compare::{
-    Compared, Comparison, Figure, Objective, Overlap, Verdict, compare, comparison_json, comparison_text,
+pub use analysis::{
+    BudgetCheck, Compared, Comparison, Figure, Footprint, Objective, Overlap, Verdict, advice, compare,
+    comparison_json, comparison_text, merge, merge_without, read_hf_footprint,
 };
 pub use error::Error;
-pub use exporter::Exporter;
-pub use files::write_file;
-pub use footprint::{BudgetCheck, Footprint, read_hf_footprint};
-#[doc(hidden)]
-pub use log::generator;
-pub use log::{
-    BACKLOG_BYTES, BLOCK_TICKS, Disk, FLUSH_NS, FileDisk, GaugeReading, HISTORY_STEP_BYTES, LOG_SCHEMA,
-    LONGEST_SPACING_NS, LogContents, LogEncoder, LogMeta, LogStatus, LogSummary, LogWriter, MAX_LOG_BYTES,
-    MAX_PAYLOAD_BYTES, MAX_POINTS, MAX_UNPACKED, Pace, PolicyRecord, PricingRecord, PricingSlot, SPACING_NS, parse_log,
-    read_log, read_run, read_summary, visit_readings,
-};
-pub use merge::{merge, merge_without};
-pub use output::{Output, check_output, check_output_folder};
 pub use render::{
-    AbsentSource, Group, MetricNames, NO_LABEL, SUMMARY_SCHEMA_JSON, TextStyle, ai_act_json, boamps_json, by_label,
-    codecarbon_csv, csv, groups_csv, groups_json, groups_text, hf_json, json, methods, model_card, openmetrics,
-    quality_text, sci_json, scope2_csv, spans_csv, spent_text, summary_json, text,
+    AbsentSource, Exporter, Group, MetricNames, NO_LABEL, SUMMARY_SCHEMA_JSON, TextStyle, ai_act_json, boamps_json,
+    by_label, codecarbon_csv, csv, groups_csv, groups_json, groups_text, hf_json, json, methods, model_card,
+    openmetrics, quality_text, sci_json, scope2_csv, spans_csv, spent_text, summary_json, text,
 };
-pub use report_file::{MAX_REPORT_BYTES, parse_report, read_report};
-pub use trace::{
-    LineFault, MAX_LINE_BYTES, MAX_TRACE_BYTES, MAX_TRACE_DOMAINS, NumberFault, TRACE_SCHEMA, Trace, TraceSpan,
-    TraceWriter, parse_spans, read_spans,
+#[doc(hidden)]
+pub use store::generator;
+pub use store::{
+    BACKLOG_BYTES, BLOCK_TICKS, Candidates, Disk, FLUSH_NS, FileDisk, GaugeReading, HISTORY_STEP_BYTES, LOG_EXTENSION,
+    LOG_SCHEMA, LONGEST_SPACING_NS, LineFault, LogContents, LogEncoder, LogMeta, LogStatus, LogSummary, LogWriter,
+    MAX_LINE_BYTES, MAX_LOG_BYTES, MAX_PAYLOAD_BYTES, MAX_POINTS, MAX_REPORT_BYTES, MAX_TRACE_BYTES, MAX_TRACE_DOMAINS,
+    MAX_UNPACKED, NumberFault, Output, Pace, PolicyRecord, PricingRecord, PricingSlot, SPACING_NS, TRACE_SCHEMA, Trace,
+    TraceSpan, TraceWriter, check_output, check_output_folder, log_path, new_run_id, parse_log, parse_report,
+    parse_spans, private_folder, read_log, read_report, read_run, read_spans, read_summary, records_at, records_of,
+    visit_readings, write_file,
 };
 
 /// The report's JSON Schema (2020-12): every field with its description and unit.

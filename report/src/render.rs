@@ -8,6 +8,7 @@ mod budget;
 mod codecarbon;
 mod csv;
 mod export;
+mod exporter;
 mod figures;
 mod finite;
 mod group_text;
@@ -33,6 +34,7 @@ pub use csv::{csv, spans_csv};
 pub use export::{
     SUMMARY_SCHEMA_JSON, ai_act_json, boamps_json, methods, model_card, sci_json, scope2_csv, summary_json,
 };
+pub use exporter::Exporter;
 pub(crate) use figures::number;
 pub(crate) use finite::finite;
 pub use group_text::{groups_csv, groups_json, groups_text};

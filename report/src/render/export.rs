@@ -27,7 +27,7 @@ pub use scope2::scope2_csv;
 pub use summary::{SUMMARY_SCHEMA_JSON, summary_json};
 
 use crate::Error;
-use crate::footprint::is_measured;
+use crate::analysis::is_measured;
 
 /// The carbon of a run whose energy is known.
 ///

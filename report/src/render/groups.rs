@@ -7,7 +7,7 @@ use eco2_core::{Bounded, RangeKind};
 use serde::Serialize;
 
 use super::not_ok;
-use crate::merge::{measured_once, whole_runs};
+use crate::analysis::{measured_once, whole_runs};
 
 /// The group of the runs that do not have the label.
 pub const NO_LABEL: &str = "(none)";

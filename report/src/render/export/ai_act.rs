@@ -10,7 +10,7 @@ use serde_json::json;
 use super::super::finite;
 use super::{basis, document, hardware, sensors};
 use crate::Error;
-use crate::footprint::is_measured;
+use crate::analysis::is_measured;
 
 /// Megawatt-hours with bounds, how they came about, on what hardware and in what time. Energy is `null` where nothing gave
 /// any; `energy_basis` says whether it is known or estimated.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::super::{finite, word};
 use super::{basis, document, factor_sources, hardware_by_type, kinds, mean_intensity, sensors};
 use crate::Error;
-use crate::footprint::is_measured;
+use crate::analysis::is_measured;
 
 /// The JSON Schema of a summary.
 pub const SUMMARY_SCHEMA_JSON: &str = include_str!("../../../schema/eco2.summary-1.schema.json");

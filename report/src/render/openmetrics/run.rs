@@ -6,7 +6,7 @@ use eco2_core::schema::{Carbon, Report, SpanRecord, SpellRecord};
 use eco2_core::units::{UJ_PER_KWH, joules};
 
 use super::exposition::{Exposition, Family, Labels};
-use crate::footprint::is_measured;
+use crate::analysis::is_measured;
 use crate::render::{money, word};
 
 /// Span names that get series of their own: those with most energy. Names are the user's, and may be many.

@@ -4,7 +4,8 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::{Error, files};
+use crate::Error;
+use crate::store::files;
 
 /// An append-only target.
 pub trait Disk: Send {

@@ -20,7 +20,7 @@ pub use text::comparison_text;
 pub use verdict::{Overlap, Verdict};
 
 use crate::Error;
-use crate::footprint::is_measured;
+use crate::analysis::is_measured;
 use crate::render::finite;
 
 /// Runs side by side.

@@ -10,8 +10,9 @@ use super::contents::{Intake, LogContents, ReportsAt, json, take_meta};
 use super::frame::{FrameKind, MAGIC};
 use super::scan::{Found, Scanner};
 use super::{LogSummary, MAX_LOG_BYTES, MAX_UNPACKED, block};
-use crate::report_file::{MAX_REPORT_BYTES, parse_report, read_report};
-use crate::{Error, files};
+use crate::Error;
+use crate::store::files;
+use crate::store::report_file::{MAX_REPORT_BYTES, parse_report, read_report};
 
 /// Bytes at the end of a log in which its summary is looked for.
 const TAIL_BYTES: u64 = 64 << 10;

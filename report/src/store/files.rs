@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::Error;
-use crate::output::{self, Place};
+use crate::store::output::{self, Place};
 
 /// Reads a file of at most `cap_bytes`.
 ///

@@ -6,7 +6,8 @@ use eco2_core::schema::Report;
 use eco2_core::{Quality, worst_quality};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, MAX_REPORT_BYTES, files, report_file};
+use crate::store::{files, report_file};
+use crate::{Error, MAX_REPORT_BYTES};
 
 /// Kilograms CO2e of a run.
 #[derive(Debug, Clone, Copy, PartialEq)]

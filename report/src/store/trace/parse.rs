@@ -13,7 +13,8 @@ use super::decimal::{Decimal, MAX_PLACES, clip, number, whole};
 use super::domain::Draft;
 use super::fault::{LineFault, NumberFault};
 use super::format::{HEADER, MAX_LINE_BYTES, MAX_TRACE_BYTES, MAX_TRACE_DOMAINS, TRACE_SCHEMA, Trace, TraceSpan};
-use crate::{Error, files};
+use crate::Error;
+use crate::store::files;
 
 impl Trace {
     /// Parses a trace; `path` is only for messages.

@@ -5,8 +5,9 @@ use std::path::Path;
 use eco2_core::schema::{Report, SCHEMA};
 use serde::Deserialize;
 
-use crate::contradiction::{self, Contradiction};
-use crate::{Error, files};
+use super::contradiction::{self, Contradiction};
+use crate::Error;
+use crate::store::files;
 
 /// The largest report that is read, bytes.
 pub const MAX_REPORT_BYTES: u64 = 64 << 20;

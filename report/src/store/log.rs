@@ -46,7 +46,6 @@ mod column;
 mod contents;
 mod disk;
 mod encoder;
-mod folder;
 mod frame;
 #[doc(hidden)]
 pub mod generator;

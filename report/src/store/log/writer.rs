@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use super::BACKLOG_BYTES;
 use super::backlog::Backlog;
 use super::disk::{Disk, FileDisk};
-use super::folder;
 use crate::Error;
+use crate::store::runs::size_notice;
 
 /// Buffers on their way to the thread.
 const QUEUE_BUFFERS: usize = 256;
@@ -187,7 +187,7 @@ impl LogWriter {
 
 impl Shared {
     fn look_at(&self, runs: &Path) {
-        if let Some(text) = folder::notice(runs) {
+        if let Some(text) = size_notice(runs) {
             *self.notice.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
         }
     }

@@ -1,0 +1,14 @@
+//! Arithmetic on reports: merging, comparing, advice, and the emissions of a run against a budget.
+
+pub mod advice;
+mod compare;
+mod footprint;
+mod merge;
+
+pub use compare::{
+    Compared, Comparison, Figure, Objective, Overlap, Verdict, compare, comparison_json, comparison_text,
+};
+pub(crate) use footprint::is_measured;
+pub use footprint::{BudgetCheck, Footprint, read_hf_footprint};
+pub(crate) use merge::{measured_once, whole_runs};
+pub use merge::{merge, merge_without};
