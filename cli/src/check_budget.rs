@@ -1,4 +1,4 @@
-//! `eco2 check-budget`: whether a run kept within a limit of carbon, as an exit code.
+//! `eco2 check-budget`: compares a run's emissions with a limit, for scripts: the exit code is the result.
 
 use std::ffi::OsStr;
 use std::io::ErrorKind;
@@ -7,38 +7,40 @@ use eco2::options::{Layer, Options};
 use eco2_report::{BudgetCheck, Footprint};
 
 use crate::args::CheckBudgetArgs;
-use crate::failure::{Usage, told};
+use crate::failure::{UsageError, in_one_line};
 use crate::{out, settings};
 
 /// The limit is exceeded.
 const EXCEEDED: u8 = 1;
 
-/// Compares and returns the exit code: 0 within the budget, 1 beyond it, in every format, also where nobody reads on.
+/// Runs the command; returns the exit code: 0 within the budget, 1 exceeded. A closed pipe changes neither.
 ///
 /// # Errors
-/// [`Usage`] for a budget that is none, for a file that cannot be read or holds no carbon, and for an answer that cannot
-/// be written: exit code 2, so that a broken check never looks like a kept or a broken budget.
+/// Always [`UsageError`], exit code 2, so that a failed check never looks like a result: for a limit that is not a number
+/// of kilograms, a file that cannot be read or has no emissions, and output that cannot be written.
 pub(crate) fn check_budget(args: &CheckBudgetArgs) -> anyhow::Result<u8> {
-    checked(args).map_err(|error| Usage(told(&error)).into())
+    check(args).map_err(|error| UsageError(in_one_line(&error)).into())
 }
 
-fn checked(args: &CheckBudgetArgs) -> anyhow::Result<u8> {
+fn check(args: &CheckBudgetArgs) -> anyhow::Result<u8> {
     let options = settings::resolve(Layer::default())?;
     if !(args.max_co2.is_finite() && args.max_co2 >= 0.0) {
-        return Err(
-            Usage(format!("--max-co2 is {}; allowed: a finite number of kilograms, 0 or more", args.max_co2)).into()
-        );
+        return Err(UsageError(format!(
+            "--max-co2 is {}; allowed: a finite number of kilograms, 0 or more",
+            args.max_co2
+        ))
+        .into());
     }
     let footprint = footprint(args.run(), &options)?;
-    let named = std::path::Path::new(args.run()).display();
-    let not_known = || Usage(format!("{named}: the report does not know its CO2 (total_co2_kg is null)"));
+    let run = std::path::Path::new(args.run()).display();
+    let not_known = || UsageError(format!("{run}: the emissions are not known (total_co2_kg is null)"));
     let check = footprint.against(args.max_co2).ok_or_else(not_known)?;
     let written = if args.wants_json() {
         out::data(&(serde_json::to_string_pretty(&check)? + "\n"))
     } else {
         out::page(&page(&check))
     };
-    // Who closed the pipe wanted the code alone.
+    // A reader that closed the pipe needs the exit code only.
     written.or_else(|e| if e.kind() == ErrorKind::BrokenPipe { Ok(()) } else { Err(e) })?;
     Ok(if check.exceeded { EXCEEDED } else { 0 })
 }
@@ -52,7 +54,11 @@ fn footprint(run: &OsStr, options: &Options) -> anyhow::Result<Footprint> {
     }
     let report = eco2::read_whole(run, options)?;
     Footprint::of(&report).ok_or_else(|| {
-        Usage(format!("{}: the report has no carbon: nothing was measured, or nothing priced", run.display())).into()
+        UsageError(format!(
+            "{}: the report has no emissions: nothing was measured, or no intensity was set",
+            run.display()
+        ))
+        .into()
     })
 }
 

@@ -1,4 +1,4 @@
-//! `eco2 compare`: runs side by side, with what their bounds allow to say.
+//! `eco2 compare`: the energy and emissions of runs compared, and which differences exceed the uncertainty.
 
 use eco2::options::Layer;
 use eco2_core::schema::Report;
@@ -6,10 +6,10 @@ use eco2_core::schema::Report;
 use crate::args::CompareArgs;
 use crate::{out, settings, sink};
 
-/// Compares runs.
+/// Runs the command.
 ///
 /// # Errors
-/// For a run that is not found or cannot be read.
+/// If a run is not found or cannot be read, or the output cannot be written.
 pub(crate) fn compare(args: &CompareArgs) -> anyhow::Result<u8> {
     sink::check(args.output.as_deref())?;
     let options = settings::resolve(Layer::default())?;
@@ -22,7 +22,7 @@ pub(crate) fn compare(args: &CompareArgs) -> anyhow::Result<u8> {
         eco2_report::comparison_text(&comparison, &out::data_style())
     };
     match &args.output {
-        Some(place) => sink::write(place, &text)?,
+        Some(file) => sink::write(file, &text)?,
         None => out::data(&text)?,
     }
     Ok(0)

@@ -1,5 +1,6 @@
-//! `eco2 demo`: a training run that never was. A made-up machine is polled for a virtual minute, and the readings take
-//! the way of every recorded trace.
+//! `eco2 demo`: the report of a synthetic training run.
+//!
+//! A synthetic machine is polled for one virtual minute. Its readings are accounted like a recorded trace.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,37 +16,40 @@ use eco2_samplers::{Batch, Source};
 use crate::args::DemoArgs;
 use crate::{out, replay, settings, sink};
 
-/// Length of the run, nanoseconds: a minute that nobody waits for.
+/// Length of the run, nanoseconds of virtual time.
 const LENGTH_NS: u64 = 60_000_000_000;
-/// Polling goes on so long after it, nanoseconds: until the counters' next updates, as closing a run does.
+/// Time that polling continues after the run, nanoseconds: until each counter has its next update, as in a real run.
 const AFTER_NS: u64 = 250_000_000;
-/// Time between two polls, nanoseconds, as `eco2 run` polls.
+/// Time between two polls, nanoseconds: 100 Hz, the highest rate of `eco2 run`.
 const POLL_NS: u64 = 10_000_000;
-/// What a step of the made-up training processes.
-const SAMPLES_A_STEP: u64 = 32;
-const TOKENS_A_STEP: u64 = 4_096;
+/// Samples per training step: a usual batch size.
+const SAMPLES_PER_STEP: u64 = 32;
+/// Tokens per training step: 128 per sample.
+const TOKENS_PER_STEP: u64 = 4_096;
 
-/// Shows the run.
+/// Runs the command.
 ///
 /// # Errors
-/// For wrong options, and when the output cannot be written.
+/// For wrong options, and if the output cannot be written.
 pub(crate) fn demo(args: &DemoArgs) -> anyhow::Result<u8> {
     sink::check(args.json.as_deref())?;
     let mut layer = Layer::default();
-    args.price.put(&mut layer)?;
+    args.price.copy_to(&mut layer)?;
     let options = Options { name: Some("demo".to_owned()), ..settings::resolve(layer)? };
     let curve = Curve::default();
-    let trace = recorded(&curve);
+    let trace = synthetic_trace(&curve);
     let report = Report { work: work(&trace), ..eco2::replay(&trace, None, &options)? };
     replay::show(&report, args.json.as_deref())?;
     if !args.json.as_deref().is_some_and(sink::is_stdout) {
-        out::data("SYNTHETIC Next        eco2 run -- COMMAND measures one of yours; eco2 doctor says how well\n")?;
+        out::data(
+            "SYNTHETIC Next        eco2 run -- COMMAND measures a command; eco2 doctor lists the sensors of this machine\n",
+        )?;
     }
     Ok(0)
 }
 
-/// What polling the made-up machine yields. Every change is seen by the next poll, as with a real counter.
-fn recorded(curve: &Curve) -> Trace {
+/// Polls the synthetic machine and returns the readings as a trace.
+fn synthetic_trace(curve: &Curve) -> Trace {
     let now = Arc::new(AtomicU64::new(0));
     let clock = Clock::Scripted(Arc::clone(&now));
     let mut source = Synthetic::new(curve.clone(), clock.clone());
@@ -61,22 +65,23 @@ fn recorded(curve: &Curve) -> Trace {
     Trace { domains: source.domains().to_vec(), run: Some((0, LENGTH_NS)), spans: spans(curve), readings }
 }
 
-/// The warm-up, then computing and waiting for data in turns.
+/// The spans: a warm-up, then computing and waiting for data alternately.
 fn spans(curve: &Curve) -> Vec<TraceSpan> {
     let span = |name: &str, begin_ns, end_ns| TraceSpan { name: name.to_owned(), begin_ns, end_ns };
     let mut spans = vec![span("warm-up", 0, curve.warm_up_ns)];
     for begin_ns in (curve.warm_up_ns..LENGTH_NS).step_by(usize::try_from(curve.step_ns).unwrap_or(usize::MAX)) {
-        let computed_ns = begin_ns + curve.compute_ns;
-        spans.push(span("compute", begin_ns, computed_ns));
-        spans.push(span("data", computed_ns, begin_ns + curve.step_ns));
+        let data_ns = begin_ns + curve.compute_ns;
+        spans.push(span("compute", begin_ns, data_ns));
+        spans.push(span("data", data_ns, begin_ns + curve.step_ns));
     }
     spans
 }
 
+/// The work that was done: one step per span `compute`.
 fn work(trace: &Trace) -> Work {
     let steps = trace.spans.iter().filter(|span| span.name == "compute").count() as u64;
     let counted = |each: u64| Some(steps * each);
-    Work { steps: Some(steps), samples: counted(SAMPLES_A_STEP), tokens: counted(TOKENS_A_STEP), ..Work::default() }
+    Work { steps: Some(steps), samples: counted(SAMPLES_PER_STEP), tokens: counted(TOKENS_PER_STEP), ..Work::default() }
 }
 
 #[cfg(test)]
@@ -84,9 +89,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_demo_tells_the_energy_of_its_curve() {
+    fn the_demo_reports_the_energy_of_its_curve() {
         let curve = Curve::default();
-        let trace = recorded(&curve);
+        let trace = synthetic_trace(&curve);
         let report = eco2::replay(&trace, None, &Options::default()).unwrap();
         use eco2_samplers::synthetic::Part::{Cpu, Gpu};
         let truth = curve.energy_uj(Cpu, LENGTH_NS) + curve.energy_uj(Gpu, LENGTH_NS);

@@ -1,4 +1,4 @@
-//! From what went wrong to what is said and to the exit code.
+//! Errors of every command: the message on standard error, and the exit code.
 
 use std::ffi::OsString;
 use std::io;
@@ -10,42 +10,42 @@ use eco2_grid::request::RequestError;
 
 use crate::out;
 
-/// Something failed.
+/// Exit code: the command failed.
 pub(crate) const FAILED: u8 = 1;
-/// The command line or a setting is wrong.
+/// Exit code: the command line or a setting is wrong.
 pub(crate) const USAGE: u8 = 2;
-/// The same and every other failure of `eco2 run` itself, so that it is told apart from the command's own codes.
+/// Exit code of `eco2 run` for both, so that they differ from the exit codes of the command that it runs.
 pub(crate) const RUN: u8 = 125;
 
-/// A command line that makes no sense although every flag parses.
+/// A command line that clap accepts and that is wrong all the same, such as flags that contradict each other.
 #[derive(Debug)]
-pub(crate) struct Usage(pub(crate) String);
+pub(crate) struct UsageError(pub(crate) String);
 
-impl std::fmt::Display for Usage {
+impl std::fmt::Display for UsageError {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str(&self.0)
     }
 }
 
-impl std::error::Error for Usage {}
+impl std::error::Error for UsageError {}
 
-/// The exit code of a command, its failure said.
+/// Returns the exit code of a command, and prints its error.
 pub(crate) fn code(result: anyhow::Result<u8>) -> u8 {
     let error = match result {
         Ok(code) => return code,
         Err(error) => error,
     };
-    // Who closed the pipe has read enough.
+    // A reader that closed the pipe has read enough, as `head` does.
     if is_closed_pipe(&error) {
         return 0;
     }
-    say(&error);
+    print_error(&error);
     if is_usage(&error) { USAGE } else { FAILED }
 }
 
-/// Writes what clap has to say (an error, or the help that was asked for) and returns the exit code.
-pub(crate) fn refused(refusal: &clap::Error, words: &[OsString]) -> u8 {
-    // There is nobody to tell that the terminal is gone.
+/// Prints an error of clap, or the help that was requested, and returns the exit code.
+pub(crate) fn print_clap(refusal: &clap::Error, words: &[OsString]) -> u8 {
+    // If the terminal is gone there is no place for another message.
     refusal.print().ok();
     match refusal.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => 0,
@@ -54,13 +54,13 @@ pub(crate) fn refused(refusal: &clap::Error, words: &[OsString]) -> u8 {
     }
 }
 
-/// Says an error on standard error, with its causes.
-pub(crate) fn say(error: &Error) {
-    out::talk(&format!("eco2: {}\n", told(error)));
+/// Prints an error and its causes on standard error.
+pub(crate) fn print_error(error: &Error) {
+    out::talk(&format!("eco2: {}\n", in_one_line(error)));
 }
 
-/// The error and its causes in one line; a cause that its effect has named already is not repeated.
-pub(crate) fn told(error: &Error) -> String {
+/// The error and its causes in one line. A cause whose text the error already contains is not repeated.
+pub(crate) fn in_one_line(error: &Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
         if !text.contains(&cause) {
@@ -70,31 +70,31 @@ pub(crate) fn told(error: &Error) -> String {
     text
 }
 
-/// Whether the user asked for something that cannot be, rather than something having failed.
+/// Whether an error is one of usage: the command line or a setting is wrong, and trying again cannot help.
 pub(crate) fn is_usage(error: &Error) -> bool {
     error.chain().any(|cause| {
-        let of_the_meter = cause.downcast_ref::<eco2::Error>().is_some_and(is_usage_of_the_meter);
-        of_the_meter
-            || cause.is::<Usage>()
+        let is_usage_of_meter = cause.downcast_ref::<eco2::Error>().is_some_and(is_usage_of_meter);
+        is_usage_of_meter
+            || cause.is::<UsageError>()
             || cause.is::<OptionsError>()
             || cause.is::<eco2_grid::ZoneError>()
             || cause.is::<eco2_grid::RangeError>()
     })
 }
 
-fn is_usage_of_the_meter(error: &eco2::Error) -> bool {
+fn is_usage_of_meter(error: &eco2::Error) -> bool {
     use eco2::Error::{Hardware, Locate, Options, Place, Provider, Range, Series, Sources, Webhook, Zone};
-    let of_intensity = matches!(error, Hardware(_) | Locate(_) | Place(_) | Provider { .. } | Series(_));
-    of_intensity || matches!(error, Options(_) | Webhook(_) | Zone(_) | Range(_) | Sources(_))
+    let is_of_intensity = matches!(error, Hardware(_) | Locate(_) | Place(_) | Provider { .. } | Series(_));
+    is_of_intensity || matches!(error, Options(_) | Webhook(_) | Zone(_) | Range(_) | Sources(_))
 }
 
 fn is_closed_pipe(error: &Error) -> bool {
     error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|e| e.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// A request that makes no sense is the user's, anything else has failed.
-pub(crate) fn of_request(error: RequestError) -> Error {
-    if error.is_of_the_request() { Usage(error.to_string()).into() } else { error.into() }
+/// Converts an error of a plan: [`UsageError`] if the request is wrong, else a failure.
+pub(crate) fn from_request(error: RequestError) -> Error {
+    if error.is_of_the_request() { UsageError(error.to_string()).into() } else { error.into() }
 }
 
 #[cfg(test)]
@@ -103,18 +103,18 @@ mod tests {
     use anyhow::Context as _;
 
     #[test]
-    fn causes_are_told_once() {
+    fn causes_are_printed_once() {
         let cause = Err::<(), _>(io::Error::other("disk on fire"));
         let error = cause.context("cannot write a: disk on fire").unwrap_err();
-        assert_eq!(told(&error), "cannot write a: disk on fire");
+        assert_eq!(in_one_line(&error), "cannot write a: disk on fire");
         let other = Err::<(), _>(io::Error::other("disk on fire")).context("cannot write a").unwrap_err();
-        assert_eq!(told(&other), "cannot write a: disk on fire");
+        assert_eq!(in_one_line(&other), "cannot write a: disk on fire");
     }
 
     #[test]
-    fn exit_codes_tell_usage_from_failure_and_from_a_closed_pipe() {
+    fn exit_codes_of_usage_failure_and_a_closed_pipe() {
         assert_eq!(code(Ok(7)), 7);
-        assert_eq!(code(Err(Usage("no".into()).into())), USAGE);
+        assert_eq!(code(Err(UsageError("no".into()).into())), USAGE);
         assert_eq!(code(Err(io::Error::other("no").into())), FAILED);
         assert_eq!(code(Err(Error::from(io::Error::from(io::ErrorKind::BrokenPipe)).context("standard output"))), 0);
         assert_eq!(code(Err(eco2::Error::from(eco2_grid::lookup("Narnia").unwrap_err()).into())), USAGE);

@@ -1,4 +1,4 @@
-//! `eco2 grid`: what a kilowatt-hour weighs in a zone, and who says so.
+//! `eco2 grid`: the carbon intensity of electricity in a grid zone, with its source.
 
 use eco2::options::opt;
 use eco2_grid::{CloudRegion, Intensity, Mix, Zone, mix_of, region_asked_for};
@@ -7,10 +7,10 @@ use crate::args::GridArgs;
 use crate::out::document;
 use crate::{live, out};
 
-/// Shows one zone, by the yearly table or as a provider has it now, or lists all.
+/// Runs the command: prints one zone, from the yearly table or from a provider, or lists all.
 ///
 /// # Errors
-/// For a zone that is not known, with the nearest ones, and for a provider that cannot be asked.
+/// For an unknown zone (the error suggests similar names), and a provider that cannot be queried.
 pub(crate) fn grid(args: &GridArgs) -> anyhow::Result<u8> {
     let text = match (&args.zone, args.json) {
         (Some(zone), _) if args.provider.is_given() => live::now(zone, &args.provider, args)?,
@@ -36,7 +36,7 @@ fn page(found: &Intensity, region: Option<&CloudRegion>) -> String {
         ("Year", found.year.map_or_else(|| "not known".to_owned(), |year| year.to_string())),
         ("Source", format!("{} ({})", found.source, found.licence)),
     ];
-    // Next to the name: which of several zones of a name this is.
+    // Below the name: if several zones have this name, the note explains which one this is.
     let note = found.note.clone().map(|note| ("Note", note));
     rows.splice(2..2, note);
     if let Some(mix) = mix_of(found) {
@@ -56,7 +56,7 @@ fn page(found: &Intensity, region: Option<&CloudRegion>) -> String {
     rows.iter().map(|(label, fact)| format!("{label:<10}{fact}\n")).collect()
 }
 
-/// A zone a line, columns wide enough for the longest code.
+/// All zones, one per line.
 fn list(zones: &[Zone]) -> String {
     let widest = zones.iter().map(|zone| zone.code.len()).max().unwrap_or(0);
     let line = |zone: &Zone| {

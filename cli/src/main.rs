@@ -1,7 +1,7 @@
-//! `eco2`: measure what a command costs in energy and carbon, and look at what was measured.
+//! The command `eco2`: measures the energy use and emissions of a command, and shows, compares and plans runs.
 //!
-//! This crate is a skin: it parses flags, forwards signals, and writes to the terminal. What is measured, computed and
-//! rendered comes from the libraries. Every command returns an exit code; nothing else decides one.
+//! This crate parses flags, forwards signals and writes to the terminal. Measuring, computing and rendering is done by the
+//! libraries. Each command returns the exit code of the process.
 
 #![forbid(unsafe_code)]
 
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     let code = match args::parse(&words) {
         Ok(Command::Run(run)) => run::run(&run),
         Ok(other) => failure::code(perform(&other)),
-        Err(refusal) => failure::refused(&refusal, &words),
+        Err(refusal) => failure::print_clap(&refusal, &words),
     };
     ExitCode::from(code)
 }

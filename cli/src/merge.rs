@@ -1,4 +1,4 @@
-//! `eco2 merge`: the records of one run as one report, every counter once.
+//! `eco2 merge`: merges the records of a run (ranks, restarts, the command around them) into one report.
 
 use eco2::options::Layer;
 use eco2::{Records, Unrelated};
@@ -6,10 +6,10 @@ use eco2::{Records, Unrelated};
 use crate::args::MergeArgs;
 use crate::{out, settings, sink};
 
-/// Merges the records of a run.
+/// Runs the command.
 ///
 /// # Errors
-/// For a run that is not found, a folder with records of several runs, and when none of the records can be read.
+/// If a run is not found, a folder has records of several runs, or none of the records can be read.
 pub(crate) fn merge(args: &MergeArgs) -> anyhow::Result<u8> {
     sink::check(args.output.as_deref())?;
     let options = settings::resolve(Layer::default())?;
@@ -22,11 +22,11 @@ pub(crate) fn merge(args: &MergeArgs) -> anyhow::Result<u8> {
         out::talk(&format!("eco2: records of several runs are summed as one: {runs}\n"));
     }
     let report = eco2::merge_read(records)?;
-    let told = report.events.iter().filter(|event| event.kind == "record-unreadable");
-    told.for_each(|event| out::talk(&format!("eco2: {}\n", event.text)));
+    let unreadable = report.events.iter().filter(|event| event.kind == "record-unreadable");
+    unreadable.for_each(|event| out::talk(&format!("eco2: {}\n", event.text)));
     let text = if args.json { eco2_report::json(&report)? } else { eco2_report::text(&report, &out::data_style()) };
     match &args.output {
-        Some(place) => sink::write(place, &text)?,
+        Some(file) => sink::write(file, &text)?,
         None => out::data(&text)?,
     }
     Ok(0)

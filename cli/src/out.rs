@@ -1,4 +1,6 @@
-//! The two streams: data on standard output, talk on standard error; and how text is laid out on each.
+//! Standard output and standard error of every command: documents go to the first, messages to the second.
+//!
+//! Text that people read is cleaned of control characters, because names, paths and messages of services may contain them.
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
@@ -9,91 +11,91 @@ use anstream::{AutoStream, ColorChoice};
 use eco2_report::{TextStyle, clean};
 use serde_json::Value;
 
-/// Columns where nobody says how many there are.
+/// Columns where neither the terminal nor `COLUMNS` states them.
 const COLUMNS: usize = 80;
 
-/// Writes a document to standard output: exactly where it goes to a file or a pipe, as [`page`] does on a terminal.
+/// Writes a document to standard output: unchanged to a file or a pipe, cleaned as by [`page`] to a terminal.
 ///
 /// # Errors
-/// What the system says; a closed pipe is one of those that [`crate::failure::code`] takes for a success.
+/// The error of the system. [`crate::failure::code`] treats a closed pipe as success.
 pub(crate) fn data(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    let text = if out.is_terminal() { shown(text) } else { Cow::Borrowed(text) };
+    let text = if out.is_terminal() { cleaned(text) } else { Cow::Borrowed(text) };
     out.write_all(text.as_bytes())?;
     out.flush()
 }
 
-/// Writes text for people to standard output; of control characters only line ends, tabs and colours pass.
+/// Writes text for people to standard output. Of control characters only line ends, tabs and colours are kept.
 ///
 /// # Errors
 /// As [`data`].
 pub(crate) fn page(text: &str) -> io::Result<()> {
-    data(&shown(text))
+    data(&cleaned(text))
 }
 
-/// Writes text for people to standard error, cleaned as by [`page`]. A standard error that is closed or full stops nothing.
+/// Writes a message to standard error, cleaned as by [`page`]. Errors are ignored: a closed standard error must not stop a run.
 pub(crate) fn talk(text: &str) {
-    io::stderr().lock().write_all(shown(text).as_bytes()).ok();
+    io::stderr().lock().write_all(cleaned(text).as_bytes()).ok();
 }
 
-/// A text of ours that may quote others: names, paths, messages of services and drivers.
-fn shown(text: &str) -> Cow<'_, str> {
+/// Returns a text without control characters other than line ends, tabs and colours.
+fn cleaned(text: &str) -> Cow<'_, str> {
     let mut parts = text.split('\u{1b}');
     let first = clean::lines(parts.next().unwrap_or_default());
-    parts.fold(first, |shown, part| {
+    parts.fold(first, |text, part| {
         let escape = if sets_colour(part) { '\u{1b}' } else { '?' };
-        Cow::Owned(format!("{shown}{escape}{}", clean::lines(part)))
+        Cow::Owned(format!("{text}{escape}{}", clean::lines(part)))
     })
 }
 
-/// Whether what follows an escape character makes it "Select Graphic Rendition" (ECMA-48, 8.3.117).
+/// Whether the text after an escape character makes it a colour, "Select Graphic Rendition" (ECMA-48, 8.3.117).
 fn sets_colour(rest: &str) -> bool {
     let codes = rest.strip_prefix('[').and_then(|rest| rest.split_once('m'));
     codes.is_some_and(|(codes, _)| codes.bytes().all(|byte| byte.is_ascii_digit() || byte == b';'))
 }
 
-/// Colours everything, help and errors included, where `FORCE_COLOR` asks for it and `NO_COLOR` does not refuse it.
+/// Colours all output, help and errors included, if `FORCE_COLOR` is set and `NO_COLOR` is not.
 pub(crate) fn obey_force_color() {
     if forces_colour(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())) {
         ColorChoice::Always.write_global();
     }
 }
 
-/// <https://force-color.org>: any text that is not empty asks for colour; 0 and false do not, as in Node.js.
+/// <https://force-color.org>: any value that is not empty forces colour, except 0 and false, as in Node.js.
 fn forces_colour(variable: impl Fn(&str) -> Option<String>) -> bool {
     let is_set = |name: &str| variable(name).filter(|value| !value.is_empty());
     is_set("NO_COLOR").is_none() && is_set("FORCE_COLOR").is_some_and(|value| value != "0" && value != "false")
 }
 
-/// How text looks on standard output.
+/// Colour, width and character set of standard output.
 pub(crate) fn data_style() -> TextStyle {
     style(&io::stdout())
 }
 
-/// How text looks on standard error.
+/// Colour, width and character set of standard error.
 pub(crate) fn talk_style() -> TextStyle {
     style(&io::stderr())
 }
 
-/// Colour on a terminal only, by `NO_COLOR`, `FORCE_COLOR`, `CLICOLOR`, `CLICOLOR_FORCE` and `TERM`; as wide as the terminal; ASCII
-/// unless the locale says UTF-8.
+/// Colour by the terminal, `NO_COLOR`, `FORCE_COLOR`, `CLICOLOR`, `CLICOLOR_FORCE` and `TERM`; the terminal's width; ASCII unless
+/// the locale is UTF-8.
 fn style<S: RawStream + IsTerminal + AsFd>(stream: &S) -> TextStyle {
     TextStyle {
         color: AutoStream::choice(stream) != ColorChoice::Never,
         width: width(stream),
-        ascii: !speaks_utf8(|name| std::env::var(name).ok()),
+        ascii: !is_utf8(|name| std::env::var(name).ok()),
     }
 }
 
 fn width<S: IsTerminal + AsFd>(stream: &S) -> usize {
     let terminal = stream.is_terminal().then(|| rustix::termios::tcgetwinsize(stream).ok()).flatten();
     let columns = terminal.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0);
-    let given = || std::env::var("COLUMNS").ok()?.parse().ok().filter(|columns| (1..10_000).contains(columns));
-    columns.or_else(given).unwrap_or(COLUMNS)
+    let variable = || std::env::var("COLUMNS").ok()?.parse().ok().filter(|columns| (1..10_000).contains(columns));
+    columns.or_else(variable).unwrap_or(COLUMNS)
 }
 
 /// POSIX, "Internationalization Variables": the first of these that is set and not empty decides.
-fn speaks_utf8(variable: impl Fn(&str) -> Option<String>) -> bool {
+fn is_utf8(variable: impl Fn(&str) -> Option<String>) -> bool {
     let set = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(variable).find(|value| !value.is_empty());
     set.is_some_and(|locale| {
         let locale = locale.to_ascii_lowercase();
@@ -112,9 +114,9 @@ mod tests {
 
     #[test]
     fn k17_only_colours_of_all_escape_sequences_pass() {
-        assert_eq!(shown("\u{1b}[1;33mrun\u{1b}[0m a\tb\n"), "\u{1b}[1;33mrun\u{1b}[0m a\tb\n");
-        assert_eq!(shown("\u{1b}]0;title\u{7}\u{1b}[2J\u{1b}[6n\u{9b}m\r"), "?]0;title??[2J?[6n?m?");
-        assert_eq!(shown("plain"), "plain");
+        assert_eq!(cleaned("\u{1b}[1;33mrun\u{1b}[0m a\tb\n"), "\u{1b}[1;33mrun\u{1b}[0m a\tb\n");
+        assert_eq!(cleaned("\u{1b}]0;title\u{7}\u{1b}[2J\u{1b}[6n\u{9b}m\r"), "?]0;title??[2J?[6n?m?");
+        assert_eq!(cleaned("plain"), "plain");
     }
 
     #[test]
@@ -128,12 +130,12 @@ mod tests {
 
     #[test]
     fn the_first_locale_variable_that_is_set_decides() {
-        let of = |pairs: &'static [(&str, &str)]| {
-            speaks_utf8(|name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+        let locale = |pairs: &'static [(&str, &str)]| {
+            is_utf8(|name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
         };
-        assert!(of(&[("LANG", "de_DE.UTF-8")]));
-        assert!(of(&[("LC_ALL", ""), ("LANG", "C.utf8")]));
-        assert!(!of(&[("LC_ALL", "C"), ("LANG", "de_DE.UTF-8")]));
-        assert!(!of(&[]));
+        assert!(locale(&[("LANG", "de_DE.UTF-8")]));
+        assert!(locale(&[("LC_ALL", ""), ("LANG", "C.utf8")]));
+        assert!(!locale(&[("LC_ALL", "C"), ("LANG", "de_DE.UTF-8")]));
+        assert!(!locale(&[]));
     }
 }

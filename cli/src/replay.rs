@@ -1,4 +1,4 @@
-//! `eco2 replay`: a recorded trace through the account that live runs use.
+//! `eco2 replay`: recomputes a report from a recorded trace, with the code that accounts live runs.
 
 use std::path::Path;
 
@@ -10,17 +10,17 @@ use eco2_report::{Trace, read_spans};
 use crate::args::ReplayArgs;
 use crate::{out, settings, sink};
 
-/// Accounts a trace and shows it.
+/// Runs the command.
 ///
 /// # Errors
-/// For a trace or span file that cannot be read, naming the line, and for wrong options.
+/// For a trace or span file that cannot be read (the error names the line), and for wrong options.
 pub(crate) fn replay(args: &ReplayArgs) -> anyhow::Result<u8> {
     sink::check(args.json.as_deref())?;
     let mut layer = Layer::default();
-    args.price.put(&mut layer)?;
-    args.supplements.put(&mut layer)?;
-    args.start.put(&mut layer)?;
-    args.identity.put(&mut layer)?;
+    args.price.copy_to(&mut layer)?;
+    args.supplements.copy_to(&mut layer)?;
+    args.start.copy_to(&mut layer)?;
+    args.identity.copy_to(&mut layer)?;
     let options = settings::resolve(layer)?;
     let spans = args.spans.as_deref().map(read_spans).transpose()?;
     let trace = Trace::read(&args.trace)?;
@@ -29,14 +29,14 @@ pub(crate) fn replay(args: &ReplayArgs) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-/// The report as text, as JSON to standard output, or as both where the JSON goes to a file.
+/// Prints the report: as text; with `--json -` as JSON; with `--json FILE` as text, and as JSON to the file.
 ///
 /// # Errors
-/// When the file or standard output cannot be written.
+/// If the file or standard output cannot be written.
 pub(crate) fn show(report: &Report, json: Option<&Path>) -> anyhow::Result<()> {
-    if let Some(place) = json {
-        sink::write(place, &eco2_report::json(report)?).context("the report was not written")?;
-        if sink::is_stdout(place) {
+    if let Some(file) = json {
+        sink::write(file, &eco2_report::json(report)?).context("the report was not written")?;
+        if sink::is_stdout(file) {
             return Ok(());
         }
     }

@@ -1,4 +1,4 @@
-//! `eco2 report`: runs that are over (or were killed), rendered.
+//! `eco2 report`: renders runs that have ended or were killed, in one of the formats of `--format`.
 
 use std::ffi::OsString;
 
@@ -8,18 +8,18 @@ use eco2_core::schema::Report;
 use eco2_report::MetricNames;
 
 use crate::args::{Format, ReportArgs};
-use crate::failure::Usage;
+use crate::failure::UsageError;
 use crate::{out, settings, sink};
 
-/// Renders runs.
+/// Runs the command.
 ///
 /// # Errors
-/// For a run that is not found or cannot be read, and for formats that do not go with what was asked.
+/// If a run is not found or cannot be read, and for a format that does not support several runs or `--by`.
 pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<u8> {
     sink::check(args.output.as_deref())?;
     let mut layer = Layer::default();
-    args.price.put(&mut layer)?;
-    args.supplements.put(&mut layer)?;
+    args.price.copy_to(&mut layer)?;
+    args.supplements.copy_to(&mut layer)?;
     let options = settings::resolve(layer)?;
     let read = |run: &OsString| {
         if args.force { eco2::read_whole_as_one(run, &options) } else { eco2::read_whole(run, &options) }
@@ -35,7 +35,7 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<u8> {
         None => each(&reports, args.chosen())?,
     };
     match &args.output {
-        Some(place) => sink::write(place, &text)?,
+        Some(file) => sink::write(file, &text)?,
         None => out::data(&text)?,
     }
     Ok(0)
@@ -47,9 +47,13 @@ fn grouped(reports: &[Report], label: &str, format: Format) -> anyhow::Result<St
         Format::Text => eco2_report::groups_text(&groups, label, &out::data_style()),
         Format::Json => eco2_report::groups_json(&groups, label)?,
         Format::Csv => eco2_report::groups_csv(&groups, label)?,
-        Format::SpansCsv => return Err(Usage("--by sums runs up, not spans: use --format csv".into()).into()),
+        Format::SpansCsv => {
+            return Err(
+                UsageError("--by supports only text, json and csv; got spans-csv: use --format csv".into()).into()
+            );
+        }
         _ => {
-            return Err(Usage("--by sums runs up: use --format text, json or csv".into()).into());
+            return Err(UsageError("--by supports only text, json and csv: choose one with --format".into()).into());
         }
     })
 }
@@ -78,23 +82,29 @@ fn each(reports: &[Report], format: Format) -> anyhow::Result<String> {
     }
 }
 
-/// One page: families of several runs cannot stand on one, as each is described once.
+/// Metrics of one run: a page describes each metric once, so that it cannot hold several runs.
 fn metrics(reports: &[Report], names: MetricNames) -> anyhow::Result<String> {
     match reports {
         [report] => Ok(eco2_report::openmetrics(report, names)),
-        _ => Err(Usage("metrics are of one run: name one".into()).into()),
+        _ => {
+            Err(UsageError(format!("metrics take one run; got {}: name one, or merge them first", reports.len()))
+                .into())
+        }
     }
 }
 
-/// A text that is of one run.
+/// A text about one run.
 fn one(reports: &[Report], text: fn(&Report) -> Result<String, eco2_report::Error>) -> anyhow::Result<String> {
     match reports {
         [report] => Ok(text(report)?),
-        _ => Err(Usage("this format is of one run: name one, or merge them first".into()).into()),
+        _ => {
+            Err(UsageError(format!("this format takes one run; got {}: name one, or merge them first", reports.len()))
+                .into())
+        }
     }
 }
 
-/// One document, or an array of several.
+/// One JSON document, or an array of several.
 fn documents(
     reports: &[Report],
     document: fn(&Report) -> Result<String, eco2_report::Error>,
@@ -106,7 +116,7 @@ fn documents(
     })
 }
 
-/// Tables below each other under one header.
+/// The tables of all runs under one header.
 fn tables(reports: &[Report], table: fn(&Report) -> Result<String, eco2_report::Error>) -> anyhow::Result<String> {
     let mut all = String::new();
     let mut head = String::new();
@@ -118,9 +128,10 @@ fn tables(reports: &[Report], table: fn(&Report) -> Result<String, eco2_report::
             all = format!("{head}\n");
         } else if head != header {
             let id = &report.run.id;
-            return Err(
-                Usage(format!("run {id} has other devices, so its table has other columns: render it alone")).into()
-            );
+            return Err(UsageError(format!(
+                "run {id} has other devices, so its table has other columns: run eco2 report for it separately"
+            ))
+            .into());
         }
         all.push_str(rows);
     }

@@ -1,4 +1,4 @@
-//! From flags, environment and files to the options that a command uses.
+//! Options of every command: read from files and the environment, then overridden by flags.
 
 use std::env;
 
@@ -6,10 +6,10 @@ use eco2::options::{Layer, Options, Places, load_files};
 
 use crate::out;
 
-/// Lays the flags over the environment and the files.
+/// Reads the files and the environment, and applies the flags. Refused keys and warnings are printed.
 ///
 /// # Errors
-/// What is wrong with any of them, naming its place.
+/// For a value that is not allowed; the error names the file, variable or flag.
 pub(crate) fn resolve(flags: Layer) -> anyhow::Result<Options> {
     let mut layers = load_files(&Places::standard(env::vars_os()))?;
     let (environment, warnings) = Options::from_env(env::vars_os())?;

@@ -1,22 +1,22 @@
-//! Where a document goes: a file, or standard output for `-`.
+//! Output files of every command (`--json FILE`, `-o FILE`); `-` is standard output.
 
 use std::path::Path;
 
-use crate::failure::Usage;
+use crate::failure::UsageError;
 use crate::out;
 
-/// Whether a place stands for standard output.
-pub(crate) fn is_stdout(place: &Path) -> bool {
-    place.as_os_str() == "-"
+/// Whether a path is `-`, which means standard output.
+pub(crate) fn is_stdout(path: &Path) -> bool {
+    path.as_os_str() == "-"
 }
 
-/// Checks that a document can be written, before the work that it tells of is done.
+/// Checks that a file can be written, before the run is measured.
 ///
 /// # Errors
-/// [`Usage`] with what is in the way.
-pub(crate) fn check<P: AsRef<Path>>(place: Option<P>) -> Result<(), Usage> {
-    match place.as_ref().map(AsRef::as_ref).filter(|place| !is_stdout(place)) {
-        Some(place) => eco2_report::check_output(place).map_err(|error| Usage(error.to_string())),
+/// [`UsageError`] with the reason.
+pub(crate) fn check<P: AsRef<Path>>(path: Option<P>) -> Result<(), UsageError> {
+    match path.as_ref().map(AsRef::as_ref).filter(|path| !is_stdout(path)) {
+        Some(path) => eco2_report::check_output(path).map_err(|error| UsageError(error.to_string())),
         None => Ok(()),
     }
 }
@@ -24,10 +24,10 @@ pub(crate) fn check<P: AsRef<Path>>(place: Option<P>) -> Result<(), Usage> {
 /// Writes a document.
 ///
 /// # Errors
-/// When the file or standard output cannot be written; a file is then as it was before.
-pub(crate) fn write(place: &Path, text: &str) -> anyhow::Result<()> {
-    if is_stdout(place) {
+/// If the file or standard output cannot be written; a file keeps its old content then.
+pub(crate) fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    if is_stdout(path) {
         return Ok(out::data(text)?);
     }
-    Ok(eco2_report::write_file(place, text.as_bytes())?)
+    Ok(eco2_report::write_file(path, text.as_bytes())?)
 }

@@ -8,9 +8,9 @@ use eco2_grid::carbon::FunctionalUnit;
 use eco2_report::Objective;
 
 const COMPARE: &str = "\
-RUN is a run log, a JSON report, a run's id or its beginning, or `last`. Figures are per sample, token
-or step, whichever every run has counted, else of the whole run. The runs are compared with each
-other and with nothing else; one run each says nothing about chance.
+RUN is a run log, a JSON report, a run's id or its first characters, or `last`. Values are per sample,
+token or step, whichever every run has counted, else of the whole run. Only these runs are compared
+with each other. One run per configuration does not show the variation between runs.
 
 Examples:
   eco2 compare a.json b.json
@@ -21,10 +21,10 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_long_help = COMPARE)]
 pub(crate) struct CompareArgs {
-    /// Log or report file, run id or its beginning, or `last`; two or more
+    /// Log or report file, run id or its first characters, or `last`; two or more
     #[arg(value_name = "RUN", required = true, num_args = 2..)]
     pub(crate) runs: Vec<OsString>,
-    /// Unit of work to divide by
+    /// Unit of work to divide by [default: the one that every run has counted]
     #[arg(long, value_enum)]
     per: Option<Per>,
     /// Mark the runs that no other run beats in all of these: grams, energy, duration, cost
@@ -38,7 +38,7 @@ pub(crate) struct CompareArgs {
     pub(crate) output: Option<PathBuf>,
 }
 
-/// Units of work.
+/// Units of work, for `--per`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Per {
     Step,
@@ -47,7 +47,7 @@ enum Per {
     Run,
 }
 
-/// What to have little of.
+/// Quantities to minimise, for `--pareto`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Aim {
     Grams,
@@ -57,7 +57,7 @@ enum Aim {
 }
 
 impl CompareArgs {
-    /// What figures are divided by; `None`: what all runs have counted.
+    /// The unit of work that values are divided by; `None`: the one that every run has counted.
     pub(crate) fn per(&self) -> Option<FunctionalUnit> {
         self.per.map(|per| match per {
             Per::Step => FunctionalUnit::Step,
@@ -67,7 +67,7 @@ impl CompareArgs {
         })
     }
 
-    /// What runs are marked by, each once.
+    /// The quantities of `--pareto`, each once.
     pub(crate) fn objectives(&self) -> Vec<Objective> {
         let mut objectives = Vec::new();
         for aim in &self.pareto {

@@ -1,4 +1,7 @@
-//! Flags of options: each is made from the option's row, and goes from the command line into a layer of options.
+//! Flags that set options, for every command.
+//!
+//! A *row* (`eco2::options::Row`) defines an option: its name, type, range, help and flag. This file makes the clap argument
+//! of a row, and puts the values of the command line into a *layer*: the options that one origin sets.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -8,30 +11,30 @@ use clap::builder::{PathBufValueParser, PossibleValuesParser, StringValueParser,
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, Error, FromArgMatches};
 use eco2::options::{Input, Layer, OptionsError, Origin, Row, Subject, Takes, opt};
 
-/// The options that a command takes as flags, in the order of its help.
-pub(crate) trait Flags {
+/// A group of options that commands take as flags, in the order of the help.
+pub(crate) trait OptionFlags {
     /// The rows.
     const ROWS: &'static [&'static Row];
 
-    /// What is particular to this command about a row's flag.
+    /// Changes a row's flag for this group, such as its help.
     fn adapted(_row: &'static Row, flag: Arg) -> Arg {
         flag
     }
 }
 
-/// The run's name and labels.
+/// Name and labels of a run.
 #[derive(Debug, Clone)]
-pub(crate) struct Identity;
+pub(crate) struct RunIdentityFlags;
 
-impl Flags for Identity {
+impl OptionFlags for RunIdentityFlags {
     const ROWS: &'static [&'static Row] = &[&opt::NAME, &opt::LABELS];
 }
 
-/// Carbon intensity.
+/// Carbon intensity of a run.
 #[derive(Debug, Clone)]
-pub(crate) struct Price;
+pub(crate) struct PriceFlags;
 
-impl Flags for Price {
+impl OptionFlags for PriceFlags {
     const ROWS: &'static [&'static Row] = &[
         &opt::ZONE,
         &opt::INTENSITY,
@@ -45,12 +48,12 @@ impl Flags for Price {
     ];
 }
 
-/// The same for a report that has been priced before.
+/// Carbon intensity for a report that already has emissions: zone and PUE default to those of the report.
 #[derive(Debug, Clone)]
-pub(crate) struct PriceAgain;
+pub(crate) struct NewPriceFlags;
 
-impl Flags for PriceAgain {
-    const ROWS: &'static [&'static Row] = Price::ROWS;
+impl OptionFlags for NewPriceFlags {
+    const ROWS: &'static [&'static Row] = PriceFlags::ROWS;
 
     fn adapted(row: &'static Row, flag: Arg) -> Arg {
         let is_kept = *row == opt::ZONE || *row == opt::PUE;
@@ -58,11 +61,11 @@ impl Flags for PriceAgain {
     }
 }
 
-/// What is reported in addition to location-based emissions.
+/// Cost, water, embodied emissions and what else a report can show.
 #[derive(Debug, Clone)]
-pub(crate) struct Supplements;
+pub(crate) struct SupplementFlags;
 
-impl Flags for Supplements {
+impl OptionFlags for SupplementFlags {
     const ROWS: &'static [&'static Row] = &[
         &opt::PRICE_PER_KWH,
         &opt::TARIFF_SERIES,
@@ -82,28 +85,28 @@ impl Flags for Supplements {
     ];
 }
 
-/// Limits of a run, and the webhook that is notified of them.
+/// Budget of a run, and the webhook that is notified.
 #[derive(Debug, Clone)]
-pub(crate) struct Limits;
+pub(crate) struct BudgetFlags;
 
-impl Flags for Limits {
+impl OptionFlags for BudgetFlags {
     const ROWS: &'static [&'static Row] =
         &[&opt::MAX_CO2_KG, &opt::MAX_ENERGY_KWH, &opt::TOTAL_HOURS, &opt::RESERVE_PERCENT, &opt::WEBHOOK];
 }
 
 /// Sensors.
 #[derive(Debug, Clone)]
-pub(crate) struct Hardware;
+pub(crate) struct SensorFlags;
 
-impl Flags for Hardware {
+impl OptionFlags for SensorFlags {
     const ROWS: &'static [&'static Row] = &[&opt::SOURCES, &opt::SYSFS, &opt::PROCFS, &opt::NVML];
 }
 
 /// The provider of carbon intensity for a command that has no run.
 #[derive(Debug, Clone)]
-pub(crate) struct Provider;
+pub(crate) struct ProviderFlags;
 
-impl Flags for Provider {
+impl OptionFlags for ProviderFlags {
     const ROWS: &'static [&'static Row] = &[&opt::INTENSITY_PROVIDER, &opt::PROVIDER_ZONE, &opt::PROVIDER_URL];
 
     fn adapted(row: &'static Row, flag: Arg) -> Arg {
@@ -112,35 +115,35 @@ impl Flags for Provider {
     }
 }
 
-/// What was given of some options.
+/// The values that the command line has for a group of options.
 #[derive(Clone)]
-pub(crate) struct Given<F> {
+pub(crate) struct FlagValues<F> {
     values: Vec<(&'static Row, Input)>,
-    of: PhantomData<F>,
+    group: PhantomData<F>,
 }
 
-impl<F> fmt::Debug for Given<F> {
+impl<F> fmt::Debug for FlagValues<F> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_list().entries(self.values.iter().map(|(row, value)| (row.name, value))).finish()
     }
 }
 
-impl<F> Given<F> {
-    /// Puts what was given into a layer.
+impl<F> FlagValues<F> {
+    /// Copies the values into a layer.
     ///
     /// # Errors
-    /// What is wrong, naming the flag.
-    pub(crate) fn put(&self, layer: &mut Layer) -> Result<(), OptionsError> {
-        let put = |(row, value): &(&'static Row, Input)| layer.set(row, value.clone(), Origin::code(row.flag_name()));
-        self.values.iter().try_for_each(put)
+    /// If a value is not allowed; the error names the flag.
+    pub(crate) fn copy_to(&self, layer: &mut Layer) -> Result<(), OptionsError> {
+        let set = |(row, value): &(&'static Row, Input)| layer.set(row, value.clone(), Origin::code(row.flag_name()));
+        self.values.iter().try_for_each(set)
     }
 
-    /// Whether any of them was given.
+    /// Whether the command line has any of these flags.
     pub(crate) fn is_given(&self) -> bool {
         !self.values.is_empty()
     }
 
-    /// The text that was given for an option.
+    /// The text of an option's flag; `None`: the flag is absent.
     pub(crate) fn text(&self, wanted: &Row) -> Option<&str> {
         self.values.iter().find_map(|(row, value)| match value {
             Input::Bare(text) if *row == wanted => Some(text.as_str()),
@@ -149,10 +152,10 @@ impl<F> Given<F> {
     }
 }
 
-impl<F: Flags> FromArgMatches for Given<F> {
+impl<F: OptionFlags> FromArgMatches for FlagValues<F> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
-        let values = F::ROWS.iter().flat_map(|row| given(row, matches).into_iter().map(|value| (*row, value)));
-        Ok(Self { values: values.collect(), of: PhantomData })
+        let values = F::ROWS.iter().flat_map(|row| values_of(row, matches).into_iter().map(|value| (*row, value)));
+        Ok(Self { values: values.collect(), group: PhantomData })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
@@ -161,7 +164,7 @@ impl<F: Flags> FromArgMatches for Given<F> {
     }
 }
 
-impl<F: Flags> Args for Given<F> {
+impl<F: OptionFlags> Args for FlagValues<F> {
     fn augment_args(command: Command) -> Command {
         let flags = F::ROWS.iter().filter_map(|row| Some(F::adapted(row, flag(row)?)));
         command.args(flags)
@@ -172,7 +175,7 @@ impl<F: Flags> Args for Given<F> {
     }
 }
 
-/// The flag of an option, named by the option; `None`: it has none.
+/// Returns the clap argument of an option, whose id is the option's name; `None`: the option has no flag.
 fn flag(row: &'static Row) -> Option<Arg> {
     let flag = row.flag?;
     let (action, parser): (ArgAction, ValueParser) = match flag.takes {
@@ -196,8 +199,8 @@ fn flag(row: &'static Row) -> Option<Arg> {
     Some(if row.subject == Subject::Run { arg } else { arg.help_heading(row.subject.heading()) })
 }
 
-/// What was given for an option; for a label each pair.
-fn given(row: &Row, matches: &ArgMatches) -> Vec<Input> {
+/// Returns the values of an option; several only for labels, one per pair.
+fn values_of(row: &Row, matches: &ArgMatches) -> Vec<Input> {
     let Some(flag) = row.flag else { return Vec::new() };
     match flag.takes {
         Takes::Text => matches.get_one::<String>(row.name).map(|text| Input::Bare(text.clone())).into_iter().collect(),

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 const MERGE: &str = "\
-RUN is a run log, a JSON report, a folder of them, a run's id or its beginning, or `last`.
-Everything named is taken for records of one run: its ranks, its restarts, the command around them,
-an agent. A folder with records of several runs is refused, unless --force is given. Each counter
-counts once, whoever read it. The result can be merged again, in any order.
+RUN is a run log, a JSON report, a folder of them, a run's id or its first characters, or `last`.
+All of them are merged as records of one run: its ranks, its restarts, the command that started
+them, an agent. A folder with records of several runs is refused without --force. Each counter
+counts once, also if several processes read it. The result can be merged again, in any order.
 
 Examples:
   eco2 merge last
@@ -17,7 +17,7 @@ Examples:
   eco2 merge node1.json node2.json -o all.json --json";
 
 const CHECK_BUDGET: &str = "\
-Reads reports and logs of eco2, and JSON reports of HF Eco2AI. The estimate decides; its bounds are
+Reads reports and logs of eco2, and JSON reports of HF Eco2AI. The value decides; its bounds are
 shown with it.
 Exit codes: 0 within the budget, 1 exceeded, 2 the file or the command line is wrong.
 
@@ -29,7 +29,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_long_help = MERGE)]
 pub(crate) struct MergeArgs {
-    /// Log, report, folder of them, run id or its beginning, or `last`
+    /// Log, report, folder of them, run id or its first characters, or `last`
     #[arg(value_name = "RUN", required = true)]
     pub(crate) runs: Vec<OsString>,
     /// Print JSON, schema eco2.report/1
@@ -50,13 +50,13 @@ pub(crate) struct CheckBudgetArgs {
     /// Report or log file, run id or its first characters, or `last`
     #[arg(value_name = "RUN", required_unless_present = "report")]
     run: Option<OsString>,
-    /// The same as a flag, as `hf-eco2ai check-budget` has it
+    /// RUN as a flag, as in `hf-eco2ai check-budget`
     #[arg(short, long, value_name = "FILE", conflicts_with = "run")]
     report: Option<OsString>,
     /// Limit in kg CO2e
     #[arg(long, visible_alias = "budget", value_name = "KG", allow_negative_numbers = true)]
     pub(crate) max_co2: f64,
-    /// How to print
+    /// Output format
     #[arg(long, value_enum, default_value_t = BudgetFormat::Text)]
     format: BudgetFormat,
     /// Short for --format json
@@ -64,22 +64,22 @@ pub(crate) struct CheckBudgetArgs {
     json: bool,
 }
 
-/// Renderings of a budget's check.
+/// Formats of `eco2 check-budget`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum BudgetFormat {
     /// Three lines for people
     Text,
-    /// One object, keys as HF Eco2AI has them
+    /// One object with the keys of HF Eco2AI
     Json,
 }
 
 impl CheckBudgetArgs {
-    /// The run to compare, whichever way it was given; one of them is required.
+    /// The run to check: RUN or `--report`; clap requires one of them.
     pub(crate) fn run(&self) -> &OsStr {
         self.run.as_deref().or(self.report.as_deref()).unwrap_or_default()
     }
 
-    /// Whether JSON was asked for, by either flag.
+    /// Whether `--json` or `--format json` is set.
     pub(crate) fn wants_json(&self) -> bool {
         self.json || self.format == BudgetFormat::Json
     }

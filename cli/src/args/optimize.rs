@@ -7,15 +7,15 @@ use clap::Args;
 use eco2::options::{Layer, OptionsError, Origin, opt};
 use eco2_grid::plan::duration_ns;
 
-use super::flags::{Given, Hardware};
+use super::flags::{FlagValues, SensorFlags};
 
 const OPTIMIZE: &str = "\
-RUN is a run log, a JSON report, a run's id or its first characters, or `last`. Suggestions rest on
-what was measured in it: idle GPUs, stalled steps, power near its limit; and on other hours and
-places, if you name them, priced with the run's energy over time. Shares are upper limits of what
-can be saved; together they multiply. Only a sweep measures what a power limit saves: it runs
-COMMAND once per limit, requires root, changes the limit of every visible GPU, and restores the old
-ones when it ends, also by SIGINT, SIGTERM and SIGHUP (not by SIGKILL).
+RUN is a run log, a JSON report, a run's id or its first characters, or `last`. Suggestions use what
+was measured in the run: idle GPUs, stalled steps, power near its limit. With --series or --region
+they also compare other hours and places, using the run's energy over time. Percentages are upper
+limits of what can be saved. Only a sweep measures what a power limit saves: it runs COMMAND once
+per limit, requires root, changes the limit of every visible GPU, and restores the old limits when
+it ends, also after SIGINT, SIGTERM and SIGHUP (not after SIGKILL).
 
 Examples:
   eco2 optimize last
@@ -31,7 +31,7 @@ Examples:
     override_usage = "eco2 optimize [OPTIONS] RUN\n       eco2 optimize --sweep-power-limit [OPTIONS] -- COMMAND..."
 )]
 pub(crate) struct OptimizeArgs {
-    /// Log or report file, run id or its beginning, or `last`
+    /// Log or report file, run id or its first characters, or `last`
     #[arg(value_name = "RUN", required_unless_present = "sweep_power_limit")]
     pub(crate) run: Option<OsString>,
     /// The command of a sweep and its arguments
@@ -43,10 +43,10 @@ pub(crate) struct OptimizeArgs {
     /// Compare with other hours: intensity over time at the run's place, CSV or JSON
     #[arg(long, value_name = "FILE", help_heading = "Elsewhere", conflicts_with = "sweep_power_limit")]
     pub(crate) series: Option<PathBuf>,
-    /// Column of the series
+    /// Column of --series [default: its only one]
     #[arg(long, value_name = "COLUMN", help_heading = "Elsewhere", requires = "series")]
     pub(crate) column: Option<String>,
-    /// Hours by which the run may move
+    /// Hours by which the start may move
     #[arg(long, value_name = "H", value_parser = hours, default_value = "24", help_heading = "Elsewhere", requires = "series")]
     pub(crate) within: i64,
     /// Compare with this grid zone, or column of the series; may be repeated
@@ -60,14 +60,14 @@ pub(crate) struct OptimizeArgs {
     pub(crate) regions: Vec<String>,
     #[command(flatten)]
     pub(crate) sweep: SweepArgs,
-    /// Zone of the run, instead of the one in its report
+    /// Grid zone of the run [default: that of its report]
     #[arg(long, value_name = "ZONE", help_heading = "Elsewhere")]
     pub(crate) run_zone: Option<String>,
     #[command(flatten)]
-    pub(crate) hardware: Given<Hardware>,
+    pub(crate) hardware: FlagValues<SensorFlags>,
 }
 
-/// The sweep.
+/// Flags of the power limit sweep.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Sweep")]
 pub(crate) struct SweepArgs {
@@ -87,7 +87,7 @@ pub(crate) struct SweepArgs {
     )]
     #[arg(value_parser = clap::value_parser!(u32).range(2..=100))]
     pub(crate) limit_count: u32,
-    /// Runs at each limit; one shows no variation
+    /// Runs at each limit; more than one shows the variation
     #[arg(long, value_name = "N", default_value = "1", requires = "sweep_power_limit")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) repeat: u32,
@@ -97,13 +97,13 @@ impl OptimizeArgs {
     /// The flags as a layer of options.
     ///
     /// # Errors
-    /// What is wrong, naming the flag.
+    /// If a value is not allowed; the error names the flag.
     pub(crate) fn layer(&self) -> Result<Layer, OptionsError> {
         let mut layer = Layer::default();
         if let Some(zone) = &self.run_zone {
             layer.set(&opt::ZONE, zone.as_str(), Origin::code("--run-zone"))?;
         }
-        self.hardware.put(&mut layer)?;
+        self.hardware.copy_to(&mut layer)?;
         Ok(layer)
     }
 }

@@ -6,15 +6,15 @@ use clap::Args;
 use eco2::options::opt;
 use eco2_grid::plan::duration_ns;
 
-use super::flags::{Given, Provider};
+use super::flags::{FlagValues, ProviderFlags};
 
 const PLAN: &str = "\
-SERIES is CSV: times in UTC (ISO 8601) in the first column, then a column of g/kWh for each zone,
-or gco2e_per_kwh. A job runs in one piece, at its cheapest; with --interruptible in the cheapest
-parts; with --profile (workers,throughput,power in W) also wider and narrower, as it pays.
-Nothing runs after start + within. With --provider the series is what a service publishes of
-the hours to come, from now. JOBS is CSV: id,arrival,duration_h,deadline,interruptible.
-An average intensity says what a grid emits, not what one job changes.
+The series is CSV: times in UTC (ISO 8601) in the first column, then one column of g/kWh per zone,
+or gco2e_per_kwh. A job runs without a pause when emissions are lowest. --interruptible allows
+pauses; --profile (CSV: workers,throughput,power in W) allows the number of workers to change.
+The job ends before start + within. --provider uses a service's forecast, from now on.
+JOBS is CSV: id,arrival,duration_h,deadline,interruptible.
+An average intensity is what a grid emits, not what one more job changes.
 
 Examples:
   eco2 plan --series de.csv --duration 4 --within 24 --power 700
@@ -31,10 +31,10 @@ pub(crate) struct PlanArgs {
     /// Intensity over time, CSV or JSON
     #[arg(long, value_name = "FILE", required_unless_present = opt::INTENSITY_PROVIDER.name, conflicts_with = opt::INTENSITY_PROVIDER.name)]
     pub(crate) series: Option<PathBuf>,
-    /// Column of the series; with --provider the grid zone
+    /// Column of --series; with --provider, the grid zone
     #[arg(long, value_name = "COLUMN")]
     pub(crate) zone: Option<String>,
-    /// How long the job runs, hours; with --profile with the fewest workers
+    /// Hours that the job runs; with --profile, with the fewest workers
     #[arg(long, value_name = "H", value_parser = hours, required_unless_present = "jobs")]
     pub(crate) duration: Option<i64>,
     /// Hours from the start to the deadline
@@ -50,10 +50,10 @@ pub(crate) struct PlanArgs {
     #[arg(long, value_name = "CSV", conflicts_with_all = ["duration", "within", "start", "interruptible", "profile", opt::INTENSITY_PROVIDER.name])]
     pub(crate) jobs: Option<PathBuf>,
     /// Power of the job, watts [default: 1000]
-    #[arg(long, value_name = "W", value_parser = figure)]
+    #[arg(long, value_name = "W", value_parser = number)]
     pub(crate) power: Option<f64>,
     /// Power usage effectiveness, 1 or more
-    #[arg(long, value_name = "RATIO", value_parser = figure, default_value = "1", hide_default_value = true)]
+    #[arg(long, value_name = "RATIO", value_parser = number, default_value = "1", hide_default_value = true)]
     pub(crate) pue: f64,
     /// Print JSON
     #[arg(long)]
@@ -61,10 +61,10 @@ pub(crate) struct PlanArgs {
     #[command(flatten)]
     pub(crate) more: PlanMore,
     #[command(flatten)]
-    pub(crate) provider: Given<Provider>,
+    pub(crate) provider: FlagValues<ProviderFlags>,
 }
 
-/// Flags that few plans need.
+/// Flags for number of workers, place and queue.
 #[derive(Debug, Args)]
 pub(crate) struct PlanMore {
     /// Throughput and power by workers, CSV
@@ -74,16 +74,16 @@ pub(crate) struct PlanMore {
     #[arg(long, help_heading = "Width")]
     pub(crate) whole_slots: bool,
     /// Energy of each start, watt-hours; implies --whole-slots
-    #[arg(long, value_name = "WH", value_parser = figure, help_heading = "Width")]
+    #[arg(long, value_name = "WH", value_parser = number, help_heading = "Width")]
     pub(crate) start_cost: Option<f64>,
     /// Energy of each change of workers, watt-hours; implies --whole-slots
-    #[arg(long, value_name = "WH", value_parser = figure, help_heading = "Width")]
+    #[arg(long, value_name = "WH", value_parser = number, help_heading = "Width")]
     pub(crate) switch_cost: Option<f64>,
     /// Compare all columns of the series
     #[arg(long, help_heading = "Place", conflicts_with_all = ["jobs", "profile", "whole_slots", "start_cost", "switch_cost", opt::INTENSITY_PROVIDER.name])]
     pub(crate) rank: bool,
     /// Energy to move the job out of --zone, kilowatt-hours
-    #[arg(long, value_name = "KWH", value_parser = figure, help_heading = "Place", requires = "rank", requires = "zone")]
+    #[arg(long, value_name = "KWH", value_parser = number, help_heading = "Place", requires = "rank", requires = "zone")]
     pub(crate) transfer: Option<f64>,
     /// Number of machines that the jobs share [default: one per job]
     #[arg(long, value_name = "N", help_heading = "Place", requires = "jobs", value_parser = clap::value_parser!(u32).range(1..))]
@@ -99,7 +99,7 @@ fn instant(text: &str) -> Result<i64, String> {
     eco2_grid::parse_instant(text).ok_or_else(|| "a time in UTC, such as 2026-01-31T13:30Z".to_owned())
 }
 
-fn figure(text: &str) -> Result<f64, String> {
-    let figure = text.parse().ok().filter(|figure: &f64| figure.is_finite() && *figure >= 0.0);
-    figure.ok_or_else(|| "a number of at least 0".to_owned())
+fn number(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number: &f64| number.is_finite() && *number >= 0.0);
+    number.ok_or_else(|| "a number of at least 0".to_owned())
 }

@@ -5,20 +5,20 @@ use std::ffi::OsString;
 use clap::Args;
 use eco2::options::{Layer, OptionsError, Row, opt};
 
-use super::flags::{Flags, Given, Hardware, Identity, Limits, Price, Supplements};
+use super::flags::{BudgetFlags, FlagValues, OptionFlags, PriceFlags, RunIdentityFlags, SensorFlags, SupplementFlags};
 
 const RUN: &str = "\
-The command's output, input and exit code are its own; the summary goes to standard error.
-Exit codes: the command's; 128+n when signal n ended it; 125 eco2's own failure, usage included;
-126 the command cannot be executed, 127 it was not found.
-A terminating signal is forwarded; the report is written when the command has ended.
+The command's input, output and exit code stay unchanged; the summary goes to standard error.
+Exit codes: that of the command; 128+n if signal n ended it; 125 eco2 failed, or wrong usage;
+126 the command cannot be executed; 127 the command was not found.
+Signals are forwarded to the command; the report is written after the command has ended.
 
 Examples:
   eco2 run -- python train.py
   eco2 run --json report.json --zone DE --label team=nlp -- python train.py --epochs 3
-  eco2 run --pid 4242                  until that process ends, or Ctrl-C
-  eco2 run --max-co2 0.5 --total-hours 12 -- python train.py    warn when it will not fit
-  eco2 run --trace trace.csv -- make   every reading, for `eco2 replay`";
+  eco2 run --pid 4242                  measure a running process until it ends, or Ctrl-C
+  eco2 run --max-co2 0.5 --total-hours 12 -- python train.py    warn if the limit will be exceeded
+  eco2 run --trace trace.csv -- make   record every reading, for `eco2 replay`";
 
 /// Flags of `eco2 run`.
 #[derive(Debug, Args)]
@@ -28,44 +28,44 @@ pub(crate) struct RunArgs {
     #[arg(value_name = "COMMAND", trailing_var_arg = true, conflicts_with = opt::PID.name)]
     pub(crate) command: Vec<OsString>,
     #[command(flatten)]
-    outputs: Given<Outputs>,
+    outputs: FlagValues<OutputFlags>,
     #[command(flatten)]
-    identity: Given<Identity>,
+    identity: FlagValues<RunIdentityFlags>,
     #[command(flatten)]
-    manner: Given<Manner>,
+    record: FlagValues<RecordFlags>,
     #[command(flatten)]
-    price: Given<Price>,
+    price: FlagValues<PriceFlags>,
     #[command(flatten)]
-    supplements: Given<Supplements>,
+    supplements: FlagValues<SupplementFlags>,
     #[command(flatten)]
-    limits: Given<Limits>,
+    limits: FlagValues<BudgetFlags>,
     #[command(flatten)]
-    hardware: Given<Hardware>,
+    hardware: FlagValues<SensorFlags>,
     #[command(flatten)]
-    sampling: Given<Sampling>,
+    sampling: FlagValues<SamplingFlags>,
 }
 
-/// What is measured, and where the result goes.
+/// Flags for the process to measure and the output files.
 #[derive(Debug, Clone)]
-struct Outputs;
+struct OutputFlags;
 
-impl Flags for Outputs {
+impl OptionFlags for OutputFlags {
     const ROWS: &'static [&'static Row] = &[&opt::PID, &opt::JSON, &opt::TRACE];
 }
 
-/// What is printed, kept and shared.
+/// Flags for printing and for the run's log.
 #[derive(Debug, Clone)]
-struct Manner;
+struct RecordFlags;
 
-impl Flags for Manner {
+impl OptionFlags for RecordFlags {
     const ROWS: &'static [&'static Row] = &[&opt::QUIET, &opt::REDACT, &opt::RUN_ID, &opt::LOG];
 }
 
-/// How sensors are read.
+/// Flags for estimates and the sampling interval.
 #[derive(Debug, Clone)]
-struct Sampling;
+struct SamplingFlags;
 
-impl Flags for Sampling {
+impl OptionFlags for SamplingFlags {
     const ROWS: &'static [&'static Row] = &[&opt::ESTIMATE, &opt::INTERVAL];
 }
 
@@ -73,23 +73,23 @@ impl RunArgs {
     /// The flags as a layer of options.
     ///
     /// # Errors
-    /// What is wrong, naming the flag.
+    /// If a value is not allowed; the error names the flag.
     pub(crate) fn layer(&self) -> Result<Layer, OptionsError> {
         let mut layer = Layer::default();
-        self.outputs.put(&mut layer)?;
-        self.identity.put(&mut layer)?;
-        self.manner.put(&mut layer)?;
-        self.price.put(&mut layer)?;
-        self.supplements.put(&mut layer)?;
-        self.limits.put(&mut layer)?;
-        self.hardware.put(&mut layer)?;
-        self.sampling.put(&mut layer)?;
+        self.outputs.copy_to(&mut layer)?;
+        self.identity.copy_to(&mut layer)?;
+        self.record.copy_to(&mut layer)?;
+        self.price.copy_to(&mut layer)?;
+        self.supplements.copy_to(&mut layer)?;
+        self.limits.copy_to(&mut layer)?;
+        self.hardware.copy_to(&mut layer)?;
+        self.sampling.copy_to(&mut layer)?;
         Ok(layer)
     }
 
-    /// Whether nothing but errors is to be printed.
+    /// Whether one of the [`RecordFlags`] is set, such as `--quiet`.
     #[cfg(test)]
     pub(super) fn is_quiet(&self) -> bool {
-        self.manner.is_given()
+        self.record.is_given()
     }
 }

@@ -1,29 +1,31 @@
-//! The findings for people: a table of sources with reason and remedy, what was learned of the devices, the verdict.
+//! Output of `eco2 doctor`: a table of sources with reason and remedy, a table of devices, the verdict; and with
+//! `--fix-script` the remedies as a shell script.
 
 use anstyle::{AnsiColor, Style};
 use eco2_core::Quality;
 use eco2_core::schema::{Device, SourceStatus, Status};
 use eco2_report::TextStyle;
 
-use super::verdict::{self, Findings, Verdict};
+use super::verdict::{self, DoctorVerdict, MachineCheck};
 
-/// Columns of a source's name, and of its status.
+/// Width of a source's name.
 const NAME: usize = 12;
+/// Width of a status and of a quality.
 const STATUS: usize = 10;
-/// Columns of a device's id.
+/// Width of a device's id.
 const DEVICE: usize = 24;
 
-/// The whole page.
-pub(super) fn page(findings: &Findings, style: &TextStyle) -> String {
-    let mut out = format!("{:NAME$}{:STATUS$}why, and what to do\n", "source", "status");
-    findings.sources.iter().for_each(|source| out.push_str(&source_rows(source, style)));
+/// The whole text.
+pub(super) fn page(found: &MachineCheck, style: &TextStyle) -> String {
+    let mut out = format!("{:NAME$}{:STATUS$}reason, and what to do\n", "source", "status");
+    found.sources.iter().for_each(|source| out.push_str(&source_rows(source, style)));
     out.push('\n');
-    if !findings.devices.is_empty() {
+    if !found.devices.is_empty() {
         out.push_str(&format!("{:DEVICE$}{:STATUS$}  {:>9}  {}\n", "device", "quality", "now", "updates every"));
-        findings.devices.iter().for_each(|device| out.push_str(&device_row(device)));
+        found.devices.iter().for_each(|device| out.push_str(&device_row(device)));
         out.push('\n');
     }
-    for line in wrap(&told(findings), style.width.max(40)) {
+    for line in wrap(&conclusion(found), style.width.max(40)) {
         out.push_str(&(line + "\n"));
     }
     out
@@ -54,22 +56,23 @@ fn device_row(device: &Device) -> String {
     format!("{id:DEVICE$}{quality:STATUS$}  {watts:>9}  {period}\n")
 }
 
-fn told(findings: &Findings) -> String {
-    let code = findings.verdict.exit_code();
-    match findings.verdict {
-        Verdict::Fine => "Everything that was looked for can be measured.".to_owned(),
-        Verdict::SomeMissing => {
+/// The last lines: what the exit code means.
+fn conclusion(found: &MachineCheck) -> String {
+    let code = found.verdict.exit_code();
+    match found.verdict {
+        DoctorVerdict::Fine => "All sources that were looked for can be read.".to_owned(),
+        DoctorVerdict::SomeMissing => {
             format!("Some sources are missing (exit code {code}); eco2 doctor --fix-script prints the remedies.")
         }
-        Verdict::NoneMeasurable => format!(
-            "Nothing can be measured here (exit code {code}). `eco2 run` then estimates from CPU time and a \
-             wattage by the processor's name, with wide bounds, and says ESTIMATED; --no-estimate refuses that. \
+        DoctorVerdict::NoneMeasurable => format!(
+            "Nothing can be measured here (exit code {code}). `eco2 run` estimates CPU energy from load and the \
+             processor's model instead, with a wide range, and marks it ESTIMATED; --no-estimate turns that off. \
              eco2 doctor --fix-script prints the remedies."
         ),
     }
 }
 
-/// Colour beside the word: red for what is missing, green for what reads.
+/// Colour of a status: red if the source is missing, green if it can be read.
 fn tone(source: &SourceStatus, style: &TextStyle) -> Style {
     let color = match source.status {
         _ if !style.color => return Style::new(),
@@ -80,8 +83,8 @@ fn tone(source: &SourceStatus, style: &TextStyle) -> Style {
     Style::new().fg_color(Some(color.into()))
 }
 
-/// The word for a status, as in JSON.
-pub(super) fn status_word(status: Status) -> &'static str {
+/// The name of a status, as in JSON.
+fn status_word(status: Status) -> &'static str {
     match status {
         Status::Ok => "ok",
         Status::Degraded => "degraded",
@@ -104,7 +107,7 @@ fn quality_word(device: &Device) -> &'static str {
     }
 }
 
-/// Breaks a text at spaces; a longer word keeps its line, so that a command can be copied.
+/// Breaks a text at spaces. A word that is longer than a line is not broken, so that a command can be copied.
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
@@ -122,6 +125,45 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+const HEAD: &str = "\
+#!/bin/sh
+# Enables the sensors that `eco2 doctor` found missing on this machine.
+# Read every line before you run it, as the user who measures: it changes permissions or loads drivers.
+set -eu
+";
+
+/// The script of `--fix-script`: reason and command for each missing source. A remedy that is not a command becomes a
+/// comment. Nothing here runs the script.
+pub(super) fn fix_script(found: &MachineCheck) -> String {
+    let mut out = HEAD.to_owned();
+    let missing: Vec<_> = found.sources.iter().filter(|source| verdict::is_missing(source)).collect();
+    for source in &missing {
+        let status = status_word(source.status);
+        out.push_str(&format!("\n# {} is {status}: {}\n", source.name, one_line(&source.reason)));
+        let remedy = one_line(&source.remedy);
+        let line = if is_command(&remedy) {
+            remedy
+        } else {
+            format!("# {}", if remedy.is_empty() { "no remedy is known" } else { &remedy })
+        };
+        out.push_str(&format!("{line}\n"));
+    }
+    if missing.is_empty() {
+        out.push_str("\n# Nothing is missing.\n");
+    }
+    out
+}
+
+/// Whether a remedy is a command and not advice: every command begins with `sudo`.
+fn is_command(remedy: &str) -> bool {
+    remedy.starts_with("sudo ")
+}
+
+/// Replaces control characters: a line feed in a driver's message must not end the comment.
+fn one_line(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,5 +173,23 @@ mod tests {
         assert_eq!(wrap("one two three", 8), ["one two", "three"]);
         assert_eq!(wrap("do /a/very/long/path now", 6), ["do", "/a/very/long/path", "now"]);
         assert_eq!(wrap("", 8), [""]);
+    }
+
+    #[test]
+    fn only_commands_of_the_script_are_not_comments() {
+        let source = |name: &str, reason: &str, remedy: &str| SourceStatus {
+            name: name.into(),
+            status: Status::Denied,
+            reason: reason.into(),
+            remedy: remedy.into(),
+        };
+        let sources = vec![
+            source("rapl-sysfs", "root only", "sudo chmod a+r x"),
+            source("nvml", "odd\nrm -rf x", "reboot, or reload the driver"),
+            source("hwmon", "odd", ""),
+        ];
+        let script = fix_script(&MachineCheck { sources, devices: Vec::new(), verdict: DoctorVerdict::NoneMeasurable });
+        let commands: Vec<&str> = script.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+        assert_eq!(commands, ["set -eu", "sudo chmod a+r x"]);
     }
 }

@@ -1,33 +1,35 @@
-//! What the findings come to. The verdict can fail: a source that is found and then does not read is not fine.
+//! The verdict of `eco2 doctor`, and with it the exit code: which sources work, judged by the values that were read.
+//!
+//! A source that was found and of which no value can be read counts as missing.
 
 use eco2_core::Quality;
 use eco2_core::schema::{Device, EventRecord, SourceStatus, Status};
 
-/// What was found.
-pub(super) struct Findings {
+/// Result of checking this machine.
+pub(super) struct MachineCheck {
     pub(super) sources: Vec<SourceStatus>,
     pub(super) devices: Vec<Device>,
-    pub(super) verdict: Verdict,
+    pub(super) verdict: DoctorVerdict,
 }
 
-/// Two ways to the same counters: one of them is enough.
+/// Two sources that read the same counters: one of them is enough.
 const TWINS: [&str; 2] = ["rapl-perf", "rapl-sysfs"];
-/// Not hardware: whatever they say, nothing is measured by them.
-const MADE_UP: [&str; 3] = ["model", "replay", "synthetic"];
+/// Sources that are not hardware: nothing is measured by them.
+const NOT_HARDWARE: [&str; 3] = ["model", "replay", "synthetic"];
 
-/// How it is.
+/// Whether sources are missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// Everything that was looked for reads.
+pub(super) enum DoctorVerdict {
+    /// Every source that was looked for can be read.
     Fine,
-    /// Something reads and something does not.
+    /// Some sources can be read and some cannot.
     SomeMissing,
     /// Nothing can be measured.
     NoneMeasurable,
 }
 
-impl Verdict {
-    /// The verdict on sources as [`confirmed`] has them.
+impl DoctorVerdict {
+    /// The verdict on sources that [`confirmed`] returned.
     pub(super) fn of(sources: &[SourceStatus], devices: &[Device]) -> Self {
         let measured = |device: &Device| matches!(device.quality, Quality::Measured | Quality::Derived);
         if !devices.iter().any(|device| measured(device) && is_alive(device)) {
@@ -60,9 +62,9 @@ pub(super) fn is_alive(device: &Device) -> bool {
     device.energy_uj.is_some()
 }
 
-/// Whether something should be read here and is not. What is absent and has no remedy is a part that nobody has built in.
+/// Whether a source should work here and does not. An absent source without remedy is hardware that this machine does not have.
 pub(super) fn is_missing(source: &SourceStatus) -> bool {
-    if MADE_UP.contains(&source.name.as_str()) {
+    if NOT_HARDWARE.contains(&source.name.as_str()) {
         return false;
     }
     match source.status {
@@ -72,7 +74,7 @@ pub(super) fn is_missing(source: &SourceStatus) -> bool {
     }
 }
 
-/// The statuses after measuring: a source that was found and of which no device, or not every one, gave a value is not ok.
+/// Returns the statuses after measuring: a source is not ok if one of its devices, or all, gave no value.
 pub(super) fn confirmed(
     mut sources: Vec<SourceStatus>,
     devices: &[Device],
@@ -89,11 +91,11 @@ pub(super) fn confirmed(
             continue;
         }
         source.status = if dead.len() == own.len() { Status::Lost } else { Status::Degraded };
-        let told = events.iter().filter(|event| dead.contains(&event.device.as_str()) || event.device == source.name);
-        let told: Vec<String> = told.map(|event| event.text.clone()).collect();
+        let texts = events.iter().filter(|event| dead.contains(&event.device.as_str()) || event.device == source.name);
+        let texts: Vec<String> = texts.map(|event| event.text.clone()).collect();
         source.reason = format!("no value could be read of {}", dead.join(", "));
-        if !told.is_empty() {
-            source.reason = format!("{}; {}", source.reason, told.join("; "));
+        if !texts.is_empty() {
+            source.reason = format!("{}; {}", source.reason, texts.join("; "));
         }
         if source.remedy.is_empty() {
             source.remedy = "look at the kernel log (sudo dmesg) for this device".to_owned();
@@ -102,7 +104,7 @@ pub(super) fn confirmed(
     sources
 }
 
-/// A source that was found and brought no device measures nothing.
+/// Marks a source that was found and has no device: it measures nothing.
 fn without_device(source: &mut SourceStatus) {
     source.status = Status::Lost;
     source.reason = format!("it was found and has no device to read ({})", source.reason);
@@ -139,11 +141,11 @@ mod tests {
         let dead = [device("nvml", Quality::Measured, false)];
         let sources = confirmed(found.clone(), &dead, &[]);
         assert_eq!(sources[0].status, Status::Lost);
-        assert_eq!(Verdict::of(&sources, &dead).exit_code(), 4);
+        assert_eq!(DoctorVerdict::of(&sources, &dead).exit_code(), 4);
         let alive = [device("nvml", Quality::Measured, true)];
-        assert_eq!(Verdict::of(&confirmed(found.clone(), &alive, &[]), &alive).exit_code(), 0);
+        assert_eq!(DoctorVerdict::of(&confirmed(found.clone(), &alive, &[]), &alive).exit_code(), 0);
         let half = [device("nvml", Quality::Measured, true), device("nvml", Quality::Measured, false)];
-        assert_eq!(Verdict::of(&confirmed(found, &half, &[]), &half).exit_code(), 3);
+        assert_eq!(DoctorVerdict::of(&confirmed(found, &half, &[]), &half).exit_code(), 3);
     }
 
     #[test]
@@ -153,15 +155,18 @@ mod tests {
         let sources = confirmed(found, &alive, &[]);
         assert_eq!((sources[0].status, sources[1].status), (Status::Ok, Status::Lost));
         assert!(!sources[1].remedy.is_empty());
-        assert_eq!(Verdict::of(&sources, &alive).exit_code(), 3);
+        assert_eq!(DoctorVerdict::of(&sources, &alive).exit_code(), 3);
         let off = vec![source("nvml", Status::Off, "")];
-        assert_eq!(confirmed(off, &alive, &[])[0].status, Status::Off, "nobody looked for it");
+        assert_eq!(confirmed(off, &alive, &[])[0].status, Status::Off, "it was not looked for");
     }
 
     #[test]
     fn f48_a_model_alone_is_nothing_measurable() {
         let sources = [source("rapl-sysfs", Status::Absent, "sudo modprobe x"), source("model", Status::Ok, "")];
-        assert_eq!(Verdict::of(&sources, &[device("model", Quality::Estimated, true)]), Verdict::NoneMeasurable);
+        assert_eq!(
+            DoctorVerdict::of(&sources, &[device("model", Quality::Estimated, true)]),
+            DoctorVerdict::NoneMeasurable
+        );
     }
 
     #[test]
@@ -172,8 +177,8 @@ mod tests {
             source("rapl-sysfs", Status::Ok, ""),
             source("hwmon", Status::Absent, ""),
         ];
-        assert_eq!(Verdict::of(&sources, &alive), Verdict::Fine);
+        assert_eq!(DoctorVerdict::of(&sources, &alive), DoctorVerdict::Fine);
         sources.push(source("nvml", Status::Absent, "install it"));
-        assert_eq!(Verdict::of(&sources, &alive), Verdict::SomeMissing);
+        assert_eq!(DoctorVerdict::of(&sources, &alive), DoctorVerdict::SomeMissing);
     }
 }

@@ -1,4 +1,5 @@
-//! The sweep: one command under one power limit after another, and the old limits back however it ends.
+//! The sweep of `eco2 optimize --sweep-power-limit`: runs a command once per GPU power limit, and restores the old limits at
+//! the end, also after an error, a panic or a signal.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,11 +13,11 @@ use eco2_samplers::nvml::{BoardLimit, HeldLimits, Visibility};
 
 use super::table;
 use crate::args::OptimizeArgs;
-use crate::failure::Usage;
-use crate::run::{self, Inbox, Output, Pressure};
+use crate::failure::UsageError;
+use crate::run::{self, ChildOutput, Inbox, Pressure};
 use crate::{out, settings};
 
-/// Measures a command under several limits and prints what each is worth.
+/// Measures a command under several limits and prints the energy and time of each.
 pub(super) fn sweep(args: &OptimizeArgs) -> anyhow::Result<u8> {
     let options = settings::resolve(args.layer()?)?;
     let mut held = HeldLimits::open(&roots(&options), &Visibility::from_env())?;
@@ -40,43 +41,47 @@ fn roots(options: &Options) -> Roots {
     Roots { sysfs: options.sysfs.clone(), procfs: options.procfs.clone(), nvml: options.nvml.clone() }
 }
 
-/// The limits to try, milliwatts, the highest first; the old one comes before them all.
+/// The limits to try, milliwatts, highest first.
 fn chosen(args: &OptimizeArgs, held: &HeldLimits) -> anyhow::Result<Vec<u32>> {
     let (min_mw, max_mw) = held
         .allowed_mw()
         .context("the GPUs have no power limit in common; choose among them with CUDA_VISIBLE_DEVICES")?;
-    let given = &args.sweep.limits;
-    if let Some(outside) = given.iter().find(|limit| !(min_mw..=max_mw).contains(*limit)) {
+    let wanted = &args.sweep.limits;
+    if let Some(outside) = wanted.iter().find(|limit| !(min_mw..=max_mw).contains(*limit)) {
         let watts = |mw: u32| f64::from(mw) / 1e3;
         let (limit, min, max) = (watts(*outside), watts(min_mw), watts(max_mw));
-        return Err(Usage(format!("--limits: {limit} W is not allowed here: {min} to {max} W")).into());
+        return Err(UsageError(format!(
+            "--limits: {limit} W is not allowed on this machine; allowed: {min} to {max} W"
+        ))
+        .into());
     }
-    let mut limits = if given.is_empty() { spread(min_mw, max_mw, args.sweep.limit_count) } else { given.clone() };
+    let mut limits = if wanted.is_empty() { spread(min_mw, max_mw, args.sweep.limit_count) } else { wanted.clone() };
     limits.sort_unstable_by(|a, b| b.cmp(a));
     limits.dedup();
     Ok(limits)
 }
 
-/// Equal steps from the least to the most, ends included.
+/// Limits in equal steps from the lowest to the highest, both included.
 fn spread(min_mw: u32, max_mw: u32, steps: u32) -> Vec<u32> {
     let part = |step: u32| u64::from(max_mw - min_mw) * u64::from(step) / u64::from(steps.max(2) - 1);
     (0..steps.max(2)).map(|step| min_mw + u32::try_from(part(step)).unwrap_or(0)).collect()
 }
 
-/// Runs the command under every limit, in rounds, so that what warms up or drifts meets all of them.
+/// Runs the command under every limit, `--repeat` times in turn, so that warming up and drift affect all limits alike. Each
+/// turn begins with the old limit (`None`).
 fn trials(args: &OptimizeArgs, options: &Options, limits: &[u32], guard: &Guard) -> anyhow::Result<Vec<Trial>> {
     let quiet = Options { quiet: true, log: Log::Off, json: None, trace: None, ..options.clone() };
-    let output = if args.json { Output::Error } else { Output::Ours };
+    let output = if args.json { ChildOutput::StandardError } else { ChildOutput::Inherited };
     let mut inbox = inbox()?;
     let mut trials = Vec::new();
     for _ in 0..args.sweep.repeat {
         for limit_mw in std::iter::once(None).chain(limits.iter().copied().map(Some)) {
             guard.set(limit_mw)?;
-            // The next one listens before this one is used up: no signal falls between two runs.
+            // The next inbox is opened before this one is closed, so that no signal between two runs is lost.
             let listening = mem::replace(&mut inbox, self::inbox()?);
-            let outcome = run::measure(&args.command, &quiet, Some(listening), output)?;
+            let measured = run::measure(&args.command, &quiet, Some(listening), output)?;
             guard.check()?;
-            trials.push(trial(limit_mw, &outcome)?);
+            trials.push(trial(limit_mw, &measured)?);
             out::talk(&table::progress(trials.last()));
         }
     }
@@ -84,22 +89,23 @@ fn trials(args: &OptimizeArgs, options: &Options, limits: &[u32], guard: &Guard)
 }
 
 fn inbox() -> anyhow::Result<Inbox> {
-    Inbox::of_all().context("signals cannot be received, so limits could not be restored at one")
+    Inbox::of_all().context("signals cannot be received, so the limits could not be restored after a signal")
 }
 
-fn trial(limit_mw: Option<u32>, outcome: &run::Outcome) -> anyhow::Result<Trial> {
-    if outcome.code != 0 || !outcome.started {
-        return Err(anyhow!("the command ended with code {}; nothing can be compared", outcome.code));
+fn trial(limit_mw: Option<u32>, measured: &run::MeasuredCommand) -> anyhow::Result<Trial> {
+    if measured.code != 0 || !measured.started {
+        return Err(anyhow!("the command ended with code {}; nothing can be compared", measured.code));
     }
-    let found = outcome.report.as_ref().and_then(|report| Some((report, report.energy.total_uj.filter(|uj| *uj > 0)?)));
-    let (report, energy_uj) = found.context("nothing was measured; eco2 doctor says why")?;
+    let found =
+        measured.report.as_ref().and_then(|report| Some((report, report.energy.total_uj.filter(|uj| *uj > 0)?)));
+    let (report, energy_uj) = found.context("nothing was measured; eco2 doctor shows why")?;
     let energy = &report.energy;
     let (low_uj, high_uj) = (energy.low_uj, energy.high_uj);
     let (duration_ns, estimated_uj) = (report.run.duration_ns, energy.estimated_uj);
     Ok(Trial { limit_mw, duration_ns, energy_uj, low_uj, high_uj, estimated_uj })
 }
 
-/// Keeps the old limits, and puts them back at its own end, a panic's included, and at every signal that asks us to end.
+/// Holds the old limits; restores them when it is dropped (also by a panic), and at every signal that ends this process.
 struct Guard {
     held: Arc<Mutex<HeldLimits>>,
     stopped: Arc<AtomicBool>,
@@ -111,8 +117,8 @@ impl Guard {
         let mut inbox = inbox()?;
         let (held, stopped) = (Arc::clone(&guard.held), Arc::clone(&guard.stopped));
         let listen = move || {
-            // At once, not when the command has ended: it may take its time, or not mind the signal at all.
-            for origin in inbox.signals.forever().filter(|origin| Pressure::of(origin.signal).is_felt()) {
+            // Without waiting for the command: it may end late, or ignore the signal.
+            for origin in inbox.signals.forever().filter(|origin| Pressure::of(origin.signal).asks_to_end()) {
                 // Pairs with the load in `check`; the lock orders the rest.
                 stopped.store(true, Ordering::Release);
                 if let Err(error) = lock(&held).restore() {
@@ -149,7 +155,7 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        // The thread that listens holds the limits, too, and never ends: their own drop does not come.
+        // The listening thread shares the limits and never ends, so that they are not dropped themselves.
         if let Err(error) = lock(&self.held).restore() {
             out::talk(&format!("eco2: {error}\n"));
         }
@@ -165,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_in_the_middle_of_a_sweep_puts_the_old_limit_back() {
+    fn a_panic_in_a_sweep_restores_the_old_limit() {
         let folder = tempfile::tempdir().unwrap();
         let limits = folder.path().join("limits");
         let script = format!("limits={}\n[gpu 0]\nuuid=GPU-a\nlimit=650", limits.display());
@@ -181,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_are_spread_over_all_that_is_allowed() {
+    fn limits_are_spread_over_the_allowed_range() {
         assert_eq!(spread(200_000, 700_000, 3), [200_000, 450_000, 700_000]);
         assert_eq!(spread(5, 5, 2), [5, 5]);
     }

@@ -1,18 +1,18 @@
-//! A sweep as text, and the boards as JSON.
+//! Output of a power limit sweep (`eco2 optimize --sweep-power-limit`): messages, the table, and the GPU boards as JSON.
 
 use eco2_report::advice::sweep::{AtLimit, Sweep, SweepVerdict, Trial};
 use eco2_samplers::nvml::BoardLimit;
 use serde_json::{Value, json};
 
-/// Said before anything is changed: what stands now, and how to get it back where we cannot.
+/// Message before the first change: the current limit, and how to restore it if eco2 is killed.
 pub(super) fn before(board: &BoardLimit) -> String {
     let BoardLimit { uuid, name, now_mw, min_mw, max_mw } = board;
     let (now, min, max) = (watts(*now_mw), watts(*min_mw), watts(*max_mw));
-    let killed = format!("if this is killed (SIGKILL): nvidia-smi -i {uuid} -pl {now}");
+    let killed = format!("if eco2 is killed (SIGKILL), restore with: nvidia-smi -i {uuid} -pl {now}");
     format!("eco2: {uuid} {name}: {now} W now, {min} to {max} W allowed; {killed}\n")
 }
 
-/// One run that is done.
+/// Message after a run.
 pub(super) fn progress(trial: Option<&Trial>) -> String {
     trial.map_or_else(String::new, |trial| {
         let (joules, seconds) = (trial.energy_uj as f64 / 1e6, trial.duration_ns as f64 / 1e9);
@@ -20,7 +20,7 @@ pub(super) fn progress(trial: Option<&Trial>) -> String {
     })
 }
 
-/// The boards with the limits that they had and have again.
+/// The boards with their old limits, which are restored, and the allowed range.
 pub(super) fn boards(boards: &[BoardLimit]) -> Value {
     let board = |board: &BoardLimit| {
         let (now, min, max) = (watts(board.now_mw), watts(board.min_mw), watts(board.max_mw));
@@ -29,7 +29,7 @@ pub(super) fn boards(boards: &[BoardLimit]) -> Value {
     boards.iter().map(board).collect()
 }
 
-/// A limit a line, and what follows.
+/// One line per limit, then the conclusion.
 pub(super) fn page(sweep: &Sweep) -> String {
     let mut text = format!("{:>9}  {:>12}  {:>10}  {:>24}  {:>8}  \n", "limit", "energy", "time", "saved", "longer");
     text = text.trim_end().to_owned() + "\n";
@@ -47,9 +47,9 @@ fn line(limit: &AtLimit) -> String {
     };
     let line = format!("{:>9}  {joules:>10.1} J  {seconds:>8.2} s  {saved:>24}  {longer:>8}", named(limit.limit_mw));
     let words = match limit.verdict {
-        SweepVerdict::Less => "  surely less",
-        SweepVerdict::More => "  surely more",
-        SweepVerdict::Indistinct => "  not told apart",
+        SweepVerdict::Less => "  less, beyond the uncertainty",
+        SweepVerdict::More => "  more, beyond the uncertainty",
+        SweepVerdict::Indistinct => "  within the uncertainty",
         _ => "",
     };
     format!("{}{words}\n", line.trim_end())
@@ -58,27 +58,32 @@ fn line(limit: &AtLimit) -> String {
 fn estimated(sweep: &Sweep) -> String {
     match sweep.estimated_percent() {
         percent if percent > 0.0 => {
-            format!("ESTIMATED: {percent:.0} % of the energy comes from a model, which knows nothing of the limit\n")
+            format!("ESTIMATED: {percent:.0} % of the energy comes from a model, which does not depend on the limit\n")
         }
         _ => String::new(),
     }
 }
 
 fn conclusion(sweep: &Sweep) -> String {
-    let said = match sweep.best() {
+    let result = match sweep.best() {
         Some(best) => {
             let (saved, longer) = (best.saved_percent, best.longer_percent);
-            format!("{} took least: {saved:.1} % less energy, {longer:.1} % more time\n", named(best.limit_mw))
+            format!("{} used least: {saved:.1} % less energy, {longer:.1} % more time\n", named(best.limit_mw))
         }
-        None => "no limit is surely below the old one\n".to_owned(),
+        None => "no limit uses less energy than the old one beyond the uncertainty\n".to_owned(),
     };
     let once = sweep.limits.iter().any(|limit| limit.runs < 3);
-    said + if once { "the intervals are the sensors' bounds; --repeat 3 shows chance, too\n" } else { "" }
+    result
+        + if once {
+            "the intervals are the bounds of the sensors; --repeat 3 also shows the variation between runs\n"
+        } else {
+            ""
+        }
         + "the old limits are restored\n"
 }
 
 fn named(limit_mw: Option<u32>) -> String {
-    limit_mw.map_or_else(|| "as it was".to_owned(), |mw| format!("{} W", watts(mw)))
+    limit_mw.map_or_else(|| "old limit".to_owned(), |mw| format!("{} W", watts(mw)))
 }
 
 fn watts(mw: u32) -> f64 {

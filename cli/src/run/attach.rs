@@ -1,4 +1,4 @@
-//! `eco2 run --pid`: measures while a process runs that somebody else has started, until it ends or we are asked to.
+//! `eco2 run --pid PID`: measures a running process until it ends, or until a signal ends eco2.
 
 use std::os::fd::OwnedFd;
 use std::thread;
@@ -11,14 +11,14 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::signals::{Inbox, Pressure};
 use super::{summary, watch};
-use crate::failure::Usage;
+use crate::failure::UsageError;
 
-/// Measures until process `pid` ends, or a signal asks us to end.
+/// Measures until process `pid` ends, or a signal asks eco2 to end.
 pub(super) fn attach(pid: u32, options: &Options) -> anyhow::Result<u8> {
     let process = open(pid)?;
-    let words = vec![opt::PID.flag_name().to_owned(), pid.to_string()];
+    let command_line = vec![opt::PID.flag_name().to_owned(), pid.to_string()];
     let named = Options { name: options.name.clone().or_else(|| Some(format!("pid-{pid}"))), ..options.clone() };
-    let measuring = watch::open(&named, words)?;
+    let measuring = watch::open(&named, command_line)?;
     summary::header(&measuring, options);
     measuring.follow(pid);
     let mut inbox = Inbox::of_endings().context("signals cannot be received")?;
@@ -28,27 +28,27 @@ pub(super) fn attach(pid: u32, options: &Options) -> anyhow::Result<u8> {
         handle.close();
     };
     thread::Builder::new().name("eco2-wait".to_owned()).spawn(wait).context("a thread cannot be started")?;
-    // Ends when a signal comes, or when the inbox is closed because the process has ended.
-    let asked = inbox.signals.forever().map(|origin| Pressure::of(origin.signal)).find(|asked| asked.is_felt());
-    let hurried = asked.is_some_and(Pressure::is_high);
+    // Ends at a signal, or when the inbox is closed because the process has ended.
+    let signals = inbox.signals.forever().map(|origin| Pressure::of(origin.signal));
+    let is_urgent = { signals }.find(|pressure| pressure.asks_to_end()).is_some_and(Pressure::is_urgent);
     let end_ns = clock::monotonic_ns();
-    let log = measuring.closing();
-    let report = measuring.0.and_then(|meter| watch::guarded(|| meter.close_at(end_ns, None, hurried)));
+    let log = measuring.log_path();
+    let report = measuring.0.and_then(|meter| watch::guarded(|| meter.close_at(end_ns, None, is_urgent)));
     summary::finish(report, log.as_deref(), options);
     Ok(0)
 }
 
 fn open(pid: u32) -> anyhow::Result<OwnedFd> {
-    let known = i32::try_from(pid).ok().and_then(Pid::from_raw);
-    let opened = known.map(|pid| pidfd_open(pid, PidfdFlags::empty()));
+    let number = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    let opened = number.map(|pid| pidfd_open(pid, PidfdFlags::empty()));
     match opened {
         Some(Ok(process)) => Ok(process),
-        Some(Err(rustix::io::Errno::SRCH)) | None => Err(Usage(format!("no process has the id {pid}")).into()),
+        Some(Err(rustix::io::Errno::SRCH)) | None => Err(UsageError(format!("no process with PID {pid}")).into()),
         Some(Err(error)) => Err(error).with_context(|| format!("process {pid} cannot be watched")),
     }
 }
 
-/// Waits until a process has ended: pidfd_open(2), its descriptor is readable then.
+/// Waits until a process has ended: its descriptor then becomes readable, pidfd_open(2).
 fn until_ended(process: &OwnedFd) {
     let mut fds = [PollFd::new(process, PollFlags::IN)];
     while matches!(poll(&mut fds, None), Err(rustix::io::Errno::INTR)) {}

@@ -1,8 +1,11 @@
-//! The command as a process: started, signalled, waited for. It is never signalled once its number is free again.
+//! The child process of `eco2 run`: starts the command, sends it signals, waits for it, and maps how it ended to an exit code.
+//!
+//! A signal is never sent after the process was reaped: its number may then belong to another process.
 
 use std::ffi::OsString;
 use std::io;
-use std::process::Command;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Command, ExitStatus};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Error, anyhow};
@@ -10,57 +13,56 @@ use eco2_samplers::clock;
 use eco2_samplers::usage::{self, Exited, any_exited, wait_child};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpgid, kill_process, waitid};
 
-use super::status;
-
-/// A command that runs, or has ended and waits to be reaped.
+/// A command that is running, or has ended and is not reaped yet.
 pub(super) struct Child {
     pid: Pid,
-    /// Whether the number still is this command's: false from the moment it is reaped.
-    ours: Mutex<bool>,
+    /// Whether the process is not reaped yet, so that its number still belongs to this command.
+    is_unreaped: Mutex<bool>,
 }
 
 /// Where a command's output goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Output {
-    /// To ours.
-    Ours,
-    /// To our standard error: ours has data of our own on it.
-    Error,
-}
-
-/// What became of starting a command.
-pub(super) enum Start {
-    Running(Child),
-    Refused(Refused),
+pub(crate) enum ChildOutput {
+    /// To the standard output of eco2.
+    Inherited,
+    /// To the standard error of eco2, whose standard output holds a document.
+    StandardError,
 }
 
 /// A command that did not start.
-pub(super) struct Refused {
+pub(super) struct NotStarted {
     pub(super) code: u8,
     pub(super) error: Error,
 }
 
 impl Child {
-    /// Starts a command with our input, environment and folder; and with variables that make the records of whatever
-    /// measures below it known as of this run.
-    pub(super) fn start(words: &[OsString], variables: Vec<(&str, String)>, output: Output) -> Start {
+    /// Starts a command with the input, environment and folder of eco2, and with `variables`, by which records of programs
+    /// that measure inside the command become part of this run.
+    ///
+    /// # Errors
+    /// If the command cannot be started.
+    pub(super) fn start(
+        words: &[OsString],
+        variables: Vec<(&str, String)>,
+        output: ChildOutput,
+    ) -> Result<Self, NotStarted> {
         let Some((program, arguments)) = words.split_first() else {
-            return Start::Refused(Refused { code: status::NOT_FOUND, error: anyhow!("no command was given") });
+            return Err(NotStarted { code: NOT_FOUND, error: anyhow!("no command to run") });
         };
         let mut command = Command::new(program);
         command.args(arguments).envs(variables);
-        if output == Output::Error {
+        if output == ChildOutput::StandardError {
             command.stdout(io::stderr());
         }
-        // Where the kernel refuses, orphans count as other processes'.
+        // If the kernel refuses, orphans of the command count as other processes.
         usage::adopt_orphans().ok();
         let started = command.spawn();
-        // A std::process::Child that is dropped is neither ended nor waited for: that is done here, by number.
+        // Dropping a `std::process::Child` neither ends nor reaps it: this file does both, by process number.
         let pid = started.map(|child| i32::try_from(child.id()).ok().and_then(Pid::from_raw));
         match pid {
-            Ok(Some(pid)) => Start::Running(Self { pid, ours: Mutex::new(true) }),
-            Ok(None) => Start::Refused(refused(program, &io::ErrorKind::InvalidData.into())),
-            Err(error) => Start::Refused(refused(program, &error)),
+            Ok(Some(pid)) => Ok(Self { pid, is_unreaped: Mutex::new(true) }),
+            Ok(None) => Err(not_started(program, &io::ErrorKind::InvalidData.into())),
+            Err(error) => Err(not_started(program, &error)),
         }
     }
 
@@ -71,14 +73,14 @@ impl Child {
 
     /// Sends a signal, unless the command has been reaped.
     pub(super) fn send(&self, signal: Signal) {
-        let ours = self.ours.lock().unwrap_or_else(PoisonError::into_inner);
-        if *ours {
-            // It may have ended just now, or have changed its user: then it cannot be told.
+        let is_unreaped = self.is_unreaped.lock().unwrap_or_else(PoisonError::into_inner);
+        if *is_unreaped {
+            // The call fails if the command has just ended, or has changed its user: then the signal is lost.
             kill_process(self.pid, signal).ok();
         }
     }
 
-    /// Whether what a terminal sends to our process group reaches the command too.
+    /// Whether a signal of the terminal to the process group of eco2 reaches the command too.
     pub(super) fn shares_our_group(&self) -> bool {
         getpgid(Some(self.pid)).is_ok_and(|group| group == rustix::process::getpgrp())
     }
@@ -89,10 +91,10 @@ impl Child {
         waitid(WaitId::Pid(self.pid), options).is_ok_and(|status| status.is_some_and(|status| status.stopped()))
     }
 
-    /// Waits until the command has ended; returns when that was, in monotonic nanoseconds, and what it used. Orphans of the
-    /// command that end meanwhile are waited for, too, and handed to `orphan` with what they used.
+    /// Waits until the command has ended; returns the time, monotonic nanoseconds, and the resources that it used. Orphans of
+    /// the command that end meanwhile are reaped too, and passed to `orphan` with the resources that they used.
     pub(super) fn wait(&self, mut orphan: impl FnMut(u32, &Exited)) -> (u64, io::Result<Exited>) {
-        // First without reaping: until then its number cannot become another process's.
+        // The first call does not reap: until it is reaped the number cannot belong to another process.
         while let Ok(pid) = any_exited() {
             if pid == self.id() {
                 break;
@@ -102,21 +104,52 @@ impl Child {
             }
         }
         let at_ns = clock::monotonic_ns();
-        let mut ours = self.ours.lock().unwrap_or_else(PoisonError::into_inner);
-        *ours = false;
+        let mut is_unreaped = self.is_unreaped.lock().unwrap_or_else(PoisonError::into_inner);
+        *is_unreaped = false;
         (at_ns, wait_child(self.id()))
     }
 }
 
-fn refused(program: &OsString, error: &io::Error) -> Refused {
+fn not_started(program: &OsString, error: &io::Error) -> NotStarted {
     let program = program.to_string_lossy();
-    let code = status::of_start(error);
+    let code = start_code(error);
     let advice = match code {
-        status::NOT_FOUND => "check its spelling, and PATH",
+        NOT_FOUND => "check its spelling and PATH",
         _ if error.kind() == io::ErrorKind::PermissionDenied => {
             "make it executable (chmod +x), or name its interpreter: eco2 run -- python train.py"
         }
         _ => "is it a program for this machine, or a script without a #! line?",
     };
-    Refused { code, error: anyhow!("cannot run '{program}': {error}; {advice}") }
+    NotStarted { code, error: anyhow!("cannot run '{program}': {error}; {advice}") }
+}
+
+/// The command was found and cannot be executed.
+const NOT_EXECUTABLE: u8 = 126;
+/// The command was not found.
+const NOT_FOUND: u8 = 127;
+/// Added to the number of the signal that ended a command, as shells do.
+const BY_SIGNAL: i32 = 128;
+
+/// The exit code of an ended command, as a shell shows it.
+pub(super) fn exit_code(status: ExitStatus) -> u8 {
+    let code = status.code().or_else(|| status.signal().map(|signal| BY_SIGNAL + signal));
+    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX)
+}
+
+/// The exit code of a command that did not start, as of `env` and `timeout`.
+fn start_code(error: &io::Error) -> u8 {
+    if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { NOT_EXECUTABLE }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_those_of_a_shell() {
+        // wait(2): an exit code is in the second byte, a signal in the first.
+        for (raw, expected) in [(0, 0), (3 << 8, 3), (255 << 8, 255), (9, 137), (15, 143), (0x80 | 6, 134)] {
+            assert_eq!(exit_code(ExitStatus::from_raw(raw)), expected);
+        }
+    }
 }

@@ -1,8 +1,8 @@
-//! Signals on their way to the command.
+//! Signals that `eco2 run` forwards to the command.
 //!
-//! What a process sends us is forwarded. What the terminal sends goes to its whole foreground group, so the command has
-//! it already: forwarding it would make one Ctrl-C two. A signal that we inherited as ignored (`nohup`) is left so, for
-//! the command inherits the same.
+//! A signal that a process sends to eco2 is forwarded. A signal of the terminal goes to the whole foreground group, so that
+//! the command has it already: forwarding it would turn one Ctrl-C into two. A signal that eco2 inherited as ignored
+//! (`nohup`) stays ignored, because the command inherits the same.
 
 use std::ffi::c_int;
 use std::fs;
@@ -21,7 +21,7 @@ use super::child::Child;
 
 const FORWARDED: [c_int; 9] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGTSTP, SIGCONT, SIGWINCH];
 
-/// What ends a process that does not listen, besides those and what a fault of its own raises: signal(7).
+/// Other signals that end a process by default and are not raised by its own faults: signal(7).
 const DEADLY: [c_int; 10] = [
     SIGALRM,
     SIGVTALRM,
@@ -35,15 +35,15 @@ const DEADLY: [c_int; 10] = [
     Signal::STKFLT.as_raw(),
 ];
 
-/// Signals as they come in.
+/// Received signals with their origin.
 pub(crate) type Signals = SignalsInfo<WithOrigin>;
 
-/// Where signals wait to be read.
+/// Queue of received signals.
 pub(crate) struct Inbox {
     pub(crate) signals: Signals,
 }
 
-/// What the signals so far mean for how the run is closed.
+/// How urgently the received signals ask eco2 to end the run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Pressure {
     interrupts: u32,
@@ -51,17 +51,17 @@ pub(crate) struct Pressure {
 }
 
 impl Inbox {
-    /// Receives from now on what would otherwise end or stop us.
+    /// Receives from now on the signals that are forwarded.
     pub(crate) fn open() -> io::Result<Self> {
         Self::of(&FORWARDED)
     }
 
-    /// The same, and whatever else would end us and can be caught: for who must not go without tidying up.
+    /// Also receives all other signals that would end eco2 and can be caught: for callers that must clean up.
     pub(crate) fn of_all() -> io::Result<Self> {
         Self::of(&[&FORWARDED[..], &DEADLY[..]].concat())
     }
 
-    /// Receives what asks us to end.
+    /// Receives the signals that ask eco2 to end.
     pub(crate) fn of_endings() -> io::Result<Self> {
         Self::of(&[SIGINT, SIGTERM, SIGHUP])
     }
@@ -75,44 +75,44 @@ impl Inbox {
 }
 
 impl Pressure {
-    /// What one signal means.
+    /// The urgency of one signal.
     pub(crate) fn of(signal: c_int) -> Self {
         let mut pressure = Self::default();
         pressure.add(signal);
         pressure
     }
 
-    /// Counts a signal in.
+    /// Adds a signal.
     pub(super) fn add(&mut self, signal: c_int) {
         match signal {
             SIGINT => self.interrupts += 1,
             SIGTERM | SIGHUP => self.terminated = true,
-            // None comes in but to who asked for all of them; without, it would have ended us.
+            // Received only with `of_all`; otherwise it would have ended this process.
             signal if DEADLY.contains(&signal) => self.terminated = true,
             _ => {}
         }
     }
 
-    /// Whether somebody wants us gone: one more reading, and no wait for the counters' next updates.
-    pub(super) fn is_high(self) -> bool {
+    /// Whether to close without delay: one more reading, and no wait for the counters' next updates.
+    pub(super) fn is_urgent(self) -> bool {
         self.terminated || self.interrupts > 1
     }
 
-    /// Whether somebody wants the measuring to end at all.
-    pub(crate) fn is_felt(self) -> bool {
+    /// Whether measuring should end.
+    pub(crate) fn asks_to_end(self) -> bool {
         self.terminated || self.interrupts > 0
     }
 }
 
-/// Does with signals what the command's user means by them.
+/// Forwards signals to the command as its user expects.
 #[derive(Debug, Default)]
 pub(super) struct Forwarder {
-    /// Somebody asked the command to stop, and it has not yet.
+    /// Whether the command was asked to stop (SIGTSTP) and has not stopped yet.
     stopping: bool,
 }
 
 impl Forwarder {
-    /// Does with one signal what the command's user means by it.
+    /// Forwards a signal, unless the terminal has sent it to the command already.
     pub(super) fn pass_on(&mut self, origin: &Origin, child: &Child) {
         if is_from_terminal(origin) && child.shares_our_group() {
             self.follow(origin, child);
@@ -121,7 +121,7 @@ impl Forwarder {
         }
     }
 
-    /// Sends the command what was sent to us.
+    /// Sends the command a signal that eco2 received.
     pub(super) fn send(&mut self, origin: &Origin, child: &Child) {
         if let Some(signal) = Signal::from_named_raw(origin.signal).filter(|_| origin.signal != SIGCHLD) {
             child.send(signal);
@@ -138,23 +138,23 @@ impl Forwarder {
         self.stop_with(child);
     }
 
-    /// A shell takes its terminal back when we stop: we do when the command does, and not when it declines to. SIGCHLD
-    /// tells of a command that stops later.
+    /// Stops eco2 when the command has stopped, so that the shell takes its terminal back; not if the command goes on. SIGCHLD
+    /// reports a command that stops later.
     fn stop_with(&mut self, child: &Child) {
         if self.stopping && child.is_stopped() {
             self.stopping = false;
-            // SIGCONT wakes us, and is forwarded.
+            // SIGCONT resumes this process, and is forwarded.
             kill_process(getpid(), Signal::STOP).ok();
         }
     }
 }
 
-/// Whether the kernel sent it, which is how a terminal's keys, its new size and its end arrive.
+/// Whether the kernel sent the signal: keys, a new size and the end of a terminal arrive this way.
 fn is_from_terminal(origin: &Origin) -> bool {
     matches!(origin.cause, Cause::Kernel)
 }
 
-/// The signals that this process ignores, bit n - 1 for signal n: proc_pid_status(5).
+/// The signals that this process ignores: bit n - 1 for signal n, proc_pid_status(5).
 fn ignored_mask() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_mask_counts_signals_from_one() {
+    fn bits_of_the_mask_begin_with_signal_one() {
         // SIGHUP is 1, SIGINT 2, SIGPIPE 13.
         let mask = 0x1001;
         assert!(is_ignored(mask, SIGHUP) && is_ignored(mask, 13) && !is_ignored(mask, SIGINT));
@@ -179,12 +179,12 @@ mod tests {
     }
 
     #[test]
-    fn one_interrupt_is_no_hurry_and_two_are() {
-        assert!(!Pressure::of(SIGWINCH).is_felt());
+    fn two_interrupts_are_urgent_and_one_is_not() {
+        assert!(!Pressure::of(SIGWINCH).asks_to_end());
         let mut pressure = Pressure::of(SIGINT);
-        assert!(pressure.is_felt() && !pressure.is_high());
+        assert!(pressure.asks_to_end() && !pressure.is_urgent());
         pressure.add(SIGINT);
-        assert!(pressure.is_high());
-        assert!(Pressure::of(SIGTERM).is_high());
+        assert!(pressure.is_urgent());
+        assert!(Pressure::of(SIGTERM).is_urgent());
     }
 }

@@ -1,4 +1,4 @@
-//! What `eco2 run` says: one line before, a page after, both on standard error.
+//! Output of `eco2 run` on standard error: one line before the command starts, the summary after it has ended.
 
 use std::io::{self, IsTerminal as _};
 use std::path::Path;
@@ -8,15 +8,15 @@ use eco2_core::Quality;
 use eco2_core::schema::{Device, Report, Status};
 use eco2_report::TextStyle;
 
-use super::watch::Measuring;
+use super::watch::OptionalMeter;
 use crate::{failure, out, sink};
 
-/// Width of the labels, as in the page.
+/// Width of the labels, as in the summary of crate `eco2-report`.
 const LABEL: usize = 12;
 
-/// Says on a terminal what is measured and how well.
-pub(super) fn header(measuring: &Measuring, options: &Options) {
-    let Some(meter) = measuring.0.as_ref().filter(|_| !options.quiet && io::stderr().is_terminal()) else { return };
+/// Prints on a terminal which sources measure, and with which quality.
+pub(super) fn header(meter: &OptionalMeter, options: &Options) {
+    let Some(meter) = meter.0.as_ref().filter(|_| !options.quiet && io::stderr().is_terminal()) else { return };
     out::talk(&format!("eco2: {}\n", line(&meter.snapshot())));
 }
 
@@ -24,17 +24,17 @@ pub(super) fn header(measuring: &Measuring, options: &Options) {
 fn line(report: &Report) -> String {
     let mut groups: Vec<(&str, Quality, usize)> = Vec::new();
     for Device { source, quality, .. } in &report.devices {
-        match groups.iter_mut().find(|(name, of, _)| name == source && of == quality) {
+        match groups.iter_mut().find(|(other, same, _)| other == source && same == quality) {
             Some((.., count)) => *count += 1,
             None => groups.push((source, *quality, 1)),
         }
     }
-    let told = |(source, quality, count): &(&str, Quality, usize)| format!("{source} ({count}{})", word(*quality));
-    let told: Vec<String> = groups.iter().map(told).collect();
-    if told.is_empty() {
-        "nothing can be measured here; eco2 doctor says why".into()
+    let text = |(source, quality, count): &(&str, Quality, usize)| format!("{source} ({count}{})", word(*quality));
+    let texts: Vec<String> = groups.iter().map(text).collect();
+    if texts.is_empty() {
+        "nothing can be measured here; eco2 doctor shows why".into()
     } else {
-        "measuring with ".to_owned() + &told.join(", ")
+        "measuring with ".to_owned() + &texts.join(", ")
     }
 }
 
@@ -44,12 +44,12 @@ fn word(quality: Quality) -> &'static str {
         Quality::Derived => " derived from power",
         Quality::Estimated => " ESTIMATED",
         Quality::Synthetic => " SYNTHETIC",
-        // It has not been read yet, or not twice.
+        // Not read yet, or only once.
         Quality::Missing => "",
     }
 }
 
-/// The summary, where the log is, and what to do next.
+/// The summary, the path of the log, and commands to try next.
 pub(super) fn page(report: &Report, log: Option<&Path>, style: &TextStyle) -> String {
     let mut page = eco2_report::text(report, style);
     let mut facts = Vec::new();
@@ -58,7 +58,7 @@ pub(super) fn page(report: &Report, log: Option<&Path>, style: &TextStyle) -> St
         facts.push(("Next", "eco2 report last --json for every digit".to_owned()));
     }
     if !is_complete(report) {
-        facts.push(("Next", "eco2 doctor says how to measure what is missing".to_owned()));
+        facts.push(("Next", "eco2 doctor shows how to enable the missing sensors".to_owned()));
     }
     let synthetic = if report.energy.synthetic_uj > 0 { "SYNTHETIC " } else { "" };
     let mut last = "";
@@ -70,19 +70,19 @@ pub(super) fn page(report: &Report, log: Option<&Path>, style: &TextStyle) -> St
     page
 }
 
-/// Whether every source that was asked for reads and nothing is estimated.
+/// Whether every requested source works and nothing is estimated.
 fn is_complete(report: &Report) -> bool {
-    let reads = report.sources.iter().all(|source| matches!(source.status, Status::Ok | Status::Off));
-    reads && report.energy.estimated_uj == 0 && !report.devices.is_empty()
+    let all_work = report.sources.iter().all(|source| matches!(source.status, Status::Ok | Status::Off));
+    all_work && report.energy.estimated_uj == 0 && !report.devices.is_empty()
 }
 
-/// Writes and shows the report. Nothing that fails here changes the exit code.
+/// Writes and shows the report. An error is printed and does not change the exit code.
 pub(super) fn finish(report: Option<Report>, log: Option<&Path>, options: &Options) {
     let Some(report) = report else { return };
-    if let Some(place) = &options.json
-        && let Err(error) = eco2_report::json(&report).map_err(Into::into).and_then(|text| sink::write(place, &text))
+    if let Some(file) = &options.json
+        && let Err(error) = eco2_report::json(&report).map_err(Into::into).and_then(|text| sink::write(file, &text))
     {
-        failure::say(&error.context("the report was not written"));
+        failure::print_error(&error.context("the report was not written"));
     }
     if !options.quiet {
         out::talk(&page(&report, log, &out::talk_style()));
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn the_header_counts_devices_by_source_and_quality() {
         let mut report = eco2::replay(&eco2_report::Trace::default(), None, &Options::default()).unwrap();
-        assert_eq!(line(&report), "nothing can be measured here; eco2 doctor says why");
+        assert_eq!(line(&report), "nothing can be measured here; eco2 doctor shows why");
         let domains =
             ["nvml", "model", "nvml"].map(|source| Domain::counter("d", Component::Gpu, "board", source)).to_vec();
         let trace = eco2_report::Trace { domains, ..eco2_report::Trace::default() };

@@ -1,4 +1,4 @@
-//! From the start of a command to its end: the meter beside it, its signals, and its exit.
+//! Measuring a command of `eco2 run` from its start to its end: opens the meter, forwards signals, waits, closes the meter.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -16,68 +16,75 @@ use super::signals::{Forwarder, Inbox, Pressure};
 use crate::{failure, out};
 
 /// How a command ended.
-pub(super) struct Watched {
-    /// When, in monotonic nanoseconds.
+pub(super) struct CommandEnd {
+    /// Time of the end, monotonic nanoseconds.
     pub(super) at_ns: u64,
     pub(super) exited: Exited,
-    /// Whether somebody is waiting for us to be gone.
-    pub(super) hurried: bool,
+    /// Whether signals asked eco2 to end without delay.
+    pub(super) is_urgent: bool,
 }
 
-/// Opens the meter. A wrong option is an error; whatever else fails is said, and the command runs without.
-pub(super) fn open(options: &Options, words: Vec<String>) -> anyhow::Result<Measuring> {
-    let opened = guarded(|| Meter::open_for(options.clone(), Vec::new(), words.clone()));
+/// Opens the meter. A wrong option is an error; any other failure is printed, and the command runs without a meter.
+pub(super) fn open(options: &Options, command_line: Vec<String>) -> anyhow::Result<OptionalMeter> {
+    let opened = guarded(|| Meter::open_for(options.clone(), Vec::new(), command_line.clone()));
     let error = match opened {
         Some(Ok(meter)) => {
-            say_what_happens(&meter, options);
-            return Ok(Measuring(Some(meter)));
+            print_budget_events(&meter, options);
+            return Ok(OptionalMeter(Some(meter)));
         }
         Some(Err(error)) => anyhow::Error::from(error),
-        None => anyhow::anyhow!("a fault in eco2"),
+        None => anyhow::anyhow!("internal error in eco2"),
     };
     if failure::is_usage(&error) {
         return Err(error);
     }
     if options.trace.is_some() && matches!(error.downcast_ref(), Some(Error::Write { .. })) {
-        failure::say(&error.context("no trace will be written"));
-        return open(&Options { trace: None, ..options.clone() }, words);
+        failure::print_error(&error.context("no trace will be written"));
+        return open(&Options { trace: None, ..options.clone() }, command_line);
     }
-    out::talk(&format!("eco2: WARNING: nothing is measured: {}; the command runs without\n", failure::told(&error)));
-    Ok(Measuring(None))
+    out::talk(&format!(
+        "eco2: WARNING: nothing is measured: {}; the command runs without measuring\n",
+        failure::in_one_line(&error)
+    ));
+    Ok(OptionalMeter(None))
 }
 
-/// Says while the command runs what its budget comes to.
-fn say_what_happens(meter: &Meter, options: &Options) {
+/// Prints events while the command runs, if it has a budget.
+fn print_budget_events(meter: &Meter, options: &Options) {
     let budget = &options.budget;
-    let limited = [budget.max_co2_kg, budget.max_energy_kwh, budget.max_cost].iter().any(Option::is_some);
-    if limited && !options.quiet {
+    let has_limit = [budget.max_co2_kg, budget.max_energy_kwh, budget.max_cost].iter().any(Option::is_some);
+    if has_limit && !options.quiet {
         meter.on_event(|event| out::talk(&format!("eco2: {}\n", event.text)));
     }
 }
 
 /// Forwards signals until the command has ended.
-pub(super) fn until_ended(child: Child, mut inbox: Inbox, orphan: impl FnMut(u32, &Exited)) -> anyhow::Result<Watched> {
+pub(super) fn until_ended(
+    child: Child,
+    mut inbox: Inbox,
+    orphan: impl FnMut(u32, &Exited),
+) -> anyhow::Result<CommandEnd> {
     let (child, pressure) = (Arc::new(child), Arc::new(Mutex::new(Pressure::default())));
     let mut forwarder = Forwarder::default();
-    // What came before the command was there has not reached it by any way.
+    // Signals that arrived before the command started have not reached it.
     for origin in inbox.signals.pending() {
         lock(&pressure).add(origin.signal);
         forwarder.send(&origin, &child);
     }
     let handle = inbox.signals.handle();
-    let listening = listen((inbox, forwarder), Arc::clone(&child), Arc::clone(&pressure));
+    let listener = listen((inbox, forwarder), Arc::clone(&child), Arc::clone(&pressure));
     let (at_ns, exited) = child.wait(orphan);
-    // Who measures many commands would have a thread and its pipe left of each.
+    // A caller that measures many commands would otherwise keep a thread and a pipe of each.
     handle.close();
-    if let Some(thread) = listening {
+    if let Some(thread) = listener {
         thread.join().ok();
     }
     let exited = exited.context("the command's exit code is lost")?;
-    let hurried = lock(&pressure).is_high();
-    Ok(Watched { at_ns, exited, hurried })
+    let is_urgent = lock(&pressure).is_urgent();
+    Ok(CommandEnd { at_ns, exited, is_urgent })
 }
 
-/// Passes signals on from a thread of its own, until its inbox is closed.
+/// Forwards signals from a separate thread until the inbox is closed.
 fn listen(
     (mut inbox, mut forwarder): (Inbox, Forwarder),
     child: Arc<Child>,
@@ -101,15 +108,15 @@ fn lock(pressure: &Mutex<Pressure>) -> MutexGuard<'_, Pressure> {
     pressure.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs a part of measuring; a panic in it is `None`, already told on standard error, and costs the measurement only.
+/// Runs a part of measuring. A panic in it is `None`: the panic hook has printed it, and only the measurement is lost.
 pub(super) fn guarded<T>(measure: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(measure)).ok()
 }
 
-/// A meter, or none where measuring failed before it began.
-pub(super) struct Measuring(pub(super) Option<Meter>);
+/// A meter; `None`: it could not be opened, and the command runs unmeasured.
+pub(super) struct OptionalMeter(pub(super) Option<Meter>);
 
-impl Measuring {
+impl OptionalMeter {
     pub(super) fn follow(&self, pid: u32) {
         if let Some(meter) = &self.0 {
             meter.follow(pid);
@@ -128,34 +135,35 @@ impl Measuring {
         }
     }
 
-    /// Variables for the command: the run's id, which what measures below it shares, and which record is around that.
-    pub(super) fn handed_down(&self) -> Vec<(&'static str, String)> {
-        let of = |meter: &Meter| vec![(opt::RUN_ID.variable, meter.run_id()), (env::PARENT_PART, meter.part_id())];
-        self.0.as_ref().map(of).unwrap_or_default()
+    /// Environment variables for the command: the run's id and the id of this record, for programs that measure inside it.
+    pub(super) fn variables(&self) -> Vec<(&'static str, String)> {
+        let variables =
+            |meter: &Meter| vec![(opt::RUN_ID.variable, meter.run_id()), (env::PARENT_PART, meter.part_id())];
+        self.0.as_ref().map(variables).unwrap_or_default()
     }
 
-    /// The log that will be left.
-    pub(super) fn closing(&self) -> Option<std::path::PathBuf> {
+    /// Path of the run's log.
+    pub(super) fn log_path(&self) -> Option<std::path::PathBuf> {
         self.0.as_ref().and_then(Meter::log_path).map(Path::to_owned)
     }
 
-    /// Closes a run that is over.
-    pub(super) fn close(self, end: &Watched, code: u8) -> Option<Report> {
+    /// Closes the meter after the command has ended.
+    pub(super) fn close(self, end: &CommandEnd, code: u8) -> Option<Report> {
         let meter = self.0?;
         guarded(|| {
             meter.exited(&end.exited);
-            meter.close_at(end.at_ns, Some(code.into()), end.hurried)
+            meter.close_at(end.at_ns, Some(code.into()), end.is_urgent)
         })
     }
 
-    /// Closes a run that never was, and leaves nothing of it behind.
+    /// Closes the meter of a command that did not start, and removes its log.
     pub(super) fn discard(self) {
-        let log = self.closing();
+        let log = self.log_path();
         if let Some(meter) = self.0 {
             guarded(|| drop(meter));
         }
         if let Some(log) = log {
-            // What cannot be removed is a log without a command: harmless.
+            // If it cannot be removed, a log without a command stays: harmless.
             std::fs::remove_file(log).ok();
         }
     }

@@ -1,4 +1,7 @@
-//! The command line as plain data. Help texts are the doc comments, and for flags of options the help of their rows.
+//! The command line of `eco2` as plain data, parsed by clap.
+//!
+//! Help texts are the doc comments of the fields. A flag that sets an option takes its help from the option's row
+//! (`eco2::options`).
 
 mod compare;
 mod flags;
@@ -14,8 +17,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use eco2::options::{Row, opt};
 
 pub(crate) use compare::CompareArgs;
-use flags::Flags;
-pub(crate) use flags::{Given, Hardware, Identity, Price, PriceAgain, Provider, Supplements};
+use flags::OptionFlags;
+pub(crate) use flags::{
+    FlagValues, NewPriceFlags, PriceFlags, ProviderFlags, RunIdentityFlags, SensorFlags, SupplementFlags,
+};
 pub(crate) use merge::{CheckBudgetArgs, MergeArgs};
 pub(crate) use optimize::OptimizeArgs;
 pub(crate) use plan::PlanArgs;
@@ -52,15 +57,15 @@ Examples:
 A span file has the columns name,begin_ns,end_ns, on the clock of the trace.";
 
 const REPORT: &str = "\
-RUN is the path of a run log or of a JSON report, a run's id or its beginning, or `last`.
-Of a run of several processes the records are merged, as `eco2 merge` does.
+RUN is the path of a run log or of a JSON report, a run's id or its first characters, or `last`.
+The records of a run of several processes are merged, as `eco2 merge` does.
 A run that was killed has a provisional report: the last one in its log.
 
 Examples:
   eco2 report last
   eco2 report last --json | jq .energy
   eco2 report --by team ~/.local/state/eco2/runs/*.eco2log
-  eco2 report last --intensity-series gb.csv    price it again, with the intensity of its time
+  eco2 report last --intensity-series gb.csv    emissions with the intensity of each hour
   eco2 report last --format sci --embodied 8xa100-sxm4-40gb --functional-unit step";
 
 const GRID: &str = "\
@@ -85,7 +90,7 @@ struct Cli {
     command: Command,
 }
 
-/// What is to be done.
+/// The commands of `eco2`, with their flags.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run a command and report its energy use and emissions
@@ -120,7 +125,7 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
     pub(crate) json: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) price: Given<Price>,
+    pub(crate) price: FlagValues<PriceFlags>,
 }
 
 /// Flags of `eco2 doctor`.
@@ -134,7 +139,7 @@ pub(crate) struct DoctorArgs {
     #[arg(long, conflicts_with = "json")]
     pub(crate) fix_script: bool,
     #[command(flatten)]
-    pub(crate) hardware: Given<Hardware>,
+    pub(crate) hardware: FlagValues<SensorFlags>,
 }
 
 /// Flags of `eco2 replay`.
@@ -145,7 +150,7 @@ pub(crate) struct ReplayArgs {
     #[arg(value_name = "TRACE")]
     pub(crate) trace: PathBuf,
     #[command(flatten)]
-    pub(crate) start: Given<Start>,
+    pub(crate) start: FlagValues<StartTimeFlags>,
     /// Take the spans from this file instead of the trace
     #[arg(long, value_name = "SPANS.csv")]
     pub(crate) spans: Option<PathBuf>,
@@ -153,18 +158,18 @@ pub(crate) struct ReplayArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) identity: Given<Identity>,
+    pub(crate) identity: FlagValues<RunIdentityFlags>,
     #[command(flatten)]
-    pub(crate) price: Given<Price>,
+    pub(crate) price: FlagValues<PriceFlags>,
     #[command(flatten)]
-    pub(crate) supplements: Given<Supplements>,
+    pub(crate) supplements: FlagValues<SupplementFlags>,
 }
 
 /// When a recorded run took place.
 #[derive(Debug, Clone)]
-pub(crate) struct Start;
+pub(crate) struct StartTimeFlags;
 
-impl Flags for Start {
+impl OptionFlags for StartTimeFlags {
     const ROWS: &'static [&'static Row] = &[&opt::STARTED_AT];
 }
 
@@ -172,10 +177,10 @@ impl Flags for Start {
 #[derive(Debug, Args)]
 #[command(after_long_help = REPORT)]
 pub(crate) struct ReportArgs {
-    /// Log or report file, run id or its beginning, or `last`
+    /// Log or report file, run id or its first characters, or `last`
     #[arg(value_name = "RUN", required = true)]
     pub(crate) runs: Vec<OsString>,
-    /// How to render
+    /// Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
     /// Short for --format json
@@ -191,19 +196,19 @@ pub(crate) struct ReportArgs {
     #[arg(long, hide_short_help = true)]
     pub(crate) force: bool,
     #[command(flatten)]
-    pub(crate) price: Given<PriceAgain>,
+    pub(crate) price: FlagValues<NewPriceFlags>,
     #[command(flatten)]
-    pub(crate) supplements: Given<Supplements>,
+    pub(crate) supplements: FlagValues<SupplementFlags>,
 }
 
 impl ReportArgs {
-    /// The format, whichever flag gave it.
+    /// The format, from `--format` or `--json`.
     pub(crate) fn chosen(&self) -> Format {
         if self.json { Format::Json } else { self.format }
     }
 }
 
-/// Renderings.
+/// Formats of `eco2 report`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// A summary for people
@@ -248,17 +253,17 @@ pub(crate) struct GridArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
-    /// With --provider also say how often its cache answered
+    /// With --provider, also print the hits and misses of its cache
     #[arg(long, short)]
     pub(crate) verbose: bool,
     #[command(flatten)]
-    pub(crate) provider: Given<Provider>,
+    pub(crate) provider: FlagValues<ProviderFlags>,
 }
 
-/// Parses the command line, the program's name first.
+/// Parses the command line, whose first word is the program's name.
 ///
 /// # Errors
-/// What is wrong with it, or the help that was asked for.
+/// If it is wrong; also for `--help` and `--version`, which are errors to clap.
 pub(crate) fn parse(words: &[OsString]) -> Result<Command, clap::Error> {
     Cli::try_parse_from(words).map(|cli| cli.command)
 }
@@ -269,7 +274,7 @@ mod tests {
     use clap::CommandFactory;
 
     #[test]
-    fn the_definition_of_the_command_line_is_sound() {
+    fn command_line_definition_is_consistent() {
         Cli::command().debug_assert();
     }
 
@@ -278,7 +283,9 @@ mod tests {
         let command = Cli::command();
         let flags: Vec<String> = command
             .get_subcommands()
-            .flat_map(|one| one.get_arguments().filter_map(|flag| flag.get_long().map(|long| format!("--{long}"))))
+            .flat_map(|subcommand| {
+                subcommand.get_arguments().filter_map(|flag| flag.get_long().map(|long| format!("--{long}")))
+            })
             .collect();
         for (row, flag) in opt::all().filter_map(|row| Some((row, row.flag?))) {
             assert!(flags.iter().any(|name| name == flag.name), "{}: {}", row.name, flag.name);
@@ -286,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_the_command_belongs_to_it() {
+    fn words_after_the_command_belong_to_the_command() {
         let parse = |text: &str| {
             let words: Vec<OsString> = text.split(' ').map(OsString::from).collect();
             parse(&words)

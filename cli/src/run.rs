@@ -1,0 +1,104 @@
+//! `eco2 run`: runs a command, or attaches to a running process (`--pid`), and reports its energy use and emissions.
+//!
+//! The command's exit code, signals and streams pass through unchanged; an error of measuring never changes them.
+
+mod attach;
+mod child;
+mod signals;
+mod summary;
+mod watch;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use eco2::options::{Log, Options};
+use eco2_core::schema::Report;
+
+use crate::args::RunArgs;
+use crate::failure::{self, UsageError};
+use crate::{settings, sink};
+use child::Child;
+pub(crate) use child::ChildOutput;
+pub(crate) use signals::{Inbox, Pressure};
+
+/// Runs the command; returns the exit code of the measured command, or 125, 126 or 127 if it did not run.
+pub(crate) fn run(args: &RunArgs) -> u8 {
+    start(args).unwrap_or_else(|error| {
+        failure::print_error(&error);
+        failure::RUN
+    })
+}
+
+fn start(args: &RunArgs) -> anyhow::Result<u8> {
+    let options = settings::resolve(args.layer()?)?;
+    check_outputs(&options)?;
+    match (args.command.as_slice(), options.pid) {
+        ([], Some(pid)) => attach::attach(pid, &options),
+        ([], None) => Err(UsageError("no command to run, such as `eco2 run -- python train.py`".into()).into()),
+        (command, _) => follow(command, &options),
+    }
+}
+
+/// Checks that all output files can be written, so that no error appears only after hours of work.
+fn check_outputs(options: &Options) -> Result<(), UsageError> {
+    sink::check(options.json.as_deref())?;
+    sink::check(options.trace.as_deref())?;
+    let is_one_file = |path: &PathBuf| std::fs::metadata(path).map_or(true, |found| found.is_file());
+    if options.json == options.trace && options.json.as_ref().is_some_and(is_one_file) {
+        return Err(UsageError("--json and --trace name the same file; choose two files".into()));
+    }
+    let folder = match (&options.log, &options.state_dir) {
+        (Log::Folder(folder), _) | (Log::Runs, Some(folder)) => folder,
+        (Log::Off, _) | (Log::Runs, None) => return Ok(()),
+    };
+    eco2_report::check_output_folder(folder).map_err(|error| UsageError(error.to_string()))
+}
+
+/// Result of measuring a command.
+pub(crate) struct MeasuredCommand {
+    /// Exit code of the command; 126 or 127 if it did not start.
+    pub(crate) code: u8,
+    /// Whether the command started.
+    pub(crate) started: bool,
+    /// The report; `None`: nothing was measured.
+    pub(crate) report: Option<Report>,
+    log: Option<PathBuf>,
+}
+
+/// Measures a command and shows the summary.
+fn follow(command: &[OsString], options: &Options) -> anyhow::Result<u8> {
+    let measured = measure(command, options, None, ChildOutput::Inherited)?;
+    summary::finish(measured.report, measured.log.as_deref(), options);
+    Ok(measured.code)
+}
+
+/// Measures a command without showing a summary. Signals that `inbox` received before the command started are sent to it.
+///
+/// # Errors
+/// For wrong options, and if signals cannot be forwarded.
+pub(crate) fn measure(
+    command: &[OsString],
+    options: &Options,
+    inbox: Option<Inbox>,
+    output: ChildOutput,
+) -> anyhow::Result<MeasuredCommand> {
+    let words = command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let meter = watch::open(options, words)?;
+    summary::header(&meter, options);
+    let open = || Inbox::open().context("signals cannot be received, so they could not be forwarded to the command");
+    let inbox = inbox.map_or_else(open, Ok)?;
+    let child = match Child::start(command, meter.variables(), output) {
+        Ok(child) => child,
+        Err(not_started) => {
+            failure::print_error(&not_started.error);
+            meter.discard();
+            return Ok(MeasuredCommand { code: not_started.code, started: false, report: None, log: None });
+        }
+    };
+    meter.follow_with_orphans(child.id());
+    let end = watch::until_ended(child, inbox, |pid, exited| meter.orphan_exited(pid, exited))?;
+    let code = child::exit_code(end.exited.status);
+    let log = meter.log_path();
+    Ok(MeasuredCommand { code, started: true, report: meter.close(&end, code), log })
+}
