@@ -84,7 +84,7 @@ class Counter:
 
 
 class Sensor:
-    """A power sensor without a fault: what it tells is the trapezoid through its readings."""
+    """A power sensor without a fault: its energy is the trapezoid through its readings."""
 
     def __init__(self, rand, name, end):
         self.name, self.counts, self.points, self.rows, now = name, {}, [], [], rand.randint(0, MS)

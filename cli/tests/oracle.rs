@@ -1,6 +1,6 @@
 //! `eco2 replay` against `oracle.py`, which knows the truth by other means and shares no code with the account.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests fail by panicking, and say when they skip")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests fail by panicking, and print when they skip")]
 
 use std::process::Command;
 
@@ -12,7 +12,7 @@ fn m35_replay_agrees_with_an_independent_oracle() {
         println!("skipped: python3 is not installed");
         return;
     };
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(said.contains("40 cases, 0 failed"), "{said}");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(printed.contains("40 cases, 0 failed"), "{printed}");
 }

@@ -90,6 +90,7 @@ class Kept(unittest.TestCase):
             "wire name": ("a.rs", 'let a = report["spells"].get("counsel");\n'),
             "wire name in JSON": ("a.rs", r'let a = r#"{"beside": []}"#; let b = "{\"silences\": 1}";' + "\n"),
             "wire name in a path": ("a.rs", 'let a = json.pointer("/carbon/beside/0"); let b = "carbon.beside.mean";\n'),
+            "variable of a wire name": ("a.rs", "let beside = carbon.beside;\n"),
             "renamed field": ("a.rs", '#[serde(rename = "spells", default)]\nepisodes: u8,\n'),
             "wire name of Python": ("a.py", "a = report['carbon']['beside']\n"),
             "letter": ("a.rs", "let a = 'x'; let b = '\\''; let c = b'\"'; let d = 1;\n"),

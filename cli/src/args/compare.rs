@@ -8,9 +8,9 @@ use eco2_grid::carbon::FunctionalUnit;
 use eco2_report::Objective;
 
 const COMPARE: &str = "\
-RUN is a run log, a JSON report, a run's id or its first characters, or `last`. Values are per sample,
-token or step, whichever every run has counted, else of the whole run. Only these runs are compared
-with each other. One run per configuration does not show the variation between runs.
+RUN is a run log, a JSON report, a run's id or its first characters, or `last`. Values are per
+sample, token or step, whichever every run has counted, else of the whole run. Only these runs are
+compared with each other. One run per configuration does not show the variation between runs.
 
 Examples:
   eco2 compare a.json b.json

@@ -1,4 +1,4 @@
-//! `eco2 check-budget`: one answer, as words, as JSON and as an exit code.
+//! `eco2 check-budget`: the result as text, as JSON and as an exit code.
 
 use std::fs::OpenOptions;
 use std::process::Stdio;
@@ -56,7 +56,7 @@ fn run_may_be_named_without_a_flag() {
 }
 
 #[test]
-fn d28_the_json_has_the_keys_that_scripts_read_and_the_bounds_beside_them() {
+fn d28_the_json_has_the_keys_of_hf_eco2ai_and_the_bounds() {
     let rig = with_reports();
     let found = json(&rig.eco2("check-budget -r hf.json --max-co2 1.6 --format json"));
     assert_eq!(found["budget_kg"], 1.6);
@@ -64,7 +64,7 @@ fn d28_the_json_has_the_keys_that_scripts_read_and_the_bounds_beside_them() {
     assert_eq!(found["exceeded"], true);
     assert_eq!(found["percentage_used"], 125.0);
     assert!((found["remaining_kg"].as_f64().unwrap() + 0.4).abs() < 1e-12);
-    assert_eq!(found["actual_high_kg"], Value::Null, "HF Eco2AI knows no bounds");
+    assert_eq!(found["actual_high_kg"], Value::Null, "HF Eco2AI has no bounds");
     let found = json(&rig.eco2("check-budget -r eco2.json --max-co2 0.5 --json"));
     assert_eq!((found["actual_kg"].as_f64(), found["exceeded"].as_bool()), (Some(0.12), Some(false)));
     assert_eq!((found["actual_low_kg"].as_f64(), found["actual_high_kg"].as_f64()), (Some(0.1), Some(0.9)));
@@ -83,7 +83,7 @@ fn k10_quality_and_range_of_a_synthetic_value_are_shown_in_both_formats() {
         (Some("synthetic"), Some(100.0))
     );
     let found = json(&rig.eco2("check-budget -r hf.json --max-co2 3 --json"));
-    assert_eq!(found["actual_quality"], Value::Null, "HF Eco2AI does not say");
+    assert_eq!(found["actual_quality"], Value::Null, "HF Eco2AI does not report it");
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn k10_an_unknown_co2_is_not_known_and_no_other_kind_of_file() {
     rig.put("null.json", r#"{"summary": {"total_co2_kg": null}}"#);
     let ran = rig.eco2("check-budget -r null.json --max-co2 1");
     assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{ran:?}");
-    assert!(ran.err.contains("null.json: the report does not know its CO2"), "{ran:?}");
+    assert!(ran.err.contains("null.json: the emissions are not known (total_co2_kg is null)"), "{ran:?}");
 }
 
 #[test]
@@ -119,16 +119,16 @@ fn d28_a_check_that_cannot_be_made_is_exit_code_2() {
 }
 
 #[test]
-fn d28_a_run_that_measured_nothing_is_within_no_budget() {
+fn d28_a_run_that_measured_nothing_is_neither_within_nor_beyond_a_budget() {
     let rig = Rig::bare();
     assert_eq!(rig.run("--no-estimate --json real.json", "true").code, Some(0));
     let ran = rig.eco2("check-budget -r real.json --max-co2 1");
     assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""), "{ran:?}");
-    assert!(ran.err.contains("real.json: the report has no carbon: nothing was measured"), "{ran:?}");
+    assert!(ran.err.contains("real.json: the report has no emissions: nothing was measured"), "{ran:?}");
 }
 
 #[test]
-fn d28_an_answer_that_cannot_be_written_is_exit_code_2_and_one_that_nobody_reads_the_verdicts() {
+fn d28_a_failed_write_is_exit_code_2_and_a_closed_pipe_keeps_the_result() {
     let rig = with_reports();
     let code = |limit: &str, out: Stdio| {
         let mut command = rig.command(&format!("check-budget -r hf.json --max-co2 {limit}"));

@@ -1,4 +1,4 @@
-//! `eco2 run` is killed: what was written stays readable, and nothing stands in the next run's way.
+//! A killed `eco2 run`: its log stays readable, and the next run is not disturbed.
 
 use std::path::Path;
 use std::process::Child;

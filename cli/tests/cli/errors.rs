@@ -77,7 +77,7 @@ fn a_closed_pipe_is_a_quiet_success() {
 }
 
 #[test]
-fn a_full_disk_is_told() {
+fn a_full_disk_is_reported() {
     let rig = Rig::bare();
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let output = rig.bin().arg("demo").stdout(full).output().unwrap();

@@ -89,18 +89,18 @@ fn k18_file_names_need_not_be_utf8() {
 fn k20_trace_to_a_pipe_without_a_reader_costs_the_trace_alone() {
     let rig = Rig::measured();
     mkfifo(&rig.path("pipe"));
-    // The command itself reads from the pipe only after it has started: a start that waited would wait for ever.
+    // The command itself reads from the pipe only after it has started: a start that waited for it would never end.
     let ran = rig.run("--quiet --json r.json --trace pipe", "touch started; exit 5");
     assert_eq!(ran.code, Some(5));
     assert!(rig.path("started").exists());
-    let told: Vec<String> = rig
+    let events: Vec<String> = rig
         .report("r.json")
         .events
         .into_iter()
         .filter(|event| event.kind == "trace-failed")
         .map(|event| event.text)
         .collect();
-    assert!(told.len() == 1 && told[0].contains("no process reads from this pipe"), "{told:?}");
+    assert!(events.len() == 1 && events[0].contains("no process reads from this pipe"), "{events:?}");
     let read = rig.run("--quiet --trace pipe", "timeout 10 cat pipe > copy & sleep 0.3");
     assert_eq!(read.code, Some(0));
     crate::rig::await_that("the trace reaches the reader", || {

@@ -40,8 +40,8 @@ fn k11_folder_with_records_of_several_runs_is_refused_unless_forced() {
     {
         let refused = rig.eco2(words);
         assert!(matches!(refused.code, Some(1 | 2)), "{words}: {refused:?}");
-        for told in [&ids[0], &ids[1], "name-a", "name-b", "runs:", "--force"] {
-            assert!(refused.err.contains(told), "{words}: {told}: {refused:?}");
+        for message in [&ids[0], &ids[1], "name-a", "name-b", "runs:", "--force"] {
+            assert!(refused.err.contains(message), "{words}: {message}: {refused:?}");
         }
     }
     let sum: u64 =

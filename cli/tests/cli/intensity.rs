@@ -27,15 +27,15 @@ fn kinds(report: &Report) -> Vec<(&str, &str)> {
 }
 
 #[test]
-fn a_run_over_the_hour_is_weighed_part_by_part() {
+fn each_part_of_a_run_has_the_intensity_of_its_hour() {
     let rig = Rig::bare();
     let series = "# kind=direct-average-production\n# source=Test grid\ntime,gco2e_per_kwh\n\
                   2026-03-01T11:00Z,100\n2026-03-01T12:00Z,500\n";
     // Half a second before noon, and one and a half after it.
     let report = replayed(&rig, series, "--started-at 2026-03-01T11:59:59.500Z --pue 1.5");
     let carbon = report.carbon.unwrap();
-    let told: Vec<_> = carbon.segments.iter().map(|segment| (segment.from.as_str(), segment.g_per_kwh)).collect();
-    assert_eq!(told, [("2026-03-01T11:59:59.5Z", 100.0), ("2026-03-01T12:00:00Z", 500.0)]);
+    let segments: Vec<_> = carbon.segments.iter().map(|segment| (segment.from.as_str(), segment.g_per_kwh)).collect();
+    assert_eq!(segments, [("2026-03-01T11:59:59.5Z", 100.0), ("2026-03-01T12:00:00Z", 500.0)]);
     assert_eq!(carbon.segments[1].to, "2026-03-01T12:00:01.5Z");
     assert_eq!((carbon.zone.as_str(), carbon.zone_source.as_str()), ("series", "given"), "the world has no part in it");
     assert_eq!(carbon.segments[0].kind.as_deref(), Some("direct-average-production"));
@@ -53,15 +53,15 @@ fn a_run_over_the_hour_is_weighed_part_by_part() {
 }
 
 #[test]
-fn a_gap_in_the_series_is_the_tables_and_flagged_never_zero() {
+fn a_gap_in_the_series_takes_the_yearly_value_and_is_flagged() {
     let rig = Rig::bare();
     let series = "time,GB,FR\n2026-03-01T11:00Z,100,1\n2026-03-01T12:00Z,,1\n";
     let flags = "--started-at 2026-03-01T11:59:59Z --intensity-column GB --zone DE";
     let report = replayed(&rig, series, flags);
     let carbon = report.carbon.as_ref().unwrap();
-    let told: Vec<_> =
+    let segments: Vec<_> =
         carbon.segments.iter().map(|segment| (segment.g_per_kwh, segment.year, segment.estimated)).collect();
-    assert_eq!(told, [(100.0, None, false), (342.06, Some(2024), true)]);
+    assert_eq!(segments, [(100.0, None, false), (342.06, Some(2024), true)]);
     let [(kind, text)] = kinds(&report)[..] else { panic!("{:?}", report.events) };
     assert_eq!(kind, "intensity-fallback");
     assert!(
@@ -86,8 +86,8 @@ fn k09_direct_and_life_cycle_intensities_are_never_in_one_sum() {
     let report = ran.report();
     assert_valid(&report);
     let carbon = report.carbon.as_ref().unwrap();
-    let told: Vec<_> = carbon.segments.iter().map(|segment| (segment.g_per_kwh, segment.estimated)).collect();
-    assert_eq!(told, [(188.0, false), (188.0, true)], "the second second is extended, and flagged");
+    let segments: Vec<_> = carbon.segments.iter().map(|segment| (segment.g_per_kwh, segment.estimated)).collect();
+    assert_eq!(segments, [(188.0, false), (188.0, true)], "the second second is extended, and flagged");
     let direct = Some("direct-average-consumption");
     assert!(carbon.segments.iter().all(|segment| segment.kind.as_deref() == direct), "{:?}", carbon.segments);
     // Some 421 J at 188 g/kWh: 0.022 g, where the table's 215.79 would make it 0.0236.
@@ -102,7 +102,7 @@ fn k09_direct_and_life_cycle_intensities_are_never_in_one_sum() {
 }
 
 #[test]
-fn a_trace_without_a_time_is_of_1970_and_the_series_does_not_reach_there() {
+fn a_trace_without_a_time_is_of_1970_which_the_series_does_not_cover() {
     let rig = Rig::bare();
     let report = replayed(&rig, "time,gco2e_per_kwh\n2026-03-01T11:00Z,100\n", "");
     let carbon = report.carbon.as_ref().unwrap();
@@ -112,7 +112,7 @@ fn a_trace_without_a_time_is_of_1970_and_the_series_does_not_reach_there() {
 }
 
 #[test]
-fn a_wrong_series_is_told_with_its_line_before_anything_runs() {
+fn a_wrong_series_is_refused_with_its_line_before_the_command_runs() {
     let rig = Rig::bare();
     rig.put("series.csv", "time,gco2e_per_kwh\n2026-03-01T11:00Z,100\n2026-03-01T10:00Z,1\n");
     let ran = rig.eco2("run --intensity-series series.csv -- touch ran");
@@ -122,7 +122,7 @@ fn a_wrong_series_is_told_with_its_line_before_anything_runs() {
 }
 
 #[test]
-fn a_finished_run_is_weighed_again() {
+fn a_report_is_priced_again_with_a_series() {
     let rig = Rig::bare();
     rig.put("trace.csv", &trace());
     rig.put("series.csv", "time,gco2e_per_kwh\n2026-03-01T11:00Z,100\n2026-03-01T12:00Z,500\n");
@@ -135,7 +135,7 @@ fn a_finished_run_is_weighed_again() {
     assert_eq!((&before.energy, before.devices.len()), (&after.energy, after.devices.len()), "the PUE stays");
     let carbon = after.carbon.unwrap();
     assert_eq!(carbon.segments.len(), 2);
-    // The report's curves tell how much of it was used before noon: 210 J at 100 and 210 J at 500 g, PUE 1.5.
+    // The report's curves give the energy before noon: 210 J at 100 and 210 J at 500 g, PUE 1.5.
     let truth = (315.0 * 100.0 + 315.0 * 500.0) / 3.6e6;
     for grams in [carbon.grams.unwrap(), truth] {
         assert!(
@@ -147,7 +147,7 @@ fn a_finished_run_is_weighed_again() {
     assert_eq!(untouched.carbon.unwrap().zone, "FR");
 }
 
-/// `eco2 run` of a short command that asks a provider at `base`.
+/// `eco2 run` of a short command with a provider at `base`.
 fn asking(rig: &Rig, base: &str) -> Ran {
     let flags = format!("--provider electricity-maps --provider-url {base} --zone DE --json report.json");
     let mut command = rig.measuring(&flags, "sleep 0.3; exit 7");
@@ -158,7 +158,7 @@ fn now_ns() -> i64 {
     i64::try_from(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos()).unwrap()
 }
 
-/// Hours around now, all of one figure.
+/// Hours around now, all with one intensity.
 fn around_now(g_per_kwh: u32) -> Answer {
     let hour = now_ns().div_euclid(HOUR_NS);
     let point = |hour: i64| {
@@ -176,7 +176,7 @@ fn files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
 }
 
 #[test]
-fn a_provider_weighs_the_run_and_its_token_shows_nowhere() {
+fn a_provider_prices_the_run_and_its_token_is_never_shown() {
     let rig = Rig::measured();
     let stub = Stub::new(|_| around_now(123));
     let ran = asking(&rig, &stub.base);
@@ -202,7 +202,7 @@ fn a_provider_weighs_the_run_and_its_token_shows_nowhere() {
 }
 
 #[test]
-fn f44_whatever_a_provider_does_the_run_is_measured_and_the_fallback_flagged() {
+fn f44_a_failing_provider_leaves_the_run_measured_and_the_fallback_flagged() {
     let redirect = Answer::Http(302, "location: http://example.org/\r\n", String::new());
     let often = Answer::Http(429, "retry-after: 60\r\n", String::new());
     let faults = [
@@ -220,39 +220,39 @@ fn f44_whatever_a_provider_does_the_run_is_measured_and_the_fallback_flagged() {
         (Answer::Closed, "cannot be reached"),
     ];
     std::thread::scope(|scope| {
-        for (answer, said) in faults {
+        for (answer, message) in faults {
             scope.spawn(move || {
-                let told = format!("{answer:.60?}");
+                let case = format!("{answer:.60?}");
                 let stub = Stub::always(answer);
                 let rig = Rig::measured();
                 let began = Instant::now();
                 let ran = asking(&rig, &stub.base);
                 // The command's 0.3 s, at most 2 s for the last answer, and much room for a busy machine.
-                assert!(began.elapsed() < Duration::from_secs(20), "{told}: {:?}", began.elapsed());
-                assert_eq!(ran.code, Some(7), "{told}: {}", ran.err);
-                unaffected(&rig.report("report.json"), &told, said);
+                assert!(began.elapsed() < Duration::from_secs(20), "{case}: {:?}", began.elapsed());
+                assert_eq!(ran.code, Some(7), "{case}: {}", ran.err);
+                assert_unaffected(&rig.report("report.json"), &case, message);
             });
         }
     });
     let rig = Rig::measured();
     let ran = asking(&rig, &Stub::always(Answer::Closed).base.replace("http:", "https:"));
     assert_eq!(ran.code, Some(7), "{}", ran.err);
-    unaffected(&rig.report("report.json"), "no TLS", "");
+    assert_unaffected(&rig.report("report.json"), "no TLS", "");
 }
 
-/// Measured, final, and priced by the table, which is flagged and said.
-fn unaffected(report: &Report, told: &str, said: &str) {
+/// Checks that a run is measured, final and priced by the yearly table, and that the fallback is flagged.
+fn assert_unaffected(report: &Report, case: &str, message: &str) {
     assert_valid(report);
-    assert_eq!(report.run.state, State::Final, "{told}");
-    assert!(report.energy.total_uj > Some(1_000_000), "{told}: {:?}", report.energy);
+    assert_eq!(report.run.state, State::Final, "{case}");
+    assert!(report.energy.total_uj > Some(1_000_000), "{case}: {:?}", report.energy);
     let carbon = report.carbon.as_ref().unwrap();
     assert!(
         carbon.segments.iter().all(|segment| segment.estimated && segment.g_per_kwh == 342.06),
-        "{told}: {carbon:?}"
+        "{case}: {carbon:?}"
     );
     let kinds = kinds(report);
     let fault = kinds.iter().find(|(kind, _)| *kind == "intensity-fault");
-    assert!(fault.is_some_and(|(_, text)| text.contains(said)), "{told}: {kinds:?}");
+    assert!(fault.is_some_and(|(_, text)| text.contains(message)), "{case}: {kinds:?}");
     assert!(
         kinds.iter().any(|(kind, text)| *kind == "intensity-fallback" && text.contains("100.0 % by table")),
         "{kinds:?}"
@@ -260,7 +260,7 @@ fn unaffected(report: &Report, told: &str, said: &str) {
 }
 
 #[test]
-fn a_token_that_is_missing_or_open_to_others_is_told_before_the_run() {
+fn a_token_that_is_missing_or_readable_by_others_is_refused_before_the_run() {
     let rig = Rig::bare();
     let ran_without = rig.eco2("run --provider electricity-maps --zone DE -- touch ran");
     assert_eq!(ran_without.code, Some(125));
@@ -285,7 +285,7 @@ fn a_secret_in_an_address_or_a_file_is_refused() {
 }
 
 #[test]
-fn a_place_is_looked_for_only_when_asked_and_never_guessed() {
+fn a_place_is_located_only_on_request() {
     let rig = Rig::bare();
     rig.put("trace.csv", &trace());
     let zone = |place: &str| rig.eco2(&format!("replay trace.csv --json - --locate {place}"));
@@ -293,11 +293,11 @@ fn a_place_is_looked_for_only_when_asked_and_never_guessed() {
     assert_eq!((madrid.zone.as_str(), madrid.zone_source.as_str()), ("ES", "coordinates"));
     let equator = zone("0,37").report().carbon.unwrap();
     assert_eq!(equator.zone, "KE", "latitude 0 is a place");
-    for (place, said) in
+    for (place, message) in
         [("0,0", "give --zone"), ("47.56,7.59", "near: "), ("52.5", "latitude and a longitude"), ("91,0", "-90 to 90")]
     {
         let ran = zone(place);
-        assert!(ran.code != Some(0) && ran.err.contains(said), "{place}: {}", ran.err);
+        assert!(ran.code != Some(0) && ran.err.contains(message), "{place}: {}", ran.err);
     }
     let stub = Stub::new(|line| {
         if line.contains("/computeMetadata/v1/instance/zone") {
@@ -309,14 +309,14 @@ fn a_place_is_looked_for_only_when_asked_and_never_guessed() {
     let mut command = rig.command("replay trace.csv --json - --locate cloud");
     let cloud = ran(command.env("ECO2_METADATA_URL", &stub.base)).report().carbon.unwrap();
     assert_eq!((cloud.zone.as_str(), cloud.zone_source.as_str()), ("gcp:europe-west9", "cloud-metadata"));
-    let nobody = Stub::always(Answer::status(404));
+    let silent = Stub::always(Answer::status(404));
     let mut command = rig.command("replay trace.csv --json - --locate cloud");
-    let lost = ran(command.env("ECO2_METADATA_URL", &nobody.base)).report();
+    let lost = ran(command.env("ECO2_METADATA_URL", &silent.base)).report();
     assert_eq!(lost.carbon.as_ref().unwrap().zone_source, "default-world");
     assert!(kinds(&lost).iter().any(|(kind, text)| *kind == "zone-not-found" && text.contains("name a zone")));
     let asked = stub.asked();
     rig.command("replay trace.csv --json -").env("ECO2_METADATA_URL", &stub.base).output().unwrap();
-    assert_eq!(stub.asked(), asked, "nobody is asked unless somebody wants to know");
+    assert_eq!(stub.asked(), asked, "the metadata server is queried only with --locate");
 }
 
 #[test]
@@ -336,7 +336,7 @@ fn a_zone_shows_its_mix_and_a_cloud_region_its_pue() {
     );
 }
 
-/// What a replay says of its zone: the zone, its source, and the events about it.
+/// Returns the zone of a replay, the zone's source, and the events about it.
 fn zone_of(rig: &Rig, flags: &str, fallback: bool) -> (String, String, Vec<(String, String)>) {
     rig.put("trace.csv", &trace());
     let mut command = rig.command(&format!("replay trace.csv --started-at 2026-03-01T11:59:59Z {flags} --json -"));
@@ -381,7 +381,7 @@ fn k16_a_name_of_a_country_and_a_state_is_not_taken_for_the_country_without_a_wo
 }
 
 #[test]
-fn k16_a_column_is_asked_for_by_the_option_that_names_it() {
+fn k16_the_error_of_a_missing_column_names_its_option() {
     let rig = Rig::bare();
     rig.put("trace.csv", &trace());
     rig.put("two.csv", "time,a,b\n2026-03-01T11:00Z,1,2\n2026-03-01T12:00Z,1,2\n");
@@ -397,7 +397,7 @@ fn k16_a_column_is_asked_for_by_the_option_that_names_it() {
 }
 
 #[test]
-fn k09_a_zone_that_only_the_provider_knows_is_not_called_the_world() {
+fn k09_a_zone_that_only_the_provider_has_is_not_reported_as_world() {
     let rig = Rig::bare();
     rig.put("trace.csv", &trace());
     let answer = r#"{"meta":{"region":"CAISO_NORTH","units":"lbs_co2_per_mwh","data_point_period_seconds":3600},
@@ -419,7 +419,7 @@ fn k09_a_zone_that_only_the_provider_knows_is_not_called_the_world() {
 }
 
 #[test]
-fn k09_a_provider_that_is_asked_later_is_asked_about_the_reports_own_zone() {
+fn k09_a_report_that_is_priced_again_queries_its_own_zone() {
     let rig = Rig::bare();
     rig.put("trace.csv", &trace());
     let replay =

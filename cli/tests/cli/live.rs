@@ -36,72 +36,78 @@ fn asking(rig: &Rig, words: &str, stub: &Stub) -> Ran {
     ran(command.env("XDG_CACHE_HOME", cache))
 }
 
-fn told(ran: &Ran) -> Value {
+fn json_of(ran: &Ran) -> Value {
     assert_eq!(ran.code, Some(0), "{ran:?}");
     serde_json::from_str(&ran.out).unwrap()
 }
 
 #[test]
-fn verbose_grid_says_how_often_the_cache_answered() {
+fn verbose_grid_prints_hits_and_misses_of_the_cache() {
     let rig = Rig::bare();
     let stub = Stub::new(|_| half_hours(now_ns() - HALF_HOUR_NS, &[90, 123, 150]));
-    let said = |words: &str| asking(&rig, words, &stub).err;
-    let (first, second) = (said("grid GB -v"), said("grid GB --json --verbose"));
-    assert!(first.contains("neso: 0 answered by the cache, 1 asked anew"), "{first}");
-    assert!(second.contains("neso: 1 answered by the cache, 0 asked anew"), "{second}");
-    assert!(!said("grid GB").contains("cache"), "nobody asked");
+    let messages = |words: &str| asking(&rig, words, &stub).err;
+    let (first, second) = (messages("grid GB -v"), messages("grid GB --json --verbose"));
+    assert!(first.contains("neso: cache: 0 hits, 1 misses"), "{first}");
+    assert!(second.contains("neso: cache: 1 hits, 0 misses"), "{second}");
+    assert!(!messages("grid GB").contains("cache"), "not without -v");
 }
 
 #[test]
-fn a_provider_says_what_a_zone_weighs_now_and_until_when() {
+fn a_provider_gives_the_current_intensity_and_its_period() {
     let rig = Rig::bare();
     let stub = Stub::new(|_| half_hours(now_ns() - HALF_HOUR_NS, &[90, 123, 150]));
     let ran = asking(&rig, "grid GB --json", &stub);
-    let told = told(&ran);
-    assert_eq!((&told["zone"], &told["name"]), (&json!("GB"), &json!("United Kingdom")), "{told}");
-    let figure = told["g_per_kwh"].as_f64().unwrap();
+    let answer = json_of(&ran);
+    assert_eq!((&answer["zone"], &answer["name"]), (&json!("GB"), &json!("United Kingdom")), "{answer}");
+    let figure = answer["g_per_kwh"].as_f64().unwrap();
     // The half hour may have ended while the test ran.
-    assert!([123.0, 150.0].contains(&figure), "{told}");
-    assert_eq!((&told["provider"], &told["estimated"], &told["year"]), (&json!("neso"), &json!(false), &Value::Null));
-    assert_eq!(told["kind"], "direct-average-consumption");
-    assert_eq!(told["chain"], json!([{"provider": "neso", "answered": true, "fault": null}]));
-    let text = |key: &str| told[key].as_str().unwrap().to_owned();
-    assert!(text("from") <= text("at") && text("at") < text("until"), "{told}");
-    assert_eq!(told["mix"]["year"], 2023, "the mix is the table's, dated");
+    assert!([123.0, 150.0].contains(&figure), "{answer}");
+    assert_eq!(
+        (&answer["provider"], &answer["estimated"], &answer["year"]),
+        (&json!("neso"), &json!(false), &Value::Null)
+    );
+    assert_eq!(answer["kind"], "direct-average-consumption");
+    assert_eq!(answer["chain"], json!([{"provider": "neso", "answered": true, "fault": null}]));
+    let text = |key: &str| answer[key].as_str().unwrap().to_owned();
+    assert!(text("from") <= text("at") && text("at") < text("until"), "{answer}");
+    assert_eq!(answer["mix"]["year"], 2023, "the mix is the table's, dated");
     let page = asking(&rig, "grid GB", &stub);
     assert!(page.out.contains("123 g CO2e/kWh") || page.out.contains("150 g CO2e/kWh"), "{page:?}");
     assert!(page.out.contains("neso: answered") && page.out.contains("Time"), "{page:?}");
 }
 
 #[test]
-fn f44_a_provider_that_fails_leaves_the_yearly_figure_flagged_with_the_chain() {
+fn f44_a_provider_that_fails_leaves_the_yearly_value_flagged_with_the_chain() {
     let rig = Rig::bare();
     let stub = Stub::always(Answer::status(403));
     let ran = asking(&rig, "grid GB --json", &stub);
-    let told = told(&ran);
+    let answer = json_of(&ran);
     let table: Value = serde_json::from_str(&rig.eco2("grid GB --json").out).unwrap();
     for key in ["zone", "name", "g_per_kwh", "kind", "year", "source"] {
-        assert_eq!(told[key], table[key], "{key}");
+        assert_eq!(answer[key], table[key], "{key}");
     }
-    assert_eq!((&told["provider"], &told["estimated"], &told["until"]), (&json!("table"), &json!(true), &Value::Null));
-    assert_eq!(told["chain"][0]["answered"], false);
-    assert!(told["chain"][0]["fault"].as_str().unwrap().contains("HTTP 403"), "{told}");
-    assert_eq!(told["chain"][1], json!({"provider": "table", "answered": true, "fault": null}));
+    assert_eq!(
+        (&answer["provider"], &answer["estimated"], &answer["until"]),
+        (&json!("table"), &json!(true), &Value::Null)
+    );
+    assert_eq!(answer["chain"][0]["answered"], false);
+    assert!(answer["chain"][0]["fault"].as_str().unwrap().contains("HTTP 403"), "{answer}");
+    assert_eq!(answer["chain"][1], json!({"provider": "table", "answered": true, "fault": null}));
     assert!(ran.err.contains("neso: ") && ran.err.contains("HTTP 403"), "{}", ran.err);
     let lost = asking(&rig, "grid Narnia", &stub);
-    assert_eq!((lost.code, lost.out.as_str()), (Some(2), ""), "no figure is made up: {lost:?}");
+    assert_eq!((lost.code, lost.out.as_str()), (Some(2), ""), "no synthetic value: {lost:?}");
 }
 
 #[test]
-fn a_figure_of_the_past_that_stands_for_now_is_an_estimate() {
+fn a_past_value_that_is_used_for_now_is_an_estimate() {
     let rig = Rig::bare();
     let stub = Stub::new(|_| half_hours(now_ns() - 4 * HALF_HOUR_NS, &[77]));
-    let told = told(&asking(&rig, "grid GB --json", &stub));
-    assert_eq!((told["g_per_kwh"].as_f64(), &told["estimated"]), (Some(77.0), &json!(true)), "{told}");
+    let answer = json_of(&asking(&rig, "grid GB --json", &stub));
+    assert_eq!((answer["g_per_kwh"].as_f64(), &answer["estimated"]), (Some(77.0), &json!(true)), "{answer}");
 }
 
 #[test]
-fn nobody_is_asked_unless_named_and_a_token_is_told_by_its_variable() {
+fn a_provider_is_queried_only_by_name_and_the_error_names_the_tokens_variable() {
     let rig = Rig::bare();
     let stub = Stub::always(Answer::status(500));
     let mut quiet = rig.command("grid GB --json");
@@ -118,50 +124,50 @@ fn nobody_is_asked_unless_named_and_a_token_is_told_by_its_variable() {
 }
 
 #[test]
-fn a_published_forecast_is_planned_with() {
+fn plan_uses_a_published_forecast() {
     let rig = Rig::bare();
     let stub = Stub::new(|_| {
         half_hours(eco2_grid::parse_instant("2026-03-01T00:00Z").unwrap(), &[300, 300, 100, 200, 400, 400])
     });
     let words = "plan --json --zone GB --duration 1 --within 2.5 --power 1000 --start 2026-03-01T00:15Z";
     let ran = asking(&rig, words, &stub);
-    let plan = told(&ran);
-    // Half an hour each at 100 and 200; at once a quarter and a half at 300, a quarter at 100.
+    let plan = json_of(&ran);
+    // Planned: half an hour at 100 and half at 200. Starting now: a quarter and a half at 300, a quarter at 100.
     assert_eq!((plan["grams"].as_f64(), plan["grams_now"].as_f64()), (Some(150.0), Some(250.0)), "{plan}");
     assert_eq!(plan["slots"], json!([{"from": "2026-03-01T01:00:00Z", "to": "2026-03-01T02:00:00Z", "workers": 1}]));
     assert_eq!(plan["kind"], "direct-average-consumption");
-    assert!(ran.err.contains("publishes figures up to 2026-03-01T03:00:00Z"), "{}", ran.err);
+    assert!(ran.err.contains("publishes intensities up to 2026-03-01T03:00:00Z"), "{}", ran.err);
 }
 
 #[test]
-fn d17_without_a_published_figure_there_is_no_plan_and_no_curve_is_made_up() {
+fn d17_without_published_values_there_is_no_plan_and_no_synthetic_series() {
     let rig = Rig::bare();
     let stub = Stub::always(Answer::ok(r#"{"data":[]}"#));
     let words = "plan --json --zone GB --duration 1 --within 2 --power 1000";
     let none = asking(&rig, words, &stub);
     assert_eq!((none.code, none.out.as_str()), (Some(2), ""), "{none:?}");
     assert!(none.err.contains("no figure for that time") && none.err.contains("--series"), "{}", none.err);
-    let nobody = rig.eco2(words);
-    assert_eq!(nobody.code, Some(2));
-    assert!(nobody.err.contains("--series <FILE>"), "{}", nobody.err);
-    // The first hour only: the job cannot wait for what nobody has said.
+    let unnamed = rig.eco2(words);
+    assert_eq!(unnamed.code, Some(2));
+    assert!(unnamed.err.contains("--series <FILE>"), "{}", unnamed.err);
+    // Only the first hour is published: the job cannot wait for later hours.
     let start = "2026-03-01T00:00Z";
     let gap = Stub::new(move |_| half_hours(eco2_grid::parse_instant(start).unwrap(), &[300, 100]));
     let within =
         asking(&rig, "plan --json --zone GB --duration 0.5 --within 9 --power 1000 --start 2026-03-01T00:00Z", &gap);
-    assert_eq!(told(&within)["start"], "2026-03-01T00:30:00Z");
+    assert_eq!(json_of(&within)["start"], "2026-03-01T00:30:00Z");
     assert!(within.err.contains("the series ends at 2026-03-01T01:00:00Z"), "{}", within.err);
 }
 
 #[test]
-fn d17_what_was_published_before_is_not_stretched_into_the_hours_to_come() {
+fn d17_an_earlier_answer_is_not_extended_into_future_hours() {
     let rig = Rig::bare();
     let broken = Arc::new(AtomicBool::new(false));
     let is_broken = Arc::clone(&broken);
-    let answer = move |_: &str| {
+    let reply = move |_: &str| {
         if is_broken.load(Ordering::SeqCst) { Answer::status(500) } else { half_hours(now_ns(), &[50, 60]) }
     };
-    let stub = Stub::new(answer);
+    let stub = Stub::new(reply);
     let words = "plan --json --zone GB --power 1000 --duration 0.1";
     assert_eq!(asking(&rig, &format!("{words} --within 0.2"), &stub).code, Some(0));
     broken.store(true, Ordering::SeqCst);

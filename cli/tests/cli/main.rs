@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot set its stage has failed")]
 
-mod beside;
 mod check_budget;
 mod compare;
 mod crash;
@@ -26,6 +25,7 @@ mod signals;
 mod sources;
 #[path = "../../../net/tests/stub/mod.rs"]
 mod stub;
+mod supplements;
 mod terminal;
 mod trust;
 mod webhook;

@@ -1,4 +1,4 @@
-//! `eco2 optimize`: what it says of a run, what it keeps silent about, and limits that come back.
+//! `eco2 optimize`: its suggestions, the topics it did not assess, and restored power limits after a sweep.
 
 use std::fs;
 use std::process::{Child, Command};
@@ -20,7 +20,7 @@ fn stalled(rig: &Rig) {
     rig.put("trace.csv", &trace);
     let words = "replay trace.csv --started-at 2026-01-01T00:00Z --zone DE --json report.json";
     assert_eq!(rig.eco2(words).code, Some(0));
-    // The run's hour weighs 300 in A; B has half of it.
+    // The run's hour has 300 g/kWh in A and half of it in B.
     let row = |hour: u32| format!("2026-01-01T{hour:02}:00Z,{},{}\n", [300, 100, 200][hour as usize % 3], 150);
     rig.put("zones.csv", &("time,A,B\n".to_owned() + &(0..24).map(row).collect::<String>()));
 }
@@ -30,30 +30,30 @@ fn json(ran: &Ran) -> Value {
     serde_json::from_str(&ran.out).unwrap()
 }
 
-fn one<'a>(counsel: &'a Value, topic: &str) -> &'a Value {
-    let advice = counsel["advice"].as_array().unwrap();
-    advice.iter().find(|advice| advice["topic"] == topic).unwrap_or_else(|| panic!("{counsel:#}"))
+fn one<'a>(document: &'a Value, topic: &str) -> &'a Value {
+    let advice = document["advice"].as_array().unwrap();
+    advice.iter().find(|advice| advice["topic"] == topic).unwrap_or_else(|| panic!("{document:#}"))
 }
 
 #[test]
 fn d16_every_saving_has_its_evidence_its_interval_and_a_command() {
     let rig = Rig::bare();
     stalled(&rig);
-    let said =
+    let words =
         "optimize report.json --series zones.csv --column A --within 12 --region B --region FR --region PL --json";
-    let counsel = json(&rig.eco2(said));
-    assert_eq!(counsel["schema"], "eco2.advice/1");
-    // A step was due a second after the twentieth: 19 of 40 s at 100 W, as near as a counter that changes ten times a
-    // second tells.
-    let stalls = one(&counsel, "stalls");
+    let document = json(&rig.eco2(words));
+    assert_eq!(document["schema"], "eco2.advice/1");
+    // A step was due a second after the twentieth: 19 of 40 s at 100 W, as exactly as a counter that changes ten times a
+    // second can show.
+    let stalls = one(&document, "stalls");
     let (low, high) = (stalls["low_percent"].as_f64().unwrap(), stalls["high_percent"].as_f64().unwrap());
     assert!(low <= 47.5 && 47.5 <= high && high - low < 3.0, "{stalls:#}");
     assert_eq!((stalls["evidence"][1]["value"].as_f64(), &stalls["claim"]), (Some(19.0), &Value::from("at-most")));
     // The whole run lies within an hour at 300; at 100 it is a third.
-    let hour = one(&counsel, "hour");
+    let hour = one(&document, "hour");
     assert!((hour["percent"].as_f64().unwrap() - 200.0 / 3.0).abs() < 1e-9, "{hour:#}");
     assert!((hour["grams"].as_f64().unwrap() - 4000.0 / 3.6e6 * 200.0).abs() < 1e-9);
-    for advice in counsel["advice"].as_array().unwrap() {
+    for advice in document["advice"].as_array().unwrap() {
         let figure = |key: &str| advice[key].as_f64().unwrap();
         assert!(
             figure("low_percent") <= figure("percent") && figure("percent") <= figure("high_percent"),
@@ -64,9 +64,9 @@ fn d16_every_saving_has_its_evidence_its_interval_and_a_command() {
     }
     // What two thirds leave, less the stalls' share of it.
     let together = 100.0 * (1.0 - (1.0 - stalls["percent"].as_f64().unwrap() / 100.0) * (1.0 - 2.0 / 3.0));
-    let least = counsel["combined_percent"].as_f64().unwrap();
+    let least = document["combined_percent"].as_f64().unwrap();
     assert!(least >= together - 1e-9 && least < 100.0, "{least} {together}");
-    let silent = counsel["silences"].as_array().unwrap();
+    let silent = document["silences"].as_array().unwrap();
     assert!(silent.iter().any(|one| one["reason"].as_str().unwrap().starts_with("PL is not cleaner")), "{silent:?}");
 }
 
@@ -82,26 +82,26 @@ fn d17_another_hour_is_advised_by_the_series_alone_and_not_without() {
     assert!(topics(&without["silences"]).contains(&"hour".to_owned()));
     let flat: String = (0..24).map(|hour| format!("2026-01-01T{hour:02}:00Z,250\n")).collect();
     rig.put("flat.csv", &format!("time,gco2e_per_kwh\n{flat}"));
-    let counsel = json(&rig.eco2("optimize report.json --series flat.csv --json"));
-    assert_eq!(topics(&counsel["advice"]), ["stalls"], "a flat grid has no better hour");
+    let document = json(&rig.eco2("optimize report.json --series flat.csv --json"));
+    assert_eq!(topics(&document["advice"]), ["stalls"], "a flat grid has no better hour");
     rig.put("other.csv", "time,gco2e_per_kwh\n2025-01-01T00:00Z,250\n2025-01-01T01:00Z,50\n");
-    let counsel = json(&rig.eco2("optimize report.json --series other.csv --json"));
-    let silences = counsel["silences"].to_string();
-    assert!(silences.contains("does not cover the whole run"), "{silences}");
+    let document = json(&rig.eco2("optimize report.json --series other.csv --json"));
+    let topics = document["silences"].to_string();
+    assert!(topics.contains("does not cover the whole run"), "{topics}");
 }
 
 #[test]
 fn the_command_that_tests_another_hour_works() {
     let rig = Rig::bare();
     stalled(&rig);
-    let counsel = json(&rig.eco2("optimize report.json --series zones.csv --column A --within 12 --json"));
-    let command = one(&counsel, "hour")["command"].as_str().unwrap().to_owned();
+    let document = json(&rig.eco2("optimize report.json --series zones.csv --column A --within 12 --json"));
+    let command = one(&document, "hour")["command"].as_str().unwrap().to_owned();
     let plan = json(&rig.eco2(&format!("{} --json", command.strip_prefix("eco2 ").unwrap())));
     assert_eq!(plan["start"], "2026-01-01T01:00:00Z", "{plan:#}");
 }
 
 #[test]
-fn every_command_that_is_advised_runs_as_it_stands() {
+fn every_suggested_command_runs_unchanged() {
     let rig = Rig::bare();
     stalled(&rig);
     fs::rename(rig.path("report.json"), rig.path("my report.json")).unwrap();
@@ -113,12 +113,12 @@ fn every_command_that_is_advised_runs_as_it_stands() {
     let mut asked = rig.command("optimize --within 12 --json");
     asked.args(["my report.json", "--series", "my zones.csv", "--column", "zone A", "--region", "B", "--region", "FR"]);
     let far = json(&ran(&mut asked));
-    let all = [&near, &far].map(|counsel| counsel["advice"].as_array().unwrap().clone()).concat();
+    let all = [&near, &far].map(|document| document["advice"].as_array().unwrap().clone()).concat();
     assert!(all.len() >= 6, "{all:#?}");
     for advice in all {
         let eco2 = env!("CARGO_BIN_EXE_eco2");
         let line = advice["command"].as_str().unwrap();
-        // The run that comes after the change is not there: its own record stands for it.
+        // The suggested run does not exist: the report of this run is used instead.
         let line =
             line.replace("COMMAND", "true").replace(" last", " 'my report.json'").replace("eco2 ", &format!("{eco2} "));
         let mut shell = Command::new("sh");
@@ -129,14 +129,14 @@ fn every_command_that_is_advised_runs_as_it_stands() {
 }
 
 #[test]
-fn text_says_what_was_seen_and_what_was_not() {
+fn text_shows_suggestions_and_topics_not_assessed() {
     let rig = Rig::bare();
     stalled(&rig);
     rig.put("demo.json", &rig.eco2("demo --json").out);
     snapshots(&rig).bind(|| {
         insta::assert_snapshot!("optimize_text", rig.eco2("optimize report.json --region FR").shown());
         let silent = rig.eco2("optimize demo.json").shown();
-        insta::assert_snapshot!("optimize_nothing_to_say", silent);
+        insta::assert_snapshot!("optimize_no_suggestions", silent);
     });
 }
 
@@ -152,7 +152,7 @@ fn zone_is_another_name_of_region_and_run_zone_prices_the_run() {
 }
 
 #[test]
-fn what_cannot_be_advised_is_refused() {
+fn wrong_arguments_are_refused() {
     let rig = Rig::bare();
     stalled(&rig);
     let cases = [
@@ -160,16 +160,16 @@ fn what_cannot_be_advised_is_refused() {
         ("optimize", 2, "RUN"),
         ("optimize --sweep-power-limit", 2, "COMMAND"),
         ("optimize report.json -- true", 2, "--sweep-power-limit"),
-        ("optimize report.json --sweep-power-limit -- true", 2, "takes no RUN"),
+        ("optimize report.json --sweep-power-limit -- true", 2, "a command instead of RUN"),
         ("optimize report.json --region Germny", 2, "Germany"),
         ("optimize report.json --series zones.csv --column C", 2, "no column \"C\""),
         ("optimize report.json --series zones.csv", 2, "there are: A, B"),
         ("optimize report.json --limits 300", 2, "--sweep-power-limit"),
         ("optimize 2031", 1, "2031"),
     ];
-    for (words, code, said) in cases {
+    for (words, code, message) in cases {
         let ran = rig.eco2(words);
-        assert!(ran.code == Some(code) && ran.err.contains(said), "{words}: {ran:?}");
+        assert!(ran.code == Some(code) && ran.err.contains(message), "{words}: {ran:?}");
     }
 }
 
@@ -219,11 +219,11 @@ fn a_sweep_measures_every_limit_and_puts_the_old_one_back() {
 #[test]
 fn what_the_command_prints_is_not_in_the_json_of_a_sweep() {
     let rig = Rig::bare();
-    let swept = ran(&mut sweep(&rig, "", "--limits 300 --json", "echo said; sleep 0.1"));
+    let swept = ran(&mut sweep(&rig, "", "--limits 300 --json", "echo printed; sleep 0.1"));
     assert_eq!(json(&swept)["estimated_percent"], 0.0);
-    assert!(swept.out.starts_with('{') && swept.err.contains("said\n"), "{swept:?}");
-    let text = ran(&mut sweep(&rig, "", "--limits 300", "echo said; sleep 0.1"));
-    assert!(text.out.starts_with("said\n"), "{text:?}");
+    assert!(swept.out.starts_with('{') && swept.err.contains("printed\n"), "{swept:?}");
+    let text = ran(&mut sweep(&rig, "", "--limits 300", "echo printed; sleep 0.1"));
+    assert!(text.out.starts_with("printed\n"), "{text:?}");
 }
 
 #[test]
@@ -251,7 +251,7 @@ fn no_run_of_a_sweep_leaves_a_thread_or_a_file_open() {
     assert_eq!(seen.len(), 12);
     // A command may look before the thread that listens has its name.
     assert!(seen.iter().all(|(threads, _)| *threads <= 1), "{seen:?}");
-    // The meter's own files come and go beside the command.
+    // The meter opens and closes files of its own while the command runs.
     assert!(seen[11].1 <= seen[0].1 + 4, "{seen:?}");
 }
 
@@ -281,7 +281,7 @@ fn a_signal_puts_the_old_limit_back_before_the_command_ends() {
 }
 
 #[test]
-fn who_may_not_set_limits_is_told_before_the_command_runs() {
+fn missing_permission_to_set_limits_is_an_error_before_the_command_runs() {
     let rig = Rig::bare();
     let refused = ran(&mut sweep(&rig, "fail=set_limit:4", "--limits 300", "echo ran >ran"));
     assert_eq!(refused.code, Some(1));
@@ -289,7 +289,7 @@ fn who_may_not_set_limits_is_told_before_the_command_runs() {
     assert!(!rig.path("ran").exists() && limits(&rig).is_empty());
     let outside = ran(&mut sweep(&rig, "", "--limits 900", "echo ran >ran"));
     assert_eq!(outside.code, Some(2));
-    assert!(outside.err.contains("900 W is not allowed here: 200 to 700 W"), "{}", outside.err);
+    assert!(outside.err.contains("900 W is not allowed on this machine; allowed: 200 to 700 W"), "{}", outside.err);
     let none = rig.eco2("optimize --sweep-power-limit -- true");
     assert!(none.code == Some(1) && none.err.contains("NVIDIA driver does not answer"), "{none:?}");
 }

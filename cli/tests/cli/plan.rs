@@ -56,7 +56,7 @@ fn the_json_is_as_fixed() {
 }
 
 #[test]
-fn flags_do_what_they_say() {
+fn flags_have_the_effect_of_their_help() {
     let rig = rig();
     let grams = |words: &str| json(&rig.eco2(&format!("plan --json --power 1000 {words}")))["grams"].as_f64().unwrap();
     let close = |a: f64, b: f64| (a - b).abs() < 1e-9;
@@ -135,20 +135,20 @@ fn what_cannot_be_planned_is_refused_with_its_place_and_a_remedy() {
         ("cannot_pause", format!("--series one.csv {plan} --start-cost 5"), 2),
         ("pue", format!("--series one.csv {plan} --pue 0.5"), 2),
     ];
-    let mut said = String::new();
+    let mut messages = String::new();
     for (name, words, code) in cases {
         let ran = rig.eco2(&format!("plan --power 1000 {words}"));
         assert_eq!((ran.code, ran.out.as_str()), (Some(code), ""), "{name}: {ran:?}");
-        said += &format!("{name}: {}", ran.err);
+        messages += &format!("{name}: {}", ran.err);
     }
-    kept("plan_refused", &said);
+    kept("plan_refused", &messages);
 }
 
 #[test]
-fn what_was_assumed_is_said() {
+fn assumptions_are_printed() {
     let rig = rig();
-    let said = |words: &str| rig.eco2(&format!("plan --series one.csv --json {words}")).err;
-    assert!(said("--duration 1 --within 3").contains("1000 W"));
-    assert!(said("--duration 1 --within 9 --power 5").contains("the series ends at 2026-01-01T03:00:00Z"));
-    assert!(said("--duration 1 --within 3 --power 5 --profile scaling.csv").contains("--power is not used"));
+    let messages = |words: &str| rig.eco2(&format!("plan --series one.csv --json {words}")).err;
+    assert!(messages("--duration 1 --within 3").contains("1000 W"));
+    assert!(messages("--duration 1 --within 9 --power 5").contains("the series ends at 2026-01-01T03:00:00Z"));
+    assert!(messages("--duration 1 --within 3 --power 5 --profile scaling.csv").contains("--power is not used"));
 }

@@ -69,7 +69,7 @@ fn f39_ranks_on_one_machine_and_the_command_around_them_make_one_total() {
 }
 
 #[test]
-fn f38_a_restarted_run_adds_up_and_what_lay_between_is_apart() {
+fn f38_a_restarted_run_is_summed_and_the_pause_is_separate() {
     let rig = machine();
     ranks(&rig, 2, 0, "sleep 0.3");
     ranks(&rig, 1, 1, "sleep 0.2");
@@ -103,7 +103,11 @@ fn f35_a_preempted_run_goes_on_under_its_id() {
     let all = merged(&rig, "bert");
     assert_eq!(all.run.attempts.len(), 2, "{:?}", all.run.attempts);
     let parts: u64 = all.merge.as_ref().unwrap().parts.iter().filter_map(|part| part.energy.total_uj).sum();
-    assert_eq!(all.energy.total_uj, Some(parts), "the two lie apart, so that nothing is left out or counted twice");
+    assert_eq!(
+        all.energy.total_uj,
+        Some(parts),
+        "the two do not overlap, so that nothing is left out or counted twice"
+    );
 }
 
 #[test]

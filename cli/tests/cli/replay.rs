@@ -74,7 +74,7 @@ fn a_live_run_s_trace_replays_to_the_same_account() {
 }
 
 #[test]
-fn demo_says_synthetic_on_every_line_and_is_the_same_everywhere() {
+fn demo_marks_every_line_as_synthetic_and_is_the_same_everywhere() {
     let rig = Rig::bare();
     let ran = rig.eco2("demo");
     assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
@@ -84,7 +84,7 @@ fn demo_says_synthetic_on_every_line_and_is_the_same_everywhere() {
 }
 
 #[test]
-fn d03_the_demo_s_figures_are_marked_as_made_up_in_the_json_too() {
+fn d03_the_demos_values_are_marked_as_synthetic_in_the_json_too() {
     let rig = Rig::bare();
     let ran = rig.eco2("demo --json");
     let report = ran.report();
@@ -92,7 +92,7 @@ fn d03_the_demo_s_figures_are_marked_as_made_up_in_the_json_too() {
     assert_eq!(report.run.state, State::Final);
     assert!(report.devices.iter().all(|device| device.quality == Quality::Synthetic && device.source == "synthetic"));
     assert_eq!((report.energy.synthetic_uj, report.energy.measured_uj), (report.energy.total_uj.unwrap(), 0));
-    let beside = rig.eco2("demo --json demo.json");
-    assert!(beside.out.starts_with("SYNTHETIC"));
+    let with_file = rig.eco2("demo --json demo.json");
+    assert!(with_file.out.starts_with("SYNTHETIC"));
     assert_eq!(fs::read_to_string(rig.path("demo.json")).unwrap(), ran.out);
 }

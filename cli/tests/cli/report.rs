@@ -62,7 +62,7 @@ fn a_run_is_found_as_last_by_id_by_beginning_and_by_path() {
     let rig = Rig::measured();
     let ran = rig.run("--name mine", "true");
     let log = rig.logs().remove(0);
-    assert!(ran.err.contains(log.to_str().unwrap()), "the summary says where the log is: {}", ran.err);
+    assert!(ran.err.contains(log.to_str().unwrap()), "the summary shows the path of the log: {}", ran.err);
     let id = log.file_stem().unwrap().to_str().unwrap();
     for run in ["last", id, &id[..8], log.to_str().unwrap()] {
         let report = rig.eco2(&format!("report {run} --json")).report();

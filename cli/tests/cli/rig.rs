@@ -97,7 +97,7 @@ impl Rig {
         command
     }
 
-    /// Gives a command our folder and environment and no settings of whoever runs the tests.
+    /// Gives a command the folder and environment of the rig, and no settings of the user who runs the tests.
     pub(crate) fn dress(&self, command: &mut Command) {
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();

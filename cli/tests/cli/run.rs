@@ -32,7 +32,7 @@ fn a_command_is_measured_and_its_streams_are_its_own() {
 }
 
 #[test]
-fn exit_codes_pass_through_and_ours_are_told_apart() {
+fn exit_codes_pass_through_and_those_of_eco2_differ() {
     let rig = Rig::bare();
     assert_eq!(rig.run("--quiet", "exit 0").code, Some(0));
     assert_eq!(rig.run("--quiet", "exit 7").code, Some(7));

@@ -72,7 +72,7 @@ fn k05_a_denied_zone_is_read_through_its_twin() {
 }
 
 #[test]
-fn k05_counters_that_never_count_give_way_to_one_estimate_and_are_told_once() {
+fn k05_counters_that_never_count_are_replaced_by_one_estimate_and_reported_once() {
     for energy_uj in ["0", "123456789"] {
         let rig = Rig::bare();
         rig.put(
@@ -106,7 +106,7 @@ fn k05_counters_that_never_count_give_way_to_one_estimate_and_are_told_once() {
         // Without estimates nothing is known, which is not 0 J.
         let refused = self::report(&rig.run("--json - --no-log --no-estimate", "sleep 1.3"));
         assert!(refused["energy"]["total_uj"].is_null(), "{}", refused["energy"]);
-        // What was recorded says the same when it is read again.
+        // A replay of the recorded trace gives the same.
         let replayed = Rig::bare();
         let trace = replayed.path("trace.csv").display().to_string();
         rig.run(&format!("--no-log --trace {trace}"), "sleep 0.3");

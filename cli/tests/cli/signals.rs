@@ -79,7 +79,7 @@ fn f36_who_does_not_stop_keeps_us_running() {
     rig.awaited("pid");
     send(eco2.id(), Signal::TSTP);
     rig.put("stop", "");
-    assert_eq!(finished(eco2).code, Some(6), "nobody sent SIGCONT");
+    assert_eq!(finished(eco2).code, Some(6), "SIGCONT was not sent");
 }
 
 #[test]

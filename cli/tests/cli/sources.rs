@@ -72,7 +72,7 @@ fn k08_a_gpu_used_by_a_process_of_another_namespace_is_not_attributed() {
     let total = report.energy.total_uj.unwrap();
     assert_eq!(share.command_uj + share.idle_uj + share.others_uj + share.unattributed_uj, total);
     assert_eq!((share.command_uj, share.others_uj, share.low_uj), (0, 0, 0), "{share:?}");
-    // 90 % of the time somebody used it; the command between nothing and the whole GPU.
+    // The GPU was in use 90 % of the time; the share of the command is between nothing and all of it.
     let tenth = total / 10;
     assert!(share.idle_uj.abs_diff(tenth) <= tenth / 100 && share.unattributed_uj >= 8 * tenth, "{share:?}");
     assert!(share.high_uj.unwrap() >= total * 99 / 100, "{share:?} of {total}");
@@ -82,7 +82,7 @@ fn k08_a_gpu_used_by_a_process_of_another_namespace_is_not_attributed() {
 #[test]
 fn k08_what_orphans_use_is_the_commands() {
     let rig = Rig::measured();
-    // A daemon: its shell ends at once. It burns CPU time, tells how much, and ends.
+    // A daemon: its shell ends at once. It uses CPU time, writes how much, and ends.
     let burn = "i=0; while [ $i -lt 150000 ]; do i=$((i+1)); done; times > burnt";
     let script = format!("(sh -c '{burn}' &) ; while [ ! -s burnt ]; do sleep 0.1; done; sleep 0.2");
     let mut command = rig.bin();

@@ -28,8 +28,8 @@ fn k17_folder_loads_no_code_writes_no_file_and_is_asked_for_its_other_keys() {
     }
     let refused = ["nvml", "json", "trace", "log", "state_dir", "sysfs", "provider_url", "webhook"];
     for (line, key) in refused.iter().enumerate() {
-        let told = format!("eco2.toml:{}: {key} is ignored", line + 3);
-        assert!(ran.err.contains(&told), "{told}: {}", ran.err);
+        let message = format!("eco2.toml:{}: {key} is ignored", line + 3);
+        assert!(ran.err.contains(&message), "{message}: {}", ran.err);
     }
     assert!(ran.err.contains("--nvml") && ran.err.contains("--json") && ran.err.contains("ECO2_LOG"), "{}", ran.err);
     let events = report.events.iter().filter(|event| event.kind == "option-refused").count();
@@ -62,8 +62,8 @@ fn k17_planted_folder_for_temporary_files_gets_no_runs() {
     let run = homeless(&mut rig.measuring("--json report.json", "exit 3"));
     assert_eq!(run.code, Some(3), "{run:?}");
     let report = rig.report("report.json");
-    let told = report.events.iter().find(|event| event.kind == "log-failed").unwrap();
-    assert!(told.text.contains("ECO2_STATE_DIR"), "{}", told.text);
+    let event = report.events.iter().find(|event| event.kind == "log-failed").unwrap();
+    assert!(event.text.contains("ECO2_STATE_DIR"), "{}", event.text);
     assert_eq!(fs::read_dir(&planted).unwrap().count(), 0);
     let last = homeless(&mut rig.command("report last"));
     assert!(last.code == Some(1) && last.err.contains("ECO2_STATE_DIR"), "{last:?}");

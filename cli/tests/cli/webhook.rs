@@ -1,4 +1,4 @@
-//! Budgets of `eco2 run`, and the webhook that is told of them, against a server on the loopback.
+//! Budgets of `eco2 run`, and the webhook that is notified, with a server on the loopback.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
@@ -12,7 +12,7 @@ use crate::rig::{Rig, assert_valid, ran};
 /// The part of the address that gives the right to write there.
 const SECRET: &str = "s3cr3t-path";
 
-/// A server that answers with these statuses in turn, the last one for good, and hands on the bodies that it gets.
+/// A server that answers with these statuses in turn, then always with the last one, and sends the bodies to the receiver.
 fn server(statuses: &'static [u16]) -> (String, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}/hooks/{SECRET}?sig={SECRET}", listener.local_addr().unwrap());
@@ -40,7 +40,7 @@ fn server(statuses: &'static [u16]) -> (String, Receiver<String>) {
 }
 
 #[test]
-fn an_exceeded_budget_is_said_once_and_changes_no_exit_code() {
+fn an_exceeded_budget_is_printed_once_and_changes_no_exit_code() {
     let rig = Rig::measured();
     let ran = rig.run("--max-energy 1e-9 --no-log --json r.json", "sleep 0.1; exit 7");
     assert_eq!(ran.code, Some(7));
@@ -57,16 +57,20 @@ fn an_exceeded_budget_is_said_once_and_changes_no_exit_code() {
 }
 
 #[test]
-fn a_webhook_is_told_again_after_a_fault_and_its_address_shows_nowhere() {
+fn a_webhook_is_notified_again_after_a_fault_and_its_address_is_never_shown() {
     let rig = Rig::measured();
     let (address, bodies) = server(&[503, 200]);
     let mut command = rig.measuring("--max-energy 1e-9 --webhook slack --json r.json", "sleep 0.1");
     let ran = ran(command.env("ECO2_TOKEN_WEBHOOK", &address));
     assert_eq!(ran.code, Some(0), "{}", ran.err);
-    let told: Vec<String> = (0..2).map(|_| bodies.recv_timeout(Duration::from_secs(10)).unwrap()).collect();
-    assert_eq!(told[0], told[1], "the same again");
-    assert!(told[0].starts_with(r#"{"text":"eco2 run "#) && told[0].contains("energy budget: "), "{}", told[0]);
-    assert!(bodies.recv_timeout(Duration::from_millis(50)).is_err(), "told once");
+    let messages: Vec<String> = (0..2).map(|_| bodies.recv_timeout(Duration::from_secs(10)).unwrap()).collect();
+    assert_eq!(messages[0], messages[1], "the same again");
+    assert!(
+        messages[0].starts_with(r#"{"text":"eco2 run "#) && messages[0].contains("energy budget: "),
+        "{}",
+        messages[0]
+    );
+    assert!(bodies.recv_timeout(Duration::from_millis(50)).is_err(), "notified once");
     let log = rig
         .logs()
         .iter()

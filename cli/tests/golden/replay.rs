@@ -135,7 +135,7 @@ fn a_machine_that_is_not_read_for_a_minute() {
 }
 
 #[test]
-fn a_counter_that_stands_still_and_goes_on() {
+fn a_counter_that_pauses_and_goes_on() {
     let tape = Tape::of(6_000).domain(GPU).spans("step", &[(1_000, 2_500), (2_500, 5_000)]).poll(
         "GPU-1",
         (0, 6_100, 20),

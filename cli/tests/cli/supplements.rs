@@ -1,4 +1,5 @@
-//! What stands beside the grams, through the command: options, reports read again, exports.
+//! Cost, water, embodied emissions and the other supplements of emissions (`carbon.beside`), through the command: options,
+//! reports that are priced again, exports.
 
 use std::fs;
 
@@ -55,7 +56,7 @@ fn a_tariff_prices_each_hour_and_pue_is_in_the_cost_once() {
 }
 
 #[test]
-fn everything_beside_the_grams_by_hand_and_the_grams_unchanged() {
+fn every_supplement_is_as_computed_by_hand_and_grams_stay_unchanged() {
     let flags = "--market-instrument PPA --market-intensity 12 --embodied 900:1000:1200 --functional-unit run \
         --wue 1.8 --ewif 3 --carbon-price 15 --currency EUR --price-per-kwh 0.3 --offsets forest=120 --equivalents";
     let (plain, full) = (replayed(&rig(), ""), replayed(&rig(), flags));
@@ -63,7 +64,7 @@ fn everything_beside_the_grams_by_hand_and_the_grams_unchanged() {
         assert_eq!(plain.pointer(path), full.pointer(path), "{path}");
     }
     assert_eq!(plain.pointer("/carbon/beside"), None);
-    let beside = full.pointer("/carbon/beside").unwrap();
+    let supplements = full.pointer("/carbon/beside").unwrap();
     // Two hours of 35,040 of 1000 kg.
     let embodied = 2e6 / 35_040.0;
     for (path, expected) in [
@@ -76,14 +77,14 @@ fn everything_beside_the_grams_by_hand_and_the_grams_unchanged() {
         ("/cost/amount", 0.6),
         ("/offsets/0/kg", 120.0),
     ] {
-        assert!(near(number(beside, path), expected), "{path} of {beside}");
+        assert!(near(number(supplements, path), expected), "{path} of {supplements}");
     }
-    assert_eq!(number(&full, "/carbon/embodied"), number(beside, "/embodied/grams"));
-    assert_eq!(beside.pointer("/equivalents").and_then(Value::as_array).map(Vec::len), Some(4));
+    assert_eq!(number(&full, "/carbon/embodied"), number(supplements, "/embodied/grams"));
+    assert_eq!(supplements.pointer("/equivalents").and_then(Value::as_array).map(Vec::len), Some(4));
 }
 
 #[test]
-fn a_report_is_given_more_later_without_being_weighed_again() {
+fn supplements_added_to_a_report_leave_its_grams_unchanged() {
     let rig = rig();
     fs::write(rig.path("r.json"), replayed(&rig, "--carbon-price 15").to_string()).unwrap();
     let again: Value =
@@ -96,7 +97,7 @@ fn a_report_is_given_more_later_without_being_weighed_again() {
 }
 
 #[test]
-fn a_contract_without_a_factor_and_hardware_without_a_figure_are_usage_errors() {
+fn a_contract_without_intensity_and_unknown_hardware_are_usage_errors() {
     let rig = rig();
     for (flags, part) in [
         ("--market-instrument PPA", "market_instrument needs market_intensity"),
@@ -113,7 +114,7 @@ fn a_contract_without_a_factor_and_hardware_without_a_figure_are_usage_errors() 
 }
 
 #[test]
-fn d13_equivalents_are_there_only_when_asked_for_and_with_their_source() {
+fn d13_equivalents_are_shown_only_on_request_and_with_their_source() {
     let rig = rig();
     let text = |flags: &str| rig.eco2(&format!("replay trace.csv --intensity {flags}")).out;
     let plain = text("100");
@@ -142,15 +143,15 @@ fn every_export_of_the_command() {
 }
 
 #[test]
-fn a_run_takes_its_terms_from_variables_and_keeps_them_in_its_log() {
+fn a_run_reads_supplement_options_from_variables_and_logs_them() {
     let rig = Rig::measured();
     let mut run = rig.measuring("--quiet --json r.json", "sleep 0.1");
     let ended = crate::rig::ran(run.env("ECO2_CARBON_PRICE", "80").env("ECO2_FUNCTIONAL_UNIT", "run"));
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let carbon = rig.report("r.json").carbon.unwrap();
-    let beside = carbon.beside.unwrap();
-    assert_eq!(beside.sci.unwrap().grams, carbon.grams);
-    assert_eq!(beside.carbon_price.unwrap().amount, Some(carbon.grams.unwrap() / 1e6 * 80.0));
+    let supplements = carbon.beside.unwrap();
+    assert_eq!(supplements.sci.unwrap().grams, carbon.grams);
+    assert_eq!(supplements.carbon_price.unwrap().amount, Some(carbon.grams.unwrap() / 1e6 * 80.0));
     let again: Value = serde_json::from_str(&rig.eco2("report last --json").out).unwrap();
     assert!(again.pointer("/carbon/beside/sci/per").is_some());
 }
