@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use crate::table;
+use crate::zone;
 
 const CSV: &str = include_str!("../data/cities.csv");
 const TIME_ZONES: &str = include_str!("../data/timezones.csv");
@@ -23,7 +23,7 @@ static CITIES: LazyLock<Vec<City>> = LazyLock::new(|| {
 static NAMED: LazyLock<HashMap<String, Option<&'static City>>> = LazyLock::new(|| {
     let mut named: HashMap<String, Option<&'static City>> = HashMap::new();
     for city in CITIES.iter() {
-        let other = named.entry(table::fold(&city.name)).or_insert(Some(city));
+        let other = named.entry(zone::fold(&city.name)).or_insert(Some(city));
         if other.is_some_and(|other| other.zone != city.zone) {
             *other = None;
         }
@@ -96,10 +96,10 @@ mod tests {
     fn every_row_parses_and_names_a_zone_with_a_figure() {
         assert_eq!(CITIES.len(), CSV.lines().count() - 1);
         for city in CITIES.iter() {
-            assert!(table::coded(&city.zone).is_some() && city.sure_km <= 25.0, "{city:?}");
+            assert!(zone::coded(&city.zone).is_some() && city.sure_km <= 25.0, "{city:?}");
         }
         assert_eq!(TIME_ZONE_OF.len(), TIME_ZONES.lines().count() - 1);
-        assert!(TIME_ZONE_OF.keys().all(|zone| table::coded(zone).is_some()));
+        assert!(TIME_ZONE_OF.keys().all(|zone| zone::coded(zone).is_some()));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use crate::{Intensity, IntensityKind, Sha256, ZoneSource, table};
+use crate::{Intensity, IntensityKind, Sha256, ZoneSource, zone};
 
 const CSV: &str = include_str!("../data/clouds.csv");
 
@@ -63,7 +63,7 @@ pub fn cloud_regions() -> &'static [CloudRegion] {
 /// ```
 #[must_use]
 pub fn cloud_region(name: &str) -> Option<&'static CloudRegion> {
-    named(&table::fold(name))
+    named(&zone::fold(name))
 }
 
 /// The region of a folded name.
@@ -113,7 +113,7 @@ impl CloudRegion {
     }
 
     fn figure_of_its_zone(&self) -> Option<Intensity> {
-        let zone = table::coded(&self.zone)?;
+        let zone = zone::coded(&self.zone)?;
         let note = format!("{} has no figure of its own: this is that of {}", self.code(), zone.label());
         Some(Intensity { note: Some(note), ..zone.intensity(ZoneSource::Given) })
     }
@@ -132,8 +132,8 @@ impl CloudTable {
         let regions: Vec<CloudRegion> = rows.filter_map(Result::ok).collect();
         let mut names = HashMap::new();
         for (place, region) in regions.iter().enumerate() {
-            names.insert(table::fold(&region.code()), Some(place));
-            let bare = names.entry(table::fold(&region.region)).or_insert(Some(place));
+            names.insert(zone::fold(&region.code()), Some(place));
+            let bare = names.entry(zone::fold(&region.region)).or_insert(Some(place));
             *bare = bare.filter(|owner| *owner == place);
         }
         Self { regions, names }
@@ -149,7 +149,7 @@ mod tests {
         assert_eq!(cloud_regions().len(), CSV.lines().count() - 1);
         for region in cloud_regions() {
             let code = region.code();
-            assert!(table::coded(&region.zone).is_some(), "{code}");
+            assert!(zone::coded(&region.zone).is_some(), "{code}");
             assert!(
                 !region.location.is_empty() && ["aws", "azure", "gcp"].contains(&region.provider.as_str()),
                 "{code}"

@@ -8,7 +8,7 @@ use crate::{RangeError, Sha256};
 pub const MAX_G_PER_KWH: f64 = 5000.0;
 
 /// Values older than this many years get a notice.
-pub const OLD_YEARS: i32 = 5;
+const OLD_YEARS: i32 = 5;
 
 /// An intensity with its provenance.
 #[derive(Debug, Clone, PartialEq)]
@@ -144,7 +144,7 @@ impl Intensity {
 
 /// See [`Intensity::age_notice`].
 #[must_use]
-pub fn age_notice(zone: &str, year: i32, used_in: i32) -> Option<String> {
+pub(crate) fn age_notice(zone: &str, year: i32, used_in: i32) -> Option<String> {
     let age = used_in.saturating_sub(year);
     let text =
         || format!("the carbon intensity of {zone} is of {year}, {age} years old; give a newer one with --intensity");

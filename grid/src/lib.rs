@@ -18,12 +18,10 @@ pub mod carbon;
 mod cities;
 mod clouds;
 mod counterfactual;
-mod error;
 mod impact;
 mod intensity;
 mod locate;
 mod lookup;
-mod mix;
 mod outlook;
 mod places;
 pub mod plan;
@@ -35,32 +33,27 @@ mod pue;
 pub mod request;
 mod series;
 mod sha256;
-mod suggest;
-mod table;
 mod zone;
 mod zone_document;
 
 pub use cities::time_zone;
 pub use clouds::{CloudRegion, cloud_region, cloud_regions};
 pub use counterfactual::{Difference, EnergyProfile, PlacedRun, best_begin, difference};
-pub use error::{RangeError, ZoneError};
 pub use impact::{Impact, ImpactColumn, ImpactRow, credit_cost, first_fall, impacts};
-pub use intensity::{Intensity, IntensityKind, MAX_G_PER_KWH, OLD_YEARS, ZoneSource, age_notice, constant};
+pub use intensity::{Intensity, IntensityKind, MAX_G_PER_KWH, ZoneSource, constant};
 pub use locate::{LocateError, locate};
-pub use lookup::{lookup, lookup_or_around, world};
-pub use mix::{Mix, mix};
+pub use lookup::{ZoneError, lookup, lookup_or_around, world};
 pub use outlook::{IntensityForecast, outlook};
-pub use powers::{MAX_DURATION_S, MAX_POWER_W, PowerImpacts, PowerRows, PowerValues, PowersError, power_impacts};
+pub use powers::{PowerImpacts, PowerRows, PowerValues, PowersError, power_impacts};
 pub use price::{Consumption, price, recompute};
-pub use pue::Pue;
+pub use pue::{Pue, RangeError};
 pub use series::{
-    EnergySlot, FileError, FileFault, FilePlace, IntensityUnit, LONE_SLOT_NS, Series, SeriesGap, SeriesGrams,
-    SeriesMeta, SeriesPoint, SeriesSlot, SlotRule, parse_instant, utc,
+    EnergySlot, FileError, FileFault, FilePlace, IntensityUnit, Series, SeriesGap, SeriesGrams, SeriesMeta,
+    SeriesPoint, SeriesSlot, SlotRule, parse_instant, utc,
 };
 pub use sha256::Sha256;
-pub use table::zones;
-pub use zone::Zone;
-pub use zone_document::{mix_of, region_asked_for, zone_document, zones_document};
+pub use zone::{Zone, zones};
+pub use zone_document::{Mix, mix, mix_of, region_asked_for, zone_document, zones_document};
 
 /// The line that a report with figures of the table must carry (CC BY 4.0 asks for it).
 pub const ATTRIBUTION: &str = "Grid intensity: Ember, Yearly Electricity Data, and Our World in Data (both CC BY 4.0); \

@@ -35,7 +35,7 @@ pub struct IntensityForecast {
 impl IntensityForecast {
     /// How the figure came about, for people.
     #[must_use]
-    pub fn method(&self) -> String {
+    pub(crate) fn method(&self) -> String {
         let error = self.error_percent.map_or_else(
             || "too little is known of the past for a back-test".to_owned(),
             |error| format!("back-test error {error:.1} %"),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use crate::table;
+use crate::zone;
 
 const CSV: &str = include_str!("../data/places.csv");
 
@@ -33,7 +33,7 @@ impl UnlistedPlace {
 
     /// The country around it.
     pub(crate) fn country(&self) -> Option<&'static crate::Zone> {
-        table::coded(&self.country)
+        zone::coded(&self.country)
     }
 
     fn spellings(&self) -> Vec<String> {
@@ -62,7 +62,7 @@ fn parse(text: &str) -> HashMap<String, UnlistedPlace> {
     let rows = csv::Reader::from_reader(text.as_bytes()).into_deserialize::<UnlistedPlace>();
     let places = rows.filter_map(Result::ok);
     let named =
-        |place: UnlistedPlace| place.spellings().into_iter().map(move |name| (table::fold(&name), place.clone()));
+        |place: UnlistedPlace| place.spellings().into_iter().map(move |name| (zone::fold(&name), place.clone()));
     places.flat_map(named).collect()
 }
 
@@ -75,7 +75,7 @@ mod tests {
         let codes: std::collections::HashSet<&str> = PLACES.values().map(|place| place.code.as_str()).collect();
         assert_eq!(codes.len(), CSV.lines().count() - 1);
         for code in codes {
-            assert!(table::coded(code).is_none(), "{code}");
+            assert!(zone::coded(code).is_none(), "{code}");
         }
     }
 

@@ -6,9 +6,9 @@
 use crate::{MAX_G_PER_KWH, Pue};
 
 /// Largest mean power, watts: 2^64 microwatts.
-pub const MAX_POWER_W: f64 = 18_446_744_073_709.55;
+const MAX_POWER_W: f64 = 18_446_744_073_709.55;
 /// Longest interval, seconds: 2^64 nanoseconds, 584 years.
-pub const MAX_DURATION_S: f64 = 18_446_744_073.709_55;
+const MAX_DURATION_S: f64 = 18_446_744_073.709_55;
 
 /// Joules in a kilowatt-hour.
 const JOULES_PER_KWH: f64 = 3.6e6;
@@ -29,9 +29,9 @@ pub enum PowerValues<'a> {
 /// Intervals of known mean power. Columns have equally many rows.
 #[derive(Debug, Clone, Copy)]
 pub struct PowerRows<'a> {
-    /// Mean power, watts: 0 to [`MAX_POWER_W`].
+    /// Mean power, watts: 0 to 1.8e13 (2^64 microwatts).
     pub power_w: &'a [f64],
-    /// Duration, seconds: 0 to [`MAX_DURATION_S`].
+    /// Duration, seconds: 0 to 1.8e10 (2^64 nanoseconds, 584 years).
     pub duration_s: PowerValues<'a>,
     /// Carbon intensity, grams CO2e per kilowatt-hour: 0 to [`MAX_G_PER_KWH`]; NaN where it is not known.
     pub g_per_kwh: PowerValues<'a>,

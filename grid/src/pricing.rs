@@ -5,25 +5,19 @@
 //! which changes only what is asked for anew; [`merge_shares`] adds up what several processes were priced with.
 
 mod again;
-mod agreed;
-mod ahead;
-mod extras;
 mod merged;
-mod place;
 mod request;
 mod resolved;
 mod segments;
 mod sources;
-mod told;
+mod supplements;
 mod weigh;
-mod when;
 
-pub use agreed::{AgreedTerms, agreed};
-pub use ahead::RateForecast;
-pub use merged::{EnergyShare, MergedShares, facility, merge_shares};
-pub use request::{PriceError, PriceRequest};
+pub use merged::{AgreedTerms, EnergyShare, MergedShares, agreed, facility, merge_shares};
+pub use request::{PriceError, PriceRequest, When};
 pub use resolved::{PriceInput, Pricing};
 pub use segments::{NamedZone, price_parts};
 pub use sources::IntensitySources;
-pub use weigh::{EnergyCurve, EnergySplit, RateStep, Steps, weigh};
-pub use when::When;
+pub use supplements::RateForecast;
+pub(crate) use weigh::EnergySplit;
+pub use weigh::{EnergyCurve, RateStep, Steps, weigh};

@@ -7,8 +7,7 @@
 mod chain;
 mod completed;
 mod fault;
-mod file;
-mod fixed;
+mod offline;
 mod slot;
 
 #[cfg(feature = "providers")]
@@ -18,14 +17,11 @@ mod disk;
 #[cfg(feature = "providers")]
 mod metadata;
 #[cfg(feature = "providers")]
-mod online;
-#[cfg(feature = "providers")]
 mod service;
 
 pub use chain::{Coverage, IntensityPart, ProviderChain};
 pub use fault::ProviderFault;
-pub use file::SeriesFile;
-pub use fixed::Fixed;
+pub use offline::{Fixed, SeriesFile};
 pub use slot::{CacheCounts, IntensityOrigin, IntensityQuery, IntensitySlot, Reply};
 
 #[cfg(feature = "providers")]
@@ -35,10 +31,10 @@ pub use disk::DiskCache;
 #[cfg(feature = "providers")]
 pub use metadata::cloud_of_this_machine;
 #[cfg(feature = "providers")]
-pub use online::{NAMES, Online, OnlineSetup};
+pub use service::{NAMES, Online, OnlineSetup};
 
 /// Name of the provider that has the yearly averages.
-pub const TABLE: &str = "table";
+pub(crate) const TABLE: &str = "table";
 
 /// Someone who knows intensities over time.
 pub trait Provider: Send + Sync {

@@ -1,7 +1,5 @@
 //! Power usage effectiveness: the energy overhead of the building that the computers are in.
 
-use crate::RangeError;
-
 /// Power usage effectiveness: energy of the facility over energy of its computers; at least 1 (ISO/IEC 30134-2).
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Pue(f64);
@@ -34,4 +32,16 @@ impl Pue {
         let overhead = (uj as f64 * (self.0 - 1.0)).round();
         uj.saturating_add(overhead as u64)
     }
+}
+
+/// A figure outside the range that makes sense.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{what} is {value}; allowed: {allowed}")]
+pub struct RangeError {
+    /// What the figure is.
+    pub what: &'static str,
+    /// The figure.
+    pub value: f64,
+    /// The range, for people.
+    pub allowed: &'static str,
 }

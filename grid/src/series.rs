@@ -4,30 +4,66 @@
 //! bridged and never 0. Rows that turn from one spacing to another are read as slots of their greatest common length. Files
 //! are read by [`Series::parse`]; [`Series::stretches`] splits energy by slot.
 
-mod csv_form;
 mod energy;
 mod error;
+mod files;
 mod instant;
-mod json_form;
 mod points;
-mod read;
 pub(crate) mod rows;
-mod unit;
 
-pub(crate) use csv_form::{chosen, unknown_slots};
 pub use energy::{EnergySlot, SeriesGrams};
 pub(crate) use error::shown;
 pub use error::{FileError, FileFault, FilePlace};
+pub(crate) use files::{chosen, unknown_slots};
 pub use instant::{parse_instant, utc};
 pub use points::SeriesPoint;
 pub(crate) use points::common;
-pub(crate) use read::bytes;
-pub use unit::IntensityUnit;
+pub(crate) use rows::bytes;
 
 use crate::IntensityKind;
 
-/// What a slot lasts where a series has one row only and cannot tell: an hour.
-pub const LONE_SLOT_NS: i64 = 3_600_000_000_000;
+/// Grams in an international pound, exact (1959 agreement).
+const G_PER_LB: f64 = 453.59237;
+
+/// The unit of a published intensity. It is read from the source, never assumed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum IntensityUnit {
+    /// Grams CO2e per kilowatt-hour.
+    #[default]
+    GramsPerKwh,
+    /// Kilograms per megawatt-hour: the same number.
+    KilogramsPerMwh,
+    /// Pounds per megawatt-hour, as US sources have it.
+    PoundsPerMwh,
+}
+
+impl IntensityUnit {
+    /// Grams per kilowatt-hour of a figure in this unit.
+    ///
+    /// ```
+    /// # use eco2_grid::IntensityUnit;
+    /// assert!((IntensityUnit::PoundsPerMwh.g_per_kwh(870.0) - 394.625_361_9).abs() < 1e-9);
+    /// ```
+    #[must_use]
+    pub fn g_per_kwh(self, value: f64) -> f64 {
+        match self {
+            Self::GramsPerKwh | Self::KilogramsPerMwh => value,
+            Self::PoundsPerMwh => value * G_PER_LB / 1000.0,
+        }
+    }
+
+    /// The unit of that name, as sources write it; `None` for any other text.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        match name.to_ascii_lowercase().as_str() {
+            "g/kwh" | "gco2/kwh" | "gco2eq/kwh" | "gco2e/kwh" | "gco2e_per_kwh" => Some(Self::GramsPerKwh),
+            "kg/mwh" | "kgco2/mwh" | "kgco2e/mwh" => Some(Self::KilogramsPerMwh),
+            "lb/mwh" | "lbs/mwh" | "lbs_co2_per_mwh" => Some(Self::PoundsPerMwh),
+            _ => None,
+        }
+    }
+}
 
 /// Where a series comes from and what it counts.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -1,5 +1,9 @@
-//! One zone of the yearly table.
+//! The zones that `eco2 grid` lists: the embedded table of yearly averages, and its index of names.
+//!
+//! Rows are in order of precedence: the world, countries, states, subregions of eGRID (the grid database of the US EPA). A
+//! name that two rows share belongs to the first ("Georgia" is the country); [`crate::lookup`] then notes the other.
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use crate::{Intensity, IntensityKind, Sha256, ZoneSource};
@@ -76,5 +80,160 @@ pub(crate) fn cited(source: &str, licence: &str) -> String {
     match licence {
         "" => source.to_owned(),
         licence => format!("{source} ({licence})"),
+    }
+}
+
+static TABLE: LazyLock<ZoneTable> = LazyLock::new(|| ZoneTable::parse(CSV));
+
+/// All zones, in order of precedence.
+#[must_use]
+pub fn zones() -> &'static [Zone] {
+    &TABLE.zones
+}
+
+/// The world's row: the first.
+pub(crate) fn world() -> &'static Zone {
+    &TABLE.zones[0]
+}
+
+/// Zones with that name, code or alias, in order of precedence.
+pub(crate) fn named(name: &str) -> impl Iterator<Item = &'static Zone> + use<> {
+    named_folded(&fold(name))
+}
+
+/// The zone of a code, as the table writes it.
+pub(crate) fn coded(code: &str) -> Option<&'static Zone> {
+    TABLE.codes.get(code).map(|&place| &TABLE.zones[place])
+}
+
+/// Zones of a folded name, in order of precedence.
+pub(crate) fn named_folded(folded: &str) -> impl Iterator<Item = &'static Zone> + use<> {
+    let places = TABLE.names.get(folded).map_or(&[][..], Vec::as_slice);
+    places.iter().map(|&place| &TABLE.zones[place])
+}
+
+/// Every folded name with the zone it stands for first.
+pub(crate) fn names() -> impl Iterator<Item = (&'static str, &'static Zone)> {
+    TABLE.names.iter().map(|(name, places)| (name.as_str(), &TABLE.zones[places[0]]))
+}
+
+struct ZoneTable {
+    zones: Vec<Zone>,
+    names: HashMap<String, Vec<usize>>,
+    codes: HashMap<String, usize>,
+}
+
+#[derive(serde::Deserialize)]
+struct ZoneRow {
+    zone: String,
+    alpha3: Option<String>,
+    name: String,
+    aliases: String,
+    year: i32,
+    g_per_kwh: f64,
+    kind: IntensityKind,
+    source: String,
+    licence: String,
+}
+
+impl ZoneTable {
+    /// The file is part of the crate: a test, not the user, learns of a row that does not parse.
+    fn parse(text: &str) -> Self {
+        let rows = csv::Reader::from_reader(text.as_bytes()).into_deserialize::<ZoneRow>();
+        let zones: Vec<Zone> = rows.filter_map(Result::ok).map(Zone::from).collect();
+        let mut names: HashMap<String, Vec<usize>> = HashMap::new();
+        for (place, zone) in zones.iter().enumerate() {
+            for name in spellings(zone) {
+                let places = names.entry(fold(&name)).or_default();
+                if !places.contains(&place) {
+                    places.push(place);
+                }
+            }
+        }
+        let codes = zones.iter().enumerate().map(|(place, zone)| (zone.code.clone(), place)).collect();
+        Self { zones, names, codes }
+    }
+}
+
+impl From<ZoneRow> for Zone {
+    fn from(row: ZoneRow) -> Self {
+        let aliases = row.aliases.split(';').filter(|alias| !alias.is_empty()).map(str::to_owned).collect();
+        Self {
+            code: row.zone,
+            alpha3: row.alpha3,
+            name: row.name,
+            aliases,
+            year: row.year,
+            g_per_kwh: row.g_per_kwh,
+            kind: row.kind,
+            source: row.source,
+            licence: row.licence,
+        }
+    }
+}
+
+/// Everything a zone may be called. A state is also called by its country and itself, in both orders, but never by its
+/// bare code: "CA" is Canada.
+fn spellings(zone: &Zone) -> Vec<String> {
+    let mut all = vec![zone.code.clone(), zone.name.clone()];
+    all.extend(zone.alpha3.clone());
+    all.extend(zone.aliases.iter().cloned());
+    if let Some(state) = zone.state() {
+        for country in ["US", "USA", "United States"] {
+            all.extend([state, &zone.name].map(|region| format!("{country}/{region}")));
+            all.push(format!("{}, {country}", zone.name));
+        }
+    }
+    all
+}
+
+/// Brings spellings together: case, Latin diacritics, punctuation and a leading "the" do not count.
+pub(crate) fn fold(name: &str) -> String {
+    let lower = name.to_lowercase();
+    let plain = lower.chars().filter(|letter| !is_dropped(*letter)).map(base_letter);
+    let words: String = plain.map(|letter| if letter.is_alphanumeric() { letter } else { ' ' }).collect();
+    let mut words: Vec<&str> = words.split_whitespace().collect();
+    if words.len() > 1 && words[0] == "the" {
+        words.remove(0);
+    }
+    words.join(" ")
+}
+
+/// Full stops, apostrophes and combining accents join what they stand between ("U.S.", "Côte d'Ivoire").
+fn is_dropped(letter: char) -> bool {
+    matches!(letter, '.' | '\'' | '’' | '\u{300}'..='\u{36f}')
+}
+
+fn base_letter(letter: char) -> char {
+    match letter {
+        'à'..='å' | 'ā' | 'ă' => 'a',
+        'ç' | 'č' => 'c',
+        'è'..='ë' | 'ē' => 'e',
+        'ì'..='ï' | 'ī' | 'ı' => 'i',
+        'ñ' => 'n',
+        'ò'..='ö' | 'ø' => 'o',
+        'š' => 's',
+        'ù'..='ü' | 'ū' => 'u',
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_parses() {
+        assert_eq!(zones().len(), CSV.lines().count() - 1);
+        assert_eq!(world().code, "WORLD");
+    }
+
+    #[test]
+    fn folding_ignores_what_people_vary() {
+        assert_eq!(fold("  The  U.S. "), "us");
+        assert_eq!(fold("Österreich"), "osterreich");
+        assert_eq!(fold("US_CA"), fold("us/ca"));
+        assert_eq!(fold("Côte d'Ivoire"), "cote divoire");
+        assert_eq!(fold("The"), "the");
     }
 }

@@ -93,7 +93,7 @@ fn resolved(request: &PriceRequest) -> Pricing {
 
 fn priced(pricing: &Pricing, levels: &Levels) -> (Energy, Carbon) {
     let (mut energy, when) = (levels.energy(), when());
-    let coverage = pricing.sources().map(|sources| sources.cover(&when, when.to_ns()));
+    let coverage = pricing.sources.as_ref().map(|sources| sources.cover(&when, when.to_ns()));
     let run = PriceInput { when: &when, work: &Work::default(), curve: Some(levels), coverage: coverage.as_ref() };
     let (carbon, _) = pricing.price(&mut energy, &run);
     (energy, carbon)
@@ -101,7 +101,7 @@ fn priced(pricing: &Pricing, levels: &Levels) -> (Energy, Carbon) {
 
 fn again(pricing: &Pricing, levels: &Levels, energy: &Energy, carbon: &Carbon) -> (Energy, Carbon) {
     let when = when();
-    let coverage = pricing.sources().map(|sources| sources.cover(&when, when.to_ns()));
+    let coverage = pricing.sources.as_ref().map(|sources| sources.cover(&when, when.to_ns()));
     let report = Report { energy: energy.clone(), carbon: Some(carbon.clone()), ..bare() };
     let report = pricing.price_again(report, &when, levels, coverage.as_ref());
     (report.energy, report.carbon.unwrap())

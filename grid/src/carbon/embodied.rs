@@ -1,22 +1,178 @@
-//! The run's share of what making the hardware emitted.
+//! Embodied emissions: what manufacturing the hardware emitted, and the share of it that a run is charged with. Serves the
+//! options `embodied`, `embodied_years` and `embodied_share`, and the report's `embodied`.
 //!
-//! SCI 1.1 (ISO/IEC 21031:2024): `M = TE × TS × RS` with the time share `TS = TiR ÷ EL` and the resource share
-//! `RS = RR ÷ ToR`. The specification's own example prints "around 28 g" for 28.54 g.
+//! Software Carbon Intensity 1.1 (SCI, ISO/IEC 21031:2024) defines `M = TE × TS × RS`: the embodied emissions M of a run are
+//! the total embodied emissions (TE) times the time share (TS) times the resource share (RS). The time share is the time for
+//! which the hardware was reserved over its expected lifespan (EL); the resource share is the resources reserved (RR) over
+//! the total resources (ToR) of the hardware. The example in the specification prints "around 28 g" for 28.54 g.
+//!
+//! Total emissions are stated by the user or taken from [`HARDWARE`], a list of published values. *Luccioni*: Luccioni,
+//! Viguier, Ligozat, "Estimating the Carbon Footprint of BLOOM" (2022), where both values are assumptions; *Boavizta*: the
+//! GPU formula of Boavizta's methodology 2.4, evaluated for the board; *Hubblo*: calculator of Hubblo and ADEME; *Chien*:
+//! Chien et al., HotCarbon 2023; *NVIDIA*: product carbon footprint of the HGX H100 board, 1312 kg, an eighth of it. Where
+//! several values are published, they are the bounds. A single value has no bounds: at least 0, at most unknown. No public
+//! values were found for other hardware: state kilograms.
 
-use eco2_core::schema::Embodied;
+use eco2_core::Bounded;
+use eco2_core::schema::{Embodied, EmbodiedTerms};
 
-use super::Hardware;
+use crate::RangeError;
+
+/// Years that hardware is taken to last where nobody says: the SCI specification's example.
+const LIFE_YEARS: f64 = 4.0;
+
+/// What making one piece emitted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EmbodiedRange {
+    /// Name on the command line.
+    pub name: &'static str,
+    /// Kilograms CO2e.
+    pub kg: f64,
+    /// Least published figure, kilograms; 0 where there is only one.
+    pub low_kg: f64,
+    /// Most; `None` where there is only one.
+    pub high_kg: Option<f64>,
+    /// Who published them.
+    pub source: &'static str,
+}
+
+/// Hardware with published figures.
+pub const HARDWARE: &[EmbodiedRange] = &[
+    making("a100-sxm4-40gb", 273.0, 150.0, Some(318.0), "Boavizta; low: Luccioni, high: Chien"),
+    making("a100-pcie-40gb", 276.0, 181.0, Some(276.0), "Boavizta; low: Hubblo"),
+    making("h100-sxm-80gb", 164.0, 164.0, Some(575.0), "NVIDIA; high: Boavizta"),
+    making("l4", 114.0, 0.0, None, "Boavizta"),
+    making("p100", 129.0, 0.0, None, "Boavizta"),
+    making("rtx-a4500", 141.0, 0.0, None, "Boavizta"),
+    making("gtx-1080-ti", 89.0, 0.0, None, "Boavizta"),
+    making("titan-rtx", 160.0, 0.0, None, "Boavizta"),
+    making("server", 2500.0, 0.0, None, "Luccioni"),
+];
+
+const fn making(name: &'static str, kg: f64, low_kg: f64, high_kg: Option<f64>, source: &'static str) -> EmbodiedRange {
+    EmbodiedRange { name, kg, low_kg, high_kg, source }
+}
+
+/// More than any hardware weighs in the making, kilograms CO2e.
+const MOST_KG: f64 = 1e12;
+
+/// Hardware whose embodied emissions a run has a share of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hardware {
+    /// With a value always: every piece has one.
+    total_kg: Bounded<f64>,
+    life_years: f64,
+    share: f64,
+    source: String,
+}
+
+/// Text that names no hardware.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "no embodied figure for {text:?}; give kilograms, LOW:KG:HIGH, or pieces such as server,8xa100-sxm4-40gb, of: {known}"
+)]
+pub struct HardwareError {
+    /// The part that is not known, shortened.
+    pub text: String,
+    known: String,
+}
+
+impl Hardware {
+    /// Hardware from a list between commas: kilograms (`1000`), kilograms with bounds (`900:1000:1200`), or pieces of
+    /// [`HARDWARE`] with their number (`server,8xa100-sxm4-40gb`). It lasts 4 years and is all the run's.
+    ///
+    /// # Errors
+    /// [`HardwareError`] for anything else.
+    pub fn named(text: &str) -> Result<Self, HardwareError> {
+        let piece = |part: &str| given(part).or_else(|| listed(part)).ok_or_else(|| unknown(part));
+        let pieces = text.split(',').map(|part| piece(part.trim())).collect::<Result<Vec<_>, _>>()?;
+        let (kg, sources): (Vec<_>, Vec<_>) = pieces.into_iter().unzip();
+        let total_kg = kg.into_iter().sum();
+        Ok(Self { total_kg, life_years: LIFE_YEARS, share: 1.0, source: sources.join(", ") })
+    }
+
+    /// The hardware that a report's terms name; `None` where a figure is out of its range.
+    #[must_use]
+    pub(crate) fn stated(terms: &EmbodiedTerms) -> Option<Self> {
+        let total_kg = Bounded::plausible(terms.total_kg, terms.total_low_kg, terms.total_high_kg);
+        let is_sound = total_kg.low >= 0.0 && total_kg.is_consistent() && terms.total_kg < MOST_KG;
+        let hardware = Self { total_kg, life_years: LIFE_YEARS, share: 1.0, source: terms.source.clone() };
+        hardware.for_years(terms.life_years).and_then(|hardware| hardware.shared(terms.share)).ok().filter(|_| is_sound)
+    }
+
+    /// The same as a report states it.
+    #[must_use]
+    pub(crate) fn terms(&self) -> EmbodiedTerms {
+        EmbodiedTerms {
+            total_kg: self.total_kg.value.unwrap_or(self.total_kg.low),
+            total_low_kg: self.total_kg.low,
+            total_high_kg: self.total_kg.high,
+            life_years: self.life_years,
+            share: self.share,
+            source: self.source.clone(),
+        }
+    }
+
+    /// The same with another expected life, years.
+    ///
+    /// # Errors
+    /// [`RangeError`] unless it is more than 0 and at most 100.
+    pub fn for_years(self, life_years: f64) -> Result<Self, RangeError> {
+        if life_years > 0.0 && life_years <= 100.0 {
+            return Ok(Self { life_years, ..self });
+        }
+        Err(RangeError { what: "the hardware's life", value: life_years, allowed: "more than 0 to 100 years" })
+    }
+
+    /// The same, of which the run reserved a share.
+    ///
+    /// # Errors
+    /// [`RangeError`] unless it is 0 to 1.
+    pub fn shared(self, share: f64) -> Result<Self, RangeError> {
+        if (0.0..=1.0).contains(&share) {
+            return Ok(Self { share, ..self });
+        }
+        Err(RangeError { what: "the share of the hardware", value: share, allowed: "0 to 1" })
+    }
+}
+
+/// `1000` or `900:1000:1200`, kilograms.
+fn given(part: &str) -> Option<(Bounded<f64>, String)> {
+    let numbers: Option<Vec<f64>> = part.split(':').map(|number| number.trim().parse().ok()).collect();
+    let kg = match *numbers?.as_slice() {
+        [kg] => Bounded::plausible(kg, kg, Some(kg)),
+        [low, kg, high] => Bounded::plausible(kg, low, Some(high)),
+        _ => return None,
+    };
+    let is_mass = kg.low >= 0.0 && kg.high.is_some_and(|high| high < MOST_KG);
+    (is_mass && kg.is_consistent()).then(|| (kg, "given".to_owned()))
+}
+
+/// `8xa100-sxm4-40gb` or `server`.
+fn listed(part: &str) -> Option<(Bounded<f64>, String)> {
+    let lower = part.to_ascii_lowercase();
+    let counted = lower.split_once('x').and_then(|(count, name)| Some((count.parse::<u32>().ok()?, name.to_owned())));
+    let (count, name) = counted.filter(|(count, _)| *count > 0).unwrap_or((1, lower.clone()));
+    let found = HARDWARE.iter().find(|making| making.name == name.replace(' ', "-"))?;
+    let kg = Bounded::plausible(found.kg, found.low_kg, found.high_kg);
+    Some((kg.times(f64::from(count)), format!("{count} × {} ({})", found.name, found.source)))
+}
+
+fn unknown(part: &str) -> HardwareError {
+    let known = HARDWARE.iter().map(|making| making.name).collect::<Vec<_>>().join(", ");
+    HardwareError { text: crate::series::shown(part), known }
+}
 
 /// Seconds in the year of 365 days that the specification's example counts with.
-pub const SECONDS_PER_YEAR: f64 = 365.0 * 24.0 * 3600.0;
+const SECONDS_PER_YEAR: f64 = 365.0 * 24.0 * 3600.0;
 
 impl Hardware {
     /// Embodied grams of hardware that was reserved so long, nanoseconds.
     #[must_use]
     pub fn embodied(&self, reserved_ns: u64) -> Embodied {
-        let time_share = reserved_ns as f64 / 1e9 / (self.life_years() * SECONDS_PER_YEAR);
-        let total = self.total_kg();
-        let share = total.times(1e3 * time_share * self.share());
+        let time_share = reserved_ns as f64 / 1e9 / (self.life_years * SECONDS_PER_YEAR);
+        let total = self.total_kg;
+        let share = total.times(1e3 * time_share * self.share);
         Embodied {
             grams: share.value.unwrap_or(share.low),
             low: share.low,
@@ -25,9 +181,9 @@ impl Hardware {
             total_low_kg: total.low,
             total_high_kg: total.high,
             reserved_ns,
-            life_years: self.life_years(),
-            share: self.share(),
-            source: self.source().to_owned(),
+            life_years: self.life_years,
+            share: self.share,
+            source: self.source.clone(),
         }
     }
 }
@@ -35,6 +191,34 @@ impl Hardware {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pieces_add_up_and_one_without_bounds_leaves_none() {
+        let node = Hardware::named("8xA100-SXM4-40GB").unwrap().total_kg;
+        assert_eq!(node, Bounded::plausible(2184.0, 1200.0, Some(2544.0)));
+        let server = Hardware::named("server, 2 x").err().map(|error| error.text);
+        assert_eq!(server.as_deref(), Some("2 x"));
+        let both = Hardware::named("server,1xa100-pcie-40gb,50").unwrap();
+        assert_eq!(both.total_kg, Bounded::plausible(2826.0, 231.0, None));
+        assert_eq!(both.source, "1 × server (Luccioni), 1 × a100-pcie-40gb (Boavizta; low: Hubblo), given");
+    }
+
+    #[test]
+    fn what_is_no_hardware_is_refused() {
+        for text in ["", "h200", "-1", "3:2:1", "1:2", "nan", "inf", "0xl4", "1e13"] {
+            assert!(Hardware::named(text).is_err(), "{text}");
+        }
+        let plain = Hardware::named("1").unwrap();
+        assert!(plain.clone().for_years(0.0).is_err() && plain.clone().for_years(f64::NAN).is_err());
+        assert!(plain.clone().shared(1.1).is_err() && plain.shared(0.0).is_ok());
+    }
+
+    #[test]
+    fn every_listed_figure_lies_within_its_bounds_and_is_cited() {
+        for EmbodiedRange { name, kg, low_kg, high_kg, source } in HARDWARE {
+            assert!(low_kg <= kg && high_kg.is_none_or(|high| *kg <= high) && !source.is_empty(), "{name}");
+        }
+    }
 
     const HOUR_NS: u64 = 3_600_000_000_000;
 

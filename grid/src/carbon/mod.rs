@@ -5,7 +5,7 @@
 //! `facility_uj`; IT energy stays beside it.
 //!
 //! ```
-//! use eco2_grid::carbon::{Hardware, SECONDS_PER_YEAR};
+//! use eco2_grid::carbon::Hardware;
 //!
 //! // The vector of the SCI specification: 1000 kg over 4 years, one hour of it.
 //! let hardware = Hardware::named("1000")?.for_years(4.0)?;
@@ -15,25 +15,15 @@
 //! ```
 
 mod cloud;
+mod cost;
 mod embodied;
-mod energy;
-mod equivalents;
-mod hardware;
-mod market;
-mod money;
+mod factors;
 mod sci;
-mod tariff;
 mod terms;
-mod water;
 
 pub use cloud::{CLOUDS, CloudPower, cloud_power};
-pub use embodied::SECONDS_PER_YEAR;
-pub use energy::{facility_kwh, it_kwh};
-pub use equivalents::{EQUIVALENTS_SOURCE, equivalents};
-pub use hardware::{EmbodiedRange, HARDWARE, Hardware, HardwareError};
-pub use market::MarketContract;
-pub use money::{carbon_price, flat_cost};
-pub use sci::{FunctionalUnit, sci};
-pub use tariff::{Tariff, series_cost};
+pub use cost::{Tariff, carbon_price, flat_cost, series_cost};
+pub use embodied::{EmbodiedRange, HARDWARE, Hardware, HardwareError};
+pub use factors::{MarketContract, WaterFactors, facility_kwh, it_kwh};
+pub use sci::{FunctionalUnit, equivalents, sci};
 pub use terms::{RunFacts, SupplementTerms};
-pub use water::WaterFactors;

@@ -1,10 +1,17 @@
-//! Software carbon intensity: `SCI = (O + M) per R` (SCI 1.1, ISO/IEC 21031:2024), `O = E × I`.
+//! Emissions of a run in other terms: per unit of work (Software Carbon Intensity, option `functional_unit`), and as everyday
+//! equivalents (option `equivalents`).
 //!
-//! `I` is location-based, always: the specification excludes market-based measures and offsets. An embodied estimate
-//! shall be included; where none was given the figure says so by an empty `embodied_g`.
+//! Software Carbon Intensity (SCI 1.1, ISO/IEC 21031:2024) is `SCI = (O + M) per R`. Operational emissions O are the energy E
+//! times the carbon intensity I. M is the run's embodied emissions, R the functional unit. I is always location-based: the
+//! specification excludes market-based measures and offsets. It also requires embodied emissions; where none were stated,
+//! `embodied_g` is empty.
+//!
+//! Equivalents: US EPA, *Greenhouse Gases Equivalencies Calculator: Calculations and References*, as published in 2022. All
+//! are values of the United States: 3.98e-4 t CO2e per mile of the average passenger vehicle, 9.05e-4 t CO2 per pound of coal
+//! burned, 8.22e-6 t CO2 per smartphone charged, and 0.060 t CO2 taken up by an urban tree seedling in its first ten years.
 
 use eco2_core::Bounded;
-use eco2_core::schema::{Carbon, Embodied, Sci, Work};
+use eco2_core::schema::{Carbon, Embodied, Equivalent, Sci, Work};
 
 /// What the grams are divided by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -73,4 +80,47 @@ pub fn sci(carbon: &Carbon, embodied: Option<&Embodied>, unit: FunctionalUnit, w
         operational_g: carbon.grams,
         embodied_g: embodied.map(|made| made.grams),
     })
+}
+
+/// Who says what they weigh.
+const EQUIVALENTS_SOURCE: &str =
+    "US EPA, Greenhouse Gases Equivalencies Calculator: Calculations and References (2022)";
+
+const KM_PER_MILE: f64 = 1.609344;
+const KG_PER_POUND: f64 = 0.453_592_37;
+/// What is counted, and the grams CO2e of one.
+const SET: [(&str, f64); 4] = [
+    ("km in an average US passenger vehicle", 398.0 / KM_PER_MILE),
+    ("kg of coal burned", 905.0 / KG_PER_POUND),
+    ("smartphones charged", 8.22),
+    ("urban tree seedlings growing for ten years", 60_000.0),
+];
+
+/// What weighs as much as these grams.
+#[must_use]
+pub fn equivalents(grams: Option<f64>) -> Vec<Equivalent> {
+    let one = |(what, g_each): (&str, f64)| Equivalent {
+        what: what.to_owned(),
+        amount: grams.map(|grams| grams / g_each),
+        g_each,
+        source: EQUIVALENTS_SOURCE.to_owned(),
+    };
+    SET.map(one).to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn d13_one_cited_set_of_equivalents_by_hand() {
+        let [car, coal, phones, trees] = &equivalents(Some(18_700.0))[..] else { panic!() };
+        // 18.7 kg ÷ (0.398 kg ÷ 1.609344 km), ÷ (0.905 kg ÷ 0.45359237 kg), ÷ 8.22 g, ÷ 60 kg.
+        assert!((car.amount.unwrap() - 75.614_9).abs() < 1e-3, "{:?}", car.amount);
+        assert!((coal.amount.unwrap() - 9.372_5).abs() < 1e-3, "{:?}", coal.amount);
+        assert!((phones.amount.unwrap() - 2274.939).abs() < 1e-3, "{:?}", phones.amount);
+        assert!((trees.amount.unwrap() - 0.311_667).abs() < 1e-6, "{:?}", trees.amount);
+        let sources: std::collections::BTreeSet<_> = equivalents(None).into_iter().map(|one| one.source).collect();
+        assert_eq!(sources.len(), 1);
+    }
 }

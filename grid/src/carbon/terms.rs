@@ -65,8 +65,8 @@ impl SupplementTerms {
         terms.market = self.market.as_ref().map(MarketContract::terms);
         terms.embodied = self.hardware.as_ref().map(Hardware::terms);
         terms.functional_unit = self.functional_unit.map(|unit| unit.as_str().to_owned());
-        terms.wue = self.water.and_then(|water| water.wue());
-        terms.ewif = self.water.and_then(|water| water.ewif());
+        terms.wue = self.water.and_then(|water| water.wue);
+        terms.ewif = self.water.and_then(|water| water.ewif);
         terms.carbon_price = self.carbon_price;
         terms.currency.clone_from(&self.currency);
         terms.offsets.clone_from(&self.offsets);

@@ -5,7 +5,7 @@
 //! giving it up lies a band (hysteresis), and after each change a pause (cooldown) that is never shorter than what a
 //! change costs. Within 1 to the highest number; pausing for good is the plan's business.
 
-use super::hull::HullStep;
+use super::scaling::HullStep;
 use super::{PlanError, Scaling, error::check};
 
 /// The widest that is ever advised.

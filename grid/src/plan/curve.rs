@@ -19,7 +19,6 @@ pub struct IntensityCurve {
     /// Gaps before each edge.
     unknown: Vec<u32>,
     gaps: Vec<SeriesGap>,
-    zone: String,
     kind: Option<IntensityKind>,
 }
 
@@ -58,20 +57,14 @@ impl IntensityCurve {
         }
         slots.push(0);
         let (first_ns, step_ns, gaps) = (series.from_ns(), series.step_ns(), series.gaps().to_vec());
-        let (zone, kind) = (series.meta().zone.clone(), series.meta().kind);
-        Self { first_ns, step_ns, slots, sums, unknown, gaps, zone, kind }
+        let kind = series.meta().kind;
+        Self { first_ns, step_ns, slots, sums, unknown, gaps, kind }
     }
 
     /// What the figures count; `None`: not stated.
     #[must_use]
     pub fn kind(&self) -> Option<IntensityKind> {
         self.kind
-    }
-
-    /// Zone or column; empty where nobody says.
-    #[must_use]
-    pub fn zone(&self) -> &str {
-        &self.zone
     }
 
     /// Start of the first slot, nanoseconds since 1970 UTC.
@@ -149,7 +142,7 @@ impl IntensityCurve {
 impl<'a> PlanWindow<'a> {
     /// The curve that it is a part of.
     #[must_use]
-    pub fn curve(&self) -> &'a IntensityCurve {
+    pub(super) fn curve(&self) -> &'a IntensityCurve {
         self.curve
     }
 
@@ -167,13 +160,13 @@ impl<'a> PlanWindow<'a> {
 
     /// Its length in hours.
     #[must_use]
-    pub fn hours(&self) -> f64 {
+    pub(super) fn hours(&self) -> f64 {
         (self.to_ns - self.from_ns) as f64 / HOUR_NS as f64
     }
 
     /// How much of it has a known intensity, nanoseconds.
     #[must_use]
-    pub fn known_ns(&self) -> i64 {
+    pub(crate) fn known_ns(&self) -> i64 {
         if !self.has_gaps {
             return self.to_ns - self.from_ns;
         }

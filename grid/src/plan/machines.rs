@@ -1,14 +1,19 @@
-//! T5: many jobs on few machines.
+//! Plans many jobs on few machines (`eco2 plan --jobs FILE --machines N`).
 //!
-//! Jobs that may be interrupted share every slot's machine time as the transportation problem's optimum says, and no
-//! plan is better. Jobs that may not are placed first, those with least slack before others, each at its cheapest place
-//! that is still free: good, not proven (the problem is NP-hard), and measured against the bound.
+//! Jobs that may be interrupted share the machine time of every slot as the optimum of the transportation problem assigns
+//! it, and no plan has lower emissions. Jobs that may not be interrupted are placed first, those with the least slack before
+//! the others, each at the cheapest start at which a machine is free. That is a heuristic, because the problem is NP-hard;
+//! the plan states its lower bound.
+//!
+//! Within a slot, shares become times on machines by McNaughton's wrap-around rule (1959): shares are laid end to end and
+//! cut at the slot's length, and the rest goes on at the beginning of the next machine. The two parts of a job that was cut
+//! never overlap, because no share is longer than the slot.
 
-use super::contiguous::contiguous;
 use super::curve::{PlanPiece, grams};
+use super::error::check;
+use super::fixed::contiguous;
 use super::flow::{JobDemand, MachineShares, SlotSupply};
-use super::wrap::wrap_around;
-use super::{IntensityCurve, Plan, PlanError, PlanSlot, PlanWindow, QueuedJob, error::check, push, saving_percent};
+use super::{IntensityCurve, Plan, PlanError, PlanSlot, PlanWindow, QueuedJob, push};
 
 /// The most jobs times slots: 64 MiB of shares.
 const MOST_SHARES: usize = 8 << 20;
@@ -24,14 +29,6 @@ pub struct SharedMachines {
     pub now_grams: Option<f64>,
     /// Grams CO2e that no plan falls below; equal to `grams` where every job may be interrupted.
     pub bound_grams: f64,
-}
-
-impl SharedMachines {
-    /// How much less than now, percent of now; `None` where that is not known.
-    #[must_use]
-    pub fn saving_percent(&self) -> Option<f64> {
-        saving_percent(self.grams, self.now_grams)
-    }
 }
 
 /// Plans jobs on a number of equal machines, one job a machine at a time.
@@ -167,4 +164,29 @@ fn demand(pieces: &[PlanPiece], window: &PlanWindow<'_>, job: &QueuedJob, jobs: 
     let equal = jobs.iter().all(|other| other.job.power_w == job.job.power_w);
     let weight = if equal { 1 } else { (job.job.power_w * 1e3).round() as i64 };
     JobDemand { first, end, need_ns: job.job.duration_ns, weight }
+}
+
+/// Times of every share within a stretch of `length_ns`: `(share, from_ns, to_ns)` from the stretch's start.
+pub(super) fn wrap_around(shares_ns: &[(usize, i64)], length_ns: i64) -> Vec<(usize, i64, i64)> {
+    let (mut times, mut at_ns) = (Vec::new(), 0);
+    for &(job, share_ns) in shares_ns {
+        let first_ns = share_ns.min(length_ns - at_ns);
+        if first_ns < share_ns {
+            times.push((job, 0, share_ns - first_ns));
+        }
+        times.push((job, at_ns, at_ns + first_ns));
+        at_ns = (at_ns + share_ns) % length_ns;
+    }
+    times
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_that_is_cut_never_runs_beside_itself() {
+        // Three jobs of 40 on two machines of 60.
+        assert_eq!(wrap_around(&[(0, 40), (1, 40), (2, 40)], 60), [(0, 0, 40), (1, 0, 20), (1, 40, 60), (2, 20, 60)]);
+    }
 }

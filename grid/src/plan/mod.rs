@@ -20,58 +20,28 @@
 //! ```
 
 mod advisor;
-mod cheapest;
-mod contiguous;
 mod curve;
 mod elastic;
 mod error;
+mod fixed;
 mod flow;
-mod hull;
 mod job;
-mod labels;
 mod machines;
 mod queue;
 mod rank;
-mod regret;
-mod rest;
 mod scaling;
 mod whole;
-mod wrap;
 
 pub use advisor::{Advisor, JobPace, PlanAdvice, PlanSignal};
 pub use curve::{IntensityCurve, PlanWindow};
 pub use elastic::elastic;
 pub use error::PlanError;
-pub use hull::WorkerLevel;
+pub use fixed::{Regret, plan, regret, worst_regret_percent};
 pub(crate) use job::push;
 pub use job::{HOUR_NS, Job, Plan, PlanSlot, saving_percent};
-pub use labels::ChangeCosts;
 pub use machines::{SharedMachines, share_machines};
-pub use queue::{QueuedJob, duration_ns, parse_jobs, read_jobs};
+pub(crate) use queue::read_jobs;
+pub use queue::{QueuedJob, duration_ns, parse_jobs};
 pub use rank::{RankedZone, ZoneCandidate, rank, transfer_grams};
-pub use regret::{Regret, regret, worst_regret_percent};
-pub use scaling::Scaling;
-pub use whole::whole_slots;
-
-/// The plan of least grams for a job of fixed width: the cheapest parts of the window where it may be interrupted
-/// (fractions of slots included), else the cheapest stretch, which may begin anywhere, not only where a slot does.
-///
-/// # Errors
-/// [`PlanError`] where the job does not fit, or a figure makes no sense.
-pub fn plan(window: &PlanWindow<'_>, job: &Job) -> Result<Plan, PlanError> {
-    error::check_power(job.power_w)?;
-    curve::check_fits(window, job.duration_ns)?;
-    let (slots, cost) = if job.interruptible {
-        if job.duration_ns > window.known_ns() {
-            return Err(window.gap());
-        }
-        cheapest::cheapest(window, job.duration_ns)
-    } else {
-        let (slot, cost) = contiguous::contiguous(window, job.duration_ns).ok_or_else(|| window.gap())?;
-        (vec![slot], cost)
-    };
-    let (from_ns, to_ns) = (window.from_ns(), window.from_ns() + job.duration_ns);
-    let now = window.is_known(from_ns, to_ns).then(|| window.integral(from_ns, to_ns));
-    let (grams, now_grams) = (curve::grams(cost, job.power_w), now.map(|now| curve::grams(now, job.power_w)));
-    Ok(Plan { slots, grams, now_grams, bound_grams: grams, work_grams: None })
-}
+pub use scaling::{Scaling, WorkerLevel};
+pub use whole::{ChangeCosts, whole_slots};

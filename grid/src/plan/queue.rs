@@ -63,7 +63,7 @@ pub fn parse_jobs(bytes: &[u8], file: &str, power_w: f64) -> Result<Vec<QueuedJo
 ///
 /// # Errors
 /// When it cannot be read, or holds a fault.
-pub fn read_jobs(path: &Path, power_w: f64) -> Result<Vec<QueuedJob>, FileError> {
+pub(crate) fn read_jobs(path: &Path, power_w: f64) -> Result<Vec<QueuedJob>, FileError> {
     parse_jobs(&crate::series::bytes(path)?, &path.display().to_string(), power_w)
 }
 

@@ -3,8 +3,8 @@
 use eco2_core::Bounded;
 use eco2_core::schema::{Carbon, CarbonSegment, Cost, Energy, EventRecord, PriceTerms, Report};
 
-use super::extras::with_reservation;
 use super::resolved::{kind_of, set_pue};
+use super::supplements::with_reservation;
 use super::{EnergyCurve, PriceInput, Pricing, When};
 use crate::carbon::{RunFacts, SupplementTerms, flat_cost};
 use crate::provider::Coverage;

@@ -1,8 +1,9 @@
-//! What is asked for, as plain data.
+//! The input of pricing as plain data: the options that a run's energy is priced with, and when the run took place.
 
 use std::path::PathBuf;
 
 use eco2_core::schema::{Carbon, Offset};
+use jiff::Timestamp;
 
 use crate::carbon::HardwareError;
 use crate::{FileError, LocateError, RangeError, ZoneError, ZoneSource};
@@ -63,14 +64,14 @@ pub struct PriceRequest {
 impl PriceRequest {
     /// Whether it says where the intensities come from.
     #[must_use]
-    pub fn asks_for_intensity(&self) -> bool {
+    pub(super) fn asks_for_intensity(&self) -> bool {
         let place = self.zone.is_some() || self.locate.is_some();
         place || self.g_per_kwh.is_some() || self.asks_over_time()
     }
 
     /// Whether it says what energy costs.
     #[must_use]
-    pub fn asks_for_price(&self) -> bool {
+    pub(super) fn asks_for_price(&self) -> bool {
         self.price_per_kwh.is_some() || self.tariff.is_some()
     }
 
@@ -117,4 +118,34 @@ pub enum PriceError {
     /// A figure is out of range.
     #[error(transparent)]
     Range(#[from] RangeError),
+}
+
+/// When a run was: its wall clock as text and as nanoseconds since 1970 UTC.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct When {
+    /// Start, RFC 3339 UTC.
+    pub from: String,
+    /// End, RFC 3339 UTC.
+    pub to: String,
+    /// Start, nanoseconds since 1970 UTC.
+    pub from_ns: i64,
+    /// By the monotonic clock.
+    pub lasted_ns: u64,
+}
+
+impl When {
+    /// The time of a run that began at `from` and lasted so long.
+    #[must_use]
+    pub fn new(from: Timestamp, lasted_ns: u64) -> Self {
+        let lasted = jiff::SignedDuration::from_nanos(i64::try_from(lasted_ns).unwrap_or(i64::MAX));
+        let to = from.checked_add(lasted).unwrap_or(from);
+        let from_ns = i64::try_from(from.as_nanosecond()).unwrap_or(i64::MAX);
+        Self { from: from.to_string(), to: to.to_string(), from_ns, lasted_ns }
+    }
+
+    /// End, nanoseconds since 1970 UTC.
+    #[must_use]
+    pub fn to_ns(&self) -> i64 {
+        self.from_ns.saturating_add(i64::try_from(self.lasted_ns).unwrap_or(i64::MAX))
+    }
 }

@@ -13,9 +13,12 @@ pub struct IntensitySources {
     table: Intensity,
     /// The file, where there is one.
     series: Option<Arc<SeriesFile>>,
-    chain: ProviderChain,
-    zone: String,
-    asks_others: bool,
+    /// The file and the providers, in the order in which they are asked.
+    pub chain: ProviderChain,
+    /// The zone that providers are asked for.
+    pub zone: String,
+    /// Whether a provider is outside this process, so that an answer may take seconds.
+    pub asks_others: bool,
 }
 
 impl fmt::Debug for IntensitySources {
@@ -47,24 +50,6 @@ impl IntensitySources {
         let file = series.iter().map(|file| Arc::clone(file) as Arc<dyn Provider>);
         let chain = ProviderChain::new(file.chain(online).collect());
         Self { table, series, chain, zone, asks_others }
-    }
-
-    /// Whether somebody outside this process has to be asked, which may take seconds.
-    #[must_use]
-    pub fn asks_others(&self) -> bool {
-        self.asks_others
-    }
-
-    /// The file and the providers, the best first.
-    #[must_use]
-    pub fn chain(&self) -> &ProviderChain {
-        &self.chain
-    }
-
-    /// The zone that providers are asked for.
-    #[must_use]
-    pub fn zone(&self) -> &str {
-        &self.zone
     }
 
     /// How a run is covered, by asking everybody on this thread.
@@ -137,7 +122,7 @@ mod tests {
             faults: vec![("asked".into(), ProviderFault::Net(NetError::Timeout))],
             ..Coverage::default()
         }));
-        let events = super::super::told::coverage_events(&coverage, &[500, 250, 250], 80);
+        let events = super::super::segments::coverage_events(&coverage, &[500, 250, 250], 80);
         let told: Vec<_> = events.iter().map(|event| (event.kind.as_str(), event.text.as_str())).collect();
         let shares = "of the energy, 75.0 % by asked (lifecycle-average-production); \
                       25.0 % by table (lifecycle-average-production), standing in";

@@ -68,7 +68,7 @@ impl Steps {
 
 /// A run's energy split at the ends of steps.
 #[derive(Debug, Clone, PartialEq)]
-pub struct EnergySplit<'a> {
+pub(crate) struct EnergySplit<'a> {
     steps: &'a Steps,
     /// Facility energy at the end of each step; its values never fall.
     reached: Vec<Bounded<u64>>,
@@ -98,7 +98,7 @@ pub fn weigh(energy: &(impl EnergyCurve + ?Sized), steps: &Steps, pue: Pue) -> B
 impl<'a> EnergySplit<'a> {
     /// Splits a run's energy, to which PUE is applied.
     #[must_use]
-    pub fn new(energy: &(impl EnergyCurve + ?Sized), steps: &'a Steps, pue: Pue) -> Self {
+    pub(crate) fn new(energy: &(impl EnergyCurve + ?Sized), steps: &'a Steps, pue: Pue) -> Self {
         let mut reached: Vec<Bounded<u64>> =
             steps.0.iter().map(|step| energy.at(step.to_ns).map(|uj| pue.facility_uj(uj))).collect();
         if reached.last().is_some_and(Bounded::is_known) {
@@ -113,7 +113,7 @@ impl<'a> EnergySplit<'a> {
 
     /// Facility energy of each step, microjoules: adds up to the facility's energy, exactly. Empty where it is not known.
     #[must_use]
-    pub fn parts_uj(&self) -> Vec<u64> {
+    pub(crate) fn parts_uj(&self) -> Vec<u64> {
         let values: Option<Vec<u64>> = self.reached.iter().map(|reached| reached.value).collect();
         let values = values.unwrap_or_default();
         let before = std::iter::once(0).chain(values.iter().copied());
@@ -122,14 +122,14 @@ impl<'a> EnergySplit<'a> {
 
     /// Facility energy in steps without a value, microjoules.
     #[must_use]
-    pub fn without_value_uj(&self) -> u64 {
+    pub(crate) fn without_value_uj(&self) -> u64 {
         let parts = self.parts_uj().into_iter().zip(&self.steps.0);
         parts.filter(|(_, step)| step.per_kwh.is_none()).fold(0, |sum: u64, (uj, _)| sum.saturating_add(uj))
     }
 
     /// See [`weigh`].
     #[must_use]
-    pub fn amount(&self) -> Bounded<f64> {
+    pub(crate) fn amount(&self) -> Bounded<f64> {
         let Some(total) = self.reached.last() else { return Bounded::unknown() };
         let value = total.value.map(|_| {
             let parts = self.parts_uj().into_iter().zip(&self.steps.0);

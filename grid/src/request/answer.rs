@@ -1,12 +1,14 @@
-//! From a request to its plans.
+//! From a request to its plans, and the plans as JSON: what `eco2 plan --json` prints.
 
 use std::fmt;
 use std::path::Path;
 
+use serde_json::{Map, Value, json};
+
 use super::{PlanRequest, RequestError};
 use crate::plan::{
-    IntensityCurve, Job, Plan, PlanError, PlanWindow, QueuedJob, RankedZone, Scaling, elastic, plan, read_jobs,
-    share_machines, whole_slots,
+    IntensityCurve, Job, Plan, PlanError, PlanSlot, PlanWindow, QueuedJob, RankedZone, Scaling, ZoneCandidate, elastic,
+    plan, rank, read_jobs, saving_percent, share_machines, transfer_grams, whole_slots,
 };
 use crate::{FileError, FileFault, FilePlace, IntensityKind, Pue, utc};
 
@@ -204,4 +206,113 @@ fn of_job(file: &Path, job: &QueuedJob, error: &PlanError) -> RequestError {
     };
     let fault = FileFault::Job { id: job.id.clone(), reason };
     FileError { file: file.display().to_string(), place: job.place, fault }.into()
+}
+
+impl PlanRequest {
+    pub(super) fn zones(
+        &self,
+        notes: &mut Vec<PlanNote>,
+    ) -> Result<(PlanOutcome, Option<IntensityKind>), RequestError> {
+        let curves = self.series.all()?;
+        let none = || RequestError::Asked("the series has no column beside the time".to_owned());
+        let (_, first) = curves.first().ok_or_else(none)?;
+        let (from_ns, to_ns) = self.times(first, notes);
+        let home = self.zone.as_ref().map(|zone| self.home(zone, &curves)).transpose()?;
+        let ranked = self.ranked(home, &curves, from_ns, to_ns).map_err(|error| self.refused(error))?;
+        let is_ranked = |name: &String| ranked.iter().any(|zone| zone.name == *name);
+        let left_out = curves.iter().filter(|(name, _)| !is_ranked(name));
+        notes.extend(left_out.map(|(name, _)| PlanNote::ZoneUnknown(name.clone())));
+        Ok((PlanOutcome::Zones(ranked), first.kind()))
+    }
+
+    fn ranked(
+        &self,
+        home: Option<&IntensityCurve>,
+        curves: &[(String, IntensityCurve)],
+        from_ns: i64,
+        to_ns: i64,
+    ) -> Result<Vec<RankedZone>, PlanError> {
+        let energy_kwh = self.transfer_kwh.unwrap_or_default();
+        let candidates = curves.iter().map(|(name, curve)| {
+            let transfer_grams = home.map_or(Ok(0.0), |home| transfer_grams(home, curve, from_ns, energy_kwh))?;
+            Ok(ZoneCandidate { name, curve, transfer_grams })
+        });
+        let candidates = candidates.collect::<Result<Vec<_>, PlanError>>()?;
+        rank(&candidates, from_ns, to_ns, &self.job(self.power()?))
+    }
+
+    fn home<'a>(&self, zone: &str, curves: &'a [(String, IntensityCurve)]) -> Result<&'a IntensityCurve, RequestError> {
+        let found = curves.iter().find(|(name, _)| name == zone).map(|(_, curve)| curve);
+        let names: Vec<&str> = curves.iter().map(|(name, _)| name.as_str()).collect();
+        let missing = || format!("{}: no column {zone:?}; there are: {}", self.series.name(), names.join(", "));
+        found.ok_or_else(|| RequestError::Asked(missing()))
+    }
+}
+
+impl PlanAnswer {
+    /// One plan: `start`, `slots`, `grams`, `grams_now`, `saving_percent`, `bound_grams`, `kind`. A queue: `jobs`, each
+    /// with its `id`, and `total`. Zones: `zones`, each with `zone`, `transfer_grams` and `total_grams`.
+    #[must_use]
+    pub fn document(&self) -> Value {
+        match &self.outcome {
+            PlanOutcome::One { plan, .. } => Value::Object(of_plan(plan, self.kind)),
+            PlanOutcome::Queue(queue) => self.queue(queue),
+            PlanOutcome::Zones(zones) => {
+                let zones: Vec<Value> = zones.iter().map(|zone| of_zone(zone, self.kind)).collect();
+                json!({"zones": zones})
+            }
+        }
+    }
+
+    fn queue(&self, queue: &[(QueuedJob, Plan)]) -> Value {
+        let job = |(job, plan): &(QueuedJob, Plan)| {
+            let mut object = Map::from_iter([("id".to_owned(), json!(job.id))]);
+            object.extend(of_plan(plan, self.kind));
+            Value::Object(object)
+        };
+        let jobs: Vec<Value> = queue.iter().map(job).collect();
+        let (grams, now_grams) = totals(queue);
+        let total = json!({"grams": grams, "grams_now": now_grams, "saving_percent": saving_percent(grams, now_grams)});
+        json!({"jobs": jobs, "total": total})
+    }
+}
+
+impl PlanOutcome {
+    /// Grams of all plans, and of the same jobs begun at once; `None` where that is not known of one.
+    #[must_use]
+    pub fn totals(&self) -> (f64, Option<f64>) {
+        match self {
+            Self::One { plan, .. } => (plan.grams, plan.now_grams),
+            Self::Queue(queue) => totals(queue),
+            Self::Zones(zones) => zones.first().map_or((0.0, Some(0.0)), |zone| (zone.plan.grams, zone.plan.now_grams)),
+        }
+    }
+}
+
+fn totals(queue: &[(QueuedJob, Plan)]) -> (f64, Option<f64>) {
+    let plans = || queue.iter().map(|(_, plan)| plan);
+    (plans().fold(0.0, |sum, plan| sum + plan.grams), plans().map(|plan| plan.now_grams).sum())
+}
+
+fn of_zone(zone: &RankedZone, kind: Option<IntensityKind>) -> Value {
+    let mut object = Map::from_iter([("zone".to_owned(), json!(zone.name))]);
+    object.extend(of_plan(&zone.plan, kind));
+    object.insert("transfer_grams".to_owned(), json!(zone.transfer_grams));
+    object.insert("total_grams".to_owned(), json!(zone.total_grams));
+    Value::Object(object)
+}
+
+/// The keys of a plan, in their order.
+fn of_plan(plan: &Plan, kind: Option<IntensityKind>) -> Map<String, Value> {
+    let slot = |slot: &PlanSlot| json!({"from": utc(slot.from_ns), "to": utc(slot.to_ns), "workers": slot.workers});
+    let keys = [
+        ("start", json!(utc(plan.from_ns()))),
+        ("slots", plan.slots.iter().map(slot).collect()),
+        ("grams", json!(plan.grams)),
+        ("grams_now", json!(plan.now_grams)),
+        ("saving_percent", json!(plan.saving_percent())),
+        ("bound_grams", json!(plan.bound_grams)),
+        ("kind", json!(kind.map(IntensityKind::as_str))),
+    ];
+    keys.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }

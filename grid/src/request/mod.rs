@@ -4,19 +4,15 @@
 //! plans. [`PlanAnswer::document`] is the JSON that both print. What was assumed comes as [`PlanNote`]s. No clock, no network.
 
 mod answer;
-mod document;
-mod error;
 mod json;
-mod place;
 mod published;
 
 use std::path::{Path, PathBuf};
 
 pub use answer::{PlanAnswer, PlanNote, PlanOutcome};
-pub use error::RequestError;
 
-use crate::plan::{ChangeCosts, IntensityCurve};
-use crate::{FileError, Series};
+use crate::plan::{ChangeCosts, IntensityCurve, PlanError};
+use crate::{FileError, FileFault, FilePlace, Series};
 
 /// Microjoules in a watt-hour.
 const UJ_PER_WH: f64 = 3.6e9;
@@ -145,5 +141,49 @@ impl PlanRequest {
 
     fn profile(&self) -> Option<&Path> {
         self.width.profile.as_deref()
+    }
+}
+
+/// A request without a plan. Every message ends with a remedy.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// The request makes no sense.
+    #[error("{0}")]
+    Asked(String),
+    /// A file cannot be used.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A place in the series keeps the plan from being made.
+    #[error("{series}{place}: {error}")]
+    Series {
+        /// The series.
+        series: String,
+        /// Where in it.
+        place: FilePlace,
+        /// What is wrong there.
+        error: Box<PlanError>,
+    },
+}
+
+impl RequestError {
+    /// Whether the request is to be mended, and not a file.
+    #[must_use]
+    pub fn is_of_the_request(&self) -> bool {
+        match self {
+            Self::Asked(_) => true,
+            Self::File(FileError { fault, .. }) => {
+                matches!(fault, FileFault::NoColumn { .. } | FileFault::WhichColumn { .. })
+            }
+            Self::Series { .. } => false,
+        }
+    }
+
+    /// What a plan was refused for: the place in the series where that is at fault, else the request.
+    fn of_plan(series: &str, error: PlanError) -> Self {
+        match error.place() {
+            FilePlace::Whole => Self::Asked(error.to_string()),
+            place => Self::Series { series: series.to_owned(), place, error: Box::new(error) },
+        }
     }
 }

@@ -5,8 +5,10 @@ use std::collections::HashMap;
 use crate::MAX_G_PER_KWH;
 
 use super::error::{FileFault, FilePlace};
-use super::{LONE_SLOT_NS, Series, SeriesGap, SeriesMeta, SlotRule, utc};
+use super::{Series, SeriesGap, SeriesMeta, SlotRule, utc};
 
+/// The length of the slot of a series with a single row, nanoseconds: an hour.
+const LONE_SLOT_NS: i64 = 3_600_000_000_000;
 /// The most slots that a series of unequal slots is cut into: forty years of five minutes.
 const MOST_SLOTS: i64 = 4_200_000;
 

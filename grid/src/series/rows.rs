@@ -1,11 +1,17 @@
 //! Tables as text: bounded, UTF-8, one header, every fault with its line.
 
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
 use csv::{Position, Reader, ReaderBuilder, StringRecord, Trim};
 
 use super::error::{FileError, FileFault, FilePlace, shown};
 
 /// The longest line, bytes.
 pub(crate) const MAX_LINE_BYTES: usize = 64 * 1024;
+/// The largest file that is read, bytes: about six million slots.
+const MAX_FILE_BYTES: u64 = 256 << 20;
 const MARK: &str = "\u{feff}";
 
 /// A table whose header has been read.
@@ -154,4 +160,20 @@ fn of_csv(file: &str, text: &str, error: &csv::Error) -> FileError {
         _ => "not a table".to_owned(),
     };
     FileError::new(file, place, FileFault::Syntax(what))
+}
+
+/// Everything that is in a file.
+///
+/// # Errors
+/// When it cannot be read or is too large.
+pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, FileError> {
+    let fault = |fault| FileError::new(&path.display().to_string(), FilePlace::Whole, fault);
+    let unreadable = |error: std::io::Error| fault(FileFault::Unreadable(error.to_string()));
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(fault(FileFault::TooLarge { most: MAX_FILE_BYTES }));
+    }
+    Ok(bytes)
 }

@@ -26,7 +26,7 @@ pub(crate) struct Feed {
 impl Feed {
     /// `forecasts`: whether the time to come is asked about as well.
     pub(crate) fn new(sources: IntensitySources, forecasts: bool) -> Self {
-        let live = sources.asks_others().then(|| Live::new(sources.chain().clone(), sources.zone(), forecasts));
+        let live = sources.asks_others.then(|| Live::new(sources.chain.clone(), &sources.zone, forecasts));
         Self { sources, live }
     }
 

@@ -37,7 +37,7 @@ impl Pricing {
         let asked = request.providers.iter().filter(|_| request.g_per_kwh.is_none());
         let providers = asked.map(|name| online(name, options)).collect::<Result<Vec<_>, _>>()?;
         let terms = eco2_grid::pricing::Pricing::resolve(request, providers)?;
-        let feed = terms.sources().map(|sources| Feed::new(sources.clone(), forecasts(options)));
+        let feed = terms.sources.as_ref().map(|sources| Feed::new(sources.clone(), forecasts(options)));
         Ok(Self { terms, feed, budgets: Vec::new() })
     }
 
@@ -115,7 +115,7 @@ impl Pricing {
     }
 
     pub(crate) fn pue(&self) -> Pue {
-        self.terms.pue()
+        self.terms.pue
     }
 
     /// The most that a kilowatt-hour may cost from now until the next look; `so_far`: what one has cost on average.
@@ -132,7 +132,7 @@ impl Pricing {
     pub(crate) fn intensity_ahead(&self, when: &When, rest_ns: f64) -> RateForecast {
         let to_ns = when.to_ns().saturating_add(rest_ns as i64);
         let found = self.feed.as_ref().and_then(|feed| feed.outlook(when.to_ns(), to_ns));
-        found.map_or_else(|| self.terms.intensity_ahead(), |found| RateForecast::of(&found))
+        found.map_or_else(|| self.terms.intensity_ahead(), |found| RateForecast::from(&found))
     }
 }
 

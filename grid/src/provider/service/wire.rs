@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 
 use super::super::{IntensitySlot, ProviderFault};
 use crate::series::{parse_instant, utc};
-use crate::{Sha256, cloud_region, table};
+use crate::{Sha256, cloud_region, zone};
 
 /// A zone that is handed on as it is.
 pub(super) fn literal(zone: &str) -> Result<String, ProviderFault> {
@@ -20,7 +20,7 @@ pub(super) fn flow_zone(zone: &str) -> Result<String, ProviderFault> {
     if let Some(region) = cloud_region(zone).filter(|region| !region.flow_zone.is_empty()) {
         return Ok(region.flow_zone.clone());
     }
-    match table::named(zone).next() {
+    match zone::named(zone).next() {
         Some(found) if found.alpha3.is_some() => Ok(found.code.clone()),
         Some(_) => Err(ProviderFault::zone(
             zone,
@@ -32,8 +32,8 @@ pub(super) fn flow_zone(zone: &str) -> Result<String, ProviderFault> {
 
 /// The code of a country, of its state, or of the country that a cloud region lies in.
 pub(super) fn country(zone: &str) -> Option<&'static str> {
-    let coded = cloud_region(zone).and_then(|region| table::coded(&region.zone));
-    let found = coded.or_else(|| table::named(zone).next())?;
+    let coded = cloud_region(zone).and_then(|region| zone::coded(&region.zone));
+    let found = coded.or_else(|| zone::named(zone).next())?;
     found.alpha3.is_some().then_some(found.code.as_str())
 }
 

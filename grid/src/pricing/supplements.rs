@@ -1,12 +1,46 @@
-//! Money for the energy, and what stands beside the grams.
+//! The cost of a run, its supplements (all that a report holds in addition to emissions and cost), and the rates expected
+//! for the rest of the run.
 
 use eco2_core::schema::{Cost, Energy, PriceTerms};
 
-use super::{EnergyCurve, PriceError, PriceRequest, RateForecast, When};
-use crate::Pue;
+use super::{EnergyCurve, PriceError, PriceRequest, When};
 use crate::carbon::{
     FunctionalUnit, Hardware, MarketContract, SupplementTerms, Tariff, WaterFactors, flat_cost, series_cost,
 };
+use crate::{IntensityForecast, Pue};
+
+/// The intensity, or the price, of what is to come.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RateForecast {
+    /// Grams CO2e, or money, for a kilowatt-hour.
+    pub each: f64,
+    /// Back-test error; `None` where it is not known.
+    pub error_percent: Option<f64>,
+    /// The lowest and the highest that was seen, where the past was repeated and nothing tells how well that holds.
+    pub span: Option<[f64; 2]>,
+    /// Where it comes from.
+    pub method: String,
+}
+
+impl From<&IntensityForecast> for RateForecast {
+    /// The rate of a forecast, or of the past that was repeated.
+    fn from(found: &IntensityForecast) -> Self {
+        let untested = found.season_h.is_some() && found.error_percent.is_none();
+        Self {
+            each: found.g_per_kwh,
+            error_percent: found.error_percent,
+            span: untested.then_some(found.seen),
+            method: found.method(),
+        }
+    }
+}
+
+impl RateForecast {
+    /// One rate for all time.
+    pub(super) fn certain(each: f64, method: String) -> Self {
+        Self { each, error_percent: None, span: None, method }
+    }
+}
 
 /// What goes by until the next look is priced with the dearest of the time from now on, nanoseconds: an hour.
 const SOON_NS: i64 = 3_600_000_000_000;
@@ -82,7 +116,7 @@ impl Supplementary {
         let Some(tariff) = &self.tariff else {
             return self.price_per_kwh.map(|flat| RateForecast::certain(flat, "flat".into()));
         };
-        let found = tariff.outlook(self.price_per_kwh, now_ns, to_ns).map(|found| RateForecast::of(&found));
+        let found = tariff.outlook(self.price_per_kwh, now_ns, to_ns).map(|found| RateForecast::from(&found));
         found.or_else(|| so_far.map(|price| RateForecast::certain(price, "the mean price so far".into())))
     }
 }

@@ -1,10 +1,10 @@
-//! A file of intensities as provider: what `eco2 plan --series` reads, used to price a run.
+//! Providers that need no network: a file of intensities (`eco2 run --intensity-file`), and one value for all time.
 
 use std::path::Path;
 
 use super::{IntensityOrigin, IntensityQuery, IntensitySlot, Provider, ProviderFault, Reply};
-use crate::Sha256;
 use crate::series::{FileError, Series, bytes};
+use crate::{Intensity, Sha256};
 
 /// A series in memory.
 #[derive(Debug, Clone)]
@@ -29,7 +29,7 @@ impl SeriesFile {
 
     /// The same of a series in memory; `name` is its source where it does not state one.
     #[must_use]
-    pub fn of(series: Series, name: &str) -> Self {
+    fn of(series: Series, name: &str) -> Self {
         let meta = series.meta();
         let source = if meta.source.is_empty() { format!("series {name}") } else { meta.source.clone() };
         let (zone, licence) = (meta.zone.clone(), meta.licence.clone());
@@ -39,14 +39,8 @@ impl SeriesFile {
 
     /// The series itself.
     #[must_use]
-    pub fn series(&self) -> &Series {
+    pub(crate) fn series(&self) -> &Series {
         &self.series
-    }
-
-    /// The zone that the file states; empty where it does not.
-    #[must_use]
-    pub fn zone(&self) -> &str {
-        &self.about.zone
     }
 }
 
@@ -71,5 +65,39 @@ impl Provider for SeriesFile {
         });
         let reply = Reply::new(self.about.clone(), slots);
         if reply.slots().is_empty() { Err(ProviderFault::NoFigure) } else { Ok(reply) }
+    }
+}
+
+/// A provider that always gives the same figure.
+#[derive(Debug, Clone)]
+pub struct Fixed {
+    name: &'static str,
+    intensity: Intensity,
+}
+
+impl Fixed {
+    /// The figure that the user brings: see [`crate::constant`].
+    #[must_use]
+    pub fn constant(intensity: Intensity) -> Self {
+        Self { name: "constant", intensity }
+    }
+
+    /// The yearly average of a zone: see [`crate::lookup`] and [`crate::world`].
+    #[must_use]
+    pub fn table(intensity: Intensity) -> Self {
+        Self { name: super::TABLE, intensity }
+    }
+}
+
+impl Provider for Fixed {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn slots(&self, wanted: &IntensityQuery<'_>) -> Result<Reply, ProviderFault> {
+        let Intensity { g_per_kwh, estimated, .. } = self.intensity;
+        let (from_ns, to_ns) = (wanted.from_ns, wanted.to_ns);
+        let slot = IntensitySlot { from_ns, to_ns, g_per_kwh, estimated, forecast: false, answer: None };
+        Ok(Reply::new(IntensityOrigin::from(&self.intensity), [slot]))
     }
 }

@@ -1,4 +1,7 @@
-//! What a kilowatt-hour costs over time: a step function like that of intensities, from a CSV file of the same form.
+//! Cost of a run: its energy at one price (option `price_per_kwh`) or at prices over time (`tariff`), and its emissions at a
+//! price per tonne (`carbon_price`).
+//!
+//! A tariff is a CSV file with one price per slot, of the same form as a series of intensities:
 //!
 //! ```text
 //! # unit=EUR/MWh
@@ -6,20 +9,21 @@
 //! 2026-01-01T00:00Z,84.2
 //! 2026-01-01T01:00Z,-3.1
 //! ```
-//! Prices may be negative. An empty one is not known: a flat price stands in if there is one, else the energy in it has
-//! no price, and the report says how much that is.
+//! Prices may be negative. An empty price is unknown. The flat price, if there is one, then applies; otherwise the energy of
+//! that time has no price, and the report states how much energy that is.
 
 use std::path::Path;
 
 use eco2_core::Bounded;
-use eco2_core::schema::Cost;
+use eco2_core::schema::{Carbon, CarbonPrice, Cost, Energy};
 
+use super::facility_kwh;
 use crate::pricing::{EnergyCurve, EnergySplit, RateStep, Steps};
 use crate::series::rows::{TableRows, text};
 use crate::series::{
     FileError, FileFault, FilePlace, Series, SeriesMeta, SeriesPoint, SlotRule, bytes, chosen, shown, unknown_slots,
 };
-use crate::{IntensityForecast, Pue, Sha256, outlook};
+use crate::{IntensityForecast, Pue, Sha256, credit_cost, outlook};
 
 /// The column that is taken where none is named.
 const PLAIN: &str = "price_per_kwh";
@@ -56,7 +60,7 @@ impl Tariff {
 
     /// SHA-256 of the file; `None`: it was not read from one.
     #[must_use]
-    pub fn file(&self) -> Option<Sha256> {
+    pub(crate) fn file(&self) -> Option<Sha256> {
         self.file
     }
 
@@ -96,7 +100,7 @@ impl Tariff {
 
     /// The highest price that is known between two instants; `flat` stands in where none is.
     #[must_use]
-    pub fn dearest(&self, flat: Option<f64>, from_ns: i64, to_ns: i64) -> Option<f64> {
+    pub(crate) fn dearest(&self, flat: Option<f64>, from_ns: i64, to_ns: i64) -> Option<f64> {
         let mut dearest = self.at(from_ns).or(flat)?;
         let mut at_ns = self.prices.next_edge(from_ns);
         while at_ns < to_ns {
@@ -109,7 +113,7 @@ impl Tariff {
     /// The mean price of a time to come: what is published, else what was paid at the same hour before; `flat` stands in
     /// where the series knows nothing. The figures are money for a kilowatt-hour, not grams.
     #[must_use]
-    pub fn outlook(&self, flat: Option<f64>, now_ns: i64, to_ns: i64) -> Option<IntensityForecast> {
+    pub(crate) fn outlook(&self, flat: Option<f64>, now_ns: i64, to_ns: i64) -> Option<IntensityForecast> {
         outlook(&|at_ns| self.at(at_ns).or(flat), self.prices.from_ns(), now_ns, to_ns)
     }
 }
@@ -203,5 +207,26 @@ impl Tariff {
             at_ns = end_ns;
         }
         steps
+    }
+}
+
+/// What the facility's energy costs at one price per kilowatt-hour, 0 or more.
+#[must_use]
+pub fn flat_cost(energy: &Energy, price_per_kwh: f64, currency: Option<&str>) -> Cost {
+    let Bounded { value: amount, low, high, .. } = facility_kwh(energy).times(price_per_kwh);
+    let currency = currency.map(str::to_owned);
+    Cost { amount, low: Some(low), high, currency, method: "flat".to_owned(), unpriced_uj: 0 }
+}
+
+/// What the location-based grams cost at a price per tonne CO2e, 0 or more. Nothing but a price: no right is bought by it.
+#[must_use]
+pub fn carbon_price(carbon: &Carbon, per_tonne: f64, currency: Option<&str>) -> CarbonPrice {
+    let price = |grams| credit_cost(grams, per_tonne);
+    CarbonPrice {
+        amount: carbon.grams.map(price),
+        low: price(carbon.low),
+        high: carbon.high.map(price),
+        per_tonne,
+        currency: currency.map(str::to_owned),
     }
 }
