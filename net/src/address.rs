@@ -43,7 +43,7 @@ pub(crate) fn check(base: &str, client: ClientKind) -> Result<bool, NetError> {
     let local = matches!(host, "127.0.0.1" | "localhost" | "[::1]") || is_metadata;
     match scheme {
         _ if host.is_empty() => Err(NetError::Address("names no host")),
-        _ if !is_metadata && address(host).is_some_and(is_link_local) => Err(LINK_LOCAL),
+        _ if !is_metadata && is_link_local_host(host) => Err(LINK_LOCAL),
         "https" => Ok(false),
         "http" if local => Ok(true),
         _ => Err(NetError::Address("is not https, which only services on this machine may leave out")),
@@ -59,6 +59,11 @@ fn host(authority: &str) -> &str {
         Some(end) => &authority[..=end],
         None => authority.rsplit_once(':').map_or(authority, |(host, _)| host),
     }
+}
+
+/// Whether a host is written as a link-local address.
+pub(crate) fn is_link_local_host(host: &str) -> bool {
+    address(host).is_some_and(is_link_local)
 }
 
 fn address(host: &str) -> Option<IpAddr> {

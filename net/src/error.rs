@@ -44,10 +44,19 @@ pub enum NetError {
     /// An address that is not allowed, with the reason.
     #[error("the base address {0}")]
     Address(&'static str),
+    /// Options of e-mail that cannot be used, with the reason.
+    #[error("the options of e-mail {0}")]
+    Mail(&'static str),
+    /// An SMTP reply that is not a success.
+    #[error("the mail server answered {0}{hint}", hint = smtp_hint(*.0))]
+    Smtp(u16),
+    /// An answer that is not SMTP.
+    #[error("the answer is not understood: it is no SMTP")]
+    NotSmtp,
     /// The secret is missing or not safely stored.
     #[error(transparent)]
     Secret(#[from] crate::SecretFault),
-    /// This build has no HTTP client.
+    /// This build has no client.
     #[error("this build cannot use the network; build with the feature `providers`")]
     NotBuilt,
 }
@@ -65,6 +74,8 @@ impl NetError {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Status(status) => *status >= 500,
+            // RFC 5321: 4yz is a transient failure, 5yz a permanent one.
+            Self::Smtp(reply) => *reply < 500,
             Self::Unreachable | Self::Timeout => true,
             _ => false,
         }
@@ -88,6 +99,14 @@ impl NetError {
             Self::TooOften { retry_after_s } => Outage::Until(Duration::from_secs(retry_after_s.unwrap_or(0))),
             _ => Outage::Passing,
         }
+    }
+}
+
+fn smtp_hint(reply: u16) -> &'static str {
+    match reply {
+        534 | 535 => "; check the user name and the password",
+        550..=553 => "; check the addresses",
+        _ => "",
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! * [`Http`] and [`Webhook`] (feature `http`) send requests with a limit on time, size, attempts and addresses: HTTPS
 //!   anywhere, plain HTTP on this machine only, link-local addresses for cloud metadata only, no redirects.
+//! * [`Mailer`] (feature `http`) hands plain-text e-mail to an SMTP server, over TLS always.
 //! * [`Secret`] is a token or password that is never printed or written.
 //! * [`Retry`] and [`Backoff`] are the one rule for waiting between attempts; [`Clock`] is the time they use, and
 //!   [`ScriptedClock`] a clock for tests.
@@ -33,6 +34,8 @@ mod secret;
 #[cfg(feature = "http")]
 mod address;
 #[cfg(feature = "http")]
+mod email;
+#[cfg(feature = "http")]
 mod http;
 #[cfg(feature = "http")]
 mod webhook;
@@ -45,6 +48,8 @@ pub use secret::{Secret, SecretFault};
 
 #[cfg(feature = "http")]
 pub use address::METADATA_HOST;
+#[cfg(feature = "http")]
+pub use email::{MailAccount, Mailer};
 #[cfg(feature = "http")]
 pub use http::{Auth, Http, Limits};
 #[cfg(feature = "http")]
