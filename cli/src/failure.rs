@@ -83,9 +83,9 @@ pub(crate) fn is_usage(error: &Error) -> bool {
 }
 
 fn is_usage_of_meter(error: &eco2::Error) -> bool {
-    use eco2::Error::{Hardware, Locate, Options, Place, Provider, Range, Series, Sources, Webhook, Zone};
+    use eco2::Error::{Email, Hardware, Locate, Options, Place, Provider, Range, Series, Sources, Webhook, Zone};
     let is_of_intensity = matches!(error, Hardware(_) | Locate(_) | Place(_) | Provider { .. } | Series(_));
-    is_of_intensity || matches!(error, Options(_) | Webhook(_) | Zone(_) | Range(_) | Sources(_))
+    is_of_intensity || matches!(error, Email(_) | Options(_) | Webhook(_) | Zone(_) | Range(_) | Sources(_))
 }
 
 fn is_closed_pipe(error: &Error) -> bool {

@@ -94,6 +94,7 @@ fn failed(error: &eco2::Error) -> Failure {
         error,
         eco2::Error::Options(_)
             | eco2::Error::Webhook(_)
+            | eco2::Error::Email(_)
             | eco2::Error::Zone(_)
             | eco2::Error::Range(_)
             | eco2::Error::Sources(_)

@@ -38,9 +38,12 @@ pub enum Error {
     /// Hardware without a figure.
     #[error(transparent)]
     Hardware(#[from] eco2_grid::carbon::HardwareError),
-    /// The webhook cannot be told; its address is not shown.
+    /// The webhook cannot be used; its address is not shown.
     #[error("webhook: {0}")]
     Webhook(eco2_net::NetError),
+    /// E-mail cannot be sent; the password is not shown.
+    #[error("e-mail: {0}")]
+    Email(eco2_net::NetError),
     /// A figure is out of range.
     #[error(transparent)]
     Range(#[from] eco2_grid::RangeError),

@@ -111,5 +111,5 @@ fn smtp_hint(reply: u16) -> &'static str {
 }
 
 fn wait(retry_after_s: Option<u64>) -> String {
-    retry_after_s.map_or_else(String::new, |seconds| format!("; it says to wait {seconds} s"))
+    retry_after_s.map_or_else(String::new, |seconds| format!("; it asks to wait {seconds} s"))
 }

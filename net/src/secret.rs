@@ -127,8 +127,8 @@ mod tests {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
             let found = Secret::find("T", lookup);
             assert_eq!(found.is_ok(), good, "{mode:o}");
-            let told = format!("{:?}", found.as_ref().err());
-            assert!(!told.contains(TOKEN) && (good || told.contains("Open")), "{told}");
+            let shown = format!("{:?}", found.as_ref().err());
+            assert!(!shown.contains(TOKEN) && (good || shown.contains("Open")), "{shown}");
         }
         assert!(Secret::read(folder.path()).is_err(), "a folder");
     }

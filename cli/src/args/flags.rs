@@ -85,13 +85,20 @@ impl OptionFlags for SupplementFlags {
     ];
 }
 
-/// Budget of a run, and the webhook that is notified.
+/// Budget of a run, and the services that alerts are sent to.
 #[derive(Debug, Clone)]
 pub(crate) struct BudgetFlags;
 
 impl OptionFlags for BudgetFlags {
-    const ROWS: &'static [&'static Row] =
-        &[&opt::MAX_CO2_KG, &opt::MAX_ENERGY_KWH, &opt::TOTAL_HOURS, &opt::RESERVE_PERCENT, &opt::WEBHOOK];
+    const ROWS: &'static [&'static Row] = &[
+        &opt::MAX_CO2_KG,
+        &opt::MAX_ENERGY_KWH,
+        &opt::TOTAL_HOURS,
+        &opt::RESERVE_PERCENT,
+        &opt::WEBHOOK,
+        &opt::EMAIL_TO,
+        &opt::EMAIL_SERVER,
+    ];
 }
 
 /// Sensors.

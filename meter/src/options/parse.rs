@@ -214,6 +214,21 @@ pub(super) fn address(input: &Input) -> Option<String> {
     text(input).filter(|address| address.contains("://") && !address.contains(['@', '?', '#', ' ']))
 }
 
+/// Addresses of e-mail, each once and at least one. The mail module checks them further.
+pub(super) fn emails(input: &Input) -> Option<Vec<String>> {
+    let mut addresses: Vec<String> = Vec::new();
+    for word in words(input)? {
+        let address = word.trim();
+        if !is_plain(address) || address.contains(char::is_whitespace) || !address.contains('@') {
+            return None;
+        }
+        if !addresses.iter().any(|seen| seen == address) {
+            addresses.push(address.to_owned());
+        }
+    }
+    (!addresses.is_empty()).then_some(addresses)
+}
+
 /// An instant, nanoseconds since 1970 UTC.
 pub(super) fn instant(input: &Input) -> Option<i64> {
     eco2_grid::parse_instant(&text(input)?)

@@ -205,6 +205,34 @@ rows! {
         |input| parse::name(input, parse::WEBHOOKS), allowed "slack, teams, discord or json", such as "\"slack\"";
         Budget, SetsAddress, flag Flag::value("--webhook", "FORMAT").rare();
 
+    /// Send budget and anomaly events by e-mail to these addresses; requires email_server
+    EMAIL_TO email_to: Vec<String>;
+        parse::emails, allowed "addresses such as ops@example.org", such as "[\"ops@example.org\"]";
+        Budget, SetsAddress, flag Flag::value("--email-to", "LIST").rare();
+
+    /// Mail server that sends alerts: HOST or HOST:PORT with STARTTLS, smtps://HOST for TLS from the first byte. Nothing is sent
+    /// without TLS
+    EMAIL_SERVER email_server: Option<String>;
+        parse::text, allowed "smtp.example.org, smtp.example.org:587 or smtps://smtp.example.org",
+        such as "\"smtp.example.org\"";
+        Budget, SetsAddress, flag Flag::value("--email-server", "HOST").rare();
+
+    /// User name at the mail server; the password is read from ECO2_TOKEN_EMAIL, or from the file of mode 0600 that
+    /// ECO2_TOKEN_EMAIL_FILE names
+    EMAIL_USER email_user: Option<String>;
+        parse::text, allowed "text of 1 to 256 bytes", such as "\"eco2@example.org\"";
+        Budget, SetsAddress, unset "no login";
+
+    /// Address of the sender
+    EMAIL_FROM email_from: Option<String>;
+        parse::text, allowed "an address such as eco2@example.org", such as "\"eco2@example.org\"";
+        Budget, SetsAddress, unset "the user if it is an address, else the first recipient";
+
+    /// Root certificate (PEM) of the mail server's authority, where it is not a public one
+    EMAIL_CA email_ca: Option<PathBuf>;
+        parse::path, allowed "a path", such as "\"/etc/ssl/own-ca.pem\"";
+        Budget, ReadsPath;
+
     also:
     /// Limits and prices.
     budget: Budget,
@@ -312,6 +340,21 @@ rows! {
     /// Limit on the cost of energy, money; requires a price or a tariff
     MAX_COST max_cost: Option<f64>;
         |input| parse::number(input, LIMIT), allowed "a finite amount of money above 0", such as "20";
+        Budget, Describes, unset "no limit";
+
+    /// Limit per hour on emissions, kg CO2e: one event when the mean since the start exceeds it
+    MAX_CO2_KG_PER_HOUR max_co2_kg_per_hour: Option<f64>;
+        |input| parse::number(input, LIMIT), allowed "a finite number of kilograms above 0", such as "5";
+        Budget, Describes, unset "no limit";
+
+    /// Limit per hour on energy use, kWh with the facility's overhead (PUE): one event when the mean exceeds it
+    MAX_ENERGY_KWH_PER_HOUR max_energy_kwh_per_hour: Option<f64>;
+        |input| parse::number(input, LIMIT), allowed "a finite number of kilowatt-hours above 0", such as "10";
+        Budget, Describes, unset "no limit";
+
+    /// Limit per hour on the cost of energy, money: one event when the mean exceeds it; requires a price or a tariff
+    MAX_COST_PER_HOUR max_cost_per_hour: Option<f64>;
+        |input| parse::number(input, LIMIT), allowed "a finite amount of money above 0", such as "50";
         Budget, Describes, unset "no limit";
 
     /// Planned duration in hours, to forecast use at its end (90 % interval)

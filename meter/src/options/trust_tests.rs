@@ -7,7 +7,7 @@ use std::path::Path;
 use super::*;
 
 /// Options that load code, name paths or decide where data is sent. Written down here and not computed from the table.
-const GUARDED: [&str; 11] = [
+const GUARDED: [&str; 16] = [
     "json",
     "trace",
     "log",
@@ -18,6 +18,11 @@ const GUARDED: [&str; 11] = [
     "procfs",
     "nvml",
     "webhook",
+    "email_to",
+    "email_server",
+    "email_user",
+    "email_from",
+    "email_ca",
     "tariff_series",
 ];
 
@@ -83,6 +88,7 @@ fn k17_trusted_origins_set_every_option() {
     let texts = variables.map(|variable| match variable {
         "ECO2_PROVIDER_URL" => (variable, "https://intensity.example.org"),
         "ECO2_WEBHOOK" => (variable, "slack"),
+        "ECO2_EMAIL_TO" => (variable, "ops@example.org"),
         _ => (variable, "/x"),
     });
     let (layer, _) = Options::from_env(texts).unwrap();

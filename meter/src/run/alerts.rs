@@ -1,13 +1,16 @@
-//! Telling somebody: events of the budget and of devices go to callbacks and to a webhook, from a thread of its own.
+//! Alerts: events of a run that a person may want to know at once (a limit that is reached, a device that is lost) go to
+//! callbacks in the process, to a webhook and by e-mail.
 //!
-//! Whoever makes an event puts it into a bounded queue and goes on; what finds no room is dropped and counted, and the report
-//! says how many. The thread exists only where somebody listens. It also looks at the budget now and then, so that a program
-//! that never asks is told as well. A webhook has a thread of its own: nobody in this process waits for it.
+//! The code that makes an event puts it into a bounded queue and goes on. An event that finds the queue full is dropped and
+//! counted, and the report has the count. A thread takes events out of the queue and calls the listeners; it runs only where
+//! there is a listener, a service or a limit per hour, and checks the limits every few seconds, for programs that never do.
+//! Each service (webhook, e-mail) has a queue and a thread of its own, so that a slow one delays nothing else.
 
+mod email;
 mod event;
 mod outbox;
 mod queue;
-mod repeat;
+mod rates;
 mod webhook;
 
 use std::sync::Arc;
@@ -16,20 +19,26 @@ use std::time::{Duration, Instant};
 use eco2_core::schema::{EventRecord, SpellRecord};
 
 pub use event::Alert;
-use event::Poster;
+use event::{Poster, Repeats};
 pub(crate) use outbox::Outbox;
+use outbox::Service;
 use queue::Waited;
-use repeat::Repeats;
-pub(crate) use webhook::Webhook;
+pub(crate) use rates::Rates;
 
-/// How often the budget is looked at where nobody else does.
-const LOOK: Duration = Duration::from_secs(5);
+use crate::Error;
+use crate::options::Options;
 
-/// Kinds of which alerts are made; others stay in the report. Each is an event of the run while it goes on.
-const TOLD: &[&str] = &[
+/// Interval between two checks of the limits by the alerts' thread. The report checks them at the end in any case.
+const CHECK_EVERY: Duration = Duration::from_secs(5);
+
+/// Kinds of events that become alerts; the others are only in the report.
+const KINDS: &[&str] = &[
     "budget-warn",
     "budget-pause",
     "budget-stop",
+    "co2-rate",
+    "energy-rate",
+    "cost-rate",
     "gpu-lost",
     "xid",
     "source-hung",
@@ -38,79 +47,116 @@ const TOLD: &[&str] = &[
     SpellRecord::HOT,
 ];
 
-/// Whether an event of that kind is told.
-pub(crate) fn is_told(kind: &str) -> bool {
-    TOLD.contains(&kind)
+/// Whether an event of that kind becomes an alert.
+pub(crate) fn is_alert(kind: &str) -> bool {
+    KINDS.contains(&kind)
 }
 
-/// Puts the events of a run that alerts are made of into its outbox.
+/// A function that puts the alerts among a run's events into its outbox.
 pub(crate) fn observer(run: &str, outbox: &Arc<Outbox>) -> Box<dyn Fn(&EventRecord) + Send> {
     let (run, outbox) = (run.to_owned(), Arc::clone(outbox));
     Box::new(move |event| {
-        if is_told(&event.kind) {
+        if is_alert(&event.kind) {
             outbox.put(|| Alert::of(&run, event));
         }
     })
 }
 
-/// What the threads need of the run.
+/// What the alerts' threads need of the run.
 #[derive(Clone)]
 pub(crate) struct Run {
     /// Checks the limits; `false` once the run is gone.
-    pub(crate) check_budget: Arc<dyn Fn() -> bool + Send + Sync>,
-    /// Adds an event about a failed delivery to the report.
-    pub(crate) failed: Arc<dyn Fn(String) + Send + Sync>,
+    pub(crate) check_limits: Arc<dyn Fn() -> bool + Send + Sync>,
+    /// Adds an event about a failed delivery to the report: its kind and its text.
+    pub(crate) failed: Arc<dyn Fn(&'static str, String) + Send + Sync>,
 }
 
-/// Starts the thread, unless it runs. One that cannot be started costs the alerts.
+/// The services that the options name, ready to send.
+#[derive(Default)]
+pub(crate) struct Services {
+    ready: Vec<(Service, Poster)>,
+    /// Events (kind and text) for services that a build without network leaves out.
+    pub(crate) left_out: Vec<(&'static str, String)>,
+}
+
+impl Services {
+    /// The services of the options.
+    ///
+    /// # Errors
+    /// [`Error::Webhook`] or [`Error::Email`] without a safe address or password.
+    pub(crate) fn of(options: &Options) -> Result<Self, Error> {
+        let mut services = Self::default();
+        for (service, opened) in
+            [(Service::Webhook, webhook::poster(options)), (Service::Email, email::poster(options))]
+        {
+            match opened {
+                Err(
+                    error @ (Error::Webhook(eco2_net::NetError::NotBuilt) | Error::Email(eco2_net::NetError::NotBuilt)),
+                ) => {
+                    services.left_out.push((service.failed_kind(), error.to_string()));
+                }
+                opened => services.ready.extend(opened?.map(|poster| (service, poster))),
+            }
+        }
+        Ok(services)
+    }
+
+    /// Starts a thread for each service, and the alerts' own.
+    pub(crate) fn start(self, outbox: &Arc<Outbox>, run: &Run) {
+        for (service, poster) in self.ready {
+            start(outbox, run.clone());
+            if outbox.service(service).begin() {
+                let (outbox, run) = (Arc::clone(outbox), run.clone());
+                let posting = move || post(&outbox, &run, service, poster);
+                drop(std::thread::Builder::new().name(service.thread().to_owned()).spawn(posting));
+            }
+        }
+    }
+}
+
+/// Starts the alerts' thread, unless it runs. If it cannot be started there are no alerts.
 pub(crate) fn start(outbox: &Arc<Outbox>, run: Run) {
     if outbox.local.begin() {
         let outbox = Arc::clone(outbox);
-        drop(std::thread::Builder::new().name("eco2-alerts".to_owned()).spawn(move || tell(&outbox, &run)));
+        drop(std::thread::Builder::new().name("eco2-alerts".to_owned()).spawn(move || deliver(&outbox, &run)));
     }
 }
 
-/// Starts the webhook's thread as well.
-pub(crate) fn start_posting(outbox: &Arc<Outbox>, run: Run, poster: Poster) {
-    if outbox.hook.begin() {
-        let (outbox, run) = (Arc::clone(outbox), run.clone());
-        let posting = move || post(&outbox, &run, poster);
-        drop(std::thread::Builder::new().name("eco2-webhook".to_owned()).spawn(posting));
-    }
-    start(outbox, run);
-}
-
-fn tell(outbox: &Outbox, run: &Run) {
+/// The alerts' thread: calls the listeners and passes each alert on to the services.
+fn deliver(outbox: &Outbox, run: &Run) {
     let mut repeats = Repeats::default();
     loop {
-        match outbox.local.wait(LOOK) {
-            Waited::Event(event) => {
-                let Some(event) = repeats.admit(event, Instant::now()) else { continue };
-                outbox.hook.put(|| event.clone());
-                outbox.deliver(&event).into_iter().for_each(|failure| (run.failed)(failure));
+        match outbox.local.wait(CHECK_EVERY) {
+            Waited::Event(alert) => {
+                let Some(alert) = repeats.admit(alert, Instant::now()) else { continue };
+                outbox.services().for_each(|queue| queue.put(|| alert.clone()));
+                let failures = outbox.call_listeners(&alert);
+                failures.into_iter().for_each(|failure| (run.failed)(Service::Webhook.failed_kind(), failure));
             }
             Waited::Nothing => {
-                if !(run.check_budget)() {
+                if !(run.check_limits)() {
                     break;
                 }
             }
             Waited::Over => break,
         }
     }
-    outbox.hook.finish();
+    outbox.services().for_each(queue::Queue::finish);
     outbox.local.end();
 }
 
-fn post(outbox: &Outbox, run: &Run, mut poster: Poster) {
+/// A service's thread: sends each alert, with retries.
+fn post(outbox: &Outbox, run: &Run, service: Service, mut poster: Poster) {
+    let queue = outbox.service(service);
     loop {
-        match outbox.hook.wait(LOOK) {
-            Waited::Event(event) => {
-                if let Err(failure) = poster(&event, &|| outbox.hook.left()) {
-                    (run.failed)(failure);
+        match queue.wait(CHECK_EVERY) {
+            Waited::Event(alert) => {
+                if let Err(failure) = poster(&alert, &|| queue.left()) {
+                    (run.failed)(service.failed_kind(), failure);
                 }
             }
             Waited::Nothing => {}
-            Waited::Over => return outbox.hook.end(),
+            Waited::Over => return queue.end(),
         }
     }
 }
@@ -120,36 +166,39 @@ mod tests {
     use super::*;
     use std::sync::mpsc::channel;
 
-    fn nobody() -> Run {
-        Run { check_budget: Arc::new(|| true), failed: Arc::new(drop) }
+    fn no_run() -> Run {
+        Run { check_limits: Arc::new(|| true), failed: Arc::new(|_, _| ()) }
     }
 
     #[test]
-    fn a_slow_webhook_keeps_no_listener_waiting_and_what_it_was_not_told_is_said() {
-        let event =
+    fn slow_service_delays_neither_listeners_nor_other_services_and_unsent_alerts_are_counted() {
+        let alert =
             |text: &str| Alert { run: "r".into(), at: 0, kind: "hot".into(), device: String::new(), text: text.into() };
         let outbox = Arc::new(Outbox::default());
-        assert!(outbox.local.begin() && outbox.hook.begin());
         let (release, stuck) = channel::<()>();
-        let poster: Poster = Box::new(move |_, _| stuck.recv().map_err(|_| "gone".to_owned()));
-        let (own, telling) = (Arc::clone(&outbox), Arc::clone(&outbox));
-        let posting = std::thread::spawn(move || post(&own, &nobody(), poster));
-        std::thread::spawn(move || tell(&telling, &nobody()));
+        let (mailed, mails) = channel();
+        let slow: Poster = Box::new(move |_, _| stuck.recv().map_err(|_| "gone".to_owned()));
+        let quick: Poster = Box::new(move |alert, _| {
+            drop(mailed.send(alert.text.clone()));
+            Ok(())
+        });
+        let ready = vec![(Service::Webhook, slow), (Service::Email, quick)];
+        Services { ready, ..Services::default() }.start(&outbox, &no_run());
         let listen = || {
             let (sender, heard) = channel();
-            outbox.listen(Box::new(move |event: &Alert| drop(sender.send(event.text.clone()))));
+            outbox.listen(Box::new(move |alert: &Alert| drop(sender.send(alert.text.clone()))));
             heard
         };
         let wait = Duration::from_secs(30);
         let heard = listen();
-        outbox.put(|| event("a"));
+        outbox.put(|| alert("a"));
         assert_eq!(heard.recv_timeout(wait).unwrap(), "a");
         let later = listen();
-        outbox.put(|| event("b"));
+        outbox.put(|| alert("b"));
         assert_eq!((heard.recv_timeout(wait).unwrap(), later.recv_timeout(wait).unwrap()), ("b".into(), "b".into()));
-        let said = outbox.close(true);
-        assert_eq!(said[0], ("webhook-failed", "the run ended before the webhook was told of 2 events".to_owned()));
+        assert_eq!((mails.recv_timeout(wait).unwrap(), mails.recv_timeout(wait).unwrap()), ("a".into(), "b".into()));
+        let unsent = outbox.close(true);
+        assert_eq!(unsent[0], ("webhook-failed", "the run ended before 2 alerts were sent to the webhook".to_owned()));
         drop(release);
-        posting.join().unwrap();
     }
 }

@@ -52,6 +52,7 @@ impl Meter {
             self.shared.pricing.settle(&identity.when(identity.started_ns, end_ns));
         }
         self.shared.check_budget(end_ns, true, Asks::Nobody);
+        self.shared.check_rates(end_ns, true);
         for (kind, text) in self.shared.alerts.close(hurried) {
             lock(&self.shared.engine).event(end_ns, kind, "", text);
         }

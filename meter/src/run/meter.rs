@@ -15,7 +15,7 @@ use crate::live::engine::Engine;
 use crate::live::sharing::Sharing;
 use crate::live::thread_rings;
 use crate::options::Options;
-use crate::run::alerts::{self, Alert, Webhook};
+use crate::run::alerts::{self, Alert, Services};
 use crate::run::budget::Asks;
 use crate::run::open;
 use crate::run::pricing::Pricing;
@@ -108,18 +108,18 @@ impl Meter {
     /// As [`Meter::open`].
     pub fn open_for(options: Options, own: Vec<Box<dyn Source>>, command: Vec<String>) -> Result<Self, Error> {
         let pricing = Pricing::resolve(&options)?;
-        let (webhook, no_webhook) = Webhook::if_built(&options)?;
+        let mut services = Services::of(&options)?;
         let mut found = open::find(&options)?;
         let identity = open::identity(&options, command, &found);
         // A program's own sources come first.
         found.sources.splice(..0, own);
         let started = open::start(found, identity, pricing, &options)?;
-        if let Some(fault) = no_webhook {
-            lock(&started.shared.engine).event(0, "webhook-failed", "", fault);
+        for (kind, text) in services.left_out.drain(..) {
+            lock(&started.shared.engine).event(0, kind, "", text);
         }
-        if let Some(webhook) = webhook {
-            let run = started.shared.for_alerts();
-            alerts::start_posting(&started.shared.alerts, run, webhook.poster());
+        services.start(&started.shared.alerts, &started.shared.for_alerts());
+        if started.shared.rates.is_limited() {
+            alerts::start(&started.shared.alerts, started.shared.for_alerts());
         }
         Ok(Self {
             // Relaxed: only uniqueness matters.

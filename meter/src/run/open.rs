@@ -21,7 +21,7 @@ use crate::live::publish::Publisher;
 use crate::live::sharing::Sharing;
 use crate::live::wall;
 use crate::options::{Options, env};
-use crate::run::alerts::{self, Outbox};
+use crate::run::alerts::{self, Outbox, Rates};
 use crate::run::budget::BudgetMonitor;
 use crate::run::identity::{self, Identity};
 use crate::run::labels;
@@ -163,6 +163,7 @@ pub(crate) fn start(
         work: WorkCounters::default(),
         budget: BudgetMonitor::new(options),
         alerts,
+        rates: Rates::of(options),
     });
     let sink = Box::new(Feed(Arc::clone(&shared)));
     let sampler = Sampler::start(sources, sink, settings(options, &clock, cpus))?;

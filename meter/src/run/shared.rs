@@ -8,14 +8,15 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use eco2_core::schema::{Report, Work};
+use eco2_core::schema::{Energy, Report, Work};
 use eco2_core::{Domain, EventPool, Gauge, NameId, Reading, Spent};
 use eco2_samplers::{Change, DeviceUse, ReadDecision, Sink, SourceEvent, Watched, clock};
 
 use crate::live::engine::{Engine, OwnSteps};
 use crate::live::sharing::Sharing;
-use crate::run::alerts::{self, Outbox};
+use crate::run::alerts::{self, Outbox, Rates};
 use crate::run::budget::{self, Asks, BudgetMonitor, Looked};
+use crate::run::curves::Curves;
 use crate::run::identity::Identity;
 use crate::run::pricing::Pricing;
 use crate::run::report::{self, Ending, Measured};
@@ -36,6 +37,8 @@ pub(crate) struct Shared {
     pub(crate) work: WorkCounters,
     pub(crate) budget: BudgetMonitor,
     pub(crate) alerts: Arc<Outbox>,
+    /// Limits per hour.
+    pub(crate) rates: Rates,
 }
 
 /// What was done so far.
@@ -124,19 +127,40 @@ impl Shared {
         limits
     }
 
+    /// Compares the means since the start with the limits per hour. One that is exceeded for the first time becomes an event.
+    pub(crate) fn check_rates(&self, now_ns: u64, closed: bool) {
+        if !self.rates.is_limited() {
+            return;
+        }
+        let mut engine = lock(&self.engine);
+        engine.drain();
+        let account = engine.account(now_ns);
+        let when = self.identity.when(account.begin_ns, account.end_ns);
+        let mut energy = account.energy.clone();
+        let curve = |energy: &Energy| Curves::of(&engine.ledger, &account).run.with_total(energy.bounded());
+        let (carbon, _) = self.pricing.price(&mut energy, &Work::default(), &when, curve);
+        let elapsed = Duration::from_nanos(account.end_ns.saturating_sub(account.begin_ns));
+        for (kind, text) in self.rates.exceeded(&self.pricing.usage(&energy, &carbon), elapsed, closed) {
+            engine.event(now_ns, kind, "", text);
+        }
+    }
+
     /// What the threads that send alerts need of this run; they do not keep it alive.
     pub(crate) fn for_alerts(self: &Arc<Self>) -> alerts::Run {
-        let (checked, told) = (Arc::downgrade(self), Arc::downgrade(self));
+        let (checked, failing) = (Arc::downgrade(self), Arc::downgrade(self));
         let check = move || {
-            let run = checked.upgrade();
-            run.map(|run| run.check_budget(clock::monotonic_ns(), false, Asks::Thread)).is_some()
+            let Some(run) = checked.upgrade() else { return false };
+            let now_ns = clock::monotonic_ns();
+            run.check_budget(now_ns, false, Asks::Thread);
+            run.check_rates(now_ns, false);
+            true
         };
-        let failed = move |text| {
-            if let Some(run) = told.upgrade() {
-                lock(&run.engine).event(clock::monotonic_ns(), "webhook-failed", "", text);
+        let failed = move |kind, text| {
+            if let Some(run) = failing.upgrade() {
+                lock(&run.engine).event(clock::monotonic_ns(), kind, "", text);
             }
         };
-        alerts::Run { check_budget: Arc::new(check), failed: Arc::new(failed) }
+        alerts::Run { check_limits: Arc::new(check), failed: Arc::new(failed) }
     }
 }
 

@@ -3,7 +3,7 @@
 use eco2::options::opt;
 
 /// Option, variable, flag; empty where it has none.
-const FROZEN: [(&str, &str, &str); 60] = [
+const FROZEN: [(&str, &str, &str); 68] = [
     ("name", "ECO2_NAME", "--name"),
     ("run_id", "ECO2_RUN_ID", "--run-id"),
     ("attempt", "ECO2_ATTEMPT", ""),
@@ -64,6 +64,14 @@ const FROZEN: [(&str, &str, &str); 60] = [
     ("budget.hard", "ECO2_BUDGET_HARD", ""),
     ("budget.strict", "ECO2_BUDGET_STRICT", ""),
     ("webhook", "ECO2_WEBHOOK", "--webhook"),
+    ("email_to", "ECO2_EMAIL_TO", "--email-to"),
+    ("email_server", "ECO2_EMAIL_SERVER", "--email-server"),
+    ("email_user", "ECO2_EMAIL_USER", ""),
+    ("email_from", "ECO2_EMAIL_FROM", ""),
+    ("email_ca", "ECO2_EMAIL_CA", ""),
+    ("budget.max_co2_kg_per_hour", "ECO2_MAX_CO2_KG_PER_HOUR", ""),
+    ("budget.max_energy_kwh_per_hour", "ECO2_MAX_ENERGY_KWH_PER_HOUR", ""),
+    ("budget.max_cost_per_hour", "ECO2_MAX_COST_PER_HOUR", ""),
 ];
 
 #[test]

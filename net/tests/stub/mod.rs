@@ -1,4 +1,4 @@
-//! A web server on the loopback that answers as it is told to, faults included.
+//! A web server on the loopback that follows a script, faults included.
 
 #![allow(dead_code, reason = "several test binaries share it, and each uses a part")]
 
@@ -17,7 +17,7 @@ pub(crate) enum Answer {
     Silence,
     /// A byte now and then, for good.
     Drops,
-    /// So many bytes of body.
+    /// A body of this number of bytes.
     Long(usize),
     /// Bytes that are no HTTP.
     Noise,
@@ -46,7 +46,7 @@ pub(crate) struct Stub {
 }
 
 impl Stub {
-    /// Answers every request with what `script` says to its line, such as `GET /intensity HTTP/1.1`.
+    /// Answers every request with what `script` returns for its line, such as `GET /intensity HTTP/1.1`.
     pub(crate) fn new(script: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());

@@ -1,5 +1,7 @@
 //! A mail server on the loopback with a certificate of its own, which follows a script.
 
+#![allow(dead_code, reason = "several test binaries share it, and each uses a part")]
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -24,6 +24,18 @@ class BudgetOptions(TypedDict, total=False):
     max_cost: float | None
     """Limit on the cost of energy, money; requires a price or a tariff [default: no limit]."""
 
+    max_co2_kg_per_hour: float | None
+    """Limit per hour on emissions, kg CO2e: one event when the mean since the start exceeds it [default: no
+    limit]."""
+
+    max_energy_kwh_per_hour: float | None
+    """Limit per hour on energy use, kWh with the facility's overhead (PUE): one event when the mean exceeds it
+    [default: no limit]."""
+
+    max_cost_per_hour: float | None
+    """Limit per hour on the cost of energy, money: one event when the mean exceeds it; requires a price or a
+    tariff [default: no limit]."""
+
     total_hours: float | None
     """Planned duration in hours, to forecast use at its end (90 % interval)."""
 
@@ -165,6 +177,23 @@ class Options(TypedDict, total=False):
     webhook: str | None
     """Send budget and anomaly events to a webhook in this format: slack, teams, discord or json; its address
     is read from ECO2_TOKEN_WEBHOOK, or from the file of mode 0600 that ECO2_TOKEN_WEBHOOK_FILE names."""
+
+    email_to: Sequence[str] | None
+    """Send budget and anomaly events by e-mail to these addresses; requires email_server."""
+
+    email_server: str | None
+    """Mail server that sends alerts: HOST or HOST:PORT with STARTTLS, smtps://HOST for TLS from the first
+    byte. Nothing is sent without TLS."""
+
+    email_user: str | None
+    """User name at the mail server; the password is read from ECO2_TOKEN_EMAIL, or from the file of mode 0600
+    that ECO2_TOKEN_EMAIL_FILE names [default: no login]."""
+
+    email_from: str | None
+    """Address of the sender [default: the user if it is an address, else the first recipient]."""
+
+    email_ca: _Path | None
+    """Root certificate (PEM) of the mail server's authority, where it is not a public one."""
 
     tariff_series: _Path | None
     """Electricity prices over time from a CSV file, in the format of --intensity-series."""

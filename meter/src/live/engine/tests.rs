@@ -45,7 +45,7 @@ impl Fixture {
 
 /// Events of which alerts are made, so far.
 fn alerted(engine: &Engine) -> Vec<(String, String)> {
-    let alerted = engine.events.iter().filter(|event| alerts::is_told(&event.kind));
+    let alerted = engine.events.iter().filter(|event| alerts::is_alert(&event.kind));
     alerted.map(|event| (event.kind.clone(), event.device.clone())).collect()
 }
 

@@ -1,5 +1,4 @@
-//! Who is told: listeners in this process on one thread, the webhook on another, so that no slow service keeps a listener
-//! waiting.
+//! The queues of a run's alerts: one to the thread that calls listeners, one to each service.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
@@ -9,73 +8,117 @@ use super::event::{Alert, Listener};
 use super::queue::Queue;
 use crate::sync::lock;
 
-/// The longest that closing waits for the last to be told.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+/// The longest that closing a run waits for alerts that are not sent yet: about one attempt of a service that answers.
+const LAST_SENDING: Duration = Duration::from_secs(2);
 
-/// Events on their way, and who hears them.
+/// A service outside this process that gets alerts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Service {
+    Webhook,
+    Email,
+}
+
+impl Service {
+    const ALL: [Self; 2] = [Self::Webhook, Self::Email];
+
+    /// Kind of the events about alerts that did not arrive.
+    pub(super) fn failed_kind(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook-failed",
+            Self::Email => "email-failed",
+        }
+    }
+
+    /// Name of its thread.
+    pub(super) fn thread(self) -> &'static str {
+        match self {
+            Self::Webhook => "eco2-webhook",
+            Self::Email => "eco2-email",
+        }
+    }
+
+    fn unsent(self, alerts: usize) -> String {
+        let way = if self == Self::Webhook { "to the webhook" } else { "by e-mail" };
+        format!("the run ended before {alerts} alerts were sent {way}")
+    }
+}
+
+/// A run's alerts on their way, and the listeners.
 #[derive(Default)]
 pub(crate) struct Outbox {
-    /// To the thread that tells listeners, and passes events on to the webhook.
+    /// To the alerts' thread, which calls listeners and passes alerts on to the services.
     pub(super) local: Queue,
-    /// To the thread that tells the webhook.
-    pub(super) hook: Queue,
+    /// To the services, in the order of [`Service::ALL`].
+    services: [Queue; 2],
     listeners: Mutex<Vec<Listener>>,
 }
 
 impl Outbox {
-    /// Adds somebody who hears events. Never waits for one who is being told.
+    /// Adds a listener. Never waits for one that is being called.
     pub(crate) fn listen(&self, listener: Listener) {
         lock(&self.listeners).push(listener);
     }
 
-    /// Puts an event in, if somebody listens and there is room; made only then. Never waits for a listener.
-    pub(crate) fn put(&self, event: impl FnOnce() -> Alert) {
-        self.local.put(event);
+    /// Puts an alert in if there is a thread to take it out and room; it is made only then. Never waits for a listener.
+    pub(crate) fn put(&self, alert: impl FnOnce() -> Alert) {
+        self.local.put(alert);
     }
 
-    /// Tells every listener; returns what failed. A listener that panics is not asked again.
-    pub(super) fn deliver(&self, event: &Alert) -> Vec<String> {
+    /// The queue of a service.
+    pub(super) fn service(&self, service: Service) -> &Queue {
+        &self.services[service as usize]
+    }
+
+    /// The queues of all services.
+    pub(super) fn services(&self) -> impl Iterator<Item = &Queue> {
+        self.services.iter()
+    }
+
+    /// Calls every listener and returns what failed. A listener that panics is removed.
+    pub(super) fn call_listeners(&self, alert: &Alert) -> Vec<String> {
         let mut failures = Vec::new();
-        // Out of the lock: who adds a listener meanwhile, even from within one, must not wait.
-        let mut told = std::mem::take(&mut *lock(&self.listeners));
-        told.retain_mut(|listener| {
-            let heard = catch_unwind(AssertUnwindSafe(|| listener(event))).is_ok();
-            if !heard {
-                failures.push("a listener panicked and is told no more".to_owned());
+        // Taken out of the lock: adding a listener meanwhile, even from within one, must not wait.
+        let mut called = std::mem::take(&mut *lock(&self.listeners));
+        called.retain_mut(|listener| {
+            let is_well = catch_unwind(AssertUnwindSafe(|| listener(alert))).is_ok();
+            if !is_well {
+                failures.push("a listener panicked and gets no more alerts".to_owned());
             }
-            heard
+            is_well
         });
         let mut listeners = lock(&self.listeners);
-        told.append(&mut listeners);
-        *listeners = told;
+        called.append(&mut listeners);
+        *listeners = called;
         failures
     }
 
-    /// Lets the threads tell what is left and end; waits for them for a bounded time unless `hurried`. Returns what was not
-    /// told: kinds and texts of events.
+    /// Lets the threads send what is left and end; waits for them for a bounded time unless `hurried`. Returns kinds and texts
+    /// of events about alerts that were not sent.
     pub(crate) fn close(&self, hurried: bool) -> Vec<(&'static str, String)> {
-        let until = Instant::now() + if hurried { Duration::ZERO } else { LAST_WORDS };
-        self.hook.hurry(until);
-        self.local.hurry(until);
+        let until = Instant::now() + if hurried { Duration::ZERO } else { LAST_SENDING };
+        self.services().chain([&self.local]).for_each(|queue| queue.hurry(until));
         self.local.finish();
         self.local.await_end();
-        self.hook.await_end();
-        self.untold()
+        self.services().for_each(Queue::await_end);
+        self.lost()
     }
 
-    fn untold(&self) -> Vec<(&'static str, String)> {
-        // What the listeners are being told has been passed on already.
-        let ((waiting, _, dropped), (queued, posting, refused)) = (self.local.lost(), self.hook.lost());
-        let unsent = if self.hook.is_heard() { waiting + queued + posting } else { 0 };
-        let mut said = Vec::new();
-        if unsent > 0 {
-            said.push(("webhook-failed", format!("the run ended before the webhook was told of {unsent} events")));
+    fn lost(&self) -> Vec<(&'static str, String)> {
+        // An alert that listeners get just now was passed on to the services already.
+        let local = self.local.lost();
+        let (mut events, mut dropped) = (Vec::new(), local.dropped);
+        for service in Service::ALL.into_iter().filter(|service| self.service(*service).is_open()) {
+            let lost = self.service(service).lost();
+            dropped += lost.dropped;
+            let unsent = local.waiting + lost.waiting + lost.in_hand;
+            if unsent > 0 {
+                events.push((service.failed_kind(), service.unsent(unsent)));
+            }
         }
-        if dropped + refused > 0 {
-            let text = format!("{} events came too fast and were told to nobody", dropped + refused);
-            said.push(("alerts-dropped", text));
+        if dropped > 0 {
+            events.push(("alerts-dropped", format!("{dropped} alerts came too fast and were dropped")));
         }
-        said
+        events
     }
 }
 
@@ -85,44 +128,45 @@ mod tests {
     use std::sync::Arc;
     use std::sync::mpsc::channel;
 
-    fn event(text: &str) -> Alert {
+    fn alert(text: &str) -> Alert {
         Alert { run: "r".into(), at: 0, kind: "hot".into(), device: String::new(), text: text.into() }
     }
 
     #[test]
-    fn a_listener_that_panics_is_asked_no_more_and_the_others_are() {
+    fn listener_that_panics_is_removed_and_the_others_are_called() {
         let outbox = Outbox::default();
         let (sender, heard) = channel();
         outbox.listen(Box::new(|_| panic!("scripted")));
-        outbox.listen(Box::new(move |event| sender.send(event.text.clone()).unwrap()));
-        assert_eq!(outbox.deliver(&event("a")).len(), 1);
-        assert!(outbox.deliver(&event("b")).is_empty());
+        outbox.listen(Box::new(move |alert| sender.send(alert.text.clone()).unwrap()));
+        assert_eq!(outbox.call_listeners(&alert("a")).len(), 1);
+        assert!(outbox.call_listeners(&alert("b")).is_empty());
         assert_eq!(heard.iter().take(2).collect::<Vec<_>>(), ["a", "b"]);
     }
 
     #[test]
-    fn a_listener_may_be_added_while_another_is_being_told() {
+    fn listener_may_be_added_while_another_is_called() {
         let outbox = Arc::new(Outbox::default());
         let (own, (sender, heard)) = (Arc::clone(&outbox), channel());
         outbox.listen(Box::new(move |_| {
             let sender = sender.clone();
-            own.listen(Box::new(move |event| sender.send(event.text.clone()).unwrap()));
+            own.listen(Box::new(move |alert| sender.send(alert.text.clone()).unwrap()));
         }));
-        outbox.deliver(&event("a"));
+        outbox.call_listeners(&alert("a"));
         assert!(heard.try_recv().is_err(), "it was not there yet");
-        outbox.deliver(&event("b"));
+        outbox.call_listeners(&alert("b"));
         assert_eq!(heard.try_recv().unwrap(), "b");
     }
 
     #[test]
-    fn what_was_not_told_in_time_is_said() {
+    fn alerts_that_were_not_sent_in_time_are_counted_by_service() {
         let outbox = Outbox::default();
         outbox.local.begin();
-        (0..70).for_each(|_| outbox.put(|| event("x")));
-        outbox.hook.begin();
-        outbox.hook.put(|| event("y"));
-        let said = outbox.close(true);
-        assert_eq!(said[0], ("webhook-failed", "the run ended before the webhook was told of 65 events".to_owned()));
-        assert_eq!(said[1], ("alerts-dropped", "6 events came too fast and were told to nobody".to_owned()));
+        (0..70).for_each(|_| outbox.put(|| alert("x")));
+        assert!(outbox.services().all(Queue::begin));
+        outbox.service(Service::Webhook).put(|| alert("y"));
+        let [webhook, email, dropped] = &outbox.close(true)[..] else { panic!("three events") };
+        assert_eq!(*webhook, ("webhook-failed", "the run ended before 65 alerts were sent to the webhook".to_owned()));
+        assert_eq!(*email, ("email-failed", "the run ended before 64 alerts were sent by e-mail".to_owned()));
+        assert_eq!(*dropped, ("alerts-dropped", "6 alerts came too fast and were dropped".to_owned()));
     }
 }

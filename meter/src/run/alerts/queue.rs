@@ -1,4 +1,4 @@
-//! A queue between whoever makes events and a thread that tells them.
+//! A bounded queue of alerts between the code that makes them and one thread that handles them.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use super::event::Alert;
 use crate::sync::lock;
 
-/// Events that wait at most; more are dropped and counted.
+/// Alerts that wait at most; more are dropped and counted. Repetitions are held back, so 64 different ones at once are a fault
+/// of some device, and the first of them are enough.
 const MOST: usize = 64;
 
-/// Events on their way to one thread.
+/// Alerts on their way to one thread.
 #[derive(Default)]
 pub(super) struct Queue {
     state: Mutex<State>,
@@ -19,102 +20,113 @@ pub(super) struct Queue {
 
 #[derive(Default)]
 struct State {
-    events: VecDeque<Alert>,
-    /// Whether an event was taken out and is being told.
-    telling: bool,
-    /// Whether a thread takes events out.
-    listening: bool,
+    alerts: VecDeque<Alert>,
+    /// Whether the thread handles an alert that it took out.
+    in_hand: bool,
+    /// Whether there is a thread that takes alerts out.
+    open: bool,
     closing: bool,
     ended: bool,
     dropped: u64,
-    /// When the last words are over.
+    /// The time by which the last alert should be handled; `None` while the run goes on.
     until: Option<Instant>,
 }
 
-/// What waiting brought.
+/// The outcome of a wait.
 #[derive(Debug, PartialEq)]
 pub(super) enum Waited {
     Event(Alert),
     Nothing,
-    /// The run is over and everything is told.
+    /// The run is over and every alert was handled.
     Over,
 }
 
+/// Alerts that were not handled.
+#[derive(Debug, PartialEq)]
+pub(super) struct Lost {
+    pub(super) waiting: usize,
+    /// Whether one is being handled: 0 or 1.
+    pub(super) in_hand: usize,
+    pub(super) dropped: u64,
+}
+
 impl Queue {
-    /// Whether the thread is still to be started; from now on it is not.
+    /// Opens the queue and returns whether that was the first time: the caller then starts its thread.
     pub(super) fn begin(&self) -> bool {
-        !std::mem::replace(&mut lock(&self.state).listening, true)
+        !std::mem::replace(&mut lock(&self.state).open, true)
     }
 
-    /// Puts an event in, if somebody listens and there is room; made only then. Never waits for a listener.
-    pub(super) fn put(&self, event: impl FnOnce() -> Alert) {
+    /// Puts an alert in if the queue is open and has room; it is made only then. Never waits for the thread.
+    pub(super) fn put(&self, alert: impl FnOnce() -> Alert) {
         let mut state = lock(&self.state);
-        if !state.listening || state.ended {
+        if !state.open || state.ended {
             return;
         }
-        if state.events.len() < MOST {
-            state.events.push_back(event());
+        if state.alerts.len() < MOST {
+            state.alerts.push_back(alert());
             self.changed.notify_all();
         } else {
             state.dropped += 1;
         }
     }
 
-    /// The next event; whatever was taken out before is told by now.
+    /// The next alert; the one that was taken out before is handled by now.
     pub(super) fn wait(&self, at_most: Duration) -> Waited {
         let mut state = lock(&self.state);
-        state.telling = false;
-        let idle = |state: &mut State| state.events.is_empty() && !state.closing;
-        let waited = self.changed.wait_timeout_while(state, at_most, idle);
+        state.in_hand = false;
+        let is_idle = |state: &mut State| state.alerts.is_empty() && !state.closing;
+        let waited = self.changed.wait_timeout_while(state, at_most, is_idle);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        match state.events.pop_front() {
-            Some(event) => {
-                state.telling = true;
-                Waited::Event(event)
+        match state.alerts.pop_front() {
+            Some(alert) => {
+                state.in_hand = true;
+                Waited::Event(alert)
             }
             None if state.closing => Waited::Over,
             None => Waited::Nothing,
         }
     }
 
-    /// No more comes: the thread tells what is left and ends.
+    /// No more alerts come: the thread handles what is left and ends.
     pub(super) fn finish(&self) {
         lock(&self.state).closing = true;
         self.changed.notify_all();
     }
 
+    /// The thread has ended.
     pub(super) fn end(&self) {
         lock(&self.state).ended = true;
         self.changed.notify_all();
     }
 
-    /// Whatever is still to be told has time until then.
+    /// Sets the time by which the last alert should be handled.
     pub(super) fn hurry(&self, until: Instant) {
         lock(&self.state).until = Some(until);
     }
 
-    /// How much time is left; `None` while the run goes on.
+    /// The time that is left; `None` while the run goes on.
     pub(super) fn left(&self) -> Option<Duration> {
         lock(&self.state).until.map(|until| until.saturating_duration_since(Instant::now()))
     }
 
-    /// Waits until the thread has ended, as long as there is time. What it has not told by then is not told.
+    /// Waits until the thread has ended, while there is time.
     pub(super) fn await_end(&self) {
         let left = self.left().unwrap_or_default();
         let state = lock(&self.state);
-        if state.listening {
+        if state.open {
             drop(self.changed.wait_timeout_while(state, left, |state| !state.ended));
         }
     }
 
-    /// How many events wait, how many are being told, and how many were dropped.
-    pub(super) fn lost(&self) -> (usize, usize, u64) {
+    /// The alerts that were not handled so far.
+    pub(super) fn lost(&self) -> Lost {
         let state = lock(&self.state);
-        (state.events.len(), usize::from(state.telling && !state.ended), state.dropped)
+        let in_hand = usize::from(state.in_hand && !state.ended);
+        Lost { waiting: state.alerts.len(), in_hand, dropped: state.dropped }
     }
 
-    pub(super) fn is_heard(&self) -> bool {
-        lock(&self.state).listening
+    pub(super) fn is_open(&self) -> bool {
+        lock(&self.state).open
     }
 }
 
@@ -122,28 +134,28 @@ impl Queue {
 mod tests {
     use super::*;
 
-    fn event(text: &str) -> Alert {
+    fn alert(text: &str) -> Alert {
         Alert { run: "r".into(), at: 0, kind: "hot".into(), device: String::new(), text: text.into() }
     }
 
     #[test]
-    fn without_a_listener_no_event_is_even_made_and_what_finds_no_room_is_counted() {
+    fn closed_queue_makes_no_alert_and_a_full_one_counts_what_it_drops() {
         let queue = Queue::default();
-        queue.put(|| unreachable!("nobody listens"));
+        queue.put(|| unreachable!("the queue is not open"));
         assert!(queue.begin() && !queue.begin());
-        (0..100).for_each(|_| queue.put(|| event("x")));
-        assert_eq!(queue.lost(), (MOST, 0, 100 - MOST as u64), "the queue is bounded");
+        (0..100).for_each(|_| queue.put(|| alert("x")));
+        assert_eq!(queue.lost(), Lost { waiting: MOST, in_hand: 0, dropped: 100 - MOST as u64 });
     }
 
     #[test]
-    fn what_is_left_is_told_before_the_end() {
+    fn alerts_that_are_left_are_handled_before_the_end() {
         let queue = Queue::default();
         queue.begin();
-        queue.put(|| event("a"));
+        queue.put(|| alert("a"));
         queue.finish();
-        assert_eq!(queue.wait(Duration::from_secs(60)), Waited::Event(event("a")));
-        assert_eq!(queue.lost(), (0, 1, 0), "taken out, and not told yet");
+        assert_eq!(queue.wait(Duration::from_secs(60)), Waited::Event(alert("a")));
+        assert_eq!(queue.lost(), Lost { waiting: 0, in_hand: 1, dropped: 0 }, "taken out, and not handled yet");
         assert_eq!(queue.wait(Duration::from_secs(60)), Waited::Over);
-        assert_eq!(queue.lost(), (0, 0, 0));
+        assert_eq!(queue.lost(), Lost { waiting: 0, in_hand: 0, dropped: 0 });
     }
 }

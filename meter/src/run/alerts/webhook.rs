@@ -1,9 +1,7 @@
-//! A webhook: the form of its messages, and the address, which is a secret.
+//! Alerts to a webhook: the form of its messages, and the address, which is a secret.
 //!
 //! Forms: Slack incoming webhooks (`text`, with &, < and > escaped), Discord webhooks (`content`, at most 2000 characters,
-//! nobody mentioned), Microsoft Teams workflows (an Adaptive Card), and plain JSON of schema `eco2.event/1`.
-
-use std::time::Duration;
+//! no mention of a user), Microsoft Teams workflows (an Adaptive Card), and plain JSON of schema `eco2.event/1`.
 
 use serde_json::{Value, json};
 
@@ -11,7 +9,7 @@ use super::event::{Alert, Poster};
 use crate::Error;
 use crate::options::Options;
 
-/// The secret's variable; with `_FILE` behind it, a file of mode 0600.
+/// Variable of the address; with `_FILE` appended, the variable of a file of mode 0600 that holds it.
 const VARIABLE: &str = "ECO2_TOKEN_WEBHOOK";
 /// Discord's longest message, characters.
 const DISCORD: usize = 2_000;
@@ -25,76 +23,54 @@ enum Form {
     Json,
 }
 
-/// A webhook to be told.
-#[derive(Debug)]
-pub(crate) struct Webhook {
-    form: Form,
-    #[cfg(feature = "providers")]
-    hook: eco2_net::Webhook,
-}
-
-impl Webhook {
-    /// The one that the options name, if any; its address comes from the environment.
-    ///
-    /// # Errors
-    /// [`Error::Webhook`] without a safe address, or in a build that asks no network.
-    pub(crate) fn of(options: &Options) -> Result<Option<Self>, Error> {
-        let form = match options.webhook.as_deref() {
-            None => return Ok(None),
-            Some("slack") => Form::Slack,
-            Some("teams") => Form::Teams,
-            Some("discord") => Form::Discord,
-            Some(_) => Form::Json,
-        };
-        open(form, |variable| std::env::var(variable).ok()).map(Some).map_err(Error::Webhook)
-    }
-
-    /// The same; in a build that asks no network the webhook alone is lost, with a message.
-    ///
-    /// # Errors
-    /// [`Error::Webhook`] without a safe address.
-    pub(crate) fn if_built(options: &Options) -> Result<(Option<Self>, Option<String>), Error> {
-        match Self::of(options) {
-            Err(error @ Error::Webhook(eco2_net::NetError::NotBuilt)) => Ok((None, Some(error.to_string()))),
-            other => Ok((other?, None)),
-        }
-    }
-
-    /// Tells it, with retries while there is time; what fails is told without the address.
-    pub(crate) fn poster(self) -> Poster {
-        Box::new(move |event, left| self.post(&body(self.form, event).to_string(), left))
-    }
-
-    #[cfg(feature = "providers")]
-    fn post(&self, body: &str, left: &dyn Fn() -> Option<Duration>) -> Result<(), String> {
-        self.hook.post_within(body, left).map_err(|fault| format!("the webhook was not told: {fault}"))
-    }
-
-    #[cfg(not(feature = "providers"))]
-    fn post(&self, _: &str, _: &dyn Fn() -> Option<Duration>) -> Result<(), String> {
-        Ok(())
-    }
+/// Sends alerts to the webhook that the options name, if any, with retries while there is time.
+///
+/// # Errors
+/// [`Error::Webhook`] without a safe address, or in a build without network.
+pub(super) fn poster(options: &Options) -> Result<Option<Poster>, Error> {
+    let form = match options.webhook.as_deref() {
+        None => return Ok(None),
+        Some("slack") => Form::Slack,
+        Some("teams") => Form::Teams,
+        Some("discord") => Form::Discord,
+        Some(_) => Form::Json,
+    };
+    let hook = open(form, |variable| std::env::var(variable).ok()).map_err(Error::Webhook)?;
+    Ok(Some(posting(form, hook)))
 }
 
 #[cfg(feature = "providers")]
-fn open(form: Form, lookup: impl Fn(&str) -> Option<String>) -> Result<Webhook, eco2_net::NetError> {
+fn posting(form: Form, hook: eco2_net::Webhook) -> Poster {
+    Box::new(move |alert, left| {
+        let sent = hook.post_within(&body(form, alert).to_string(), left);
+        sent.map_err(|fault| format!("an alert was not sent to the webhook: {fault}"))
+    })
+}
+
+#[cfg(not(feature = "providers"))]
+fn posting(_: Form, never: std::convert::Infallible) -> Poster {
+    match never {}
+}
+
+#[cfg(feature = "providers")]
+fn open(form: Form, lookup: impl Fn(&str) -> Option<String>) -> Result<eco2_net::Webhook, eco2_net::NetError> {
     use eco2_net::{Limits, Secret};
-    // What other tools call it: accepted for Slack where ours is not set.
+    // The name that other tools use, for Slack where ours is not set.
     let slack = (form == Form::Slack).then(|| lookup("SLACK_WEBHOOK_URL")).flatten();
     let address = Secret::find(VARIABLE, &lookup)
         .or_else(|fault| slack.and_then(|address| Secret::new(&address)).ok_or(fault))?;
     let limits = Limits { retries: 4, ..Limits::default() };
-    Ok(Webhook { form, hook: eco2_net::Webhook::new(address, limits)? })
+    eco2_net::Webhook::new(address, limits)
 }
 
 #[cfg(not(feature = "providers"))]
-fn open(_: Form, _: impl Fn(&str) -> Option<String>) -> Result<Webhook, eco2_net::NetError> {
-    let _ = VARIABLE;
+fn open(_: Form, _: impl Fn(&str) -> Option<String>) -> Result<std::convert::Infallible, eco2_net::NetError> {
+    let _ = (VARIABLE, body as fn(Form, &Alert) -> Value);
     Err(eco2_net::NetError::NotBuilt)
 }
 
-fn body(form: Form, event: &Alert) -> Value {
-    let line = event.line();
+fn body(form: Form, alert: &Alert) -> Value {
+    let line = alert.line();
     match form {
         Form::Slack => json!({ "text": line.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;") }),
         Form::Discord => json!({
@@ -115,11 +91,11 @@ fn body(form: Form, event: &Alert) -> Value {
         }),
         Form::Json => json!({
             "schema": "eco2.event/1",
-            "run": event.run,
-            "at": event.at,
-            "kind": event.kind,
-            "device": event.device,
-            "text": event.text,
+            "run": alert.run,
+            "at": alert.at,
+            "kind": alert.kind,
+            "device": alert.device,
+            "text": alert.text,
         }),
     }
 }
@@ -128,7 +104,7 @@ fn body(form: Form, event: &Alert) -> Value {
 mod tests {
     use super::*;
 
-    fn event() -> Alert {
+    fn alert() -> Alert {
         let text = "carbon budget: 1 of <1> & @everyone".to_owned();
         Alert { run: "r1".into(), at: 7, kind: "budget-stop".into(), device: String::new(), text }
     }
@@ -137,15 +113,15 @@ mod tests {
     fn every_service_gets_its_own_form() {
         let line = "eco2 run r1: carbon budget: 1 of <1> & @everyone";
         assert_eq!(
-            body(Form::Slack, &event())["text"],
+            body(Form::Slack, &alert())["text"],
             line.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
         );
-        let discord = body(Form::Discord, &event());
+        let discord = body(Form::Discord, &alert());
         assert_eq!((&discord["content"], &discord["allowed_mentions"]["parse"]), (&json!(line), &json!([])));
-        let teams = body(Form::Teams, &event());
+        let teams = body(Form::Teams, &alert());
         assert_eq!(teams["attachments"][0]["content"]["body"][0]["text"], line);
-        assert_eq!(body(Form::Json, &event())["kind"], "budget-stop");
-        let long = Alert { text: "ä".repeat(5_000), ..event() };
+        assert_eq!(body(Form::Json, &alert())["kind"], "budget-stop");
+        let long = Alert { text: "ä".repeat(5_000), ..alert() };
         assert_eq!(body(Form::Discord, &long)["content"].as_str().map(|text| text.chars().count()), Some(DISCORD));
     }
 
