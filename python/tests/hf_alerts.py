@@ -21,11 +21,6 @@ HOT = {"kind": "hot", "device": "gpu0", "text": "at its highest temperature", "a
 SPENT = {"kind": "budget-stop", "device": "", "text": "spent", "at": "2026-01-01T00:00:01Z"}
 
 
-def figures(rate: Any = None) -> Dict[str, Any]:
-    """The library's figures with a rate."""
-    return {"current": {"co2_kg_per_hour": rate}}
-
-
 class Passed(HfTest):
     """Which alerts reach the log and the listeners."""
 
@@ -33,38 +28,78 @@ class Passed(HfTest):
         sent = alerts.Alerts(CarbonConfig(carbon_alerts=True), Faults())
         with self.warnings() as heard:
             for _ in range(3):
-                sent.look(figures(), lambda: {"events": [HOT, SPENT, {"kind": "note", "device": "", "text": "x"}]})
+                sent.look(lambda: {"events": [HOT, SPENT, {"kind": "note", "device": "", "text": "x"}]})
         self.assertEqual(heard, ["alert: hot gpu0: at its highest temperature", "alert: budget-stop: spent"])
         quiet = alerts.Alerts(CarbonConfig(), Faults())
         with self.warnings() as heard:
-            quiet.look(figures(), lambda: self.fail("without a listener the report is not made"))
+            quiet.look(lambda: self.fail("without a listener the report is not made"))
         self.assertEqual(heard, [])
 
-    def test_effect_max_co2_per_hour(self) -> None:
-        run = h.track_training(**self.options(max_co2_per_hour=0.5, grid_carbon_intensity=3600))
+    def rates(self, kind: str, option: str, **options: Any) -> None:
+        """A training above a limit per hour makes one event, which reaches listeners and the log without `carbon_alerts`."""
+        run = h.track_training(**self.options(grid_carbon_intensity=3600, **{option: 0.5}, **options))
         events: List[Dict[str, Any]] = []
         with self.warnings() as heard, run:
             h.add_anomaly_callback(run, events.append)
             self.machine.turn(run.session.meter, 200_000_000)
-        # 200 J at 3600 g/kWh are 0.2 g, in far less than the 1.44 s that 0.5 kg an hour would take.
-        self.assertEqual([event["kind"] for event in events], ["co2-rate"])
-        self.assertEqual(len([text for text in heard if "max_co2_per_hour" in text]), 1, heard)
-        sent = alerts.Alerts(CarbonConfig(max_co2_per_hour=0.5), Faults())
+        # 200 J in well under a second: more than 0.5 kWh, kilograms and dollars per hour.
+        self.assertEqual([event["kind"] for event in events], [kind])
+        self.assertEqual(len([text for text in heard if kind in text]), 1, heard)
+        self.assertIn(kind, [event["kind"] for event in run.report.eco2["events"]], "and so webhook and e-mail")
+
+    def test_effect_max_co2_per_hour(self) -> None:
+        self.rates("co2-rate", "max_co2_per_hour")
+        run = h.track_training(**self.options(max_co2_per_hour=1e6, grid_carbon_intensity=3600))
+        with self.warnings() as heard, run:
+            self.machine.turn(run.session.meter, 200_000_000)
+        self.assertEqual(heard, [])
+
+    def test_effect_max_energy_per_hour(self) -> None:
+        self.rates("energy-rate", "max_energy_per_hour")
+
+    def test_effect_max_cost_per_hour(self) -> None:
+        self.rates("cost-rate", "max_cost_per_hour", estimate_costs=True, electricity_price_per_kwh=10)
         with self.warnings() as heard:
-            sent.look(figures(0.5), dict)
-            sent.look(figures(None), dict)
-        self.assertEqual(heard, [], "the limit itself is allowed, and what is not known is no alert")
+            CarbonConfig(max_cost_per_hour=1)
+        self.assertIn("estimate_costs", heard[0])
+
+    def test_effect_email_to(self) -> None:
+        given = {"EMAIL_SMTP_HOST": "smtp.example.org", "EMAIL_SMTP_PORT": "587", "EMAIL_USERNAME": "u@example.org",
+                 "EMAIL_PASSWORD": "hush", "EMAIL_TO": "a@example.org,b@example.org"}
+        self.assertEqual(CarbonConfig.from_env(given).email_to, [], "another program's, unless alerts are wanted")
+        config = CarbonConfig.from_env({**given, "ALERT_ENABLED": "true"})
+        options = meter_options.options(config)
+        self.assertEqual((options["email_to"], options["email_server"], options["email_user"]),
+                         (["a@example.org", "b@example.org"], "smtp.example.org:587", "u@example.org"))
+        with self.warnings() as heard:
+            self.assertNotIn("email_to", meter_options.options(CarbonConfig(email_to=["a@example.org"])))
+        self.assertIn("email_smtp_host", heard[0])
+
+    def test_effect_email_password(self) -> None:
+        self.set_env(place.EMAIL, None)
+        config = CarbonConfig(email_to="a@example.org", email_smtp_host="localhost", email_username="u", email_password="hush")
+        self.assertNotIn("hush", repr(config) + json.dumps(config.to_dict()))
+        place.hand_over(config)
+        self.assertEqual(os.environ[place.EMAIL], "hush")
+
+    def test_k19_email_that_cannot_be_used_is_left_out_and_the_run_is_measured(self) -> None:
+        self.set_env(place.EMAIL, None)
+        run = h.track_training(**self.options(email_to="a@example.org", email_smtp_host="no host"))
+        with self.warnings() as heard, run:
+            self.machine.turn(run.session.meter, 1_000_000)
+        self.assertEqual(len([text for text in heard if "email_to" in text]), 1, heard)
+        self.assertGreater(run.report.summary.total_energy_kwh, 0)
 
     def test_listeners_hear_each_event_once_and_their_faults_are_counted(self) -> None:
         faults = Faults()
         sent, heard = alerts.Alerts(CarbonConfig(), faults), []  # type: Any, list
         sent.listeners += [lambda event: 1 / 0, heard.append]
-        sent.look(figures(), lambda: {"events": [HOT]})
-        sent.look(figures(), lambda: {"events": [HOT, SPENT]})
+        sent.look(lambda: {"events": [HOT]})
+        sent.look(lambda: {"events": [HOT, SPENT]})
         self.assertEqual([event["kind"] for event in heard], ["hot", "budget-stop"])
         self.assertEqual(faults.count, 2)
         sent.begin()
-        sent.look(figures(), lambda: {"events": [HOT]})
+        sent.look(lambda: {"events": [HOT]})
         self.assertEqual(len(heard), 3, "another run's alerts are sent again")
         self.assertEqual(pickle.loads(pickle.dumps(sent)).listeners, [])
         with self.assertRaises(h.CarbonTrackingError):
@@ -197,6 +232,36 @@ class Places(HfTest):
         self.assertEqual((config.cloud, config.zone), ("aws", "aws:us-east-1"))
         with self.assertRaises(ConfigurationError):
             h.CloudProviderIntegration.get_aws_carbon_data("moon-1")
+
+    def test_effect_tracking_mode(self) -> None:
+        for mode, has_share in (("machine", False), ("process", True)):
+            run = h.track_training(**self.options(tracking_mode=mode))
+            with run:
+                self.machine.turn(run.session.meter, 1_000_000)
+            metadata = run.report.training_metadata
+            self.assertEqual("process" in metadata, has_share)
+            if has_share:
+                self.assertEqual(metadata["process"]["energy_uj"], run.report.eco2["attribution"]["command_uj"])
+        with self.warnings() as heard:
+            CarbonConfig(tracking_mode="galaxy")
+        self.assertIn("machine, process", heard[0])
+
+    def test_effect_include_infrastructure(self) -> None:
+        with self.warnings() as heard:
+            run = h.track_training(**self.options(include_infrastructure=True))
+            with run:
+                self.machine.turn(run.session.meter, 1_000_000)
+        self.assertIn("`pue`", heard[0])
+        self.assertGreater(run.report.eco2["carbon"]["embodied"], 0)
+
+    def test_effect_report_format(self) -> None:
+        self.assertTrue(CarbonConfig.from_env({"REPORT_FORMAT": "csv"}).export_csv)
+        self.assertFalse(CarbonConfig.from_env({"REPORT_FORMAT": "json"}).export_csv)
+        with self.warnings() as heard:
+            CarbonConfig(report_format="pdf")
+        self.assertIn("not built", heard[0])
+        with self.assertRaisesRegex(ConfigurationError, "report_format"):
+            CarbonConfig(report_format="docx")
 
     def test_the_impact_of_a_place_by_table_mix_and_series(self) -> None:
         Path("gb.csv").write_text("time,GB\n2026-01-01T09:00Z,300\n2026-01-01T10:00Z,100\n2026-01-01T11:00Z,200\n", encoding="utf-8")

@@ -11,6 +11,7 @@ from hf_rig import HfTest
 from hf_eco2ai import CarbonConfig, ConfigurationError, meter_options
 from hf_eco2ai.config import overlaid
 from hf_eco2ai.effects import ALIASES, LATER
+from hf_eco2ai.environment import EMAIL
 
 SEED = """project_name experiment_name run_id country region latitude longitude grid_carbon_intensity gpu_ids
 track_gpu_energy aggregate_gpus per_gpu_metrics gpu_sampling_interval log_level log_to_console console_log_level
@@ -33,8 +34,10 @@ SHOWN = {
     "track_dataset_size": "hf_callback", "per_gpu_metrics": "hf_callback", "aggregate_gpus": "hf_callback",
     "gpu_ids": "hf_callback", "carbon_price_per_tonne": "hf_callback", "use_real_time_carbon": "hf_live",
     "intensity_provider": "hf_live", "co2_signal_api_token": "hf_live", "latitude": "hf_live", "longitude": "hf_live",
-    "auto_detect_location": "hf_live", "carbon_alerts": "hf_alerts", "max_co2_per_hour": "hf_alerts",
-    **dict.fromkeys(("alert_webhook", "carbon_api_key", "carbon_api_url", "gpu_simulation"), "hf_alerts"),
+    "auto_detect_location": "hf_live", "carbon_alerts": "hf_alerts",
+    **dict.fromkeys(("alert_webhook", "carbon_api_key", "carbon_api_url", "gpu_simulation", "max_co2_per_hour", "max_energy_per_hour",
+                     "max_cost_per_hour", "email_to", "email_password", "tracking_mode", "include_infrastructure", "report_format"),
+                    "hf_alerts"),
 }
 """Options whose effect other tests show, as `test_effect_<option>` in that file."""
 
@@ -57,7 +60,7 @@ class Options(HfTest):
         self.assertEqual(set(SEED + DOCUMENTED) - set(CarbonConfig.names()), set())
 
     def test_no_option_is_silent(self) -> None:
-        accounted = {*SHOWN, *METER, *LATER, *ALIASES, "country", "region", "zone", "enable_carbon_budget", "max_co2_kg",
+        accounted = {*SHOWN, *METER, *LATER, *ALIASES, *EMAIL, "country", "region", "zone", "enable_carbon_budget", "max_co2_kg",
                      "estimate_costs", "electricity_price_per_kwh", "debug", "verbose_logging", "integrations"}
         self.assertEqual(set(CarbonConfig.names()) - accounted, set())
         for name, file in SHOWN.items():
@@ -74,8 +77,7 @@ class Options(HfTest):
 
     def test_options_without_effect_warn_once_each(self) -> None:
         other = {"update_interval": 5, "expected_load": "high", "cache_size": 1, "batch_size": 1,
-                 "enable_caching": False, "enable_batching": False, "tracking_mode": "x",
-                 "tracking_frequency": 1}
+                 "enable_caching": False, "enable_batching": False, "tracking_frequency": 1}
         for name in LATER:
             with self.warnings() as heard:
                 CarbonConfig(**{name: other.get(name, True)})
@@ -203,7 +205,7 @@ class Environment(HfTest):
 
     def test_every_option_has_its_variable(self) -> None:
         kinds = {"bool": "1", "float": "2", "int": "3", "str": "x"}
-        special = {"carbon_offset_credits": "forest=1", "gpu_ids": "1", "cloud": "aws", "budget_action": "stop", "console_log_level": "ERROR", "custom_tags": "a=b",
+        special = {"carbon_offset_credits": "forest=1", "gpu_ids": "1", "cloud": "aws", "budget_action": "stop", "report_format": "csv", "email_to": "a@b.example", "console_log_level": "ERROR", "custom_tags": "a=b",
                    "meter_options": '{"redact": true}', "integrations": "mlflow", "log_level": "STEP"}
         for field in dataclasses.fields(CarbonConfig):
             name = field.name

@@ -28,8 +28,8 @@ KINDS = ("stalled", "hot", "gpu-lost", "xid", "source-hung", "frozen")
 BUDGET = ("budget-warn", "budget-pause", "budget-stop")
 """Kinds of events of a budget, which are passed on too."""
 
-RATE = "co2-rate"
-"""Kind of the alert that `max_co2_per_hour` makes."""
+RATES = ("co2-rate", "energy-rate", "cost-rate")
+"""Kinds of events of a limit per hour: `max_co2_per_hour`, `max_energy_per_hour`, `max_cost_per_hour`."""
 
 _FORMS = ((re.compile(r"(^|\.)hooks\.slack(-gov)?\.com$"), "slack"), (re.compile(r"(^|\.)discord(app)?\.com$"), "discord"),
           (re.compile(r"(^|\.)(webhook\.office|logic\.azure)\.com$"), "teams"))
@@ -50,7 +50,8 @@ class Alerts:
 
     def __init__(self, config: Any, faults: Faults) -> None:
         self.listeners: List[Callable[[Dict[str, Any]], Any]] = []
-        self.faults, self._logs, self._most = faults, config.carbon_alerts, config.max_co2_per_hour
+        self.faults, self._logs = faults, config.carbon_alerts
+        self._has_rates = any((config.max_co2_per_hour, config.max_energy_per_hour, config.max_cost_per_hour))
         self.begin()
 
     def __getstate__(self) -> Dict[str, Any]:
@@ -61,28 +62,23 @@ class Alerts:
         """A run begins: no alert of it was passed on."""
         self._sent: set = set()
 
-    def look(self, figures: Mapping, report: Callable[[], Optional[Mapping]]) -> None:
+    def look(self, report: Callable[[], Optional[Mapping]]) -> None:
         """Passes on each alert that is new.
 
         Args:
-            figures: the library's figures now.
-            report: gives the whole report; called only where a listener or `carbon_alerts` needs it.
+            report: gives the whole report; called only where a listener, `carbon_alerts` or a limit per hour needs it.
         """
-        if self._logs or self.listeners:
+        if self._logs or self.listeners or self._has_rates:
             for event in ((report() or {}).get("events") or ()):
-                if event["kind"] in (*KINDS, *BUDGET):
+                if event["kind"] in (*KINDS, *BUDGET, *RATES):
                     self._notify(event)
-        rate = figures["current"].get("co2_kg_per_hour")
-        if self._most is not None and rate is not None and rate > self._most:
-            self._notify({"kind": RATE, "device": "", "text": f"{rate:.3g} kg CO2e an hour since the start; the limit "
-                                                            f"max_co2_per_hour is {self._most:g}"}, ("rate",))
 
-    def _notify(self, event: Dict[str, Any], known: Optional[tuple] = None) -> None:
-        known = known or (event["kind"], event.get("device"), json.dumps(event.get("at"), default=str))
+    def _notify(self, event: Dict[str, Any]) -> None:
+        known = (event["kind"], event.get("device"), json.dumps(event.get("at"), default=str))
         if known in self._sent:
             return
         self._sent.add(known)
-        if self._logs or event["kind"] == RATE:
+        if self._logs or event["kind"] in RATES:
             LOGGER.warning("alert: %s%s: %s", event["kind"], f" {event['device']}" if event.get("device") else "", event.get("text"))
         for listener in self.listeners:
             try:

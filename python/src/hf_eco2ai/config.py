@@ -113,6 +113,14 @@ class CarbonConfig:
     carbon_api_key: Optional[str] = field(default=None, repr=False)
     carbon_api_url: Optional[str] = None
     max_overhead_percent: Optional[float] = None
+    max_energy_per_hour: Optional[float] = None
+    max_cost_per_hour: Optional[float] = None
+    email_to: List[str] = field(default_factory=list)
+    email_smtp_host: Optional[str] = None
+    email_smtp_port: Optional[int] = None
+    email_username: Optional[str] = None
+    email_password: Optional[str] = field(default=None, repr=False)
+    report_format: str = "json"
     meter_options: Dict[str, Any] = field(default_factory=dict)
     environment: InitVar[Optional[Mapping]] = None
 
@@ -124,7 +132,7 @@ class CarbonConfig:
         effects.warn(self)
 
     def to_dict(self) -> Dict[str, Any]:
-        """The options as plain data; secrets (`co2_signal_api_token`, `alert_webhook`) are left out where unset and
+        """The options as plain data; secrets (`convert.SECRETS`: tokens, addresses, passwords) are left out where unset and
         shown as `"set"` otherwise: a saved configuration holds none, and loading it warns of that."""
         data = dataclasses.asdict(self)
         for secret in SECRETS:

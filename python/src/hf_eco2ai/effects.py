@@ -22,24 +22,26 @@ LATER = {
     "expected_load": "it has no effect: the sampling rate follows the counters",
     "cache_size": "it has no effect: nothing is cached", "batch_size": "it has no effect: nothing is batched",
     "enable_caching": "it has no effect: nothing is cached", "enable_batching": "it has no effect: nothing is batched",
-    "tracking_mode": "it has no effect: there is one way to measure",
     "tracking_frequency": "it has no effect: every step is tracked",
-    "include_infrastructure": "no overhead is assumed; give `pue`, which the report shows apart",
 }
 """Options that have no effect, with what to do instead; each warns if it is set to something else than its default."""
+
+MODES = ("machine", "process")
+"""Values of `tracking_mode`: totals are the machine's in both; `process` adds this process's share."""
 
 CLOUDS = ("aws", "gcp", "azure")
 """Providers whose published watts the library knows."""
 
 _CHOICES = {
     "log_level": ("STEP", "EPOCH", "BATCH"), "budget_action": ("warn", "stop"),
-    "console_log_level": ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
+    "report_format": ("json", "csv", "html", "pdf"), "console_log_level": ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
 }
 _RANGES = {
     "grid_carbon_intensity": (0, 5000), "gpu_sampling_interval": (0.0001, 60), "prometheus_port": (0, 65535),
     "max_co2_kg": (0, float("inf")), "check_frequency": (1, 2**31), "electricity_price_per_kwh": (0, float("inf")),
     "latitude": (-90, 90), "longitude": (-180, 180), "pue": (1, float("inf")), "grace_period": (0, 2**31),
-    "carbon_price_per_tonne": (0, float("inf")), "max_co2_per_hour": (0, float("inf")), "max_overhead_percent": (0.01, 100),
+    "carbon_price_per_tonne": (0, float("inf")), "max_co2_per_hour": (0, float("inf")), "max_energy_per_hour": (0, float("inf")),
+    "max_cost_per_hour": (0, float("inf")), "email_smtp_port": (1, 65535), "max_overhead_percent": (0.01, 100),
 }
 _TRACKERS = {"mlflow": "mlflow_tracking", "wandb": "wandb_tracking", "tensorboard": "tensorboard_tracking",
              "prometheus": "export_prometheus"}
@@ -94,6 +96,8 @@ def settle(config: Any, environment: Mapping) -> None:
     config.run_id = config.run_id or environment.get("MLFLOW_RUN_ID") or environment.get("WANDB_RUN_ID") or None
     if louder:
         config.console_log_level = "DEBUG"
+    if config.report_format.lower() == "csv":
+        config.export_csv = True
     for name in _TRACKERS.values():
         setattr(config, name, bool(getattr(config, name)))
 
@@ -124,6 +128,17 @@ def warn(config: Any) -> None:
         if getattr(config, name) != type(config).__dataclass_fields__[name].default:
             warn_once(name, f"CarbonConfig.{name}: {why}")
     place.warn(config)
+    if config.report_format in ("html", "pdf"):
+        warn_once("report_format", f"CarbonConfig.report_format {config.report_format!r} is not built yet: the report is JSON")
+    if config.tracking_mode not in (None, *MODES):
+        warn_once("tracking_mode", f"CarbonConfig.tracking_mode {config.tracking_mode!r} has no effect; there are {', '.join(MODES)}")
+    if config.include_infrastructure and config.pue is None:
+        warn_once("include_infrastructure", "CarbonConfig.include_infrastructure adds the embodied emissions of a server, as a line "
+                                            "of its own; the facility's overhead is not assumed: give `pue`")
+    if bool(config.email_to) != bool(config.email_smtp_host):
+        warn_once("email_to", "CarbonConfig.email_to and email_smtp_host have no effect without each other")
+    if config.max_cost_per_hour is not None and not config.estimate_costs:
+        warn_once("max_cost_per_hour", "CarbonConfig.max_cost_per_hour has no effect without estimate_costs=True")
     if config.max_co2_kg is not None and not config.enable_carbon_budget:
         warn_once("max_co2_kg", "CarbonConfig.max_co2_kg has no effect without enable_carbon_budget=True")
     if config.debug or config.verbose_logging:

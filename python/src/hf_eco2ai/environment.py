@@ -22,10 +22,14 @@ MORE = {
     "PROMETHEUS_HOST": "prometheus_host", "PROMETHEUS_PORT": "prometheus_port", "PROMETHEUS_PREFIX": "prometheus_prefix",
     "REPORT_ENABLED": "save_report", "REPORT_PATH": "report_path", "CPU_MONITORING_ENABLED": "track_cpu_energy",
     "TEST_GPU_SIMULATION": "gpu_simulation", **{f"CARBON_API_{part}": f"carbon_api_{part.lower()}" for part in ("KEY", "URL")},
-    "ALERT_ENABLED": "carbon_alerts", "ALERT_MAX_CO2_PER_HOUR": "max_co2_per_hour",
+    "ALERT_ENABLED": "carbon_alerts", **{f"ALERT_MAX_{what}_PER_HOUR": f"max_{what.lower()}_per_hour" for what in ("CO2", "ENERGY", "COST")},
+    "REPORT_FORMAT": "report_format",
     "PERFORMANCE_MAX_OVERHEAD_PERCENT": "max_overhead_percent",
 }
 """Variables without the prefix that are read too."""
+
+EMAIL = ("email_to", "email_smtp_host", "email_smtp_port", "email_username", "email_password")
+"""Options whose names in capitals are variables too, where `ALERT_ENABLED` is set."""
 
 _FILE = "HF_ECO2AI_CONFIG_PATH"
 
@@ -49,9 +53,12 @@ def read_options(environment: Mapping) -> Dict[str, Any]:
             else:
                 _warn(variable, names)
     if options.get("carbon_alerts") and "alert_webhook" not in options:
-        # Others read these too: they are ours where alerts are asked for.
+        # Other programs read these too: they count where alerts are wanted.
         webhooks = [environment[name] for name in ("SLACK_WEBHOOK_URL", "DISCORD_WEBHOOK_URL") if environment.get(name)]
         options.update(alert_webhook=webhooks[0]) if webhooks else None
+    if options.get("carbon_alerts") and environment.get("EMAIL_TO") and environment.get("EMAIL_SMTP_HOST"):
+        mail = {name: environment[name.upper()] for name in EMAIL if environment.get(name.upper())}
+        options = {**mail, **options}
     _warn_unused(environment)
     return layered(_file(environment.get(_FILE)), options)
 

@@ -33,7 +33,7 @@ _MOST_LABELS = 64
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _REFUSED = re.compile(r'options_json:\d+: (?:no option is named "(?P<unknown>[^"]*)"|(?P<known>[\w.]+) is )')
 
-_BLAMED = (("intensity provider", ("intensity_provider", "provider_url", "provider_zone")), ("webhook", ("webhook",)),
+_BLAMED = (("intensity provider", ("intensity_provider", "provider_url", "provider_zone")), ("e-mail", ("email_to", "email_server", "email_user", "email_from", "email_ca")), ("webhook", ("webhook",)),
            ("latitude", ("locate",)), ("--locate", ("locate",)))
 """How messages that name no option begin or what they contain, and which options they are about."""
 
@@ -57,6 +57,7 @@ def options(config: Any) -> Dict[str, Any]:
         "pue": config.pue, "interval": config.gpu_sampling_interval, "budget": budget(config),
         "sources": sources(config), "cloud": config.cloud, "equivalents": config.equivalents or None,
         "offsets": offsets(config), "max_overhead_percent": config.max_overhead_percent,
+        **email(config), "embodied": "server" if config.include_infrastructure else None,
         "webhook": webhook_form(config.alert_webhook) if config.alert_webhook else None,
         "provider_url": config.carbon_api_url if where.providers(config) else None,
         "gpus": None if config.gpu_ids == "auto" else [str(number) for number in config.gpu_ids],
@@ -111,9 +112,19 @@ def fitting(text: str, what: str) -> str:
     return cut
 
 
+def email(config: Any) -> Dict[str, Any]:
+    """The recipients of alerts, and the mail server; nothing where one of them is missing."""
+    if not (config.email_to and config.email_smtp_host):
+        return {}
+    port = f":{config.email_smtp_port}" if config.email_smtp_port else ""
+    return {"email_to": config.email_to, "email_server": config.email_smtp_host + port, "email_user": config.email_username}
+
+
 def budget(config: Any) -> Dict[str, Any]:
-    """Limits and the price of energy."""
-    limits: Dict[str, Any] = {}
+    """Limits, limits per hour, and the price of energy."""
+    rates = {"max_co2_kg_per_hour": config.max_co2_per_hour, "max_energy_kwh_per_hour": config.max_energy_per_hour,
+             "max_cost_per_hour": config.max_cost_per_hour if config.estimate_costs else None}
+    limits: Dict[str, Any] = {name: limit for name, limit in rates.items() if limit}
     if config.enable_carbon_budget:
         limits.update(max_co2_kg=config.max_co2_kg, check_steps=config.check_frequency)
     if config.estimate_costs:

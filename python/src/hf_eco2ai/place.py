@@ -17,6 +17,9 @@ SIGNAL = "electricity-maps"
 WEBHOOK = "ECO2_TOKEN_WEBHOOK"
 """Variable in which the library looks for a webhook's address."""
 
+EMAIL = "ECO2_TOKEN_EMAIL"
+"""Variable in which the library looks for the password at the mail server."""
+
 TOKEN = "CO2_SIGNAL_API_TOKEN"
 """Variable in which the library looks for it, among others."""
 
@@ -39,8 +42,8 @@ def located(config: Any) -> Optional[str]:
 
 
 def hand_over(config: Any) -> None:
-    """Puts tokens where the library takes them from, the environment of this process, unless one is there; a webhook's
-    address that is given here goes over one that is."""
+    """Sets the variables of this process in which the library looks for secrets. Tokens that are set already stay; a webhook's
+    address and a password that are given here replace those."""
     asked = providers(config)
     if asked and config.co2_signal_api_token:
         os.environ.setdefault(TOKEN, config.co2_signal_api_token)
@@ -48,6 +51,8 @@ def hand_over(config: Any) -> None:
         os.environ.setdefault(f"ECO2_TOKEN_{asked[0].upper().replace('-', '_')}", config.carbon_api_key)
     if config.alert_webhook:
         os.environ[WEBHOOK] = config.alert_webhook
+    if config.email_password:
+        os.environ[EMAIL] = config.email_password
 
 
 def warn(config: Any) -> None:

@@ -62,8 +62,8 @@ class Session:
         self._attempts: List[Attempt] = []
         self.alerts.begin()
 
-    def _look_for_alerts(self, figures: Figures) -> None:
-        self.alerts.look(figures, lambda: json.loads(self._text("json") or "{}"))
+    def _look_for_alerts(self) -> None:
+        self.alerts.look(lambda: json.loads(self._text("json") or "{}"))
 
     def __getstate__(self) -> Dict[str, Any]:
         kept = self._kept
@@ -153,7 +153,7 @@ class Session:
     def record(self, step: int, epoch: Optional[float] = None, **context: Any) -> Figures:
         """Keeps a record and returns the figures in it."""
         figures = self.figures()
-        self._look_for_alerts(figures)
+        self._look_for_alerts()
         self._seen += 1
         if self._seen % self._every == 0:
             self._keep(figures, step, epoch, context)
@@ -170,7 +170,7 @@ class Session:
         if self.meter is None:
             return
         figures, last = self.figures(), self.records[-1] if self.records else None
-        self._look_for_alerts(figures)
+        self._look_for_alerts()
         if last is None or last.energy_uj != figures["current"].get("energy_uj") or step not in (None, last.step):
             last = last or CarbonMetrics()
             context = {name: value for name, value in last.training_context.items() if name not in LOGGED_ONCE}
@@ -182,8 +182,16 @@ class Session:
         metadata, attempts = dict(self.metadata), self.attempts(figures)
         if attempts:
             metadata["attempts"] = attempts
+        if self.config.tracking_mode == "process" and whole is not None:
+            metadata["process"] = share(json.loads(whole).get("attribution"))
         return CarbonReport(figures, None if whole is None else json.loads(whole), self.records, self.config, metadata,
                             text or "nothing was measured: see the log")
+
+
+def share(attribution: Optional[Dict[str, Any]]) -> Dict[str, Any]:
+    """This process's share of the machine's energy, with its bounds and how it was attributed; None is not known."""
+    found = attribution or {}
+    return {"energy_uj": found.get("command_uj"), **{name: found.get(name) for name in ("low_uj", "high_uj", "method")}}
 
 
 class Attempt(NamedTuple):
