@@ -214,6 +214,8 @@ fn a_sweep_measures_every_limit_and_puts_the_old_one_back() {
     assert!(ran.err.contains("nvidia-smi -i GPU-a -pl 650"), "{}", ran.err);
     let text = crate::rig::ran(&mut sweep(&rig, "", "--limit-count 2", "sleep 0.2"));
     assert!(text.out.contains("700 W") && text.out.contains("the old limits are restored"), "{text:?}");
+    let earlier_name = crate::rig::ran(&mut sweep(&rig, "", "--steps 2", "sleep 0.1"));
+    assert!(earlier_name.code == Some(0) && earlier_name.out.contains("700 W"), "{earlier_name:?}");
 }
 
 #[test]

@@ -67,6 +67,19 @@ fn stdin_and_bytes_that_are_no_text_reach_the_command() {
 }
 
 #[test]
+fn k16_a_long_command_line_is_complete_in_json_and_cut_in_text() {
+    let rig = Rig::bare();
+    // 1.5 MB in words that the kernel accepts: at most 128 KiB each.
+    let words = vec!["x".repeat(100_000); 15];
+    let run = ran(rig.command("run --json report.json -- true").args(&words));
+    assert_eq!(run.code, Some(0), "{}", run.err);
+    assert!(run.err.len() < 10_000 && run.err.lines().all(|line| line.len() < 200), "{} bytes", run.err.len());
+    assert_eq!(rig.report("report.json").run.command[1..], words);
+    let text = rig.eco2("report report.json");
+    assert!(text.code == Some(0) && text.out.len() < 10_000, "{} bytes", text.out.len());
+}
+
+#[test]
 fn the_report_on_standard_output_follows_the_command_s_own() {
     let rig = Rig::measured();
     let ran = rig.run("--quiet --json -", "echo mine");
