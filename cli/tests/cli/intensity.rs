@@ -381,14 +381,6 @@ fn k16_a_name_of_a_country_and_a_state_is_not_taken_for_the_country_without_a_wo
 }
 
 #[test]
-fn k16_a_city_is_shown_with_its_zone_and_a_note() {
-    let rig = Rig::bare();
-    let paris = rig.eco2("grid Paris");
-    assert_eq!((paris.code, rig.eco2("grid Paris --json").code), (Some(0), Some(0)), "{paris:?}");
-    assert!(paris.out.starts_with("Zone      FR\n") && paris.out.contains("Paris has no"), "{}", paris.out);
-}
-
-#[test]
 fn k16_the_error_of_a_missing_column_names_its_option() {
     let rig = Rig::bare();
     rig.put("trace.csv", &trace());

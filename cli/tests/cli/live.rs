@@ -1,4 +1,4 @@
-//! `eco2 grid --provider` and `eco2 plan --provider` against a server on the loopback.
+//! `eco2 grid` with and without a provider, and `eco2 plan --provider`, with a server on the loopback.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -50,6 +50,14 @@ fn verbose_grid_prints_hits_and_misses_of_the_cache() {
     assert!(first.contains("neso: cache: 0 hits, 1 misses"), "{first}");
     assert!(second.contains("neso: cache: 1 hits, 0 misses"), "{second}");
     assert!(!messages("grid GB").contains("cache"), "not without -v");
+}
+
+#[test]
+fn k16_a_city_is_shown_with_its_zone_and_a_note() {
+    let rig = Rig::bare();
+    let paris = rig.eco2("grid Paris");
+    assert_eq!((paris.code, rig.eco2("grid Paris --json").code), (Some(0), Some(0)), "{paris:?}");
+    assert!(paris.out.starts_with("Zone      FR\n") && paris.out.contains("Paris has no"), "{}", paris.out);
 }
 
 #[test]
