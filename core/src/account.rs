@@ -13,7 +13,7 @@ use crate::spans::{DomainSum, NameTotal};
 use crate::take_over::Part;
 use crate::units::watts;
 use crate::{
-    Bounded, Curve, CurvePoint, Domain, Edge, Fault, Gap, GapReason, Kind, Ledger, Quality, RangeKind, Track,
+    Bounded, Curve, CurvePoint, Domain, Edge, Fault, Gap, GapReason, Kind, Ledger, Quality, RangeKind, Ranged, Track,
     contradiction, overlap,
 };
 
@@ -152,7 +152,7 @@ impl Ledger {
         let totals = self.totals_now();
         let used = totals.iter().enumerate().filter(|(_, (total, _))| total.count > 0);
         used.map(|(name, (total, waits))| SpanRecord {
-            name: self.names.text(crate::NameId::from_index(name as u32)).to_owned(),
+            name: self.names.text(crate::NameId(name as u32)).to_owned(),
             state: if *waits { State::Provisional } else { State::Final },
             ..span(total, devices, sources)
         })

@@ -109,6 +109,24 @@ pub struct Bounded<T> {
     pub kind: RangeKind,
 }
 
+/// A record that states one amount in flat fields: the value, its bounds, and what these promise.
+///
+/// ```
+/// use eco2_core::Ranged;
+/// use eco2_core::schema::Energy;
+///
+/// let energy = Energy { total_uj: Some(90), low_uj: 80, high_uj: None, ..Energy::default() };
+/// assert_eq!((energy.bounded().value, energy.bounded().high), (Some(90), None)); // at least 80
+/// ```
+pub trait Ranged {
+    /// Microjoules (`u64`); or grams, money, litres (`f64`).
+    type Amount;
+
+    /// The amount with its bounds.
+    #[must_use]
+    fn bounded(&self) -> Bounded<Self::Amount>;
+}
+
 impl<T: Quantity> Bounded<T> {
     /// Nothing is known: the value may be anything from zero upwards.
     ///
@@ -174,25 +192,6 @@ impl<T: Quantity> Bounded<T> {
         low && self.value.zip(self.high).is_none_or(|(value, high)| value <= high)
     }
 
-    /// The difference to a part of it: what is left may be as small as the most that the part took. Unsigned amounts
-    /// stop at zero. Unknown unless both values are known.
-    ///
-    /// ```
-    /// use eco2_core::Bounded;
-    ///
-    /// let rest = Bounded::hard(10_u64, 9, Some(12)).minus(Bounded::hard(4, 3, Some(5)));
-    /// assert_eq!((rest.low, rest.value, rest.high), (4, Some(6), Some(9)));
-    /// ```
-    #[must_use]
-    pub fn minus(self, part: Self) -> Self {
-        Self {
-            value: self.value.zip(part.value).map(|(whole, part)| whole.minus(part)),
-            low: part.high.map_or(T::ZERO, |most| self.low.minus(most)),
-            high: self.high.map(|high| high.minus(part.low)),
-            kind: self.kind.and(part.kind),
-        }
-    }
-
     /// Each number converted by `convert`, which must be rising, such as microjoules to kilowatt-hours.
     #[must_use]
     pub fn map<U: Quantity>(self, convert: impl Fn(T) -> U) -> Bounded<U> {
@@ -254,6 +253,28 @@ impl<T: Quantity> std::ops::Add for Bounded<T> {
     }
 }
 
+impl<T: Quantity> std::ops::Sub for Bounded<T> {
+    type Output = Self;
+
+    /// The whole without a part of it: what is left may be as small as the most that the part took. Unsigned amounts
+    /// stop at zero. Unknown unless both values are known.
+    ///
+    /// ```
+    /// use eco2_core::Bounded;
+    ///
+    /// let rest = Bounded::hard(10_u64, 9, Some(12)) - Bounded::hard(4, 3, Some(5));
+    /// assert_eq!((rest.low, rest.value, rest.high), (4, Some(6), Some(9)));
+    /// ```
+    fn sub(self, part: Self) -> Self {
+        Self {
+            value: self.value.zip(part.value).map(|(whole, part)| whole.minus(part)),
+            low: part.high.map_or(T::ZERO, |most| self.low.minus(most)),
+            high: self.high.map(|high| high.minus(part.low)),
+            kind: self.kind.and(part.kind),
+        }
+    }
+}
+
 impl<T: Quantity> Sum for Bounded<T> {
     fn sum<I: Iterator<Item = Self>>(parts: I) -> Self {
         parts.reduce(|sum, part| sum + part).unwrap_or_else(Self::unknown)
@@ -276,9 +297,9 @@ mod tests {
         assert_eq!(unknown.map(|uj| uj as f64).times(3.0), Bounded::unknown());
         assert_eq!(unknown.has_reached(5), None);
         assert!(unknown.may_have_reached(u64::MAX));
-        assert_eq!(unknown.minus(Bounded::exact(1)).value, None);
+        assert_eq!((unknown - Bounded::exact(1)).value, None);
         assert_eq!(
-            Bounded::exact(7_u64).minus(unknown),
+            Bounded::exact(7_u64) - unknown,
             Bounded { value: None, low: 0, high: Some(7), kind: RangeKind::Hard }
         );
     }
@@ -327,8 +348,8 @@ mod tests {
     fn amounts_saturate() {
         let most = Bounded::exact(u64::MAX) + Bounded::exact(1);
         assert_eq!((most.value, most.high), (Some(u64::MAX), Some(u64::MAX)));
-        assert_eq!(Bounded::exact(1_u64).minus(Bounded::exact(2)).value, Some(0));
-        assert_eq!(Bounded::exact(1.0).minus(Bounded::exact(2.0)).low, -1.0);
+        assert_eq!((Bounded::exact(1_u64) - Bounded::exact(2)).value, Some(0));
+        assert_eq!((Bounded::exact(1.0) - Bounded::exact(2.0)).low, -1.0);
     }
 
     fn any_bounded() -> impl Strategy<Value = Bounded<u64>> {

@@ -279,8 +279,7 @@ impl Budget {
 
 impl<T: Copy> PerUnit<T> {
     /// The item of a unit.
-    #[must_use]
-    pub fn get(&self, unit: Unit) -> T {
+    fn get(&self, unit: Unit) -> T {
         match unit {
             Unit::EnergyUj => self.energy_uj,
             Unit::Grams => self.grams,

@@ -7,7 +7,7 @@
 //! counters that stay still, zeus#181 one that counts 57 % of the power).
 
 use crate::schema::{CrossCheck, Device, EventRecord, stated};
-use crate::{Bounded, Domain, Ledger, Quality, RangeKind, Track};
+use crate::{Bounded, Domain, Ledger, Quality, RangeKind, Ranged, Track};
 
 /// Over this time an averaging power sensor, which lags by a second, may be held against a counter.
 const COMPARABLE_NS: u64 = 5_000_000_000;

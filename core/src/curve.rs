@@ -51,8 +51,7 @@ impl CurvePoint {
     }
 
     /// Widened by the uncertainty of the whole: `below_uj` less, `above_uj` more.
-    #[must_use]
-    pub fn loosened(self, below_uj: u64, above_uj: Option<u64>) -> Self {
+    pub(crate) fn loosened(self, below_uj: u64, above_uj: Option<u64>) -> Self {
         let high_uj = self.high_uj.zip(above_uj).map(|(uj, above_uj)| uj.saturating_add(above_uj));
         Self { low_uj: self.low_uj.saturating_sub(below_uj), high_uj, ..self }
     }
@@ -156,7 +155,7 @@ impl Curve {
     /// ```
     #[must_use]
     pub fn between(&self, from_ns: u64, to_ns: u64) -> Bounded<u64> {
-        self.at(to_ns).minus(self.at(from_ns)).around_value()
+        (self.at(to_ns) - self.at(from_ns)).around_value()
     }
 
     fn straight(&self, at_ns: u64, total_uj: u64) -> u64 {

@@ -13,15 +13,19 @@ const KEPT: usize = 1024;
 /// for (at_ns, is_idle) in [(10, true), (30, true), (40, false), (50, false)] {
 ///     idle.see(at_ns, is_idle);
 /// }
-/// assert_eq!((idle.count(), idle.total_ns()), (1, 20)); // from 10 to 30
+/// assert_eq!((idle.count, idle.total_ns), (1, 20)); // from 10 to 30
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Episodes {
+    /// How many have ended.
+    pub count: u64,
+    /// Sum of their lengths, nanoseconds.
+    pub total_ns: u64,
+    /// The longest one, nanoseconds.
+    pub longest_ns: u64,
+    /// Start and end of those that are kept, in the order in which they were added.
+    pub kept: Vec<(u64, u64)>,
     open: Option<(u64, u64)>,
-    kept: Vec<(u64, u64)>,
-    count: u64,
-    total_ns: u64,
-    longest_ns: u64,
 }
 
 impl Episodes {
@@ -49,7 +53,7 @@ impl Episodes {
     /// let mut stalls = eco2_core::Episodes::default();
     /// stalls.add(100, 400);
     /// stalls.add(900, 1_000);
-    /// assert_eq!((stalls.longest_ns(), stalls.total_ns()), (300, 400));
+    /// assert_eq!((stalls.longest_ns, stalls.total_ns), (300, 400));
     /// ```
     pub fn add(&mut self, from_ns: u64, to_ns: u64) {
         if to_ns > from_ns {
@@ -87,37 +91,13 @@ impl Episodes {
     /// let mut hot = eco2_core::Episodes::default();
     /// hot.see(0, true);
     /// hot.see(5, true);
-    /// assert_eq!((hot.count(), hot.so_far().count()), (0, 1)); // still open
+    /// assert_eq!((hot.count, hot.so_far().count), (0, 1)); // still open
     /// ```
     #[must_use]
     pub fn so_far(&self) -> Self {
         let mut episodes = self.clone();
         episodes.end();
         episodes
-    }
-
-    /// How many there were.
-    #[must_use]
-    pub fn count(&self) -> u64 {
-        self.count
-    }
-
-    /// Sum of their lengths, nanoseconds.
-    #[must_use]
-    pub fn total_ns(&self) -> u64 {
-        self.total_ns
-    }
-
-    /// The longest one, nanoseconds.
-    #[must_use]
-    pub fn longest_ns(&self) -> u64 {
-        self.longest_ns
-    }
-
-    /// Start and end of the episodes that are kept, in the order in which they were added.
-    #[must_use]
-    pub fn kept(&self) -> &[(u64, u64)] {
-        &self.kept
     }
 
     /// Whether the ends of all are kept.
@@ -138,9 +118,9 @@ mod tests {
             episodes.see(at_ns, holds);
         }
         episodes.see(90, true);
-        assert_eq!((episodes.count(), episodes.total_ns(), episodes.kept()), (2, 10, &[(20, 30), (50, 50)][..]));
+        assert_eq!((episodes.count, episodes.total_ns, episodes.kept.as_slice()), (2, 10, &[(20, 30), (50, 50)][..]));
         let episodes = episodes.so_far();
-        assert_eq!((episodes.count(), episodes.total_ns(), episodes.longest_ns()), (3, 30, 20));
+        assert_eq!((episodes.count, episodes.total_ns, episodes.longest_ns), (3, 30, 20));
         assert!(episodes.is_whole());
     }
 
@@ -150,8 +130,8 @@ mod tests {
         for episode in 0..10_000u64 {
             episodes.add(episode * 1_000, episode * 1_000 + 1 + episode % 10);
         }
-        assert_eq!((episodes.count(), episodes.total_ns()), (10_000, 55_000));
-        assert!(episodes.kept().len() <= KEPT && episodes.kept().len() >= KEPT / 2);
+        assert_eq!((episodes.count, episodes.total_ns), (10_000, 55_000));
+        assert!(episodes.kept.len() <= KEPT && episodes.kept.len() >= KEPT / 2);
         assert!(!episodes.is_whole());
     }
 }

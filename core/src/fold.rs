@@ -123,8 +123,7 @@ impl Fold {
     }
 
     /// Earliest instant after which the next change can have happened; `None` before the first value.
-    #[must_use]
-    pub fn seen_before_ns(&self) -> Option<u64> {
+    pub(crate) fn seen_before_ns(&self) -> Option<u64> {
         self.last.map(|last| last.seen_before_ns)
     }
 

@@ -15,7 +15,7 @@ const OCTAVES: usize = 59;
 /// ```
 /// use eco2_core::Histogram;
 ///
-/// let mut power = Histogram::new();
+/// let mut power = Histogram::default();
 /// power.record(100_000, 9_000_000); // 100 W for 9 ms
 /// power.record(700_000, 1_000_000); // 700 W for 1 ms
 /// let median_mw = power.quantile(0.5).unwrap();
@@ -31,18 +31,13 @@ pub struct Histogram {
 }
 
 impl Default for Histogram {
+    /// Empty; allocates nothing.
     fn default() -> Self {
-        Self::new()
+        Self { octaves: Vec::new(), weight_ns: 0, least: u64::MAX, most: 0 }
     }
 }
 
 impl Histogram {
-    /// An empty histogram; allocates nothing.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { octaves: Vec::new(), weight_ns: 0, least: u64::MAX, most: 0 }
-    }
-
     /// Adds that the value was `value_mw` for `weight_ns` ns; a weight of 0 changes nothing. Saturates.
     #[inline]
     pub fn record(&mut self, value_mw: u64, weight_ns: u64) {
@@ -112,12 +107,6 @@ impl Histogram {
         (self.weight_ns > 0).then_some(self.least)
     }
 
-    /// The time recorded, in ns.
-    #[must_use]
-    pub fn weight_ns(&self) -> u64 {
-        self.weight_ns
-    }
-
     fn octave(&mut self, octave: usize) -> &mut [u64; CELLS] {
         if octave >= self.octaves.len() {
             self.octaves.resize_with(octave + 1, || None);
@@ -161,7 +150,7 @@ mod tests {
 
     #[test]
     fn unused_octaves_cost_nothing() {
-        let mut power = Histogram::new();
+        let mut power = Histogram::default();
         assert_eq!(power.octaves.capacity(), 0);
         power.record(1_000_000, 1);
         assert_eq!(power.octaves.iter().flatten().count(), 1);
@@ -173,7 +162,7 @@ mod tests {
 
     #[test]
     fn half_the_time_at_or_below_is_the_median() {
-        let mut power = Histogram::new();
+        let mut power = Histogram::default();
         power.record(20, 5);
         power.record(10, 5);
         assert_eq!([0.0, 0.5, 0.51, 1.0].map(|q| power.quantile(q)), [10, 10, 20, 20].map(Some));
@@ -181,7 +170,7 @@ mod tests {
 
     #[test]
     fn nothing_recorded_has_no_quantile() {
-        let mut power = Histogram::new();
+        let mut power = Histogram::default();
         power.record(5, 0);
         assert_eq!(power.quantile(0.5), None);
         power.record(5, 1);

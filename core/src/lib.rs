@@ -21,6 +21,8 @@ mod fold;
 mod forecast;
 mod gauge;
 mod histogram;
+#[cfg(all(test, loom))]
+mod interleavings;
 mod knot;
 mod ledger;
 mod merge;
@@ -29,7 +31,6 @@ mod notice;
 mod overlap;
 mod power;
 mod reading;
-
 mod scale;
 mod scatter;
 pub mod schema;
@@ -43,7 +44,7 @@ mod track;
 pub mod units;
 
 pub use account::Account;
-pub use bounded::{Bounded, Quantity, RangeKind};
+pub use bounded::{Bounded, Quantity, RangeKind, Ranged};
 pub use budget::{Budget, Decision, Finish, Limit, Outlook, PerUnit, Policy, Spent, Unit, Usage, worst_quality};
 pub use curve::{Curve, CurvePoint, CurveRecord, RunCurve};
 pub use domain::{Component, Domain, Kind, Quality};
@@ -62,18 +63,8 @@ pub use overlap::{is_left_out, summed, summed_now};
 pub use reading::{Fault, Gap, GapReason, Reading};
 pub use scale::Scale;
 pub use schema::curve_records;
-pub use stalls::{STALL_FACTOR, STALL_NS, Stalls};
+pub use stalls::Stalls;
 pub use timeline::{
     DomainPoint, Energies, MAX_DOMAINS, Snapshot, Timeline, TimelineReader, TimelineWriter, TooManyDomains,
 };
-
 pub use track::{Counts, Track};
-
-/// The lock-free parts' insides, for the loom models in `tests/loom.rs`.
-#[cfg(loom)]
-#[doc(hidden)]
-pub mod model {
-    pub use crate::events::spsc::Spsc;
-    pub use crate::sync::{AtomicU64, Ordering, Orderings, Sound};
-    pub use crate::timeline::ring::{Line, Ring};
-}

@@ -95,7 +95,7 @@ impl Union {
     pub fn within(&self, key: &CounterKey, windows: &[Window]) -> Merged {
         self.counters
             .get(key)
-            .map_or_else(Merged::none, |stretches| cover::energy(stretches, Quality::Missing, windows).0)
+            .map_or_else(Merged::default, |stretches| cover::energy(stretches, Quality::Missing, windows).0)
     }
 
     /// The parts of the windows that no values of at least `quality` cover.
@@ -109,6 +109,6 @@ impl Union {
     #[must_use]
     pub fn total(&self) -> Merged {
         let all = [Window { from_ns: 0, to_ns: u64::MAX }];
-        self.counters.keys().fold(Merged::none(), |sum, key| sum.plus(self.within(key, &all)))
+        self.counters.keys().fold(Merged::default(), |sum, key| sum + self.within(key, &all))
     }
 }

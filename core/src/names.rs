@@ -4,21 +4,10 @@ use std::collections::HashMap;
 
 /// An interned name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct NameId(pub(crate) u32);
-
-impl NameId {
-    /// The number behind it, for event rings and C.
-    #[must_use]
-    pub fn index(self) -> u32 {
-        self.0
-    }
-
-    /// From a number that [`NameId::index`] gave.
-    #[must_use]
-    pub fn from_index(index: u32) -> Self {
-        Self(index)
-    }
-}
+pub struct NameId(
+    /// Its place in the table, for event rings and C.
+    pub u32,
+);
 
 /// The table of names.
 #[derive(Debug, Clone)]
@@ -33,7 +22,7 @@ impl Names {
     /// Names that a live run may use; more share one name and are counted.
     pub const LIVE_CAP: usize = 4096;
     /// What names over the cap are accounted under.
-    pub const OVERFLOW: &str = "(more names)";
+    const OVERFLOW: &str = "(more names)";
 
     /// A table that holds up to `cap` names; `usize::MAX` for replay.
     ///
@@ -43,7 +32,7 @@ impl Names {
     /// let mut names = Names::new(1);
     /// names.intern("forward");
     /// let more = names.intern("backward"); // over the cap
-    /// assert_eq!((names.text(more), names.overflow()), (Names::OVERFLOW, 1));
+    /// assert_eq!((names.text(more), names.overflow()), ("(more names)", 1));
     /// ```
     #[must_use]
     pub fn new(cap: usize) -> Self {

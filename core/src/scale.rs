@@ -56,12 +56,7 @@ impl Scale {
 
     /// Micro-units by which a scaled total may lie below the truth, rounded up: one raw unit, and what [`Scale::micro`]
     /// cut off. The quantum of the counter.
-    ///
-    /// ```
-    /// assert_eq!(eco2_core::Scale::MILLI.quantum(), 1_000); // a millijoule counter is up to 1 mJ behind
-    /// ```
-    #[must_use]
-    pub fn quantum(self) -> u64 {
+    pub(crate) fn quantum(self) -> u64 {
         let cut_off = (1u128 << self.shift) - 1;
         u64::try_from((u128::from(self.mul) + cut_off).div_ceil(1u128 << self.shift)).unwrap_or(u64::MAX)
     }

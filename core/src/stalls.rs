@@ -1,9 +1,9 @@
 //! When steps fail to come: longer than several times the usual, by a robust measure of what is usual.
 
 /// A step that takes this many times the usual is a stall.
-pub const STALL_FACTOR: u64 = 5;
+const STALL_FACTOR: u64 = 5;
 /// Shorter than this nothing is a stall: short pauses are many runs' usual business.
-pub const STALL_NS: u64 = 1_000_000_000;
+const STALL_NS: u64 = 1_000_000_000;
 /// Steps that have to be seen before any is called unusual.
 const LEARNED: u64 = 8;
 /// Last steps of which the usual one is the median: it takes half of them to be led astray.

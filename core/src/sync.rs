@@ -1,20 +1,19 @@
 //! The atomics of the lock-free parts: the standard library's, or loom's when the crate is built with `--cfg loom`.
-#![cfg_attr(not(loom), expect(unreachable_pub, reason = "public to the loom models only"))]
 
 #[cfg(loom)]
-pub use loom::sync::atomic::AtomicU64;
+pub(crate) use loom::sync::atomic::AtomicU64;
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::fence;
 #[cfg(not(loom))]
-pub use std::sync::atomic::AtomicU64;
-pub use std::sync::atomic::Ordering;
+pub(crate) use std::sync::atomic::AtomicU64;
+pub(crate) use std::sync::atomic::Ordering;
 #[cfg(not(loom))]
 pub(crate) use std::sync::atomic::fence;
 
 /// The orderings that the rings rely on, one constant each, so that the loom models can break them one at a time.
 ///
 /// The defaults are the sound ones; see `timeline/ring.rs` and `events/spsc.rs` for what each one pairs with.
-pub trait Orderings {
+pub(crate) trait Orderings {
     /// Timeline writer: a release fence lies between `reserve` and the slot's words.
     const RESERVE_FENCE: bool = true;
     /// Timeline writer: how `head` is stored.
@@ -31,6 +30,6 @@ pub trait Orderings {
 
 /// The orderings in use.
 #[derive(Debug, Clone, Copy)]
-pub struct Sound;
+pub(crate) struct Sound;
 
 impl Orderings for Sound {}

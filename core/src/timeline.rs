@@ -3,7 +3,7 @@
 //! [`Timeline::new`] gives one [`TimelineWriter`] and a [`TimelineReader`] that can be cloned. The writer is wait-free.
 //! A reader never waits for the writer, be it slow, preempted or dead; it tries a bounded number of times and fails
 //! only if the writer went round the whole ring during each copy. How old the newest snapshot is
-//! ([`TimelineReader::heartbeat_ns`]) distinguishes a dead writer from a live one.
+//! ([`TimelineReader::age_ns`]) distinguishes a dead writer from a live one.
 //!
 //! Values read here are for display and for decisions at run time: the newest ones are extrapolated and marked as such.
 //! The account itself is kept elsewhere, from the knots.
@@ -131,27 +131,14 @@ impl TimelineReader {
         Some(total)
     }
 
-    /// The total at `now_ns`, extrapolated from the newest snapshot, in µJ; `None` if there is none or it is missing.
-    #[inline]
-    #[must_use]
-    pub fn total_uj_at(&self, now_ns: u64) -> Option<u64> {
-        self.total()?.uj_at(now_ns)
-    }
-
-    /// When the newest snapshot was taken, in monotonic ns: the writer's heartbeat. `None` as for [`Self::latest`].
+    /// How old the newest snapshot is at `now_ns`, in ns: the writer's heartbeat. `None` as for [`Self::latest`].
     ///
     /// A writer that is several ticks behind has stopped; what it published last is stale and must be shown as such.
     #[must_use]
-    pub fn heartbeat_ns(&self) -> Option<u64> {
+    pub fn age_ns(&self, now_ns: u64) -> Option<u64> {
         let mut at_ns = 0;
         self.ring.read_latest(|lines| at_ns = lines.first().map_or(0, |line| line.0[0].load(Ordering::Relaxed)))?;
-        Some(at_ns)
-    }
-
-    /// How old the newest snapshot is at `now_ns`, in ns; `None` as for [`Self::latest`].
-    #[must_use]
-    pub fn age_ns(&self, now_ns: u64) -> Option<u64> {
-        self.heartbeat_ns().map(|at_ns| now_ns.saturating_sub(at_ns))
+        Some(now_ns.saturating_sub(at_ns))
     }
 
     /// Number of domains in each snapshot, the total not counted.

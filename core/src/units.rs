@@ -1,7 +1,5 @@
 //! Units: conversion of stored integers to the values that people read.
 
-/// Microjoules in a joule.
-pub const UJ_PER_J: u64 = 1_000_000;
 /// Microjoules in a kilowatt-hour: 3.6e6 J.
 pub const UJ_PER_KWH: f64 = 3.6e12;
 

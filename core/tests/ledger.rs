@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use eco2_core::schema::{Report, State};
-use eco2_core::{Component, Domain, Ledger, Quality, Reading};
+use eco2_core::{Component, Domain, Ledger, Quality, Ranged, Reading};
 
 const MS: u64 = 1_000_000;
 

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test whose set-up fails has failed")]
 
 use eco2_core::{
-    DomainPoint, Energies, EventConsumer, EventPool, Histogram, Producer, Snapshot, SpanEventKind, Timeline,
+    DomainPoint, Drained, Energies, EventConsumer, EventPool, Histogram, Producer, Snapshot, SpanEventKind, Timeline,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -15,7 +15,7 @@ fn weighted() -> impl Strategy<Value = Vec<(u64, u64)>> {
 }
 
 fn histogram(values: &[(u64, u64)]) -> Histogram {
-    let mut histogram = Histogram::new();
+    let mut histogram = Histogram::default();
     values.iter().for_each(|(value, weight)| histogram.record(*value, *weight));
     histogram
 }
@@ -112,7 +112,8 @@ struct Account {
 
 impl Account {
     fn drain(&mut self, consumer: &mut EventConsumer) {
-        consumer.drain(|_, _, event| {
+        consumer.drain(|_, _, drained| {
+            let Drained::Event(event) = drained else { return };
             if event.kind.ends() {
                 let place = self.open.iter().rposition(|(id, _)| *id == event.id);
                 // Only a first step ends without a beginning: it began with the run.
@@ -155,7 +156,7 @@ proptest! {
         let all = histogram(&[left.clone(), right.clone()].concat());
         prop_assert_eq!(&ab, &all);
         prop_assert_eq!(&ba, &all);
-        ab.merge(&Histogram::new());
+        ab.merge(&Histogram::default());
         prop_assert_eq!(&ab, &all);
         prop_assert_eq!(ab.min(), left.iter().chain(&right).map(|(value, _)| *value).min());
         prop_assert_eq!(ab.max(), left.iter().chain(&right).map(|(value, _)| *value).max());

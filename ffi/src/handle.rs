@@ -95,7 +95,7 @@ impl Run {
 
     /// The id of a name; the same one for the same text, and for all texts that come once the table is full.
     pub(crate) fn intern(&self, name: &str) -> u32 {
-        let id = self.meter.name(name).index();
+        let id = self.meter.name(name).0;
         // Relaxed: the id itself reaches other threads by the caller's own means.
         self.given.fetch_max(id.saturating_add(1), Ordering::Relaxed);
         id
@@ -105,7 +105,7 @@ impl Run {
     #[inline]
     pub(crate) fn name(&self, id: u32) -> Result<NameId, Failure> {
         if id < self.given.load(Ordering::Relaxed) {
-            return Ok(NameId::from_index(id));
+            return Ok(NameId(id));
         }
         Err(Self::unknown(id))
     }

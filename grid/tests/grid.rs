@@ -1,5 +1,6 @@
 //! The table and its figures, seen from outside.
 
+use eco2_core::Ranged;
 use std::collections::HashMap;
 
 use eco2_grid::{

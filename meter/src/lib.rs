@@ -27,7 +27,7 @@ pub mod options;
 mod run;
 mod sync;
 
-pub use eco2_core::{CurvePoint, Decision, Finish, NameId, Spent, Unit, schema};
+pub use eco2_core::{CurvePoint, Decision, Finish, NameId, Ranged, Spent, Unit, schema};
 pub use eco2_report as render;
 pub use eco2_report::Candidates;
 pub use eco2_samplers as samplers;

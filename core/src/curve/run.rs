@@ -57,7 +57,7 @@ impl RunCurve {
     /// Energy used from one instant to a later one.
     #[must_use]
     pub fn between(&self, from_ns: u64, to_ns: u64) -> Bounded<u64> {
-        self.at(to_ns).minus(self.at(from_ns)).around_value()
+        (self.at(to_ns) - self.at(from_ns)).around_value()
     }
 
     /// As one curve, known at `most` instants of the parts', spread over time, and at those of `also`.

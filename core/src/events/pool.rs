@@ -10,7 +10,6 @@
 
 use std::sync::Arc;
 
-use super::event::SpanEvent;
 use super::lane::{Drained, Lane};
 use super::producer::Producer;
 use crate::sync::{AtomicU64, Ordering};
@@ -74,20 +73,12 @@ pub struct EventConsumer {
 }
 
 impl EventConsumer {
-    /// Hands over every event recorded so far as (thread index, generation, event); returns how many.
+    /// Hands over everything recorded so far as (thread index, generation, event or the thread's end); returns how many
+    /// events.
     ///
     /// In order within a thread, in no order between threads. A thread index is used again, under a higher generation,
     /// when its thread is done: whatever was still open there then stays open for ever.
-    pub fn drain(&mut self, mut take: impl FnMut(usize, u64, SpanEvent)) -> usize {
-        self.drain_threads(|thread, generation, drained| {
-            if let Drained::Event(event) = drained {
-                take(thread, generation, event);
-            }
-        })
-    }
-
-    /// The same, with the ends of threads.
-    pub fn drain_threads(&mut self, mut take: impl FnMut(usize, u64, Drained)) -> usize {
+    pub fn drain(&mut self, mut take: impl FnMut(usize, u64, Drained)) -> usize {
         let used = self.used.load(Ordering::Acquire) as usize;
         let lanes = self.lanes.iter().enumerate().take(used);
         lanes.map(|(thread, lane)| lane.drain(|generation, drained| take(thread, generation, drained))).sum()

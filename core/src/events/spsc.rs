@@ -2,7 +2,6 @@
 //!
 //! `head` counts the pairs written, `tail` those read; neither is ever reset. Only the producer stores `head` and the
 //! slots from `tail + capacity` on; only the consumer stores `tail`. The producer decides whether there is room.
-#![cfg_attr(not(loom), expect(unreachable_pub, reason = "public to the loom models only"))]
 
 use std::marker::PhantomData;
 
@@ -12,7 +11,7 @@ use crate::sync::{AtomicU64, Ordering, Orderings};
 
 /// The ring. The two ends take `&self`: the pool decides which thread owns which end.
 #[derive(Debug)]
-pub struct Spsc<O> {
+pub(crate) struct Spsc<O> {
     head: CachePadded<AtomicU64>,
     tail: CachePadded<AtomicU64>,
     slots: Box<[[AtomicU64; 2]]>,
@@ -22,7 +21,7 @@ pub struct Spsc<O> {
 impl<O: Orderings> Spsc<O> {
     /// An empty ring of at least `capacity` pairs (a power of two, 2 or more).
     #[must_use]
-    pub fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize) -> Self {
         let zero = || AtomicU64::new(0);
         let slots = (0..capacity.max(2).next_power_of_two()).map(|_| [zero(), zero()]).collect();
         Self { head: CachePadded::new(zero()), tail: CachePadded::new(zero()), slots, orderings: PhantomData }
@@ -30,27 +29,27 @@ impl<O: Orderings> Spsc<O> {
 
     /// How many pairs fit.
     #[must_use]
-    pub fn capacity(&self) -> u64 {
+    pub(crate) fn capacity(&self) -> u64 {
         self.slots.len() as u64
     }
 
     /// How many were written so far. For the producer.
     #[must_use]
-    pub fn head(&self) -> u64 {
+    pub(crate) fn head(&self) -> u64 {
         // Relaxed: the producer's own, or handed over by the pool's state word.
         self.head.load(Ordering::Relaxed)
     }
 
     /// How many were read so far. For the producer, before it writes over them.
     #[must_use]
-    pub fn tail(&self) -> u64 {
+    pub(crate) fn tail(&self) -> u64 {
         // Acquire: pairs with the release in `drain`; the slots up to here have been read.
         self.tail.load(Ordering::Acquire)
     }
 
     /// Writes pair number `head`, which the producer knows to have room.
     #[inline]
-    pub fn publish(&self, head: u64, pair: [u64; 2]) {
+    pub(crate) fn publish(&self, head: u64, pair: [u64; 2]) {
         let slot = &self.slots[head as usize & (self.slots.len() - 1)];
         // Relaxed: published by the store below.
         slot[0].store(pair[0], Ordering::Relaxed);
@@ -62,7 +61,7 @@ impl<O: Orderings> Spsc<O> {
     /// Hands every pair written so far to `take`, in order; returns how many. For the consumer.
     ///
     /// Bounded: what is written meanwhile waits for the next call.
-    pub fn drain(&self, mut take: impl FnMut([u64; 2])) -> usize {
+    pub(crate) fn drain(&self, mut take: impl FnMut([u64; 2])) -> usize {
         // Relaxed: the consumer's own.
         let tail = self.tail.load(Ordering::Relaxed);
         // Acquire: pairs with the release in `publish`; the slots before it are written.

@@ -26,7 +26,7 @@ const LEAST_CELLS: usize = 4;
 /// ```
 /// use eco2_core::Forecaster;
 ///
-/// let mut forecaster = Forecaster::new();
+/// let mut forecaster = Forecaster::default();
 /// forecaster.observe(0, 0, 0);
 /// for step in 1..=100 {
 ///     forecaster.observe(step, step * 2_000, step * 1_000_000); // 2 mJ and 1 ms per step
@@ -123,18 +123,13 @@ impl Largest {
 }
 
 impl Default for Forecaster {
+    /// One that has seen nothing.
     fn default() -> Self {
-        Self::new()
+        Self { cells: Cells::new(), now: None, largest: Largest::default() }
     }
 }
 
 impl Forecaster {
-    /// One that has seen nothing.
-    #[must_use]
-    pub fn new() -> Self {
-        Self { cells: Cells::new(), now: None, largest: Largest::default() }
-    }
-
     /// Takes how many steps are done, the energy used so far (microjoules) and the time (monotonic nanoseconds).
     /// Between two calls any number of steps may have passed; a count that fell starts again.
     pub fn observe(&mut self, done: u64, energy_uj: u64, at_ns: u64) {
@@ -142,7 +137,7 @@ impl Forecaster {
         match self.now {
             Some(now) if done == now.done && done > 0 => return,
             // Steps that are counted as before, or a beginning that has moved.
-            Some(now) if done <= now.done => *self = Self::new(),
+            Some(now) if done <= now.done => *self = Self::default(),
             _ => {}
         }
         self.now = Some(seen);
@@ -200,7 +195,7 @@ mod tests {
     use super::*;
 
     fn watched(steps: &[u64]) -> Forecaster {
-        let mut forecaster = Forecaster::new();
+        let mut forecaster = Forecaster::default();
         let mut uj = 0;
         forecaster.observe(0, 0, 0);
         for (done, step) in (1..).zip(steps) {

@@ -17,17 +17,19 @@ pub struct Merged {
     pub covered_ns: u64,
 }
 
-impl Merged {
+impl Default for Merged {
     /// The start of a sum: nothing was covered yet.
-    #[must_use]
-    pub fn none() -> Self {
+    fn default() -> Self {
         let nothing = Bounded::at_most(Some(0));
         Self { energy: nothing, free: nothing, by_quality: [0; 4], covered_ns: 0 }
     }
+}
+
+impl std::ops::Add for Merged {
+    type Output = Self;
 
     /// Both together; saturates.
-    #[must_use]
-    pub fn plus(mut self, other: Self) -> Self {
+    fn add(mut self, other: Self) -> Self {
         self.energy = self.energy + other.energy;
         self.free = self.free + other.free;
         for (sum, more) in self.by_quality.iter_mut().zip(other.by_quality) {
@@ -41,11 +43,11 @@ impl Merged {
 /// The energy within windows from stretches of at least a quality, and the windows that no stretch covers.
 pub(super) fn energy(stretches: &Kept, worst: Quality, windows: &[Window]) -> (Merged, Vec<Window>) {
     let mut open: Vec<Window> = windows.iter().filter(|window| window.from_ns < window.to_ns).copied().collect();
-    let mut sum = Merged::none();
+    let mut sum = Merged::default();
     for members in stretches.tiers(worst) {
         let mut left = Vec::new();
         for window in open {
-            sum = sum.plus(fill(members, window, &mut left));
+            sum = sum + fill(members, window, &mut left);
         }
         open = left;
     }
@@ -54,13 +56,13 @@ pub(super) fn energy(stretches: &Kept, worst: Quality, windows: &[Window]) -> (M
 
 /// Fills a window with stretches of one tier; what none covers goes to `left`.
 fn fill(members: Members<'_>, window: Window, left: &mut Vec<Window>) -> Merged {
-    let mut sum = Merged::none();
+    let mut sum = Merged::default();
     let mut at_ns = window.from_ns;
     while at_ns < window.to_ns {
         let to_ns = match members.at(at_ns) {
             Some(best) => {
                 let to_ns = best.end_ns().min(window.to_ns);
-                sum = sum.plus(taken(best, at_ns, to_ns));
+                sum = sum + taken(best, at_ns, to_ns);
                 to_ns
             }
             None => {

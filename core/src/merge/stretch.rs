@@ -56,14 +56,12 @@ impl Stretch {
     }
 
     /// Its first instant.
-    #[must_use]
-    pub fn begin_ns(&self) -> u64 {
+    pub(super) fn begin_ns(&self) -> u64 {
         self.at_ns.first().copied().unwrap_or(0)
     }
 
     /// Its last instant.
-    #[must_use]
-    pub fn end_ns(&self) -> u64 {
+    pub(super) fn end_ns(&self) -> u64 {
         self.at_ns.last().copied().unwrap_or(0)
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::device::Device;
 use super::whole::{CounterRecord, Report};
-use crate::{Bounded, Component, Curve, CurvePoint, CurveRecord, RunCurve, is_left_out};
+use crate::{Bounded, Component, Curve, CurvePoint, CurveRecord, Ranged, RunCurve, is_left_out};
 
 /// Points of a counter's curve in a report, besides those at the borders of prices and intensities.
 const MOST_POINTS: usize = 512;

@@ -94,8 +94,7 @@ impl Device {
     }
 
     /// The part of the energy that is of one quality, microjoules.
-    #[must_use]
-    pub fn uj_of(&self, quality: Quality) -> u64 {
+    pub(crate) fn uj_of(&self, quality: Quality) -> u64 {
         let by_others = |quality: Option<Quality>| {
             let parts = self.replaced.iter().filter(|part| quality.is_none_or(|quality| part.quality == quality));
             parts.map(|part| part.energy_uj).fold(0, u64::saturating_add)

@@ -7,20 +7,23 @@ use super::device::Device;
 use super::energy::{Energy, SpanRecord};
 use super::events::SpellRecord;
 use super::whole::Report;
-use crate::{Bounded, RangeKind};
+use crate::{Bounded, RangeKind, Ranged};
 
 /// The kind that a report states; one of an older version states none and promised no more than a plausible range.
 fn kind(stated: Option<RangeKind>) -> RangeKind {
     stated.unwrap_or(RangeKind::Plausible)
 }
 
-impl Energy {
+impl Ranged for Energy {
+    type Amount = u64;
+
     /// The total with its bounds, microjoules.
-    #[must_use]
-    pub fn bounded(&self) -> Bounded<u64> {
+    fn bounded(&self) -> Bounded<u64> {
         Bounded { value: self.total_uj, low: self.low_uj, high: self.high_uj, kind: kind(self.range_kind) }
     }
+}
 
+impl Energy {
     /// The total with the bounds that rest on no assumption about power, microjoules.
     #[must_use]
     pub fn free(&self) -> Bounded<u64> {
@@ -35,14 +38,17 @@ impl Energy {
     }
 }
 
-impl Device {
+impl Ranged for Device {
+    type Amount = u64;
+
     /// Its energy with bounds, microjoules.
-    #[must_use]
-    pub fn bounded(&self) -> Bounded<u64> {
+    fn bounded(&self) -> Bounded<u64> {
         let low = self.low_uj.unwrap_or(0);
         Bounded { value: self.energy_uj, low, high: self.high_uj, kind: kind(self.range_kind) }
     }
+}
 
+impl Device {
     /// Its energy with the bounds that rest on no assumption about power, microjoules.
     #[must_use]
     pub fn free(&self) -> Bounded<u64> {
@@ -51,10 +57,11 @@ impl Device {
     }
 }
 
-impl SpanRecord {
+impl Ranged for SpanRecord {
+    type Amount = u64;
+
     /// The sum of energies with bounds, microjoules.
-    #[must_use]
-    pub fn bounded(&self) -> Bounded<u64> {
+    fn bounded(&self) -> Bounded<u64> {
         Bounded { value: self.energy_uj, low: self.low_uj, high: self.high_uj, kind: kind(self.range_kind) }
     }
 }
@@ -67,11 +74,21 @@ impl SpanRecord {
     }
 }
 
-impl SpellRecord {
+impl Ranged for SpellRecord {
+    type Amount = u64;
+
     /// The energy with bounds, microjoules.
-    #[must_use]
-    pub fn bounded(&self) -> Bounded<u64> {
+    fn bounded(&self) -> Bounded<u64> {
         Bounded { value: self.energy_uj, low: self.low_uj, high: self.high_uj, kind: RangeKind::Plausible }
+    }
+}
+
+impl Ranged for Attribution {
+    type Amount = u64;
+
+    /// The command's energy with bounds, microjoules.
+    fn bounded(&self) -> Bounded<u64> {
+        Bounded::plausible(self.command_uj, self.low_uj, self.high_uj)
     }
 }
 
@@ -83,29 +100,27 @@ impl Attribution {
         let parts = [self.command_uj, self.idle_uj, self.others_uj, self.unattributed_uj];
         parts.into_iter().fold(0, u64::saturating_add)
     }
-
-    /// The command's energy with bounds, microjoules.
-    #[must_use]
-    pub fn bounded(&self) -> Bounded<u64> {
-        Bounded::plausible(self.command_uj, self.low_uj, self.high_uj)
-    }
 }
 
-impl Consumer {
+impl Ranged for Consumer {
+    type Amount = u64;
+
     /// Its energy with bounds, microjoules.
-    #[must_use]
-    pub fn bounded(&self) -> Bounded<u64> {
+    fn bounded(&self) -> Bounded<u64> {
         Bounded::plausible(self.energy_uj, self.low_uj, self.high_uj)
     }
 }
 
-impl Carbon {
+impl Ranged for Carbon {
+    type Amount = f64;
+
     /// The grams with bounds.
-    #[must_use]
-    pub fn bounded(&self) -> Bounded<f64> {
+    fn bounded(&self) -> Bounded<f64> {
         Bounded { value: self.grams, low: self.low, high: self.high, kind: kind(self.range_kind) }
     }
+}
 
+impl Carbon {
     /// With other grams.
     #[must_use]
     pub fn with_grams(self, grams: Bounded<f64>) -> Self {
@@ -114,51 +129,57 @@ impl Carbon {
     }
 }
 
-impl Market {
+impl Ranged for Market {
+    type Amount = f64;
+
     /// The grams with bounds.
-    #[must_use]
-    pub fn bounded(&self) -> Bounded<f64> {
+    fn bounded(&self) -> Bounded<f64> {
         Bounded { value: self.grams, low: self.low, high: self.high, kind: RangeKind::Plausible }
     }
 }
 
-impl Embodied {
+impl Ranged for Embodied {
+    type Amount = f64;
+
     /// The grams with bounds.
-    #[must_use]
-    pub fn bounded(&self) -> Bounded<f64> {
+    fn bounded(&self) -> Bounded<f64> {
         Bounded::plausible(self.grams, self.low, self.high)
     }
 }
 
-impl Sci {
+impl Ranged for Sci {
+    type Amount = f64;
+
     /// The grams per unit with bounds.
-    #[must_use]
-    pub fn bounded(&self) -> Bounded<f64> {
+    fn bounded(&self) -> Bounded<f64> {
         Bounded { value: self.grams, low: self.low, high: self.high, kind: RangeKind::Plausible }
     }
 }
 
-impl Water {
+impl Ranged for Water {
+    type Amount = f64;
+
     /// The litres with bounds.
-    #[must_use]
-    pub fn bounded(&self) -> Bounded<f64> {
+    fn bounded(&self) -> Bounded<f64> {
         Bounded { value: self.litres, low: self.low, high: self.high, kind: RangeKind::Plausible }
     }
 }
 
-impl Cost {
+impl Ranged for Cost {
+    type Amount = f64;
+
     /// The amount with bounds; `low` is `f64::NEG_INFINITY` where it is unbounded.
-    #[must_use]
-    pub fn bounded(&self) -> Bounded<f64> {
+    fn bounded(&self) -> Bounded<f64> {
         let low = self.low.unwrap_or(f64::NEG_INFINITY);
         Bounded { value: self.amount, low, high: self.high, kind: RangeKind::Plausible }
     }
 }
 
-impl CarbonPrice {
+impl Ranged for CarbonPrice {
+    type Amount = f64;
+
     /// The amount with bounds.
-    #[must_use]
-    pub fn bounded(&self) -> Bounded<f64> {
+    fn bounded(&self) -> Bounded<f64> {
         Bounded { value: self.amount, low: self.low, high: self.high, kind: RangeKind::Plausible }
     }
 }

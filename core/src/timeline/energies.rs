@@ -57,12 +57,6 @@ impl Energies {
         self.domains[..self.len.min(MAX_DOMAINS)].get(domain).map(|figure| figure.flags)
     }
 
-    /// The flags of the total.
-    #[must_use]
-    pub fn total_flags(&self) -> u32 {
-        self.total.flags
-    }
-
     /// Number of domains.
     #[must_use]
     pub fn len(&self) -> usize {

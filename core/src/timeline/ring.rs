@@ -14,7 +14,6 @@
 //!
 //! Readers only load, and only relaxed, so that a read-only mapping can serve them. A writer that dies in the middle
 //! leaves `head` where it was: the last whole snapshot stays readable (a seqlock would make readers wait for ever).
-#![cfg_attr(not(loom), expect(unreachable_pub, reason = "public to the loom models only"))]
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -32,10 +31,10 @@ const RESERVE: usize = 1;
 /// Two cache lines: x86-64 prefetches lines in pairs, so smaller units would share traffic.
 #[derive(Debug)]
 #[repr(align(128))]
-pub struct Line(pub [AtomicU64; WORDS]);
+pub(crate) struct Line(pub(crate) [AtomicU64; WORDS]);
 
 /// A handle on the ring. Private to the timeline, which hands out one writer.
-pub struct Ring<O> {
+pub(crate) struct Ring<O> {
     lines: Arc<[Line]>,
     /// N - 1.
     mask: u64,
@@ -47,7 +46,7 @@ pub struct Ring<O> {
 impl<O: Orderings> Ring<O> {
     /// A ring of at least `slots` slots (a power of two, 2 or more) of `stride` lines each.
     #[must_use]
-    pub fn new(slots: usize, stride: usize) -> Self {
+    pub(crate) fn new(slots: usize, stride: usize) -> Self {
         let slots = slots.max(2).next_power_of_two();
         let stride = stride.max(1);
         let lines = (0..=slots * stride).map(|_| Line(std::array::from_fn(|_| AtomicU64::new(0)))).collect();
@@ -56,12 +55,12 @@ impl<O: Orderings> Ring<O> {
 
     /// Another handle, for a reader.
     #[must_use]
-    pub fn share(&self) -> Self {
+    pub(crate) fn share(&self) -> Self {
         Self { lines: Arc::clone(&self.lines), mask: self.mask, stride: self.stride, orderings: PhantomData }
     }
 
     /// Publishes the next snapshot; `fill` is given its number and its slot. Only one handle may ever write.
-    pub fn write(&mut self, fill: impl FnOnce(u64, &[Line])) {
+    pub(crate) fn write(&mut self, fill: impl FnOnce(u64, &[Line])) {
         // Relaxed: only this thread stores it.
         let index = self.control(HEAD).load(Ordering::Relaxed) + 1;
         // Relaxed: ordered before the slot's words by the fence, which pairs with the reader's second fence.
@@ -77,14 +76,14 @@ impl<O: Orderings> Ring<O> {
     /// The number of the newest snapshot; 0 before the first.
     #[inline]
     #[must_use]
-    pub fn head(&self) -> u64 {
+    pub(crate) fn head(&self) -> u64 {
         // Relaxed: `read` puts the acquire fence after it.
         self.control(HEAD).load(Ordering::Relaxed)
     }
 
     /// The oldest snapshot that the writer's next write leaves alone, given the newest.
     #[must_use]
-    pub fn oldest(&self, head: u64) -> u64 {
+    pub(crate) fn oldest(&self, head: u64) -> u64 {
         (head + 1).saturating_sub(self.mask).max(1)
     }
 
@@ -92,7 +91,7 @@ impl<O: Orderings> Ring<O> {
     ///
     /// Whether the copy is snapshot `index`; if not, what was copied is a mixture.
     #[inline]
-    pub fn read(&self, index: u64, copy: impl FnOnce(&[Line])) -> bool {
+    pub(crate) fn read(&self, index: u64, copy: impl FnOnce(&[Line])) -> bool {
         if O::HEAD_FENCE {
             fence(Ordering::Acquire);
         }
@@ -106,7 +105,7 @@ impl<O: Orderings> Ring<O> {
 
     /// Lets `copy` copy the newest snapshot, at most three times; its number, or `None` if there is none to be had.
     #[inline]
-    pub fn read_latest(&self, mut copy: impl FnMut(&[Line])) -> Option<u64> {
+    pub(crate) fn read_latest(&self, mut copy: impl FnMut(&[Line])) -> Option<u64> {
         for _ in 0..TRIES {
             let head = self.head();
             if head == 0 {

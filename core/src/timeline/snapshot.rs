@@ -29,15 +29,8 @@ impl Snapshot {
     #[must_use]
     pub fn new(at_ns: u64, total: DomainPoint, points: &[DomainPoint]) -> Self {
         let mut snapshot = Self { at_ns, total, ..Self::default() };
-        snapshot.set_len(points.len());
-        snapshot.points_mut().iter_mut().zip(points).for_each(|(to, from)| *to = *from);
+        snapshot.set_points(points);
         snapshot
-    }
-
-    /// The same with a clock anchor: the TSC at `at_ns`, and nanoseconds per 2^32 of its ticks.
-    #[must_use]
-    pub fn anchored(self, tsc: u64, tsc_mult: u64) -> Self {
-        Self { tsc, tsc_mult, ..self }
     }
 
     /// The domains, in the order in which they were published.
@@ -47,14 +40,15 @@ impl Snapshot {
         &self.points[..self.len.min(MAX_DOMAINS)]
     }
 
-    /// The domains, to be changed in place.
-    pub fn points_mut(&mut self) -> &mut [DomainPoint] {
-        &mut self.points[..self.len.min(MAX_DOMAINS)]
+    /// Replaces the domains; those beyond [`MAX_DOMAINS`] are left out.
+    pub fn set_points(&mut self, points: &[DomainPoint]) {
+        self.set_len(points.len());
+        self.points[..self.len].iter_mut().zip(points).for_each(|(to, from)| *to = *from);
     }
 
     /// Sets the number of domains, at most [`MAX_DOMAINS`]; new ones are missing.
     #[inline]
-    pub fn set_len(&mut self, len: usize) {
+    pub(super) fn set_len(&mut self, len: usize) {
         let (before, len) = (self.len.min(MAX_DOMAINS), len.min(MAX_DOMAINS));
         if before < len {
             self.points[before..len].fill(DomainPoint::default());

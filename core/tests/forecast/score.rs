@@ -40,7 +40,7 @@ impl Scores {
     /// Watches a run and forecasts its end on the way.
     pub(crate) fn run(&mut self, steps: &[u64], watch: Watch) {
         let (whole, total) = (steps.iter().sum::<u64>() as f64, steps.len() as u64);
-        let (mut forecaster, mut uj) = (Forecaster::new(), 0);
+        let (mut forecaster, mut uj) = (Forecaster::default(), 0);
         forecaster.observe(0, 0, 0);
         for (done, step) in (1..).zip(steps) {
             if watch == Watch::Within {

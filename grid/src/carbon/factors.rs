@@ -11,9 +11,9 @@
 //! the power plants (Li, Yang, Islam, Ren, "Making AI Less Thirsty", 2023). The user states both, because they differ by a
 //! factor of a hundred between sites.
 
-use eco2_core::Bounded;
 use eco2_core::schema::{Energy, Market, MarketTerms, Water};
 use eco2_core::units::kwh;
+use eco2_core::{Bounded, Ranged};
 
 use crate::{MAX_G_PER_KWH, RangeError};
 

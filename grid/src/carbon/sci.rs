@@ -10,8 +10,8 @@
 //! are values of the United States: 3.98e-4 t CO2e per mile of the average passenger vehicle, 9.05e-4 t CO2 per pound of coal
 //! burned, 8.22e-6 t CO2 per smartphone charged, and 0.060 t CO2 taken up by an urban tree seedling in its first ten years.
 
-use eco2_core::Bounded;
 use eco2_core::schema::{Carbon, Embodied, Equivalent, Sci, Work};
+use eco2_core::{Bounded, Ranged};
 
 /// What the grams are divided by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,7 +1,7 @@
 //! A report priced again: what is asked for anew changes, all else stays as it was priced.
 
-use eco2_core::Bounded;
 use eco2_core::schema::{Carbon, CarbonSegment, Cost, Energy, EventRecord, PriceTerms, Report};
+use eco2_core::{Bounded, Ranged};
 
 use super::resolved::{kind_of, set_pue};
 use super::supplements::with_reservation;

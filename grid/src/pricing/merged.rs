@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use eco2_core::schema::{Carbon, CarbonSegment, Energy, EventRecord, PriceTerms};
 use eco2_core::units::{grams, kwh};
-use eco2_core::{Bounded, RangeKind};
+use eco2_core::{Bounded, RangeKind, Ranged};
 
 use super::again::in_proportion;
 use super::segments::event;

@@ -1,5 +1,6 @@
 //! Resolves a [`PriceRequest`] into intensity, PUE and prices, and prices the energy of a run with them.
 
+use eco2_core::Ranged;
 use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;

@@ -123,7 +123,7 @@ impl Engine {
     pub(crate) fn drain(&mut self) {
         let (mut batch, clock) = (std::mem::take(&mut self.drained), &self.clock);
         let mut last: Option<(usize, u64)> = None;
-        self.rings.drain_threads(|thread, _, drained| {
+        self.rings.drain(|thread, _, drained| {
             let before_ns = last.filter(|(before, _)| *before == thread).map_or(0, |(_, at_ns)| at_ns);
             let (at_ns, error_ns) = match drained {
                 Drained::Event(event) => clock.convert(Ticks { value: event.ticks, tsc: event.tsc }),
@@ -148,7 +148,7 @@ impl Engine {
             trace_open.retain(|(open, _), _| *open != thread);
             return;
         };
-        let name = NameId::from_index(event.id);
+        let name = NameId(event.id);
         let (mut ended, mut step_from_ns) = (false, None);
         if own_steps.counts(ledger, name, event.kind) {
             ledger.bin_steps(name);

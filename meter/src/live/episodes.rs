@@ -180,7 +180,7 @@ impl RunEpisodes {
             all.push((SpellRecord::HOT, &device.id, device.hot().so_far()));
             all.push((SpellRecord::POWER_CAPPED, &device.id, device.power_capped.so_far()));
         }
-        all.retain(|(.., spells)| spells.count() > 0);
+        all.retain(|(.., spells)| spells.count > 0);
         all
     }
 }

@@ -67,8 +67,7 @@ impl Publisher {
         let mut total = DomainPoint::sum(summed, now_ns);
         total.flags |= if self.overflows { DomainPoint::PARTIAL } else { 0 };
         (self.snapshot.at_ns, self.snapshot.total) = (now_ns, total);
-        self.snapshot.set_len(self.points.len());
-        self.snapshot.points_mut().copy_from_slice(&self.points);
+        self.snapshot.set_points(&self.points);
         self.writer.publish(&self.snapshot);
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 
 use eco2_core::schema::{BudgetRecord, Energy, Work};
 use eco2_core::units::uj_at_power;
-use eco2_core::{Account, Decision, Forecaster, Spent, Unit};
+use eco2_core::{Account, Decision, Forecaster, Ranged, Spent, Unit};
 
 use crate::live::engine::{Engine, Progress, Reach};
 use crate::options::Options;

@@ -1,7 +1,7 @@
 //! The curves of an account: read off by episodes and prices, then kept in the report.
 
 use eco2_core::schema::{Carbon, CounterRecord, Device, GapRecord};
-use eco2_core::{Account, Curve, CurvePoint, CurveRecord, Ledger, RunCurve, Stretch, curve_records};
+use eco2_core::{Account, Curve, CurvePoint, CurveRecord, Ledger, Ranged, RunCurve, Stretch, curve_records};
 use jiff::Timestamp;
 
 use crate::live::wall::BootAxis;

@@ -115,14 +115,14 @@ impl Run<'_> {
             let high = sum.2.zip(more.2).map(|(sum, more)| sum.saturating_add(more));
             (sum.0.saturating_add(more.0), sum.1.saturating_add(more.1), high)
         };
-        let energy = curve.map(|curve| spells.kept().iter().map(|spell| of(curve, *spell)).fold(nothing, sum));
+        let energy = curve.map(|curve| spells.kept.iter().map(|spell| of(curve, *spell)).fold(nothing, sum));
         let most_uj = curve.map_or(0, |curve| curve.at(u64::MAX).value.unwrap_or(0));
         SpellRecord {
             kind: kind.to_owned(),
             device: device.to_owned(),
-            count: spells.count(),
-            duration_ns: spells.total_ns(),
-            longest_ns: spells.longest_ns(),
+            count: spells.count,
+            duration_ns: spells.total_ns,
+            longest_ns: spells.longest_ns,
             usual_ns: None,
             energy_uj: energy.map(|energy| of_all(energy.1, spells).min(most_uj)),
             low_uj: energy.map_or(0, |energy| energy.0),
@@ -132,7 +132,7 @@ impl Run<'_> {
 
     /// The longest spells as events, in the order of time.
     fn events(&self, record: &SpellRecord, spells: &Episodes, curve: Option<&RunCurve>) -> Vec<EventRecord> {
-        let mut longest: Vec<(u64, u64)> = spells.kept().iter().filter(|(from, to)| to > from).copied().collect();
+        let mut longest: Vec<(u64, u64)> = spells.kept.iter().filter(|(from, to)| to > from).copied().collect();
         longest.sort_by_key(|(from_ns, to_ns)| std::cmp::Reverse(to_ns - from_ns));
         longest.truncate(EVENTS);
         longest.sort_unstable();
@@ -148,8 +148,8 @@ impl Run<'_> {
 
 /// The energy of all spells, of which those kept used so much: the others at the same mean power.
 fn of_all(kept_uj: u64, spells: &Episodes) -> u64 {
-    let kept_ns: u128 = spells.kept().iter().map(|(from_ns, to_ns)| u128::from(to_ns - from_ns)).sum();
-    let all_uj = (u128::from(kept_uj) * u128::from(spells.total_ns())).checked_div(kept_ns);
+    let kept_ns: u128 = spells.kept.iter().map(|(from_ns, to_ns)| u128::from(to_ns - from_ns)).sum();
+    let all_uj = (u128::from(kept_uj) * u128::from(spells.total_ns)).checked_div(kept_ns);
     all_uj.map_or(kept_uj, |uj| u64::try_from(uj).unwrap_or(u64::MAX))
 }
 

@@ -138,7 +138,7 @@ impl Meter {
 
     /// The id of a span name; keep it, it is what recording takes. Takes a lock.
     pub fn name(&self, name: &str) -> NameId {
-        let Some(mut engine) = self.engine() else { return NameId::from_index(0) };
+        let Some(mut engine) = self.engine() else { return NameId(0) };
         let id = engine.ledger.intern(name);
         if engine.own_steps.is_own(name) {
             self.shared.work.set_own(id);
@@ -197,15 +197,13 @@ impl Meter {
         }
         // The slower clock stays out of line, so that the usual case keeps its registers.
         let Some(ticks) = self.clock.counted() else { return self.record_by_clock(name, record) };
-        thread_rings::with_ring(self.id, &self.shared.pool, move |ring| record(ring, name.index(), ticks, true))
+        thread_rings::with_ring(self.id, &self.shared.pool, move |ring| record(ring, name.0, ticks, true))
     }
 
     #[cold]
     fn record_by_clock(&self, name: NameId, record: impl Fn(&mut Producer, u32, u64, bool) -> bool) -> bool {
         let ticks = self.clock.ticks();
-        thread_rings::with_ring(self.id, &self.shared.pool, move |ring| {
-            record(ring, name.index(), ticks.value, ticks.tsc)
-        })
+        thread_rings::with_ring(self.id, &self.shared.pool, move |ring| record(ring, name.0, ticks.value, ticks.tsc))
     }
 
     /// [`Meter::step`], and counts what the ended step has done. A loss takes a lock.

@@ -3,7 +3,7 @@
 
 use eco2_core::schema::{Carbon, Cost, Energy, EventRecord, Offset, Report, Work};
 use eco2_core::units::UJ_PER_KWH;
-use eco2_core::{Bounded, Budget, Limit, PerUnit, Policy, Usage};
+use eco2_core::{Bounded, Budget, Limit, PerUnit, Policy, Ranged, Usage};
 use eco2_grid::pricing::{EnergyCurve, PriceInput, PriceRequest};
 use eco2_grid::{Pue, RangeError};
 use jiff::Timestamp;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use eco2_core::schema::{Energy, Report, Work};
-use eco2_core::{Domain, EventPool, Gauge, NameId, Reading, Spent};
+use eco2_core::{Domain, EventPool, Gauge, NameId, Ranged, Reading, Spent};
 use eco2_samplers::{Change, DeviceUse, ReadDecision, Sink, SourceEvent, Watched, clock};
 
 use crate::live::engine::{Engine, OwnSteps};
@@ -168,12 +168,12 @@ impl WorkCounters {
     /// Spans of this name are the run's own steps.
     pub(crate) fn set_own(&self, name: NameId) {
         // Relaxed: the name reaches other threads by the caller's own means.
-        self.own.store(name.index().wrapping_add(1), Ordering::Relaxed);
+        self.own.store(name.0.wrapping_add(1), Ordering::Relaxed);
     }
 
     /// Counts a step of that name, its samples and its tokens. Wait-free.
     pub(crate) fn add(&self, name: NameId, samples: u64, tokens: u64) {
-        let own = self.own.load(Ordering::Relaxed) == name.index().wrapping_add(1);
+        let own = self.own.load(Ordering::Relaxed) == name.0.wrapping_add(1);
         let of = if own { &self.of_own } else { &self.of_others };
         // Relaxed: counters that only reports read.
         of.steps.fetch_add(1, Ordering::Relaxed);

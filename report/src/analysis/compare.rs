@@ -8,9 +8,9 @@ mod row;
 mod text;
 mod verdict;
 
-use eco2_core::Bounded;
 use eco2_core::schema::Report;
 use eco2_core::units::kwh;
+use eco2_core::{Bounded, Ranged};
 use eco2_grid::carbon::{FunctionalUnit, it_kwh};
 use serde::Serialize;
 

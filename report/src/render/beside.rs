@@ -1,5 +1,6 @@
 //! What stands beside the grams, in the summary for people: a line each, with bounds and terms.
 
+use eco2_core::Ranged;
 use eco2_core::schema::{CarbonPrice, Cost, Embodied, Market, Sci, Supplements, Water};
 
 use super::figures::number;

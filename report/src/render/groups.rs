@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use eco2_core::schema::{Report, State, Status};
-use eco2_core::{Bounded, RangeKind};
+use eco2_core::{Bounded, RangeKind, Ranged};
 use serde::Serialize;
 
 use super::not_ok;

@@ -1,7 +1,7 @@
 //! The sections of the summary, each a few lines.
 
 use eco2_core::schema::{Carbon, Device, Report, State, Status};
-use eco2_core::{Bounded, Quality, units};
+use eco2_core::{Bounded, Quality, Ranged, units};
 
 use super::figures::{self, number, percent};
 use super::page::{Page, Tone};

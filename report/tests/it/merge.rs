@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use eco2_core::schema::*;
-use eco2_core::{Component, Quality, Stretch};
+use eco2_core::{Component, Quality, Ranged, Stretch};
 use eco2_report::{json, merge, parse_report};
 use proptest::prelude::*;
 

@@ -59,7 +59,7 @@ fn k13_stalls_heat_and_xids_are_events_of_alerts_when_they_happen() {
         let hot = (12..14).contains(&second) || second >= 20;
         engine.gauges(at_ns, &[gauge("throttle_reasons", if hot { 64.0 } else { 0.0 })]);
         if second <= 10 {
-            assert!(steps.step(name.index(), at_ns, false));
+            assert!(steps.step(name.0, at_ns, false));
         }
         if second == 25 {
             let (device, text) = ("GPU-1".to_owned(), "XID 79: GPU has fallen off the bus".to_owned());
@@ -78,7 +78,7 @@ fn k10_progress_has_the_time_of_its_step_and_not_of_the_tick() {
     let (pool, rings) = EventPool::new(2, 64);
     let mut engine = bare(rings);
     let opened_ns = engine.ledger.opened_ns();
-    let [step, micro] = ["step", "micro"].map(|name| engine.ledger.intern(name).index());
+    let [step, micro] = ["step", "micro"].map(|name| engine.ledger.intern(name).0);
     let [mut one, mut two] = [(), ()].map(|()| pool.claim().unwrap());
     engine.tick(opened_ns);
     assert_eq!(engine.own_steps.progress(), None);
@@ -102,9 +102,9 @@ fn a_step_that_does_not_come_is_an_event_with_its_energy() {
         engine.readings(0, &[(0, Reading { before_ns: at_ns, after_ns: at_ns, value: Ok(ms * 100_000) })]);
         // Some end steps and begin the next, others only end what they began.
         let recorded = if step == 0 {
-            steps.begin(name.index(), opened_ns, false)
+            steps.begin(name.0, opened_ns, false)
         } else {
-            steps.step(name.index(), opened_ns + ms * MS, false)
+            steps.step(name.0, opened_ns + ms * MS, false)
         };
         assert!(recorded);
         engine.drain();

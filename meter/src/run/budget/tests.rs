@@ -39,7 +39,7 @@ impl Rig {
     /// Ends a step of that name on that thread.
     fn step(&mut self, thread: usize, name: &str, after_ns: u64) {
         let name = self.engine.ledger.intern(name);
-        assert!(self.threads[thread].step(name.index(), self.opened_ns + after_ns, false));
+        assert!(self.threads[thread].step(name.0, self.opened_ns + after_ns, false));
     }
 
     fn read(&mut self, after_ns: u64, value: Result<u64, Fault>) {
@@ -238,7 +238,7 @@ fn k10_set_up_before_the_first_step_is_not_forecast() {
         uj += if tick <= 1_000 { 10_000_000 } else { 1_000_000 };
         if tick == 1_000 {
             let name = rig.engine.ledger.intern("step");
-            assert!(rig.threads[0].start(name.index(), rig.opened_ns + at_ns, false));
+            assert!(rig.threads[0].start(name.0, rig.opened_ns + at_ns, false));
         } else if tick > 1_000 && tick.is_multiple_of(10) {
             rig.step(0, "step", at_ns - 3 * MS);
         }

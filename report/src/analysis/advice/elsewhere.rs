@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use eco2_core::Bounded;
 use eco2_core::schema::{Carbon, CarbonSegment, Report};
+use eco2_core::{Bounded, Ranged};
 use eco2_grid::{Difference, EnergyProfile, Intensity, PlacedRun, Series, best_begin, difference, parse_instant, utc};
 
 use super::types::{Advice, Claim, Evidence, Findings, Saving, Topic, command_line, quoted};

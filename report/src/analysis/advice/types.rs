@@ -1,7 +1,7 @@
 //! The parts of advice, and the arithmetic that its topics share: shares of energy and combined savings.
 
-use eco2_core::Bounded;
 use eco2_core::schema::{Report, SpellRecord};
+use eco2_core::{Bounded, Ranged};
 
 /// The schema of [`Suggestions::json`].
 pub const ADVICE_SCHEMA: &str = "eco2.advice/1";

@@ -1,7 +1,7 @@
 //! Curves of merged devices, on the time of the merged run: its attempts one after the other, each machine's window of an
 //! attempt from the attempt's beginning on.
 
-use eco2_core::{Bounded, CounterKey, Curve, CurvePoint, CurveRecord, Merged, Window, curve_records};
+use eco2_core::{Bounded, CounterKey, Curve, CurvePoint, CurveRecord, Merged, Ranged, Window, curve_records};
 
 use super::attempts::{Attempt, Attempts};
 use super::energy::{Counted, Measured, unbounded};
@@ -41,7 +41,7 @@ fn points(
     begins_ns: &[u64],
 ) -> Vec<CurvePoint> {
     let instants = instants(parts, key, counted);
-    let (mut points, mut before) = (Vec::new(), Merged::none());
+    let (mut points, mut before) = (Vec::new(), Merged::default());
     for (place, counted) in counted.iter().enumerate() {
         let Some(whole) = attempts.list.get(counted.attempt).and_then(|attempt| attempt.windows.get(&key.boot_id))
         else {
@@ -52,16 +52,16 @@ fn points(
         let mut ahead = counted.windows.iter().peekable();
         for (_, at_ns) in instants.get(own).unwrap_or_default() {
             while let Some(window) = ahead.next_if(|window| window.to_ns <= *at_ns) {
-                before = before.plus(parts.union.within(key, &[*window]));
+                before = before + parts.union.within(key, &[*window]);
             }
             let cut = ahead.peek().map(|window| Window { to_ns: *at_ns, ..**window });
-            let reached = cut.map_or(before, |cut| before.plus(parts.union.within(key, &[cut])));
+            let reached = cut.map_or(before, |cut| before + parts.union.within(key, &[cut]));
             let is_blind = counted.blind_ns.is_some_and(|blind_ns| blind_ns < *at_ns);
             let energy = if is_blind { unbounded(reached) } else { reached }.energy;
             let since_ns = begin_ns.saturating_add(at_ns.saturating_sub(whole.from_ns));
             points.push(CurvePoint::at_instant(since_ns, &Bounded { value: energy.value.or(Some(0)), ..energy }));
         }
-        before = ahead.fold(before, |sum, window| sum.plus(parts.union.within(key, &[*window])));
+        before = ahead.fold(before, |sum, window| sum + parts.union.within(key, &[*window]));
         if counted.blind_ns.is_some() {
             before = unbounded(before);
         }

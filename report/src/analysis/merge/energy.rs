@@ -38,7 +38,7 @@ pub(super) struct Measured {
 impl Measured {
     /// The total of the attempts, before PUE.
     pub(super) fn energy(&self) -> Energy {
-        let sum = self.cells.values().fold(Merged::none(), |sum, cell| sum.plus(*cell));
+        let sum = self.cells.values().fold(Merged::default(), |sum, cell| sum + *cell);
         // A device that was not read may have drawn any power, and so may a machine without any.
         let unread = self.devices.iter().any(|device| device.is_summed() && device.energy_uj.is_none());
         let open = unread || self.cells.values().any(|cell| !cell.energy.is_known());
@@ -84,7 +84,7 @@ pub(super) fn measure(parts: &Parts, attempts: &Attempts) -> Measured {
     };
     for machine in attempts.machines() {
         for (place, _) in attempts.on(machine) {
-            measured.cells.insert((place, machine.to_owned()), Merged::none());
+            measured.cells.insert((place, machine.to_owned()), Merged::default());
         }
     }
     for (key, device) in &known {
@@ -101,18 +101,18 @@ fn one_device(
     (key, device, id): (&CounterKey, &Known, &str),
     measured: &mut Measured,
 ) {
-    let (mut whole, mut windows, mut summed_ns) = (Merged::none(), Vec::new(), 0_u64);
+    let (mut whole, mut windows, mut summed_ns) = (Merged::default(), Vec::new(), 0_u64);
     let mut counted = Vec::new();
     for (place, window) in attempts.on(&key.boot_id) {
         let open = open_to(parts, known, key, device, &[window]);
         let (energy, blind_ns) = with_unread(parts, known, (key, device), &open);
-        whole = whole.plus(energy);
+        whole = whole + energy;
         counted.push(Counted { attempt: place, windows: open, blind_ns });
         windows.push(window);
         let (summed, _) = with_unread(parts, known, (key, device), &summed_in(parts, known, key, device, &[window]));
         summed_ns = summed_ns.saturating_add(summed.covered_ns);
         if let Some(cell) = measured.cells.get_mut(&(place, key.boot_id.clone())) {
-            *cell = cell.plus(summed);
+            *cell = *cell + summed;
         }
     }
     around_the_attempts(parts, attempts, known, (key, device), measured);
@@ -170,7 +170,7 @@ fn around_the_attempts(
     let Some(windows) = attempts.around.get(&key.boot_id) else { return };
     let energy = parts.union.within(key, &summed_in(parts, known, key, device, windows));
     if energy.covered_ns > 0 {
-        measured.overhead = Some(measured.overhead.unwrap_or_else(Merged::none).plus(energy));
+        measured.overhead = Some(measured.overhead.unwrap_or_default() + energy);
         let covered = measured.overhead_ns.entry(key.boot_id.clone()).or_default();
         *covered = energy.covered_ns.max(*covered);
     }

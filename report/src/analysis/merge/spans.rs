@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use eco2_core::schema::{DeviceSync, Report, SpanRecord, State, stated};
-use eco2_core::{CounterKey, RangeKind};
+use eco2_core::{CounterKey, RangeKind, Ranged};
 
 use super::attempts::{Attempt, Attempts};
 use super::devices;

@@ -1,7 +1,7 @@
 //! A paragraph for the methods section of a paper: measured values with their uncertainty, method, factors and boundary.
 
-use eco2_core::RangeKind;
 use eco2_core::schema::{Carbon, Energy, Report, Supplements};
+use eco2_core::{RangeKind, Ranged};
 
 use super::super::figures::{Spelling, number, percent};
 use super::super::presentable;

@@ -3,9 +3,9 @@
 //! GHG Protocol, *Scope 2 Guidance* (2015): location-based and market-based stand beside each other, never netted. For
 //! whoever rents the machines, their electricity is Scope 3; which scope it is, the reader knows.
 
-use eco2_core::Bounded;
 use eco2_core::schema::{CarbonSegment, Market, Report};
 use eco2_core::units::{grams, kwh};
+use eco2_core::{Bounded, Ranged};
 
 use super::super::csv::table;
 use super::super::{presentable, word};

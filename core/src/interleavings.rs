@@ -1,15 +1,19 @@
-//! Models of the lock-free parts: every interleaving, and every value that the memory model lets a load return.
+//! Loom models of the timeline's ring and of the event rings: every interleaving of their threads, and every value
+//! that the memory model lets a load return.
 //!
-//! `RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=2 cargo test -p eco2-core --test loom --release`
+//! `RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=2 cargo test -p eco2-core --lib --release interleavings`
 //!
 //! The models run the crate's own code. Those named `…_is_caught` break one ordering each and must fail: they show that
 //! the models above them would see such a fault.
-#![cfg(loom)]
 
-use eco2_core::model::{Ordering, Orderings, Ring, Sound, Spsc};
-use eco2_core::{EventPool, SpanEventKind};
-use loom::thread;
 use std::sync::Arc;
+
+use loom::thread;
+
+use crate::events::spsc::Spsc;
+use crate::sync::{Ordering, Orderings, Sound};
+use crate::timeline::ring::Ring;
+use crate::{Drained, EventPool, SpanEventKind};
 
 /// What word `word` of snapshot `index` holds.
 fn content(index: u64, word: u64) -> u64 {
@@ -154,10 +158,17 @@ fn a_recycled_ring_loses_and_mixes_nothing() {
             })
         });
         let mut got = Vec::new();
-        consumer.drain(|_, generation, event| got.push((generation, event)));
-        consumer.drain(|_, generation, event| got.push((generation, event)));
+        let mut drain = |got: &mut Vec<_>| {
+            consumer.drain(|_, generation, drained| {
+                if let Drained::Event(event) = drained {
+                    got.push((generation, event));
+                }
+            })
+        };
+        drain(&mut got);
+        drain(&mut got);
         let recorded: u64 = threads.into_iter().map(|thread| thread.join().unwrap()).sum();
-        consumer.drain(|_, generation, event| got.push((generation, event)));
+        drain(&mut got);
         assert_eq!(got.len() as u64, recorded);
         for (at, pair) in got.chunks(2).enumerate() {
             assert_eq!((pair[0].0, pair[1].0), (at as u64, at as u64), "one generation per producer");
