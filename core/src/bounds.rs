@@ -87,10 +87,12 @@ impl Track {
         Side { ceil_start, ceil_end, open_end: 0, floor_start: 0, floor_end: 0, open_start: 0 }
     }
 
-    /// A model knows no more than the range of powers it states.
+    /// The range of a model: factors of its power, or the powers that it states where it has no factors.
     fn modelled(&self, t_ns: u64, early_ns: u64, late_ns: u64) -> Edge {
-        let low = |ns| floor_uj(self.domain.min_uw.unwrap_or(0), ns);
-        let high = |ns| uj_at_power(self.domain.max_uw.unwrap_or(0), ns);
+        let (min_uw, max_uw) = (self.domain.min_uw.unwrap_or(0), self.domain.max_uw.unwrap_or(0));
+        let has_factors = self.domain.model_range.is_some();
+        let low = |ns| if has_factors { self.model.low_uj(ns, min_uw) } else { floor_uj(min_uw, ns) };
+        let high = |ns| if has_factors { self.model.high_uj(ns, max_uw) } else { uj_at_power(max_uw, ns) };
         let limited = Side {
             floor_start: low(late_ns),
             floor_end: low(early_ns),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Scale;
+use crate::{ModelRange, Scale};
 
 /// The kind of part whose energy a domain counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -113,6 +113,9 @@ pub struct Domain {
     pub parent: Option<String>,
     /// Declared gain error of the sensor, in percent of the reading; not part of the bounds.
     pub gain_percent: Option<f64>,
+    /// For an estimate: how far the truth may be from the model's power. `None`: its power limits are all that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_range: Option<ModelRange>,
 }
 
 impl Domain {
@@ -151,6 +154,7 @@ impl Domain {
             average_ns: None,
             parent: None,
             gain_percent: None,
+            model_range: None,
         }
     }
 

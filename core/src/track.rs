@@ -8,10 +8,11 @@ use std::collections::VecDeque;
 use crate::fold::{Fold, Outcome};
 use crate::histogram::Histogram;
 use crate::knot::{Knot, Period};
+use crate::model_range::RangeCurve;
 use crate::notice::{Notice, NoticeKind, Notices};
 use crate::power::Integral;
 use crate::slack::Slack;
-use crate::{Domain, Fault, Gap, GapReason, Kind, Reading};
+use crate::{Domain, Fault, Gap, GapReason, Kind, Quality, Reading};
 
 mod death;
 mod departure;
@@ -63,6 +64,8 @@ pub struct Track {
     pub(crate) knots: VecDeque<Knot>,
     pub(crate) integral: Integral,
     pub(crate) slack: Slack,
+    /// Of an estimate whose domain has a range in factors.
+    pub(crate) model: RangeCurve,
     pub(crate) counts: Counts,
     pub(crate) period: Period,
     pub(crate) histogram: Histogram,
@@ -94,6 +97,7 @@ impl Track {
             slack: Slack::new(domain.max_uw, if domain.kind == Kind::Energy { domain.scale.quantum() } else { 0 }),
             knots: VecDeque::with_capacity(KNOTS),
             integral: Integral::averaging(domain.average_ns.unwrap_or(0)),
+            model: RangeCurve::default(),
             counts: Counts::default(),
             period: Period::default(),
             histogram: Histogram::default(),
@@ -346,7 +350,8 @@ impl Track {
         let mut knot = Knot { whole, ..Knot::change(lo_ns, reading.after_ns, self.fold.total_uj()) };
         let before_ns = std::mem::replace(&mut self.change_lo_ns, lo_ns);
         if let Some(last) = self.knots.back().copied() {
-            let outruns = self.period.outruns();
+            // A model's energy belongs to the instant that it was computed for.
+            let outruns = self.period.outruns() || self.domain.quality == Quality::Estimated;
             let unlike = last.first || !whole || self.frozen;
             knot.at_ns = match (outruns, unlike) {
                 (true, _) => reading.before_ns,
@@ -420,6 +425,9 @@ impl Track {
             let smoothed = (u128::from(self.bracket_ns) * 7 + u128::from(width_ns)) / 8;
             let smoothed_ns = u64::try_from(smoothed).unwrap_or(u64::MAX);
             self.bracket_ns = if self.bracket_ns == 0 { width_ns } else { smoothed_ns };
+        }
+        if let Some(range) = &self.domain.model_range {
+            self.model.push(range, self.domain.max_uw.unwrap_or(u64::MAX), knot.at_ns, knot.uj, KNOTS);
         }
         self.knots.push_back(knot);
     }

@@ -13,8 +13,9 @@
 use eco2_core::{Component, Domain};
 
 use crate::Roots;
-use crate::model::cpu::{CpuFacts, watts_per_thread};
 use crate::model::cpu_name::normalise;
+use crate::model::dies;
+use crate::model::identity::CpuFacts;
 use crate::model::table::{self, Class};
 
 /// Ceilings of one CPU package and of its memory.
@@ -45,7 +46,7 @@ impl Ceilings {
 
     fn from_facts(facts: &CpuFacts) -> Self {
         let row = table::cpu(&normalise(&facts.name));
-        let class = row.map_or(facts.class(), |row| row.class);
+        let class = row.map_or_else(|| facts.class(dies::identify(facts).0), |row| row.class);
         let factor = if class == Class::Server { 2.0 } else { 4.0 };
         let package_w = match (row, class) {
             (Some(row), Class::Server) => factor * row.tdp_w,
@@ -53,7 +54,7 @@ impl Ceilings {
             (None, class) => {
                 let threads = f64::from(facts.siblings.unwrap_or(facts.threads));
                 let least = if class == Class::Server || facts.name.is_empty() { 1_000.0 } else { 250.0 };
-                (factor * watts_per_thread(class).2 * threads).max(least)
+                (factor * table::tdp_per_thread(class)[2] * threads).max(least)
             }
         };
         let memory_w = if class == Class::Server { 500.0 } else { 60.0 };
@@ -67,7 +68,7 @@ mod tests {
     use super::*;
 
     fn watts(name: &str, threads: u32, guest: bool) -> u64 {
-        let facts = CpuFacts { name: name.to_owned(), threads, siblings: Some(threads), guest, server: false };
+        let facts = CpuFacts { name: name.to_owned(), threads, siblings: Some(threads), guest, ..CpuFacts::default() };
         Ceilings::from_facts(&facts).package_uw / 1_000_000
     }
 
@@ -75,8 +76,8 @@ mod tests {
     fn k04_the_ceiling_comes_from_the_model_of_the_processor() {
         assert_eq!(watts("AMD EPYC 7763 64-Core Processor", 128, false), 560, "2 x 280 W");
         assert_eq!(watts("AMD Ryzen 7 7840U w/ Radeon 780M Graphics", 16, false), 112, "4 x 28 W");
-        assert_eq!(watts("Intel(R) N100", 4, false), 250, "not in the table: 4 x 11.67 W x 4 threads is less");
-        assert_eq!(watts("AMD EPYC", 128, true), 2_640, "2 x 10.3125 W x 128 threads");
+        assert_eq!(watts("Intel(R) N100", 4, false), 260, "not in the table: 4 x 16.25 W x 4 threads");
+        assert_eq!(watts("AMD EPYC", 128, true), 5_120, "2 x 20 W x 128 threads");
         assert_eq!(watts("", 4, false), 1_000, "nothing is known of it");
     }
 }

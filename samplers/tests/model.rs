@@ -78,24 +78,57 @@ fn calculated(domain: &Domain) -> String {
 }
 
 #[test]
-fn d02_the_estimate_is_idle_plus_utilisation_and_nothing_else() {
+fn d02_estimate_follows_utilisation_and_nothing_else() {
     let machine = Machine::new("AMD EPYC 7763 64-Core Processor", 2, true);
     let mut source = machine.discover().source.unwrap();
     let domain = source.domains()[0].clone();
-    // 280 W · 2/128 = 4.375 W; a guest with part of a package may draw up to twice 1.25 times that.
+    // 280 W · 2/128 = 4.375 W TDP: 0.525 W idle (0.12), 3.5 W at full load (0.80).
     assert!(method(&domain).ends_with("estimated from TDP 280 W × 2/128 threads"), "{domain:?}");
-    assert_eq!((domain.min_uw, domain.max_uw), (Some(218_750), Some(10_937_500)));
+    // The name is known: idle 0.12 to 3 times, busy 0.5 to 1.55 times.
+    assert_eq!((domain.min_uw, domain.max_uw), (Some(63_000), Some(5_425_000)));
     assert_eq!(machine.read(&mut *source, 0), [Ok(0)]);
 
-    // 10 s idle: 0.12 · 4.375 W · 10 s = 5.25 J.
+    // 10 s idle: 5.25 J.
     machine.cpu_time(0, 2_100);
     assert_eq!(machine.read(&mut *source, 10 * SECOND), [Ok(5_250_000)]);
-    // 10 s at a quarter: (0.525 + 0.25 · 3.85) W · 10 s = 14.875 J more.
-    machine.cpu_time(500, 3_600);
-    assert_eq!(machine.read(&mut *source, 10 * SECOND), [Ok(20_125_000)]);
-    // 10 s full: 43.75 J more; no factor on top.
-    machine.cpu_time(2_500, 3_600);
-    assert_eq!(machine.read(&mut *source, 10 * SECOND), [Ok(63_875_000)]);
+    // 10 s at a half: (0.525 + 2.975 · (1 − 0.5 · 5/6)) W · 10 s = 22.604 J more.
+    machine.cpu_time(1_000, 3_100);
+    assert_eq!(machine.read(&mut *source, 10 * SECOND), [Ok(27_854_170)]);
+    // 10 s full: 35 J more; no factor on top.
+    machine.cpu_time(3_000, 3_100);
+    assert_eq!(machine.read(&mut *source, 10 * SECOND), [Ok(62_854_170)]);
+}
+
+/// A guest of EPYC Genoa whose name is hidden: 2596 MHz are the products of 2.5 and 2.55 GHz (48 threads of 4.17 W, 192 of 2.08 W).
+#[test]
+fn d02_masked_guest_is_known_by_its_die_and_base_frequency() {
+    let machine = Machine::new("AMD EPYC", 2, true);
+    let info = fs::read_to_string(machine.folder.path().join("proc/cpuinfo")).unwrap();
+    let masked =
+        "vendor_id\t: AuthenticAMD\ncpu family\t: 25\nmodel\t\t: 17\nstepping\t: 1\nbogomips\t: 5192.27\nflags";
+    machine.write("proc/cpuinfo", &info.replace("flags", masked));
+    machine.write("proc/meminfo", "MemTotal:       15625000 kB\n");
+    let found = machine.discover();
+    let mut source = found.source.unwrap();
+    let names: Vec<_> = source.domains().iter().map(calculated).collect();
+    assert_eq!(
+        names,
+        [
+            "AMD EPYC: estimated from 2.08 W TDP × 2 threads, Genoa at 2.60 GHz, median of 2 listed near that",
+            "main memory: estimated from 0.13 to 0.25 W per GB × 16.0 GB"
+        ]
+    );
+    let reason = &found.statuses[0].reason;
+    assert!(
+        reason.starts_with("not measured, the processor known by its die and base frequency: AMD EPYC"),
+        "{reason}"
+    );
+    let factors = source.domains()[0].model_range.unwrap();
+    assert_eq!((factors.idle_permille, factors.busy_permille), ([100, 3_000], [500, 1_550]));
+    machine.read(&mut *source, 0);
+    machine.cpu_time(1_000, 100);
+    // 400/192 W · 0.8 · 2 threads, and 16 GB · 0.25 W, for 10 s.
+    assert_eq!(machine.read(&mut *source, 10 * SECOND), [Ok(33_333_330), Ok(40_000_000)]);
 }
 
 #[test]
@@ -108,7 +141,8 @@ fn d02_two_packages_on_bare_metal_draw_twice_the_tdp() {
     assert!(method(&source.domains()[0]).ends_with("TDP 270 W × 160/80 threads"), "{:?}", source.domains()[0]);
     machine.read(&mut *source, 0);
     machine.cpu_time(1_000, 100);
-    assert_eq!(machine.read(&mut *source, SECOND), [Ok(540_000_000)]);
+    // 0.95 of twice 270 W.
+    assert_eq!(machine.read(&mut *source, SECOND), [Ok(513_000_000)]);
 }
 
 #[test]
@@ -132,7 +166,7 @@ fn a_failed_read_is_no_value_and_its_time_is_made_up_for() {
     machine.write("proc/stat", "garbage");
     assert_eq!(machine.read(&mut *source, SECOND), [Err(Fault::Failed)]);
     machine.cpu_time(400, 100);
-    assert_eq!(machine.read(&mut *source, SECOND), [Ok(8_750_000)]);
+    assert_eq!(machine.read(&mut *source, SECOND), [Ok(7_000_000)]);
 }
 
 #[test]
@@ -143,16 +177,17 @@ fn f48_a_machine_without_any_counter_explains_its_estimate() {
     let domain = &source.domains()[0];
     assert_eq!((source.name(), domain.source.as_str()), ("model", "model"));
     assert_eq!((domain.quality, domain.kind, domain.component), (Quality::Estimated, Kind::Energy, Component::Cpu));
-    // No model number: 3.75 W a thread, between the table's least and most.
-    assert_eq!(
-        calculated(domain),
-        "AMD EPYC: estimated from 3.75 W × 2 threads, the median of server CPUs (name not in the table)"
-    );
-    assert_eq!((domain.min_uw, domain.max_uw), (Some(175_781), Some(51_562_500)));
+    // No model number, family or frequency: 0.39 to 2.9 W a thread, 0.1 of the idle and 3.6 times the busy value.
+    assert_eq!(calculated(domain), "AMD EPYC: estimated from 0.39 to 2.9 W × 2 threads of any server");
+    assert_eq!((domain.min_uw, domain.max_uw), (Some(78_000), Some(20_880_000)));
     assert_eq!(found.statuses.len(), 1);
     let status = &found.statuses[0];
     assert_eq!((status.name.as_str(), status.status), ("model", Status::Degraded));
-    assert!(status.reason.starts_with("not measured, memory not included: AMD EPYC"), "{}", status.reason);
+    assert!(
+        status.reason.starts_with("not measured, the processor known by the number of its threads: AMD EPYC"),
+        "{}",
+        status.reason
+    );
     assert!(!status.remedy.is_empty());
 }
 
@@ -183,8 +218,8 @@ fn a_rented_machine_has_its_providers_watts_unless_others_are_given() {
     let domain = |options: ModelOptions| discover(&roots, false, true, &options).source.unwrap().domains()[0].clone();
     let rented = domain(ModelOptions { cpu_thread: thread, ..ModelOptions::default() });
     assert!(calculated(&rented).ends_with(": estimated from 0.74 to 3.5 W × 2 threads, the average"), "{rented:?}");
-    // 7 W busy; a server's least is a twentieth of it, and its most 1.25 of it, twice for a part of a machine.
-    assert_eq!((rented.min_uw, rented.max_uw), (Some(350_000), Some(17_500_000)));
+    // 1.48 W idle and 7 W busy; it may be any of the provider's processors: 0.1 and 3.3 times.
+    assert_eq!((rented.min_uw, rented.max_uw), (Some(148_000), Some(23_100_000)));
     let given = domain(ModelOptions { cpu_watts: Some(20.0), cpu_thread: thread, ..ModelOptions::default() });
     assert!(method(&given) == "estimated from given 20 W", "{given:?}");
 }
@@ -225,19 +260,19 @@ fn gpus_without_readings_are_estimated_from_board_power() {
     let found = discover(&machine.roots(), true, false, &ModelOptions::default());
     let mut source = found.source.unwrap();
     let names: Vec<_> = source.domains().iter().map(calculated).collect();
-    assert_eq!(names, ["Tesla T4: estimated from board power 70 W and unknown utilisation, taken as half"]);
+    assert_eq!(names, ["Tesla T4: estimated from board power 70 W and unknown utilisation"]);
     assert!(found.statuses[0].reason.contains("no wattage known for GPU 1002:ffff"), "{}", found.statuses[0].reason);
-    // Half between 7 W and 70 W for 10 s.
+    // 0.40 of 70 W for 10 s.
     machine.read(&mut *source, 0);
-    assert_eq!(machine.read(&mut *source, 10 * SECOND), [Ok(385_000_000)]);
+    assert_eq!(machine.read(&mut *source, 10 * SECOND), [Ok(280_000_000)]);
 
     let given = ModelOptions { gpu_watts: Some(200.0), ..ModelOptions::default() };
     let mut source = discover(&machine.roots(), true, false, &given).source.unwrap();
     assert_eq!(source.domains().len(), 2);
     assert_eq!(calculated(&source.domains()[1]), "1002:ffff: estimated from given 200 W and utilisation");
     machine.read(&mut *source, 0);
-    // (20 + 0.5 · 180) W · 10 s.
-    assert_eq!(machine.read(&mut *source, 10 * SECOND)[1], Ok(1_100_000_000));
+    // 200 W · (0.18 + 0.5 · 0.62) · 10 s.
+    assert_eq!(machine.read(&mut *source, 10 * SECOND)[1], Ok(980_000_000));
 }
 
 #[test]
@@ -318,16 +353,16 @@ fn a_run_that_is_over_at_once_has_its_estimate_too() {
     let machine = Machine::new("AMD EPYC 7763 64-Core Processor", 2, true);
     let mut source = machine.discover().source.unwrap();
     machine.read(&mut *source, 0);
-    // 2 ms in which no clock ticked, and the end: between idle (0.525 W) and busy (4.375 W), not 0 J.
+    // 2 ms in which no clock ticked, and the end: between idle (0.525 W) and busy (3.5 W), not 0 J.
     machine.now.fetch_add(2_000_000, Ordering::Relaxed);
     let mut end = Batch::new(Clock::Scripted(Arc::clone(&machine.now))).of_all(true);
     source.read(&mut end);
     let energy_uj = end.readings()[0].1.value.unwrap();
-    assert!((1_050..=8_750).contains(&energy_uj), "{energy_uj}");
-    // 40 ms more with 12 ticks, half of them busy: 4.375 W · 0.12 + 3.85 W · 0.5 = 2.45 W, so 98 mJ more.
+    assert!((1_050..=7_000).contains(&energy_uj), "{energy_uj}");
+    // 40 ms more with 12 ticks, half of them busy: 0.525 W + 2.975 W (1 − 0.5 · 5/6) = 2.26 W, so 90.4 mJ more.
     machine.cpu_time(6, 106);
     machine.now.fetch_add(40_000_000, Ordering::Relaxed);
     let mut end = Batch::new(Clock::Scripted(Arc::clone(&machine.now))).of_all(true);
     source.read(&mut end);
-    assert_eq!(end.readings()[0].1.value, Ok(energy_uj + 98_000));
+    assert_eq!(end.readings()[0].1.value, Ok(energy_uj + 90_416));
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use eco2_core::{Component, Domain, Fault, Gauge, Kind, Quality, Reading, Scale};
 
-use super::gpu::BoardEstimate;
+use super::gpu::{BoardEstimate, board_power};
 use super::options::{ModelOptions, plausible};
 use super::power::{FULL, Integral, Power};
 use super::table;
@@ -96,8 +96,9 @@ fn estimated(domain: &Domain, board: BoardEstimate) -> Domain {
         kind: Kind::Energy,
         scale: Scale::MICRO,
         range: None,
-        min_uw: Some(power.min_uw),
-        max_uw: Some(power.max_uw),
+        min_uw: Some(power.min_uw()),
+        max_uw: Some(power.max_uw()),
+        model_range: Some(power.range()),
         gain_percent: None,
         ..domain.clone()
     }
@@ -108,7 +109,8 @@ fn board(name: &str, given_w: Option<f64>) -> Option<BoardEstimate> {
     let row = table::gpu(Some(name), "").or_else(|| table::virtual_gpu(name));
     let watts = given_w.or(row.map(|row| row.tdp_w))?;
     let origin = if given_w.is_some() { "given" } else { "board power" };
-    Some(BoardEstimate::new(name.to_owned(), watts, &format!("{origin} {watts} W and the driver's utilisation")))
+    let method = format!("estimated from {origin} {watts} W and the driver's utilisation");
+    Some(BoardEstimate { power: board_power(watts), name: name.to_owned(), method })
 }
 
 impl Supplement for Boards {
@@ -191,13 +193,13 @@ mod tests {
 
     #[test]
     fn k05_a_virtual_gpu_is_estimated_from_the_board_that_it_is_of() {
-        let watts = |name: &str| board(name, None).map(|board| board.power.busy_uw / 1_000_000);
-        assert_eq!(watts("GRID V100D-32Q"), Some(300));
-        assert_eq!(watts("NVIDIA L40S-48Q"), Some(350));
-        assert_eq!(watts("NVIDIA A100-SXM4-80GB"), Some(400), "a board, not a share of one");
+        let watts = |name: &str| board(name, None).map(|board| board.power.full_uw / 1_000_000);
+        assert_eq!(watts("GRID V100D-32Q"), Some(240), "0.8 of 300 W");
+        assert_eq!(watts("NVIDIA L40S-48Q"), Some(280));
+        assert_eq!(watts("NVIDIA A100-SXM4-80GB"), Some(320), "a board, not a share of one");
         assert_eq!(watts("GRID Unheard-8Q"), None);
         let BoardEstimate { power, name, method } = board("GRID Unheard-8Q", Some(120.0)).unwrap();
-        assert_eq!((power.busy_uw, power.idle_uw), (120_000_000, 12_000_000));
+        assert_eq!((power.full_uw, power.idle_uw), (96_000_000, 21_600_000));
         assert_eq!(
             format!("{name}: {method}"),
             "GRID Unheard-8Q: estimated from given 120 W and the driver's utilisation"
@@ -259,11 +261,11 @@ mod tests {
         let estimate = |ms: u64, uj: u64| ("GPU-1/estimate".to_owned(), ms, Some(uj));
         assert_eq!(read(SECOND / 2), []);
         assert_eq!(read(SECOND), []);
-        // Fully busy: 250 W from the last reading on.
-        assert_eq!(read(SECOND * 3 / 2), [estimate(1_000, 0), estimate(1_500, 125_000_000)]);
+        // Fully busy: 0.8 of 250 W from the last reading on.
+        assert_eq!(read(SECOND * 3 / 2), [estimate(1_000, 0), estimate(1_500, 100_000_000)]);
         let second = ("GPU-2".to_owned(), 2_000, Some(2 * SECOND));
-        assert_eq!(read(2 * SECOND), [second, estimate(2_000, 250_000_000)]);
-        assert_eq!(read(3 * SECOND).last(), Some(&estimate(3_000, 500_000_000)), "once more, to settle the end");
+        assert_eq!(read(2 * SECOND), [second, estimate(2_000, 200_000_000)]);
+        assert_eq!(read(3 * SECOND).last(), Some(&estimate(3_000, 400_000_000)), "once more, to settle the end");
         assert_eq!(read(3 * SECOND + 1).last().map(|(id, ..)| id.as_str()), Some("GPU-1/estimate"), "dead again");
     }
 }

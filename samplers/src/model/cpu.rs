@@ -1,47 +1,70 @@
-//! What this machine's CPUs are taken to draw, from their name and the number of their threads.
+//! What this machine's CPUs are taken to draw, from the best that is known of them.
 //!
-//! The thermal design power (TDP) is a package's. This machine may have several packages, or, as a guest, a few threads
-//! of one: it gets `TDP · threads here / threads of a package`. The numbers in addition to the TDP:
+//! | level | what is known | full load of a thread | 90 % range under load | idle |
+//! | --- | --- | --- | --- | --- |
+//! | given | watts of all CPUs, from the user | those | 0.5 to 1.55 times | 0.12 to 3 times |
+//! | name | TDP and threads of the package | 0.95 TDP (Intel), 0.80 TDP (AMD) | 0.5 to 1.55 | 0.12 to 3 |
+//! | frequency | die and base frequency | the same, of the listed products within 4 % | 0.5 to 1.55 | 0.1 to 3 |
+//! | power law | die and base frequency, no product near | the same, of a power of the frequency | 0.42 to 2.35 | 0.1 to 3 |
+//! | die | vendor, family, model | the same, of the median product | 0.55 to 3.3 | 0.1 to 3 |
+//! | vendor | vendor of a server | the same, of the median server | 0.55 to 3.3 | 0.1 to 3 |
+//! | nothing | a server | 2.9 W | 0.5 to 3.6 | 0.1 to 3 |
 //!
-//! | number | value | where from |
-//! | --- | --- | --- |
-//! | idle share of TDP | 0.12 | Teads Engineering, *Estimating AWS EC2 Instances Power Consumption* (2021): RAPL under turbostress on bare-metal Xeons, 0.12 · TDP at idle |
-//! | busy share of TDP | 1 | by definition; the same study has 1.02 |
-//! | watts per thread of a server CPU without a match | 3.75 | median of the shipped table's rows that know their threads (1.76 to 10.3) |
-//! | the same of a client CPU | 2.333 | the same (0.94 to 11.7) |
-//! | least, of TDP | server 0.05, client 0.02 | assumption: package sleep states; less than half of the study's idle |
-//! | most, of TDP | server 1.25 | firmware's customary short-term limit, PL2 = 1.25 · PL1 (coreboot, Intel Lynx Point) |
-//! | most, of TDP | client 4 | assumption: 15 W laptop parts with 55 W of turbo, 125 W desktop parts with 253 W |
-//! | idle and busy of a rented thread | given | what is published of its provider; limits as of the class, the most twice as far: the average is over several processors |
-//! | most, guest with part of a package | twice that, at most the whole package's | assumption: a thread alone on its core gets the core's power, and an idle package leaves its turbo to the guest |
+//! Idle power is 0.12 TDP. The ranges are 90 % of 663 results of SPECpower_ssj2008 and of nine servers with counters, by levels
+//! (docs/estimates.md has the back-test and its sources). As a factor no range is wider than one of less knowledge. For clients (laptops, desktops) nothing was measured: full load is the base power, the range 0.5 to 3
+//! times that of the die or the name, 0.2 to 6 times without either; these are assumptions.
 //!
-//! Main memory is not in it, and is not estimated at all: no source known to us gives watts per module that hold from
-//! one machine to the next, and a constant per gibibyte would pass for a measurement.
-
-use std::fs;
-use std::path::Path;
+//! A guest, or a container, gets the share of the package that its threads are: who else is on the host, and who pays for its idle
+//! power, is not in the range.
 
 use super::cpu_name::{cores, normalise};
+use super::dies::{self, AtFrequency, Die};
+use super::identity::CpuFacts;
 use super::options::ThreadWatts;
-use super::power::Power;
-use super::table::{self, Class};
+use super::power::{Factors, Power, Shape};
+use super::table::{self, Class, CpuRow};
 
-/// Power with nothing to do, as a share of TDP.
-pub(crate) const IDLE_SHARE: f64 = 0.12;
+/// Power with nothing to do, as a share of TDP: Teads Engineering, *Estimating AWS EC2 Instances Power Consumption* (2021).
+const IDLE_SHARE: f64 = 0.12;
+const IDLE: [f64; 2] = [0.1, 3.0];
+const NAMED: Factors = Factors { idle: [0.12, 3.0], busy: [0.5, 1.55] };
+const AT_FREQUENCY: Factors = Factors { idle: IDLE, busy: [0.5, 1.55] };
+const POWER_LAW: Factors = Factors { idle: IDLE, busy: [0.42, 2.35] };
+/// The back-test has 0.5, which would make it wider than the vendor's.
+const OF_DIE: Factors = Factors { idle: IDLE, busy: [0.55, 3.3] };
+const OF_VENDOR: Factors = Factors { idle: IDLE, busy: [0.55, 3.3] };
+const OF_SERVERS: Factors = Factors { idle: IDLE, busy: [0.5, 3.6] };
+/// Of a laptop or desktop whose die or name is known, and of one of which nothing is known: assumptions.
+const CLIENT: Factors = Factors { idle: [0.1, 3.0], busy: [0.5, 3.0] };
+const OF_CLIENTS: Factors = Factors { idle: [0.1, 6.0], busy: [0.2, 6.0] };
 
-/// The fields of `/proc/cpuinfo` that the estimate needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct CpuFacts {
-    /// Model name as the kernel prints it; empty where it prints none (most Arm machines).
-    pub(crate) name: String,
-    /// Hardware threads of this machine, at least 1.
-    pub(crate) threads: u32,
-    /// Threads of one package as the machine sees it; in a guest that is the hypervisor's invention.
-    pub(crate) siblings: Option<u32>,
-    /// A hypervisor is underneath.
-    pub(crate) guest: bool,
-    /// The processor's vendor or core design is of servers, whatever its name.
-    pub(crate) server: bool,
+/// What is known of the CPUs, coarsest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Level {
+    Nothing,
+    Vendor,
+    Die,
+    PowerLaw,
+    Frequency,
+    /// What a cloud provider publishes of an average thread.
+    Rented,
+    Name,
+    Given,
+}
+
+impl Level {
+    /// What the estimate rests on: `known by` …
+    pub(crate) const fn known_by(self) -> &'static str {
+        match self {
+            Self::Nothing => "the number of its threads",
+            Self::Vendor => "its vendor",
+            Self::Die => "its die",
+            Self::PowerLaw | Self::Frequency => "its die and base frequency",
+            Self::Rented => "its cloud provider's average",
+            Self::Name => "its name",
+            Self::Given => "its given watts",
+        }
+    }
 }
 
 /// What is assumed about the CPUs, and in which words.
@@ -53,113 +76,19 @@ pub(crate) struct CpuEstimate {
     pub(crate) name: String,
     /// How the power was calculated: `estimated from TDP 280 W × 2/128 threads`.
     pub(crate) method: String,
+    /// What is known of them.
+    pub(crate) level: Level,
+    /// Server or client, which decides the memory's watts too.
+    pub(crate) class: Class,
 }
 
-impl CpuEstimate {
-    fn new(name: &str, power: Power, method: &str) -> Self {
-        Self { power, name: name.to_owned(), method: format!("estimated from {method}") }
-    }
-}
-
-impl CpuFacts {
-    /// Reads `<procfs>/cpuinfo`; without it, counts the CPUs that `<procfs>/stat` or the scheduler knows.
-    #[must_use]
-    pub(crate) fn read(procfs: &Path) -> Self {
-        let text = fs::read_to_string(procfs.join("cpuinfo")).unwrap_or_default();
-        let mut facts = Self::parse(&text);
-        if facts.threads == 0 {
-            let stat = fs::read_to_string(procfs.join("stat")).unwrap_or_default();
-            let listed = stat.lines().filter(|line| line.starts_with("cpu") && !line.starts_with("cpu ")).count();
-            let known =
-                if listed > 0 { Some(listed) } else { std::thread::available_parallelism().ok().map(Into::into) };
-            facts.threads = known.and_then(|count: usize| u32::try_from(count).ok()).unwrap_or(1);
-        }
-        facts
-    }
-
-    fn parse(text: &str) -> Self {
-        let value = |key: &str| {
-            let of =
-                |line: &'_ str| line.split_once(':').filter(|(k, _)| k.trim() == key).map(|(_, v)| v.trim().to_owned());
-            text.lines().find_map(of)
-        };
-        let threads = text.lines().filter(|line| line.split(':').next().is_some_and(|key| key.trim() == "processor"));
-        Self {
-            name: value("model name").or_else(|| power_name(&value("cpu")?)).unwrap_or_default(),
-            threads: u32::try_from(threads.count()).unwrap_or(u32::MAX),
-            siblings: value("siblings").and_then(|count| count.parse().ok()).filter(|count| *count > 0),
-            guest: value("flags").is_some_and(|flags| flags.split(' ').any(|flag| flag == "hypervisor")),
-            server: is_server(&value),
-        }
-    }
-
-    /// Threads of the package as it was built.
-    fn package_threads(&self, row: &table::CpuRow) -> Option<u32> {
-        if self.guest {
-            // AMD's server names contain the number of cores; two threads per core.
-            return row.threads.or_else(|| cores(&self.name).map(|cores| cores * 2)).filter(|all| *all > 0);
-        }
-        self.siblings.or(row.threads)
-    }
-
-    pub(crate) fn class(&self) -> Class {
-        let name = self.name.to_lowercase();
-        let server = ["epyc", "xeon", "opteron", "neoverse", "ampere"].iter().any(|word| name.contains(word));
-        // A guest without a specific name runs on a server.
-        if server || self.server || self.guest { Class::Server } else { Class::Client }
-    }
-}
-
-/// `POWER9` of `POWER9, altivec supported`.
-fn power_name(cpu: &str) -> Option<String> {
-    let name = cpu.split(',').next()?.trim();
-    name.starts_with("POWER").then(|| name.to_owned())
-}
-
-/// Core designs of Arm servers as `CPU implementer` and `CPU part`; an empty part matches all of that implementer.
-/// Source: Linux `arch/arm64/include/asm/cputype.h`, util-linux `sys-utils/lscpu-arm.c`.
-const ARM_SERVERS: [(&str, &str); 17] = [
-    ("0x41", "0xd0c"), // Neoverse N1: Graviton2, Ampere Altra
-    ("0x41", "0xd40"), // Neoverse V1: Graviton3
-    ("0x41", "0xd49"), // Neoverse N2
-    ("0x41", "0xd4a"), // Neoverse E1
-    ("0x41", "0xd4f"), // Neoverse V2: Graviton4, Grace
-    ("0x41", "0xd84"), // Neoverse V3
-    ("0x41", "0xd8e"), // Neoverse N3
-    ("0x42", ""),      // Broadcom Vulcan
-    ("0x43", ""),      // Cavium ThunderX
-    ("0x46", ""),      // Fujitsu A64FX
-    ("0x48", "0xd01"), // HiSilicon Kunpeng 920
-    ("0x48", "0xd02"), // HiSilicon Kunpeng 920B
-    ("0x48", "0xd06"), // HiSilicon Kunpeng
-    ("0x50", ""),      // APM X-Gene
-    ("0x51", "0xc00"), // Qualcomm Falkor: Centriq 2400
-    ("0x6d", ""),      // Microsoft Azure Cobalt
-    ("0xc0", ""),      // AmpereOne
-];
-
-/// Whether `/proc/cpuinfo` has a server's vendor (Hygon), architecture (POWER) or core design (Arm).
-fn is_server(value: &impl Fn(&str) -> Option<String>) -> bool {
-    let is = |key: &str, wanted: &str| wanted.is_empty() || value(key).is_some_and(|found| found == wanted);
-    let arm = || ARM_SERVERS.iter().any(|(maker, part)| is("CPU implementer", maker) && is("CPU part", part));
-    is("vendor_id", "HygonGenuine") || value("cpu").is_some_and(|cpu| power_name(&cpu).is_some()) || arm()
-}
-
-/// Watts of one thread by class: the lowest, the median and the highest of the table's rows that know their threads.
-#[must_use]
-pub(crate) fn watts_per_thread(class: Class) -> (f64, f64, f64) {
-    match class {
-        Class::Server => (1.757_812_5, 3.75, 10.3125),
-        Class::Client => (0.9375, 2.333_333_333_333_333_5, 11.666_666_666_666_666),
-    }
-}
-
-/// Least and most power, as shares of TDP.
-fn limits(class: Class) -> (f64, f64) {
-    match class {
-        Class::Server => (0.05, 1.25),
-        Class::Client => (0.02, 4.0),
-    }
+/// The estimate of one level, watts of all threads.
+struct Candidate {
+    level: Level,
+    /// Idle and full.
+    watts: [f64; 2],
+    factors: Factors,
+    method: String,
 }
 
 /// What to assume about these CPUs; `given_w` are the watts of all of them under full load, where a user knows better,
@@ -167,94 +96,240 @@ fn limits(class: Class) -> (f64, f64) {
 #[must_use]
 pub(crate) fn estimate(facts: &CpuFacts, given_w: Option<f64>, thread: Option<ThreadWatts>) -> CpuEstimate {
     let row = table::cpu(&normalise(&facts.name));
-    let name = if facts.name.is_empty() { "unnamed CPU" } else { &facts.name };
-    if let Some(watts) = given_w {
-        let (least, most) = limits(row.map_or(facts.class(), |row| row.class));
-        let power = Power::from_watts(least * watts, IDLE_SHARE * watts, watts, most * watts);
-        return CpuEstimate::new(name, power, &format!("given {watts} W"));
+    let (by_design, die_name) = dies::identify(facts);
+    let class = row.map_or_else(|| facts.class(by_design), |row| row.class);
+    let die = die_name.and_then(dies::die).filter(|die| die.class == class);
+    let Candidate { level, watts, factors, method } = match (given_w, thread) {
+        (Some(watts), _) => given(watts),
+        (None, Some(thread)) => rented(facts, thread),
+        (None, None) => finest(facts, class, die, row),
+    };
+    let name = match (facts.name.as_str(), die_name) {
+        ("", Some(die)) => die,
+        ("", None) => "unnamed CPU",
+        (name, _) => name,
+    };
+    CpuEstimate {
+        power: Power::from_watts(watts, Shape::Package, factors),
+        name: name.to_owned(),
+        method: format!("estimated from {method}"),
+        level,
+        class,
     }
-    if let Some(thread) = thread {
-        return rented(name, facts, row.map_or(facts.class(), |row| row.class), thread);
-    }
-    match row.map(|row| (row, facts.package_threads(&row))) {
-        Some((row, Some(package))) => by_share(name, facts.threads, row, package),
-        Some((row, None)) => by_class(name, facts.threads, row.class, Some(row.tdp_w)),
-        None => by_class(name, facts.threads, facts.class(), None),
-    }
+}
+
+fn given(watts: f64) -> Candidate {
+    let method = format!("given {watts} W");
+    Candidate { level: Level::Given, watts: [IDLE_SHARE * watts, watts], factors: NAMED, method }
 }
 
 /// An average over a provider's processors: this one may be any of them.
-fn rented(name: &str, facts: &CpuFacts, class: Class, thread: ThreadWatts) -> CpuEstimate {
-    let (least, most) = limits(class);
-    let count = f64::from(facts.threads);
-    let busy = thread.busy_w * count;
-    let power = Power::from_watts(least * busy, thread.idle_w * count, busy, 2.0 * most * busy);
+fn rented(facts: &CpuFacts, thread: ThreadWatts) -> Candidate {
     let ThreadWatts { idle_w, busy_w, of } = thread;
-    CpuEstimate::new(name, power, &format!("{idle_w} to {busy_w} W × {} threads, {of}", facts.threads))
+    let count = f64::from(facts.threads);
+    let method = format!("{idle_w} to {busy_w} W × {} threads, {of}", facts.threads);
+    Candidate { level: Level::Rented, watts: [idle_w * count, busy_w * count], factors: OF_DIE, method }
 }
 
-fn by_share(name: &str, threads: u32, row: table::CpuRow, package: u32) -> CpuEstimate {
-    let watts = row.tdp_w * f64::from(threads) / f64::from(package);
-    let (least, most) = limits(row.class);
-    let max = if threads < package { (2.0 * most * watts).min(most * row.tdp_w) } else { most * watts };
-    let power = Power::from_watts(least * watts, IDLE_SHARE * watts, watts, max);
-    CpuEstimate::new(name, power, &format!("TDP {} W × {threads}/{package} threads", row.tdp_w))
+/// The estimate of the finest level that applies.
+fn finest(facts: &CpuFacts, class: Class, die: Option<Die>, row: Option<CpuRow>) -> Candidate {
+    let tdp = Tdp { amd: is_amd(facts), class };
+    let threads = facts.threads;
+    let named = || Some(tdp.named(threads, row?, package_threads(facts, &row?)?));
+    let at_frequency = || {
+        let (die, ghz) = (die?, facts.base_ghz.filter(|_| class == Class::Server)?);
+        Some(tdp.at_frequency(threads, &die, ghz, die.at_frequency(ghz)?))
+    };
+    let by_die = || die.map(|die| of_die(Level::Die, threads, &die, factors_of(&die)));
+    let by_vendor = || {
+        let all = match facts.vendor.as_str() {
+            "AuthenticAMD" | "HygonGenuine" => "any AMD server",
+            "GenuineIntel" => "any Intel server",
+            _ => return None,
+        };
+        let all = dies::die(all).filter(|_| class == Class::Server)?;
+        Some(of_die(Level::Vendor, threads, &all, OF_VENDOR))
+    };
+    named().or_else(at_frequency).or_else(by_die).or_else(by_vendor).unwrap_or_else(|| nothing(threads, class))
 }
 
-/// Without a match, or without the number of threads that its TDP is for.
-fn by_class(name: &str, threads: u32, class: Class, tdp_w: Option<f64>) -> CpuEstimate {
-    let (lowest, median, highest) = watts_per_thread(class);
-    let (least, most) = limits(class);
+/// The limits by level are those of x86 servers; a die without listed products has its own.
+fn factors_of(die: &Die) -> Factors {
+    let own = |range: [f64; 2], watts: f64| range.map(|limit| limit / watts);
+    match (die.class, die.tdp_w) {
+        (Class::Server, Some(_)) => OF_DIE,
+        (Class::Client, Some(_)) => CLIENT,
+        (_, None) => Factors { idle: own(die.idle_range_w, die.idle_w), busy: own(die.busy_range_w, die.busy_w) },
+    }
+}
+
+fn nothing(threads: u32, class: Class) -> Candidate {
+    let servers = dies::die("any server").filter(|_| class == Class::Server);
+    if let Some(all) = servers {
+        return of_die(Level::Nothing, threads, &all, OF_SERVERS);
+    }
+    let [_, tdp_w, _] = table::tdp_per_thread(class);
+    let full_w = tdp_w * f64::from(threads);
+    let method = format!("{} W TDP × {threads} threads, median of clients", rounded(tdp_w));
+    Candidate { level: Level::Nothing, watts: [IDLE_SHARE * full_w, full_w], factors: OF_CLIENTS, method }
+}
+
+fn of_die(level: Level, threads: u32, die: &Die, factors: Factors) -> Candidate {
     let count = f64::from(threads);
-    let (watts, cap) = (median * count, tdp_w.unwrap_or(f64::INFINITY));
-    let busy = if tdp_w.is_some() { watts.min(cap) } else { watts };
-    let max = (2.0 * most * highest * count).min(most * cap);
-    let power = Power::from_watts(least * lowest * count, IDLE_SHARE * busy, busy, max);
-    let kind = if class == Class::Server { "server" } else { "client" };
-    let why = if tdp_w.is_some() { "threads of its package unknown" } else { "name not in the table" };
-    // Three decimals: the median is a quotient.
-    let median = (median * 1e3).round() / 1e3;
-    CpuEstimate::new(name, power, &format!("{median} W × {threads} threads, the median of {kind} CPUs ({why})"))
+    let method = format!("{} to {} W × {threads} threads of {}", die.idle_w, die.busy_w, die.name);
+    Candidate { level, watts: [die.idle_w * count, die.busy_w * count], factors, method }
+}
+
+/// How power follows from TDP.
+struct Tdp {
+    amd: bool,
+    class: Class,
+}
+
+impl Tdp {
+    /// Full load as a share of TDP: SPECpower_ssj2008 and counters, by vendor; a client's base power is what it keeps up.
+    fn full_share(&self) -> f64 {
+        match (self.class, self.amd) {
+            (Class::Client, _) => 1.0,
+            (Class::Server, true) => 0.8,
+            (Class::Server, false) => 0.95,
+        }
+    }
+
+    fn watts(&self, tdp_w: f64) -> [f64; 2] {
+        [IDLE_SHARE * tdp_w, self.full_share() * tdp_w]
+    }
+
+    fn at_frequency(&self, threads: u32, die: &Die, ghz: f64, at: AtFrequency) -> Candidate {
+        let (level, tdp_w, factors, how) = match at {
+            AtFrequency::Products(watts, listed) => {
+                (Level::Frequency, watts, AT_FREQUENCY, format!("median of {listed} listed near that"))
+            }
+            AtFrequency::PowerLaw(watts) => (Level::PowerLaw, watts, POWER_LAW, "interpolated".to_owned()),
+        };
+        let method = format!("{} W TDP × {threads} threads, {} at {ghz:.2} GHz, {how}", rounded(tdp_w), die.name);
+        Candidate { level, watts: self.watts(tdp_w * f64::from(threads)), factors, method }
+    }
+
+    fn named(&self, threads: u32, row: CpuRow, package: u32) -> Candidate {
+        let tdp_w = row.tdp_w * f64::from(threads) / f64::from(package);
+        let factors = if self.class == Class::Server { NAMED } else { CLIENT };
+        let method = format!("TDP {} W × {threads}/{package} threads", row.tdp_w);
+        Candidate { level: Level::Name, watts: self.watts(tdp_w), factors, method }
+    }
+}
+
+/// Threads of the package as it was built.
+fn package_threads(facts: &CpuFacts, row: &CpuRow) -> Option<u32> {
+    if facts.guest {
+        // AMD's server names contain the number of cores; two threads per core.
+        return row.threads.or_else(|| cores(&facts.name).map(|cores| cores * 2)).filter(|all| *all > 0);
+    }
+    facts.siblings.or(row.threads)
+}
+
+fn is_amd(facts: &CpuFacts) -> bool {
+    matches!(facts.vendor.as_str(), "AuthenticAMD" | "HygonGenuine") || facts.name.to_lowercase().contains("amd ")
+}
+
+/// Two decimals: such watts are medians and quotients.
+fn rounded(watts: f64) -> f64 {
+    (watts * 1e2).round() / 1e2
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn facts(vendor: &str, family: &str, model: &str, base_ghz: f64) -> CpuFacts {
+        let (vendor, family, model) = (vendor.to_owned(), family.to_owned(), model.to_owned());
+        CpuFacts { vendor, family, model, base_ghz: Some(base_ghz), threads: 4, guest: true, ..CpuFacts::default() }
+    }
+
+    fn of(facts: &CpuFacts) -> (Level, [u64; 2], Factors) {
+        let CpuEstimate { level, power, .. } = estimate(facts, None, None);
+        (level, [power.idle_uw, power.full_uw], power.factors)
+    }
+
+    /// By hand, for four threads: Milan at 2445 MHz has 2.1875 W TDP per thread, so 1.05 W idle (0.12) and 7 W busy (0.80).
     #[test]
-    fn watts_per_thread_are_the_tables() {
-        for class in [Class::Server, Class::Client] {
-            let of = |row: table::CpuRow| Some(row.tdp_w / f64::from(row.threads?));
-            let mut watts: Vec<f64> = table::cpus().filter(|row| row.class == class).filter_map(of).collect();
-            watts.sort_by(f64::total_cmp);
-            let middle = watts.len() / 2;
-            let median = if watts.len() % 2 == 1 { watts[middle] } else { (watts[middle - 1] + watts[middle]) / 2.0 };
-            let (lowest, stated, highest) = watts_per_thread(class);
-            for (stated, table) in [(lowest, watts[0]), (stated, median), (highest, watts[watts.len() - 1])] {
-                assert!((stated - table).abs() < 1e-9, "{class:?}: {stated} is {table} in the table");
+    fn levels_by_hand() {
+        let milan = facts("AuthenticAMD", "25", "1", 2.445_425);
+        assert_eq!(of(&milan), (Level::Frequency, [1_050_000, 7_000_000], AT_FREQUENCY));
+        // Without its frequency, the die: 0.28 and 1.88 W. Of AMD servers the same medians: at least 0.55 times.
+        let die = CpuFacts { base_ghz: None, ..milan.clone() };
+        let (level, watts, factors) = of(&die);
+        assert_eq!((level, watts), (Level::Die, [1_120_000, 7_520_000]));
+        assert_eq!(factors, OF_DIE);
+        // An unknown model of AMD, and nothing at all: 0.39 and 2.9 W.
+        let unheard = CpuFacts { model: "250".into(), base_ghz: None, ..milan.clone() };
+        assert_eq!((of(&unheard).0, of(&unheard).1), (Level::Vendor, [1_120_000, 7_520_000]));
+        let bare = CpuFacts { threads: 4, guest: true, ..CpuFacts::default() };
+        assert_eq!(of(&bare), (Level::Nothing, [1_560_000, 11_600_000], OF_SERVERS));
+        // 280 W of 128 threads: 8.75 W TDP for four, so 1.05 W and 7 W.
+        let named = CpuFacts { name: "AMD EPYC 7763 64-Core Processor".into(), ..milan };
+        assert_eq!(of(&named), (Level::Name, [1_050_000, 7_000_000], NAMED));
+        // Intel, 205 W and 52 threads (Platinum 8272CL has 195): 0.95 of TDP.
+        let intel = CpuFacts {
+            name: "Intel(R) Xeon(R) Platinum 8380 CPU @ 2.30GHz".into(),
+            ..facts("GenuineIntel", "6", "106", 2.3)
+        };
+        assert_eq!(of(&intel), (Level::Name, [1_620_000, 12_825_000], NAMED), "270 W x 4/80 x 0.12 and 0.95");
+        // Graviton3: a die without a listed product has its own limits, 0.8 to 3.5 W around 1.8.
+        let arm = CpuFacts { base_ghz: None, ..facts("0x41", "8", "0xd40", 1.0) };
+        let (level, watts, factors) = of(&arm);
+        assert_eq!((level, watts), (Level::Die, [1_000_000, 7_200_000]));
+        assert_eq!(factors.busy, [0.8 / 1.8, 3.5 / 1.8]);
+    }
+
+    /// As a factor: for each die at each of its frequencies, without the frequency, without the die, without the vendor.
+    #[test]
+    fn more_knowledge_never_widens_the_range() {
+        let known = [
+            ("AuthenticAMD", "25", "1"),
+            ("AuthenticAMD", "25", "17"),
+            ("GenuineIntel", "6", "106"),
+            ("GenuineIntel", "6", "143"),
+        ];
+        for (vendor, family, model) in known {
+            for tenth in 17..42 {
+                let full = facts(vendor, family, model, f64::from(tenth) / 10.0);
+                let less = [
+                    CpuFacts { base_ghz: None, ..full.clone() },
+                    CpuFacts { base_ghz: None, model: String::new(), ..full.clone() },
+                    CpuFacts { base_ghz: None, vendor: String::new(), ..full.clone() },
+                ];
+                let width = |facts: &CpuFacts| {
+                    let factors = of(facts).2;
+                    (factors.busy[1] / factors.busy[0], factors.idle[1] / factors.idle[0])
+                };
+                let mut widths = vec![width(&full)];
+                widths.extend(less.iter().map(width));
+                assert!(
+                    widths.windows(2).all(|pair| pair[0].0 <= pair[1].0 + 1e-9 && pair[0].1 <= pair[1].1 + 1e-9),
+                    "{full:?}: {widths:?}"
+                );
+                assert!(of(&full).0 < Level::Frequency || widths[0].0 <= 3.5, "{full:?}: {widths:?}");
+                assert!(widths[2].0 <= 7.0, "vendor alone: {widths:?}");
             }
         }
     }
 
     #[test]
-    fn k15_hygon_arm_and_power_servers_are_servers_also_without_a_name() {
-        let class = |text: &str| CpuFacts::parse(&format!("processor\t: 0\n{text}\n\n")).class();
-        let hygon = "vendor_id\t: HygonGenuine\nmodel name\t: Hygon C86 7185 32-core Processor\nflags\t\t: fpu";
-        assert_eq!(class(hygon), Class::Server);
-        let arm = |maker: &str, part: &str| class(&format!("CPU implementer\t: {maker}\nCPU part\t: {part}"));
-        // Graviton2, Graviton4 or Grace, Kunpeng 920, ThunderX2, AmpereOne.
-        for (maker, part) in
-            [("0x41", "0xd0c"), ("0x41", "0xd4f"), ("0x48", "0xd01"), ("0x43", "0x0af"), ("0xc0", "0xac3")]
-        {
-            assert_eq!(arm(maker, part), Class::Server, "{maker} {part}");
-        }
-        // Cortex-A72 (Raspberry Pi 4), Carmel (Jetson Xavier), Apple M1: no servers.
-        for (maker, part) in [("0x41", "0xd08"), ("0x4e", "0x004"), ("0x61", "0x022")] {
-            assert_eq!(arm(maker, part), Class::Client, "{maker} {part}");
-        }
-        let power = CpuFacts::parse("processor\t: 0\ncpu\t\t: POWER9, altivec supported\nmachine\t: PowerNV\n");
-        assert_eq!((power.class(), power.name.as_str()), (Class::Server, "POWER9"));
-        assert_eq!(class("vendor_id\t: GenuineIntel\nmodel name\t: Unheard"), Class::Client);
-        assert_eq!(class(""), Class::Client, "nothing is known");
+    fn clients_keep_their_base_power() {
+        let laptop = CpuFacts {
+            name: "13th Gen Intel(R) Core(TM) i5-1335U".into(),
+            threads: 12,
+            siblings: Some(12),
+            guest: false,
+            ..facts("GenuineIntel", "6", "186", 2.5)
+        };
+        assert_eq!(of(&laptop), (Level::Name, [1_800_000, 15_000_000], CLIENT));
+        let unnamed = CpuFacts { name: String::new(), ..laptop };
+        assert_eq!(
+            (of(&unnamed).0, of(&unnamed).1),
+            (Level::Die, [2_520_000, 24_720_000]),
+            "12 threads of 0.21 and 2.06 W"
+        );
     }
 }

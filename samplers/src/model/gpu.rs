@@ -1,19 +1,20 @@
 //! GPUs that the system has but nothing reads: neither a driver library nor a power sensor.
 //!
 //! Their board power comes from the user or from the table, their utilisation from the kernel driver where it shows
-//! one. Otherwise it is unknown, and the estimate is the middle between idle and busy.
+//! one: the share of time in which any kernel ran, which says little of power.
 //!
-//! | number | value | where from |
+//! | known | power, of board power | 90 % range |
 //! | --- | --- | --- |
-//! | idle share of board power | 0.1 | assumption; boards differ from about 0.04 to 0.2 |
-//! | least, of board power | 0.02 | assumption: sleeping boards |
-//! | most, of board power | 1.1 | assumption: boards enforce their limit on average, not at each instant |
+//! | utilisation | 0.18 idle (a process keeps the board awake), 0.80 at full, straight between | 0.5 to 1.4 times, at most 1.1 of board power |
+//! | nothing | 0.40 | 0.04 to 1.0 of board power |
+//!
+//! Read off published readings of boards that have sensors (docs/estimates.md); not back-tested.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::load::Load;
-use super::power::Power;
+use super::power::{Factors, Power, Shape};
 use super::table;
 use crate::Roots;
 use crate::accelerators::{self, Accelerator};
@@ -44,9 +45,11 @@ pub(crate) fn estimate(gpu: &BareGpu, given_w: Option<f64>) -> Option<BoardEstim
     let row = table::gpu(gpu.name.as_deref(), &gpu.pci_id);
     let watts = given_w.or(row.map(|row| row.tdp_w))?;
     let origin = if given_w.is_some() { "given" } else { "board power" };
-    let load = if gpu.busy_percent.is_some() { "utilisation" } else { "unknown utilisation, taken as half" };
+    let is_known = gpu.busy_percent.is_some();
+    let load = if is_known { "utilisation" } else { "unknown utilisation" };
     let name = gpu.name.clone().or(row.map(|row| row.pattern.to_owned())).unwrap_or_else(|| gpu.pci_id.clone());
-    Some(BoardEstimate::new(name, watts, &format!("{origin} {watts} W and {load}")))
+    let power = if is_known { board_power(watts) } else { unknown_load(watts) };
+    Some(BoardEstimate { power, name, method: format!("estimated from {origin} {watts} W and {load}") })
 }
 
 /// What is assumed about a board, and how it was calculated.
@@ -60,16 +63,17 @@ pub(crate) struct BoardEstimate {
     pub(crate) method: String,
 }
 
-impl BoardEstimate {
-    pub(crate) fn new(name: String, watts: f64, method: &str) -> Self {
-        Self { power: board_power(watts), name, method: format!("estimated from {method}") }
-    }
-}
-
-/// Assumed power of a board with this board power, watts.
+/// Power of a board of this board power (watts) whose utilisation is known.
 #[must_use]
 pub(crate) fn board_power(watts: f64) -> Power {
-    Power::from_watts(0.02 * watts, 0.1 * watts, watts, 1.1 * watts)
+    let factors = Factors { idle: [0.5, 1.4], busy: [0.5, 1.4] };
+    Power::from_watts([0.18 * watts, 0.8 * watts], Shape::Straight, factors).at_most(1.1 * watts)
+}
+
+/// Power of a board of which only the board power is known.
+fn unknown_load(watts: f64) -> Power {
+    let factors = Factors { idle: [0.1, 2.5], busy: [0.1, 2.5] };
+    Power::from_watts([0.4 * watts; 2], Shape::Straight, factors)
 }
 
 impl BareGpu {

@@ -1,10 +1,9 @@
 //! Source `model`: an honest estimate for what has no sensor, quality *estimated*, with wide bounds.
 //!
-//! Power is `idle + (busy − idle) · utilisation`. There is no other factor: every number is in the tables of
-//! `model/cpu.rs` and `model/gpu.rs` and in the shipped data, and the domain's `method` states the sum. The domain's
-//! power limits are the estimate's bounds: a plausible range whose 90 % is an assumption, not measured but for server
-//! processors without a name (docs/measured/ranges.md). Components that a sensor reads are never estimated, and main
-//! memory never is.
+//! Power lies between idle and full load by utilisation. There is no other factor: every number is in the tables of
+//! `model/cpu.rs`, `model/memory.rs` and `model/gpu.rs` and in the shipped data, and the domain's `method` states the
+//! sum. The range goes with the load: factors of the power (`ModelRange`), 90 %, by what is known of the part
+//! (docs/estimates.md). Components that a sensor reads are never estimated; memory is estimated where the processors are.
 //!
 //! The counter advances every 100 ms, and when a reading of everything is asked for: at the end of a run it covers the
 //! run, however short. The clock ticks behind the utilisation are 10 ms long; a run that is shorter than a few of them
@@ -13,8 +12,11 @@
 pub(crate) mod boards;
 pub(crate) mod cpu;
 pub(crate) mod cpu_name;
+pub(crate) mod dies;
 pub(crate) mod gpu;
+pub(crate) mod identity;
 mod load;
+mod memory;
 mod options;
 mod power;
 mod stand_in;
@@ -25,8 +27,9 @@ use eco2_core::{Component, Domain, Fault, Quality, Reading};
 
 use crate::found::Found;
 use crate::{Batch, Roots, Source};
-use cpu::{CpuEstimate, CpuFacts};
+use cpu::{CpuEstimate, Level};
 use gpu::{BareGpu, BoardEstimate};
+use identity::CpuFacts;
 use load::Load;
 use options::plausible;
 pub use options::{ModelOptions, ThreadWatts, UPDATE_NS};
@@ -48,10 +51,18 @@ pub(crate) fn discover_for(roots: &Roots, has_cpu_sensor: bool, gpus: &[BareGpu]
     }
     let mut model = Model::default();
     let mut without = Vec::new();
+    let mut level = None;
     if !has_cpu_sensor {
         let facts = CpuFacts::read(&roots.procfs);
         let estimate = cpu::estimate(&facts, plausible(options.cpu_watts), options.cpu_thread);
-        model.add_cpu(cpu_domain("cpu-estimate"), estimate, Load::cpus(&roots.procfs, facts.threads));
+        let load = || Load::cpus(&roots.procfs, facts.threads);
+        let memory = identity::memory_bytes(&roots.procfs).map(|bytes| memory::estimate(bytes, estimate.class));
+        level = Some(estimate.level);
+        model.add_cpu(cpu_domain("cpu-estimate"), estimate, load());
+        if let Some((power, method)) = memory {
+            let dram = Domain::counter("memory-estimate", Component::Memory, "dram", "model");
+            model.add(Domain { name: "main memory".to_owned(), method: Some(method), ..dram }, power, load());
+        }
     }
     for bare in gpus {
         match gpu::estimate(bare, plausible(options.gpu_watts)) {
@@ -64,17 +75,18 @@ pub(crate) fn discover_for(roots: &Roots, has_cpu_sensor: bool, gpus: &[BareGpu]
             None => without.push(bare.name.clone().unwrap_or_else(|| bare.pci_id.clone())),
         }
     }
-    found(model, &without)
+    found(model, &without, level)
 }
 
-fn found(model: Model, without: &[String]) -> Found {
+fn found(model: Model, without: &[String], level: Option<Level>) -> Found {
     let mut reason = match model.domains.is_empty() {
         true => "nothing to estimate".to_owned(),
         false => {
             let calculated =
                 |domain: &Domain| format!("{}: {}", domain.name, domain.method.as_deref().unwrap_or_default());
             let names: Vec<String> = model.domains.iter().map(calculated).collect();
-            format!("not measured, memory not included: {}", names.join("; "))
+            let known = level.map_or(String::new(), |level| format!(", the processor known by {}", level.known_by()));
+            format!("not measured{known}: {}", names.join("; "))
         }
     };
     let mut remedy = "";
@@ -82,7 +94,10 @@ fn found(model: Model, without: &[String]) -> Found {
         reason.push_str(&format!("; no wattage known for GPU {}", without.join(", ")));
         remedy = "give the GPU's board power in watts";
     } else if !model.domains.is_empty() {
-        remedy = "make a sensor readable: see the other sources";
+        remedy = match level {
+            Some(Level::Given | Level::Name) | None => "make a sensor readable: see the other sources",
+            Some(_) => "a sensor, the processor's full name or its watts under full load would narrow the range",
+        };
     }
     match (model.domains.is_empty(), without.is_empty()) {
         (false, _) => result(Some(Box::new(model)), Status::Degraded, &reason, remedy),
@@ -162,13 +177,13 @@ impl Model {
     }
 
     fn add_cpu(&mut self, domain: Domain, cpu: CpuEstimate, load: Load) {
-        let CpuEstimate { power, name, method } = cpu;
+        let CpuEstimate { power, name, method, .. } = cpu;
         self.add(Domain { name, method: Some(method), ..domain }, power, load);
     }
 
     fn add(&mut self, domain: Domain, power: Power, load: Load) {
-        let (min_uw, max_uw) = (Some(power.min_uw), Some(power.max_uw));
-        self.domains.push(Domain { quality: Quality::Estimated, min_uw, max_uw, ..domain });
+        let (min_uw, max_uw, model_range) = (Some(power.min_uw()), Some(power.max_uw()), Some(power.range()));
+        self.domains.push(Domain { quality: Quality::Estimated, min_uw, max_uw, model_range, ..domain });
         self.estimates.push(Estimate { power, load, integral: Integral::default(), at_ns: None });
     }
 }

@@ -31,21 +31,12 @@ pub(crate) fn stand_in(roots: &Roots, options: &ModelOptions, answered: Arc<Atom
             let names: Vec<&str> = estimates.iter().map(|one| one.name.as_str()).collect();
             let methods: Vec<&str> = estimates.iter().map(|one| one.method.as_str()).collect();
             let (name, method) = (names.join("; "), Some(methods.join("; ")));
-            let power = estimates.iter().map(|one| one.power).reduce(sum)?;
+            let power = estimates.iter().map(|one| one.power).reduce(Power::plus)?;
             model.add(Domain { name, method, ..domain }, power, Load::Unknown);
         }
         None => model.domains.push(domain),
     }
     Some(Box::new(StandIn { model, answered }))
-}
-
-fn sum(a: Power, b: Power) -> Power {
-    Power {
-        min_uw: a.min_uw.saturating_add(b.min_uw),
-        idle_uw: a.idle_uw.saturating_add(b.idle_uw),
-        busy_uw: a.busy_uw.saturating_add(b.busy_uw),
-        max_uw: a.max_uw.saturating_add(b.max_uw),
-    }
 }
 
 struct StandIn {

@@ -9,6 +9,13 @@ pub(crate) enum Class {
     Client,
 }
 
+impl Class {
+    /// As the tables write it: anything but `server` is a client.
+    pub(crate) fn parse(text: &str) -> Self {
+        if text == "server" { Self::Server } else { Self::Client }
+    }
+}
+
 /// One CPU of the table.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct CpuRow {
@@ -42,15 +49,15 @@ const GPUS: &str = include_str!("../../data/gpu_tdp.csv");
 
 /// All rows of the CPU table, in its order (sorted by name).
 pub(crate) fn cpus() -> impl Iterator<Item = CpuRow> {
-    rows(CPUS).filter_map(|[pattern, tdp_w, threads, class, source]| {
-        let class = if class == "server" { Class::Server } else { Class::Client };
+    fields(CPUS).filter_map(|[pattern, tdp_w, threads, class, source]| {
+        let class = Class::parse(class);
         Some(CpuRow { pattern, tdp_w: tdp_w.parse().ok()?, threads: threads.parse().ok(), class, source })
     })
 }
 
 /// All rows of the GPU table, in its order.
 pub(crate) fn gpus() -> impl Iterator<Item = GpuRow> {
-    rows(GPUS).filter_map(|[pattern, tdp_w, pci_ids, _, source]| {
+    fields(GPUS).filter_map(|[pattern, tdp_w, pci_ids, _, source]| {
         Some(GpuRow { pattern, tdp_w: tdp_w.parse().ok()?, pci_ids, source })
     })
 }
@@ -99,13 +106,27 @@ fn begins_with(name: &str, pattern: &str) -> bool {
     name.strip_prefix(pattern).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
 }
 
-/// Data rows of five fields, without comments and the header.
-fn rows(text: &'static str) -> impl Iterator<Item = [&'static str; 5]> {
+/// The data rows of a shipped table with `N` columns, without comments and the header. No field contains a comma.
+pub(crate) fn fields<const N: usize>(text: &'static str) -> impl Iterator<Item = [&'static str; N]> {
     let data = text.lines().filter(|line| !line.starts_with('#')).skip(1);
     data.filter_map(|line| {
-        let mut fields = line.split(',');
-        Some([fields.next()?, fields.next()?, fields.next()?, fields.next()?, fields.next()?])
+        let mut fields = [""; N];
+        let mut parts = line.split(',');
+        for field in &mut fields {
+            *field = parts.next()?;
+        }
+        parts.next().is_none().then_some(fields)
     })
+}
+
+/// Watts of TDP per thread over a class's rows that know their threads: the lowest, the median and the highest.
+pub(crate) fn tdp_per_thread(class: Class) -> [f64; 3] {
+    let of = |row: CpuRow| Some(row.tdp_w / f64::from(row.threads?));
+    let mut watts: Vec<f64> = cpus().filter(|row| row.class == class).filter_map(of).collect();
+    watts.sort_by(f64::total_cmp);
+    let middle = watts.len() / 2;
+    let median = if watts.len() % 2 == 1 { watts[middle] } else { (watts[middle - 1] + watts[middle]) / 2.0 };
+    [watts[0], median, watts[watts.len() - 1]]
 }
 
 #[cfg(test)]

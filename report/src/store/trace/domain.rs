@@ -1,13 +1,13 @@
 //! The `# domain` line: identity, unit and limits, before and after the finest decimal place is known.
 
-use eco2_core::{Component, Domain, Kind, Quality, Scale};
+use eco2_core::{Component, Domain, Kind, ModelRange, Quality, Scale};
 
 use super::attributes::Attributes;
 use super::decimal::{Decimal, MAX_PLACES, clip, decimal, number};
 use super::fault::{LineFault, NumberFault};
 
 /// What a `# domain` line takes.
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 17] = [
     "component",
     "kind",
     "unit",
@@ -24,6 +24,7 @@ const KEYS: [&str; 16] = [
     "gain",
     "ceiling_w",
     "average_ns",
+    "model_range",
 ];
 
 /// The unit of a domain's values: a power of ten of joules or watts, or a factor.
@@ -194,6 +195,7 @@ fn set_limits(domain: &mut Domain, given: &Attributes) -> Result<(), LineFault> 
     }
     domain.parent = given.get("parent").map(str::to_owned);
     domain.gain_percent = given.get("gain").map(gain).transpose()?;
+    domain.model_range = given.get("model_range").map(model_range).transpose()?;
     if let Some(name) = given.get("name") {
         name.clone_into(&mut domain.name);
     }
@@ -212,6 +214,24 @@ fn microwatts(field: &'static str, text: &str) -> Result<u64, LineFault> {
 fn nanoseconds(field: &'static str, text: &str) -> Result<u64, LineFault> {
     let too_large = || number(field, text, NumberFault::TooLarge);
     decimal(field, text)?.at(0).ok_or_else(too_large)
+}
+
+/// `<busy from, W>:<idle low>:<idle high>:<busy low>:<busy high>`, the factors in thousandths.
+fn model_range(text: &str) -> Result<ModelRange, LineFault> {
+    let malformed = || super::decimal::number("model_range", text, super::NumberFault::Malformed);
+    let (busy_from, factors) = text.split_once(':').ok_or_else(malformed)?;
+    let factors: Vec<u32> =
+        factors.split(':').map(|part| part.parse().map_err(|_| malformed())).collect::<Result<_, _>>()?;
+    match factors[..] {
+        [idle_low, idle_high, busy_low, busy_high] if idle_low <= idle_high && busy_low <= busy_high => {
+            Ok(ModelRange {
+                busy_uw: microwatts("model_range", busy_from)?,
+                idle_permille: [idle_low, idle_high],
+                busy_permille: [busy_low, busy_high],
+            })
+        }
+        _ => Err(malformed()),
+    }
 }
 
 fn gain(text: &str) -> Result<f64, LineFault> {

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use eco2_core::{Component, Domain, Kind, Quality, Reading, Scale};
+use eco2_core::{Component, Domain, Kind, ModelRange, Quality, Reading, Scale};
 
 use super::attributes::encode;
 use super::format::{HEADER, TRACE_SCHEMA};
@@ -106,7 +106,13 @@ fn attributes(domain: &Domain) -> String {
     add("source", Some(encode(&domain.source)));
     add("quality", Some(quality(domain.quality).to_owned()));
     add("gain", domain.gain_percent.filter(|gain| gain.is_finite()).map(|gain| gain.to_string()));
+    add("model_range", domain.model_range.map(model_range));
     text
+}
+
+fn model_range(range: ModelRange) -> String {
+    let ([idle_low, idle_high], [busy_low, busy_high]) = (range.idle_permille, range.busy_permille);
+    format!("{}:{idle_low}:{idle_high}:{busy_low}:{busy_high}", watts(range.busy_uw))
 }
 
 fn component(component: Component) -> &'static str {
