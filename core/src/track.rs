@@ -289,15 +289,6 @@ impl Track {
         }
     }
 
-    fn anomaly(&mut self, at_ns: u64, kind: NoticeKind) {
-        self.counts.anomalies += 1;
-        self.notices.add(at_ns, kind);
-    }
-
-    fn implausible(&self) -> NoticeKind {
-        NoticeKind::Implausible { most_uw: self.domain.most_uw() }
-    }
-
     fn push_power(&mut self, reading: &Reading) -> Outcome {
         let raw = match reading.value {
             Ok(raw) => raw,

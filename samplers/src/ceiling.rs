@@ -7,7 +7,7 @@
 //! | --- | --- | --- |
 //! | package in the table, server | 2 × TDP | firmware lets servers draw up to 1.25 × TDP for a time, peaks last milliseconds |
 //! | package in the table, client | 4 × TDP, at least 60 W | 15 W parts with 55 W of turbo; 6 W parts with 25 W |
-//! | package not in the table | the most of the table's watts per thread × threads × the same factor, at least 250 W (client) or 1 kW (server) | table |
+//! | package not in the table | what 95 % of the table's watts per thread do not exceed × threads × the same factor, at least 250 W (client) or 1 kW (server) | table |
 //! | memory of a package | 60 W (client), 500 W (server) | 4 modules of 10 W with margin; 24 modules of 20 W |
 
 use eco2_core::{Component, Domain};
@@ -54,7 +54,7 @@ impl Ceilings {
             (None, class) => {
                 let threads = f64::from(facts.siblings.unwrap_or(facts.threads));
                 let least = if class == Class::Server || facts.name.is_empty() { 1_000.0 } else { 250.0 };
-                (factor * table::tdp_per_thread(class)[2] * threads).max(least)
+                (factor * table::tdp_per_thread(class)[1] * threads).max(least)
             }
         };
         let memory_w = if class == Class::Server { 500.0 } else { 60.0 };
@@ -76,8 +76,8 @@ mod tests {
     fn k04_the_ceiling_comes_from_the_model_of_the_processor() {
         assert_eq!(watts("AMD EPYC 7763 64-Core Processor", 128, false), 560, "2 x 280 W");
         assert_eq!(watts("AMD Ryzen 7 7840U w/ Radeon 780M Graphics", 16, false), 112, "4 x 28 W");
-        assert_eq!(watts("Intel(R) N100", 4, false), 260, "not in the table: 4 x 16.25 W x 4 threads");
-        assert_eq!(watts("AMD EPYC", 128, true), 5_120, "2 x 20 W x 128 threads");
+        assert_eq!(watts("Intel(R) N100", 4, false), 250, "not in the table: 4 x 8.75 W x 4 threads is less");
+        assert_eq!(watts("AMD EPYC", 128, true), 2_720, "2 x 10.625 W x 128 threads");
         assert_eq!(watts("", 4, false), 1_000, "nothing is known of it");
     }
 }

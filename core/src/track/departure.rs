@@ -15,6 +15,15 @@ impl Fallback<Track> {
 }
 
 impl Track {
+    pub(super) fn anomaly(&mut self, at_ns: u64, kind: NoticeKind) {
+        self.counts.anomalies += 1;
+        self.notices.add(at_ns, kind);
+    }
+
+    pub(super) fn implausible(&self) -> NoticeKind {
+        NoticeKind::Implausible { most_uw: self.domain.most_uw() }
+    }
+
     /// Keeps the track as it is before the counter departs from its course.
     pub(super) fn depart(&mut self, outcome: Outcome, leap: bool, reading: &Reading) {
         let kept = self.fallback.as_ref().is_some_and(|kept| !kept.leap && kept.is_fresh(reading));

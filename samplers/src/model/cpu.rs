@@ -168,7 +168,7 @@ fn nothing(threads: u32, class: Class) -> Candidate {
     if let Some(all) = servers {
         return of_die(Level::Nothing, threads, &all, OF_SERVERS);
     }
-    let [_, tdp_w, _] = table::tdp_per_thread(class);
+    let [tdp_w, _] = table::tdp_per_thread(class);
     let full_w = tdp_w * f64::from(threads);
     let method = format!("{} W TDP × {threads} threads, median of clients", rounded(tdp_w));
     Candidate { level: Level::Nothing, watts: [IDLE_SHARE * full_w, full_w], factors: OF_CLIENTS, method }

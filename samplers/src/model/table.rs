@@ -119,14 +119,14 @@ pub(crate) fn fields<const N: usize>(text: &'static str) -> impl Iterator<Item =
     })
 }
 
-/// Watts of TDP per thread over a class's rows that know their threads: the lowest, the median and the highest.
-pub(crate) fn tdp_per_thread(class: Class) -> [f64; 3] {
+/// Watts of TDP per thread over a class's rows that know their threads: the median, and what 95 % of them do not exceed.
+pub(crate) fn tdp_per_thread(class: Class) -> [f64; 2] {
     let of = |row: CpuRow| Some(row.tdp_w / f64::from(row.threads?));
     let mut watts: Vec<f64> = cpus().filter(|row| row.class == class).filter_map(of).collect();
     watts.sort_by(f64::total_cmp);
     let middle = watts.len() / 2;
     let median = if watts.len() % 2 == 1 { watts[middle] } else { (watts[middle - 1] + watts[middle]) / 2.0 };
-    [watts[0], median, watts[watts.len() - 1]]
+    [median, watts[watts.len() * 95 / 100]]
 }
 
 #[cfg(test)]
