@@ -174,11 +174,11 @@ fn k05_a_virtual_gpu_without_readings_is_estimated_from_its_utilisation() {
         let device = report["devices"].as_array().unwrap().iter().find(|device| device["component"] == "gpu").unwrap();
         (device["quality"].as_str().unwrap().to_owned(), device["mean_w"].as_f64())
     };
-    // A V100 of 300 W: 30 W idle and 270 W more at full load, of which 80 %.
+    // A V100 of 300 W: 0.18 of it idle and 0.62 more at full load, of which 80 %.
     let (quality, mean_w) = board(&run("", ""));
-    assert_eq!((quality.as_str(), mean_w.map(|w| w.round())), ("estimated", Some(246.0)));
-    // The user knows better: 20 W and 80 % of 180 W.
+    assert_eq!((quality.as_str(), mean_w.map(|w| w.round())), ("estimated", Some(203.0)));
+    // The user knows better: 200 W.
     let (_, mean_w) = board(&run("", "200"));
-    assert_eq!(mean_w.map(|w| w.round()), Some(164.0));
+    assert_eq!(mean_w.map(|w| w.round()), Some(135.0));
     assert_eq!(board(&run("--no-estimate", "")).0, "missing");
 }
