@@ -1,7 +1,7 @@
 //! `eco2 grid`: the carbon intensity of electricity in a grid zone, with its source.
 
 use eco2::options::opt;
-use eco2_grid::{CloudRegion, Intensity, Mix, Zone, mix_of, region_asked_for};
+use eco2_grid::{CloudRegion, Intensity, Mix, Zone, mix_of, named_region};
 
 use crate::args::GridArgs;
 use crate::out::document;
@@ -15,7 +15,7 @@ pub(crate) fn grid(args: &GridArgs) -> anyhow::Result<u8> {
     let text = match (&args.zone, args.json) {
         (Some(zone), _) if args.provider.is_given() => live::now(zone, &args.provider, args)?,
         (Some(zone), true) => document(&eco2_grid::zone_document(zone)?),
-        (Some(zone), false) => page(&eco2_grid::lookup(zone)?, region_asked_for(zone)),
+        (Some(zone), false) => page(&eco2_grid::lookup(zone)?, named_region(zone)),
         (None, true) => document(&eco2_grid::zones_document()),
         (None, false) => list(eco2_grid::zones()),
     };

@@ -1,8 +1,8 @@
-//! The world's larger cities with their zones, for places where the map of borders is not sure: `New York`, coordinates
-//! in Singapore. Facts of GeoNames (CC BY 4.0); see `NOTICE`.
+//! Large cities and their zones, for the lookup of a zone by city name (`New York`) and by coordinates that the coarse map of
+//! borders cannot resolve (Singapore). Data of GeoNames (CC BY 4.0); see `NOTICE`.
 //!
-//! A city stands for its surroundings as far as half the way to the nearest town of 15,000 inhabitants in another zone,
-//! and 25 km at most.
+//! Coordinates belong to a city within half the distance to the nearest town of 15,000 inhabitants in another zone, and at
+//! most 25 km.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -55,7 +55,7 @@ impl City {
         &self.name
     }
 
-    /// Great-circle distance, kilometres (haversine formula).
+    /// Great-circle distance to a point, kilometres (haversine formula).
     fn distance_km(&self, latitude: f64, longitude: f64) -> f64 {
         let half = |from: f64, to: f64| ((to - from).to_radians() / 2.0).sin().powi(2);
         let narrow = self.latitude.to_radians().cos() * latitude.to_radians().cos();
@@ -64,7 +64,7 @@ impl City {
     }
 }
 
-/// The city in whose sure surroundings a place is; the nearest of several.
+/// The city whose surroundings contain a point; the nearest of several.
 pub(crate) fn around(latitude: f64, longitude: f64) -> Option<&'static City> {
     let near = CITIES.iter().filter(|city| (city.latitude - latitude).abs() < 1.0);
     let sure = near.map(|city| (city.distance_km(latitude, longitude), city)).filter(|(km, city)| *km <= city.sure_km);
@@ -76,8 +76,8 @@ pub(crate) fn named(folded: &str) -> Option<&'static City> {
     NAMED.get(folded).copied().flatten()
 }
 
-/// The time zone of a grid zone, as the IANA database names it (`Europe/Berlin`); `None` where it has several or it is not
-/// known.
+/// The time zone of a grid zone, as the IANA database names it (`Europe/Berlin`); `None` if the zone has several, or is
+/// unknown.
 ///
 /// ```
 /// assert_eq!(eco2_grid::time_zone("US-CA"), Some("America/Los_Angeles"));

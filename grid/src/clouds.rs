@@ -1,4 +1,5 @@
-//! Regions of cloud providers: in which zone each lies, and what its provider says of its data centres.
+//! Regions of cloud providers (`eco2 grid aws:us-east-1`): the zone of each, and the PUE (power usage effectiveness) and
+//! intensity that its provider publishes.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -21,41 +22,41 @@ fn hash() -> Sha256 {
 pub struct CloudRegion {
     /// `aws`, `azure` or `gcp`.
     pub provider: String,
-    /// The provider's name of it: `us-east-1`.
+    /// Name, such as `us-east-1`.
     pub region: String,
-    /// Where it is, for people.
+    /// Location in words.
     pub location: String,
     /// Zone of the yearly table: the state in the United States, else the country.
     pub zone: String,
-    /// Zone as flow-tracing providers name it; empty where nobody says.
+    /// Zone in the notation of flow-tracing providers, which trace imports; empty if unknown.
     pub flow_zone: String,
-    /// Power usage effectiveness that the provider discloses; `None`: not known. It is shown, and never applied unasked.
+    /// Power usage effectiveness that the provider publishes; `None` if unknown. It is shown, and applied only on request.
     pub pue: Option<f64>,
     /// Year of the PUE.
     pub pue_year: Option<i32>,
-    /// Who says so.
+    /// Publisher of the PUE.
     pub pue_source: String,
-    /// Under which licence.
+    /// Licence of the PUE.
     pub pue_licence: String,
-    /// Grams CO2e per kilowatt-hour of the region's grid as the provider publishes it; `None`: it does not.
+    /// Intensity of the region's grid that the provider publishes, grams CO2e per kilowatt-hour; `None` if it does not.
     pub g_per_kwh: Option<f64>,
-    /// Year of the figure.
+    /// Year of the intensity.
     pub g_year: Option<i32>,
-    /// What the figure counts.
+    /// Kind of the intensity.
     pub g_kind: Option<IntensityKind>,
-    /// Who publishes it.
+    /// Publisher of the intensity.
     pub g_source: String,
-    /// Under which licence.
+    /// Licence of the intensity.
     pub g_licence: String,
 }
 
-/// All regions, in the order of providers and names.
+/// All regions, sorted by provider and name.
 #[must_use]
 pub fn cloud_regions() -> &'static [CloudRegion] {
     &CLOUDS.regions
 }
 
-/// The region of that name: `aws:us-east-1`, `gcp/europe-west4`, or `us-east-1` where one provider alone has it.
+/// The region of a name: `aws:us-east-1`, `gcp/europe-west4`, or `us-east-1` if only one provider has that name.
 ///
 /// ```
 /// let virginia = eco2_grid::cloud_region("aws:us-east-1").expect("a region of AWS");
@@ -79,24 +80,24 @@ pub(crate) fn names() -> impl Iterator<Item = (&'static str, String)> {
 }
 
 impl CloudRegion {
-    /// For people: `us-east-1 (aws:us-east-1)`.
+    /// Location and code: `Virginia (aws:us-east-1)`.
     #[must_use]
     pub fn label(&self) -> String {
         format!("{} ({})", self.location, self.code())
     }
 
-    /// `aws:us-east-1`.
+    /// Provider and name: `aws:us-east-1`.
     #[must_use]
     pub fn code(&self) -> String {
         format!("{}:{}", self.provider, self.region)
     }
 
-    /// The provider's own figure of the region's grid, else its zone's.
+    /// The intensity that the provider publishes, otherwise that of the zone.
     pub(crate) fn intensity(&self) -> Option<Intensity> {
-        self.own_figure().or_else(|| self.figure_of_its_zone())
+        self.published_intensity().or_else(|| self.zone_intensity())
     }
 
-    fn own_figure(&self) -> Option<Intensity> {
+    fn published_intensity(&self) -> Option<Intensity> {
         Some(Intensity {
             g_per_kwh: self.g_per_kwh?,
             zone: self.code(),
@@ -112,7 +113,7 @@ impl CloudRegion {
         })
     }
 
-    fn figure_of_its_zone(&self) -> Option<Intensity> {
+    fn zone_intensity(&self) -> Option<Intensity> {
         let zone = zone::coded(&self.zone)?;
         let note = format!("{} has no figure of its own: this is that of {}", self.code(), zone.label());
         Some(Intensity { note: Some(note), ..zone.intensity(ZoneSource::Given) })
@@ -121,12 +122,12 @@ impl CloudRegion {
 
 struct CloudTable {
     regions: Vec<CloudRegion>,
-    /// `None` for a name that two providers have.
+    /// Index of the region by folded name; `None` for a name that two providers use.
     names: HashMap<String, Option<usize>>,
 }
 
 impl CloudTable {
-    /// The file is part of the crate: a test, not the user, learns of a row that does not parse.
+    /// Parses the embedded file. A row that does not parse is skipped here and fails a test.
     fn parse(text: &str) -> Self {
         let rows = csv::Reader::from_reader(text.as_bytes()).into_deserialize::<CloudRegion>();
         let regions: Vec<CloudRegion> = rows.filter_map(Result::ok).collect();

@@ -1,6 +1,7 @@
-//! Energy and carbon of many intervals at once: what each took, what it weighs, at what rate, and what a credit costs.
+//! Energy and emissions of many intervals at once, and the cost of carbon credits: `eco2_batch()` of the C library.
 //!
-//! The arithmetic of a report, for histories that a program kept itself. Energy is an integer until it is converted.
+//! It serves programs that keep a history of energies, running totals or powers themselves. Energy is an integer until it is
+//! converted to kilowatt-hours.
 
 use eco2_core::units;
 
@@ -9,31 +10,31 @@ use crate::Pue;
 /// Grams in a tonne.
 const GRAMS_PER_TONNE: f64 = 1e6;
 
-/// What a column of amounts holds.
+/// The meaning of the amounts and times in a history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ImpactColumn {
     /// Microjoules of each interval; times are durations.
     Energies,
-    /// Running totals, microjoules, at rising times: each interval ends there and began at the one before. The first
-    /// is where counting starts. What falls counts as nothing: see [`first_fall`].
+    /// Running totals, microjoules, at increasing times: each interval lasts from the previous row to this one, and the first
+    /// row is the start of counting. A total that decreases counts as 0; [`first_fall`] finds it.
     Totals,
     /// Mean power of each interval, microwatts; times are durations.
     Powers,
 }
 
-/// One row: an amount, a time in nanoseconds, and grams CO2e per kilowatt-hour if they are known.
+/// One row: an amount, a time, and an intensity if it is known.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ImpactRow {
-    /// As the column says.
+    /// Energy or power, as [`ImpactColumn`] defines it.
     pub amount: u64,
     /// Duration or instant, nanoseconds.
     pub time_ns: u64,
-    /// Intensity; `None`: not known.
+    /// Intensity, grams CO2e per kilowatt-hour; `None` if unknown.
     pub g_per_kwh: Option<f64>,
 }
 
-/// What an interval took.
+/// Energy and emissions of one interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Impact {
     /// Kilowatt-hours of the machine, before PUE.
@@ -42,7 +43,7 @@ pub struct Impact {
     pub watts: Option<f64>,
     /// Grams CO2e, PUE included; `None` without an intensity.
     pub grams: Option<f64>,
-    /// Grams a second; `None` without an intensity or a duration.
+    /// Grams per second; `None` without an intensity or a duration.
     pub grams_per_s: Option<f64>,
 }
 
@@ -63,13 +64,14 @@ pub fn impacts(
     })
 }
 
-/// The first place where a column that must not fall does: for the amounts and the instants of [`ImpactColumn::Totals`].
+/// The first index at which a value is below the one before; `None` if the column never decreases. Amounts and instants of
+/// [`ImpactColumn::Totals`] must not decrease.
 #[must_use]
 pub fn first_fall(values: &[u64]) -> Option<usize> {
     Some(values.windows(2).position(|pair| pair[1] < pair[0])? + 1)
 }
 
-/// What carbon credits for an amount cost, at a price per tonne: `grams ÷ 1,000,000 × price`.
+/// Cost of carbon credits for an amount of emissions at a price per tonne: `grams ÷ 1,000,000 × price`.
 #[must_use]
 pub fn credit_cost(grams: f64, price_per_tonne: f64) -> f64 {
     grams / GRAMS_PER_TONNE * price_per_tonne

@@ -1,39 +1,40 @@
-//! Grams per kilowatt-hour, and where they come from.
+//! Carbon intensity of electricity: grams CO2e per kilowatt-hour with their origin, as `eco2 grid` shows it.
 
 use std::fmt;
 
 use crate::{RangeError, Sha256};
 
-/// Highest figure that [`constant`] takes: four times a coal plant, so that kilograms for grams are caught.
+/// Upper limit of accepted intensities, grams CO2e per kilowatt-hour: four times a coal plant. It catches values that were
+/// meant in other units.
 pub const MAX_G_PER_KWH: f64 = 5000.0;
 
-/// Values older than this many years get a notice.
+/// Values that are more than this many years old get a notice.
 const OLD_YEARS: i32 = 5;
 
-/// An intensity with its provenance.
+/// An intensity with its origin.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Intensity {
     /// Grams CO2e per kilowatt-hour.
     pub g_per_kwh: f64,
-    /// Zone code; `constant` where the figure was given.
+    /// Zone code; `constant` for a value that the user states.
     pub zone: String,
-    /// Zone, for people.
+    /// Zone name.
     pub zone_name: String,
     /// How the zone was chosen.
     pub zone_source: ZoneSource,
-    /// What the figure counts; `None`: the giver did not say.
+    /// What the value counts; `None` if not stated.
     pub kind: Option<IntensityKind>,
-    /// Who publishes it.
+    /// Publisher.
     pub source: String,
-    /// Year of the figure; `None`: not known.
+    /// Year of the value; `None` if unknown.
     pub year: Option<i32>,
-    /// Licence of the figure; empty for a given one.
+    /// Licence of the value; empty for one that the user states.
     pub licence: String,
-    /// Whether the provider calls it an estimate.
+    /// Whether the publisher calls it an estimate.
     pub estimated: bool,
-    /// SHA-256 of the committed table that it is from; `None`: it is from none.
+    /// SHA-256 of the embedded table that contains it; `None` for other sources.
     pub table: Option<Sha256>,
-    /// What the user should know about the choice, such as another zone of that name.
+    /// A note for the user about the choice of zone, such as another zone of the same name.
     pub note: Option<String>,
 }
 
@@ -41,43 +42,46 @@ pub struct Intensity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ZoneSource {
-    /// Asked for by this run.
+    /// Named for this run.
     Given,
-    /// Found in a configuration file.
+    /// Named in a configuration file.
     Config,
-    /// Nobody said where: the world average, flagged.
+    /// Not named: the world average is used, flagged.
     DefaultWorld,
-    /// The figure itself was given.
+    /// The user stated the intensity itself.
     Constant,
-    /// The machine's cloud said where it is, because it was asked to.
+    /// The metadata service of the machine's cloud named its region, on request.
     Cloud,
-    /// Found from coordinates that were given.
+    /// Found from coordinates that the user stated.
     Coordinates,
-    /// The requested region has no value; that of its country is used, because that was allowed.
+    /// The requested region has no value; the value of its country is used, because the options allow it.
     Country,
-    /// The requested zone has no value; the world average is used, because that was allowed.
+    /// The requested zone has no value; the world average is used, because the options allow it.
     Unknown,
 }
 
-/// What an intensity counts. Figures of different kinds must not be compared, let alone added.
+/// What an intensity counts. Values of different kinds must be neither compared nor added.
+///
+/// *Life-cycle* values include fuel supply, construction and grid losses; *direct* values count only the emissions at the
+/// generators. *Production* counts what is generated in the zone; *consumption* includes imports, traced to their origin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum IntensityKind {
-    /// Life-cycle emissions of what is produced in the zone, imports left out.
+    /// Life-cycle emissions of the electricity that is produced in the zone.
     LifecycleAverageProduction,
-    /// Emissions at the generators of the zone, without fuel supply, construction and grid losses.
+    /// Direct emissions of the electricity that is produced in the zone.
     DirectAverageProduction,
-    /// Life-cycle emissions of what is consumed in the zone, imports traced to where they were produced.
+    /// Life-cycle emissions of the electricity that is consumed in the zone.
     LifecycleAverageConsumption,
-    /// Emissions at the generators of what is consumed in the zone, imports included.
+    /// Direct emissions of the electricity that is consumed in the zone.
     DirectAverageConsumption,
-    /// Emissions of the generators that answer one more kilowatt-hour of demand now.
+    /// Emissions of the generators that would supply one more kilowatt-hour of demand now.
     MarginalOperating,
 }
 
 impl IntensityKind {
-    /// Every kind, in the order of their declaration.
+    /// All kinds, in the order of their declaration.
     pub const ALL: [Self; 5] = [
         Self::LifecycleAverageProduction,
         Self::DirectAverageProduction,
@@ -86,13 +90,13 @@ impl IntensityKind {
         Self::MarginalOperating,
     ];
 
-    /// The kind that reports write so; `None` for any other text.
+    /// The kind of a name in reports; `None` for any other text.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 
-    /// As reports write it.
+    /// The name in reports.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -106,7 +110,7 @@ impl IntensityKind {
 }
 
 impl ZoneSource {
-    /// As reports write it.
+    /// The name in reports.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -129,20 +133,20 @@ impl fmt::Display for IntensityKind {
 }
 
 impl Intensity {
-    /// What to tell of a value that is more than [`OLD_YEARS`] older than the year it is used in; `None` for a newer one.
+    /// A notice for the user if the value is more than five years older than the year `used_in`; otherwise `None`.
     #[must_use]
     pub fn age_notice(&self, used_in: i32) -> Option<String> {
         age_notice(&self.zone, self.year?, used_in)
     }
 
-    /// The same figure, said to come from a configuration file.
+    /// The same intensity, with a configuration file as the source of its zone.
     #[must_use]
     pub fn from_config(self) -> Self {
         Self { zone_source: ZoneSource::Config, ..self }
     }
 }
 
-/// See [`Intensity::age_notice`].
+/// [`Intensity::age_notice`] of a zone and year.
 #[must_use]
 pub(crate) fn age_notice(zone: &str, year: i32, used_in: i32) -> Option<String> {
     let age = used_in.saturating_sub(year);
@@ -151,10 +155,10 @@ pub(crate) fn age_notice(zone: &str, year: i32, used_in: i32) -> Option<String> 
     (age > OLD_YEARS).then(text)
 }
 
-/// A figure that the user brings, in grams CO2e per kilowatt-hour.
+/// An intensity that the user states, grams CO2e per kilowatt-hour.
 ///
 /// # Errors
-/// [`RangeError`] unless it is finite and within 0 to [`MAX_G_PER_KWH`].
+/// [`RangeError`] unless it is from 0 to [`MAX_G_PER_KWH`].
 pub fn constant(g_per_kwh: f64) -> Result<Intensity, RangeError> {
     if !(0.0..=MAX_G_PER_KWH).contains(&g_per_kwh) {
         let allowed = "0 to 5000 grams CO2e per kilowatt-hour";

@@ -1,10 +1,16 @@
-//! What a kilowatt-hour weighs, when and where.
+//! Carbon intensity of electricity, and what follows from it: `eco2 grid`, `eco2 plan` and the pricing of every report.
 //!
-//! [`lookup`] finds the yearly average of a zone by code, name or alias; [`world`] is the flagged default; [`constant`]
-//! is a figure the user brings. [`price`] turns energy into grams with the table from which anyone can recompute them.
-//! Every figure carries its source, year, kind and licence, and kinds are never mixed. [`provider`] has intensities over
-//! time; nobody is asked over the network unless the feature `providers` is on and a service is named. [`carbon`] has what
-//! stands beside the grams. No guessing.
+//! * [`lookup`] finds the yearly average intensity of a zone by code, name or alias. [`world`] is the flagged default,
+//!   [`constant`] a value that the user states. Each intensity has its source, year, kind and licence.
+//! * [`price`] turns energy into emissions at one intensity. [`pricing`] does so over time, with cost and PUE (power usage
+//!   effectiveness, the energy overhead of the building). Emissions of different kinds are never added up.
+//! * [`provider`] reads intensities over time. A service on the network is asked only if the feature `providers` is on and
+//!   the service is named.
+//! * [`Series`] is an intensity over time, [`plan`] finds the lowest-carbon time, zone and width for a job in it, and
+//!   [`request`] is a plan as JSON.
+//! * [`carbon`] computes the supplements of a report: market-based and embodied emissions, SCI, water, cost, equivalents.
+//!
+//! Nothing is guessed: where no value is known, the result is `None` or an error that names what to state.
 //!
 //! ```
 //! let germany = eco2_grid::lookup("Germany")?;
@@ -38,7 +44,7 @@ mod zone_document;
 
 pub use cities::time_zone;
 pub use clouds::{CloudRegion, cloud_region, cloud_regions};
-pub use counterfactual::{Difference, EnergyProfile, PlacedRun, best_begin, difference};
+pub use counterfactual::{Difference, EnergyProfile, PlacedRun, best_start, difference};
 pub use impact::{Impact, ImpactColumn, ImpactRow, credit_cost, first_fall, impacts};
 pub use intensity::{Intensity, IntensityKind, MAX_G_PER_KWH, ZoneSource, constant};
 pub use locate::{LocateError, locate};
@@ -53,8 +59,8 @@ pub use series::{
 };
 pub use sha256::Sha256;
 pub use zone::{Zone, zones};
-pub use zone_document::{Mix, mix, mix_of, region_asked_for, zone_document, zones_document};
+pub use zone_document::{Mix, mix, mix_of, named_region, zone_document, zones_document};
 
-/// The line that a report with figures of the table must carry (CC BY 4.0 asks for it).
+/// The attribution that a report with values of the table must contain (required by CC BY 4.0).
 pub const ATTRIBUTION: &str = "Grid intensity: Ember, Yearly Electricity Data, and Our World in Data (both CC BY 4.0); \
      US EPA eGRID (public domain); Google, Carbon data of Google Cloud regions (Apache-2.0).";

@@ -1,47 +1,49 @@
-//! From coordinates to a zone, offline and coarse: where the answer is not sure, there is none.
+//! Finds the zone of coordinates offline (option `locate`). The map is coarse: where the zone is uncertain, the result is an
+//! error.
 //!
-//! Borders are Natural Earth's at 1:110 million (public domain), good to some tens of kilometres. So a point counts as a
-//! country's only well inside it; near a border, at sea, and near places too small for that map, the error names what is
-//! near, and the zone has to be given. Around a large city its own zone counts, which in the United States is a state's.
+//! Borders are Natural Earth's at 1:110 million (public domain), accurate to some tens of kilometres. A point therefore
+//! belongs to a country only if it is well inside it. Near a border, at sea, and near places that are too small for the map,
+//! the error names the zones nearby, and the user has to name the zone. Around a large city the city's zone is used; in the
+//! United States that is a state.
 
 use std::sync::LazyLock;
 
 use crate::{Intensity, ZoneError, ZoneSource, cities, lookup};
 
 const CSV: &str = include_str!("../data/borders.csv");
-/// Closer to another zone's border than this is not sure, degrees of latitude: 33 km.
+/// A point that is closer than this to the border of another zone is uncertain, degrees of latitude: 33 km.
 const SURE_DEGREES: f64 = 0.3;
-/// What else an error names is within this, degrees of latitude.
+/// An error names zones within this distance, degrees of latitude.
 const NEAR_DEGREES: f64 = 2.0;
-/// Zones with a grid of their own that the map does not show: latitude, longitude, code.
-const APART: [(f64, f64, &str); 5] =
+/// Zones that the map does not show, as latitude, longitude and code.
+const SMALL_ZONES: [(f64, f64, &str); 5] =
     [(22.32, 114.17, "HK"), (22.20, 113.55, "MO"), (1.35, 103.82, "SG"), (26.07, 50.55, "BH"), (36.14, -5.35, "GI")];
 
-static RINGS: LazyLock<Vec<Border>> = LazyLock::new(|| CSV.lines().skip(1).filter_map(Border::parse).collect());
+static BORDERS: LazyLock<Vec<Border>> = LazyLock::new(|| CSV.lines().skip(1).filter_map(Border::parse).collect());
 
-/// Why coordinates give no zone.
+/// Coordinates without a zone.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LocateError {
     /// Not a place on Earth.
     #[error("latitude {latitude}, longitude {longitude} is no place: -90 to 90 and -180 to 180 degrees")]
     NoPlace {
-        /// As given.
+        /// Latitude, degrees.
         latitude: f64,
-        /// As given.
+        /// Longitude, degrees.
         longitude: f64,
     },
-    /// No zone is sure there.
+    /// The zone there is uncertain.
     #[error("latitude {latitude}, longitude {longitude}: the coarse map is not sure{}; give --zone", near(zones))]
     NotSure {
-        /// As given.
+        /// Latitude, degrees.
         latitude: f64,
-        /// As given.
+        /// Longitude, degrees.
         longitude: f64,
         /// Codes of zones near it.
         zones: Vec<String>,
     },
-    /// The place is sure, and its zone has no figure.
+    /// The zone is certain, but has no intensity.
     #[error(transparent)]
     Zone(#[from] ZoneError),
 }
@@ -50,10 +52,11 @@ fn near(zones: &[String]) -> String {
     if zones.is_empty() { String::new() } else { format!(" (near: {})", zones.join(", ")) }
 }
 
-/// The yearly average of the country (around a large city of the United States, of the state) at a latitude and longitude, degrees; 0 is a place like any other.
+/// The yearly average of the country at a latitude and longitude, degrees. Around a large city of the United States it is that
+/// of the state. The coordinates 0, 0 are treated like any others.
 ///
 /// # Errors
-/// [`LocateError`] outside the ranges, and wherever the map is too coarse to be sure.
+/// [`LocateError`] for coordinates out of range, and where the map is too coarse.
 ///
 /// ```
 /// let madrid = eco2_grid::locate(40.4, -3.7).expect("well inside Spain");
@@ -77,9 +80,9 @@ fn zone_at(latitude: f64, longitude: f64) -> Result<&'static str, LocateError> {
     let mut near: Vec<(f64, &str)> = distances(latitude, longitude).filter(|(away, _)| *away < NEAR_DEGREES).collect();
     near.sort_by(|(a, left), (b, right)| a.total_cmp(b).then_with(|| left.cmp(right)));
     near.dedup_by_key(|(_, zone)| *zone);
-    let within = |zone: &str| rings_of(zone).any(|ring| ring.holds(latitude, longitude));
+    let within = |zone: &str| borders_of(zone).any(|border| border.contains(latitude, longitude));
     let close = |zone: &str| near.iter().any(|(away, other)| *other != zone && *away < SURE_DEGREES);
-    match near.iter().map(|(_, zone)| *zone).chain(holders(latitude, longitude)).find(|zone| within(zone)) {
+    match near.iter().map(|(_, zone)| *zone).chain(zones_containing(latitude, longitude)).find(|zone| within(zone)) {
         Some(zone) if !close(zone) => Ok(zone),
         _ => {
             let mut zones: Vec<String> = Vec::new();
@@ -94,22 +97,22 @@ fn zone_at(latitude: f64, longitude: f64) -> Result<&'static str, LocateError> {
     }
 }
 
-fn rings_of(zone: &str) -> impl Iterator<Item = &'static Border> {
-    RINGS.iter().filter(move |ring| ring.zone == zone)
+fn borders_of(zone: &str) -> impl Iterator<Item = &'static Border> {
+    BORDERS.iter().filter(move |border| border.zone == zone)
 }
 
-fn holders(latitude: f64, longitude: f64) -> impl Iterator<Item = &'static str> {
-    RINGS.iter().filter(move |ring| ring.holds(latitude, longitude)).map(|ring| ring.zone)
+fn zones_containing(latitude: f64, longitude: f64) -> impl Iterator<Item = &'static str> {
+    BORDERS.iter().filter(move |border| border.contains(latitude, longitude)).map(|border| border.zone)
 }
 
-/// How far every border and every place apart is.
+/// The distance to every border and to every zone that the map does not show, degrees of latitude.
 fn distances(latitude: f64, longitude: f64) -> impl Iterator<Item = (f64, &'static str)> {
-    let borders = RINGS.iter().map(move |ring| (ring.distance(latitude, longitude), ring.zone));
-    let apart = APART.iter().map(move |(at, along, zone)| {
+    let borders = BORDERS.iter().map(move |border| (border.distance(latitude, longitude), border.zone));
+    let small = SMALL_ZONES.iter().map(move |(at, along, zone)| {
         let narrow = latitude.to_radians().cos();
         ((at - latitude).hypot((along - longitude) * narrow), *zone)
     });
-    borders.chain(apart)
+    borders.chain(small)
 }
 
 /// A closed border: longitude and latitude of its corners, degrees.
@@ -131,8 +134,8 @@ impl Border {
         self.corners.iter().copied().zip(next.copied())
     }
 
-    /// Even-odd rule: how often a ray to the east crosses the border.
-    fn holds(&self, latitude: f64, longitude: f64) -> bool {
+    /// Whether the point is inside, by the even-odd rule: how often a ray to the east crosses the border.
+    fn contains(&self, latitude: f64, longitude: f64) -> bool {
         let crosses = |&((from_x, from_y), (to_x, to_y)): &((f64, f64), (f64, f64))| {
             (from_y > latitude) != (to_y > latitude)
                 && longitude < (to_x - from_x) * (latitude - from_y) / (to_y - from_y) + from_x
@@ -140,7 +143,7 @@ impl Border {
         self.sides().filter(crosses).count() % 2 == 1
     }
 
-    /// To the nearest side, degrees of latitude.
+    /// Distance to the nearest side, degrees of latitude.
     fn distance(&self, latitude: f64, longitude: f64) -> f64 {
         let narrow = latitude.to_radians().cos();
         let flat = |(x, y): (f64, f64)| ((x - longitude) * narrow, y - latitude);
@@ -148,7 +151,7 @@ impl Border {
     }
 }
 
-/// From the origin to a side.
+/// Distance from the origin to a side.
 fn to_side((from_x, from_y): (f64, f64), (to_x, to_y): (f64, f64)) -> f64 {
     let (along_x, along_y) = (to_x - from_x, to_y - from_y);
     let square = along_x * along_x + along_y * along_y;
@@ -182,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_sure_is_an_error_that_names_what_is_near() {
+    fn uncertain_point_is_an_error_that_names_the_zones_nearby() {
         // Basel, the Strait of Johor, Strasbourg and the Gulf of Guinea.
         for (latitude, longitude, near) in
             [(47.56, 7.59, "CH"), (1.44, 103.80, "SG"), (48.58, 7.75, "DE"), (0.0, 0.0, "")]
@@ -193,14 +196,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_place_is_refused() {
+    fn coordinates_out_of_range_are_refused() {
         for (latitude, longitude) in [(90.1, 0.0), (0.0, -180.5), (f64::NAN, 0.0), (0.0, f64::INFINITY)] {
             assert!(matches!(zone_at(latitude, longitude), Err(LocateError::NoPlace { .. })));
         }
     }
 
     #[test]
-    fn the_source_of_a_located_zone_is_said() {
+    fn located_zone_states_coordinates_as_its_source() {
         let madrid = locate(40.4, -3.7).unwrap();
         assert_eq!((madrid.zone.as_str(), madrid.zone_source), ("ES", ZoneSource::Coordinates));
     }

@@ -5,42 +5,42 @@
 
 use crate::{Intensity, Zone, ZoneSource, cities, clouds, places, zone};
 
-/// Names longer than this are not looked up, in bytes; the longest in the table has under 60.
+/// Longer names are not looked up, bytes; the longest in the table has fewer than 60.
 const LONGEST: usize = 200;
-/// Of a zone that is not known, an error shows so many characters.
+/// Errors show this number of characters of an unknown zone.
 const SHOWN: usize = 60;
 
-/// A zone without a figure.
+/// A zone without an intensity.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ZoneError {
-    /// No text was given.
+    /// The text is empty.
     #[error("the zone is empty; leave it out to use the flagged world average")]
     Empty,
-    /// Nothing in the table has that name.
+    /// No zone has that name.
     #[error("no grid figure for zone {zone:?}{}; `eco2 grid` lists all zones", nearest_list(suggestions))]
     Unknown {
-        /// As given, shortened.
+        /// The text, shortened.
         zone: String,
-        /// Nearest zones, best first, as `Germany (DE)`.
+        /// Zones with similar names, the most similar first, as `Germany (DE)`.
         suggestions: Vec<String>,
     },
-    /// The place is known, but no figure of it may be shipped; the figure around it is never taken for it.
+    /// The place is known, but no value of it may be distributed. The value of its surroundings is never used instead.
     #[error("no yearly grid figure for {zone}{}; give --intensity, a series or a provider", around_it(around))]
     NoFigure {
         /// The place, as `Quebec (CA-QC)`.
         zone: String,
-        /// What lies around it and has a figure, as `Canada (CA)`.
+        /// The surrounding zone that has a value, as `Canada (CA)`.
         around: Option<String>,
     },
-    /// The country is there, its region is not; the country's figure is never taken for the region's.
+    /// The country is known, its region is not. The value of the country is never used for the region.
     #[error("no grid figure for region {zone:?}; {country} has one for the country{}", nearest_list(suggestions))]
     UnknownRegion {
-        /// As given, shortened.
+        /// The text, shortened.
         zone: String,
         /// The country, as `Germany (DE)`.
         country: String,
-        /// Nearest regions of that country, best first.
+        /// Regions of that country with similar names, the most similar first.
         suggestions: Vec<String>,
     },
 }
@@ -56,7 +56,7 @@ fn nearest_list(suggestions: &[String]) -> String {
     format!("; nearest: {}", suggestions.join(", "))
 }
 
-/// The world average: used where no zone is given, and flagged [`ZoneSource::DefaultWorld`].
+/// The world average, the flagged default if no zone is named ([`ZoneSource::DefaultWorld`]).
 #[must_use]
 pub fn world() -> Intensity {
     let mut intensity = zone::world().intensity(ZoneSource::DefaultWorld);
@@ -67,11 +67,18 @@ pub fn world() -> Intensity {
 /// The yearly average of a zone: ISO 3166-1 alpha-2 or alpha-3, `US-` and a state, an eGRID subregion, a cloud region
 /// (`aws:us-east-1`), a name or an alias; or a city of half a million inhabitants, for the zone it lies in.
 ///
-/// Case, accents and punctuation do not count. A code that is a country's stays the country's ("CA" is Canada); the
-/// answer's `note` then names the state. The answer states its own kind: states are direct, countries life-cycle.
+/// Case, accents and punctuation do not count. A code of a country is never read as that of a state: "CA" is Canada, and the
+/// `note` of the result names the state. Values of states are direct, those of countries life-cycle (see the `kind`).
+///
+/// ```
+/// let germany = eco2_grid::lookup("germany")?;
+/// assert_eq!((germany.zone.as_str(), germany.g_per_kwh), ("DE", 342.06));
+/// assert!(eco2_grid::lookup("Germny").unwrap_err().to_string().contains("nearest: Germany (DE)"));
+/// # Ok::<(), eco2_grid::ZoneError>(())
+/// ```
 ///
 /// # Errors
-/// [`ZoneError`] with near zones; never another zone's figure in its place.
+/// [`ZoneError`] with zones of similar names. The value of another zone is never returned instead.
 pub fn lookup(zone: &str) -> Result<Intensity, ZoneError> {
     let typed = zone.trim();
     if typed.is_empty() {
@@ -89,8 +96,8 @@ pub fn lookup(zone: &str) -> Result<Intensity, ZoneError> {
     Ok(intensity)
 }
 
-/// The same, with a replacement where the zone has no value: that of its country ([`ZoneSource::Country`]), else the world
-/// average ([`ZoneSource::Unknown`]). The `note` then names what was replaced.
+/// As [`lookup`], with a replacement if the zone has no value: the value of its country ([`ZoneSource::Country`]), otherwise
+/// the world average ([`ZoneSource::Unknown`]). The `note` then names what was replaced.
 #[must_use]
 pub fn lookup_or_around(zone: &str) -> Intensity {
     let error = match lookup(zone) {
@@ -108,7 +115,7 @@ pub fn lookup_or_around(zone: &str) -> Intensity {
     intensity
 }
 
-/// What is in no row of the yearly table: a cloud region, a place without a figure, or nothing that is known.
+/// Looks up a name that is not in the yearly table: a cloud region, a place without a value, or a city.
 fn elsewhere(typed: &str, folded: &str) -> Result<Intensity, ZoneError> {
     if let Some(intensity) = clouds::named(folded).and_then(clouds::CloudRegion::intensity) {
         return Ok(intensity);
@@ -119,7 +126,7 @@ fn elsewhere(typed: &str, folded: &str) -> Result<Intensity, ZoneError> {
     of_city(folded).ok_or_else(|| unknown(typed))
 }
 
-/// The figure of the zone that a city lies in, which the note says.
+/// The intensity of a city's zone, with a note that names the zone.
 fn of_city(folded: &str) -> Option<Intensity> {
     let city = cities::named(folded)?;
     let zone = zone::coded(city.zone())?;
@@ -128,7 +135,7 @@ fn of_city(folded: &str) -> Option<Intensity> {
     Some(intensity)
 }
 
-/// California, when "CA" was read as Canada.
+/// The state with the same code as a country: California if "CA" was read as Canada.
 fn state_of_that_code(typed: &str, found: &Zone) -> Option<&'static Zone> {
     if !typed.eq_ignore_ascii_case(&found.code) || found.state().is_some() {
         return None;
@@ -155,7 +162,7 @@ fn unknown(typed: &str) -> ZoneError {
     ZoneError::Unknown { zone, suggestions: nearest(typed, |_| true) }
 }
 
-/// The country of `DE-BY`, `Germany/Bavaria` or `Bavaria, Germany`.
+/// The country in the name of a region, such as `DE-BY`, `Germany/Bavaria` or `Bavaria, Germany`.
 fn country_of(typed: &str) -> Option<&'static Zone> {
     // A hyphen may be part of a country's name: Guinea-Bissau/Cacheu.
     let parts = ['/', ',', ':', '_', '-']
@@ -168,16 +175,16 @@ fn shown(typed: &str) -> String {
     typed.chars().take(SHOWN).collect()
 }
 
-/// Suggestions given at most.
+/// Maximum number of suggestions.
 const MOST: usize = 3;
-/// Least Jaro-Winkler similarity that helps rather than confuses; "Germny" to "germany" has 0.97, "Narnia" to
-/// "namibia" 0.83.
+/// Minimum Jaro-Winkler similarity of a suggestion. "Germny" and "germany" have 0.97, "Narnia" and "namibia" 0.83, which
+/// would only confuse.
 const NEAR: f64 = 0.88;
 
-/// The same for cloud regions, whose names are long and much alike.
+/// The minimum for cloud regions, whose names are long and similar to each other.
 const NEAR_REGION: f64 = 0.93;
 
-/// The nearest zones that `wanted` allows, best first, as `Germany (DE)`.
+/// Zones that `wanted` allows with similar names, the most similar first, as `Germany (DE)`.
 pub(crate) fn nearest(typed: &str, wanted: impl Fn(&Zone) -> bool) -> Vec<String> {
     let typed = zone::fold(typed);
     let mut near: Vec<(f64, &Zone)> = zone::names()
@@ -196,7 +203,7 @@ pub(crate) fn nearest(typed: &str, wanted: impl Fn(&Zone) -> bool) -> Vec<String
     labels
 }
 
-/// The nearest cloud regions, best first, as `Oregon (gcp:us-west1)`.
+/// Cloud regions with similar names, the most similar first, as `Oregon (gcp:us-west1)`.
 pub(crate) fn nearest_regions(typed: &str) -> Vec<String> {
     let typed = zone::fold(typed);
     let mut near: Vec<(f64, String)> = clouds::names()
@@ -214,7 +221,7 @@ pub(crate) fn nearest_regions(typed: &str) -> Vec<String> {
     labels
 }
 
-/// A bare state code ("TX") names no zone, but is as near as can be.
+/// Similarity from 0 to 1. A bare state code ("TX") names no zone, but its state is certainly meant.
 fn closeness(typed: &str, name: &str, zone: &Zone) -> f64 {
     if zone.state().is_some_and(|state| state.eq_ignore_ascii_case(typed)) {
         return 1.0;

@@ -1,39 +1,42 @@
-//! What a kilowatt-hour will weigh: published forecasts where there are any, else the same hour a day or a week before,
-//! with the error that this would have had in the past.
+//! Expected carbon intensity of the rest of a run, for the forecasts of budgets (option `max_co2_kg`): published forecasts if
+//! there are any, otherwise the same hour one day or one week earlier, with the error of that rule in the past.
+//!
+//! A *season* is the period after which intensities are assumed to repeat: a day or a week. A *back-test* applies the rule to
+//! times in the past, for which the true values are known.
 
 use crate::Series;
 
 const HOUR_NS: i64 = 3_600_000_000_000;
 const DAY_NS: i64 = 24 * HOUR_NS;
-/// Seasons that may repeat: a day, and a week where two weeks are known.
+/// Seasons, each with the minimum length of known history that it requires, nanoseconds.
 const SEASONS: [(i64, i64); 2] = [(DAY_NS, 2 * DAY_NS), (7 * DAY_NS, 15 * DAY_NS)];
-/// How much of the past is looked at.
+/// Length of the history that is used.
 const PAST_NS: i64 = 28 * DAY_NS;
-/// How far back the last known day may be.
+/// Maximum number of seasons to go back to a known value.
 const OLDEST: i64 = 8;
-/// Time between the starts of back-tests.
+/// Time between the starts of two back-tests.
 const ORIGINS_NS: i64 = 6 * HOUR_NS;
-/// The most slots that are looked at one by one.
+/// Maximum number of samples in a window.
 const SLOTS: i64 = 2_000;
 
-/// The mean intensity of a stretch of time that is to come.
+/// The expected mean intensity of a period in the future.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct IntensityForecast {
-    /// Grams CO2e per kilowatt-hour, the mean over the time.
+    /// Mean intensity, grams CO2e per kilowatt-hour.
     pub g_per_kwh: f64,
-    /// Share of the time for which somebody publishes a forecast, 0 to 1.
+    /// Share of the period with a published forecast, 0 to 1.
     pub published: f64,
-    /// The season that was repeated for the rest of it, hours.
+    /// The season that was repeated for the rest of the period, hours.
     pub season_h: Option<u32>,
     /// Back-test error of repeating that season, percent: root mean square over windows of the same length in the past.
-    /// `None`: nothing was repeated, or too little is known of the past.
+    /// `None` if nothing was repeated, or the history is too short.
     pub error_percent: Option<f64>,
-    /// The lowest and the highest figure that is known, before now and after.
+    /// The lowest and the highest known value, in history and forecast.
     pub seen: [f64; 2],
 }
 
 impl IntensityForecast {
-    /// How the figure came about, for people.
+    /// The method in words.
     #[must_use]
     pub(crate) fn method(&self) -> String {
         let error = self.error_percent.map_or_else(
@@ -54,48 +57,61 @@ impl IntensityForecast {
 }
 
 impl Series {
-    /// The mean intensity from `now_ns` to `to_ns`, of which the series may know nothing; `None` where neither it nor its
-    /// past tells. What it has after `now_ns` is taken for a forecast.
+    /// The expected mean intensity from `now_ns` to `to_ns`, nanoseconds since 1970 UTC. Values of the series after `now_ns`
+    /// count as a forecast. `None` if neither they nor the history suffice.
+    ///
+    /// ```
+    /// use eco2_grid::Series;
+    ///
+    /// // Two days of 100 g/kWh in the first half of a day, 300 in the second. What follows is unknown.
+    /// let hours = (0..48).map(|hour| format!("1970-01-{:02}T{:02}:00Z,{}\n", 1 + hour / 24, hour % 24, if hour % 24 < 12 { 100 } else { 300 }));
+    /// let csv = format!("time,gco2e_per_kwh\n{}", hours.collect::<String>());
+    /// let series = Series::parse(csv.as_bytes(), "series.csv", None)?;
+    /// let half_a_day = 12 * 3_600_000_000_000;
+    /// let forecast = series.outlook(series.to_ns(), series.to_ns() + half_a_day).expect("a day is known");
+    /// assert_eq!((forecast.g_per_kwh, forecast.published, forecast.season_h), (100.0, 0.0, Some(24)));
+    /// # Ok::<(), eco2_grid::FileError>(())
+    /// ```
     #[must_use]
     pub fn outlook(&self, now_ns: i64, to_ns: i64) -> Option<IntensityForecast> {
         outlook(&|at_ns| self.at(at_ns), self.from_ns(), now_ns, to_ns)
     }
 }
 
-/// As [`Series::outlook`], of any intensity over time: `at` tells it where it is known, from `first_ns` on.
+/// As [`Series::outlook`], for any intensity over time: `at` returns the known values, from `first_ns` on.
 pub fn outlook(at: &dyn Fn(i64) -> Option<f64>, first_ns: i64, now_ns: i64, to_ns: i64) -> Option<IntensityForecast> {
-    let stretch = SampledWindow::new(now_ns, to_ns);
+    let window = SampledWindow::new(now_ns, to_ns);
     let first_ns = first_ns.max(now_ns.saturating_sub(PAST_NS));
-    let known = stretch.mean(at);
+    let known = window.mean(at);
     if let Some((g_per_kwh, 1.0)) = known {
-        let seen = SampledWindow::new(first_ns, to_ns).ends(at)?;
+        let seen = SampledWindow::new(first_ns, to_ns).extremes(at)?;
         return Some(IntensityForecast { g_per_kwh, published: 1.0, season_h: None, error_percent: None, seen });
     }
     let known_ns = now_ns - first_ns;
     let fits = SEASONS.iter().filter(|(_, needs_ns)| known_ns >= *needs_ns).map(|(season_ns, _)| *season_ns);
-    let tested = fits.filter_map(|season_ns| Some((season_ns, back_test(at, first_ns, &stretch, season_ns)?)));
+    let tested = fits.filter_map(|season_ns| Some((season_ns, back_test(at, first_ns, &window, season_ns)?)));
     let best = tested.min_by(|(_, a), (_, b)| a.total_cmp(b));
     let season_ns = best.map_or(DAY_NS, |(season_ns, _)| season_ns);
-    let (g_per_kwh, covered) = stretch.mean(&|at_ns| at(at_ns).or_else(|| before(at, at_ns, now_ns, season_ns)))?;
+    let (g_per_kwh, covered) = window.mean(&|at_ns| at(at_ns).or_else(|| before(at, at_ns, now_ns, season_ns)))?;
     (covered > 0.5).then_some(IntensityForecast {
         g_per_kwh,
         published: known.map_or(0.0, |(_, share)| share),
         season_h: u32::try_from(season_ns / HOUR_NS).ok(),
         error_percent: best.map(|(_, error)| 100.0 * error),
-        seen: SampledWindow::new(first_ns, to_ns).ends(at)?,
+        seen: SampledWindow::new(first_ns, to_ns).extremes(at)?,
     })
 }
 
-/// The figure of the same time of the nearest season before, no later than `now_ns`.
+/// The value at the same time of the latest earlier season that is known, no later than `now_ns`.
 fn before(at: &dyn Fn(i64) -> Option<f64>, at_ns: i64, now_ns: i64, season_ns: i64) -> Option<f64> {
     let least = (at_ns - now_ns).div_euclid(season_ns) + 1;
     (least..least + OLDEST).find_map(|seasons| at(at_ns - seasons * season_ns))
 }
 
-/// Root mean square relative error of repeating a season, for windows as long as `stretch` (a third of the past at most)
-/// of which all is known.
-fn back_test(at: &dyn Fn(i64) -> Option<f64>, first_ns: i64, stretch: &SampledWindow, season_ns: i64) -> Option<f64> {
-    let (now_ns, long_ns) = (stretch.from_ns, stretch.to_ns - stretch.from_ns);
+/// Root mean square relative error of repeating a season, over fully known windows in the past. They are as long as `period`,
+/// at most a third of the history.
+fn back_test(at: &dyn Fn(i64) -> Option<f64>, first_ns: i64, period: &SampledWindow, season_ns: i64) -> Option<f64> {
+    let (now_ns, long_ns) = (period.from_ns, period.to_ns - period.from_ns);
     let long_ns = long_ns.min((now_ns - first_ns) / 3).max(1);
     let (mut squares, mut count, mut origin_ns) = (0.0, 0.0, now_ns - long_ns);
     while origin_ns - season_ns >= first_ns {
@@ -112,7 +128,7 @@ fn back_test(at: &dyn Fn(i64) -> Option<f64>, first_ns: i64, stretch: &SampledWi
     (count >= 4.0).then(|| f64::sqrt(squares / count))
 }
 
-/// A stretch of time that is looked at in the middles of equal slots.
+/// A period that is sampled in the middle of equal slots.
 struct SampledWindow {
     from_ns: i64,
     to_ns: i64,
@@ -122,13 +138,13 @@ struct SampledWindow {
 impl SampledWindow {
     fn new(from_ns: i64, to_ns: i64) -> Self {
         let to_ns = to_ns.max(from_ns + 1);
-        // A quarter of an hour is the shortest slot that is published widely.
+        // A quarter of an hour is the shortest slot that many grids publish.
         let slots = ((to_ns - from_ns) / (HOUR_NS / 4)).clamp(1, SLOTS);
         Self { from_ns, to_ns, slots }
     }
 
-    /// The lowest and the highest figure; `None` where nothing is known.
-    fn ends(&self, at: &dyn Fn(i64) -> Option<f64>) -> Option<[f64; 2]> {
+    /// The lowest and the highest value; `None` if nothing is known.
+    fn extremes(&self, at: &dyn Fn(i64) -> Option<f64>) -> Option<[f64; 2]> {
         let known = (0..self.slots).filter_map(|slot| at(self.middle(slot)));
         known.fold(None, |ends: Option<[f64; 2]>, value| {
             let [least, most] = ends.unwrap_or([value; 2]);
@@ -141,7 +157,7 @@ impl SampledWindow {
         self.from_ns + (i128::from(long_ns) * i128::from(2 * slot + 1) / i128::from(2 * self.slots)) as i64
     }
 
-    /// The mean where it is known, and the share of the time for which it is; `None` where nothing is.
+    /// The mean of the known values, and the known share of the time; `None` if nothing is known.
     fn mean(&self, at: &dyn Fn(i64) -> Option<f64>) -> Option<(f64, f64)> {
         let (mut sum, mut known) = (0.0, 0.0);
         for value in (0..self.slots).filter_map(|slot| at(self.middle(slot))) {
@@ -166,14 +182,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_published_is_taken() {
+    fn published_values_are_used() {
         let found = outlook(&daily(11 * DAY_NS), 0, 10 * DAY_NS, 11 * DAY_NS).unwrap();
         assert_eq!((found.g_per_kwh, found.season_h, found.error_percent), (200.0, None, None));
         assert_eq!(found.method(), "published forecast");
     }
 
     #[test]
-    fn without_a_forecast_the_same_hour_of_the_day_before_counts_and_its_error_is_told() {
+    fn without_a_forecast_the_same_hour_of_the_day_before_counts_and_its_error_is_stated() {
         // From 06:00 to 18:00 it is 100 for six hours and 300 for six.
         let (now_ns, to_ns) = (10 * DAY_NS + DAY_NS / 4, 10 * DAY_NS + 3 * DAY_NS / 4);
         let found = outlook(&daily(now_ns), 0, now_ns, to_ns).unwrap();
@@ -184,7 +200,7 @@ mod tests {
 
     #[test]
     fn days_that_differ_make_an_error_known_by_hand() {
-        // Every other day has 100 all day, the others 200: a guess is twice, or half of what comes: errors 1 and -1/2.
+        // Every other day has 100 all day, the others 200. A guess is twice the true value or half of it: errors 1 and -1/2.
         let now_ns = 20 * DAY_NS;
         let at = |at_ns: i64| (at_ns < now_ns).then_some(if at_ns.div_euclid(DAY_NS) % 2 == 0 { 100.0 } else { 200.0 });
         let found = back_test(&at, 0, &SampledWindow::new(now_ns, now_ns + HOUR_NS), DAY_NS).unwrap();

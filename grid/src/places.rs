@@ -1,4 +1,5 @@
-//! Places that exist and have no yearly figure that may be shipped: an error says so, rather than "unknown".
+//! Places that exist but have no yearly value that may be distributed, so that the error of a lookup is "no yearly grid figure"
+//! instead of "unknown zone".
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -9,7 +10,7 @@ const CSV: &str = include_str!("../data/places.csv");
 
 static PLACES: LazyLock<HashMap<String, UnlistedPlace>> = LazyLock::new(|| parse(CSV));
 
-/// A country or province without a figure.
+/// A country or province without a value.
 #[derive(Debug, Clone, serde::Deserialize)]
 pub(crate) struct UnlistedPlace {
     code: String,
@@ -21,17 +22,17 @@ pub(crate) struct UnlistedPlace {
 }
 
 impl UnlistedPlace {
-    /// For people: `Quebec (CA-QC)`.
+    /// Name and code: `Quebec (CA-QC)`.
     pub(crate) fn label(&self) -> String {
         format!("{} ({})", self.name, self.code)
     }
 
-    /// The zone around it that has a figure, as `Canada (CA)`.
+    /// The surrounding zone that has a value, as `Canada (CA)`.
     pub(crate) fn around(&self) -> Option<String> {
         self.country().map(crate::Zone::label)
     }
 
-    /// The country around it.
+    /// The country that contains it.
     pub(crate) fn country(&self) -> Option<&'static crate::Zone> {
         zone::coded(&self.country)
     }

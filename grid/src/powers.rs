@@ -1,7 +1,8 @@
-//! Energy and emissions of many intervals of known mean power, on columns of floating-point numbers.
+//! Energy and emissions of many intervals of known mean power, on columns of floating-point numbers: `eco2_batch_powers()` of
+//! the C library.
 //!
-//! For the bulk recomputation of a history in the caller's own buffers: one pass, limited by the speed of memory. For
-//! energies and totals in integers see [`impacts`](crate::impacts).
+//! It recomputes a history in the caller's buffers in one pass, limited by the speed of memory. For energies and totals as
+//! integers see [`impacts`](crate::impacts).
 
 use crate::{MAX_G_PER_KWH, Pue};
 
@@ -14,7 +15,7 @@ const MAX_DURATION_S: f64 = 18_446_744_073.709_55;
 const JOULES_PER_KWH: f64 = 3.6e6;
 /// Watts × seconds × grams per kilowatt-hour in a kilogram.
 const PRODUCT_PER_KG: f64 = 3.6e9;
-/// The fused division is exact only while its products stay finite; a PUE beyond this is divided plainly.
+/// Largest PUE for the fused division, which is exact only while its products are finite. Beyond it a plain division is used.
 const MAX_FUSED_PUE: f64 = 1e6;
 
 /// A column, or one value for every row.
@@ -22,11 +23,11 @@ const MAX_FUSED_PUE: f64 = 1e6;
 pub enum PowerValues<'a> {
     /// The same for all rows.
     One(f64),
-    /// One per row.
+    /// One value per row.
     Each(&'a [f64]),
 }
 
-/// Intervals of known mean power. Columns have equally many rows.
+/// Intervals of known mean power. All columns have the same number of rows.
 #[derive(Debug, Clone, Copy)]
 pub struct PowerRows<'a> {
     /// Mean power, watts: 0 to 1.8e13 (2^64 microwatts).
@@ -35,11 +36,11 @@ pub struct PowerRows<'a> {
     pub duration_s: PowerValues<'a>,
     /// Carbon intensity, grams CO2e per kilowatt-hour: 0 to [`MAX_G_PER_KWH`]; NaN where it is not known.
     pub g_per_kwh: PowerValues<'a>,
-    /// Power usage effectiveness; in the emissions, not in the energy.
+    /// Power usage effectiveness; applied to the emissions, not to the energy.
     pub pue: Pue,
 }
 
-/// Where the results go, a row each. Columns have as many rows as the intervals.
+/// Columns for the results, with as many rows as there are intervals.
 #[derive(Debug)]
 pub struct PowerImpacts<'a> {
     /// Energy, kilowatt-hours, before PUE.
@@ -50,11 +51,11 @@ pub struct PowerImpacts<'a> {
     pub kg_per_s: &'a mut [f64],
 }
 
-/// Why the intervals were refused.
+/// Intervals that were refused.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PowersError {
-    /// A value is out of range; the first such row, and of it the first column.
+    /// A value is out of range. It is the first such row, and the first such column of that row.
     #[error("{column} of row {row} is {value}; allowed: {allowed}")]
     Value {
         /// `power_w`, `duration_s` or `g_per_kwh`.
@@ -78,11 +79,11 @@ pub enum PowersError {
     },
 }
 
-/// Computes the impact of every interval in one pass; returns the number of rows whose emissions per second are not
-/// known.
+/// Computes energy and emissions of every interval in one pass. Returns the number of rows whose emissions per second are
+/// unknown.
 ///
 /// `FUSED`: the caller's processor multiplies and adds in one instruction, and the function is compiled for it. The
-/// results are the same bit by bit. After an error the output columns hold nothing of use.
+/// results are the same bit by bit. After an error the output columns are unspecified.
 ///
 /// # Errors
 /// [`PowersError`].
@@ -92,7 +93,7 @@ pub fn power_impacts<const FUSED: bool>(rows: PowerRows<'_>, out: &mut PowerImpa
     rows.check_lengths(out)?;
     let faults =
         if FUSED && rows.pue.get() <= MAX_FUSED_PUE { pass::<true>(rows, out) } else { pass::<false>(rows, out) };
-    // A negative zero is suspected, and allowed.
+    // A negative zero raises the suspicion, but is allowed.
     if faults.suspected {
         rows.check_values()?
     }
@@ -114,7 +115,7 @@ fn pass<const FUSED: bool>(rows: PowerRows<'_>, out: &mut PowerImpacts<'_>) -> F
     }
 }
 
-/// The pass itself, without a branch in its loop. Each input is a column (`EACH_…`) or the value beside it.
+/// The pass itself, without a branch in its loop. Each input is a pair of a column (used if `EACH_…` is true) and one value.
 #[inline(always)]
 fn columns<const FUSED: bool, const EACH_S: bool, const EACH_G: bool>(
     rows: PowerRows<'_>,
@@ -143,14 +144,15 @@ fn columns<const FUSED: bool, const EACH_S: bool, const EACH_G: bool>(
     Faults { suspected: suspect >> 63 != 0, unknown }
 }
 
-/// Has its highest bit set unless `value` is 0 to `most`: such numbers are ordered as their bits are. Also for -0.
+/// Returns a number whose highest bit is set unless `value` is from 0 to `most`; it is set for -0 too. Numbers of at least 0
+/// have the same order as their bits.
 #[inline(always)]
 fn beyond(value: f64, most: f64) -> u64 {
     value.to_bits() | most.to_bits().wrapping_sub(value.to_bits())
 }
 
-/// `value / by`, correctly rounded. Fused by way of the reciprocal, with the remainder as correction (Markstein), which is
-/// several times as fast as a division.
+/// `value / by`, correctly rounded. The fused variant multiplies by the reciprocal and corrects with the remainder
+/// (Markstein), which is several times as fast as a division.
 #[inline(always)]
 fn divided<const FUSED: bool>(value: f64, by: f64) -> f64 {
     if !FUSED {

@@ -1,4 +1,4 @@
-//! Grams of an energy, with the table that recomputes them.
+//! Emissions of an energy at one intensity, with the segments from which anyone can compute them again.
 
 use eco2_core::schema::{Carbon, CarbonSegment};
 use eco2_core::{Bounded, units};
@@ -7,7 +7,7 @@ use crate::pricing::{Steps, weigh};
 use crate::zone::cited;
 use crate::{Intensity, Pue};
 
-/// Energy to be priced, as the meter had it, before PUE.
+/// Energy to be priced: the energy of the computers, before PUE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Consumption<'a> {
     /// The energy with its bounds, microjoules.
@@ -18,9 +18,21 @@ pub struct Consumption<'a> {
     pub to: &'a str,
 }
 
-/// Location-based grams of an energy at one intensity. PUE is applied here, once; nothing is ever subtracted.
+/// Location-based emissions of an energy at one intensity. PUE is applied here, once; nothing is subtracted. The fields
+/// `embodied`, `sci` and `cost` are left `None`; [`crate::carbon`] computes them.
 ///
-/// `embodied`, `sci` and `cost` stay `None`: they are not the grid's to say.
+/// ```
+/// use eco2_core::Bounded;
+/// use eco2_grid::{Consumption, Pue, lookup, price, recompute};
+///
+/// // 1 kWh at 342.06 g/kWh and a PUE of 1.5.
+/// let energy = Bounded::exact(3_600_000_000_000);
+/// let used = Consumption { energy, from: "2026-01-01T00:00:00Z", to: "2026-01-01T01:00:00Z" };
+/// let carbon = price(&used, Pue::new(1.5)?, &lookup("DE")?);
+/// assert!((carbon.grams.unwrap_or(0.0) - 513.09).abs() < 1e-9);
+/// assert_eq!(carbon.grams, Some(recompute(&carbon.segments)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use]
 pub fn price(consumption: &Consumption<'_>, pue: Pue, intensity: &Intensity) -> Carbon {
     let segments: Vec<_> =
@@ -35,7 +47,7 @@ pub fn price(consumption: &Consumption<'_>, pue: Pue, intensity: &Intensity) -> 
     carbon.with_grams(grams)
 }
 
-/// Grams that a table of segments adds up to: what a third party does to check [`Carbon::grams`].
+/// The sum of the segments' emissions, grams: what a third party computes to check [`Carbon::grams`].
 #[must_use]
 pub fn recompute(segments: &[CarbonSegment]) -> f64 {
     // From 0.0: an empty floating-point sum is -0.0.

@@ -1,8 +1,34 @@
-//! From energy to grams and money: the one way, for live, replayed, re-priced and merged reports.
+//! Computes emissions and cost of energy. Live, replayed, re-priced (`eco2 report RUN --zone ZONE`) and merged reports all use
+//! this module.
 //!
-//! A [`PriceRequest`] says what is asked for, as plain data. [`Pricing`] is resolved from it once, so that a wrong zone is
-//! told before any training. It prices an energy ([`Pricing::price`]), or prices a report again ([`Pricing::price_again`]),
-//! which changes only what is asked for anew; [`merge_shares`] adds up what several processes were priced with.
+//! A [`PriceRequest`] holds the options as plain data. [`Pricing`] is resolved from it once, when a run opens, so that a wrong
+//! zone is an error before the training starts. [`Pricing::price`] prices an energy. [`Pricing::price_again`] prices a report
+//! again and changes only what the new request names. [`merge_shares`] adds up the emissions and costs of several reports.
+//! [`weigh`] is the arithmetic under all of them: energy over time, multiplied by a rate over time.
+//!
+//! ```
+//! use eco2_core::Bounded;
+//! use eco2_core::schema::{Energy, Work};
+//! use eco2_grid::pricing::{PriceInput, PriceRequest, Pricing, When};
+//!
+//! // One kilowatt-hour in an hour in Germany, at a PUE of 1.2 and 0.30 per kilowatt-hour.
+//! let request = PriceRequest {
+//!     zone: Some("DE".to_owned()),
+//!     pue: Some(1.2),
+//!     price_per_kwh: Some(0.3),
+//!     ..PriceRequest::default()
+//! };
+//! let pricing = Pricing::resolve(request, Vec::new())?;
+//! let when = When::new("2026-01-01T00:00:00Z".parse()?, 3_600_000_000_000);
+//! let mut energy = Energy::default().with_total(Bounded::exact(3_600_000_000_000));
+//! let run = PriceInput { when: &when, work: &Work::default(), curve: None, coverage: None };
+//! let (carbon, events) = pricing.price(&mut energy, &run);
+//! // 1.2 kWh of the facility at 342.06 g/kWh.
+//! assert!((carbon.grams.unwrap_or(0.0) - 410.472).abs() < 1e-9);
+//! assert!((carbon.cost.unwrap_or(0.0) - 0.36).abs() < 1e-9);
+//! assert_eq!((energy.facility_uj, events.len()), (Some(4_320_000_000_000), 0));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod again;
 mod merged;

@@ -1,17 +1,18 @@
-//! Power usage effectiveness: the energy overhead of the building that the computers are in.
+//! Power usage effectiveness (PUE), the energy overhead of the building that contains the computers (option `pue`), and the
+//! error for values out of range.
 
 /// Power usage effectiveness: energy of the facility over energy of its computers; at least 1 (ISO/IEC 30134-2).
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Pue(f64);
 
 impl Pue {
-    /// No overhead, or none known.
+    /// No overhead, or an unknown one.
     pub const ONE: Self = Self(1.0);
 
-    /// Checks a figure.
+    /// A PUE of that value.
     ///
     /// # Errors
-    /// [`RangeError`] unless it is finite and at least 1.
+    /// [`RangeError`] unless the value is finite and at least 1.
     pub fn new(value: f64) -> Result<Self, RangeError> {
         if value.is_finite() && value >= 1.0 {
             return Ok(Self(value));
@@ -25,8 +26,8 @@ impl Pue {
         self.0
     }
 
-    /// Facility energy of an energy, microjoules, rounded; saturates. Exact for a PUE of 1, and never less than `uj`:
-    /// only the overhead goes through floating point.
+    /// Facility energy for an energy of the computers, microjoules, rounded and saturating. It is exact for a PUE of 1 and
+    /// never less than `uj`, because only the overhead is computed in floating point.
     #[must_use]
     pub fn facility_uj(self, uj: u64) -> u64 {
         let overhead = (uj as f64 * (self.0 - 1.0)).round();
@@ -34,14 +35,14 @@ impl Pue {
     }
 }
 
-/// A figure outside the range that makes sense.
+/// A value out of range.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{what} is {value}; allowed: {allowed}")]
 pub struct RangeError {
-    /// What the figure is.
+    /// Name of the value.
     pub what: &'static str,
-    /// The figure.
+    /// The value.
     pub value: f64,
-    /// The range, for people.
+    /// The allowed range in words.
     pub allowed: &'static str,
 }

@@ -1,25 +1,26 @@
-//! SHA-256 of what figures are from: tables, files and providers' answers, so that an auditor can tell that they are the same.
+//! SHA-256 of the tables, files and answers that intensities and prices come from. Reports state them, so that an auditor can
+//! check that the data are the same.
 
 use std::fmt;
 use std::io::{self, Read};
 
 use ring::digest::{Context, Digest, SHA256, digest};
 
-/// A SHA-256 (FIPS 180-4); written as `sha256sum` does, in hexadecimal.
+/// A SHA-256 (FIPS 180-4), displayed in hexadecimal like the output of `sha256sum`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Sha256([u8; 32]);
 
 impl Sha256 {
-    /// That of all of these bytes.
+    /// The hash of `bytes`.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self::from(&digest(&SHA256, bytes))
     }
 
-    /// That of all that can be read.
+    /// The hash of everything that `input` returns.
     ///
     /// # Errors
-    /// Of reading.
+    /// The error of a read.
     pub fn of_reader(mut input: impl Read) -> io::Result<Self> {
         let mut context = Context::new(&SHA256);
         let mut buffer = vec![0; 64 << 10];
@@ -39,7 +40,7 @@ impl Sha256 {
         Self(hash)
     }
 
-    /// The hash that is written so; `None` for any other text.
+    /// Parses 64 hexadecimal digits; `None` for any other text.
     #[cfg(feature = "providers")]
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut hash = [0; 32];
@@ -81,7 +82,7 @@ mod tests {
 
     #[cfg(feature = "providers")]
     #[test]
-    fn what_is_written_is_parsed_and_nothing_else() {
+    fn displayed_hash_is_parsed_and_other_text_is_not() {
         let hash = Sha256::of(b"abc");
         assert_eq!(Sha256::parse(&hash.to_string()), Some(hash));
         for wrong in ["", "ba78", &"é".repeat(32), &"+a".repeat(32)] {

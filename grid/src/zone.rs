@@ -17,7 +17,7 @@ fn hash() -> Sha256 {
     *HASH
 }
 
-/// A zone and its latest yearly figure.
+/// A zone with its latest yearly average.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Zone {
     /// ISO 3166-1 alpha-2, `US-` and a state, `EGRID:` and a subregion, or `WORLD`.
@@ -28,32 +28,32 @@ pub struct Zone {
     pub name: String,
     /// Other names.
     pub aliases: Vec<String>,
-    /// Year of the figure.
+    /// Year of the average.
     pub year: i32,
-    /// Grams CO2e per kilowatt-hour.
+    /// Average intensity, grams CO2e per kilowatt-hour.
     pub g_per_kwh: f64,
-    /// What the figure counts.
+    /// What the average counts.
     pub kind: IntensityKind,
-    /// Who publishes it.
+    /// Publisher.
     pub source: String,
-    /// Under which licence.
+    /// Licence.
     pub licence: String,
 }
 
 impl Zone {
-    /// For people: `Germany (DE)`.
+    /// Name and code: `Germany (DE)`.
     #[must_use]
     pub fn label(&self) -> String {
         format!("{} ({})", self.name, self.code)
     }
 
-    /// The source with its licence, as a report's segments cite it: CC BY asks for the licence.
+    /// The source with its licence, as the segments of a report cite it; CC BY requires the licence.
     #[must_use]
     pub fn citation(&self) -> String {
         cited(&self.source, &self.licence)
     }
 
-    /// The state or the like of a zone below its country: `CA` of `US-CA`.
+    /// The state of a zone in the United States: `CA` of `US-CA`.
     pub(crate) fn state(&self) -> Option<&str> {
         self.code.strip_prefix("US-")
     }
@@ -75,7 +75,7 @@ impl Zone {
     }
 }
 
-/// `Ember (CC-BY-4.0)`; the source alone where no licence is known.
+/// A source with its licence, as `Ember (CC-BY-4.0)`; the source alone if no licence is known.
 pub(crate) fn cited(source: &str, licence: &str) -> String {
     match licence {
         "" => source.to_owned(),
@@ -91,28 +91,28 @@ pub fn zones() -> &'static [Zone] {
     &TABLE.zones
 }
 
-/// The world's row: the first.
+/// The row of the world, which is the first.
 pub(crate) fn world() -> &'static Zone {
     &TABLE.zones[0]
 }
 
-/// Zones with that name, code or alias, in order of precedence.
+/// Zones with a name, code or alias, in order of precedence.
 pub(crate) fn named(name: &str) -> impl Iterator<Item = &'static Zone> + use<> {
     named_folded(&fold(name))
 }
 
-/// The zone of a code, as the table writes it.
+/// The zone of a code in the notation of the table.
 pub(crate) fn coded(code: &str) -> Option<&'static Zone> {
     TABLE.codes.get(code).map(|&place| &TABLE.zones[place])
 }
 
-/// Zones of a folded name, in order of precedence.
+/// Zones with a folded name (see [`fold`]), in order of precedence.
 pub(crate) fn named_folded(folded: &str) -> impl Iterator<Item = &'static Zone> + use<> {
     let places = TABLE.names.get(folded).map_or(&[][..], Vec::as_slice);
     places.iter().map(|&place| &TABLE.zones[place])
 }
 
-/// Every folded name with the zone it stands for first.
+/// Every folded name with the first zone that has it.
 pub(crate) fn names() -> impl Iterator<Item = (&'static str, &'static Zone)> {
     TABLE.names.iter().map(|(name, places)| (name.as_str(), &TABLE.zones[places[0]]))
 }
@@ -137,7 +137,7 @@ struct ZoneRow {
 }
 
 impl ZoneTable {
-    /// The file is part of the crate: a test, not the user, learns of a row that does not parse.
+    /// Parses the embedded file. A row that does not parse is skipped here and fails a test.
     fn parse(text: &str) -> Self {
         let rows = csv::Reader::from_reader(text.as_bytes()).into_deserialize::<ZoneRow>();
         let zones: Vec<Zone> = rows.filter_map(Result::ok).map(Zone::from).collect();
@@ -172,8 +172,8 @@ impl From<ZoneRow> for Zone {
     }
 }
 
-/// Everything a zone may be called. A state is also called by its country and itself, in both orders, but never by its
-/// bare code: "CA" is Canada.
+/// All names of a zone. Names of a state include its country and itself in both orders, but not its bare code: "CA" is
+/// Canada.
 fn spellings(zone: &Zone) -> Vec<String> {
     let mut all = vec![zone.code.clone(), zone.name.clone()];
     all.extend(zone.alpha3.clone());
@@ -187,7 +187,8 @@ fn spellings(zone: &Zone) -> Vec<String> {
     all
 }
 
-/// Brings spellings together: case, Latin diacritics, punctuation and a leading "the" do not count.
+/// Folds a name, so that spellings of the same name are equal: case, Latin diacritics, punctuation and a leading "the" do not
+/// count.
 pub(crate) fn fold(name: &str) -> String {
     let lower = name.to_lowercase();
     let plain = lower.chars().filter(|letter| !is_dropped(*letter)).map(base_letter);
@@ -199,7 +200,7 @@ pub(crate) fn fold(name: &str) -> String {
     words.join(" ")
 }
 
-/// Full stops, apostrophes and combining accents join what they stand between ("U.S.", "Côte d'Ivoire").
+/// Full stops, apostrophes and combining accents are dropped without a space ("U.S.", "Côte d'Ivoire").
 fn is_dropped(letter: char) -> bool {
     matches!(letter, '.' | '\'' | '’' | '\u{300}'..='\u{36f}')
 }

@@ -14,7 +14,7 @@ const CSV: &str = include_str!("../data/mix.csv");
 
 static MIXES: LazyLock<HashMap<String, Mix>> = LazyLock::new(|| parse(CSV));
 
-/// Shares of a zone's production over a year, percent; they add up to 100.
+/// Shares of sources in a zone's production over a year, percent; they add up to 100.
 #[derive(Debug, Clone, PartialEq, serde::Deserialize)]
 #[non_exhaustive]
 pub struct Mix {
@@ -27,13 +27,13 @@ pub struct Mix {
     pub nuclear_percent: f64,
     /// Coal, gas and oil.
     pub fossil_percent: f64,
-    /// Who publishes it.
+    /// Publisher.
     pub source: String,
-    /// Under which licence.
+    /// Licence.
     pub licence: String,
 }
 
-/// The mix of a zone by its code; `None`: not known, which is neither 0 nor that of a zone around it.
+/// The mix of a zone by its code; `None` if unknown. The mix of a surrounding zone is never used instead.
 ///
 /// ```
 /// let france = eco2_grid::mix("FR").expect("a mix of France");
@@ -45,14 +45,14 @@ pub fn mix(code: &str) -> Option<&'static Mix> {
     MIXES.get(code)
 }
 
-/// The file is part of the crate: a test, not the user, learns of a row that does not parse.
+/// Parses the embedded file. A row that does not parse is skipped here and fails a test.
 fn parse(text: &str) -> HashMap<String, Mix> {
     let rows = csv::Reader::from_reader(text.as_bytes()).into_deserialize::<Mix>();
     rows.filter_map(Result::ok).map(|mix| (mix.zone.clone(), mix)).collect()
 }
 
-/// A zone by code, name or alias: `zone`, `name`, `g_per_kwh`, `kind`, `year`, `source`, and beside these `licence`, `note`,
-/// `mix` (percent, with year and source), `cloud` (the region, with its PUE) and `time_zone`. What is not known is null.
+/// A zone by code, name or alias, with the keys `zone`, `name`, `g_per_kwh`, `kind`, `year`, `source`, `licence`, `note`, `mix`
+/// (percent, with year and source), `cloud` (the region, with its PUE) and `time_zone`. Unknown values are null.
 ///
 /// ```
 /// let france = eco2_grid::zone_document("France")?;
@@ -61,26 +61,26 @@ fn parse(text: &str) -> HashMap<String, Mix> {
 /// ```
 ///
 /// # Errors
-/// As [`lookup`], with the nearest zones.
+/// As [`lookup`].
 pub fn zone_document(zone: &str) -> Result<Value, ZoneError> {
-    Ok(intensity_document(&lookup(zone)?, region_asked_for(zone)))
+    Ok(intensity_document(&lookup(zone)?, named_region(zone)))
 }
 
-/// The same of every zone in the table.
+/// Every zone in the table as JSON, with the keys of [`zone_document`].
 #[must_use]
 pub fn zones_document() -> Value {
     Value::from_iter(zones().iter().map(of_zone))
 }
 
-/// What a zone's electricity was made from; for a cloud region, of the country or state that it lies in.
+/// The mix of a zone; for a cloud region that of its country or state.
 #[must_use]
 pub fn mix_of(found: &Intensity) -> Option<&'static Mix> {
     mix(cloud_region(&found.zone).map_or(found.zone.as_str(), |region| region.zone.as_str()))
 }
 
-/// The cloud region that was asked for; a name that is also a zone's is the zone's.
+/// The cloud region of a name; `None` for other names, and for a name that is also a zone's.
 #[must_use]
-pub fn region_asked_for(zone: &str) -> Option<&'static CloudRegion> {
+pub fn named_region(zone: &str) -> Option<&'static CloudRegion> {
     let region = cloud_region(zone)?;
     let found = lookup(zone).ok()?;
     (found.zone == region.code() || found.zone == region.zone).then_some(region)

@@ -1,8 +1,8 @@
-//! Power of a rented virtual machine where no sensor is to be had: watts between idle and busy of its virtual CPUs.
+//! Power of a virtual machine in a cloud, estimated from its virtual CPUs and memory (option `cloud`).
 //!
-//! Cloud Carbon Footprint, *Methodology* (Apache-2.0), from the SPECpower database: averages (AWS, Azure) or medians
-//! (Google Cloud) of a provider's processors, and 0.392 W a gigabyte of memory. The bounds are idle and busy: they hold
-//! whatever the load was, as far as the provider's average holds for this machine.
+//! Source: Cloud Carbon Footprint, *Methodology* (Apache-2.0), based on the SPECpower database. It publishes averages (AWS,
+//! Azure) or medians (Google Cloud) of a provider's processors, and 0.392 W per gigabyte of memory. The bounds are the idle
+//! and the busy power. They hold for any load, as far as the provider's average applies to this machine.
 
 use eco2_core::Bounded;
 
@@ -15,11 +15,11 @@ pub struct CloudPower {
     pub idle_w: f64,
     /// Busy, watts per virtual CPU.
     pub busy_w: f64,
-    /// What it is the average of, and who says so.
+    /// What the values are the average of, with the source.
     pub of: &'static str,
 }
 
-/// Watts a gigabyte of memory.
+/// Watts per gigabyte of memory.
 const MEMORY_W_PER_GB: f64 = 0.392;
 
 /// Providers with published averages.
@@ -44,8 +44,14 @@ pub const CLOUDS: [CloudPower; 3] = [
     },
 ];
 
-/// Watts of a machine with so many virtual CPUs and gigabytes at a utilisation of 0 to 1 (clamped); `None` for a provider
-/// that is not in [`CLOUDS`].
+/// Watts of a virtual machine with `vcpus` virtual CPUs and `memory_gb` gigabytes of memory, at a `utilisation` from 0 to 1
+/// (clamped). `None` for a provider that is not in [`CLOUDS`].
+///
+/// ```
+/// // 8 × (0.74 + 0.5 × 2.76) W of virtual CPUs + 32 × 0.392 W of memory.
+/// let watts = eco2_grid::carbon::cloud_power("aws", 8, 32.0, 0.5).expect("AWS is listed");
+/// assert_eq!(watts.value.map(f64::round), Some(30.0));
+/// ```
 #[must_use]
 pub fn cloud_power(provider: &str, vcpus: u32, memory_gb: f64, utilisation: f64) -> Option<Bounded<f64>> {
     let cloud = CLOUDS.iter().find(|cloud| cloud.provider == provider)?;

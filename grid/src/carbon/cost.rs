@@ -25,9 +25,10 @@ use crate::series::{
 };
 use crate::{IntensityForecast, Pue, Sha256, credit_cost, outlook};
 
-/// The column that is taken where none is named.
+/// The column that is read if none is named.
 const PLAIN: &str = "price_per_kwh";
-/// The highest price of a kilowatt-hour, either way: a million catches energies and times in the wrong column.
+/// The highest price per kilowatt-hour, positive or negative. A limit of a million catches energies and times that are in
+/// the column of prices.
 const MOST: f64 = 1e6;
 
 /// Prices over time.
@@ -38,19 +39,19 @@ pub struct Tariff {
     file: Option<Sha256>,
 }
 
-/// What a header line says.
+/// What the comment lines before the header state.
 struct TariffHeader {
     currency: Option<String>,
-    /// Kilowatt-hours that a price is for.
+    /// The energy that one price is for, kilowatt-hours.
     kwh: f64,
     slots: SlotRule,
 }
 
 impl Tariff {
-    /// Reads a file; `column` is the literal name of its column, else `price_per_kwh` or the only one.
+    /// Reads a file. `column` is the literal name of its column; the default is `price_per_kwh`, or the only one.
     ///
     /// # Errors
-    /// The first fault, with its line and what mends it.
+    /// The first fault, with its line and a remedy.
     pub fn read(path: &Path, column: Option<&str>) -> Result<Self, FileError> {
         let bytes = bytes(path)?;
         let tariff = Self::parse(&bytes, &path.display().to_string(), column);
@@ -58,19 +59,28 @@ impl Tariff {
         Ok(Self { file: Some(Sha256::of(&bytes)), ..tariff })
     }
 
-    /// SHA-256 of the file; `None`: it was not read from one.
+    /// SHA-256 of the file; `None` if the tariff was parsed from memory.
     #[must_use]
     pub(crate) fn file(&self) -> Option<Sha256> {
         self.file
     }
 
-    /// The same from bytes; `file` is for messages.
+    /// Parses the contents of a file; `file` is its name in messages.
+    ///
+    /// ```
+    /// use eco2_grid::carbon::Tariff;
+    ///
+    /// let text = "# unit=EUR/MWh\ntime,price_per_kwh\n1970-01-01T00:00Z,84.2\n1970-01-01T01:00Z,-3.1\n";
+    /// let tariff = Tariff::parse(text.as_bytes(), "prices.csv", None)?;
+    /// assert_eq!((tariff.currency(), tariff.at(0)), (Some("EUR"), Some(0.0842)));
+    /// # Ok::<(), eco2_grid::FileError>(())
+    /// ```
     ///
     /// # Errors
     /// As for [`Tariff::read`].
     pub fn parse(bytes: &[u8], file: &str, column: Option<&str>) -> Result<Self, FileError> {
         let text = text(bytes, file)?;
-        let stated = stated(text, file)?;
+        let stated = tariff_header(text, file)?;
         let mut rows = TableRows::new(text, file)?;
         let column = chosen(&rows, file, column, PLAIN)?;
         let mut points = Vec::new();
@@ -86,19 +96,19 @@ impl Tariff {
         Ok(Self { prices, currency: stated.currency, file: None })
     }
 
-    /// ISO 4217 code from the line `# unit=`; `None` where there is none.
+    /// ISO 4217 code from the line `# unit=`; `None` without that line.
     #[must_use]
     pub fn currency(&self) -> Option<&str> {
         self.currency.as_deref()
     }
 
-    /// Money for a kilowatt-hour at an instant, nanoseconds since 1970 UTC; `None` where it is not known.
+    /// Price per kilowatt-hour at an instant, nanoseconds since 1970 UTC; `None` if it is unknown.
     #[must_use]
     pub fn at(&self, at_ns: i64) -> Option<f64> {
         self.prices.at(at_ns)
     }
 
-    /// The highest price that is known between two instants; `flat` stands in where none is.
+    /// The highest known price between two instants; `flat` replaces unknown prices.
     #[must_use]
     pub(crate) fn dearest(&self, flat: Option<f64>, from_ns: i64, to_ns: i64) -> Option<f64> {
         let mut dearest = self.at(from_ns).or(flat)?;
@@ -110,16 +120,16 @@ impl Tariff {
         Some(dearest)
     }
 
-    /// The mean price of a time to come: what is published, else what was paid at the same hour before; `flat` stands in
-    /// where the series knows nothing. The figures are money for a kilowatt-hour, not grams.
+    /// The expected mean price from `now_ns` to `to_ns`: the published prices, otherwise those of the same hour of earlier
+    /// days. `flat` replaces unknown prices. The values of the result are prices per kilowatt-hour, not grams.
     #[must_use]
     pub(crate) fn outlook(&self, flat: Option<f64>, now_ns: i64, to_ns: i64) -> Option<IntensityForecast> {
         outlook(&|at_ns| self.at(at_ns).or(flat), self.prices.from_ns(), now_ns, to_ns)
     }
 }
 
-/// The lines `# unit=EUR/kWh` (or `EUR/MWh`; a kilowatt-hour without it) and `# slots=` before the header.
-fn stated(text: &str, file: &str) -> Result<TariffHeader, FileError> {
+/// Reads the lines `# unit=EUR/kWh` or `# unit=EUR/MWh` (default: per kilowatt-hour) and `# slots=` before the header.
+fn tariff_header(text: &str, file: &str) -> Result<TariffHeader, FileError> {
     let mut stated = TariffHeader { currency: None, kwh: 1.0, slots: SlotRule::default() };
     let comments = text.lines().zip(1..).map_while(|(line, number)| Some((line.strip_prefix('#')?, number)));
     for (comment, number) in comments {
@@ -143,7 +153,7 @@ fn unknown_unit(value: &str) -> FileFault {
     FileFault::Word { what: "the unit", text: shown(value), allowed }
 }
 
-/// Currency, and kilowatt-hours that a price is for.
+/// Currency, and the energy in kilowatt-hours that a price is for.
 fn unit(text: &str) -> Option<(String, f64)> {
     let (code, energy) = text.split_once('/')?;
     let is_code = code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase());
@@ -165,8 +175,8 @@ fn price(point: &SeriesPoint, kwh: f64) -> Result<f64, (FilePlace, FileFault)> {
     Err((point.place, FileFault::Figure { what: "the price", text: value.to_string(), allowed }))
 }
 
-/// What a run's energy costs, each part at the price of its own time: `energy` is the run's, which lasts from `from_ns` to
-/// `to_ns` (nanoseconds since 1970 UTC). `flat` prices what the series does not know.
+/// Cost of a run's energy, each part at the price of its own time. The run lasts from `from_ns` to `to_ns`, nanoseconds since
+/// 1970 UTC; `energy` is the energy of its computers since its start. `flat` replaces unknown prices.
 #[must_use]
 pub fn series_cost(
     tariff: &Tariff,
@@ -192,12 +202,12 @@ pub fn series_cost(
 }
 
 impl Tariff {
-    /// When the price changes between two instants, nanoseconds since the first.
+    /// Times between two instants at which the price changes, nanoseconds since the first.
     pub(crate) fn borders(&self, from_ns: i64, to_ns: i64) -> Vec<u64> {
         self.steps(from_ns, to_ns).iter().map(|step| step.to_ns).collect()
     }
 
-    /// The prices between two instants, from the first on.
+    /// The prices between two instants.
     fn steps(&self, from_ns: i64, to_ns: i64) -> Vec<RateStep> {
         let (mut steps, mut at_ns) = (Vec::new(), from_ns);
         while at_ns < to_ns || steps.is_empty() {
@@ -210,7 +220,7 @@ impl Tariff {
     }
 }
 
-/// What the facility's energy costs at one price per kilowatt-hour, 0 or more.
+/// Cost of the facility's energy at one price per kilowatt-hour, 0 or more.
 #[must_use]
 pub fn flat_cost(energy: &Energy, price_per_kwh: f64, currency: Option<&str>) -> Cost {
     let Bounded { value: amount, low, high, .. } = facility_kwh(energy).times(price_per_kwh);
@@ -218,7 +228,8 @@ pub fn flat_cost(energy: &Energy, price_per_kwh: f64, currency: Option<&str>) ->
     Cost { amount, low: Some(low), high, currency, method: "flat".to_owned(), unpriced_uj: 0 }
 }
 
-/// What the location-based grams cost at a price per tonne CO2e, 0 or more. Nothing but a price: no right is bought by it.
+/// Cost of the location-based emissions at a price per tonne CO2e, 0 or more. It is only a price: no emission right is
+/// bought.
 #[must_use]
 pub fn carbon_price(carbon: &Carbon, per_tonne: f64, currency: Option<&str>) -> CarbonPrice {
     let price = |grams| credit_cost(grams, per_tonne);

@@ -18,25 +18,25 @@ use eco2_core::schema::{Embodied, EmbodiedTerms};
 
 use crate::RangeError;
 
-/// Years that hardware is taken to last where nobody says: the SCI specification's example.
+/// Default lifespan of hardware, years; the example of the SCI specification.
 const LIFE_YEARS: f64 = 4.0;
 
-/// What making one piece emitted.
+/// Published embodied emissions of one piece of hardware.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EmbodiedRange {
-    /// Name on the command line.
+    /// Name in the option `embodied`.
     pub name: &'static str,
-    /// Kilograms CO2e.
+    /// Best value, kilograms CO2e.
     pub kg: f64,
-    /// Least published figure, kilograms; 0 where there is only one.
+    /// Lowest published value, kilograms; 0 if only one is published.
     pub low_kg: f64,
-    /// Most; `None` where there is only one.
+    /// Highest published value; `None` if only one is published.
     pub high_kg: Option<f64>,
-    /// Who published them.
+    /// Publishers of the values.
     pub source: &'static str,
 }
 
-/// Hardware with published figures.
+/// Hardware with published values.
 pub const HARDWARE: &[EmbodiedRange] = &[
     making("a100-sxm4-40gb", 273.0, 150.0, Some(318.0), "Boavizta; low: Luccioni, high: Chien"),
     making("a100-pcie-40gb", 276.0, 181.0, Some(276.0), "Boavizta; low: Hubblo"),
@@ -53,45 +53,56 @@ const fn making(name: &'static str, kg: f64, low_kg: f64, high_kg: Option<f64>, 
     EmbodiedRange { name, kg, low_kg, high_kg, source }
 }
 
-/// More than any hardware weighs in the making, kilograms CO2e.
+/// Upper limit of accepted embodied emissions, kilograms CO2e; more than any hardware has.
 const MOST_KG: f64 = 1e12;
 
-/// Hardware whose embodied emissions a run has a share of.
+/// The hardware of a run: its embodied emissions, its lifespan, and the share that the run reserves.
+///
+/// ```
+/// use eco2_grid::carbon::Hardware;
+///
+/// // A server and eight GPUs that last five years; the run reserves half of them for two hours.
+/// let hardware = Hardware::named("server,8xa100-sxm4-40gb")?.for_years(5.0)?.shared(0.5)?;
+/// let embodied = hardware.embodied(2 * 3_600_000_000_000);
+/// // (2500 + 8 × 273) kg × 2 h ÷ (5 × 8760 h) × 0.5.
+/// assert_eq!((embodied.total_kg, embodied.grams.round()), (4684.0, 107.0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hardware {
-    /// With a value always: every piece has one.
+    /// TE, kilograms CO2e. It always has a value, because every piece has one.
     total_kg: Bounded<f64>,
     life_years: f64,
     share: f64,
     source: String,
 }
 
-/// Text that names no hardware.
+/// The option `embodied` names unknown hardware.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "no embodied figure for {text:?}; give kilograms, LOW:KG:HIGH, or pieces such as server,8xa100-sxm4-40gb, of: {known}"
 )]
 pub struct HardwareError {
-    /// The part that is not known, shortened.
+    /// The unknown part, shortened.
     pub text: String,
     known: String,
 }
 
 impl Hardware {
-    /// Hardware from a list between commas: kilograms (`1000`), kilograms with bounds (`900:1000:1200`), or pieces of
-    /// [`HARDWARE`] with their number (`server,8xa100-sxm4-40gb`). It lasts 4 years and is all the run's.
+    /// Hardware from a comma-separated list of kilograms (`1000`), kilograms with bounds (`900:1000:1200`), and names in
+    /// [`HARDWARE`] with an optional count (`server,8xa100-sxm4-40gb`). It lasts 4 years, and the run reserves all of it.
     ///
     /// # Errors
     /// [`HardwareError`] for anything else.
     pub fn named(text: &str) -> Result<Self, HardwareError> {
-        let piece = |part: &str| given(part).or_else(|| listed(part)).ok_or_else(|| unknown(part));
+        let piece = |part: &str| parse_kg(part).or_else(|| parse_listed(part)).ok_or_else(|| unknown_hardware(part));
         let pieces = text.split(',').map(|part| piece(part.trim())).collect::<Result<Vec<_>, _>>()?;
         let (kg, sources): (Vec<_>, Vec<_>) = pieces.into_iter().unzip();
         let total_kg = kg.into_iter().sum();
         Ok(Self { total_kg, life_years: LIFE_YEARS, share: 1.0, source: sources.join(", ") })
     }
 
-    /// The hardware that a report's terms name; `None` where a figure is out of its range.
+    /// The hardware that the terms of a report state; `None` if a value is out of range.
     #[must_use]
     pub(crate) fn stated(terms: &EmbodiedTerms) -> Option<Self> {
         let total_kg = Bounded::plausible(terms.total_kg, terms.total_low_kg, terms.total_high_kg);
@@ -100,7 +111,7 @@ impl Hardware {
         hardware.for_years(terms.life_years).and_then(|hardware| hardware.shared(terms.share)).ok().filter(|_| is_sound)
     }
 
-    /// The same as a report states it.
+    /// The hardware as a report states it.
     #[must_use]
     pub(crate) fn terms(&self) -> EmbodiedTerms {
         EmbodiedTerms {
@@ -113,10 +124,10 @@ impl Hardware {
         }
     }
 
-    /// The same with another expected life, years.
+    /// The same hardware with another lifespan (EL), years of 365 days.
     ///
     /// # Errors
-    /// [`RangeError`] unless it is more than 0 and at most 100.
+    /// [`RangeError`] unless the lifespan is more than 0 and at most 100 years.
     pub fn for_years(self, life_years: f64) -> Result<Self, RangeError> {
         if life_years > 0.0 && life_years <= 100.0 {
             return Ok(Self { life_years, ..self });
@@ -124,10 +135,10 @@ impl Hardware {
         Err(RangeError { what: "the hardware's life", value: life_years, allowed: "more than 0 to 100 years" })
     }
 
-    /// The same, of which the run reserved a share.
+    /// The same hardware with another resource share (RR ÷ ToR) that the run reserves.
     ///
     /// # Errors
-    /// [`RangeError`] unless it is 0 to 1.
+    /// [`RangeError`] unless the share is from 0 to 1.
     pub fn shared(self, share: f64) -> Result<Self, RangeError> {
         if (0.0..=1.0).contains(&share) {
             return Ok(Self { share, ..self });
@@ -136,8 +147,8 @@ impl Hardware {
     }
 }
 
-/// `1000` or `900:1000:1200`, kilograms.
-fn given(part: &str) -> Option<(Bounded<f64>, String)> {
+/// Parses kilograms, `1000` or `900:1000:1200`.
+fn parse_kg(part: &str) -> Option<(Bounded<f64>, String)> {
     let numbers: Option<Vec<f64>> = part.split(':').map(|number| number.trim().parse().ok()).collect();
     let kg = match *numbers?.as_slice() {
         [kg] => Bounded::plausible(kg, kg, Some(kg)),
@@ -148,8 +159,8 @@ fn given(part: &str) -> Option<(Bounded<f64>, String)> {
     (is_mass && kg.is_consistent()).then(|| (kg, "given".to_owned()))
 }
 
-/// `8xa100-sxm4-40gb` or `server`.
-fn listed(part: &str) -> Option<(Bounded<f64>, String)> {
+/// Parses a name in [`HARDWARE`] with an optional count, `8xa100-sxm4-40gb` or `server`.
+fn parse_listed(part: &str) -> Option<(Bounded<f64>, String)> {
     let lower = part.to_ascii_lowercase();
     let counted = lower.split_once('x').and_then(|(count, name)| Some((count.parse::<u32>().ok()?, name.to_owned())));
     let (count, name) = counted.filter(|(count, _)| *count > 0).unwrap_or((1, lower.clone()));
@@ -158,16 +169,16 @@ fn listed(part: &str) -> Option<(Bounded<f64>, String)> {
     Some((kg.times(f64::from(count)), format!("{count} × {} ({})", found.name, found.source)))
 }
 
-fn unknown(part: &str) -> HardwareError {
+fn unknown_hardware(part: &str) -> HardwareError {
     let known = HARDWARE.iter().map(|making| making.name).collect::<Vec<_>>().join(", ");
     HardwareError { text: crate::series::shown(part), known }
 }
 
-/// Seconds in the year of 365 days that the specification's example counts with.
+/// Seconds of a year of 365 days, as in the example of the SCI specification.
 const SECONDS_PER_YEAR: f64 = 365.0 * 24.0 * 3600.0;
 
 impl Hardware {
-    /// Embodied grams of hardware that was reserved so long, nanoseconds.
+    /// Embodied emissions of a run that reserved the hardware for `reserved_ns` nanoseconds.
     #[must_use]
     pub fn embodied(&self, reserved_ns: u64) -> Embodied {
         let time_share = reserved_ns as f64 / 1e9 / (self.life_years * SECONDS_PER_YEAR);
@@ -193,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_add_up_and_one_without_bounds_leaves_none() {
+    fn pieces_add_up_and_one_without_an_upper_bound_leaves_none() {
         let node = Hardware::named("8xA100-SXM4-40GB").unwrap().total_kg;
         assert_eq!(node, Bounded::plausible(2184.0, 1200.0, Some(2544.0)));
         let server = Hardware::named("server, 2 x").err().map(|error| error.text);
@@ -204,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_hardware_is_refused() {
+    fn text_that_names_no_hardware_is_refused() {
         for text in ["", "h200", "-1", "3:2:1", "1:2", "nan", "inf", "0xl4", "1e13"] {
             assert!(Hardware::named(text).is_err(), "{text}");
         }
@@ -214,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn every_listed_figure_lies_within_its_bounds_and_is_cited() {
+    fn every_listed_value_is_within_its_bounds_and_cited() {
         for EmbodiedRange { name, kg, low_kg, high_kg, source } in HARDWARE {
             assert!(low_kg <= kg && high_kg.is_none_or(|high| *kg <= high) && !source.is_empty(), "{name}");
         }
@@ -223,7 +234,7 @@ mod tests {
     const HOUR_NS: u64 = 3_600_000_000_000;
 
     #[test]
-    fn the_vector_of_the_sci_specification_is_28_54_grams() {
+    fn example_of_the_sci_specification_is_28_54_grams() {
         let hour = Hardware::named("1000").unwrap().for_years(4.0).unwrap().embodied(HOUR_NS);
         // 1,000,000 g ÷ 35,040 h.
         assert!((hour.grams - 28.538_812_785).abs() < 1e-9, "{}", hour.grams);
@@ -231,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn bounds_time_and_share_go_through() {
+    fn bounds_time_and_share_scale_the_grams() {
         let all = Hardware::named("900:1000:1200").unwrap().for_years(4.0).unwrap();
         let half = all.clone().shared(0.5).unwrap().embodied(2 * HOUR_NS);
         let hour = all.embodied(HOUR_NS);

@@ -17,14 +17,14 @@ use eco2_core::{Bounded, Ranged};
 
 use crate::{MAX_G_PER_KWH, RangeError};
 
-/// Kilowatt-hours of a run's computers, before PUE.
+/// IT energy of a run, kilowatt-hours.
 #[must_use]
 pub fn it_kwh(energy: &Energy) -> Bounded<f64> {
     energy.bounded().map(kwh)
 }
 
-/// Kilowatt-hours of the facility: PUE is applied to the bounds as it was to the total, once; where parts of the energy
-/// have several, the bounds are the sums of theirs.
+/// Facility energy of a run, kilowatt-hours. PUE is applied once to the total and to its bounds. If parts of the energy have
+/// different PUEs, the bounds are the sums of the parts' bounds.
 #[must_use]
 pub fn facility_kwh(energy: &Energy) -> Bounded<f64> {
     let it = it_kwh(energy);
@@ -35,7 +35,7 @@ pub fn facility_kwh(energy: &Energy) -> Bounded<f64> {
     }
 }
 
-/// A contract for electricity and its emission factor.
+/// A contract for electricity and its emission factor (option `market`).
 #[derive(Debug, Clone, PartialEq)]
 pub struct MarketContract {
     name: String,
@@ -43,7 +43,7 @@ pub struct MarketContract {
 }
 
 impl MarketContract {
-    /// A contract by its name, with its factor in grams CO2e per kilowatt-hour.
+    /// A contract with its name and its factor, grams CO2e per kilowatt-hour.
     ///
     /// # Errors
     /// [`RangeError`] for a factor outside 0 to 5000.
@@ -61,7 +61,7 @@ impl MarketContract {
         MarketTerms { instrument: self.name.clone(), g_per_kwh: self.g_per_kwh }
     }
 
-    /// Market-based grams: facility energy × the contract's factor.
+    /// Market-based emissions: facility energy × the factor of the contract.
     #[must_use]
     pub fn market(&self, energy: &Energy) -> Market {
         let grams = facility_kwh(energy).times(self.g_per_kwh);
@@ -70,7 +70,7 @@ impl MarketContract {
     }
 }
 
-/// Litres per kilowatt-hour; at least one of the two.
+/// Water per energy, litres per kilowatt-hour; at least one of the two factors is known.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct WaterFactors {
     /// WUE: litres at the site per kilowatt-hour of IT energy.
@@ -79,14 +79,14 @@ pub struct WaterFactors {
     pub(super) ewif: Option<f64>,
 }
 
-/// Most litres per kilowatt-hour that are taken: ten times a dry site with open towers.
+/// Upper limit of accepted factors, litres per kilowatt-hour: ten times a dry site with open cooling towers.
 const MOST: f64 = 100.0;
 
 impl WaterFactors {
-    /// Factors as given; `None` where neither is.
+    /// The two factors; `None` if neither is stated.
     ///
     /// # Errors
-    /// [`RangeError`] for one outside 0 to 100 litres per kilowatt-hour.
+    /// [`RangeError`] for a factor outside 0 to 100 litres per kilowatt-hour.
     pub fn new(wue: Option<f64>, ewif: Option<f64>) -> Result<Option<Self>, RangeError> {
         for (what, factor) in [("WUE", wue), ("EWIF", ewif)] {
             if let Some(value) = factor.filter(|factor| !(0.0..=MOST).contains(factor)) {
@@ -96,7 +96,7 @@ impl WaterFactors {
         Ok((wue.is_some() || ewif.is_some()).then_some(Self { wue, ewif }))
     }
 
-    /// Litres of a run. A factor that was not given is not in the sum.
+    /// Water of a run, litres. A factor that is not stated adds nothing.
     #[must_use]
     pub fn water(&self, energy: &Energy) -> Water {
         let site = it_kwh(energy).times(self.wue.unwrap_or(0.0));

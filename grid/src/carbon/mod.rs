@@ -1,13 +1,14 @@
-//! What stands beside the location-based grams of a run: market-based grams, embodied grams, SCI, water, money, offsets.
+//! The supplements of a report, which it holds in addition to location-based emissions: market-based and embodied emissions,
+//! Software Carbon Intensity (SCI), water, cost, offsets and everyday equivalents.
 //!
-//! Pure arithmetic, each formula with its source. The location-based grams come from [`crate::price`] and are never
-//! changed here: nothing is netted, and what was not asked for is not there. PUE is in the energy once, as
-//! `facility_uj`; IT energy stays beside it.
+//! Pure arithmetic; each formula names its source. Location-based emissions come from [`crate::price`] and never change
+//! here: no offset is subtracted from them. A supplement that was not requested is absent. PUE (power usage effectiveness)
+//! is applied once, in `facility_uj`, the energy of the facility; the energy of the computers stays available.
 //!
 //! ```
 //! use eco2_grid::carbon::Hardware;
 //!
-//! // The vector of the SCI specification: 1000 kg over 4 years, one hour of it.
+//! // The example of the SCI specification: hardware of 1000 kg that lasts 4 years, reserved for one hour.
 //! let hardware = Hardware::named("1000")?.for_years(4.0)?;
 //! let grams = hardware.embodied(3_600_000_000_000).grams;
 //! assert_eq!((grams * 100.0).round(), 2854.0);

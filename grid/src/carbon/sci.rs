@@ -13,7 +13,7 @@
 use eco2_core::schema::{Carbon, Embodied, Equivalent, Sci, Work};
 use eco2_core::{Bounded, Ranged};
 
-/// What the grams are divided by.
+/// The functional unit R that emissions are divided by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FunctionalUnit {
     /// A step.
@@ -36,7 +36,7 @@ impl FunctionalUnit {
         Self::ALL.into_iter().find(|unit| unit.as_str() == name)
     }
 
-    /// As options and reports write it.
+    /// The name in options and reports.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -47,7 +47,7 @@ impl FunctionalUnit {
         }
     }
 
-    /// How many of them were done; `None` where nobody counted.
+    /// Number of units in a run; `None` if they were not counted.
     #[must_use]
     pub fn count(self, work: &Work) -> Option<u64> {
         let count = match self {
@@ -60,13 +60,13 @@ impl FunctionalUnit {
     }
 }
 
-/// The intensity per unit; `None` where the unit was not counted.
+/// Software Carbon Intensity of a run; `None` if the unit was not counted.
 #[must_use]
 pub fn sci(carbon: &Carbon, embodied: Option<&Embodied>, unit: FunctionalUnit, work: &Work) -> Option<Sci> {
     let units = unit.count(work)?;
     let operational = carbon.bounded();
     let sum = match embodied {
-        // A sum without its operational part would pass for the whole.
+        // Unknown operational emissions leave the sum unknown: the embodied part alone would look like the total.
         Some(made) => Bounded { value: carbon.grams.map(|grams| grams + made.grams), ..operational + made.bounded() },
         None => operational,
     };
@@ -82,30 +82,30 @@ pub fn sci(carbon: &Carbon, embodied: Option<&Embodied>, unit: FunctionalUnit, w
     })
 }
 
-/// Who says what they weigh.
+/// Source of the emissions per equivalent.
 const EQUIVALENTS_SOURCE: &str =
     "US EPA, Greenhouse Gases Equivalencies Calculator: Calculations and References (2022)";
 
 const KM_PER_MILE: f64 = 1.609344;
 const KG_PER_POUND: f64 = 0.453_592_37;
-/// What is counted, and the grams CO2e of one.
-const SET: [(&str, f64); 4] = [
+/// Equivalents, and the grams CO2e of one.
+const EQUIVALENTS: [(&str, f64); 4] = [
     ("km in an average US passenger vehicle", 398.0 / KM_PER_MILE),
     ("kg of coal burned", 905.0 / KG_PER_POUND),
     ("smartphones charged", 8.22),
     ("urban tree seedlings growing for ten years", 60_000.0),
 ];
 
-/// What weighs as much as these grams.
+/// Everyday equivalents of emissions; their amounts are unknown if the grams are.
 #[must_use]
 pub fn equivalents(grams: Option<f64>) -> Vec<Equivalent> {
-    let one = |(what, g_each): (&str, f64)| Equivalent {
+    let equivalent = |(what, g_each): (&str, f64)| Equivalent {
         what: what.to_owned(),
         amount: grams.map(|grams| grams / g_each),
         g_each,
         source: EQUIVALENTS_SOURCE.to_owned(),
     };
-    SET.map(one).to_vec()
+    EQUIVALENTS.map(equivalent).to_vec()
 }
 
 #[cfg(test)]

@@ -1,43 +1,44 @@
-//! What was asked for beside the grams, and all of it at once.
+//! The requested supplements of a report as one value, and their computation.
 
 use eco2_core::schema::{Carbon, Cost, Energy, MarketTerms, Offset, PriceTerms, Supplements, Work};
 
 use super::{FunctionalUnit, Hardware, MarketContract, WaterFactors, carbon_price, equivalents, sci};
 
-/// What was asked for; empty: nothing.
+/// The requested supplements; a field that is `None`, empty or false is not requested.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct SupplementTerms {
-    /// The contract for market-based grams.
+    /// The contract for market-based emissions.
     pub market: Option<MarketContract>,
-    /// The hardware for embodied grams.
+    /// The hardware for embodied emissions.
     pub hardware: Option<Hardware>,
-    /// What SCI is divided by.
+    /// The functional unit of the Software Carbon Intensity (SCI).
     pub functional_unit: Option<FunctionalUnit>,
-    /// Litres per kilowatt-hour.
+    /// The factors for water.
     pub water: Option<WaterFactors>,
     /// Price of a tonne CO2e, 0 or more.
     pub carbon_price: Option<f64>,
     /// ISO 4217 code of prices.
     pub currency: Option<String>,
-    /// What was bought elsewhere.
+    /// Offsets that were bought; they are listed and never subtracted.
     pub offsets: Vec<Offset>,
-    /// Whether to say what weighs as much.
+    /// Whether to list everyday equivalents.
     pub equivalents: bool,
 }
 
-/// What a run used, did and took.
+/// The facts about a run that supplements are computed from.
 #[derive(Debug, Clone, Copy)]
 pub struct RunFacts<'a> {
-    /// Its energy, facility and PUE filled in.
+    /// Its energy, with facility energy and PUE filled in.
     pub energy: &'a Energy,
-    /// Its work.
+    /// Its steps, samples and tokens.
     pub work: &'a Work,
-    /// How long it had the hardware, nanoseconds.
+    /// Time for which it reserved the hardware, nanoseconds.
     pub reserved_ns: u64,
 }
 
 impl SupplementTerms {
-    /// Fills in what was asked for, beside the grams, which stay as they are. `cost` is the energy's, if there is a price.
+    /// Fills in the requested supplements of `carbon`; its emissions do not change. `cost` is the cost of the energy; `None`
+    /// without a price.
     pub fn apply(&self, carbon: &mut Carbon, facts: RunFacts<'_>, cost: Option<Cost>) {
         let currency = self.currency.as_deref();
         let embodied = self.hardware.as_ref().map(|hardware| hardware.embodied(facts.reserved_ns));
@@ -45,7 +46,7 @@ impl SupplementTerms {
         carbon.embodied = embodied.as_ref().map(|made| made.grams);
         carbon.sci = sci.as_ref().and_then(|sci| sci.grams);
         carbon.cost = cost.as_ref().filter(|cost| cost.unpriced_uj == 0).and_then(|cost| cost.amount);
-        let beside = Supplements {
+        let supplements = Supplements {
             market: self.market.as_ref().map(|contract| contract.market(facts.energy)),
             embodied,
             sci,
@@ -55,12 +56,10 @@ impl SupplementTerms {
             offsets: self.offsets.clone(),
             equivalents: if self.equivalents { equivalents(carbon.grams) } else { Vec::new() },
         };
-        carbon.beside = (beside != Supplements::default()).then(|| Box::new(beside));
+        carbon.beside = (supplements != Supplements::default()).then(|| Box::new(supplements));
     }
-}
 
-impl SupplementTerms {
-    /// Writes them into a report's terms.
+    /// Writes the requested supplements into the terms of a report.
     pub fn put(&self, terms: &mut PriceTerms) {
         terms.market = self.market.as_ref().map(MarketContract::terms);
         terms.embodied = self.hardware.as_ref().map(Hardware::terms);
@@ -75,7 +74,7 @@ impl SupplementTerms {
 }
 
 impl From<&PriceTerms> for SupplementTerms {
-    /// What a report's terms ask for beside the grams; a figure out of its range is none.
+    /// The supplements that the terms of a report request; a value out of range is ignored.
     fn from(terms: &PriceTerms) -> Self {
         let market = |market: &MarketTerms| MarketContract::new(&market.instrument, market.g_per_kwh).ok();
         Self {

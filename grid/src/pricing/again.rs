@@ -1,4 +1,4 @@
-//! A report priced again: what is asked for anew changes, all else stays as it was priced.
+//! Prices a report again (`eco2 report RUN` with options of pricing): what the new options name changes, the rest stays.
 
 use eco2_core::schema::{Carbon, CarbonSegment, Cost, Energy, EventRecord, PriceTerms, Report};
 use eco2_core::{Bounded, Ranged};
@@ -11,11 +11,11 @@ use crate::provider::Coverage;
 use crate::{Pue, recompute};
 
 impl Pricing {
-    /// The same report with what is asked for computed anew. Energies stay as they are.
+    /// The report with everything that the request names computed again. Energies do not change.
     ///
-    /// Without a zone, an intensity, a series, a provider or a place, the zone, the segments and their kinds stay, and a PUE
-    /// scales them; without a price, the cost is the old one at the new PUE. A report without grams gets some only where
-    /// it is said where they come from.
+    /// If the request names no zone, intensity, series, provider or place, the zone, the segments and their kinds stay, and a
+    /// new PUE scales them. If it names no price, the cost stays and is scaled to the new PUE. A report without emissions gets
+    /// some only if the request states a source of intensities.
     #[must_use]
     pub fn price_again(
         &self,
@@ -27,20 +27,20 @@ impl Pricing {
         let old = report.carbon.take();
         let before = report.energy.clone();
         let run = PriceInput { when, work: &report.work, curve: Some(curve), coverage };
-        let (grams, said) = self.grams_again(old.as_ref(), &mut report.energy, &run);
+        let (grams, events) = self.grams_again(old.as_ref(), &mut report.energy, &run);
         if let Some(mut carbon) = grams {
-            self.extras_again(&mut carbon, &PricedBefore { carbon: old.as_ref(), energy: &before }, &report, &run);
+            self.supplements_again(&mut carbon, &PricedBefore { carbon: old.as_ref(), energy: &before }, &report, &run);
             report.carbon = Some(carbon);
         }
         if self.request.pue.is_some() || self.request.asks_for_intensity() || self.request.asks_for_price() {
-            // Its limits and forecast were of the old grams and money.
+            // Its limits and forecast refer to the old emissions and cost.
             report.budget = None;
         }
-        report.events.extend(said);
+        report.events.extend(events);
         report
     }
 
-    /// Zone, segments and grams, at the PUE that is asked for or that the report states.
+    /// Zone, segments and emissions, at the PUE that the request names, otherwise at the one that the report states.
     fn grams_again(
         &self,
         old: Option<&Carbon>,
@@ -50,8 +50,8 @@ impl Pricing {
         let stated = Pue::new(energy.pue).ok().filter(|_| self.request.pue.is_none());
         let pue = stated.unwrap_or(self.pue);
         if self.request.asks_for_intensity() {
-            let (carbon, said) = self.grams(energy, pue, run);
-            return (Some(carbon), said);
+            let (carbon, events) = self.grams(energy, pue, run);
+            return (Some(carbon), events);
         }
         let ratio = pue.get() / energy.pue.max(1.0);
         if self.request.pue.is_some() {
@@ -60,19 +60,19 @@ impl Pricing {
         (old.map(|old| at_ratio(old, ratio, energy.facility_uj)), Vec::new())
     }
 
-    /// Money and what stands beside the grams.
-    fn extras_again(&self, carbon: &mut Carbon, before: &PricedBefore<'_>, report: &Report, run: &PriceInput<'_>) {
+    /// Cost and supplements.
+    fn supplements_again(&self, carbon: &mut Carbon, before: &PricedBefore<'_>, report: &Report, run: &PriceInput<'_>) {
         let energy = &report.energy;
         let old_terms = before.carbon.map(Carbon::price_terms).unwrap_or_default();
         let terms = self.stated().or(with_reservation(old_terms, &self.request));
         let terms = PriceTerms { kind: kind_of(carbon).or(terms.kind.clone()), ..terms };
         let cost = match self.request.asks_for_price() {
-            true => self.extras.cost(energy, run.when, run.curve),
+            true => self.supplementary.cost(energy, run.when, run.curve),
             false => before.cost(&terms, energy),
         };
         let facts = RunFacts { energy, work: run.work, reserved_ns: run.when.lasted_ns };
         SupplementTerms::from(&terms).apply(carbon, facts, cost);
-        // An amount of an older version does not say how it came about.
+        // A report of an older version states the amount of the cost only, without its method.
         if !self.request.asks_for_price() && before.cost_record().is_none() {
             let amount = before.carbon.and_then(|old| old.cost);
             carbon.cost = amount.map(|amount| amount * before.ratio(energy));
@@ -81,7 +81,7 @@ impl Pricing {
     }
 }
 
-/// A report's grams and energy before they are priced again.
+/// Emissions and energy of a report before it is priced again.
 struct PricedBefore<'a> {
     carbon: Option<&'a Carbon>,
     energy: &'a Energy,
@@ -92,12 +92,12 @@ impl PricedBefore<'_> {
         self.carbon?.beside.as_ref()?.cost.as_ref()
     }
 
-    /// How much more the facility takes now: one factor at all times.
+    /// New facility energy over old, a factor that is the same at all times.
     fn ratio(&self, now: &Energy) -> f64 {
         now.pue.max(1.0) / self.energy.pue.max(1.0)
     }
 
-    /// The old cost for the facility's energy of now.
+    /// The old cost, scaled to the new facility energy.
     fn cost(&self, terms: &PriceTerms, now: &Energy) -> Option<Cost> {
         let old = self.cost_record()?;
         let ratio = self.ratio(now);
@@ -114,7 +114,7 @@ impl PricedBefore<'_> {
     }
 }
 
-/// Grams of a facility that takes `ratio` times as much at all times; the segments add up to its energy.
+/// Emissions of a facility that uses `ratio` times as much energy at all times. The segments add up to its energy.
 fn at_ratio(old: &Carbon, ratio: f64, facility_uj: Option<u64>) -> Carbon {
     let Some(facility_uj) = facility_uj.filter(|_| ratio != 1.0) else { return old.clone() };
     let segments = in_proportion(&old.segments, facility_uj);
@@ -123,7 +123,7 @@ fn at_ratio(old: &Carbon, ratio: f64, facility_uj: Option<u64>) -> Carbon {
     Carbon { segments, ..old.clone() }.with_grams(grams)
 }
 
-/// Segments with another sum, in the proportions they had.
+/// Segments scaled to another total energy.
 pub(super) fn in_proportion(segments: &[CarbonSegment], facility_uj: u64) -> Vec<CarbonSegment> {
     let whole: u128 = segments.iter().map(|segment| u128::from(segment.energy_uj)).sum();
     let mut left_uj = facility_uj;

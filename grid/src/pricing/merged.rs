@@ -11,31 +11,31 @@ use super::again::in_proportion;
 use super::segments::event;
 use crate::{Pue, recompute};
 
-/// A part of a merged energy and the record whose figures hold for it.
+/// A part of a merged energy, and the report whose rates apply to it.
 #[derive(Debug, Clone)]
 pub struct EnergyShare<'a> {
     /// The energy, before PUE, microjoules.
     pub energy: Bounded<u64>,
-    /// When it was used, RFC 3339 UTC.
+    /// Start and end of its use, RFC 3339 UTC.
     pub during: (String, String),
-    /// The record's grams.
+    /// Emissions of the report.
     pub carbon: &'a Carbon,
-    /// The energy that those are of.
+    /// The energy that these emissions belong to.
     pub own: &'a Energy,
 }
 
-/// What shares add up to.
+/// The sum of shares.
 #[derive(Debug, Clone)]
 pub struct MergedShares {
-    /// Grams, segments and the cost.
+    /// Emissions, segments and cost.
     pub carbon: Carbon,
-    /// What has no sum, and why.
+    /// Events that report which sums do not exist, with the reason.
     pub events: Vec<EventRecord>,
 }
 
-/// Adds up shares. Grams of different kinds have no sum, and neither has money of different currencies: each is not known
-/// then, and an event says what to do. A share without a figure to weigh it with may have emitted anything: it adds nothing,
-/// and there is no upper bound.
+/// Adds up shares. Emissions of different kinds have no sum, and neither have costs in different currencies: the sum is then
+/// unknown, and an event states a remedy. A share without an intensity may have emitted anything: it adds nothing, and the sum
+/// has no upper bound.
 #[must_use]
 pub fn merge_shares(shares: &[EnergyShare<'_>]) -> MergedShares {
     let mut sum = ShareSum { high: Some(0.0), cost: Some(0.0), ..ShareSum::default() };
@@ -43,9 +43,9 @@ pub fn merge_shares(shares: &[EnergyShare<'_>]) -> MergedShares {
     sum.merged()
 }
 
-/// Fills in what the facility took: the sum of the shares at their PUEs, and the PUE as it was stated. Where several were
-/// stated, it is their mean weighed with the energy, and the facility's bounds are the sums of each share's, also of one
-/// that may have used something and is not known to have.
+/// Fills in the facility energy, the sum of the shares at their PUEs, and the PUE. If the shares have different PUEs, the
+/// result is their mean weighted with the energy, and the bounds of the facility energy are the sums of the shares' bounds. A
+/// share of unknown energy that may be above 0 counts for the bounds.
 #[must_use]
 pub fn facility(energy: Energy, shares: &[(Pue, Bounded<u64>)]) -> Energy {
     let all: Bounded<u64> = shares.iter().map(|(pue, energy)| energy.map(|uj| pue.facility_uj(uj))).sum();
@@ -53,8 +53,8 @@ pub fn facility(energy: Energy, shares: &[(Pue, Bounded<u64>)]) -> Energy {
     let mut possible =
         shares.iter().filter(|(_, energy)| energy.value.is_some_and(|uj| uj > 0) || energy.high != Some(0));
     let first = used().next().map(|(pue, _)| pue).or(shares.first().map(|(pue, _)| pue.get())).unwrap_or(1.0);
-    let weighed = used().fold((0.0, 0.0), |(sum, whole), (pue, uj)| (sum + pue * uj as f64, whole + uj as f64));
-    let pue = if used().all(|(pue, _)| pue == first) { first } else { weighed.0 / weighed.1 };
+    let weighted = used().fold((0.0, 0.0), |(sum, whole), (pue, uj)| (sum + pue * uj as f64, whole + uj as f64));
+    let pue = if used().all(|(pue, _)| pue == first) { first } else { weighted.0 / weighted.1 };
     let energy = Energy { facility_uj: all.value, pue, ..energy };
     if possible.all(|(pue, _)| pue.get() == first) {
         return energy;
@@ -81,7 +81,7 @@ impl ShareSum {
         }
         let pue = Pue::new(share.own.pue).unwrap_or(Pue::ONE);
         let Some(facility_uj) = share.energy.value.map(|uj| pue.facility_uj(uj)) else {
-            // Nothing was read there: it may have emitted anything.
+            // No energy was read, so the share may have emitted anything.
             self.high = None;
             return;
         };
@@ -103,10 +103,10 @@ impl ShareSum {
         let kinds: BTreeSet<&str> = used.filter_map(|segment| segment.kind.as_deref()).collect();
         let mut events = Vec::new();
         if kinds.len() > 1 {
-            events.push(event(0, "kinds-differ", "", of_kinds(&kinds)));
+            events.push(event(0, "kinds-differ", "", kinds_differ(&kinds)));
         }
         if self.currencies.len() > 1 {
-            events.push(event(0, "currencies-differ", "", of_currencies(&self.currencies)));
+            events.push(event(0, "currencies-differ", "", currencies_differ(&self.currencies)));
         }
         let value = (!self.segments.is_empty()).then(|| recompute(&self.segments));
         let high = self.high.filter(|_| value.is_some());
@@ -122,23 +122,23 @@ impl ShareSum {
     }
 }
 
-fn of_kinds(kinds: &BTreeSet<&str>) -> String {
+fn kinds_differ(kinds: &BTreeSet<&str>) -> String {
     let named = kinds.iter().copied().collect::<Vec<_>>().join(" and ");
     format!(
-        "parts are weighed with {named} intensities, which have no sum, so the grams of the whole are not known; price all \
+        "parts use {named} intensities, which must not be added up, so the total emissions are not known; price all \
          parts by one kind, such as `eco2 report RUN --zone ZONE`"
     )
 }
 
-fn of_currencies(currencies: &BTreeSet<String>) -> String {
+fn currencies_differ(currencies: &BTreeSet<String>) -> String {
     let named = currencies.iter().map(String::as_str).collect::<Vec<_>>().join(" and ");
     format!(
-        "parts cost {named}, which have no sum, so the cost of the whole is not known; give all parts one price, such as \
+        "parts cost {named}, which must not be added up, so the total cost is not known; give all parts one price, such as \
          `eco2 report RUN --price-per-kwh PRICE --currency CODE`"
     )
 }
 
-/// The record's segments, of the share's energy. One segment alone lasts as long as the share.
+/// The segments of the report, scaled to the energy of the share. A single segment lasts as long as the share.
 fn segments(share: &EnergyShare<'_>, facility_uj: u64) -> Vec<CarbonSegment> {
     let mut segments = in_proportion(&share.carbon.segments, facility_uj);
     if let [only] = segments.as_mut_slice() {
@@ -147,7 +147,7 @@ fn segments(share: &EnergyShare<'_>, facility_uj: u64) -> Vec<CarbonSegment> {
     segments
 }
 
-/// What a share costs at the mean price of its record.
+/// Cost of a share at the mean price of its report.
 fn cost(share: &EnergyShare<'_>, facility_uj: u64) -> Option<f64> {
     let (cost, priced_uj) = (share.carbon.cost?, share.own.facility_uj?);
     match priced_uj {
@@ -157,8 +157,9 @@ fn cost(share: &EnergyShare<'_>, facility_uj: u64) -> Option<f64> {
     }
 }
 
-/// Bounds of a share's grams: the record's own where its energy is the record's, as they hold what is not known of when it
-/// was used; else those of all of it at the cleanest, or the dirtiest time. `None` without a figure.
+/// Bounds of a share's emissions; `None` without an intensity. If the share is all of the report's energy, they are those of
+/// the report, which include the uncertainty of when it was used. Otherwise all of the energy may have been used at the
+/// cleanest or at the dirtiest time.
 fn bounds(share: &EnergyShare<'_>, pue: Pue) -> Option<(f64, Option<f64>)> {
     let (own, carbon, energy) = (share.own, share.carbon, share.energy);
     let no_higher = own.high_uj.is_none_or(|own| energy.high.is_some_and(|high| high <= own));
@@ -170,17 +171,18 @@ fn bounds(share: &EnergyShare<'_>, pue: Pue) -> Option<(f64, Option<f64>)> {
     Some((grams(pue.facility_uj(energy.low), least), energy.high.map(|high| grams(pue.facility_uj(high), most))))
 }
 
-/// Terms of a merged report.
+/// The terms of a merged report.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct AgreedTerms {
-    /// Those that hold for all.
+    /// The terms that all reports share.
     pub terms: PriceTerms,
-    /// What was not asked for alike, and so left out.
+    /// Names of the terms that differ and are left out.
     pub differ: Vec<&'static str>,
 }
 
-/// The terms that hold for all records. A contract, water and hardware go with the energy of a place, so every one of
-/// `places` must have them (each the terms of the records there); a price of carbon is one as soon as nobody gives another.
+/// The terms that all reports share. A contract, water factors and hardware belong to the energy of a machine: each entry of
+/// `places` holds the terms of the reports of one machine, and every machine must have the same. Of a functional unit, a carbon
+/// price and a currency it is enough that one report states it and no other contradicts.
 #[must_use]
 pub fn agreed(places: &[Vec<PriceTerms>], all: &[PriceTerms]) -> AgreedTerms {
     let market = everywhere(places, |terms| terms.market.clone());
@@ -192,7 +194,7 @@ pub fn agreed(places: &[Vec<PriceTerms>], all: &[PriceTerms]) -> AgreedTerms {
     let checks = [
         ("market-based grams", market.is_ok()),
         ("water", water.is_ok()),
-        ("the making of the hardware", embodied.is_ok()),
+        ("embodied emissions", embodied.is_ok()),
         ("SCI", functional_unit.is_ok()),
         ("the price of carbon", carbon_price.is_ok() && (currency.is_ok() || carbon_price == Ok(None))),
     ];
@@ -207,14 +209,14 @@ pub fn agreed(places: &[Vec<PriceTerms>], all: &[PriceTerms]) -> AgreedTerms {
         currency: currency.unwrap_or(None),
         offsets: Vec::new(),
         equivalents: all.iter().any(|terms| terms.equivalents),
-        ..alike(all)
+        ..common_terms(all)
     };
     let differ = checks.into_iter().filter(|(_, agreed)| !agreed).map(|(what, _)| what).collect();
     AgreedTerms { terms: with_offsets(terms, all), differ }
 }
 
-/// Where intensities and prices of energy come from, as far as all records say the same.
-fn alike(all: &[PriceTerms]) -> PriceTerms {
+/// Sources of intensities and prices, as far as all reports agree.
+fn common_terms(all: &[PriceTerms]) -> PriceTerms {
     let Some((first, rest)) = all.split_first() else { return PriceTerms::default() };
     rest.iter().fold(first.clone(), |common, terms| PriceTerms {
         zone: common.zone.filter(|zone| terms.zone.as_ref() == Some(zone)),
@@ -233,7 +235,7 @@ fn alike(all: &[PriceTerms]) -> PriceTerms {
     })
 }
 
-/// Every offset that any record lists, once: ranks share their variables, and so the lines.
+/// Adds every offset that any report lists, once: the ranks of a job share their options, and so the same offsets.
 fn with_offsets(mut terms: PriceTerms, all: &[PriceTerms]) -> PriceTerms {
     for offset in all.iter().flat_map(|terms| &terms.offsets) {
         if !terms.offsets.contains(offset) {
@@ -243,26 +245,26 @@ fn with_offsets(mut terms: PriceTerms, all: &[PriceTerms]) -> PriceTerms {
     terms
 }
 
-/// Not the same in all records.
+/// The reports state different values.
 #[derive(Debug, PartialEq)]
 struct Differ;
 
-/// A term that every place has, and none another; `None` where nobody has it.
+/// A term that is the same at every place; `None` if no place has it.
 fn everywhere<T: PartialEq>(
     places: &[Vec<PriceTerms>],
-    of: impl Fn(&PriceTerms) -> Option<T>,
+    term: impl Fn(&PriceTerms) -> Option<T>,
 ) -> Result<Option<T>, Differ> {
     let found: Result<Vec<Option<T>>, Differ> =
-        places.iter().map(|place| anywhere(place.iter().filter_map(&of))).collect();
+        places.iter().map(|place| anywhere(place.iter().filter_map(&term))).collect();
     let mut found = found?.into_iter();
     let first = found.next().unwrap_or(None);
     if found.all(|term| term == first) { Ok(first) } else { Err(Differ) }
 }
 
-/// A term that somebody has, and nobody another.
-fn anywhere<T: PartialEq>(mut given: impl Iterator<Item = T>) -> Result<Option<T>, Differ> {
-    let first = given.next();
-    if given.all(|term| Some(&term) == first.as_ref()) { Ok(first) } else { Err(Differ) }
+/// A term that is the same wherever it is stated; `None` if it is stated nowhere.
+fn anywhere<T: PartialEq>(mut stated: impl Iterator<Item = T>) -> Result<Option<T>, Differ> {
+    let first = stated.next();
+    if stated.all(|term| Some(&term) == first.as_ref()) { Ok(first) } else { Err(Differ) }
 }
 
 #[cfg(test)]
@@ -279,7 +281,7 @@ mod tests {
         // Of 100 at PUE 2 and 60 at PUE 1.
         assert_eq!((energy.facility_low_uj, energy.facility_high_uj), (Some(50), Some(260)));
         assert_eq!((energy.pue, energy.facility_uj), (1.0, Some(50)), "what was used, was used at PUE 1");
-        // Nothing at all says nothing.
+        // A share of exactly 0 does not count.
         let idle = [(Pue::new(2.0).unwrap(), Bounded::exact(0)), shares[1]];
         let energy = facility(Energy { high_uj: Some(60), ..Energy::default() }, &idle);
         assert_eq!((energy.pue, energy.facility_low_uj, energy.facility_high_uj), (1.0, None, None));

@@ -8,119 +8,118 @@ use jiff::Timestamp;
 use crate::carbon::HardwareError;
 use crate::{FileError, LocateError, RangeError, ZoneError, ZoneSource};
 
-/// What a run's energy is to be priced with; `None`, empty and false: not asked for.
+/// The options that a run's energy is priced with. A field that is `None`, empty or false is not requested.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct PriceRequest {
-    /// The grid zone, as [`crate::lookup`] takes it or a provider has it.
+    /// The grid zone, in the notation of [`crate::lookup`] or of a provider.
     pub zone: Option<String>,
     /// Whether a configuration file named the zone.
     pub zone_from_file: bool,
-    /// Whether a zone without a value is replaced by its country's or the world average.
+    /// Whether a zone without a value is replaced by its country or the world average.
     pub zone_fallback: bool,
-    /// The place whose zone is looked for: `cloud`, or `LATITUDE,LONGITUDE`.
+    /// The place whose zone is found: `cloud`, or `LATITUDE,LONGITUDE`.
     pub locate: Option<String>,
-    /// Address of the cloud's metadata service instead of its own.
+    /// Address that replaces that of the cloud's metadata service.
     pub metadata_url: Option<String>,
-    /// An intensity, grams CO2e per kilowatt-hour: stands above zone, series and providers.
+    /// An intensity, grams CO2e per kilowatt-hour. It takes precedence over zone, series and providers.
     pub g_per_kwh: Option<f64>,
     /// File of intensities over time.
     pub series: Option<PathBuf>,
-    /// Its column.
+    /// Column of that file.
     pub series_column: Option<String>,
-    /// Names of providers, the best first.
+    /// Names of providers, in the order in which they are asked.
     pub providers: Vec<String>,
     /// Power usage effectiveness.
     pub pue: Option<f64>,
-    /// Price of a kilowatt-hour.
+    /// Price per kilowatt-hour.
     pub price_per_kwh: Option<f64>,
     /// File of prices over time.
     pub tariff: Option<PathBuf>,
-    /// Its column.
+    /// Column of that file.
     pub tariff_column: Option<String>,
     /// ISO 4217 code of prices.
     pub currency: Option<String>,
-    /// The contract for market-based grams and its factor, grams CO2e per kilowatt-hour.
+    /// The contract for market-based emissions and its factor, grams CO2e per kilowatt-hour.
     pub market: Option<(String, f64)>,
-    /// Hardware for embodied grams, as [`crate::carbon::Hardware::named`] takes it.
+    /// Hardware for embodied emissions, in the notation of [`crate::carbon::Hardware::named`].
     pub embodied: Option<String>,
-    /// Years that it lasts.
+    /// Lifespan of the hardware, years.
     pub embodied_years: Option<f64>,
-    /// Share of it that the run reserves, 0 to 1.
+    /// Share of the hardware that the run reserves, 0 to 1.
     pub embodied_share: Option<f64>,
-    /// What SCI is divided by: `step`, `sample`, `token` or `run`.
+    /// Functional unit of the Software Carbon Intensity (SCI): `step`, `sample`, `token` or `run`.
     pub functional_unit: Option<String>,
     /// Litres of water at the site per kilowatt-hour of IT energy.
     pub wue: Option<f64>,
     /// Litres of water at the power plants per kilowatt-hour of facility energy.
     pub ewif: Option<f64>,
-    /// Price of a tonne CO2e.
+    /// Price per tonne CO2e.
     pub carbon_price: Option<f64>,
-    /// What was bought elsewhere.
+    /// Offsets that were bought.
     pub offsets: Vec<Offset>,
-    /// Whether to say what weighs as much as the grams.
+    /// Whether to list everyday equivalents of the emissions.
     pub equivalents: bool,
 }
 
 impl PriceRequest {
-    /// Whether it says where the intensities come from.
+    /// Whether it names a source of intensities.
     #[must_use]
     pub(super) fn asks_for_intensity(&self) -> bool {
         let place = self.zone.is_some() || self.locate.is_some();
         place || self.g_per_kwh.is_some() || self.asks_over_time()
     }
 
-    /// Whether it says what energy costs.
+    /// Whether it names a price of energy.
     #[must_use]
     pub(super) fn asks_for_price(&self) -> bool {
         self.price_per_kwh.is_some() || self.tariff.is_some()
     }
 
-    /// The same for a report that is over: where providers are to be asked and no place is named, they are asked about
-    /// the report's own zone.
+    /// The request for an existing report: if it names providers and no place, they are asked about the zone of the report.
     #[must_use]
     pub fn about(&self, report: Option<&Carbon>) -> Self {
         let names_place = self.zone.is_some() || self.locate.is_some() || self.g_per_kwh.is_some();
-        let zone = report.filter(|_| !names_place && !self.providers.is_empty()).and_then(own_zone);
+        let zone = report.filter(|_| !names_place && !self.providers.is_empty()).and_then(chosen_zone);
         Self { zone: self.zone.clone().or(zone), ..self.clone() }
     }
 
-    /// Whether it names somebody who knows intensities over time.
+    /// Whether it names a source of intensities over time.
     pub(super) fn asks_over_time(&self) -> bool {
         self.series.is_some() || !self.providers.is_empty()
     }
 }
 
-/// The zone of a report; `None` where nobody said which.
-fn own_zone(carbon: &Carbon) -> Option<String> {
+/// The zone that was chosen for a report; `None` for a default.
+fn chosen_zone(carbon: &Carbon) -> Option<String> {
     let chosen = [ZoneSource::Given, ZoneSource::Config, ZoneSource::Cloud, ZoneSource::Coordinates];
     let is_chosen = chosen.iter().any(|source| source.as_str() == carbon.zone_source);
     carbon.price_terms().zone.or_else(|| is_chosen.then(|| carbon.zone.clone()))
 }
 
-/// Why a request cannot be met.
+/// A request that cannot be resolved.
 #[derive(Debug, thiserror::Error)]
 pub enum PriceError {
-    /// The zone is not known.
+    /// The zone is unknown.
     #[error(transparent)]
     Zone(#[from] ZoneError),
-    /// Coordinates do not tell the zone.
+    /// The zone of the coordinates is unknown.
     #[error(transparent)]
     Locate(#[from] LocateError),
     /// A place that is neither `cloud` nor coordinates.
     #[error("--locate {0:?} is no place: `cloud`, or a latitude and a longitude such as 52.52,13.40")]
     Place(String),
-    /// A file of intensities or prices is wrong.
+    /// A file of intensities or prices has a fault.
     #[error(transparent)]
     File(#[from] FileError),
-    /// Hardware without a figure.
+    /// The hardware is unknown.
     #[error(transparent)]
     Hardware(#[from] HardwareError),
-    /// A figure is out of range.
+    /// A value is out of range.
     #[error(transparent)]
     Range(#[from] RangeError),
 }
 
-/// When a run was: its wall clock as text and as nanoseconds since 1970 UTC.
+/// The time of a run, as text and as nanoseconds since 1970 UTC.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct When {
     /// Start, RFC 3339 UTC.
@@ -129,12 +128,12 @@ pub struct When {
     pub to: String,
     /// Start, nanoseconds since 1970 UTC.
     pub from_ns: i64,
-    /// By the monotonic clock.
+    /// Duration by the monotonic clock, nanoseconds.
     pub lasted_ns: u64,
 }
 
 impl When {
-    /// The time of a run that began at `from` and lasted so long.
+    /// The time of a run that started at `from` and lasted `lasted_ns` nanoseconds.
     #[must_use]
     pub fn new(from: Timestamp, lasted_ns: u64) -> Self {
         let lasted = jiff::SignedDuration::from_nanos(i64::try_from(lasted_ns).unwrap_or(i64::MAX));

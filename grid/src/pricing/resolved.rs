@@ -14,7 +14,7 @@ use crate::carbon::RunFacts;
 use crate::provider::{Coverage, Provider, TABLE};
 use crate::{Consumption, Intensity, Pue, ZoneSource};
 
-/// Intensity, PUE, price and what stands beside the grams: resolved once, before anything is measured.
+/// Intensity, PUE, price and supplements of a run, resolved once before anything is measured.
 #[derive(Debug, Clone)]
 pub struct Pricing {
     pub(super) request: PriceRequest,
@@ -23,62 +23,62 @@ pub struct Pricing {
     pub sources: Option<IntensitySources>,
     /// Power usage effectiveness.
     pub pue: Pue,
-    pub(super) extras: Supplementary,
-    /// Why the place that was asked for is not known.
+    pub(super) supplementary: Supplementary,
+    /// Why the requested place is unknown.
     unlocated: Option<String>,
 }
 
-/// What is to be priced.
+/// A run to be priced.
 #[derive(Clone, Copy)]
 pub struct PriceInput<'a> {
-    /// When the run was.
+    /// Its time.
     pub when: &'a When,
-    /// Its work.
+    /// Its steps, samples and tokens.
     pub work: &'a Work,
-    /// How its energy was spread over its time; needed where [`Pricing::needs_curve`] says so.
+    /// Its energy over time; required if [`Pricing::needs_curve`] returns true.
     pub curve: Option<&'a dyn EnergyCurve>,
-    /// How its time is covered with intensities: [`IntensitySources::cover`] or [`IntensitySources::completed`].
+    /// The intensities over its time: [`IntensitySources::cover`] or [`IntensitySources::completed`].
     pub coverage: Option<&'a Coverage>,
 }
 
 impl Pricing {
-    /// Resolves a request; `online`: its providers, opened.
+    /// Resolves a request; `online` are the providers that it names, opened.
     ///
     /// # Errors
-    /// [`PriceError`] for what cannot be met: an unknown zone, a file that cannot be read, a figure out of its range.
+    /// [`PriceError`] for an unknown zone, a file that cannot be read, or a value out of range.
     pub fn resolve(request: PriceRequest, online: Vec<Arc<dyn Provider>>) -> Result<Self, PriceError> {
         let intensity = intensity(&request)?;
         let pue = request.pue.map_or(Ok(Pue::ONE), Pue::new)?;
-        let extras = Supplementary::resolve(&request)?;
+        let supplementary = Supplementary::resolve(&request)?;
         let sources = IntensitySources::open(&request, online, &intensity)?;
         let unlocated = unlocated(&request, &intensity);
-        Ok(Self { request, intensity, sources, pue, extras, unlocated })
+        Ok(Self { request, intensity, sources, pue, supplementary, unlocated })
     }
 
-    /// When a price over time changes during a run, nanoseconds since it began.
+    /// Times at which the price changes during a run, nanoseconds since its start.
     #[must_use]
     pub fn price_borders(&self, when: &When) -> Vec<u64> {
-        self.extras.price_borders(when)
+        self.supplementary.price_borders(when)
     }
 
-    /// Whether it has to be known how an energy was spread over the time of a run.
+    /// Whether pricing requires the energy over time, because an intensity or a price changes with time.
     #[must_use]
     pub fn needs_curve(&self, energy: &Energy, when: &When) -> bool {
-        let by_time = self.sources.is_some() || self.extras.needs_curve();
+        let by_time = self.sources.is_some() || self.supplementary.needs_curve();
         by_time && when.lasted_ns > 0 && energy.total_uj.is_some()
     }
 
-    /// Fills in the facility's energy and returns grams, money and what else is asked for, and what is to be said of them.
+    /// Fills in the facility energy, and returns emissions, cost and supplements with the events to report.
     pub fn price(&self, energy: &mut Energy, run: &PriceInput<'_>) -> (Carbon, Vec<EventRecord>) {
         let (mut carbon, events) = self.grams(energy, self.pue, run);
-        let cost = self.extras.cost(energy, run.when, run.curve);
+        let cost = self.supplementary.cost(energy, run.when, run.curve);
         let facts = RunFacts { energy, work: run.work, reserved_ns: run.when.lasted_ns };
-        self.extras.terms.apply(&mut carbon, facts, cost);
+        self.supplementary.terms.apply(&mut carbon, facts, cost);
         carbon.terms = Some(Box::new(PriceTerms { kind: kind_of(&carbon), ..self.stated() }));
         (carbon, events)
     }
 
-    /// The grams alone.
+    /// Emissions without cost and supplements.
     pub(super) fn grams(&self, energy: &mut Energy, pue: Pue, run: &PriceInput<'_>) -> (Carbon, Vec<EventRecord>) {
         set_pue(energy, pue);
         let when = run.when;
@@ -116,23 +116,23 @@ impl Pricing {
             price_per_kwh: request.price_per_kwh,
             tariff: file(request.tariff.as_deref()),
             tariff_column: request.tariff_column.clone(),
-            tariff_sha256: self.extras.tariff_hash(),
+            tariff_sha256: self.supplementary.tariff_hash(),
             ..PriceTerms::default()
         };
-        self.extras.terms.put(&mut terms);
+        self.supplementary.terms.put(&mut terms);
         terms
     }
 
-    /// The zone that was given; without one, that of a series which covers the run, else the flagged world. A zone that only
-    /// a provider knows is the requested one as far as the provider covers the run.
+    /// The zone of a covered run: the requested one, otherwise the zone of a series that covers the whole run, otherwise the
+    /// flagged world. A zone that only a provider knows counts as requested if the provider covers the whole run.
     fn zone_of(&self, coverage: &Coverage) -> NamedZone {
-        let stands_in = coverage.parts.iter().any(|part| part.provider == TABLE);
+        let uses_table = coverage.parts.iter().any(|part| part.provider == TABLE);
         let source = self.intensity.zone_source;
-        if let Some(requested) = self.request.zone.as_ref().filter(|_| is_replaced(source) && !stands_in) {
+        if let Some(requested) = self.request.zone.as_ref().filter(|_| is_replaced(source) && !uses_table) {
             return NamedZone { name: requested.clone(), source: ZoneSource::Given };
         }
         match coverage.parts.first() {
-            Some(part) if source == ZoneSource::DefaultWorld && !stands_in => {
+            Some(part) if source == ZoneSource::DefaultWorld && !uses_table => {
                 let stated = &part.about.zone;
                 let name = if stated.is_empty() { part.provider.clone() } else { stated.clone() };
                 NamedZone { name, source: ZoneSource::Given }
@@ -141,26 +141,26 @@ impl Pricing {
         }
     }
 
-    /// The most that a kilowatt-hour may cost from now until the next look; `so_far`: what one has cost on average.
+    /// The highest price per kilowatt-hour to expect until the next check of a budget; `so_far` is the mean price until now.
     #[must_use]
     pub fn price_next(&self, when: &When, so_far: Option<f64>) -> Option<f64> {
-        self.extras.price_next(when.to_ns(), so_far)
+        self.supplementary.price_next(when.to_ns(), so_far)
     }
 
-    /// What a kilowatt-hour costs in the time after `when`, for so long.
+    /// The expected price per kilowatt-hour for `rest_ns` nanoseconds after the end of `when`.
     #[must_use]
     pub fn price_ahead(&self, when: &When, rest_ns: f64, so_far: Option<f64>) -> Option<RateForecast> {
-        self.extras.price_ahead(when.to_ns(), when.to_ns().saturating_add(rest_ns as i64), so_far)
+        self.supplementary.price_ahead(when.to_ns(), when.to_ns().saturating_add(rest_ns as i64), so_far)
     }
 
-    /// One figure for all time, for what nobody forecasts.
+    /// The intensity of the request as a constant forecast, used if no forecast is published.
     #[must_use]
     pub fn intensity_ahead(&self) -> RateForecast {
         RateForecast::certain(self.intensity.g_per_kwh, format!("one figure for all time: {}", self.intensity.source))
     }
 }
 
-/// States a PUE and the facility's energy with it; bounds of that at another PUE go.
+/// Sets the PUE and the facility energy. Bounds of the facility energy at another PUE are removed.
 pub(super) fn set_pue(energy: &mut Energy, pue: Pue) {
     if energy.pue != pue.get() {
         (energy.facility_low_uj, energy.facility_high_uj) = (None, None);
@@ -169,22 +169,22 @@ pub(super) fn set_pue(energy: &mut Energy, pue: Pue) {
     energy.facility_uj = energy.total_uj.map(|uj| pue.facility_uj(uj));
 }
 
-/// What the intensities count: segments of one report are of one kind, or do not say.
+/// The kind of the intensities. Segments of one report have one kind, or none.
 pub(super) fn kind_of(carbon: &Carbon) -> Option<String> {
     carbon.segments.iter().find_map(|segment| segment.kind.clone())
 }
 
-/// The one intensity of a request; where it asks over time, what stands in for an answer that does not come.
+/// The single intensity of a request. If the request names sources over time, it replaces values that they do not know.
 pub(super) fn intensity(request: &PriceRequest) -> Result<Intensity, PriceError> {
     match (request.g_per_kwh, &request.zone, &request.locate) {
         (Some(g_per_kwh), _, _) => Ok(crate::constant(g_per_kwh)?),
-        (None, Some(zone), _) => of_zone(zone, request),
+        (None, Some(zone), _) => zone_intensity(zone, request),
         (None, None, Some(place)) => located(place, request.metadata_url.as_deref()),
         (None, None, None) => Ok(crate::world()),
     }
 }
 
-/// Why the place that was asked for is not known; `None` where it is.
+/// Why the requested place is unknown; `None` if it is known.
 pub(super) fn unlocated(request: &PriceRequest, found: &Intensity) -> Option<String> {
     let looked_for = match found.zone_source {
         ZoneSource::DefaultWorld => request.zone.is_none() && request.locate.is_some(),
@@ -193,21 +193,21 @@ pub(super) fn unlocated(request: &PriceRequest, found: &Intensity) -> Option<Str
     found.note.clone().filter(|_| looked_for)
 }
 
-/// What else the requested name may mean: `Georgia` is a country and a state. `None` for a code, and where it is clear.
+/// Another meaning of the requested name: `Georgia` is a country and a state. `None` for a code and for a unique name.
 pub(super) fn ambiguity(request: &PriceRequest, found: &Intensity) -> Option<String> {
     let named = request.zone.as_ref().is_some_and(|typed| !typed.trim().eq_ignore_ascii_case(&found.zone));
     let chosen = matches!(found.zone_source, ZoneSource::Given | ZoneSource::Config);
     found.note.clone().filter(|_| named && chosen)
 }
 
-/// Whether another zone stands in for the one that was asked for.
+/// Whether another zone replaces the requested one.
 pub(super) fn is_replaced(source: ZoneSource) -> bool {
     matches!(source, ZoneSource::Country | ZoneSource::Unknown)
 }
 
-fn of_zone(zone: &str, request: &PriceRequest) -> Result<Intensity, PriceError> {
+fn zone_intensity(zone: &str, request: &PriceRequest) -> Result<Intensity, PriceError> {
     let found = match crate::lookup(zone) {
-        // A provider may know a zone that the yearly table does not: the table's replacement is used where it does not.
+        // A provider may know a zone that the yearly table does not. The replacement is used for times that it does not know.
         Err(_) if request.zone_fallback || request.asks_over_time() => crate::lookup_or_around(zone),
         found => found?,
     };
@@ -215,7 +215,7 @@ fn of_zone(zone: &str, request: &PriceRequest) -> Result<Intensity, PriceError> 
     Ok(if from_file { found.from_config() } else { found })
 }
 
-/// The zone of `LATITUDE,LONGITUDE`, or of the region this machine is in for `cloud`; a place is never guessed.
+/// The intensity at `LATITUDE,LONGITUDE`, or for `cloud` that of the cloud region of this machine. A place is never guessed.
 fn located(place: &str, metadata_url: Option<&str>) -> Result<Intensity, PriceError> {
     if place == "cloud" {
         return cloud(metadata_url);
@@ -235,7 +235,7 @@ fn number(text: &str) -> Option<f64> {
 fn cloud(metadata_url: Option<&str>) -> Result<Intensity, PriceError> {
     let region = match crate::provider::cloud_of_this_machine(metadata_url) {
         Ok(region) => region,
-        // A service that is down must not cost the run its measurement.
+        // A service that is down must not end the run.
         Err(fault) => {
             let note = format!("--locate cloud: {fault}; this is the world average, not your grid; name a zone");
             return Ok(Intensity { note: Some(note), ..crate::world() });

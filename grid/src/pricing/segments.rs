@@ -21,9 +21,9 @@ pub struct NamedZone {
     pub source: ZoneSource,
 }
 
-/// Location-based grams of a run in parts that lie in the order of time without holes, from its start at `from_ns`
-/// (nanoseconds since 1970 UTC) to its end. The segments' energies add up to the facility's energy, exactly; where the
-/// energy is not known there are none, and the grams are not known.
+/// Location-based emissions of a run at the intensities of `parts`. These are sorted by time and cover the run from its start
+/// at `from_ns` (nanoseconds since 1970 UTC) to its end without holes. The energies of the segments add up to the facility
+/// energy, exactly. If the energy is unknown, there are no segments and the emissions are unknown.
 #[must_use]
 pub fn price_parts(
     parts: &[IntensityPart],
@@ -44,8 +44,8 @@ pub fn price_parts(
 
 fn segment(part: &IntensityPart, energy_uj: u64) -> CarbonSegment {
     CarbonSegment {
-        from: written(part.from_ns),
-        to: written(part.to_ns),
+        from: rfc3339(part.from_ns),
+        to: rfc3339(part.to_ns),
         energy_uj,
         g_per_kwh: part.g_per_kwh,
         kind: part.about.kind.map(|kind| kind.as_str().to_owned()),
@@ -57,8 +57,8 @@ fn segment(part: &IntensityPart, energy_uj: u64) -> CarbonSegment {
     }
 }
 
-/// An instant with every digit it has: a run need not start on a second.
-fn written(at_ns: i64) -> String {
+/// An instant as text with all its digits, because a run need not start on a second.
+fn rfc3339(at_ns: i64) -> String {
     jiff::Timestamp::from_nanosecond(i128::from(at_ns)).map(|at| at.to_string()).unwrap_or_default()
 }
 
@@ -66,7 +66,7 @@ pub(super) fn event(at: u64, kind: &str, device: &str, text: String) -> EventRec
     EventRecord { at, kind: kind.to_owned(), device: device.to_owned(), text }
 }
 
-/// How a run was covered: who failed, and whose figures weighed how much of the energy.
+/// Events about the coverage of a run: which providers failed, and which share of the energy each provider covered.
 pub(super) fn coverage_events(coverage: &Coverage, energies_uj: &[u64], at: u64) -> Vec<EventRecord> {
     let failed =
         |(provider, fault): &(String, ProviderFault)| event(at, "intensity-fault", provider, fault.to_string());
@@ -78,7 +78,7 @@ pub(super) fn coverage_events(coverage: &Coverage, energies_uj: &[u64], at: u64)
     events
 }
 
-/// What is to be known of the zone: that it was not found, and that its value is old.
+/// Events about the zone: that it was not found, and that its value is old.
 pub(super) fn zone_events(unlocated: Option<&String>, carbon: &Carbon, when: &When) -> Vec<EventRecord> {
     let mut events = Vec::new();
     if let Some(text) = unlocated.filter(|_| carbon.zone_source != ZoneSource::Given.as_str()) {
@@ -94,24 +94,24 @@ pub(super) fn zone_events(unlocated: Option<&String>, carbon: &Carbon, when: &Wh
     events
 }
 
-/// `62.5 % of the energy by electricity-maps (…), 37.5 % by table (…)`.
+/// Shares of providers as text: `of the energy, 62.5 % by electricity-maps (…); 37.5 % by table (…)`.
 fn shares(coverage: &Coverage, energies_uj: &[u64]) -> Option<String> {
     let mut by: Vec<(String, u64, bool)> = Vec::new();
     for (part, energy_uj) in coverage.parts.iter().zip(energies_uj) {
         let kind = part.about.kind.map_or("kind not stated", |kind| kind.as_str());
-        let who = format!("{} ({kind})", part.provider);
-        match by.iter_mut().find(|(name, _, fallback)| *name == who && *fallback == part.fallback) {
+        let provider = format!("{} ({kind})", part.provider);
+        match by.iter_mut().find(|(name, _, fallback)| *name == provider && *fallback == part.fallback) {
             Some((_, sum, _)) => *sum += energy_uj,
-            None => by.push((who, *energy_uj, part.fallback)),
+            None => by.push((provider, *energy_uj, part.fallback)),
         }
     }
     let all: u64 = by.iter().map(|(_, sum, _)| sum).sum();
     if all == 0 {
         return None;
     }
-    let share = |(who, sum, fallback): &(String, u64, bool)| {
+    let share = |(provider, sum, fallback): &(String, u64, bool)| {
         let standing_in = if *fallback { ", standing in" } else { "" };
-        format!("{:.1} % by {who}{standing_in}", *sum as f64 / all as f64 * 100.0)
+        format!("{:.1} % by {provider}{standing_in}", *sum as f64 / all as f64 * 100.0)
     };
     Some(format!("of the energy, {}", by.iter().map(share).collect::<Vec<_>>().join("; ")))
 }
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn energy_is_priced_at_the_intensity_of_its_own_time() {
-        // An hour at 100 g/kWh with 3 kWh, one at 500 with 1 kWh: 800 g. The mean intensity over time would make it 1200.
+        // An hour at 100 g/kWh with 3 kWh, one at 500 with 1 kWh: 800 g. The mean intensity over time would give 1200.
         let carbon = priced(&[100.0, 500.0], &known(&[3 * KWH, 4 * KWH]), 1.0);
         assert_eq!((carbon.grams, carbon.low, carbon.high), (Some(800.0), 800.0, Some(800.0)));
         assert_eq!(carbon.segments[1].from, "1970-01-01T01:00:00Z");
@@ -208,7 +208,7 @@ mod tests {
                 reached += energy;
                 let (low_uj, high_uj) = (reached.saturating_sub(*below), reached + above);
                 levels.push(Bounded::hard(reached, low_uj, Some(high_uj)));
-                // A course within the levels that never falls.
+                // An energy within the bounds that never decreases.
                 last = (low_uj + ((high_uj - low_uj) as f64 * share) as u64).clamp(low_uj.max(last.min(high_uj)), high_uj).max(last);
                 truth.push(last);
             }

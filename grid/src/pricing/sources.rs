@@ -1,4 +1,5 @@
-//! Where intensities over time come from: a file, providers, and the zone's yearly figure behind them.
+//! The sources of intensities over time for a run: a file, providers (option `intensity_provider`), and the yearly average of
+//! the zone for times that neither knows.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,11 +8,11 @@ use super::{PriceError, PriceRequest, When};
 use crate::provider::{Coverage, IntensityQuery, Provider, ProviderChain, ProviderFault, SeriesFile};
 use crate::{Intensity, IntensityForecast};
 
-/// Who is asked about the time of a run.
+/// The sources of intensities over the time of a run.
 #[derive(Clone)]
 pub struct IntensitySources {
     table: Intensity,
-    /// The file, where there is one.
+    /// The file, if there is one.
     series: Option<Arc<SeriesFile>>,
     /// The file and the providers, in the order in which they are asked.
     pub chain: ProviderChain,
@@ -28,8 +29,8 @@ impl fmt::Debug for IntensitySources {
 }
 
 impl IntensitySources {
-    /// The file of a request, and the providers that were opened for it, with `table` behind them; `None` where there are
-    /// none, or where an intensity is given, which stands above both.
+    /// The file of a request and the providers opened for it, followed by `table`, the yearly average. `None` if the request
+    /// names neither, or names an intensity, which takes precedence over both.
     pub(super) fn open(
         request: &PriceRequest,
         online: Vec<Arc<dyn Provider>>,
@@ -52,14 +53,15 @@ impl IntensitySources {
         Self { table, series, chain, zone, asks_others }
     }
 
-    /// How a run is covered, by asking everybody on this thread.
+    /// The intensities over the time of a run. All sources are asked on this thread.
     #[must_use]
     pub fn cover(&self, when: &When, now_ns: i64) -> Coverage {
         let wanted = IntensityQuery { zone: &self.zone, from_ns: when.from_ns, to_ns: when.to_ns(), now_ns };
         self.completed(Some(self.chain.cover(&wanted)), when)
     }
 
-    /// All of a run's time in values of one kind ([`Coverage::completed`]) from an answer; `None`: it never came.
+    /// The intensities over all of a run's time in values of one kind ([`Coverage::completed`]), from an answer of the
+    /// providers; `None` if it did not arrive.
     #[must_use]
     pub fn completed(&self, answer: Option<Coverage>, when: &When) -> Coverage {
         let late =
@@ -67,7 +69,8 @@ impl IntensitySources {
         answer.unwrap_or_else(late).completed(when.from_ns, when.to_ns(), &self.table)
     }
 
-    /// The mean intensity of a time to come by the file; `None` without one, and where it does not tell.
+    /// The expected mean intensity of a period by the file ([`crate::Series::outlook`]); `None` without a file, or if the file
+    /// does not suffice.
     #[must_use]
     pub fn outlook(&self, now_ns: i64, to_ns: i64) -> Option<IntensityForecast> {
         self.series.as_ref()?.series().outlook(now_ns, to_ns)
@@ -97,25 +100,25 @@ mod tests {
     }
 
     #[test]
-    fn what_no_answer_covers_is_the_tables_and_flagged() {
+    fn uncovered_time_gets_the_table_and_is_flagged() {
         let answer = Coverage { parts: vec![part(-5, 20, 1.0), part(30, 90, 2.0)], ..Coverage::default() };
         let coverage = completed(Some(answer));
-        let told: Vec<_> =
+        let found: Vec<_> =
             coverage.parts.iter().map(|part| (part.from_ns, part.to_ns, part.g_per_kwh, part.fallback)).collect();
-        assert_eq!(told, [(0, 20, 1.0, false), (20, 30, 342.06, true), (30, 80, 2.0, false)]);
+        assert_eq!(found, [(0, 20, 1.0, false), (20, 30, 342.06, true), (30, 80, 2.0, false)]);
         assert!(coverage.parts[1].estimated && !coverage.parts[0].estimated);
     }
 
     #[test]
-    fn f44_an_answer_that_never_came_is_the_tables_and_said() {
+    fn f44_missing_answer_gets_the_table_and_is_reported() {
         let coverage = completed(None);
-        let told: Vec<_> = coverage.parts.iter().map(|part| (part.from_ns, part.to_ns, part.estimated)).collect();
-        assert_eq!(told, [(0, 80, true)]);
+        let found: Vec<_> = coverage.parts.iter().map(|part| (part.from_ns, part.to_ns, part.estimated)).collect();
+        assert_eq!(found, [(0, 80, true)]);
         assert_eq!(coverage.faults[0].1, ProviderFault::Late);
     }
 
     #[test]
-    fn who_covered_which_share_of_the_energy_is_said() {
+    fn event_states_which_provider_covered_which_share() {
         let parts = vec![part(0, 20, 1.0), part(20, 60, 2.0)];
         let coverage = completed(Some(Coverage {
             parts,
@@ -123,9 +126,9 @@ mod tests {
             ..Coverage::default()
         }));
         let events = super::super::segments::coverage_events(&coverage, &[500, 250, 250], 80);
-        let told: Vec<_> = events.iter().map(|event| (event.kind.as_str(), event.text.as_str())).collect();
+        let found: Vec<_> = events.iter().map(|event| (event.kind.as_str(), event.text.as_str())).collect();
         let shares = "of the energy, 75.0 % by asked (lifecycle-average-production); \
                       25.0 % by table (lifecycle-average-production), standing in";
-        assert_eq!(told, [("intensity-fault", "the service did not answer in time"), ("intensity-fallback", shares)]);
+        assert_eq!(found, [("intensity-fault", "the service did not answer in time"), ("intensity-fallback", shares)]);
     }
 }

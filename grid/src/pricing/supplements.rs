@@ -9,16 +9,16 @@ use crate::carbon::{
 };
 use crate::{IntensityForecast, Pue};
 
-/// The intensity, or the price, of what is to come.
+/// An intensity or a price that is expected for the rest of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RateForecast {
-    /// Grams CO2e, or money, for a kilowatt-hour.
+    /// Grams CO2e, or money, per kilowatt-hour.
     pub each: f64,
-    /// Back-test error; `None` where it is not known.
+    /// Back-test error; `None` if unknown.
     pub error_percent: Option<f64>,
-    /// The lowest and the highest that was seen, where the past was repeated and nothing tells how well that holds.
+    /// The lowest and the highest known value, if the past was repeated without a back-test.
     pub span: Option<[f64; 2]>,
-    /// Where it comes from.
+    /// The method in words.
     pub method: String,
 }
 
@@ -42,10 +42,10 @@ impl RateForecast {
     }
 }
 
-/// What goes by until the next look is priced with the dearest of the time from now on, nanoseconds: an hour.
+/// Until the next check of a budget, energy is priced with the highest price of this time from now, nanoseconds: an hour.
 const SOON_NS: i64 = 3_600_000_000_000;
 
-/// Prices of energy, and terms of all else.
+/// The prices of energy and the requested supplements.
 #[derive(Debug, Clone)]
 pub(super) struct Supplementary {
     tariff: Option<Tariff>,
@@ -72,21 +72,22 @@ impl Supplementary {
         Ok(Self { tariff, price_per_kwh: request.price_per_kwh, terms })
     }
 
-    /// Whether the energy's course over time has to be known.
+    /// Whether the energy over time is required.
     pub(super) fn needs_curve(&self) -> bool {
         self.tariff.is_some()
     }
 
-    /// SHA-256 of the file of prices.
+    /// Times at which the price changes during a run, nanoseconds since its start.
     pub(super) fn price_borders(&self, when: &When) -> Vec<u64> {
         self.tariff.as_ref().map_or_else(Vec::new, |tariff| tariff.borders(when.from_ns, when.to_ns()))
     }
 
+    /// SHA-256 of the file of prices.
     pub(super) fn tariff_hash(&self) -> Option<String> {
         Some(self.tariff.as_ref()?.file()?.to_string())
     }
 
-    /// What the energy costs; `None` without a price.
+    /// Cost of the energy; `None` without a price.
     pub(super) fn cost(&self, energy: &Energy, when: &When, curve: Option<&dyn EnergyCurve>) -> Option<Cost> {
         let pue = Pue::new(energy.pue).unwrap_or(Pue::ONE);
         let currency = self.terms.currency.as_deref();
@@ -100,18 +101,18 @@ impl Supplementary {
         }
     }
 
-    /// The most that a kilowatt-hour may cost in the hour from now on: by the tariff, where it does not know that hour the
-    /// dearest that it knows, else what one has cost so far.
+    /// The highest price per kilowatt-hour to expect within the next hour: by the tariff; if it does not know that hour, the
+    /// highest price that it knows; otherwise the mean price until now.
     pub(super) fn price_next(&self, now_ns: i64, so_far: Option<f64>) -> Option<f64> {
         let Some(tariff) = &self.tariff else { return self.price_per_kwh };
         let soon_ns = now_ns.saturating_add(SOON_NS);
         let known = tariff.dearest(self.price_per_kwh, now_ns, soon_ns);
         let seen = || tariff.outlook(None, now_ns, soon_ns).map(|found| found.seen[1]);
-        // A price below zero is no reason to hold less back than nothing.
+        // A negative price must not make the amount that is held back negative.
         known.or_else(seen).or(so_far).map(|price| price.max(0.0))
     }
 
-    /// What a kilowatt-hour will cost on average from now on; what one has cost so far where the tariff does not tell.
+    /// The expected mean price per kilowatt-hour from now on; the mean price until now if the tariff does not suffice.
     pub(super) fn price_ahead(&self, now_ns: i64, to_ns: i64, so_far: Option<f64>) -> Option<RateForecast> {
         let Some(tariff) = &self.tariff else {
             return self.price_per_kwh.map(|flat| RateForecast::certain(flat, "flat".into()));
@@ -121,7 +122,8 @@ impl Supplementary {
     }
 }
 
-/// The hardware of a request; without one, its years and share are for hardware that a report's terms name.
+/// The hardware of a request. Without one, its years and share apply to the hardware in the terms of a report
+/// ([`with_reservation`]).
 fn hardware(request: &PriceRequest) -> Result<Option<Hardware>, PriceError> {
     let Some(text) = &request.embodied else { return Ok(None) };
     Ok(Some(reserved(Hardware::named(text)?, request)?))
@@ -138,9 +140,9 @@ fn reserved(hardware: Hardware, request: &PriceRequest) -> Result<Hardware, Pric
     })
 }
 
-/// The old terms with the years and the share that are asked for anew.
+/// The terms of a report with the years and the share of a new request.
 pub(super) fn with_reservation(old: PriceTerms, request: &PriceRequest) -> PriceTerms {
     let stated = old.embodied.as_ref().and_then(Hardware::stated);
-    let asked = stated.and_then(|hardware| reserved(hardware, request).ok());
-    PriceTerms { embodied: asked.map(|hardware| hardware.terms()), ..old }
+    let hardware = stated.and_then(|hardware| reserved(hardware, request).ok());
+    PriceTerms { embodied: hardware.map(|hardware| hardware.terms()), ..old }
 }

@@ -1,18 +1,19 @@
-//! A step function weighed over energy: grams, money, or any other amount per kilowatt-hour that changes with time.
+//! Energy over time multiplied by a rate over time: emissions, cost, or any other amount per kilowatt-hour. All pricing uses
+//! this arithmetic.
 //!
-//! With `v` the steps' values and `E` the facility's energy at their ends, the amount is `Σ v_k (E_k − E_{k−1})`, which is
-//! the same as `v_n E_n + Σ E_k (v_k − v_{k+1})`. The second form gives bounds that hold for every course of the energy
-//! within its own bounds: each `E_k` is taken at the end that its factor makes worst.
+//! With `v` the rates of the steps and `E` the facility energy at their ends, the amount is `Σ v_k (E_k − E_{k−1})`, which
+//! equals `v_n E_n + Σ E_k (v_k − v_{k+1})`. The second form gives bounds that hold for every energy profile within the bounds
+//! of the energy: each `E_k` takes the lower or upper bound, whichever makes the amount smaller or larger.
 
 use eco2_core::units::kwh;
 use eco2_core::{Bounded, Curve, RunCurve};
 
 use crate::Pue;
 
-/// Energy used since the start of a run, as a function of time.
+/// The energy of a run since its start, as a function of time.
 pub trait EnergyCurve {
-    /// Microjoules used in the first `since_ns` nanoseconds, before PUE. It never falls, and from the run's end on it is the
-    /// run's total.
+    /// Energy of the first `since_ns` nanoseconds, microjoules, before PUE. It never decreases, and after the end of the run
+    /// it is the total.
     fn at(&self, since_ns: u64) -> Bounded<u64>;
 }
 
@@ -34,39 +35,39 @@ impl<F: Fn(u64) -> Bounded<u64>> EnergyCurve for F {
     }
 }
 
-/// A stretch of time with one value; it begins where the one before ends.
+/// A period with one rate; it starts at the end of the step before.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RateStep {
-    /// Its end, nanoseconds since the start of the run.
+    /// End, nanoseconds since the start of the run.
     pub to_ns: u64,
-    /// Amount per kilowatt-hour; `None`: not known, so that the energy in it has no amount.
+    /// Amount per kilowatt-hour; `None` if unknown, so that the energy of the step has no amount.
     pub per_kwh: Option<f64>,
 }
 
-/// A step function over the time of a run.
+/// A rate over the time of a run, as a step function.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Steps(Vec<RateStep>);
 
 impl Steps {
-    /// One value for all of a run of that length.
+    /// One rate for a run of that duration.
     #[must_use]
     pub fn constant(lasted_ns: u64, per_kwh: f64) -> Self {
         Self(vec![RateStep { to_ns: lasted_ns, per_kwh: Some(per_kwh) }])
     }
 
-    /// Steps in the order of time, of which the last ends with the run.
+    /// Steps sorted by time, of which the last ends with the run.
     #[must_use]
     pub fn new(steps: impl IntoIterator<Item = RateStep>) -> Self {
         Self(steps.into_iter().collect())
     }
 
-    /// Value of a step; 0 after the last and where none is known, as then nothing is added.
+    /// Rate of a step; 0 after the last step and for an unknown rate, so that nothing is added.
     fn value(&self, at: usize) -> f64 {
         self.0.get(at).and_then(|step| step.per_kwh).unwrap_or(0.0)
     }
 }
 
-/// A run's energy split at the ends of steps.
+/// The energy of a run, split at the ends of steps.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct EnergySplit<'a> {
     steps: &'a Steps,
@@ -74,10 +75,10 @@ pub(crate) struct EnergySplit<'a> {
     reached: Vec<Bounded<u64>>,
 }
 
-/// The amount of an energy under a step function, PUE applied once. Unknown energy has an unknown amount, never 0.
+/// The amount of an energy at a rate over time; PUE is applied once. Unknown energy has an unknown amount, never 0.
 ///
-/// A lower bound that does not exist, as where a value is negative and the energy has no upper bound, is
-/// `f64::NEG_INFINITY`.
+/// A lower bound that does not exist is `f64::NEG_INFINITY`, for example for a negative rate and an energy without an upper
+/// bound.
 ///
 /// ```
 /// use eco2_core::Bounded;
@@ -96,7 +97,7 @@ pub fn weigh(energy: &(impl EnergyCurve + ?Sized), steps: &Steps, pue: Pue) -> B
 }
 
 impl<'a> EnergySplit<'a> {
-    /// Splits a run's energy, to which PUE is applied.
+    /// Applies PUE to the energy of a run and splits it at the ends of `steps`.
     #[must_use]
     pub(crate) fn new(energy: &(impl EnergyCurve + ?Sized), steps: &'a Steps, pue: Pue) -> Self {
         let mut reached: Vec<Bounded<u64>> =
@@ -111,7 +112,7 @@ impl<'a> EnergySplit<'a> {
         Self { steps, reached }
     }
 
-    /// Facility energy of each step, microjoules: adds up to the facility's energy, exactly. Empty where it is not known.
+    /// Facility energy of each step, microjoules; the sum is the total facility energy, exactly. Empty if it is unknown.
     #[must_use]
     pub(crate) fn parts_uj(&self) -> Vec<u64> {
         let values: Option<Vec<u64>> = self.reached.iter().map(|reached| reached.value).collect();
@@ -120,14 +121,14 @@ impl<'a> EnergySplit<'a> {
         values.iter().zip(before).map(|(reached_uj, before_uj)| reached_uj - before_uj).collect()
     }
 
-    /// Facility energy in steps without a value, microjoules.
+    /// Facility energy in steps with an unknown rate, microjoules.
     #[must_use]
     pub(crate) fn without_value_uj(&self) -> u64 {
         let parts = self.parts_uj().into_iter().zip(&self.steps.0);
         parts.filter(|(_, step)| step.per_kwh.is_none()).fold(0, |sum: u64, (uj, _)| sum.saturating_add(uj))
     }
 
-    /// See [`weigh`].
+    /// The amount, as [`weigh`] returns it.
     #[must_use]
     pub(crate) fn amount(&self) -> Bounded<f64> {
         let Some(total) = self.reached.last() else { return Bounded::unknown() };
@@ -140,12 +141,13 @@ impl<'a> EnergySplit<'a> {
         Bounded { value, low: low.unwrap_or(f64::NEG_INFINITY), high, kind: total.kind }
     }
 
-    /// The tighter of two pairs of bounds: by the energy at each step's end, and by all energy at one value.
+    /// The tighter of two pairs of bounds: by the energy at the end of each step, and by all energy at the lowest or the
+    /// highest rate.
     fn bounds(&self, total: &Bounded<u64>) -> (Option<f64>, Option<f64>) {
         let (mut low, mut high) = (Some(0.0), Some(0.0));
         for (at, reached) in self.reached.iter().enumerate() {
             let factor = self.steps.value(at) - self.steps.value(at + 1);
-            // An edge at which nothing changes bounds nothing, though its own bounds be open.
+            // If the rate does not change, the bounds of the energy at this edge do not matter, even if they are open.
             if factor == 0.0 {
                 continue;
             }
@@ -162,6 +164,6 @@ impl<'a> EnergySplit<'a> {
     }
 }
 
-fn tighter(one: Option<f64>, two: Option<f64>, better: fn(f64, f64) -> f64) -> Option<f64> {
-    one.zip(two).map(|(one, two)| better(one, two)).or(one).or(two)
+fn tighter(first: Option<f64>, second: Option<f64>, better: fn(f64, f64) -> f64) -> Option<f64> {
+    first.zip(second).map(|(first, second)| better(first, second)).or(first).or(second)
 }

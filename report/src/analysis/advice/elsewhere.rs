@@ -4,7 +4,7 @@ use std::path::Path;
 
 use eco2_core::schema::{Carbon, CarbonSegment, Report};
 use eco2_core::{Bounded, Ranged};
-use eco2_grid::{Difference, EnergyProfile, Intensity, PlacedRun, Series, best_begin, difference, parse_instant, utc};
+use eco2_grid::{Difference, EnergyProfile, Intensity, PlacedRun, Series, best_start, difference, parse_instant, utc};
 
 use super::types::{Advice, Claim, Evidence, Findings, Saving, Topic, command_line, quoted};
 
@@ -61,7 +61,7 @@ pub(super) fn hour(report: &Report, inputs: &AdviceInputs<'_>, findings: &mut Fi
     let lasted_ns = i64::try_from(course.lasted_ns).unwrap_or(i64::MAX);
     let (first_ns, last_ns) =
         (from_ns.saturating_sub(hours.within_ns), from_ns.saturating_add(hours.within_ns - lasted_ns));
-    let best = best_begin(&course, here, first_ns, last_ns).filter(|(_, best)| best.saved_g() > 0.0);
+    let best = best_start(&course, here, first_ns, last_ns).filter(|(_, best)| best.saved_g() > 0.0);
     let Some((best_ns, best)) = best else {
         return findings.skip(
             Topic::Hour,
