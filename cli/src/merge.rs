@@ -2,6 +2,7 @@
 
 use eco2::options::Layer;
 use eco2::{Records, Unrelated};
+use eco2_core::schema::EventKind;
 
 use crate::args::MergeArgs;
 use crate::{out, settings, sink};
@@ -22,7 +23,7 @@ pub(crate) fn merge(args: &MergeArgs) -> anyhow::Result<u8> {
         out::talk(&format!("eco2: records of several runs are summed as one: {runs}\n"));
     }
     let report = eco2::merge_read(records)?;
-    let unreadable = report.events.iter().filter(|event| event.kind == "record-unreadable");
+    let unreadable = report.events.iter().filter(|event| event.event_kind() == Some(EventKind::RecordUnreadable));
     unreadable.for_each(|event| out::talk(&format!("eco2: {}\n", event.text)));
     let text = if args.json { eco2_report::json(&report)? } else { eco2_report::text(&report, &out::data_style()) };
     match &args.output {

@@ -8,7 +8,7 @@ use crate::overlap::Shown;
 use crate::schema::{
     Device, Energy, EventRecord, GapRecord, Quantiles, ReplacedPart, SpanRecord, State, StepCurve, stated,
 };
-use crate::slack::{covered_by, reason_text};
+use crate::slack::covered_by;
 use crate::spans::{DomainSum, NameTotal};
 use crate::take_over::Part;
 use crate::units::watts;
@@ -316,7 +316,7 @@ fn without(mut gaps: Vec<Gap>, others: &[Gap]) -> Vec<Gap> {
 
 fn record(gap: &Gap, begin_ns: u64) -> GapRecord {
     let since = |ns: u64| ns.saturating_sub(begin_ns);
-    GapRecord { from_ns: since(gap.from_ns), to_ns: since(gap.to_ns), reason: reason_text(gap.reason).to_owned() }
+    GapRecord { from_ns: since(gap.from_ns), to_ns: since(gap.to_ns), reason: gap.reason.name().to_owned() }
 }
 
 /// Sums over the devices that do not overlap. One that was not read may have drawn any energy, and with none read the

@@ -6,7 +6,7 @@
 //! integrated power, with bounds that hold both, and the quality *derived* (rocm_smi_lib#180 and DCGM#171 report
 //! counters that stay still, zeus#181 one that counts 57 % of the power).
 
-use crate::schema::{CrossCheck, Device, EventRecord, stated};
+use crate::schema::{CrossCheck, Device, EventKind, EventRecord, stated};
 use crate::{Bounded, Domain, Ledger, Quality, RangeKind, Ranged, Track};
 
 /// Over this time an averaging power sensor, which lags by a second, may be held against a counter.
@@ -50,7 +50,7 @@ impl Verdict {
             Self::Differs => found,
             Self::Contradicts => format!("{found}, which is reported instead, with bounds around both"),
         };
-        Some(EventRecord { at, kind: "counter-disagrees".to_owned(), device: device.to_owned(), text })
+        Some(EventRecord::new(at, EventKind::CounterDisagrees, device, text))
     }
 }
 

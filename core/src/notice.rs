@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::schema::EventKind;
+
 /// Something unusual in the readings of one domain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Notice {
@@ -40,17 +42,17 @@ pub enum NoticeKind {
 }
 
 impl NoticeKind {
-    /// Name of the event.
+    /// The kind of its event.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub fn event_kind(self) -> EventKind {
         match self {
-            Self::Reset => "reset",
-            Self::WrapAmbiguous => "wrap-ambiguous",
-            Self::Implausible { .. } | Self::TakenBack => "implausible",
-            Self::RangeExceeded => "range-exceeded",
-            Self::CeilingExceeded => "ceiling-exceeded",
-            Self::Replaced { .. } => "sensor-replaced",
-            Self::Returned => "sensor-returned",
+            Self::Reset => EventKind::Reset,
+            Self::WrapAmbiguous => EventKind::WrapAmbiguous,
+            Self::Implausible { .. } | Self::TakenBack => EventKind::Implausible,
+            Self::RangeExceeded => EventKind::RangeExceeded,
+            Self::CeilingExceeded => EventKind::CeilingExceeded,
+            Self::Replaced { .. } => EventKind::SensorReplaced,
+            Self::Returned => EventKind::SensorReturned,
         }
     }
 
@@ -131,7 +133,7 @@ mod tests {
         (0..100).for_each(|at_ns| notices.add(at_ns, NoticeKind::Reset));
         notices.add(7, NoticeKind::RangeExceeded);
         let taken = notices.take();
-        assert_eq!((taken.len(), taken.last().map(|notice| notice.kind.name())), (11, Some("range-exceeded")));
+        assert_eq!((taken.len(), taken.last().map(|notice| notice.kind)), (11, Some(NoticeKind::RangeExceeded)));
         assert!(notices.take().is_empty());
     }
 }

@@ -77,3 +77,46 @@ pub enum GapReason {
     /// A value that cannot be (more than the power limit allows) was rejected.
     Implausible,
 }
+
+impl GapReason {
+    /// Every reason.
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Reset,
+        Self::WrapAmbiguous,
+        Self::Frozen,
+        Self::Suspend,
+        Self::Failed,
+        Self::Lost,
+        Self::Hung,
+        Self::Uncovered,
+        Self::Implausible,
+    ];
+
+    /// Its text in reports, which is that of its serialized form.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Reset => "reset",
+            Self::WrapAmbiguous => "wrap-ambiguous",
+            Self::Frozen => "frozen",
+            Self::Suspend => "suspend",
+            Self::Failed => "failed",
+            Self::Lost => "lost",
+            Self::Hung => "hung",
+            Self::Uncovered => "uncovered",
+            Self::Implausible => "implausible",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::GapReason;
+
+    #[test]
+    fn name_of_a_gap_reason_is_its_serialized_form() {
+        for reason in GapReason::ALL {
+            assert_eq!(serde_json::to_value(reason).unwrap(), reason.name());
+        }
+    }
+}

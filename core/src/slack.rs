@@ -132,18 +132,3 @@ pub(crate) fn covered_by(gaps: impl Iterator<Item = Gap>, from_ns: u64, to_ns: u
     }
     total
 }
-
-/// A gap's reason as reports print it.
-pub(crate) fn reason_text(reason: GapReason) -> &'static str {
-    match reason {
-        GapReason::Reset => "reset",
-        GapReason::WrapAmbiguous => "wrap-ambiguous",
-        GapReason::Frozen => "frozen",
-        GapReason::Suspend => "suspend",
-        GapReason::Failed => "failed",
-        GapReason::Lost => "lost",
-        GapReason::Hung => "hung",
-        GapReason::Uncovered => "uncovered",
-        GapReason::Implausible => "implausible",
-    }
-}

@@ -34,7 +34,7 @@ fn device(ledger: &Ledger, end_ms: u64) -> Device {
 }
 
 fn kinds(ledger: &mut Ledger) -> Vec<&'static str> {
-    let mut kinds: Vec<_> = ledger.take_notices(0).iter().map(|notice| notice.kind.name()).collect();
+    let mut kinds: Vec<_> = ledger.take_notices(0).iter().map(|notice| notice.kind.event_kind().name()).collect();
     kinds.dedup();
     kinds
 }

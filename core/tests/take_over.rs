@@ -31,7 +31,7 @@ fn board(watts: u64, seconds: u64, counter: Counter<'_>) -> (Account, Vec<String
         }
         levels.push(ledger.last_knot(board).unwrap().uj);
     }
-    let kinds = ledger.take_notices(board).iter().map(|notice| notice.kind.name().to_owned()).collect();
+    let kinds = ledger.take_notices(board).iter().map(|notice| notice.kind.event_kind().name().to_owned()).collect();
     (ledger.account(seconds * S), kinds, levels)
 }
 

@@ -146,6 +146,8 @@ fn f28_a_log_that_cannot_be_written_costs_the_log_not_the_run() {
     let (meter, _) = open(&file.join("below a file"));
     work(20);
     assert_eq!(meter.log_path(), None);
+    let page = eco2_report::openmetrics(&meter.snapshot(), eco2_report::MetricNames::Eco2);
+    assert!(page.lines().any(|line| line.contains(r#"kind="log-failed"} 1"#)), "{page}");
     let report = meter.close();
     assert!(report.events.iter().any(|event| event.kind == "log-failed"), "{:?}", report.events);
     assert!(report.energy.total_uj > Some(0));

@@ -11,7 +11,7 @@ use std::io;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::time::Duration;
 
-use eco2_core::schema::{SourceStatus, Status};
+use eco2_core::schema::{EventKind, SourceStatus, Status};
 use eco2_core::{Domain, Fault, Gauge, Reading};
 
 use crate::clock::{Clock, thread_cpu_ns};
@@ -187,7 +187,7 @@ impl Deadline {
             Err(TryRecvError::Disconnected) if self.state != State::Dead => {
                 self.state = State::Dead;
                 self.fail_all(Fault::Failed, batch);
-                self.note(batch.now_ns(), "source-stopped", "its thread ended; it is not read any more");
+                self.note(batch.now_ns(), EventKind::SourceStopped, "its thread ended; it is not read any more");
                 self.silent(Status::Lost, "its thread ended; it is not read any more");
             }
             Err(TryRecvError::Disconnected) => {}
@@ -201,7 +201,7 @@ impl Deadline {
             State::Hung { reported_ns } => {
                 // What was read before the domains reported `Hung` would now be out of order.
                 from_ns = reported_ns;
-                self.note(batch.now_ns(), "source-back", "the call returned; reading goes on");
+                self.note(batch.now_ns(), EventKind::SourceBack, "the call returned; reading goes on");
                 self.changes.push(Change::Answers(self.name.clone()));
             }
             State::Idle | State::Dead => {}
@@ -228,7 +228,7 @@ impl Deadline {
         }
         self.state = State::Hung { reported_ns: now_ns };
         self.fail_all(Fault::Hung, batch);
-        self.note(now_ns, "source-hung", "a call has not returned in time; the rest is measured on");
+        self.note(now_ns, EventKind::SourceHung, "a call has not returned in time; the rest is measured on");
         let seconds = self.deadline_ns as f64 / 1e9;
         self.silent(Status::Hung, &format!("a call has not returned for {seconds} s"));
     }
@@ -245,7 +245,7 @@ impl Deadline {
         (0..self.domains.len()).for_each(|domain| batch.push(domain, reading));
     }
 
-    fn note(&mut self, at_ns: u64, kind: &'static str, text: &str) {
+    fn note(&mut self, at_ns: u64, kind: EventKind, text: &str) {
         self.notes.push(SourceEvent { at_ns, kind, device: self.name.clone(), text: text.to_owned() });
     }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel};
 use std::time::Duration;
 
-use eco2_core::schema::SourceStatus;
+use eco2_core::schema::{EventKind, SourceStatus};
 use eco2_core::{Domain, Gauge};
 
 use crate::deadline::quiet_thread;
@@ -96,7 +96,7 @@ impl LateSource {
         if let State::Here(source) = &mut self.state { Some(source.as_mut()) } else { None }
     }
 
-    fn note(&mut self, at_ns: u64, kind: &'static str, text: String) {
+    fn note(&mut self, at_ns: u64, kind: EventKind, text: String) {
         self.notes.push(SourceEvent { at_ns, kind, device: self.texts.name.to_owned(), text });
     }
 
@@ -112,7 +112,7 @@ impl LateSource {
             Err(TryRecvError::Empty) if waited_ns >= LOST_NS && !*lost => {
                 *lost = true;
                 self.changes.push(Change::Described(self.texts.lost.clone()));
-                self.note(now_ns, "source-hung", self.texts.lost.reason.clone());
+                self.note(now_ns, EventKind::SourceHung, self.texts.lost.reason.clone());
             }
             Err(TryRecvError::Empty) => {}
         }
@@ -128,7 +128,7 @@ impl LateSource {
         let seconds = waited_ns as f64 / 1e9;
         self.note(
             now_ns,
-            "source-late",
+            EventKind::SourceLate,
             format!("it answered after {seconds:.1} s; until then nothing is known of it"),
         );
     }

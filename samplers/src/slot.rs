@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use eco2_core::schema::EventKind;
 use eco2_core::{Fault, Reading};
 
 use crate::backoff::Backoff;
@@ -125,7 +126,7 @@ impl Slot {
     fn gone(&mut self, now_ns: u64, notes: &mut Vec<SourceEvent>) -> Result<u64, Fault> {
         self.state = State::Shut(Fault::Gone, Backoff::start(now_ns));
         self.last = None;
-        notes.push(self.note(now_ns, "zone-gone", "vanished; looked for again with back-off"));
+        notes.push(self.note(now_ns, EventKind::ZoneGone, "vanished; looked for again with back-off"));
         Err(Fault::Gone)
     }
 
@@ -134,7 +135,7 @@ impl Slot {
         match found {
             Ok((at, value, file)) => {
                 (self.at, self.state, self.last) = (at, State::Open(file), Some(value));
-                notes.push(self.note(now_ns, "zone-back", "is readable again: a new segment begins"));
+                notes.push(self.note(now_ns, EventKind::ZoneBack, "is readable again: a new segment begins"));
                 Ok(value)
             }
             Err(fault) => {
@@ -147,7 +148,7 @@ impl Slot {
         }
     }
 
-    fn note(&self, at_ns: u64, kind: &'static str, what: &str) -> SourceEvent {
+    fn note(&self, at_ns: u64, kind: EventKind, what: &str) -> SourceEvent {
         let text = format!("{} {what}", self.path().display());
         SourceEvent { at_ns, kind, device: self.device.clone(), text }
     }

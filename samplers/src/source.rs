@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use eco2_core::schema::SourceStatus;
+use eco2_core::schema::{EventKind, SourceStatus};
 use eco2_core::{Domain, Fault, Gauge, Reading};
 
 use crate::clock::Clock;
@@ -79,8 +79,8 @@ pub trait Source: Send {
 pub struct SourceEvent {
     /// Monotonic nanoseconds.
     pub at_ns: u64,
-    /// Machine-readable kind: `gpu-lost`, `xid`, `zone-gone`, …
-    pub kind: &'static str,
+    /// What happened; [`EventKind::SourceNote`] for what no other kind describes.
+    pub kind: EventKind,
     /// Device or source.
     pub device: String,
     /// For people.

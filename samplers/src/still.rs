@@ -7,6 +7,7 @@
 //! whole package, its memory or a board, which always draw power, is handed over at once, and no longer once it has not
 //! moved for a second. Parts that may be switched off, such as graphics, may be still.
 
+use eco2_core::schema::EventKind;
 use eco2_core::{Domain, Fault, Reading};
 
 use crate::{Batch, SourceEvent};
@@ -122,7 +123,7 @@ impl Verdicts {
         let device = if self.ids.len() == 1 { first.clone() } else { source.to_owned() };
         let text = format!("{} did not move for a second under load: not counted by the hardware", listed(&self.ids));
         self.ids.clear();
-        Some(SourceEvent { at_ns: batch.now_ns(), kind: "counter-unsupported", device, text })
+        Some(SourceEvent { at_ns: batch.now_ns(), kind: EventKind::CounterUnsupported, device, text })
     }
 }
 

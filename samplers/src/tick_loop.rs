@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use eco2_core::schema::{SourceStatus, Status};
+use eco2_core::schema::{EventKind, SourceStatus, Status};
 use eco2_core::{Fault, Gauge, Reading};
 
 use crate::clock::Clock;
@@ -159,7 +159,7 @@ impl TickLoop {
             Err(error) => {
                 let text = format!("no thread for it: {error}");
                 self.silent(&name, Status::Denied, &text, "raise the limit of processes (`ulimit -u`)");
-                self.note("source-not-started", &name, text);
+                self.note(EventKind::SourceNotStarted, &name, text);
                 Reader::Failed
             }
         }
@@ -252,7 +252,7 @@ impl TickLoop {
             self.schedule.pace(interval_ns);
             let text =
                 format!("to keep measuring below {percent} % of a core, a poll every {} ms", interval_ns / 1_000_000);
-            self.note("pace", "", text);
+            self.note(EventKind::Pace, "", text);
         }
     }
 
@@ -342,7 +342,7 @@ impl TickLoop {
         self.schedule.close(index);
         let text = "it panicked and is not read any more; the rest is measured on";
         self.silent(&name, Status::Lost, text, "report this fault of the source");
-        self.note("source-panicked", &name, text.to_owned());
+        self.note(EventKind::SourcePanicked, &name, text.to_owned());
         let now_ns = self.clock.now_ns();
         let gone = Reading { before_ns: now_ns, after_ns: now_ns, value: Err(Fault::Gone) };
         self.batch.clear();
@@ -389,7 +389,7 @@ impl TickLoop {
         }
     }
 
-    fn note(&mut self, kind: &'static str, device: &str, text: String) {
+    fn note(&mut self, kind: EventKind, device: &str, text: String) {
         let at_ns = self.clock.now_ns();
         self.notes.push(SourceEvent { at_ns, kind, device: device.to_owned(), text });
     }

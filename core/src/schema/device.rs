@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Component, Quality, RangeKind};
+use crate::{Component, GapReason, Quality, RangeKind};
 
 /// One domain's account.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -157,8 +157,22 @@ pub struct GapRecord {
     pub from_ns: u64,
     /// End, nanoseconds since the run began.
     pub to_ns: u64,
-    /// Why: `reset`, `wrap-ambiguous`, `frozen`, …
+    /// Why: the text of a [`GapReason`], or of a reason of another version.
     pub reason: String,
+}
+
+impl GapRecord {
+    /// Why; `None` for a reason that only another version states.
+    #[must_use]
+    pub fn gap_reason(&self) -> Option<GapReason> {
+        GapReason::ALL.into_iter().find(|reason| reason.name() == self.reason)
+    }
+
+    /// Whether the counter counted the energy of this gap: it only showed no values that can be placed in time.
+    #[must_use]
+    pub fn is_counted(&self) -> bool {
+        matches!(self.gap_reason(), Some(GapReason::Frozen | GapReason::WrapAmbiguous))
+    }
 }
 
 /// A gauge over the run.

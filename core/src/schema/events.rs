@@ -2,17 +2,33 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::event_kind::EventKind;
+
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventRecord {
     /// Nanoseconds since the run began.
     pub at: u64,
-    /// What: `reset`, `gpu-lost`, `xid`, `source-hung`, …
+    /// What happened: the text of an [`EventKind`], or of a kind of another version.
     pub kind: String,
     /// Device or source; empty for the run.
     pub device: String,
     /// For people.
     pub text: String,
+}
+
+impl EventRecord {
+    /// An event at an instant of the run; `device` is empty for the run itself.
+    #[must_use]
+    pub fn new(at: u64, kind: EventKind, device: &str, text: impl Into<String>) -> Self {
+        Self { at, kind: kind.name().to_owned(), device: device.to_owned(), text: text.into() }
+    }
+
+    /// What happened; `None` for a kind that only another version makes.
+    #[must_use]
+    pub fn event_kind(&self) -> Option<EventKind> {
+        EventKind::from_name(&self.kind)
+    }
 }
 
 /// Episodes of one kind and device, summed up. The evidence that advice rests on.
@@ -41,11 +57,11 @@ pub struct SpellRecord {
 
 impl SpellRecord {
     /// No step ended for several times the usual.
-    pub const STALLED: &str = "stalled";
+    pub const STALLED: &str = EventKind::Stalled.name();
     /// No kernel ran on the GPU.
     pub const IDLE: &str = "idle";
     /// The GPU slowed down because of its temperature, or reached the most it may have.
-    pub const HOT: &str = "hot";
+    pub const HOT: &str = EventKind::Hot.name();
     /// The GPU slowed down to stay below its power limit.
     pub const POWER_CAPPED: &str = "power-capped";
 

@@ -3,12 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use eco2_core::schema::{Carbon, CarbonSegment, Energy, EventRecord, PriceTerms};
+use eco2_core::schema::{Carbon, CarbonSegment, Energy, EventKind, EventRecord, PriceTerms};
 use eco2_core::units::{grams, kwh};
 use eco2_core::{Bounded, RangeKind, Ranged};
 
 use super::again::in_proportion;
-use super::segments::event;
 use crate::{Pue, recompute};
 
 /// A part of a merged energy, and the report whose rates apply to it.
@@ -103,10 +102,10 @@ impl ShareSum {
         let kinds: BTreeSet<&str> = used.filter_map(|segment| segment.kind.as_deref()).collect();
         let mut events = Vec::new();
         if kinds.len() > 1 {
-            events.push(event(0, "kinds-differ", "", kinds_differ(&kinds)));
+            events.push(EventRecord::new(0, EventKind::KindsDiffer, "", kinds_differ(&kinds)));
         }
         if self.currencies.len() > 1 {
-            events.push(event(0, "currencies-differ", "", currencies_differ(&self.currencies)));
+            events.push(EventRecord::new(0, EventKind::CurrenciesDiffer, "", currencies_differ(&self.currencies)));
         }
         let value = (!self.segments.is_empty()).then(|| recompute(&self.segments));
         let high = self.high.filter(|_| value.is_some());

@@ -5,9 +5,9 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
 
-use eco2_core::schema::{Carbon, Energy, EventRecord, PriceTerms, Work};
+use eco2_core::schema::{Carbon, Energy, EventKind, EventRecord, PriceTerms, Work};
 
-use super::segments::{coverage_events, event, zone_events};
+use super::segments::{coverage_events, zone_events};
 use super::supplements::Supplementary;
 use super::{EnergyCurve, IntensitySources, NamedZone, PriceError, PriceRequest, RateForecast, When, price_parts};
 use crate::carbon::RunFacts;
@@ -97,7 +97,7 @@ impl Pricing {
         };
         events.extend(zone_events(self.unlocated.as_ref(), &carbon, when));
         let ambiguous = ambiguity(&self.request, &self.intensity).filter(|_| carbon.zone == self.intensity.zone);
-        events.extend(ambiguous.map(|text| event(when.lasted_ns, "zone-note", "", text)));
+        events.extend(ambiguous.map(|text| EventRecord::new(when.lasted_ns, EventKind::ZoneNote, "", text)));
         (carbon, events)
     }
 

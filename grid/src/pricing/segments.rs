@@ -3,7 +3,7 @@
 //! A *segment* is a part of the run's time with the energy used in it and the intensity that applied. From the segments
 //! anyone can compute the emissions again.
 
-use eco2_core::schema::{Carbon, CarbonSegment, EventRecord};
+use eco2_core::schema::{Carbon, CarbonSegment, EventKind, EventRecord};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -62,18 +62,19 @@ fn rfc3339(at_ns: i64) -> String {
     jiff::Timestamp::from_nanosecond(i128::from(at_ns)).map(|at| at.to_string()).unwrap_or_default()
 }
 
-pub(super) fn event(at: u64, kind: &str, device: &str, text: String) -> EventRecord {
-    EventRecord { at, kind: kind.to_owned(), device: device.to_owned(), text }
-}
-
 /// Events about the coverage of a run: which providers failed, and which share of the energy each provider covered.
 pub(super) fn coverage_events(coverage: &Coverage, energies_uj: &[u64], at: u64) -> Vec<EventRecord> {
-    let failed =
-        |(provider, fault): &(String, ProviderFault)| event(at, "intensity-fault", provider, fault.to_string());
+    let failed = |(provider, fault): &(String, ProviderFault)| {
+        EventRecord::new(at, EventKind::IntensityFault, provider, fault.to_string())
+    };
     let mut events: Vec<EventRecord> = coverage.faults.iter().map(failed).collect();
     if let Some(text) = shares(coverage, energies_uj) {
-        let kind = if coverage.parts.iter().any(|part| part.fallback) { "intensity-fallback" } else { "intensity" };
-        events.push(event(at, kind, "", text));
+        let kind = if coverage.parts.iter().any(|part| part.fallback) {
+            EventKind::IntensityFallback
+        } else {
+            EventKind::Intensity
+        };
+        events.push(EventRecord::new(at, kind, "", text));
     }
     events
 }
@@ -82,14 +83,14 @@ pub(super) fn coverage_events(coverage: &Coverage, energies_uj: &[u64], at: u64)
 pub(super) fn zone_events(unlocated: Option<&String>, carbon: &Carbon, when: &When) -> Vec<EventRecord> {
     let mut events = Vec::new();
     if let Some(text) = unlocated.filter(|_| carbon.zone_source != ZoneSource::Given.as_str()) {
-        events.push(event(when.lasted_ns, "zone-not-found", "", text.clone()));
+        events.push(EventRecord::new(when.lasted_ns, EventKind::ZoneNotFound, "", text.clone()));
     }
     let used_in = Timestamp::from_nanosecond(i128::from(when.from_ns)).map(|at| at.to_zoned(TimeZone::UTC).year());
     let oldest = carbon.segments.iter().filter_map(|segment| segment.year).min();
     if let (Ok(used_in), Some(year)) = (used_in, oldest)
         && let Some(text) = crate::intensity::age_notice(&carbon.zone, year, used_in.into())
     {
-        events.push(event(when.lasted_ns, "intensity-old", "", text));
+        events.push(EventRecord::new(when.lasted_ns, EventKind::IntensityOld, "", text));
     }
     events
 }

@@ -12,7 +12,7 @@ pub(crate) use settled::Reach;
 
 use std::collections::BTreeMap;
 
-use eco2_core::schema::{DeviceSync, EventRecord};
+use eco2_core::schema::{DeviceSync, EventKind, EventRecord};
 use eco2_core::{Account, Drained, EventConsumer, Ledger, NameId, Names, SpanEventKind};
 use eco2_samplers::tsc::{HotClock, Ticks};
 
@@ -69,7 +69,7 @@ pub(crate) struct Engine {
     housekeeping_ns: u64,
     frozen: Vec<bool>,
     settled_early: bool,
-    told: BTreeMap<(usize, &'static str), u32>,
+    told: BTreeMap<(usize, EventKind), u32>,
     trace_open: BTreeMap<(usize, NameId), Vec<u64>>,
 }
 
@@ -180,13 +180,13 @@ impl Engine {
         }
     }
 
-    pub(crate) fn event(&mut self, at_ns: u64, kind: &str, device: &str, text: String) {
+    pub(crate) fn event(&mut self, at_ns: u64, kind: EventKind, device: &str, text: String) {
         if self.events.len() >= EVENTS {
             self.lost_events += 1;
             return;
         }
         let at = at_ns.saturating_sub(self.ledger.opened_ns());
-        let event = EventRecord { at, kind: kind.to_owned(), device: device.to_owned(), text };
+        let event = EventRecord::new(at, kind, device, text);
         if let Some(observer) = &self.observer {
             observer(&event);
         }
@@ -202,7 +202,7 @@ impl Engine {
         if self.lost_events > 0 {
             let text = format!("{} more events were not kept", self.lost_events);
             let at = events.last().map_or(0, |last| last.at);
-            events.push(EventRecord { at, kind: "events-dropped".into(), device: String::new(), text });
+            events.push(EventRecord::new(at, EventKind::EventsDropped, "", text));
         }
         events
     }
@@ -211,7 +211,7 @@ impl Engine {
     fn notices(&mut self, index: usize) {
         for notice in self.ledger.take_notices(index) {
             let device = self.ledger.tracks()[index].domain().id.clone();
-            self.event(notice.at_ns, notice.kind.name(), &device, notice.kind.to_string());
+            self.event(notice.at_ns, notice.kind.event_kind(), &device, notice.kind.to_string());
         }
     }
 
@@ -223,7 +223,7 @@ impl Engine {
         self.ledger.give_up(now_ns);
         if !std::mem::replace(&mut self.settled_early, true) {
             let text = "more spans than memory is kept for waited for a counter: they have no upper bound";
-            self.event(now_ns, "spans-settled-early", "", text.to_owned());
+            self.event(now_ns, EventKind::SpansSettledEarly, "", text.to_owned());
         }
     }
 
@@ -241,7 +241,12 @@ impl Engine {
             let track = &self.ledger.tracks()[index];
             let (frozen, id) = (track.is_frozen(), track.domain().id.clone());
             if frozen && !self.frozen[index] {
-                self.event(now_ns, "frozen", &id, "the counter stands still though updates are due".to_owned());
+                self.event(
+                    now_ns,
+                    EventKind::Frozen,
+                    &id,
+                    "the counter stands still though updates are due".to_owned(),
+                );
             }
             self.frozen[index] = frozen;
         }
@@ -258,7 +263,7 @@ impl Engine {
     }
 
     /// Whether another event of one kind and device is kept: of those that readings cause.
-    fn is_admitted(&mut self, index: usize, kind: &'static str) -> bool {
+    fn is_admitted(&mut self, index: usize, kind: EventKind) -> bool {
         let told = self.told.entry((index, kind)).or_default();
         *told += 1;
         *told <= EVENTS_A_DEVICE

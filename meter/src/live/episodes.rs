@@ -1,6 +1,6 @@
 //! What a run shows besides its energy: stalls, idle, hot and held-back GPUs, and the energy that went into them.
 
-use eco2_core::schema::SpellRecord;
+use eco2_core::schema::{EventKind, SpellRecord};
 use eco2_core::{Episodes, Gauge, Stalls};
 
 /// A GPU that is busy for less of a sampling interval than this is idle: what NVML shows where no kernel runs is 0.
@@ -86,7 +86,7 @@ pub(crate) struct RunEpisodes {
 /// An episode that has begun, for who is to be alerted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Begun {
-    pub(crate) kind: &'static str,
+    pub(crate) kind: EventKind,
     /// Device; empty for the run.
     pub(crate) device: String,
     pub(crate) text: String,
@@ -107,14 +107,14 @@ impl RunEpisodes {
         let stall = self.stalls.waiting(now_ns);
         if let Some((from_ns, _)) = stall.filter(|_| !self.stall_reported) {
             let text = self.stall_text(from_ns, now_ns);
-            begun.push(Begun { kind: SpellRecord::STALLED, device: String::new(), text });
+            begun.push(Begun { kind: EventKind::Stalled, device: String::new(), text });
         }
         self.stall_reported = stall.is_some();
         for device in &mut self.devices {
             let hot = device.round.is_some_and(|(at_ns, hot)| hot && now_ns.saturating_sub(at_ns) <= GAP_NS);
             if hot && !device.hot_reported {
                 let text = "at its highest temperature, or slowed down by it".to_owned();
-                begun.push(Begun { kind: SpellRecord::HOT, device: device.id.clone(), text });
+                begun.push(Begun { kind: EventKind::Hot, device: device.id.clone(), text });
             }
             device.hot_reported = hot;
         }

@@ -16,7 +16,7 @@ mod webhook;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use eco2_core::schema::{EventRecord, SpellRecord};
+use eco2_core::schema::{EventKind, EventRecord};
 
 pub use event::Alert;
 use event::{Poster, Repeats};
@@ -31,32 +31,11 @@ use crate::options::Options;
 /// Interval between two checks of the limits by the alerts' thread. The report checks them at the end in any case.
 const CHECK_EVERY: Duration = Duration::from_secs(5);
 
-/// Kinds of events that become alerts; the others are only in the report.
-const KINDS: &[&str] = &[
-    "budget-warn",
-    "budget-pause",
-    "budget-stop",
-    "co2-rate",
-    "energy-rate",
-    "cost-rate",
-    "gpu-lost",
-    "xid",
-    "source-hung",
-    "frozen",
-    SpellRecord::STALLED,
-    SpellRecord::HOT,
-];
-
-/// Whether an event of that kind becomes an alert.
-pub(crate) fn is_alert(kind: &str) -> bool {
-    KINDS.contains(&kind)
-}
-
 /// A function that puts the alerts among a run's events into its outbox.
 pub(crate) fn observer(run: &str, outbox: &Arc<Outbox>) -> Box<dyn Fn(&EventRecord) + Send> {
     let (run, outbox) = (run.to_owned(), Arc::clone(outbox));
     Box::new(move |event| {
-        if is_alert(&event.kind) {
+        if event.event_kind().is_some_and(EventKind::is_alert) {
             outbox.put(|| Alert::of(&run, event));
         }
     })
@@ -68,7 +47,7 @@ pub(crate) struct Run {
     /// Checks the limits; `false` once the run is gone.
     pub(crate) check_limits: Arc<dyn Fn() -> bool + Send + Sync>,
     /// Adds an event about a failed delivery to the report: its kind and its text.
-    pub(crate) failed: Arc<dyn Fn(&'static str, String) + Send + Sync>,
+    pub(crate) failed: Arc<dyn Fn(EventKind, String) + Send + Sync>,
 }
 
 /// The services that the options name, ready to send.
@@ -76,7 +55,7 @@ pub(crate) struct Run {
 pub(crate) struct Services {
     ready: Vec<(Service, Poster)>,
     /// Events (kind and text) for services that a build without network leaves out.
-    pub(crate) left_out: Vec<(&'static str, String)>,
+    pub(crate) left_out: Vec<(EventKind, String)>,
 }
 
 impl Services {
@@ -198,7 +177,10 @@ mod tests {
         assert_eq!((heard.recv_timeout(wait).unwrap(), later.recv_timeout(wait).unwrap()), ("b".into(), "b".into()));
         assert_eq!((mails.recv_timeout(wait).unwrap(), mails.recv_timeout(wait).unwrap()), ("a".into(), "b".into()));
         let unsent = outbox.close(true);
-        assert_eq!(unsent[0], ("webhook-failed", "the run ended before 2 alerts were sent to the webhook".to_owned()));
+        assert_eq!(
+            unsent[0],
+            (EventKind::WebhookFailed, "the run ended before 2 alerts were sent to the webhook".to_owned())
+        );
         drop(release);
     }
 }

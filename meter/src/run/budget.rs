@@ -7,7 +7,7 @@ mod outlook;
 
 use std::sync::Mutex;
 
-use eco2_core::schema::{BudgetRecord, Energy, Work};
+use eco2_core::schema::{BudgetRecord, Energy, EventKind, Work};
 use eco2_core::units::uj_at_power;
 use eco2_core::{Account, Decision, Forecaster, Ranged, Spent, Unit};
 
@@ -138,13 +138,13 @@ impl State {
     }
 }
 
-/// The kind of a decision's event: `budget-stop`.
-pub(crate) fn kind(decision: Decision) -> &'static str {
+/// The kind of a decision's event; going on is none.
+pub(crate) fn event_kind(decision: Decision) -> Option<EventKind> {
     match decision {
-        Decision::Go => "budget-go",
-        Decision::Warn => "budget-warn",
-        Decision::Pause => "budget-pause",
-        Decision::Stop => "budget-stop",
+        Decision::Go => None,
+        Decision::Warn => Some(EventKind::BudgetWarn),
+        Decision::Pause => Some(EventKind::BudgetPause),
+        Decision::Stop => Some(EventKind::BudgetStop),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The end of a run: the last readings, the log's end, the report.
 
-use eco2_core::schema::Report;
+use eco2_core::schema::{EventKind, Report};
 use eco2_samplers::{Ending as Sampling, Finished, Sampler, clock};
 
 use crate::live::thread_rings;
@@ -77,7 +77,7 @@ impl Meter {
         }
         let begin_ns = engine.ledger.opened_ns();
         if let Some(failure) = engine.journal.close_trace((begin_ns, end_ns.max(begin_ns))) {
-            engine.event(end_ns, "trace-failed", "", failure);
+            engine.event(end_ns, EventKind::TraceFailed, "", failure);
         }
         let ending = Ending { exit_code, cost: finished.cost, closed: true, ..Ending::default() };
         let mut report = self.shared.report(&engine, &ending, end_ns);
@@ -102,11 +102,13 @@ fn patience_ns<'a>(tracks: impl Iterator<Item = &'a eco2_core::Track>) -> u64 {
 }
 
 /// What is wrong with sampling that ended like this, if anything.
-fn trouble(ended: Sampling) -> Option<(&'static str, &'static str)> {
+fn trouble(ended: Sampling) -> Option<(EventKind, &'static str)> {
     match ended {
-        Sampling::Hung => Some(("sampler-hung", "a source did not return; the run ends with what was read before")),
+        Sampling::Hung => {
+            Some((EventKind::SamplerHung, "a source did not return; the run ends with what was read before"))
+        }
         Sampling::Panicked => {
-            Some(("sampler-panicked", "a fault in eco2 ended sampling early; nothing was read since"))
+            Some((EventKind::SamplerPanicked, "a fault in eco2 ended sampling early; nothing was read since"))
         }
         _ => None,
     }

@@ -118,9 +118,11 @@ struct Level {
 /// The run without its longest gaps, those before the first reading and after the last among them. A gap whose energy was
 /// counted all the same is none; a run that is all gap is one piece, with its bounds.
 fn pieces(gaps: &[GapRecord], begin_ns: u64, end_ns: u64) -> Vec<Piece> {
-    let uncounted = |gap: &&GapRecord| !matches!(gap.reason.as_str(), "frozen" | "wrap-ambiguous");
-    let mut holes: Vec<Piece> =
-        gaps.iter().filter(uncounted).map(|gap| (begin_ns + gap.from_ns, (begin_ns + gap.to_ns).min(end_ns))).collect();
+    let mut holes: Vec<Piece> = gaps
+        .iter()
+        .filter(|gap| !gap.is_counted())
+        .map(|gap| (begin_ns + gap.from_ns, (begin_ns + gap.to_ns).min(end_ns)))
+        .collect();
     holes.sort_by_key(|(from_ns, to_ns)| std::cmp::Reverse(to_ns.saturating_sub(*from_ns)));
     holes.truncate(MOST_HOLES);
     holes.sort_unstable();

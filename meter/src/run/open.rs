@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex};
 
+use eco2_core::schema::EventKind;
 use eco2_core::{EventPool, Timeline};
 use eco2_grid::carbon::CloudPower;
 use eco2_samplers::clock::{self, Clock};
@@ -147,9 +148,9 @@ pub(crate) fn start(
         engine.journal.open_trace(path)?;
     }
     let log = open_log(&mut engine, options, &identity, &meta);
-    identity.warnings.iter().for_each(|text| engine.event(0, "labels-contradict", "", text.clone()));
-    wall::far_off().into_iter().for_each(|text| engine.event(0, "clock-far-off", "", text));
-    options.refused.iter().for_each(|refused| engine.event(0, "option-refused", "", refused.to_string()));
+    identity.warnings.iter().for_each(|text| engine.event(0, EventKind::LabelsContradict, "", text.clone()));
+    wall::far_off().into_iter().for_each(|text| engine.event(0, EventKind::ClockFarOff, "", text));
+    options.refused.iter().for_each(|refused| engine.event(0, EventKind::OptionRefused, "", refused.to_string()));
     // Whoever names a command follows it once it has started; looking at this process would be for nothing.
     let sharing =
         if identity.command.is_empty() { Sharing::of(&roots, std::process::id()) } else { Sharing::default() };
@@ -200,5 +201,5 @@ fn open_log(engine: &mut Engine, options: &Options, identity: &Identity, meta: &
         Ok(path)
     };
     let opened: Result<PathBuf, Error> = open();
-    opened.inspect_err(|error| engine.event(meta.begin_ns, "log-failed", "", error.to_string())).ok()
+    opened.inspect_err(|error| engine.event(meta.begin_ns, EventKind::LogFailed, "", error.to_string())).ok()
 }

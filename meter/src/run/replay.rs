@@ -75,11 +75,9 @@ fn noticed(ledger: &mut Ledger) -> Vec<EventRecord> {
     for index in 0..ledger.tracks().len() {
         let device = ledger.tracks()[index].domain().id.clone();
         let opened_ns = ledger.opened_ns();
-        events.extend(ledger.take_notices(index).into_iter().map(|notice| EventRecord {
-            at: notice.at_ns.saturating_sub(opened_ns),
-            kind: notice.kind.name().to_owned(),
-            device: device.clone(),
-            text: notice.kind.to_string(),
+        events.extend(ledger.take_notices(index).into_iter().map(|notice| {
+            let at = notice.at_ns.saturating_sub(opened_ns);
+            EventRecord::new(at, notice.kind.event_kind(), &device, notice.kind.to_string())
         }));
     }
     events

@@ -3,8 +3,8 @@
 use std::cell::OnceCell;
 
 use eco2_core::schema::{
-    Attempt, Attribution, BudgetRecord, Device, Energy, EventRecord, Report, Run, SCHEMA, SelfCost, SourceStatus,
-    SpellRecord, State, Status, Work,
+    Attempt, Attribution, BudgetRecord, Device, Energy, EventKind, EventRecord, Report, Run, SCHEMA, SelfCost,
+    SourceStatus, SpellRecord, State, Status, Work,
 };
 use eco2_core::{Account, Component, Quality, is_left_out};
 use eco2_samplers::{SamplingCost, host};
@@ -155,13 +155,11 @@ fn own(engine: &Engine, dropped: u64, cost: &SamplingCost) -> SelfCost {
 
 fn unmatched(count: u64, at: u64) -> Option<EventRecord> {
     let text = format!("{count} ends of spans had no begin on their thread; they are in no figure");
-    (count > 0).then(|| EventRecord { at, kind: "spans-unmatched".to_owned(), device: String::new(), text })
+    (count > 0).then(|| EventRecord::new(at, EventKind::SpansUnmatched, "", text))
 }
 
 /// Names that a text lists; the rest is counted.
 const LISTED: usize = 4;
-/// The kind of the event that a source makes, for a counter or for all of its own, when they do not move.
-const SEEN_LIVE: &str = "counter-unsupported";
 
 /// Takes them out; reports once which counters did not count, in an event and in the statuses of their sources.
 pub(crate) fn leave_out(
@@ -178,14 +176,14 @@ pub(crate) fn leave_out(
     }
     describe(sources, &dead, devices);
     let seen_live = |device: &&Device| {
-        let mut events = events.iter().filter(|event| event.kind == SEEN_LIVE);
+        let mut events = events.iter().filter(|event| event.event_kind() == Some(EventKind::CounterUnsupported));
         !events.any(|event| event.device == device.id || event.device == device.source)
     };
     let news: Vec<&Device> = dead.iter().copied().filter(seen_live).collect();
     if let Some(first) = news.first() {
         let text =
             format!("{} did not count during the run: an estimate or another sensor takes its place", listed(&news));
-        events.push(EventRecord { at, kind: "counter-dead".to_owned(), device: first.id.clone(), text });
+        events.push(EventRecord::new(at, EventKind::CounterDead, &first.id, text));
     }
 }
 

@@ -122,7 +122,9 @@ impl Shared {
         let limits = self.budget.assess(&looked).map_or_else(Vec::new, |budget| budget.limits);
         let age_ns = if closed { u64::MAX } else { now_ns.saturating_sub(engine.ledger.opened_ns()) };
         for spent in self.budget.news(&limits, age_ns) {
-            engine.event(now_ns, budget::kind(spent.decision), "", eco2_report::spent_text(&spent));
+            if let Some(kind) = budget::event_kind(spent.decision) {
+                engine.event(now_ns, kind, "", eco2_report::spent_text(&spent));
+            }
         }
         limits
     }

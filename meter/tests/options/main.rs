@@ -1,5 +1,5 @@
-//! The declarations of options seen from outside: names that may not change, pages made from them, and that no other code
-//! writes an option's name.
+//! Declared names, of options and of event kinds: names that may not change, pages made from them, and that no other code
+//! writes them.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 

@@ -1,10 +1,12 @@
-//! docs/options.md and python/src/eco2/_options.py, written from the rows by `scripts/options`.
+//! docs/options.md and python/src/eco2/_options.py, written from the rows of options by `scripts/options`; docs/events.md,
+//! written by it from the catalogue of event kinds.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
 use eco2::options::{Effect, PROVIDERS, Row, SOURCES, Subject, Takes, WEBHOOKS, opt};
+use eco2_core::schema::EventKind;
 
 const HEAD: &str = "\
 # Options
@@ -30,6 +32,27 @@ from typing import TypedDict, Union
 
 _Path = Union[str, \"os.PathLike[str]\"]
 ";
+
+const EVENTS_HEAD: &str = "\
+# Events
+
+Every kind of event that a report, a log or an alert may hold. An event has a time `at` (nanoseconds since the run began), a
+`kind`, a `device` (or source; empty for the run) and a `text`. Kinds do not change between versions; new ones may be added. Those
+marked † are also sent to listeners and webhooks while the run goes on. Written by `scripts/options` from
+`core/src/schema/event_kind.rs`.
+";
+
+fn events_page() -> String {
+    let (mut page, mut group) = (EVENTS_HEAD.to_owned(), "");
+    for kind in EventKind::ALL {
+        if std::mem::replace(&mut group, kind.group()) != kind.group() {
+            write!(page, "\n## {group}\n\n| kind | what happened | what to do |\n|---|---|---|\n").unwrap();
+        }
+        let mark = if kind.is_alert() { " †" } else { "" };
+        writeln!(page, "| `{kind}`{mark} | {} | {} |", kind.meaning(), kind.action()).unwrap();
+    }
+    page
+}
 
 fn of(subject: Subject) -> impl Iterator<Item = &'static Row> {
     opt::all().filter(move |row| row.subject == subject)
@@ -118,6 +141,11 @@ fn is_current(place: &str, written: &str) {
 #[test]
 fn table_of_options_is_written_from_the_rows() {
     is_current("docs/options.md", &page());
+}
+
+#[test]
+fn table_of_events_is_written_from_the_catalogue() {
+    is_current("docs/events.md", &events_page());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use eco2_core::schema::{Carbon, Device, EventRecord, Report, Supplements, Work};
+use eco2_core::schema::{Carbon, Device, EventKind, EventRecord, Report, Supplements, Work};
 
 /// The report itself, or a copy without the figures that are not finite and with an event that says so.
 pub(crate) fn finite(report: &Report) -> Cow<'_, Report> {
@@ -22,7 +22,7 @@ pub(crate) fn finite(report: &Report) -> Cow<'_, Report> {
     let text = format!("left out because it was not a finite number: {}", dropped.join(", "));
     let mut copy = Report { work, carbon, devices, ..report.clone() };
     copy.energy.pue = pue;
-    copy.events.push(EventRecord { at: copy.run.duration_ns, kind: "not-finite".into(), device: String::new(), text });
+    copy.events.push(EventRecord::new(copy.run.duration_ns, EventKind::NotFinite, "", text));
     Cow::Owned(copy)
 }
 

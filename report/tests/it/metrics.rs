@@ -18,6 +18,22 @@ fn the_pages_are_those_that_were_written_by_hand() {
     assert_eq!(codecarbon_csv(&report()).unwrap(), GOLDEN_CODECARBON);
 }
 
+#[test]
+fn events_are_counted_by_kind_and_kinds_of_other_versions_have_one_label() {
+    let event = |kind| EventRecord::new(0, kind, "GPU-5", "text");
+    let later = |kind: &str| EventRecord { kind: kind.into(), ..event(EventKind::Xid) };
+    let events =
+        [event(EventKind::Xid), event(EventKind::Xid), later("later-kind"), later("another-later-kind")].to_vec();
+    let page = openmetrics(&Report { events, ..report() }, MetricNames::Eco2);
+    let count = |kind: &str| {
+        let start = format!("eco2_events_total{{run=\"{}\",kind=\"{kind}\"}} ", report().run.id);
+        page.lines().find_map(|line| line.strip_prefix(&start)).map(str::to_owned)
+    };
+    assert_eq!([count("xid"), count("other")], [Some("2".to_owned()), Some("2".to_owned())]);
+    assert_eq!(count("gpu-lost").as_deref(), Some("0"), "an increase needs a sample before it");
+    assert_eq!([count("suspend"), count("later-kind")], [None, None]);
+}
+
 /// A page by family: its kind, its unit, and its samples by name with labels.
 type Families = BTreeMap<String, (String, String, Vec<(String, f64)>)>;
 

@@ -7,7 +7,7 @@
 mod amdgpu;
 mod input;
 
-use eco2_core::schema::{SourceStatus, Status};
+use eco2_core::schema::{EventKind, SourceStatus, Status};
 use eco2_core::{Component, Domain, Fault, Kind, Reading};
 
 use crate::ceiling::Ceilings;
@@ -260,7 +260,7 @@ impl Hwmon {
         let mut notes = Vec::new();
         if !skipped.is_empty() {
             let text = format!("sensors of unknown place are not used: {}", skipped.join(", "));
-            notes.push(SourceEvent { at_ns, kind: "sensor-skipped", device: NAME.to_owned(), text });
+            notes.push(SourceEvent { at_ns, kind: EventKind::SensorSkipped, device: NAME.to_owned(), text });
         }
         let (domains, folders) = used.into_iter().map(|used| (used.domain, used.hwmon)).unzip();
         Self { sensors, domains, folders, reach, verdicts: Verdicts::default(), notes }

@@ -1,5 +1,6 @@
 //! One GPU: its identity, its state, and its gauges and users.
 
+use eco2_core::schema::EventKind;
 use eco2_core::{Domain, Fault, Gauge};
 use nvml_wrapper::Device;
 use nvml_wrapper::enum_wrappers::device::{Clock, TemperatureSensor, TemperatureThreshold};
@@ -48,7 +49,7 @@ impl Gpu {
         let mut probe = Probe::run(&device, &identity.uuid, &identity.name, first);
         if !identity.mig.is_empty() {
             let text = format!("energy is the whole board's; {} MIG devices share it", identity.mig.len());
-            probe.remarks.push(("mig", format!("{text}: {}", identity.mig.join(", "))));
+            probe.remarks.push((EventKind::Mig, format!("{text}: {}", identity.mig.join(", "))));
         }
         let xids = Xids::watch(&device);
         let meters = std::mem::take(&mut probe.meters);

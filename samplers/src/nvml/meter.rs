@@ -1,5 +1,6 @@
 //! What one GPU offers: its domains, and how each is read.
 
+use eco2_core::schema::EventKind;
 use eco2_core::{Component, Domain, Fault, Kind, Quality, Reading, Scale};
 use nvml_wrapper::Device;
 
@@ -49,7 +50,7 @@ pub(super) struct Probe {
     pub(super) domains: Vec<Domain>,
     pub(super) meters: Vec<Meter>,
     /// `(kind, text)` of notes.
-    pub(super) remarks: Vec<(&'static str, String)>,
+    pub(super) remarks: Vec<(EventKind, String)>,
     /// What is less than it should be.
     pub(super) losses: Vec<String>,
 }
@@ -166,7 +167,7 @@ impl Prober<'_> {
         self.probe.remarks.extend(way.remark().map(|(kind, text)| (kind, text.to_owned())));
         if sees_a_quarter(self.name) {
             let text = "this board's power sensor looks at a quarter of the time (arXiv 2312.02741)";
-            self.probe.remarks.push(("power-duty", text.to_owned()));
+            self.probe.remarks.push((EventKind::PowerDuty, text.to_owned()));
         }
     }
 

@@ -5,6 +5,7 @@
 //!    before (NVML API reference): the domain states that, and the account places readings in the middle of their
 //!    second.
 
+use eco2_core::schema::EventKind;
 use eco2_core::{Fault, Reading};
 use nvml_wrapper::Device;
 use nvml_wrapper::enum_wrappers::device::Sampling;
@@ -54,10 +55,10 @@ impl ReadMethod {
     }
 
     /// What a person should know of this way, if anything: `(kind, text)` of a note.
-    pub(super) fn remark(&self) -> Option<(&'static str, &'static str)> {
+    pub(super) fn remark(&self) -> Option<(EventKind, &'static str)> {
         match self {
             Self::Usage { averages: true } => {
-                Some(("power-averaged", "power is the mean of the last second; readings are placed 0.5 s back"))
+                Some((EventKind::PowerAveraged, "power is the mean of the last second; readings are placed 0.5 s back"))
             }
             _ => None,
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use eco2_core::schema::SourceStatus;
+use eco2_core::schema::{EventKind, SourceStatus};
 use eco2_core::{Domain, Fault, Gauge};
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml};
@@ -38,7 +38,7 @@ pub(super) struct NvmlSource {
     identities: Vec<Identity>,
     gpus: Vec<Gpu>,
     notes: Vec<SourceEvent>,
-    noted: BTreeSet<(String, &'static str)>,
+    noted: BTreeSet<(String, EventKind)>,
     /// What is less than it should be, for the status.
     pub(super) losses: Vec<String>,
     driver: Option<String>,
@@ -181,8 +181,8 @@ impl NvmlSource {
         }
         // A GPU that fell off the bus is counted, but does not report its UUID.
         let (state, kind, text) = match listed.lost {
-            0 => (State::Gone, "gpu-gone", "the driver no longer lists this GPU; its energy ends here"),
-            _ => (State::Lost, "gpu-lost", "the GPU is lost; its energy ends here"),
+            0 => (State::Gone, EventKind::GpuGone, "the driver no longer lists this GPU; its energy ends here"),
+            _ => (State::Lost, EventKind::GpuLost, "the GPU is lost; its energy ends here"),
         };
         let mut ended = Vec::new();
         for gpu in self.gpus.iter_mut().filter(|gpu| gpu.state == State::Live) {
@@ -198,7 +198,7 @@ impl NvmlSource {
         let Some(gpu) = self.gpus.get_mut(known).filter(|gpu| gpu.state != State::Live) else { return };
         gpu.reopen(device);
         let uuid = gpu.identity.uuid.clone();
-        self.note(now_ns, "gpu-back", uuid, "the GPU answers again".into());
+        self.note(now_ns, EventKind::GpuBack, uuid, "the GPU answers again".into());
     }
 
     fn append(&mut self, device: Device<'static>, now_ns: u64) {
@@ -213,7 +213,7 @@ impl NvmlSource {
         self.losses.append(&mut probe.losses);
         probe.remarks.into_iter().for_each(|(kind, text)| self.note(now_ns, kind, uuid.clone(), text));
         if now_ns > 0 {
-            self.note(now_ns, "gpu-new", uuid, "a GPU was added while measuring".into());
+            self.note(now_ns, EventKind::GpuNew, uuid, "a GPU was added while measuring".into());
         }
     }
 
@@ -243,18 +243,20 @@ impl NvmlSource {
     fn report(&mut self, now_ns: u64, uuid: &str, round: Round) {
         match round.fault {
             Some(Fault::Lost) => {
-                self.note(now_ns, "gpu-lost", uuid.into(), "the GPU is lost; its energy ends here".into())
+                self.note(now_ns, EventKind::GpuLost, uuid.into(), "the GPU is lost; its energy ends here".into())
             }
-            Some(_) => self.note(now_ns, "gpu-gone", uuid.into(), "the driver does not answer for this GPU".into()),
+            Some(_) => {
+                self.note(now_ns, EventKind::GpuGone, uuid.into(), "the driver does not answer for this GPU".into())
+            }
             None => {}
         }
-        if round.lost_samples > 0 && self.noted.insert((uuid.into(), "samples-overrun")) {
+        if round.lost_samples > 0 && self.noted.insert((uuid.into(), EventKind::SamplesOverrun)) {
             let text = format!("the driver's ring was overrun: {} power samples are missing", round.lost_samples);
-            self.note(now_ns, "samples-overrun", uuid.into(), text);
+            self.note(now_ns, EventKind::SamplesOverrun, uuid.into(), text);
         }
-        if round.implausible && self.noted.insert((uuid.into(), "gpu-read-failed")) {
+        if round.implausible && self.noted.insert((uuid.into(), EventKind::GpuReadFailed)) {
             let text = "a reading failed or was not plausible; it was left out, and so will be others";
-            self.note(now_ns, "gpu-read-failed", uuid.into(), text.into());
+            self.note(now_ns, EventKind::GpuReadFailed, uuid.into(), text.into());
         }
     }
 
@@ -266,7 +268,7 @@ impl NvmlSource {
         let told: Vec<_> = self.gpus.iter().map(|gpu| (gpu.identity.uuid.clone(), gpu.xids())).collect();
         for (uuid, codes) in told {
             for code in codes {
-                self.note(now_ns, "xid", uuid.clone(), format!("XID {code}: {}", events::meaning(code)));
+                self.note(now_ns, EventKind::Xid, uuid.clone(), format!("XID {code}: {}", events::meaning(code)));
             }
         }
     }
@@ -277,7 +279,7 @@ impl NvmlSource {
         self.gpus.iter_mut().filter(|gpu| gpu.state == State::Live).for_each(|gpu| gpu.close(State::Gone, batch));
         let text = format!("the NVIDIA driver stopped answering: {error}");
         self.changed = Some(status::gone(&text));
-        self.note(now_ns, "nvml-gone", status::NAME.into(), text);
+        self.note(now_ns, EventKind::NvmlGone, status::NAME.into(), text);
     }
 
     /// Tries a closed driver when that is due; `true` when it is open.
@@ -293,11 +295,11 @@ impl NvmlSource {
         }
         self.closed = None;
         self.describe();
-        self.note(now_ns, "nvml-back", status::NAME.into(), "the NVIDIA driver answers".into());
+        self.note(now_ns, EventKind::NvmlBack, status::NAME.into(), "the NVIDIA driver answers".into());
         true
     }
 
-    fn note(&mut self, at_ns: u64, kind: &'static str, device: String, text: String) {
+    fn note(&mut self, at_ns: u64, kind: EventKind, device: String, text: String) {
         self.notes.push(SourceEvent { at_ns, kind, device, text });
     }
 }

@@ -7,6 +7,7 @@
 use std::io;
 use std::path::Path;
 
+use eco2_core::schema::EventKind;
 use eco2_core::{Domain, Fault, Reading};
 
 use super::event::{Event, Seat};
@@ -227,7 +228,7 @@ impl Block {
                 Backoff::extend(&mut self.backoff, now_ns);
                 let text = format!("events stopped on CPU {from}, opened anew on CPU {cpu}: a new segment begins");
                 let device = site.domains.get(self.first).map(|domain| domain.id.clone()).unwrap_or_default();
-                site.notes.push(SourceEvent { at_ns: now_ns, kind: "cpu-moved", device, text });
+                site.notes.push(SourceEvent { at_ns: now_ns, kind: EventKind::CpuMoved, device, text });
                 return;
             }
         }

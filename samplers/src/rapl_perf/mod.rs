@@ -11,7 +11,7 @@ mod pmu;
 
 use std::path::PathBuf;
 
-use eco2_core::schema::{SourceStatus, Status};
+use eco2_core::schema::{EventKind, SourceStatus, Status};
 use eco2_core::{Domain, Scale};
 
 use crate::ceiling::Ceilings;
@@ -150,10 +150,16 @@ impl RaplPerf {
         for domain in self.domains.iter_mut().filter(|domain| domain.domain == "dram") {
             let (kind, text) = if factor.is_some_and(|factor| factor > 1.0) {
                 domain.scale = times_four(domain.scale);
-                ("unit-corrected", "this kernel counts the memory of Sapphire Rapids in a wrong unit: multiplied by 4")
+                (
+                    EventKind::UnitCorrected,
+                    "this kernel counts the memory of Sapphire Rapids in a wrong unit: multiplied by 4",
+                )
             } else if uncertain {
                 domain.gain_percent = Some(300.0);
-                ("unit-uncertain", "kernels before 6.1 may show a quarter of the memory energy of Sapphire Rapids")
+                (
+                    EventKind::UnitUncertain,
+                    "kernels before 6.1 may show a quarter of the memory energy of Sapphire Rapids",
+                )
             } else {
                 continue;
             };
@@ -164,8 +170,8 @@ impl RaplPerf {
     fn first_notes(&mut self, cpu: &CpuInfo, pmu: &Pmu) {
         let at_ns = clock::monotonic_ns();
         let note = |kind, text: &str| SourceEvent { at_ns, kind, device: NAME.to_owned(), text: text.to_owned() };
-        self.notes.extend(pmu.skipped.iter().map(|text| note("event-skipped", text)));
-        self.notes.extend(cpu.filtering().map(|text| note("energy-filtering", text)));
+        self.notes.extend(pmu.skipped.iter().map(|text| note(EventKind::EventSkipped, text)));
+        self.notes.extend(cpu.filtering().map(|text| note(EventKind::EnergyFiltering, text)));
     }
 }
 

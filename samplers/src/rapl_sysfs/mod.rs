@@ -5,7 +5,7 @@
 
 mod zones;
 
-use eco2_core::schema::{SourceStatus, Status};
+use eco2_core::schema::{EventKind, SourceStatus, Status};
 use eco2_core::{Domain, Fault};
 
 use crate::cpuinfo::CpuInfo;
@@ -139,16 +139,16 @@ impl RaplSysfs {
     fn with_notes(mut self, zones: &zones::Zones, cpu: &CpuInfo) -> Self {
         let at_ns = clock::monotonic_ns();
         let note = |kind, text: &str| SourceEvent { at_ns, kind, device: NAME.to_owned(), text: text.to_owned() };
-        self.notes.extend(zones.skipped.iter().map(|text| note("zone-skipped", text)));
+        self.notes.extend(zones.skipped.iter().map(|text| note(EventKind::ZoneSkipped, text)));
         let remark = |(kind, device, text): &zones::Remark| SourceEvent {
             at_ns,
-            kind,
+            kind: *kind,
             device: device.clone(),
             text: text.clone(),
         };
         self.notes.extend(zones.remarks.iter().map(remark));
-        self.notes.extend(zones.refused.iter().map(|text| note("zone-refused", text)));
-        self.notes.extend(cpu.filtering().map(|text| note("energy-filtering", text)));
+        self.notes.extend(zones.refused.iter().map(|text| note(EventKind::ZoneRefused, text)));
+        self.notes.extend(cpu.filtering().map(|text| note(EventKind::EnergyFiltering, text)));
         self
     }
 }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use eco2_core::schema::EventKind;
 use eco2_core::{Component, Domain, Scale};
 
 use crate::ceiling::Ceilings;
@@ -39,7 +40,7 @@ pub(super) struct Zones {
 }
 
 /// Kind of an event, the domain it is about, its text.
-pub(super) type Remark = (&'static str, String, String);
+pub(super) type Remark = (EventKind, String, String);
 
 /// One zone to read.
 #[derive(Debug)]
@@ -157,7 +158,7 @@ impl Zones {
                 "{} stands at {now}, above max_energy_range_uj ({range}): taken for a counter that does not wrap",
                 zone.dir
             );
-            self.remarks.push(("range-exceeded", domain.id.clone(), text));
+            self.remarks.push((EventKind::RangeExceeded, domain.id.clone(), text));
         }
         self.listed.push(Listed { domain, energy: vec![energy] });
     }
@@ -177,7 +178,7 @@ impl Zones {
             zone.domain.scale = scale;
             let text =
                 format!("this kernel counts the memory of Sapphire Rapids in a wrong unit: multiplied by {factor:.3}");
-            self.remarks.push(("unit-corrected", zone.domain.id.clone(), text));
+            self.remarks.push((EventKind::UnitCorrected, zone.domain.id.clone(), text));
         }
     }
 

@@ -43,7 +43,7 @@ fn calls(rig: &Rig) -> usize {
 fn notes(source: &mut dyn Source) -> Vec<&'static str> {
     let mut notes: Vec<SourceEvent> = Vec::new();
     source.notes(&mut notes);
-    notes.into_iter().map(|note| note.kind).collect()
+    notes.into_iter().map(|note| note.kind.name()).collect()
 }
 
 fn wrapped(rig: &mut Rig) -> Deadline {

@@ -41,7 +41,7 @@ fn m26_mig_is_the_boards_energy_once() {
     let mut rig = Rig::seen_by(MIXED, Some("MIG-1111,MIG-2222"));
     assert_eq!(rig.ids(), ["GPU-bbbb", "GPU-bbbb/power"]);
     let notes = rig.notes();
-    let note = notes.iter().find(|note| note.kind == "mig").expect("a note on MIG");
+    let note = notes.iter().find(|note| note.kind.name() == "mig").expect("a note on MIG");
     assert!(note.text.contains("2 MIG devices") && note.text.contains("MIG-2222"), "{}", note.text);
     users(&mut rig, &[]);
     let [use_of_it] = &users(&mut rig, &[])[..] else { panic!("one board") };

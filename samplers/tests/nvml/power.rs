@@ -56,7 +56,7 @@ fn m24_an_overrun_ring_is_a_gap_and_is_reported() {
     assert_eq!(hole.value, Err(Fault::NotAvailable));
     assert_eq!((hole.before_ns / MS, hole.after_ns / MS), (1_120, 1_820));
     let note = &rig.notes()[0];
-    assert_eq!(note.kind, "samples-overrun");
+    assert_eq!(note.kind.name(), "samples-overrun");
     assert!(note.text.contains("35 power samples"), "{}", note.text);
 }
 

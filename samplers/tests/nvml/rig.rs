@@ -94,7 +94,7 @@ impl Rig {
 
     /// Kinds of the notes since the last call.
     pub(crate) fn kinds(&mut self) -> Vec<&'static str> {
-        self.notes().into_iter().map(|note| note.kind).collect()
+        self.notes().into_iter().map(|note| note.kind.name()).collect()
     }
 
     pub(crate) fn ids(&mut self) -> Vec<String> {

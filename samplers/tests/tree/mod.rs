@@ -113,7 +113,7 @@ pub(crate) fn read(source: &mut Box<dyn Source>, batch: &mut Batch) -> Values {
 pub(crate) fn notes(source: &mut Box<dyn Source>) -> Vec<(&'static str, String)> {
     let mut notes: Vec<SourceEvent> = Vec::new();
     source.notes(&mut notes);
-    notes.into_iter().map(|note| (note.kind, note.device)).collect()
+    notes.into_iter().map(|note| (note.kind.name(), note.device)).collect()
 }
 
 /// The domain of an id.

@@ -1,5 +1,6 @@
 //! What the sampling thread hands over: domains, readings, gauges, notes and ticks.
 
+use eco2_core::schema::EventKind;
 use eco2_core::{Domain, GapReason, Gauge, Reading};
 use eco2_samplers::{Change, ReadDecision, Sink, SourceEvent};
 
@@ -40,7 +41,7 @@ impl Sink for Engine {
         self.ledger.break_segment(None, GapReason::Suspend);
         let text =
             format!("the machine slept; {} ms of its clock are a gap", (to_ns.saturating_sub(from_ns)) / 1_000_000);
-        self.event(from_ns, "suspend", "", text);
+        self.event(from_ns, EventKind::Suspend, "", text);
     }
 
     fn gauges(&mut self, at_ns: u64, gauges: &[Gauge]) {
@@ -73,13 +74,13 @@ impl Sink for Engine {
         self.publisher.publish(&self.ledger, now_ns);
         self.housekeeping(now_ns);
         if let Some(text) = self.wall.look(now_ns) {
-            self.event(now_ns, "clock-step", "", text);
+            self.event(now_ns, EventKind::ClockStep, "", text);
         }
         if let Some(warning) = self.journal.submit() {
-            self.event(now_ns, "log-failed", "", warning);
+            self.event(now_ns, EventKind::LogFailed, "", warning);
         }
         if let Some(notice) = self.journal.notice() {
-            self.event(now_ns, "runs-folder-large", "", notice);
+            self.event(now_ns, EventKind::RunsFolderLarge, "", notice);
         }
     }
 

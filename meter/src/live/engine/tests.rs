@@ -8,7 +8,6 @@ use eco2_samplers::clock::Clock;
 use eco2_samplers::{Batch, Options, Roots, Sink as _, Source, SourceEvent, Stepped};
 
 use super::*;
-use crate::run::alerts;
 use crate::run::curves::Curves;
 use crate::run::episodes::told;
 
@@ -45,7 +44,7 @@ impl Fixture {
 
 /// Events of which alerts are made, so far.
 fn alerted(engine: &Engine) -> Vec<(String, String)> {
-    let alerted = engine.events.iter().filter(|event| alerts::is_alert(&event.kind));
+    let alerted = engine.events.iter().filter(|event| event.event_kind().is_some_and(EventKind::is_alert));
     alerted.map(|event| (event.kind.clone(), event.device.clone())).collect()
 }
 
@@ -63,7 +62,7 @@ fn k13_stalls_heat_and_xids_are_events_of_alerts_when_they_happen() {
         }
         if second == 25 {
             let (device, text) = ("GPU-1".to_owned(), "XID 79: GPU has fallen off the bus".to_owned());
-            engine.note(SourceEvent { at_ns, kind: "xid", device, text });
+            engine.note(SourceEvent { at_ns, kind: EventKind::Xid, device, text });
         }
         engine.tick(at_ns);
     }
@@ -195,11 +194,11 @@ fn kinds(engine: &Engine) -> Vec<String> {
 #[test]
 fn events_are_told_in_the_order_of_time_from_the_beginning_on() {
     let (mut engine, opened_ns) = engine();
-    engine.event(opened_ns + 50 * MS, "early", "", String::new());
+    engine.event(opened_ns + 50 * MS, EventKind::LabelsContradict, "", String::new());
     engine.tick(opened_ns + 60 * MS);
-    engine.event(opened_ns + 90 * MS, "second", "", String::new());
-    engine.event(opened_ns + 70 * MS, "first", "", String::new());
-    assert_eq!(kinds(&engine), ["early", "first", "second"]);
+    engine.event(opened_ns + 90 * MS, EventKind::GpuBack, "", String::new());
+    engine.event(opened_ns + 70 * MS, EventKind::GpuLost, "", String::new());
+    assert_eq!(kinds(&engine), ["labels-contradict", "gpu-lost", "gpu-back"]);
     assert_eq!(engine.all_events().iter().map(|event| event.at / MS).collect::<Vec<_>>(), [0, 10, 30]);
 }
 
@@ -209,7 +208,7 @@ fn a_counter_that_resets_again_and_again_leaves_room_for_other_events() {
     for tick in 0..2_000 {
         read(&mut engine, opened_ns + tick * 10 * MS, if tick % 2 == 0 { 1_000 } else { 10 });
     }
-    engine.event(opened_ns, "gpu-lost", "GPU-2", String::new());
+    engine.event(opened_ns, EventKind::GpuLost, "GPU-2", String::new());
     assert_eq!(kinds(&engine).iter().filter(|kind| *kind == "reset").count(), 10);
     assert!(kinds(&engine).contains(&"gpu-lost".to_owned()));
     assert_eq!(engine.ledger.tracks()[0].counts().resets, 1_000, "all are counted");

@@ -4,6 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use eco2_core::schema::EventKind;
+
 use super::event::{Alert, Listener};
 use super::queue::Queue;
 use crate::sync::lock;
@@ -22,10 +24,10 @@ impl Service {
     const ALL: [Self; 2] = [Self::Webhook, Self::Email];
 
     /// Kind of the events about alerts that did not arrive.
-    pub(super) fn failed_kind(self) -> &'static str {
+    pub(super) fn failed_kind(self) -> EventKind {
         match self {
-            Self::Webhook => "webhook-failed",
-            Self::Email => "email-failed",
+            Self::Webhook => EventKind::WebhookFailed,
+            Self::Email => EventKind::EmailFailed,
         }
     }
 
@@ -94,7 +96,7 @@ impl Outbox {
 
     /// Lets the threads send what is left and end; waits for them for a bounded time unless `hurried`. Returns kinds and texts
     /// of events about alerts that were not sent.
-    pub(crate) fn close(&self, hurried: bool) -> Vec<(&'static str, String)> {
+    pub(crate) fn close(&self, hurried: bool) -> Vec<(EventKind, String)> {
         let until = Instant::now() + if hurried { Duration::ZERO } else { LAST_SENDING };
         self.services().chain([&self.local]).for_each(|queue| queue.hurry(until));
         self.local.finish();
@@ -103,7 +105,7 @@ impl Outbox {
         self.lost()
     }
 
-    fn lost(&self) -> Vec<(&'static str, String)> {
+    fn lost(&self) -> Vec<(EventKind, String)> {
         // An alert that listeners get just now was passed on to the services already.
         let local = self.local.lost();
         let (mut events, mut dropped) = (Vec::new(), local.dropped);
@@ -116,7 +118,7 @@ impl Outbox {
             }
         }
         if dropped > 0 {
-            events.push(("alerts-dropped", format!("{dropped} alerts came too fast and were dropped")));
+            events.push((EventKind::AlertsDropped, format!("{dropped} alerts came too fast and were dropped")));
         }
         events
     }
@@ -165,8 +167,11 @@ mod tests {
         assert!(outbox.services().all(Queue::begin));
         outbox.service(Service::Webhook).put(|| alert("y"));
         let [webhook, email, dropped] = &outbox.close(true)[..] else { panic!("three events") };
-        assert_eq!(*webhook, ("webhook-failed", "the run ended before 65 alerts were sent to the webhook".to_owned()));
-        assert_eq!(*email, ("email-failed", "the run ended before 64 alerts were sent by e-mail".to_owned()));
-        assert_eq!(*dropped, ("alerts-dropped", "6 alerts came too fast and were dropped".to_owned()));
+        assert_eq!(
+            *webhook,
+            (EventKind::WebhookFailed, "the run ended before 65 alerts were sent to the webhook".to_owned())
+        );
+        assert_eq!(*email, (EventKind::EmailFailed, "the run ended before 64 alerts were sent by e-mail".to_owned()));
+        assert_eq!(*dropped, (EventKind::AlertsDropped, "6 alerts came too fast and were dropped".to_owned()));
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use eco2_core::Usage;
+use eco2_core::schema::EventKind;
 use eco2_core::units::UJ_PER_KWH;
 
 use crate::options::{Options, Row, opt};
@@ -15,7 +16,7 @@ const SHORTEST: Duration = Duration::from_secs(5);
 /// One limit per hour.
 struct Rate {
     /// Kind of its event.
-    kind: &'static str,
+    kind: EventKind,
     row: &'static Row,
     limit: f64,
     /// Unit of the limit, for people.
@@ -36,17 +37,21 @@ impl Rates {
             limit.map(|limit| Rate { kind, row, limit, unit, used, is_reported: false })
         };
         let rates = [
-            rate(budget.max_co2_kg_per_hour, "co2-rate", &opt::MAX_CO2_KG_PER_HOUR, "kg CO2e per hour", |usage| {
-                usage.amounts.grams.value.map(|grams| grams / 1_000.0)
-            }),
+            rate(
+                budget.max_co2_kg_per_hour,
+                EventKind::Co2Rate,
+                &opt::MAX_CO2_KG_PER_HOUR,
+                "kg CO2e per hour",
+                |usage| usage.amounts.grams.value.map(|grams| grams / 1_000.0),
+            ),
             rate(
                 budget.max_energy_kwh_per_hour,
-                "energy-rate",
+                EventKind::EnergyRate,
                 &opt::MAX_ENERGY_KWH_PER_HOUR,
                 "kWh per hour",
                 |usage| usage.amounts.energy_uj.value.map(|uj| uj / UJ_PER_KWH),
             ),
-            rate(budget.max_cost_per_hour, "cost-rate", &opt::MAX_COST_PER_HOUR, "per hour", |usage| {
+            rate(budget.max_cost_per_hour, EventKind::CostRate, &opt::MAX_COST_PER_HOUR, "per hour", |usage| {
                 usage.amounts.money.value
             }),
         ];
@@ -60,7 +65,7 @@ impl Rates {
 
     /// Kinds and texts of the events to make now: one for each limit that is exceeded and was not reported before. What is not
     /// known exceeds nothing.
-    pub(crate) fn exceeded(&self, usage: &Usage, elapsed: Duration, closed: bool) -> Vec<(&'static str, String)> {
+    pub(crate) fn exceeded(&self, usage: &Usage, elapsed: Duration, closed: bool) -> Vec<(EventKind, String)> {
         if elapsed.is_zero() || (elapsed < SHORTEST && !closed) {
             return Vec::new();
         }
@@ -104,9 +109,9 @@ mod tests {
         assert_eq!(rates.exceeded(&usage(None, None), ten_minutes, false), [], "not known");
         assert_eq!(rates.exceeded(&used, Duration::from_secs(4), false), [], "too short");
         let [(kind, text)] = &rates.exceeded(&used, ten_minutes, false)[..] else { panic!("one event") };
-        assert_eq!(*kind, "co2-rate");
+        assert_eq!(*kind, EventKind::Co2Rate);
         assert_eq!(text, "0.600 kg CO2e per hour since the start; budget.max_co2_kg_per_hour is 0.5");
         assert_eq!(rates.exceeded(&used, ten_minutes, false), [], "once");
-        assert_eq!(rates.exceeded(&used, Duration::from_secs(4), true)[0].0, "energy-rate", "at the end");
+        assert_eq!(rates.exceeded(&used, Duration::from_secs(4), true)[0].0, EventKind::EnergyRate, "at the end");
     }
 }

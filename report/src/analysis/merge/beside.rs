@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use eco2_core::schema::{Carbon, EventRecord, PriceTerms, Report};
+use eco2_core::schema::{Carbon, EventKind, EventRecord, PriceTerms, Report};
 use eco2_grid::carbon::{RunFacts, SupplementTerms};
 use eco2_grid::pricing::{AgreedTerms, agreed};
 
@@ -30,7 +30,7 @@ pub(super) fn fill(report: &mut Report, parts: &[Report], attempts: &Attempts, m
     report.carbon = Some(carbon);
     if !differ.is_empty() {
         let text = format!("not asked for alike in all parts, so left out: {}", differ.join("; "));
-        report.events.push(EventRecord { at: 0, kind: "terms-differ".to_owned(), device: String::new(), text });
+        report.events.push(EventRecord::new(0, EventKind::TermsDiffer, "", text));
     }
 }
 

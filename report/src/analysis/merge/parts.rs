@@ -118,7 +118,7 @@ fn of_devices(report: &Report) -> Vec<CounterRecord> {
 
 /// The run without the gaps whose energy no counter tells; all of it where nothing is left.
 fn covered(device: &Device, run: Window) -> Vec<Window> {
-    let uncounted = device.gaps.iter().filter(|gap| !matches!(gap.reason.as_str(), "frozen" | "wrap-ambiguous"));
+    let uncounted = device.gaps.iter().filter(|gap| !gap.is_counted());
     let hole = |gap: &GapRecord| Window {
         from_ns: run.from_ns.saturating_add(gap.from_ns),
         to_ns: run.from_ns.saturating_add(gap.to_ns),

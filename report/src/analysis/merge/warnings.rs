@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use eco2_core::schema::{EventRecord, Merge, Report};
+use eco2_core::schema::{EventKind, EventRecord, Merge, Report};
 use eco2_core::units::watts;
 use eco2_grid::pricing::MergedShares;
 
@@ -36,20 +36,20 @@ pub(super) fn events(
     out.extend(unknown_boots(list));
     if let Some(uj) = merge.overhead_uj {
         let text = format!("{uj} uJ were used outside the attempts (start, between, end); they are in no total");
-        out.push(event("overhead", text));
+        out.push(event(EventKind::Overhead, text));
     }
     if priced.is_none() && list.iter().any(|part| part.carbon.is_some()) {
-        out.push(event("unpriced", "a machine's records have no carbon, so the run has none".to_owned()));
+        out.push(event(EventKind::Unpriced, "a machine's records have no carbon, so the run has none".to_owned()));
     }
     out.extend(priced.into_iter().flat_map(|priced| priced.events.clone()));
     out.extend(intensities(list));
     out.extend(uncounted(list, attempts));
-    out.extend(merge.left_out.iter().map(|error| event("record-unreadable", format!("left out: {error}"))));
+    out.extend(merge.left_out.iter().map(|error| event(EventKind::RecordUnreadable, format!("left out: {error}"))));
     out
 }
 
-fn event(kind: &str, text: String) -> EventRecord {
-    EventRecord { at: 0, kind: kind.to_owned(), device: String::new(), text }
+fn event(kind: EventKind, text: String) -> EventRecord {
+    EventRecord::new(0, kind, "", text)
 }
 
 fn missing(at: usize, attempt: &Attempt) -> Option<EventRecord> {
@@ -62,7 +62,7 @@ fn missing(at: usize, attempt: &Attempt) -> Option<EventRecord> {
          only if another record covers it",
         listed.join(", ")
     );
-    (!missing.is_empty()).then(|| event("ranks-missing", text))
+    (!missing.is_empty()).then(|| event(EventKind::RanksMissing, text))
 }
 
 fn resized(attempts: &Attempts) -> Vec<EventRecord> {
@@ -70,13 +70,13 @@ fn resized(attempts: &Attempts) -> Vec<EventRecord> {
     let known: Vec<(usize, u32)> = sizes.filter_map(|(at, size)| Some((at, size?))).collect();
     let changed = known.windows(2).filter(|pair| pair[0].1 != pair[1].1);
     let text = |pair: &[(usize, u32)]| format!("attempt {} had {} ranks, not {}", pair[1].0, pair[1].1, pair[0].1);
-    changed.map(|pair| event("world-size-changed", text(pair))).collect()
+    changed.map(|pair| event(EventKind::WorldSizeChanged, text(pair))).collect()
 }
 
 fn ids(parts: &[Report]) -> Option<EventRecord> {
     let ids: BTreeSet<&str> = parts.iter().map(|part| part.run.id.as_str()).collect();
     let text = || format!("records of {} run ids were merged: {}", ids.len(), list(&ids));
-    (ids.len() > 1).then(|| event("run-ids-differ", text()))
+    (ids.len() > 1).then(|| event(EventKind::RunIdsDiffer, text()))
 }
 
 /// Runs that are known by their parent process alone: a shell or a notebook starts one training after the other.
@@ -91,7 +91,7 @@ fn uncounted(parts: &[Report], attempts: &Attempts) -> Option<EventRecord> {
             attempts.list.len()
         )
     };
-    (attempts.uncounted && !guessed.is_empty()).then(|| event("starts-uncounted", text()))
+    (attempts.uncounted && !guessed.is_empty()).then(|| event(EventKind::StartsUncounted, text()))
 }
 
 fn list(words: &BTreeSet<&str>) -> String {
@@ -113,7 +113,7 @@ fn one_machine(parts: &[Report]) -> Vec<EventRecord> {
     let text = |(boot, names): (&str, BTreeSet<&str>)| {
         format!("{} are one machine (boot {boot}): its counters count once", list(&names))
     };
-    several.map(|found| event("one-machine", text(found))).collect()
+    several.map(|found| event(EventKind::OneMachine, text(found))).collect()
 }
 
 /// One host name for machines that ran at the same time.
@@ -130,7 +130,7 @@ fn one_name(parts: &[Report]) -> Vec<EventRecord> {
         }
     }
     let text = |name: &str| format!("several machines call themselves {name}; they are told apart by their boot ids");
-    found.into_iter().map(|name| event("host-name-shared", text(name))).collect()
+    found.into_iter().map(|name| event(EventKind::HostNameShared, text(name))).collect()
 }
 
 /// Figures for one counter at one time that cannot both be right: two machines that show one boot id.
@@ -149,7 +149,7 @@ fn contradictions(parts: &[Report]) -> Vec<EventRecord> {
             "{one} and {two} contradict each other on it; if boot {boot} is two machines, such as copies of one virtual \
              machine, merge them apart"
         );
-        EventRecord { device, ..event("counter-contradicts", text) }
+        EventRecord { device, ..event(EventKind::CounterContradicts, text) }
     };
     found.into_iter().map(tell).collect()
 }
@@ -180,7 +180,7 @@ fn unknown_boots(parts: &[Report]) -> Option<EventRecord> {
          may count twice",
         parts.len()
     );
-    (without > 0 && parts.len() > 1).then(|| event("boot-unknown", text))
+    (without > 0 && parts.len() > 1).then(|| event(EventKind::BootUnknown, text))
 }
 
 /// Records of one machine that weigh a kilowatt-hour differently.
@@ -199,5 +199,5 @@ fn intensities(parts: &[Report]) -> Vec<EventRecord> {
             figures.join(", ")
         )
     };
-    several.map(|(_, figures)| event("intensity-differs", text(figures))).collect()
+    several.map(|(_, figures)| event(EventKind::IntensityDiffers, text(figures))).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eco2_core::schema::{Carbon, Report, SpanRecord, SpellRecord};
+use eco2_core::schema::{Carbon, EventKind, Report, SpanRecord, SpellRecord};
 use eco2_core::units::{UJ_PER_KWH, joules};
 
 use super::exposition::{Exposition, Family, Labels};
@@ -38,6 +38,7 @@ const SPELL_DURATION: Family =
         .unit("seconds");
 const SPELL_ENERGY: Family =
     Family::gauge("eco2_spell_energy_joules", "Energy used in that time, where it is known.").unit("joules");
+const EVENTS: Family = Family::counter("eco2_events", "Events of the run by kind; docs/events.md describes the kinds.");
 const DROPPED: Family = Family::counter("eco2_samples_dropped", "What could not be recorded or read in time.");
 const INTENSITY: Family =
     Family::gauge("eco2_grid_intensity_grams_per_joule", "CO2e of a joule of grid energy; 1 g/kWh is 1/3600000 of it.")
@@ -62,6 +63,7 @@ pub(super) fn families(report: &Report, page: &mut Exposition) {
     }
     spans(report, &run, page);
     spells(report, &run, page);
+    page.family(EVENTS, events(report).into_iter().map(|(kind, count)| (labels(&run, "kind", kind), count as f64)));
     let dropped = |reason: &str, count: u64| (vec![("reason", reason.to_owned())], count as f64);
     let lost = [dropped("ring_full", report.own.dropped), dropped("missed_tick", report.own.missed_ticks)];
     page.family(DROPPED, lost.into_iter());
@@ -77,15 +79,14 @@ fn energies(report: &Report, run: &Labels) -> Vec<(Labels, f64)> {
             *sum = sum.saturating_add(uj);
         }
     }
-    let labels = |component| [run.clone(), vec![("component", component)]].concat();
-    sums.into_iter().map(|(component, uj)| (labels(component), joules(uj))).collect()
+    sums.into_iter().map(|(component, uj)| (labels(run, "component", &component), joules(uj))).collect()
 }
 
 fn spans(report: &Report, run: &Labels, page: &mut Exposition) {
     let mut spans: Vec<&SpanRecord> = report.spans.iter().collect();
     spans.sort_by(|a, b| b.energy_uj.cmp(&a.energy_uj).then_with(|| a.name.cmp(&b.name)));
     spans.truncate(MOST_SPANS);
-    let labels = |span: &SpanRecord| [run.clone(), vec![("span", span.name.clone())]].concat();
+    let labels = |span: &SpanRecord| labels(run, "span", &span.name);
     page.family(SPAN_ENERGY, spans.iter().filter_map(|span| Some((labels(span), joules(span.energy_uj?)))));
     page.family(SPAN_DURATION, spans.iter().map(|span| (labels(span), span.duration_ns as f64 / 1e9)));
     page.family(SPANS, spans.iter().map(|span| (labels(span), span.count as f64)));
@@ -99,6 +100,21 @@ fn spells(report: &Report, run: &Labels, page: &mut Exposition) {
     let spells = report.spells.iter();
     page.family(SPELL_DURATION, spells.clone().map(|spell| (labels(spell), spell.duration_ns as f64 / 1e9)));
     page.family(SPELL_ENERGY, spells.filter_map(|spell| Some((labels(spell), joules(spell.energy_uj?)))));
+}
+
+/// The number of events by kind. Kinds of alerts are there from the start, as an increase needs a sample before it; kinds of
+/// other versions are `other`, so that the labels are those of the catalogue.
+fn events(report: &Report) -> BTreeMap<&'static str, u64> {
+    let alerts = EventKind::ALL.iter().filter(|kind| kind.is_alert());
+    let mut counts: BTreeMap<&str, u64> = alerts.map(|kind| (kind.name(), 0)).collect();
+    for event in &report.events {
+        *counts.entry(event.event_kind().map_or("other", EventKind::name)).or_default() += 1;
+    }
+    counts
+}
+
+fn labels(run: &Labels, name: &'static str, value: &str) -> Labels {
+    [run.clone(), vec![(name, value.to_owned())]].concat()
 }
 
 /// The last segment's: what a joule weighs now.
