@@ -58,7 +58,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 
 /// String literals of the code before its tests, with their lines; comments have none.
 fn literals(text: &str) -> Vec<(usize, String)> {
-    let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+    let code = text.split("\nmod tests {").next().unwrap_or_default();
     let mut found = Vec::new();
     for (number, line) in code.lines().enumerate() {
         let line = line.trim_start();
