@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A small real training run: a two-layer network learns to tell three spiral arms apart.
+"""A small real training run: a two-layer network learns to classify points of three spiral arms.
 
 Python standard library only, one core, the same result every time (the seed is fixed). It works for about five
 seconds, which is long enough for an energy counter to move. Prints the mean loss of every epoch and, at the end,

@@ -8,7 +8,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use eco2_benches::table::{Table, say};
+use eco2_benches::table::{Table, print_line};
 use eco2_benches::{Failure, Place, SUBJECTS, groups, machine};
 
 fn main() -> ExitCode {
@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         _ => criterion_groups(),
     };
     if let Err(error) = done {
-        say(&format!("the benches failed: {error}"));
+        print_line(&format!("the benches failed: {error}"));
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
@@ -46,7 +46,7 @@ fn table(subjects: &[&str]) -> Result<(), Failure> {
     }
     let path = place.target.join("eco2-targets.json");
     std::fs::write(&path, serde_json::to_string_pretty(&table.end(machine))? + "\n")?;
-    say(&format!("written to {}", path.display()));
+    print_line(&format!("written to {}", path.display()));
     Ok(())
 }
 

@@ -10,7 +10,7 @@
 #include <time.h>
 
 #define DOMAINS 8
-/* Two events a span: fits a ring of 2048 events that nobody drains meanwhile. */
+/* Two events per span: all fit into a ring of 2048 events, which is not emptied meanwhile. */
 #define CALLS 900
 #define MOST_ROUNDS 1001
 

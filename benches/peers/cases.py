@@ -71,8 +71,8 @@ class Arena:
             RuntimeError: it failed.
         """
         if worker.wait(TIMEOUT_S):
-            said = (self.folder / f"{out}.log").read_text()[-2000:]
-            raise RuntimeError(f"{entry.label} ended with {worker.returncode}: {said}")
+            log = (self.folder / f"{out}.log").read_text()[-2000:]
+            raise RuntimeError(f"{entry.label} ended with {worker.returncode}: {log}")
         return json.loads((self.folder / out).read_text())
 
     def measured(self, machine: Machine, entry: Entry, case: str, **arguments: object) -> object:
@@ -148,9 +148,9 @@ def imports(arena: Arena, rounds: int = 5) -> List[dict]:
 
 
 def _first(arena: Arena, machine: Machine, entry: Entry, rounds: int) -> dict:
-    said = [_first_once(arena, machine, entry) for _ in range(rounds + 1)]
-    medians = {key: statistics.median(one[key] for one in said[1:]) for key in said[0]}
-    return {**medians, "least_cpu_ms": min(one["first_cpu_ms"] for one in said)}
+    results = [_first_once(arena, machine, entry) for _ in range(rounds + 1)]
+    medians = {key: statistics.median(one[key] for one in results[1:]) for key in results[0]}
+    return {**medians, "least_cpu_ms": min(one["first_cpu_ms"] for one in results)}
 
 
 def _first_once(arena: Arena, machine: Machine, entry: Entry) -> dict:
@@ -174,8 +174,8 @@ def background(arena: Arena, seconds: float = 30) -> List[dict]:
     entries = (*ALL, ECO2_1S, CODECARBON_1S)
     with arena.machine() as machine:
         started = [arena.start(machine, entry, "idle", f"idle-{at}", seconds=seconds) for at, entry in enumerate(entries)]
-        said = [arena.done(worker, entries[at], f"idle-{at}") for at, worker in enumerate(started)]
-    return [{"label": entry.label, **one} for entry, one in zip(entries, said)]
+        results = [arena.done(worker, entries[at], f"idle-{at}") for at, worker in enumerate(started)]
+    return [{"label": entry.label, **one} for entry, one in zip(entries, results)]
 
 
 def ranks(arena: Arena, merge) -> List[dict]:  # type: ignore[no-untyped-def]
@@ -195,17 +195,17 @@ def _counted(arena: Arena, entry: Entry, merge) -> dict:  # type: ignore[no-unty
         entries = [entry._replace(options={"gpu_indices": [at]}) if entry is ZEUS else entry for at in range(RANKS)]
         workers = [arena.start(machine, one, "rank", f"rank-{at}", folder=str(folder), rank=at)
                    for at, one in enumerate(entries)]
-        _say_go(folder)
-        said = [arena.done(worker, entry, f"rank-{at}")[0] for at, worker in enumerate(workers)]
-    told = {name: sum(one["reading"][name] for one in said) for name in ("cpu", "gpu")}
-    if said[0]["report"]:
-        told = merge([one["report"] for one in said])
-    true = machine.truth(min(one["from_ns"] for one in said), max(one["to_ns"] for one in said))
-    times = {name: told[name] / true[name] for name in true}
-    return {"label": entry.label, **times, "total": sum(told.values()) / sum(true.values())}
+        _start_together(folder)
+        results = [arena.done(worker, entry, f"rank-{at}")[0] for at, worker in enumerate(workers)]
+    energy = {name: sum(one["reading"][name] for one in results) for name in ("cpu", "gpu")}
+    if results[0]["report"]:
+        energy = merge([one["report"] for one in results])
+    true = machine.truth(min(one["from_ns"] for one in results), max(one["to_ns"] for one in results))
+    times = {name: energy[name] / true[name] for name in true}
+    return {"label": entry.label, **times, "total": sum(energy.values()) / sum(true.values())}
 
 
-def _say_go(folder: Path) -> None:
+def _start_together(folder: Path) -> None:
     until = time.monotonic() + TIMEOUT_S
     while len(list(folder.glob("ready-*"))) < RANKS:
         if time.monotonic() > until:

@@ -9,7 +9,7 @@ FIRST_READING_MS = 50
 
 
 def missed(results: dict) -> Iterator[str]:
-    """Says what eco2 did not reach."""
+    """Returns the claims that eco2 did not reach."""
     for case in ("totals", "wraps", "long_spans", "short_spans"):
         yield from _accuracy(case, results[case][0])
     # The least of the rounds: what else the machine does only adds to it.

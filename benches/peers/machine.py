@@ -1,6 +1,6 @@
 """The machine that all tools measure: a powercap tree that a writer keeps true, and scripted GPUs on the same clock.
 
-The tree stands where the kernel's would (`/sys/class/powercap`, in a mount namespace that `scripts/arena` makes), so
+The tree is mounted at the path of the kernel's (`/sys/class/powercap`, in a mount namespace that `scripts/arena` makes), so
 that tools with fixed paths read it as well. Its counter holds the exact integral of a known curve and changes every
 millisecond, as RAPL's does. The GPUs are those of `samplers/fake-nvml`; their counters change every 100 ms.
 """
@@ -53,8 +53,8 @@ class Machine:
         return self
 
     def __exit__(self, *raised: object) -> None:
-        said, _ = self._writer.communicate("")
-        self.lag_ms = json.loads(said)["lag_ms"]
+        output, _ = self._writer.communicate("")
+        self.lag_ms = json.loads(output)["lag_ms"]
 
     def _make_gpus(self) -> None:
         nvml, bin_ = self.folder / "nvml", self.folder / "bin"
@@ -120,7 +120,7 @@ def _hurry() -> None:
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
     except OSError:
-        pass  # Without the right the counter is late now and then; the page says by how much.
+        pass  # Without the right the counter is sometimes late; the page has the largest delay.
 
 
 if __name__ == "__main__":

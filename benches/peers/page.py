@@ -1,4 +1,4 @@
-"""The page `docs/measured/peers.md`: what was asked, how, on what, and the tables."""
+"""The page `docs/measured/peers.md`: question, method, machine, and the tables."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Section(NamedTuple):
 
 SECTIONS = {
     "totals": Section("A run of 10 s", """
-Errors of what each tool tells of one run, begun and ended as its documentation shows.
+Errors of the energy that each tool reports for one run, begun and ended as its documentation shows.
 """, tables.single),
     "wraps": Section("10 s over two wraps", f"""
 The counter's range is {cases.SMALL_RANGE_UJ // 1_000_000} J here, so that it wraps every 4 s; really a package wraps after a
@@ -39,11 +39,11 @@ reads every second.
 """, tables.single),
     "long_spans": Section("Spans of 500 ms", """
 20 spans at no particular phase. Median and worst are of the spans' absolute errors; "sum" is the signed error of all spans
-together. A span that was told as 0 had no update of its counter (CPU + GPU spans).
+together. A span that was reported as 0 had no update of its counter (CPU + GPU spans).
 """, tables.errors),
     "short_spans": Section("Spans of 50 ms", """
-60 spans of half the period of the GPU's counter. No tool can know what happened between two updates: eco2 says how far it
-may be off, and the bounds are to be compared with the truth.
+60 spans of half the period of the GPU's counter. No tool can know the energy between two updates. eco2 reports bounds: compare
+them with the truth.
 """, tables.errors),
     "costs": Section("What a span costs the calling thread", """
 Begin and end with nothing in between. The scripted driver answers at once and the counter's file lies in memory, so for
@@ -58,16 +58,16 @@ and of processes that the tool starts. "Installed" is without pip and compiled b
 15 s (and its own load every second), Zeus looks for wraps once a second and reads at the edges.
 """, tables.background),
     "ranks": Section("Four ranks on one machine with four GPUs", """
-What the ranks' figures of the same 5 s add up to, in multiples of the truth. CodeCarbon is used as it is; each rank of Zeus
+The sum of the ranks' values for the same 5 s, in multiples of the truth. CodeCarbon is used as it is; each rank of Zeus
 is given its GPU, as its documentation shows; eco2 is used as it is, and its reports are merged. (CodeCarbon's `gpu_ids`
 could give each rank its GPU; the package would still be counted by every rank.)
 """, tables.ranks),
 }
 
 INTRO = """
-# The arena: eco2 beside its peers
+# Benchmark against CodeCarbon and Zeus
 
-**Question.** What do eco2, CodeCarbon and Zeus tell of a machine whose energy is known, and what does asking cost?
+**Question.** What do eco2, CodeCarbon and Zeus report on a machine whose energy is known, and what does measuring cost?
 
 **Answer, of this run.** {answer}
 
@@ -76,7 +76,7 @@ writer keeps the package's counter equal to the integral of its curve every mill
 of `samplers/fake-nvml`, whose counters change every 100 ms. The truth of a span is the integral of the curves from the
 return of the call that begins it to the call that ends it.
 
-**How the tools come to read it.** The counter's tree stands at `/sys/class/powercap` within a mount namespace; the driver is
+**How the tools come to read it.** The counter's tree is mounted at `/sys/class/powercap` in a mount namespace; the driver is
 found by `LD_LIBRARY_PATH`. No tool is patched and each is used as published, from an environment of its own. CodeCarbon
 needs an `nvidia-smi` to believe in a GPU: an empty script. Its offline tracker is used, and its memory estimate is left out
 of every comparison. Zeus' windows do not synchronise with a framework, since there is none.
@@ -103,19 +103,19 @@ ANSWERS = (
     ("ranks", "four ranks on one machine count {} times the truth", lambda row: f"{row['total']:.2f}"),
     ("wraps", "over two wraps of a counter a span is off by {}", lambda row: tables.percent(row["cpu"].total)),
     ("long_spans", "a GPU's span of 500 ms is off by {} (median)", lambda row: f"{row['gpu'].median:.2f} %"),
-    ("short_spans", "of 60 spans of 50 ms, {} are told as 0", lambda row: str(row["gpu"].zeros)),
+    ("short_spans", "of 60 spans of 50 ms, {} are reported as 0", lambda row: str(row["gpu"].zeros)),
     ("costs", "begin and end take {} of the calling thread (median)", lambda row: f"{row['median']:.1f} µs"),
     ("imports", "the first reading takes {} of CPU", lambda row: f"{row['first_cpu_ms']:.0f} ms"),
     ("background", "and {} of a core go to measuring while nothing happens, where eco2 reads most often",
      lambda row: f"{row['percent']:.2f} %"),
 )
-"""What the page says first: case, sentence, figure of a row."""
+"""The answer at the top of the page: case, sentence, value of a row."""
 
 
 def answer(found: dict) -> str:
     """The main figures in one sentence."""
-    said = (text.format(", ".join(_of_each(found[case], figure))) for case, text, figure in ANSWERS)
-    return "In the order eco2, CodeCarbon, Zeus: " + "; ".join(said) + "."
+    parts = (text.format(", ".join(_of_each(found[case], figure))) for case, text, figure in ANSWERS)
+    return "In the order eco2, CodeCarbon, Zeus: " + "; ".join(parts) + "."
 
 
 def _of_each(rows: list, figure: Callable[[dict], str]) -> list:

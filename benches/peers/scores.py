@@ -12,7 +12,7 @@ class Score(NamedTuple):
     """Errors of a tool over some spans, in percent of the truth, for one component.
 
     `median`, `worst`: of the spans' absolute errors. `total`: signed, of the sum over the spans. `zeros`: spans that were
-    told as zero or less.
+    reported as zero or less.
     """
 
     median: float
@@ -24,13 +24,13 @@ class Score(NamedTuple):
 def score(seen: List[dict], truth: Truth, component: str) -> Score:
     """The score of readings with their edges; `component` is `cpu` or `gpu`."""
     pairs = [(one["reading"][component], truth(one["from_ns"], one["to_ns"])[component]) for one in seen]
-    errors = [abs(said - true) / true * 100 for said, true in pairs]
-    said, true = (sum(values) for values in zip(*pairs))
-    return Score(statistics.median(errors), max(errors), (said - true) / true * 100, sum(said <= 0 for said, _ in pairs))
+    errors = [abs(reported - true) / true * 100 for reported, true in pairs]
+    reported, true = (sum(values) for values in zip(*pairs))
+    return Score(statistics.median(errors), max(errors), (reported - true) / true * 100, sum(reported <= 0 for reported, _ in pairs))
 
 
 def within(seen: List[dict], truth: Truth) -> Optional[int]:
-    """How many of the true totals lie within the bounds that were told; None where a tool tells none."""
+    """How many of the true totals lie within the reported bounds; None for a tool without bounds."""
     if "low" not in seen[0]["reading"]:
         return None
     return sum(_holds(one["reading"], sum(truth(one["from_ns"], one["to_ns"]).values())) for one in seen)

@@ -13,7 +13,7 @@ def table(head: List[str], rows: Iterable[List[str]]) -> str:
 
 def errors(rows: List[dict]) -> str:
     """Errors of spans, by component."""
-    head = ["", "CPU median", "CPU worst", "CPU sum", "GPU median", "GPU worst", "GPU sum", "told as 0", "truth within bounds"]
+    head = ["", "CPU median", "CPU worst", "CPU sum", "GPU median", "GPU worst", "GPU sum", "reported as 0", "truth within bounds"]
     return table(head, ([row["label"], *_error(row["cpu"]), *_error(row["gpu"]), _zeros(row), _within(row)] for row in rows))
 
 
@@ -37,7 +37,7 @@ def _zeros(row: dict) -> str:
 
 
 def _within(row: dict) -> str:
-    return "none told" if row["within"] is None else f"{row['within']} of {row['count']}"
+    return "none reported" if row["within"] is None else f"{row['within']} of {row['count']}"
 
 
 def costs(rows: List[dict]) -> str:

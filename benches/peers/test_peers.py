@@ -56,7 +56,7 @@ class Claims(unittest.TestCase):
     def test_what_is_reached_is_not_complained_about(self):
         self.assertEqual(list(claims.missed(self.found())), [])
 
-    def test_every_miss_is_told(self):
+    def test_every_miss_is_listed(self):
         for changed in ({"first": 51}, {"times": 4.0}, {"within": 1}, {"cpu": scores.Score(0, 0, -1.5, 0)}):
             self.assertTrue(list(claims.missed(self.found(**changed))), changed)
 

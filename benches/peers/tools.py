@@ -1,7 +1,7 @@
 """The tools of the arena behind one shape: open, a run or spans in it, and the joules of each by component.
 
-Each is used as its documentation says, with its defaults where nothing else is said. Imports are inside, for each tool
-has an environment of its own.
+Each is used as in its documentation, with its defaults unless a comment states another value. Imports are inside the functions,
+because each tool has an environment of its own.
 """
 
 from __future__ import annotations

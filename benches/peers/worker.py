@@ -1,6 +1,6 @@
 """One tool in one case, in a process of its own: `worker.py TOOL CASE OUT ARGUMENTS`, the last as JSON.
 
-Writes to OUT what the tool said and the monotonic times between which the measured code ran: after the call that begins
+Writes to OUT the results of the tool and the monotonic times between which the measured code ran: after the call that begins
 returned, before the call that ends was made.
 """
 
@@ -95,16 +95,16 @@ def idle(tool, seconds: float) -> dict:  # type: ignore[no-untyped-def]
 
 
 def rank(tool, folder: str, rank: int) -> List[dict]:  # type: ignore[no-untyped-def]
-    """One of several that measure at the same time: waits for the file `go`, which says from when to when."""
+    """One of several that measure at the same time: waits for the file `go`, which has the times of start and end."""
     tool.warm()
     (Path(folder) / f"ready-{rank}").touch()
     while not (Path(folder) / "go").exists():
         time.sleep(0.05)
     from_ns, to_ns = json.loads((Path(folder) / "go").read_text())
     sleep_until(from_ns)
-    said = run_until(tool, to_ns)
+    results = run_until(tool, to_ns)
     report = getattr(tool, "report", None)
-    return [{**said, "report": report and report.to_dict()}]
+    return [{**results, "report": report and report.to_dict()}]
 
 
 def run_until(tool, to_ns: int) -> dict:  # type: ignore[no-untyped-def]
@@ -121,5 +121,5 @@ CASES = {case.__name__: case for case in (run, spans, aligned, cost, step, idle,
 if __name__ == "__main__":
     name, case, out, arguments = sys.argv[1:]
     given = json.loads(arguments)
-    said = CASES[case](TOOLS[name](**given.pop("options", {})), **given)
-    Path(out).write_text(json.dumps(said))
+    results = CASES[case](TOOLS[name](**given.pop("options", {})), **given)
+    Path(out).write_text(json.dumps(results))

@@ -20,7 +20,7 @@ from time import perf_counter_ns, thread_time_ns
 import eco2
 
 OPERATIONS = 900  # of one loop: their events fit a ring of 4096 without being drained
-CALLS = 400  # of one round beside a busy thread
+CALLS = 400  # of one round with a busy thread
 STALL_ROUNDS = 9
 STALL_NS = 1_000_000
 
@@ -97,7 +97,7 @@ def stalled_empty():
 
 
 def stalls(meter):
-    """The calls beside a busy Python thread."""
+    """The calls while another Python thread is busy."""
     over, (begin, end) = threading.Event(), meter.edges("edges")
     blocking = ctypes.CDLL(meter._library.path).eco2_step
     handle, name = meter._handle, meter._ids["step"]

@@ -79,7 +79,7 @@ impl Figures {
     /// Nanoseconds an operation, in the order of the rounds.
     fn samples(&self, case: &str) -> Result<Samples, Failure> {
         let line = self.0.lines().find_map(|line| line.strip_prefix(case)?.strip_prefix(' '));
-        let figures = line.ok_or_else(|| format!("the program did not say {case}"))?;
+        let figures = line.ok_or_else(|| format!("the program printed no values of {case}"))?;
         Ok(Samples::new(figures.split(' ').map(str::parse).collect::<Result<_, _>>()?))
     }
 }

@@ -2,7 +2,7 @@
 //! Python loop of the same arithmetic.
 //!
 //! A point is one value of a 32-bit counter: its wrapping difference to the value before is turned into energy and
-//! weighed by the grid's intensity of its time.
+//! times the grid's intensity of its time.
 
 use std::hint::black_box;
 
@@ -33,7 +33,7 @@ pub fn measure(_: &Place) -> Result<Vec<Row>, Failure> {
     let raw = counter(POINTS);
     let scale = Scale::from_base_per_raw(1.0 / 16_384.0).ok_or("no scale")?;
     let segments = segments(POINTS);
-    let [floor, weighed, guarded] = in_turns(
+    let [floor, priced, guarded] = in_turns(
         ROUNDS,
         [
             &mut || cpu_ms(|| floor(black_box(&raw))),
@@ -47,11 +47,11 @@ pub fn measure(_: &Place) -> Result<Vec<Row>, Failure> {
     let mut rows = vec![
         Row::of(
             "bulk accounting, reading the same bytes / accounting",
-            &floor.over(&weighed),
+            &floor.over(&priced),
             "x",
             Limit::AtLeast(0.75),
         )
-        .noting(format!("{}; {SEGMENTS} intensities", speed(&weighed))),
+        .noting(format!("{}; {SEGMENTS} intensities", speed(&priced))),
         Row::of(
             "bulk energy with guard, reading the same bytes / accounting",
             &floor.over(&guarded),
@@ -61,14 +61,14 @@ pub fn measure(_: &Place) -> Result<Vec<Row>, Failure> {
         .noting(speed(&guarded)),
         Row::new(
             "bulk accounting / HF Eco2AI's published 82,035 points/s",
-            per_s(&weighed) / PUBLISHED_PER_S,
+            per_s(&priced) / PUBLISHED_PER_S,
             "x",
             Limit::None,
         )
-        .noting("a point: one 32-bit counter value, its wrapping difference weighed by the intensity of its time"),
+        .noting("a point: one 32-bit counter value, its wrapping difference times the intensity of its time"),
     ];
     match python::run() {
-        Ok(python) => rows.extend(beside_python(&raw, scale, (per_s(&weighed), per_s(&floor)), &python)?),
+        Ok(python) => rows.extend(compared_with_python(&raw, scale, (per_s(&priced), per_s(&floor)), &python)?),
         Err(reason) => rows.push(
             Row::new("bulk accounting / Python loop", 0.0, "x", Limit::None).noting(format!("skipped: {reason}")),
         ),
@@ -76,8 +76,8 @@ pub fn measure(_: &Place) -> Result<Vec<Row>, Failure> {
     Ok(rows)
 }
 
-/// Rows beside Python's two loops, which must come to the same result.
-fn beside_python(
+/// Rows of the comparison with two loops in Python, which must have the same result.
+fn compared_with_python(
     raw: &[u32],
     scale: Scale,
     (per_s, floor_per_s): (f64, f64),

@@ -39,7 +39,7 @@ fn count(probe: &Path, function: &str, folder: &Path) -> Result<f64, Failure> {
     let output = valgrind.output().map_err(|error| format!("valgrind: {error}"))?;
     let text = String::from_utf8_lossy(&output.stderr);
     let collected = text.lines().find_map(|line| line.split_once("Collected :")?.1.trim().parse::<f64>().ok());
-    let collected = collected.ok_or_else(|| format!("valgrind said {text}"))?;
+    let collected = collected.ok_or_else(|| format!("valgrind printed {text}"))?;
     if collected == 0.0 {
         return Err(format!("callgrind did not see probe_{function}").into());
     }

@@ -1,7 +1,7 @@
 //! Benches of eco2: criterion groups for single operations, and the table of targets.
 //!
 //! A target is a ratio of two things measured in one run, for absolute times are worth nothing on another machine. Both
-//! sides of a ratio are measured in turns, in many short batches, in CPU time of the thread unless a row says "wall";
+//! sides of a ratio are measured in turns, in many short batches, in CPU time of the thread unless a row has the word "wall";
 //! the row shows the median of the batches' ratios and its quartiles. So a busy machine widens the spread and leaves
 //! the median nearly where it is.
 
@@ -44,7 +44,7 @@ pub struct Place {
     pub target: PathBuf,
 }
 
-/// Any failure: the subject is skipped and the table says why.
+/// Any failure: the subject is skipped and the table has the reason.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// One subject of the table: its name on the command line, and what measures it.

@@ -1,4 +1,4 @@
-//! What the table was measured on, so that it can be told from another.
+//! The machine on which the table was measured.
 
 use std::fs;
 use std::process::Command;

@@ -14,7 +14,7 @@ pub fn measure(place: &Place) -> Result<Vec<Row>, Failure> {
     let text = String::from_utf8(output.stdout)?;
     let mut figures = text.split_whitespace().map(str::parse::<f64>);
     let (Some(Ok(before)), Some(Ok(open)), Some(Ok(after))) = (figures.next(), figures.next(), figures.next()) else {
-        return Err(format!("the probe said {text:?}").into());
+        return Err(format!("the probe printed {text:?}").into());
     };
     Ok(vec![
         Row::new(

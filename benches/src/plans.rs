@@ -55,7 +55,7 @@ fn windows(curve: &IntensityCurve) -> Result<Row, Failure> {
     Ok(Row::of("a million cheapest windows on a half-hourly year", &seconds, "s", Limit::AtMost(5.0)).noting(note))
 }
 
-/// A job of so many half-hours and seconds, with slack up to so many half-hours.
+/// A job of some half-hours and seconds, with slack of up to `slack` half-hours.
 fn waiting(
     random: &mut Random,
     curve: &IntensityCurve,
@@ -96,7 +96,7 @@ fn grams() -> Result<Row, Failure> {
         }],
     );
     let speed = POINTS as f64 / (weighed.min() * 1e3);
-    let name = "grams of 1e7 points under an hourly series, reading the same bytes / weighing";
+    let name = "grams of 1e7 points under an hourly series, reading the same bytes / multiplying";
     Ok(Row::of(name, &floor.over(&weighed), "x", Limit::AtLeast(0.5)).noting(format!("{speed:.0} Mpoints/s")))
 }
 

@@ -1,11 +1,11 @@
 //! Reads under a preempted writer: the reader wakes on the CPU of a writer that writes without pause at the lowest
 //! priority, so that it mostly finds it stopped in the middle of a write. Wall time of one read.
 //!
-//! Twice: with the two of them alone on the CPU, and beside a thread that computes all the time, as training does. In
+//! Twice: with the two of them alone on the CPU, and with a thread that computes all the time, as training does. In
 //! the second the writer also stays stopped, for as long as the scheduler lets the other run.
 //!
-//! A read during which the reader itself was switched out says nothing about the writer; it is set apart. Waiting for a
-//! lock is not that: the kernel counts it as leaving the CPU of one's own accord.
+//! A read during which the reader itself was switched out is counted separately, because its time does not depend on the writer.
+//! Waiting for a lock is not counted so: for the kernel the thread leaves the CPU voluntarily.
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,21 +43,21 @@ struct Reads {
 /// # Errors
 /// Where threads cannot be pinned, or without procfs.
 pub fn measure(_: &Place) -> Result<Vec<Row>, Failure> {
-    let (alone, beside) = (both(false)?, both(true)?);
+    let (alone, busy) = (both(false)?, both(true)?);
     let name = "read under a preempted writer, slowest / std Mutex's slowest";
     let over = |reads: &Reads| reads.counted.sorted().iter().filter(|ns| **ns > LONG_NS).count();
-    let long = over(&alone.ring) + over(&beside.ring);
+    let long = over(&alone.ring) + over(&busy.ring);
     Ok(vec![
-        Row::new(format!("{name}, beside a busy thread (wall)"), beside.share(), "%", Limit::AtMost(1.0))
-            .noting(beside.told()),
-        Row::new(format!("{name}, alone on the CPU (wall)"), alone.share(), "%", Limit::None).noting(alone.told()),
+        Row::new(format!("{name}, with a busy thread (wall)"), busy.share(), "%", Limit::AtMost(1.0))
+            .noting(busy.summary()),
+        Row::new(format!("{name}, alone on the CPU (wall)"), alone.share(), "%", Limit::None).noting(alone.summary()),
         Row::new(
             "reads under a preempted writer that took over 100 us, of both",
             long as f64,
             "reads",
             Limit::AtMost(0.0),
         )
-        .noting(format!("of {}", alone.ring.counted.len() + beside.ring.counted.len())),
+        .noting(format!("of {}", alone.ring.counted.len() + busy.ring.counted.len())),
     ])
 }
 
@@ -73,8 +73,8 @@ impl Both {
         self.ring.counted.max() / self.mutex.counted.max() * 100.0
     }
 
-    fn told(&self) -> String {
-        format!("{}; Mutex: {}", told(&self.ring), told(&self.mutex))
+    fn summary(&self) -> String {
+        format!("{}; Mutex: {}", summary(&self.ring), summary(&self.mutex))
     }
 }
 
@@ -91,7 +91,7 @@ fn both(busy: bool) -> Result<Both, Failure> {
     Ok(Both { ring, mutex })
 }
 
-fn told(reads: &Reads) -> String {
+fn summary(reads: &Reads) -> String {
     let (counted, apart) = (&reads.counted, &reads.apart);
     format!(
         "p50 {:.0}, p99 {:.0}, max {:.0} ns of {} reads; reader switched out in {} more, max {:.0} ns",

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// What the loop says of itself.
+/// Output of the loop.
 #[derive(Debug)]
 pub struct Looped {
     /// Points it went over.
@@ -31,14 +31,15 @@ pub fn run() -> Result<Looped, String> {
     if !output.status.success() {
         return Err(format!("python3 ended with {}", output.status));
     }
-    let said: Value = serde_json::from_slice(&output.stdout).map_err(|error| format!("the loop's output: {error}"))?;
-    let said = |key: &str| said.get(key).cloned().ok_or(format!("the loop did not say {key}"));
+    let printed: Value =
+        serde_json::from_slice(&output.stdout).map_err(|error| format!("the loop's output: {error}"))?;
+    let field = |key: &str| printed.get(key).cloned().ok_or(format!("the loop printed no {key}"));
     Ok(Looped {
-        points: said("points")?.as_u64().and_then(|points| usize::try_from(points).ok()).unwrap_or(0),
-        points_per_s: said("points_per_s")?.as_f64().unwrap_or(0.0),
-        totals_per_s: said("totals_per_s")?.as_f64().unwrap_or(0.0),
-        energy_raw: said("energy_raw")?.as_u64().unwrap_or(0),
-        grams: said("grams")?.as_f64().unwrap_or(0.0),
-        version: said("version")?.as_str().unwrap_or_default().to_owned(),
+        points: field("points")?.as_u64().and_then(|points| usize::try_from(points).ok()).unwrap_or(0),
+        points_per_s: field("points_per_s")?.as_f64().unwrap_or(0.0),
+        totals_per_s: field("totals_per_s")?.as_f64().unwrap_or(0.0),
+        energy_raw: field("energy_raw")?.as_u64().unwrap_or(0),
+        grams: field("grams")?.as_f64().unwrap_or(0.0),
+        version: field("version")?.as_str().unwrap_or_default().to_owned(),
     })
 }

@@ -94,7 +94,7 @@ impl Counter {
         let windows = merged.merge.iter().flat_map(|merge| &merge.parts).filter_map(|part| part.run.boot_ns);
         let (from_ns, to_ns) = windows.fold((u64::MAX, 0), |all, [from, to]| (all.0.min(from), all.1.max(to)));
         if from_ns >= to_ns {
-            return Err("the records do not say when they were made".into());
+            return Err("the records have no time".into());
         }
         let at = |boot_ns: u64| drawn_uj(boot_ns.saturating_sub(ahead_ns).saturating_sub(self.begun_ns));
         Ok(at(to_ns) - at(from_ns))
@@ -117,7 +117,7 @@ fn write(file: &File, begun_ns: u64, stop: &AtomicBool) {
     }
 }
 
-/// Energy of the load after so long, microjoules: watts times nanoseconds by 1000.
+/// Energy of the load after `ns`, microjoules: watts times nanoseconds divided by 1000.
 fn drawn_uj(ns: u64) -> u64 {
     let (whole, rest) = (ns / (2 * HALF_NS), ns % (2 * HALF_NS));
     let high_ns = whole * HALF_NS + rest.min(HALF_NS);

@@ -27,7 +27,7 @@ struct Stage {
     round: Barrier,
 }
 
-/// CPU time of a read: one reader alone, then two at once beside a writer at 10 kHz, in turns.
+/// CPU time of a read: one reader alone, then two together with a writer at 10 kHz, in turns.
 ///
 /// # Errors
 /// None.
@@ -46,7 +46,7 @@ pub fn measure(_: &Place) -> Result<Vec<Row>, Failure> {
     });
     let ratio = together.over(&alone);
     Ok(vec![
-        Row::of("read beside another reader and a 10 kHz writer / read alone", &ratio, "x", Limit::AtMost(1.15))
+        Row::of("read with another reader and a 10 kHz writer / read alone", &ratio, "x", Limit::AtMost(1.15))
             .noting(format!("{:.1} and {:.1} ns, interrupts included", together.median(), alone.median())),
     ])
 }

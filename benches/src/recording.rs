@@ -1,4 +1,4 @@
-//! Deferred spans: what a thread pays to say that something began and ended.
+//! Deferred spans: the cost for a thread to record begin and end of a span.
 
 use std::hint::black_box;
 

@@ -17,7 +17,7 @@ impl Switches {
         Ok(Self(File::open("/proc/thread-self/status")?))
     }
 
-    /// Times it was made to stop running while it wanted to run on; 0 where the kernel does not say.
+    /// Times it was made to stop running while it wanted to run on; 0 where the kernel does not report it.
     #[must_use]
     pub fn involuntary(&self) -> u64 {
         let mut text = [0; 4096];

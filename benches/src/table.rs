@@ -121,21 +121,21 @@ impl Table {
     /// Prints the head.
     #[must_use]
     pub fn begin(machine: &Value) -> Self {
-        say(&format!("\nmachine: {}", crate::machine::line(machine)));
-        say("name | measured | limit | ok/MISS | quartiles; note");
-        say("--- | --- | --- | --- | ---");
+        print_line(&format!("\nmachine: {}", crate::machine::line(machine)));
+        print_line("name | measured | limit | ok/MISS | quartiles; note");
+        print_line("--- | --- | --- | --- | ---");
         Self::default()
     }
 
     /// Adds and prints rows.
     pub fn add(&mut self, rows: Vec<Row>) {
-        rows.iter().for_each(|row| say(&row.to_string()));
+        rows.iter().for_each(|row| print_line(&row.to_string()));
         self.rows.extend(rows);
     }
 
-    /// Says that a subject could not be measured.
+    /// Prints that a subject could not be measured.
     pub fn skip(&mut self, subject: &str, reason: &str) {
-        say(&format!("{subject} | - | - | skipped | {reason}"));
+        print_line(&format!("{subject} | - | - | skipped | {reason}"));
         self.skipped.push((subject.to_owned(), reason.to_owned()));
     }
 
@@ -144,7 +144,7 @@ impl Table {
     pub fn end(self, machine: Value) -> Value {
         let judged = self.rows.iter().filter_map(Row::is_kept);
         let (kept, all) = (judged.clone().filter(|kept| *kept).count(), judged.count());
-        say(&format!("\n{kept} of {all} targets kept, {} subjects skipped", self.skipped.len()));
+        print_line(&format!("\n{kept} of {all} targets kept, {} subjects skipped", self.skipped.len()));
         let skipped = self.skipped.iter().map(|(name, reason)| json!({"name": name, "reason": reason}));
         json!({
             "schema": "eco2.targets/1", "machine": machine, "kept": kept, "judged": all,
@@ -154,7 +154,7 @@ impl Table {
 }
 
 /// A line on standard output. A reader that went away is no reason to stop.
-pub fn say(line: &str) {
+pub fn print_line(line: &str) {
     writeln!(std::io::stdout(), "{line}").ok();
 }
 
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_says_whether_its_limit_is_kept() {
+    fn a_row_states_whether_its_limit_is_kept() {
         let row = |measured, limit| Row::new("span", measured, "x", limit);
         assert_eq!(row(0.51, Limit::AtMost(0.5)).to_string(), "span | 0.510 x | <= 0.500 x | MISS | ");
         assert_eq!(row(3150.0, Limit::AtLeast(2500.0)).is_kept(), Some(true));

@@ -8,7 +8,7 @@
 
 #define STEPS 5
 
-/* Stands for a training step: a bit of arithmetic, some 50 ms. */
+/* In place of a training step: arithmetic of about 50 ms. */
 static double train(void) {
     volatile double loss = 1.0;
     for (long i = 1; i < 20000000; i++) {

@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <eco2.hpp>
 
-// Stands for a training step: a bit of arithmetic, some 50 ms.
+// In place of a training step: arithmetic of about 50 ms.
 static double train() {
     volatile double loss = 1.0;
     for (long i = 1; i < 20000000; ++i) loss = loss + 1.0 / static_cast<double>(i) / static_cast<double>(i);

@@ -2,7 +2,7 @@
 
     python3 examples/python/trainer.py [STEPS]
 
-On a machine without sensors the figures are estimated, with bounds, and say so; with RAPL or an NVIDIA GPU they are
+On a machine without sensors the energy is estimated, with bounds, and labelled as an estimate; with RAPL or an NVIDIA GPU they are
 measured. Needs `pip install ./python transformers accelerate torch`.
 """
 

@@ -14,7 +14,7 @@ SECONDS = float(sys.argv[1]) if len(sys.argv) > 1 else 2.0
 
 
 def rank():
-    """Returns this process's number among the ranks, as the launcher says it."""
+    """Returns the rank of this process from the launcher's variables."""
     names = ("RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID")
     return next((os.environ[name] for name in names if name in os.environ), "0")
 

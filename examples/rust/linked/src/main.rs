@@ -45,7 +45,7 @@ fn checked(status: i32) -> Result<(), String> {
     Err(unsafe { CStr::from_ptr(eco2_last_error()) }.to_string_lossy().into_owned())
 }
 
-/// Stands for a training step.
+/// In place of a training step.
 fn train() -> f64 {
     (1..2_000_000u32).map(|i| 1.0 / f64::from(i) / f64::from(i)).sum()
 }
@@ -69,7 +69,7 @@ fn main() -> Result<(), String> {
     // SAFETY: an open meter.
     checked(unsafe { eco2_meter_close(meter) })?;
     let mut sum = SpanSum { struct_size: size_of::<SpanSum>() as u32, ..SpanSum::default() };
-    // SAFETY: a meter that was not freed, and a struct as long as it says.
+    // SAFETY: a meter that was not freed, and a struct of the stated size.
     checked(unsafe { eco2_span_total(meter, step, &raw mut sum) })?;
     let known = if sum.energy_uj > 0 { "yes" } else { "no" };
     println!("{} steps, energy known: {known}, at least {:.3} J", sum.count, sum.low_uj as f64 / 1e6);
