@@ -49,7 +49,7 @@ fn one(eco2: &Path, world: u32) -> Result<Row, Failure> {
         }
     }
     let options = Options { log: Log::Folder(folder.path().join("runs")), ..Options::default() };
-    let merged = eco2::read_whole("job", &options)?;
+    let merged = eco2::read_whole("job", &options, eco2::Unrelated::Refused)?;
     let truth = counter.truth(&merged)?;
     let ratio = merged.energy.total_uj.unwrap_or(0) as f64 / truth as f64;
     let name = format!("merged total of {world} ranks on one machine, off its truth");

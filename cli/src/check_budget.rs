@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::io::ErrorKind;
 
+use eco2::Unrelated;
 use eco2::options::{Layer, Options};
 use eco2_report::{BudgetCheck, Footprint};
 
@@ -52,7 +53,7 @@ fn footprint(run: &OsStr, options: &Options) -> anyhow::Result<Footprint> {
     {
         return Ok(found);
     }
-    let report = eco2::read_whole(run, options)?;
+    let report = eco2::read_whole(run, options, Unrelated::Refused)?;
     Footprint::of(&report).ok_or_else(|| {
         UsageError(format!(
             "{}: the report has no emissions: nothing was measured, or no intensity was set",

@@ -1,5 +1,6 @@
 //! `eco2 compare`: the energy and emissions of runs compared, and which differences exceed the uncertainty.
 
+use eco2::Unrelated;
 use eco2::options::Layer;
 use eco2_core::schema::Report;
 
@@ -13,8 +14,11 @@ use crate::{out, settings, sink};
 pub(crate) fn compare(args: &CompareArgs) -> anyhow::Result<u8> {
     sink::check(args.output.as_deref())?;
     let options = settings::resolve(Layer::default())?;
-    let reports: Vec<Report> =
-        args.runs.iter().map(|run| eco2::read_whole(run, &options)).collect::<Result<_, eco2::Error>>()?;
+    let reports: Vec<Report> = args
+        .runs
+        .iter()
+        .map(|run| eco2::read_whole(run, &options, Unrelated::Refused))
+        .collect::<Result<_, eco2::Error>>()?;
     let comparison = eco2_report::compare(&reports, args.per(), &args.objectives());
     let text = if args.json {
         eco2_report::comparison_json(&comparison)?

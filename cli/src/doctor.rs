@@ -47,7 +47,7 @@ pub(crate) fn doctor(args: &DoctorArgs) -> anyhow::Result<u8> {
 fn check_machine(options: &Options) -> anyhow::Result<MachineCheck> {
     // No log: this is not a run of the user. No zone: a wrong one is an error of other commands.
     let options = Options { log: Log::Off, trace: None, zone: None, intensity: None, ..options.clone() };
-    let meter = Meter::open_for(options, Vec::new(), Vec::new())?;
+    let meter = Meter::open(options)?;
     let report = short_run(meter);
     let sources = verdict::confirmed(report.sources, &report.devices, &report.events);
     let verdict = DoctorVerdict::of(&sources, &report.devices);

@@ -5,6 +5,7 @@ mod table;
 
 use std::path::PathBuf;
 
+use eco2::Unrelated;
 use eco2_core::schema::Report;
 use eco2_grid::{FileError, FileFault, Pue, Series};
 use eco2_report::advice::{AdviceInputs, Hours, Region, advise};
@@ -31,7 +32,7 @@ pub(crate) fn optimize(args: &OptimizeArgs) -> anyhow::Result<u8> {
     }
     let options = settings::resolve(args.layer()?)?;
     let run = args.run.as_deref().ok_or_else(|| UsageError("no RUN was given, such as `eco2 optimize last`".into()))?;
-    let mut report = eco2::read_whole(run, &options)?;
+    let mut report = eco2::read_whole(run, &options, Unrelated::Refused)?;
     if args.run_zone.is_some() {
         report = eco2::reprice(report, &options)?;
     }

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use anyhow::Context as _;
+use eco2::Unrelated;
 use eco2::options::Layer;
 use eco2_core::schema::Report;
 use eco2_report::MetricNames;
@@ -21,9 +22,8 @@ pub(crate) fn report(args: &ReportArgs) -> anyhow::Result<u8> {
     args.price.copy_to(&mut layer)?;
     args.supplements.copy_to(&mut layer)?;
     let options = settings::resolve(layer)?;
-    let read = |run: &OsString| {
-        if args.force { eco2::read_whole_as_one(run, &options) } else { eco2::read_whole(run, &options) }
-    };
+    let unrelated = if args.force { Unrelated::Summed } else { Unrelated::Refused };
+    let read = |run: &OsString| eco2::read_whole(run, &options, unrelated);
     let mut reports = args.runs.iter().map(|run| Ok(read(run)?)).collect::<anyhow::Result<Vec<Report>>>()?;
     if args.price.is_given() || args.supplements.is_given() {
         let again =

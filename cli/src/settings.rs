@@ -1,8 +1,6 @@
 //! Options of every command: read from files and the environment, then overridden by flags.
 
-use std::env;
-
-use eco2::options::{Layer, Options, Places, load_files};
+use eco2::options::{Layer, Options};
 
 use crate::out;
 
@@ -11,10 +9,7 @@ use crate::out;
 /// # Errors
 /// For a value that is not allowed; the error names the file, variable or flag.
 pub(crate) fn resolve(flags: Layer) -> anyhow::Result<Options> {
-    let mut layers = load_files(&Places::standard(env::vars_os()))?;
-    let (environment, warnings) = Options::from_env(env::vars_os())?;
-    layers.extend([environment, flags]);
-    let options = Options::resolve(layers)?;
+    let (options, warnings) = Options::load_with(flags)?;
     if !options.hides_refusals() {
         options.refused.iter().for_each(|refused| out::talk(&format!("eco2: {refused}\n")));
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eco2::samplers::clock::monotonic_ns;
+use eco2::monotonic_ns;
 
 use crate::failure::Failure;
 use crate::guard::{closed, guard, guard_or, on_meter};

@@ -6,7 +6,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex};
 
-use eco2::samplers::ForkGuard;
+use eco2_samplers::ForkGuard;
 
 use crate::log::Hook;
 use crate::source::Registered;

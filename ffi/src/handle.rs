@@ -3,12 +3,11 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use eco2::Meter;
-use eco2::NameId;
 use eco2::options::Options;
-use eco2::samplers::ForkGuard;
+use eco2::{Meter, NameId, Patience};
 use eco2_core::Spent;
 use eco2_core::schema::Report;
+use eco2_samplers::ForkGuard;
 
 use crate::failure::Failure;
 use crate::source::Gone;
@@ -136,7 +135,7 @@ impl Run {
         }
         // Relaxed: a record that slips in after this is dropped with the rings.
         let _ = self.state.compare_exchange(LIVE, CLOSED, Ordering::Relaxed, Ordering::Relaxed);
-        let report = self.meter.finish(end_ns, None, false);
+        let report = self.meter.finish(end_ns, None, Patience::LastReadings);
         let spent = self.meter.budget();
         let ended = Arc::new(Over { report, spent });
         *over = Some(Arc::clone(&ended));

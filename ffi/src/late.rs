@@ -1,6 +1,6 @@
 //! Spans that the device stamped: recorded after they ended.
 
-use eco2::Late;
+use eco2::LateSpan;
 
 use crate::failure::Failure;
 use crate::guard::{closed, on_live_meter};
@@ -22,8 +22,8 @@ pub unsafe extern "C" fn eco2_span_between(meter: *const Handle, name: u32, begi
     on_live_meter(meter, |handle| {
         let name = handle.name(name)?;
         handle.meter.between(name, begin_ns, end_ns).map_err(|late| match late {
-            Late::Over => closed(),
-            Late::Forked => Failure::new(ECO2_ERR_FORKED, late.to_string()),
+            LateSpan::Over => closed(),
+            LateSpan::Forked => Failure::new(ECO2_ERR_FORKED, late.to_string()),
             _ => Failure::argument(late.to_string()),
         })
     })

@@ -1,11 +1,10 @@
 //! Opening a meter: from a JSON text, the environment and the configuration files to a handle.
 
-use std::env;
 use std::ffi::c_char;
 use std::path::Path;
 
 use eco2::Meter;
-use eco2::options::{Layer, Options, OptionsError, Origin, Places, load_files, opt};
+use eco2::options::{Layer, Options, OptionsError, Origin, opt};
 use eco2_core::schema::Status;
 
 use crate::failure::Failure;
@@ -45,10 +44,7 @@ fn resolve(given: Option<&[u8]>) -> Result<Options, Failure> {
     let code =
         given.map_or_else(|| Ok(Layer::default()), |text| Options::from_json(text, Origin::code("options_json")));
     let code = code.map_err(refused)?;
-    let mut layers = load_files(&Places::standard(env::vars_os())).map_err(refused)?;
-    let (environment, warnings) = Options::from_env(env::vars_os()).map_err(refused)?;
-    layers.extend([environment, code]);
-    let options = Options::resolve(layers).map_err(refused)?;
+    let (options, warnings) = Options::load_with(code).map_err(refused)?;
     if options.json.as_deref() == Some(Path::new("-")) {
         let place = options.origin(&opt::JSON);
         return Err(Failure::new(
@@ -73,7 +69,7 @@ fn refused(error: OptionsError) -> Failure {
 fn open(options: Options) -> Result<Run, Failure> {
     let registered = source::take();
     let own = registered.iter().map(source::adapted).collect();
-    let meter = match Meter::open_for(options.clone(), own, Vec::new()) {
+    let meter = match Meter::open_with(options.clone(), own) {
         Ok(meter) => meter,
         Err(error) => {
             source::put_back(registered);

@@ -4,7 +4,7 @@ use std::ffi::c_void;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use eco2::samplers::{Batch, Source};
+use eco2::source::{Batch, Source};
 use eco2_core::{Domain, Fault};
 
 use crate::failure::Failure;

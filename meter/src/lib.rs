@@ -27,16 +27,97 @@ pub mod options;
 mod run;
 mod sync;
 
-pub use eco2_core::{CurvePoint, Decision, Finish, NameId, Ranged, Spent, Unit, schema};
-pub use eco2_report as render;
-pub use eco2_report::Candidates;
-pub use eco2_samplers as samplers;
+pub use eco2_core::{CurvePoint, Decision, Energies, Finish, NameId, Ranged, Spent, Unit, schema};
+pub use eco2_report::{Candidates, merge};
+pub use eco2_samplers::clock::monotonic_ns;
 pub use error::{Error, RunNames};
 pub use options::Options;
 pub use run::{
-    Alert, Late, Meter, Now, Records, Span, Step, Unrelated, intensities, labels, merge_read, merge_records,
-    read_records, read_run, read_whole, read_whole_as_one, record_hash, replay, reprice, reprice_of, runs,
+    Alert, LateSpan, Meter, MeterBuilder, Now, Patience, Records, Span, Step, Unrelated, intensities, labels,
+    merge_read, read_records, read_run, read_whole, record_hash, replay, reprice, reprice_of, runs,
 };
+
+pub mod render {
+    //! Reports as text and in the formats of other tools, and [`Exporter`] for a format of your own.
+    //!
+    //! ```
+    //! use eco2::render::{self, Error, Exporter};
+    //! use eco2::schema::Report;
+    //!
+    //! /// One line of a log.
+    //! struct LogLine;
+    //!
+    //! impl Exporter for LogLine {
+    //!     fn export(&self, report: &Report) -> Result<String, Error> {
+    //!         let kwh = report.energy.kwh().ok_or_else(|| Error::export("the energy is not known"))?;
+    //!         Ok(format!("run={} kwh={kwh:.6}\n", report.run.id))
+    //!     }
+    //! }
+    //!
+    //! # use eco2::options::{Log, opt};
+    //! # let meter = eco2::Meter::builder().log(Log::Off).set(&opt::SOURCES, "synthetic").open()?;
+    //! # std::thread::sleep(std::time::Duration::from_millis(250));
+    //! let report = meter.close();
+    //! print!("{}", render::text(&report, &render::TextStyle::default()));
+    //! assert!(render::csv(&report)?.starts_with("run_id"));
+    //! assert!(LogLine.export(&report)?.starts_with("run="));
+    //! # Ok::<(), Box<dyn std::error::Error>>(())
+    //! ```
+
+    pub use eco2_report::{
+        Error, Exporter, MetricNames, TextStyle, ai_act_json, boamps_json, codecarbon_csv, csv, hf_json, json, methods,
+        model_card, openmetrics, sci_json, scope2_csv, spans_csv, summary_json, text,
+    };
+}
+
+pub mod source {
+    //! A source of readings of your own: a counter or a power sensor that eco2 does not know.
+    //!
+    //! ```
+    //! use eco2::source::{Batch, Component, Domain, Source};
+    //! use std::time::Instant;
+    //!
+    //! /// A meter at the socket: an energy counter in microjoules that runs at 40 W.
+    //! struct Socket {
+    //!     domains: [Domain; 1],
+    //!     began: Instant,
+    //! }
+    //!
+    //! impl Source for Socket {
+    //!     fn name(&self) -> &str {
+    //!         "socket"
+    //!     }
+    //!
+    //!     fn domains(&self) -> &[Domain] {
+    //!         &self.domains
+    //!     }
+    //!
+    //!     fn read(&mut self, batch: &mut Batch) {
+    //!         let microseconds = self.began.elapsed().as_micros();
+    //!         batch.one(0, || Ok(40 * microseconds as u64)); // a failed read returns Err, and is a gap
+    //!     }
+    //! }
+    //!
+    //! let domains = [Domain::counter("socket-0", Component::Cpu, "package", "socket")];
+    //! # use eco2::options::{Log, opt};
+    //! # let builder = eco2::Meter::builder().log(Log::Off).set(&opt::SOURCES, "replay");
+    //! let meter = builder.source(Socket { domains, began: Instant::now() }).open()?;
+    //! std::thread::sleep(std::time::Duration::from_millis(100));
+    //! let report = meter.close();
+    //! assert_eq!(report.devices[0].id, "socket-0");
+    //! assert!(report.energy.total_uj.unwrap() > 3_000_000, "100 ms at 40 W are 4 J");
+    //! # Ok::<(), eco2::Error>(())
+    //! ```
+
+    pub use eco2_core::{Component, Domain, Fault, Gauge, Quality};
+    pub use eco2_samplers::{Batch, DeviceUse, Source, SourceEvent};
+}
+
+pub mod trace {
+    //! Recorded readings, for [`replay`](crate::replay): the file of the option [`opt::TRACE`](crate::options::opt::TRACE).
+
+    pub use eco2_report::{Trace, TraceSpan, TraceWriter, read_spans};
+}
 
 /// The README's Rust snippets, run as tests.
 #[cfg(doctest)]

@@ -2,29 +2,32 @@
 
 pub(crate) mod alerts;
 pub(crate) mod budget;
+mod builder;
 mod closing;
 pub(crate) mod curves;
 pub(crate) mod episodes;
 mod identity;
 mod intensity;
 pub mod labels;
-mod late;
 mod meter;
 mod open;
 mod pricing;
+mod record;
 mod recover;
 mod replay;
 mod report;
 mod reprice;
 pub mod runs;
 mod shared;
+mod watch;
 
 pub use alerts::Alert;
+pub use builder::MeterBuilder;
+pub use closing::Patience;
 pub use intensity::intensities;
-pub use late::Late;
-pub use meter::{Meter, Now, Span, Step};
-pub use recover::{
-    Records, Unrelated, merge_read, merge_records, read_records, read_run, read_whole, read_whole_as_one, record_hash,
-};
+pub use meter::Meter;
+pub use record::{LateSpan, Span, Step};
+pub use recover::{Records, Unrelated, merge_read, read_records, read_run, read_whole, record_hash};
 pub use replay::replay;
 pub use reprice::{reprice, reprice_of};
+pub use watch::Now;

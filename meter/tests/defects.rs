@@ -7,8 +7,8 @@ mod steady;
 use std::time::{Duration, Instant};
 
 use eco2::options::Options;
-use eco2::samplers::{Batch, Source};
 use eco2::schema::DeviceSync;
+use eco2::source::{Batch, Source};
 use eco2::{Meter, Step};
 use eco2_core::{Component, Domain};
 use steady::{Steady, open, options, work};
@@ -131,7 +131,7 @@ fn an_option_has_the_effect_its_name_promises() {
     let folder = tempfile::tempdir().unwrap();
     let with = |options: Options| {
         let command = vec!["/usr/bin/python3".to_owned(), "--data=a.csv".to_owned()];
-        Meter::open_for(options, vec![Box::new(Steady::new().0)], command).unwrap().close()
+        Meter::builder().options(options).source(Steady::new().0).command(command).open().unwrap().close()
     };
     let plain = with(options(folder.path()));
     assert_eq!((plain.run.name.as_str(), plain.run.command[1].as_str()), ("python3", "--data=a.csv"));

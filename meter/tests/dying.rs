@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use eco2::Meter;
 use eco2::options::Options;
-use eco2::samplers::{Batch, Source};
 use eco2::schema::Report;
+use eco2::source::{Batch, Source};
 use eco2_core::{Component, Domain, Quality};
 use steady::{options, work};
 

@@ -4,8 +4,8 @@
 
 mod steady;
 
-use eco2::Late;
-use eco2::samplers::clock::monotonic_ns;
+use eco2::monotonic_ns;
+use eco2::{LateSpan, Patience};
 use steady::{open, work};
 
 #[test]
@@ -36,9 +36,9 @@ fn m41_a_span_of_the_past_is_refused_where_nothing_is_known_of_it() {
     let (meter, _) = open(folder.path());
     let name = meter.name("kernel");
     let now_ns = monotonic_ns();
-    assert_eq!(meter.between(name, now_ns, now_ns - 1), Err(Late::Reversed));
-    assert_eq!(meter.between(name, before_ns, now_ns), Err(Late::BeforeRun));
-    assert_eq!(meter.between(name, now_ns, now_ns + 3_600_000_000_000), Err(Late::Future));
+    assert_eq!(meter.between(name, now_ns, now_ns - 1), Err(LateSpan::Reversed));
+    assert_eq!(meter.between(name, before_ns, now_ns), Err(LateSpan::BeforeRun));
+    assert_eq!(meter.between(name, now_ns, now_ns + 3_600_000_000_000), Err(LateSpan::Future));
     assert!(meter.close().spans.is_empty());
 }
 
@@ -50,8 +50,8 @@ fn m41_a_span_of_a_run_that_is_over_is_refused_and_not_lost_in_silence() {
     let begin_ns = monotonic_ns();
     work(20);
     let end_ns = monotonic_ns();
-    let report = meter.finish(end_ns, None, false);
-    assert_eq!(meter.between(name, begin_ns, end_ns), Err(Late::Over));
+    let report = meter.finish(end_ns, None, Patience::LastReadings);
+    assert_eq!(meter.between(name, begin_ns, end_ns), Err(LateSpan::Over));
     assert_eq!((report.spans.len(), meter.snapshot()), (0, report));
 }
 

@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use eco2::monotonic_ns;
 use eco2::options::Options;
-use eco2::samplers::clock::monotonic_ns;
-use eco2::samplers::{Batch, Source};
 use eco2::schema::State;
-use eco2::{Meter, Step};
+use eco2::source::{Batch, Source};
+use eco2::{Meter, Patience, Step};
 use eco2_core::{Component, Domain, Quality};
 use steady::{Steady, open, options, work};
 
@@ -120,7 +120,7 @@ fn a_run_is_ended_once_and_tells_the_same_ever_after() {
     work(20);
     let end_ns = monotonic_ns();
     let reports: Vec<_> = thread::scope(|scope| {
-        let ends = [0, 1].map(|_| scope.spawn(|| meter.finish(end_ns, Some(3), false)));
+        let ends = [0, 1].map(|_| scope.spawn(|| meter.finish(end_ns, Some(3), Patience::LastReadings)));
         ends.map(|end| end.join().unwrap()).into()
     });
     drop(meter.span(step));
@@ -178,7 +178,7 @@ fn everything(meter: &Meter, name: eco2::NameId) -> bool {
     meter.follow(1);
     let step = meter.step_work(name, Step { loss: Some(1.0), ..Step::default() });
     let nothing = meter.total(name).is_none() && meter.series("GPU-1").is_empty() && meter.budget().is_empty();
-    let report = meter.finish(monotonic_ns(), None, false);
+    let report = meter.finish(monotonic_ns(), None, Patience::LastReadings);
     !step && nothing && report.run.id == meter.run_id() && report.devices.is_empty()
 }
 

@@ -9,8 +9,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use eco2::options::{Layer, Options, Origin, opt};
-use eco2::samplers::{Batch, Source};
 use eco2::schema::{Report, State};
+use eco2::source::{Batch, Source};
 use eco2::{Meter, Step};
 use eco2_core::{Component, Domain};
 use steady::{Steady, open, options, work};

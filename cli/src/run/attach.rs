@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 use std::thread;
 
 use anyhow::Context as _;
+use eco2::Patience;
 use eco2::options::{Options, opt};
 use eco2_samplers::clock;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -31,9 +32,10 @@ pub(super) fn attach(pid: u32, options: &Options) -> anyhow::Result<u8> {
     // Ends at a signal, or when the inbox is closed because the process has ended.
     let signals = inbox.signals.forever().map(|origin| Pressure::of(origin.signal));
     let is_urgent = { signals }.find(|pressure| pressure.asks_to_end()).is_some_and(Pressure::is_urgent);
+    let patience = if is_urgent { Patience::OneReading } else { Patience::LastReadings };
     let end_ns = clock::monotonic_ns();
     let log = measuring.log_path();
-    let report = measuring.0.and_then(|meter| watch::guarded(|| meter.close_at(end_ns, None, is_urgent)));
+    let report = measuring.0.and_then(|meter| watch::guarded(|| meter.finish(end_ns, None, patience)));
     summary::finish(report, log.as_deref(), options);
     Ok(0)
 }

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use anyhow::Context as _;
-use eco2::options::{Options, env, opt};
-use eco2::{Error, Meter};
+use eco2::options::{Options, PARENT_PART, opt};
+use eco2::{Error, Meter, Patience};
 use eco2_core::schema::Report;
 use eco2_samplers::usage::Exited;
 
@@ -20,13 +20,13 @@ pub(super) struct CommandEnd {
     /// Time of the end, monotonic nanoseconds.
     pub(super) at_ns: u64,
     pub(super) exited: Exited,
-    /// Whether signals asked eco2 to end without delay.
-    pub(super) is_urgent: bool,
+    /// Whether the report waits for the last readings; signals may ask eco2 to end without delay.
+    pub(super) patience: Patience,
 }
 
 /// Opens the meter. A wrong option is an error; any other failure is printed, and the command runs without a meter.
 pub(super) fn open(options: &Options, command_line: Vec<String>) -> anyhow::Result<OptionalMeter> {
-    let opened = guarded(|| Meter::open_for(options.clone(), Vec::new(), command_line.clone()));
+    let opened = guarded(|| Meter::builder().options(options.clone()).command(command_line.clone()).open());
     let error = match opened {
         Some(Ok(meter)) => {
             print_budget_events(&meter, options);
@@ -81,7 +81,8 @@ pub(super) fn until_ended(
     }
     let exited = exited.context("the command's exit code is lost")?;
     let is_urgent = lock(&pressure).is_urgent();
-    Ok(CommandEnd { at_ns, exited, is_urgent })
+    let patience = if is_urgent { Patience::OneReading } else { Patience::LastReadings };
+    Ok(CommandEnd { at_ns, exited, patience })
 }
 
 /// Forwards signals from a separate thread until the inbox is closed.
@@ -137,8 +138,7 @@ impl OptionalMeter {
 
     /// Environment variables for the command: the run's id and the id of this record, for programs that measure inside it.
     pub(super) fn variables(&self) -> Vec<(&'static str, String)> {
-        let variables =
-            |meter: &Meter| vec![(opt::RUN_ID.variable, meter.run_id()), (env::PARENT_PART, meter.part_id())];
+        let variables = |meter: &Meter| vec![(opt::RUN_ID.variable, meter.run_id()), (PARENT_PART, meter.part_id())];
         self.0.as_ref().map(variables).unwrap_or_default()
     }
 
@@ -152,7 +152,7 @@ impl OptionalMeter {
         let meter = self.0?;
         guarded(|| {
             meter.exited(&end.exited);
-            meter.close_at(end.at_ns, Some(code.into()), end.is_urgent)
+            meter.finish(end.at_ns, Some(code.into()), end.patience)
         })
     }
 

@@ -7,7 +7,7 @@ use super::device::Device;
 use super::energy::{Energy, SpanRecord};
 use super::events::SpellRecord;
 use super::whole::Report;
-use crate::{Bounded, RangeKind, Ranged};
+use crate::{Bounded, RangeKind, Ranged, units};
 
 /// The kind that a report states; one of an older version states none and promised no more than a plausible range.
 fn kind(stated: Option<RangeKind>) -> RangeKind {
@@ -24,6 +24,20 @@ impl Ranged for Energy {
 }
 
 impl Energy {
+    /// The total in kilowatt-hours, without the overhead of the facility; `None` where no energy is known.
+    ///
+    /// ```
+    /// use eco2_core::schema::Energy;
+    ///
+    /// let energy = Energy { total_uj: Some(1_800_000_000_000), ..Energy::default() };
+    /// assert_eq!(energy.kwh(), Some(0.5));
+    /// assert_eq!(Energy::default().kwh(), None);
+    /// ```
+    #[must_use]
+    pub fn kwh(&self) -> Option<f64> {
+        self.total_uj.map(units::kwh)
+    }
+
     /// The total with the bounds that rest on no assumption about power, microjoules.
     #[must_use]
     pub fn free(&self) -> Bounded<u64> {

@@ -8,7 +8,7 @@ mod settled;
 mod sink;
 
 pub(crate) use own_steps::{OwnSteps, Progress, STEP};
-pub(crate) use settled::Reach;
+pub(crate) use settled::UnreadUse;
 
 use std::collections::BTreeMap;
 
@@ -42,7 +42,7 @@ pub(crate) type Observer = Box<dyn Fn(&EventRecord) + Send>;
 pub(crate) struct Engine {
     pub(crate) ledger: Ledger,
     pub(crate) gauges: GaugeSums,
-    pub(crate) spells: RunEpisodes,
+    pub(crate) episodes: RunEpisodes,
     pub(crate) events: Vec<EventRecord>,
     pub(crate) sources: SourceStates,
     pub(crate) journal: Journal,
@@ -83,7 +83,7 @@ impl Engine {
             wall: WallWatch::default(),
             ledger: Ledger::new(now_ns, Names::LIVE_CAP),
             gauges: GaugeSums::default(),
-            spells: RunEpisodes::default(),
+            episodes: RunEpisodes::default(),
             events: Vec::new(),
             sources: SourceStates::default(),
             journal: Journal::default(),
@@ -141,7 +141,7 @@ impl Engine {
 
     /// One event, or the end of a thread.
     fn take(&mut self, recorded: &Recorded) {
-        let Self { ledger, journal, trace_open, spells, own_steps, .. } = self;
+        let Self { ledger, journal, trace_open, episodes, own_steps, .. } = self;
         let Recorded { at_ns, error_ns, thread, drained } = *recorded;
         let Drained::Event(event) = drained else {
             ledger.abandon(thread);
@@ -163,9 +163,9 @@ impl Engine {
             }
         }
         if own_steps.add(ledger, (thread, name), event.kind, at_ns) {
-            spells.step(at_ns);
+            episodes.step(at_ns);
         } else if !ended && own_steps.id(ledger) == Some(name) {
-            spells.step_begins(at_ns, event.kind == SpanEventKind::Start);
+            episodes.step_begins(at_ns, event.kind == SpanEventKind::Start);
         }
         if journal.traces() {
             let edge = TraceEdge { key: (thread, name), kind: event.kind, ended, step_from_ns, at_ns };
@@ -233,7 +233,7 @@ impl Engine {
         }
         self.housekeeping_ns = now_ns;
         if self.begun && !self.is_ending() {
-            self.episodes(now_ns);
+            self.report_episodes(now_ns);
         }
         self.ledger.give_up(now_ns.saturating_sub(SILENT_NS));
         self.publisher.choose(&self.ledger, now_ns);
@@ -253,8 +253,8 @@ impl Engine {
     }
 
     /// Stalls and heat, when they begin. The report at the end replaces these events by what became of each.
-    fn episodes(&mut self, now_ns: u64) {
-        for Begun { kind, device, text } in self.spells.begun(now_ns) {
+    fn report_episodes(&mut self, now_ns: u64) {
+        for Begun { kind, device, text } in self.episodes.begun(now_ns) {
             let index = self.ledger.tracks().iter().position(|track| track.domain().id == device).unwrap_or(usize::MAX);
             if self.is_admitted(index, kind) {
                 self.event(now_ns, kind, &device, text);
@@ -280,7 +280,7 @@ impl Engine {
         let earlier_ns = now_ns.saturating_sub(self.ledger.opened_ns());
         self.events.iter_mut().for_each(|event| event.at = event.at.saturating_sub(earlier_ns));
         self.ledger.restart_at(now_ns);
-        self.spells = RunEpisodes::default();
+        self.episodes = RunEpisodes::default();
         self.own_steps.restart();
         self.begun = true;
     }

@@ -21,10 +21,10 @@ pub const PARENT_PART: &str = "ECO2_PARENT_PART";
 
 /// Variables that are not options: paths by which the Python package finds the library and the command, and the address of
 /// a cloud's metadata service.
-pub const ELSEWHERE: &[&str] = &["ECO2_LIBRARY", "ECO2_COMMAND", "ECO2_METADATA_URL", PARENT_PART];
+const ELSEWHERE: &[&str] = &["ECO2_LIBRARY", "ECO2_COMMAND", "ECO2_METADATA_URL", PARENT_PART];
 
 /// Prefix of variables with tokens. They are not options: they are read where they are used, and never shown.
-pub const TOKENS: &str = "ECO2_TOKEN_";
+const TOKENS: &str = "ECO2_TOKEN_";
 
 /// A variable that looks like one of ours and is none.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -45,14 +45,14 @@ impl TakeValue<Vec<(String, String)>> for BTreeMap<String, String> {
 }
 
 /// A field that can be shown to people.
-pub(super) trait Shown {
+pub(super) trait ShowField {
     /// The value; `None` where the field has none.
     fn shown(&self) -> Option<String>;
 }
 
 macro_rules! shown {
     ($($type:ty: |$value:ident| $text:expr;)*) => {
-        $(impl Shown for $type {
+        $(impl ShowField for $type {
             fn shown(&self) -> Option<String> {
                 let $value = self;
                 Some($text)
@@ -83,32 +83,32 @@ shown! {
 }
 
 /// The only option that is a whole number of 64 bits is an instant, nanoseconds since 1970 UTC.
-impl Shown for i64 {
+impl ShowField for i64 {
     fn shown(&self) -> Option<String> {
         Some(eco2_grid::utc(*self))
     }
 }
 
-impl<T: Shown> Shown for Option<T> {
+impl<T: ShowField> ShowField for Option<T> {
     fn shown(&self) -> Option<String> {
         self.as_ref()?.shown()
     }
 }
 
-impl Shown for Vec<String> {
+impl ShowField for Vec<String> {
     fn shown(&self) -> Option<String> {
         (!self.is_empty()).then(|| self.join(","))
     }
 }
 
-impl Shown for Vec<(String, f64)> {
+impl ShowField for Vec<(String, f64)> {
     fn shown(&self) -> Option<String> {
         let pairs = self.iter().map(|(name, kg)| format!("{name}={kg}")).collect::<Vec<_>>();
         (!pairs.is_empty()).then(|| pairs.join(","))
     }
 }
 
-impl Shown for BTreeMap<String, String> {
+impl ShowField for BTreeMap<String, String> {
     fn shown(&self) -> Option<String> {
         let pairs = self.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
         (!pairs.is_empty()).then(|| pairs.join(","))

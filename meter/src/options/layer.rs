@@ -10,7 +10,7 @@ use super::rows::opt;
 use super::trust::Refused;
 
 /// Largest configuration text, bytes.
-pub const MAX_TEXT_BYTES: usize = 1 << 20;
+pub(super) const MAX_TEXT_BYTES: usize = 1 << 20;
 
 /// Least Jaro-Winkler similarity of a name worth suggesting; "zoen" to "zone" has 0.93.
 const NEAR: f64 = 0.8;

@@ -1,31 +1,76 @@
 //! The configuration files: the only part that reads any.
 
+use std::env;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use super::env::Warning;
 use super::error::OptionsError;
 use super::layer::{Layer, MAX_TEXT_BYTES};
 use super::origin::{Distrust, Origin};
 use super::rows::Options;
 
+impl Options {
+    /// Loads the options that the command would use in this process: from the configuration files and the environment.
+    /// `ECO2_*` variables that no option has are ignored; [`Options::load_with`] returns them.
+    ///
+    /// # Errors
+    /// [`OptionsError`] naming the file and line, or the variable.
+    ///
+    /// ```
+    /// use eco2::Options;
+    /// use eco2::options::opt;
+    ///
+    /// let options = Options::load()?;
+    /// println!("zone {:?}, set by {}", options.zone, options.origin(&opt::ZONE));
+    /// # Ok::<(), eco2::options::OptionsError>(())
+    /// ```
+    pub fn load() -> Result<Self, OptionsError> {
+        Ok(Self::load_with(Layer::default())?.0)
+    }
+
+    /// Loads the same, below the settings of a program or its flags; with the variables that look like options of eco2 and
+    /// are none.
+    ///
+    /// # Errors
+    /// As [`Options::load`], and what [`Options::resolve`] refuses.
+    ///
+    /// ```
+    /// use eco2::options::{Layer, Options, Origin, opt};
+    ///
+    /// let mut flags = Layer::default();
+    /// flags.set(&opt::ZONE, "FR", Origin::code("--zone"))?;
+    /// let (options, warnings) = Options::load_with(flags)?;
+    /// assert_eq!(options.zone.as_deref(), Some("FR"), "a flag wins over files and variables");
+    /// warnings.iter().for_each(|warning| eprintln!("{warning}"));
+    /// # Ok::<(), eco2::options::OptionsError>(())
+    /// ```
+    pub fn load_with(code: Layer) -> Result<(Self, Vec<Warning>), OptionsError> {
+        let mut layers = load_files(&Places::standard(env::vars_os()))?;
+        let (environment, warnings) = Self::from_env(env::vars_os())?;
+        layers.extend([environment, code]);
+        Ok((Self::resolve(layers)?, warnings))
+    }
+}
+
 /// Where the configuration files are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Places {
+pub(super) struct Places {
     /// The project's.
-    pub project: PathBuf,
+    pub(super) project: PathBuf,
     /// The user's; `None`: there is no home.
-    pub user: Option<PathBuf>,
+    pub(super) user: Option<PathBuf>,
     /// The machine's.
-    pub system: PathBuf,
+    pub(super) system: PathBuf,
 }
 
 impl Places {
     /// The documented places, from `XDG_CONFIG_HOME` and `HOME`. As the XDG base directory specification has it, a
     /// relative folder counts as not set.
-    pub fn standard<K: AsRef<OsStr>, V: AsRef<OsStr>>(variables: impl IntoIterator<Item = (K, V)>) -> Self {
+    pub(super) fn standard<K: AsRef<OsStr>, V: AsRef<OsStr>>(variables: impl IntoIterator<Item = (K, V)>) -> Self {
         let (mut config, mut home) = (None, None);
         for (variable, value) in variables {
             let folder = Some(PathBuf::from(value.as_ref())).filter(|folder| folder.is_absolute());
@@ -48,7 +93,7 @@ impl Places {
 ///
 /// # Errors
 /// [`OptionsError`] for a file that is there and cannot be read, or that holds what [`Options::from_toml`] refuses.
-pub fn load_files(places: &Places) -> Result<Vec<Layer>, OptionsError> {
+pub(super) fn load_files(places: &Places) -> Result<Vec<Layer>, OptionsError> {
     let user = places.user.as_ref().map(|path| (path, Origin::user as fn(String) -> Origin));
     let files = [(&places.system, Origin::system as fn(String) -> Origin), (&places.project, Origin::project)];
     let mut layers = Vec::new();

@@ -4,7 +4,7 @@
 //! `/etc/eco2/config.toml`, and the defaults. Each origin becomes a [`Layer`]; [`Options::resolve`] lays them over each
 //! other, option by option (labels: label by label), and remembers where every value came from.
 //! A project's file may not set every option: see [`Effect`]. Text is parsed here,
-//! never read: only [`load_files`] opens files. Nothing is printed. Each option is declared once, by a [`Row`].
+//! never read: only [`Options::load`] and [`Options::load_with`] read files. Nothing is printed. Each option is declared once, by a [`Row`].
 //!
 //! ```
 //! use eco2::options::{Options, Origin, opt};
@@ -19,7 +19,7 @@
 //! # Ok::<(), eco2::options::OptionsError>(())
 //! ```
 
-pub mod env;
+mod env;
 mod error;
 mod field;
 mod input;
@@ -38,12 +38,11 @@ mod tests;
 #[cfg(test)]
 mod trust_tests;
 
-pub use env::Warning;
+pub use env::{PARENT_PART, Warning};
 pub use error::OptionsError;
 pub use field::Log;
 pub use input::Input;
-pub use layer::{Layer, MAX_TEXT_BYTES};
-pub use load::{Places, load_files};
+pub use layer::Layer;
 pub use origin::{Level, Origin};
 pub(crate) use parse::LEAST_KWH;
 pub use parse::{PROVIDERS, SOURCES, WEBHOOKS};

@@ -80,7 +80,7 @@ impl Origin {
     /// Whether it may set every option: the program, the environment, and the user's and the machine's files unless
     /// another user can change them.
     #[must_use]
-    pub fn is_trusted(&self) -> bool {
+    pub(super) fn is_trusted(&self) -> bool {
         self.distrust().is_none()
     }
 
@@ -94,7 +94,7 @@ impl Origin {
 
     /// Whether the value was read from a configuration file.
     #[must_use]
-    pub fn is_file(&self) -> bool {
+    pub(crate) fn is_file(&self) -> bool {
         matches!(self.level, Level::System | Level::User | Level::Project)
     }
 

@@ -18,14 +18,19 @@ impl Options {
     /// # Errors
     /// [`OptionsError::Missing`] for a limit on cost without a price or a tariff.
     pub fn resolve(layers: impl IntoIterator<Item = Layer>) -> Result<Self, OptionsError> {
-        let (mut entries, mut refused) = (Vec::new(), Vec::new());
+        Self::default().with(layers)
+    }
+
+    /// Lays the layers over these options.
+    pub(crate) fn with(self, layers: impl IntoIterator<Item = Layer>) -> Result<Self, OptionsError> {
+        let mut options = self;
+        let mut entries = Vec::new();
         for layer in layers {
             let (given, left_out) = layer.into_parts();
             entries.extend(given);
-            refused.extend(left_out);
+            options.refused.extend(left_out);
         }
         entries.sort_by_key(|entry| entry.origin.level());
-        let mut options = Self { refused, ..Self::default() };
         for entry in entries {
             // Every value of a layer was accepted by its row.
             options.read(entry.row, &entry.value);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use eco2_core::Decision;
 use eco2_grid::carbon::CloudPower;
 
-use super::field::{Log, Shown as _, TakeValue as _};
+use super::field::{Log, ShowField as _, TakeValue as _};
 use super::input::Input;
 use super::origin::Origin;
 use super::parse;

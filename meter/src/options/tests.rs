@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::layer::MAX_TEXT_BYTES;
+use super::load::{Places, load_files};
 use super::*;
 
 fn toml(text: &str) -> Result<Layer, OptionsError> {

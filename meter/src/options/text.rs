@@ -71,20 +71,20 @@ impl Options {
     /// wrong type or range, nesting deeper than 4.
     pub fn from_json(text: impl AsRef<[u8]>, origin: Origin) -> Result<Layer, OptionsError> {
         let text = layer::checked_text(text.as_ref(), &origin)?;
-        let reader = Reader { text, lines: Lines::of(text), origin: &origin };
+        let reader = JsonReader { text, lines: Lines::of(text), origin: &origin };
         Layer::from_entries(reader.members(text, 0)?, &origin)
     }
 }
 
-struct Reader<'a> {
+struct JsonReader<'a> {
     text: &'a str,
     lines: Lines,
     origin: &'a Origin,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> JsonReader<'a> {
     fn members(&self, part: &'a str, depth: usize) -> Result<Vec<Entry>, OptionsError> {
-        let Members(members) = self.parse(part)?;
+        let JsonMembers(members) = self.parse(part)?;
         let mut entries = Vec::with_capacity(members.len());
         for (key, raw) in members.into_iter().filter(|(_, raw)| raw.get() != "null") {
             let line = Some(self.line(raw.get()));
@@ -131,9 +131,9 @@ impl<'a> Reader<'a> {
 }
 
 /// An object's members in their order, none twice.
-struct Members<'a>(Vec<(String, &'a RawValue)>);
+struct JsonMembers<'a>(Vec<(String, &'a RawValue)>);
 
-impl<'de> Deserialize<'de> for Members<'de> {
+impl<'de> Deserialize<'de> for JsonMembers<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(MembersVisitor)
     }
@@ -142,7 +142,7 @@ impl<'de> Deserialize<'de> for Members<'de> {
 struct MembersVisitor;
 
 impl<'de> Visitor<'de> for MembersVisitor {
-    type Value = Members<'de>;
+    type Value = JsonMembers<'de>;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("an object of options")
@@ -156,6 +156,6 @@ impl<'de> Visitor<'de> for MembersVisitor {
             }
             members.push((key, value));
         }
-        Ok(Members(members))
+        Ok(JsonMembers(members))
     }
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::Path;
 
+use super::load::{Places, load_files};
 use super::*;
 
 /// Options that load code, name paths or decide where data is sent. Written down here and not computed from the table.

@@ -1,7 +1,8 @@
-//! The run's budget: watches its progress, forecasts its end, and reports when a decision changes.
+//! The budget of a run ([`Meter::budget`](crate::Meter::budget)): follows its progress, forecasts its use at the end, and
+//! reports graver decisions.
 //!
-//! The sampling thread gives progress and energy (nothing is allocated there). Everything else happens at a look: by the
-//! program, for the log's checkpoint, or on the thread that sends alerts. A look takes the account, not the report.
+//! The sampling thread passes progress and energy, and allocates nothing. Everything else happens in a check, which compares
+//! the account with every limit: for the program, for a report, or on the thread that sends alerts.
 
 mod outlook;
 
@@ -11,21 +12,21 @@ use eco2_core::schema::{BudgetRecord, Energy, EventKind, Work};
 use eco2_core::units::uj_at_power;
 use eco2_core::{Account, Decision, Forecaster, Ranged, Spent, Unit};
 
-use crate::live::engine::{Engine, Progress, Reach};
+use crate::live::engine::{Engine, Progress, UnreadUse};
 use crate::options::Options;
 use crate::run::curves::Curves;
 use crate::run::pricing::{Pricing, When};
 use crate::sync::lock;
 use outlook::Length;
 
-/// The longest that the energy until an instant is waited for.
+/// The longest that a step waits for its energy to settle; then it counts without.
 const PATIENCE_NS: u64 = 2_000_000_000;
 
 /// An event about something that is not known yet waits this long: a power sensor has no energy before its second
 /// reading.
 const FIRST_NS: u64 = 5_000_000_000;
 
-/// Watches one run.
+/// Compares one run with its limits.
 pub(crate) struct BudgetMonitor {
     length: Option<Length>,
     check_steps: u64,
@@ -33,108 +34,116 @@ pub(crate) struct BudgetMonitor {
     state: Mutex<State>,
 }
 
-/// Who looks at the budget. A program that asks may stop; what goes by between two of its looks is held back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Asks {
-    /// Nobody: a report is made.
-    #[default]
-    Nobody,
-    /// The thread that tells alerts.
-    Thread,
+/// The caller of a budget check. Only a program can stop; what it uses between two of its checks is held back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BudgetReader {
+    /// A report, which decides nothing.
+    Report,
+    /// The thread that sends alerts.
+    AlertThread,
     /// The program.
     Program,
 }
 
-/// The run as a look sees it.
-pub(crate) struct Looked<'a> {
+/// The run that a check sees.
+pub(crate) struct BudgetInput<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) account: &'a Account,
     pub(crate) pricing: &'a Pricing,
     pub(crate) when: &'a When,
     /// Whether the run is over.
     pub(crate) closed: bool,
-    pub(crate) asks: Asks,
+    pub(crate) reader: BudgetReader,
 }
 
 #[derive(Default)]
 struct State {
     /// The run's own steps.
-    steps: Watched,
-    /// The milliseconds of a run of given hours.
-    time: Watched,
-    looks: Looks,
-    /// By limit: whether the last look found the forecast over it, and the decision that was reported.
+    steps: ProgressTrack,
+    /// The milliseconds of a run with a planned duration.
+    time: ProgressTrack,
+    checks: CheckIntervals,
+    /// Limits that the forecast exceeded at the last check.
     soft: Vec<Unit>,
-    told: Vec<(Unit, Decision)>,
+    /// The gravest decision that was reported, by limit.
+    reported: Vec<(Unit, Decision)>,
+}
+
+/// Progress at an instant: steps or milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Mark {
+    done: u64,
+    at_ns: u64,
 }
 
 /// One kind of progress, with the energy until each instant. An instant counts once its energy is settled: a counter that
 /// changes seldom would otherwise give one step the energy of many.
 #[derive(Default)]
-struct Watched {
+struct ProgressTrack {
     forecaster: Forecaster,
-    /// Progress whose energy is not settled yet, and its time.
-    awaited: Option<(u64, u64)>,
-    /// The last progress that was taken, and its time.
-    taken: Option<(u64, u64)>,
+    /// Progress whose energy is not settled yet.
+    pending: Option<Mark>,
+    /// The last progress that the forecaster has.
+    settled: Option<Mark>,
 }
 
-impl Watched {
-    /// Takes the progress at its own time: first where it began, then where it is now. Allocates nothing.
-    fn observe(&mut self, engine: &Engine, now_ns: u64, [from, now]: [(u64, u64); 2]) {
-        if let Some((done, at_ns)) = self.awaited {
-            match engine.settled_uj(at_ns) {
-                Some(energy_uj) => self.forecaster.observe(done, energy_uj, at_ns),
-                None if now_ns.saturating_sub(at_ns) < PATIENCE_NS => return,
+impl ProgressTrack {
+    /// Takes the progress between the start and `now`: first the start, then `now`. Allocates nothing.
+    fn observe(&mut self, engine: &Engine, now_ns: u64, start: Mark, now: Mark) {
+        if let Some(mark) = self.pending {
+            match engine.settled_uj(mark.at_ns) {
+                Some(energy_uj) => self.forecaster.observe(mark.done, energy_uj, mark.at_ns),
+                None if now_ns.saturating_sub(mark.at_ns) < PATIENCE_NS => return,
                 None => {}
             }
-            (self.taken, self.awaited) = (Some((done, at_ns)), None);
+            (self.settled, self.pending) = (Some(mark), None);
         }
-        self.awaited = match self.taken {
-            // Steps that were counted as others were, or began later: from the beginning again.
-            Some((done, _)) if now.0 < done => Some(from),
-            Some((0, at_ns)) if at_ns != from.1 => Some(from),
-            Some((done, _)) if now.0 > done => Some(now),
+        self.pending = match self.settled {
+            // The count restarted, or the steps began later than was known: from the start again.
+            Some(settled) if now.done < settled.done => Some(start),
+            Some(settled) if settled.done == 0 && settled.at_ns != start.at_ns => Some(start),
+            Some(settled) if now.done > settled.done => Some(now),
             Some(_) => None,
-            None => Some(from),
+            None => Some(start),
         };
     }
 }
 
-/// Energy and time between two looks, of the program as soon as it asks.
+/// Energy and time between two checks; of the program's checks as soon as it makes any.
 #[derive(Default)]
-struct Looks {
-    seen: Forecaster,
+struct CheckIntervals {
+    forecaster: Forecaster,
     count: u64,
-    asked: bool,
+    by_program: bool,
 }
 
-impl Looks {
-    fn add(&mut self, asks: Asks, energy_uj: u64, now_ns: u64) {
-        match asks {
-            Asks::Nobody => return,
-            Asks::Thread if self.asked => return,
-            Asks::Program if !self.asked => *self = Self { asked: true, ..Self::default() },
+impl CheckIntervals {
+    fn add(&mut self, reader: BudgetReader, energy_uj: u64, now_ns: u64) {
+        match reader {
+            BudgetReader::Report => return,
+            BudgetReader::AlertThread if self.by_program => return,
+            BudgetReader::Program if !self.by_program => *self = Self { by_program: true, ..Self::default() },
             _ => {}
         }
         self.count += 1;
-        self.seen.observe(self.count, energy_uj, now_ns);
+        self.forecaster.observe(self.count, energy_uj, now_ns);
     }
 }
 
 impl State {
-    /// The most that may be used until the next look, microjoules: what was used since the counters' last updates, ceiling
-    /// power for the longest time between two looks, and the largest step.
-    fn next_uj(&self, check_steps: u64, reach: Reach) -> u64 {
+    /// The most that may be used until the next check, microjoules: use since the counters' last updates, ceiling power for the
+    /// longest time between two checks, and the largest step.
+    fn next_uj(&self, check_steps: u64, unread_use: UnreadUse) -> u64 {
         let steps = &self.steps.forecaster;
         let (largest_uj, longest_ns) = match steps.longest_step_ns() {
-            0 => (self.looks.seen.largest_step_uj(), 0),
+            0 => (self.checks.forecaster.largest_step_uj(), 0),
             longest_ns => (steps.largest_step_uj(), longest_ns),
         };
-        let next_look_ns = longest_ns.saturating_mul(check_steps).max(self.looks.seen.longest_step_ns());
+        let next_check_ns = longest_ns.saturating_mul(check_steps).max(self.checks.forecaster.longest_step_ns());
         // Where no power is known yet, steps are.
-        let until_then_uj = uj_at_power(reach.ceiling_uw, next_look_ns).max(largest_uj.saturating_mul(check_steps));
-        reach.unseen_uj.saturating_add(until_then_uj).saturating_add(largest_uj)
+        let until_then_uj =
+            uj_at_power(unread_use.ceiling_uw, next_check_ns).max(largest_uj.saturating_mul(check_steps));
+        unread_use.unseen_uj.saturating_add(until_then_uj).saturating_add(largest_uj)
     }
 }
 
@@ -164,21 +173,18 @@ impl BudgetMonitor {
         }
         let mut state = lock(&self.state);
         if let Some(Progress { from_ns, done, at_ns }) = engine.own_steps.progress() {
-            state.steps.observe(engine, now_ns, [(0, from_ns), (done, at_ns)]);
+            state.steps.observe(engine, now_ns, Mark { done: 0, at_ns: from_ns }, Mark { done, at_ns });
         }
         if let Some(Length::Milliseconds(_)) = self.length {
             let opened_ns = engine.ledger.opened_ns();
-            state.time.observe(
-                engine,
-                now_ns,
-                [(0, opened_ns), (now_ns.saturating_sub(opened_ns) / 1_000_000, now_ns)],
-            );
+            let now = Mark { done: now_ns.saturating_sub(opened_ns) / 1_000_000, at_ns: now_ns };
+            state.time.observe(engine, now_ns, Mark { done: 0, at_ns: opened_ns }, now);
         }
     }
 
     /// Every limit and the forecast; `None` without a limit and a length.
-    pub(crate) fn assess(&self, looked: &Looked<'_>) -> Option<BudgetRecord> {
-        let Looked { engine, account, pricing, when, closed, asks } = *looked;
+    pub(crate) fn assess(&self, input: &BudgetInput<'_>) -> Option<BudgetRecord> {
+        let BudgetInput { engine, account, pricing, when, closed, reader } = *input;
         if pricing.budgets().is_empty() && self.length.is_none() {
             return None;
         }
@@ -186,13 +192,13 @@ impl BudgetMonitor {
         let curve = |energy: &Energy| Curves::of(&engine.ledger, account).run.with_total(energy.bounded());
         let (carbon, _) = pricing.price(&mut energy, &Work::default(), when, curve);
         let (energy, carbon) = (&energy, &carbon);
-        let reach = engine.reach(account.end_ns);
+        let unread_use = engine.unread_use(account.end_ns);
         let mut state = lock(&self.state);
-        state.looks.add(asks, energy.total_uj.unwrap_or(0), account.end_ns);
-        let next_uj = state.next_uj(self.check_steps, reach);
-        let watched = if matches!(self.length, Some(Length::Milliseconds(_))) { &state.time } else { &state.steps };
-        let seen = outlook::Seen { forecaster: &watched.forecaster, next_uj, energy, carbon, when };
-        let (outlook, forecast) = outlook::look(self.length, pricing, &seen);
+        state.checks.add(reader, energy.total_uj.unwrap_or(0), account.end_ns);
+        let next_uj = state.next_uj(self.check_steps, unread_use);
+        let progress = if matches!(self.length, Some(Length::Milliseconds(_))) { &state.time } else { &state.steps };
+        let seen = outlook::OutlookInput { forecaster: &progress.forecaster, next_uj, energy, carbon, when };
+        let (outlook, forecast) = outlook::outlook(self.length, pricing, &seen);
         let usage = pricing.usage(energy, carbon);
         let decide = |budget: &eco2_core::Budget| match closed {
             true => budget.judge(&usage),
@@ -208,15 +214,15 @@ impl BudgetMonitor {
         let known = |spent: &&Spent| spent.high.is_some() || spent.decision > Decision::Warn || age_ns >= FIRST_NS;
         let mut state = lock(&self.state);
         let mut graver = |spent: &&Spent| {
-            let before = state.told.iter_mut().find(|(unit, _)| *unit == spent.unit);
+            let before = state.reported.iter_mut().find(|(unit, _)| *unit == spent.unit);
             match before {
-                Some((_, told)) if spent.decision <= *told => false,
-                Some((_, told)) => {
-                    *told = spent.decision;
+                Some((_, gravest)) if spent.decision <= *gravest => false,
+                Some((_, gravest)) => {
+                    *gravest = spent.decision;
                     true
                 }
                 None => {
-                    state.told.push((spent.unit, spent.decision));
+                    state.reported.push((spent.unit, spent.decision));
                     spent.decision > Decision::Go
                 }
             }

@@ -4,7 +4,7 @@ use eco2_core::schema::{EventKind, Report};
 use eco2_samplers::{Ending as Sampling, Finished, Sampler, clock};
 
 use crate::live::thread_rings;
-use crate::run::budget::Asks;
+use crate::run::budget::BudgetReader;
 use crate::run::meter::Meter;
 use crate::run::report::Ending;
 use crate::sync::lock;
@@ -14,46 +14,76 @@ const LAST_KNOTS_NS: u64 = 250_000_000;
 /// A counter whose period is not known yet is taken to have this one: that of most GPUs.
 const USUAL_PERIOD_NS: u64 = 20_000_000;
 
-impl Meter {
-    /// Ends the run: waits for the counters' next updates (at most 250 ms), writes the log's end, returns the report.
-    #[must_use]
-    pub fn close(self) -> Report {
-        self.close_at(clock::monotonic_ns(), None, false)
-    }
+/// How long the end of a run waits for its last readings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// Until the counters have changed after the end, 250 ms at most.
+    LastReadings,
+    /// One more reading and no wait, as on SIGTERM; the report is then provisional.
+    OneReading,
+}
 
-    /// Ends the run at `end_ns` with a command's exit code. `hurried`: one more reading and no wait, as on SIGTERM; the
-    /// report is then provisional.
+impl Meter {
+    /// Ends the run and returns its final report. Waits for the counters' next updates, for 250 ms at most, and writes the
+    /// end of the log.
+    ///
+    /// ```
+    /// # use eco2::options::{Log, opt};
+    /// # let builder = eco2::Meter::builder().log(Log::Off).set(&opt::SOURCES, "synthetic");
+    /// let meter = builder.open()?;
+    /// // train
+    /// # std::thread::sleep(std::time::Duration::from_millis(250));
+    /// let report = meter.close();
+    /// match report.energy.kwh() {
+    ///     Some(kwh) => println!("{kwh:.3e} kWh, {:?} g CO2e", report.carbon.and_then(|carbon| carbon.grams)),
+    ///     None => println!("energy not known: {:?}", report.sources),
+    /// }
+    /// # Ok::<(), eco2::Error>(())
+    /// ```
     #[must_use]
-    pub fn close_at(mut self, end_ns: u64, exit_code: Option<i32>, hurried: bool) -> Report {
-        self.end_once(end_ns, exit_code, hurried);
+    pub fn close(mut self) -> Report {
+        self.end_once(clock::monotonic_ns(), None, Patience::LastReadings);
         self.over.take().unwrap_or_else(|| self.snapshot())
     }
 
-    /// [`Meter::close_at`] for those that share the meter: other calls may be under way, and what later ones record does
-    /// not count. A second call, and [`Meter::snapshot`] from then on, return the same report.
+    /// Ends the run at `end_ns` of the monotonic clock, with a command's exit code, and returns its final report. Threads
+    /// that share the meter may still record: what they record from then on does not count. A second call returns the same
+    /// report, and so does [`Meter::snapshot`].
+    ///
+    /// ```
+    /// use eco2::{Patience, monotonic_ns};
+    ///
+    /// # use eco2::options::{Log, opt};
+    /// # let meter = eco2::Meter::builder().log(Log::Off).set(&opt::SOURCES, "synthetic").open()?;
+    /// let report = meter.finish(monotonic_ns(), Some(1), Patience::LastReadings);
+    /// assert_eq!(report.run.exit_code, Some(1));
+    /// assert_eq!(meter.snapshot(), report);
+    /// # Ok::<(), eco2::Error>(())
+    /// ```
     #[must_use]
-    pub fn finish(&self, end_ns: u64, exit_code: Option<i32>, hurried: bool) -> Report {
-        self.end_once(end_ns, exit_code, hurried);
+    pub fn finish(&self, end_ns: u64, exit_code: Option<i32>, patience: Patience) -> Report {
+        self.end_once(end_ns, exit_code, patience);
         self.snapshot()
     }
 
-    fn end_once(&self, end_ns: u64, exit_code: Option<i32>, hurried: bool) {
+    fn end_once(&self, end_ns: u64, exit_code: Option<i32>, patience: Patience) {
         if self.forked() {
             return;
         }
         thread_rings::release(self.id);
         let mut running = lock(&self.sampler);
-        // Who comes second waits for the lock, and finds nothing to end.
+        // A second call waits for the lock, and finds no sampler to stop.
         let Some(sampler) = running.take() else { return };
+        let is_hurried = patience == Patience::OneReading;
         lock(&self.shared.sharing).end();
-        let finished = self.stop(sampler, end_ns, hurried);
-        if !hurried {
+        let finished = self.stop(sampler, end_ns, patience);
+        if !is_hurried {
             let identity = &self.shared.identity;
             self.shared.pricing.settle(&identity.when(identity.started_ns, end_ns));
         }
-        self.shared.check_budget(end_ns, true, Asks::Nobody);
+        self.shared.check_budget(end_ns, true, BudgetReader::Report);
         self.shared.check_rates(end_ns, true);
-        for (kind, text) in self.shared.alerts.close(hurried) {
+        for (kind, text) in self.shared.alerts.close(is_hurried) {
             lock(&self.shared.engine).event(end_ns, kind, "", text);
         }
         let report = self.last_report(&finished, end_ns, exit_code);
@@ -61,10 +91,10 @@ impl Meter {
     }
 
     /// Lets the sampling thread read on until the run's end has its knots.
-    fn stop(&self, sampler: Sampler, end_ns: u64, hurried: bool) -> Finished {
+    fn stop(&self, sampler: Sampler, end_ns: u64, patience: Patience) -> Finished {
         let mut engine = lock(&self.shared.engine);
         engine.end_at(end_ns);
-        let wait_ns = if hurried { 0 } else { patience_ns(engine.ledger.tracks().iter()) };
+        let wait_ns = if patience == Patience::OneReading { 0 } else { patience_ns(engine.ledger.tracks().iter()) };
         drop(engine);
         sampler.stop(wait_ns)
     }
@@ -90,7 +120,7 @@ impl Meter {
 
 impl Drop for Meter {
     fn drop(&mut self) {
-        self.end_once(clock::monotonic_ns(), None, true);
+        self.end_once(clock::monotonic_ns(), None, Patience::OneReading);
     }
 }
 

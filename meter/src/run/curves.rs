@@ -75,16 +75,23 @@ pub(crate) fn counter_records(
 /// One stretch a piece of the run that readings cover.
 fn stretches(boot: &BootAxis, account: &Account, device: &Device, curve: &Curve) -> Option<Vec<Stretch>> {
     let energy_uj = device.energy_uj?;
-    let seen: Vec<Seen> = curve.points().iter().map(|point| Seen::of(point, account.begin_ns)).collect();
+    let seen: Vec<CounterPoint> =
+        curve.points().iter().map(|point| CounterPoint::of(point, account.begin_ns)).collect();
     let pieces = pieces(&device.gaps, account.begin_ns, account.end_ns);
     let levels = levels(&seen, &pieces, energy_uj);
-    let stretch = |(piece, level): (&Piece, &Level)| stretch(boot, device, &seen, *piece, *level);
+    let stretch = |(piece, level): (&Piece, &StretchEnergy)| stretch(boot, device, &seen, *piece, *level);
     Some(pieces.iter().zip(&levels).map(stretch).collect())
 }
 
-fn stretch(boot: &BootAxis, device: &Device, seen: &[Seen], (from_ns, to_ns): Piece, level: Level) -> Stretch {
+fn stretch(
+    boot: &BootAxis,
+    device: &Device,
+    seen: &[CounterPoint],
+    (from_ns, to_ns): Piece,
+    level: StretchEnergy,
+) -> Stretch {
     let energy_uj = level.to_uj - level.from_uj;
-    let mut curve = Line::new((boot.at(from_ns), boot.at(to_ns)), energy_uj);
+    let mut curve = RisingCurve::new((boot.at(from_ns), boot.at(to_ns)), energy_uj);
     for point in chosen(seen, from_ns, to_ns).filter(|point| point.uj >= level.from_uj) {
         curve.pass(boot.at(point.at_ns), point.uj - level.from_uj, point.off_ns);
     }
@@ -109,7 +116,7 @@ type Piece = (u64, u64);
 
 /// Energy from the run's beginning until both ends of a piece, and how far either may be off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Level {
+struct StretchEnergy {
     from_uj: u64,
     to_uj: u64,
     off_uj: u64,
@@ -138,7 +145,7 @@ fn pieces(gaps: &[GapRecord], begin_ns: u64, end_ns: u64) -> Vec<Piece> {
 
 /// Levels at the ends of pieces: nothing is counted between two of them. What the points around a hole leave open is
 /// shared out by the covered time on either side.
-fn levels(seen: &[Seen], pieces: &[Piece], energy_uj: u64) -> Vec<Level> {
+fn levels(seen: &[CounterPoint], pieces: &[Piece], energy_uj: u64) -> Vec<StretchEnergy> {
     let mut levels = Vec::with_capacity(pieces.len());
     let (mut from_uj, mut off_uj) = (0, 0);
     for (place, (_, ends_ns)) in pieces.iter().enumerate() {
@@ -146,14 +153,14 @@ fn levels(seen: &[Seen], pieces: &[Piece], energy_uj: u64) -> Vec<Level> {
         let (to_uj, off) =
             next.map_or((energy_uj, 0), |(begins_ns, _)| across(seen, (*ends_ns, *begins_ns), energy_uj));
         let to_uj = to_uj.clamp(from_uj, energy_uj.max(from_uj));
-        levels.push(Level { from_uj, to_uj, off_uj: off.max(off_uj) });
+        levels.push(StretchEnergy { from_uj, to_uj, off_uj: off.max(off_uj) });
         (from_uj, off_uj) = (to_uj, off);
     }
     levels
 }
 
 /// The energy at a hole, and how far it may be off.
-fn across(seen: &[Seen], (from_ns, to_ns): Piece, energy_uj: u64) -> (u64, u64) {
+fn across(seen: &[CounterPoint], (from_ns, to_ns): Piece, energy_uj: u64) -> (u64, u64) {
     let before = seen.partition_point(|seen| seen.at_ns <= from_ns).checked_sub(1).and_then(|at| seen.get(at));
     let after = seen.get(seen.partition_point(|seen| seen.at_ns < to_ns));
     let (early_ns, low_uj) = before.map_or((from_ns, 0), |seen| (seen.at_ns, seen.uj.min(energy_uj)));
@@ -166,13 +173,13 @@ fn across(seen: &[Seen], (from_ns, to_ns): Piece, energy_uj: u64) -> (u64, u64) 
 
 /// A knot as a point: somewhere within `off_ns` of `at_ns` (monotonic) the counter reached `uj`.
 #[derive(Debug, Clone, Copy)]
-struct Seen {
+struct CounterPoint {
     at_ns: u64,
     off_ns: u64,
     uj: u64,
 }
 
-impl Seen {
+impl CounterPoint {
     fn of(point: &CurvePoint, begin_ns: u64) -> Self {
         // A stretch's points are off by as much either way, so that the middle of the bracket is nearest.
         let off_ns = (point.hi_ns - point.lo_ns.min(point.hi_ns)).div_ceil(2);
@@ -181,7 +188,7 @@ impl Seen {
 }
 
 /// Those nearest to where points are wanted.
-fn chosen(all: &[Seen], from_ns: u64, to_ns: u64) -> impl Iterator<Item = &Seen> {
+fn chosen(all: &[CounterPoint], from_ns: u64, to_ns: u64) -> impl Iterator<Item = &CounterPoint> {
     let lasted_ns = to_ns.saturating_sub(from_ns);
     let mut wanted: Vec<u64> = (1..EVENLY).map(|part| from_ns + lasted_ns / EVENLY * part).collect();
     let mut far_ns = NEAREST_NS;
@@ -195,14 +202,14 @@ fn chosen(all: &[Seen], from_ns: u64, to_ns: u64) -> impl Iterator<Item = &Seen>
     places.into_iter().filter_map(|place| all.get(place))
 }
 
-fn nearest(all: &[Seen], at_ns: u64) -> Option<usize> {
+fn nearest(all: &[CounterPoint], at_ns: u64) -> Option<usize> {
     let next = all.partition_point(|seen| seen.at_ns < at_ns);
     let around = [next.checked_sub(1), Some(next)].into_iter().flatten();
     around.filter(|place| *place < all.len()).min_by_key(|place| all[*place].at_ns.abs_diff(at_ns))
 }
 
 /// A curve under construction, that rises in time and does not fall in energy.
-struct Line {
+struct RisingCurve {
     at_ns: Vec<u64>,
     uj: Vec<u64>,
     slack_ns: u64,
@@ -210,7 +217,7 @@ struct Line {
     total_uj: u64,
 }
 
-impl Line {
+impl RisingCurve {
     fn new((begin_ns, end_ns): (u64, u64), total_uj: u64) -> Self {
         Self { at_ns: vec![begin_ns], uj: vec![0], slack_ns: 0, end_ns, total_uj }
     }
@@ -246,10 +253,10 @@ mod tests {
         let pieces = pieces(&gaps, 1_000, 1_100);
         assert_eq!(pieces, [(1_005, 1_030), (1_080, 1_098)], "what was frozen is counted");
         assert_eq!(super::pieces(&[gap(0, 100, "failed")], 0, 100), [(0, 100)]);
-        let seen = |at_ns, uj| Seen { at_ns, off_ns: 0, uj };
+        let seen = |at_ns, uj| CounterPoint { at_ns, off_ns: 0, uj };
         // 10 uJ between 1020 and 1090, of whose covered time half lies before the hole.
         let all = [seen(1_010, 20), seen(1_020, 40), seen(1_090, 50), seen(1_095, 60)];
-        let level = |from_uj, to_uj, off_uj| Level { from_uj, to_uj, off_uj };
+        let level = |from_uj, to_uj, off_uj| StretchEnergy { from_uj, to_uj, off_uj };
         assert_eq!(levels(&all, &pieces, 70), [level(0, 45, 10), level(45, 70, 10)]);
         assert_eq!(levels(&all[..2], &pieces, 40), [level(0, 40, 0), level(40, 40, 0)]);
     }
@@ -257,7 +264,8 @@ mod tests {
     #[test]
     fn points_are_dense_near_both_ends_and_few() {
         const MS: u64 = 1_000_000;
-        let all: Vec<Seen> = (0..360_000).map(|at| Seen { at_ns: at * 10 * MS, off_ns: 1, uj: at }).collect();
+        let all: Vec<CounterPoint> =
+            (0..360_000).map(|at| CounterPoint { at_ns: at * 10 * MS, off_ns: 1, uj: at }).collect();
         let points: Vec<u64> = chosen(&all, 0, 3_600_000 * MS).map(|seen| seen.at_ns / MS).collect();
         assert!(points.len() < 40, "{}", points.len());
         assert_eq!(points[..4], [10, 40, 160, 640]);
@@ -267,13 +275,13 @@ mod tests {
 
     #[test]
     fn a_curve_rises_and_ends_with_the_total() {
-        let mut curve = Line::new((100, 200), 50);
+        let mut curve = RisingCurve::new((100, 200), 50);
         for (at_ns, uj) in [(90, 0), (120, 10), (120, 11), (130, 9), (150, 60), (160, 40), (200, 50), (210, 50)] {
             curve.pass(at_ns, uj, at_ns / 10);
         }
         assert_eq!(curve.finished(), [0, 10, 40, 50]);
         assert_eq!((curve.at_ns, curve.slack_ns), (vec![100, 120, 160, 200], 16));
-        let mut empty = Line::new((100, 100), 0);
+        let mut empty = RisingCurve::new((100, 100), 0);
         assert_eq!((empty.finished(), empty.at_ns), (vec![0], vec![100]));
     }
 }

@@ -7,7 +7,7 @@ use eco2_core::{Account, Episodes, RunCurve};
 use crate::live::episodes::{READ_EVERY_NS, RunEpisodes};
 use crate::run::curves::Curves;
 
-/// Events of one kind and device; the longest spells are told, all are counted.
+/// Events of one kind and device; the longest spells are episode_records, all are counted.
 const EVENTS: usize = 10;
 
 /// An episode of which more than this part was not read tells its energy as "at least": what is left are the ends of
@@ -35,7 +35,7 @@ struct Run<'a> {
 }
 
 /// The spells of a run and the events among them; `going_on` as [`RunEpisodes::all`] has it.
-pub(crate) fn told(
+pub(crate) fn episode_records(
     spells: &RunEpisodes,
     account: &Account,
     curves: &Curves,

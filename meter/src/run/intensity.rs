@@ -18,15 +18,15 @@ use crate::sync::lock;
 
 /// Where the intensities of a run come from, and the thread that asks for them where somebody has to be asked.
 #[derive(Debug, Clone)]
-pub(crate) struct Feed {
+pub(crate) struct IntensityFeed {
     sources: IntensitySources,
-    live: Option<Live>,
+    live: Option<ProviderPoll>,
 }
 
-impl Feed {
+impl IntensityFeed {
     /// `forecasts`: whether the time to come is asked about as well.
     pub(crate) fn new(sources: IntensitySources, forecasts: bool) -> Self {
-        let live = sources.asks_others.then(|| Live::new(sources.chain.clone(), &sources.zone, forecasts));
+        let live = sources.asks_others.then(|| ProviderPoll::new(sources.chain.clone(), &sources.zone, forecasts));
         Self { sources, live }
     }
 
@@ -79,7 +79,7 @@ const PAUSE: Duration = Duration::from_secs(300);
 
 /// A chain of providers with the thread that asks them.
 #[derive(Clone)]
-pub(crate) struct Live {
+pub(crate) struct ProviderPoll {
     zone: String,
     chain: ProviderChain,
     /// Whether days around now are asked about as well, for a forecast.
@@ -105,13 +105,13 @@ struct State {
     around: Vec<IntensityPart>,
 }
 
-impl fmt::Debug for Live {
+impl fmt::Debug for ProviderPoll {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("Live")
+        out.write_str("ProviderPoll")
     }
 }
 
-impl Live {
+impl ProviderPoll {
     pub(crate) fn new(chain: ProviderChain, zone: &str, forecasts: bool) -> Self {
         Self { zone: zone.to_owned(), chain, forecasts, shared: Arc::default() }
     }

@@ -21,14 +21,14 @@ use crate::live::engine::{Engine, OwnSteps};
 use crate::live::publish::Publisher;
 use crate::live::sharing::Sharing;
 use crate::live::wall;
-use crate::options::{Options, env};
+use crate::options::{Options, PARENT_PART};
 use crate::run::alerts::{self, Outbox, Rates};
 use crate::run::budget::BudgetMonitor;
 use crate::run::identity::{self, Identity};
 use crate::run::labels;
 use crate::run::pricing::Pricing;
 use crate::run::runs;
-use crate::run::shared::{Feed, Shared, WorkCounters};
+use crate::run::shared::{RunSink, Shared, WorkCounters};
 
 /// Recording threads at one time, and events each may hold between two ticks: 16 bytes each, made at open.
 const RINGS: usize = 64;
@@ -103,7 +103,7 @@ pub(crate) fn identity(options: &Options, command: Vec<String>, found: &Discover
     Identity {
         id: given.or_else(|| launch.run_id.clone()).unwrap_or_else(|| part.clone()),
         part,
-        parent: std::env::var(env::PARENT_PART).map(|part| labels::folder_name(&part)).unwrap_or_default(),
+        parent: std::env::var(PARENT_PART).map(|part| labels::folder_name(&part)).unwrap_or_default(),
         launch,
         name,
         labels: labels::merged(&options.labels, &surroundings),
@@ -166,7 +166,7 @@ pub(crate) fn start(
         alerts,
         rates: Rates::of(options),
     });
-    let sink = Box::new(Feed(Arc::clone(&shared)));
+    let sink = Box::new(RunSink(Arc::clone(&shared)));
     let sampler = Sampler::start(sources, sink, settings(options, &clock, cpus))?;
     shared.wait_begun();
     shared.pricing.start(shared.identity.started);

@@ -9,7 +9,7 @@ use eco2_grid::{Pue, RangeError};
 use jiff::Timestamp;
 
 use crate::options::{Level, Options, OptionsError, Row, opt};
-use crate::run::intensity::{Feed, online};
+use crate::run::intensity::{IntensityFeed, online};
 use crate::{Error, options};
 
 pub(crate) use eco2_grid::pricing::{RateForecast, When};
@@ -18,7 +18,7 @@ pub(crate) use eco2_grid::pricing::{RateForecast, When};
 #[derive(Debug, Clone)]
 pub(crate) struct Pricing {
     terms: eco2_grid::pricing::Pricing,
-    feed: Option<Feed>,
+    feed: Option<IntensityFeed>,
     budgets: Vec<Budget>,
 }
 
@@ -37,7 +37,7 @@ impl Pricing {
         let asked = request.providers.iter().filter(|_| request.g_per_kwh.is_none());
         let providers = asked.map(|name| online(name, options)).collect::<Result<Vec<_>, _>>()?;
         let terms = eco2_grid::pricing::Pricing::resolve(request, providers)?;
-        let feed = terms.sources.as_ref().map(|sources| Feed::new(sources.clone(), forecasts(options)));
+        let feed = terms.sources.as_ref().map(|sources| IntensityFeed::new(sources.clone(), forecasts(options)));
         Ok(Self { terms, feed, budgets: Vec::new() })
     }
 

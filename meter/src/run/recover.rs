@@ -31,24 +31,29 @@ pub fn read_run(path: &Path, options: &Options) -> Result<Report, Error> {
     }
 }
 
-/// The report of a run given as [`crate::run::runs::find_records`] takes it: its one record's, or that of all merged.
+/// Reads the report of a run given as a file, a folder, a run id or `last`: that of its one record, or that of all records
+/// merged.
 ///
 /// # Errors
-/// [`Error::NoRun`], [`Error::Unrelated`], and of a single record what [`read_run`] says. Of several those that cannot be
-/// read are left out and named in the report; an error is returned when none can.
-pub fn read_whole(run: impl AsRef<OsStr>, options: &Options) -> Result<Report, Error> {
-    whole(run.as_ref(), options, Unrelated::Refused)
-}
-
-/// The same, also for a folder with records of unrelated runs: they are summed as one run.
+/// [`Error::NoRun`], [`Error::Unrelated`] for a folder with records of several runs unless those are to be summed, and for a
+/// single record the errors of [`read_run`]. Of several records those that cannot be read are left out and named in the
+/// report; an error is returned when none can.
 ///
-/// # Errors
-/// As [`read_whole`], but for [`Error::Unrelated`].
-pub fn read_whole_as_one(run: impl AsRef<OsStr>, options: &Options) -> Result<Report, Error> {
-    whole(run.as_ref(), options, Unrelated::Summed)
-}
-
-fn whole(run: &OsStr, options: &Options, unrelated: Unrelated) -> Result<Report, Error> {
+/// ```
+/// use eco2::{Meter, Unrelated, read_whole};
+/// use eco2::options::{Log, Options, opt};
+///
+/// # let folder = std::env::temp_dir().join(format!("eco2-doc-whole-{}", std::process::id()));
+/// let options = Options { state_dir: Some(folder.clone()), ..Options::default() };
+/// let meter = Meter::builder().options(options.clone()).set(&opt::SOURCES, "synthetic").open()?;
+/// let closed = meter.close();
+/// let read = read_whole("last", &options, Unrelated::Refused)?; // also a beginning of the id, or a path
+/// assert_eq!(read.run.id, closed.run.id);
+/// # std::fs::remove_dir_all(folder).unwrap();
+/// # Ok::<(), eco2::Error>(())
+/// ```
+pub fn read_whole(run: impl AsRef<OsStr>, options: &Options, unrelated: Unrelated) -> Result<Report, Error> {
+    let run = run.as_ref();
     let records = runs::find_records(run, options)?;
     if let [one] = records.as_slice() {
         return read_run(one, options);
@@ -145,14 +150,6 @@ fn records_of(run: &OsStr, paths: &[PathBuf], options: &Options, unrelated: Unre
         Some(runs) => Err(Error::Unrelated { place: PathBuf::from(run), runs }),
         None => Ok(records),
     }
-}
-
-/// Merges the records in files; what cannot be read is left out and told in the report.
-///
-/// # Errors
-/// The first file's error when none can be read.
-pub fn merge_records(records: &[PathBuf], options: &Options) -> Result<Report, Error> {
-    merge_read(Records::read(records, options))
 }
 
 /// Merges records; what could not be read is told in the report.

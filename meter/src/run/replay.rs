@@ -11,7 +11,7 @@ use crate::live::engine::STEP;
 use crate::live::episodes::RunEpisodes;
 use crate::options::Options;
 use crate::run::curves::Curves;
-use crate::run::episodes::told;
+use crate::run::episodes::episode_records;
 use crate::run::pricing::{Pricing, When};
 use crate::run::report::leave_out;
 
@@ -180,7 +180,7 @@ fn report(
 ) -> Report {
     let mut energy = account.energy.clone();
     let curves = Curves::of(history.ledger, &account);
-    let (spells, mut events) = told(history.stalls, &account, &curves, false);
+    let (spells, mut events) = episode_records(history.stalls, &account, &curves, false);
     events.extend_from_slice(history.noticed);
     events.extend_from_slice(&account.events);
     events.sort_by_key(|event| event.at);

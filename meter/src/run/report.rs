@@ -11,7 +11,7 @@ use eco2_samplers::{SamplingCost, host};
 
 use crate::live::engine::Engine;
 use crate::run::curves::{self, Curves};
-use crate::run::episodes::told;
+use crate::run::episodes::episode_records;
 use crate::run::identity::Identity;
 use crate::run::pricing::{Pricing, When};
 
@@ -80,7 +80,7 @@ pub(crate) fn report(measured: Measured<'_>, ending: &Ending) -> Report {
     };
     let (spells, unusual) = match ending.lean {
         true => Default::default(),
-        false => told(&engine.spells, &account, curves(), !went_well),
+        false => episode_records(&engine.episodes, &account, curves(), !went_well),
     };
     let (carbon, said) = pricing.price(&mut energy, &work, &when, |_| curves().run.clone());
     let (curves, step_curve) = if ending.closed {

@@ -1,6 +1,6 @@
 //! What the callers of a meter and its sampling thread share.
 //!
-//! Locks are taken in this order: engine, sharing, the user's own figures, the budget; and held for moments, never during a read of
+//! Locks are taken in this order: engine, sharing, the user's own values, the budget; and held for moments, never during a read of
 //! hardware or of a disk.
 
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use eco2_samplers::{Change, DeviceUse, ReadDecision, Sink, SourceEvent, Watched,
 use crate::live::engine::{Engine, OwnSteps};
 use crate::live::sharing::Sharing;
 use crate::run::alerts::{self, Outbox, Rates};
-use crate::run::budget::{self, Asks, BudgetMonitor, Looked};
+use crate::run::budget::{self, BudgetInput, BudgetMonitor, BudgetReader};
 use crate::run::curves::Curves;
 use crate::run::identity::Identity;
 use crate::run::pricing::Pricing;
@@ -48,7 +48,7 @@ pub(crate) struct WorkCounters {
     own: AtomicU32,
     of_own: WorkOf,
     of_others: WorkOf,
-    pub(crate) figures: Mutex<Figures>,
+    pub(crate) values: Mutex<UserValues>,
 }
 
 /// Work that came with steps.
@@ -59,9 +59,9 @@ struct WorkOf {
     tokens: AtomicU64,
 }
 
-/// The user's own figures: last values.
+/// Values that the user sets: the loss and those of [`Meter::extra`](crate::Meter::extra). The last of a name counts.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Figures {
+pub(crate) struct UserValues {
     pub(crate) loss: Option<f64>,
     pub(crate) extra: BTreeMap<String, f64>,
 }
@@ -84,15 +84,15 @@ impl Shared {
     pub(crate) fn report(&self, engine: &Engine, ending: &Ending, end_ns: u64) -> Report {
         let account = engine.account(end_ns);
         let when = self.identity.when(account.begin_ns, account.end_ns);
-        let looked = Looked {
+        let input = BudgetInput {
             engine,
             account: &account,
             pricing: &self.pricing,
             when: &when,
             closed: ending.closed,
-            asks: Asks::Nobody,
+            reader: BudgetReader::Report,
         };
-        let budget = self.budget.assess(&looked);
+        let budget = self.budget.assess(&input);
         let attribution = lock(&self.sharing).split(&account.devices, &self.identity.name);
         let measured = Measured {
             identity: &self.identity,
@@ -110,7 +110,7 @@ impl Shared {
     }
 
     /// Compares every limit with what was used until `now_ns`. A decision that is graver than before becomes an event.
-    pub(crate) fn check_budget(&self, now_ns: u64, closed: bool, asks: Asks) -> Vec<Spent> {
+    pub(crate) fn check_budget(&self, now_ns: u64, closed: bool, reader: BudgetReader) -> Vec<Spent> {
         if self.pricing.budgets().is_empty() {
             return Vec::new();
         }
@@ -118,8 +118,9 @@ impl Shared {
         engine.drain();
         let account = engine.account(now_ns);
         let when = self.identity.when(account.begin_ns, account.end_ns);
-        let looked = Looked { engine: &engine, account: &account, pricing: &self.pricing, when: &when, closed, asks };
-        let limits = self.budget.assess(&looked).map_or_else(Vec::new, |budget| budget.limits);
+        let input =
+            BudgetInput { engine: &engine, account: &account, pricing: &self.pricing, when: &when, closed, reader };
+        let limits = self.budget.assess(&input).map_or_else(Vec::new, |budget| budget.limits);
         let age_ns = if closed { u64::MAX } else { now_ns.saturating_sub(engine.ledger.opened_ns()) };
         for spent in self.budget.news(&limits, age_ns) {
             if let Some(kind) = budget::event_kind(spent.decision) {
@@ -153,7 +154,7 @@ impl Shared {
         let check = move || {
             let Some(run) = checked.upgrade() else { return false };
             let now_ns = clock::monotonic_ns();
-            run.check_budget(now_ns, false, Asks::Thread);
+            run.check_budget(now_ns, false, BudgetReader::AlertThread);
             run.check_rates(now_ns, false);
             true
         };
@@ -186,7 +187,7 @@ impl WorkCounters {
     /// The work so far. Steps are the run's own. Samples and tokens are those of the own steps, or of other names where the
     /// own steps had none: what is counted in a loop within a step is not counted twice.
     pub(crate) fn so_far(&self, own: &OwnSteps) -> Work {
-        let Figures { loss, extra } = lock(&self.figures).clone();
+        let UserValues { loss, extra } = lock(&self.values).clone();
         // Relaxed: counters that only reports read.
         let counted = |count: u64| Some(count).filter(|count| *count > 0);
         let count = |of: fn(&WorkOf) -> &AtomicU64| {
@@ -202,9 +203,9 @@ impl WorkCounters {
 }
 
 /// Feeds one run.
-pub(crate) struct Feed(pub(crate) Arc<Shared>);
+pub(crate) struct RunSink(pub(crate) Arc<Shared>);
 
-impl Sink for Feed {
+impl Sink for RunSink {
     fn domains(&mut self, source: usize, domains: &[Domain]) {
         lock(&self.0.engine).domains(source, domains);
     }

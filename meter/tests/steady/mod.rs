@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use eco2::Meter;
 use eco2::options::{Log, Options};
-use eco2::samplers::{Batch, Source};
+use eco2::source::{Batch, Source};
 use eco2_core::{Component, Domain, Fault};
 
 /// A microjoule every 10 us, updated every 5 ms.

@@ -1,16 +1,15 @@
 //! A training loop in Rust with the energy of every step: `cargo run` in this folder.
 
-use eco2::options::{Layer, Options, Origin};
+use eco2::options::Log;
 use eco2::{Meter, render};
 
-/// Stands for a training step: a bit of arithmetic, some 20 ms.
+/// In place of a training step: some arithmetic, some 20 ms.
 fn train() -> f64 {
     (1..10_000_000u32).map(|i| 1.0 / f64::from(i) / f64::from(i)).sum()
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let layer: Layer = Options::from_json(br#"{"name": "loop", "zone": "DE", "log": false}"#, Origin::code("main.rs"))?;
-    let meter = Meter::open(Options::resolve([layer])?)?;
+    let meter = Meter::builder().name("loop").zone("DE").log(Log::Off).open()?;
     let step = meter.name("step");
     let mut before = meter.now();
     for number in 0..5 {

@@ -1,16 +1,16 @@
-//! A sensor and an export of one's own: a `Source` beside eco2's, and an `Exporter` for the report; `cargo run` in this folder.
+//! A sensor and an export format of a program's own: a `Source` in addition to those of eco2, and an `Exporter` for the report.
+//! `cargo run` in this folder.
 
 use std::path::Path;
 use std::time::Instant;
 
 use eco2::Meter;
-use eco2::options::{Options, Origin};
+use eco2::options::{Log, opt};
 use eco2::render::{Error, Exporter};
-use eco2::samplers::{Batch, Source};
 use eco2::schema::Report;
-use eco2_core::{Component, Domain};
+use eco2::source::{Batch, Component, Domain, Source};
 
-/// Stands for a meter at the socket: an energy counter in microjoules that runs at 40 W.
+/// In place of a real meter at the socket: an energy counter in microjoules that runs at 40 W.
 struct Socket {
     domains: [Domain; 1],
     began: Instant,
@@ -50,10 +50,9 @@ impl Exporter for LogLine {
 }
 
 fn measured() -> Result<Report, Box<dyn std::error::Error>> {
-    // Of eco2's own sources none that runs on every machine is wanted here.
-    let options = br#"{"name": "own", "log": false, "estimate": false, "sources": ["replay"]}"#;
-    let layer = Options::from_json(options, Origin::code("main.rs"))?;
-    let meter = Meter::open_with(Options::resolve([layer])?, vec![Box::new(Socket::new())])?;
+    // `replay` finds nothing, so that the own source is the only one.
+    let builder = Meter::builder().name("own").log(Log::Off).set(&opt::SOURCES, "replay").set(&opt::ESTIMATE, false);
+    let meter = builder.source(Socket::new()).open()?;
     std::thread::sleep(std::time::Duration::from_millis(300));
     Ok(meter.close())
 }

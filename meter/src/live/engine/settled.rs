@@ -11,7 +11,7 @@ const PASSING_NS: u64 = 250_000_000;
 
 /// What may be used unseen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Reach {
+pub(crate) struct UnreadUse {
     /// Used since the counters' last updates at most, microjoules.
     pub(crate) unseen_uj: u64,
     /// Sum of the devices' ceilings, microwatts.
@@ -22,14 +22,14 @@ impl Engine {
     /// What may have been used since the counters' last updates, and from now on. A device whose ceiling is not known is
     /// taken to draw at most the highest power seen. For a counter that has died nothing is held back: its upper bound shows
     /// what is not known, and a fault of measuring alone stops nothing.
-    pub(crate) fn reach(&self, now_ns: u64) -> Reach {
-        self.summed().fold(Reach::default(), |sum, (_, track)| {
+    pub(crate) fn unread_use(&self, now_ns: u64) -> UnreadUse {
+        self.summed().fold(UnreadUse::default(), |sum, (_, track)| {
             let Some(last) = track.last_knot() else { return sum };
             let ceiling_uw = track.domain().max_uw.or(track.domain().ceiling_uw).unwrap_or_else(|| track.peak_uw());
             let lives = answers(track, now_ns) || failed_just_now(track, now_ns);
             let gone_ns = if lives { now_ns.saturating_sub(last.at_ns) } else { 0 };
             let gone_uj = uj_at_power(ceiling_uw, gone_ns);
-            Reach {
+            UnreadUse {
                 unseen_uj: sum.unseen_uj.saturating_add(gone_uj),
                 ceiling_uw: sum.ceiling_uw.saturating_add(ceiling_uw),
             }
@@ -37,7 +37,7 @@ impl Engine {
     }
 
     /// The energy of an account of now as a budget sees it: of a counter that answers, but has no ceiling, the upper bound
-    /// is that of its last update. What it has used since is not unknown, but not read yet: [`Engine::reach`] has it.
+    /// is that of its last update. What it has used since is not unknown, but not read yet: [`Engine::unread_use`] has it.
     pub(crate) fn energy_so_far(&self, account: &Account) -> Energy {
         let mut energy = account.energy.clone();
         // What is not known has no upper bound, also where no counter is there that could open it.

@@ -47,7 +47,7 @@ impl Sink for Engine {
     fn gauges(&mut self, at_ns: u64, gauges: &[Gauge]) {
         for gauge in gauges {
             self.gauges.add(gauge);
-            self.spells.gauge(at_ns, gauge);
+            self.episodes.gauge(at_ns, gauge);
         }
         self.journal.gauges(at_ns, gauges);
     }

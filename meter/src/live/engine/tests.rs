@@ -9,7 +9,7 @@ use eco2_samplers::{Batch, Options, Roots, Sink as _, Source, SourceEvent, Stepp
 
 use super::*;
 use crate::run::curves::Curves;
-use crate::run::episodes::told;
+use crate::run::episodes::episode_records;
 
 const MS: u64 = 1_000_000;
 
@@ -109,7 +109,7 @@ fn a_step_that_does_not_come_is_an_event_with_its_energy() {
         engine.drain();
     }
     let account = engine.account(opened_ns + 10_000 * MS);
-    let (spells, events) = told(&engine.spells, &account, &Curves::of(&engine.ledger, &account), false);
+    let (spells, events) = episode_records(&engine.episodes, &account, &Curves::of(&engine.ledger, &account), false);
     assert_eq!((spells[0].count, spells[0].duration_ns), (1, 8_900 * MS));
     assert_eq!((events[0].kind.as_str(), events[0].at), ("stalled", 1_000 * MS));
     let uj = spells[0].energy_uj.unwrap();
@@ -119,7 +119,7 @@ fn a_step_that_does_not_come_is_an_event_with_its_energy() {
 /// How often the counter changes.
 const UPDATE_MS: u64 = 100;
 
-/// 100 W, told every `UPDATE_MS`; counts the reads that saw something new.
+/// 100 W, episode_records every `UPDATE_MS`; counts the reads that saw something new.
 struct Slow {
     domains: Vec<Domain>,
     begun_ns: u64,

@@ -1,4 +1,4 @@
-//! What is to come: the forecast's energy, weighed with the intensity of its own time, in every unit.
+//! The outlook of a run: the use until the next check, and the forecast for the end, in energy, grams and money.
 
 use eco2_core::schema::{Carbon, Energy, ForecastRecord};
 use eco2_core::units::{UJ_PER_KWH, kwh};
@@ -13,23 +13,27 @@ pub(super) enum Length {
     Milliseconds(u64),
 }
 
-/// Ends of the 90 % interval, and what a soft finding looks at.
+/// Quantiles at the ends of the 90 % interval, and the quantile of the forecast that a soft limit is compared with.
 const INTERVAL: [f64; 2] = [0.05, 0.95];
 const SOFT: f64 = 0.9;
 
-/// What is known of the run when it is looked at.
-pub(super) struct Seen<'a> {
+/// What is known of the run when it is input at.
+pub(super) struct OutlookInput<'a> {
     pub(super) forecaster: &'a Forecaster,
-    /// The most that goes by until the next look, and what has gone by since the counters' last updates, before PUE.
+    /// The most that is used until the next check, with the use since the counters' last updates, before PUE.
     pub(super) next_uj: u64,
     pub(super) energy: &'a Energy,
     pub(super) carbon: &'a Carbon,
     pub(super) when: &'a When,
 }
 
-/// The outlook of a run, and the forecast for its report.
-pub(super) fn look(length: Option<Length>, pricing: &Pricing, seen: &Seen<'_>) -> (Outlook, Option<ForecastRecord>) {
-    let Seen { energy, carbon, when, .. } = *seen;
+/// Returns the outlook of a run, and the forecast for its report.
+pub(super) fn outlook(
+    length: Option<Length>,
+    pricing: &Pricing,
+    seen: &OutlookInput<'_>,
+) -> (Outlook, Option<ForecastRecord>) {
+    let OutlookInput { energy, carbon, when, .. } = *seen;
     let next_uj = pricing.pue().facility_uj(seen.next_uj);
     let kwh_so_far = energy.facility_uj.map(kwh).filter(|kwh| *kwh > 0.0);
     let so_far = carbon.cost.zip(kwh_so_far).map(|(cost, kwh)| cost / kwh);
@@ -48,8 +52,8 @@ pub(super) fn look(length: Option<Length>, pricing: &Pricing, seen: &Seen<'_>) -
     let whole = finish(&projection, facility_uj as f64, pue, 0.0);
     let finish = PerUnit {
         energy_uj: Some(whole),
-        grams: carbon.grams.map(|grams| weighed(&projection, grams, pue, &rest)),
-        money: price.zip(carbon.cost).map(|(price, cost)| weighed(&projection, cost, pue, &price)),
+        grams: carbon.grams.map(|grams| priced(&projection, grams, pue, &rest)),
+        money: price.zip(carbon.cost).map(|(price, cost)| priced(&projection, cost, pue, &price)),
     };
     let tested = forecast_backtest(projection.done, total);
     let progress = if matches!(length, Some(Length::Steps(_))) { "steps" } else { "milliseconds" };
@@ -71,9 +75,9 @@ pub(super) fn look(length: Option<Length>, pricing: &Pricing, seen: &Seen<'_>) -
     (Outlook { next, finish }, Some(record))
 }
 
-/// Spent, and the rest at what a kilowatt-hour of its time weighs or costs. Where the past is repeated and nothing tells
-/// how well that holds, the ends are those of all that was seen.
-fn weighed(projection: &Projection, spent: f64, pue: f64, each: &RateForecast) -> Finish {
+/// Use at the end in grams or money: spent, and the rest at the intensity or price of its time. Where the past is repeated and
+/// no backtest exists, the ends are the extremes of the past.
+fn priced(projection: &Projection, spent: f64, pue: f64, each: &RateForecast) -> Finish {
     let scale = |each: f64| each * pue / UJ_PER_KWH;
     let own = finish(projection, spent, scale(each.each), each.error_percent.unwrap_or(0.0) / 100.0);
     let Some([least, most]) = each.span else { return own };
@@ -81,8 +85,8 @@ fn weighed(projection: &Projection, spent: f64, pue: f64, each: &RateForecast) -
     Finish { mean: own.mean, low: low.low.min(own.low), high: high.high.max(own.high), p90: high.p90.max(own.p90) }
 }
 
-/// Spent and rest in one unit; `scale`: of it to a microjoule. The relative error of the scale is independent of that of
-/// the energy, so the two add as squares.
+/// Use at the end in one unit, of which a microjoule is `scale`. The relative error of the scale is independent of that of the
+/// energy, so that the two add as squares.
 fn finish(projection: &Projection, spent: f64, scale: f64, error: f64) -> Finish {
     let own = projection.rest_error_uj;
     let both = Projection { rest_error_uj: own.hypot(projection.rest_uj * error), ..*projection };
@@ -133,8 +137,8 @@ mod tests {
             rest_ns: 1.0,
         };
         let rest = |span| RateForecast { each: 250.0, error_percent: None, span, method: String::new() };
-        let found = weighed(&projection, 10.0, 2.0, &rest(Some([100.0, 400.0])));
+        let found = priced(&projection, 10.0, 2.0, &rest(Some([100.0, 400.0])));
         assert_eq!((found.mean, found.low, found.high, found.p90), (510.0, 210.0, 810.0, 810.0));
-        assert_eq!(weighed(&projection, 10.0, 2.0, &rest(None)).high, 510.0, "published");
+        assert_eq!(priced(&projection, 10.0, 2.0, &rest(None)).high, 510.0, "published");
     }
 }

@@ -14,15 +14,15 @@ const MS: u64 = 1_000_000;
 const S: u64 = 1_000 * MS;
 
 /// A run of one counter whose readings are scripted.
-struct Rig {
+struct Fixture {
     engine: Engine,
     threads: Vec<Producer>,
-    keeper: BudgetMonitor,
+    monitor: BudgetMonitor,
     pricing: Pricing,
     opened_ns: u64,
 }
 
-impl Rig {
+impl Fixture {
     fn new(options: &Options, domain: Domain) -> Self {
         let (pool, rings) = EventPool::new(2, 1 << 12);
         let Timeline { writer, .. } = Timeline::new(4, 8).unwrap();
@@ -33,7 +33,7 @@ impl Rig {
         let threads = (0..2).map(|_| pool.claim().unwrap()).collect();
         let opened_ns = engine.ledger.opened_ns();
         let pricing = Pricing::resolve(options).unwrap();
-        Self { engine, threads, keeper: BudgetMonitor::new(options), pricing, opened_ns }
+        Self { engine, threads, monitor: BudgetMonitor::new(options), pricing, opened_ns }
     }
 
     /// Ends a step of that name on that thread.
@@ -46,20 +46,20 @@ impl Rig {
         let at_ns = self.opened_ns + after_ns;
         self.engine.readings(0, &[(0, Reading { before_ns: at_ns, after_ns: at_ns, value })]);
         self.engine.tick(at_ns);
-        self.keeper.observe(&self.engine, at_ns);
+        self.monitor.observe(&self.engine, at_ns);
     }
 
-    fn look(&mut self, after_ns: u64, closed: bool, asks: Asks) -> Vec<Spent> {
-        self.record(after_ns, closed, asks).map_or_else(Vec::new, |budget| budget.limits)
+    fn look(&mut self, after_ns: u64, closed: bool, reader: BudgetReader) -> Vec<Spent> {
+        self.record(after_ns, closed, reader).map_or_else(Vec::new, |budget| budget.limits)
     }
 
-    fn record(&mut self, after_ns: u64, closed: bool, asks: Asks) -> Option<BudgetRecord> {
+    fn record(&mut self, after_ns: u64, closed: bool, reader: BudgetReader) -> Option<BudgetRecord> {
         self.engine.drain();
         let account = self.engine.account(self.opened_ns + after_ns);
         let when = When::new(Timestamp::UNIX_EPOCH, account.end_ns - account.begin_ns);
         let (engine, pricing) = (&self.engine, &self.pricing);
-        let looked = Looked { engine, account: &account, pricing, when: &when, closed, asks };
-        self.keeper.assess(&looked)
+        let input = BudgetInput { engine, account: &account, pricing, when: &when, closed, reader };
+        self.monitor.assess(&input)
     }
 }
 
@@ -74,9 +74,9 @@ fn counter() -> Domain {
 }
 
 /// 100 W, read every 10 ms, until the counter dies.
-fn hundred_watts(rig: &mut Rig, until_ns: u64) {
+fn hundred_watts(run: &mut Fixture, until_ns: u64) {
     for at in (0..=until_ns).step_by(10 * MS as usize) {
-        rig.read(at, Ok(at / 10));
+        run.read(at, Ok(at / 10));
     }
 }
 
@@ -85,41 +85,41 @@ fn k10_a_counter_that_died_is_never_go_and_stops_only_a_strict_budget() {
     for strict in [false, true] {
         let mut options = limited(300.0);
         options.budget.strict = strict;
-        let mut rig = Rig::new(&options, counter());
-        hundred_watts(&mut rig, 1_410 * MS);
-        let alive = rig.look(1_410 * MS, false, Asks::Program)[0];
+        let mut run = Fixture::new(&options, counter());
+        hundred_watts(&mut run, 1_410 * MS);
+        let alive = run.look(1_410 * MS, false, BudgetReader::Program)[0];
         assert_eq!((alive.decision, alive.spent), (Decision::Go, Some(141e6)), "{alive:?}");
         assert!(alive.high.is_some_and(|high| (141e6..142e6).contains(&high)), "{alive:?}");
         for tenth in 142..200 {
-            rig.read(tenth * 10 * MS, Err(Fault::Failed));
-            let dead = rig.look(tenth * 10 * MS, false, Asks::Program)[0];
+            run.read(tenth * 10 * MS, Err(Fault::Failed));
+            let dead = run.look(tenth * 10 * MS, false, BudgetReader::Program)[0];
             let expected = if strict { Decision::Stop } else { Decision::Warn };
             assert_eq!((dead.spent, dead.high, dead.decision), (Some(141e6), None, expected), "{dead:?}");
         }
-        let over = rig.look(2 * S, true, Asks::Nobody)[0];
+        let over = run.look(2 * S, true, BudgetReader::Report)[0];
         assert!(over.decision >= Decision::Warn && over.high.is_none(), "{over:?}");
     }
 }
 
 #[test]
 fn k10_one_dead_counter_of_two_opens_the_sum() {
-    let mut rig = Rig::new(&limited(1_000.0), counter());
-    rig.engine.domains(0, &[counter(), Domain::counter("GPU-2", Component::Gpu, "board", "test")]);
+    let mut run = Fixture::new(&limited(1_000.0), counter());
+    run.engine.domains(0, &[counter(), Domain::counter("GPU-2", Component::Gpu, "board", "test")]);
     for at in (0..=1_000).step_by(10) {
-        let at_ns = rig.opened_ns + at * MS;
+        let at_ns = run.opened_ns + at * MS;
         let value = if at < 500 { Ok(at * 50_000) } else { Err(Fault::Lost) };
-        rig.engine.readings(0, &[(1, Reading { before_ns: at_ns, after_ns: at_ns, value })]);
-        rig.read(at * MS, Ok(at * 100_000));
+        run.engine.readings(0, &[(1, Reading { before_ns: at_ns, after_ns: at_ns, value })]);
+        run.read(at * MS, Ok(at * 100_000));
     }
-    let found = rig.look(S, false, Asks::Program)[0];
+    let found = run.look(S, false, BudgetReader::Program)[0];
     assert_eq!((found.spent, found.high, found.decision), (Some(124_500_000.0), None, Decision::Warn), "{found:?}");
 }
 
 #[test]
 fn k10_nothing_measured_is_never_go() {
-    let mut rig = Rig::new(&limited(300.0), counter());
-    rig.read(0, Err(Fault::Denied));
-    let found = rig.look(S, false, Asks::Program)[0];
+    let mut run = Fixture::new(&limited(300.0), counter());
+    run.read(0, Err(Fault::Denied));
+    let found = run.look(S, false, BudgetReader::Program)[0];
     assert_eq!((found.spent, found.low, found.high, found.decision), (None, Some(0.0), None, Decision::Warn));
 }
 
@@ -127,37 +127,37 @@ fn k10_nothing_measured_is_never_go() {
 fn held_back_is_ceiling_power_until_the_next_look_and_the_largest_step() {
     // A ceiling of 300 W; looks every 100 ms, at 100 W: 30 J until the next one, 10 J for the largest step, and what was
     // used since the last update at the ceiling: 10 ms of it.
-    let mut rig = Rig::new(&limited(1_000.0), Domain { max_uw: Some(300_000_000), ..counter() });
+    let mut run = Fixture::new(&limited(1_000.0), Domain { max_uw: Some(300_000_000), ..counter() });
     for look in 1..=20 {
         for tick in 0..10 {
             let at = ((look - 1) * 100 + tick * 10) * MS;
-            rig.read(at, Ok(at / 10));
+            run.read(at, Ok(at / 10));
         }
-        rig.look(look * 100 * MS, false, Asks::Program);
+        run.look(look * 100 * MS, false, BudgetReader::Program);
     }
-    let found = rig.look(2_000 * MS, false, Asks::Nobody)[0];
+    let found = run.look(2_000 * MS, false, BudgetReader::Report)[0];
     // The last update was 5 to 10 ms ago, at 300 W; steps count whole updates of 1 J.
     assert!((41.5e6..=45e6).contains(&found.held), "{found:?}");
 }
 
 /// The forecast after a quarter of 400 steps of 100 ms at 100 W, each of 10 J: 4000 J in all. `steps` records the steps that
 /// end at a time in milliseconds.
-fn forecast_of(options: &Options, steps: impl Fn(&mut Rig, u64)) -> eco2_core::schema::ForecastRecord {
-    let mut rig = Rig::new(options, counter());
+fn forecast_of(options: &Options, steps: impl Fn(&mut Fixture, u64)) -> eco2_core::schema::ForecastRecord {
+    let mut run = Fixture::new(options, counter());
     for tick in 0..=1_001 {
         // Steps end 3 ms before a reading: their own time is not the tick's.
         if (1..=1_000).contains(&tick) {
-            (0..10).for_each(|ms| steps(&mut rig, tick * 10 - 9 + ms));
+            (0..10).for_each(|ms| steps(&mut run, tick * 10 - 9 + ms));
         }
-        rig.read(tick * 10 * MS, Ok(tick * 1_000_000));
+        run.read(tick * 10 * MS, Ok(tick * 1_000_000));
     }
-    rig.record(10_010 * MS, false, Asks::Nobody).unwrap().forecast.expect("100 steps are enough")
+    run.record(10_010 * MS, false, BudgetReader::Report).unwrap().forecast.expect("100 steps are enough")
 }
 
 /// Steps of a name on a thread every `every_ms`, 3 ms before a reading.
-fn every(rig: &mut Rig, thread: usize, name: &str, every_ms: u64, ms: u64) {
+fn every(run: &mut Fixture, thread: usize, name: &str, every_ms: u64, ms: u64) {
     if (ms + 3).is_multiple_of(every_ms) {
-        rig.step(thread, name, ms * MS);
+        run.step(thread, name, ms * MS);
     }
 }
 
@@ -169,24 +169,24 @@ fn total(steps: u32) -> Options {
 
 #[test]
 fn k10_plain_steps_are_counted_exactly() {
-    let found = forecast_of(&total(400), |rig, ms| every(rig, 0, "step", 100, ms));
+    let found = forecast_of(&total(400), |run, ms| every(run, 0, "step", 100, ms));
     assert_eq!((found.done, found.total), (100, 400));
     assert!((found.energy_uj.mean / 4e9 - 1.0).abs() < 1e-3, "{found:?}");
 }
 
 #[test]
 fn k10_steps_within_steps_do_not_count() {
-    let found = forecast_of(&total(400), |rig, ms| {
-        every(rig, 0, "micro", 20, ms);
-        every(rig, 0, "step", 100, ms);
+    let found = forecast_of(&total(400), |run, ms| {
+        every(run, 0, "micro", 20, ms);
+        every(run, 0, "step", 100, ms);
     });
     assert_eq!(found.done, 100);
     assert!((found.energy_uj.mean / 4e9 - 1.0).abs() < 1e-3, "{found:?}");
     // Any name can be declared as the run's own.
     let declared = Options { step_name: Some("outer".to_owned()), ..total(400) };
-    let found = forecast_of(&declared, |rig, ms| {
-        every(rig, 0, "step", 20, ms);
-        every(rig, 0, "outer", 100, ms);
+    let found = forecast_of(&declared, |run, ms| {
+        every(run, 0, "step", 20, ms);
+        every(run, 0, "outer", 100, ms);
     });
     assert_eq!(found.done, 100);
     assert!((found.energy_uj.mean / 4e9 - 1.0).abs() < 1e-3, "{found:?}");
@@ -194,9 +194,9 @@ fn k10_steps_within_steps_do_not_count() {
 
 #[test]
 fn k10_threads_that_step_together_do_not_add_up() {
-    let found = forecast_of(&total(400), |rig, ms| {
-        every(rig, 0, "step", 100, ms);
-        every(rig, 1, "step", 100, ms);
+    let found = forecast_of(&total(400), |run, ms| {
+        every(run, 0, "step", 100, ms);
+        every(run, 1, "step", 100, ms);
     });
     assert_eq!(found.done, 100);
     assert!((found.energy_uj.mean / 4e9 - 1.0).abs() < 1e-3, "{found:?}");
@@ -204,26 +204,26 @@ fn k10_threads_that_step_together_do_not_add_up() {
 
 #[test]
 fn k10_without_a_declared_name_the_first_name_that_is_stepped_counts() {
-    let found = forecast_of(&total(400), |rig, ms| every(rig, 0, "batch", 100, ms));
+    let found = forecast_of(&total(400), |run, ms| every(run, 0, "batch", 100, ms));
     assert_eq!(found.done, 100);
     let declared = Options { step_name: Some("epoch".to_owned()), ..total(400) };
-    let mut rig = Rig::new(&declared, counter());
-    hundred_watts(&mut rig, S);
-    (1..=10).for_each(|tenth| rig.step(0, "batch", tenth * 100 * MS));
-    assert_eq!(rig.record(S, false, Asks::Nobody).unwrap().forecast, None, "none of the declared name");
+    let mut run = Fixture::new(&declared, counter());
+    hundred_watts(&mut run, S);
+    (1..=10).for_each(|tenth| run.step(0, "batch", tenth * 100 * MS));
+    assert_eq!(run.record(S, false, BudgetReader::Report).unwrap().forecast, None, "none of the declared name");
 }
 
 #[test]
 fn k10_a_long_run_is_forecast_from_its_whole_energy() {
     // 3000 readings: more than are kept of a counter.
-    let mut rig = Rig::new(&total(6_000), counter());
+    let mut run = Fixture::new(&total(6_000), counter());
     for tick in 0..=3_000 {
         if tick > 0 {
-            rig.step(0, "step", (tick * 10 - 3) * MS);
+            run.step(0, "step", (tick * 10 - 3) * MS);
         }
-        rig.read(tick * 10 * MS, Ok(tick * 1_000_000));
+        run.read(tick * 10 * MS, Ok(tick * 1_000_000));
     }
-    let found = rig.record(30 * S, false, Asks::Nobody).unwrap().forecast.unwrap();
+    let found = run.record(30 * S, false, BudgetReader::Report).unwrap().forecast.unwrap();
     assert!((found.energy_uj.mean / 6e9 - 1.0).abs() < 1e-2, "{found:?}");
     assert!(found.energy_uj.high / found.energy_uj.low < 1.1, "{found:?}");
 }
@@ -231,20 +231,20 @@ fn k10_a_long_run_is_forecast_from_its_whole_energy() {
 #[test]
 fn k10_set_up_before_the_first_step_is_not_forecast() {
     // Ten seconds at 1000 W before the steps start, then steps of 10 J.
-    let mut rig = Rig::new(&total(400), counter());
+    let mut run = Fixture::new(&total(400), counter());
     let mut uj = 0;
     for tick in 0..=1_501 {
         let at_ns = tick * 10 * MS;
         uj += if tick <= 1_000 { 10_000_000 } else { 1_000_000 };
         if tick == 1_000 {
-            let name = rig.engine.ledger.intern("step");
-            assert!(rig.threads[0].start(name.0, rig.opened_ns + at_ns, false));
+            let name = run.engine.ledger.intern("step");
+            assert!(run.threads[0].start(name.0, run.opened_ns + at_ns, false));
         } else if tick > 1_000 && tick.is_multiple_of(10) {
-            rig.step(0, "step", at_ns - 3 * MS);
+            run.step(0, "step", at_ns - 3 * MS);
         }
-        rig.read(at_ns, Ok(uj));
+        run.read(at_ns, Ok(uj));
     }
-    let found = rig.record(15 * S, false, Asks::Nobody).unwrap().forecast.unwrap();
+    let found = run.record(15 * S, false, BudgetReader::Report).unwrap().forecast.unwrap();
     assert_eq!(found.done, 50);
     // 10 000 J of set-up and 400 steps.
     assert!((found.energy_uj.mean / 14e9 - 1.0).abs() < 1e-2, "{found:?}");
@@ -268,7 +268,7 @@ fn stopped(seed: u64, check: u64, dies_ms: Option<u64>) -> (Spent, Spent) {
     let mut options = limited(400.0);
     options.budget.check_steps = check as u32;
     options.budget.strict = dies_ms.is_some();
-    let mut rig = Rig::new(&options, Domain { max_uw: Some(300_000_000), ..counter() });
+    let mut run = Fixture::new(&options, Domain { max_uw: Some(300_000_000), ..counter() });
     let mut random = Random(seed);
     let (mut ms, mut uj, mut last, mut steps) = (0_u64, 0_u64, None, 0_u64);
     while last.is_none_or(|last: Spent| last.decision < Decision::Stop) && ms < 120_000 {
@@ -276,17 +276,17 @@ fn stopped(seed: u64, check: u64, dies_ms: Option<u64>) -> (Spent, Spent) {
         for part in 1..=length_ms {
             (ms, uj) = (ms + 1, uj + watts * 1_000);
             if part.is_multiple_of((length_ms / 4).max(1)) {
-                rig.step(0, "micro", ms * MS);
+                run.step(0, "micro", ms * MS);
             }
             if ms.is_multiple_of(20) {
                 let dead = dies_ms.is_some_and(|dies_ms| ms > dies_ms);
-                rig.read(ms * MS, if dead { Err(Fault::Failed) } else { Ok(uj) });
+                run.read(ms * MS, if dead { Err(Fault::Failed) } else { Ok(uj) });
             }
         }
         steps += 1;
-        (0..2).for_each(|thread| rig.step(thread, "step", ms * MS));
+        (0..2).for_each(|thread| run.step(thread, "step", ms * MS));
         if steps.is_multiple_of(check) {
-            last = Some(rig.look(ms * MS, false, Asks::Program)[0]);
+            last = Some(run.look(ms * MS, false, BudgetReader::Program)[0]);
         }
     }
     // The run is over: the counters' last updates come.
@@ -295,10 +295,10 @@ fn stopped(seed: u64, check: u64, dies_ms: Option<u64>) -> (Spent, Spent) {
         ms += 1;
         if ms.is_multiple_of(20) {
             let dead = dies_ms.is_some_and(|dies_ms| ms > dies_ms);
-            rig.read(ms * MS, if dead { Err(Fault::Failed) } else { Ok(uj) });
+            run.read(ms * MS, if dead { Err(Fault::Failed) } else { Ok(uj) });
         }
     }
-    (last.expect("it was looked at"), rig.look(end_ms * MS, true, Asks::Nobody)[0])
+    (last.expect("it was input at"), run.look(end_ms * MS, true, BudgetReader::Report)[0])
 }
 
 #[test]
@@ -359,26 +359,26 @@ fn energies(random: &mut Random) -> Vec<f64> {
 fn held(energies: &[f64], recorded: Recorded) -> [bool; 4] {
     const AT: [usize; 4] = [12, 30, 60, 90];
     let whole = 1e6 * energies.iter().sum::<f64>();
-    let mut rig = Rig::new(&total(energies.len() as u32), counter());
+    let mut run = Fixture::new(&total(energies.len() as u32), counter());
     let (mut uj, mut found) = (0.0, [false; 4]);
-    rig.read(0, Ok(0));
+    run.read(0, Ok(0));
     for (index, joules) in energies.iter().enumerate() {
         let begin_ns = index as u64 * 50 * MS;
         for part in 1..=5 {
             uj += 1e6 * joules / 5.0;
             if part < 5 && recorded == Recorded::Inner {
-                rig.step(0, "micro", begin_ns + part * 10 * MS - MS);
+                run.step(0, "micro", begin_ns + part * 10 * MS - MS);
             }
             if part == 5 {
-                rig.step(0, "step", begin_ns + 50 * MS);
+                run.step(0, "step", begin_ns + 50 * MS);
                 if recorded == Recorded::Threads {
-                    rig.step(1, "step", begin_ns + 50 * MS);
+                    run.step(1, "step", begin_ns + 50 * MS);
                 }
             }
-            rig.read(begin_ns + part * 10 * MS, Ok(uj as u64));
+            run.read(begin_ns + part * 10 * MS, Ok(uj as u64));
         }
         if let Some(at) = AT.iter().position(|steps| *steps == index + 1) {
-            let record = rig.record(begin_ns + 50 * MS, false, Asks::Nobody).unwrap();
+            let record = run.record(begin_ns + 50 * MS, false, BudgetReader::Report).unwrap();
             let forecast = record.forecast.expect("twelve steps are enough");
             found[at] = (forecast.energy_uj.low..=forecast.energy_uj.high).contains(&whole);
         }

@@ -14,12 +14,12 @@ fn gpu(energy_uj: u64) -> Device {
     Device { energy_uj: Some(energy_uj), low_uj: Some(energy_uj), high_uj: Some(energy_uj), ..device }
 }
 
-/// A run of 100 s at 100 W, its counter seen each second, told from 1000 s on the clock.
-fn told(spells: &RunEpisodes, going_on: bool) -> (Vec<SpellRecord>, Vec<EventRecord>) {
+/// A run of 100 s at 100 W, its counter seen each second, episode_records from 1000 s on the clock.
+fn episode_records(spells: &RunEpisodes, going_on: bool) -> (Vec<SpellRecord>, Vec<EventRecord>) {
     let uj = 100 * 100 * 1_000_000;
     let account = Ledger::new(1_000 * S, 1).account(1_100 * S);
     let account = Account { devices: vec![gpu(uj)], start_uj: vec![0], ..account };
-    super::told(spells, &account, &curves(99, 100_000_000, Bounded::exact(uj)), going_on)
+    super::episode_records(spells, &account, &curves(99, 100_000_000, Bounded::exact(uj)), going_on)
 }
 
 /// One device, whose counter grew by so much each second, for so many seconds of 100.
@@ -38,7 +38,7 @@ fn a_stall_is_an_event_with_the_energy_that_went_into_it() {
     let mut spells = RunEpisodes::default();
     (0..=10).for_each(|step| spells.step((1_000 + step) * S));
     spells.step(1_050 * S);
-    let (records, events) = told(&spells, false);
+    let (records, events) = episode_records(&spells, false);
     let [stalled] = &records[..] else { panic!("{records:?}") };
     // The step was due at 11 s: 39 s at 100 W.
     assert_eq!((stalled.kind.as_str(), stalled.count, stalled.duration_ns), ("stalled", 1, 39 * S));
@@ -52,7 +52,7 @@ fn a_stall_is_an_event_with_the_energy_that_went_into_it() {
         "no step ended for 39.0 s longer than the usual 1.000 s; it drew 100.0 W meanwhile, 3900.0 J"
     );
     // From 51 s on nothing comes: a run that ended well had no more steps to do.
-    assert_eq!(told(&spells, true).0[0].count, 2);
+    assert_eq!(episode_records(&spells, true).0[0].count, 2);
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn idle_hot_and_capped_times_come_from_the_gauges() {
         spells.gauge(at_ns, &gauge("temperature_limit", 87.0));
         spells.gauge(at_ns, &gauge("throttle_reasons", if second < 10 { 4.0 } else { 0.0 }));
     }
-    let (records, events) = told(&spells, false);
+    let (records, events) = episode_records(&spells, false);
     let of = |kind: &str| records.iter().find(|record| record.kind == kind).unwrap();
     assert_eq!((of("idle").duration_ns, of("idle").energy_uj), (10 * S, Some(1_000_000_000)));
     // Idle for up to a second more on either side: 12 s, and 2 s around the one reading at 60 s.
@@ -81,14 +81,14 @@ fn what_was_seen_at_one_reading_is_no_absence_and_a_gap_between_readings_is_no_s
     let mut spells = RunEpisodes::default();
     spells.gauge(1_010 * S, &gauge("utilization", 0.0));
     spells.gauge(1_011 * S, &gauge("utilization", 0.9));
-    let once = &told(&spells, false).0[0];
+    let once = &episode_records(&spells, false).0[0];
     assert_eq!((once.count, once.duration_ns, once.energy_uj), (1, 0, Some(0)));
     assert_eq!(once.high_uj, Some(200_000_000), "it may have been idle for 2 s");
     let mut spells = RunEpisodes::default();
     for second in [10, 11, 12, 50, 51] {
         spells.gauge((1_000 + second) * S, &gauge("utilization", 0.0));
     }
-    assert_eq!(told(&spells, false).0[0].duration_ns, 3 * S, "nobody knows what was between 12 and 50 s");
+    assert_eq!(episode_records(&spells, false).0[0].duration_ns, 3 * S, "nobody knows what was between 12 and 50 s");
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn energy_and_time_are_of_the_same_spells() {
         spells.gauge(at_ns + S / 50, &gauge("utilization", 0.0));
         spells.gauge(at_ns + S / 25, &gauge("utilization", 0.9));
     }
-    let idle = &told(&spells, false).0[0];
+    let idle = &episode_records(&spells, false).0[0];
     assert_eq!((idle.count, idle.duration_ns, idle.high_uj), (2_000, 40 * S, None));
     let uj = idle.energy_uj.unwrap();
     assert!(uj.abs_diff(4_000_000_000) < 40_000_000, "{uj}");
@@ -115,7 +115,7 @@ fn a_gpu_that_slows_down_for_heat_is_hot_whatever_its_thermometer_says() {
         spells.gauge(second * S, &gauge("temperature_limit", 87.0));
         spells.gauge(second * S, &gauge("throttle_reasons", 64.0));
     }
-    assert_eq!(told(&spells, false).0[0].duration_ns, 4 * S);
+    assert_eq!(episode_records(&spells, false).0[0].duration_ns, 4 * S);
 }
 
 /// The text of a stall from 11 s to 50 s, of a 300 W GPU of which nothing was read from 26 s on.
@@ -127,7 +127,8 @@ fn text_of_a_lost_gpu(device: &str, kind_of: impl Fn(&mut RunEpisodes)) -> Strin
     let gap = GapRecord { from_ns: 26 * S, to_ns: 100 * S, reason: "lost".into() };
     let lost = Device { gaps: vec![gap], high_uj: None, coverage: 0.26, ..gpu(uj) };
     let account = Account { devices: vec![lost], start_uj: vec![0], ..account };
-    let (_, events) = super::told(&spells, &account, &curves(26, 300_000_000, Bounded::hard(uj, uj, None)), false);
+    let (_, events) =
+        super::episode_records(&spells, &account, &curves(26, 300_000_000, Bounded::hard(uj, uj, None)), false);
     events.into_iter().find(|event| event.device == device).unwrap().text
 }
 
