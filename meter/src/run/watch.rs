@@ -66,8 +66,9 @@ impl Meter {
     /// # let meter = eco2::Meter::builder().log(Log::Off).set(&opt::SOURCES, "synthetic").open()?;
     /// let mut energies = eco2::Energies::default(); // reuse it: the call allocates nothing
     /// if meter.now_by_device(&mut energies) {
-    ///     let devices = meter.snapshot().devices;
-    ///     assert_eq!(energies.len(), devices.len());
+    ///     for (index, device) in meter.snapshot().devices.iter().enumerate() {
+    ///         println!("{}: {:?} uJ", device.id, energies.uj(index)); // None: not known
+    ///     }
     /// }
     /// # Ok::<(), eco2::Error>(())
     /// ```
