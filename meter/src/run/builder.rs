@@ -39,6 +39,13 @@ pub struct MeterBuilder {
     fault: Option<OptionsError>,
 }
 
+impl Meter {
+    /// Starts to describe a run: its settings, sources and command. See [`MeterBuilder`].
+    pub fn builder() -> MeterBuilder {
+        MeterBuilder::default()
+    }
+}
+
 impl MeterBuilder {
     /// Sets the run's name.
     pub fn name(self, name: &str) -> Self {

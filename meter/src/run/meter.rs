@@ -13,7 +13,6 @@ use crate::Error;
 use crate::live::engine::Engine;
 use crate::options::Options;
 use crate::run::alerts::{self, Services};
-use crate::run::builder::MeterBuilder;
 use crate::run::open;
 use crate::run::pricing::Pricing;
 use crate::run::shared::Shared;
@@ -42,11 +41,6 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// Starts to describe a run: its settings, sources and command. See [`MeterBuilder`].
-    pub fn builder() -> MeterBuilder {
-        MeterBuilder::default()
-    }
-
     /// Opens a meter with the sources that the options select.
     ///
     /// # Errors
@@ -65,7 +59,7 @@ impl Meter {
         Self::open_all(&options, Vec::new(), Vec::new())
     }
 
-    /// Opens a meter with sources of your own in addition to the others; [`MeterBuilder::source`] adds one at a time.
+    /// Opens a meter with sources of your own in addition to the others; [`crate::MeterBuilder::source`] adds one at a time.
     ///
     /// # Errors
     /// As [`Meter::open`].
