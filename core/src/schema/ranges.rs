@@ -246,28 +246,12 @@ mod tests {
             "estimated_uj": 0, "synthetic_uj": 0, "missing_ns": 0, "facility_uj": 0, "pue": 1.0,
         });
         let energy: Energy = serde_json::from_value(old).unwrap();
-        let own = serde_json::from_value(serde_json::json!({
-            "cpu_ns": 0, "max_rss_bytes": 0, "samples": 0, "dropped": 0, "missed_ticks": 0, "log_lost_bytes": 0,
-        }));
         let report = Report {
-            schema: crate::schema::SCHEMA.to_owned(),
-            run: crate::schema::Run { duration_ns: 7, ..Default::default() },
             energy,
-            devices: Vec::new(),
             spans: vec![SpanRecord { energy_uj: Some(0), high_uj: Some(0), ..SpanRecord::default() }],
             work: crate::schema::Work { steps: Some(0), samples: Some(3), ..Default::default() },
-            attribution: None,
             carbon: Some(Carbon { grams: Some(0.0), high: Some(0.0), ..Carbon::default() }),
-            sources: Vec::new(),
-            events: Vec::new(),
-            spells: Vec::new(),
-            own: own.unwrap(),
-            counters: Vec::new(),
-            curves: Vec::new(),
-            step_curve: None,
-            host_gauges: Vec::new(),
-            budget: None,
-            merge: None,
+            ..Report::empty(crate::schema::Run { duration_ns: 7, ..Default::default() })
         };
         let report = report.without_false_zeros();
         let energy = &report.energy;

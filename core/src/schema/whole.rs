@@ -67,6 +67,40 @@ pub struct Report {
     pub merge: Option<Merge>,
 }
 
+impl Report {
+    /// The report of a run in which nothing was measured: the energy is not known, which is not zero.
+    ///
+    /// ```
+    /// use eco2_core::schema::{Report, Run};
+    ///
+    /// let report = Report::empty(Run { id: "a".to_owned(), ..Run::default() });
+    /// assert_eq!((report.energy.total_uj, report.energy.high_uj, report.work.steps), (None, None, None));
+    /// ```
+    #[must_use]
+    pub fn empty(run: Run) -> Self {
+        Self {
+            schema: SCHEMA.to_owned(),
+            run,
+            energy: Energy { pue: 1.0, ..Energy::default() },
+            devices: Vec::new(),
+            spans: Vec::new(),
+            work: Work::default(),
+            attribution: None,
+            carbon: None,
+            sources: Vec::new(),
+            events: Vec::new(),
+            spells: Vec::new(),
+            own: SelfCost::default(),
+            counters: Vec::new(),
+            curves: Vec::new(),
+            step_curve: None,
+            host_gauges: Vec::new(),
+            budget: None,
+            merge: None,
+        }
+    }
+}
+
 /// What was seen of one counter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CounterRecord {

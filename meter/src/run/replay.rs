@@ -1,7 +1,7 @@
 //! Replay: a recorded trace through the very account that live runs use.
 
+use eco2_core::schema::SourceStatus;
 use eco2_core::schema::{EventRecord, Host, Report, Run, SelfCost, State, Status, Tool, Work};
-use eco2_core::schema::{SCHEMA, SourceStatus};
 use eco2_core::{Account, Ledger, Mark, NameId};
 use eco2_report::{Trace, TraceSpan};
 use jiff::Timestamp;
@@ -191,37 +191,32 @@ fn report(
     let step_curve = history.ledger.step_curve(&account);
     let mut devices = account.devices;
     leave_out(&mut devices, &mut events, &mut [], when.lasted_ns);
+    let run = Run {
+        id: "replay".to_owned(),
+        name: options.name.clone().unwrap_or_else(|| "replay".to_owned()),
+        labels: options.labels.clone(),
+        started_at: when.from.clone(),
+        ended_at: when.to.clone(),
+        duration_ns: when.lasted_ns,
+        // A recorded trace gets no further readings, so its figures are final.
+        state: State::Final,
+        host: Host::default(),
+        tool: Tool { version: env!("CARGO_PKG_VERSION").to_owned() },
+        ..Run::default()
+    };
     Report {
-        schema: SCHEMA.to_owned(),
-        run: Run {
-            id: "replay".to_owned(),
-            name: options.name.clone().unwrap_or_else(|| "replay".to_owned()),
-            labels: options.labels.clone(),
-            started_at: when.from.clone(),
-            ended_at: when.to.clone(),
-            duration_ns: when.lasted_ns,
-            // A recorded trace gets no further knots: what it has is final.
-            state: State::Final,
-            host: Host::default(),
-            tool: Tool { version: env!("CARGO_PKG_VERSION").to_owned() },
-            ..Run::default()
-        },
         energy,
         devices,
         spans: account.spans,
         work,
-        attribution: None,
         carbon: Some(carbon),
         sources: vec![status(trace)],
         events,
         spells,
         own: SelfCost { samples: trace.readings.len() as u64, ..SelfCost::default() },
-        counters: Vec::new(),
         curves,
         step_curve,
-        host_gauges: Vec::new(),
-        budget: None,
-        merge: None,
+        ..Report::empty(run)
     }
 }
 

@@ -3,8 +3,8 @@
 use std::cell::OnceCell;
 
 use eco2_core::schema::{
-    Attempt, Attribution, BudgetRecord, Device, Energy, EventKind, EventRecord, Report, Run, SCHEMA, SelfCost,
-    SourceStatus, SpellRecord, State, Status, Work,
+    Attempt, Attribution, BudgetRecord, Device, EventKind, EventRecord, Report, Run, SelfCost, SourceStatus,
+    SpellRecord, State, Status, Work,
 };
 use eco2_core::{Account, Component, Quality, is_left_out};
 use eco2_samplers::{SamplingCost, host};
@@ -27,26 +27,7 @@ pub(crate) struct Ending {
 
 /// The report of a run of which nothing was measured.
 pub(crate) fn blank(identity: &Identity) -> Report {
-    Report {
-        schema: SCHEMA.to_owned(),
-        run: identity.run(),
-        energy: Energy::default(),
-        devices: Vec::new(),
-        spans: Vec::new(),
-        work: Work::default(),
-        attribution: None,
-        carbon: None,
-        sources: identity.sources.clone(),
-        events: Vec::new(),
-        spells: Vec::new(),
-        own: SelfCost::default(),
-        counters: Vec::new(),
-        curves: Vec::new(),
-        step_curve: None,
-        host_gauges: Vec::new(),
-        budget: None,
-        merge: None,
-    }
+    Report { sources: identity.sources.clone(), ..Report::empty(identity.run()) }
 }
 
 /// All that a report is made from.

@@ -31,7 +31,7 @@ mod work;
 
 use std::collections::BTreeSet;
 
-use eco2_core::schema::{Merge, Report, SCHEMA, SelfCost};
+use eco2_core::schema::{Merge, Report, SelfCost};
 
 use crate::Error;
 use attempts::Attempts;
@@ -73,24 +73,19 @@ pub fn merge_without(reports: &[Report], unreadable: &[String]) -> Result<Report
         left_out: left_out(reports, unreadable),
     };
     let mut merged = Report {
-        schema: SCHEMA.to_owned(),
         events: warnings::events(&parts, &attempts, &merge, carbon.as_ref()),
         energy: carbon::with_facility(measured.energy(), &parts.list, &attempts, &measured),
         devices: measured.devices.clone(),
         spans: spans::spans(&parts.list, &attempts),
         work: work::sum(&parts.list, &attempts),
-        attribution: None,
         carbon: carbon.map(|priced| priced.carbon),
         sources: identity::sources(&parts.list),
         spells: spells::spells(&parts.list, &attempts),
         own: own(&parts.list),
         counters: parts.records(),
         curves: curves::records(&parts, &attempts, &measured),
-        step_curve: None,
-        host_gauges: Vec::new(),
-        budget: None,
         merge: Some(merge),
-        run: identity,
+        ..Report::empty(identity)
     };
     beside::fill(&mut merged, &parts.list, &attempts, &measured);
     Ok(merged)

@@ -138,23 +138,8 @@ fn budget() -> BudgetRecord {
 
 /// The shortest report there is.
 pub(crate) fn bare() -> Report {
-    Report {
-        energy: nothing_read(),
-        devices: Vec::new(),
-        spans: Vec::new(),
-        attribution: None,
-        carbon: None,
-        sources: Vec::new(),
-        events: Vec::new(),
-        spells: Vec::new(),
-        counters: Vec::new(),
-        curves: Vec::new(),
-        step_curve: None,
-        host_gauges: Vec::new(),
-        budget: None,
-        merge: None,
-        ..report()
-    }
+    let Report { run, work, own, .. } = report();
+    Report { energy: nothing_read(), work, own, ..Report::empty(run) }
 }
 
 fn run() -> Run {
