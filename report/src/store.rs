@@ -1,6 +1,5 @@
 //! The files of runs: run logs, traces, reports, the folder of runs, and how files are read and written.
 
-mod contradiction;
 pub(crate) mod files;
 mod log;
 pub(crate) mod output;

@@ -1,33 +1,28 @@
-//! Merging reports: ranks, restarts, an agent and the command may all have measured one run, and some of it twice.
+//! Merging reports of one run: ranks, restarts, an agent and the command may all have measured it, and some of it twice.
 //!
-//! A merged report is a function of two sets: the reports it was made from (its *parts*, each known by its id, of several
-//! versions of one the last), and what they saw of each counter (a union, see `eco2_core::Union`). A merged report holds
-//! both sets, so merging is idempotent, commutative and associative, and what was merged can be merged again.
+//! A merged report is computed from two sets: the *parts* (one report per process, known by its id; the last version counts)
+//! and the *union* of their counter records (see `eco2_core::Union`). A merged report contains both sets, so merging is
+//! idempotent, commutative and associative, and merged reports can be merged again.
 //!
-//! * **Energy** is that of the counters, each once, within the *attempts*: from the first beginning to the last end of the
-//!   processes of one start of the run, on each machine. What the run's own records tell of outside its attempts is
-//!   overhead and in no total.
-//! * **Work**: samples and tokens are summed over the ranks; steps are those of the rank that did most, as ranks step
-//!   together. Of several records of one rank in one attempt the largest counts.
-//! * **Carbon and cost** are worked out again from the merged energy, at each machine's own intensity, PUE and price.
-//! * **Episodes** seen by several processes of one attempt on one machine are one; those of several attempts add up.
-//! * **Spans** are those of one rank a machine: others there saw the same energy.
+//! * **Energy** is that of the counters, each once, within the *attempts*. An attempt is one start of the run: it lasts on
+//!   each machine from the first start to the last end of its processes. Energy of the run's records outside the attempts is
+//!   overhead and not part of a total.
+//! * **Work**: samples and tokens are summed over the ranks. Steps are those of the rank with the most, because ranks step
+//!   together. Of several records of one rank in one attempt, the largest counts.
+//! * **Carbon and cost** are computed from the merged energy, at each machine's own intensity, PUE and price.
+//! * **Episodes** that several processes of one attempt on one machine see are one; those of several attempts add up.
+//! * **Spans** are those of one rank per machine, because the other ranks there measure the same energy.
 
+mod activity;
 mod attempts;
-mod beside;
 mod carbon;
 mod curves;
 mod devices;
 mod energy;
 mod identity;
-mod lives;
 mod once;
 mod parts;
-mod spans;
-mod spells;
 mod warnings;
-mod windows;
-mod work;
 
 use std::collections::BTreeSet;
 
@@ -46,7 +41,7 @@ pub fn merge(reports: &[Report]) -> Result<Report, Error> {
     merge_without(reports, &[])
 }
 
-/// As [`merge`], and tells which records could not be read: each with the error, in words.
+/// As [`merge`], with the errors of records that could not be read; the report lists them.
 ///
 /// # Errors
 /// [`Error::NothingToMerge`] without any report.
@@ -57,7 +52,7 @@ pub fn merge_without(reports: &[Report], unreadable: &[String]) -> Result<Report
     }
     let attempts = Attempts::find(&parts.list);
     let measured = energy::measure(&parts, &attempts);
-    let replayed = work::replayed(&parts.list, &attempts, &measured);
+    let replayed = activity::replayed(&parts.list, &attempts, &measured);
     let carbon = carbon::price(&parts.list, &attempts, &measured);
     let identity = identity::run(&parts.list, &attempts, &measured);
     let last = attempts.list.last();
@@ -75,29 +70,29 @@ pub fn merge_without(reports: &[Report], unreadable: &[String]) -> Result<Report
     let mut merged = Report {
         events: warnings::events(&parts, &attempts, &merge, carbon.as_ref()),
         energy: carbon::with_facility(measured.energy(), &parts.list, &attempts, &measured),
-        devices: measured.devices.clone(),
-        spans: spans::spans(&parts.list, &attempts),
-        work: work::sum(&parts.list, &attempts),
+        devices: measured.devices.iter().map(|measured| measured.device.clone()).collect(),
+        spans: activity::spans(&parts.list, &attempts),
+        work: activity::work(&parts.list, &attempts),
         carbon: carbon.map(|priced| priced.carbon),
         sources: identity::sources(&parts.list),
-        spells: spells::spells(&parts.list, &attempts),
+        spells: activity::episodes(&parts.list, &attempts),
         own: own(&parts.list),
         counters: parts.records(),
         curves: curves::records(&parts, &attempts, &measured),
         merge: Some(merge),
         ..Report::empty(identity)
     };
-    beside::fill(&mut merged, &parts.list, &attempts, &measured);
+    carbon::add_supplements(&mut merged, &parts.list, &attempts, &measured);
     Ok(merged)
 }
 
-/// Every record that was left out, of this merge or one before it, once.
+/// The records that were left out of this merge or an earlier one, each once.
 fn left_out(reports: &[Report], unreadable: &[String]) -> Vec<String> {
     let before = reports.iter().filter_map(|report| report.merge.as_ref()).flat_map(|merge| &merge.left_out);
     before.chain(unreadable).collect::<BTreeSet<_>>().into_iter().cloned().collect()
 }
 
-/// What measuring cost all processes together; memory is that of the largest.
+/// The cost of measuring of all processes together; memory is that of the largest.
 fn own(parts: &[Report]) -> SelfCost {
     parts.iter().map(|part| &part.own).fold(SelfCost::default(), |sum, own| SelfCost {
         cpu_ns: sum.cpu_ns.saturating_add(own.cpu_ns),

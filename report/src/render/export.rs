@@ -1,15 +1,12 @@
-//! The report for other people's forms: SCI, a model card, BoAmps, Scope 2, the energy of the EU AI Act's annex, a methods
-//! paragraph, and a summary that may be shared.
+//! The report in the formats of others: SCI, model card, BoAmps, Scope 2, the annex of the EU AI Act, a methods paragraph, and
+//! a summary that can be shared.
 //!
-//! Figures are the report's, never rounded but in prose. None of these says that a duty is met: they hold figures, methods
-//! and sources, and what is not known is `null` or left out.
+//! Values are those of the report, rounded in prose only; a value that is not known is `null` or left out. None of the formats
+//! is a statement that a legal duty is met.
 
-mod ai_act;
+mod accounting;
 mod boamps;
-mod methods;
-mod model_card;
-mod sci;
-mod scope2;
+mod documents;
 mod summary;
 
 use std::collections::BTreeMap;
@@ -18,12 +15,9 @@ use eco2_core::schema::{Carbon, Device, Report};
 use eco2_core::{Component, Quality};
 use serde_json::Value;
 
-pub use ai_act::ai_act_json;
+pub use accounting::{sci_json, scope2_csv};
 pub use boamps::boamps_json;
-pub use methods::methods;
-pub use model_card::model_card;
-pub use sci::sci_json;
-pub use scope2::scope2_csv;
+pub use documents::{ai_act_json, methods, model_card};
 pub use summary::{SUMMARY_SCHEMA_JSON, summary_json};
 
 use crate::Error;
@@ -43,7 +37,7 @@ fn document(what: &'static str, value: &Value) -> Result<String, Error> {
     Ok(text + "\n")
 }
 
-/// How much of the energy came from what: `measured`, `partly estimated`, `estimated`, `synthetic` or `not known`.
+/// How the energy was found: `measured`, `partly estimated`, `estimated`, `synthetic` or `not known`.
 fn basis(report: &Report) -> &'static str {
     let energy = &report.energy;
     match (energy.estimated_uj, energy.measured_uj + energy.derived_uj) {
@@ -98,14 +92,14 @@ fn distinct<T: Ord>(list: impl Iterator<Item = T>) -> Vec<T> {
     list
 }
 
-/// Grams per kilowatt-hour over all segments, weighed by their energy; intensities of different kinds have no mean.
+/// Mean carbon intensity over all segments, weighted by energy, g/kWh; `None` for intensities of different kinds.
 fn mean_intensity(carbon: &Carbon) -> Option<f64> {
     if kinds(carbon).len() > 1 {
         return None;
     }
     let energy: f64 = carbon.segments.iter().map(|segment| segment.energy_uj as f64).sum();
-    let weighed: f64 = carbon.segments.iter().map(|segment| segment.energy_uj as f64 * segment.g_per_kwh).sum();
-    (energy > 0.0).then(|| weighed / energy)
+    let weighted: f64 = carbon.segments.iter().map(|segment| segment.energy_uj as f64 * segment.g_per_kwh).sum();
+    (energy > 0.0).then(|| weighted / energy)
 }
 
 /// Models of the devices in the total with their number, by type: `("gpu", "NVIDIA H200")`.
@@ -117,7 +111,7 @@ fn hardware_by_type(report: &Report) -> BTreeMap<(&'static str, String), usize> 
     models
 }
 
-/// What a component is called in such forms.
+/// The word for a component in these formats.
 fn component_word(device: &Device) -> &'static str {
     match device.component {
         Component::Cpu => "cpu",
@@ -127,7 +121,7 @@ fn component_word(device: &Device) -> &'static str {
     }
 }
 
-/// The country of the zone, two letters; `None` for the world, for a given intensity, and for machines in several.
+/// The country of the zone, two letters; `None` for the world, a given intensity, and machines in several countries.
 pub(super) fn country(carbon: &Carbon) -> Option<&str> {
     let mut codes = carbon.zone.split(',').map(|zone| zone.trim().split('-').next().unwrap_or_default());
     let code = codes.next()?;

@@ -1,13 +1,16 @@
-//! Totals by label: a team's, a project's, a model's runs. Sums of runs' own totals, never of running totals.
+//! Totals by label (`--by`): the runs of a team, a project or a model, as data, text, JSON and CSV. Sums are over the runs' own
+//! totals.
 
-use std::collections::{BTreeMap, BTreeSet};
-
+use super::csv::table;
+use super::figures::{Spelling, count};
+use super::page::{Page, TextStyle, Tone};
+use super::{not_ok, status_word};
+use crate::Error;
+use crate::analysis::{measured_once, whole_runs};
 use eco2_core::schema::{Report, State, Status};
 use eco2_core::{Bounded, RangeKind, Ranged};
 use serde::Serialize;
-
-use super::not_ok;
-use crate::analysis::{measured_once, whole_runs};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The group of the runs that do not have the label.
 pub const NO_LABEL: &str = "(none)";
@@ -35,7 +38,7 @@ pub struct Group {
     pub estimated_uj: u128,
     /// Part that was generated.
     pub synthetic_uj: u128,
-    /// Device-time without knowledge, nanoseconds.
+    /// Device time without readings, nanoseconds.
     pub missing_ns: u128,
     /// Grams CO2e of the priced runs; `None` when none is priced, or when their kinds of intensity differ.
     pub grams: Option<f64>,
@@ -61,18 +64,18 @@ impl Group {
 pub struct AbsentSource {
     /// Source name.
     pub name: String,
-    /// What became of it.
+    /// Its status.
     pub status: Status,
-    /// Why, as the first such run has it.
+    /// The reason, from the first such run.
     pub reason: String,
-    /// In how many runs.
+    /// Number of runs.
     pub runs: u64,
 }
 
-/// Groups runs by the value of label `key`, in the order of values, runs without it last in [`NO_LABEL`].
+/// Groups runs by the value of label `key`, in the order of values; runs without it are last, in [`NO_LABEL`].
 ///
-/// The records of one run (same id) are merged first: its ranks and attempts all count, and a record that is given twice
-/// counts once. Energy that two runs of a group saw of one counter at one time is counted once.
+/// The records of one run (same id) are merged first, so all ranks and attempts count, and a repeated record counts once.
+/// Energy of one counter that two runs of a group read at the same time counts once.
 #[must_use]
 pub fn by_label(reports: &[Report], key: &str) -> Vec<Group> {
     let whole = whole_runs(reports);
@@ -108,7 +111,7 @@ fn group(label: &str, runs: &[&Report]) -> Group {
         kinds,
         unpriced_runs: count(|run| run.carbon.as_ref().is_none_or(|carbon| carbon.grams.is_none())),
         provisional_runs: count(|run| run.run.state == State::Provisional),
-        absent: absent(runs),
+        absent: absent_sources(runs),
     }
 }
 
@@ -124,7 +127,7 @@ fn kinds(runs: &[&Report]) -> Vec<String> {
     kinds.into_iter().map(str::to_owned).collect()
 }
 
-fn absent(runs: &[&Report]) -> Vec<AbsentSource> {
+fn absent_sources(runs: &[&Report]) -> Vec<AbsentSource> {
     let mut found: Vec<AbsentSource> = Vec::new();
     for source in runs.iter().flat_map(|run| not_ok(run)) {
         match found.iter_mut().find(|known| known.name == source.name && known.status == source.status) {
@@ -138,4 +141,110 @@ fn absent(runs: &[&Report]) -> Vec<AbsentSource> {
         }
     }
     found
+}
+
+/// Groups as JSON: `{"schema": "eco2.groups/1", "label": key, "groups": [...]}`.
+///
+/// # Errors
+/// [`Error::Encode`].
+pub fn groups_json(groups: &[Group], key: &str) -> Result<String, Error> {
+    #[derive(Serialize)]
+    struct Document<'a> {
+        schema: &'static str,
+        label: &'a str,
+        groups: &'a [Group],
+    }
+    let document = Document { schema: "eco2.groups/1", label: key, groups };
+    let text = serde_json::to_string_pretty(&document).map_err(|cause| Error::Encode { what: "the groups", cause })?;
+    Ok(text + "\n")
+}
+
+/// Groups as CSV: `label,value,runs,duration_ns,energy_uj,low_uj,high_uj,energy_kwh,measured_uj,derived_uj,
+/// estimated_uj,synthetic_uj,missing_ns,co2_kg,unpriced_runs,provisional_runs,missing_sources`.
+///
+/// # Errors
+/// [`Error::Table`].
+pub fn groups_csv(groups: &[Group], key: &str) -> Result<String, Error> {
+    let header = [
+        "label",
+        "value",
+        "runs",
+        "duration_ns",
+        "energy_uj",
+        "low_uj",
+        "high_uj",
+        "energy_kwh",
+        "measured_uj",
+        "derived_uj",
+        "estimated_uj",
+        "synthetic_uj",
+        "missing_ns",
+        "co2_kg",
+        "unpriced_runs",
+        "provisional_runs",
+        "missing_sources",
+    ];
+    let row = |group: &Group| {
+        let high = group.high_uj.map_or_else(String::new, |high| high.to_string());
+        let co2 = group.grams.map_or_else(String::new, |grams| (grams / 1e3).to_string());
+        let mut row = vec![key.to_owned(), group.label.clone(), group.runs.len().to_string()];
+        let text = |value: Option<u128>| value.map_or_else(String::new, |value| value.to_string());
+        row.extend([Some(group.duration_ns), group.energy_uj, Some(group.low_uj)].map(text));
+        row.extend([high, group.energy_uj.map_or_else(String::new, |uj| (uj as f64 / 3.6e12).to_string())]);
+        let parts = [group.measured_uj, group.derived_uj, group.estimated_uj, group.synthetic_uj, group.missing_ns];
+        row.extend(parts.map(|value| value.to_string()));
+        row.extend([co2, group.unpriced_runs.to_string(), group.provisional_runs.to_string()]);
+        row.push(group.absent.iter().map(absent).collect::<Vec<_>>().join("; "));
+        row
+    };
+    table("the groups", header.map(str::to_owned).to_vec(), groups.iter().map(row))
+}
+
+/// Groups as a table for people, the sum in the last row.
+#[must_use]
+pub fn groups_text(groups: &[Group], key: &str, style: &TextStyle) -> String {
+    let synthetic = groups.iter().any(|group| group.synthetic_uj > 0);
+    let mut page = Page::new(*style, synthetic);
+    let spelling = page.spelling();
+    let mut rows = vec![[key, "runs", "energy", "carbon", "flags"].map(str::to_owned).to_vec()];
+    rows.extend(groups.iter().map(|group| row(group, spelling)));
+    let total = groups.iter().filter_map(|group| group.energy_uj).reduce(u128::saturating_add);
+    let runs: usize = groups.iter().map(|group| group.runs.len()).sum();
+    let energy =
+        total.map_or_else(|| spelling.energy(Bounded::unknown()), |uj| spelling.energy(Bounded::exact(narrow(uj))));
+    rows.push(vec!["all".into(), count(runs as u64), energy, String::new(), String::new()]);
+    page.table(&rows);
+    for group in groups {
+        for source in &group.absent {
+            page.row("Missing", Tone::Warning, &format!("{}: {}", group.label, absent(source)));
+        }
+    }
+    page.finish()
+}
+
+/// Microjoules as text shows them; saturates.
+fn narrow(uj: u128) -> u64 {
+    u64::try_from(uj).unwrap_or(u64::MAX)
+}
+
+fn row(group: &Group, spelling: Spelling) -> Vec<String> {
+    let energy = spelling.energy(group.bounded().map(narrow));
+    let carbon = match group.grams {
+        Some(grams) => spelling.mass(Bounded::exact(grams)),
+        None if group.kinds.len() > 1 => "kinds differ".into(),
+        None => "not priced".into(),
+    };
+    let flags = [
+        (group.estimated_uj > 0, "ESTIMATED in part"),
+        (group.provisional_runs > 0, "provisional in part"),
+        (group.grams.is_some() && group.unpriced_runs > 0, "not all priced"),
+    ];
+    let flags: Vec<&str> = flags.iter().filter(|(set, _)| *set).map(|(_, flag)| *flag).collect();
+    vec![group.label.clone(), count(group.runs.len() as u64), energy, carbon, flags.join(", ")]
+}
+
+/// `nvml: absent in 2 runs: libnvidia-ml.so.1 was not found`.
+fn absent(source: &AbsentSource) -> String {
+    let runs = if source.runs == 1 { "1 run".into() } else { format!("{} runs", source.runs) };
+    format!("{}: {} in {runs}: {}", source.name, status_word(source.status), source.reason)
 }

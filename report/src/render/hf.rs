@@ -1,22 +1,20 @@
-//! The report as the figures that HF Eco2AI's users know, in their names and units: kilowatt-hours, kilograms, watts.
+//! The report in the names and units of HF Eco2AI (kilowatt-hours, kilograms, watts), as JSON.
 //!
-//! `summary` has the keys of the `summary` of a carbon report version 1.0; a figure that eco2 does not have is `null`,
-//! never 0 and never a guess: peak power is known of one device only, samples or tokens without a count are not known, and
-//! a field in dollars (`…_usd`) is `null` for a price in another currency; `origin` has the amount, its currency and the
-//! reason. A carbon price in dollars, or the label `carbon_price_per_tonne`, prices carbon. `current` is what a callback shows while training, `origin` says how sure the figures are and where the
-//! intensity is from.
+//! `summary` has the keys of the `summary` of a carbon report version 1.0, `current` the values that a callback shows while
+//! training, and `carbon_budget` those of a `CarbonBudgetForecast`. A value that eco2 does not have is `null`, never 0 and
+//! never a guess: peak power is known for a single device only, and a field in dollars (`…_usd`) is `null` for a price in
+//! another currency. `origin` has the uncertainty, the source of the intensity, and the cost with its currency. A carbon
+//! price in dollars, or the label `carbon_price_per_tonne`, prices the emissions.
 
+use super::supplements::{self, Money};
+use super::{finite, word};
+use crate::Error;
+use eco2_core::schema::{Carbon, Device, ForecastRecord, GaugeSummary, Report};
+use eco2_core::{Component, Decision, Finish, Quality, Spent, Unit, units};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-use eco2_core::schema::{Carbon, Device, GaugeSummary, Report};
-use eco2_core::{Component, Quality, units};
-use serde_json::{Map, Value, json};
-
-use super::money::{self, Money};
-use super::{finite, hf_budget, word};
-use crate::Error;
-
-/// The report's figures as one JSON object with `summary`, `current`, `gpu_metrics`, `environmental_impact`, `carbon_budget`, `carbon_forecast`,
+/// One JSON object with `summary`, `current`, `gpu_metrics`, `environmental_impact`, `carbon_budget`, `carbon_forecast` and
 /// `origin`.
 ///
 /// Per-sample figures are kilowatt-hours and kilograms; `samples_per_kwh` divides samples by the run's energy before
@@ -33,8 +31,8 @@ pub fn hf_json(report: &Report) -> Result<String, Error> {
         "current": current(&report),
         "gpu_metrics": gpu_metrics(&report),
         "environmental_impact": environment(report.carbon.as_ref()),
-        "carbon_budget": hf_budget::carbon_budget(&report),
-        "carbon_forecast": hf_budget::carbon_forecast(&report),
+        "carbon_budget": carbon_budget(&report),
+        "carbon_forecast": carbon_forecast(&report),
         "origin": origin(&report),
     });
     let encoded = serde_json::to_string_pretty(&figures);
@@ -53,7 +51,7 @@ fn mean_w(report: &Report) -> Option<f64> {
     units::watts(report.energy.total_uj?, report.run.duration_ns)
 }
 
-/// The highest power of the only summed device; peaks of several need not fall together.
+/// The peak power of the only summed device; the peaks of several can be at different times.
 fn peak_w(report: &Report) -> Option<f64> {
     let mut summed = report.devices.iter().filter(|device| device.is_summed());
     let only = summed.next().and_then(|device| device.peak_w);
@@ -74,7 +72,7 @@ const PRICE_LABEL: &str = "carbon_price_per_tonne";
 fn credit_cost(report: &Report) -> Option<f64> {
     let carbon = report.carbon.as_ref()?;
     let grams = carbon.grams?;
-    let given = carbon.beside.as_deref().and_then(|beside| beside.carbon_price.as_ref());
+    let given = carbon.beside.as_deref().and_then(|supplements| supplements.carbon_price.as_ref());
     // The field's name states dollars.
     let priced = given.and_then(|price| Some(Money { amount: price.amount?, currency: price.currency.as_deref() }));
     if let Some(dollars) = priced.and_then(|money| money.usd()) {
@@ -97,7 +95,7 @@ fn summary(report: &Report) -> Value {
         "total_steps": work.steps, "total_samples": work.samples,
         "average_samples_per_kwh": in_a_kwh(work.samples, kwh),
         "energy_per_sample": per(kwh, work.samples), "co2_per_sample": per(kg, work.samples),
-        "estimated_cost_usd": money::energy_cost(report).and_then(|cost| cost.usd()),
+        "estimated_cost_usd": supplements::energy_cost(report).and_then(|cost| cost.usd()),
         "carbon_credit_cost_usd": credit_cost(report),
         "final_loss": work.loss,
     });
@@ -109,7 +107,7 @@ fn summary(report: &Report) -> Value {
     summary
 }
 
-/// Equivalents by the names of HF Eco2AI, and how eco2's set begins them.
+/// Equivalents by the names of HF Eco2AI, and the start of their names in eco2.
 const EQUIVALENTS: [(&str, &str); 3] = [
     ("equivalent_km_driven", "km in"),
     ("equivalent_trees_needed", "urban tree"),
@@ -120,7 +118,8 @@ const EQUIVALENTS: [(&str, &str); 3] = [
 fn equivalent(report: &Report, what: &str) -> Option<f64> {
     let carbon = report.carbon.as_ref()?;
     carbon.grams?;
-    let stored = carbon.beside.as_deref().map(|beside| &beside.equivalents).filter(|set| !set.is_empty()).cloned();
+    let stored =
+        carbon.beside.as_deref().map(|supplements| &supplements.equivalents).filter(|set| !set.is_empty()).cloned();
     let set = stored.unwrap_or_else(|| eco2_grid::carbon::equivalents(carbon.grams));
     set.iter().find(|one| one.what.starts_with(what)).and_then(|one| one.amount)
 }
@@ -140,8 +139,8 @@ fn current(report: &Report) -> Value {
     })
 }
 
-/// Values by GPU: each once, by the device that counts for it in the total, be it a counter or integrated power. One that
-/// lies within a processor package, which counts for it, is a GPU all the same. An id without a value is left out.
+/// Values by GPU, each GPU once: by the device that counts in the total, a counter or integrated power. A GPU within a
+/// processor package, which includes its energy, is listed too. A GPU without a value is left out.
 fn by_gpu(report: &Report, figure: impl Fn(&Device) -> Option<Value>) -> Map<String, Value> {
     let is_gpu = |device: &&Device| device.component == Component::Gpu;
     let counts =
@@ -150,7 +149,7 @@ fn by_gpu(report: &Report, figure: impl Fn(&Device) -> Option<Value>) -> Map<Str
     gpus.filter_map(|device| figure(device).map(|value| (device.id.clone(), value))).collect()
 }
 
-/// A gauge of a GPU; it may hang on the device that overlaps the one in the total.
+/// A gauge of a GPU, which can belong to the device that overlaps the one in the total.
 fn gauge(report: &Report, gpu: &Device, name: &str, scale: f64) -> Option<Value> {
     let is_same = |device: &&Device| {
         device.id == gpu.id || device.overlaps.contains(&gpu.id) || gpu.overlaps.contains(&device.id)
@@ -172,7 +171,7 @@ fn gpu_metrics(report: &Report) -> Value {
     })
 }
 
-/// The least and the most grams CO2e per kilowatt-hour of the run's own hours, where these had several.
+/// The lowest and the highest carbon intensity of the run, g/kWh, if there were several.
 fn extremes(carbon: &Carbon) -> Option<(f64, f64)> {
     let known = || carbon.segments.iter().map(|segment| segment.g_per_kwh).filter(|grams| grams.is_finite());
     let (least, most) = (known().fold(f64::INFINITY, f64::min), known().fold(f64::NEG_INFINITY, f64::max));
@@ -196,7 +195,7 @@ fn environment(carbon: Option<&Carbon>) -> Value {
         "timezone": eco2_grid::time_zone(place),
         "peak_hours_co2": extremes.map(|(_, most)| most), "off_peak_hours_co2": extremes.map(|(least, _)| least),
     });
-    // The hours to come and other people's runs: no report knows them.
+    // Future hours and the runs of others are in no report.
     const UNKNOWN: [&str; 2] = ["optimal_training_window", "efficiency_percentile"];
     if let Some(impact) = impact.as_object_mut() {
         impact.extend(UNKNOWN.map(|name| (name.to_owned(), Value::Null)));
@@ -214,10 +213,10 @@ fn origin(report: &Report) -> Value {
     let segment = carbon.and_then(|carbon| carbon.segments.last());
     let quality: BTreeMap<&str, String> =
         report.devices.iter().map(|device| (device.id.as_str(), word(&device.quality))).collect();
-    let cost = money::energy_cost(report);
+    let cost = supplements::energy_cost(report);
     json!({
         "cost": cost.map(|cost| cost.amount), "cost_currency": cost.and_then(|cost| cost.currency),
-        "cost_note": money::why_not_usd(cost),
+        "cost_note": supplements::why_not_usd(cost),
         "energy_low_kwh": units::kwh(energy.low_uj), "energy_high_kwh": energy.high_uj.map(units::kwh),
         "co2_low_kg": carbon.map(|carbon| carbon.low / 1e3),
         "co2_high_kg": carbon.and_then(|carbon| carbon.high).map(|grams| grams / 1e3),
@@ -229,4 +228,106 @@ fn origin(report: &Report) -> Value {
         "intensity_source": segment.map(|segment| &segment.source), "intensity_year": segment.and_then(|s| s.year),
         "intensity_kind": segment.and_then(|segment| segment.kind.as_ref()),
     })
+}
+
+/// The probability with which the interval holds.
+const CONFIDENCE: f64 = 0.9;
+
+/// The limit on carbon with its forecast; `null` without one. What is not forecast is `null`.
+fn carbon_budget(report: &Report) -> Value {
+    let limits = report.budget.iter().flat_map(|budget| &budget.limits);
+    let Some(spent) = limits.into_iter().find(|spent| spent.unit == Unit::Grams) else { return Value::Null };
+    let finish = spent.finish.as_ref();
+    let mut budget = json!({
+        "budget_kg": kg(spent.limit),
+        "spent_kg": spent.spent.map(kg),
+        "budget_utilization_percent": spent.spent.map(|so_far| 100.0 * so_far / spent.limit),
+        "decision": spent.decision,
+        "forecasted_overage_kg": finish.map(|finish| kg((finish.mean - spent.limit).max(0.0))),
+        "recommendation": recommendation(spent),
+    });
+    let forecast = report.budget.as_ref().and_then(|budget| budget.forecast.as_ref());
+    if let (Value::Object(all), Value::Object(end)) = (&mut budget, end(finish, forecast)) {
+        all.extend(end);
+    }
+    budget
+}
+
+/// The forecast of a run without a limit on carbon; `null` where there is a limit, or nothing is forecast.
+fn carbon_forecast(report: &Report) -> Value {
+    let Some(budget) = &report.budget else { return Value::Null };
+    let limited = budget.limits.iter().any(|spent| spent.unit == Unit::Grams);
+    let forecast = budget.forecast.as_ref().filter(|forecast| forecast.grams.is_some() && !limited);
+    let Some(forecast) = forecast else { return Value::Null };
+    let mut found = end(forecast.grams.as_ref(), Some(forecast));
+    found["spent_kg"] = json!(report.carbon.as_ref().and_then(|carbon| carbon.grams).map(kg));
+    found["recommendation"] = json!("a forecast without a budget to compare it with: give max_co2_kg");
+    found
+}
+
+/// The end of a run, and how far such forecasts were off.
+fn end(finish: Option<&Finish>, forecast: Option<&ForecastRecord>) -> Value {
+    json!({
+        "estimated_completion_co2_kg": finish.map(|finish| kg(finish.mean)),
+        "low_co2_kg": finish.map(|finish| kg(finish.low)),
+        "high_co2_kg": finish.map(|finish| kg(finish.high)),
+        "p90_co2_kg": finish.map(|finish| kg(finish.p90)),
+        "confidence_level": finish.map(|_| CONFIDENCE),
+        "hours_to_completion": forecast.map(|forecast| forecast.rest_ns as f64 / 3.6e12),
+        "intensity": forecast.map(|forecast| &forecast.intensity),
+        "backtest_error_percent": forecast.and_then(|forecast| forecast.backtest_error_percent),
+        "backtest_runs": forecast.and_then(|forecast| forecast.backtest_runs),
+    })
+}
+
+fn kg(grams: f64) -> f64 {
+    grams / 1e3
+}
+
+/// What to do about the budget; no saving is claimed without a measurement.
+fn recommendation(spent: &Spent) -> &'static str {
+    match (spent.decision, spent.finish.is_some()) {
+        _ if spent.spent.is_none() => "the amount spent is not known: `eco2 report` shows what is missing",
+        _ if spent.hard && spent.spent >= Some(spent.limit) => "stop: the budget is spent",
+        _ if spent.hard => "stop: the next steps and the reserve would go over the budget",
+        _ if spent.soft => "the run will probably not fit: fewer steps, a cleaner hour or zone, or a larger budget",
+        (Decision::Go, true) => "the forecast fits the budget",
+        (Decision::Go, false) => "no forecast: give the number of steps, or wait for more of them",
+        _ => "most of the budget is spent",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spent(finish: Option<Finish>, soft: bool, hard: bool, decision: Decision) -> Spent {
+        Spent {
+            unit: Unit::Grams,
+            spent: Some(600.0),
+            low: Some(590.0),
+            high: Some(610.0),
+            quality: None,
+            quality_percent: None,
+            limit: 1000.0,
+            held: 0.0,
+            finish,
+            soft,
+            hard,
+            decision,
+        }
+    }
+
+    #[test]
+    fn every_budget_state_has_a_recommendation() {
+        let finish = Some(Finish { mean: 1200.0, low: 1100.0, high: 1300.0, p90: 1250.0 });
+        assert!(recommendation(&spent(finish, true, false, Decision::Warn)).contains("probably not fit"));
+        assert!(recommendation(&spent(finish, true, true, Decision::Stop)).starts_with("stop"));
+        let gone = Spent { spent: Some(1000.0), ..spent(finish, true, true, Decision::Stop) };
+        assert_eq!(recommendation(&gone), "stop: the budget is spent");
+        let unknown = Spent { spent: None, ..spent(None, false, false, Decision::Warn) };
+        assert!(recommendation(&unknown).contains("not known"));
+        assert!(recommendation(&spent(finish, false, false, Decision::Go)).contains("fits"));
+        assert!(recommendation(&spent(None, false, false, Decision::Go)).starts_with("no forecast"));
+    }
 }

@@ -1,11 +1,11 @@
-//! The sections of the summary, each a few lines.
+//! The sections of the summary: energy, devices, missing data, attribution, emissions, work, spans, anomalies, events and the
+//! cost of measuring, each a few lines.
 
-use eco2_core::schema::{Carbon, Device, Report, State, Status};
-use eco2_core::{Bounded, Quality, Ranged, units};
-
-use super::figures::{self, number, percent};
+use super::figures::{self, Spelling, number, percent};
 use super::page::{Page, Tone};
 use super::{not_ok, status_word, word};
+use eco2_core::schema::{Carbon, Device, Report, SpellRecord, State, Status};
+use eco2_core::{Bounded, Quality, Ranged, units};
 
 /// Spans and events shown; the rest is counted.
 const SHOWN: usize = 10;
@@ -49,12 +49,13 @@ pub(super) fn devices(report: &Report, page: &mut Page) {
     let mut rows = vec![["device", "energy", "mean", "quality", "covered"].map(str::to_owned).to_vec()];
     rows.extend(report.devices.iter().map(|device| device_row(device, page)));
     page.table(&rows);
-    let beside: Vec<&str> = report.devices.iter().filter(|d| !d.overlaps.is_empty()).map(|d| d.id.as_str()).collect();
-    if !beside.is_empty() {
+    let overlapping: Vec<&str> =
+        report.devices.iter().filter(|d| !d.overlaps.is_empty()).map(|d| d.id.as_str()).collect();
+    if !overlapping.is_empty() {
         page.row(
             "",
             Tone::Faint,
-            &format!("* overlaps another device, so it is not in the sum: {}", beside.join(", ")),
+            &format!("* overlaps another device, so it is not in the sum: {}", overlapping.join(", ")),
         );
     }
 }
@@ -80,7 +81,7 @@ fn device_row(device: &Device, page: &Page) -> Vec<String> {
     vec![name + star, energy, mean, quality, percent(device.coverage, 1.0)]
 }
 
-/// Sources without readings and times without knowledge.
+/// Sources without readings, and gaps in the readings.
 pub(super) fn missing(report: &Report, page: &mut Page) {
     for source in not_ok(report) {
         let reason = or(&source.reason, "no reason given");
@@ -151,13 +152,13 @@ pub(super) fn carbon(report: &Report, page: &mut Page) {
         _ => {}
     }
     match carbon.beside.as_deref() {
-        Some(beside) => super::beside::beside(beside, page),
-        None => without_terms(carbon, page),
+        Some(supplements) => super::supplements::rows(supplements, page),
+        None => old_supplements(carbon, page),
     }
 }
 
-/// What stands beside the grams in a report that does not hold its terms.
-fn without_terms(carbon: &Carbon, page: &mut Page) {
+/// Embodied emissions, SCI and cost of a report from a version that did not store their terms.
+fn old_supplements(carbon: &Carbon, page: &mut Page) {
     let spelling = page.spelling();
     let mut more = Vec::new();
     more.extend(carbon.embodied.map(|grams| format!("embodied {}", spelling.mass(Bounded::exact(grams)))));
@@ -266,4 +267,25 @@ fn counted(count: u64, name: &str) -> String {
 
 fn or<'a>(text: &'a str, otherwise: &'a str) -> &'a str {
     if text.is_empty() { otherwise } else { text }
+}
+
+/// Stalls and hot GPUs in one line; nothing if there were none.
+pub(super) fn anomalies(report: &Report, page: &mut Page) {
+    let spelling = page.spelling();
+    let episodes = report.spells.iter().filter(|episode| episode.is_anomaly() && episode.energy_uj != Some(0));
+    let facts: Vec<String> =
+        episodes.map(|episode| anomaly(episode, report.energy.total_uj.unwrap_or(0), spelling)).collect();
+    if !facts.is_empty() {
+        page.row("Anomalies", Tone::Warning, &facts.join(spelling.dot()));
+    }
+}
+
+/// `stalled 2 times for 6.10 s, 123 J (10 % of the energy)`.
+fn anomaly(episode: &SpellRecord, total_uj: u64, spelling: Spelling) -> String {
+    let device = if episode.device.is_empty() { String::new() } else { format!("{} ", episode.device) };
+    let times = if episode.count == 1 { "once".to_owned() } else { format!("{} times", figures::count(episode.count)) };
+    let energy = episode.energy_uj.map_or_else(String::new, |uj| {
+        format!(", {} ({} of the energy)", spelling.energy_only(uj), percent(uj as f64, total_uj as f64))
+    });
+    format!("{device}{} {times} for {}{energy}", episode.kind, spelling.duration(episode.duration_ns))
 }

@@ -1,15 +1,14 @@
-//! The summary for people: what it came to, how sure that is, and what is missing.
-
-use eco2_core::schema::{Report, State};
+//! The summary for people (`eco2 run`, `eco2 show`): its head, the parts of a merged report, and the order of the sections.
 
 pub use super::page::TextStyle;
 use super::page::{Page, Tone};
-use super::{budget, merged, presentable, sections, spells};
+use super::{budget, presentable, sections};
+use eco2_core::schema::{Attempt, Merge, Report, State};
 
 /// The report as a summary for people, every line ended by `\n`.
 ///
-/// Figures have three to six digits, as many as their bounds allow. A run with generated figures says `SYNTHETIC` on
-/// every line; estimated and provisional figures say so in words.
+/// Numbers have three to six digits, as many as their bounds allow. Every line of a run with synthetic data starts with
+/// `SYNTHETIC`; estimated and provisional values are labelled.
 #[must_use]
 pub fn text(report: &Report, style: &TextStyle) -> String {
     let report = presentable(report);
@@ -23,7 +22,7 @@ pub fn text(report: &Report, style: &TextStyle) -> String {
     budget::budget(&report, &mut page);
     sections::work(&report, &mut page);
     sections::spans(&report, &mut page);
-    spells::spells(&report, &mut page);
+    sections::anomalies(&report, &mut page);
     sections::events(&report, &mut page);
     sections::own_cost(&report, &mut page);
     page.finish()
@@ -51,16 +50,12 @@ fn head(report: &Report, page: &mut Page) {
         page.row("Command", Tone::Normal, &command_line(&run.command));
     }
     if run.state == State::Provisional {
-        page.row(
-            "PROVISIONAL",
-            Tone::Warning,
-            "the run goes on, was killed, or ended before its counters' last update: figures may still grow",
-        );
+        page.row("PROVISIONAL", Tone::Warning, "the run is still going or was interrupted: values may still grow");
     }
-    merged::parts(report, page);
+    merged_from(report, page);
 }
 
-/// A wall clock is a label: its fraction of a second tells nobody anything.
+/// A wall-clock time without the fraction of its second.
 fn to_the_second(at: &str) -> String {
     match at.split_once('.') {
         Some((second, _)) => format!("{second}Z"),
@@ -85,6 +80,78 @@ fn command_line(command: &[String]) -> String {
     match shown.char_indices().nth(COMMAND_CHARS) {
         Some((cut, _)) => format!("{}… ({bytes} bytes)", &shown[..cut]),
         None => shown,
+    }
+}
+
+/// Most ranks and attempts that are listed.
+const SHOWN: usize = 10;
+
+/// The records, ranks and attempts of a merged report; nothing for the report of one process.
+fn merged_from(report: &Report, page: &mut Page) {
+    let Some(merge) = &report.merge else { return };
+    page.row("Merged", Tone::Normal, &made_of(merge, page.spelling().dot()));
+    missing(merge, page);
+    attempts(&report.run.attempts, page);
+    if let Some(uj) = merge.overhead_uj {
+        let energy = page.spelling().energy_only(uj);
+        let time = page.spelling().duration(merge.overhead_ns);
+        let facts = format!("{energy} in {time} around the attempts (start, between, end); not in the figures below");
+        page.row("Overhead", Tone::Normal, &facts);
+    }
+    for replayed in &merge.replayed {
+        let energy =
+            replayed.energy_uj.map_or_else(|| "an unknown energy".to_owned(), |uj| page.spelling().energy_only(uj));
+        let facts = format!(
+            "{} steps of attempt {} were lost and done again: about {energy}, which is in the figures below",
+            replayed.steps, replayed.attempt
+        );
+        page.row("Replayed", Tone::Warning, &facts);
+    }
+}
+
+fn made_of(merge: &Merge, dot: &str) -> String {
+    let records = merge.parts.len();
+    let mut facts = vec![if records == 1 { "1 record".to_owned() } else { format!("{records} records") }];
+    facts.extend(ranks(merge.ranks, merge.world_size));
+    facts.push(if merge.machines == 1 { "1 machine".to_owned() } else { format!("{} machines", merge.machines) });
+    facts.join(dot)
+}
+
+fn ranks(seen: Option<u32>, world: Option<u32>) -> Option<String> {
+    match (seen, world) {
+        (Some(seen), Some(world)) => Some(format!("{seen} of {world} ranks")),
+        (Some(seen), None) => Some(format!("{seen} ranks")),
+        _ => None,
+    }
+}
+
+fn missing(merge: &Merge, page: &mut Page) {
+    if merge.missing_ranks.is_empty() {
+        return;
+    }
+    let named: Vec<String> = merge.missing_ranks.iter().take(SHOWN).map(u32::to_string).collect();
+    let more = merge.missing_ranks.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let facts = format!(
+        "no record of rank {}{more}: the energy of their machines counts only if another record covers it",
+        named.join(", ")
+    );
+    page.row("Missing", Tone::Warning, &facts);
+}
+
+fn attempts(attempts: &[Attempt], page: &mut Page) {
+    if attempts.len() < 2 {
+        return;
+    }
+    for attempt in attempts.iter().take(SHOWN) {
+        let energy = attempt.energy_uj.map_or_else(|| "not measured".to_owned(), |uj| page.spelling().energy_only(uj));
+        let time = page.spelling().duration(attempt.duration_ns);
+        let mut facts = vec![format!("{energy} in {time}")];
+        facts.extend(ranks(attempt.ranks, attempt.world_size));
+        page.row(&format!("Attempt {}", attempt.number), Tone::Normal, &facts.join(page.spelling().dot()));
+    }
+    if attempts.len() > SHOWN {
+        page.row("", Tone::Normal, &format!("and {} more attempts", attempts.len() - SHOWN));
     }
 }
 

@@ -20,7 +20,6 @@
 //! - Readings of one domain are in the order of time.
 
 mod attributes;
-mod decimal;
 mod domain;
 mod fault;
 mod format;

@@ -1,66 +1,64 @@
-//! Attempts: the starts of a run, which processes belong to each, and when each lasted on each machine.
+//! Attempts: the starts of a run, the processes of each, and its time on each machine.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use eco2_core::Window;
 use eco2_core::schema::Report;
 
-use super::lives;
-use super::parts::{machine, wall, window};
-use super::windows::{hull, joined, without};
+use super::parts::{hull, joined, machine, wall, window, without};
 
 /// One start of the run.
 pub(super) struct Attempt {
-    /// Places of its parts in the list of parts.
+    /// Indices of its parts in the list of parts.
     pub(super) members: Vec<usize>,
     /// The ranks among them.
     pub(super) present: BTreeSet<u32>,
     /// Ranks that the launcher started.
     pub(super) world_size: Option<u32>,
-    /// When it lasted on each machine.
+    /// Its time on each machine.
     pub(super) windows: BTreeMap<String, Window>,
 }
 
 impl Attempt {
-    /// How many ranks have a record; `None` where no process is a rank.
+    /// Number of ranks with a record; `None` if no process is a rank.
     pub(super) fn ranks(&self) -> Option<u32> {
         (!self.present.is_empty()).then(|| u32::try_from(self.present.len()).unwrap_or(u32::MAX))
     }
 
     /// The ranks without a record.
     pub(super) fn missing(&self) -> Vec<u32> {
-        // A world size is another program's word: no list is made that is longer than any machine hall.
+        // The world size comes from another program: the limit bounds the list, at a million ranks.
         let expected = 0..self.world_size.unwrap_or(0).min(1 << 20);
         expected.filter(|rank| !self.present.contains(rank)).collect()
     }
 }
 
-/// All attempts, in order, and what belongs to the run around them.
+/// All attempts in order, and the time of the run outside them.
 pub(super) struct Attempts {
     pub(super) list: Vec<Attempt>,
-    /// Windows of the run's own records outside its attempts, by machine.
+    /// Windows of the run's own records outside the attempts, by machine.
     pub(super) around: BTreeMap<String, Vec<Window>>,
-    /// Whether processes of one rank followed each other without a launcher that counted them.
+    /// Whether processes of one rank followed each other without a launcher that counts the starts.
     pub(super) uncounted: bool,
 }
 
 impl Attempts {
-    /// Sorts the parts into attempts, in the order of time: the ranks, or all parts where there are none.
+    /// Sorts the parts into attempts in the order of time: the ranks, or all parts if there are no ranks.
     pub(super) fn find(parts: &[Report]) -> Self {
         let wrappers = wrappers(parts);
         let is_rank = |place: &usize| {
             let run = &parts[*place].run;
             run.rank.is_some() && !wrappers.contains(run.part.as_str())
         };
-        let (mut members, mut beside): (Vec<usize>, Vec<usize>) = (0..parts.len()).partition(is_rank);
+        let (mut members, mut others): (Vec<usize>, Vec<usize>) = (0..parts.len()).partition(is_rank);
         if members.is_empty() {
-            members = std::mem::take(&mut beside);
+            members = std::mem::take(&mut others);
         }
-        let own = own(parts, &members, &beside);
-        let (starts, uncounted) = lives::starts(parts, members);
+        let own = own_records(parts, &members, &others);
+        let (starts, uncounted) = starts(parts, members);
         let mut list: Vec<Attempt> = starts.into_iter().map(|members| attempt(parts, members)).collect();
-        stand_in(parts, &own, &mut list);
-        cut_at_the_next(&mut list);
+        fill_missing_machines(parts, &own, &mut list);
+        end_at_next_start(&mut list);
         let around = around(parts, &list, &own);
         Self { list, around, uncounted }
     }
@@ -70,23 +68,23 @@ impl Attempts {
         self.list.iter().flat_map(|attempt| attempt.windows.keys()).map(String::as_str).collect()
     }
 
-    /// When the attempts lasted on a machine, in their order; an attempt that was not there is left out.
+    /// Index and time of the attempts on a machine, in their order; attempts without this machine are left out.
     pub(super) fn on<'a>(&'a self, machine: &'a str) -> impl Iterator<Item = (usize, Window)> + 'a {
         self.list.iter().enumerate().filter_map(move |(place, attempt)| Some((place, *attempt.windows.get(machine)?)))
     }
 }
 
-/// Parts that other parts name as the command they ran under: they saw what those saw and more, and are no ranks beside
-/// them, whatever variables of a launcher they had.
+/// Parts that ranks name as the command they ran under. They measured the same and more, so they are no ranks, even with a
+/// launcher's variables.
 fn wrappers(parts: &[Report]) -> BTreeSet<&str> {
     let ranks = parts.iter().filter(|part| part.run.rank.is_some());
     ranks.map(|part| part.run.parent.as_str()).filter(|parent| !parent.is_empty()).collect()
 }
 
-/// Of the parts beside the members those with a member's run id, as the command around a launcher has.
-fn own(parts: &[Report], members: &[usize], beside: &[usize]) -> Vec<usize> {
+/// The parts outside the attempts that have the run's id, such as the command around a launcher.
+fn own_records(parts: &[Report], members: &[usize], others: &[usize]) -> Vec<usize> {
     let ids: BTreeSet<&str> = members.iter().map(|place| &*parts[*place].run.id).collect();
-    beside.iter().copied().filter(|place| ids.contains(&*parts[*place].run.id)).collect()
+    others.iter().copied().filter(|place| ids.contains(&*parts[*place].run.id)).collect()
 }
 
 fn attempt(parts: &[Report], members: Vec<usize>) -> Attempt {
@@ -101,9 +99,9 @@ fn attempt(parts: &[Report], members: Vec<usize>) -> Attempt {
     Attempt { present, world_size, windows, members }
 }
 
-/// Where ranks have no record, a machine without any in an attempt may be theirs: the command's own record stands in there,
-/// placed by the wall clock.
-fn stand_in(parts: &[Report], own: &[usize], list: &mut [Attempt]) {
+/// Adds machines to attempts in which ranks have no record: such a machine may be theirs. The time is that of the command's
+/// own record there, by the wall clock.
+fn fill_missing_machines(parts: &[Report], own: &[usize], list: &mut [Attempt]) {
     for attempt in list.iter_mut().filter(|attempt| !attempt.missing().is_empty()) {
         let walls: Vec<Window> = attempt.members.iter().map(|place| wall(&parts[*place])).collect();
         let from_ns = walls.iter().map(|window| window.from_ns).min().unwrap_or(0);
@@ -119,7 +117,7 @@ fn stand_in(parts: &[Report], own: &[usize], list: &mut [Attempt]) {
     }
 }
 
-/// A window of the wall clock on the clock of a part's machine, as far as the part lasted.
+/// A wall-clock window on the clock of a part's machine, limited to the time of the part.
 fn shared(part: &Report, from_ns: u64, to_ns: u64) -> Option<Window> {
     let (there, here) = (wall(part), window(part));
     let (from_ns, to_ns) = (from_ns.max(there.from_ns), to_ns.min(there.to_ns));
@@ -127,9 +125,9 @@ fn shared(part: &Report, from_ns: u64, to_ns: u64) -> Option<Window> {
     (from_ns < to_ns).then(|| Window { from_ns: moved(from_ns), to_ns: moved(to_ns) })
 }
 
-/// Attempts follow each other: on each machine one ends where the next begins, at the latest. What the earlier one has
-/// beyond the end of the next is counted with that.
-fn cut_at_the_next(list: &mut [Attempt]) {
+/// Ends each attempt on a machine when the next starts. If the earlier one lasts beyond the next, that time belongs to the
+/// next.
+fn end_at_next_start(list: &mut [Attempt]) {
     let machines: BTreeSet<String> = list.iter().flat_map(|attempt| attempt.windows.keys().cloned()).collect();
     for machine in machines {
         let mut windows: Vec<&mut Window> =
@@ -144,7 +142,7 @@ fn cut_at_the_next(list: &mut [Attempt]) {
     }
 }
 
-/// The run's own windows less the attempts.
+/// The windows of the run's own records without the attempts.
 fn around(parts: &[Report], list: &[Attempt], own: &[usize]) -> BTreeMap<String, Vec<Window>> {
     let mut windows: BTreeMap<String, Vec<Window>> = BTreeMap::new();
     for part in own.iter().map(|place| &parts[*place]) {
@@ -159,4 +157,63 @@ fn around(parts: &[Report], list: &[Attempt], own: &[usize]) -> BTreeMap<String,
         }
     }
     around
+}
+
+/// The starts of a run in the order of time, each as indices of parts, and whether any was found by time alone.
+///
+/// A restarted launcher counts from 0 again, so its counts show which processes belong together but not their order.
+fn starts(parts: &[Report], members: Vec<usize>) -> (Vec<Vec<usize>>, bool) {
+    let mut counted: BTreeMap<(u32, u32), Vec<usize>> = BTreeMap::new();
+    for place in members {
+        let run = &parts[place].run;
+        counted.entry((run.requeue, run.attempt)).or_default().push(place);
+    }
+    let count = counted.len();
+    let mut starts: Vec<Vec<usize>> = counted.into_values().flat_map(|places| split_by_time(parts, places)).collect();
+    let uncounted = starts.len() > count;
+    starts.sort_by_key(|places| places.iter().map(|place| wall(&parts[*place])).min());
+    (starts, uncounted)
+}
+
+/// Splits the processes of one count by time. The rank that ran most often gives the starts; each other process belongs to
+/// the start with which it shares most time.
+fn split_by_time(parts: &[Report], places: Vec<usize>) -> Vec<Vec<usize>> {
+    let mut ranks: BTreeMap<Option<u32>, Vec<Window>> = BTreeMap::new();
+    for place in &places {
+        ranks.entry(parts[*place].run.rank).or_default().push(wall(&parts[*place]));
+    }
+    let runs =
+        ranks.into_values().map(separate_runs).reduce(|most, runs| if runs.len() > most.len() { runs } else { most });
+    let runs = runs.unwrap_or_default();
+    let mut starts = vec![Vec::new(); runs.len()];
+    for place in places {
+        if let Some(start) = nearest(&runs, wall(&parts[place])).and_then(|run| starts.get_mut(run)) {
+            start.push(place);
+        }
+    }
+    starts.retain(|start| !start.is_empty());
+    starts
+}
+
+/// The windows of one rank, those that overlap joined.
+fn separate_runs(mut windows: Vec<Window>) -> Vec<Window> {
+    windows.sort_unstable();
+    let mut runs: Vec<Window> = Vec::new();
+    for window in windows {
+        match runs.last_mut().filter(|last| window.from_ns < last.to_ns) {
+            Some(last) => *last = hull(*last, window),
+            None => runs.push(window),
+        }
+    }
+    runs
+}
+
+/// The index of the run that shares most time with a window, else of the nearest run.
+fn nearest(runs: &[Window], window: Window) -> Option<usize> {
+    let shared = |run: &Window| {
+        let (from_ns, to_ns) = (run.from_ns.max(window.from_ns), run.to_ns.min(window.to_ns));
+        (to_ns.saturating_sub(from_ns), u64::MAX - from_ns.saturating_sub(to_ns))
+    };
+    // The first of equals.
+    (0..runs.len()).rev().max_by_key(|at| runs.get(*at).map(shared))
 }

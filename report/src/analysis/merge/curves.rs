@@ -1,17 +1,17 @@
-//! Curves of merged devices, on the time of the merged run: its attempts one after the other, each machine's window of an
-//! attempt from the attempt's beginning on.
+//! Energy curves of merged devices on the time of the merged run: the attempts follow each other without the pauses between
+//! them.
 
-use eco2_core::{Bounded, CounterKey, Curve, CurvePoint, CurveRecord, Merged, Ranged, Window, curve_records};
+use eco2_core::schema::Device;
+use eco2_core::{Bounded, Curve, CurvePoint, CurveRecord, Merged, Ranged, Window, curve_records};
 
 use super::attempts::{Attempt, Attempts};
-use super::energy::{Counted, Measured, unbounded};
-use super::parts::Parts;
-use super::windows::length_ns;
+use super::energy::{Measured, MeasuredDevice, unbounded};
+use super::parts::{Parts, length_ns};
 
-/// Instants of a counter at which the union is asked, of all attempts together; a report keeps no more.
+/// Points of a curve, over all attempts together; a report keeps no more.
 const INSTANTS: usize = 512;
 
-/// The records of all merged devices.
+/// The curves of all merged devices.
 pub(super) fn records(parts: &Parts, attempts: &Attempts, measured: &Measured) -> Vec<CurveRecord> {
     let mut end_ns = 0_u64;
     let mut begins_ns = Vec::with_capacity(attempts.list.len());
@@ -19,28 +19,26 @@ pub(super) fn records(parts: &Parts, attempts: &Attempts, measured: &Measured) -
         begins_ns.push(end_ns);
         end_ns = end_ns.saturating_add(duration_ns(attempt));
     }
-    let curve = |(device, (key, counted)): (&eco2_core::schema::Device, &(CounterKey, Vec<Counted>))| {
-        device.energy_uj?;
-        let points = points(parts, attempts, (key, counted), &begins_ns);
-        Some(Curve::new(points, end_ns, device.bounded()))
+    let curve = |measured: &MeasuredDevice| {
+        measured.device.energy_uj?;
+        Some(Curve::new(points(parts, attempts, measured, &begins_ns), end_ns, measured.device.bounded()))
     };
-    let curves: Vec<Option<Curve>> = measured.devices.iter().zip(&measured.counted).map(curve).collect();
-    curve_records(&measured.devices, &curves, &[])
+    let curves: Vec<Option<Curve>> = measured.devices.iter().map(curve).collect();
+    let devices: Vec<Device> = measured.devices.iter().map(|measured| measured.device.clone()).collect();
+    curve_records(&devices, &curves, &[])
 }
 
-/// How long an attempt took: on the machine where it took longest.
+/// Duration of an attempt on the machine where it took longest, nanoseconds.
 pub(super) fn duration_ns(attempt: &Attempt) -> u64 {
     attempt.windows.values().map(|window| length_ns(&[*window])).max().unwrap_or(0)
 }
 
-/// Walks over the windows of all attempts and asks the union at the instants on the way.
-fn points(
-    parts: &Parts,
-    attempts: &Attempts,
-    (key, counted): (&CounterKey, &[Counted]),
-    begins_ns: &[u64],
-) -> Vec<CurvePoint> {
-    let instants = instants(parts, key, counted);
+/// The points of a device's curve: the union's energy up to each instant, through the windows of all attempts.
+///
+/// `begins_ns` is the start of each attempt on the time of the merged run.
+fn points(parts: &Parts, attempts: &Attempts, device: &MeasuredDevice, begins_ns: &[u64]) -> Vec<CurvePoint> {
+    let MeasuredDevice { key, counted, .. } = device;
+    let instants = instants(parts, device);
     let (mut points, mut before) = (Vec::new(), Merged::default());
     for (place, counted) in counted.iter().enumerate() {
         let Some(whole) = attempts.list.get(counted.attempt).and_then(|attempt| attempt.windows.get(&key.boot_id))
@@ -48,7 +46,7 @@ fn points(
             continue;
         };
         let begin_ns = begins_ns.get(counted.attempt).copied().unwrap_or(0);
-        let own = after(&instants, (place, 0))..after(&instants, (place + 1, 0));
+        let own = first_from(&instants, (place, 0))..first_from(&instants, (place + 1, 0));
         let mut ahead = counted.windows.iter().peekable();
         for (_, at_ns) in instants.get(own).unwrap_or_default() {
             while let Some(window) = ahead.next_if(|window| window.to_ns <= *at_ns) {
@@ -56,34 +54,35 @@ fn points(
             }
             let cut = ahead.peek().map(|window| Window { to_ns: *at_ns, ..**window });
             let reached = cut.map_or(before, |cut| before + parts.union.within(key, &[cut]));
-            let is_blind = counted.blind_ns.is_some_and(|blind_ns| blind_ns < *at_ns);
-            let energy = if is_blind { unbounded(reached) } else { reached }.energy;
+            let is_unbounded = counted.unbounded_from_ns.is_some_and(|from_ns| from_ns < *at_ns);
+            let energy = if is_unbounded { unbounded(reached) } else { reached }.energy;
             let since_ns = begin_ns.saturating_add(at_ns.saturating_sub(whole.from_ns));
             points.push(CurvePoint::at_instant(since_ns, &Bounded { value: energy.value.or(Some(0)), ..energy }));
         }
         before = ahead.fold(before, |sum, window| sum + parts.union.within(key, &[*window]));
-        if counted.blind_ns.is_some() {
+        if counted.unbounded_from_ns.is_some() {
             before = unbounded(before);
         }
     }
     points
 }
 
-/// An instant, with the place among those in which the device counts of the attempt that it is in.
+/// An instant, after the index of its attempt among those in which the device counts.
 type Instant = (usize, u64);
 
-/// At most [`INSTANTS`] of the windows' ends and of the instants at which the counter was seen within them, in order.
-fn instants(parts: &Parts, key: &CounterKey, counted: &[Counted]) -> Vec<Instant> {
+/// At most [`INSTANTS`] of the ends of a device's windows and of the readings within them, in order.
+fn instants(parts: &Parts, device: &MeasuredDevice) -> Vec<Instant> {
+    let MeasuredDevice { key, counted, .. } = device;
     let stretches = parts.union.stretches(key);
-    let mut seen: Vec<u64> = stretches.iter().flat_map(|stretch| stretch.at_ns.iter().copied()).collect();
-    seen.sort_unstable();
-    seen.dedup();
+    let mut read: Vec<u64> = stretches.iter().flat_map(|stretch| stretch.at_ns.iter().copied()).collect();
+    read.sort_unstable();
+    read.dedup();
     let (mut ends, mut inside) = (Vec::new(), Vec::new());
     for (place, counted) in counted.iter().enumerate() {
         for window in &counted.windows {
             ends.extend([(place, window.from_ns), (place, window.to_ns)]);
-            let own = after(&seen, window.from_ns)..after(&seen, window.to_ns);
-            inside.extend(seen.get(own).unwrap_or_default().iter().map(|at_ns| (place, *at_ns)));
+            let own = first_from(&read, window.from_ns)..first_from(&read, window.to_ns);
+            inside.extend(read.get(own).unwrap_or_default().iter().map(|at_ns| (place, *at_ns)));
         }
     }
     let mut instants = thinned(ends, INSTANTS);
@@ -93,12 +92,12 @@ fn instants(parts: &Parts, key: &CounterKey, counted: &[Counted]) -> Vec<Instant
     instants
 }
 
-/// Place of the first of sorted values that is no less.
-fn after<T: Ord>(sorted: &[T], least: T) -> usize {
+/// Index of the first of sorted values that is not below `least`.
+fn first_from<T: Ord>(sorted: &[T], least: T) -> usize {
     sorted.partition_point(|value| *value < least)
 }
 
-/// At most so many, evenly chosen, the last among them.
+/// At most `most` of the instants, evenly chosen, with the last.
 fn thinned(instants: Vec<Instant>, most: usize) -> Vec<Instant> {
     if most == 0 {
         return Vec::new();

@@ -1,4 +1,4 @@
-//! Devices of all parts: which there are, which of them are summed, what they are called in a merged report.
+//! The devices of all parts: which are summed, and their entries and names in the merged report.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,56 +6,57 @@ use eco2_core::schema::{Device, Report, stated};
 use eco2_core::units::watts;
 use eco2_core::{Bounded, CounterKey, Merged, Quality, Window};
 
-use super::parts::{machine, window};
-use super::windows::joined;
+use super::parts::{joined, machine, window};
 
-/// What the parts say of one counter.
-pub(super) struct Known {
-    /// As the part has it that read it best, and longest.
+/// What the parts report about one counter.
+pub(super) struct KnownDevice {
+    /// The device in the part that read it best and longest.
     best: Device,
+    /// Duration of that part, nanoseconds.
     best_ns: u64,
+    /// Devices that count the same energy, by any part.
     overlaps: BTreeSet<String>,
-    /// Places of the parts that read it.
+    /// Indices of the parts that read it.
     readers: BTreeSet<usize>,
-    /// Places of the parts that have it and did not read it.
+    /// Indices of the parts that list it without a reading.
     unread: BTreeSet<usize>,
 }
 
-impl Known {
-    /// Whether its energy enters the total: no part says that another counts the same.
+impl KnownDevice {
+    /// Whether its energy enters the total: in no part does it overlap another device.
     pub(super) fn is_summed(&self) -> bool {
         self.overlaps.is_empty()
     }
 
-    /// The devices that count the same energy, as far as any part says so.
+    /// The devices that count the same energy, by any part.
     pub(super) fn overlaps(&self) -> &BTreeSet<String> {
         &self.overlaps
     }
 
-    /// When parts had the device and did not read it, on the clock of their machine.
+    /// When parts list the device without a reading, on the clock of their machine.
     pub(super) fn unread(&self, parts: &[Report]) -> Vec<Window> {
         joined(self.unread.iter().filter_map(|place| parts.get(*place)).map(window).collect())
     }
 
-    /// Whether this is an estimate of what `other` reads: the same kind of part, and nobody who read that needed this.
+    /// Whether this estimates what `other` reads: the same component, and no part has both.
     pub(super) fn yields_to(&self, other: &Self) -> bool {
-        let estimate = self.best.quality == Quality::Estimated && other.best.quality <= Quality::Derived;
-        let same = self.best.component == other.best.component && other.is_summed();
-        estimate && same && self.readers.is_disjoint(&other.readers)
+        let is_estimate = self.best.quality == Quality::Estimated && other.best.quality <= Quality::Derived;
+        let is_same = self.best.component == other.best.component && other.is_summed();
+        is_estimate && is_same && self.readers.is_disjoint(&other.readers)
     }
 
-    /// The merged device: counted over `lasted_ns`.
+    /// The device's entry in the merged report, for attempts that lasted `lasted_ns`.
     pub(super) fn report(&self, id: &str, merged: &Merged, lasted_ns: u64) -> Device {
-        let read = self.best.energy_uj.is_some();
-        let energy = if read { merged.energy } else { Bounded::unknown() };
+        let is_read = self.best.energy_uj.is_some();
+        let energy = if is_read { merged.energy } else { Bounded::unknown() };
         let (range_kind, range_percent) = stated(&energy);
         Device {
             id: id.to_owned(),
             energy_uj: energy.value,
-            low_uj: read.then_some(energy.low),
+            low_uj: is_read.then_some(energy.low),
             high_uj: energy.high,
-            free_low_uj: read.then_some(merged.free.low),
-            free_high_uj: merged.free.high.filter(|_| read),
+            free_low_uj: is_read.then_some(merged.free.low),
+            free_high_uj: merged.free.high.filter(|_| is_read),
             range_kind,
             range_percent,
             mean_w: energy.value.and_then(|uj| watts(uj, merged.covered_ns)),
@@ -65,13 +66,14 @@ impl Known {
             overlaps: self.overlaps.iter().cloned().collect(),
             cross_check: None,
             replaced: Vec::new(),
-            // A gap of one record may be covered by another; `coverage` tells what is left of them.
+            // Another record may cover the gap of one; `coverage` holds the rest.
             gaps: Vec::new(),
             ..self.best.clone()
         }
     }
 
-    fn take(&mut self, place: usize, device: &Device, duration_ns: u64) {
+    /// Adds the device of one more part.
+    fn add(&mut self, place: usize, device: &Device, duration_ns: u64) {
         self.overlaps.extend(device.overlaps.iter().cloned());
         if device.energy_uj.is_some() {
             self.readers.insert(place);
@@ -84,32 +86,32 @@ impl Known {
         if rank(device, duration_ns) < rank(&self.best, self.best_ns) {
             (self.best, self.best_ns) = (device.clone(), duration_ns);
         }
-        // Readers of one counter saw the same wraps and resets, those that began early more of them.
+        // All readers of one counter see the same wraps and resets; those that started earlier see more.
         (self.best.wraps, self.best.resets, self.best.peak_w) = (wraps, resets, peak_w);
     }
 }
 
-/// All counters of all parts.
-pub(super) fn known(parts: &[Report]) -> BTreeMap<CounterKey, Known> {
-    let mut known: BTreeMap<CounterKey, Known> = BTreeMap::new();
+/// The devices of all parts by counter.
+pub(super) fn known(parts: &[Report]) -> BTreeMap<CounterKey, KnownDevice> {
+    let mut known: BTreeMap<CounterKey, KnownDevice> = BTreeMap::new();
     for (place, part) in parts.iter().enumerate() {
         for device in &part.devices {
             let key = CounterKey { boot_id: machine(part), device: device.id.clone() };
-            let first = || Known {
+            let first = || KnownDevice {
                 best: device.clone(),
                 best_ns: part.run.duration_ns,
                 overlaps: BTreeSet::new(),
                 readers: BTreeSet::new(),
                 unread: BTreeSet::new(),
             };
-            known.entry(key).or_insert_with(first).take(place, device, part.run.duration_ns);
+            known.entry(key).or_insert_with(first).add(place, device, part.run.duration_ns);
         }
     }
     known
 }
 
-/// Names of the devices of several machines: with the host's name in front where one id stands for several of them.
-pub(super) fn names(parts: &[Report], known: &BTreeMap<CounterKey, Known>) -> BTreeMap<CounterKey, String> {
+/// Names of devices whose id occurs on several machines: the host's name, then the id.
+pub(super) fn names(parts: &[Report], known: &BTreeMap<CounterKey, KnownDevice>) -> BTreeMap<CounterKey, String> {
     let mut machines: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for key in known.keys() {
         machines.entry(&key.device).or_default().insert(&key.boot_id);
@@ -123,7 +125,7 @@ pub(super) fn names(parts: &[Report], known: &BTreeMap<CounterKey, Known>) -> BT
     known.keys().filter(named).map(name).collect()
 }
 
-/// A name for each machine: its host name, with the beginning of its boot id where several share one.
+/// A name for each machine: its host name, with the start of its boot id if several share the name.
 fn hosts(parts: &[Report]) -> BTreeMap<String, String> {
     let mut hosts: BTreeMap<String, &str> = BTreeMap::new();
     for part in parts {

@@ -1,4 +1,4 @@
-//! The energy of the attempts: every counter once, overlapping domains beside the sum.
+//! The energy of a merged run: every counter once, and devices that overlap others outside the sum.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,31 +6,47 @@ use eco2_core::schema::{Device, Energy};
 use eco2_core::{Bounded, CounterKey, Merged, Quality, Window};
 
 use super::attempts::Attempts;
-use super::devices::{self, Known};
-use super::parts::Parts;
-use super::windows::{joined, length_ns, without};
+use super::devices::{self, KnownDevice};
+use super::parts::{Parts, joined, length_ns, without};
 
 /// When a device counts in an attempt.
-pub(super) struct Counted {
-    /// Place of the attempt.
+pub(super) struct CountedTime {
+    /// Index of the attempt.
     pub(super) attempt: usize,
-    /// The windows, in order and apart.
+    /// The windows, in order and disjoint.
     pub(super) windows: Vec<Window>,
-    /// The first instant of them at which it may have drawn any power.
-    pub(super) blind_ns: Option<u64>,
+    /// The first instant within the windows that no record covers, so that the energy has no upper bound from there on.
+    pub(super) unbounded_from_ns: Option<u64>,
 }
 
-/// What was measured.
+/// A device of the merged report.
+pub(super) struct MeasuredDevice {
+    /// Its counter.
+    pub(super) key: CounterKey,
+    /// When it counts, in each attempt.
+    pub(super) counted: Vec<CountedTime>,
+    /// Its entry in the report.
+    pub(super) device: Device,
+}
+
+/// An attempt on one machine.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Cell {
+    /// Index of the attempt.
+    pub(super) attempt: usize,
+    /// The machine.
+    pub(super) machine: String,
+}
+
+/// The measured energy of all devices, and its sums.
 pub(super) struct Measured {
-    /// One a counter.
-    pub(super) devices: Vec<Device>,
-    /// Of each device the counter, and when it counted.
-    pub(super) counted: Vec<(CounterKey, Vec<Counted>)>,
-    /// Summed energy by attempt and machine.
-    pub(super) cells: BTreeMap<(usize, String), Merged>,
-    /// Summed energy around the attempts; `None` where nothing was measured there.
+    /// One entry per counter.
+    pub(super) devices: Vec<MeasuredDevice>,
+    /// The sum of each attempt on each machine.
+    pub(super) cells: BTreeMap<Cell, Merged>,
+    /// The sum outside the attempts; `None` if nothing was measured there.
     pub(super) overhead: Option<Merged>,
-    /// Covered time around the attempts by machine, nanoseconds.
+    /// Covered time outside the attempts by machine, nanoseconds.
     overhead_ns: BTreeMap<String, u64>,
     missing_ns: u64,
 }
@@ -39,10 +55,11 @@ impl Measured {
     /// The total of the attempts, before PUE.
     pub(super) fn energy(&self) -> Energy {
         let sum = self.cells.values().fold(Merged::default(), |sum, cell| sum + *cell);
-        // A device that was not read may have drawn any power, and so may a machine without any.
-        let unread = self.devices.iter().any(|device| device.is_summed() && device.energy_uj.is_none());
-        let open = unread || self.cells.values().any(|cell| !cell.energy.is_known());
-        let (high, free_high) = if open { (None, None) } else { (sum.energy.high, sum.free.high) };
+        // A device that was not read, and a machine without any device, have no upper bound.
+        let is_unread = |device: &Device| device.is_summed() && device.energy_uj.is_none();
+        let is_open = self.devices.iter().any(|measured| is_unread(&measured.device))
+            || self.cells.values().any(|cell| !cell.energy.is_known());
+        let (high, free_high) = if is_open { (None, None) } else { (sum.energy.high, sum.free.high) };
         let [measured_uj, derived_uj, estimated_uj, synthetic_uj] = sum.by_quality;
         Energy {
             free_low_uj: sum.free.low,
@@ -58,99 +75,159 @@ impl Measured {
         }
     }
 
-    /// Covered time around the attempts, summed over machines, nanoseconds.
+    /// Covered time outside the attempts, summed over machines, nanoseconds.
     pub(super) fn overhead_ns(&self) -> u64 {
         self.overhead_ns.values().fold(0, |sum: u64, ns| sum.saturating_add(*ns))
     }
 
-    /// Summed energy of one attempt on all machines, microjoules; `None`: not known.
-    pub(super) fn of_attempt(&self, attempt: usize) -> Option<u64> {
-        let cells = self.cells.iter().filter(|((place, _), _)| *place == attempt);
-        cells.map(|(_, cell)| cell.energy).sum::<Bounded<u64>>().value
+    /// The energy of one attempt on all machines, microjoules; `None`: not known.
+    pub(super) fn attempt_energy_uj(&self, attempt: usize) -> Option<u64> {
+        let cells = self.cells.iter().filter(|(cell, _)| cell.attempt == attempt);
+        cells.map(|(_, merged)| merged.energy).sum::<Bounded<u64>>().value
     }
 }
 
-/// Measures all devices.
+/// A counter and what the parts know of its device.
+#[derive(Clone, Copy)]
+struct Counter<'a> {
+    key: &'a CounterKey,
+    device: &'a KnownDevice,
+}
+
+/// Measures the devices of all parts.
 pub(super) fn measure(parts: &Parts, attempts: &Attempts) -> Measured {
     let known = devices::known(&parts.list);
     let names = devices::names(&parts.list, &known);
+    let input = Input { parts, attempts, known: &known };
     let mut measured = Measured {
         devices: Vec::new(),
-        counted: Vec::new(),
         cells: BTreeMap::new(),
         overhead: None,
         overhead_ns: BTreeMap::new(),
         missing_ns: 0,
     };
     for machine in attempts.machines() {
-        for (place, _) in attempts.on(machine) {
-            measured.cells.insert((place, machine.to_owned()), Merged::default());
+        for (attempt, _) in attempts.on(machine) {
+            measured.cells.insert(Cell { attempt, machine: machine.to_owned() }, Merged::default());
         }
     }
     for (key, device) in &known {
-        let id = names.get(key).map_or(key.device.as_str(), String::as_str);
-        one_device(parts, attempts, &known, (key, device, id), &mut measured);
+        let counter = Counter { key, device };
+        input.add_attempts(counter, names.get(key).unwrap_or(&key.device), &mut measured);
+        input.add_overhead(counter, &mut measured);
     }
     measured
 }
 
-fn one_device(
-    parts: &Parts,
-    attempts: &Attempts,
-    known: &BTreeMap<CounterKey, Known>,
-    (key, device, id): (&CounterKey, &Known, &str),
-    measured: &mut Measured,
-) {
-    let (mut whole, mut windows, mut summed_ns) = (Merged::default(), Vec::new(), 0_u64);
-    let mut counted = Vec::new();
-    for (place, window) in attempts.on(&key.boot_id) {
-        let open = open_to(parts, known, key, device, &[window]);
-        let (energy, blind_ns) = with_unread(parts, known, (key, device), &open);
-        whole = whole + energy;
-        counted.push(Counted { attempt: place, windows: open, blind_ns });
-        windows.push(window);
-        let (summed, _) = with_unread(parts, known, (key, device), &summed_in(parts, known, key, device, &[window]));
-        summed_ns = summed_ns.saturating_add(summed.covered_ns);
-        if let Some(cell) = measured.cells.get_mut(&(place, key.boot_id.clone())) {
-            *cell = *cell + summed;
-        }
-    }
-    around_the_attempts(parts, attempts, known, (key, device), measured);
-    if windows.is_empty() {
-        return;
-    }
-    let lasted_ns = length_ns(&joined(windows));
-    if device.is_summed() {
-        measured.missing_ns = measured.missing_ns.saturating_add(lasted_ns.saturating_sub(whole.covered_ns));
-    }
-    let mut told = device.report(id, &whole, lasted_ns);
-    if summed_ns > 0 && summed_ns == whole.covered_ns {
-        told.overlaps.clear();
-    }
-    measured.devices.push(told);
-    measured.counted.push((key.clone(), counted));
+/// What the energy is computed from.
+struct Input<'a> {
+    parts: &'a Parts,
+    attempts: &'a Attempts,
+    known: &'a BTreeMap<CounterKey, KnownDevice>,
 }
 
-/// A device's energy within windows. Where a part has the device and nobody read it, it may have drawn any power: the
-/// first such instant is the second result.
-fn with_unread(
-    parts: &Parts,
-    known: &BTreeMap<CounterKey, Known>,
-    (key, device): (&CounterKey, &Known),
-    windows: &[Window],
-) -> (Merged, Option<u64>) {
-    let energy = parts.union.within(key, windows);
-    let (windows, unread) = (joined(windows.to_vec()), device.unread(&parts.list));
-    let mut blind = without(&windows, &without(&windows, &unread));
-    blind = parts.union.uncovered(key, Quality::Synthetic, &blind);
-    for (other, estimate) in known.iter().filter(|(other, _)| other.boot_id == key.boot_id) {
-        if estimate.yields_to(device) {
-            blind = parts.union.uncovered(other, Quality::Synthetic, &blind);
+impl Input<'_> {
+    /// Adds a device's energy in all attempts, and its entry of the report under the name `id`.
+    fn add_attempts(&self, counter: Counter<'_>, id: &str, measured: &mut Measured) {
+        let (mut total, mut windows, mut summed_ns) = (Merged::default(), Vec::new(), 0_u64);
+        let mut counted = Vec::new();
+        for (attempt, window) in self.attempts.on(&counter.key.boot_id) {
+            let open = self.counted_windows(counter, &[window]);
+            let (energy, unbounded_from_ns) = self.energy_within(counter, &open);
+            total = total + energy;
+            counted.push(CountedTime { attempt, windows: open, unbounded_from_ns });
+            windows.push(window);
+            let (summed, _) = self.energy_within(counter, &self.summed_windows(counter, &[window]));
+            summed_ns = summed_ns.saturating_add(summed.covered_ns);
+            if let Some(cell) = measured.cells.get_mut(&Cell { attempt, machine: counter.key.boot_id.clone() }) {
+                *cell = *cell + summed;
+            }
+        }
+        if windows.is_empty() {
+            return;
+        }
+        let lasted_ns = length_ns(&joined(windows));
+        if counter.device.is_summed() {
+            measured.missing_ns = measured.missing_ns.saturating_add(lasted_ns.saturating_sub(total.covered_ns));
+        }
+        let mut device = counter.device.report(id, &total, lasted_ns);
+        if summed_ns > 0 && summed_ns == total.covered_ns {
+            device.overlaps.clear();
+        }
+        measured.devices.push(MeasuredDevice { key: counter.key.clone(), counted, device });
+    }
+
+    /// Adds a device's energy outside the attempts.
+    fn add_overhead(&self, counter: Counter<'_>, measured: &mut Measured) {
+        let Some(windows) = self.attempts.around.get(&counter.key.boot_id) else { return };
+        let energy = self.parts.union.within(counter.key, &self.summed_windows(counter, windows));
+        if energy.covered_ns > 0 {
+            measured.overhead = Some(measured.overhead.unwrap_or_default() + energy);
+            let covered = measured.overhead_ns.entry(counter.key.boot_id.clone()).or_default();
+            *covered = energy.covered_ns.max(*covered);
         }
     }
-    match blind.iter().map(|window| window.from_ns).min() {
-        Some(blind_ns) => (unbounded(energy), Some(blind_ns)),
-        None => (energy, None),
+
+    /// A device's energy within windows, and the first instant from which it has no upper bound: when a part had the device
+    /// and no record covers it.
+    fn energy_within(&self, counter: Counter<'_>, windows: &[Window]) -> (Merged, Option<u64>) {
+        let union = &self.parts.union;
+        let energy = union.within(counter.key, windows);
+        let (windows, unread) = (joined(windows.to_vec()), counter.device.unread(&self.parts.list));
+        let mut uncovered = without(&windows, &without(&windows, &unread));
+        uncovered = union.uncovered(counter.key, Quality::Synthetic, &uncovered);
+        for (other, estimate) in self.same_machine(counter) {
+            if estimate.yields_to(counter.device) {
+                uncovered = union.uncovered(other, Quality::Synthetic, &uncovered);
+            }
+        }
+        match uncovered.iter().map(|window| window.from_ns).min() {
+            Some(from_ns) => (unbounded(energy), Some(from_ns)),
+            None => (energy, None),
+        }
+    }
+
+    /// The windows in which a device enters the sum: where it counts, and no device is read that counts the same energy. A
+    /// device that overlaps a part of the machine without a record of its own is never summed.
+    fn summed_windows(&self, counter: Counter<'_>, windows: &[Window]) -> Vec<Window> {
+        let key = |id: &String| CounterKey { device: id.clone(), ..counter.key.clone() };
+        if counter.device.overlaps().iter().any(|id| !self.known.contains_key(&key(id))) {
+            return Vec::new();
+        }
+        let mut open = self.counted_windows(counter, windows);
+        for id in self.overlaps(counter.key) {
+            // Of two devices that overlap each other, the first is summed.
+            let is_mutual = self.overlaps(&key(&id)).contains(&counter.key.device) && counter.key.device < id;
+            if !is_mutual {
+                open = joined(self.parts.union.uncovered(&key(&id), Quality::Synthetic, &open));
+            }
+        }
+        open
+    }
+
+    /// The devices that a counter overlaps, and those that they overlap in turn.
+    fn overlaps(&self, key: &CounterKey) -> BTreeSet<String> {
+        let (mut found, mut next) = (BTreeSet::new(), vec![key.device.clone()]);
+        while let Some(device) = next.pop() {
+            let overlaps = self.known.get(&CounterKey { device, ..key.clone() }).map(KnownDevice::overlaps);
+            let new = overlaps.into_iter().flatten().filter(|id| **id != key.device && found.insert((*id).clone()));
+            next.extend(new.cloned().collect::<Vec<_>>());
+        }
+        found
+    }
+
+    /// The windows in which a device counts: an estimate does not where another process read what it estimates.
+    fn counted_windows(&self, counter: Counter<'_>, windows: &[Window]) -> Vec<Window> {
+        let mut open = windows.to_vec();
+        for (other, _) in self.same_machine(counter).filter(|(_, other)| counter.device.yields_to(other)) {
+            let unread = self.parts.union.uncovered(other, Quality::Derived, &open);
+            open = without(&open, &without(&open, &unread));
+        }
+        open
+    }
+
+    fn same_machine(&self, counter: Counter<'_>) -> impl Iterator<Item = (&CounterKey, &KnownDevice)> {
+        self.known.iter().filter(move |(other, _)| other.boot_id == counter.key.boot_id)
     }
 }
 
@@ -158,72 +235,4 @@ fn with_unread(
 pub(super) fn unbounded(energy: Merged) -> Merged {
     let open = |range: Bounded<u64>| Bounded { high: None, ..range };
     Merged { energy: open(energy.energy), free: open(energy.free), ..energy }
-}
-
-fn around_the_attempts(
-    parts: &Parts,
-    attempts: &Attempts,
-    known: &BTreeMap<CounterKey, Known>,
-    (key, device): (&CounterKey, &Known),
-    measured: &mut Measured,
-) {
-    let Some(windows) = attempts.around.get(&key.boot_id) else { return };
-    let energy = parts.union.within(key, &summed_in(parts, known, key, device, windows));
-    if energy.covered_ns > 0 {
-        measured.overhead = Some(measured.overhead.unwrap_or_default() + energy);
-        let covered = measured.overhead_ns.entry(key.boot_id.clone()).or_default();
-        *covered = energy.covered_ns.max(*covered);
-    }
-}
-
-/// The windows in which a device enters the total: where it counts, and nothing is read that counts the same energy. What
-/// overlaps a part of the machine that has no record of its own is never summed.
-fn summed_in(
-    parts: &Parts,
-    known: &BTreeMap<CounterKey, Known>,
-    key: &CounterKey,
-    device: &Known,
-    windows: &[Window],
-) -> Vec<Window> {
-    let of = |id: &String| CounterKey { device: id.clone(), ..key.clone() };
-    if device.overlaps().iter().any(|id| !known.contains_key(&of(id))) {
-        return Vec::new();
-    }
-    let mut open = open_to(parts, known, key, device, windows);
-    for id in over(known, key) {
-        // Of two that name each other the first is summed.
-        let mutual = over(known, &of(&id)).contains(&key.device) && key.device < id;
-        if !mutual {
-            open = joined(parts.union.uncovered(&of(&id), Quality::Synthetic, &open));
-        }
-    }
-    open
-}
-
-/// The devices that a counter overlaps, and those that they overlap in turn.
-fn over(known: &BTreeMap<CounterKey, Known>, key: &CounterKey) -> BTreeSet<String> {
-    let (mut found, mut next) = (BTreeSet::new(), vec![key.device.clone()]);
-    while let Some(device) = next.pop() {
-        let overlaps = known.get(&CounterKey { device, ..key.clone() }).map(Known::overlaps);
-        let new = overlaps.into_iter().flatten().filter(|id| **id != key.device && found.insert((*id).clone()));
-        next.extend(new.cloned().collect::<Vec<_>>());
-    }
-    found
-}
-
-/// The windows in which a device counts: an estimate does not where somebody else read the very part it stands in for.
-fn open_to(
-    parts: &Parts,
-    known: &BTreeMap<CounterKey, Known>,
-    key: &CounterKey,
-    device: &Known,
-    windows: &[Window],
-) -> Vec<Window> {
-    let mut open = windows.to_vec();
-    for (other, _) in known.iter().filter(|(other, counter)| other.boot_id == key.boot_id && device.yields_to(counter))
-    {
-        let unread = parts.union.uncovered(other, Quality::Derived, &open);
-        open = without(&open, &without(&open, &unread));
-    }
-    open
 }

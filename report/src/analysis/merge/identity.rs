@@ -1,28 +1,29 @@
-//! What a merged run is called, when and where it was, and how it ended.
+//! Identity of a merged run: id, name, labels, command, time, hosts, exit code and attempts; and the states of its sources.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use eco2_core::schema::{Attempt as Told, Host, Report, Run, SourceStatus, State, Status, Tool};
+use eco2_core::schema::{self, Host, Report, Run, SourceStatus, State, Status, Tool};
 
 use super::attempts::{Attempt, Attempts};
 use super::carbon::ends;
 use super::curves::duration_ns;
 use super::energy::Measured;
 
-/// Labels that are one process's own.
-const OWN: &[&str] =
+/// Labels that differ between the processes of a run.
+const PROCESS_LABELS: &[&str] =
     &["rank", "local_rank", "node_rank", "slurm.procid", "slurm.nodeid", "container.id", "node", "world_size"];
-/// Longest value that differing labels are joined to, bytes.
-const LONGEST: usize = 256;
+/// Longest joined value of a label, bytes.
+const LONGEST_VALUE: usize = 256;
 
 /// The merged run.
 pub(super) fn run(parts: &[Report], attempts: &Attempts, measured: &Measured) -> Run {
-    let members = || attempts.list.iter().flat_map(|attempt| of(parts, attempt));
+    let members = || attempts.list.iter().flat_map(|attempt| members_of(parts, attempt));
     let last = attempts.list.last();
     let first_of_last = last.and_then(|attempt| by_rank(parts, attempt).into_iter().next());
     let (started_at, ended_at) = ends(members());
-    let told: Vec<Told> = attempts.list.iter().enumerate().map(|(at, one)| tell(parts, at, one, measured)).collect();
-    let final_state = parts.iter().all(|part| part.run.state == State::Final);
+    let numbered = attempts.list.iter().enumerate();
+    let records: Vec<schema::Attempt> = numbered.map(|(at, one)| attempt(parts, at, one, measured)).collect();
+    let is_final = parts.iter().all(|part| part.run.state == State::Final);
     Run {
         id: commonest(members().map(|part| part.run.id.as_str())),
         name: first_of_last.map_or_else(String::new, |part| part.run.name.clone()),
@@ -30,10 +31,10 @@ pub(super) fn run(parts: &[Report], attempts: &Attempts, measured: &Measured) ->
         command: command(parts, last),
         started_at,
         ended_at,
-        duration_ns: told.iter().fold(0, |sum: u64, attempt| sum.saturating_add(attempt.duration_ns)),
+        duration_ns: records.iter().fold(0, |sum: u64, attempt| sum.saturating_add(attempt.duration_ns)),
         exit_code: last.and_then(|attempt| exit_code(&by_rank(parts, attempt))),
-        state: if final_state { State::Final } else { State::Provisional },
-        attempts: told,
+        state: if is_final { State::Final } else { State::Provisional },
+        attempts: records,
         host: host(members()),
         tool: Tool { version: env!("CARGO_PKG_VERSION").to_owned() },
         world_size: last.and_then(|attempt| attempt.world_size),
@@ -41,7 +42,7 @@ pub(super) fn run(parts: &[Report], attempts: &Attempts, measured: &Measured) ->
     }
 }
 
-/// Every source once, as it fared best.
+/// Every source once, in its best state.
 pub(super) fn sources(parts: &[Report]) -> Vec<SourceStatus> {
     let mut best: BTreeMap<&str, &SourceStatus> = BTreeMap::new();
     let rank = |source: &SourceStatus| (order(source.status), source.reason.clone(), source.remedy.clone());
@@ -66,43 +67,45 @@ fn order(status: Status) -> u8 {
     }
 }
 
-fn of<'a>(parts: &'a [Report], attempt: &'a Attempt) -> impl Iterator<Item = &'a Report> {
+fn members_of<'a>(parts: &'a [Report], attempt: &'a Attempt) -> impl Iterator<Item = &'a Report> {
     attempt.members.iter().filter_map(|place| parts.get(*place))
 }
 
 fn by_rank<'a>(parts: &'a [Report], attempt: &'a Attempt) -> Vec<&'a Report> {
-    let mut all: Vec<&Report> = of(parts, attempt).collect();
+    let mut all: Vec<&Report> = members_of(parts, attempt).collect();
     all.sort_by_key(|part| (part.run.rank, part.run.part.as_str()));
     all
 }
 
-fn tell(parts: &[Report], at: usize, attempt: &Attempt, measured: &Measured) -> Told {
-    Told {
+fn attempt(parts: &[Report], at: usize, attempt: &Attempt, measured: &Measured) -> schema::Attempt {
+    schema::Attempt {
         number: u32::try_from(at).unwrap_or(u32::MAX),
-        started_at: ends(of(parts, attempt)).0,
+        started_at: ends(members_of(parts, attempt)).0,
         duration_ns: duration_ns(attempt),
-        energy_uj: measured.of_attempt(at),
+        energy_uj: measured.attempt_energy_uj(at),
         ranks: attempt.ranks(),
         world_size: attempt.world_size,
     }
 }
 
-/// The word that stands most often, of several the first in the order of words.
+/// The most frequent word, the first in alphabetical order of equals.
 fn commonest<'a>(words: impl Iterator<Item = &'a str>) -> String {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     words.for_each(|word| *counts.entry(word).or_default() += 1);
     counts.into_iter().rev().max_by_key(|(_, count)| *count).map_or_else(String::new, |(word, _)| word.to_owned())
 }
 
-/// Labels on which all agree, and the different values of others in a row.
+/// The labels of all members; different values are joined by commas.
 fn labels<'a>(members: impl Iterator<Item = &'a Report>) -> BTreeMap<String, String> {
     let mut values: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for (name, value) in members.flat_map(|part| &part.run.labels).filter(|(name, _)| !OWN.contains(&name.as_str())) {
+    for (name, value) in
+        members.flat_map(|part| &part.run.labels).filter(|(name, _)| !PROCESS_LABELS.contains(&name.as_str()))
+    {
         values.entry(name).or_default().insert(value);
     }
     let joined = |values: BTreeSet<&str>| {
         let mut text = values.into_iter().collect::<Vec<_>>().join(",");
-        text.truncate(text.floor_char_boundary(LONGEST));
+        text.truncate(text.floor_char_boundary(LONGEST_VALUE));
         text
     };
     values.into_iter().map(|(name, values)| (name.to_owned(), joined(values))).collect()
@@ -113,13 +116,13 @@ fn command(parts: &[Report], last: Option<&Attempt>) -> Vec<String> {
     members.into_iter().map(|part| part.run.command.clone()).find(|words| !words.is_empty()).unwrap_or_default()
 }
 
-/// The first failure, else a success if any process told one.
+/// The first exit code that is not 0, else 0 if any process reports one.
 fn exit_code(members: &[&Report]) -> Option<i32> {
     let codes = || members.iter().filter_map(|part| part.run.exit_code);
     codes().find(|code| *code != 0).or_else(|| codes().next())
 }
 
-/// The machine, or the names of several.
+/// The machine, or the joined names of several.
 fn host<'a>(members: impl Iterator<Item = &'a Report>) -> Host {
     let hosts: Vec<&Host> = members.map(|part| &part.run.host).collect();
     let one = |field: fn(&Host) -> &str| {

@@ -1,4 +1,4 @@
-//! Several runs in one sum: each run whole, and what two runs saw of one counter once.
+//! Sums over several runs: each run as one report, and a counter that several runs read once.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +7,9 @@ use eco2_core::schema::{Report, Run};
 use super::merge_without;
 use super::parts::{machine, unnamed, version, window};
 
-/// One report a run: its ranks, attempts and other records merged. Of several versions of a record the last counts.
+/// One report per run, with its ranks, attempts and other records merged. Of several versions of a record, the last counts.
 ///
-/// In the order in which the runs come; records without a run id stay apart.
+/// The runs keep their order; a record without a run id is a run of its own.
 pub(crate) fn whole_runs(reports: &[Report]) -> Vec<Report> {
     let mut runs: BTreeMap<(String, String), (usize, Vec<&Report>)> = BTreeMap::new();
     for (place, report) in reports.iter().enumerate() {
@@ -24,25 +24,23 @@ pub(crate) fn whole_runs(reports: &[Report]) -> Vec<Report> {
 
 fn keep_last_version<'a>(records: &mut Vec<&'a Report>, report: &'a Report) {
     // A merged report has no part of its own.
-    let same =
+    let is_same =
         |kept: &&mut &Report| (kept.run.part == report.run.part && !report.run.part.is_empty()) || **kept == report;
-    match records.iter_mut().find(same) {
+    match records.iter_mut().find(is_same) {
         Some(kept) if version(kept) >= version(report) => {}
         Some(kept) => *kept = report,
         None => records.push(report),
     }
 }
 
-/// Reports whose energy may be added: runs that were on one machine at one time are one of them, with every counter once.
+/// Reports whose energies can be added: runs on one machine at the same time become one report, with every counter once.
 pub(crate) fn measured_once(runs: &[&Report]) -> Vec<Report> {
-    let mut clusters: Vec<Vec<&Report>> = Vec::new();
-    for members in together(runs) {
-        clusters.push(members.into_iter().filter_map(|place| runs.get(place).copied()).collect());
-    }
-    clusters.iter().filter_map(|cluster| merged(cluster, anonymous)).collect()
+    let cluster = |places: Vec<usize>| places.into_iter().filter_map(|place| runs.get(place).copied()).collect();
+    let clusters = concurrent(runs).into_iter().map(cluster);
+    clusters.filter_map(|cluster: Vec<&Report>| merged(&cluster, anonymous)).collect()
 }
 
-/// The only report, or all of them merged as `prepared`.
+/// The only report, or all of them merged after `prepared`.
 fn merged(reports: &[&Report], prepared: impl Fn(&Report) -> Report) -> Option<Report> {
     match reports {
         [] => None,
@@ -54,7 +52,7 @@ fn merged(reports: &[&Report], prepared: impl Fn(&Report) -> Report) -> Option<R
     }
 }
 
-/// The report of a process like any other: ranks and restarts of several runs have nothing to do with each other.
+/// The report without run id, ranks and restarts, which have no meaning across runs.
 fn anonymous(report: &Report) -> Report {
     let loosened =
         |run: &Run| Run { id: String::new(), rank: None, world_size: None, attempt: 0, requeue: 0, ..run.clone() };
@@ -65,8 +63,8 @@ fn anonymous(report: &Report) -> Report {
     report
 }
 
-/// Places of the runs that were on one machine at one time, directly or through others.
-fn together(runs: &[&Report]) -> Vec<Vec<usize>> {
+/// Indices of the runs that were on one machine at the same time, directly or through other runs.
+fn concurrent(runs: &[&Report]) -> Vec<Vec<usize>> {
     let mut on: BTreeMap<String, Vec<(u64, u64, usize)>> = BTreeMap::new();
     for (place, run) in runs.iter().enumerate() {
         let parts = run.merge.as_ref().map_or(std::slice::from_ref(*run), |merge| &merge.parts);
@@ -75,7 +73,7 @@ fn together(runs: &[&Report]) -> Vec<Vec<usize>> {
             on.entry(machine(part)).or_default().push((window.from_ns, window.to_ns, place));
         }
     }
-    let mut groups = Groups((0..runs.len()).collect());
+    let mut groups = DisjointSets((0..runs.len()).collect());
     for mut windows in on.into_values() {
         windows.sort_unstable();
         let mut last: Option<(u64, usize)> = None;
@@ -90,15 +88,15 @@ fn together(runs: &[&Report]) -> Vec<Vec<usize>> {
         }
     }
     let mut found: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    (0..runs.len()).for_each(|place| found.entry(groups.of(place)).or_default().push(place));
+    (0..runs.len()).for_each(|place| found.entry(groups.root(place)).or_default().push(place));
     found.into_values().collect()
 }
 
-/// Sets of places, each known by its first.
-struct Groups(Vec<usize>);
+/// Disjoint sets of indices, each identified by its smallest.
+struct DisjointSets(Vec<usize>);
 
-impl Groups {
-    fn of(&self, mut place: usize) -> usize {
+impl DisjointSets {
+    fn root(&self, mut place: usize) -> usize {
         while let Some(next) = self.0.get(place).copied().filter(|next| *next != place) {
             place = next;
         }
@@ -106,7 +104,7 @@ impl Groups {
     }
 
     fn join(&mut self, one: usize, other: usize) {
-        let (one, other) = (self.of(one), self.of(other));
+        let (one, other) = (self.root(one), self.root(other));
         if let Some(root) = self.0.get_mut(one.max(other)) {
             *root = one.min(other);
         }

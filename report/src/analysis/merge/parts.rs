@@ -1,4 +1,4 @@
-//! The parts: one report a process, each once, and the union of what they saw of the counters.
+//! The parts of a merge (one report per process, each once), the union of their counter records, and windows of time.
 
 use std::collections::BTreeMap;
 
@@ -6,25 +6,24 @@ use eco2_core::schema::{CounterRecord, Device, GapRecord, Report, State};
 use eco2_core::{CounterKey, Quality, Stretch, Union, Window};
 use jiff::Timestamp;
 
-use super::windows::{joined, length_ns, without};
 use crate::render::finite;
 
-/// Everything a merge is made from.
+/// The input of a merge.
 pub(super) struct Parts {
-    /// One a process, without counters and curves, in the order of their ids.
+    /// One report per process, without counters and curves, in the order of their ids.
     pub(super) list: Vec<Report>,
-    /// What was seen of each counter.
+    /// The records of each counter.
     pub(super) union: Union,
 }
 
 impl Parts {
-    /// Takes reports apart, merged ones too.
+    /// Collects the parts of reports; a merged report contributes the parts it was made from.
     pub(super) fn gather(reports: &[Report]) -> Self {
         let mut parts = BTreeMap::new();
         let mut union = Union::default();
         for report in reports {
             let records = if report.merge.is_none() && report.counters.is_empty() {
-                of_devices(report)
+                records_of_devices(report)
             } else {
                 report.counters.clone()
             };
@@ -42,7 +41,7 @@ impl Parts {
         Self { list: parts.into_values().collect(), union }
     }
 
-    /// The union as a report holds it.
+    /// The union in the form of the report.
     pub(super) fn records(&self) -> Vec<CounterRecord> {
         let record = |(key, stretches): (&CounterKey, Vec<&Stretch>)| CounterRecord {
             boot_id: key.boot_id.clone(),
@@ -53,7 +52,7 @@ impl Parts {
     }
 }
 
-/// Keeps the last version of a part: the final one, else the longest, else either, whatever order they came in.
+/// Keeps the last version of a part: the final one, else the longest. The order of the reports does not matter.
 fn keep(parts: &mut BTreeMap<(String, String), Report>, report: &Report) {
     let bare = Report { counters: Vec::new(), curves: Vec::new(), step_curve: None, merge: None, ..report.clone() };
     let part = finite(&bare).into_owned();
@@ -65,17 +64,18 @@ fn keep(parts: &mut BTreeMap<(String, String), Report>, report: &Report) {
     }
 }
 
-/// Reports of before there were parts are told apart by what they say of the run.
+/// A key for reports of versions that had no part ids, made from the description of the run.
 pub(super) fn unnamed(part: &Report) -> String {
     let run = &part.run;
     format!("{} {} {} {:?}", run.id, run.host.boot_id, run.started_at, run.command)
 }
 
+/// Sorts the versions of a part: the last is the largest.
 pub(super) fn version(part: &Report) -> (bool, u64, String) {
     (part.run.state == State::Final, part.run.duration_ns, serde_json::to_string(part).unwrap_or_default())
 }
 
-/// The machine that a part ran on: its boot, as far as it is known, else a name that nothing else has.
+/// The machine that a part ran on: its boot if known, else a unique name.
 pub(super) fn machine(part: &Report) -> String {
     match (part.run.boot_ns, part.run.host.boot_id.as_str()) {
         (_, "") => format!("unknown:{}", if part.run.part.is_empty() { unnamed(part) } else { part.run.part.clone() }),
@@ -99,8 +99,8 @@ pub(super) fn wall(part: &Report) -> Window {
     Window { from_ns, to_ns: from_ns.saturating_add(part.run.duration_ns) }
 }
 
-/// Records of a report that holds none: its devices' totals, spread evenly over the run but for its gaps.
-fn of_devices(report: &Report) -> Vec<CounterRecord> {
+/// Counter records for a report without any: the totals of its devices, spread evenly over the run except for gaps.
+fn records_of_devices(report: &Report) -> Vec<CounterRecord> {
     let record = |device: &Device| {
         let energy_uj = device.energy_uj.filter(|_| device.quality != Quality::Missing)?;
         let covered = covered(device, window(report));
@@ -116,15 +116,15 @@ fn of_devices(report: &Report) -> Vec<CounterRecord> {
     report.devices.iter().filter_map(record).collect()
 }
 
-/// The run without the gaps whose energy no counter tells; all of it where nothing is left.
+/// The run without the gaps in which the counter does not include the energy; the whole run if nothing is left.
 fn covered(device: &Device, run: Window) -> Vec<Window> {
-    let uncounted = device.gaps.iter().filter(|gap| !gap.is_counted());
+    let uncounted_gaps = device.gaps.iter().filter(|gap| !gap.is_counted());
     let hole = |gap: &GapRecord| Window {
         from_ns: run.from_ns.saturating_add(gap.from_ns),
         to_ns: run.from_ns.saturating_add(gap.to_ns),
     };
     let whole = joined(vec![run]);
-    let covered = without(&whole, &joined(uncounted.map(hole).collect()));
+    let covered = without(&whole, &joined(uncounted_gaps.map(hole).collect()));
     if covered.is_empty() { whole } else { covered }
 }
 
@@ -146,5 +146,62 @@ fn even(device: &Device, whole_uj: u64, piece: Window, uj: u64) -> Stretch {
         above_uj: above(device.high_uj),
         free_below_uj: below(device.free_low_uj).min(uj),
         free_above_uj: above(device.free_high_uj),
+    }
+}
+
+/// The same time as sorted, disjoint windows.
+pub(super) fn joined(mut windows: Vec<Window>) -> Vec<Window> {
+    windows.retain(|window| window.from_ns < window.to_ns);
+    windows.sort_unstable();
+    let mut out: Vec<Window> = Vec::with_capacity(windows.len());
+    for window in windows {
+        match out.last_mut().filter(|last| window.from_ns <= last.to_ns) {
+            Some(last) => last.to_ns = last.to_ns.max(window.to_ns),
+            None => out.push(window),
+        }
+    }
+    out
+}
+
+/// The shortest window that contains both.
+pub(super) fn hull(one: Window, other: Window) -> Window {
+    Window { from_ns: one.from_ns.min(other.from_ns), to_ns: one.to_ns.max(other.to_ns) }
+}
+
+/// The time of `windows` without that of `holes`, both sorted and disjoint as [`joined`] returns them.
+pub(super) fn without(windows: &[Window], holes: &[Window]) -> Vec<Window> {
+    let mut out = Vec::new();
+    for window in windows {
+        let mut from_ns = window.from_ns;
+        let ended = holes.partition_point(|hole| hole.to_ns <= window.from_ns);
+        for hole in holes.iter().skip(ended).take_while(|hole| hole.from_ns < window.to_ns) {
+            out.push(Window { from_ns, to_ns: hole.from_ns });
+            from_ns = hole.to_ns;
+        }
+        out.push(Window { from_ns, to_ns: window.to_ns });
+    }
+    out.retain(|window| window.from_ns < window.to_ns);
+    out
+}
+
+/// Length of disjoint windows, nanoseconds.
+pub(super) fn length_ns(windows: &[Window]) -> u64 {
+    windows.iter().fold(0, |sum: u64, window| sum.saturating_add(window.to_ns - window.from_ns))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn windows(pairs: &[(u64, u64)]) -> Vec<Window> {
+        pairs.iter().map(|&(from_ns, to_ns)| Window { from_ns, to_ns }).collect()
+    }
+
+    #[test]
+    fn windows_are_joined_and_cut() {
+        assert_eq!(joined(windows(&[(5, 7), (0, 3), (2, 5), (9, 9)])), windows(&[(0, 7)]));
+        let cut = without(&windows(&[(0, 10), (20, 30)]), &windows(&[(2, 3), (8, 22), (40, 50)]));
+        assert_eq!(cut, windows(&[(0, 2), (3, 8), (22, 30)]));
+        assert_eq!(length_ns(&cut), 2 + 5 + 8);
     }
 }

@@ -1,4 +1,4 @@
-//! What a reader of a merged report must know: missing ranks, names that mislead, figures that contradict each other.
+//! Events of a merge: missing ranks, shared or differing names, and records that contradict each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,14 +9,14 @@ use eco2_grid::pricing::MergedShares;
 use super::attempts::{Attempt, Attempts};
 use super::parts::{Parts, machine, wall, window};
 
-/// Two readers of one counter whose mean powers are further apart than this read two counters.
-const APART: f64 = 0.2;
-/// Of records that share at least this part of their time.
-const SHARED: f64 = 0.9;
-/// How the ids of runs begin that are known by the ranks' common parent process.
-const LAUNCH: &str = "launch-";
-/// The most ranks that are listed.
-const LISTED: usize = 16;
+/// Two records of one counter contradict each other if their mean powers differ by more than this share.
+const MOST_DIFFERENCE: f64 = 0.2;
+/// Only records that share at least this part of their time are compared.
+const LEAST_SHARED: f64 = 0.9;
+/// Prefix of run ids that are made from the ranks' common parent process.
+const LAUNCH_PREFIX: &str = "launch-";
+/// Most ranks or names that an event lists.
+const MOST_LISTED: usize = 16;
 
 /// The events of a merge.
 pub(super) fn events(
@@ -55,8 +55,8 @@ fn event(kind: EventKind, text: String) -> EventRecord {
 fn missing(at: usize, attempt: &Attempt) -> Option<EventRecord> {
     let (missing, world) = (attempt.missing(), attempt.world_size?);
     let there = attempt.ranks().unwrap_or(0);
-    let listed: Vec<String> = missing.iter().take(LISTED).map(u32::to_string).collect();
-    let more = if missing.len() > LISTED { ", …" } else { "" };
+    let listed: Vec<String> = missing.iter().take(MOST_LISTED).map(u32::to_string).collect();
+    let more = if missing.len() > MOST_LISTED { ", …" } else { "" };
     let text = format!(
         "attempt {at}: {there} of {world} ranks have a record (missing: {}{more}); a missing rank's machine counts \
          only if another record covers it",
@@ -79,14 +79,14 @@ fn ids(parts: &[Report]) -> Option<EventRecord> {
     (ids.len() > 1).then(|| event(EventKind::RunIdsDiffer, text()))
 }
 
-/// Runs that are known by their parent process alone: a shell or a notebook starts one training after the other.
+/// Starts of runs that are known only by their parent process: a shell or a notebook can start several trainings.
 fn uncounted(parts: &[Report], attempts: &Attempts) -> Option<EventRecord> {
     let guessed: BTreeSet<&str> =
-        parts.iter().map(|part| part.run.id.as_str()).filter(|id| id.starts_with(LAUNCH)).collect();
+        parts.iter().map(|part| part.run.id.as_str()).filter(|id| id.starts_with(LAUNCH_PREFIX)).collect();
     let text = || {
         format!(
-            "{} was started {} times by one process, which nobody counted: if these are trainings of their own, give \
-             each a run id",
+            "{} was started {} times by one process without a count of restarts: if these are separate trainings, give \
+             each its own run id",
             list(&guessed),
             attempts.list.len()
         )
@@ -95,15 +95,15 @@ fn uncounted(parts: &[Report], attempts: &Attempts) -> Option<EventRecord> {
 }
 
 fn list(words: &BTreeSet<&str>) -> String {
-    let shown: Vec<&str> = words.iter().take(LISTED).copied().collect();
-    shown.join(", ") + if words.len() > LISTED { ", …" } else { "" }
+    let shown: Vec<&str> = words.iter().take(MOST_LISTED).copied().collect();
+    shown.join(", ") + if words.len() > MOST_LISTED { ", …" } else { "" }
 }
 
 fn node(part: &Report) -> &str {
     part.run.labels.get("node").unwrap_or(&part.run.host.hostname)
 }
 
-/// Names of what is one machine, such as two SLURM nodes on one host.
+/// Different names of one machine, such as two SLURM nodes on one host.
 fn one_machine(parts: &[Report]) -> Vec<EventRecord> {
     let mut names: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for part in parts.iter().filter(|part| !part.run.host.boot_id.is_empty()) {
@@ -116,7 +116,7 @@ fn one_machine(parts: &[Report]) -> Vec<EventRecord> {
     several.map(|found| event(EventKind::OneMachine, text(found))).collect()
 }
 
-/// One host name for machines that ran at the same time.
+/// One host name of several machines that ran at the same time.
 fn one_name(parts: &[Report]) -> Vec<EventRecord> {
     let mut found = BTreeSet::new();
     for (at, part) in parts.iter().enumerate() {
@@ -129,61 +129,62 @@ fn one_name(parts: &[Report]) -> Vec<EventRecord> {
             }
         }
     }
-    let text = |name: &str| format!("several machines call themselves {name}; they are told apart by their boot ids");
+    let text = |name: &str| format!("several machines have the name {name}; their boot ids distinguish them");
     found.into_iter().map(|name| event(EventKind::HostNameShared, text(name))).collect()
 }
 
-/// Figures for one counter at one time that cannot both be right: two machines that show one boot id.
+/// Records of one counter at one time that cannot both be right, as of two machines with one boot id.
 fn contradictions(parts: &[Report]) -> Vec<EventRecord> {
     let mut found = BTreeMap::new();
     for (at, part) in parts.iter().enumerate() {
-        for other in parts.iter().skip(at + 1).filter(|other| machine(other) == machine(part) && together(part, other))
+        for other in
+            parts.iter().skip(at + 1).filter(|other| machine(other) == machine(part) && are_concurrent(part, other))
         {
             for device in part.devices.iter().filter_map(|device| contradicts(part, other, &device.id)) {
                 found.entry((machine(part), device)).or_insert((&part.run.part, &other.run.part));
             }
         }
     }
-    let tell = |((boot, device), (one, two)): ((String, String), (&String, &String))| {
+    let contradiction = |((boot, device), (one, two)): ((String, String), (&String, &String))| {
         let text = format!(
             "{one} and {two} contradict each other on it; if boot {boot} is two machines, such as copies of one virtual \
-             machine, merge them apart"
+             machine, merge them separately"
         );
         EventRecord { device, ..event(EventKind::CounterContradicts, text) }
     };
-    found.into_iter().map(tell).collect()
+    found.into_iter().map(contradiction).collect()
 }
 
-fn together(part: &Report, other: &Report) -> bool {
+fn are_concurrent(part: &Report, other: &Report) -> bool {
     let (own, others) = (window(part), window(other));
     let shared = own.to_ns.min(others.to_ns).saturating_sub(own.from_ns.max(others.from_ns)) as f64;
     let longest = (own.to_ns - own.from_ns.min(own.to_ns)).max(others.to_ns.saturating_sub(others.from_ns));
-    longest > 0 && shared / longest as f64 >= SHARED
+    longest > 0 && shared / longest as f64 >= LEAST_SHARED
 }
 
-/// Whether the bounds of both, as mean powers, exclude each other by far.
+/// The device, if the bounds of both records exclude each other by more than [`MOST_DIFFERENCE`] as mean powers.
 fn contradicts(part: &Report, other: &Report, id: &str) -> Option<String> {
     let bounds = |report: &Report| {
         let device = report.devices.iter().find(|device| device.id == id && device.energy_uj.is_some())?;
         Some((watts(device.low_uj?, report.run.duration_ns)?, watts(device.high_uj?, report.run.duration_ns)?))
     };
     let ((low, high), (other_low, other_high)) = (bounds(part)?, bounds(other)?);
-    let apart = low > other_high * (1.0 + APART) || other_low > high * (1.0 + APART);
-    apart.then(|| id.to_owned())
+    let is_contradiction = low > other_high * (1.0 + MOST_DIFFERENCE) || other_low > high * (1.0 + MOST_DIFFERENCE);
+    is_contradiction.then(|| id.to_owned())
 }
 
 fn unknown_boots(parts: &[Report]) -> Option<EventRecord> {
     let places: Vec<String> = parts.iter().map(machine).collect();
     let without = places.iter().filter(|place| place.starts_with("unknown:") || place.starts_with("wall:")).count();
     let text = format!(
-        "{without} of {} records do not say when they were made on the clock of a known boot: what they share with others \
-         may count twice",
+        "{without} of {} records have no time on the clock of a known boot: energy that they share with others may count \
+         twice",
         parts.len()
     );
     (without > 0 && parts.len() > 1).then(|| event(EventKind::BootUnknown, text))
 }
 
-/// Records of one machine that weigh a kilowatt-hour differently.
+/// Records of one machine with different carbon intensities.
 fn intensities(parts: &[Report]) -> Vec<EventRecord> {
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for part in parts {

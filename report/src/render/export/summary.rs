@@ -1,7 +1,8 @@
-//! A run as it may be shared: figures, hardware models, methods. No name, path, host, id, label, command or day.
+//! A summary of a run that can be shared: values, hardware models and methods, without name, path, host, id, label, command
+//! or day.
 //!
-//! Schema `eco2.summary/1`, shipped as JSON Schema. It is built from the fields that are listed here, so that a new field
-//! of the report is not shared before somebody decides so.
+//! Schema `eco2.summary/1`, shipped as JSON Schema. It contains only the fields listed here, so a new field of the report is
+//! not shared by accident.
 
 use eco2_core::schema::{Carbon, Report};
 use eco2_core::units::kwh;
@@ -26,12 +27,12 @@ const SERVICES: [&str; 6] = [
 ];
 /// Licences that a report cites behind them; empty where a service states none.
 const LICENCES: [&str; 3] = ["", " (CC BY 4.0)", " (commercial)"];
-/// Why a run has no grams here though its report has.
-const WITHHELD: &str = "its intensity is of a part of a country, or the user's own: it, and grams over energy, would tell \
+/// The reason why the summary lacks grams that the report has.
+const WITHHELD: &str = "the intensity is that of a part of a country, or the user's own, so it and the grams would reveal \
                         where the run was";
 
-/// The summary; the time is cut to the month, the zone to its country. Grams whose intensity would tell more are left out,
-/// with the reason.
+/// The summary, with the month instead of the time and the country instead of the zone. Grams whose intensity would reveal
+/// more are left out, with the reason.
 ///
 /// # Errors
 /// [`Error::Encode`].
@@ -39,7 +40,7 @@ pub fn summary_json(report: &Report) -> Result<String, Error> {
     let report = finite(report);
     let (energy, work) = (&report.energy, &report.work);
     let known = is_measured(&report);
-    let of = |uj: u64| known.then(|| kwh(uj));
+    let share = |uj: u64| known.then(|| kwh(uj));
     let own = report.carbon.as_ref().filter(|_| known);
     let shared = own.filter(|carbon| is_national(carbon));
     let value = json!({
@@ -52,8 +53,8 @@ pub fn summary_json(report: &Report) -> Result<String, Error> {
         "hardware": hardware(&report),
         "sensors": sensors(&report),
         "energy": {
-            "kwh": energy.total_uj.and_then(of), "low_kwh": of(energy.low_uj), "high_kwh": energy.high_uj.and_then(of),
-            "facility_kwh": energy.facility_uj.and_then(of), "pue": energy.pue, "basis": basis(&report),
+            "kwh": energy.total_uj.and_then(share), "low_kwh": share(energy.low_uj), "high_kwh": energy.high_uj.and_then(share),
+            "facility_kwh": energy.facility_uj.and_then(share), "pue": energy.pue, "basis": basis(&report),
         },
         "carbon": shared.map(carbon),
         "carbon_withheld": own.filter(|_| shared.is_none()).map(|_| WITHHELD),
@@ -75,7 +76,7 @@ fn carbon(carbon: &Carbon) -> Value {
     })
 }
 
-/// Whether its intensities are published ones of whole countries, or the world's: then they tell no more than these.
+/// Whether the intensities are published values of whole countries or the world.
 fn is_national(carbon: &Carbon) -> bool {
     let whole = |zone: &str| zone == "WORLD" || (zone.len() == 2 && zone.bytes().all(|byte| byte.is_ascii_uppercase()));
     carbon.zone.split(',').all(|zone| whole(zone.trim()))

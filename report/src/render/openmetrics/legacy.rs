@@ -5,7 +5,7 @@ use eco2_core::units::{kwh, watts};
 use eco2_core::{Component, Unit};
 
 use super::exposition::{Exposition, Family, Labels};
-use crate::render::{export, money};
+use crate::render::{export, supplements};
 
 /// Adds them; what is not known is left out.
 pub(super) fn families(report: &Report, page: &mut Exposition) {
@@ -40,7 +40,7 @@ fn place(carbon: &Carbon) -> Labels {
 
 fn cost(report: &Report, labels: &Labels, page: &mut Exposition) {
     let hours = report.run.duration_ns as f64 / 3.6e12;
-    let usd = money::energy_cost(report).and_then(|cost| cost.usd());
+    let usd = supplements::energy_cost(report).and_then(|cost| cost.usd());
     let per_hour = usd.filter(|_| hours > 0.0).map(|usd| usd / hours);
     let help = "Cost of the energy, dollars; absent where the price is in another currency.";
     page.one(Family::gauge("hf_training_estimated_cost_usd", help), labels, usd);

@@ -1,4 +1,4 @@
-//! Families about the run: energy, carbon, money, work, and what measuring lost.
+//! Families about the run: energy, carbon, supplements, work, and what measuring lost.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use eco2_core::units::{UJ_PER_KWH, joules};
 
 use super::exposition::{Exposition, Family, Labels};
 use crate::analysis::is_measured;
-use crate::render::{money, word};
+use crate::render::{supplements, word};
 
 /// Span names that get series of their own: those with most energy. Names are the user's, and may be many.
 const MOST_SPANS: usize = 64;
@@ -54,7 +54,7 @@ pub(super) fn families(report: &Report, page: &mut Exposition) {
     page.one(HIGH, &run, report.energy.high_uj.filter(|_| read).map(joules));
     let carbon = report.carbon.as_ref();
     page.one(CO2E, &run, carbon.and_then(|carbon| carbon.grams));
-    let cost = money::energy_cost(report);
+    let cost = supplements::energy_cost(report);
     let currency = cost.map(|cost| ("currency", cost.currency.unwrap_or("unknown").to_owned()));
     page.one(COST, &[&run[..], &Vec::from_iter(currency)].concat(), cost.map(|cost| cost.amount));
     page.one(DURATION, &run, Some(report.run.duration_ns as f64 / 1e9));

@@ -2,8 +2,7 @@
 
 use eco2_core::{Component, Domain, Kind, ModelRange, Quality, Scale};
 
-use super::attributes::Attributes;
-use super::decimal::{Decimal, MAX_PLACES, clip, decimal, number};
+use super::attributes::{Attributes, Decimal, MAX_PLACES, clip, decimal, number};
 use super::fault::{LineFault, NumberFault};
 
 /// What a `# domain` line takes.
@@ -218,7 +217,7 @@ fn nanoseconds(field: &'static str, text: &str) -> Result<u64, LineFault> {
 
 /// `<busy from, W>:<idle low>:<idle high>:<busy low>:<busy high>`, the factors in thousandths.
 fn model_range(text: &str) -> Result<ModelRange, LineFault> {
-    let malformed = || super::decimal::number("model_range", text, super::NumberFault::Malformed);
+    let malformed = || number("model_range", text, NumberFault::Malformed);
     let (busy_from, factors) = text.split_once(':').ok_or_else(malformed)?;
     let factors: Vec<u32> =
         factors.split(':').map(|part| part.parse().map_err(|_| malformed())).collect::<Result<_, _>>()?;

@@ -8,8 +8,7 @@ use std::path::Path;
 
 use eco2_core::{Fault, Reading};
 
-use super::attributes::{Attributes, decode, ordered};
-use super::decimal::{Decimal, MAX_PLACES, clip, number, whole};
+use super::attributes::{Attributes, Decimal, MAX_PLACES, clip, decode, number, ordered, whole};
 use super::domain::Draft;
 use super::fault::{LineFault, NumberFault};
 use super::format::{HEADER, MAX_LINE_BYTES, MAX_TRACE_BYTES, MAX_TRACE_DOMAINS, TRACE_SCHEMA, Trace, TraceSpan};

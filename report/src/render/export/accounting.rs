@@ -1,16 +1,55 @@
-//! Emissions from bought electricity as a table: a row a method and a stretch of time, each with its factor and source.
-//!
-//! GHG Protocol, *Scope 2 Guidance* (2015): location-based and market-based stand beside each other, never netted. For
-//! whoever rents the machines, their electricity is Scope 3; which scope it is, the reader knows.
-
-use eco2_core::schema::{CarbonSegment, Market, Report};
-use eco2_core::units::{grams, kwh};
-use eco2_core::{Bounded, Ranged};
+//! Emissions by the standards of carbon accounting: the software carbon intensity (SCI) as JSON, and Scope 2 emissions (bought
+//! electricity, GHG Protocol) as a table.
 
 use super::super::csv::table;
-use super::super::{presentable, word};
-use super::{basis, grams_of};
+use super::super::{finite, presentable, word};
+use super::{basis, document, grams_of};
 use crate::Error;
+use eco2_core::schema::{CarbonSegment, Embodied, Market, Report, Sci};
+use eco2_core::units::{grams, kwh};
+use eco2_core::{Bounded, Ranged};
+use eco2_grid::carbon::{FunctionalUnit, sci};
+use serde_json::json;
+
+/// The software carbon intensity, `(O + M) per R`, and its terms: O operational emissions, E energy, I carbon intensity, M
+/// embodied emissions and R the functional unit (that of the run, else a step if steps were counted, else the run).
+///
+/// `complete` is false without embodied emissions, which SCI requires.
+///
+/// # Errors
+/// [`Error::NoGrams`], [`Error::Encode`].
+pub fn sci_json(report: &Report) -> Result<String, Error> {
+    let report = finite(report);
+    let (carbon, _) = grams_of(&report)?;
+    let supplements = carbon.beside.as_deref();
+    let embodied = supplements.and_then(|supplements| supplements.embodied.as_ref());
+    let given = supplements.and_then(|supplements| supplements.sci.clone());
+    let found = given.or_else(|| default_unit(&report, embodied));
+    let Some(figure) = found else { return Err(Error::NoGrams { run: report.run.id.clone() }) };
+    let energy = &report.energy;
+    let value = json!({
+        "specification": "SCI 1.1 (ISO/IEC 21031:2024)",
+        "run_id": report.run.id,
+        "sci": {"g_co2e": figure.grams, "low": figure.low, "high": figure.high, "per": figure.per},
+        "O": {"g_co2e": carbon.grams, "low": carbon.low, "high": carbon.high, "method": "location-based"},
+        "E": {
+            "kwh": energy.facility_uj.map(kwh), "it_kwh": energy.total_uj.map(kwh), "pue": energy.pue, "basis": basis(&report),
+        },
+        "I": carbon.segments,
+        "M": embodied,
+        "R": {"unit": figure.per, "count": figure.units},
+        "complete": embodied.is_some(),
+        "boundary": "CPU packages, memory and GPU boards that were read, times PUE; network, storage and idle spares are outside",
+        "tool": format!("eco2 {}", report.run.tool.version),
+    });
+    document("the SCI figures", &value)
+}
+
+fn default_unit(report: &Report, embodied: Option<&Embodied>) -> Option<Sci> {
+    let carbon = report.carbon.as_ref()?;
+    let per = |unit| sci(carbon, embodied, unit, &report.work);
+    per(FunctionalUnit::Step).or_else(|| per(FunctionalUnit::Run))
+}
 
 const COLUMNS: [&str; 19] = [
     "run_id",
@@ -34,8 +73,11 @@ const COLUMNS: [&str; 19] = [
     "state",
 ];
 
-/// Rows `location-based` (a stretch of one intensity each), `location-based total` with the bounds, and `market-based`
-/// where a contract was given. Offsets are rows of their own, `offset (not subtracted)`. An empty cell is not known.
+/// Rows `location-based` (one per interval of one intensity), `location-based total` with the bounds, and `market-based` if
+/// there is a contract. Offsets are rows `offset (not subtracted)`. An empty cell is not known.
+///
+/// Location-based and market-based emissions are listed separately and never netted (GHG Protocol, *Scope 2 Guidance*, 2015).
+/// For a tenant of the machines, their electricity is Scope 3.
 ///
 /// # Errors
 /// [`Error::NoGrams`], [`Error::Table`].
@@ -44,9 +86,9 @@ pub fn scope2_csv(report: &Report) -> Result<String, Error> {
     let (carbon, _) = grams_of(&report)?;
     let mut rows: Vec<Vec<String>> = carbon.segments.iter().map(|segment| part(&report, segment)).collect();
     rows.push(total(&report)?);
-    if let Some(beside) = carbon.beside.as_deref() {
-        rows.extend(beside.market.iter().map(|market| market_row(&report, market)));
-        rows.extend(beside.offsets.iter().map(|offset| {
+    if let Some(supplements) = carbon.beside.as_deref() {
+        rows.extend(supplements.market.iter().map(|market| market_row(&report, market)));
+        rows.extend(supplements.offsets.iter().map(|offset| {
             let figures = [("instrument", offset.name.clone()), ("co2e_kg", offset.kg.to_string())];
             row(&report, "offset (not subtracted)", &figures)
         }));

@@ -1,0 +1,207 @@
+//! Spans, work and episodes of a merged run.
+
+use std::collections::BTreeMap;
+
+use eco2_core::schema::{DeviceSync, Replayed, Report, SpanRecord, SpellRecord, State, Work, stated};
+use eco2_core::{CounterKey, RangeKind, Ranged};
+
+use super::attempts::{Attempt, Attempts};
+use super::devices;
+use super::energy::Measured;
+use super::parts::machine;
+
+/// Work value that holds the first step of an attempt, counted from 0: the number of steps in its checkpoint.
+const FIRST_STEP: &str = "first_step";
+
+/// Sums the spans by name, in the order of names.
+///
+/// Only one process per attempt and machine counts, because the others measured the same energy.
+pub(super) fn spans(parts: &[Report], attempts: &Attempts) -> Vec<SpanRecord> {
+    let names = devices::names(parts, &devices::known(parts));
+    let mut sums: BTreeMap<&str, SpanRecord> = BTreeMap::new();
+    for attempt in &attempts.list {
+        for place in attempt.windows.keys() {
+            for span in first_with_spans(parts, attempt, place).into_iter().flat_map(|part| &part.spans) {
+                let sum = sums.entry(&span.name).or_insert_with(|| empty_sum(span));
+                add_span(sum, span, place, &names);
+            }
+        }
+    }
+    sums.into_values().collect()
+}
+
+/// The first rank of an attempt on a machine that has any spans.
+fn first_with_spans<'a>(parts: &'a [Report], attempt: &Attempt, place: &str) -> Option<&'a Report> {
+    let there = attempt.members.iter().filter_map(|member| parts.get(*member));
+    there.filter(|part| machine(part) == place && !part.spans.is_empty()).min_by_key(|part| part.run.rank)
+}
+
+fn empty_sum(span: &SpanRecord) -> SpanRecord {
+    let (name, sync) = (span.name.clone(), span.sync);
+    let (high_uj, free_high_uj, range_kind) = (Some(0), Some(0), Some(RangeKind::Hard));
+    SpanRecord { name, sync, high_uj, free_high_uj, range_kind, state: State::Final, ..SpanRecord::default() }
+}
+
+fn add_span(sum: &mut SpanRecord, span: &SpanRecord, place: &str, names: &BTreeMap<CounterKey, String>) {
+    sum.count = sum.count.saturating_add(span.count);
+    sum.duration_ns = sum.duration_ns.saturating_add(span.duration_ns);
+    let (energy, free) = (sum.bounded() + span.bounded(), sum.free() + span.free());
+    (sum.energy_uj, sum.low_uj, sum.high_uj) = (energy.value, energy.low, energy.high);
+    (sum.free_low_uj, sum.free_high_uj) = (free.low, free.high);
+    (sum.range_kind, sum.range_percent) = stated(&energy);
+    if span.state == State::Provisional {
+        sum.state = State::Provisional;
+    }
+    if span.sync != sum.sync {
+        sum.sync = DeviceSync::None;
+    }
+    for (device, uj) in &span.by_device {
+        let key = CounterKey { boot_id: place.to_owned(), device: device.clone() };
+        let total = sum.by_device.entry(names.get(&key).unwrap_or(device).clone()).or_default();
+        *total = total.saturating_add(*uj);
+    }
+}
+
+/// Sums the work of all attempts.
+pub(super) fn work(parts: &[Report], attempts: &Attempts) -> Work {
+    attempts.list.iter().map(|attempt| attempt_work(parts, attempt)).fold(Work::default(), |mut sum, work| {
+        sum.steps = added(sum.steps, work.steps);
+        sum.samples = added(sum.samples, work.samples);
+        sum.tokens = added(sum.tokens, work.tokens);
+        sum.loss = work.loss.or(sum.loss);
+        sum.extra.extend(work.extra);
+        sum
+    })
+}
+
+/// The steps of each attempt after the checkpoint from which the next attempt continued.
+///
+/// An attempt without a known first step is left out; the first attempt starts at step 0.
+pub(super) fn replayed(parts: &[Report], attempts: &Attempts, measured: &Measured) -> Vec<Replayed> {
+    let works: Vec<Work> = attempts.list.iter().map(|attempt| attempt_work(parts, attempt)).collect();
+    let mut out = Vec::new();
+    for (place, pair) in works.windows(2).enumerate() {
+        let [work, next] = pair else { continue };
+        let began = first_step(work).or((place == 0).then_some(0));
+        let Some((began, resumed)) = began.zip(first_step(next)) else { continue };
+        let done = work.steps.unwrap_or(0);
+        let steps = began.saturating_add(done).saturating_sub(resumed).min(done);
+        if steps > 0 {
+            let share = |uj: u64| u128::from(uj) * u128::from(steps) / u128::from(done);
+            let energy_uj = measured.attempt_energy_uj(place).map(|uj| u64::try_from(share(uj)).unwrap_or(u64::MAX));
+            out.push(Replayed { attempt: u32::try_from(place).unwrap_or(u32::MAX), steps, energy_uj });
+        }
+    }
+    out
+}
+
+/// The sum of two counts; `None` adds nothing.
+fn added(one: Option<u64>, two: Option<u64>) -> Option<u64> {
+    one.zip(two).map(|(one, two)| one.saturating_add(two)).or(one).or(two)
+}
+
+fn first_step(work: &Work) -> Option<u64> {
+    let step = work.extra.get(FIRST_STEP).filter(|step| **step >= 0.0 && step.fract() == 0.0)?;
+    Some(*step as u64)
+}
+
+/// The work of one attempt: the largest record of each rank, samples and tokens summed over ranks.
+fn attempt_work(parts: &[Report], attempt: &Attempt) -> Work {
+    let mut ranks: BTreeMap<Option<u32>, Work> = BTreeMap::new();
+    for part in attempt.members.iter().filter_map(|place| parts.get(*place)) {
+        let most = ranks.entry(part.run.rank).or_default();
+        most.steps = most.steps.max(part.work.steps);
+        most.samples = most.samples.max(part.work.samples);
+        most.tokens = most.tokens.max(part.work.tokens);
+        most.loss = most.loss.or(part.work.loss);
+        most.extra.extend(part.work.extra.clone());
+    }
+    let mut sum = Work::default();
+    // The first rank comes last, so its values stay.
+    for work in ranks.into_values().rev() {
+        sum.steps = sum.steps.max(work.steps);
+        sum.samples = added(sum.samples, work.samples);
+        sum.tokens = added(sum.tokens, work.tokens);
+        sum.loss = work.loss.or(sum.loss);
+        sum.extra.extend(work.extra);
+    }
+    sum
+}
+
+/// Episodes by device and kind.
+type Episodes<'a> = BTreeMap<(&'a str, &'a str), SpellRecord>;
+
+/// Merges the episodes (of stalling, of an idle GPU and the like) of all parts.
+///
+/// Of the records of one attempt and machine the largest counts, because several processes see the same idle GPU and wait for
+/// the same step. Then the machines of an attempt are joined, then the attempts. A record outside the attempts adds episodes
+/// that the attempts lack.
+pub(super) fn episodes(parts: &[Report], attempts: &Attempts) -> Vec<SpellRecord> {
+    let mut all = Episodes::new();
+    let mut inside = vec![false; parts.len()];
+    for attempt in &attempts.list {
+        attempt.members.iter().for_each(|place| inside[*place] = true);
+        for (key, episode) in at_once(attempt.members.iter().map(|place| &parts[*place])) {
+            join(&mut all, key, episode, in_turn);
+        }
+    }
+    for (key, episode) in at_once(parts.iter().zip(inside).filter(|(_, inside)| !inside).map(|(part, _)| part)) {
+        join(&mut all, key, episode, larger);
+    }
+    all.into_values().collect()
+}
+
+/// Merges the episodes of parts that ran at the same time, on one machine or several.
+fn at_once<'a>(parts: impl Iterator<Item = &'a Report>) -> Episodes<'a> {
+    let mut machines: BTreeMap<String, Episodes<'a>> = BTreeMap::new();
+    for part in parts {
+        let episodes = machines.entry(machine(part)).or_default();
+        for episode in &part.spells {
+            join(episodes, (&episode.device, &episode.kind), episode.clone(), larger);
+        }
+    }
+    let mut all = Episodes::new();
+    for (key, episode) in machines.into_values().flatten() {
+        // Machines stall together; devices with one name on two machines are two devices.
+        let both = if key.0.is_empty() { side_by_side } else { in_turn };
+        join(&mut all, key, episode, both);
+    }
+    all
+}
+
+fn join<'a>(
+    all: &mut Episodes<'a>,
+    key: (&'a str, &'a str),
+    episode: SpellRecord,
+    both: fn(SpellRecord, SpellRecord) -> SpellRecord,
+) {
+    let joined = match all.remove(&key) {
+        Some(earlier) => both(earlier, episode),
+        None => episode,
+    };
+    all.insert(key, joined);
+}
+
+fn larger(one: SpellRecord, other: SpellRecord) -> SpellRecord {
+    let size = |episode: &SpellRecord| (episode.duration_ns, episode.energy_uj, episode.count);
+    if size(&other) > size(&one) { other } else { one }
+}
+
+/// The sum of two episodes one after the other, or of two devices.
+fn in_turn(one: SpellRecord, other: SpellRecord) -> SpellRecord {
+    let (count, duration_ns) =
+        (one.count.saturating_add(other.count), one.duration_ns.saturating_add(other.duration_ns));
+    SpellRecord { count, duration_ns, ..side_by_side(one, other) }
+}
+
+/// The sum of two episodes at the same time on two machines: energies add up, the time is the longer one.
+fn side_by_side(one: SpellRecord, other: SpellRecord) -> SpellRecord {
+    let sum = |one: Option<u64>, other: Option<u64>| Some(one?.saturating_add(other?));
+    SpellRecord {
+        longest_ns: one.longest_ns.max(other.longest_ns),
+        energy_uj: sum(one.energy_uj, other.energy_uj),
+        low_uj: one.low_uj.saturating_add(other.low_uj),
+        high_uj: sum(one.high_uj, other.high_uj),
+        ..larger(one, other)
+    }
+}

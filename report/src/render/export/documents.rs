@@ -1,0 +1,232 @@
+//! Texts about a run for publication: the methods paragraph of a paper, the emissions block of a model card, and the energy
+//! values that Regulation (EU) 2024/1689 (AI Act) asks for.
+
+use super::super::figures::{Spelling, number, percent};
+use super::super::{finite, presentable};
+use super::{basis, document, factor_sources, grams_of, hardware, hardware_words, kinds, mean_intensity, sensors};
+use crate::Error;
+use crate::analysis::is_measured;
+use eco2_core::schema::{Carbon, Device, Energy, Report, Supplements};
+use eco2_core::units::kwh;
+use eco2_core::{Component, RangeKind, Ranged};
+use serde_json::json;
+
+const SPELLING: Spelling = Spelling { ascii: false };
+
+/// The paragraph, one line. Figures are rounded to what their bounds allow.
+///
+/// # Errors
+/// [`Error::NoGrams`].
+pub fn methods(report: &Report) -> Result<String, Error> {
+    let report = presentable(report);
+    let (carbon, _) = grams_of(&report)?;
+    let mut sentences = vec![measured(&report), parts(&report)];
+    sentences.extend(gain(&report));
+    sentences.push(facility(&report));
+    sentences.push(emitted(carbon));
+    sentences.extend(carbon.beside.as_deref().map(supplements).unwrap_or_default());
+    sentences.push(
+        "Not included are network, storage, other parts of the machines and what was used outside the run.".to_owned(),
+    );
+    sentences.extend(meters(&report));
+    if report.energy.synthetic_uj > 0 {
+        sentences.insert(0, "SYNTHETIC: this energy was generated, not measured.".to_owned());
+    }
+    // Tables have two spaces before an interval.
+    Ok(sentences.join(" ").replace("  [", " [") + "\n")
+}
+
+fn measured(report: &Report) -> String {
+    let energy = &report.energy;
+    let used = SPELLING.energy(energy.bounded());
+    format!(
+        "Energy was recorded with eco2 {} ({}) on {}: the run took {} and used {used}; {}.",
+        report.run.tool.version,
+        sensors(report).join(", "),
+        hardware_words(report),
+        SPELLING.duration(report.run.duration_ns),
+        interval(energy),
+    )
+}
+
+/// What the interval covers: every load only if it rests on no power limit and no assumption.
+fn interval(energy: &Energy) -> &'static str {
+    let modelled = energy.estimated_uj.saturating_add(energy.synthetic_uj);
+    let hard = energy.range_kind == Some(RangeKind::Hard);
+    let is_free = energy.low_uj == energy.free_low_uj && energy.high_uj == energy.free_high_uj;
+    match (modelled, energy.measured_uj.saturating_add(energy.derived_uj)) {
+        (0, _) if !hard => "the interval is a plausible range, not a bound for every load",
+        (0, _) if !is_free => "the interval assumes that no device exceeded its power limit",
+        (0, _) => "the interval holds for every load between two readings",
+        (_, 0) => "the interval is that of the model, and of no sensor",
+        _ => "the interval combines that of the sensors with that of the model",
+    }
+}
+
+/// How the sensors were read; `None` for a trace, whose sensors are not known.
+fn meters(report: &Report) -> Option<String> {
+    let energy = &report.energy;
+    if energy.measured_uj == 0 && energy.derived_uj == 0 {
+        return Some("No sensor was read.".to_owned());
+    }
+    let merged = report.merge.as_ref().map(|merge| &merge.parts[..]).filter(|parts| !parts.is_empty());
+    let parts = merged.unwrap_or(std::slice::from_ref(report));
+    let live = parts.iter().all(|part| part.run.boot_ns.is_some());
+    live.then(|| "Sensors are read by software; no external power meter was used.".to_owned())
+}
+
+fn parts(report: &Report) -> String {
+    let energy = &report.energy;
+    let share = |uj: u64| percent(uj as f64, energy.total_uj.unwrap_or(0) as f64);
+    let parts = [
+        (energy.measured_uj, "from energy counters"),
+        (energy.derived_uj, "from integrated power"),
+        (energy.estimated_uj, "estimated by a model of utilisation"),
+        (energy.synthetic_uj, "generated"),
+    ];
+    let words = parts.iter().filter(|(uj, _)| *uj > 0).map(|(uj, what)| format!("{} {what}", share(*uj)));
+    let missing = match energy.missing_ns {
+        0 => String::new(),
+        ns => format!("; {} of device time are unknown and within the interval", SPELLING.duration(ns)),
+    };
+    format!("Of it {}{missing}.", words.collect::<Vec<_>>().join(", "))
+}
+
+fn gain(report: &Report) -> Option<String> {
+    let most = report.devices.iter().filter_map(|device| device.gain_percent).reduce(f64::max)?;
+    Some(format!("The sensors' declared gain error of up to {} % is not in the interval.", number(most)))
+}
+
+fn facility(report: &Report) -> String {
+    let energy = &report.energy;
+    if energy.facility_uj == energy.total_uj {
+        return "No overhead of the facility was added (PUE 1).".to_owned();
+    }
+    let facility = energy.facility_uj.map_or_else(|| "not known".to_owned(), |uj| SPELLING.energy_only(uj));
+    format!("With the facility's overhead (PUE {}) this is {facility}.", energy.pue)
+}
+
+fn emitted(carbon: &Carbon) -> String {
+    let grams = SPELLING.mass(carbon.bounded());
+    let intensity = mean_intensity(carbon).map_or_else(String::new, |g| format!("{} g/kWh, ", number(g)));
+    let kinds = kinds(carbon).join(", ");
+    let kinds = if kinds.is_empty() { String::new() } else { format!("{kinds}, ") };
+    let world = match carbon.zone_source.as_str() {
+        "default-world" => "; no zone was given, so this is the world's average",
+        "unknown" => "; the zone is not known, so this is the world's average",
+        "country" => "; the region has no value, so this is its country's",
+        _ => "",
+    };
+    format!(
+        "Location-based emissions were {grams}, at {intensity}{kinds}zone {} ({}{world}).",
+        carbon.zone,
+        factor_sources(carbon).join("; "),
+    )
+}
+
+fn supplements(supplements: &Supplements) -> Vec<String> {
+    let market = supplements
+        .market
+        .as_ref()
+        .map(|one| format!("Market-based emissions ({}) were {}.", one.instrument, SPELLING.mass(one.bounded())));
+    let embodied = supplements.embodied.as_ref().map(|embodied| {
+        let grams = SPELLING.mass(embodied.bounded());
+        format!(
+            "The run's share of the embodied emissions of the hardware ({}, {} years) was {grams}.",
+            embodied.source, embodied.life_years
+        )
+    });
+    let sci = supplements.sci.as_ref().map(|sci| {
+        let without = if sci.embodied_g.is_none() { ", without embodied emissions" } else { "" };
+        format!("Software carbon intensity was {} per {}{without}.", SPELLING.mass(sci.bounded()), sci.per)
+    });
+    [market, embodied, sci].into_iter().flatten().collect()
+}
+
+/// The block `co2_eq_emissions` of a model card on the Hugging Face Hub, as YAML; its unit is grams. `training_type` is the run's label of that name, `pre-training` or `fine-tuning`;
+/// `geographical_location` is the grid zone. A field without a value is left out.
+///
+/// # Errors
+/// [`Error::NoGrams`].
+pub fn model_card(report: &Report) -> Result<String, Error> {
+    let report = presentable(report);
+    let (carbon, grams) = grams_of(&report)?;
+    let kinds = kinds(carbon).join(", ");
+    let source = format!(
+        "eco2 {}, energy {}, location-based{}{kinds}, PUE {}",
+        report.run.tool.version,
+        basis(&report),
+        if kinds.is_empty() { "" } else { ", " },
+        report.energy.pue,
+    );
+    let mut lines = vec!["co2_eq_emissions:".to_owned(), format!("  emissions: {}", plain(grams))];
+    lines.push(format!("  source: {}", quoted(&source)));
+    let stage = report.run.labels.get("training_type").filter(|stage| is_stage(stage));
+    lines.extend(stage.map(|stage| format!("  training_type: {}", quoted(stage))));
+    lines.extend(location(carbon).map(|zone| format!("  geographical_location: {}", quoted(zone))));
+    lines.push(format!("  hardware_used: {}", quoted(&hardware_words(&report))));
+    Ok(lines.join("\n") + "\n")
+}
+
+/// The zone, if the user or the machine named one: neither the world average nor a given intensity is a location.
+fn location(carbon: &Carbon) -> Option<&str> {
+    let replaced = ["default-world", "constant", "unknown"].contains(&carbon.zone_source.as_str());
+    Some(carbon.zone.as_str()).filter(|zone| !replaced && !zone.is_empty() && *zone != "WORLD" && *zone != "constant")
+}
+
+fn is_stage(text: &str) -> bool {
+    matches!(text, "pre-training" | "fine-tuning")
+}
+
+/// A number that every YAML reader accepts: all digits, no exponent.
+fn plain(grams: f64) -> String {
+    format!("{grams}")
+}
+
+/// A JSON string is a double-quoted YAML scalar.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// The energy that the technical documentation of a general-purpose model requires (Annex XI, section 1, point 2(e), "known or
+/// estimated energy consumption of the model"): megawatt-hours with bounds, method, hardware and time.
+///
+/// Energy is `null` if it is not known; `energy_basis` states whether it is measured or estimated.
+///
+/// # Errors
+/// [`Error::Encode`].
+pub fn ai_act_json(report: &Report) -> Result<String, Error> {
+    let report = finite(report);
+    let energy = &report.energy;
+    let known = is_measured(&report);
+    let mwh = |uj: u64| known.then(|| kwh(uj) / 1e3);
+    let share = |uj: u64| known.then(|| kwh(uj));
+    let hours = report.run.duration_ns as f64 / 3.6e12;
+    let value = json!({
+        "subject": "Regulation (EU) 2024/1689, Annex XI, section 1, point 2(e): energy consumption of the model",
+        "note": "values of one run, for the technical documentation; not a statement on legal duties",
+        "run_id": report.run.id,
+        "period": {"from": report.run.started_at, "to": report.run.ended_at, "hours": hours},
+        "energy_basis": basis(&report),
+        "energy_mwh": energy.total_uj.and_then(mwh),
+        "energy_low_mwh": mwh(energy.low_uj),
+        "energy_high_mwh": energy.high_uj.and_then(mwh),
+        "facility_energy_mwh": energy.facility_uj.and_then(mwh),
+        "pue": energy.pue,
+        "shares_kwh": {
+            "measured": share(energy.measured_uj), "derived_from_power": share(energy.derived_uj),
+            "estimated": share(energy.estimated_uj), "synthetic": share(energy.synthetic_uj),
+        },
+        "method": {"tool": format!("eco2 {}", report.run.tool.version), "sensors": sensors(&report)},
+        "computational_resources": {"hardware": hardware(&report), "device_hours": device_hours(&report, hours)},
+        "boundary": "CPU packages, memory and GPU boards of the machines that were read; facility overhead by PUE only",
+    });
+    document("the energy block", &value)
+}
+
+/// Hours times GPUs; `None` without GPUs.
+fn device_hours(report: &Report, hours: f64) -> Option<f64> {
+    let is_gpu = |device: &&Device| device.is_summed() && device.component == Component::Gpu;
+    let gpus = report.devices.iter().filter(is_gpu).count();
+    (gpus > 0).then_some(gpus as f64 * hours)
+}
