@@ -1,4 +1,4 @@
-//! What can be wrong with data at rest, said with file, line and remedy.
+//! Errors of reading, writing and rendering files of runs. A message names the file, the line and the remedy.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -29,18 +29,18 @@ pub enum Error {
         /// The system's reason.
         cause: io::Error,
     },
-    /// A form that is about grams, of a run that has none.
+    /// A format requires grams, and the run has none.
     #[error(
-        "run {run} has no grams: nothing gave its energy, or it was never weighed; `eco2 report` says what is missing"
+        "run {run} has no grams: its energy or its carbon intensity is not known; `eco2 report` shows what is missing"
     )]
     NoGrams {
         /// Its id.
         run: String,
     },
-    /// A report has no energy to fill in what a format requires.
+    /// A format requires energy, and the run has none.
     #[error(
-        "run {run} has no energy, and {format} requires a number in `{field}`: nothing was read; `eco2 report` says what is \
-         missing, `--format json` holds what is known"
+        "run {run} has no energy, and {format} requires a number in `{field}`: nothing was read; `eco2 report` shows what is \
+         missing, `--format json` contains what is known"
     )]
     NoEnergy {
         /// Its id.
@@ -141,7 +141,7 @@ pub enum Error {
         /// The encoder's reason.
         cause: csv::Error,
     },
-    /// An export of somebody else's failed; see [`crate::Exporter`].
+    /// A user's [`crate::Exporter`] failed.
     #[error("the export failed: {cause}")]
     Export {
         /// Its own reason.

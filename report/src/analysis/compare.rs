@@ -1,7 +1,7 @@
-//! Runs side by side: per unit of work where it was counted, with intervals, and in words what the intervals allow to say.
+//! `eco2 compare`: the energy and emissions of runs per unit of work, with intervals, and how the runs differ.
 //!
-//! A row's figures are its report's. Nothing is compared with a benchmark of ours, and no percentile is given: there is
-//! nothing but the runs that were named. One run each says nothing about chance.
+//! Only the named runs are compared: there is no benchmark and no percentile. One run per configuration does not show the
+//! variation between runs.
 
 mod pareto;
 mod row;
@@ -23,20 +23,20 @@ use crate::Error;
 use crate::analysis::is_measured;
 use crate::render::finite;
 
-/// Runs side by side.
+/// A comparison of runs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Comparison {
     /// Always `eco2.comparison/1`.
     pub schema: &'static str,
-    /// What figures are divided by.
+    /// The unit of work that values are divided by.
     pub per: &'static str,
-    /// What was looked at for `undominated`.
+    /// The objectives behind `undominated`.
     pub objectives: Vec<Objective>,
-    /// A row a run, in the order given.
+    /// One entry per run, in the order given.
     pub runs: Vec<Compared>,
-    /// Every run against the one with the least energy a unit.
+    /// Each run compared with the one with the least energy per unit.
     pub verdicts: Vec<Verdict>,
-    /// What else has to be known before anything is concluded.
+    /// Limits of the comparison.
     pub notes: Vec<String>,
 }
 
@@ -89,7 +89,7 @@ fn compared(report: &Report, unit: FunctionalUnit) -> Compared {
     let mut kinds: Vec<String> = kinds.into_iter().flatten().collect();
     kinds.sort_unstable();
     kinds.dedup();
-    let beside = carbon.and_then(|carbon| carbon.beside.as_deref());
+    let supplements = carbon.and_then(|carbon| carbon.beside.as_deref());
     Compared {
         run_id: report.run.id.clone(),
         name: report.run.name.clone(),
@@ -98,7 +98,7 @@ fn compared(report: &Report, unit: FunctionalUnit) -> Compared {
         energy_kwh: known.then(|| figure(it_kwh(energy))).flatten(),
         grams: carbon.and_then(|carbon| figure(carbon.bounded())),
         cost: carbon.and_then(|carbon| carbon.cost).zip(each).map(|(cost, each)| cost * each),
-        currency: beside.and_then(|beside| beside.cost.as_ref()).and_then(|cost| cost.currency.clone()),
+        currency: supplements.and_then(|supplements| supplements.cost.as_ref()).and_then(|cost| cost.currency.clone()),
         kinds,
         estimated_share: energy.total_uj.filter(|uj| known && *uj > 0).map(|uj| kwh(energy.estimated_uj) / kwh(uj)),
         synthetic: energy.synthetic_uj > 0,

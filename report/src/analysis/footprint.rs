@@ -1,4 +1,4 @@
-//! The carbon of a run from whatever holds it, and how it stands against a budget.
+//! The emissions of a run from a report of eco2 or HF Eco2AI, compared with a budget (`eco2 check-budget`).
 
 use std::path::Path;
 

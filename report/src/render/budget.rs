@@ -116,7 +116,7 @@ fn tested(forecast: &ForecastRecord, dot: &str) -> String {
                  intervals held)"
             )
         }
-        // Forecasts are tested from a twentieth of a run on; reports of older versions do not say.
+        // Forecasts are tested from a twentieth of a run on; reports of older versions lack the result.
         _ if forecast.done < forecast.total / 20 => format!("{dot}so early in a run, forecasts are not tested"),
         _ => String::new(),
     }

@@ -74,7 +74,7 @@ fn cell(report: &Report, column: &str) -> Option<String> {
     let zone = || Some(report.carbon.as_ref()?.zone.as_str()).filter(|zone| is_code(zone));
     let number = |value: Option<f64>| value.map(|value| value.to_string());
     match column {
-        // CodeCarbon writes local time without saying which; this is UTC.
+        // CodeCarbon writes local time without a time zone; this is UTC.
         "timestamp" => Some(run.ended_at.get(..19).unwrap_or(&run.ended_at).to_owned()),
         "project_name" => Some(run.name.clone()),
         "run_id" => Some(run.id.clone()),

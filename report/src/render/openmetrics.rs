@@ -1,8 +1,8 @@
 //! The report as OpenMetrics text 1.0, for a scrape, a textfile collector or a push.
 //!
 //! Names and labels follow the Prometheus conventions: base units, `_total` for counters, and a sum over all labels of a
-//! family means something, so what overlaps stands under another name. There are no timestamps. What is not known has
-//! no sample. Label values come from the run and its devices only; command lines never do.
+//! family has a meaning, so devices that overlap others have a family of their own. There are no timestamps, and a value that
+//! is not known has no sample. Label values come from the run and its devices, never from command lines.
 
 mod devices;
 mod exposition;
@@ -13,7 +13,7 @@ use eco2_core::schema::Report;
 
 use exposition::Exposition;
 
-/// Which names the metrics go by.
+/// The names of the metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum MetricNames {
     /// `eco2_…` in base units.

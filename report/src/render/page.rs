@@ -1,9 +1,9 @@
-//! Lines of text: a label at the left, facts wrapped beside it, tables cut to the width, colour beside words only.
+//! The layout of text for people: rows of a label and wrapped text, and tables cut to the width.
 
 use super::figures::Spelling;
 use crate::clean;
 
-/// How text is laid out. Colour never says anything that the words do not.
+/// How text is laid out. Colour only repeats what the words state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TextStyle {
     /// Whether ANSI colours may be used; the caller knows the terminal and `NO_COLOR`.
@@ -21,7 +21,7 @@ impl Default for TextStyle {
     }
 }
 
-/// How a line stands out.
+/// The emphasis of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tone {
     Normal,
@@ -32,7 +32,7 @@ pub(crate) enum Tone {
 
 /// Width of the labels.
 const LABEL: usize = 12;
-/// What stands in front of every line of a run whose figures were generated.
+/// Prefix of every line of a run with synthetic data.
 const SYNTHETIC: &str = "SYNTHETIC ";
 
 /// A text that grows line by line.

@@ -30,7 +30,7 @@ pub(super) fn energy(report: &Report, page: &mut Page) {
     }
     if energy.estimated_uj > 0 {
         let share = percent(energy.estimated_uj as f64, total);
-        let facts = format!("{share} of the energy comes from a model, not from a sensor: take it as a rough figure");
+        let facts = format!("{share} of the energy is modelled, not measured by a sensor: order of magnitude only");
         page.row("ESTIMATED", Tone::Warning, &facts);
     }
     if let Some(facility_uj) = energy.facility_uj.filter(|_| energy.facility_uj != energy.total_uj) {
@@ -109,7 +109,7 @@ pub(super) fn missing(report: &Report, page: &mut Page) {
         page.row(
             "Unknown",
             Tone::Warning,
-            &format!("{time} of device time without knowledge; it is in the bounds, not in the figure"),
+            &format!("{time} of device time without readings; the bounds include it, the value does not"),
         );
     }
 }
@@ -134,20 +134,20 @@ pub(super) fn attribution(report: &Report, page: &mut Page) {
 pub(super) fn carbon(report: &Report, page: &mut Page) {
     let Some(carbon) = &report.carbon else { return };
     let spelling = page.spelling();
-    page.row(
-        "Carbon",
-        Tone::Strong,
-        &format!("{}, location-based, of the whole energy", spelling.mass(carbon.bounded())),
-    );
+    page.row("Carbon", Tone::Strong, &format!("{} (location-based)", spelling.mass(carbon.bounded())));
     page.row("", Tone::Normal, &origin(carbon, spelling.dot()));
     match carbon.zone_source.as_str() {
         "default-world" => {
-            page.row("WORLD", Tone::Warning, "no zone was given: this is the world average; name yours with --zone");
+            page.row(
+                "WORLD",
+                Tone::Warning,
+                "no grid zone set, using the world average; set yours with --zone, e.g. --zone DE",
+            );
         }
         "unknown" => page.row(
             "WORLD",
             Tone::Warning,
-            "the zone is not known: this is the world average; `eco2 grid` lists all zones",
+            "the zone is not known, using the world average; `eco2 grid` lists all zones",
         ),
         _ => {}
     }

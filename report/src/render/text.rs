@@ -132,10 +132,8 @@ fn missing(merge: &Merge, page: &mut Page) {
     let named: Vec<String> = merge.missing_ranks.iter().take(SHOWN).map(u32::to_string).collect();
     let more = merge.missing_ranks.len().saturating_sub(SHOWN);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let facts = format!(
-        "no record of rank {}{more}: the energy of their machines counts only if another record covers it",
-        named.join(", ")
-    );
+    let facts =
+        format!("no record of rank {}{more}: that energy counts only if another record covers it", named.join(", "));
     page.row("Missing", Tone::Warning, &facts);
 }
 

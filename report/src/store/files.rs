@@ -23,7 +23,7 @@ pub(crate) fn read_capped(path: &Path, what: &'static str, cap_bytes: u64) -> Re
 /// As [`read_capped`].
 pub(crate) fn read_open(file: File, path: &Path, what: &'static str, cap_bytes: u64) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
-    // One byte over the cap tells "full" from "too large" without trusting the size in the metadata.
+    // One byte over the cap distinguishes "full" from "too large" without trusting the size in the metadata.
     file.take(cap_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(|e| Error::io("read", path, e))?;
     if bytes.len() as u64 > cap_bytes {
         return Err(Error::TooLarge { path: path.to_owned(), what, cap_bytes });
@@ -31,7 +31,7 @@ pub(crate) fn read_open(file: File, path: &Path, what: &'static str, cap_bytes: 
     Ok(bytes)
 }
 
-/// As [`read_capped`], of a regular file only: a pipe that nobody writes to would keep the reader for ever.
+/// As [`read_capped`], of a regular file only: a pipe without a writer would block the reader.
 ///
 /// # Errors
 /// As [`read_capped`]; [`Error::Io`] for what is no regular file.
@@ -86,7 +86,7 @@ fn replace(target: &Path, old: Option<&Metadata>, bytes: &[u8]) -> Result<(), Er
     let done = fill(&file, old, &neighbour, bytes)
         .and_then(|()| fs::rename(&neighbour, target).map_err(|e| Error::io("rename", target, e)));
     if done.is_err() {
-        // The first error is the one to tell, also where the neighbour cannot be removed.
+        // The first error is reported, also if the temporary file cannot be removed.
         fs::remove_file(&neighbour).ok();
     }
     done.and_then(|()| sync_folder_of(target))
@@ -252,11 +252,11 @@ mod tests {
             check_output(&good).unwrap();
         }
         assert!(!at("new").exists());
-        let told = |name: &str| check_output(&at(name)).unwrap_err().to_string();
-        assert!(told("none/r.json").contains("none does not exist"), "{}", told("none/r.json"));
-        assert!(told("").contains("folder"), "{}", told(""));
-        assert!(told("old/r.json").contains("not a folder"), "{}", told("old/r.json"));
-        assert!(told("astray").contains("nowhere does not exist"), "{}", told("astray"));
+        let message = |name: &str| check_output(&at(name)).unwrap_err().to_string();
+        assert!(message("none/r.json").contains("none does not exist"), "{}", message("none/r.json"));
+        assert!(message("").contains("folder"), "{}", message(""));
+        assert!(message("old/r.json").contains("not a folder"), "{}", message("old/r.json"));
+        assert!(message("astray").contains("nowhere does not exist"), "{}", message("astray"));
         check_output_folder(&at("a/b/c")).unwrap();
         assert!(!at("a").exists());
         assert!(check_output_folder(&at("old/logs")).unwrap_err().to_string().contains("not a folder"));

@@ -20,7 +20,7 @@
 //! 10 Pricing   JSON PricingRecord: intensities, prices and factors, with the hash of the table or answer they are from
 //! ```
 //!
-//! **Versions.** Logs of version 1 have the kinds 1 to 7 and frames of version 1; they are read for ever. Meta stays a
+//! **Versions.** Logs of version 1 have the kinds 1 to 7 and frames of version 1; every version reads them. Meta stays a
 //! frame of version 1, so that an eco2 that knows only version 1 names the newer schema instead of finding an empty log.
 //! Kinds and versions that a reader does not know are skipped and counted.
 //!

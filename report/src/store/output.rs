@@ -160,7 +160,7 @@ impl Output {
         }
     }
 
-    /// The open file; waits for the reader of a pipe until `is_over` says that the wait is in vain.
+    /// The open file; waits for the reader of a pipe until `is_over` returns true.
     ///
     /// # Errors
     /// When the pipe cannot be opened, and when it was not read from in time.

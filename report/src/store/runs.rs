@@ -99,7 +99,7 @@ pub fn records_of(run: &str, folder: &Path, now: Timestamp) -> Result<Vec<PathBu
     }
 }
 
-/// The newest run. Ids contain the time, and one from a clock that was far ahead would stay the newest for ever, so runs
+/// The newest run. Ids contain the time, and one from a clock that was far ahead would otherwise stay the newest, so runs
 /// from the future count only if there are no others.
 fn last(runs: impl Iterator<Item = Vec<PathBuf>>, now: Timestamp) -> Vec<PathBuf> {
     let soon = Timestamp::from_second(now.as_second().saturating_add(AHEAD_S)).unwrap_or(Timestamp::MAX);
@@ -149,7 +149,7 @@ fn is_log(path: &Path) -> bool {
     is_file(path, LOG_EXTENSION)
 }
 
-/// Whether a path is a regular file with this extension: a pipe would block its reader for ever.
+/// Whether a path is a regular file with this extension: a pipe would block its reader.
 fn is_file(path: &Path, extension: &str) -> bool {
     path.extension().is_some_and(|found| found == extension) && path.is_file()
 }

@@ -27,7 +27,7 @@ fn gpu(mean_w: f64) -> Device {
     Device { quality: Quality::Measured, mean_w: Some(mean_w), power_w, gauges, ..device }
 }
 
-fn spell(kind: &str, device: &str, seconds: u64, energy_uj: u64) -> SpellRecord {
+fn episode(kind: &str, device: &str, seconds: u64, energy_uj: u64) -> SpellRecord {
     SpellRecord {
         kind: kind.into(),
         device: device.into(),
@@ -90,7 +90,7 @@ fn reason(suggestions: &Suggestions, topic: Topic) -> String {
 
 #[test]
 fn d16_idle_gpus_save_at_most_their_idle_energy() {
-    let suggestions = advised(&run(vec![gpu(300.0)], vec![spell("idle", "GPU-1", 20, 101 * J)]));
+    let suggestions = advised(&run(vec![gpu(300.0)], vec![episode("idle", "GPU-1", 20, 101 * J)]));
     let idle = one(&suggestions, Topic::IdleGpu);
     let saving = idle.saving.unwrap();
     assert_eq!((idle.claim, saving.percent, saving.grams), (Claim::AtMost, 10.1, Some(5.05)));
@@ -103,7 +103,7 @@ fn d16_idle_gpus_save_at_most_their_idle_energy() {
 
 #[test]
 fn d16_power_limit_claims_no_saving_without_a_sweep() {
-    let suggestions = advised(&run(vec![gpu(630.0)], vec![spell("power-capped", "GPU-1", 40, 400 * J)]));
+    let suggestions = advised(&run(vec![gpu(630.0)], vec![episode("power-capped", "GPU-1", 40, 400 * J)]));
     let limit = one(&suggestions, Topic::PowerLimit);
     assert_eq!((limit.claim, limit.saving, suggestions.combined_percent), (Claim::Unknown, None, None));
     let figures: Vec<f64> = limit.evidence.iter().map(|evidence| evidence.value).collect();
@@ -135,19 +135,20 @@ fn power_limit_is_dismissed_only_if_the_gpu_reports_no_throttling_and_stays_belo
 fn pauses_between_readings_are_not_reported_as_absent() {
     let none = advised(&run(vec![gpu(300.0)], Vec::new()));
     assert!(reason(&none, Topic::IdleGpu).contains("too short to see"), "{none:?}");
-    let mut brief = spell("idle", "GPU-1", 0, 2 * J);
+    let mut brief = episode("idle", "GPU-1", 0, 2 * J);
     brief.high_uj = Some(99 * J);
     let brief = advised(&run(vec![gpu(300.0)], vec![brief]));
     let reason = reason(&brief, Topic::IdleGpu);
     assert!(reason.contains("at most 10.0 %") && !reason.contains("less than"), "{reason}");
-    let shown = advised(&run(vec![gpu(300.0)], vec![spell("idle", "GPU-1", 20, 101 * J)])).text(&TextStyle::default());
+    let shown =
+        advised(&run(vec![gpu(300.0)], vec![episode("idle", "GPU-1", 20, 101 * J)])).text(&TextStyle::default());
     assert!(shown.contains("at most 10.3 % of the energy"), "{shown}");
 }
 
 #[test]
 fn combined_saving_is_at_least_the_sum_of_the_upper_bounds() {
-    let spells = vec![spell("idle", "GPU-1", 20, 100 * J), spell("stalled", "", 30, 300 * J)];
-    let suggestions = advised(&run(vec![gpu(140.0)], spells));
+    let episodes = vec![episode("idle", "GPU-1", 20, 100 * J), episode("stalled", "", 30, 300 * J)];
+    let suggestions = advised(&run(vec![gpu(140.0)], episodes));
     let high = 100.0 * (101.0 + 301.0) / 990.0;
     assert!((suggestions.combined_percent.unwrap() - high).abs() < 1e-9, "{suggestions:?}");
 }
@@ -160,7 +161,7 @@ fn words(line: &str) -> Vec<String> {
 
 #[test]
 fn commands_are_quoted_for_the_shell_and_name_the_run_as_the_user_did() {
-    let report = run(vec![gpu(300.0)], vec![spell("idle", "GPU-1", 20, 101 * J)]);
+    let report = run(vec![gpu(300.0)], vec![episode("idle", "GPU-1", 20, 101 * J)]);
     let of =
         |typed| one(&advise(&report, &AdviceInputs { run: typed, ..AdviceInputs::default() }), Topic::IdleGpu).command;
     assert!(of("my runs/a.json").ends_with("&& eco2 compare 'my runs/a.json' last"), "{}", of("my runs/a.json"));
@@ -223,7 +224,7 @@ fn other_hours_and_zones_are_not_assessed_without_a_measurement() {
 fn d19_sample_counts_do_not_change_advice() {
     // Advice rests on joules, seconds and grams of the run, so counted work changes nothing.
     let mut report =
-        run(vec![gpu(630.0)], vec![spell("idle", "GPU-1", 20, 100 * J), spell("stalled", "", 30, 300 * J)]);
+        run(vec![gpu(630.0)], vec![episode("idle", "GPU-1", 20, 100 * J), episode("stalled", "", 30, 300 * J)]);
     let before = advised(&report);
     report.work = Work { steps: Some(1_000_000), samples: Some(7), tokens: Some(1), ..Work::default() };
     assert_eq!(advised(&report), before);
@@ -233,7 +234,7 @@ fn d19_sample_counts_do_not_change_advice() {
 
 #[test]
 fn d15_no_run_is_ranked_against_an_unmeasured_benchmark() {
-    let report = run(vec![gpu(630.0)], vec![spell("idle", "GPU-1", 20, 100 * J)]);
+    let report = run(vec![gpu(630.0)], vec![episode("idle", "GPU-1", 20, 100 * J)]);
     let suggestions = advised(&report);
     for text in [suggestions.json(), suggestions.text(&TextStyle::default()), eco2_report::json(&report).unwrap()] {
         for word in ["percentile", "benchmark", "rating", "grade"] {
@@ -251,14 +252,14 @@ fn d15_no_run_is_ranked_against_an_unmeasured_benchmark() {
 
 #[test]
 fn topics_without_advice_are_listed_with_the_reason() {
-    let suggestions = advised(&run(vec![gpu(140.0)], vec![spell("idle", "GPU-1", 2, 5 * J)]));
+    let suggestions = advised(&run(vec![gpu(140.0)], vec![episode("idle", "GPU-1", 2, 5 * J)]));
     assert_eq!((suggestions.advice.len(), suggestions.combined_percent, suggestions.not_assessed.len()), (0, None, 5));
     assert!(reason(&suggestions, Topic::IdleGpu).contains("less than 1 %"));
     assert!(suggestions.text(&TextStyle::default()).contains("No suggestions."));
-    let mut short = run(vec![gpu(630.0)], vec![spell("idle", "GPU-1", 5, 500 * J)]);
+    let mut short = run(vec![gpu(630.0)], vec![episode("idle", "GPU-1", 5, 500 * J)]);
     short.run.duration_ns = 9 * S;
     assert!(reason(&advised(&short), Topic::IdleGpu).contains("shorter than 10 s"));
-    let mut synthetic = run(vec![gpu(630.0)], vec![spell("idle", "GPU-1", 20, 500 * J)]);
+    let mut synthetic = run(vec![gpu(630.0)], vec![episode("idle", "GPU-1", 20, 500 * J)]);
     synthetic.energy.synthetic_uj = 1;
     assert!(reason(&advised(&synthetic), Topic::Stalls).contains("synthetic"));
     let nameless = Report { spans: Vec::new(), ..run(Vec::new(), Vec::new()) };
@@ -267,7 +268,7 @@ fn topics_without_advice_are_listed_with_the_reason() {
 
 #[test]
 fn energy_without_upper_bound_leaves_the_share_open() {
-    let mut report = run(vec![gpu(300.0)], vec![spell("idle", "GPU-1", 20, 100 * J)]);
+    let mut report = run(vec![gpu(300.0)], vec![episode("idle", "GPU-1", 20, 100 * J)]);
     report.energy.high_uj = None;
     report.spells[0].high_uj = None;
     let saving = one(&advised(&report), Topic::IdleGpu).saving.unwrap();
@@ -290,7 +291,7 @@ fn intensities_of_another_kind_are_not_compared() {
 proptest! {
     #[test]
     fn d16_savings_multiply_and_never_pass_100(shares in prop::collection::vec((0..5usize, 0.0..=100.0_f64), 0..20)) {
-        let report = run(vec![gpu(300.0)], vec![spell("idle", "GPU-1", 20, 100 * J)]);
+        let report = run(vec![gpu(300.0)], vec![episode("idle", "GPU-1", 20, 100 * J)]);
         let template = one(&advised(&report), Topic::IdleGpu);
         let topics = [Topic::IdleGpu, Topic::Stalls, Topic::PowerLimit, Topic::Hour, Topic::Region];
         let advice: Vec<Advice> = shares.iter().map(|(topic, percent)| {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use crate::fixture::{bare, kilowatt_hour};
 
-/// A run of so many kilowatt-hours, bounds a hundredth off, 100 g/kWh, an hour, that did so many samples.
+/// A run of one hour with this energy (bounds 1 % off), 100 g/kWh and this number of samples.
 fn run(id: &str, kwh: f64, samples: u64) -> Report {
     let mut report = kilowatt_hour(id, None);
     let uj = |kwh: f64| (kwh * 3.6e12).round() as u64;
@@ -45,13 +45,13 @@ fn figures_are_per_sample_where_all_have_counted_them() {
 }
 
 #[test]
-fn bounds_that_overlap_are_said_in_words() {
+fn verdict_states_whether_bounds_overlap() {
     let verdict = |kwh: f64| compare(&[run("a", 1.0, 1), run("b", kwh, 1)], None, &[]).verdicts.remove(0);
     // 1 % either way: 1.01 against 0.99 × 1.03 = 1.0197, and against 0.99 × 1.015 = 1.00485.
     assert_eq!(verdict(1.03).overlap, Overlap::Apart);
-    assert!(verdict(1.03).text.contains("do not overlap"), "{}", verdict(1.03).text);
+    assert!(verdict(1.03).text.contains("outside measurement uncertainty"), "{}", verdict(1.03).text);
     assert_eq!(verdict(1.015).overlap, Overlap::Overlap);
-    assert!(verdict(1.015).text.contains("may come from measuring alone"));
+    assert!(verdict(1.015).text.contains("within measurement uncertainty"));
     let mut open = run("a", 1.0, 1);
     open.energy.high_uj = None;
     let unknown = compare(&[open, run("b", 9.0, 1)], None, &[]).verdicts.remove(0);
@@ -64,7 +64,9 @@ fn what_is_not_known_is_null_and_not_the_least() {
     let gone = &runs.runs[1];
     assert_eq!((gone.energy_kwh, gone.grams, gone.undominated), (None, None, None));
     assert_eq!(runs.runs[0].undominated, Some(true));
-    assert!(runs.verdicts.is_empty() && runs.notes.iter().any(|note| note.contains("nothing gave the energy")));
+    assert!(
+        runs.verdicts.is_empty() && runs.notes.iter().any(|note| note.contains("the energy of some runs is not known"))
+    );
     let json = comparison_json(&runs).unwrap();
     assert!(json.contains("\"schema\": \"eco2.comparison/1\"") && json.contains("\"energy_kwh\": null"));
 }
@@ -85,13 +87,13 @@ fn d15_runs_are_compared_with_each_other_and_with_no_invented_benchmark() {
     for invented in ["percentile", "benchmark", "industry", "tier", "rank", "score"] {
         assert!(!json.contains(invented) && !text.contains(invented), "{invented}");
     }
-    assert!(comparison.notes[0].contains("chance"));
+    assert!(comparison.notes[0].contains("only one run per configuration"));
     // No figure that is not of these runs.
     assert_eq!(comparison.runs.len(), 2);
 }
 
 #[test]
-fn the_table_marks_undominated_runs_and_says_what_it_may() {
+fn table_marks_undominated_runs_and_shows_verdicts() {
     let runs = [run("least", 1.0, 100), run("more", 2.0, 100), run("same", 1.005, 100)];
     let comparison = compare(&runs, None, &[Objective::Grams, Objective::Duration]);
     let style = TextStyle { width: 120, ..TextStyle::default() };
@@ -113,9 +115,9 @@ fn only_measured_runs_are_marked_and_kinds_and_currencies_are_never_mixed() {
     assert_eq!(marks(&kinds, Objective::Energy), [Some(false), Some(true)], "no kind is asked of energy");
     let priced = |id: &str, currency: &str| {
         let mut run = run(id, 1.0, 1);
-        let mut beside = crate::fixture::report().carbon.unwrap().beside.unwrap();
-        beside.cost.as_mut().unwrap().currency = Some(currency.into());
-        run.carbon.as_mut().unwrap().beside = Some(beside);
+        let mut supplements = crate::fixture::report().carbon.unwrap().beside.unwrap();
+        supplements.cost.as_mut().unwrap().currency = Some(currency.into());
+        run.carbon.as_mut().unwrap().beside = Some(supplements);
         run
     };
     assert_eq!(marks(&[priced("a", "EUR"), priced("b", "USD")], Objective::Cost), [None, None]);

@@ -1,4 +1,4 @@
-//! Other people's forms: figures by hand, no claim that nobody checks, nothing private in what is shared.
+//! Exports in the formats of others: values checked by hand and against the JSON report, and nothing private in the summary.
 
 use eco2_core::schema::Report;
 use eco2_report::{
@@ -13,7 +13,7 @@ fn value(text: Result<String, Error>) -> Value {
     serde_json::from_str(&text.unwrap()).unwrap()
 }
 
-/// A run of 1 kWh at PUE 1, 56 g, without what stands beside.
+/// A run of 1 kWh at PUE 1 and 56 g, without supplements.
 fn plain() -> Report {
     let mut report = kilowatt_hour("run-1", None);
     report.energy.facility_uj = report.energy.total_uj;
@@ -27,12 +27,12 @@ fn plain() -> Report {
 }
 
 #[test]
-fn sci_is_made_of_what_it_says() {
+fn sci_is_computed_from_its_terms() {
     let made = value(sci_json(&report()));
     assert_eq!(made["sci"]["per"], "step");
     assert_eq!((made["complete"].as_bool(), made["R"]["count"].as_u64()), (Some(true), Some(3000)));
     assert_eq!(made["M"]["total_kg"], 2500.0);
-    // 56 g over 3000 steps where nobody asked for a unit, and no making in it.
+    // Without a functional unit: 56 g over 3000 steps, without embodied emissions.
     let plain = value(sci_json(&plain()));
     assert!((plain["sci"]["g_co2e"].as_f64().unwrap() - 56.0 / 3000.0).abs() < 1e-12);
     assert_eq!((plain["complete"].as_bool(), plain["M"].is_null()), (Some(false), true));
@@ -102,7 +102,7 @@ fn csv_rows(table: &str) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn the_ai_act_block_has_megawatt_hours_and_says_whether_they_are_known() {
+fn ai_act_block_has_megawatt_hours_and_their_basis() {
     let made = value(ai_act_json(&plain()));
     assert_eq!((made["energy_mwh"].as_f64(), made["energy_basis"].as_str()), (Some(0.001), Some("measured")));
     assert_eq!(value(ai_act_json(&report()))["energy_basis"], "partly estimated");
@@ -199,19 +199,22 @@ fn k14_a_summary_has_the_grams_of_published_national_values_only() {
 }
 
 #[test]
-fn what_is_not_measured_is_not_told_as_if_it_were() {
+fn methods_do_not_present_estimates_as_measurements() {
     let mut modelled = plain();
     let all = modelled.energy.total_uj.unwrap();
     (modelled.energy.measured_uj, modelled.energy.derived_uj, modelled.energy.estimated_uj) = (0, 0, all);
     let paragraph = methods(&modelled).unwrap();
-    for word in ["every course", "Sensors are read", "power meter"] {
+    for word in ["every load", "Sensors are read", "power meter"] {
         assert!(!paragraph.contains(word), "{word}: {paragraph}");
     }
-    assert!(paragraph.contains("the interval is that of the model") && paragraph.contains("No sensor was read."));
+    assert!(
+        paragraph.contains("the interval is that of the model")
+            && paragraph.contains("No energy sensor was available.")
+    );
     let mut replayed = plain();
     replayed.run.boot_ns = None;
     let paragraph = methods(&replayed).unwrap();
-    assert!(paragraph.contains("every course") && !paragraph.contains("power meter"), "{paragraph}");
+    assert!(paragraph.contains("every load") && !paragraph.contains("power meter"), "{paragraph}");
     let mut generated = plain();
     (generated.energy.measured_uj, generated.energy.derived_uj, generated.energy.synthetic_uj) = (0, 0, all);
     assert_eq!(value(boamps_json(&generated))["quality"], "low");
@@ -266,7 +269,7 @@ fn d35_no_output_claims_that_a_duty_is_met() {
 }
 
 #[test]
-fn k02_methods_claim_every_course_of_the_load_only_for_bounds_without_a_power_limit() {
+fn k02_methods_claim_every_load_only_for_bounds_without_a_power_limit() {
     use eco2_core::RangeKind;
     let paragraph = |kind: RangeKind, free_low_uj: u64| {
         let mut report = plain();
@@ -275,9 +278,9 @@ fn k02_methods_claim_every_course_of_the_load_only_for_bounds_without_a_power_li
         methods(&report).unwrap()
     };
     let low_uj = plain().energy.low_uj;
-    assert!(paragraph(RangeKind::Hard, low_uj).contains("holds for every course of the load"));
+    assert!(paragraph(RangeKind::Hard, low_uj).contains("holds for every load"));
     let limited = paragraph(RangeKind::Hard, low_uj - 1);
-    assert!(!limited.contains("every course") && limited.contains("power limit"), "{limited}");
+    assert!(!limited.contains("every load") && limited.contains("power limit"), "{limited}");
     let plausible = paragraph(RangeKind::Plausible, low_uj);
     assert!(plausible.contains("a plausible range, not a bound"), "{plausible}");
 }

@@ -57,8 +57,8 @@ fn d09_a_price_label_prices_the_grams_of_all_segments() {
 #[test]
 fn d13_equivalents_are_those_of_the_report_else_of_its_grams() {
     let mut report = fixture::kilowatt_hour("a", None);
-    let beside = report.carbon.as_mut().unwrap().beside.as_mut().unwrap();
-    beside.equivalents = eco2_grid::carbon::equivalents(Some(60_000.0));
+    let supplements = report.carbon.as_mut().unwrap().beside.as_mut().unwrap();
+    supplements.equivalents = eco2_grid::carbon::equivalents(Some(60_000.0));
     assert_eq!(figures(&report)["summary"]["equivalent_trees_needed"], 1.0);
     report.carbon.as_mut().unwrap().beside = None;
     assert_eq!(figures(&report)["summary"]["equivalent_trees_needed"], 56.0 / 60_000.0);
@@ -87,7 +87,7 @@ fn d12_the_mix_is_the_zones_own_and_dated_and_changes_no_gram() {
 }
 
 #[test]
-fn what_nobody_counted_is_null() {
+fn uncounted_values_are_null() {
     let mut report = fixture::kilowatt_hour("a", None);
     (report.work.samples, report.work.tokens) = (None, None);
     let figures = figures(&report);
@@ -209,15 +209,15 @@ fn k08_each_gpu_is_listed_once_by_the_device_that_counts() {
 }
 
 #[test]
-fn k14_a_field_in_dollars_is_null_for_another_currency_and_says_why() {
+fn k14_field_in_dollars_is_null_for_another_currency_with_the_reason() {
     let of = |currency: Option<&str>| {
         let mut report = fixture::report();
         let carbon = report.carbon.as_mut().unwrap();
         carbon.terms = None;
-        let beside = carbon.beside.as_mut().unwrap();
+        let supplements = carbon.beside.as_mut().unwrap();
         let currency = currency.map(str::to_owned);
-        beside.cost.as_mut().unwrap().currency.clone_from(&currency);
-        beside.carbon_price.as_mut().unwrap().currency = currency;
+        supplements.cost.as_mut().unwrap().currency.clone_from(&currency);
+        supplements.carbon_price.as_mut().unwrap().currency = currency;
         let figures = figures(&report);
         let field = |pointer: &str| figures.pointer(pointer).unwrap().clone();
         [

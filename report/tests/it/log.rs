@@ -278,7 +278,7 @@ fn f28_a_full_disk_warns_once_and_counts_what_is_lost() {
     let warning = writer.warning().unwrap();
     assert!(warning.contains("No space left"), "{warning}");
     assert_eq!(writer.warning(), None);
-    // Still full at the close: the run ends, and its report can say what the log lacks.
+    // Still full at the close: the run ends, and its report can list what the log lacks.
     let status = writer.close(Duration::from_secs(60));
     assert_eq!((status.written_bytes, status.lost_bytes, status.hung), (0, one.len() as u64, false));
     assert!(content.lock().unwrap().is_empty());

@@ -1,4 +1,4 @@
-//! Merging reports: one truth whoever measured it, and a result that does not depend on the order of merging.
+//! Merging reports: every counter counts once, and the result does not depend on the order of merging.
 
 use std::path::Path;
 
@@ -10,11 +10,11 @@ use proptest::prelude::*;
 use crate::fixture;
 
 mod attempts;
-mod beside;
 mod curves;
 mod groups;
 mod oracle;
 mod priced;
+mod supplements;
 
 const S: u64 = 1_000_000_000;
 /// The package draws 20 W and the GPU 100 W, all the time.
@@ -128,7 +128,7 @@ fn carbon(uj: u64) -> Carbon {
     }
 }
 
-/// Microjoules of both devices over so many seconds.
+/// Microjoules of both devices over this many seconds.
 fn truth(seconds: u64) -> u64 {
     (CPU_W + GPU_W) * seconds * 1_000_000
 }
@@ -137,7 +137,7 @@ fn kinds(report: &Report) -> Vec<&str> {
     report.events.iter().map(|event| event.kind.as_str()).collect()
 }
 
-fn told<'a>(report: &'a Report, kind: &str) -> &'a str {
+fn event_text<'a>(report: &'a Report, kind: &str) -> &'a str {
     &report
         .events
         .iter()
@@ -161,22 +161,22 @@ fn f39_ranks_an_agent_and_the_command_make_one_total() {
     assert_eq!(
         (merge.overhead_uj, merge.overhead_ns),
         (Some(truth(5)), 5 * S),
-        "the command's start and end are apart"
+        "the command's start and end are separate windows"
     );
     assert_eq!(merged.energy.measured_uj, truth(60));
     assert_eq!(merged.devices.len(), 2);
-    assert!(told(&merged, "overhead").contains("no total"));
+    assert!(event_text(&merged, "overhead").contains("no total"));
 }
 
 #[test]
-fn f37_a_rank_without_a_record_is_said_and_its_machine_still_counts() {
+fn f37_rank_without_a_record_is_reported_and_its_machine_still_counts() {
     let seen: Vec<Seen> = [0, 1, 2, 4, 5, 6, 7].map(|at| rank(at, 8, 10, if at == 0 { 40 } else { 70 })).into();
     let merged = all(&seen);
     assert_eq!(merged.energy.total_uj, Some(truth(60)));
     let merge = merged.merge.as_ref().unwrap();
     assert_eq!((merge.ranks, merge.world_size, merge.missing_ranks.as_slice()), (Some(7), Some(8), &[3][..]));
-    assert!(told(&merged, "ranks-missing").starts_with("attempt 0: 7 of 8 ranks have a record (missing: 3)"));
-    assert_eq!(merged.work.samples, Some(7 * 80), "nothing is made up for the missing one");
+    assert!(event_text(&merged, "ranks-missing").starts_with("attempt 0: 7 of 8 ranks have a record (missing: 3)"));
+    assert_eq!(merged.work.samples, Some(7 * 80), "nothing is invented for the missing one");
 }
 
 #[test]
@@ -187,14 +187,14 @@ fn f38_a_restart_with_fewer_ranks_adds_up_and_the_time_between_is_not_in_it() {
     let attempts: Vec<_> = merged.run.attempts.iter().map(|a| (a.number, a.energy_uj, a.ranks, a.world_size)).collect();
     assert_eq!(attempts, [(0, Some(truth(30)), Some(4), Some(4)), (1, Some(truth(20)), Some(2), Some(2))]);
     assert_eq!((merged.energy.total_uj.unwrap(), merged.run.duration_ns), (truth(50), 50 * S));
-    assert_eq!(told(&merged, "world-size-changed"), "attempt 1 had 2 ranks, not 4");
-    assert_eq!(merged.merge.as_ref().unwrap().overhead_uj, None, "nobody measured between the attempts: not 0");
+    assert_eq!(event_text(&merged, "world-size-changed"), "attempt 1 had 2 ranks, not 4");
+    assert_eq!(merged.merge.as_ref().unwrap().overhead_uj, None, "nothing was measured between the attempts: not 0");
     assert_eq!(merged.work.samples, Some((4 + 2) * 80));
     assert_eq!(merged.work.steps, Some(10 + 10), "ranks step together, attempts after each other");
 }
 
 #[test]
-fn f38_processes_of_one_rank_that_nobody_counted_are_attempts_in_the_order_of_time() {
+fn f38_uncounted_processes_of_one_rank_are_attempts_in_the_order_of_time() {
     let merged = all(&[rank(0, 1, 0, 30), Seen { part: "late".into(), ..rank(0, 1, 50, 60) }]);
     assert_eq!(merged.run.attempts.len(), 2);
     assert_eq!(merged.energy.total_uj, Some(truth(40)));
@@ -221,12 +221,12 @@ fn f40_two_nodes_of_one_host_are_one_machine_and_two_hosts_of_one_name_are_two()
     };
     let merged = merge(&[node(0, "n1"), node(1, "n2")]).unwrap();
     assert_eq!(merged.energy.total_uj, Some(truth(10)));
-    assert!(told(&merged, "one-machine").starts_with("n1, n2 are one machine"));
+    assert!(event_text(&merged, "one-machine").starts_with("n1, n2 are one machine"));
     let mut twins = [rank(0, 2, 0, 10), Seen { boot: "b1", ..rank(1, 2, 0, 10) }].map(|seen| report(&seen));
     twins.iter_mut().for_each(|twin| twin.run.host.hostname = "trainer".into());
     let merged = merge(&twins).unwrap();
     assert_eq!(merged.energy.total_uj, Some(2 * truth(10)));
-    assert!(told(&merged, "host-name-shared").contains("trainer"));
+    assert!(event_text(&merged, "host-name-shared").contains("trainer"));
     let ids: Vec<&str> = merged.devices.iter().map(|device| device.id.as_str()).collect();
     assert_eq!(ids, ["trainer@b0/GPU-1", "trainer@b0/package-0", "trainer@b1/GPU-1", "trainer@b1/package-0"]);
 }
@@ -237,13 +237,13 @@ fn f40_copies_of_a_machine_with_one_boot_id_are_noticed_by_their_figures() {
     let mut copy = report(&rank(1, 2, 0, 10));
     copy.devices[1] = device("GPU-1", Component::Gpu, 2 * GPU_W, 10 * S);
     let merged = merge(&[honest.clone(), copy]).unwrap();
-    assert!(told(&merged, "counter-contradicts").contains("copies of one virtual machine"));
+    assert!(event_text(&merged, "counter-contradicts").contains("copies of one virtual machine"));
     let merged = merge(&[honest, report(&rank(1, 2, 0, 10))]).unwrap();
     assert!(!kinds(&merged).contains(&"counter-contradicts"));
 }
 
 #[test]
-fn steps_behind_the_checkpoint_are_told_as_replayed() {
+fn steps_after_the_checkpoint_are_reported_as_replayed() {
     let with = |seen: Seen, first: f64, steps: u64| {
         let mut report = report(&seen);
         report.work = Work { steps: Some(steps), extra: [("first_step".to_owned(), first)].into(), ..report.work };
@@ -266,7 +266,7 @@ fn carbon_and_cost_follow_the_merged_energy() {
 }
 
 #[test]
-fn an_estimate_yields_to_whoever_read_the_counter() {
+fn estimate_yields_to_a_reading_of_the_counter() {
     let blind = |at: u32, from_s, to_s| {
         let seen = rank(at, 2, from_s, to_s);
         let mut report = report(&seen);
@@ -277,11 +277,11 @@ fn an_estimate_yields_to_whoever_read_the_counter() {
     };
     let merged = merge(&[blind(0, 0, 20), report(&rank(1, 2, 10, 20))]).unwrap();
     assert_eq!(merged.energy.measured_uj, (GPU_W * 20 + CPU_W * 10) * 1_000_000);
-    assert_eq!(merged.energy.estimated_uj, 55 * 10 * 1_000_000, "only while nobody read the package");
+    assert_eq!(merged.energy.estimated_uj, 55 * 10 * 1_000_000, "only while no process read the package");
 }
 
 #[test]
-fn a_domain_that_overlaps_another_is_beside_the_total() {
+fn overlapping_domain_is_not_in_the_total() {
     let with_core = |at: u32| {
         let seen = rank(at, 2, 0, 10);
         let mut report = report(&seen);
@@ -407,7 +407,7 @@ fn ranks_that_waited_for_one_step_make_one_stall() {
 }
 
 #[test]
-fn spells_of_restarts_add_up_and_those_of_machines_at_one_time_share_it() {
+fn episodes_of_restarts_add_up_and_those_at_one_time_share_it() {
     let of = |seen: &Seen, spells: &[SpellRecord]| Report { spells: spells.to_vec(), ..report(seen) };
     let restarted = Seen { attempt: 1, ..rank(0, 1, 20, 30) };
     let both = [of(&rank(0, 1, 0, 10), &[stalled("", 2, 7)]), of(&restarted, &[stalled("", 3, 9)])];

@@ -80,7 +80,7 @@ fn sum(families: &Families, name: &str) -> f64 {
 }
 
 #[test]
-fn sums_over_labels_mean_what_they_say() {
+fn sums_over_labels_are_meaningful() {
     let report = report();
     let families = families(&openmetrics(&report, MetricNames::Eco2));
     let total = report.energy.total_uj.unwrap() as f64 / 1e6;
@@ -95,7 +95,7 @@ fn sums_over_labels_mean_what_they_say() {
 }
 
 #[test]
-fn what_overlaps_stands_under_another_name() {
+fn overlapping_devices_have_another_family() {
     let mut report = report();
     let overlapping = |id: &str, domain: &str| Device {
         id: id.into(),

@@ -1,4 +1,4 @@
-//! Renderings: snapshots for people, exact figures for machines, nothing missing in silence.
+//! Renderings: snapshots of text, exact values in machine formats, and missing data that is always reported.
 
 use std::path::Path;
 
@@ -23,7 +23,7 @@ fn text_plain() {
 }
 
 #[test]
-fn text_in_colour_says_the_same_words() {
+fn text_in_colour_has_the_same_words() {
     let coloured = text(&report(), &TextStyle { color: true, ..PLAIN });
     insta::assert_snapshot!(coloured.replace('\u{1b}', "ESC"));
     let mut plain = coloured;
@@ -50,7 +50,7 @@ fn text_of_a_killed_run_without_sensors() {
 }
 
 #[test]
-fn synthetic_stands_on_every_line() {
+fn every_line_of_a_synthetic_run_is_marked() {
     let mut report = report();
     report.devices[0].quality = Quality::Synthetic;
     report.energy.synthetic_uj = report.energy.measured_uj;
@@ -67,7 +67,7 @@ fn estimates_and_world_averages_are_flagged_in_words() {
         carbon.zone_source = "default-world".into();
     }
     let text = text(&report, &PLAIN);
-    assert!(text.contains("ESTIMATED ") && text.contains("from a model"), "{text}");
+    assert!(text.contains("ESTIMATED ") && text.contains("is modelled"), "{text}");
     assert!(text.contains("world average") && text.contains("location-based"), "{text}");
 }
 
@@ -127,7 +127,7 @@ fn json_is_read_back_as_it_was() {
 }
 
 #[test]
-fn f42_what_is_not_finite_is_left_out_and_said() {
+fn f42_numbers_that_are_not_finite_are_left_out_and_listed() {
     let mut report = report();
     report.work.loss = Some(f64::NAN);
     report.work.extra.insert("grad_norm".into(), f64::INFINITY);
@@ -135,9 +135,9 @@ fn f42_what_is_not_finite_is_left_out_and_said() {
     report.energy.pue = f64::NAN;
     let read = parse(&json(&report).unwrap()).unwrap();
     assert_eq!((read.work.loss, read.work.extra.len(), read.devices[0].gauges.len()), (None, 1, 0));
-    let said = &read.events.last().unwrap().text;
+    let text = &read.events.last().unwrap().text;
     for name in ["work.loss", "work.extra.grad_norm", "package-0.temperature", "energy.pue"] {
-        assert!(said.contains(name), "{said}");
+        assert!(text.contains(name), "{text}");
     }
 }
 
@@ -155,11 +155,11 @@ fn f42_a_bad_report_is_refused_with_line_and_column() {
         (deep, "EOF"),
         (String::new(), "EOF"),
     ];
-    for (text, said) in cases {
+    for (text, fault) in cases {
         let error = parse(&text).unwrap_err();
         assert!(matches!(error, Error::Json { .. }), "{error}");
         let error = error.to_string();
-        assert!(error.starts_with("r.json:") && error.contains(said) && error.contains("render it again"), "{error}");
+        assert!(error.starts_with("r.json:") && error.contains(fault) && error.contains("render it again"), "{error}");
     }
     for text in ["{}", "{\"schema\": \"other/1\"}"] {
         assert!(matches!(parse(text), Err(Error::NotOurs { .. })));

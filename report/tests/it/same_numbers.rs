@@ -3,7 +3,7 @@
 use eco2_core::schema::Report;
 use eco2_report::{
     MetricNames, ai_act_json, boamps_json, codecarbon_csv, csv, hf_json, json, model_card, openmetrics, sci_json,
-    scope2_csv, summary_json,
+    scope2_csv, spans_csv, summary_json,
 };
 use serde_json::Value;
 
@@ -55,6 +55,7 @@ fn k14_exports_have_the_numbers_of_the_json_report_in_their_own_units() {
     let [cpu_kwh, gpu_kwh] = ["0", "1"].map(|at| of(&format!("/devices/{at}/energy_uj")) / UJ_PER_KWH);
     let litres = of("/carbon/beside/water/litres");
     let (devices, cc, scope2) = (csv(&report).unwrap(), codecarbon_csv(&report).unwrap(), scope2_csv(&report).unwrap());
+    let spans = spans_csv(&report).unwrap();
     let (hf, summary) = (hf_json(&report).unwrap(), summary_json(&report).unwrap());
     let (sci, boamps, ai_act) =
         (sci_json(&report).unwrap(), boamps_json(&report).unwrap(), ai_act_json(&report).unwrap());
@@ -71,6 +72,10 @@ fn k14_exports_have_the_numbers_of_the_json_report_in_their_own_units() {
         ("csv energy_kwh", total("energy_kwh"), kwh),
         ("csv co2_kg", total("co2_kg"), grams / 1e3),
         ("csv mean_w", total("mean_w"), total_uj / 1e6 / seconds),
+        ("csv low_uj", total("low_uj"), of("/energy/low_uj")),
+        ("csv high_uj", total("high_uj"), of("/energy/high_uj")),
+        ("csv device energy_uj", cell(&devices, "row", "device", "energy_uj"), of("/devices/0/energy_uj")),
+        ("spans energy_uj", cell(&spans, "name", "step", "energy_uj"), of("/spans/0/energy_uj")),
         ("codecarbon duration", row("duration"), seconds),
         ("codecarbon emissions", row("emissions"), grams / 1e3),
         ("codecarbon emissions_rate", row("emissions_rate"), grams / 1e3 / seconds),
@@ -85,6 +90,12 @@ fn k14_exports_have_the_numbers_of_the_json_report_in_their_own_units() {
         ("scope2 it_kwh", located("it_kwh"), kwh),
         ("scope2 facility_kwh", located("facility_kwh"), facility_kwh),
         ("scope2 co2e_kg", located("co2e_kg"), grams / 1e3),
+        ("scope2 co2e_low_kg", located("co2e_low_kg"), of("/carbon/low") / 1e3),
+        ("scope2 co2e_high_kg", located("co2e_high_kg"), of("/carbon/high") / 1e3),
+        ("hf energy low", field(&hf, "/origin/energy_low_kwh"), of("/energy/low_uj") / UJ_PER_KWH),
+        ("hf energy high", field(&hf, "/origin/energy_high_kwh"), of("/energy/high_uj") / UJ_PER_KWH),
+        ("hf co2 low", field(&hf, "/origin/co2_low_kg"), of("/carbon/low") / 1e3),
+        ("hf co2 high", field(&hf, "/origin/co2_high_kg"), of("/carbon/high") / 1e3),
         ("hf energy", field(&hf, "/summary/total_energy_kwh"), kwh),
         ("hf co2", field(&hf, "/summary/total_co2_kg"), grams / 1e3),
         ("hf hours", field(&hf, "/summary/total_duration_hours"), seconds / 3600.0),
@@ -101,6 +112,10 @@ fn k14_exports_have_the_numbers_of_the_json_report_in_their_own_units() {
         ("boamps kwh", field(&boamps, "/measures/0/powerConsumption"), kwh),
         ("boamps seconds", field(&boamps, "/measures/0/measurementDuration"), seconds),
         ("ai act", field(&ai_act, "/energy_mwh"), kwh / 1e3),
+        ("ai act low", field(&ai_act, "/energy_low_mwh"), of("/energy/low_uj") / UJ_PER_KWH / 1e3),
+        ("ai act high", field(&ai_act, "/energy_high_mwh"), of("/energy/high_uj") / UJ_PER_KWH / 1e3),
+        ("summary high", field(&summary, "/energy/high_kwh"), of("/energy/high_uj") / UJ_PER_KWH),
+        ("sci low", field(&sci, "/O/low"), of("/carbon/low")),
         ("model card", card, grams),
         ("openmetrics energy", sample(&page, "eco2_energy_joules_total"), total_uj / 1e6),
         ("openmetrics run energy", sample(&page, "eco2_run_energy_joules_total"), total_uj / 1e6),
@@ -115,4 +130,21 @@ fn k14_exports_have_the_numbers_of_the_json_report_in_their_own_units() {
     for (what, found, right) in table {
         assert!((found - right).abs() <= 1e-12 * right.abs(), "{what}: {found} instead of {right}");
     }
+}
+
+/// CodeCarbon defines `energy_consumed` as the sum of the energies of CPU, GPU and memory, and `emissions_rate` as emissions
+/// per second.
+#[test]
+fn k14_codecarbon_energies_add_up_as_upstream_defines_them() {
+    let mut report = published();
+    // Without a remainder of other components.
+    report.devices.retain(|device| device.is_summed());
+    let total_uj = report.devices.iter().filter_map(|device| device.energy_uj).sum::<u64>();
+    report.energy.total_uj = Some(total_uj);
+    report.energy.facility_uj = Some((total_uj as f64 * report.energy.pue).round() as u64);
+    let table = codecarbon_csv(&report).unwrap();
+    let of = |column: &str| cell(&table, "run_id", &report.run.id, column);
+    let parts = of("cpu_energy") + of("gpu_energy");
+    assert!((of("energy_consumed") - parts).abs() < 1e-12, "{} instead of {parts}", of("energy_consumed"));
+    assert!((of("emissions_rate") * of("duration") - of("emissions")).abs() < 1e-15);
 }

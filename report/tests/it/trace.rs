@@ -126,8 +126,11 @@ fn f42_every_fault_names_its_line_and_its_remedy() {
         let (found, fault) = fault(&text);
         assert!(found == line && check(&fault), "line {found} {fault:?} from {text}");
     }
-    let said = parse(&with(7, "100,110,elsewhere,7")).unwrap_err().to_string();
-    assert_eq!(said, "t.csv:7: domain `elsewhere` is not declared; add `# domain elsewhere component=… kind=… unit=…`");
+    let message = parse(&with(7, "100,110,elsewhere,7")).unwrap_err().to_string();
+    assert_eq!(
+        message,
+        "t.csv:7: domain `elsewhere` is not declared; add `# domain elsewhere component=… kind=… unit=…`"
+    );
 }
 
 #[test]
@@ -156,7 +159,7 @@ fn span_files_take_quotes_and_name_their_faults() {
     let spans = parse("name,begin_ns,end_ns\r\nstep,0,5\r\n\"a, \"\"b\"\"\", 5 , 9\r\n").unwrap();
     assert_eq!((spans[0].name.as_str(), spans[0].end_ns), ("step", 5));
     assert_eq!((spans[1].name.as_str(), spans[1].begin_ns), ("a, \"b\"", 5));
-    for (text, said) in [
+    for (text, message) in [
         ("", "s.csv:1: the first line must be"),
         ("step,0,5\n", "s.csv:1: the first line must be"),
         ("name,begin_ns,end_ns\nstep,5,4\n", "s.csv:2: end_ns 4 is before"),
@@ -165,7 +168,7 @@ fn span_files_take_quotes_and_name_their_faults() {
         ("name,begin_ns,end_ns\n\"step,5,9\n", "not closed"),
     ] {
         let error = parse(text).unwrap_err().to_string();
-        assert!(error.contains(said), "{error}");
+        assert!(error.contains(message), "{error}");
     }
 }
 

@@ -51,7 +51,7 @@ pub(super) fn hour(report: &Report, inputs: &AdviceInputs<'_>, findings: &mut Fi
     let Some(hours) = inputs.hours else {
         return findings.skip(Topic::Hour, "no series was given: use --series FILE to compare start times");
     };
-    let Some((course, from_ns)) = course(report, inputs) else {
+    let Some((course, from_ns)) = profile(report, inputs) else {
         return findings.skip(Topic::Hour, "the report has no start time or no energy over time");
     };
     let here = PlacedRun { series: hours.series, from_ns };
@@ -132,7 +132,7 @@ fn compared(report: &Report, inputs: &AdviceInputs<'_>, region: &Region<'_>) -> 
         Region::Column(name, series) => {
             let hours = inputs.hours.ok_or("no series was given")?;
             let (course, from_ns) =
-                course(report, inputs).ok_or("the report has no start time or no energy over time")?;
+                profile(report, inputs).ok_or("the report has no start time or no energy over time")?;
             let (here, there) = (PlacedRun { series: hours.series, from_ns }, PlacedRun { series, from_ns });
             let saved = difference(&course, here, there).ok_or_else(|| uncovered(series, from_ns, course.lasted_ns))?;
             Ok(((*name).to_owned(), saved))
@@ -239,10 +239,10 @@ fn saving(difference: &Difference) -> Saving {
 }
 
 /// The run's energy over time with its start; `None` if either is not known.
-fn course<'a>(report: &Report, inputs: &AdviceInputs<'a>) -> Option<(EnergyProfile<'a>, i64)> {
-    let course =
+fn profile<'a>(report: &Report, inputs: &AdviceInputs<'a>) -> Option<(EnergyProfile<'a>, i64)> {
+    let profile =
         inputs.course.filter(|course| course.lasted_ns > 0 && report.energy.total_uj.is_some_and(|uj| uj > 0))?;
-    Some((course, parse_instant(&report.run.started_at)?))
+    Some((profile, parse_instant(&report.run.started_at)?))
 }
 
 fn uncovered(series: &Series, from_ns: i64, lasted_ns: u64) -> String {

@@ -1,10 +1,10 @@
-//! Which runs no other run dominates: is at least as good in everything that was asked for, and better in something.
+//! Pareto-optimal runs: a run dominates another if it is at least as good in every objective and better in one.
 
 use serde::Serialize;
 
 use super::Compared;
 
-/// Something to have little of, a unit of work.
+/// A value to minimise, per unit of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Objective {
@@ -49,8 +49,10 @@ impl Objective {
     }
 }
 
-/// Marks the runs whose figures are all known and measured: generated ones, and those that a model has a share of, stay
-/// out. Where grams of different kinds, or costs of different currencies, would be set beside each other, none is marked.
+/// Marks the runs that no other dominates.
+///
+/// Runs with an unknown, synthetic or partly estimated value are left out. No run is marked if the grams are of different kinds
+/// or the costs in different currencies.
 pub(super) fn mark(runs: &mut [Compared], objectives: &[Objective]) {
     if objectives.is_empty() || are_mixed(runs, objectives) {
         return;

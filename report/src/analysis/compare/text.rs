@@ -7,7 +7,7 @@ use super::verdict::named;
 use super::{Compared, Comparison, Figure};
 use crate::render::{Page, TextStyle, Tone, number};
 
-/// A table with a row a run, then what may be said of it. A run that no other dominates has a `*`.
+/// A table with one row per run, then the verdicts and notes. A run that no other dominates has a `*`.
 #[must_use]
 pub fn comparison_text(comparison: &Comparison, style: &TextStyle) -> String {
     let synthetic = comparison.runs.iter().any(|run| run.synthetic);

@@ -1,11 +1,11 @@
-//! What the intervals of two runs allow to say, in words.
+//! How the energy of two runs differs by their intervals, as data and in words.
 
 use serde::Serialize;
 
 use super::{Compared, Figure, Objective};
 use crate::render::number;
 
-/// How two intervals lie to each other.
+/// Whether two intervals overlap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Overlap {
@@ -13,11 +13,11 @@ pub enum Overlap {
     Apart,
     /// Some values are in both.
     Overlap,
-    /// One of them has no upper bound that would tell.
+    /// One of them has no upper bound.
     Unknown,
 }
 
-/// A run against the one with the least energy a unit.
+/// A run compared with the one with the least energy per unit.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Verdict {
     /// The run.
@@ -54,16 +54,15 @@ fn verdict(run: (&Compared, &Figure), least: (&Compared, &Figure), names: (Strin
     let more_percent = (least_figure.value > 0.0).then(|| (figure.value / least_figure.value - 1.0) * 100.0);
     let overlap = overlap(least_figure, figure);
     let more = match more_percent {
-        Some(0.0) => "as much energy as".to_owned(),
-        Some(percent) => format!("{} % more energy than", number(percent)),
-        None => "more energy than".to_owned(),
+        Some(percent) => format!("+{} %", number(percent)),
+        None => "more energy".to_owned(),
     };
-    let says = match overlap {
-        Overlap::Apart => "the bounds do not overlap: measuring alone does not explain it",
-        Overlap::Overlap => "the bounds overlap: the difference may come from measuring alone",
-        Overlap::Unknown => "the lesser has no upper bound: nothing can be said of the difference",
+    let certainty = match overlap {
+        Overlap::Apart => "outside measurement uncertainty",
+        Overlap::Overlap => "within measurement uncertainty",
+        Overlap::Unknown => "not certain: no upper bound",
     };
-    let text = format!("{} took {more} {}; {says}", names.0, names.1);
+    let text = format!("{}: {more} vs {} ({certainty})", names.0, names.1);
     Verdict { run_id: run.run_id.clone(), least_run_id: least.run_id.clone(), more_percent, overlap, text }
 }
 
@@ -77,18 +76,18 @@ pub(super) fn named(run: &Compared, runs: &[Compared]) -> String {
     }
 }
 
-/// What has to be known before anything is concluded.
+/// Limits of the comparison.
 pub(super) fn notes(runs: &[Compared], objectives: &[Objective]) -> Vec<String> {
-    let mut notes = vec!["one run each says nothing about chance: repeat before you conclude".to_owned()];
+    let mut notes = vec!["only one run per configuration: repeat runs to see the variation between them".to_owned()];
     let some = |is: fn(&Compared) -> bool| runs.iter().any(is);
     let kinds = |run: &Compared| run.grams.map(|_| run.kinds.clone());
     let mut all: Vec<Vec<String>> = runs.iter().filter_map(kinds).collect();
     all.sort_unstable();
     all.dedup();
-    let says = [
+    let limits = [
         (all.len() > 1, "the kinds of intensity differ: grams of different kinds are not comparable"),
         (some(|run| run.units.is_none()), "work was not counted in every run: figures per unit are missing there"),
-        (some(|run| run.energy_kwh.is_none() && run.units.is_some()), "nothing gave the energy of some runs"),
+        (some(|run| run.energy_kwh.is_none() && run.units.is_some()), "the energy of some runs is not known"),
         (some(|run| run.estimated_share.is_some_and(|share| share > 0.0)), "some energy is ESTIMATED by a model"),
         (some(|run| run.synthetic), "some figures are SYNTHETIC: generated, not measured"),
         (some(|run| run.state == "provisional"), "some runs are provisional: their figures may still grow"),
@@ -99,7 +98,7 @@ pub(super) fn notes(runs: &[Compared], objectives: &[Objective]) -> Vec<String> 
              any where kinds of intensity or currencies would be mixed",
         ),
     ];
-    notes.extend(says.iter().filter(|(is, _)| *is).map(|(_, text)| (*text).to_owned()));
+    notes.extend(limits.iter().filter(|(is, _)| *is).map(|(_, text)| (*text).to_owned()));
     notes
 }
 

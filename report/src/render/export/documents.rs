@@ -25,9 +25,8 @@ pub fn methods(report: &Report) -> Result<String, Error> {
     sentences.push(facility(&report));
     sentences.push(emitted(carbon));
     sentences.extend(carbon.beside.as_deref().map(supplements).unwrap_or_default());
-    sentences.push(
-        "Not included are network, storage, other parts of the machines and what was used outside the run.".to_owned(),
-    );
+    sentences
+        .push("Network, storage, other parts of the machines and energy outside the run are not included.".to_owned());
     sentences.extend(meters(&report));
     if report.energy.synthetic_uj > 0 {
         sentences.insert(0, "SYNTHETIC: this energy was generated, not measured.".to_owned());
@@ -40,11 +39,11 @@ fn measured(report: &Report) -> String {
     let energy = &report.energy;
     let used = SPELLING.energy(energy.bounded());
     format!(
-        "Energy was recorded with eco2 {} ({}) on {}: the run took {} and used {used}; {}.",
+        "Training ran for {} on {} and used {used}, recorded with eco2 {} ({}); {}.",
+        SPELLING.duration(report.run.duration_ns),
+        hardware_words(report),
         report.run.tool.version,
         sensors(report).join(", "),
-        hardware_words(report),
-        SPELLING.duration(report.run.duration_ns),
         interval(energy),
     )
 }
@@ -58,7 +57,7 @@ fn interval(energy: &Energy) -> &'static str {
         (0, _) if !hard => "the interval is a plausible range, not a bound for every load",
         (0, _) if !is_free => "the interval assumes that no device exceeded its power limit",
         (0, _) => "the interval holds for every load between two readings",
-        (_, 0) => "the interval is that of the model, and of no sensor",
+        (_, 0) => "the interval is that of the model",
         _ => "the interval combines that of the sensors with that of the model",
     }
 }
@@ -67,7 +66,7 @@ fn interval(energy: &Energy) -> &'static str {
 fn meters(report: &Report) -> Option<String> {
     let energy = &report.energy;
     if energy.measured_uj == 0 && energy.derived_uj == 0 {
-        return Some("No sensor was read.".to_owned());
+        return Some("No energy sensor was available.".to_owned());
     }
     let merged = report.merge.as_ref().map(|merge| &merge.parts[..]).filter(|parts| !parts.is_empty());
     let parts = merged.unwrap_or(std::slice::from_ref(report));
@@ -87,9 +86,9 @@ fn parts(report: &Report) -> String {
     let words = parts.iter().filter(|(uj, _)| *uj > 0).map(|(uj, what)| format!("{} {what}", share(*uj)));
     let missing = match energy.missing_ns {
         0 => String::new(),
-        ns => format!("; {} of device time are unknown and within the interval", SPELLING.duration(ns)),
+        ns => format!("; {} of device time have no readings, which the interval includes", SPELLING.duration(ns)),
     };
-    format!("Of it {}{missing}.", words.collect::<Vec<_>>().join(", "))
+    format!("Of this energy: {}{missing}.", words.collect::<Vec<_>>().join(", "))
 }
 
 fn gain(report: &Report) -> Option<String> {
@@ -100,10 +99,10 @@ fn gain(report: &Report) -> Option<String> {
 fn facility(report: &Report) -> String {
     let energy = &report.energy;
     if energy.facility_uj == energy.total_uj {
-        return "No overhead of the facility was added (PUE 1).".to_owned();
+        return "No facility overhead is included (PUE 1.0).".to_owned();
     }
     let facility = energy.facility_uj.map_or_else(|| "not known".to_owned(), |uj| SPELLING.energy_only(uj));
-    format!("With the facility's overhead (PUE {}) this is {facility}.", energy.pue)
+    format!("With facility overhead (PUE {}), this is {facility}.", energy.pue)
 }
 
 fn emitted(carbon: &Carbon) -> String {
@@ -112,9 +111,9 @@ fn emitted(carbon: &Carbon) -> String {
     let kinds = kinds(carbon).join(", ");
     let kinds = if kinds.is_empty() { String::new() } else { format!("{kinds}, ") };
     let world = match carbon.zone_source.as_str() {
-        "default-world" => "; no zone was given, so this is the world's average",
-        "unknown" => "; the zone is not known, so this is the world's average",
-        "country" => "; the region has no value, so this is its country's",
+        "default-world" => "; no zone was set, so the world average applies",
+        "unknown" => "; the zone is not known, so the world average applies",
+        "country" => "; the region has no value, so that of its country applies",
         _ => "",
     };
     format!(

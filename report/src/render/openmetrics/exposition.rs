@@ -123,11 +123,11 @@ mod tests {
 
     #[test]
     fn samples_are_escaped_and_families_without_any_left_out() {
-        let family = Family { name: "a_joules", kind: Kind::Counter, unit: "joules", help: "Say \"a\"." };
+        let family = Family { name: "a_joules", kind: Kind::Counter, unit: "joules", help: "Count \"a\"." };
         let mut page = Exposition::default();
         page.family(family, [(vec![("b", "x\"\\\ny".into())], 1.5), (vec![("b", "z".into())], f64::NAN)].into_iter());
         page.one(Family { name: "c", kind: Kind::Gauge, unit: "", help: "C." }, &Vec::new(), None);
-        let expected = "# TYPE a_joules counter\n# UNIT a_joules joules\n# HELP a_joules Say \\\"a\\\".\n\
+        let expected = "# TYPE a_joules counter\n# UNIT a_joules joules\n# HELP a_joules Count \\\"a\\\".\n\
                         a_joules_total{b=\"x\\\"\\\\\\ny\"} 1.5\n# EOF\n";
         assert_eq!(page.finish(), expected);
     }

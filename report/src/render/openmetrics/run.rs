@@ -32,11 +32,11 @@ const SPAN_ENERGY: Family =
 const SPAN_DURATION: Family =
     Family::counter("eco2_span_duration_seconds", "Duration of all spans of a name.").unit("seconds");
 const SPANS: Family = Family::counter("eco2_spans", "Spans of a name that have ended.");
-// Gauges: that a wait was a stall may be seen otherwise at the end.
-const SPELL_DURATION: Family =
+// Gauges, because a wait can turn out not to be a stall.
+const EPISODE_DURATION: Family =
     Family::gauge("eco2_spell_duration_seconds", "Time stalled, and time of a GPU idle, hot or held back.")
         .unit("seconds");
-const SPELL_ENERGY: Family =
+const EPISODE_ENERGY: Family =
     Family::gauge("eco2_spell_energy_joules", "Energy used in that time, where it is known.").unit("joules");
 const EVENTS: Family = Family::counter("eco2_events", "Events of the run by kind; docs/events.md describes the kinds.");
 const DROPPED: Family = Family::counter("eco2_samples_dropped", "What could not be recorded or read in time.");
@@ -62,7 +62,7 @@ pub(super) fn families(report: &Report, page: &mut Exposition) {
         page.one(family, &run, count.map(|count| count as f64));
     }
     spans(report, &run, page);
-    spells(report, &run, page);
+    episodes(report, &run, page);
     page.family(EVENTS, events(report).into_iter().map(|(kind, count)| (labels(&run, "kind", kind), count as f64)));
     let dropped = |reason: &str, count: u64| (vec![("reason", reason.to_owned())], count as f64);
     let lost = [dropped("ring_full", report.own.dropped), dropped("missed_tick", report.own.missed_ticks)];
@@ -92,14 +92,14 @@ fn spans(report: &Report, run: &Labels, page: &mut Exposition) {
     page.family(SPANS, spans.iter().map(|span| (labels(span), span.count as f64)));
 }
 
-fn spells(report: &Report, run: &Labels, page: &mut Exposition) {
-    let labels = |spell: &SpellRecord| {
-        let own = vec![("kind", spell.kind.clone()), ("device", spell.device.clone())];
+fn episodes(report: &Report, run: &Labels, page: &mut Exposition) {
+    let labels = |episode: &SpellRecord| {
+        let own = vec![("kind", episode.kind.clone()), ("device", episode.device.clone())];
         [run.clone(), own].concat()
     };
-    let spells = report.spells.iter();
-    page.family(SPELL_DURATION, spells.clone().map(|spell| (labels(spell), spell.duration_ns as f64 / 1e9)));
-    page.family(SPELL_ENERGY, spells.filter_map(|spell| Some((labels(spell), joules(spell.energy_uj?)))));
+    let episodes = report.spells.iter();
+    page.family(EPISODE_DURATION, episodes.clone().map(|episode| (labels(episode), episode.duration_ns as f64 / 1e9)));
+    page.family(EPISODE_ENERGY, episodes.filter_map(|episode| Some((labels(episode), joules(episode.energy_uj?)))));
 }
 
 /// The number of events by kind. Kinds of alerts are there from the start, as an increase needs a sample before it; kinds of
@@ -117,7 +117,7 @@ fn labels(run: &Labels, name: &'static str, value: &str) -> Labels {
     [run.clone(), vec![(name, value.to_owned())]].concat()
 }
 
-/// The last segment's: what a joule weighs now.
+/// The carbon intensity of the last segment.
 fn intensity(carbon: &Carbon) -> Option<(Labels, f64)> {
     let segment = carbon.segments.last()?;
     let marginal = segment.kind.as_deref().is_some_and(|kind| kind.contains("marginal"));

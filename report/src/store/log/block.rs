@@ -276,7 +276,7 @@ fn fault_code(fault: Fault) -> u8 {
         Fault::Lost => 4,
         Fault::Gone => 5,
         Fault::Hung => 6,
-        // Failed, and whatever later versions tell apart.
+        // Failed, and the kinds of later versions.
         _ => 0,
     }
 }

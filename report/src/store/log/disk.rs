@@ -1,4 +1,4 @@
-//! Where the log's bytes go: a file that nobody else reads, or in tests something that fails on purpose.
+//! Where the log's bytes go: a private file, or in tests a disk that fails on purpose.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -9,7 +9,7 @@ use crate::store::files;
 
 /// An append-only target.
 pub trait Disk: Send {
-    /// Appends a part of `bytes` and says how many; like [`io::Write::write`].
+    /// Appends a part of `bytes` and returns its length; like [`io::Write::write`].
     ///
     /// # Errors
     /// The system's reason; nothing of `bytes` was appended then.
@@ -22,7 +22,7 @@ pub trait Disk: Send {
     fn sync(&mut self) -> io::Result<()>;
 }
 
-/// A log file: created anew, mode 0600, its folder 0700.
+/// A new log file with mode 0600, in a folder with mode 0700.
 #[derive(Debug)]
 pub struct FileDisk {
     file: File,

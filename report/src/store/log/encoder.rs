@@ -18,9 +18,9 @@ use crate::render::finite;
 const MAX_BANKS: usize = 64;
 /// The most events that are kept, and the most decisions of the schedule; the rest is counted.
 const MAX_EVENTS: u64 = 10_000;
-/// At the start of a run ticks are kept this part of the time that has passed apart, if that is less than the spacing.
+/// At the start of a run, the time between kept ticks is this part of the time so far, if that is less than the spacing.
 const EARLY_SHARE: u64 = 16;
-/// Checkpoints are at least this far apart, nanoseconds; closer at first, each twice as late as the one before.
+/// Least time between checkpoints, nanoseconds; the first ones are closer, each at twice the time of the one before.
 const CHECKPOINT_NS: u64 = 5_000_000_000;
 const FIRST_CHECKPOINT_NS: u64 = 100_000_000;
 /// And at least this part of the run, so that their number grows with the logarithm of its length.
@@ -103,7 +103,7 @@ impl LogEncoder {
         Ok(encoder)
     }
 
-    /// Keeps ticks this far apart instead of [`SPACING_NS`]; at least a microsecond.
+    /// Sets the time between kept ticks instead of [`SPACING_NS`]; at least a microsecond.
     pub fn keep_every(&mut self, spacing_ns: u64) {
         self.spacing_ns = spacing_ns.max(1_000);
     }
@@ -236,8 +236,8 @@ impl LogEncoder {
         let elapsed_ns = now_ns.saturating_sub(self.begin_ns);
         let early_ns = (elapsed_ns / 2).clamp(FIRST_CHECKPOINT_NS, CHECKPOINT_NS);
         let large_ns = self.checkpoint_bytes * (1_000_000_000 / CHECKPOINT_BYTES);
-        let apart_ns = early_ns.max(elapsed_ns / CHECKPOINT_SHARE).max(large_ns);
-        now_ns.saturating_sub(self.checkpoint_ns) >= apart_ns
+        let interval_ns = early_ns.max(elapsed_ns / CHECKPOINT_SHARE).max(large_ns);
+        now_ns.saturating_sub(self.checkpoint_ns) >= interval_ns
     }
 
     /// Takes a provisional report: what remains if the run is killed before the next one.

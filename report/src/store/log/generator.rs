@@ -30,7 +30,7 @@ pub struct Generator {
     brackets: Brackets,
 }
 
-/// One counter: where it stands and when it moves next.
+/// One counter: its value and the time of its next change.
 #[derive(Debug, Clone, Copy)]
 struct Counter {
     next_ns: u64,

@@ -101,7 +101,7 @@ pub struct PolicyRecord {
     pub at_ns: u64,
     /// The source, counted from 0 as the run held them.
     pub source: u32,
-    /// Its name, as its domains have it; empty where nobody said.
+    /// Its name, as in its domains; empty if not known.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// The domain, by the index that readings use; `None`: all of the source's.
@@ -128,7 +128,7 @@ pub struct PricingRecord {
     pub unit: String,
     /// Grid zone; empty where the factor belongs to none.
     pub zone: String,
-    /// Who says so.
+    /// The source of the value.
     pub source: String,
     /// Kind of intensity, such as `lifecycle-average-production`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -96,7 +96,7 @@ impl<R: Read + Seek> Scanner<R> {
         Ok(Head::parse(&bytes).filter(|head| head.length as u64 <= self.end - self.at))
     }
 
-    /// Reads a body and tells whether its checksum is right.
+    /// Reads a body and returns whether its checksum is right.
     fn whole(&mut self, head: &Head, keep: bool, payload: &mut Vec<u8>) -> io::Result<bool> {
         payload.clear();
         let (mut left, mut slot, mut checksum) = (head.length, head.slot_bytes(), head.checksum());

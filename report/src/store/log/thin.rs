@@ -8,7 +8,7 @@ use super::{GaugeReading, MAX_POINTS};
 
 /// Bytes of gauges that are kept, names included.
 const GAUGE_BYTES: usize = 8 << 20;
-/// Memory of a gauge beside its text: three strings and a number.
+/// Memory of a gauge in addition to its text: three strings and a number.
 const GAUGE_COST: usize = 96;
 
 /// Readings of all domains, at most [`MAX_POINTS`].

@@ -92,7 +92,7 @@ impl LogWriter {
     }
 
     /// As [`LogWriter::create`]; a thread of its own looks once how large the folder of runs has become, see
-    /// [`LogWriter::notice`]: at once, as a run may be short, and beside the log, as a large folder takes long.
+    /// [`LogWriter::notice`]: at once, because a run can be short, and not in the log's thread, because a large folder takes long.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -119,7 +119,7 @@ impl LogWriter {
         let thread = Thread { backlog, inbox, spare, shared: Arc::clone(&shared), pace };
         thread::Builder::new().name("eco2-log".into()).spawn(move || {
             thread.run();
-            // Nobody may be waiting any more.
+            // The waiting thread may be gone.
             ended.send(()).ok();
         })?;
         Ok(Self { frames, spares, done, shared, warned: false })

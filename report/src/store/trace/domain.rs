@@ -31,7 +31,7 @@ const KEYS: [&str; 17] = [
 enum Unit {
     /// 10^-places joules or watts: 6 for micro, 3 for milli, 0 for the unit itself.
     Named { places: u8 },
-    /// So many joules or watts.
+    /// Joules or watts per raw unit.
     Raw(Scale),
 }
 
@@ -134,7 +134,7 @@ fn unit(kind: Kind, text: &str, scale: Option<&str>) -> Result<Unit, LineFault> 
         (Kind::Power, _) => return Err(word("unit", text, "uW, mW, W, raw for kind=power")),
     };
     match scale {
-        // Saying twice what the unit says is harmless; contradicting it is not.
+        // A scale that repeats the unit is harmless; one that contradicts it is an error.
         Some(text) if text.parse().ok().and_then(Scale::from_base_per_raw) != power_of_ten(places) => {
             Err(LineFault::Scale(clip(text)))
         }

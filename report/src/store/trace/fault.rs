@@ -6,7 +6,7 @@ use super::format::{HEADER, MAX_LINE_BYTES, MAX_TRACE_DOMAINS, TRACE_SCHEMA};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LineFault {
-    /// Nothing says that this is a trace.
+    /// The line with the schema is missing.
     #[error("no line `# {TRACE_SCHEMA}`; put it first, or check that this file is a trace")]
     NoSchema,
     /// A later version of the format.
@@ -90,7 +90,7 @@ pub enum LineFault {
         known: String,
     },
     /// An attribute twice in one line.
-    #[error("attribute `{0}` stands twice in the line; remove one")]
+    #[error("attribute `{0}` occurs twice in the line; remove one")]
     DuplicateKey(&'static str),
     /// An attribute that must be there.
     #[error("`# {line}` needs {key}")]

@@ -22,7 +22,7 @@ impl<W: Write> TraceWriter<W> {
     /// Begins a trace.
     ///
     /// # Errors
-    /// What the target says; so for every method.
+    /// The target's errors, as for every method.
     pub fn new(mut out: W) -> io::Result<Self> {
         writeln!(out, "# {TRACE_SCHEMA}")?;
         Ok(Self { out, ids: Vec::new(), header: false })
@@ -31,7 +31,7 @@ impl<W: Write> TraceWriter<W> {
     /// Declares further domains; readings name them by index, counted over all calls.
     ///
     /// # Errors
-    /// What the target says.
+    /// The target's errors.
     pub fn domains(&mut self, domains: &[Domain]) -> io::Result<()> {
         for domain in domains {
             let id = encode(&domain.id);
@@ -44,7 +44,7 @@ impl<W: Write> TraceWriter<W> {
     /// Writes one reading.
     ///
     /// # Errors
-    /// [`io::ErrorKind::InvalidInput`] for an index that was not declared, else what the target says.
+    /// [`io::ErrorKind::InvalidInput`] for an index that was not declared, else the target's errors.
     pub fn reading(&mut self, domain: u32, reading: &Reading) -> io::Result<()> {
         if !self.header {
             writeln!(self.out, "{HEADER}")?;
@@ -62,7 +62,7 @@ impl<W: Write> TraceWriter<W> {
     /// Writes one span.
     ///
     /// # Errors
-    /// What the target says.
+    /// The target's errors.
     pub fn span(&mut self, name: &str, begin_ns: u64, end_ns: u64) -> io::Result<()> {
         writeln!(self.out, "# span name={} begin_ns={begin_ns} end_ns={end_ns}", encode(name))
     }
@@ -70,7 +70,7 @@ impl<W: Write> TraceWriter<W> {
     /// Ends the trace with the run's begin and end, flushes, and hands the target back.
     ///
     /// # Errors
-    /// What the target says.
+    /// The target's errors.
     pub fn finish(mut self, run: Option<(u64, u64)>) -> io::Result<W> {
         if let Some((begin_ns, end_ns)) = run {
             writeln!(self.out, "# run begin_ns={begin_ns} end_ns={end_ns}")?;

@@ -33,7 +33,7 @@ fn k18_a_small_log_of_many_readings_is_held_thinned() {
     let contents = parse(&log).unwrap();
     assert_eq!(contents.domains.len(), 4096);
     assert!(contents.thinned);
-    // One reading of each domain is the newest and is kept beside the others.
+    // One reading of each domain is the newest and is kept in addition to the others.
     assert!(contents.history.len() <= MAX_POINTS + 4096, "{}", contents.history.len());
 }
 

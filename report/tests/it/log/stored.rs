@@ -1,4 +1,4 @@
-//! Logs that earlier versions wrote, stored as they were: they are read for ever.
+//! Stored logs of earlier versions, which every version can read.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

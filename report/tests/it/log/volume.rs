@@ -134,7 +134,7 @@ fn k18_the_summary_is_read_from_the_end_of_a_log() {
     assert_eq!((summary.run_id.as_str(), summary.exit_code), ("20260102-030405-abcd", Some(0)));
     assert_eq!((summary.energy.low_uj, summary.grams_high), (1_200_000_000, Some(0.0237)));
     assert_eq!(parse(&log).unwrap().summary, Some(summary));
-    // A killed run has none; what it left says the same, provisionally.
+    // A killed run has none; its last checkpoint has the same values, provisionally.
     std::fs::write(&path, &log[..log.len() - 1]).unwrap();
     assert_eq!(read_summary(&path).unwrap(), LogSummary::of(&fixture::report()));
     std::fs::write(&path, [log, default_encoder().take(Vec::new())].concat()).unwrap();
@@ -187,9 +187,9 @@ fn intensities_of_one_source_and_two_answers_are_two_pricing_records() {
     let later = eco2_core::schema::CarbonSegment { answer_sha256: Some("99".repeat(32)), ..carbon.segments[0].clone() };
     let first = carbon.segments[0].clone();
     carbon.segments.extend([later, first]);
-    let told: Vec<_> =
+    let notices: Vec<_> =
         PricingRecord::of(&report).into_iter().map(|one| (one.answer_sha256.unwrap(), one.slots.len())).collect();
-    assert_eq!(told, [("cd".repeat(32), 2), ("99".repeat(32), 1)]);
+    assert_eq!(notices, [("cd".repeat(32), 2), ("99".repeat(32), 1)]);
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn a_decision_on_an_undeclared_domain_is_skipped_and_a_global_index_written() {
 }
 
 #[test]
-fn k18_a_run_of_a_moment_is_told_of_a_folder_that_has_grown_large() {
+fn k18_short_run_gets_the_notice_of_a_large_folder() {
     let runs = tempfile::tempdir().unwrap();
     let old = std::fs::File::create(runs.path().join("old.eco2log")).unwrap();
     old.set_len((1 << 30) + 1).unwrap();
@@ -216,7 +216,7 @@ fn k18_a_run_of_a_moment_is_told_of_a_folder_that_has_grown_large() {
         if let Some(notice) = writer.notice() {
             break notice;
         }
-        assert!(begun.elapsed().as_secs() < 4, "nothing was told");
+        assert!(begun.elapsed().as_secs() < 4, "no notice");
         std::thread::sleep(std::time::Duration::from_millis(1));
     };
     assert!(notice.contains("1.0 GiB"), "{notice}");

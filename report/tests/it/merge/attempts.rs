@@ -43,7 +43,7 @@ fn f39_a_gap_within_a_record_is_missing_or_another_ranks() {
 }
 
 #[test]
-fn f39_a_command_with_a_rank_of_its_own_is_no_rank_beside_those_below_it() {
+fn f39_command_with_a_rank_variable_is_no_rank_next_to_those_below_it() {
     let mut list = vec![report(&Seen { part: "outer".into(), ..rank(0, 1, 0, 110) })];
     for (attempt, from_s, to_s) in [(0, 5, 50), (1, 80, 100)] {
         let below = (0..8).map(|at| report(&Seen { attempt, ..rank(at, 8, from_s, to_s) }));
@@ -56,7 +56,7 @@ fn f39_a_command_with_a_rank_of_its_own_is_no_rank_beside_those_below_it() {
 }
 
 #[test]
-fn f37_the_commands_record_stands_in_on_a_machine_of_missing_ranks() {
+fn f37_command_record_replaces_missing_ranks_of_a_machine() {
     let command = Seen { boot: "b1", ..other("job", "command", 0, 100) };
     let merged = all(&[rank(0, 2, 10, 90), command.clone()]);
     assert_eq!((merged.energy.total_uj.unwrap(), merged.merge.as_ref().unwrap().machines), (2 * truth(80), 2));
@@ -66,7 +66,7 @@ fn f37_the_commands_record_stands_in_on_a_machine_of_missing_ranks() {
 }
 
 #[test]
-fn f39_what_overlaps_is_summed_while_nobody_reads_what_it_overlaps() {
+fn f39_overlapping_device_is_summed_while_the_overlapped_one_is_not_read() {
     let with = |seen: Seen, package: bool| {
         let mut report = report(&seen);
         let mut module = device("module", Component::Other, 50, seen.to_ns - seen.from_ns);
@@ -105,15 +105,15 @@ fn f38_trainings_that_one_process_started_in_turn_are_noticed() {
         }))
     };
     let guessed = of("launch-0123abcd-7-9876").unwrap();
-    assert!(told(&guessed, "starts-uncounted").starts_with("launch-0123abcd-7-9876 was started 2 times"));
+    assert!(event_text(&guessed, "starts-uncounted").starts_with("launch-0123abcd-7-9876 was started 2 times"));
     assert!(!kinds(&of("given").unwrap()).contains(&"starts-uncounted"));
 }
 
 #[test]
-fn f39_what_was_left_out_is_told_by_every_later_merge() {
+fn f39_unreadable_records_are_listed_by_every_later_merge() {
     let left_out = ["b.json: no report".to_owned()];
     let merged = eco2_report::merge_without(&[report(&rank(0, 1, 0, 10))], &left_out).unwrap();
-    assert_eq!(told(&merged, "record-unreadable"), "left out: b.json: no report");
+    assert_eq!(event_text(&merged, "record-unreadable"), "left out: b.json: no report");
     assert_eq!(json(&joined(&[&merged])).unwrap(), json(&merged).unwrap());
     let both = eco2_report::merge_without(std::slice::from_ref(&merged), &left_out).unwrap();
     assert_eq!(json(&both).unwrap(), json(&merged).unwrap(), "each once");

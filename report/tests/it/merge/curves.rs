@@ -20,13 +20,13 @@ fn without_gpu(seen: &Seen) -> Report {
 }
 
 #[test]
-fn k01_a_merged_curve_has_no_upper_bound_from_the_first_instant_that_nobody_read() {
+fn k01_merged_curve_has_no_upper_bound_from_the_first_unread_instant() {
     // 100 W, read for 10 s in the middle of 100 s.
     let merged = merge(&[without_gpu(&rank(0, 2, 100, 200)), report(&rank(1, 2, 150, 160))]).unwrap();
     let curve = gpu(&merged);
     assert_eq!(curve.energy_uj.last(), Some(&(GPU_W * 10_000_000)));
     assert!(curve.high_uj.iter().all(Option::is_none), "{curve:?}");
-    // Before that, 100 s that somebody read: bounded until they end.
+    // The 100 s before were read: bounded until they end.
     let second = |rank| Seen { attempt: 1, ..rank };
     let parts = [
         report(&rank(0, 2, 100, 200)),

@@ -25,8 +25,8 @@ fn k07_two_runs_on_one_gpu_at_one_time_are_counted_once() {
     let bounds = (groups[0].low_uj, groups[0].high_uj);
     assert!(bounds.0 <= joules(15).unwrap() && bounds.1 >= joules(15), "{bounds:?}");
     assert_eq!(groups[0].runs, ["a", "b"]);
-    let apart = by_label(&reports(&[other("a", "pa", 0, 10), other("b", "pb", 10, 20)]), "team");
-    assert_eq!(apart[0].energy_uj, joules(20), "one after the other");
+    let separate = by_label(&reports(&[other("a", "pa", 0, 10), other("b", "pb", 10, 20)]), "team");
+    assert_eq!(separate[0].energy_uj, joules(20), "one after the other");
     let elsewhere = Seen { boot: "b1", ..other("b", "pb", 5, 15) };
     let machines = by_label(&reports(&[other("a", "pa", 0, 10), elsewhere]), "team");
     assert_eq!(machines[0].energy_uj, joules(20), "on two machines");

@@ -1,5 +1,5 @@
-//! Merged, grouped and compared totals against an oracle that goes through time second by second: of each device of each
-//! machine the best that anybody saw, and not known where somebody had the device and nobody read it.
+//! Merged energy checked against a simulation second by second: of each device on each machine the best reading counts, and
+//! the energy is not known in a second in which a part has the device and no part read it.
 
 use eco2_core::schema::*;
 use eco2_core::{Component, Quality, RangeKind, Stretch};
@@ -69,7 +69,7 @@ struct Oracle {
     missing_s: u64,
 }
 
-/// Goes through the seconds in which `counts` says that the machine's energy belongs to the sum.
+/// Goes through the seconds in which the machine's energy belongs to the sum by `counts`.
 fn oracle(processes: &[Process], counts: impl Fn(&str, u64) -> bool) -> Oracle {
     let mut sum = Oracle::default();
     for machine in ["b0", "b1"] {
@@ -220,7 +220,7 @@ proptest! {
         }
         let devices = merged.devices.iter().filter_map(|device| device.energy_uj).reduce(|sum, uj| sum + uj);
         prop_assert_eq!(devices, oracle.uj);
-        // Merging what was merged, and comparing it, says the same.
+        // Merging the merged report again gives the same.
         let again = merge(&[merged.clone(), reports[0].clone()]).unwrap();
         prop_assert_eq!(&again.energy, energy);
         let row = &compare(std::slice::from_ref(&merged), Some(eco2_grid::carbon::FunctionalUnit::Run), &[]).runs[0];

@@ -4,7 +4,7 @@ use eco2_core::schema::{Cost, Energy, Report, Supplements};
 use eco2_grid::Pue;
 use eco2_report::{merge, summary_json};
 
-use super::{Seen, rank, report, told};
+use super::{Seen, event_text, rank, report};
 
 const DIRECT: &str = "direct-average-production";
 const LIFECYCLE: &str = "lifecycle-average-production";
@@ -15,7 +15,7 @@ fn attempt(number: u32) -> Seen {
     Seen { attempt: number, ..rank(0, 1, u64::from(number) * 20, u64::from(number) * 20 + 10) }
 }
 
-fn weighed(seen: &Seen, kind: Option<&str>) -> Report {
+fn priced(seen: &Seen, kind: Option<&str>) -> Report {
     let mut report = report(seen);
     report.carbon.as_mut().unwrap().segments[0].kind = kind.map(str::to_owned);
     report
@@ -46,12 +46,12 @@ fn at_pue(seen: &Seen, pue: f64) -> Report {
 #[test]
 fn k09_grams_of_different_kinds_are_never_added() {
     for other in [DIRECT, MARGINAL] {
-        let parts = [weighed(&attempt(0), Some(LIFECYCLE)), weighed(&attempt(1), Some(other))];
+        let parts = [priced(&attempt(0), Some(LIFECYCLE)), priced(&attempt(1), Some(other))];
         let merged = merge(&parts).unwrap();
         let carbon = merged.carbon.as_ref().unwrap();
         assert_eq!((carbon.grams, carbon.low, carbon.high, carbon.range_kind), (None, 0.0, None, None));
-        assert_eq!(carbon.segments.len(), 2, "what each part weighs can still be computed");
-        let text = told(&merged, "kinds-differ");
+        assert_eq!(carbon.segments.len(), 2, "the grams of each part can still be computed");
+        let text = event_text(&merged, "kinds-differ");
         assert!(text.contains(LIFECYCLE) && text.contains(other) && text.contains("--zone"), "{text}");
         let summary: serde_json::Value = serde_json::from_str(&summary_json(&merged).unwrap()).unwrap();
         assert!(!summary.to_string().contains("400.0"), "no mean of two kinds: {summary}");
@@ -61,8 +61,8 @@ fn k09_grams_of_different_kinds_are_never_added() {
 }
 
 #[test]
-fn k09_a_kind_that_nobody_states_goes_with_any_other() {
-    let parts = [weighed(&attempt(0), Some(DIRECT)), weighed(&attempt(1), None)];
+fn k09_unstated_kind_combines_with_any_other() {
+    let parts = [priced(&attempt(0), Some(DIRECT)), priced(&attempt(1), None)];
     let merged = merge(&parts).unwrap();
     assert!(merged.carbon.unwrap().grams.is_some());
     assert!(merged.events.iter().all(|event| event.kind != "kinds-differ"));
@@ -73,7 +73,7 @@ fn k09_money_of_two_currencies_is_never_added() {
     let merged = merge(&[paid(&attempt(0), Some("EUR")), paid(&attempt(1), Some("USD"))]).unwrap();
     assert_eq!(merged.carbon.as_ref().unwrap().cost, None);
     assert!(merged.carbon.as_ref().unwrap().grams.is_some());
-    let text = told(&merged, "currencies-differ");
+    let text = event_text(&merged, "currencies-differ");
     assert!(text.contains("EUR and USD") && text.contains("--currency"), "{text}");
     let parts = [paid(&attempt(0), Some("EUR")), paid(&attempt(1), Some("EUR"))];
     let alone: f64 = parts.iter().filter_map(|part| part.carbon.as_ref()?.cost).sum();
@@ -86,7 +86,7 @@ fn k09_a_merged_pue_is_the_one_that_was_stated() {
     let odd = Seen { to_ns: attempt(0).to_ns + 25, ..attempt(0) };
     let [one, two] = [at_pue(&odd, 1.3), at_pue(&attempt(1), 1.3)];
     assert_eq!(merge(&[one.clone(), two.clone()]).unwrap().energy.pue, 1.3, "not 1.2999999993");
-    // A mean weighed with the energies, 10 s at 1.3 and 30 s at 1.5.
+    // The mean weighted by energy: 10 s at 1.3 and 30 s at 1.5.
     let longer = Seen { attempt: 1, ..rank(0, 1, 20, 50) };
     let energy = merge(&[one.clone(), at_pue(&longer, 1.5)]).unwrap().energy;
     assert!((energy.pue - 1.45).abs() < 1e-8, "{}", energy.pue);
@@ -99,7 +99,7 @@ fn k09_a_merged_pue_is_the_one_that_was_stated() {
     assert_eq!(merge(&[one, idle]).unwrap().energy.pue, 1.3);
 }
 
-/// A process that read nothing: what it stands for has no energy and no segment.
+/// A process that read nothing: no energy and no segment.
 fn blind(seen: &Seen) -> Report {
     let mut report = unweighed(seen);
     report.devices.clear();
@@ -130,10 +130,10 @@ fn k01_a_longer_part_that_read_nothing_leaves_the_figures_to_one_that_did() {
 }
 
 #[test]
-fn k01_energy_that_nobody_weighed_opens_the_grams_and_takes_none_away() {
+fn k01_unpriced_energy_opens_the_upper_bound_of_the_grams_only() {
     let elsewhere = Seen { boot: "b1", ..rank(1, 2, 100, 200) };
     let merged = merge(&[report(&rank(0, 2, 100, 200)), unweighed(&elsewhere)]).unwrap();
-    // 12 kJ at 400 g a kilowatt-hour; the other machine's 12 kJ may weigh anything and cost anything.
+    // 12 kJ at 400 g a kilowatt-hour; the emissions and cost of the other machine's 12 kJ are not known.
     let carbon = merged.carbon.unwrap();
     let grams = 12.0 / 3_600.0 * 400.0;
     assert!((carbon.grams.unwrap() - grams).abs() < 1e-9 && (carbon.low - grams).abs() < 1e-9, "{carbon:?}");
