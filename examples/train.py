@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""A small real training run: a two-layer network learns to classify points of three spiral arms.
+"""A small real training run: a two-layer network learns to classify the points of three spiral arms.
 
-Python standard library only, one core, the same result every time (the seed is fixed). It works for about five
-seconds, which is long enough for an energy counter to move. Prints the mean loss of every epoch and, at the end,
+Uses only the Python standard library and one core; the seed is fixed, so every run has the same result. It takes about
+five seconds, which is long enough for an energy counter to change. Prints the mean loss of every epoch and, at the end,
 the share of unseen points that it classifies correctly.
 
     python3 examples/train.py [--epochs N] [--seconds N]

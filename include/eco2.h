@@ -1,9 +1,14 @@
-/* eco2: the energy and carbon of machine-learning training, with bounds. SPDX: MIT OR Apache-2.0
+/* eco2: energy use and emissions of machine-learning training, with an uncertainty range. SPDX: MIT OR Apache-2.0
  *
- * Functions return ECO2_OK (0) or a code; eco2_last_error() says why. Results go to the last parameters, on success
- * only. A meter may be used by many threads at once; recording is wait-free. Set struct_size before you pass a struct.
- * Nothing is printed, no signal handler is installed, no fault of measuring ends the program. In a forked child every
- * call on the parent's meter gives ECO2_ERR_FORKED; it may open its own. Not to be called from signal handlers.
+ * Functions return ECO2_OK (0) or a status code; eco2_last_error() has the reason. They write results to the last
+ * parameters, on success only. Several threads may use a meter at once; recording is wait-free. Set struct_size before
+ * you pass a struct. The library prints nothing and installs no signal handler, and no measurement error ends the
+ * program. In a forked child every call on the parent's meter returns ECO2_ERR_FORKED; the child may open its own. Do not
+ * call the library from signal handlers.
+ *
+ * Meter: one measured run. Device: one measured quantity, such as a CPU package or a GPU board. Span: a named stretch of
+ * time on one thread. Step: a span whose end begins the next one. Complete programs are at eco2_meter_open(),
+ * eco2_span_begin(), eco2_budget_check(), eco2_plan() and eco2_register_source().
  *
  * Written by scripts/header from the library's source: do not edit. */
 
@@ -39,7 +44,7 @@
 #define ECO2_ERR_ARGUMENT 3
 
 /*
- The struct_size of a struct is wrong, or its unknown tail is not zero.
+ The struct_size of a struct is wrong, or fields that this version does not know are not zero.
  */
 #define ECO2_ERR_STRUCT_SIZE 4
 
@@ -104,12 +109,12 @@
 #define ECO2_ERR_VERSION 40
 
 /*
- Not known, or without an upper bound; stands where an unsigned 64-bit figure is missing. Never 0.
+ Value of an unsigned 64-bit field that is not known, or of an upper bound that does not exist. Never 0.
  */
 #define ECO2_UNKNOWN UINT64_MAX
 
 /*
- Level of a log message: something did not work.
+ Level of a log message: an operation failed.
  */
 #define ECO2_LOG_ERROR 1
 
@@ -124,17 +129,17 @@
 #define ECO2_WORK_HAS_LOSS 1
 
 /*
- The edges of a name's spans do nothing about queued GPU work; so it is unless declared.
+ Spans of a name begin and end without a wait for queued GPU work; the default.
  */
 #define ECO2_SYNC_NONE 0
 
 /*
- The host waits for the device at every edge.
+ The host waits for the device when a span begins and ends.
  */
 #define ECO2_SYNC_SYNCHRONIZE 1
 
 /*
- The device stamps the edges itself.
+ The device records itself when a span begins and ends.
  */
 #define ECO2_SYNC_EVENT 2
 
@@ -144,12 +149,12 @@
 #define ECO2_NOW_COMPLETE 1
 
 /*
- Figures that may still change: a counter's next update is awaited.
+ Values that may still change with a counter's next update.
  */
 #define ECO2_STATE_PROVISIONAL 0
 
 /*
- Figures that do not change any more.
+ Values that do not change any more.
  */
 #define ECO2_STATE_FINAL 1
 
@@ -189,7 +194,7 @@
 #define ECO2_QUALITY_ESTIMATED 2
 
 /*
- Generated, because it was asked for.
+ Generated, because an option requested it.
  */
 #define ECO2_QUALITY_SYNTHETIC 3
 
@@ -199,7 +204,7 @@
 #define ECO2_QUALITY_MISSING 4
 
 /*
- Nothing is known, so a range promises nothing.
+ Nothing is known, so there is no range.
  */
 #define ECO2_RANGE_UNKNOWN 0
 
@@ -224,7 +229,7 @@
 #define ECO2_TEXT_ID 0
 
 /*
- Text of a device: what a person calls it.
+ Text of a device: its name for people.
  */
 #define ECO2_TEXT_NAME 1
 
@@ -237,6 +242,16 @@
  Text of a device: the source that reads it.
  */
 #define ECO2_TEXT_SOURCE 3
+
+/*
+ Text of a device: the model of its hardware (`AMD EPYC 7763`); empty where it is not known. Since 0.2.
+ */
+#define ECO2_TEXT_MODEL 4
+
+/*
+ Text of a device: how its energy was estimated; empty for a sensor. Since 0.2.
+ */
+#define ECO2_TEXT_METHOD 5
 
 /*
  The domain is a counter of energy.
@@ -264,7 +279,7 @@
 #define ECO2_FAULT_UNSUPPORTED 103
 
 /*
- The device says that it has no value now.
+ The device reports that it has no value now.
  */
 #define ECO2_FAULT_NOT_AVAILABLE 104
 
@@ -314,12 +329,12 @@
 #define ECO2_REPORT_CODECARBON 6
 
 /*
- The figures in the names and units of HF Eco2AI, as JSON.
+ The values in the names and units of HF Eco2AI, as JSON.
  */
 #define ECO2_REPORT_HF_JSON 7
 
 /*
- Software carbon intensity with all that it is made of, as JSON.
+ Software carbon intensity with all its terms, as JSON.
  */
 #define ECO2_REPORT_SCI 8
 
@@ -334,12 +349,12 @@
 #define ECO2_REPORT_BOAMPS 10
 
 /*
- Bought electricity by method and stretch of time, with factors and sources, as CSV.
+ Purchased electricity by method and period, with factors and sources, as CSV.
  */
 #define ECO2_REPORT_SCOPE2 11
 
 /*
- The energy figures that Annex XI of the EU AI Act names, as JSON.
+ The energy values that Annex XI of the EU AI Act names, as JSON.
  */
 #define ECO2_REPORT_AI_ACT 12
 
@@ -379,12 +394,12 @@
 #define ECO2_POWERS_ONE_INTENSITY 2
 
 /*
- Every limit is far, or there is none.
+ No limit is close, or there is none.
  */
 #define ECO2_BUDGET_GO 0
 
 /*
- Most of a limit is spent, or the forecast is over it.
+ Most of a limit is spent, or the forecast exceeds it.
  */
 #define ECO2_BUDGET_WARN 1
 
@@ -394,8 +409,8 @@
 #define ECO2_BUDGET_STOP 2
 
 /*
- Graver than a warning, milder than a stop: wait for a cleaner hour, or for somebody to decide. Given only where an
- option asks for it. Since 0.1.
+ Between a warning and a stop: wait for an hour with a lower carbon intensity, or for a person to decide. Returned only
+ where an option enables it. Since 0.1.
  */
 #define ECO2_BUDGET_PAUSE 3
 
@@ -420,7 +435,7 @@
 #define ECO2_ABI_VERSION 1
 
 /*
- One measured run. Opaque: only the library knows what is in it.
+ One measured run. Opaque: only the library knows its contents.
  */
 typedef struct eco2_meter eco2_meter;
 
@@ -436,7 +451,7 @@ typedef void (*eco2_log_fn)(void *user_data, int32_t level, const char *text);
 typedef void (*eco2_destroy_fn)(void *user_data);
 
 /*
- What a step did. Zero the struct, set struct_size, then the fields.
+ Work of one step. Zero the struct, set struct_size, then the fields.
  */
 typedef struct eco2_work {
   /*
@@ -456,13 +471,13 @@ typedef struct eco2_work {
    */
   uint64_t tokens;
   /*
-   Loss, if the flag says so; a value that is not finite is ignored.
+   Loss, if `flags` has ECO2_WORK_HAS_LOSS; a value that is not finite is ignored.
    */
   double loss;
 } eco2_work;
 
 /*
- Energy at an instant, extrapolated from the last readings: provisional by nature. Set struct_size before the call.
+ Energy at an instant, extrapolated from the last readings: always provisional. Set struct_size before the call.
  */
 typedef struct eco2_energy_now {
   /*
@@ -496,7 +511,7 @@ typedef struct eco2_span_sum {
    */
   int32_t state;
   /*
-   What was declared of the edges: ECO2_SYNC_...
+   How begin and end were declared: ECO2_SYNC_...
    */
   int32_t sync;
   /*
@@ -516,19 +531,19 @@ typedef struct eco2_span_sum {
    */
   uint64_t energy_uj;
   /*
-   At least, microjoules.
+   Lower bound, microjoules.
    */
   uint64_t low_uj;
   /*
-   At most, microjoules; ECO2_UNKNOWN: no upper bound.
+   Upper bound, microjoules; ECO2_UNKNOWN: none.
    */
   uint64_t high_uj;
   /*
-   At least, without any assumption on power, microjoules.
+   Lower bound without any assumption on power, microjoules.
    */
   uint64_t free_low_uj;
   /*
-   At most, without any assumption on power, microjoules; ECO2_UNKNOWN: no upper bound.
+   Upper bound without any assumption on power, microjoules; ECO2_UNKNOWN: none.
    */
   uint64_t free_high_uj;
   /*
@@ -536,7 +551,7 @@ typedef struct eco2_span_sum {
    */
   double range_percent;
   /*
-   What that range promises: ECO2_RANGE_...
+   Kind of that range: ECO2_RANGE_...
    */
   int32_t range_kind;
   /*
@@ -546,7 +561,7 @@ typedef struct eco2_span_sum {
 } eco2_span_sum;
 
 /*
- A device's figures until now. Set struct_size before the call.
+ A device's values until now. Set struct_size before the call.
  */
 typedef struct eco2_device {
   /*
@@ -570,11 +585,11 @@ typedef struct eco2_device {
    */
   uint64_t energy_uj;
   /*
-   At least, microjoules; ECO2_UNKNOWN if nothing is known.
+   Lower bound, microjoules; ECO2_UNKNOWN if nothing is known.
    */
   uint64_t low_uj;
   /*
-   At most, microjoules; ECO2_UNKNOWN: no upper bound.
+   Upper bound, microjoules; ECO2_UNKNOWN: none.
    */
   uint64_t high_uj;
   /*
@@ -594,7 +609,7 @@ typedef struct eco2_device {
    */
   double mean_w;
   /*
-   Highest power seen, watts; NaN if not known.
+   Highest power measured, watts; NaN if not known.
    */
   double peak_w;
   /*
@@ -602,11 +617,11 @@ typedef struct eco2_device {
    */
   double gain_percent;
   /*
-   At least, without any assumption on power, microjoules; ECO2_UNKNOWN if nothing is known.
+   Lower bound without any assumption on power, microjoules; ECO2_UNKNOWN if nothing is known.
    */
   uint64_t free_low_uj;
   /*
-   At most, without any assumption on power, microjoules; ECO2_UNKNOWN: no upper bound.
+   Upper bound without any assumption on power, microjoules; ECO2_UNKNOWN: none.
    */
   uint64_t free_high_uj;
   /*
@@ -614,7 +629,7 @@ typedef struct eco2_device {
    */
   double range_percent;
   /*
-   What that range promises: ECO2_RANGE_...
+   Kind of that range: ECO2_RANGE_...
    */
   int32_t range_kind;
   /*
@@ -624,15 +639,15 @@ typedef struct eco2_device {
 } eco2_device;
 
 /*
- What became of the budget. Set struct_size before the call.
+ State of the budget. Set struct_size before the call.
  */
 typedef struct eco2_budget {
   /*
-   sizeof(eco2_budget).
+   sizespent(eco2_budget).
    */
   uint32_t struct_size;
   /*
-   ECO2_BUDGET_GO, ECO2_BUDGET_WARN, ECO2_BUDGET_PAUSE or ECO2_BUDGET_STOP: the gravest of all limits.
+   ECO2_BUDGET_GO, ECO2_BUDGET_WARN, ECO2_BUDGET_PAUSE or ECO2_BUDGET_STOP: the most severe of all limits.
    */
   int32_t decision;
   /*
@@ -644,7 +659,7 @@ typedef struct eco2_budget {
    */
   uint32_t reserved;
   /*
-   Spent of the limit of which most is spent, as a share of it; 0 without limits, not a number where no limit's is known.
+   Highest share of a limit that is spent; 0 without limits, NaN where no spent amount is known.
    */
   double share;
   /*
@@ -656,7 +671,7 @@ typedef struct eco2_budget {
    */
   uint32_t reserved2;
   /*
-   Spent so far; not a number without limits, as all below, and where it is not known: the decision is then a warning.
+   Spent so far; NaN where it is not known (the decision is then a warning), and without limits, as all fields below.
    */
   double spent;
   /*
@@ -664,11 +679,11 @@ typedef struct eco2_budget {
    */
   double limit;
   /*
-   Held back for what goes by until the next look, and as a reserve.
+   Held back for the energy until the next check, and as a reserve.
    */
   double held;
   /*
-   What will have been spent at the end; not a number without a forecast, as the three below.
+   Forecast of the amount at the end of the run; NaN without a forecast, as the next three fields.
    */
   double finish;
   /*
@@ -684,15 +699,15 @@ typedef struct eco2_budget {
    */
   double finish_p90;
   /*
-   Lower bound of `spent`; not a number where there is none: without limits, and of money, as a price may be negative.
+   Lower bound of `spent`; NaN where there is none: without limits, and for money, because a price may be negative.
    */
   double low;
   /*
-   Upper bound of `spent`; not a number where there is none: the decision is then a warning at least.
+   Upper bound of `spent`; NaN where there is none: the decision is then at least a warning.
    */
   double high;
   /*
-   Share of the energy that has the quality below, percent; not a number where nothing is known.
+   Share of the energy that has the quality below, percent; NaN where nothing is known.
    */
   double quality_percent;
   /*
@@ -706,7 +721,7 @@ typedef struct eco2_budget {
 } eco2_budget;
 
 /*
- Columns of intervals and where their impact goes. Zero the struct, set struct_size, then the fields.
+ Columns of intervals, and output columns for their energy and emissions. Zero the struct, set struct_size, then the fields.
  */
 typedef struct eco2_batch {
   /*
@@ -714,7 +729,7 @@ typedef struct eco2_batch {
    */
   uint32_t struct_size;
   /*
-   What `amount` holds: ECO2_BATCH_...
+   Meaning of `amount`: ECO2_BATCH_...
    */
   int32_t kind;
   /*
@@ -722,11 +737,11 @@ typedef struct eco2_batch {
    */
   uint64_t count;
   /*
-   Microjoules or microwatts, as `kind` says.
+   Microjoules or microwatts, depending on `kind`.
    */
   const uint64_t *amount;
   /*
-   Nanoseconds: durations, or instants where `kind` says so.
+   Nanoseconds: durations, or instants for ECO2_BATCH_TOTALS.
    */
   const uint64_t *time_ns;
   /*
@@ -742,30 +757,30 @@ typedef struct eco2_batch {
    */
   double price_per_tonne;
   /*
-   Kilowatt-hours of each interval, before PUE; NULL: not wanted.
+   Kilowatt-hours of each interval, before PUE; NULL: not needed.
    */
   double *kwh;
   /*
-   Mean power of each interval, watts, before PUE; NaN without a duration. NULL: not wanted.
+   Mean power of each interval, watts, before PUE; NaN without a duration. NULL: not needed.
    */
   double *watts;
   /*
-   Grams CO2e of each interval, PUE included; NaN: not known. NULL: not wanted.
+   Grams CO2e of each interval, PUE included; NaN: not known. NULL: not needed.
    */
   double *grams;
   /*
-   Grams a second; NaN without a duration. NULL: not wanted.
+   Grams per second; NaN without a duration. NULL: not needed.
    */
   double *grams_per_s;
   /*
-   Price of the grams in the price's currency; NaN without a price. NULL: not wanted.
+   Price of the grams in the price's currency; NaN without a price. NULL: not needed.
    */
   double *credit_cost;
 } eco2_batch;
 
 /*
- Columns of intervals of known mean power, and where their impact goes. Zero the struct, set struct_size, then the
- fields.
+ Columns of intervals of known mean power, and output columns for their energy and emissions. Zero the struct, set
+ struct_size, then the fields.
  */
 typedef struct eco2_powers {
   /*
@@ -812,17 +827,17 @@ typedef struct eco2_powers {
 } eco2_powers;
 
 /*
- Gives an element of a sequence; NULL: it has none there. CPython's `PyList_GetItem` is one.
+ Returns an element of a sequence; NULL: no such element. CPython's `PyList_GetItem` is one.
  */
 typedef void *(*eco2_item_fn)(void *sequence, ptrdiff_t index);
 
 /*
- Gives an element's number; -1 may mean that it is none. CPython's `PyFloat_AsDouble` is one.
+ Returns an element's number; -1 may mean that it is not a number. CPython's `PyFloat_AsDouble` is one.
  */
 typedef double (*eco2_number_fn)(void *item);
 
 /*
- Asked after a -1: not NULL if that was a failure. CPython's `PyErr_Occurred` is one.
+ Called after a -1: not NULL if that was a failure. CPython's `PyErr_Occurred` is one.
  */
 typedef void *(*eco2_failed_fn)(void);
 
@@ -855,11 +870,11 @@ typedef struct eco2_source_domain {
    */
   const char *domain;
   /*
-   What a person calls it; NULL: the id.
+   Name for people; NULL: the id.
    */
   const char *name;
   /*
-   Id of the domain that contains this one; NULL: none.
+   Id of the domain that contains this one; NULL: nrow.
    */
   const char *parent;
   /*
@@ -871,7 +886,7 @@ typedef struct eco2_source_domain {
    */
   uint64_t range;
   /*
-   The most it can draw, watts; 0: not known.
+   Highest power that it can draw, watts; 0: not known.
    */
   double max_w;
 } eco2_source_domain;
@@ -883,7 +898,7 @@ typedef struct eco2_source_domain {
 typedef int32_t (*eco2_read_fn)(void *user_data, uint32_t domain, uint64_t *value);
 
 /*
- A source of the program's own. Zero the struct, set struct_size, then the fields.
+ A source that the program implements. Zero the struct, set struct_size, then the fields.
  */
 typedef struct eco2_source {
   /*
@@ -899,7 +914,7 @@ typedef struct eco2_source {
    */
   const char *name;
   /*
-   The domains; each as long as the first one says. Copied.
+   The domains, all with the `struct_size` of the first. Copied.
    */
   const struct eco2_source_domain *domains;
   /*
@@ -907,7 +922,7 @@ typedef struct eco2_source {
    */
   eco2_read_fn read;
   /*
-   Handed to `read` and `destroy`.
+   Passed to `read` and `destroy`.
    */
   void *user_data;
   /*
@@ -935,25 +950,25 @@ const char *eco2_status_name(int32_t status);
 const char *eco2_version(void);
 
 /*
- The version of the interface that the library implements; other than ECO2_ABI_VERSION: do not call anything else.
+ The version of the interface that the library implements. If it differs from ECO2_ABI_VERSION, call nothing else.
 
  Any thread. Since 0.1.
  */
 uint32_t eco2_abi_version(void);
 
 /*
- Says why the last call that failed on this thread failed; an empty text if none did. Never NULL.
+ The reason why the last failed call on this thread failed; an empty text if none failed. Never NULL.
 
  Valid until the next call that fails on this thread, or until the thread ends. Any thread. Since 0.1.
  */
 const char *eco2_last_error(void);
 
 /*
- Sets who hears what the library has to say; NULL: nobody, as at the start and in a forked child.
+ Sets the function that takes the library's log messages; NULL for none, as at the start and in a forked child.
 
- The callback is called on the thread that opens or closes a meter or plans, before that call returns. It replaces the one
- before; `destroy`, if not NULL, is called with `user_data` when the callback was replaced and its last call is over.
- On failure the caller keeps `user_data`. Any thread. Since 0.1.
+ The callback is called on the thread that opens or closes a meter or plans, before that call returns. It replaces the
+ previous one; `destroy`, if not NULL, is called with `user_data` when the callback was replaced and its last call has
+ returned. On failure the caller keeps `user_data`. Any thread. Since 0.1.
 
  # Safety
  `callback` and `destroy` are NULL or functions of that type, fit for `user_data` and for every thread that opens or
@@ -966,11 +981,38 @@ int32_t eco2_set_log_callback(eco2_log_fn callback,
 /*
  Opens a meter and begins the run.
 
- `options_json` is one JSON object with the options' names (`{"name": "bert", "zone": "DE"}`), or NULL. It goes before
- the environment (`ECO2_*`), `./eco2.toml`, the user's and the machine's configuration. Sources that were registered
- with eco2_register_source() go to this meter. Hardware that is missing is no error: the report says so, and the log.
+ `options_json` is one JSON object with the options' names (`{"name": "bert", "zone": "DE"}`), or NULL. It takes
+ precedence over the environment (`ECO2_*`), `./eco2.toml`, the user's and the machine's configuration. Sources that were
+ registered with eco2_register_source() go to this meter. Missing hardware is no error: the report and the log name it.
  On success `*out` is a meter that eco2_meter_free() frees. Waits up to 250 ms for the first readings.
  Any thread; no other thread may change the environment meanwhile. Since 0.1.
+
+ ```c
+ #include <eco2.h>
+ #include <stdio.h>
+
+ int main(void) {
+     eco2_meter *meter = NULL;
+     uint32_t step;
+     static char report[1 << 16];
+     size_t needed;
+     if (eco2_meter_open("{\"name\": \"train\", \"zone\": \"DE\"}", &meter) != ECO2_OK
+         || eco2_span_id(meter, "step", &step) != ECO2_OK) {
+         fprintf(stderr, "%s\n", eco2_last_error());
+         return 1;
+     }
+     for (int i = 0; i < 100; i++) {
+         eco2_work work = {.struct_size = sizeof work, .samples = 32};
+         eco2_step_work(meter, step, &work);
+     }
+     eco2_meter_close(meter);
+     if (eco2_report(meter, ECO2_REPORT_TEXT, report, sizeof report, &needed) == ECO2_OK) {
+         fputs(report, stdout);
+     }
+     eco2_meter_free(meter);
+     return 0;
+ }
+ ```
 
  # Safety
  `options_json` is NULL or ends with NUL; `out` is NULL or writable.
@@ -981,9 +1023,9 @@ int32_t eco2_meter_open(const char *options_json,
 /*
  Ends the run: waits for the counters' next updates (at most 250 ms), completes the log and the report.
 
- The meter can then be read (eco2_report(), eco2_span_total(), eco2_device_get(), eco2_series(), eco2_budget_check()),
- and no more be recorded to. ECO2_ERR_CLOSED if it was closed before. ECO2_ERR_WRITE: it is closed, but the file of
- the option `json` could not be written. Any thread; other threads may go on calling. Since 0.1.
+ After that the meter can be read (eco2_report(), eco2_span_total(), eco2_device_get(), eco2_series(),
+ eco2_budget_check()), and records nothing more. ECO2_ERR_CLOSED if it was closed before. ECO2_ERR_WRITE: it is closed,
+ but the file of the option `json` could not be written. Any thread; other threads may go on calling. Since 0.1.
 
  # Safety
  `meter` is NULL or was opened and not freed.
@@ -991,18 +1033,49 @@ int32_t eco2_meter_open(const char *options_json,
 int32_t eco2_meter_close(struct eco2_meter *meter);
 
 /*
- Frees a meter; a run that goes on is ended without waiting. NULL: nothing happens.
+ Frees a meter. A run that goes on is ended without waiting. NULL: nothing happens.
 
- In a forked child nothing of the parent's is touched or given back. No other call on this meter may be under way or
+ In a forked child nothing of the parent's is touched or freed. No other call on this meter may be under way or
  follow. Since 0.1.
 
  # Safety
- `meter` is NULL or was opened and not freed; nobody uses it any more.
+ `meter` is NULL or was opened and not freed; no thread uses it any more.
  */
 void eco2_meter_free(struct eco2_meter *meter);
 
 /*
- Gives the id of a span name (1 to 256 bytes of UTF-8); the same id for the same text. Keep it: recording takes it.
+ ECO2_ERR_FORKED if this process is a fork of the one that opened the meter, ECO2_OK if not.
+
+ Wait-free. Any thread; in a closed meter, and after a fault in the library, too. Since 0.2.
+
+ # Safety
+ `meter` is NULL or was opened and not freed.
+ */
+int32_t eco2_meter_forked(const struct eco2_meter *meter);
+
+/*
+ This process's rank among those that a launcher started (torchrun, mpirun, srun and others), as in the report.
+
+ ECO2_ERR_NO_DATA if no launcher gave it one. Takes no lock. Any thread; in a closed meter too. Since 0.2.
+
+ # Safety
+ `meter` is NULL or was opened and not freed; `out` is NULL or writable.
+ */
+int32_t eco2_meter_rank(const struct eco2_meter *meter,
+                        uint32_t *out);
+
+/*
+ Makes a fault inside the library, to try out what a program does then: returns ECO2_ERR_PANIC, and the meter is dead.
+
+ Any thread. Since 0.1.
+
+ # Safety
+ `meter` is NULL or was opened and not freed.
+ */
+int32_t eco2_debug_panic(const struct eco2_meter *meter);
+
+/*
+ Returns the id of a span name (1 to 256 bytes of UTF-8); the same id for the same text. Keep it for the recording calls.
 
  Takes a lock. Any thread. Since 0.1.
 
@@ -1016,10 +1089,38 @@ int32_t eco2_span_id(const struct eco2_meter *meter,
 /*
  Begins a span on this thread. Wait-free. Any thread. Since 0.1.
 
+ ```c
+ #include <eco2.h>
+ #include <stdio.h>
+
+ int main(void) {
+     eco2_meter *meter = NULL;
+     uint32_t evaluation;
+     eco2_span_sum sum = {.struct_size = sizeof sum};
+     if (eco2_meter_open(NULL, &meter) != ECO2_OK || eco2_span_id(meter, "evaluation", &evaluation) != ECO2_OK) {
+         fprintf(stderr, "%s\n", eco2_last_error());
+         return 1;
+     }
+     eco2_span_begin(meter, evaluation);
+     for (volatile int i = 0; i < 10000000; i = i + 1) {
+     }
+     eco2_span_end(meter, evaluation);
+     eco2_meter_close(meter);
+     if (eco2_span_total(meter, evaluation, &sum) == ECO2_OK && sum.energy_uj != ECO2_UNKNOWN) {
+         printf("%.3f J in %.3f s\n", (double)sum.energy_uj / 1e6, (double)sum.duration_ns / 1e9);
+     } else {
+         printf("energy not known: %s\n", eco2_last_error());
+     }
+     eco2_meter_free(meter);
+     return 0;
+ }
+ ```
+
  # Safety
  `meter` is NULL or was opened and not freed.
  */
-int32_t eco2_span_begin(const struct eco2_meter *meter, uint32_t name);
+int32_t eco2_span_begin(const struct eco2_meter *meter,
+                        uint32_t name);
 
 /*
  Ends this thread's nearest open span of that name. ECO2_ERR_NOT_OPEN if there is none. Wait-free. Since 0.1.
@@ -1045,7 +1146,7 @@ int32_t eco2_step(const struct eco2_meter *meter,
 
 /*
  Starts the steps of that name on this thread: the next one begins here. For set-up before the first step, and for pauses
- between steps; a step that is open is given up and does not count. Wait-free. Since 0.2.
+ between steps; an open step is discarded and does not count. Wait-free. Since 0.2.
 
  # Safety
  `meter` is NULL or was opened and not freed.
@@ -1054,39 +1155,19 @@ int32_t eco2_start_steps(const struct eco2_meter *meter,
                          uint32_t name);
 
 /*
- eco2_step(), and counts what was done: one step, its samples and tokens. A loss takes a lock. Since 0.1.
+ eco2_step() with the work of the ended step: its samples and tokens. A loss takes a lock. Since 0.1.
 
  # Safety
- `meter` is NULL or was opened and not freed; `work` is NULL or as long as it says.
+ `meter` is NULL or was opened and not freed; `work` is NULL or as long as its `struct_size`.
  */
 int32_t eco2_step_work(const struct eco2_meter *meter, uint32_t name, const struct eco2_work *work);
 
 /*
- Adds a figure of the program's own to the report; the last value of a name counts. Takes a lock. Any thread. Since 0.1.
+ Records a span by its begin and end, nanoseconds of the monotonic clock (as in eco2_energy_now), soon after it ended.
 
- # Safety
- `meter` is NULL or was opened and not freed; `name` is NULL or ends with NUL.
- */
-int32_t eco2_extra(const struct eco2_meter *meter,
-                   const char *name,
-                   double value);
-
-/*
- Says what the edges of a name's spans do about queued GPU work (ECO2_SYNC_...). Takes a lock. Any thread. Since 0.1.
-
- # Safety
- `meter` is NULL or was opened and not freed.
- */
-int32_t eco2_declare_sync(const struct eco2_meter *meter,
-                          uint32_t name,
-                          int32_t sync);
-
-/*
- Records a span by its edges, nanoseconds of the monotonic clock (as in eco2_energy_now), soon after it ended.
-
- For edges that a device stamps (ECO2_SYNC_EVENT) and the host learns later. ECO2_ERR_ARGUMENT: the end is before the
- beginning or not yet reached, or the beginning is before the run's or too long ago (5 s at 100 readings a second).
- ECO2_ERR_CLOSED: the run is over, nothing is recorded. Takes a lock. Any thread. Since 0.1.
+ For times that a device records (ECO2_SYNC_EVENT) and the host reads later. ECO2_ERR_ARGUMENT: `end_ns` is before `begin_ns`
+ or in the future, or `begin_ns` is before the run or too long ago (5 s at 100 readings per second).
+ ECO2_ERR_CLOSED: the run has ended, nothing is recorded. Takes a lock. Any thread. Since 0.1.
 
  # Safety
  `meter` is NULL or was opened and not freed.
@@ -1097,12 +1178,33 @@ int32_t eco2_span_between(const struct eco2_meter *meter,
                           uint64_t end_ns);
 
 /*
+ Adds a value of the program to the report; the last value of a name counts. Takes a lock. Any thread. Since 0.1.
+
+ # Safety
+ `meter` is NULL or was opened and not freed; `name` is NULL or ends with NUL.
+ */
+int32_t eco2_extra(const struct eco2_meter *meter,
+                   const char *name,
+                   double value);
+
+/*
+ Declares whether a name's spans begin and end with a wait for queued GPU work (ECO2_SYNC_...). Takes a lock. Any thread.
+ Since 0.1.
+
+ # Safety
+ `meter` is NULL or was opened and not freed.
+ */
+int32_t eco2_declare_sync(const struct eco2_meter *meter,
+                          uint32_t name,
+                          int32_t sync);
+
+/*
  Energy now. ECO2_ERR_NO_DATA before the first reading, or where nothing can be read.
 
  Wait-free. Any thread. Since 0.1.
 
  # Safety
- `meter` is NULL or was opened and not freed; `out` is NULL or as long as it says.
+ `meter` is NULL or was opened and not freed; `out` is NULL or as long as its `struct_size`.
  */
 int32_t eco2_now(const struct eco2_meter *meter, struct eco2_energy_now *out);
 
@@ -1111,7 +1213,7 @@ int32_t eco2_now(const struct eco2_meter *meter, struct eco2_energy_now *out);
  ECO2_UNKNOWN where there is no such device or nothing is known of it. Extrapolated, as in eco2_now().
 
  Writes `count` elements, and to `*at_ns` the instant, nanoseconds of the monotonic clock. The difference of two
- calls is what each device took meanwhile, known at once and provisional. ECO2_ERR_NO_DATA as for eco2_now().
+ calls is each device's energy between them, known at once and provisional. ECO2_ERR_NO_DATA as for eco2_now().
  Wait-free. Any thread. Since 0.1.
 
  # Safety
@@ -1128,7 +1230,7 @@ int32_t eco2_now_devices(const struct eco2_meter *meter,
  Takes a lock and allocates. Any thread. Since 0.1.
 
  # Safety
- `meter` is NULL or was opened and not freed; `out` is NULL or as long as it says.
+ `meter` is NULL or was opened and not freed; `out` is NULL or as long as its `struct_size`.
  */
 int32_t eco2_span_total(const struct eco2_meter *meter, uint32_t name, struct eco2_span_sum *out);
 
@@ -1162,12 +1264,12 @@ int32_t eco2_series(const struct eco2_meter *meter,
 int32_t eco2_device_count(const struct eco2_meter *meter, uint32_t *out);
 
 /*
- The figures of a device, by its index below eco2_device_count().
+ The values of a device, by its index below eco2_device_count().
 
  Takes a lock and allocates. Any thread; in a closed meter too. Since 0.1.
 
  # Safety
- `meter` is NULL or was opened and not freed; `out` is NULL or as long as it says.
+ `meter` is NULL or was opened and not freed; `out` is NULL or as long as its `struct_size`.
  */
 int32_t eco2_device_get(const struct eco2_meter *meter, uint32_t index, struct eco2_device *out);
 
@@ -1203,66 +1305,13 @@ int32_t eco2_report(const struct eco2_meter *meter,
                     size_t *needed);
 
 /*
- Compares what was spent with every limit of the options (`budget.max_energy_kwh`, `max_co2_kg`, `max_cost`), and what
- will be at the end where the run's length is known (`budget.total_steps` or `total_hours`).
-
- Nothing is stopped: the program decides. Takes a lock and allocates. Any thread; in a closed meter too. Since 0.1.
-
- # Safety
- `meter` is NULL or was opened and not freed; `out` is NULL or as long as it says.
- */
-int32_t eco2_budget_check(const struct eco2_meter *meter,
-                          struct eco2_budget *out);
-
-/*
- Energy and carbon of many intervals at once. A row that is out of range fails the call, and so does a total or an
- instant of ECO2_BATCH_TOTALS that is less than the one before; nothing is written then.
-
- Needs no meter, takes no lock, allocates nothing. Any thread. Since 0.1.
-
- # Safety
- `batch` is NULL or as long as it says; its columns that are not NULL have `count` elements, the last five writable.
- Every column is aligned to 8 bytes; no column overlaps another.
- */
-int32_t eco2_batch_impact(const struct eco2_batch *batch);
-
-/*
- Energy and emissions of many intervals of known mean power, in one pass over the caller's columns.
-
- Sets `*unknown` to the number of rows with a NaN in a result. A row that is out of range fails the call with
- ECO2_ERR_ARGUMENT, naming the row; the output columns then hold nothing of use. Needs no meter, takes no lock,
- allocates nothing. Any thread. Since 0.2.
-
- # Safety
- `batch` is NULL or as long as it says; its columns have `count` elements (one where its flags say so), the last three
- writable. Every column is aligned to 8 bytes; no output column overlaps another column. `unknown` is NULL or writable.
- */
-int32_t eco2_batch_powers(const struct eco2_powers *batch,
-                          uint64_t *unknown);
-
-/*
- Fills a column with the numbers of a sequence of another language, by that language's own functions.
-
- Stops with ECO2_ERR_ARGUMENT at the first element that is missing or no number, and names its row; elements before it are
- written. Calls nothing else, takes no lock, allocates nothing. The caller holds what the functions need. Since 0.2.
-
- # Safety
- The functions are fit for `sequence` and its elements; `out` is NULL or writable for `count` elements.
- */
-int32_t eco2_column_fill(void *sequence,
-                         eco2_item_fn item,
-                         eco2_number_fn number,
-                         eco2_failed_fn failed,
-                         double *out,
-                         uint64_t count);
-
-/*
- Merges JSON reports (schema eco2.report/1) of one run into one, as JSON: every counter counts once, whoever read it.
+ Merges JSON reports (schema eco2.report/1) of one run into one, as JSON. Every counter counts once, however many
+ processes read it.
 
  `reports` are `count` texts, in any order; merged ones may be among them, and one may be there twice. `*needed` is set
  to the size of the result, its NUL included, also where the buffer is too small (ECO2_ERR_BUFFER, and nothing else was
- written). With size 0 the buffer may be NULL and only `*needed` is set. A text that is no report is ECO2_ERR_ARGUMENT
- and names its place. Needs no meter; allocates. Any thread. Since 0.1.
+ written). With size 0 the buffer may be NULL and only `*needed` is set. A text that is no report is ECO2_ERR_ARGUMENT,
+ and the message names its place. Needs no meter; allocates. Any thread. Since 0.1.
 
  # Safety
  `reports` is NULL or has `count` texts that end with NUL; `buffer` is writable for `size` bytes; `needed` is NULL or
@@ -1275,16 +1324,118 @@ int32_t eco2_merge(const char *const *reports,
                    size_t *needed);
 
 /*
- Plans when, where and how wide to run, as `eco2 plan --json` does: the same keys, from the same arithmetic.
+ Compares the spent amount with every limit of the options (`budget.max_energy_kwh`, `max_co2_kg`, `max_cost`), and the
+ forecast for the end where the run's length is known (`budget.total_steps` or `total_hours`).
+
+ Nothing is stopped: the program decides. Takes a lock and allocates. Any thread; in a closed meter too. Since 0.1.
+
+ ```c
+ #include <eco2.h>
+ #include <stdio.h>
+
+ int main(void) {
+     eco2_meter *meter = NULL;
+     uint32_t step;
+     if (eco2_meter_open("{\"budget\": {\"max_energy_kwh\": 5, \"total_steps\": 1000}}", &meter) != ECO2_OK
+         || eco2_span_id(meter, "step", &step) != ECO2_OK) {
+         fprintf(stderr, "%s\n", eco2_last_error());
+         return 1;
+     }
+     for (int i = 0; i < 1000; i++) {
+         eco2_step(meter, step);
+         if (i % 100 == 99) {
+             eco2_budget budget = {.struct_size = sizeof budget};
+             if (eco2_budget_check(meter, &budget) == ECO2_OK && budget.decision == ECO2_BUDGET_STOP) {
+                 printf("stopped: %.0f of %.0f are spent\n", budget.spent, budget.limit);
+                 break;
+             }
+         }
+     }
+     eco2_meter_close(meter);
+     printf("done\n");
+     eco2_meter_free(meter);
+     return 0;
+ }
+ ```
+
+ # Safety
+ `meter` is NULL or was opened and not freed; `out` is NULL or as long as its `struct_size`.
+ */
+int32_t eco2_budget_check(const struct eco2_meter *meter,
+                          struct eco2_budget *out);
+
+/*
+ Energy and emissions of many intervals at once. A row that is out of range fails the call, and so does a total or an
+ instant of ECO2_BATCH_TOTALS that is less than the one before; nothing is written then.
+
+ Needs no meter, takes no lock, allocates nothing. Any thread. Since 0.1.
+
+ # Safety
+ `batch` is NULL or as long as its `struct_size`; its columns that are not NULL have `count` elements, the last five writable.
+ Every column is aligned to 8 bytes; no column overlaps another.
+ */
+int32_t eco2_batch_impact(const struct eco2_batch *batch);
+
+/*
+ Energy and emissions of many intervals of known mean power, in one pass over the caller's columns.
+
+ Sets `*unknown` to the number of rows with a NaN in a result. A row that is out of range fails the call with
+ ECO2_ERR_ARGUMENT, naming the row; the output columns are then undefined. Needs no meter, takes no lock,
+ allocates nothing. Any thread. Since 0.2.
+
+ # Safety
+ `batch` is NULL or as long as its `struct_size`; its columns have `count` elements (or one, with the flag for that
+ column), the last three writable. Every column is aligned to 8 bytes; no output column overlaps another column. `unknown` is NULL or writable.
+ */
+int32_t eco2_batch_powers(const struct eco2_powers *batch,
+                          uint64_t *unknown);
+
+/*
+ Fills a column with the numbers of a sequence of another language, through that language's own functions.
+
+ Stops with ECO2_ERR_ARGUMENT at the first element that is missing or not a number, and names its row; elements before it are
+ written. Calls nothing else, takes no lock, allocates nothing. The caller holds the locks that the functions need. Since 0.2.
+
+ # Safety
+ The functions are fit for `sequence` and its elements; `out` is NULL or writable for `count` elements.
+ */
+int32_t eco2_column_fill(void *sequence,
+                         eco2_item_fn item,
+                         eco2_number_fn number,
+                         eco2_failed_fn failed,
+                         double *out,
+                         uint64_t count);
+
+/*
+ Plans when, where and with how many workers to run, as `eco2 plan --json` does: the same keys, from the same calculation.
 
  `request` is a JSON object with the command's flags as keys, `-` written as `_`: "series" (a file's path, or an object
  of schema eco2.series/1), "duration" and "within" in hours, "start", "zone", "interruptible", "power" in watts, "pue",
  "profile", "whole_slots", "start_cost", "switch_cost", "rank", "transfer", "jobs", "machines". Without a series there is
- no plan: no curve is made up. `*needed` is set to the size of the answer, its NUL included, also where the buffer is too
+ no plan: the library never invents a curve. `*needed` is set to the size of the answer, its NUL included, also where the buffer is too
  small (ECO2_ERR_BUFFER, and nothing else was written). With size 0 the buffer may be NULL and only `*needed` is set. A
- request or file that cannot be used is ECO2_ERR_ARGUMENT, and the text names place and remedy. What was assumed (no
- "power": grams are of 1000 W) goes to the log callback when an answer is written. Needs no meter; reads the files that
- the request names; asks no network; allocates. Any thread. Since 0.1.
+ request or file that cannot be used is ECO2_ERR_ARGUMENT, and the message names the place and the remedy. Assumptions
+ (without "power": 1000 W) go to the log callback when an answer is written. Needs no meter; reads the files that the
+ request names; uses no network; allocates. Any thread. Since 0.1.
+
+ ```c
+ #include <eco2.h>
+ #include <stdio.h>
+
+ int main(void) {
+     static char plan[1 << 14];
+     size_t needed;
+     const char *request =
+         "{\"duration\": 1, \"within\": 2, \"power\": 2000, \"series\": {\"schema\": \"eco2.series/1\", \"points\": ["
+         "{\"time\": \"2026-01-01T00:00Z\", \"value\": 300}, {\"time\": \"2026-01-01T01:00Z\", \"value\": 100}]}}";
+     if (eco2_plan(request, plan, sizeof plan, &needed) != ECO2_OK) {
+         fprintf(stderr, "%s\n", eco2_last_error());
+         return 1;
+     }
+     fputs(plan, stdout);
+     return 0;
+ }
+ ```
 
  # Safety
  `request` is NULL or ends with NUL; `buffer` is writable for `size` bytes; `needed` is NULL or writable.
@@ -1295,12 +1446,12 @@ int32_t eco2_plan(const char *request,
                   size_t *needed);
 
 /*
- What a kilowatt-hour weighs in a zone by the yearly table, as `eco2 grid ZONE --json` prints it: "zone", "name",
- "g_per_kwh", "kind", "year", "source", "licence", "note", "mix", "cloud"; what is not known is null.
+ The carbon intensity of a zone from the yearly table, as `eco2 grid ZONE --json` prints it: "zone", "name",
+ "g_per_kwh", "kind", "year", "source", "licence", "note", "mix", "cloud"; unknown values are null.
 
- `name` is a code, a name or an alias: "DE", "Germany", "US-CA", "aws:us-east-1". One that is not known is
- ECO2_ERR_ARGUMENT, and the text has the nearest ones; no other zone's figure stands in. Buffer and `needed` as for
- eco2_plan(). Needs no meter, reads no file, asks no network; allocates. Any thread. Since 0.1.
+ `name` is a code, a name or an alias: "DE", "Germany", "US-CA", "aws:us-east-1". An unknown name is
+ ECO2_ERR_ARGUMENT, and the message has the nearest ones; no other zone's value is used instead. Buffer and `needed` as for
+ eco2_plan(). Needs no meter, reads no file, uses no network; allocates. Any thread. Since 0.1.
 
  # Safety
  `name` is NULL or ends with NUL; `buffer` is writable for `size` bytes; `needed` is NULL or writable.
@@ -1311,28 +1462,54 @@ int32_t eco2_zone(const char *name,
                   size_t *needed);
 
 /*
- Registers a source of the program's own: the next meter that this process opens takes it over.
+ Registers a source that the program implements. The next meter that this process opens takes it over.
 
  `read` is called on that meter's sampling thread only, several times a second, with no lock held; it must return
  soon. `destroy`, if not NULL, is called once, on any thread, after the last read and before closing or freeing the
- meter returns (unless `read` does not return). If opening fails the source waits for the next one. On failure of this
+ meter returns (unless `read` does not return). If opening fails the source waits for the next row. On failure of this
  call the caller keeps `user_data`. Any thread. Since 0.1.
 
+ ```c
+ #include <eco2.h>
+ #include <stdio.h>
+ #include <time.h>
+
+ static int32_t read_energy(void *user_data, uint32_t domain, uint64_t *value) {
+     (void)user_data;
+     if (domain != 0) {
+         return ECO2_FAULT_NOT_AVAILABLE;
+     }
+     struct timespec now;
+     timespec_get(&now, TIME_UTC);
+     *value = ((uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000) * 40;
+     return ECO2_OK;
+ }
+
+ int main(void) {
+     eco2_source_domain domain = {.struct_size = sizeof domain, .component = ECO2_COMPONENT_OTHER,
+                                  .kind = ECO2_KIND_ENERGY, .id = "mains-0", .domain = "mains",
+                                  .base_per_raw = 1e-3};
+     eco2_source source = {.struct_size = sizeof source, .domain_count = 1, .name = "mains",
+                           .domains = &domain, .read = read_energy};
+     eco2_meter *meter = NULL;
+     if (eco2_register_source(&source) != ECO2_OK || eco2_meter_open(NULL, &meter) != ECO2_OK) {
+         fprintf(stderr, "%s\n", eco2_last_error());
+         return 1;
+     }
+     uint32_t count;
+     if (eco2_device_count(meter, &count) == ECO2_OK) {
+         printf("%u devices\n", (unsigned)count);
+     }
+     eco2_meter_free(meter);
+     return 0;
+ }
+ ```
+
  # Safety
- `source` is NULL or as long as it says, and so are its domains; its texts end with NUL; its functions are fit for
+ `source` is NULL or as long as its `struct_size`, and so are its domains; its texts end with NUL; its functions are fit for
  `user_data` and for the sampling thread.
  */
 int32_t eco2_register_source(const struct eco2_source *source);
-
-/*
- Makes a fault inside the library, to try out what a program does then: returns ECO2_ERR_PANIC, the meter is dead.
-
- Any thread. Since 0.1.
-
- # Safety
- `meter` is NULL or was opened and not freed.
- */
-int32_t eco2_debug_panic(const struct eco2_meter *meter);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -1,5 +1,5 @@
-// eco2 for C++17: Meter and Span over eco2.h. Header-only; nothing here throws but what std::string and std::vector do
-// when memory is short, and no destructor does. Failures are values: Result<T> holds a T or an Error.
+// eco2 for C++17: Meter and Span over eco2.h, header-only. A failure is a value: Result<T> holds a T or an Error. Only
+// std::string and std::vector throw, when memory runs out; no destructor throws.
 #ifndef ECO2_HPP
 #define ECO2_HPP
 
@@ -15,15 +15,15 @@
 
 namespace eco2 {
 
-/// Why a call failed.
+/// The failure of a call.
 struct Error {
     /// ECO2_ERR_...
     std::int32_t code;
-    /// For people; names the argument and, where there is one, the remedy.
+    /// Message for people: the argument and, where there is one, the remedy.
     std::string text;
 };
 
-/// A value, or why there is none.
+/// A value, or the error instead of it.
 template <typename T>
 class [[nodiscard]] Result {
 public:
@@ -34,7 +34,7 @@ public:
     bool has_value() const noexcept { return held_.index() == 0; }
     explicit operator bool() const noexcept { return has_value(); }
 
-    /// The value; ask has_value() first.
+    /// The value; check has_value() first.
     T &value() & { return std::get<0>(held_); }
     const T &value() const & { return std::get<0>(held_); }
     T &&value() && { return std::get<0>(std::move(held_)); }
@@ -44,17 +44,17 @@ public:
     T *operator->() { return &value(); }
     const T *operator->() const { return &value(); }
 
-    /// The value, or another one.
+    /// The value, or the argument if there is none.
     T value_or(T other) const & { return has_value() ? value() : std::move(other); }
 
-    /// Why there is no value; ask has_value() first.
+    /// The error; check has_value() first.
     const Error &error() const & { return std::get<1>(held_); }
 
 private:
     std::variant<T, Error> held_;
 };
 
-/// Success, or why not.
+/// Success, or an error.
 template <>
 class [[nodiscard]] Result<void> {
 public:
@@ -64,14 +64,14 @@ public:
     bool has_value() const noexcept { return !error_.has_value(); }
     explicit operator bool() const noexcept { return has_value(); }
 
-    /// Why it failed; ask has_value() first.
+    /// The error; check has_value() first.
     const Error &error() const & { return *error_; }
 
 private:
     std::optional<Error> error_;
 };
 
-/// The last failure of this thread.
+/// The last error of this thread.
 inline Error last_error(std::int32_t code) { return Error{code, eco2_last_error()}; }
 
 /// A status as a result.
@@ -95,16 +95,16 @@ Result<std::string> text_of(Call call) {
     return text;
 }
 
-/// When, where and how wide to run, as JSON; `request` is a JSON object, as eco2_plan() takes it.
+/// The plan of when, where and with how many workers to run, as JSON; `request` is a JSON object, as eco2_plan() takes it.
 inline Result<std::string> plan(const std::string &request) {
-    // A NUL would cut the text short, and what is behind it would not be checked.
+    // The text would end at the NUL, and the rest would not be checked.
     if (request.find('\0') != std::string::npos) return Error{ECO2_ERR_ARGUMENT, "request holds a NUL"};
     return text_of([&](char *buffer, std::size_t size, std::size_t *needed) {
         return eco2_plan(request.c_str(), buffer, size, needed);
     });
 }
 
-/// What a kilowatt-hour weighs in a zone, as JSON; see eco2_zone().
+/// The carbon intensity of a zone, as JSON; see eco2_zone().
 inline Result<std::string> zone(const std::string &name) {
     if (name.find('\0') != std::string::npos) return Error{ECO2_ERR_ARGUMENT, "name holds a NUL"};
     return text_of([&](char *buffer, std::size_t size, std::size_t *needed) {
@@ -117,7 +117,7 @@ struct Name {
     std::uint32_t id;
 };
 
-/// Energy now: provisional by nature.
+/// Energy now: always provisional.
 struct Now {
     /// Nanoseconds of the monotonic clock.
     std::uint64_t at_ns;
@@ -127,15 +127,15 @@ struct Now {
     bool complete;
 };
 
-/// Energy now of every device: provisional by nature.
+/// Energy now of every device: always provisional.
 struct DevicesNow {
     /// Nanoseconds of the monotonic clock.
     std::uint64_t at_ns;
-    /// Microjoules by device, in the order of Meter::devices(); none where one is not known yet.
+    /// Microjoules by device, in the order of Meter::devices(); none where it is not known yet.
     std::vector<std::optional<std::uint64_t>> uj;
 };
 
-/// What a step did.
+/// Work of one step.
 struct Work {
     std::uint64_t samples = 0;
     std::uint64_t tokens = 0;
@@ -151,19 +151,19 @@ struct Total {
     std::uint64_t low_uj;
     /// None: no upper bound.
     std::optional<std::uint64_t> high_uj;
-    /// Whether the figures do not change any more.
+    /// Whether the values do not change any more.
     bool final;
     /// ECO2_SYNC_...
     std::int32_t sync;
-    /// Bounds without any assumption on power; no upper one: unbounded.
+    /// Bounds without any assumption on power; None: no upper bound.
     std::uint64_t free_low_uj;
     std::optional<std::uint64_t> free_high_uj;
-    /// What low_uj and high_uj promise: ECO2_RANGE_..., with its coverage in percent.
+    /// Kind of the range from low_uj to high_uj: ECO2_RANGE_..., with its coverage in percent.
     std::int32_t range_kind;
     std::optional<double> range_percent;
 };
 
-/// A device's figures until now.
+/// A device's values until now.
 struct Device {
     std::string id;
     std::string name;
@@ -185,25 +185,29 @@ struct Device {
     /// Bounds without any assumption on power.
     std::optional<std::uint64_t> free_low_uj;
     std::optional<std::uint64_t> free_high_uj;
-    /// What low_uj and high_uj promise: ECO2_RANGE_..., with its coverage in percent.
+    /// Kind of the range from low_uj to high_uj: ECO2_RANGE_..., with its coverage in percent.
     std::int32_t range_kind;
     std::optional<double> range_percent;
+    /// Model of the hardware; empty where it is not known.
+    std::string model{};
+    /// How the energy was estimated; empty for a sensor.
+    std::string method{};
 };
 
-/// The knots of a device: energy `uj[i]` was reached within `[lo_ns[i], hi_ns[i]]` of the run.
+/// The knots (counter changes) of a device: energy `uj[i]` was reached within `[lo_ns[i], hi_ns[i]]` of the run.
 struct Series {
     std::vector<std::uint64_t> lo_ns;
     std::vector<std::uint64_t> hi_ns;
     std::vector<std::uint64_t> uj;
 };
 
-/// What became of the budget.
+/// State of the budget.
 struct Budget {
     /// ECO2_BUDGET_...
     std::int32_t decision;
     std::uint32_t limits;
     double share;
-    /// Of the limit that decides, as all below: ECO2_UNIT_..., in which the amounts are.
+    /// Unit of the amounts below, ECO2_UNIT_...; they are those of the limit that decides.
     std::int32_t unit{};
     /// None: not known, or there is no limit.
     std::optional<double> spent{};
@@ -211,9 +215,9 @@ struct Budget {
     /// None: no upper bound.
     std::optional<double> high{};
     std::optional<double> limit{};
-    /// Held back until the next look, and as a reserve.
+    /// Held back for the energy until the next check, and as a reserve.
     std::optional<double> held{};
-    /// What will have been spent at the end, with its 90 % interval; none without a forecast.
+    /// Forecast of the amount at the end, with its 90 % interval; none without a forecast.
     std::optional<double> finish{};
     std::optional<double> finish_low{};
     std::optional<double> finish_high{};
@@ -242,10 +246,10 @@ public:
     Span &operator=(const Span &) = delete;
     ~Span() { close(); }
 
-    /// Whether its beginning was recorded.
+    /// Whether the start of the span was recorded.
     bool recorded() const noexcept { return status_ == ECO2_OK; }
 
-    /// Ends it before its scope does.
+    /// Ends the span before its scope ends.
     Result<void> end() { return checked(close()); }
 
 private:
@@ -268,7 +272,7 @@ public:
         if (eco2_abi_version() != ECO2_ABI_VERSION) {
             return Error{ECO2_ERR_VERSION, std::string("libeco2 ") + eco2_version() + " does not fit the header of " ECO2_VERSION};
         }
-        // A NUL would cut the text short, and what is behind it would not be checked.
+        // The text would end at the NUL, and the rest would not be checked.
         if (options.find('\0') != std::string::npos) return Error{ECO2_ERR_OPTIONS, "options hold a NUL"};
         eco2_meter *meter = nullptr;
         const std::int32_t status = eco2_meter_open(options.c_str(), &meter);
@@ -285,7 +289,7 @@ public:
     Meter &operator=(const Meter &) = delete;
     ~Meter() { eco2_meter_free(meter_); }
 
-    /// The handle, for what this header does not wrap; still owned by the meter.
+    /// The handle, for functions that this header does not wrap; the meter still owns it.
     eco2_meter *get() const noexcept { return meter_; }
 
     /// The id of a span name; keep it.
@@ -306,10 +310,10 @@ public:
     /// start_steps() was called (until 0.1 the first call only began one). Wait-free.
     bool step(Name name) const noexcept { return eco2_step(meter_, name.id) == ECO2_OK; }
 
-    /// Starts the steps of a name on this thread: the next one begins here, and an open one is given up. Wait-free.
+    /// Starts the steps of a name on this thread: the next one begins here, and an open one is discarded. Wait-free.
     bool start_steps(Name name) const noexcept { return eco2_start_steps(meter_, name.id) == ECO2_OK; }
 
-    /// The same, and counts what was done.
+    /// Ends a step with its work and begins the next.
     Result<void> step(Name name, const Work &done) const {
         eco2_work work{};
         work.struct_size = sizeof work;
@@ -322,12 +326,12 @@ public:
         return checked(eco2_step_work(meter_, name.id, &work));
     }
 
-    /// A figure of the program's own for the report.
+    /// Adds a value of the program to the report.
     Result<void> extra(const std::string &text, double value) const {
         return checked(eco2_extra(meter_, text.c_str(), value));
     }
 
-    /// Says what the edges of a name's spans do about queued GPU work: ECO2_SYNC_...
+    /// Declares whether a name's spans begin and end with a wait for queued GPU work: ECO2_SYNC_...
     Result<void> declare_sync(Name name, std::int32_t sync) const {
         return checked(eco2_declare_sync(meter_, name.id, sync));
     }
@@ -346,11 +350,11 @@ public:
         std::uint32_t count = 0;
         std::int32_t status = eco2_device_count(meter_, &count);
         if (status != ECO2_OK) return last_error(status);
-        std::vector<std::uint64_t> figures(count);
+        std::vector<std::uint64_t> energies(count);
         DevicesNow now{0, {}};
-        status = eco2_now_devices(meter_, figures.data(), count, &now.at_ns);
+        status = eco2_now_devices(meter_, energies.data(), count, &now.at_ns);
         if (status != ECO2_OK) return last_error(status);
-        for (const std::uint64_t figure : figures) now.uj.push_back(known(figure));
+        for (const std::uint64_t uj : energies) now.uj.push_back(known(uj));
         return now;
     }
 
@@ -365,16 +369,16 @@ public:
                      sum.range_kind, known(sum.range_percent)};
     }
 
-    /// The devices' figures until now.
+    /// The devices' values until now.
     Result<std::vector<Device>> devices() const {
         std::uint32_t count = 0;
         const std::int32_t status = eco2_device_count(meter_, &count);
         if (status != ECO2_OK) return last_error(status);
         std::vector<Device> devices;
         for (std::uint32_t index = 0; index < count; ++index) {
-            Result<Device> one = device(index);
-            if (!one) return one.error();
-            devices.push_back(*std::move(one));
+            Result<Device> next = device(index);
+            if (!next) return next.error();
+            devices.push_back(*std::move(next));
         }
         return devices;
     }
@@ -385,7 +389,7 @@ public:
         std::int32_t status = eco2_series(meter_, id.c_str(), nullptr, nullptr, nullptr, 0, &needed);
         for (;;) {
             if (status != ECO2_OK && status != ECO2_ERR_BUFFER) return last_error(status);
-            // Room for what is read meanwhile; more than that is asked for again.
+            // Room for knots that are added between the calls; if there are more, the next round fetches them.
             const std::size_t room = needed + 64;
             Series series{std::vector<std::uint64_t>(room), std::vector<std::uint64_t>(room), std::vector<std::uint64_t>(room)};
             status = eco2_series(meter_, id.c_str(), series.lo_ns.data(), series.hi_ns.data(), series.uj.data(), room, &needed);
@@ -405,7 +409,7 @@ public:
         });
     }
 
-    /// Compares what was spent with every limit.
+    /// Compares the spent amounts with every limit.
     Result<Budget> budget() const {
         eco2_budget budget{};
         budget.struct_size = sizeof budget;
@@ -428,20 +432,30 @@ public:
                       known(budget.quality_percent)};
     }
 
-    /// Ends the run; reading goes on. The destructor does so too, without waiting for the last knots.
+    /// Whether this process is a fork of the one that opened the meter; then every call fails.
+    bool forked() const noexcept { return eco2_meter_forked(meter_) == ECO2_ERR_FORKED; }
+
+    /// This process's rank among those that a launcher started; none without one.
+    std::optional<std::uint32_t> rank() const noexcept {
+        std::uint32_t rank = 0;
+        if (eco2_meter_rank(meter_, &rank) != ECO2_OK) return std::nullopt;
+        return rank;
+    }
+
+    /// Ends the run; the meter can still be read. The destructor ends it too, without a wait for the last knots.
     Result<void> close() { return checked(eco2_meter_close(meter_)); }
 
 private:
     explicit Meter(eco2_meter *meter) noexcept : meter_(meter) {}
 
-    static std::optional<std::uint64_t> known(std::uint64_t figure) {
-        if (figure == ECO2_UNKNOWN) return std::nullopt;
-        return figure;
+    static std::optional<std::uint64_t> known(std::uint64_t value) {
+        if (value == ECO2_UNKNOWN) return std::nullopt;
+        return value;
     }
 
-    static std::optional<double> known(double figure) {
-        if (std::isnan(figure)) return std::nullopt;
-        return figure;
+    static std::optional<double> known(double value) {
+        if (std::isnan(value)) return std::nullopt;
+        return value;
     }
 
     Result<Device> device(std::uint32_t index) const {
@@ -449,13 +463,13 @@ private:
         found.struct_size = sizeof found;
         const std::int32_t status = eco2_device_get(meter_, index, &found);
         if (status != ECO2_OK) return last_error(status);
-        std::string texts[4];
-        for (std::int32_t which = ECO2_TEXT_ID; which <= ECO2_TEXT_SOURCE; ++which) {
-            Result<std::string> one = text_of([&](char *buffer, std::size_t size, std::size_t *needed) {
+        std::string texts[ECO2_TEXT_METHOD + 1];
+        for (std::int32_t which = ECO2_TEXT_ID; which <= ECO2_TEXT_METHOD; ++which) {
+            Result<std::string> text = text_of([&](char *buffer, std::size_t size, std::size_t *needed) {
                 return eco2_device_text(meter_, index, which, buffer, size, needed);
             });
-            if (!one) return one.error();
-            texts[which] = *std::move(one);
+            if (!text) return text.error();
+            texts[which] = *std::move(text);
         }
         return Device{std::move(texts[ECO2_TEXT_ID]),
                       std::move(texts[ECO2_TEXT_NAME]),
@@ -474,7 +488,9 @@ private:
                       known(found.free_low_uj),
                       known(found.free_high_uj),
                       found.range_kind,
-                      known(found.range_percent)};
+                      known(found.range_percent),
+                      std::move(texts[ECO2_TEXT_MODEL]),
+                      std::move(texts[ECO2_TEXT_METHOD])};
     }
 
     eco2_meter *meter_;

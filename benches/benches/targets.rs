@@ -8,8 +8,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use eco2_benches::table::{Table, print_line};
-use eco2_benches::{Failure, Place, SUBJECTS, groups, machine};
+use eco2_benches::{Failure, Place, SUBJECTS, Table, criterion, describe_machine, print_line, run_groups};
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -29,14 +28,14 @@ fn main() -> ExitCode {
 }
 
 fn criterion_groups() -> Result<(), Failure> {
-    let mut criterion = groups::criterion().configure_from_args();
-    groups::all(&mut criterion)?;
+    let mut criterion = criterion().configure_from_args();
+    run_groups(&mut criterion)?;
     criterion.final_summary();
     Ok(())
 }
 
 fn table(subjects: &[&str]) -> Result<(), Failure> {
-    let (place, machine) = (place()?, machine::describe());
+    let (place, machine) = (place()?, describe_machine());
     let mut table = Table::begin(&machine);
     for (name, measure) in SUBJECTS.iter().filter(|(name, _)| subjects.is_empty() || subjects.contains(name)) {
         match measure(&place) {
@@ -50,7 +49,7 @@ fn table(subjects: &[&str]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The probe's path is Cargo's word; the target folder is three above this program.
+/// The probe's path is from Cargo; the target folder is three levels above this program.
 fn place() -> Result<Place, Failure> {
     let this = std::env::current_exe()?;
     let target = this.ancestors().nth(3).ok_or("no target folder")?.to_owned();

@@ -1,6 +1,6 @@
-/* What a C program pays for a call: every case in turns, thread CPU time, one line of figures each.
+/* Cost of the calls from C: every case in turns, in thread CPU time.
  *
- *     bindings ROUNDS     prints `name ns ns ...`, nanoseconds an operation, one figure a round
+ *     bindings ROUNDS     prints one line per case, `name ns ns ...`: nanoseconds per operation, one value per round
  */
 #include <eco2.h>
 #include <inttypes.h>
@@ -10,7 +10,7 @@
 #include <time.h>
 
 #define DOMAINS 8
-/* Two events per span: all fit into a ring of 2048 events, which is not emptied meanwhile. */
+/* Spans in a round: two events each, which fit the ring of 2048 events without being drained. */
 #define CALLS 900
 #define MOST_ROUNDS 1001
 

@@ -1,4 +1,4 @@
-"""The cases of the arena: which tool measures what, on which machine, and what comes out."""
+"""The cases of the arena, the benchmark of eco2 against CodeCarbon and Zeus: tool, machine and scores of each."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ ALL = (ECO2, CODECARBON, ZEUS)
 
 
 class Arena:
-    """Everything that the cases need.
+    """Folders and programs that the cases need.
 
     Args:
         venvs: a folder with an environment for each tool.
         driver: the fake driver library.
-        folder: for all that is written.
+        folder: for all output.
     """
 
     def __init__(self, venvs: Path, driver: Path, folder: Path) -> None:
@@ -57,15 +57,15 @@ class Arena:
 
     def start(self, machine: Machine, entry: Entry, case: str, out: str = "out", **arguments: object) -> subprocess.Popen:
         """Starts a worker, which writes to `out`."""
-        given = json.dumps({**arguments, "options": entry.options})
-        command = [self.python(entry), str(Path(__file__).with_name("worker.py")), entry.tool, case, str(self.folder / out), given]
+        words = json.dumps({**arguments, "options": entry.options})
+        command = [self.python(entry), str(Path(__file__).with_name("worker.py")), entry.tool, case, str(self.folder / out), words]
         rank = {"RANK": str(arguments["rank"]), "WORLD_SIZE": str(RANKS)} if "rank" in arguments else {}
         rank.update({"LOCAL_RANK": rank["RANK"], "TORCHELASTIC_RUN_ID": "arena"} if rank else {})
         with (self.folder / f"{out}.log").open("w") as log:
             return subprocess.Popen(command, env={**machine.environment(), **rank}, cwd=self.folder, stdout=log, stderr=log)
 
     def done(self, worker: subprocess.Popen, entry: Entry, out: str = "out") -> object:
-        """Waits for a worker and returns what it wrote.
+        """Waits for a worker and returns its output.
 
         Raises:
             RuntimeError: it failed.
@@ -85,7 +85,7 @@ class Arena:
 
 
 def scored(arena: Arena, entry: Entry, case: str, machine_options: Optional[dict] = None, **arguments: object) -> dict:
-    """The scores of one worker's readings: by component, and how many bounds held."""
+    """The scores of one worker's readings by component, and the number of bounds that held."""
     with arena.machine(**(machine_options or {})) as machine:
         origin = {"origin_ns": machine.origin_ns} if "origin_ns" in arguments else {}
         seen = arena.measured(machine, entry, case, **{**arguments, **origin})
@@ -107,7 +107,7 @@ def wraps(arena: Arena) -> List[dict]:
 
 
 def period_ns() -> float:
-    """How long the package takes for the small range."""
+    """Time in which the package uses the energy of the small range."""
     return SMALL_RANGE_UJ / 1e6 / CPU.joules(0, CPU.round_ms * MS) * CPU.round_ms * MS
 
 
@@ -148,9 +148,9 @@ def imports(arena: Arena, rounds: int = 5) -> List[dict]:
 
 
 def _first(arena: Arena, machine: Machine, entry: Entry, rounds: int) -> dict:
-    results = [_first_once(arena, machine, entry) for _ in range(rounds + 1)]
-    medians = {key: statistics.median(one[key] for one in results[1:]) for key in results[0]}
-    return {**medians, "least_cpu_ms": min(one["first_cpu_ms"] for one in results)}
+    starts = [_first_once(arena, machine, entry) for _ in range(rounds + 1)]
+    medians = {key: statistics.median(start[key] for start in starts[1:]) for key in starts[0]}
+    return {**medians, "least_cpu_ms": min(start["first_cpu_ms"] for start in starts)}
 
 
 def _first_once(arena: Arena, machine: Machine, entry: Entry) -> dict:
@@ -174,15 +174,15 @@ def background(arena: Arena, seconds: float = 30) -> List[dict]:
     entries = (*ALL, ECO2_1S, CODECARBON_1S)
     with arena.machine() as machine:
         started = [arena.start(machine, entry, "idle", f"idle-{at}", seconds=seconds) for at, entry in enumerate(entries)]
-        results = [arena.done(worker, entries[at], f"idle-{at}") for at, worker in enumerate(started)]
-    return [{"label": entry.label, **one} for entry, one in zip(entries, results)]
+        outputs = [arena.done(worker, entries[at], f"idle-{at}") for at, worker in enumerate(started)]
+    return [{"label": entry.label, **output} for entry, output in zip(entries, outputs)]
 
 
 def ranks(arena: Arena, merge) -> List[dict]:  # type: ignore[no-untyped-def]
-    """Four ranks on one machine of four GPUs: what the job's figures add up to, in multiples of the truth.
+    """Four ranks on one machine of four GPUs: the sum of the job's results, in multiples of the truth.
 
     Args:
-        merge: joins the ranks' reports where the tool has a way to; gives joules.
+        merge: merges the ranks' reports where the tool can; returns joules.
     """
     return [_counted(arena, entry, merge) for entry in ALL]
 
@@ -191,21 +191,21 @@ def _counted(arena: Arena, entry: Entry, merge) -> dict:  # type: ignore[no-unty
     folder = arena.folder / f"ranks-{entry.tool}"
     folder.mkdir()
     with arena.machine(gpus=[GPU] * RANKS) as machine:
-        # Zeus' documentation hands each rank its GPU; CodeCarbon and eco2 are used as they are.
+        # Zeus' documentation assigns each rank its GPU; CodeCarbon and eco2 get no options.
         entries = [entry._replace(options={"gpu_indices": [at]}) if entry is ZEUS else entry for at in range(RANKS)]
-        workers = [arena.start(machine, one, "rank", f"rank-{at}", folder=str(folder), rank=at)
-                   for at, one in enumerate(entries)]
-        _start_together(folder)
-        results = [arena.done(worker, entry, f"rank-{at}")[0] for at, worker in enumerate(workers)]
-    energy = {name: sum(one["reading"][name] for one in results) for name in ("cpu", "gpu")}
-    if results[0]["report"]:
-        energy = merge([one["report"] for one in results])
-    true = machine.truth(min(one["from_ns"] for one in results), max(one["to_ns"] for one in results))
-    times = {name: energy[name] / true[name] for name in true}
-    return {"label": entry.label, **times, "total": sum(energy.values()) / sum(true.values())}
+        workers = [arena.start(machine, rank_entry, "rank", f"rank-{at}", folder=str(folder), rank=at)
+                   for at, rank_entry in enumerate(entries)]
+        _start_ranks(folder)
+        outputs = [arena.done(worker, entry, f"rank-{at}")[0] for at, worker in enumerate(workers)]
+    joules = {name: sum(output["reading"][name] for output in outputs) for name in ("cpu", "gpu")}
+    if outputs[0]["report"]:
+        joules = merge([output["report"] for output in outputs])
+    true = machine.truth(min(output["from_ns"] for output in outputs), max(output["to_ns"] for output in outputs))
+    times = {name: joules[name] / true[name] for name in true}
+    return {"label": entry.label, **times, "total": sum(joules.values()) / sum(true.values())}
 
 
-def _start_together(folder: Path) -> None:
+def _start_ranks(folder: Path) -> None:
     until = time.monotonic() + TIMEOUT_S
     while len(list(folder.glob("ready-*"))) < RANKS:
         if time.monotonic() > until:

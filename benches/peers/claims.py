@@ -1,4 +1,4 @@
-"""What eco2 must reach in the arena, whatever the peers do."""
+"""The targets of eco2 in the arena, independent of the peers' results."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ FIRST_READING_MS = 50
 
 
 def missed(results: dict) -> Iterator[str]:
-    """Returns the claims that eco2 did not reach."""
+    """Yields every target that eco2 missed."""
     for case in ("totals", "wraps", "long_spans", "short_spans"):
         yield from _accuracy(case, results[case][0])
-    # The least of the rounds: what else the machine does only adds to it.
+    # The least of the rounds: other load on the machine only adds to it.
     first, ranks = results["imports"][0]["least_cpu_ms"], results["ranks"][0]
     if first > FIRST_READING_MS:
         yield f"the first reading took {first:.0f} ms of CPU, not at most {FIRST_READING_MS}"

@@ -1,7 +1,7 @@
-"""The machine that all tools measure: a powercap tree that a writer keeps true, and scripted GPUs on the same clock.
+"""The machine that all tools measure: a powercap tree that a writer updates, and scripted GPUs on the same clock.
 
-The tree is mounted at the path of the kernel's (`/sys/class/powercap`, in a mount namespace that `scripts/arena` makes), so
-that tools with fixed paths read it as well. Its counter holds the exact integral of a known curve and changes every
+The tree is at the kernel's path (`/sys/class/powercap`, in a mount namespace that `scripts/arena` creates), so that
+tools with fixed paths read it too. Its counter holds the exact integral of a known curve and changes every
 millisecond, as RAPL's does. The GPUs are those of `samplers/fake-nvml`; their counters change every 100 ms.
 """
 
@@ -21,7 +21,7 @@ from curve import MS, Curve
 
 POWERCAP = Path("/sys/class/powercap")
 RANGE_UJ = 262_143_328_850
-"""Where a package's counter usually wraps: 2^32 units of 61 µJ."""
+"""Usual range of a package's counter: 2^32 units of 61 µJ."""
 CPU = Curve(((0, 60), (130, 160)), 310)
 GPU = Curve(((0, 600), (450, 150)), 700)
 
@@ -30,7 +30,7 @@ class Machine:
     """A package and GPUs of known power, from entering to leaving the context.
 
     Args:
-        folder: for the driver's library and what the tools write.
+        folder: for the driver's library and the tools' files.
         driver: the built fake driver library.
         cpu: the package's power.
         gpus: the GPUs' power.
@@ -53,8 +53,8 @@ class Machine:
         return self
 
     def __exit__(self, *raised: object) -> None:
-        output, _ = self._writer.communicate("")
-        self.lag_ms = json.loads(output)["lag_ms"]
+        said, _ = self._writer.communicate("")
+        self.lag_ms = json.loads(said)["lag_ms"]
 
     def _make_gpus(self) -> None:
         nvml, bin_ = self.folder / "nvml", self.folder / "bin"
@@ -116,14 +116,14 @@ def _goes_on() -> bool:
         return True
 
 
-def _hurry() -> None:
+def _raise_priority() -> None:
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
     except OSError:
-        pass  # Without the right the counter is sometimes late; the page has the largest delay.
+        pass  # Without this permission the counter is late at times; the page shows the largest delay.
 
 
 if __name__ == "__main__":
-    _hurry()
+    _raise_priority()
     late = write(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), curve.parse(sys.argv[4]))
     print(json.dumps({"lag_ms": round(late, 3)}))

@@ -1,4 +1,4 @@
-"""The page `docs/measured/peers.md`: question, method, machine, and the tables."""
+"""The page `docs/measured/peers.md`: question, method, machine and tables."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import tables
 
 
 class Section(NamedTuple):
-    """A part of the page: a title, what to know before reading, the table."""
+    """A part of the page: a title, an introduction, the table."""
 
     title: str
     text: str
@@ -29,7 +29,7 @@ class Section(NamedTuple):
 
 SECTIONS = {
     "totals": Section("A run of 10 s", """
-Errors of the energy that each tool reports for one run, begun and ended as its documentation shows.
+Errors of each tool's result for one run, started and ended as in its documentation.
 """, tables.single),
     "wraps": Section("10 s over two wraps", f"""
 The counter's range is {cases.SMALL_RANGE_UJ // 1_000_000} J here, so that it wraps every 4 s; really a package wraps after a
@@ -42,8 +42,8 @@ reads every second.
 together. A span that was reported as 0 had no update of its counter (CPU + GPU spans).
 """, tables.errors),
     "short_spans": Section("Spans of 50 ms", """
-60 spans of half the period of the GPU's counter. No tool can know the energy between two updates. eco2 reports bounds: compare
-them with the truth.
+60 spans of half the period of the GPU's counter. No tool can know what happened between two updates: eco2 reports bounds,
+which are compared with the truth.
 """, tables.errors),
     "costs": Section("What a span costs the calling thread", """
 Begin and end with nothing in between. The scripted driver answers at once and the counter's file lies in memory, so for
@@ -58,7 +58,7 @@ and of processes that the tool starts. "Installed" is without pip and compiled b
 15 s (and its own load every second), Zeus looks for wraps once a second and reads at the edges.
 """, tables.background),
     "ranks": Section("Four ranks on one machine with four GPUs", """
-The sum of the ranks' values for the same 5 s, in multiples of the truth. CodeCarbon is used as it is; each rank of Zeus
+The sum of the ranks' results for the same 5 s, in multiples of the truth. CodeCarbon is used as it is; each rank of Zeus
 is given its GPU, as its documentation shows; eco2 is used as it is, and its reports are merged. (CodeCarbon's `gpu_ids`
 could give each rank its GPU; the package would still be counted by every rank.)
 """, tables.ranks),
@@ -67,7 +67,7 @@ could give each rank its GPU; the package would still be counted by every rank.)
 INTRO = """
 # Benchmark against CodeCarbon and Zeus
 
-**Question.** What do eco2, CodeCarbon and Zeus report on a machine whose energy is known, and what does measuring cost?
+**Question.** What do eco2, CodeCarbon and Zeus report on a machine of known energy, and what do the calls cost?
 
 **Answer, of this run.** {answer}
 
@@ -76,13 +76,13 @@ writer keeps the package's counter equal to the integral of its curve every mill
 of `samplers/fake-nvml`, whose counters change every 100 ms. The truth of a span is the integral of the curves from the
 return of the call that begins it to the call that ends it.
 
-**How the tools come to read it.** The counter's tree is mounted at `/sys/class/powercap` in a mount namespace; the driver is
+**How the tools come to read it.** The counter's tree is at `/sys/class/powercap` within a mount namespace; the driver is
 found by `LD_LIBRARY_PATH`. No tool is patched and each is used as published, from an environment of its own. CodeCarbon
 needs an `nvidia-smi` to believe in a GPU: an empty script. Its offline tracker is used, and its memory estimate is left out
 of every comparison. Zeus' windows do not synchronise with a framework, since there is none.
 
 **Command.** `scripts/arena --write docs/measured/peers.md` (`scripts/test --full` runs it without writing). It ends with 1
-where eco2 misses what [`claims.py`](../../benches/peers/claims.py) asks of it.
+where eco2 misses a target of [`claims.py`](../../benches/peers/claims.py).
 
 **Run.** {date}; {machine}; load average {load}. eco2 {eco2}, CodeCarbon {codecarbon}, Zeus {zeus}, Python
 {python}. The writer's largest delay was {lag} ms. One run: compare the tools with each other, on your machine.

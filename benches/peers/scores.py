@@ -1,4 +1,4 @@
-"""What became of the tools' figures: errors against the truth, quantiles, counts."""
+"""Scores of the tools' results: errors against the truth, quantiles, counts."""
 
 from __future__ import annotations
 
@@ -21,19 +21,20 @@ class Score(NamedTuple):
     zeros: int
 
 
-def score(seen: List[dict], truth: Truth, component: str) -> Score:
-    """The score of readings with their edges; `component` is `cpu` or `gpu`."""
-    pairs = [(one["reading"][component], truth(one["from_ns"], one["to_ns"])[component]) for one in seen]
+def score(spans: List[dict], truth: Truth, component: str) -> Score:
+    """The score of spans with their readings; `component` is `cpu` or `gpu`."""
+    pairs = [(span["reading"][component], truth(span["from_ns"], span["to_ns"])[component]) for span in spans]
     errors = [abs(reported - true) / true * 100 for reported, true in pairs]
     reported, true = (sum(values) for values in zip(*pairs))
-    return Score(statistics.median(errors), max(errors), (reported - true) / true * 100, sum(reported <= 0 for reported, _ in pairs))
+    zeros = sum(value <= 0 for value, _ in pairs)
+    return Score(statistics.median(errors), max(errors), (reported - true) / true * 100, zeros)
 
 
-def within(seen: List[dict], truth: Truth) -> Optional[int]:
-    """How many of the true totals lie within the reported bounds; None for a tool without bounds."""
-    if "low" not in seen[0]["reading"]:
+def within(spans: List[dict], truth: Truth) -> Optional[int]:
+    """Number of true totals that lie within the reported bounds; None for a tool without bounds."""
+    if "low" not in spans[0]["reading"]:
         return None
-    return sum(_holds(one["reading"], sum(truth(one["from_ns"], one["to_ns"]).values())) for one in seen)
+    return sum(_holds(span["reading"], sum(truth(span["from_ns"], span["to_ns"]).values())) for span in spans)
 
 
 def _holds(reading: dict, true: float) -> bool:

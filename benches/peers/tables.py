@@ -37,7 +37,7 @@ def _zeros(row: dict) -> str:
 
 
 def _within(row: dict) -> str:
-    return "none reported" if row["within"] is None else f"{row['within']} of {row['count']}"
+    return "no bounds" if row["within"] is None else f"{row['within']} of {row['count']}"
 
 
 def costs(rows: List[dict]) -> str:

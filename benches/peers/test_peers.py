@@ -53,10 +53,10 @@ class Claims(unittest.TestCase):
         return {**rows, "imports": [{"least_cpu_ms": changed.get("first", 30)}],
                 "ranks": [{"cpu": changed.get("times", 1.0), "gpu": 1.0, "total": 1.0}]}
 
-    def test_what_is_reached_is_not_complained_about(self):
+    def test_reached_targets_are_not_reported(self):
         self.assertEqual(list(claims.missed(self.found())), [])
 
-    def test_every_miss_is_listed(self):
+    def test_every_miss_is_reported(self):
         for changed in ({"first": 51}, {"times": 4.0}, {"within": 1}, {"cpu": scores.Score(0, 0, -1.5, 0)}):
             self.assertTrue(list(claims.missed(self.found(**changed))), changed)
 

@@ -1,7 +1,7 @@
-"""The tools of the arena behind one shape: open, a run or spans in it, and the joules of each by component.
+"""The tools of the arena behind one interface: open, a run or spans in it, and the joules of each by component.
 
-Each is used as in its documentation, with its defaults unless a comment states another value. Imports are inside the functions,
-because each tool has an environment of its own.
+Each is used as in its documentation, with its defaults unless a comment names an option. Imports are inside the classes,
+because each tool has a separate environment.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Eco2:
         self._meter.begin(name)
 
     def end(self, name: str) -> None:
-        """Ends it; what it drew is known at `finish`."""
+        """Ends it; its energy is known at `finish`."""
         self._meter.end(name)
 
     def finish(self) -> Dict[str, Reading]:

@@ -1,7 +1,7 @@
-"""One tool in one case, in a process of its own: `worker.py TOOL CASE OUT ARGUMENTS`, the last as JSON.
+"""One tool in one case, in a separate process: `worker.py TOOL CASE OUT ARGUMENTS`, the last as JSON.
 
-Writes to OUT the results of the tool and the monotonic times between which the measured code ran: after the call that begins
-returned, before the call that ends was made.
+Writes to OUT the tool's result and the monotonic times of the measured code: from the return of the call that begins to
+the call that ends.
 """
 
 from __future__ import annotations
@@ -95,16 +95,16 @@ def idle(tool, seconds: float) -> dict:  # type: ignore[no-untyped-def]
 
 
 def rank(tool, folder: str, rank: int) -> List[dict]:  # type: ignore[no-untyped-def]
-    """One of several that measure at the same time: waits for the file `go`, which has the times of start and end."""
+    """One of several that measure at the same time: waits for the file `go`, which has its start and end."""
     tool.warm()
     (Path(folder) / f"ready-{rank}").touch()
     while not (Path(folder) / "go").exists():
         time.sleep(0.05)
     from_ns, to_ns = json.loads((Path(folder) / "go").read_text())
     sleep_until(from_ns)
-    results = run_until(tool, to_ns)
+    result = run_until(tool, to_ns)
     report = getattr(tool, "report", None)
-    return [{**results, "report": report and report.to_dict()}]
+    return [{**result, "report": report and report.to_dict()}]
 
 
 def run_until(tool, to_ns: int) -> dict:  # type: ignore[no-untyped-def]
@@ -120,6 +120,6 @@ CASES = {case.__name__: case for case in (run, spans, aligned, cost, step, idle,
 
 if __name__ == "__main__":
     name, case, out, arguments = sys.argv[1:]
-    given = json.loads(arguments)
-    results = CASES[case](TOOLS[name](**given.pop("options", {})), **given)
-    Path(out).write_text(json.dumps(results))
+    keywords = json.loads(arguments)
+    result = CASES[case](TOOLS[name](**keywords.pop("options", {})), **keywords)
+    Path(out).write_text(json.dumps(result))

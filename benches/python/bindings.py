@@ -1,11 +1,11 @@
-"""What the calls of the Python package cost, against `time.perf_counter_ns()`: python3 bindings.py [ROUNDS].
+"""Cost of the calls of the Python package, against `time.perf_counter_ns()`: python3 bindings.py [ROUNDS].
 
 Needs the package on the path and `ECO2_LIBRARY`. Prints one JSON object:
 
-- `cases`: nanoseconds of CPU time an operation, a figure a round, loops measured in turns;
-- `stalls`: calls that took over 1 ms while another Python thread was busy, of `calls` a round: what an empty pair of
-  clock readings shows (`empty`), and what our calls show; `blocking` is the same call through ctypes' CDLL, which gives
-  the interpreter's lock up;
+- `cases`: nanoseconds of CPU time per operation, one value per round, loops measured in turns;
+- `stalls`: calls that took over 1 ms while another Python thread was busy, of `calls` per round: `empty` is a pair
+  of clock readings alone, the others are calls of the package; `blocking` is the same call through ctypes' CDLL, which
+  releases the interpreter's lock;
 - `python`: its version.
 """
 
@@ -20,7 +20,7 @@ from time import perf_counter_ns, thread_time_ns
 import eco2
 
 OPERATIONS = 900  # of one loop: their events fit a ring of 4096 without being drained
-CALLS = 400  # of one round with a busy thread
+CALLS = 400  # of one round next to a busy thread
 STALL_ROUNDS = 9
 STALL_NS = 1_000_000
 
@@ -97,7 +97,7 @@ def stalled_empty():
 
 
 def stalls(meter):
-    """The calls while another Python thread is busy."""
+    """The calls next to a busy Python thread."""
     over, (begin, end) = threading.Event(), meter.edges("edges")
     blocking = ctypes.CDLL(meter._library.path).eco2_step
     handle, name = meter._handle, meter._ids["step"]
@@ -124,8 +124,8 @@ def main():
     """Measures on the synthetic source and prints."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 101
     with eco2.Meter(sources=["synthetic"], log=False, zone="DE", estimate=False) as meter:
-        said = {"cases": cases(meter, rounds), "stalls": stalls(meter), "python": platform.python_version()}
-    print(json.dumps(said))
+        output = {"cases": cases(meter, rounds), "stalls": stalls(meter), "python": platform.python_version()}
+    print(json.dumps(output))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """The arithmetic of bulk accounting as Python loops, on the counter that `benches/src/bulk.rs` makes.
 
-A point is one value of a 32-bit counter: its wrapping difference to the value before it is turned into energy and
-times the intensity of its time. Two loops:
+A point is one value of a 32-bit counter: its wrapping difference to the previous value is converted to energy and
+multiplied by the intensity of its time. Two loops:
 
 - `points` returns a record for every point (energy, CO2, intensity, CO2 per second), which is what the published
   figure of 82,035 points/s counts, and looks the intensity up by time;
-- `totals` keeps sums only and is handed each point's intensity: as little as a Python loop can do.
+- `totals` keeps sums only and gets each point's intensity: the least that a Python loop can do.
 
 Prints one JSON object.
 """

@@ -1,11 +1,10 @@
-//! What the calls cost a C program: `benches/c/bindings.c`, compiled with `cc -O2` against the release library.
+//! Cost of the calls from C: `benches/c/bindings.c`, compiled with `cc -O2` against the release library.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::measure::Samples;
+use crate::measure::{Failure, Place, Samples};
 use crate::table::{Limit, Row};
-use crate::{Failure, Place};
 
 const ROUNDS: &str = "151";
 
@@ -13,19 +12,19 @@ const ROUNDS: &str = "151";
 ///
 /// # Errors
 /// Without a C compiler, or where the library cannot be built.
-pub fn measure(place: &Place) -> Result<Vec<Row>, Failure> {
+pub(crate) fn measure(place: &Place) -> Result<Vec<Row>, Failure> {
     let folder = tempfile::tempdir()?;
     let library = build(place, folder.path())?;
-    let figures = Figures::of(&compiled(&library, folder.path())?)?;
-    let (clock, clocks) = (figures.samples("clock")?, figures.samples("clocks")?);
-    let row = |what: &str, case: &str, over: &Samples, limit| {
-        let samples = figures.samples(case)?;
-        let row = Row::of(format!("from C: {what}"), &samples.over(over), "x", limit);
+    let output = Output::of(&compiled(&library, folder.path())?)?;
+    let (clock, clocks) = (output.samples("clock")?, output.samples("clocks")?);
+    let row = |label: &str, case: &str, reference: &Samples, limit| {
+        let samples = output.samples(case)?;
+        let row = Row::of(format!("from C: {label}"), &samples.over(reference), "x", limit);
         Ok::<_, Failure>(row.noting(format!("{:.1} ns", samples.median())))
     };
     let span = Limit::AtMost(1.8);
     Ok(vec![
-        Row::of("from C: two clock_gettime", &clocks, "ns", Limit::None).noting("what spans are compared with"),
+        Row::of("from C: two clock_gettime", &clocks, "ns", Limit::None).noting("the reference for spans"),
         row("a call that does nothing / clock_gettime", "no_work", &clock, Limit::None)?,
         row("eco2_span_begin and eco2_span_end / two clock_gettime", "pair", &clocks, Limit::AtMost(0.5))?,
         row("eco2_step / clock_gettime", "step", &clock, span)?,
@@ -35,7 +34,7 @@ pub fn measure(place: &Place) -> Result<Vec<Row>, Failure> {
     ])
 }
 
-/// The release library as the sources are now, under the name that its soname asks for.
+/// Builds the release library and copies it to the file name that its soname requires.
 pub(crate) fn build(place: &Place, folder: &Path) -> Result<PathBuf, Failure> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
@@ -64,10 +63,10 @@ fn compiled(library: &Path, folder: &Path) -> Result<PathBuf, Failure> {
     if output.status.success() { Ok(program) } else { Err(String::from_utf8_lossy(&output.stderr).into()) }
 }
 
-/// The program's lines: a case's name, then a figure a round.
-struct Figures(String);
+/// The program's output: lines of a case's name and one time for each round.
+struct Output(String);
 
-impl Figures {
+impl Output {
     fn of(program: &Path) -> Result<Self, Failure> {
         let output = Command::new(program).arg(ROUNDS).output()?;
         if !output.status.success() {
@@ -76,11 +75,11 @@ impl Figures {
         Ok(Self(String::from_utf8(output.stdout)?))
     }
 
-    /// Nanoseconds an operation, in the order of the rounds.
+    /// Nanoseconds per operation, in the order of the rounds.
     fn samples(&self, case: &str) -> Result<Samples, Failure> {
         let line = self.0.lines().find_map(|line| line.strip_prefix(case)?.strip_prefix(' '));
-        let figures = line.ok_or_else(|| format!("the program printed no values of {case}"))?;
-        Ok(Samples::new(figures.split(' ').map(str::parse).collect::<Result<_, _>>()?))
+        let times = line.ok_or_else(|| format!("the program did not print {case}"))?;
+        Ok(Samples::new(times.split(' ').map(str::parse).collect::<Result<_, _>>()?))
     }
 }
 
@@ -89,10 +88,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_case_is_found_by_its_whole_name() {
-        let figures = Figures("clocks 2.0 4.0\nclock 1.5\n".to_owned());
-        assert_eq!(figures.samples("clock").unwrap().sorted(), [1.5]);
-        assert_eq!(figures.samples("clocks").unwrap().median(), 4.0);
-        assert!(figures.samples("step").is_err());
+    fn case_is_found_by_its_whole_name() {
+        let output = Output("clocks 2.0 4.0\nclock 1.5\n".to_owned());
+        assert_eq!(output.samples("clock").unwrap().sorted(), [1.5]);
+        assert_eq!(output.samples("clocks").unwrap().median(), 4.0);
+        assert!(output.samples("step").is_err());
     }
 }

@@ -1,50 +1,50 @@
-//! What the calls cost a Python program: `benches/python/bindings.py` on the package and the release library.
+//! Cost of the calls from Python: `benches/python/bindings.py` with the package and the release library.
 
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 
-use crate::measure::Samples;
+use crate::bindings_c;
+use crate::measure::{Failure, Place, Samples};
 use crate::table::{Limit, Row};
-use crate::{Failure, Place, bindings_c};
 
 const ROUNDS: &str = "101";
-/// Fresh interpreters that import and read.
+/// Interpreters that are started to measure the import and the first reading.
 const STARTS: usize = 15;
 
-/// Calls of the Python package against `time.perf_counter_ns()`, also with a busy thread, and the time of the import.
+/// Calls of the Python package against `time.perf_counter_ns()`, next to a busy thread, and the import.
 ///
 /// # Errors
 /// Without `python3`, or where the library cannot be built.
-pub fn measure(place: &Place) -> Result<Vec<Row>, Failure> {
+pub(crate) fn measure(place: &Place) -> Result<Vec<Row>, Failure> {
     let folder = tempfile::tempdir()?;
     let library = bindings_c::build(place, folder.path())?;
     let python = Python { library: &library, folder: folder.path() };
-    let printed: Value = serde_json::from_str(&python.run("bindings.py", &[ROUNDS])?)?;
-    let mut rows = costs(&printed["cases"], printed["python"].as_str().unwrap_or_default())?;
-    rows.extend(stalls(&printed["stalls"])?);
+    let output: Value = serde_json::from_str(&python.run("bindings.py", &[ROUNDS])?)?;
+    let mut rows = costs(&output["cases"], output["python"].as_str().unwrap_or_default())?;
+    rows.extend(stalls(&output["stalls"])?);
     rows.extend(starts(&python)?);
     rows.extend(batch(&serde_json::from_str(&python.run("batch.py", &[])?)?)?);
     Ok(rows)
 }
 
 /// `calculate_carbon_impact_batch` on buffers against a copy of the same bytes, on lists against a plain loop.
-fn batch(printed: &Value) -> Result<[Row; 5], Failure> {
-    let [buffers, lists, floor] = ["buffers", "lists", "floor"].map(|key| figures(printed, key));
+fn batch(output: &Value) -> Result<[Row; 5], Failure> {
+    let [buffers, lists, floor] = ["buffers", "lists", "floor"].map(|key| samples(output, key));
     let [buffers, lists, floor] = [buffers?, lists?, floor?];
-    let text = |key: &str| printed[key].as_str().unwrap_or_default().to_owned();
+    let text = |key: &str| output[key].as_str().unwrap_or_default().to_owned();
     let millions = |each: &Samples| format!("{:.1} M points/s", 1e3 / each.median());
-    let of = |what: &str, over: &str, each: &Samples, limit| {
-        let name = format!("from Python: calculate_carbon_impact_batch, {what}");
-        Ok::<_, Failure>(Row::of(name, &figures(printed, over)?.over(each), "x", limit).noting(millions(each)))
+    let row = |label: &str, reference: &str, each: &Samples, limit| {
+        let name = format!("from Python: calculate_carbon_impact_batch, {label}");
+        Ok::<_, Failure>(Row::of(name, &samples(output, reference)?.over(each), "x", limit).noting(millions(each)))
     };
     let copied = format!("{} copy of the same bytes / buffers", text("copier"));
     Ok([
-        of(&copied, "copy", &buffers, Limit::AtLeast(0.5))?,
-        of("plain loop with a record for every point / lists", "loop", &lists, Limit::AtLeast(5.0))?,
-        of("leanest plain loop / lists", "lean_loop", &lists, Limit::None)?,
-        of(
+        row(&copied, "copy", &buffers, Limit::AtLeast(0.5))?,
+        row("plain loop with a record for every point / lists", "loop", &lists, Limit::AtLeast(5.0))?,
+        row("leanest plain loop / lists", "lean_loop", &lists, Limit::None)?,
+        row(
             "plain loop with a record for every point / making the lists of the results alone",
             "loop",
             &floor,
@@ -56,10 +56,10 @@ fn batch(printed: &Value) -> Result<[Row; 5], Failure> {
 }
 
 fn costs(cases: &Value, version: &str) -> Result<Vec<Row>, Failure> {
-    let clock = figures(cases, "clock")?;
-    let row = |what: &str, case: &str, limit| {
-        let samples = figures(cases, case)?;
-        let row = Row::of(format!("from Python: {what} / perf_counter_ns()"), &samples.over(&clock), "x", limit);
+    let clock = samples(cases, "clock")?;
+    let row = |label: &str, case: &str, limit| {
+        let samples = samples(cases, case)?;
+        let row = Row::of(format!("from Python: {label} / perf_counter_ns()"), &samples.over(&clock), "x", limit);
         Ok::<_, Failure>(row.noting(format!("{:.0} ns", samples.median())))
     };
     Ok(vec![
@@ -74,13 +74,13 @@ fn costs(cases: &Value, version: &str) -> Result<Vec<Row>, Failure> {
     ])
 }
 
-/// Calls that took over a millisecond with a busy thread, minus those of an empty loop, for each round.
+/// Calls that took over a millisecond next to a busy thread, less those of an empty loop in the same round.
 fn stalls(stalls: &Value) -> Result<Vec<Row>, Failure> {
-    let (calls, empty) = (stalls["calls"].as_u64().unwrap_or(0), figures(stalls, "empty")?);
-    let row = |what: &str, case: &str, limit| {
-        let samples = figures(stalls, case)?;
+    let (calls, empty) = (stalls["calls"].as_u64().unwrap_or(0), samples(stalls, "empty")?);
+    let row = |label: &str, case: &str, limit| {
+        let samples = samples(stalls, case)?;
         let row = Row::of(
-            format!("from Python, with a busy thread: {what} over 1 ms"),
+            format!("from Python, with a busy thread: {label} over 1 ms"),
             &samples.minus(&empty),
             "more",
             limit,
@@ -102,8 +102,8 @@ fn starts(python: &Python<'_>) -> Result<Vec<Row>, Failure> {
     python.run("first_reading.py", &[])?;
     let (mut imports, mut readings) = (Samples::default(), Samples::default());
     for _ in 0..STARTS {
-        let printed = python.run("first_reading.py", &[])?;
-        let (import, reading) = printed.trim().split_once(' ').ok_or("two figures are expected")?;
+        let output = python.run("first_reading.py", &[])?;
+        let (import, reading) = output.trim().split_once(' ').ok_or("two numbers are expected")?;
         imports.push(import.parse()?);
         readings.push(reading.parse()?);
     }
@@ -114,9 +114,9 @@ fn starts(python: &Python<'_>) -> Result<Vec<Row>, Failure> {
     ])
 }
 
-fn figures(printed: &Value, case: &str) -> Result<Samples, Failure> {
-    let figures = printed[case].as_array().ok_or_else(|| format!("the program printed no values of {case}"))?;
-    Ok(Samples::new(figures.iter().filter_map(Value::as_f64).collect()))
+fn samples(output: &Value, case: &str) -> Result<Samples, Failure> {
+    let values = output[case].as_array().ok_or_else(|| format!("the program did not print {case}"))?;
+    Ok(Samples::new(values.iter().filter_map(Value::as_f64).collect()))
 }
 
 /// The interpreter with the package of this checkout; bytecode, runs and configuration stay in the folder.
@@ -147,11 +147,11 @@ mod tests {
 
     #[test]
     fn k20_batch_is_compared_with_a_copy_and_a_loop_round_by_round() {
-        let printed = serde_json::json!({
+        let output = serde_json::json!({
             "copy": [2, 2, 2], "buffers": [3, 3, 3], "lists": [100, 100, 100], "loop": [600, 600, 600],
             "floor": [60, 60, 60], "lean_loop": [200, 200, 200], "copier": "numpy 2", "python": "3",
         });
-        let rows = batch(&printed).unwrap();
+        let rows = batch(&output).unwrap();
         assert_eq!([rows[0].is_kept(), rows[1].is_kept(), rows[4].is_kept()], [Some(true); 3]);
         assert!(rows[0].to_string().contains("numpy 2 copy") && rows[4].to_string().contains("10.0"), "{}", rows[4]);
         assert!(batch(&serde_json::json!({})).is_err());
@@ -159,11 +159,11 @@ mod tests {
 
     #[test]
     fn calls_are_compared_round_by_round() {
-        let printed = serde_json::json!({
+        let output = serde_json::json!({
             "calls": 400, "empty": [1, 0, 3], "step": [1, 0, 3], "edges": [1, 0, 3], "method_step": [2, 0, 3], "now": [0, 0, 3],
             "blocking": [9, 8, 9],
         });
-        let rows = stalls(&printed).unwrap();
+        let rows = stalls(&output).unwrap();
         assert_eq!(rows[0].is_kept(), Some(true));
         assert!(rows[4].to_string().contains("8.00 more"), "{}", rows[4]);
         assert!(stalls(&serde_json::json!({"calls": 1})).is_err());

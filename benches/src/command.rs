@@ -1,12 +1,11 @@
-//! What `eco2 run` adds to a command that does nothing.
+//! Elapsed time that `eco2 run` adds to a command that does nothing.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use crate::measure::{Samples, in_turns};
+use crate::measure::{Failure, Place, Samples, in_turns};
 use crate::table::{Limit, Row};
-use crate::{Failure, Place};
 
 const ROUNDS: usize = 25;
 
@@ -14,7 +13,7 @@ const ROUNDS: usize = 25;
 ///
 /// # Errors
 /// Where the binary cannot be built, or does not pass a command's exit code through.
-pub fn measure(place: &Place) -> Result<Vec<Row>, Failure> {
+pub(crate) fn measure(place: &Place) -> Result<Vec<Row>, Failure> {
     let eco2 = build(place)?;
     let folder = tempfile::tempdir()?;
     let run = |words: &[&str]| {
@@ -55,7 +54,7 @@ fn version(eco2: &Path) -> Command {
     command
 }
 
-/// The release binary as the sources are now.
+/// Builds the release binary from the current sources.
 pub(crate) fn build(place: &Place) -> Result<std::path::PathBuf, Failure> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
@@ -65,7 +64,7 @@ pub(crate) fn build(place: &Place) -> Result<std::path::PathBuf, Failure> {
     if built.success() && eco2.is_file() { Ok(eco2) } else { Err("cargo build --release -p eco2-cli failed".into()) }
 }
 
-/// Runs of the bench are kept away from the user's.
+/// Keeps the runs of the bench separate from the user's.
 fn in_folder(mut command: Command, folder: &Path) -> Command {
     command.env("XDG_STATE_HOME", folder).env("XDG_CONFIG_HOME", folder).current_dir(folder);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

@@ -9,22 +9,22 @@ use eco2_core::{Energies, EventPool, Ledger, Names};
 use eco2_report::generator::{Brackets, Generator};
 use eco2_report::{LogEncoder, LogMeta};
 
-use crate::Failure;
 use crate::bulk::counter;
 use crate::fixture::{hot_clock, meter, one_clock, settle, snapshot, timeline};
+use crate::measure::Failure;
 
-/// Times that suffice for a look; the table has its own.
+/// Short measurement times; the table measures more precisely.
 #[must_use]
 pub fn criterion() -> Criterion {
     let (warm_up, measurement) = (Duration::from_millis(100), Duration::from_millis(400));
     Criterion::default().warm_up_time(warm_up).measurement_time(measurement).sample_size(20).without_plots()
 }
 
-/// Every group.
+/// Runs every group.
 ///
 /// # Errors
 /// Where no meter can be opened.
-pub fn all(criterion: &mut Criterion) -> Result<(), Failure> {
+pub fn run_groups(criterion: &mut Criterion) -> Result<(), Failure> {
     mark(criterion)?;
     now(criterion)?;
     account(criterion)?;

@@ -1,98 +1,97 @@
-//! Batches measured in turns: A, B, A, B, so that whatever disturbs the machine disturbs both.
+//! Measuring: batches of several cases in turns (A, B, A, B), so that a disturbance of the machine affects all of them.
+//!
+//! *Case*: one of the things that are compared. *Round*: one batch of every case. *Subject*: a module that measures some rows
+//! of the table.
 
 use std::hint::black_box;
+use std::path::PathBuf;
 
 use eco2_samplers::clock::thread_cpu_ns;
 
-/// One figure a batch, in the order of the batches.
+/// Paths that a subject needs.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The probe: a program that some subjects run under valgrind or as a separate process.
+    pub probe: PathBuf,
+    /// Cargo's target folder of this run.
+    pub target: PathBuf,
+}
+
+/// Any failure of a subject: the table then skips it and prints the reason.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// One value for each batch, in the order of the batches.
 #[derive(Debug, Clone, Default)]
-pub struct Samples(Vec<f64>);
+pub(crate) struct Samples(Vec<f64>);
 
 impl Samples {
-    /// Figures measured elsewhere, in the order of their batches.
-    #[must_use]
-    pub fn new(figures: Vec<f64>) -> Self {
-        Self(figures)
+    /// Values from another program, in the order of their batches.
+    pub(crate) fn new(values: Vec<f64>) -> Self {
+        Self(values)
     }
 
-    /// The figure that the share `q` (0 to 1) of the batches stays at or below; 0 without batches.
-    #[must_use]
-    pub fn quantile(&self, q: f64) -> f64 {
+    /// The quantile `q` (0 to 1); 0 without batches.
+    pub(crate) fn quantile(&self, q: f64) -> f64 {
         let sorted = self.sorted();
         let last = sorted.len().saturating_sub(1);
         sorted.get((last as f64 * q).round() as usize).copied().unwrap_or(0.0)
     }
 
-    /// The middle figure.
-    #[must_use]
-    pub fn median(&self) -> f64 {
+    /// The median.
+    pub(crate) fn median(&self) -> f64 {
         self.quantile(0.5)
     }
 
-    /// The smallest figure.
-    #[must_use]
-    pub fn min(&self) -> f64 {
+    /// The smallest value.
+    pub(crate) fn min(&self) -> f64 {
         self.quantile(0.0)
     }
 
-    /// The largest figure.
-    #[must_use]
-    pub fn max(&self) -> f64 {
+    /// The largest value.
+    pub(crate) fn max(&self) -> f64 {
         self.quantile(1.0)
     }
 
     /// Lower and upper quartile.
-    #[must_use]
-    pub fn quartiles(&self) -> (f64, f64) {
+    pub(crate) fn quartiles(&self) -> (f64, f64) {
         (self.quantile(0.25), self.quantile(0.75))
     }
 
-    /// Batch by batch, this over another's.
-    #[must_use]
-    pub fn over(&self, other: &Self) -> Self {
+    /// The ratio to another case, batch by batch.
+    pub(crate) fn over(&self, other: &Self) -> Self {
         Self(self.0.iter().zip(&other.0).map(|(mine, theirs)| mine / theirs).collect())
     }
 
-    /// Batch by batch, this less another's.
-    #[must_use]
-    pub fn minus(&self, other: &Self) -> Self {
+    /// The difference to another case, batch by batch.
+    pub(crate) fn minus(&self, other: &Self) -> Self {
         Self(self.0.iter().zip(&other.0).map(|(mine, theirs)| mine - theirs).collect())
     }
 
-    /// Every figure divided by one number.
-    #[must_use]
-    pub fn divided_by(&self, divisor: f64) -> Self {
-        Self(self.0.iter().map(|figure| figure / divisor).collect())
+    /// Every value divided by one number.
+    pub(crate) fn divided_by(&self, divisor: f64) -> Self {
+        Self(self.0.iter().map(|value| value / divisor).collect())
     }
 
-    /// The figures from the smallest to the largest.
-    #[must_use]
-    pub fn sorted(&self) -> Vec<f64> {
+    /// The values in ascending order.
+    pub(crate) fn sorted(&self) -> Vec<f64> {
         let mut sorted = self.0.clone();
         sorted.sort_by(f64::total_cmp);
         sorted
     }
 
-    /// How many batches there were.
-    #[must_use]
-    pub fn len(&self) -> usize {
+    /// Number of batches.
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there was none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// Adds a batch.
-    pub fn push(&mut self, figure: f64) {
-        self.0.push(figure);
+    pub(crate) fn push(&mut self, value: f64) {
+        self.0.push(value);
     }
 }
 
-/// Runs every case once a round, after one round that does not count; each case returns its figure.
-pub fn in_turns<const N: usize>(rounds: usize, mut cases: [&mut dyn FnMut() -> f64; N]) -> [Samples; N] {
+/// Runs every case once per round, after a first round that does not count; each case returns its value.
+pub(crate) fn in_turns<const N: usize>(rounds: usize, mut cases: [&mut dyn FnMut() -> f64; N]) -> [Samples; N] {
     let mut samples: [Samples; N] = std::array::from_fn(|_| Samples::default());
     cases.iter_mut().for_each(|case| _ = case());
     for _ in 0..rounds {
@@ -101,16 +100,16 @@ pub fn in_turns<const N: usize>(rounds: usize, mut cases: [&mut dyn FnMut() -> f
     samples
 }
 
-/// CPU nanoseconds that this thread spends on each of `count` operations.
+/// CPU nanoseconds of this thread per operation, over `count` operations.
 #[inline]
-pub fn cpu_each<T>(count: u64, mut operation: impl FnMut() -> T) -> f64 {
+pub(crate) fn cpu_each<T>(count: u64, mut operation: impl FnMut() -> T) -> f64 {
     let from_ns = thread_cpu_ns();
     (0..count).for_each(|_| _ = black_box(operation()));
     thread_cpu_ns().saturating_sub(from_ns) as f64 / count as f64
 }
 
-/// CPU milliseconds that this thread spends on something.
-pub fn cpu_ms<T>(operation: impl FnOnce() -> T) -> f64 {
+/// CPU milliseconds of this thread for one operation.
+pub(crate) fn cpu_ms<T>(operation: impl FnOnce() -> T) -> f64 {
     let from_ns = thread_cpu_ns();
     black_box(operation());
     thread_cpu_ns().saturating_sub(from_ns) as f64 / 1e6

@@ -7,9 +7,8 @@ use eco2_grid::plan::{HOUR_NS, IntensityCurve, Job, plan};
 use eco2_grid::{FilePlace, Series, SeriesMeta, SeriesPoint};
 
 use crate::bulk::{Random, counter};
-use crate::measure::{Samples, cpu_each, cpu_ms, in_turns};
+use crate::measure::{Failure, Place as Machine, Samples, cpu_each, cpu_ms, in_turns};
 use crate::table::{Limit, Row};
-use crate::{Failure, Place as Machine};
 
 /// Half-hours of a year and nine days, as the published year of Great Britain has them.
 const SLOTS: i64 = 18_000;
@@ -22,14 +21,14 @@ const POINTS: usize = 10_000_000;
 const STEP_NS: i64 = 10_000_000;
 const ROUNDS: usize = 11;
 
-/// A job and the window it may run in.
+/// A job and its window: begin, end (Unix nanoseconds), job.
 type Waiting = (i64, i64, Job);
 
-/// All four.
+/// Queues in one piece and interrupted, windows, grams and the look-up.
 ///
 /// # Errors
 /// Where a job does not fit, which would be a mistake of this bench.
-pub fn measure(_: &Machine) -> Result<Vec<Row>, Failure> {
+pub(crate) fn measure(_: &Machine) -> Result<Vec<Row>, Failure> {
     let curve = IntensityCurve::new(&year()?);
     let mut rows = vec![queue(&curve, false)?, queue(&curve, true)?, windows(&curve)?];
     rows.push(grams()?);
@@ -55,7 +54,7 @@ fn windows(curve: &IntensityCurve) -> Result<Row, Failure> {
     Ok(Row::of("a million cheapest windows on a half-hourly year", &seconds, "s", Limit::AtMost(5.0)).noting(note))
 }
 
-/// A job of some half-hours and seconds, with slack of up to `slack` half-hours.
+/// A random job of `least` to `most` half-hours, in a window with a slack of up to `slack` half-hours.
 fn waiting(
     random: &mut Random,
     curve: &IntensityCurve,
@@ -89,18 +88,18 @@ fn grams() -> Result<Row, Failure> {
     let times: Vec<i64> = (0..POINTS as i64).map(|at| series.from_ns() + at * STEP_NS).collect();
     let hourly = hourly(&series)?;
     let scale = Scale::from_base_per_raw(1.0 / 16_384.0).ok_or("no scale")?;
-    let [floor, weighed] = in_turns(
+    let [floor, priced] = in_turns(
         41,
         [&mut || cpu_ms(|| sum(black_box(&raw))), &mut || {
             cpu_ms(|| hourly.weigh(black_box(&times), black_box(&raw), scale))
         }],
     );
-    let speed = POINTS as f64 / (weighed.min() * 1e3);
+    let speed = POINTS as f64 / (priced.min() * 1e3);
     let name = "grams of 1e7 points under an hourly series, reading the same bytes / multiplying";
-    Ok(Row::of(name, &floor.over(&weighed), "x", Limit::AtLeast(0.5)).noting(format!("{speed:.0} Mpoints/s")))
+    Ok(Row::of(name, &floor.over(&priced), "x", Limit::AtLeast(0.5)).noting(format!("{speed:.0} Mpoints/s")))
 }
 
-/// Reads every byte and does next to nothing with it.
+/// Reads every byte and only adds it up.
 fn sum(raw: &[u32]) -> u32 {
     raw.iter().fold(0, |sum, value| sum.wrapping_add(*value))
 }
@@ -119,7 +118,7 @@ fn look_up() -> Result<Row, Failure> {
     Ok(row.noting("codes, names and aliases"))
 }
 
-/// A year with a day, a season and noise in it.
+/// A synthetic year with a daily and a seasonal cycle and noise.
 fn year() -> Result<Series, Failure> {
     let mut random = Random::new(3);
     let mut value = |slot: i64| {

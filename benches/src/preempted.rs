@@ -1,13 +1,16 @@
-//! Reads under a preempted writer: the reader wakes on the CPU of a writer that writes without pause at the lowest
-//! priority, so that it mostly finds it stopped in the middle of a write. Wall time of one read.
+//! Elapsed time of reads under a preempted writer.
 //!
-//! Twice: with the two of them alone on the CPU, and with a thread that computes all the time, as training does. In
-//! the second the writer also stays stopped, for as long as the scheduler lets the other run.
+//! The writer writes without pause at the lowest priority. The reader wakes on the same CPU, so it mostly interrupts the
+//! writer in the middle of a write. This is measured twice: with the two threads alone on the CPU, and with a third thread
+//! that computes all the time, as training does; then the writer also stays stopped while the third thread runs.
 //!
-//! A read during which the reader itself was switched out is counted separately, because its time does not depend on the writer.
-//! Waiting for a lock is not counted so: for the kernel the thread leaves the CPU voluntarily.
+//! A read during which the kernel switched the reader out shows nothing about the writer, and is counted separately. A wait
+//! for a lock is no such read: the kernel counts it as a voluntary switch.
 
+use std::fs::File;
 use std::hint::black_box;
+use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -19,38 +22,38 @@ use rustix::process::{Pid, setpriority_process};
 use rustix::thread::{CpuSet, gettid, sched_getaffinity, sched_setaffinity};
 
 use crate::fixture::{DOMAINS, snapshot, timeline};
-use crate::measure::Samples;
-use crate::switches::Switches;
+use crate::measure::{Failure, Place, Samples};
 use crate::table::{Limit, Row};
-use crate::{Failure, Place};
 
 const READS: usize = 3_000;
-/// The longest that a series of reads may take; those that waited for a lock are then fewer.
-const PATIENCE_NS: u64 = 5_000_000_000;
-/// Long enough for the writer to be in the middle of something.
+/// Time limit of a series of reads; where reads wait for a lock, fewer fit into it.
+const SERIES_LIMIT_NS: u64 = 5_000_000_000;
+/// Pause before each read: enough for the writer to start a write.
 const PAUSE: Duration = Duration::from_micros(100);
 const LONG_NS: f64 = 100_000.0;
 
-/// Reads of one kind: nanoseconds of those that count, and of those during which the reader was switched out.
+/// Times of the reads of one kind, nanoseconds.
 #[derive(Default)]
 struct Reads {
+    /// Reads without an involuntary switch of the reader.
     counted: Samples,
-    apart: Samples,
+    /// Reads during which the reader was switched out.
+    switched_out: Samples,
 }
 
 /// The timeline against a `std::sync::Mutex`.
 ///
 /// # Errors
 /// Where threads cannot be pinned, or without procfs.
-pub fn measure(_: &Place) -> Result<Vec<Row>, Failure> {
+pub(crate) fn measure(_: &Place) -> Result<Vec<Row>, Failure> {
     let (alone, busy) = (both(false)?, both(true)?);
     let name = "read under a preempted writer, slowest / std Mutex's slowest";
     let over = |reads: &Reads| reads.counted.sorted().iter().filter(|ns| **ns > LONG_NS).count();
     let long = over(&alone.ring) + over(&busy.ring);
     Ok(vec![
         Row::new(format!("{name}, with a busy thread (wall)"), busy.share(), "%", Limit::AtMost(1.0))
-            .noting(busy.summary()),
-        Row::new(format!("{name}, alone on the CPU (wall)"), alone.share(), "%", Limit::None).noting(alone.summary()),
+            .noting(busy.note()),
+        Row::new(format!("{name}, alone on the CPU (wall)"), alone.share(), "%", Limit::None).noting(alone.note()),
         Row::new(
             "reads under a preempted writer that took over 100 us, of both",
             long as f64,
@@ -73,8 +76,8 @@ impl Both {
         self.ring.counted.max() / self.mutex.counted.max() * 100.0
     }
 
-    fn summary(&self) -> String {
-        format!("{}; Mutex: {}", summary(&self.ring), summary(&self.mutex))
+    fn note(&self) -> String {
+        format!("{}; Mutex: {}", note(&self.ring), note(&self.mutex))
     }
 }
 
@@ -91,16 +94,16 @@ fn both(busy: bool) -> Result<Both, Failure> {
     Ok(Both { ring, mutex })
 }
 
-fn summary(reads: &Reads) -> String {
-    let (counted, apart) = (&reads.counted, &reads.apart);
+fn note(reads: &Reads) -> String {
+    let (counted, switched_out) = (&reads.counted, &reads.switched_out);
     format!(
         "p50 {:.0}, p99 {:.0}, max {:.0} ns of {} reads; reader switched out in {} more, max {:.0} ns",
         counted.median(),
         counted.quantile(0.99),
         counted.max(),
         counted.len(),
-        apart.len(),
-        apart.max(),
+        switched_out.len(),
+        switched_out.max(),
     )
 }
 
@@ -109,7 +112,7 @@ fn read_ring(reader: &TimelineReader) {
     black_box(reader.latest(black_box(&mut out)));
 }
 
-/// A writer without pause and a reader that wakes, on one CPU; and a thread that computes, if `busy`.
+/// Runs a writer without pause and a reader that wakes on one CPU; with `busy`, also a thread that computes.
 fn duel(busy: bool, mut write: impl FnMut() + Send, read: impl Fn() + Sync) -> Result<Reads, Failure> {
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -122,7 +125,7 @@ fn duel(busy: bool, mut write: impl FnMut() + Send, read: impl Fn() + Sync) -> R
             });
         }
         let writer = scope.spawn(|| {
-            let pinned = pin().and_then(|()| yield_to_all());
+            let pinned = pin().and_then(|()| lower_priority());
             while pinned.is_ok() && !over.load(Ordering::Relaxed) {
                 write();
             }
@@ -141,15 +144,15 @@ fn duel(busy: bool, mut write: impl FnMut() + Send, read: impl Fn() + Sync) -> R
 
 fn wake_and_read(read: &impl Fn()) -> Result<Reads, Failure> {
     let (switches, mut reads) = (Switches::of_this_thread()?, Reads::default());
-    let until_ns = monotonic_ns() + PATIENCE_NS;
-    while reads.counted.len() + reads.apart.len() < READS && monotonic_ns() < until_ns {
+    let until_ns = monotonic_ns() + SERIES_LIMIT_NS;
+    while reads.counted.len() + reads.switched_out.len() < READS && monotonic_ns() < until_ns {
         let before = switches.involuntary();
         thread::sleep(PAUSE);
         let from_ns = monotonic_ns();
         read();
         let took_ns = (monotonic_ns() - from_ns) as f64;
         let kept = switches.involuntary() == before;
-        if kept { reads.counted.push(took_ns) } else { reads.apart.push(took_ns) }
+        if kept { reads.counted.push(took_ns) } else { reads.switched_out.push(took_ns) }
     }
     Ok(reads)
 }
@@ -163,8 +166,31 @@ fn pin() -> Result<(), Failure> {
     Ok(sched_setaffinity(None, &only)?)
 }
 
-/// Niceness 19 for this thread alone: on Linux the call takes a thread's id (setpriority(2), "C library/kernel differences").
-fn yield_to_all() -> Result<(), Failure> {
+/// Sets niceness 19 for this thread alone: on Linux the call takes a thread's id (setpriority(2), "C library/kernel differences").
+fn lower_priority() -> Result<(), Failure> {
     let thread: Pid = gettid();
     Ok(setpriority_process(Some(thread), 19)?)
+}
+
+/// The calling thread's context switches, from `/proc/thread-self/status` (proc(5)).
+#[derive(Debug)]
+pub(crate) struct Switches(File);
+
+impl Switches {
+    /// Opens the file of the calling thread.
+    ///
+    /// # Errors
+    /// Where there is no procfs.
+    pub(crate) fn of_this_thread() -> io::Result<Self> {
+        Ok(Self(File::open("/proc/thread-self/status")?))
+    }
+
+    /// Number of involuntary switches; 0 where the kernel does not count them.
+    pub(crate) fn involuntary(&self) -> u64 {
+        let mut text = [0; 4096];
+        let length = self.0.read_at(&mut text, 0).unwrap_or(0);
+        let text = std::str::from_utf8(&text[..length]).unwrap_or_default();
+        let count = text.lines().find_map(|line| line.strip_prefix("nonvoluntary_ctxt_switches:"));
+        count.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
+    }
 }

@@ -1,4 +1,4 @@
-//! Several ranks that measure one machine, merged: their total against the truth that a fake counter was written with.
+//! Several ranks that measure one machine, merged: their total against the energy that was written to a fake counter.
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt as _;
@@ -14,10 +14,11 @@ use eco2::options::Log;
 use eco2_core::schema::Report;
 use eco2_samplers::clock::{boottime_ns, monotonic_ns};
 
+use crate::command;
+use crate::measure::{Failure, Place};
 use crate::table::{Limit, Row};
-use crate::{Failure, Place, command};
 
-/// How many ranks.
+/// Numbers of ranks.
 const WORLDS: [u32; 3] = [2, 4, 8];
 /// How long each rank works, seconds.
 const WORK_S: &str = "1.5";
@@ -34,12 +35,12 @@ const FIRST_UJ: u64 = 100_000_000_000;
 ///
 /// # Errors
 /// Where the command cannot be built or a rank fails.
-pub fn measure(place: &Place) -> Result<Vec<Row>, Failure> {
+pub(crate) fn measure(place: &Place) -> Result<Vec<Row>, Failure> {
     let eco2 = command::build(place)?;
-    WORLDS.into_iter().map(|world| one(&eco2, world)).collect()
+    WORLDS.into_iter().map(|world| measure_world(&eco2, world)).collect()
 }
 
-fn one(eco2: &Path, world: u32) -> Result<Row, Failure> {
+fn measure_world(eco2: &Path, world: u32) -> Result<Row, Failure> {
     let folder = tempfile::tempdir()?;
     let counter = Counter::start(folder.path())?;
     let ranks = (0..world).map(|rank| start(eco2, folder.path(), rank, world)).collect::<Result<Vec<Child>, _>>()?;
@@ -67,7 +68,7 @@ fn start(eco2: &Path, folder: &Path, rank: u32, world: u32) -> Result<Child, Fai
     Ok(command.spawn()?)
 }
 
-/// A powercap zone whose counter follows the load by the clock, until dropped.
+/// A powercap zone whose counter follows the load, until it is dropped.
 struct Counter {
     begun_ns: u64,
     stop: Arc<AtomicBool>,
@@ -88,13 +89,13 @@ impl Counter {
         Ok(Self { begun_ns, stop, writer })
     }
 
-    /// What was drawn while any rank measured.
+    /// Energy that was written while any rank measured, microjoules.
     fn truth(&self, merged: &Report) -> Result<u64, Failure> {
         let ahead_ns = boottime_ns().saturating_sub(monotonic_ns());
         let windows = merged.merge.iter().flat_map(|merge| &merge.parts).filter_map(|part| part.run.boot_ns);
         let (from_ns, to_ns) = windows.fold((u64::MAX, 0), |all, [from, to]| (all.0.min(from), all.1.max(to)));
         if from_ns >= to_ns {
-            return Err("the records have no time".into());
+            return Err("the records have no times".into());
         }
         let at = |boot_ns: u64| drawn_uj(boot_ns.saturating_sub(ahead_ns).saturating_sub(self.begun_ns));
         Ok(at(to_ns) - at(from_ns))
@@ -117,7 +118,7 @@ fn write(file: &File, begun_ns: u64, stop: &AtomicBool) {
     }
 }
 
-/// Energy of the load after `ns`, microjoules: watts times nanoseconds divided by 1000.
+/// Energy of the load after `ns` nanoseconds, microjoules: watts × nanoseconds ÷ 1000.
 fn drawn_uj(ns: u64) -> u64 {
     let (whole, rest) = (ns / (2 * HALF_NS), ns % (2 * HALF_NS));
     let high_ns = whole * HALF_NS + rest.min(HALF_NS);
@@ -130,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_load_is_a_hundred_watts_on_average() {
+    fn load_is_a_hundred_watts_on_average() {
         assert_eq!(drawn_uj(2 * HALF_NS), 30_000_000);
         assert_eq!(drawn_uj(HALF_NS), 22_500_000);
         assert_eq!(drawn_uj(7 * HALF_NS), 3 * 30_000_000 + 22_500_000);

@@ -5,10 +5,9 @@ use std::time::{Duration, Instant};
 use eco2::Meter;
 use eco2_samplers::Source;
 
-use crate::fixture::quiet_options;
-use crate::noop::Noop;
+use crate::fixture::{Noop, quiet_options};
+use crate::measure::{Failure, Place};
 use crate::table::{Limit, Row};
-use crate::{Failure, Place};
 
 const STEPS: u64 = 1_000_000;
 /// Steps between two pauses of a tick: the event ring holds 4096.
@@ -18,7 +17,7 @@ const BURST: u64 = 1_000;
 ///
 /// # Errors
 /// Where no meter can be opened, or steps were dropped.
-pub fn measure(_: &Place) -> Result<Vec<Row>, Failure> {
+pub(crate) fn measure(_: &Place) -> Result<Vec<Row>, Failure> {
     let sources: Vec<Box<dyn Source>> = vec![Box::new(Noop::rapl().restless()), Box::new(Noop::gpus().restless())];
     let meter = Meter::open_with(quiet_options(), sources)?;
     let step = meter.name("step");

@@ -1,4 +1,4 @@
-//! The run log: bytes a point on a realistic run, the cost of encoding, and who waits for the disk.
+//! The run log: bytes per point of a realistic run, the cost of encoding, and whether the submitting thread waits for the disk.
 
 use std::io;
 use std::sync::Arc;
@@ -10,19 +10,19 @@ use eco2_core::Reading;
 use eco2_report::generator::{Brackets, Generator};
 use eco2_report::{Disk, HISTORY_STEP_BYTES, LogEncoder, LogMeta, LogWriter, Pace};
 
-use crate::measure::cpu_ms;
+use crate::measure::{Failure, Place, cpu_ms};
 use crate::table::{Limit, Row};
-use crate::{Failure, Place};
 
-/// A quarter of an hour at 100 Hz: below the size from which on the log is thinned.
+/// A quarter of an hour at 100 Hz: below the size at which the log is thinned.
 const TICKS: usize = 90_000;
 type Tick = [Vec<(usize, Reading)>; 2];
 
-/// Bytes a point where all GPUs share a bracket and where each has its own; and syncs on this thread.
+/// Bytes per point where all GPUs share a bracket (the clock readings around a read) and where each has its own; and calls
+/// into the disk on the submitting thread.
 ///
 /// # Errors
 /// Where the encoder fails.
-pub fn measure(_: &Place) -> Result<Vec<Row>, Failure> {
+pub(crate) fn measure(_: &Place) -> Result<Vec<Row>, Failure> {
     let mut rows = Vec::new();
     for (brackets, limit, what) in [
         (Brackets::Shared, Limit::AtMost(2.0), "one bracket a source"),
@@ -46,14 +46,14 @@ pub fn measure(_: &Place) -> Result<Vec<Row>, Failure> {
     Ok(rows)
 }
 
-/// Bytes and CPU nanoseconds a point.
+/// Bytes and CPU nanoseconds per point.
 fn encode(brackets: Brackets) -> Result<(f64, f64), Failure> {
     let mut generator = Generator::new(brackets);
     let ticks: Vec<Tick> = (0..TICKS).map(|_| generator.tick()).collect();
     let points: usize = ticks.iter().flatten().map(Vec::len).sum();
     let mut encoder = encoder()?;
     encoder.keep_every(0);
-    // What describes the run is not a point.
+    // The description of the run is not a point.
     drop(encoder.take(Vec::new()));
     let (mut bytes, mut spare) = (0, Vec::new());
     let ms = cpu_ms(|| {
@@ -71,7 +71,7 @@ fn encode(brackets: Brackets) -> Result<(f64, f64), Failure> {
     Ok((bytes as f64 / points as f64, ms * 1e6 / points as f64))
 }
 
-/// KiB of an hour at the default volume.
+/// KiB per hour at the default volume.
 fn hour() -> Result<f64, Failure> {
     let (mut generator, mut encoder) = (Generator::new(Brackets::Shared), encoder()?);
     drop(encoder.take(Vec::new()));
@@ -90,7 +90,7 @@ fn encoder() -> Result<LogEncoder, Failure> {
     Ok(encoder)
 }
 
-/// A disk that is slow and knows who calls it.
+/// A slow disk that counts calls, and those on the submitting thread.
 struct Slow {
     submits: thread::ThreadId,
     here: Arc<AtomicU64>,
@@ -117,7 +117,7 @@ impl Disk for Slow {
     }
 }
 
-/// Calls into the disk from this thread, and from all.
+/// Calls into the disk from this thread, and from all threads.
 fn syncs() -> Result<(u64, u64), Failure> {
     let (here, all) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let disk = Slow { submits: thread::current().id(), here: Arc::clone(&here), all: Arc::clone(&all) };

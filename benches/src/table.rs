@@ -1,20 +1,22 @@
-//! The table: one row a target, for people on standard output and for programs as JSON.
+//! The table of targets: one row for each target, printed for people and written as JSON for programs.
 
 use std::fmt;
+use std::fs;
 use std::io::Write as _;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
 use crate::measure::Samples;
 
-/// What a target asks for.
+/// The limit of a target.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Limit {
+pub(crate) enum Limit {
     /// Not more than this.
     AtMost(f64),
     /// Not less than this.
     AtLeast(f64),
-    /// Nothing; the row is there to explain another.
+    /// No limit: the row explains another one.
     None,
 }
 
@@ -30,33 +32,28 @@ pub struct Row {
 }
 
 impl Row {
-    /// A figure in a unit; `x` is a ratio.
-    #[must_use]
-    pub fn new(name: impl Into<String>, measured: f64, unit: &'static str, limit: Limit) -> Self {
+    /// A row of one value; the unit `x` is a ratio.
+    pub(crate) fn new(name: impl Into<String>, measured: f64, unit: &'static str, limit: Limit) -> Self {
         Self { name: name.into(), measured, unit, limit, spread: None, note: String::new() }
     }
 
     /// The median of samples, with their quartiles.
-    #[must_use]
-    pub fn of(name: impl Into<String>, samples: &Samples, unit: &'static str, limit: Limit) -> Self {
+    pub(crate) fn of(name: impl Into<String>, samples: &Samples, unit: &'static str, limit: Limit) -> Self {
         Self { spread: Some(samples.quartiles()), ..Self::new(name, samples.median(), unit, limit) }
     }
 
-    /// The same with what a reader needs to know.
-    #[must_use]
-    pub fn noting(self, note: impl Into<String>) -> Self {
+    /// The row with a note.
+    pub(crate) fn noting(self, note: impl Into<String>) -> Self {
         Self { note: note.into(), ..self }
     }
 
-    /// The same with a spread from elsewhere.
-    #[must_use]
-    pub fn within(self, low: f64, high: f64) -> Self {
+    /// The row with the given spread.
+    pub(crate) fn within(self, low: f64, high: f64) -> Self {
         Self { spread: Some((low, high)), ..self }
     }
 
-    /// Whether the limit is kept; `None` without one.
-    #[must_use]
-    pub fn is_kept(&self) -> Option<bool> {
+    /// Whether the value keeps the limit; `None` without a limit.
+    pub(crate) fn is_kept(&self) -> Option<bool> {
         match self.limit {
             Limit::AtMost(limit) => Some(self.measured <= limit),
             Limit::AtLeast(limit) => Some(self.measured >= limit),
@@ -86,21 +83,21 @@ impl fmt::Display for Row {
             None => "-",
         };
         let limit = match self.limit {
-            Limit::AtMost(limit) => format!("<= {} {}", figure(limit), self.unit),
-            Limit::AtLeast(limit) => format!(">= {} {}", figure(limit), self.unit),
+            Limit::AtMost(limit) => format!("<= {} {}", digits(limit), self.unit),
+            Limit::AtLeast(limit) => format!(">= {} {}", digits(limit), self.unit),
             Limit::None => "-".to_owned(),
         };
-        let measured = format!("{} {}", figure(self.measured), self.unit);
+        let measured = format!("{} {}", digits(self.measured), self.unit);
         write!(out, "{} | {measured} | {limit} | {verdict} | ", self.name)?;
         if let Some((low, high)) = self.spread {
-            write!(out, "{} to {}; ", figure(low), figure(high))?;
+            write!(out, "{} to {}; ", digits(low), digits(high))?;
         }
         out.write_str(&self.note)
     }
 }
 
-/// Three significant digits, more before the point.
-fn figure(value: f64) -> String {
+/// Formats a value with three significant digits, or all digits before the point.
+fn digits(value: f64) -> String {
     let digits = match value.abs() {
         size if size >= 100.0 || size == 0.0 => 0,
         size if size >= 10.0 => 1,
@@ -110,7 +107,49 @@ fn figure(value: f64) -> String {
     format!("{value:.digits$}")
 }
 
-/// The table as it grows: rows are printed as they come.
+/// The machine of the table: CPU model, CPUs, kernel, clock source, load and date.
+#[must_use]
+pub fn describe_machine() -> Value {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let cpuinfo = read("/proc/cpuinfo");
+    let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    let hypervisor = cpuinfo.lines().any(|line| line.starts_with("flags") && line.contains(" hypervisor"));
+    let cpus = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    let loadavg = read("/proc/loadavg");
+    json!({
+        "cpu": model.map_or("unknown", |(_, model)| model.trim()),
+        "cpus": cpus,
+        "virtual": hypervisor,
+        "kernel": read("/proc/sys/kernel/osrelease").trim(),
+        "clocksource": read("/sys/devices/system/clocksource/clocksource0/current_clocksource").trim(),
+        "load": loadavg.split(' ').next().unwrap_or_default(),
+        "date": output("date", &["-u", "+%Y-%m-%d %H:%M UTC"]),
+        "rustc": output("rustc", &["--version"]),
+    })
+}
+
+/// The machine on one line.
+fn machine_line(machine: &Value) -> String {
+    let text = |key: &str| machine[key].as_str().unwrap_or_default().to_owned();
+    let kind = if machine["virtual"] == true { "virtual, " } else { "" };
+    format!(
+        "{} ({kind}{} CPUs), Linux {}, clocksource {}, load {}, {}, {}",
+        text("cpu"),
+        machine["cpus"],
+        text("kernel"),
+        text("clocksource"),
+        text("load"),
+        text("rustc"),
+        text("date"),
+    )
+}
+
+fn output(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output();
+    output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
+}
+
+/// The table; each row is printed when it is added.
 #[derive(Debug, Default)]
 pub struct Table {
     rows: Vec<Row>,
@@ -121,7 +160,7 @@ impl Table {
     /// Prints the head.
     #[must_use]
     pub fn begin(machine: &Value) -> Self {
-        print_line(&format!("\nmachine: {}", crate::machine::line(machine)));
+        print_line(&format!("\nmachine: {}", machine_line(machine)));
         print_line("name | measured | limit | ok/MISS | quartiles; note");
         print_line("--- | --- | --- | --- | ---");
         Self::default()
@@ -139,7 +178,7 @@ impl Table {
         self.skipped.push((subject.to_owned(), reason.to_owned()));
     }
 
-    /// Prints the sum of it and returns everything as JSON.
+    /// Prints the number of targets that are kept and returns the table as JSON.
     #[must_use]
     pub fn end(self, machine: Value) -> Value {
         let judged = self.rows.iter().filter_map(Row::is_kept);
@@ -153,7 +192,7 @@ impl Table {
     }
 }
 
-/// A line on standard output. A reader that went away is no reason to stop.
+/// Prints a line. A closed standard output is ignored: the JSON file is still written.
 pub fn print_line(line: &str) {
     writeln!(std::io::stdout(), "{line}").ok();
 }
@@ -163,11 +202,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_states_whether_its_limit_is_kept() {
+    fn row_shows_whether_its_limit_is_kept() {
         let row = |measured, limit| Row::new("span", measured, "x", limit);
         assert_eq!(row(0.51, Limit::AtMost(0.5)).to_string(), "span | 0.510 x | <= 0.500 x | MISS | ");
         assert_eq!(row(3150.0, Limit::AtLeast(2500.0)).is_kept(), Some(true));
-        assert_eq!(row(f64::NAN, Limit::AtMost(1.0)).is_kept(), Some(false), "no figure keeps no limit");
+        assert_eq!(row(f64::NAN, Limit::AtMost(1.0)).is_kept(), Some(false), "a missing value keeps no limit");
         assert_eq!(row(1.0, Limit::None).is_kept(), None);
     }
 }

@@ -8,7 +8,7 @@
 
 #define STEPS 5
 
-/* In place of a training step: arithmetic of about 50 ms. */
+/* A stand-in for a training step: arithmetic for about 50 ms. */
 static double train(void) {
     volatile double loss = 1.0;
     for (long i = 1; i < 20000000; i++) {
@@ -17,8 +17,8 @@ static double train(void) {
     return loss;
 }
 
-static int failed(const char *what) {
-    fprintf(stderr, "%s: %s\n", what, eco2_last_error());
+static int failed(const char *call) {
+    fprintf(stderr, "%s: %s\n", call, eco2_last_error());
     return 1;
 }
 

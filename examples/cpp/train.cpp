@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <eco2.hpp>
 
-// In place of a training step: arithmetic of about 50 ms.
+// A stand-in for a training step: arithmetic for about 50 ms.
 static double train() {
     volatile double loss = 1.0;
     for (long i = 1; i < 20000000; ++i) loss = loss + 1.0 / static_cast<double>(i) / static_cast<double>(i);

@@ -2,8 +2,7 @@
 
     python3 examples/python/trainer.py [STEPS]
 
-On a machine without sensors the energy is estimated, with bounds, and labelled as an estimate; with RAPL or an NVIDIA GPU they are
-measured. Needs `pip install ./python transformers accelerate torch`.
+With RAPL or an NVIDIA GPU the energy is measured; on a machine without sensors it is estimated, and labelled so. Needs `pip install ./python transformers accelerate torch`.
 """
 
 import os

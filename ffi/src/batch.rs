@@ -1,25 +1,25 @@
-//! Energy and carbon of many intervals at once, without a meter.
+//! `eco2_batch_impact`: energy and emissions of many intervals at once, without a meter.
 
 use eco2_grid::{ImpactColumn, ImpactRow, MAX_G_PER_KWH, Pue, credit_cost, first_fall, impacts};
 
 use crate::failure::Failure;
 use crate::guard::guard;
-use crate::layout::{self, Growable};
+use crate::layout::{self, Growable, assert_layout};
 use crate::numbers::{ECO2_BATCH_ENERGIES, ECO2_BATCH_POWERS, ECO2_BATCH_TOTALS};
 
-/// Columns of intervals and where their impact goes. Zero the struct, set struct_size, then the fields.
+/// Columns of intervals, and output columns for their energy and emissions. Zero the struct, set struct_size, then the fields.
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub struct Batch {
+pub struct BatchColumns {
     /// sizeof(eco2_batch).
     pub struct_size: u32,
-    /// What `amount` holds: ECO2_BATCH_...
+    /// Meaning of `amount`: ECO2_BATCH_...
     pub kind: i32,
     /// Number of rows; each column has as many elements, or is NULL where it may be.
     pub count: u64,
-    /// Microjoules or microwatts, as `kind` says.
+    /// Microjoules or microwatts, depending on `kind`.
     pub amount: *const u64,
-    /// Nanoseconds: durations, or instants where `kind` says so.
+    /// Nanoseconds: durations, or instants for ECO2_BATCH_TOTALS.
     pub time_ns: *const u64,
     /// Grams CO2e per kilowatt-hour, 0 to 5000; NaN: not known.
     pub g_per_kwh: *const f64,
@@ -27,45 +27,48 @@ pub struct Batch {
     pub pue: f64,
     /// Price of carbon per tonne; 0: none.
     pub price_per_tonne: f64,
-    /// Kilowatt-hours of each interval, before PUE; NULL: not wanted.
+    /// Kilowatt-hours of each interval, before PUE; NULL: not needed.
     pub kwh: *mut f64,
-    /// Mean power of each interval, watts, before PUE; NaN without a duration. NULL: not wanted.
+    /// Mean power of each interval, watts, before PUE; NaN without a duration. NULL: not needed.
     pub watts: *mut f64,
-    /// Grams CO2e of each interval, PUE included; NaN: not known. NULL: not wanted.
+    /// Grams CO2e of each interval, PUE included; NaN: not known. NULL: not needed.
     pub grams: *mut f64,
-    /// Grams a second; NaN without a duration. NULL: not wanted.
+    /// Grams per second; NaN without a duration. NULL: not needed.
     pub grams_per_s: *mut f64,
-    /// Price of the grams in the price's currency; NaN without a price. NULL: not wanted.
+    /// Price of the grams in the price's currency; NaN without a price. NULL: not needed.
     pub credit_cost: *mut f64,
 }
 
-// SAFETY: repr(C) of numbers and pointers without holes on 64-bit machines (asserted in layout_checks), the size first;
+// SAFETY: repr(C) of numbers and pointers without padding on 64-bit machines (asserted below), the size first;
 // zero is NULL.
-unsafe impl Growable for Batch {
-    const FIRST: usize = 96;
+unsafe impl Growable for BatchColumns {
+    const FIRST_SIZE: usize = 96;
 }
 
-/// Energy and carbon of many intervals at once. A row that is out of range fails the call, and so does a total or an
+assert_layout!(BatchColumns is 96: struct_size 0 kind 4 count 8 amount 16 time_ns 24 g_per_kwh 32 pue 40 price_per_tonne 48 kwh 56 watts 64
+    grams 72 grams_per_s 80 credit_cost 88);
+
+/// Energy and emissions of many intervals at once. A row that is out of range fails the call, and so does a total or an
 /// instant of ECO2_BATCH_TOTALS that is less than the one before; nothing is written then.
 ///
 /// Needs no meter, takes no lock, allocates nothing. Any thread. Since 0.1.
 ///
 /// # Safety
-/// `batch` is NULL or as long as it says; its columns that are not NULL have `count` elements, the last five writable.
+/// `batch` is NULL or as long as its `struct_size`; its columns that are not NULL have `count` elements, the last five writable.
 /// Every column is aligned to 8 bytes; no column overlaps another.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn eco2_batch_impact(batch: *const Batch) -> i32 {
+pub unsafe extern "C" fn eco2_batch_impact(batch: *const BatchColumns) -> i32 {
     guard(|| {
         // SAFETY: as required of the caller.
         let batch = unsafe { layout::read(batch, "batch") }?;
         // SAFETY: as required of the caller.
-        unsafe { fill(&batch) }
+        unsafe { fill_columns(&batch) }
     })
 }
 
 /// # Safety
 /// As for [`eco2_batch_impact`].
-unsafe fn fill(batch: &Batch) -> Result<(), Failure> {
+unsafe fn fill_columns(batch: &BatchColumns) -> Result<(), Failure> {
     let (column, pue) = (column(batch.kind)?, pue(batch.pue)?);
     let price = price(batch.price_per_tonne)?;
     let count = rows(batch.count)?;
@@ -86,10 +89,10 @@ unsafe fn fill(batch: &Batch) -> Result<(), Failure> {
     let times = unsafe { std::slice::from_raw_parts(batch.time_ns, count) };
     // SAFETY: as above.
     let intensities = unsafe { std::slice::from_raw_parts(batch.g_per_kwh, count) };
-    check(intensities)?;
+    check_intensities(intensities)?;
     if column == ImpactColumn::Totals {
-        rising(amounts, "amount")?;
-        rising(times, "time_ns")?;
+        check_rising(amounts, "amount")?;
+        check_rising(times, "time_ns")?;
     }
     let rows = amounts.iter().zip(times).zip(intensities).map(|((&amount, &time_ns), &g_per_kwh)| ImpactRow {
         amount,
@@ -130,19 +133,19 @@ fn column(kind: i32) -> Result<ImpactColumn, Failure> {
     })
 }
 
-/// As many elements of 8 bytes as fit into an address space.
+/// Checks a number of rows: at most the elements of 8 bytes that fit into the address space.
 pub(crate) fn rows(count: u64) -> Result<usize, Failure> {
-    let most = isize::MAX.unsigned_abs() / size_of::<u64>();
+    let max = isize::MAX.unsigned_abs() / size_of::<u64>();
     usize::try_from(count)
         .ok()
-        .filter(|count| *count <= most)
-        .ok_or_else(|| Failure::argument(format!("batch: count is {count}; allowed: 0 to {most}")))
+        .filter(|count| *count <= max)
+        .ok_or_else(|| Failure::argument(format!("batch: count is {count}; allowed: 0 to {max}")))
 }
 
-fn rising(values: &[u64], name: &str) -> Result<(), Failure> {
+fn check_rising(values: &[u64], name: &str) -> Result<(), Failure> {
     let Some(at) = first_fall(values) else { return Ok(()) };
     Err(Failure::argument(format!(
-        "batch: {name} of row {at} is {}, less than the {} before; allowed with ECO2_BATCH_TOTALS: what does not fall",
+        "batch: {name} of row {at} is {}, less than the {} before; allowed with ECO2_BATCH_TOTALS: values that do not fall",
         values[at],
         values[at - 1]
     )))
@@ -162,7 +165,7 @@ fn price(value: f64) -> Result<Option<f64>, Failure> {
     Ok((value > 0.0).then_some(value))
 }
 
-fn check(intensities: &[f64]) -> Result<(), Failure> {
+fn check_intensities(intensities: &[f64]) -> Result<(), Failure> {
     let fits = |g: &f64| g.is_nan() || (0.0..=MAX_G_PER_KWH).contains(g);
     match intensities.iter().position(|g| !fits(g)) {
         None => Ok(()),
@@ -180,17 +183,17 @@ mod tests {
 
     const HOUR_NS: u64 = 3_600_000_000_000;
 
-    fn table(amount: &[u64], time_ns: &[u64], g_per_kwh: &[f64]) -> Batch {
-        let mut batch = Batch::zeroed();
-        batch.struct_size = size_of::<Batch>() as u32;
+    fn batch_of(amount: &[u64], time_ns: &[u64], g_per_kwh: &[f64]) -> BatchColumns {
+        let mut batch = BatchColumns::zeroed();
+        batch.struct_size = size_of::<BatchColumns>() as u32;
         batch.count = amount.len() as u64;
         (batch.amount, batch.time_ns, batch.g_per_kwh) = (amount.as_ptr(), time_ns.as_ptr(), g_per_kwh.as_ptr());
         batch
     }
 
     #[test]
-    fn a_kilowatt_for_an_hour_weighs_and_costs_what_it_should() {
-        let mut batch = table(&[1_000_000_000, 0], &[HOUR_NS, 0], &[1000.0, f64::NAN]);
+    fn kilowatt_hour_has_its_emissions_and_cost() {
+        let mut batch = batch_of(&[1_000_000_000, 0], &[HOUR_NS, 0], &[1000.0, f64::NAN]);
         let (mut kwh, mut grams, mut rate, mut cost) = ([-1.0; 2], [-1.0; 2], [-1.0; 2], [-1.0; 2]);
         (batch.kind, batch.price_per_tonne) = (ECO2_BATCH_POWERS, 15.0);
         (batch.kwh, batch.grams) = (kwh.as_mut_ptr(), grams.as_mut_ptr());
@@ -203,10 +206,10 @@ mod tests {
     }
 
     #[test]
-    fn m41_totals_and_instants_that_fall_are_named_with_their_row_and_nothing_is_written() {
+    fn m41_falling_totals_are_refused_with_their_row_and_nothing_is_written() {
         let mut kwh = [-1.0; 3];
         let mut status = |kind: i32, amounts: [u64; 3], times: [u64; 3]| {
-            let mut batch = table(&amounts, &times, &[1.0; 3]);
+            let mut batch = batch_of(&amounts, &times, &[1.0; 3]);
             (batch.kind, batch.kwh) = (kind, kwh.as_mut_ptr());
             // SAFETY: the columns have three elements each.
             let status = unsafe { eco2_batch_impact(&raw const batch) };
@@ -221,8 +224,8 @@ mod tests {
     }
 
     #[test]
-    fn m41_a_count_that_no_memory_holds_is_refused_before_a_column_is_looked_at() {
-        let mut batch = table(&[1], &[1], &[1.0]);
+    fn m41_count_beyond_the_address_space_is_refused_before_a_column_is_read() {
+        let mut batch = batch_of(&[1], &[1], &[1.0]);
         for count in [u64::MAX, (isize::MAX as u64) / 8 + 1] {
             batch.count = count;
             // SAFETY: the count is refused before any column is read.
@@ -233,15 +236,15 @@ mod tests {
 
     fn last() -> String {
         // SAFETY: the text lives until this thread's next failing call.
-        unsafe { std::ffi::CStr::from_ptr(crate::failure::eco2_last_error()) }.to_str().unwrap().to_owned()
+        unsafe { std::ffi::CStr::from_ptr(crate::failure::last_error()) }.to_str().unwrap().to_owned()
     }
 
     #[test]
-    fn what_is_wrong_is_named_and_nothing_is_written() {
+    fn wrong_argument_is_named_and_nothing_is_written() {
         let mut kwh = [-1.0];
-        let mut status = |change: fn(&mut Batch), g: f64| {
+        let mut status = |change: fn(&mut BatchColumns), g: f64| {
             let intensities = [g];
-            let mut batch = table(&[1], &[1], &intensities);
+            let mut batch = batch_of(&[1], &[1], &intensities);
             batch.kwh = kwh.as_mut_ptr();
             change(&mut batch);
             // SAFETY: the columns have one element each, or are NULL.

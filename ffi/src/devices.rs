@@ -1,4 +1,4 @@
-//! The devices of a run, one a measured quantity.
+//! The devices of a run: each is one measured quantity, such as a CPU package, the memory or a GPU board.
 
 use std::ffi::c_char;
 
@@ -6,17 +6,17 @@ use eco2_core::Component;
 use eco2_core::schema::Device;
 
 use crate::failure::Failure;
-use crate::guard::on_meter;
-use crate::handle::{Boxed as _, Handle, Run};
-use crate::layout::{Growable, Out, OutStruct};
+use crate::handle::{Boxed as _, Handle, OpenMeter, on_meter};
+use crate::layout::{Growable, Out, OutStruct, assert_layout};
 use crate::numbers::{
     ECO2_COMPONENT_CPU, ECO2_COMPONENT_GPU, ECO2_COMPONENT_MEMORY, ECO2_COMPONENT_OTHER, ECO2_DEVICE_SUMMED,
-    ECO2_TEXT_DOMAIN, ECO2_TEXT_ID, ECO2_TEXT_NAME, ECO2_TEXT_SOURCE, quality_number, range_number,
+    ECO2_TEXT_DOMAIN, ECO2_TEXT_ID, ECO2_TEXT_METHOD, ECO2_TEXT_MODEL, ECO2_TEXT_NAME, ECO2_TEXT_SOURCE,
+    quality_number, range_number,
 };
 use crate::status::ECO2_UNKNOWN;
 use crate::text::OutText;
 
-/// A device's figures until now. Set struct_size before the call.
+/// A device's values until now. Set struct_size before the call.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct DeviceInfo {
@@ -30,9 +30,9 @@ pub struct DeviceInfo {
     pub quality: i32,
     /// Microjoules; ECO2_UNKNOWN if nothing is known.
     pub energy_uj: u64,
-    /// At least, microjoules; ECO2_UNKNOWN if nothing is known.
+    /// Lower bound, microjoules; ECO2_UNKNOWN if nothing is known.
     pub low_uj: u64,
-    /// At most, microjoules; ECO2_UNKNOWN: no upper bound.
+    /// Upper bound, microjoules; ECO2_UNKNOWN: none.
     pub high_uj: u64,
     /// Wraps of the counter.
     pub wraps: u64,
@@ -42,26 +42,30 @@ pub struct DeviceInfo {
     pub coverage: f64,
     /// Mean power, watts; NaN if not known.
     pub mean_w: f64,
-    /// Highest power seen, watts; NaN if not known.
+    /// Highest power measured, watts; NaN if not known.
     pub peak_w: f64,
     /// Declared gain error of the sensor, percent of the reading, not part of the bounds; NaN if not known.
     pub gain_percent: f64,
-    /// At least, without any assumption on power, microjoules; ECO2_UNKNOWN if nothing is known.
+    /// Lower bound without any assumption on power, microjoules; ECO2_UNKNOWN if nothing is known.
     pub free_low_uj: u64,
-    /// At most, without any assumption on power, microjoules; ECO2_UNKNOWN: no upper bound.
+    /// Upper bound without any assumption on power, microjoules; ECO2_UNKNOWN: none.
     pub free_high_uj: u64,
     /// Coverage of the range from low_uj to high_uj, percent; NaN if nothing is known.
     pub range_percent: f64,
-    /// What that range promises: ECO2_RANGE_...
+    /// Kind of that range: ECO2_RANGE_...
     pub range_kind: i32,
     /// 0.
     pub reserved: u32,
 }
 
-// SAFETY: repr(C) of plain numbers without holes (asserted in layout_checks), the size first.
+// SAFETY: repr(C) of plain numbers without padding (asserted below), the size first.
 unsafe impl Growable for DeviceInfo {
-    const FIRST: usize = 88;
+    const FIRST_SIZE: usize = 88;
 }
+
+assert_layout!(DeviceInfo is 120: struct_size 0 flags 4 component 8 quality 12 energy_uj 16 low_uj 24 high_uj 32 wraps 40 resets 48
+    coverage 56 mean_w 64 peak_w 72 gain_percent 80 free_low_uj 88 free_high_uj 96 range_percent 104 range_kind 112
+    reserved 116);
 
 /// The number of devices. Indices keep their meaning; devices may be added while the run goes on (hot-plug).
 ///
@@ -72,29 +76,29 @@ unsafe impl Growable for DeviceInfo {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eco2_device_count(meter: *const Handle, out: *mut u32) -> i32 {
     // SAFETY: as required of the caller.
-    let meter = unsafe { Handle::borrowed(meter) };
+    let meter = unsafe { Handle::borrow(meter) };
     on_meter(meter, |handle| {
         // SAFETY: as required of the caller.
         let out = unsafe { Out::new(out, "out") }?;
-        out.put(u32::try_from(handle.report().devices.len()).unwrap_or(u32::MAX));
+        out.put(u32::try_from(handle.meter.snapshot().devices.len()).unwrap_or(u32::MAX));
         Ok(())
     })
 }
 
-/// The figures of a device, by its index below eco2_device_count().
+/// The values of a device, by its index below eco2_device_count().
 ///
 /// Takes a lock and allocates. Any thread; in a closed meter too. Since 0.1.
 ///
 /// # Safety
-/// `meter` is NULL or was opened and not freed; `out` is NULL or as long as it says.
+/// `meter` is NULL or was opened and not freed; `out` is NULL or as long as its `struct_size`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eco2_device_get(meter: *const Handle, index: u32, out: *mut DeviceInfo) -> i32 {
     // SAFETY: as required of the caller.
-    let meter = unsafe { Handle::borrowed(meter) };
+    let meter = unsafe { Handle::borrow(meter) };
     on_meter(meter, |handle| {
         // SAFETY: as required of the caller.
         let out = unsafe { OutStruct::new(out, "out") }?;
-        out.put(figures(&device(handle, index)?));
+        out.put(values(&device(handle, index)?));
         Ok(())
     })
 }
@@ -115,7 +119,7 @@ pub unsafe extern "C" fn eco2_device_text(
     needed: *mut usize,
 ) -> i32 {
     // SAFETY: as required of the caller.
-    let meter = unsafe { Handle::borrowed(meter) };
+    let meter = unsafe { Handle::borrow(meter) };
     on_meter(meter, |handle| {
         // SAFETY: as required of the caller.
         let out = unsafe { OutText::new(buffer, size, needed) }?;
@@ -125,13 +129,15 @@ pub unsafe extern "C" fn eco2_device_text(
             ECO2_TEXT_NAME => &device.name,
             ECO2_TEXT_DOMAIN => &device.domain,
             ECO2_TEXT_SOURCE => &device.source,
-            other => return Err(Failure::argument(format!("which is {other}; allowed: ECO2_TEXT_... (0 to 3)"))),
+            ECO2_TEXT_MODEL => device.model.as_deref().unwrap_or_default(),
+            ECO2_TEXT_METHOD => device.method.as_deref().unwrap_or_default(),
+            other => return Err(Failure::argument(format!("which is {other}; allowed: ECO2_TEXT_... (0 to 5)"))),
         })
     })
 }
 
-fn device(handle: &Run, index: u32) -> Result<Device, Failure> {
-    let mut devices = handle.report().devices;
+fn device(handle: &OpenMeter, index: u32) -> Result<Device, Failure> {
+    let mut devices = handle.meter.snapshot().devices;
     let count = devices.len();
     if index as usize >= count {
         return Err(Failure::argument(format!("index is {index}, but there are {count} devices")));
@@ -139,7 +145,7 @@ fn device(handle: &Run, index: u32) -> Result<Device, Failure> {
     Ok(devices.swap_remove(index as usize))
 }
 
-fn figures(device: &Device) -> DeviceInfo {
+fn values(device: &Device) -> DeviceInfo {
     let watts = |known: Option<f64>| known.unwrap_or(f64::NAN);
     DeviceInfo {
         struct_size: 0,

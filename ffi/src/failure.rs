@@ -1,13 +1,12 @@
-//! Why a call failed: a code, and a text that the thread can ask for.
+//! Why a call failed: a status code, and a text that each thread keeps for `eco2_last_error`.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::ffi::{CString, c_char};
 
-use crate::guard::guard_or;
-use crate::status::{ECO2_ERR_ARGUMENT, ECO2_ERR_NULL, ECO2_ERR_UTF8};
+use crate::status::{ECO2_ERR_ARGUMENT, ECO2_ERR_NO_DATA, ECO2_ERR_NULL, ECO2_ERR_UTF8};
 
-/// What a failed call returns and says.
+/// The status that a failed call returns, and the message for `eco2_last_error`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub(crate) code: i32,
@@ -32,19 +31,25 @@ impl Failure {
     pub(crate) fn argument(text: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ECO2_ERR_ARGUMENT, text)
     }
+
+    /// A value that is not known yet, or cannot be measured on this machine.
+    pub(crate) fn no_data(what: &str) -> Self {
+        let text = format!("{what} is not known: no reading yet, or no sensor can be read on this machine");
+        Self::new(ECO2_ERR_NO_DATA, text)
+    }
 }
 
 thread_local! {
-    static LAST: RefCell<CString> = RefCell::new(CString::default());
+    static LAST_ERROR: RefCell<CString> = RefCell::new(CString::default());
 }
 
-/// Keeps the text for this thread and returns the code.
+/// Stores the failure's text as this thread's last error and returns its code.
 #[cold]
 #[inline(never)]
-pub(crate) fn told(failure: Failure) -> i32 {
+pub(crate) fn store(failure: Failure) -> i32 {
     let text = failure.text.replace('\0', "\u{fffd}");
-    // While the thread ends there is nobody left to ask for the text.
-    let _ = LAST.try_with(|last| {
+    // While a thread exits its thread-local storage is gone, and no call can read the text any more.
+    let _ = LAST_ERROR.try_with(|last| {
         if let (Ok(mut last), Ok(text)) = (last.try_borrow_mut(), CString::new(text)) {
             *last = text;
         }
@@ -52,12 +57,9 @@ pub(crate) fn told(failure: Failure) -> i32 {
     failure.code
 }
 
-/// Says why the last call that failed on this thread failed; an empty text if none did. Never NULL.
-///
-/// Valid until the next call that fails on this thread, or until the thread ends. Any thread. Since 0.1.
-#[unsafe(no_mangle)]
-pub extern "C" fn eco2_last_error() -> *const c_char {
-    guard_or(c"".as_ptr(), || LAST.try_with(|last| last.borrow().as_ptr()).unwrap_or(c"".as_ptr()))
+/// This thread's last error: valid until the next [`store`] on this thread.
+pub(crate) fn last_error() -> *const c_char {
+    LAST_ERROR.try_with(|last| last.borrow().as_ptr()).unwrap_or(c"".as_ptr())
 }
 
 #[cfg(test)]
@@ -67,16 +69,16 @@ mod tests {
 
     fn last() -> String {
         // SAFETY: the text is valid until this thread's next failure.
-        unsafe { CStr::from_ptr(eco2_last_error()) }.to_str().unwrap().to_owned()
+        unsafe { CStr::from_ptr(last_error()) }.to_str().unwrap().to_owned()
     }
 
     #[test]
-    fn each_thread_has_its_own_text() {
+    fn each_thread_has_its_own_last_error() {
         assert_eq!(last(), "");
-        assert_eq!(told(Failure::null("meter")), ECO2_ERR_NULL);
+        assert_eq!(store(Failure::null("meter")), ECO2_ERR_NULL);
         std::thread::spawn(|| assert_eq!(last(), "")).join().unwrap();
         assert_eq!(last(), "meter is NULL");
-        told(Failure::argument("a\0b"));
+        store(Failure::argument("a\0b"));
         assert_eq!(last(), "a\u{fffd}b");
     }
 }

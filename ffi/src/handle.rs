@@ -1,154 +1,189 @@
-//! The handle of a meter: who owns it, what it holds, and the only place where pointers become one.
+//! The handle of a meter: what it owns, the only place where it becomes a pointer, and the checks before each call on it.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use eco2::options::Options;
 use eco2::{Meter, NameId, Patience};
-use eco2_core::Spent;
 use eco2_core::schema::Report;
-use eco2_samplers::ForkGuard;
 
 use crate::failure::Failure;
-use crate::source::Gone;
-use crate::status::ECO2_ERR_NO_DATA;
+use crate::guard::guard;
+use crate::process::SourceEnd;
+use crate::status::{ECO2_ERR_CLOSED, ECO2_ERR_FORKED, ECO2_ERR_PANIC};
 
-/// States of a handle.
-pub(crate) const LIVE: u32 = 0;
-/// The run has ended; reading goes on.
-pub(crate) const CLOSED: u32 = 1;
-/// A fault was caught: nothing goes on.
-pub(crate) const DEAD: u32 = 2;
+/// State of a handle whose run goes on.
+const LIVE: u32 = 0;
+/// State of a handle whose run has ended: it can still be read.
+const CLOSED: u32 = 1;
+/// State of a handle after a panic: it can only be freed.
+const DEAD: u32 = 2;
 
-/// One measured run. Opaque: only the library knows what is in it.
+/// One measured run. Opaque: only the library knows its contents.
 pub struct Handle([u8; 0]);
 
-/// What is behind a handle. A type of its own, so that what the library shows of its interface does not change with it.
-pub(crate) struct Run {
+/// What a [`Handle`] points to. A separate type, so that a change of it does not change the exported types.
+pub(crate) struct OpenMeter {
     pub(crate) meter: Meter,
-    pub(crate) born: ForkGuard,
-    pub(crate) state: AtomicU32,
-    /// Ids below this number were given.
-    given: AtomicU32,
+    state: AtomicU32,
+    /// Name ids below this number were handed out.
+    name_count: AtomicU32,
     pub(crate) options: Options,
-    pub(crate) sources: Vec<Gone>,
-    over: Mutex<Option<Arc<Over>>>,
+    pub(crate) sources: Vec<SourceEnd>,
 }
 
-/// What is kept of a closed run.
-pub(crate) struct Over {
-    pub(crate) report: Report,
-    pub(crate) spent: Vec<Spent>,
-}
-
-/// How a type is owned across the border: made into a pointer by one call, and given back by one.
+/// How ownership of a type crosses the C interface: one call makes it a pointer, one call takes the pointer back.
 pub(crate) trait Boxed: Sized {
-    /// What the pointer points to.
-    type Inside;
+    /// The type that the pointer points to.
+    type Inner;
 
-    /// The caller owns it from now on.
-    fn give(inside: Self::Inside) -> *mut Self {
-        Box::into_raw(Box::new(inside)).cast()
+    /// Hands ownership to the caller.
+    fn into_raw(inner: Self::Inner) -> *mut Self {
+        Box::into_raw(Box::new(inner)).cast()
     }
 
-    /// Takes it back.
+    /// Takes ownership back.
     ///
     /// # Safety
-    /// `raw` came from [`Boxed::give`] and is not used any more.
-    unsafe fn from_raw(raw: *mut Self) -> Box<Self::Inside> {
+    /// `raw` came from [`Boxed::into_raw`] and is not used any more.
+    unsafe fn from_raw(raw: *mut Self) -> Box<Self::Inner> {
         // SAFETY: as required of the caller.
         unsafe { Box::from_raw(raw.cast()) }
     }
 
-    /// Looks at it; `None` for NULL.
+    /// Borrows it; `None` for NULL.
     ///
     /// # Safety
-    /// `raw` is NULL, or came from [`Boxed::give`] and is not taken back during `'a`.
+    /// `raw` is NULL, or came from [`Boxed::into_raw`] and is not taken back during `'a`.
     #[inline]
-    unsafe fn borrowed<'a>(raw: *const Self) -> Option<&'a Self::Inside> {
+    unsafe fn borrow<'a>(raw: *const Self) -> Option<&'a Self::Inner> {
         // SAFETY: as required of the caller.
-        unsafe { raw.cast::<Self::Inside>().as_ref() }
+        unsafe { raw.cast::<Self::Inner>().as_ref() }
     }
 }
 
 impl Boxed for Handle {
-    type Inside = Run;
+    type Inner = OpenMeter;
 }
 
-/// What must hold of a type that many of the caller's threads use at once.
-const fn shared_by_threads<T: Send + Sync>() {}
-const _: () = shared_by_threads::<Run>();
+/// Fails to compile for a type that several threads of the caller may not use at once.
+const fn assert_shared<T: Send + Sync>() {}
+const _: () = assert_shared::<OpenMeter>();
 
-impl Run {
-    pub(crate) fn new(meter: Meter, options: Options, sources: Vec<Gone>) -> Self {
-        Self {
-            meter,
-            born: ForkGuard::here(),
-            state: AtomicU32::new(LIVE),
-            given: AtomicU32::new(0),
-            options,
-            sources,
-            over: Mutex::default(),
-        }
+impl OpenMeter {
+    pub(crate) fn new(meter: Meter, options: Options, sources: Vec<SourceEnd>) -> Self {
+        Self { meter, state: AtomicU32::new(LIVE), name_count: AtomicU32::new(0), options, sources }
     }
 
-    /// The id of a name; the same one for the same text, and for all texts that come once the table is full.
+    /// The id of a name: the same id for the same text, and one shared id for all names after the table is full.
     pub(crate) fn intern(&self, name: &str) -> u32 {
         let id = self.meter.name(name).0;
-        // Relaxed: the id itself reaches other threads by the caller's own means.
-        self.given.fetch_max(id.saturating_add(1), Ordering::Relaxed);
+        // Relaxed: the caller passes the id itself to other threads.
+        self.name_count.fetch_max(id.saturating_add(1), Ordering::Relaxed);
         id
     }
 
-    /// A name of the caller's, if the meter gave it.
+    /// A name by its id, if this meter handed it out.
     #[inline]
     pub(crate) fn name(&self, id: u32) -> Result<NameId, Failure> {
-        if id < self.given.load(Ordering::Relaxed) {
+        if id < self.name_count.load(Ordering::Relaxed) {
             return Ok(NameId(id));
         }
-        Err(Self::unknown(id))
+        Err(Self::unknown_name(id))
     }
 
     #[cold]
     #[inline(never)]
-    fn unknown(id: u32) -> Failure {
-        Failure::argument(format!("name is {id}, which eco2_span_id did not give for this meter"))
+    fn unknown_name(id: u32) -> Failure {
+        Failure::argument(format!("name is {id}, which eco2_span_id did not return for this meter"))
     }
 
-    /// The final report, or the one so far.
-    pub(crate) fn report(&self) -> Report {
-        let over = lock(&self.over).clone();
-        over.map_or_else(|| self.meter.snapshot(), |over| over.report.clone())
-    }
-
-    /// Every limit and what was spent of it.
-    pub(crate) fn spent(&self) -> Vec<Spent> {
-        let over = lock(&self.over).clone();
-        over.map_or_else(|| self.meter.budget(), |over| over.spent.clone())
-    }
-
-    /// Ends the run; `None` if it was over already. Waits while another thread is ending it.
-    pub(crate) fn finish(&self, end_ns: u64) -> Option<Arc<Over>> {
-        let mut over = lock(&self.over);
-        if over.is_some() {
-            return None;
-        }
-        // Relaxed: a record that slips in after this is dropped with the rings.
-        let _ = self.state.compare_exchange(LIVE, CLOSED, Ordering::Relaxed, Ordering::Relaxed);
+    /// Ends the run and returns its report; `None` if it was closed before. Waits while another thread closes it.
+    pub(crate) fn close(&self, end_ns: u64) -> Option<Report> {
+        // Relaxed: a record between this and the end of the run is dropped with its ring.
+        let first = self.state.compare_exchange(LIVE, CLOSED, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         let report = self.meter.finish(end_ns, None, Patience::LastReadings);
-        let spent = self.meter.budget();
-        let ended = Arc::new(Over { report, spent });
-        *over = Some(Arc::clone(&ended));
-        Some(ended)
+        first.then_some(report)
+    }
+
+    /// Marks the handle as unusable: only freeing it is allowed.
+    pub(crate) fn kill(&self) {
+        // Relaxed: a thread that reads the old state makes one more call into plain data.
+        self.state.store(DEAD, Ordering::Relaxed);
     }
 }
 
-/// What a call returns for a figure that nothing knows.
-pub(crate) fn no_data(what: &str) -> Failure {
-    Failure::new(ECO2_ERR_NO_DATA, format!("{what} is not known: nothing was read yet, or nothing can be read here"))
+/// Runs the body of an export on a meter, live or closed. A panic in it leaves the meter dead. `None` is the caller's NULL.
+pub(crate) fn on_meter(meter: Option<&OpenMeter>, body: impl FnOnce(&OpenMeter) -> Result<(), Failure>) -> i32 {
+    on_meter_if(|meter, state| state != DEAD && !meter.forked(), meter, body)
 }
 
-/// Locks, whatever became of the last holder: what is behind our locks is plain data.
-pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+/// [`on_meter`] for a live meter only.
+pub(crate) fn on_live_meter(meter: Option<&OpenMeter>, body: impl FnOnce(&OpenMeter) -> Result<(), Failure>) -> i32 {
+    on_meter_if(|meter, state| state == LIVE && !meter.forked(), meter, body)
+}
+
+/// [`on_live_meter`] for the calls of a training loop. The body's own call checks for a fork and fails there, so that it
+/// is checked once.
+#[inline(always)]
+pub(crate) fn on_hot_meter(meter: Option<&OpenMeter>, body: impl FnOnce(&OpenMeter) -> Result<(), Failure>) -> i32 {
+    on_meter_if(|_, state| state == LIVE, meter, |handle| body(handle).map_err(|failure| after_fork(handle, failure)))
+}
+
+/// The reason of a failure in a forked child is the fork, whatever the call reported.
+#[cold]
+#[inline(never)]
+fn after_fork(handle: &OpenMeter, failure: Failure) -> Failure {
+    if handle.meter.forked() { forked() } else { failure }
+}
+
+#[inline(always)]
+fn on_meter_if(
+    usable: impl FnOnce(&Meter, u32) -> bool,
+    meter: Option<&OpenMeter>,
+    body: impl FnOnce(&OpenMeter) -> Result<(), Failure>,
+) -> i32 {
+    guard(|| {
+        let handle = meter.ok_or_else(|| Failure::null("meter"))?;
+        // Relaxed: a thread that reads the old state makes one more call into plain data.
+        if !usable(&handle.meter, handle.state.load(Ordering::Relaxed)) {
+            return Err(unusable(handle));
+        }
+        let on_unwind = KillOnUnwind(handle);
+        let result = body(handle);
+        std::mem::forget(on_unwind);
+        result
+    })
+}
+
+/// Marks the meter dead when it is dropped, which happens only during a panic.
+struct KillOnUnwind<'a>(&'a OpenMeter);
+
+impl Drop for KillOnUnwind<'_> {
+    fn drop(&mut self) {
+        self.0.kill();
+    }
+}
+
+/// Why a meter cannot be called. Out of line, as every failure is, so that the calls of a training loop keep their
+/// registers.
+#[cold]
+#[inline(never)]
+fn unusable(handle: &OpenMeter) -> Failure {
+    if handle.meter.forked() {
+        return forked();
+    }
+    if handle.state.load(Ordering::Relaxed) == DEAD {
+        return Failure::new(ECO2_ERR_PANIC, "meter is dead since a fault in the library; free it");
+    }
+    closed()
+}
+
+/// The failure of a call in a forked child.
+pub(crate) fn forked() -> Failure {
+    Failure::new(ECO2_ERR_FORKED, "meter was opened before this process was forked; open another one here")
+}
+
+/// The failure of a call on a closed meter.
+pub(crate) fn closed() -> Failure {
+    Failure::new(ECO2_ERR_CLOSED, "meter is closed")
 }

@@ -1,4 +1,7 @@
-//! Out-parameters, and structs that may grow: they begin with their size, are appended to and never changed.
+//! Structs and output parameters of the C interface.
+//!
+//! A struct may grow: it begins with its size (`struct_size`), later versions append fields, and no field ever changes. So
+//! callers that were compiled with another version of the header are served too.
 
 use std::mem::MaybeUninit;
 use std::ptr;
@@ -6,33 +9,45 @@ use std::ptr;
 use crate::failure::Failure;
 use crate::status::ECO2_ERR_STRUCT_SIZE;
 
-/// Larger than any struct of any version: a size above it is a mistake.
-const LARGEST: usize = 4096;
+/// Largest accepted struct_size, bytes: far above every struct, so that a garbage size is refused.
+const MAX_SIZE: usize = 4096;
 
-/// A struct whose first field is its size as the caller knows it.
+/// A struct whose first field is its size in the caller's version of the header.
 ///
 /// # Safety
-/// `repr(C)`, begins with `struct_size: u32`, has no holes, and any bytes make a value of it.
+/// `repr(C)`, begins with `struct_size: u32`, has no padding, and any bytes are a valid value.
 pub(crate) unsafe trait Growable: Copy {
     /// Its size in the first version that had it.
-    const FIRST: usize;
+    const FIRST_SIZE: usize;
 
-    /// The struct of zeros, which is what an old caller's missing fields hold.
+    /// The struct of zeros: the value of fields that an old caller's struct lacks.
     fn zeroed() -> Self {
-        // SAFETY: any bytes make a value, so do zeros.
+        // SAFETY: any bytes are a valid value, zeros too.
         unsafe { MaybeUninit::zeroed().assume_init() }
     }
 }
 
-/// Reads a struct of the caller's; what an old caller lacks is zero.
+/// Fails to compile where a struct's size or an offset is not the one that tests/c/layout.c expects in C.
+macro_rules! assert_layout {
+    ($type:ident is $size:literal: $($field:ident $offset:literal)*) => {
+        #[cfg(target_pointer_width = "64")]
+        const _: () = {
+            assert!(size_of::<$type>() == $size);
+            $(assert!(std::mem::offset_of!($type, $field) == $offset);)*
+        };
+    };
+}
+pub(crate) use assert_layout;
+
+/// Copies a struct of the caller; fields that an old caller lacks are zero.
 ///
 /// # Safety
-/// `at` is NULL or points to as many readable bytes as its `struct_size` says.
+/// `at` is NULL or points to `struct_size` readable bytes.
 pub(crate) unsafe fn read<T: Growable>(at: *const T, argument: &'static str) -> Result<T, Failure> {
     // SAFETY: as required of the caller.
-    let size = unsafe { size_of_callers(at, argument) }?;
-    let own = size_of::<T>();
-    for offset in own..size {
+    let size = unsafe { caller_size(at, argument) }?;
+    let our_size = size_of::<T>();
+    for offset in our_size..size {
         // SAFETY: `offset` is below the caller's size.
         let byte = unsafe { at.cast::<u8>().add(offset) };
         // SAFETY: the byte is readable, see above.
@@ -43,45 +58,45 @@ pub(crate) unsafe fn read<T: Growable>(at: *const T, argument: &'static str) -> 
     }
     let mut value = T::zeroed();
     // SAFETY: both sides have at least that many bytes, and `value` is ours.
-    unsafe { ptr::copy_nonoverlapping(at.cast::<u8>(), (&raw mut value).cast::<u8>(), size.min(own)) };
+    unsafe { ptr::copy_nonoverlapping(at.cast::<u8>(), (&raw mut value).cast::<u8>(), size.min(our_size)) };
     Ok(value)
 }
 
-/// The size that a struct of the caller's says it has; one of this struct's sizes.
+/// The caller's `struct_size`, checked: at least the size of the first version.
 ///
 /// # Safety
 /// `at` is NULL or points to a readable size.
-pub(crate) unsafe fn size_of_callers<T: Growable>(at: *const T, argument: &'static str) -> Result<usize, Failure> {
+pub(crate) unsafe fn caller_size<T: Growable>(at: *const T, argument: &'static str) -> Result<usize, Failure> {
     if at.is_null() {
         return Err(Failure::null(argument));
     }
     // SAFETY: not NULL, and the struct begins with its size.
     let size = unsafe { at.cast::<u32>().read() } as usize;
-    if (T::FIRST..=LARGEST).contains(&size) {
+    if (T::FIRST_SIZE..=MAX_SIZE).contains(&size) {
         return Ok(size);
     }
-    let text = format!("{argument}: struct_size is {size}, which is no size of this struct (sizeof gives it)");
+    let text = format!("{argument}: struct_size is {size}, which no version of this struct has; set it to sizeof");
     Err(Failure::new(ECO2_ERR_STRUCT_SIZE, text))
 }
 
-/// A place of the caller's for a struct that may grow.
+/// The caller's output parameter for a struct that may grow.
 pub(crate) struct OutStruct<T> {
     at: *mut T,
     size: usize,
 }
 
 impl<T: Growable> OutStruct<T> {
-    /// Checks the place; nothing is written.
+    /// Checks the parameter; writes nothing.
     ///
     /// # Safety
-    /// `at` is NULL or points to as many readable and writable bytes as its `struct_size` says, until [`Self::put`].
+    /// `at` is NULL or points to `struct_size` readable and writable bytes, until [`Self::put`].
     pub(crate) unsafe fn new(at: *mut T, argument: &'static str) -> Result<Self, Failure> {
         // SAFETY: as required of the caller.
-        let size = unsafe { size_of_callers(at.cast_const(), argument) }?;
+        let size = unsafe { caller_size(at.cast_const(), argument) }?;
         Ok(Self { at, size })
     }
 
-    /// Writes what the caller has room for and zeros behind it; `struct_size` stays the caller's.
+    /// Writes the fields that the caller's struct has, and zeros after them; `struct_size` stays as the caller set it.
     pub(crate) fn put(self, value: T) {
         const SIZE_BYTES: usize = size_of::<u32>();
         let known = self.size.min(size_of::<T>());
@@ -97,11 +112,11 @@ impl<T: Growable> OutStruct<T> {
     }
 }
 
-/// A place of the caller's for one plain value.
+/// The caller's output parameter for one plain value.
 pub(crate) struct Out<T>(*mut T);
 
 impl<T> Out<T> {
-    /// Checks the place; nothing is written.
+    /// Checks the parameter; writes nothing.
     ///
     /// # Safety
     /// `at` is NULL or writable and aligned until [`Self::put`].
@@ -115,14 +130,14 @@ impl<T> Out<T> {
     }
 }
 
-/// An array of the caller's for plain values.
+/// The caller's output array of plain values.
 pub(crate) struct OutArray<T> {
     at: *mut T,
     len: usize,
 }
 
 impl<T> OutArray<T> {
-    /// Checks the place, NULL only without elements; nothing is written.
+    /// Checks the array, which may be NULL only without elements; writes nothing.
     ///
     /// # Safety
     /// `at` is writable and aligned for `len` elements until [`Self::fill`].
@@ -130,12 +145,12 @@ impl<T> OutArray<T> {
         if at.is_null() && len > 0 { Err(Failure::null(argument)) } else { Ok(Self { at, len }) }
     }
 
-    /// At most its first `len` elements.
+    /// The array, limited to its first `len` elements.
     pub(crate) fn first(self, len: usize) -> Self {
         Self { len: len.min(self.len), ..self }
     }
 
-    /// Writes every element, made from its index.
+    /// Writes every element; `value` computes it from the index.
     pub(crate) fn fill(self, mut value: impl FnMut(usize) -> T) {
         for index in 0..self.len {
             // SAFETY: within the array, see `new`.
@@ -160,16 +175,16 @@ mod tests {
 
     // SAFETY: integers without holes, the size first. The first version ended before `late`.
     unsafe impl Growable for Grown {
-        const FIRST: usize = 8;
+        const FIRST_SIZE: usize = 8;
     }
 
     fn read_bytes(words: &[u64]) -> Result<Grown, Failure> {
-        // SAFETY: the tests below give as many bytes as they say.
+        // SAFETY: the tests below pass `struct_size` bytes.
         unsafe { read(words.as_ptr().cast::<Grown>(), "work") }
     }
 
     #[test]
-    fn an_old_caller_lacks_a_field_and_a_new_one_has_more() {
+    fn struct_of_an_older_or_newer_caller_is_read() {
         assert_eq!(read_bytes(&[7 << 32 | 8, 99]).unwrap(), Grown { struct_size: 8, flags: 7, late: 0 });
         assert_eq!(read_bytes(&[7 << 32 | 16, 99]).unwrap().late, 99);
         assert_eq!(read_bytes(&[7 << 32 | 24, 99, 0]).unwrap().late, 99);
@@ -180,11 +195,11 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_fits_the_callers_struct() {
+    fn output_fits_the_callers_struct() {
         let value = Grown { struct_size: 0, flags: 3, late: 5 };
         for (size, expected) in [(8, [3 << 32 | 8, 9, 9_u64]), (16, [3 << 32 | 16, 5, 9]), (24, [3 << 32 | 24, 5, 0])] {
             let mut words = [size, 9, 9];
-            // SAFETY: three words, at least as much as `size` says.
+            // SAFETY: three words, at least `size` bytes.
             let out = unsafe { OutStruct::new(words.as_mut_ptr().cast::<Grown>(), "out") }.unwrap();
             out.put(value);
             assert_eq!(words, expected);

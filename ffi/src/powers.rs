@@ -1,18 +1,21 @@
-//! Energy and emissions of many intervals of known mean power, on the caller's columns of doubles.
+//! `eco2_batch_powers`: energy and emissions of many intervals of known mean power, on the caller's columns of doubles;
+//! and `eco2_column_fill`, which fills such a column from a sequence of another language.
 
-use eco2_grid::{PowerImpacts, PowerRows as Rows, PowerValues, PowersError, Pue, power_impacts};
+use std::ffi::c_void;
+
+use eco2_grid::{PowerImpacts, PowerRows, PowerValues, PowersError, Pue, power_impacts};
 
 use crate::batch::{pue, rows};
 use crate::failure::Failure;
 use crate::guard::guard;
-use crate::layout::{self, Growable, Out};
+use crate::layout::{self, Growable, Out, assert_layout};
 use crate::numbers::{ECO2_POWERS_ONE_DURATION, ECO2_POWERS_ONE_INTENSITY};
 
-/// Columns of intervals of known mean power, and where their impact goes. Zero the struct, set struct_size, then the
-/// fields.
+/// Columns of intervals of known mean power, and output columns for their energy and emissions. Zero the struct, set
+/// struct_size, then the fields.
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub struct Powers {
+pub struct PowerColumns {
     /// sizeof(eco2_powers).
     pub struct_size: u32,
     /// ECO2_POWERS_... or 0.
@@ -36,37 +39,39 @@ pub struct Powers {
     pub kg_per_s: *mut f64,
 }
 
-// SAFETY: repr(C) of numbers and pointers without holes on 64-bit machines (asserted in layout_checks), the size first;
+// SAFETY: repr(C) of numbers and pointers without padding on 64-bit machines (asserted below), the size first;
 // zero is NULL.
-unsafe impl Growable for Powers {
-    const FIRST: usize = 72;
+unsafe impl Growable for PowerColumns {
+    const FIRST_SIZE: usize = 72;
 }
+
+assert_layout!(PowerColumns is 72: struct_size 0 flags 4 count 8 power_w 16 duration_s 24 g_per_kwh 32 pue 40 kwh 48 kg 56 kg_per_s 64);
 
 /// Energy and emissions of many intervals of known mean power, in one pass over the caller's columns.
 ///
 /// Sets `*unknown` to the number of rows with a NaN in a result. A row that is out of range fails the call with
-/// ECO2_ERR_ARGUMENT, naming the row; the output columns then hold nothing of use. Needs no meter, takes no lock,
+/// ECO2_ERR_ARGUMENT, naming the row; the output columns are then undefined. Needs no meter, takes no lock,
 /// allocates nothing. Any thread. Since 0.2.
 ///
 /// # Safety
-/// `batch` is NULL or as long as it says; its columns have `count` elements (one where its flags say so), the last three
-/// writable. Every column is aligned to 8 bytes; no output column overlaps another column. `unknown` is NULL or writable.
+/// `batch` is NULL or as long as its `struct_size`; its columns have `count` elements (or one, with the flag for that
+/// column), the last three writable. Every column is aligned to 8 bytes; no output column overlaps another column. `unknown` is NULL or writable.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn eco2_batch_powers(batch: *const Powers, unknown: *mut u64) -> i32 {
+pub unsafe extern "C" fn eco2_batch_powers(batch: *const PowerColumns, unknown: *mut u64) -> i32 {
     guard(|| {
         // SAFETY: as required of the caller.
         let batch = unsafe { layout::read(batch, "batch") }?;
         // SAFETY: as required of the caller.
         let unknown = unsafe { Out::new(unknown, "unknown") }?;
         // SAFETY: as required of the caller.
-        unknown.put(unsafe { filled(&batch) }?);
+        unknown.put(unsafe { fill_columns(&batch) }?);
         Ok(())
     })
 }
 
 /// # Safety
 /// As for [`eco2_batch_powers`].
-unsafe fn filled(batch: &Powers) -> Result<u64, Failure> {
+unsafe fn fill_columns(batch: &PowerColumns) -> Result<u64, Failure> {
     let known = ECO2_POWERS_ONE_DURATION | ECO2_POWERS_ONE_INTENSITY;
     if batch.flags & !known != 0 {
         return Err(Failure::argument(format!(
@@ -85,13 +90,13 @@ unsafe fn filled(batch: &Powers) -> Result<u64, Failure> {
     // SAFETY: as required of the caller.
     let g_per_kwh = unsafe { values(batch, ECO2_POWERS_ONE_INTENSITY, batch.g_per_kwh, "batch: g_per_kwh") }?;
     // SAFETY: as required of the caller.
-    let kwh = unsafe { place(batch.kwh, count, "batch: kwh") }?;
+    let kwh = unsafe { output(batch.kwh, count, "batch: kwh") }?;
     // SAFETY: as required of the caller.
-    let kg = unsafe { place(batch.kg, count, "batch: kg") }?;
+    let kg = unsafe { output(batch.kg, count, "batch: kg") }?;
     // SAFETY: as required of the caller.
-    let kg_per_s = unsafe { place(batch.kg_per_s, count, "batch: kg_per_s") }?;
-    let found = impacts(power_w, duration_s, g_per_kwh, pue, PowerImpacts { kwh, kg, kg_per_s });
-    found.map_err(|error| Failure::argument(format!("batch: {error}")))
+    let kg_per_s = unsafe { output(batch.kg_per_s, count, "batch: kg_per_s") }?;
+    let unknown = impacts(power_w, duration_s, g_per_kwh, pue, PowerImpacts { kwh, kg, kg_per_s });
+    unknown.map_err(|error| Failure::argument(format!("batch: {error}")))
 }
 
 fn impacts(
@@ -101,21 +106,21 @@ fn impacts(
     pue: Pue,
     mut out: PowerImpacts<'_>,
 ) -> Result<u64, PowersError> {
-    let rows = Rows { power_w, duration_s, g_per_kwh, pue };
+    let powers = PowerRows { power_w, duration_s, g_per_kwh, pue };
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-        // SAFETY: the processor has what the function is compiled for.
-        return unsafe { wide(rows, &mut out) };
+        // SAFETY: the processor has the features that the function is compiled for.
+        return unsafe { wide(powers, &mut out) };
     }
-    // On aarch64 every processor fuses.
-    power_impacts::<{ cfg!(target_arch = "aarch64") }>(rows, &mut out)
+    // Every aarch64 processor has fused multiply-add.
+    power_impacts::<{ cfg!(target_arch = "aarch64") }>(powers, &mut out)
 }
 
-/// The pass, compiled for four rows at once.
+/// The same calculation, compiled for four rows per instruction.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-fn wide(rows: Rows<'_>, out: &mut PowerImpacts<'_>) -> Result<u64, PowersError> {
-    power_impacts::<true>(rows, out)
+fn wide(powers: PowerRows<'_>, out: &mut PowerImpacts<'_>) -> Result<u64, PowersError> {
+    power_impacts::<true>(powers, out)
 }
 
 /// # Safety
@@ -129,8 +134,13 @@ unsafe fn column<'a>(at: *const f64, count: usize, name: &'static str) -> Result
 }
 
 /// # Safety
-/// `at` is NULL or has as many elements as the batch says.
-unsafe fn values<'a>(batch: &Powers, one: u32, at: *const f64, name: &'static str) -> Result<PowerValues<'a>, Failure> {
+/// `at` is NULL or has `count` elements of the batch, or one with the flag `one`.
+unsafe fn values<'a>(
+    batch: &PowerColumns,
+    one: u32,
+    at: *const f64,
+    name: &'static str,
+) -> Result<PowerValues<'a>, Failure> {
     let is_one = batch.flags & one != 0;
     // SAFETY: as required of the caller.
     let column = unsafe { column(at, if is_one { 1 } else { rows(batch.count)? }, name) }?;
@@ -139,7 +149,7 @@ unsafe fn values<'a>(batch: &Powers, one: u32, at: *const f64, name: &'static st
 
 /// # Safety
 /// `at` is NULL or writable for `count` elements, which overlap nothing else.
-unsafe fn place<'a>(at: *mut f64, count: usize, name: &'static str) -> Result<&'a mut [f64], Failure> {
+unsafe fn output<'a>(at: *mut f64, count: usize, name: &'static str) -> Result<&'a mut [f64], Failure> {
     if at.is_null() {
         return Err(Failure::null(name));
     }
@@ -147,14 +157,66 @@ unsafe fn place<'a>(at: *mut f64, count: usize, name: &'static str) -> Result<&'
     Ok(unsafe { std::slice::from_raw_parts_mut(at, count) })
 }
 
+/// Returns an element of a sequence; NULL: no such element. CPython's `PyList_GetItem` is one.
+pub type ItemFn = Option<unsafe extern "C" fn(sequence: *mut c_void, index: isize) -> *mut c_void>;
+/// Returns an element's number; -1 may mean that it is not a number. CPython's `PyFloat_AsDouble` is one.
+pub type NumberFn = Option<unsafe extern "C" fn(item: *mut c_void) -> f64>;
+/// Called after a -1: not NULL if that was a failure. CPython's `PyErr_Occurred` is one.
+pub type FailedFn = Option<unsafe extern "C" fn() -> *mut c_void>;
+
+/// Fills a column with the numbers of a sequence of another language, through that language's own functions.
+///
+/// Stops with ECO2_ERR_ARGUMENT at the first element that is missing or not a number, and names its row; elements before it are
+/// written. Calls nothing else, takes no lock, allocates nothing. The caller holds the locks that the functions need. Since 0.2.
+///
+/// # Safety
+/// The functions are fit for `sequence` and its elements; `out` is NULL or writable for `count` elements.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn eco2_column_fill(
+    sequence: *mut c_void,
+    item: ItemFn,
+    number: NumberFn,
+    failed: FailedFn,
+    out: *mut f64,
+    count: u64,
+) -> i32 {
+    guard(|| {
+        let item = item.ok_or_else(|| Failure::null("item"))?;
+        let number = number.ok_or_else(|| Failure::null("number"))?;
+        let failed = failed.ok_or_else(|| Failure::null("failed"))?;
+        let count = rows(count)?;
+        if out.is_null() && count > 0 {
+            return Err(Failure::null("out"));
+        }
+        for row in 0..count {
+            // SAFETY: as required of the caller.
+            let at = unsafe { item(sequence, row.cast_signed()) };
+            if at.is_null() {
+                return Err(Failure::argument(format!("sequence: there is no row {row}")));
+            }
+            // SAFETY: an element of the sequence.
+            let value = unsafe { number(at) };
+            // SAFETY: as required of the caller.
+            if value == -1.0 && !unsafe { failed() }.is_null() {
+                return Err(Failure::argument(format!("sequence: row {row} is not a number")));
+            }
+            // SAFETY: `row` is below `count`.
+            let place = unsafe { out.add(row) };
+            // SAFETY: writable, as required of the caller.
+            unsafe { place.write(value) };
+        }
+        Ok(())
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::status::{ECO2_ERR_ARGUMENT, ECO2_ERR_NULL, ECO2_OK};
 
-    fn table(power: &[f64], seconds: &[f64], g: &[f64], out: &mut [[f64; 2]; 3]) -> Powers {
-        let mut batch = Powers::zeroed();
-        batch.struct_size = size_of::<Powers>() as u32;
+    fn batch_of(power: &[f64], seconds: &[f64], g: &[f64], out: &mut [[f64; 2]; 3]) -> PowerColumns {
+        let mut batch = PowerColumns::zeroed();
+        batch.struct_size = size_of::<PowerColumns>() as u32;
         batch.count = power.len() as u64;
         (batch.power_w, batch.duration_s, batch.g_per_kwh) = (power.as_ptr(), seconds.as_ptr(), g.as_ptr());
         let [kwh, kg, kg_per_s] = out;
@@ -165,19 +227,19 @@ mod tests {
     #[test]
     fn k20_columns_of_the_caller_are_filled_in_place() {
         let (mut out, mut unknown) = ([[-1.0; 2]; 3], 9);
-        let mut batch = table(&[1000.0, 500.0], &[3600.0], &[360.0, f64::NAN], &mut out);
+        let mut batch = batch_of(&[1000.0, 500.0], &[3600.0], &[360.0, f64::NAN], &mut out);
         batch.flags = ECO2_POWERS_ONE_DURATION;
-        // SAFETY: the columns have two elements, the duration has the one that its flag says.
+        // SAFETY: the columns have two elements; the duration has one, as its flag states.
         assert_eq!(unsafe { eco2_batch_powers(&raw const batch, &raw mut unknown) }, ECO2_OK);
         assert_eq!((out[0], out[1][0], unknown), ([1.0, 0.5], 0.36, 1));
         assert!(out[1][1].is_nan() && out[2][1].is_nan() && (out[2][0] - 1e-4).abs() < 1e-18);
     }
 
     #[test]
-    fn k20_what_is_wrong_with_columns_is_named() {
+    fn k20_wrong_column_is_named() {
         let (mut out, mut unknown) = ([[-1.0; 2]; 3], 9);
-        let mut status = |change: fn(&mut Powers), power: f64| {
-            let mut batch = table(&[1.0, power], &[1.0; 2], &[1.0; 2], &mut out);
+        let mut status = |change: fn(&mut PowerColumns), power: f64| {
+            let mut batch = batch_of(&[1.0, power], &[1.0; 2], &[1.0; 2], &mut out);
             change(&mut batch);
             // SAFETY: the columns have two elements each, or are NULL.
             unsafe { eco2_batch_powers(&raw const batch, &raw mut unknown) }
@@ -192,5 +254,53 @@ mod tests {
         assert_eq!(status(|batch| batch.count = 0, 1.0), ECO2_OK);
         // SAFETY: NULL is allowed.
         assert_eq!(unsafe { eco2_batch_powers(std::ptr::null(), std::ptr::null_mut()) }, ECO2_ERR_NULL);
+    }
+
+    static VALUES: [f64; 4] = [1.5, -1.0, 3.0, f64::NAN];
+
+    unsafe extern "C" fn item(_: *mut c_void, index: isize) -> *mut c_void {
+        VALUES
+            .get(index.cast_unsigned())
+            .map_or(std::ptr::null_mut(), |value| std::ptr::from_ref(value).cast_mut().cast())
+    }
+
+    unsafe extern "C" fn number(at: *mut c_void) -> f64 {
+        // SAFETY: an element of VALUES.
+        unsafe { at.cast::<f64>().read() }
+    }
+
+    unsafe extern "C" fn none_failed() -> *mut c_void {
+        std::ptr::null_mut()
+    }
+
+    unsafe extern "C" fn all_failed() -> *mut c_void {
+        std::ptr::without_provenance_mut(1)
+    }
+
+    fn fill(failed: FailedFn, count: u64) -> (i32, [f64; 4]) {
+        let mut out = [0.0; 4];
+        // SAFETY: the functions take nothing, or an element of VALUES; there is room for four.
+        let status = unsafe {
+            eco2_column_fill(std::ptr::null_mut(), Some(item), Some(number), failed, out.as_mut_ptr(), count)
+        };
+        (status, out)
+    }
+
+    #[test]
+    fn k20_column_is_filled_up_to_the_first_element_that_is_not_a_number() {
+        let (status, out) = fill(Some(none_failed), 4);
+        assert!(status == ECO2_OK && out[..3] == [1.5, -1.0, 3.0] && out[3].is_nan());
+        assert_eq!(fill(Some(all_failed), 4), (ECO2_ERR_ARGUMENT, [1.5, 0.0, 0.0, 0.0]));
+        assert_eq!(fill(Some(none_failed), 3), (ECO2_OK, [1.5, -1.0, 3.0, 0.0]));
+        assert_eq!(fill(None, 1).0, ECO2_ERR_NULL);
+    }
+
+    #[test]
+    fn k20_column_of_a_sequence_that_is_shorter_is_refused() {
+        let mut out = [0.0; 9];
+        let (sequence, place) = (std::ptr::null_mut(), out.as_mut_ptr());
+        // SAFETY: as above; there is room for nine.
+        let status = unsafe { eco2_column_fill(sequence, Some(item), Some(number), Some(none_failed), place, 9) };
+        assert_eq!(status, ECO2_ERR_ARGUMENT);
     }
 }

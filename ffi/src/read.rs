@@ -1,4 +1,6 @@
-//! Reading: energy now, totals of spans, the knots of a device.
+//! Reading a meter: energy now, totals of spans, the energy curve of a device.
+//!
+//! *Knot*: a change of an energy counter, dated by the clock readings before and after it.
 
 use std::cell::RefCell;
 use std::ffi::c_char;
@@ -8,16 +10,13 @@ use eco2_core::Energies;
 use eco2_core::schema::{SpanRecord, State};
 
 use crate::failure::Failure;
-use crate::guard::{on_live_meter, on_meter};
-use crate::handle::{Boxed as _, Handle, no_data};
-use crate::layout::{Growable, Out, OutArray, OutStruct};
-use crate::numbers::range_number;
-use crate::numbers::{ECO2_NOW_COMPLETE, ECO2_STATE_FINAL, ECO2_STATE_PROVISIONAL};
-use crate::record::sync_number;
+use crate::handle::{Boxed as _, Handle, on_hot_meter, on_meter};
+use crate::layout::{Growable, Out, OutArray, OutStruct, assert_layout};
+use crate::numbers::{ECO2_NOW_COMPLETE, ECO2_STATE_FINAL, ECO2_STATE_PROVISIONAL, range_number, sync_number};
 use crate::status::{ECO2_ERR_BUFFER, ECO2_UNKNOWN};
 use crate::text;
 
-/// Energy at an instant, extrapolated from the last readings: provisional by nature. Set struct_size before the call.
+/// Energy at an instant, extrapolated from the last readings: always provisional. Set struct_size before the call.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct EnergyNow {
@@ -31,20 +30,22 @@ pub struct EnergyNow {
     pub total_uj: u64,
 }
 
-// SAFETY: repr(C) of integers without holes (asserted in layout_checks), the size first.
+// SAFETY: repr(C) of integers without padding (asserted below), the size first.
 unsafe impl Growable for EnergyNow {
-    const FIRST: usize = 24;
+    const FIRST_SIZE: usize = 24;
 }
+
+assert_layout!(EnergyNow is 24: struct_size 0 flags 4 at_ns 8 total_uj 16);
 
 /// The total of one span name. Set struct_size before the call.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
-pub struct SpanTotal {
+pub struct SpanSum {
     /// sizeof(eco2_span_sum).
     pub struct_size: u32,
     /// ECO2_STATE_PROVISIONAL or ECO2_STATE_FINAL.
     pub state: i32,
-    /// What was declared of the edges: ECO2_SYNC_...
+    /// How begin and end were declared: ECO2_SYNC_...
     pub sync: i32,
     /// 0.
     pub reserved: u32,
@@ -54,41 +55,44 @@ pub struct SpanTotal {
     pub duration_ns: u64,
     /// Sum of their energies, microjoules; ECO2_UNKNOWN if nothing is known.
     pub energy_uj: u64,
-    /// At least, microjoules.
+    /// Lower bound, microjoules.
     pub low_uj: u64,
-    /// At most, microjoules; ECO2_UNKNOWN: no upper bound.
+    /// Upper bound, microjoules; ECO2_UNKNOWN: none.
     pub high_uj: u64,
-    /// At least, without any assumption on power, microjoules.
+    /// Lower bound without any assumption on power, microjoules.
     pub free_low_uj: u64,
-    /// At most, without any assumption on power, microjoules; ECO2_UNKNOWN: no upper bound.
+    /// Upper bound without any assumption on power, microjoules; ECO2_UNKNOWN: none.
     pub free_high_uj: u64,
     /// Coverage of the range from low_uj to high_uj, percent; NaN if nothing is known.
     pub range_percent: f64,
-    /// What that range promises: ECO2_RANGE_...
+    /// Kind of that range: ECO2_RANGE_...
     pub range_kind: i32,
     /// 0.
     pub reserved2: u32,
 }
 
-// SAFETY: repr(C) of plain numbers without holes (asserted in layout_checks), the size first.
-unsafe impl Growable for SpanTotal {
-    const FIRST: usize = 56;
+// SAFETY: repr(C) of plain numbers without padding (asserted below), the size first.
+unsafe impl Growable for SpanSum {
+    const FIRST_SIZE: usize = 56;
 }
+
+assert_layout!(SpanSum is 88: struct_size 0 state 4 sync 8 reserved 12 count 16 duration_ns 24 energy_uj 32 low_uj 40 high_uj 48
+    free_low_uj 56 free_high_uj 64 range_percent 72 range_kind 80 reserved2 84);
 
 /// Energy now. ECO2_ERR_NO_DATA before the first reading, or where nothing can be read.
 ///
 /// Wait-free. Any thread. Since 0.1.
 ///
 /// # Safety
-/// `meter` is NULL or was opened and not freed; `out` is NULL or as long as it says.
+/// `meter` is NULL or was opened and not freed; `out` is NULL or as long as its `struct_size`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eco2_now(meter: *const Handle, out: *mut EnergyNow) -> i32 {
     // SAFETY: as required of the caller.
-    let meter = unsafe { Handle::borrowed(meter) };
-    on_live_meter(meter, |handle| {
+    let meter = unsafe { Handle::borrow(meter) };
+    on_hot_meter(meter, |handle| {
         // SAFETY: as required of the caller.
         let out = unsafe { OutStruct::new(out, "out") }?;
-        let now = handle.meter.now().ok_or_else(|| no_data("energy"))?;
+        let now = handle.meter.now().ok_or_else(|| Failure::no_data("energy"))?;
         let flags = if now.complete { ECO2_NOW_COMPLETE } else { 0 };
         out.put(EnergyNow { struct_size: 0, flags, at_ns: now.at_ns, total_uj: now.total_uj });
         Ok(())
@@ -96,7 +100,7 @@ pub unsafe extern "C" fn eco2_now(meter: *const Handle, out: *mut EnergyNow) -> 
 }
 
 thread_local! {
-    /// Where a thread reads to: too large to be made anew at every call.
+    /// Buffer of one read: too large to initialise at every call.
     static ENERGIES: RefCell<Energies> = RefCell::new(Energies::default());
 }
 
@@ -104,7 +108,7 @@ thread_local! {
 /// ECO2_UNKNOWN where there is no such device or nothing is known of it. Extrapolated, as in eco2_now().
 ///
 /// Writes `count` elements, and to `*at_ns` the instant, nanoseconds of the monotonic clock. The difference of two
-/// calls is what each device took meanwhile, known at once and provisional. ECO2_ERR_NO_DATA as for eco2_now().
+/// calls is each device's energy between them, known at once and provisional. ECO2_ERR_NO_DATA as for eco2_now().
 /// Wait-free. Any thread. Since 0.1.
 ///
 /// # Safety
@@ -112,13 +116,13 @@ thread_local! {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn eco2_now_devices(meter: *const Handle, uj: *mut u64, count: usize, at_ns: *mut u64) -> i32 {
     // SAFETY: as required of the caller.
-    let meter = unsafe { Handle::borrowed(meter) };
-    on_live_meter(meter, |handle| {
+    let meter = unsafe { Handle::borrow(meter) };
+    on_hot_meter(meter, |handle| {
         // SAFETY: as required of the caller.
         let uj = unsafe { OutArray::new(uj, count, "uj") }?;
         // SAFETY: as required of the caller.
         let at_ns = unsafe { Out::new(at_ns, "at_ns") }?;
-        // A thread that is ending, or a call from within a call, finds no place to read to.
+        // While a thread exits, or in a call from within a call, there is no buffer.
         let read = ENERGIES.try_with(|energies| {
             let mut energies = energies.try_borrow_mut().ok()?;
             handle.meter.now_by_device(&mut energies).then(|| {
@@ -126,7 +130,7 @@ pub unsafe extern "C" fn eco2_now_devices(meter: *const Handle, uj: *mut u64, co
                 at_ns.put(energies.at_ns);
             })
         });
-        read.ok().flatten().ok_or_else(|| no_data("energy"))
+        read.ok().flatten().ok_or_else(|| Failure::no_data("energy"))
     })
 }
 
@@ -135,24 +139,23 @@ pub unsafe extern "C" fn eco2_now_devices(meter: *const Handle, uj: *mut u64, co
 /// Takes a lock and allocates. Any thread. Since 0.1.
 ///
 /// # Safety
-/// `meter` is NULL or was opened and not freed; `out` is NULL or as long as it says.
+/// `meter` is NULL or was opened and not freed; `out` is NULL or as long as its `struct_size`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn eco2_span_total(meter: *const Handle, name: u32, out: *mut SpanTotal) -> i32 {
+pub unsafe extern "C" fn eco2_span_total(meter: *const Handle, name: u32, out: *mut SpanSum) -> i32 {
     // SAFETY: as required of the caller.
-    let meter = unsafe { Handle::borrowed(meter) };
+    let meter = unsafe { Handle::borrow(meter) };
     on_meter(meter, |handle| {
         // SAFETY: as required of the caller.
         let out = unsafe { OutStruct::new(out, "out") }?;
-        let text = handle.meter.name_text(handle.name(name)?);
-        let span = handle.report().spans.into_iter().find(|span| span.name == text);
-        let span = span.ok_or_else(|| no_data("the total of a name without ended spans"))?;
-        out.put(total(&span));
+        let span = handle.meter.total(handle.name(name)?);
+        let span = span.ok_or_else(|| Failure::no_data("the total of a name without ended spans"))?;
+        out.put(span_sum(&span));
         Ok(())
     })
 }
 
-fn total(span: &SpanRecord) -> SpanTotal {
-    SpanTotal {
+fn span_sum(span: &SpanRecord) -> SpanSum {
+    SpanSum {
         struct_size: 0,
         state: if span.state == State::Final { ECO2_STATE_FINAL } else { ECO2_STATE_PROVISIONAL },
         sync: sync_number(span.sync),
@@ -190,7 +193,7 @@ pub unsafe extern "C" fn eco2_series(
     needed: *mut usize,
 ) -> i32 {
     // SAFETY: as required of the caller.
-    let meter = unsafe { Handle::borrowed(meter) };
+    let meter = unsafe { Handle::borrow(meter) };
     on_meter(meter, |handle| {
         // SAFETY: as required of the caller.
         let device = unsafe { text::text(device, "device") }?;
@@ -208,8 +211,8 @@ pub unsafe extern "C" fn eco2_series(
             let text = format!("capacity is {capacity}, {} are needed", points.len());
             return Err(Failure::new(ECO2_ERR_BUFFER, text));
         }
-        let column = |array: OutArray<u64>, of: fn(&CurvePoint) -> u64| {
-            array.first(points.len()).fill(|index| points.get(index).map_or(0, of));
+        let column = |array: OutArray<u64>, field: fn(&CurvePoint) -> u64| {
+            array.first(points.len()).fill(|index| points.get(index).map_or(0, field));
         };
         column(lo_ns, |point| point.lo_ns);
         column(hi_ns, |point| point.hi_ns);

@@ -1,4 +1,4 @@
-//! Texts across the border: in as UTF-8 that ends with NUL, out into the caller's buffer.
+//! Texts across the C interface: from the caller as UTF-8 that ends with NUL, to the caller in its own buffer.
 
 use std::ffi::{CStr, c_char};
 use std::ptr;
@@ -7,10 +7,10 @@ use crate::failure::Failure;
 use crate::layout::Out;
 use crate::status::ECO2_ERR_BUFFER;
 
-/// Longest name, bytes.
-const LONGEST_NAME: usize = 256;
+/// Longest name of a span, source or domain, bytes; stated in the header.
+const MAX_NAME: usize = 256;
 
-/// A text of the caller's.
+/// Reads a text of the caller.
 ///
 /// # Safety
 /// `at` is NULL or ends with NUL and stays unchanged for `'a`.
@@ -20,7 +20,7 @@ pub(crate) unsafe fn text<'a>(at: *const c_char, argument: &'static str) -> Resu
     std::str::from_utf8(bytes).map_err(|error| Failure::utf8(argument, error.valid_up_to()))
 }
 
-/// The bytes of a text of the caller's; `None` for NULL.
+/// Reads the bytes of a text of the caller; `None` for NULL.
 ///
 /// # Safety
 /// As for [`text`].
@@ -29,21 +29,21 @@ pub(crate) unsafe fn bytes<'a>(at: *const c_char) -> Option<&'a [u8]> {
     (!at.is_null()).then(|| unsafe { CStr::from_ptr(at) }.to_bytes())
 }
 
-/// A name of the caller's: 1 to 256 bytes.
+/// Reads a name of the caller: 1 to 256 bytes.
 ///
 /// # Safety
 /// As for [`text`].
 pub(crate) unsafe fn name<'a>(at: *const c_char, argument: &'static str) -> Result<&'a str, Failure> {
     // SAFETY: as required of the caller.
     let name = unsafe { text(at, argument) }?;
-    if name.is_empty() || name.len() > LONGEST_NAME {
+    if name.is_empty() || name.len() > MAX_NAME {
         let length = name.len();
-        return Err(Failure::argument(format!("{argument} has {length} bytes; allowed: 1 to {LONGEST_NAME}")));
+        return Err(Failure::argument(format!("{argument} has {length} bytes; allowed: 1 to {MAX_NAME}")));
     }
     Ok(name)
 }
 
-/// The caller's buffer for a text, and where to say how large it must be.
+/// The caller's buffer for a text, and its output parameter for the size that the text needs.
 pub(crate) struct OutText {
     buffer: *mut c_char,
     size: usize,
@@ -51,7 +51,7 @@ pub(crate) struct OutText {
 }
 
 impl OutText {
-    /// Checks the buffer; nothing is written.
+    /// Checks the buffer; writes nothing.
     ///
     /// # Safety
     /// `buffer` is writable for `size` bytes (NULL only with 0), `needed` is NULL or writable, until [`Self::put`].
@@ -64,7 +64,7 @@ impl OutText {
         Ok(Self { buffer, size, needed })
     }
 
-    /// Writes the whole text and a NUL, or only how large the buffer must be.
+    /// Writes the needed size, and the whole text with a NUL if the buffer has room.
     pub(crate) fn put(self, text: &str) -> Result<(), Failure> {
         let needed = text.len() + 1;
         self.needed.put(needed);
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_written_whole_or_not_at_all() {
+    fn text_is_written_whole_or_not_at_all() {
         let mut buffer = [9; 4];
         assert_eq!(put(&mut buffer, "abc"), (0, 4));
         assert_eq!(buffer, [97, 98, 99, 0]);

@@ -1,7 +1,7 @@
-//! Calls of the C interface in any order, with any of the mistakes that the header answers with a status.
+//! Fuzz target `abi`: calls of the C interface in any order, with every mistake for which the header names a status.
 //!
-//! Two bytes are a call: which, and what with. Handles are NULL, open, closed or dead, and none is used once it is freed,
-//! which no library could notice. After each input every meter is freed.
+//! Two bytes are one call: the function, and a number from which its arguments are derived. Handles are NULL, open, closed
+//! or dead; none is used after it is freed, which no library could detect. After each input every meter is freed.
 #![no_main]
 
 use std::ffi::{CStr, c_char, c_void};
@@ -13,10 +13,10 @@ use libfuzzer_sys::fuzz_target;
 /// Most calls and meters of one input; opening starts a thread.
 const CALLS: usize = 128;
 const METERS: usize = 3;
-/// Kinds of calls, and the one that asks for a fault.
-const KINDS: u8 = 26;
+/// Kinds of calls, and the one that requests a fault.
+const KINDS: u8 = 28;
 const PANIC: u8 = 23;
-/// Plans that can be made, that cannot, and what is no request.
+/// Requests for plans: one that has a plan, some that have none, and texts that are no request.
 const REQUESTS: [&CStr; 6] = [
     c"{\"duration\": 1, \"within\": 1.5, \"power\": 1, \"series\": {\"schema\": \"eco2.series/1\", \"points\": [{\"time\": \"2026-01-01T00:00Z\", \"value\": 3}, {\"time\": \"2026-01-01T01:00Z\", \"value\": 1}]}}",
     c"{\"duration\": 1, \"within\": 2, \"series\": {\"schema\": \"eco2.series/1\", \"points\": [{\"time\": \"2026-01-01T00:00Z\", \"value\": null}]}}",
@@ -48,10 +48,10 @@ unsafe extern "C" fn unread(_: *mut c_void, domain: u32, _: *mut u64) -> i32 {
     [ECO2_FAULT_FAILED, 77][domain as usize % 2]
 }
 
-/// What one input has in its hands.
+/// The meters and buffers of one input.
 struct Caller {
     meters: [*mut Handle; METERS],
-    /// Room behind every struct, so that a size that is too large reads what is ours.
+    /// Memory behind every struct, so that a size that is too large reads bytes of this array.
     room: [u64; 600],
     text: [c_char; 300],
 }
@@ -66,7 +66,7 @@ fuzz_target!(|data: &[u8]| {
         let (name, text) = unsafe { (CStr::from_ptr(eco2_status_name(status)), CStr::from_ptr(eco2_last_error())) };
         let known = name != c"unknown status" && (status != ECO2_ERR_PANIC || faults);
         if !known || status != ECO2_OK && text.is_empty() {
-            // Not by a panic: the library has taken its message away.
+            // Not by a panic: the library does not print a panic's message.
             eprintln!("{call:?}: {name:?} ({status}): {text:?}");
             std::process::abort();
         }
@@ -116,19 +116,19 @@ impl Caller {
         let buffer = if with % 7 == 6 { ptr::null_mut() } else { self.text.as_mut_ptr() };
         let count = usize::from(with) % 240;
         let array = if with % 11 == 10 { ptr::null_mut() } else { number.wrapping_add(2) };
-        // SAFETY: a live handle or NULL; texts end with NUL; every place is NULL or within `room` or `text`, which are
-        // as large as the sizes say.
+        // SAFETY: a live handle or NULL; texts end with NUL; every place is NULL or within `room` or `text`, which have the
+        // sizes that are passed.
         unsafe {
             match which {
                 2 => eco2_meter_close(meter),
-                3 => eco2_span_id(meter, text, self.a_struct(with, 0).cast()),
+                3 => eco2_span_id(meter, text, self.struct_place(with, 0).cast()),
                 4 => eco2_span_begin(meter, name),
                 5 => eco2_span_end(meter, name),
                 6 => eco2_step(meter, name),
-                7 => eco2_step_work(meter, name, self.a_struct(with, size_of::<Work>()).cast()),
-                8 => eco2_now(meter, self.a_struct(with, size_of::<EnergyNow>()).cast()),
+                7 => eco2_step_work(meter, name, self.struct_place(with, size_of::<StepWork>()).cast()),
+                8 => eco2_now(meter, self.struct_place(with, size_of::<EnergyNow>()).cast()),
                 9 => eco2_now_devices(meter, array, count, if with % 5 == 4 { ptr::null_mut() } else { number }),
-                10 => eco2_span_total(meter, name, self.a_struct(with, size_of::<SpanTotal>()).cast()),
+                10 => eco2_span_total(meter, name, self.struct_place(with, size_of::<SpanSum>()).cast()),
                 11 => {
                     let (lo, hi) = (array.wrapping_add(200), array.wrapping_add(400 - 2));
                     if array.is_null() {
@@ -137,11 +137,11 @@ impl Caller {
                         eco2_series(meter, text, array, lo, hi, count, needed)
                     }
                 }
-                12 => eco2_device_count(meter, self.a_struct(with, 0).cast()),
-                13 => eco2_device_get(meter, name, self.a_struct(with, size_of::<DeviceInfo>()).cast()),
+                12 => eco2_device_count(meter, self.struct_place(with, 0).cast()),
+                13 => eco2_device_get(meter, name, self.struct_place(with, size_of::<DeviceInfo>()).cast()),
                 14 => eco2_device_text(meter, name, i32::from(with) - 2, buffer, size.min(300), needed),
                 15 => eco2_report(meter, i32::from(with % 16) - 1, buffer, size.min(300), needed),
-                16 => eco2_budget_check(meter, self.a_struct(with, size_of::<BudgetState>()).cast()),
+                16 => eco2_budget_check(meter, self.struct_place(with, size_of::<BudgetState>()).cast()),
                 17 => eco2_extra(meter, text, [1.0, f64::NAN, f64::INFINITY, -0.0][usize::from(with) % 4]),
                 18 => eco2_declare_sync(meter, name, i32::from(with) - 1),
                 19 => eco2_span_between(meter, name, EDGES[usize::from(with) % 4], EDGES[usize::from(with) / 4 % 4]),
@@ -160,18 +160,20 @@ impl Caller {
                     size.min(300),
                     needed,
                 ),
+                26 => eco2_meter_forked(meter),
+                27 => eco2_meter_rank(meter, self.struct_place(with, 0).cast()),
                 PANIC => eco2_debug_panic(meter),
                 _ => ECO2_OK,
             }
         }
     }
 
-    /// Columns of `with` rows or none, of a kind that may not be one.
+    /// A batch of `with` rows, with columns that may be NULL and a kind that may not exist.
     fn batch(&mut self, with: u8) -> i32 {
         let room = self.room.as_mut_ptr();
         let column = |at: usize| if with & 1 << at == 0 { room.wrapping_add(at * 64) } else { ptr::null_mut() };
-        let given = Batch {
-            struct_size: size_of::<Batch>() as u32 - u32::from(with == 9),
+        let batch = BatchColumns {
+            struct_size: size_of::<BatchColumns>() as u32 - u32::from(with == 9),
             kind: i32::from(with % 8) - 1,
             count: if with == 63 { u64::MAX } else { u64::from(with) },
             amount: column(1),
@@ -185,21 +187,21 @@ impl Caller {
             grams_per_s: ptr::null_mut(),
             credit_cost: ptr::null_mut(),
         };
-        // SAFETY: as long as it says (or refused for its size); columns are NULL or 64 numbers of `room`, apart, and more
-        // rows than that are refused.
-        unsafe { eco2_batch_impact(if with == 11 { ptr::null() } else { &given }) }
+        // SAFETY: as long as its struct_size (or refused for it); columns are NULL or 64 separate numbers of `room`, and
+        // more rows than that are refused.
+        unsafe { eco2_batch_impact(if with == 11 { ptr::null() } else { &batch }) }
     }
 
-    /// Up to three texts, of which none need be a report.
+    /// Merges up to three texts that may not be reports.
     fn merge(&mut self, with: u8) -> i32 {
         let texts = [REPORTS[usize::from(with) % 4], REPORTS[usize::from(with) / 4 % 4], c"{}".as_ptr()];
         let list = if with == 60 { ptr::null() } else { texts.as_ptr() };
         let needed = (with % 5 != 4).then_some(self.room.as_mut_ptr().cast()).unwrap_or(ptr::null_mut());
-        // SAFETY: three texts or NULL; the buffer is as long as it says; `needed` is NULL or ours.
+        // SAFETY: three texts or NULL; the buffer has the size that is passed; `needed` is NULL or within `room`.
         unsafe { eco2_merge(list, usize::from(with) % 4, self.text.as_mut_ptr(), usize::from(with) * 4, needed) }
     }
 
-    /// A source that reads nothing, right but for one thing; the next meter takes it over.
+    /// A source that reads nothing, with at most one mistake; the next meter takes it over.
     fn source(&mut self, with: u8) -> i32 {
         let text = |at: u8| if with == at { ptr::null() } else { NAMES[usize::from(with) % NAMES.len()].as_ptr() };
         let domain = SourceDomain {
@@ -224,12 +226,12 @@ impl Caller {
             user_data: ptr::null_mut(),
             destroy: None,
         };
-        // SAFETY: as long as it says, or refused: one domain or too many; `unread` needs no data.
+        // SAFETY: as long as its struct_size, or refused: one domain or too many; `unread` needs no data.
         unsafe { eco2_register_source(if with == 11 { ptr::null() } else { &table }) }
     }
 
-    /// NULL, or a place whose first number is the right size, none of the kind, or one with a tail that is not zero.
-    fn a_struct(&mut self, with: u8, size: usize) -> *mut u64 {
+    /// NULL, or a place that begins with the right struct_size, a wrong one, or a larger one with a tail that is not zero.
+    fn struct_place(&mut self, with: u8, size: usize) -> *mut u64 {
         self.room[2..].fill(0);
         let size = match with % 8 {
             0 => return ptr::null_mut(),
@@ -242,7 +244,7 @@ impl Caller {
             4 => usize::from(with) * 1_000,
             _ => size,
         };
-        // At most 4096 bytes of it are looked at, and more than that are behind it.
+        // The library reads at most 4096 bytes of it; `room` has more.
         self.room[2] = self.room[2] & 0xffff_ffff_0000_0000 | (size as u64 & 0xffff_ffff);
         &raw mut self.room[2]
     }

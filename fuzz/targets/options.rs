@@ -1,4 +1,4 @@
-//! Configuration files and environment variables may hold anything.
+//! Fuzz target `options`: configuration files and environment variables with any content.
 #![no_main]
 
 use eco2::options::{Options, Origin};

@@ -1,4 +1,4 @@
-//! A run log may hold anything: as it is, and as frames whose checksums are right, which random bytes never are.
+//! Fuzz target `runlog`: a run log with any content, as it is and with correct checksums, which random bytes never have.
 #![no_main]
 
 use std::path::Path;
@@ -6,12 +6,12 @@ use std::path::Path;
 use eco2_report::parse_log;
 use libfuzzer_sys::fuzz_target;
 
-/// Bytes in front of a frame's payload: magic, kind, version, two zeros, length, checksum.
+/// Bytes before a frame's payload: magic, kind, version, two zeros, length, checksum.
 const HEAD_BYTES: usize = 16;
 
 fuzz_target!(|data: &[u8]| {
     read(data);
-    read(&sealed(data));
+    read(&with_checksums(data));
 });
 
 fn read(bytes: &[u8]) {
@@ -20,8 +20,8 @@ fn read(bytes: &[u8]) {
     }
 }
 
-/// The same frames with length and checksum put right; each is taken to reach to the next magic.
-fn sealed(data: &[u8]) -> Vec<u8> {
+/// The same frames with correct length and checksum; each frame extends to the next magic.
+fn with_checksums(data: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(data.len() + HEAD_BYTES);
     let mut rest = data;
     while let Some(start) = rest.windows(4).position(|window| window == b"eco2") {

@@ -1,4 +1,4 @@
-//! A recorded trace, and a file of spans, may hold anything.
+//! Fuzz target `trace`: a recorded trace and a file of spans with any content.
 #![no_main]
 
 use std::path::Path;

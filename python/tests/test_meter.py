@@ -105,6 +105,9 @@ class Running(Case):
         shown, _ = meter.report_object().devices
         self.assertEqual((device.id, device.energy_uj, device.high_uj, device.source),
                          (shown.id, shown.energy_uj, shown.high_uj, "nvml"))
+        self.assertEqual([(row.model, row.method) for row in (device, power)],
+                         [(row.model, row.method) for row in meter.report_object().devices])
+        self.assertTrue(device.model and device.method is None, device)
         self.assertEqual((device.component, device.quality, device.summed), ("gpu", "measured", True))
         self.assertEqual((power.quality, power.summed), ("derived", False))
         series = meter.series(device.id)
@@ -200,6 +203,15 @@ class Running(Case):
                            "eco2.set_log(lambda level, text: 1 // 0)\n"
                            "eco2.Meter(sysfs='none', nvml='none', sources=['nvml'], log=False).close()\n")
         self.assertEqual((done.stdout, done.stderr), ("", ""))
+
+
+class Ranks(Case):
+    def test_rank_is_the_launchers_number(self):
+        program = ("import eco2\n"
+                   "with eco2.Meter(sysfs='none', nvml='none', sources=['nvml'], log=False, quiet=True) as meter:\n"
+                   "    print(meter.rank, meter.forked)\n")
+        self.assertEqual(self.python(program).stdout, "None False\n")
+        self.assertEqual(self.python(program, RANK="3", WORLD_SIZE="4").stdout, "3 False\n")
 
 
 class Merging(Case):

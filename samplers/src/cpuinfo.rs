@@ -9,7 +9,7 @@ use crate::sysfs;
 pub(crate) struct CpuInfo {
     /// Made by AMD or Hygon (same RAPL registers): only the package counter is trusted there.
     pub(crate) amd: bool,
-    /// Marketing name.
+    /// Name of the processor; by its family and model numbers where the kernel prints no name.
     pub(crate) model: Option<String>,
     /// Runs under a hypervisor, which as a rule passes no energy counter through.
     pub(crate) hypervisor: bool,
@@ -28,7 +28,10 @@ impl CpuInfo {
         let flag = |name: &str| field(&text, "flags").is_some_and(|all| all.split_whitespace().any(|f| f == name));
         Self {
             amd: matches!(field(&text, "vendor_id"), Some("AuthenticAMD" | "HygonGenuine")),
-            model: field(&text, "model name").map(str::to_owned),
+            model: field(&text, "model name")
+                .filter(|name| *name != "unknown")
+                .map(str::to_owned)
+                .or_else(|| by_numbers(&text)),
             hypervisor: flag("hypervisor"),
             sgx: flag("sgx"),
             sapphire_rapids: field(&text, "vendor_id") == Some("GenuineIntel")
@@ -68,6 +71,21 @@ impl CpuInfo {
     }
 }
 
+/// Names a processor by its numbers: `Intel family 6 model 143`, `Arm implementer 0x41 part 0xd0c`.
+pub(crate) fn by_numbers(cpuinfo: &str) -> Option<String> {
+    let number = |key: &str| field(cpuinfo, key);
+    if let (Some(vendor), Some(family), Some(model)) = (number("vendor_id"), number("cpu family"), number("model")) {
+        let vendor = match vendor {
+            "GenuineIntel" => "Intel",
+            "AuthenticAMD" => "AMD",
+            "HygonGenuine" => "Hygon",
+            other => other,
+        };
+        return Some(format!("{vendor} family {family} model {model}"));
+    }
+    Some(format!("Arm implementer {} part {}", number("CPU implementer")?, number("CPU part")?))
+}
+
 /// The first value of `key : value`.
 fn field<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     let values = text.lines().filter_map(|line| line.split_once(':'));
@@ -85,6 +103,16 @@ mod tests {
     }
 
     #[test]
+    fn k15_processor_without_a_name_is_named_by_its_numbers() {
+        let numbers = "processor\t: 0\nvendor_id\t: AuthenticAMD\ncpu family\t: 25\nmodel\t\t: 1\n";
+        assert_eq!(parse(numbers).label("package 0"), "AMD family 25 model 1, package 0");
+        assert_eq!(parse(&format!("{numbers}model name\t: unknown\n")).model.unwrap(), "AMD family 25 model 1");
+        let arm = "processor\t: 0\nCPU implementer\t: 0x41\nCPU part\t: 0xd0c\n";
+        assert_eq!(parse(arm).model.as_deref(), Some("Arm implementer 0x41 part 0xd0c"));
+        assert_eq!(parse("processor\t: 0\n").model, None);
+    }
+
+    #[test]
     fn reads_the_first_cpu() {
         let amd =
             parse("processor\t: 0\nvendor_id\t: AuthenticAMD\nmodel name\t: AMD EPYC 9654\nflags\t\t: fpu sgx_lc\n");
@@ -95,6 +123,7 @@ mod tests {
         assert_eq!(CpuInfo::read(Path::new("/nonexistent")), CpuInfo::default());
         assert!(parse("processor\t: 0\nmodel name\t: ARMv8 Processor rev 1 (v8l)\n").foreign);
         let rapids = "processor\t: 0\nvendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 143\nmodel name\t: Xeon\n";
+        assert_eq!(parse(rapids).model.as_deref(), Some("Xeon"));
         assert!(parse(rapids).sapphire_rapids && !parse(&rapids.replace("143", "106")).sapphire_rapids);
     }
 }

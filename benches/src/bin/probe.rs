@@ -1,4 +1,5 @@
-//! A small program that the table's bench runs as a process of its own: to look at its memory, and under callgrind.
+//! The probe: a program that the table runs as a separate process, for its memory (`memory`) and under callgrind (`records`);
+//! `sample` is for a profiler.
 
 use std::hint::black_box;
 use std::io::Write as _;
@@ -7,8 +8,7 @@ use std::time::Duration;
 
 use eco2::options::Log;
 use eco2::{Meter, NameId, Options};
-use eco2_benches::instructions::RECORDS;
-use eco2_benches::{Failure, fixture, noop};
+use eco2_benches::{Failure, RECORDS, hot_clock, meter as noop_meter, noop_sources, quiet_options, settle};
 use eco2_core::{EventPool, Producer};
 use eco2_samplers::tsc::HotClock;
 
@@ -28,9 +28,9 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Ten seconds of sampling at 100 Hz and nothing else, to be looked at with a profiler.
+/// Ten seconds of sampling at 100 Hz and nothing else.
 fn sample() -> Result<(), Failure> {
-    let meter = fixture::meter(None)?;
+    let meter = noop_meter(None)?;
     std::thread::sleep(Duration::from_secs(10));
     drop(meter);
     Ok(())
@@ -41,8 +41,8 @@ fn memory() -> Result<(), Failure> {
     let folder = tempfile::tempdir()?;
     let before = peak_kib()?;
     let state_dir = Some(folder.path().to_owned());
-    let options = Options { log: Log::Runs, state_dir, ..fixture::quiet_options() };
-    let meter = Meter::open_with(options, noop::all())?;
+    let options = Options { log: Log::Runs, state_dir, ..quiet_options() };
+    let meter = Meter::open_with(options, noop_sources())?;
     let step = meter.name("step");
     let open = peak_kib()?;
     for _ in 0..1_000 {
@@ -66,10 +66,10 @@ fn records(function: &str) -> Result<(), Failure> {
     if function.starts_with("meter") {
         return meter_records();
     }
-    let (clock, (pool, mut consumer)) = (fixture::hot_clock(), EventPool::new(1, 4096));
+    let (clock, (pool, mut consumer)) = (hot_clock(), EventPool::new(1, 4096));
     let mut ring = pool.claim().ok_or("no event ring")?;
     for at in 0..RECORDS {
-        // Hidden from the compiler, which would build them into the functions.
+        // Hidden from the compiler, which would inline them as constants.
         let (span, step) = black_box((7, 8));
         probe_ring_begin(&clock, &mut ring, span);
         probe_ring_end(&clock, &mut ring, span);
@@ -82,9 +82,9 @@ fn records(function: &str) -> Result<(), Failure> {
 }
 
 fn meter_records() -> Result<(), Failure> {
-    let meter = fixture::meter(None)?;
+    let meter = noop_meter(None)?;
     let (span, step) = (meter.name("span"), meter.name("step"));
-    fixture::settle();
+    settle();
     let mut lost = 0;
     for at in 0..RECORDS {
         lost += u64::from(!probe_meter_begin(&meter, span)) + u64::from(!meter.end(span));

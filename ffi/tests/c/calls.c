@@ -53,6 +53,8 @@ static void look_at_device(const eco2_meter *meter) {
     CHECK(strcmp(id, "steady") == 0);
     FAILS(eco2_device_text(meter, 0, ECO2_TEXT_SOURCE, id, 3, &needed), ECO2_ERR_BUFFER, "buffer");
     CHECK(needed == 7 && strcmp(id, "steady") == 0);
+    CHECK(eco2_device_text(meter, 0, ECO2_TEXT_MODEL, id, sizeof id, &needed) == ECO2_OK && id[0] == '\0');
+    CHECK(eco2_device_text(meter, 0, ECO2_TEXT_METHOD, id, sizeof id, &needed) == ECO2_OK && needed == 1);
     FAILS(eco2_device_text(meter, 0, 9, id, sizeof id, &needed), ECO2_ERR_ARGUMENT, "which");
 }
 
@@ -128,7 +130,9 @@ int main(int argc, char **argv) {
     for (int signal = 1; signal < 65; signal++) {
         CHECK(before[signal].sa_handler == after[signal].sa_handler);
     }
-    CHECK(logged > 0); /* rapl and nvml are not there, and the log says so */
+    CHECK(logged > 0); /* rapl and nvml are missing: the log has messages about them */
+    CHECK(eco2_meter_forked(meter) == ECO2_OK);
+    FAILS(eco2_meter_rank(meter, &step), ECO2_ERR_NO_DATA, "rank");
 
     CHECK(eco2_span_id(meter, "step", &step) == ECO2_OK && eco2_span_id(meter, "batch", &other) == ECO2_OK);
     CHECK(step != other);
@@ -142,7 +146,7 @@ int main(int argc, char **argv) {
         CHECK(eco2_span_end(meter, step) == ECO2_OK);
         CHECK(eco2_step(meter, other) == ECO2_OK);
     }
-    CHECK(eco2_start_steps(meter, other) == ECO2_OK); /* gives the open one up */
+    CHECK(eco2_start_steps(meter, other) == ECO2_OK); /* discards the open step */
     CHECK(eco2_step_work(meter, other, &work) == ECO2_OK);
     CHECK(eco2_extra(meter, "accuracy", 0.75) == ECO2_OK);
     wait_grown(meter, &first);

@@ -1,5 +1,5 @@
-/* What the C tests share: a check that says where, options that keep off this machine's hardware, and a source whose
- * truth is known: 100 W by the monotonic clock. */
+/* Shared by the C tests: a check that prints its place, options without this machine's hardware, and a source of known
+ * power: 100 W by the monotonic clock. */
 #ifndef CHECK_H
 #define CHECK_H
 

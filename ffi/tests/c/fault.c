@@ -13,6 +13,7 @@ int main(int argc, char **argv) {
     FAILS(eco2_span_begin(meter, name), ECO2_ERR_PANIC, "dead");
     FAILS(eco2_report(meter, 0, NULL, 0, &needed), ECO2_ERR_PANIC, "dead");
     FAILS(eco2_meter_close(meter), ECO2_ERR_PANIC, "dead");
+    CHECK(eco2_meter_forked(meter) == ECO2_OK);
     eco2_meter_free(meter);
     CHECK(state.destroyed == 1);
 

@@ -7,15 +7,28 @@
 static void child(eco2_meter *parents, uint32_t name, const char *folder) {
     steady state = {0, 0};
     size_t needed = 0;
+    uint64_t uj = 0;
     eco2_span_sum sum = {.struct_size = sizeof sum};
+    eco2_work work = {.struct_size = sizeof work};
+    eco2_energy_now now = {.struct_size = sizeof now};
     alarm(30);
     FAILS(eco2_span_begin(parents, name), ECO2_ERR_FORKED, "fork");
+    FAILS(eco2_span_end(parents, name), ECO2_ERR_FORKED, "fork");
+    FAILS(eco2_span_begin(parents, 4000000000u), ECO2_ERR_FORKED, "fork");
     FAILS(eco2_step(parents, name), ECO2_ERR_FORKED, "fork");
+    FAILS(eco2_start_steps(parents, name), ECO2_ERR_FORKED, "fork");
+    FAILS(eco2_step_work(parents, name, &work), ECO2_ERR_FORKED, "fork");
+    FAILS(eco2_now(parents, &now), ECO2_ERR_FORKED, "fork");
+    FAILS(eco2_now_devices(parents, &uj, 1, &uj), ECO2_ERR_FORKED, "fork");
+    FAILS(eco2_span_between(parents, name, 1, 2), ECO2_ERR_FORKED, "fork");
+    FAILS(eco2_span_total(parents, name, &sum), ECO2_ERR_FORKED, "fork");
+    FAILS(eco2_meter_forked(parents), ECO2_ERR_FORKED, "fork");
     FAILS(eco2_report(parents, 0, NULL, 0, &needed), ECO2_ERR_FORKED, "fork");
     FAILS(eco2_meter_close(parents), ECO2_ERR_FORKED, "fork");
     eco2_meter_free(parents);
     steady_register(&state);
     eco2_meter *own = open_in(folder, "");
+    CHECK(eco2_meter_forked(own) == ECO2_OK);
     wait_known(own);
     CHECK(eco2_span_id(own, "inner", &name) == ECO2_OK);
     CHECK(eco2_span_begin(own, name) == ECO2_OK);

@@ -1,5 +1,5 @@
-/* A thousand forks while the meter samples a thousand times a second: nothing hangs, the parent loses nothing, every child
- * is told, and each twentieth measures itself. */
+/* A thousand forks while the meter samples a thousand times a second: nothing hangs, the parent loses nothing, every
+ * call of a child fails, and each twentieth child measures itself. */
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -8,7 +8,7 @@
 
 #define FORKS 1000
 #define REOPENS 20
-/* Within which everything must be over, seconds. */
+/* Time limit of the whole test, seconds. */
 #define LIMIT_S 240
 
 static void child(eco2_meter *parents, uint32_t name, const char *folder, int reopens) {

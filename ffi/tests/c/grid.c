@@ -47,7 +47,7 @@ int main(int argc, char **argv) {
     free(planned("\"duration\": 1, \"within\": 3"));
     CHECK(strstr(warned, "1000 W") != NULL);
 
-    /* Only a series gives a plan: no curve is made up. */
+    /* Without a series there is no plan: the library invents no curve. */
     FAILS(eco2_plan("{\"duration\": 1, \"within\": 3}", NULL, 0, &needed), ECO2_ERR_ARGUMENT, "series is needed");
     FAILS(eco2_plan("{\"durations\": 1}", NULL, 0, &needed), ECO2_ERR_ARGUMENT, "durations");
     FAILS(eco2_plan("{\"duration\": 1, \"within\": 3, \"series\": \"/none.csv\"}", NULL, 0, &needed), ECO2_ERR_ARGUMENT, "/none.csv");

@@ -1,4 +1,4 @@
-/* Sizes and offsets as C sees them; the header stands alone, twice. */
+/* Sizes and offsets of the structs in C; the header needs no other header and may be included twice. */
 #include <eco2.h>
 #include <eco2.h>
 #include <string.h>

@@ -56,6 +56,9 @@ static void null_arguments(const eco2_meter *meter) {
     FAILS(eco2_budget_check(meter, NULL), ECO2_ERR_NULL, "out");
     FAILS(eco2_register_source(NULL), ECO2_ERR_NULL, "source");
     FAILS(eco2_set_log_callback(NULL, NULL, steady_destroy), ECO2_ERR_NULL, "callback");
+    FAILS(eco2_meter_forked(none), ECO2_ERR_NULL, "meter");
+    FAILS(eco2_meter_rank(none, &id), ECO2_ERR_NULL, "meter");
+    FAILS(eco2_meter_rank(meter, NULL), ECO2_ERR_NULL, "out");
     FAILS(eco2_debug_panic(none), ECO2_ERR_NULL, "meter");
 }
 
@@ -121,6 +124,7 @@ static void wrong_options(void) {
     FAILS(eco2_meter_open("{\"pue\": 0.5}", &out), ECO2_ERR_OPTIONS, "options_json:1: pue");
     FAILS(eco2_meter_open("{\"zone\": \"Atlantis\"}", &out), ECO2_ERR_OPTIONS, "Atlantis");
     FAILS(eco2_meter_open("{\"sources\": [\"abacus\"]}", &out), ECO2_ERR_OPTIONS, "sources is a list");
+    FAILS(eco2_meter_open("{\"labels\": {\"seed\": 1}}", &out), ECO2_ERR_OPTIONS, "seed");
     FAILS(eco2_meter_open("not json", &out), ECO2_ERR_OPTIONS, "not valid JSON");
     FAILS(eco2_meter_open("", &out), ECO2_ERR_OPTIONS, "not valid JSON");
     FAILS(eco2_meter_open("{\"name\": \"\xff\"}", &out), ECO2_ERR_UTF8, "options_json");

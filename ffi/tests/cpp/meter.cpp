@@ -1,4 +1,4 @@
-// The C++ header: results, ownership, scopes. Included first and twice, so that it stands alone.
+// The C++ header: results, ownership, scopes. It is included first and twice, so it needs no other header.
 #include <eco2.hpp>
 #include <eco2.hpp>
 
@@ -75,6 +75,8 @@ static void a_run(const std::string &folder) {
     CHECK(inner->low_uj <= *inner->energy_uj && *inner->energy_uj <= *inner->high_uj && inner->free_low_uj <= inner->low_uj && inner->range_kind != ECO2_RANGE_UNKNOWN && inner->energy_uj);
     const auto devices = meter.devices();
     CHECK(devices && devices->size() == 1 && devices->front().id == "GPU-1" && devices->front().energy_uj > 0u);
+    CHECK(devices->front().model.empty() && devices->front().method.empty());
+    CHECK(!meter.forked() && !meter.rank());
     CHECK(devices->front().summed && !devices->front().gain_percent);
     const auto series = meter.series("GPU-1");
     CHECK(series && !series->uj.empty() && series->uj.size() == series->lo_ns.size());

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-/// How a program gets at the library.
+/// How a program is linked with the library.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Link {
     Shared,
@@ -28,7 +28,7 @@ pub(crate) fn target() -> PathBuf {
     env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned()
 }
 
-/// Where `scripts/install` has put the library.
+/// The folder into which `scripts/install` installed the library.
 pub(crate) fn prefix() -> &'static Path {
     static PREFIX: OnceLock<PathBuf> = OnceLock::new();
     PREFIX.get_or_init(|| {
@@ -40,16 +40,16 @@ pub(crate) fn prefix() -> &'static Path {
     })
 }
 
-/// Whether a tool is there; says so if it is not.
+/// Whether a tool is installed; prints a line if it is not.
 pub(crate) fn have(tool: &str) -> bool {
-    let there = Command::new(tool).arg("--version").output().is_ok();
-    if !there {
+    let installed = Command::new(tool).arg("--version").output().is_ok();
+    if !installed {
         eprintln!("skipped: {tool} is not installed");
     }
-    there
+    installed
 }
 
-/// Runs a command to success and returns what it wrote.
+/// Runs a command, which must succeed, and returns its output.
 pub(crate) fn succeeds(command: &mut Command) -> Output {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -63,7 +63,7 @@ pub(crate) fn succeeds(command: &mut Command) -> Output {
     output
 }
 
-/// Libraries that the static library needs, as rustc says.
+/// Libraries that the static library needs, from rustc.
 pub(crate) fn native() -> Vec<String> {
     let file = std::fs::read_to_string(prefix().join("lib/pkgconfig/eco2.pc")).unwrap();
     let line = file.lines().find_map(|line| line.strip_prefix("Libs.private: ")).unwrap();
@@ -93,7 +93,7 @@ pub(crate) fn compiled(source: &Path, link: Link, flags: &[&str]) -> Option<Path
     Some(program)
 }
 
-/// Runs a program with a folder of its own as its only argument, away from the caller's settings.
+/// Runs a program with a temporary folder as its only argument, without the caller's settings.
 pub(crate) fn run(command: &mut Command) -> Output {
     let folder = tempfile::tempdir().unwrap();
     for (variable, _) in env::vars_os().filter(|(variable, _)| variable.to_string_lossy().starts_with("ECO2_")) {

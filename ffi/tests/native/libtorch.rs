@@ -7,7 +7,7 @@ use crate::installed::{have, prefix, root, run, succeeds};
 
 #[test]
 #[ignore = "slow: compiles against libtorch"]
-fn a_libtorch_loop_tells_the_energy_of_every_step() {
+fn libtorch_loop_prints_the_energy_of_every_step() {
     if !have("cmake") || !have("g++") {
         return;
     }

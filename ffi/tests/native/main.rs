@@ -1,7 +1,7 @@
-//! libeco2 as C, C++ and Python programs see it: the release library, installed, shared and static.
+//! Tests of libeco2 from C, C++ and Python programs: the release library, installed, shared and static.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
-#![allow(clippy::print_stderr, reason = "a test that lacks a tool says so")]
+#![allow(clippy::print_stderr, reason = "a test prints that a tool is missing")]
 
 mod cpp;
 mod examples;

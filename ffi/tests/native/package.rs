@@ -1,4 +1,4 @@
-//! What `scripts/install` leaves behind works for programs outside this repository.
+//! Programs outside this repository that use the library as `scripts/install` installs it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ fn pkg_config_serves_cpp_too() {
     by_pkg_config("g++", "examples/cpp/train.cpp");
 }
 
-/// Compiles and runs a program of the repository with what pkg-config says, and nothing else.
+/// Compiles and runs a program of the repository with the flags of pkg-config alone.
 fn by_pkg_config(compiler: &str, source: &str) {
     let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("by-pkg-config-{compiler}"));
     let mut compile = Command::new(compiler);
@@ -52,7 +52,7 @@ fn a_rust_crate_outside_the_workspace_links_what_was_installed() {
 
 /// `examples/rust/loop` is a workspace of its own that depends on the crate `eco2`.
 #[test]
-#[ignore = "slow: builds the crates anew"]
+#[ignore = "slow: builds the crates again"]
 fn a_rust_crate_outside_the_workspace_depends_on_the_crate() {
     let output = run(&mut Command::new(cargo_builds("examples/rust/loop").join("loop")));
     let text = String::from_utf8(output.stdout).unwrap();
@@ -60,7 +60,7 @@ fn a_rust_crate_outside_the_workspace_depends_on_the_crate() {
     assert!(text.contains("loop"), "no report: {text}");
 }
 
-/// Builds a copy of a crate of the repository, away from the workspace and with its versions; the folder of programs.
+/// Builds a copy of a crate outside the workspace, with the workspace's versions. Returns the folder of its programs.
 fn cargo_builds(crate_folder: &str) -> PathBuf {
     let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join(crate_folder);
     fs::create_dir_all(place.join("src")).unwrap();
@@ -72,7 +72,7 @@ fn cargo_builds(crate_folder: &str) -> PathBuf {
     fs::write(place.join("Cargo.toml"), manifest.replace("../../..", &root().to_string_lossy())).unwrap();
     fs::copy(root().join("Cargo.lock"), place.join("Cargo.lock")).unwrap();
     let mut cargo = Command::new(env!("CARGO"));
-    // What the tests have built of the same crates is not built again.
+    // With the tests' own target folder, crates that are built already are not built again.
     cargo.args(["build", "--quiet"]).current_dir(&place).env("CARGO_TARGET_DIR", target()).env_remove("RUSTFLAGS");
     succeeds(cargo.env("PKG_CONFIG_PATH", prefix().join("lib/pkgconfig")));
     target().join("debug")

@@ -1,20 +1,25 @@
-//! What the C++ header refuses to compile: each snippet beside one that differs in the mistake alone.
+//! Mistakes that the C++ header refuses to compile: each snippet is paired with one that differs in the mistake alone.
 
 use std::fs;
 use std::process::Command;
 
 use crate::installed::{have, prefix};
 
-/// `(what, right, wrong, the compiler's words)`; both stand in a function with `meter`, `name` and `span`.
+/// `(rule, right, wrong, part of the compiler's message)`; both are compiled in a function with `meter`, `name` and `span`.
 const MISTAKES: [(&str, &str, &str, &str); 8] = [
     ("a meter has one owner", "eco2::Meter b(std::move(meter));", "eco2::Meter b(meter);", "deleted function"),
-    ("and keeps it", "meter = std::move(other);", "meter = other;", "deleted function"),
+    ("a meter is not copied by assignment", "meter = std::move(other);", "meter = other;", "deleted function"),
     ("a span ends once", "eco2::Span b(std::move(span));", "eco2::Span b(span);", "deleted function"),
-    ("and in one place", "span = meter.span(name);", "eco2::Span b = meter.span(name); span = b;", "deleted function"),
-    ("a span that nobody holds", "auto s = meter.span(name);", "meter.span(name);", "nodiscard"),
-    ("a result is looked at", "(void)meter.close();", "meter.close();", "nodiscard"),
-    ("a name is no number", "meter.step(name);", "meter.step(7u);", "no matching function"),
-    ("a handle is not made by hand", "(void)meter.get();", "eco2::Meter b(meter.get());", "is private"),
+    (
+        "a span is not copied",
+        "span = meter.span(name);",
+        "eco2::Span b = meter.span(name); span = b;",
+        "deleted function",
+    ),
+    ("a span needs a variable", "auto s = meter.span(name);", "meter.span(name);", "nodiscard"),
+    ("a result must be used", "(void)meter.close();", "meter.close();", "nodiscard"),
+    ("a number is no name", "meter.step(name);", "meter.step(7u);", "no matching function"),
+    ("a handle has no public constructor", "(void)meter.get();", "eco2::Meter b(meter.get());", "is private"),
 ];
 
 fn compiles(body: &str) -> (bool, String) {
@@ -34,10 +39,10 @@ fn the_cpp_header_refuses_mistakes() {
     if !have("g++") {
         return;
     }
-    for (what, right, wrong, words) in MISTAKES {
-        let (compiled, said) = compiles(right);
-        assert!(compiled, "{what}: {right}: {said}");
-        let (compiled, said) = compiles(wrong);
-        assert!(!compiled && said.contains(words), "{what}: {wrong}: {said}");
+    for (rule, right, wrong, part) in MISTAKES {
+        let (compiled, output) = compiles(right);
+        assert!(compiled, "{rule}: {right}: {output}");
+        let (compiled, output) = compiles(wrong);
+        assert!(!compiled && output.contains(part), "{rule}: {wrong}: {output}");
     }
 }

@@ -125,9 +125,16 @@ impl Meter {
         self.shared.identity.part.clone()
     }
 
-    /// Returns whether this process is a fork of the one that opened the meter.
+    /// This process's rank among those that a launcher started (torchrun, mpirun, srun and others), as in the report.
+    #[must_use]
+    pub fn rank(&self) -> Option<u32> {
+        self.shared.identity.launch.rank
+    }
+
+    /// Whether this process is a fork of the one that opened the meter.
     #[inline]
-    pub(crate) fn forked(&self) -> bool {
+    #[must_use]
+    pub fn forked(&self) -> bool {
         self.fork_guard.forked()
     }
 

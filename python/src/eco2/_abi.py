@@ -1,13 +1,13 @@
-"""The C interface as ctypes calls it: structs, and one table of functions. A test compares both with `eco2.h`.
+"""The C interface for ctypes: structs, and two tables of functions. A test compares them with `eco2.h`.
 
 Two ways to call, because of the interpreter's lock (GIL):
 
-* `WAIT_FREE` goes through PyDLL, which keeps the lock: the call lasts nanoseconds, and a caller that gave the lock up
-  would get it back milliseconds later if another Python thread is busy. (`eco2_column_fill` lasts longer, and needs the
-  lock: it calls the interpreter's own functions.) The hottest of them have no `argtypes`: ctypes
-  then takes the prebuilt handle as it is, and an int as a C int, cut off at 32 bits. What is wider must come as a ctypes
-  object. (`eco2_step_work` and `eco2_extra` may take a lock, but one that is held for nanoseconds only.)
-* `BLOCKING` goes through CDLL, which gives the lock up, so that other threads run while this one waits.
+* `WAIT_FREE` functions are loaded with PyDLL, which keeps the lock: the call lasts nanoseconds, and a caller that released
+  the lock would get it back milliseconds later if another Python thread is busy. (`eco2_column_fill` lasts longer, and
+  needs the lock: it calls the interpreter's own functions. `eco2_step_work` and `eco2_extra` may take a lock, which is
+  held for nanoseconds only.) The functions in `UNTYPED` have no `argtypes`: ctypes then passes the prebuilt handle without
+  a conversion, and an int as a C int of 32 bits. A wider value must be a ctypes object.
+* `BLOCKING` functions are loaded with CDLL, which releases the lock, so that other threads run during the call.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ LOG_FN = CFUNCTYPE(None, c_void_p, c_int32, c_char_p)
 
 
 class Owned(c_char):
-    """The meter itself, as an object at its address. Each object that can call with it keeps it; the last one frees the meter."""
+    """The meter as a ctypes object at its address. The meter is freed with the last reference to this object."""
 
     def __del__(self) -> None:
         free = self.__dict__.get("free")
@@ -93,10 +93,10 @@ class Owned(c_char):
 
 
 def handle_of(library, address: int | None):  # type: ignore[no-untyped-def]
-    """What calls take as the handle of the meter at that address: prebuilt, and it keeps the meter.
+    """The handle of the meter at that address, for calls: prebuilt, and it keeps the meter alive.
 
-    `byref` makes the one kind of object that ctypes hands over as it is; a `c_void_p` would be wrapped again for every
-    call, which costs as much as the call. None stays None.
+    `byref` returns the one kind of object that ctypes passes without a conversion; a `c_void_p` would be wrapped again for
+    every call, which costs as much as the call. None stays None.
     """
     if not address:
         return None
@@ -116,6 +116,8 @@ WAIT_FREE = {
     "eco2_start_steps": (c_int32, (c_void_p, c_uint32)),
     "eco2_step_work": (c_int32, (c_void_p, c_uint32, POINTER(Work))),
     "eco2_now": (c_int32, (c_void_p, POINTER(EnergyNow))),
+    "eco2_meter_forked": (c_int32, (c_void_p,)),
+    "eco2_meter_rank": (c_int32, (c_void_p, POINTER(c_uint32))),
     "eco2_extra": (c_int32, (c_void_p, c_char_p, c_double)),
     "eco2_status_name": (c_char_p, (c_int32,)),
     "eco2_version": (c_char_p, ()),
@@ -125,7 +127,7 @@ WAIT_FREE = {
 """Functions that are called with the interpreter's lock held: `(result, arguments)` by name."""
 
 UNTYPED = ("eco2_span_begin", "eco2_span_end", "eco2_step", "eco2_step_work", "eco2_now")
-"""Those of them that get no `argtypes`."""
+"""Functions of `WAIT_FREE` without `argtypes`."""
 
 BLOCKING = {
     "eco2_set_log_callback": (c_int32, (LOG_FN, c_void_p, c_void_p)),
@@ -149,7 +151,7 @@ BLOCKING = {
     "eco2_zone": (c_int32, (c_char_p, c_char_p, c_size_t, _SIZES)),
     "eco2_debug_panic": (c_int32, (c_void_p,)),
 }
-"""Functions that give the interpreter's lock up while they last: `(result, arguments)` by name."""
+"""Functions that release the interpreter's lock during the call: `(result, arguments)` by name."""
 
 NOT_BOUND = ("eco2_register_source", "eco2_now_devices")
 """Functions of the header that Python does not offer."""
@@ -159,11 +161,11 @@ class Library:
     """The loaded library; its functions are attributes, without `eco2_`.
 
     Args:
-        path: file, or name that the system's loader finds.
+        path: a file, or a name that the system's loader finds.
 
     Raises:
         OSError: it cannot be loaded.
-        AttributeError: it lacks a function.
+        AttributeError: a function is missing in it.
     """
 
     def __init__(self, path: str) -> None:
@@ -181,5 +183,5 @@ class Library:
         raise AttributeError(f"eco2_{name} is not bound")
 
     def error_text(self) -> str:
-        """Why the last call that failed on this thread failed."""
+        """The reason why the last failed call on this thread failed."""
         return (self.last_error() or b"").decode("utf-8", "replace")

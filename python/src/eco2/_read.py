@@ -30,6 +30,7 @@ QUALITIES = {c.ECO2_QUALITY_MEASURED: "measured", c.ECO2_QUALITY_DERIVED: "deriv
              c.ECO2_QUALITY_ESTIMATED: "estimated", c.ECO2_QUALITY_SYNTHETIC: "synthetic",
              c.ECO2_QUALITY_MISSING: "missing"}
 TEXTS = {"id": c.ECO2_TEXT_ID, "name": c.ECO2_TEXT_NAME, "domain": c.ECO2_TEXT_DOMAIN, "source": c.ECO2_TEXT_SOURCE}
+OPTIONAL_TEXTS = {"model": c.ECO2_TEXT_MODEL, "method": c.ECO2_TEXT_METHOD}
 
 NOTHING = (c.ECO2_ERR_NO_DATA, c.ECO2_ERR_FORKED)
 """Statuses that mean that nothing is known here."""
@@ -59,6 +60,13 @@ def total(library, handle, identifier: int | None) -> Total | None:  # type: ign
                  known(found.free_high_uj), RANGES.get(found.range_kind), finite(found.range_percent))
 
 
+def rank(library, handle) -> int | None:  # type: ignore[no-untyped-def]
+    """This process's rank, or None."""
+    found = ctypes.c_uint32()
+    status = library.meter_rank(handle, ctypes.byref(found))
+    return unknown(library, status) if status else found.value
+
+
 def devices(library, handle) -> list[Device]:  # type: ignore[no-untyped-def]
     """Every device."""
     count = ctypes.c_uint32()
@@ -72,7 +80,12 @@ def devices(library, handle) -> list[Device]:  # type: ignore[no-untyped-def]
 def _device(library, handle, index: int) -> Device:  # type: ignore[no-untyped-def]
     found = sized(_abi.DeviceInfo)
     check(library, library.device_get(handle, index, ctypes.byref(found)))
-    texts = {name: text_of(library, partial(library.device_text, handle, index, which)) for name, which in TEXTS.items()}
+
+    def text(which: int) -> str:
+        return text_of(library, partial(library.device_text, handle, index, which))
+
+    texts = {name: text(which) for name, which in TEXTS.items()}
+    texts |= {name: text(which) or None for name, which in OPTIONAL_TEXTS.items()}
     return Device(
         index=index, **texts, component=COMPONENTS.get(found.component, "other"),
         quality=QUALITIES.get(found.quality, "missing"), summed=bool(found.flags & c.ECO2_DEVICE_SUMMED),

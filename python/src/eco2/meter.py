@@ -322,7 +322,12 @@ class Meter:
     @property
     def forked(self) -> bool:
         """Whether this process is a fork of the one that opened the meter, or this a copy; then nothing is recorded here."""
-        return self._library.declare_sync(self._handle, 0xFFFF_FFFF, c.ECO2_SYNC_NONE) == c.ECO2_ERR_FORKED
+        return self._library.meter_forked(self._handle) == c.ECO2_ERR_FORKED
+
+    @property
+    def rank(self) -> int | None:
+        """This process's rank among those that a launcher (torchrun, mpirun, srun and others) started; None without one."""
+        return _read.rank(self._library, self._handle)
 
     def __enter__(self) -> Meter:
         return self

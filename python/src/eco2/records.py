@@ -95,14 +95,17 @@ class _Device(NamedTuple):
     free_high_uj: Optional[int] = None
     range_kind: Optional[str] = None
     range_percent: Optional[float] = None
+    model: Optional[str] = None
+    method: Optional[str] = None
 
 
 class Device(_Device, _Convertible):
-    """A device's figures until now; the names are those of the report.
+    """A device's values until now; the names are those of the report.
 
     `component`: cpu, memory, gpu or other. `quality`: measured, derived, estimated, synthetic or missing. `summed`:
     whether it is part of the total. `coverage`: share of the run's time that readings cover, 0 to 1. Powers in watts;
-    `gain_percent`: the sensor's declared gain error, not part of the bounds.
+    `gain_percent`: the sensor's declared gain error, not part of the bounds. `model`: the hardware's model, None where it is
+    not known. `method`: how the energy was estimated, None for a sensor.
     """
 
     __slots__ = ()

@@ -129,9 +129,9 @@ class Session:
             self.faults.add("close", error, f"{error}; the figures are there all the same")
 
     def rank(self) -> int:
-        """This process's number among those of the run, by its launcher's variables; 0 where there is one only."""
+        """This process's rank, as its launcher set it; 0 without a launcher."""
         try:
-            return json.loads(self.meter.report("json"))["run"].get("rank") or 0 if self.meter is not None else 0
+            return (self.meter.rank or 0) if self.meter is not None else 0
         except eco2.Error:
             return 0
 

@@ -1,5 +1,5 @@
-//! The C interface from Rust: for programs that must share one libeco2 with C or Python code in the same process.
-//! Others depend on the crate `eco2` (see `../loop`), which has no `unsafe` to write.
+//! The C interface of eco2 from Rust, for programs that must share one libeco2 with C or Python code in the same process.
+//! Other programs depend on the crate `eco2` (see `../loop`), which needs no `unsafe`.
 
 use std::ffi::{CStr, c_char};
 use std::ptr;
@@ -45,7 +45,7 @@ fn checked(status: i32) -> Result<(), String> {
     Err(unsafe { CStr::from_ptr(eco2_last_error()) }.to_string_lossy().into_owned())
 }
 
-/// In place of a training step.
+/// A stand-in for a training step.
 fn train() -> f64 {
     (1..2_000_000u32).map(|i| 1.0 / f64::from(i) / f64::from(i)).sum()
 }
@@ -55,11 +55,11 @@ fn main() -> Result<(), String> {
         return Err("libeco2 is of another version than this program".to_owned());
     }
     let (mut meter, mut step) = (ptr::null_mut(), 0);
-    // SAFETY: the text ends with NUL, `meter` is ours.
+    // SAFETY: the text ends with NUL, `meter` is a variable of this function.
     checked(unsafe {
         eco2_meter_open(c"{\"name\": \"linked\", \"zone\": \"DE\", \"log\": false}".as_ptr(), &raw mut meter)
     })?;
-    // SAFETY: an open meter, a text that ends with NUL, a place of ours.
+    // SAFETY: an open meter, a text that ends with NUL, a variable of this function.
     checked(unsafe { eco2_span_id(meter, c"step".as_ptr(), &raw mut step) })?;
     for _ in 0..3 {
         std::hint::black_box(train());
@@ -69,7 +69,7 @@ fn main() -> Result<(), String> {
     // SAFETY: an open meter.
     checked(unsafe { eco2_meter_close(meter) })?;
     let mut sum = SpanSum { struct_size: size_of::<SpanSum>() as u32, ..SpanSum::default() };
-    // SAFETY: a meter that was not freed, and a struct of the stated size.
+    // SAFETY: a meter that was not freed, and a struct with its size in struct_size.
     checked(unsafe { eco2_span_total(meter, step, &raw mut sum) })?;
     let known = if sum.energy_uj > 0 { "yes" } else { "no" };
     println!("{} steps, energy known: {known}, at least {:.3} J", sum.count, sum.low_uj as f64 / 1e6);

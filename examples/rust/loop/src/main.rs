@@ -3,7 +3,7 @@
 use eco2::options::Log;
 use eco2::{Meter, render};
 
-/// In place of a training step: some arithmetic, some 20 ms.
+/// A stand-in for a training step: arithmetic for about 20 ms.
 fn train() -> f64 {
     (1..10_000_000u32).map(|i| 1.0 / f64::from(i) / f64::from(i)).sum()
 }

@@ -1,5 +1,4 @@
-//! A sensor and an export format of a program's own: a `Source` in addition to those of eco2, and an `Exporter` for the report.
-//! `cargo run` in this folder.
+//! A sensor and an export format that the program implements: a `Source` and an `Exporter`. Run it with `cargo run` here.
 
 use std::path::Path;
 use std::time::Instant;
@@ -10,7 +9,7 @@ use eco2::render::{Error, Exporter};
 use eco2::schema::Report;
 use eco2::source::{Batch, Component, Domain, Source};
 
-/// In place of a real meter at the socket: an energy counter in microjoules that runs at 40 W.
+/// A simulated power meter at the socket: an energy counter in microjoules that advances at 40 W.
 struct Socket {
     domains: [Domain; 1],
     began: Instant,
