@@ -124,7 +124,7 @@ static void wrong_options(void) {
     FAILS(eco2_meter_open("{\"pue\": 0.5}", &out), ECO2_ERR_OPTIONS, "options_json:1: pue");
     FAILS(eco2_meter_open("{\"zone\": \"Atlantis\"}", &out), ECO2_ERR_OPTIONS, "Atlantis");
     FAILS(eco2_meter_open("{\"sources\": [\"abacus\"]}", &out), ECO2_ERR_OPTIONS, "sources is a list");
-    FAILS(eco2_meter_open("{\"labels\": {\"seed\": 1}}", &out), ECO2_ERR_OPTIONS, "seed");
+    FAILS(eco2_meter_open("{\"labels\": {\"seed\": 1}}", &out), ECO2_ERR_OPTIONS, "labels");
     FAILS(eco2_meter_open("not json", &out), ECO2_ERR_OPTIONS, "not valid JSON");
     FAILS(eco2_meter_open("", &out), ECO2_ERR_OPTIONS, "not valid JSON");
     FAILS(eco2_meter_open("{\"name\": \"\xff\"}", &out), ECO2_ERR_UTF8, "options_json");
