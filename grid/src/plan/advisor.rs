@@ -1,24 +1,24 @@
-//! How many workers to run now: advice for live use that follows a plan and does not flap.
+//! Number of workers to run now: advice for live use that follows a plan and does not flap.
 //!
-//! A plan says what the last unit of its work may weigh ([`Plan::work_grams`](super::Plan::work_grams)). Each step of
-//! the profile's hull is worth taking while the intensity now times its slope is below that. Between taking a step and
-//! giving it up lies a band (hysteresis), and after each change a pause (cooldown) that is never shorter than what a
-//! change costs. Within 1 to the highest number; pausing for good is the plan's business.
+//! A plan states how much the last unit of its work emits ([`Plan::work_grams`](super::Plan::work_grams)). A step of the
+//! profile's hull (see [`Scaling`]) is taken while the current intensity times its power per throughput is below that price. A
+//! band around the price (hysteresis) and a pause after each change (cooldown, never shorter than a change takes) avoid
+//! flapping. The number of workers is from 1 to the maximum; the advisor never pauses the job.
 
 use super::scaling::HullStep;
 use super::{PlanError, Scaling, error::check};
 
-/// The widest that is ever advised.
+/// The largest number of workers that is ever advised.
 const WIDEST: u32 = 32;
 
 /// How quickly advice may change.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct JobPace {
-    /// The most workers, 1 to 32.
+    /// Maximum number of workers, 1 to 32.
     pub most: u32,
-    /// Least time between two changes, nanoseconds; 30 s by default.
+    /// Minimum time between two changes, nanoseconds; 30 s by default.
     pub cooldown_ns: u64,
-    /// Time that a change takes (checkpoint and restore), nanoseconds: the cooldown is never below it.
+    /// Time that a change takes (checkpoint and restore), nanoseconds; the cooldown is never shorter.
     pub checkpoint_ns: u64,
     /// Half the width of the band in which nothing changes, as a share of the price; 0 to below 1, 0.1 by default.
     pub hysteresis: f64,
@@ -30,16 +30,16 @@ impl Default for JobPace {
     }
 }
 
-/// What is known now.
+/// The current intensity and the price of the plan.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PlanSignal {
-    /// Grams CO2e per kilowatt-hour now; not a number where not known, which changes nothing.
+    /// Current intensity, grams CO2e per kilowatt-hour; NaN if unknown, which changes nothing.
     pub g_per_kwh: f64,
-    /// What a unit of work may weigh, grams CO2e, from the plan.
+    /// Emissions that a unit of work may cause, grams CO2e, from the plan.
     pub work_grams: f64,
 }
 
-/// What to do.
+/// The advice of an [`Advisor`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlanAdvice {
     /// Workers to run.
@@ -48,7 +48,7 @@ pub struct PlanAdvice {
     pub changed: bool,
 }
 
-/// Keeps the number of workers.
+/// Advises the number of workers over time.
 #[derive(Debug, Clone)]
 pub struct Advisor {
     steps: Vec<HullStep>,
@@ -59,10 +59,10 @@ pub struct Advisor {
 }
 
 impl Advisor {
-    /// Begins at one worker, or at the profile's fewest.
+    /// An advisor that starts at the fewest workers of the profile.
     ///
     /// # Errors
-    /// [`PlanError::Range`] for a pace that makes no sense, or a profile whose fewest workers are too many.
+    /// [`PlanError::Range`] for a pace out of range, or a profile whose fewest workers exceed the maximum.
     pub fn new(scaling: &Scaling, pace: JobPace) -> Result<Self, PlanError> {
         check(f64::from(pace.most), "the most workers", |most| (1.0..=f64::from(WIDEST)).contains(&most), "1 to 32")?;
         check(pace.hysteresis, "hysteresis", |share| (0.0..1.0).contains(&share), "0 to below 1")?;
@@ -72,29 +72,30 @@ impl Advisor {
         Ok(Self { steps, pace, workers, now_ns: 0, changed_ns: None })
     }
 
-    /// Workers now.
+    /// Current number of workers.
     #[must_use]
     pub fn workers(&self) -> u32 {
         self.workers
     }
 
-    /// What to do at `now_ns` of the monotonic clock. A clock that goes back stands still.
+    /// The advice at `now_ns` of the monotonic clock. A time before that of the last call counts as the last one.
     pub fn advise(&mut self, now_ns: u64, signal: PlanSignal) -> PlanAdvice {
         self.now_ns = self.now_ns.max(now_ns);
         let wanted = self.wanted(signal);
-        if wanted == self.workers || self.cools() {
+        if wanted == self.workers || self.is_cooling_down() {
             return PlanAdvice { workers: self.workers, changed: false };
         }
         (self.workers, self.changed_ns) = (wanted, Some(self.now_ns));
         PlanAdvice { workers: wanted, changed: true }
     }
 
-    fn cools(&self) -> bool {
+    fn is_cooling_down(&self) -> bool {
         let pause_ns = self.pace.cooldown_ns.max(self.pace.checkpoint_ns);
         self.changed_ns.is_some_and(|changed_ns| self.now_ns - changed_ns < pause_ns)
     }
 
-    /// Steps not yet taken are taken when clearly worth it, steps taken are given up when clearly not; the first stays.
+    /// The wanted number of workers. A step is added if it is clearly below the price, and removed if it is clearly above; the
+    /// first step stays.
     fn wanted(&self, signal: PlanSignal) -> u32 {
         let taken = |step: &HullStep| step.to <= self.workers;
         let limit = |step: &HullStep| match taken(step) {

@@ -1,28 +1,28 @@
-//! A series made ready for planning: integers, and their sums from the start, so that any stretch is one difference.
+//! A series prepared for planning: integers and their cumulative sums, so that the integral over any period is one difference.
 
 use super::error::{PlanError, check};
 use super::job::HOUR_NS;
 use crate::{IntensityKind, Series, SeriesGap, utc};
 
-/// Integer units in a gram per kilowatt-hour. Figures of up to twelve decimals are exact; 5000 g/kWh is 5e15.
+/// Integer units per gram per kilowatt-hour. Values of up to twelve decimals are exact; 5000 g/kWh is 5e15.
 const PER_G: f64 = 1e12;
 
-/// Intensity in a form that answers questions about any stretch of time at once.
+/// An intensity over time, prepared for planning.
 #[derive(Debug, Clone)]
 pub struct IntensityCurve {
     first_ns: i64,
     step_ns: i64,
     /// Intensity by slot, 1e-12 g/kWh; 0 in gaps, and one more 0 at the end.
     slots: Vec<i64>,
-    /// Sum of slots times nanoseconds up to each edge.
+    /// Integral of the intensity up to each edge, 1e-12 g/kWh times nanoseconds.
     sums: Vec<i128>,
-    /// Gaps before each edge.
+    /// Number of gaps before each edge.
     unknown: Vec<u32>,
     gaps: Vec<SeriesGap>,
     kind: Option<IntensityKind>,
 }
 
-/// A stretch of a curve. Slots without a known intensity may lie in it; no plan runs in them.
+/// A period of a curve. It may contain slots without a known intensity; no plan runs in them.
 #[derive(Debug, Clone, Copy)]
 pub struct PlanWindow<'a> {
     curve: &'a IntensityCurve,
@@ -36,13 +36,13 @@ pub struct PlanWindow<'a> {
 pub(super) struct PlanPiece {
     pub(super) from_ns: i64,
     pub(super) to_ns: i64,
-    /// 1e-12 g/kWh; 0 where not known.
+    /// Intensity, 1e-12 g/kWh; 0 if unknown.
     pub(super) cost: i64,
     pub(super) is_known: bool,
 }
 
 impl IntensityCurve {
-    /// Makes a series ready.
+    /// Prepares a series.
     #[must_use]
     pub fn new(series: &Series) -> Self {
         let known = |value: &f64| if value.is_nan() { 0 } else { (value * PER_G).round() as i64 };
@@ -61,7 +61,7 @@ impl IntensityCurve {
         Self { first_ns, step_ns, slots, sums, unknown, gaps, kind }
     }
 
-    /// What the figures count; `None`: not stated.
+    /// What the intensities count; `None` if not stated.
     #[must_use]
     pub fn kind(&self) -> Option<IntensityKind> {
         self.kind
@@ -82,7 +82,7 @@ impl IntensityCurve {
     /// The window from a job's release to its deadline.
     ///
     /// # Errors
-    /// [`PlanError::OutsideSeries`], or [`PlanError::Gap`] where nothing is known of it.
+    /// [`PlanError::OutsideSeries`], or [`PlanError::Gap`] if nothing in it is known.
     pub fn window(&self, from_ns: i64, to_ns: i64) -> Result<PlanWindow<'_>, PlanError> {
         if from_ns < self.first_ns || to_ns > self.to_ns() || from_ns >= to_ns {
             let (from, to) = (utc(self.first_ns), utc(self.to_ns()));
@@ -104,16 +104,16 @@ impl IntensityCurve {
         edges.take_while(move |edge| *edge <= to_ns)
     }
 
-    /// Intensity at an instant within the curve, 1e-12 g/kWh; `None` where not known.
+    /// Intensity at an instant within the curve, 1e-12 g/kWh; `None` if unknown.
     pub(super) fn cost_at(&self, at_ns: i64) -> Option<i64> {
         let slot = self.place(at_ns).0;
         self.knows(slot).then(|| self.slots[slot])
     }
 
-    /// Intensity at an instant, or at the first one after it that has one, grams CO2e per kilowatt-hour.
+    /// The first known intensity at or after an instant, grams CO2e per kilowatt-hour.
     ///
     /// # Errors
-    /// [`PlanError`] outside the curve, or where nothing is known any more.
+    /// [`PlanError`] outside the curve, or if nothing is known after the instant.
     pub(super) fn known_from(&self, at_ns: i64) -> Result<f64, PlanError> {
         self.window(at_ns, self.to_ns())?;
         let first = self.place(at_ns).0;
@@ -132,7 +132,7 @@ impl IntensityCurve {
         PlanError::Gap { from: utc(from_ns), to: utc(to_ns), place }
     }
 
-    /// The slot of an instant within the curve, and how far into it the instant lies.
+    /// The slot of an instant within the curve, and the time since the start of that slot.
     fn place(&self, at_ns: i64) -> (usize, i64) {
         let passed_ns = at_ns - self.first_ns;
         ((passed_ns / self.step_ns) as usize, passed_ns % self.step_ns)
@@ -140,7 +140,7 @@ impl IntensityCurve {
 }
 
 impl<'a> PlanWindow<'a> {
-    /// The curve that it is a part of.
+    /// The curve that contains it.
     #[must_use]
     pub(super) fn curve(&self) -> &'a IntensityCurve {
         self.curve
@@ -164,7 +164,7 @@ impl<'a> PlanWindow<'a> {
         (self.to_ns - self.from_ns) as f64 / HOUR_NS as f64
     }
 
-    /// How much of it has a known intensity, nanoseconds.
+    /// Time with a known intensity, nanoseconds.
     #[must_use]
     pub(crate) fn known_ns(&self) -> i64 {
         if !self.has_gaps {
@@ -173,23 +173,23 @@ impl<'a> PlanWindow<'a> {
         self.pieces().filter(|piece| piece.is_known).map(|piece| piece.to_ns - piece.from_ns).sum()
     }
 
-    /// Whether the intensity is known throughout a stretch within the curve.
+    /// Whether the intensity is known throughout a period within the curve.
     pub(super) fn is_known(&self, from_ns: i64, to_ns: i64) -> bool {
         let unknown = &self.curve.unknown;
         !self.has_gaps || unknown[self.curve.place(to_ns - 1).0 + 1] == unknown[self.curve.place(from_ns).0]
     }
 
-    /// The first stretch in it that is not known.
+    /// An error that names the first unknown period in the window.
     pub(super) fn gap(&self) -> PlanError {
         self.curve.gap_after(self.from_ns)
     }
 
-    /// Intensity times time of a stretch within the curve, 1e-12 g/kWh times nanoseconds, exact.
+    /// Integral of the intensity over a period within the curve, 1e-12 g/kWh times nanoseconds, exact.
     pub(super) fn integral(&self, from_ns: i64, to_ns: i64) -> i128 {
         self.sum(to_ns) - self.sum(from_ns)
     }
 
-    /// The window cut at the edges of slots, those without a known intensity included.
+    /// The window cut at the edges of slots, including those without a known intensity.
     pub(super) fn pieces(&self) -> impl Iterator<Item = PlanPiece> + use<'a> {
         let (curve, from_ns, to_ns) = (self.curve, self.from_ns, self.to_ns);
         let (first, end) = (curve.place(from_ns).0, curve.place(to_ns - 1).0 + 1);
@@ -200,8 +200,8 @@ impl<'a> PlanWindow<'a> {
         })
     }
 
-    /// The integral of a stretch of `length_ns` that begins at `start_ns`, and a slot later each time, up to `last_ns`;
-    /// of stretches that are known throughout.
+    /// Integrals and starts of periods of `length_ns`: the first starts at `start_ns`, each further one a slot later, up to
+    /// `last_ns`. Periods that are not fully known are left out.
     pub(super) fn slide(
         &self,
         start_ns: i64,
@@ -218,7 +218,7 @@ impl<'a> PlanWindow<'a> {
         stretches.filter(move |(_, from_ns)| window.is_known(*from_ns, from_ns + length_ns))
     }
 
-    /// The first instant of the window at which, so much later, a slot begins.
+    /// The first instant of the window for which a slot starts `later_ns` later.
     pub(super) fn first_edge(&self, later_ns: i64) -> i64 {
         let past_ns = (self.from_ns + later_ns - self.curve.first_ns).rem_euclid(self.curve.step_ns);
         self.from_ns + if past_ns == 0 { 0 } else { self.curve.step_ns - past_ns }
@@ -242,12 +242,12 @@ impl PlanPiece {
     }
 }
 
-/// Grams of an integral under a constant power.
+/// Emissions of an integral at a constant power, grams.
 pub(super) fn grams(integral: i128, power_w: f64) -> f64 {
     integral as f64 / PER_G / HOUR_NS as f64 * (power_w / 1000.0)
 }
 
-/// Whether so long a job fits into a window.
+/// Checks that a job of `duration_ns` fits into a window.
 ///
 /// # Errors
 /// [`PlanError::DeadlineBeforeDuration`], or [`RangeError`] for a duration that is not above 0.
@@ -260,7 +260,7 @@ pub(super) fn check_fits(window: &PlanWindow<'_>, duration_ns: i64) -> Result<()
     Err(too_long(window, need_h))
 }
 
-/// A job that takes longer than its window has.
+/// The error for a job of `need_h` hours that is longer than its window.
 pub(super) fn too_long(window: &PlanWindow<'_>, need_h: f64) -> PlanError {
     let (from, to) = (utc(window.from_ns()), utc(window.to_ns()));
     PlanError::DeadlineBeforeDuration { need_h, have_h: window.hours(), from, to }

@@ -1,31 +1,48 @@
-//! T3: how wide to run when. The optimum of the linear programme over shares of slots, found by greedy choice.
+//! Plans for jobs whose number of workers may change at any time (`eco2 plan --profile`): the optimum of the linear programme
+//! over shares of slots, found by a greedy choice.
 //!
-//! In each slot each step of the hull can be bought once, for as long as the slot lasts; a unit of work then costs the
-//! slot's intensity times the step's slope. Slopes rise within a slot, so the cheapest steps first is a feasible order
-//! and the optimum. At most one slot is shared in time by two worker counts; no whole-slot plan can be below it.
+//! In each slot, each step of the hull (see [`Scaling`]) can be used once, for at most the length of the slot. A unit of work
+//! then emits the slot's intensity times the step's power per throughput. That slope increases within a slot, so taking the
+//! cheapest steps first is possible and optimal. At most one slot is divided between two numbers of workers. No plan in whole
+//! slots emits less.
 
 use super::curve::{PlanPiece, check_fits, grams, too_long};
 use super::{HOUR_NS, Plan, PlanError, PlanSlot, PlanWindow, Scaling, push};
 
-/// Relative slack for a job that fits exactly: what the sum of a few thousand slots may lose.
+/// Relative tolerance for a job that fits exactly: the rounding error of a sum over some thousand slots.
 const SLACK: f64 = 1e-12;
 
-/// What has been bought: whole steps by slot, and a share of one more step in one slot.
+/// The chosen steps: whole steps per slot, and a share of one more step in one slot.
 pub(super) struct Bought {
     pub(super) steps: Vec<usize>,
     pub(super) shared: Option<(usize, f64)>,
     pub(super) grams: f64,
-    /// Grams of the last unit of work.
+    /// Emissions of the last unit of work, grams.
     pub(super) work_grams: f64,
 }
 
-/// The plan of least grams for a job that takes `duration_ns` with the profile's fewest workers. It may pause.
+/// The plan of least emissions for a job that takes `duration_ns` with the fewest workers of its profile. It may pause.
 ///
-/// `now_grams` is the job begun at once with the fewest workers that meet the deadline. Equal choices go to the
-/// earliest slot.
+/// `now_grams` is for the job started at once with the fewest workers that meet the deadline. Of equal choices the earliest
+/// slot is taken.
+///
+/// ```
+/// use eco2_grid::plan::{HOUR_NS, IntensityCurve, Scaling, elastic};
+/// use eco2_grid::Series;
+///
+/// let csv = b"time,gco2e_per_kwh\n1970-01-01T00:00Z,100\n1970-01-01T01:00Z,10\n1970-01-01T02:00Z,100\n";
+/// let series = Series::parse(csv, "series.csv", None)?;
+/// // A second worker adds half of the throughput for the same power again.
+/// let scaling = Scaling::parse(b"workers,throughput,power\n1,10,1000\n2,15,2000\n", "profile.csv", 1000.0)?;
+/// let curve = IntensityCurve::new(&series);
+/// let plan = elastic(&curve.window(series.from_ns(), series.to_ns())?, &scaling, 2 * HOUR_NS)?;
+/// // Two workers in the cheap hour (20 g) do 15 of 20 units; one worker does the rest in half of the first hour (50 g).
+/// assert_eq!((plan.grams.round(), plan.now_grams.map(f64::round)), (70.0, Some(110.0)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
-/// [`PlanError`] where even the widest job would miss the deadline, or does not fit into the time that is known.
+/// [`PlanError`] if even the widest job would miss the deadline, or does not fit into the known time.
 pub fn elastic(window: &PlanWindow<'_>, scaling: &Scaling, duration_ns: i64) -> Result<Plan, PlanError> {
     let work = checked_work(window, scaling, duration_ns)?;
     let pieces: Vec<PlanPiece> = window.pieces().collect();
@@ -35,7 +52,7 @@ pub fn elastic(window: &PlanWindow<'_>, scaling: &Scaling, duration_ns: i64) -> 
     Ok(Plan { slots, grams, now_grams: now(window, scaling, work)?, bound_grams: grams, work_grams })
 }
 
-/// The work of a job, if the widest can do it within the window.
+/// The work of a job, if the largest number of workers can do it within the window.
 pub(super) fn checked_work(window: &PlanWindow<'_>, scaling: &Scaling, duration_ns: i64) -> Result<f64, PlanError> {
     let work = scaling.work(duration_ns);
     let need_h = work / scaling.fastest();
@@ -49,7 +66,7 @@ pub(super) fn checked_work(window: &PlanWindow<'_>, scaling: &Scaling, duration_
     if need_h > known_h * (1.0 + SLACK) { Err(window.gap()) } else { Ok(work) }
 }
 
-/// Buys work by the cheapest step first, in slots whose intensity is known.
+/// Takes the cheapest steps first, in slots whose intensity is known, until the work is done.
 pub(super) fn buy(pieces: &[PlanPiece], scaling: &Scaling, work: f64) -> Bought {
     let hull = scaling.hull();
     let cost = |slot: usize, step: usize| pieces[slot].g_per_kwh() * hull[step].slope();
@@ -87,7 +104,7 @@ fn slots(pieces: &[PlanPiece], scaling: &Scaling, bought: &Bought) -> Vec<PlanSl
     for (at, piece) in pieces.iter().enumerate() {
         let steps = bought.steps[at];
         let share = bought.shared.filter(|(slot, _)| *slot == at).map_or(0.0, |(_, share)| share);
-        // The wider part first: what is done is done.
+        // The part with more workers first, so that the work is done earlier.
         let wide_ns = ((piece.to_ns - piece.from_ns) as f64 * share).ceil() as i64;
         let until_ns = (piece.from_ns + wide_ns).min(piece.to_ns);
         if wide_ns > 0 {
@@ -98,8 +115,8 @@ fn slots(pieces: &[PlanPiece], scaling: &Scaling, bought: &Bought) -> Vec<PlanSl
     slots
 }
 
-/// Grams of the work begun at once, with the fewest workers that meet the deadline; `None` where the intensity of that
-/// time is not known.
+/// Emissions of the work started at once, with the fewest workers that meet the deadline; `None` if the intensity of that time
+/// is unknown.
 pub(super) fn now(window: &PlanWindow<'_>, scaling: &Scaling, work: f64) -> Result<Option<f64>, PlanError> {
     let enough = |throughput: f64| work / throughput <= window.hours() * (1.0 + SLACK);
     let level = scaling.levels().iter().find(|level| enough(level.throughput));

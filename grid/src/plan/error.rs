@@ -1,4 +1,4 @@
-//! Why there is no plan.
+//! The errors of planning, and checks of values.
 
 use crate::{FilePlace, RangeError};
 
@@ -11,7 +11,7 @@ pub enum PlanError {
         "the job takes {need_h} h, from {from} to {to} there are {have_h} h; give it a later deadline or a shorter duration"
     )]
     DeadlineBeforeDuration {
-        /// Hours that the job takes at its widest.
+        /// Hours that the job takes with the most workers.
         need_h: f64,
         /// Hours in the window.
         have_h: f64,
@@ -44,10 +44,10 @@ pub enum PlanError {
         from: String,
         /// End of the gap.
         to: String,
-        /// Where the file of the series says so.
+        /// Place of the gap in the file of the series.
         place: FilePlace,
     },
-    /// A figure that makes no sense.
+    /// A value is out of range.
     #[error(transparent)]
     Range(#[from] RangeError),
     /// A profile without a worker.
@@ -56,14 +56,14 @@ pub enum PlanError {
     /// A profile that falls.
     #[error("{what} falls from {before} to {value} as workers grow; measure the profile again")]
     Falling {
-        /// Which figure.
+        /// Name of the value.
         what: &'static str,
-        /// The figure.
+        /// The value.
         value: f64,
-        /// The figure with fewer workers.
+        /// The value with fewer workers.
         before: f64,
     },
-    /// Zones whose figures count different things.
+    /// Zones whose intensities count different things.
     #[error(
         "zones {first} and {other} count different things ({first_kind} and {other_kind}); compare figures of one kind"
     )]
@@ -77,28 +77,28 @@ pub enum PlanError {
         /// What the other counts.
         other_kind: String,
     },
-    /// More jobs than the machines can do.
-    #[error("no place was found for job {job} on {machines} machines beside the others; add machines or time")]
+    /// More jobs than the machines can run.
+    #[error("no free time was found for job {job} on {machines} machines; add machines or time")]
     NoMachine {
         /// Which job, from 0.
         job: usize,
         /// How many machines there are.
         machines: u32,
     },
-    /// More than an exact plan can be made for.
+    /// The plan is too large to be computed exactly.
     #[error("{what}: {count}, at most {most}; split the plan up")]
     TooLarge {
-        /// What there is too much of.
+        /// Name of what is counted.
         what: &'static str,
-        /// How much.
+        /// The count.
         count: usize,
-        /// The most.
+        /// The maximum.
         most: usize,
     },
 }
 
 impl PlanError {
-    /// Where in the series' file the fault lies.
+    /// Place of the fault in the file of the series.
     #[must_use]
     pub fn place(&self) -> FilePlace {
         match self {
@@ -108,7 +108,7 @@ impl PlanError {
     }
 }
 
-/// Whether power is a figure to plan with.
+/// Checks a power.
 ///
 /// # Errors
 /// [`RangeError`] unless it is finite and not negative.
@@ -116,7 +116,7 @@ pub(super) fn check_power(power_w: f64) -> Result<(), PlanError> {
     check(power_w, "power in watts", |power| power >= 0.0, "a finite number of at least 0")
 }
 
-/// The same for any figure.
+/// Checks that a value is finite and allowed.
 pub(super) fn check(
     value: f64,
     what: &'static str,

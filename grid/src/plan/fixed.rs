@@ -14,11 +14,11 @@ use super::curve::{PlanPiece, check_fits, grams};
 use super::error::{check, check_power};
 use super::{Job, Plan, PlanError, PlanSlot, PlanWindow, push, saving_percent};
 
-/// The plan of least grams for a job of fixed width: the cheapest parts of the window where it may be interrupted
-/// (fractions of slots included), else the cheapest stretch, which may begin anywhere, not only where a slot does.
+/// The plan of least emissions for a job of fixed width. A job that may be interrupted runs in the cheapest parts of the
+/// window, fractions of slots included. Another one runs in the cheapest period, which may start within a slot.
 ///
 /// # Errors
-/// [`PlanError`] where the job does not fit, or a figure makes no sense.
+/// [`PlanError`] if the job does not fit, or a value is out of range.
 pub fn plan(window: &PlanWindow<'_>, job: &Job) -> Result<Plan, PlanError> {
     check_power(job.power_w)?;
     check_fits(window, job.duration_ns)?;
@@ -37,7 +37,7 @@ pub fn plan(window: &PlanWindow<'_>, job: &Job) -> Result<Plan, PlanError> {
     Ok(Plan { slots, grams, now_grams, bound_grams: grams, work_grams: None })
 }
 
-/// The parts in the order of time, and their integral.
+/// The cheapest parts of a window, sorted by time, and their integral.
 pub(super) fn cheapest(window: &PlanWindow<'_>, length_ns: i64) -> (Vec<PlanSlot>, i128) {
     let pieces: Vec<PlanPiece> = window.pieces().filter(|piece| piece.is_known).collect();
     let mut order: Vec<u32> = (0..pieces.len() as u32).collect();
@@ -62,56 +62,56 @@ pub(super) fn cheapest(window: &PlanWindow<'_>, length_ns: i64) -> (Vec<PlanSlot
     (slots, cost)
 }
 
-/// The earliest cheapest stretch, and its integral; `None` where none is known throughout.
+/// The earliest of the cheapest periods, and its integral; `None` if no period is known throughout.
 pub(super) fn contiguous(window: &PlanWindow<'_>, length_ns: i64) -> Option<(PlanSlot, i128)> {
     let last_ns = window.to_ns() - length_ns;
     let ends = [window.from_ns(), last_ns].into_iter().filter(|start| window.is_known(*start, start + length_ns));
     let ends = ends.map(|start| (window.integral(start, start + length_ns), start));
     let begins_on_edge = window.slide(window.first_edge(0), length_ns, last_ns);
     let ends_on_edge = window.slide(window.first_edge(length_ns), length_ns, last_ns);
-    // Ordered by grams, then by start: of equal ones the earliest.
+    // Sorted by grams, then by start: of equal ones the earliest.
     let (cost, from_ns) = ends.chain(begins_on_edge).chain(ends_on_edge).min()?;
     Some((PlanSlot { from_ns, to_ns: from_ns + length_ns, workers: 1 }, cost))
 }
 
-/// A plan made on a forecast, weighed with what came.
+/// A plan made on a forecast, with its emissions at the actual intensities.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Regret {
-    /// When the job ran.
+    /// Time slots in which the job ran.
     pub slots: Vec<PlanSlot>,
-    /// Grams CO2e of it, by what came.
+    /// Emissions at the actual intensities, grams CO2e.
     pub grams: f64,
-    /// Grams CO2e of the best plan for what came.
+    /// Emissions of the best plan for the actual intensities, grams CO2e.
     pub best_grams: f64,
-    /// Grams CO2e of the job begun at once, by what came; `None` where that is not known.
+    /// Emissions of the job started at once, grams CO2e; `None` if unknown.
     pub now_grams: Option<f64>,
 }
 
 impl Regret {
-    /// How much more than the best, grams CO2e; never negative.
+    /// Emissions in excess of the best plan, grams CO2e; never negative.
     #[must_use]
     pub fn grams_lost(&self) -> f64 {
         (self.grams - self.best_grams).max(0.0)
     }
 
-    /// The same as a share of the best, percent; `None` where the best weighs nothing.
+    /// The excess in percent of the best plan; `None` if the best plan emits nothing.
     #[must_use]
     pub fn percent(&self) -> Option<f64> {
         (self.best_grams > 0.0).then(|| 100.0 * self.grams_lost() / self.best_grams)
     }
 
-    /// What was saved all the same against starting at once, percent; negative where the forecast misled, `None` where the
-    /// start at once is not known.
+    /// The saving compared with starting at once, percent; negative if the forecast misled, `None` if the emissions of starting
+    /// at once are unknown.
     #[must_use]
     pub fn saving_percent(&self) -> Option<f64> {
         saving_percent(self.grams, self.now_grams)
     }
 }
 
-/// Plans a job on a forecast and weighs the plan with what came, over one window of time.
+/// Plans a job on a forecast, and computes the emissions of the plan at the actual intensities of the same window.
 ///
 /// # Errors
-/// [`PlanError`] where the job does not fit, the two windows are not of the same time, or it is not known what came.
+/// [`PlanError`] if the job does not fit, or the actual intensities of the window or the plan are unknown.
 pub fn regret(forecast: &PlanWindow<'_>, actual: &PlanWindow<'_>, job: &Job) -> Result<Regret, PlanError> {
     let made = plan(forecast, job)?;
     let seen = actual.curve().window(forecast.from_ns(), forecast.to_ns())?;
@@ -124,11 +124,12 @@ pub fn regret(forecast: &PlanWindow<'_>, actual: &PlanWindow<'_>, job: &Job) -> 
     Ok(Regret { slots: made.slots, grams, best_grams: best.grams, now_grams: best.now_grams })
 }
 
-/// The most that a plan can lose, percent of the best, when every figure of its forecast is within `error_percent` of
-/// what comes.
+/// The largest possible regret of a plan, in percent of the best plan, if every forecast intensity is within `error_percent`
+/// of the actual one.
 ///
-/// With e = error/100 a plan's true grams are at most 1/(1 - e) of its forecast ones; these are at most the best plan's
-/// forecast ones, which are at most 1 + e of its true ones. So the loss is at most (1 + e)/(1 - e) - 1.
+/// With e = error/100, the actual emissions of a plan are at most 1/(1 - e) of its forecast emissions. These are at most the
+/// forecast emissions of the best plan, which are at most 1 + e of its actual ones. So the regret is at most
+/// (1 + e)/(1 - e) - 1.
 ///
 /// # Errors
 /// [`PlanError::Range`] unless the error is from 0 to below 100.

@@ -1,13 +1,15 @@
-//! Least-cost sharing of slots among jobs: a transportation problem, solved by successive shortest paths.
+//! Shares slots among jobs at least cost, for `eco2 plan --machines`: a transportation problem, solved by successive shortest
+//! paths.
 //!
-//! Jobs are added one by one. Each takes the cheapest way to time that is still free, which may move other jobs
-//! elsewhere; potentials keep every remaining way's cost from being negative, so Dijkstra's algorithm finds it. All
-//! numbers are integers: the result is the optimum of the linear programme, without rounding.
+//! Jobs are added one by one. Each takes the cheapest path to free machine time; a path may move other jobs to other slots.
+//! *Potentials* (one number per slot and job, subtracted from costs) keep the cost of every remaining step at least 0, so that
+//! Dijkstra's algorithm finds the path. All numbers are integers: the result is the optimum of the linear programme, without
+//! rounding.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// A slot: its length, how much time all machines have in it, and what its time costs.
+/// A slot: its length, the free time of all machines in it, and the cost of its time.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SlotSupply {
     pub(super) length_ns: i64,
@@ -15,7 +17,7 @@ pub(super) struct SlotSupply {
     pub(super) cost: i64,
 }
 
-/// A job: which slots it may use, how much time it needs, and what its time weighs against others'.
+/// A job: the slots that it may use, the time that it needs, and the weight of its power relative to other jobs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct JobDemand {
     pub(super) first: usize,
@@ -32,15 +34,15 @@ pub(super) struct MachineShares<'a> {
     shares: Vec<i64>,
     /// Potentials of slots, then of jobs.
     potentials: Vec<i128>,
-    /// Potential of where all free time leads.
+    /// Potential of the sink, the node that all free time leads to.
     sink: i128,
 }
 
 impl<'a> MachineShares<'a> {
-    /// Shares all demands out.
+    /// Assigns time to all jobs.
     ///
     /// # Errors
-    /// The first job for which there is not enough time.
+    /// The index of the first job for which there is not enough time.
     pub(super) fn solve(supplies: Vec<SlotSupply>, demands: &'a [JobDemand]) -> Result<Self, usize> {
         let (slots, jobs) = (supplies.len(), demands.len());
         let (shares, potentials) = (vec![0; slots * jobs], vec![0; slots + jobs]);
@@ -59,7 +61,7 @@ impl<'a> MachineShares<'a> {
     fn add(&mut self, job: usize) -> Result<(), usize> {
         let JobDemand { first, end, need_ns, .. } = self.demands[job];
         let slots = self.supplies.len();
-        // No way leads to the job yet: its potential is free, and this one keeps its own ways from being negative.
+        // No path leads to the job yet, so its potential is free. This one keeps the costs of its own steps at least 0.
         let highest = (first..end).map(|slot| self.potentials[slot] - self.cost(job, slot)).max();
         self.potentials[slots + job] = highest.unwrap_or(0);
         let mut left_ns = need_ns;
@@ -73,7 +75,7 @@ impl<'a> MachineShares<'a> {
         i128::from(self.supplies[slot].cost) * i128::from(self.demands[job].weight)
     }
 
-    /// Moves as much as the cheapest way to free time allows; `None` where there is no way.
+    /// Moves as much time as the cheapest path to free time allows; `None` if there is no path.
     fn augment(&mut self, job: usize, most_ns: i64) -> Option<i64> {
         let slots = self.supplies.len();
         let ShortestPaths { distances, before, found: (slot, far) } = self.search(slots + job)?;
@@ -81,13 +83,13 @@ impl<'a> MachineShares<'a> {
             *potential += distance.map_or(far, |distance| distance.min(far));
         }
         self.sink += far;
-        let way = way(&before, slot, slots + job);
+        let path = path(&before, slot, slots + job);
         let room = |&(from, to): &(usize, usize)| match from < slots {
             true => self.share(to - slots, from),
             false => self.supplies[to].length_ns - self.share(from - slots, to),
         };
-        let moved_ns = way.iter().map(room).min()?.min(most_ns).min(self.supplies[slot].free_ns);
-        for (from, to) in way {
+        let moved_ns = path.iter().map(room).min()?.min(most_ns).min(self.supplies[slot].free_ns);
+        for (from, to) in path {
             match from < slots {
                 true => self.shares[(to - slots) * slots + from] -= moved_ns,
                 false => self.shares[(from - slots) * slots + to] += moved_ns,
@@ -127,7 +129,7 @@ impl<'a> MachineShares<'a> {
         found.map(|(far, slot)| ShortestPaths { distances, before, found: (slot, far) })
     }
 
-    /// Where time can be moved from a node, and at what reduced cost.
+    /// Nodes that time can be moved to from a node, with the cost reduced by the potentials.
     fn steps(&self, node: usize) -> Vec<(usize, i128)> {
         let slots = self.supplies.len();
         if node < slots {
@@ -146,17 +148,17 @@ impl<'a> MachineShares<'a> {
 struct ShortestPaths {
     distances: Vec<Option<i128>>,
     before: Vec<usize>,
-    /// The slot with free time, and how far off the sink is by way of it.
+    /// The slot with free time on the cheapest path, and the cost of that path to the sink.
     found: (usize, i128),
 }
 
 /// Steps from the source to a slot, in order.
-fn way(before: &[usize], slot: usize, source: usize) -> Vec<(usize, usize)> {
-    let (mut way, mut node) = (Vec::new(), slot);
+fn path(before: &[usize], slot: usize, source: usize) -> Vec<(usize, usize)> {
+    let (mut steps, mut node) = (Vec::new(), slot);
     while node != source {
-        way.push((before[node], node));
+        steps.push((before[node], node));
         node = before[node];
     }
-    way.reverse();
-    way
+    steps.reverse();
+    steps
 }

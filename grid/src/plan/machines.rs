@@ -15,26 +15,26 @@ use super::fixed::contiguous;
 use super::flow::{JobDemand, MachineShares, SlotSupply};
 use super::{IntensityCurve, Plan, PlanError, PlanSlot, PlanWindow, QueuedJob, push};
 
-/// The most jobs times slots: 64 MiB of shares.
+/// Maximum number of jobs times slots: 64 MiB of shares.
 const MOST_SHARES: usize = 8 << 20;
 
-/// Jobs that share machines.
+/// Plans of jobs that share machines.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SharedMachines {
-    /// A plan for each job, in the given order. `now_grams` and `bound_grams` are those of the job alone.
+    /// A plan for each job, in the order of the jobs. `now_grams` and `bound_grams` are those of the job alone.
     pub plans: Vec<Plan>,
-    /// Grams CO2e of all.
+    /// Grams CO2e of all jobs.
     pub grams: f64,
-    /// Grams CO2e if each began at its arrival, on a machine of its own; `None` where that is not known of one.
+    /// Grams CO2e if each job started at its arrival on a machine of its own; `None` if that is unknown for one of them.
     pub now_grams: Option<f64>,
-    /// Grams CO2e that no plan falls below; equal to `grams` where every job may be interrupted.
+    /// Lower bound of the grams CO2e of any plan; equal to `grams` if every job may be interrupted.
     pub bound_grams: f64,
 }
 
-/// Plans jobs on a number of equal machines, one job a machine at a time.
+/// Plans jobs on a number of equal machines. A machine runs one job at a time.
 ///
 /// # Errors
-/// [`PlanError`] where a job does not fit alone, or beside the others.
+/// [`PlanError`] if a job does not fit alone, or no machine is free for it.
 pub fn share_machines(curve: &IntensityCurve, jobs: &[QueuedJob], machines: u32) -> Result<SharedMachines, PlanError> {
     check(f64::from(machines), "machines", |machines| machines > 0.0, "1 or more")?;
     let alone = jobs.iter().map(|job| job.plan(curve)).collect::<Result<Vec<Plan>, _>>()?;
@@ -42,7 +42,7 @@ pub fn share_machines(curve: &IntensityCurve, jobs: &[QueuedJob], machines: u32)
     let mut slots = place(jobs, &windows, machines)?;
     let taken: Vec<PlanSlot> = slots.iter().flatten().copied().collect();
     interleave(curve, (jobs, &windows), (&taken, machines), &mut slots)?;
-    let plans: Vec<Plan> = slots.into_iter().zip(alone).zip(jobs.iter().zip(&windows)).map(weighed).collect();
+    let plans: Vec<Plan> = slots.into_iter().zip(alone).zip(jobs.iter().zip(&windows)).map(plan_of_slots).collect();
     let total = |of: fn(&Plan) -> f64| plans.iter().map(of).fold(0.0, |sum, grams| sum + grams);
     let (grams, now_grams) = (total(|plan| plan.grams), plans.iter().map(|plan| plan.now_grams).sum());
     let exact = jobs.iter().all(|job| job.job.interruptible);
@@ -54,13 +54,13 @@ fn window<'a>(curve: &'a IntensityCurve, job: &QueuedJob) -> Result<PlanWindow<'
     curve.window(job.arrival_ns, job.deadline_ns.min(curve.to_ns()))
 }
 
-fn weighed(((slots, alone), (job, window)): ((Vec<PlanSlot>, Plan), (&QueuedJob, &PlanWindow<'_>))) -> Plan {
+fn plan_of_slots(((slots, alone), (job, window)): ((Vec<PlanSlot>, Plan), (&QueuedJob, &PlanWindow<'_>))) -> Plan {
     let cost = slots.iter().map(|slot| window.integral(slot.from_ns, slot.to_ns)).sum();
     let grams = grams(cost, job.job.power_w);
     Plan { slots, grams, bound_grams: alone.bound_grams.min(grams), ..alone }
 }
 
-/// Places the jobs that may not be interrupted.
+/// Places the jobs that may not be interrupted, those with the least slack first.
 fn place(jobs: &[QueuedJob], windows: &[PlanWindow<'_>], machines: u32) -> Result<Vec<Vec<PlanSlot>>, PlanError> {
     let slack = |job: usize| windows[job].to_ns() - windows[job].from_ns() - jobs[job].job.duration_ns;
     let mut order: Vec<usize> = (0..jobs.len()).filter(|&job| !jobs[job].job.interruptible).collect();
@@ -75,7 +75,7 @@ fn place(jobs: &[QueuedJob], windows: &[PlanWindow<'_>], machines: u32) -> Resul
     Ok(slots)
 }
 
-/// The cheapest place at which a machine is free throughout. Beside the edges of slots, those of other jobs matter.
+/// The cheapest period in which a machine is free throughout. Candidates start or end at an edge of a slot or of another job.
 fn free_place(window: &PlanWindow<'_>, length_ns: i64, taken: &[PlanSlot], machines: u32) -> Option<PlanSlot> {
     let (best, _) = contiguous(window, length_ns)?;
     if is_free(&best, taken, machines) {
@@ -95,16 +95,16 @@ fn free_place(window: &PlanWindow<'_>, length_ns: i64, taken: &[PlanSlot], machi
     free.min_by_key(|(cost, place)| (*cost, place.from_ns)).map(|(_, place)| place)
 }
 
-/// Whether fewer than all machines are taken at every moment of a place.
+/// Whether at least one machine is free at every moment of a period.
 fn is_free(place: &PlanSlot, taken: &[PlanSlot], machines: u32) -> bool {
-    let beside: Vec<&PlanSlot> =
+    let overlapping: Vec<&PlanSlot> =
         taken.iter().filter(|slot| slot.from_ns < place.to_ns && slot.to_ns > place.from_ns).collect();
-    let running = |at_ns: i64| beside.iter().filter(|slot| (slot.from_ns..slot.to_ns).contains(&at_ns)).count();
-    let moments = beside.iter().map(|slot| slot.from_ns.max(place.from_ns));
+    let running = |at_ns: i64| overlapping.iter().filter(|slot| (slot.from_ns..slot.to_ns).contains(&at_ns)).count();
+    let moments = overlapping.iter().map(|slot| slot.from_ns.max(place.from_ns));
     moments.map(running).max().unwrap_or(0) < machines as usize
 }
 
-/// Shares what is left among the jobs that may be interrupted.
+/// Shares the remaining machine time among the jobs that may be interrupted.
 fn interleave(
     curve: &IntensityCurve,
     (jobs, windows): (&[QueuedJob], &[PlanWindow<'_>]),
@@ -166,7 +166,7 @@ fn demand(pieces: &[PlanPiece], window: &PlanWindow<'_>, job: &QueuedJob, jobs: 
     JobDemand { first, end, need_ns: job.job.duration_ns, weight }
 }
 
-/// Times of every share within a stretch of `length_ns`: `(share, from_ns, to_ns)` from the stretch's start.
+/// Times of every share within a slot of `length_ns`, as `(job, from_ns, to_ns)` since the start of the slot.
 pub(super) fn wrap_around(shares_ns: &[(usize, i64)], length_ns: i64) -> Vec<(usize, i64, i64)> {
     let (mut times, mut at_ns) = (Vec::new(), 0);
     for &(job, share_ns) in shares_ns {
@@ -185,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_job_that_is_cut_never_runs_beside_itself() {
+    fn job_that_is_cut_never_runs_twice_at_once() {
         // Three jobs of 40 on two machines of 60.
         assert_eq!(wrap_around(&[(0, 40), (1, 40), (2, 40)], 60), [(0, 0, 40), (1, 0, 20), (1, 40, 60), (2, 20, 60)]);
     }

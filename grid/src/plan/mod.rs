@@ -1,12 +1,17 @@
-//! When, where and how wide to run: plans over a known or forecast intensity. Pure functions; no file, no clock.
+//! Finds the lowest-emission time, zone and number of workers for a job (`eco2 plan`), over a known or forecast intensity. Pure
+//! functions; no file, no clock.
 //!
-//! A [`IntensityCurve`] is a series made ready; a [`PlanWindow`] of it runs from a job's release to its deadline, which no plan
-//! exceeds, and no plan runs where the intensity is not known. [`plan`] answers for one job, [`elastic`](fn@elastic) for one with a [`Scaling`] profile, [`whole_slots`]
-//! for one that pays for starting and switching, [`rank`] says in which zone, [`share_machines`] for many jobs on few
-//! machines. Every plan carries a lower bound that no plan of its class can undercut.
+//! An [`IntensityCurve`] is a series prepared for planning. A [`PlanWindow`] of it lasts from the release of a job to its
+//! deadline. No plan leaves its window, and none runs where the intensity is unknown.
 //!
-//! Intensities are compared as integers of 1e-12 g/kWh, times as nanoseconds: equal sums are equal, and of equal plans
-//! the earliest is taken.
+//! * [`plan`] plans a job of fixed width, [`elastic`](fn@elastic) one whose number of workers may change
+//!   ([`Scaling`]), [`whole_slots`] one that pays for starts and changes.
+//! * [`rank`] compares zones, [`share_machines`] plans many jobs on few machines.
+//! * [`Advisor`] follows a plan live, [`regret`](fn@regret) measures the cost of planning on a forecast.
+//!
+//! Each plan states a lower bound: no plan of its class has lower emissions. If the bound equals the plan's emissions, the plan
+//! is optimal. Intensities are compared as integers of 1e-12 g/kWh and times as nanoseconds, so that equal sums are equal. Of
+//! equal plans the earliest is taken.
 //!
 //! ```
 //! use eco2_grid::{Series, plan};

@@ -1,4 +1,5 @@
-//! Queues of jobs from CSV: `id,arrival,duration_h,deadline,interruptible`.
+//! Reads queues of jobs for `eco2 plan --jobs FILE` from CSV with the columns `id`, `arrival`, `duration_h`, `deadline` and
+//! `interruptible`.
 
 use std::path::Path;
 
@@ -9,25 +10,25 @@ use crate::{FileError, FileFault, FilePlace};
 /// The longest duration, hours: a century.
 const LONGEST_H: f64 = 876_600.0;
 
-/// A job that waits.
+/// A job of a queue.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QueuedJob {
-    /// What it is called.
+    /// Name of the job.
     pub id: String,
-    /// From when on it may run, nanoseconds since 1970 UTC.
+    /// Earliest start, nanoseconds since 1970 UTC.
     pub arrival_ns: i64,
-    /// Until when it must be done, nanoseconds since 1970 UTC.
+    /// Latest end, nanoseconds since 1970 UTC.
     pub deadline_ns: i64,
-    /// What it is.
+    /// Duration, power, and whether it may be interrupted.
     pub job: Job,
-    /// Where its file has it.
+    /// Place of the job in its file.
     pub place: FilePlace,
 }
 
 impl QueuedJob {
     /// Its best plan on a machine of its own.
     ///
-    /// A deadline after the curve's end counts as that end: what comes after is not known.
+    /// A deadline after the end of the curve counts as that end, because later intensities are unknown.
     ///
     /// # Errors
     /// As for [`plan`].
@@ -39,10 +40,10 @@ impl QueuedJob {
     }
 }
 
-/// Reads jobs of one power each, watts; `interruptible` is `true` or `false`, empty for `false`.
+/// Parses jobs, each with a power of `power_w` watts; `interruptible` is `true` or `false`, empty for `false`.
 ///
 /// # Errors
-/// The first fault, with its line and what mends it; a deadline that is too early is one.
+/// The first fault, with its line and a remedy. A deadline that is too early is a fault.
 pub fn parse_jobs(bytes: &[u8], file: &str, power_w: f64) -> Result<Vec<QueuedJob>, FileError> {
     let mut rows = TableRows::new(text(bytes, file)?, file)?;
     let names = ["id", "arrival", "duration_h", "deadline", "interruptible"];
@@ -62,7 +63,7 @@ pub fn parse_jobs(bytes: &[u8], file: &str, power_w: f64) -> Result<Vec<QueuedJo
 /// Reads jobs from a file; see [`parse_jobs`].
 ///
 /// # Errors
-/// When it cannot be read, or holds a fault.
+/// If the file cannot be read or has a fault.
 pub(crate) fn read_jobs(path: &Path, power_w: f64) -> Result<Vec<QueuedJob>, FileError> {
     parse_jobs(&crate::series::bytes(path)?, &path.display().to_string(), power_w)
 }
@@ -82,7 +83,7 @@ fn job(row: &TableRow<'_>, columns: [usize; 5], power_w: f64) -> Result<QueuedJo
     Ok(QueuedJob { id, arrival_ns, deadline_ns, job, place: row.place() })
 }
 
-/// Nanoseconds of a number of hours; `None` unless it is above 0 and at most a century.
+/// Nanoseconds of a number of hours; `None` unless the number is above 0 and at most a century.
 #[must_use]
 pub fn duration_ns(hours: f64) -> Option<i64> {
     let ns = (hours * HOUR_NS as f64).round();

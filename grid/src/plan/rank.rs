@@ -1,22 +1,22 @@
-//! T4: where to run. The best plan of each zone, moving the data included.
+//! Compares zones (`eco2 plan --rank`): the best plan of each zone, including the emissions of moving the job there.
 
 use super::{IntensityCurve, Job, Plan, PlanError, plan};
 
-/// A zone in question.
+/// A zone to compare.
 #[derive(Debug, Clone, Copy)]
 pub struct ZoneCandidate<'a> {
-    /// What the zone is called.
+    /// Name of the zone.
     pub name: &'a str,
     /// Its intensity.
     pub curve: &'a IntensityCurve,
-    /// Grams CO2e of moving the job and its data there; 0 at home.
+    /// Grams CO2e of moving the job and its data there; 0 for the zone in which it is now.
     pub transfer_grams: f64,
 }
 
 /// A zone with its plan.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RankedZone {
-    /// What the zone is called.
+    /// Name of the zone.
     pub name: String,
     /// The best plan there.
     pub plan: Plan,
@@ -26,11 +26,29 @@ pub struct RankedZone {
     pub total_grams: f64,
 }
 
-/// Zones by the grams of their best plan from `from_ns` to `to_ns` plus transfer; equal ones stay in the given order. A
-/// zone whose intensity is not known for long enough is left out as long as another one has a plan.
+/// Zones sorted by the emissions of their best plan from `from_ns` to `to_ns` plus transfer; equal ones keep their order. A zone
+/// whose known intensities do not suffice is left out if another zone has a plan.
+///
+/// ```
+/// use eco2_grid::Series;
+/// use eco2_grid::plan::{HOUR_NS, IntensityCurve, Job, ZoneCandidate, rank};
+///
+/// let csv = b"time,DE,FR\n2026-01-01T00:00Z,300,50\n2026-01-01T01:00Z,200,60\n";
+/// let (home, there) = (Series::parse(csv, "s.csv", Some("DE"))?, Series::parse(csv, "s.csv", Some("FR"))?);
+/// let (germany, france) = (IntensityCurve::new(&home), IntensityCurve::new(&there));
+/// let zones = [
+///     ZoneCandidate { name: "DE", curve: &germany, transfer_grams: 0.0 },
+///     ZoneCandidate { name: "FR", curve: &france, transfer_grams: 100.0 },
+/// ];
+/// let job = Job { duration_ns: HOUR_NS, power_w: 1000.0, interruptible: false };
+/// let ranked = rank(&zones, home.from_ns(), home.to_ns(), &job)?;
+/// let totals: Vec<(&str, f64)> = ranked.iter().map(|zone| (zone.name.as_str(), zone.total_grams)).collect();
+/// assert_eq!(totals, [("FR", 150.0), ("DE", 200.0)]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
-/// [`PlanError`] where no zone has a plan, or intensities of different kinds would be compared.
+/// [`PlanError`] if no zone has a plan, or intensities of different kinds would be compared.
 pub fn rank(
     candidates: &[ZoneCandidate<'_>],
     from_ns: i64,
@@ -60,11 +78,11 @@ pub fn rank(
     Ok(zones)
 }
 
-/// Grams CO2e of the energy that moves a job and its data at an instant, or at the first one after it whose intensity is
-/// known; half of it is used at either end. 0 to where it is already.
+/// Grams CO2e of the energy that moves a job and its data, half of which is used in either zone. The intensities are those at
+/// `at_ns`, or the first known ones after it. The result is 0 if both zones are the same.
 ///
 /// # Errors
-/// [`PlanError`] where an intensity is not known then, or the energy makes no sense.
+/// [`PlanError`] if an intensity is unknown, or the energy is out of range.
 pub fn transfer_grams(
     home: &IntensityCurve,
     there: &IntensityCurve,

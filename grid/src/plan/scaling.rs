@@ -11,10 +11,11 @@ use super::{HOUR_NS, PlanError};
 use crate::series::rows::{TableRow, TableRows, text};
 use crate::{FileError, FileFault, FilePlace};
 
-/// The most rows of a profile.
+/// Maximum number of rows of a profile.
 const MOST: usize = 4096;
 
-/// A measured profile: throughput and power by workers, neither falling as workers grow. Paused, it draws nothing.
+/// A measured profile: throughput and power by number of workers. Neither decreases with more workers. A paused job uses no
+/// power.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scaling {
     levels: Vec<WorkerLevel>,
@@ -23,10 +24,10 @@ pub struct Scaling {
 }
 
 impl Scaling {
-    /// Checks a profile, sorted by workers.
+    /// A profile of rows that are sorted by workers.
     ///
     /// # Errors
-    /// [`PlanError`] for a profile without workers, not sorted, or with figures that fall.
+    /// [`PlanError`] for a profile without workers, an unsorted one, or one whose values decrease.
     pub fn new(levels: Vec<WorkerLevel>) -> Result<Self, PlanError> {
         if levels.is_empty() {
             return Err(PlanError::NoWorkers);
@@ -43,7 +44,7 @@ impl Scaling {
         }
     }
 
-    /// One worker, or none.
+    /// The profile of a job that runs with one worker or pauses.
     ///
     /// # Errors
     /// For power that is not a finite number above 0.
@@ -51,11 +52,11 @@ impl Scaling {
         Self::new(vec![WorkerLevel { workers: 1, throughput: 1.0, power_w }])
     }
 
-    /// Reads a profile from CSV: `workers` (or `nodes`), `throughput`, and `power` in watts of all workers. Without a
-    /// column of power every worker draws `worker_w`. A row of 0 workers must be all 0.
+    /// Parses a profile from CSV with the columns `workers` (or `nodes`), `throughput`, and `power`, the watts of all workers.
+    /// Without a column of power, each worker uses `worker_w`. A row of 0 workers must be all 0.
     ///
     /// # Errors
-    /// The first fault, with its line and what mends it.
+    /// The first fault, with its line and a remedy.
     pub fn parse(bytes: &[u8], file: &str, worker_w: f64) -> Result<Self, FileError> {
         let mut rows = TableRows::new(text(bytes, file)?, file)?;
         let columns = ProfileColumns::of(&rows)?;
@@ -78,12 +79,12 @@ impl Scaling {
     /// Reads a profile from a file; see [`Scaling::parse`].
     ///
     /// # Errors
-    /// When it cannot be read, or holds a fault.
+    /// If the file cannot be read or has a fault.
     pub(crate) fn read(path: &Path, worker_w: f64) -> Result<Self, FileError> {
         Self::parse(&crate::series::bytes(path)?, &path.display().to_string(), worker_w)
     }
 
-    /// The same with all power multiplied, as by PUE.
+    /// The same profile with all powers multiplied by `factor`, such as PUE.
     ///
     /// # Errors
     /// For a factor that is not a finite number above 0.
@@ -98,24 +99,24 @@ impl Scaling {
         &self.levels
     }
 
-    /// Whether the profile brought its own power.
+    /// Whether the profile has a column of power.
     #[must_use]
     pub fn has_power(&self) -> bool {
         self.measured_power
     }
 
-    /// Work of a job that takes so long with the fewest workers: throughput times hours.
+    /// Work of a job that takes `duration_ns` with the fewest workers: throughput times hours.
     #[must_use]
     pub fn work(&self, duration_ns: i64) -> f64 {
         self.levels.first().map_or(0.0, |level| level.throughput) * duration_ns as f64 / HOUR_NS as f64
     }
 
-    /// Work an hour at its widest.
+    /// Work per hour with the most workers.
     pub(super) fn fastest(&self) -> f64 {
         self.levels.last().map_or(0.0, |level| level.throughput)
     }
 
-    /// From rest to the widest along the lower convex hull of power over throughput.
+    /// Steps of the hull, from rest to the most workers.
     pub(super) fn hull(&self) -> &[HullStep] {
         &self.hull
     }
@@ -137,7 +138,7 @@ impl ProfileColumns {
         Ok(Self { workers, throughput: rows.needed("throughput")?, power })
     }
 
-    /// The row's level; `None` for the row at rest.
+    /// The values of a row; `None` for the row of 0 workers.
     fn level(&self, row: &TableRow<'_>, worker_w: f64) -> Result<Option<WorkerLevel>, FileError> {
         let allowed = "a whole number";
         let fault = |text: &str| FileFault::Figure { what: "the number of workers", text: text.to_owned(), allowed };
@@ -153,7 +154,7 @@ impl ProfileColumns {
     }
 }
 
-/// A figure above 0; 0 at rest.
+/// Reads a value above 0; for 0 workers it must be 0.
 fn positive(row: &TableRow<'_>, column: usize, what: &'static str, workers: u32) -> Result<f64, FileError> {
     let value = row.number(column, what)?;
     let allowed = if workers == 0 { "0 without workers; leave the row out" } else { "a number above 0" };
@@ -163,7 +164,7 @@ fn positive(row: &TableRow<'_>, column: usize, what: &'static str, workers: u32)
     Err(row.fault(FileFault::Figure { what, text: value.to_string(), allowed }))
 }
 
-/// The figure of the second level that falls below the first's, or does not rise where it must.
+/// The first value of the second row that is too small compared with the first row, with both values.
 fn falls(pair: &[WorkerLevel]) -> Option<(&'static str, f64, f64)> {
     let [before, level] = pair else { return None };
     let (workers, fewer) = (f64::from(level.workers), f64::from(before.workers));
@@ -176,12 +177,12 @@ fn falls(pair: &[WorkerLevel]) -> Option<(&'static str, f64, f64)> {
     (level.power_w < before.power_w).then_some(("the power", level.power_w, before.power_w))
 }
 
-/// What a number of workers does.
+/// Throughput and power of a number of workers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct WorkerLevel {
     /// Workers; at least 1.
     pub workers: u32,
-    /// Work done, in any unit per hour; above 0. Only ratios matter.
+    /// Work per hour in any unit; above 0. Only ratios matter.
     pub throughput: f64,
     /// Power of all of them, watts; above 0.
     pub power_w: f64,
@@ -194,25 +195,25 @@ pub(super) struct HullStep {
     pub(super) from: u32,
     /// Workers after it.
     pub(super) to: u32,
-    /// Throughput that it adds.
+    /// Throughput that the step adds.
     pub(super) throughput: f64,
-    /// Power that it adds, watts.
+    /// Power that the step adds, watts.
     pub(super) power_w: f64,
 }
 
 impl HullStep {
-    /// Watts for a unit of throughput; rises from step to step.
+    /// Power per throughput of the step; it increases from step to step.
     pub(super) fn slope(&self) -> f64 {
         self.power_w / self.throughput
     }
 }
 
-/// The hull from rest on, through levels whose throughput and power do not fall.
+/// The hull from rest, through levels whose throughput and power do not decrease.
 pub(super) fn hull(levels: &[WorkerLevel]) -> Vec<HullStep> {
     let rest = WorkerLevel { workers: 0, throughput: 0.0, power_w: 0.0 };
     let mut corners = vec![rest];
     for level in levels {
-        // Of equally fast ones the first needs least power.
+        // Of levels with equal throughput the first needs the least power.
         if corners.last().is_some_and(|last| last.throughput >= level.throughput) {
             continue;
         }

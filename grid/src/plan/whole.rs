@@ -12,14 +12,14 @@ use super::curve::PlanPiece;
 use super::elastic::{buy, checked_work, now};
 use super::{Plan, PlanError, PlanSlot, PlanWindow, Scaling, push};
 
-/// The most slots of a window that is searched: a week of half-hours and a day.
+/// Maximum number of slots of a window: eight days of half hours, and some more.
 const MOST_SLOTS: usize = 400;
 
-/// The plan of least grams whose width changes at the edges of slots only; the job stops once its work is done.
+/// The plan of least emissions whose number of workers changes at the edges of slots only. The job stops once its work is done.
 ///
-/// `bound_grams` equals `grams` where the search was complete: no plan in whole slots is below it. Where the search had to
-/// drop candidates (more than some ten thousand per slot), it is the lower bound of what was dropped and of the linear
-/// programme with its cheapest start, and the plan may not be the best one.
+/// `bound_grams` equals `grams` if the search was complete: no plan in whole slots emits less. If the search had to drop
+/// candidates (more than 20,000 per slot), it is a lower bound of the dropped plans and of the linear programme with its cheapest
+/// start, and the plan may not be optimal.
 ///
 /// # Errors
 /// As for [`elastic`](fn@super::elastic); [`PlanError::TooLarge`] for more than 400 slots.
@@ -53,7 +53,8 @@ pub fn whole_slots(
     Ok(Plan { slots, grams: found.grams, now_grams, bound_grams, work_grams: Some(bought.work_grams) })
 }
 
-/// Plans to start from: the linear programme's rounded up, and each width from each slot on without a pause.
+/// Plans that the search starts from: the one of the linear programme rounded up, and each number of workers from each slot on
+/// without a pause.
 fn first_guesses(task: &SearchTask<'_>, steps: &[usize], shared: Option<usize>) -> Vec<SlotPlan> {
     let level = |workers: u32| task.scaling.levels().iter().position(|l| l.workers == workers).map_or(0, |at| at + 1);
     let of_steps = |steps: usize| steps.checked_sub(1).map_or(0, |step| level(task.scaling.hull()[step].to));
@@ -81,16 +82,16 @@ fn slots(task: &SearchTask<'_>, found: &SlotPlan) -> Vec<PlanSlot> {
     slots
 }
 
-/// Energy that changing takes, weighed with the intensity of the slot that it precedes.
+/// Energy of starts and changes, emitted at the intensity of the slot that follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ChangeCosts {
-    /// Of every start from rest, the first included: loading, restoring. Microjoules.
+    /// Energy of every start from rest including the first (loading, restoring), microjoules.
     pub start_uj: u64,
-    /// Of every change from one number of workers to another: checkpoint and restore. Microjoules.
+    /// Energy of every change of the number of workers (checkpoint and restore), microjoules.
     pub switch_uj: u64,
 }
 
-/// What a search works on.
+/// The input of a search.
 pub(super) struct SearchTask<'a> {
     pub(super) pieces: &'a [PlanPiece],
     pub(super) scaling: &'a Scaling,
@@ -99,7 +100,8 @@ pub(super) struct SearchTask<'a> {
 }
 
 impl ChangeCosts {
-    /// Grams of going from one level to another before a slot; level 0 is rest.
+    /// Grams of changing from one level to another before a slot. Level 0 is rest, other levels count the rows of the profile
+    /// from 1.
     pub(super) fn grams(&self, from: usize, to: usize, piece: &PlanPiece) -> f64 {
         let uj = match (from, to) {
             (_, 0) => 0,
@@ -112,23 +114,23 @@ impl ChangeCosts {
 }
 
 impl SearchTask<'_> {
-    /// What so many hours of a level in a slot weigh, grams.
+    /// Grams of running `hours` at a level in a slot.
     pub(super) fn grams(&self, level: usize, piece: &PlanPiece, hours: f64) -> f64 {
         let power_w = level.checked_sub(1).map_or(0.0, |level| self.scaling.levels()[level].power_w);
         power_w / 1000.0 * hours * piece.g_per_kwh()
     }
 
-    /// Work that a level does in a slot.
+    /// Work of a level in a slot.
     pub(super) fn work_in(&self, level: usize, piece: &PlanPiece) -> f64 {
         level.checked_sub(1).map_or(0.0, |level| self.scaling.levels()[level].throughput) * piece.hours()
     }
 
-    /// What is left of the work is too little to count: rounding.
+    /// Whether the work is done, except for rounding.
     pub(super) fn is_done(&self, work: f64) -> bool {
         work >= self.work * (1.0 - 1e-12)
     }
 
-    /// Follows a plan until the work is done; `None` where it is not.
+    /// Computes a plan with a level for each slot, up to the end of the work; `None` if the work is not done by then.
     pub(super) fn perform(&self, levels: &[usize]) -> Option<SlotPlan> {
         let (mut work, mut grams, mut before) = (0.0, 0.0, 0);
         for (at, (&level, piece)) in levels.iter().zip(self.pieces).enumerate() {
@@ -145,40 +147,42 @@ impl SearchTask<'_> {
     }
 }
 
-/// The most labels kept per slot.
+/// Maximum number of labels that are kept per slot.
 const MOST_LABELS: usize = 20_000;
 
-/// A plan: a level for each slot up to the one in which the work is done, and the share of that one that it takes.
+/// A plan: a level for each slot up to the one in which the work is done, and the used share of that last slot.
 #[derive(Debug, Clone)]
 pub(super) struct SlotPlan {
     pub(super) grams: f64,
-    /// 0 is rest; others are places in the profile, from 1.
+    /// Levels; 0 is rest, others count the rows of the profile from 1.
     pub(super) levels: Vec<usize>,
     pub(super) last_share: f64,
 }
 
+/// A partial plan.
 #[derive(Clone, Copy)]
 struct Label {
     grams: f64,
+    /// Lower bound of the grams of any complete plan that continues this one.
     least: f64,
     work: f64,
     level: usize,
-    /// Where in the history it stands.
+    /// Index in [`Paths`].
     path: usize,
 }
 
-/// History: the level in a slot, and the place of what came before.
+/// History of labels: the level in a slot, and the index of the entry for the slot before.
 type Paths = Vec<(usize, usize)>;
 
-/// What a search found.
+/// The result of a search.
 pub(super) struct SearchResult {
-    /// The best plan found; of infinite grams where there is none.
+    /// The best plan; its grams are infinite if there is none.
     pub(super) found: SlotPlan,
-    /// Grams that no plan falls below; those of `found` where nothing that might be better was dropped.
+    /// Lower bound of the grams of any plan; equal to those of `found` if no candidate that might be better was dropped.
     pub(super) bound_grams: f64,
 }
 
-/// The plan of least grams; of equal ones the first that ends. There must be a guess, or a plan that meets the deadline.
+/// The plan of least grams; of equal ones the first to end. There must be a guess, or a plan that meets the deadline.
 pub(super) fn search(task: &SearchTask<'_>, guesses: &[SlotPlan]) -> SearchResult {
     search_among(task, guesses, MOST_LABELS)
 }
@@ -209,7 +213,7 @@ fn search_among(task: &SearchTask<'_>, guesses: &[SlotPlan], most: usize) -> Sea
     SearchResult { found: best, bound_grams }
 }
 
-/// Goes on from a label with a level in a slot: to the end of the work, or to another label.
+/// Extends a label by a level in a slot, to the end of the work or to another label.
 fn extend(
     task: &SearchTask<'_>,
     rest: &RemainingCost,
@@ -237,8 +241,8 @@ fn extend(
     }
 }
 
-/// Labels that no other of the same level beats in grams and in work; at most `most`. `dropped` becomes the least that any
-/// plan through a label beyond that can cost.
+/// The labels that no other of the same level beats in both grams and work, at most `most` of them. `dropped` becomes the lower
+/// bound of the grams of plans through labels beyond that.
 fn kept(mut labels: Vec<Label>, best: f64, most: usize, dropped: &mut f64) -> Vec<Label> {
     labels.retain(|label| label.least < best);
     labels.sort_by(|a, b| a.level.cmp(&b.level).then(b.work.total_cmp(&a.work)).then(a.grams.total_cmp(&b.grams)));
@@ -271,11 +275,12 @@ fn is_better(a: &SlotPlan, b: &SlotPlan) -> bool {
     a.grams.total_cmp(&b.grams).then(a.levels.len().cmp(&b.levels.len())).is_lt()
 }
 
-/// For every first slot the cumulative work and grams of its offers, cheapest first.
+/// The least grams of the remaining work, by slot: for every first slot the cumulative work and grams of the steps that are
+/// available from there on, cheapest first.
 pub(super) struct RemainingCost(Vec<Vec<(f64, f64)>>);
 
 impl RemainingCost {
-    /// Works it out from the last slot to the first.
+    /// Computes the table from the last slot to the first.
     pub(super) fn new(pieces: &[PlanPiece], scaling: &Scaling) -> Self {
         let mut offers: Vec<(f64, f64)> = Vec::new();
         let mut all = vec![Vec::new()];
@@ -284,7 +289,7 @@ impl RemainingCost {
                 all.push(cumulative(&offers));
                 continue;
             }
-            // Grams a unit of work, and how much work there is of it.
+            // Grams per unit of work, and the available amount of work.
             let offer = |price: f64, throughput: f64| (piece.g_per_kwh() * price / 1000.0, throughput * piece.hours());
             offers.extend(scaling.hull().iter().map(|step| offer(step.slope(), step.throughput)));
             offers.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -294,7 +299,7 @@ impl RemainingCost {
         Self(all)
     }
 
-    /// Least grams of so much work from a slot on; infinite where there is not enough time.
+    /// Least grams of `work` from a slot on; infinite if there is not enough time.
     pub(super) fn grams(&self, first: usize, work: f64) -> f64 {
         let offers = self.0.get(first).map_or(&[][..], Vec::as_slice);
         let at = offers.partition_point(|(done, _)| *done < work);
@@ -355,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn k16_a_search_cut_to_one_label_misses_the_optimum_and_says_so() {
+    fn k16_search_cut_to_one_label_misses_the_optimum_and_its_bound_shows_it() {
         // Three hours at 9, 1 and 1 g/kWh, one worker of 1 kW, two hours of work: 2 g. One label per slot keeps the one of
         // the first slot that did most.
         let scaling = Scaling::one_worker(1000.0).unwrap();
