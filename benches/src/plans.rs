@@ -91,7 +91,7 @@ fn grams() -> Result<Row, Failure> {
     let [floor, priced] = in_turns(
         41,
         [&mut || cpu_ms(|| sum(black_box(&raw))), &mut || {
-            cpu_ms(|| hourly.weigh(black_box(&times), black_box(&raw), scale))
+            cpu_ms(|| hourly.emissions(black_box(&times), black_box(&raw), scale))
         }],
     );
     let speed = POINTS as f64 / (priced.min() * 1e3);

@@ -32,18 +32,18 @@
 
 mod again;
 mod merged;
+mod rates;
 mod request;
 mod resolved;
 mod segments;
 mod sources;
 mod supplements;
-mod weigh;
 
 pub use merged::{AgreedTerms, EnergyShare, MergedShares, agreed, facility, merge_shares};
+pub(crate) use rates::EnergySplit;
+pub use rates::{EnergyCurve, RateStep, Steps, weigh};
 pub use request::{PriceError, PriceRequest, When};
 pub use resolved::{PriceInput, Pricing};
 pub use segments::{NamedZone, price_parts};
 pub use sources::IntensitySources;
 pub use supplements::RateForecast;
-pub(crate) use weigh::EnergySplit;
-pub use weigh::{EnergyCurve, RateStep, Steps, weigh};

@@ -1,8 +1,9 @@
-//! Intensity over time, from whoever publishes it, behind one trait.
+//! Intensities over time from files and services, behind one trait: the option `intensity_provider`, `eco2 grid --provider` and
+//! `eco2 plan --provider`.
 //!
-//! A [`Provider`] answers with [`IntensitySlot`]s for a zone and a stretch of time. A [`ProviderChain`] asks several in the given order
-//! and states for every part of the time who covered it. Files, constants and the yearly table need nothing; what asks the
-//! network is behind the feature `providers`, is used only where it was named, and never on a measuring thread.
+//! A [`Provider`] answers a query for a zone and a period with [`IntensitySlot`]s. A [`ProviderChain`] asks several providers
+//! in their order, and states for every part of the period which of them covered it. Files, constants and the yearly table need
+//! no network. Services need the feature `providers`; they are asked only if they are named, and never on a measuring thread.
 
 mod chain;
 mod completed;
@@ -36,19 +37,19 @@ pub use service::{NAMES, Online, OnlineSetup};
 /// Name of the provider that has the yearly averages.
 pub(crate) const TABLE: &str = "table";
 
-/// Someone who knows intensities over time.
+/// A source of intensities over time.
 pub trait Provider: Send + Sync {
-    /// Its name, as options have it: `electricity-maps`.
+    /// Its name in options, such as `electricity-maps`.
     fn name(&self) -> &str;
 
-    /// The slots that overlap a stretch of time: measured ones, and forecasts for what is to come. What the provider does
-    /// not know is missing from the answer, never 0.
+    /// The slots that overlap a period: measured ones, and forecasts for the future. Times that the provider does not know are
+    /// missing from the answer, never 0.
     ///
     /// # Errors
-    /// [`ProviderFault`] when it has no answer at all. It never blocks longer than its limits allow.
+    /// [`ProviderFault`] if there is no answer at all. The call blocks no longer than the limits of the provider allow.
     fn slots(&self, wanted: &IntensityQuery<'_>) -> Result<Reply, ProviderFault>;
 
-    /// How often its cache answered so far; `None`: it has none.
+    /// Hits and misses of its cache until now; `None` without a cache.
     fn counts(&self) -> Option<CacheCounts> {
         None
     }

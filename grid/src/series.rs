@@ -1,8 +1,7 @@
-//! Grid intensity over time: a step function of equal slots, with what is unknown kept as unknown.
+//! Intensity over time as a step function of equal slots (`eco2 plan --series`, and files of intensities of a run).
 //!
-//! A [`Series`] has one value per slot, valid from the slot's start to its end. A slot without a value is a gap: it is never
-//! bridged and never 0. Rows that turn from one spacing to another are read as slots of their greatest common length. Files
-//! are read by [`Series::parse`]; [`Series::stretches`] splits energy by slot.
+//! A [`Series`] has one value per slot, which applies from the slot's start to its end. A slot without a value is a gap: it is
+//! never interpolated and never 0. Rows whose spacing changes are read as slots of the greatest common length.
 
 mod energy;
 mod error;
@@ -39,7 +38,7 @@ pub enum IntensityUnit {
 }
 
 impl IntensityUnit {
-    /// Grams per kilowatt-hour of a figure in this unit.
+    /// Converts a value in this unit to grams per kilowatt-hour.
     ///
     /// ```
     /// # use eco2_grid::IntensityUnit;
@@ -53,7 +52,7 @@ impl IntensityUnit {
         }
     }
 
-    /// The unit of that name, as sources write it; `None` for any other text.
+    /// The unit of a name in files and answers; `None` for any other text.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         match name.to_ascii_lowercase().as_str() {
@@ -65,29 +64,29 @@ impl IntensityUnit {
     }
 }
 
-/// Where a series comes from and what it counts.
+/// The origin of a series, and what it counts.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct SeriesMeta {
-    /// Zone or column; empty where nobody says.
+    /// Zone or column; empty if not stated.
     pub zone: String,
-    /// What the figures count; `None`: not stated.
+    /// What the values count; `None` if not stated.
     pub kind: Option<IntensityKind>,
-    /// The unit that the source used; figures in a [`Series`] are always grams per kilowatt-hour.
+    /// The unit of the source; values in a [`Series`] are always grams per kilowatt-hour.
     pub unit: IntensityUnit,
-    /// Who publishes it; empty where nobody says.
+    /// Publisher; empty if not stated.
     pub source: String,
-    /// Under which licence; empty where nobody says.
+    /// Licence; empty if not stated.
     pub licence: String,
-    /// Whether the source calls the figures estimates, or forecasts.
+    /// Whether the source calls the values estimates or forecasts.
     pub estimated: bool,
-    /// How rows that are not evenly spaced are read.
+    /// How unevenly spaced rows are read.
     pub slots: SlotRule,
 }
 
-/// How long slots last whose rows are not evenly spaced.
+/// The length of slots whose rows are not evenly spaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SlotRule {
-    /// Until the next row, where two slots of that length follow each other; a single longer distance is a missing row.
+    /// Until the next row, if two adjacent slots have that length. A single longer distance is a missing row.
     #[default]
     Steady,
     /// Until the next row, whatever the distance: `# slots=until-next`.
@@ -95,7 +94,7 @@ pub enum SlotRule {
 }
 
 impl SlotRule {
-    /// What the header line `slots=` states; `None` for any other text.
+    /// Parses the value of the header line `slots=`; `None` for any other text.
     pub(crate) fn named(text: &str) -> Option<Self> {
         [("steady", Self::Steady), ("until-next", Self::UntilNext)]
             .iter()
@@ -110,7 +109,7 @@ pub struct Series {
     meta: SeriesMeta,
     first_ns: i64,
     step_ns: i64,
-    /// Grams per kilowatt-hour; not a number where unknown, so that the column stays flat.
+    /// Grams per kilowatt-hour; NaN if unknown.
     values: Vec<f64>,
     gaps: Vec<SeriesGap>,
 }
@@ -122,11 +121,11 @@ pub struct SeriesSlot {
     pub from_ns: i64,
     /// End, nanoseconds since 1970 UTC.
     pub to_ns: i64,
-    /// Grams CO2e per kilowatt-hour; `None`: not known.
+    /// Grams CO2e per kilowatt-hour; `None` if unknown.
     pub g_per_kwh: Option<f64>,
 }
 
-/// A slot without a figure, and where its file says so.
+/// A slot without a value, and its place in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SeriesGap {
     /// Start, nanoseconds since 1970 UTC.
@@ -138,7 +137,7 @@ pub struct SeriesGap {
 }
 
 impl Series {
-    /// What it is a series of.
+    /// The origin of the series, and what it counts.
     #[must_use]
     pub fn meta(&self) -> &SeriesMeta {
         &self.meta
@@ -162,7 +161,7 @@ impl Series {
         self.step_ns
     }
 
-    /// How many slots there are; at least one.
+    /// Number of slots; at least one.
     #[must_use]
     #[allow(clippy::len_without_is_empty, reason = "a series is never empty")]
     pub fn len(&self) -> usize {
@@ -177,7 +176,7 @@ impl Series {
         Some(*value).filter(|value| !value.is_nan())
     }
 
-    /// All slots in the order of time.
+    /// All slots, sorted by time.
     pub fn slots(&self) -> impl Iterator<Item = SeriesSlot> {
         let edges = (0..).map(|slot| self.first_ns + slot * self.step_ns);
         self.values.iter().zip(edges).map(|(value, from_ns)| SeriesSlot {
@@ -187,13 +186,13 @@ impl Series {
         })
     }
 
-    /// Slots without a figure, in the order of time.
+    /// Slots without a value, sorted by time.
     #[must_use]
     pub fn gaps(&self) -> &[SeriesGap] {
         &self.gaps
     }
 
-    /// Figures by slot; not a number in gaps.
+    /// Values by slot; NaN in gaps.
     pub(crate) fn values(&self) -> &[f64] {
         &self.values
     }

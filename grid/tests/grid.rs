@@ -1,4 +1,6 @@
-//! The table and its figures, seen from outside.
+//! Lookup of zones and pricing by the public API.
+//!
+//! Prefixes of test names (`d11_`, `k16_`) refer to docs/acceptance.md.
 
 use eco2_core::Ranged;
 use std::collections::HashMap;
@@ -46,7 +48,7 @@ fn names_codes_and_aliases_meet() {
 }
 
 #[test]
-fn figures_are_the_published_ones() {
+fn values_are_the_published_ones() {
     // Ember Yearly Electricity Data, 2024, and EPA eGRID2022, as their redistributors have them (see NOTICE).
     for (zone, year, g_per_kwh) in
         [("DE", 2024, 342.06), ("FR", 2024, 44.18), ("US", 2024, 383.55), ("US-CA", 2022, 207.512)]
@@ -59,7 +61,7 @@ fn figures_are_the_published_ones() {
 }
 
 #[test]
-fn a_shared_code_is_the_countrys_and_says_so() {
+fn shared_code_is_the_countrys_and_the_note_names_the_state() {
     let canada = lookup("CA").unwrap();
     assert_eq!(canada.zone, "CA");
     let note = canada.note.unwrap();
@@ -110,7 +112,7 @@ fn the_default_is_flagged() {
 }
 
 #[test]
-fn a_constant_wins_as_given_or_is_refused() {
+fn constant_is_used_unchanged_or_refused() {
     assert_eq!(constant(0.0).unwrap().g_per_kwh, 0.0);
     assert_eq!(constant(5000.0).unwrap().zone_source, ZoneSource::Constant);
     for wrong in [-1.0, 5000.1, f64::NAN, f64::INFINITY] {
@@ -215,7 +217,7 @@ proptest! {
 }
 
 #[test]
-fn k16_a_country_that_replaces_a_region_and_the_world_that_replaces_a_zone_say_so() {
+fn k16_country_that_replaces_a_region_and_world_that_replaces_a_zone_are_noted() {
     let around = |zone: &str| {
         let found = eco2_grid::lookup_or_around(zone);
         (found.zone, found.zone_source.as_str(), found.note.unwrap_or_default())
@@ -243,7 +245,7 @@ fn k16_a_value_more_than_five_years_old_gets_a_notice() {
     assert_eq!(eco2_grid::constant(5.0).unwrap().age_notice(2030), None);
 }
 
-/// What `sha256sum` says of a file of this crate.
+/// The output of `sha256sum` for a file of this crate.
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 fn sha256sum(file: &str) -> String {
     let ran = std::process::Command::new("sha256sum").arg(format!("{}/{file}", env!("CARGO_MANIFEST_DIR"))).output();

@@ -1,4 +1,6 @@
-//! One way from energy to grams and money: pricing again by the same terms gives the same figures, and so does merging.
+//! Pricing, pricing again and merging: the same terms give the same emissions and cost.
+//!
+//! The prefix `k09_` of test names refers to docs/acceptance.md.
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
@@ -13,14 +15,14 @@ use proptest::prelude::*;
 
 const MINUTE_NS: u64 = 60_000_000_000;
 const HOUR_NS: u64 = 60 * MINUTE_NS;
-/// Every run of these tests lasts so long, from half past noon on.
+/// Duration of every run of these tests, which starts at 12:30.
 const LASTED_NS: u64 = 4 * HOUR_NS;
 
 fn when() -> When {
     When::new("2026-03-01T12:30:00Z".parse().unwrap(), LASTED_NS)
 }
 
-/// Energy at each quarter of an hour, with bounds; what lies between them is not asked for.
+/// Cumulative energy at each quarter of an hour, with bounds.
 #[derive(Debug, Clone)]
 struct Levels(Vec<Bounded<u64>>);
 
@@ -49,9 +51,9 @@ fn levels() -> impl Strategy<Value = Levels> {
     })
 }
 
-/// How intensities are asked for, and money.
+/// The terms of a generated run.
 #[derive(Debug, Clone)]
-struct Asked {
+struct PriceCase {
     by_series: bool,
     by_tariff: bool,
     intensities: Vec<f64>,
@@ -59,14 +61,14 @@ struct Asked {
     pue: f64,
 }
 
-fn asked() -> impl Strategy<Value = Asked> {
+fn price_case() -> impl Strategy<Value = PriceCase> {
     let figures = |range| prop::collection::vec(range, 6);
     (any::<bool>(), any::<bool>(), figures(0.0..2000.0_f64), figures(-1.0..2.0_f64), 1.0..2.0_f64).prop_map(
-        |(by_series, by_tariff, intensities, prices, pue)| Asked { by_series, by_tariff, intensities, prices, pue },
+        |(by_series, by_tariff, intensities, prices, pue)| PriceCase { by_series, by_tariff, intensities, prices, pue },
     )
 }
 
-/// Figures of the hours from noon on.
+/// A file with values for the hours from noon on.
 fn file(folder: &Path, column: &str, figures: &[f64]) -> std::path::PathBuf {
     let rows = figures.iter().zip(12..).map(|(figure, hour)| format!("2026-03-01T{hour:02}:00Z,{figure}\n"));
     let path = folder.join(format!("{column}.csv"));
@@ -74,13 +76,13 @@ fn file(folder: &Path, column: &str, figures: &[f64]) -> std::path::PathBuf {
     path
 }
 
-fn request(asked: &Asked, folder: &Path) -> PriceRequest {
+fn request(case: &PriceCase, folder: &Path) -> PriceRequest {
     PriceRequest {
-        g_per_kwh: (!asked.by_series).then_some(asked.intensities[0]),
-        series: asked.by_series.then(|| file(folder, "gco2e_per_kwh", &asked.intensities)),
-        price_per_kwh: (!asked.by_tariff).then_some(asked.prices[0].abs()),
-        tariff: asked.by_tariff.then(|| file(folder, "price_per_kwh", &asked.prices)),
-        pue: Some(asked.pue),
+        g_per_kwh: (!case.by_series).then_some(case.intensities[0]),
+        series: case.by_series.then(|| file(folder, "gco2e_per_kwh", &case.intensities)),
+        price_per_kwh: (!case.by_tariff).then_some(case.prices[0].abs()),
+        tariff: case.by_tariff.then(|| file(folder, "price_per_kwh", &case.prices)),
+        pue: Some(case.pue),
         wue: Some(1.8),
         carbon_price: Some(80.0),
         ..PriceRequest::default()
@@ -133,26 +135,26 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
-    fn k09_pricing_again_by_the_same_terms_gives_the_same_figures_to_the_bit(asked in asked(), levels in levels()) {
+    fn k09_pricing_again_by_the_same_terms_gives_the_same_figures_to_the_bit(case in price_case(), levels in levels()) {
         let folder = tempfile::tempdir().unwrap();
-        let request = request(&asked, folder.path());
+        let request = request(&case, folder.path());
         let pricing = resolved(&request);
         let (energy, carbon) = priced(&pricing, &levels);
         prop_assert_eq!(again(&pricing, &levels, &energy, &carbon), (energy.clone(), carbon.clone()));
         // Asked for nothing, or for the PUE that it has: nothing changes.
         let nothing = resolved(&PriceRequest::default());
         prop_assert_eq!(again(&nothing, &levels, &energy, &carbon), (energy.clone(), carbon.clone()));
-        let same_pue = resolved(&PriceRequest { pue: Some(asked.pue), ..PriceRequest::default() });
+        let same_pue = resolved(&PriceRequest { pue: Some(case.pue), ..PriceRequest::default() });
         prop_assert_eq!(again(&same_pue, &levels, &energy, &carbon), (energy.clone(), carbon.clone()));
         prop_assert_eq!(recompute(&carbon.segments), carbon.grams.unwrap());
     }
 
     #[test]
     fn k09_another_pue_alone_scales_all_but_the_computers_own_water(
-        asked in asked(), levels in levels(), pue in 1.0..2.0_f64,
+        case in price_case(), levels in levels(), pue in 1.0..2.0_f64,
     ) {
         let folder = tempfile::tempdir().unwrap();
-        let request = request(&asked, folder.path());
+        let request = request(&case, folder.path());
         let (energy, carbon) = priced(&resolved(&request), &levels);
         let alone = resolved(&PriceRequest { pue: Some(pue), ..PriceRequest::default() });
         let (kept_energy, kept) = again(&alone, &levels, &energy, &carbon);
@@ -171,14 +173,14 @@ proptest! {
 
     #[test]
     fn k09_what_is_merged_after_pricing_is_what_its_parts_come_to(
-        asked in prop::collection::vec((asked(), levels()), 1..4),
+        cases in prop::collection::vec((price_case(), levels()), 1..4),
     ) {
         let folder = tempfile::tempdir().unwrap();
-        let parts: Vec<(Energy, Carbon)> = asked
+        let parts: Vec<(Energy, Carbon)> = cases
             .iter()
-            .map(|(asked, levels)| priced(&resolved(&request(asked, folder.path())), levels))
+            .map(|(case, levels)| priced(&resolved(&request(case, folder.path())), levels))
             .collect();
-        let shares: Vec<EnergyShare<'_>> = asked.iter().zip(&parts).map(|((_, levels), part)| share(levels, part)).collect();
+        let shares: Vec<EnergyShare<'_>> = cases.iter().zip(&parts).map(|((_, levels), part)| share(levels, part)).collect();
         let merged = merge_shares(&shares);
         let sum = |of: fn(&Carbon) -> f64| parts.iter().map(|(_, carbon)| of(carbon)).sum::<f64>();
         let segments: Vec<_> = parts.iter().flat_map(|(_, carbon)| carbon.segments.clone()).collect();

@@ -1,4 +1,6 @@
-//! Providers that ask the network, against a server on the loopback: what they ask, and every way in which it can fail.
+//! Services as providers, against a server on the loopback: their requests, and every kind of fault.
+//!
+//! Prefixes of test names (`f44_`, `k09_`) refer to docs/acceptance.md.
 
 #![cfg(feature = "providers")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot set its stage has failed")]
@@ -66,8 +68,8 @@ fn electricity_maps_is_asked_for_the_past_and_for_now() {
         _ => Answer::status(404),
     });
     let reply = open("electricity-maps", &stub.base).slots(&noon("Germany")).unwrap();
-    let told: Vec<_> = reply.slots().iter().map(|slot| (slot.g_per_kwh, slot.estimated)).collect();
-    assert_eq!(told, [(310.0, false), (320.0, true)]);
+    let values: Vec<_> = reply.slots().iter().map(|slot| (slot.g_per_kwh, slot.estimated)).collect();
+    assert_eq!(values, [(310.0, false), (320.0, true)]);
     let answers: Vec<String> = reply.slots().iter().map(|slot| slot.answer.unwrap().to_string()).collect();
     // Of the latest: printf %s '{"carbonIntensity":320,…}' | sha256sum
     assert_eq!(answers[1], "7a84dad8467a049f4cd4e1886389c07ade80ead64420b2f669c87f43c991f31e");
@@ -95,7 +97,7 @@ fn watttime_logs_in_and_its_pounds_become_grams() {
 }
 
 #[test]
-fn the_keyless_services_are_asked_as_they_want_to_be() {
+fn services_without_a_token_get_the_expected_requests() {
     let neso =
         r#"{"data":[{"from":"2026-03-01T11:30Z","to":"2026-03-01T12:00Z","intensity":{"forecast":1,"actual":2}}]}"#;
     let charts = format!(r#"{{"unix_seconds":[{}],"co2eq":[7.5]}}"#, at("2026-03-01T11:30Z") / 1_000_000_000);
@@ -122,19 +124,19 @@ fn entsoe_is_asked_with_its_token_in_the_query() {
     assert!(line.contains("periodStart=202603011100") && line.contains("periodEnd=202603011300"), "{line}");
 }
 
-/// Asks a service that has that fault; the answer has to come within the limits.
+/// The fault of a service, which must be reported within the limits.
 fn failing(base: &str) -> ProviderFault {
     let started = Instant::now();
     let fault = open("electricity-maps", base).slots(&noon("DE")).unwrap_err();
     // Two attempts of 0.4 s, and much room for a busy machine.
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
-    let told = format!("{fault} {fault:?}");
-    assert!(!told.contains(TOKEN) && !told.contains("127.0.0.1"), "{told}");
+    let shown = format!("{fault} {fault:?}");
+    assert!(!shown.contains(TOKEN) && !shown.contains("127.0.0.1"), "{shown}");
     fault
 }
 
 #[test]
-fn f44_every_fault_of_a_provider_is_told_apart_within_its_time() {
+fn f44_every_fault_of_a_provider_is_distinguished_in_time() {
     let redirect = Answer::Http(302, "location: https://example.org/\r\n", String::new());
     let often = Answer::Http(429, "retry-after: 120\r\n", String::new());
     let faults = [
@@ -155,8 +157,8 @@ fn f44_every_fault_of_a_provider_is_told_apart_within_its_time() {
         ),
     ];
     for (answer, expected) in faults {
-        let told = format!("{answer:.80?}");
-        assert_eq!(failing(&Stub::always(answer).base), expected, "{told}");
+        let shown = format!("{answer:.80?}");
+        assert_eq!(failing(&Stub::always(answer).base), expected, "{shown}");
     }
     assert!(matches!(
         failing(&Stub::always(Answer::Noise).base),
@@ -181,7 +183,7 @@ fn f44_a_passing_fault_is_retried_and_another_is_not() {
 }
 
 #[test]
-fn f44_the_table_stands_in_and_is_flagged() {
+fn f44_table_replaces_a_failed_provider_and_is_flagged() {
     let stub = Stub::always(Answer::status(500));
     let table = Fixed::table(lookup("DE").unwrap());
     let chain = ProviderChain::new(vec![Arc::new(open("electricity-maps", &stub.base)), Arc::new(table)]);
@@ -220,8 +222,8 @@ fn the_hour_that_comes_twice_is_two_hours() {
     let now_ns = at("2026-10-25T03:00Z");
     let wanted = IntensityQuery { zone: "DE", from_ns: at("2026-10-24T23:00Z"), to_ns: now_ns, now_ns };
     let reply = open("electricity-maps", &stub.base).slots(&wanted).unwrap();
-    let told: Vec<f64> = reply.slots().iter().map(|slot| slot.g_per_kwh).collect();
-    assert_eq!(told, [1.0, 2.0, 3.0, 4.0]);
+    let values: Vec<f64> = reply.slots().iter().map(|slot| slot.g_per_kwh).collect();
+    assert_eq!(values, [1.0, 2.0, 3.0, 4.0]);
     assert!(
         reply
             .slots()
@@ -231,7 +233,7 @@ fn the_hour_that_comes_twice_is_two_hours() {
 }
 
 #[test]
-fn a_cloud_says_where_it_is_only_when_asked() {
+fn cloud_region_is_found_from_the_metadata_service() {
     let region = |path: &'static str, body: &'static str| {
         Stub::new(move |line| if line.contains(path) { Answer::ok(body) } else { Answer::status(404) })
     };

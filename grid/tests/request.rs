@@ -1,4 +1,6 @@
-//! Requests for plans as JSON: the same answers as the arithmetic gives, and every mistake by its key.
+//! Requests for plans as JSON: the answers, and an error with the key for every mistake.
+//!
+//! The prefix `d17_` of a test name refers to docs/acceptance.md.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot set its stage has failed")]
 
@@ -53,17 +55,17 @@ fn what_was_assumed_is_noted() {
 fn d17_a_request_without_a_series_is_refused_and_a_gap_is_never_bridged() {
     for text in [r#"{"duration": 1, "within": 2}"#, r#"{"duration": 1, "within": 2, "series": null}"#] {
         let error = PlanRequest::from_json(text).unwrap_err();
-        assert!(error.is_of_the_request() && error.to_string().contains("no curve is made up"), "{error}");
+        assert!(error.is_of_the_request() && error.to_string().contains("no intensities are invented"), "{error}");
     }
     let around = request(json!({"duration": 1, "within": 4, "power": 1})).unwrap().answer().unwrap();
-    assert_eq!(around.notes, [PlanNote::Unknown(60)], "the unknown hour does not refuse what fits beside it");
+    assert_eq!(around.notes, [PlanNote::Unknown(60)], "a job that fits into the known hours is planned");
     let gap = request(json!({"duration": 4, "within": 4, "power": 1})).unwrap().answer().unwrap_err();
     assert!(!gap.is_of_the_request());
     assert!(gap.to_string().contains("points[3]") && gap.to_string().contains("no intensity is known"), "{gap}");
 }
 
 #[test]
-fn mistakes_are_told_by_their_key() {
+fn every_mistake_is_reported_with_its_key() {
     let cases = [
         (json!({"durations": 1}), "durations"),
         (json!({"duration": 1}), "duration and within"),

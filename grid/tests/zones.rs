@@ -1,4 +1,6 @@
-//! Cloud regions, places without a figure, and mixes, seen from outside.
+//! Cloud regions, places without a value, and mixes by the public API.
+//!
+//! Prefixes of test names (`d12_`, `d14_`) refer to docs/acceptance.md.
 
 use eco2_grid::{Pue, ZoneError, cloud_region, cloud_regions, lookup, mix, price, zones};
 
@@ -18,7 +20,7 @@ fn a_region_is_found_by_every_spelling() {
 }
 
 #[test]
-fn d14_every_region_has_a_dated_and_cited_figure_and_says_whose() {
+fn d14_every_region_has_a_dated_and_cited_value_with_its_owner() {
     for region in cloud_regions() {
         let found = lookup(&region.code()).unwrap_or_else(|error| panic!("{}: {error}", region.code()));
         assert!(found.year.is_some() && found.kind.is_some() && !found.source.is_empty() && !found.licence.is_empty());

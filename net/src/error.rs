@@ -1,4 +1,4 @@
-//! Why a request has no answer. No error contains text from the other side, an address or a secret.
+//! The errors of requests. No message contains text from the other side, an address or a secret.
 
 use std::time::Duration;
 

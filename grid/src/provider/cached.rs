@@ -1,9 +1,9 @@
-//! A cache before a provider: fresh until the end of the slot it was asked in, one question at a time, stale rather than
-//! nothing, and counted as it was.
+//! The cache of a service's answers, in memory and on disk (`eco2 grid --provider -v` prints its hits and misses).
 //!
-//! Figures of the past do not change: what was measured is kept. A forecast is fresh until the slot in which it was made
-//! is over. When the provider has no answer, what is known of that time is used; after its end the last figure is, for up
-//! to six hours and marked as an estimate. [`Reply::stale`] then says why.
+//! Measured values do not change and are kept. A forecast is *fresh* until the end of the slot in which it was made. If the
+//! provider has no answer, the known values of that time are used. After the last of them, its value is used for up to six
+//! hours and marked as an estimate. [`Reply::stale`] then holds the reason. Only one thread asks about a zone at a time; the
+//! others wait for its answer.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,16 +14,16 @@ use eco2_net::{Breaker, NetError};
 use super::disk::{AskedPeriod, CachedSlots};
 use super::{CacheCounts, DiskCache, IntensityOrigin, IntensityQuery, IntensitySlot, Provider, ProviderFault, Reply};
 
-/// For so long the last known figure stands in for what comes after it, nanoseconds.
+/// Time for which the last known value replaces unknown later ones, nanoseconds: six hours.
 const LAST_KNOWN_NS: i64 = 6 * 3_600_000_000_000;
-/// How long an answer is fresh that ends before now, nanoseconds: the service lags behind.
+/// Time for which an answer is fresh that ends before now, because the service lags behind, nanoseconds: five minutes.
 const LAGGING_NS: i64 = 300_000_000_000;
-/// Slots kept for a question: a year of five minutes.
+/// Maximum number of slots that are kept per zone: a year of five minutes.
 const MOST_SLOTS: usize = 106_000;
-/// Stretches remembered as asked about.
+/// Maximum number of remembered queries per zone.
 const MOST_ASKED: usize = 64;
 
-/// A provider with a cache before it.
+/// A provider with a cache.
 pub struct Cached<P> {
     inner: P,
     disk: Option<DiskCache>,
@@ -37,7 +37,7 @@ pub struct Cached<P> {
     failed: AtomicU64,
 }
 
-/// What is known of one zone. Whoever holds its lock asks; the others wait for the answer.
+/// The known values of one zone. The thread that holds its lock asks the provider; the others wait for the answer.
 #[derive(Default)]
 struct ZoneCache {
     loaded: bool,
@@ -45,8 +45,8 @@ struct ZoneCache {
 }
 
 impl<P: Provider> Cached<P> {
-    /// A cache before `inner`; `about` is what is said of figures that come from the cache, and `place` tells the same
-    /// provider at two addresses apart.
+    /// A cache for `inner`. `about` is the origin of the cached values. `place` distinguishes the same provider at two
+    /// addresses.
     pub(super) fn new(inner: P, about: IntensityOrigin, place: &str, disk: Option<DiskCache>) -> Self {
         let key = format!("{} {place}", inner.name());
         Self {
@@ -63,8 +63,8 @@ impl<P: Provider> Cached<P> {
         }
     }
 
-    fn so_far(&self) -> CacheCounts {
-        // Relaxed: figures for people.
+    fn cache_counts(&self) -> CacheCounts {
+        // Relaxed, because the counts are only displayed.
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         CacheCounts {
             hits: count(&self.hits),
@@ -83,9 +83,9 @@ impl<P: Provider> Cached<P> {
             Some(fault) => lock(&self.breaker).failure(fault.clone(), fault.outage(), wanted.now_ns),
             None => lock(&self.breaker).success(),
         }
-        known.kept.take(answer?.slots(), &wider);
+        known.kept.insert(answer?.slots(), &wider);
         if let Some(disk) = &self.disk {
-            // A cache that cannot be written costs the cache.
+            // A cache that cannot be written is no reason to fail.
             drop(disk.store(key, &known.kept));
         }
         Ok(self.reply(known.kept.within(wanted)))
@@ -95,7 +95,7 @@ impl<P: Provider> Cached<P> {
         Reply::new(self.about.clone(), slots)
     }
 
-    /// What is known in spite of the fault.
+    /// The known values in spite of a fault.
     fn stale(
         &self,
         known: &ZoneCache,
@@ -120,7 +120,7 @@ impl<P: Provider> Provider for Cached<P> {
     }
 
     fn counts(&self) -> Option<CacheCounts> {
-        Some(self.so_far())
+        Some(self.cache_counts())
     }
 
     fn slots(&self, wanted: &IntensityQuery<'_>) -> Result<Reply, ProviderFault> {
@@ -146,7 +146,7 @@ impl<P: Provider> Provider for Cached<P> {
 }
 
 impl CachedSlots {
-    /// Whether the answer is known: all of it measured, or asked for so lately that asking again tells nothing new.
+    /// Whether the query can be answered from the cache: all of it is measured, or an answer to it is still fresh.
     fn is_fresh(&self, wanted: &IntensityQuery<'_>) -> bool {
         let from_ns = self.measured_from(wanted);
         let fresh = |asked: &AskedPeriod| {
@@ -155,7 +155,7 @@ impl CachedSlots {
         from_ns >= wanted.to_ns || self.asked.iter().any(fresh)
     }
 
-    /// Up to where everything is known for good.
+    /// The end of the measured values at the start of the period.
     fn measured_from(&self, wanted: &IntensityQuery<'_>) -> i64 {
         let first = self.slots.partition_point(|slot| slot.to_ns <= wanted.from_ns);
         let mut reached_ns = wanted.from_ns;
@@ -186,8 +186,8 @@ impl CachedSlots {
         slots
     }
 
-    /// Newer figures take the place of older ones.
-    fn take(&mut self, fresh: &[IntensitySlot], wanted: &IntensityQuery<'_>) {
+    /// Adds the slots of an answer; they replace older ones.
+    fn insert(&mut self, fresh: &[IntensitySlot], wanted: &IntensityQuery<'_>) {
         let covered =
             |slot: &IntensitySlot| fresh.iter().any(|new| new.from_ns < slot.to_ns && new.to_ns > slot.from_ns);
         let (first, last) = (fresh.first().map_or(0, |slot| slot.from_ns), fresh.last().map_or(0, |slot| slot.to_ns));
@@ -206,13 +206,13 @@ impl CachedSlots {
     }
 }
 
-/// An answer that just holds nothing does not mean that the provider is in trouble.
+/// Whether a fault counts for the circuit breaker. An answer without values does not.
 fn is_trouble(fault: &ProviderFault) -> bool {
     !matches!(fault, ProviderFault::NoFigure | ProviderFault::Zone { .. } | ProviderFault::Net(NetError::Secret(_)))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic while it was held has left plain data behind.
+    // A panic of another thread leaves only plain data behind the lock.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -222,7 +222,7 @@ mod tests {
 
     const HOUR: i64 = 3_600_000_000_000;
 
-    /// Hourly slots of 100, 101, … g/kWh from hour 0; what is after `now` is a forecast.
+    /// Hourly slots of 100, 101, … g/kWh from hour 0; slots after `now` are forecasts.
     struct HourlyProvider {
         calls: AtomicU64,
         fault: Mutex<Option<ProviderFault>>,
@@ -238,7 +238,7 @@ mod tests {
             if let Some(fault) = lock(&self.fault).clone() {
                 return Err(fault);
             }
-            // Slow enough that others come meanwhile.
+            // Slow enough for other threads to ask meanwhile.
             std::thread::yield_now();
             let hours = wanted.from_ns.div_euclid(HOUR)..(wanted.to_ns + HOUR - 1).div_euclid(HOUR);
             let slot = |hour: i64| IntensitySlot {
@@ -267,18 +267,18 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_fresh_until_the_end_of_the_slot_it_was_asked_in() {
+    fn answer_is_fresh_until_the_end_of_the_slot_of_its_query() {
         let (cache, hours) = cached(None);
         let calls = || hours.calls.load(Ordering::Relaxed);
         assert_eq!(figures(&cache.slots(&wanted(1, 4, HOUR + 1)).unwrap()), [101.0, 102.0, 103.0]);
         cache.slots(&wanted(2, 4, 2 * HOUR - 1)).unwrap();
-        assert_eq!((calls(), cache.so_far()), (1, CacheCounts { hits: 1, misses: 1, ..CacheCounts::default() }));
+        assert_eq!((calls(), cache.cache_counts()), (1, CacheCounts { hits: 1, misses: 1, ..CacheCounts::default() }));
         cache.slots(&wanted(2, 4, 2 * HOUR)).unwrap();
-        assert_eq!((calls(), cache.so_far()), (2, CacheCounts { hits: 1, misses: 2, ..CacheCounts::default() }));
+        assert_eq!((calls(), cache.cache_counts()), (2, CacheCounts { hits: 1, misses: 2, ..CacheCounts::default() }));
     }
 
     #[test]
-    fn what_was_measured_is_never_asked_again() {
+    fn measured_values_are_never_asked_again() {
         let (cache, hours) = cached(None);
         cache.slots(&wanted(1, 4, 4 * HOUR)).unwrap();
         for now in [4, 5, 5000] {
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn f44_in_trouble_what_is_known_is_used_and_said_to_be_stale() {
+    fn f44_known_values_are_used_in_case_of_a_fault_and_marked_stale() {
         let (cache, hours) = cached(None);
         cache.slots(&wanted(1, 3, 3 * HOUR)).unwrap();
         *lock(&hours.fault) = Some(ProviderFault::Net(NetError::Status(500)));
@@ -300,11 +300,11 @@ mod tests {
         assert!(last.estimated && !reply.slots()[0].estimated);
         assert_eq!(cache.slots(&wanted(20, 21, 12 * HOUR)).unwrap_err(), ProviderFault::Net(NetError::Status(500)));
         let counts = CacheCounts { hits: 0, misses: 1, stale: 1, failed: 1 };
-        assert_eq!(cache.so_far(), counts);
+        assert_eq!(cache.cache_counts(), counts);
     }
 
     #[test]
-    fn f44_who_fails_again_and_again_is_left_alone() {
+    fn f44_provider_that_fails_repeatedly_is_not_asked_for_a_while() {
         let (cache, hours) = cached(None);
         *lock(&hours.fault) = Some(ProviderFault::Net(NetError::Timeout));
         for _ in 0..10 {
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn many_that_ask_at_once_ask_once() {
+    fn concurrent_queries_ask_the_provider_once() {
         let (cache, hours) = cached(None);
         std::thread::scope(|scope| {
             for _ in 0..16 {
@@ -323,21 +323,21 @@ mod tests {
             }
         });
         assert_eq!(hours.calls.load(Ordering::Relaxed), 1);
-        assert_eq!(cache.so_far(), CacheCounts { hits: 15, misses: 1, ..CacheCounts::default() });
+        assert_eq!(cache.cache_counts(), CacheCounts { hits: 15, misses: 1, ..CacheCounts::default() });
     }
 
     #[test]
-    fn what_is_on_disk_is_a_hit_for_the_next_process() {
+    fn answer_on_disk_is_a_hit_for_the_next_process() {
         let folder = tempfile::tempdir().unwrap();
         let (first, _) = cached(Some(DiskCache::new(folder.path())));
         first.slots(&wanted(1, 4, 4 * HOUR)).unwrap();
         let (second, hours) = cached(Some(DiskCache::new(folder.path())));
         assert_eq!(figures(&second.slots(&wanted(1, 4, 9 * HOUR)).unwrap()), [101.0, 102.0, 103.0]);
-        assert_eq!((hours.calls.load(Ordering::Relaxed), second.so_far().hits), (0, 1));
+        assert_eq!((hours.calls.load(Ordering::Relaxed), second.cache_counts().hits), (0, 1));
     }
 
     #[test]
-    fn an_answer_without_a_figure_is_no_trouble_and_no_zero() {
+    fn answer_without_values_leaves_the_breaker_closed() {
         let (cache, hours) = cached(None);
         *lock(&hours.fault) = Some(ProviderFault::NoFigure);
         for _ in 0..5 {

@@ -1,4 +1,5 @@
-//! Several providers, the best first: what one does not know, the next is asked for, and who said what is kept.
+//! Several providers in the order in which the options name them: the next one is asked for the times that the one before does
+//! not know, and every part of the result names its provider.
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ pub struct ProviderChain {
     providers: Vec<Arc<dyn Provider>>,
 }
 
-/// A part of the time and who covered it.
+/// A part of a period, and the provider that covered it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IntensityPart {
     /// Start, nanoseconds since 1970 UTC.
@@ -20,40 +21,51 @@ pub struct IntensityPart {
     pub to_ns: i64,
     /// Grams CO2e per kilowatt-hour.
     pub g_per_kwh: f64,
-    /// Whether it is an estimate, a forecast, or stands in for a provider that had no answer.
+    /// Whether it is an estimate, a forecast, or a fallback.
     pub estimated: bool,
     /// Name of the provider.
     pub provider: String,
-    /// SHA-256 of the answer that the figure is from; `None`: nobody was asked.
+    /// SHA-256 of the answer that contains the value; `None` if no service was asked.
     pub answer: Option<Sha256>,
-    /// Whether a provider before it was asked in vain.
+    /// Whether a provider before it in the chain had no value.
     pub fallback: bool,
-    /// Where the figure comes from.
+    /// Origin of the value.
     pub about: Arc<IntensityOrigin>,
 }
 
-/// How a stretch of time is covered.
+/// The intensities over a period.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Coverage {
-    /// Parts in the order of time that do not overlap. What nobody knows is in none.
+    /// Parts sorted by time that do not overlap. Times that no provider knows are in none of them.
     pub parts: Vec<IntensityPart>,
-    /// Who had no answer, or no fresh one, and why.
+    /// Providers without an answer, or without a fresh one, with the reason.
     pub faults: Vec<(String, ProviderFault)>,
-    /// How often the caches of those who were asked answered so far.
+    /// Hits and misses of the caches of the providers that were asked.
     pub caches: Vec<(String, CacheCounts)>,
 }
 
-/// A stretch that nobody has covered yet.
+/// Start and end of a period that no provider has covered yet.
 type Uncovered = (i64, i64);
 
 impl ProviderChain {
-    /// Providers, the best first.
+    /// A chain of providers that are asked in this order.
     #[must_use]
     pub fn new(providers: Vec<Arc<dyn Provider>>) -> Self {
         Self { providers }
     }
 
-    /// Asks one after the other until all of the time is covered.
+    /// Asks one provider after the other until all of the period is covered.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use eco2_grid::constant;
+    /// use eco2_grid::provider::{Fixed, IntensityQuery, ProviderChain};
+    ///
+    /// let chain = ProviderChain::new(vec![Arc::new(Fixed::constant(constant(100.0)?))]);
+    /// let coverage = chain.cover(&IntensityQuery { zone: "DE", from_ns: 0, to_ns: 3_600_000_000_000, now_ns: 0 });
+    /// assert_eq!((coverage.parts[0].g_per_kwh, coverage.parts[0].provider.as_str()), (100.0, "constant"));
+    /// # Ok::<(), eco2_grid::RangeError>(())
+    /// ```
     #[must_use]
     pub fn cover(&self, wanted: &IntensityQuery<'_>) -> Coverage {
         let mut coverage = Coverage::default();
@@ -88,7 +100,7 @@ struct PartSource<'a> {
 }
 
 impl PartSource<'_> {
-    /// Takes what the slots cover out of the open stretches and returns the rest. Both are in the order of time.
+    /// Adds a part for everything that the slots cover of the open periods, and returns the rest. All are sorted by time.
     fn cover(&self, open: Vec<Uncovered>, slots: &[IntensitySlot], parts: &mut Vec<IntensityPart>) -> Vec<Uncovered> {
         let mut rest = Vec::new();
         for (mut from_ns, to_ns) in open {
@@ -122,7 +134,7 @@ impl PartSource<'_> {
     }
 }
 
-/// Neighbours that say the same become one.
+/// Joins adjacent parts that are equal except for their times.
 fn joined(parts: Vec<IntensityPart>) -> Vec<IntensityPart> {
     let mut all: Vec<IntensityPart> = Vec::with_capacity(parts.len());
     for part in parts {
@@ -181,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_does_not_know_the_next_is_asked_for() {
+    fn next_provider_covers_the_times_that_the_one_before_does_not_know() {
         let first = ScriptedProvider("a", Ok(vec![(10, 20, 1.0), (20, 30, 1.0), (40, 50, 2.0)]));
         let chain = chain(first, ScriptedProvider("b", Ok(vec![(5, 35, 3.0)])));
         let parts = [
@@ -198,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn f44_a_provider_that_fails_is_named_and_the_fallback_flagged() {
+    fn f44_provider_that_fails_is_named_and_the_fallback_flagged() {
         let chain = chain(
             ScriptedProvider("a", Err(ProviderFault::Net(NetError::Refused(401)))),
             ScriptedProvider("b", Err(ProviderFault::Net(NetError::Timeout))),

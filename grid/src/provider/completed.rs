@@ -1,4 +1,4 @@
-//! All of a stretch of time in intensities of one kind, so that no sum mixes kinds.
+//! Completes the intensities over a run: all of its time, in values of one kind, so that no sum mixes kinds.
 
 use std::sync::Arc;
 
@@ -6,20 +6,20 @@ use super::{Coverage, IntensityOrigin, IntensityPart, ProviderFault};
 use crate::{Intensity, IntensityKind};
 
 impl Coverage {
-    /// The same for all of `from_ns` to `to_ns`, in intensities of one kind: that of the best provider that knows any of it
-    /// and states what its values count. A kind that is not stated goes with any other.
+    /// The intensities over all of `from_ns` to `to_ns` in values of one kind: the kind of the first provider in the chain that
+    /// has a value and states a kind. A value without a stated kind is compatible with any kind.
     ///
-    /// Parts of other kinds are left out and named in the faults. What is not covered is filled by `table`, the zone's
-    /// yearly average, where that is of the same kind; else the nearest known value is extended, the one before first.
-    /// Both are flagged as estimated fallbacks.
+    /// Parts of other kinds are left out and named in the faults. Uncovered times get the value of `table`, the yearly average
+    /// of the zone, if it has the same kind. Otherwise the nearest known value is extended, preferably the one before. Both are
+    /// flagged as estimated fallbacks.
     #[must_use]
     pub fn completed(mut self, from_ns: i64, to_ns: i64, table: &Intensity) -> Self {
-        let (known, used) = self.of_one_kind(from_ns, to_ns);
+        let (known, used) = self.keep_one_kind(from_ns, to_ns);
         let fill =
             |from_ns: i64, to_ns: i64, before: Option<&IntensityPart>, after: Option<&IntensityPart>| match before
                 .or(after)
             {
-                Some(nearest) if !goes_with(table.kind, used) => {
+                Some(nearest) if !is_compatible(table.kind, used) => {
                     IntensityPart { from_ns, to_ns, estimated: true, fallback: true, ..nearest.clone() }
                 }
                 _ => table_part(table, from_ns, to_ns),
@@ -40,8 +40,8 @@ impl Coverage {
         self
     }
 
-    /// Parts within a stretch of time that do not overlap, of the kind of the best provider that states one, and that kind.
-    fn of_one_kind(&mut self, from_ns: i64, to_ns: i64) -> (Vec<IntensityPart>, Option<IntensityKind>) {
+    /// The parts within a period that do not overlap and have one kind, and that kind.
+    fn keep_one_kind(&mut self, from_ns: i64, to_ns: i64) -> (Vec<IntensityPart>, Option<IntensityKind>) {
         let mut inside: Vec<IntensityPart> = Vec::with_capacity(self.parts.len());
         let mut reached_ns = from_ns;
         for part in self.parts.drain(..) {
@@ -57,7 +57,7 @@ impl Coverage {
         let used = stated(false).or_else(|| stated(true));
         let mut other: Vec<(String, Option<IntensityKind>)> = Vec::new();
         inside.retain(|part| {
-            let stays = goes_with(part.about.kind, used);
+            let stays = is_compatible(part.about.kind, used);
             let named = (part.provider.clone(), part.about.kind);
             if !stays && !other.contains(&named) {
                 other.push(named);
@@ -70,13 +70,12 @@ impl Coverage {
     }
 }
 
-/// Whether values of a kind may be added to those of the kind that is used. Of one that is not stated nothing is known to
-/// the contrary.
-fn goes_with(kind: Option<IntensityKind>, used: Option<IntensityKind>) -> bool {
+/// Whether values of a kind may be added to those of the kind that is used. An unstated kind is compatible with any.
+fn is_compatible(kind: Option<IntensityKind>, used: Option<IntensityKind>) -> bool {
     kind.is_none() || used.is_none() || kind == used
 }
 
-/// The yearly average in place of what no provider knows.
+/// A part with the yearly average, for a time that no provider knows.
 fn table_part(table: &Intensity, from_ns: i64, to_ns: i64) -> IntensityPart {
     let (g_per_kwh, about) = (table.g_per_kwh, Arc::new(IntensityOrigin::from(table)));
     let provider = super::TABLE.to_owned();
@@ -104,7 +103,7 @@ mod tests {
         Coverage { parts, ..Coverage::default() }.completed(0, 100, &lookup("DE").unwrap())
     }
 
-    fn told(coverage: &Coverage) -> Vec<(i64, i64, f64, bool)> {
+    fn values(coverage: &Coverage) -> Vec<(i64, i64, f64, bool)> {
         coverage.parts.iter().map(|part| (part.from_ns, part.to_ns, part.g_per_kwh, part.fallback)).collect()
     }
 
@@ -112,7 +111,7 @@ mod tests {
     const TABLE: Option<IntensityKind> = Some(IntensityKind::LifecycleAverageProduction);
 
     #[test]
-    fn k09_what_a_direct_provider_does_not_know_is_extended_from_its_own_values() {
+    fn k09_gap_of_a_direct_provider_is_filled_with_its_own_values() {
         let covered = completed(vec![part("first", DIRECT, (10, 40), 188.0), part("first", DIRECT, (60, 70), 198.0)]);
         let expected = [
             (0, 10, 188.0, true),
@@ -121,26 +120,26 @@ mod tests {
             (60, 70, 198.0, false),
             (70, 100, 198.0, true),
         ];
-        assert_eq!(told(&covered), expected);
+        assert_eq!(values(&covered), expected);
         assert!(covered.parts.iter().all(|part| part.about.kind == DIRECT && part.estimated == part.fallback));
         // A kind that is not stated does not decide: the second provider's does, and the table is of another one.
         let unstated = completed(vec![part("first", None, (0, 50), 7.0), part("second", DIRECT, (50, 80), 9.0)]);
-        assert_eq!(told(&unstated), [(0, 50, 7.0, false), (50, 80, 9.0, true), (80, 100, 9.0, true)]);
+        assert_eq!(values(&unstated), [(0, 50, 7.0, false), (50, 80, 9.0, true), (80, 100, 9.0, true)]);
         let alone = completed(vec![part("first", None, (0, 50), 7.0)]);
-        assert_eq!(told(&alone), [(0, 50, 7.0, false), (50, 100, 342.06, true)]);
+        assert_eq!(values(&alone), [(0, 50, 7.0, false), (50, 100, 342.06, true)]);
     }
 
     #[test]
-    fn k09_the_table_fills_gaps_of_its_own_kind_and_all_where_nobody_knows_anything() {
+    fn k09_table_fills_gaps_of_its_own_kind_and_all_of_an_unknown_period() {
         let covered = completed(vec![part("first", TABLE, (0, 50), 7.0)]);
-        assert_eq!(told(&covered), [(0, 50, 7.0, false), (50, 100, 342.06, true)]);
-        assert_eq!(told(&completed(Vec::new())), [(0, 100, 342.06, true)]);
+        assert_eq!(values(&covered), [(0, 50, 7.0, false), (50, 100, 342.06, true)]);
+        assert_eq!(values(&completed(Vec::new())), [(0, 100, 342.06, true)]);
     }
 
     #[test]
-    fn k09_a_second_provider_of_another_kind_is_left_out_and_named() {
+    fn k09_second_provider_of_another_kind_is_left_out_and_named() {
         let covered = completed(vec![part("second", TABLE, (0, 50), 7.0), part("first", DIRECT, (50, 100), 9.0)]);
-        assert_eq!(told(&covered), [(0, 50, 9.0, true), (50, 100, 9.0, false)]);
+        assert_eq!(values(&covered), [(0, 50, 9.0, true), (50, 100, 9.0, false)]);
         let fault = ProviderFault::OtherKind { kind: TABLE, used: DIRECT };
         assert!(fault.to_string().contains("lifecycle-average-production"), "{fault}");
         assert_eq!(covered.faults, [("second".to_owned(), fault)]);

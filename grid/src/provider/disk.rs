@@ -1,4 +1,5 @@
-//! The cache on disk: one file a question, mode 0600, replaced as a whole. A file that is damaged is none.
+//! The cache of services' answers on disk, `~/.cache/eco2/intensity`: one file with mode 0600 per provider and zone, replaced as
+//! a whole. A damaged file is ignored.
 
 use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -12,27 +13,27 @@ use serde::{Deserialize, Serialize};
 use super::IntensitySlot;
 use crate::Sha256;
 
-/// The file's form.
+/// Schema of the file.
 const SCHEMA: &str = "eco2.intensity-cache/1";
 /// Longer files are not read, bytes.
 const MAX_BYTES: u64 = 8 << 20;
 
 static FILES: AtomicU64 = AtomicU64::new(0);
 
-/// A folder of answers.
+/// A folder of cached answers.
 #[derive(Debug, Clone)]
 pub struct DiskCache {
     folder: PathBuf,
 }
 
-/// What is kept of a question.
+/// The cached values of one provider and zone.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct CachedSlots {
     pub(crate) slots: Vec<IntensitySlot>,
     pub(crate) asked: Vec<AskedPeriod>,
 }
 
-/// A stretch of time that was asked about, and until when the answer is fresh; nanoseconds since 1970 UTC.
+/// A period that was asked about, and the time until which the answer is fresh; nanoseconds since 1970 UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct AskedPeriod {
     pub(crate) from_ns: i64,
@@ -43,26 +44,27 @@ pub(crate) struct AskedPeriod {
 #[derive(Serialize, Deserialize)]
 struct CacheFile {
     schema: String,
-    /// The whole question: names of files are shorter, and two may share one.
+    /// Provider and zone in full, because names of files are shortened and two keys may share one.
     key: String,
     asked: Vec<AskedPeriod>,
     slots: Vec<(i64, i64, f64, bool, bool)>,
-    /// SHA-256 of the answers that slots are from; absent in files of earlier versions.
+    /// SHA-256 of the answers that the slots are from; absent in files of earlier versions.
     #[serde(default)]
     answers: Vec<String>,
-    /// For each slot the place of its answer in that list.
+    /// For each slot the index of its answer in that list.
     #[serde(default)]
     answer_of: Vec<Option<usize>>,
 }
 
 impl DiskCache {
-    /// A cache in `folder`, which is made when something is written.
+    /// A cache in `folder`, which is created at the first write.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self { folder: folder.into() }
     }
 
-    /// `$XDG_CACHE_HOME/eco2/intensity`, or `~/.cache/eco2/intensity`; `None` where neither variable is an absolute path.
+    /// The cache in `$XDG_CACHE_HOME/eco2/intensity` or `~/.cache/eco2/intensity`; `None` if neither variable is an absolute
+    /// path.
     #[must_use]
     pub fn of_the_user() -> Option<Self> {
         let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
@@ -77,7 +79,7 @@ impl DiskCache {
         (document.schema == SCHEMA && document.key == key).then(|| document.kept())
     }
 
-    /// Writes beside the place and renames: a reader sees the old file or the new one. A failure costs the cache only.
+    /// Writes a new file and renames it, so that a reader sees the old file or the new one. A failure affects only the cache.
     pub(crate) fn store(&self, key: &str, kept: &CachedSlots) -> io::Result<()> {
         let slot = |slot: &IntensitySlot| (slot.from_ns, slot.to_ns, slot.g_per_kwh, slot.estimated, slot.forecast);
         let (answers, answer_of) = answers(&kept.slots);
@@ -94,9 +96,9 @@ impl DiskCache {
         let path = self.path(key);
         // Relaxed: only uniqueness matters.
         let number = FILES.fetch_add(1, Ordering::Relaxed);
-        let beside = path.with_extension(format!("{}-{number}.new", std::process::id()));
-        let written = write(&beside, &text).and_then(|()| fs::rename(&beside, &path));
-        written.inspect_err(|_| drop(fs::remove_file(&beside)))
+        let new_file = path.with_extension(format!("{}-{number}.new", std::process::id()));
+        let written = write(&new_file, &text).and_then(|()| fs::rename(&new_file, &path));
+        written.inspect_err(|_| drop(fs::remove_file(&new_file)))
     }
 
     fn path(&self, key: &str) -> PathBuf {
@@ -118,7 +120,7 @@ impl CacheFile {
     }
 }
 
-/// The hashes of all answers, each once, and for each slot the place of its own. Neighbours share theirs.
+/// The hashes of all answers, each once, and for each slot the index of its own.
 fn answers(slots: &[IntensitySlot]) -> (Vec<String>, Vec<Option<usize>>) {
     let (mut all, mut places) = (Vec::new(), HashMap::new());
     let mut place = |hash: Sha256| {
@@ -135,7 +137,7 @@ fn write(path: &Path, text: &[u8]) -> io::Result<()> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(text)
 }
 
-/// FNV-1a, 64 bits: names of files, nothing that has to be secure.
+/// FNV-1a hash of 64 bits for names of files; it need not be secure.
 fn fnv(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }
@@ -163,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_stored_is_loaded_and_only_the_owner_reads_it() {
+    fn stored_values_are_loaded_and_only_the_owner_reads_them() {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let disk = DiskCache::new(folder.path().join("deep/cache"));
@@ -174,11 +176,11 @@ mod tests {
         assert_eq!(disk.load("a c"), None);
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&disk.path("a b")), mode(&disk.folder)), (0o600, 0o700));
-        assert_eq!(fs::read_dir(&disk.folder).unwrap().count(), 1, "nothing is left beside it");
+        assert_eq!(fs::read_dir(&disk.folder).unwrap().count(), 1, "no temporary file is left");
     }
 
     #[test]
-    fn a_damaged_file_and_one_of_another_question_are_none() {
+    fn damaged_file_and_one_of_another_key_are_ignored() {
         let folder = tempfile::tempdir().unwrap();
         let disk = DiskCache::new(folder.path());
         disk.store("a", &kept()).unwrap();

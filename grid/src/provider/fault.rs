@@ -1,4 +1,4 @@
-//! Why a provider has no answer. No text of a fault comes from the other side, and none holds a secret.
+//! The faults of providers. No message contains text from the service or a secret.
 
 #[cfg(feature = "providers")]
 use eco2_net::Outage;
@@ -6,17 +6,17 @@ use eco2_net::{NetError, SecretFault};
 
 use crate::IntensityKind;
 
-/// What went wrong.
+/// The reason why a provider has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProviderFault {
     /// The request failed.
     #[error(transparent)]
     Net(#[from] NetError),
-    /// An answer that is not what it should be.
+    /// An answer of an unexpected form.
     #[error("the answer is not understood: {0}")]
     Garbage(&'static str),
-    /// An answer without a figure for the time that was asked about.
+    /// An answer without a value for the requested time.
     #[error("no figure for that time")]
     NoFigure,
     /// A zone that the provider does not have.
@@ -24,16 +24,16 @@ pub enum ProviderFault {
     Zone {
         /// The zone, shortened.
         zone: String,
-        /// What to do.
+        /// The remedy.
         remedy: &'static str,
     },
-    /// An answer for a zone that was not asked for.
+    /// An answer for another zone than the requested one.
     #[error("the answer is not for {zone:?}, which was requested; check --provider-zone and the base address")]
     OtherZone {
         /// The requested zone, shortened.
         zone: String,
     },
-    /// Values of another kind than those that the sum is made of.
+    /// Values of another kind than those that are used.
     #[error(
         "its values are {}, the others {}: kinds are not mixed in one sum, so they are not used; name providers of one kind",
         named(*.kind), named(*.used)
@@ -44,18 +44,18 @@ pub enum ProviderFault {
         /// What the values that are used count.
         used: Option<IntensityKind>,
     },
-    /// It failed several times and is left alone for a while.
+    /// It failed several times and is not asked for a while.
     #[error("{last}; it is not asked again for {seconds} s")]
     Resting {
-        /// How long, seconds.
+        /// Time until it is asked again, seconds.
         seconds: u64,
-        /// What it failed with last.
+        /// The last fault.
         last: Box<ProviderFault>,
     },
-    /// This build asks nobody.
+    /// This build has no network.
     #[error("this build has no providers that ask the network; build with the feature `providers`")]
     NotBuilt,
-    /// The answer has not come yet.
+    /// The answer had not arrived at the end of the run.
     #[error("the answer was not there when the run ended")]
     Late,
 }
@@ -67,7 +67,7 @@ impl From<SecretFault> for ProviderFault {
 }
 
 impl ProviderFault {
-    /// How the failure counts for the circuit breaker.
+    /// How the fault counts for the circuit breaker.
     #[cfg(feature = "providers")]
     pub(crate) fn outage(&self) -> Outage {
         match self {

@@ -1,5 +1,5 @@
-//! In which region of which cloud this machine is, as the cloud's metadata service tells machines inside it. It is asked
-//! only when somebody wants to know.
+//! Finds the cloud region of this machine from the cloud's metadata service, which answers only machines inside the cloud
+//! (option `locate = "cloud"`). It is asked only on request.
 
 use std::time::Duration;
 
@@ -8,15 +8,15 @@ use eco2_net::{Auth, Http, Limits, METADATA_HOST, NetError, Secret};
 use super::ProviderFault;
 use crate::{CloudRegion, cloud_region};
 
-/// Names of regions are shorter, bytes.
+/// Maximum length of a region's name, bytes.
 const LONGEST: usize = 64;
 
-/// The region that this machine is in. `base` stands in for the clouds' own address, for tests.
+/// The cloud region of this machine. `base` replaces the address of the metadata service, for tests.
 ///
-/// Takes at most some two seconds where nobody answers.
+/// Without an answer the call takes about two seconds.
 ///
 /// # Errors
-/// [`NetError::Unreachable`] or the last fault where no cloud answers; [`ProviderFault::Zone`] for a region that is not known.
+/// [`NetError::Unreachable`] or the last fault if no cloud answers; [`ProviderFault::Zone`] for an unknown region.
 pub fn cloud_of_this_machine(base: Option<&str>) -> Result<&'static CloudRegion, ProviderFault> {
     let limits = Limits { timeout: Duration::from_millis(600), max_bytes: 4096, retries: 0, ..Limits::default() };
     let own = format!("http://{METADATA_HOST}");
@@ -24,19 +24,19 @@ pub fn cloud_of_this_machine(base: Option<&str>) -> Result<&'static CloudRegion,
     let mut last = ProviderFault::Net(NetError::Unreachable);
     for (provider, region) in [("aws", aws(&http)), ("gcp", gcp(&http)), ("azure", azure(&http))] {
         match region {
-            Ok(region) => return known(provider, &region),
+            Ok(region) => return known_region(provider, &region),
             Err(fault) => last = fault,
         }
     }
     Err(last)
 }
 
-fn known(provider: &str, region: &str) -> Result<&'static CloudRegion, ProviderFault> {
+fn known_region(provider: &str, region: &str) -> Result<&'static CloudRegion, ProviderFault> {
     let name = format!("{provider}:{region}");
     cloud_region(&name).ok_or_else(|| ProviderFault::zone(&name, "this cloud region is not in the table; name a zone"))
 }
 
-/// Version 2 of the instance metadata service: a token first.
+/// Region by version 2 of the instance metadata service of AWS, which requires a token.
 fn aws(http: &Http) -> Result<String, ProviderFault> {
     let token = text(http.put("/latest/api/token", ("x-aws-ec2-metadata-token-ttl-seconds", "60"))?)?;
     let token = Secret::new(&token).ok_or(ProviderFault::Garbage("its token is none"))?;
@@ -44,7 +44,7 @@ fn aws(http: &Http) -> Result<String, ProviderFault> {
     name(&text(http.get("/latest/meta-data/placement/region", &[], auth)?)?)
 }
 
-/// `projects/123/zones/europe-west4-b`: the region is the zone without its letter.
+/// Region of Google Cloud: `projects/123/zones/europe-west4-b` without the letter of the zone.
 fn gcp(http: &Http) -> Result<String, ProviderFault> {
     let auth = Auth::Plain("metadata-flavor", "Google");
     let zone = text(http.get("/computeMetadata/v1/instance/zone", &[], auth)?)?;

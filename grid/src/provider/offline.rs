@@ -1,4 +1,4 @@
-//! Providers that need no network: a file of intensities (`eco2 run --intensity-file`), and one value for all time.
+//! Providers that need no network: a file of intensities over time, and one value for all time.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use super::{IntensityOrigin, IntensityQuery, IntensitySlot, Provider, ProviderFa
 use crate::series::{FileError, Series, bytes};
 use crate::{Intensity, Sha256};
 
-/// A series in memory.
+/// A series from a file, as a provider.
 #[derive(Debug, Clone)]
 pub struct SeriesFile {
     series: Series,
@@ -22,14 +22,14 @@ impl SeriesFile {
         let name = path.file_name().map_or_else(|| "series".to_owned(), |name| name.to_string_lossy().into_owned());
         let bytes = bytes(path)?;
         let series = Series::parse(&bytes, &path.display().to_string(), column);
-        let mut file = Self::of(series.map_err(|error| error.naming("--intensity-column"))?, &name);
+        let mut file = Self::from_series(series.map_err(|error| error.naming("--intensity-column"))?, &name);
         file.about.table = Some(Sha256::of(&bytes));
         Ok(file)
     }
 
-    /// The same of a series in memory; `name` is its source where it does not state one.
+    /// A series in memory; `name` is its source if it does not state one.
     #[must_use]
-    fn of(series: Series, name: &str) -> Self {
+    fn from_series(series: Series, name: &str) -> Self {
         let meta = series.meta();
         let source = if meta.source.is_empty() { format!("series {name}") } else { meta.source.clone() };
         let (zone, licence) = (meta.zone.clone(), meta.licence.clone());
@@ -37,7 +37,7 @@ impl SeriesFile {
         Self { series, about }
     }
 
-    /// The series itself.
+    /// The series.
     #[must_use]
     pub(crate) fn series(&self) -> &Series {
         &self.series
@@ -68,7 +68,7 @@ impl Provider for SeriesFile {
     }
 }
 
-/// A provider that always gives the same figure.
+/// A provider of one value for all time.
 #[derive(Debug, Clone)]
 pub struct Fixed {
     name: &'static str,
@@ -76,7 +76,7 @@ pub struct Fixed {
 }
 
 impl Fixed {
-    /// The figure that the user brings: see [`crate::constant`].
+    /// A value that the user states: see [`crate::constant`].
     #[must_use]
     pub fn constant(intensity: Intensity) -> Self {
         Self { name: "constant", intensity }

@@ -16,17 +16,17 @@ mod wire;
 use crate::IntensityKind;
 use wire::{flow_zone, literal};
 
-/// How one service is asked. The zone of `wanted` is the service's own.
+/// Asks a service. The zone of the query is in the notation of the service.
 pub(super) type AskService =
     fn(&Http, Option<&Secret>, &IntensityQuery<'_>) -> Result<Vec<IntensitySlot>, ProviderFault>;
-/// From a zone as users name it to the service's.
+/// Translates a zone from the notation of users to that of the service.
 pub(super) type NameZone = fn(&str) -> Result<String, ProviderFault>;
 
-/// What is fixed about a service.
+/// The description of a service.
 pub(super) struct Service {
     pub(super) name: &'static str,
     pub(super) base: Option<&'static str>,
-    /// The variables that may hold its token, ours first; empty where it needs none.
+    /// Environment variables that may contain its token, in order of precedence; empty if it needs none.
     pub(super) tokens: &'static [&'static str],
     pub(super) kind: Option<IntensityKind>,
     pub(super) source: &'static str,
@@ -35,7 +35,7 @@ pub(super) struct Service {
     pub(super) ask: AskService,
 }
 
-/// All of them, in the order of their names.
+/// All services, sorted by name.
 pub(super) static SERVICES: [Service; 6] = [
     Service {
         name: "carbon-aware-sdk",
@@ -99,23 +99,23 @@ pub(super) static SERVICES: [Service; 6] = [
     },
 ];
 
-/// Names of the services that can be asked.
+/// Names of the services.
 pub const NAMES: [&str; 6] = ["carbon-aware-sdk", "electricity-maps", "energy-charts", "entsoe", "neso", "watttime"];
 
-/// How a service is to be asked.
+/// Options of a service.
 #[derive(Debug, Clone, Default)]
 pub struct OnlineSetup {
-    /// Its address; `None`: the public one.
+    /// Its address; `None` for the public one.
     pub base: Option<String>,
-    /// The zone as the service names it; `None`: found from the zone that is asked about.
+    /// The zone in the notation of the service; `None` to translate the zone of the query.
     pub zone: Option<String>,
-    /// What a request may cost.
+    /// Limits of a request.
     pub limits: Limits,
-    /// Where answers are kept; `None`: in memory.
+    /// Cache on disk; `None` for a cache in memory only.
     pub disk: Option<DiskCache>,
 }
 
-/// A service that is asked over the network.
+/// A service on the network, as a provider.
 pub struct Online {
     service: &'static Service,
     http: Http,
@@ -124,11 +124,11 @@ pub struct Online {
 }
 
 impl Online {
-    /// Opens the service of that name with a cache before it; nothing is asked yet. `environment` reads variables, where
-    /// its token is.
+    /// Opens the service of a name, with a cache; nothing is asked yet. `environment` returns the value of a variable, and is
+    /// used to find the token.
     ///
     /// # Errors
-    /// [`ProviderFault`] for a name that is none of [`NAMES`], an address that is not taken, a token that is missing or unsafe.
+    /// [`ProviderFault`] for a name that is not in [`NAMES`], an address that is not allowed, or a missing or unsafe token.
     pub fn open(
         name: &str,
         setup: &OnlineSetup,
@@ -156,7 +156,7 @@ impl Online {
     }
 }
 
-/// The token, from the first variable that has one.
+/// The token from the first variable that has one.
 fn token(service: &Service, environment: impl Fn(&str) -> Option<String>) -> Result<Option<Secret>, SecretFault> {
     let Some(first) = service.tokens.first() else { return Ok(None) };
     for variable in service.tokens {
@@ -189,12 +189,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_is_a_service() {
+    fn every_name_is_the_name_of_a_service() {
         assert_eq!(SERVICES.each_ref().map(|service| service.name), NAMES);
     }
 
     #[test]
-    fn a_token_is_needed_where_it_is_and_comes_from_the_environment_only() {
+    fn token_is_required_for_some_services_and_comes_from_the_environment() {
         let opened = |name: &str, token: Option<&'static str>| {
             Online::open(name, &OnlineSetup::default(), |_| token.map(str::to_owned)).map(|_| ())
         };
@@ -202,6 +202,6 @@ mod tests {
         assert_eq!(opened("electricity-maps", Some("token")), Ok(()));
         assert_eq!(opened("neso", None), Ok(()));
         assert!(matches!(opened("carbon-aware-sdk", None), Err(ProviderFault::Net(NetError::Address(_)))));
-        assert!(opened("nobody", None).is_err());
+        assert!(opened("no-such-service", None).is_err());
     }
 }

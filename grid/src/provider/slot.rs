@@ -1,21 +1,21 @@
-//! What a provider is asked, and what it answers.
+//! The query to a provider, and its answer.
 
 use crate::{Intensity, IntensityKind, MAX_G_PER_KWH, Sha256};
 
-/// A question: which zone, and when.
+/// A query for the intensities of a zone over a period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IntensityQuery<'a> {
-    /// The zone, as the provider or the yearly table names it; empty: the provider's only one.
+    /// The zone in the notation of the provider or of the yearly table; empty for the only zone of the provider.
     pub zone: &'a str,
     /// Start, nanoseconds since 1970 UTC.
     pub from_ns: i64,
-    /// End, nanoseconds since 1970 UTC; after now for a forecast.
+    /// End, nanoseconds since 1970 UTC; after the current time for a forecast.
     pub to_ns: i64,
-    /// Now, nanoseconds since 1970 UTC.
+    /// Current time, nanoseconds since 1970 UTC.
     pub now_ns: i64,
 }
 
-/// A stretch of time with one intensity.
+/// A period with one intensity.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct IntensitySlot {
     /// Start, nanoseconds since 1970 UTC.
@@ -24,44 +24,44 @@ pub struct IntensitySlot {
     pub to_ns: i64,
     /// Grams CO2e per kilowatt-hour.
     pub g_per_kwh: f64,
-    /// Whether the provider calls it an estimate, or it was not measured at this time.
+    /// Whether the provider calls it an estimate, or it is the value of another time.
     pub estimated: bool,
-    /// Whether it was forecast.
+    /// Whether it is a forecast.
     pub forecast: bool,
-    /// SHA-256 of the answer that it is from, as the service sent it; `None`: nobody was asked.
+    /// SHA-256 of the answer that contains it, as the service sent it; `None` if no service was asked.
     pub answer: Option<Sha256>,
 }
 
-/// Who says so, and what the figures count.
+/// The origin of intensities, and what they count.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct IntensityOrigin {
-    /// Who publishes it.
+    /// Publisher.
     pub source: String,
-    /// The zone that the figures are of.
+    /// Zone of the values.
     pub zone: String,
-    /// What they count; `None`: not stated.
+    /// What the values count; `None` if not stated.
     pub kind: Option<IntensityKind>,
-    /// Year of a yearly figure; `None` for figures of their own time.
+    /// Year of a yearly average; `None` for other values.
     pub year: Option<i32>,
-    /// Under which licence; empty where nobody says.
+    /// Licence; empty if not stated.
     pub licence: String,
-    /// SHA-256 of the committed table or the file that the figures are from; `None`: they are from none.
+    /// SHA-256 of the embedded table or the file that contains the values; `None` for other sources.
     pub table: Option<Sha256>,
 }
 
-/// An answer: slots in the order of time that do not overlap.
+/// An answer: slots sorted by time that do not overlap.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Reply {
     slots: Vec<IntensitySlot>,
-    /// Where they come from.
+    /// Origin of the values.
     pub about: IntensityOrigin,
-    /// Why the answer is not a fresh one; `None`: it is.
+    /// The reason why the answer is not fresh; `None` for a fresh answer.
     pub stale: Option<super::ProviderFault>,
 }
 
 impl Reply {
-    /// Puts slots in order. Of two that overlap, the one that comes first in `slots` stays whole; figures that are no
-    /// number from 0 to 5000 are not known, and left out.
+    /// Sorts slots. Of two that overlap, the first in `slots` stays whole. Values that are not from 0 to 5000 g/kWh count as
+    /// unknown and are left out.
     #[must_use]
     pub fn new(about: IntensityOrigin, slots: impl IntoIterator<Item = IntensitySlot>) -> Self {
         let mut kept: Vec<IntensitySlot> = Vec::new();
@@ -77,7 +77,7 @@ impl Reply {
         Self { slots: kept, about, stale: None }
     }
 
-    /// The slots.
+    /// The slots, sorted by time.
     #[must_use]
     pub fn slots(&self) -> &[IntensitySlot] {
         &self.slots
@@ -97,16 +97,16 @@ impl From<&Intensity> for IntensityOrigin {
     }
 }
 
-/// How often the cache answered.
+/// Hits and misses of a cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CacheCounts {
-    /// Answered without asking.
+    /// Queries that the cache answered.
     pub hits: u64,
-    /// Asked, and answered.
+    /// Queries that the provider answered.
     pub misses: u64,
-    /// Asked in vain, and answered with what was known.
+    /// Queries without an answer of the provider, answered with older values.
     pub stale: u64,
-    /// Asked in vain, and nothing was known.
+    /// Queries without an answer of the provider and without older values.
     pub failed: u64,
 }
 
@@ -119,14 +119,14 @@ mod tests {
     }
 
     #[test]
-    fn slots_come_in_order_and_the_first_of_two_stays() {
+    fn slots_are_sorted_and_the_first_of_two_that_overlap_stays() {
         let given = [slot(10, 20, 1.0), slot(0, 12, 2.0), slot(15, 25, 3.0), slot(20, 30, 4.0)];
         let reply = Reply::new(IntensityOrigin::default(), given);
         assert_eq!(reply.slots(), [slot(0, 10, 2.0), slot(10, 20, 1.0), slot(20, 30, 4.0)]);
     }
 
     #[test]
-    fn what_is_no_intensity_is_not_known_and_not_zero() {
+    fn value_that_is_no_intensity_is_unknown_and_not_zero() {
         let given = [slot(0, 1, f64::NAN), slot(1, 2, -1.0), slot(2, 3, 5001.0), slot(3, 3, 1.0), slot(4, 5, 0.0)];
         assert_eq!(Reply::new(IntensityOrigin::default(), given).slots(), [slot(4, 5, 0.0)]);
     }

@@ -12,51 +12,51 @@ use crate::plan::{
 };
 use crate::{FileError, FileFault, FilePlace, IntensityKind, Pue, utc};
 
-/// What a job draws where nobody says, watts: then grams are those of each kilowatt.
+/// Default power of a job, watts; the grams are then those per kilowatt.
 const PLAIN_W: f64 = 1000.0;
 
-/// What was planned.
+/// The answer to a request: the plans with notes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlanAnswer {
     /// The plans.
     pub outcome: PlanOutcome,
-    /// What the series says its figures count; `None`: it does not.
+    /// The kind that the series states; `None` if it does not.
     pub kind: Option<IntensityKind>,
-    /// What was assumed or left out.
+    /// Assumptions and omissions.
     pub notes: Vec<PlanNote>,
 }
 
-/// One plan, a queue's, or one for every zone.
+/// The plan of one job, the plans of a queue, or a plan for every zone.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PlanOutcome {
     /// One job.
     One {
         /// Its plan.
         plan: Plan,
-        /// The earliest begin, nanoseconds since 1970 UTC.
+        /// Earliest start, nanoseconds since 1970 UTC.
         from_ns: i64,
     },
     /// Jobs and their plans, in the order of the file.
     Queue(Vec<(QueuedJob, Plan)>),
-    /// Zones, the best first.
+    /// Zones, the one with the lowest emissions first.
     Zones(Vec<RankedZone>),
 }
 
-/// What was assumed or left out.
+/// An assumption or an omission of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PlanNote {
-    /// Nobody said what the job draws.
+    /// The power of the job is not stated, and 1000 W is assumed.
     PlainPower,
-    /// The profile brought its own power.
+    /// The profile has a column of power, so that the stated power is not used.
     PowerNotUsed,
     /// The series ends before the deadline; its end, nanoseconds since 1970 UTC.
     SeriesEnds(i64),
-    /// So many jobs' deadlines lie after the series' end, nanoseconds since 1970 UTC.
+    /// Number of jobs with a deadline after the end of the series, and that end, nanoseconds since 1970 UTC.
     DeadlinesAfter(usize, i64),
-    /// The intensity is not known for so many minutes of the window.
+    /// Minutes of the window with an unknown intensity.
     Unknown(u64),
-    /// This zone's intensity is not known for long enough.
+    /// The known intensities of this zone do not suffice.
     ZoneUnknown(String),
 }
 
@@ -87,7 +87,7 @@ impl PlanRequest {
     /// Reads the files and plans.
     ///
     /// # Errors
-    /// [`RequestError`] for files that cannot be used, naming line and remedy, and for jobs that do not fit.
+    /// [`RequestError`] for a file with a fault, with its line and a remedy, and for a job that does not fit.
     pub fn answer(&self) -> Result<PlanAnswer, RequestError> {
         self.check()?;
         let mut notes = Vec::new();
@@ -97,12 +97,12 @@ impl PlanRequest {
         let (outcome, kind) = match (&self.jobs, self.rank) {
             (Some(jobs), _) => self.queue(jobs, &mut notes)?,
             (None, true) => self.zones(&mut notes)?,
-            (None, false) => self.one(&mut notes)?,
+            (None, false) => self.plan_one(&mut notes)?,
         };
         Ok(PlanAnswer { outcome, kind, notes })
     }
 
-    /// What parts of the request cannot mean together.
+    /// Checks that the parts of the request do not contradict each other.
     fn check(&self) -> Result<(), RequestError> {
         let may_pause = self.interruptible || self.width.profile.is_some();
         if self.in_whole_slots() && !may_pause {
@@ -112,8 +112,8 @@ impl PlanRequest {
         Ok(())
     }
 
-    fn one(&self, notes: &mut Vec<PlanNote>) -> Result<(PlanOutcome, Option<IntensityKind>), RequestError> {
-        let curve = self.series.one(self.zone.as_deref())?;
+    fn plan_one(&self, notes: &mut Vec<PlanNote>) -> Result<(PlanOutcome, Option<IntensityKind>), RequestError> {
+        let curve = self.series.read_column(self.zone.as_deref())?;
         let (from_ns, to_ns) = self.times(&curve, notes);
         let planned = curve.window(from_ns, to_ns).and_then(|window| Ok((window, self.power()?)));
         let (window, power_w) = planned.map_err(|error| self.refused(error))?;
@@ -143,7 +143,7 @@ impl PlanRequest {
         jobs: &Path,
         notes: &mut Vec<PlanNote>,
     ) -> Result<(PlanOutcome, Option<IntensityKind>), RequestError> {
-        let curve = self.series.one(self.zone.as_deref())?;
+        let curve = self.series.read_column(self.zone.as_deref())?;
         let power_w = self.power().map_err(|error| self.refused(error))?;
         let queue = read_jobs(jobs, power_w)?;
         let open = queue.iter().filter(|job| job.deadline_ns > curve.to_ns()).count();
@@ -165,7 +165,7 @@ impl PlanRequest {
         Job { duration_ns: self.duration_ns.unwrap_or_default(), power_w, interruptible: self.interruptible }
     }
 
-    /// From the start to the deadline, or to the end of the series where that comes first and the job still fits.
+    /// Earliest start and deadline. If the series ends before the deadline and the job still fits, its end is the deadline.
     pub(super) fn times(&self, curve: &IntensityCurve, notes: &mut Vec<PlanNote>) -> (i64, i64) {
         let from_ns = self.start_ns.unwrap_or(curve.from_ns());
         let to_ns = from_ns.saturating_add(self.within_ns.unwrap_or_default());
@@ -176,12 +176,12 @@ impl PlanRequest {
         (from_ns, curve.to_ns())
     }
 
-    /// Power of the facility, watts: PUE is applied here, once.
+    /// Power of the job at the facility, watts. PUE is applied here, once.
     pub(super) fn power(&self) -> Result<f64, PlanError> {
         Ok(self.power_w.unwrap_or(PLAIN_W) * Pue::new(self.pue)?.get())
     }
 
-    /// The profile, its own power multiplied by PUE too.
+    /// The profile, with its power multiplied by PUE.
     fn scaling(&self, power_w: f64, notes: &mut Vec<PlanNote>) -> Result<Option<Scaling>, RequestError> {
         let Some(path) = self.profile() else { return Ok(None) };
         let scaling = Scaling::read(path, power_w)?;
@@ -195,7 +195,7 @@ impl PlanRequest {
     }
 
     pub(super) fn refused(&self, error: PlanError) -> RequestError {
-        RequestError::of_plan(&self.series.name(), error)
+        RequestError::from_plan(&self.series.name(), error)
     }
 }
 
@@ -213,8 +213,8 @@ impl PlanRequest {
         &self,
         notes: &mut Vec<PlanNote>,
     ) -> Result<(PlanOutcome, Option<IntensityKind>), RequestError> {
-        let curves = self.series.all()?;
-        let none = || RequestError::Asked("the series has no column beside the time".to_owned());
+        let curves = self.series.read_all()?;
+        let none = || RequestError::Asked("the series has no column in addition to the time".to_owned());
         let (_, first) = curves.first().ok_or_else(none)?;
         let (from_ns, to_ns) = self.times(first, notes);
         let home = self.zone.as_ref().map(|zone| self.home(zone, &curves)).transpose()?;
@@ -278,7 +278,7 @@ impl PlanAnswer {
 }
 
 impl PlanOutcome {
-    /// Grams of all plans, and of the same jobs begun at once; `None` where that is not known of one.
+    /// Grams of all plans, and of the same jobs started at once; `None` if that is unknown for one of them.
     #[must_use]
     pub fn totals(&self) -> (f64, Option<f64>) {
         match self {
@@ -302,7 +302,7 @@ fn of_zone(zone: &RankedZone, kind: Option<IntensityKind>) -> Value {
     Value::Object(object)
 }
 
-/// The keys of a plan, in their order.
+/// The keys of a plan.
 fn of_plan(plan: &Plan, kind: Option<IntensityKind>) -> Map<String, Value> {
     let slot = |slot: &PlanSlot| json!({"from": utc(slot.from_ns), "to": utc(slot.to_ns), "workers": slot.workers});
     let keys = [

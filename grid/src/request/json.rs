@@ -1,4 +1,4 @@
-//! A request as JSON: the flags of `eco2 plan` as keys, `-` written as `_`.
+//! The request for a plan as JSON, as `eco2_plan()` takes it: the flags of `eco2 plan` as keys, with `_` for `-`.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use super::{JobWidth, PlanRequest, RequestError, SeriesFrom};
 use crate::parse_instant;
 use crate::plan::duration_ns;
 
-/// The keys.
+/// The keys of the JSON object.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct RequestJson {
@@ -46,7 +46,7 @@ impl PlanRequest {
     /// ```
     ///
     /// # Errors
-    /// [`RequestError::Asked`] for what is no such object, naming the key.
+    /// [`RequestError::Asked`] for any other text, with the name of the key.
     pub fn from_json(text: &str) -> Result<Self, RequestError> {
         let wire: RequestJson = serde_json::from_str(text).map_err(|error| RequestError::Asked(error.to_string()))?;
         wire.check()?;
@@ -68,7 +68,7 @@ impl RequestJson {
             (self.machines.is_some() && self.jobs.is_none(), "machines needs jobs"),
             (self.machines == Some(0), "machines is 0; allowed: 1 or more"),
         ];
-        may_not.iter().find(|(wrong, _)| *wrong).map_or(Ok(()), |(_, text)| Err(asked(*text)))
+        may_not.iter().find(|(wrong, _)| *wrong).map_or(Ok(()), |(_, text)| Err(invalid(*text)))
     }
 
     fn is_of_one(&self) -> bool {
@@ -104,35 +104,35 @@ impl RequestJson {
     }
 }
 
-/// A path, or a series; never nothing: no curve is made up for who gives none.
-fn series(given: Value) -> Result<SeriesFrom, RequestError> {
-    match given {
+/// The path of a file, or a series. There is no default, because no intensities are invented.
+fn series(value: Value) -> Result<SeriesFrom, RequestError> {
+    match value {
         Value::String(path) => Ok(SeriesFrom::File(path.into())),
-        Value::Object(_) => Ok(SeriesFrom::Text { name: "series".to_owned(), bytes: given.to_string().into_bytes() }),
-        _ => {
-            Err(asked("series is needed: the path of a file, or a series of schema eco2.series/1; no curve is made up"))
-        }
+        Value::Object(_) => Ok(SeriesFrom::Text { name: "series".to_owned(), bytes: value.to_string().into_bytes() }),
+        _ => Err(invalid(
+            "series is needed: the path of a file, or a series of schema eco2.series/1; no intensities are invented",
+        )),
     }
 }
 
 fn hours(key: &str, hours: f64) -> Result<i64, RequestError> {
-    duration_ns(hours).ok_or_else(|| asked(format!("{key} is {hours}; allowed: hours above 0 and at most 876600")))
+    duration_ns(hours).ok_or_else(|| invalid(format!("{key} is {hours}; allowed: hours above 0 and at most 876600")))
 }
 
 fn instant(text: &str) -> Result<i64, RequestError> {
-    let remedy = || asked(format!("start is {text:.40?}; allowed: a time in UTC, such as 2026-01-31T13:30Z"));
+    let remedy = || invalid(format!("start is {text:.40?}; allowed: a time in UTC, such as 2026-01-31T13:30Z"));
     parse_instant(text).ok_or_else(remedy)
 }
 
 fn figure(key: &str, given: Option<f64>) -> Result<Option<f64>, RequestError> {
     match given {
         Some(figure) if !(figure.is_finite() && figure >= 0.0) => {
-            Err(asked(format!("{key} is {figure}; allowed: a number of at least 0")))
+            Err(invalid(format!("{key} is {figure}; allowed: a number of at least 0")))
         }
         fine => Ok(fine),
     }
 }
 
-fn asked(text: impl Into<String>) -> RequestError {
+fn invalid(text: impl Into<String>) -> RequestError {
     RequestError::Asked(text.into())
 }

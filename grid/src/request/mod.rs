@@ -1,7 +1,8 @@
-//! A plan as people ask for it: files or series, hours, watts; what `eco2 plan` and `eco2_plan()` have in common.
+//! The request for a plan, which `eco2 plan` and `eco2_plan()` share: files or series, hours, watts.
 //!
-//! A [`PlanRequest`] is filled in by flags or by [`PlanRequest::from_json`]; [`PlanRequest::answer`] reads its files and
-//! plans. [`PlanAnswer::document`] is the JSON that both print. What was assumed comes as [`PlanNote`]s. No clock, no network.
+//! The command fills in a [`PlanRequest`] from flags, the C library by [`PlanRequest::from_json`]. [`PlanRequest::answer`] reads
+//! the files and plans. [`PlanAnswer::document`] is the JSON that both return. Assumptions are listed as [`PlanNote`]s. No clock
+//! and no network are used.
 
 mod answer;
 mod json;
@@ -17,43 +18,43 @@ use crate::{FileError, FileFault, FilePlace, Series};
 /// Microjoules in a watt-hour.
 const UJ_PER_WH: f64 = 3.6e9;
 
-/// What is to be planned.
+/// The request for a plan.
 #[derive(Debug, Clone)]
 pub struct PlanRequest {
     /// Intensity over time.
     pub series: SeriesFrom,
-    /// Column of the series; with `rank`, where the job is now.
+    /// Column of the series; with `rank` the zone in which the job is now.
     pub zone: Option<String>,
-    /// How long the job runs, nanoseconds; with a profile with the fewest workers.
+    /// Duration of the job, nanoseconds; with a profile that with the fewest workers.
     pub duration_ns: Option<i64>,
-    /// From the start to the deadline, nanoseconds.
+    /// Time from the earliest start to the deadline, nanoseconds.
     pub within_ns: Option<i64>,
-    /// The earliest begin, nanoseconds since 1970 UTC; `None`: the series' first slot.
+    /// Earliest start, nanoseconds since 1970 UTC; `None` for the first slot of the series.
     pub start_ns: Option<i64>,
     /// Whether the job may pause and resume.
     pub interruptible: bool,
-    /// What the job draws, watts; `None`: 1000, and a [`PlanNote`] says so.
+    /// Power of the job, watts; `None` for 1000, with a [`PlanNote`].
     pub power_w: Option<f64>,
-    /// Power usage effectiveness, 1 or more; multiplied once.
+    /// Power usage effectiveness, 1 or more.
     pub pue: f64,
-    /// How wide the job may run.
+    /// Options for the number of workers.
     pub width: JobWidth,
-    /// Compare all columns of the series.
+    /// Whether to compare all columns of the series.
     pub rank: bool,
     /// Energy to move the job out of `zone`, kilowatt-hours.
     pub transfer_kwh: Option<f64>,
     /// Plan the jobs of this file instead of one.
     pub jobs: Option<PathBuf>,
-    /// How many machines the jobs share; `None`: one each.
+    /// Number of machines that the jobs share; `None` for one machine each.
     pub machines: Option<u32>,
 }
 
-/// How wide a job may run, and what changing that costs.
+/// Options for the number of workers of a job, and the energy of changing it.
 #[derive(Debug, Clone, Default)]
 pub struct JobWidth {
     /// File of throughput and power by workers.
     pub profile: Option<PathBuf>,
-    /// Change width at the edges of slots only.
+    /// Whether the number of workers changes at the edges of slots only.
     pub whole_slots: bool,
     /// Energy of each start, watt-hours.
     pub start_cost_wh: Option<f64>,
@@ -61,21 +62,21 @@ pub struct JobWidth {
     pub switch_cost_wh: Option<f64>,
 }
 
-/// Where intensities come from.
+/// The source of intensities.
 #[derive(Debug, Clone)]
 pub enum SeriesFrom {
     /// A CSV or JSON file.
     File(PathBuf),
-    /// The same in memory.
+    /// The contents of such a file.
     Text {
-        /// What it is called in messages.
+        /// Name in messages.
         name: String,
         /// CSV or JSON.
         bytes: Vec<u8>,
     },
-    /// A series of one place, whatever `zone` says.
+    /// A series of one zone; the field `zone` of the request is ignored.
     Known {
-        /// What it is called in messages.
+        /// Name in messages.
         name: String,
         /// The series.
         series: Series,
@@ -90,7 +91,7 @@ impl SeriesFrom {
         }
     }
 
-    fn one(&self, zone: Option<&str>) -> Result<IntensityCurve, FileError> {
+    fn read_column(&self, zone: Option<&str>) -> Result<IntensityCurve, FileError> {
         Ok(IntensityCurve::new(&match self {
             Self::File(path) => Series::read(path, zone)?,
             Self::Text { name, bytes } => Series::parse(bytes, name, zone)?,
@@ -98,7 +99,7 @@ impl SeriesFrom {
         }))
     }
 
-    fn all(&self) -> Result<Vec<(String, IntensityCurve)>, FileError> {
+    fn read_all(&self) -> Result<Vec<(String, IntensityCurve)>, FileError> {
         let series = match self {
             Self::File(path) => Series::read_all(path)?,
             Self::Text { name, bytes } => Series::parse_all(bytes, name)?,
@@ -129,7 +130,7 @@ impl PlanRequest {
         }
     }
 
-    /// Whether width changes at the edges of slots only.
+    /// Whether the number of workers changes at the edges of slots only.
     fn in_whole_slots(&self) -> bool {
         self.width.whole_slots || self.width.start_cost_wh.is_some() || self.width.switch_cost_wh.is_some()
     }
@@ -148,26 +149,26 @@ impl PlanRequest {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
-    /// The request makes no sense.
+    /// The request is incomplete or contradicts itself.
     #[error("{0}")]
     Asked(String),
     /// A file cannot be used.
     #[error(transparent)]
     File(#[from] FileError),
-    /// A place in the series keeps the plan from being made.
+    /// A place in the series prevents the plan.
     #[error("{series}{place}: {error}")]
     Series {
-        /// The series.
+        /// Name of the series.
         series: String,
-        /// Where in it.
+        /// Place of the fault.
         place: FilePlace,
-        /// What is wrong there.
+        /// The fault.
         error: Box<PlanError>,
     },
 }
 
 impl RequestError {
-    /// Whether the request is to be mended, and not a file.
+    /// Whether the fault is in the request, and not in a file.
     #[must_use]
     pub fn is_of_the_request(&self) -> bool {
         match self {
@@ -179,8 +180,8 @@ impl RequestError {
         }
     }
 
-    /// What a plan was refused for: the place in the series where that is at fault, else the request.
-    fn of_plan(series: &str, error: PlanError) -> Self {
+    /// The error of planning, with the place in the series if that has the fault.
+    fn from_plan(series: &str, error: PlanError) -> Self {
         match error.place() {
             FilePlace::Whole => Self::Asked(error.to_string()),
             place => Self::Series { series: series.to_owned(), place, error: Box::new(error) },

@@ -1,18 +1,19 @@
-//! A series of what providers publish, a forecast above all.
+//! Builds a series from the answers of providers, for `eco2 plan --provider`.
 
 use super::RequestError;
 use crate::provider::{Coverage, IntensityPart};
 use crate::series::common;
 use crate::{FilePlace, Series, SeriesMeta, SeriesPoint, utc};
 
-/// Edges that lie closer than a minute are no slots of a grid's.
+/// Minimum length of a slot: a minute. Grids publish none that are shorter.
 const LEAST_STEP_NS: i64 = 60_000_000_000;
 
 impl Series {
-    /// What providers said of a stretch of time, in slots of equal length; what they did not say stays a gap.
+    /// The intensities over a period in slots of equal length; unknown times are gaps.
     ///
     /// # Errors
-    /// [`RequestError::Asked`] where nobody said anything, who failed and why; figures of different kinds; odd slots.
+    /// [`RequestError::Asked`] if no provider has a value (with their faults), if the values have different kinds, or if the
+    /// slots have no common length.
     pub fn published(coverage: &Coverage) -> Result<Self, RequestError> {
         let (Some(first), Some(last)) = (coverage.parts.first(), coverage.parts.last()) else {
             return Err(RequestError::Asked(nothing(coverage)));
@@ -48,7 +49,7 @@ fn point(coverage: &Coverage, from_ns: i64) -> SeriesPoint {
     SeriesPoint { from_ns, value: part.map(|part| part.g_per_kwh), place: FilePlace::Whole }
 }
 
-/// The greatest length of which every edge is a multiple after the first.
+/// The greatest length such that every edge is a multiple of it after the first edge.
 fn step(parts: &[IntensityPart]) -> i64 {
     let first_ns = parts.first().map_or(0, |part| part.from_ns);
     let edges = parts.iter().flat_map(|part| [part.from_ns, part.to_ns]);

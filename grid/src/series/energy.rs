@@ -1,14 +1,15 @@
-//! Energy times intensity, slot by slot: the energy is split where the intensity changes, and each part is weighed once.
+//! Emissions of a column of energy readings: the energy is split where the intensity of a series changes, and each part is
+//! multiplied by its intensity.
 //!
-//! Between two points energy is taken to be spread evenly. Parts are differences of one cumulative integer, so they add
-//! up to the whole, exactly. What falls into a gap or outside the series is kept apart, never weighed with 0.
+//! Between two readings the energy is assumed to be spread evenly. Parts are differences of one cumulative integer, so that they
+//! add up to the total, exactly. Energy in a gap or outside the series is reported separately, never multiplied by 0.
 
 use eco2_core::batch::wrapping_energy;
 use eco2_core::{Scale, units};
 
 use super::Series;
 
-/// Energy of a stretch of time with one intensity.
+/// Energy of a period with one intensity.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EnergySlot {
     /// Start, nanoseconds since 1970 UTC.
@@ -17,25 +18,38 @@ pub struct EnergySlot {
     pub to_ns: i64,
     /// Energy, microjoules.
     pub energy_uj: u64,
-    /// Grams CO2e per kilowatt-hour; `None`: not known.
+    /// Grams CO2e per kilowatt-hour; `None` if unknown.
     pub g_per_kwh: Option<f64>,
 }
 
-/// What a column of readings weighs.
+/// Emissions of a column of readings.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct SeriesGrams {
     /// Grams CO2e of the energy whose intensity is known.
     pub grams: f64,
     /// All energy, microjoules.
     pub energy_uj: u64,
-    /// The part of it without an intensity, microjoules: in gaps, before and after the series.
+    /// The energy without an intensity, microjoules: in gaps, and before and after the series.
     pub unpriced_uj: u64,
 }
 
 impl Series {
-    /// Splits cumulative energy at the edges of slots: `energy_uj[i]` is what had been used at `times_ns[i]`, both rising.
+    /// Splits cumulative energy at the edges of slots: `energy_uj[i]` is the energy used until `times_ns[i]`, both increasing.
     ///
-    /// The energies of the stretches add up to `energy_uj.last() - energy_uj.first()`, exactly.
+    /// The energies of the parts add up to `energy_uj.last() - energy_uj.first()`, exactly.
+    ///
+    /// ```
+    /// use eco2_grid::Series;
+    ///
+    /// let csv = b"time,gco2e_per_kwh\n1970-01-01T00:00Z,100\n1970-01-01T01:00Z,500\n";
+    /// let series = Series::parse(csv, "series.csv", None)?;
+    /// // 4 kWh from 00:30 to 01:30, spread evenly.
+    /// let half_an_hour = 1_800_000_000_000;
+    /// let parts = series.stretches(&[half_an_hour, 3 * half_an_hour], &[0, 4 * 3_600_000_000_000]);
+    /// let grams: f64 = parts.iter().map(|part| part.energy_uj as f64 / 3.6e12 * part.g_per_kwh.unwrap_or(0.0)).sum();
+    /// assert_eq!(grams, 2.0 * 100.0 + 2.0 * 500.0);
+    /// # Ok::<(), eco2_grid::FileError>(())
+    /// ```
     #[must_use]
     pub fn stretches(&self, times_ns: &[i64], energy_uj: &[u64]) -> Vec<EnergySlot> {
         let len = times_ns.len().min(energy_uj.len());
@@ -48,27 +62,27 @@ impl Series {
         self.split(times_ns, at)
     }
 
-    /// Weighs a 32-bit counter that wraps, read at `times_ns` (rising): grams of every difference at its own time.
+    /// Emissions of a 32-bit counter that wraps, read at the increasing `times_ns`: every difference is multiplied by the
+    /// intensity of its own time. The counter must wrap less than once between two readings.
     ///
-    /// Every value is read once; times are looked up at the edges of slots only. Less than one range lies between two
-    /// readings.
+    /// Every value is read once; times are looked up at the edges of slots only.
     #[must_use]
-    pub fn weigh(&self, times_ns: &[i64], raw: &[u32], scale: Scale) -> SeriesGrams {
+    pub fn emissions(&self, times_ns: &[i64], raw: &[u32], scale: Scale) -> SeriesGrams {
         let len = times_ns.len().min(raw.len());
         let mut counter = WrappingCounter { times_ns: &times_ns[..len], raw: &raw[..len], passed: 0, total: 0 };
         let stretches = self.split(counter.times_ns, |edge_ns| scale.micro(counter.at(edge_ns)));
-        let mut weighed = SeriesGrams::default();
+        let mut sum = SeriesGrams::default();
         for stretch in stretches {
-            weighed.energy_uj += stretch.energy_uj;
+            sum.energy_uj += stretch.energy_uj;
             match stretch.g_per_kwh {
-                Some(g_per_kwh) => weighed.grams += units::grams(stretch.energy_uj, g_per_kwh),
-                None => weighed.unpriced_uj += stretch.energy_uj,
+                Some(g_per_kwh) => sum.grams += units::grams(stretch.energy_uj, g_per_kwh),
+                None => sum.unpriced_uj += stretch.energy_uj,
             }
         }
-        weighed
+        sum
     }
 
-    /// Stretches of a cumulative energy that is asked for once an edge, in the order of time.
+    /// Parts of a cumulative energy between edges of slots, sorted by time. `energy_at` is called once per edge.
     fn split(&self, times_ns: &[i64], mut energy_at: impl FnMut(i64) -> u64) -> Vec<EnergySlot> {
         let (Some(&first_ns), Some(&last_ns)) = (times_ns.first(), times_ns.last()) else { return Vec::new() };
         let mut stretches = Vec::new();
@@ -97,7 +111,7 @@ impl Series {
     }
 }
 
-/// A wrapping counter that is summed as far as it has been asked about.
+/// A wrapping counter with the sum of its differences up to the last requested instant.
 struct WrappingCounter<'a> {
     times_ns: &'a [i64],
     raw: &'a [u32],
@@ -106,7 +120,7 @@ struct WrappingCounter<'a> {
 }
 
 impl WrappingCounter<'_> {
-    /// Raw units since the first reading, at an instant not before the last one asked about.
+    /// Raw units since the first reading, at an instant that is not before the last requested one.
     fn at(&mut self, edge_ns: i64) -> u64 {
         let rest = &self.times_ns[self.passed + 1..];
         let to = self.passed + rest.partition_point(|time| *time <= edge_ns);

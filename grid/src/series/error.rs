@@ -1,4 +1,4 @@
-//! What can be wrong with a file: which one, where in it, and what mends it.
+//! The error of a file of intensities, prices, jobs or a profile: the file, the place in it, the fault and a remedy.
 
 use std::fmt;
 
@@ -6,11 +6,11 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{file}{place}: {fault}")]
 pub struct FileError {
-    /// The file, as given.
+    /// Name of the file.
     pub file: String,
-    /// Where in it.
+    /// Place of the fault.
     pub place: FilePlace,
-    /// What is wrong there.
+    /// The fault.
     pub fault: FileFault,
 }
 
@@ -26,7 +26,7 @@ pub enum FilePlace {
     Entry(u64),
 }
 
-/// What is wrong. Every message ends with a remedy.
+/// The fault of a file. Every message ends with a remedy.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileFault {
@@ -126,7 +126,7 @@ pub enum FileFault {
         /// The most.
         most: i64,
     },
-    /// Not a figure, or one that cannot be.
+    /// A value that is not a number or out of range.
     #[error("{what} is {text:?}; allowed: {allowed}")]
     Figure {
         /// What the figure is.
@@ -172,7 +172,7 @@ impl FileError {
         Self { file: file.to_owned(), place, fault }
     }
 
-    /// The same with the option that names a column of this file.
+    /// The same error with another option that names a column of this file.
     #[must_use]
     pub fn naming(mut self, option: &'static str) -> Self {
         if let FileFault::WhichColumn { option: named, .. } = &mut self.fault {

@@ -30,19 +30,19 @@ use super::rows::{TableRow, TableRows, bytes, text};
 use super::{IntensityUnit, Series, SeriesMeta, SlotRule, parse_instant};
 use crate::IntensityKind;
 
-/// The column that is taken where none is named.
+/// The column that is read if none is named.
 const PLAIN: &str = "gco2e_per_kwh";
 
 impl Series {
-    /// Reads a series from CSV; `zone` is the literal name of its column, `file` is for messages.
+    /// Parses a series from CSV; `zone` is the literal name of its column, `file` the name of the file in messages.
     ///
-    /// Without `zone` it is the column `gco2e_per_kwh`, or the only one beside the time.
+    /// The default is the column `gco2e_per_kwh`, or the only one in addition to the time.
     ///
     /// # Errors
-    /// The first fault, with its line and what mends it.
+    /// The first fault, with its line and a remedy.
     pub fn parse_csv(bytes: &[u8], file: &str, zone: Option<&str>) -> Result<Self, FileError> {
         let text = text(bytes, file)?;
-        let mut meta = stated(text, file)?;
+        let mut meta = csv_meta(text, file)?;
         let mut rows = TableRows::new(text, file)?;
         let column = chosen(&rows, file, zone, PLAIN)?;
         if meta.zone.is_empty() {
@@ -57,20 +57,20 @@ impl Series {
 }
 
 impl Series {
-    /// Names of the columns of a CSV file beside the time; `file` is for messages.
+    /// Names of the columns of a CSV file except the time; `file` is its name in messages.
     ///
     /// # Errors
-    /// For a file that is no table.
+    /// If the file is no table.
     fn columns(bytes: &[u8], file: &str) -> Result<Vec<String>, FileError> {
         let rows = TableRows::new(text(bytes, file)?, file)?;
         Ok(rows.header.iter().skip(1).map(str::to_owned).collect())
     }
 }
 
-/// The column that was named; without a name the one called `plain`, or the only one beside the time.
+/// Index of the named column; without a name that of the column `plain`, or of the only one in addition to the time.
 ///
 /// # Errors
-/// When it is not there, or several could be meant.
+/// If the column does not exist, or there are several.
 pub(crate) fn chosen(rows: &TableRows<'_>, file: &str, zone: Option<&str>, plain: &str) -> Result<usize, FileError> {
     let fault = |fault| FileError::new(file, rows.head(), fault);
     let columns = || rows.names(1);
@@ -89,8 +89,8 @@ fn csv_point(row: &TableRow<'_>, column: usize) -> Result<SeriesPoint, FileError
     Ok(SeriesPoint { from_ns: row.instant(0)?, value, place: row.place() })
 }
 
-/// What `# key=value` lines say before the header.
-fn stated(text: &str, file: &str) -> Result<SeriesMeta, FileError> {
+/// Reads the lines `# key=value` before the header.
+fn csv_meta(text: &str, file: &str) -> Result<SeriesMeta, FileError> {
     let mut meta = SeriesMeta::default();
     let comments = text.lines().zip(1..).map_while(|(line, number)| Some((line.strip_prefix('#')?, number)));
     for (comment, number) in comments {
@@ -101,7 +101,7 @@ fn stated(text: &str, file: &str) -> Result<SeriesMeta, FileError> {
     Ok(meta)
 }
 
-/// Puts one statement where it belongs; other keys are comments.
+/// Sets the field of a key; other keys are comments.
 pub(super) fn state(meta: &mut SeriesMeta, key: &str, value: &str) -> Result<(), FileFault> {
     match key {
         "kind" => meta.kind = Some(IntensityKind::named(value).ok_or_else(|| unknown_kind(value))?),
@@ -153,10 +153,10 @@ struct JsonPoint {
 }
 
 impl Series {
-    /// Reads a series from JSON; `file` is for messages.
+    /// Parses a series from JSON; `file` is the name of the file in messages.
     ///
     /// # Errors
-    /// The first fault, with its line or entry and what mends it.
+    /// The first fault, with its line or entry and a remedy.
     fn parse_json(bytes: &[u8], file: &str) -> Result<Self, FileError> {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let document: SeriesDocument = serde_json::from_slice(bytes).map_err(|error| of_json(file, &error))?;
@@ -167,10 +167,20 @@ impl Series {
         series.map_err(|(place, fault)| FileError::new(file, place, fault))
     }
 
-    /// Reads either form: what begins with `{` is JSON. `zone` names the column of a CSV file.
+    /// Parses either form; a file that begins with `{` is JSON. `zone` names the column of a CSV file.
+    ///
+    /// ```
+    /// use eco2_grid::Series;
+    ///
+    /// let csv = b"# kind=direct-average-production\ntime,GB,FR\n2026-01-01T00:00Z,192.2,44.1\n2026-01-01T00:30Z,,43.9\n";
+    /// let series = Series::parse(csv, "series.csv", Some("GB"))?;
+    /// let values: Vec<Option<f64>> = series.slots().map(|slot| slot.g_per_kwh).collect();
+    /// assert_eq!(values, [Some(192.2), None]);
+    /// # Ok::<(), eco2_grid::FileError>(())
+    /// ```
     ///
     /// # Errors
-    /// The first fault, with its place and what mends it.
+    /// The first fault, with its place and a remedy.
     pub fn parse(bytes: &[u8], file: &str, zone: Option<&str>) -> Result<Self, FileError> {
         if !is_json(bytes) {
             return Self::parse_csv(bytes, file, zone);
@@ -227,7 +237,7 @@ impl Series {
     /// Reads a file of either form; see [`Series::parse`].
     ///
     /// # Errors
-    /// When it cannot be read, is too large, or holds a fault.
+    /// If the file cannot be read, is too large, or has a fault.
     pub fn read(path: &Path, zone: Option<&str>) -> Result<Self, FileError> {
         Self::parse(&bytes(path)?, &path.display().to_string(), zone)
     }
@@ -240,7 +250,7 @@ impl Series {
         Self::parse_all(&bytes(path)?, &path.display().to_string())
     }
 
-    /// The same of what is in memory; `file` is for messages.
+    /// Parses every column of a CSV file, with its name; the one series of a JSON file.
     ///
     /// # Errors
     /// As for [`Series::parse`], in any column.

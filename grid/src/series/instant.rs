@@ -4,13 +4,14 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-/// Texts longer than this are no time, bytes.
+/// Maximum length of a time, bytes.
 const LONGEST: usize = 64;
-/// Characters of a date: what comes after them may hold an offset.
+/// Length of a date; the text after it may contain an offset.
 const DATE: usize = 10;
 
-/// Nanoseconds since 1970 UTC of an ISO 8601 time. Seconds may be left out, and the time of a date; `T` or a space
-/// stands between them. Without an offset it is UTC, never local time. `None`: no such time, or not from 1678 to 2261.
+/// Nanoseconds since 1970 UTC of an ISO 8601 time. The seconds are optional, and so is the time after the date; `T` or a space
+/// separates them. A time without an offset is UTC, never local time. `None` for other text, and for years before 1678 or after
+/// 2261.
 ///
 /// ```
 /// # use eco2_grid::parse_instant;
@@ -28,7 +29,7 @@ pub fn parse_instant(text: &str) -> Option<i64> {
     i64::try_from(timestamp.as_nanosecond()).ok()
 }
 
-/// An instant in UTC, to the nearest second; an empty text for none that jiff knows.
+/// An instant as text in UTC, to the nearest second; empty if it is out of range.
 ///
 /// ```
 /// # use eco2_grid::utc;
@@ -54,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_come_with_and_without_seconds_and_offsets() {
+    fn times_with_and_without_seconds_and_offsets_are_parsed() {
         let noon = Some(1_516_449_600_000_000_000);
         for text in [
             "2018-01-20T12:00Z",
@@ -72,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_is_none() {
+    fn text_that_is_no_time_is_none() {
         for text in
             ["", "12:00", "2018-02-30T00:00Z", "2018-01-20T25:00", "2018-01-20T12:00Q", "9999-01-01", "1516449600"]
         {

@@ -1,4 +1,4 @@
-//! From points in file order to a series, or to the first point that is wrong.
+//! Builds a series from the rows of a file, or reports the first row with a fault.
 
 use std::collections::HashMap;
 
@@ -9,33 +9,32 @@ use super::{Series, SeriesGap, SeriesMeta, SlotRule, utc};
 
 /// The length of the slot of a series with a single row, nanoseconds: an hour.
 const LONE_SLOT_NS: i64 = 3_600_000_000_000;
-/// The most slots that a series of unequal slots is cut into: forty years of five minutes.
+/// Maximum number of slots of a series whose rows are not evenly spaced: forty years of five minutes.
 const MOST_SLOTS: i64 = 4_200_000;
 
-/// One row: the start of a slot and its figure.
+/// One row: the start of a slot and its value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SeriesPoint {
     /// Start of the slot, nanoseconds since 1970 UTC.
     pub from_ns: i64,
-    /// The figure in the unit of the [`SeriesMeta`]; `None`: not known.
+    /// The value in the unit of the [`SeriesMeta`]; `None` if unknown.
     pub value: Option<f64>,
-    /// Where it stands.
+    /// Place of the row in its file.
     pub place: FilePlace,
 }
 
 impl Series {
-    /// A series of points. A slot lasts until the next one begins; the last one as long as the one before, a lone one
-    /// [`LONE_SLOT_NS`]. Where the slots turn from one length to another (hours to quarter hours) the series is kept in
-    /// slots of their greatest common length.
+    /// A series of points. A slot lasts until the next one starts. The last one lasts as long as the one before, a single one an
+    /// hour. If the length of slots changes (hours to quarter hours), the series has slots of the greatest common length.
     ///
     /// # Errors
-    /// The first point that is unsorted, doubled, not a number from 0 to 5000 g/kWh, or without the points before it that
-    /// the lengths around it call for; no point at all.
+    /// The first point that is unsorted, a duplicate, out of the range 0 to 5000 g/kWh, or preceded by missing points; no point
+    /// at all.
     pub fn of(meta: SeriesMeta, points: &[SeriesPoint]) -> Result<Self, (FilePlace, FileFault)> {
         Self::checked(meta, points, value)
     }
 
-    /// The same for values of another sort, each as `value` takes it: not a number for a gap.
+    /// A series of values of another sort, such as prices. `value` checks and converts each value; it returns NaN for a gap.
     pub(crate) fn checked(
         meta: SeriesMeta,
         points: &[SeriesPoint],
@@ -65,7 +64,7 @@ impl Series {
     }
 }
 
-/// Euclid's algorithm.
+/// Greatest common divisor, by Euclid's algorithm.
 pub(crate) fn common(a: i64, b: i64) -> i64 {
     if b == 0 { a } else { common(b, a % b) }
 }
@@ -82,7 +81,7 @@ fn rises(pair: &[SeriesPoint]) -> Result<(), (FilePlace, FileFault)> {
     Ok(())
 }
 
-/// That no time of the series lies beyond half the range of the clock, so that no sum of two overflows.
+/// Checks that no time of the series is beyond half the range of the clock, so that no sum of two overflows.
 fn check_end(points: &[SeriesPoint], lengths: &[i64]) -> Result<(), (FilePlace, FileFault)> {
     let is_far = |ns: &i64| !(-i64::MAX / 2..=i64::MAX / 2).contains(ns);
     let is_outside = |(point, length_ns): &(&SeriesPoint, &i64)| {
@@ -94,7 +93,7 @@ fn check_end(points: &[SeriesPoint], lengths: &[i64]) -> Result<(), (FilePlace, 
     }
 }
 
-/// The length of every slot: until the next one begins, and of the last one that of the one before.
+/// The length of every slot: until the next one starts; the last one has the length of the one before.
 fn lengths(points: &[SeriesPoint], slots: SlotRule) -> Result<Vec<i64>, (FilePlace, FileFault)> {
     let mut lengths: Vec<i64> = points.windows(2).map(|pair| pair[1].from_ns.saturating_sub(pair[0].from_ns)).collect();
     if slots == SlotRule::Steady {
@@ -108,9 +107,9 @@ fn lengths(points: &[SeriesPoint], slots: SlotRule) -> Result<Vec<i64>, (FilePla
     Ok(lengths)
 }
 
-/// Slots of one length that follow each other.
+/// Adjacent slots of one length.
 struct LengthRun {
-    /// The first of them.
+    /// Index of the first slot.
     first: usize,
     count: usize,
     length_ns: i64,
@@ -125,8 +124,8 @@ fn runs(lengths: &[i64]) -> impl Iterator<Item = LengthRun> {
     })
 }
 
-/// Whether slots of this length are meant, and no row is missing: two follow each other, or the series begins with a full
-/// hour or half hour that shorter slots divide.
+/// Whether slots of this length are intended and no row is missing: two of them are adjacent, or the series starts with a full
+/// hour or half hour that the following shorter slots divide.
 fn is_steady(run: &LengthRun, lengths: &[i64], points: &[SeriesPoint]) -> bool {
     let after = &lengths[run.first + run.count..];
     let divides = after.first().is_some_and(|next| run.length_ns % next == 0 && after.get(1) == Some(next));
@@ -135,7 +134,7 @@ fn is_steady(run: &LengthRun, lengths: &[i64], points: &[SeriesPoint]) -> bool {
     run.count > 1 || (run.first == 0 && is_usual && is_aligned && divides)
 }
 
-/// The length that most slots have; of several such lengths the shortest.
+/// The most frequent length of slots; of several such lengths the shortest.
 fn most_frequent(lengths: &[i64]) -> i64 {
     let mut counts: HashMap<i64, usize> = HashMap::new();
     for length_ns in lengths {
@@ -156,12 +155,12 @@ fn missing(before: &SeriesPoint, point: &SeriesPoint, step_ns: i64) -> (FilePlac
     (point.place, fault)
 }
 
-/// The figure in grams per kilowatt-hour; not a number for a gap.
+/// The intensity of a point, grams per kilowatt-hour; NaN for a gap.
 fn value(point: &SeriesPoint, meta: &SeriesMeta) -> Result<f64, (FilePlace, FileFault)> {
     let Some(value) = point.value else { return Ok(f64::NAN) };
     let g_per_kwh = meta.unit.g_per_kwh(value);
     if (0.0..=MAX_G_PER_KWH).contains(&g_per_kwh) {
-        // -0.0 is within the range and would print as such.
+        // -0.0 is within the range, but would be printed with its sign.
         return Ok(g_per_kwh.abs());
     }
     let allowed = "0 to 5000 grams CO2e per kilowatt-hour, or nothing where it is not known";

@@ -1,4 +1,4 @@
-//! Tables as text: bounded, UTF-8, one header, every fault with its line.
+//! Reads tables from CSV: bounded size, UTF-8, one header, and the line of every fault.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -22,17 +22,17 @@ pub(crate) struct TableRows<'a> {
     reader: Reader<&'a [u8]>,
 }
 
-/// One row of it.
+/// One row of a table.
 pub(crate) struct TableRow<'a> {
     file: &'a str,
     line: u64,
     record: StringRecord,
 }
 
-/// The text of a file, its byte order mark taken off.
+/// The text of a file without its byte order mark.
 ///
 /// # Errors
-/// For a line that is too long or not UTF-8.
+/// If a line is too long or not UTF-8.
 pub(crate) fn text<'a>(bytes: &'a [u8], file: &str) -> Result<&'a str, FileError> {
     for (line, number) in bytes.split(|byte| *byte == b'\n').zip(1..) {
         let fault = |fault| FileError::new(file, FilePlace::Line(number), fault);
@@ -49,22 +49,22 @@ impl<'a> TableRows<'a> {
     /// Reads the header of a table. Lines that begin with `#` are comments.
     ///
     /// # Errors
-    /// For text that is no table.
+    /// If the text is no table.
     pub(crate) fn new(text: &'a str, file: &'a str) -> Result<Self, FileError> {
         let mut reader = ReaderBuilder::new().comment(Some(b'#')).trim(Trim::All).from_reader(text.as_bytes());
         let header = reader.headers().map_err(|error| of_csv(file, text, &error))?.clone();
         Ok(Self { file, text, header, reader })
     }
 
-    /// Where the header stands.
+    /// Line of the header.
     pub(crate) fn head(&self) -> FilePlace {
-        FilePlace::Line(1 + passed_over(self.text))
+        FilePlace::Line(1 + skipped_lines(self.text))
     }
 
-    /// The place of a column that is there once; `None` where it is not there.
+    /// Index of a column; `None` if it does not exist.
     ///
     /// # Errors
-    /// For a name that two columns have.
+    /// If two columns have that name.
     pub(crate) fn column(&self, name: &str) -> Result<Option<usize>, FileError> {
         let mut found = self.header.iter().enumerate().filter(|(_, column)| *column == name);
         let (first, again) = (found.next(), found.next());
@@ -74,16 +74,16 @@ impl<'a> TableRows<'a> {
         Ok(first.map(|(place, _)| place))
     }
 
-    /// The place of a column that must be there.
+    /// Index of a required column.
     ///
     /// # Errors
-    /// When it is not, naming those that are.
+    /// If it does not exist, with the names of the existing ones.
     pub(crate) fn needed(&self, name: &str) -> Result<usize, FileError> {
         let missing = || FileFault::NoColumn { wanted: shown(name), columns: self.names(0) };
         self.column(name)?.ok_or_else(|| FileError::new(self.file, self.head(), missing()))
     }
 
-    /// Names of the columns from one on, shortened.
+    /// Names of the columns from index `from` on, shortened.
     pub(crate) fn names(&self, from: usize) -> String {
         const MOST: usize = 12;
         let names: Vec<String> = self.header.iter().skip(from).take(MOST).map(shown).collect();
@@ -94,7 +94,7 @@ impl<'a> TableRows<'a> {
     /// The next row; `None` at the end.
     ///
     /// # Errors
-    /// For a row that has not as many fields as the header.
+    /// If the row has another number of fields than the header.
     pub(crate) fn next(&mut self) -> Result<Option<TableRow<'a>>, FileError> {
         let mut record = StringRecord::new();
         let more = self.reader.read_record(&mut record).map_err(|error| of_csv(self.file, self.text, &error))?;
@@ -104,12 +104,12 @@ impl<'a> TableRows<'a> {
 }
 
 impl TableRow<'_> {
-    /// A field; empty where there is none.
+    /// The text of a field; empty if there is none.
     pub(crate) fn text(&self, column: usize) -> &str {
         self.record.get(column).unwrap_or("")
     }
 
-    /// Where the row begins.
+    /// The first line of the row.
     pub(crate) fn place(&self) -> FilePlace {
         FilePlace::Line(self.line)
     }
@@ -119,10 +119,10 @@ impl TableRow<'_> {
         FileError::new(self.file, self.place(), fault)
     }
 
-    /// A finite number of a column.
+    /// A finite number in a column.
     ///
     /// # Errors
-    /// For anything else.
+    /// If the field is anything else.
     pub(crate) fn number(&self, column: usize, what: &'static str) -> Result<f64, FileError> {
         let text = self.text(column);
         let number = text.parse().ok().filter(|number: &f64| number.is_finite());
@@ -130,24 +130,24 @@ impl TableRow<'_> {
         number.ok_or_else(|| self.fault(fault()))
     }
 
-    /// A time of a column, nanoseconds since 1970 UTC.
+    /// A time in a column, nanoseconds since 1970 UTC.
     ///
     /// # Errors
-    /// For anything else.
+    /// If the field is anything else.
     pub(crate) fn instant(&self, column: usize) -> Result<i64, FileError> {
         let text = self.text(column);
         super::parse_instant(text).ok_or_else(|| self.fault(FileFault::Time(shown(text))))
     }
 }
 
-/// The line of a record. The reader's own is where it began to look, comments and empty lines included.
+/// The line of a record. The position of the reader is before the comments and empty lines that precede the record.
 fn line(text: &str, position: &Position) -> u64 {
     let rest = usize::try_from(position.byte()).ok().and_then(|byte| text.get(byte..));
-    position.line() + rest.map_or(0, passed_over)
+    position.line() + rest.map_or(0, skipped_lines)
 }
 
-/// Comments and empty lines that a text begins with.
-fn passed_over(text: &str) -> u64 {
+/// Number of comments and empty lines at the start of a text.
+fn skipped_lines(text: &str) -> u64 {
     text.lines().take_while(|line| line.is_empty() || line.starts_with('#')).count() as u64
 }
 
@@ -162,10 +162,10 @@ fn of_csv(file: &str, text: &str, error: &csv::Error) -> FileError {
     FileError::new(file, place, FileFault::Syntax(what))
 }
 
-/// Everything that is in a file.
+/// The contents of a file.
 ///
 /// # Errors
-/// When it cannot be read or is too large.
+/// If the file cannot be read or is too large.
 pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, FileError> {
     let fault = |fault| FileError::new(&path.display().to_string(), FilePlace::Whole, fault);
     let unreadable = |error: std::io::Error| fault(FileFault::Unreadable(error.to_string()));

@@ -1,6 +1,6 @@
-//! Carbon of a run beside the location-based grams: known answers by hand.
+//! Supplements of a report: known answers computed by hand.
 
 #[cfg(test)]
-mod beside;
+mod supplements;
 #[cfg(test)]
 mod tariffs;

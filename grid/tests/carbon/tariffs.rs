@@ -1,4 +1,4 @@
-//! Prices over time: files, and what a run costs by them.
+//! Prices over time: files, and the cost of a run.
 
 use eco2_core::Bounded;
 use eco2_grid::Pue;
@@ -27,7 +27,7 @@ fn near(one: f64, other: f64) -> bool {
 }
 
 #[test]
-fn each_part_costs_what_its_time_says_and_prices_may_be_negative() {
+fn each_part_costs_the_price_of_its_time_and_prices_may_be_negative() {
     let cost = series_cost(&tariff(DAY), None, (0, 2 * HOUR_NS), Pue::new(1.5).unwrap(), &kilowatt);
     // 1.5 kWh × 0.10 − 1.5 kWh × 0.02.
     assert!(
@@ -38,7 +38,7 @@ fn each_part_costs_what_its_time_says_and_prices_may_be_negative() {
 }
 
 #[test]
-fn a_time_without_a_price_is_not_free() {
+fn time_without_a_price_is_not_free() {
     let cost = series_cost(&tariff(DAY), None, (HOUR_NS, 3 * HOUR_NS), Pue::ONE, &kilowatt);
     assert!(near(cost.amount.unwrap(), -0.02));
     assert_eq!(cost.unpriced_uj, KWH);
@@ -48,7 +48,7 @@ fn a_time_without_a_price_is_not_free() {
 }
 
 #[test]
-fn files_that_are_no_tariff_are_refused_with_line_and_remedy() {
+fn files_with_faults_are_refused_with_line_and_remedy() {
     for (text, part) in [
         ("time,a\n1970-01-01T00:00Z,dear\n", "t.csv:2: the price is \"dear\""),
         ("time,a\n1970-01-01T00:00Z,1e9\n", "t.csv:2: the price is \"1000000000\""),

@@ -3,7 +3,7 @@
 use eco2_grid::plan::{ChangeCosts, HOUR_NS, IntensityCurve, Job, Scaling, elastic, plan, whole_slots};
 use proptest::prelude::*;
 
-use crate::stage::{assert_sound, close, hourly, profiles, running_ns, series, tied, uneven, weigh};
+use crate::stage::{assert_sound, close, emissions, hourly, profiles, running_ns, series, tied, uneven};
 
 /// A quarter of an hour: what fractional durations and windows are multiples of here.
 const QUARTER_NS: i64 = HOUR_NS / 4;
@@ -58,7 +58,7 @@ proptest! {
         let least = all.iter().copied().fold(f64::INFINITY, f64::min);
         prop_assert!(close(plan.grams, least), "{} {least}", plan.grams);
         prop_assert!(close(plan.now_grams.unwrap(), all[0]));
-        prop_assert!(close(plan.grams, weigh(&series, &plan.slots, |_| 500.0)));
+        prop_assert!(close(plan.grams, emissions(&series, &plan.slots, |_| 500.0)));
         let earliest = all.iter().position(|grams| close(*grams, least)).unwrap() as i64;
         prop_assert!(plan.from_ns() <= (from + earliest) * QUARTER_NS, "{} starts later than {earliest}", plan.from_ns());
     }
@@ -71,7 +71,7 @@ proptest! {
         let plan = plan(&window, &job(length, true)).unwrap();
         assert_sound(&plan, from * QUARTER_NS, to * QUARTER_NS);
         prop_assert_eq!(running_ns(&plan), length * QUARTER_NS);
-        prop_assert!(close(plan.grams, weigh(&series, &plan.slots, |_| 500.0)));
+        prop_assert!(close(plan.grams, emissions(&series, &plan.slots, |_| 500.0)));
         let contiguous = eco2_grid::plan::plan(&window, &job(length, false)).unwrap();
         prop_assert!(plan.grams <= contiguous.grams);
         // All choices of up to 40 quarters are too many: those of whole hours where the case has no fractions.
@@ -151,7 +151,7 @@ fn of_equal_plans_the_earliest_is_taken() {
     let first = |job: Job| plan(&window, &job).unwrap();
     assert_eq!(first(job(8, false)).from_ns(), HOUR_NS);
     assert_eq!(first(job(4, true)).from_ns(), HOUR_NS);
-    // Sums that floating point would tell apart: 0.1 + 0.2 and 0.3 + 0.0.
+    // Sums that differ in floating point: 0.1 + 0.2 and 0.3 + 0.0.
     let curve = hourly(&[0.3, 0.0, 0.1, 0.2, 0.3, 0.0]);
     let window = curve.window(0, 6 * HOUR_NS).unwrap();
     assert_eq!(plan(&window, &job(8, false)).unwrap().from_ns(), HOUR_NS, "0.0 + 0.1");

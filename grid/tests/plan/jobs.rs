@@ -40,7 +40,7 @@ fn a_queue_is_read_line_by_line() {
 
 #[test]
 fn faults_of_a_queue_name_file_line_and_remedy() {
-    for (row, said) in [
+    for (row, part) in [
         ("a,1970-01-01,3,1970-01-01T02:00Z,true", "job a: it takes 3 h, from arrival to deadline there are 2 h"),
         ("a,1970-01-02,1,1970-01-01,true", "set a later deadline"),
         ("a,today,1,1970-01-02,true", "ISO 8601"),
@@ -53,7 +53,7 @@ fn faults_of_a_queue_name_file_line_and_remedy() {
     ] {
         let text = format!("{HEAD}b,1970-01-01,1,1970-01-02,false\n{row}\n");
         let message = parse_jobs(text.as_bytes(), "jobs.csv", 1.0).unwrap_err().to_string();
-        assert!(message.starts_with("jobs.csv:3: ") && message.contains(said), "{message}");
+        assert!(message.starts_with("jobs.csv:3: ") && message.contains(part), "{message}");
     }
     assert_eq!(parse_jobs(HEAD.as_bytes(), "jobs.csv", 1.0).unwrap_err().fault, FileFault::Empty);
     assert!(parse_jobs(b"id,when\n", "jobs.csv", 1.0).unwrap_err().to_string().contains("there are: id, when"));
@@ -95,11 +95,11 @@ fn d17_the_clean_hour_is_the_series_own() {
 }
 
 #[test]
-fn profiles_must_rise_and_say_where_they_do_not() {
+fn profile_that_decreases_is_refused_with_its_line() {
     let parse = |rows: &str| Scaling::parse(format!("nodes,throughput,power\n{rows}").as_bytes(), "p.csv", 100.0);
     let good = parse("0,0,0\n1,10,50\n2,18,105\n").unwrap();
     assert_eq!((good.levels().len(), good.has_power(), good.work(HOUR_NS)), (2, true, 10.0));
-    for (rows, line, said) in [
+    for (rows, line, part) in [
         ("1,10,50\n2,9,105\n", 3, "throughput is 9, after 10"),
         ("1,10,50\n2,18,40\n", 3, "power is 40, after 50"),
         ("2,10,50\n1,18,105\n", 3, "number of workers is 1, after 2"),
@@ -111,7 +111,7 @@ fn profiles_must_rise_and_say_where_they_do_not() {
         ("1,NaN,50\n", 2, "a number"),
     ] {
         let message = parse(rows).unwrap_err().to_string();
-        assert!(message.starts_with(&format!("p.csv:{line}: ")) && message.contains(said), "{message}");
+        assert!(message.starts_with(&format!("p.csv:{line}: ")) && message.contains(part), "{message}");
     }
     assert!(parse("0,0,0\n").unwrap_err().to_string().contains("no rows"));
     let without = Scaling::parse(b"workers,throughput\n1,10\n2,15\n", "p.csv", 100.0).unwrap();

@@ -84,8 +84,8 @@ proptest! {
                 let work: f64 = plan.slots.iter().map(done).sum();
                 prop_assert!(close(work, profile.work(duration_ns)), "{work}");
                 let series = crate::stage::series(&values, HOUR_NS);
-                let weighed = crate::stage::weigh(&series, &plan.slots, |workers| of(workers).power_w);
-                prop_assert!(close(weighed, plan.grams), "{weighed} {}", plan.grams);
+                let emitted = crate::stage::emissions(&series, &plan.slots, |workers| of(workers).power_w);
+                prop_assert!(close(emitted, plan.grams), "{emitted} {}", plan.grams);
             }
             (Err(_), None) => {}
             (mine, theirs) => prop_assert!(false, "{mine:?} {theirs:?}"),
@@ -93,7 +93,7 @@ proptest! {
     }
 
     #[test]
-    fn machines_are_shared_as_the_transportation_problem_says(
+    fn machines_are_shared_by_the_optimum_of_the_transportation_problem(
         values in prop_oneof![tied(4..=8), uneven(4..=8)],
         jobs in (4..=4i64).prop_flat_map(|hours| proptest::collection::vec(queued(hours), 1..=6)),
         machines in 1..=3u32,

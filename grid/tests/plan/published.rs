@@ -10,7 +10,7 @@ use eco2_grid::{FilePlace, Series, SeriesMeta, SeriesPoint};
 const SLOT_NS: i64 = 1_800_000_000_000;
 const DAY_NS: i64 = 48 * SLOT_NS;
 
-/// The folder of series beside the repository.
+/// A file in the folder of series next to the repository.
 fn data(file: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/series").join(file);
     if !path.exists() {
@@ -42,7 +42,7 @@ fn nightly_jobs_save_what_was_published() {
         let (mut now, mut best) = (0.0, 0.0);
         for (window, nominal) in nights(&curve, slots) {
             now += plan(&nominal, &HALF_HOUR).unwrap().grams;
-            // As published: a window from before the year counts as if it weighed nothing.
+            // As published: a window that starts before the year counts as if it emitted nothing.
             best += window.map_or(0.0, |window| plan(&window, &HALF_HOUR).unwrap().grams);
         }
         let saving = 100.0 * (1.0 - best / now);

@@ -1,4 +1,4 @@
-//! Reading series: what is good, and every way to be bad.
+//! Reading series: valid files, and every kind of fault.
 
 use eco2_grid::plan::{IntensityCurve, PlanError};
 use eco2_grid::{FileError, FileFault, FilePlace, IntensityKind, IntensityUnit, Series};
@@ -36,8 +36,8 @@ fn a_column_is_named_literally_or_is_the_only_one() {
     let value = |zone| Series::parse_csv(text.as_bytes(), "s.csv", zone).map(|series| series.at(series.from_ns()));
     assert_eq!(value(Some("FR")).unwrap(), Some(20.0));
     assert_eq!(value(Some("GB")).unwrap(), Some(10.0));
-    for (zone, said) in [(Some("fr"), "GB, FR"), (Some("time"), "GB, FR"), (None, "--zone")] {
-        assert!(value(zone).unwrap_err().to_string().contains(said), "{zone:?}");
+    for (zone, part) in [(Some("fr"), "GB, FR"), (Some("time"), "GB, FR"), (None, "--zone")] {
+        assert!(value(zone).unwrap_err().to_string().contains(part), "{zone:?}");
     }
     let twice = Series::parse_csv(b"time,GB,GB\n2026-01-01,1,2\n", "s.csv", Some("GB")).unwrap_err();
     assert_eq!(twice.fault, FileFault::TwiceColumn("GB".to_owned()));
@@ -113,11 +113,11 @@ fn bytes_that_are_no_table_are_refused() {
 
 #[test]
 fn byte_order_marks_line_ends_quotes_and_statements_are_read() {
-    let text = "\u{feff}# kind=direct-average-production\r\n# unit=lb/MWh\r\n# source=somebody\r\n\"time\", x \r\n\
+    let text = "\u{feff}# kind=direct-average-production\r\n# unit=lb/MWh\r\n# source=operator\r\n\"time\", x \r\n\
         \"2026-01-01T00:00Z\" , 870\r\n2026-01-01T00:05Z,870\r\n";
     let series = read(text).unwrap();
     assert_eq!(series.meta().kind, Some(IntensityKind::DirectAverageProduction));
-    assert_eq!((series.meta().unit, series.meta().source.as_str()), (IntensityUnit::PoundsPerMwh, "somebody"));
+    assert_eq!((series.meta().unit, series.meta().source.as_str()), (IntensityUnit::PoundsPerMwh, "operator"));
     assert!((series.at(series.from_ns()).unwrap() - 394.625).abs() < 0.001);
     let unknown = read("# kind=clean\ntime,x\n2026-01-01,1\n").unwrap_err();
     assert_eq!(unknown.place, FilePlace::Line(1));
@@ -127,7 +127,7 @@ fn byte_order_marks_line_ends_quotes_and_statements_are_read() {
 }
 
 #[test]
-fn json_says_the_same_and_names_its_entry() {
+fn json_gives_the_same_series_and_its_faults_name_the_entry() {
     let text = r#"{"schema": "eco2.series/1", "zone": "GB", "kind": "marginal-operating", "unit": "lbs_co2_per_mwh",
         "estimated": true, "new_key": [], "points": [{"time": "2026-01-01T00:00Z", "value": 870},
         {"time": "2026-01-01T00:05Z", "value": null}, {"time": "2026-01-01T00:10Z"}]}"#;
@@ -136,7 +136,7 @@ fn json_says_the_same_and_names_its_entry() {
     assert_eq!(series.meta().kind, Some(IntensityKind::MarginalOperating));
     assert_eq!(series.gaps()[0].place, FilePlace::Entry(1));
     assert!(Series::parse(text.as_bytes(), "s.json", Some("FR")).unwrap_err().to_string().contains("GB"));
-    for (text, said) in [
+    for (text, part) in [
         (r#"{"schema": "eco2.series/9", "points": []}"#, "eco2.series/1"),
         (r#"{"schema": "eco2.series/1", "points": []}"#, "no rows"),
         ("{\"schema\": \"eco2.series/1\",\n \"points\": 3}", "s.json:2"),
@@ -144,7 +144,7 @@ fn json_says_the_same_and_names_its_entry() {
         (r#"{"schema": "eco2.series/1", "points": [{"time": "noon", "value": 3}]}"#, "ISO 8601"),
     ] {
         let message = Series::parse(text.as_bytes(), "s.json", None).unwrap_err().to_string();
-        assert!(message.contains(said), "{message}");
+        assert!(message.contains(part), "{message}");
     }
 }
 
@@ -182,7 +182,7 @@ fn plan_of(series: &Series, duration_ns: i64) -> eco2_grid::plan::Plan {
 }
 
 #[test]
-fn k09_a_missing_row_is_still_refused_unless_the_file_says_that_rows_last() {
+fn k09_missing_row_is_refused_unless_the_file_states_that_rows_last() {
     for (times, line) in [
         // Of quarter hours one row, and three, are missing; of hours one at the end.
         (["00:00", "00:15", "00:45", "01:00", "01:15", "01:30"], 4),
@@ -207,7 +207,7 @@ fn k09_a_missing_row_is_still_refused_unless_the_file_says_that_rows_last() {
 }
 
 #[test]
-fn k09_rows_a_second_apart_somewhere_do_not_make_a_series_of_seconds() {
+fn k09_two_rows_at_a_distance_of_a_second_do_not_make_a_series_of_seconds() {
     let text = "# slots=until-next\ntime,x\n2000-01-01T00:00:00Z,1\n2000-01-01T00:00:01Z,2\n2020-01-01T00:00:00Z,3\n";
     assert!(matches!(read(text).unwrap_err().fault, FileFault::TooFine { .. }));
 }

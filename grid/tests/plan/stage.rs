@@ -1,4 +1,4 @@
-//! What the tests plan on.
+//! Series, profiles and checks that the tests of plans share.
 
 use eco2_grid::plan::{HOUR_NS, IntensityCurve, Plan, PlanSlot, Scaling, WorkerLevel};
 use eco2_grid::{FilePlace, Series, SeriesMeta, SeriesPoint};
@@ -10,7 +10,7 @@ pub(crate) fn series(values: &[f64], step_ns: i64) -> Series {
         |(value, at): (&f64, i64)| SeriesPoint { from_ns: at * step_ns, value: Some(*value), place: FilePlace::Whole };
     let mut points: Vec<SeriesPoint> = values.iter().zip(0..).map(point).collect();
     if let [only] = points.as_slice() {
-        // A lone slot lasts an hour: nothing says otherwise.
+        // A single slot lasts an hour.
         assert_eq!((only.from_ns, step_ns), (0, HOUR_NS));
     }
     points.shrink_to_fit();
@@ -46,8 +46,8 @@ pub(crate) fn profiles(most: usize) -> impl Strategy<Value = Scaling> {
     })
 }
 
-/// Grams of stretches, worked out the slow way: every slot of the series against every stretch.
-pub(crate) fn weigh(series: &Series, slots: &[PlanSlot], power_w: impl Fn(u32) -> f64) -> f64 {
+/// Emissions of a plan, computed the slow way: every slot of the series against every slot of the plan.
+pub(crate) fn emissions(series: &Series, slots: &[PlanSlot], power_w: impl Fn(u32) -> f64) -> f64 {
     let grams = |slot: &PlanSlot| -> f64 {
         let overlap = |from: i64, to: i64| (slot.to_ns.min(to) - slot.from_ns.max(from)).max(0) as f64 / HOUR_NS as f64;
         let part = |s: eco2_grid::SeriesSlot| s.g_per_kwh.unwrap() * overlap(s.from_ns, s.to_ns);

@@ -1,5 +1,5 @@
-//! The web API of the Green Software Foundation's Carbon Aware SDK: a form that proxies speak. Its own address has to be
-//! given. Figures are grams a kilowatt-hour; -1 stands for null there, and is not known.
+//! The service `carbon-aware-sdk`: the web API of the Green Software Foundation's Carbon Aware SDK, which proxies offer too. It
+//! has no public address, so the user has to state one. Values are grams per kilowatt-hour; -1 means null there, and is unknown.
 
 use serde::Deserialize;
 
@@ -15,7 +15,7 @@ struct SdkForecast {
     forecast_data: Vec<EmissionsPoint>,
 }
 
-/// Of measured data and of forecasts alike.
+/// A point of measured data or of a forecast.
 #[derive(Deserialize)]
 struct EmissionsPoint {
     location: Option<String>,
@@ -50,7 +50,7 @@ pub(in super::super) fn ask(
         slots.extend(answered(&body, parse(&points, false)?));
     }
     if wanted.to_ns > wanted.now_ns {
-        // A location without forecasts has an error here; what is measured is the answer then.
+        // A location without forecasts returns an error here; the measured values are then the answer.
         let body = http.get("/emissions/forecasts/current", &[("location", wanted.zone)], Auth::None);
         let read = body.map_err(ProviderFault::from).and_then(|body| Ok((json::<Vec<SdkForecast>>(&body)?, body)));
         if let Ok((forecasts, body)) = read {

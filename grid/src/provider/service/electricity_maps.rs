@@ -1,6 +1,6 @@
-//! Electricity Maps, version 3: `history` (the last 24 hours), `past-range`, `latest` and `forecast`.
+//! The service `electricity-maps`, version 3: `history` (the last 24 hours), `past-range`, `latest` and `forecast`.
 //!
-//! A point's time is the start of its slot; `updatedAt` is not. A figure may be null, and is then not known.
+//! The field `datetime` of a point is the start of its slot; `updatedAt` is not. A value may be null, and is then unknown.
 
 use serde::Deserialize;
 
@@ -8,9 +8,9 @@ use super::super::{IntensityQuery, IntensitySlot, ProviderFault};
 use super::wire::{answered, end_of, instant, json, same_zone, written};
 use eco2_net::{Auth, Http, Secret};
 
-/// How far back `history` reaches, nanoseconds.
+/// Length of `history`, with an hour of margin, nanoseconds.
 const HISTORY_NS: i64 = 23 * 3_600_000_000_000;
-/// The longest stretch that is asked for at once, nanoseconds: ten days of hours.
+/// The longest period of one request, nanoseconds: ten days of hours.
 const RANGE_NS: i64 = 10 * 86_400_000_000_000;
 
 #[derive(Deserialize)]
@@ -46,7 +46,7 @@ pub(in super::super) fn ask(
         slots.extend(client.latest()?);
     }
     if wanted.to_ns > wanted.now_ns && known_ns(&slots) < wanted.to_ns {
-        // A forecast is another contract: without it, what is known is the answer.
+        // A forecast requires another contract. Without it, the known values are the answer.
         match client.get("/carbon-intensity/forecast", &[], true) {
             Err(fault @ ProviderFault::OtherZone { .. }) => return Err(fault),
             forecast => slots.extend(forecast.unwrap_or_default()),
@@ -105,7 +105,7 @@ fn parse(body: &[u8], zone: &str, forecast: bool) -> Result<Vec<IntensitySlot>, 
     Ok(slots.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }
 
-/// A point as a slot; `None` for one without a figure.
+/// A point as a slot; `None` for a point without a value.
 fn slot(point: &MapsPoint, granularity: Option<&str>, forecast: bool) -> Result<Option<IntensitySlot>, ProviderFault> {
     if point.emission_factor_type.as_deref().is_some_and(|kind| kind != "lifecycle") {
         return Err(ProviderFault::Garbage("life-cycle figures were asked for, and others came"));

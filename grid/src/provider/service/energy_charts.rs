@@ -1,4 +1,4 @@
-//! Energy-Charts of Fraunhofer ISE: columns of quarter hours, measured where it can be, else forecast.
+//! The service `energy-charts` of Fraunhofer ISE: columns of quarter hours, measured if available, otherwise forecast.
 
 use serde::Deserialize;
 
@@ -37,8 +37,8 @@ pub(in super::super) fn ask(
 fn parse(body: &[u8]) -> Result<Vec<IntensitySlot>, ProviderFault> {
     let answer: ChartsAnswer = json(body)?;
     let times = &answer.unix_seconds;
-    let apart = times.windows(2).map(|pair| pair[1].saturating_sub(pair[0]));
-    let length_s = apart.filter(|length| *length > 0).min().unwrap_or(900);
+    let distances = times.windows(2).map(|pair| pair[1].saturating_sub(pair[0]));
+    let length_s = distances.filter(|length| *length > 0).min().unwrap_or(900);
     let mut slots = Vec::new();
     for (place, seconds) in times.iter().enumerate() {
         let figure = |column: &[Option<f64>]| column.get(place).copied().flatten();
@@ -64,14 +64,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_measured_yet_is_forecast_and_what_is_neither_is_not_known() {
+    fn unmeasured_slot_is_forecast_and_one_without_either_is_unknown() {
         let body = br#"{"unix_seconds":[900,1800,2700,3600],"co2eq":[491.5,null,null,null],
             "co2eq_forecast":[null,505.0,null,508.0],"deprecated":false}"#;
-        let told: Vec<_> =
+        let slots: Vec<_> =
             parse(body).unwrap().iter().map(|slot| (slot.from_ns, slot.to_ns, slot.g_per_kwh, slot.forecast)).collect();
         let s = 1_000_000_000;
         assert_eq!(
-            told,
+            slots,
             [(900 * s, 1800 * s, 491.5, false), (1800 * s, 2700 * s, 505.0, true), (3600 * s, 4500 * s, 508.0, true)]
         );
     }

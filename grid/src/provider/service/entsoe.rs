@@ -1,10 +1,11 @@
-//! ENTSO-E Transparency: generation by type (A75, realised), from which the intensity is computed.
+//! The service `entsoe`, ENTSO-E Transparency: generation by type (document A75, realised), from which the intensity is
+//! computed.
 //!
-//! Each type counts with its life-cycle median of IPCC AR5 WG3 Annex III, table A.III.2. Types without one there (oil,
-//! waste, peat, "other", stored water) are left out. Types report in quarter hours, half hours or hours, and some hours
-//! later than others: a type without a report for a stretch of time counts with its last one. Where types without a factor
-//! or without a report are more than a tenth of the generation, the intensity is not known. Imports are not traced. So
-//! every figure is an estimate. Storage that fills (`outBiddingZone`) is consumption, and no source.
+//! The emission factor of each type is its life-cycle median in IPCC AR5 WG3 Annex III, table A.III.2. Types without one there
+//! (oil, waste, peat, "other", stored water) are left out. Types report in quarter hours, half hours or hours, and some of them
+//! hours later than others. A type without a report for a period counts with its last report. If types without a factor or
+//! without a report are more than a tenth of the generation, the intensity is unknown. Imports are not traced. So every value is
+//! an estimate. Storage that is being filled (`outBiddingZone`) is consumption and does not count.
 
 use std::collections::BTreeMap;
 
@@ -14,13 +15,13 @@ use super::super::{IntensityQuery, IntensitySlot, ProviderFault};
 use super::wire::{answered, country, end_of, instant, literal, same_zone};
 use eco2_net::{Auth, Http, Secret};
 
-/// The largest share of generation that has no factor or was not reported, of one.
+/// Maximum share of generation without a factor or a report, 0 to 1.
 const MOST_UNSURE: f64 = 0.1;
-/// Reports read at most: a year of quarter hours of thirty types.
+/// Maximum number of reports: a year of quarter hours of thirty types.
 const MOST_REPORTS: usize = 1_100_000;
-/// Elements read at most.
+/// Maximum number of XML elements.
 const MOST_NODES: u32 = 2_000_000;
-/// The longest stretch that is asked for, nanoseconds: a year.
+/// The longest period of a request, nanoseconds: a year.
 const RANGE_NS: i64 = 365 * 86_400_000_000_000;
 
 pub(super) fn zone(zone: &str) -> Result<String, ProviderFault> {
@@ -57,7 +58,7 @@ pub(in super::super) fn ask(
     secret: Option<&Secret>,
     wanted: &IntensityQuery<'_>,
 ) -> Result<Vec<IntensitySlot>, ProviderFault> {
-    // What is not generated yet has no generation; a year is the most that is answered.
+    // The service has no forecast, and answers at most a year.
     let to_ns = wanted.to_ns.min(wanted.now_ns);
     let from_ns = wanted.from_ns.max(to_ns.saturating_sub(RANGE_NS));
     if from_ns >= to_ns {
@@ -76,7 +77,7 @@ pub(in super::super) fn ask(
     Ok(answered(&body, parse(&body, wanted.zone)?))
 }
 
-/// `202001010000`, to the hour below.
+/// An instant rounded down to the hour, as `202001010000`.
 fn to_the_hour(at_ns: i64) -> String {
     let text = super::wire::written(at_ns.div_euclid(3_600_000_000_000) * 3_600_000_000_000);
     text.chars().filter(char::is_ascii_digit).take(12).collect()
@@ -99,7 +100,7 @@ fn factor(kind: &str) -> Option<f64> {
     })
 }
 
-/// One report of a type of generation: a stretch of time and its megawatts.
+/// One report of a type of generation: a period and its megawatts.
 #[derive(Debug, Clone, Copy)]
 struct GenerationReport {
     from_ns: i64,
@@ -135,8 +136,8 @@ fn parse(body: &[u8], area: &str) -> Result<Vec<IntensitySlot>, ProviderFault> {
     Ok(slots(types))
 }
 
-/// Adds the reports of a period. Points that are left out repeat the one before, except where the curve type is A01
-/// (every block has its own point): there they were not reported.
+/// Adds the reports of a period. A missing point repeats the one before, except for the curve type A01 (every block has its own
+/// point), for which it was not reported.
 fn add(
     period: Node<'_, '_>,
     repeats: bool,
@@ -177,8 +178,8 @@ fn add(
     Ok(())
 }
 
-/// Intensity of each stretch between two neighbouring edges of any report. A report holds for all of its stretch, whatever
-/// the resolution of the others; of two reports of one type the one of the finer resolution counts.
+/// Intensity of each period between two adjacent edges of any report. A report applies to all of its period, whatever the
+/// resolution of the others. Of two reports of one type the one with the finer resolution counts.
 fn slots(types: BTreeMap<&str, Vec<GenerationReport>>) -> Vec<IntensitySlot> {
     let all = || types.values().flatten();
     let mut edges: Vec<i64> = all().flat_map(|report| [report.from_ns, report.to_ns]).collect();
@@ -200,13 +201,13 @@ fn slots(types: BTreeMap<&str, Vec<GenerationReport>>) -> Vec<IntensitySlot> {
     edges.windows(2).zip(&sums).filter_map(|(pair, sums)| sums.slot(pair[0], pair[1])).collect()
 }
 
-/// Adds one type of generation to the sums. Where it was not reported, it counts with what was reported last before, or
-/// first after, and as unsure.
+/// Adds one type of generation to the sums. A period without a report gets the last report before it, or the first one after
+/// it, and counts as unsure.
 fn add_type(factor: Option<f64>, megawatts: &[Option<f64>], sums: &mut [GenerationSums]) {
     let Some(mut last) = megawatts.iter().flatten().next().copied() else { return };
     for (reported, sums) in megawatts.iter().zip(sums) {
         last = reported.unwrap_or(last);
-        // Below zero is consumption.
+        // A negative value is consumption.
         let generated = last.max(0.0);
         sums.all += generated;
         match factor {
@@ -220,15 +221,15 @@ fn add_type(factor: Option<f64>, megawatts: &[Option<f64>], sums: &mut [Generati
     }
 }
 
-/// Generation in a stretch of time, megawatts.
+/// Generation in a period, megawatts.
 #[derive(Debug, Clone, Copy, Default)]
 struct GenerationSums {
     all: f64,
-    /// Part with a factor.
+    /// Generation of types with a factor.
     known: f64,
-    /// That part times its factors.
+    /// Generation of types with a factor, times the factor.
     weighted: f64,
-    /// Part without a factor, or not reported for this stretch.
+    /// Generation of types without a factor, or without a report for this period.
     unsure: f64,
 }
 
@@ -248,7 +249,7 @@ fn value<'a>(node: Node<'a, '_>, name: &'static str) -> Option<&'a str> {
     children(node, name).next().and_then(|child| child.text()).map(str::trim)
 }
 
-/// Names whatever their namespace, which changes with the version of the schema.
+/// Comparison of names without their namespace, which changes with the version of the schema.
 trait LocalName {
     fn has_tag_name_local(&self, name: &str) -> bool;
 }
@@ -291,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn generation_is_weighed_with_its_factors() {
+    fn generation_is_multiplied_by_its_factors() {
         // Hour 1: 100 MW coal and 300 MW wind: (100 × 820 + 300 × 11) ÷ 400 = 213.25. Hour 2: wind repeats, coal 0.
         let coal = series("B05", "in", &[(1, 100.0), (2, 0.0), (3, 300.0)]);
         let wind = series("B19", "in", &[(1, 300.0), (3, 100.0)]);
@@ -299,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn filling_storage_is_no_source_and_what_has_no_factor_is_left_out_or_too_much() {
+    fn filling_storage_is_no_source_and_a_type_without_a_factor_is_left_out_or_too_much() {
         let wind = series("B19", "in", &[(1, 100.0)]);
         let pumping = series("B10", "out", &[(1, 1000.0)]);
         assert_eq!(figures(&[wind.clone(), pumping]), [11.0, 11.0, 11.0]);
@@ -312,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn its_own_no_is_no_figure_and_other_documents_are_not_understood() {
+    fn acknowledgement_is_no_value_and_other_documents_are_not_understood() {
         let no = b"<Acknowledgement_MarketDocument><Reason/></Acknowledgement_MarketDocument>";
         assert_eq!(parse(no, AREA), Err(ProviderFault::NoFigure));
         for wrong in ["", "<a/>", "<GL_MarketDocument><TimeSeries><Period/></TimeSeries></GL_MarketDocument>", "{}"] {
@@ -400,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn k09_points_left_out_repeat_only_where_the_curve_says_so() {
+    fn k09_missing_points_repeat_only_for_a_curve_type_that_allows_it() {
         let gas = hours("B04", 1000.0);
         let repeated = by_hour(&[gas.clone(), day("B14", 60, 4, "A03", [(1, 4000.0)])]);
         assert_eq!(repeated.len(), 4, "{repeated:?}");

@@ -1,5 +1,5 @@
-//! NESO's Carbon Intensity API for Great Britain: half hours, times without seconds, the measured figure null until it is
-//! there.
+//! The service `neso`: the Carbon Intensity API of the National Energy System Operator of Great Britain. It has half hours and
+//! times without seconds; the measured value is null until it is available.
 
 use serde::Deserialize;
 
@@ -7,7 +7,7 @@ use super::super::{IntensityQuery, IntensitySlot, ProviderFault};
 use super::wire::{answered, country, instant, json, written};
 use eco2_net::{Auth, Http, Secret};
 
-/// The longest stretch that it answers, nanoseconds; the documentation has 14 days.
+/// The longest period of a request, nanoseconds: 13 days; the documentation allows 14.
 const RANGE_NS: i64 = 13 * 86_400_000_000_000;
 
 #[derive(Deserialize)]
@@ -51,7 +51,7 @@ pub(in super::super) fn ask(
     Ok(slots)
 }
 
-/// `2018-01-20T12:00Z`.
+/// An instant to the minute, as `2018-01-20T12:00Z`.
 fn to_the_minute(at_ns: i64) -> String {
     let text = written(at_ns);
     text.get(..16).map_or_else(String::new, |minutes| format!("{minutes}Z"))
@@ -74,14 +74,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_have_no_seconds_and_a_figure_to_come_is_a_forecast() {
+    fn times_have_no_seconds_and_an_unmeasured_value_is_a_forecast() {
         let body = r#"{"data":[
             {"from":"2018-01-20T12:00Z","to":"2018-01-20T12:30Z","intensity":{"forecast":266,"actual":263,"index":"moderate"}},
             {"from":"2018-01-20T12:30Z","to":"2018-01-20T13:00Z","intensity":{"forecast":270,"actual":null,"index":"high"}},
             {"from":"2018-01-20T13:00Z","to":"2018-01-20T13:30Z","intensity":{"forecast":null,"actual":null,"index":"high"}}]}"#;
         let slots = parse(body.as_bytes()).unwrap();
-        let told: Vec<_> = slots.iter().map(|slot| (slot.g_per_kwh, slot.forecast)).collect();
-        assert_eq!(told, [(263.0, false), (270.0, true)]);
+        let values: Vec<_> = slots.iter().map(|slot| (slot.g_per_kwh, slot.forecast)).collect();
+        assert_eq!(values, [(263.0, false), (270.0, true)]);
         assert_eq!(slots[0].from_ns, 1_516_449_600_000_000_000);
         assert_eq!(slots[0].to_ns, slots[1].from_ns);
         assert_eq!(to_the_minute(slots[0].from_ns), "2018-01-20T12:00Z");

@@ -1,5 +1,5 @@
-//! WattTime, version 3: a login for a token of half an hour, then `historical` and `forecast`, marginal, in pounds a
-//! megawatt-hour. The unit is read from the answer.
+//! The service `watttime`, version 3: a login returns a token for half an hour, then `historical` and `forecast` return marginal
+//! intensities in pounds per megawatt-hour. The unit is read from the answer.
 
 use serde::Deserialize;
 
@@ -12,7 +12,7 @@ use eco2_net::{Auth, Http, Secret};
 const SIGNAL: (&str, &str) = ("signal_type", "co2_moer");
 /// The furthest forecast, hours.
 const MOST_HOURS: i64 = 72;
-/// The longest stretch of history asked for at once, nanoseconds: 31 days.
+/// The longest period of one request for history, nanoseconds: 31 days.
 const RANGE_NS: i64 = 31 * 86_400_000_000_000;
 
 #[derive(Deserialize)]
@@ -99,7 +99,7 @@ mod tests {
         "data":[{"point_time":"2023-07-15T00:00:00+00:00","value":870.0},{"point_time":"2023-07-15T00:05:00+00:00","value":null}]}"#;
 
     #[test]
-    fn pounds_a_megawatt_hour_become_grams_a_kilowatt_hour() {
+    fn pounds_per_megawatt_hour_become_grams_per_kilowatt_hour() {
         let [slot] = parse(BODY.as_bytes(), "CAISO_NORTH", true).unwrap()[..] else { panic!("one slot") };
         assert!((slot.g_per_kwh - 394.625).abs() < 5e-4, "{}", slot.g_per_kwh);
         assert_eq!((slot.to_ns - slot.from_ns, slot.forecast), (300_000_000_000, true));
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_unit_that_is_not_known_is_not_assumed() {
+    fn unknown_unit_is_refused() {
         for unit in ["", "lbs", "percentile", "kg_co2_per_gwh"] {
             assert!(
                 matches!(

@@ -1,4 +1,4 @@
-//! What the services share: zones as they write them, times, and the checks of an answer.
+//! Functions that the services share: notations of zones and times, and checks of answers.
 
 use serde::de::DeserializeOwned;
 
@@ -6,7 +6,7 @@ use super::super::{IntensitySlot, ProviderFault};
 use crate::series::{parse_instant, utc};
 use crate::{Sha256, cloud_region, zone};
 
-/// A zone that is handed on as it is.
+/// A zone that is passed on unchanged.
 pub(super) fn literal(zone: &str) -> Result<String, ProviderFault> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_. ".contains(&byte);
     if zone.is_empty() || zone.len() > 64 || !zone.bytes().all(plain) {
@@ -15,7 +15,7 @@ pub(super) fn literal(zone: &str) -> Result<String, ProviderFault> {
     Ok(zone.to_owned())
 }
 
-/// A zone of flow-tracing providers: that of a cloud region, a country's code, or the text itself.
+/// A zone of providers that trace imports: that of a cloud region, the code of a country, or the text itself.
 pub(super) fn flow_zone(zone: &str) -> Result<String, ProviderFault> {
     if let Some(region) = cloud_region(zone).filter(|region| !region.flow_zone.is_empty()) {
         return Ok(region.flow_zone.clone());
@@ -30,7 +30,7 @@ pub(super) fn flow_zone(zone: &str) -> Result<String, ProviderFault> {
     }
 }
 
-/// The code of a country, of its state, or of the country that a cloud region lies in.
+/// The code of the country with that name, or of the country that contains a cloud region.
 pub(super) fn country(zone: &str) -> Option<&'static str> {
     let coded = cloud_region(zone).and_then(|region| zone::coded(&region.zone));
     let found = coded.or_else(|| zone::named(zone).next())?;
@@ -42,7 +42,7 @@ pub(super) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ProviderFault>
     serde_json::from_slice(body).map_err(|_| ProviderFault::Garbage(not_expected(body)))
 }
 
-/// Why an answer is not what was expected. An error that it states is not quoted: no text of the other side is.
+/// The reason why an answer is not as expected. An error in it is not quoted, because no message contains text from the service.
 fn not_expected(body: &[u8]) -> &'static str {
     const STATES: [&str; 6] = ["error", "errors", "message", "detail", "title", "status"];
     match serde_json::from_slice(body) {
@@ -54,14 +54,14 @@ fn not_expected(body: &[u8]) -> &'static str {
     }
 }
 
-/// Slots that were read from an answer, with its hash. Bytes are hashed as they came, before anything is read from them.
+/// Slots that were read from an answer, with the hash of its bytes.
 pub(super) fn answered(body: &[u8], mut slots: Vec<IntensitySlot>) -> Vec<IntensitySlot> {
     let answer = Some(Sha256::of(body));
     slots.iter_mut().for_each(|slot| slot.answer = answer);
     slots
 }
 
-/// Refuses an answer that states another zone than the requested one; case does not count.
+/// Refuses an answer that states another zone than the requested one. Case does not count.
 pub(super) fn same_zone(requested: &str, stated: Option<&str>) -> Result<(), ProviderFault> {
     match stated {
         Some(stated) if !stated.trim().eq_ignore_ascii_case(requested) => Err(ProviderFault::other_zone(requested)),
@@ -73,7 +73,7 @@ pub(super) fn instant(text: &str) -> Result<i64, ProviderFault> {
     parse_instant(text).ok_or(ProviderFault::Garbage("a time in it is not ISO 8601"))
 }
 
-/// `from_ns` plus a length in seconds, which must be one of a slot: a second to a day.
+/// `from_ns` plus the length of a slot in seconds, which must be from a second to a day.
 pub(super) fn end_of(from_ns: i64, length_s: i64) -> Result<i64, ProviderFault> {
     if !(1..=86_400).contains(&length_s) {
         return Err(ProviderFault::Garbage("a slot in it lasts no time from a second to a day"));
@@ -81,7 +81,7 @@ pub(super) fn end_of(from_ns: i64, length_s: i64) -> Result<i64, ProviderFault> 
     from_ns.checked_add(length_s * 1_000_000_000).ok_or(ProviderFault::Garbage("a time in it is out of range"))
 }
 
-/// An instant as services take it: UTC, to the second.
+/// An instant in the notation of services: UTC, to the second.
 pub(super) fn written(at_ns: i64) -> String {
     utc(at_ns)
 }
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn k16_an_answer_that_states_an_error_is_not_called_no_json() {
+    fn k16_answer_that_states_an_error_is_not_called_no_json() {
         let of = |body: &str| match json::<Vec<u64>>(body.as_bytes()) {
             Err(ProviderFault::Garbage(why)) => why,
             other => panic!("{other:?}"),

@@ -1,4 +1,6 @@
-//! Energy times intensity.
+//! Emissions of energy readings by a series.
+//!
+//! The prefix `d11_` of a test name refers to docs/acceptance.md.
 
 use eco2_core::Scale;
 use eco2_grid::plan::HOUR_NS;
@@ -10,8 +12,8 @@ use crate::stage::{close, series};
 const KWH_UJ: u64 = 3_600_000_000_000;
 
 #[test]
-fn d11_grams_are_weighed_by_energy_never_by_time() {
-    // 1 kWh at 100 g and 3 kWh at 300 g: 1000 g. The mean over time would say 4 × 200 = 800.
+fn d11_grams_depend_on_energy_at_its_own_time_never_on_the_mean_intensity() {
+    // 1 kWh at 100 g and 3 kWh at 300 g: 1000 g. The mean over time would give 4 × 200 = 800.
     let series = series(&[100.0, 300.0], HOUR_NS);
     let stretches = series.stretches(&[0, HOUR_NS, 2 * HOUR_NS], &[0, KWH_UJ, 4 * KWH_UJ]);
     let grams = |s: &eco2_grid::EnergySlot| s.energy_uj as f64 / KWH_UJ as f64 * s.g_per_kwh.unwrap();
@@ -19,7 +21,7 @@ fn d11_grams_are_weighed_by_energy_never_by_time() {
 }
 
 #[test]
-fn energy_without_an_intensity_is_kept_apart() {
+fn energy_without_an_intensity_is_reported_separately() {
     let point = |at: i64, value| SeriesPoint { from_ns: at * HOUR_NS, value, place: FilePlace::Whole };
     let points = [point(0, Some(100.0)), point(1, None), point(2, Some(200.0))];
     let series = Series::of(SeriesMeta::default(), &points).unwrap();
@@ -28,18 +30,18 @@ fn energy_without_an_intensity_is_kept_apart() {
     let stretches = series.stretches(&times, &[0, 5 * KWH_UJ]);
     let known: Vec<Option<f64>> = stretches.iter().map(|stretch| stretch.g_per_kwh).collect();
     assert_eq!(known, [None, Some(100.0), None, Some(200.0), None]);
-    let weighed = series.weigh(&times, &[0, 5_000], Scale::from_base_per_raw(3600.0).unwrap());
-    assert!(close(weighed.grams, 300.0), "{weighed:?}");
-    assert_eq!((weighed.energy_uj, weighed.unpriced_uj), (5_000 * 3_600_000_000, 3_000 * 3_600_000_000));
+    let sum = series.emissions(&times, &[0, 5_000], Scale::from_base_per_raw(3600.0).unwrap());
+    assert!(close(sum.grams, 300.0), "{sum:?}");
+    assert_eq!((sum.energy_uj, sum.unpriced_uj), (5_000 * 3_600_000_000, 3_000 * 3_600_000_000));
 }
 
 #[test]
-fn nothing_weighs_nothing() {
+fn no_readings_have_no_emissions() {
     let series = series(&[1.0, 2.0], HOUR_NS);
     assert!(series.stretches(&[], &[]).is_empty());
     assert!(series.stretches(&[5], &[7]).is_empty());
     assert!(series.stretches(&[5, 5], &[7, 9]).is_empty());
-    assert_eq!(series.weigh(&[5], &[7], Scale::MICRO).energy_uj, 0);
+    assert_eq!(series.emissions(&[5], &[7], Scale::MICRO).energy_uj, 0);
 }
 
 /// Grams of an energy spread evenly between two instants.
@@ -79,12 +81,12 @@ proptest! {
             unwrapped.push(unwrapped[unwrapped.len() - 1] + u64::from(by));
         }
         let scale = Scale::MICRO;
-        let weighed = series.weigh(&times, &raw, scale);
-        prop_assert_eq!(weighed.energy_uj, scale.micro(unwrapped[unwrapped.len() - 1]));
+        let sum = series.emissions(&times, &raw, scale);
+        prop_assert_eq!(sum.energy_uj, scale.micro(unwrapped[unwrapped.len() - 1]));
         // Every difference against every slot; a microjoule a slot may be cut off.
         let pairs = times.windows(2).zip(unwrapped.windows(2));
         let grams: f64 = pairs.map(|(at, energy)| spread(&series, at, (energy[1] - energy[0]) as f64)).sum();
         let tolerance = 1e-9 * grams + 1e-9 * values.len() as f64;
-        prop_assert!((weighed.grams - grams).abs() <= tolerance, "{} {}", weighed.grams, grams);
+        prop_assert!((sum.grams - grams).abs() <= tolerance, "{} {}", sum.grams, grams);
     }
 }

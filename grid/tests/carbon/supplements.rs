@@ -1,4 +1,6 @@
-//! Market, water, SCI, prices and offsets of a run of a kilowatt-hour.
+//! Market-based emissions, water, SCI, prices and offsets of a run.
+//!
+//! Prefixes of test names (`d09_` and so on) refer to docs/acceptance.md.
 
 use eco2_core::schema::{Carbon, Energy, Offset, PriceTerms, Work};
 use eco2_grid::carbon::{
@@ -44,7 +46,7 @@ fn applied(terms: &SupplementTerms, energy: &Energy, g_per_kwh: f64, work: &Work
 }
 
 #[test]
-fn bloom_s_training_weighs_24_69_tonnes_of_energy_use() {
+fn training_of_bloom_emits_24_69_tonnes_by_energy_use() {
     // Luccioni et al. 2022: 1,082,990 GPU-hours at 0.4 kW and 57 g/kWh; idle nodes took another 256,646 kWh.
     let training = energy(433_196, 1.0);
     let tonnes = carbon(&training, 57.0).grams.unwrap() / 1e6;
@@ -54,7 +56,7 @@ fn bloom_s_training_weighs_24_69_tonnes_of_energy_use() {
 }
 
 #[test]
-fn nothing_asked_for_is_nothing_there_and_nothing_asked_for_changes_the_grams() {
+fn unrequested_supplements_are_absent_and_requested_ones_do_not_change_the_grams() {
     let energy = energy(2, 1.5);
     let plain = carbon(&energy, 100.0);
     assert_eq!(applied(&SupplementTerms::default(), &energy, 100.0, &Work::default()), plain);
@@ -71,23 +73,23 @@ fn nothing_asked_for_is_nothing_there_and_nothing_asked_for_changes_the_grams() 
     let full = applied(&all, &energy, 100.0, &Work::default());
     assert_eq!((full.grams, full.low, full.high), (plain.grams, plain.low, plain.high));
     assert_eq!(full.segments, plain.segments);
-    let beside = *full.beside.unwrap();
+    let supplements = *full.beside.unwrap();
     let mut stated = PriceTerms::default();
     all.put(&mut stated);
-    assert_eq!(SupplementTerms::from(&stated), all, "a report tells the terms that its figures were computed with");
-    let older = Carbon { terms: None, beside: Some(Box::new(beside.clone())), ..plain.clone() };
+    assert_eq!(SupplementTerms::from(&stated), all, "a report states the terms of its values");
+    let older = Carbon { terms: None, beside: Some(Box::new(supplements.clone())), ..plain.clone() };
     assert_eq!(
         SupplementTerms::from(&older.price_terms()),
         all,
-        "one of an older version as far as its figures name them"
+        "a report of an older version states them as far as its values do"
     );
-    assert_eq!(beside.market.unwrap().grams, Some(0.0), "a contract of 0 g/kWh is reported beside, and no more");
-    assert_eq!(beside.sci.unwrap().operational_g, plain.grams, "SCI is location-based");
-    assert_eq!((beside.offsets.len(), beside.equivalents.len()), (1, 4));
+    assert_eq!(supplements.market.unwrap().grams, Some(0.0), "a contract of 0 g/kWh changes nothing else");
+    assert_eq!(supplements.sci.unwrap().operational_g, plain.grams, "SCI is location-based");
+    assert_eq!((supplements.offsets.len(), supplements.equivalents.len()), (1, 4));
 }
 
 #[test]
-fn market_based_grams_are_the_facility_s_energy_at_the_contract_s_factor() {
+fn market_based_grams_are_facility_energy_times_the_factor() {
     let market = MarketContract::new("PPA wind 2026", 12.0).unwrap().market(&energy(10, 1.2));
     assert!(
         near(market.grams.unwrap(), 144.0) && near(market.low, 129.6) && near(market.high.unwrap(), 158.4),
@@ -98,7 +100,7 @@ fn market_based_grams_are_the_facility_s_energy_at_the_contract_s_factor() {
 }
 
 #[test]
-fn pue_is_applied_once_and_it_energy_stays_beside_the_facility_s() {
+fn pue_is_applied_once_and_it_energy_stays_available() {
     let energy = energy(10, 1.2);
     assert!(near(it_kwh(&energy).value.unwrap(), 10.0));
     let facility = facility_kwh(&energy);
@@ -107,7 +109,7 @@ fn pue_is_applied_once_and_it_energy_stays_beside_the_facility_s() {
 }
 
 #[test]
-fn sci_is_operation_and_making_over_the_units() {
+fn sci_is_operational_plus_embodied_emissions_per_unit() {
     let work = Work { steps: Some(4), samples: Some(0), tokens: Some(1_000_000), ..Work::default() };
     let hardware = Hardware::named("900:1000:1200").unwrap().for_years(4.0).unwrap();
     let terms = SupplementTerms {
@@ -124,18 +126,18 @@ fn sci_is_operation_and_making_over_the_units() {
     assert_eq!((carbon.sci, sci.units, sci.per.as_str()), (sci.grams, 4, "step"));
     let per_sample = SupplementTerms { functional_unit: Some(FunctionalUnit::Sample), ..terms };
     let uncounted = applied(&per_sample, &energy(1, 1.0), 100.0, &work);
-    assert_eq!((uncounted.sci, uncounted.beside.unwrap().sci), (None, None), "nobody counted samples");
+    assert_eq!((uncounted.sci, uncounted.beside.unwrap().sci), (None, None), "samples were not counted");
 }
 
 #[test]
-fn sci_without_hardware_says_that_making_is_not_in_it() {
+fn sci_without_hardware_has_no_embodied_emissions() {
     let terms = SupplementTerms { functional_unit: Some(FunctionalUnit::Run), ..SupplementTerms::default() };
     let sci = applied(&terms, &energy(1, 1.0), 100.0, &Work::default()).beside.unwrap().sci.unwrap();
     assert_eq!((sci.grams, sci.embodied_g), (Some(100.0), None));
 }
 
 #[test]
-fn water_is_cooling_by_it_energy_and_plants_by_the_facility_s() {
+fn water_is_it_energy_times_wue_plus_facility_energy_times_ewif() {
     let water = WaterFactors::new(Some(1.8), Some(3.0)).unwrap().unwrap().water(&energy(10, 1.2));
     // 10 × 1.8 + 12 × 3.
     assert!(near(water.litres.unwrap(), 54.0) && near(water.low, 48.6) && near(water.high.unwrap(), 59.4), "{water:?}");
@@ -153,7 +155,7 @@ fn d09_a_tonne_at_fifteen_a_tonne_costs_fifteen_with_its_bounds() {
 }
 
 #[test]
-fn a_flat_price_is_for_the_facility_s_energy() {
+fn flat_price_applies_to_facility_energy() {
     let cost = flat_cost(&energy(10, 1.2), 0.3, Some("EUR"));
     assert!(
         near(cost.amount.unwrap(), 3.6) && near(cost.low.unwrap(), 3.24) && near(cost.high.unwrap(), 3.96),
