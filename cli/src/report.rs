@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use anyhow::Context as _;
+use clap::ValueEnum as _;
 use eco2::Unrelated;
 use eco2::options::Layer;
 use eco2_core::schema::Report;
@@ -47,13 +48,11 @@ fn grouped(reports: &[Report], label: &str, format: Format) -> anyhow::Result<St
         Format::Text => eco2_report::groups_text(&groups, label, &out::data_style()),
         Format::Json => eco2_report::groups_json(&groups, label)?,
         Format::Csv => eco2_report::groups_csv(&groups, label)?,
-        Format::SpansCsv => {
-            return Err(
-                UsageError("--by supports only text, json and csv; got spans-csv: use --format csv".into()).into()
-            );
-        }
         _ => {
-            return Err(UsageError("--by supports only text, json and csv: choose one with --format".into()).into());
+            let name = name(format);
+            return Err(
+                UsageError(format!("--by supports only text, json and csv; got {name}: use --format csv")).into()
+            );
         }
     })
 }
@@ -72,34 +71,28 @@ fn each(reports: &[Report], format: Format) -> anyhow::Result<String> {
         Format::AiAct => documents(reports, eco2_report::ai_act_json),
         Format::Summary => documents(reports, eco2_report::summary_json),
         Format::Scope2 => tables(reports, eco2_report::scope2_csv),
-        Format::Hf => one(reports, eco2_report::model_card),
-        Format::Methods => one(reports, eco2_report::methods),
+        Format::Hf => eco2_report::model_card(single(reports, format)?).map_err(Into::into),
+        Format::Methods => eco2_report::methods(single(reports, format)?).map_err(Into::into),
         Format::Csv => tables(reports, eco2_report::csv),
         Format::SpansCsv => tables(reports, eco2_report::spans_csv),
         Format::Codecarbon => tables(reports, eco2_report::codecarbon_csv),
-        Format::Openmetrics => metrics(reports, MetricNames::Eco2),
-        Format::OpenmetricsHf => metrics(reports, MetricNames::HfTraining),
+        Format::Openmetrics => Ok(eco2_report::openmetrics(single(reports, format)?, MetricNames::Eco2)),
+        Format::OpenmetricsHf => Ok(eco2_report::openmetrics(single(reports, format)?, MetricNames::HfTraining)),
     }
 }
 
-/// Metrics of one run: a page describes each metric once, so that it cannot hold several runs.
-fn metrics(reports: &[Report], names: MetricNames) -> anyhow::Result<String> {
-    match reports {
-        [report] => Ok(eco2_report::openmetrics(report, names)),
-        _ => {
-            Err(UsageError(format!("metrics take one run; got {}: name one, or merge them first", reports.len()))
-                .into())
-        }
-    }
+/// The format as `--format` names it.
+fn name(format: Format) -> String {
+    format.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
-/// A text about one run.
-fn one(reports: &[Report], text: fn(&Report) -> Result<String, eco2_report::Error>) -> anyhow::Result<String> {
+/// Returns the report for a format that holds one run: a text about it, or metrics, of which a page describes each once.
+fn single(reports: &[Report], format: Format) -> Result<&Report, UsageError> {
     match reports {
-        [report] => Ok(text(report)?),
+        [report] => Ok(report),
         _ => {
-            Err(UsageError(format!("this format takes one run; got {}: name one, or merge them first", reports.len()))
-                .into())
+            let (name, count) = (name(format), reports.len());
+            Err(UsageError(format!("--format {name} takes one run; got {count}: name one, or merge them first")))
         }
     }
 }
@@ -111,7 +104,7 @@ fn documents(
 ) -> anyhow::Result<String> {
     let documents = reports.iter().map(document).collect::<Result<Vec<_>, _>>()?;
     Ok(match documents.as_slice() {
-        [one] => one.clone(),
+        [single] => single.clone(),
         several => format!("[\n{}\n]\n", several.iter().map(|text| text.trim_end()).collect::<Vec<_>>().join(",\n")),
     })
 }

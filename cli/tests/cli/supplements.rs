@@ -139,7 +139,11 @@ fn every_export_of_the_command() {
         assert_eq!(ran.code, Some(0), "{format}: {ran:?}");
         assert!(ran.out.contains(part), "{format}: {}", ran.out);
     }
-    assert_eq!(rig.eco2("report r.json r.json --format hf").code, Some(2));
+    for format in ["hf", "methods", "openmetrics", "openmetrics-hf"] {
+        let two = rig.eco2(&format!("report r.json r.json --format {format}"));
+        assert_eq!((two.code, two.out.as_str()), (Some(2), ""), "{format}");
+        assert!(two.err.contains(&format!("--format {format} takes one run; got 2")), "{}", two.err);
+    }
 }
 
 #[test]
