@@ -18,7 +18,7 @@ pub enum Error {
     /// The zone is not known.
     #[error(transparent)]
     Zone(#[from] eco2_grid::ZoneError),
-    /// Coordinates do not tell the zone.
+    /// Coordinates that are in no known zone.
     #[error(transparent)]
     Locate(#[from] eco2_grid::LocateError),
     /// A place that is neither `cloud` nor coordinates.
@@ -67,8 +67,8 @@ pub enum Error {
     /// A report, log or trace could not be read.
     #[error(transparent)]
     Read(#[from] eco2_report::Error),
-    /// A report without the time of its run cannot be weighed by time.
-    #[error("run '{run}' does not say when it began")]
+    /// A report without a start time cannot be priced again by time.
+    #[error("run '{run}' has no start time")]
     NoTime {
         /// The run's id.
         run: String,

@@ -1,4 +1,4 @@
-//! The budget of a run: its forecast, its decisions, and who is told.
+//! The budget of a run: its forecast, its decisions and its alerts.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
@@ -10,7 +10,7 @@ use eco2::options::Options;
 use eco2::{Decision, Meter, Step, Unit};
 use steady::{Steady, options, work};
 
-/// Kilowatt-hours of so many joules.
+/// Joules as kilowatt-hours.
 fn kwh(joules: f64) -> f64 {
     joules / 3.6e6
 }
@@ -87,7 +87,7 @@ fn what_is_kept_back_stops_a_run_before_its_limit() {
 }
 
 #[test]
-fn a_decision_that_becomes_graver_is_told_once() {
+fn a_decision_that_becomes_graver_is_reported_once() {
     let folder = tempfile::tempdir().unwrap();
     let mut options = options(folder.path());
     options.budget.max_energy_kwh = Some(1e-12);
@@ -101,7 +101,7 @@ fn a_decision_that_becomes_graver_is_told_once() {
     let run = meter.run_id();
     let report = meter.close();
     let heard = heard.lock().unwrap();
-    let [event] = &heard[..] else { panic!("told once: {heard:?}") };
+    let [event] = &heard[..] else { panic!("reported once: {heard:?}") };
     assert_eq!((event.kind.as_str(), &event.run), ("budget-stop", &run));
     assert!(event.text.starts_with("energy budget: "), "{}", event.text);
     assert_eq!(report.events.iter().filter(|event| event.kind.starts_with("budget-")).count(), 1);
@@ -123,7 +123,7 @@ fn a_run_of_given_hours_needs_no_steps() {
 }
 
 #[test]
-fn d17_without_a_forecast_the_rest_is_weighed_with_the_same_hour_before_and_its_error_is_told() {
+fn d17_without_a_forecast_the_rest_is_priced_with_the_same_hour_before_and_its_error_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("series.csv");
     // Three days that end an hour ago, 100 g/kWh by day and 400 by night, then nothing.
@@ -150,7 +150,7 @@ fn d17_without_a_forecast_the_rest_is_weighed_with_the_same_hour_before_and_its_
     assert!((grams / 0.6 - 1.0).abs() < 0.1, "{grams}");
 }
 
-/// A tariff of so many hours around now, all at that price.
+/// A tariff of `hours` around now, all at one price.
 fn tariff(folder: &std::path::Path, hours: std::ops::Range<i64>, price: &str) -> std::path::PathBuf {
     let path = folder.join("prices.csv");
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64;
@@ -188,8 +188,8 @@ fn where_the_tariff_has_a_gap_what_is_spent_is_not_known_and_no_reason_to_go_on(
     assert_eq!((spent.spent, spent.decision), (None, Decision::Warn));
     assert_eq!((spent.low, spent.high), (None, None), "a bound of the priced part is no bound of the whole");
     let report = meter.close();
-    let told = report.events.iter().find(|event| event.kind == "budget-warn").expect("it is told");
-    assert!(told.text.starts_with("cost budget: how much of ") && told.text.ends_with(" is not known"), "{told:?}");
+    let event = report.events.iter().find(|event| event.kind == "budget-warn").expect("it is reported");
+    assert!(event.text.starts_with("cost budget: how much of ") && event.text.ends_with(" is not known"), "{event:?}");
     assert_eq!(report.budget.unwrap().limits[0].spent, None);
 }
 

@@ -7,14 +7,14 @@ mod steady;
 use eco2_core::schema::{Merge, Report};
 use steady::{open, work};
 
-/// How many microjoules wide the course is in the middle of the run.
+/// The width of the bounds in the middle of the run, microjoules.
 fn open_uj(report: &Report) -> u64 {
     let level = report.curve().at(report.run.duration_ns / 2);
     level.high.unwrap() - level.low
 }
 
 #[test]
-fn counters_that_cannot_be_placed_leave_the_course_open() {
+fn counters_that_cannot_be_placed_leave_the_profile_open() {
     let folder = tempfile::tempdir().unwrap();
     let (meter, _) = open(folder.path());
     // Long enough for a machine that is busy with other tests.

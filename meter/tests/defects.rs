@@ -14,7 +14,7 @@ use eco2_core::{Component, Domain};
 use steady::{Steady, open, options, work};
 
 #[test]
-fn m41_spans_say_whether_gpu_work_was_awaited() {
+fn m41_spans_record_whether_gpu_work_was_awaited() {
     let folder = tempfile::tempdir().unwrap();
     let (meter, _) = open(folder.path());
     let (plain, synced) = (meter.name("plain"), meter.name("synced"));
@@ -28,7 +28,7 @@ fn m41_spans_say_whether_gpu_work_was_awaited() {
 }
 
 #[test]
-fn d07_samples_are_counted_as_told_whatever_the_batch_rank_or_resumption() {
+fn d07_samples_are_counted_as_given_whatever_the_batch_rank_or_resumption() {
     let folder = tempfile::tempdir().unwrap();
     let (meter, _) = open(folder.path());
     let step = meter.name("step");

@@ -14,7 +14,7 @@ use eco2::source::{Batch, Source};
 use eco2_core::{Component, Domain, Quality};
 use steady::{options, work};
 
-/// 100 W, by a counter that moves every 5 ms until it is told to stop, or counts only a part, and by its power.
+/// 100 W, by a counter that moves every 5 ms until it is stopped, or counts only a part, and by its power.
 struct Board {
     domains: Vec<Domain>,
     percent: u64,
@@ -107,7 +107,7 @@ fn k05_a_counter_that_counts_too_little_is_replaced_in_energy_now_and_in_records
     let kinds: Vec<_> = report.events.iter().map(|event| event.kind.as_str()).collect();
     assert_eq!(kinds, ["counter-disagrees"]);
     assert!(report.events[0].text.ends_with("reported instead, with bounds around both"));
-    // What merging has of it is the power's course: half of the energy by half of the time.
+    // What merging has of it is the power's profile: half of the energy by half of the time.
     let stretch = &report.counters.iter().find(|record| record.device == "GPU-1").unwrap().stretches[0];
     assert_eq!(stretch.uj.last(), Some(&report.energy.total_uj.unwrap()));
     let (begin, end) = (stretch.at_ns[0], *stretch.at_ns.last().unwrap());

@@ -43,7 +43,7 @@ fn m41_a_span_of_the_past_is_refused_where_nothing_is_known_of_it() {
 }
 
 #[test]
-fn m41_a_span_of_a_run_that_is_over_is_refused_and_not_lost_in_silence() {
+fn m41_a_span_of_a_run_that_is_over_is_refused_with_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let (meter, _) = open(folder.path());
     let name = meter.name("kernel");

@@ -95,14 +95,14 @@ fn a_counter_whose_zeros_are_held_back_does_not_hold_up_the_beginning() {
 }
 
 #[test]
-fn a_run_shorter_than_clock_ticks_tell_has_no_share_and_says_so() {
+fn a_run_shorter_than_clock_ticks_has_no_share_and_names_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     let options = Options { estimate: true, ..options(folder.path()) };
     let short = Meter::open(options.clone()).unwrap().close();
     let share = short.attribution.unwrap();
     assert_eq!((share.command_uj, share.low_uj, share.high_uj), (0, 0, short.energy.high_uj), "{share:?}");
     assert!(share.method.contains("not known"), "{}", share.method);
-    assert_eq!(share.unattributed_uj, short.energy.total_uj.unwrap(), "what nobody can tell is not idle");
+    assert_eq!(share.unattributed_uj, short.energy.total_uj.unwrap(), "unknown use is not idle");
     let meter = Meter::open(options).unwrap();
     work(300);
     let long = meter.close();
@@ -112,7 +112,7 @@ fn a_run_shorter_than_clock_ticks_tell_has_no_share_and_says_so() {
 }
 
 #[test]
-fn a_run_is_ended_once_and_tells_the_same_ever_after() {
+fn a_run_is_ended_once_and_its_report_stays_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let (meter, _) = open(folder.path());
     let step = meter.name("step");
@@ -182,7 +182,7 @@ fn everything(meter: &Meter, name: eco2::NameId) -> bool {
     !step && nothing && report.run.id == meter.run_id() && report.devices.is_empty()
 }
 
-/// The wait status of a child that does this and says whether all was well.
+/// The wait status of a child that does this and returns whether it succeeded.
 fn forked(child: impl FnOnce() -> bool) -> i32 {
     // SAFETY: the child leaves by `_exit`; what it calls may allocate, which glibc keeps possible after a fork.
     let pid = unsafe { libc::fork() };

@@ -1,4 +1,4 @@
-//! Runs that are over, weighed again.
+//! Runs that have ended, priced again.
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
@@ -47,7 +47,7 @@ fn near(one: f64, other: f64) -> bool {
 }
 
 #[test]
-fn each_attempt_of_a_merged_run_is_weighed_with_the_hours_in_which_it_ran() {
+fn each_attempt_of_a_merged_run_is_priced_with_the_hours_in_which_it_ran() {
     let folder = tempfile::tempdir().unwrap();
     let options = Options {
         intensity_series: Some(file(folder.path(), "gco2e_per_kwh", &["100", "1000", "1000", "500", "0"])),
@@ -112,10 +112,10 @@ fn an_old_cost_goes_with_the_facilitys_energy_and_a_new_price_replaces_it() {
     let doubled = Options { pue: 2.0, ..Options::default() };
     let again = eco2::reprice(report.clone(), &doubled).unwrap();
     assert!(near(cost(&again).unwrap(), 1.2), "{again:?}");
-    let beside = again.carbon.as_ref().unwrap().beside.as_ref().unwrap().cost.clone().unwrap();
+    let supplements = again.carbon.as_ref().unwrap().beside.as_ref().unwrap().cost.clone().unwrap();
     assert!(
-        near(beside.amount.unwrap(), 1.2) && beside.low.unwrap() <= 1.2 && beside.high.unwrap() >= 1.2,
-        "{beside:?}"
+        near(supplements.amount.unwrap(), 1.2) && supplements.low.unwrap() <= 1.2 && supplements.high.unwrap() >= 1.2,
+        "{supplements:?}"
     );
     let mut series = Options::default();
     series.supplements.tariff_series = Some(file(folder.path(), "price_per_kwh", &["0.5", "0.5"]));

@@ -230,7 +230,7 @@ fn the_log_names_the_table_that_the_intensity_is_from_by_its_hash() {
 }
 
 #[test]
-fn m29_f33_a_forked_child_records_nothing_and_harms_nobody() {
+fn m29_f33_a_forked_child_records_nothing_and_does_no_harm() {
     let folder = tempfile::tempdir().unwrap();
     let (meter, _) = open(folder.path());
     let name = meter.name("step");
@@ -283,7 +283,7 @@ fn spans_of_many_threads_meet_in_one_account() {
 }
 
 #[test]
-fn wrong_options_are_told_before_anything_runs() {
+fn wrong_options_are_reported_before_anything_runs() {
     let mut layer = Layer::default();
     layer.set(&opt::ZONE, "Atlantis", Origin::code("--option")).unwrap();
     let error = Meter::open(Options::resolve([layer]).unwrap()).map(drop).unwrap_err();

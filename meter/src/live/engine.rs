@@ -1,7 +1,8 @@
 //! The engine: what the sampling thread feeds. It keeps the ledger, publishes the timeline, writes log and trace.
 //!
-//! Data comes in on one side only: readings, gauges and notes from the sampler, begin and end from the event rings.
-//! Everybody else reads a snapshot, or locks the engine for a moment outside the hot path.
+//! Data enters from two producers: the sampler passes readings, gauges and notes; the event rings pass the edges of spans. Other
+//! threads read a snapshot of the timeline, or lock the engine for a moment outside the hot path. The *ledger* is the account
+//! of all counters and spans; a *domain* is one counter or power sensor.
 
 mod own_steps;
 mod settled;
@@ -23,13 +24,13 @@ use crate::live::publish::Publisher;
 use crate::live::source_states::SourceStates;
 use crate::live::wall::{BootAxis, WallWatch};
 
-/// Events kept in full; more are counted in one last event.
+/// Events that are kept; further ones are counted in one last event.
 const EVENTS: usize = 1_000;
 /// Events of one kind that a device's gauges may cause.
-const EVENTS_A_DEVICE: u32 = 10;
-/// A domain that has been silent for this long holds no span up.
+const EVENTS_PER_DEVICE: u32 = 10;
+/// Spans do not wait for a domain that has been silent for this long.
 const SILENT_NS: u64 = 2_000_000_000;
-/// Spans times domains that may wait for knots; beyond, they are settled as they stand. About 30 MB: only more than
+/// Spans times domains that may wait for later readings; further spans are settled at once, without an upper bound. About 30 MB: only more than
 /// 100 000 spans a second come near it, or a tenth of that while a counter is silent.
 const PENDING: usize = 1 << 16;
 /// How often silent domains are looked for, and the log's checkpoint is due.
@@ -69,7 +70,8 @@ pub(crate) struct Engine {
     housekeeping_ns: u64,
     frozen: Vec<bool>,
     settled_early: bool,
-    told: BTreeMap<(usize, EventKind), u32>,
+    /// Events by device and kind that readings caused.
+    admitted: BTreeMap<(usize, EventKind), u32>,
     trace_open: BTreeMap<(usize, NameId), Vec<u64>>,
 }
 
@@ -104,7 +106,7 @@ impl Engine {
             housekeeping_ns: now_ns,
             frozen: Vec::new(),
             settled_early: false,
-            told: BTreeMap::new(),
+            admitted: BTreeMap::new(),
             trace_open: BTreeMap::new(),
         }
     }
@@ -197,7 +199,7 @@ impl Engine {
     /// The events in the order of time, with a last one for those that were too many.
     pub(crate) fn all_events(&self) -> Vec<EventRecord> {
         let mut events = self.events.clone();
-        // A source on a thread of its own tells late.
+        // A source on a separate thread reports late.
         events.sort_by_key(|event| event.at);
         if self.lost_events > 0 {
             let text = format!("{} more events were not kept", self.lost_events);
@@ -245,14 +247,14 @@ impl Engine {
                     now_ns,
                     EventKind::Frozen,
                     &id,
-                    "the counter stands still though updates are due".to_owned(),
+                    "the counter does not change though updates are due".to_owned(),
                 );
             }
             self.frozen[index] = frozen;
         }
     }
 
-    /// Stalls and heat, when they begin. The report at the end replaces these events by what became of each.
+    /// Reports stalls and overheating when they begin. The final report replaces these events by the whole episodes.
     fn report_episodes(&mut self, now_ns: u64) {
         for Begun { kind, device, text } in self.episodes.begun(now_ns) {
             let index = self.ledger.tracks().iter().position(|track| track.domain().id == device).unwrap_or(usize::MAX);
@@ -262,11 +264,11 @@ impl Engine {
         }
     }
 
-    /// Whether another event of one kind and device is kept: of those that readings cause.
+    /// Returns whether another event of that kind and device is kept. The number is limited for events that readings cause.
     fn is_admitted(&mut self, index: usize, kind: EventKind) -> bool {
-        let told = self.told.entry((index, kind)).or_default();
-        *told += 1;
-        *told <= EVENTS_A_DEVICE
+        let count = self.admitted.entry((index, kind)).or_default();
+        *count += 1;
+        *count <= EVENTS_PER_DEVICE
     }
 
     /// The run begins when every source has been read once: no energy before that is claimed, and none is missed. A
@@ -276,7 +278,7 @@ impl Engine {
     }
 
     pub(crate) fn begin(&mut self, now_ns: u64) {
-        // What was told before the beginning was told at the beginning.
+        // Events before the beginning get the time of the beginning.
         let earlier_ns = now_ns.saturating_sub(self.ledger.opened_ns());
         self.events.iter_mut().for_each(|event| event.at = event.at.saturating_sub(earlier_ns));
         self.ledger.restart_at(now_ns);

@@ -1,4 +1,5 @@
-//! What a run shows besides its energy: stalls, idle, hot and held-back GPUs, and the energy that went into them.
+//! Episodes of a run: stretches of time in which steps stall, or a GPU is idle, hot or power-capped. Their energy is computed in
+//! `run/episodes.rs`.
 
 use eco2_core::schema::{EventKind, SpellRecord};
 use eco2_core::{Episodes, Gauge, Stalls};
@@ -10,13 +11,13 @@ const THERMAL: u64 = 0x20 | 0x40;
 /// `nvmlClocksEventReasonSwPowerCap` of `nvml.h`.
 const POWER_CAP: u64 = 0x4;
 
-/// Gauges are read once a second (`Schedule::gauges_due` of the samplers): what they show may have begun, and may go on,
-/// for so long unseen.
+/// Gauges are read once a second (`Schedule::gauges_due` of the samplers): an episode may have begun, and may go on, for this
+/// long without a reading.
 pub(crate) const READ_EVERY_NS: u64 = 1_000_000_000;
-/// Readings that lie further apart than this have a gap between them, of which nothing is known.
+/// Two readings with more time than this between them have a gap, whose state is unknown.
 const GAP_NS: u64 = 2 * READ_EVERY_NS;
 
-/// What one GPU said in its gauges.
+/// The gauges of one GPU.
 #[derive(Debug, Clone, Default)]
 struct OfDevice {
     id: String,
@@ -30,7 +31,7 @@ struct OfDevice {
     power_capped: Seen,
 }
 
-/// The spells of one gauge, and when it was read last.
+/// The episodes of one gauge, and the time of its last reading.
 #[derive(Debug, Clone, Default)]
 struct Seen {
     spells: Episodes,
@@ -51,7 +52,7 @@ impl Seen {
 }
 
 impl OfDevice {
-    /// One sign of heat or its absence; of several at one instant any counts.
+    /// Takes one sign of heat or its absence; of several signs at one instant any counts.
     fn is_hot(&mut self, at_ns: u64, hot: bool) {
         match &mut self.round {
             Some((of_ns, any)) if *of_ns == at_ns => *any |= hot,
@@ -83,7 +84,7 @@ pub(crate) struct RunEpisodes {
     stall_reported: bool,
 }
 
-/// An episode that has begun, for who is to be alerted.
+/// An episode that has begun, for alerts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Begun {
     pub(crate) kind: EventKind,
@@ -100,8 +101,7 @@ impl RunEpisodes {
         }
     }
 
-    /// What has begun since the last call and goes on at `now_ns`: a stall, or a GPU that is hot. Each is reported once,
-    /// when it begins.
+    /// Returns the episodes that began since the last call and go on at `now_ns`: a stall, or a hot GPU. Each is returned once.
     pub(crate) fn begun(&mut self, now_ns: u64) -> Vec<Begun> {
         let mut begun = Vec::new();
         let stall = self.stalls.waiting(now_ns);
@@ -167,8 +167,8 @@ impl RunEpisodes {
         &mut self.devices[place]
     }
 
-    /// Every kind of spells with its device (empty for the run) until `end_ns`. `going_on`: the run has not ended well
-    /// (yet), so that steps that do not come are a stall; after a good end there were none to come.
+    /// Returns the episodes until `end_ns` by kind and device; the device is empty for the run. `going_on`: the run has not ended
+    /// successfully (yet), so that a missing step is a stall; after a successful end no step is missing.
     pub(crate) fn all(&self, end_ns: u64, going_on: bool) -> Vec<(&'static str, &str, Episodes)> {
         let mut stalled = self.stalled.clone();
         if let Some((from_ns, to_ns)) = self.stalls.waiting(end_ns).filter(|_| going_on) {

@@ -136,7 +136,7 @@ impl Journal {
         Some(writer.close(CLOSE_PATIENCE))
     }
 
-    /// A trace that cannot be written is given up, and said once; the run goes on.
+    /// A trace that cannot be written ends, with one event; the run goes on.
     fn with_trace(&mut self, write: impl FnOnce(&mut TraceWriter<Spool>) -> io::Result<()>) {
         let Some(trace) = &mut self.trace else { return };
         if let Err(error) = write(trace) {

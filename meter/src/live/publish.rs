@@ -1,4 +1,4 @@
-//! From the ledger to the timeline: one snapshot a tick, for readers that must not wait.
+//! Publishes the ledger's energies in the timeline: one snapshot per tick, for readers that must not wait.
 
 use eco2_core::{DomainPoint, Ledger, Quality, Snapshot, TimelineWriter};
 
@@ -39,7 +39,8 @@ impl Publisher {
         self.choose(ledger, ledger.opened_ns());
     }
 
-    /// Chooses anew what is summed, and by what: a counter may turn out not to count, or to contradict its device's power.
+    /// Chooses again which domains are summed, and which counter each device uses: a counter may turn out not to count, or to
+    /// contradict its device's power.
     pub(crate) fn choose(&mut self, ledger: &Ledger, now_ns: u64) {
         self.summed = eco2_core::summed_now(ledger.tracks().iter());
         self.sources = ledger.sources(now_ns);
@@ -60,7 +61,7 @@ impl Publisher {
         for index in 0..self.points.len() {
             let next = point_of(ledger, self.source(index));
             let last = &mut self.points[index];
-            // What another way of counting corrects downwards is held until that has passed it.
+            // Where another counter gives a lower energy, the old value is kept until the new one exceeds it.
             *last = if next.uj < last.uj { DomainPoint { slope_q28: 0, edge_ns: next.edge_ns, ..*last } } else { next };
         }
         let summed = self.points.iter().zip(&self.summed).filter(|(_, summed)| **summed).map(|(point, _)| point);

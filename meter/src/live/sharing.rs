@@ -1,6 +1,7 @@
-//! Who used the devices: the command's share of CPUs (process table, control groups) and of GPUs (the driver's figures).
+//! Attribution of energy to the followed command: its share of CPU time, from the process table and control groups, and of GPU
+//! time, from the driver.
 //!
-//! Behind a lock of its own: a look at a long process table holds up neither the account nor who asks for it.
+//! It has its own lock, so that reading a long process table delays neither the account nor its readers.
 
 use std::collections::BTreeMap;
 
@@ -10,32 +11,32 @@ use eco2_core::schema::{Attribution, Device};
 use eco2_samplers::usage::{Exited, HostUsage};
 use eco2_samplers::{DeviceUse, Roots, Watched, clock};
 
-/// Between two looks at the processes.
+/// Time between two readings of the process table.
 const EVERY_NS: u64 = 1_000_000_000;
-/// And at least this many times what a look takes: a hundredth of a core, however long the process table is.
+/// The time is at least this many times what one reading took: a hundredth of a core, however long the process table is.
 const TIMES_ITS_COST: u64 = 100;
-/// Ten clock ticks: what is shorter, they cannot tell apart.
-const TELLING_NS: u64 = 100_000_000;
+/// Ten clock ticks: CPU time is not known more finely, so that shorter runs have no share.
+const SHORTEST_NS: u64 = 100_000_000;
 
 /// Follows one process tree.
 #[derive(Default)]
 pub(crate) struct Sharing {
     host: Option<HostUsage>,
-    devices: BTreeMap<usize, Looks>,
+    devices: BTreeMap<usize, DeviceUseSum>,
     began_ns: u64,
     next_ns: u64,
     ended: bool,
 }
 
-/// What a device's driver said of its users so far, each look weighted by the time that it covers.
+/// The use of a device so far by its driver's readings, each weighted by the time that it covers.
 #[derive(Debug, Clone, Copy, Default)]
-struct Looks {
+struct DeviceUseSum {
     last_ns: u64,
     covered_ns: f64,
     command_ns: f64,
     others_ns: f64,
     unknown_ns: f64,
-    /// Whether it was ever within the command's reach.
+    /// Whether the command could ever use it.
     reachable: bool,
 }
 
@@ -47,19 +48,19 @@ impl Sharing {
         Self { host, began_ns, next_ns: began_ns + EVERY_NS, ..Self::default() }
     }
 
-    /// Looks at the processes again if it is time.
+    /// Reads the process table again if it is time.
     pub(crate) fn tick(&mut self, now_ns: u64) {
         if now_ns >= self.next_ns && !self.ended {
-            self.look();
+            self.read_processes();
             let after_ns = clock::monotonic_ns();
             self.next_ns = after_ns + EVERY_NS.max(after_ns.saturating_sub(now_ns) * TIMES_ITS_COST);
         }
     }
 
-    /// The run is over: a last look, and none later. Of a run that is too short for the clock ticks no share is known.
+    /// Reads the process table a last time, at the end of the run. A run that is too short for clock ticks has no share.
     pub(crate) fn end(&mut self) {
-        if !std::mem::replace(&mut self.ended, true) && clock::monotonic_ns() >= self.began_ns + TELLING_NS {
-            self.look();
+        if !std::mem::replace(&mut self.ended, true) && clock::monotonic_ns() >= self.began_ns + SHORTEST_NS {
+            self.read_processes();
         }
     }
 
@@ -93,23 +94,23 @@ impl Sharing {
         }
     }
 
-    /// A device's driver said at `now_ns` who used it since the last look.
+    /// Adds the users of a device since its last reading, as its driver listed them at `now_ns`.
     pub(crate) fn device(&mut self, index: usize, used: &DeviceUse, now_ns: u64) {
         let Some(host) = &self.host else { return };
         let began_ns = self.began_ns;
-        let looks = self.devices.entry(index).or_insert(Looks { last_ns: began_ns, ..Looks::default() });
-        let covered_ns = now_ns.saturating_sub(looks.last_ns) as f64;
+        let sum = self.devices.entry(index).or_insert(DeviceUseSum { last_ns: began_ns, ..DeviceUseSum::default() });
+        let covered_ns = now_ns.saturating_sub(sum.last_ns) as f64;
         let of = host.split(used);
-        looks.last_ns = now_ns;
-        looks.covered_ns += covered_ns;
-        looks.command_ns += of.command * covered_ns;
-        looks.others_ns += of.others * covered_ns;
-        looks.unknown_ns += of.unknown * covered_ns;
-        looks.reachable |= used.reachable;
+        sum.last_ns = now_ns;
+        sum.covered_ns += covered_ns;
+        sum.command_ns += of.command * covered_ns;
+        sum.others_ns += of.others * covered_ns;
+        sum.unknown_ns += of.unknown * covered_ns;
+        sum.reachable |= used.reachable;
     }
 
-    /// Splits the energy of the devices that are summed between the command of that name, others, nobody and what is not
-    /// known; `None` when nobody was followed.
+    /// Splits the energy of the summed devices into the command of that name, others, idle and not attributed; `None` where no
+    /// process is followed.
     pub(crate) fn split(&self, devices: &[Device], name: &str) -> Option<Attribution> {
         let host = self.host.as_ref()?;
         let cpu = host.since_start().map(|shares| Use::of(shares.command_ns, shares.others_ns, shares.idle_ns));
@@ -123,7 +124,7 @@ impl Sharing {
                 });
                 let of = match device.component {
                     Component::Cpu | Component::Memory => cpu.clone(),
-                    _ => self.devices.get(&index).and_then(Looks::mean),
+                    _ => self.devices.get(&index).and_then(DeviceUseSum::mean),
                 };
                 (energy, of)
             })
@@ -133,14 +134,14 @@ impl Sharing {
         Some(Attribution { method, ..attribution })
     }
 
-    fn look(&mut self) {
+    fn read_processes(&mut self) {
         if let Some(host) = &mut self.host {
             host.shares();
         }
     }
 }
 
-impl Looks {
+impl DeviceUseSum {
     fn mean(&self) -> Option<Use> {
         let part = |ns: f64| ns / self.covered_ns;
         let known = (self.covered_ns > 0.0)

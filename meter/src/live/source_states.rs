@@ -22,7 +22,7 @@ impl SourceStates {
         }
     }
 
-    /// The statuses now. A source that does not answer is not what it last said of itself.
+    /// Returns the statuses now. A source that does not answer is `Silent`, whatever it reported last.
     pub(crate) fn now(&self, found: &[SourceStatus]) -> Vec<SourceStatus> {
         let of = |name: &String| self.silent.get(name).or_else(|| self.described.get(name));
         let mut now: Vec<SourceStatus> =
@@ -60,7 +60,7 @@ mod tests {
         assert_eq!(now(&states), nvml(Status::Ok));
         states.change(Change::Silent(status("nvml", Status::Hung)));
         assert_eq!(now(&states), nvml(Status::Hung));
-        // What it says of itself, late, does not make it answer.
+        // A late description does not count as an answer.
         states.change(Change::Described(status("nvml", Status::Degraded)));
         assert_eq!(now(&states), nvml(Status::Hung));
         states.change(Change::Answers("nvml".into()));

@@ -1,4 +1,4 @@
-//! Bytes on their way to a file through a thread of their own: whoever writes never waits for a disk.
+//! Writes bytes to a file on a separate thread, so that the caller never waits for a disk.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ const CHUNKS: usize = 64;
 /// The longest that closing waits for the disk.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The way to one file. An error of it, a full way included, is told by the next write, and at the end.
+/// The queue to one file. An error, a full queue included, is returned by the next write, and at the end.
 pub(crate) struct Spool {
     buffer: Vec<u8>,
     chunks: Option<SyncSender<Vec<u8>>>,

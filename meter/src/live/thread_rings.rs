@@ -14,7 +14,7 @@ thread_local! {
 #[inline(always)]
 pub(crate) fn with_ring(meter: u64, pool: &EventPool, record: impl FnOnce(&mut Producer) -> bool) -> bool {
     let recorded = RINGS.try_with(move |rings| {
-        // A record from within a record (a signal handler, say) finds the cell borrowed: it is dropped, not waited for.
+        // A signal handler that records during a record finds the cell borrowed: its record is dropped, so that it never waits.
         let Ok(mut rings) = rings.try_borrow_mut() else { return false };
         if let Some((_, ring)) = rings.iter_mut().find(|(owner, _)| *owner == meter) {
             return record(ring);

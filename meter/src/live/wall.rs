@@ -1,16 +1,17 @@
-//! The wall clock: it labels a run and never decides a figure. It may be wrong by centuries, and be set while a run goes on.
+//! The clocks of a run besides the monotonic one, which measures: the wall clock labels the run; it may be wrong by centuries
+//! and may be set while the run goes on. The boot-time clock is one for all processes of a machine and also counts sleep.
 
 use std::time::SystemTime;
 
 use eco2_samplers::clock;
 use jiff::{SignedDuration, Timestamp};
 
-/// Steps that are told, nanoseconds: a leap second, and what setting two clocks by hand differs by, are none.
+/// The smallest step that is reported, nanoseconds: a leap second, and the jitter between two clock readings, are smaller.
 const STEP_NS: i128 = 2_000_000_000;
 /// Between two looks, nanoseconds.
 const LOOK_NS: u64 = 1_000_000_000;
-/// The clocks are read one after the other; where that took longer, nanoseconds, the pair says nothing.
-const APART_NS: u64 = 50_000_000;
+/// The clocks are read one after the other; if that took longer, in nanoseconds, the pair is ignored.
+const MOST_READ_NS: u64 = 50_000_000;
 
 /// Now. A clock outside the years -9999 to 9999 shows the nearest of them.
 pub(crate) fn now() -> Timestamp {
@@ -24,10 +25,10 @@ fn timestamp(time: SystemTime) -> Timestamp {
 
 /// What is wrong with the clock at the start of a run, if anything.
 pub(crate) fn far_off() -> Option<String> {
-    told_far_off(&clock::Epoch::now(), now())
+    far_off_text(&clock::Epoch::now(), now())
 }
 
-fn told_far_off(epoch: &clock::Epoch, now: Timestamp) -> Option<String> {
+fn far_off_text(epoch: &clock::Epoch, now: Timestamp) -> Option<String> {
     let year = now.strftime("%Y-%m-%d");
     epoch.far_off().then(|| {
         format!("the wall clock shows {year}: the times in this report are wrong, durations and energy are not; set the clock")
@@ -52,7 +53,7 @@ impl WallWatch {
         let before_ns = clock::boottime_ns();
         let wall = now();
         let after_ns = clock::boottime_ns();
-        (after_ns.saturating_sub(before_ns) < APART_NS).then(|| self.seen(before_ns, wall)).flatten()
+        (after_ns.saturating_sub(before_ns) < MOST_READ_NS).then(|| self.seen(before_ns, wall)).flatten()
     }
 
     fn seen(&mut self, boot_ns: u64, wall: Timestamp) -> Option<String> {
@@ -72,7 +73,7 @@ impl WallWatch {
     }
 }
 
-/// Where the boot-time clock stood, by the monotonic clock: their distance grows when the machine sleeps.
+/// The boot-time clock by the monotonic clock. Their difference grows while the machine sleeps.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct BootAxis {
     /// From which monotonic instant on, and how far ahead boot time is then; in order.
@@ -113,29 +114,29 @@ mod tests {
     }
 
     #[test]
-    fn k11_clock_that_is_decades_off_is_told() {
-        let told = |text: &str| {
+    fn k11_clock_that_is_decades_off_is_reported() {
+        let text = |text: &str| {
             let now = at(text);
             let wall_ns = i64::try_from(now.as_nanosecond()).unwrap_or(i64::MAX);
-            told_far_off(&clock::Epoch { mono_ns: 0, wall_ns }, now)
+            far_off_text(&clock::Epoch { mono_ns: 0, wall_ns }, now)
         };
-        assert!(told("3611-06-01T00:00:00Z").unwrap().contains("3611-06-01"));
-        assert!(told("1970-01-01T00:01:00Z").unwrap().contains("1970-01-01"));
-        assert_eq!(told("2027-01-01T00:00:00Z"), None);
+        assert!(text("3611-06-01T00:00:00Z").unwrap().contains("3611-06-01"));
+        assert!(text("1970-01-01T00:01:00Z").unwrap().contains("1970-01-01"));
+        assert_eq!(text("2027-01-01T00:00:00Z"), None);
     }
 
     #[test]
-    fn k11_step_of_the_wall_clock_is_told_once_and_sleep_is_none() {
+    fn k11_step_of_the_wall_clock_is_reported_once_and_sleep_is_none() {
         const S: u64 = 1_000_000_000;
         let mut watch = WallWatch::default();
         assert_eq!(watch.seen(100 * S, at("2026-01-01T00:00:00Z")), None);
         assert_eq!(watch.seen(110 * S, at("2026-01-01T00:00:10.5Z")), None, "half a second is an adjustment");
         assert_eq!(watch.seen(3710 * S, at("2026-01-01T01:00:10Z")), None, "an hour of sleep counts on both clocks");
-        let told = watch.seen(3711 * S, at("2026-01-01T02:00:11Z")).unwrap();
-        assert!(told.contains("forward by 3600.0 s"), "{told}");
+        let text = watch.seen(3711 * S, at("2026-01-01T02:00:11Z")).unwrap();
+        assert!(text.contains("forward by 3600.0 s"), "{text}");
         assert_eq!(watch.seen(3712 * S, at("2026-01-01T02:00:12Z")), None, "once");
-        let told = watch.seen(3713 * S, at("2026-01-01T00:00:13Z")).unwrap();
-        assert!(told.contains("back by 7200.0 s"), "{told}");
+        let text = watch.seen(3713 * S, at("2026-01-01T00:00:13Z")).unwrap();
+        assert!(text.contains("back by 7200.0 s"), "{text}");
     }
 
     #[test]

@@ -39,9 +39,9 @@ pub enum OptionsError {
         place: String,
         /// The option.
         key: &'static str,
-        /// What stands there, shortened.
+        /// The value that was found, shortened.
         found: String,
-        /// What may stand there.
+        /// Allowed values.
         allowed: &'static str,
         /// A value that works.
         example: &'static str,

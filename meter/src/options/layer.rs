@@ -1,4 +1,4 @@
-//! The options of one origin, each with the place it stands at.
+//! A layer: the options of one origin, each with the place where it was set.
 
 use super::error::OptionsError;
 use super::input::{Entry, Input, shorten};

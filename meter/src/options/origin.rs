@@ -10,7 +10,7 @@ const WRITABLE_BY_OTHERS: u32 = 0o022;
 /// Origins from the weakest to the strongest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
-    /// Nobody said anything.
+    /// The default: no origin sets it.
     Default,
     /// `/etc/eco2/config.toml`.
     System,
@@ -33,7 +33,7 @@ pub struct Origin {
     distrust: Option<Distrust>,
 }
 
-/// The origin of what nobody said.
+/// The origin of a default.
 pub(super) static DEFAULT: Origin = Origin { level: Level::Default, place: String::new(), line: None, distrust: None };
 
 impl Origin {

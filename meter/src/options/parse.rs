@@ -1,4 +1,5 @@
-//! From an input to a typed value. `None` is a wrong type or a value out of range; the key says what is allowed.
+//! Converts inputs of options to typed values. `None` is a wrong type or a value out of range; the row describes the allowed
+//! values.
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;

@@ -12,7 +12,7 @@ impl Options {
     /// Lays the layers over the defaults, whatever order they come in: the stronger [`Level`](super::Level) wins, and of one level the
     /// later layer.
     ///
-    /// A zone, a series or a provider from a stronger level silences an intensity from a weaker one; otherwise the
+    /// A zone, a series or a provider from a stronger level replaces an intensity from a weaker one; otherwise the
     /// intensity wins.
     ///
     /// # Errors
@@ -65,8 +65,8 @@ impl Options {
         self.origins.get(&format!("{}.{label}", opt::LABELS.name)).unwrap_or(&DEFAULT)
     }
 
-    /// Whether warnings are wanted about options that were left out: an origin that may not set an option may not silence
-    /// the message about it either.
+    /// Returns whether warnings about refused options are off. An origin that may not set an option may not turn off the
+    /// warning about it either.
     #[must_use]
     pub fn hides_refusals(&self) -> bool {
         self.quiet && self.origin(&opt::QUIET).is_trusted()

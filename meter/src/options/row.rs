@@ -156,7 +156,7 @@ impl Flag {
 /// The declaration of an option.
 #[derive(Debug)]
 pub struct Row {
-    /// Name in files and in Python; a dot stands for a table.
+    /// Name in files and in Python; a dot separates the table from the name.
     pub name: &'static str,
     /// Its environment variable.
     pub variable: &'static str,

@@ -62,7 +62,7 @@ fn every_option_has_an_effect_through_every_origin() {
 }
 
 #[test]
-fn no_name_stands_twice() {
+fn no_name_is_declared_twice() {
     for (place, key) in opt::all().enumerate() {
         for other in opt::all().take(place) {
             assert!(key.name != other.name && key.variable != other.variable, "{}", key.name);
@@ -118,7 +118,7 @@ fn k19_number_or_flag_as_a_label_is_refused() {
 }
 
 #[test]
-fn a_zone_silences_only_a_weaker_intensity() {
+fn a_zone_replaces_only_a_weaker_intensity() {
     let file = || toml("intensity = 50\nzone = \"FR\"").unwrap();
     assert_eq!(Options::resolve([file()]).unwrap().intensity, Some(50.0));
     let (zone, _) = env("ECO2_ZONE", "DE").unwrap();
@@ -191,7 +191,7 @@ fn intervals_have_units_and_a_range() {
 
 #[test]
 fn a_wrong_value_names_file_line_option_range_and_example() {
-    let said = [
+    let cases = [
         ("\npue = 0.5", "eco2.toml:2: pue is 0.5; allowed: a finite number of at least 1, such as 1.2"),
         ("pue = \"1.2\"", "eco2.toml:1: pue is \"1.2\"; allowed: a finite number of at least 1, such as 1.2"),
         ("pue = inf", "eco2.toml:1: pue is inf; allowed: a finite number of at least 1, such as 1.2"),
@@ -216,7 +216,7 @@ fn a_wrong_value_names_file_line_option_range_and_example() {
         ("budget = 3", "eco2.toml:1: budget is 3; allowed: a table of limits, such as budget = { max_co2_kg = 5 }"),
         ("quiet = 2020-01-01", "eco2.toml:1: quiet is a date; allowed: true or false, such as true"),
     ];
-    for (text, expected) in said {
+    for (text, expected) in cases {
         assert_eq!(toml(text).unwrap_err().to_string(), expected);
     }
     let error = json("{\n \"budget\":\n  {\"max_cost\":\n \"x\"}}").unwrap_err().to_string();
@@ -225,7 +225,7 @@ fn a_wrong_value_names_file_line_option_range_and_example() {
 
 #[test]
 fn an_unknown_name_is_an_error_with_the_nearest() {
-    let said = [
+    let cases = [
         ("\n\nzoen = 1", "eco2.toml:3: no option is named \"zoen\"; did you mean \"zone\"?"),
         ("state-dir = 1", "eco2.toml:1: no option is named \"state-dir\"; did you mean \"state_dir\"?"),
         ("max_co2_kg = 1", "eco2.toml:1: no option is named \"max_co2_kg\"; did you mean \"budget.max_co2_kg\"?"),
@@ -234,7 +234,7 @@ fn an_unknown_name_is_an_error_with_the_nearest() {
             "eco2.toml:2: no option is named \"budget.max_cots\"; did you mean \"budget.max_cost\"?",
         ),
     ];
-    for (text, expected) in said {
+    for (text, expected) in cases {
         assert_eq!(toml(text).unwrap_err().to_string(), expected);
     }
     assert!(toml("qqqq = 1").unwrap_err().to_string().contains("there are name, run_id, attempt, labels, step_name"));
@@ -251,9 +251,9 @@ fn a_limit_on_cost_needs_a_price() {
 fn json_takes_null_for_absent_and_no_name_twice() {
     assert!(json("{\"zone\": null}").unwrap().is_empty());
     let error = json("{\"zone\": \"DE\",\n\"zone\": \"FR\"}").unwrap_err().to_string();
-    assert_eq!(error, "options:2: not valid JSON: \"zone\" stands twice");
+    assert_eq!(error, "options:2: not valid JSON: \"zone\" is set twice");
     let error = json("{\"labels\":\n {\"a\": \"1\",\n\"a\": \"2\"}}").unwrap_err().to_string();
-    assert_eq!(error, "options:3: not valid JSON: \"a\" stands twice");
+    assert_eq!(error, "options:3: not valid JSON: \"a\" is set twice");
     for wrong in ["", "[]", "3", "{} x", "{\"pue\": 1e999}", "{\"pue\": NaN}", "{\"zone\": [\"DE\"]}"] {
         assert!(json(wrong).is_err(), "{wrong}");
     }

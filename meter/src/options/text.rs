@@ -67,7 +67,7 @@ impl Options {
     /// The options in a JSON text: one object.
     ///
     /// # Errors
-    /// [`OptionsError`] with the line: text over 1 MiB, not UTF-8, not JSON, a name that stands twice or is unknown, a
+    /// [`OptionsError`] with the line: text over 1 MiB, not UTF-8, not JSON, a name that is set twice or is unknown, a
     /// wrong type or range, nesting deeper than 4.
     pub fn from_json(text: impl AsRef<[u8]>, origin: Origin) -> Result<Layer, OptionsError> {
         let text = layer::checked_text(text.as_ref(), &origin)?;
@@ -152,7 +152,7 @@ impl<'de> Visitor<'de> for MembersVisitor {
         let (mut seen, mut members) = (HashSet::new(), Vec::new());
         while let Some((key, value)) = map.next_entry::<String, &'de RawValue>()? {
             if !seen.insert(key.clone()) {
-                return Err(A::Error::custom(format!("{:?} stands twice", super::input::shorten(&key))));
+                return Err(A::Error::custom(format!("{:?} is set twice", super::input::shorten(&key))));
             }
             members.push((key, value));
         }

@@ -57,9 +57,9 @@ fn k17_project_file_sets_no_code_path_or_address_and_other_keys_apply() {
 fn k17_refused_key_is_reported_with_its_line_and_flag() {
     let text = "zone = \"DE\"\nnvml = \"./evil.so\"\n\nlog = \"../x\"\n";
     let layer = Options::from_toml(text, Origin::project("eco2.toml")).unwrap();
-    let told: Vec<String> = layer.refused().iter().map(Refused::to_string).collect();
+    let reported: Vec<String> = layer.refused().iter().map(Refused::to_string).collect();
     assert_eq!(
-        told,
+        reported,
         [
             "eco2.toml:2: nvml is ignored: it loads code, and a project's file may not set it; set it with --nvml, with \
              ECO2_NVML or in the user's configuration file",
@@ -97,7 +97,7 @@ fn k17_trusted_origins_set_every_option() {
 }
 
 #[test]
-fn k17_project_file_cannot_silence_the_report_of_its_refused_keys() {
+fn k17_project_file_cannot_turn_off_the_report_of_its_refused_keys() {
     let hides = |origin: Origin| {
         let quiet = Options::from_toml("quiet = true", origin).unwrap();
         Options::resolve([quiet]).unwrap().hides_refusals()
@@ -121,8 +121,8 @@ fn k17_user_file_that_others_can_write_sets_no_guarded_key() {
         let options = loaded(&file);
         assert_eq!(options.nvml.is_some(), trusted, "{mode:o}");
         assert_eq!(options.zone.as_deref(), Some("FR"), "{mode:o}");
-        let told = options.refused.iter().map(Refused::to_string).collect::<String>();
-        assert_eq!(told.contains("chmod go-w"), !trusted, "{told}");
+        let reported = options.refused.iter().map(Refused::to_string).collect::<String>();
+        assert_eq!(reported.contains("chmod go-w"), !trusted, "{reported}");
     }
 }
 

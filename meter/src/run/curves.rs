@@ -1,4 +1,8 @@
-//! The curves of an account: read off by episodes and prices, then kept in the report.
+//! The energy curves of an account: read by episodes and prices, then kept in the report, whole and as counter records.
+//!
+//! A *counter record* lets runs be merged: a few points of a counter's curve on the boot-time clock, which is one for all
+//! processes of a machine and also counts sleep. Its points are dense near both ends of the run, where the records of ranks that
+//! began and ended a moment after each other are joined, and sparse in the middle.
 
 use eco2_core::schema::{Carbon, CounterRecord, Device, GapRecord};
 use eco2_core::{Account, Curve, CurvePoint, CurveRecord, Ledger, Ranged, RunCurve, Stretch, curve_records};
@@ -62,7 +66,7 @@ pub(crate) fn counter_records(
     boot_id: &str,
 ) -> Vec<CounterRecord> {
     let record = |(device, curve): (&Device, &Option<Curve>)| {
-        // What stood by, or never counted, is no counter of this run.
+        // A standby estimate, or a counter that never counted, is no counter of this run.
         if eco2_core::is_left_out(device) {
             return None;
         }

@@ -1,4 +1,4 @@
-//! Episodes as the report lists them, and as events: the energy between their ends is read off the curves.
+//! Episodes as records of the report and as events; their energy is read from the curves of `run/curves.rs`.
 
 use eco2_core::Bounded;
 use eco2_core::schema::{Device, EventRecord, SpellRecord};
@@ -7,11 +7,11 @@ use eco2_core::{Account, Episodes, RunCurve};
 use crate::live::episodes::{READ_EVERY_NS, RunEpisodes};
 use crate::run::curves::Curves;
 
-/// Events of one kind and device; the longest spells are episode_records, all are counted.
+/// Events of one kind and device; the longest episodes become events, all are counted.
 const EVENTS: usize = 10;
 
-/// An episode of which more than this part was not read tells its energy as "at least": what is left are the ends of
-/// counters' updates.
+/// If more than this part (1/20) of an episode was not read, its energy is reported as "at least"; shorter unread parts are
+/// the ends of counters' updates.
 const UNREAD_SHARE: u64 = 20;
 
 /// What was drawn in an episode.
@@ -34,7 +34,7 @@ struct Run<'a> {
     curves: &'a Curves,
 }
 
-/// The spells of a run and the events among them; `going_on` as [`RunEpisodes::all`] has it.
+/// Returns the episodes of a run and the events among them; `going_on` as in [`RunEpisodes::all`].
 pub(crate) fn episode_records(
     spells: &RunEpisodes,
     account: &Account,
@@ -130,7 +130,7 @@ impl Run<'_> {
         }
     }
 
-    /// The longest spells as events, in the order of time.
+    /// The longest episodes as events, in the order of time.
     fn events(&self, record: &SpellRecord, spells: &Episodes, curve: Option<&RunCurve>) -> Vec<EventRecord> {
         let mut longest: Vec<(u64, u64)> = spells.kept.iter().filter(|(from, to)| to > from).copied().collect();
         longest.sort_by_key(|(from_ns, to_ns)| std::cmp::Reverse(to_ns - from_ns));
@@ -146,14 +146,14 @@ impl Run<'_> {
     }
 }
 
-/// The energy of all spells, of which those kept used so much: the others at the same mean power.
+/// Returns the energy of all episodes: of those kept, and the others at the same mean power.
 fn of_all(kept_uj: u64, spells: &Episodes) -> u64 {
     let kept_ns: u128 = spells.kept.iter().map(|(from_ns, to_ns)| u128::from(to_ns - from_ns)).sum();
     let all_uj = (u128::from(kept_uj) * u128::from(spells.total_ns)).checked_div(kept_ns);
     all_uj.map_or(kept_uj, |uj| u64::try_from(uj).unwrap_or(u64::MAX))
 }
 
-/// A stall while nothing draws power is no loss. Energy that nobody knows may have been drawn.
+/// A stall while nothing draws power is no loss. Unknown energy may have been drawn.
 fn drew_power(record: &SpellRecord) -> bool {
     record.energy_uj != Some(0)
 }

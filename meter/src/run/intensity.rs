@@ -16,7 +16,7 @@ use crate::Error;
 use crate::options::Options;
 use crate::sync::lock;
 
-/// Where the intensities of a run come from, and the thread that asks for them where somebody has to be asked.
+/// The sources of a run's intensities, and the thread that asks providers, if there are any.
 #[derive(Debug, Clone)]
 pub(crate) struct IntensityFeed {
     sources: IntensitySources,
@@ -52,13 +52,13 @@ impl IntensityFeed {
         }
     }
 
-    /// The same, asking whoever has to be asked, on this thread.
+    /// The same, asking the providers on this thread.
     pub(crate) fn cover_now(&self, when: &When) -> Coverage {
         let now_ns = When::new(crate::live::wall::now(), 0).from_ns;
         self.sources.cover(when, now_ns.max(when.to_ns()))
     }
 
-    /// The mean intensity of a time to come; `None` where neither a forecast nor the past tells.
+    /// The mean intensity of a time to come; `None` where neither a forecast nor the past covers it.
     pub(crate) fn outlook(&self, now_ns: i64, to_ns: i64) -> Option<eco2_grid::IntensityForecast> {
         match &self.live {
             None => self.sources.outlook(now_ns, to_ns),
@@ -143,7 +143,7 @@ impl ProviderPoll {
         drop(std::thread::Builder::new().name("eco2-grid".to_owned()).spawn(asking));
     }
 
-    /// Tells the thread the run's end, and waits until it has asked about it, or for two seconds.
+    /// Passes the run's end to the thread, and waits for the last answer, for two seconds at most.
     pub(crate) fn settle(&self, end_ns: i64) {
         let mut state = lock(&self.shared.state);
         if !state.started || state.end_ns.is_some() {
@@ -185,7 +185,7 @@ fn ask_until_over(chain: &ProviderChain, zone: &str, shared: &Weak<Shared>, (fro
     }
 }
 
-/// What is known of the days around now. What stands in for a provider is no forecast.
+/// Returns the known intensities of the days around now. Fallback values are no forecast and are left out.
 fn around(chain: &ProviderChain, zone: &str, now_ns: i64) -> Vec<IntensityPart> {
     let (from_ns, to_ns) = (now_ns - PAST_NS, now_ns + FUTURE_NS);
     let mut parts = chain.cover(&IntensityQuery { zone, from_ns, to_ns, now_ns }).parts;
@@ -215,7 +215,7 @@ pub(crate) fn online(name: &str, options: &Options) -> Result<Arc<dyn Provider>,
     Ok(Arc::new(provider))
 }
 
-/// What stands for a provider in a build that asks no network.
+/// Returns the substitute for a provider in a build without network.
 #[cfg(not(feature = "providers"))]
 pub(crate) fn online(name: &str, _: &Options) -> Result<Arc<dyn Provider>, Error> {
     Ok(Arc::new(NotBuilt(name.to_owned())))
@@ -243,7 +243,7 @@ impl Provider for NotBuilt {
 /// time, each part by the first of them that knows it; forecasts after `now_ns`. Asks on this thread, within the providers'
 /// limits.
 ///
-/// Nothing stands in for what none of them knows; [`Coverage::faults`] says why.
+/// Times that no provider knows are left out; [`Coverage::faults`] has the reasons.
 ///
 /// # Errors
 /// [`Error::Provider`] where one cannot be asked: no token, a wrong address, a build without the feature `providers`.

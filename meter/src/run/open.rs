@@ -151,7 +151,7 @@ pub(crate) fn start(
     identity.warnings.iter().for_each(|text| engine.event(0, EventKind::LabelsContradict, "", text.clone()));
     wall::far_off().into_iter().for_each(|text| engine.event(0, EventKind::ClockFarOff, "", text));
     options.refused.iter().for_each(|refused| engine.event(0, EventKind::OptionRefused, "", refused.to_string()));
-    // Whoever names a command follows it once it has started; looking at this process would be for nothing.
+    // A caller with a command follows it once it has started; following this process until then would be useless.
     let sharing =
         if identity.command.is_empty() { Sharing::of(&roots, std::process::id()) } else { Sharing::default() };
     let shared = Arc::new(Shared {
@@ -175,8 +175,8 @@ pub(crate) fn start(
 
 /// Sources that answer later than they are asked: the run begins when they have done so once.
 fn awaited(sources: &[Box<dyn Source>]) -> Vec<usize> {
-    let apart = |source: &dyn Source| source.may_hang() && !source.domains().is_empty();
-    sources.iter().enumerate().filter(|(_, source)| apart(source.as_ref())).map(|(index, _)| index).collect()
+    let is_threaded = |source: &dyn Source| source.may_hang() && !source.domains().is_empty();
+    sources.iter().enumerate().filter(|(_, source)| is_threaded(source.as_ref())).map(|(index, _)| index).collect()
 }
 
 fn settings(options: &Options, clock: &HotClock, cpus: Vec<usize>) -> samplers::Options {

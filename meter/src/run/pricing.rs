@@ -1,4 +1,4 @@
-//! What energy weighs and costs, as the options ask for it: resolved once, when the run opens. The arithmetic is in
+//! Emissions and cost of a run's energy, as the options request them: resolved once, when the run opens. The arithmetic is in
 //! `eco2_grid::pricing`.
 
 use eco2_core::schema::{Carbon, Cost, Energy, EventRecord, Offset, Report, Work};
@@ -28,7 +28,7 @@ impl Pricing {
         Ok(Self { budgets: budgets(&options.budget)?, ..Self::of(request(options)?, options)? })
     }
 
-    /// By what is asked for anew ([`asked_now`]): a report that is priced again keeps all else.
+    /// Resolves a request to price a report again ([`asked_now`]); all else in the report stays.
     pub(crate) fn again(asked: PriceRequest, options: &Options) -> Result<Self, Error> {
         Self::of(asked, options)
     }
@@ -55,7 +55,7 @@ impl Pricing {
         }
     }
 
-    /// Fills in the facility's energy and returns grams, money and what stands beside them, with what is to be said of them.
+    /// Fills in the facility's energy and returns grams, money and supplements, with the events that pricing causes.
     /// `curve` is asked for only where something changes over time.
     pub(crate) fn price<C: EnergyCurve>(
         &self,
@@ -70,7 +70,7 @@ impl Pricing {
         self.terms.price(energy, &PriceInput { when, work, curve, coverage: coverage.as_ref() })
     }
 
-    /// The same for a run that is long over: whoever has to be asked is asked now, on this thread.
+    /// The same for a run that has ended: providers are asked now, on this thread.
     pub(crate) fn price_late(
         &self,
         energy: &mut Energy,
@@ -123,12 +123,12 @@ impl Pricing {
         self.terms.price_next(when, so_far)
     }
 
-    /// What a kilowatt-hour costs in the time after `when`, for so long.
+    /// Returns the price per kilowatt-hour in the `rest_ns` after `when`.
     pub(crate) fn price_ahead(&self, when: &When, rest_ns: f64, so_far: Option<f64>) -> Option<RateForecast> {
         self.terms.price_ahead(when, rest_ns, so_far)
     }
 
-    /// The intensity of the time after `when`, for so long: forecast where a series or a provider allows it.
+    /// Returns the intensity in the `rest_ns` after `when`: forecast where a series or a provider allows it.
     pub(crate) fn intensity_ahead(&self, when: &When, rest_ns: f64) -> RateForecast {
         let to_ns = when.to_ns().saturating_add(rest_ns as i64);
         let found = self.feed.as_ref().and_then(|feed| feed.outlook(when.to_ns(), to_ns));
@@ -170,9 +170,9 @@ fn budgets(limits: &options::Budget) -> Result<Vec<Budget>, RangeError> {
         .collect()
 }
 
-/// Options that say where intensities come from.
+/// Options that choose the source of intensities.
 static PLACE: [&Row; 5] = [&opt::ZONE, &opt::INTENSITY, &opt::INTENSITY_SERIES, &opt::INTENSITY_PROVIDER, &opt::LOCATE];
-/// Options that say what energy costs.
+/// Options of the price of energy.
 static PRICE: [&Row; 2] = [&opt::PRICE_PER_KWH, &opt::TARIFF_SERIES];
 /// Options of the hardware.
 static HARDWARE: [&Row; 3] = [&opt::EMBODIED, &opt::EMBODIED_YEARS, &opt::EMBODIED_SHARE];
@@ -215,8 +215,8 @@ pub(crate) fn request(options: &Options) -> Result<PriceRequest, Error> {
     })
 }
 
-/// What is asked for by flags or by the program itself: files and variables say how runs are priced that begin now, not
-/// those that are over. A question that is asked at all is answered by all options that belong to it.
+/// Returns what flags or the program itself request: files and variables apply to runs that begin now, not to those that are
+/// over. A question that is asked at all is answered by all options that belong to it.
 ///
 /// # Errors
 /// As [`request`].

@@ -1,4 +1,4 @@
-//! Reading a run again, whatever became of it: its final report, else its last provisional one, else its readings.
+//! Reads a run from its record: its final report, else its last provisional one, else a report computed from its readings.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -23,7 +23,7 @@ use crate::run::runs;
 /// report is provisional.
 ///
 /// # Errors
-/// [`Error::Read`] for a file that is neither or is damaged, and what [`crate::run::replay`] says of the options.
+/// [`Error::Read`] for a file that is neither or is damaged, and the errors of [`crate::replay`].
 pub fn read_run(path: &Path, options: &Options) -> Result<Report, Error> {
     match read_report_or_log(path) {
         Err(eco2_report::Error::NoReport { .. }) => recovered(read_log(path)?, options),
@@ -152,7 +152,7 @@ fn records_of(run: &OsStr, paths: &[PathBuf], options: &Options, unrelated: Unre
     }
 }
 
-/// Merges records; what could not be read is told in the report.
+/// Merges records; the report names those that could not be read.
 ///
 /// # Errors
 /// The first record's error when none could be read.

@@ -1,4 +1,4 @@
-//! Replay: a recorded trace through the very account that live runs use.
+//! `eco2 replay`: computes a report from a recorded trace with the same account that live runs use.
 
 use eco2_core::schema::SourceStatus;
 use eco2_core::schema::{EventRecord, Host, Report, Run, SelfCost, State, Status, Tool, Work};
@@ -15,13 +15,13 @@ use crate::run::episodes::episode_records;
 use crate::run::pricing::{Pricing, When};
 use crate::run::report::leave_out;
 
-/// A live run is read for so long after its end at most: what comes later in a trace, once everything is settled, is of
-/// another time.
+/// The longest that a live run is read after its end. Later readings of a trace, once everything is settled, are not of the
+/// run.
 const CLOSING_NS: u64 = 250_000_000;
 
 /// Accounts a trace; spans come from it unless others are given.
 ///
-/// A trace has no wall clock: its run begins when [`Options::started_at`] says, else at 1970-01-01T00:00:00Z plus its first
+/// A trace has no wall clock: its run begins at [`Options::started_at`], else at 1970-01-01T00:00:00Z plus its first
 /// nanosecond.
 ///
 /// # Errors
@@ -30,7 +30,7 @@ pub fn replay(trace: &Trace, spans: Option<&[TraceSpan]>, options: &Options) -> 
     replay_at(trace, spans, options, None)
 }
 
-/// The same for a run whose beginning is known, unless the options say another.
+/// The same for a run whose beginning is known, unless the options set another.
 pub(crate) fn replay_at(
     trace: &Trace,
     spans: Option<&[TraceSpan]>,
@@ -62,7 +62,7 @@ pub(crate) fn replay_at(
     ))
 }
 
-/// What a report tells of a trace's course.
+/// What a report contains of a trace over time.
 struct History<'a> {
     ledger: &'a Ledger,
     stalls: &'a RunEpisodes,

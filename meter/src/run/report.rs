@@ -40,7 +40,7 @@ pub(crate) struct Measured<'a> {
     pub(crate) budget: Option<BudgetRecord>,
     pub(crate) work: Work,
     pub(crate) attribution: Option<Attribution>,
-    /// Spans that found no room in a ring, and ends without a begin.
+    /// Spans that found no room in a ring, and span ends without a start.
     pub(crate) dropped: u64,
     pub(crate) unmatched: u64,
 }

@@ -1,4 +1,4 @@
-//! A run that is long over, weighed again: with another zone, a series, or what a provider knows of that time by now.
+//! Prices a run again after it has ended: with another zone, a series, or a provider's later data for that time.
 
 use eco2_core::Stretch;
 use eco2_core::schema::{CounterRecord, EventRecord, Merge, Report, RepricedFrom};
@@ -8,16 +8,16 @@ use crate::Error;
 use crate::options::Options;
 use crate::run::pricing::{Pricing, When, asked_now};
 
-/// The same report with what the options ask for computed anew: zone, series, PUE, price, tariff, making, water, …
+/// Computes a report again with the zone, series, PUE, price, tariff, embodied emissions, water, … that the options request.
 ///
-/// What is not asked for stays as it was: the zone and its segments, the PUE, the price, and what stands beside the grams.
-/// `carbon.repriced_from` names the report. Only flags and the program's own values ask; files and variables say how runs are priced that begin now. Energies stay
-/// as they are. How the energy was spread over the run's time is known as far as the report's counters tell; the bounds
-/// hold what they do not. Of a merged report each part is priced at its own time, and merged again. Providers are asked on
+/// All else stays as it was: the zone and its segments, the PUE, the price and the supplements.
+/// `carbon.repriced_from` names the report. Only flags and the program's own values are requests; files and variables apply to
+/// runs that begin now. Energies stay as they are. Their profile over the run's time is known as far as the report's curves
+/// reach; the bounds cover the rest. Of a merged report each part is priced at its own time, and merged again. Providers are asked on
 /// this thread.
 ///
 /// # Errors
-/// [`Error`] when the options are wrong, or the report does not say when the run was.
+/// [`Error`] when the options are wrong, or the report has no start time.
 pub fn reprice(report: Report, options: &Options) -> Result<Report, Error> {
     reprice_of(report, None, options)
 }
@@ -55,7 +55,7 @@ fn priced_again(report: Report, options: &Options) -> Result<Report, Error> {
 }
 
 /// A report as `each` makes it. Attempts and ranks of a merged one ran at times of their own, which its begin and its
-/// duration do not tell: each part is done by itself, and all are merged again.
+/// duration do not contain: each part is priced by itself, and all are merged again.
 fn by_parts(report: Report, each: &mut dyn FnMut(Report) -> Result<Report, Error>) -> Result<Report, Error> {
     let Some(merge) = report.merge.clone() else {
         let one = report.run.attempts.len() <= 1;
@@ -64,27 +64,27 @@ fn by_parts(report: Report, each: &mut dyn FnMut(Report) -> Result<Report, Error
     if merge.parts.is_empty() {
         return Err(Error::NoParts { run: report.run.id });
     }
-    let mut said: Vec<EventRecord> = Vec::new();
+    let mut news: Vec<EventRecord> = Vec::new();
     let mut parts = Vec::with_capacity(merge.parts.len());
     for part in &merge.parts {
         let counters = own_counters(part, &merge.parts, &report.counters);
         let mut done = each(Report { counters, ..part.clone() })?;
-        // A merged report has events of its own; of the parts' only what pricing has to say is news.
+        // A merged report has its own events; of the parts' events only those of pricing are added.
         for event in done.events.drain(..).skip(part.events.len()) {
-            let known = said.iter().any(|said| (&said.kind, &said.text) == (&event.kind, &event.text));
-            said.extend((!known).then_some(event));
+            let known = news.iter().any(|known| (&known.kind, &known.text) == (&event.kind, &event.text));
+            news.extend((!known).then_some(event));
         }
         done.events.clone_from(&part.events);
         done.counters.clear();
         parts.push(done);
     }
     let mut merged = eco2_report::merge(&[Report { merge: Some(Merge { parts, ..merge }), ..report }])?;
-    merged.events.extend(said);
+    merged.events.extend(news);
     Ok(merged)
 }
 
-/// What a part saw of its counters; nothing where another part ran on that machine meanwhile, whose curves cannot be told
-/// from its own.
+/// Returns the counters of a part; none where another part ran on that machine at the same time, because their curves cannot
+/// be separated.
 fn own_counters(part: &Report, parts: &[Report], counters: &[CounterRecord]) -> Vec<CounterRecord> {
     let (Some([from_ns, to_ns]), boot_id) = (part.run.boot_ns, &part.run.host.boot_id) else { return Vec::new() };
     let together = |other: &Report| match other.run.boot_ns {

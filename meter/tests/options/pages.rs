@@ -11,7 +11,7 @@ use eco2_core::schema::EventKind;
 const HEAD: &str = "\
 # Options
 
-Every option of a measured run, by the name that `eco2.toml`, JSON and Python use. A dot stands for a table: `budget.strict`
+Every option of a measured run, by the name that `eco2.toml`, JSON and Python use. A dot separates a table from a name: `budget.strict`
 is `strict` in `[budget]`, and `Meter(budget={\"strict\": True})` in Python. An option is set by, in this order: its flag or
 the program, its variable, `./eco2.toml`, `$XDG_CONFIG_HOME/eco2/config.toml`, `/etc/eco2/config.toml`. An empty variable
 counts as not set. Options marked † load code, name a path or decide where data is sent: a project's `./eco2.toml`, and a

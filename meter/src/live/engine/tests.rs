@@ -146,8 +146,8 @@ impl Source for Slow {
     }
 }
 
-/// The first value is as old as nobody knows, which is no part of a period: else a machine that is up for hours would have
-/// its slow counters read hours later.
+/// The first value's age is unknown, so it must not enter the period: on a machine that is up for hours, slow counters would
+/// otherwise be read hours later.
 #[test]
 fn a_slow_counter_is_read_about_twice_an_update_however_long_the_machine_is_up() {
     let (_pool, rings) = EventPool::new(1, 64);
@@ -192,7 +192,7 @@ fn kinds(engine: &Engine) -> Vec<String> {
 }
 
 #[test]
-fn events_are_told_in_the_order_of_time_from_the_beginning_on() {
+fn events_are_listed_by_time_since_the_beginning() {
     let (mut engine, opened_ns) = engine();
     engine.event(opened_ns + 50 * MS, EventKind::LabelsContradict, "", String::new());
     engine.tick(opened_ns + 60 * MS);

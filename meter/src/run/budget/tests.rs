@@ -262,7 +262,7 @@ impl Random {
 }
 
 /// A run with a hard limit of 400 J on a counter with a ceiling of 300 W, whose updates come every 20 ms. It has four inner
-/// steps a step, on two threads, looks at every `check`-th step, and stops when the budget says so. Its power changes every
+/// steps a step, on two threads, looks at every `check`-th step, and stops when the budget decides so. Its power changes every
 /// step. Returns the last look and the finished run.
 fn stopped(seed: u64, check: u64, dies_ms: Option<u64>) -> (Spent, Spent) {
     let mut options = limited(400.0);
@@ -397,7 +397,7 @@ fn k10_nine_of_ten_intervals_hold_with_plain_steps_inner_steps_and_threads() {
             }
         }
         let percent = held_at.map(|count| 100.0 * count / f64::from(runs));
-        // 150 runs tell a share of 90 % to about 5.
+        // 150 runs determine a share of 90 % to about 5.
         assert!(percent.iter().all(|percent| (85.0..=98.0).contains(percent)), "{recorded:?}: {percent:?}");
     }
 }

@@ -22,7 +22,7 @@ fn episode_records(spells: &RunEpisodes, going_on: bool) -> (Vec<SpellRecord>, V
     super::episode_records(spells, &account, &curves(99, 100_000_000, Bounded::exact(uj)), going_on)
 }
 
-/// One device, whose counter grew by so much each second, for so many seconds of 100.
+/// One device, whose counter grew by `uj` each second, for `seconds` of 100.
 fn curves(seconds: u64, uj_a_second: u64, total: Bounded<u64>) -> Curves {
     let knot = |s: u64| CurvePoint::of_knot(&Knot::change(s * S, s * S, s * uj_a_second), 0, 0);
     let curve = Curve::new((1..=seconds).map(knot), 100 * S, total);
@@ -77,7 +77,7 @@ fn idle_hot_and_capped_times_come_from_the_gauges() {
 }
 
 #[test]
-fn what_was_seen_at_one_reading_is_no_absence_and_a_gap_between_readings_is_no_spell() {
+fn what_was_seen_at_one_reading_is_no_absence_and_a_gap_between_readings_is_no_episode() {
     let mut spells = RunEpisodes::default();
     spells.gauge(1_010 * S, &gauge("utilization", 0.0));
     spells.gauge(1_011 * S, &gauge("utilization", 0.9));
@@ -88,13 +88,13 @@ fn what_was_seen_at_one_reading_is_no_absence_and_a_gap_between_readings_is_no_s
     for second in [10, 11, 12, 50, 51] {
         spells.gauge((1_000 + second) * S, &gauge("utilization", 0.0));
     }
-    assert_eq!(episode_records(&spells, false).0[0].duration_ns, 3 * S, "nobody knows what was between 12 and 50 s");
+    assert_eq!(episode_records(&spells, false).0[0].duration_ns, 3 * S, "the state between 12 and 50 s is unknown");
 }
 
 #[test]
-fn energy_and_time_are_of_the_same_spells() {
+fn energy_and_time_are_of_the_same_episodes() {
     let mut spells = RunEpisodes::default();
-    // 2000 spells of 20 ms at 100 W.
+    // 2000 episodes of 20 ms at 100 W.
     for spell in 0..2_000 {
         let at_ns = 1_000 * S + spell * S / 20;
         spells.gauge(at_ns, &gauge("utilization", 0.0));
@@ -108,7 +108,7 @@ fn energy_and_time_are_of_the_same_spells() {
 }
 
 #[test]
-fn a_gpu_that_slows_down_for_heat_is_hot_whatever_its_thermometer_says() {
+fn a_gpu_that_slows_down_for_heat_is_hot_whatever_its_thermometer_shows() {
     let mut spells = RunEpisodes::default();
     for second in 1_000..=1_004 {
         spells.gauge(second * S, &gauge("temperature", 60.0));

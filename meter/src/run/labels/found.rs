@@ -1,4 +1,5 @@
-//! What the surroundings tell, and how it is read.
+//! Results of the search for labels, and the container and pod of this process: from its cgroup path or, where that is hidden,
+//! from its mounts.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -21,7 +22,7 @@ pub struct Found {
     pub launch: Launch,
 }
 
-/// What the launcher says: which of how many processes this is, of which run, and how often that was started again.
+/// The launcher's data: the rank and number of processes, the run, and its restarts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Launch {
     /// The launcher nearest to this process.
@@ -84,7 +85,7 @@ fn mounted_container(line: &str) -> Option<&str> {
     rest.split('/').next().filter(|word| is_id(word))
 }
 
-/// What the container's runtime mounted as one of its three files in `/etc`. Other lines say nothing about this process:
+/// What the container's runtime mounted as one of its three files in `/etc`. Other lines are not about this process:
 /// a host lists its containers' mounts too.
 fn behind_etc(line: &str) -> Option<&str> {
     // proc_pid_mountinfo(5): id, parent, device, root within the file system, mount point, …

@@ -1,4 +1,7 @@
-//! Which rank of how many this process is, from the launcher nearest to it.
+//! The launcher of this process: its rank, the number of processes, the run's id and its attempt.
+//!
+//! The nearest launcher applies. A run id set by the user goes before a launcher's. Ranks of a launcher without an id are
+//! recognised by their common parent process: its number and its start time identify it within a boot.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -18,7 +21,7 @@ struct Launcher {
 
 /// Nearest first: torchrun runs inside mpirun or srun, mpirun inside a SLURM allocation. SLURM's own rank counts only in
 /// a step: a batch script has `SLURM_PROCID=0` too. `RANK` is set by torchrun, accelerate, DeepSpeed, Ray and PyTorchJob
-/// alike; which of them it was is told by [`flavour`].
+/// alike; [`flavour`] finds which of them it was.
 const LAUNCHERS: &[Launcher] = &[
     Launcher {
         name: "torchrun",
@@ -82,7 +85,7 @@ const LAUNCHERS: &[Launcher] = &[
 /// and those above it).
 const FIRST_PSEUDO_STEP: u32 = 0xffff_fffa;
 
-/// Says of a launcher that all call `RANK` which one it was: each leaves a variable of its own.
+/// Launchers that set `RANK`, by the prefix of a variable that only each of them sets.
 const FLAVOURS: &[(&str, &str)] = &[
     ("ACCELERATE_", "accelerate"),
     ("CROSS_SIZE", "DeepSpeed"),
@@ -119,7 +122,7 @@ pub(super) fn add_ranks(environment: &HashMap<String, String>, found: &mut Found
     found.warnings.extend(present.filter_map(|other| contradiction(environment, nearest, other)));
 }
 
-/// Whether this process is one of a SLURM step's tasks, and no shell beside them.
+/// Whether this process is one of a SLURM step's tasks, and no shell next to them.
 pub(super) fn in_slurm_step(environment: &HashMap<String, String>) -> bool {
     number(environment, "SLURM_STEP_ID").is_some_and(|step| step < FIRST_PSEUDO_STEP)
 }
@@ -143,7 +146,7 @@ fn contradiction(environment: &HashMap<String, String>, nearest: &Launcher, othe
     let ((rank, world), (other_rank, other_world)) = (of(nearest)?, of(other)?);
     (world == other_world && rank != other_rank).then(|| {
         let (near, far) = (flavour(environment, nearest), other.name);
-        format!("{near} says rank {rank} of {world}, {far} says rank {other_rank}; {near} is nearer and was believed")
+        format!("{near} sets rank {rank} of {world}, {far} sets rank {other_rank}; {near} is nearer and applies")
     })
 }
 
@@ -167,7 +170,7 @@ const POD_UIDS: &[&str] =
 /// Longest id, bytes: it names a folder.
 const LONGEST: usize = 100;
 
-/// Adds what the surroundings say of the run's id, attempt and requeues.
+/// Adds the run's id, attempt and requeues from the environment.
 pub(super) fn add_run(environment: &HashMap<String, String>, procfs: &Path, found: &mut Found) {
     let count = |variable| number(environment, variable).unwrap_or(0);
     found.launch.attempt = count("TORCHELASTIC_RESTART_COUNT");

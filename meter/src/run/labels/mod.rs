@@ -34,7 +34,7 @@ impl Default for Roots {
     }
 }
 
-/// Variables whose value is a label as it stands.
+/// Variables whose unchanged value is a label.
 const VARIABLES: &[(&str, &str)] = &[
     ("SLURM_JOB_ID", "slurm.job_id"),
     ("SLURM_JOB_NAME", "slurm.job_name"),

@@ -59,7 +59,7 @@ fn launch(variables: &[(&str, &str)]) -> Launch {
 }
 
 #[test]
-fn every_launcher_tells_rank_run_and_attempt() {
+fn every_launcher_gives_rank_run_and_attempt() {
     let torch =
         [("RANK", "3"), ("WORLD_SIZE", "8"), ("TORCHELASTIC_RUN_ID", "job/7"), ("TORCHELASTIC_RESTART_COUNT", "2")];
     let expected = Launch {
@@ -98,7 +98,7 @@ fn an_id_that_is_given_names_the_run_and_none_is_made_of_what_many_share() {
     let torch = [("RANK", "0"), ("TORCHELASTIC_RUN_ID", "none")];
     assert_eq!(launch(&torch).run_id, None, "torchrun calls every run without an id by the same name");
     assert_eq!(launch(&[&torch[..], &[("WANDB_RUN_ID", "abc")]].concat()).run_id.as_deref(), Some("abc"));
-    assert_eq!(launch(&[("SLURM_JOB_ID", "77")]).run_id, None, "an allocation in which somebody types");
+    assert_eq!(launch(&[("SLURM_JOB_ID", "77")]).run_id, None, "an interactive allocation");
     let batch =
         [("SLURM_JOB_ID", "77"), ("ENVIRONMENT", "BATCH"), ("SLURM_ARRAY_JOB_ID", "70"), ("SLURM_ARRAY_TASK_ID", "3")];
     assert_eq!(launch(&batch).run_id.as_deref(), Some("slurm-70_3"));
@@ -119,7 +119,7 @@ fn k11_job_of_the_scheduler_beats_a_reused_launcher_id() {
     assert_eq!(launch(&[&torch[..], &requeued].concat()).requeue, 1);
     assert_eq!(id(&step("1001", "1")), first, "a step a node is usual");
     assert_ne!(id(&[("SLURM_JOB_ID", "1001"), ("SLURM_ARRAY_JOB_ID", "1000"), ("SLURM_ARRAY_TASK_ID", "1")]), first);
-    assert_eq!(id(&[]), "456", "no scheduler tells two launches apart");
+    assert_eq!(id(&[]), "456", "no scheduler distinguishes two launches");
     let ray = |job: &'static str| launch(&[("RANK", "1"), ("RAY_JOB_ID", "01000000"), ("SLURM_JOB_ID", job)]).run_id;
     assert_ne!(ray("7"), ray("8"), "every Ray cluster counts its jobs from 1");
 }
@@ -168,10 +168,7 @@ fn the_nearest_launcher_gives_the_rank() {
     let mpi = [("OMPI_COMM_WORLD_RANK", "4"), ("OMPI_COMM_WORLD_SIZE", "16")];
     let torn = found(&[&mpi[..], &torch[..]].concat());
     assert_eq!(torn.labels["rank"], "9");
-    assert_eq!(
-        torn.warnings,
-        ["torchrun says rank 9 of 16, Open MPI says rank 4; torchrun is nearer and was believed"]
-    );
+    assert_eq!(torn.warnings, ["torchrun sets rank 9 of 16, Open MPI sets rank 4; torchrun is nearer and applies"]);
     assert!(!found(&[("RANK", "nine")]).labels.contains_key("rank"));
 }
 
@@ -194,7 +191,7 @@ fn containers_are_known_by_their_cgroup() {
 }
 
 #[test]
-fn a_hidden_cgroup_is_made_up_for_by_mounts() {
+fn a_hidden_cgroup_is_replaced_by_mounts() {
     let mounts = format!(
         "1 2 8:1 /var/lib/kubelet/pods/{UID}/etc-hosts /etc/hosts rw - ext4 /dev/sda1 rw\n\
          3 2 8:1 /var/lib/docker/containers/{ID}/hostname /etc/hostname rw - ext4 /dev/sda1 rw\n"
