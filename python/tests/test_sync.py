@@ -69,7 +69,7 @@ class Edges(Case):
         self.assertTrue(total.low_uj <= truth_uj <= total.high_uj, (total, truth_uj))
         self.assertLess(abs(total.energy_uj - truth_uj), truth_uj // 10)
 
-    def test_m41_closing_waits_for_stamps_but_not_for_ever(self):
+    def test_m41_closing_waits_for_stamps_a_limited_time(self):
         meter, device = self.gpu_meter(), Device()
         with meter.span("soon", sync="event", event=device.event):
             device.queue(0.1)

@@ -46,7 +46,7 @@ def connect() -> None:
     if library().path is not None:
         from ._abi import LOG_FN
 
-        # Kept for ever: the library may call it as long as it is loaded.
+        # Never freed: the library may call it as long as it is loaded.
         _hook = _hook or LOG_FN(lambda data, level, text: emit(_LEVELS.get(level, "error"), text.decode("utf-8", "replace")))
         library().set_log_callback(_hook, None, None)
     _hooked_pid = os.getpid()
