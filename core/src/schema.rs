@@ -21,7 +21,7 @@ mod whole;
 pub use attribution::{Attribution, Consumer};
 pub use beside::{CarbonPrice, Cost, Embodied, Equivalent, Market, Offset, Sci, Supplements, Water};
 pub use budget::{BudgetRecord, ForecastRecord};
-pub use carbon::{Carbon, CarbonSegment};
+pub use carbon::{Carbon, CarbonSegment, ProviderCache};
 pub use curves::records as curve_records;
 pub use device::{CrossCheck, Device, GapRecord, GaugeSummary, Quantiles, ReplacedPart};
 pub use energy::{DeviceSync, Energy, SpanRecord, StepCurve};

@@ -61,6 +61,23 @@ fn k16_a_city_is_shown_with_its_zone_and_a_note() {
 }
 
 #[test]
+fn metrics_page_of_a_run_counts_hits_and_misses_of_the_cache() {
+    let rig = Rig::measured();
+    let stub = Stub::new(|_| half_hours(now_ns() - 2 * HALF_HOUR_NS, &[90, 123, 150, 150]));
+    let flags = format!("--zone GB --provider neso --provider-url {} --no-log --json r.json", stub.base);
+    let mut command = rig.measuring(&flags, "sleep 0.2");
+    let run = ran(command.env("XDG_CACHE_HOME", rig.path("cache")));
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let page = rig.eco2("report r.json --format openmetrics").out;
+    let count = |name: &str| {
+        let line = page.lines().find(|line| line.starts_with(&format!("{name}{{provider=\"neso\"}}")));
+        line.and_then(|line| line.rsplit(' ').next()).and_then(|count| count.parse::<u64>().ok())
+    };
+    assert!(count("eco2_intensity_cache_misses_total") >= Some(1), "{page}");
+    assert!(count("eco2_intensity_cache_hits_total").is_some(), "{page}");
+}
+
+#[test]
 fn a_provider_gives_the_current_intensity_and_its_period() {
     let rig = Rig::bare();
     let stub = Stub::new(|_| half_hours(now_ns() - HALF_HOUR_NS, &[90, 123, 150]));

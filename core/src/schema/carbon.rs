@@ -45,6 +45,20 @@ pub struct Carbon {
     /// What else was asked for, with its bounds and terms; it never changes the grams.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub beside: Option<Box<Supplements>>,
+    /// Use of the caches of the providers that were asked; empty where none was asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub caches: Vec<ProviderCache>,
+}
+
+/// Use of one provider's cache of intensities in a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProviderCache {
+    /// Name of the provider.
+    pub provider: String,
+    /// Questions that the cache answered.
+    pub hits: u64,
+    /// Questions that the provider answered.
+    pub misses: u64,
 }
 
 /// One stretch of energy at one intensity.

@@ -5,13 +5,13 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
 
-use eco2_core::schema::{Carbon, Energy, EventKind, EventRecord, PriceTerms, Work};
+use eco2_core::schema::{Carbon, Energy, EventKind, EventRecord, PriceTerms, ProviderCache, Work};
 
 use super::segments::{coverage_events, zone_events};
 use super::supplements::Supplementary;
 use super::{EnergyCurve, IntensitySources, NamedZone, PriceError, PriceRequest, RateForecast, When, price_parts};
 use crate::carbon::RunFacts;
-use crate::provider::{Coverage, Provider, TABLE};
+use crate::provider::{CacheCounts, Coverage, Provider, TABLE};
 use crate::{Consumption, Intensity, Pue, ZoneSource};
 
 /// Intensity, PUE, price and supplements of a run, resolved once before anything is measured.
@@ -88,7 +88,7 @@ impl Pricing {
                 let carbon = price_parts(&coverage.parts, curve, when.from_ns, pue, &self.zone_of(coverage));
                 let energies: Vec<u64> = carbon.segments.iter().map(|segment| segment.energy_uj).collect();
                 let events = coverage_events(coverage, &energies, when.lasted_ns);
-                (carbon, events)
+                (Carbon { caches: caches(coverage), ..carbon }, events)
             }
             _ => {
                 let consumption = Consumption { energy: energy.bounded(), from: &when.from, to: &when.to };
@@ -253,6 +253,16 @@ fn cloud(_: Option<&str>) -> Result<Intensity, PriceError> {
         crate::provider::ProviderFault::NotBuilt
     );
     Ok(Intensity { note: Some(note), ..crate::world() })
+}
+
+/// Use of the caches of the providers that were asked.
+fn caches(coverage: &Coverage) -> Vec<ProviderCache> {
+    let cache = |(provider, counts): &(String, CacheCounts)| ProviderCache {
+        provider: provider.clone(),
+        hits: counts.hits,
+        misses: counts.misses,
+    };
+    coverage.caches.iter().map(cache).collect()
 }
 
 #[cfg(test)]

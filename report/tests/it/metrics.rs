@@ -226,3 +226,17 @@ fn k14_documented_names_of_hf_training_are_all_there() {
     );
     assert!(page.contains("country=\"FR\",region=\"FR\"} 56\n"), "{page}");
 }
+
+#[test]
+fn metrics_that_the_page_on_switching_names_exist() {
+    let page = include_str!("../../../docs/switching.md");
+    let table = page.split("### Metrics\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let is_of_a_name = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_';
+    let words = table.split(|letter: char| !is_of_a_name(letter));
+    let names: Vec<_> = words.filter(|word| word.starts_with("eco2_") || word.starts_with("hf_training_")).collect();
+    assert!(names.len() > 15, "{names:?}");
+    let pages = [MetricNames::Eco2, MetricNames::HfTraining].map(|names| openmetrics(&report(), names)).concat();
+    for name in names {
+        assert!(pages.lines().any(|line| line.starts_with(&format!("{name}{{"))), "{name}");
+    }
+}

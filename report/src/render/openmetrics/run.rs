@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eco2_core::schema::{Carbon, EventKind, Report, SpanRecord, SpellRecord};
+use eco2_core::schema::{Carbon, EventKind, ProviderCache, Report, SpanRecord, SpellRecord};
 use eco2_core::units::{UJ_PER_KWH, joules};
 
 use super::exposition::{Exposition, Family, Labels};
@@ -43,6 +43,10 @@ const DROPPED: Family = Family::counter("eco2_samples_dropped", "What could not 
 const INTENSITY: Family =
     Family::gauge("eco2_grid_intensity_grams_per_joule", "CO2e of a joule of grid energy; 1 g/kWh is 1/3600000 of it.")
         .unit("grams_per_joule");
+const CACHE_HITS: Family =
+    Family::counter("eco2_intensity_cache_hits", "Questions for an intensity that the cache answered.");
+const CACHE_MISSES: Family =
+    Family::counter("eco2_intensity_cache_misses", "Questions for an intensity that the provider answered.");
 const BUILD: Family = Family::info("eco2_build", "Version of eco2.");
 
 /// Adds them.
@@ -68,6 +72,10 @@ pub(super) fn families(report: &Report, page: &mut Exposition) {
     let lost = [dropped("ring_full", report.own.dropped), dropped("missed_tick", report.own.missed_ticks)];
     page.family(DROPPED, lost.into_iter());
     page.family(INTENSITY, carbon.and_then(intensity).into_iter());
+    let caches = || carbon.iter().flat_map(|carbon| &carbon.caches);
+    let provider = |cache: &ProviderCache| vec![("provider", cache.provider.clone())];
+    page.family(CACHE_HITS, caches().map(|cache| (provider(cache), cache.hits as f64)));
+    page.family(CACHE_MISSES, caches().map(|cache| (provider(cache), cache.misses as f64)));
     page.one(BUILD, &vec![("version", report.run.tool.version.clone())], Some(1.0));
 }
 
