@@ -197,3 +197,18 @@ fn figure(value: f64) -> String {
     let text = format!("{value:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn k16_plan_is_called_optimal_only_if_its_bound_equals_its_emissions() {
+        let plan =
+            |bound_grams| Plan { slots: Vec::new(), grams: 10.0, now_grams: None, bound_grams, work_grams: None };
+        assert!(bound(&plan(10.0)).starts_with("optimal"));
+        // A search that dropped candidates proves only its bound: the text states the gap.
+        let gap = bound(&plan(8.0));
+        assert!(gap.starts_with("no plan has less than 8") && gap.contains("at most 20.00 % could be gained"), "{gap}");
+    }
+}
