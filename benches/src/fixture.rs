@@ -3,10 +3,10 @@
 use std::hint::black_box;
 use std::time::Duration;
 
+use crate::generator::Generator;
 use eco2::options::Log;
 use eco2::{Meter, Options};
 use eco2_core::{Domain, DomainPoint, Snapshot, Timeline};
-use eco2_report::generator::Generator;
 use eco2_samplers::clock::{Clock, monotonic_ns};
 use eco2_samplers::tsc::HotClock;
 use eco2_samplers::{Batch, Roots, Source};

@@ -3,10 +3,10 @@
 use std::hint::black_box;
 use std::time::Duration;
 
+use crate::generator::{Brackets, Generator};
 use criterion::{BatchSize, Criterion, Throughput};
 use eco2_core::batch::{guarded_energy, wrapping_energy};
 use eco2_core::{Energies, EventPool, Ledger, Names};
-use eco2_report::generator::{Brackets, Generator};
 use eco2_report::{LogEncoder, LogMeta};
 
 use crate::bulk::counter;

@@ -10,6 +10,7 @@ mod bindings_python;
 mod bulk;
 mod command;
 mod fixture;
+mod generator;
 mod groups;
 mod hot_calls;
 mod measure;

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use crate::generator::{Brackets, Generator};
 use eco2_core::Reading;
-use eco2_report::generator::{Brackets, Generator};
 use eco2_report::{Disk, HISTORY_STEP_BYTES, LogEncoder, LogMeta, LogWriter, Pace};
 
 use crate::measure::{Failure, Place, cpu_ms};

@@ -21,20 +21,16 @@ pub use analysis::{
 };
 pub use error::Error;
 pub use render::{
-    AbsentSource, Exporter, Group, MetricNames, NO_LABEL, SUMMARY_SCHEMA_JSON, TextStyle, ai_act_json, boamps_json,
-    by_label, codecarbon_csv, csv, groups_csv, groups_json, groups_text, hf_json, json, methods, model_card,
-    openmetrics, quality_text, sci_json, scope2_csv, spans_csv, spent_text, summary_json, text,
+    AbsentSource, Exporter, Group, MetricNames, SUMMARY_SCHEMA_JSON, TextStyle, ai_act_json, boamps_json, by_label,
+    codecarbon_csv, csv, groups_csv, groups_json, groups_text, hf_json, json, methods, model_card, openmetrics,
+    quality_text, sci_json, scope2_csv, spans_csv, spent_text, summary_json, text,
 };
-#[doc(hidden)]
-pub use store::generator;
 pub use store::{
-    BACKLOG_BYTES, BLOCK_TICKS, Candidates, Disk, FLUSH_NS, FileDisk, GaugeReading, HISTORY_STEP_BYTES, LOG_EXTENSION,
-    LOG_SCHEMA, LONGEST_SPACING_NS, LineFault, LogContents, LogEncoder, LogMeta, LogStatus, LogSummary, LogWriter,
-    MAX_LINE_BYTES, MAX_LOG_BYTES, MAX_PAYLOAD_BYTES, MAX_POINTS, MAX_REPORT_BYTES, MAX_TRACE_BYTES, MAX_TRACE_DOMAINS,
-    MAX_UNPACKED, NumberFault, Output, Pace, PolicyRecord, PricingRecord, PricingSlot, SPACING_NS, TRACE_SCHEMA, Trace,
-    TraceSpan, TraceWriter, check_output, check_output_folder, log_path, new_run_id, parse_log, parse_report,
-    parse_spans, private_folder, read_log, read_report, read_run, read_spans, read_summary, records_at, records_of,
-    visit_readings, write_file,
+    BLOCK_TICKS, Candidates, Disk, GaugeReading, HISTORY_STEP_BYTES, LOG_EXTENSION, LONGEST_SPACING_NS, LineFault,
+    LogContents, LogEncoder, LogMeta, LogStatus, LogSummary, LogWriter, MAX_LINE_BYTES, MAX_LOG_BYTES, MAX_POINTS,
+    NumberFault, Output, Pace, PolicyRecord, PricingRecord, PricingSlot, Trace, TraceSpan, TraceWriter, check_output,
+    check_output_folder, log_path, new_run_id, parse_log, parse_report, parse_spans, private_folder, read_log,
+    read_report, read_run, read_spans, read_summary, records_at, records_of, visit_readings, write_file,
 };
 
 /// The report's JSON Schema (2020-12): every field with its description and unit.

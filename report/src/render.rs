@@ -26,7 +26,7 @@ pub use export::{
 };
 pub use exporter::Exporter;
 pub(crate) use figures::number;
-pub use groups::{AbsentSource, Group, NO_LABEL, by_label, groups_csv, groups_json, groups_text};
+pub use groups::{AbsentSource, Group, by_label, groups_csv, groups_json, groups_text};
 pub use hf::hf_json;
 pub use json::json;
 pub(crate) use json::{finite, presentable, word};

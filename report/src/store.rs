@@ -8,18 +8,12 @@ pub(crate) mod runs;
 mod trace;
 
 pub use files::write_file;
-#[doc(hidden)]
-pub use log::generator;
 pub use log::{
-    BACKLOG_BYTES, BLOCK_TICKS, Disk, FLUSH_NS, FileDisk, GaugeReading, HISTORY_STEP_BYTES, LOG_SCHEMA,
-    LONGEST_SPACING_NS, LogContents, LogEncoder, LogMeta, LogStatus, LogSummary, LogWriter, MAX_LOG_BYTES,
-    MAX_PAYLOAD_BYTES, MAX_POINTS, MAX_UNPACKED, Pace, PolicyRecord, PricingRecord, PricingSlot, SPACING_NS, parse_log,
-    read_log, read_run, read_summary, visit_readings,
+    BLOCK_TICKS, Disk, GaugeReading, HISTORY_STEP_BYTES, LONGEST_SPACING_NS, LogContents, LogEncoder, LogMeta,
+    LogStatus, LogSummary, LogWriter, MAX_LOG_BYTES, MAX_POINTS, Pace, PolicyRecord, PricingRecord, PricingSlot,
+    parse_log, read_log, read_run, read_summary, visit_readings,
 };
 pub use output::{Output, check_output, check_output_folder};
-pub use report_file::{MAX_REPORT_BYTES, parse_report, read_report};
+pub use report_file::{parse_report, read_report};
 pub use runs::{Candidates, LOG_EXTENSION, log_path, new_run_id, private_folder, records_at, records_of};
-pub use trace::{
-    LineFault, MAX_LINE_BYTES, MAX_TRACE_BYTES, MAX_TRACE_DOMAINS, NumberFault, TRACE_SCHEMA, Trace, TraceSpan,
-    TraceWriter, parse_spans, read_spans,
-};
+pub use trace::{LineFault, MAX_LINE_BYTES, NumberFault, Trace, TraceSpan, TraceWriter, parse_spans, read_spans};

@@ -9,8 +9,11 @@ use std::path::Path;
 
 use eco2_core::schema::{Report, Run};
 use eco2_core::{Component, Domain, Reading};
-use eco2_report::generator::{Brackets, Generator};
 use eco2_report::{BLOCK_TICKS, Error, LogEncoder, LogMeta, read_log, read_run};
+use generator::{Brackets, Generator};
+
+#[path = "../../benches/src/generator.rs"]
+mod generator;
 
 const MIB: usize = 1 << 20;
 

@@ -6,8 +6,9 @@ use eco2_core::schema::Report;
 use eco2_core::{Quality, worst_quality};
 use serde::{Deserialize, Serialize};
 
-use crate::store::{files, report_file};
-use crate::{Error, MAX_REPORT_BYTES};
+use crate::Error;
+use crate::store::files;
+use crate::store::report_file::{self, MAX_REPORT_BYTES};
 
 /// Kilograms CO2e of a run.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -13,12 +13,12 @@ use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The group of the runs that do not have the label.
-pub const NO_LABEL: &str = "(none)";
+const NO_LABEL: &str = "(none)";
 
 /// The runs that share a label's value, summed exactly.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Group {
-    /// The label's value, or [`NO_LABEL`].
+    /// The label's value, or `(none)`.
     pub label: String,
     /// Ids of the runs, sorted.
     pub runs: Vec<String>,
@@ -72,7 +72,7 @@ pub struct AbsentSource {
     pub runs: u64,
 }
 
-/// Groups runs by the value of label `key`, in the order of values; runs without it are last, in [`NO_LABEL`].
+/// Groups runs by the value of label `key`, in the order of values; runs without it are last, in `(none)`.
 ///
 /// The records of one run (same id) are merged first, so all ranks and attempts count, and a repeated record counts once.
 /// Energy of one counter that two runs of a group read at the same time counts once.

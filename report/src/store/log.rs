@@ -47,8 +47,6 @@ mod contents;
 mod disk;
 mod encoder;
 mod frame;
-#[doc(hidden)]
-pub mod generator;
 mod reader;
 mod record;
 mod scan;
@@ -58,36 +56,35 @@ mod writer;
 use eco2_core::Gauge;
 
 pub use contents::LogContents;
-pub use disk::{Disk, FileDisk};
+pub use disk::Disk;
 pub use encoder::LogEncoder;
-pub use frame::MAX_PAYLOAD_BYTES;
 pub use reader::{parse_log, read_log, read_run, read_summary, visit_readings};
 pub use record::{LogMeta, LogSummary, PolicyRecord, PricingRecord, PricingSlot};
 pub use writer::{LogStatus, LogWriter, Pace};
 
 /// The schema's name.
-pub const LOG_SCHEMA: &str = "eco2.log/2";
+const LOG_SCHEMA: &str = "eco2.log/2";
 /// Schemas of earlier versions, which are read too.
 const EARLIER_SCHEMAS: [&str; 1] = ["eco2.log/1"];
 /// The most ticks in a block.
 pub const BLOCK_TICKS: usize = 128;
 /// A block is ended when its first tick is older than this, nanoseconds.
-pub const FLUSH_NS: u64 = 5_000_000_000;
+const FLUSH_NS: u64 = 5_000_000_000;
 /// Time between two ticks that are kept, nanoseconds.
-pub const SPACING_NS: u64 = 1_000_000_000;
+const SPACING_NS: u64 = 1_000_000_000;
 /// The longest it becomes in a long run: four readings in the shortest time in which a counter of 262 kJ wraps at 1 kW.
 pub const LONGEST_SPACING_NS: u64 = 64_000_000_000;
 /// History bytes after which the spacing of what is kept doubles.
 pub const HISTORY_STEP_BYTES: u64 = 4 << 20;
 /// The most that waits in memory for a full or failing disk, bytes.
-pub const BACKLOG_BYTES: usize = 4 << 20;
+const BACKLOG_BYTES: usize = 4 << 20;
 /// The largest log that is read, bytes.
 pub const MAX_LOG_BYTES: u64 = 1 << 30;
 
 /// The most readings that a log's contents hold; of a longer history they are spread over all of it.
 pub const MAX_POINTS: usize = 1 << 18;
 /// The most readings that are unpacked from one log: more than a year of twelve domains has.
-pub const MAX_UNPACKED: u64 = 1 << 26;
+const MAX_UNPACKED: u64 = 1 << 26;
 
 /// Gauges of one moment, as the log keeps them.
 #[derive(Debug, Clone, PartialEq)]

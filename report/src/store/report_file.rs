@@ -12,7 +12,7 @@ use std::fmt::Display;
 use std::path::Path;
 
 /// The largest report that is read, bytes.
-pub const MAX_REPORT_BYTES: u64 = 64 << 20;
+pub(crate) const MAX_REPORT_BYTES: u64 = 64 << 20;
 
 /// Parses a report; `path` is only for messages.
 ///

@@ -27,6 +27,6 @@ mod parse;
 mod write;
 
 pub use fault::{LineFault, NumberFault};
-pub use format::{MAX_LINE_BYTES, MAX_TRACE_BYTES, MAX_TRACE_DOMAINS, TRACE_SCHEMA, Trace, TraceSpan};
+pub use format::{MAX_LINE_BYTES, Trace, TraceSpan};
 pub use parse::{parse_spans, read_spans};
 pub use write::TraceWriter;

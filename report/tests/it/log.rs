@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::fixture;
+use crate::generator::{Brackets, Generator};
 use eco2_core::schema::{EventRecord, Report, State};
 use eco2_core::{Gauge, Reading};
-use eco2_report::generator::{Brackets, Generator};
 use eco2_report::{
     Disk, Error, LogContents, LogEncoder, LogMeta, LogSummary, LogWriter, Pace, PolicyRecord, PricingRecord, parse_log,
     read_log, read_run,

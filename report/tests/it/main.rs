@@ -11,6 +11,9 @@ mod exports;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+#[path = "../../../benches/src/generator.rs"]
+mod generator;
+#[cfg(test)]
 mod hf;
 #[cfg(test)]
 mod hostile;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::types::percent;
 
 /// The schema of [`Sweep::json`].
-pub const SWEEP_SCHEMA: &str = "eco2.sweep/1";
+const SWEEP_SCHEMA: &str = "eco2.sweep/1";
 
 /// One run of the command under a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use eco2_core::schema::{Report, SpellRecord};
 use eco2_core::{Bounded, Ranged};
 
 /// The schema of [`Suggestions::json`].
-pub const ADVICE_SCHEMA: &str = "eco2.advice/1";
+pub(super) const ADVICE_SCHEMA: &str = "eco2.advice/1";
 /// Savings below this share of a run's energy are not reported, percent.
 pub(super) const WORTH_PERCENT: f64 = 1.0;
 

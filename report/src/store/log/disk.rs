@@ -24,7 +24,7 @@ pub trait Disk: Send {
 
 /// A new log file with mode 0600, in a folder with mode 0700.
 #[derive(Debug)]
-pub struct FileDisk {
+pub(super) struct FileDisk {
     file: File,
     path: PathBuf,
     named: bool,
@@ -35,7 +35,7 @@ impl FileDisk {
     ///
     /// # Errors
     /// [`Error::Io`], also when the file exists.
-    pub fn create(path: &Path) -> Result<Self, Error> {
+    pub(super) fn create(path: &Path) -> Result<Self, Error> {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             private_folder(folder).map_err(|e| Error::io("create", folder, e))?;
         }

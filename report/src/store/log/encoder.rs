@@ -103,7 +103,7 @@ impl LogEncoder {
         Ok(encoder)
     }
 
-    /// Sets the time between kept ticks instead of [`SPACING_NS`]; at least a microsecond.
+    /// Sets the time between kept ticks instead of one second; at least a microsecond.
     pub fn keep_every(&mut self, spacing_ns: u64) {
         self.spacing_ns = spacing_ns.max(1_000);
     }

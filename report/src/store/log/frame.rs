@@ -1,7 +1,7 @@
 //! Frames: what makes a log readable after a crash at any byte.
 
 /// The largest payload of a frame, bytes.
-pub const MAX_PAYLOAD_BYTES: usize = 64 << 20;
+pub(super) const MAX_PAYLOAD_BYTES: usize = 64 << 20;
 
 /// First bytes of every frame, and so of a log.
 pub(crate) const MAGIC: &[u8; 4] = b"eco2";

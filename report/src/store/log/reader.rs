@@ -59,7 +59,7 @@ fn closing_summary(file: &mut (impl Read + Seek)) -> io::Result<Option<LogSummar
     Ok(summary)
 }
 
-/// Calls `each` with the domain's index and every reading of a log, at most [`MAX_UNPACKED`], and returns how many there
+/// Calls `each` with the domain's index and every reading of a log, at most 2^26, and returns how many there
 /// were. Within a block ticks are in order; blocks of different sources overlap in time. Needs the memory of one block.
 ///
 /// # Errors

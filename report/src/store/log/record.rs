@@ -10,7 +10,7 @@ use super::LOG_SCHEMA;
 /// First record of a log: which run this is and where its clock began.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LogMeta {
-    /// [`LOG_SCHEMA`], or that of an earlier version.
+    /// `eco2.log/2`, or that of an earlier version.
     pub schema: String,
     /// The run as known at its start.
     pub run: Run,

@@ -82,7 +82,7 @@ pub struct LogWriter {
 }
 
 impl LogWriter {
-    /// Creates the file (see [`FileDisk::create`]) and starts the thread.
+    /// Creates the file (mode 0600, folder 0700; links are not followed and existing files not touched) and starts the thread.
     ///
     /// # Errors
     /// [`Error::Io`].

@@ -33,7 +33,7 @@ impl Trace {
         parse(bytes, path)
     }
 
-    /// Reads a trace of at most [`MAX_TRACE_BYTES`].
+    /// Reads a trace of at most 4 GiB.
     ///
     /// # Errors
     /// As [`Trace::parse`], and [`Error::Io`] or [`Error::TooLarge`].
@@ -269,7 +269,7 @@ fn reading(row: &Row, draft: &Draft) -> Result<Reading, (u64, LineFault)> {
     Ok(Reading { before_ns: row.before_ns, after_ns: row.after_ns, value })
 }
 
-/// Reads a span file of at most [`MAX_TRACE_BYTES`].
+/// Reads a span file of at most 4 GiB.
 ///
 /// # Errors
 /// As [`parse_spans`], and [`Error::Io`] or [`Error::TooLarge`].

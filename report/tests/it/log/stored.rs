@@ -3,9 +3,9 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use crate::generator::{Brackets, Generator};
 use eco2_core::Reading;
 use eco2_core::schema::State;
-use eco2_report::generator::{Brackets, Generator};
 use eco2_report::{Error, read_log, read_run, visit_readings};
 
 fn stored(name: &str) -> PathBuf {

@@ -3,8 +3,8 @@
 use std::io::Cursor;
 use std::path::Path;
 
+use crate::generator::{Brackets, Generator};
 use eco2_core::{Component, Domain, Fault, Reading};
-use eco2_report::generator::{Brackets, Generator};
 use eco2_report::{
     HISTORY_STEP_BYTES, LONGEST_SPACING_NS, LogEncoder, LogSummary, PricingRecord, read_summary, visit_readings,
 };

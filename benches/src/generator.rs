@@ -13,7 +13,7 @@ const STEP_NS: u64 = 400_000_000;
 
 /// Whether the GPUs of a tick share one bracket or have one each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Brackets {
+pub(crate) enum Brackets {
     /// One for all.
     Shared,
     /// One each, as separate calls into a driver have.
@@ -22,7 +22,7 @@ pub enum Brackets {
 
 /// The generator.
 #[derive(Debug)]
-pub struct Generator {
+pub(crate) struct Generator {
     random: u64,
     tick: u64,
     rapl: [Counter; 4],
@@ -41,7 +41,7 @@ struct Counter {
 impl Generator {
     /// A run from its beginning.
     #[must_use]
-    pub fn new(brackets: Brackets) -> Self {
+    pub(crate) fn new(brackets: Brackets) -> Self {
         let counter = |at: u64, step: u64| Counter { next_ns: at * step / 8, exact: 1e9, raw: 1_000_000_000 };
         Self {
             random: 0x9e37_79b9_7f4a_7c15,
@@ -54,7 +54,7 @@ impl Generator {
 
     /// Domains of the two sources.
     #[must_use]
-    pub fn domains() -> [Vec<Domain>; 2] {
+    pub(crate) fn domains() -> [Vec<Domain>; 2] {
         let rapl = ["package-0", "package-1", "dram-0", "dram-1"].map(|id| {
             let (name, _) = id.split_once('-').unwrap_or((id, ""));
             let part = if name == "dram" { Component::Memory } else { Component::Cpu };
@@ -69,7 +69,7 @@ impl Generator {
     }
 
     /// Readings of the next tick, by source.
-    pub fn tick(&mut self) -> [Vec<(usize, Reading)>; 2] {
+    pub(crate) fn tick(&mut self) -> [Vec<(usize, Reading)>; 2] {
         let late = 50_000 + self.below(100_000) + if self.below(100) == 0 { 2_000_000 } else { 0 };
         let mut now = self.tick * TICK_NS + late;
         self.tick += 1;
