@@ -63,7 +63,7 @@ class Planted(unittest.TestCase):
 
     def test_each_word_is_found(self):
         for alternatives in words.WORDS:
-            for word in alternatives.replace("(?<!of )", "").replace("(?! as)", "").split("|"):
+            for word in alternatives.replace("(?<!of )", "").replace("(?! as| that)", "").split("|"):
                 with self.subTest(word):
                     self.assertTrue(found("a.rs", f"// it {word}\n"))
 
@@ -96,6 +96,8 @@ class Kept(unittest.TestCase):
             "letter": ("a.rs", "let a = 'x'; let b = '\\''; let c = b'\"'; let d = 1;\n"),
             "code of Python": ("a.py", "told = say(house)\n"),
             "code of shell": ("a.sh", "#!/bin/sh\nsay() { told; }\n"),
+            "name of a metric": ("a.rs", 'let a = "eco2_spell_energy_joules";\n'),
+            "exported name": ("a.py", "class Meter:\n    def apart(cls):\n        pass\n"),
             "length of a parameter": ("a.sh", "#!/bin/sh\nn=${#told}\n"),
             "element": ("a.html", '<p class="beside">One</p>\n'),
         }
