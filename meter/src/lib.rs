@@ -1,19 +1,39 @@
-//! One measured run: the energy and carbon of a training, with bounds.
+//! eco2 measures the energy use and carbon emissions of machine-learning training.
 //!
-//! ```no_run
-//! let meter = eco2::Meter::open(eco2::Options::default())?;
+//! A [`Meter`] is one measured run. In `Cargo.toml`, from a checkout:
+//!
+//! ```toml
+//! eco2 = { path = "eco2/meter" }
+//! # with intensities from providers and alerts by webhook or e-mail, over TLS:
+//! # eco2 = { path = "eco2/meter", features = ["providers"] }
+//! ```
+//!
+//! ```
+//! use eco2::Meter;
+//! use eco2::options::Log;
+//!
+//! let meter = Meter::builder().name("bert").zone("DE").log(Log::Off).open()?;
 //! let step = meter.name("step");
-//! for _ in 0..100 {
+//! for _ in 0..3 {
 //!     let _span = meter.span(step);
 //!     // one training step
 //! }
 //! let report = meter.close();
-//! match report.energy.total_uj {
-//!     Some(uj) => println!("{uj} uJ, at least {}", report.energy.low_uj),
-//!     None => println!("nothing was read"),
+//! let energy = &report.energy;
+//! match energy.kwh() {
+//!     Some(kwh) => println!("{kwh:.6} kWh, at least {} uJ", energy.low_uj),
+//!     None => println!("energy not known: {:?}", report.sources),
 //! }
 //! # Ok::<(), eco2::Error>(())
 //! ```
+//!
+//! The default features need no network code: without `providers` the HTTP client and TLS are not compiled, some 20 packages
+//! fewer. What remains reads hardware, tables and files. Programs that only read reports need `eco2-core` alone.
+//!
+//! - [`Meter::builder`], [`Options::load`]: settings. [`options`]: every option, and where its value may come from.
+//! - [`Meter::step`], [`Meter::span`], [`Meter::now`], [`Meter::budget`], [`Meter::on_event`]: the run.
+//! - [`schema`]: the report. [`render`]: its renderings. [`merge`](merge()), [`reprice`], [`replay`]: reports from others.
+//! - [`source`]: a sensor of your own.
 //!
 //! Recording ([`Meter::begin`], [`Meter::end`], [`Meter::step`], [`Meter::now`]) allocates nothing, takes no lock, makes
 //! no system call and never waits; everything else may take a lock for a moment and belongs outside the hot loop. No

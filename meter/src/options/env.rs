@@ -47,6 +47,15 @@ impl Options {
     ///
     /// # Errors
     /// [`OptionsError`] naming the variable: a value that is neither UTF-8 nor a path, of a wrong type or out of range.
+    ///
+    /// ```
+    /// use eco2::options::Options;
+    ///
+    /// let (layer, warnings) = Options::from_env([("ECO2_ZONE", "DE"), ("ECO2_INTERVALL", "10ms"), ("HOME", "/root")])?;
+    /// assert_eq!(Options::resolve([layer])?.zone.as_deref(), Some("DE"));
+    /// assert_eq!(warnings[0].suggestion, Some("ECO2_INTERVAL"));
+    /// # Ok::<(), eco2::options::OptionsError>(())
+    /// ```
     pub fn from_env<K, V>(variables: impl IntoIterator<Item = (K, V)>) -> Result<(Layer, Vec<Warning>), OptionsError>
     where
         K: AsRef<OsStr>,

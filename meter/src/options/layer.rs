@@ -37,6 +37,16 @@ impl Layer {
     ///
     /// # Errors
     /// [`OptionsError::Value`] for a wrong type or range.
+    ///
+    /// ```
+    /// use eco2::options::{Layer, Origin, opt};
+    ///
+    /// let mut flags = Layer::default();
+    /// flags.set(&opt::INTERVAL, "10ms", Origin::code("--interval"))?;
+    /// let error = flags.set(&opt::PUE, 0.9, Origin::code("--pue")).unwrap_err();
+    /// assert_eq!(error.to_string(), "--pue: pue is 0.9; allowed: a finite number of at least 1, such as 1.2");
+    /// # Ok::<(), eco2::options::OptionsError>(())
+    /// ```
     pub fn set(&mut self, row: &'static Row, value: impl Into<Input>, origin: Origin) -> Result<(), OptionsError> {
         self.put(row, value.into(), origin)
     }

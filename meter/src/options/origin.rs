@@ -48,6 +48,18 @@ impl Origin {
     }
 
     /// The project's configuration file.
+    ///
+    /// It may not set options that load code, name paths or set addresses:
+    ///
+    /// ```
+    /// use eco2::options::{Options, Origin};
+    ///
+    /// let layer = Options::from_toml("pue = 1.1\nnvml = \"./evil.so\"", Origin::project("eco2.toml"))?;
+    /// let options = Options::resolve([layer])?;
+    /// assert_eq!((options.pue, options.nvml), (1.1, None));
+    /// assert_eq!(options.refused[0].key(), "nvml"); // becomes an event of the run
+    /// # Ok::<(), eco2::options::OptionsError>(())
+    /// ```
     pub fn project(path: impl Into<String>) -> Self {
         Self::at(Level::Project, path)
     }

@@ -17,6 +17,17 @@ impl Options {
     ///
     /// # Errors
     /// [`OptionsError::Missing`] for a limit on cost without a price or a tariff.
+    ///
+    /// ```
+    /// use eco2::options::{Options, Origin, opt};
+    ///
+    /// let user = Options::from_toml("zone = \"DE\"\npue = 1.4", Origin::user("config.toml"))?;
+    /// let project = Options::from_toml("pue = 1.1", Origin::project("eco2.toml"))?;
+    /// let options = Options::resolve([project, user])?; // in any order: the project's file wins
+    /// assert_eq!((options.zone.as_deref(), options.pue), (Some("DE"), 1.1));
+    /// assert_eq!(options.origin(&opt::PUE).to_string(), "eco2.toml:1");
+    /// # Ok::<(), eco2::options::OptionsError>(())
+    /// ```
     pub fn resolve(layers: impl IntoIterator<Item = Layer>) -> Result<Self, OptionsError> {
         Self::default().with(layers)
     }
@@ -48,6 +59,15 @@ impl Options {
     }
 
     /// The value of an option, for people; `None`: it is not set and has no default.
+    ///
+    /// ```
+    /// use eco2::options::{Options, opt};
+    ///
+    /// let options = Options { zone: Some("DE".to_owned()), ..Options::default() };
+    /// assert_eq!(options.show(&opt::ZONE).as_deref(), Some("DE"));
+    /// assert_eq!(options.show(&opt::PUE).as_deref(), Some("1"), "the default");
+    /// assert_eq!(options.show(&opt::NAME), None);
+    /// ```
     #[must_use]
     pub fn show(&self, row: &Row) -> Option<String> {
         self.show_row(row).or_else(|| self.budget.show_row(row)).or_else(|| self.supplements.show_row(row))
@@ -73,6 +93,14 @@ impl Options {
     }
 
     /// Every option's name, value and origin, for people.
+    ///
+    /// ```
+    /// use eco2::Options;
+    ///
+    /// for (name, value, origin) in Options::default().rows() {
+    ///     println!("{name} = {value} ({origin})"); // zone = not set (default)
+    /// }
+    /// ```
     #[must_use]
     pub fn rows(&self) -> Vec<(&'static str, String, String)> {
         let value = |row: &Row| self.show(row).unwrap_or_else(|| "not set".to_owned());

@@ -194,6 +194,14 @@ impl Row {
     }
 
     /// Help and the default.
+    ///
+    /// ```
+    /// use eco2::options::opt;
+    ///
+    /// let row = opt::named("pue").unwrap();
+    /// assert_eq!(row.help_with_default(), "Power usage effectiveness (PUE) of the facility, 1 or more [default: 1]");
+    /// assert_eq!((row.flag_name(), row.variable, row.example), ("--pue", "ECO2_PUE", "1.2"));
+    /// ```
     #[must_use]
     pub fn help_with_default(&self) -> String {
         match self.unset {

@@ -18,6 +18,16 @@ impl Options {
     ///
     /// # Errors
     /// [`OptionsError`] with the line: text over 1 MiB, not UTF-8, not TOML, an unknown name, a wrong type or range.
+    ///
+    /// ```
+    /// use eco2::options::{Options, Origin};
+    ///
+    /// let layer = Options::from_toml("zone = \"DE\"\n\n[budget]\nmax_co2_kg = 5", Origin::user("config.toml"))?;
+    /// assert_eq!(Options::resolve([layer])?.budget.max_co2_kg, Some(5.0));
+    /// let error = Options::from_toml("zoen = \"DE\"", Origin::user("config.toml")).unwrap_err();
+    /// assert!(error.to_string().ends_with("did you mean \"zone\"?"));
+    /// # Ok::<(), eco2::options::OptionsError>(())
+    /// ```
     pub fn from_toml(text: impl AsRef<[u8]>, origin: Origin) -> Result<Layer, OptionsError> {
         let text = layer::checked_text(text.as_ref(), &origin)?;
         let lines = Lines::of(text);
@@ -69,6 +79,14 @@ impl Options {
     /// # Errors
     /// [`OptionsError`] with the line: text over 1 MiB, not UTF-8, not JSON, a name that is set twice or is unknown, a
     /// wrong type or range, nesting deeper than 4.
+    ///
+    /// ```
+    /// use eco2::options::{Options, Origin};
+    ///
+    /// let layer = Options::from_json(r#"{"zone": "DE", "labels": {"lr": "3e-4"}}"#, Origin::code("main.rs"))?;
+    /// assert_eq!(Options::resolve([layer])?.labels["lr"], "3e-4");
+    /// # Ok::<(), eco2::options::OptionsError>(())
+    /// ```
     pub fn from_json(text: impl AsRef<[u8]>, origin: Origin) -> Result<Layer, OptionsError> {
         let text = layer::checked_text(text.as_ref(), &origin)?;
         let reader = JsonReader { text, lines: Lines::of(text), origin: &origin };

@@ -247,6 +247,19 @@ impl Provider for NotBuilt {
 ///
 /// # Errors
 /// [`Error::Provider`] where one cannot be asked: no token, a wrong address, a build without the feature `providers`.
+///
+/// ```no_run
+/// use eco2::{Options, intensities};
+///
+/// let provider = vec!["energy-charts".to_owned()]; // asks the network, with the feature `providers`
+/// let options = Options { zone: Some("DE".to_owned()), intensity_provider: provider, ..Options::default() };
+/// let (now_ns, hour_ns) = (1_790_000_000_000_000_000, 3_600_000_000_000);
+/// let coverage = intensities(&options, now_ns - 24 * hour_ns, now_ns, now_ns)?;
+/// for part in &coverage.parts {
+///     println!("{} g/kWh until {}", part.g_per_kwh, part.to_ns);
+/// }
+/// # Ok::<(), eco2::Error>(())
+/// ```
 pub fn intensities(options: &Options, from_ns: i64, to_ns: i64, now_ns: i64) -> Result<Coverage, Error> {
     let providers = options.intensity_provider.iter().map(|name| online(name, options));
     let providers: Vec<Arc<dyn Provider>> = providers.collect::<Result<_, _>>()?;

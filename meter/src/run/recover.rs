@@ -24,6 +24,19 @@ use crate::run::runs;
 ///
 /// # Errors
 /// [`Error::Read`] for a file that is neither or is damaged, and the errors of [`crate::replay`].
+///
+/// ```
+/// use eco2::options::{Log, Options, opt};
+///
+/// # let folder = std::env::temp_dir().join(format!("eco2-doc-read-{}", std::process::id()));
+/// let builder = eco2::Meter::builder().set(&opt::SOURCES, "synthetic");
+/// let meter = builder.log(Log::Folder(folder.clone())).open()?;
+/// let path = meter.log_path().unwrap().to_owned();
+/// let closed = meter.close();
+/// assert_eq!(eco2::read_run(&path, &Options::default())?.run.id, closed.run.id);
+/// # std::fs::remove_dir_all(folder).unwrap();
+/// # Ok::<(), eco2::Error>(())
+/// ```
 pub fn read_run(path: &Path, options: &Options) -> Result<Report, Error> {
     match read_report_or_log(path) {
         Err(eco2_report::Error::NoReport { .. }) => recovered(read_log(path)?, options),

@@ -26,6 +26,19 @@ const CLOSING_NS: u64 = 250_000_000;
 ///
 /// # Errors
 /// [`Error`] when the zone or a figure of the options is wrong.
+///
+/// ```
+/// use eco2::trace::Trace;
+/// use eco2::{Options, replay};
+///
+/// let head = "# eco2.trace/1\n# domain gpu-0 component=gpu kind=energy unit=J\nbefore_ns,after_ns,domain,value\n";
+/// let text = format!("{head}0,10,gpu-0,1\n1000000000,1000000010,gpu-0,101\n2000000000,2000000010,gpu-0,201\n");
+/// let trace = Trace::parse(text.as_bytes(), "trace.csv".as_ref())?;
+/// let report = replay(&trace, None, &Options::default())?;
+/// assert_eq!(report.devices[0].id, "gpu-0");
+/// println!("{:?} kWh in {} ns", report.energy.kwh(), report.run.duration_ns);
+/// # Ok::<(), eco2::Error>(())
+/// ```
 pub fn replay(trace: &Trace, spans: Option<&[TraceSpan]>, options: &Options) -> Result<Report, Error> {
     replay_at(trace, spans, options, None)
 }

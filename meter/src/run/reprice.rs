@@ -18,6 +18,18 @@ use crate::run::pricing::{Pricing, When, asked_now};
 ///
 /// # Errors
 /// [`Error`] when the options are wrong, or the report has no start time.
+///
+/// ```
+/// use eco2::options::{Layer, Log, Options, Origin, opt};
+///
+/// # let report = eco2::Meter::builder().zone("PL").log(Log::Off).set(&opt::SOURCES, "synthetic").open()?.close();
+/// assert_eq!(report.carbon.as_ref().unwrap().zone, "PL");
+/// let mut request = Layer::default();
+/// request.set(&opt::ZONE, "FR", Origin::code("--zone"))?;
+/// let report = eco2::reprice(report, &Options::resolve([request])?)?;
+/// assert_eq!(report.carbon.unwrap().zone, "FR");
+/// # Ok::<(), eco2::Error>(())
+/// ```
 pub fn reprice(report: Report, options: &Options) -> Result<Report, Error> {
     reprice_of(report, None, options)
 }

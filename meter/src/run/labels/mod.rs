@@ -60,6 +60,15 @@ const VARIABLES: &[(&str, &str)] = &[
 ];
 
 /// Looks for labels in the environment and below the roots.
+///
+/// ```
+/// use eco2::labels::{Roots, find};
+///
+/// let roots = Roots { procfs: "/proc".into(), podinfo: "/etc/podinfo".into() };
+/// let found = find([("RANK", "3"), ("WORLD_SIZE", "8"), ("SLURM_JOB_ID", "77")], &roots);
+/// assert_eq!((found.launch.rank, found.launch.world_size), (Some(3), Some(8)));
+/// assert_eq!(found.labels["slurm.job_id"], "77");
+/// ```
 pub fn find<K: AsRef<OsStr>, V: AsRef<OsStr>>(variables: impl IntoIterator<Item = (K, V)>, roots: &Roots) -> Found {
     let environment = readable(variables);
     let mut found = Found::default();
@@ -76,6 +85,14 @@ pub fn find<K: AsRef<OsStr>, V: AsRef<OsStr>>(variables: impl IntoIterator<Item 
 }
 
 /// The labels of a run: what was found, below what was given.
+///
+/// ```
+/// use eco2::labels::{Roots, find, merged};
+///
+/// let found = find([("SLURM_JOB_ID", "77"), ("SLURM_JOB_NAME", "train")], &Roots::default());
+/// let labels = merged(&[("slurm.job_name".to_owned(), "bert".to_owned())].into(), &found);
+/// assert_eq!((labels["slurm.job_id"].as_str(), labels["slurm.job_name"].as_str()), ("77", "bert"));
+/// ```
 #[must_use]
 pub fn merged(given: &BTreeMap<String, String>, found: &Found) -> BTreeMap<String, String> {
     let mut labels = found.labels.clone();
