@@ -10,7 +10,7 @@ use crate::schema::{
 };
 use crate::slack::covered_by;
 use crate::spans::{DomainSum, NameTotal};
-use crate::take_over::Part;
+use crate::take_over::DeputyPart;
 use crate::units::watts;
 use crate::{
     Bounded, Curve, CurvePoint, Domain, Edge, Fault, Gap, GapReason, Kind, Ledger, Quality, RangeKind, Ranged, Track,
@@ -62,7 +62,7 @@ impl Ledger {
             device.overlaps.clone_from(&overlaps[index]);
             devices.push(device);
         }
-        let contradiction::Settled { sources, events } = self.cross_check(&mut devices, end_ns);
+        let contradiction::CrossCheckResult { sources, events } = self.cross_check(&mut devices, end_ns);
         let energy = total(&devices, end_ns - begin_ns);
         let spans = self.spans(&devices, &sources);
         let waits =
@@ -132,8 +132,8 @@ impl Ledger {
 
     /// What was counted by something else than the device's own sensor.
     fn replaced(&self, index: usize, begin_ns: u64, end_ns: u64) -> Vec<ReplacedPart> {
-        let within = |part: &&Part| part.from_ns < end_ns && part.to_ns.is_none_or(|to_ns| to_ns > begin_ns);
-        let record = |part: &Part| {
+        let within = |part: &&DeputyPart| part.from_ns < end_ns && part.to_ns.is_none_or(|to_ns| to_ns > begin_ns);
+        let record = |part: &DeputyPart| {
             let (from_ns, to_ns) = (part.from_ns.max(begin_ns), part.to_ns.unwrap_or(end_ns).min(end_ns));
             let by = self.tracks[part.by].domain();
             ReplacedPart {
@@ -212,7 +212,7 @@ fn span(total: &NameTotal, devices: &[Device], sources: &[usize]) -> SpanRecord 
     }
 }
 
-fn device(track: &Track, start: &Edge, end: &Edge, run: (u64, u64), parts: &[Part], gaps: &[Gap]) -> Device {
+fn device(track: &Track, start: &Edge, end: &Edge, run: (u64, u64), parts: &[DeputyPart], gaps: &[Gap]) -> Device {
     let (begin_ns, end_ns) = run;
     let domain = track.domain();
     let counts = track.counts();

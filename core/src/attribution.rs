@@ -115,19 +115,19 @@ impl Use {
 
 /// Energy of a consumer so far, with the range of the convention.
 #[derive(Debug, Clone, Copy)]
-struct Sum {
+struct ConsumerSum {
     energy_uj: u64,
     low_uj: u64,
     high_uj: Option<u64>,
 }
 
-impl Default for Sum {
+impl Default for ConsumerSum {
     fn default() -> Self {
         Self { energy_uj: 0, low_uj: 0, high_uj: Some(0) }
     }
 }
 
-impl Sum {
+impl ConsumerSum {
     /// Adds what a part of the consumers, of this weight in all, used of one device.
     fn add_range(&mut self, device: &DeviceEnergy, weight: u128, of: &Use) {
         let (total, unknown) = (of.total(), if of.out_of_reach { 0 } else { u128::from(of.unknown) });
@@ -164,7 +164,7 @@ impl Sum {
 /// ```
 #[must_use]
 pub fn split(specs: &[ConsumerSpec], host: &[(Option<DeviceEnergy>, Option<Use>)]) -> Attribution {
-    let mut parts = Parts::new(specs);
+    let mut parts = SplitSums::new(specs);
     for (device, of) in host {
         let known = of.as_ref().filter(|of| of.total() > 0);
         match device {
@@ -176,12 +176,12 @@ pub fn split(specs: &[ConsumerSpec], host: &[(Option<DeviceEnergy>, Option<Use>)
 }
 
 /// The answer as far as devices were added.
-struct Parts {
+struct SplitSums {
     /// For each consumer its leaves, itself where it is one.
     leaves: Vec<Vec<usize>>,
     command: Vec<usize>,
-    sums: Vec<Sum>,
-    command_sum: Sum,
+    sums: Vec<ConsumerSum>,
+    command_sum: ConsumerSum,
     others_uj: u64,
     idle_uj: u64,
     unattributed_uj: u64,
@@ -190,7 +190,7 @@ struct Parts {
     unknown: usize,
 }
 
-impl Parts {
+impl SplitSums {
     fn new(specs: &[ConsumerSpec]) -> Self {
         let leaves = leaves(specs);
         let is_leaf = |index: &usize| leaves.get(*index).is_some_and(|leaves| leaves[..] == [*index]);
@@ -198,8 +198,8 @@ impl Parts {
         Self {
             leaves,
             command,
-            sums: vec![Sum::default(); specs.len()],
-            command_sum: Sum::default(),
+            sums: vec![ConsumerSum::default(); specs.len()],
+            command_sum: ConsumerSum::default(),
             others_uj: 0,
             idle_uj: 0,
             unattributed_uj: 0,
@@ -254,8 +254,8 @@ impl Parts {
 
     fn attribution(self, specs: &[ConsumerSpec]) -> Attribution {
         let command = self.command_sum.settled();
-        let consumer = |(who_of, sum): (&ConsumerSpec, &Sum)| {
-            let Sum { energy_uj, low_uj, high_uj } = sum.settled();
+        let consumer = |(who_of, sum): (&ConsumerSpec, &ConsumerSum)| {
+            let ConsumerSum { energy_uj, low_uj, high_uj } = sum.settled();
             Consumer {
                 id: who_of.id.clone(),
                 kind: who_of.kind.to_owned(),
@@ -287,7 +287,7 @@ impl Parts {
     }
 }
 
-fn add(sum: &mut Sum, device: &DeviceEnergy, of: &Use, leaves: &[usize], given: &[u64]) {
+fn add(sum: &mut ConsumerSum, device: &DeviceEnergy, of: &Use, leaves: &[usize], given: &[u64]) {
     let weight = leaves.iter().map(|leaf| u128::from(of.consumers[*leaf])).sum();
     sum.energy_uj = leaves.iter().fold(sum.energy_uj, |sum, leaf| sum.saturating_add(given[*leaf]));
     sum.add_range(device, weight, of);

@@ -56,7 +56,7 @@ impl Verdict {
 
 /// What came of comparing counters with the power of their devices.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct Settled {
+pub(crate) struct CrossCheckResult {
     /// For each device the domain whose energy it reports.
     pub(crate) sources: Vec<usize>,
     pub(crate) events: Vec<EventRecord>,
@@ -64,9 +64,9 @@ pub(crate) struct Settled {
 
 impl Ledger {
     /// Compares each counter with the power of its device.
-    pub(crate) fn cross_check(&self, devices: &mut [Device], end_ns: u64) -> Settled {
+    pub(crate) fn cross_check(&self, devices: &mut [Device], end_ns: u64) -> CrossCheckResult {
         let duration_ns = end_ns.saturating_sub(self.opened_ns);
-        let mut settled = Settled { sources: (0..devices.len()).collect(), events: Vec::new() };
+        let mut settled = CrossCheckResult { sources: (0..devices.len()).collect(), events: Vec::new() };
         for power in 0..devices.len() {
             let Some(counter) = counter_of(power, &self.tracks) else { continue };
             let Some(energy_uj) = devices[power].energy_uj.filter(|_| devices[counter].energy_uj.is_some()) else {
@@ -171,17 +171,17 @@ mod tests {
     #[test]
     fn m30_a_counter_that_disagrees_with_integrated_power_is_an_event() {
         const S: u64 = 1_000_000_000;
-        let told = |difference_percent, duration_ns| {
+        let text = |difference_percent, duration_ns| {
             let check = CrossCheck { method: "integrated power".to_owned(), energy_uj: 1, difference_percent };
             Verdict::of(difference_percent, duration_ns).event("GPU-1", &check, duration_ns).map(|event| event.text)
         };
         // 187 J by the counter against 327 J of integrated power, as reported for idle GPUs.
         let instead =
             "the counter is -42.8 % off the integrated power, which is reported instead, with bounds around both";
-        assert_eq!(told(-42.8, 5 * S).as_deref(), Some(instead));
-        assert_eq!(told(-42.8, 5 * S - 1), None);
-        assert_eq!(told(-14.0, 10 * S).as_deref(), Some("the counter is -14.0 % off the integrated power"));
-        assert_eq!(told(-14.0, 10 * S - 1), None);
-        assert_eq!(told(4.0, 100 * S), None);
+        assert_eq!(text(-42.8, 5 * S).as_deref(), Some(instead));
+        assert_eq!(text(-42.8, 5 * S - 1), None);
+        assert_eq!(text(-14.0, 10 * S).as_deref(), Some("the counter is -14.0 % off the integrated power"));
+        assert_eq!(text(-14.0, 10 * S - 1), None);
+        assert_eq!(text(4.0, 100 * S), None);
     }
 }

@@ -7,12 +7,10 @@
 //! assumption on power, since energy never falls.
 
 mod history;
-mod record;
 mod run;
 
 pub(crate) use history::History;
-pub use record::CurveRecord;
-pub use run::RunCurve;
+pub use run::{CurveRecord, RunCurve};
 
 use crate::{Bounded, Knot};
 

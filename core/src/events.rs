@@ -8,13 +8,11 @@
 //!
 //! A ring whose producer was dropped is drained once more, then given to the next thread under a new generation.
 
-mod event;
 mod lane;
 mod pool;
 mod producer;
 pub(crate) mod spsc;
 
-pub use event::{SpanEvent, SpanEventKind};
-pub use lane::Drained;
+pub use lane::{Drained, SpanEvent, SpanEventKind};
 pub use pool::{EventConsumer, EventPool};
 pub use producer::{MAX_OPEN, Producer};

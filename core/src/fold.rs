@@ -66,9 +66,9 @@ pub struct Fold {
     max_uw: Option<u64>,
     /// Beyond this power a reading is believed only when the next change confirms it.
     most_uw: u64,
-    last: Option<Last>,
+    last: Option<LastValue>,
     total: u64,
-    held: Option<Held>,
+    held: Option<HeldValue>,
     peak_uw: u64,
     leapt: bool,
     broken: bool,
@@ -76,13 +76,13 @@ pub struct Fold {
 
 /// A value that is more than can be, until the next change confirms or refutes it.
 #[derive(Debug, Clone, Copy)]
-struct Held {
+struct HeldValue {
     raw: u64,
     before_ns: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Last {
+struct LastValue {
     raw: u64,
     /// Before the last reading that showed this value.
     seen_before_ns: u64,
@@ -190,17 +190,17 @@ impl Fold {
             None => reading.before_ns.saturating_sub(FIRST_UPDATE_NS),
         };
         self.range = self.range.filter(|&range| raw <= range);
-        self.last = Some(Last { raw, seen_before_ns: reading.before_ns, since_ns });
+        self.last = Some(LastValue { raw, seen_before_ns: reading.before_ns, since_ns });
         self.held = None;
         outcome
     }
 
-    fn seen(&mut self, last: Last, reading: &Reading) {
-        self.last = Some(Last { seen_before_ns: reading.before_ns, ..last });
+    fn seen(&mut self, last: LastValue, reading: &Reading) {
+        self.last = Some(LastValue { seen_before_ns: reading.before_ns, ..last });
         self.held = None;
     }
 
-    fn changed(&mut self, raw: u64, reading: &Reading, last: Last) -> Outcome {
+    fn changed(&mut self, raw: u64, reading: &Reading, last: LastValue) -> Outcome {
         let grew = raw >= last.raw;
         let by = match (grew, self.range) {
             (true, _) => raw - last.raw,
@@ -227,7 +227,7 @@ impl Fold {
         Outcome::Grew { wrapped: !grew, over_limit: self.over_limit(by, reading, last) }
     }
 
-    fn grow(&mut self, raw: u64, by: u64, reading: &Reading, last: Last) {
+    fn grow(&mut self, raw: u64, by: u64, reading: &Reading, last: LastValue) {
         // Growth needs no range; a value above it shows that the stated one is wrong.
         self.range = self.range.filter(|&range| raw <= range);
         self.total = self.total.saturating_add(by);
@@ -237,12 +237,12 @@ impl Fold {
         self.leapt = self.peak_uw > 0 && power_uw > self.peak_uw.saturating_mul(UNUSUAL);
         self.peak_uw = self.peak_uw.max(power_uw);
         let (seen_before_ns, since_ns) = (reading.before_ns, last.seen_before_ns);
-        self.last = Some(Last { raw, seen_before_ns, since_ns });
+        self.last = Some(LastValue { raw, seen_before_ns, since_ns });
         self.held = None;
     }
 
     /// Whether the value lies slightly below the last one, over the range's end too. Close to 0 it rather began again.
-    fn slipped(&self, raw: u64, by: u64, reading: &Reading, last: Last) -> bool {
+    fn slipped(&self, raw: u64, by: u64, reading: &Reading, last: LastValue) -> bool {
         let Some(range) = self.range.filter(|&range| raw <= range) else { return false };
         let back = if raw < last.raw { last.raw - raw } else { (range - raw).saturating_add(last.raw) };
         // Since the last reading, not the last change: a counter that was frozen for a long time did not wrap just now.
@@ -260,7 +260,7 @@ impl Fold {
 
     /// A jump: kept back. If the next change goes on from it, the counter was set to another value; if it comes at the
     /// same impossible power, the ceiling is wrong and the energy is real.
-    fn hold(&mut self, raw: u64, by: u64, reading: &Reading, last: Last) -> Outcome {
+    fn hold(&mut self, raw: u64, by: u64, reading: &Reading, last: LastValue) -> Outcome {
         if let Some(held) = self.held.filter(|held| raw > held.raw) {
             let (first, second) = (held.raw.saturating_sub(last.raw), raw - held.raw);
             let first_ns = held.before_ns.saturating_sub(last.seen_before_ns);
@@ -274,12 +274,12 @@ impl Fold {
                 return Outcome::Grew { wrapped: false, over_limit: true };
             }
         }
-        self.held = Some(Held { raw, before_ns: reading.before_ns });
+        self.held = Some(HeldValue { raw, before_ns: reading.before_ns });
         Outcome::Implausible
     }
 
     /// Whether the time since the last value allows for more than one wrap.
-    fn ambiguous(&self, last: Last, reading: &Reading) -> bool {
+    fn ambiguous(&self, last: LastValue, reading: &Reading) -> bool {
         let Some(range) = self.range else { return false };
         let span_ns = reading.after_ns.saturating_sub(last.seen_before_ns);
         uj_at_power(self.max_uw.unwrap_or(self.most_uw), span_ns) >= self.scale.micro(range)
@@ -289,7 +289,7 @@ impl Fold {
         self.scale.micro(by) <= uj_at_power(self.most_uw, span_ns).saturating_add(self.scale.quantum())
     }
 
-    fn over_limit(&self, by: u64, reading: &Reading, last: Last) -> bool {
+    fn over_limit(&self, by: u64, reading: &Reading, last: LastValue) -> bool {
         let span_ns = reading.after_ns.saturating_sub(last.since_ns);
         let slack = self.scale.quantum();
         self.max_uw.is_some_and(|max| self.scale.micro(by) > uj_at_power(max, span_ns).saturating_add(slack))

@@ -23,7 +23,7 @@ impl Knot {
     /// A change seen between two readings: the middle of the bracket is the best guess.
     ///
     /// ```
-    /// let knot = eco2_core::Knot::change(1_000, 2_000, 42); // changed between two readings, 1 µs apart
+    /// let knot = eco2_core::Knot::change(1_000, 2_000, 42); // changed between two readings, 1 µs between them
     /// assert_eq!((knot.lo_ns, knot.at_ns, knot.hi_ns), (1_000, 1_500, 2_000));
     /// ```
     #[must_use]
@@ -144,19 +144,19 @@ impl Edge {
 
 /// Learns a counter's update period from the distance between its changes.
 #[derive(Debug, Clone)]
-pub struct Period {
+pub(crate) struct Period {
     distances: [u64; DISTANCES],
     changes: usize,
     /// Readings per change, smoothed, in 1/256.
     reads: u64,
     since: u64,
-    usual: Option<Usual>,
+    usual: Option<UsualDistance>,
     /// How far updates are off from one period after the last, smoothed, nanoseconds.
     off_ns: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Usual {
+struct UsualDistance {
     median_ns: u64,
     mean_ns: u64,
 }
@@ -178,12 +178,12 @@ impl Default for Period {
 
 impl Period {
     /// A reading without a change.
-    pub fn same(&mut self) {
+    pub(crate) fn same(&mut self) {
         self.since += 1;
     }
 
     /// A change, this long after the one before.
-    pub fn change(&mut self, distance_ns: u64) {
+    pub(crate) fn change(&mut self, distance_ns: u64) {
         let reads = (std::mem::take(&mut self.since) + 1) * 256;
         self.reads = if self.changes == 0 { reads } else { (self.reads * 7 + reads) / 8 };
         self.distances[self.changes % DISTANCES] = distance_ns;
@@ -203,34 +203,30 @@ impl Period {
         let single = sorted.iter().filter(|&&ns| ns > median_ns / 2 && ns < (median_ns / 2).saturating_mul(3));
         let (sum, count) = single.fold((0u128, 0u128), |(sum, count), &ns| (sum + u128::from(ns), count + 1));
         let mean_ns = u64::try_from(sum / count.max(1)).unwrap_or(median_ns);
-        self.usual = Some(Usual { median_ns, mean_ns });
+        self.usual = Some(UsualDistance { median_ns, mean_ns });
     }
 
     /// Mean distance between updates, nanoseconds, once three are known and there are at least 1.5 reads a change:
     /// polled more slowly, only the polling would be learned.
-    #[must_use]
-    pub fn learned_ns(&self) -> Option<u64> {
+    pub(crate) fn learned_ns(&self) -> Option<u64> {
         let resolved = self.changes >= 3 && self.reads >= 384;
         self.usual.filter(|_| resolved).map(|usual| usual.mean_ns)
     }
 
     /// The median distance between changes as seen, whatever limits it.
-    #[must_use]
-    pub fn median_ns(&self) -> Option<u64> {
+    pub(crate) fn median_ns(&self) -> Option<u64> {
         self.usual.map(|usual| usual.median_ns)
     }
 
     /// Whether every reading brings a change: the counter moves faster than it is read, so a value is as old as its
     /// reading and no older.
-    #[must_use]
-    pub fn outruns(&self) -> bool {
+    pub(crate) fn outruns(&self) -> bool {
         self.since == 0 && self.reads <= OUTRUN
     }
 
     /// The middle of the part of a bracket in which the update that a value shows can have happened: a value is never
     /// older than the usual distance between updates, however long nothing was read.
-    #[must_use]
-    pub fn latest(&self, lo_ns: u64, hi_ns: u64) -> u64 {
+    pub(crate) fn latest(&self, lo_ns: u64, hi_ns: u64) -> u64 {
         let from_ns = lo_ns.max(hi_ns.saturating_sub(self.median_ns().unwrap_or(u64::MAX))).min(hi_ns);
         from_ns + (hi_ns - from_ns) / 2
     }
@@ -238,8 +234,7 @@ impl Period {
     /// Best guess of an update's instant within its bracket: the latest whole number of periods after the last update
     /// that fits, drawn to the middle of the possible part the more, the less the counter keeps time. A punctual one is
     /// thereby dated better than the polls around it.
-    #[must_use]
-    pub fn date(&mut self, last_ns: u64, lo_ns: u64, hi_ns: u64) -> u64 {
+    pub(crate) fn date(&mut self, last_ns: u64, lo_ns: u64, hi_ns: u64) -> u64 {
         let middle_ns = self.latest(lo_ns, hi_ns);
         let Some(period_ns) = self.learned_ns() else { return middle_ns };
         let width_ns = (hi_ns.max(middle_ns) - middle_ns).saturating_mul(2);

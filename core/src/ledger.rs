@@ -5,7 +5,6 @@
 //! with both edges settled the span enters the total of its name. Nothing is kept of a settled span but its sums.
 
 mod deputies;
-mod edges;
 mod now;
 mod step_bins;
 mod threads;
@@ -15,12 +14,11 @@ use std::collections::VecDeque;
 use crate::curve::History;
 use crate::fold::Outcome;
 use crate::spans::NameTotal;
-use crate::take_over::{Part, chiefs};
+use crate::take_over::{DeputyPart, chiefs};
 use crate::{Domain, Edge, GapReason, Knot, NameId, Names, Notice, Reading, Track};
-use edges::{EdgeIndex, Pending, settled};
 pub(crate) use step_bins::StepBin;
 use step_bins::StepBins;
-use threads::{At, StepStart, Threads};
+use threads::{EdgeIndex, Pending, SpanPlace, StepStart, Threads, settled};
 
 /// Accounts readings and spans.
 ///
@@ -55,11 +53,11 @@ pub struct Ledger {
     edges: Vec<Pending>,
     unused: Vec<EdgeIndex>,
     threads: Threads,
-    closed: VecDeque<Closed>,
+    closed: VecDeque<EndedSpan>,
     run: EdgeIndex,
     end: Option<EdgeIndex>,
     /// Of each domain the stretches that its deputies counted.
-    pub(crate) parts: Vec<Vec<Part>>,
+    pub(crate) parts: Vec<Vec<DeputyPart>>,
     /// Of each domain the one that it is a deputy for.
     pub(crate) chiefs: Vec<Option<usize>>,
 }
@@ -69,7 +67,7 @@ pub struct Ledger {
 pub struct Mark(EdgeIndex);
 
 #[derive(Debug, Clone, Copy)]
-struct Closed {
+struct EndedSpan {
     name: NameId,
     start: EdgeIndex,
     end: EdgeIndex,
@@ -222,7 +220,7 @@ impl Ledger {
     /// A span starts on `thread` at an instant known to `±error_ns`.
     pub fn begin(&mut self, thread: usize, name: NameId, at_ns: u64, error_ns: u64) {
         let start = self.edge(at_ns, error_ns);
-        self.opened(At { thread, name, at_ns }, start, false);
+        self.opened(SpanPlace { thread, name, at_ns }, start, false);
     }
 
     /// The nearest open span of that name on that thread ends; `false` (and counted) if there is none.
@@ -242,7 +240,7 @@ impl Ledger {
         };
         self.threads.heard(thread, at_ns);
         let end = self.edge(self.edges[start as usize].at_ns.max(at_ns), error_ns);
-        self.close_span(Closed { name, start, end });
+        self.close_span(EndedSpan { name, start, end });
         true
     }
 
@@ -259,7 +257,7 @@ impl Ledger {
     /// assert_eq!(ledger.ended_spans(0, step), 2);
     /// ```
     pub fn step(&mut self, thread: usize, name: NameId, at_ns: u64, error_ns: u64) -> Option<u64> {
-        let at = At { thread, name, at_ns };
+        let at = SpanPlace { thread, name, at_ns };
         let start = match self.threads.step(at) {
             StepStart::Edge(start) => start,
             StepStart::Run => {
@@ -276,7 +274,7 @@ impl Ledger {
         let edge = self.edge(begun_ns.max(at_ns), error_ns);
         self.edges[edge as usize].references += 1;
         self.opened(at, edge, true);
-        self.close_span(Closed { name, start, end: edge });
+        self.close_span(EndedSpan { name, start, end: edge });
         Some(begun_ns)
     }
 
@@ -286,7 +284,7 @@ impl Ledger {
             self.release(open);
         }
         let start = self.edge(at_ns, error_ns);
-        self.opened(At { thread, name, at_ns }, start, true);
+        self.opened(SpanPlace { thread, name, at_ns }, start, true);
     }
 
     /// How many spans of that name have ended on that thread, and on ended threads whose steps it continues.
@@ -311,7 +309,7 @@ impl Ledger {
     /// Closes a span that began at `start`.
     pub fn close(&mut self, name: NameId, start: Mark, at_ns: u64) {
         let end = self.edge(self.edges[start.0 as usize].at_ns.max(at_ns), 0);
-        self.close_span(Closed { name, start: start.0, end });
+        self.close_span(EndedSpan { name, start: start.0, end });
     }
 
     /// Whether every edge of an ended span, and `at_ns`, has its knots.
@@ -345,14 +343,14 @@ impl Ledger {
         self.settle();
     }
 
-    fn opened(&mut self, at: At, start: EdgeIndex, step: bool) {
+    fn opened(&mut self, at: SpanPlace, start: EdgeIndex, step: bool) {
         self.threads.heard(at.thread, at.at_ns);
         if let Some(unneeded) = self.threads.open(at, start, step) {
             self.release(unneeded);
         }
     }
 
-    fn close_span(&mut self, span: Closed) {
+    fn close_span(&mut self, span: EndedSpan) {
         self.closed.push_back(span);
         self.settle();
     }
@@ -442,6 +440,3 @@ impl Ledger {
         self.unused.push(index);
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -12,13 +12,12 @@ use serde::{Deserialize, Serialize};
 use crate::Quality;
 
 mod cover;
-mod kept;
 mod stretch;
 
 pub use cover::Merged;
 pub use stretch::{Stretch, Window};
 
-use kept::Kept;
+use stretch::KeptStretches;
 
 /// Names one counter in one unbroken life.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -55,7 +54,7 @@ pub struct CounterKey {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Union {
-    counters: BTreeMap<CounterKey, Kept>,
+    counters: BTreeMap<CounterKey, KeptStretches>,
 }
 
 impl Union {
@@ -87,7 +86,7 @@ impl Union {
     /// The stretches of one counter, in order; none of a counter that is not there.
     #[must_use]
     pub fn stretches(&self, key: &CounterKey) -> Vec<&Stretch> {
-        self.counters.get(key).map_or_else(Vec::new, Kept::sorted)
+        self.counters.get(key).map_or_else(Vec::new, KeptStretches::sorted)
     }
 
     /// Energy of one counter within windows that do not overlap; nothing for a counter that is not there.

@@ -26,7 +26,7 @@ pub enum NoticeKind {
         /// The most that the device can draw.
         most_uw: u64,
     },
-    /// The counter returned to its earlier course: what lay between was not counted.
+    /// The counter returned to its earlier values: those in between were not counted.
     TakenBack,
     /// A value above the stated range: the range is wrong and no longer used.
     RangeExceeded,

@@ -101,7 +101,7 @@ fn replacements(domains: &[&Domain], shown: &[Shown]) -> Vec<Option<usize>> {
     let is_package = |at: usize| domains[at].component == Component::Cpu && domains[at].parent.is_none();
     let works = |at: usize| shown[at] == Shown::Moved;
     let any_works = (0..domains.len()).any(|at| is_package(at) && works(at));
-    let stands_in = |at: usize, by: usize| {
+    let replaces = |at: usize, by: usize| {
         let (domain, other) = (domains[at], domains[by]);
         let named = other.parent.as_ref() == Some(&domain.id) && other.domain == domain.domain;
         let whole = other.id == WHOLE_ESTIMATE && other.parent.is_some();
@@ -109,7 +109,7 @@ fn replacements(domains: &[&Domain], shown: &[Shown]) -> Vec<Option<usize>> {
     };
     let find = |at: usize| {
         let dead = is_package(at) && domains[at].kind == Kind::Energy && !works(at);
-        let candidates = (0..domains.len()).filter(|&by| dead && by != at && stands_in(at, by));
+        let candidates = (0..domains.len()).filter(|&by| dead && by != at && replaces(at, by));
         candidates.min_by_key(|&by| domains[by].quality)
     };
     (0..domains.len()).map(find).collect()
@@ -133,7 +133,7 @@ fn overlaps(domain: &Domain, seen: &[&Domain]) -> Vec<String> {
         return vec!["platform".to_owned()];
     }
     if domain.domain == Domain::STAND_IN {
-        return stood_for(domain, seen);
+        return replaced_by_stand_in(domain, seen);
     }
     let parent = domain.parent.as_ref().and_then(|id| seen.iter().find(|other| other.id == *id));
     if let Some(parent) = parent.filter(|parent| contains(parent.component, domain.component)) {
@@ -161,7 +161,7 @@ fn sockets(seen: &[&Domain]) -> Vec<String> {
 }
 
 /// What is read of the part that a stand-in replaces: of its kind, and not estimated.
-fn stood_for(domain: &Domain, seen: &[&Domain]) -> Vec<String> {
+fn replaced_by_stand_in(domain: &Domain, seen: &[&Domain]) -> Vec<String> {
     let real = |other: &&&Domain| other.component == domain.component && other.quality != Quality::Estimated;
     seen.iter().filter(real).map(|other| other.id.clone()).collect()
 }

@@ -27,7 +27,7 @@ pub(crate) struct Area {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Sample {
+struct PowerSample {
     at_ns: u64,
     uw: u64,
     /// Sum until this sample in microwatt-nanoseconds: exact, scaled once when asked.
@@ -42,20 +42,20 @@ struct Sample {
 
 /// The running integral of a power sensor.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Integral {
-    samples: VecDeque<Sample>,
+pub(crate) struct PowerIntegral {
+    samples: VecDeque<PowerSample>,
     interrupted: bool,
     /// Half of what a reading averages over, nanoseconds; 0 where readings are instantaneous.
     half_ns: u64,
 }
 
-impl Integral {
+impl PowerIntegral {
     /// Of readings that average over this time.
     pub(crate) fn averaging(average_ns: u64) -> Self {
         Self { half_ns: average_ns / 2, ..Self::default() }
     }
 
-    /// Reads failed: the next sample starts afresh.
+    /// Reads failed: the next sample starts again.
     pub(crate) fn interrupt(&mut self) {
         self.interrupted = true;
     }
@@ -68,12 +68,12 @@ impl Integral {
         let Some(last) = self.samples.back().copied() else {
             let scatter = Scatter::default();
             let extremes = (uw, uw);
-            self.samples.push_back(Sample { at_ns, uw, sum: 0, scatter, step_uj: 0.0, joined: false, extremes });
+            self.samples.push_back(PowerSample { at_ns, uw, sum: 0, scatter, step_uj: 0.0, joined: false, extremes });
             return (at_ns, None);
         };
         let at_ns = at_ns.max(last.at_ns);
         let extremes = (last.extremes.0.min(uw), last.extremes.1.max(uw));
-        let mut next = Sample { at_ns, uw, step_uj: 0.0, joined: !interrupted, extremes, ..last };
+        let mut next = PowerSample { at_ns, uw, step_uj: 0.0, joined: !interrupted, extremes, ..last };
         if !interrupted {
             let ns = at_ns - last.at_ns;
             let twice = u128::from(uw) + u128::from(last.uw);
@@ -125,7 +125,7 @@ impl Integral {
     }
 
     /// `known` is the last sample that is used.
-    fn area(&self, known: &Sample, sum: u128, scatter: Scatter) -> Area {
+    fn area(&self, known: &PowerSample, sum: u128, scatter: Scatter) -> Area {
         let (least, most) = known.extremes;
         let blur_uj = uj_at_power(most - least, self.half_ns);
         Area { uj: uj(sum), up_uj: uj(sum.saturating_add(999_999_999)), scatter, blur_uj }
@@ -143,7 +143,7 @@ mod tests {
     /// 0 W, 100 W, 100 W, 20 W at whole seconds: 50 + 100 + 60 = 210 J by hand.
     #[test]
     fn f18_power_is_integrated_by_the_trapezoid_rule_rising_constant_and_falling() {
-        let mut integral = Integral::default();
+        let mut integral = PowerIntegral::default();
         for (second, watts) in [(0, 0), (1, 100), (2, 100), (3, 20)] {
             let at_ns = second * 1_000_000_000;
             assert_eq!(integral.push(at_ns, watts * 1_000_000), (at_ns, None));
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn nothing_is_integrated_over_failed_reads() {
-        let mut integral = Integral::default();
+        let mut integral = PowerIntegral::default();
         integral.push(0, 100_000_000);
         integral.interrupt();
         assert_eq!(integral.push(5_000_000_000, 100_000_000), (5_000_000_000, Some(0)));
@@ -167,7 +167,7 @@ mod tests {
     /// Averages over 2 s of 100 W until 3 s and then 200 W, read once a second: 100, 150, 200 W at 3, 4 and 5 s.
     #[test]
     fn k02_an_average_is_placed_in_the_middle_of_its_time_and_reaches_to_its_end() {
-        let mut integral = Integral::averaging(2_000_000_000);
+        let mut integral = PowerIntegral::averaging(2_000_000_000);
         for (second, watts) in [(2, 100), (3, 100), (4, 150), (5, 200)] {
             integral.push(second * 1_000_000_000, watts * 1_000_000);
         }

@@ -3,31 +3,26 @@
 //! Energies are integer microjoules. `None` (JSON `null`) means *not known*: a missing high bound is "at least the low
 //! bound", a missing value is not zero. Crate `eco2-report` renders and stores reports.
 
-mod attribution;
-mod beside;
-mod budget;
 mod carbon;
 mod curves;
 mod device;
 mod energy;
 mod event_kind;
 mod events;
-mod fields;
 mod ranges;
 mod run;
+mod supplements;
 mod terms;
 mod whole;
 
-pub use attribution::{Attribution, Consumer};
-pub use beside::{CarbonPrice, Cost, Embodied, Equivalent, Market, Offset, Sci, Supplements, Water};
-pub use budget::{BudgetRecord, ForecastRecord};
 pub use carbon::{Carbon, CarbonSegment, ProviderCache};
 pub use curves::records as curve_records;
 pub use device::{CrossCheck, Device, GapRecord, GaugeSummary, Quantiles, ReplacedPart};
-pub use energy::{DeviceSync, Energy, SpanRecord, StepCurve};
+pub use energy::{Attribution, Consumer, DeviceSync, Energy, SpanRecord, StepCurve};
 pub use event_kind::EventKind;
-pub use events::{EventRecord, SelfCost, SourceStatus, SpellRecord, Status};
+pub use events::{EpisodeRecord, EventRecord, SelfCost, SourceStatus, Status};
 pub use ranges::stated;
 pub use run::{Attempt, Host, Run, State, Tool, Work};
+pub use supplements::{CarbonPrice, Cost, Embodied, Equivalent, Market, Offset, Sci, Supplements, Water};
 pub use terms::{EmbodiedTerms, MarketTerms, PriceTerms, RepricedFrom};
-pub use whole::{CounterRecord, Merge, Replayed, Report, SCHEMA};
+pub use whole::{BudgetRecord, CounterRecord, ForecastRecord, Merge, Replayed, Report, SCHEMA};

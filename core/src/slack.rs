@@ -15,8 +15,8 @@ pub(crate) struct Slack {
     max_uw: Option<u64>,
     /// Quantisation error added at each gap, because the counter restarts at an unknown phase.
     quantum: u64,
-    open: VecDeque<Open>,
-    folded: Held,
+    open: VecDeque<OpenGap>,
+    folded: GapSums,
     /// As reports list them: what adjoins for one reason is one gap.
     listed: VecDeque<Gap>,
     older_ns: u64,
@@ -24,7 +24,7 @@ pub(crate) struct Slack {
 
 /// A stretch whose energy is in no total: a gap and what the readings around it leave open.
 #[derive(Debug, Clone, Copy)]
-struct Open {
+struct OpenGap {
     from_ns: u64,
     to_ns: u64,
     capped: bool,
@@ -32,7 +32,7 @@ struct Open {
 
 /// What the open gaps before an instant amount to.
 #[derive(Debug, Clone, Copy, Default)]
-struct Held {
+struct GapSums {
     count: u32,
     /// Those of them that no power limit caps.
     uncapped: u32,
@@ -43,7 +43,7 @@ struct Held {
 impl Slack {
     pub(crate) fn new(max_uw: Option<u64>, quantum: u64) -> Self {
         let (open, listed) = (VecDeque::new(), VecDeque::new());
-        Self { max_uw, quantum, open, folded: Held::default(), listed, older_ns: 0 }
+        Self { max_uw, quantum, open, folded: GapSums::default(), listed, older_ns: 0 }
     }
 
     /// A gap whose energy between the instants `open` is not in the counter's total.
@@ -57,7 +57,7 @@ impl Slack {
         // The counter may have wrapped any number of times: the energy is at least what was counted, whatever the limit
         // is.
         let capped = self.max_uw.is_some() && gap.reason != GapReason::WrapAmbiguous;
-        self.open.push_back(Open { from_ns, to_ns, capped });
+        self.open.push_back(OpenGap { from_ns, to_ns, capped });
     }
 
     /// A gap in time only: its energy was counted.
@@ -92,26 +92,26 @@ impl Slack {
         }
         let (start, end) = (self.before(early_ns, false), self.before(late_ns, true));
         for side in [&mut edge.free, &mut edge.limited] {
-            let hidden = |held: Held| self.quantum.saturating_mul(held.count.into());
+            let hidden = |held: GapSums| self.quantum.saturating_mul(held.count.into());
             side.loosen(hidden(start), hidden(end));
         }
         edge.free.open_start += start.count;
         edge.free.open_end += end.count;
         edge.limited.open_start += start.uncapped;
         edge.limited.open_end += end.uncapped;
-        let most = |held: Held| uj_at_power(self.max_uw.unwrap_or(0), held.ns);
+        let most = |held: GapSums| uj_at_power(self.max_uw.unwrap_or(0), held.ns);
         edge.limited.ceil_start = edge.limited.ceil_start.saturating_add(most(start));
         edge.limited.ceil_end = edge.limited.ceil_end.saturating_add(most(end));
     }
 
     /// Open gaps before `t_ns`: those touched, or else those that are over.
-    fn before(&self, t_ns: u64, touched: bool) -> Held {
+    fn before(&self, t_ns: u64, touched: bool) -> GapSums {
         self.open.iter().fold(self.folded, |held, open| held.and(*open, t_ns, touched))
     }
 }
 
-impl Held {
-    fn and(self, open: Open, t_ns: u64, touched: bool) -> Self {
+impl GapSums {
+    fn and(self, open: OpenGap, t_ns: u64, touched: bool) -> Self {
         let counts = u32::from(if touched { open.from_ns < t_ns } else { open.to_ns <= t_ns });
         let ns = if open.capped { open.to_ns.min(t_ns).saturating_sub(open.from_ns) } else { 0 };
         let uncapped = if open.capped { 0 } else { counts };

@@ -20,20 +20,20 @@ pub(crate) struct NameTotal {
 pub(crate) struct DomainSum {
     /// Signed: a difference of estimates may dip by a quantum where power limits clamp, and must not be cut off singly.
     pub(crate) uj: i128,
-    bounds: Sum,
-    free: Sum,
+    bounds: BoundsSum,
+    free: BoundsSum,
     start: Edge,
     end: Edge,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-struct Sum {
+struct BoundsSum {
     low: u64,
     high: u64,
     open: bool,
 }
 
-impl Sum {
+impl BoundsSum {
     fn add(&mut self, bounds: Bounds) {
         self.low = self.low.saturating_add(bounds.low_uj);
         self.high = self.high.saturating_add(bounds.high_uj.unwrap_or(0));
@@ -48,7 +48,7 @@ impl Sum {
 
 /// One ended span, its edges per domain.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Settled<'a> {
+pub(crate) struct SettledSpan<'a> {
     pub(crate) from_ns: u64,
     pub(crate) to_ns: u64,
     pub(crate) starts: &'a [Edge],
@@ -57,7 +57,7 @@ pub(crate) struct Settled<'a> {
 
 impl NameTotal {
     /// Adds one span.
-    pub(crate) fn add(&mut self, span: &Settled<'_>) {
+    pub(crate) fn add(&mut self, span: &SettledSpan<'_>) {
         self.count += 1;
         self.duration_ns = self.duration_ns.saturating_add(span.to_ns - span.from_ns);
         self.by_domain.resize(span.ends.len().max(self.by_domain.len()), DomainSum::default());

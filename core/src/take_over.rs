@@ -12,7 +12,7 @@ use crate::{Component, Domain, Edge, Quality, Track};
 
 /// A stretch of time that a deputy counted.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Part {
+pub(crate) struct DeputyPart {
     /// The deputy's domain.
     pub(crate) by: usize,
     pub(crate) from_ns: u64,
@@ -24,7 +24,7 @@ pub(crate) struct Part {
     pub(crate) end: Option<Edge>,
 }
 
-impl Part {
+impl DeputyPart {
     /// What the deputy had counted at an instant, or at the part's end.
     pub(crate) fn edge(&self, deputy: &Track, at_ns: u64, error_ns: u64) -> Edge {
         match self.to_ns.filter(|to_ns| at_ns >= *to_ns) {

@@ -10,11 +10,10 @@ use crate::histogram::Histogram;
 use crate::knot::{Knot, Period};
 use crate::model_range::RangeCurve;
 use crate::notice::{Notice, NoticeKind, Notices};
-use crate::power::Integral;
+use crate::power::PowerIntegral;
 use crate::slack::Slack;
 use crate::{Domain, Fault, Gap, GapReason, Kind, Quality, Reading};
 
-mod death;
 mod departure;
 mod fallback;
 
@@ -62,7 +61,7 @@ pub struct Counts {
 pub struct Track {
     pub(crate) domain: Domain,
     pub(crate) knots: VecDeque<Knot>,
-    pub(crate) integral: Integral,
+    pub(crate) integral: PowerIntegral,
     pub(crate) slack: Slack,
     /// Of an estimate whose domain has a range in factors.
     pub(crate) model: RangeCurve,
@@ -96,7 +95,7 @@ impl Track {
             fold: Fold::new(&domain),
             slack: Slack::new(domain.max_uw, if domain.kind == Kind::Energy { domain.scale.quantum() } else { 0 }),
             knots: VecDeque::with_capacity(KNOTS),
-            integral: Integral::averaging(domain.average_ns.unwrap_or(0)),
+            integral: PowerIntegral::averaging(domain.average_ns.unwrap_or(0)),
             model: RangeCurve::default(),
             counts: Counts::default(),
             period: Period::default(),

@@ -52,7 +52,7 @@ fn m27_a_module_is_summed_only_where_nothing_within_it_is_read() {
     assert_eq!(summed(&linked, &["module-0"]), ["module-0"], "the others gave nothing but failures");
     assert_eq!(summed(&linked[1..], &["GPU-1"]), ["GPU-1"], "a module that is not there hides nothing");
     let unlinked = [linked[0].clone(), domain("GPU-1", Component::Gpu, "board", None)];
-    assert_eq!(summed(&unlinked, &["module-0", "GPU-1"]), ["GPU-1"], "what it holds need not be said");
+    assert_eq!(summed(&unlinked, &["module-0", "GPU-1"]), ["GPU-1"], "a module's parts need not name it");
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn k06_change_by_one_unit_was_seen_between_the_readings_around_it_for_the_schedu
 }
 
 #[test]
-fn k14_model_and_method_of_a_device_are_fields_beside_its_name() {
+fn k14_model_and_method_of_a_device_are_fields_besides_its_name() {
     let of = |id: &str, component, kind: &str, name: &str, method: Option<&str>| {
         let mut ledger = Ledger::new(0, 1);
         let (name, method) = (name.to_owned(), method.map(str::to_owned));

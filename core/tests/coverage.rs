@@ -10,7 +10,7 @@ mod sim;
 use eco2_core::schema::Device;
 use eco2_core::{Component, Domain, Edge, Ledger, RangeKind, Reading, Track};
 use sim::Random;
-use sim::family::{Course, KINDS, RARE};
+use sim::family::{KINDS, LoadProfile, RARE};
 
 const MS: u64 = 1_000_000;
 const EVERY_NS: [u64; 3] = [MS, 100 * MS, 1_000 * MS];
@@ -21,21 +21,21 @@ fn power() -> Domain {
 
 /// A load and its readings, one at a random instant of each interval.
 struct Run {
-    course: Course,
+    profile: LoadProfile,
     every_ns: u64,
     readings: Vec<Reading>,
 }
 
 impl Run {
     fn new(kind: usize, random: &mut Random, every_ns: u64, count: u64) -> Self {
-        let course = Course::of(kind, random, count as f64 + 1.0);
+        let profile = LoadProfile::of(kind, random, count as f64 + 1.0);
         let readings = (0..count).map(|tick| {
             let at_ns = tick * every_ns + random.below(every_ns);
-            let watts = course.power(at_ns as f64 / every_ns as f64);
+            let watts = profile.power(at_ns as f64 / every_ns as f64);
             Reading { before_ns: at_ns, after_ns: at_ns, value: Ok((watts * 1e6).round() as u64) }
         });
         let readings = readings.collect();
-        Self { course, every_ns, readings }
+        Self { profile, every_ns, readings }
     }
 
     fn track(&self) -> Track {
@@ -48,7 +48,7 @@ impl Run {
 
     /// Microjoules drawn between two instants.
     fn truth_uj(&self, from_ns: u64, to_ns: u64) -> f64 {
-        let until = |ns: u64| self.course.energy(ns as f64 / self.every_ns as f64);
+        let until = |ns: u64| self.profile.energy(ns as f64 / self.every_ns as f64);
         (until(to_ns) - until(from_ns)) * self.every_ns as f64 / 1e3
     }
 
@@ -88,7 +88,7 @@ fn coverage(runs: u64, spans: (f64, f64), readings: (f64, f64)) -> [f64; KINDS.l
     })
 }
 
-/// The kinds that are claimed, each weighing the same.
+/// The kinds that are claimed, each with the same weight.
 fn pooled(shares: &[f64; KINDS.len()]) -> f64 {
     shares[..RARE].iter().sum::<f64>() / RARE as f64
 }
@@ -182,28 +182,28 @@ fn k02_square_wave_of_a_second_read_once_a_second_is_within_its_range() {
 
 /// A sensor that shows averages over one interval: of the time just before it is read, or one that it renews once an
 /// interval. Read ten times in an interval, once, or once in five.
-fn averages(renewed: bool, apart: f64, runs: u64) -> [f64; KINDS.len()] {
+fn averages(renewed: bool, gap: f64, runs: u64) -> [f64; KINDS.len()] {
     std::array::from_fn(|kind| {
         let mut held = 0;
         for seed in 0..runs {
             let mut random = Random::new(seed * 31 + kind as u64 + 7);
             let every_ns = EVERY_NS[(seed % 3) as usize];
-            let count = 40.0 * apart.max(0.5) + 10.0;
-            let course = Course::of(kind, &mut random, count + 2.0);
+            let count = 40.0 * gap.max(0.5) + 10.0;
+            let profile = LoadProfile::of(kind, &mut random, count + 2.0);
             let mut track = Track::new(Domain { average_ns: Some(every_ns), ..power() });
             let phase = random.unit();
-            for tick in 0..(count / apart) as u64 {
-                let at = 1.0 + apart * (tick as f64 + random.unit()).min(count / apart);
+            for tick in 0..(count / gap) as u64 {
+                let at = 1.0 + gap * (tick as f64 + random.unit()).min(count / gap);
                 let until = if renewed { (at - phase).floor() + phase } else { at };
-                let watts = course.energy(until) - course.energy(until - 1.0);
+                let watts = profile.energy(until) - profile.energy(until - 1.0);
                 let at_ns = (at * every_ns as f64) as u64;
                 track.push(&Reading { before_ns: at_ns, after_ns: at_ns, value: Ok((watts.max(0.0) * 1e6) as u64) });
             }
-            let from = random.within(1.0 + apart, count / 2.0);
-            let to = random.within(from + 1.0, count - apart);
+            let from = random.within(1.0 + gap, count / 2.0);
+            let to = random.within(from + 1.0, count - gap);
             let [from_ns, to_ns] = [from, to].map(|at| (at * every_ns as f64) as u64);
             let bounds = Edge::limited_between(&track.at(from_ns, 0), &track.at(to_ns, 0));
-            let truth_uj = (course.energy(to) - course.energy(from)) * every_ns as f64 / 1e3;
+            let truth_uj = (profile.energy(to) - profile.energy(from)) * every_ns as f64 / 1e3;
             let low = bounds.low_uj as f64 <= truth_uj + 1.0;
             held += u32::from(low && bounds.high_uj.is_some_and(|high| high as f64 + 1.0 >= truth_uj));
         }
@@ -214,9 +214,9 @@ fn averages(renewed: bool, apart: f64, runs: u64) -> [f64; KINDS.len()] {
 #[test]
 fn k02_ranges_of_averages_hold_nine_tenths_of_the_truth_at_least() {
     for renewed in [false, true] {
-        for apart in [0.1, 1.0, 5.0] {
-            let shares = averages(renewed, apart, 60);
-            assert!(pooled(&shares) >= 0.9 && least(&shares) >= 0.85, "{renewed}, {apart}: {shares:?}");
+        for gap in [0.1, 1.0, 5.0] {
+            let shares = averages(renewed, gap, 60);
+            assert!(pooled(&shares) >= 0.9 && least(&shares) >= 0.85, "{renewed}, {gap}: {shares:?}");
         }
     }
 }

@@ -10,7 +10,7 @@ use eco2_core::schema::Status;
 use eco2_core::{Component, Domain, Fault, Quality};
 
 use crate::found::{Found, status};
-use crate::pci::{self, PciDevice};
+use crate::topology::{self, PciDevice};
 use crate::visible::Visible;
 use crate::{Batch, Roots, Source, hwmon, sysfs};
 
@@ -23,7 +23,7 @@ const PROCESSING: &str = "1200";
 /// Classes under which the makers of [`CLOUD`] put theirs.
 const CLOUD_CLASSES: [&str; 3] = ["0880", PROCESSING, "ff00"];
 /// Vendors of graphics that compute: NVIDIA, AMD, Intel.
-const GRAPHICS_VENDORS: [&str; 3] = [pci::NVIDIA, AMD, INTEL];
+const GRAPHICS_VENDORS: [&str; 3] = [topology::NVIDIA, AMD, INTEL];
 const AMD: &str = "1002";
 const INTEL: &str = "8086";
 /// AMD's processors, as opposed to its graphics.
@@ -51,7 +51,7 @@ pub(crate) struct Accelerator {
 /// All accelerators, in the order of their addresses.
 #[must_use]
 pub(crate) fn present(roots: &Roots) -> Vec<Accelerator> {
-    let devices = pci::devices(roots);
+    let devices = topology::devices(roots);
     let mut found: Vec<Accelerator> =
         devices.iter().filter(|device| is_accelerator(device, &devices)).map(Accelerator::of).collect();
     for class in KERNEL_CLASSES {
@@ -75,12 +75,12 @@ impl Accelerator {
 
     /// Whether NVIDIA's driver is the one that would read it.
     pub(crate) fn is_nvidia(&self) -> bool {
-        self.vendor == pci::NVIDIA
+        self.vendor == topology::NVIDIA
     }
 
     /// The source that reads such devices.
     fn reader(&self) -> &'static str {
-        if self.vendor == pci::NVIDIA { "nvml" } else { "hwmon" }
+        if self.vendor == topology::NVIDIA { "nvml" } else { "hwmon" }
     }
 
     /// Prefixes of ids of domains that are read without an address.
@@ -137,7 +137,7 @@ pub(crate) fn unread(roots: &Roots, known: &[Domain], visible: &Visible) -> Vec<
     let mut rest = present(roots);
     let left_out = hwmon::left_out_addresses(roots, visible);
     rest.retain(|device| !left_out.contains(&device.slot) && !known.iter().any(|domain| shows(domain, &device.slot)));
-    let mut nvidia = rest.iter().filter(|device| device.vendor == pci::NVIDIA).count();
+    let mut nvidia = rest.iter().filter(|device| device.vendor == topology::NVIDIA).count();
     let shown = visible.cuda.indices(nvidia);
     let boards = known.iter().filter(|domain| domain.source == "nvml" && domain.domain == "board").count();
     // As many as the driver reads are not missing, and none of those that the mask hides.
@@ -145,8 +145,8 @@ pub(crate) fn unread(roots: &Roots, known: &[Domain], visible: &Visible) -> Vec<
     nvidia = 0;
     rest.retain(|device| {
         let index = nvidia;
-        nvidia += usize::from(device.vendor == pci::NVIDIA);
-        device.vendor != pci::NVIDIA || missing.contains(&index)
+        nvidia += usize::from(device.vendor == topology::NVIDIA);
+        device.vendor != topology::NVIDIA || missing.contains(&index)
     });
     // A sensor that does not show its address may belong to any device of its vendor.
     let unaddressed = |device: &Accelerator| {
@@ -182,7 +182,7 @@ pub(crate) fn missing(devices: &[Accelerator]) -> Found {
     let Some(first) = devices.first() else { return Found::default() };
     let names: Vec<String> = devices.iter().map(Accelerator::describe).collect();
     let reason = format!("nothing reads {}: the energy is known to be missing", names.join(", "));
-    let remedy = if first.vendor == pci::NVIDIA {
+    let remedy = if first.vendor == topology::NVIDIA {
         "install the NVIDIA driver"
     } else {
         "give the board's power in watts (gpu_watts)"

@@ -50,12 +50,12 @@ pub struct Deadline {
     domains: Vec<Domain>,
     deadline_ns: u64,
     ask: Sender<Ask>,
-    answers: Receiver<Answer>,
-    state: State,
+    answers: Receiver<WorkerAnswer>,
+    state: WorkerState,
     /// When the round was asked for that was answered last; 0 before.
     answered_ns: u64,
     /// An answer that was waited for, and not handed over yet.
-    early: Option<Answer>,
+    early: Option<WorkerAnswer>,
     /// Emptied batch, to be used again.
     spare: Option<Batch>,
     clock: Clock,
@@ -69,7 +69,7 @@ pub struct Deadline {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum WorkerState {
     Idle,
     /// A round is under way since then.
     Asked {
@@ -90,7 +90,7 @@ struct Ask {
 }
 
 #[derive(Default)]
-struct Answer {
+struct WorkerAnswer {
     batch: Batch,
     /// All domains, when there are more than before.
     grown: Option<Vec<Domain>>,
@@ -122,7 +122,7 @@ impl Deadline {
             deadline_ns: u64::try_from(deadline.as_nanos()).unwrap_or(u64::MAX),
             ask,
             answers,
-            state: State::Idle,
+            state: WorkerState::Idle,
             answered_ns: 0,
             early: None,
             spare: None,
@@ -154,7 +154,7 @@ impl Deadline {
 
     /// Waits for the answer to what was asked; [`Deadline::collect`] hands it over.
     pub(crate) fn settle(&mut self) {
-        if matches!(self.state, State::Asked { .. } | State::Hung { .. }) && self.early.is_none() {
+        if matches!(self.state, WorkerState::Asked { .. } | WorkerState::Hung { .. }) && self.early.is_none() {
             self.early = self.answers.recv().ok();
         }
     }
@@ -174,9 +174,9 @@ impl Deadline {
 
     fn standing(&self) -> Standing {
         match self.state {
-            State::Asked { .. } | State::Hung { .. } => Standing::Awaited,
-            State::Idle => Standing::Answered,
-            State::Dead => Standing::Ended,
+            WorkerState::Asked { .. } | WorkerState::Hung { .. } => Standing::Awaited,
+            WorkerState::Idle => Standing::Answered,
+            WorkerState::Dead => Standing::Ended,
         }
     }
 
@@ -184,8 +184,8 @@ impl Deadline {
         match self.early.take().map_or_else(|| self.answers.try_recv(), Ok) {
             Ok(answer) => self.take(answer, batch),
             Err(TryRecvError::Empty) => self.check_deadline(batch),
-            Err(TryRecvError::Disconnected) if self.state != State::Dead => {
-                self.state = State::Dead;
+            Err(TryRecvError::Disconnected) if self.state != WorkerState::Dead => {
+                self.state = WorkerState::Dead;
                 self.fail_all(Fault::Failed, batch);
                 self.note(batch.now_ns(), EventKind::SourceStopped, "its thread ended; it is not read any more");
                 self.silent(Status::Lost, "its thread ended; it is not read any more");
@@ -194,19 +194,19 @@ impl Deadline {
         }
     }
 
-    fn take(&mut self, mut answer: Answer, batch: &mut Batch) {
+    fn take(&mut self, mut answer: WorkerAnswer, batch: &mut Batch) {
         let mut from_ns = 0;
         match self.state {
-            State::Asked { at_ns } => self.answered_ns = at_ns,
-            State::Hung { reported_ns } => {
+            WorkerState::Asked { at_ns } => self.answered_ns = at_ns,
+            WorkerState::Hung { reported_ns } => {
                 // What was read before the domains reported `Hung` would now be out of order.
                 from_ns = reported_ns;
                 self.note(batch.now_ns(), EventKind::SourceBack, "the call returned; reading goes on");
                 self.changes.push(Change::Answers(self.name.clone()));
             }
-            State::Idle | State::Dead => {}
+            WorkerState::Idle | WorkerState::Dead => {}
         }
-        (self.state, self.cpu_ns) = (State::Idle, answer.cpu_ns);
+        (self.state, self.cpu_ns) = (WorkerState::Idle, answer.cpu_ns);
         if let Some(domains) = answer.grown {
             self.domains = domains;
         }
@@ -221,12 +221,12 @@ impl Deadline {
     }
 
     fn check_deadline(&mut self, batch: &mut Batch) {
-        let State::Asked { at_ns } = self.state else { return };
+        let WorkerState::Asked { at_ns } = self.state else { return };
         let now_ns = batch.now_ns();
         if now_ns.saturating_sub(at_ns) < self.deadline_ns {
             return;
         }
-        self.state = State::Hung { reported_ns: now_ns };
+        self.state = WorkerState::Hung { reported_ns: now_ns };
         self.fail_all(Fault::Hung, batch);
         self.note(now_ns, EventKind::SourceHung, "a call has not returned in time; the rest is measured on");
         let seconds = self.deadline_ns as f64 / 1e9;
@@ -250,13 +250,13 @@ impl Deadline {
     }
 
     fn ask_again(&mut self, now_ns: u64, all: bool) {
-        if self.state != State::Idle {
+        if self.state != WorkerState::Idle {
             return;
         }
         let batch = self.spare.take().unwrap_or_else(|| Batch::new(self.clock.clone())).of_all(all);
         let ask = Ask { batch, gauges: std::mem::take(&mut self.want_gauges), users: self.want_users.take() };
         if self.ask.send(ask).is_ok() {
-            self.state = State::Asked { at_ns: now_ns };
+            self.state = WorkerState::Asked { at_ns: now_ns };
         }
     }
 }
@@ -294,10 +294,10 @@ impl Source for Deadline {
 }
 
 /// The thread: one round per request, until the asking end is dropped.
-fn serve(mut source: Box<dyn Source>, asked: &Receiver<Ask>, answers: &Sender<Answer>) {
+fn serve(mut source: Box<dyn Source>, asked: &Receiver<Ask>, answers: &Sender<WorkerAnswer>) {
     let mut known = source.domains().len();
     while let Ok(ask) = asked.recv() {
-        let mut answer = Answer { batch: ask.batch, ..Answer::default() };
+        let mut answer = WorkerAnswer { batch: ask.batch, ..WorkerAnswer::default() };
         source.read(&mut answer.batch);
         if ask.gauges {
             source.gauges(answer.gauges.get_or_insert_default());

@@ -1,4 +1,7 @@
-//! Decisions of the schedule as values: how a source is read from here on, and what was learned that led to it.
+//! What goes into the schedule and what comes out of it, as values: what a source's turn brought, and the decision how a
+//! source is read from here on.
+
+use eco2_core::Reading;
 
 /// Decisions of one source that are reported; further ones are not, as they add nothing.
 const MOST_A_SOURCE: u32 = 1_000;
@@ -78,6 +81,34 @@ impl Reported {
             _ if interval_ns == wrap_ns => "wrap",
             _ => "pace",
         })
+    }
+}
+
+/// What the account has learned of a source's domains, asked for by index; see [`crate::Sink`].
+pub trait Learned {
+    /// Period of a domain's updates, nanoseconds. Asked for seldom.
+    fn period_ns(&self, domain: usize) -> Option<u64>;
+    /// Bracket of a domain's last change, monotonic nanoseconds. Asked for after each read.
+    fn change_ns(&self, domain: usize) -> Option<(u64, u64)>;
+}
+
+/// What a source's turn brought.
+///
+/// An answer without readings is an answer: the source had nothing to read, or nothing that was due. Only a source that
+/// was asked and has not answered is waited for.
+#[derive(Debug, Clone, Copy)]
+pub enum SourceAnswer<'a> {
+    /// It was asked, and gave these readings, perhaps none.
+    Given(&'a [(usize, Reading)]),
+    /// It is being asked on a thread of its own and has not answered. The readings, if any, are those of the time before.
+    Awaited(&'a [(usize, Reading)]),
+}
+
+impl<'a> SourceAnswer<'a> {
+    pub(crate) fn readings(self) -> &'a [(usize, Reading)] {
+        match self {
+            Self::Given(readings) | Self::Awaited(readings) => readings,
+        }
     }
 }
 

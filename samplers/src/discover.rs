@@ -20,7 +20,7 @@ use crate::{Roots, Source, accelerators, hwmon, model, nvml, rapl_perf, rapl_sys
 /// Every source's name, in the order in which they are looked for.
 pub const NAMES: [&str; 7] = ["rapl-perf", "rapl-sysfs", "nvml", "hwmon", "model", "replay", "synthetic"];
 /// Sources that are read only when named.
-const MADE_UP: [&str; 2] = ["replay", "synthetic"];
+const SYNTHETIC: [&str; 2] = ["replay", "synthetic"];
 
 /// How long sources are waited for before a run starts without them: a healthy driver that is loaded takes less.
 pub const PATIENCE: Duration = Duration::from_millis(35);
@@ -81,7 +81,7 @@ impl Selection {
     #[must_use]
     pub fn wants(&self, name: &str) -> bool {
         match self {
-            Self::All => !MADE_UP.contains(&name),
+            Self::All => !SYNTHETIC.contains(&name),
             Self::Named(names) => names.contains(&name),
         }
     }
@@ -177,8 +177,8 @@ pub fn discover_visible(roots: &Roots, selection: &Selection, estimate: &ModelOp
         Found::nothing(status("replay", Status::Absent, "a trace is not read live", "eco2 replay TRACE"))
     });
     all.look(selection, "synthetic", |_| {
-        let made_up = Synthetic::new(Curve::default(), Clock::Monotonic);
-        Found::source(made_up, status("synthetic", Status::Ok, "made up: no figure of it was measured", ""))
+        let synthetic = Synthetic::new(Curve::default(), Clock::Monotonic);
+        Found::source(synthetic, status("synthetic", Status::Ok, "synthetic: none of its values was measured", ""))
     });
     all
 }
@@ -203,7 +203,7 @@ impl Discovery {
     fn look(&mut self, selection: &Selection, name: &str, look: impl FnOnce(&[Domain]) -> Found) {
         if !selection.wants(name) {
             // No status: synthetic values were not requested.
-            if !MADE_UP.contains(&name) {
+            if !SYNTHETIC.contains(&name) {
                 self.statuses.push(status(name, Status::Off, "not asked for", ""));
             }
             return;

@@ -60,7 +60,7 @@ impl Opening {
                 let status = self.texts.waiting.clone();
                 let late = LateSource {
                     texts: self.texts,
-                    state: State::Waiting { receive, since_ns: None, lost: false },
+                    state: OpeningState::Waiting { receive, since_ns: None, lost: false },
                     notes: Vec::new(),
                     changes: Vec::new(),
                     answered: Arc::clone(&self.answered),
@@ -74,13 +74,13 @@ impl Opening {
 /// A source that others wait for no longer.
 struct LateSource {
     texts: StatusTexts,
-    state: State,
+    state: OpeningState,
     notes: Vec<SourceEvent>,
     changes: Vec<Change>,
     answered: Arc<AtomicBool>,
 }
 
-enum State {
+enum OpeningState {
     Waiting {
         receive: Receiver<Found>,
         since_ns: Option<u64>,
@@ -93,7 +93,7 @@ enum State {
 
 impl LateSource {
     fn source(&mut self) -> Option<&mut (dyn Source + 'static)> {
-        if let State::Here(source) = &mut self.state { Some(source.as_mut()) } else { None }
+        if let OpeningState::Here(source) = &mut self.state { Some(source.as_mut()) } else { None }
     }
 
     fn note(&mut self, at_ns: u64, kind: EventKind, text: String) {
@@ -101,12 +101,12 @@ impl LateSource {
     }
 
     fn wait(&mut self, now_ns: u64) {
-        let State::Waiting { receive, since_ns, lost } = &mut self.state else { return };
+        let OpeningState::Waiting { receive, since_ns, lost } = &mut self.state else { return };
         let waited_ns = now_ns.saturating_sub(*since_ns.get_or_insert(now_ns));
         match receive.try_recv() {
             Ok(found) => self.arrived(now_ns, waited_ns, found),
             Err(TryRecvError::Disconnected) => {
-                self.state = State::Nothing;
+                self.state = OpeningState::Nothing;
                 self.changes.push(Change::Described(self.texts.lost.clone()));
             }
             Err(TryRecvError::Empty) if waited_ns >= LOST_NS && !*lost => {
@@ -120,11 +120,11 @@ impl LateSource {
 
     fn arrived(&mut self, now_ns: u64, waited_ns: u64, found: Found) {
         self.changes.extend(found.statuses.into_iter().map(Change::Described));
-        self.state = State::Nothing;
+        self.state = OpeningState::Nothing;
         let Some(source) = found.source else { return };
         // Relaxed: it only ends an estimate that is not counted any more.
         self.answered.store(!source.domains().is_empty(), Ordering::Relaxed);
-        self.state = State::Here(source);
+        self.state = OpeningState::Here(source);
         let seconds = waited_ns as f64 / 1e9;
         self.note(
             now_ns,
@@ -140,7 +140,7 @@ impl Source for LateSource {
     }
 
     fn domains(&self) -> &[Domain] {
-        if let State::Here(source) = &self.state { source.domains() } else { &[] }
+        if let OpeningState::Here(source) = &self.state { source.domains() } else { &[] }
     }
 
     fn read(&mut self, batch: &mut Batch) {

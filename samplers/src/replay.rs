@@ -16,7 +16,7 @@ use crate::{Batch, Source};
 /// use eco2_core::{Component, Domain, Reading};
 /// use eco2_samplers::{Batch, Source, clock::Clock, replay::Replay};
 ///
-/// // A trace of two readings, 100 ns apart, played by a clock that the test moves.
+/// // A trace of two readings, 100 ns after each other, played by a clock that the test moves.
 /// let now_ns = Arc::new(AtomicU64::new(0));
 /// let domain = Domain::counter("gpu-0", Component::Gpu, "board", "nvml");
 /// let at = |at_ns, uj| (0, Reading { before_ns: at_ns, after_ns: at_ns, value: Ok(uj) });

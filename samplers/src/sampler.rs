@@ -14,7 +14,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use crate::clock::{Clock, monotonic_ns, thread_cpu_ns};
 use crate::deadline::quiet_thread;
 use crate::fork::ForkGuard;
-use crate::futex_event::FutexEvent;
+use crate::sink_slot::FutexEvent;
 use crate::sink_slot::SinkSlot;
 use crate::tick_loop::{Now, Options, TickLoop};
 use crate::{Sink, Source};
@@ -74,7 +74,7 @@ pub struct Finished {
     pub ended: Ending,
 }
 
-struct Shared {
+struct SamplerShared {
     sink_slot: SinkSlot,
     /// Raised to wake the thread.
     asks: FutexEvent,
@@ -112,7 +112,7 @@ const DEADLINE: u64 = 2;
 /// # Ok::<(), eco2_samplers::StartError>(())
 /// ```
 pub struct Sampler {
-    shared: Arc<Shared>,
+    shared: Arc<SamplerShared>,
     born: ForkGuard,
     over: bool,
 }
@@ -123,7 +123,7 @@ impl Sampler {
     /// # Errors
     /// When the system refuses a thread.
     pub fn start(sources: Vec<Box<dyn Source>>, sink: Box<dyn Sink>, options: Options) -> Result<Self, StartError> {
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(SamplerShared {
             sink_slot: SinkSlot::new(sink),
             asks: FutexEvent::default(),
             flushed: FutexEvent::default(),
@@ -137,7 +137,7 @@ impl Sampler {
             ending: AtomicU64::new(PANICKED),
         });
         let rounds = TickLoop::new(sources, &options, Now::of(&options.clock));
-        let thread = Thread { shared: Arc::clone(&shared), rounds, flushes: 0 };
+        let thread = SamplingThread { shared: Arc::clone(&shared), rounds, flushes: 0 };
         quiet_thread("eco2-sampler", STACK_BYTES, move || thread.run(&options)).map_err(StartError::Thread)?;
         Ok(Self { shared, born: ForkGuard::here(), over: false })
     }
@@ -216,14 +216,14 @@ impl Drop for Sampler {
     }
 }
 
-struct Thread {
-    shared: Arc<Shared>,
+struct SamplingThread {
+    shared: Arc<SamplerShared>,
     rounds: TickLoop,
     flushes: u64,
 }
 
 /// Signals that the thread has ended, also when the sink's panic unwinds it.
-struct Farewell(Arc<Shared>);
+struct Farewell(Arc<SamplerShared>);
 
 impl Drop for Farewell {
     fn drop(&mut self) {
@@ -234,7 +234,7 @@ impl Drop for Farewell {
     }
 }
 
-impl Thread {
+impl SamplingThread {
     fn run(mut self, options: &Options) {
         let _farewell = Farewell(Arc::clone(&self.shared));
         if let Some(cpu) = options.pin.then(|| pin(&options.cpus)).flatten() {

@@ -1,18 +1,18 @@
 //! When each source is read next: arithmetic over a clock that the caller reads.
 //!
-//! A source is polled on a grid of absolute instants, one interval apart, until every counter in it has shown a period
+//! A source is polled on a grid of absolute instants, one in each interval, until every counter in it has shown a period
 //! of 20 ms or more; then it is read about twice an update, around the predicted updates (`phase.rs`), if that is
 //! no more reads than polling. Whatever else holds, a counter that wraps is read four times in the shortest time in
 //! which it can wrap (range ÷ greatest power) or, where its greatest power is not known, in the shortest time in which
 //! it did. What came too late is counted and skipped, never caught up in a burst.
 //!
 //! A source of power that no counter has is read once in each interval, at a random instant of it: on a grid a load
-//! that repeats itself in the interval would show one of its powers for ever, and no range would cover the error.
+//! that repeats itself in the interval would always show the same one of its powers, and no range would cover the error.
 
 use eco2_core::{Domain, Kind, Reading};
 
+pub use crate::decision::{Learned, SourceAnswer};
 use crate::decision::{ReadDecision, ReadMode, Reported};
-pub use crate::outcome::{Answer, Learned};
 use crate::phase::PhaseLock;
 
 /// Shortest period that is worth a lock.
@@ -64,7 +64,7 @@ pub struct Schedule {
 
 #[derive(Debug)]
 struct Lane {
-    counters: Vec<Counter>,
+    counters: Vec<ScheduledCounter>,
     interval_ns: u64,
     /// Longest time between two reads that leaves no wrap unseen.
     wrap_ns: u64,
@@ -92,7 +92,7 @@ impl Collect {
 }
 
 #[derive(Debug)]
-struct Counter {
+struct ScheduledCounter {
     wraps: bool,
     power: bool,
     /// Power of what a counter has the energy of: read along with it, it holds no lock up and ends none.
@@ -208,12 +208,12 @@ impl Schedule {
     }
 
     /// `source` was read (or collected from) in the tick at `now_ns`; the account has taken what it gave.
-    pub fn was_read(&mut self, source: usize, now_ns: u64, answer: Answer<'_>, learned: &impl Learned) {
+    pub fn was_read(&mut self, source: usize, now_ns: u64, answer: SourceAnswer<'_>, learned: &impl Learned) {
         let (start_ns, seed) = (self.start_ns, self.seed);
         let Some(lane) = self.lanes.get_mut(source) else { return };
         lane.note_readings(answer.readings());
         lane.collect = match answer {
-            Answer::Awaited(_) if lane.locked => Some(Collect::after(lane.collect, now_ns)),
+            SourceAnswer::Awaited(_) if lane.locked => Some(Collect::after(lane.collect, now_ns)),
             _ => None,
         };
         if lane.collect.is_some() {
@@ -286,7 +286,7 @@ impl Lane {
     fn add(&mut self, domain: &Domain) {
         self.shorten(longest_interval_ns(domain));
         self.unlock();
-        self.counters.push(Counter {
+        self.counters.push(ScheduledCounter {
             wraps: domain.range.is_some(),
             power: domain.kind == Kind::Power,
             check: domain.kind == Kind::Power && domain.parent.is_some(),
@@ -379,7 +379,8 @@ impl Lane {
     fn try_lock(&mut self, now_ns: u64, start_ns: u64) {
         let young = now_ns.saturating_sub(start_ns) < DORMANT_NS;
         let interval_ns = self.interval_ns;
-        let ready = |c: &Counter| c.lockable(interval_ns) || c.check || (c.change.is_none() && !c.power && !young);
+        let ready =
+            |c: &ScheduledCounter| c.lockable(interval_ns) || c.check || (c.change.is_none() && !c.power && !young);
         if !self.counters.iter().all(ready) || !self.saves_reads() {
             return;
         }
@@ -399,7 +400,7 @@ impl Lane {
     }
 }
 
-impl Counter {
+impl ScheduledCounter {
     fn changed(&mut self, change: Option<(u64, u64)>) {
         let Some(change) = change else { return };
         if self.first_ns == 0 {

@@ -13,22 +13,22 @@ use crate::{Batch, SourceEvent};
 
 /// One domain's file.
 #[derive(Debug)]
-pub(crate) struct Slot {
+pub(crate) struct KernelFile {
     /// Files with the same quantity, best first; the one in use is `at`.
     paths: Vec<PathBuf>,
     at: usize,
     device: String,
-    state: State,
+    state: FileState,
     last: Option<u64>,
 }
 
 #[derive(Debug)]
-enum State {
+enum FileState {
     Open(KeptFile),
     Shut(Fault, Backoff),
 }
 
-impl Slot {
+impl KernelFile {
     /// Opens the first of `paths` that can be read for `device`, else the first that can be opened; where none can,
     /// they are tried again later, with back-off.
     pub(crate) fn open(paths: Vec<PathBuf>, device: &str, now_ns: u64) -> Self {
@@ -36,12 +36,12 @@ impl Slot {
             paths,
             at: 0,
             device: device.to_owned(),
-            state: State::Shut(Fault::Gone, Backoff::start(now_ns)),
+            state: FileState::Shut(Fault::Gone, Backoff::start(now_ns)),
             last: None,
         };
         match slot.first_readable() {
-            Ok((at, file)) => (slot.at, slot.state) = (at, State::Open(file)),
-            Err(fault) => slot.state = State::Shut(fault, Backoff::start(now_ns)),
+            Ok((at, file)) => (slot.at, slot.state) = (at, FileState::Open(file)),
+            Err(fault) => slot.state = FileState::Shut(fault, Backoff::start(now_ns)),
         }
         slot
     }
@@ -68,8 +68,8 @@ impl Slot {
     /// Why the file is not open; `None` when it is.
     pub(crate) fn fault(&self) -> Option<Fault> {
         match self.state {
-            State::Open(_) => None,
-            State::Shut(fault, _) => Some(fault),
+            FileState::Open(_) => None,
+            FileState::Shut(fault, _) => Some(fault),
         }
     }
 
@@ -89,9 +89,9 @@ impl Slot {
     /// lies at least one [`Fault::Gone`], which starts a new segment of the counter.
     fn read(&mut self, now_ns: u64, notes: &mut Vec<SourceEvent>) -> Result<u64, Fault> {
         let value = match &self.state {
-            State::Open(file) => file.read_u64(),
-            State::Shut(fault, backoff) if !backoff.due(now_ns) => return Err(*fault),
-            State::Shut(..) => return self.try_again(now_ns, notes),
+            FileState::Open(file) => file.read_u64(),
+            FileState::Shut(fault, backoff) if !backoff.due(now_ns) => return Err(*fault),
+            FileState::Shut(..) => return self.try_again(now_ns, notes),
         };
         match value {
             Err(Fault::Gone) => self.gone(now_ns, notes),
@@ -107,7 +107,7 @@ impl Slot {
     /// A value that did not change may come from a file that is no longer there: outside the kernel's own file systems
     /// a removed file stays readable while it is open. So look, but only then: it doubles the cost of the read.
     fn same(&mut self, value: u64, now_ns: u64, notes: &mut Vec<SourceEvent>) -> Result<u64, Fault> {
-        let State::Open(file) = &self.state else { return Ok(value) };
+        let FileState::Open(file) = &self.state else { return Ok(value) };
         if file.is_at(self.path()) {
             return Ok(value);
         }
@@ -115,7 +115,7 @@ impl Slot {
             // Replaced in one step, as careful writers do.
             Ok(file) => {
                 let value = file.read_u64();
-                self.state = State::Open(file);
+                self.state = FileState::Open(file);
                 self.last = value.ok();
                 value
             }
@@ -124,7 +124,7 @@ impl Slot {
     }
 
     fn gone(&mut self, now_ns: u64, notes: &mut Vec<SourceEvent>) -> Result<u64, Fault> {
-        self.state = State::Shut(Fault::Gone, Backoff::start(now_ns));
+        self.state = FileState::Shut(Fault::Gone, Backoff::start(now_ns));
         self.last = None;
         notes.push(self.note(now_ns, EventKind::ZoneGone, "vanished; looked for again with back-off"));
         Err(Fault::Gone)
@@ -134,12 +134,12 @@ impl Slot {
         let found = self.first_readable().and_then(|(at, file)| Ok((at, file.read_u64()?, file)));
         match found {
             Ok((at, value, file)) => {
-                (self.at, self.state, self.last) = (at, State::Open(file), Some(value));
+                (self.at, self.state, self.last) = (at, FileState::Open(file), Some(value));
                 notes.push(self.note(now_ns, EventKind::ZoneBack, "is readable again: a new segment begins"));
                 Ok(value)
             }
             Err(fault) => {
-                if let State::Shut(why, backoff) = &mut self.state {
+                if let FileState::Shut(why, backoff) = &mut self.state {
                     *why = fault;
                     backoff.failed(now_ns);
                 }

@@ -18,18 +18,18 @@ struct StandBy {
     /// Index of the first estimate's domain.
     own: usize,
     model: Model,
-    watched: Vec<Watched>,
+    watched: Vec<WatchedSensor>,
 }
 
 /// The counters that one standby estimate would replace.
-struct Watched {
+struct WatchedSensor {
     counters: Vec<(usize, Health)>,
-    state: State,
+    state: StandbyState,
 }
 
 /// What an estimate does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum StandbyState {
     /// Counts until its counter does.
     Waits,
     /// Has no value.
@@ -46,7 +46,7 @@ pub(crate) fn behind(inner: Box<dyn Source>, roots: &Roots, options: &ModelOptio
     let ids: Vec<String> = wholes.iter().map(|&at| inner.domains()[at].id.clone()).collect();
     let Some(model) = model::stand_by(roots, &ids, options) else { return inner };
     let counter = |&at: &usize| (at, Health::new(inner.domains()[at].kind));
-    let watched = |counters| Watched { counters, state: State::Waits };
+    let watched = |counters| WatchedSensor { counters, state: StandbyState::Waits };
     let watched = match model.domains().len() {
         1 => vec![watched(wholes.iter().map(counter).collect())],
         _ => wholes.iter().map(|at| watched(vec![counter(at)])).collect(),
@@ -61,7 +61,7 @@ pub(crate) fn is_whole_cpu(domain: &Domain) -> bool {
     domain.component == Component::Cpu && domain.parent.is_none() && sensor
 }
 
-impl Watched {
+impl WatchedSensor {
     /// One estimate for all is of no use as soon as one of them counts.
     fn moved(&self) -> bool {
         self.counters.iter().any(|(_, health)| health.moved())
@@ -74,12 +74,12 @@ impl Watched {
     }
 
     /// What its readings ask of the estimate now.
-    fn next(&self) -> State {
+    fn next(&self) -> StandbyState {
         match (self.state, self.dead_since()) {
-            (State::Waits, _) if !self.moved() => State::Waits,
-            (State::Waits, None) | (State::Rests | State::Ends, None) => State::Rests,
-            (State::Acts, None) => State::Ends,
-            (_, Some(_)) => State::Acts,
+            (StandbyState::Waits, _) if !self.moved() => StandbyState::Waits,
+            (StandbyState::Waits, None) | (StandbyState::Rests | StandbyState::Ends, None) => StandbyState::Rests,
+            (StandbyState::Acts, None) => StandbyState::Ends,
+            (_, Some(_)) => StandbyState::Acts,
         }
     }
 }
@@ -93,18 +93,19 @@ impl Supplement for StandBy {
             }
             let next = watched.next();
             let before = std::mem::replace(&mut watched.state, next);
-            let begins = watched.state == State::Acts && matches!(before, State::Waits | State::Rests);
+            let begins =
+                watched.state == StandbyState::Acts && matches!(before, StandbyState::Waits | StandbyState::Rests);
             let since = watched.dead_since().filter(|_| begins);
-            if watched.state == State::Rests && before == State::Rests {
+            if watched.state == StandbyState::Rests && before == StandbyState::Rests {
                 continue;
             }
-            let stood = self.model.energy_uj_so_far(index);
+            let estimated_uj = self.model.energy_uj_so_far(index);
             since.into_iter().for_each(|since_ns| self.model.begin_at(index, since_ns));
             let Some(mut reading) = self.model.read_one(index, batch) else { continue };
             if let Some(since_ns) = since {
-                batch.push(self.own + index, restart_reading(since_ns, stood));
+                batch.push(self.own + index, restart_reading(since_ns, estimated_uj));
             }
-            if watched.state == State::Rests {
+            if watched.state == StandbyState::Rests {
                 reading.value = Err(Fault::NotAvailable);
             }
             batch.push(self.own + index, reading);

@@ -1,7 +1,7 @@
 //! Counters that do not count: not a measurement of 0 J, but a domain that the hardware does not fill in.
 //!
 //! Some kernels list domains that the CPU does not count (DRAM on clients, cores on servers), and many hypervisors show
-//! counters that stay at 0 or at some value for ever. A first 0 may also be an honest baseline: perf counts start at 0.
+//! counters that stay at 0 or at some value without end. A first 0 may also be an honest baseline: perf counts start at 0.
 //! So zeros are held back: when the counter moves, the held readings are handed over as they were; when it has not
 //! moved for a second, during which the CPU at least ran this program, the domain is unsupported. Any other value of a
 //! whole package, its memory or a board, which always draw power, is handed over at once, and no longer once it has not
@@ -23,11 +23,11 @@ const ALWAYS_ON: [&str; 3] = ["package", "dram", "board"];
 pub(crate) struct StillGuard {
     /// Whether its part always draws power, so that it must move from every value and not only from 0.
     always: bool,
-    state: State,
+    state: StillState,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum State {
+enum StillState {
     /// Nothing was read yet.
     Fresh,
     /// Only this value was read: first and last such reading.
@@ -41,32 +41,32 @@ enum State {
 impl StillGuard {
     /// For the counter of such a domain: `package`, `dram`, `core`, …
     pub(crate) fn of(domain: &str) -> Self {
-        Self { always: ALWAYS_ON.contains(&domain), state: State::Fresh }
+        Self { always: ALWAYS_ON.contains(&domain), state: StillState::Fresh }
     }
 
     /// For a sensor that may show one value for any length of time.
     pub(crate) fn off() -> Self {
-        Self { always: false, state: State::Counting }
+        Self { always: false, state: StillState::Counting }
     }
 
     /// Hands a reading on, holds it back or replaces it; `true` when the domain has just turned out unsupported.
     pub(crate) fn admit(&mut self, domain: usize, reading: Reading, batch: &mut Batch) -> bool {
         match (self.state, reading.value) {
-            (State::Counting, _) => batch.push(domain, reading),
+            (StillState::Counting, _) => batch.push(domain, reading),
             (_, Err(_)) => self.fault(domain, reading, batch),
-            (State::Fresh, Ok(value)) => self.first(value, domain, reading, batch),
-            (State::Still(value, first, _), Ok(now)) if now == value => {
+            (StillState::Fresh, Ok(value)) => self.first(value, domain, reading, batch),
+            (StillState::Still(value, first, _), Ok(now)) if now == value => {
                 return self.still(value, domain, first, reading, batch);
             }
-            (State::Unsupported(value, ..), Ok(now)) if now == value => {
+            (StillState::Unsupported(value, ..), Ok(now)) if now == value => {
                 batch.push(domain, Reading { value: Err(Fault::Unsupported), ..reading });
             }
-            (State::Still(value, first, last) | State::Unsupported(value, first, last), Ok(_)) => {
+            (StillState::Still(value, first, last) | StillState::Unsupported(value, first, last), Ok(_)) => {
                 if value == 0 {
                     batch.push(domain, first);
                     (last != first).then(|| batch.push(domain, last));
                 }
-                self.state = State::Counting;
+                self.state = StillState::Counting;
                 batch.push(domain, reading);
             }
         }
@@ -74,14 +74,15 @@ impl StillGuard {
     }
 
     fn fault(&mut self, domain: usize, reading: Reading, batch: &mut Batch) {
-        if let State::Still(..) = self.state {
-            self.state = State::Fresh;
+        if let StillState::Still(..) = self.state {
+            self.state = StillState::Fresh;
         }
         batch.push(domain, reading);
     }
 
     fn first(&mut self, value: u64, domain: usize, reading: Reading, batch: &mut Batch) {
-        self.state = if value == 0 || self.always { State::Still(value, reading, reading) } else { State::Counting };
+        self.state =
+            if value == 0 || self.always { StillState::Still(value, reading, reading) } else { StillState::Counting };
         if value != 0 {
             batch.push(domain, reading);
         }
@@ -89,14 +90,14 @@ impl StillGuard {
 
     fn still(&mut self, value: u64, domain: usize, first: Reading, reading: Reading, batch: &mut Batch) -> bool {
         if reading.before_ns.saturating_sub(first.after_ns) < PATIENCE_NS {
-            self.state = State::Still(value, first, reading);
+            self.state = StillState::Still(value, first, reading);
             if value != 0 {
                 batch.push(domain, reading);
             }
             return false;
         }
-        let State::Still(_, _, last) = self.state else { return false };
-        self.state = State::Unsupported(value, first, last);
+        let StillState::Still(_, _, last) = self.state else { return false };
+        self.state = StillState::Unsupported(value, first, last);
         batch.push(domain, Reading { value: Err(Fault::Unsupported), ..reading });
         true
     }

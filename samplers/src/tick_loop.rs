@@ -11,7 +11,7 @@ use eco2_core::{Fault, Gauge, Reading};
 use crate::clock::Clock;
 use crate::deadline::{Deadline, Standing};
 use crate::governor::Governor;
-use crate::schedule::{Answer, Learned, Schedule};
+use crate::schedule::{Learned, Schedule, SourceAnswer};
 use crate::sink_slot::SinkSlot;
 use crate::tsc::HotClock;
 use crate::{Batch, Change, DeviceUse, Sink, Source, SourceEvent, Watched};
@@ -65,7 +65,7 @@ impl Default for Options {
     }
 }
 
-enum Reader {
+enum SourceReader {
     Inline(Box<dyn Source>),
     /// On a thread of its own.
     Threaded(Box<Deadline>),
@@ -73,7 +73,7 @@ enum Reader {
     Failed,
 }
 
-impl Reader {
+impl SourceReader {
     fn source(&mut self) -> Option<&mut dyn Source> {
         match self {
             Self::Inline(source) => Some(source.as_mut()),
@@ -85,7 +85,7 @@ impl Reader {
 
 /// The sources and when each is read.
 pub(crate) struct TickLoop {
-    readers: Vec<Reader>,
+    readers: Vec<SourceReader>,
     /// How many domains of each source the sink knows.
     known: Vec<usize>,
     schedule: Schedule,
@@ -149,18 +149,18 @@ impl TickLoop {
         rounds
     }
 
-    fn reader(&mut self, source: Box<dyn Source>, options: &Options) -> Reader {
+    fn reader(&mut self, source: Box<dyn Source>, options: &Options) -> SourceReader {
         if !source.may_hang() {
-            return Reader::Inline(source);
+            return SourceReader::Inline(source);
         }
         let name = source.name().to_owned();
         match Deadline::spawn(source, self.clock.clone(), options.deadline) {
-            Ok(apart) => Reader::Threaded(Box::new(apart)),
+            Ok(threaded) => SourceReader::Threaded(Box::new(threaded)),
             Err(error) => {
                 let text = format!("no thread for it: {error}");
                 self.silent(&name, Status::Denied, &text, "raise the limit of processes (`ulimit -u`)");
                 self.note(EventKind::SourceNotStarted, &name, text);
-                Reader::Failed
+                SourceReader::Failed
             }
         }
     }
@@ -211,13 +211,14 @@ impl TickLoop {
 
     /// CPU time of the threads that sources have of their own, nanoseconds.
     pub(crate) fn threaded_cpu_ns(&self) -> u64 {
-        let apart = |reader: &Reader| if let Reader::Threaded(source) = reader { source.cpu_ns() } else { 0 };
-        self.readers.iter().map(apart).sum()
+        let cpu_ns =
+            |reader: &SourceReader| if let SourceReader::Threaded(source) = reader { source.cpu_ns() } else { 0 };
+        self.readers.iter().map(cpu_ns).sum()
     }
 
     /// Whether any source is read on a thread of its own.
     pub(crate) fn has_threaded(&self) -> bool {
-        self.readers.iter().any(|reader| matches!(reader, Reader::Threaded(_)))
+        self.readers.iter().any(|reader| matches!(reader, SourceReader::Threaded(_)))
     }
 
     /// Asks sources on threads of their own for what they have read; `true` when each has answered what it was asked
@@ -225,10 +226,10 @@ impl TickLoop {
     pub(crate) fn collect(&mut self, since_ns: u64, sink_slot: &SinkSlot) -> bool {
         let mut all = true;
         for index in 0..self.readers.len() {
-            if matches!(self.readers.get(index), Some(Reader::Threaded(_))) {
+            if matches!(self.readers.get(index), Some(SourceReader::Threaded(_))) {
                 self.read(index, since_ns, false, sink_slot);
             }
-            if let Some(Reader::Threaded(source)) = self.readers.get(index) {
+            if let Some(SourceReader::Threaded(source)) = self.readers.get(index) {
                 all &= source.answered_ns() >= since_ns;
             }
         }
@@ -238,7 +239,7 @@ impl TickLoop {
     /// Waits until each source on a thread of its own has answered what it was asked. Hands nothing over.
     pub(crate) fn settle(&mut self) {
         for reader in &mut self.readers {
-            if let Reader::Threaded(source) = reader {
+            if let SourceReader::Threaded(source) = reader {
                 source.settle();
             }
         }
@@ -275,13 +276,13 @@ impl TickLoop {
         let (notes, changes) = (&mut self.notes, &mut self.changes);
         let result = catch_unwind(AssertUnwindSafe(|| {
             let standing = match reader {
-                Reader::Inline(source) => {
+                SourceReader::Inline(source) => {
                     source.read(batch);
                     Standing::Answered
                 }
-                Reader::Threaded(source) if collects => source.collect(batch),
-                Reader::Threaded(source) => source.ask(batch),
-                Reader::Failed => Standing::Ended,
+                SourceReader::Threaded(source) if collects => source.collect(batch),
+                SourceReader::Threaded(source) => source.ask(batch),
+                SourceReader::Failed => Standing::Ended,
             };
             let domains = reader.source().map_or(0, |source| {
                 source.notes(notes);
@@ -300,15 +301,15 @@ impl TickLoop {
                 sink.readings(index, readings);
             }
             let answer = match standing {
-                Standing::Awaited => Answer::Awaited(readings),
-                Standing::Answered | Standing::Ended => Answer::Given(readings),
+                Standing::Awaited => SourceAnswer::Awaited(readings),
+                Standing::Answered | Standing::Ended => SourceAnswer::Given(readings),
             };
             schedule.was_read(index, now_ns, answer, &Known { sink, source: index });
         });
         if standing == Standing::Ended {
             self.schedule.close(index);
         }
-        if let Some(Reader::Threaded(source)) = self.readers.get_mut(index) {
+        if let Some(SourceReader::Threaded(source)) = self.readers.get_mut(index) {
             self.users.clear();
             source.take_users(&mut self.users);
             let users = self.users.as_slice();
@@ -331,11 +332,13 @@ impl TickLoop {
     /// A source that panicked is not called again: its domains report that they are gone, and training goes on.
     fn drop_source(&mut self, index: usize, sink_slot: &SinkSlot) {
         let Some(reader) = self.readers.get_mut(index) else { return };
-        let panicked = std::mem::replace(reader, Reader::Failed);
+        let panicked = std::mem::replace(reader, SourceReader::Failed);
         let name = match &panicked {
-            Reader::Inline(source) => catch_unwind(AssertUnwindSafe(|| source.name().to_owned())).unwrap_or_default(),
-            Reader::Threaded(source) => source.name().to_owned(),
-            Reader::Failed => String::new(),
+            SourceReader::Inline(source) => {
+                catch_unwind(AssertUnwindSafe(|| source.name().to_owned())).unwrap_or_default()
+            }
+            SourceReader::Threaded(source) => source.name().to_owned(),
+            SourceReader::Failed => String::new(),
         };
         // A drop that panics, too, must not end the thread.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(panicked)));
@@ -355,7 +358,7 @@ impl TickLoop {
         self.gauges.clear();
         for index in 0..self.readers.len() {
             let gauges = &mut self.gauges;
-            let reader = self.readers.get_mut(index).and_then(Reader::source);
+            let reader = self.readers.get_mut(index).and_then(SourceReader::source);
             let Some(source) = reader else { continue };
             if catch_unwind(AssertUnwindSafe(|| source.gauges(gauges))).is_err() {
                 self.drop_source(index, sink_slot);
@@ -380,7 +383,7 @@ impl TickLoop {
         for index in 0..self.readers.len() {
             let (watched, users) = (&self.watched, &mut self.users);
             users.clear();
-            let Some(source) = self.readers.get_mut(index).and_then(Reader::source) else { continue };
+            let Some(source) = self.readers.get_mut(index).and_then(SourceReader::source) else { continue };
             if catch_unwind(AssertUnwindSafe(|| source.users(watched, users))).is_err() {
                 self.drop_source(index, sink_slot);
             } else if !users.is_empty() {

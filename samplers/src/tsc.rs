@@ -43,12 +43,12 @@ pub struct Ticks {
 /// ```
 #[derive(Debug, Clone)]
 pub struct HotClock {
-    shared: Arc<Shared>,
+    shared: Arc<CalibrationShared>,
 }
 
 #[derive(Debug)]
 #[repr(align(128))]
-struct Shared {
+struct CalibrationShared {
     counting: AtomicBool,
     base: AtomicU64,
     mult: AtomicU64,
@@ -65,7 +65,7 @@ impl HotClock {
     pub fn new(clock: Clock, roots: &Roots) -> Self {
         let trusted = matches!(clock, Clock::Monotonic) && kernel_trusts_tsc(roots);
         Self {
-            shared: Arc::new(Shared {
+            shared: Arc::new(CalibrationShared {
                 counting: AtomicBool::new(false),
                 base: AtomicU64::new(0),
                 mult: AtomicU64::new(0),
@@ -174,7 +174,7 @@ impl HotClock {
     }
 }
 
-impl Shared {
+impl CalibrationShared {
     fn start_counting(&self, first: Anchor, at: Anchor) {
         let per_count = (u128::from(at.mono_ns - first.mono_ns) << SHIFT) / u128::from((at.tsc - first.tsc).max(1));
         self.base.store(first.tsc, Ordering::Relaxed);

@@ -85,7 +85,7 @@ fn k08_a_card_that_a_sensor_reads_is_not_missing_with_or_without_its_address() {
     device(&tree, "0000:04:00.0", "030000", "8086", "e20b");
     tree.put("class/hwmon/hwmon3/name", "xe\n").put("class/hwmon/hwmon3/energy1_input", "5\n");
     tree.put("class/hwmon/hwmon3/energy1_label", "card\n");
-    assert_eq!(measure(&tree), ["gpu-0000:04:00.0"], "one of two: it does not say which");
+    assert_eq!(measure(&tree), ["gpu-0000:04:00.0"], "one of two: it does not name which");
     symlink("../../../bus/pci/devices/0000:04:00.0", tree.sys("class/hwmon/hwmon3/device")).unwrap();
     assert_eq!(measure(&tree), ["gpu-0000:03:00.0"]);
 }
@@ -131,5 +131,5 @@ fn k08_gpus_that_a_program_does_not_see_are_not_missing() {
     assert_eq!(missing(&[]), ["gpu-0000:01:00.0", "gpu-0000:02:00.0"]);
     assert_eq!(missing(&[("CUDA_VISIBLE_DEVICES", "1")]), ["gpu-0000:02:00.0"]);
     assert_eq!(missing(&[("CUDA_VISIBLE_DEVICES", "")]), Vec::<String>::new());
-    assert_eq!(missing(&[("CUDA_VISIBLE_DEVICES", "GPU-1234")]).len(), 2, "which one it is, nothing says here");
+    assert_eq!(missing(&[("CUDA_VISIBLE_DEVICES", "GPU-1234")]).len(), 2, "nothing here shows which one it is");
 }

@@ -4,7 +4,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::print_stdout,
-    reason = "a test may fail, and says what it skips"
+    reason = "a test may fail, and prints what it skips"
 )]
 
 mod tree;
@@ -17,7 +17,7 @@ use eco2_core::{Component, Domain, Fault, Kind, Quality};
 use eco2_samplers::hwmon::{discover, discover_besides, discover_visible};
 use eco2_samplers::visible::Visible;
 use eco2_samplers::{Batch, Source, Watched};
-use tree::{Tree, as_nobody, domain, ids, notes, read};
+use tree::{Tree, as_unprivileged_user, domain, ids, notes, read};
 
 /// A power meter of ACPI, which keeps its files with the device.
 fn meter(tree: &Tree, hwmon: u32, label: &str, microwatts: u64) {
@@ -136,7 +136,7 @@ fn k05_an_input_is_read_where_the_average_may_not_be() {
     let tree = Tree::new();
     chip(&tree, 4, "amdgpu", &[("power1_average", "30000000"), ("power1_input", "31000000"), ("power1_label", "PPT")]);
     fs::set_permissions(tree.sys("class/hwmon/hwmon4/power1_average"), fs::Permissions::from_mode(0o000)).unwrap();
-    let value = as_nobody(|| read(&mut source(&tree), &mut Batch::default())[0].1);
+    let value = as_unprivileged_user(|| read(&mut source(&tree), &mut Batch::default())[0].1);
     assert_eq!(value, Ok(31_000_000));
     // The same where the average is there and gives no number: what a driver means by "operation not supported".
     fs::remove_file(tree.sys("class/hwmon/hwmon4/power1_average")).unwrap();
@@ -261,7 +261,7 @@ fn k08_a_card_that_the_watched_processes_masks_hide_is_out_of_their_reach() {
     assert_eq!(reach(&[&[("ROCR_VISIBLE_DEVICES", "")]]), [false, false]);
     assert_eq!(reach(&[&[]]), [true, true], "without a mask it may use any");
     assert_eq!(reach(&[&[("HIP_VISIBLE_DEVICES", "0")], &[]]), [true, true], "one of several may");
-    assert_eq!(reach(&[]), [], "of nobody nothing is known");
+    assert_eq!(reach(&[]), [], "without processes nothing is known");
 }
 
 #[test]

@@ -65,7 +65,7 @@ fn lists_of_names_are_parsed_and_slips_are_answered() {
 }
 
 #[test]
-fn made_up_sources_must_be_named() {
+fn synthetic_sources_must_be_named() {
     assert!(!Selection::All.wants("synthetic") && !Selection::All.wants("replay") && Selection::All.wants("model"));
     let dir = tempfile::tempdir().unwrap();
     let all = discover(&roots(dir.path()), &Selection::All, &refused());
@@ -96,7 +96,7 @@ fn powercap_is_read_where_perf_is_not_to_be_had_and_the_cpu_is_then_not_estimate
     let domains: Vec<_> = found.sources.iter().flat_map(|source| source.domains().to_vec()).collect();
     let ids: Vec<_> = domains.iter().map(|domain| domain.id.as_str()).collect();
     assert_eq!(ids, ["package-0", "package-0/estimate"], "{:?}", found.statuses);
-    assert_eq!(eco2_core::summed(domains.iter()), [true, false], "an estimate that stands by is in no sum");
+    assert_eq!(eco2_core::summed(domains.iter()), [true, false], "a standby estimate is in no sum");
     let off = discover(&roots(dir.path()), &Selection::parse("nvml").unwrap(), &ModelOptions::default());
     assert_eq!((names(&off), status(&off, "rapl-sysfs")), (vec![], Some(Status::Off)));
 }
@@ -126,11 +126,11 @@ fn m45_memory_is_this_programs_own_not_its_parents() {
     let ballast = std::hint::black_box(vec![1u8; 256 << 20]);
     let name = "m45_memory_is_this_programs_own_not_its_parents";
     let mut child = std::process::Command::new(std::env::current_exe().unwrap());
-    let told = child.args(["--exact", name, "--nocapture"]).env("ECO2_TEST_CHILD", "1").output().unwrap();
+    let status = child.args(["--exact", name, "--nocapture"]).env("ECO2_TEST_CHILD", "1").output().unwrap();
     drop(ballast);
-    let told = String::from_utf8(told.stdout).unwrap();
-    let peak = told.split("peak ").nth(1).and_then(|rest| rest.split(' ').next()?.parse::<u64>().ok());
-    assert!(peak.unwrap() < 128 << 20, "{told}");
+    let status = String::from_utf8(status.stdout).unwrap();
+    let peak = status.split("peak ").nth(1).and_then(|rest| rest.split(' ').next()?.parse::<u64>().ok());
+    assert!(peak.unwrap() < 128 << 20, "{status}");
 }
 
 #[test]
@@ -144,13 +144,13 @@ fn this_process_uses_time_and_memory() {
 }
 
 /// Reads a machine of one package every 100 ms, of a scripted clock, into an account.
-struct Course {
+struct MeasuredTree {
     found: Discovery,
     clock: Arc<AtomicU64>,
     ledger: Ledger,
 }
 
-impl Course {
+impl MeasuredTree {
     fn new(dir: &Path) -> Self {
         zone(dir);
         write(
@@ -182,7 +182,7 @@ fn k05_a_package_whose_counter_dies_in_mid_run_is_estimated_from_then_on() {
     let dir = tempfile::tempdir().unwrap();
     let energy = dir.path().join("sys/class/powercap/intel-rapl:0/energy_uj");
     for gone in [true, false] {
-        let mut course = Course::new(dir.path());
+        let mut tree_run = MeasuredTree::new(dir.path());
         // 60 W for 2 s; then the file cannot be read, or its value is frozen. All CPUs are busy, 100 W, and show that
         // in clock ticks.
         for tick in 0..=100_u64 {
@@ -192,9 +192,9 @@ fn k05_a_package_whose_counter_dies_in_mid_run_is_estimated_from_then_on() {
                 fs::remove_file(&energy).ok();
             }
             write(&dir.path().join("proc/stat"), &format!("cpu  {} 0 0 100 0 0 0 0 0 0\n", tick * 10));
-            course.read(SECOND + tick * SECOND / 10);
+            tree_run.read(SECOND + tick * SECOND / 10);
         }
-        let account = course.ledger.account(11 * SECOND);
+        let account = tree_run.ledger.account(11 * SECOND);
         let [package, estimate] = &account.devices[..] else { unreachable!("{:?}", account.devices) };
         // 120 J counted, then 8 s at 100 W.
         let joules = package.energy_uj.unwrap() / 1_000_000;
@@ -210,7 +210,7 @@ fn k05_a_package_whose_counter_dies_in_mid_run_is_estimated_from_then_on() {
 fn k05_an_estimate_ends_when_its_package_is_back() {
     let dir = tempfile::tempdir().unwrap();
     let energy = dir.path().join("sys/class/powercap/intel-rapl:0/energy_uj");
-    let mut course = Course::new(dir.path());
+    let mut tree_run = MeasuredTree::new(dir.path());
     // 60 W; from 2 s to 5 s the zone is not there. What it counts when it is back may be another counter's: its own
     // part starts again, 0.3 s later, where it is looked for again.
     for tick in 0..=100_u64 {
@@ -219,9 +219,9 @@ fn k05_an_estimate_ends_when_its_package_is_back() {
             false => write(&energy, &format!("{}\n", 123_456 + tick * 6_000_000)),
         }
         write(&dir.path().join("proc/stat"), &format!("cpu  {} 0 0 100 0 0 0 0 0 0\n", tick * 10));
-        course.read(SECOND + tick * SECOND / 10);
+        tree_run.read(SECOND + tick * SECOND / 10);
     }
-    let account = course.ledger.account(11 * SECOND);
+    let account = tree_run.ledger.account(11 * SECOND);
     let joules = account.energy.total_uj.unwrap() / 1_000_000;
     // 6.7 s at 60 W and 3.3 s at 100 W.
     assert!((725..=740).contains(&joules), "nothing twice, nothing left out: {:?}", account.devices[0]);

@@ -78,19 +78,19 @@ fn a_flush_reads_everything_before_it_returns() {
     assert!(sampler.flush());
     let before = monotonic_ns();
     assert!(sampler.flush());
-    let last = recorder.told().readings.last().unwrap().2;
+    let last = recorder.recorded().readings.last().unwrap().2;
     assert!(last.before_ns >= before, "the reading is newer than the call");
-    assert!(*recorder.told().ticks.last().unwrap() >= last.after_ns, "and it was accounted for");
+    assert!(*recorder.recorded().ticks.last().unwrap() >= last.after_ns, "and it was accounted for");
 }
 
 #[test]
 fn a_source_on_its_own_thread_is_flushed_and_stopped_like_the_others() {
-    let mut source = Scripted::boxed("apart", Ok);
+    let mut source = Scripted::boxed("threaded", Ok);
     source.may_hang = true;
     let (sampler, recorder) = sampler(vec![source], Options { interval_ns: 60 * S, ..Options::default() });
     let before = monotonic_ns();
     assert!(sampler.flush());
-    assert!(recorder.told().readings.last().unwrap().2.before_ns >= before);
+    assert!(recorder.recorded().readings.last().unwrap().2.before_ns >= before);
     let finished = sampler.stop(50 * MS);
     assert_eq!(finished.ended, Ending::Settled);
 }
@@ -102,7 +102,7 @@ fn stop_goes_on_until_settled_and_gives_up_at_the_deadline() {
     let mut left = 5;
     let source = Scripted::boxed("a", move |at_ns| {
         left -= 1;
-        settles.told().settled = left <= 0;
+        settles.recorded().settled = left <= 0;
         Ok(at_ns)
     });
     let options = Options { interval_ns: MS, ..Options::default() };
@@ -176,7 +176,7 @@ fn a_forked_child_knows_and_is_not_held_up() {
     let mut status = 0;
     // SAFETY: `status` is a live integer.
     assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
-    assert_eq!(status, 0, "the child was told, in no time");
+    assert_eq!(status, 0, "the child was recorded, in no time");
     assert!(!sampler.forked(), "the parent is none");
 }
 
@@ -187,7 +187,7 @@ fn the_end_is_settled_in_milliseconds_however_seldom_a_source_is_polled() {
     let mut left = 5;
     let source = Scripted::boxed("a", move |at_ns| {
         left -= 1;
-        settles.told().settled = left <= 0;
+        settles.recorded().settled = left <= 0;
         Ok(at_ns)
     });
     let options = Options { interval_ns: 60 * S, ..Options::default() };
@@ -197,11 +197,11 @@ fn the_end_is_settled_in_milliseconds_however_seldom_a_source_is_polled() {
 
 #[test]
 fn the_first_tick_waits_a_moment_for_a_source_on_its_own_thread() {
-    let mut source = Scripted::boxed("apart", Ok);
+    let mut source = Scripted::boxed("threaded", Ok);
     source.may_hang = true;
     let (sampler, recorder) = sampler(vec![source], Options { interval_ns: 60 * S, ..Options::default() });
     let given_up = Instant::now() + Duration::from_secs(5);
-    while recorder.told().readings.is_empty() {
+    while recorder.recorded().readings.is_empty() {
         assert!(Instant::now() < given_up, "polled every minute, its first answer was not fetched");
         std::thread::sleep(Duration::from_millis(1));
     }

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use eco2_core::{Component, Domain, Ledger, Reading};
-use eco2_samplers::schedule::{Answer, Learned, Schedule, longest_interval_ns};
+use eco2_samplers::schedule::{Learned, Schedule, SourceAnswer, longest_interval_ns};
 
 const MS: u64 = 1_000_000;
 const S: u64 = 1_000 * MS;
@@ -128,7 +128,7 @@ fn simulate(period_ns: f64, jitter: f64, kind: Jitter, seed: u64) -> Outcome {
         }
         let count = updates.partition_point(|u| *u <= now as f64);
         account.read(now, count);
-        schedule.was_read(0, now, Answer::Given(&reading(now, count as u64)), &account);
+        schedule.was_read(0, now, SourceAnswer::Given(&reading(now, count as u64)), &account);
         reads += 1;
         if schedule.is_locked(0) {
             locked_at.get_or_insert(now);
@@ -198,7 +198,7 @@ fn polled(interval_ns: u64, period_ns: u64, seconds: u64, domains: &[Domain]) ->
         if schedule.is_due(0, now) {
             let count = (now / period_ns) as usize;
             account.read(now, count);
-            schedule.was_read(0, now, Answer::Given(&reading(now, count as u64)), &account);
+            schedule.was_read(0, now, SourceAnswer::Given(&reading(now, count as u64)), &account);
             reads.push(now);
         }
     }
@@ -236,7 +236,7 @@ fn a_locked_counter_that_stops_is_polled_again_and_locked_again() {
             let idle = now.clamp(10 * S, 20 * S) - 10 * S;
             let count = ((now - idle) / (100 * MS)) as usize;
             account.read(now, count);
-            schedule.was_read(0, now, Answer::Given(&reading(now, count as u64)), &account);
+            schedule.was_read(0, now, SourceAnswer::Given(&reading(now, count as u64)), &account);
         }
         if states.last() != Some(&schedule.is_locked(0)) {
             states.push(schedule.is_locked(0));
@@ -276,7 +276,7 @@ fn a_counter_of_unknown_power_is_read_four_times_an_observed_wrap() {
         schedule.gauges_due(now);
         if schedule.is_due(0, now) {
             // Wraps every 2.2 s.
-            schedule.was_read(0, now, Answer::Given(&reading(now, now / (2_200 * MS / 1_000) % 1_000)), &account);
+            schedule.was_read(0, now, SourceAnswer::Given(&reading(now, now / (2_200 * MS / 1_000) % 1_000)), &account);
             reads.push(now);
         }
     }
@@ -309,7 +309,7 @@ fn a_source_on_its_own_thread_is_locked_by_the_times_of_its_readings() {
             asks.push(now);
         }
         let readings = readings.as_ref().map_or(&[][..], |r| r.as_slice());
-        let answer = if asked.is_some() { Answer::Awaited(readings) } else { Answer::Given(readings) };
+        let answer = if asked.is_some() { SourceAnswer::Awaited(readings) } else { SourceAnswer::Given(readings) };
         schedule.was_read(0, now, answer, &account);
     }
     assert!(schedule.is_locked(0));
@@ -354,7 +354,7 @@ fn power_of_a_device_with_a_counter_neither_delays_its_lock_nor_ends_it() {
             board.counter.read(now, count as usize);
             board.power = Some((now.saturating_sub(MS), now));
             let [energy] = reading(now, count);
-            schedule.was_read(0, now, Answer::Given(&[energy, (1, reading(now, now)[0].1)]), &board);
+            schedule.was_read(0, now, SourceAnswer::Given(&[energy, (1, reading(now, now)[0].1)]), &board);
             reads += u32::from(now > S);
         }
     }
@@ -393,7 +393,7 @@ fn squared(seed: u64) -> (Ledger, Vec<u64>) {
             let watts = if (now / (S / 2)).is_multiple_of(2) { 12 } else { 2 };
             let readings = reading(now, watts * 1_000_000);
             ledger.reading(0, &readings[0].1);
-            schedule.was_read(0, now, Answer::Given(&readings), &Powers);
+            schedule.was_read(0, now, SourceAnswer::Given(&readings), &Powers);
             reads.push(now);
         }
     }

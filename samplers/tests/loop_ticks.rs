@@ -38,10 +38,10 @@ fn m32_each_reading_lies_between_two_looks_at_the_clock() {
     });
     let (mut sampling, recorder) = stepped(vec![slow], &now);
     sampling.step(S, 0);
-    let told = recorder.told();
-    let reading = told.readings[0].2;
+    let recorded = recorder.recorded();
+    let reading = recorded.readings[0].2;
     assert_eq!((reading.before_ns, reading.after_ns, reading.value), (S, S + 3 * MS, Ok(1)));
-    assert_eq!(told.domains, [(0, 1)], "the sink learns of domains before their readings");
+    assert_eq!(recorded.domains, [(0, 1)], "the sink learns of domains before their readings");
 }
 
 #[test]
@@ -49,11 +49,11 @@ fn m33_missed_ticks_are_counted_and_not_caught_up() {
     let (now, _) = script(0);
     let (mut sampling, recorder) = stepped(vec![Scripted::boxed("a", Ok)], &now);
     steps(&mut sampling, &now, 100 * MS);
-    assert_eq!((sampling.counted(), recorder.told().readings.len()), ((11, 0), 11));
+    assert_eq!((sampling.counted(), recorder.recorded().readings.len()), ((11, 0), 11));
     // 234 ms late: the ticks of 120 … 340 ms are gone, one reading is taken, and the grid is kept.
     set(&now, 344 * MS);
     sampling.step(344 * MS, 0);
-    assert_eq!((sampling.counted(), recorder.told().readings.len()), ((12, 23), 12));
+    assert_eq!((sampling.counted(), recorder.recorded().readings.len()), ((12, 23), 12));
     assert_eq!(sampling.next_ns(), 350 * MS);
 }
 
@@ -67,14 +67,14 @@ fn f02_a_stall_longer_than_the_wrap_leaves_one_long_gap_between_readings() {
     source.domains = vec![domain];
     let (mut sampling, recorder) = stepped(vec![source], &now);
     steps(&mut sampling, &now, 10 * MS);
-    let at: Vec<u64> = recorder.told().readings.iter().map(|r| r.2.before_ns).collect();
+    let at: Vec<u64> = recorder.recorded().readings.iter().map(|r| r.2.before_ns).collect();
     assert_eq!(at, [0, 2_500_000, 5_000_000, 7_500_000, 10_000_000]);
     set(&now, 31 * MS);
     sampling.step(31 * MS, 0);
-    let told = recorder.told();
-    let [.., before, after] = told.readings.as_slice() else { panic!() };
+    let recorded = recorder.recorded();
+    let [.., before, after] = recorded.readings.as_slice() else { panic!() };
     assert_eq!(after.2.before_ns - before.2.after_ns, 21 * MS, "the account sees that two wraps fit in between");
-    drop(told);
+    drop(recorded);
     assert_eq!(sampling.counted().1, 7, "and the ticks of 15 … 30 ms are counted as missed");
 }
 
@@ -85,10 +85,10 @@ fn m17_sleep_is_reported_and_a_late_tick_is_not_taken_for_sleep() {
     sampling.step(0, 0);
     set(&now, 10 * MS);
     sampling.step(10 * MS, 90 * MS);
-    assert_eq!(recorder.told().suspended, [], "90 ms is within the jitter of two clocks");
+    assert_eq!(recorder.recorded().suspended, [], "90 ms is within the jitter of two clocks");
     set(&now, 5 * S);
     sampling.step(5 * S, 90 * MS);
-    assert_eq!(recorder.told().suspended, [], "late, but awake");
+    assert_eq!(recorder.recorded().suspended, [], "late, but awake");
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn f26_suspend_is_reported_once_with_the_ticks_around_it() {
         set(&now, at);
         sampling.step(at, 3_600 * S);
     }
-    assert_eq!(recorder.told().suspended, [(0, 20 * MS)]);
+    assert_eq!(recorder.recorded().suspended, [(0, 20 * MS)]);
 }
 
 #[test]
@@ -116,8 +116,8 @@ fn f17_a_slow_source_leaves_the_readings_of_others_bracketed_and_is_counted() {
     let at = now.load(Ordering::Relaxed);
     assert_eq!(at, 200 * MS);
     sampling.step(at, 0);
-    let told = recorder.told();
-    let quick: Vec<_> = told.readings.iter().filter(|r| r.0 == 0).map(|r| (r.2.before_ns, r.2.after_ns)).collect();
+    let recorded = recorder.recorded();
+    let quick: Vec<_> = recorded.readings.iter().filter(|r| r.0 == 0).map(|r| (r.2.before_ns, r.2.after_ns)).collect();
     assert_eq!(quick, [(0, 0), (200 * MS, 200 * MS)]);
     assert_eq!(sampling.counted().1, 19, "10 … 190 ms were missed");
 }
@@ -159,12 +159,12 @@ fn a_source_that_panics_is_dropped_and_noted_and_the_others_go_on() {
     let bad = Scripted::boxed("bad", |at_ns| if at_ns < 10 * MS { Ok(1) } else { panic!("a bug in a source") });
     let (mut sampling, recorder) = stepped(vec![bad, Scripted::boxed("good", Ok)], &now);
     steps(&mut sampling, &now, 50 * MS);
-    let told = recorder.told();
-    assert_eq!(told.notes.len(), 1);
-    assert_eq!((told.notes[0].kind.name(), told.notes[0].device.as_str()), ("source-panicked", "bad"));
-    let bad: Vec<_> = told.readings.iter().filter(|r| r.0 == 0).map(|r| r.2.value).collect();
+    let recorded = recorder.recorded();
+    assert_eq!(recorded.notes.len(), 1);
+    assert_eq!((recorded.notes[0].kind.name(), recorded.notes[0].device.as_str()), ("source-panicked", "bad"));
+    let bad: Vec<_> = recorded.readings.iter().filter(|r| r.0 == 0).map(|r| r.2.value).collect();
     assert_eq!(bad, [Ok(1), Err(Fault::Gone)]);
-    assert_eq!(told.readings.iter().filter(|r| r.0 == 1).count(), 6);
+    assert_eq!(recorded.readings.iter().filter(|r| r.0 == 1).count(), 6);
 }
 
 /// Reads well, and panics when asked what happened.
@@ -181,7 +181,7 @@ impl eco2_samplers::Source for Grumbler {
         batch.one(0, || Ok(1));
     }
     fn notes(&mut self, _: &mut Vec<eco2_samplers::SourceEvent>) {
-        assert!(self.0.is_empty(), "a bug in telling");
+        assert!(self.0.is_empty(), "a bug in notes");
     }
 }
 
@@ -194,9 +194,9 @@ fn a_source_that_panics_when_asked_for_notes_ends_no_sampling() {
     let options = Options { clock, ..Options::default() };
     let mut sampling = Stepped::new(sources, Box::new(recorder.clone()), &options);
     steps(&mut sampling, &now, 50 * MS);
-    let told = recorder.told();
-    assert_eq!(told.notes.iter().map(|note| note.kind.name()).collect::<Vec<_>>(), ["source-panicked"]);
-    assert_eq!(told.readings.iter().filter(|r| r.0 == 1).count(), 6);
+    let recorded = recorder.recorded();
+    assert_eq!(recorded.notes.iter().map(|note| note.kind.name()).collect::<Vec<_>>(), ["source-panicked"]);
+    assert_eq!(recorded.readings.iter().filter(|r| r.0 == 1).count(), 6);
 }
 
 #[test]
@@ -206,11 +206,11 @@ fn gauges_come_once_a_second_and_ticks_at_least_every_50_ms() {
     let options = Options { clock, ..Options::default() };
     let mut idle = Stepped::new(Vec::new(), Box::new(recorder.clone()), &options);
     steps(&mut idle, &now, S);
-    assert_eq!(recorder.told().ticks.len(), 21, "drained although there is nothing to read");
+    assert_eq!(recorder.recorded().ticks.len(), 21, "drained although there is nothing to read");
     let (now, _) = script(0);
     let (mut sampling, recorder) = stepped(vec![Scripted::boxed("a", Ok)], &now);
     steps(&mut sampling, &now, 3 * S);
-    assert_eq!(recorder.told().gauges, [(0, 1), (S, 1), (2 * S, 1), (3 * S, 1)]);
+    assert_eq!(recorder.recorded().gauges, [(0, 1), (S, 1), (2 * S, 1), (3 * S, 1)]);
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn k06_reading_resumes_after_a_call_that_hung_past_its_deadline() {
     });
     source.may_hang = true;
     let (mut sampling, recorder) = stepped(vec![source], &now);
-    recorder.told().period_ns = Some(100 * MS);
+    recorder.recorded().period_ns = Some(100 * MS);
     let step = |sampling: &mut Stepped| {
         set(&now, sampling.next_ns());
         sampling.step(sampling.next_ns(), 0);
@@ -255,14 +255,14 @@ fn k06_reading_resumes_after_a_call_that_hung_past_its_deadline() {
     while sampling.next_ns() < 7 * S {
         step(&mut sampling);
     }
-    assert!(recorder.told().notes.iter().any(|note| note.kind.name() == "source-hung"));
+    assert!(recorder.recorded().notes.iter().any(|note| note.kind.name() == "source-hung"));
     // What the late call read is out of order and left out: an answer without readings.
     release.send(()).unwrap();
     while sampling.next_ns() < 25 * S {
         sampling.settle();
         step(&mut sampling);
     }
-    let last = recorder.told().readings.last().unwrap().2;
+    let last = recorder.recorded().readings.last().unwrap().2;
     assert!(last.before_ns > 24 * S, "{last:?}");
 }
 
@@ -274,12 +274,13 @@ fn decisions_of_the_schedule_are_reported_only_when_they_change() {
     let mut board = Scripted::boxed("board", |_| Ok(5_000));
     board.domains = vec![eco2_core::Domain::power("board", eco2_core::Component::Gpu, "board", "test")];
     let (mut sampling, recorder) = stepped(vec![steady, board], &now);
-    recorder.told().period_ns = Some(100 * MS);
+    recorder.recorded().period_ns = Some(100 * MS);
     steps(&mut sampling, &now, 9 * S);
     // The board is read at random instants, which move the learned period by less than a thousandth.
     let ms = |ns: Option<u64>| ns.map(|ns| (ns + MS / 2) / MS);
-    let told = |d: &eco2_samplers::ReadDecision| (d.source, d.domain, d.way, ms(d.every_ns), ms(d.period_ns), d.reason);
-    let decisions: Vec<_> = recorder.told().decisions.iter().map(told).collect();
+    let recorded =
+        |d: &eco2_samplers::ReadDecision| (d.source, d.domain, d.way, ms(d.every_ns), ms(d.period_ns), d.reason);
+    let decisions: Vec<_> = recorder.recorded().decisions.iter().map(recorded).collect();
     assert_eq!(
         decisions,
         [
@@ -289,8 +290,8 @@ fn decisions_of_the_schedule_are_reported_only_when_they_change() {
         ]
     );
     steps(&mut sampling, &now, 20 * S);
-    let told = recorder.told();
-    let [_, _, locked, lost] = told.decisions.as_slice() else { panic!("{:?}", told.decisions) };
+    let recorded = recorder.recorded();
+    let [_, _, locked, lost] = recorded.decisions.as_slice() else { panic!("{:?}", recorded.decisions) };
     assert_eq!((lost.way, lost.every_ns, lost.reason), (ReadMode::Poll, Some(10 * MS), "period-lost"));
     assert!(locked.at_ns < S && lost.at_ns > 10 * S, "{locked:?} {lost:?}");
 }

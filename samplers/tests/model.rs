@@ -159,7 +159,7 @@ fn the_counter_advances_every_100_ms_and_never_falls() {
 }
 
 #[test]
-fn a_failed_read_is_no_value_and_its_time_is_made_up_for() {
+fn a_failed_read_is_no_value_and_the_next_one_covers_its_time() {
     let machine = Machine::new("AMD EPYC 7763 64-Core Processor", 2, true);
     let mut source = machine.discover().source.unwrap();
     machine.read(&mut *source, 0);
@@ -329,9 +329,10 @@ fn host_gauges_show_what_can_be_read_and_count_disks_once() {
     machine.cpu_time(30, 170);
     let mut gauges = Vec::new();
     host.gauges(&mut gauges);
-    let told: Vec<_> = gauges.iter().map(|g| (g.device.as_str(), g.name.as_str(), g.unit.as_str(), g.value)).collect();
+    let recorded: Vec<_> =
+        gauges.iter().map(|g| (g.device.as_str(), g.name.as_str(), g.unit.as_str(), g.value)).collect();
     assert_eq!(
-        told,
+        recorded,
         [
             ("host", "cpu_utilization", "1", 0.3),
             ("host", "memory_used", "By", 614_400.0),

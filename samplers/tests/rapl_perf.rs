@@ -4,7 +4,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::print_stdout,
-    reason = "a test may fail, and says what it skips"
+    reason = "a test may fail, and prints what it skips"
 )]
 
 mod fake_pmu;
@@ -15,7 +15,7 @@ use eco2_core::{Fault, Scale};
 use eco2_samplers::rapl_perf::{discover, local_cpus};
 use eco2_samplers::{Batch, Source};
 use fake_pmu::{FakePmu, TYPE};
-use tree::{Tree, as_nobody, domain, ids, notes, pass, read, scripted};
+use tree::{Tree, as_unprivileged_user, domain, ids, notes, pass, read, scripted};
 
 const UNIT: &str = "2.3283064365386962890625e-10";
 const PKG: (&str, &str, &str) = ("energy-pkg", "event=0x02", UNIT);
@@ -371,7 +371,7 @@ fn m16_permission_ladder_from_perf_to_powercap() {
     let tree = Tree::new();
     assert_eq!(nothing(&tree).status, Status::Absent);
     tree.pmu(TYPE, "0", &[PKG]).zone("intel-rapl:0", "package-0", 5);
-    let (perf, powercap) = as_nobody(|| {
+    let (perf, powercap) = as_unprivileged_user(|| {
         FakePmu::install().refuse(libc::EACCES);
         (discover(&tree.roots()), eco2_samplers::rapl_sysfs::discover(&tree.roots()))
     });

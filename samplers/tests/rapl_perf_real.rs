@@ -6,7 +6,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::print_stdout,
-    reason = "a test may fail, and says what it skips"
+    reason = "a test may fail, and prints what it skips"
 )]
 
 mod tree;
@@ -14,7 +14,7 @@ mod tree;
 use eco2_core::schema::Status;
 use eco2_samplers::rapl_perf::discover;
 use eco2_samplers::{Batch, Source};
-use tree::{Tree, as_nobody, read};
+use tree::{Tree, as_unprivileged_user, read};
 
 const UNIT: &str = "2.3283064365386962890625e-10";
 
@@ -90,7 +90,7 @@ fn real_msr_events_refuse_exclusion_as_rapl_does_and_still_count() {
 fn f11_a_user_without_rights_gets_a_remedy() {
     let tree = Tree::new();
     tree.pmu(1, "0", &[("energy-pkg", "event=0x00", "1e-9")]);
-    match as_nobody(|| discover(&tree.roots())) {
+    match as_unprivileged_user(|| discover(&tree.roots())) {
         found if found.source.is_some() => println!("skipped: perf is open to everyone here"),
         found => {
             assert_eq!(found.statuses[0].status, Status::Denied, "{:?}", found.statuses);

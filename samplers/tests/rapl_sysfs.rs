@@ -4,7 +4,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::print_stdout,
-    reason = "a test may fail, and says what it skips"
+    reason = "a test may fail, and prints what it skips"
 )]
 
 mod tree;
@@ -17,7 +17,7 @@ use eco2_core::schema::{SourceStatus, Status};
 use eco2_core::{Component, Fault};
 use eco2_samplers::rapl_sysfs::discover;
 use eco2_samplers::{Batch, Source};
-use tree::{RANGE, Tree, Writer, as_nobody, domain, ids, notes, pass, read, scripted};
+use tree::{RANGE, Tree, Writer, as_unprivileged_user, domain, ids, notes, pass, read, scripted};
 
 /// The source, which must be there, and its one status.
 fn found(tree: &Tree) -> (Box<dyn Source>, SourceStatus) {
@@ -130,13 +130,13 @@ fn k05_dead_zones_are_reported_once() {
     }
     let (mut source, _) = found(&tree);
     let (mut batch, clock) = scripted();
-    let mut told = Vec::new();
+    let mut recorded = Vec::new();
     for _ in 0..20 {
         assert!(read(&mut source, &mut batch).iter().all(|(_, value)| value.is_err()), "0 is no reading");
-        told.extend(notes(&mut source));
+        recorded.extend(notes(&mut source));
         pass(&clock, 100);
     }
-    assert_eq!(told, [("counter-unsupported", "rapl-sysfs".into())]);
+    assert_eq!(recorded, [("counter-unsupported", "rapl-sysfs".into())]);
 }
 
 #[test]
@@ -206,14 +206,14 @@ fn f08_denied_counters_name_the_command_that_helps() {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     };
     lock("intel-rapl:0", 0o000);
-    let (values, status) = as_nobody(|| {
+    let (values, status) = as_unprivileged_user(|| {
         let (mut source, status) = found(&tree);
         (read(&mut source, &mut Batch::default()), status)
     });
     assert_eq!(values, [("package-0".into(), Err(Fault::Denied)), ("package-1".into(), Ok(2))], "missing, not 0");
     assert_eq!(status.status, Status::Degraded);
     lock("intel-rapl:1", 0o000);
-    let status = as_nobody(|| nothing(&tree));
+    let status = as_unprivileged_user(|| nothing(&tree));
     let files = tree.sys("class/powercap/*/energy_uj");
     assert_eq!(status.status, Status::Denied);
     assert!(status.remedy.starts_with("sudo "), "{}", status.remedy);
@@ -277,7 +277,7 @@ fn k05_a_readable_twin_is_read_where_the_zone_is_denied() {
     );
     let path = tree.sys("class/powercap/intel-rapl:0/energy_uj");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
-    let (values, status) = as_nobody(|| {
+    let (values, status) = as_unprivileged_user(|| {
         let (mut source, status) = found(&tree);
         (read(&mut source, &mut Batch::default()), status)
     });

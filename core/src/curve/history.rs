@@ -5,7 +5,7 @@ use crate::Knot;
 /// Knots kept a domain: 48 bytes each.
 const KNOTS: usize = 4096;
 /// Least distance between kept knots at first, nanoseconds.
-const APART_NS: u64 = 10_000_000;
+const SPACING_NS: u64 = 10_000_000;
 /// The first knot of each doubling of the time since the run began, from here on, is never thinned: where ranks that
 /// began in close succession are joined, the start must stay dense.
 const OPENING_NS: u64 = 5_000_000;
@@ -21,12 +21,12 @@ pub(crate) struct History {
 impl History {
     /// An empty history of a run that starts at `begin_ns`, monotonic nanoseconds.
     pub(crate) fn new(begin_ns: u64) -> Self {
-        Self { knots: Vec::new(), begin_ns, apart_ns: APART_NS }
+        Self { knots: Vec::new(), begin_ns, apart_ns: SPACING_NS }
     }
 
     /// Takes a knot if it is far enough from the last one kept.
     pub(crate) fn push(&mut self, knot: &Knot) {
-        // A counter that returned to its earlier course: what it showed meanwhile is no part of its history.
+        // A counter that returned to its earlier values: what it showed meanwhile is not part of its history.
         self.knots.truncate(self.knots.partition_point(|kept| kept.uj <= knot.uj));
         let octave = |knot: &Knot| self.octave(knot);
         if self

@@ -77,7 +77,7 @@ impl EventConsumer {
     /// events.
     ///
     /// In order within a thread, in no order between threads. A thread index is used again, under a higher generation,
-    /// when its thread is done: whatever was still open there then stays open for ever.
+    /// when its thread is done: spans that were open there then never end.
     pub fn drain(&mut self, mut take: impl FnMut(usize, u64, Drained)) -> usize {
         let used = self.used.load(Ordering::Acquire) as usize;
         let lanes = self.lanes.iter().enumerate().take(used);

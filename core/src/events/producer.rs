@@ -8,8 +8,8 @@ use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::event::{SpanEvent, SpanEventKind};
 use super::lane::Lane;
+use super::lane::{SpanEvent, SpanEventKind};
 use crate::sync::{AtomicU64, Ordering};
 
 /// The most spans that can be open at a time on one thread; further ones are dropped and counted.

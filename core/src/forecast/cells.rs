@@ -1,11 +1,12 @@
-//! What was seen of a run's progress, in bounded memory: cells of equally many steps, doubled when there are too many.
+//! A run's progress in bounded memory: cells of equally many steps, doubled when there are too many; and how many of the
+//! first ones are warm-up (caches that fill, compilation, a memory allocator that learns).
 
 /// Cells kept; beyond, pairs become one.
 const CELLS: usize = 128;
 
 /// Progress at one instant, since the run began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Seen {
+pub(super) struct Progress {
     pub(super) done: u64,
     pub(super) uj: u64,
     pub(super) at_ns: u64,
@@ -24,7 +25,7 @@ pub(super) struct Cell {
 /// The edges between cells. Adding one allocates nothing.
 #[derive(Debug, Clone)]
 pub(super) struct Cells {
-    edges: [Seen; CELLS + 1],
+    edges: [Progress; CELLS + 1],
     /// How many edges there are; the first is where watching began.
     len: usize,
     /// Least steps of a cell.
@@ -33,11 +34,11 @@ pub(super) struct Cells {
 
 impl Cells {
     pub(super) fn new() -> Self {
-        Self { edges: [Seen::default(); CELLS + 1], len: 0, width: 1 }
+        Self { edges: [Progress::default(); CELLS + 1], len: 0, width: 1 }
     }
 
     /// Takes what has been reached. What does not go on, or is less than a cell, waits for more.
-    pub(super) fn add(&mut self, seen: Seen) {
+    pub(super) fn add(&mut self, seen: Progress) {
         let Some(last) = self.last() else { return self.push(seen) };
         let goes_on = seen.uj >= last.uj && seen.at_ns >= last.at_ns;
         if !goes_on || seen.done < last.done.saturating_add(self.width) {
@@ -49,7 +50,7 @@ impl Cells {
         self.push(seen);
     }
 
-    fn push(&mut self, seen: Seen) {
+    fn push(&mut self, seen: Progress) {
         self.edges[self.len] = seen;
         self.len += 1;
     }
@@ -63,7 +64,7 @@ impl Cells {
         self.width = self.width.saturating_mul(2);
     }
 
-    pub(super) fn last(&self) -> Option<Seen> {
+    pub(super) fn last(&self) -> Option<Progress> {
         self.edges[..self.len].last().copied()
     }
 
@@ -77,6 +78,50 @@ impl Cells {
     }
 }
 
+/// How many cells at the beginning to leave out: the number that makes the mean of the others surest, at most half.
+///
+/// Marginal standard error rule (K. P. White, Simulation 69(6), 1997): the cut d that minimises
+/// Σ_{i>d} (x_i − mean)² / (n − d)², weighted with the cells' steps.
+pub(super) fn warm_up(cells: impl DoubleEndedIterator<Item = Cell> + ExactSizeIterator) -> usize {
+    let count = cells.len();
+    let (mut weight, mut mean, mut squares) = (0.0_f64, 0.0_f64, 0.0_f64);
+    let mut best = (f64::INFINITY, 0);
+    for (index, cell) in cells.enumerate().rev() {
+        weight += cell.steps;
+        let off = cell.rate - mean;
+        mean += off * cell.steps / weight;
+        squares += cell.steps * off * (cell.rate - mean);
+        let score = squares / (weight * weight);
+        if 2 * index <= count && score <= best.0 {
+            best = (score, index);
+        }
+    }
+    best.1
+}
+
+#[cfg(test)]
+mod warm_up_tests {
+    use super::*;
+
+    fn cut(rates: &[f64]) -> usize {
+        let cells: Vec<Cell> = rates.iter().map(|rate| Cell { steps: 1.0, rate: *rate, pace: 1.0 }).collect();
+        warm_up(cells.into_iter())
+    }
+
+    #[test]
+    fn the_cut_is_where_the_run_settles() {
+        assert_eq!(cut(&[9.0, 7.0, 1.0, 1.1, 0.9, 1.0, 1.1, 0.9]), 2);
+        assert_eq!(cut(&[1.0; 10]), 0);
+        assert_eq!(cut(&[1.0, 1.2, 0.8, 1.1, 0.9, 1.0, 1.2, 0.8]), 0);
+        assert_eq!(cut(&[]), 0);
+    }
+
+    #[test]
+    fn never_more_than_half_is_left_out() {
+        assert!(cut(&[9.0, 9.0, 9.0, 9.0, 9.0, 9.0, 1.0, 1.0]) <= 4);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,7 +130,7 @@ mod tests {
     fn a_long_run_is_kept_in_few_cells_and_nothing_of_it_is_lost() {
         let mut cells = Cells::new();
         for done in 0..=100_000_u64 {
-            cells.add(Seen { done, uj: 3 * done, at_ns: 7 * done });
+            cells.add(Progress { done, uj: 3 * done, at_ns: 7 * done });
         }
         let all: Vec<Cell> = cells.iter().collect();
         assert!((CELLS / 2..=CELLS).contains(&all.len()), "{}", all.len());
@@ -99,7 +144,7 @@ mod tests {
     fn what_does_not_go_on_is_left_out() {
         let mut cells = Cells::new();
         for (done, uj, at_ns) in [(0, 0, 0), (1, 10, 1), (2, 5, 2), (1, 20, 3), (3, 30, 3)] {
-            cells.add(Seen { done, uj, at_ns });
+            cells.add(Progress { done, uj, at_ns });
         }
         assert_eq!(cells.iter().map(|cell| cell.rate).collect::<Vec<_>>(), [10.0, 10.0]);
     }

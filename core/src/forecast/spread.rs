@@ -39,15 +39,15 @@ pub(super) struct Spread {
 }
 
 #[derive(Clone, Copy, Default)]
-struct Batch {
+struct StepBatch {
     steps: f64,
     uj: f64,
 }
 
 /// What was seen since the warm-up, and how much is to come.
 #[derive(Clone, Copy)]
-struct Seen<'a> {
-    batches: &'a [Batch],
+struct Observations<'a> {
+    batches: &'a [StepBatch],
     /// Steps of all batches.
     steps: f64,
     /// Mean of all steps, microjoules.
@@ -68,7 +68,7 @@ struct Guess {
 }
 
 /// The level after all batches, in units of the variance of a step.
-struct Level {
+struct LevelEstimate {
     rate: f64,
     variance: f64,
     /// Sum of the squared errors of the forecasts of each batch from those before it, each over its variance.
@@ -87,13 +87,13 @@ impl Spread {
         let mean = |of: fn(&Cell) -> f64| cells.clone().map(|cell| of(&cell) * cell.steps).sum::<f64>() / steps;
         let (rate, pace) = (mean(|cell| cell.rate), mean(|cell| cell.pace));
         let (batches, number) = batched(cells);
-        let seen = Seen { batches: &batches[..number], steps, rate, rest };
+        let seen = Observations { batches: &batches[..number], steps, rate, rest };
         let (rate, variance) = seen.weighted();
         Some(Self { rate, pace, error: variance.sqrt(), freedom: (number - 1) as f64 })
     }
 }
 
-impl Seen<'_> {
+impl Observations<'_> {
     /// Mean step and variance of the sum of the rest, over all answers.
     fn weighted(&self) -> (f64, f64) {
         let answers = (0..ANSWERS).map(|at| if at == 0 { 0.0 } else { 4_f64.powi(at as i32 - 7) });
@@ -123,7 +123,7 @@ impl Seen<'_> {
         let Self { batches, steps, rate, rest } = *self;
         let (batch, freedom) = (steps / batches.len() as f64, (batches.len() - 1) as f64);
         let per_step = answer / (batch * batch);
-        let level = Level::after(batches, per_step)?;
+        let level = LevelEstimate::after(batches, per_step)?;
         // Exactly equal batches, but for rounding.
         let variance = Some(level.squares / freedom).filter(|variance| *variance > 1e-18 * rate * rate)?;
         let far = (per_step * variance * (steps + rest)).sqrt() / rate;
@@ -144,9 +144,9 @@ fn usual(far: f64) -> f64 {
     (1.0 - STEADY) * std::f64::consts::LN_2 * std::f64::consts::FRAC_2_PI * share / (1.0 + share * share)
 }
 
-impl Level {
+impl LevelEstimate {
     /// Kalman's filter, begun at the first batch; `per_step`: variance of the level over a step.
-    fn after(batches: &[Batch], per_step: f64) -> Option<Self> {
+    fn after(batches: &[StepBatch], per_step: f64) -> Option<Self> {
         let (first, others) = batches.split_first()?;
         let mut level = Self { rate: first.mean(), variance: 1.0 / first.steps, squares: 0.0, logs: 0.0 };
         let mut before = first.steps;
@@ -165,15 +165,15 @@ impl Level {
     }
 }
 
-impl Batch {
+impl StepBatch {
     fn mean(&self) -> f64 {
         self.uj / self.steps
     }
 }
 
 /// The cells in at most [`BATCHES`] batches of about as many cells each.
-fn batched(cells: impl ExactSizeIterator<Item = Cell>) -> ([Batch; BATCHES], usize) {
-    let (count, mut batches) = (cells.len(), [Batch::default(); BATCHES]);
+fn batched(cells: impl ExactSizeIterator<Item = Cell>) -> ([StepBatch; BATCHES], usize) {
+    let (count, mut batches) = (cells.len(), [StepBatch::default(); BATCHES]);
     let number = BATCHES.min(count);
     for (index, cell) in cells.enumerate() {
         let batch = &mut batches[index * number / count];
@@ -196,8 +196,8 @@ mod tests {
     fn a_constant_level_is_the_mean_and_as_sure_as_its_batches() {
         // Two batches of one step each, 0 and 2, no wandering: variance of a step 2, of the mean 1; of 8 more 64·1 +
         // 8·2.
-        let batches = [Batch { steps: 1.0, uj: 0.0 }, Batch { steps: 1.0, uj: 2.0 }];
-        let seen = Seen { batches: &batches, steps: 2.0, rate: 1.0, rest: 8.0 };
+        let batches = [StepBatch { steps: 1.0, uj: 0.0 }, StepBatch { steps: 1.0, uj: 2.0 }];
+        let seen = Observations { batches: &batches, steps: 2.0, rate: 1.0, rest: 8.0 };
         let guess = seen.guess(0.0).unwrap();
         assert!(
             (guess.rate - 1.0).abs() < 1e-12 && (guess.variance - 80.0).abs() < 1e-9,

@@ -2,7 +2,7 @@
 //! stops.
 
 use crate::fold::Outcome;
-use crate::take_over::Part;
+use crate::take_over::DeputyPart;
 use crate::{Edge, Kind, Knot, Ledger, Quality, Reading};
 
 /// A deputy that counted no more than this many of the counter's units is no evidence against it.
@@ -35,12 +35,12 @@ impl Ledger {
     }
 
     /// The stretches of a domain that its deputies counted, oldest first.
-    pub(crate) fn parts(&self, domain: usize) -> &[Part] {
+    pub(crate) fn parts(&self, domain: usize) -> &[DeputyPart] {
         self.parts.get(domain).map_or(&[], Vec::as_slice)
     }
 
     /// A part's energy between two instants, microjoules.
-    pub(crate) fn part_uj(&self, part: &Part, from_ns: u64, until_ns: u64) -> u64 {
+    pub(crate) fn part_uj(&self, part: &DeputyPart, from_ns: u64, until_ns: u64) -> u64 {
         let until = |at_ns: u64| match at_ns > part.from_ns {
             true => part.edge(&self.tracks[part.by], at_ns, 0).uj,
             false => part.from.uj,
@@ -73,7 +73,7 @@ impl Ledger {
         Some(Knot { uj: self.level(domain, latest.at_ns, 0).uj.max(last.uj), first: false, ..latest })
     }
 
-    fn deputy(&self, domain: usize) -> Option<&Part> {
+    fn deputy(&self, domain: usize) -> Option<&DeputyPart> {
         self.parts(domain).last().filter(|part| part.to_ns.is_none())
     }
 
@@ -122,7 +122,7 @@ impl Ledger {
         if drawn_uj <= track.domain().scale.quantum().saturating_mul(UNITS) {
             return;
         }
-        self.parts[chief].push(Part { by: deputy, from_ns, from, to_ns: None, end: None });
+        self.parts[chief].push(DeputyPart { by: deputy, from_ns, from, to_ns: None, end: None });
         self.tracks[chief].replaced(reading.after_ns, Some(estimated));
     }
 

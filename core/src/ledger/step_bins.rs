@@ -2,7 +2,7 @@
 
 use crate::NameId;
 use crate::knot::Bounds;
-use crate::spans::{NameTotal, Settled};
+use crate::spans::{NameTotal, SettledSpan};
 
 /// Bins of a run.
 const BINS: u64 = 512;
@@ -45,7 +45,7 @@ impl StepBins {
     }
 
     /// Adds a step. Steps come in the order in which they end; one that comes late is taken for one of the last bin.
-    pub(crate) fn add(&mut self, step: &Settled<'_>) {
+    pub(crate) fn add(&mut self, step: &SettledSpan<'_>) {
         let since_ns = step.to_ns.saturating_sub(self.begin_ns);
         while since_ns / self.width_ns >= BINS {
             self.close();

@@ -1,11 +1,38 @@
-//! What each thread has open, and how many spans of each name it has ended.
+//! The ledger's edges (instants at which spans start or end, each with the energy that every domain had counted until
+//! then), what each thread has open, and how many spans of each name it has ended.
 //!
 //! Steps of one name on one thread form a chain: each starts where the last one ended. When a thread ends, its chains
 //! are left to threads that use those names later: a loop that moves from thread to thread stays one chain. Threads
 //! that run at the same time have a chain each.
 
-use super::edges::EdgeIndex;
+use crate::Edge;
 use crate::NameId;
+use crate::spans::SettledSpan;
+
+/// An edge in the ledger's slab.
+pub(super) type EdgeIndex = u32;
+
+/// One edge; it is pending while `missing` domains have no knot (counter change) after it.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    pub(super) at_ns: u64,
+    pub(super) error_ns: u64,
+    pub(super) missing: usize,
+    pub(super) references: u32,
+    pub(super) seen: Vec<Edge>,
+}
+
+impl Pending {
+    /// When, and known to `±` how much.
+    pub(super) fn instant(&self) -> (u64, u64) {
+        (self.at_ns, self.error_ns)
+    }
+}
+
+/// The span between two edges whose knots have all arrived.
+pub(super) fn settled<'a>(start: &'a Pending, end: &'a Pending) -> SettledSpan<'a> {
+    SettledSpan { from_ns: start.at_ns, to_ns: end.at_ns, starts: &start.seen, ends: &end.seen }
+}
 
 /// Chains of ended threads that are kept; more replace the oldest.
 const LEFT: usize = 1024;
@@ -13,13 +40,13 @@ const LEFT: usize = 1024;
 /// All threads.
 #[derive(Debug, Default)]
 pub(super) struct Threads {
-    threads: Vec<Thread>,
+    threads: Vec<ThreadSpans>,
     left: Vec<Chain>,
 }
 
 #[derive(Debug, Default)]
-struct Thread {
-    open: Vec<Open>,
+struct ThreadSpans {
+    open: Vec<OpenSpan>,
     /// One more than the spans of each name that have ended here; 0: the name was not used here.
     used: Vec<u64>,
     /// When it was last heard of.
@@ -28,7 +55,7 @@ struct Thread {
 
 /// A span that is open.
 #[derive(Debug, Clone, Copy)]
-struct Open {
+struct OpenSpan {
     name: NameId,
     start: EdgeIndex,
     /// Whether a step opened it.
@@ -48,7 +75,7 @@ struct Chain {
 
 /// The thread that records a span, the span's name, and the time.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct At {
+pub(super) struct SpanPlace {
     pub(super) thread: usize,
     pub(super) name: NameId,
     pub(super) at_ns: u64,
@@ -73,10 +100,10 @@ impl Threads {
     }
 
     /// A span opens. Returns an edge that is not needed any more.
-    pub(super) fn open(&mut self, at: At, start: EdgeIndex, step: bool) -> Option<EdgeIndex> {
-        let At { thread, name, .. } = at;
+    pub(super) fn open(&mut self, at: SpanPlace, start: EdgeIndex, step: bool) -> Option<EdgeIndex> {
+        let SpanPlace { thread, name, .. } = at;
         let unneeded = if self.uses(thread, name) { None } else { self.take_over(at).and_then(|left| left.start) };
-        self.thread(thread).open.push(Open { name, start, step });
+        self.thread(thread).open.push(OpenSpan { name, start, step });
         unneeded
     }
 
@@ -95,8 +122,8 @@ impl Threads {
     }
 
     /// A step of that name ends.
-    pub(super) fn step(&mut self, at: At) -> StepStart {
-        let At { thread, name, .. } = at;
+    pub(super) fn step(&mut self, at: SpanPlace) -> StepStart {
+        let SpanPlace { thread, name, .. } = at;
         if let Some(start) = self.end(thread, name) {
             return StepStart::Edge(start);
         }
@@ -120,7 +147,7 @@ impl Threads {
 
     /// A thread has ended: its chains are left to others. Returns the edges that are not needed any more.
     pub(super) fn leave(&mut self, thread: usize) -> Vec<EdgeIndex> {
-        let Thread { mut open, used, last_ns: left_ns } = std::mem::take(self.thread(thread));
+        let ThreadSpans { mut open, used, last_ns: left_ns } = std::mem::take(self.thread(thread));
         for (name, ended) in used.into_iter().enumerate().filter_map(|(name, used)| Some((name, used.checked_sub(1)?)))
         {
             let name = NameId(name as u32);
@@ -138,7 +165,7 @@ impl Threads {
     }
 
     /// A thread uses a name for the first time, and continues a chain that was left, if there is one.
-    fn take_over(&mut self, At { thread, name, at_ns }: At) -> Option<Chain> {
+    fn take_over(&mut self, SpanPlace { thread, name, at_ns }: SpanPlace) -> Option<Chain> {
         let place = self.left.iter().position(|chain| chain.name == name && chain.left_ns <= at_ns);
         let chain = place.map(|place| self.left.remove(place));
         let used = &mut self.thread(thread).used;
@@ -155,9 +182,9 @@ impl Threads {
         }
     }
 
-    fn thread(&mut self, index: usize) -> &mut Thread {
+    fn thread(&mut self, index: usize) -> &mut ThreadSpans {
         if self.threads.len() <= index {
-            self.threads.resize_with(index + 1, Thread::default);
+            self.threads.resize_with(index + 1, ThreadSpans::default);
         }
         &mut self.threads[index]
     }

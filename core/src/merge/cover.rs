@@ -1,7 +1,6 @@
 //! Covering windows of time with stretches: each instant is taken from one of them.
 
-use super::kept::{Kept, Members};
-use super::stretch::{Stretch, Window};
+use super::stretch::{KeptStretches, Stretch, TierStretches, Window};
 use crate::{Bounded, Quality, RangeKind};
 
 /// Energy of a union, microjoules.
@@ -41,7 +40,7 @@ impl std::ops::Add for Merged {
 }
 
 /// The energy within windows from stretches of at least a quality, and the windows that no stretch covers.
-pub(super) fn energy(stretches: &Kept, worst: Quality, windows: &[Window]) -> (Merged, Vec<Window>) {
+pub(super) fn energy(stretches: &KeptStretches, worst: Quality, windows: &[Window]) -> (Merged, Vec<Window>) {
     let mut open: Vec<Window> = windows.iter().filter(|window| window.from_ns < window.to_ns).copied().collect();
     let mut sum = Merged::default();
     for members in stretches.tiers(worst) {
@@ -55,7 +54,7 @@ pub(super) fn energy(stretches: &Kept, worst: Quality, windows: &[Window]) -> (M
 }
 
 /// Fills a window with stretches of one tier; what none covers goes to `left`.
-fn fill(members: Members<'_>, window: Window, left: &mut Vec<Window>) -> Merged {
+fn fill(members: TierStretches<'_>, window: Window, left: &mut Vec<Window>) -> Merged {
     let mut sum = Merged::default();
     let mut at_ns = window.from_ns;
     while at_ns < window.to_ns {

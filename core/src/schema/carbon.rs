@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::beside::Supplements;
+use super::supplements::Supplements;
 use super::terms::{PriceTerms, RepricedFrom};
 use crate::RangeKind;
 
@@ -10,7 +10,7 @@ use crate::RangeKind;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Carbon {
     /// Location-based grams of the total (times PUE); `None`: not known.
-    #[serde(deserialize_with = "super::fields::required_nullable")]
+    #[serde(deserialize_with = "super::run::required_nullable")]
     pub grams: Option<f64>,
     /// Lower bound from the energy's bounds.
     pub low: f64,
@@ -96,7 +96,7 @@ impl Carbon {
     pub fn price_terms(&self) -> PriceTerms {
         match (&self.terms, &self.beside) {
             (Some(terms), _) => (**terms).clone(),
-            (None, Some(beside)) => PriceTerms::stated_beside(beside),
+            (None, Some(beside)) => PriceTerms::stated_by(beside),
             (None, None) => PriceTerms::default(),
         }
     }

@@ -1,17 +1,15 @@
-//! Energy of the run, of its spans (named parts of its time) and of its steps.
-
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
+//! Energy of the run, of its users, of its spans (named parts of its time) and of its steps.
 
 use super::run::State;
 use crate::RangeKind;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Sums over non-overlapping devices, in microjoules.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Energy {
     /// The estimate, the sum over the devices that were read; lies in `[low_uj, high_uj]`. `None`: nothing was read.
-    #[serde(deserialize_with = "super::fields::required_nullable")]
+    #[serde(deserialize_with = "super::run::required_nullable")]
     pub total_uj: Option<u64>,
     /// Lower bound, power limits used where known.
     pub low_uj: u64,
@@ -38,7 +36,7 @@ pub struct Energy {
     /// Device-time without knowledge, summed over devices, nanoseconds.
     pub missing_ns: u64,
     /// Total times PUE, microjoules; `None`: not known.
-    #[serde(deserialize_with = "super::fields::required_nullable")]
+    #[serde(deserialize_with = "super::run::required_nullable")]
     pub facility_uj: Option<u64>,
     /// Power usage effectiveness used; 1 unless given. Of a merged report whose parts have several, the mean.
     pub pue: f64,
@@ -60,7 +58,7 @@ pub struct SpanRecord {
     /// Sum of durations, nanoseconds.
     pub duration_ns: u64,
     /// Sum of energies, microjoules; `None`: no device was read.
-    #[serde(deserialize_with = "super::fields::required_nullable")]
+    #[serde(deserialize_with = "super::run::required_nullable")]
     pub energy_uj: Option<u64>,
     /// Lower bound of that sum.
     pub low_uj: u64,
@@ -118,4 +116,52 @@ pub struct StepCurve {
     pub low_uj: Vec<u64>,
     /// Upper bound; `None`: there is none.
     pub high_uj: Vec<Option<u64>>,
+}
+
+/// The users of the attributed devices' energy: command + idle + others + unattributed = their total, exactly.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Attribution {
+    /// The command and its descendants.
+    pub command_uj: u64,
+    /// Idle capacity.
+    pub idle_uj: u64,
+    /// Everyone else.
+    pub others_uj: u64,
+    /// Lower bound of the command's share.
+    pub low_uj: u64,
+    /// Upper bound of the command's share.
+    pub high_uj: Option<u64>,
+    /// How it was attributed.
+    pub method: String,
+    /// Energy whose user is not known.
+    #[serde(default)]
+    pub unattributed_uj: u64,
+    /// Lower bound of the command's share without the convention that energy goes with time.
+    #[serde(default)]
+    pub free_low_uj: u64,
+    /// Upper bound without that convention: the energy of all devices within its reach; `None`: unbounded.
+    #[serde(default)]
+    pub free_high_uj: Option<u64>,
+    /// The users in detail; the sums above are over leaves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub consumers: Vec<Consumer>,
+}
+
+/// One consumer of energy: a process tree, container, pod, job or user.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Consumer {
+    /// Unique within the report.
+    pub id: String,
+    /// `process-tree`, `container`, `pod`, `job`, `user`.
+    pub kind: String,
+    /// For people.
+    pub name: String,
+    /// Energy attributed to it, microjoules.
+    pub energy_uj: u64,
+    /// Lower bound.
+    pub low_uj: u64,
+    /// Upper bound; `None`: unbounded.
+    pub high_uj: Option<u64>,
+    /// Id of the consumer that contains it.
+    pub parent: Option<String>,
 }

@@ -131,7 +131,7 @@ catalogue! {
             "A counter was reset. The energy since its last update before that is not known."
             "Nothing; if it repeats, look for driver reloads in the kernel log."
         WrapAmbiguous "wrap-ambiguous"
-            "A counter was not read for so long that it may have wrapped twice. Its energy is a lower bound."
+            "Too much time passed between two readings of a counter: it may have wrapped twice. Its energy is a lower bound."
             "Shorten the sampling interval."
         Implausible "implausible"
             "A reading was beyond what the device can draw. It was not counted."

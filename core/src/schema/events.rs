@@ -33,7 +33,7 @@ impl EventRecord {
 
 /// Episodes of one kind and device, summed up. The evidence that advice rests on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SpellRecord {
+pub struct EpisodeRecord {
     /// `stalled`: no step ended for several times the usual; `idle`, `hot`, `power-capped`: what a GPU reported about
     /// itself.
     pub kind: String,
@@ -55,7 +55,7 @@ pub struct SpellRecord {
     pub high_uj: Option<u64>,
 }
 
-impl SpellRecord {
+impl EpisodeRecord {
     /// No step ended for several times the usual.
     pub const STALLED: &str = EventKind::Stalled.name();
     /// No kernel ran on the GPU.

@@ -1,11 +1,11 @@
 //! Flat fields of the schema as [`Bounded`] values, and back.
 
-use super::attribution::{Attribution, Consumer};
-use super::beside::{CarbonPrice, Cost, Embodied, Market, Sci, Water};
 use super::carbon::Carbon;
 use super::device::Device;
+use super::energy::{Attribution, Consumer};
 use super::energy::{Energy, SpanRecord};
-use super::events::SpellRecord;
+use super::events::EpisodeRecord;
+use super::supplements::{CarbonPrice, Cost, Embodied, Market, Sci, Water};
 use super::whole::Report;
 use crate::{Bounded, RangeKind, Ranged, units};
 
@@ -88,7 +88,7 @@ impl SpanRecord {
     }
 }
 
-impl Ranged for SpellRecord {
+impl Ranged for EpisodeRecord {
     type Amount = u64;
 
     /// The energy with bounds, microjoules.

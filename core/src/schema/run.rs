@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Identity of a run.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -106,16 +106,25 @@ pub enum State {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Work {
     /// Steps; `None`: not counted.
-    #[serde(deserialize_with = "super::fields::required_nullable")]
+    #[serde(deserialize_with = "super::run::required_nullable")]
     pub steps: Option<u64>,
     /// Samples; `None`: not counted.
-    #[serde(deserialize_with = "super::fields::required_nullable")]
+    #[serde(deserialize_with = "super::run::required_nullable")]
     pub samples: Option<u64>,
     /// Tokens; `None`: not counted.
-    #[serde(deserialize_with = "super::fields::required_nullable")]
+    #[serde(deserialize_with = "super::run::required_nullable")]
     pub tokens: Option<u64>,
     /// Last loss given.
     pub loss: Option<f64>,
     /// User-defined numbers, last value each.
     pub extra: BTreeMap<String, f64>,
+}
+
+/// Reads a field that may be null but not absent: a misspelt name must not pass for *not known*.
+pub(super) fn required_nullable<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Option::deserialize(deserializer)
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::beside::{Offset, Supplements};
+use super::supplements::{Offset, Supplements};
 
 /// The terms of a report's grams, money and water; `None` and empty: not asked for.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -111,7 +111,7 @@ pub struct EmbodiedTerms {
 }
 
 impl PriceTerms {
-    pub(super) fn stated_beside(beside: &Supplements) -> Self {
+    pub(super) fn stated_by(beside: &Supplements) -> Self {
         let price = beside.carbon_price.as_ref();
         let currency = price.and_then(|price| price.currency.as_ref());
         let water = beside.water.as_ref();

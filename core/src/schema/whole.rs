@@ -1,16 +1,13 @@
 //! The whole report, of one process or merged from several: the JSON that `eco2 run`, `show` and `merge` read and
 //! write.
 
-use serde::{Deserialize, Serialize};
-
-use super::attribution::Attribution;
-use super::budget::BudgetRecord;
 use super::carbon::Carbon;
 use super::device::{Device, GaugeSummary};
-use super::energy::{Energy, SpanRecord, StepCurve};
-use super::events::{EventRecord, SelfCost, SourceStatus, SpellRecord};
+use super::energy::{Attribution, Energy, SpanRecord, StepCurve};
+use super::events::{EpisodeRecord, EventRecord, SelfCost, SourceStatus};
 use super::run::{Run, Work};
-use crate::{CurveRecord, Stretch};
+use crate::{CurveRecord, Finish, Spent, Stretch};
+use serde::{Deserialize, Serialize};
 
 /// The schema's name.
 pub const SCHEMA: &str = "eco2.report/1";
@@ -40,7 +37,7 @@ pub struct Report {
     pub events: Vec<EventRecord>,
     /// Times in which a device or the run was idle, stalled, hot or held back; empty where none was seen.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub spells: Vec<SpellRecord>,
+    pub spells: Vec<EpisodeRecord>,
     /// What measuring cost.
     #[serde(rename = "self")]
     pub own: SelfCost,
@@ -147,4 +144,49 @@ pub struct Replayed {
     /// Their share of the attempt's energy, microjoules: an estimate that takes all its steps for equal. It is in the
     /// attempt's energy and in the total. `None`: the attempt's energy is not known.
     pub energy_uj: Option<u64>,
+}
+
+/// Limits and forecast of a run, as of the report.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct BudgetRecord {
+    /// Every limit, and what is spent of it.
+    pub limits: Vec<Spent>,
+    /// The forecast; `None` where the run's length is not known, or too little was seen.
+    pub forecast: Option<ForecastRecord>,
+}
+
+/// A run's end, forecast.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ForecastRecord {
+    /// What progress is counted in: `steps`, or `milliseconds`.
+    pub progress: String,
+    /// Progress made.
+    pub done: u64,
+    /// Progress of the whole run.
+    pub total: u64,
+    /// How much of it was taken for warm-up, which is not carried on.
+    pub warm_up: u64,
+    /// How long the rest will take, nanoseconds.
+    pub rest_ns: u64,
+    /// Energy at the end, microjoules, times PUE.
+    pub energy_uj: Finish,
+    /// Intensity that the rest is priced with, grams CO2e per kilowatt-hour.
+    pub g_per_kwh: f64,
+    /// Where that intensity comes from.
+    pub intensity: String,
+    /// Its error in the past, percent; `None` where it is not known.
+    pub intensity_error_percent: Option<f64>,
+    /// Grams CO2e at the end; `None` where the grams so far are not known.
+    #[serde(default)]
+    pub grams: Option<Finish>,
+    /// How far off the energy that was forecast at this point was in recorded runs: median, percent of the run's
+    /// energy. `None` earlier in a run than forecasts were tested.
+    #[serde(default)]
+    pub backtest_error_percent: Option<f64>,
+    /// Share of the 90 % intervals that contained the end in those runs, percent.
+    #[serde(default)]
+    pub backtest_held_percent: Option<f64>,
+    /// How many runs those are.
+    #[serde(default)]
+    pub backtest_runs: Option<u32>,
 }

@@ -10,19 +10,19 @@ pub struct Energies {
     pub at_ns: u64,
     /// Whether any of them was extrapolated past the last knot.
     pub provisional: bool,
-    total: Figure,
+    total: PointEnergy,
     len: usize,
-    domains: [Figure; MAX_DOMAINS],
+    domains: [PointEnergy; MAX_DOMAINS],
 }
 
 /// One domain's energy, with its point's flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Figure {
+pub(super) struct PointEnergy {
     pub(super) uj: u64,
     pub(super) flags: u32,
 }
 
-impl Figure {
+impl PointEnergy {
     pub(super) const MISSING: Self = Self { uj: 0, flags: DomainPoint::MISSING };
 
     #[inline]
@@ -80,26 +80,26 @@ impl Energies {
     #[inline]
     pub(super) fn carry_on(&mut self, now_ns: u64, total: &DomainPoint, points: &[DomainPoint]) {
         self.aim(now_ns, points.len());
-        self.total = Figure::of(total, now_ns);
-        self.domains.iter_mut().zip(points).for_each(|(figure, point)| *figure = Figure::of(point, now_ns));
+        self.total = PointEnergy::of(total, now_ns);
+        self.domains.iter_mut().zip(points).for_each(|(figure, point)| *figure = PointEnergy::of(point, now_ns));
     }
 
     /// The same, straight from a slot.
     #[inline]
     pub(super) fn load(&mut self, now_ns: u64, lines: &[Line]) {
-        load_points(lines, &mut self.total, &mut self.domains, |point| Figure::of(&point, now_ns));
+        load_points(lines, &mut self.total, &mut self.domains, |point| PointEnergy::of(&point, now_ns));
     }
 
     /// Starts over with `len` missing domains at `at_ns`.
     pub(super) fn start(&mut self, at_ns: u64, len: usize) {
         self.aim(at_ns, len);
         self.provisional = false;
-        self.total = Figure::MISSING;
-        self.domains = [Figure::MISSING; MAX_DOMAINS];
+        self.total = PointEnergy::MISSING;
+        self.domains = [PointEnergy::MISSING; MAX_DOMAINS];
     }
 
     /// Column 0 is the total, column `i + 1` domain `i`.
-    pub(super) fn set(&mut self, column: usize, figure: Figure) {
+    pub(super) fn set(&mut self, column: usize, figure: PointEnergy) {
         match column.checked_sub(1) {
             None => self.total = figure,
             Some(domain) => {
@@ -114,7 +114,7 @@ impl Energies {
 impl Default for Energies {
     /// No domain, nothing known.
     fn default() -> Self {
-        let missing = Figure::MISSING;
+        let missing = PointEnergy::MISSING;
         Self { at_ns: 0, provisional: true, total: missing, len: 0, domains: [missing; MAX_DOMAINS] }
     }
 }

@@ -4,7 +4,7 @@
 //! halving. Each probe is a checked read of its own; snapshots that are still held never change, so probes agree.
 
 use super::TimelineReader;
-use super::energies::{Energies, Figure};
+use super::energies::{Energies, PointEnergy};
 use super::point::{DomainPoint, load_column};
 use super::ring::Ring;
 use crate::curve::straight;
@@ -54,21 +54,21 @@ impl TimelineReader {
 
 impl Column<'_> {
     /// The value at `t_ns`, and whether it was extrapolated.
-    fn at(&self, t_ns: u64) -> Result<(Figure, bool), Evicted> {
+    fn at(&self, t_ns: u64) -> Result<(PointEnergy, bool), Evicted> {
         let after = self.first_at_or_after(t_ns)?;
         if after > self.head {
             let last = self.point(self.head)?;
-            return Ok((Figure { uj: last.carried_on(t_ns), flags: last.flags }, last.is_known()));
+            return Ok((PointEnergy { uj: last.carried_on(t_ns), flags: last.flags }, last.is_known()));
         }
         let right = self.point(after)?;
         if right.edge_ns == t_ns {
-            return Ok((Figure { uj: right.uj, flags: right.flags }, false));
+            return Ok((PointEnergy { uj: right.uj, flags: right.flags }, false));
         }
         if after > self.oldest {
             return Ok((between(&self.point(after - 1)?, &right, t_ns), false));
         }
         // The knot before it was evicted, unless there never was one.
-        if self.oldest == 1 { Ok((Figure::MISSING, false)) } else { Err(Evicted) }
+        if self.oldest == 1 { Ok((PointEnergy::MISSING, false)) } else { Err(Evicted) }
     }
 
     /// The first snapshot whose edge is not before `t_ns`; one past the newest if there is none.
@@ -90,10 +90,10 @@ impl Column<'_> {
 }
 
 /// The energy at a time between two knots, as if the power between them had been constant.
-fn between(left: &DomainPoint, right: &DomainPoint, t_ns: u64) -> Figure {
+fn between(left: &DomainPoint, right: &DomainPoint, t_ns: u64) -> PointEnergy {
     if !left.is_known() {
-        return Figure::MISSING;
+        return PointEnergy::MISSING;
     }
     let uj = straight((left.edge_ns, left.uj), (right.edge_ns, right.uj), t_ns);
-    Figure { uj, flags: left.flags | right.flags }
+    PointEnergy { uj, flags: left.flags | right.flags }
 }

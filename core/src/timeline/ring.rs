@@ -13,7 +13,7 @@
 //!   release fence and the reader's second acquire fence would let it see that `reserve` too, and `reserve - k >= N`.
 //!
 //! Readers only load, and only relaxed, so that a read-only mapping can serve them. A writer that dies in the middle
-//! leaves `head` where it was: the last whole snapshot stays readable (a seqlock would make readers wait for ever).
+//! leaves `head` where it was: the last whole snapshot stays readable (with a seqlock, readers would wait without end).
 
 use std::fmt;
 use std::marker::PhantomData;

@@ -2,10 +2,10 @@
 
 use crate::Reading;
 
-/// For how long a counter that departed from its course may return to it.
+/// For how long a counter that departed from its earlier values may return to them.
 const RETURN_NS: u64 = 60_000_000_000;
 
-/// A state `T` as it was before a counter departed from its course.
+/// A state `T` as it was before a counter departed from its earlier values.
 #[derive(Debug, Clone)]
 pub(super) struct Fallback<T> {
     pub(super) before: Box<T>,

@@ -76,11 +76,11 @@ fn intervals_hold_in_recorded_runs_and_the_reported_back_test_is_theirs() {
     println!("recorded in all: {:.1} %", scores.held_in_all());
     assert!(OF_ONE_KIND.contains(&scores.held_in_all()), "{:.1} %", scores.held_in_all());
     for (place, percent) in AT.iter().enumerate() {
-        let told = forecast_backtest(*percent, 100).unwrap();
-        assert_eq!(told.runs, recorded().len() as u32);
+        let tested = forecast_backtest(*percent, 100).unwrap();
+        assert_eq!(tested.runs, recorded().len() as u32);
         let (error, held) = (scores.median_error(place), scores.held(place));
-        assert!((told.error_percent - error).abs() < 0.006, "at {percent} %: {error:.3} %");
-        assert!((told.held_percent - held).abs() < 0.06, "at {percent} %: held in {held:.2} %");
+        assert!((tested.error_percent - error).abs() < 0.006, "at {percent} %: {error:.3} %");
+        assert!((tested.held_percent - held).abs() < 0.06, "at {percent} %: held in {held:.2} %");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Random;
 
-/// Kinds of load, in the order of [`Course::of`].
+/// Kinds of load, in the order of [`LoadProfile::of`].
 pub(crate) const KINDS: [&str; 10] = [
     "constant",
     "ramp",
@@ -19,29 +19,29 @@ pub(crate) const KINDS: [&str; 10] = [
 pub(crate) const RARE: usize = 9;
 
 /// Watts, constant between instants, and joules until each.
-pub(crate) struct Course {
+pub(crate) struct LoadProfile {
     at: Vec<f64>,
     watts: Vec<f64>,
     joules: Vec<f64>,
 }
 
-impl Course {
+impl LoadProfile {
     pub(crate) fn of(kind: usize, random: &mut Random, end: f64) -> Self {
         let (low, high) = (random.within(5.0, 150.0), random.within(160.0, 400.0));
-        let mut course = Self { at: Vec::new(), watts: Vec::new(), joules: Vec::new() };
+        let mut profile = Self { at: Vec::new(), watts: Vec::new(), joules: Vec::new() };
         match kind {
-            0 => course.step(0.0, high),
-            1 => course.triangle(random, end, low, high),
-            2 => course.square(random, end, (0.1, 1.0), (low, high)),
-            3 => course.square(random, end, (1.0, 10.0), (low, high)),
-            4 => course.bursts(random, end, (0.05, 0.3), (low, high)),
-            5 => course.noise(random, end),
-            6 => course.steps(random, end, (1.0, 1.0), (0.02, 1.0), (low, high)),
-            7 => course.training(random, end, low, high),
-            8 => course.steps(random, end, (0.01, 2.0), (0.1, 20.0), (low, high)),
-            _ => course.bursts(random, end, (0.005, 0.05), (low, high)),
+            0 => profile.step(0.0, high),
+            1 => profile.triangle(random, end, low, high),
+            2 => profile.square(random, end, (0.1, 1.0), (low, high)),
+            3 => profile.square(random, end, (1.0, 10.0), (low, high)),
+            4 => profile.bursts(random, end, (0.05, 0.3), (low, high)),
+            5 => profile.noise(random, end),
+            6 => profile.steps(random, end, (1.0, 1.0), (0.02, 1.0), (low, high)),
+            7 => profile.training(random, end, low, high),
+            8 => profile.steps(random, end, (0.01, 2.0), (0.1, 20.0), (low, high)),
+            _ => profile.bursts(random, end, (0.005, 0.05), (low, high)),
         }
-        course
+        profile
     }
 
     pub(crate) fn power(&self, at: f64) -> f64 {
@@ -99,7 +99,7 @@ impl Course {
         }
     }
 
-    /// An autoregressive course with a time constant of 0.1 to 10 intervals around 200 W.
+    /// An autoregressive profile with a time constant of 0.1 to 10 intervals around 200 W.
     fn noise(&mut self, random: &mut Random, end: f64) {
         let constant = random.log_within(0.1, 10.0);
         let length = f64::min(constant / 5.0, 0.05);

@@ -1,7 +1,7 @@
 //! Episodes of a run: stretches of time in which steps stall, or a GPU is idle, hot or power-capped. Their energy is computed in
 //! `run/episodes.rs`.
 
-use eco2_core::schema::{EventKind, SpellRecord};
+use eco2_core::schema::{EpisodeRecord, EventKind};
 use eco2_core::{Episodes, Gauge, Stalls};
 
 /// A GPU that is busy for less of a sampling interval than this is idle: what NVML shows where no kernel runs is 0.
@@ -174,11 +174,11 @@ impl RunEpisodes {
         if let Some((from_ns, to_ns)) = self.stalls.waiting(end_ns).filter(|_| going_on) {
             stalled.add(from_ns, to_ns);
         }
-        let mut all = vec![(SpellRecord::STALLED, "", stalled)];
+        let mut all = vec![(EpisodeRecord::STALLED, "", stalled)];
         for device in &self.devices {
-            all.push((SpellRecord::IDLE, &device.id, device.idle.so_far()));
-            all.push((SpellRecord::HOT, &device.id, device.hot().so_far()));
-            all.push((SpellRecord::POWER_CAPPED, &device.id, device.power_capped.so_far()));
+            all.push((EpisodeRecord::IDLE, &device.id, device.idle.so_far()));
+            all.push((EpisodeRecord::HOT, &device.id, device.hot().so_far()));
+            all.push((EpisodeRecord::POWER_CAPPED, &device.id, device.power_capped.so_far()));
         }
         all.retain(|(.., spells)| spells.count > 0);
         all

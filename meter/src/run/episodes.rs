@@ -1,7 +1,7 @@
 //! Episodes as records of the report and as events; their energy is read from the curves of `run/curves.rs`.
 
 use eco2_core::Bounded;
-use eco2_core::schema::{Device, EventRecord, SpellRecord};
+use eco2_core::schema::{Device, EpisodeRecord, EventRecord};
 use eco2_core::{Account, Episodes, RunCurve};
 
 use crate::live::episodes::{READ_EVERY_NS, RunEpisodes};
@@ -40,13 +40,13 @@ pub(crate) fn episode_records(
     account: &Account,
     curves: &Curves,
     going_on: bool,
-) -> (Vec<SpellRecord>, Vec<EventRecord>) {
+) -> (Vec<EpisodeRecord>, Vec<EventRecord>) {
     let run = Run { account, curves };
     let (mut records, mut events) = (Vec::new(), Vec::new());
     for (kind, device, of_kind) in spells.all(account.end_ns, going_on) {
         let curve = run.curve(device);
-        let usual_ns = spells.stalls.usual_ns().filter(|_| kind == SpellRecord::STALLED);
-        let record = SpellRecord { usual_ns, ..run.record(kind, device, &of_kind, curve.as_ref()) };
+        let usual_ns = spells.stalls.usual_ns().filter(|_| kind == EpisodeRecord::STALLED);
+        let record = EpisodeRecord { usual_ns, ..run.record(kind, device, &of_kind, curve.as_ref()) };
         if record.is_anomaly() && drew_power(&record) {
             events.extend(run.events(&record, &of_kind, curve.as_ref()));
         }
@@ -102,10 +102,10 @@ impl Run<'_> {
         self.account.devices.iter().filter(concerned).map(unread).max().unwrap_or(0)
     }
 
-    fn record(&self, kind: &str, device: &str, spells: &Episodes, curve: Option<&RunCurve>) -> SpellRecord {
+    fn record(&self, kind: &str, device: &str, spells: &Episodes, curve: Option<&RunCurve>) -> EpisodeRecord {
         let nothing = (0, 0, spells.is_whole().then_some(0));
         // A stall's ends are steps; what gauges show has its ends between two readings.
-        let unseen_ns = if kind == SpellRecord::STALLED { 0 } else { READ_EVERY_NS };
+        let unseen_ns = if kind == EpisodeRecord::STALLED { 0 } else { READ_EVERY_NS };
         let of = |curve: &RunCurve, (from_ns, to_ns): (u64, u64)| {
             let (low_uj, uj, _) = self.energy_of(curve, (from_ns, to_ns));
             let wide = (from_ns.saturating_sub(unseen_ns), to_ns.saturating_add(unseen_ns));
@@ -117,7 +117,7 @@ impl Run<'_> {
         };
         let energy = curve.map(|curve| spells.kept.iter().map(|spell| of(curve, *spell)).fold(nothing, sum));
         let most_uj = curve.map_or(0, |curve| curve.at(u64::MAX).value.unwrap_or(0));
-        SpellRecord {
+        EpisodeRecord {
             kind: kind.to_owned(),
             device: device.to_owned(),
             count: spells.count,
@@ -131,7 +131,7 @@ impl Run<'_> {
     }
 
     /// The longest episodes as events, in the order of time.
-    fn events(&self, record: &SpellRecord, spells: &Episodes, curve: Option<&RunCurve>) -> Vec<EventRecord> {
+    fn events(&self, record: &EpisodeRecord, spells: &Episodes, curve: Option<&RunCurve>) -> Vec<EventRecord> {
         let mut longest: Vec<(u64, u64)> = spells.kept.iter().filter(|(from, to)| to > from).copied().collect();
         longest.sort_by_key(|(from_ns, to_ns)| std::cmp::Reverse(to_ns - from_ns));
         longest.truncate(EVENTS);
@@ -154,11 +154,11 @@ fn of_all(kept_uj: u64, spells: &Episodes) -> u64 {
 }
 
 /// A stall while nothing draws power is no loss. Unknown energy may have been drawn.
-fn drew_power(record: &SpellRecord) -> bool {
+fn drew_power(record: &EpisodeRecord) -> bool {
     record.energy_uj != Some(0)
 }
 
-fn text(record: &SpellRecord, lasted_ns: u64, drawn: &Drawn) -> String {
+fn text(record: &EpisodeRecord, lasted_ns: u64, drawn: &Drawn) -> String {
     let seconds = |ns: u64| format!("{:.1} s", ns as f64 / 1e9);
     let lasted = seconds(lasted_ns);
     let what = match record.usual_ns {

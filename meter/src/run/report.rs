@@ -3,8 +3,8 @@
 use std::cell::OnceCell;
 
 use eco2_core::schema::{
-    Attempt, Attribution, BudgetRecord, Device, EventKind, EventRecord, Report, Run, SelfCost, SourceStatus,
-    SpellRecord, State, Status, Work,
+    Attempt, Attribution, BudgetRecord, Device, EpisodeRecord, EventKind, EventRecord, Report, Run, SelfCost,
+    SourceStatus, State, Status, Work,
 };
 use eco2_core::{Account, Component, Quality, is_left_out};
 use eco2_samplers::{SamplingCost, host};
@@ -79,7 +79,7 @@ pub(crate) fn report(measured: Measured<'_>, ending: &Ending) -> Report {
     events.extend(account.events);
     if !ending.lean {
         // What was reported when it began is known in full by now.
-        events.retain(|event| !SpellRecord::ANOMALIES.contains(&event.kind.as_str()));
+        events.retain(|event| !EpisodeRecord::ANOMALIES.contains(&event.kind.as_str()));
         events.extend(unusual);
     }
     events.sort_by_key(|event| event.at);

@@ -4,7 +4,7 @@
 use super::figures::{self, Spelling, number, percent};
 use super::page::{Page, Tone};
 use super::{not_ok, status_word, word};
-use eco2_core::schema::{Carbon, Device, Report, SpellRecord, State, Status};
+use eco2_core::schema::{Carbon, Device, EpisodeRecord, Report, State, Status};
 use eco2_core::{Bounded, Quality, Ranged, units};
 
 /// Spans and events shown; the rest is counted.
@@ -281,7 +281,7 @@ pub(super) fn anomalies(report: &Report, page: &mut Page) {
 }
 
 /// `stalled 2 times for 6.10 s, 123 J (10 % of the energy)`.
-fn anomaly(episode: &SpellRecord, total_uj: u64, spelling: Spelling) -> String {
+fn anomaly(episode: &EpisodeRecord, total_uj: u64, spelling: Spelling) -> String {
     let device = if episode.device.is_empty() { String::new() } else { format!("{} ", episode.device) };
     let times = if episode.count == 1 { "once".to_owned() } else { format!("{} times", figures::count(episode.count)) };
     let energy = episode.energy_uj.map_or_else(String::new, |uj| {

@@ -27,8 +27,8 @@ fn gpu(mean_w: f64) -> Device {
     Device { quality: Quality::Measured, mean_w: Some(mean_w), power_w, gauges, ..device }
 }
 
-fn episode(kind: &str, device: &str, seconds: u64, energy_uj: u64) -> SpellRecord {
-    SpellRecord {
+fn episode(kind: &str, device: &str, seconds: u64, energy_uj: u64) -> EpisodeRecord {
+    EpisodeRecord {
         kind: kind.into(),
         device: device.into(),
         count: 3,
@@ -42,7 +42,7 @@ fn episode(kind: &str, device: &str, seconds: u64, energy_uj: u64) -> SpellRecor
 }
 
 /// 100 s, 1000 J between 990 and 1010, 50 g.
-fn run(devices: Vec<Device>, spells: Vec<SpellRecord>) -> Report {
+fn run(devices: Vec<Device>, spells: Vec<EpisodeRecord>) -> Report {
     let energy = Energy { total_uj: Some(1_000 * J), low_uj: 990 * J, high_uj: Some(1_010 * J), ..Energy::default() };
     let step = SpanRecord { name: "step".into(), count: 9, ..SpanRecord::default() };
     let segment = CarbonSegment {

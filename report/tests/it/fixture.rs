@@ -52,8 +52,8 @@ pub(crate) fn report() -> Report {
             device: "GPU-5".into(),
             text: "the counter was reset, a new segment began".into(),
         }],
-        spells: vec![SpellRecord {
-            kind: SpellRecord::STALLED.into(),
+        spells: vec![EpisodeRecord {
+            kind: EpisodeRecord::STALLED.into(),
             device: String::new(),
             count: 2,
             duration_ns: 6_100_000_000,

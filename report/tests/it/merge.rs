@@ -383,9 +383,9 @@ proptest! {
     }
 }
 
-fn stalled(device: &str, seconds: u64, energy_uj: u64) -> SpellRecord {
-    SpellRecord {
-        kind: if device.is_empty() { SpellRecord::STALLED } else { SpellRecord::IDLE }.into(),
+fn stalled(device: &str, seconds: u64, energy_uj: u64) -> EpisodeRecord {
+    EpisodeRecord {
+        kind: if device.is_empty() { EpisodeRecord::STALLED } else { EpisodeRecord::IDLE }.into(),
         device: device.into(),
         count: 1,
         duration_ns: seconds * S,
@@ -408,17 +408,17 @@ fn ranks_that_waited_for_one_step_make_one_stall() {
 
 #[test]
 fn episodes_of_restarts_add_up_and_those_at_one_time_share_it() {
-    let of = |seen: &Seen, spells: &[SpellRecord]| Report { spells: spells.to_vec(), ..report(seen) };
+    let of = |seen: &Seen, spells: &[EpisodeRecord]| Report { spells: spells.to_vec(), ..report(seen) };
     let restarted = Seen { attempt: 1, ..rank(0, 1, 20, 30) };
     let both = [of(&rank(0, 1, 0, 10), &[stalled("", 2, 7)]), of(&restarted, &[stalled("", 3, 9)])];
     let merged = merge(&both).unwrap();
-    assert_eq!(merged.spells, [SpellRecord { count: 2, duration_ns: 5 * S, ..stalled("", 3, 16) }]);
+    assert_eq!(merged.spells, [EpisodeRecord { count: 2, duration_ns: 5 * S, ..stalled("", 3, 16) }]);
     assert_eq!(merge(&[merged.clone(), both[0].clone()]).unwrap().spells, merged.spells);
     let there = Seen { boot: "b1", ..rank(1, 2, 0, 10) };
     let idle = stalled("GPU-1", 4, 100);
     let here = of(&rank(0, 2, 0, 10), &[stalled("", 2, 7), idle.clone()]);
     let merged = merge(&[here, of(&there, &[stalled("", 3, 9), idle])]).unwrap();
-    let idle = SpellRecord { count: 2, duration_ns: 8 * S, ..stalled("GPU-1", 4, 200) };
+    let idle = EpisodeRecord { count: 2, duration_ns: 8 * S, ..stalled("GPU-1", 4, 200) };
     assert_eq!(merged.spells, [stalled("", 3, 16), idle], "one wait on both, and a GPU of one name on each");
 }
 

@@ -1,9 +1,7 @@
 //! The C functions, with the signatures of NVIDIA's `nvml.h`. Only what eco2 and its peers call is there.
 
-mod details;
 mod device;
 mod events;
-mod limit;
 mod power;
 mod samples;
 mod system;

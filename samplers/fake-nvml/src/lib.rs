@@ -19,7 +19,7 @@
 //! | `limits` | file to which every limit that is set is appended as `UUID milliwatts`; the last one holds, for all processes |
 //! | `missing` | functions that answer FUNCTION_NOT_FOUND |
 //! | `hang=NAME@window` | functions that do not return in a window |
-//! | `slow=NAME@ms` | functions that take so long |
+//! | `slow=NAME@ms` | functions, and the milliseconds that each call takes |
 //! | `epoch_us=N@window,…` | added to sample timestamps under a clock file (without one they are Unix time) |
 //! | `order=1,0@ms` | order of the GPUs from a time on |
 //!

@@ -8,7 +8,7 @@ use eco2_core::{Component, Domain, Kind};
 use super::input::{Input, NAME, Value};
 use crate::cpuinfo::CpuInfo;
 use crate::visible::{AmdMask, Chosen};
-use crate::{Roots, pci, sysfs};
+use crate::{Roots, sysfs, topology};
 
 /// PCI numbers of boards with two dies, of which one shows the power of both and the other 0: MI250X, MI250.
 const TWO_DIES: [&str; 2] = ["7408", "740c"];
@@ -64,7 +64,7 @@ impl Cards {
         // ROCm counts in the order of addresses; chips are in numeric order already.
         cards.sort_by(|a, b| a.device_name.cmp(&b.device_name));
         let ids: Vec<Option<String>> = cards.iter().map(|card| unique_id(card)).collect();
-        let nvidia = pci::has_nvidia(roots);
+        let nvidia = topology::has_nvidia(roots);
         let Chosen { indices, remarks } = mask.choose(&ids, nvidia);
         let shows: Vec<usize> = (0..cards.len()).map(|at| shown_by(&cards, at)).collect();
         let model = CpuInfo::read(&roots.procfs).model.unwrap_or_default();

@@ -12,7 +12,7 @@ use eco2_core::{Component, Domain, Fault, Kind, Reading};
 
 use crate::ceiling::Ceilings;
 use crate::found::{Found, status};
-use crate::slot::Slot;
+use crate::slot::KernelFile;
 use crate::still::{StillGuard, Verdicts};
 use crate::visible::Visible;
 use crate::{Batch, DeviceUse, Roots, Source, SourceEvent, Watched, clock};
@@ -59,7 +59,7 @@ pub fn discover_visible(roots: &Roots, known: &[Domain], visible: &Visible) -> F
                 let mut domain = place(domain, input, known, &used);
                 domain.ceiling_uw = if input.is_gpu() { input.board_ceiling_uw() } else { ceilings.of(&domain) };
                 domain.average_ns = input.average_ns();
-                used.push(Used { domain, value: input.value.clone(), hwmon: input.hwmon.clone() });
+                used.push(HwmonSensor { domain, value: input.value.clone(), hwmon: input.hwmon.clone() });
             }
             None if is_part(input, &inputs) || cards.is_left_out(input) => {}
             None => skipped.push(input.describe()),
@@ -81,7 +81,7 @@ pub(crate) fn left_out_addresses(roots: &Roots, visible: &Visible) -> Vec<String
 }
 
 /// A sensor that is read.
-struct Used {
+struct HwmonSensor {
     domain: Domain,
     value: Value,
     hwmon: String,
@@ -165,7 +165,7 @@ fn jetson(input: &Input) -> Option<Domain> {
 }
 
 /// Names the domain, keeps its id unique and puts it inside the domain that already measures the same socket.
-fn place(mut domain: Domain, input: &Input, known: &[Domain], used: &[Used]) -> Domain {
+fn place(mut domain: Domain, input: &Input, known: &[Domain], used: &[HwmonSensor]) -> Domain {
     if domain.name == domain.id {
         domain.name = [input.chip.as_str(), input.label.as_str()].join(" ").trim().to_owned();
     }
@@ -219,9 +219,9 @@ struct Hwmon {
 }
 
 struct Sensor {
-    slot: Slot,
+    slot: KernelFile,
     /// The other factor where power is a product.
-    factor: Option<Slot>,
+    factor: Option<KernelFile>,
     guard: StillGuard,
 }
 
@@ -232,15 +232,15 @@ impl Sensor {
             Value::Product(volts, amperes) => (vec![volts.clone()], Some(vec![amperes.clone()])),
         };
         Self {
-            slot: Slot::open(files, &domain.id, at_ns),
-            factor: factor.map(|files| Slot::open(files, &domain.id, at_ns)),
+            slot: KernelFile::open(files, &domain.id, at_ns),
+            factor: factor.map(|files| KernelFile::open(files, &domain.id, at_ns)),
             // A sleeping device may draw no power, but a counter of energy that works is above 0.
             guard: if domain.kind == Kind::Power { StillGuard::off() } else { StillGuard::of(&domain.domain) },
         }
     }
 
     fn fault(&self) -> Option<Fault> {
-        self.slot.fault().or(self.factor.as_ref().and_then(Slot::fault))
+        self.slot.fault().or(self.factor.as_ref().and_then(KernelFile::fault))
     }
 
     fn reading(&mut self, batch: &Batch, notes: &mut Vec<SourceEvent>) -> Reading {
@@ -254,7 +254,7 @@ impl Sensor {
 }
 
 impl Hwmon {
-    fn open(used: Vec<Used>, skipped: &[String], reach: Reach) -> Self {
+    fn open(used: Vec<HwmonSensor>, skipped: &[String], reach: Reach) -> Self {
         let at_ns = clock::monotonic_ns();
         let sensors = used.iter().map(|used| Sensor::open(&used.domain, &used.value, at_ns)).collect();
         let mut notes = Vec::new();
@@ -269,7 +269,7 @@ impl Hwmon {
     fn status(&self, skipped: &[String], cards: &Cards) -> SourceStatus {
         let ids: Vec<&str> = self.domains.iter().map(|domain| domain.id.as_str()).collect();
         let reason = with_skipped(format!("reads {}", ids.join(", ")), skipped, cards);
-        let shut: Vec<&Slot> =
+        let shut: Vec<&KernelFile> =
             self.sensors.iter().filter(|sensor| sensor.fault().is_some()).map(|sensor| &sensor.slot).collect();
         let Some(first) = shut.first() else { return status(NAME, Status::Ok, &reason, "") };
         let state = if shut.len() == self.sensors.len() { Status::Denied } else { Status::Degraded };

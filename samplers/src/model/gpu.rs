@@ -1,7 +1,7 @@
 //! GPUs that the system has but nothing reads: neither a driver library nor a power sensor.
 //!
 //! Their board power comes from the user or from the table, their utilisation from the kernel driver where it shows
-//! one: the share of time in which any kernel ran, which says little of power.
+//! one: the share of time in which any kernel ran, which indicates power only roughly.
 //!
 //! | known | power, of board power | 90 % range |
 //! | --- | --- | --- |
@@ -80,7 +80,7 @@ impl BareGpu {
     /// Whether NVIDIA's driver is the one that would read it.
     #[must_use]
     pub(crate) fn is_nvidia(&self) -> bool {
-        self.pci_id.split(':').next() == Some(crate::pci::NVIDIA)
+        self.pci_id.split(':').next() == Some(crate::topology::NVIDIA)
     }
 
     /// What the kernel shows of a device.

@@ -8,13 +8,13 @@ use nvml_wrapper::enum_wrappers::device::{Clock, TemperatureSensor, TemperatureT
 use super::events::Xids;
 use super::fault::{ask, known_u32, known_u64};
 use super::meter::{Meter, Probe};
-use super::shares::{Processes, Used, utilization};
+use super::shares::{Processes, UserShares, utilization};
 use super::visible::Identity;
 use crate::Batch;
 
 /// Whether a GPU can be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum GpuState {
     Live,
     /// Fell off the bus; still enumerated or not, nothing is read.
     Lost,
@@ -25,7 +25,7 @@ pub(super) enum State {
 /// A GPU that is measured.
 pub(super) struct Gpu {
     pub(super) identity: Identity,
-    pub(super) state: State,
+    pub(super) state: GpuState,
     pub(super) device: Device<'static>,
     meters: Vec<Meter>,
     xids: Option<Xids>,
@@ -53,14 +53,14 @@ impl Gpu {
         }
         let xids = Xids::watch(&device);
         let meters = std::mem::take(&mut probe.meters);
-        (Self { identity, state: State::Live, device, meters, xids, processes: Processes::default() }, probe)
+        (Self { identity, state: GpuState::Live, device, meters, xids, processes: Processes::default() }, probe)
     }
 
     /// The same GPU is there again, perhaps behind another handle.
     pub(super) fn reopen(&mut self, device: Device<'static>) {
         self.xids = Xids::watch(&device);
         self.device = device;
-        self.state = State::Live;
+        self.state = GpuState::Live;
     }
 
     /// Index of the board's own domain.
@@ -89,8 +89,8 @@ impl Gpu {
     }
 
     /// Ends every domain of the GPU.
-    pub(super) fn close(&mut self, state: State, batch: &mut Batch) {
-        let fault = if state == State::Lost { Fault::Lost } else { Fault::Gone };
+    pub(super) fn close(&mut self, state: GpuState, batch: &mut Batch) {
+        let fault = if state == GpuState::Lost { Fault::Lost } else { Fault::Gone };
         self.state = state;
         self.meters.iter_mut().for_each(|meter| meter.close(fault, batch));
     }
@@ -101,7 +101,7 @@ impl Gpu {
     }
 
     /// The processes that used the GPU since the last call.
-    pub(super) fn used(&mut self) -> Option<Used> {
+    pub(super) fn used(&mut self) -> Option<UserShares> {
         self.processes.used(&self.device)
     }
 

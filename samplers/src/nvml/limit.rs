@@ -12,7 +12,7 @@ use nvml_wrapper::error::NvmlError;
 use super::fault::{ask, fault, known_u32};
 use super::gpu::identify;
 use super::library;
-use super::list::List;
+use super::raw::List;
 use super::visible::{Identity, Visibility, select};
 use crate::Roots;
 
@@ -24,7 +24,7 @@ const ROUNDED_MW: u32 = 1_000;
 #[non_exhaustive]
 pub enum LimitError {
     /// The driver's library does not load or answer.
-    #[error("the NVIDIA driver does not answer: {0}; eco2 doctor says what is missing")]
+    #[error("the NVIDIA driver does not answer: {0}; eco2 doctor shows what is missing")]
     Driver(#[source] NvmlError),
     /// No board to set.
     #[error("no GPU is visible; check CUDA_VISIBLE_DEVICES and nvidia-smi -L")]
@@ -49,7 +49,7 @@ pub enum LimitError {
     },
     /// A board that accepted the call and set another limit.
     #[error(
-        "{gpu}: the power limit was set to {watts} W, and the board says {found} W; does something else set it, too?"
+        "{gpu}: the power limit was set to {watts} W, and the board reports {found} W: does another program set it too?"
     )]
     NotTaken {
         /// UUID.

@@ -6,7 +6,7 @@ use nvml_wrapper::Device;
 
 use super::fault::{ask, known_u32, known_u64};
 use super::power::{ReadMethod, Target, sees_a_quarter};
-use super::raw::{self, Scope};
+use super::raw::{self, FieldScope};
 use super::status::NAME;
 use crate::Batch;
 
@@ -28,7 +28,7 @@ enum Quantity {
     /// `nvmlDeviceGetTotalEnergyConsumption`.
     Counter,
     /// Field 191 with its scope.
-    ScopedCounter(Scope),
+    ScopedCounter(FieldScope),
     Power(ReadMethod),
     /// Why there is nothing to read, of a board of this name.
     Nothing(Fault, String),
@@ -60,7 +60,7 @@ impl Probe {
     pub(super) fn run(device: &Device<'static>, uuid: &str, name: &str, first: usize) -> Self {
         let mut probe = Self { domains: Vec::new(), meters: Vec::new(), remarks: Vec::new(), losses: Vec::new() };
         let mut prober = Prober { probe: &mut probe, device, uuid, name, first, max_uw: max_uw(device) };
-        let module = raw::field(device, raw::POWER_INSTANT, Scope::Module);
+        let module = raw::field(device, raw::POWER_INSTANT, FieldScope::Module);
         if module.is_ok_and(|milliwatts| milliwatts > 0) {
             prober.superchip();
         } else {
@@ -130,11 +130,11 @@ impl Prober<'_> {
     /// A Grace superchip: the module holds GPU and CPU. The plain counter counts the whole module there
     /// (ml-energy/zeus pull request 172), so the GPU's own share comes from the scoped counter or from scoped power.
     fn superchip(&mut self) {
-        let gpu = raw::field(self.device, raw::ENERGY, Scope::Gpu);
-        let whole = raw::field(self.device, raw::ENERGY, Scope::Module);
+        let gpu = raw::field(self.device, raw::ENERGY, FieldScope::Gpu);
+        let whole = raw::field(self.device, raw::ENERGY, FieldScope::Module);
         let scoped = matches!((gpu, whole), (Ok(gpu), Ok(whole)) if gpu < whole);
         if scoped {
-            self.counted(Quantity::ScopedCounter(Scope::Gpu));
+            self.counted(Quantity::ScopedCounter(FieldScope::Gpu));
         } else if let Ok(way) = ReadMethod::probe(self.device, self.name) {
             let text = "the energy counter is the whole module's; the GPU's power is integrated";
             self.probe.losses.push(format!("{}: {text}", self.uuid));
@@ -142,9 +142,9 @@ impl Prober<'_> {
             self.powered(self.domain(self.uuid, "board", Kind::Power), way, every_ns);
         }
         let (kind, quantity) = match counter(self.device) {
-            _ if scoped => (Kind::Energy, Quantity::ScopedCounter(Scope::Module)),
+            _ if scoped => (Kind::Energy, Quantity::ScopedCounter(FieldScope::Module)),
             Ok(_) => (Kind::Energy, Quantity::Counter),
-            Err(_) => (Kind::Power, Quantity::Power(ReadMethod::Instant(Scope::Module))),
+            Err(_) => (Kind::Power, Quantity::Power(ReadMethod::Instant(FieldScope::Module))),
         };
         let mut module = self.domain(&format!("{}/module", self.uuid), "module", kind);
         (module.component, module.max_uw) = (Component::Other, None);
@@ -260,7 +260,7 @@ fn reason(why: Fault) -> &'static str {
     match why {
         Fault::Denied => "permission to read the energy counter is denied",
         Fault::Unsupported => "it has no energy counter",
-        Fault::NotAvailable => "its energy counter says \"not available\"",
+        Fault::NotAvailable => "the driver reports its energy counter as \"not available\"",
         _ => "its energy counter cannot be read now",
     }
 }

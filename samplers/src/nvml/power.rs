@@ -13,8 +13,8 @@ use nvml_wrapper::enums::device::{DeviceArchitecture, SampleValue};
 use nvml_wrapper::error::NvmlError;
 
 use super::fault::{ask, gravest, known_u32, known_u64};
-use super::raw::{self, Scope};
-use super::stamp::{Anchor, Series};
+use super::raw::{self, FieldScope};
+use super::stamp::{Series, StampAnchor};
 use crate::Batch;
 
 /// The time over which newer boards average.
@@ -30,7 +30,7 @@ const SAMPLES_EVERY_NS: u64 = 100_000_000;
 /// How power is read.
 #[derive(Debug)]
 pub(super) enum ReadMethod {
-    Instant(Scope),
+    Instant(FieldScope),
     Samples(Series),
     /// `averages`: the mean of the second before.
     Usage {
@@ -44,8 +44,8 @@ impl ReadMethod {
     /// # Errors
     /// Why none does.
     pub(super) fn probe(device: &Device<'static>, name: &str) -> Result<Self, Fault> {
-        let instant = raw::field(device, raw::POWER_INSTANT, Scope::Gpu);
-        let Err(instant) = instant.and_then(drawn) else { return Ok(Self::Instant(Scope::Gpu)) };
+        let instant = raw::field(device, raw::POWER_INSTANT, FieldScope::Gpu);
+        let Err(instant) = instant.and_then(drawn) else { return Ok(Self::Instant(FieldScope::Gpu)) };
         let samples = samples(device, 0);
         let Err(samples) = samples else { return Ok(Self::Samples(Series::default())) };
         let Err(usage) = usage(device).and_then(drawn) else {
@@ -120,7 +120,7 @@ fn one(to: Target, batch: &mut Batch, read: impl FnOnce() -> Result<u64, Fault>)
 /// Pushes every new sample with its own time; before the first look, only the newest is of interest.
 fn buffered(series: &mut Series, device: &Device<'static>, to: Target, batch: &mut Batch) -> Result<u64, Fault> {
     let before_ns = batch.now_ns();
-    let last_us = series.last_us(Anchor::now(before_ns));
+    let last_us = series.last_us(StampAnchor::now(before_ns));
     let answer = samples(device, last_us);
     let after_ns = batch.now_ns();
     let mut samples = match answer {
@@ -130,7 +130,7 @@ fn buffered(series: &mut Series, device: &Device<'static>, to: Target, batch: &m
             return Err(fault);
         }
     };
-    let anchor = Anchor::now(after_ns);
+    let anchor = StampAnchor::now(after_ns);
     // An impossible stamp does not show when its sample was taken, nor which others are new.
     samples.retain(|(stamp_us, _)| anchor.monotonic(*stamp_us).is_some());
     if last_us == 0 {
@@ -139,7 +139,7 @@ fn buffered(series: &mut Series, device: &Device<'static>, to: Target, batch: &m
     Ok(samples.into_iter().map(|sample| push(series, sample, anchor, to, batch)).sum())
 }
 
-fn push(series: &mut Series, sample: (u64, u64), anchor: Anchor, to: Target, batch: &mut Batch) -> u64 {
+fn push(series: &mut Series, sample: (u64, u64), anchor: StampAnchor, to: Target, batch: &mut Batch) -> u64 {
     let (stamp_us, milliwatts) = sample;
     let Some(at_ns) = anchor.monotonic(stamp_us) else { return 0 };
     let (lost, from_us) = series.next(stamp_us);

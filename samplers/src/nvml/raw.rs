@@ -1,15 +1,16 @@
-//! The few NVML calls that the wrapper crate lacks, over its raw bindings.
+//! The few NVML calls that the wrapper crate lacks, over its raw bindings; and the driver's list of GPUs by UUID, as indices
+//! change with hot-plug and mean nothing to CUDA.
 
+use super::fault::{ask, fault, known_u32, known_u64};
+use super::library;
 use eco2_core::Fault;
-use nvml_wrapper::Device;
 use nvml_wrapper::error::{NvmlError, nvml_sym, nvml_try};
+use nvml_wrapper::{Device, Nvml};
 use nvml_wrapper_sys::bindings::{self, nvmlFieldValue_t};
-
-use super::fault::{ask, known_u32, known_u64};
 
 /// What a field value is about (`nvml.h`, `NVML_POWER_SCOPE_*`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scope {
+pub(super) enum FieldScope {
     /// The GPU alone.
     Gpu = bindings::NVML_POWER_SCOPE_GPU as isize,
     /// The module: GPU and CPU (Grace superchips).
@@ -22,7 +23,7 @@ pub(super) const POWER_INSTANT: u32 = bindings::field_id::NVML_FI_DEV_POWER_INST
 pub(super) const ENERGY: u32 = bindings::field_id::NVML_FI_DEV_ENERGY;
 
 /// One field value, an unsigned integer. The wrapper cannot set the scope.
-pub(super) fn field(device: &Device<'static>, id: u32, scope: Scope) -> Result<u64, Fault> {
+pub(super) fn field(device: &Device<'static>, id: u32, scope: FieldScope) -> Result<u64, Fault> {
     let value = ask(device, |device| field_value(device, id, scope))?;
     match value.valueType {
         bindings::nvmlValueType_enum_NVML_VALUE_TYPE_UNSIGNED_INT => {
@@ -38,7 +39,7 @@ pub(super) fn field(device: &Device<'static>, id: u32, scope: Scope) -> Result<u
     }
 }
 
-fn field_value(device: &Device<'static>, id: u32, scope: Scope) -> Result<nvmlFieldValue_t, NvmlError> {
+fn field_value(device: &Device<'static>, id: u32, scope: FieldScope) -> Result<nvmlFieldValue_t, NvmlError> {
     let call = nvml_sym(device.nvml().lib().nvmlDeviceGetFieldValues.as_ref())?;
     // SAFETY: all-zero is a valid `nvmlFieldValue_t`: integers and a union of numbers.
     let mut value: nvmlFieldValue_t = unsafe { std::mem::zeroed() };
@@ -51,4 +52,38 @@ fn field_value(device: &Device<'static>, id: u32, scope: Scope) -> Result<nvmlFi
     nvml_try(code)?;
     nvml_try(value.nvmlReturn)?;
     Ok(value)
+}
+
+/// What the driver lists.
+pub(super) struct List {
+    /// Those that report their identity, by UUID.
+    pub(super) devices: Vec<(Device<'static>, String)>,
+    /// How many are counted but lost.
+    pub(super) lost: usize,
+    /// How many are counted but not for us.
+    pub(super) denied: usize,
+    /// How many failed to answer otherwise, perhaps only this time.
+    pub(super) unclear: usize,
+}
+
+impl List {
+    /// # Errors
+    /// When the driver does not list at all.
+    pub(super) fn ask(nvml: &'static Nvml) -> Result<Self, NvmlError> {
+        let count = match nvml.device_count() {
+            Err(NvmlError::Uninitialized) => library::init(nvml).and_then(|()| nvml.device_count())?,
+            count => count?,
+        };
+        let mut list = Self { devices: Vec::new(), lost: 0, denied: 0, unclear: 0 };
+        for index in 0..count {
+            let device = nvml.device_by_index(index).map_err(|error| fault(&error));
+            match device.and_then(|device| ask(&device, Device::uuid).map(|uuid| (device, uuid))) {
+                Ok(found) => list.devices.push(found),
+                Err(Fault::Lost) => list.lost += 1,
+                Err(Fault::Denied) => list.denied += 1,
+                Err(_) => list.unclear += 1,
+            }
+        }
+        Ok(list)
+    }
 }

@@ -21,7 +21,7 @@ pub(super) struct Processes {
 
 /// Fractions of a GPU's time.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Used {
+pub(super) struct UserShares {
     /// By process id.
     pub(super) processes: Vec<(u32, f64)>,
     /// By processes that the driver does not name.
@@ -30,13 +30,13 @@ pub(super) struct Used {
 
 impl Processes {
     /// The processes that used the GPU since the last call; `None` at the first, which only starts the interval.
-    pub(super) fn used(&mut self, device: &Device<'static>) -> Option<Used> {
-        let used = self.look(device).unwrap_or(Used { processes: Vec::new(), unknown: 1.0 });
+    pub(super) fn used(&mut self, device: &Device<'static>) -> Option<UserShares> {
+        let used = self.look(device).unwrap_or(UserShares { processes: Vec::new(), unknown: 1.0 });
         std::mem::replace(&mut self.begun, true).then_some(used)
     }
 
     /// `None`: the driver does not report it.
-    fn look(&mut self, device: &Device<'static>) -> Option<Used> {
+    fn look(&mut self, device: &Device<'static>) -> Option<UserShares> {
         let last_us = self.last_us;
         let newer = |device: &Device<'static>| match device.process_utilization_stats(last_us) {
             Err(NvmlError::NotFound) => Ok(Vec::new()),
@@ -46,13 +46,13 @@ impl Processes {
         let samples: Vec<_> = samples.into_iter().filter(|sample| sample.timestamp > last_us).collect();
         self.last_us = samples.iter().map(|sample| sample.timestamp).max().unwrap_or(last_us);
         if !samples.is_empty() {
-            return Some(Used { processes: means(&samples), unknown: 0.0 });
+            return Some(UserShares { processes: means(&samples), unknown: 0.0 });
         }
         // No new samples: its busy time was used by unknown processes. Where stamps went back, since the clock was set,
         // nothing would be new until it had caught up: the next look takes what the driver has.
         let unknown = utilization(device).ok()?;
         self.last_us = if unknown > 0.0 { 0 } else { last_us };
-        Some(Used { processes: Vec::new(), unknown })
+        Some(UserShares { processes: Vec::new(), unknown })
     }
 }
 

@@ -8,13 +8,13 @@ use eco2_core::{Domain, Fault, Gauge};
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml};
 
+use super::fault::Retry;
 use super::fault::fault;
-use super::gpu::{Gpu, Round, State, identify, publish};
-use super::list::List;
-use super::retry::Retry;
-use super::shares::Used;
+use super::gpu::{Gpu, GpuState, Round, identify, publish};
+use super::raw::List;
+use super::shares::UserShares;
 use super::status::{self, Counted};
-use super::visible::{Identity, Selection, Visibility, select};
+use super::visible::{Identity, Visibility, VisibleGpus, select};
 use super::{events, library};
 use crate::clock::Clock;
 use crate::{Batch, Change, DeviceUse, Source, SourceEvent, Watched};
@@ -30,7 +30,7 @@ const XID_NS: u64 = 1_000_000_000;
 pub(super) struct NvmlSource {
     path: Option<PathBuf>,
     visibility: Visibility,
-    selection: Option<Selection>,
+    selection: Option<VisibleGpus>,
     nvml: Option<&'static Nvml>,
     closed: Option<Retry>,
     domains: Vec<Domain>,
@@ -102,16 +102,16 @@ impl NvmlSource {
         let Nameless { lost, denied, unclear } = self.nameless;
         // A lost GPU that was known is among the nameless ones when the driver still counts it.
         Counted {
-            live: known(State::Live),
-            lost: lost.max(known(State::Lost)),
-            gone: known(State::Gone),
+            live: known(GpuState::Live),
+            lost: lost.max(known(GpuState::Lost)),
+            gone: known(GpuState::Gone),
             denied,
             unclear,
         }
     }
 
     pub(super) fn selects_nothing(&self) -> bool {
-        self.visibility.devices.is_some() && self.selection == Some(Selection::Only(Vec::new()))
+        self.visibility.devices.is_some() && self.selection == Some(VisibleGpus::Only(Vec::new()))
     }
 
     /// How the source is doing.
@@ -157,7 +157,7 @@ impl NvmlSource {
         if (self.counted(), self.losses.len()) != before {
             self.describe();
         }
-        let missing = nameless.lost + nameless.unclear > 0 || self.gpus.iter().any(|gpu| gpu.state != State::Live);
+        let missing = nameless.lost + nameless.unclear > 0 || self.gpus.iter().any(|gpu| gpu.state != GpuState::Live);
         self.fruitless = if missing { self.fruitless.saturating_add(1) } else { 0 };
         self.next_look_ns = Some(now_ns.saturating_add(self.pause_ns(missing)));
         Ok(())
@@ -181,11 +181,11 @@ impl NvmlSource {
         }
         // A GPU that fell off the bus is counted, but does not report its UUID.
         let (state, kind, text) = match listed.lost {
-            0 => (State::Gone, EventKind::GpuGone, "the driver no longer lists this GPU; its energy ends here"),
-            _ => (State::Lost, EventKind::GpuLost, "the GPU is lost; its energy ends here"),
+            0 => (GpuState::Gone, EventKind::GpuGone, "the driver no longer lists this GPU; its energy ends here"),
+            _ => (GpuState::Lost, EventKind::GpuLost, "the GPU is lost; its energy ends here"),
         };
         let mut ended = Vec::new();
-        for gpu in self.gpus.iter_mut().filter(|gpu| gpu.state == State::Live) {
+        for gpu in self.gpus.iter_mut().filter(|gpu| gpu.state == GpuState::Live) {
             if !listed.devices.iter().any(|(_, uuid)| *uuid == gpu.identity.uuid) {
                 gpu.close(state, batch);
                 ended.push(gpu.identity.uuid.clone());
@@ -195,7 +195,7 @@ impl NvmlSource {
     }
 
     fn take_back(&mut self, known: usize, device: Device<'static>, now_ns: u64) {
-        let Some(gpu) = self.gpus.get_mut(known).filter(|gpu| gpu.state != State::Live) else { return };
+        let Some(gpu) = self.gpus.get_mut(known).filter(|gpu| gpu.state != GpuState::Live) else { return };
         gpu.reopen(device);
         let uuid = gpu.identity.uuid.clone();
         self.note(now_ns, EventKind::GpuBack, uuid, "the GPU answers again".into());
@@ -219,11 +219,11 @@ impl NvmlSource {
 
     fn read_gpus(&mut self, now_ns: u64, batch: &mut Batch) {
         let mut rounds = Vec::new();
-        for gpu in self.gpus.iter_mut().filter(|gpu| gpu.state == State::Live) {
+        for gpu in self.gpus.iter_mut().filter(|gpu| gpu.state == GpuState::Live) {
             let round = gpu.read(batch);
             match round.fault {
-                Some(Fault::Lost) => gpu.state = State::Lost,
-                Some(_) => gpu.state = State::Gone,
+                Some(Fault::Lost) => gpu.state = GpuState::Lost,
+                Some(_) => gpu.state = GpuState::Gone,
                 None => {}
             }
             if round.is_news() {
@@ -265,8 +265,8 @@ impl NvmlSource {
             return;
         }
         self.next_xid_ns = now_ns + XID_NS;
-        let told: Vec<_> = self.gpus.iter().map(|gpu| (gpu.identity.uuid.clone(), gpu.xids())).collect();
-        for (uuid, codes) in told {
+        let reported: Vec<_> = self.gpus.iter().map(|gpu| (gpu.identity.uuid.clone(), gpu.xids())).collect();
+        for (uuid, codes) in reported {
             for code in codes {
                 self.note(now_ns, EventKind::Xid, uuid.clone(), format!("XID {code}: {}", events::meaning(code)));
             }
@@ -276,7 +276,7 @@ impl NvmlSource {
     /// The driver went away: every GPU ends, and the driver is tried again later.
     fn disconnect(&mut self, now_ns: u64, error: &NvmlError, batch: &mut Batch) {
         self.closed = Some(Retry::FIRST);
-        self.gpus.iter_mut().filter(|gpu| gpu.state == State::Live).for_each(|gpu| gpu.close(State::Gone, batch));
+        self.gpus.iter_mut().filter(|gpu| gpu.state == GpuState::Live).for_each(|gpu| gpu.close(GpuState::Gone, batch));
         let text = format!("the NVIDIA driver stopped answering: {error}");
         self.changed = Some(status::gone(&text));
         self.note(now_ns, EventKind::NvmlGone, status::NAME.into(), text);
@@ -339,7 +339,7 @@ impl Source for NvmlSource {
     }
 
     fn gauges(&mut self, out: &mut Vec<Gauge>) {
-        self.gpus.iter().filter(|gpu| gpu.state == State::Live).for_each(|gpu| gpu.gauges(out));
+        self.gpus.iter().filter(|gpu| gpu.state == GpuState::Live).for_each(|gpu| gpu.gauges(out));
     }
 
     fn notes(&mut self, out: &mut Vec<SourceEvent>) {
@@ -351,11 +351,11 @@ impl Source for NvmlSource {
     }
 
     fn users(&mut self, watched: &Watched, out: &mut Vec<DeviceUse>) {
-        let seen: Vec<Selection> =
+        let seen: Vec<VisibleGpus> =
             watched.visible.iter().map(|visible| select(&visible.cuda, &self.identities).0).collect();
-        for gpu in self.gpus.iter_mut().filter(|gpu| gpu.state == State::Live) {
+        for gpu in self.gpus.iter_mut().filter(|gpu| gpu.state == GpuState::Live) {
             let reachable = seen.is_empty() || seen.iter().any(|selection| selection.includes(&gpu.identity.uuid));
-            if let (Some(domain), Some(Used { processes, unknown })) = (gpu.domain(), gpu.used()) {
+            if let (Some(domain), Some(UserShares { processes, unknown })) = (gpu.domain(), gpu.used()) {
                 out.push(DeviceUse { domain, reachable, processes, unknown });
             }
         }

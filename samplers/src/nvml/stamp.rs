@@ -5,12 +5,12 @@ const FAR_NS: u64 = 3_600_000_000_000;
 
 /// Both clocks, looked at together.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Anchor {
+pub(super) struct StampAnchor {
     pub(super) monotonic_ns: u64,
     pub(super) wall_ns: u64,
 }
 
-impl Anchor {
+impl StampAnchor {
     /// Looks at the wall clock; `monotonic_ns` must have been read just before.
     pub(super) fn now(monotonic_ns: u64) -> Self {
         let wall = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
@@ -41,7 +41,7 @@ pub(super) struct Series {
 impl Series {
     /// Timestamp of the newest sample seen; 0 before the first, and where the clock was set back behind it: what comes
     /// would be taken for old until the clock had caught up.
-    pub(super) fn last_us(&mut self, now: Anchor) -> u64 {
+    pub(super) fn last_us(&mut self, now: StampAnchor) -> u64 {
         if self.last_us > 0 && now.monotonic(self.last_us).is_none() {
             self.last_us = 0;
         }
@@ -69,7 +69,7 @@ impl Series {
 mod tests {
     use super::*;
 
-    const ANCHOR: Anchor = Anchor { monotonic_ns: 5_000_000_000, wall_ns: 1_700_000_000_000_000_000 };
+    const ANCHOR: StampAnchor = StampAnchor { monotonic_ns: 5_000_000_000, wall_ns: 1_700_000_000_000_000_000 };
 
     #[test]
     fn unix_time_becomes_monotonic() {
@@ -98,7 +98,7 @@ mod tests {
         series.next(1_699_999_999_900_000);
         assert_eq!(series.last_us(ANCHOR), 1_699_999_999_900_000);
         let hour_ns = 3_600_000_000_000;
-        let back = Anchor { wall_ns: ANCHOR.wall_ns - hour_ns / 2, ..ANCHOR };
+        let back = StampAnchor { wall_ns: ANCHOR.wall_ns - hour_ns / 2, ..ANCHOR };
         assert_eq!(series.last_us(back), 0, "everything that comes is new");
     }
 }

@@ -22,13 +22,13 @@ pub(super) struct Identity {
 
 /// The GPUs that are measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Selection {
+pub(super) enum VisibleGpus {
     All,
     /// These UUIDs.
     Only(Vec<String>),
 }
 
-impl Selection {
+impl VisibleGpus {
     pub(super) fn includes(&self, uuid: &str) -> bool {
         match self {
             Self::All => true,
@@ -38,8 +38,8 @@ impl Selection {
 }
 
 /// Which of `gpus` are visible, and remarks for people.
-pub(super) fn select(visibility: &Visibility, gpus: &[Identity]) -> (Selection, Vec<String>) {
-    let Some(devices) = &visibility.devices else { return (Selection::All, Vec::new()) };
+pub(super) fn select(visibility: &Visibility, gpus: &[Identity]) -> (VisibleGpus, Vec<String>) {
+    let Some(devices) = &visibility.devices else { return (VisibleGpus::All, Vec::new()) };
     let mut by_address: Vec<&Identity> = gpus.iter().collect();
     by_address.sort_by_key(|gpu| gpu.pci);
     let mut uuids: Vec<String> = Vec::new();
@@ -60,7 +60,7 @@ pub(super) fn select(visibility: &Visibility, gpus: &[Identity]) -> (Selection, 
             "CUDA_VISIBLE_DEVICES has indices and the boards differ: CUDA may count them in another order".into(),
         );
     }
-    (Selection::Only(uuids), remarks)
+    (VisibleGpus::Only(uuids), remarks)
 }
 
 fn find<'a>(entry: &str, gpus: &[&'a Identity]) -> Option<&'a Identity> {
@@ -103,14 +103,14 @@ mod tests {
     fn selected(devices: &str) -> Vec<String> {
         let visibility = Visibility { devices: Some(devices.into()), pci_order: true };
         match select(&visibility, &gpus()).0 {
-            Selection::Only(uuids) => uuids,
-            Selection::All => panic!("a list selects"),
+            VisibleGpus::Only(uuids) => uuids,
+            VisibleGpus::All => panic!("a list selects"),
         }
     }
 
     #[test]
     fn m26_visible_devices_by_index_uuid_prefix_and_mig() {
-        assert_eq!(select(&Visibility::default(), &gpus()).0, Selection::All);
+        assert_eq!(select(&Visibility::default(), &gpus()).0, VisibleGpus::All);
         assert_eq!(selected("0"), ["GPU-aa22"], "indices count PCI addresses, not the driver's order");
         assert_eq!(selected("2, 1"), ["GPU-aa11", "GPU-bb33"]);
         assert_eq!(selected("GPU-bb"), ["GPU-bb33"]);

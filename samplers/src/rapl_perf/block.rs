@@ -26,9 +26,9 @@ pub(super) struct Block {
     kind: u32,
     seat: Seat,
     /// What is read; the index of the first in the source's list is `first`.
-    counters: Vec<Counter>,
+    counters: Vec<PerfCounter>,
     first: usize,
-    state: State,
+    state: BlockState,
     /// From the last failure until the next whole reading.
     backoff: Option<Backoff>,
     /// When events that were refused for want of something that may be there later are tried again.
@@ -50,7 +50,7 @@ pub(super) struct Site<'a> {
 }
 
 #[derive(Debug)]
-struct Counter {
+struct PerfCounter {
     event: Event,
     offset: u64,
     last: u64,
@@ -58,7 +58,7 @@ struct Counter {
 }
 
 #[derive(Debug)]
-enum State {
+enum BlockState {
     Open(Vec<Opened>),
     Shut(Fault),
 }
@@ -73,10 +73,14 @@ struct Opened {
 impl Block {
     /// A block of `events` on a seat; not opened yet.
     pub(super) fn new(kind: u32, seat: Seat, events: &[Event], first: usize) -> Self {
-        let counter =
-            |event: &Event| Counter { event: event.clone(), offset: 0, last: 0, guard: StillGuard::of(event.domain) };
+        let counter = |event: &Event| PerfCounter {
+            event: event.clone(),
+            offset: 0,
+            last: 0,
+            guard: StillGuard::of(event.domain),
+        };
         let counters = events.iter().map(counter).collect();
-        let state = State::Shut(Fault::Gone);
+        let state = BlockState::Shut(Fault::Gone);
         Self { kind, seat, counters, first, state, backoff: None, retry: None, counts: Vec::new() }
     }
 
@@ -92,12 +96,12 @@ impl Block {
 
     /// Number of groups open; more than one when the PMU does not group.
     pub(super) fn groups(&self) -> usize {
-        if let State::Open(groups) = &self.state { groups.len() } else { 0 }
+        if let BlockState::Open(groups) = &self.state { groups.len() } else { 0 }
     }
 
     /// Names of events that could not be opened although the block is.
     pub(super) fn missing(&self) -> Vec<&'static str> {
-        let State::Open(groups) = &self.state else { return Vec::new() };
+        let BlockState::Open(groups) = &self.state else { return Vec::new() };
         let open = |index: &usize| groups.iter().any(|group| group.members.contains(index));
         let closed = (0..self.counters.len()).filter(|index| !open(index));
         closed.map(|index| self.counters[index].event.name).collect()
@@ -111,12 +115,12 @@ impl Block {
         let opened = open_all(self.kind, self.seat.cpu, &self.counters);
         match opened {
             Ok((groups, later)) => {
-                self.state = State::Open(groups);
+                self.state = BlockState::Open(groups);
                 self.retry = later.then(|| Backoff::start(now_ns));
                 Ok(())
             }
             Err(error) => {
-                self.state = State::Shut(sysfs::fault_of(&error));
+                self.state = BlockState::Shut(sysfs::fault_of(&error));
                 Backoff::extend(&mut self.backoff, now_ns);
                 Err(error)
             }
@@ -125,12 +129,12 @@ impl Block {
 
     /// Reads every domain of the block.
     pub(super) fn read(&mut self, site: &mut Site<'_>, batch: &mut Batch) {
-        if let State::Shut(_) = self.state {
+        if let BlockState::Shut(_) = self.state {
             self.move_when_due(site, batch.now_ns());
         }
         let mut groups = match &mut self.state {
-            State::Open(groups) => std::mem::take(groups),
-            State::Shut(fault) => {
+            BlockState::Open(groups) => std::mem::take(groups),
+            BlockState::Shut(fault) => {
                 let fault = *fault;
                 return self.push_all(fault, batch);
             }
@@ -143,7 +147,7 @@ impl Block {
             whole &= result.is_ok();
         }
         self.push_unopened(&groups, batch);
-        self.state = State::Open(groups);
+        self.state = BlockState::Open(groups);
         if moved {
             self.left(site, batch.now_ns());
         } else if whole {
@@ -209,7 +213,7 @@ impl Block {
 
     /// The events stopped counting: look for another CPU at once, the energy until then is lost.
     fn left(&mut self, site: &mut Site<'_>, now_ns: u64) {
-        self.state = State::Shut(Fault::Gone);
+        self.state = BlockState::Shut(Fault::Gone);
         self.move_when_due(site, now_ns);
     }
 
@@ -221,12 +225,12 @@ impl Block {
         for cpu in candidates(site.root, &self.seat) {
             if let Ok((groups, later)) = open_all(self.kind, cpu, &self.counters) {
                 self.seat.cpu = cpu;
-                self.state = State::Open(groups);
+                self.state = BlockState::Open(groups);
                 self.retry = later.then(|| Backoff::start(now_ns));
                 self.counters.iter_mut().for_each(|counter| counter.offset = counter.last);
                 // Kept until a reading succeeds: events that open and never count are not opened at every tick.
                 Backoff::extend(&mut self.backoff, now_ns);
-                let text = format!("events stopped on CPU {from}, opened anew on CPU {cpu}: a new segment begins");
+                let text = format!("events stopped on CPU {from}, opened again on CPU {cpu}: a new segment begins");
                 let device = site.domains.get(self.first).map(|domain| domain.id.clone()).unwrap_or_default();
                 site.notes.push(SourceEvent { at_ns: now_ns, kind: EventKind::CpuMoved, device, text });
                 return;
@@ -236,7 +240,7 @@ impl Block {
     }
 }
 
-impl Counter {
+impl PerfCounter {
     /// The value to report for a count: it goes on from where the last event ended and never falls.
     fn raise(&mut self, count: u64) -> u64 {
         self.last = self.last.max(self.offset.saturating_add(count));
@@ -267,7 +271,7 @@ fn may_pass(error: &io::Error) -> bool {
 
 /// Opens all events that can be opened: as members of one group, else on their own. With them, whether one of the
 /// others may be opened later.
-fn open_all(kind: u32, cpu: usize, counters: &[Counter]) -> io::Result<(Vec<Opened>, bool)> {
+fn open_all(kind: u32, cpu: usize, counters: &[PerfCounter]) -> io::Result<(Vec<Opened>, bool)> {
     let mut groups: Vec<Opened> = Vec::new();
     let (mut first_error, mut later) = (None, false);
     for (index, counter) in counters.iter().enumerate() {

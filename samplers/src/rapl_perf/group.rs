@@ -99,7 +99,7 @@ impl Group {
     /// Why there are none; a short read or end of file is one of the reasons, never a 0.
     pub(super) fn read(&mut self, counts: &mut Vec<u64>) -> Result<(), Miss> {
         let leader = borrow(&self.leader);
-        let words = StatusTexts::read(|buffer| Ok(rustix::io::read(leader, buffer)?))?;
+        let words = GroupStatusTexts::read(|buffer| Ok(rustix::io::read(leader, buffer)?))?;
         // The kernel stops the clock of events whose CPU it took away.
         if words.enabled_ns <= self.enabled_ns {
             return Err(Miss::Moved);
@@ -128,14 +128,14 @@ fn borrow(counter: &Counter) -> BorrowedFd<'_> {
 
 /// A group read, split into its fields.
 #[derive(Debug)]
-struct StatusTexts {
+struct GroupStatusTexts {
     enabled_ns: u64,
     /// Count and id of each member.
     pairs: [[u64; 2]; MOST],
     members: usize,
 }
 
-impl StatusTexts {
+impl GroupStatusTexts {
     /// Reads through interruptions and checks that the answer is whole.
     fn read(mut read: impl FnMut(&mut [u8]) -> io::Result<usize>) -> Result<Self, Miss> {
         let mut bytes = [0_u8; 8 * WORDS];
@@ -185,9 +185,9 @@ mod tests {
         words.iter().flat_map(|word| word.to_ne_bytes()).collect()
     }
 
-    fn read(script: Vec<Result<Vec<u8>, i32>>) -> Result<StatusTexts, Miss> {
+    fn read(script: Vec<Result<Vec<u8>, i32>>) -> Result<GroupStatusTexts, Miss> {
         let mut script = script.into_iter();
-        StatusTexts::read(|buffer| {
+        GroupStatusTexts::read(|buffer| {
             let bytes = script.next().unwrap().map_err(io::Error::from_raw_os_error)?;
             buffer[..bytes.len()].copy_from_slice(&bytes);
             Ok(bytes.len())

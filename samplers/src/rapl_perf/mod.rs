@@ -5,7 +5,6 @@
 
 mod block;
 mod event;
-mod explain;
 mod group;
 mod pmu;
 
@@ -76,7 +75,7 @@ fn open(roots: &Roots, cpu: &CpuInfo, pmu: &Pmu) -> Found {
         }
     }
     match error {
-        Some(error) if failed.len() == source.blocks.len() => Found::nothing(explain::refusal(&error, roots)),
+        Some(error) if failed.len() == source.blocks.len() => Found::nothing(pmu::refusal(&error, roots)),
         error => {
             let status = open_status(roots, cpu, pmu, &source, &failed, error.as_ref());
             source.first_notes(cpu, pmu);
@@ -104,7 +103,7 @@ fn open_status(
     reason.extend(single.then(|| "the PMU does not group its events: domains are read one by one".to_owned()));
     let whole = failed.is_empty() && missing.is_empty();
     let state = if whole { Status::Ok } else { Status::Degraded };
-    let remedy = error.map(|error| explain::refusal(error, roots).remedy).unwrap_or_default();
+    let remedy = error.map(|error| pmu::refusal(error, roots).remedy).unwrap_or_default();
     status(NAME, state, &reason.join("; "), &remedy)
 }
 

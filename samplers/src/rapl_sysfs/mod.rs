@@ -10,7 +10,7 @@ use eco2_core::{Domain, Fault};
 
 use crate::cpuinfo::CpuInfo;
 use crate::found::{Found, status};
-use crate::slot::Slot;
+use crate::slot::KernelFile;
 use crate::still::{StillGuard, Verdicts};
 use crate::{Batch, Roots, Source, SourceEvent, clock};
 
@@ -81,7 +81,7 @@ fn readable_status(
         reason.push(format!("refused {}", zones.refused.join("; ")));
         remedy = show_ranges(roots);
     }
-    let twins = source.slots.iter().map(Slot::path).filter(|path| path.to_string_lossy().contains(zones::TWIN));
+    let twins = source.slots.iter().map(KernelFile::path).filter(|path| path.to_string_lossy().contains(zones::TWIN));
     let twins: Vec<String> = twins.map(|path| path.display().to_string()).collect();
     if !twins.is_empty() {
         reason.push(format!("through the second bus, as the first may not be read: {}", twins.join(", ")));
@@ -113,7 +113,7 @@ fn show_ranges(roots: &Roots) -> String {
 /// The source: one kept file a zone.
 struct RaplSysfs {
     domains: Vec<Domain>,
-    slots: Vec<Slot>,
+    slots: Vec<KernelFile>,
     guards: Vec<StillGuard>,
     verdicts: Verdicts,
     notes: Vec<SourceEvent>,
@@ -122,7 +122,7 @@ struct RaplSysfs {
 impl RaplSysfs {
     fn open(zones: &zones::Zones) -> Self {
         let now_ns = clock::monotonic_ns();
-        let open = |zone: &zones::Listed| Slot::open(zone.energy.clone(), &zone.domain.id, now_ns);
+        let open = |zone: &zones::Listed| KernelFile::open(zone.energy.clone(), &zone.domain.id, now_ns);
         Self {
             domains: zones.listed.iter().map(|zone| zone.domain.clone()).collect(),
             slots: zones.listed.iter().map(open).collect(),

@@ -155,7 +155,7 @@ impl Zones {
         {
             domain.range = None;
             let text = format!(
-                "{} stands at {now}, above max_energy_range_uj ({range}): taken for a counter that does not wrap",
+                "{} is {now}, above max_energy_range_uj ({range}): treated as a counter that does not wrap",
                 zone.dir
             );
             self.remarks.push((EventKind::RangeExceeded, domain.id.clone(), text));

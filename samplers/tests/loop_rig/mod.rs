@@ -18,7 +18,7 @@ pub(crate) fn counter(id: &str) -> Domain {
 
 /// The calls that the sink got.
 #[derive(Debug, Default)]
-pub(crate) struct Told {
+pub(crate) struct Recorded {
     pub(crate) domains: Vec<(usize, usize)>,
     pub(crate) readings: Vec<(usize, usize, Reading)>,
     pub(crate) suspended: Vec<(u64, u64)>,
@@ -31,52 +31,52 @@ pub(crate) struct Told {
 }
 
 #[derive(Clone, Default)]
-pub(crate) struct Recorder(pub(crate) Arc<Mutex<Told>>);
+pub(crate) struct Recorder(pub(crate) Arc<Mutex<Recorded>>);
 
 impl Recorder {
-    pub(crate) fn told(&self) -> std::sync::MutexGuard<'_, Told> {
+    pub(crate) fn recorded(&self) -> std::sync::MutexGuard<'_, Recorded> {
         self.0.lock().unwrap()
     }
 
     /// Settles when asked first.
     pub(crate) fn settled() -> Self {
         let recorder = Self::default();
-        recorder.told().settled = true;
+        recorder.recorded().settled = true;
         recorder
     }
 }
 
 impl Sink for Recorder {
     fn domains(&mut self, source: usize, domains: &[Domain]) {
-        self.told().domains.push((source, domains.len()));
+        self.recorded().domains.push((source, domains.len()));
     }
     fn readings(&mut self, source: usize, readings: &[(usize, Reading)]) {
-        self.told().readings.extend(readings.iter().map(|(domain, reading)| (source, *domain, *reading)));
+        self.recorded().readings.extend(readings.iter().map(|(domain, reading)| (source, *domain, *reading)));
     }
     fn suspended(&mut self, from_ns: u64, to_ns: u64) {
-        self.told().suspended.push((from_ns, to_ns));
+        self.recorded().suspended.push((from_ns, to_ns));
     }
     fn gauges(&mut self, at_ns: u64, gauges: &[Gauge]) {
-        self.told().gauges.push((at_ns, gauges.len()));
+        self.recorded().gauges.push((at_ns, gauges.len()));
     }
     fn note(&mut self, note: SourceEvent) {
-        self.told().notes.push(note);
+        self.recorded().notes.push(note);
     }
     fn decided(&mut self, decision: &ReadDecision) {
-        self.told().decisions.push(*decision);
+        self.recorded().decisions.push(*decision);
     }
     fn tick(&mut self, now_ns: u64) {
-        self.told().ticks.push(now_ns);
+        self.recorded().ticks.push(now_ns);
     }
     fn settled(&self) -> bool {
-        self.told().settled
+        self.recorded().settled
     }
     fn period_ns(&self, _: usize, _: usize) -> Option<u64> {
-        self.told().period_ns
+        self.recorded().period_ns
     }
     fn last_change_ns(&self, source: usize, domain: usize) -> Option<(u64, u64)> {
-        let told = self.told();
-        let mine = told.readings.iter().rev().filter(|r| r.0 == source && r.1 == domain);
+        let recorded = self.recorded();
+        let mine = recorded.readings.iter().rev().filter(|r| r.0 == source && r.1 == domain);
         let mine: Vec<_> = mine.filter_map(|r| Some((r.2, r.2.value.ok()?))).collect();
         mine.windows(2).find(|w| w[0].1 != w[1].1).map(|w| (w[1].0.before_ns, w[0].0.after_ns))
     }

@@ -71,8 +71,8 @@ fn f16_a_call_that_never_returns_is_hung_after_its_deadline() {
     assert!(batch.readings().is_empty(), "not late yet");
     rig.set_ms(3_000);
     source.read(&mut batch);
-    let said: Vec<_> = batch.readings().iter().map(|(domain, reading)| (*domain, reading.value)).collect();
-    assert_eq!(said, [0, 1, 2, 3].map(|domain| (domain, Err(Fault::Hung))));
+    let values: Vec<_> = batch.readings().iter().map(|(domain, reading)| (*domain, reading.value)).collect();
+    assert_eq!(values, [0, 1, 2, 3].map(|domain| (domain, Err(Fault::Hung))));
     assert_eq!(notes(&mut source), ["source-hung"]);
     let mut changes = Vec::new();
     source.changes(&mut changes);
@@ -111,7 +111,7 @@ fn f16_a_hung_driver_holds_up_neither_search_nor_exit() {
     source.read(&mut Batch::new(rig.clock.clone()));
     let began = Instant::now();
     drop(source);
-    assert!(began.elapsed() < Duration::from_secs(1), "dropping waits for nobody");
+    assert!(began.elapsed() < Duration::from_secs(1), "dropping does not wait");
 }
 
 #[test]

@@ -88,8 +88,8 @@ fn f15_a_lost_gpu_ends_once_and_others_go_on() {
         after.extend(readings.iter().filter(|(domain, _)| *domain < 2).map(|(domain, reading)| (*domain, *reading)));
         assert!(readings.iter().any(|(domain, reading)| *domain == 2 && reading.value == Ok(ms * 100)), "at {ms} ms");
     }
-    let said: Vec<_> = after.iter().map(|(domain, reading)| (*domain, reading.value)).collect();
-    assert_eq!(said, [(0, Err(Fault::Lost)), (1, Err(Fault::Lost))], "once, and never an old value");
+    let values: Vec<_> = after.iter().map(|(domain, reading)| (*domain, reading.value)).collect();
+    assert_eq!(values, [(0, Err(Fault::Lost)), (1, Err(Fault::Lost))], "once, and never an old value");
     assert_eq!(after[0].1.before_ns, 3_000_000_000, "the end time");
     let notes = rig.notes();
     let lost: Vec<_> = notes.iter().filter(|note| note.kind.name() == "gpu-lost").collect();
@@ -133,9 +133,10 @@ fn f22_an_xid_is_an_event_and_no_energy() {
     rig.at_ms(1_000);
     assert_eq!(rig.values(0, 2_000), [Ok(200_000)]);
     let notes = rig.notes();
-    let told: Vec<_> = notes.iter().map(|note| (note.kind.name(), note.device.as_str(), note.text.as_str())).collect();
+    let recorded: Vec<_> =
+        notes.iter().map(|note| (note.kind.name(), note.device.as_str(), note.text.as_str())).collect();
     let (fault, ecc) = ("XID 31: GPU memory page fault", "XID 94: contained ECC error");
-    assert_eq!(told, [("xid", uuid.as_str(), fault), ("xid", uuid.as_str(), ecc)]);
+    assert_eq!(recorded, [("xid", uuid.as_str(), fault), ("xid", uuid.as_str(), ecc)]);
     rig.at_ms(3_000);
     assert!(rig.notes().is_empty(), "once");
 }

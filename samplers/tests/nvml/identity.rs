@@ -45,7 +45,7 @@ fn m26_mig_is_the_boards_energy_once() {
     assert!(note.text.contains("2 MIG devices") && note.text.contains("MIG-2222"), "{}", note.text);
     users(&mut rig, &[]);
     let [use_of_it] = &users(&mut rig, &[])[..] else { panic!("one board") };
-    assert!(use_of_it.processes.is_empty() && use_of_it.unknown == 1.0, "with MIG the driver does not tell");
+    assert!(use_of_it.processes.is_empty() && use_of_it.unknown == 1.0, "with MIG the driver reports no processes");
 }
 
 #[test]
@@ -107,9 +107,9 @@ fn m25_gauges_leave_out_what_is_not_available() {
     rig.at_ms(1_000);
     let mut gauges = Vec::new();
     rig.source().gauges(&mut gauges);
-    let told: Vec<_> = gauges.iter().map(|gauge| (gauge.name.as_str(), gauge.unit.as_str(), gauge.value)).collect();
+    let recorded: Vec<_> = gauges.iter().map(|gauge| (gauge.name.as_str(), gauge.unit.as_str(), gauge.value)).collect();
     assert_eq!(
-        told,
+        recorded,
         [
             ("utilization", "1", 0.3),
             ("temperature_limit", "Cel", 87.0),
@@ -133,13 +133,13 @@ fn users(rig: &mut Rig, visible: &[&str]) -> Vec<DeviceUse> {
 fn k08_a_gpus_users_are_reported_by_process_id_since_the_last_look() {
     let mut rig = Rig::new("[gpu 0]\nutilization=90\nprocess=self:60,4000000:30\n[gpu 1]\nutilization=0");
     rig.at_ms(1_000);
-    assert!(users(&mut rig, &[]).is_empty(), "what was before the first look is nobody's");
+    assert!(users(&mut rig, &[]).is_empty(), "use before the first look is not attributed");
     rig.at_ms(2_000);
     let mut processes = vec![(std::process::id(), 0.6), (4_000_000, 0.3)];
     processes.sort_unstable_by_key(|(pid, _)| *pid);
     let busy = DeviceUse { domain: 0, reachable: true, processes, unknown: 0.0 };
     let idle = DeviceUse { domain: 2, reachable: true, ..DeviceUse::default() };
-    assert_eq!(users(&mut rig, &[]), [busy, idle.clone()], "an idle GPU was used by nobody");
+    assert_eq!(users(&mut rig, &[]), [busy, idle.clone()], "an idle GPU was used by no process");
     let unknown = DeviceUse { domain: 0, reachable: true, processes: Vec::new(), unknown: 0.9 };
     assert_eq!(users(&mut rig, &[]), [unknown, idle], "no new sample of a busy GPU: by whom is not known");
 }

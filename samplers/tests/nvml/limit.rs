@@ -88,7 +88,7 @@ fn a_user_without_root_gets_an_error() {
 fn a_limit_that_a_board_accepts_and_does_not_apply_is_an_error() {
     let (_folder, roots) = machine("limit_deaf=300");
     let error = held(&roots).set(300_000).unwrap_err().to_string();
-    assert!(error.starts_with("GPU-b: the power limit was set to 300 W, and the board says 450 W"), "{error}");
+    assert!(error.starts_with("GPU-b: the power limit was set to 300 W, and the board reports 450 W"), "{error}");
     let (folder, roots) = machine("limit_deaf=450");
     let mut limits = held(&roots);
     limits.set(300_000).unwrap();

@@ -95,7 +95,7 @@ fn f18_without_a_counter_integrated_power_is_derived_energy() {
     };
     let integrated_uj = readings.windows(2).map(trapezoid).sum::<u64>() / 1_000_000;
     let truth_uj = rig.gpu(0).power.microjoules(1_000 * MS, 3_000 * MS);
-    // The step falls between two readings 20 ms apart: at most half of 300 W x 20 ms is not known.
+    // The step falls between two readings with 20 ms between them: at most half of 300 W x 20 ms is not known.
     assert!(integrated_uj.abs_diff(truth_uj) <= 3_000_000, "{integrated_uj} {truth_uj}");
 }
 

@@ -138,7 +138,7 @@ pub(crate) fn pass(clock: &AtomicU64, ms: u64) {
 }
 
 /// Runs `body` on a thread of its own that has lost root's rights, if it had them.
-pub(crate) fn as_nobody<T: Send>(body: impl FnOnce() -> T + Send) -> T {
+pub(crate) fn as_unprivileged_user<T: Send>(body: impl FnOnce() -> T + Send) -> T {
     let drop_rights = || {
         if rustix::process::geteuid().is_root() {
             let (root, nobody) = (rustix::process::Uid::ROOT, rustix::process::Uid::from_raw(65_534));

@@ -15,7 +15,7 @@ fn gpu(energy_uj: u64) -> Device {
 }
 
 /// A run of 100 s at 100 W, its counter seen each second, episode_records from 1000 s on the clock.
-fn episode_records(spells: &RunEpisodes, going_on: bool) -> (Vec<SpellRecord>, Vec<EventRecord>) {
+fn episode_records(spells: &RunEpisodes, going_on: bool) -> (Vec<EpisodeRecord>, Vec<EventRecord>) {
     let uj = 100 * 100 * 1_000_000;
     let account = Ledger::new(1_000 * S, 1).account(1_100 * S);
     let account = Account { devices: vec![gpu(uj)], start_uj: vec![0], ..account };

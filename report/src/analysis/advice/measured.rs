@@ -1,7 +1,7 @@
 //! Advice from what was measured during the run: idle GPUs, stalled steps, and the power limit of GPUs.
 
 use eco2_core::Component;
-use eco2_core::schema::{Device, Report, SpellRecord};
+use eco2_core::schema::{Device, EpisodeRecord, Report};
 
 use super::types::{
     Advice, Claim, Evidence, Findings, Saving, Topic, WORTH_PERCENT, command_line, energy_share, quoted,
@@ -20,7 +20,7 @@ pub(super) fn idle(report: &Report, run_name: &str, findings: &mut Findings) {
     if utilizations.is_empty() {
         return findings.skip(Topic::IdleGpu, "no GPU reports its utilisation");
     }
-    let episodes = episodes_of(report, SpellRecord::IDLE);
+    let episodes = episodes_of(report, EpisodeRecord::IDLE);
     let mean_percent = 100.0 * utilizations.iter().sum::<f64>() / utilizations.len() as f64;
     if episodes.is_empty() && mean_percent < NEVER_IDLE_PERCENT {
         let reason = format!(
@@ -62,7 +62,7 @@ pub(super) fn stalls(report: &Report, run_name: &str, findings: &mut Findings) {
     if !report.spans.iter().any(|span| span.name == "step") {
         return findings.skip(Topic::Stalls, "no steps were recorded: name the span of a step `step`");
     }
-    let episodes = episodes_of(report, SpellRecord::STALLED);
+    let episodes = episodes_of(report, EpisodeRecord::STALLED);
     let Some(first) = episodes.first() else {
         return findings.skip(Topic::Stalls, "no step took more than five times the usual plus one second");
     };
@@ -193,7 +193,7 @@ pub(super) fn power_limit(report: &Report, findings: &mut Findings) {
 /// Share of the run during which a GPU's limit reduced its clock, percent; `None` if the GPU does not report it.
 fn capped_percent(report: &Report, gpu: &Device) -> Option<f64> {
     let episodes =
-        episodes_of(report, SpellRecord::POWER_CAPPED).into_iter().filter(|episode| episode.device == gpu.id);
+        episodes_of(report, EpisodeRecord::POWER_CAPPED).into_iter().filter(|episode| episode.device == gpu.id);
     let total_ns = episodes.map(|episode| episode.duration_ns).reduce(u64::saturating_add);
     let is_reported = gauge_mean(gpu, "throttle_reasons").is_some();
     let capped_ns = total_ns.or(is_reported.then_some(0))?;
@@ -211,7 +211,7 @@ fn gauge_mean(device: &Device, name: &str) -> Option<f64> {
 }
 
 /// The share of the energy that was used during episodes if it is worth reporting, else the reason why not.
-fn worthwhile(report: &Report, episodes: &[&SpellRecord], what: &str) -> Result<Saving, String> {
+fn worthwhile(report: &Report, episodes: &[&EpisodeRecord], what: &str) -> Result<Saving, String> {
     match energy_share(report, episodes) {
         Some(saving) if saving.percent >= WORTH_PERCENT => Ok(saving),
         Some(saving) if saving.high_percent < WORTH_PERCENT => {
@@ -225,15 +225,15 @@ fn worthwhile(report: &Report, episodes: &[&SpellRecord], what: &str) -> Result<
     }
 }
 
-fn episodes_of<'a>(report: &'a Report, kind: &str) -> Vec<&'a SpellRecord> {
+fn episodes_of<'a>(report: &'a Report, kind: &str) -> Vec<&'a EpisodeRecord> {
     report.spells.iter().filter(|episode| episode.kind == kind).collect()
 }
 
-fn seconds(episodes: &[&SpellRecord]) -> f64 {
+fn seconds(episodes: &[&EpisodeRecord]) -> f64 {
     episodes.iter().map(|episode| episode.duration_ns as f64 / 1e9).sum()
 }
 
-fn joules(episodes: &[&SpellRecord]) -> f64 {
+fn joules(episodes: &[&EpisodeRecord]) -> f64 {
     episodes.iter().filter_map(|episode| episode.energy_uj).map(|uj| uj as f64 / 1e6).sum()
 }
 

@@ -1,6 +1,6 @@
 //! The parts of advice, and the arithmetic that its topics share: shares of energy and combined savings.
 
-use eco2_core::schema::{Report, SpellRecord};
+use eco2_core::schema::{EpisodeRecord, Report};
 use eco2_core::{Bounded, Ranged};
 
 /// The schema of [`Suggestions::json`].
@@ -172,7 +172,7 @@ pub(super) fn percent(part: u64, whole: u64) -> f64 {
 /// The share of a run's energy that was used during episodes, and its grams at the run's mean carbon intensity.
 ///
 /// `None` if the energy of an episode or of the run is not known.
-pub(super) fn energy_share(report: &Report, episodes: &[&SpellRecord]) -> Option<Saving> {
+pub(super) fn energy_share(report: &Report, episodes: &[&EpisodeRecord]) -> Option<Saving> {
     let energy = &report.energy;
     if episodes.iter().any(|episode| episode.energy_uj.is_none()) {
         return None;

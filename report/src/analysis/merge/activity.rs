@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eco2_core::schema::{DeviceSync, Replayed, Report, SpanRecord, SpellRecord, State, Work, stated};
+use eco2_core::schema::{DeviceSync, EpisodeRecord, Replayed, Report, SpanRecord, State, Work, stated};
 use eco2_core::{CounterKey, RangeKind, Ranged};
 
 use super::attempts::{Attempt, Attempts};
@@ -129,14 +129,14 @@ fn attempt_work(parts: &[Report], attempt: &Attempt) -> Work {
 }
 
 /// Episodes by device and kind.
-type Episodes<'a> = BTreeMap<(&'a str, &'a str), SpellRecord>;
+type Episodes<'a> = BTreeMap<(&'a str, &'a str), EpisodeRecord>;
 
 /// Merges the episodes (of stalling, of an idle GPU and the like) of all parts.
 ///
 /// Of the records of one attempt and machine the largest counts, because several processes see the same idle GPU and wait for
 /// the same step. Then the machines of an attempt are joined, then the attempts. A record outside the attempts adds episodes
 /// that the attempts lack.
-pub(super) fn episodes(parts: &[Report], attempts: &Attempts) -> Vec<SpellRecord> {
+pub(super) fn episodes(parts: &[Report], attempts: &Attempts) -> Vec<EpisodeRecord> {
     let mut all = Episodes::new();
     let mut inside = vec![false; parts.len()];
     for attempt in &attempts.list {
@@ -172,8 +172,8 @@ fn at_once<'a>(parts: impl Iterator<Item = &'a Report>) -> Episodes<'a> {
 fn join<'a>(
     all: &mut Episodes<'a>,
     key: (&'a str, &'a str),
-    episode: SpellRecord,
-    both: fn(SpellRecord, SpellRecord) -> SpellRecord,
+    episode: EpisodeRecord,
+    both: fn(EpisodeRecord, EpisodeRecord) -> EpisodeRecord,
 ) {
     let joined = match all.remove(&key) {
         Some(earlier) => both(earlier, episode),
@@ -182,22 +182,22 @@ fn join<'a>(
     all.insert(key, joined);
 }
 
-fn larger(one: SpellRecord, other: SpellRecord) -> SpellRecord {
-    let size = |episode: &SpellRecord| (episode.duration_ns, episode.energy_uj, episode.count);
+fn larger(one: EpisodeRecord, other: EpisodeRecord) -> EpisodeRecord {
+    let size = |episode: &EpisodeRecord| (episode.duration_ns, episode.energy_uj, episode.count);
     if size(&other) > size(&one) { other } else { one }
 }
 
 /// The sum of two episodes one after the other, or of two devices.
-fn in_turn(one: SpellRecord, other: SpellRecord) -> SpellRecord {
+fn in_turn(one: EpisodeRecord, other: EpisodeRecord) -> EpisodeRecord {
     let (count, duration_ns) =
         (one.count.saturating_add(other.count), one.duration_ns.saturating_add(other.duration_ns));
-    SpellRecord { count, duration_ns, ..side_by_side(one, other) }
+    EpisodeRecord { count, duration_ns, ..side_by_side(one, other) }
 }
 
 /// The sum of two episodes at the same time on two machines: energies add up, the time is the longer one.
-fn side_by_side(one: SpellRecord, other: SpellRecord) -> SpellRecord {
+fn side_by_side(one: EpisodeRecord, other: EpisodeRecord) -> EpisodeRecord {
     let sum = |one: Option<u64>, other: Option<u64>| Some(one?.saturating_add(other?));
-    SpellRecord {
+    EpisodeRecord {
         longest_ns: one.longest_ns.max(other.longest_ns),
         energy_uj: sum(one.energy_uj, other.energy_uj),
         low_uj: one.low_uj.saturating_add(other.low_uj),

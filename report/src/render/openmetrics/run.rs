@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eco2_core::schema::{Carbon, EventKind, ProviderCache, Report, SpanRecord, SpellRecord};
+use eco2_core::schema::{Carbon, EpisodeRecord, EventKind, ProviderCache, Report, SpanRecord};
 use eco2_core::units::{UJ_PER_KWH, joules};
 
 use super::exposition::{Exposition, Family, Labels};
@@ -101,7 +101,7 @@ fn spans(report: &Report, run: &Labels, page: &mut Exposition) {
 }
 
 fn episodes(report: &Report, run: &Labels, page: &mut Exposition) {
-    let labels = |episode: &SpellRecord| {
+    let labels = |episode: &EpisodeRecord| {
         let own = vec![("kind", episode.kind.clone()), ("device", episode.device.clone())];
         [run.clone(), own].concat()
     };

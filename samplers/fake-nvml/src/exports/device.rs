@@ -1,8 +1,9 @@
-//! Gauges: what a GPU reports besides energy.
+//! What a GPU reports in addition to energy: gauges, and details that only other tools (peers) read.
 
 use super::{Handle, put};
 use crate::code;
 use crate::state::call;
+use std::ffi::c_void;
 
 /// `nvmlUtilization_t`.
 #[repr(C)]
@@ -27,7 +28,7 @@ unsafe extern "C" fn nvmlDeviceGetUtilizationRates(device: Handle, out: *mut Uti
 
 /// `nvmlMemory_v2_t`.
 #[repr(C)]
-struct Memory {
+struct MemoryV2 {
     version: u32,
     total: u64,
     reserved: u64,
@@ -38,14 +39,14 @@ struct Memory {
 /// # Safety
 /// As in `nvml.h`: `out` is writable.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn nvmlDeviceGetMemoryInfo_v2(device: Handle, out: *mut Memory) -> u32 {
+unsafe extern "C" fn nvmlDeviceGetMemoryInfo_v2(device: Handle, out: *mut MemoryV2) -> u32 {
     call("nvmlDeviceGetMemoryInfo_v2", |fake, now| {
         let gpu = fake.gpu(device, now)?;
         let not_available = gpu.check("memory", now)?;
         let (used, total) = if not_available { (u64::MAX, u64::MAX) } else { gpu.memory };
         let free = total.saturating_sub(used);
         // SAFETY: the caller's promise.
-        unsafe { put(out, Memory { version: 0x0200_0028, total, reserved: 0, free, used }) }
+        unsafe { put(out, MemoryV2 { version: 0x0200_0028, total, reserved: 0, free, used }) }
     })
 }
 
@@ -113,5 +114,66 @@ unsafe extern "C" fn nvmlDeviceGetArchitecture(device: Handle, out: *mut u32) ->
         gpu.check("arch", now)?;
         // SAFETY: the caller's promise.
         unsafe { put(out, gpu.arch) }
+    })
+}
+
+/// `nvmlMemory_t`.
+#[repr(C)]
+struct Memory {
+    total: u64,
+    free: u64,
+    used: u64,
+}
+
+/// # Safety
+/// As in `nvml.h`: `out` is writable.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlDeviceGetMemoryInfo(device: Handle, out: *mut Memory) -> u32 {
+    call("nvmlDeviceGetMemoryInfo", |fake, now| {
+        let gpu = fake.gpu(device, now)?;
+        let (used, total) = if gpu.check("memory", now)? { (u64::MAX, u64::MAX) } else { gpu.memory };
+        // SAFETY: the caller's promise.
+        unsafe { put(out, Memory { total, free: total.saturating_sub(used), used }) }
+    })
+}
+
+/// # Safety
+/// As in `nvml.h`: `out` is writable.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlDeviceGetComputeMode(device: Handle, out: *mut u32) -> u32 {
+    call("nvmlDeviceGetComputeMode", |fake, now| {
+        fake.gpu(device, now)?;
+        // SAFETY: the caller's promise.
+        unsafe { put(out, 0) }
+    })
+}
+
+/// # Safety
+/// As in `nvml.h`: `count` is writable. No process is ever listed, so that `_infos` is not touched.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlDeviceGetComputeRunningProcesses_v3(
+    device: Handle,
+    count: *mut u32,
+    _infos: *mut c_void,
+) -> u32 {
+    call("nvmlDeviceGetComputeRunningProcesses_v3", |fake, now| {
+        fake.gpu(device, now)?;
+        // SAFETY: the caller's promise.
+        unsafe { put(count, 0) }
+    })
+}
+
+/// # Safety
+/// As for `nvmlDeviceGetComputeRunningProcesses_v3`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlDeviceGetGraphicsRunningProcesses_v3(
+    device: Handle,
+    count: *mut u32,
+    _infos: *mut c_void,
+) -> u32 {
+    call("nvmlDeviceGetGraphicsRunningProcesses_v3", |fake, now| {
+        fake.gpu(device, now)?;
+        // SAFETY: the caller's promise.
+        unsafe { put(count, 0) }
     })
 }

@@ -1,4 +1,4 @@
-//! Energy, power and field values.
+//! Energy, power and field values of a board, and its power limit (read and set).
 
 use super::{Handle, put};
 use crate::gpu::Gpu;
@@ -130,4 +130,33 @@ fn curve(gpu: &Gpu, scope: u32) -> Result<&Curve, u32> {
 
 fn narrow(value: u64) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+/// # Safety
+/// As in `nvml.h`: `out` is writable.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlDeviceGetPowerManagementLimit(device: Handle, out: *mut u32) -> u32 {
+    call("nvmlDeviceGetPowerManagementLimit", |fake, now| {
+        let gpu = fake.gpu(device, now)?;
+        let value = if gpu.check("limit", now)? { u32::MAX } else { fake.limit_mw(gpu) };
+        // SAFETY: the caller's promise.
+        unsafe { put(out, value) }
+    })
+}
+
+/// # Safety
+/// As in `nvml.h`: takes no pointer but the handle, which is never followed.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlDeviceSetPowerManagementLimit(device: Handle, milliwatts: u32) -> u32 {
+    call("nvmlDeviceSetPowerManagementLimit", |fake, now| {
+        let gpu = fake.gpu(device, now)?;
+        gpu.check("set_limit", now)?;
+        if !(gpu.limits.1..=gpu.limits.2).contains(&milliwatts) {
+            return Err(code::INVALID_ARGUMENT);
+        }
+        if gpu.deaf_limit != Some(milliwatts) {
+            fake.set_limit_mw(gpu, milliwatts);
+        }
+        Ok(())
+    })
 }

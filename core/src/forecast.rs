@@ -8,14 +8,12 @@
 
 mod backtest;
 mod cells;
-mod quantile;
 mod spread;
-mod warm_up;
 
 pub use backtest::{Backtest, backtest};
 use serde::{Deserialize, Serialize};
 
-use cells::{Cells, Seen};
+use cells::{Cells, Progress};
 use spread::Spread;
 
 /// Fewest cells since the warm-up from which an interval is given.
@@ -38,9 +36,9 @@ const LEAST_CELLS: usize = 4;
 pub struct Forecaster {
     cells: Cells,
     /// The last that was seen, whether or not it ended a cell.
-    now: Option<Seen>,
+    now: Option<Progress>,
     /// The largest step since the last two were found; see [`Forecaster::largest_step_uj`].
-    largest: Largest,
+    largest: LargestStep,
 }
 
 /// Energy of a run at its end, forecast: a location and a scale that [`Projection::energy_uj`] makes quantiles of.
@@ -77,45 +75,45 @@ impl Projection {
         if self.rest_error_uj <= 0.0 {
             return self.rest_uj;
         }
-        (self.rest_uj + quantile::student(p.clamp(1e-6, 1.0 - 1e-6), self.freedom) * self.rest_error_uj).max(0.0)
+        (self.rest_uj + backtest::student(p.clamp(1e-6, 1.0 - 1e-6), self.freedom) * self.rest_error_uj).max(0.0)
     }
 }
 
 /// The largest energy and the longest time of a step, the warm-up left out as soon as it is known.
 #[derive(Debug, Clone, Copy, Default)]
-struct Largest {
-    before: Option<Seen>,
-    usual: Most,
+struct LargestStep {
+    before: Option<Progress>,
+    usual: MostOfAStep,
     /// Of the first steps, until the run has twice as many.
-    early: Most,
+    early: MostOfAStep,
     steps: u64,
 }
 
 /// The most that one step took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Most {
+struct MostOfAStep {
     uj: u64,
     ns: u64,
 }
 
-impl Largest {
+impl LargestStep {
     /// Steps among which a warm-up is expected.
     const EARLY: u64 = 8;
 
-    fn add(&mut self, seen: Seen) {
+    fn add(&mut self, seen: Progress) {
         let Some(before) = self.before.replace(seen).filter(|before| before.done < seen.done) else { return };
         let steps = seen.done - before.done;
         let uj = seen.uj.saturating_sub(before.uj).div_ceil(steps);
         let ns = seen.at_ns.saturating_sub(before.at_ns).div_ceil(steps);
         self.steps += steps;
         let most = if self.steps <= Self::EARLY { &mut self.early } else { &mut self.usual };
-        *most = Most { uj: most.uj.max(uj), ns: most.ns.max(ns) };
+        *most = MostOfAStep { uj: most.uj.max(uj), ns: most.ns.max(ns) };
     }
 
-    fn get(&self) -> Most {
-        let Most { uj, ns } = self.usual;
+    fn get(&self) -> MostOfAStep {
+        let MostOfAStep { uj, ns } = self.usual;
         if self.steps < 2 * Self::EARLY {
-            Most { uj: uj.max(self.early.uj), ns: ns.max(self.early.ns) }
+            MostOfAStep { uj: uj.max(self.early.uj), ns: ns.max(self.early.ns) }
         } else {
             self.usual
         }
@@ -125,7 +123,7 @@ impl Largest {
 impl Default for Forecaster {
     /// One that has seen nothing.
     fn default() -> Self {
-        Self { cells: Cells::new(), now: None, largest: Largest::default() }
+        Self { cells: Cells::new(), now: None, largest: LargestStep::default() }
     }
 }
 
@@ -133,7 +131,7 @@ impl Forecaster {
     /// Takes how many steps are done, the energy used so far (microjoules) and the time (monotonic nanoseconds).
     /// Between two calls any number of steps may have passed; a count that fell starts again.
     pub fn observe(&mut self, done: u64, energy_uj: u64, at_ns: u64) {
-        let seen = Seen { done, uj: energy_uj, at_ns };
+        let seen = Progress { done, uj: energy_uj, at_ns };
         match self.now {
             Some(now) if done == now.done && done > 0 => return,
             // Steps that are counted as before, or a beginning that has moved.
@@ -176,7 +174,7 @@ impl Forecaster {
         if rest == 0.0 {
             return Some(base);
         }
-        let cut = warm_up::length(self.cells.iter());
+        let cut = cells::warm_up(self.cells.iter());
         let warm_up = self.cells.iter().take(cut).map(|cell| cell.steps as u64).sum();
         if self.cells.iter().len() - cut < LEAST_CELLS {
             return None;
