@@ -65,6 +65,23 @@ pub enum Quality {
     Missing,
 }
 
+impl Quality {
+    /// Every quality, best first.
+    pub const ALL: [Self; 5] = [Self::Measured, Self::Derived, Self::Estimated, Self::Synthetic, Self::Missing];
+
+    /// Its name in reports and traces.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Measured => "measured",
+            Self::Derived => "derived",
+            Self::Estimated => "estimated",
+            Self::Synthetic => "synthetic",
+            Self::Missing => "missing",
+        }
+    }
+}
+
 /// What a domain's raw value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -13,14 +13,19 @@ use crate::clock::{Clock, monotonic_ns};
 use crate::found::{Found, status};
 use crate::model::{ModelOptions, boards, gpu::BareGpu};
 use crate::standby::{self, is_whole_cpu};
-use crate::synthetic::{Curve, Synthetic};
+use crate::synthetic::{self, Curve, Synthetic};
 use crate::visible::Visible;
 use crate::{Roots, Source, accelerators, hwmon, model, nvml, rapl_perf, rapl_sysfs, sysfs, topology};
 
 /// Every source's name, in the order in which they are looked for.
-pub const NAMES: [&str; 7] = ["rapl-perf", "rapl-sysfs", "nvml", "hwmon", "model", "replay", "synthetic"];
-/// Sources that are read only when named.
-const SYNTHETIC: [&str; 2] = ["replay", "synthetic"];
+pub const NAMES: [&str; 7] =
+    [rapl_perf::NAME, rapl_sysfs::NAME, nvml::NAME, hwmon::NAME, model::NAME, REPLAY, synthetic::NAME];
+/// A trace, which has no readings of its own and is read by `eco2 replay`.
+const REPLAY: &str = "replay";
+/// Sources that read the same counters of the CPU: one of them is used.
+pub const RAPL: [&str; 2] = [rapl_perf::NAME, rapl_sysfs::NAME];
+/// Sources that are read only when named: they measure nothing.
+pub const SYNTHETIC: [&str; 2] = [REPLAY, synthetic::NAME];
 
 /// How long sources are waited for before a run starts without them: a healthy driver that is loaded takes less.
 pub const PATIENCE: Duration = Duration::from_millis(35);
@@ -138,25 +143,25 @@ pub fn discover(roots: &Roots, selection: &Selection, estimate: &ModelOptions) -
 pub fn discover_visible(roots: &Roots, selection: &Selection, estimate: &ModelOptions, visible: &Visible) -> Discovery {
     let mut all = Discovery { began_ns: monotonic_ns(), ..Discovery::default() };
     // It may take its time: the others are looked for meanwhile.
-    let nvml = selection.wants("nvml").then(|| nvml::begin(roots, &visible.cuda));
+    let nvml = selection.wants(nvml::NAME).then(|| nvml::begin(roots, &visible.cuda));
     all.rapl(roots, selection);
     let (mut late, began_ns) = (None, all.began_ns);
-    all.look(selection, "nvml", |_| {
+    all.look(selection, nvml::NAME, |_| {
         let mut found =
             nvml.map(|opening| opening.within(PATIENCE.saturating_sub(since(began_ns)))).unwrap_or_default();
         late = found.late.take();
         found
     });
-    all.look(selection, "hwmon", |known| hwmon::discover_visible(roots, known, visible));
+    all.look(selection, hwmon::NAME, |known| hwmon::discover_visible(roots, known, visible));
     let mut unread = accelerators::unread(roots, &all.domains(), visible);
     // A driver that has not answered yet may read its own.
     unread.retain(|device| late.is_none() || !device.is_nvidia());
-    all.look(selection, "model", |known| {
+    all.look(selection, model::NAME, |known| {
         let bare: Vec<BareGpu> = unread.iter().map(|device| BareGpu::of(device, roots)).collect();
         model::discover_for(roots, shows_cpu(known), &bare, estimate)
     });
     if let Some(answered) = late {
-        let estimate = ModelOptions { enabled: estimate.enabled && selection.wants("model"), ..*estimate };
+        let estimate = ModelOptions { enabled: estimate.enabled && selection.wants(model::NAME), ..*estimate };
         let hidden = visible.cuda.devices.as_ref().is_some_and(|list| list.trim().is_empty());
         all.sources.extend((!hidden).then(|| model::stand_in(roots, &estimate, answered)).flatten());
         all.late = true;
@@ -165,20 +170,20 @@ pub fn discover_visible(roots: &Roots, selection: &Selection, estimate: &ModelOp
         // What was chosen by name claims nothing of the rest.
         all.add(accelerators::missing(&accelerators::unestimated(unread, &all.domains())));
     }
-    if selection.wants("model") {
+    if selection.wants(model::NAME) {
         let standing_by = |source: Box<dyn Source>| match source.name() {
-            "nvml" => boards::behind(source, estimate),
-            "hwmon" => boards::behind(standby::behind(source, roots, estimate), estimate),
+            nvml::NAME => boards::behind(source, estimate),
+            hwmon::NAME => boards::behind(standby::behind(source, roots, estimate), estimate),
             _ => standby::behind(source, roots, estimate),
         };
         all.sources = std::mem::take(&mut all.sources).into_iter().map(standing_by).collect();
     }
-    all.look(selection, "replay", |_| {
-        Found::nothing(status("replay", Status::Absent, "a trace is not read live", "eco2 replay TRACE"))
+    all.look(selection, REPLAY, |_| {
+        Found::nothing(status(REPLAY, Status::Absent, "a trace is not read live", "eco2 replay TRACE"))
     });
-    all.look(selection, "synthetic", |_| {
+    all.look(selection, synthetic::NAME, |_| {
         let synthetic = Synthetic::new(Curve::default(), Clock::Monotonic);
-        Found::source(synthetic, status("synthetic", Status::Ok, "synthetic: none of its values was measured", ""))
+        Found::source(synthetic, status(synthetic::NAME, Status::Ok, "synthetic: none of its values was measured", ""))
     });
     all
 }
@@ -186,14 +191,14 @@ pub fn discover_visible(roots: &Roots, selection: &Selection, estimate: &ModelOp
 impl Discovery {
     fn rapl(&mut self, roots: &Roots, selection: &Selection) {
         let before = self.sources.len();
-        self.look(selection, "rapl-perf", |_| rapl_perf::discover(roots));
+        self.look(selection, rapl_perf::NAME, |_| rapl_perf::discover(roots));
         if self.sources.len() > before {
-            self.statuses.push(status("rapl-sysfs", Status::Off, "rapl-perf reads the same counters", ""));
+            self.statuses.push(status(rapl_sysfs::NAME, Status::Off, "rapl-perf reads the same counters", ""));
             self.cpus =
                 sysfs::read_cpulist(&roots.sysfs.join("bus/event_source/devices/power/cpumask")).unwrap_or_default();
             return;
         }
-        self.look(selection, "rapl-sysfs", |_| rapl_sysfs::discover(roots));
+        self.look(selection, rapl_sysfs::NAME, |_| rapl_sysfs::discover(roots));
         if self.sources.len() > before {
             let first = topology::online(&roots.sysfs).and_then(|cpus| cpus.first().copied()).unwrap_or(0);
             self.cpus = topology::place(&roots.sysfs, first).map(|place| place.siblings).unwrap_or_default();

@@ -8,6 +8,9 @@ use eco2_core::{Component, Domain, Quality};
 use crate::clock::Clock;
 use crate::{Batch, Source};
 
+/// Name of the source in options and reports.
+pub(crate) const NAME: &str = "synthetic";
+
 /// How often the counters advance, nanoseconds; like a GPU's energy counter.
 pub const UPDATE_NS: u64 = 100_000_000;
 
@@ -148,7 +151,7 @@ impl Synthetic {
                 quality: Quality::Synthetic,
                 min_uw: Some(min_uw),
                 max_uw: Some(max_uw),
-                ..Domain::counter(id, component, domain, "synthetic")
+                ..Domain::counter(id, component, domain, NAME)
             }
         };
         let domains = vec![
@@ -161,7 +164,7 @@ impl Synthetic {
 
 impl Source for Synthetic {
     fn name(&self) -> &str {
-        "synthetic"
+        NAME
     }
 
     fn domains(&self) -> &[Domain] {

@@ -37,7 +37,7 @@ fn source_rows(source: &SourceStatus, style: &TextStyle) -> String {
     if !source.remedy.is_empty() {
         lines.extend(wrap(&format!("do: {}", source.remedy), room));
     }
-    let status = status_word(source.status);
+    let status = source.status.name();
     let tone = tone(source, style);
     let mut out = format!("{:NAME$}{tone}{status:STATUS$}{tone:#}", source.name);
     for (at, line) in lines.iter().enumerate() {
@@ -83,27 +83,12 @@ fn tone(source: &SourceStatus, style: &TextStyle) -> Style {
     Style::new().fg_color(Some(color.into()))
 }
 
-/// The name of a status, as in JSON.
-fn status_word(status: Status) -> &'static str {
-    match status {
-        Status::Ok => "ok",
-        Status::Degraded => "degraded",
-        Status::Absent => "absent",
-        Status::Denied => "denied",
-        Status::Lost => "lost",
-        Status::Hung => "hung",
-        Status::Off => "off",
-    }
-}
-
 fn quality_word(device: &Device) -> &'static str {
     match device.quality {
         _ if !verdict::is_alive(device) => "missing",
-        Quality::Measured => "measured",
-        Quality::Derived => "derived",
         Quality::Estimated => "ESTIMATED",
         Quality::Synthetic => "SYNTHETIC",
-        Quality::Missing => "missing",
+        quality => quality.name(),
     }
 }
 
@@ -138,7 +123,7 @@ pub(super) fn fix_script(found: &MachineCheck) -> String {
     let mut out = HEAD.to_owned();
     let missing: Vec<_> = found.sources.iter().filter(|source| verdict::is_missing(source)).collect();
     for source in &missing {
-        let status = status_word(source.status);
+        let status = source.status.name();
         out.push_str(&format!("\n# {} is {status}: {}\n", source.name, one_line(&source.reason)));
         let remedy = one_line(&source.remedy);
         let line = if is_command(&remedy) {

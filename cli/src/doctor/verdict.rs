@@ -4,6 +4,8 @@
 
 use eco2_core::Quality;
 use eco2_core::schema::{Device, EventRecord, SourceStatus, Status};
+use eco2_samplers::discover::{RAPL, SYNTHETIC};
+use eco2_samplers::model;
 
 /// Result of checking this machine.
 pub(super) struct MachineCheck {
@@ -11,11 +13,6 @@ pub(super) struct MachineCheck {
     pub(super) devices: Vec<Device>,
     pub(super) verdict: DoctorVerdict,
 }
-
-/// Two sources that read the same counters: one of them is enough.
-const TWINS: [&str; 2] = ["rapl-perf", "rapl-sysfs"];
-/// Sources that are not hardware: nothing is measured by them.
-const NOT_HARDWARE: [&str; 3] = ["model", "replay", "synthetic"];
 
 /// Whether sources are missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +61,8 @@ pub(super) fn is_alive(device: &Device) -> bool {
 
 /// Whether a source should work here and does not. An absent source without remedy is hardware that this machine does not have.
 pub(super) fn is_missing(source: &SourceStatus) -> bool {
-    if NOT_HARDWARE.contains(&source.name.as_str()) {
+    // Estimates and synthetic values are not hardware.
+    if source.name == model::NAME || SYNTHETIC.contains(&source.name.as_str()) {
         return false;
     }
     match source.status {
@@ -114,7 +112,7 @@ fn without_device(source: &mut SourceStatus) {
 }
 
 fn is_twin(source: &SourceStatus) -> bool {
-    TWINS.contains(&source.name.as_str())
+    RAPL.contains(&source.name.as_str())
 }
 
 #[cfg(test)]

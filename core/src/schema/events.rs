@@ -108,6 +108,22 @@ pub enum Status {
     Off,
 }
 
+impl Status {
+    /// Its name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Degraded => "degraded",
+            Self::Absent => "absent",
+            Self::Denied => "denied",
+            Self::Lost => "lost",
+            Self::Hung => "hung",
+            Self::Off => "off",
+        }
+    }
+}
+
 /// What measuring cost.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SelfCost {

@@ -5,16 +5,13 @@ use std::fmt;
 
 use super::error::OptionsError;
 use super::input::{Input, shorten};
-use super::layer::Layer;
+use super::layer::{Layer, nearest};
 use super::origin::Origin;
-use super::row::Row;
 use super::rows::Options;
 use super::rows::opt;
 
 /// Prefix of all variables.
 const PREFIX: &str = "ECO2_";
-/// Least Jaro-Winkler similarity of a variable worth suggesting; the common prefix is left out of it.
-const NEAR: f64 = 0.8;
 
 /// The record of the command that this process runs under; set by `eco2 run`, and not an option.
 pub const PARENT_PART: &str = "ECO2_PARENT_PART";
@@ -68,7 +65,7 @@ impl Options {
                 continue;
             }
             let Some(row) = opt::all().find(|row| row.variable == variable) else {
-                warnings.push(Warning { variable: shorten(variable), suggestion: nearest(variable) });
+                warnings.push(Warning { variable: shorten(variable), suggestion: nearest_variable(variable) });
                 continue;
             };
             let origin = Origin::variable(row.variable);
@@ -85,10 +82,8 @@ impl Options {
     }
 }
 
-fn nearest(typed: &str) -> Option<&'static str> {
-    let typed: String = typed.chars().skip(PREFIX.len()).take(64).collect();
-    let score = |variable: &str| strsim::jaro_winkler(&typed, variable.trim_start_matches(PREFIX));
-    let scored = |row: &'static Row| (score(row.variable), row.variable);
-    let best = opt::all().map(scored).max_by(|(a, _), (b, _)| a.total_cmp(b))?;
-    (best.0 >= NEAR).then_some(best.1)
+/// The variable that was probably meant; the prefix, which all have, is not compared.
+fn nearest_variable(typed: &str) -> Option<&'static str> {
+    let typed: String = typed.chars().skip(PREFIX.len()).collect();
+    nearest(&typed, |row| [row.variable.trim_start_matches(PREFIX)]).map(|row| row.variable)
 }

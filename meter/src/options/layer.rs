@@ -133,22 +133,25 @@ fn not_a_table(table: &'static str, found: &Input, origin: &Origin) -> OptionsEr
     }
 }
 
-/// The option that was probably meant; one in a table is found by its last name too.
-fn nearest(typed: &str) -> Option<&'static str> {
-    let typed = typed.chars().take(64).collect::<String>().to_lowercase().replace('-', "_");
-    let score = |row: &Row| {
-        let last = row.name.rsplit('.').next().unwrap_or(row.name);
-        strsim::jaro_winkler(&typed, row.name).max(strsim::jaro_winkler(&typed, last))
-    };
-    let best = opt::all().map(|row| (score(row), row.name)).max_by(|(a, _), (b, _)| a.total_cmp(b))?;
+/// The row that was probably meant; `names` are the names by which a row is known.
+pub(super) fn nearest<const N: usize>(typed: &str, names: fn(&Row) -> [&str; N]) -> Option<&'static Row> {
+    let typed: String = typed.chars().take(64).collect();
+    let score = |row: &Row| names(row).map(|name| strsim::jaro_winkler(&typed, name)).into_iter().fold(0.0, f64::max);
+    let best = opt::all().map(|row| (score(row), row)).max_by(|(a, _), (b, _)| a.total_cmp(b))?;
     (best.0 >= NEAR).then_some(best.1)
+}
+
+/// The option that was probably meant; one in a table is found by its last name too.
+fn nearest_option(typed: &str) -> Option<&'static str> {
+    let typed = typed.to_lowercase().replace('-', "_");
+    nearest(&typed, |row| [row.name, row.name.rsplit('.').next().unwrap_or(row.name)]).map(|row| row.name)
 }
 
 fn known(name: &str, origin: &Origin) -> Result<&'static Row, OptionsError> {
     opt::named(name).ok_or_else(|| OptionsError::UnknownKey {
         place: origin.to_string(),
         key: shorten(name),
-        suggestion: nearest(name),
+        suggestion: nearest_option(name),
     })
 }
 

@@ -12,10 +12,10 @@ use super::field::Log;
 use super::input::Input;
 
 /// The sources an option may name.
-pub const SOURCES: &[&str] = &["rapl-perf", "rapl-sysfs", "nvml", "hwmon", "model", "replay", "synthetic"];
+pub const SOURCES: &[&str] = &eco2_samplers::discover::NAMES;
 
 /// The providers of intensities an option may name.
-pub const PROVIDERS: &[&str] = &["carbon-aware-sdk", "electricity-maps", "energy-charts", "entsoe", "neso", "watttime"];
+pub const PROVIDERS: &[&str] = &eco2_grid::provider::NAMES;
 
 /// The formats of webhooks an option may name.
 pub const WEBHOOKS: &[&str] = &["slack", "teams", "discord", "json"];

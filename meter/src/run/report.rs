@@ -7,7 +7,7 @@ use eco2_core::schema::{
     SourceStatus, State, Status, Work,
 };
 use eco2_core::{Account, Component, Quality, is_left_out};
-use eco2_samplers::{SamplingCost, host};
+use eco2_samplers::{SamplingCost, host, model};
 
 use crate::live::engine::Engine;
 use crate::run::curves::{self, Curves};
@@ -151,7 +151,7 @@ pub(crate) fn leave_out(
 ) {
     let (out, kept): (Vec<Device>, Vec<Device>) = std::mem::take(devices).into_iter().partition(is_left_out);
     *devices = kept;
-    let dead: Vec<&Device> = out.iter().filter(|device| device.source != "model").collect();
+    let dead: Vec<&Device> = out.iter().filter(|device| device.source != model::NAME).collect();
     if dead.is_empty() {
         return;
     }
@@ -184,7 +184,7 @@ fn describe(sources: &mut [SourceStatus], dead: &[&Device], devices: &[Device]) 
         format!("{}{}", device.name, method.collect::<String>())
     };
     let names: Vec<String> = devices.iter().filter(estimated).map(calculated).collect();
-    if let Some(model) = sources.iter_mut().find(|source| source.name == "model" && !names.is_empty()) {
+    if let Some(model) = sources.iter_mut().find(|source| source.name == model::NAME && !names.is_empty()) {
         model.status = Status::Degraded;
         model.reason = format!("counters do not count; memory not included: {}", names.join("; "));
     }

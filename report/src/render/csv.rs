@@ -9,7 +9,7 @@
 use eco2_core::schema::{Device, Report, SourceStatus};
 use eco2_core::units;
 
-use super::{not_ok, presentable, status_word, word};
+use super::{not_ok, presentable, word};
 use crate::{Error, clean};
 
 const COLUMNS: [&str; 25] = [
@@ -120,7 +120,7 @@ fn device_row(report: &Report, device: &Device) -> Row {
 fn source_row(report: &Report, source: &SourceStatus) -> Row {
     let mut row = Row::new(report, "source");
     row.set("source", &source.name);
-    row.set("status", status_word(source.status));
+    row.set("status", source.status.name());
     row.set("reason", &source.reason);
     row
 }
@@ -152,7 +152,7 @@ pub fn spans_csv(report: &Report) -> Result<String, Error> {
 
 /// `nvml: absent: libnvidia-ml.so.1 was not found; …`.
 fn missing_sources(report: &Report) -> String {
-    let one = |source: &SourceStatus| format!("{}: {}: {}", source.name, status_word(source.status), source.reason);
+    let one = |source: &SourceStatus| format!("{}: {}: {}", source.name, source.status.name(), source.reason);
     not_ok(report).map(one).collect::<Vec<_>>().join("; ")
 }
 

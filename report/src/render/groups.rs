@@ -3,8 +3,8 @@
 
 use super::csv::table;
 use super::figures::{Spelling, count};
+use super::not_ok;
 use super::page::{Page, TextStyle, Tone};
-use super::{not_ok, status_word};
 use crate::Error;
 use crate::analysis::{measured_once, whole_runs};
 use eco2_core::schema::{Report, State, Status};
@@ -246,5 +246,5 @@ fn row(group: &Group, spelling: Spelling) -> Vec<String> {
 /// `nvml: absent in 2 runs: libnvidia-ml.so.1 was not found`.
 fn absent(source: &AbsentSource) -> String {
     let runs = if source.runs == 1 { "1 run".into() } else { format!("{} runs", source.runs) };
-    format!("{}: {} in {runs}: {}", source.name, status_word(source.status), source.reason)
+    format!("{}: {} in {runs}: {}", source.name, source.status.name(), source.reason)
 }

@@ -27,19 +27,6 @@ pub fn json(report: &Report) -> Result<String, Error> {
     encoded.map(|text| text + "\n").map_err(|cause| Error::Encode { what: "the report", cause })
 }
 
-/// The word for a source's status, as in JSON.
-pub(super) fn status_word(status: Status) -> &'static str {
-    match status {
-        Status::Ok => "ok",
-        Status::Degraded => "degraded",
-        Status::Absent => "absent",
-        Status::Denied => "denied",
-        Status::Lost => "lost",
-        Status::Hung => "hung",
-        Status::Off => "off",
-    }
-}
-
 /// Sources that do not read, or not fully.
 pub(super) fn not_ok(report: &Report) -> impl Iterator<Item = &SourceStatus> {
     report.sources.iter().filter(|source| source.status != Status::Ok)

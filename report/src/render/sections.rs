@@ -3,7 +3,7 @@
 
 use super::figures::{self, Spelling, number, percent};
 use super::page::{Page, Tone};
-use super::{not_ok, status_word, word};
+use super::{not_ok, word};
 use eco2_core::schema::{Carbon, Device, EpisodeRecord, Report, State, Status};
 use eco2_core::{Bounded, Quality, Ranged, units};
 
@@ -87,7 +87,7 @@ pub(super) fn missing(report: &Report, page: &mut Page) {
         let reason = or(&source.reason, "no reason given");
         let (label, mut facts) = match source.status {
             Status::Degraded => ("Degraded", format!("{}: {reason}", source.name)),
-            status => ("Missing", format!("{}: {}: {reason}", source.name, status_word(status))),
+            status => ("Missing", format!("{}: {}: {reason}", source.name, status.name())),
         };
         if !source.remedy.is_empty() {
             facts.push_str(&format!("; {}", source.remedy));

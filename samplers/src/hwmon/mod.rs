@@ -17,7 +17,8 @@ use crate::still::{StillGuard, Verdicts};
 use crate::visible::Visible;
 use crate::{Batch, DeviceUse, Roots, Source, SourceEvent, Watched, clock};
 use amdgpu::{Cards, Reach};
-use input::{Input, NAME, Value};
+pub(crate) use input::NAME;
+use input::{Input, Value};
 
 /// Values that sensors show for "not available": 32 bits of ones, also in milli-units turned to micro (kepler#1049).
 const SENTINELS: [u64; 3] = [u32::MAX as u64, u32::MAX as u64 * 1000, u64::MAX];

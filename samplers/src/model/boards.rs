@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use eco2_core::{Component, Domain, Fault, Gauge, Kind, Quality, Reading, Scale};
 
 use super::gpu::{BoardEstimate, board_power};
-use super::options::{ModelOptions, plausible};
+use super::options::{ModelOptions, NAME, plausible};
 use super::power::{FULL, Integral, Power};
 use super::table;
 use crate::around::{Around, Supplement, restart_reading};
@@ -91,7 +91,7 @@ fn estimated(domain: &Domain, board: BoardEstimate) -> Domain {
     Domain {
         name,
         method: Some(method),
-        source: "model".to_owned(),
+        source: NAME.to_owned(),
         quality: Quality::Estimated,
         kind: Kind::Energy,
         scale: Scale::MICRO,

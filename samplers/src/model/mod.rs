@@ -32,7 +32,7 @@ use gpu::{BareGpu, BoardEstimate};
 use identity::CpuFacts;
 use load::Load;
 use options::plausible;
-pub use options::{ModelOptions, ThreadWatts, UPDATE_NS};
+pub use options::{ModelOptions, NAME, ThreadWatts, UPDATE_NS};
 use power::{Integral, Power};
 pub(crate) use stand_in::stand_in;
 
@@ -60,7 +60,7 @@ pub(crate) fn discover_for(roots: &Roots, has_cpu_sensor: bool, gpus: &[BareGpu]
         level = Some(estimate.level);
         model.add_cpu(cpu_domain("cpu-estimate"), estimate, load());
         if let Some((power, method)) = memory {
-            let dram = Domain::counter("memory-estimate", Component::Memory, "dram", "model");
+            let dram = Domain::counter("memory-estimate", Component::Memory, "dram", NAME);
             model.add(Domain { name: "main memory".to_owned(), method: Some(method), ..dram }, power, load());
         }
     }
@@ -69,7 +69,7 @@ pub(crate) fn discover_for(roots: &Roots, has_cpu_sensor: bool, gpus: &[BareGpu]
             Some(BoardEstimate { power, name, method }) => {
                 let id = format!("gpu-estimate-{}", bare.slot);
                 let board =
-                    Domain { name, method: Some(method), ..Domain::counter(&id, Component::Gpu, "board", "model") };
+                    Domain { name, method: Some(method), ..Domain::counter(&id, Component::Gpu, "board", NAME) };
                 model.add(board, power, bare.load());
             }
             None => without.push(bare.name.clone().unwrap_or_else(|| bare.pci_id.clone())),
@@ -130,11 +130,11 @@ pub(crate) fn stand_by(roots: &Roots, packages: &[String], options: &ModelOption
 }
 
 fn cpu_domain(id: &str) -> Domain {
-    Domain::counter(id, Component::Cpu, "package", "model")
+    Domain::counter(id, Component::Cpu, "package", NAME)
 }
 
 fn result(source: Option<Box<dyn Source>>, status: Status, reason: &str, remedy: &str) -> Found {
-    let status = SourceStatus { name: "model".into(), status, reason: reason.into(), remedy: remedy.into() };
+    let status = SourceStatus { name: NAME.into(), status, reason: reason.into(), remedy: remedy.into() };
     Found { source, statuses: vec![status], ..Found::default() }
 }
 
@@ -207,7 +207,7 @@ impl Estimate {
 
 impl Source for Model {
     fn name(&self) -> &str {
-        "model"
+        NAME
     }
 
     fn domains(&self) -> &[Domain] {

@@ -1,5 +1,8 @@
 //! Options of the estimates: whether to estimate, and the watts that the user states.
 
+/// Name of the source in options and reports.
+pub const NAME: &str = "model";
+
 /// How often an estimate advances, nanoseconds.
 pub const UPDATE_NS: u64 = 100_000_000;
 

@@ -7,7 +7,7 @@ use eco2_core::{Component, Domain, Quality};
 
 use super::load::Load;
 use super::power::Power;
-use super::{Model, ModelOptions, gpu, plausible};
+use super::{Model, ModelOptions, NAME, gpu, plausible};
 use crate::{Batch, Roots, Source};
 
 /// Represents GPUs that the system has, until `answered`; `None` where there are none. GPUs of unknown wattage, or
@@ -23,7 +23,7 @@ pub(crate) fn stand_in(roots: &Roots, options: &ModelOptions, answered: Arc<Atom
     let domain = Domain {
         quality: Quality::Missing,
         name: "NVIDIA GPUs whose driver has not answered".to_owned(),
-        ..Domain::counter("gpu-stand-in", Component::Gpu, Domain::STAND_IN, "model")
+        ..Domain::counter("gpu-stand-in", Component::Gpu, Domain::STAND_IN, NAME)
     };
     let mut model = Model::default();
     match estimates.filter(|_| options.enabled) {

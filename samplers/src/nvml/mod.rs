@@ -33,7 +33,7 @@ use crate::Roots;
 use crate::found::Found;
 use crate::opening::{Opening, StatusTexts};
 use source::NvmlSource;
-use status::NAME;
+pub(crate) use status::NAME;
 
 /// A driver that has not initialised by then hangs; without persistence mode a large machine takes seconds.
 const OPEN_DEADLINE: Duration = Duration::from_secs(10);

@@ -6,7 +6,7 @@ use nvml_wrapper::error::NvmlError;
 use crate::Roots;
 
 /// The source's name.
-pub(super) const NAME: &str = "nvml";
+pub(crate) const NAME: &str = "nvml";
 const CONTAINER: &str = "run the container with `--gpus all` and NVIDIA_DRIVER_CAPABILITIES=utility,compute";
 
 fn status(status: Status, reason: impl Into<String>, remedy: &str) -> SourceStatus {

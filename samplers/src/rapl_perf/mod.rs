@@ -19,7 +19,7 @@ use crate::found::{Found, status};
 use crate::still::Verdicts;
 use crate::{Batch, Roots, Source, SourceEvent, clock, rapl_sysfs, sysfs};
 use block::{Block, Site};
-use event::NAME;
+pub(crate) use event::NAME;
 use pmu::Pmu;
 
 /// Looks for the PMU and opens its events.

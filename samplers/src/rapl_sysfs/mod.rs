@@ -14,7 +14,7 @@ use crate::slot::KernelFile;
 use crate::still::{StillGuard, Verdicts};
 use crate::{Batch, Roots, Source, SourceEvent, clock};
 
-use zones::NAME;
+pub(crate) use zones::NAME;
 pub(crate) use zones::{memory_factor, package_limits};
 
 /// Looks for powercap zones.

@@ -14,7 +14,7 @@ use crate::cpuinfo::CpuInfo;
 use crate::{Roots, sysfs};
 
 /// The source's name.
-pub(super) const NAME: &str = "rapl-sysfs";
+pub(crate) const NAME: &str = "rapl-sysfs";
 
 /// Draw above the highest limit that is still taken for possible: limits hold on average over their window
 /// (milliseconds to seconds), peaks in between go beyond them.

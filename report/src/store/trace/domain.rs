@@ -239,14 +239,8 @@ fn gain(text: &str) -> Result<f64, LineFault> {
 }
 
 fn quality(text: &str) -> Result<Quality, LineFault> {
-    Ok(match text {
-        "measured" => Quality::Measured,
-        "derived" => Quality::Derived,
-        "estimated" => Quality::Estimated,
-        "synthetic" => Quality::Synthetic,
-        "missing" => Quality::Missing,
-        _ => return Err(word("quality", text, "measured, derived, estimated, synthetic, missing")),
-    })
+    let known = Quality::ALL.into_iter().find(|quality| quality.name() == text);
+    known.ok_or_else(|| word("quality", text, "measured, derived, estimated, synthetic, missing"))
 }
 
 fn word(key: &'static str, text: &str, allowed: &'static str) -> LineFault {

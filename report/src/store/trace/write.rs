@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use eco2_core::{Component, Domain, Kind, ModelRange, Quality, Reading, Scale};
+use eco2_core::{Domain, Kind, ModelRange, Reading, Scale};
 
 use super::attributes::encode;
 use super::format::{HEADER, TRACE_SCHEMA};
@@ -88,7 +88,7 @@ fn attributes(domain: &Domain) -> String {
         Kind::Energy => "energy",
         Kind::Power => "power",
     };
-    let mut text = format!("component={} kind={kind} {}", component(domain.component), unit(domain));
+    let mut text = format!("component={} kind={kind} {}", domain.component.name(), unit(domain));
     let mut add = |key: &str, value: Option<String>| {
         if let Some(value) = value {
             text.push_str(&format!(" {key}={value}"));
@@ -104,7 +104,7 @@ fn attributes(domain: &Domain) -> String {
     add("name", Some(encode(&domain.name)));
     add("method", domain.method.as_deref().map(encode));
     add("source", Some(encode(&domain.source)));
-    add("quality", Some(quality(domain.quality).to_owned()));
+    add("quality", Some(domain.quality.name().to_owned()));
     add("gain", domain.gain_percent.filter(|gain| gain.is_finite()).map(|gain| gain.to_string()));
     add("model_range", domain.model_range.map(model_range));
     text
@@ -113,25 +113,6 @@ fn attributes(domain: &Domain) -> String {
 fn model_range(range: ModelRange) -> String {
     let ([idle_low, idle_high], [busy_low, busy_high]) = (range.idle_permille, range.busy_permille);
     format!("{}:{idle_low}:{idle_high}:{busy_low}:{busy_high}", watts(range.busy_uw))
-}
-
-fn component(component: Component) -> &'static str {
-    match component {
-        Component::Cpu => "cpu",
-        Component::Memory => "memory",
-        Component::Gpu => "gpu",
-        Component::Other => "other",
-    }
-}
-
-fn quality(quality: Quality) -> &'static str {
-    match quality {
-        Quality::Measured => "measured",
-        Quality::Derived => "derived",
-        Quality::Estimated => "estimated",
-        Quality::Synthetic => "synthetic",
-        Quality::Missing => "missing",
-    }
 }
 
 fn unit(domain: &Domain) -> String {
