@@ -32,7 +32,7 @@ pub use disk::DiskCache;
 #[cfg(feature = "providers")]
 pub use metadata::cloud_of_this_machine;
 #[cfg(feature = "providers")]
-pub use service::{NAMES, Online, OnlineSetup};
+pub use service::{Online, OnlineSetup};
 
 /// Name of the provider that has the yearly averages.
 pub(crate) const TABLE: &str = "table";
@@ -54,3 +54,6 @@ pub trait Provider: Send + Sync {
         None
     }
 }
+
+/// Names of the services that can be asked over the network; a build without the feature `providers` knows them too.
+pub const NAMES: [&str; 6] = ["carbon-aware-sdk", "electricity-maps", "energy-charts", "entsoe", "neso", "watttime"];

@@ -3,7 +3,7 @@
 
 use eco2_net::{Http, Limits, NetError, Secret, SecretFault};
 
-use super::{Cached, DiskCache, IntensityOrigin, IntensityQuery, IntensitySlot, Provider, ProviderFault, Reply};
+use super::{Cached, DiskCache, IntensityOrigin, IntensityQuery, IntensitySlot, NAMES, Provider, ProviderFault, Reply};
 
 mod carbon_aware;
 mod electricity_maps;
@@ -36,7 +36,7 @@ pub(super) struct Service {
 }
 
 /// All services, sorted by name.
-pub(super) static SERVICES: [Service; 6] = [
+pub(super) static SERVICES: [Service; NAMES.len()] = [
     Service {
         name: "carbon-aware-sdk",
         base: None,
@@ -98,9 +98,6 @@ pub(super) static SERVICES: [Service; 6] = [
         ask: watttime::ask,
     },
 ];
-
-/// Names of the services.
-pub const NAMES: [&str; 6] = ["carbon-aware-sdk", "electricity-maps", "energy-charts", "entsoe", "neso", "watttime"];
 
 /// Options of a service.
 #[derive(Debug, Clone, Default)]
