@@ -21,7 +21,7 @@ const OTHER_MEANINGS: [(&str, &[&str]); 3] = [
     // Why a source is read in another way.
     ("samplers/src/decision.rs", &["pace"]),
     // A key of the callback's report.
-    ("report/src/render/hf_budget.rs", &["intensity"]),
+    ("report/src/render/hf.rs", &["intensity"]),
 ];
 
 /// Names of one word are common words and keys of documents; the type of what takes an option keeps them out.
