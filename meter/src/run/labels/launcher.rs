@@ -250,7 +250,7 @@ fn stat_field(path: &Path, number: usize) -> Option<String> {
 
 /// An id that is safe as the name of a folder: letters, digits and `._-`, at most 100, and no dot in front.
 #[must_use]
-pub fn folder_name(id: &str) -> String {
+pub(crate) fn folder_name(id: &str) -> String {
     let plain = |letter: char| if letter.is_ascii_alphanumeric() || "._-".contains(letter) { letter } else { '-' };
     let name: String = id.trim().chars().map(plain).take(LONGEST).collect();
     name.strip_prefix('.').map(|rest| format!("-{rest}")).unwrap_or(name)

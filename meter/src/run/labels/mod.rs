@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 pub use found::{Found, Launch};
 use found::{LONGEST, put, read};
-pub use launcher::folder_name;
+pub(crate) use launcher::folder_name;
 
 /// Most labels of a pod.
 const MOST_POD_LABELS: usize = 64;
