@@ -7,8 +7,8 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use eco2::ForkGuard;
 use eco2_core::Domain;
-use eco2_samplers::ForkGuard;
 
 use crate::failure::Failure;
 use crate::guard::{guard, mute_panics};

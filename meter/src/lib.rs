@@ -49,6 +49,7 @@ mod sync;
 
 pub use eco2_core::{CurvePoint, Decision, Energies, Finish, NameId, Ranged, Spent, Unit, schema};
 pub use eco2_report::{Candidates, merge};
+pub use eco2_samplers::ForkGuard;
 pub use eco2_samplers::clock::monotonic_ns;
 pub use error::{Error, RunNames};
 pub use options::Options;
