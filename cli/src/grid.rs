@@ -45,7 +45,7 @@ fn page(found: &Intensity, region: Option<&CloudRegion>) -> String {
         rows.push(("Mix", format!("{shares} ({year}; in the intensity already)")));
     }
     if let Some(region) = region {
-        rows.push(("Region", region.label()));
+        rows.push(("Region", region.to_string()));
         if let (Some(pue), Some(year)) = (region.pue, region.pue_year) {
             let flag = opt::PUE.flag_name();
             rows.push(("PUE", format!("{pue} ({year}, {}); apply it with {flag} {pue}", region.pue_source)));

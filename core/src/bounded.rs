@@ -24,7 +24,7 @@ pub enum RangeKind {
 impl RangeKind {
     /// Coverage of the range, percent: 100 for a hard range, 90 for a plausible one.
     #[must_use]
-    pub fn percent(self) -> f64 {
+    pub(crate) fn percent(self) -> f64 {
         match self {
             Self::Hard => 100.0,
             Self::Plausible => 90.0,
@@ -204,20 +204,20 @@ impl<T: Quantity> Bounded<T> {
     }
 
     /// Whether the value has reached `limit`; `None` while it is not known and its lower bound is below.
+    #[must_use]
+    pub(crate) fn has_reached(&self, limit: T) -> Option<bool> {
+        if self.low >= limit { Some(true) } else { self.value.map(|value| value >= limit) }
+    }
+
+    /// Whether the value may have reached `limit`: true where there is no upper bound.
     ///
     /// ```
     /// use eco2_core::Bounded;
     ///
     /// let spent = Bounded::hard(90_u64, 80, Some(110));
     /// assert!(spent.may_have_reached(100));
-    /// assert_eq!(Bounded::exact(120_u64).has_reached(100), Some(true));
+    /// assert!(!Bounded::exact(90_u64).may_have_reached(100));
     /// ```
-    #[must_use]
-    pub fn has_reached(&self, limit: T) -> Option<bool> {
-        if self.low >= limit { Some(true) } else { self.value.map(|value| value >= limit) }
-    }
-
-    /// Whether the value may have reached `limit`: true where there is no upper bound.
     #[must_use]
     pub fn may_have_reached(&self, limit: T) -> bool {
         self.high.is_none_or(|high| high >= limit) || self.has_reached(limit) == Some(true)

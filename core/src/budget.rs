@@ -291,7 +291,7 @@ impl<T: Copy> PerUnit<T> {
 impl Limit {
     /// The amount, in the limit's unit.
     #[must_use]
-    pub fn value(self) -> f64 {
+    pub(crate) fn value(self) -> f64 {
         match self {
             Self::EnergyUj(uj) => uj as f64,
             Self::Grams(amount) | Self::Money(amount) => amount,

@@ -167,7 +167,7 @@ impl Curve {
     /// The same curve known at few points: at most `most` of its own, spread over time, and the energy at each instant
     /// of `also`.
     #[must_use]
-    pub fn thin(&self, most: usize, also: &[u64]) -> Self {
+    pub(crate) fn thin(&self, most: usize, also: &[u64]) -> Self {
         let instants = spread(self.points.iter().map(|point| point.at_ns), most, self.end_ns);
         let instants = instants.into_iter().chain(also.iter().copied());
         let points = instants.map(|at_ns| CurvePoint::at_instant(at_ns, &self.at(at_ns)));

@@ -192,7 +192,7 @@ impl Domain {
     /// The hardware's model: `AMD EPYC 7763` of `AMD EPYC 7763, package 0`. `None` for parts other than processors and
     /// GPUs, and where the name is only the domain's.
     #[must_use]
-    pub fn model(&self) -> Option<&str> {
+    pub(crate) fn model(&self) -> Option<&str> {
         model_in(self.component, &self.id, &self.domain, &self.name)
     }
 

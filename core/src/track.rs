@@ -183,12 +183,12 @@ impl Track {
 
     /// Why reads fail now; `None` while they succeed.
     #[must_use]
-    pub fn failing(&self) -> Option<Fault> {
+    pub(crate) fn failing(&self) -> Option<Fault> {
         self.failing
     }
 
     /// What was unusual since the last call, oldest first.
-    pub fn take_notices(&mut self) -> Vec<Notice> {
+    pub(crate) fn take_notices(&mut self) -> Vec<Notice> {
         self.notices.take()
     }
 
@@ -224,7 +224,7 @@ impl Track {
     }
 
     /// The machine slept, or the device went away: the next value starts a new segment.
-    pub fn break_segment(&mut self, reason: GapReason) {
+    pub(crate) fn break_segment(&mut self, reason: GapReason) {
         self.fold.break_segment();
         self.fallback = None;
         self.integral.interrupt();

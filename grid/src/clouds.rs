@@ -2,6 +2,7 @@
 //! intensity that its provider publishes.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::LazyLock;
 
 use crate::{Intensity, IntensityKind, Sha256, ZoneSource, zone};
@@ -72,20 +73,21 @@ pub(crate) fn named(folded: &str) -> Option<&'static CloudRegion> {
     CLOUDS.names.get(folded).copied().flatten().map(|place| &CLOUDS.regions[place])
 }
 
-/// Folded names with their regions, each as its [`CloudRegion::label`].
+/// Folded names with their regions, each as its location and code.
 pub(crate) fn names() -> impl Iterator<Item = (&'static str, String)> {
     let known =
-        |(name, place): (&'static String, &Option<usize>)| Some((name.as_str(), CLOUDS.regions[(*place)?].label()));
+        |(name, place): (&'static String, &Option<usize>)| Some((name.as_str(), CLOUDS.regions[(*place)?].to_string()));
     CLOUDS.names.iter().filter_map(known)
 }
 
-impl CloudRegion {
-    /// Location and code: `Virginia (aws:us-east-1)`.
-    #[must_use]
-    pub fn label(&self) -> String {
-        format!("{} ({})", self.location, self.code())
+impl fmt::Display for CloudRegion {
+    /// Writes location and code: `Virginia (aws:us-east-1)`.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} ({})", self.location, self.code())
     }
+}
 
+impl CloudRegion {
     /// Provider and name: `aws:us-east-1`.
     #[must_use]
     pub fn code(&self) -> String {
@@ -115,7 +117,7 @@ impl CloudRegion {
 
     fn zone_intensity(&self) -> Option<Intensity> {
         let zone = zone::coded(&self.zone)?;
-        let note = format!("{} has no figure of its own: this is that of {}", self.code(), zone.label());
+        let note = format!("{} has no figure of its own: this is that of {}", self.code(), zone);
         Some(Intensity { note: Some(note), ..zone.intensity(ZoneSource::Given) })
     }
 }

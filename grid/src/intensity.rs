@@ -1,6 +1,7 @@
 //! Carbon intensity of electricity: grams CO2e per kilowatt-hour with their origin, as `eco2 grid` shows it.
 
 use std::fmt;
+use std::str::FromStr;
 
 use crate::{RangeError, Sha256};
 
@@ -90,12 +91,6 @@ impl IntensityKind {
         Self::MarginalOperating,
     ];
 
-    /// The kind of a name in reports; `None` for any other text.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
-    }
-
     /// The name in reports.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -126,6 +121,20 @@ impl ZoneSource {
     }
 }
 
+impl FromStr for IntensityKind {
+    type Err = UnknownName;
+
+    /// Parses the name in reports.
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name).ok_or_else(|| UnknownName(name.to_owned()))
+    }
+}
+
+/// A text that is no name of an enumeration, such as [`IntensityKind`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a known name")]
+pub struct UnknownName(pub String);
+
 impl fmt::Display for IntensityKind {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(self.as_str())
@@ -137,12 +146,6 @@ impl Intensity {
     #[must_use]
     pub fn age_notice(&self, used_in: i32) -> Option<String> {
         age_notice(&self.zone, self.year?, used_in)
-    }
-
-    /// The same intensity, with a configuration file as the source of its zone.
-    #[must_use]
-    pub fn from_config(self) -> Self {
-        Self { zone_source: ZoneSource::Config, ..self }
     }
 }
 

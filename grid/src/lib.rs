@@ -46,7 +46,7 @@ pub use cities::time_zone;
 pub use clouds::{CloudRegion, cloud_region, cloud_regions};
 pub use counterfactual::{Difference, EnergyProfile, PlacedRun, best_start, difference};
 pub use impact::{Impact, ImpactColumn, ImpactRow, credit_cost, first_fall, impacts};
-pub use intensity::{Intensity, IntensityKind, MAX_G_PER_KWH, ZoneSource, constant};
+pub use intensity::{Intensity, IntensityKind, MAX_G_PER_KWH, UnknownName, ZoneSource, constant};
 pub use locate::{LocateError, locate};
 pub use lookup::{ZoneError, lookup, lookup_or_around, world};
 pub use outlook::{IntensityForecast, outlook};

@@ -108,7 +108,7 @@ pub fn lookup_or_around(zone: &str) -> Intensity {
     let around =
         places::named(&zone::fold(&typed)).and_then(places::UnlistedPlace::country).or_else(|| country_of(&typed));
     let (mut intensity, used) = match around {
-        Some(country) => (country.intensity(ZoneSource::Country), country.label()),
+        Some(country) => (country.intensity(ZoneSource::Country), country.to_string()),
         None => (zone::world().intensity(ZoneSource::Unknown), "the world average".to_owned()),
     };
     intensity.note = Some(format!("{error}; {used} is used instead"));
@@ -131,7 +131,7 @@ fn of_city(folded: &str) -> Option<Intensity> {
     let city = cities::named(folded)?;
     let zone = zone::coded(city.zone())?;
     let mut intensity = zone.intensity(ZoneSource::Given);
-    intensity.note = Some(format!("{} has no figure of its own: this is that of {}", city.name(), zone.label()));
+    intensity.note = Some(format!("{} has no figure of its own: this is that of {}", city.name(), zone));
     Some(intensity)
 }
 
@@ -145,7 +145,7 @@ fn state_of_that_code(typed: &str, found: &Zone) -> Option<&'static Zone> {
 }
 
 fn note(typed: &str, taken: &Zone, other: &Zone) -> String {
-    format!("{typed:?} is taken as {}; for {} write {}", taken.label(), other.name, other.code)
+    format!("{typed:?} is taken as {}; for {} write {}", taken, other.name, other.code)
 }
 
 fn unknown(typed: &str) -> ZoneError {
@@ -157,7 +157,7 @@ fn unknown(typed: &str) -> ZoneError {
     if let Some(country) = country_of(typed) {
         let prefix = format!("{}-", country.code);
         let suggestions = nearest(typed, |near| near.code.starts_with(&prefix));
-        return ZoneError::UnknownRegion { zone, country: country.label(), suggestions };
+        return ZoneError::UnknownRegion { zone, country: country.to_string(), suggestions };
     }
     ZoneError::Unknown { zone, suggestions: nearest(typed, |_| true) }
 }
@@ -194,7 +194,7 @@ pub(crate) fn nearest(typed: &str, wanted: impl Fn(&Zone) -> bool) -> Vec<String
         .collect();
     near.sort_by(|(a, left), (b, right)| b.total_cmp(a).then_with(|| left.code.cmp(&right.code)));
     let mut labels: Vec<String> = Vec::new();
-    for label in near.into_iter().map(|(_, zone)| zone.label()) {
+    for label in near.into_iter().map(|(_, zone)| zone.to_string()) {
         if !labels.contains(&label) {
             labels.push(label);
         }

@@ -29,7 +29,7 @@ impl UnlistedPlace {
 
     /// The surrounding zone that has a value, as `Canada (CA)`.
     pub(crate) fn around(&self) -> Option<String> {
-        self.country().map(crate::Zone::label)
+        self.country().map(crate::Zone::to_string)
     }
 
     /// The country that contains it.

@@ -19,7 +19,9 @@ pub use points::SeriesPoint;
 pub(crate) use points::common;
 pub(crate) use rows::bytes;
 
-use crate::IntensityKind;
+use std::str::FromStr;
+
+use crate::{IntensityKind, UnknownName};
 
 /// Grams in an international pound, exact (1959 agreement).
 const G_PER_LB: f64 = 453.59237;
@@ -51,15 +53,18 @@ impl IntensityUnit {
             Self::PoundsPerMwh => value * G_PER_LB / 1000.0,
         }
     }
+}
 
-    /// The unit of a name in files and answers; `None` for any other text.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
+impl FromStr for IntensityUnit {
+    type Err = UnknownName;
+
+    /// Parses the unit's name in files and answers, in any case of letters.
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
         match name.to_ascii_lowercase().as_str() {
-            "g/kwh" | "gco2/kwh" | "gco2eq/kwh" | "gco2e/kwh" | "gco2e_per_kwh" => Some(Self::GramsPerKwh),
-            "kg/mwh" | "kgco2/mwh" | "kgco2e/mwh" => Some(Self::KilogramsPerMwh),
-            "lb/mwh" | "lbs/mwh" | "lbs_co2_per_mwh" => Some(Self::PoundsPerMwh),
-            _ => None,
+            "g/kwh" | "gco2/kwh" | "gco2eq/kwh" | "gco2e/kwh" | "gco2e_per_kwh" => Ok(Self::GramsPerKwh),
+            "kg/mwh" | "kgco2/mwh" | "kgco2e/mwh" => Ok(Self::KilogramsPerMwh),
+            "lb/mwh" | "lbs/mwh" | "lbs_co2_per_mwh" => Ok(Self::PoundsPerMwh),
+            _ => Err(UnknownName(name.to_owned())),
         }
     }
 }
@@ -106,7 +111,8 @@ impl SlotRule {
 /// Intensity over time, in slots of equal length.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series {
-    meta: SeriesMeta,
+    /// The origin of the series, and what it counts.
+    pub meta: SeriesMeta,
     first_ns: i64,
     step_ns: i64,
     /// Grams per kilowatt-hour; NaN if unknown.
@@ -137,12 +143,6 @@ pub struct SeriesGap {
 }
 
 impl Series {
-    /// The origin of the series, and what it counts.
-    #[must_use]
-    pub fn meta(&self) -> &SeriesMeta {
-        &self.meta
-    }
-
     /// Start of the first slot, nanoseconds since 1970 UTC.
     #[must_use]
     pub fn from_ns(&self) -> i64 {

@@ -4,6 +4,7 @@
 //! name that two rows share belongs to the first ("Georgia" is the country); [`crate::lookup`] then notes the other.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::LazyLock;
 
 use crate::{Intensity, IntensityKind, Sha256, ZoneSource};
@@ -40,13 +41,14 @@ pub struct Zone {
     pub licence: String,
 }
 
-impl Zone {
-    /// Name and code: `Germany (DE)`.
-    #[must_use]
-    pub fn label(&self) -> String {
-        format!("{} ({})", self.name, self.code)
+impl fmt::Display for Zone {
+    /// Writes name and code: `Germany (DE)`.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} ({})", self.name, self.code)
     }
+}
 
+impl Zone {
     /// The source with its licence, as the segments of a report cite it; CC BY requires the licence.
     #[must_use]
     pub fn citation(&self) -> String {

@@ -108,7 +108,6 @@ fn the_default_is_flagged() {
     assert_eq!((default.zone.as_str(), default.zone_source), ("WORLD", ZoneSource::DefaultWorld));
     assert!(default.note.is_some());
     assert_eq!(lookup("world").unwrap().zone_source, ZoneSource::Given);
-    assert_eq!(lookup("world").unwrap().from_config().zone_source, ZoneSource::Config);
 }
 
 #[test]

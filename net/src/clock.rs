@@ -53,16 +53,11 @@ impl Clock for SystemClock {
 #[derive(Debug, Default)]
 pub struct ScriptedClock {
     slept: Mutex<Duration>,
-    fraction: f64,
+    /// The fraction that it gives instead of random ones; the default is 0.
+    pub fraction: f64,
 }
 
 impl ScriptedClock {
-    /// A clock with this fraction instead of random ones; the default is 0.
-    #[must_use]
-    pub fn with_fraction(fraction: f64) -> Self {
-        Self { slept: Mutex::default(), fraction }
-    }
-
     /// All the time that was slept so far.
     #[must_use]
     pub fn slept(&self) -> Duration {

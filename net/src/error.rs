@@ -71,7 +71,7 @@ impl NetError {
     /// assert!(!NetError::Status(404).is_passing() && !NetError::Refused(401).is_passing());
     /// ```
     #[must_use]
-    pub fn is_passing(&self) -> bool {
+    pub(crate) fn is_passing(&self) -> bool {
         match self {
             Self::Status(status) => *status >= 500,
             // RFC 5321: 4yz is a transient failure, 5yz a permanent one.

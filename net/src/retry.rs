@@ -32,7 +32,7 @@ impl Backoff {
 
     /// The wait after `failures` failures in a row before this one.
     #[must_use]
-    pub fn wait(&self, failures: u32) -> Duration {
+    pub(crate) fn wait(&self, failures: u32) -> Duration {
         let factor = 1u32.checked_shl(failures).unwrap_or(u32::MAX);
         self.first.saturating_mul(factor).min(self.longest)
     }
@@ -70,7 +70,7 @@ impl Retry {
     ///
     /// # Errors
     /// The error of the last attempt.
-    pub fn run_within<T, E>(
+    pub(crate) fn run_within<T, E>(
         &self,
         clock: &dyn Clock,
         left: &dyn Fn() -> Option<Duration>,
@@ -139,7 +139,8 @@ mod tests {
         // 1 + 2 + 4 + 4 s between five attempts.
         assert_eq!(failing(retry(4), &ScriptedClock::default(), &[Some(Duration::ZERO)]), (5, 11 * S));
         // Each half as long again: 1.5 + 3 + 6 + 6 s.
-        let jitter = ScriptedClock::with_fraction(0.5);
+        let mut jitter = ScriptedClock::default();
+        jitter.fraction = 0.5;
         assert_eq!(failing(retry(4), &jitter, &[Some(Duration::ZERO)]), (5, Duration::from_millis(16_500)));
     }
 

@@ -74,7 +74,7 @@ impl Secret {
     ///
     /// # Errors
     /// [`SecretFault::Open`] when others may read it, otherwise [`SecretFault::Unreadable`].
-    pub fn read(path: &Path) -> Result<Self, SecretFault> {
+    fn read(path: &Path) -> Result<Self, SecretFault> {
         use std::os::unix::fs::MetadataExt as _;
         let unreadable = || SecretFault::Unreadable(path.to_owned());
         let file = std::fs::File::open(path).map_err(|_| unreadable())?;

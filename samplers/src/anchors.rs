@@ -55,7 +55,7 @@ impl Default for Anchors {
 impl Anchors {
     /// The oldest anchor.
     #[must_use]
-    pub fn first(&self) -> Option<Anchor> {
+    pub(crate) fn first(&self) -> Option<Anchor> {
         self.points.first().map(|p| p.at)
     }
 
@@ -102,7 +102,7 @@ impl Anchors {
     }
 
     /// The counter cannot be trusted beyond the newest anchor (the machine slept until `now_ns`); always `false`.
-    pub fn give_up(&mut self, now_ns: u64) -> bool {
+    pub(crate) fn give_up(&mut self, now_ns: u64) -> bool {
         self.broken_ns.get_or_insert(now_ns);
         false
     }

@@ -145,7 +145,7 @@ impl Schedule {
     }
 
     /// Polls every `interval_ns` from now on; no wrap is missed for it.
-    pub fn pace(&mut self, interval_ns: u64) {
+    pub(crate) fn pace(&mut self, interval_ns: u64) {
         self.interval_ns = interval_ns.max(1_000);
         for lane in &mut self.lanes {
             lane.interval_ns = self.interval_ns.min(lane.wrap_ns);
@@ -159,7 +159,7 @@ impl Schedule {
     }
 
     /// Source `source` is not read any more.
-    pub fn close(&mut self, source: usize) {
+    pub(crate) fn close(&mut self, source: usize) {
         if let Some(lane) = self.lanes.get_mut(source) {
             lane.closed = true;
             lane.report_decision(source, self.ticked_ns, &mut self.decisions);
@@ -167,7 +167,7 @@ impl Schedule {
     }
 
     /// What was decided since the last call, each decision once.
-    pub fn decided(&mut self) -> std::vec::Drain<'_, ReadDecision> {
+    pub(crate) fn decided(&mut self) -> std::vec::Drain<'_, ReadDecision> {
         self.decisions.drain(..)
     }
 
@@ -188,7 +188,7 @@ impl Schedule {
 
     /// Ticks that came too late and were skipped.
     #[must_use]
-    pub fn missed(&self) -> u64 {
+    pub(crate) fn missed(&self) -> u64 {
         self.missed
     }
 

@@ -12,7 +12,7 @@ use crate::{Batch, Source};
 pub(crate) const NAME: &str = "synthetic";
 
 /// How often the counters advance, nanoseconds; like a GPU's energy counter.
-pub const UPDATE_NS: u64 = 100_000_000;
+pub(crate) const UPDATE_NS: u64 = 100_000_000;
 
 /// Steps after which the pattern of shifts comes round again.
 const PATTERN: u64 = 16;

@@ -64,7 +64,7 @@ impl RunCurve {
 
     /// As one curve, known at `most` instants of the parts', spread over time, and at those of `also`.
     #[must_use]
-    pub fn thin(&self, most: usize, also: &[u64]) -> Curve {
+    pub(crate) fn thin(&self, most: usize, also: &[u64]) -> Curve {
         let mut instants: Vec<u64> = self.parts.iter().flat_map(Curve::points).map(|point| point.at_ns).collect();
         instants.sort_unstable();
         instants.dedup();
@@ -103,7 +103,7 @@ impl CurveRecord {
     /// assert_eq!((record.t_ns, record.energy_uj), (vec![60, 100], vec![900, 1_000]));
     /// ```
     #[must_use]
-    pub fn new(device: &str, curve: &Curve) -> Self {
+    pub(crate) fn new(device: &str, curve: &Curve) -> Self {
         let mut record = Self { device: device.to_owned(), ..Self::default() };
         let end = CurvePoint::at_instant(curve.end_ns(), &curve.total());
         let points = curve.points().iter().filter(|point| point.at_ns < curve.end_ns());

@@ -163,8 +163,7 @@ pub struct GapRecord {
 
 impl GapRecord {
     /// Why; `None` for a reason that only another version states.
-    #[must_use]
-    pub fn gap_reason(&self) -> Option<GapReason> {
+    fn gap_reason(&self) -> Option<GapReason> {
         GapReason::ALL.into_iter().find(|reason| reason.name() == self.reason)
     }
 

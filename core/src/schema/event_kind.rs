@@ -336,7 +336,7 @@ impl EventKind {
 
     /// The kind with this text; `None` for a kind of another version.
     #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|kind| kind.name() == name)
     }
 

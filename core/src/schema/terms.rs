@@ -174,14 +174,14 @@ impl PriceTerms {
 
     /// Whether it states where the intensities come from.
     #[must_use]
-    pub fn asks_for_intensity(&self) -> bool {
+    fn asks_for_intensity(&self) -> bool {
         let place = self.zone.is_some() || self.locate.is_some();
         place || self.g_per_kwh.is_some() || self.series.is_some() || !self.providers.is_empty()
     }
 
     /// Whether it states what energy costs.
     #[must_use]
-    pub fn asks_for_price(&self) -> bool {
+    fn asks_for_price(&self) -> bool {
         self.price_per_kwh.is_some() || self.tariff.is_some()
     }
 }

@@ -35,7 +35,8 @@ const MOST: f64 = 1e6;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tariff {
     prices: Series,
-    currency: Option<String>,
+    /// ISO 4217 code from the line `# unit=`; `None` without that line.
+    pub currency: Option<String>,
     file: Option<Sha256>,
 }
 
@@ -72,7 +73,7 @@ impl Tariff {
     ///
     /// let text = "# unit=EUR/MWh\ntime,price_per_kwh\n1970-01-01T00:00Z,84.2\n1970-01-01T01:00Z,-3.1\n";
     /// let tariff = Tariff::parse(text.as_bytes(), "prices.csv", None)?;
-    /// assert_eq!((tariff.currency(), tariff.at(0)), (Some("EUR"), Some(0.0842)));
+    /// assert_eq!((tariff.currency.as_deref(), tariff.at(0)), (Some("EUR"), Some(0.0842)));
     /// # Ok::<(), eco2_grid::FileError>(())
     /// ```
     ///
@@ -94,12 +95,6 @@ impl Tariff {
         let prices = Series::checked(meta, &points, price);
         let prices = prices.map_err(|(place, fault)| FileError::new(file, place, fault))?;
         Ok(Self { prices, currency: stated.currency, file: None })
-    }
-
-    /// ISO 4217 code from the line `# unit=`; `None` without that line.
-    #[must_use]
-    pub fn currency(&self) -> Option<&str> {
-        self.currency.as_deref()
     }
 
     /// Price per kilowatt-hour at an instant, nanoseconds since 1970 UTC; `None` if it is unknown.

@@ -13,6 +13,8 @@
 //! several values are published, they are the bounds. A single value has no bounds: at least 0, at most unknown. No public
 //! values were found for other hardware: state kilograms.
 
+use std::str::FromStr;
+
 use eco2_core::Bounded;
 use eco2_core::schema::{Embodied, EmbodiedTerms};
 
@@ -62,7 +64,7 @@ const MOST_KG: f64 = 1e12;
 /// use eco2_grid::carbon::Hardware;
 ///
 /// // A server and eight GPUs that last five years; the run reserves half of them for two hours.
-/// let hardware = Hardware::named("server,8xa100-sxm4-40gb")?.for_years(5.0)?.shared(0.5)?;
+/// let hardware = "server,8xa100-sxm4-40gb".parse::<Hardware>()?.for_years(5.0)?.shared(0.5)?;
 /// let embodied = hardware.embodied(2 * 3_600_000_000_000);
 /// // (2500 + 8 × 273) kg × 2 h ÷ (5 × 8760 h) × 0.5.
 /// assert_eq!((embodied.total_kg, embodied.grams.round()), (4684.0, 107.0));
@@ -88,20 +90,24 @@ pub struct HardwareError {
     known: String,
 }
 
-impl Hardware {
+impl FromStr for Hardware {
+    type Err = HardwareError;
+
     /// Hardware from a comma-separated list of kilograms (`1000`), kilograms with bounds (`900:1000:1200`), and names in
     /// [`HARDWARE`] with an optional count (`server,8xa100-sxm4-40gb`). It lasts 4 years, and the run reserves all of it.
     ///
     /// # Errors
     /// [`HardwareError`] for anything else.
-    pub fn named(text: &str) -> Result<Self, HardwareError> {
+    fn from_str(text: &str) -> Result<Self, HardwareError> {
         let piece = |part: &str| parse_kg(part).or_else(|| parse_listed(part)).ok_or_else(|| unknown_hardware(part));
         let pieces = text.split(',').map(|part| piece(part.trim())).collect::<Result<Vec<_>, _>>()?;
         let (kg, sources): (Vec<_>, Vec<_>) = pieces.into_iter().unzip();
         let total_kg = kg.into_iter().sum();
         Ok(Self { total_kg, life_years: LIFE_YEARS, share: 1.0, source: sources.join(", ") })
     }
+}
 
+impl Hardware {
     /// The hardware that the terms of a report state; `None` if a value is out of range.
     #[must_use]
     pub(crate) fn stated(terms: &EmbodiedTerms) -> Option<Self> {
@@ -205,11 +211,11 @@ mod tests {
 
     #[test]
     fn pieces_add_up_and_one_without_an_upper_bound_leaves_none() {
-        let node = Hardware::named("8xA100-SXM4-40GB").unwrap().total_kg;
+        let node = "8xA100-SXM4-40GB".parse::<Hardware>().unwrap().total_kg;
         assert_eq!(node, Bounded::plausible(2184.0, 1200.0, Some(2544.0)));
-        let server = Hardware::named("server, 2 x").err().map(|error| error.text);
+        let server = "server, 2 x".parse::<Hardware>().err().map(|error| error.text);
         assert_eq!(server.as_deref(), Some("2 x"));
-        let both = Hardware::named("server,1xa100-pcie-40gb,50").unwrap();
+        let both = "server,1xa100-pcie-40gb,50".parse::<Hardware>().unwrap();
         assert_eq!(both.total_kg, Bounded::plausible(2826.0, 231.0, None));
         assert_eq!(both.source, "1 × server (Luccioni), 1 × a100-pcie-40gb (Boavizta; low: Hubblo), given");
     }
@@ -217,9 +223,9 @@ mod tests {
     #[test]
     fn text_that_names_no_hardware_is_refused() {
         for text in ["", "h200", "-1", "3:2:1", "1:2", "nan", "inf", "0xl4", "1e13"] {
-            assert!(Hardware::named(text).is_err(), "{text}");
+            assert!(text.parse::<Hardware>().is_err(), "{text}");
         }
-        let plain = Hardware::named("1").unwrap();
+        let plain = "1".parse::<Hardware>().unwrap();
         assert!(plain.clone().for_years(0.0).is_err() && plain.clone().for_years(f64::NAN).is_err());
         assert!(plain.clone().shared(1.1).is_err() && plain.shared(0.0).is_ok());
     }
@@ -235,7 +241,7 @@ mod tests {
 
     #[test]
     fn example_of_the_sci_specification_is_28_54_grams() {
-        let hour = Hardware::named("1000").unwrap().for_years(4.0).unwrap().embodied(HOUR_NS);
+        let hour = "1000".parse::<Hardware>().unwrap().for_years(4.0).unwrap().embodied(HOUR_NS);
         // 1,000,000 g ÷ 35,040 h.
         assert!((hour.grams - 28.538_812_785).abs() < 1e-9, "{}", hour.grams);
         assert_eq!((hour.low, hour.high), (hour.grams, Some(hour.grams)));
@@ -243,7 +249,7 @@ mod tests {
 
     #[test]
     fn bounds_time_and_share_scale_the_grams() {
-        let all = Hardware::named("900:1000:1200").unwrap().for_years(4.0).unwrap();
+        let all = "900:1000:1200".parse::<Hardware>().unwrap().for_years(4.0).unwrap();
         let half = all.clone().shared(0.5).unwrap().embodied(2 * HOUR_NS);
         let hour = all.embodied(HOUR_NS);
         assert!((half.grams - hour.grams).abs() < 1e-12);

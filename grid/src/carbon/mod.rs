@@ -9,7 +9,7 @@
 //! use eco2_grid::carbon::Hardware;
 //!
 //! // The example of the SCI specification: hardware of 1000 kg that lasts 4 years, reserved for one hour.
-//! let hardware = Hardware::named("1000")?.for_years(4.0)?;
+//! let hardware = "1000".parse::<Hardware>()?.for_years(4.0)?;
 //! let grams = hardware.embodied(3_600_000_000_000).grams;
 //! assert_eq!((grams * 100.0).round(), 2854.0);
 //! # Ok::<(), Box<dyn std::error::Error>>(())

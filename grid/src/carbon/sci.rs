@@ -10,8 +10,12 @@
 //! are values of the United States: 3.98e-4 t CO2e per mile of the average passenger vehicle, 9.05e-4 t CO2 per pound of coal
 //! burned, 8.22e-6 t CO2 per smartphone charged, and 0.060 t CO2 taken up by an urban tree seedling in its first ten years.
 
+use std::str::FromStr;
+
 use eco2_core::schema::{Carbon, Embodied, Equivalent, Sci, Work};
 use eco2_core::{Bounded, Ranged};
+
+use crate::UnknownName;
 
 /// The functional unit R that emissions are divided by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -29,12 +33,6 @@ pub enum FunctionalUnit {
 impl FunctionalUnit {
     /// Every unit.
     pub const ALL: [Self; 4] = [Self::Step, Self::Sample, Self::Token, Self::Run];
-
-    /// The unit of that name; `None` for any other text.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|unit| unit.as_str() == name)
-    }
 
     /// The name in options and reports.
     #[must_use]
@@ -57,6 +55,15 @@ impl FunctionalUnit {
             Self::Run => Some(1),
         };
         count.filter(|count| *count > 0)
+    }
+}
+
+impl FromStr for FunctionalUnit {
+    type Err = UnknownName;
+
+    /// Parses the name in options and reports.
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        Self::ALL.into_iter().find(|unit| unit.as_str() == name).ok_or_else(|| UnknownName(name.to_owned()))
     }
 }
 

@@ -80,7 +80,7 @@ impl From<&PriceTerms> for SupplementTerms {
         Self {
             market: terms.market.as_ref().and_then(market),
             hardware: terms.embodied.as_ref().and_then(Hardware::stated),
-            functional_unit: terms.functional_unit.as_deref().and_then(FunctionalUnit::named),
+            functional_unit: terms.functional_unit.as_deref().and_then(|unit| unit.parse().ok()),
             water: WaterFactors::new(terms.wue, terms.ewif).ok().flatten(),
             carbon_price: terms.carbon_price.filter(|price| price.is_finite() && *price >= 0.0),
             currency: terms.currency.clone(),

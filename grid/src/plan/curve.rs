@@ -19,7 +19,8 @@ pub struct IntensityCurve {
     /// Number of gaps before each edge.
     unknown: Vec<u32>,
     gaps: Vec<SeriesGap>,
-    kind: Option<IntensityKind>,
+    /// What the intensities count; `None` if not stated.
+    pub kind: Option<IntensityKind>,
 }
 
 /// A period of a curve. It may contain slots without a known intensity; no plan runs in them.
@@ -57,14 +58,8 @@ impl IntensityCurve {
         }
         slots.push(0);
         let (first_ns, step_ns, gaps) = (series.from_ns(), series.step_ns(), series.gaps().to_vec());
-        let kind = series.meta().kind;
+        let kind = series.meta.kind;
         Self { first_ns, step_ns, slots, sums, unknown, gaps, kind }
-    }
-
-    /// What the intensities count; `None` if not stated.
-    #[must_use]
-    pub fn kind(&self) -> Option<IntensityKind> {
-        self.kind
     }
 
     /// Start of the first slot, nanoseconds since 1970 UTC.

@@ -12,7 +12,7 @@
 
 use super::curve::{PlanPiece, check_fits, grams};
 use super::error::{check, check_power};
-use super::{Job, Plan, PlanError, PlanSlot, PlanWindow, push, saving_percent};
+use super::{Job, Plan, PlanError, PlanSlot, PlanWindow, push};
 
 /// The plan of least emissions for a job of fixed width. A job that may be interrupted runs in the cheapest parts of the
 /// window, fractions of slots included. Another one runs in the cheapest period, which may start within a slot.
@@ -98,13 +98,6 @@ impl Regret {
     #[must_use]
     pub fn percent(&self) -> Option<f64> {
         (self.best_grams > 0.0).then(|| 100.0 * self.grams_lost() / self.best_grams)
-    }
-
-    /// The saving compared with starting at once, percent; negative if the forecast misled, `None` if the emissions of starting
-    /// at once are unknown.
-    #[must_use]
-    pub fn saving_percent(&self) -> Option<f64> {
-        saving_percent(self.grams, self.now_grams)
     }
 }
 

@@ -98,11 +98,11 @@ pub fn transfer_grams(
 }
 
 fn same_kind(first: &ZoneCandidate<'_>, other: &ZoneCandidate<'_>) -> Result<(), PlanError> {
-    if first.curve.kind() == other.curve.kind() {
+    if first.curve.kind == other.curve.kind {
         return Ok(());
     }
     let named = |candidate: &ZoneCandidate<'_>| {
-        candidate.curve.kind().map_or_else(|| "not stated".to_owned(), |kind| kind.as_str().to_owned())
+        candidate.curve.kind.map_or_else(|| "not stated".to_owned(), |kind| kind.as_str().to_owned())
     };
     Err(PlanError::KindsDiffer {
         first: first.name.to_owned(),

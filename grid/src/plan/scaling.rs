@@ -20,7 +20,8 @@ const MOST: usize = 4096;
 pub struct Scaling {
     levels: Vec<WorkerLevel>,
     hull: Vec<HullStep>,
-    measured_power: bool,
+    /// Whether the power was measured: stated by the profile, not assumed by worker.
+    pub has_power: bool,
 }
 
 impl Scaling {
@@ -40,7 +41,7 @@ impl Scaling {
         }
         match levels.windows(2).find_map(falls) {
             Some((what, value, before)) => Err(PlanError::Falling { what, value, before }),
-            None => Ok(Self { hull: hull(&levels), levels, measured_power: true }),
+            None => Ok(Self { hull: hull(&levels), levels, has_power: true }),
         }
     }
 
@@ -73,7 +74,7 @@ impl Scaling {
         }
         let levels: Vec<WorkerLevel> = read.into_iter().map(|(level, _)| level).collect();
         let scaling = Self::new(levels).map_err(|_| FileError::new(file, FilePlace::Whole, FileFault::Empty))?;
-        Ok(Self { measured_power: columns.power.is_some(), ..scaling })
+        Ok(Self { has_power: columns.power.is_some(), ..scaling })
     }
 
     /// Reads a profile from a file; see [`Scaling::parse`].
@@ -97,12 +98,6 @@ impl Scaling {
     #[must_use]
     pub fn levels(&self) -> &[WorkerLevel] {
         &self.levels
-    }
-
-    /// Whether the profile has a column of power.
-    #[must_use]
-    pub fn has_power(&self) -> bool {
-        self.measured_power
     }
 
     /// Work of a job that takes `duration_ns` with the fewest workers: throughput times hours.

@@ -212,7 +212,7 @@ fn zone_intensity(zone: &str, request: &PriceRequest) -> Result<Intensity, Price
         found => found?,
     };
     let from_file = request.zone_from_file && !is_replaced(found.zone_source);
-    Ok(if from_file { found.from_config() } else { found })
+    Ok(if from_file { Intensity { zone_source: ZoneSource::Config, ..found } } else { found })
 }
 
 /// The intensity at `LATITUDE,LONGITUDE`, or for `cloud` that of the cloud region of this machine. A place is never guessed.
@@ -278,5 +278,12 @@ mod tests {
         assert_eq!((energy.facility_low_uj, energy.facility_high_uj), bounds, "of the PUE that it has");
         set_pue(&mut energy, Pue::new(3.0).unwrap());
         assert_eq!((energy.facility_uj, energy.facility_low_uj, energy.facility_high_uj), (Some(300), None, None));
+    }
+
+    #[test]
+    fn zone_of_a_configuration_file_is_marked() {
+        let request = PriceRequest { zone_from_file: true, ..PriceRequest::default() };
+        assert_eq!(zone_intensity("world", &request).unwrap().zone_source, ZoneSource::Config);
+        assert_eq!(zone_intensity("world", &PriceRequest::default()).unwrap().zone_source, ZoneSource::Given);
     }
 }

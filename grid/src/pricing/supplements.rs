@@ -4,9 +4,7 @@
 use eco2_core::schema::{Cost, Energy, PriceTerms};
 
 use super::{EnergyCurve, PriceError, PriceRequest, When};
-use crate::carbon::{
-    FunctionalUnit, Hardware, MarketContract, SupplementTerms, Tariff, WaterFactors, flat_cost, series_cost,
-};
+use crate::carbon::{Hardware, MarketContract, SupplementTerms, Tariff, WaterFactors, flat_cost, series_cost};
 use crate::{IntensityForecast, Pue};
 
 /// An intensity or a price that is expected for the rest of a run.
@@ -62,10 +60,10 @@ impl Supplementary {
         let terms = SupplementTerms {
             market: market.map(|(contract, g_per_kwh)| MarketContract::new(contract, *g_per_kwh)).transpose()?,
             hardware: hardware(request)?,
-            functional_unit: request.functional_unit.as_deref().and_then(FunctionalUnit::named),
+            functional_unit: request.functional_unit.as_deref().and_then(|unit| unit.parse().ok()),
             water: WaterFactors::new(request.wue, request.ewif)?,
             carbon_price: request.carbon_price,
-            currency: currency.or_else(|| tariff.as_ref().and_then(Tariff::currency).map(str::to_owned)),
+            currency: currency.or_else(|| tariff.as_ref()?.currency.clone()),
             offsets: request.offsets.clone(),
             equivalents: request.equivalents,
         };
@@ -126,7 +124,7 @@ impl Supplementary {
 /// ([`with_reservation`]).
 fn hardware(request: &PriceRequest) -> Result<Option<Hardware>, PriceError> {
     let Some(text) = &request.embodied else { return Ok(None) };
-    Ok(Some(reserved(Hardware::named(text)?, request)?))
+    Ok(Some(reserved(text.parse::<Hardware>()?, request)?))
 }
 
 fn reserved(hardware: Hardware, request: &PriceRequest) -> Result<Hardware, PriceError> {

@@ -13,7 +13,7 @@ impl Coverage {
     /// of the zone, if it has the same kind. Otherwise the nearest known value is extended, preferably the one before. Both are
     /// flagged as estimated fallbacks.
     #[must_use]
-    pub fn completed(mut self, from_ns: i64, to_ns: i64, table: &Intensity) -> Self {
+    pub(crate) fn completed(mut self, from_ns: i64, to_ns: i64, table: &Intensity) -> Self {
         let (known, used) = self.keep_one_kind(from_ns, to_ns);
         let fill =
             |from_ns: i64, to_ns: i64, before: Option<&IntensityPart>, after: Option<&IntensityPart>| match before

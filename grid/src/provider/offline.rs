@@ -30,7 +30,7 @@ impl SeriesFile {
     /// A series in memory; `name` is its source if it does not state one.
     #[must_use]
     fn from_series(series: Series, name: &str) -> Self {
-        let meta = series.meta();
+        let meta = &series.meta;
         let source = if meta.source.is_empty() { format!("series {name}") } else { meta.source.clone() };
         let (zone, licence) = (meta.zone.clone(), meta.licence.clone());
         let about = IntensityOrigin { source, zone, kind: meta.kind, year: None, licence, table: None };
@@ -50,7 +50,7 @@ impl Provider for SeriesFile {
     }
 
     fn slots(&self, wanted: &IntensityQuery<'_>) -> Result<Reply, ProviderFault> {
-        let estimated = self.series.meta().estimated;
+        let estimated = self.series.meta.estimated;
         let overlaps = |from_ns: i64, to_ns: i64| to_ns > wanted.from_ns && from_ns < wanted.to_ns;
         let slots = self.series.slots().filter(|slot| overlaps(slot.from_ns, slot.to_ns)).filter_map(|slot| {
             let g_per_kwh = slot.g_per_kwh?;

@@ -123,7 +123,7 @@ impl PlanRequest {
         }
         let scaling = self.scaling(power_w, notes)?;
         let plan = self.best(&window, scaling.as_ref(), power_w).map_err(|error| self.refused(error))?;
-        Ok((PlanOutcome::One { plan, from_ns }, curve.kind()))
+        Ok((PlanOutcome::One { plan, from_ns }, curve.kind))
     }
 
     fn best(&self, window: &PlanWindow<'_>, scaling: Option<&Scaling>, power_w: f64) -> Result<Plan, PlanError> {
@@ -158,7 +158,7 @@ impl PlanRequest {
                 job.map_or_else(|| self.refused(error.clone()), |job| of_job(jobs, job, &error))
             })?,
         };
-        Ok((PlanOutcome::Queue(queue.into_iter().zip(plans).collect()), curve.kind()))
+        Ok((PlanOutcome::Queue(queue.into_iter().zip(plans).collect()), curve.kind))
     }
 
     pub(super) fn job(&self, power_w: f64) -> Job {
@@ -185,7 +185,7 @@ impl PlanRequest {
     fn scaling(&self, power_w: f64, notes: &mut Vec<PlanNote>) -> Result<Option<Scaling>, RequestError> {
         let Some(path) = self.profile() else { return Ok(None) };
         let scaling = Scaling::read(path, power_w)?;
-        if !scaling.has_power() {
+        if !scaling.has_power {
             return Ok(Some(scaling));
         }
         if self.power_w.is_some() {
@@ -222,7 +222,7 @@ impl PlanRequest {
         let is_ranked = |name: &String| ranked.iter().any(|zone| zone.name == *name);
         let left_out = curves.iter().filter(|(name, _)| !is_ranked(name));
         notes.extend(left_out.map(|(name, _)| PlanNote::ZoneUnknown(name.clone())));
-        Ok((PlanOutcome::Zones(ranked), first.kind()))
+        Ok((PlanOutcome::Zones(ranked), first.kind))
     }
 
     fn ranked(

@@ -27,7 +27,7 @@ use serde::Deserialize;
 use super::error::{FileError, FileFault, FilePlace, shown};
 use super::points::SeriesPoint;
 use super::rows::{TableRow, TableRows, bytes, text};
-use super::{IntensityUnit, Series, SeriesMeta, SlotRule, parse_instant};
+use super::{Series, SeriesMeta, SlotRule, parse_instant};
 use crate::IntensityKind;
 
 /// The column that is read if none is named.
@@ -104,8 +104,8 @@ fn csv_meta(text: &str, file: &str) -> Result<SeriesMeta, FileError> {
 /// Sets the field of a key; other keys are comments.
 pub(super) fn state(meta: &mut SeriesMeta, key: &str, value: &str) -> Result<(), FileFault> {
     match key {
-        "kind" => meta.kind = Some(IntensityKind::named(value).ok_or_else(|| unknown_kind(value))?),
-        "unit" => meta.unit = IntensityUnit::named(value).ok_or_else(|| unknown_unit(value))?,
+        "kind" => meta.kind = Some(value.parse().map_err(|_| unknown_kind(value))?),
+        "unit" => meta.unit = value.parse().map_err(|_| unknown_unit(value))?,
         "zone" => meta.zone = value.to_owned(),
         "source" => meta.source = value.to_owned(),
         "licence" => meta.licence = value.to_owned(),
@@ -257,7 +257,7 @@ impl Series {
     pub(crate) fn parse_all(bytes: &[u8], file: &str) -> Result<Vec<(String, Self)>, FileError> {
         if is_json(bytes) {
             let series = Self::parse_json(bytes, file)?;
-            return Ok(vec![(series.meta().zone.clone(), series)]);
+            return Ok(vec![(series.meta.zone.clone(), series)]);
         }
         let columns = Self::columns(bytes, file)?.into_iter();
         columns.map(|name| Ok((name.clone(), Self::parse_csv(bytes, file, Some(&name))?))).collect()

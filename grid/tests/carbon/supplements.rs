@@ -62,7 +62,7 @@ fn unrequested_supplements_are_absent_and_requested_ones_do_not_change_the_grams
     assert_eq!(applied(&SupplementTerms::default(), &energy, 100.0, &Work::default()), plain);
     let all = SupplementTerms {
         market: Some(MarketContract::new("certificates", 0.0).unwrap()),
-        hardware: Some(Hardware::named("1000").unwrap()),
+        hardware: Some("1000".parse::<Hardware>().unwrap()),
         functional_unit: Some(FunctionalUnit::Run),
         water: WaterFactors::new(Some(1.8), Some(3.1)).unwrap(),
         carbon_price: Some(15.0),
@@ -111,7 +111,7 @@ fn pue_is_applied_once_and_it_energy_stays_available() {
 #[test]
 fn sci_is_operational_plus_embodied_emissions_per_unit() {
     let work = Work { steps: Some(4), samples: Some(0), tokens: Some(1_000_000), ..Work::default() };
-    let hardware = Hardware::named("900:1000:1200").unwrap().for_years(4.0).unwrap();
+    let hardware = "900:1000:1200".parse::<Hardware>().unwrap().for_years(4.0).unwrap();
     let terms = SupplementTerms {
         hardware: Some(hardware),
         functional_unit: Some(FunctionalUnit::Step),

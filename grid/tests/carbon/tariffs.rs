@@ -60,7 +60,7 @@ fn files_with_faults_are_refused_with_line_and_remedy() {
         assert!(refused(text).contains(part), "{text:?}: {}", refused(text));
     }
     let two = Tariff::parse(b"time,a,b\n1970-01-01T00:00Z,1,2\n", "t.csv", Some("b")).unwrap();
-    assert_eq!((two.at(0), two.at(HOUR_NS), two.currency()), (Some(2.0), None, None));
+    assert_eq!((two.at(0), two.at(HOUR_NS), two.currency), (Some(2.0), None, None));
 }
 
 proptest! {

@@ -98,7 +98,7 @@ fn d17_the_clean_hour_is_the_series_own() {
 fn profile_that_decreases_is_refused_with_its_line() {
     let parse = |rows: &str| Scaling::parse(format!("nodes,throughput,power\n{rows}").as_bytes(), "p.csv", 100.0);
     let good = parse("0,0,0\n1,10,50\n2,18,105\n").unwrap();
-    assert_eq!((good.levels().len(), good.has_power(), good.work(HOUR_NS)), (2, true, 10.0));
+    assert_eq!((good.levels().len(), good.has_power, good.work(HOUR_NS)), (2, true, 10.0));
     for (rows, line, part) in [
         ("1,10,50\n2,9,105\n", 3, "throughput is 9, after 10"),
         ("1,10,50\n2,18,40\n", 3, "power is 40, after 50"),
@@ -115,7 +115,7 @@ fn profile_that_decreases_is_refused_with_its_line() {
     }
     assert!(parse("0,0,0\n").unwrap_err().to_string().contains("no rows"));
     let without = Scaling::parse(b"workers,throughput\n1,10\n2,15\n", "p.csv", 100.0).unwrap();
-    assert_eq!((without.has_power(), without.levels()[1].power_w), (false, 200.0));
+    assert_eq!((without.has_power, without.levels()[1].power_w), (false, 200.0));
 }
 
 #[test]

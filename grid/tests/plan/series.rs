@@ -116,8 +116,8 @@ fn byte_order_marks_line_ends_quotes_and_statements_are_read() {
     let text = "\u{feff}# kind=direct-average-production\r\n# unit=lb/MWh\r\n# source=operator\r\n\"time\", x \r\n\
         \"2026-01-01T00:00Z\" , 870\r\n2026-01-01T00:05Z,870\r\n";
     let series = read(text).unwrap();
-    assert_eq!(series.meta().kind, Some(IntensityKind::DirectAverageProduction));
-    assert_eq!((series.meta().unit, series.meta().source.as_str()), (IntensityUnit::PoundsPerMwh, "operator"));
+    assert_eq!(series.meta.kind, Some(IntensityKind::DirectAverageProduction));
+    assert_eq!((series.meta.unit, series.meta.source.as_str()), (IntensityUnit::PoundsPerMwh, "operator"));
     assert!((series.at(series.from_ns()).unwrap() - 394.625).abs() < 0.001);
     let unknown = read("# kind=clean\ntime,x\n2026-01-01,1\n").unwrap_err();
     assert_eq!(unknown.place, FilePlace::Line(1));
@@ -132,8 +132,8 @@ fn json_gives_the_same_series_and_its_faults_name_the_entry() {
         "estimated": true, "new_key": [], "points": [{"time": "2026-01-01T00:00Z", "value": 870},
         {"time": "2026-01-01T00:05Z", "value": null}, {"time": "2026-01-01T00:10Z"}]}"#;
     let series = read(text).unwrap();
-    assert_eq!((series.len(), series.gaps().len(), series.meta().estimated), (3, 2, true));
-    assert_eq!(series.meta().kind, Some(IntensityKind::MarginalOperating));
+    assert_eq!((series.len(), series.gaps().len(), series.meta.estimated), (3, 2, true));
+    assert_eq!(series.meta.kind, Some(IntensityKind::MarginalOperating));
     assert_eq!(series.gaps()[0].place, FilePlace::Entry(1));
     assert!(Series::parse(text.as_bytes(), "s.json", Some("FR")).unwrap_err().to_string().contains("GB"));
     for (text, part) in [

@@ -85,7 +85,7 @@ impl Origin {
 
     /// How strong it is.
     #[must_use]
-    pub fn level(&self) -> Level {
+    pub(crate) fn level(&self) -> Level {
         self.level
     }
 

@@ -282,7 +282,7 @@ pub(super) fn embodied(input: &Input) -> Option<String> {
         Input::Number(number) => number.to_string(),
         input => text(input)?,
     };
-    eco2_grid::carbon::Hardware::named(&text).is_ok().then_some(text)
+    text.parse::<eco2_grid::carbon::Hardware>().is_ok().then_some(text)
 }
 
 /// Names with kilograms: a table, or `name=kg` pairs between commas.
@@ -296,5 +296,5 @@ pub(super) fn offsets(input: &Input) -> Option<Vec<(String, f64)>> {
 
 /// A functional unit's name.
 pub(super) fn functional_unit(input: &Input) -> Option<String> {
-    text(input).filter(|name| eco2_grid::carbon::FunctionalUnit::named(name).is_some())
+    text(input).filter(|name| name.parse::<eco2_grid::carbon::FunctionalUnit>().is_ok())
 }

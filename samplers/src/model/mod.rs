@@ -31,8 +31,8 @@ use cpu::{CpuEstimate, Level};
 use gpu::{BareGpu, BoardEstimate};
 use identity::CpuFacts;
 use load::Load;
-use options::plausible;
-pub use options::{ModelOptions, NAME, ThreadWatts, UPDATE_NS};
+pub use options::{ModelOptions, NAME, ThreadWatts};
+use options::{UPDATE_NS, plausible};
 use power::{Integral, Power};
 pub(crate) use stand_in::stand_in;
 

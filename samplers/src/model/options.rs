@@ -4,7 +4,7 @@
 pub const NAME: &str = "model";
 
 /// How often an estimate advances, nanoseconds.
-pub const UPDATE_NS: u64 = 100_000_000;
+pub(crate) const UPDATE_NS: u64 = 100_000_000;
 
 /// The user's settings for estimates.
 ///

@@ -10,7 +10,7 @@ use crate::Roots;
 
 /// A control group's CPU time counter.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum GroupClock {
+pub(super) enum GroupClock {
     /// `cpu.stat` of the unified hierarchy, microseconds in its `usage_usec` line.
     V2(PathBuf),
     /// `cpuacct.usage`, nanoseconds.
@@ -20,7 +20,7 @@ pub enum GroupClock {
 impl GroupClock {
     /// The counter of `pid`'s group if that is not also the group of this process, and not the root group.
     #[must_use]
-    pub fn find(roots: &Roots, pid: u32) -> Option<Self> {
+    pub(super) fn find(roots: &Roots, pid: u32) -> Option<Self> {
         let theirs = fs::read_to_string(roots.procfs.join(pid.to_string()).join("cgroup")).ok()?;
         let ours = fs::read_to_string(roots.procfs.join("self/cgroup")).unwrap_or_default();
         let mount = roots.sysfs.join("fs/cgroup");
@@ -30,7 +30,7 @@ impl GroupClock {
 
     /// CPU time of the group and its subgroups in nanoseconds; `None` once it cannot be read.
     #[must_use]
-    pub fn nanoseconds(&self) -> Option<u64> {
+    pub(super) fn nanoseconds(&self) -> Option<u64> {
         match self {
             Self::V1(path) => fs::read_to_string(path).ok()?.trim().parse().ok(),
             Self::V2(path) => {

@@ -31,7 +31,7 @@ impl Environments {
                 None if left == 0 => return Vec::new(),
                 None => {
                     left -= 1;
-                    let Some(seen) = of_process(procfs, key.pid) else { return Vec::new() };
+                    let Some(seen) = visible_to(procfs, key.pid) else { return Vec::new() };
                     let looks = self.0.get(key).map_or(1, |(_, looks)| looks + 1);
                     self.0.insert(*key, (seen.clone(), looks));
                     seen
@@ -47,7 +47,7 @@ impl Environments {
 
 /// What the environment of a process lets it see; `None` where it cannot be read: of another user, or ended.
 #[must_use]
-pub fn of_process(procfs: &Path, pid: u32) -> Option<Visible> {
+pub fn visible_to(procfs: &Path, pid: u32) -> Option<Visible> {
     let bytes = fs::read(procfs.join(pid.to_string()).join("environ")).ok()?;
     let variable = |entry: &[u8]| {
         let equals = entry.iter().position(|byte| *byte == b'=')?;

@@ -14,10 +14,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use cgroup::GroupClock;
-pub use environ::of_process as visible_to;
-pub use stat::{HostTicks, ProcessKey, ProcessStat};
-pub use tree::ProcessTree;
+use cgroup::GroupClock;
+pub use environ::visible_to;
+pub(crate) use stat::HostTicks;
+use stat::{ProcessKey, ProcessStat};
+use tree::ProcessTree;
 pub use users::Fractions;
 pub use wait::{Exited, any_exited, wait_child};
 

@@ -4,20 +4,20 @@
 
 /// Processor time of the whole machine since boot, in clock ticks (1/100 s on Linux for all common builds).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct HostTicks {
+pub(crate) struct HostTicks {
     /// Spent on this machine's work: user, nice, system, interrupts. Guests are inside user and nice already.
-    pub busy: u64,
+    pub(crate) busy: u64,
     /// Taken by a hypervisor for other guests.
-    pub stolen: u64,
+    pub(crate) stolen: u64,
     /// Idle, waiting for disks included: a CPU that waits for input does nothing.
-    pub idle: u64,
+    pub(crate) idle: u64,
 }
 
 impl HostTicks {
     /// Reads the `cpu` line of `<procfs>/stat`; `None` when there is none, or when it counts nothing at all
     /// (some sandboxes print zeros).
     #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let line = text.lines().find_map(|line| line.strip_prefix("cpu "))?;
         let fields: Vec<u64> = line.split_ascii_whitespace().map_while(|field| field.parse().ok()).collect();
         // user nice system idle are there since ever; later kernels added the rest one by one.
@@ -31,23 +31,15 @@ impl HostTicks {
     }
 
     /// Everything: capacity of all CPUs since boot.
-    ///
-    /// ```
-    /// use eco2_samplers::usage::HostTicks;
-    ///
-    /// // user, nice, system, idle, iowait, irq, softirq, steal: ticks of all CPUs since boot.
-    /// let ticks = HostTicks::parse("cpu  30 0 10 60 0 0 0 0 0 0\n");
-    /// assert_eq!(ticks.map(HostTicks::total), Some(100));
-    /// ```
     #[must_use]
-    pub fn total(self) -> u64 {
+    pub(crate) fn total(self) -> u64 {
         self.busy.saturating_add(self.stolen).saturating_add(self.idle)
     }
 
     /// What was added since `earlier`, each part for itself: the kernel lets `iowait` run backwards now and then
     /// (proc_stat(5)), and a part that ran backwards added nothing.
     #[must_use]
-    pub fn since(self, earlier: Self) -> Self {
+    pub(crate) fn since(self, earlier: Self) -> Self {
         Self {
             busy: self.busy.saturating_sub(earlier.busy),
             stolen: self.stolen.saturating_sub(earlier.stolen),
@@ -58,30 +50,30 @@ impl HostTicks {
 
 /// Which process: a pid alone is reused, a pid with its start time is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ProcessKey {
+pub(super) struct ProcessKey {
     /// Process id.
-    pub pid: u32,
+    pub(super) pid: u32,
     /// Start, clock ticks since boot.
-    pub started: u64,
+    pub(super) started: u64,
 }
 
 /// One process as `<procfs>/<pid>/stat` has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ProcessStat {
+pub(super) struct ProcessStat {
     /// Identity.
-    pub key: ProcessKey,
+    pub(super) key: ProcessKey,
     /// Parent's process id.
-    pub parent: u32,
+    pub(super) parent: u32,
     /// CPU time of all its threads, clock ticks (utime + stime).
-    pub own: u64,
+    pub(super) own: u64,
     /// CPU time of its children that ended and were waited for, and of theirs, clock ticks (cutime + cstime).
-    pub children: u64,
+    pub(super) children: u64,
 }
 
 impl ProcessStat {
     /// Reads one line; `None` when it is cut short or not such a line.
     #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let (pid, rest) = text.split_once(" (")?;
         // The name may hold spaces and brackets: it ends at the last bracket.
         let fields: Vec<&str> = rest.rsplit_once(')')?.1.split_ascii_whitespace().collect();
@@ -98,7 +90,7 @@ impl ProcessStat {
 
     /// CPU time of the process and of its waited-for children, clock ticks.
     #[must_use]
-    pub fn used(self) -> u64 {
+    pub(super) fn used(self) -> u64 {
         self.own.saturating_add(self.children)
     }
 }

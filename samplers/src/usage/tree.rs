@@ -16,7 +16,7 @@ use super::stat::{ProcessKey, ProcessStat};
 
 /// The running account of one tree.
 #[derive(Debug, Clone, Default)]
-pub struct ProcessTree {
+pub(super) struct ProcessTree {
     root: u32,
     root_key: Option<ProcessKey>,
     reaper: Option<u32>,
@@ -30,29 +30,29 @@ pub struct ProcessTree {
 impl ProcessTree {
     /// An account of `root` and its descendants that has seen nothing yet.
     #[must_use]
-    pub fn new(root: u32) -> Self {
+    pub(super) fn new(root: u32) -> Self {
         Self { root, ..Self::default() }
     }
 
     /// From now on counts every child of `pid` with its descendants: `pid` receives the command's orphans. Those that
     /// started before the root are an earlier command's.
-    pub fn reaper(&mut self, pid: u32) {
+    pub(super) fn reaper(&mut self, pid: u32) {
         self.reaper = Some(pid);
     }
 
     /// An orphan was waited for: what it and its waited-for children used, clock ticks.
-    pub fn reaped(&mut self, pid: u32, ticks: u64) {
+    pub(super) fn reaped(&mut self, pid: u32, ticks: u64) {
         self.reaped.insert(pid, ticks);
     }
 
     /// CPU time of the tree so far, clock ticks; never falls.
     #[must_use]
-    pub fn total(&self) -> u64 {
+    pub(super) fn total(&self) -> u64 {
         self.total
     }
 
     /// Members alive at the last look.
-    pub fn pids(&self) -> impl Iterator<Item = u32> {
+    pub(super) fn pids(&self) -> impl Iterator<Item = u32> {
         self.members.keys().map(|key| key.pid)
     }
 
@@ -62,7 +62,7 @@ impl ProcessTree {
     }
 
     /// Takes a look at all processes that can be read.
-    pub fn observe(&mut self, processes: &[ProcessStat]) {
+    pub(super) fn observe(&mut self, processes: &[ProcessStat]) {
         if self.root_key.is_none() {
             self.root_key = processes.iter().map(|p| p.key).find(|key| key.pid == self.root);
         }

@@ -70,7 +70,8 @@ pub(in super::super) fn ask(
 fn parse(body: &[u8], zone: &str, forecast: bool) -> Result<Vec<IntensitySlot>, ProviderFault> {
     let answer: WattTimeAnswer = json(body)?;
     same_zone(zone, answer.meta.region.as_deref())?;
-    let unit = IntensityUnit::named(&answer.meta.units).ok_or(ProviderFault::Garbage("its unit is not known"))?;
+    let unit = answer.meta.units.parse::<IntensityUnit>();
+    let unit = unit.map_err(|_| ProviderFault::Garbage("its unit is not known"))?;
     let length_s = answer.meta.data_point_period_seconds.unwrap_or(300);
     let mut slots = Vec::new();
     for point in &answer.data {

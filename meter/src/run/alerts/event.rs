@@ -23,7 +23,7 @@ pub struct Alert {
 impl Alert {
     /// An event of a run's report.
     #[must_use]
-    pub fn of(run: &str, record: &EventRecord) -> Self {
+    pub(crate) fn of(run: &str, record: &EventRecord) -> Self {
         Self {
             run: run.to_owned(),
             at: record.at,

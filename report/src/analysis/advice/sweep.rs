@@ -137,7 +137,7 @@ impl Sweep {
 impl SweepVerdict {
     /// The name in JSON.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Old => "old",
             Self::Less => "less",

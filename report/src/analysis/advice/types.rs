@@ -123,7 +123,7 @@ impl Findings {
 impl Topic {
     /// The name in JSON.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::IdleGpu => "idle-gpu",
             Self::Stalls => "stalls",
@@ -137,7 +137,7 @@ impl Topic {
 impl Claim {
     /// The name in JSON.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::AtMost => "at-most",
             Self::Computed => "computed",

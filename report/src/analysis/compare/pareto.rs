@@ -22,15 +22,9 @@ impl Objective {
     /// Every objective.
     pub const ALL: [Self; 4] = [Self::Grams, Self::Energy, Self::Duration, Self::Cost];
 
-    /// The objective of that name; `None` for any other text.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|objective| objective.as_str() == name)
-    }
-
     /// As flags and JSON write it.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Grams => "grams",
             Self::Energy => "energy",

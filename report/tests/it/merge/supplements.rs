@@ -10,7 +10,7 @@ use super::{Seen, event_text, rank, report};
 fn asked(seen: &Seen, boot: &'static str) -> Report {
     let terms = SupplementTerms {
         market: Some(MarketContract::new("PPA", 10.0).unwrap()),
-        hardware: Some(Hardware::named("1000").unwrap()),
+        hardware: Some("1000".parse::<Hardware>().unwrap()),
         functional_unit: Some(FunctionalUnit::Run),
         carbon_price: Some(80.0),
         ..SupplementTerms::default()
