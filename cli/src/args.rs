@@ -43,8 +43,12 @@ const DOCTOR: &str = "\
 Exit codes: 0 every source that was looked for reads, 3 some are missing, 4 nothing can be measured
 (an estimate by the model does not count). rapl-perf and rapl-sysfs read the same counters: one is enough.
 
+Each energy counter is tested while all CPUs are busy; GPUs are only watched. The result is kept for this
+machine, and runs do not trust a counter that failed (docs/self-test.md).
+
 Examples:
   eco2 doctor
+  eco2 doctor --self-test                      also compare counters with power sensors
   eco2 doctor --source rapl-perf,rapl-sysfs    a machine without GPUs
   eco2 doctor --fix-script > fix.sh            read it, then run it";
 
@@ -138,6 +142,9 @@ pub(crate) struct DoctorArgs {
     /// Print the remedies as a shell script with comments; nothing is run
     #[arg(long, conflicts_with = "json")]
     pub(crate) fix_script: bool,
+    /// Test the counters for six seconds, to compare them with power sensors [default: about a second]
+    #[arg(long)]
+    pub(crate) self_test: bool,
     #[command(flatten)]
     pub(crate) hardware: FlagValues<SensorFlags>,
 }

@@ -1,28 +1,20 @@
 //! `eco2 doctor`: which sensors this machine has, why others are missing, and how to enable them.
 //!
-//! It measures for about half a second exactly as `eco2 run` does, and checks which sensors gave values.
+//! It measures for a short time exactly as `eco2 run` does, and checks which sensors gave values. Energy counters are tested
+//! under load for about a second, or for six with `--self-test`; see [`eco2::SelfTest`].
 
 mod page;
 mod verdict;
 
-use std::thread;
-use std::time::{Duration, Instant};
-
-use eco2::Meter;
-use eco2::options::{Layer, Log, Options};
-use eco2_core::schema::{Device, Report, Status};
+use eco2::options::{Layer, Options};
+use eco2::{SelfTest, TestLength};
+use eco2_core::schema::Device;
 use serde_json::{Value, json};
 
 use crate::args::DoctorArgs;
 use crate::out::document;
 use crate::{out, settings};
 use verdict::{DoctorVerdict, MachineCheck};
-
-/// Time to measure: about twenty updates of a GPU's power sensor, or four of its energy counter.
-const MEASURE_FOR: Duration = Duration::from_millis(400);
-
-/// Longest wait for a driver that starts: without persistence mode it takes seconds on a large machine.
-const DRIVER_START: Duration = Duration::from_secs(10);
 
 /// Runs the command; returns the exit code: 0 all sources work, 3 some are missing, 4 nothing can be measured.
 ///
@@ -31,7 +23,8 @@ const DRIVER_START: Duration = Duration::from_secs(10);
 pub(crate) fn doctor(args: &DoctorArgs) -> anyhow::Result<u8> {
     let mut layer = Layer::default();
     args.hardware.copy_to(&mut layer)?;
-    let found = check_machine(&settings::resolve(layer)?)?;
+    let length = if args.self_test { TestLength::Full } else { TestLength::Short };
+    let found = check_machine(&settings::resolve(layer)?, length)?;
     if args.fix_script {
         out::data(&page::fix_script(&found))?;
         return Ok(0);
@@ -44,28 +37,14 @@ pub(crate) fn doctor(args: &DoctorArgs) -> anyhow::Result<u8> {
     Ok(found.verdict.exit_code())
 }
 
-fn check_machine(options: &Options) -> anyhow::Result<MachineCheck> {
-    // No log: this is not a run of the user. No zone: a wrong one is an error of other commands.
-    let options = Options { log: Log::Off, trace: None, zone: None, intensity: None, ..options.clone() };
-    let meter = Meter::open(options)?;
-    let report = short_run(meter);
+fn check_machine(options: &Options, length: TestLength) -> anyhow::Result<MachineCheck> {
+    // No zone: a wrong one is an error of other commands.
+    let options = Options { zone: None, intensity: None, ..options.clone() };
+    let SelfTest { report, counters, warnings } = SelfTest::run(&options, length)?;
     let sources = verdict::confirmed(report.sources, &report.devices, &report.events);
-    let verdict = DoctorVerdict::of(&sources, &report.devices);
-    Ok(MachineCheck { sources, devices: report.devices, verdict })
-}
-
-/// Measures for [`MEASURE_FOR`] and returns the report. It waits for a driver that is still starting: no command is delayed here.
-fn short_run(meter: Meter) -> Report {
-    let start = Instant::now();
-    thread::sleep(MEASURE_FOR);
-    let is_hung = || meter.snapshot().sources.iter().any(|source| source.status == Status::Hung);
-    if is_hung() {
-        while is_hung() && start.elapsed() < DRIVER_START {
-            thread::sleep(MEASURE_FOR / 4);
-        }
-        thread::sleep(MEASURE_FOR);
-    }
-    meter.close()
+    let sources = verdict::tested(sources, &counters);
+    let verdict = DoctorVerdict::of(&sources, &report.devices, &counters);
+    Ok(MachineCheck { sources, devices: report.devices, counters, warnings, verdict })
 }
 
 fn as_json(found: &MachineCheck) -> anyhow::Result<Value> {
@@ -90,5 +69,6 @@ fn as_json(found: &MachineCheck) -> anyhow::Result<Value> {
         "exit_code": found.verdict.exit_code(),
         "sources": serde_json::to_value(&found.sources)?,
         "devices": Value::from_iter(found.devices.iter().map(device)),
+        "self_test": { "counters": serde_json::to_value(&found.counters)?, "warnings": found.warnings },
     }))
 }

@@ -51,11 +51,13 @@ impl Ledger {
         let end_ns = end_ns.max(begin_ns);
         let ends = self.run_end(end_ns);
         let starts = self.run_start();
-        let overlaps = overlap::of(self.tracks.iter().map(|track| (track.domain(), track.shown())));
+        let shown: Vec<Shown> = (0..self.tracks.len()).map(|index| self.shown(index)).collect();
+        let overlaps = overlap::of(self.tracks.iter().map(Track::domain).zip(shown.iter().copied()));
         let mut devices: Vec<Device> = Vec::with_capacity(self.tracks.len());
         for (index, track) in self.tracks.iter().enumerate() {
             let (run, gaps) = ((begin_ns, end_ns), self.gaps(index, end_ns));
-            let mut device = device(track, &starts[index], &ends[index], run, self.parts(index), &gaps);
+            let is_read = shown[index] != Shown::Nothing;
+            let mut device = device(track, is_read, (&starts[index], &ends[index]), run, self.parts(index), &gaps);
             device.replaced = self.replaced(index, begin_ns, end_ns);
             let parts = device.replaced.iter().map(|part| part.quality);
             device.quality = parts.fold(device.quality, Quality::max);
@@ -212,12 +214,19 @@ fn span(total: &NameTotal, devices: &[Device], sources: &[usize]) -> SpanRecord 
     }
 }
 
-fn device(track: &Track, start: &Edge, end: &Edge, run: (u64, u64), parts: &[DeputyPart], gaps: &[Gap]) -> Device {
+fn device(
+    track: &Track,
+    is_read: bool,
+    (start, end): (&Edge, &Edge),
+    run: (u64, u64),
+    parts: &[DeputyPart],
+    gaps: &[Gap],
+) -> Device {
     let (begin_ns, end_ns) = run;
     let domain = track.domain();
     let counts = track.counts();
     // A value that never moved and then none is no measurement of nothing.
-    let energy = (track.shown() != Shown::Nothing).then(|| end.uj.saturating_sub(start.uj));
+    let energy = is_read.then(|| end.uj.saturating_sub(start.uj));
     let around = |bounds: Bounds| match energy {
         Some(uj) => (Some(bounds.low_uj.min(uj)), bounds.high_uj.map(|high| high.max(uj))),
         None => (None, None),

@@ -4,10 +4,12 @@
 //! A device's second sensor has the id `<id>/power` and the device as its parent. It is in no sum. A counter that does
 //! not move while power does, or that is far off it, loses its place as the value: the device then reports the
 //! integrated power, with bounds that hold both, and the quality *derived* (rocm_smi_lib#180 and DCGM#171 report
-//! counters that stay still, zeus#181 one that counts 57 % of the power).
+//! counters that stay still, zeus#181 one that counts 57 % of the power). A counter that failed a self-test of this machine
+//! loses its place from the start of a run until there is enough to judge it again.
 
+use crate::overlap::Shown;
 use crate::schema::{CrossCheck, Device, EventKind, EventRecord, stated};
-use crate::{Bounded, Domain, Ledger, Quality, RangeKind, Ranged, Track};
+use crate::{Bounded, CounterFault, Domain, Ledger, Quality, RangeKind, Ranged, Track};
 
 /// Over this time an averaging power sensor, which lags by a second, may be held against a counter.
 const COMPARABLE_NS: u64 = 5_000_000_000;
@@ -30,6 +32,8 @@ enum Verdict {
     Differs,
     /// The power is the value.
     Contradicts,
+    /// The power is the value: the counter failed a self-test, and this run is too short to judge it again.
+    FailedBefore,
 }
 
 impl Verdict {
@@ -42,11 +46,16 @@ impl Verdict {
         }
     }
 
+    /// Whether the power is the value.
+    fn takes_power(self) -> bool {
+        matches!(self, Self::Contradicts | Self::FailedBefore)
+    }
+
     /// The text about it in the report.
     fn event(self, device: &str, check: &CrossCheck, at: u64) -> Option<EventRecord> {
         let found = format!("the counter is {:+.1} % off the {}", check.difference_percent, check.method);
         let text = match self {
-            Self::Agrees => return None,
+            Self::Agrees | Self::FailedBefore => return None,
             Self::Differs => found,
             Self::Contradicts => format!("{found}, which is reported instead, with bounds around both"),
         };
@@ -76,7 +85,7 @@ impl Ledger {
             let check = CrossCheck { method: "integrated power".to_owned(), energy_uj, difference_percent };
             settled.events.extend(verdict.event(&devices[counter].id, &check, duration_ns));
             devices[counter].cross_check = Some(check);
-            if verdict == Verdict::Contradicts {
+            if verdict.takes_power() {
                 let check = devices[power].clone();
                 take(&mut devices[counter], &check);
                 settled.sources[counter] = power;
@@ -92,7 +101,7 @@ impl Ledger {
         let mut sources: Vec<usize> = (0..self.tracks.len()).collect();
         for power in 0..self.tracks.len() {
             let Some(counter) = counter_of(power, &self.tracks) else { continue };
-            if self.compare(counter, power, now_ns).is_some_and(|(_, verdict)| verdict == Verdict::Contradicts) {
+            if self.compare(counter, power, now_ns).is_some_and(|(_, verdict)| verdict.takes_power()) {
                 sources[counter] = power;
             }
         }
@@ -112,7 +121,24 @@ impl Ledger {
         let (known_ns, unread_ns) = (at_ns.saturating_sub(self.opened_ns), self.unread_ns(counter, power, at_ns));
         let by_power = by_power as f64 * (1.0 + unread_ns as f64 / known_ns.saturating_sub(unread_ns).max(1) as f64);
         let difference_percent = (counted as f64 - by_power) / by_power * 100.0;
-        Some((difference_percent, Verdict::of(difference_percent, lasted_ns)))
+        let failed = self.tracks[counter].domain().self_test.is_some();
+        let verdict = match Verdict::of(difference_percent, lasted_ns) {
+            Verdict::Agrees if failed && lasted_ns < COMPARABLE_NS => Verdict::FailedBefore,
+            verdict => verdict,
+        };
+        Some((difference_percent, verdict))
+    }
+
+    /// What a domain has shown so far. A counter that failed a self-test and has not moved since shows nothing, unless the
+    /// power of its device can be used instead.
+    pub(crate) fn shown(&self, index: usize) -> Shown {
+        let track = &self.tracks[index];
+        let failed = track.domain().self_test == Some(CounterFault::Still);
+        let has_power = || (0..self.tracks.len()).any(|power| counter_of(power, &self.tracks) == Some(index));
+        match track.shown() {
+            Shown::Still if failed && !has_power() => Shown::Nothing,
+            shown => shown,
+        }
     }
 
     /// How much longer than its counter a device's power was not read, nanoseconds.
@@ -125,7 +151,10 @@ impl Ledger {
     fn known_ns(&self, counter: usize, power: usize, end_ns: u64) -> Option<u64> {
         let read_ns = self.tracks[power].last_knot()?.at_ns.min(end_ns);
         let updated_ns = self.last_knot(counter)?.at_ns;
-        let at_ns = if updated_ns.saturating_add(LAG_NS) < read_ns { read_ns } else { updated_ns.min(read_ns) };
+        // A counter that is known not to move is not late.
+        let is_still = self.tracks[counter].domain().self_test == Some(CounterFault::Still);
+        let lag_ns = if is_still { 0 } else { LAG_NS };
+        let at_ns = if updated_ns.saturating_add(lag_ns) < read_ns { read_ns } else { updated_ns.min(read_ns) };
         let remembered = [counter, power].iter().all(|&domain| self.tracks[domain].remembers(at_ns));
         Some(if remembered { at_ns } else { end_ns })
     }

@@ -133,6 +133,34 @@ pub struct Domain {
     /// For an estimate: how far the truth may be from the model's power. `None`: its power limits are all that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model_range: Option<ModelRange>,
+    /// Why the counter failed the last self-test on this machine (`eco2 doctor`); `None`: it passed, or was not tested.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub self_test: Option<CounterFault>,
+}
+
+/// Why a counter failed a self-test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CounterFault {
+    /// It did not move under load.
+    Still,
+    /// It contradicts the integrated power of its device.
+    Contradicted,
+}
+
+impl CounterFault {
+    /// The name as traces have it.
+    ///
+    /// ```
+    /// assert_eq!(eco2_core::CounterFault::Still.name(), "still");
+    /// ```
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Still => "still",
+            Self::Contradicted => "contradicted",
+        }
+    }
 }
 
 impl Domain {
@@ -172,6 +200,7 @@ impl Domain {
             parent: None,
             gain_percent: None,
             model_range: None,
+            self_test: None,
         }
     }
 

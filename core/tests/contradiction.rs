@@ -3,15 +3,21 @@
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use eco2_core::schema::Device;
-use eco2_core::{Account, Component, Domain, Fault, Ledger, Quality, RangeKind, Reading, Scale};
+use eco2_core::{Account, Component, CounterFault, Domain, Fault, Ledger, Quality, RangeKind, Reading, Scale};
 
 const MS: u64 = 1_000_000;
 const S: u64 = 1_000 * MS;
 
 /// A board at 400 W whose counter shows `percent` of that, read every 100 ms; one span from 1 s to 3 s.
 fn board(percent: u64, seconds: u64) -> Account {
+    tested_board(percent, seconds, None)
+}
+
+/// The same, with the result of an earlier self-test of the counter.
+fn tested_board(percent: u64, seconds: u64, self_test: Option<CounterFault>) -> Account {
     let mut ledger = Ledger::new(0, 4);
-    let counter = Domain { scale: Scale::MILLI, ..Domain::counter("GPU-1", Component::Gpu, "board", "nvml") };
+    let counter = Domain::counter("GPU-1", Component::Gpu, "board", "nvml");
+    let counter = Domain { scale: Scale::MILLI, self_test, ..counter };
     let power =
         Domain { parent: Some("GPU-1".into()), ..Domain::power("GPU-1/power", Component::Gpu, "power", "nvml") };
     let (counter, power) = (ledger.add_domain(counter), ledger.add_domain(power));
@@ -67,6 +73,38 @@ fn k05_a_counter_that_agrees_with_its_power_stays_the_value() {
         let account = board(percent, seconds);
         assert_eq!(gpu(&account).quality, Quality::Measured, "{percent} % for {seconds} s");
         assert_eq!(account.energy.total_uj, Some(4_000_000 * percent * seconds));
+    }
+}
+
+#[test]
+fn k05_a_counter_that_failed_a_self_test_gives_way_until_it_is_judged_again() {
+    let fault = Some(CounterFault::Contradicted);
+    // 400 W for 2 s: too short to be judged by this run alone.
+    let account = tested_board(57, 2, fault);
+    assert_eq!((gpu(&account).energy_uj, gpu(&account).quality), (Some(800_000_000), Quality::Derived));
+    assert_eq!((account.energy.derived_uj, account.events.len()), (800_000_000, 0));
+    let judged = tested_board(97, 8, fault);
+    assert_eq!((gpu(&judged).energy_uj, gpu(&judged).quality), (Some(3_104_000_000), Quality::Measured));
+    let still = tested_board(0, 1, Some(CounterFault::Still));
+    assert_eq!((gpu(&still).energy_uj, gpu(&still).quality), (Some(400_000_000), Quality::Derived));
+}
+
+#[test]
+fn k05_a_counter_that_failed_a_self_test_and_does_not_move_is_missing_not_zero() {
+    for (self_test, moves, expected) in [
+        (None, false, (Some(0), Quality::Measured)),
+        (Some(CounterFault::Still), false, (None, Quality::Missing)),
+        (Some(CounterFault::Still), true, (Some(5), Quality::Measured)),
+    ] {
+        let mut ledger = Ledger::new(0, 4);
+        let memory = Domain::counter("dram-0", Component::Memory, "dram", "rapl-sysfs");
+        let memory = ledger.add_domain(Domain { self_test, ..memory });
+        for (at_ns, uj) in [(0, 7), (100 * MS, if moves { 12 } else { 7 })] {
+            ledger.reading(memory, &Reading { before_ns: at_ns, after_ns: at_ns, value: Ok(uj) });
+        }
+        let account = ledger.account(100 * MS);
+        assert_eq!((account.devices[0].energy_uj, account.devices[0].quality), expected);
+        assert_eq!(account.energy.total_uj, expected.0);
     }
 }
 

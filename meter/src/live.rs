@@ -9,5 +9,6 @@ pub(crate) mod publish;
 pub(crate) mod sharing;
 pub(crate) mod source_states;
 mod spool;
+pub(crate) mod stored_test;
 pub(crate) mod thread_rings;
 pub(crate) mod wall;

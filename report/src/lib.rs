@@ -26,11 +26,12 @@ pub use render::{
     quality_text, sci_json, scope2_csv, spans_csv, spent_text, summary_json, text,
 };
 pub use store::{
-    BLOCK_TICKS, Candidates, Disk, GaugeReading, HISTORY_STEP_BYTES, LOG_EXTENSION, LONGEST_SPACING_NS, LineFault,
-    LogContents, LogEncoder, LogMeta, LogStatus, LogSummary, LogWriter, MAX_LINE_BYTES, MAX_LOG_BYTES, MAX_POINTS,
-    NumberFault, Output, Pace, PolicyRecord, PricingRecord, PricingSlot, Trace, TraceSpan, TraceWriter, check_output,
-    check_output_folder, log_path, new_run_id, parse_log, parse_report, parse_spans, private_folder, read_log,
-    read_report, read_run, read_spans, read_summary, records_at, records_of, visit_readings, write_file,
+    BLOCK_TICKS, Candidates, CounterResult, CounterTest, Disk, GaugeReading, HISTORY_STEP_BYTES, LOG_EXTENSION,
+    LONGEST_SPACING_NS, LineFault, LogContents, LogEncoder, LogMeta, LogStatus, LogSummary, LogWriter, MAX_LINE_BYTES,
+    MAX_LOG_BYTES, MAX_POINTS, MachineState, NumberFault, Output, Pace, PolicyRecord, PricingRecord, PricingSlot,
+    Trace, TraceSpan, TraceWriter, check_output, check_output_folder, log_path, new_run_id, parse_log, parse_report,
+    parse_spans, private_folder, read_log, read_report, read_run, read_spans, read_summary, records_at, records_of,
+    visit_readings, write_file,
 };
 
 /// The report's JSON Schema (2020-12): every field with its description and unit.

@@ -2,6 +2,7 @@
 
 pub(crate) mod files;
 mod log;
+mod machine;
 pub(crate) mod output;
 pub(crate) mod report_file;
 pub(crate) mod runs;
@@ -13,6 +14,7 @@ pub use log::{
     LogStatus, LogSummary, LogWriter, MAX_LOG_BYTES, MAX_POINTS, Pace, PolicyRecord, PricingRecord, PricingSlot,
     parse_log, read_log, read_run, read_summary, visit_readings,
 };
+pub use machine::{CounterResult, CounterTest, MachineState};
 pub use output::{Output, check_output, check_output_folder};
 pub use report_file::{parse_report, read_report};
 pub use runs::{Candidates, LOG_EXTENSION, log_path, new_run_id, private_folder, records_at, records_of};

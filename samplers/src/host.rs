@@ -5,6 +5,7 @@ use std::fs;
 use eco2_core::schema::Host;
 
 use crate::Roots;
+use crate::cpuinfo::CpuInfo;
 
 /// Boot id, host name and kernel release under `roots`; what cannot be read stays empty.
 ///
@@ -21,6 +22,15 @@ pub fn read(roots: &Roots) -> Host {
         text.trim().to_owned()
     };
     Host { boot_id: line("random/boot_id"), hostname: line("hostname"), kernel: line("osrelease") }
+}
+
+/// What distinguishes this machine from others over restarts: its machine-id(5), host name and processor, one per line.
+/// Copies of a virtual machine may share the first, so no part is used alone. Parts that cannot be read are empty.
+#[must_use]
+pub fn machine(roots: &Roots) -> String {
+    let id = fs::read_to_string("/etc/machine-id").unwrap_or_default();
+    let processor = CpuInfo::read(&roots.procfs).model.unwrap_or_default();
+    format!("{}\n{}\n{processor}\n", id.trim(), read(roots).hostname)
 }
 
 /// What this process has used so far.

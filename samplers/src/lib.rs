@@ -9,6 +9,7 @@ mod around;
 mod backoff;
 mod ceiling;
 pub mod clock;
+pub mod counter_check;
 mod cpuinfo;
 mod deadline;
 mod decision;

@@ -4,7 +4,7 @@
 use anstyle::{AnsiColor, Style};
 use eco2_core::Quality;
 use eco2_core::schema::{Device, SourceStatus, Status};
-use eco2_report::TextStyle;
+use eco2_report::{CounterResult, CounterTest, TextStyle};
 
 use super::verdict::{self, DoctorVerdict, MachineCheck};
 
@@ -24,6 +24,13 @@ pub(super) fn page(found: &MachineCheck, style: &TextStyle) -> String {
         out.push_str(&format!("{:DEVICE$}{:STATUS$}  {:>9}  {}\n", "device", "quality", "now", "updates every"));
         found.devices.iter().for_each(|device| out.push_str(&device_row(device)));
         out.push('\n');
+    }
+    if !found.counters.is_empty() {
+        out.push_str(&counter_table(&found.counters, style));
+        out.push('\n');
+    }
+    for warning in &found.warnings {
+        out.push_str(&format!("The self-test's result: {}\n\n", one_line(warning)));
     }
     for line in wrap(&conclusion(found), style.width.max(40)) {
         out.push_str(&(line + "\n"));
@@ -54,6 +61,46 @@ fn device_row(device: &Device) -> String {
     let id: String = device.id.chars().take(DEVICE - 1).collect();
     let quality = quality_word(device);
     format!("{id:DEVICE$}{quality:STATUS$}  {watts:>9}  {period}\n")
+}
+
+/// The self-test of each energy counter. Update period and quality of the same devices are in the table above it.
+fn counter_table(tests: &[CounterTest], style: &TextStyle) -> String {
+    let head = ["self-test", "result", "step", "read", "against power"];
+    let mut out = format!("{:DEVICE$}{:RESULT$}  {:>9}  {:>9}  {:>13}\n", head[0], head[1], head[2], head[3], head[4]);
+    for test in tests {
+        let id: String = test.id.chars().take(DEVICE - 1).collect();
+        let tone = match test.fault() {
+            Some(_) if style.color => Style::new().fg_color(Some(AnsiColor::Red.into())),
+            _ => Style::new(),
+        };
+        let result = result_words(test.result);
+        let step = test.smallest_step_uj.map_or_else(|| "-".to_owned(), energy);
+        let read = test.read_cpu_us.map_or_else(|| "-".to_owned(), |us| format!("{us:.1} µs"));
+        let off = test.difference_percent.map_or_else(|| "-".to_owned(), |percent| format!("{percent:+.1} %"));
+        out.push_str(&format!("{id:DEVICE$}{tone}{result:RESULT$}{tone:#}  {step:>9}  {read:>9}  {off:>13}\n"));
+    }
+    out
+}
+
+/// Width of the result of a self-test.
+const RESULT: usize = 22;
+
+fn result_words(result: CounterResult) -> &'static str {
+    match result {
+        CounterResult::Passed => "passed",
+        CounterResult::Still => "FAILED, does not move",
+        CounterResult::Contradicted => "FAILED, contradicted",
+        CounterResult::Unclear => "unclear",
+    }
+}
+
+/// An amount of energy in the unit that gives at most four digits.
+fn energy(uj: u64) -> String {
+    match uj {
+        0..10_000 => format!("{uj} µJ"),
+        10_000..10_000_000 => format!("{} mJ", uj / 1_000),
+        _ => format!("{} J", uj / 1_000_000),
+    }
 }
 
 /// The last lines: what the exit code means.
@@ -173,7 +220,9 @@ mod tests {
             source("nvml", "odd\nrm -rf x", "reboot, or reload the driver"),
             source("hwmon", "odd", ""),
         ];
-        let script = fix_script(&MachineCheck { sources, devices: Vec::new(), verdict: DoctorVerdict::NoneMeasurable });
+        let verdict = DoctorVerdict::NoneMeasurable;
+        let (devices, counters, warnings) = (Vec::new(), Vec::new(), Vec::new());
+        let script = fix_script(&MachineCheck { sources, devices, counters, warnings, verdict });
         let commands: Vec<&str> = script.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
         assert_eq!(commands, ["set -eu", "sudo chmod a+r x"]);
     }

@@ -4,6 +4,7 @@
 
 use eco2_core::Quality;
 use eco2_core::schema::{Device, EventRecord, SourceStatus, Status};
+use eco2_report::{CounterResult, CounterTest};
 use eco2_samplers::discover::{RAPL, SYNTHETIC};
 use eco2_samplers::model;
 
@@ -11,6 +12,10 @@ use eco2_samplers::model;
 pub(super) struct MachineCheck {
     pub(super) sources: Vec<SourceStatus>,
     pub(super) devices: Vec<Device>,
+    /// The self-test of each energy counter.
+    pub(super) counters: Vec<CounterTest>,
+    /// Faults of the file that keeps the result.
+    pub(super) warnings: Vec<String>,
     pub(super) verdict: DoctorVerdict,
 }
 
@@ -27,9 +32,13 @@ pub(super) enum DoctorVerdict {
 
 impl DoctorVerdict {
     /// The verdict on sources that [`confirmed`] returned.
-    pub(super) fn of(sources: &[SourceStatus], devices: &[Device]) -> Self {
+    pub(super) fn of(sources: &[SourceStatus], devices: &[Device], tests: &[CounterTest]) -> Self {
         let measured = |device: &Device| matches!(device.quality, Quality::Measured | Quality::Derived);
-        if !devices.iter().any(|device| measured(device) && is_alive(device)) {
+        let is_still = |device: &Device| {
+            let is_its = |test: &&CounterTest| (&test.source, &test.id) == (&device.source, &device.id);
+            tests.iter().find(is_its).is_some_and(|test| test.result == CounterResult::Still)
+        };
+        if !devices.iter().any(|device| measured(device) && is_alive(device) && !is_still(device)) {
             return Self::NoneMeasurable;
         }
         let twin_reads = sources.iter().any(|source| is_twin(source) && source.status == Status::Ok);
@@ -102,6 +111,24 @@ pub(super) fn confirmed(
     sources
 }
 
+/// Returns the statuses after the self-test: a source is not ok if one of its counters, or all, failed.
+pub(super) fn tested(mut sources: Vec<SourceStatus>, tests: &[CounterTest]) -> Vec<SourceStatus> {
+    for source in sources.iter_mut().filter(|source| source.status == Status::Ok) {
+        let own: Vec<&CounterTest> = tests.iter().filter(|test| test.source == source.name).collect();
+        let failed: Vec<&str> = own.iter().filter(|test| test.fault().is_some()).map(|test| test.id.as_str()).collect();
+        if failed.is_empty() {
+            continue;
+        }
+        let is_still = own.iter().all(|test| test.result == CounterResult::Still);
+        source.status = if is_still { Status::Lost } else { Status::Degraded };
+        source.reason = format!("the self-test failed for {}; see the table of counters", failed.join(", "));
+        if source.remedy.is_empty() {
+            source.remedy = "update the kernel or the driver; runs use another sensor or an estimate".to_owned();
+        }
+    }
+    sources
+}
+
 /// Marks a source that was found and has no device: it measures nothing.
 fn without_device(source: &mut SourceStatus) {
     source.status = Status::Lost;
@@ -139,11 +166,11 @@ mod tests {
         let dead = [device("nvml", Quality::Measured, false)];
         let sources = confirmed(found.clone(), &dead, &[]);
         assert_eq!(sources[0].status, Status::Lost);
-        assert_eq!(DoctorVerdict::of(&sources, &dead).exit_code(), 4);
+        assert_eq!(DoctorVerdict::of(&sources, &dead, &[]).exit_code(), 4);
         let alive = [device("nvml", Quality::Measured, true)];
-        assert_eq!(DoctorVerdict::of(&confirmed(found.clone(), &alive, &[]), &alive).exit_code(), 0);
+        assert_eq!(DoctorVerdict::of(&confirmed(found.clone(), &alive, &[]), &alive, &[]).exit_code(), 0);
         let half = [device("nvml", Quality::Measured, true), device("nvml", Quality::Measured, false)];
-        assert_eq!(DoctorVerdict::of(&confirmed(found, &half, &[]), &half).exit_code(), 3);
+        assert_eq!(DoctorVerdict::of(&confirmed(found, &half, &[]), &half, &[]).exit_code(), 3);
     }
 
     #[test]
@@ -153,7 +180,7 @@ mod tests {
         let sources = confirmed(found, &alive, &[]);
         assert_eq!((sources[0].status, sources[1].status), (Status::Ok, Status::Lost));
         assert!(!sources[1].remedy.is_empty());
-        assert_eq!(DoctorVerdict::of(&sources, &alive).exit_code(), 3);
+        assert_eq!(DoctorVerdict::of(&sources, &alive, &[]).exit_code(), 3);
         let off = vec![source("nvml", Status::Off, "")];
         assert_eq!(confirmed(off, &alive, &[])[0].status, Status::Off, "it was not looked for");
     }
@@ -162,7 +189,7 @@ mod tests {
     fn f48_a_model_alone_is_nothing_measurable() {
         let sources = [source("rapl-sysfs", Status::Absent, "sudo modprobe x"), source("model", Status::Ok, "")];
         assert_eq!(
-            DoctorVerdict::of(&sources, &[device("model", Quality::Estimated, true)]),
+            DoctorVerdict::of(&sources, &[device("model", Quality::Estimated, true)], &[]),
             DoctorVerdict::NoneMeasurable
         );
     }
@@ -175,8 +202,8 @@ mod tests {
             source("rapl-sysfs", Status::Ok, ""),
             source("hwmon", Status::Absent, ""),
         ];
-        assert_eq!(DoctorVerdict::of(&sources, &alive), DoctorVerdict::Fine);
+        assert_eq!(DoctorVerdict::of(&sources, &alive, &[]), DoctorVerdict::Fine);
         sources.push(source("nvml", Status::Absent, "install it"));
-        assert_eq!(DoctorVerdict::of(&sources, &alive), DoctorVerdict::SomeMissing);
+        assert_eq!(DoctorVerdict::of(&sources, &alive, &[]), DoctorVerdict::SomeMissing);
     }
 }

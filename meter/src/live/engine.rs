@@ -22,6 +22,7 @@ use crate::live::gauges::GaugeSums;
 use crate::live::journal::Journal;
 use crate::live::publish::Publisher;
 use crate::live::source_states::SourceStates;
+use crate::live::stored_test::StoredTest;
 use crate::live::wall::{BootAxis, WallWatch};
 
 /// Events that are kept; further ones are counted in one last event.
@@ -61,6 +62,8 @@ pub(crate) struct Engine {
     pub(crate) awaited: Vec<usize>,
     /// When the run begins without those that have not answered.
     pub(crate) start_by_ns: u64,
+    /// Counters that failed a self-test on this machine.
+    pub(crate) self_test: StoredTest,
     map: Vec<Vec<usize>>,
     rings: EventConsumer,
     /// Events on their way from the rings; empty between two drains.
@@ -98,6 +101,7 @@ impl Engine {
             lost_events: 0,
             awaited: Vec::new(),
             start_by_ns: now_ns,
+            self_test: StoredTest::default(),
             map: Vec::new(),
             rings,
             drained: Vec::new(),

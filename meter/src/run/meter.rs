@@ -6,16 +6,18 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use eco2_core::TimelineReader;
 use eco2_core::schema::Report;
+use eco2_samplers::discover::Discovery;
 use eco2_samplers::tsc::HotClock;
 use eco2_samplers::{ForkGuard, Roots, Sampler, Source};
 
 use crate::Error;
 use crate::live::engine::Engine;
+use crate::live::stored_test::StoredTest;
 use crate::options::Options;
 use crate::run::alerts::{self, Services};
-use crate::run::open;
 use crate::run::pricing::Pricing;
 use crate::run::shared::Shared;
+use crate::run::{machine, open};
 use crate::sync::lock;
 
 static METERS: AtomicU64 = AtomicU64::new(1);
@@ -69,13 +71,24 @@ impl Meter {
 
     /// Opens a meter with own sources and a command; both may be empty.
     pub(crate) fn open_all(options: &Options, own: Vec<Box<dyn Source>>, command: Vec<String>) -> Result<Self, Error> {
+        let found = open::find(options)?;
+        Self::open_found(options, found, own, command, machine::stored_test(options))
+    }
+
+    /// Opens a meter with sources that were found, after own ones, and the result of an earlier self-test.
+    pub(crate) fn open_found(
+        options: &Options,
+        mut found: Discovery,
+        own: Vec<Box<dyn Source>>,
+        command: Vec<String>,
+        self_test: StoredTest,
+    ) -> Result<Self, Error> {
         let pricing = Pricing::resolve(options)?;
         let mut services = Services::of(options)?;
-        let mut found = open::find(options)?;
         let identity = open::identity(options, command, &found);
         // A program's own sources come first.
         found.sources.splice(..0, own);
-        let started = open::start(found, identity, pricing, options)?;
+        let started = open::start(found, identity, pricing, self_test, options)?;
         for (kind, text) in services.left_out.drain(..) {
             lock(&started.shared.engine).event(0, kind, "", text);
         }

@@ -20,6 +20,7 @@ use crate::Error;
 use crate::live::engine::{Engine, OwnSteps};
 use crate::live::publish::Publisher;
 use crate::live::sharing::Sharing;
+use crate::live::stored_test::StoredTest;
 use crate::live::wall;
 use crate::options::{Options, PARENT_PART};
 use crate::run::alerts::{self, Outbox, Rates};
@@ -127,6 +128,7 @@ pub(crate) fn start(
     found: Discovery,
     identity: Identity,
     pricing: Pricing,
+    self_test: StoredTest,
     options: &Options,
 ) -> Result<Started, Error> {
     let roots = roots(options);
@@ -142,6 +144,10 @@ pub(crate) fn start(
     engine.awaited = awaited(&sources);
     engine.start_by_ns = began_ns.saturating_add(START_WITHIN_NS);
     engine.own_steps = OwnSteps::of(options.step_name.as_deref());
+    if let Some(text) = &self_test.unreadable {
+        engine.event(0, EventKind::SelfTestUnreadable, "", text.clone());
+    }
+    engine.self_test = self_test;
     let alerts = Arc::new(Outbox::default());
     engine.observer = Some(alerts::observer(&identity.id, &alerts));
     if let Some(path) = &options.trace {

@@ -25,7 +25,7 @@ pub fn runs_folder(options: &Options) -> Result<PathBuf, Error> {
     }
 }
 
-fn state_folder(options: &Options) -> Result<PathBuf, Error> {
+pub(crate) fn state_folder(options: &Options) -> Result<PathBuf, Error> {
     if let Some(folder) = &options.state_dir {
         return Ok(folder.clone());
     }

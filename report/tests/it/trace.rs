@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use eco2_core::{Component, Domain, Fault, Kind, ModelRange, Quality, Reading, Scale};
+use eco2_core::{Component, CounterFault, Domain, Fault, Kind, ModelRange, Quality, Reading, Scale};
 use eco2_report::{Error, LineFault, Trace, TraceWriter, parse_spans};
 use proptest::prelude::*;
 
@@ -193,6 +193,7 @@ prop_compose! {
         (ceiling_uw, average_ns) in (any::<Option<u64>>(), any::<Option<u64>>()),
         (parent, gain) in (prop::option::of("elsewhere [a-z]{1,4}"), prop::option::of(0.0..100.0_f64)),
         method in prop::option::of(any_text()),
+        self_test in prop::sample::select(vec![None, Some(CounterFault::Still), Some(CounterFault::Contradicted)]),
         factors in prop::option::of((any::<u64>(), 0..1_000_u32, 1_000..9_000_u32, 0..1_000_u32, 1_000..9_000_u32)),
     ) -> Domain {
         let kind = if power { Kind::Power } else { Kind::Energy };
@@ -200,6 +201,7 @@ prop_compose! {
         Domain {
             id, component, domain, name, method, source, quality, kind, scale, range, max_uw, min_uw, ceiling_uw, average_ns, parent,
             gain_percent: gain,
+            self_test,
             model_range: factors.map(|(busy_uw, il, ih, bl, bh)| ModelRange { busy_uw, idle_permille: [il, ih], busy_permille: [bl, bh] }),
         }
     }

@@ -2,6 +2,7 @@
 
 use eco2_core::schema::EventKind;
 use eco2_core::{Domain, GapReason, Gauge, Reading};
+use eco2_samplers::clock::monotonic_ns;
 use eco2_samplers::{Change, ReadDecision, Sink, SourceEvent};
 
 use super::{Engine, boot_offset_ns};
@@ -11,13 +12,20 @@ impl Sink for Engine {
         if self.map.len() <= source {
             self.map.resize_with(source + 1, Vec::new);
         }
-        let fresh = &domains[self.map[source].len().min(domains.len())..];
+        let known = self.map[source].len().min(domains.len());
+        let mut domains = domains.to_vec();
+        for (at, domain) in domains.iter_mut().enumerate() {
+            let failure = self.self_test.mark(domain).filter(|_| at >= known);
+            let id = domain.id.clone();
+            failure.into_iter().for_each(|text| self.event(monotonic_ns(), EventKind::SelfTestFailed, &id, text));
+        }
+        let fresh = &domains[known..];
         for domain in fresh {
             let index = self.ledger.add_domain(domain.clone());
             self.map[source].push(index);
             self.frozen.push(false);
         }
-        self.journal.domains(source, domains, fresh);
+        self.journal.domains(source, &domains, fresh);
         self.publisher.domains(&self.ledger);
     }
 

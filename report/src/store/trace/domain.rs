@@ -1,12 +1,12 @@
 //! The `# domain` line: identity, unit and limits, before and after the finest decimal place is known.
 
-use eco2_core::{Component, Domain, Kind, ModelRange, Quality, Scale};
+use eco2_core::{Component, CounterFault, Domain, Kind, ModelRange, Quality, Scale};
 
 use super::attributes::{Attributes, Decimal, MAX_PLACES, clip, decimal, number};
 use super::fault::{LineFault, NumberFault};
 
 /// What a `# domain` line takes.
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 18] = [
     "component",
     "kind",
     "unit",
@@ -24,6 +24,7 @@ const KEYS: [&str; 17] = [
     "ceiling_w",
     "average_ns",
     "model_range",
+    "self_test",
 ];
 
 /// The unit of a domain's values: a power of ten of joules or watts, or a factor.
@@ -195,6 +196,7 @@ fn set_limits(domain: &mut Domain, given: &Attributes) -> Result<(), LineFault> 
     domain.parent = given.get("parent").map(str::to_owned);
     domain.gain_percent = given.get("gain").map(gain).transpose()?;
     domain.model_range = given.get("model_range").map(model_range).transpose()?;
+    domain.self_test = given.get("self_test").map(self_test).transpose()?;
     if let Some(name) = given.get("name") {
         name.clone_into(&mut domain.name);
     }
@@ -231,6 +233,11 @@ fn model_range(text: &str) -> Result<ModelRange, LineFault> {
         }
         _ => Err(malformed()),
     }
+}
+
+fn self_test(text: &str) -> Result<CounterFault, LineFault> {
+    let known = [CounterFault::Still, CounterFault::Contradicted].into_iter().find(|fault| fault.name() == text);
+    known.ok_or_else(|| word("self_test", text, "still, contradicted"))
 }
 
 fn gain(text: &str) -> Result<f64, LineFault> {

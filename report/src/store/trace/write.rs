@@ -107,6 +107,7 @@ fn attributes(domain: &Domain) -> String {
     add("quality", Some(domain.quality.name().to_owned()));
     add("gain", domain.gain_percent.filter(|gain| gain.is_finite()).map(|gain| gain.to_string()));
     add("model_range", domain.model_range.map(model_range));
+    add("self_test", domain.self_test.map(|fault| fault.name().to_owned()));
     text
 }
 
