@@ -158,7 +158,8 @@ pub fn discover_visible(roots: &Roots, selection: &Selection, estimate: &ModelOp
     unread.retain(|device| late.is_none() || !device.is_nvidia());
     all.look(selection, model::NAME, |known| {
         let bare: Vec<BareGpu> = unread.iter().map(|device| BareGpu::of(device, roots)).collect();
-        model::discover_for(roots, shows_cpu(known), &bare, estimate)
+        let memory = !known.iter().any(|domain| domain.component == Component::Memory);
+        model::discover_for(roots, model::Unread { cpus: !shows_cpu(known), memory, gpus: &bare }, estimate)
     });
     if let Some(answered) = late {
         let estimate = ModelOptions { enabled: estimate.enabled && selection.wants(model::NAME), ..*estimate };

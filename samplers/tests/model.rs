@@ -269,10 +269,10 @@ fn gpus_without_readings_are_estimated_from_board_power() {
     let given = ModelOptions { gpu_watts: Some(200.0), ..ModelOptions::default() };
     let mut source = discover(&machine.roots(), true, false, &given).source.unwrap();
     assert_eq!(source.domains().len(), 2);
-    assert_eq!(calculated(&source.domains()[1]), "1002:ffff: estimated from given 200 W and utilisation");
+    assert_eq!(calculated(&source.domains()[1]), "1002:ffff: estimated from given 200 W at full load and utilisation");
     machine.read(&mut *source, 0);
-    // 200 W · (0.18 + 0.5 · 0.62) · 10 s.
-    assert_eq!(machine.read(&mut *source, 10 * SECOND)[1], Ok(980_000_000));
+    // 200 W at full load is a board power of 250 W: 250 W · (0.18 + 0.5 · 0.62) · 10 s.
+    assert_eq!(machine.read(&mut *source, 10 * SECOND)[1], Ok(1_225_000_000));
 }
 
 #[test]

@@ -177,8 +177,8 @@ fn k05_a_virtual_gpu_without_readings_is_estimated_from_its_utilisation() {
     // A V100 of 300 W: 0.18 of it idle and 0.62 more at full load, of which 80 %.
     let (quality, mean_w) = board(&run("", ""));
     assert_eq!((quality.as_str(), mean_w.map(|w| w.round())), ("estimated", Some(203.0)));
-    // The user knows better: 200 W.
+    // The user knows better: 200 W at full load, so 250 W of board power.
     let (_, mean_w) = board(&run("", "200"));
-    assert_eq!(mean_w.map(|w| w.round()), Some(135.0));
+    assert_eq!(mean_w.map(|w| w.round()), Some(169.0));
     assert_eq!(board(&run("--no-estimate", "")).0, "missing");
 }

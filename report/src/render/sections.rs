@@ -30,7 +30,10 @@ pub(super) fn energy(report: &Report, page: &mut Page) {
     }
     if energy.estimated_uj > 0 {
         let share = percent(energy.estimated_uj as f64, total);
-        let facts = format!("{share} of the energy is modelled, not measured by a sensor: order of magnitude only");
+        // Estimates by a processor's name or frequency are within a factor of about three.
+        let is_vague = energy.high_uj.is_none_or(|high_uj| high_uj / 10 > energy.low_uj);
+        let how = if is_vague { "order of magnitude only" } else { "see the range" };
+        let facts = format!("{share} of the energy is modelled, not measured by a sensor: {how}");
         page.row("ESTIMATED", Tone::Warning, &facts);
     }
     if let Some(facility_uj) = energy.facility_uj.filter(|_| energy.facility_uj != energy.total_uj) {

@@ -3,13 +3,14 @@
 //!
 //! Their board power is the user's or the table's, and the driver reports their utilisation. The estimate of a board
 //! that never had a sensor takes the place of the board's own domain, in which the driver's source has nothing but
-//! faults. That of one whose sensor has died is an additional domain, which has values until the sensor is back.
+//! faults. That of one whose sensor has died is an additional domain, which has values until the sensor is back. A board
+//! whose driver reports no utilisation either has no estimate: its energy is not known.
 
 use std::collections::BTreeMap;
 
 use eco2_core::{Component, Domain, Fault, Gauge, Kind, Quality, Reading, Scale};
 
-use super::gpu::{BoardEstimate, board_power};
+use super::gpu::{BoardEstimate, BoardWatts, board_power};
 use super::options::{ModelOptions, NAME, plausible};
 use super::power::{FULL, Integral, Power};
 use super::table;
@@ -63,13 +64,14 @@ impl Estimate {
         Self { board: board.to_owned(), power, integral: Integral::default(), at_ns: None }
     }
 
-    fn value(&mut self, busy: &BTreeMap<String, u64>, at_ns: u64) -> u64 {
-        // Unreported utilisation is taken as one half, as for boards without a driver.
-        let ppm = busy.get(&self.board).copied().unwrap_or(FULL / 2);
+    /// Microjoules so far; `None` while the driver has not reported the board's utilisation, without which the range of
+    /// the estimate would not hold.
+    fn value(&mut self, busy: &BTreeMap<String, u64>, at_ns: u64) -> Option<u64> {
+        let ppm = *busy.get(&self.board)?;
         let passed_ns = at_ns.saturating_sub(self.at_ns.unwrap_or(at_ns));
         self.integral.add(self.power.at(ppm), passed_ns);
         self.at_ns = Some(at_ns);
-        self.integral.microjoules()
+        Some(self.integral.microjoules())
     }
 }
 
@@ -107,10 +109,9 @@ fn estimated(domain: &Domain, board: BoardEstimate) -> Domain {
 /// What is assumed about a board that its driver calls `name`.
 fn board(name: &str, given_w: Option<f64>) -> Option<BoardEstimate> {
     let row = table::gpu(Some(name), "").or_else(|| table::virtual_gpu(name));
-    let watts = given_w.or(row.map(|row| row.tdp_w))?;
-    let origin = if given_w.is_some() { "given" } else { "board power" };
-    let method = format!("estimated from {origin} {watts} W and the driver's utilisation");
-    Some(BoardEstimate { power: board_power(watts), name: name.to_owned(), method })
+    let watts = BoardWatts::of(given_w, row)?;
+    let method = format!("estimated from {watts} and the driver's utilisation");
+    Some(BoardEstimate { power: board_power(watts.board_w()), name: name.to_owned(), method })
 }
 
 impl Supplement for Boards {
@@ -138,9 +139,9 @@ impl Supplement for Boards {
         batch.edit(first, |index, reading| match reading.value {
             Err(Fault::Lost | Fault::Gone | Fault::Hung) | Ok(_) => {}
             Err(_) => {
-                if let Some(estimate) = dark.get_mut(&index) {
-                    let value = estimate.value(busy, reading.after_ns);
-                    (reading.before_ns, reading.value) = (reading.after_ns, Ok(value));
+                let estimate = dark.get_mut(&index);
+                if let Some(uj) = estimate.and_then(|estimate| estimate.value(busy, reading.after_ns)) {
+                    (reading.before_ns, reading.value) = (reading.after_ns, Ok(uj));
                 }
             }
         });
@@ -170,20 +171,21 @@ impl Lit {
     fn act(&mut self, busy: &BTreeMap<String, u64>, domains: &mut Vec<Domain>, batch: &mut Batch) {
         let dead_since = self.dead_since();
         let acted = std::mem::replace(&mut self.acts, dead_since.is_some());
-        if !acted && !self.acts {
+        if (!acted && !self.acts) || !busy.contains_key(&self.estimate.board) {
             return;
         }
         let place = *self.place.get_or_insert_with(|| {
             domains.push(self.domain.clone());
             domains.len() - 1
         });
-        if let Some(since_ns) = dead_since.filter(|_| !acted) {
+        if let Some(since_ns) = dead_since.filter(|_| self.estimate.at_ns.is_none() || !acted) {
             self.estimate.at_ns = Some(since_ns);
             batch.push(place, restart_reading(since_ns, self.estimate.integral.microjoules()));
         }
         let at_ns = batch.now_ns();
-        let value = Ok(self.estimate.value(busy, at_ns));
-        batch.push(place, Reading { before_ns: at_ns, after_ns: at_ns, value });
+        if let Some(uj) = self.estimate.value(busy, at_ns) {
+            batch.push(place, Reading { before_ns: at_ns, after_ns: at_ns, value: Ok(uj) });
+        }
     }
 }
 
@@ -199,10 +201,10 @@ mod tests {
         assert_eq!(watts("NVIDIA A100-SXM4-80GB"), Some(320), "a board, not a share of one");
         assert_eq!(watts("GRID Unheard-8Q"), None);
         let BoardEstimate { power, name, method } = board("GRID Unheard-8Q", Some(120.0)).unwrap();
-        assert_eq!((power.full_uw, power.idle_uw), (96_000_000, 21_600_000));
+        assert_eq!((power.full_uw, power.idle_uw), (120_000_000, 27_000_000));
         assert_eq!(
             format!("{name}: {method}"),
-            "GRID Unheard-8Q: estimated from given 120 W and the driver's utilisation"
+            "GRID Unheard-8Q: estimated from given 120 W at full load and the driver's utilisation"
         );
     }
 
@@ -261,11 +263,11 @@ mod tests {
         let estimate = |ms: u64, uj: u64| ("GPU-1/estimate".to_owned(), ms, Some(uj));
         assert_eq!(read(SECOND / 2), []);
         assert_eq!(read(SECOND), []);
-        // Fully busy: 0.8 of 250 W from the last reading on.
-        assert_eq!(read(SECOND * 3 / 2), [estimate(1_000, 0), estimate(1_500, 100_000_000)]);
+        // Fully busy: 250 W from the last reading on.
+        assert_eq!(read(SECOND * 3 / 2), [estimate(1_000, 0), estimate(1_500, 125_000_000)]);
         let second = ("GPU-2".to_owned(), 2_000, Some(2 * SECOND));
-        assert_eq!(read(2 * SECOND), [second, estimate(2_000, 200_000_000)]);
-        assert_eq!(read(3 * SECOND).last(), Some(&estimate(3_000, 400_000_000)), "once more, to settle the end");
+        assert_eq!(read(2 * SECOND), [second, estimate(2_000, 250_000_000)]);
+        assert_eq!(read(3 * SECOND).last(), Some(&estimate(3_000, 500_000_000)), "once more, to settle the end");
         assert_eq!(read(3 * SECOND + 1).last().map(|(id, ..)| id.as_str()), Some("GPU-1/estimate"), "dead again");
     }
 }

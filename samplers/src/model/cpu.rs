@@ -3,6 +3,7 @@
 //! | level | what is known | full load of a thread | 90 % range under load | idle |
 //! | --- | --- | --- | --- | --- |
 //! | given | watts of all CPUs, from the user | those | 0.5 to 1.55 times | 0.12 to 3 times |
+//! | cloud | a provider's published watts of an average thread, with the option `cloud` | those | 0.55 to 3.3 | 0.1 to 3 |
 //! | name | TDP and threads of the package | 0.95 TDP (Intel), 0.80 TDP (AMD) | 0.5 to 1.55 | 0.12 to 3 |
 //! | frequency | die and base frequency | the same, of the listed products within 4 % | 0.5 to 1.55 | 0.1 to 3 |
 //! | power law | die and base frequency, no product near | the same, of a power of the frequency | 0.42 to 2.35 | 0.1 to 3 |
@@ -269,7 +270,7 @@ mod tests {
         // 280 W of 128 threads: 8.75 W TDP for four, so 1.05 W and 7 W.
         let named = CpuFacts { name: "AMD EPYC 7763 64-Core Processor".into(), ..milan };
         assert_eq!(of(&named), (Level::Name, [1_050_000, 7_000_000], NAMED));
-        // Intel, 205 W and 52 threads (Platinum 8272CL has 195): 0.95 of TDP.
+        // Intel, 270 W and 80 threads: 0.95 of TDP.
         let intel = CpuFacts {
             name: "Intel(R) Xeon(R) Platinum 8380 CPU @ 2.30GHz".into(),
             ..facts("GenuineIntel", "6", "106", 2.3)

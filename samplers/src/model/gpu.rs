@@ -10,6 +10,7 @@
 //!
 //! Read off published readings of boards that have sensors (docs/estimates.md); not back-tested.
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +19,9 @@ use super::power::{Factors, Power, Shape};
 use super::table;
 use crate::Roots;
 use crate::accelerators::{self, Accelerator};
+
+/// Power at full utilisation, as a share of board power; see the table above.
+const FULL_SHARE: f64 = 0.8;
 
 /// A GPU that nothing reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,13 +47,45 @@ pub(crate) fn find(roots: &Roots) -> Vec<BareGpu> {
 #[must_use]
 pub(crate) fn estimate(gpu: &BareGpu, given_w: Option<f64>) -> Option<BoardEstimate> {
     let row = table::gpu(gpu.name.as_deref(), &gpu.pci_id);
-    let watts = given_w.or(row.map(|row| row.tdp_w))?;
-    let origin = if given_w.is_some() { "given" } else { "board power" };
+    let watts = BoardWatts::of(given_w, row)?;
     let is_known = gpu.busy_percent.is_some();
     let load = if is_known { "utilisation" } else { "unknown utilisation" };
     let name = gpu.name.clone().or(row.map(|row| row.pattern.to_owned())).unwrap_or_else(|| gpu.pci_id.clone());
-    let power = if is_known { board_power(watts) } else { unknown_load(watts) };
-    Some(BoardEstimate { power, name, method: format!("estimated from {origin} {watts} W and {load}") })
+    let power = if is_known { board_power(watts.board_w()) } else { unknown_load(watts.board_w()) };
+    Some(BoardEstimate { power, name, method: format!("estimated from {watts} and {load}") })
+}
+
+/// The watts that an estimate of a board starts from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum BoardWatts {
+    /// What the user states that the board draws when it is busy.
+    FullLoad(f64),
+    /// The table's board power, the limit that the maker states.
+    BoardPower(f64),
+}
+
+impl BoardWatts {
+    /// The user's watts, else the table's; `None` without either.
+    pub(crate) fn of(given_w: Option<f64>, row: Option<table::GpuRow>) -> Option<Self> {
+        given_w.map(Self::FullLoad).or_else(|| Some(Self::BoardPower(row?.tdp_w)))
+    }
+
+    /// Watts of board power.
+    pub(crate) fn board_w(self) -> f64 {
+        match self {
+            Self::FullLoad(watts) => watts / FULL_SHARE,
+            Self::BoardPower(watts) => watts,
+        }
+    }
+}
+
+impl fmt::Display for BoardWatts {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FullLoad(watts) => write!(out, "given {watts} W at full load"),
+            Self::BoardPower(watts) => write!(out, "board power {watts} W"),
+        }
+    }
 }
 
 /// What is assumed about a board, and how it was calculated.
@@ -67,7 +103,7 @@ pub(crate) struct BoardEstimate {
 #[must_use]
 pub(crate) fn board_power(watts: f64) -> Power {
     let factors = Factors { idle: [0.5, 1.4], busy: [0.5, 1.4] };
-    Power::from_watts([0.18 * watts, 0.8 * watts], Shape::Straight, factors).at_most(1.1 * watts)
+    Power::from_watts([0.18 * watts, FULL_SHARE * watts], Shape::Straight, factors).at_most(1.1 * watts)
 }
 
 /// Power of a board of which only the board power is known.

@@ -56,7 +56,8 @@ impl CpuFacts {
         let vendor =
             value("vendor_id").or_else(|| implementer.clone()).or_else(|| power.as_ref().map(|_| "IBM".into()));
         Self {
-            name: value("model name").or_else(|| power.clone()).unwrap_or_default(),
+            // Some hypervisors state `unknown`.
+            name: value("model name").filter(|name| name != "unknown").or_else(|| power.clone()).unwrap_or_default(),
             vendor: vendor.unwrap_or_default(),
             family: value("cpu family").or_else(|| value("CPU architecture")).or(power).unwrap_or_default(),
             model: value("model").filter(|_| x86).or_else(|| value("CPU part")).unwrap_or_default(),

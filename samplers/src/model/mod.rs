@@ -40,23 +40,32 @@ pub(crate) use stand_in::stand_in;
 #[must_use]
 pub fn discover(roots: &Roots, has_cpu_sensor: bool, has_gpu_sensor: bool, options: &ModelOptions) -> Found {
     let gpus = if has_gpu_sensor { Vec::new() } else { gpu::find(roots) };
-    discover_for(roots, has_cpu_sensor, &gpus, options)
+    discover_for(roots, Unread { cpus: !has_cpu_sensor, memory: !has_cpu_sensor, gpus: &gpus }, options)
 }
 
-/// Sets up estimates of the CPUs, unless a sensor reads them, and of these GPUs.
+/// The parts of a machine that no sensor reads.
+pub(crate) struct Unread<'a> {
+    pub(crate) cpus: bool,
+    /// Memory is estimated only where the CPUs are.
+    pub(crate) memory: bool,
+    pub(crate) gpus: &'a [BareGpu],
+}
+
+/// Sets up estimates of what is unread.
 #[must_use]
-pub(crate) fn discover_for(roots: &Roots, has_cpu_sensor: bool, gpus: &[BareGpu], options: &ModelOptions) -> Found {
+pub(crate) fn discover_for(roots: &Roots, unread: Unread<'_>, options: &ModelOptions) -> Found {
     if !options.enabled {
         return result(None, Status::Off, "estimates are refused", "");
     }
     let mut model = Model::default();
     let mut without = Vec::new();
     let mut level = None;
-    if !has_cpu_sensor {
+    if unread.cpus {
         let facts = CpuFacts::read(&roots.procfs);
         let estimate = cpu::estimate(&facts, plausible(options.cpu_watts), options.cpu_thread);
         let load = || Load::cpus(&roots.procfs, facts.threads);
-        let memory = identity::memory_bytes(&roots.procfs).map(|bytes| memory::estimate(bytes, estimate.class));
+        let bytes = identity::memory_bytes(&roots.procfs).filter(|_| unread.memory);
+        let memory = bytes.map(|bytes| memory::estimate(bytes, estimate.class));
         level = Some(estimate.level);
         model.add_cpu(cpu_domain("cpu-estimate"), estimate, load());
         if let Some((power, method)) = memory {
@@ -64,7 +73,7 @@ pub(crate) fn discover_for(roots: &Roots, has_cpu_sensor: bool, gpus: &[BareGpu]
             model.add(Domain { name: "main memory".to_owned(), method: Some(method), ..dram }, power, load());
         }
     }
-    for bare in gpus {
+    for bare in unread.gpus {
         match gpu::estimate(bare, plausible(options.gpu_watts)) {
             Some(BoardEstimate { power, name, method }) => {
                 let id = format!("gpu-estimate-{}", bare.slot);
