@@ -78,6 +78,11 @@ impl Accelerator {
         self.vendor == topology::NVIDIA
     }
 
+    /// Whether its maker is AMD.
+    pub(crate) fn is_amd(&self) -> bool {
+        self.vendor == AMD
+    }
+
     /// The source that reads such devices.
     fn reader(&self) -> &'static str {
         if self.vendor == topology::NVIDIA { "nvml" } else { "hwmon" }

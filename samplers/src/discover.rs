@@ -15,11 +15,11 @@ use crate::model::{ModelOptions, boards, gpu::BareGpu};
 use crate::standby::{self, is_whole_cpu};
 use crate::synthetic::{self, Curve, Synthetic};
 use crate::visible::Visible;
-use crate::{Roots, Source, accelerators, hwmon, model, nvml, rapl_perf, rapl_sysfs, sysfs, topology};
+use crate::{Roots, Source, accelerators, amdsmi, hwmon, model, nvml, rapl_perf, rapl_sysfs, sysfs, topology};
 
 /// Every source's name, in the order in which they are looked for.
-pub const NAMES: [&str; 7] =
-    [rapl_perf::NAME, rapl_sysfs::NAME, nvml::NAME, hwmon::NAME, model::NAME, REPLAY, synthetic::NAME];
+pub const NAMES: [&str; 8] =
+    [rapl_perf::NAME, rapl_sysfs::NAME, nvml::NAME, amdsmi::NAME, hwmon::NAME, model::NAME, REPLAY, synthetic::NAME];
 /// A trace, which has no readings of its own and is read by `eco2 replay`.
 const REPLAY: &str = "replay";
 /// Sources that read the same counters of the CPU: one of them is used.
@@ -144,6 +144,7 @@ pub fn discover_visible(roots: &Roots, selection: &Selection, estimate: &ModelOp
     let mut all = Discovery { began_ns: monotonic_ns(), ..Discovery::default() };
     // It may take its time: the others are looked for meanwhile.
     let nvml = selection.wants(nvml::NAME).then(|| nvml::begin(roots, &visible.cuda));
+    let amd_cards = selection.wants(amdsmi::NAME).then(|| amdsmi::begin(roots, visible));
     all.rapl(roots, selection);
     let (mut late, began_ns) = (None, all.began_ns);
     all.look(selection, nvml::NAME, |_| {
@@ -152,6 +153,7 @@ pub fn discover_visible(roots: &Roots, selection: &Selection, estimate: &ModelOp
         late = found.late.take();
         found
     });
+    all.look(selection, amdsmi::NAME, |_| amdsmi::finish(amd_cards.flatten()));
     all.look(selection, hwmon::NAME, |known| hwmon::discover_visible(roots, known, visible));
     let mut unread = accelerators::unread(roots, &all.domains(), visible);
     // A driver that has not answered yet may read its own.
@@ -173,7 +175,7 @@ pub fn discover_visible(roots: &Roots, selection: &Selection, estimate: &ModelOp
     }
     if selection.wants(model::NAME) {
         let standing_by = |source: Box<dyn Source>| match source.name() {
-            nvml::NAME => boards::behind(source, estimate),
+            nvml::NAME | amdsmi::NAME => boards::behind(source, estimate),
             hwmon::NAME => boards::behind(standby::behind(source, roots, estimate), estimate),
             _ => standby::behind(source, roots, estimate),
         };

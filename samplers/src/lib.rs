@@ -4,6 +4,7 @@
 //! knows about carbon, prices, option files or output formats.
 
 mod accelerators;
+pub mod amdsmi;
 mod anchors;
 mod around;
 mod backoff;

@@ -50,6 +50,12 @@ impl Opening {
         Self { texts, found: started.ok().map(|()| receive), answered: Arc::default() }
     }
 
+    /// What was found if that takes no longer than `patience`; else nothing, and an answer that comes later is dropped.
+    pub(crate) fn in_time(self, patience: Duration) -> Found {
+        let Some(receive) = self.found else { return Found::nothing(self.texts.no_thread) };
+        receive.recv_timeout(patience).unwrap_or_else(|_| Found::nothing(self.texts.lost))
+    }
+
     /// What was found if that takes no longer than `patience`; else a source that goes on waiting.
     pub(crate) fn within(self, patience: Duration) -> Found {
         let Some(receive) = self.found else { return Found::nothing(self.texts.no_thread) };

@@ -304,10 +304,12 @@ pub struct Roots {
     pub procfs: PathBuf,
     /// A `libnvidia-ml.so.1` to load instead of the system's.
     pub nvml: Option<PathBuf>,
+    /// A `libamd_smi.so` to load instead of the system's.
+    pub amdsmi: Option<PathBuf>,
 }
 
 impl Default for Roots {
     fn default() -> Self {
-        Self { sysfs: "/sys".into(), procfs: "/proc".into(), nvml: None }
+        Self { sysfs: "/sys".into(), procfs: "/proc".into(), nvml: None, amdsmi: None }
     }
 }

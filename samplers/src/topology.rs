@@ -45,6 +45,10 @@ pub(crate) fn suffix(package: u64, die: Option<u64>) -> String {
 
 /// NVIDIA's vendor number.
 pub(crate) const NVIDIA: &str = "10de";
+/// Device numbers of AMD's boards with two dies, of which one shows the power of both and the other 0: MI250X, MI250.
+pub(crate) const AMD_TWO_DIES: [&str; 2] = ["7408", "740c"];
+/// Device number of MI300A, a socket of GPU, CPU and memory.
+pub(crate) const AMD_SERVER_APU: &str = "74a0";
 
 /// One function of a device.
 #[derive(Debug, Clone, PartialEq, Eq)]

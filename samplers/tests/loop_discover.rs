@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use eco2_core::schema::Status;
 use eco2_core::{Ledger, Quality};
 use eco2_samplers::clock::Clock;
-use eco2_samplers::discover::{Discovery, Selection, UnknownSource, discover};
+use eco2_samplers::discover::{Discovery, NAMES, Selection, UnknownSource, discover};
 use eco2_samplers::host::{self, Usage};
 use eco2_samplers::model::ModelOptions;
 use eco2_samplers::{Batch, Roots};
@@ -80,9 +80,35 @@ fn an_empty_machine_has_a_status_for_every_source_and_no_value() {
     let dir = tempfile::tempdir().unwrap();
     let found = discover(&roots(dir.path()), &Selection::All, &refused());
     assert_eq!(names(&found), Vec::<&str>::new());
-    for name in ["rapl-perf", "rapl-sysfs", "nvml", "hwmon", "model"] {
+    for name in ["rapl-perf", "rapl-sysfs", "nvml", "amdsmi", "hwmon", "model"] {
         let status = found.statuses.iter().find(|status| status.name == name).unwrap();
         assert!(status.status != Status::Ok && !status.reason.is_empty(), "{status:?}");
+    }
+}
+
+/// docs/hardware.md has a row for each source that reads hardware, and each test that it names exists.
+#[test]
+fn the_page_on_hardware_has_every_source_and_names_tests_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let page = fs::read_to_string(root.join("docs/hardware.md")).unwrap();
+    let rows: Vec<Vec<&str>> =
+        page.lines().filter(|row| row.starts_with("| `")).map(|row| row.split(" | ").collect()).collect();
+    let in_table: Vec<&str> = rows.iter().map(|row| row[0].trim_matches(['|', ' ', '`'])).collect();
+    let made_up = ["replay", "synthetic"];
+    let expected = NAMES.iter().filter(|name| !made_up.contains(name));
+    assert_eq!(
+        expected.filter(|name| !in_table.contains(name)).collect::<Vec<_>>(),
+        Vec::<&&str>::new(),
+        "sources without a row"
+    );
+    assert!(rows.iter().all(|row| row.len() == 6 && row[5].contains("::")), "each row has six columns and a test");
+    for test in page.split('`').filter(|text| text.contains(".rs::")) {
+        let (file, name) = test.split_once("::").unwrap();
+        let source = fs::read_to_string(root.join(file)).unwrap_or_default();
+        assert!(
+            source.contains(&format!("#[test]\nfn {name}(")),
+            "docs/hardware.md names {test}, which does not exist"
+        );
     }
 }
 

@@ -36,7 +36,7 @@ impl Machine {
     }
 
     fn roots(&self) -> Roots {
-        Roots { procfs: self.folder.path().join("proc"), sysfs: self.folder.path().join("sys"), nvml: None }
+        Roots { procfs: self.folder.path().join("proc"), sysfs: self.folder.path().join("sys"), ..Roots::default() }
     }
 
     fn write(&self, path: &str, text: &str) {
@@ -213,7 +213,7 @@ fn a_rented_machine_has_its_providers_watts_unless_others_are_given() {
     // Two threads of a processor that the table has; the provider's average goes before it.
     let cpu = |number| format!("processor\t: {number}\nmodel name\t: AMD EPYC 7763 64-Core Processor\n\n");
     std::fs::write(procfs.join("cpuinfo"), cpu(0) + &cpu(1)).unwrap();
-    let roots = Roots { procfs, sysfs: folder.path().join("s"), nvml: None };
+    let roots = Roots { procfs, sysfs: folder.path().join("s"), ..Roots::default() };
     let thread = Some(ThreadWatts { idle_w: 0.74, busy_w: 3.5, of: "the average" });
     let domain = |options: ModelOptions| discover(&roots, false, true, &options).source.unwrap().domains()[0].clone();
     let rented = domain(ModelOptions { cpu_thread: thread, ..ModelOptions::default() });
@@ -227,7 +227,7 @@ fn a_rented_machine_has_its_providers_watts_unless_others_are_given() {
 #[test]
 fn f48_without_proc_the_own_cpu_time_still_bounds_the_estimate() {
     let folder = tempfile::tempdir().unwrap();
-    let nowhere = Roots { procfs: folder.path().join("p"), sysfs: folder.path().join("s"), nvml: None };
+    let nowhere = Roots { procfs: folder.path().join("p"), sysfs: folder.path().join("s"), ..Roots::default() };
     let mut source =
         discover(&nowhere, false, false, &ModelOptions { cpu_watts: Some(100.0), ..ModelOptions::default() })
             .source
@@ -289,7 +289,7 @@ fn a_gpu_alone_without_wattage_is_absent_not_zero() {
 fn d03_nothing_synthetic_or_random_comes_unasked() {
     // On a machine with nothing at all, no search yields a synthetic figure…
     let empty = tempfile::tempdir().unwrap();
-    let roots = Roots { procfs: empty.path().into(), sysfs: empty.path().into(), nvml: None };
+    let roots = Roots { procfs: empty.path().into(), sysfs: empty.path().into(), ..Roots::default() };
     let found = discover(&roots, false, false, &ModelOptions::default());
     let domains = found.source.iter().flat_map(|source| source.domains());
     assert!(domains.clone().count() > 0);
@@ -343,7 +343,7 @@ fn host_gauges_show_what_can_be_read_and_count_disks_once() {
     );
 
     let nothing =
-        Roots { procfs: Path::new("/nonexistent").into(), sysfs: Path::new("/nonexistent").into(), nvml: None };
+        Roots { procfs: Path::new("/nonexistent").into(), sysfs: Path::new("/nonexistent").into(), ..Roots::default() };
     let mut gauges = Vec::new();
     HostGauges::new(&nothing).gauges(&mut gauges);
     assert!(gauges.is_empty());

@@ -25,7 +25,7 @@ impl Machine {
     }
 
     fn roots(&self) -> Roots {
-        Roots { procfs: self.0.path().join("proc"), sysfs: self.0.path().join("sys"), nvml: None }
+        Roots { procfs: self.0.path().join("proc"), sysfs: self.0.path().join("sys"), ..Roots::default() }
     }
 
     fn write(&self, path: &str, text: &str) {

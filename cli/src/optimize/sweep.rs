@@ -38,7 +38,8 @@ pub(super) fn sweep(args: &OptimizeArgs) -> anyhow::Result<u8> {
 }
 
 fn roots(options: &Options) -> Roots {
-    Roots { sysfs: options.sysfs.clone(), procfs: options.procfs.clone(), nvml: options.nvml.clone() }
+    let (sysfs, procfs) = (options.sysfs.clone(), options.procfs.clone());
+    Roots { sysfs, procfs, nvml: options.nvml.clone(), ..Roots::default() }
 }
 
 /// The limits to try, milliwatts, highest first.

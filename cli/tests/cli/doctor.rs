@@ -49,6 +49,22 @@ fn everything_reads_exit_0() {
 }
 
 #[test]
+fn a_gpu_of_amd_is_listed_with_its_counter_and_measured() {
+    let rig = Rig::measured();
+    let library = rig.amdsmi("0000:c1:00.0");
+    let ran = doctor(&rig, &format!("--json --amdsmi {library}"), "none");
+    let found = found(&ran);
+    assert_eq!(status(&found, "amdsmi"), "ok", "{found:#}");
+    let devices = found["devices"].as_array().unwrap();
+    let card = devices.iter().find(|device| device["id"] == "amdgpu-0000:c1:00.0").unwrap();
+    assert_eq!((card["source"].as_str(), card["quality"].as_str()), (Some("amdsmi"), Some("measured")), "{card}");
+    let flags = format!("--json - --no-log --source amdsmi --amdsmi {library}");
+    let report: Value = serde_json::from_str(&ran(&mut rig.measuring(&flags, "sleep 1")).out).unwrap();
+    let mean_w = report["devices"][0]["mean_w"].as_f64().unwrap();
+    assert!((285.0..315.0).contains(&mean_w), "{mean_w} W of 300 W");
+}
+
+#[test]
 fn d36_one_dead_source_is_exit_3_and_the_last_one_is_exit_4() {
     let rig = Rig::measured();
     let dead = rig.nvml("init=9\n");

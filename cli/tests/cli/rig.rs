@@ -88,6 +88,16 @@ impl Rig {
         nvidia_ml_fake::install(&folder, script).unwrap().display().to_string()
     }
 
+    /// The fake AMD library with a script of its own, and its card in sysfs; its path is for `--amdsmi`.
+    pub(crate) fn amdsmi(&self, address: &str) -> String {
+        for (file, text) in [("class", "0x120000\n"), ("vendor", "0x1002\n"), ("device", "0x74a1\n")] {
+            self.put(&format!("sys/bus/pci/devices/{address}/{file}"), text);
+        }
+        let folder = self.path("amd");
+        fs::create_dir_all(&folder).unwrap();
+        amd_smi_fake::install(&folder, &format!("[gpu {address}]\npower=300\n")).unwrap().display().to_string()
+    }
+
     /// The program, with no hardware but what its arguments name.
     /// Signals have their default effect, also where the tests were started by nohup or in the background.
     pub(crate) fn bin(&self) -> Command {

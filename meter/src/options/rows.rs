@@ -142,7 +142,7 @@ rows! {
     /// Sources of readings to use
     SOURCES sources: Option<Vec<String>>;
         |input| parse::names(input, parse::SOURCES),
-        allowed "a list of rapl-perf, rapl-sysfs, nvml, hwmon, model, replay, synthetic",
+        allowed "a list of rapl-perf, rapl-sysfs, nvml, amdsmi, hwmon, model, replay, synthetic",
         such as "[\"rapl-sysfs\", \"nvml\"]";
         Hardware, Describes, unset "all",
         flag Flag::names("--source", "LIST", parse::SOURCES)
@@ -198,6 +198,11 @@ rows! {
     NVML nvml: Option<PathBuf>;
         parse::path, allowed "a path", such as "\"/opt/nvidia/libnvidia-ml.so.1\"";
         Hardware, LoadsCode, unset "the system's", flag Flag::path("--nvml", "LIBRARY").rare();
+
+    /// AMD management library (libamd_smi) to load
+    AMDSMI amdsmi: Option<PathBuf>;
+        parse::path, allowed "a path", such as "\"/opt/rocm/lib/libamd_smi.so\"";
+        Hardware, LoadsCode, unset "the system's", flag Flag::path("--amdsmi", "LIBRARY").rare();
 
     /// Send budget and anomaly events to a webhook in this format: slack, teams, discord or json; its address is read from
     /// ECO2_TOKEN_WEBHOOK, or from the file of mode 0600 that ECO2_TOKEN_WEBHOOK_FILE names

@@ -8,7 +8,7 @@ use super::load::{Places, load_files};
 use super::*;
 
 /// Options that load code, name paths or decide where data is sent. Written down here and not computed from the table.
-const GUARDED: [&str; 16] = [
+const GUARDED: [&str; 17] = [
     "json",
     "trace",
     "log",
@@ -18,6 +18,7 @@ const GUARDED: [&str; 16] = [
     "sysfs",
     "procfs",
     "nvml",
+    "amdsmi",
     "webhook",
     "email_to",
     "email_server",

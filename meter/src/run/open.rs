@@ -85,7 +85,12 @@ fn visible(options: &Options) -> Visible {
 }
 
 pub(crate) fn roots(options: &Options) -> Roots {
-    Roots { sysfs: options.sysfs.clone(), procfs: options.procfs.clone(), nvml: options.nvml.clone() }
+    Roots {
+        sysfs: options.sysfs.clone(),
+        procfs: options.procfs.clone(),
+        nvml: options.nvml.clone(),
+        amdsmi: options.amdsmi.clone(),
+    }
 }
 
 /// Everything about the run that is known before it begins.

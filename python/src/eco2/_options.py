@@ -174,6 +174,9 @@ class Options(TypedDict, total=False):
     nvml: _Path | None
     """NVIDIA management library (NVML) to load [default: the system's]."""
 
+    amdsmi: _Path | None
+    """AMD management library (libamd_smi) to load [default: the system's]."""
+
     webhook: str | None
     """Send budget and anomaly events to a webhook in this format: slack, teams, discord or json; its address
     is read from ECO2_TOKEN_WEBHOOK, or from the file of mode 0600 that ECO2_TOKEN_WEBHOOK_FILE names."""

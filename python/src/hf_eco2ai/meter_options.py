@@ -16,7 +16,7 @@ from .alerts import webhook_form
 from .errors import LOGGER, warn_once
 from .files import WRITTEN
 
-NOT_NVIDIA = ["rapl-perf", "rapl-sysfs", "hwmon", "model"]
+NOT_NVIDIA = ["rapl-perf", "rapl-sysfs", "amdsmi", "hwmon", "model"]
 """Sources that are asked with `track_gpu_energy=False`."""
 
 NOT_CPU = ["nvml"]

@@ -7,13 +7,12 @@ use eco2_core::{Component, Domain, Kind};
 
 use super::input::{Input, NAME, Value};
 use crate::cpuinfo::CpuInfo;
+use crate::topology::{self, AMD_SERVER_APU, AMD_TWO_DIES};
 use crate::visible::{AmdMask, Chosen};
-use crate::{Roots, sysfs, topology};
+use crate::{Roots, sysfs};
 
-/// PCI numbers of boards with two dies, of which one shows the power of both and the other 0: MI250X, MI250.
-const TWO_DIES: [&str; 2] = ["7408", "740c"];
-/// PCI number of MI300A, a socket of GPU, CPU and memory; its CPU's name contains it, too.
-const SERVER_APU: (&str, &str) = ("74a0", "MI300A");
+/// What the name of the CPU of the processor with [`AMD_SERVER_APU`] contains.
+const SERVER_APU_NAME: &str = "MI300A";
 
 /// What a sensor of amdgpu shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +67,7 @@ impl Cards {
         let Chosen { indices, remarks } = mask.choose(&ids, nvidia);
         let shows: Vec<usize> = (0..cards.len()).map(|at| shown_by(&cards, at)).collect();
         let model = CpuInfo::read(&roots.procfs).model.unwrap_or_default();
-        let mut all = Self { remarks, server: model.contains(SERVER_APU.1), ..Self::default() };
+        let mut all = Self { remarks, server: model.contains(SERVER_APU_NAME), ..Self::default() };
         for (at, card) in cards.iter().enumerate().filter(|(at, _)| shows[*at] == *at) {
             let dies: Vec<usize> = (0..cards.len()).filter(|&die| shows[die] == at).collect();
             if !dies.iter().any(|die| indices.contains(die)) {
@@ -106,7 +105,7 @@ impl Cards {
 
     fn scope(&self, input: &Input) -> Scope {
         let number = input.device_number("device");
-        if number.as_deref().map_or(self.server, |number| number == SERVER_APU.0) {
+        if number.as_deref().map_or(self.server, |number| number == AMD_SERVER_APU) {
             return Scope::Socket;
         }
         let apu = input.label == "slowPPT" || input.chip_has_label("vddnb");
@@ -134,7 +133,7 @@ fn unique_id(card: &Input) -> Option<String> {
 fn shown_by(cards: &[&Input], at: usize) -> usize {
     let Some(card) = cards.get(at) else { return at };
     let number = card.device_number("device");
-    let second = number.as_deref().is_none_or(|number| TWO_DIES.contains(&number)) && is_dark(card);
+    let second = number.as_deref().is_none_or(|number| AMD_TWO_DIES.contains(&number)) && is_dark(card);
     let lit = |&other: &usize| {
         cards.get(other).is_some_and(|other| !is_dark(other) && other.device_number("device") == number)
     };

@@ -15,7 +15,7 @@ use crate::found::{Found, status};
 use crate::slot::KernelFile;
 use crate::still::{StillGuard, Verdicts};
 use crate::visible::Visible;
-use crate::{Batch, DeviceUse, Roots, Source, SourceEvent, Watched, clock};
+use crate::{Batch, DeviceUse, Roots, Source, SourceEvent, Watched, amdsmi, clock};
 use amdgpu::{Cards, Reach};
 pub(crate) use input::NAME;
 use input::{Input, Value};
@@ -46,7 +46,7 @@ pub fn discover_besides(roots: &Roots, known: &[Domain]) -> Found {
     discover_visible(roots, known, &Visible::default())
 }
 
-/// The same, of AMD's GPUs only those that a program sees.
+/// The same, of AMD's GPUs only those that a program sees and that `amdsmi` does not read.
 #[must_use]
 pub fn discover_visible(roots: &Roots, known: &[Domain], visible: &Visible) -> Found {
     let class = roots.sysfs.join("class/hwmon");
@@ -54,8 +54,12 @@ pub fn discover_visible(roots: &Roots, known: &[Domain], visible: &Visible) -> F
     let cards = Cards::of(&inputs, roots, &visible.amd);
     let ceilings = Ceilings::read(roots);
     let (mut used, mut skipped) = (Vec::new(), Vec::new());
+    let mut read_by_amdsmi = Vec::new();
     for input in &inputs {
         match classify(input, &inputs, &cards) {
+            Some(domain) if known.iter().any(|other| other.source == amdsmi::NAME && other.id == domain.id) => {
+                read_by_amdsmi.push(domain.id);
+            }
             Some(domain) => {
                 let mut domain = place(domain, input, known, &used);
                 domain.ceiling_uw = if input.is_gpu() { input.board_ceiling_uw() } else { ceilings.of(&domain) };
@@ -65,6 +69,10 @@ pub fn discover_visible(roots: &Roots, known: &[Domain], visible: &Visible) -> F
             None if is_part(input, &inputs) || cards.is_left_out(input) => {}
             None => skipped.push(input.describe()),
         }
+    }
+    if used.is_empty() && !read_by_amdsmi.is_empty() {
+        let reason = format!("amdsmi reads {}", read_by_amdsmi.join(", "));
+        return Found::nothing(status(NAME, Status::Off, &with_skipped(reason, &skipped, &cards), ""));
     }
     if used.is_empty() {
         return Found::nothing(absent(&class, &skipped, &cards));

@@ -39,7 +39,7 @@ impl Rig {
         std::fs::write(&clock_file, "0").unwrap();
         let script = format!("clock_file={}\ncalls={}\n{script}", clock_file.display(), path("calls").display());
         let library = install(folder.path(), &script).unwrap();
-        let roots = Roots { nvml: Some(library), procfs: path("proc"), sysfs: path("sys") };
+        let roots = Roots { nvml: Some(library), procfs: path("proc"), sysfs: path("sys"), ..Roots::default() };
         let visibility = Visibility { devices: devices.map(Into::into), pci_order: true };
         let found = discover_visible(&roots, &visibility);
         let now = Arc::new(AtomicU64::new(0));

@@ -36,7 +36,7 @@ impl Tree {
 
     /// What sources are pointed at.
     pub(crate) fn roots(&self) -> Roots {
-        Roots { sysfs: self.dir.path().join("sys"), procfs: self.dir.path().join("proc"), nvml: None }
+        Roots { sysfs: self.dir.path().join("sys"), procfs: self.dir.path().join("proc"), ..Roots::default() }
     }
 
     /// A path under `sys`.
