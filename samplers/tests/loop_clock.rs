@@ -125,7 +125,7 @@ fn tree(cpuinfo: &str, source: &str) -> (tempfile::TempDir, Roots) {
     fs::write(sysfs.join("current_clocksource"), source).unwrap();
     fs::create_dir_all(dir.path().join("proc")).unwrap();
     fs::write(dir.path().join("proc/cpuinfo"), cpuinfo).unwrap();
-    let roots = Roots { sysfs: dir.path().join("sys"), procfs: dir.path().join("proc"), nvml: None };
+    let roots = Roots { sysfs: dir.path().join("sys"), procfs: dir.path().join("proc"), ..Roots::default() };
     (dir, roots)
 }
 

@@ -16,7 +16,7 @@ use eco2_samplers::{Batch, Roots};
 
 fn roots(dir: &Path) -> Roots {
     let nvml = Some(dir.join("no-libnvidia-ml.so"));
-    Roots { sysfs: dir.join("sys"), procfs: dir.join("proc"), nvml }
+    Roots { sysfs: dir.join("sys"), procfs: dir.join("proc"), nvml, ..Roots::default() }
 }
 
 fn write(path: &Path, text: &str) {
@@ -94,8 +94,8 @@ fn the_page_on_hardware_has_every_source_and_names_tests_that_exist() {
     let rows: Vec<Vec<&str>> =
         page.lines().filter(|row| row.starts_with("| `")).map(|row| row.split(" | ").collect()).collect();
     let in_table: Vec<&str> = rows.iter().map(|row| row[0].trim_matches(['|', ' ', '`'])).collect();
-    let made_up = ["replay", "synthetic"];
-    let expected = NAMES.iter().filter(|name| !made_up.contains(name));
+    let without_hardware = ["replay", "synthetic"];
+    let expected = NAMES.iter().filter(|name| !without_hardware.contains(name));
     assert_eq!(
         expected.filter(|name| !in_table.contains(name)).collect::<Vec<_>>(),
         Vec::<&&str>::new(),

@@ -106,7 +106,7 @@ impl OptionFlags for BudgetFlags {
 pub(crate) struct SensorFlags;
 
 impl OptionFlags for SensorFlags {
-    const ROWS: &'static [&'static Row] = &[&opt::SOURCES, &opt::SYSFS, &opt::PROCFS, &opt::NVML];
+    const ROWS: &'static [&'static Row] = &[&opt::SOURCES, &opt::SYSFS, &opt::PROCFS, &opt::NVML, &opt::AMDSMI];
 }
 
 /// The provider of carbon intensity for a command that has no run.

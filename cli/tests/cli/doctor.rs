@@ -52,8 +52,7 @@ fn everything_reads_exit_0() {
 fn a_gpu_of_amd_is_listed_with_its_counter_and_measured() {
     let rig = Rig::measured();
     let library = rig.amdsmi("0000:c1:00.0");
-    let ran = doctor(&rig, &format!("--json --amdsmi {library}"), "none");
-    let found = found(&ran);
+    let found = found(&doctor(&rig, &format!("--json --amdsmi {library}"), "none"));
     assert_eq!(status(&found, "amdsmi"), "ok", "{found:#}");
     let devices = found["devices"].as_array().unwrap();
     let card = devices.iter().find(|device| device["id"] == "amdgpu-0000:c1:00.0").unwrap();
