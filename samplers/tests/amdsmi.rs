@@ -159,7 +159,7 @@ fn a_library_that_is_not_known_is_named_and_hwmon_reads_the_card() {
         ("version=28.0.0\n", None, Status::Denied, "28.0.0"),
         ("version=1.0.0\n", None, Status::Denied, "1.0.0"),
         ("init=10\n", None, Status::Denied, "amdsmi_status_t 10"),
-        ("", Some(other), Status::Denied, "amdsmi_init"),
+        ("", Some(other), Status::Denied, "it has no amdsmi_get_lib_version"),
         ("", Some("/nonexistent/libamd_smi.so".into()), Status::Absent, "cannot be loaded"),
     ];
     for (script, library, state, word) in cases {
@@ -308,6 +308,24 @@ fn a_lost_gpu_ends_once_and_is_read_again_when_it_is_back() {
     fs::remove_dir_all(machine.tree.sys("bus/pci/devices/0000:c1:00.0")).unwrap();
     pass(&clock, 200);
     assert_eq!(read(&mut source, &mut batch)[0], (CARD.into(), Err(Fault::Lost)));
+}
+
+/// Before version 26 one shutdown closes the library for all its users in the process.
+#[test]
+fn a_library_that_another_user_has_shut_down_is_started_again() {
+    let (first, second) = ("[gpu 0000:c1:00.0]\nenergy=9\n", "[gpu 0000:c2:00.0]\nenergy=5\n");
+    let machine = Machine::new(&format!("{first}{second}"));
+    let mut source = machine.source();
+    let (mut batch, clock) = scripted();
+    read(&mut source, &mut batch);
+    // After the next start the handles are others: the cards are known by their addresses.
+    machine.script(&format!("{second}fail=32\n{first}fail=32\n"));
+    pass(&clock, 200);
+    assert_eq!(read(&mut source, &mut batch)[0], (CARD.into(), Err(Fault::Gone)));
+    machine.script(&format!("{second}{first}"));
+    pass(&clock, 200);
+    let values = read(&mut source, &mut batch);
+    assert_eq!((&values[0], &values[2]), (&(CARD.into(), Ok(9)), &("amdgpu-0000:c2:00.0".into(), Ok(5))));
 }
 
 #[test]

@@ -7,8 +7,7 @@ use std::path::PathBuf;
 
 use eco2_core::{Component, Domain, Scale};
 
-use super::NAME;
-use super::library::{EnergyCount, Library, Processor};
+use super::library::{EnergyCount, Library, NAME, Processor};
 use crate::model::table;
 use crate::topology::{self, PciDevice};
 use crate::visible::{AmdMask, Chosen};
@@ -34,6 +33,7 @@ struct Die {
 /// A board that is read.
 pub(super) struct Card {
     pub(super) gpu: Processor,
+    pub(super) address: String,
     /// The folder that the kernel removes with the card, if it shows one.
     pub(super) folder: Option<PathBuf>,
     pub(super) resolution_uj: f32,
@@ -148,6 +148,7 @@ impl Die {
         });
         Card {
             gpu: self.gpu,
+            address: self.address.clone(),
             folder: self.pci.as_ref().map(|pci| pci.dir.clone()),
             resolution_uj: self.energy.map_or(0.0, |energy| energy.resolution_uj),
             counter,

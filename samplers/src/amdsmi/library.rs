@@ -13,6 +13,8 @@ use std::path::Path;
 
 use eco2_core::Fault;
 
+/// The source's name.
+pub(crate) const NAME: &str = "amdsmi";
 /// Versions whose layouts are known: the number in the library's name.
 const VERSIONS: std::ops::RangeInclusive<u32> = 24..=27;
 /// Where ROCm installs the library, newest version first; the last is found without an entry in the loader's cache.
@@ -82,6 +84,7 @@ pub(super) struct Library {
     pub(super) version: String,
     /// 26.
     major: u32,
+    init: unsafe extern "C" fn(u64) -> Code,
     sockets: unsafe extern "C" fn(*mut u32, *mut Handle) -> Code,
     processors: unsafe extern "C" fn(Handle, *mut u32, *mut Handle) -> Code,
     address: unsafe extern "C" fn(Handle, *mut u64) -> Code,
@@ -109,11 +112,11 @@ impl Library {
         }?;
         // SAFETY: of each function the type is the one of AMD's header.
         unsafe {
-            let init: unsafe extern "C" fn(u64) -> Code = symbol(file, c"amdsmi_init")?;
             let version: unsafe extern "C" fn(*mut ResultBuffer) -> Code = symbol(file, c"amdsmi_get_lib_version")?;
             let mut library = Self {
                 version: String::new(),
                 major: 0,
+                init: symbol(file, c"amdsmi_init")?,
                 sockets: symbol(file, c"amdsmi_get_socket_handles")?,
                 processors: symbol(file, c"amdsmi_get_processor_handles")?,
                 address: symbol(file, c"amdsmi_get_gpu_device_bdf")?,
@@ -122,7 +125,7 @@ impl Library {
                 power: symbol(file, c"amdsmi_get_power_info")?,
             };
             // The version can be asked for only after this in version 24.
-            started(init(AMD_GPUS))?;
+            started((library.init)(AMD_GPUS))?;
             let mut result: ResultBuffer = [0; RESULT_WORDS];
             started(version(&raw mut result))?;
             // Up to version 25 the first number is called the year; the library's name has it as its version anyway.
@@ -131,6 +134,17 @@ impl Library {
             library.version = format!("{}.{}.{}", numbers[0], numbers[1], numbers[2]);
             if VERSIONS.contains(&library.major) { Ok(library) } else { Err(LibraryError::Version(library.version)) }
         }
+    }
+
+    /// Initialises the library again after another user in this process has shut it down; returns every GPU, as the
+    /// handles of before do not hold.
+    ///
+    /// # Errors
+    /// Where it does not start, or does not list them.
+    pub(super) fn restart(&self) -> Result<Vec<Processor>, Fault> {
+        // SAFETY: the function is called as the header has it.
+        answered(unsafe { (self.init)(AMD_GPUS) })?;
+        self.gpus()
     }
 
     /// Every GPU, in the library's order.

@@ -22,11 +22,10 @@ use crate::opening::{Opening, StatusTexts};
 use crate::visible::{AmdMask, Visible};
 use crate::{Roots, accelerators};
 use card::Cards;
+pub(crate) use library::NAME;
 use library::{Library, LibraryError};
 use source::AmdSmi;
 
-/// The source's name.
-pub(crate) const NAME: &str = "amdsmi";
 /// Initialising opens every card, which takes milliseconds each; no run begins later than this because of it.
 const PATIENCE: Duration = Duration::from_millis(500);
 const INSTEAD: &str = "hwmon reads what it can of the AMD GPUs";

@@ -3,9 +3,8 @@
 use eco2_core::schema::EventKind;
 use eco2_core::{Domain, Fault, Reading};
 
-use super::NAME;
 use super::card::{Card, Cards};
-use super::library::{EnergyCount, Library};
+use super::library::{EnergyCount, Library, NAME};
 use crate::clock::{boottime_ns, monotonic_ns};
 use crate::still::{StillGuard, Verdicts};
 use crate::visible::AmdMask;
@@ -18,6 +17,9 @@ const FAULTY_EVERY_NS: u64 = 100_000_000;
 /// A card that is lost is looked for as often as `nvml` looks for its own.
 const LOST_EVERY_NS: u64 = 5_000_000_000;
 
+/// Initialising takes up to a second on a large machine, so a library that does not start is not tried more often.
+const RESTART_EVERY_NS: u64 = 5_000_000_000;
+
 /// Cards through `libamd_smi`.
 pub(super) struct AmdSmi {
     library: Library,
@@ -27,6 +29,7 @@ pub(super) struct AmdSmi {
     has_nvidia: bool,
     verdicts: Verdicts,
     notes: Vec<SourceEvent>,
+    next_restart_ns: u64,
 }
 
 struct CardReader {
@@ -36,7 +39,8 @@ struct CardReader {
     check: Option<usize>,
     /// Where power does not check the counter, a counter that never moves is found by itself.
     guard: StillGuard,
-    lost: bool,
+    /// Why its last reading failed.
+    fault: Option<Fault>,
     next_ns: u64,
     next_check_ns: u64,
 }
@@ -53,10 +57,28 @@ impl AmdSmi {
                 counter + 1
             });
             let guard = if check.is_some() { StillGuard::off() } else { StillGuard::of(&card.counter.domain) };
-            cards.push(CardReader { card, counter, check, guard, lost: false, next_ns: 0, next_check_ns: 0 });
+            cards.push(CardReader { card, counter, check, guard, fault: None, next_ns: 0, next_check_ns: 0 });
         }
         let Cards { ids, has_nvidia, .. } = found;
-        Self { library, domains, cards, ids, has_nvidia, verdicts: Verdicts::default(), notes: Vec::new() }
+        Self {
+            library,
+            domains,
+            cards,
+            ids,
+            has_nvidia,
+            verdicts: Verdicts::default(),
+            notes: Vec::new(),
+            next_restart_ns: 0,
+        }
+    }
+
+    /// Takes new handles from a library that another user in this process has shut down.
+    fn restart(&mut self) {
+        for gpu in self.library.restart().unwrap_or_default() {
+            let Ok(address) = self.library.address(gpu) else { continue };
+            let own = self.cards.iter_mut().filter(|reader| reader.card.address == address);
+            own.for_each(|reader| reader.card.gpu = gpu);
+        }
     }
 }
 
@@ -65,7 +87,7 @@ impl CardReader {
     /// out not to count.
     fn read(&mut self, library: &Library, batch: &mut Batch) -> (Option<SourceEvent>, bool) {
         let now_ns = batch.now_ns();
-        if now_ns < self.next_ns && (self.lost || !batch.wants_all()) {
+        if now_ns < self.next_ns && (self.is_lost() || !batch.wants_all()) {
             return (None, false);
         }
         let before_ns = batch.now_ns();
@@ -77,19 +99,20 @@ impl CardReader {
             Some(Fault::Lost) => now_ns.saturating_add(LOST_EVERY_NS),
             Some(_) => now_ns.saturating_add(FAULTY_EVERY_NS),
         };
-        let was_lost = std::mem::replace(&mut self.lost, fault == Some(Fault::Lost));
+        let was_lost = self.is_lost();
+        self.fault = fault;
         let note = |kind, text: &str| SourceEvent {
             at_ns: now_ns,
             kind,
             device: self.card.counter.id.clone(),
             text: text.into(),
         };
-        let event = match (was_lost, self.lost) {
+        let event = match (was_lost, self.is_lost()) {
             (false, true) => Some(note(EventKind::GpuLost, "the GPU is lost; its energy ends here")),
             (true, false) => Some(note(EventKind::GpuBack, "the GPU answers again")),
             _ => None,
         };
-        if self.lost {
+        if self.is_lost() {
             let lost = Reading { before_ns, after_ns, value: Err(Fault::Lost) };
             if !was_lost {
                 batch.push(self.counter, lost);
@@ -116,6 +139,10 @@ impl CardReader {
         Reading { before_ns, after_ns: stamp_ns.unwrap_or(after_ns), value }
     }
 
+    fn is_lost(&self) -> bool {
+        self.fault == Some(Fault::Lost)
+    }
+
     /// Whether the kernel has removed a card that it showed.
     fn is_gone(&self) -> bool {
         self.card.folder.as_ref().is_some_and(|folder| !folder.exists())
@@ -140,6 +167,11 @@ impl Source for AmdSmi {
     }
 
     fn read(&mut self, batch: &mut Batch) {
+        let now_ns = batch.now_ns();
+        if now_ns >= self.next_restart_ns && self.cards.iter().any(|card| card.fault == Some(Fault::Gone)) {
+            self.next_restart_ns = now_ns.saturating_add(RESTART_EVERY_NS);
+            self.restart();
+        }
         let mut dead = Vec::new();
         for card in &mut self.cards {
             let (event, is_dead) = card.read(&self.library, batch);

@@ -15,7 +15,7 @@ use crate::found::{Found, status};
 use crate::slot::KernelFile;
 use crate::still::{StillGuard, Verdicts};
 use crate::visible::Visible;
-use crate::{Batch, DeviceUse, Roots, Source, SourceEvent, Watched, amdsmi, clock};
+use crate::{Batch, DeviceUse, Roots, Source, SourceEvent, Watched, clock};
 use amdgpu::{Cards, Reach};
 pub(crate) use input::NAME;
 use input::{Input, Value};
@@ -46,7 +46,7 @@ pub fn discover_besides(roots: &Roots, known: &[Domain]) -> Found {
     discover_visible(roots, known, &Visible::default())
 }
 
-/// The same, of AMD's GPUs only those that a program sees and that `amdsmi` does not read.
+/// The same, of AMD's GPUs only those that a program sees and that no source in `known` reads.
 #[must_use]
 pub fn discover_visible(roots: &Roots, known: &[Domain], visible: &Visible) -> Found {
     let class = roots.sysfs.join("class/hwmon");
@@ -54,12 +54,10 @@ pub fn discover_visible(roots: &Roots, known: &[Domain], visible: &Visible) -> F
     let cards = Cards::of(&inputs, roots, &visible.amd);
     let ceilings = Ceilings::read(roots);
     let (mut used, mut skipped) = (Vec::new(), Vec::new());
-    let mut read_by_amdsmi = Vec::new();
+    let mut read_already = Vec::new();
     for input in &inputs {
         match classify(input, &inputs, &cards) {
-            Some(domain) if known.iter().any(|other| other.source == amdsmi::NAME && other.id == domain.id) => {
-                read_by_amdsmi.push(domain.id);
-            }
+            Some(domain) if is_read_card(&domain, known) => read_already.push(domain.id),
             Some(domain) => {
                 let mut domain = place(domain, input, known, &used);
                 domain.ceiling_uw = if input.is_gpu() { input.board_ceiling_uw() } else { ceilings.of(&domain) };
@@ -70,8 +68,8 @@ pub fn discover_visible(roots: &Roots, known: &[Domain], visible: &Visible) -> F
             None => skipped.push(input.describe()),
         }
     }
-    if used.is_empty() && !read_by_amdsmi.is_empty() {
-        let reason = format!("amdsmi reads {}", read_by_amdsmi.join(", "));
+    if used.is_empty() && !read_already.is_empty() {
+        let reason = format!("the energy counter of {} is read", read_already.join(", "));
         return Found::nothing(status(NAME, Status::Off, &with_skipped(reason, &skipped, &cards), ""));
     }
     if used.is_empty() {
@@ -80,6 +78,11 @@ pub fn discover_visible(roots: &Roots, known: &[Domain], visible: &Visible) -> F
     let source = Hwmon::open(used, &skipped, cards.reach());
     let status = source.status(&skipped, &cards);
     if status.status == Status::Denied { Found::nothing(status) } else { Found::source(source, status) }
+}
+
+/// Whether another source reads the card of a sensor: it has the same id.
+fn is_read_card(domain: &Domain, known: &[Domain]) -> bool {
+    domain.component == Component::Gpu && known.iter().any(|other| other.id == domain.id)
 }
 
 /// PCI addresses of AMD's GPUs that are left out on purpose: hidden from a program, or shown by another die.
