@@ -1,7 +1,9 @@
-//! Options from environment variables, and the variables that are not options. An empty variable counts as not set.
+//! Reads options from environment variables ([`Options::from_env`]), and warns of `ECO2_*` variables that are not options, such
+//! as misspelt ones. An empty variable counts as not set. A *row* is the declaration of one option, with its variable.
 
 use std::ffi::OsStr;
 use std::fmt;
+use std::path::PathBuf;
 
 use super::error::OptionsError;
 use super::input::{Input, shorten};
@@ -10,47 +12,64 @@ use super::origin::Origin;
 use super::rows::Options;
 use super::rows::opt;
 
-/// Prefix of all variables.
+/// Prefix of the variables of all options.
 const PREFIX: &str = "ECO2_";
 
-/// The record of the command that this process runs under; set by `eco2 run`, and not an option.
+/// Variable by which `eco2 run` passes the id of its record to the processes of the command; not an option.
 pub const PARENT_PART: &str = "ECO2_PARENT_PART";
 
 /// Variables that are not options: paths by which the Python package finds the library and the command, and the address of
 /// a cloud's metadata service.
-const ELSEWHERE: &[&str] = &["ECO2_LIBRARY", "ECO2_COMMAND", "ECO2_METADATA_URL", PARENT_PART];
+const OTHER_VARIABLES: &[&str] = &["ECO2_LIBRARY", "ECO2_COMMAND", "ECO2_METADATA_URL", PARENT_PART];
 
-/// Prefix of variables with tokens. They are not options: they are read where they are used, and never shown.
-const TOKENS: &str = "ECO2_TOKEN_";
+/// Prefix of variables with secrets. They are not options: they are read where they are used, and never shown.
+const TOKEN_PREFIX: &str = "ECO2_TOKEN_";
 
-/// A variable that looks like one of ours and is none.
+/// A setting that was ignored while the options were loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Warning {
-    /// The variable, shortened.
-    pub variable: String,
-    /// The one that was probably meant.
-    pub suggestion: Option<&'static str>,
+#[non_exhaustive]
+pub enum Warning {
+    /// A variable begins with `ECO2_` and is not an option.
+    UnknownVariable {
+        /// The variable, shortened to 60 characters.
+        variable: String,
+        /// The option's variable with the nearest name; `None`: none is near.
+        suggestion: Option<&'static str>,
+    },
+    /// A configuration file was not looked for, because this user may not enter its folder.
+    HiddenFile {
+        /// The path where the file would be.
+        path: PathBuf,
+    },
 }
 
 impl fmt::Display for Warning {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{} is not a variable of eco2 and was ignored", self.variable)?;
-        self.suggestion.map_or(Ok(()), |name| write!(out, "; did you mean {name}?"))
+        match self {
+            Self::UnknownVariable { variable, suggestion } => {
+                write!(out, "{variable} is not a variable of eco2 and was ignored")?;
+                suggestion.map_or(Ok(()), |name| write!(out, "; did you mean {name}?"))
+            }
+            Self::HiddenFile { path } => {
+                let path = path.display();
+                write!(out, "{path} was not read: this user may not enter its folder; check HOME and XDG_CONFIG_HOME")
+            }
+        }
     }
 }
 
 impl Options {
-    /// The options in an environment, and its variables that only look like options.
+    /// Returns the options that these variables set, and a warning for each `ECO2_*` variable that is not an option.
     ///
     /// # Errors
-    /// [`OptionsError`] naming the variable: a value that is neither UTF-8 nor a path, of a wrong type or out of range.
+    /// [`OptionsError`] naming the variable: its value has a wrong type, is out of range, or is not UTF-8 (a path need not be).
     ///
     /// ```
-    /// use eco2::options::Options;
+    /// use eco2::options::{Options, Warning};
     ///
     /// let (layer, warnings) = Options::from_env([("ECO2_ZONE", "DE"), ("ECO2_INTERVALL", "10ms"), ("HOME", "/root")])?;
     /// assert_eq!(Options::resolve([layer])?.zone.as_deref(), Some("DE"));
-    /// assert_eq!(warnings[0].suggestion, Some("ECO2_INTERVAL"));
+    /// assert!(matches!(warnings[0], Warning::UnknownVariable { suggestion: Some("ECO2_INTERVAL"), .. }));
     /// # Ok::<(), eco2::options::OptionsError>(())
     /// ```
     pub fn from_env<K, V>(variables: impl IntoIterator<Item = (K, V)>) -> Result<(Layer, Vec<Warning>), OptionsError>
@@ -61,11 +80,12 @@ impl Options {
         let (mut layer, mut warnings) = (Layer::default(), Vec::new());
         for (variable, value) in variables {
             let Some(variable) = variable.as_ref().to_str().filter(|name| name.starts_with(PREFIX)) else { continue };
-            if ELSEWHERE.contains(&variable) || variable.starts_with(TOKENS) {
+            if OTHER_VARIABLES.contains(&variable) || variable.starts_with(TOKEN_PREFIX) {
                 continue;
             }
             let Some(row) = opt::all().find(|row| row.variable == variable) else {
-                warnings.push(Warning { variable: shorten(variable), suggestion: nearest_variable(variable) });
+                let suggestion = nearest_variable(variable);
+                warnings.push(Warning::UnknownVariable { variable: shorten(variable), suggestion });
                 continue;
             };
             let origin = Origin::variable(row.variable);
@@ -82,7 +102,7 @@ impl Options {
     }
 }
 
-/// The variable that was probably meant; the prefix, which all have, is not compared.
+/// Returns the option's variable whose name is nearest. The prefix is not compared: all have it, so that it would make every name near.
 fn nearest_variable(typed: &str) -> Option<&'static str> {
     let typed: String = typed.chars().skip(PREFIX.len()).collect();
     nearest(&typed, |row| [row.variable.trim_start_matches(PREFIX)]).map(|row| row.variable)

@@ -110,7 +110,8 @@ impl Origin {
         matches!(self.level, Level::System | Level::User | Level::Project)
     }
 
-    fn at(level: Level, place: impl Into<String>) -> Self {
+    /// Returns the origin of that level and place: a path, or the name of a variable or flag.
+    pub(super) fn at(level: Level, place: impl Into<String>) -> Self {
         Self { level, place: place.into(), line: None, distrust: None }
     }
 }

@@ -314,7 +314,7 @@ fn files_that_are_there_are_read() {
     let places = Places { project: at("project"), user: Some(at("user")), system: at("system/none") };
     fs::write(at("project"), "name = \"project\"").unwrap();
     fs::write(at("user"), "name = \"user\"\npue = 1.5").unwrap();
-    let options = Options::resolve(load_files(&places).unwrap()).unwrap();
+    let options = Options::resolve(load_files(&places).unwrap().layers).unwrap();
     assert_eq!((options.name.as_deref(), options.pue), (Some("project"), 1.5));
     assert_eq!(options.origin(&opt::PUE).level(), Level::User);
     assert_eq!(options.origin(&opt::PUE).to_string(), format!("{}:2", at("user").display()));

@@ -109,7 +109,7 @@ fn k17_project_file_cannot_turn_off_the_report_of_its_refused_keys() {
 
 fn loaded(user: &Path) -> Options {
     let places = Places { project: "/nowhere/eco2.toml".into(), user: Some(user.into()), system: "/nowhere".into() };
-    Options::resolve(load_files(&places).unwrap()).unwrap()
+    Options::resolve(load_files(&places).unwrap().layers).unwrap()
 }
 
 #[test]
