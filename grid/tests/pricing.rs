@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use eco2_core::Bounded;
-use eco2_core::schema::{Carbon, Energy, Report, Work};
+use eco2_core::schema::{BudgetRecord, Carbon, Energy, Report, Work};
 use eco2_core::units::kwh;
 use eco2_grid::pricing::{EnergyCurve, EnergyShare, PriceInput, PriceRequest, Pricing, When, facility, merge_shares};
 use eco2_grid::{Pue, recompute};
@@ -120,6 +120,16 @@ fn bare() -> Report {
         "self": {"cpu_ns": 0, "max_rss_bytes": 0, "samples": 0, "dropped": 0, "missed_ticks": 0, "log_lost_bytes": 0},
     });
     serde_json::from_value(report).unwrap()
+}
+
+#[test]
+fn price_of_a_report_without_emissions_leaves_its_budget() {
+    let levels = Levels(vec![Bounded::exact(1_000_000)]);
+    let pricing = resolved(&PriceRequest { price_per_kwh: Some(0.3), ..PriceRequest::default() });
+    let budget = Some(BudgetRecord { limits: Vec::new(), forecast: None });
+    let report = Report { energy: levels.energy(), budget: budget.clone(), ..bare() };
+    let repriced = pricing.price_again(report, &when(), &levels, None);
+    assert_eq!((repriced.carbon, repriced.budget), (None, budget));
 }
 
 fn near(one: f64, other: f64) -> bool {

@@ -67,6 +67,12 @@ pub enum Error {
     /// A report, log or trace could not be read.
     #[error(transparent)]
     Read(#[from] eco2_report::Error),
+    /// Cost and supplements belong to the emissions of a report, and this report has none.
+    #[error("run '{run}' has no emissions to add a cost or supplements to; set --zone or --intensity too")]
+    NoEmissions {
+        /// The run's id.
+        run: String,
+    },
     /// A report without a start time cannot be priced again by time.
     #[error("run '{run}' has no start time")]
     NoTime {

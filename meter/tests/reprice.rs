@@ -130,6 +130,20 @@ fn an_old_cost_goes_with_the_facilitys_energy_and_a_new_price_replaces_it() {
 }
 
 #[test]
+fn price_of_a_report_without_emissions_is_refused_unless_a_zone_is_named() {
+    let report = Report { carbon: None, ..hour("a", 0, &Options::default()) };
+    let mut options = Options::default();
+    options.budget.price_per_kwh = Some(0.6);
+    let refused = eco2::reprice(report.clone(), &options).unwrap_err();
+    assert!(matches!(refused, Error::NoEmissions { .. }), "{refused}");
+    let zone = Some("FR".to_owned());
+    let priced = eco2::reprice(report.clone(), &Options { zone, ..options }).unwrap();
+    assert!(near(priced.carbon.unwrap().cost.unwrap(), 0.6));
+    let scaled = eco2::reprice(report, &Options { pue: 2.0, ..Options::default() }).unwrap();
+    assert!(scaled.carbon.is_none() && near(scaled.energy.pue, 2.0));
+}
+
+#[test]
 fn bounds_of_the_facilitys_energy_are_those_of_each_part_at_its_own_pue() {
     let mut water = Options::default();
     water.supplements.ewif = Some(1.0);

@@ -173,7 +173,7 @@ impl<F: OptionFlags> FromArgMatches for FlagValues<F> {
 
 impl<F: OptionFlags> Args for FlagValues<F> {
     fn augment_args(command: Command) -> Command {
-        let flags = F::ROWS.iter().filter_map(|row| Some(F::adapted(row, flag(row)?)));
+        let flags = F::ROWS.iter().filter_map(|row| Some(with_long_help(row, F::adapted(row, flag(row)?))));
         command.args(flags)
     }
 
@@ -206,6 +206,21 @@ fn flag(row: &'static Row) -> Option<Arg> {
     Some(if row.subject == Subject::Run { arg } else { arg.help_heading(row.subject.heading()) })
 }
 
+/// Adds the allowed values of an option and an example to its help; only `--help` shows them, not `-h`.
+fn with_long_help(row: &Row, flag: Arg) -> Arg {
+    if !flag.get_action().takes_values() {
+        return flag;
+    }
+    let help = flag.get_help().map_or_else(String::new, ToString::to_string);
+    flag.long_help(format!("{help}\nAllowed: {}; example: {}", row.allowed, as_typed(row.example)))
+}
+
+/// Returns a value in the notation of the command line: a row has its example in that of TOML, with quotes and brackets.
+fn as_typed(toml: &str) -> String {
+    let plain = toml.replace(['"', '[', ']', '{', '}'], "");
+    plain.trim().replace(", ", ",").replace(" = ", "=")
+}
+
 /// Returns the values of an option; several only for labels, one per pair.
 fn values_of(row: &Row, matches: &ArgMatches) -> Vec<Input> {
     let Some(flag) = row.flag else { return Vec::new() };
@@ -227,4 +242,18 @@ fn values_of(row: &Row, matches: &ArgMatches) -> Vec<Input> {
 fn pair(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("a label is KEY=VALUE, such as team=nlp")?;
     Ok((name.to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_help_has_the_allowed_values_and_an_example_as_it_is_typed() {
+        let help =
+            FlagValues::<PriceFlags>::augment_args(Command::new("test").term_width(200)).render_long_help().to_string();
+        assert!(help.contains("Allowed: 0 to 5000 grams CO2e per kilowatt-hour; example: 342.5"), "{help}");
+        let typed = ["[\"rapl-sysfs\", \"nvml\"]", "{ team = \"nlp\" }", "\"52.52,13.40\""].map(as_typed);
+        assert_eq!(typed, ["rapl-sysfs,nvml", "team=nlp", "52.52,13.40"]);
+    }
 }

@@ -15,7 +15,7 @@ impl Pricing {
     ///
     /// If the request names no zone, intensity, series, provider or place, the zone, the segments and their kinds stay, and a
     /// new PUE scales them. If it names no price, the cost stays and is scaled to the new PUE. A report without emissions gets
-    /// some only if the request states a source of intensities.
+    /// emissions, cost and supplements only if the request states a source of intensities.
     #[must_use]
     pub fn price_again(
         &self,
@@ -32,8 +32,9 @@ impl Pricing {
             self.supplements_again(&mut carbon, &PricedBefore { carbon: old.as_ref(), energy: &before }, &report, &run);
             report.carbon = Some(carbon);
         }
-        if self.request.pue.is_some() || self.request.asks_for_intensity() || self.request.asks_for_price() {
-            // Its limits and forecast refer to the old emissions and cost.
+        let has_new_cost = self.request.asks_for_price() && report.carbon.is_some();
+        if self.request.pue.is_some() || self.request.asks_for_intensity() || has_new_cost {
+            // Its limits and forecast refer to the old energy of the facility, emissions and cost.
             report.budget = None;
         }
         report.events.extend(events);

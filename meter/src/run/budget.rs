@@ -15,7 +15,7 @@ use eco2_core::{Account, Decision, Forecaster, Ranged, Spent, Unit};
 use crate::live::engine::{Engine, Progress, UnreadUse};
 use crate::options::Options;
 use crate::run::curves::Curves;
-use crate::run::pricing::{Pricing, When};
+use crate::run::pricing::{RunPricing, When};
 use crate::sync::lock;
 use outlook::Length;
 
@@ -49,7 +49,7 @@ pub(crate) enum BudgetReader {
 pub(crate) struct BudgetInput<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) account: &'a Account,
-    pub(crate) pricing: &'a Pricing,
+    pub(crate) pricing: &'a RunPricing,
     pub(crate) when: &'a When,
     /// Whether the run is over.
     pub(crate) closed: bool,

@@ -79,7 +79,7 @@ impl Meter {
         let finished = self.stop(sampler, end_ns, patience);
         if !is_hurried {
             let identity = &self.shared.identity;
-            self.shared.pricing.settle(&identity.when(identity.started_ns, end_ns));
+            self.shared.pricing.await_intensities(&identity.when(identity.started_ns, end_ns));
         }
         self.shared.check_budget(end_ns, true, BudgetReader::Report);
         self.shared.check_rates(end_ns, true);

@@ -38,9 +38,9 @@ impl IntensityFeed {
     }
 
     /// Asks a last time for all of the run, and waits for a bounded time.
-    pub(crate) fn settle(&self, to_ns: i64) {
+    pub(crate) fn await_last_answer(&self, to_ns: i64) {
         if let Some(live) = &self.live {
-            live.settle(to_ns);
+            live.await_last_answer(to_ns);
         }
     }
 
@@ -144,7 +144,7 @@ impl ProviderPoll {
     }
 
     /// Passes the run's end to the thread, and waits for the last answer, for two seconds at most.
-    pub(crate) fn settle(&self, end_ns: i64) {
+    pub(crate) fn await_last_answer(&self, end_ns: i64) {
         let mut state = lock(&self.shared.state);
         if !state.started || state.end_ns.is_some() {
             return;

@@ -15,7 +15,7 @@ use crate::live::engine::Engine;
 use crate::live::stored_test::StoredTest;
 use crate::options::Options;
 use crate::run::alerts::{self, Services};
-use crate::run::pricing::Pricing;
+use crate::run::pricing::RunPricing;
 use crate::run::shared::Shared;
 use crate::run::{machine, open};
 use crate::sync::lock;
@@ -83,7 +83,7 @@ impl Meter {
         command: Vec<String>,
         self_test: StoredTest,
     ) -> Result<Self, Error> {
-        let pricing = Pricing::resolve(options)?;
+        let pricing = RunPricing::resolve(options)?;
         let mut services = Services::of(options)?;
         let identity = open::identity(options, command, &found);
         // A program's own sources come first.

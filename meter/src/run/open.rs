@@ -27,7 +27,7 @@ use crate::run::alerts::{self, Outbox, Rates};
 use crate::run::budget::BudgetMonitor;
 use crate::run::identity::{self, Identity};
 use crate::run::labels;
-use crate::run::pricing::Pricing;
+use crate::run::pricing::RunPricing;
 use crate::run::runs;
 use crate::run::shared::{RunSink, Shared, WorkCounters};
 
@@ -132,7 +132,7 @@ fn named_after(command: &[String]) -> Option<String> {
 pub(crate) fn start(
     found: Discovery,
     identity: Identity,
-    pricing: Pricing,
+    pricing: RunPricing,
     self_test: StoredTest,
     options: &Options,
 ) -> Result<Started, Error> {

@@ -12,7 +12,7 @@ use crate::live::episodes::RunEpisodes;
 use crate::options::Options;
 use crate::run::curves::Curves;
 use crate::run::episodes::episode_records;
-use crate::run::pricing::{Pricing, When};
+use crate::run::pricing::{RunPricing, When};
 use crate::run::report::leave_out;
 
 /// The longest that a live run is read after its end. Later readings of a trace, once everything is settled, are not of the
@@ -50,7 +50,7 @@ pub(crate) fn replay_at(
     options: &Options,
     started: Option<Timestamp>,
 ) -> Result<Report, Error> {
-    let pricing = Pricing::resolve(options)?;
+    let pricing = RunPricing::resolve(options)?;
     let (begin_ns, end_ns) = trace.run.unwrap_or_else(|| covered(trace));
     let mut ledger = Ledger::new(begin_ns, usize::MAX);
     for domain in &trace.domains {
@@ -187,7 +187,7 @@ fn report(
     account: Account,
     trace: &Trace,
     when: &When,
-    pricing: &Pricing,
+    pricing: &RunPricing,
     options: &Options,
     history: &History<'_>,
 ) -> Report {
@@ -198,7 +198,7 @@ fn report(
     events.extend_from_slice(&account.events);
     events.sort_by_key(|event| event.at);
     let work = Work::default();
-    let (carbon, said) = pricing.price_late(&mut energy, &work, when, &curves.run);
+    let (carbon, said) = pricing.price_ended_run(&mut energy, &work, when, &curves.run);
     events.extend(said);
     let curves = curves.records(&account.devices, &carbon, pricing.price_borders(when), when);
     let step_curve = history.ledger.step_curve(&account);

@@ -13,7 +13,7 @@ use crate::live::engine::Engine;
 use crate::run::curves::{self, Curves};
 use crate::run::episodes::episode_records;
 use crate::run::identity::Identity;
-use crate::run::pricing::{Pricing, When};
+use crate::run::pricing::{RunPricing, When};
 
 /// How a run ended, as far as it has.
 #[derive(Debug, Clone, Copy, Default)]
@@ -33,7 +33,7 @@ pub(crate) fn blank(identity: &Identity) -> Report {
 /// All that a report is made from.
 pub(crate) struct Measured<'a> {
     pub(crate) identity: &'a Identity,
-    pub(crate) pricing: &'a Pricing,
+    pub(crate) pricing: &'a RunPricing,
     pub(crate) engine: &'a Engine,
     pub(crate) account: Account,
     pub(crate) when: When,

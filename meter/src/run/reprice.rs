@@ -6,7 +6,7 @@ use eco2_grid::pricing::PriceRequest;
 
 use crate::Error;
 use crate::options::Options;
-use crate::run::pricing::{Pricing, When, asked_now};
+use crate::run::pricing::{RunPricing, When, request_of_program};
 
 /// Computes a report again with the zone, series, PUE, price, tariff, embodied emissions, water, … that the options request.
 ///
@@ -48,22 +48,33 @@ pub fn reprice_of(report: Report, sha256: Option<String>, options: &Options) -> 
 }
 
 fn priced_again(report: Report, options: &Options) -> Result<Report, Error> {
-    let asked = asked_now(options)?;
-    // One a zone: parts of one zone share a series, and what providers have answered.
-    let mut resolved: Vec<(PriceRequest, Pricing)> = Vec::new();
+    let requested = request_of_program(options)?;
+    // One entry per zone: parts in one zone share an intensity series and the answers of providers.
+    let mut resolved: Vec<(PriceRequest, RunPricing)> = Vec::new();
     by_parts(report, &mut |report| {
         let when = when(&report)?;
         let curve = report.curve();
-        let request = asked.about(report.carbon.as_ref());
-        let place = match resolved.iter().position(|(known, _)| *known == request) {
-            Some(place) => place,
+        let request = requested.about(report.carbon.as_ref());
+        let index = match resolved.iter().position(|(known, _)| *known == request) {
+            Some(index) => index,
             None => {
-                resolved.push((request.clone(), Pricing::again(request, options)?));
+                resolved.push((request.clone(), RunPricing::for_report(request, options)?));
                 resolved.len() - 1
             }
         };
-        Ok(resolved[place].1.price_again(report, &when, &curve))
+        let (request, pricing) = &resolved[index];
+        let repriced = pricing.price_report(report, &when, &curve);
+        if repriced.carbon.is_none() && names_more_than_pue(request) {
+            return Err(Error::NoEmissions { run: repriced.run.id });
+        }
+        Ok(repriced)
     })
+}
+
+/// Whether a request names more than the PUE, which is the only value that changes a report without emissions.
+fn names_more_than_pue(request: &PriceRequest) -> bool {
+    let metadata_url = request.metadata_url.clone();
+    *request != PriceRequest { pue: request.pue, metadata_url, ..PriceRequest::default() }
 }
 
 /// A report as `each` makes it. Attempts and ranks of a merged one ran at times of their own, which its begin and its

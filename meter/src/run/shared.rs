@@ -18,7 +18,7 @@ use crate::run::alerts::{self, Outbox, Rates};
 use crate::run::budget::{self, BudgetInput, BudgetMonitor, BudgetReader};
 use crate::run::curves::Curves;
 use crate::run::identity::Identity;
-use crate::run::pricing::Pricing;
+use crate::run::pricing::RunPricing;
 use crate::run::report::{self, Ending, Measured};
 use crate::sync::lock;
 
@@ -29,7 +29,7 @@ const FIRST_TICK: Duration = Duration::from_millis(250);
 /// Everything of a run that is not the caller's alone.
 pub(crate) struct Shared {
     pub(crate) identity: Identity,
-    pub(crate) pricing: Pricing,
+    pub(crate) pricing: RunPricing,
     pub(crate) engine: Mutex<Engine>,
     pub(crate) begun: Condvar,
     pub(crate) sharing: Mutex<Sharing>,

@@ -4,7 +4,7 @@ use eco2_core::schema::{Carbon, Energy, ForecastRecord};
 use eco2_core::units::{UJ_PER_KWH, kwh};
 use eco2_core::{Finish, Forecaster, Outlook, PerUnit, Projection, forecast_backtest};
 
-use crate::run::pricing::{Pricing, RateForecast, When};
+use crate::run::pricing::{RateForecast, RunPricing, When};
 
 /// The planned length of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub(super) struct OutlookInput<'a> {
 /// Returns the outlook of a run, and the forecast for its report.
 pub(super) fn outlook(
     length: Option<Length>,
-    pricing: &Pricing,
+    pricing: &RunPricing,
     seen: &OutlookInput<'_>,
 ) -> (Outlook, Option<ForecastRecord>) {
     let OutlookInput { energy, carbon, when, .. } = *seen;

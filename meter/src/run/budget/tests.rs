@@ -18,7 +18,7 @@ struct Fixture {
     engine: Engine,
     threads: Vec<Producer>,
     monitor: BudgetMonitor,
-    pricing: Pricing,
+    pricing: RunPricing,
     opened_ns: u64,
 }
 
@@ -32,7 +32,7 @@ impl Fixture {
         engine.own_steps = OwnSteps::of(options.step_name.as_deref());
         let threads = (0..2).map(|_| pool.claim().unwrap()).collect();
         let opened_ns = engine.ledger.opened_ns();
-        let pricing = Pricing::resolve(options).unwrap();
+        let pricing = RunPricing::resolve(options).unwrap();
         Self { engine, threads, monitor: BudgetMonitor::new(options), pricing, opened_ns }
     }
 
