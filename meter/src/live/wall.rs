@@ -7,11 +7,11 @@ use eco2_samplers::clock;
 use jiff::{SignedDuration, Timestamp};
 
 /// The smallest step that is reported, nanoseconds: a leap second, and the jitter between two clock readings, are smaller.
-const STEP_NS: i128 = 2_000_000_000;
+const MIN_STEP_NS: i128 = 2_000_000_000;
 /// Between two looks, nanoseconds.
-const LOOK_NS: u64 = 1_000_000_000;
+const CHECK_EVERY_NS: u64 = 1_000_000_000;
 /// The clocks are read one after the other; if that took longer, in nanoseconds, the pair is ignored.
-const MOST_READ_NS: u64 = 50_000_000;
+const MAX_READ_NS: u64 = 50_000_000;
 
 /// Now. A clock outside the years -9999 to 9999 shows the nearest of them.
 pub(crate) fn now() -> Timestamp {
@@ -45,21 +45,21 @@ pub(crate) struct WallWatch {
 
 impl WallWatch {
     /// What happened since the last look, in words; at most one look a second.
-    pub(crate) fn look(&mut self, now_ns: u64) -> Option<String> {
+    pub(crate) fn check(&mut self, now_ns: u64) -> Option<String> {
         if now_ns < self.next_ns {
             return None;
         }
-        self.next_ns = now_ns.saturating_add(LOOK_NS);
+        self.next_ns = now_ns.saturating_add(CHECK_EVERY_NS);
         let before_ns = clock::boottime_ns();
         let wall = now();
         let after_ns = clock::boottime_ns();
-        (after_ns.saturating_sub(before_ns) < MOST_READ_NS).then(|| self.seen(before_ns, wall)).flatten()
+        (after_ns.saturating_sub(before_ns) < MAX_READ_NS).then(|| self.compare(before_ns, wall)).flatten()
     }
 
-    fn seen(&mut self, boot_ns: u64, wall: Timestamp) -> Option<String> {
+    fn compare(&mut self, boot_ns: u64, wall: Timestamp) -> Option<String> {
         let offset_ns = wall.as_nanosecond() - i128::from(boot_ns);
         let step_ns = offset_ns - *self.offset_ns.get_or_insert(offset_ns);
-        if step_ns.abs() < STEP_NS {
+        if step_ns.abs() < MIN_STEP_NS {
             return None;
         }
         self.offset_ns = Some(offset_ns);
@@ -82,12 +82,12 @@ pub(crate) struct BootAxis {
 
 impl BootAxis {
     /// Boot time is ahead by `offset_ns` from `mono_ns` on.
-    pub(crate) fn set(&mut self, mono_ns: u64, offset_ns: u64) {
+    pub(crate) fn add_offset(&mut self, mono_ns: u64, offset_ns: u64) {
         self.offsets.push((mono_ns, offset_ns));
     }
 
     /// Boot time of a monotonic instant, nanoseconds.
-    pub(crate) fn at(&self, mono_ns: u64) -> u64 {
+    pub(crate) fn boottime_at(&self, mono_ns: u64) -> u64 {
         let passed = self.offsets.iter().rev().find(|(from_ns, _)| *from_ns <= mono_ns);
         let (_, offset_ns) = passed.or(self.offsets.first()).copied().unwrap_or_default();
         mono_ns.saturating_add(offset_ns)
@@ -129,22 +129,25 @@ mod tests {
     fn k11_step_of_the_wall_clock_is_reported_once_and_sleep_is_none() {
         const S: u64 = 1_000_000_000;
         let mut watch = WallWatch::default();
-        assert_eq!(watch.seen(100 * S, at("2026-01-01T00:00:00Z")), None);
-        assert_eq!(watch.seen(110 * S, at("2026-01-01T00:00:10.5Z")), None, "half a second is an adjustment");
-        assert_eq!(watch.seen(3710 * S, at("2026-01-01T01:00:10Z")), None, "an hour of sleep counts on both clocks");
-        let text = watch.seen(3711 * S, at("2026-01-01T02:00:11Z")).unwrap();
+        assert_eq!(watch.compare(100 * S, at("2026-01-01T00:00:00Z")), None);
+        assert_eq!(watch.compare(110 * S, at("2026-01-01T00:00:10.5Z")), None, "half a second is an adjustment");
+        assert_eq!(watch.compare(3710 * S, at("2026-01-01T01:00:10Z")), None, "an hour of sleep counts on both clocks");
+        let text = watch.compare(3711 * S, at("2026-01-01T02:00:11Z")).unwrap();
         assert!(text.contains("forward by 3600.0 s"), "{text}");
-        assert_eq!(watch.seen(3712 * S, at("2026-01-01T02:00:12Z")), None, "once");
-        let text = watch.seen(3713 * S, at("2026-01-01T00:00:13Z")).unwrap();
+        assert_eq!(watch.compare(3712 * S, at("2026-01-01T02:00:12Z")), None, "once");
+        let text = watch.compare(3713 * S, at("2026-01-01T00:00:13Z")).unwrap();
         assert!(text.contains("back by 7200.0 s"), "{text}");
     }
 
     #[test]
     fn sleep_moves_the_boot_clock_on() {
         let mut axis = BootAxis::default();
-        axis.set(100, 5);
-        axis.set(200, 50);
-        assert_eq!([axis.at(90), axis.at(150), axis.at(200), axis.at(300)], [95, 155, 250, 350]);
-        assert_eq!(BootAxis::default().at(7), 7);
+        axis.add_offset(100, 5);
+        axis.add_offset(200, 50);
+        assert_eq!(
+            [axis.boottime_at(90), axis.boottime_at(150), axis.boottime_at(200), axis.boottime_at(300)],
+            [95, 155, 250, 350]
+        );
+        assert_eq!(BootAxis::default().boottime_at(7), 7);
     }
 }

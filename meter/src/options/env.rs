@@ -52,7 +52,7 @@ impl fmt::Display for Warning {
             }
             Self::HiddenFile { path } => {
                 let path = path.display();
-                write!(out, "{path} was not read: this user may not enter its folder; check HOME and XDG_CONFIG_HOME")
+                write!(out, "{path} was not read: this user may not enter its folder; check its permissions, or HOME")
             }
         }
     }

@@ -84,7 +84,7 @@ impl Meter {
         self.shared.check_budget(end_ns, true, BudgetReader::Report);
         self.shared.check_rates(end_ns, true);
         for (kind, text) in self.shared.alerts.close(is_hurried) {
-            lock(&self.shared.engine).event(end_ns, kind, "", text);
+            lock(&self.shared.engine).record_event(end_ns, kind, "", text);
         }
         let report = self.last_report(&finished, end_ns, exit_code);
         self.over.set(report).ok();
@@ -103,11 +103,11 @@ impl Meter {
         let mut engine = lock(&self.shared.engine);
         engine.drain();
         if let Some((kind, text)) = trouble(finished.ended) {
-            engine.event(end_ns, kind, "", text.to_owned());
+            engine.record_event(end_ns, kind, "", text.to_owned());
         }
         let begin_ns = engine.ledger.opened_ns();
         if let Some(failure) = engine.journal.close_trace((begin_ns, end_ns.max(begin_ns))) {
-            engine.event(end_ns, EventKind::TraceFailed, "", failure);
+            engine.record_event(end_ns, EventKind::TraceFailed, "", failure);
         }
         let ending = Ending { exit_code, cost: finished.cost, closed: true, ..Ending::default() };
         let mut report = self.shared.report(&engine, &ending, end_ns);

@@ -95,9 +95,9 @@ fn stretch(
     level: StretchEnergy,
 ) -> Stretch {
     let energy_uj = level.to_uj - level.from_uj;
-    let mut curve = RisingCurve::new((boot.at(from_ns), boot.at(to_ns)), energy_uj);
+    let mut curve = RisingCurve::new((boot.boottime_at(from_ns), boot.boottime_at(to_ns)), energy_uj);
     for point in chosen(seen, from_ns, to_ns).filter(|point| point.uj >= level.from_uj) {
-        curve.pass(boot.at(point.at_ns), point.uj - level.from_uj, point.off_ns);
+        curve.pass(boot.boottime_at(point.at_ns), point.uj - level.from_uj, point.off_ns);
     }
     let whole_uj = device.energy_uj.unwrap_or(0);
     let below =

@@ -90,7 +90,7 @@ impl Meter {
         found.sources.splice(..0, own);
         let started = open::start(found, identity, pricing, self_test, options)?;
         for (kind, text) in services.left_out.drain(..) {
-            lock(&started.shared.engine).event(0, kind, "", text);
+            lock(&started.shared.engine).record_event(0, kind, "", text);
         }
         services.start(&started.shared.alerts, &started.shared.for_alerts());
         if started.shared.rates.is_limited() {

@@ -146,11 +146,11 @@ pub(crate) fn start(
     let (pool, rings) = EventPool::new(RINGS, RING_EVENTS);
     let meta = LogMeta::new(identity.run(), identity.started_ns);
     let mut engine = Engine::new(rings, clock.clone(), Publisher::new(writer, capacity));
-    engine.awaited = awaited(&sources);
+    engine.awaited_sources = awaited(&sources);
     engine.start_by_ns = began_ns.saturating_add(START_WITHIN_NS);
-    engine.own_steps = OwnSteps::of(options.step_name.as_deref());
+    engine.own_steps = OwnSteps::named(options.step_name.as_deref());
     if let Some(text) = &self_test.unreadable {
-        engine.event(0, EventKind::SelfTestUnreadable, "", text.clone());
+        engine.record_event(0, EventKind::SelfTestUnreadable, "", text.clone());
     }
     engine.self_test = self_test;
     let alerts = Arc::new(Outbox::default());
@@ -159,9 +159,12 @@ pub(crate) fn start(
         engine.journal.open_trace(path)?;
     }
     let log = open_log(&mut engine, options, &identity, &meta);
-    identity.warnings.iter().for_each(|text| engine.event(0, EventKind::LabelsContradict, "", text.clone()));
-    wall::far_off().into_iter().for_each(|text| engine.event(0, EventKind::ClockFarOff, "", text));
-    options.refused.iter().for_each(|refused| engine.event(0, EventKind::OptionRefused, "", refused.to_string()));
+    identity.warnings.iter().for_each(|text| engine.record_event(0, EventKind::LabelsContradict, "", text.clone()));
+    wall::far_off().into_iter().for_each(|text| engine.record_event(0, EventKind::ClockFarOff, "", text));
+    options
+        .refused
+        .iter()
+        .for_each(|refused| engine.record_event(0, EventKind::OptionRefused, "", refused.to_string()));
     // A caller with a command follows it once it has started; following this process until then would be useless.
     let sharing =
         if identity.command.is_empty() { Sharing::of(&roots, std::process::id()) } else { Sharing::default() };
@@ -212,5 +215,5 @@ fn open_log(engine: &mut Engine, options: &Options, identity: &Identity, meta: &
         Ok(path)
     };
     let opened: Result<PathBuf, Error> = open();
-    opened.inspect_err(|error| engine.event(meta.begin_ns, EventKind::LogFailed, "", error.to_string())).ok()
+    opened.inspect_err(|error| engine.record_event(meta.begin_ns, EventKind::LogFailed, "", error.to_string())).ok()
 }

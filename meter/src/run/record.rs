@@ -295,7 +295,7 @@ impl Meter {
             ledger.bin_steps(name);
         }
         ledger.close(name, start, end_ns);
-        engine.trace(name, begin_ns, end_ns);
+        engine.trace_late_span(name, begin_ns, end_ns);
         let Engine { ledger, own_steps, episodes, .. } = &mut *engine;
         if own_steps.add_late(ledger, name, end_ns) {
             episodes.step(end_ns);

@@ -92,7 +92,7 @@ pub(crate) fn report(measured: Measured<'_>, ending: &Ending) -> Report {
         energy_uj: energy.total_uj,
         ..Attempt::default()
     };
-    let boot_ns = Some([account.begin_ns, account.end_ns].map(|at_ns| engine.boot.at(at_ns)));
+    let boot_ns = Some([account.begin_ns, account.end_ns].map(|at_ns| engine.boot.boottime_at(at_ns)));
     let state = if ending.closed { account.state } else { State::Provisional };
     let run =
         Run { started_at: from, ended_at: to, duration_ns, state, attempts: vec![attempt], boot_ns, ..identity.run() };

@@ -71,9 +71,9 @@ impl Shared {
     /// the run up: what it reads is uncovered until it has answered.
     pub(crate) fn wait_begun(&self) {
         let engine = lock(&self.engine);
-        let waited = self.begun.wait_timeout_while(engine, FIRST_TICK, |engine| !engine.begun);
+        let waited = self.begun.wait_timeout_while(engine, FIRST_TICK, |engine| !engine.has_begun);
         let (mut engine, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        if !engine.begun {
+        if !engine.has_begun {
             engine.begin(clock::monotonic_ns());
         }
     }
@@ -124,7 +124,7 @@ impl Shared {
         let age_ns = if closed { u64::MAX } else { now_ns.saturating_sub(engine.ledger.opened_ns()) };
         for spent in self.budget.news(&limits, age_ns) {
             if let Some(kind) = budget::event_kind(spent.decision) {
-                engine.event(now_ns, kind, "", eco2_report::spent_text(&spent));
+                engine.record_event(now_ns, kind, "", eco2_report::spent_text(&spent));
             }
         }
         limits
@@ -144,7 +144,7 @@ impl Shared {
         let (carbon, _) = self.pricing.price(&mut energy, &Work::default(), &when, curve);
         let elapsed = Duration::from_nanos(account.end_ns.saturating_sub(account.begin_ns));
         for (kind, text) in self.rates.exceeded(&self.pricing.usage(&energy, &carbon), elapsed, closed) {
-            engine.event(now_ns, kind, "", text);
+            engine.record_event(now_ns, kind, "", text);
         }
     }
 
@@ -160,7 +160,7 @@ impl Shared {
         };
         let failed = move |kind, text| {
             if let Some(run) = failing.upgrade() {
-                lock(&run.engine).event(clock::monotonic_ns(), kind, "", text);
+                lock(&run.engine).record_event(clock::monotonic_ns(), kind, "", text);
             }
         };
         alerts::Run { check_limits: Arc::new(check), failed: Arc::new(failed) }
@@ -236,16 +236,16 @@ impl Sink for RunSink {
 
     fn tick(&mut self, now_ns: u64) {
         let mut engine = lock(&self.0.engine);
-        let begun = engine.begun;
+        let begun = engine.has_begun;
         engine.tick(now_ns);
-        if engine.journal.checkpoint_due(now_ns) && engine.begun {
+        if engine.journal.checkpoint_due(now_ns) && engine.has_begun {
             let report = self.0.report(&engine, &Ending::default(), now_ns);
             engine.journal.checkpoint(now_ns, &report);
         }
-        if engine.begun && !begun {
+        if engine.has_begun && !begun {
             self.0.begun.notify_all();
         }
-        if engine.begun {
+        if engine.has_begun {
             self.0.budget.observe(&engine, now_ns);
         }
         drop(engine);
@@ -273,7 +273,7 @@ impl Sink for RunSink {
         let mut sharing = lock(&self.0.sharing);
         let now_ns = clock::monotonic_ns();
         for used in uses {
-            if let Some(index) = engine.global(source, used.domain) {
+            if let Some(index) = engine.domain_index(source, used.domain) {
                 sharing.device(index, used, now_ns);
             }
         }

@@ -1,20 +1,31 @@
-//! The run's own steps: those of one name, counted on each thread. Steps of other names and of other threads do not add up
-//! with them, so a loop within a step, or two threads that train together, leave the count as it is.
+//! Counts the own steps of a run, on which budgets, forecasts and `work.steps` of the report are based.
+//!
+//! The *own steps* are those of one span name: the option `step_name`, else `step`, else the first name that was stepped. Steps
+//! of other names do not add to them, so that a loop within a step does not change the count. Each thread counts its own steps; of
+//! several threads the one with the most counts, because threads that train together end the same steps.
 
 use eco2_core::{Ledger, NameId, SpanEventKind};
 
-/// The name of the run's own steps unless another one is declared.
+/// The name of the run's own steps, unless the option `step_name` declares another one.
 pub(crate) const STEP: &str = "step";
 
-/// How many of the run's own steps have ended.
+/// The number of own steps that have ended, and their times in monotonic nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Progress {
-    /// When the first step began, monotonic nanoseconds.
+    /// When the first step began.
     pub(crate) from_ns: u64,
-    /// Steps ended: of several threads, on the one with the most.
+    /// The number of ended steps, on the thread with the most.
     pub(crate) done: u64,
-    /// When the last of them ended.
+    /// When the last of these steps ended.
     pub(crate) at_ns: u64,
+}
+
+/// The threads that have recorded own steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum StepThreads {
+    None,
+    One(usize),
+    Several,
 }
 
 /// Counts the run's own steps.
@@ -22,35 +33,37 @@ pub(crate) struct Progress {
 pub(crate) struct OwnSteps {
     /// The declared name, or [`STEP`].
     name: String,
-    declared: bool,
+    is_declared: bool,
+    /// The id of that name; `None` until a span uses the name.
     id: Option<NameId>,
-    own: Option<Progress>,
-    /// The name that was stepped first: it counts where none is declared and none is [`STEP`].
-    first: Option<NameId>,
-    of_first: Option<Progress>,
-    late: u64,
-    /// The one thread with own steps; `Some(None)`: several.
-    thread: Option<Option<usize>>,
+    /// The steps of that name; `None` before the first.
+    progress: Option<Progress>,
+    /// The other name that was stepped first. It counts where no name is declared and [`STEP`] is not used.
+    first_id: Option<NameId>,
+    first_progress: Option<Progress>,
+    /// The number of own steps that were recorded after their end.
+    late_count: u64,
+    threads: StepThreads,
 }
 
 impl Default for OwnSteps {
     fn default() -> Self {
-        Self::of(None)
+        Self::named(None)
     }
 }
 
 impl OwnSteps {
-    /// Steps of the declared name; without one of [`STEP`], or if there are none, of the first name that is stepped.
-    pub(crate) fn of(declared: Option<&str>) -> Self {
+    /// Returns a counter of the steps of the declared name; without one those of [`STEP`], or else of the first name that is stepped.
+    pub(crate) fn named(declared: Option<&str>) -> Self {
         Self {
             name: declared.unwrap_or(STEP).to_owned(),
-            declared: declared.is_some(),
+            is_declared: declared.is_some(),
             id: None,
-            own: None,
-            first: None,
-            of_first: None,
-            late: 0,
-            thread: None,
+            progress: None,
+            first_id: None,
+            first_progress: None,
+            late_count: 0,
+            threads: StepThreads::None,
         }
     }
 
@@ -61,28 +74,29 @@ impl OwnSteps {
 
     /// Whether at most one thread has had own steps.
     pub(crate) fn on_one_thread(&self) -> bool {
-        self.thread != Some(None)
+        self.threads != StepThreads::Several
     }
 
-    /// The count, as soon as a step of the run has started or ended.
+    /// Returns the progress; `None` before a step of the run has started or ended.
     pub(crate) fn progress(&self) -> Option<Progress> {
-        self.own.or(self.of_first.filter(|_| !self.declared))
+        self.progress.or(self.first_progress.filter(|_| !self.is_declared))
     }
 
-    /// The own name's id, once it is there.
+    /// Returns the id of the own steps' name; `None` until a span uses the name.
     pub(crate) fn id(&mut self, ledger: &Ledger) -> Option<NameId> {
         self.id = self.id.or_else(|| ledger.names().find(&self.name));
         self.id
     }
 
-    /// Whether an event that the ledger has not taken yet is of the spans that count as the run's steps, as far as is known.
+    /// Whether spans of that name count as the run's steps, as far as is known before the ledger has this event.
     pub(crate) fn counts(&mut self, ledger: &Ledger, name: NameId, kind: SpanEventKind) -> bool {
-        let stepped = matches!(kind, SpanEventKind::Step | SpanEventKind::Start);
-        let first = self.own.is_none() && !self.declared && stepped && self.first.is_none_or(|first| first == name);
-        self.id(ledger) == Some(name) || first
+        let is_step = matches!(kind, SpanEventKind::Step | SpanEventKind::Start);
+        let may_be_first = self.progress.is_none() && !self.is_declared;
+        let is_first = may_be_first && is_step && self.first_id.is_none_or(|first_id| first_id == name);
+        self.id(ledger) == Some(name) || is_first
     }
 
-    /// An event that the ledger has taken; whether it is one more own step.
+    /// Counts an event that the ledger has, by its thread and name. Returns whether it ended one more own step.
     pub(crate) fn add(
         &mut self,
         ledger: &Ledger,
@@ -90,18 +104,21 @@ impl OwnSteps {
         kind: SpanEventKind,
         at_ns: u64,
     ) -> bool {
-        let own = self.id(ledger) == Some(name);
-        if !own && matches!(kind, SpanEventKind::Step | SpanEventKind::Start) {
-            self.first.get_or_insert(name);
+        let is_own = self.id(ledger) == Some(name);
+        if !is_own && matches!(kind, SpanEventKind::Step | SpanEventKind::Start) {
+            self.first_id.get_or_insert(name);
         }
-        if !own && self.first != Some(name) {
+        if !is_own && self.first_id != Some(name) {
             return false;
         }
-        if own {
-            let seen = self.thread.get_or_insert(Some(thread));
-            *seen = seen.filter(|seen| *seen == thread);
+        if is_own {
+            self.threads = match self.threads {
+                StepThreads::None => StepThreads::One(thread),
+                StepThreads::One(other) if other != thread => StepThreads::Several,
+                threads => threads,
+            };
         }
-        let progress = if own { &mut self.own } else { &mut self.of_first };
+        let progress = if is_own { &mut self.progress } else { &mut self.first_progress };
         let opened_ns = ledger.opened_ns();
         match kind {
             SpanEventKind::Begin => false,
@@ -112,32 +129,33 @@ impl OwnSteps {
                 false
             }
             SpanEventKind::Step | SpanEventKind::End => {
-                reach(progress, ledger.ended_spans(thread, name), opened_ns, at_ns) && own
+                advance(progress, ledger.ended_spans(thread, name), opened_ns, at_ns) && is_own
             }
         }
     }
 
-    /// A span that was recorded after the fact; whether it is one more own step.
+    /// Counts a span that was recorded after its end. Returns whether it is one more own step.
     pub(crate) fn add_late(&mut self, ledger: &Ledger, name: NameId, end_ns: u64) -> bool {
         if self.id(ledger) != Some(name) {
             return false;
         }
-        self.late += 1;
-        reach(&mut self.own, self.late, ledger.opened_ns(), end_ns)
+        self.late_count += 1;
+        advance(&mut self.progress, self.late_count, ledger.opened_ns(), end_ns)
     }
 
-    /// The run begins now: what came before does not count.
+    /// Discards the steps so far, because the run begins now.
     pub(crate) fn restart(&mut self) {
-        (self.own, self.of_first, self.late) = (None, None, 0);
+        (self.progress, self.first_progress, self.late_count) = (None, None, 0);
     }
 }
 
-/// Whether a thread that has ended `ended` steps is further than any before.
-fn reach(progress: &mut Option<Progress>, ended: u64, opened_ns: u64, at_ns: u64) -> bool {
+/// Sets the progress to `ended_count` steps at `at_ns`, if that is more than before, and returns whether it is. Without progress
+/// the first step began at `opened_ns`, with the run.
+fn advance(progress: &mut Option<Progress>, ended_count: u64, opened_ns: u64, at_ns: u64) -> bool {
     let before = progress.unwrap_or(Progress { from_ns: opened_ns, done: 0, at_ns: opened_ns });
-    if ended <= before.done {
+    if ended_count <= before.done {
         return false;
     }
-    *progress = Some(Progress { done: ended, at_ns: at_ns.max(before.at_ns), ..before });
+    *progress = Some(Progress { done: ended_count, at_ns: at_ns.max(before.at_ns), ..before });
     true
 }

@@ -1,4 +1,8 @@
-//! Energy that is settled, and what may have been used since: for the budget.
+//! Methods of [`Engine`] for the budget of a run: the energy that is certain, and the most that may have been used since.
+//!
+//! A counter changes at intervals, so that the use since its last change is not read yet. The energy at a time is *settled* when
+//! every counter has changed after it. A *ceiling* is the highest power that a device can draw. A counter is *silent* while
+//! its reads fail, and *frozen* while it does not change though it should. A *knot* is a change of a counter.
 
 use eco2_core::schema::Energy;
 use eco2_core::units::uj_at_power;
@@ -6,41 +10,41 @@ use eco2_core::{Account, Track};
 
 use super::{Engine, SILENT_NS};
 
-/// A failure that is younger than this may pass; the counter then has the energy of the time between.
+/// A failure that is younger than this may pass, as that of a driver that is busy does. The counter then includes the energy since.
 const PASSING_NS: u64 = 250_000_000;
 
-/// What may be used unseen.
+/// The use that no counter has shown yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct UnreadUse {
-    /// Used since the counters' last updates at most, microjoules.
+    /// The most that was used since the counters' last changes, microjoules.
     pub(crate) unseen_uj: u64,
-    /// Sum of the devices' ceilings, microwatts.
+    /// Sum of the ceilings of all devices, microwatts.
     pub(crate) ceiling_uw: u64,
 }
 
 impl Engine {
-    /// What may have been used since the counters' last updates, and from now on. A device whose ceiling is not known is
-    /// taken to draw at most the highest power seen. For a counter that has died nothing is held back: its upper bound shows
-    /// what is not known, and a fault of measuring alone stops nothing.
+    /// Returns the most that may have been used since the counters' last changes, and the power at which use may go on. For a
+    /// device without a known ceiling, the ceiling is the highest power that was read. A counter that has failed for good adds
+    /// nothing: its upper bound shows that its energy is unknown, and a measurement that fails must not stop a training.
     pub(crate) fn unread_use(&self, now_ns: u64) -> UnreadUse {
         self.summed().fold(UnreadUse::default(), |sum, (_, track)| {
             let Some(last) = track.last_knot() else { return sum };
             let ceiling_uw = track.domain().max_uw.or(track.domain().ceiling_uw).unwrap_or_else(|| track.peak_uw());
-            let lives = answers(track, now_ns) || failed_just_now(track, now_ns);
-            let gone_ns = if lives { now_ns.saturating_sub(last.at_ns) } else { 0 };
-            let gone_uj = uj_at_power(ceiling_uw, gone_ns);
+            let is_alive = answers(track, now_ns) || failed_just_now(track, now_ns);
+            let unread_ns = if is_alive { now_ns.saturating_sub(last.at_ns) } else { 0 };
+            let unseen_uj = uj_at_power(ceiling_uw, unread_ns);
             UnreadUse {
-                unseen_uj: sum.unseen_uj.saturating_add(gone_uj),
+                unseen_uj: sum.unseen_uj.saturating_add(unseen_uj),
                 ceiling_uw: sum.ceiling_uw.saturating_add(ceiling_uw),
             }
         })
     }
 
-    /// The energy of an account of now as a budget sees it: of a counter that answers, but has no ceiling, the upper bound
-    /// is that of its last update. What it has used since is not unknown, but not read yet: [`Engine::unread_use`] has it.
+    /// Returns the energy of an account that ends now, with upper bounds for a budget. A counter that is read, but has no ceiling,
+    /// gets the upper bound of its last change. Its use since is added by [`Engine::unread_use`].
     pub(crate) fn energy_so_far(&self, account: &Account) -> Energy {
         let mut energy = account.energy.clone();
-        // What is not known has no upper bound, also where no counter is there that could open it.
+        // Energy that is not known has no upper bound, even without a counter whose bound is open.
         if energy.high_uj.is_some() || energy.total_uj.is_none() {
             return energy;
         }
@@ -59,18 +63,18 @@ impl Engine {
         energy
     }
 
-    /// Energy from the run's beginning to `at_ns`, microjoules; `None` until every counter has changed since, and where
-    /// nothing is known. Allocates nothing.
+    /// Returns the energy from the run's beginning to `at_ns`, microjoules; `None` until every counter has changed after
+    /// `at_ns`, and where no counter was read. Allocates nothing.
     pub(crate) fn settled_uj(&self, at_ns: u64) -> Option<u64> {
         let mut live = self.summed().filter(|(_, track)| track.last_knot().is_some());
         live.try_fold(None, |sum: Option<u64>, (index, track)| {
-            // A silent counter is not waited for.
+            // A silent counter may never change again.
             let known = track.is_silent() || track.resolvable(at_ns);
             known.then(|| Some(sum.unwrap_or(0).saturating_add(self.ledger.used_uj(index, at_ns))))
         })?
     }
 
-    /// The domains whose energies enter the total, with what they are read by now.
+    /// Returns the domains whose energies are summed into the total, each with the track that has its latest readings.
     fn summed(&self) -> impl Iterator<Item = (usize, &Track)> {
         let devices = self.publisher.summed().iter().enumerate().filter(|(_, summed)| **summed);
         devices.map(|(device, _)| self.publisher.source(device)).map(|domain| {
@@ -80,7 +84,7 @@ impl Engine {
     }
 }
 
-/// Whether a counter was read lately and goes on.
+/// Whether a counter was read within the last two seconds and does not fail now.
 fn answers(track: &Track, now_ns: u64) -> bool {
     !track.is_silent() && was_read(track, now_ns, SILENT_NS)
 }
@@ -90,6 +94,7 @@ fn failed_just_now(track: &Track, now_ns: u64) -> bool {
     !track.is_frozen() && was_read(track, now_ns, PASSING_NS)
 }
 
+/// Whether the last successful read of a counter is younger than `within_ns`.
 fn was_read(track: &Track, now_ns: u64, within_ns: u64) -> bool {
     track.last_good_ns().is_some_and(|(_, after_ns)| now_ns.saturating_sub(after_ns) < within_ns)
 }

@@ -1,4 +1,9 @@
-//! What the sampling thread hands over: domains, readings, gauges, notes and ticks.
+//! Implements [`Sink`] for [`Engine`]: the methods by which the sampling thread passes what it read to a run.
+//!
+//! A *source* is a group of counters and power sensors that are read together, such as NVML; a *domain* is one of these counters
+//! or sensors. A source numbers its domains from 0; the ledger, the account of the whole run, numbers the domains of all
+//! sources in the order in which they appeared. `Engine::domains_by_source` has the second number for the first. A *gauge* is a
+//! value that is not energy, such as a temperature. A *tick* is one round of the sampling thread.
 
 use eco2_core::schema::EventKind;
 use eco2_core::{Domain, GapReason, Gauge, Reading};
@@ -9,47 +14,55 @@ use super::{Engine, boot_offset_ns};
 
 impl Sink for Engine {
     fn domains(&mut self, source: usize, domains: &[Domain]) {
-        if self.map.len() <= source {
-            self.map.resize_with(source + 1, Vec::new);
+        if self.domains_by_source.len() <= source {
+            self.domains_by_source.resize_with(source + 1, Vec::new);
         }
-        let known = self.map[source].len().min(domains.len());
+        // A source passes its whole list each time; the list only grows at its end.
+        let known_count = self.domains_by_source[source].len().min(domains.len());
         let mut domains = domains.to_vec();
-        for (at, domain) in domains.iter_mut().enumerate() {
-            let failure = self.self_test.mark(domain).filter(|_| at >= known);
-            let id = domain.id.clone();
-            failure.into_iter().for_each(|text| self.event(monotonic_ns(), EventKind::SelfTestFailed, &id, text));
+        for (index, domain) in domains.iter_mut().enumerate() {
+            let failure = self.self_test.mark(domain).filter(|_| index >= known_count);
+            let device = domain.id.clone();
+            if let Some(text) = failure {
+                self.record_event(monotonic_ns(), EventKind::SelfTestFailed, &device, text);
+            }
         }
-        let fresh = &domains[known..];
-        for domain in fresh {
-            let index = self.ledger.add_domain(domain.clone());
-            self.map[source].push(index);
-            self.frozen.push(false);
+        let added = &domains[known_count..];
+        for domain in added {
+            let domain_index = self.ledger.add_domain(domain.clone());
+            self.domains_by_source[source].push(domain_index);
+            // One entry per domain of the ledger, in its order.
+            self.was_frozen.push(false);
         }
-        self.journal.domains(source, &domains, fresh);
+        self.journal.domains(source, &domains, added);
         self.publisher.domains(&self.ledger);
     }
 
     fn readings(&mut self, source: usize, readings: &[(usize, Reading)]) {
         self.samples += readings.len() as u64;
-        self.awaited.retain(|awaited| *awaited != source);
+        // The source has answered: the run need not wait for it any longer.
+        self.awaited_sources.retain(|awaited| *awaited != source);
         for (domain, reading) in readings {
-            let Some(index) = self.global(source, *domain) else { continue };
-            if self.ledger.reading(index, reading).is_none() {
+            let Some(domain_index) = self.domain_index(source, *domain) else { continue };
+            if self.ledger.reading(domain_index, reading).is_none() {
                 continue;
             }
-            for index in self.ledger.counts_for(index).into_iter().chain([index]) {
-                self.notices(index);
+            // A reading may also advance the domain whose failed counter this one replaces, so that both may have notices.
+            if let Some(replaced_index) = self.ledger.counts_for(domain_index) {
+                self.report_notices(replaced_index);
             }
+            self.report_notices(domain_index);
         }
-        self.journal.readings(source, readings, self.map.get(source).map_or(&[], Vec::as_slice));
+        self.journal.readings(source, readings, self.domains_by_source.get(source).map_or(&[], Vec::as_slice));
     }
 
     fn suspended(&mut self, from_ns: u64, to_ns: u64) {
-        self.boot.set(to_ns, boot_offset_ns());
+        // The boot-time clock went on while the monotonic clock stopped: their difference is another one from now on.
+        self.boot.add_offset(to_ns, boot_offset_ns());
         self.ledger.break_segment(None, GapReason::Suspend);
         let text =
-            format!("the machine slept; {} ms of its clock are a gap", (to_ns.saturating_sub(from_ns)) / 1_000_000);
-        self.event(from_ns, EventKind::Suspend, "", text);
+            format!("the machine slept; {} ms of its clock are a gap", to_ns.saturating_sub(from_ns) / 1_000_000);
+        self.record_event(from_ns, EventKind::Suspend, "", text);
     }
 
     fn gauges(&mut self, at_ns: u64, gauges: &[Gauge]) {
@@ -61,7 +74,7 @@ impl Sink for Engine {
     }
 
     fn note(&mut self, note: SourceEvent) {
-        self.event(note.at_ns, note.kind, &note.device, note.text);
+        self.record_event(note.at_ns, note.kind, &note.device, note.text);
     }
 
     fn changed(&mut self, change: Change) {
@@ -69,38 +82,42 @@ impl Sink for Engine {
     }
 
     fn decided(&mut self, decision: &ReadDecision) {
-        let first = self.global(decision.source, 0).and_then(|index| self.ledger.tracks().get(index));
-        self.journal.decided(decision, first.map_or("", |track| &track.domain().source));
+        // Every domain of a source has the source's name, so that the first one serves.
+        let first_track = self.domain_index(decision.source, 0).and_then(|index| self.ledger.tracks().get(index));
+        self.journal.decided(decision, first_track.map_or("", |track| &track.domain().source));
     }
 
+    /// Ends a tick: every reading of it was passed before. Begins the run if it waited, moves recorded spans into the ledger,
+    /// publishes the energies, and writes the log.
     fn tick(&mut self, now_ns: u64) {
-        if !self.begun && self.ready(now_ns) {
+        if !self.has_begun && self.may_begin(now_ns) {
             self.begin(now_ns);
         }
         self.drain();
-        self.bound_pending(now_ns);
+        self.limit_pending_spans(now_ns);
         self.publisher.publish(&self.ledger, now_ns);
-        self.housekeeping(now_ns);
-        if let Some(text) = self.wall.look(now_ns) {
-            self.event(now_ns, EventKind::ClockStep, "", text);
+        self.check_each_second(now_ns);
+        if let Some(text) = self.wall_watch.check(now_ns) {
+            self.record_event(now_ns, EventKind::ClockStep, "", text);
         }
         if let Some(warning) = self.journal.submit() {
-            self.event(now_ns, EventKind::LogFailed, "", warning);
+            self.record_event(now_ns, EventKind::LogFailed, "", warning);
         }
         if let Some(notice) = self.journal.notice() {
-            self.event(now_ns, EventKind::RunsFolderLarge, "", notice);
+            self.record_event(now_ns, EventKind::RunsFolderLarge, "", notice);
         }
     }
 
+    /// Whether the energy until the run's end is final: every counter has changed since. `false` while no end is fixed.
     fn settled(&self) -> bool {
         self.ending_at_ns.is_some_and(|end_ns| self.ledger.settled(end_ns))
     }
 
     fn period_ns(&self, source: usize, domain: usize) -> Option<u64> {
-        self.ledger.tracks().get(self.global(source, domain)?)?.period_ns()
+        self.ledger.tracks().get(self.domain_index(source, domain)?)?.period_ns()
     }
 
     fn last_change_ns(&self, source: usize, domain: usize) -> Option<(u64, u64)> {
-        self.ledger.tracks().get(self.global(source, domain)?)?.last_change_ns()
+        self.ledger.tracks().get(self.domain_index(source, domain)?)?.last_change_ns()
     }
 }

@@ -194,10 +194,10 @@ fn kinds(engine: &Engine) -> Vec<String> {
 #[test]
 fn events_are_listed_by_time_since_the_beginning() {
     let (mut engine, opened_ns) = engine();
-    engine.event(opened_ns + 50 * MS, EventKind::LabelsContradict, "", String::new());
+    engine.record_event(opened_ns + 50 * MS, EventKind::LabelsContradict, "", String::new());
     engine.tick(opened_ns + 60 * MS);
-    engine.event(opened_ns + 90 * MS, EventKind::GpuBack, "", String::new());
-    engine.event(opened_ns + 70 * MS, EventKind::GpuLost, "", String::new());
+    engine.record_event(opened_ns + 90 * MS, EventKind::GpuBack, "", String::new());
+    engine.record_event(opened_ns + 70 * MS, EventKind::GpuLost, "", String::new());
     assert_eq!(kinds(&engine), ["labels-contradict", "gpu-lost", "gpu-back"]);
     assert_eq!(engine.all_events().iter().map(|event| event.at / MS).collect::<Vec<_>>(), [0, 10, 30]);
 }
@@ -208,7 +208,7 @@ fn a_counter_that_resets_again_and_again_leaves_room_for_other_events() {
     for tick in 0..2_000 {
         read(&mut engine, opened_ns + tick * 10 * MS, if tick % 2 == 0 { 1_000 } else { 10 });
     }
-    engine.event(opened_ns, EventKind::GpuLost, "GPU-2", String::new());
+    engine.record_event(opened_ns, EventKind::GpuLost, "GPU-2", String::new());
     assert_eq!(kinds(&engine).iter().filter(|kind| *kind == "reset").count(), 10);
     assert!(kinds(&engine).contains(&"gpu-lost".to_owned()));
     assert_eq!(engine.ledger.tracks()[0].counts().resets, 1_000, "all are counted");
@@ -219,14 +219,14 @@ fn d22_spans_that_wait_for_a_silent_counter_are_bounded() {
     let (mut engine, opened_ns) = engine();
     read(&mut engine, opened_ns, 0);
     let name = engine.ledger.intern("kernel");
-    for at_ns in (0..3 * PENDING as u64).map(|span| opened_ns + span * 1_000) {
+    for at_ns in (0..3 * MAX_PENDING as u64).map(|span| opened_ns + span * 1_000) {
         engine.ledger.begin(0, name, at_ns, 0);
         engine.ledger.end(0, name, at_ns + 500, 0);
         if at_ns % (10 * MS) < 1_000 {
             engine.tick(at_ns);
         }
     }
-    assert!(engine.ledger.pending() <= PENDING + 10_000, "{}", engine.ledger.pending());
+    assert!(engine.ledger.pending() <= MAX_PENDING + 10_000, "{}", engine.ledger.pending());
     assert_eq!(kinds(&engine), ["spans-settled-early"]);
 }
 

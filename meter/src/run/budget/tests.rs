@@ -29,7 +29,7 @@ impl Fixture {
         let clock = HotClock::new(Clock::Monotonic, &Roots { procfs: "/none".into(), ..Roots::default() });
         let mut engine = Engine::new(rings, clock, Publisher::new(writer, 4));
         engine.domains(0, &[domain]);
-        engine.own_steps = OwnSteps::of(options.step_name.as_deref());
+        engine.own_steps = OwnSteps::named(options.step_name.as_deref());
         let threads = (0..2).map(|_| pool.claim().unwrap()).collect();
         let opened_ns = engine.ledger.opened_ns();
         let pricing = RunPricing::resolve(options).unwrap();
