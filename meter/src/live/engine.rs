@@ -87,7 +87,7 @@ pub(crate) struct Engine {
     settled_early: bool,
     /// The number of events that readings caused, by domain and kind.
     event_counts: BTreeMap<(usize, EventKind), u32>,
-    /// Begins of the open spans for the trace, the latest last.
+    /// Start times of the open spans, for the trace; the latest is last.
     trace_open: BTreeMap<SpanKey, Vec<u64>>,
 }
 
@@ -339,7 +339,7 @@ struct Recorded {
     drained: Drained,
 }
 
-/// The thread and the name by which a begin and its end belong together.
+/// The thread and the name, which the two edges of a span have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct SpanKey {
     thread: usize,
@@ -357,7 +357,7 @@ struct TraceEdge {
     at_ns: u64,
 }
 
-/// Writes a span to the trace if it ended with this edge, and keeps the begins of open spans.
+/// Writes a span to the trace if it ended with this edge, and keeps the start times of open spans.
 fn trace_span(journal: &mut Journal, open: &mut BTreeMap<SpanKey, Vec<u64>>, names: &Names, edge: &TraceEdge) {
     let begins = open.entry(edge.key).or_default();
     let latest_begin_ns = if edge.kind == SpanEventKind::Begin { None } else { begins.pop() };
