@@ -1,4 +1,4 @@
-//! What can go wrong before a run begins. Once it runs, faults are events of its report.
+//! [`Error`]: why a run cannot be opened, read, replayed or priced again. Faults while a run goes on are events of its report.
 
 use std::path::PathBuf;
 use std::{fmt, io};
@@ -8,7 +8,7 @@ use eco2_report::Candidates;
 
 use crate::options::{OptionsError, opt};
 
-/// Why a meter could not be opened, or a run not be read.
+/// Why a run could not be opened, read, replayed or priced again.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -18,16 +18,16 @@ pub enum Error {
     /// The zone is not known.
     #[error(transparent)]
     Zone(#[from] eco2_grid::ZoneError),
-    /// Coordinates that are in no known zone.
+    /// The coordinates are in no known zone.
     #[error(transparent)]
     Locate(#[from] eco2_grid::LocateError),
-    /// A place that is neither `cloud` nor coordinates.
+    /// The place is neither `cloud` nor coordinates.
     #[error("--locate {0:?} is no place: `cloud`, or a latitude and a longitude such as 52.52,13.40")]
     Place(String),
     /// The file of intensities is wrong.
     #[error(transparent)]
     Series(#[from] eco2_grid::FileError),
-    /// A provider of intensities cannot be asked.
+    /// A provider of intensities cannot be used: no token, or a wrong address.
     #[error("intensity provider {provider}: {fault}")]
     Provider {
         /// Its name.
@@ -35,7 +35,7 @@ pub enum Error {
         /// Why not.
         fault: eco2_grid::provider::ProviderFault,
     },
-    /// Hardware without a figure.
+    /// The embodied emissions of the hardware are not known.
     #[error(transparent)]
     Hardware(#[from] eco2_grid::carbon::HardwareError),
     /// The webhook cannot be used; its address is not shown.
@@ -44,7 +44,7 @@ pub enum Error {
     /// E-mail cannot be sent; the password is not shown.
     #[error("e-mail: {0}")]
     Email(eco2_net::NetError),
-    /// A figure is out of range.
+    /// A value is out of range.
     #[error(transparent)]
     Range(#[from] eco2_grid::RangeError),
     /// The list of sources names one that does not exist.
@@ -79,7 +79,7 @@ pub enum Error {
         /// The run's id.
         run: String,
     },
-    /// A merged report without its parts: when each of its attempts ran is not known.
+    /// A merged report lacks its parts, so that the times of its attempts are not known.
     #[error(
         "run '{run}' was started several times and its report lacks the parts it was merged from: give their reports"
     )]
@@ -87,15 +87,15 @@ pub enum Error {
         /// The run's id.
         run: String,
     },
-    /// The beginning of an id that several runs have.
+    /// Several run ids begin with the given text.
     #[error("'{run}' is the beginning of several run ids: {candidates}; give more of it")]
     SeveralRuns {
-        /// What was asked for.
+        /// The text that was given.
         run: String,
-        /// The ids.
+        /// The ids that begin with it.
         candidates: Candidates,
     },
-    /// Records of runs that have nothing to do with each other.
+    /// A folder has records of several runs.
     #[error(
         "{}: these records are of several runs: {runs}; name one of them, or sum them as one run with `eco2 merge --force`",
         place.display()
@@ -106,7 +106,7 @@ pub enum Error {
         /// Ids and names.
         runs: RunNames,
     },
-    /// The folder for temporary files is the only place for runs, and another user owns or can write the folder there.
+    /// Only the folder for temporary files is left for runs, and another user owns or can write the folder there.
     #[error(
         "{}: not used for runs, because it is not a folder of this user alone; set HOME, XDG_STATE_HOME or {}",
         folder.display(),
@@ -116,12 +116,12 @@ pub enum Error {
         /// The folder.
         folder: PathBuf,
     },
-    /// No run goes by that name.
+    /// No run has that id, and no file has that path.
     #[error("no run '{run}': give a file, a run id, or `last`; runs are kept in {folder}", folder = folder.display())]
     NoRun {
-        /// What was asked for.
+        /// The id or path that was given.
         run: String,
-        /// Where runs are.
+        /// The folder that was searched.
         folder: PathBuf,
     },
 }
@@ -139,8 +139,8 @@ impl From<PriceError> for Error {
     }
 }
 
-/// Runs that a message names.
-const MOST_NAMES: usize = 8;
+/// Runs that a message names, so that it stays short; further ones are counted.
+const MAX_NAMES: usize = 8;
 
 /// Ids and names of runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,9 +148,9 @@ pub struct RunNames(pub(crate) Vec<(String, String)>);
 
 impl fmt::Display for RunNames {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (shown, rest) = self.0.split_at(self.0.len().min(MOST_NAMES));
-        for (at, (id, name)) in shown.iter().enumerate() {
-            let comma = if at == 0 { "" } else { ", " };
+        let (shown, rest) = self.0.split_at(self.0.len().min(MAX_NAMES));
+        for (index, (id, name)) in shown.iter().enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
             write!(out, "{comma}{id} ({name})")?;
         }
         if rest.is_empty() { Ok(()) } else { write!(out, " and {} more", rest.len()) }

@@ -1,5 +1,5 @@
-//! What the sampling thread feeds while a run goes on: ledger, rings, timeline, journal. Nothing here knows options, prices or
-//! alerts.
+//! The live half of a run: the data that the sampling thread collects while the run goes on. It does not depend on options, prices
+//! or alerts, which are in `run`.
 
 pub(crate) mod engine;
 pub(crate) mod episodes;

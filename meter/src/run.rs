@@ -1,4 +1,5 @@
-//! One run from its opening to its report: identity, pricing, budget and alerts around the live half; and runs that are over.
+//! The interface of a run ([`Meter`]), from its opening to its report: identity, pricing, budget and alerts. Also reads, prices and
+//! replays runs that have ended. The data of a running run is collected in `live`.
 
 pub(crate) mod alerts;
 pub(crate) mod budget;

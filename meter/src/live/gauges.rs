@@ -1,12 +1,14 @@
-//! Gauges summed up: mean, highest, last. They never meet an energy.
+//! Sums up the gauges of a run for its report ([`GaugeSums`]): mean, highest and last value of each. A *gauge* is a value that a sensor
+//! shows, such as a temperature or a load. Gauges are not used to compute energy.
 
 use std::collections::BTreeMap;
 
 use eco2_core::Gauge;
 use eco2_core::schema::GaugeSummary;
 
+/// The values of one gauge so far.
 #[derive(Debug, Clone)]
-struct Sum {
+struct GaugeSum {
     unit: String,
     sum: f64,
     count: u32,
@@ -14,18 +16,19 @@ struct Sum {
     last: f64,
 }
 
-/// Summaries by device and gauge.
+/// The values of all gauges, by device and name.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct GaugeSums {
-    by_device: BTreeMap<String, BTreeMap<String, Sum>>,
+    by_device: BTreeMap<String, BTreeMap<String, GaugeSum>>,
 }
 
 impl GaugeSums {
-    /// Adds one reading; what is not a number is no reading.
+    /// Adds one reading. Infinite values and not-a-number are ignored.
     pub(crate) fn add(&mut self, gauge: &Gauge) {
         if !gauge.value.is_finite() {
             return;
         }
+        // Names are copied only the first time.
         if !self.by_device.contains_key(&gauge.device) {
             self.by_device.insert(gauge.device.clone(), BTreeMap::new());
         }
@@ -34,13 +37,13 @@ impl GaugeSums {
             Some(sum) => sum.add(gauge.value),
             None => {
                 let (unit, value) = (gauge.unit.clone(), gauge.value);
-                gauges.insert(gauge.name.clone(), Sum { unit, sum: value, count: 1, max: value, last: value });
+                gauges.insert(gauge.name.clone(), GaugeSum { unit, sum: value, count: 1, max: value, last: value });
             }
         }
     }
 
-    /// The summaries of one device.
-    pub(crate) fn of(&self, device: &str) -> Vec<GaugeSummary> {
+    /// Returns the summaries of one device; `host` has those of the machine.
+    pub(crate) fn summaries(&self, device: &str) -> Vec<GaugeSummary> {
         let gauges = self.by_device.get(device).into_iter().flatten();
         gauges
             .map(|(name, sum)| GaugeSummary {
@@ -54,7 +57,7 @@ impl GaugeSums {
     }
 }
 
-impl Sum {
+impl GaugeSum {
     fn add(&mut self, value: f64) {
         self.sum += value;
         self.count = self.count.saturating_add(1);
@@ -73,8 +76,8 @@ mod tests {
         for value in [2.0, f64::NAN, 4.0, 3.0] {
             sums.add(&Gauge { device: "host".into(), name: "load".into(), unit: "1".into(), value });
         }
-        let [summary] = &sums.of("host")[..] else { panic!("one gauge") };
+        let [summary] = &sums.summaries("host")[..] else { panic!("one gauge") };
         assert_eq!((summary.mean, summary.max, summary.last), (3.0, 4.0, 3.0));
-        assert!(sums.of("GPU-1").is_empty());
+        assert!(sums.summaries("GPU-1").is_empty());
     }
 }

@@ -1,4 +1,7 @@
-//! What a run leaves behind while it goes: the log, and a trace where one was asked for. Neither ever stops the run.
+//! Writes the files of a run while it goes on ([`Journal`]): the *log*, from which the run can be recovered after a crash, and the
+//! *trace* of `eco2 run --trace`, which has every reading as CSV for `eco2 replay`. A failure of either does not stop the run.
+//!
+//! A reading has a *bracket*: the times just before and just after the sensor was read.
 
 use std::io;
 use std::path::Path;
@@ -20,7 +23,9 @@ const CLOSE_PATIENCE: Duration = Duration::from_millis(100);
 pub(crate) struct Journal {
     log: Option<(LogEncoder, LogWriter)>,
     trace: Option<TraceWriter<Spool>>,
+    /// Why the trace ended early; reported once.
     trace_failure: Option<String>,
+    /// Buffer of [`one_bracket`].
     bracketed: Vec<(usize, Reading)>,
 }
 
@@ -40,64 +45,72 @@ impl Journal {
         Ok(())
     }
 
+    /// Whether a trace is written.
     pub(crate) fn traces(&self) -> bool {
         self.trace.is_some()
     }
 
-    pub(crate) fn domains(&mut self, source: usize, domains: &[Domain], fresh: &[Domain]) {
+    /// Writes the domains of a source: all of them to the log, and the added ones to the trace, which numbers those of all sources.
+    pub(crate) fn domains(&mut self, source: usize, domains: &[Domain], added: &[Domain]) {
         if let Some((encoder, _)) = &mut self.log {
             encoder.domains(source, domains).ok();
         }
-        self.with_trace(|trace| trace.domains(fresh));
+        self.with_trace(|trace| trace.domains(added));
     }
 
-    /// Readings of one tick of a source; `map` gives the run's index of each of its domains.
-    pub(crate) fn readings(&mut self, source: usize, readings: &[(usize, Reading)], map: &[usize]) {
+    /// Writes the readings of one tick of a source. `domain_indices` has the run's index of each of its domains.
+    pub(crate) fn readings(&mut self, source: usize, readings: &[(usize, Reading)], domain_indices: &[usize]) {
         if let Some((encoder, _)) = &mut self.log {
             encoder.readings(source, one_bracket(readings, &mut self.bracketed));
         }
         if self.traces() {
             self.with_trace(|trace| {
-                let mapped = readings.iter().filter_map(|(domain, reading)| Some((*map.get(*domain)?, reading)));
+                let mapped =
+                    readings.iter().filter_map(|(domain, reading)| Some((*domain_indices.get(*domain)?, reading)));
                 mapped.into_iter().try_for_each(|(domain, reading)| trace.reading(domain as u32, reading))
             });
         }
     }
 
+    /// Writes a span that has ended to the trace.
     pub(crate) fn span(&mut self, name: &str, begin_ns: u64, end_ns: u64) {
         self.with_trace(|trace| trace.span(name, begin_ns, end_ns));
     }
 
+    /// Writes gauges to the log.
     pub(crate) fn gauges(&mut self, at_ns: u64, gauges: &[Gauge]) {
         if let Some((encoder, _)) = &mut self.log {
             encoder.gauges(at_ns, gauges).ok();
         }
     }
 
+    /// Writes an event to the log.
     pub(crate) fn event(&mut self, event: &EventRecord) {
         if let Some((encoder, _)) = &mut self.log {
             encoder.event(event).ok();
         }
     }
 
-    /// A decision of the schedule about a source, and the source's name.
+    /// Writes to the log how a source is read from now on, with the source's name.
     pub(crate) fn decided(&mut self, decision: &ReadDecision, name: &str) {
         if let Some((encoder, _)) = &mut self.log {
-            encoder.policy(&record(decision, name)).ok();
+            encoder.policy(&policy_record(decision, name)).ok();
         }
     }
 
+    /// Whether it is time for another provisional report in the log.
     pub(crate) fn checkpoint_due(&self, now_ns: u64) -> bool {
         self.log.as_ref().is_some_and(|(encoder, _)| encoder.checkpoint_due(now_ns))
     }
 
+    /// Writes a provisional report to the log: what is left of a run that is killed.
     pub(crate) fn checkpoint(&mut self, now_ns: u64, report: &Report) {
         if let Some((encoder, _)) = &mut self.log {
             encoder.checkpoint(now_ns, report).ok();
         }
     }
 
-    /// Hands finished frames to the log's thread; returns its one warning.
+    /// Passes encoded data to the log's thread. Returns a warning of that thread, once.
     pub(crate) fn submit(&mut self) -> Option<String> {
         let (encoder, writer) = self.log.as_mut()?;
         if encoder.pending() > 0 {
@@ -107,12 +120,12 @@ impl Journal {
         writer.warning()
     }
 
-    /// What the user should know of the folder of runs, once.
+    /// Returns a notice about the size of the folder of runs, once.
     pub(crate) fn notice(&mut self) -> Option<String> {
         self.log.as_mut().and_then(|(_, writer)| writer.notice())
     }
 
-    /// Ends the trace with the run's ends; returns what went wrong with it, if anything.
+    /// Ends the trace; `run` has the start and the end of the run. Returns why the trace is incomplete, if it is.
     pub(crate) fn close_trace(&mut self, run: (u64, u64)) -> Option<String> {
         if let Some(trace) = self.trace.take() {
             let closed = trace.finish(Some(run)).and_then(Spool::close);
@@ -123,7 +136,7 @@ impl Journal {
         self.trace_failure.take()
     }
 
-    /// Bytes of log lost so far.
+    /// Returns the bytes of log data that were lost so far.
     pub(crate) fn lost_bytes(&self) -> u64 {
         self.log.as_ref().map_or(0, |(_, writer)| writer.status().lost_bytes)
     }
@@ -136,7 +149,7 @@ impl Journal {
         Some(writer.close(CLOSE_PATIENCE))
     }
 
-    /// A trace that cannot be written ends, with one event; the run goes on.
+    /// Writes to the trace, if there is one. A trace that cannot be written is ended; [`Journal::close_trace`] returns why.
     fn with_trace(&mut self, write: impl FnOnce(&mut TraceWriter<Spool>) -> io::Result<()>) {
         let Some(trace) = &mut self.trace else { return };
         if let Err(error) = write(trace) {
@@ -146,8 +159,9 @@ impl Journal {
     }
 }
 
-fn record(decision: &ReadDecision, name: &str) -> PolicyRecord {
-    let index = |place: usize| u32::try_from(place).unwrap_or(u32::MAX);
+/// Returns a decision in the format of the log.
+fn policy_record(decision: &ReadDecision, name: &str) -> PolicyRecord {
+    let index = |index: usize| u32::try_from(index).unwrap_or(u32::MAX);
     PolicyRecord {
         at_ns: decision.at_ns,
         source: index(decision.source),
@@ -160,13 +174,13 @@ fn record(decision: &ReadDecision, name: &str) -> PolicyRecord {
     }
 }
 
-/// The readings of a tick under the one bracket that holds all of theirs: wider, so bounds from the log still hold, and
-/// two clock readings a tick are all that the log keeps. A domain that was read twice keeps its own brackets.
+/// Returns the readings of a tick with one bracket, which spans the brackets of all. The log then keeps two times per tick
+/// instead of two per reading. Bounds from a wider bracket are still valid. If a domain was read twice, all brackets are kept.
 fn one_bracket<'a>(readings: &'a [(usize, Reading)], buffer: &'a mut Vec<(usize, Reading)>) -> &'a [(usize, Reading)] {
-    let rising = readings.windows(2).all(|pair| pair[0].0 < pair[1].0);
+    let is_each_domain_once = readings.windows(2).all(|pair| pair[0].0 < pair[1].0);
     let before_ns = readings.iter().map(|(_, reading)| reading.before_ns).min();
     let after_ns = readings.iter().map(|(_, reading)| reading.after_ns).max();
-    let (true, Some(before_ns), Some(after_ns)) = (rising, before_ns, after_ns) else { return readings };
+    let (true, Some(before_ns), Some(after_ns)) = (is_each_domain_once, before_ns, after_ns) else { return readings };
     buffer.clear();
     buffer.extend(readings.iter().map(|(domain, reading)| (*domain, Reading { before_ns, after_ns, ..*reading })));
     buffer

@@ -1,15 +1,22 @@
-//! Publishes the ledger's energies in the timeline: one snapshot per tick, for readers that must not wait.
+//! Publishes the energies of a run for [`Meter::now`](crate::Meter::now) ([`Publisher`]): one snapshot per tick of the sampling
+//! thread, in the *timeline*, which other threads read without a lock.
+//!
+//! A *domain* is one counter or power sensor, and a *knot* a change of its energy. The *slope* is the power by which a reader
+//! extrapolates from the last knot. A device may have several domains, of which one is summed into the total.
 
 use eco2_core::{DomainPoint, Ledger, Quality, Snapshot, TimelineWriter};
 
-/// Knots that the published slope is taken over: enough to smooth a counter's rounding.
+/// The number of knots over which the slope is computed: enough to smooth the rounding of a counter.
 const SLOPE_KNOTS: usize = 8;
 
-/// Publishes what the ledger's tracks know now.
+/// Publishes the energies of a ledger.
 pub(crate) struct Publisher {
     writer: TimelineWriter,
+    /// Buffer of [`Publisher::publish`].
     snapshot: Snapshot,
+    /// The point of each device that was published last.
     points: Vec<DomainPoint>,
+    /// Whether each domain is summed into the total.
     summed: Vec<bool>,
     /// For each device the domain whose energy it shows.
     sources: Vec<usize>,
@@ -19,7 +26,7 @@ pub(crate) struct Publisher {
 }
 
 impl Publisher {
-    /// For up to `capacity` domains; further ones are accounted, but not published.
+    /// Returns a publisher of up to `capacity` domains. Further domains are in the report, but not published.
     pub(crate) fn new(writer: TimelineWriter, capacity: usize) -> Self {
         Self {
             writer,
@@ -32,7 +39,7 @@ impl Publisher {
         }
     }
 
-    /// The list of domains has grown.
+    /// Adds the domains by which the ledger has grown.
     pub(crate) fn domains(&mut self, ledger: &Ledger) {
         let published = ledger.tracks().len().min(self.capacity);
         self.points.resize(published, DomainPoint::default());
@@ -47,16 +54,17 @@ impl Publisher {
         self.overflows = self.summed.iter().skip(self.points.len()).any(|summed| *summed);
     }
 
-    /// Which domains enter the total, in the order of the tracks.
+    /// Whether each domain is summed into the total, in the order of the ledger.
     pub(crate) fn summed(&self) -> &[bool] {
         &self.summed
     }
 
-    /// The domain whose energy a device shows.
+    /// Returns the domain whose energy a device shows.
     pub(crate) fn source(&self, index: usize) -> usize {
         self.sources.get(index).copied().unwrap_or(index)
     }
 
+    /// Publishes the energies at `now_ns`. A published energy never falls.
     pub(crate) fn publish(&mut self, ledger: &Ledger, now_ns: u64) {
         for index in 0..self.points.len() {
             let next = point_of(ledger, self.source(index));
@@ -73,6 +81,7 @@ impl Publisher {
     }
 }
 
+/// Returns the energy of a domain at its last knot, and the slope from there.
 fn point_of(ledger: &Ledger, domain: usize) -> DomainPoint {
     let Some(last) = ledger.last_knot(domain) else { return DomainPoint::default() };
     let track = &ledger.tracks()[ledger.read_by(domain)];
@@ -84,6 +93,7 @@ fn point_of(ledger: &Ledger, domain: usize) -> DomainPoint {
     if let (Some(first), Some(latest)) = (first, track.last_knot())
         && let Some(ns) = latest.at_ns.checked_sub(first.at_ns).filter(|ns| *ns > 0)
     {
+        // Microjoules per nanosecond with 28 binary digits behind the point, as `slope_q28` is defined.
         let slope = (u128::from(latest.uj.saturating_sub(first.uj)) << 28) / u128::from(ns);
         point.slope_q28 = u32::try_from(slope).unwrap_or(u32::MAX);
     }

@@ -1,7 +1,8 @@
-//! Attribution of energy to the followed command: its share of CPU time, from the process table and control groups, and of GPU
-//! time, from the driver.
+//! Attributes the energy of a run to the measured command ([`Sharing`]): by its share of CPU time, from the process table and
+//! control groups, and by its share of GPU time, from the driver. The *followed* process is the command, or the process that
+//! [`Meter::follow`](crate::Meter::follow) names; its descendants belong to it.
 //!
-//! It has its own lock, so that reading a long process table delays neither the account nor its readers.
+//! [`Sharing`] has a lock of its own, so that reading a long process table delays neither the engine nor its readers.
 
 use std::collections::BTreeMap;
 
@@ -12,40 +13,45 @@ use eco2_samplers::usage::{Exited, HostUsage};
 use eco2_samplers::{DeviceUse, Roots, Watched, clock};
 
 /// Time between two readings of the process table.
-const EVERY_NS: u64 = 1_000_000_000;
-/// The time is at least this many times what one reading took: a hundredth of a core, however long the process table is.
-const TIMES_ITS_COST: u64 = 100;
-/// Ten clock ticks: CPU time is not known more finely, so that shorter runs have no share.
-const SHORTEST_NS: u64 = 100_000_000;
+const READ_EVERY_NS: u64 = 1_000_000_000;
+/// The time between two readings is at least this many times the duration of one, so that they use 1 % of a core at most.
+const MIN_COST_FACTOR: u64 = 100;
+/// Shorter runs have no attribution: the kernel counts CPU time in clock ticks of 10 ms, so that a run needs ten of them.
+const MIN_RUN_NS: u64 = 100_000_000;
 
 /// Follows one process tree.
 #[derive(Default)]
 pub(crate) struct Sharing {
+    /// The CPU time of the machine's processes; `None` where no process is followed.
     host: Option<HostUsage>,
+    /// The use of each device, by its index in the report.
     devices: BTreeMap<usize, DeviceUseSum>,
+    /// Monotonic time since which the process is followed.
     began_ns: u64,
+    /// Monotonic time of the next reading of the process table.
     next_ns: u64,
     ended: bool,
 }
 
-/// The use of a device so far by its driver's readings, each weighted by the time that it covers.
+/// The use of a device so far, by the readings of its driver. Each share is multiplied by the time that its reading covers.
 #[derive(Debug, Clone, Copy, Default)]
 struct DeviceUseSum {
+    /// Time of the last reading.
     last_ns: u64,
     covered_ns: f64,
     command_ns: f64,
     others_ns: f64,
     unknown_ns: f64,
-    /// Whether the command could ever use it.
+    /// Whether the command could use the device at any time.
     reachable: bool,
 }
 
 impl Sharing {
-    /// Follows `pid` and its descendants from now on.
-    pub(crate) fn of(roots: &Roots, pid: u32) -> Self {
+    /// Follows the process `pid` and its descendants from now on.
+    pub(crate) fn follow(roots: &Roots, pid: u32) -> Self {
         let began_ns = clock::monotonic_ns();
         let host = Some(HostUsage::new(roots, pid));
-        Self { host, began_ns, next_ns: began_ns + EVERY_NS, ..Self::default() }
+        Self { host, began_ns, next_ns: began_ns + READ_EVERY_NS, ..Self::default() }
     }
 
     /// Reads the process table again if it is time.
@@ -53,18 +59,18 @@ impl Sharing {
         if now_ns >= self.next_ns && !self.ended {
             self.read_processes();
             let after_ns = clock::monotonic_ns();
-            self.next_ns = after_ns + EVERY_NS.max(after_ns.saturating_sub(now_ns) * TIMES_ITS_COST);
+            self.next_ns = after_ns + READ_EVERY_NS.max(after_ns.saturating_sub(now_ns) * MIN_COST_FACTOR);
         }
     }
 
-    /// Reads the process table a last time, at the end of the run. A run that is too short for clock ticks has no share.
+    /// Reads the process table a last time, at the end of the run, unless the run was too short ([`MIN_RUN_NS`]).
     pub(crate) fn end(&mut self) {
-        if !std::mem::replace(&mut self.ended, true) && clock::monotonic_ns() >= self.began_ns + SHORTEST_NS {
+        if !std::mem::replace(&mut self.ended, true) && clock::monotonic_ns() >= self.began_ns + MIN_RUN_NS {
             self.read_processes();
         }
     }
 
-    /// The followed process has ended: its CPU time is now exact.
+    /// Records that the followed process has ended, with its exact CPU time.
     pub(crate) fn exited(&mut self, exited: &Exited) {
         if let Some(host) = &mut self.host {
             host.root_exited(exited);
@@ -72,7 +78,7 @@ impl Sharing {
         self.end();
     }
 
-    /// Orphans of the followed command come to this process: they are counted, too.
+    /// Also counts orphans of the followed command. They become children of this process.
     pub(crate) fn with_orphans(mut self) -> Self {
         if let Some(host) = &mut self.host {
             host.follow_orphans();
@@ -80,13 +86,14 @@ impl Sharing {
         self
     }
 
-    /// An orphan of the followed command was waited for.
+    /// Records that an orphan of the followed command has ended, with its exact CPU time.
     pub(crate) fn orphan_exited(&mut self, pid: u32, exited: &Exited) {
         if let Some(host) = &mut self.host {
             host.orphan_exited(pid, exited);
         }
     }
 
+    /// Adds the processes whose use of devices the drivers are asked about.
     pub(crate) fn watched(&mut self, out: &mut Watched) {
         if let Some(host) = &mut self.host {
             out.pids.extend(host.pids());
@@ -94,18 +101,19 @@ impl Sharing {
         }
     }
 
-    /// Adds the users of a device since its last reading, as its driver listed them at `now_ns`.
-    pub(crate) fn device(&mut self, index: usize, used: &DeviceUse, now_ns: u64) {
+    /// Adds the use of a device since its last reading, as its driver listed it at `now_ns`.
+    pub(crate) fn add_device_use(&mut self, device_index: usize, used: &DeviceUse, now_ns: u64) {
         let Some(host) = &self.host else { return };
         let began_ns = self.began_ns;
-        let sum = self.devices.entry(index).or_insert(DeviceUseSum { last_ns: began_ns, ..DeviceUseSum::default() });
+        let sum =
+            self.devices.entry(device_index).or_insert(DeviceUseSum { last_ns: began_ns, ..DeviceUseSum::default() });
         let covered_ns = now_ns.saturating_sub(sum.last_ns) as f64;
-        let of = host.split(used);
+        let shares = host.split(used);
         sum.last_ns = now_ns;
         sum.covered_ns += covered_ns;
-        sum.command_ns += of.command * covered_ns;
-        sum.others_ns += of.others * covered_ns;
-        sum.unknown_ns += of.unknown * covered_ns;
+        sum.command_ns += shares.command * covered_ns;
+        sum.others_ns += shares.others * covered_ns;
+        sum.unknown_ns += shares.unknown * covered_ns;
         sum.reachable |= used.reachable;
     }
 
@@ -122,11 +130,11 @@ impl Sharing {
                     low_uj: device.low_uj.unwrap_or(0),
                     high_uj: device.high_uj,
                 });
-                let of = match device.component {
+                let device_use = match device.component {
                     Component::Cpu | Component::Memory => cpu.clone(),
                     _ => self.devices.get(&index).and_then(DeviceUseSum::mean),
                 };
-                (energy, of)
+                (energy, device_use)
             })
             .collect();
         let attribution = split(&[ConsumerSpec::command("command", name)], &parts);
@@ -142,6 +150,7 @@ impl Sharing {
 }
 
 impl DeviceUseSum {
+    /// Returns the mean use over the covered time; `None` before the first reading.
     fn mean(&self) -> Option<Use> {
         let part = |ns: f64| ns / self.covered_ns;
         let known = (self.covered_ns > 0.0)

@@ -1,18 +1,22 @@
-//! The sources' statuses while a run goes on: what was found at its beginning, and what became of it.
+//! Keeps the statuses of the sources while a run goes on ([`SourceStates`]), for the list `sources` of its report. A *source* is a group
+//! of counters and sensors that are read together, such as NVML.
 
 use std::collections::BTreeMap;
 
 use eco2_core::schema::SourceStatus;
 use eco2_samplers::Change;
 
-/// What changed since the sources were looked for, by source.
+/// The statuses that changed since the sources were found, by the name of the source.
 #[derive(Debug, Default)]
 pub(crate) struct SourceStates {
+    /// The status that each source reported last.
     described: BTreeMap<String, SourceStatus>,
+    /// The status of each source that does not answer now.
     silent: BTreeMap<String, SourceStatus>,
 }
 
 impl SourceStates {
+    /// Records a change that the sampling thread reports.
     pub(crate) fn change(&mut self, change: Change) {
         match change {
             Change::Described(status) => drop(self.described.insert(status.name.clone(), status)),
@@ -22,12 +26,13 @@ impl SourceStates {
         }
     }
 
-    /// Returns the statuses now. A source that does not answer is `Silent`, whatever it reported last.
+    /// Returns the present statuses of the sources that were `found`, and of others that changed. The status of a source that does
+    /// not answer precedes what it reported last.
     pub(crate) fn now(&self, found: &[SourceStatus]) -> Vec<SourceStatus> {
-        let of = |name: &String| self.silent.get(name).or_else(|| self.described.get(name));
+        let changed = |name: &String| self.silent.get(name).or_else(|| self.described.get(name));
         let mut now: Vec<SourceStatus> =
-            found.iter().map(|status| of(&status.name).unwrap_or(status).clone()).collect();
-        // A program's own sources are in no list until something happens to them.
+            found.iter().map(|status| changed(&status.name).unwrap_or(status).clone()).collect();
+        // A program's own sources are not among those found: they are listed once their status changes.
         for status in self.silent.values().chain(self.described.values()) {
             if !now.iter().any(|known| known.name == status.name) {
                 now.push(status.clone());

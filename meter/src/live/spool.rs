@@ -1,4 +1,5 @@
-//! Writes bytes to a file on a separate thread, so that the caller never waits for a disk.
+//! Writes the trace of a run to its file on the thread `eco2-trace` ([`Spool`]), so that the sampling thread never waits for a disk.
+//! The bytes pass through a bounded queue of chunks.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -10,19 +11,22 @@ use std::time::Duration;
 use eco2_report::Output;
 use eco2_samplers::quietly;
 
-/// Bytes gathered before they are handed over.
+/// Size of a chunk: bytes are collected until there are as many.
 const CHUNK_BYTES: usize = 64 << 10;
-/// Chunks on their way: 4 MiB, some minutes of readings.
-const CHUNKS: usize = 64;
+/// Chunks that the queue holds: 4 MiB, some minutes of readings. A disk that hangs for longer ends the trace.
+const MAX_CHUNKS: usize = 64;
 /// The longest that closing waits for the disk.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The queue to one file. An error, a full queue included, is returned by the next write, and at the end.
 pub(crate) struct Spool {
+    /// The chunk that is being collected.
     buffer: Vec<u8>,
+    /// The queue to the thread; `None` once it is closed.
     chunks: Option<SyncSender<Vec<u8>>>,
+    /// Receives the outcome when the thread ends.
     ended: Receiver<io::Result<()>>,
-    /// Set once nothing more will be written, so that the thread waits for no reader any more.
+    /// Set when nothing more will be written, so that the thread stops waiting for a reader of a pipe.
     over: Arc<AtomicBool>,
 }
 
@@ -42,27 +46,28 @@ impl Spool {
         Self::start_with(|over| output.wait(|| over.load(Ordering::Relaxed)))
     }
 
+    /// Starts the thread with a function that opens the file.
     fn start_with<W: Write>(open: impl FnOnce(&AtomicBool) -> io::Result<W> + Send + 'static) -> io::Result<Self> {
-        let (chunks, inbox) = sync_channel(CHUNKS);
+        let (chunks, inbox) = sync_channel(MAX_CHUNKS);
         let (end, ended) = sync_channel(1);
         let over = Arc::new(AtomicBool::new(false));
         let is_over = Arc::clone(&over);
-        // The receiver may be gone.
+        // The receiver may have been dropped: then the outcome is of no use.
         let body = move || _ = end.send(open(&is_over).and_then(|file| write_all(file, &inbox)));
         quietly(|| thread::Builder::new().name("eco2-trace".into()).spawn(body))?;
         Ok(Self { buffer: Vec::with_capacity(CHUNK_BYTES), chunks: Some(chunks), ended, over })
     }
 
-    /// Hands over the rest and waits, for a bounded time, until it is written.
+    /// Passes on the last chunk and waits until it is written, for one second at most.
     ///
     /// # Errors
-    /// What became of the file.
+    /// The first error of the file or the queue, or that the disk did not answer in time.
     pub(crate) fn close(mut self) -> io::Result<()> {
-        let handed_over = self.flush();
+        let passed_on = self.flush();
         self.chunks = None;
         self.over.store(true, Ordering::Relaxed);
         let late = |_| Err(io::Error::other("the disk did not take the trace in time; its end is missing"));
-        self.ended.recv_timeout(PATIENCE).unwrap_or_else(late).and(handed_over)
+        self.ended.recv_timeout(PATIENCE).unwrap_or_else(late).and(passed_on)
     }
 }
 
@@ -82,6 +87,7 @@ impl Write for Spool {
     }
 }
 
+/// Writes chunks to the file until the queue is closed.
 fn write_all(mut file: impl Write, inbox: &Receiver<Vec<u8>>) -> io::Result<()> {
     for chunk in inbox {
         file.write_all(&chunk)?;
@@ -135,8 +141,8 @@ mod tests {
     fn f29_a_disk_that_hangs_holds_up_no_end_and_fills_no_memory() {
         let mut spool = Spool::start_with(|_| Ok(Stuck)).unwrap();
         let chunk = vec![0; CHUNK_BYTES];
-        let taken = (0..10 * CHUNKS).take_while(|_| spool.write_all(&chunk).is_ok()).count();
-        assert!((CHUNKS..=CHUNKS + 2).contains(&taken), "{taken}");
+        let taken = (0..10 * MAX_CHUNKS).take_while(|_| spool.write_all(&chunk).is_ok()).count();
+        assert!((MAX_CHUNKS..=MAX_CHUNKS + 2).contains(&taken), "{taken}");
         let begun = Instant::now();
         assert!(spool.close().is_err());
         assert!(begun.elapsed() < 3 * PATIENCE);

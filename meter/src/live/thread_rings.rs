@@ -1,11 +1,14 @@
-//! The recording side: one event ring a thread, claimed on first use and given back when the thread ends.
+//! Gives each recording thread its event rings ([`with_ring`]), for [`Meter::begin`](crate::Meter::begin), `end` and `step`.
+//!
+//! A *ring* is a fixed buffer in which one thread records begins and ends of spans without a lock. A thread claims one ring per
+//! meter from the meter's pool when it first records, and gives it back when the thread ends.
 
 use std::cell::RefCell;
 
 use eco2_core::{EventPool, Producer};
 
 thread_local! {
-    /// This thread's rings, by meter. A handful at most: searched in order.
+    /// The rings of this thread, each with the id of its meter. A process has few meters, so that a linear search is fastest.
     static RINGS: RefCell<Vec<(u64, Producer)>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -14,7 +17,7 @@ thread_local! {
 #[inline(always)]
 pub(crate) fn with_ring(meter: u64, pool: &EventPool, record: impl FnOnce(&mut Producer) -> bool) -> bool {
     let recorded = RINGS.try_with(move |rings| {
-        // A signal handler that records during a record finds the cell borrowed: its record is dropped, so that it never waits.
+        // A signal handler may interrupt this function and record as well. It finds the cell borrowed, and its record is dropped.
         let Ok(mut rings) = rings.try_borrow_mut() else { return false };
         if let Some((_, ring)) = rings.iter_mut().find(|(owner, _)| *owner == meter) {
             return record(ring);
@@ -24,7 +27,7 @@ pub(crate) fn with_ring(meter: u64, pool: &EventPool, record: impl FnOnce(&mut P
     recorded.unwrap_or(false)
 }
 
-/// The first record of a thread. Out of line: it moves a whole ring's end over the stack.
+/// Records with a ring that is claimed first. Not inlined, because it moves a large value over the stack.
 #[cold]
 #[inline(never)]
 fn with_new_ring(
@@ -33,7 +36,7 @@ fn with_new_ring(
     pool: &EventPool,
     record: impl FnOnce(&mut Producer) -> bool,
 ) -> bool {
-    // Other threads' meters may have been closed meanwhile; their rings are of no more use.
+    // Rings of meters that other threads have closed are not needed any more.
     rings.retain(|(_, ring)| !ring.is_orphan());
     let Some(mut ring) = pool.claim() else {
         pool.drop_unclaimed();
@@ -44,7 +47,7 @@ fn with_new_ring(
     recorded
 }
 
-/// Gives this thread's ring of a closed meter back.
+/// Gives back this thread's ring of a meter that is closed.
 pub(crate) fn release(meter: u64) {
     let _ = RINGS.try_with(|rings| rings.try_borrow_mut().map(|mut rings| rings.retain(|(owner, _)| *owner != meter)));
 }

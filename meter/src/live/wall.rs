@@ -1,19 +1,23 @@
-//! The clocks of a run besides the monotonic one, which measures: the wall clock labels the run; it may be wrong by centuries
-//! and may be set while the run goes on. The boot-time clock is one for all processes of a machine and also counts sleep.
+//! The wall clock and the boot-time clock of a run. Energy and durations are measured with the monotonic clock only.
+//!
+//! The *wall clock* gives the run its date. It may be wrong, and may be set while the run goes on; [`WallWatch`] reports that. The
+//! *boot-time clock* is common to all processes of a machine and also counts sleep; [`BootAxis`] converts monotonic time to it.
 
 use std::time::SystemTime;
 
 use eco2_samplers::clock;
 use jiff::{SignedDuration, Timestamp};
 
-/// The smallest step that is reported, nanoseconds: a leap second, and the jitter between two clock readings, are smaller.
+/// The smallest step of the wall clock that is reported, nanoseconds. A leap second, and the jitter between two clock readings,
+/// are smaller.
 const MIN_STEP_NS: i128 = 2_000_000_000;
-/// Between two looks, nanoseconds.
+/// Time between two checks, nanoseconds.
 const CHECK_EVERY_NS: u64 = 1_000_000_000;
-/// The clocks are read one after the other; if that took longer, in nanoseconds, the pair is ignored.
+/// The longest time in which both clocks must be read, nanoseconds. They are read one after the other; a longer interruption
+/// between them would look like a step.
 const MAX_READ_NS: u64 = 50_000_000;
 
-/// Now. A clock outside the years -9999 to 9999 shows the nearest of them.
+/// Returns the time of the wall clock; outside the years -9999 to 9999 the nearest time within them.
 pub(crate) fn now() -> Timestamp {
     timestamp(SystemTime::now())
 }
@@ -23,7 +27,7 @@ fn timestamp(time: SystemTime) -> Timestamp {
     Timestamp::try_from(time).unwrap_or(nearest)
 }
 
-/// What is wrong with the clock at the start of a run, if anything.
+/// Returns a warning if the wall clock is wrong by years at the start of a run.
 pub(crate) fn far_off() -> Option<String> {
     far_off_text(&clock::Epoch::now(), now())
 }
@@ -35,16 +39,18 @@ fn far_off_text(epoch: &clock::Epoch, now: Timestamp) -> Option<String> {
     })
 }
 
-/// Looks for steps of the wall clock while a run goes on. Both clocks count sleep, so that sleep is no step.
+/// Finds steps of the wall clock while a run goes on: changes of its difference from the boot-time clock. Both clocks count sleep,
+/// so that sleep is no step.
 #[derive(Debug, Default)]
 pub(crate) struct WallWatch {
-    /// Wall clock less boot-time clock, nanoseconds.
+    /// Wall clock minus boot-time clock at the last step, nanoseconds; `None` before the first check.
     offset_ns: Option<i128>,
+    /// Monotonic time of the next check.
     next_ns: u64,
 }
 
 impl WallWatch {
-    /// What happened since the last look, in words; at most one look a second.
+    /// Returns the text of an event if the wall clock was set since the last check. Checks once per second.
     pub(crate) fn check(&mut self, now_ns: u64) -> Option<String> {
         if now_ns < self.next_ns {
             return None;
@@ -56,6 +62,7 @@ impl WallWatch {
         (after_ns.saturating_sub(before_ns) < MAX_READ_NS).then(|| self.compare(before_ns, wall)).flatten()
     }
 
+    /// Compares a pair of clock readings with the last; returns the text of an event for a step.
     fn compare(&mut self, boot_ns: u64, wall: Timestamp) -> Option<String> {
         let offset_ns = wall.as_nanosecond() - i128::from(boot_ns);
         let step_ns = offset_ns - *self.offset_ns.get_or_insert(offset_ns);
@@ -73,23 +80,31 @@ impl WallWatch {
     }
 }
 
-/// The boot-time clock by the monotonic clock. Their difference grows while the machine sleeps.
+/// Converts monotonic time to boot time. Their difference grows while the machine sleeps, so that it is kept for each time.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct BootAxis {
-    /// From which monotonic instant on, and how far ahead boot time is then; in order.
-    offsets: Vec<(u64, u64)>,
+    /// The offsets, in the order of time.
+    offsets: Vec<BootOffset>,
+}
+
+/// How far boot time is ahead of monotonic time.
+#[derive(Debug, Clone, Copy)]
+struct BootOffset {
+    /// Monotonic time from which on it applies.
+    from_ns: u64,
+    offset_ns: u64,
 }
 
 impl BootAxis {
-    /// Boot time is ahead by `offset_ns` from `mono_ns` on.
+    /// Adds the offset of boot time from `mono_ns` on.
     pub(crate) fn add_offset(&mut self, mono_ns: u64, offset_ns: u64) {
-        self.offsets.push((mono_ns, offset_ns));
+        self.offsets.push(BootOffset { from_ns: mono_ns, offset_ns });
     }
 
-    /// Boot time of a monotonic instant, nanoseconds.
+    /// Returns the boot time of a monotonic time, nanoseconds. Before the first offset the first one applies.
     pub(crate) fn boottime_at(&self, mono_ns: u64) -> u64 {
-        let passed = self.offsets.iter().rev().find(|(from_ns, _)| *from_ns <= mono_ns);
-        let (_, offset_ns) = passed.or(self.offsets.first()).copied().unwrap_or_default();
+        let latest = self.offsets.iter().rev().find(|offset| offset.from_ns <= mono_ns);
+        let offset_ns = latest.or(self.offsets.first()).map_or(0, |offset| offset.offset_ns);
         mono_ns.saturating_add(offset_ns)
     }
 }

@@ -1,4 +1,4 @@
-//! What can be wrong with options. Every message names the place, the option, what is allowed and an example.
+//! [`OptionsError`]: why options cannot be used. Every message names the place, the option, the allowed values and an example.
 
 use std::io;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ pub enum OptionsError {
         place: String,
         /// `TOML` or `JSON`.
         format: &'static str,
-        /// The parser's words.
+        /// The message of the parser.
         problem: String,
     },
     /// No option has that name.
@@ -46,14 +46,14 @@ pub enum OptionsError {
         /// A value that works.
         example: &'static str,
     },
-    /// An option makes no sense without another.
+    /// An option needs another one, which is not set.
     #[error("{place}: {key} needs {needs}; set it too")]
     Missing {
         /// File and line, variable or flag.
         place: String,
         /// The option.
         key: &'static str,
-        /// The other one.
+        /// The option that is missing.
         needs: &'static str,
     },
     /// The text is not UTF-8.
@@ -68,7 +68,7 @@ pub enum OptionsError {
         /// The file.
         place: String,
     },
-    /// The file is there and cannot be read.
+    /// The file exists and cannot be read.
     #[error("cannot read {}: {source}; make it readable or move it away", path.display())]
     Unreadable {
         /// The file.
@@ -79,7 +79,7 @@ pub enum OptionsError {
 }
 
 impl OptionsError {
-    /// An option does not take a value.
+    /// Returns the error of a value that the option does not take.
     pub(super) fn refused(row: &'static Row, found: &Input, origin: &Origin) -> Self {
         Self::Value {
             place: origin.to_string(),
@@ -91,6 +91,7 @@ impl OptionsError {
     }
 }
 
+/// Returns the end of the message about an unknown name: the nearest option, or a list of all.
 fn nearest(suggestion: &Option<&'static str>) -> String {
     match suggestion {
         Some(key) => format!("did you mean {key:?}?"),

@@ -1,4 +1,4 @@
-//! How values go into the fields of options, and how fields are shown.
+//! The two traits of a field of [`Options`](super::Options): [`TakeValue`] stores a value in it, [`ShowField`] returns it as text.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ pub enum Log {
     Folder(PathBuf),
 }
 
-/// A field that takes a value that was read.
+/// A field that stores a parsed value of type `T`.
 pub(super) trait TakeValue<T> {
     /// Puts the value into the field.
     fn take_value(&mut self, value: T);
@@ -37,7 +37,7 @@ impl<T> TakeValue<T> for Option<T> {
     }
 }
 
-/// Names with values are added to those of weaker origins.
+/// Labels are added to those of weaker origins, and replace those of the same name.
 impl TakeValue<Vec<(String, String)>> for BTreeMap<String, String> {
     fn take_value(&mut self, pairs: Vec<(String, String)>) {
         self.extend(pairs);
@@ -46,7 +46,7 @@ impl TakeValue<Vec<(String, String)>> for BTreeMap<String, String> {
 
 /// A field that can be shown to people.
 pub(super) trait ShowField {
-    /// The value; `None` where the field has none.
+    /// Returns the value as text for people; `None` where the field has none.
     fn shown(&self) -> Option<String>;
 }
 
@@ -82,7 +82,7 @@ shown! {
     };
 }
 
-/// The only option that is a whole number of 64 bits is an instant, nanoseconds since 1970 UTC.
+/// Shown as a time: the only option of this type is `started_at`, nanoseconds since 1970 UTC.
 impl ShowField for i64 {
     fn shown(&self) -> Option<String> {
         Some(eco2_grid::utc(*self))

@@ -1,9 +1,9 @@
-//! A value before anyone knows which option it is for.
+//! [`Input`]: a value as a file, a variable, a flag or a program has it, before an option converts it to its type.
 
 use std::path::PathBuf;
 
-/// Characters of a value that an error shows.
-const SHOWN: usize = 60;
+/// Characters of a value that an error shows, so that its message stays on a line.
+const MAX_SHOWN: usize = 60;
 
 /// A value as TOML, JSON, a variable, a flag or a program has it.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,7 +23,7 @@ pub enum Input {
     List(Vec<Input>),
     /// Values by name.
     Table(Vec<Entry>),
-    /// What no option takes, such as a date.
+    /// A value that no option takes, such as a date; the text describes it.
     Other(&'static str),
 }
 
@@ -31,6 +31,7 @@ pub enum Input {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
     pub(super) key: String,
+    /// Line in the file, from 1; `None` outside of files.
     pub(super) line: Option<usize>,
     pub(super) value: Input,
 }
@@ -66,14 +67,14 @@ impl From<bool> for Input {
 }
 
 impl Input {
-    /// One name with its text, such as a label.
+    /// Returns a table of one name with its text, such as a label.
     #[must_use]
     pub fn pair(name: &str, text: &str) -> Self {
         let value = Self::Text(text.to_owned());
         Self::Table(vec![Entry { key: name.to_owned(), line: None, value }])
     }
 
-    /// For an error: the value, or what it is, shortened.
+    /// Returns the value for an error message, shortened; of lists and tables only the kind.
     pub(super) fn shown(&self) -> String {
         match self {
             Self::Bare(text) | Self::Text(text) => format!("{:?}", shorten(text)),
@@ -87,20 +88,21 @@ impl Input {
     }
 }
 
-/// The beginning of a text.
+/// Returns the first [`MAX_SHOWN`] characters of a text.
 pub(super) fn shorten(text: &str) -> String {
-    text.chars().take(SHOWN).collect()
+    text.chars().take(MAX_SHOWN).collect()
 }
 
-/// Finds lines of byte offsets without reading the text again for each.
+/// Finds the line of a byte offset. Holds the offsets of all line ends, so that the text is searched once.
 pub(super) struct Lines(Vec<usize>);
 
 impl Lines {
+    /// Returns the line ends of a text.
     pub(super) fn of(text: &str) -> Self {
-        Self(text.match_indices('\n').map(|(at, _)| at).collect())
+        Self(text.match_indices('\n').map(|(offset, _)| offset).collect())
     }
 
-    /// The line of an offset, counted from 1.
+    /// Returns the line of an offset, counted from 1.
     pub(super) fn at(&self, offset: usize) -> usize {
         self.0.partition_point(|&end| end < offset) + 1
     }

@@ -1,4 +1,5 @@
-//! A layer: the options of one origin, each with the place where it was set.
+//! [`Layer`]: the options of one origin, such as a file or the flags, each with the place where it was set. A *row* is the declaration
+//! of an option.
 
 use super::error::OptionsError;
 use super::input::{Entry, Input, shorten};
@@ -9,24 +10,26 @@ use super::rows::Options;
 use super::rows::opt;
 use super::trust::Refused;
 
-/// Largest configuration text, bytes.
+/// Largest configuration text, bytes: far more than all options need, and small enough to hold in memory.
 pub(super) const MAX_TEXT_BYTES: usize = 1 << 20;
 
-/// Least Jaro-Winkler similarity of a name worth suggesting; "zoen" to "zone" has 0.93.
-const NEAR: f64 = 0.8;
+/// Least Jaro-Winkler similarity (0 to 1) of a name that is suggested. "zoen" and "zone" have 0.93; below 0.8 names differ in
+/// most letters.
+const MIN_SIMILARITY: f64 = 0.8;
 
-/// The options that one origin gives. Layers are laid over each other by [`super::Options::resolve`].
+/// The options that one origin sets. [`super::Options::resolve`] combines layers.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Layer {
-    entries: Vec<Sourced>,
+    settings: Vec<Setting>,
+    /// Options that were left out, because the origin may not set them.
     refused: Vec<Refused>,
 }
 
-/// A value that its option takes, and its origin.
+/// A value that its option accepts, and its origin.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Sourced {
+pub(super) struct Setting {
     pub(super) row: &'static Row,
-    /// The name that the origin is kept under: the option's, for a label with the label's.
+    /// The name by which the origin is found: that of the option; for a label `labels.` and its name.
     pub(super) name: String,
     pub(super) value: Input,
     pub(super) origin: Origin,
@@ -51,23 +54,24 @@ impl Layer {
         self.put(row, value.into(), origin)
     }
 
-    /// Whether nothing was given.
+    /// Whether the layer sets nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.refused.is_empty()
+        self.settings.is_empty() && self.refused.is_empty()
     }
 
-    /// The options that were left out because the origin may not set them.
+    /// Returns the options that were left out, because the origin may not set them.
     #[must_use]
     pub fn refused(&self) -> &[Refused] {
         &self.refused
     }
 
-    pub(super) fn into_parts(self) -> (Vec<Sourced>, Vec<Refused>) {
-        (self.entries, self.refused)
+    /// Returns the settings and the options that were left out.
+    pub(super) fn into_parts(self) -> (Vec<Setting>, Vec<Refused>) {
+        (self.settings, self.refused)
     }
 
-    /// The layer of a parsed text. Tables other than `labels` hold options of their own.
+    /// Returns the layer of a parsed text. A table such as `budget` holds options; `labels` and `offsets` are options themselves.
     pub(super) fn from_entries(entries: Vec<Entry>, origin: &Origin) -> Result<Self, OptionsError> {
         let mut layer = Self::default();
         for entry in entries {
@@ -82,6 +86,7 @@ impl Layer {
         Ok(layer)
     }
 
+    /// Adds the options of a table.
     fn put_table(&mut self, table: &str, entries: Vec<Entry>, origin: &Origin) -> Result<(), OptionsError> {
         for entry in entries {
             let origin = origin.on(entry.line);
@@ -103,26 +108,27 @@ impl Layer {
         if *row == opt::LABELS {
             self.put_labels(row, &value, &origin);
         } else {
-            self.entries.push(Sourced { row, name: row.name.to_owned(), value, origin });
+            self.settings.push(Setting { row, name: row.name.to_owned(), value, origin });
         }
         Ok(())
     }
 
-    /// Labels one by one, so that each has its own origin: in a table its own line.
+    /// Adds each label as a setting of its own, so that it keeps its own origin: in a table the line of the label.
     fn put_labels(&mut self, row: &'static Row, value: &Input, origin: &Origin) {
         let lines = match value {
             Input::Table(entries) => entries.iter().map(|entry| entry.line).collect(),
             _ => Vec::new(),
         };
-        for (place, (label, text)) in parse::labels(value).unwrap_or_default().into_iter().enumerate() {
-            let line = lines.get(place).copied().flatten();
+        for (index, (label, text)) in parse::labels(value).unwrap_or_default().into_iter().enumerate() {
+            let line = lines.get(index).copied().flatten();
             let origin = line.map_or_else(|| origin.clone(), |line| origin.on(Some(line)));
             let (name, value) = (format!("{}.{label}", row.name), Input::pair(&label, &text));
-            self.entries.push(Sourced { row, name, value, origin });
+            self.settings.push(Setting { row, name, value, origin });
         }
     }
 }
 
+/// Returns the error of a value where the table `budget` should be.
 fn not_a_table(table: &'static str, found: &Input, origin: &Origin) -> OptionsError {
     OptionsError::Value {
         place: origin.to_string(),
@@ -133,20 +139,25 @@ fn not_a_table(table: &'static str, found: &Input, origin: &Origin) -> OptionsEr
     }
 }
 
-/// The row that was probably meant; `names` are the names by which a row is known.
+/// Returns the row with the nearest name; `None`: no name is near. `names` returns the names of a row.
 pub(super) fn nearest<const N: usize>(typed: &str, names: fn(&Row) -> [&str; N]) -> Option<&'static Row> {
+    // No option has a name of more than 64 characters, and a long text would take long to compare.
     let typed: String = typed.chars().take(64).collect();
     let score = |row: &Row| names(row).map(|name| strsim::jaro_winkler(&typed, name)).into_iter().fold(0.0, f64::max);
-    let best = opt::all().map(|row| (score(row), row)).max_by(|(a, _), (b, _)| a.total_cmp(b))?;
-    (best.0 >= NEAR).then_some(best.1)
+    let (similarity, row) = opt::all().map(|row| (score(row), row)).max_by(|(a, _), (b, _)| a.total_cmp(b))?;
+    (similarity >= MIN_SIMILARITY).then_some(row)
 }
 
-/// The option that was probably meant; one in a table is found by its last name too.
+/// Returns the name of the option that was probably meant. An option in a table is also found by the last part of its name.
 fn nearest_option(typed: &str) -> Option<&'static str> {
     let typed = typed.to_lowercase().replace('-', "_");
     nearest(&typed, |row| [row.name, row.name.rsplit('.').next().unwrap_or(row.name)]).map(|row| row.name)
 }
 
+/// Returns the row of a name.
+///
+/// # Errors
+/// [`OptionsError::UnknownKey`] with the nearest name.
 fn known(name: &str, origin: &Origin) -> Result<&'static Row, OptionsError> {
     opt::named(name).ok_or_else(|| OptionsError::UnknownKey {
         place: origin.to_string(),
@@ -155,7 +166,10 @@ fn known(name: &str, origin: &Origin) -> Result<&'static Row, OptionsError> {
     })
 }
 
-/// The text, if it is small enough and UTF-8.
+/// Returns the bytes as text.
+///
+/// # Errors
+/// [`OptionsError::TooLarge`] or [`OptionsError::NotUtf8`].
 pub(super) fn checked_text<'a>(bytes: &'a [u8], origin: &Origin) -> Result<&'a str, OptionsError> {
     if bytes.len() > MAX_TEXT_BYTES {
         return Err(OptionsError::TooLarge { place: origin.to_string() });

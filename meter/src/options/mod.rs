@@ -1,10 +1,10 @@
-//! The options of a measured run, and the one order in which their origins win.
+//! The options of a measured run ([`Options`]), and the order of the origins that may set them.
 //!
-//! Code and flags, then the environment (`ECO2_*`), `./eco2.toml`, `$XDG_CONFIG_HOME/eco2/config.toml`,
-//! `/etc/eco2/config.toml`, and the defaults. Each origin becomes a [`Layer`]; [`Options::resolve`] lays them over each
-//! other, option by option (labels: label by label), and remembers where every value came from.
-//! A project's file may not set every option: see [`Effect`]. Text is parsed here,
-//! never read: only [`Options::load`] and [`Options::load_with`] read files. Nothing is printed. Each option is declared once, by a [`Row`].
+//! From the strongest origin to the weakest: code and flags, the environment (`ECO2_*`), `./eco2.toml`,
+//! `$XDG_CONFIG_HOME/eco2/config.toml`, `/etc/eco2/config.toml`, and the defaults. The settings of one origin are a [`Layer`].
+//! [`Options::resolve`] combines layers: for each option (and each label) the strongest origin wins, and is remembered.
+//! A project's file may not set every option: see [`Effect`]. Only [`Options::load`] and [`Options::load_with`] read files.
+//! Nothing here prints. Each option is declared once, by a [`Row`].
 //!
 //! ```
 //! use eco2::options::{Options, Origin, opt};

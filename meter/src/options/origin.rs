@@ -1,13 +1,14 @@
-//! Where a value came from, and which origin wins.
+//! The origin of an option's value ([`Origin`]), its strength ([`Level`]), and whether it is trusted to set every option
+//! ([`Distrust`]).
 
 use std::fmt;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 
-/// Permission bits that let users other than the owner write a file.
+/// Permission bits of a file that let its group or all other users write it.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
-/// Origins from the weakest to the strongest.
+/// Kinds of origins, from the weakest to the strongest. A stronger one wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
     /// The default: no origin sets it.
@@ -24,12 +25,15 @@ pub enum Level {
     Code,
 }
 
-/// A value's origin. Shown as a file with its line, a variable, a flag or `default`.
+/// The origin of a value. It is displayed as a file with its line, a variable, a flag or `default`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     level: Level,
+    /// Path of a file, or name of a variable, a flag or a setter.
     place: String,
+    /// Line in the file, from 1; `None` where it is not known.
     line: Option<usize>,
+    /// Why the file is not trusted, by its owner and mode; `None`: it is. A project's file is never trusted.
     distrust: Option<Distrust>,
 }
 
@@ -37,17 +41,17 @@ pub struct Origin {
 pub(super) static DEFAULT: Origin = Origin { level: Level::Default, place: String::new(), line: None, distrust: None };
 
 impl Origin {
-    /// The machine's configuration file.
+    /// Returns the origin of values from the machine's configuration file.
     pub fn system(path: impl Into<String>) -> Self {
         Self::at(Level::System, path)
     }
 
-    /// The user's configuration file.
+    /// Returns the origin of values from the user's configuration file.
     pub fn user(path: impl Into<String>) -> Self {
         Self::at(Level::User, path)
     }
 
-    /// The project's configuration file.
+    /// Returns the origin of values from the project's configuration file.
     ///
     /// It may not set options that load code, name paths or set addresses:
     ///
@@ -64,26 +68,27 @@ impl Origin {
         Self::at(Level::Project, path)
     }
 
-    /// A setter or a flag, such as `--zone`.
+    /// Returns the origin of values from the program: a setter, or a flag such as `--zone`.
     pub fn code(name: impl Into<String>) -> Self {
         Self::at(Level::Code, name)
     }
 
+    /// Returns the origin of a value from an environment variable.
     pub(super) fn variable(name: &str) -> Self {
         Self::at(Level::Environment, name)
     }
 
-    /// The same place, at a line counted from 1.
+    /// Returns this origin at a line, counted from 1.
     pub(super) fn on(&self, line: Option<usize>) -> Self {
         Self { line, ..self.clone() }
     }
 
-    /// The same file, which is not trusted for a reason found in its owner or mode.
+    /// Returns this origin with the reason why its file is not trusted, if there is one.
     pub(super) fn distrusted(self, distrust: Option<Distrust>) -> Self {
         Self { distrust, ..self }
     }
 
-    /// How strong it is.
+    /// Returns the strength of the origin.
     #[must_use]
     pub(crate) fn level(&self) -> Level {
         self.level
@@ -96,7 +101,7 @@ impl Origin {
         self.distrust().is_none()
     }
 
-    /// Why it may not set every option.
+    /// Returns why the origin may not set every option; `None`: it may.
     pub(super) fn distrust(&self) -> Option<Distrust> {
         match self.level() {
             Level::Project => Some(Distrust::Project),
@@ -126,7 +131,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Why an origin is not trusted.
+/// Why an origin is not trusted to load code, name paths or set addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Distrust {
     /// It is a project's file.
@@ -138,7 +143,7 @@ pub(super) enum Distrust {
 }
 
 impl Distrust {
-    /// What is wrong with an open configuration file of the user or the machine, if anything.
+    /// Returns why a configuration file of the user or the machine is not trusted, by its owner and mode; `None`: it is.
     pub(super) fn of_file(metadata: &Metadata) -> Option<Self> {
         let user = rustix::process::geteuid().as_raw();
         if ![0, user].contains(&metadata.uid()) {
@@ -147,6 +152,7 @@ impl Distrust {
         (metadata.mode() & WRITABLE_BY_OTHERS != 0).then_some(Self::Writable)
     }
 
+    /// Returns the reason and the remedy, as part of a message.
     pub(super) fn reason(self) -> &'static str {
         match self {
             Self::Project => "a project's file may not set it",

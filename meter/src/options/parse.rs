@@ -1,5 +1,5 @@
-//! Converts inputs of options to typed values. `None` is a wrong type or a value out of range; the row describes the allowed
-//! values.
+//! Converts the value of an option, as a file, variable or flag has it ([`Input`]), to the type of its field. Each function serves one
+//! kind of option. It returns `None` for a wrong type or a value out of range; the error is made from the row of the option.
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -20,16 +20,16 @@ pub const PROVIDERS: &[&str] = &eco2_grid::provider::NAMES;
 /// The formats of webhooks an option may name.
 pub const WEBHOOKS: &[&str] = &["slack", "teams", "discord", "json"];
 
-/// The least limit on energy, kilowatt-hours: a microjoule, the unit that energy is counted in.
+/// The least limit on energy, kilowatt-hours: one microjoule, the unit in which energy is counted.
 pub(crate) const LEAST_KWH: f64 = 1.0 / eco2_core::units::UJ_PER_KWH;
 /// Amounts that may be 0.
 pub(super) const AMOUNT: RangeInclusive<f64> = 0.0..=f64::MAX;
 
-/// Longest name or value of a label, and longest other text, bytes.
-const LONGEST_TEXT: usize = 256;
-/// Most labels that one origin gives.
-const MOST_LABELS: usize = 64;
-/// Poll intervals, seconds.
+/// Longest name or value of a label, and longest other text, bytes, so that reports and logs stay small.
+const MAX_TEXT_LENGTH: usize = 256;
+/// Labels of one origin, at most: they are columns of tables and labels of metrics.
+const MAX_LABELS: usize = 64;
+/// Sampling intervals, seconds. A read takes some microseconds, and a counter of 32 bits may wrap after a minute.
 const INTERVALS: RangeInclusive<f64> = 0.000_1..=60.0;
 
 /// Text of 1 to 256 bytes without control characters.
@@ -41,7 +41,7 @@ pub(super) fn text(input: &Input) -> Option<String> {
 }
 
 fn is_plain(text: &str) -> bool {
-    text.len() <= LONGEST_TEXT && !text.chars().any(char::is_control)
+    text.len() <= MAX_TEXT_LENGTH && !text.chars().any(char::is_control)
 }
 
 /// A path: text that is not empty and has no NUL.
@@ -80,7 +80,7 @@ pub(super) fn positive(input: &Input) -> Option<u32> {
     count(input).filter(|count| *count > 0)
 }
 
-/// Yes or no.
+/// A boolean.
 pub(super) fn flag(input: &Input) -> Option<bool> {
     match input {
         Input::Flag(flag) => Some(*flag),
@@ -121,7 +121,7 @@ fn seconds_with_unit(text: &str) -> Option<f64> {
     number.trim().parse::<f64>().ok().map(|number| number / scale)
 }
 
-/// The run log: yes, no, or a folder.
+/// Whether the run log is kept (a boolean), or its folder (a path).
 pub(super) fn log(input: &Input) -> Option<Log> {
     match flag(input) {
         Some(true) => Some(Log::Runs),
@@ -156,7 +156,7 @@ pub(super) fn gpus(input: &Input) -> Option<Vec<String>> {
         let is_uuid = ["GPU-", "MIG-"].iter().any(|kind| word.starts_with(kind)) && is_plain(word);
         (is_number || is_uuid).then(|| word.to_owned())
     };
-    let given: Vec<String> = match input {
+    let entries: Vec<String> = match input {
         Input::Bare(text) => text.split(',').map(entry).collect::<Option<_>>()?,
         Input::Number(number) => vec![entry(&number.to_string())?],
         Input::List(items) => items
@@ -170,7 +170,7 @@ pub(super) fn gpus(input: &Input) -> Option<Vec<String>> {
         _ => return None,
     };
     let mut gpus: Vec<String> = Vec::new();
-    for gpu in given {
+    for gpu in entries {
         if !gpus.contains(&gpu) {
             gpus.push(gpu);
         }
@@ -178,6 +178,7 @@ pub(super) fn gpus(input: &Input) -> Option<Vec<String>> {
     (!gpus.is_empty()).then_some(gpus)
 }
 
+/// Returns the texts of a list, or of a text between commas.
 fn words(input: &Input) -> Option<Vec<&str>> {
     match input {
         Input::Bare(text) => Some(text.split(',').collect()),
@@ -193,8 +194,8 @@ fn word(input: &Input) -> Option<&str> {
     }
 }
 
-/// What to do about a finding of the budget.
-pub(super) fn answer(input: &Input) -> Option<Decision> {
+/// A decision of the budget.
+pub(super) fn decision(input: &Input) -> Option<Decision> {
     match text(input)?.trim() {
         "off" => Some(Decision::Go),
         "warn" => Some(Decision::Warn),
@@ -204,18 +205,18 @@ pub(super) fn answer(input: &Input) -> Option<Decision> {
     }
 }
 
-/// A provider of rented machines.
+/// A cloud provider.
 pub(super) fn cloud(input: &Input) -> Option<CloudPower> {
     let name = text(input)?.trim().to_ascii_lowercase();
     CLOUDS.into_iter().find(|cloud| cloud.provider == name)
 }
 
-/// An address: nothing in it that could be a secret.
+/// An address without user and query, which could contain secrets.
 pub(super) fn address(input: &Input) -> Option<String> {
     text(input).filter(|address| address.contains("://") && !address.contains(['@', '?', '#', ' ']))
 }
 
-/// Addresses of e-mail, each once and at least one. The mail module checks them further.
+/// E-mail addresses, each once and at least one. `eco2_net` checks them further when the run opens.
 pub(super) fn emails(input: &Input) -> Option<Vec<String>> {
     let mut addresses: Vec<String> = Vec::new();
     for word in words(input)? {
@@ -230,14 +231,14 @@ pub(super) fn emails(input: &Input) -> Option<Vec<String>> {
     (!addresses.is_empty()).then_some(addresses)
 }
 
-/// An instant, nanoseconds since 1970 UTC.
+/// A time, nanoseconds since 1970 UTC.
 pub(super) fn instant(input: &Input) -> Option<i64> {
     eco2_grid::parse_instant(&text(input)?)
 }
 
 /// Labels: a table, or `name=value` pairs between commas.
 ///
-/// A value is text: how a number is to be written is not known (`1`, `1.0`, `1e0`).
+/// Values must be text, because a number has several notations (`1`, `1.0`, `1e0`) and runs are grouped by the text.
 pub(super) fn labels(input: &Input) -> Option<Vec<(String, String)>> {
     let is_text = |value: &Input| matches!(value, Input::Bare(_) | Input::Text(_));
     match input {
@@ -255,8 +256,8 @@ pub(super) fn pairs(input: &Input) -> Option<Vec<(String, String)>> {
         Input::Bare(text) => text.split(',').map(|pair| pair.split_once('=').map(trimmed)).collect::<Option<_>>()?,
         _ => return None,
     };
-    let good = |(name, value): &(String, String)| !name.is_empty() && is_plain(name) && is_plain(value);
-    (pairs.len() <= MOST_LABELS && pairs.iter().all(good)).then_some(pairs)
+    let is_valid = |(name, value): &(String, String)| !name.is_empty() && is_plain(name) && is_plain(value);
+    (pairs.len() <= MAX_LABELS && pairs.iter().all(is_valid)).then_some(pairs)
 }
 
 fn pair_value(input: &Input) -> Option<String> {

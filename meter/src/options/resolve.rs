@@ -1,4 +1,5 @@
-//! Layers of options laid over each other: the value of every option, and where it came from.
+//! Combines layers into [`Options`] ([`Options::resolve`]): the value of every option, and the origin that set it. A *layer* holds the
+//! options of one origin, such as a file or the flags.
 
 use super::error::OptionsError;
 use super::input::Input;
@@ -9,8 +10,8 @@ use super::rows::Options;
 use super::rows::opt;
 
 impl Options {
-    /// Lays the layers over the defaults, whatever order they come in: the stronger [`Level`](super::Level) wins, and of one level the
-    /// later layer.
+    /// Combines the layers with the defaults. For each option the layer with the strongest [`Level`](super::Level) wins; of two layers of
+    /// one level the later wins. Otherwise the order of the layers does not matter.
     ///
     /// A zone, a series or a provider from a stronger level replaces an intensity from a weaker one; otherwise the
     /// intensity wins.
@@ -32,33 +33,36 @@ impl Options {
         Self::default().with(layers)
     }
 
-    /// Lays the layers over these options.
+    /// Combines the layers with these options, which are weaker.
     pub(crate) fn with(self, layers: impl IntoIterator<Item = Layer>) -> Result<Self, OptionsError> {
         let mut options = self;
         let mut entries = Vec::new();
         for layer in layers {
-            let (given, left_out) = layer.into_parts();
-            entries.extend(given);
-            options.refused.extend(left_out);
+            let (settings, refused) = layer.into_parts();
+            entries.extend(settings);
+            options.refused.extend(refused);
         }
+        // The sort is stable and later entries overwrite earlier ones: the strongest level comes last.
         entries.sort_by_key(|entry| entry.origin.level());
         for entry in entries {
-            // Every value of a layer was accepted by its row.
+            // This cannot fail: a layer only holds values that their rows accepted.
             options.read(entry.row, &entry.value);
             options.origins.insert(entry.name, entry.origin);
         }
-        options.let_the_stronger_zone_win();
+        options.drop_weaker_intensity();
         options.check_price()?;
         Ok(options)
     }
 
     /// Reads a value into an option's field; `None`: the option does not take it.
     pub(super) fn read(&mut self, row: &Row, value: &Input) -> Option<()> {
-        let own = self.read_row(row, value).or_else(|| self.budget.read_row(row, value));
-        own.or_else(|| self.supplements.read_row(row, value))
+        // The row belongs to one of the three structs; the others return `None`.
+        self.read_row(row, value)
+            .or_else(|| self.budget.read_row(row, value))
+            .or_else(|| self.supplements.read_row(row, value))
     }
 
-    /// The value of an option, for people; `None`: it is not set and has no default.
+    /// Returns the value of an option as text for people; `None`: it is not set and has no default.
     ///
     /// ```
     /// use eco2::options::{Options, opt};
@@ -73,13 +77,13 @@ impl Options {
         self.show_row(row).or_else(|| self.budget.show_row(row)).or_else(|| self.supplements.show_row(row))
     }
 
-    /// Where an option's value came from.
+    /// Returns the origin of an option's value.
     #[must_use]
     pub fn origin(&self, row: &Row) -> &Origin {
         self.origins.get(row.name).unwrap_or(&DEFAULT)
     }
 
-    /// Where a label came from.
+    /// Returns the origin of a label.
     #[must_use]
     pub fn label_origin(&self, label: &str) -> &Origin {
         self.origins.get(&format!("{}.{label}", opt::LABELS.name)).unwrap_or(&DEFAULT)
@@ -92,7 +96,7 @@ impl Options {
         self.quiet && self.origin(&opt::QUIET).is_trusted()
     }
 
-    /// Every option's name, value and origin, for people.
+    /// Returns the name, value and origin of every option as text for people.
     ///
     /// ```
     /// use eco2::Options;
@@ -107,7 +111,8 @@ impl Options {
         opt::all().map(|row| (row.name, value(row), self.origin(row).to_string())).collect()
     }
 
-    fn let_the_stronger_zone_win(&mut self) {
+    /// Removes the intensity if a stronger origin names a zone, a series or a provider. Otherwise the intensity wins over them.
+    fn drop_weaker_intensity(&mut self) {
         let rivals = [&opt::ZONE, &opt::INTENSITY_SERIES, &opt::INTENSITY_PROVIDER].map(|row| self.origin(row).level());
         if rivals.iter().any(|level| *level > self.origin(&opt::INTENSITY).level()) {
             self.intensity = None;
@@ -115,6 +120,7 @@ impl Options {
         }
     }
 
+    /// Checks that a limit on cost has a price or a tariff.
     fn check_price(&self) -> Result<(), OptionsError> {
         let has_price = self.budget.price_per_kwh.is_some() || self.supplements.tariff_series.is_some();
         if self.budget.max_cost.is_none() || has_price {

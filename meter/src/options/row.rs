@@ -1,16 +1,16 @@
-//! What one declaration of an option holds, and the macro that makes struct fields, constants and behaviour from it.
+//! [`Row`], the declaration of an option, and the macro `rows!`, which makes struct fields, constants and functions from declarations.
 //!
-//! An option is declared once, in [`super::rows`]. Its field, name in
-//! files, variable, flag, Python keyword, trust rule and line in docs/options.md come from there.
+//! An option is declared once, in [`super::rows`]. Its field, name in files, variable, flag, Python keyword, trust rule and line in
+//! docs/options.md come from its row, so that they cannot differ.
 
-/// What options are about; headings of help and documentation.
+/// The subject of an option, which is its heading in help and documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
     /// The run itself and where its report goes.
     Run,
     /// Carbon intensity of electricity.
     Carbon,
-    /// What is reported in addition to location-based emissions.
+    /// Reports in addition to location-based emissions: cost, water, embodied emissions.
     Supplements,
     /// Limits, and what happens at them.
     Budget,
@@ -22,7 +22,7 @@ impl Subject {
     /// Every subject, in the order of help and documentation.
     pub const ALL: [Self; 5] = [Self::Run, Self::Carbon, Self::Supplements, Self::Budget, Self::Hardware];
 
-    /// The heading, for people.
+    /// Returns the heading.
     #[must_use]
     pub fn heading(self) -> &'static str {
         match self {
@@ -35,7 +35,7 @@ impl Subject {
     }
 }
 
-/// What the value of an option can do.
+/// The effect of an option's value, which decides who may set it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     /// It describes the run, or changes how it is measured, priced or shown.
@@ -51,7 +51,7 @@ pub enum Effect {
 }
 
 impl Effect {
-    /// Why only trusted origins may set such an option; `None`: every origin may.
+    /// Returns why only trusted origins may set such an option; `None`: every origin may.
     pub(super) fn danger(self) -> Option<&'static str> {
         match self {
             Self::Describes => None,
@@ -63,7 +63,7 @@ impl Effect {
     }
 }
 
-/// What a flag takes.
+/// The kind of value that a flag takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Takes {
     /// A text, which is read as the option's type.
@@ -187,13 +187,13 @@ impl PartialEq for Row {
 impl Eq for Row {}
 
 impl Row {
-    /// The flag's name with its dashes; without a flag the option's name.
+    /// Returns the flag's name with its dashes; for an option without a flag its name.
     #[must_use]
     pub fn flag_name(&self) -> &'static str {
         self.flag.map_or(self.name, |flag| flag.name)
     }
 
-    /// Help and the default.
+    /// Returns the help with the default.
     ///
     /// ```
     /// use eco2::options::opt;
@@ -210,7 +210,7 @@ impl Row {
         }
     }
 
-    /// Help of the flag.
+    /// Returns the help of the flag.
     #[must_use]
     pub fn flag_help(&self) -> String {
         match self.flag.map_or("", |flag| flag.help) {
@@ -219,7 +219,7 @@ impl Row {
         }
     }
 
-    /// The table that the option lives in.
+    /// Returns the TOML table of the option; `None`: it is in none.
     pub(super) fn table(&self) -> Option<&'static str> {
         self.name.split_once('.').map(|(table, _)| table)
     }

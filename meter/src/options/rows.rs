@@ -1,5 +1,8 @@
-//! Every option, one declaration each: of the run, of carbon intensity and of the hardware ([`Options`]); of what is reported in
-//! addition to location-based emissions ([`Supplements`]); of limits and prices ([`Budget`]).
+//! Declares every option once, with the macro `rows!` of [`super::row`]: those of the run, of carbon intensity and of the hardware
+//! ([`Options`]); those of reports in addition to location-based emissions ([`Supplements`]); those of limits and prices ([`Budget`]).
+//!
+//! A declaration has the help, the name, the type and default of the field, the function that converts a value, the allowed values,
+//! an example, the subject (heading of the help), the effect (which decides who may set it), the text of the default, and the flag.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -384,12 +387,12 @@ rows! {
 
     /// Decision when the forecast exceeds a limit
     BUDGET_SOFT soft: Decision = Decision::Warn;
-        parse::answer, allowed "off, warn, pause or stop", such as "\"pause\"";
+        parse::decision, allowed "off, warn, pause or stop", such as "\"pause\"";
         Budget, Describes, unset "warn";
 
     /// Decision when a limit is used up except for the reserve
     BUDGET_HARD hard: Decision = Decision::Stop;
-        parse::answer, allowed "off, warn, pause or stop", such as "\"pause\"";
+        parse::decision, allowed "off, warn, pause or stop", such as "\"pause\"";
         Budget, Describes, unset "stop";
 
     /// Decide by the upper bound: one that reaches a limit, or is not known, counts like a value that does

@@ -1,4 +1,4 @@
-//! Options from TOML text, each value with its line.
+//! Reads options from TOML and JSON texts ([`Options::from_toml`], [`Options::from_json`]). Each value keeps its line for messages.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -14,7 +14,7 @@ use super::origin::Origin;
 use super::rows::Options;
 
 impl Options {
-    /// The options in a TOML text.
+    /// Returns the options of a TOML text.
     ///
     /// # Errors
     /// [`OptionsError`] with the line: text over 1 MiB, not UTF-8, not TOML, an unknown name, a wrong type or range.
@@ -41,7 +41,8 @@ fn syntax(error: &::toml::de::Error, lines: &Lines, origin: &Origin) -> OptionsE
     OptionsError::Syntax { place: origin.on(line).to_string(), format: "TOML", problem: error.message().to_owned() }
 }
 
-/// In the text's order, so that the first fault is the one reported. The parser bounds the nesting at 80.
+/// Returns the entries of a table in the order of the text, so that the first error is reported. The parser limits the depth of
+/// nesting to 80, so that the recursion ends.
 fn entries(table: &DeTable<'_>, lines: &Lines) -> Vec<Entry> {
     let mut entries: Vec<Entry> = table
         .iter()
@@ -70,11 +71,11 @@ fn input(value: &DeValue<'_>, lines: &Lines) -> Input {
     }
 }
 
-/// Deepest nesting: the options, a table of them, a list, and one to spare.
-const DEEPEST: usize = 4;
+/// Deepest nesting: the options, a table of options, a list in it, and one level more. Deeper text is no option.
+const MAX_DEPTH: usize = 4;
 
 impl Options {
-    /// The options in a JSON text: one object.
+    /// Returns the options of a JSON text, which is one object.
     ///
     /// # Errors
     /// [`OptionsError`] with the line: text over 1 MiB, not UTF-8, not JSON, a name that is set twice or is unknown, a
@@ -94,6 +95,7 @@ impl Options {
     }
 }
 
+/// Reads a JSON text part by part, because `serde_json` does not report the lines of values.
 struct JsonReader<'a> {
     text: &'a str,
     lines: Lines,
@@ -101,6 +103,7 @@ struct JsonReader<'a> {
 }
 
 impl<'a> JsonReader<'a> {
+    /// Returns the members of an object; `null` counts as not set.
     fn members(&self, part: &'a str, depth: usize) -> Result<Vec<Entry>, OptionsError> {
         let JsonMembers(members) = self.parse(part)?;
         let mut entries = Vec::with_capacity(members.len());
@@ -112,7 +115,7 @@ impl<'a> JsonReader<'a> {
     }
 
     fn input(&self, part: &'a str, depth: usize) -> Result<Input, OptionsError> {
-        if depth > DEEPEST {
+        if depth > MAX_DEPTH {
             return Err(self.syntax(self.line(part), "nested too deeply".to_owned()));
         }
         match part.as_bytes().first() {
@@ -139,6 +142,7 @@ impl<'a> JsonReader<'a> {
         })
     }
 
+    /// Returns the line of a part of the text, by its address within the text.
     fn line(&self, part: &str) -> usize {
         self.lines.at((part.as_ptr() as usize).saturating_sub(self.text.as_ptr() as usize))
     }
@@ -148,7 +152,7 @@ impl<'a> JsonReader<'a> {
     }
 }
 
-/// An object's members in their order, none twice.
+/// The members of an object in their order. A name that occurs twice is an error.
 struct JsonMembers<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for JsonMembers<'de> {

@@ -1,4 +1,4 @@
-//! Who may set which option.
+//! Decides which origin may set which option ([`Refused::check`]).
 //!
 //! A project's `./eco2.toml` is data from the author of the folder, also when the user owns or cloned it. It may describe a
 //! run; it may not load code, name paths, or decide where data is sent. The same holds for a configuration file that another
@@ -13,19 +13,21 @@ use super::row::{Row, Takes};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
     row: &'static Row,
+    /// File and line.
     place: String,
+    /// What a value of the option can do.
     danger: &'static str,
     distrust: Distrust,
 }
 
 impl Refused {
-    /// The refusal of an option from an origin; `None` where the origin may set it.
+    /// Returns the refusal of an option from an origin; `None` where the origin may set it.
     pub(super) fn check(row: &'static Row, origin: &Origin) -> Option<Self> {
         let (danger, distrust) = (row.effect.danger()?, origin.distrust()?);
         Some(Self { row, place: origin.to_string(), danger, distrust })
     }
 
-    /// The option's name.
+    /// Returns the option's name.
     #[must_use]
     pub fn key(&self) -> &'static str {
         self.row.name

@@ -1,4 +1,6 @@
-//! The end of a run: the last readings, the log's end, the report.
+//! Ends a run ([`Meter::close`], [`Meter::finish`], and when a [`Meter`] is dropped): waits for the last readings, sends the last alerts,
+//! makes the final report and ends the log. A *knot* is a change of a counter; the energy until the end of the run is known when
+//! every counter has changed after it.
 
 use eco2_core::schema::{EventKind, Report};
 use eco2_samplers::{Ending as Sampling, Finished, Sampler, clock};
@@ -9,8 +11,8 @@ use crate::run::meter::Meter;
 use crate::run::report::Ending;
 use crate::sync::lock;
 
-/// The longest that closing waits for the last knots; less where the counters' periods are short.
-const LAST_KNOTS_NS: u64 = 250_000_000;
+/// The longest that closing waits for the last knots. Counters with short periods need less.
+const MAX_WAIT_NS: u64 = 250_000_000;
 /// A counter whose period is not known yet is taken to have this one: that of most GPUs.
 const USUAL_PERIOD_NS: u64 = 20_000_000;
 
@@ -66,6 +68,7 @@ impl Meter {
         self.snapshot()
     }
 
+    /// Ends the run at `end_ns`, unless it has ended. Does nothing in a forked child.
     fn end_once(&self, end_ns: u64, exit_code: Option<i32>, patience: Patience) {
         if self.forked() {
             return;
@@ -76,7 +79,7 @@ impl Meter {
         let Some(sampler) = running.take() else { return };
         let is_hurried = patience == Patience::OneReading;
         lock(&self.shared.sharing).end();
-        let finished = self.stop(sampler, end_ns, patience);
+        let finished = self.stop_sampler(sampler, end_ns, patience);
         if !is_hurried {
             let identity = &self.shared.identity;
             self.shared.pricing.await_intensities(&identity.when(identity.started_ns, end_ns));
@@ -90,8 +93,8 @@ impl Meter {
         self.over.set(report).ok();
     }
 
-    /// Lets the sampling thread read on until the run's end has its knots.
-    fn stop(&self, sampler: Sampler, end_ns: u64, patience: Patience) -> Finished {
+    /// Stops the sampling thread, after it has read on until every counter has changed or `patience` is over.
+    fn stop_sampler(&self, sampler: Sampler, end_ns: u64, patience: Patience) -> Finished {
         let mut engine = lock(&self.shared.engine);
         engine.end_at(end_ns);
         let wait_ns = if patience == Patience::OneReading { 0 } else { patience_ns(engine.ledger.tracks().iter()) };
@@ -99,6 +102,7 @@ impl Meter {
         sampler.stop(wait_ns)
     }
 
+    /// Makes the final report, and ends the trace and the log.
     fn last_report(&self, finished: &Finished, end_ns: u64, exit_code: Option<i32>) -> Report {
         let mut engine = lock(&self.shared.engine);
         engine.drain();
@@ -124,14 +128,15 @@ impl Drop for Meter {
     }
 }
 
-/// One and a half periods of the slowest counter that keeps its period.
+/// Returns how long to wait for the last knots: one and a half periods of the slowest counter, because a period varies. Frozen
+/// counters do not change and are left out.
 fn patience_ns<'a>(tracks: impl Iterator<Item = &'a eco2_core::Track>) -> u64 {
     let periods = tracks.filter(|track| !track.is_frozen()).filter_map(eco2_core::Track::period_ns);
     let slowest_ns = periods.max().unwrap_or(0).max(USUAL_PERIOD_NS);
-    (slowest_ns + slowest_ns / 2).min(LAST_KNOTS_NS)
+    (slowest_ns + slowest_ns / 2).min(MAX_WAIT_NS)
 }
 
-/// What is wrong with sampling that ended like this, if anything.
+/// Returns the event for a sampling thread that did not end by itself; `None`: it did.
 fn trouble(ended: Sampling) -> Option<(EventKind, &'static str)> {
     match ended {
         Sampling::Hung => {

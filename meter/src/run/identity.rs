@@ -1,4 +1,5 @@
-//! The identity of a run: who started what, when and where. Nothing of it changes while the run goes on.
+//! The identity of a run ([`Identity`]): its ids, name, labels, command, host and start time. It does not change while the run goes on.
+//! Also hides secrets in the words of a command, before they are written to logs and reports ([`without_secrets`]).
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,17 +10,19 @@ use jiff::{SignedDuration, Timestamp};
 use crate::run::labels::Launch;
 use crate::run::pricing::When;
 
-/// What is known of a run before its first reading.
+/// The data of a run that is known before its first reading.
 #[derive(Debug, Clone)]
 pub(crate) struct Identity {
+    /// Id that all processes and restarts of the run share.
     pub(crate) id: String,
+    /// Id of the record of this process.
     pub(crate) part: String,
-    /// The record of the command that this runs under; empty without one.
+    /// Id of the record of `eco2 run` that this process runs under; empty without one.
     pub(crate) parent: String,
     pub(crate) launch: Launch,
     pub(crate) name: String,
     pub(crate) labels: BTreeMap<String, String>,
-    /// Labels that contradict each other.
+    /// Texts about labels that contradict each other.
     pub(crate) warnings: Vec<String>,
     pub(crate) command: Vec<String>,
     pub(crate) host: Host,
@@ -27,12 +30,12 @@ pub(crate) struct Identity {
     pub(crate) started: Timestamp,
     /// Monotonic clock when `started` was read.
     pub(crate) started_ns: u64,
-    /// Boot-time clock then.
+    /// Boot-time clock when `started` was read.
     pub(crate) boot_ns: u64,
 }
 
 impl Identity {
-    /// The run as it is known at its start.
+    /// Returns the run for a report, as it is known at its start.
     pub(crate) fn run(&self) -> Run {
         Run {
             id: self.id.clone(),
@@ -54,7 +57,8 @@ impl Identity {
         }
     }
 
-    /// Wall time between two monotonic instants: a label, read once at the start and carried by the monotonic clock.
+    /// Returns the wall-clock time from `begin_ns` to `end_ns`, which are monotonic. The wall clock is read once, at the start, so that
+    /// a later change of it does not matter.
     pub(crate) fn when(&self, begin_ns: u64, end_ns: u64) -> When {
         let since = i64::try_from(begin_ns.saturating_sub(self.started_ns)).unwrap_or(i64::MAX);
         let from = self.started.checked_add(SignedDuration::from_nanos(since)).unwrap_or(self.started);
@@ -62,10 +66,10 @@ impl Identity {
     }
 }
 
-/// What is shown in place of a value.
+/// The text that is shown in place of a secret.
 const HIDDEN: &str = "[redacted]";
-/// Last parts of the names of secrets.
-const SECRET: &[&str] = &[
+/// A name whose last part is one of these is that of a secret.
+const SECRET_PARTS: &[&str] = &[
     "token",
     "key",
     "password",
@@ -77,16 +81,17 @@ const SECRET: &[&str] = &[
     "credentials",
     "authorization",
 ];
-/// The same where they end a longer part: `apikey`, `authtoken`.
-const ENDINGS: &[&str] = &["token", "apikey", "accesskey", "secretkey", "privatekey", "authkey", "password", "secret"];
+/// A name whose last part ends with one of these is that of a secret as well: `apikey`, `authtoken`.
+const SECRET_ENDINGS: &[&str] =
+    &["token", "apikey", "accesskey", "secretkey", "privatekey", "authkey", "password", "secret"];
 
-/// The program stays; every other word is hidden.
+/// Returns the command with every word but the program hidden.
 pub(crate) fn without_arguments(command: &[String]) -> Vec<String> {
     let hidden = |(index, word): (usize, &String)| if index == 0 { word.clone() } else { HIDDEN.to_owned() };
     command.iter().enumerate().map(hidden).collect()
 }
 
-/// The words with the values of secrets hidden.
+/// Returns the command with the values of secrets hidden.
 pub(crate) fn without_secrets(command: &[String]) -> Vec<String> {
     let mut shown = Vec::with_capacity(command.len());
     let mut expects = Expects::Nothing;
@@ -107,7 +112,7 @@ pub(crate) fn without_secrets(command: &[String]) -> Vec<String> {
     shown
 }
 
-/// What the word before lets expect of the next.
+/// What the next word may be, by the word before it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Expects {
     Nothing,
@@ -118,13 +123,13 @@ enum Expects {
 }
 
 impl Expects {
-    /// Whether a word is the value of a secret. What begins with two dashes is the next flag.
+    /// Whether a word is the value of a secret. A word that begins with two dashes is the next flag.
     fn value_in(self, word: &str) -> bool {
         self == Self::Value && !word.starts_with("--")
     }
 }
 
-/// A text of several words.
+/// Returns a word that is a text of several words, such as a shell script, with the values of secrets hidden.
 fn script(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut expects = Expects::Nothing;
@@ -158,7 +163,7 @@ fn script(text: &str) -> String {
     shown
 }
 
-/// A word as it is shown, and what it lets expect of the next.
+/// Returns a word as it is shown, and what the next word may be.
 fn word(word: &str) -> (Cow<'_, str>, Expects) {
     if let Some((_, value)) = word.split_once(['=', ':']).filter(|(name, _)| is_secret(name)) {
         if value.trim_matches(['"', '\'']).is_empty() {
@@ -174,7 +179,7 @@ fn word(word: &str) -> (Cow<'_, str>, Expects) {
     (address(word), Expects::Nothing)
 }
 
-/// An address without the password of its user and without the values of secrets in its query.
+/// Returns an address with the password of its user and the values of secrets in its query hidden; other words as they are.
 fn address(word: &str) -> Cow<'_, str> {
     let Some((before, rest)) = word.split_once("://") else { return Cow::Borrowed(word) };
     let host_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -186,8 +191,8 @@ fn address(word: &str) -> Cow<'_, str> {
         None => authority.to_owned(),
     };
     let mut shown = format!("{before}://{authority}");
-    for (at, piece) in path.split_inclusive(['?', '&']).enumerate() {
-        match piece.split_once('=').filter(|(name, _)| at > 0 && is_secret(name)) {
+    for (index, piece) in path.split_inclusive(['?', '&']).enumerate() {
+        match piece.split_once('=').filter(|(name, _)| index > 0 && is_secret(name)) {
             Some((name, value)) => {
                 shown.push_str(&format!("{name}={HIDDEN}{}", if value.ends_with('&') { "&" } else { "" }));
             }
@@ -205,7 +210,7 @@ fn is_secret(name: &str) -> bool {
         .rfind(|letter: char| letter.is_uppercase())
         .filter(|at| last.get(..*at).is_some_and(|head| head.ends_with(|letter: char| letter.is_lowercase())));
     let part = camel.and_then(|at| last.get(at..)).unwrap_or(last).to_lowercase();
-    SECRET.contains(&part.as_str()) || ENDINGS.iter().any(|ending| part.ends_with(ending))
+    SECRET_PARTS.contains(&part.as_str()) || SECRET_ENDINGS.iter().any(|ending| part.ends_with(ending))
 }
 
 #[cfg(test)]

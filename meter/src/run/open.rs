@@ -167,7 +167,7 @@ pub(crate) fn start(
         .for_each(|refused| engine.record_event(0, EventKind::OptionRefused, "", refused.to_string()));
     // A caller with a command follows it once it has started; following this process until then would be useless.
     let sharing =
-        if identity.command.is_empty() { Sharing::of(&roots, std::process::id()) } else { Sharing::default() };
+        if identity.command.is_empty() { Sharing::follow(&roots, std::process::id()) } else { Sharing::default() };
     let shared = Arc::new(Shared {
         identity,
         pricing,

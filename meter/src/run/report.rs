@@ -72,7 +72,7 @@ pub(crate) fn report(measured: Measured<'_>, ending: &Ending) -> Report {
     };
     let mut devices = account.devices;
     for device in &mut devices {
-        device.gauges = engine.gauges.of(&device.id);
+        device.gauges = engine.gauges.summaries(&device.id);
     }
     let duration_ns = account.end_ns - account.begin_ns;
     let mut events = engine.all_events();
@@ -116,7 +116,7 @@ pub(crate) fn report(measured: Measured<'_>, ending: &Ending) -> Report {
         counters,
         curves,
         step_curve,
-        host_gauges: engine.gauges.of("host"),
+        host_gauges: engine.gauges.summaries("host"),
         budget: measured.budget,
         sources,
         ..blank(identity)

@@ -274,7 +274,7 @@ impl Sink for RunSink {
         let now_ns = clock::monotonic_ns();
         for used in uses {
             if let Some(index) = engine.domain_index(source, used.domain) {
-                sharing.device(index, used, now_ns);
+                sharing.add_device_use(index, used, now_ns);
             }
         }
     }

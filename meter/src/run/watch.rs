@@ -222,7 +222,7 @@ impl Meter {
     /// ```
     pub fn follow(&self, pid: u32) {
         if !self.forked() {
-            let sharing = Sharing::of(&self.roots, pid);
+            let sharing = Sharing::follow(&self.roots, pid);
             *lock(&self.shared.sharing) = sharing;
         }
     }
@@ -231,7 +231,7 @@ impl Meter {
     /// ([`eco2_samplers::usage::adopt_orphans`]): every process that becomes a child of this one from now on is the command's.
     pub fn follow_with_orphans(&self, pid: u32) {
         if !self.forked() {
-            let sharing = Sharing::of(&self.roots, pid).with_orphans();
+            let sharing = Sharing::follow(&self.roots, pid).with_orphans();
             *lock(&self.shared.sharing) = sharing;
         }
     }
