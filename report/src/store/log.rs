@@ -1,4 +1,10 @@
-//! The run log `*.eco2log`: append-only, checksummed frames, readable after a crash at any byte.
+//! The run log `*.eco2log`, which a measured run writes while it runs: append-only, checksummed frames, readable after a
+//! crash at any byte.
+//!
+//! **Terms.** A *domain* is one counter or power sensor of a source. A *reading* is one value of a domain, with the clock
+//! before and after the read. A *tick* is one read of a source: one reading for each domain that was read. A *bank* collects
+//! the ticks of one source that read the same domains. When it is full or old, it is written as a *block* of up to 128 ticks.
+//! A *gauge* is a value that is no energy, such as a temperature. A *checkpoint* is a provisional report.
 //!
 //! ```text
 //! file    = Meta, then Domains, Ticks, Gauges, Event, Policy, Pricing, Checkpoint in any order, at last Final, Summary
@@ -10,8 +16,9 @@
 //! kind         payload
 //! 1 Meta       JSON LogMeta: schema `eco2.log/2`, the run, the clock at its start
 //! 2 Domains    JSON {"first": index, "domains": [...]}
-//! 3 Ticks      up to 128 ticks of one bank, bit-packed and lossless; see the block module
-//! 4 Gauges     JSON {"set", "names"} or {"set", "at", "values"}
+//! 3 Ticks      one block, bit-packed and lossless; see block.rs
+//! 4 Gauges     JSON {"set": number, "names": [[device, name, unit], ...]}, then for each moment
+//!              JSON {"set": number, "at": nanoseconds, "values": [number, ...]} with the values of that set of names
 //! 5 Event      JSON EventRecord
 //! 6 Checkpoint JSON, a provisional report
 //! 7 Final      JSON, the final report
@@ -20,24 +27,22 @@
 //! 10 Pricing   JSON PricingRecord: intensities, prices and factors, with the hash of the table or answer they are from
 //! ```
 //!
-//! **Versions.** Logs of version 1 have the kinds 1 to 7 and frames of version 1; every version reads them. Meta stays a
-//! frame of version 1, so that an eco2 that knows only version 1 names the newer schema instead of finding an empty log.
-//! Kinds and versions that a reader does not know are skipped and counted.
+//! **Versions.** Logs of version 1 have the kinds 1 to 7 and frames of version 1. Every version of eco2 reads them. Meta
+//! is always a frame of version 1: an eco2 that knows only version 1 then reports the newer schema, not an empty log.
+//! A reader skips and counts the kinds and versions that it does not know.
 //!
-//! **Chain.** A chain slot is reserved for the SHA-256 of the whole frame in front of it, head and slot included; all
-//! zeros mean that it was not computed. The log's thread fills it in and renews the checksum when it first appends the
-//! frame, after a full disk has cost what it costs, so that the chain never names a frame that was dropped. Meta needs no
-//! slot: the frame after it holds its hash.
+//! **Chain.** The chain slot is reserved for the SHA-256 of the preceding frame. This version writes zeros, which mean "not
+//! computed", and readers ignore the slot. Meta needs no slot, because it has no preceding frame.
 //!
-//! **What a crash costs.** Killing the process loses the blocks still in memory: at most [`FLUSH_NS`] of readings. A
-//! power cut loses up to [`FLUSH_NS`] plus [`Pace::sync_every`]. A frame that is cut off or damaged is dropped and its size
-//! reported; frames after damage are found again by their magic.
+//! **Losses.** If the process is killed, the blocks in memory are lost: at most [`FLUSH_NS`] of readings. A power cut
+//! loses up to [`FLUSH_NS`] plus [`Pace::sync_every`]. A frame that is cut off or damaged is dropped, and its bytes are
+//! counted. The reader finds the frames after the damage by their magic.
 //!
-//! **How large it grows.** By default a bank keeps one tick per [`SPACING_NS`], more at the start of a run (at least eight
-//! in each doubling of its length), the last one, and around a reset, a wrap or a failed read the ticks on both sides.
-//! With every further [`HISTORY_STEP_BYTES`] of history (ticks and gauges) the spacing doubles, up to
-//! [`LONGEST_SPACING_NS`], so that no counter wraps between two ticks. Totals do not suffer: they come from the
-//! checkpoints, the first after 0.1 s, whose spacing grows to 5 s or 0.5 % of the run. Nothing is deleted by itself.
+//! **Size.** By default a bank keeps one tick per [`SPACING_NS`]. It also keeps more ticks at the start of a run (at least
+//! eight in each doubling of its length), the last tick, and the two ticks on both sides of a reset, a wrap or a failed read.
+//! The spacing doubles with every further [`HISTORY_STEP_BYTES`] of history (ticks and gauges), up to
+//! [`LONGEST_SPACING_NS`]. Totals do not depend on the spacing, because they come from the checkpoints. The first checkpoint
+//! is written after 0.1 s; their spacing grows to 5 s or 0.5 % of the run. eco2 never deletes a log.
 
 mod backlog;
 mod bits;
@@ -62,35 +67,37 @@ pub use reader::{parse_log, read_log, read_run, read_summary, visit_readings};
 pub use record::{LogMeta, LogSummary, PolicyRecord, PricingRecord, PricingSlot};
 pub use writer::{LogStatus, LogWriter, Pace};
 
-/// The schema's name.
+/// The schema of the logs that this version writes.
 const LOG_SCHEMA: &str = "eco2.log/2";
-/// Schemas of earlier versions, which are read too.
+/// Schemas of earlier versions, which this version also reads.
 const EARLIER_SCHEMAS: [&str; 1] = ["eco2.log/1"];
-/// The most ticks in a block.
+/// Largest number of ticks in a block.
 pub const BLOCK_TICKS: usize = 128;
-/// A block is ended when its first tick is older than this, nanoseconds.
+/// A block is written when its first tick is older than this, nanoseconds.
 const FLUSH_NS: u64 = 5_000_000_000;
-/// Time between two ticks that are kept, nanoseconds.
+/// Default time between two ticks that are kept, nanoseconds.
 const SPACING_NS: u64 = 1_000_000_000;
-/// The longest it becomes in a long run: four readings in the shortest time in which a counter of 262 kJ wraps at 1 kW.
+/// Longest time between two ticks that are kept, nanoseconds. A 32-bit RAPL counter wraps after 262 kJ, so after 262 s at
+/// 1 kW: at 64 s there are four readings per wrap, and no wrap is missed.
 pub const LONGEST_SPACING_NS: u64 = 64_000_000_000;
-/// History bytes after which the spacing of what is kept doubles.
+/// Bytes of history after which the spacing of kept ticks doubles.
 pub const HISTORY_STEP_BYTES: u64 = 4 << 20;
-/// The most that waits in memory for a full or failing disk, bytes.
-const BACKLOG_BYTES: usize = 4 << 20;
-/// The largest log that is read, bytes.
+/// Largest number of bytes that wait in memory for a full or failing disk.
+const MAX_BACKLOG_BYTES: usize = 4 << 20;
+/// Largest log that is read, bytes.
 pub const MAX_LOG_BYTES: u64 = 1 << 30;
 
-/// The most readings that a log's contents hold; of a longer history they are spread over all of it.
+/// Largest number of readings in [`LogContents`], about 10 MB. A longer history is thinned evenly.
 pub const MAX_POINTS: usize = 1 << 18;
-/// The most readings that are unpacked from one log: more than a year of twelve domains has.
-const MAX_UNPACKED: u64 = 1 << 26;
+/// Largest number of readings that are unpacked from one log. A year of twelve domains at [`LONGEST_SPACING_NS`] has six
+/// million; the limit bounds the time that a hostile log takes.
+const MAX_UNPACKED_READINGS: u64 = 1 << 26;
 
-/// Gauges of one moment, as the log keeps them.
+/// The gauges of one moment in a log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GaugeReading {
-    /// Monotonic nanoseconds.
+    /// Time of the reading on the run's monotonic clock, nanoseconds.
     pub at_ns: u64,
-    /// Gauges whose value was a finite number.
+    /// The gauges whose value was a finite number.
     pub gauges: Vec<Gauge>,
 }

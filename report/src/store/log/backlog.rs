@@ -1,7 +1,8 @@
-//! What waits for the disk: bounded, and when it overflows the least valuable is dropped first.
+//! The queue of run-log frames that wait for a slow, full or failing disk. It is bounded: when it overflows, the least
+//! valuable frames are dropped first.
 //!
-//! Frames are appended in order, and a frame that was appended in part is finished before anything else: whatever the
-//! disk refuses in between, the file stays a sequence of whole frames with at most one torn tail.
+//! Frames are appended in order. A frame that was appended in part is completed before the next. So the file is always a
+//! sequence of whole frames, and only the last one can be incomplete.
 
 use std::collections::VecDeque;
 use std::io;
@@ -9,80 +10,96 @@ use std::io;
 use super::disk::Disk;
 use super::frame::{self, FrameKind};
 
-/// A disk, the frames that wait for it, and what was lost on the way.
+/// A disk, the frames that wait for it, and counts of written and lost bytes.
 #[derive(Debug)]
 pub(super) struct Backlog<D> {
     disk: D,
     queue: VecDeque<(FrameKind, Vec<u8>)>,
     /// Bytes of the first frame that are on the disk already.
-    begun: usize,
+    first_written: usize,
+    /// Bytes of all frames in the queue.
     bytes: usize,
-    cap: usize,
+    /// Largest number of bytes that may wait.
+    max_bytes: usize,
     written: u64,
     lost: u64,
+    /// Whether bytes were appended since the last sync.
     unsynced: bool,
 }
 
 impl<D: Disk> Backlog<D> {
-    pub(super) fn new(disk: D, cap: usize) -> Self {
-        Self { disk, queue: VecDeque::new(), begun: 0, bytes: 0, cap, written: 0, lost: 0, unsynced: false }
+    /// Returns an empty queue in which at most `max_bytes` wait.
+    pub(super) fn new(disk: D, max_bytes: usize) -> Self {
+        Self {
+            disk,
+            queue: VecDeque::new(),
+            first_written: 0,
+            bytes: 0,
+            max_bytes,
+            written: 0,
+            lost: 0,
+            unsynced: false,
+        }
     }
 
-    /// Bytes on the disk.
+    /// Returns the number of bytes on the disk.
     pub(super) fn written(&self) -> u64 {
         self.written
     }
 
-    /// Bytes that were dropped.
+    /// Returns the number of dropped bytes.
     pub(super) fn lost(&self) -> u64 {
         self.lost
     }
 
-    /// Bytes that wait.
+    /// Returns the number of bytes that wait.
     pub(super) fn waiting(&self) -> usize {
-        self.bytes - self.begun
+        self.bytes - self.first_written
     }
 
-    /// Takes finished frames; drops what is too much.
+    /// Adds finished frames, and drops frames if there are too many bytes.
     pub(super) fn accept(&mut self, frames: &[u8]) {
-        for (kind, frame) in frame::split(frames) {
+        for (kind, frame) in frame::split_frames(frames) {
             self.bytes += frame.len();
             self.queue.push_back((kind, frame.to_vec()));
         }
-        while self.waiting() > self.cap && self.drop_one() {}
+        while self.waiting() > self.max_bytes && self.drop_least_valuable() {}
     }
 
-    /// Drops the least valuable frame that is not on the disk in part; `false` when only the indispensable is left.
-    fn drop_one(&mut self) -> bool {
-        let first = usize::from(self.begun > 0);
+    /// Drops the least valuable frame that is not partly on the disk. Returns `false` if no frame may be dropped.
+    ///
+    /// Meta, domains, pricing, the summary and the newest report are never dropped.
+    fn drop_least_valuable(&mut self) -> bool {
+        let first_droppable = usize::from(self.first_written > 0);
         let newest_report = self.queue.iter().rposition(|(kind, _)| is_report(*kind));
-        let oldest = |wanted: FrameKind| {
-            let mut rest = self.queue.iter().enumerate().skip(first);
-            rest.find(|(at, (kind, _))| *kind == wanted && Some(*at) != newest_report).map(|(at, _)| at)
+        let oldest_index = |wanted: FrameKind| {
+            let mut frames = self.queue.iter().enumerate().skip(first_droppable);
+            let found = frames.find(|(index, (kind, _))| *kind == wanted && Some(*index) != newest_report);
+            found.map(|(index, _)| index)
         };
-        // What every other frame needs, and the newest report, are kept to the last.
+        // The least valuable kind is first.
         let order = [FrameKind::Ticks, FrameKind::Gauges, FrameKind::Policy, FrameKind::Checkpoint, FrameKind::Event];
-        let Some(at) = order.into_iter().find_map(oldest) else { return false };
-        let Some((_, frame)) = self.queue.remove(at) else { return false };
+        let Some(index) = order.into_iter().find_map(oldest_index) else { return false };
+        let Some((_, frame)) = self.queue.remove(index) else { return false };
         self.bytes -= frame.len();
         self.lost += frame.len() as u64;
         true
     }
 
-    /// Appends what waits, as far as the disk takes it.
-    pub(super) fn pump(&mut self) -> io::Result<()> {
+    /// Appends the waiting frames until the queue is empty or the disk returns an error.
+    pub(super) fn write_waiting(&mut self) -> io::Result<()> {
         while let Some((_, frame)) = self.queue.front() {
-            let left = frame.get(self.begun..).unwrap_or_default();
-            if left.is_empty() {
+            let unwritten = frame.get(self.first_written..).unwrap_or_default();
+            if unwritten.is_empty() {
                 self.bytes -= frame.len();
-                self.begun = 0;
+                self.first_written = 0;
                 self.queue.pop_front();
                 continue;
             }
-            match self.disk.append(left) {
+            match self.disk.append(unwritten) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => {
-                    self.begun += count.min(left.len());
+                    self.first_written += count.min(unwritten.len());
                     self.written += count as u64;
                     self.unsynced = true;
                 }
@@ -93,7 +110,7 @@ impl<D: Disk> Backlog<D> {
         Ok(())
     }
 
-    /// Makes what is on the disk last; nothing to do when nothing was appended.
+    /// Syncs the disk if anything was appended since the last sync.
     pub(super) fn sync(&mut self) -> io::Result<()> {
         if self.unsynced {
             self.disk.sync()?;
@@ -102,11 +119,11 @@ impl<D: Disk> Backlog<D> {
         Ok(())
     }
 
-    /// Gives up: everything that waits is lost.
+    /// Drops all waiting frames and counts them as lost.
     pub(super) fn abandon(&mut self) {
         self.lost += self.waiting() as u64;
         self.queue.clear();
-        (self.bytes, self.begun) = (0, 0);
+        (self.bytes, self.first_written) = (0, 0);
     }
 }
 
@@ -121,7 +138,7 @@ mod tests {
     use super::super::scan::counted;
     use super::*;
 
-    /// Fails chosen operations, and writes at most 7 bytes at a time.
+    /// A disk on which the calls in `fail` (counted from 1) return `errno`. It writes at most 7 bytes per call.
     #[derive(Debug, Clone, Default)]
     struct Scripted {
         content: Arc<Mutex<Vec<u8>>>,
@@ -150,25 +167,25 @@ mod tests {
         }
     }
 
-    fn one(kind: FrameKind, payload: &[u8]) -> Vec<u8> {
+    fn frame_with(kind: FrameKind, payload: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        let start = frame::begin(kind, &mut out);
+        let start = frame::start_frame(kind, &mut out);
         out.extend_from_slice(payload);
-        frame::end(start, &mut out);
+        frame::finish_frame(start, &mut out);
         out
     }
 
     fn workload() -> Vec<Vec<u8>> {
         let kinds = [FrameKind::Meta, FrameKind::Ticks, FrameKind::Checkpoint, FrameKind::Ticks, FrameKind::Final];
-        kinds.into_iter().map(|kind| one(kind, &[kind as u8; 20])).collect()
+        kinds.into_iter().map(|kind| frame_with(kind, &[kind as u8; 20])).collect()
     }
 
-    /// Runs the workload; whether anything failed.
+    /// Writes the workload and returns whether any call failed.
     fn run(backlog: &mut Backlog<Scripted>) -> bool {
         let mut failed = false;
         for frames in workload() {
             backlog.accept(&frames);
-            failed |= backlog.pump().is_err();
+            failed |= backlog.write_waiting().is_err();
             failed |= backlog.sync().is_err();
         }
         failed
@@ -186,7 +203,7 @@ mod tests {
                 let content = Arc::clone(&disk.content);
                 let mut backlog = Backlog::new(disk, 1 << 20);
                 let failed = run(&mut backlog);
-                backlog.pump().unwrap();
+                backlog.write_waiting().unwrap();
                 backlog.sync().unwrap();
                 assert_eq!(*content.lock().unwrap(), workload().concat(), "call {nth}");
                 assert_eq!((backlog.lost(), backlog.waiting()), (0, 0));
@@ -229,21 +246,22 @@ mod tests {
     fn f28_memory_stays_bounded_and_history_goes_first() {
         let disk = Scripted { fail: 2..u32::MAX, errno: 28, ..Scripted::default() };
         let mut backlog = Backlog::new(disk.clone(), 800);
-        backlog.accept(&one(FrameKind::Meta, b"meta"));
-        backlog.pump().unwrap_err();
+        backlog.accept(&frame_with(FrameKind::Meta, b"meta"));
+        backlog.write_waiting().unwrap_err();
         for round in 0..100 {
-            backlog.accept(&one(FrameKind::Ticks, &[round; 50]));
-            backlog.accept(&one(FrameKind::Checkpoint, &[round; 30]));
+            backlog.accept(&frame_with(FrameKind::Ticks, &[round; 50]));
+            backlog.accept(&frame_with(FrameKind::Checkpoint, &[round; 30]));
             assert!(backlog.waiting() <= 800);
         }
         let newest = backlog.queue.back().unwrap();
         assert_eq!((newest.0, newest.1.last()), (FrameKind::Checkpoint, Some(&99)));
         assert_eq!(backlog.queue[0].0, FrameKind::Meta);
-        let taken = 20 + 100 * (98 + 78);
-        assert_eq!(backlog.lost() + backlog.waiting() as u64 + backlog.written(), taken);
-        // Space again: what waited is appended, and the first frame is completed.
+        // Frames have a head of 16 bytes and, except Meta, a chain slot of 32: 16 + 4, then 100 of 48 + 50 and of 48 + 30.
+        let accepted = 20 + 100 * (98 + 78);
+        assert_eq!(backlog.lost() + backlog.waiting() as u64 + backlog.written(), accepted);
+        // The disk has space again: the waiting frames are appended, and the first frame is completed.
         backlog.disk.fail = 0..0;
-        backlog.pump().unwrap();
+        backlog.write_waiting().unwrap();
         let content = disk.content.lock().unwrap();
         let (frames, torn) = counted(&content);
         assert!(frames > 5);

@@ -1,9 +1,12 @@
-//! Bits, variable-length integers and signs: the smallest parts of a block.
+//! The encoding of numbers in a block of the run log: packed bits, variable-length integers (LEB128) and signed integers
+//! (zigzag).
 
 /// Appends bits, least significant first, to a byte vector.
 pub(super) struct BitWriter<'a> {
     out: &'a mut Vec<u8>,
+    /// Bits that are not yet in `out`, in the lowest positions.
     pending: u128,
+    /// Number of pending bits.
     count: u32,
 }
 
@@ -12,9 +15,9 @@ impl<'a> BitWriter<'a> {
         Self { out, pending: 0, count: 0 }
     }
 
-    /// Appends the lowest `width` bits, at most 64.
+    /// Appends the lowest `width` bits of `value`, at most 64.
     pub(super) fn put(&mut self, value: u64, width: u32) {
-        // At most 7 bits are pending here: 71 bits fit.
+        // At most 7 bits are pending here, so at most 71 bits are used of 128.
         self.pending |= u128::from(value & mask(width)) << self.count;
         self.count += width.min(64);
         while self.count >= 8 {
@@ -32,33 +35,37 @@ impl<'a> BitWriter<'a> {
     }
 }
 
+/// Returns a number whose lowest `width` bits are set.
 fn mask(width: u32) -> u64 {
     if width >= 64 { u64::MAX } else { (1 << width) - 1 }
 }
 
-/// Reads from a byte slice; `None` at its end or for a number that cannot be.
+/// A byte slice that is read from its start. Methods return `None` at its end and for an invalid number.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Input<'a>(pub(super) &'a [u8]);
+pub(super) struct ByteReader<'a>(pub(super) &'a [u8]);
 
-impl<'a> Input<'a> {
+impl<'a> ByteReader<'a> {
+    /// Reads one byte.
     pub(super) fn byte(&mut self) -> Option<u8> {
         let (first, rest) = self.0.split_first()?;
         self.0 = rest;
         Some(*first)
     }
 
-    pub(super) fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+    /// Reads `count` bytes.
+    pub(super) fn take_bytes(&mut self, count: usize) -> Option<&'a [u8]> {
         let (head, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;
         Some(head)
     }
 
-    /// An unsigned LEB128 number of at most 64 bits.
+    /// Reads an unsigned LEB128 number of at most 64 bits.
     pub(super) fn varint(&mut self) -> Option<u64> {
         let mut value = 0;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
             let part = u64::from(byte & 0x7f);
+            // Nine bytes hold 63 bits, so the tenth holds one.
             if shift == 63 && part > 1 {
                 return None;
             }
@@ -70,21 +77,21 @@ impl<'a> Input<'a> {
         None
     }
 
-    /// `count` values of `width` bits, appended to `out`.
+    /// Reads `count` values of `width` bits and appends them to `out`.
     pub(super) fn bits(&mut self, count: usize, width: u32, out: &mut Vec<u64>) -> Option<()> {
         if width > 64 {
             return None;
         }
-        let bytes = self.take((count * width as usize).div_ceil(8))?;
-        let (mut pending, mut have, mut next) = (0_u128, 0, bytes.iter());
+        let bytes = self.take_bytes((count * width as usize).div_ceil(8))?;
+        let (mut pending, mut pending_bits, mut next) = (0_u128, 0, bytes.iter());
         for _ in 0..count {
-            while have < width {
-                pending |= u128::from(*next.next()?) << have;
-                have += 8;
+            while pending_bits < width {
+                pending |= u128::from(*next.next()?) << pending_bits;
+                pending_bits += 8;
             }
             out.push(pending as u64 & mask(width));
             pending >>= width;
-            have -= width;
+            pending_bits -= width;
         }
         Some(())
     }
@@ -99,23 +106,23 @@ pub(super) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-/// Bytes that [`put_varint`] writes.
+/// Returns the number of bytes that [`put_varint`] writes.
 pub(super) fn varint_len(value: u64) -> usize {
     (64 - (value | 1).leading_zeros() as usize).div_ceil(7)
 }
 
-/// Signed to unsigned, small magnitudes to small numbers.
+/// Maps a signed number to an unsigned one, so that small magnitudes become small numbers: 0, -1, 1, -2 to 0, 1, 2, 3.
 pub(super) fn zigzag(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)) as u64
 }
 
-/// Undoes [`zigzag`].
+/// Reverses [`zigzag`].
 pub(super) fn unzigzag(value: u64) -> i64 {
     (value >> 1) as i64 ^ -((value & 1) as i64)
 }
 
-/// Bits needed for values up to `largest`.
-pub(super) fn width_of(largest: u64) -> u32 {
+/// Returns the number of bits that values up to `largest` need.
+pub(super) fn bit_width(largest: u64) -> u32 {
     64 - largest.leading_zeros()
 }
 
@@ -142,10 +149,10 @@ mod tests {
 
     #[test]
     fn f42_overlong_numbers_are_refused() {
-        assert_eq!(Input(&[0xff; 12]).varint(), None);
-        assert_eq!(Input(&[0x80]).varint(), None);
-        assert_eq!(Input(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02]).varint(), None);
-        assert_eq!(Input(&[1]).bits(1, 65, &mut Vec::new()), None);
+        assert_eq!(ByteReader(&[0xff; 12]).varint(), None);
+        assert_eq!(ByteReader(&[0x80]).varint(), None);
+        assert_eq!(ByteReader(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02]).varint(), None);
+        assert_eq!(ByteReader(&[1]).bits(1, 65, &mut Vec::new()), None);
     }
 
     proptest! {
@@ -158,7 +165,7 @@ mod tests {
                 put_varint(&mut out, *value);
                 prop_assert_eq!(out.len() - before, varint_len(*value));
             }
-            let mut input = Input(&out);
+            let mut input = ByteReader(&out);
             for value in &small {
                 prop_assert_eq!(input.varint(), Some(*value));
                 prop_assert_eq!(unzigzag(zigzag(*value as i64)), *value as i64);
@@ -169,7 +176,7 @@ mod tests {
             small.iter().for_each(|value| writer.put(*value, width));
             writer.finish();
             let mut read = Vec::new();
-            prop_assert_eq!(Input(&bits).bits(small.len(), width, &mut read), Some(()));
+            prop_assert_eq!(ByteReader(&bits).bits(small.len(), width, &mut read), Some(()));
             prop_assert_eq!(read, small);
         }
     }

@@ -1,8 +1,13 @@
-//! Blocks: up to 128 ticks of one bank as columns.
+//! Blocks of the run log: up to 128 ticks of one bank, packed as columns. A bank is filled with [`Bank::offer`], written with
+//! [`Bank::seal`], and read with [`unpack`].
 //!
-//! A *bank* is the set of readings that a source hands over in one tick, always in the same order and with the same of
-//! them sharing a bracket of clock readings. Its columns are, per bracket, the clock before (for all but the first: the
-//! distance from the bracket in front) and the width; per domain, which reads failed and why, and the raw values.
+//! A *tick* is one read of a source: one reading for each of its *domains* (counters and power sensors). A *bracket* is the
+//! clock before and after a read; several readings can share one. A *bank* collects the ticks of one source that have the
+//! same domains in the same order and share brackets in the same way. Its columns are:
+//!
+//! - per bracket: the clock before (of the first bracket; of the others the distance from the end of the previous one), and
+//!   the width, which is the clock after minus the clock before;
+//! - per domain: which reads failed and why, and the raw values.
 //!
 //! ```text
 //! payload = source, 1: varint | ticks u8 | brackets: varint | per bracket: count, domain indices: varint
@@ -13,49 +18,57 @@
 use eco2_core::{Fault, Kind, Reading};
 
 use super::BLOCK_TICKS;
-use super::bits::{Input, put_varint};
+use super::bits::{ByteReader, put_varint};
 use super::column::{Scratch, get_column, put_bitmap, put_column};
 
-/// The most readings in one tick; also what keeps a hostile block small in memory.
+/// Largest number of readings in one tick. It also bounds the memory of a hostile block.
 pub(super) const MAX_TICK_READINGS: usize = 4096;
 
-/// Which domains a tick has and which of them share a bracket.
+/// The domains of a tick, and which of them share a bracket.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Layout {
+    /// Index of the source.
     pub(super) source: u32,
-    /// Readings in each bracket.
+    /// Number of readings in each bracket.
     pub(super) brackets: Vec<u32>,
-    /// Domain of each reading, all brackets in a row.
+    /// Index of the domain of each reading, bracket after bracket.
     pub(super) domains: Vec<u32>,
 }
 
-/// Readings of one domain in a block.
+/// The readings of one domain in a block.
 #[derive(Debug)]
 struct Values {
+    /// Values of the reads that succeeded.
     raw: Vec<u64>,
+    /// For each tick, whether the read failed.
     failed: Vec<bool>,
+    /// Codes of the failed reads.
     faults: Vec<u64>,
 }
 
-/// A block that fills up.
+/// The ticks that will become the next block.
 #[derive(Debug)]
 pub(super) struct Bank {
     pub(super) layout: Layout,
     /// Clock before the first tick, nanoseconds.
     pub(super) first_ns: u64,
+    /// Number of kept ticks.
     ticks: usize,
-    /// The latest tick offered.
+    /// The latest offered tick.
     latest: Vec<Reading>,
     latest_is_kept: bool,
-    /// When the next tick is to be kept, and when one may be kept out of turn.
-    next: Due,
+    /// When the next tick is kept because of the spacing.
+    next_regular: Due,
+    /// When the next tick may be kept because a value fell or a read failed.
     next_turn: Due,
+    /// Two columns for each bracket: clock before, width.
     times: Vec<Vec<u64>>,
+    /// One entry for each domain.
     values: Vec<Values>,
 }
 
 impl Bank {
-    /// An empty bank with all the memory it will need.
+    /// Returns an empty bank with all the memory it will need, because the sampling thread must not allocate later.
     pub(super) fn new(layout: Layout) -> Self {
         let times = (0..layout.brackets.len() * 2).map(|_| Vec::with_capacity(BLOCK_TICKS)).collect();
         let column = || Values {
@@ -71,22 +84,24 @@ impl Bank {
             ticks: 0,
             latest,
             latest_is_kept: true,
-            next: Due::default(),
+            next_regular: Due::default(),
             next_turn: Due::default(),
             times,
             values,
         }
     }
 
-    /// Ticks waiting.
+    /// Returns the number of kept ticks.
     pub(super) fn ticks(&self) -> usize {
         self.ticks
     }
 
-    /// Takes a tick whose readings fit the layout if one is due, and else only as the latest one.
+    /// Keeps a tick, whose readings must fit the layout, if the last kept one is `spacing_ns` old. Else the tick is only
+    /// remembered as the latest.
     ///
-    /// A tick in which a counter falls or a read fails, or no longer fails, is kept with the one in front of it; not more
-    /// often than a tick is due, or a sensor that comes and goes would fill the log. `kinds` are those of all domains.
+    /// A tick in which a counter falls, or a read starts or stops failing, is kept together with the previous one. This happens
+    /// at most once per `spacing_ns`, because a sensor that fails now and then would otherwise fill the log. `kinds` are the
+    /// kinds of all domains of the log.
     pub(super) fn offer<'a>(
         &mut self,
         readings: impl Iterator<Item = &'a Reading> + Clone,
@@ -94,20 +109,20 @@ impl Bank {
         kinds: &[Kind],
     ) {
         let Some(now_ns) = readings.clone().next().map(|reading| reading.before_ns) else { return };
-        let keep = self.next.take(now_ns, spacing_ns);
-        let turns = self.turns(readings.clone(), kinds) && self.next_turn.take(now_ns, spacing_ns);
-        if turns {
+        let is_regular = self.next_regular.take(now_ns, spacing_ns);
+        let is_turn = self.has_turn(readings.clone(), kinds) && self.next_turn.take(now_ns, spacing_ns);
+        if is_turn {
             self.keep_latest();
         }
-        if keep || turns {
+        if is_regular || is_turn {
             self.push(readings.clone());
         }
-        self.latest_is_kept = keep || turns;
+        self.latest_is_kept = is_regular || is_turn;
         self.latest.clear();
         self.latest.extend(readings);
     }
 
-    /// Keeps the latest tick, if it is not.
+    /// Keeps the latest tick if it is not kept yet.
     pub(super) fn keep_latest(&mut self) {
         if !self.latest_is_kept {
             let latest = std::mem::take(&mut self.latest);
@@ -117,8 +132,8 @@ impl Bank {
         }
     }
 
-    /// Whether a counter fell since the latest tick, or a read fails that did not, or the reverse.
-    fn turns<'a>(&self, readings: impl Iterator<Item = &'a Reading>, kinds: &[Kind]) -> bool {
+    /// Whether a counter fell since the latest tick, or a read started or stopped failing.
+    fn has_turn<'a>(&self, readings: impl Iterator<Item = &'a Reading>, kinds: &[Kind]) -> bool {
         let pairs = self.latest.iter().zip(readings).zip(&self.layout.domains);
         pairs.into_iter().any(|((earlier, later), domain)| match (earlier.value, later.value) {
             (Ok(earlier), Ok(later)) => later < earlier && kinds.get(*domain as usize) == Some(&Kind::Energy),
@@ -127,19 +142,20 @@ impl Bank {
         })
     }
 
-    /// Takes a tick whose readings fit the layout.
+    /// Adds a tick, whose readings fit the layout, to the columns.
     fn push<'a>(&mut self, readings: impl Iterator<Item = &'a Reading> + Clone) {
-        let mut left = readings.clone();
+        let mut unread = readings.clone();
         let mut previous_ns = 0;
-        for (at, count) in self.layout.brackets.iter().enumerate() {
-            let Some(Reading { before_ns, after_ns, .. }) = left.next() else { return };
-            if at == 0 && self.ticks == 0 {
+        for (bracket_index, count) in self.layout.brackets.iter().enumerate() {
+            // All readings of a bracket have the same times: those of the first are stored.
+            let Some(Reading { before_ns, after_ns, .. }) = unread.next() else { return };
+            if bracket_index == 0 && self.ticks == 0 {
                 self.first_ns = *before_ns;
             }
-            self.times[2 * at].push(before_ns.wrapping_sub(previous_ns));
-            self.times[2 * at + 1].push(after_ns.wrapping_sub(*before_ns));
+            self.times[2 * bracket_index].push(before_ns.wrapping_sub(previous_ns));
+            self.times[2 * bracket_index + 1].push(after_ns.wrapping_sub(*before_ns));
             previous_ns = *after_ns;
-            left.by_ref().take(*count as usize - 1).for_each(drop);
+            unread.by_ref().take(*count as usize - 1).for_each(drop);
         }
         for (values, reading) in self.values.iter_mut().zip(readings) {
             values.failed.push(reading.value.is_err());
@@ -151,7 +167,7 @@ impl Bank {
         self.ticks += 1;
     }
 
-    /// Appends the payload to `out` and empties the bank, keeping its memory.
+    /// Appends the block's payload to `out` and empties the bank. The memory of the bank is kept for reuse.
     pub(super) fn seal(&mut self, scratch: &mut Scratch, out: &mut Vec<u8>) {
         self.put_head(out);
         for column in &mut self.times {
@@ -172,9 +188,10 @@ impl Bank {
         self.ticks = 0;
     }
 
+    /// Appends the part of the payload before the columns.
     fn put_head(&self, out: &mut Vec<u8>) {
         put_varint(out, u64::from(self.layout.source));
-        // Version 1 wrote of how many ticks one was kept.
+        // Version 1 wrote here how many ticks there were for each kept one.
         put_varint(out, 1);
         out.push(self.ticks as u8);
         put_varint(out, self.layout.brackets.len() as u64);
@@ -186,32 +203,33 @@ impl Bank {
     }
 }
 
-/// When the next of a row of ticks is due.
+/// The time at which the next tick of a regular series is due.
 #[derive(Debug, Default)]
 pub(super) struct Due {
     next_ns: u64,
 }
 
 impl Due {
-    /// Whether one is due, and then the next is due `spacing_ns` later. Ticks that come a little early are taken, or every
-    /// second one would be left out.
+    /// Returns whether a tick is due. If so, the next one is due `spacing_ns` later.
+    ///
+    /// A tick counts as due up to an eighth of the spacing early. Otherwise, with jitter, every second tick would be left out.
     pub(super) fn take(&mut self, now_ns: u64, spacing_ns: u64) -> bool {
         if now_ns.saturating_add(spacing_ns / 8) < self.next_ns {
             return false;
         }
-        let late = now_ns.saturating_sub(self.next_ns) >= spacing_ns;
-        self.next_ns = if late { now_ns } else { self.next_ns }.saturating_add(spacing_ns);
+        let is_late = now_ns.saturating_sub(self.next_ns) >= spacing_ns;
+        self.next_ns = if is_late { now_ns } else { self.next_ns }.saturating_add(spacing_ns);
         true
     }
 }
 
-/// Unpacks a payload: calls `each` with the domain and the reading, tick by tick, and returns how many there were; `None`,
-/// and no call, when the bytes cannot be a block.
+/// Unpacks a payload: calls `each` with the domain's index and the reading, tick by tick, and returns the number of readings.
+/// Returns `None`, without any call, if the bytes are not a valid block.
 pub(super) fn unpack(payload: &[u8], mut each: impl FnMut(u32, Reading)) -> Option<usize> {
-    let mut input = Input(payload);
-    let (layout, ticks) = head(&mut input)?;
+    let mut input = ByteReader(payload);
+    let (layout, ticks) = get_head(&mut input)?;
     let times: Option<Vec<_>> = (0..layout.brackets.len() * 2).map(|_| get_column(&mut input, ticks)).collect();
-    let values: Option<Vec<_>> = layout.domains.iter().map(|_| values(&mut input, ticks)).collect();
+    let values: Option<Vec<_>> = layout.domains.iter().map(|_| get_values(&mut input, ticks)).collect();
     let (times, values) = (times?, values?);
     for tick in 0..ticks {
         let mut columns = layout.domains.iter().zip(&values);
@@ -228,7 +246,8 @@ pub(super) fn unpack(payload: &[u8], mut each: impl FnMut(u32, Reading)) -> Opti
     Some(ticks * layout.domains.len())
 }
 
-fn head(input: &mut Input<'_>) -> Option<(Layout, usize)> {
+/// Reads the layout and the number of ticks.
+fn get_head(input: &mut ByteReader<'_>) -> Option<(Layout, usize)> {
     let mut layout = Layout { source: u32::try_from(input.varint()?).ok()?, ..Layout::default() };
     let _stride = input.varint()?;
     let ticks = usize::from(input.byte()?);
@@ -249,7 +268,8 @@ fn head(input: &mut Input<'_>) -> Option<(Layout, usize)> {
     Some((layout, ticks))
 }
 
-fn values(input: &mut Input<'_>, ticks: usize) -> Option<Vec<Result<u64, Fault>>> {
+/// Reads the values of one domain, one for each tick.
+fn get_values(input: &mut ByteReader<'_>, ticks: usize) -> Option<Vec<Result<u64, Fault>>> {
     let mut failed = Vec::with_capacity(ticks);
     let mut faults = Vec::new();
     match input.byte()? {
@@ -264,7 +284,7 @@ fn values(input: &mut Input<'_>, ticks: usize) -> Option<Vec<Result<u64, Fault>>
     let mut faults = faults.into_iter();
     failed
         .iter()
-        .map(|bit| if *bit == 0 { raw.next().map(Ok) } else { faults.next().map(|code| Err(fault(code))) })
+        .map(|bit| if *bit == 0 { raw.next().map(Ok) } else { faults.next().map(|code| Err(fault_from_code(code))) })
         .collect()
 }
 
@@ -276,12 +296,12 @@ fn fault_code(fault: Fault) -> u8 {
         Fault::Lost => 4,
         Fault::Gone => 5,
         Fault::Hung => 6,
-        // Failed, and the kinds of later versions.
+        // `Failed`, and faults that a later version adds.
         _ => 0,
     }
 }
 
-fn fault(code: u64) -> Fault {
+fn fault_from_code(code: u64) -> Fault {
     match code {
         1 => Fault::Denied,
         2 => Fault::Unsupported,

@@ -1,4 +1,5 @@
-//! What a log holds, taken in frame by frame and bounded in every part: a log is data from outside.
+//! The contents of a run log ([`LogContents`]), collected frame by frame. Every list is bounded, because a log can come from
+//! an untrusted source.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,81 +13,82 @@ use super::frame::FrameKind;
 use super::scan::Found;
 use super::thin::{Gauges, Readings};
 use super::{
-    EARLIER_SCHEMAS, GaugeReading, LOG_SCHEMA, LogMeta, LogSummary, MAX_UNPACKED, PolicyRecord, PricingRecord, block,
+    EARLIER_SCHEMAS, GaugeReading, LOG_SCHEMA, LogMeta, LogSummary, MAX_UNPACKED_READINGS, PolicyRecord, PricingRecord,
+    block,
 };
 use crate::Error;
 
-/// The most domains of a log that are known.
+/// Largest number of domains of a log; further ones are ignored.
 const MAX_DOMAINS: usize = 1 << 14;
-/// The most events that are kept, as many as are written; and the most of other records.
+/// Largest number of events that are kept (the writer has the same limit), and of records of each other kind.
 const MAX_RECORDS: usize = 10_000;
-/// Bytes of the log that are kept as events, and as other records of each kind.
-const RECORD_BYTES: usize = 8 << 20;
+/// Largest number of payload bytes that are kept as events, and as records of each other kind.
+const MAX_RECORD_BYTES: usize = 8 << 20;
 
-/// What a log holds.
+/// The contents of a run log.
 #[derive(Debug, Default)]
 pub struct LogContents {
-    /// Which run; `None` when the very first frame was lost.
+    /// The identity of the run; `None` if the first frame was lost.
     pub meta: Option<LogMeta>,
-    /// Domains by the index that readings use.
+    /// The domains by the index that readings use.
     pub domains: BTreeMap<u32, Domain>,
-    /// The last provisional report; `None` where there is a final one.
+    /// The last provisional report; `None` if there is a final one.
     pub checkpoint: Option<Report>,
-    /// The report that the run ended with; `None` when it was killed.
+    /// The final report; `None` if the run was killed.
     pub final_report: Option<Report>,
-    /// What a run that ended was, in short; `None` when it was killed, and in a log of version 1.
+    /// The summary of the final report; `None` if the run was killed, and in a log of version 1.
     pub summary: Option<LogSummary>,
-    /// What happened.
+    /// The events of the run.
     pub events: Vec<EventRecord>,
-    /// How the schedule read the sources.
+    /// How each source was read, from which time on.
     pub policies: Vec<PolicyRecord>,
-    /// What the energy was priced with.
+    /// The carbon intensities, prices and factors of the run.
     pub pricing: Vec<PricingRecord>,
-    /// Gauges, thinned where there are too many.
+    /// The gauges, thinned if there are too many.
     pub gauges: Vec<GaugeReading>,
-    /// Readings of known domains in the order of time, at most [`super::MAX_POINTS`] and the last of each domain; thinned
-    /// where there are more, see [`super::visit_readings`] for all.
+    /// Readings of known domains in the order of time. At most [`super::MAX_POINTS`] and the last of each domain: a longer
+    /// history is thinned, and [`super::visit_readings`] reads all of it.
     pub history: Vec<(u32, Reading)>,
     /// Whether readings were left out of `history`.
     pub thinned: bool,
-    /// Bytes that belong to no whole frame: the tail that a crash tore, or damage.
+    /// Bytes that belong to no whole frame: the last frame after a crash, or damage.
     pub torn_bytes: u64,
-    /// Frames that were whole but not understood: of a later version, or not what their kind should hold, or more than is
-    /// kept.
+    /// Whole frames that were not used: of a later version, with an invalid payload, or beyond the limits of this reader.
     pub unknown_frames: u64,
 }
 
 impl LogContents {
-    /// The final report, else the last checkpoint.
+    /// Returns the final report, else the last checkpoint.
     #[must_use]
     pub fn report(&self) -> Option<&Report> {
         self.final_report.as_ref().or(self.checkpoint.as_ref())
     }
 }
 
-/// Where the reports lie that a log ends with.
+/// The frames of the last checkpoint and of the final report.
 #[derive(Debug, Default)]
-pub(super) struct ReportsAt {
+pub(super) struct ReportFrames {
     pub(super) checkpoint: Option<Found>,
-    pub(super) last: Option<Found>,
+    pub(super) final_report: Option<Found>,
 }
 
-/// A log that is being read.
+/// Builds the contents of a log from its frames.
 #[derive(Debug, Default)]
-pub(super) struct Intake {
+pub(super) struct ContentsBuilder {
     pub(super) contents: LogContents,
-    pub(super) reports: ReportsAt,
+    pub(super) reports: ReportFrames,
     readings: Readings,
     gauges: Gauges,
+    /// Number of readings unpacked so far.
     unpacked: u64,
     event_bytes: usize,
     policy_bytes: usize,
     pricing_bytes: usize,
-    /// The set of gauges that values name by its number: the latest.
+    /// The latest set of gauge names, with the number by which later values refer to it.
     gauge_names: Option<(u64, Vec<GaugeName>)>,
 }
 
-/// Device, name, unit.
+/// Device, name and unit of a gauge.
 type GaugeName = (String, String, String);
 
 #[derive(Deserialize)]
@@ -103,28 +105,28 @@ struct GaugesFrame {
     values: Option<Vec<Option<f64>>>,
 }
 
-impl Intake {
-    /// Takes a frame; of a report only its place.
+impl ContentsBuilder {
+    /// Adds a frame. Of a report only the position is kept.
     ///
     /// # Errors
-    /// [`Error::Newer`].
-    pub(super) fn take(&mut self, found: &Found, payload: &[u8], path: &Path) -> Result<(), Error> {
+    /// [`Error::Newer`] for a log of a later schema.
+    pub(super) fn add_frame(&mut self, found: &Found, payload: &[u8], path: &Path) -> Result<(), Error> {
         let understood = match found.kind {
-            Some(FrameKind::Meta) => take_meta(&mut self.contents.meta, payload, path)?,
-            Some(FrameKind::Domains) => json(payload).map(|found| self.take_domains(found)),
-            Some(FrameKind::Ticks) => self.take_ticks(payload),
-            Some(FrameKind::Gauges) => json(payload).and_then(|found| self.take_gauges(found)),
-            Some(FrameKind::Event) => keep(payload, &mut self.contents.events, &mut self.event_bytes),
-            Some(FrameKind::Policy) => keep(payload, &mut self.contents.policies, &mut self.policy_bytes),
-            Some(FrameKind::Pricing) => keep(payload, &mut self.contents.pricing, &mut self.pricing_bytes),
-            Some(FrameKind::Summary) => json(payload).map(|found| self.contents.summary = Some(found)),
+            Some(FrameKind::Meta) => parse_meta(&mut self.contents.meta, payload, path)?,
+            Some(FrameKind::Domains) => parse_json(payload).map(|found| self.add_domains(found)),
+            Some(FrameKind::Ticks) => self.add_ticks(payload),
+            Some(FrameKind::Gauges) => parse_json(payload).and_then(|found| self.add_gauges(found)),
+            Some(FrameKind::Event) => push_record(payload, &mut self.contents.events, &mut self.event_bytes),
+            Some(FrameKind::Policy) => push_record(payload, &mut self.contents.policies, &mut self.policy_bytes),
+            Some(FrameKind::Pricing) => push_record(payload, &mut self.contents.pricing, &mut self.pricing_bytes),
+            Some(FrameKind::Summary) => parse_json(payload).map(|found| self.contents.summary = Some(found)),
             // Only the last of each is read: a long run has thousands of checkpoints.
             Some(FrameKind::Checkpoint) => {
                 self.reports.checkpoint = Some(*found);
                 Some(())
             }
             Some(FrameKind::Final) => {
-                self.reports.last = Some(*found);
+                self.reports.final_report = Some(*found);
                 Some(())
             }
             None => None,
@@ -133,25 +135,25 @@ impl Intake {
         Ok(())
     }
 
-    /// What was taken, and where the reports are.
-    pub(super) fn finish(self) -> (LogContents, ReportsAt) {
+    /// Returns the contents, without the reports, and the frames of the reports.
+    pub(super) fn finish(self) -> (LogContents, ReportFrames) {
         let mut contents = self.contents;
-        contents.thinned = self.readings.thinned() || self.unpacked > MAX_UNPACKED;
-        contents.history = self.readings.sorted();
-        contents.gauges = self.gauges.list();
+        contents.thinned = self.readings.thinned() || self.unpacked > MAX_UNPACKED_READINGS;
+        contents.history = self.readings.into_sorted();
+        contents.gauges = self.gauges.into_moments();
         (contents, self.reports)
     }
 
-    fn take_domains(&mut self, found: DomainsFrame) {
-        for (at, domain) in (0..).zip(found.domains) {
-            if let Some(index) = found.first.checked_add(at).filter(|_| self.contents.domains.len() < MAX_DOMAINS) {
+    fn add_domains(&mut self, found: DomainsFrame) {
+        for (offset, domain) in (0..).zip(found.domains) {
+            if let Some(index) = found.first.checked_add(offset).filter(|_| self.contents.domains.len() < MAX_DOMAINS) {
                 self.contents.domains.insert(index, domain);
             }
         }
     }
 
-    fn take_ticks(&mut self, payload: &[u8]) -> Option<()> {
-        if self.unpacked > MAX_UNPACKED {
+    fn add_ticks(&mut self, payload: &[u8]) -> Option<()> {
+        if self.unpacked > MAX_UNPACKED_READINGS {
             return None;
         }
         let (domains, readings) = (&self.contents.domains, &mut self.readings);
@@ -164,7 +166,7 @@ impl Intake {
         Some(())
     }
 
-    fn take_gauges(&mut self, found: GaugesFrame) -> Option<()> {
+    fn add_gauges(&mut self, found: GaugesFrame) -> Option<()> {
         if let Some(names) = found.names {
             self.gauge_names = Some((found.set, names));
             return Some(());
@@ -182,37 +184,38 @@ impl Intake {
     }
 }
 
-/// Takes the first frame of a log.
+/// Parses the first frame of a log into `meta`. Returns `Some` if it was valid.
 ///
 /// # Errors
 /// [`Error::Newer`] for a schema of a later number.
-pub(super) fn take_meta(meta: &mut Option<LogMeta>, payload: &[u8], path: &Path) -> Result<Option<()>, Error> {
+pub(super) fn parse_meta(meta: &mut Option<LogMeta>, payload: &[u8], path: &Path) -> Result<Option<()>, Error> {
     #[derive(Deserialize)]
     struct Schema {
         schema: String,
     }
     let known = |schema: &str| schema == LOG_SCHEMA || EARLIER_SCHEMAS.contains(&schema);
-    match json::<Schema>(payload) {
+    match parse_json::<Schema>(payload) {
         Some(Schema { schema }) if schema.starts_with("eco2.log/") && !known(&schema) => {
             Err(Error::Newer { path: path.to_owned(), found: schema, known: LOG_SCHEMA })
         }
         _ => {
-            *meta = json(payload);
+            *meta = parse_json(payload);
             Ok(meta.is_some().then_some(()))
         }
     }
 }
 
-/// Adds a record to a list whose length and bytes are bounded.
-fn keep<T: DeserializeOwned>(payload: &[u8], list: &mut Vec<T>, bytes: &mut usize) -> Option<()> {
+/// Adds a JSON record to a list. Returns `None` if the record is invalid, or if the list would have too many records or bytes.
+fn push_record<T: DeserializeOwned>(payload: &[u8], list: &mut Vec<T>, bytes: &mut usize) -> Option<()> {
     *bytes = bytes.saturating_add(payload.len());
-    if list.len() >= MAX_RECORDS || *bytes > RECORD_BYTES {
+    if list.len() >= MAX_RECORDS || *bytes > MAX_RECORD_BYTES {
         return None;
     }
-    list.push(json(payload)?);
+    list.push(parse_json(payload)?);
     Some(())
 }
 
-pub(super) fn json<T: DeserializeOwned>(payload: &[u8]) -> Option<T> {
+/// Parses a JSON payload; `None` if it is invalid.
+pub(super) fn parse_json<T: DeserializeOwned>(payload: &[u8]) -> Option<T> {
     serde_json::from_slice(payload).ok()
 }

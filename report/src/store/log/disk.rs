@@ -1,4 +1,4 @@
-//! Where the log's bytes go: a private file, or in tests a disk that fails on purpose.
+//! The file that a run log is written to ([`FileDisk`]), behind a trait so that tests can use a disk that fails.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -7,18 +7,18 @@ use std::path::{Path, PathBuf};
 use crate::Error;
 use crate::store::files;
 
-/// An append-only target.
+/// An append-only file or its replacement in a test.
 pub trait Disk: Send {
-    /// Appends a part of `bytes` and returns its length; like [`io::Write::write`].
+    /// Appends a part of `bytes` and returns the length of that part, like [`io::Write::write`].
     ///
     /// # Errors
-    /// The system's reason; nothing of `bytes` was appended then.
+    /// The error of the system. In this case nothing was appended.
     fn append(&mut self, bytes: &[u8]) -> io::Result<usize>;
 
-    /// Makes what was appended last through a power cut.
+    /// Syncs the appended bytes, so that a power cut does not lose them.
     ///
     /// # Errors
-    /// The system's reason; what was appended since the last success may be lost in a power cut.
+    /// The error of the system. A power cut can then lose the bytes since the last successful sync.
     fn sync(&mut self) -> io::Result<()>;
 }
 
@@ -27,28 +27,30 @@ pub trait Disk: Send {
 pub(super) struct FileDisk {
     file: File,
     path: PathBuf,
-    named: bool,
+    /// Whether the folder was synced, so that a power cut does not remove the file's name.
+    is_name_synced: bool,
 }
 
 impl FileDisk {
-    /// Creates the file, and its folder where missing. Links are not followed, existing files not touched.
+    /// Creates the file, and its folder if it is missing. Does not follow links.
     ///
     /// # Errors
-    /// [`Error::Io`], also when the file exists.
+    /// [`Error::Io`], also if the file exists.
     pub(super) fn create(path: &Path) -> Result<Self, Error> {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            private_folder(folder).map_err(|e| Error::io("create", folder, e))?;
+            create_private_folder(folder).map_err(|e| Error::io("create", folder, e))?;
         }
         let mut options = OpenOptions::new();
         options.append(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(path).map_err(|e| Error::io("create", path, e))?;
-        Ok(Self { file, path: path.to_owned(), named: false })
+        Ok(Self { file, path: path.to_owned(), is_name_synced: false })
     }
 }
 
-fn private_folder(folder: &Path) -> io::Result<()> {
+/// Creates a folder and its parents with mode 0700.
+fn create_private_folder(folder: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -63,11 +65,11 @@ impl Disk for FileDisk {
 
     fn sync(&mut self) -> io::Result<()> {
         self.file.sync_data()?;
-        if !self.named {
-            // Once: without it a power cut may take the file's name while its bytes are safe.
+        if !self.is_name_synced {
+            // Once: a power cut could otherwise remove the file's name although its bytes are on the disk.
             match files::sync_folder_of(&self.path) {
                 Err(Error::Io { cause, .. }) => return Err(cause),
-                _ => self.named = true,
+                _ => self.is_name_synced = true,
             }
         }
         Ok(())

@@ -1,20 +1,21 @@
-//! Frames: what makes a log readable after a crash at any byte.
+//! The frames of a run log: a head with length and checksum, an optional chain slot (32 reserved bytes), and a payload.
+//! store/log.rs describes the format.
 
-/// The largest payload of a frame, bytes.
+/// Largest payload of any frame, bytes.
 pub(super) const MAX_PAYLOAD_BYTES: usize = 64 << 20;
 
-/// First bytes of every frame, and so of a log.
+/// The first bytes of every frame, and so of every log.
 pub(crate) const MAGIC: &[u8; 4] = b"eco2";
-/// Bytes in front of the payload.
+/// Bytes of a head: magic 4, kind 1, version 1, zeros 2, length 4, checksum 4.
 pub(super) const HEAD_BYTES: usize = 16;
-/// Version of frames that are a head and a payload.
+/// Version of frames without a chain slot.
 const BARE: u8 = 1;
 /// Version of frames that have a chain slot between head and payload.
 const CHAINED: u8 = 2;
-/// Bytes of a chain slot.
+/// Bytes of a chain slot, which has room for a SHA-256.
 pub(super) const CHAIN_BYTES: usize = 32;
 
-/// What a frame holds.
+/// The kind of a frame's payload, with its code in the head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FrameKind {
     Meta = 1,
@@ -30,18 +31,19 @@ pub(super) enum FrameKind {
 }
 
 impl FrameKind {
+    /// Returns the kind with this code; `None` for a code of a later version.
     pub(super) fn from_code(code: u8) -> Option<Self> {
         use FrameKind::{Checkpoint, Domains, Event, Final, Gauges, Meta, Policy, Pricing, Summary, Ticks};
         let all = [Meta, Domains, Ticks, Gauges, Event, Checkpoint, Final, Summary, Policy, Pricing];
         all.into_iter().find(|kind| *kind as u8 == code)
     }
 
-    /// The largest payload of this kind: larger ones are not written, and not read.
-    fn cap_bytes(self) -> usize {
+    /// Returns the largest payload of this kind, bytes. Larger ones are neither written nor read.
+    fn max_payload_bytes(self) -> usize {
         match self {
             Self::Checkpoint | Self::Final => MAX_PAYLOAD_BYTES,
-            // 128 ticks of 4096 readings, each in its own bracket and none of which can be packed, are 12.7 MB.
-            // A year of quarter hours is 4 MB.
+            // Ticks: 128 ticks of 4096 readings with three numbers of 8 bytes each (clock before, width, value) are 12.6 MB.
+            // Pricing: the quarter hours of a year as JSON are 4 MB.
             Self::Ticks | Self::Pricing => 16 << 20,
             Self::Meta | Self::Domains | Self::Gauges => 4 << 20,
             Self::Event | Self::Summary | Self::Policy => 1 << 20,
@@ -49,10 +51,11 @@ impl FrameKind {
     }
 }
 
-/// Begins a frame at the end of `out`; [`end`] completes it. Its chain slot, if any, is empty.
-pub(super) fn begin(kind: FrameKind, out: &mut Vec<u8>) -> usize {
+/// Starts a frame at the end of `out`, with a chain slot of zeros, and returns the frame's position in `out`. The caller
+/// appends the payload; [`finish_frame`] completes the frame.
+pub(super) fn start_frame(kind: FrameKind, out: &mut Vec<u8>) -> usize {
     let start = out.len();
-    // The first frame is one that version 1 can read.
+    // An eco2 that knows only version 1 must be able to read the first frame.
     let version = if kind == FrameKind::Meta { BARE } else { CHAINED };
     out.extend_from_slice(MAGIC);
     out.extend_from_slice(&[kind as u8, version, 0, 0]);
@@ -61,12 +64,13 @@ pub(super) fn begin(kind: FrameKind, out: &mut Vec<u8>) -> usize {
     start
 }
 
-/// Fills in length and checksum; a payload over the cap of its kind is taken back and `false` returned.
-pub(super) fn end(start: usize, out: &mut Vec<u8>) -> bool {
+/// Writes the length and the checksum of the frame at `start`. Returns `false`, and removes the frame, if the payload is
+/// larger than its kind permits.
+pub(super) fn finish_frame(start: usize, out: &mut Vec<u8>) -> bool {
     let (code, version) = (out[start + 4], out[start + 5]);
     let length = out.len() - start - HEAD_BYTES;
-    let cap = FrameKind::from_code(code).map_or(MAX_PAYLOAD_BYTES, FrameKind::cap_bytes);
-    if length > cap + slot_bytes(version) {
+    let max_bytes = FrameKind::from_code(code).map_or(MAX_PAYLOAD_BYTES, FrameKind::max_payload_bytes);
+    if length > max_bytes + slot_bytes(version) {
         out.truncate(start);
         return false;
     }
@@ -78,7 +82,7 @@ pub(super) fn end(start: usize, out: &mut Vec<u8>) -> bool {
     true
 }
 
-/// Bytes between the head and the payload of a frame.
+/// Returns the size of the chain slot in frames of a version: 32 bytes or 0.
 fn slot_bytes(version: u8) -> usize {
     if version == CHAINED { CHAIN_BYTES } else { 0 }
 }
@@ -88,47 +92,48 @@ fn slot_bytes(version: u8) -> usize {
 pub(super) struct Head {
     code: u8,
     version: u8,
-    /// Bytes that follow the head.
+    /// Bytes of the body, which are the chain slot and the payload.
     pub(super) length: usize,
     /// Checksum of everything but the magic and itself.
     pub(super) crc: u32,
-    /// The bytes of the head that the checksum covers.
-    summed: [u8; 8],
+    /// The bytes of the head that the checksum covers: kind, version, zeros and length.
+    checked_bytes: [u8; 8],
 }
 
 impl Head {
-    /// The head in these bytes; `None` where they begin no frame, or one longer than any.
+    /// Parses a head. Returns `None` if the bytes do not start with the magic, or if the length is larger than any frame.
     pub(super) fn parse(bytes: &[u8; HEAD_BYTES]) -> Option<Self> {
         let (magic, rest) = bytes.split_first_chunk::<4>()?;
-        let (summed, crc) = rest.split_first_chunk::<8>()?;
-        let [code, version, _, _, length @ ..] = summed;
+        let (checked_bytes, crc) = rest.split_first_chunk::<8>()?;
+        let [code, version, _, _, length @ ..] = checked_bytes;
         let length = u32::from_le_bytes(*length) as usize;
         let crc = u32::from_le_bytes(*crc.first_chunk()?);
-        let head = Self { code: *code, version: *version, length, crc, summed: *summed };
+        let head = Self { code: *code, version: *version, length, crc, checked_bytes: *checked_bytes };
         (magic == MAGIC && length <= MAX_PAYLOAD_BYTES + CHAIN_BYTES).then_some(head)
     }
 
-    /// What the frame holds; `None` for a kind or a version that is not known, and for more than the kind can hold.
+    /// Returns the kind of the frame; `None` if the kind or the version is not known, or if the length is not possible for
+    /// the kind.
     pub(super) fn kind(&self) -> Option<FrameKind> {
         let kind = FrameKind::from_code(self.code).filter(|_| matches!(self.version, BARE | CHAINED));
-        kind.filter(|kind| (self.slot_bytes()..=kind.cap_bytes() + self.slot_bytes()).contains(&self.length))
+        kind.filter(|kind| (self.slot_bytes()..=kind.max_payload_bytes() + self.slot_bytes()).contains(&self.length))
     }
 
-    /// Bytes between the head and the payload.
+    /// Returns the size of the chain slot, bytes.
     pub(super) fn slot_bytes(&self) -> usize {
         slot_bytes(self.version)
     }
 
-    /// The checksum of the head; that of the body is to be added to it.
+    /// Returns the checksum of the head, to which the caller adds the body.
     pub(super) fn checksum(&self) -> crc32fast::Hasher {
         let mut hasher = crc32fast::Hasher::new();
-        hasher.update(&self.summed);
+        hasher.update(&self.checked_bytes);
         hasher
     }
 }
 
-/// Finished frames, as [`end`] left them, one by one.
-pub(super) fn split(mut frames: &[u8]) -> impl Iterator<Item = (FrameKind, &[u8])> {
+/// Returns the frames in bytes that [`finish_frame`] completed, one by one.
+pub(super) fn split_frames(mut frames: &[u8]) -> impl Iterator<Item = (FrameKind, &[u8])> {
     std::iter::from_fn(move || {
         let head = Head::parse(frames.first_chunk()?)?;
         let (frame, rest) = frames.split_at_checked(HEAD_BYTES + head.length)?;

@@ -1,4 +1,5 @@
-//! Records of a log that are JSON: the first, the last, and what explains the figures between them.
+//! Records of a run log that are stored as JSON: meta (the first frame), summary (the last), policies (how sources are read)
+//! and pricing (the factors of emissions and cost).
 
 use std::collections::BTreeMap;
 
@@ -7,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::LOG_SCHEMA;
 
-/// First record of a log: which run this is and where its clock began.
+/// First record of a log: the identity of the run and the start of its clock.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LogMeta {
-    /// `eco2.log/2`, or that of an earlier version.
+    /// The schema of the log: `eco2.log/2`, or that of an earlier version.
     pub schema: String,
     /// The run as known at its start.
     pub run: Run,
@@ -19,16 +20,16 @@ pub struct LogMeta {
 }
 
 impl LogMeta {
-    /// Meta of a run that starts at `begin_ns` of the monotonic clock.
+    /// Returns the meta of a run that starts at `begin_ns` of the monotonic clock.
     #[must_use]
     pub fn new(run: Run, begin_ns: u64) -> Self {
         Self { schema: LOG_SCHEMA.to_owned(), run, begin_ns }
     }
 }
 
-/// Last record of a log: what a list of runs shows, and what a check compares with.
+/// Last record of a log, for lists of runs and as a check of the final report.
 ///
-/// It repeats figures of the final report, so that a list of ten thousand runs reads a few kilobytes of each.
+/// It repeats values of the final report, so that a list of ten thousand runs reads a few kilobytes per run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LogSummary {
     /// Id of the run.
@@ -48,14 +49,14 @@ pub struct LogSummary {
     pub duration_ns: u64,
     /// The command's exit code; `None` without a command.
     pub exit_code: Option<i32>,
-    /// Whether the figures may still change.
+    /// Whether the values may still change.
     pub state: State,
     /// Where it ran.
     pub host: Host,
-    /// Which of several processes this is; `None` for a process that is no rank.
+    /// Rank of the process in a distributed run; `None` for a process without a rank.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rank: Option<u32>,
-    /// Totals with their bounds and the part of each quality.
+    /// Total energy with its bounds, and the part of each quality.
     pub energy: Energy,
     /// Location-based grams CO2e; `None`: not priced or not known.
     pub grams: Option<f64>,
@@ -69,7 +70,7 @@ pub struct LogSummary {
 }
 
 impl LogSummary {
-    /// The summary of a report.
+    /// Returns the summary of a report.
     #[must_use]
     pub fn of(report: &Report) -> Self {
         let (run, carbon) = (&report.run, report.carbon.as_ref());
@@ -94,39 +95,39 @@ impl LogSummary {
     }
 }
 
-/// A decision of the schedule: how a source, or one domain of it, is read from here on.
+/// How a source, or one domain of it, is read from `at_ns` on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyRecord {
-    /// Monotonic nanoseconds.
+    /// Time of the change on the run's monotonic clock, nanoseconds.
     pub at_ns: u64,
-    /// The source, counted from 0 as the run held them.
+    /// Index of the source in the run's list of sources, from 0.
     pub source: u32,
-    /// Its name, as in its domains; empty if not known.
+    /// The name of the source; empty if not known.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
-    /// The domain, by the index that readings use; `None`: all of the source's.
+    /// Index of the domain, as readings use it; `None`: all domains of the source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub domain: Option<u32>,
     /// How it is read: `poll`, `locked`, `random`, `on-demand`, `off`.
     pub policy: String,
-    /// Mean time between two readings, nanoseconds; `None` where there is none.
+    /// Mean time between two readings, nanoseconds; `None` if the source is not read regularly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub every_ns: Option<u64>,
-    /// Learned period of the domain's updates, nanoseconds; `None` where it led to nothing.
+    /// Learned update period of the domain, nanoseconds; `None` if it did not influence the change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub period_ns: Option<u64>,
-    /// Why: `start`, `period-learned`, `period-lost`, `wrap`, `pace`, `domains`, `source-ended`, `viewer`, `budget`, …
+    /// The reason of the change: `start`, `period-learned`, `period-lost`, `wrap`, `pace`, `domains`, `source-ended`, `viewer`, `budget`, …
     pub reason: String,
 }
 
-/// Factors that the energy was priced with, each for a time; from them anyone can compute grams and money again.
+/// Factors of emissions and cost, each with the time it holds for. With them, grams and cost can be recomputed.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct PricingRecord {
-    /// What the values are: `carbon-intensity`, `price`, `pue`, `wue`, `ewif`.
+    /// The quantity of the values: `carbon-intensity`, `price`, `pue`, `wue`, `ewif`.
     pub quantity: String,
     /// Their unit: `g/kWh`, `EUR/kWh`, `1`, `l/kWh`.
     pub unit: String,
-    /// Grid zone; empty where the factor belongs to none.
+    /// Grid zone; empty if the factor does not belong to one.
     pub zone: String,
     /// The source of the value.
     pub source: String,
@@ -136,13 +137,13 @@ pub struct PricingRecord {
     /// Year of the factor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub year: Option<i32>,
-    /// SHA-256 of the table that the factor is from, hexadecimal; `None` where it is from none.
+    /// SHA-256 of the table that contains the factor, hexadecimal; `None` if it is not from a table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table_sha256: Option<String>,
-    /// SHA-256 of the provider's answer, hexadecimal; `None` where no provider was asked.
+    /// SHA-256 of the provider's answer, hexadecimal; `None` if the factor is not from a provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer_sha256: Option<String>,
-    /// The values, in the order of time; empty where the table is named by its hash alone.
+    /// The values in the order of time; empty if the table is identified by its hash only.
     pub slots: Vec<PricingSlot>,
 }
 
@@ -161,7 +162,7 @@ pub struct PricingSlot {
 }
 
 impl PricingRecord {
-    /// What a report was priced with: intensities, PUE, price and water factors.
+    /// Returns the factors of a report: intensities, PUE, price and water factors.
     #[must_use]
     pub fn of(report: &Report) -> Vec<Self> {
         let Some(carbon) = &report.carbon else { return Vec::new() };
@@ -170,12 +171,13 @@ impl PricingRecord {
         records
     }
 
-    /// Factors that hold for all of a run, as they were given. A tariff is named by its file's hash.
+    /// Returns the factors that hold for the whole run, from the user's settings. A tariff is identified by the hash of its
+    /// file.
     fn factors(terms: &PriceTerms, run: &Run) -> Vec<Self> {
         let money = format!("{}/kWh", terms.currency.as_deref().unwrap_or("1"));
         let slot =
             |value| PricingSlot { from: run.started_at.clone(), to: run.ended_at.clone(), value, estimated: false };
-        let given = |quantity: &str, unit: &str, value: Option<f64>| {
+        let constant = |quantity: &str, unit: &str, value: Option<f64>| {
             let slots = vec![slot(value?)];
             let [quantity, unit, source] = [quantity, unit, "given"].map(str::to_owned);
             Some(Self { quantity, unit, source, slots, ..Self::default() })
@@ -188,23 +190,26 @@ impl PricingRecord {
             ..Self::default()
         });
         let factors = [
-            given("pue", "1", terms.pue),
+            constant("pue", "1", terms.pue),
             tariff,
-            given("price", &money, terms.price_per_kwh),
-            given("wue", "l/kWh", terms.wue),
-            given("ewif", "l/kWh", terms.ewif),
+            constant("price", &money, terms.price_per_kwh),
+            constant("wue", "l/kWh", terms.wue),
+            constant("ewif", "l/kWh", terms.ewif),
         ];
         factors.into_iter().flatten().collect()
     }
 
-    /// The intensities that a report's grams were computed with, one record per source, table and answer.
+    /// Returns the intensities of a report's grams, one record per source, table and answer.
     fn intensities(carbon: &Carbon) -> Vec<Self> {
         let mut records: Vec<Self> = Vec::new();
         for segment in &carbon.segments {
-            let same = |record: &&mut Self| {
-                let from =
+            let has_same_origin = |record: &&mut Self| {
+                let has_same_hashes =
                     (&record.table_sha256, &record.answer_sha256) == (&segment.table_sha256, &segment.answer_sha256);
-                from && record.source == segment.source && record.kind == segment.kind && record.year == segment.year
+                has_same_hashes
+                    && record.source == segment.source
+                    && record.kind == segment.kind
+                    && record.year == segment.year
             };
             let slot = PricingSlot {
                 from: segment.from.clone(),
@@ -212,7 +217,7 @@ impl PricingRecord {
                 value: segment.g_per_kwh,
                 estimated: segment.estimated,
             };
-            match records.iter_mut().find(same) {
+            match records.iter_mut().find(has_same_origin) {
                 Some(record) => record.slots.push(slot),
                 None => records.push(Self {
                     quantity: "carbon-intensity".to_owned(),

@@ -1,36 +1,40 @@
-//! Frames of a log in a file: found one after the other, with the memory of one payload.
+//! Finds the frames of a run log in a file, one after the other, with the memory of one payload ([`Scanner`]).
 //!
-//! A payload is checked as it streams past and kept only where the caller wants it, up to the cap of its kind. What a
-//! head claims is never allocated before the bytes are there.
+//! The checksum of a payload is computed while it is read. The payload is kept only if the caller wants its kind. Memory is
+//! allocated as bytes arrive, never by the length in a head, which can be false.
 
 use std::io::{self, BufRead as _, BufReader, Read, Seek, SeekFrom};
 
 use super::frame::{FrameKind, HEAD_BYTES, Head, MAGIC};
 
-/// Bytes that are read at a time.
+/// Bytes per read.
 const CHUNK_BYTES: usize = 64 << 10;
-/// Payload bytes that may be read in vain, at false or damaged heads, before the rest of the file is given up.
-const WASTE_BYTES: u64 = 256 << 20;
+/// Largest number of payload bytes read at false or damaged heads; then the rest of the file is ignored. Without this limit
+/// a hostile file could cause a re-read of the rest at each of its bytes.
+const MAX_WASTED_BYTES: u64 = 256 << 20;
 
-/// A whole frame: its kind, and where its payload lies.
+/// A whole frame: its kind, and the position of its payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Found {
-    /// `None`: of a later version, or of a kind that this version does not know.
+    /// The kind; `None` for a frame of a later version or an unknown kind.
     pub(super) kind: Option<FrameKind>,
-    /// First byte of the payload.
+    /// Position of the first byte of the payload in the file.
     pub(super) offset: u64,
     /// Bytes of the payload.
     pub(super) length: usize,
 }
 
-/// Whole frames in order; what lies between and after them is counted as torn.
+/// Returns whole frames in order, and counts the bytes between and after them as torn.
 pub(super) struct Scanner<R> {
     input: BufReader<R>,
-    /// Where `input` reads next.
-    at: u64,
+    /// Position of the next byte of `input`.
+    position: u64,
+    /// Position after the last byte to read.
     end: u64,
+    /// Bytes that belong to no whole frame.
     torn: u64,
-    waste: u64,
+    /// Payload bytes read at false or damaged heads.
+    wasted_bytes: u64,
 }
 
 impl<R: Read + Seek> Scanner<R> {
@@ -39,65 +43,65 @@ impl<R: Read + Seek> Scanner<R> {
         Self::at_end(input, cap_bytes, u64::MAX)
     }
 
-    /// Scans the last `tail_bytes` of `input`, of which at most `cap_bytes` are looked at.
+    /// Scans the last `tail_bytes` of the first `cap_bytes` of `input`.
     pub(super) fn at_end(mut input: R, cap_bytes: u64, tail_bytes: u64) -> io::Result<Self> {
         let end = input.seek(SeekFrom::End(0))?.min(cap_bytes);
-        let at = input.seek(SeekFrom::Start(end.saturating_sub(tail_bytes)))?;
-        Ok(Self { input: BufReader::with_capacity(CHUNK_BYTES, input), at, end, torn: 0, waste: 0 })
+        let position = input.seek(SeekFrom::Start(end.saturating_sub(tail_bytes)))?;
+        Ok(Self { input: BufReader::with_capacity(CHUNK_BYTES, input), position, end, torn: 0, wasted_bytes: 0 })
     }
 
-    /// Bytes of the file.
+    /// Returns the size of the file, bytes.
     pub(super) fn end(&self) -> u64 {
         self.end
     }
 
-    /// Bytes that belong to no whole frame, so far.
+    /// Returns the number of bytes so far that belong to no whole frame.
     pub(super) fn torn(&self) -> u64 {
         self.torn
     }
 
-    /// The next whole frame; `payload` gets its payload if the frame's kind is `wanted`, and is empty otherwise.
+    /// Returns the next whole frame; `None` at the end. Fills `payload` if the kind is `wanted`, else empties it.
     pub(super) fn next(
         &mut self,
         wanted: impl Fn(FrameKind) -> bool,
         payload: &mut Vec<u8>,
     ) -> io::Result<Option<Found>> {
-        while self.at < self.end {
-            let start = self.at;
-            if let Some(head) = self.head()? {
-                let kept = head.kind().filter(|kind| wanted(*kind));
-                if self.whole(&head, kept.is_some(), payload)? {
+        while self.position < self.end {
+            let start = self.position;
+            if let Some(head) = self.read_head()? {
+                let is_wanted = head.kind().is_some_and(&wanted);
+                if self.read_body(&head, is_wanted, payload)? {
                     let slot = head.slot_bytes();
                     let offset = start + (HEAD_BYTES + slot) as u64;
                     return Ok(Some(Found { kind: head.kind(), offset, length: head.length.saturating_sub(slot) }));
                 }
-                self.waste += head.length as u64;
+                self.wasted_bytes += head.length as u64;
             }
             self.resume_after(start)?;
         }
         Ok(None)
     }
 
-    /// Reads a payload that was found before.
+    /// Reads the payload of a frame that [`Self::next`] returned.
     pub(super) fn payload(&mut self, found: &Found) -> io::Result<Vec<u8>> {
         self.seek(found.offset)?;
         let mut bytes = Vec::new();
         self.input.by_ref().take(found.length as u64).read_to_end(&mut bytes)?;
-        self.at += bytes.len() as u64;
+        self.position += bytes.len() as u64;
         Ok(bytes)
     }
 
-    /// The head at the current place, if there is one whose body lies within the file.
-    fn head(&mut self) -> io::Result<Option<Head>> {
+    /// Reads a head at the current position; `None` if there is none, or if its body would exceed the file.
+    fn read_head(&mut self) -> io::Result<Option<Head>> {
         let mut bytes = [0; HEAD_BYTES];
-        if self.end - self.at < HEAD_BYTES as u64 || !self.fill(&mut bytes)? {
+        if self.end - self.position < HEAD_BYTES as u64 || !self.fill(&mut bytes)? {
             return Ok(None);
         }
-        Ok(Head::parse(&bytes).filter(|head| head.length as u64 <= self.end - self.at))
+        Ok(Head::parse(&bytes).filter(|head| head.length as u64 <= self.end - self.position))
     }
 
-    /// Reads a body and returns whether its checksum is right.
-    fn whole(&mut self, head: &Head, keep: bool, payload: &mut Vec<u8>) -> io::Result<bool> {
+    /// Reads a body, into `payload` if `keep`, and returns whether its checksum is correct.
+    fn read_body(&mut self, head: &Head, keep: bool, payload: &mut Vec<u8>) -> io::Result<bool> {
         payload.clear();
         let (mut left, mut slot, mut checksum) = (head.length, head.slot_bytes(), head.checksum());
         while left > 0 {
@@ -115,26 +119,26 @@ impl<R: Read + Seek> Scanner<R> {
             slot -= skipped;
             left -= taken;
             self.input.consume(taken);
-            self.at += taken as u64;
+            self.position += taken as u64;
         }
         Ok(checksum.finalize() == head.crc)
     }
 
-    /// Goes on at the next magic after `start`, or at the end of the file.
+    /// Moves to the next magic after `start`, or to the end of the file.
     fn resume_after(&mut self, start: u64) -> io::Result<()> {
         self.seek(start + 1)?;
-        let next = if self.waste > WASTE_BYTES { None } else { self.magic()? };
+        let next = if self.wasted_bytes > MAX_WASTED_BYTES { None } else { self.find_magic()? };
         let next = next.unwrap_or(self.end);
         self.torn += next - start;
         self.seek(next)
     }
 
-    /// Where the next magic lies.
-    fn magic(&mut self) -> io::Result<Option<u64>> {
+    /// Returns the position of the next magic; `None` if there is none.
+    fn find_magic(&mut self) -> io::Result<Option<u64>> {
         let mut last = [0; MAGIC.len()];
-        while self.at < self.end {
+        while self.position < self.end {
             let chunk = self.input.fill_buf()?;
-            let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
+            let left = usize::try_from(self.end - self.position).unwrap_or(usize::MAX);
             let chunk = chunk.get(..left).unwrap_or(chunk);
             if chunk.is_empty() {
                 break;
@@ -144,24 +148,25 @@ impl<R: Read + Seek> Scanner<R> {
                 last[MAGIC.len() - 1] = *byte;
                 &last == MAGIC
             });
-            let taken = found.map_or(chunk.len(), |place| place + 1);
+            let taken = found.map_or(chunk.len(), |index| index + 1);
             self.input.consume(taken);
-            self.at += taken as u64;
+            self.position += taken as u64;
             if found.is_some() {
-                return Ok(Some(self.at - MAGIC.len() as u64));
+                return Ok(Some(self.position - MAGIC.len() as u64));
             }
         }
         Ok(None)
     }
 
+    /// Reads exactly `bytes`; `false`, without moving, if the file ends before.
     fn fill(&mut self, bytes: &mut [u8]) -> io::Result<bool> {
         match self.input.read_exact(bytes) {
             Ok(()) => {
-                self.at += bytes.len() as u64;
+                self.position += bytes.len() as u64;
                 Ok(true)
             }
             Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
-                self.seek(self.at)?;
+                self.seek(self.position)?;
                 Ok(false)
             }
             Err(e) => Err(e),
@@ -171,12 +176,12 @@ impl<R: Read + Seek> Scanner<R> {
     fn seek(&mut self, to: u64) -> io::Result<()> {
         let here = self.input.stream_position()?;
         self.input.seek_relative(i64::try_from(i128::from(to) - i128::from(here)).unwrap_or(0))?;
-        self.at = to;
+        self.position = to;
         Ok(())
     }
 }
 
-/// How many whole frames there are, and how many bytes belong to none.
+/// Returns the number of whole frames and the number of bytes that belong to none.
 #[cfg(test)]
 pub(super) fn counted(bytes: &[u8]) -> (usize, u64) {
     let mut scanner = Scanner::new(io::Cursor::new(bytes), u64::MAX).unwrap();
@@ -195,9 +200,9 @@ mod tests {
     fn frames(payloads: &[&[u8]]) -> Vec<u8> {
         let mut out = Vec::new();
         for payload in payloads {
-            let start = frame::begin(FrameKind::Event, &mut out);
+            let start = frame::start_frame(FrameKind::Event, &mut out);
             out.extend_from_slice(payload);
-            assert!(frame::end(start, &mut out));
+            assert!(frame::finish_frame(start, &mut out));
         }
         out
     }
@@ -240,9 +245,9 @@ mod tests {
     fn both_versions_of_frames_are_found_and_the_slot_is_no_payload() {
         let mut bytes = Vec::new();
         for kind in [FrameKind::Meta, FrameKind::Event] {
-            let start = frame::begin(kind, &mut bytes);
+            let start = frame::start_frame(kind, &mut bytes);
             bytes.extend_from_slice(b"payload");
-            assert!(frame::end(start, &mut bytes));
+            assert!(frame::finish_frame(start, &mut bytes));
         }
         assert_eq!(bytes.len(), HEAD_BYTES + AROUND + 14);
         let mut scanner = Scanner::new(io::Cursor::new(&bytes), u64::MAX).unwrap();
@@ -294,7 +299,7 @@ mod tests {
         assert_eq!(scanner.torn(), total);
         assert!(payload.capacity() <= 1 << 22, "an event of 64 MiB is not held: {}", payload.capacity());
         drop(scanner);
-        assert!(input.read <= WASTE_BYTES + 2 * total, "{} bytes read", input.read);
+        assert!(input.read <= MAX_WASTED_BYTES + 2 * total, "{} bytes read", input.read);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! What a log's contents keep of its history: a bounded number of readings and gauges, spread over the whole run.
+//! Thins the readings and gauges of a run log while it is read, so that [`super::LogContents`] stays small: a bounded
+//! number of each, spread evenly over the run.
 
 use std::collections::BTreeMap;
 
@@ -6,53 +7,57 @@ use eco2_core::{Kind, Reading};
 
 use super::{GaugeReading, MAX_POINTS};
 
-/// Bytes of gauges that are kept, names included.
-const GAUGE_BYTES: usize = 8 << 20;
-/// Memory of a gauge in addition to its text: three strings and a number.
-const GAUGE_COST: usize = 96;
+/// Largest memory of the gauges that are kept, names included, bytes.
+const MAX_GAUGE_BYTES: usize = 8 << 20;
+/// Memory of a gauge in addition to its text, bytes: three strings of 24 and a number, rounded up.
+const GAUGE_OVERHEAD_BYTES: usize = 96;
 
 /// Readings of all domains, at most [`MAX_POINTS`].
 ///
-/// When the bound is reached, the domain with the most readings loses every second one, and of what it gets from then on
-/// only every 2nd, 4th, 8th … is kept. The first and the last reading stay, and so does each step down of a counter with
-/// the reading in front of it, or a wrap would be taken for a reset.
+/// When the limit is reached, every second reading of the domain with the most readings is dropped. Of its later readings
+/// only every 2nd, then every 4th, 8th and so on is kept. The first and the last reading stay. So do the two readings around
+/// each fall of a counter, because a wrap would otherwise look like a reset.
 #[derive(Debug, Default)]
 pub(super) struct Readings {
-    domains: BTreeMap<u32, Kept>,
+    domains: BTreeMap<u32, KeptReadings>,
+    /// Number of kept readings of all domains.
     count: usize,
+    /// Whether any reading was dropped.
     thinned: bool,
 }
 
+/// The kept readings of one domain.
 #[derive(Debug)]
-struct Kept {
+struct KeptReadings {
     kind: Kind,
     readings: Vec<Reading>,
-    /// The latest reading, while it is not kept.
+    /// The latest reading if it is not in `readings`.
     latest: Option<Reading>,
-    /// Of how many readings one is kept.
+    /// One of so many offered readings is kept.
     stride: u64,
+    /// Number of readings offered so far.
     offered: u64,
 }
 
 impl Readings {
-    /// Takes a reading of a domain.
+    /// Adds a reading of a domain and thins the domains if there are too many readings.
     pub(super) fn push(&mut self, domain: u32, kind: Kind, reading: Reading) {
-        let new = || Kept { kind, readings: Vec::new(), latest: None, stride: 1, offered: 0 };
+        let new = || KeptReadings { kind, readings: Vec::new(), latest: None, stride: 1, offered: 0 };
         self.count += self.domains.entry(domain).or_insert_with(new).push(reading);
         while self.count > MAX_POINTS {
             let largest = self.domains.values_mut().max_by_key(|kept| kept.readings.len());
-            self.count -= largest.map_or(self.count, Kept::halve);
+            self.count -= largest.map_or(self.count, KeptReadings::halve);
             self.thinned = true;
         }
     }
 
-    /// Whether any reading was left out.
+    /// Whether any reading was dropped.
     pub(super) fn thinned(&self) -> bool {
         self.thinned
     }
 
-    /// All that is kept, in the order of time.
-    pub(super) fn sorted(self) -> Vec<(u32, Reading)> {
+    /// Returns the kept readings with the index of their domain, in the order of time.
+    pub(super) fn into_sorted(self) -> Vec<(u32, Reading)> {
         let mut all = Vec::with_capacity(self.count + self.domains.len());
         for (domain, kept) in self.domains {
             all.extend(kept.readings.into_iter().chain(kept.latest).map(|reading| (domain, reading)));
@@ -62,86 +67,93 @@ impl Readings {
     }
 }
 
-impl Kept {
-    /// Takes a reading; by how many the number of those kept has grown.
+impl KeptReadings {
+    /// Adds a reading. Returns the number of readings that were added to those kept: 0, 1 or 2.
     fn push(&mut self, reading: Reading) -> usize {
-        let before = self.readings.len();
+        let old_count = self.readings.len();
         let step_down = self.steps_down(self.latest.as_ref().or(self.readings.last()), &reading);
         if step_down || self.offered.is_multiple_of(self.stride) {
-            let in_front = self.latest.take().filter(|_| step_down);
-            self.readings.extend(in_front);
+            let before_fall = self.latest.take().filter(|_| step_down);
+            self.readings.extend(before_fall);
             self.readings.push(reading);
         } else {
             self.latest = Some(reading);
         }
         self.offered += 1;
-        self.readings.len() - before
+        self.readings.len() - old_count
     }
 
-    /// Whether a counter fell between two readings.
+    /// Whether the value of a counter fell between two readings.
     fn steps_down(&self, earlier: Option<&Reading>, later: &Reading) -> bool {
         let values = earlier.and_then(|earlier| Some((earlier.value.ok()?, later.value.ok()?)));
         self.kind == Kind::Energy && values.is_some_and(|(earlier, later)| later < earlier)
     }
 
-    /// Keeps every second reading, and the last; how many went.
+    /// Drops every second reading except the last, and doubles the stride. Returns the number of dropped readings.
     fn halve(&mut self) -> usize {
-        let before = self.readings.len();
-        let falls = |at: usize| {
-            let pair = (at.checked_sub(1).and_then(|earlier| self.readings.get(earlier)), self.readings.get(at));
-            pair.1.is_some_and(|later| self.steps_down(pair.0, later))
+        let old_count = self.readings.len();
+        let falls_at = |index: usize| {
+            let earlier = index.checked_sub(1).and_then(|earlier| self.readings.get(earlier));
+            self.readings.get(index).is_some_and(|later| self.steps_down(earlier, later))
         };
-        let second: Vec<bool> = (0..before).map(|at| at % 2 == 1 && at + 1 < before).collect();
-        let spare: Vec<bool> = (0..before).map(|at| second[at] && !falls(at) && !falls(at + 1)).collect();
-        // Where most of the values fall there is no counter to protect.
-        let enough = spare.iter().filter(|spare| **spare).count() > before / 8;
-        let mut drop = if enough { spare } else { second }.into_iter();
-        self.readings.retain(|_| !drop.next().unwrap_or(false));
+        let every_second: Vec<bool> = (0..old_count).map(|index| index % 2 == 1 && index + 1 < old_count).collect();
+        let without_falls: Vec<bool> =
+            (0..old_count).map(|index| every_second[index] && !falls_at(index) && !falls_at(index + 1)).collect();
+        // Normally half of the readings can be dropped. If less than an eighth can, the values are not those of a counter,
+        // and falls need no protection.
+        let can_drop_enough = without_falls.iter().filter(|can_drop| **can_drop).count() > old_count / 8;
+        let mut dropped = if can_drop_enough { without_falls } else { every_second }.into_iter();
+        self.readings.retain(|_| !dropped.next().unwrap_or(false));
         self.stride = self.stride.saturating_mul(2);
-        before - self.readings.len()
+        old_count - self.readings.len()
     }
 }
 
-/// Gauges of as many moments as fit into [`GAUGE_BYTES`].
+/// The gauges of a run, of as many moments as fit into [`MAX_GAUGE_BYTES`].
 #[derive(Debug, Default)]
 pub(super) struct Gauges {
     moments: Vec<GaugeReading>,
+    /// Memory of `moments`.
     bytes: usize,
+    /// One of so many offered moments is kept; 0 counts as 1.
     stride: u64,
+    /// Number of moments offered so far.
     offered: u64,
 }
 
 impl Gauges {
-    /// Takes the gauges of a moment; what is too large by itself is left out.
+    /// Adds the gauges of a moment. A moment that alone needs a quarter of the memory is left out.
     pub(super) fn push(&mut self, reading: GaugeReading) {
-        let bytes = cost(&reading);
-        let wanted = self.offered.is_multiple_of(self.stride.max(1)) && bytes <= GAUGE_BYTES / 4;
+        let bytes = memory_bytes(&reading);
+        let wanted = self.offered.is_multiple_of(self.stride.max(1)) && bytes <= MAX_GAUGE_BYTES / 4;
         self.offered += 1;
         if !wanted {
             return;
         }
         self.moments.push(reading);
         self.bytes += bytes;
-        while self.bytes > GAUGE_BYTES {
-            let mut at = 0;
+        while self.bytes > MAX_GAUGE_BYTES {
+            let mut is_kept = false;
             self.moments.retain(|_| {
-                at += 1;
-                at % 2 == 1
+                is_kept = !is_kept;
+                is_kept
             });
-            self.bytes = self.moments.iter().map(cost).sum();
+            self.bytes = self.moments.iter().map(memory_bytes).sum();
             self.stride = self.stride.max(1).saturating_mul(2);
         }
     }
 
-    /// All that is kept.
-    pub(super) fn list(self) -> Vec<GaugeReading> {
+    /// Returns the kept moments.
+    pub(super) fn into_moments(self) -> Vec<GaugeReading> {
         self.moments
     }
 }
 
-fn cost(reading: &GaugeReading) -> usize {
-    let text = |gauge: &eco2_core::Gauge| gauge.device.len() + gauge.name.len() + gauge.unit.len() + GAUGE_COST;
-    reading.gauges.iter().map(text).sum::<usize>() + GAUGE_COST
+/// Returns the memory of the gauges of a moment, bytes.
+fn memory_bytes(reading: &GaugeReading) -> usize {
+    let text =
+        |gauge: &eco2_core::Gauge| gauge.device.len() + gauge.name.len() + gauge.unit.len() + GAUGE_OVERHEAD_BYTES;
+    reading.gauges.iter().map(text).sum::<usize>() + GAUGE_OVERHEAD_BYTES
 }
 
 #[cfg(test)]
@@ -164,7 +176,7 @@ mod tests {
             }
         }
         assert!(readings.thinned());
-        let kept = readings.sorted();
+        let kept = readings.into_sorted();
         assert!(kept.len() <= MAX_POINTS + 2, "{}", kept.len());
         let seldom = kept.iter().filter(|(domain, _)| *domain == 1).count() as u64;
         assert_eq!(seldom, total.div_ceil(10_000), "a domain that is read seldom is not thinned");
@@ -181,7 +193,7 @@ mod tests {
         for at in 0..2 * MAX_POINTS as u64 {
             readings.push(0, Kind::Energy, reading(at, (at + 1) % 2));
         }
-        assert!(readings.sorted().len() <= MAX_POINTS + 1);
+        assert!(readings.into_sorted().len() <= MAX_POINTS + 1);
     }
 
     #[test]
@@ -192,9 +204,9 @@ mod tests {
         for at_ns in 0..200_000 {
             gauges.push(GaugeReading { at_ns, gauges: vec![gauge(10)] });
         }
-        gauges.push(GaugeReading { at_ns: 0, gauges: vec![gauge(GAUGE_BYTES)] });
-        let list = gauges.list();
-        assert!(list.iter().map(cost).sum::<usize>() <= GAUGE_BYTES);
+        gauges.push(GaugeReading { at_ns: 0, gauges: vec![gauge(MAX_GAUGE_BYTES)] });
+        let list = gauges.into_moments();
+        assert!(list.iter().map(memory_bytes).sum::<usize>() <= MAX_GAUGE_BYTES);
         assert!(list.len() > 10_000 && list[list.len() - 1].at_ns > 190_000, "{}", list.len());
     }
 }

@@ -1,4 +1,5 @@
-//! The thread `eco2-log`: takes finished frames, appends them, syncs every few seconds, and never makes anyone wait.
+//! Writes a run log on the thread `eco2-log` ([`LogWriter`]). The thread receives finished frames, appends them to the file
+//! and syncs every few seconds. The sampling thread, which sends the frames, never waits for the disk.
 
 use std::io;
 use std::path::Path;
@@ -8,151 +9,160 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::BACKLOG_BYTES;
+use super::MAX_BACKLOG_BYTES;
 use super::backlog::Backlog;
 use super::disk::{Disk, FileDisk};
 use crate::Error;
 use crate::store::runs::size_notice;
 
-/// Buffers on their way to the thread.
+/// Number of buffers that can wait in the channel to the thread.
 const QUEUE_BUFFERS: usize = 256;
 
-/// How often the thread acts.
+/// How often the thread syncs, and how often it retries after a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
-    /// Between two syncs.
+    /// Time between two syncs.
     pub sync_every: Duration,
-    /// After a first failure; doubles up to `retry_at_most`.
+    /// Time from a first failure to the next try. It doubles with each failure, up to `retry_at_most`.
     pub retry_after: Duration,
-    /// The longest wait between two tries.
+    /// Longest time between two tries.
     pub retry_at_most: Duration,
 }
 
 impl Default for Pace {
-    /// Sync every 5 s; retry after 1 s, then at most every 30 s.
+    /// Syncs every 5 s; retries after 1 s, then after 2 s, 4 s and so on, up to 30 s.
     fn default() -> Self {
         let seconds = Duration::from_secs;
         Self { sync_every: seconds(5), retry_after: seconds(1), retry_at_most: seconds(30) }
     }
 }
 
-/// How the log fares.
+/// What was written and lost of a log.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LogStatus {
     /// Bytes in the file.
     pub written_bytes: u64,
-    /// Bytes given up: to memory's bound, to a full queue, or at the close.
+    /// Bytes that were dropped: because too many waited, because the channel was full, or when the log was closed.
     pub lost_bytes: u64,
-    /// Appends and syncs that failed.
+    /// Number of appends and syncs that failed.
     pub failures: u64,
-    /// The first failure in words.
+    /// The message of the first failure; `None` if there was none.
     pub first_failure: Option<String>,
-    /// The thread did not end in time: a call into the file system did not return, and the counts are as of before it.
+    /// Whether the thread did not end in time, because a call into the file system did not return. The counts are those from
+    /// before that call.
     pub hung: bool,
 }
 
+/// Counts that the thread and the sender share.
 #[derive(Debug, Default)]
 struct Shared {
+    /// Bytes in the file.
     written: AtomicU64,
-    /// Lost by the thread; stored whole.
+    /// Bytes that the thread dropped.
     dropped: AtomicU64,
-    /// Lost because the queue was full.
+    /// Bytes that the sender dropped because the channel was full.
     refused: AtomicU64,
     failures: AtomicU64,
-    /// Bytes handed over that the thread has not taken yet.
+    /// Bytes in the channel.
     queued: AtomicUsize,
-    /// Bytes the thread has taken and not written.
+    /// Bytes that the thread has received and not written.
     waiting: AtomicU64,
     first_failure: Mutex<Option<String>>,
-    /// What the user should know of the folder of runs.
+    /// The notice that the folder of runs has become large.
     notice: Mutex<Option<String>>,
 }
 
 /// Writes a log on a thread of its own.
 ///
-/// [`LogWriter::submit`] never waits: where the disk cannot follow, bytes are dropped and counted. The thread inherits
-/// the signal mask of the thread that starts it.
+/// [`LogWriter::submit`] never waits: if the disk is too slow, bytes are dropped and counted. The thread inherits the signal
+/// mask of the thread that starts it.
 #[derive(Debug)]
 pub struct LogWriter {
     frames: SyncSender<Vec<u8>>,
+    /// Buffers that the thread returns after use.
     spares: Receiver<Vec<u8>>,
+    /// Receives a message when the thread ends.
     done: Receiver<()>,
     shared: Arc<Shared>,
+    /// Whether [`Self::warning`] has returned its warning.
     warned: bool,
 }
 
 impl LogWriter {
-    /// Creates the file (mode 0600, folder 0700; links are not followed and existing files not touched) and starts the thread.
+    /// Creates the file (mode 0600, folder 0700) and starts the thread. Does not follow links.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// [`Error::Io`], also if the file exists.
     pub fn create(path: &Path) -> Result<Self, Error> {
         let disk = FileDisk::create(path)?;
         Self::start(disk, Pace::default()).map_err(|e| Error::io("start the log thread for", path, e))
     }
 
-    /// As [`LogWriter::create`]; a thread of its own looks once how large the folder of runs has become, see
-    /// [`LogWriter::notice`]: at once, because a run can be short, and not in the log's thread, because a large folder takes long.
+    /// As [`LogWriter::create`], and checks once on another thread whether the folder of runs has become large, see
+    /// [`LogWriter::notice`]. The check starts immediately, because a run can be short. It does not use the thread of the log,
+    /// because a large folder takes long.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// As [`LogWriter::create`].
     pub fn create_in(runs: &Path, path: &Path) -> Result<Self, Error> {
         let disk = FileDisk::create(path)?;
         let started = Self::start(disk, Pace::default());
         let writer = started.map_err(|e| Error::io("start the log thread for", path, e))?;
         let (shared, runs) = (Arc::clone(&writer.shared), runs.to_owned());
-        // Without a thread to look the folder is as large as it is.
-        thread::Builder::new().name("eco2-runs".into()).spawn(move || shared.look_at(&runs)).ok();
+        // If the system has no thread, there is no notice.
+        thread::Builder::new().name("eco2-runs".into()).spawn(move || shared.check_folder_size(&runs)).ok();
         Ok(writer)
     }
 
-    /// Starts the thread on any disk.
+    /// Starts the thread with any [`Disk`].
     ///
     /// # Errors
-    /// When the system has no thread to give.
+    /// The error of the system if it cannot start a thread.
     pub fn start(disk: impl Disk + 'static, pace: Pace) -> io::Result<Self> {
         let (frames, inbox) = sync_channel(QUEUE_BUFFERS);
+        // The sender needs one buffer at a time; a few more cover a burst.
         let (spare, spares) = sync_channel(4);
-        let (ended, done) = sync_channel(1);
+        let (end_sender, done) = sync_channel(1);
         let shared = Arc::new(Shared::default());
-        let backlog = Backlog::new(disk, BACKLOG_BYTES);
-        let thread = Thread { backlog, inbox, spare, shared: Arc::clone(&shared), pace };
+        let backlog = Backlog::new(disk, MAX_BACKLOG_BYTES);
+        let thread = LogThread { backlog, inbox, spare, shared: Arc::clone(&shared), pace };
         thread::Builder::new().name("eco2-log".into()).spawn(move || {
             thread.run();
-            // The waiting thread may be gone.
-            ended.send(()).ok();
+            // Fails if the writer was dropped without `close`.
+            end_sender.send(()).ok();
         })?;
         Ok(Self { frames, spares, done, shared, warned: false })
     }
 
-    /// Hands finished frames over, without waiting.
+    /// Sends finished frames to the thread, without waiting.
     pub fn submit(&self, frames: Vec<u8>) {
         let bytes = frames.len();
         if bytes == 0 {
             return;
         }
-        // Relaxed: counters for a bound and for reports; the channel orders the bytes themselves.
+        // Relaxed: these are counts for a limit and for reports; the channel orders the frames.
         let queued = self.shared.queued.fetch_add(bytes, Ordering::Relaxed);
-        let over = queued > 0 && queued.saturating_add(bytes) > BACKLOG_BYTES;
-        if over || self.frames.try_send(frames).is_err() {
+        let is_over_limit = queued > 0 && queued.saturating_add(bytes) > MAX_BACKLOG_BYTES;
+        if is_over_limit || self.frames.try_send(frames).is_err() {
             self.shared.queued.fetch_sub(bytes, Ordering::Relaxed);
             self.shared.refused.fetch_add(bytes as u64, Ordering::Relaxed);
         }
     }
 
-    /// An empty buffer, a used one if there is one: for [`super::LogEncoder::take`].
+    /// Returns a buffer for [`super::LogEncoder::take`]: one that the thread has returned, else a new one.
     #[must_use]
     pub fn spare(&self) -> Vec<u8> {
         self.spares.try_recv().unwrap_or_default()
     }
 
-    /// How the log fares so far.
+    /// Returns what was written and lost so far.
     #[must_use]
     pub fn status(&self) -> LogStatus {
         self.shared.status()
     }
 
-    /// The one warning, the first time there is one: what failed, in words for the user.
+    /// Returns a warning for the user after the first failure; `None` without failures and after the first call that
+    /// returned it.
     pub fn warning(&mut self) -> Option<String> {
         if self.warned || self.shared.failures.load(Ordering::Relaxed) == 0 {
             return None;
@@ -164,12 +174,12 @@ impl LogWriter {
         ))
     }
 
-    /// What the user should know of the folder of runs, once.
+    /// Returns the notice that the folder of runs has become large, once; see [`LogWriter::create_in`].
     pub fn notice(&mut self) -> Option<String> {
         self.shared.notice.try_lock().ok()?.take()
     }
 
-    /// Appends what waits, syncs, and ends the thread; waits at most `patience` for a file system that hangs.
+    /// Appends the waiting frames, syncs, and ends the thread. Waits at most `patience` for a file system that hangs.
     #[must_use]
     pub fn close(self, patience: Duration) -> LogStatus {
         let Self { frames, done, shared, .. } = self;
@@ -186,7 +196,8 @@ impl LogWriter {
 }
 
 impl Shared {
-    fn look_at(&self, runs: &Path) {
+    /// Stores the notice if the folder of runs is large.
+    fn check_folder_size(&self, runs: &Path) {
         if let Some(text) = size_notice(runs) {
             *self.notice.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
         }
@@ -203,7 +214,8 @@ impl Shared {
     }
 }
 
-struct Thread<D> {
+/// The state of the thread `eco2-log`.
+struct LogThread<D> {
     backlog: Backlog<D>,
     inbox: Receiver<Vec<u8>>,
     spare: SyncSender<Vec<u8>>,
@@ -211,34 +223,34 @@ struct Thread<D> {
     pace: Pace,
 }
 
-impl<D: Disk> Thread<D> {
+impl<D: Disk> LogThread<D> {
+    /// Receives, appends and syncs until the log is closed.
     fn run(mut self) {
-        // This clock only paces writes; no figure depends on it.
+        // This clock only schedules writes; no measured value depends on it.
         let mut next_sync = Instant::now() + self.pace.sync_every;
         let mut retry = self.pace.retry_after;
         let mut blocked_until: Option<Instant> = None;
         loop {
             let now = Instant::now();
             let wake = blocked_until.map_or(next_sync, |until| until.min(next_sync));
-            let open = self.receive(wake.saturating_duration_since(now));
+            let is_open = self.receive(wake.saturating_duration_since(now));
             let now = Instant::now();
-            if !open || blocked_until.is_none_or(|until| now >= until) {
-                let mut done = self.backlog.pump();
-                if done.is_ok() && (!open || now >= next_sync) {
-                    done = self.backlog.sync();
+            if !is_open || blocked_until.is_none_or(|until| now >= until) {
+                let mut outcome = self.backlog.write_waiting();
+                if outcome.is_ok() && (!is_open || now >= next_sync) {
+                    outcome = self.backlog.sync();
                 }
-                match self.note(done) {
-                    true => (blocked_until, retry) = (None, self.pace.retry_after),
-                    false => {
-                        blocked_until = Some(now + retry);
-                        retry = (retry * 2).min(self.pace.retry_at_most);
-                    }
+                if self.record_outcome(outcome) {
+                    (blocked_until, retry) = (None, self.pace.retry_after);
+                } else {
+                    blocked_until = Some(now + retry);
+                    retry = (retry * 2).min(self.pace.retry_at_most);
                 }
             }
             if now >= next_sync {
                 next_sync = now + self.pace.sync_every;
             }
-            if !open {
+            if !is_open {
                 self.backlog.abandon();
                 self.publish();
                 return;
@@ -246,7 +258,8 @@ impl<D: Disk> Thread<D> {
         }
     }
 
-    /// Takes what was handed over, waiting for it at most `wait`; `false` once the log is closed and all is taken.
+    /// Receives all frames in the channel, after waiting for the first of them at most `wait`. Returns `false` when the log is
+    /// closed and the channel is empty.
     fn receive(&mut self, wait: Duration) -> bool {
         let mut next = self.inbox.recv_timeout(wait);
         loop {
@@ -263,13 +276,14 @@ impl<D: Disk> Thread<D> {
         self.backlog.accept(&frames);
         self.shared.queued.fetch_sub(frames.len(), Ordering::Relaxed);
         self.publish();
-        // Enough spares are on their way back: this one is freed here, on the thread that may.
+        // If enough buffers are on their way back, this one is freed here: the sampling thread must not free memory.
         self.spare.try_send(frames).ok();
     }
 
-    fn note(&self, done: io::Result<()>) -> bool {
+    /// Counts a failure, and returns whether there was none.
+    fn record_outcome(&self, outcome: io::Result<()>) -> bool {
         self.publish();
-        let Err(error) = done else { return true };
+        let Err(error) = outcome else { return true };
         let mut first = self.shared.first_failure.lock().unwrap_or_else(PoisonError::into_inner);
         first.get_or_insert_with(|| error.to_string());
         drop(first);
@@ -277,6 +291,7 @@ impl<D: Disk> Thread<D> {
         false
     }
 
+    /// Copies the counts of the queue to the shared ones.
     fn publish(&self) {
         self.shared.written.store(self.backlog.written(), Ordering::Relaxed);
         self.shared.dropped.store(self.backlog.lost(), Ordering::Relaxed);
