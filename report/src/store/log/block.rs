@@ -326,7 +326,7 @@ mod tests {
     }
 
     fn any_value() -> impl Strategy<Value = Result<u64, Fault>> {
-        prop_oneof![4 => (0..1000_u64).prop_map(Ok), 1 => any::<u64>().prop_map(Ok), 1 => (0..7_u64).prop_map(|code| Err(fault(code)))]
+        prop_oneof![4 => (0..1000_u64).prop_map(Ok), 1 => any::<u64>().prop_map(Ok), 1 => (0..7_u64).prop_map(|code| Err(fault_from_code(code)))]
     }
 
     proptest! {
