@@ -1,15 +1,15 @@
-//! Text from outside, made safe where it is shown: names, labels, commands, devices, zones and messages come from users,
-//! drivers, services and report files, and may hold anything.
+//! Makes text from outside safe to print: names, labels, commands, devices, zones and messages come from users, drivers,
+//! services and report files, and can contain any character.
 //!
-//! [`terminal`] is for text that people read, [`cell`] for spreadsheets. Formats that hold text exactly, such as JSON,
-//! escape it themselves and need neither.
+//! [`terminal`] is for text that people read, [`cell`] for spreadsheets. Formats with their own escapes, such as JSON, need
+//! neither.
 
 use std::borrow::Cow;
 
 use eco2_core::schema::Report;
 
-/// A text as it may stand on a terminal: every control character (escape sequences begin with one), every invisible
-/// character and every change of the writing direction becomes `?`.
+/// Returns a text that is safe on a terminal: `?` replaces every control character (escape sequences start with one), every
+/// invisible character and every change of the writing direction.
 #[must_use]
 pub fn terminal(text: &str) -> Cow<'_, str> {
     replaced(text, is_hidden)
@@ -21,8 +21,8 @@ pub fn lines(text: &str) -> Cow<'_, str> {
     replaced(text, |letter| is_hidden(letter) && !matches!(letter, '\n' | '\t'))
 }
 
-/// A text as it may stand in a cell of a spreadsheet: cleaned as for a terminal, and with a `'` in front of every sign that
-/// starts a formula, at the beginning and behind every sign that some program takes for the end of a cell.
+/// Returns a text that is safe in a cell of a spreadsheet. It is cleaned as for a terminal. A `'` is put before every sign that
+/// starts a formula, at the start of the text and after every sign that some program treats as the end of a cell.
 ///
 /// Source: OWASP, "CSV Injection". A number stays as it is.
 #[must_use]
@@ -66,7 +66,7 @@ fn replaced(text: &str, hidden: impl Fn(char) -> bool) -> Cow<'_, str> {
 
 /// The report with every text in it cleaned as for a terminal, whichever field it is in. Figures do not change.
 pub(crate) fn report(report: &Report) -> Cow<'_, Report> {
-    // By way of the JSON text, so that no field can be forgotten.
+    // The whole JSON text is cleaned, so that no field can be forgotten.
     let Ok(text) = serde_json::to_string(report) else { return Cow::Borrowed(report) };
     let Some(clean) = clean_json(&text) else { return Cow::Borrowed(report) };
     serde_json::from_str(&clean).map_or(Cow::Borrowed(report), Cow::Owned)

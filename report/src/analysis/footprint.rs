@@ -10,10 +10,10 @@ use crate::Error;
 use crate::store::files;
 use crate::store::report_file::{self, MAX_REPORT_BYTES};
 
-/// Kilograms CO2e of a run.
+/// The emissions of a run, kilograms CO2e.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Footprint {
-    /// The value; `None`: a report of HF Eco2AI that does not know it.
+    /// The value; `None` if it is not known, in a report of HF Eco2AI.
     pub kg: Option<f64>,
     /// Lower bound; `None`: not known.
     pub low_kg: Option<f64>,
@@ -26,19 +26,19 @@ pub struct Footprint {
 /// A footprint against a budget, in kilograms CO2e.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct BudgetCheck {
-    /// What may be used.
+    /// The budget.
     pub budget_kg: f64,
-    /// What was used: the estimate.
+    /// The emissions: the estimate.
     pub actual_kg: f64,
     /// Whether the estimate is more than the budget.
     pub exceeded: bool,
     /// The estimate as a percentage of the budget; `None` for a budget of 0.
     pub percentage_used: Option<f64>,
-    /// What is left; negative by what is exceeded.
+    /// Budget minus emissions; negative if the budget is exceeded.
     pub remaining_kg: f64,
-    /// Lower bound of what was used; `None`: not known.
+    /// Lower bound of the emissions; `None`: not known.
     pub actual_low_kg: Option<f64>,
-    /// Upper bound of what was used; `None`: not known, or unbounded.
+    /// Upper bound of the emissions; `None`: not known, or unbounded.
     pub actual_high_kg: Option<f64>,
     /// The worst quality among the parts of the energy; `None`: not known.
     pub actual_quality: Option<Quality>,
@@ -47,7 +47,7 @@ pub struct BudgetCheck {
 }
 
 impl Footprint {
-    /// The grams of a report; `None` where it has no carbon, and where nothing gave the energy that it is of.
+    /// Returns the emissions of a report; `None` if the report has none, or if its energy is not known.
     #[must_use]
     pub fn of(report: &Report) -> Option<Self> {
         let carbon = report.carbon.as_ref().filter(|_| is_measured(report))?;
@@ -56,7 +56,7 @@ impl Footprint {
         Some(Self { kg: Some(kg(carbon.grams?)), low_kg, high_kg, quality: worst_quality(&report.energy) })
     }
 
-    /// Compares with a budget in kilograms, finite and at least 0; `None` where the value is not known.
+    /// Compares the emissions with a budget in kilograms, finite and at least 0; `None` if they are not known.
     #[must_use]
     pub fn against(&self, budget_kg: f64) -> Option<BudgetCheck> {
         let (kg, (actual_quality, actual_quality_percent)) = (self.kg?, self.quality.unzip());
@@ -74,12 +74,12 @@ impl Footprint {
     }
 }
 
-/// Whether anything gave the run's energy, by a reading or an estimate: without it the total is not 0 but not known.
+/// Whether the run's energy is known, by readings or an estimate. Otherwise the total is not known, which is not 0.
 pub(crate) fn is_measured(report: &Report) -> bool {
     report.energy.total_uj.is_some()
 }
 
-/// The carbon of a report of HF Eco2AI (`summary.total_co2_kg`); `None` for a file that is no such report.
+/// Reads the emissions of a report of HF Eco2AI (`summary.total_co2_kg`); `None` for a file that is no such report.
 ///
 /// # Errors
 /// [`Error::Io`], [`Error::TooLarge`].
@@ -91,7 +91,7 @@ pub fn read_hf_footprint(path: &Path) -> Result<Option<Footprint>, Error> {
     }
     #[derive(Deserialize)]
     struct Summary {
-        // Null is not known; a missing field makes it another file.
+        // `null` means not known. Without the field, the file is not a report of HF Eco2AI.
         total_co2_kg: serde_json::Value,
     }
     let bytes = files::read_regular(path, "report", MAX_REPORT_BYTES)?;

@@ -1,16 +1,18 @@
-//! Merging reports of one run: ranks, restarts, an agent and the command may all have measured it, and some of it twice.
+//! `eco2 merge`: joins the reports of one run. Several processes (ranks, restarts, a monitoring agent, the command around
+//! them) may have measured the run, and some of them the same counter.
 //!
 //! A merged report is computed from two sets: the *parts* (one report per process, known by its id; the last version counts)
 //! and the *union* of their counter records (see `eco2_core::Union`). A merged report contains both sets, so merging is
 //! idempotent, commutative and associative, and merged reports can be merged again.
 //!
 //! * **Energy** is that of the counters, each once, within the *attempts*. An attempt is one start of the run: it lasts on
-//!   each machine from the first start to the last end of its processes. Energy of the run's records outside the attempts is
-//!   overhead and not part of a total.
+//!   each machine from the first start to the last end of its processes. Energy outside the attempts is overhead. It is listed,
+//!   but not part of a total.
 //! * **Work**: samples and tokens are summed over the ranks. Steps are those of the rank with the most, because ranks step
 //!   together. Of several records of one rank in one attempt, the largest counts.
 //! * **Carbon and cost** are computed from the merged energy, at each machine's own intensity, PUE and price.
-//! * **Episodes** that several processes of one attempt on one machine see are one; those of several attempts add up.
+//! * **Episodes** (of stalled steps, idle GPUs and the like) that several processes of one attempt on one machine report
+//!   count once. Those of several attempts add up.
 //! * **Spans** are those of one rank per machine, because the other ranks there measure the same energy.
 
 mod activity;
@@ -86,13 +88,13 @@ pub fn merge_without(reports: &[Report], unreadable: &[String]) -> Result<Report
     Ok(merged)
 }
 
-/// The records that were left out of this merge or an earlier one, each once.
+/// Returns the errors of the records that were left out of this merge or an earlier one, each once.
 fn left_out(reports: &[Report], unreadable: &[String]) -> Vec<String> {
     let before = reports.iter().filter_map(|report| report.merge.as_ref()).flat_map(|merge| &merge.left_out);
     before.chain(unreadable).collect::<BTreeSet<_>>().into_iter().cloned().collect()
 }
 
-/// The cost of measuring of all processes together; memory is that of the largest.
+/// Returns the cost of measuring, summed over the processes; the memory is that of the largest process.
 fn own(parts: &[Report]) -> SelfCost {
     parts.iter().map(|part| &part.own).fold(SelfCost::default(), |sum, own| SelfCost {
         cpu_ns: sum.cpu_ns.saturating_add(own.cpu_ns),

@@ -1,11 +1,10 @@
-//! The report as a row of CodeCarbon's `emissions.csv`, for whatever reads such files.
+//! Writes a report as CodeCarbon's `emissions.csv` (a header and one row), for tools that read such files.
 //!
 //! Columns are those of CodeCarbon 3.3.2 (class `EmissionsData` in `output_methods/emissions_data.py`), in its order and
-//! units: seconds, kilograms, watts, kilowatt-hours, litres, three-letter country codes. As there (its parameter `pue`
-//! "multiplies both the reported power and the reported energy"), PUE is in powers and energies; versions before 3.3 had it
-//! in the energies only. Water is the report's: per energy of the machines, where CodeCarbon multiplies with PUE as well.
-//! A value that eco2 does not know is an empty cell: CodeCarbon writes 0 or a guess there. Bounds and quality have no
-//! column.
+//! units: seconds, kilograms, watts, kilowatt-hours, litres, three-letter country codes. PUE (facility overhead) is included
+//! in powers and energies, as in CodeCarbon ("multiplies both the reported power and the reported energy"); its versions
+//! before 3.3 included it in the energies only. Water is computed from the energy before PUE, while CodeCarbon multiplies
+//! it by PUE. An unknown value is an empty cell; CodeCarbon writes 0 or a guess. Bounds and quality have no column.
 
 use eco2_core::Component;
 use eco2_core::schema::{Device, Report, Water};
@@ -105,13 +104,13 @@ fn cell(report: &Report, column: &str) -> Option<String> {
     }
 }
 
-/// Two letters, or two letters and a part: not the world's average, nor a row of zones.
+/// Whether a zone is a country (`DE`) or a part of one (`US-CA`), and not the world average or a list of zones.
 fn is_code(zone: &str) -> bool {
     let country = zone.split('-').next().unwrap_or(zone);
     country.len() == 2 && country.bytes().all(|letter| letter.is_ascii_uppercase())
 }
 
-/// The zone's country in the table of zones, which knows both of its codes.
+/// Returns the zone's country in the table of zones, which has the name and the three-letter code.
 fn country(report: &Report) -> Option<&'static eco2_grid::Zone> {
     let code = super::export::country(report.carbon.as_ref()?)?;
     eco2_grid::zones().iter().find(|zone| zone.code == code)

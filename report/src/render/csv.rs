@@ -1,10 +1,10 @@
-//! The report as tables for spreadsheets: a row a device, and a row a span name.
+//! Writes a report as CSV for spreadsheets: one row per device ([`csv`]), or one row per span name ([`spans_csv`]).
 //!
 //! Columns of [`csv`]: `run_id`, `run_name`, `row` (`total`, `device`, `source`), `id`, `component`, `domain`, `name`,
 //! `source`, `quality`, `status` and `reason` (of a source, or `provisional`/`final` of the total), `energy_uj`,
 //! `low_uj`, `high_uj` (empty: unbounded), `energy_kwh`, `co2_kg` (of the total), `mean_w`, `peak_w`, `gain_percent`,
 //! `coverage` (0 to 1), `missing_ns`, `wraps`, `resets`, `gaps`, `in_total` (`yes`, or `no` for a device that overlaps another).
-//! An empty cell is not known; it is never 0.
+//! An empty cell means "not known", never 0.
 
 use eco2_core::schema::{Device, Report, SourceStatus};
 use eco2_core::units;
@@ -66,7 +66,7 @@ impl Row {
     }
 }
 
-/// Total, devices, and every source that does not read, as CSV with a header line.
+/// Returns the total, the devices, and every source that could not be read, as CSV with a header line.
 ///
 /// # Errors
 /// [`Error::Table`].

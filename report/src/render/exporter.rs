@@ -1,4 +1,4 @@
-//! Exports of one's own: anything that turns a report into text. Every `render` function is one.
+//! The trait [`Exporter`] for export formats: a user's own, and each format of this crate.
 
 use std::path::Path;
 
@@ -32,16 +32,16 @@ use crate::{Error, write_file};
 /// }
 /// ```
 pub trait Exporter {
-    /// The report as text. What is not known stays `None` or is an error, and is never 0.
+    /// Returns the report as text. An unknown value must be left out or be an error, never 0.
     ///
     /// # Errors
-    /// [`Error`]; for a reason of one's own [`Error::export`].
+    /// Any [`Error`]; [`Error::export`] wraps the exporter's own.
     fn export(&self, report: &Report) -> Result<String, Error>;
 
-    /// The same into a file, which is replaced in one move, as [`write_file`] does.
+    /// Writes the text to a file, which is replaced atomically as by [`write_file`].
     ///
     /// # Errors
-    /// As [`Self::export`], and what the system refuses.
+    /// As [`Self::export`] and [`write_file`].
     fn export_to(&self, report: &Report, path: &Path) -> Result<(), Error> {
         write_file(path, self.export(report)?.as_bytes())
     }

@@ -1,4 +1,4 @@
-//! Integers to figures people read: three to six digits, as many as the bounds allow, in a unit of fitting size.
+//! Formats values for people: three to six significant digits, as many as the bounds allow, in a unit of fitting size.
 
 use eco2_core::Bounded;
 
@@ -9,10 +9,10 @@ pub(crate) struct Spelling {
     pub(crate) ascii: bool,
 }
 
-/// Microjoules from which a unit is used, its size, and its name.
+/// Units of energy: the microjoules from which a unit is used, its size in microjoules, and its name.
 const ENERGY: [(f64, f64, &str); 5] =
     [(3.6e12, 3.6e12, "kWh"), (1e10, 3.6e9, "Wh"), (1e6, 1e6, "J"), (1e3, 1e3, "mJ"), (0.0, 1.0, "µJ")];
-/// The same for grams.
+/// Units of mass: the grams from which a unit is used, its size in grams, and its name.
 const MASS: [(f64, f64, &str); 4] = [(1e6, 1e6, "t"), (1e3, 1e3, "kg"), (0.1, 1.0, "g"), (0.0, 1e-3, "mg")];
 
 impl Spelling {
@@ -32,7 +32,7 @@ impl Spelling {
         self.bounded(grams, &MASS, if self.ascii { " CO2e" } else { " CO₂e" })
     }
 
-    /// An energy without its bounds, for where they stand elsewhere.
+    /// An energy without bounds, as in `12.3 J`.
     pub(crate) fn energy_only(self, uj: u64) -> String {
         self.only(uj as f64, &ENERGY)
     }
@@ -94,7 +94,7 @@ impl Spelling {
         }
     }
 
-    /// Between facts in one line.
+    /// Returns the separator between facts in one line.
     pub(crate) fn dot(self) -> &'static str {
         if self.ascii { ", " } else { " · " }
     }
@@ -134,13 +134,15 @@ fn three_digits(value: f64) -> i32 {
     magnitude(value) - 2
 }
 
-/// Place of the last digit shown: the second digit of the half-width, but three to six digits of the value.
+/// Returns the decimal place of the last digit to print: the second digit of half the interval's width, but such that the
+/// value has three to six significant digits.
 fn place(value: f64, low: f64, high: f64) -> i32 {
     let three = three_digits(value);
     let half = (high - low) / 2.0;
     if half > 0.0 { (magnitude(half) - 1).clamp(three - 3, three) } else { three - 3 }
 }
 
+/// Returns the power of ten of the first digit; 0 for values that are not positive.
 fn magnitude(value: f64) -> i32 {
     if value > 0.0 && value.is_finite() { value.log10().floor() as i32 } else { 0 }
 }
@@ -150,16 +152,18 @@ fn grouped(value: f64, place: i32) -> String {
     written((value / 10_f64.powi(place)).round(), place)
 }
 
-/// Rounded down, so that an interval shown contains the interval meant.
+/// Formats a lower bound, rounded down: the printed interval must contain the exact one.
 fn down(value: f64, place: i32) -> String {
-    // A hair's width of tolerance: 1.2 / 0.1 is not 12 in binary.
+    // A tolerance for binary rounding: 1.2 / 0.1 is slightly less than 12.
     written((value / 10_f64.powi(place) + 1e-9).floor(), place)
 }
 
+/// Formats an upper bound, rounded up.
 fn up(value: f64, place: i32) -> String {
     written((value / 10_f64.powi(place) - 1e-9).ceil(), place)
 }
 
+/// Formats `steps` units of the decimal place, with digits in groups of three.
 fn written(steps: f64, place: i32) -> String {
     let decimals = usize::try_from(-place).unwrap_or(0);
     let text = format!("{:.decimals$}", steps * 10_f64.powi(place));

@@ -31,11 +31,11 @@ pub(crate) enum Tone {
 }
 
 /// Width of the labels.
-const LABEL: usize = 12;
+const LABEL_WIDTH: usize = 12;
 /// Prefix of every line of a run with synthetic data.
 const SYNTHETIC: &str = "SYNTHETIC ";
 
-/// A text that grows line by line.
+/// A text for people that is built line by line.
 pub(crate) struct Page {
     style: TextStyle,
     synthetic: bool,
@@ -59,16 +59,16 @@ impl Page {
         self.style.width.max(40) - if self.synthetic { SYNTHETIC.len() } else { 0 }
     }
 
-    /// A label and its facts, wrapped; further lines are indented below the facts.
+    /// Adds a label and its facts, wrapped; further lines are indented below the facts.
     pub(crate) fn row(&mut self, label: &str, tone: Tone, facts: &str) {
-        let room = self.width().saturating_sub(LABEL).max(20);
+        let room = self.width().saturating_sub(LABEL_WIDTH).max(20);
         for (at, part) in wrap(&clean(facts, self.style.ascii), room).iter().enumerate() {
             let label = if at == 0 { label } else { "" };
-            self.line(&format!("{label:<LABEL$}{part}"), tone);
+            self.line(&format!("{label:<LABEL_WIDTH$}{part}"), tone);
         }
     }
 
-    /// A table: columns as wide as their widest cell, the first one cut where the whole is too wide.
+    /// Adds a table. A column is as wide as its widest cell; the first column is cut if the table is too wide.
     pub(crate) fn table(&mut self, rows: &[Vec<String>]) {
         let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
         let rows: Vec<Vec<String>> =
@@ -102,7 +102,7 @@ impl Page {
     }
 }
 
-/// A text from outside as it may stand on this page.
+/// Returns a text without control characters, and with `?` for what is not ASCII on an ASCII page.
 fn clean(text: &str, ascii: bool) -> String {
     let clean = clean::terminal(text);
     if ascii { clean.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect() } else { clean.into_owned() }

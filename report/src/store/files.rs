@@ -1,4 +1,4 @@
-//! Whole files: read with a cap, written so that a crash leaves the old one or the new one.
+//! Reads and writes whole files: reads have a limit of size, and a write leaves the old file or the new one after a crash.
 
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions};

@@ -1,4 +1,5 @@
-//! Where an output goes: what a path leads to, whether it can be written, and writing to what is no regular file.
+//! Output files of the command, such as `--json FILE`: follows links, checks before the run that the file can be written, and
+//! writes to pipes and devices.
 //!
 //! Links are followed. What exists and is no regular file (a device, a terminal, a pipe, a descriptor such as
 //! `/dev/stdout`) is a *stream*: it is written to and never replaced.
@@ -15,8 +16,8 @@ use rustix::fs::{Access, OFlags};
 
 use crate::Error;
 
-/// Links on the way to a file; path_resolution(7) has the same limit.
-const MOST_LINKS: usize = 40;
+/// Largest number of links on the way to a file; path_resolution(7) has the same limit.
+const MAX_LINKS: usize = 40;
 /// How long an output waits for a process that reads from its pipe.
 const READER_PATIENCE: Duration = Duration::from_millis(50);
 /// How long a pipe may take nothing before it is given up.
@@ -37,7 +38,7 @@ impl Place {
     /// Follows links, also one that leads to no file yet.
     pub(crate) fn of(path: &Path) -> io::Result<Self> {
         let mut target = path.to_owned();
-        for _ in 0..MOST_LINKS {
+        for _ in 0..MAX_LINKS {
             if is_descriptor(&target) {
                 return Ok(Self::Stream(target));
             }

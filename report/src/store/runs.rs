@@ -13,8 +13,8 @@ use jiff::Timestamp;
 
 /// Extension of run logs.
 pub const LOG_EXTENSION: &str = "eco2log";
-/// Most ids that a message about an ambiguous id lists.
-const MOST_CANDIDATES: usize = 8;
+/// Largest number of ids that a message about an ambiguous id lists.
+const MAX_CANDIDATES: usize = 8;
 /// A run whose id is later than now by more than this was named while the clock was wrong, seconds. A day covers every time
 /// zone that a clock can be set to by mistake.
 const AHEAD_S: i64 = 86_400;
@@ -31,7 +31,7 @@ pub struct Candidates(pub Vec<String>);
 
 impl fmt::Display for Candidates {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (shown, rest) = self.0.split_at(self.0.len().min(MOST_CANDIDATES));
+        let (shown, rest) = self.0.split_at(self.0.len().min(MAX_CANDIDATES));
         out.write_str(&shown.join(", "))?;
         if rest.is_empty() { Ok(()) } else { write!(out, " and {} more", rest.len()) }
     }

@@ -1,4 +1,5 @@
-//! Pareto-optimal runs: a run dominates another if it is at least as good in every objective and better in one.
+//! Marks the Pareto-optimal runs of `eco2 compare`: those that no other run dominates. A run dominates another if it is at
+//! least as good in every objective and better in one.
 
 use serde::Serialize;
 
@@ -33,6 +34,7 @@ impl Objective {
         }
     }
 
+    /// Returns the value of a run for this objective; `None` if it is not known.
     fn of(self, run: &Compared) -> Option<f64> {
         match self {
             Self::Grams => run.grams.map(|grams| grams.value),
@@ -61,11 +63,12 @@ pub(super) fn mark(runs: &mut [Compared], objectives: &[Objective]) {
     }
 }
 
+/// Whether no part of the run's energy is synthetic or estimated.
 fn is_measured(run: &Compared) -> bool {
     !run.synthetic && run.estimated_share.is_some_and(|share| share == 0.0)
 }
 
-/// Whether an objective has figures that are not comparable.
+/// Whether an objective has values that are not comparable: grams of several kinds of intensity, or several currencies.
 fn are_mixed(runs: &[Compared], objectives: &[Objective]) -> bool {
     let measured = || runs.iter().filter(|run| is_measured(run));
     objectives.iter().any(|objective| match objective {

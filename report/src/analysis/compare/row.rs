@@ -1,8 +1,8 @@
-//! What a comparison shows of one run.
+//! The entry of one run in the comparison of `eco2 compare`: values per unit of work, with bounds.
 
 use serde::Serialize;
 
-/// Figures with bounds, as JSON has them.
+/// A value with bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Figure {
     /// The estimate.
@@ -13,34 +13,34 @@ pub struct Figure {
     pub high: Option<f64>,
 }
 
-/// A run among others.
+/// One run in a comparison.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Compared {
     /// Its id.
     pub run_id: String,
     /// Its name.
     pub name: String,
-    /// Units of work that figures are divided by; `None`: not counted.
+    /// Number of units of work (samples, tokens, steps or 1 run) that the values are divided by; `None`: not counted.
     pub units: Option<u64>,
-    /// Seconds a unit.
+    /// Seconds per unit; `None`: units were not counted.
     pub seconds: Option<f64>,
-    /// Kilowatt-hours a unit, before PUE; `None`: nothing gave its energy.
+    /// Kilowatt-hours per unit, before PUE; `None`: the energy is not known, or units were not counted.
     pub energy_kwh: Option<Figure>,
-    /// Location-based grams a unit.
+    /// Location-based grams CO2e per unit; `None`: not known.
     pub grams: Option<Figure>,
-    /// Money a unit, where a price was given.
+    /// Cost per unit; `None` without a price.
     pub cost: Option<f64>,
-    /// Currency of it.
+    /// Currency of the cost; `None`: not known.
     pub currency: Option<String>,
     /// Kinds of intensity behind the grams.
     pub kinds: Vec<String>,
-    /// Share of the energy that a model estimated, 0 to 1.
+    /// Share of the energy that a model estimated, 0 to 1; `None`: the energy is not known or 0.
     pub estimated_share: Option<f64>,
-    /// Whether the figures were generated.
+    /// Whether the values were generated, not measured.
     pub synthetic: bool,
     /// `provisional` or `final`.
     pub state: String,
-    /// Whether no other run is at least as good in every objective and better in one; `None`: not asked for, a figure is
-    /// not known or not measured, or figures that are not comparable would be mixed.
+    /// Whether no other run is at least as good in every objective and better in one. `None`: there are no objectives, a value
+    /// is not known or not measured, or the values of the runs are not comparable.
     pub undominated: Option<bool>,
 }

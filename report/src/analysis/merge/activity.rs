@@ -1,4 +1,5 @@
-//! Spans, work and episodes of a merged run.
+//! Spans, work and episodes of a merged run. An *episode* is a time in which steps stalled, a GPU was idle, or the like. A
+//! *place* is the machine that a part (the report of one process) ran on.
 
 use std::collections::BTreeMap;
 
@@ -30,12 +31,13 @@ pub(super) fn spans(parts: &[Report], attempts: &Attempts) -> Vec<SpanRecord> {
     sums.into_values().collect()
 }
 
-/// The first rank of an attempt on a machine that has any spans.
+/// Returns the report of the lowest rank of an attempt on a machine, of those with spans.
 fn first_with_spans<'a>(parts: &'a [Report], attempt: &Attempt, place: &str) -> Option<&'a Report> {
     let there = attempt.members.iter().filter_map(|member| parts.get(*member));
     there.filter(|part| machine(part) == place && !part.spans.is_empty()).min_by_key(|part| part.run.rank)
 }
 
+/// Returns a sum of no spans, with the name of `span`.
 fn empty_sum(span: &SpanRecord) -> SpanRecord {
     let (name, sync) = (span.name.clone(), span.sync);
     let (high_uj, free_high_uj, range_kind) = (Some(0), Some(0), Some(RangeKind::Hard));
@@ -74,7 +76,7 @@ pub(super) fn work(parts: &[Report], attempts: &Attempts) -> Work {
     })
 }
 
-/// The steps of each attempt after the checkpoint from which the next attempt continued.
+/// Returns the steps of each attempt that the next attempt repeated, because it continued from an earlier checkpoint.
 ///
 /// An attempt without a known first step is left out; the first attempt starts at step 0.
 pub(super) fn replayed(parts: &[Report], attempts: &Attempts, measured: &Measured) -> Vec<Replayed> {
@@ -95,17 +97,18 @@ pub(super) fn replayed(parts: &[Report], attempts: &Attempts, measured: &Measure
     out
 }
 
-/// The sum of two counts; `None` adds nothing.
+/// Returns the sum of two counts; `None` adds nothing.
 fn added(one: Option<u64>, two: Option<u64>) -> Option<u64> {
     one.zip(two).map(|(one, two)| one.saturating_add(two)).or(one).or(two)
 }
 
+/// Returns the first step of an attempt; `None` if it is not recorded or not a whole number.
 fn first_step(work: &Work) -> Option<u64> {
     let step = work.extra.get(FIRST_STEP).filter(|step| **step >= 0.0 && step.fract() == 0.0)?;
     Some(*step as u64)
 }
 
-/// The work of one attempt: the largest record of each rank, samples and tokens summed over ranks.
+/// Returns the work of one attempt: the largest record of each rank, with samples and tokens summed over the ranks.
 fn attempt_work(parts: &[Report], attempt: &Attempt) -> Work {
     let mut ranks: BTreeMap<Option<u32>, Work> = BTreeMap::new();
     for part in attempt.members.iter().filter_map(|place| parts.get(*place)) {
@@ -131,11 +134,11 @@ fn attempt_work(parts: &[Report], attempt: &Attempt) -> Work {
 /// Episodes by device and kind.
 type Episodes<'a> = BTreeMap<(&'a str, &'a str), EpisodeRecord>;
 
-/// Merges the episodes (of stalling, of an idle GPU and the like) of all parts.
+/// Merges the episodes of all parts.
 ///
-/// Of the records of one attempt and machine the largest counts, because several processes see the same idle GPU and wait for
-/// the same step. Then the machines of an attempt are joined, then the attempts. A record outside the attempts adds episodes
-/// that the attempts lack.
+/// Of the records of one attempt and machine the largest counts, because several processes report the same idle GPU and wait
+/// for the same step. Then the machines of an attempt are joined, then the attempts. A record outside the attempts replaces an
+/// episode only if it is larger.
 pub(super) fn episodes(parts: &[Report], attempts: &Attempts) -> Vec<EpisodeRecord> {
     let mut all = Episodes::new();
     let mut inside = vec![false; parts.len()];
@@ -169,6 +172,7 @@ fn at_once<'a>(parts: impl Iterator<Item = &'a Report>) -> Episodes<'a> {
     all
 }
 
+/// Adds an episode to a map; `both` combines it with an episode of the same key.
 fn join<'a>(
     all: &mut Episodes<'a>,
     key: (&'a str, &'a str),
@@ -182,19 +186,20 @@ fn join<'a>(
     all.insert(key, joined);
 }
 
+/// Returns the longer of two episodes.
 fn larger(one: EpisodeRecord, other: EpisodeRecord) -> EpisodeRecord {
     let size = |episode: &EpisodeRecord| (episode.duration_ns, episode.energy_uj, episode.count);
     if size(&other) > size(&one) { other } else { one }
 }
 
-/// The sum of two episodes one after the other, or of two devices.
+/// Returns the sum of two episodes that followed each other, or of two devices.
 fn in_turn(one: EpisodeRecord, other: EpisodeRecord) -> EpisodeRecord {
     let (count, duration_ns) =
         (one.count.saturating_add(other.count), one.duration_ns.saturating_add(other.duration_ns));
     EpisodeRecord { count, duration_ns, ..side_by_side(one, other) }
 }
 
-/// The sum of two episodes at the same time on two machines: energies add up, the time is the longer one.
+/// Returns the sum of two simultaneous episodes on two machines: the energies are added, the time is the longer one.
 fn side_by_side(one: EpisodeRecord, other: EpisodeRecord) -> EpisodeRecord {
     let sum = |one: Option<u64>, other: Option<u64>| Some(one?.saturating_add(other?));
     EpisodeRecord {

@@ -1,4 +1,5 @@
-//! Attempts: the starts of a run, the processes of each, and its time on each machine.
+//! Finds the attempts of a merged run. An *attempt* is one start of the run, with its processes and its time on each machine.
+//! A *part* is the report of one process; `place` is the index of a part in the list of parts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,17 +16,17 @@ pub(super) struct Attempt {
     pub(super) present: BTreeSet<u32>,
     /// Ranks that the launcher started.
     pub(super) world_size: Option<u32>,
-    /// Its time on each machine.
+    /// Its time on each machine, by the name that `parts::machine` returns.
     pub(super) windows: BTreeMap<String, Window>,
 }
 
 impl Attempt {
-    /// Number of ranks with a record; `None` if no process is a rank.
+    /// Returns the number of ranks with a record; `None` if no process is a rank.
     pub(super) fn ranks(&self) -> Option<u32> {
         (!self.present.is_empty()).then(|| u32::try_from(self.present.len()).unwrap_or(u32::MAX))
     }
 
-    /// The ranks without a record.
+    /// Returns the ranks without a record.
     pub(super) fn missing(&self) -> Vec<u32> {
         // The world size comes from another program: the limit bounds the list, at a million ranks.
         let expected = 0..self.world_size.unwrap_or(0).min(1 << 20);
@@ -63,30 +64,31 @@ impl Attempts {
         Self { list, around, uncounted }
     }
 
-    /// The machines that were measured in any attempt.
+    /// Returns the machines that were measured in any attempt.
     pub(super) fn machines(&self) -> BTreeSet<&str> {
         self.list.iter().flat_map(|attempt| attempt.windows.keys()).map(String::as_str).collect()
     }
 
-    /// Index and time of the attempts on a machine, in their order; attempts without this machine are left out.
+    /// Returns index and time of the attempts on a machine, in their order. Attempts without this machine are left out.
     pub(super) fn on<'a>(&'a self, machine: &'a str) -> impl Iterator<Item = (usize, Window)> + 'a {
         self.list.iter().enumerate().filter_map(move |(place, attempt)| Some((place, *attempt.windows.get(machine)?)))
     }
 }
 
-/// Parts that ranks name as the command they ran under. They measured the same and more, so they are no ranks, even with a
-/// launcher's variables.
+/// Returns the ids of parts that are the command around ranks. They measured what the ranks measured and more, so they do not
+/// count as ranks, even if the environment has a launcher's variables.
 fn wrappers(parts: &[Report]) -> BTreeSet<&str> {
     let ranks = parts.iter().filter(|part| part.run.rank.is_some());
     ranks.map(|part| part.run.parent.as_str()).filter(|parent| !parent.is_empty()).collect()
 }
 
-/// The parts outside the attempts that have the run's id, such as the command around a launcher.
+/// Returns the parts outside the attempts that have the run's id, such as the command around a launcher.
 fn own_records(parts: &[Report], members: &[usize], others: &[usize]) -> Vec<usize> {
     let ids: BTreeSet<&str> = members.iter().map(|place| &*parts[*place].run.id).collect();
     others.iter().copied().filter(|place| ids.contains(&*parts[*place].run.id)).collect()
 }
 
+/// Returns the attempt of the parts with these indices.
 fn attempt(parts: &[Report], members: Vec<usize>) -> Attempt {
     let mut windows: BTreeMap<String, Window> = BTreeMap::new();
     for part in members.iter().map(|place| &parts[*place]) {
@@ -99,8 +101,8 @@ fn attempt(parts: &[Report], members: Vec<usize>) -> Attempt {
     Attempt { present, world_size, windows, members }
 }
 
-/// Adds machines to attempts in which ranks have no record: such a machine may be theirs. The time is that of the command's
-/// own record there, by the wall clock.
+/// Adds machines to attempts in which ranks have no record, because those ranks may have run there. The time on such a machine
+/// is that of the command's own record, limited to the attempt's time by the wall clock.
 fn fill_missing_machines(parts: &[Report], own: &[usize], list: &mut [Attempt]) {
     for attempt in list.iter_mut().filter(|attempt| !attempt.missing().is_empty()) {
         let walls: Vec<Window> = attempt.members.iter().map(|place| wall(&parts[*place])).collect();
@@ -117,7 +119,7 @@ fn fill_missing_machines(parts: &[Report], own: &[usize], list: &mut [Attempt]) 
     }
 }
 
-/// A wall-clock window on the clock of a part's machine, limited to the time of the part.
+/// Converts a wall-clock window to the clock of a part's machine, limited to the time of the part; `None` if nothing is left.
 fn shared(part: &Report, from_ns: u64, to_ns: u64) -> Option<Window> {
     let (there, here) = (wall(part), window(part));
     let (from_ns, to_ns) = (from_ns.max(there.from_ns), to_ns.min(there.to_ns));
@@ -125,8 +127,8 @@ fn shared(part: &Report, from_ns: u64, to_ns: u64) -> Option<Window> {
     (from_ns < to_ns).then(|| Window { from_ns: moved(from_ns), to_ns: moved(to_ns) })
 }
 
-/// Ends each attempt on a machine when the next starts. If the earlier one lasts beyond the next, that time belongs to the
-/// next.
+/// Ends each attempt on a machine at the start of the next. If the earlier one ended after the next, the next one gets that
+/// time.
 fn end_at_next_start(list: &mut [Attempt]) {
     let machines: BTreeSet<String> = list.iter().flat_map(|attempt| attempt.windows.keys().cloned()).collect();
     for machine in machines {
@@ -142,7 +144,7 @@ fn end_at_next_start(list: &mut [Attempt]) {
     }
 }
 
-/// The windows of the run's own records without the attempts.
+/// Returns the windows of the run's own records minus the attempts, by machine.
 fn around(parts: &[Report], list: &[Attempt], own: &[usize]) -> BTreeMap<String, Vec<Window>> {
     let mut windows: BTreeMap<String, Vec<Window>> = BTreeMap::new();
     for part in own.iter().map(|place| &parts[*place]) {
@@ -159,7 +161,7 @@ fn around(parts: &[Report], list: &[Attempt], own: &[usize]) -> BTreeMap<String,
     around
 }
 
-/// The starts of a run in the order of time, each as indices of parts, and whether any was found by time alone.
+/// Returns the starts of a run in the order of time, each as indices of parts, and whether any was found by time only.
 ///
 /// A restarted launcher counts from 0 again, so its counts show which processes belong together but not their order.
 fn starts(parts: &[Report], members: Vec<usize>) -> (Vec<Vec<usize>>, bool) {
@@ -175,8 +177,8 @@ fn starts(parts: &[Report], members: Vec<usize>) -> (Vec<Vec<usize>>, bool) {
     (starts, uncounted)
 }
 
-/// Splits the processes of one count by time. The rank that ran most often gives the starts; each other process belongs to
-/// the start with which it shares most time.
+/// Splits by time the processes to which the launcher gave the same count of restarts. The rank that ran most often defines
+/// the starts. Each other process belongs to the start with which it shares most time.
 fn split_by_time(parts: &[Report], places: Vec<usize>) -> Vec<Vec<usize>> {
     let mut ranks: BTreeMap<Option<u32>, Vec<Window>> = BTreeMap::new();
     for place in &places {
@@ -195,7 +197,7 @@ fn split_by_time(parts: &[Report], places: Vec<usize>) -> Vec<Vec<usize>> {
     starts
 }
 
-/// The windows of one rank, those that overlap joined.
+/// Returns the windows of one rank, with overlapping ones joined.
 fn separate_runs(mut windows: Vec<Window>) -> Vec<Window> {
     windows.sort_unstable();
     let mut runs: Vec<Window> = Vec::new();
@@ -208,12 +210,12 @@ fn separate_runs(mut windows: Vec<Window>) -> Vec<Window> {
     runs
 }
 
-/// The index of the run that shares most time with a window, else of the nearest run.
+/// Returns the index of the run that shares most time with a window, else of the nearest run.
 fn nearest(runs: &[Window], window: Window) -> Option<usize> {
     let shared = |run: &Window| {
         let (from_ns, to_ns) = (run.from_ns.max(window.from_ns), run.to_ns.min(window.to_ns));
         (to_ns.saturating_sub(from_ns), u64::MAX - from_ns.saturating_sub(to_ns))
     };
-    // The first of equals.
+    // Reversed, because `max_by_key` returns the last of equals and the first one is wanted.
     (0..runs.len()).rev().max_by_key(|at| runs.get(*at).map(shared))
 }

@@ -1,4 +1,5 @@
-//! Emissions and cost of a merged run: each attempt on each machine is priced as its own record was.
+//! Emissions and cost of a merged run. A *cell* is one attempt (one start of the run) on one machine. Its energy is priced with
+//! the intensities, prices and PUE (facility overhead) of a part, which is the report of one process.
 
 use eco2_core::Bounded;
 use eco2_core::schema::{Carbon, Energy, EventKind, EventRecord, PriceTerms, Report};
@@ -19,7 +20,7 @@ pub(super) fn with_facility(energy: Energy, parts: &[Report], attempts: &Attempt
     facility(energy, &measured.cells.iter().map(share).collect::<Vec<_>>())
 }
 
-/// The part whose intensities, prices and PUE apply to an attempt on a machine.
+/// Returns the part whose intensities, prices and PUE apply to an attempt on a machine.
 ///
 /// Parts with priced energy come first, then parts with a carbon section, then any part; each time first the parts of the
 /// attempt, then those of other attempts on the machine. Of several, the longest is used.
@@ -33,12 +34,13 @@ fn pricing_part<'a>(parts: &'a [Report], attempts: &Attempts, cell: &Cell) -> Op
     preferences.into_iter().find_map(|accepts| own(accepts).or_else(|| other(accepts)))
 }
 
+/// Returns the parts of an attempt.
 fn members<'a>(parts: &'a [Report], attempts: &Attempts, attempt: usize) -> impl Iterator<Item = &'a Report> + use<'a> {
     let members = attempts.list.get(attempt).map(|attempt| attempt.members.clone()).unwrap_or_default();
     members.into_iter().filter_map(|at| parts.get(at))
 }
 
-/// The parts of an attempt on a machine.
+/// Returns the parts of an attempt on a machine.
 fn cell_parts<'a>(parts: &'a [Report], attempts: &Attempts, cell: &Cell) -> impl Iterator<Item = &'a Report> + use<'a> {
     let place = cell.machine.clone();
     members(parts, attempts, cell.attempt).filter(move |part| machine(part) == place)
@@ -55,13 +57,13 @@ pub(super) fn price(parts: &[Report], attempts: &Attempts, measured: &Measured) 
     Some(merge_shares(&shares))
 }
 
-/// Start and end of an attempt on a machine; of the whole attempt if none of its processes has a record there.
+/// Returns start and end of an attempt on a machine; of the whole attempt if none of its processes has a record there.
 fn start_and_end(parts: &[Report], attempts: &Attempts, cell: &Cell) -> (String, String) {
     let there: Vec<&Report> = cell_parts(parts, attempts, cell).collect();
     if there.is_empty() { ends(members(parts, attempts, cell.attempt)) } else { ends(there.into_iter()) }
 }
 
-/// The longest part, the first of equals.
+/// Returns the longest part; the first of equals.
 fn longest<'a>(parts: impl Iterator<Item = &'a Report>) -> Option<&'a Report> {
     parts.fold(None, |best: Option<&Report>, part| match best {
         Some(best) if best.run.duration_ns >= part.run.duration_ns => Some(best),
@@ -73,7 +75,7 @@ fn pue(part: &Report) -> Pue {
     Pue::new(part.energy.pue).unwrap_or(Pue::ONE)
 }
 
-/// The first start and the last end of parts, RFC 3339 UTC.
+/// Returns the first start and the last end of parts, RFC 3339 UTC.
 pub(super) fn ends<'a>(parts: impl Iterator<Item = &'a Report>) -> (String, String) {
     let windows: Vec<_> = parts.map(wall).collect();
     let text = |ns: Option<u64>| {
@@ -108,7 +110,7 @@ pub(super) fn add_supplements(report: &mut Report, parts: &[Report], attempts: &
     }
 }
 
-/// The terms of an attempt's parts on a machine, else of the machine's other parts.
+/// Returns the price terms of an attempt's parts on a machine, else of the machine's other parts.
 fn cell_terms(parts: &[Report], attempts: &Attempts, cell: &Cell) -> Vec<PriceTerms> {
     let own: Vec<PriceTerms> = cell_parts(parts, attempts, cell).filter_map(part_terms).collect();
     if cell_parts(parts, attempts, cell).next().is_some() {

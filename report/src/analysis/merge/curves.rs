@@ -1,5 +1,5 @@
-//! Energy curves of merged devices on the time of the merged run: the attempts follow each other without the pauses between
-//! them.
+//! Energy curves (energy over time) of the devices of a merged report. Their time is that of the merged run: the attempts
+//! (starts of the run) follow each other without the pauses between them.
 
 use eco2_core::schema::Device;
 use eco2_core::{Bounded, Curve, CurvePoint, CurveRecord, Merged, Ranged, Window, curve_records};
@@ -8,10 +8,10 @@ use super::attempts::{Attempt, Attempts};
 use super::energy::{Measured, MeasuredDevice, unbounded};
 use super::parts::{Parts, length_ns};
 
-/// Points of a curve, over all attempts together; a report keeps no more.
-const INSTANTS: usize = 512;
+/// Largest number of points of a curve, over all attempts together; a report keeps no more.
+const MAX_INSTANTS: usize = 512;
 
-/// The curves of all merged devices.
+/// Returns the curves of all merged devices.
 pub(super) fn records(parts: &Parts, attempts: &Attempts, measured: &Measured) -> Vec<CurveRecord> {
     let mut end_ns = 0_u64;
     let mut begins_ns = Vec::with_capacity(attempts.list.len());
@@ -28,14 +28,15 @@ pub(super) fn records(parts: &Parts, attempts: &Attempts, measured: &Measured) -
     curve_records(&devices, &curves, &[])
 }
 
-/// Duration of an attempt on the machine where it took longest, nanoseconds.
+/// Returns the duration of an attempt on the machine where it took longest, nanoseconds.
 pub(super) fn duration_ns(attempt: &Attempt) -> u64 {
     attempt.windows.values().map(|window| length_ns(&[*window])).max().unwrap_or(0)
 }
 
-/// The points of a device's curve: the union's energy up to each instant, through the windows of all attempts.
+/// Returns the points of a device's curve: the energy of the union of its records up to each instant, through the windows of
+/// all attempts.
 ///
-/// `begins_ns` is the start of each attempt on the time of the merged run.
+/// `begins_ns` has the start of each attempt on the time of the merged run.
 fn points(parts: &Parts, attempts: &Attempts, device: &MeasuredDevice, begins_ns: &[u64]) -> Vec<CurvePoint> {
     let MeasuredDevice { key, counted, .. } = device;
     let instants = instants(parts, device);
@@ -67,10 +68,10 @@ fn points(parts: &Parts, attempts: &Attempts, device: &MeasuredDevice, begins_ns
     points
 }
 
-/// An instant, after the index of its attempt among those in which the device counts.
+/// The index of an attempt among those in which the device counts, then an instant in it, nanoseconds.
 type Instant = (usize, u64);
 
-/// At most [`INSTANTS`] of the ends of a device's windows and of the readings within them, in order.
+/// Returns at most [`MAX_INSTANTS`] instants in order: starts and ends of a device's windows, and readings within them.
 fn instants(parts: &Parts, device: &MeasuredDevice) -> Vec<Instant> {
     let MeasuredDevice { key, counted, .. } = device;
     let stretches = parts.union.stretches(key);
@@ -85,19 +86,19 @@ fn instants(parts: &Parts, device: &MeasuredDevice) -> Vec<Instant> {
             inside.extend(read.get(own).unwrap_or_default().iter().map(|at_ns| (place, *at_ns)));
         }
     }
-    let mut instants = thinned(ends, INSTANTS);
-    instants.extend(thinned(inside, INSTANTS - instants.len().min(INSTANTS)));
+    let mut instants = thinned(ends, MAX_INSTANTS);
+    instants.extend(thinned(inside, MAX_INSTANTS - instants.len().min(MAX_INSTANTS)));
     instants.sort_unstable();
     instants.dedup();
     instants
 }
 
-/// Index of the first of sorted values that is not below `least`.
+/// Returns the index of the first sorted value that is not below `least`.
 fn first_from<T: Ord>(sorted: &[T], least: T) -> usize {
     sorted.partition_point(|value| *value < least)
 }
 
-/// At most `most` of the instants, evenly chosen, with the last.
+/// Returns at most `most` of the instants, evenly chosen, from the last backwards.
 fn thinned(instants: Vec<Instant>, most: usize) -> Vec<Instant> {
     if most == 0 {
         return Vec::new();

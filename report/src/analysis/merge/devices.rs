@@ -1,4 +1,5 @@
-//! The devices of all parts: which are summed, and their entries and names in the merged report.
+//! The devices of all parts of a merge: which of them are summed, and their entries and names in the merged report. A *part*
+//! is the report of one process; `place` is its index in the list of parts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,24 +29,24 @@ impl KnownDevice {
         self.overlaps.is_empty()
     }
 
-    /// The devices that count the same energy, by any part.
+    /// Returns the devices that count the same energy, by any part.
     pub(super) fn overlaps(&self) -> &BTreeSet<String> {
         &self.overlaps
     }
 
-    /// When parts list the device without a reading, on the clock of their machine.
+    /// Returns the times at which parts list the device without a reading, on the clock of their machine.
     pub(super) fn unread(&self, parts: &[Report]) -> Vec<Window> {
         joined(self.unread.iter().filter_map(|place| parts.get(*place)).map(window).collect())
     }
 
-    /// Whether this estimates what `other` reads: the same component, and no part has both.
+    /// Whether this device is an estimate of what `other` reads: the component is the same, and no part has both.
     pub(super) fn yields_to(&self, other: &Self) -> bool {
         let is_estimate = self.best.quality == Quality::Estimated && other.best.quality <= Quality::Derived;
         let is_same = self.best.component == other.best.component && other.is_summed();
         is_estimate && is_same && self.readers.is_disjoint(&other.readers)
     }
 
-    /// The device's entry in the merged report, for attempts that lasted `lasted_ns`.
+    /// Returns the device's entry in the merged report, for attempts that lasted `lasted_ns`.
     pub(super) fn report(&self, id: &str, merged: &Merged, lasted_ns: u64) -> Device {
         let is_read = self.best.energy_uj.is_some();
         let energy = if is_read { merged.energy } else { Bounded::unknown() };
@@ -66,7 +67,7 @@ impl KnownDevice {
             overlaps: self.overlaps.iter().cloned().collect(),
             cross_check: None,
             replaced: Vec::new(),
-            // Another record may cover the gap of one; `coverage` holds the rest.
+            // Another record may cover the gap of one record; `coverage` contains what remains uncovered.
             gaps: Vec::new(),
             ..self.best.clone()
         }
@@ -91,7 +92,7 @@ impl KnownDevice {
     }
 }
 
-/// The devices of all parts by counter.
+/// Returns the devices of all parts by counter.
 pub(super) fn known(parts: &[Report]) -> BTreeMap<CounterKey, KnownDevice> {
     let mut known: BTreeMap<CounterKey, KnownDevice> = BTreeMap::new();
     for (place, part) in parts.iter().enumerate() {
@@ -110,7 +111,7 @@ pub(super) fn known(parts: &[Report]) -> BTreeMap<CounterKey, KnownDevice> {
     known
 }
 
-/// Names of devices whose id occurs on several machines: the host's name, then the id.
+/// Returns names for the devices whose id occurs on several machines: `<host name>/<id>`.
 pub(super) fn names(parts: &[Report], known: &BTreeMap<CounterKey, KnownDevice>) -> BTreeMap<CounterKey, String> {
     let mut machines: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for key in known.keys() {
@@ -125,13 +126,14 @@ pub(super) fn names(parts: &[Report], known: &BTreeMap<CounterKey, KnownDevice>)
     known.keys().filter(named).map(name).collect()
 }
 
-/// A name for each machine: its host name, with the start of its boot id if several share the name.
+/// Returns a name for each machine: its host name, with the start of its boot id if several machines have that name.
 fn hosts(parts: &[Report]) -> BTreeMap<String, String> {
     let mut hosts: BTreeMap<String, &str> = BTreeMap::new();
     for part in parts {
         hosts.entry(machine(part)).or_insert(&part.run.host.hostname);
     }
     let shared = |name: &str| name.is_empty() || hosts.values().filter(|other| **other == name).count() > 1;
+    // 13 characters are the first two groups of a boot id.
     let short = |boot: &str| boot.chars().take(13).collect::<String>();
     let named = hosts.iter().map(|(boot, name)| {
         let name = if shared(name) { format!("{name}@{}", short(boot)) } else { (*name).to_owned() };

@@ -1,4 +1,5 @@
-//! The energy of a merged run: every counter once, and devices that overlap others outside the sum.
+//! The energy of a merged run. Every counter counts once, within the attempts (starts of the run); a device that overlaps
+//! another one, so that both include the same energy, is not added to the sum.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,11 +49,12 @@ pub(super) struct Measured {
     pub(super) overhead: Option<Merged>,
     /// Covered time outside the attempts by machine, nanoseconds.
     overhead_ns: BTreeMap<String, u64>,
+    /// Time within the attempts without a reading, summed over the devices in the sum, nanoseconds.
     missing_ns: u64,
 }
 
 impl Measured {
-    /// The total of the attempts, before PUE.
+    /// Returns the total of the attempts, before PUE.
     pub(super) fn energy(&self) -> Energy {
         let sum = self.cells.values().fold(Merged::default(), |sum, cell| sum + *cell);
         // A device that was not read, and a machine without any device, have no upper bound.
@@ -75,12 +77,12 @@ impl Measured {
         }
     }
 
-    /// Covered time outside the attempts, summed over machines, nanoseconds.
+    /// Returns the covered time outside the attempts, summed over machines, nanoseconds.
     pub(super) fn overhead_ns(&self) -> u64 {
         self.overhead_ns.values().fold(0, |sum: u64, ns| sum.saturating_add(*ns))
     }
 
-    /// The energy of one attempt on all machines, microjoules; `None`: not known.
+    /// Returns the energy of one attempt on all machines, microjoules; `None` if it is not known.
     pub(super) fn attempt_energy_uj(&self, attempt: usize) -> Option<u64> {
         let cells = self.cells.iter().filter(|(cell, _)| cell.attempt == attempt);
         cells.map(|(_, merged)| merged.energy).sum::<Bounded<u64>>().value
@@ -168,8 +170,8 @@ impl Input<'_> {
         }
     }
 
-    /// A device's energy within windows, and the first instant from which it has no upper bound: when a part had the device
-    /// and no record covers it.
+    /// Returns a device's energy within windows, and the first instant from which it has no upper bound, because a part lists
+    /// the device without readings and no other record covers that time.
     fn energy_within(&self, counter: Counter<'_>, windows: &[Window]) -> (Merged, Option<u64>) {
         let union = &self.parts.union;
         let energy = union.within(counter.key, windows);
@@ -187,8 +189,8 @@ impl Input<'_> {
         }
     }
 
-    /// The windows in which a device enters the sum: where it counts, and no device is read that counts the same energy. A
-    /// device that overlaps a part of the machine without a record of its own is never summed.
+    /// Returns the windows in which a device is summed: those in which it counts, and no other device is read that includes the
+    /// same energy. A device that overlaps a device without any record is never summed.
     fn summed_windows(&self, counter: Counter<'_>, windows: &[Window]) -> Vec<Window> {
         let key = |id: &String| CounterKey { device: id.clone(), ..counter.key.clone() };
         if counter.device.overlaps().iter().any(|id| !self.known.contains_key(&key(id))) {
@@ -205,7 +207,7 @@ impl Input<'_> {
         open
     }
 
-    /// The devices that a counter overlaps, and those that they overlap in turn.
+    /// Returns the devices that a counter overlaps, directly or through other devices.
     fn overlaps(&self, key: &CounterKey) -> BTreeSet<String> {
         let (mut found, mut next) = (BTreeSet::new(), vec![key.device.clone()]);
         while let Some(device) = next.pop() {
@@ -216,7 +218,7 @@ impl Input<'_> {
         found
     }
 
-    /// The windows in which a device counts: an estimate does not where another process read what it estimates.
+    /// Returns the windows in which a device counts. An estimate does not count while another process read the real value.
     fn counted_windows(&self, counter: Counter<'_>, windows: &[Window]) -> Vec<Window> {
         let mut open = windows.to_vec();
         for (other, _) in self.same_machine(counter).filter(|(_, other)| counter.device.yields_to(other)) {
@@ -226,12 +228,13 @@ impl Input<'_> {
         open
     }
 
+    /// Returns all counters of the same machine.
     fn same_machine(&self, counter: Counter<'_>) -> impl Iterator<Item = (&CounterKey, &KnownDevice)> {
         self.known.iter().filter(move |(other, _)| other.boot_id == counter.key.boot_id)
     }
 }
 
-/// The energy without upper bounds.
+/// Returns the energy without upper bounds.
 pub(super) fn unbounded(energy: Merged) -> Merged {
     let open = |range: Bounded<u64>| Bounded { high: None, ..range };
     Merged { energy: open(energy.energy), free: open(energy.free), ..energy }

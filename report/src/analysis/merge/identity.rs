@@ -12,10 +12,10 @@ use super::energy::Measured;
 /// Labels that differ between the processes of a run.
 const PROCESS_LABELS: &[&str] =
     &["rank", "local_rank", "node_rank", "slurm.procid", "slurm.nodeid", "container.id", "node", "world_size"];
-/// Longest joined value of a label, bytes.
+/// Longest value of a label after joining the values of several processes, bytes.
 const LONGEST_VALUE: usize = 256;
 
-/// The merged run.
+/// Returns the description of the merged run.
 pub(super) fn run(parts: &[Report], attempts: &Attempts, measured: &Measured) -> Run {
     let members = || attempts.list.iter().flat_map(|attempt| members_of(parts, attempt));
     let last = attempts.list.last();
@@ -42,7 +42,7 @@ pub(super) fn run(parts: &[Report], attempts: &Attempts, measured: &Measured) ->
     }
 }
 
-/// Every source once, in its best state.
+/// Returns every source once, in its best state.
 pub(super) fn sources(parts: &[Report]) -> Vec<SourceStatus> {
     let mut best: BTreeMap<&str, &SourceStatus> = BTreeMap::new();
     let rank = |source: &SourceStatus| (order(source.status), source.reason.clone(), source.remedy.clone());
@@ -55,6 +55,7 @@ pub(super) fn sources(parts: &[Report]) -> Vec<SourceStatus> {
     best.into_values().cloned().collect()
 }
 
+/// Returns the rank of a state: the best has 0.
 fn order(status: Status) -> u8 {
     match status {
         Status::Ok => 0,
@@ -67,10 +68,12 @@ fn order(status: Status) -> u8 {
     }
 }
 
+/// Returns the parts of an attempt.
 fn members_of<'a>(parts: &'a [Report], attempt: &'a Attempt) -> impl Iterator<Item = &'a Report> {
     attempt.members.iter().filter_map(|place| parts.get(*place))
 }
 
+/// Returns the parts of an attempt, sorted by rank.
 fn by_rank<'a>(parts: &'a [Report], attempt: &'a Attempt) -> Vec<&'a Report> {
     let mut all: Vec<&Report> = members_of(parts, attempt).collect();
     all.sort_by_key(|part| (part.run.rank, part.run.part.as_str()));
@@ -88,14 +91,14 @@ fn attempt(parts: &[Report], at: usize, attempt: &Attempt, measured: &Measured) 
     }
 }
 
-/// The most frequent word, the first in alphabetical order of equals.
+/// Returns the most frequent word; of equals the first in alphabetical order.
 fn commonest<'a>(words: impl Iterator<Item = &'a str>) -> String {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     words.for_each(|word| *counts.entry(word).or_default() += 1);
     counts.into_iter().rev().max_by_key(|(_, count)| *count).map_or_else(String::new, |(word, _)| word.to_owned())
 }
 
-/// The labels of all members; different values are joined by commas.
+/// Returns the labels of all members; different values are joined by commas.
 fn labels<'a>(members: impl Iterator<Item = &'a Report>) -> BTreeMap<String, String> {
     let mut values: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for (name, value) in
@@ -111,18 +114,19 @@ fn labels<'a>(members: impl Iterator<Item = &'a Report>) -> BTreeMap<String, Str
     values.into_iter().map(|(name, values)| (name.to_owned(), joined(values))).collect()
 }
 
+/// Returns the command of the lowest rank that has one.
 fn command(parts: &[Report], last: Option<&Attempt>) -> Vec<String> {
     let members = last.map(|attempt| by_rank(parts, attempt)).unwrap_or_default();
     members.into_iter().map(|part| part.run.command.clone()).find(|words| !words.is_empty()).unwrap_or_default()
 }
 
-/// The first exit code that is not 0, else 0 if any process reports one.
+/// Returns the first exit code that is not 0, else 0 if any process has an exit code.
 fn exit_code(members: &[&Report]) -> Option<i32> {
     let codes = || members.iter().filter_map(|part| part.run.exit_code);
     codes().find(|code| *code != 0).or_else(|| codes().next())
 }
 
-/// The machine, or the joined names of several.
+/// Returns the machine, or the joined names of several machines.
 fn host<'a>(members: impl Iterator<Item = &'a Report>) -> Host {
     let hosts: Vec<&Host> = members.map(|part| &part.run.host).collect();
     let one = |field: fn(&Host) -> &str| {

@@ -1,4 +1,5 @@
-//! Sums over several runs: each run as one report, and a counter that several runs read once.
+//! Prepares sums over several runs, as for totals by label: each run becomes one report ([`whole_runs`]), and a counter that
+//! several runs read at the same time counts once ([`measured_once`]).
 
 use std::collections::BTreeMap;
 
@@ -7,7 +8,8 @@ use eco2_core::schema::{Report, Run};
 use super::merge_without;
 use super::parts::{machine, unnamed, version, window};
 
-/// One report per run, with its ranks, attempts and other records merged. Of several versions of a record, the last counts.
+/// Returns one report per run, with its ranks, attempts and other records merged. Of several versions of a record, the last
+/// counts.
 ///
 /// The runs keep their order; a record without a run id is a run of its own.
 pub(crate) fn whole_runs(reports: &[Report]) -> Vec<Report> {
@@ -22,6 +24,7 @@ pub(crate) fn whole_runs(reports: &[Report]) -> Vec<Report> {
     runs.into_iter().filter_map(|(_, records)| merged(&records, Report::clone)).collect()
 }
 
+/// Adds a report to the records of its run, or replaces an earlier version of it.
 fn keep_last_version<'a>(records: &mut Vec<&'a Report>, report: &'a Report) {
     // A merged report has no part of its own.
     let is_same =
@@ -33,14 +36,15 @@ fn keep_last_version<'a>(records: &mut Vec<&'a Report>, report: &'a Report) {
     }
 }
 
-/// Reports whose energies can be added: runs on one machine at the same time become one report, with every counter once.
+/// Returns reports whose energies can be added: runs on one machine at the same time become one report, with every counter
+/// once.
 pub(crate) fn measured_once(runs: &[&Report]) -> Vec<Report> {
     let cluster = |places: Vec<usize>| places.into_iter().filter_map(|place| runs.get(place).copied()).collect();
     let clusters = concurrent(runs).into_iter().map(cluster);
     clusters.filter_map(|cluster: Vec<&Report>| merged(&cluster, anonymous)).collect()
 }
 
-/// The only report, or all of them merged after `prepared`.
+/// Returns the only report, or the merge of all of them after `prepared` was applied; `None` if there is none.
 fn merged(reports: &[&Report], prepared: impl Fn(&Report) -> Report) -> Option<Report> {
     match reports {
         [] => None,
@@ -52,7 +56,7 @@ fn merged(reports: &[&Report], prepared: impl Fn(&Report) -> Report) -> Option<R
     }
 }
 
-/// The report without run id, ranks and restarts, which have no meaning across runs.
+/// Returns the report without run id, ranks and restarts, which have no meaning across runs.
 fn anonymous(report: &Report) -> Report {
     let loosened =
         |run: &Run| Run { id: String::new(), rank: None, world_size: None, attempt: 0, requeue: 0, ..run.clone() };
@@ -63,7 +67,7 @@ fn anonymous(report: &Report) -> Report {
     report
 }
 
-/// Indices of the runs that were on one machine at the same time, directly or through other runs.
+/// Returns groups of indices: runs of one group were on one machine at the same time, directly or through other runs.
 fn concurrent(runs: &[&Report]) -> Vec<Vec<usize>> {
     let mut on: BTreeMap<String, Vec<(u64, u64, usize)>> = BTreeMap::new();
     for (place, run) in runs.iter().enumerate() {
@@ -92,7 +96,7 @@ fn concurrent(runs: &[&Report]) -> Vec<Vec<usize>> {
     found.into_values().collect()
 }
 
-/// Disjoint sets of indices, each identified by its smallest.
+/// Disjoint sets of indices (union-find). The root of a set is its smallest index; each entry is a parent.
 struct DisjointSets(Vec<usize>);
 
 impl DisjointSets {

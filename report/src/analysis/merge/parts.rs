@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::render::finite;
 
-/// The input of a merge.
+/// The parts of a merge and their counter records.
 pub(super) struct Parts {
     /// One report per process, without counters and curves, in the order of their ids.
     pub(super) list: Vec<Report>,
@@ -41,7 +41,7 @@ impl Parts {
         Self { list: parts.into_values().collect(), union }
     }
 
-    /// The union in the form of the report.
+    /// Returns the counter records of the union, as a report stores them.
     pub(super) fn records(&self) -> Vec<CounterRecord> {
         let record = |(key, stretches): (&CounterKey, Vec<&Stretch>)| CounterRecord {
             boot_id: key.boot_id.clone(),
@@ -64,18 +64,19 @@ fn keep(parts: &mut BTreeMap<(String, String), Report>, report: &Report) {
     }
 }
 
-/// A key for reports of versions that had no part ids, made from the description of the run.
+/// Returns a key for a report without a part id (of an earlier version), made from the description of the run.
 pub(super) fn unnamed(part: &Report) -> String {
     let run = &part.run;
     format!("{} {} {} {:?}", run.id, run.host.boot_id, run.started_at, run.command)
 }
 
-/// Sorts the versions of a part: the last is the largest.
+/// Returns a sort key for versions of a part: the last version has the largest.
 pub(super) fn version(part: &Report) -> (bool, u64, String) {
     (part.run.state == State::Final, part.run.duration_ns, serde_json::to_string(part).unwrap_or_default())
 }
 
-/// The machine that a part ran on: its boot if known, else a unique name.
+/// Returns the machine that a part ran on: its boot id if known, else a unique name. The prefix `wall:` marks a part without a
+/// time on the boot's clock.
 pub(super) fn machine(part: &Report) -> String {
     match (part.run.boot_ns, part.run.host.boot_id.as_str()) {
         (_, "") => format!("unknown:{}", if part.run.part.is_empty() { unnamed(part) } else { part.run.part.clone() }),
@@ -84,7 +85,7 @@ pub(super) fn machine(part: &Report) -> String {
     }
 }
 
-/// When a part ran, on the clock of its machine.
+/// Returns the time of a part on the clock of its machine.
 pub(super) fn window(part: &Report) -> Window {
     match part.run.boot_ns {
         Some([from_ns, to_ns]) if !part.run.host.boot_id.is_empty() => Window { from_ns, to_ns },
@@ -92,14 +93,14 @@ pub(super) fn window(part: &Report) -> Window {
     }
 }
 
-/// When a part ran, by the wall clock, nanoseconds since 1970.
+/// Returns the time of a part by the wall clock, nanoseconds since 1970.
 pub(super) fn wall(part: &Report) -> Window {
     let started: Option<Timestamp> = part.run.started_at.parse().ok();
     let from_ns = started.and_then(|at| u64::try_from(at.as_nanosecond()).ok()).unwrap_or(0);
     Window { from_ns, to_ns: from_ns.saturating_add(part.run.duration_ns) }
 }
 
-/// Counter records for a report without any: the totals of its devices, spread evenly over the run except for gaps.
+/// Makes counter records for a report without any: the totals of its devices, spread evenly over the run except for gaps.
 fn records_of_devices(report: &Report) -> Vec<CounterRecord> {
     let record = |device: &Device| {
         let energy_uj = device.energy_uj.filter(|_| device.quality != Quality::Missing)?;
@@ -116,7 +117,7 @@ fn records_of_devices(report: &Report) -> Vec<CounterRecord> {
     report.devices.iter().filter_map(record).collect()
 }
 
-/// The run without the gaps in which the counter does not include the energy; the whole run if nothing is left.
+/// Returns the run minus the gaps whose energy the counter does not include; the whole run if nothing is left.
 fn covered(device: &Device, run: Window) -> Vec<Window> {
     let uncounted_gaps = device.gaps.iter().filter(|gap| !gap.is_counted());
     let hole = |gap: &GapRecord| Window {
@@ -128,12 +129,13 @@ fn covered(device: &Device, run: Window) -> Vec<Window> {
     if covered.is_empty() { whole } else { covered }
 }
 
+/// Returns the energy of the first `passed_ns` of `whole_ns`, if it is spread evenly.
 fn share(uj: u64, passed_ns: u64, whole_ns: u64) -> u64 {
     let share = (u128::from(uj) * u128::from(passed_ns)).checked_div(u128::from(whole_ns)).unwrap_or(0);
     u64::try_from(share).unwrap_or(u64::MAX)
 }
 
-/// A straight line over a piece, with the bounds of the whole.
+/// Returns a straight line over one covered window: `uj` of the device's `whole_uj`, with the bounds of the whole.
 fn even(device: &Device, whole_uj: u64, piece: Window, uj: u64) -> Stretch {
     let below = |low: Option<u64>| whole_uj - low.unwrap_or(0).min(whole_uj);
     let above = |high: Option<u64>| high.map(|high| high.saturating_sub(whole_uj));
@@ -149,7 +151,7 @@ fn even(device: &Device, whole_uj: u64, piece: Window, uj: u64) -> Stretch {
     }
 }
 
-/// The same time as sorted, disjoint windows.
+/// Returns the same time as sorted, disjoint windows.
 pub(super) fn joined(mut windows: Vec<Window>) -> Vec<Window> {
     windows.retain(|window| window.from_ns < window.to_ns);
     windows.sort_unstable();
@@ -163,12 +165,12 @@ pub(super) fn joined(mut windows: Vec<Window>) -> Vec<Window> {
     out
 }
 
-/// The shortest window that contains both.
+/// Returns the shortest window that contains both.
 pub(super) fn hull(one: Window, other: Window) -> Window {
     Window { from_ns: one.from_ns.min(other.from_ns), to_ns: one.to_ns.max(other.to_ns) }
 }
 
-/// The time of `windows` without that of `holes`, both sorted and disjoint as [`joined`] returns them.
+/// Returns the time of `windows` minus that of `holes`, both sorted and disjoint as [`joined`] returns them.
 pub(super) fn without(windows: &[Window], holes: &[Window]) -> Vec<Window> {
     let mut out = Vec::new();
     for window in windows {
@@ -184,7 +186,7 @@ pub(super) fn without(windows: &[Window], holes: &[Window]) -> Vec<Window> {
     out
 }
 
-/// Length of disjoint windows, nanoseconds.
+/// Returns the length of disjoint windows, nanoseconds.
 pub(super) fn length_ns(windows: &[Window]) -> u64 {
     windows.iter().fold(0, |sum: u64, window| sum.saturating_add(window.to_ns - window.from_ns))
 }

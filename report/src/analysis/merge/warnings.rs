@@ -9,16 +9,17 @@ use eco2_grid::pricing::MergedShares;
 use super::attempts::{Attempt, Attempts};
 use super::parts::{Parts, machine, wall, window};
 
-/// Two records of one counter contradict each other if their mean powers differ by more than this share.
-const MOST_DIFFERENCE: f64 = 0.2;
-/// Only records that share at least this part of their time are compared.
-const LEAST_SHARED: f64 = 0.9;
+/// Two records of one counter contradict each other if their mean powers differ by more than this share. A fifth is more than
+/// different readings of one counter explain.
+const MAX_DIFFERENCE: f64 = 0.2;
+/// Only records that share at least this part of their time are compared: at other times the power can differ.
+const MIN_SHARED: f64 = 0.9;
 /// Prefix of run ids that are made from the ranks' common parent process.
 const LAUNCH_PREFIX: &str = "launch-";
-/// Most ranks or names that an event lists.
-const MOST_LISTED: usize = 16;
+/// Largest number of ranks or names that an event lists.
+const MAX_LISTED: usize = 16;
 
-/// The events of a merge.
+/// Returns the events of a merge.
 pub(super) fn events(
     parts: &Parts,
     attempts: &Attempts,
@@ -52,11 +53,12 @@ fn event(kind: EventKind, text: String) -> EventRecord {
     EventRecord::new(0, kind, "", text)
 }
 
+/// Ranks of an attempt without a record.
 fn missing(at: usize, attempt: &Attempt) -> Option<EventRecord> {
     let (missing, world) = (attempt.missing(), attempt.world_size?);
     let there = attempt.ranks().unwrap_or(0);
-    let listed: Vec<String> = missing.iter().take(MOST_LISTED).map(u32::to_string).collect();
-    let more = if missing.len() > MOST_LISTED { ", …" } else { "" };
+    let listed: Vec<String> = missing.iter().take(MAX_LISTED).map(u32::to_string).collect();
+    let more = if missing.len() > MAX_LISTED { ", …" } else { "" };
     let text = format!(
         "attempt {at}: {there} of {world} ranks have a record (missing: {}{more}); a missing rank's machine counts \
          only if another record covers it",
@@ -65,6 +67,7 @@ fn missing(at: usize, attempt: &Attempt) -> Option<EventRecord> {
     (!missing.is_empty()).then(|| event(EventKind::RanksMissing, text))
 }
 
+/// Attempts whose number of ranks differs from that of the attempt before.
 fn resized(attempts: &Attempts) -> Vec<EventRecord> {
     let sizes = attempts.list.iter().map(|attempt| attempt.world_size).enumerate();
     let known: Vec<(usize, u32)> = sizes.filter_map(|(at, size)| Some((at, size?))).collect();
@@ -73,6 +76,7 @@ fn resized(attempts: &Attempts) -> Vec<EventRecord> {
     changed.map(|pair| event(EventKind::WorldSizeChanged, text(pair))).collect()
 }
 
+/// Records of several run ids in one merge.
 fn ids(parts: &[Report]) -> Option<EventRecord> {
     let ids: BTreeSet<&str> = parts.iter().map(|part| part.run.id.as_str()).collect();
     let text = || format!("records of {} run ids were merged: {}", ids.len(), list(&ids));
@@ -95,10 +99,11 @@ fn uncounted(parts: &[Report], attempts: &Attempts) -> Option<EventRecord> {
 }
 
 fn list(words: &BTreeSet<&str>) -> String {
-    let shown: Vec<&str> = words.iter().take(MOST_LISTED).copied().collect();
-    shown.join(", ") + if words.len() > MOST_LISTED { ", …" } else { "" }
+    let shown: Vec<&str> = words.iter().take(MAX_LISTED).copied().collect();
+    shown.join(", ") + if words.len() > MAX_LISTED { ", …" } else { "" }
 }
 
+/// Returns the node name from the cluster's label, else the host name.
 fn node(part: &Report) -> &str {
     part.run.labels.get("node").unwrap_or(&part.run.host.hostname)
 }
@@ -159,20 +164,21 @@ fn are_concurrent(part: &Report, other: &Report) -> bool {
     let (own, others) = (window(part), window(other));
     let shared = own.to_ns.min(others.to_ns).saturating_sub(own.from_ns.max(others.from_ns)) as f64;
     let longest = (own.to_ns - own.from_ns.min(own.to_ns)).max(others.to_ns.saturating_sub(others.from_ns));
-    longest > 0 && shared / longest as f64 >= LEAST_SHARED
+    longest > 0 && shared / longest as f64 >= MIN_SHARED
 }
 
-/// The device, if the bounds of both records exclude each other by more than [`MOST_DIFFERENCE`] as mean powers.
+/// Returns the device's id if the bounds of both records, as mean powers, differ by more than [`MAX_DIFFERENCE`].
 fn contradicts(part: &Report, other: &Report, id: &str) -> Option<String> {
     let bounds = |report: &Report| {
         let device = report.devices.iter().find(|device| device.id == id && device.energy_uj.is_some())?;
         Some((watts(device.low_uj?, report.run.duration_ns)?, watts(device.high_uj?, report.run.duration_ns)?))
     };
     let ((low, high), (other_low, other_high)) = (bounds(part)?, bounds(other)?);
-    let is_contradiction = low > other_high * (1.0 + MOST_DIFFERENCE) || other_low > high * (1.0 + MOST_DIFFERENCE);
+    let is_contradiction = low > other_high * (1.0 + MAX_DIFFERENCE) || other_low > high * (1.0 + MAX_DIFFERENCE);
     is_contradiction.then(|| id.to_owned())
 }
 
+/// Records whose machine is not known by its boot id and clock.
 fn unknown_boots(parts: &[Report]) -> Option<EventRecord> {
     let places: Vec<String> = parts.iter().map(machine).collect();
     let without = places.iter().filter(|place| place.starts_with("unknown:") || place.starts_with("wall:")).count();

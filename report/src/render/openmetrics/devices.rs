@@ -1,4 +1,4 @@
-//! Families about devices and sources.
+//! The OpenMetrics families (`eco2_…`) of devices and sources. A *family* is a metric with its help text and samples.
 
 use std::collections::BTreeMap;
 
@@ -43,7 +43,7 @@ const WRAPS: Family = Family::counter("eco2_device_wraps", "Wraps of a counter, 
 const RESETS: Family = Family::counter("eco2_device_resets", "Resets of a counter.");
 const DEVICE: Family = Family::info("eco2_device", "What is measured.");
 
-/// Adds them.
+/// Adds the families of devices and sources to the page.
 pub(super) fn families(report: &Report, page: &mut Exposition) {
     energies(report, page);
     let all = || report.devices.iter();
@@ -71,8 +71,8 @@ pub(super) fn families(report: &Report, page: &mut Exposition) {
     page.family(DEVICE, all().map(|device| (info(device), 1.0)));
 }
 
-/// Seconds without coverage. The time since the last reading is none yet: the next reading may fill it, and a counter
-/// never falls.
+/// Returns the seconds without coverage. In a run that goes on, the time since the last reading does not count yet: the next
+/// reading may cover it, and a counter metric must never fall.
 fn gap_s(report: &Report, device: &Device) -> f64 {
     let lasted_ns = report.run.duration_ns;
     let is_open = |gap: &&GapRecord| report.run.state == State::Provisional && gap.to_ns >= lasted_ns;
@@ -97,7 +97,7 @@ fn energies(report: &Report, page: &mut Exposition) {
     page.family(HOST, platform.map(|(device, joules)| (labels(device), joules)));
 }
 
-/// `psys` is the platform's own sensor: one a machine.
+/// Whether a device is the sensor of the whole platform, `psys`; a machine has at most one.
 fn is_platform(device: &Device) -> bool {
     device.domain == "psys" && !device.is_summed()
 }

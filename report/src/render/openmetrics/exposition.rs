@@ -1,4 +1,4 @@
-//! The text format: families of samples, each described once.
+//! Writes the text format of OpenMetrics: families of samples, each with one head.
 //!
 //! Source: the OpenMetrics specification, version 1.0.
 
@@ -28,12 +28,12 @@ pub(super) struct Family {
 }
 
 impl Family {
-    /// What only grows; without a unit.
+    /// Returns a family whose value only grows, without a unit.
     pub(super) const fn counter(name: &'static str, help: &'static str) -> Self {
         Self { name, kind: Kind::Counter, unit: "", help }
     }
 
-    /// What goes up and down; without a unit.
+    /// Returns a family whose value goes up and down, without a unit.
     pub(super) const fn gauge(name: &'static str, help: &'static str) -> Self {
         Self { name, kind: Kind::Gauge, unit: "", help }
     }
@@ -59,8 +59,8 @@ pub(super) struct Exposition {
 }
 
 impl Exposition {
-    /// Adds a family; one without samples is left out, and so is a second sample with the same labels, which no reader
-    /// would take.
+    /// Adds a family. A family without samples is left out, and so is a second sample with the same labels, which readers
+    /// reject.
     pub(super) fn family(&mut self, family: Family, samples: impl Iterator<Item = (Labels, f64)>) {
         let mut seen = BTreeSet::new();
         for (labels, value) in samples.filter(|(_, value)| value.is_finite()) {

@@ -1,4 +1,4 @@
-//! The metrics that HF Eco2AI documented, `hf_training_…`, for dashboards that exist; units as they were.
+//! The metrics `hf_training_…` of HF Eco2AI in its units, for existing dashboards.
 
 use eco2_core::schema::{Carbon, Device, Report};
 use eco2_core::units::{kwh, watts};
@@ -7,7 +7,7 @@ use eco2_core::{Component, Unit};
 use super::exposition::{Exposition, Family, Labels};
 use crate::render::{export, supplements};
 
-/// Adds them; what is not known is left out.
+/// Adds these metrics to the page. An unknown value is left out.
 pub(super) fn families(report: &Report, page: &mut Exposition) {
     let labels = common(report);
     let energy = report.energy.total_uj.map(kwh);

@@ -1,4 +1,5 @@
-//! Families about the run: energy, carbon, supplements, work, and what measuring lost.
+//! The OpenMetrics families (`eco2_…`) of the run: energy, carbon, cost, work, spans, episodes, events and lost samples. A
+//! *family* is a metric with its help text and samples.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +10,9 @@ use super::exposition::{Exposition, Family, Labels};
 use crate::analysis::is_measured;
 use crate::render::{supplements, word};
 
-/// Span names that get series of their own: those with most energy. Names are the user's, and may be many.
-const MOST_SPANS: usize = 64;
+/// Largest number of span names with their own series: those with most energy. The user chooses the names, and there can be
+/// many.
+const MAX_SPANS: usize = 64;
 
 const ENERGY: Family = Family::counter("eco2_run_energy_joules", "Energy of the run by component.").unit("joules");
 const LOW: Family = Family::gauge("eco2_run_energy_low_joules", "Lower bound of the run's energy.").unit("joules");
@@ -49,7 +51,7 @@ const CACHE_MISSES: Family =
     Family::counter("eco2_intensity_cache_misses", "Questions for an intensity that the provider answered.");
 const BUILD: Family = Family::info("eco2_build", "Version of eco2.");
 
-/// Adds them.
+/// Adds the families of the run to the page.
 pub(super) fn families(report: &Report, page: &mut Exposition) {
     let run = vec![("run", report.run.id.clone())];
     page.family(ENERGY, energies(report, &run).into_iter());
@@ -93,7 +95,7 @@ fn energies(report: &Report, run: &Labels) -> Vec<(Labels, f64)> {
 fn spans(report: &Report, run: &Labels, page: &mut Exposition) {
     let mut spans: Vec<&SpanRecord> = report.spans.iter().collect();
     spans.sort_by(|a, b| b.energy_uj.cmp(&a.energy_uj).then_with(|| a.name.cmp(&b.name)));
-    spans.truncate(MOST_SPANS);
+    spans.truncate(MAX_SPANS);
     let labels = |span: &SpanRecord| labels(run, "span", &span.name);
     page.family(SPAN_ENERGY, spans.iter().filter_map(|span| Some((labels(span), joules(span.energy_uj?)))));
     page.family(SPAN_DURATION, spans.iter().map(|span| (labels(span), span.duration_ns as f64 / 1e9)));
@@ -110,8 +112,8 @@ fn episodes(report: &Report, run: &Labels, page: &mut Exposition) {
     page.family(EPISODE_ENERGY, episodes.filter_map(|episode| Some((labels(episode), joules(episode.energy_uj?)))));
 }
 
-/// The number of events by kind. Kinds of alerts are there from the start, as an increase needs a sample before it; kinds of
-/// other versions are `other`, so that the labels are those of the catalogue.
+/// Returns the number of events by kind. Kinds of alerts start at 0, because Prometheus needs a sample before an increase.
+/// Kinds of other versions are counted as `other`.
 fn events(report: &Report) -> BTreeMap<&'static str, u64> {
     let alerts = EventKind::ALL.iter().filter(|kind| kind.is_alert());
     let mut counts: BTreeMap<&str, u64> = alerts.map(|kind| (kind.name(), 0)).collect();

@@ -1,11 +1,12 @@
-//! The `# domain` line: identity, unit and limits, before and after the finest decimal place is known.
+//! The `# domain` line of a trace: identity, unit and limits of a *domain* (one counter or power sensor). A line becomes a
+//! [`Draft`]; when the finest decimal place of its values is known, the draft becomes a [`Domain`].
 
 use eco2_core::{Component, CounterFault, Domain, Kind, ModelRange, Quality, Scale};
 
 use super::attributes::{Attributes, Decimal, MAX_PLACES, clip, decimal, number};
 use super::fault::{LineFault, NumberFault};
 
-/// What a `# domain` line takes.
+/// The attributes of a `# domain` line.
 const KEYS: [&str; 18] = [
     "component",
     "kind",
@@ -36,7 +37,7 @@ enum Unit {
     Raw(Scale),
 }
 
-/// A declared domain whose finest decimal place is still open.
+/// A declared domain whose finest decimal place is not known yet.
 #[derive(Debug)]
 pub(super) struct Draft {
     domain: Domain,
@@ -65,22 +66,22 @@ impl Draft {
         Ok(draft)
     }
 
-    /// The domain's id.
+    /// Returns the domain's id.
     pub(super) fn id(&self) -> &str {
         &self.domain.id
     }
 
-    /// Parent's id.
+    /// Returns the id of the domain that includes this one; `None` without one.
     pub(super) fn parent(&self) -> Option<&str> {
         self.domain.parent.as_deref()
     }
 
-    /// Takes note of a value's decimals.
+    /// Updates the finest decimal place by that of a value.
     pub(super) fn see(&mut self, value: Option<Decimal>) {
         self.places = self.places.max(value.map_or(0, Decimal::places));
     }
 
-    /// Whether a value can be one of this domain.
+    /// Checks that a value is possible for this domain: values in `unit=raw` have no decimals.
     pub(super) fn check(&self, value: Decimal, text: &str) -> Result<(), LineFault> {
         if matches!(self.unit, Unit::Raw(_)) && value.places() > 0 {
             return Err(LineFault::RawDecimals(clip(text)));
@@ -88,12 +89,12 @@ impl Draft {
         Ok(())
     }
 
-    /// A value as a raw integer at the finest place; `None` when it does not fit.
+    /// Returns a value as a raw integer at the finest decimal place; `None` if it does not fit 64 bits.
     pub(super) fn raw(&self, value: Decimal) -> Option<u64> {
         value.at(self.places)
     }
 
-    /// The domain, its unit and range at the finest place; `None` when the range does not fit.
+    /// Returns the domain with unit and range at the finest decimal place; `None` if the range does not fit 64 bits.
     pub(super) fn finish(mut self) -> Option<Domain> {
         self.domain.scale = match self.unit {
             Unit::Named { places } => power_of_ten(places + self.places)?,
@@ -148,7 +149,7 @@ fn raw_unit(text: &str) -> Result<Unit, LineFault> {
     scale.map(Unit::Raw).ok_or_else(|| LineFault::Scale(clip(text)))
 }
 
-/// Scale of a raw unit of 10^-`places` joules or watts.
+/// Returns the scale of a raw unit of 10^-`places` joules or watts.
 fn power_of_ten(places: u8) -> Option<Scale> {
     match places {
         0 => Some(Scale::UNIT),
@@ -160,9 +161,9 @@ fn power_of_ten(places: u8) -> Option<Scale> {
     }
 }
 
-/// A scale of 10^-`places` base units with `places` > 6: the nearest one that is not too small.
+/// Returns a scale of 10^-`places` base units with `places` > 6: the nearest one that is not too small.
 ///
-/// A tenth is no binary fraction, and a factor a hair below it would round every whole microjoule down by one.
+/// A tenth is not a binary fraction. A factor slightly below it would round every whole microjoule down by one.
 fn finer_than_micro(places: u8) -> Option<Scale> {
     let raw_per_micro = 10_u64.checked_pow(u32::from(places.checked_sub(6)?))?;
     let mut base: f64 = format!("1e-{places}").parse().ok()?;
@@ -217,7 +218,7 @@ fn nanoseconds(field: &'static str, text: &str) -> Result<u64, LineFault> {
     decimal(field, text)?.at(0).ok_or_else(too_large)
 }
 
-/// `<busy from, W>:<idle low>:<idle high>:<busy low>:<busy high>`, the factors in thousandths.
+/// Parses `<busy from, W>:<idle low>:<idle high>:<busy low>:<busy high>`, with the factors in thousandths.
 fn model_range(text: &str) -> Result<ModelRange, LineFault> {
     let malformed = || number("model_range", text, NumberFault::Malformed);
     let (busy_from, factors) = text.split_once(':').ok_or_else(malformed)?;
@@ -254,7 +255,7 @@ fn word(key: &'static str, text: &str, allowed: &'static str) -> LineFault {
     LineFault::Word { key, text: clip(text), allowed }
 }
 
-/// The field's name for a domain whose line does not give one: its id without the number, or what its part mostly is.
+/// Returns the default of `domain=`: the id without its number if that is a known name, else the usual name for the component.
 fn default_name(id: &str, component: Component) -> String {
     let stem = id.trim_end_matches(|c: char| c.is_ascii_digit() || c == '-');
     let known = ["package", "dram", "core", "uncore", "psys", "board", "module"];

@@ -1,4 +1,4 @@
-//! Everything a line can have wrong, each with its remedy.
+//! The errors of a line in a trace or a span file, each with its remedy.
 
 use super::format::{HEADER, MAX_LINE_BYTES, MAX_TRACE_DOMAINS, TRACE_SCHEMA};
 
@@ -18,10 +18,10 @@ pub enum LineFault {
     /// Column names of a span file are missing.
     #[error("the first line must be `name,begin_ns,end_ns`")]
     NoSpanHeader,
-    /// Not text.
+    /// The line is not valid UTF-8.
     #[error("not valid UTF-8; save the file as UTF-8")]
     NotUtf8,
-    /// A line that no trace has.
+    /// The line is too long; the number of its bytes.
     #[error("a line of {0} bytes, the limit is {MAX_LINE_BYTES}; check that this file is a trace")]
     TooLong(usize),
     /// Wrong number of columns.
@@ -35,7 +35,7 @@ pub enum LineFault {
     /// A malformed CSV record.
     #[error("{0}; quote the name if it holds a comma or a quote")]
     Csv(String),
-    /// A number that is none, or cannot be.
+    /// An invalid number.
     #[error("{field} `{text}`: {why}")]
     Number {
         /// Column or attribute.
@@ -107,28 +107,28 @@ pub enum LineFault {
         key: &'static str,
         /// What was found, cut at 40 characters.
         text: String,
-        /// What may stand there.
+        /// The allowed words.
         allowed: &'static str,
     },
     /// A word between attributes that belongs to none.
     #[error("`{0}` is not key=value; a space inside a value is written %20")]
     StrayWord(String),
-    /// Raw values without their worth.
+    /// `unit=raw` without `scale`.
     #[error("unit=raw needs scale=<joules (or watts) per raw unit>")]
     ScaleNeeded,
-    /// A factor that is none, or contradicts the unit.
+    /// An invalid `scale`, or one that contradicts the unit.
     #[error("scale=`{0}`; it must be between 1e-15 and 1e12 joules (or watts) per raw unit, and go with unit=raw")]
     Scale(String),
     /// A raw value with decimals.
     #[error("value `{0}` has decimals, and unit=raw takes whole numbers; use unit=J or unit=W for decimals")]
     RawDecimals(String),
-    /// A range of no values.
+    /// `range` is 0.
     #[error("range=0; leave range out for a counter that never wraps")]
     ZeroRange,
-    /// A power limit that no counter could keep.
+    /// `max_w` is 0.
     #[error("max_w=0; leave max_w out where the limit is not known")]
     ZeroLimit,
-    /// The least power above the most.
+    /// `min_w` is above `max_w`.
     #[error("min_w is above max_w; swap them")]
     Limits,
     /// A span or run that ends before it begins.
@@ -142,7 +142,7 @@ pub enum LineFault {
     /// Two runs in one trace.
     #[error("a second `# run` line; a trace holds one run")]
     SecondRun,
-    /// A domain inside itself.
+    /// A domain that contains itself through `parent`.
     #[error("domain `{0}` contains itself through parent=; correct the parents")]
     ParentCycle(String),
 }

@@ -4,11 +4,11 @@ use eco2_core::{Domain, Reading};
 
 /// The schema's name, first line of a trace after `# `.
 pub(super) const TRACE_SCHEMA: &str = "eco2.trace/1";
-/// The longest line of a text file, bytes.
+/// Longest line of a trace or a span file, bytes.
 pub const MAX_LINE_BYTES: usize = 64 * 1024;
 /// The largest trace or span file that is read, bytes: about 100 million readings.
 pub(super) const MAX_TRACE_BYTES: u64 = 4 << 30;
-/// The most domains in a trace.
+/// Largest number of domains in a trace.
 pub(super) const MAX_TRACE_DOMAINS: usize = 65_536;
 
 /// The line of column names, before the first reading.

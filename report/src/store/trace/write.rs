@@ -1,4 +1,4 @@
-//! Writing a trace while it happens: nothing is kept, nothing is rounded.
+//! Writes a trace during a run (`eco2 run --trace`): each reading is written at once, and values are not rounded.
 
 use std::io::{self, Write};
 
@@ -7,7 +7,7 @@ use eco2_core::{Domain, Kind, ModelRange, Reading, Scale};
 use super::attributes::encode;
 use super::format::{HEADER, TRACE_SCHEMA};
 
-/// Writes a trace; what it writes, [`super::Trace::parse`] reads back unchanged.
+/// Writes a trace, which [`super::Trace::parse`] reads back unchanged.
 ///
 /// The one thing a trace does not keep is *why* a read failed: every [`eco2_core::Fault`] becomes an empty value.
 /// Wrap the target in a [`io::BufWriter`]: each reading is one small write.
@@ -19,10 +19,10 @@ pub struct TraceWriter<W: Write> {
 }
 
 impl<W: Write> TraceWriter<W> {
-    /// Begins a trace.
+    /// Writes the first line of a trace.
     ///
     /// # Errors
-    /// The target's errors, as for every method.
+    /// The errors of `out`, as in every method.
     pub fn new(mut out: W) -> io::Result<Self> {
         writeln!(out, "# {TRACE_SCHEMA}")?;
         Ok(Self { out, ids: Vec::new(), header: false })
@@ -67,7 +67,7 @@ impl<W: Write> TraceWriter<W> {
         writeln!(self.out, "# span name={} begin_ns={begin_ns} end_ns={end_ns}", encode(name))
     }
 
-    /// Ends the trace with the run's begin and end, flushes, and hands the target back.
+    /// Writes the run's start and end if they are known, flushes, and returns the target.
     ///
     /// # Errors
     /// The target's errors.
@@ -129,10 +129,11 @@ fn unit(domain: &Domain) -> String {
     }
 }
 
-/// The float from which [`Scale::from_base_per_raw`] makes this very scale.
+/// Returns the float from which [`Scale::from_base_per_raw`] makes this scale.
 fn base_per_raw(scale: Scale) -> f64 {
     let near = micro_per_raw(scale) / 1e6;
-    // Dividing rounds once more than multiplying did: the float wanted is this one or a neighbour.
+    // The division rounds once more than the multiplication in `from_base_per_raw`, so the result is this float or a
+    // neighbour within a few steps.
     let (mut up, mut down) = (near, near);
     for _ in 0..4 {
         for candidate in [up, down] {
@@ -145,7 +146,7 @@ fn base_per_raw(scale: Scale) -> f64 {
     near
 }
 
-/// Micro-units per raw unit: a scale's public form is `mul / 2^shift`, exact in a float.
+/// Returns the micro-units per raw unit. A scale serialises as `mul / 2^shift`.
 fn micro_per_raw(scale: Scale) -> f64 {
     #[derive(serde::Deserialize)]
     struct Parts {
@@ -156,7 +157,7 @@ fn micro_per_raw(scale: Scale) -> f64 {
     parts.map_or(f64::NAN, |parts| parts.mul as f64 / 2_f64.powi(parts.shift))
 }
 
-/// Watts as a decimal, exactly.
+/// Returns watts as an exact decimal.
 fn watts(microwatts: u64) -> String {
     let (whole, rest) = (microwatts / 1_000_000, microwatts % 1_000_000);
     if rest == 0 { whole.to_string() } else { format!("{whole}.{rest:06}") }
