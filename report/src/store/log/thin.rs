@@ -33,7 +33,7 @@ struct KeptReadings {
     readings: Vec<Reading>,
     /// The latest reading if it is not in `readings`.
     latest: Option<Reading>,
-    /// One of so many offered readings is kept.
+    /// After thinning, one in `stride` readings is kept.
     stride: u64,
     /// Number of readings offered so far.
     offered: u64,
@@ -115,7 +115,7 @@ pub(super) struct Gauges {
     moments: Vec<GaugeReading>,
     /// Memory of `moments`.
     bytes: usize,
-    /// One of so many offered moments is kept; 0 counts as 1.
+    /// One in `stride` moments is kept; 0 counts as 1.
     stride: u64,
     /// Number of moments offered so far.
     offered: u64,
