@@ -78,7 +78,7 @@ pub enum Error {
         /// The parser's finding.
         what: String,
     },
-    /// A figure of a report cannot be.
+    /// A value of a report is impossible or contradicts another.
     #[error(
         "{}: {field} {found}; the file is damaged or was edited: render it again from its run log, or measure again",
         path.display()
@@ -150,7 +150,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// The reason of an [`crate::Exporter`] of one's own.
+    /// Wraps the error of a user's own [`crate::Exporter`].
     pub fn export(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Export { cause: cause.into() }
     }

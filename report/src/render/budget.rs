@@ -1,4 +1,5 @@
-//! The budget in the summary: what is spent of each limit, and the forecast of the run's end.
+//! The budget in the summary of `eco2 run`: how much of each limit is used, and the forecast of the run's end. *Held back* is
+//! the amount reserved for the next steps, so that a hard limit is not exceeded.
 
 use eco2_core::schema::{BudgetRecord, ForecastRecord, Report};
 use eco2_core::{Decision, Finish, Quality, Spent, Unit};
@@ -31,7 +32,7 @@ pub fn spent_text(spent: &Spent) -> String {
     format!("{what} budget: {}{}", limit_used(spent, spelling), reason(spent))
 }
 
-/// Why the decision is more than a warning about the value alone.
+/// Returns the reason of the decision, if the value alone does not explain it.
 fn reason(spent: &Spent) -> &'static str {
     let reached = |amount: f64| amount >= spent.limit;
     match spent.spent {
@@ -70,7 +71,7 @@ fn limit_used(spent: &Spent, spelling: Spelling) -> String {
     format!("{used} of {of} used ({share}){range}{quality}{held}{finish}")
 }
 
-/// The bounds of the value, where the report has them and they differ from it.
+/// Returns the bounds of the value, if they are known and differ from each other.
 fn range(spent: &Spent, in_words: &impl Fn(f64) -> String) -> String {
     match (spent.low, spent.high) {
         (None, None) => String::new(),

@@ -1,5 +1,4 @@
-//! Totals by label (`--by`): the runs of a team, a project or a model, as data, text, JSON and CSV. Sums are over the runs' own
-//! totals.
+//! Totals by label (`--by LABEL`): the runs of a team, a project or a model, as data, text, JSON and CSV.
 
 use super::csv::table;
 use super::figures::{Spelling, count};
@@ -115,7 +114,7 @@ fn group(label: &str, runs: &[&Report]) -> Group {
     }
 }
 
-/// Sum of the priced runs; `None` when none is.
+/// Returns the grams of all runs with known emissions; `None` if there is none.
 fn grams(runs: &[Report]) -> Option<f64> {
     let priced = runs.iter().filter_map(|run| run.carbon.as_ref()?.grams);
     priced.filter(|grams| grams.is_finite()).reduce(|sum, grams| sum + grams)
@@ -222,7 +221,7 @@ pub fn groups_text(groups: &[Group], key: &str, style: &TextStyle) -> String {
     page.finish()
 }
 
-/// Microjoules as text shows them; saturates.
+/// Converts microjoules for the text; saturates.
 fn narrow(uj: u128) -> u64 {
     u64::try_from(uj).unwrap_or(u64::MAX)
 }

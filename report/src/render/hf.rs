@@ -66,7 +66,7 @@ fn in_a_kwh(count: Option<u64>, kwh: Option<f64>) -> Option<f64> {
     Some(count.filter(|count| *count > 0)? as f64 / kwh.filter(|kwh| *kwh > 0.0)?)
 }
 
-/// The run's label that prices its carbon, per tonne CO2e; the whole run's grams are priced, PUE included.
+/// The run's label with a carbon price per tonne CO2e. It applies to all grams of the run, PUE included.
 const PRICE_LABEL: &str = "carbon_price_per_tonne";
 
 fn credit_cost(report: &Report) -> Option<f64> {
@@ -107,14 +107,14 @@ fn summary(report: &Report) -> Value {
     summary
 }
 
-/// Equivalents by the names of HF Eco2AI, and the start of their names in eco2.
+/// Names of equivalents in HF Eco2AI, and the start of their names in eco2.
 const EQUIVALENTS: [(&str, &str); 3] = [
     ("equivalent_km_driven", "km in"),
     ("equivalent_trees_needed", "urban tree"),
     ("equivalent_coal_burned_kg", "kg of coal"),
 ];
 
-/// An equivalent of the grams, by the one cited set of factors.
+/// Returns an equivalent of the grams, from the report or computed with the cited factors.
 fn equivalent(report: &Report, what: &str) -> Option<f64> {
     let carbon = report.carbon.as_ref()?;
     carbon.grams?;
@@ -178,7 +178,7 @@ fn extremes(carbon: &Carbon) -> Option<(f64, f64)> {
     (least < most).then_some((least, most))
 }
 
-/// What is known of the grid. The mix is the zone's own, dated, or null; it is never used to change an intensity.
+/// Returns what is known of the grid. The electricity mix is that of the zone, or null. It does not influence the intensity.
 fn environment(carbon: Option<&Carbon>) -> Value {
     let country = carbon.and_then(|carbon| carbon.zone.split('-').next()).filter(|code| code.len() == 2);
     let zone = carbon.map_or("", |carbon| carbon.zone.as_str());
@@ -230,7 +230,7 @@ fn origin(report: &Report) -> Value {
     })
 }
 
-/// The probability with which the interval holds.
+/// The probability with which the value at the end of the run is within the forecast interval.
 const CONFIDENCE: f64 = 0.9;
 
 /// The limit on carbon with its forecast; `null` without one. What is not forecast is `null`.
@@ -265,7 +265,7 @@ fn carbon_forecast(report: &Report) -> Value {
     found
 }
 
-/// The end of a run, and how far such forecasts were off.
+/// Returns the forecast of a run's end, and the error of earlier forecasts.
 fn end(finish: Option<&Finish>, forecast: Option<&ForecastRecord>) -> Value {
     json!({
         "estimated_completion_co2_kg": finish.map(|finish| kg(finish.mean)),

@@ -32,7 +32,7 @@ pub(super) fn not_ok(report: &Report) -> impl Iterator<Item = &SourceStatus> {
     report.sources.iter().filter(|source| source.status != Status::Ok)
 }
 
-/// The word for a serialisable unit enum, as in JSON.
+/// Returns the JSON word of an enum value without fields.
 pub(crate) fn word<T: serde::Serialize>(value: &T) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(word)) => word,
@@ -43,7 +43,7 @@ pub(crate) fn word<T: serde::Serialize>(value: &T) -> String {
 /// The report itself, or a copy without the numbers that are not finite and with an event that lists them.
 pub(crate) fn finite(report: &Report) -> Cow<'_, Report> {
     let mut dropped = Vec::new();
-    // Spans are most of a large report and have integers only: they need no copy.
+    // Only the parts with floats are copied. Spans, which are most of a large report, have integers only.
     let mut pue = report.energy.pue;
     let (mut work, mut carbon, mut devices) = (report.work.clone(), report.carbon.clone(), report.devices.clone());
     if !keep(pue, || "energy.pue".into(), &mut dropped) {
@@ -146,24 +146,25 @@ fn indented(value: &impl Serialize) -> serde_json::Result<String> {
     String::from_utf8(bytes).map_err(serde::ser::Error::custom)
 }
 
-/// [`PrettyFormatter`], except that a line break in a list waits for what follows: none before a number or null.
+/// A JSON formatter like [`PrettyFormatter`], except that numbers and nulls in a list have no line break before them. The
+/// formatter decides about the break when it knows the type of the element.
 #[derive(Default)]
 struct Lines {
     pretty: PrettyFormatter<'static>,
-    /// In a list, before an element: whether it is the first.
+    /// Before an element of a list: whether it is the first; `None` elsewhere.
     before: Option<bool>,
     /// Whether the last element of the list was written without a line break.
     inline: bool,
 }
 
 impl Lines {
-    /// An element that has lines of its own.
+    /// Starts an element on a new line.
     fn break_line<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
         self.inline = false;
         self.before.take().map_or(Ok(()), |first| self.pretty.begin_array_value(out, first))
     }
 
-    /// An element without.
+    /// Starts an element on the same line.
     fn go_on<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
         match self.before.take() {
             Some(first) => {
@@ -215,7 +216,7 @@ impl Formatter for Lines {
         if !std::mem::take(&mut self.inline) {
             return self.pretty.end_array(out);
         }
-        // The indentation goes back, the line does not end.
+        // Called only to reduce the indentation; its line break is discarded.
         self.pretty.end_array(&mut io::sink())?;
         out.write_all(b"]")
     }

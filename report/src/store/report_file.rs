@@ -1,7 +1,7 @@
-//! Reading reports from files: schema, limits of size and depth, and consistency.
+//! Reads report files (`eco2 run --json`) and checks their schema, size, depth and consistency.
 //!
-//! A report that contradicts itself is refused, because everything computed from it would be wrong without notice. Checked are
-//! values against their own bounds and against their possible range. Definitions that can change between versions (sums over
+//! A report that contradicts itself is refused, because everything computed from it would be wrong without notice. Values
+//! are checked against their own bounds and their possible range. Definitions that can change between versions (sums over
 //! devices, rounding) are not checked.
 
 use crate::Error;
@@ -11,7 +11,7 @@ use serde::Deserialize;
 use std::fmt::Display;
 use std::path::Path;
 
-/// The largest report that is read, bytes.
+/// Largest report that is read, bytes.
 pub(crate) const MAX_REPORT_BYTES: u64 = 64 << 20;
 
 /// Parses a report; `path` is only for messages.
@@ -38,7 +38,7 @@ pub fn parse_report(bytes: &[u8], path: &Path) -> Result<Report, Error> {
     Ok(report)
 }
 
-/// A text without the byte order mark that some editors put in front.
+/// Returns a text without the byte order mark that some editors put before it.
 pub(crate) fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
@@ -74,7 +74,8 @@ fn clip(text: &str) -> String {
     text.chars().take(40).filter(|c| !c.is_control()).collect()
 }
 
-/// The relative distance by which rounding alone can move a number outside its bounds.
+/// The relative distance by which rounding can move a number outside its bounds. Sums of some thousand doubles are exact to
+/// 1e-12.
 const ROUNDING: f64 = 1e-9;
 
 /// A field and what is wrong with it.
@@ -233,7 +234,7 @@ fn amount(
     rounded(field, value, low, high)
 }
 
-/// Checks an amount against its bounds, with the slack of [`ROUNDING`].
+/// Checks an amount against its bounds, with a tolerance of [`ROUNDING`].
 fn rounded(
     field: &str,
     value: impl Into<Option<f64>>,

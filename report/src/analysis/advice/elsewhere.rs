@@ -46,7 +46,7 @@ pub struct AdviceInputs<'a> {
     pub regions: Vec<Region<'a>>,
 }
 
-/// The best start time within the hours given.
+/// Adds advice on the best start time within the given hours, or the reason why there is none.
 pub(super) fn hour(report: &Report, inputs: &AdviceInputs<'_>, findings: &mut Findings) {
     let Some(hours) = inputs.hours else {
         return findings.skip(Topic::Hour, "no series was given: use --series FILE to compare start times");
@@ -110,7 +110,7 @@ fn plan(report: &Report, hours: &Hours<'_>, course: &EnergyProfile<'_>, from_ns:
     )
 }
 
-/// The zones that the caller named.
+/// Adds advice on the zones that the caller named, or the reasons why there is none.
 pub(super) fn regions(report: &Report, inputs: &AdviceInputs<'_>, findings: &mut Findings) {
     if inputs.regions.is_empty() {
         return findings.skip(Topic::Region, "no zone was given: use --region ZONE to compare with one");
@@ -181,14 +181,14 @@ fn yearly(carbon: &Carbon, there: &Intensity) -> Result<Difference, String> {
 }
 
 fn not_cleaner(name: &str, more_g: f64) -> String {
-    // A difference below the printed digits is none.
+    // Three decimals are printed: a smaller difference counts as none.
     match more_g {
         more_g if more_g < 0.000_5 => format!("{name} is not cleaner: the same"),
         more_g => format!("{name} is not cleaner: {more_g:.3} g more"),
     }
 }
 
-/// The command for the run in another zone. `eco2 run` does not know the columns of a series as zones.
+/// Returns the command for the run in another zone. The column of a series gets no `--zone`, because it is not a grid zone.
 fn run_there(report: &Report, region: &Region<'_>, name: &str) -> String {
     let zone = match region {
         Region::Column(..) => String::new(),
@@ -238,7 +238,7 @@ fn saving(difference: &Difference) -> Saving {
     }
 }
 
-/// The run's energy over time with its start; `None` if either is not known.
+/// Returns the run's energy over time and its start; `None` if either is not known.
 fn profile<'a>(report: &Report, inputs: &AdviceInputs<'a>) -> Option<(EnergyProfile<'a>, i64)> {
     let profile =
         inputs.course.filter(|course| course.lasted_ns > 0 && report.energy.total_uj.is_some_and(|uj| uj > 0))?;

@@ -1,4 +1,5 @@
-//! Advice from what was measured during the run: idle GPUs, stalled steps, and the power limit of GPUs.
+//! Advice of `eco2 optimize` from measured values: idle GPUs, stalled steps, and the power limit of GPUs. An *episode* is a
+//! time in which a GPU was idle, a step stalled, or a power limit reduced the clock. A *gauge* is a value such as utilisation.
 
 use eco2_core::Component;
 use eco2_core::schema::{Device, EpisodeRecord, Report};
@@ -14,7 +15,7 @@ const NEAR_PERCENT: f64 = 50.0;
 /// A GPU whose peak power is above this share of its limit may be limited by it at times, percent.
 const NEAR_AT_TIMES_PERCENT: f64 = 90.0;
 
-/// Energy that GPUs used while idle.
+/// Adds advice on the energy that GPUs used while idle, or the reason why there is none.
 pub(super) fn idle(report: &Report, run_name: &str, findings: &mut Findings) {
     let utilizations: Vec<f64> = gpus(report).filter_map(|gpu| gauge_mean(gpu, "utilization")).collect();
     if utilizations.is_empty() {
@@ -57,7 +58,7 @@ pub(super) fn idle(report: &Report, run_name: &str, findings: &mut Findings) {
     });
 }
 
-/// Energy that was used while no step ended.
+/// Adds advice on the energy that was used while steps stalled, or the reason why there is none.
 pub(super) fn stalls(report: &Report, run_name: &str, findings: &mut Findings) {
     if !report.spans.iter().any(|span| span.name == "step") {
         return findings.skip(Topic::Stalls, "no steps were recorded: name the span of a step `step`");
@@ -111,7 +112,7 @@ struct LimitedGpu<'a> {
 }
 
 impl<'a> LimitedGpu<'a> {
-    /// `None` if the GPU does not report its limit or has no mean power.
+    /// Returns `None` if the GPU does not report its limit or has no mean power.
     fn new(report: &Report, gpu: &'a Device) -> Option<Self> {
         let limit_w = gauge_mean(gpu, "power_limit").filter(|watts| *watts > 0.0)?;
         let mean_w = gpu.mean_w?;
@@ -136,7 +137,7 @@ impl<'a> LimitedGpu<'a> {
             || self.capped_percent.is_some_and(|percent| percent > 0.0)
     }
 
-    /// The reason why the limit of a GPU that stays far below it is no advice.
+    /// Returns the reason why there is no advice for a GPU that stays far below its limit.
     fn far_from_limit(&self) -> String {
         let mut text = format!("{} used {:.0} % of its limit of {:.0} W", self.gpu.id, self.mean_percent, self.limit_w);
         match self.p99_percent() {
@@ -151,7 +152,8 @@ impl<'a> LimitedGpu<'a> {
     }
 }
 
-/// A lower power limit. Its saving is not known before it is tried, so none is stated.
+/// Adds advice on a lower power limit, or the reason why there is none. The saving is not known before a trial, so none is
+/// stated.
 pub(super) fn power_limit(report: &Report, findings: &mut Findings) {
     let nearest = gpus(report)
         .filter_map(|gpu| LimitedGpu::new(report, gpu))
@@ -190,7 +192,7 @@ pub(super) fn power_limit(report: &Report, findings: &mut Findings) {
     });
 }
 
-/// Share of the run during which a GPU's limit reduced its clock, percent; `None` if the GPU does not report it.
+/// Returns the share of the run during which a GPU's limit reduced its clock, percent; `None` if the GPU does not report it.
 fn capped_percent(report: &Report, gpu: &Device) -> Option<f64> {
     let episodes =
         episodes_of(report, EpisodeRecord::POWER_CAPPED).into_iter().filter(|episode| episode.device == gpu.id);
@@ -200,17 +202,17 @@ fn capped_percent(report: &Report, gpu: &Device) -> Option<f64> {
     Some((100.0 * capped_ns as f64 / report.run.duration_ns.max(1) as f64).min(100.0))
 }
 
-/// The GPUs that count towards the run's total.
+/// Returns the GPUs that count towards the run's total.
 fn gpus(report: &Report) -> impl Iterator<Item = &Device> {
     report.devices.iter().filter(|device| device.component == Component::Gpu && device.is_summed())
 }
 
-/// Mean of a device's gauge over the run.
+/// Returns the mean of a device's gauge over the run.
 fn gauge_mean(device: &Device, name: &str) -> Option<f64> {
     device.gauges.iter().find(|gauge| gauge.name == name).map(|gauge| gauge.mean)
 }
 
-/// The share of the energy that was used during episodes if it is worth reporting, else the reason why not.
+/// Returns the share of the energy that was used during episodes if it is large enough to report, else the reason why not.
 fn worthwhile(report: &Report, episodes: &[&EpisodeRecord], what: &str) -> Result<Saving, String> {
     match energy_share(report, episodes) {
         Some(saving) if saving.percent >= WORTH_PERCENT => Ok(saving),
@@ -237,9 +239,9 @@ fn joules(episodes: &[&EpisodeRecord]) -> f64 {
     episodes.iter().filter_map(|episode| episode.energy_uj).map(|uj| uj as f64 / 1e6).sum()
 }
 
-/// The command that runs the changed program and compares it with this run.
+/// Returns the command that runs the changed program and compares it with this run.
 ///
-/// The run is named as the user named it; its id replaces `last`, which will then be another run.
+/// The run has the name that the user typed. Only `last` is replaced by the id, because it will then be another run.
 fn run_and_compare(report: &Report, run_name: &str) -> String {
     let run = if matches!(run_name, "" | "last") { &report.run.id } else { run_name };
     format!("eco2 run -- {} && eco2 compare {} last", command_line(report), quoted(run))

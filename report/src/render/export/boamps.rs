@@ -107,15 +107,15 @@ fn infrastructure(report: &Report) -> Value {
     })
 }
 
-/// Left out without a country, which the format requires in it.
+/// Returns the environment; `None` without a country, which the format requires.
 fn environment(report: &Report) -> Option<Value> {
     let carbon = report.carbon.as_ref()?;
     let country = super::country(carbon)?;
     Some(json!({"country": country, "powerSourceCarbonIntensity": mean_intensity(carbon)}))
 }
 
-/// The format's words for the width of the bounds: `high` within 10 %, `medium` within 25 %, `low` within 50 %. Wider
-/// ones, unbounded ones, estimates by a model and generated figures have no word but `low`.
+/// Returns the format's word for the width of the bounds: `high` within 10 %, `medium` within 25 %, else `low`. Unbounded,
+/// estimated and generated values are `low` too.
 fn quality(report: &Report) -> Option<&'static str> {
     let energy = &report.energy;
     let total_uj = energy.total_uj?;
@@ -128,7 +128,7 @@ fn quality(report: &Report) -> Option<&'static str> {
     })
 }
 
-/// Takes out what is not known: the format has no null.
+/// Removes null fields, because the format does not permit null.
 fn strip(value: &mut Value) {
     match value {
         Value::Object(fields) => {

@@ -13,7 +13,7 @@ use serde_json::json;
 
 const SPELLING: Spelling = Spelling { ascii: false };
 
-/// The paragraph, one line. Figures are rounded to what their bounds allow.
+/// Returns the methods paragraph of a paper as one line. Values are rounded to what their bounds allow.
 ///
 /// # Errors
 /// [`Error::NoGrams`].
@@ -48,7 +48,7 @@ fn measured(report: &Report) -> String {
     )
 }
 
-/// What the interval covers: every load only if it rests on no power limit and no assumption.
+/// Returns what the interval covers. It holds for every load only if it uses no power limit and no model.
 fn interval(energy: &Energy) -> &'static str {
     let modelled = energy.estimated_uj.saturating_add(energy.synthetic_uj);
     let hard = energy.range_kind == Some(RangeKind::Hard);
@@ -62,7 +62,7 @@ fn interval(energy: &Energy) -> &'static str {
     }
 }
 
-/// How the sensors were read; `None` for a trace, whose sensors are not known.
+/// Returns how the sensors were read; `None` for a replayed trace, whose sensors are not known.
 fn meters(report: &Report) -> Option<String> {
     let energy = &report.energy;
     if energy.measured_uj == 0 && energy.derived_uj == 0 {
@@ -142,8 +142,10 @@ fn supplements(supplements: &Supplements) -> Vec<String> {
     [market, embodied, sci].into_iter().flatten().collect()
 }
 
-/// The block `co2_eq_emissions` of a model card on the Hugging Face Hub, as YAML; its unit is grams. `training_type` is the run's label of that name, `pre-training` or `fine-tuning`;
-/// `geographical_location` is the grid zone. A field without a value is left out.
+/// Returns the block `co2_eq_emissions` of a model card on the Hugging Face Hub, as YAML, in grams.
+///
+/// `training_type` is the run's label of that name, `pre-training` or `fine-tuning`. `geographical_location` is the grid zone.
+/// A field without a value is left out.
 ///
 /// # Errors
 /// [`Error::NoGrams`].

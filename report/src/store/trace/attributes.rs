@@ -1,4 +1,5 @@
-//! The text of a trace's lines: `key=value` attributes with %XX escapes, and decimal numbers without a float in between.
+//! Parses the text of a trace's lines: `key=value` attributes with %XX escapes, and decimal numbers, exactly (never through
+//! a float).
 
 use super::fault::{LineFault, NumberFault};
 
@@ -9,9 +10,9 @@ pub(super) struct Attributes {
 }
 
 impl Attributes {
-    /// Parses words against the keys that `line` takes.
+    /// Parses words; `known` are the keys that a line of the kind `line` has.
     ///
-    /// Words without `=` after `name=` belong to the name: people write `name=my step`.
+    /// Words without `=` after `name=` belong to the name, because people write `name=my step`.
     pub(super) fn parse<'a>(
         line: &'static str,
         known: &[&'static str],
@@ -37,17 +38,17 @@ impl Attributes {
         Ok(Self { line, found })
     }
 
-    /// The value of a key.
+    /// Returns the value of a key; `None` if the line does not have it.
     pub(super) fn get(&self, key: &str) -> Option<&str> {
         self.found.iter().find(|(k, _)| *k == key).map(|(_, value)| value.as_str())
     }
 
-    /// The value of a key that must be there.
+    /// Returns the value of a required key.
     pub(super) fn need(&self, key: &'static str) -> Result<&str, LineFault> {
         self.get(key).ok_or(LineFault::MissingKey { line: self.line, key })
     }
 
-    /// `begin_ns` and `end_ns`, in order.
+    /// Returns `begin_ns` and `end_ns`, after checking their order.
     pub(super) fn begin_and_end(&self) -> Result<(u64, u64), LineFault> {
         let begin = whole("begin_ns", self.need("begin_ns")?)?;
         let end = whole("end_ns", self.need("end_ns")?)?;
@@ -55,7 +56,7 @@ impl Attributes {
     }
 }
 
-/// Checks that an end is not before its begin.
+/// Returns both times if the end is not before the start.
 pub(super) fn ordered(begin: u64, end: u64) -> Result<(u64, u64), LineFault> {
     if end < begin { Err(LineFault::EndBeforeBegin { begin, end }) } else { Ok((begin, end)) }
 }
@@ -82,7 +83,7 @@ pub(super) fn decode(text: &str) -> String {
         out.push(pair.unwrap_or(first));
         rest = if pair.is_some() { &tail[2..] } else { tail };
     }
-    // %FF and the like are bytes that no text has: shown as the replacement character.
+    // Bytes that are not valid UTF-8, such as %FF, become the replacement character.
     String::from_utf8_lossy(&out).into_owned()
 }
 
@@ -104,10 +105,10 @@ pub(super) fn encode(text: &str) -> String {
     out
 }
 
-/// The most decimals kept; further digits are cut off.
+/// Largest number of decimals; further digits are cut off.
 pub(super) const MAX_PLACES: u8 = 9;
 
-/// `mantissa / 10^places`, as few places as the text needs.
+/// The number `mantissa / 10^places`, with as few places as possible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Decimal {
     mantissa: u64,
@@ -150,12 +151,12 @@ impl Decimal {
         self
     }
 
-    /// Decimals that the value has.
+    /// Returns the number of decimals.
     pub(super) fn places(self) -> u8 {
         self.places
     }
 
-    /// The value in units of 10^-`places`, further digits cut off; `None` when it does not fit.
+    /// Returns the value in units of 10^-`places`, with further digits cut off; `None` if it does not fit 64 bits.
     pub(super) fn at(self, places: u8) -> Option<u64> {
         if places >= self.places {
             self.mantissa.checked_mul(10_u64.checked_pow(u32::from(places - self.places))?)
@@ -185,17 +186,17 @@ pub(super) fn decimal(field: &'static str, text: &str) -> Result<Decimal, LineFa
     Decimal::parse(text).map_err(|why| number(field, text, why))
 }
 
-/// A number's fault with its place.
+/// Returns the error for a number in a field.
 pub(super) fn number(field: &'static str, text: &str, why: NumberFault) -> LineFault {
     LineFault::Number { field, text: clip(text), why }
 }
 
-/// The first characters of a text from outside, for a message.
+/// Returns the first 40 characters of a text from outside, for a message.
 pub(super) fn clip(text: &str) -> String {
     text.chars().take(40).map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
-/// The reason why a text is not a plain decimal.
+/// Returns the reason why a text is not a plain decimal.
 fn diagnose(text: &str) -> NumberFault {
     let lower = text.to_ascii_lowercase();
     match text.parse::<f64>() {

@@ -1,7 +1,7 @@
-//! Reads a [`Trace`] from its text, and spans from a span file.
+//! Reads a [`Trace`] for `eco2 replay`, and spans from a span file.
 //!
-//! A trace takes two passes: one over the lines, then one over the readings, once the unit of each domain is known. A span
-//! file is a CSV table `name,begin_ns,end_ns` with one span per line; names may be quoted.
+//! A trace is parsed in two passes: first the lines, then the readings, when the finest decimal place of each *domain* (counter
+//! or power sensor) is known. A span file is a CSV table `name,begin_ns,end_ns` with one span per line; names may be quoted.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -54,7 +54,7 @@ fn parse(bytes: &[u8], path: &Path) -> Result<Trace, Error> {
     parser.finish().map_err(|(line, fault)| Error::line(path, line, fault))
 }
 
-/// Lines with their numbers, without line ends, byte-order mark and outer blanks; empty ones left out.
+/// Returns the lines with their numbers, without line ends, byte-order mark and outer blanks. Empty lines are left out.
 fn lines(bytes: &[u8]) -> impl Iterator<Item = (u64, Result<&str, LineFault>)> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let numbered = (1..).zip(bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii));
@@ -77,7 +77,8 @@ struct Row {
     value: Option<Decimal>,
 }
 
-/// A domain as readings name it, in order of appearance.
+/// A domain as it occurs in readings, with the times of its last reading. Slots are in the order of appearance; the `# domain`
+/// line can follow later.
 struct Slot {
     first_line: u64,
     id: String,
@@ -179,7 +180,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    /// Finds or makes the slot of an id and moves it forward in time.
+    /// Returns the index of the slot of an id, adds it if there is none, and sets the times of its last reading.
     fn slot(&mut self, line: u64, id: &'a str, before_ns: u64, after_ns: u64) -> Result<u32, LineFault> {
         let fresh = self.slots.len() as u32;
         let slot = *self.slot_of.entry(id).or_insert(fresh);
@@ -223,7 +224,7 @@ impl<'a> Parser<'a> {
         Ok(self.trace)
     }
 
-    /// Index of the declared domain for each slot.
+    /// Returns the index of the declared domain for each slot.
     fn resolve(&self) -> Result<Vec<u32>, (u64, LineFault)> {
         let resolve = |slot: &Slot| match self.declared.get(&slot.id) {
             Some((index, _)) => Ok(*index),
@@ -232,9 +233,10 @@ impl<'a> Parser<'a> {
         self.slots.iter().map(resolve).collect()
     }
 
-    /// Refuses a domain that contains itself; a parent that is not in the trace is fine.
+    /// Checks that no domain contains itself. A parent may be missing in the trace.
     fn check_parents(&self) -> Result<(), (u64, LineFault)> {
-        // 0: not visited, else 1 + the walk that visited it. Each domain is visited once.
+        // 0: not visited; else 1 + the index of the domain at which the walk along the parents started. A walk that meets its
+        // own mark is in a cycle.
         let mut visited = vec![0; self.drafts.len()];
         for start in 0..self.drafts.len() {
             let mut at = Some(start);
@@ -324,7 +326,7 @@ fn csv_span(text: &str) -> Result<TraceSpan, LineFault> {
     Ok(TraceSpan { name, begin_ns, end_ns })
 }
 
-/// A quoted name, its doubled quotes made single, and what follows the comma.
+/// Returns a quoted name, with doubled quotes made single, and the text after the following comma.
 fn unquote(text: &str) -> Result<(String, &str), LineFault> {
     let mut name = String::new();
     let mut rest = text;
