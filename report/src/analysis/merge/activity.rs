@@ -137,8 +137,8 @@ type Episodes<'a> = BTreeMap<(&'a str, &'a str), EpisodeRecord>;
 /// Merges the episodes of all parts.
 ///
 /// Of the records of one attempt and machine the largest counts, because several processes report the same idle GPU and wait
-/// for the same step. Then the machines of an attempt are joined, then the attempts. A record outside the attempts replaces an
-/// episode only if it is larger.
+/// for the same step. Then the machines of an attempt are joined, then the attempts. A record outside the attempts adds an
+/// episode that the attempts lack, or replaces a shorter one.
 pub(super) fn episodes(parts: &[Report], attempts: &Attempts) -> Vec<EpisodeRecord> {
     let mut all = Episodes::new();
     let mut inside = vec![false; parts.len()];
