@@ -1,4 +1,4 @@
-//! Data at rest: run logs, traces, reports, and every rendering of a report.
+//! Files of measured runs (run logs, traces, reports) and all output formats of a report.
 //!
 //! - `store`: the files of runs: run logs, traces, reports, and the folder they are in.
 //! - `analysis`: merging and comparing reports, advice, and the emissions of a run against a budget.

@@ -1,7 +1,7 @@
 //! Renderings of a report: JSON, CSV, text, OpenMetrics, other tools' formats, and totals by label.
 //!
 //! All are pure functions from data to strings. Machine formats keep every digit; text is rounded to what the bounds allow.
-//! Each of them lists the sources that were looked for and not read, with status and reason.
+//! Text, JSON, CSV and OpenMetrics list the sources that could not be read, with status and reason.
 
 mod budget;
 mod codecarbon;

@@ -23,7 +23,7 @@ pub use summary::{SUMMARY_SCHEMA_JSON, summary_json};
 use crate::Error;
 use crate::analysis::is_measured;
 
-/// The carbon of a run whose energy is known.
+/// Returns the carbon section and the grams of a run.
 ///
 /// # Errors
 /// [`Error::NoGrams`].
@@ -37,7 +37,7 @@ fn document(what: &'static str, value: &Value) -> Result<String, Error> {
     Ok(text + "\n")
 }
 
-/// How the energy was found: `measured`, `partly estimated`, `estimated`, `synthetic` or `not known`.
+/// Returns how the energy was determined: `measured`, `partly estimated`, `estimated`, `synthetic` or `not known`.
 fn basis(report: &Report) -> &'static str {
     let energy = &report.energy;
     match (energy.estimated_uj, energy.measured_uj + energy.derived_uj) {
@@ -111,7 +111,7 @@ fn hardware_by_type(report: &Report) -> BTreeMap<(&'static str, String), usize> 
     models
 }
 
-/// The word for a component in these formats.
+/// Returns the word for a device's component in these formats.
 fn component_word(device: &Device) -> &'static str {
     match device.component {
         Component::Cpu => "cpu",
@@ -121,7 +121,8 @@ fn component_word(device: &Device) -> &'static str {
     }
 }
 
-/// The country of the zone, two letters; `None` for the world, a given intensity, and machines in several countries.
+/// Returns the country of the zone, two letters; `None` for the world, a user's own intensity, and machines in several
+/// countries.
 pub(super) fn country(carbon: &Carbon) -> Option<&str> {
     let mut codes = carbon.zone.split(',').map(|zone| zone.trim().split('-').next().unwrap_or_default());
     let code = codes.next()?;

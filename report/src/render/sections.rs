@@ -7,9 +7,10 @@ use super::{not_ok, word};
 use eco2_core::schema::{Carbon, Device, EpisodeRecord, Report, State, Status};
 use eco2_core::{Bounded, Quality, Ranged, units};
 
-/// Spans and events shown; the rest is counted.
-const SHOWN: usize = 10;
+/// Largest number of spans and of events that are listed; the rest is counted.
+const MAX_SHOWN: usize = 10;
 
+/// Adds the total energy, its parts by quality, and the energy with the facility's overhead.
 pub(super) fn energy(report: &Report, page: &mut Page) {
     let (energy, spelling) = (&report.energy, page.spelling());
     let total = energy.total_uj.unwrap_or(0) as f64;
@@ -43,6 +44,7 @@ pub(super) fn energy(report: &Report, page: &mut Page) {
     }
 }
 
+/// Adds the table of devices.
 pub(super) fn devices(report: &Report, page: &mut Page) {
     if report.devices.is_empty() {
         page.row("Devices", Tone::Warning, "none: nothing on this machine could be read");
@@ -84,7 +86,7 @@ fn device_row(device: &Device, page: &Page) -> Vec<String> {
     vec![name + star, energy, mean, quality, percent(device.coverage, 1.0)]
 }
 
-/// Sources without readings, and gaps in the readings.
+/// Adds the sources without readings, and the gaps in the readings.
 pub(super) fn missing(report: &Report, page: &mut Page) {
     for source in not_ok(report) {
         let reason = or(&source.reason, "no reason given");
@@ -117,6 +119,7 @@ pub(super) fn missing(report: &Report, page: &mut Page) {
     }
 }
 
+/// Adds the command's share of the energy.
 pub(super) fn attribution(report: &Report, page: &mut Page) {
     let Some(share) = &report.attribution else { return };
     if report.energy.total_uj.is_none() {
@@ -134,6 +137,7 @@ pub(super) fn attribution(report: &Report, page: &mut Page) {
     page.row("", Tone::Normal, &rest.join(spelling.dot()));
 }
 
+/// Adds the emissions, their zone and intensity, and the supplements (such as cost and water).
 pub(super) fn carbon(report: &Report, page: &mut Page) {
     let Some(carbon) = &report.carbon else { return };
     let spelling = page.spelling();
@@ -160,7 +164,7 @@ pub(super) fn carbon(report: &Report, page: &mut Page) {
     }
 }
 
-/// Embodied emissions, SCI and cost of a report from a version that did not store their terms.
+/// Adds embodied emissions, SCI and cost of a report from a version that did not store their terms.
 fn old_supplements(carbon: &Carbon, page: &mut Page) {
     let spelling = page.spelling();
     let mut more = Vec::new();
@@ -200,6 +204,7 @@ fn distinct(mut list: Vec<String>) -> Option<String> {
     (!list.is_empty()).then(|| list.join(", "))
 }
 
+/// Adds the counted steps, samples and tokens, with the energy of each.
 pub(super) fn work(report: &Report, page: &mut Page) {
     let (work, spelling) = (&report.work, page.spelling());
     let per = |count: Option<u64>, name: &str| {
@@ -214,6 +219,7 @@ pub(super) fn work(report: &Report, page: &mut Page) {
     }
 }
 
+/// Adds the table of spans with most energy.
 pub(super) fn spans(report: &Report, page: &mut Page) {
     if report.spans.is_empty() {
         return;
@@ -223,7 +229,7 @@ pub(super) fn spans(report: &Report, page: &mut Page) {
     spans.sort_by(|a, b| b.energy_uj.cmp(&a.energy_uj).then_with(|| a.name.cmp(&b.name)));
     page.row("Spans", Tone::Strong, "");
     let mut rows = vec![["span", "count", "time", "energy", "mean"].map(str::to_owned).to_vec()];
-    rows.extend(spans.iter().take(SHOWN).map(|span| {
+    rows.extend(spans.iter().take(MAX_SHOWN).map(|span| {
         let energy = spelling.energy(span.bounded());
         let open = if span.state == State::Provisional { " provisional" } else { "" };
         let mean = span.energy_uj.and_then(|uj| units::watts(uj, span.duration_ns));
@@ -231,27 +237,29 @@ pub(super) fn spans(report: &Report, page: &mut Page) {
         vec![span.name.clone(), figures::count(span.count), spelling.duration(span.duration_ns), energy + open, mean]
     }));
     page.table(&rows);
-    if spans.len() > SHOWN {
-        page.row("", Tone::Faint, &format!("and {} more; all are in the JSON", spans.len() - SHOWN));
+    if spans.len() > MAX_SHOWN {
+        page.row("", Tone::Faint, &format!("and {} more; all are in the JSON", spans.len() - MAX_SHOWN));
     }
 }
 
+/// Adds the first events.
 pub(super) fn events(report: &Report, page: &mut Page) {
-    for event in report.events.iter().take(SHOWN) {
+    for event in report.events.iter().take(MAX_SHOWN) {
         let device = if event.device.is_empty() { String::new() } else { format!(" {}", event.device) };
         let at = page.spelling().duration(event.at);
         page.row("Event", Tone::Normal, &format!("{at}: {}{device}: {}", event.kind, event.text));
     }
-    if report.events.len() > SHOWN {
-        page.row("", Tone::Faint, &format!("and {} more; all are in the JSON", report.events.len() - SHOWN));
+    if report.events.len() > MAX_SHOWN {
+        page.row("", Tone::Faint, &format!("and {} more; all are in the JSON", report.events.len() - MAX_SHOWN));
     }
 }
 
+/// Adds the cost of measuring, and data that was lost.
 pub(super) fn own_cost(report: &Report, page: &mut Page) {
     let (own, spelling) = (&report.own, page.spelling());
     let share = percent(own.cpu_ns as f64, report.run.duration_ns as f64);
     let readings = figures::count(own.samples);
-    // A late reading loses no energy: counters go on, and the bounds have the time between.
+    // A late reading loses no energy: counters go on, and the bounds include the time between readings.
     let late =
         if own.missed_ticks > 0 { format!(", {} late", figures::count(own.missed_ticks)) } else { String::new() };
     let facts =
@@ -272,7 +280,7 @@ fn or<'a>(text: &'a str, otherwise: &'a str) -> &'a str {
     if text.is_empty() { otherwise } else { text }
 }
 
-/// Stalls and hot GPUs in one line; nothing if there were none.
+/// Adds stalls and hot GPUs in one line; nothing if there were none.
 pub(super) fn anomalies(report: &Report, page: &mut Page) {
     let spelling = page.spelling();
     let episodes = report.spells.iter().filter(|episode| episode.is_anomaly() && episode.energy_uj != Some(0));

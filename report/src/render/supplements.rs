@@ -6,7 +6,7 @@ use super::page::{Page, Tone};
 use eco2_core::Ranged;
 use eco2_core::schema::{CarbonPrice, Cost, Embodied, Market, Report, Sci, Supplements, Water};
 
-/// One row for each value that the report has.
+/// Adds one row for each value that the report has.
 pub(super) fn rows(supplements: &Supplements, page: &mut Page) {
     let Supplements { market, embodied, sci, water, cost, carbon_price, offsets, equivalents } = supplements;
     market.iter().for_each(|one| market_row(one, page));
@@ -76,7 +76,7 @@ fn price_row(price: &CarbonPrice, page: &mut Page) {
     page.row("Carbon cost", Tone::Normal, &format!("{amount} {currency} at {} a tonne", number(price.per_tonne)));
 }
 
-/// `0.12 [0.11 – 0.13]`.
+/// Formats a value with its bounds: `0.12 [0.11 to 0.13]`.
 fn between(value: Option<f64>, low: Option<f64>, high: Option<f64>) -> String {
     let Some(value) = value else { return "not known".to_owned() };
     match (low, high) {
@@ -102,7 +102,7 @@ impl Money<'_> {
     }
 }
 
-/// The cost of the run's energy; `None`: not known.
+/// Returns the cost of the run's energy; `None` if it is not known.
 pub(super) fn energy_cost(report: &Report) -> Option<Money<'_>> {
     let carbon = report.carbon.as_ref()?;
     let priced = carbon.beside.as_deref().and_then(|supplements| supplements.cost.as_ref());
@@ -110,7 +110,8 @@ pub(super) fn energy_cost(report: &Report) -> Option<Money<'_>> {
     Some(Money { amount: carbon.cost?, currency: priced.and_then(|cost| cost.currency.as_deref()).or_else(terms) })
 }
 
-/// The reason why a field in dollars is empty although there is a price; `None` if it is not empty or nothing is priced.
+/// Returns the reason why a field in dollars is empty although there is a price; `None` if it is not empty or there is no
+/// price.
 pub(super) fn why_not_usd(money: Option<Money<'_>>) -> Option<String> {
     match money?.currency {
         Some("USD") => None,

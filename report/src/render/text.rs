@@ -5,7 +5,7 @@ use super::page::{Page, Tone};
 use super::{budget, presentable, sections};
 use eco2_core::schema::{Attempt, Merge, Report, State};
 
-/// The report as a summary for people, every line ended by `\n`.
+/// Returns the report as a summary for people; every line ends with `\n`.
 ///
 /// Numbers have three to six digits, as many as their bounds allow. Every line of a run with synthetic data starts with
 /// `SYNTHETIC`; estimated and provisional values are labelled.
@@ -63,30 +63,30 @@ fn to_the_second(at: &str) -> String {
     }
 }
 
-/// Characters of a command line that are shown; the report as JSON has all of them.
-const COMMAND_CHARS: usize = 300;
+/// Largest number of characters of a command line; the report as JSON has all of them.
+const MAX_COMMAND_CHARS: usize = 300;
 
 /// The command line, cut where it is long.
 fn command_line(command: &[String]) -> String {
     let bytes = command.iter().map(|word| word.len() + 1).sum::<usize>().saturating_sub(1);
     let mut shown = String::new();
     for word in command {
-        if shown.len() > 4 * COMMAND_CHARS {
+        if shown.len() > 4 * MAX_COMMAND_CHARS {
             break;
         }
         shown.push_str(if shown.is_empty() { "" } else { " " });
-        shown.extend(word.chars().take(COMMAND_CHARS + 1));
+        shown.extend(word.chars().take(MAX_COMMAND_CHARS + 1));
     }
-    match shown.char_indices().nth(COMMAND_CHARS) {
+    match shown.char_indices().nth(MAX_COMMAND_CHARS) {
         Some((cut, _)) => format!("{}… ({bytes} bytes)", &shown[..cut]),
         None => shown,
     }
 }
 
-/// Most ranks and attempts that are listed.
-const SHOWN: usize = 10;
+/// Largest number of ranks and of attempts that are listed.
+const MAX_SHOWN: usize = 10;
 
-/// The records, ranks and attempts of a merged report; nothing for the report of one process.
+/// Adds the records, ranks and attempts (starts of the run) of a merged report; nothing for the report of one process.
 fn merged_from(report: &Report, page: &mut Page) {
     let Some(merge) = &report.merge else { return };
     page.row("Merged", Tone::Normal, &made_of(merge, page.spelling().dot()));
@@ -129,8 +129,8 @@ fn missing(merge: &Merge, page: &mut Page) {
     if merge.missing_ranks.is_empty() {
         return;
     }
-    let named: Vec<String> = merge.missing_ranks.iter().take(SHOWN).map(u32::to_string).collect();
-    let more = merge.missing_ranks.len().saturating_sub(SHOWN);
+    let named: Vec<String> = merge.missing_ranks.iter().take(MAX_SHOWN).map(u32::to_string).collect();
+    let more = merge.missing_ranks.len().saturating_sub(MAX_SHOWN);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let facts =
         format!("no record of rank {}{more}: that energy counts only if another record covers it", named.join(", "));
@@ -141,15 +141,15 @@ fn attempts(attempts: &[Attempt], page: &mut Page) {
     if attempts.len() < 2 {
         return;
     }
-    for attempt in attempts.iter().take(SHOWN) {
+    for attempt in attempts.iter().take(MAX_SHOWN) {
         let energy = attempt.energy_uj.map_or_else(|| "not measured".to_owned(), |uj| page.spelling().energy_only(uj));
         let time = page.spelling().duration(attempt.duration_ns);
         let mut facts = vec![format!("{energy} in {time}")];
         facts.extend(ranks(attempt.ranks, attempt.world_size));
         page.row(&format!("Attempt {}", attempt.number), Tone::Normal, &facts.join(page.spelling().dot()));
     }
-    if attempts.len() > SHOWN {
-        page.row("", Tone::Normal, &format!("and {} more attempts", attempts.len() - SHOWN));
+    if attempts.len() > MAX_SHOWN {
+        page.row("", Tone::Normal, &format!("and {} more attempts", attempts.len() - MAX_SHOWN));
     }
 }
 

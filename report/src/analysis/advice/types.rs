@@ -8,7 +8,7 @@ pub(super) const ADVICE_SCHEMA: &str = "eco2.advice/1";
 /// Savings below this share of a run's energy are not reported, percent.
 pub(super) const WORTH_PERCENT: f64 = 1.0;
 
-/// What advice is about.
+/// The topic of an advice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Topic {

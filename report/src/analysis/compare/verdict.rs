@@ -66,7 +66,7 @@ fn verdict(run: (&Compared, &Figure), least: (&Compared, &Figure), names: (Strin
     Verdict { run_id: run.run_id.clone(), least_run_id: least.run_id.clone(), more_percent, overlap, text }
 }
 
-/// A run's name; its id where it has none, and both where another has the same name.
+/// Returns a run's name. Returns its id if it has no name, and both if another run has the same name.
 pub(super) fn named(run: &Compared, runs: &[Compared]) -> String {
     let alike = runs.iter().filter(|other| other.name == run.name).count();
     match (run.name.as_str(), alike) {

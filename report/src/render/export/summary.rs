@@ -16,7 +16,8 @@ use crate::analysis::is_measured;
 /// The JSON Schema of a summary.
 pub const SUMMARY_SCHEMA_JSON: &str = include_str!("../../../schema/eco2.summary-1.schema.json");
 
-/// Names of the services' data, as `eco2_grid::provider` has them. Any other text is the user's.
+/// Source texts of carbon intensities from services, as `eco2_grid::provider` writes them. Any other text is the user's own
+/// and could reveal a place.
 const SERVICES: [&str; 6] = [
     "Carbon Aware SDK web API",
     "Electricity Maps",
@@ -25,7 +26,7 @@ const SERVICES: [&str; 6] = [
     "NESO Carbon Intensity API",
     "WattTime MOER",
 ];
-/// Licences that a report cites behind them; empty where a service states none.
+/// Licences that can follow a source text; empty for a service without one.
 const LICENCES: [&str; 3] = ["", " (CC BY 4.0)", " (commercial)"];
 /// The reason why the summary lacks grams that the report has.
 const WITHHELD: &str = "the intensity is that of a part of a country, or the user's own, so it and the grams would reveal \
