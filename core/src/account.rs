@@ -190,8 +190,8 @@ fn span(total: &NameTotal, devices: &[Device], sources: &[usize]) -> SpanRecord 
         let (mut energy, mut free) = of(sum);
         if sources[at] != at {
             let (counted, counted_free) = of(own);
-            energy = if counted.value == Some(0) { energy } else { contradiction::around(counted, energy) };
-            free = contradiction::around(Bounded { high: None, ..counted_free }, free);
+            energy = if counted.value == Some(0) { energy } else { contradiction::range_around_both(counted, energy) };
+            free = contradiction::range_around_both(Bounded { high: None, ..counted_free }, free);
         }
         sums.push((energy, free));
         by_device.insert(device.id.clone(), sum.energy_uj());

@@ -133,7 +133,7 @@ impl Fold {
     }
 
     /// Whether a value beyond what can be waits for the next change.
-    pub(crate) fn holds(&self) -> bool {
+    pub(crate) fn has_unconfirmed(&self) -> bool {
         self.held.is_some()
     }
 

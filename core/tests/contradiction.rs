@@ -160,6 +160,22 @@ fn k05_power_that_first_answers_late_is_no_contradiction() {
 }
 
 #[test]
+fn k05_sensors_found_late_in_a_run_do_not_contradict_by_lag_alone() {
+    // Both are read for the last 2 s of 100 s, and the power sensor shows the load a second late.
+    let counter = |at_ms| if at_ms < 98_000 { None } else { sound(at_ms) };
+    let watts = |at_ms| (at_ms >= 98_000).then_some(Ok(if at_ms < 99_000 { 0 } else { 100 }));
+    let (account, replaced) = followed(100, 0, &counter, &watts);
+    assert_eq!((gpu(&account).quality, account.events.len()), (Quality::Measured, 0), "{account:?}");
+    assert!(!replaced.contains(&true));
+    // A counter that shows twice the power still contradicts it 5 s after both were found.
+    let doubled = |at_ms| if at_ms < 90_000 { None } else { Some(Ok(at_ms * 200_000)) };
+    let steady = |at_ms| (at_ms >= 90_000).then_some(Ok(100));
+    let (account, replaced) = followed(100, 0, &doubled, &steady);
+    assert_eq!(gpu(&account).quality, Quality::Derived);
+    assert_eq!(replaced.iter().position(|&is| is), Some(950));
+}
+
+#[test]
 fn k05_sensors_that_are_only_late_do_not_contradict_each_other() {
     // Once a second, and the first time after one: 4 s are integrated until 5.9 s.
     let seldom = |at_ms: u64| (at_ms > 0 && at_ms.is_multiple_of(1_000)).then_some(Ok(100));

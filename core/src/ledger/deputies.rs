@@ -123,7 +123,7 @@ impl Ledger {
             return;
         }
         self.parts[chief].push(DeputyPart { by: deputy, from_ns, from, to_ns: None, end: None });
-        self.tracks[chief].replaced(reading.after_ns, Some(estimated));
+        self.tracks[chief].record_replacement(reading.after_ns, estimated);
     }
 
     fn returned(&mut self, domain: usize, reading: &Reading, outcome: Outcome) {
@@ -145,6 +145,6 @@ impl Ledger {
         } else {
             part.to_ns = Some(reading.before_ns.max(part.from_ns));
         }
-        tracks[domain].replaced(reading.after_ns, None);
+        tracks[domain].record_return(reading.after_ns);
     }
 }

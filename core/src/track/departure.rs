@@ -1,6 +1,8 @@
-//! Two faults of a sensor, and what its track does about them. A counter departs from its earlier values and returns to
-//! them: the values in between were wrong readings, or came from another counter, and are dropped. A sensor dies: something
-//! else counts its device.
+//! Handles two faults of a sensor in its track (the energy of one counter so far).
+//!
+//! Departure: a counter jumps or is reset, and later returns to its earlier values. The values in between were wrong
+//! readings, or came from another counter, and are dropped. Death: a sensor fails or stays frozen. Then another domain
+//! counts the device; `take_over.rs` decides which.
 
 use super::fallback::Fallback;
 use super::{FROZEN_CHANGES, FROZEN_NS, Track};
@@ -9,89 +11,104 @@ use crate::notice::NoticeKind;
 use crate::{Gap, GapReason, Kind, Reading};
 
 impl Fallback<Track> {
-    /// Whether a reading continues the values that the counter left.
-    pub(super) fn fits(&self, reading: &Reading) -> bool {
-        self.is_fresh(reading) && self.before.fold.continues(reading)
+    /// Whether a reading continues the values that the counter had before its departure.
+    pub(super) fn is_continued_by(&self, reading: &Reading) -> bool {
+        self.is_recent(reading) && self.track.fold.continues(reading)
     }
 }
 
 impl Track {
-    pub(super) fn anomaly(&mut self, at_ns: u64, kind: NoticeKind) {
+    pub(super) fn record_anomaly(&mut self, at_ns: u64, kind: NoticeKind) {
         self.counts.anomalies += 1;
         self.notices.add(at_ns, kind);
     }
 
-    pub(super) fn implausible(&self) -> NoticeKind {
+    pub(super) fn implausible_notice(&self) -> NoticeKind {
         NoticeKind::Implausible { most_uw: self.domain.most_uw() }
     }
 
-    /// Keeps the track as it is before the counter departs from its earlier values.
-    pub(super) fn depart(&mut self, outcome: Outcome, leap: bool, reading: &Reading) {
-        let kept = self.fallback.as_ref().is_some_and(|kept| !kept.leap && kept.is_fresh(reading));
-        // A value that is held back changes nothing yet, and a leap is the weaker reason.
-        if outcome == Outcome::Implausible || (leap && kept) {
+    /// Copies the track before a departure is applied. `is_leap`: the departure is growth at an unusual power.
+    pub(super) fn save_before_departure(&mut self, outcome: Outcome, is_leap: bool, reading: &Reading) {
+        // A value that waits for confirmation changes nothing yet.
+        if outcome == Outcome::Implausible {
             return;
         }
-        let fallback = self.fallback.take();
-        let before = Box::new(self.clone());
-        drop(fallback);
-        self.fallback = Some(Fallback { before, at_ns: reading.before_ns, leap });
+        // A leap is weaker evidence than a reset: it does not replace a copy made before one.
+        let has_reset_copy = self.fallback.as_ref().is_some_and(|kept| !kept.is_leap && kept.is_recent(reading));
+        if is_leap && has_reset_copy {
+            return;
+        }
+        // A copy holds no older copy: memory would grow with each departure.
+        self.fallback = None;
+        let track = Box::new(self.clone());
+        self.fallback = Some(Fallback { track, departed_ns: reading.before_ns, is_leap });
     }
 
-    /// The counter is back at its earlier values: counting goes on from there, and the departure is forgotten.
-    pub(super) fn taken_back(&mut self, fallback: Fallback<Self>, leap: bool, reading: &Reading) -> Outcome {
+    /// Returns to the copy from before the departure, and processes the reading there. Only counts of readings,
+    /// failures and anomalies, and the notices, are kept from the time in between.
+    pub(super) fn undo_departure(&mut self, fallback: Fallback<Self>, is_leap: bool, reading: &Reading) -> Outcome {
         let counts = self.counts;
         let notices = std::mem::take(&mut self.notices);
-        *self = *fallback.before;
+        *self = *fallback.track;
         self.notices = notices;
         self.counts.readings = counts.readings;
         self.counts.failures = counts.failures;
         self.counts.anomalies = counts.anomalies;
-        self.anomaly(reading.after_ns, NoticeKind::TakenBack);
+        self.record_anomaly(reading.after_ns, NoticeKind::TakenBack);
         let seen_ns = self.fold.seen_before_ns().unwrap_or(0);
-        if leap || fallback.leap {
-            // A load could have done this too, followed by a reset: the energy is at least what is counted.
-            self.gap(seen_ns, reading.after_ns, GapReason::Implausible);
+        if is_leap || fallback.is_leap {
+            // A load followed by a reset looks the same: the energy is at least what is counted.
+            self.add_gap(seen_ns, reading.after_ns, GapReason::Implausible);
         }
-        let before = self.fold.clone();
+        let prior_fold = self.fold.clone();
         let outcome = self.fold.push(reading);
-        self.folded(&before, outcome, reading);
+        self.apply_outcome(&prior_fold, outcome, reading);
         outcome
     }
 }
 
-/// A sensor that has failed for this long is dead.
-const FAILED_NS: u64 = 1_000_000_000;
+/// A sensor that has failed for this long is dead, nanoseconds: as long as a counter must rest to be frozen.
+const MIN_FAILING_NS: u64 = FROZEN_NS;
 
 impl Track {
     /// Whether the sensor has stopped working: it fails, or does not change though updates are due.
     pub(crate) fn is_dead(&self, now_ns: u64) -> bool {
         if self.failing.is_some() {
-            return self.last_good.is_some_and(|(_, good_ns)| now_ns.saturating_sub(good_ns) >= FAILED_NS);
+            return self.last_good.is_some_and(|(_, good_ns)| now_ns.saturating_sub(good_ns) >= MIN_FAILING_NS);
         }
         let due_ns = FROZEN_NS.max(self.period.median_ns().unwrap_or(0).saturating_mul(FROZEN_CHANGES));
-        let still = |last: &crate::Knot| last.first && now_ns.saturating_sub(last.hi_ns) > due_ns;
-        self.frozen || (self.domain.kind == Kind::Energy && self.knots.back().is_some_and(still))
+        // A counter without a single change since its segment began is never `frozen`: no usual distance is known.
+        let is_overdue = |last: &crate::Knot| last.first && now_ns.saturating_sub(last.hi_ns) > due_ns;
+        self.frozen || (self.domain.kind == Kind::Energy && self.knots.back().is_some_and(is_overdue))
     }
 
-    /// How much the last change was, microjoules.
+    /// Returns the energy of the last change, microjoules; 0 before the first.
     pub(crate) fn last_growth_uj(&self) -> u64 {
-        let mut last = self.knots.iter().rev().map(|knot| knot.uj);
-        let (now_uj, before_uj) = (last.next().unwrap_or(0), last.next().unwrap_or(0));
-        now_uj.saturating_sub(before_uj)
+        let mut totals_uj = self.knots.iter().rev().map(|knot| knot.uj);
+        let (last_uj, previous_uj) = (totals_uj.next().unwrap_or(0), totals_uj.next().unwrap_or(0));
+        last_uj.saturating_sub(previous_uj)
     }
 
-    /// Something else counts the device since the last update (`Some`: whether it is an estimate), or no longer does.
-    pub(crate) fn replaced(&mut self, at_ns: u64, by: Option<bool>) {
-        self.bridged = by.is_some();
-        self.notices.add(at_ns, by.map_or(NoticeKind::Returned, |estimated| NoticeKind::Replaced { estimated }));
+    /// Records that another domain now counts the device from the last update on. `estimated`: it is an estimate.
+    pub(crate) fn record_replacement(&mut self, at_ns: u64, estimated: bool) {
+        self.bridged = true;
+        self.notices.add(at_ns, NoticeKind::Replaced { estimated });
     }
 
-    /// A gap of which the counter knows nothing, nor anything else.
-    pub(super) fn uncounted(&mut self, gap: Gap, open: (u64, u64)) {
-        match self.bridged {
-            true => self.slack.mark(gap),
-            false => self.slack.add(gap, open),
+    /// Records that this domain counts its device itself again.
+    pub(crate) fn record_return(&mut self, at_ns: u64) {
+        self.bridged = false;
+        self.notices.add(at_ns, NoticeKind::Returned);
+    }
+
+    /// Adds a gap whose energy this counter did not count. `open`: the instants between which the energy may have been
+    /// drawn, nanoseconds.
+    pub(super) fn add_uncounted(&mut self, gap: Gap, open: (u64, u64)) {
+        if self.bridged {
+            // Another domain counted the energy: only time is missing.
+            self.slack.mark(gap);
+        } else {
+            self.slack.add(gap, open);
         }
     }
 }
