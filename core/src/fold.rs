@@ -1,50 +1,63 @@
-//! Folding: raw counter values into a running total that only grows.
+//! Turns the raw values of a counter into a running total that only grows ([`Fold`]).
 //!
-//! One place decides what a value means: growth, a wrap, a reset, a glitch, a jump that cannot be, or nothing new.
+//! This is the one place that decides what a value means ([`Outcome`]): growth, a wrap (the counter passed the end of its
+//! range and continued at 0), a reset (it started again), a glitch (a small step back), an implausible jump, or no change.
+//! A jump is kept as *unconfirmed* until the next change. A *segment* is the time between two resets.
 
 use crate::domain::HEADROOM;
 use crate::units::uj_at_power;
 use crate::{Domain, Fault, Reading, Scale};
 
-/// This many times the highest power seen so far is unusual: a small step back is then likelier a glitch than a wrap,
-/// and growth may turn out to have been a wrong reading.
-const UNUSUAL: u64 = 8;
-/// How long before the first reading its counter may have changed last; only widens the plausibility check.
+/// Power above this many times the highest so far is unusual. Then a small step back is more likely a glitch than a wrap,
+/// and growth may turn out to have been a wrong reading. A load that starts on an idle device seldom exceeds this factor.
+const UNUSUAL_FACTOR: u64 = 8;
+/// Time before the first reading at which its counter may have changed last, nanoseconds: more than the update period of
+/// any known counter. It only widens the plausibility check.
 const FIRST_UPDATE_NS: u64 = 1_000_000_000;
-/// A step back by a few units is a glitch: that many, if they are as small a part of the range as stated below.
+/// A step back by up to this number of raw units is a glitch, if it is small enough compared with the range.
 const GLITCH_UNITS: u64 = 8;
-/// Where power forbids a wrap: up to 1 % of the range by units, 1 ‰ by size.
-const NO_WRAP: (u64, u64) = (100, 1_000);
-/// Where power allows one, a wrap by almost the whole range must be less likely still.
-const RARE_WRAP: (u64, u64) = (10_000, 1_000_000);
 
-/// What one reading meant.
+/// How small a step back must be, compared with the counter's range, to be a glitch.
+#[derive(Debug, Clone, Copy)]
+struct GlitchLimits {
+    /// A step of up to [`GLITCH_UNITS`] is a glitch if it is at most the range divided by this.
+    few_units_divisor: u64,
+    /// A step of any number of units is a glitch if it is at most the range divided by this.
+    any_units_divisor: u64,
+}
+
+/// Where the device cannot have drawn enough for a wrap: 1 % of the range for few units, 0.1 % for any number.
+const WRAP_IMPOSSIBLE: GlitchLimits = GlitchLimits { few_units_divisor: 100, any_units_divisor: 1_000 };
+/// Where it can have: a wrap by almost the whole range is possible, so limits are smaller by 100 and 1000.
+const WRAP_POSSIBLE: GlitchLimits = GlitchLimits { few_units_divisor: 10_000, any_units_divisor: 1_000_000 };
+
+/// Meaning of one reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// First value of a segment: adds nothing.
+    /// First value of all: it adds nothing.
     Baseline,
-    /// No update since the last value.
+    /// The value is unchanged.
     Same,
     /// The total grew.
     Grew {
-        /// The counter passed its range once.
+        /// Whether the counter passed the end of its range once.
         wrapped: bool,
-        /// More than the power limit allows, though within its headroom.
+        /// Whether it grew by more than the stated power limit allows.
         over_limit: bool,
     },
     /// The total grew by at least this much; further wraps cannot be excluded.
     AtLeast,
-    /// Fell a little: ignored, the highest value stays.
+    /// The value fell a little: it is ignored, and the highest value stays.
     Glitch,
-    /// More than can be: ignored until the next change confirms it.
+    /// The value grew by more than the device can draw: it is ignored until the next change confirms it.
     Implausible,
-    /// The counter began again: this value is the baseline of a new segment.
+    /// The counter started again: this value is the baseline of a new segment.
     Reset,
-    /// No value.
+    /// The reading has no value.
     Failed(Fault),
 }
 
-/// The state of one counter.
+/// The running total of one counter.
 ///
 /// ```
 /// use eco2_core::{Component, Domain, Fold, Outcome, Reading};
@@ -62,36 +75,45 @@ pub enum Outcome {
 #[derive(Debug, Clone)]
 pub struct Fold {
     scale: Scale,
+    /// Number of raw values before the counter wraps; `None`: it does not wrap.
     range: Option<u64>,
+    /// Stated power limit of the device, microwatts.
     max_uw: Option<u64>,
-    /// Beyond this power a reading is believed only when the next change confirms it.
+    /// Beyond this power a reading counts only when the next change confirms it, microwatts.
     most_uw: u64,
     last: Option<LastValue>,
+    /// Sum of all growth, raw units.
     total: u64,
-    held: Option<HeldValue>,
+    /// An implausible value that waits for the next change.
+    unconfirmed: Option<UnconfirmedValue>,
+    /// Highest power of one growth so far, microwatts; 0 before the first.
     peak_uw: u64,
+    /// Whether the last reading was growth at an unusual power.
     leapt: bool,
+    /// Whether the next value starts a new segment.
     broken: bool,
 }
 
-/// A value that is more than can be, until the next change confirms or refutes it.
+/// A value beyond what the device can draw, until the next change confirms or refutes it.
 #[derive(Debug, Clone, Copy)]
-struct HeldValue {
+struct UnconfirmedValue {
     raw: u64,
+    /// When its reading started, nanoseconds.
     before_ns: u64,
 }
 
+/// The last accepted value of the counter.
 #[derive(Debug, Clone, Copy)]
 struct LastValue {
     raw: u64,
-    /// Before the last reading that showed this value.
+    /// When the last reading that showed this value started, nanoseconds.
     seen_before_ns: u64,
-    /// Earliest time at which the counter can have taken this value.
+    /// Earliest time at which the counter can have reached this value, nanoseconds.
     since_ns: u64,
 }
 
 impl Fold {
-    /// For one domain.
+    /// Returns the state before the first reading of a domain.
     #[must_use]
     pub fn new(domain: &Domain) -> Self {
         let range = domain.range.filter(|&range| range > 1);
@@ -104,37 +126,39 @@ impl Fold {
             most_uw,
             last: None,
             total: 0,
-            held: None,
+            unconfirmed: None,
             peak_uw: 0,
             leapt: false,
             broken: false,
         }
     }
 
-    /// Energy since the first value, microjoules: the scaled running total, so rounding never adds up.
+    /// Returns the energy since the first value, microjoules. The total is scaled, not each growth, so that rounding errors
+    /// do not add up.
     #[must_use]
     pub fn total_uj(&self) -> u64 {
         self.scale.micro(self.total)
     }
 
-    /// The next value starts a new segment, whatever it is.
+    /// Ends the segment: the next value starts a new one, whatever it is.
     pub fn break_segment(&mut self) {
         self.broken = self.last.is_some();
     }
 
-    /// Earliest instant after which the next change can have happened; `None` before the first value.
+    /// Returns the instant after which the next change happens, nanoseconds: the start of the last reading that showed
+    /// the present value. `None` before the first value.
     pub(crate) fn seen_before_ns(&self) -> Option<u64> {
         self.last.map(|last| last.seen_before_ns)
     }
 
-    /// Whether the last change was growth at an unusual power, compared with all growth before it.
+    /// Whether the last reading was growth at an unusual power, compared with all growth before it.
     pub(crate) fn leapt(&self) -> bool {
         self.leapt
     }
 
-    /// Whether a value beyond what can be waits for the next change.
+    /// Whether an implausible value waits for the next change.
     pub(crate) fn has_unconfirmed(&self) -> bool {
-        self.held.is_some()
+        self.unconfirmed.is_some()
     }
 
     /// Whether the counter wraps: its range is known, and no value has been above it.
@@ -152,153 +176,177 @@ impl Fold {
         let mut next = self.clone();
         let grew = Outcome::Grew { wrapped: false, over_limit: false };
         let outcome = next.push(reading);
-        (outcome == grew && !next.leapt) || (outcome == Outcome::Same && next.held.is_none())
+        (outcome == grew && !next.leapt) || (outcome == Outcome::Same && next.unconfirmed.is_none())
     }
 
-    /// Takes one reading.
+    /// Processes one reading and returns what it meant.
     pub fn push(&mut self, reading: &Reading) -> Outcome {
         self.leapt = false;
         let raw = match reading.value {
             Ok(raw) => raw,
-            Err(fault) => return self.failed(fault),
+            Err(fault) => return self.record_failure(fault),
         };
-        let Some(last) = self.last else { return self.baseline(raw, reading, Outcome::Baseline) };
+        let Some(last) = self.last else { return self.start_segment(raw, reading, Outcome::Baseline) };
         if std::mem::take(&mut self.broken) {
-            return self.baseline(raw, reading, Outcome::Reset);
+            return self.start_segment(raw, reading, Outcome::Reset);
         }
-        if self.held.is_some_and(|held| held.raw == raw) {
-            // Still the value that cannot be: it neither goes on nor back.
+        if self.unconfirmed.is_some_and(|unconfirmed| unconfirmed.raw == raw) {
+            // Still the implausible value: it is neither confirmed nor refuted.
             return Outcome::Same;
         }
-        if raw == last.raw && !self.ambiguous(last, reading) {
-            self.seen(last, reading);
+        if raw == last.raw && !self.may_have_wrapped_twice(last, reading) {
+            self.record_no_change(last, reading);
             return Outcome::Same;
         }
-        self.changed(raw, reading, last)
+        self.classify_change(raw, reading, last)
     }
 
-    fn failed(&mut self, fault: Fault) -> Outcome {
+    fn record_failure(&mut self, fault: Fault) -> Outcome {
         if matches!(fault, Fault::Lost | Fault::Gone) {
             self.break_segment();
         }
         Outcome::Failed(fault)
     }
 
-    fn baseline(&mut self, raw: u64, reading: &Reading, outcome: Outcome) -> Outcome {
+    /// Makes a value the baseline from which further growth is counted.
+    fn start_segment(&mut self, raw: u64, reading: &Reading, outcome: Outcome) -> Outcome {
         let since_ns = match self.last {
             Some(last) => last.seen_before_ns,
             None => reading.before_ns.saturating_sub(FIRST_UPDATE_NS),
         };
         self.range = self.range.filter(|&range| raw <= range);
         self.last = Some(LastValue { raw, seen_before_ns: reading.before_ns, since_ns });
-        self.held = None;
+        self.unconfirmed = None;
         outcome
     }
 
-    fn seen(&mut self, last: LastValue, reading: &Reading) {
+    fn record_no_change(&mut self, last: LastValue, reading: &Reading) {
         self.last = Some(LastValue { seen_before_ns: reading.before_ns, ..last });
-        self.held = None;
+        self.unconfirmed = None;
     }
 
-    fn changed(&mut self, raw: u64, reading: &Reading, last: LastValue) -> Outcome {
-        let grew = raw >= last.raw;
-        let by = match (grew, self.range) {
+    /// Decides what a changed value means, and counts its growth.
+    fn classify_change(&mut self, raw: u64, reading: &Reading, last: LastValue) -> Outcome {
+        let rose = raw >= last.raw;
+        let growth = match (rose, self.range) {
             (true, _) => raw - last.raw,
             (false, Some(range)) => range.saturating_sub(last.raw).saturating_add(raw),
-            // One unit may be read back; close to 0 it is rather a reset.
+            // Some counters step back by one unit. Close to 0 a reset is more likely.
             (false, None) if last.raw - raw == 1 && raw > GLITCH_UNITS => return Outcome::Glitch,
-            (false, None) => return self.baseline(raw, reading, Outcome::Reset),
+            (false, None) => return self.start_segment(raw, reading, Outcome::Reset),
         };
-        if self.ambiguous(last, reading) {
-            if !grew && last.raw - raw <= GLITCH_UNITS && raw > last.raw / 2 {
-                // A step back or nearly a whole range: at least nothing.
+        if self.may_have_wrapped_twice(last, reading) {
+            if !rose && last.raw - raw <= GLITCH_UNITS && raw > last.raw / 2 {
+                // A small step back, or a wrap by nearly the whole range: the growth is at least 0.
                 return Outcome::Glitch;
             }
-            self.grow(raw, by, reading, last);
+            self.grow(raw, growth, reading, last);
             return Outcome::AtLeast;
         }
-        if self.slipped(raw, by, reading, last) {
+        if self.stepped_back(raw, growth, reading, last) {
             return Outcome::Glitch;
         }
-        if !self.within(by, reading.after_ns.saturating_sub(last.since_ns)) {
-            return if grew { self.hold(raw, by, reading, last) } else { self.baseline(raw, reading, Outcome::Reset) };
+        if !self.is_plausible(growth, reading.after_ns.saturating_sub(last.since_ns)) {
+            if rose {
+                return self.keep_unconfirmed(raw, growth, reading, last);
+            }
+            return self.start_segment(raw, reading, Outcome::Reset);
         }
-        self.grow(raw, by, reading, last);
-        Outcome::Grew { wrapped: !grew, over_limit: self.over_limit(by, reading, last) }
+        self.grow(raw, growth, reading, last);
+        Outcome::Grew { wrapped: !rose, over_limit: self.is_over_limit(growth, reading, last) }
     }
 
-    fn grow(&mut self, raw: u64, by: u64, reading: &Reading, last: LastValue) {
+    /// Adds growth to the total and makes `raw` the last value.
+    fn grow(&mut self, raw: u64, growth: u64, reading: &Reading, last: LastValue) {
         // Growth needs no range; a value above it shows that the stated one is wrong.
         self.range = self.range.filter(|&range| raw <= range);
-        self.total = self.total.saturating_add(by);
+        self.total = self.total.saturating_add(growth);
         let span_ns = reading.after_ns.saturating_sub(last.since_ns).max(1);
-        let power = u128::from(self.scale.micro(by)) * 1_000_000_000 / u128::from(span_ns);
+        let power = u128::from(self.scale.micro(growth)) * 1_000_000_000 / u128::from(span_ns);
         let power_uw = u64::try_from(power).unwrap_or(u64::MAX);
-        self.leapt = self.peak_uw > 0 && power_uw > self.peak_uw.saturating_mul(UNUSUAL);
+        self.leapt = self.peak_uw > 0 && power_uw > self.peak_uw.saturating_mul(UNUSUAL_FACTOR);
         self.peak_uw = self.peak_uw.max(power_uw);
         let (seen_before_ns, since_ns) = (reading.before_ns, last.seen_before_ns);
         self.last = Some(LastValue { raw, seen_before_ns, since_ns });
-        self.held = None;
+        self.unconfirmed = None;
     }
 
-    /// Whether the value lies slightly below the last one, over the range's end too. Close to 0 it rather began again.
-    fn slipped(&self, raw: u64, by: u64, reading: &Reading, last: LastValue) -> bool {
+    /// Whether a value is slightly below the last one, also across the end of the range (a wrap that is taken back). A
+    /// value less than half the last one is rather a reset.
+    fn stepped_back(&self, raw: u64, growth: u64, reading: &Reading, last: LastValue) -> bool {
         let Some(range) = self.range.filter(|&range| raw <= range) else { return false };
-        let back = if raw < last.raw { last.raw - raw } else { (range - raw).saturating_add(last.raw) };
+        let step = if raw < last.raw { last.raw - raw } else { (range - raw).saturating_add(last.raw) };
         // Since the last reading, not the last change: a counter that was frozen for a long time did not wrap just now.
         let span_ns = reading.after_ns.saturating_sub(last.seen_before_ns);
-        let wrap = self.scale.micro(by) <= uj_at_power(self.usual_uw(), span_ns).saturating_add(self.scale.quantum());
-        let (by_units, by_size) = if wrap { RARE_WRAP } else { NO_WRAP };
-        back <= GLITCH_UNITS.min(range / by_units).max(range / by_size) && (raw > last.raw || raw > last.raw / 2)
+        let most_uj = uj_at_power(self.most_usual_uw(), span_ns).saturating_add(self.scale.quantum());
+        let limits = if self.scale.micro(growth) <= most_uj { WRAP_POSSIBLE } else { WRAP_IMPOSSIBLE };
+        let max_step = GLITCH_UNITS.min(range / limits.few_units_divisor).max(range / limits.any_units_divisor);
+        step <= max_step && raw > last.raw / 2
     }
 
-    /// The most that is to be expected: the limit, or many times the highest power seen so far.
-    fn usual_uw(&self) -> u64 {
-        let seen = if self.peak_uw > 0 { self.peak_uw.saturating_mul(UNUSUAL) } else { self.most_uw };
+    /// Returns the highest power to expect, microwatts: the stated limit, else [`UNUSUAL_FACTOR`] times the highest so far.
+    fn most_usual_uw(&self) -> u64 {
+        let seen = if self.peak_uw > 0 { self.peak_uw.saturating_mul(UNUSUAL_FACTOR) } else { self.most_uw };
         self.max_uw.unwrap_or(seen.min(self.most_uw))
     }
 
-    /// A jump: kept back. If the next change goes on from it, the counter was set to another value; if it comes at the
-    /// same impossible power, the ceiling is wrong and the energy is real.
-    fn hold(&mut self, raw: u64, by: u64, reading: &Reading, last: LastValue) -> Outcome {
-        if let Some(held) = self.held.filter(|held| raw > held.raw) {
-            let (first, second) = (held.raw.saturating_sub(last.raw), raw - held.raw);
-            let first_ns = held.before_ns.saturating_sub(last.seen_before_ns);
-            let second_ns = reading.before_ns.saturating_sub(held.before_ns);
-            if self.within(second, reading.after_ns.saturating_sub(held.before_ns)) {
-                return self.baseline(raw, reading, Outcome::Reset);
+    /// Keeps an implausible jump until the next change, and decides about the one kept before. If the counter goes on from
+    /// that one at a plausible power, it was set to another value: a reset. If it grows at about the same high power
+    /// again, the ceiling is wrong and the energy is real.
+    fn keep_unconfirmed(&mut self, raw: u64, growth: u64, reading: &Reading, last: LastValue) -> Outcome {
+        if let Some(kept) = self.unconfirmed.filter(|kept| raw > kept.raw) {
+            let second_growth = raw - kept.raw;
+            if self.is_plausible(second_growth, reading.after_ns.saturating_sub(kept.before_ns)) {
+                return self.start_segment(raw, reading, Outcome::Reset);
             }
-            if alike((first, first_ns), (second, second_ns)) {
-                self.grow(raw, by, reading, last);
+            let first = Growth {
+                units: kept.raw.saturating_sub(last.raw),
+                ns: kept.before_ns.saturating_sub(last.seen_before_ns),
+            };
+            let second = Growth { units: second_growth, ns: reading.before_ns.saturating_sub(kept.before_ns) };
+            if first.has_power_like(second) {
+                self.grow(raw, growth, reading, last);
                 self.most_uw = self.most_uw.max(self.peak_uw.saturating_mul(HEADROOM));
                 return Outcome::Grew { wrapped: false, over_limit: true };
             }
         }
-        self.held = Some(HeldValue { raw, before_ns: reading.before_ns });
+        self.unconfirmed = Some(UnconfirmedValue { raw, before_ns: reading.before_ns });
         Outcome::Implausible
     }
 
     /// Whether the time since the last value allows for more than one wrap.
-    fn ambiguous(&self, last: LastValue, reading: &Reading) -> bool {
+    fn may_have_wrapped_twice(&self, last: LastValue, reading: &Reading) -> bool {
         let Some(range) = self.range else { return false };
         let span_ns = reading.after_ns.saturating_sub(last.seen_before_ns);
         uj_at_power(self.max_uw.unwrap_or(self.most_uw), span_ns) >= self.scale.micro(range)
     }
 
-    fn within(&self, by: u64, span_ns: u64) -> bool {
-        self.scale.micro(by) <= uj_at_power(self.most_uw, span_ns).saturating_add(self.scale.quantum())
+    /// Whether the device can have drawn this growth (raw units) in this time.
+    fn is_plausible(&self, growth: u64, span_ns: u64) -> bool {
+        self.scale.micro(growth) <= uj_at_power(self.most_uw, span_ns).saturating_add(self.scale.quantum())
     }
 
-    fn over_limit(&self, by: u64, reading: &Reading, last: LastValue) -> bool {
+    /// Whether a growth (raw units) is more than the stated power limit allows.
+    fn is_over_limit(&self, growth: u64, reading: &Reading, last: LastValue) -> bool {
         let span_ns = reading.after_ns.saturating_sub(last.since_ns);
-        let slack = self.scale.quantum();
-        self.max_uw.is_some_and(|max| self.scale.micro(by) > uj_at_power(max, span_ns).saturating_add(slack))
+        let growth_uj = self.scale.micro(growth);
+        let quantum_uj = self.scale.quantum();
+        self.max_uw.is_some_and(|max_uw| growth_uj > uj_at_power(max_uw, span_ns).saturating_add(quantum_uj))
     }
 }
 
-/// Whether two steps, each with its length, are of one power to a factor of two.
-fn alike((first, first_ns): (u64, u64), (second, second_ns): (u64, u64)) -> bool {
-    let left = u128::from(first) * u128::from(second_ns);
-    let right = u128::from(second) * u128::from(first_ns);
-    left > 0 && left <= right.saturating_mul(2) && right <= left.saturating_mul(2)
+/// Growth of a counter over a time.
+#[derive(Debug, Clone, Copy)]
+struct Growth {
+    units: u64,
+    ns: u64,
+}
+
+impl Growth {
+    /// Whether two growths have the same power within a factor of two: `a / t ≈ b / u`, compared as `a × u ≈ b × t`.
+    fn has_power_like(self, other: Self) -> bool {
+        let left = u128::from(self.units) * u128::from(other.ns);
+        let right = u128::from(other.units) * u128::from(self.ns);
+        left > 0 && left <= right.saturating_mul(2) && right <= left.saturating_mul(2)
+    }
 }

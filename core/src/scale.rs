@@ -1,10 +1,12 @@
-//! Raw counter units to micro-units, exactly.
+//! Converts raw counter values to microjoules or microwatts ([`Scale`]).
 
 use serde::{Deserialize, Serialize};
 
-/// A positive factor `mul / 2^shift`: micro-units (microjoules or microwatts) per raw unit.
+/// A positive factor `mul / 2^shift`: microjoules (or microwatts) per raw unit.
 ///
-/// Applied to the running raw *total*, so that truncation never adds up: at most one microjoule is ever lost.
+/// The factor is stored as integers, so that equal inputs give equal results everywhere. Results are rounded down. The
+/// factor is applied to the running raw *total*, not to each difference, so rounding loses less than one microjoule over a
+/// whole run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scale {
     mul: u64,
@@ -12,14 +14,15 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// One raw unit is one micro-unit.
+    /// One raw unit is one microjoule or microwatt.
     pub const MICRO: Self = Self { mul: 1, shift: 0 };
-    /// One raw unit is a thousand micro-units (mJ, mW).
+    /// One raw unit is one millijoule or milliwatt.
     pub const MILLI: Self = Self { mul: 1_000, shift: 0 };
-    /// One raw unit is a million micro-units (J, W).
+    /// One raw unit is one joule or watt.
     pub const UNIT: Self = Self { mul: 1_000_000, shift: 0 };
 
-    /// From base units (joules or watts) per raw unit; `None` unless finite and within 1e-15 ..= 1e12.
+    /// Returns the scale of `base_per_raw` joules (or watts) per raw unit; `None` unless this is within 1e-15 ..= 1e12. No
+    /// known counter is outside: the finest unit is that of RAPL, 2^-32 J, about 2e-10 J.
     ///
     /// ```
     /// use eco2_core::Scale;
@@ -35,7 +38,8 @@ impl Scale {
         }
         let mut micro = base_per_raw * 1e6;
         let mut shift = 0;
-        // Powers of two are exact in a float: RAPL's 2^-32 J stays exact, decimal factors keep 53 bits.
+        // Doubling changes no bit of a float's 53-bit mantissa. It ends when the factor is an integer, as with RAPL's 2^-32 J,
+        // or has 53 bits. 1e-15 J needs fewer than 100 doublings for that (2^100 × 1e-9 > 2^53).
         while micro.fract() != 0.0 && shift < 100 && micro < (1u64 << 53) as f64 {
             micro *= 2.0;
             shift += 1;
@@ -43,7 +47,7 @@ impl Scale {
         Some(Self { mul: micro.round() as u64, shift })
     }
 
-    /// Micro-units for a raw total, rounded down; saturates at `u64::MAX`.
+    /// Returns the microjoules (or microwatts) of a raw total, rounded down; saturates at `u64::MAX`.
     ///
     /// ```
     /// assert_eq!(eco2_core::Scale::MILLI.micro(7), 7_000); // 7 mJ
@@ -54,11 +58,11 @@ impl Scale {
         u64::try_from(scaled).unwrap_or(u64::MAX)
     }
 
-    /// Micro-units by which a scaled total may lie below the truth, rounded up: one raw unit, and what [`Scale::micro`]
-    /// cut off. The quantum of the counter.
+    /// Returns the *quantum* of a counter, rounded up: by how many microjoules a scaled total may be below the true energy.
+    /// The counter has not shown up to one raw unit yet, and [`Scale::micro`] has rounded down.
     pub(crate) fn quantum(self) -> u64 {
-        let cut_off = (1u128 << self.shift) - 1;
-        u64::try_from((u128::from(self.mul) + cut_off).div_ceil(1u128 << self.shift)).unwrap_or(u64::MAX)
+        let most_rounded = (1u128 << self.shift) - 1;
+        u64::try_from((u128::from(self.mul) + most_rounded).div_ceil(1u128 << self.shift)).unwrap_or(u64::MAX)
     }
 }
 

@@ -93,7 +93,7 @@ pub struct Track {
     change_lo_ns: u64,
     /// Usual width of the bracket of a change, smoothed, nanoseconds; 0 before the first.
     bracket_ns: u64,
-    /// Begin and end of the last successful reading, nanoseconds.
+    /// When the last successful reading started and ended, nanoseconds.
     last_good: Option<(u64, u64)>,
     /// Why the next value will start a new segment; `None` while the segment goes on.
     pending_break: Option<GapReason>,
@@ -205,7 +205,7 @@ impl Track {
         has_knots && self.integral.remembers(t_ns)
     }
 
-    /// Returns the begin and end of the last successful reading, nanoseconds. A small step back (a glitch) counts as
+    /// Returns when the last successful reading started and ended, nanoseconds. A small step back (a glitch) counts as
     /// successful, because the sensor answered and its energy is known to a few units. A value that waits for
     /// confirmation does not count.
     #[must_use]

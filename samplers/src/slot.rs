@@ -126,7 +126,7 @@ impl KernelFile {
     fn gone(&mut self, now_ns: u64, notes: &mut Vec<SourceEvent>) -> Result<u64, Fault> {
         self.state = FileState::Shut(Fault::Gone, Backoff::start(now_ns));
         self.last = None;
-        notes.push(self.note(now_ns, EventKind::ZoneGone, "vanished; looked for again with back-off"));
+        notes.push(self.note(now_ns, EventKind::SensorFileGone, "vanished; looked for again with back-off"));
         Err(Fault::Gone)
     }
 
@@ -135,7 +135,7 @@ impl KernelFile {
         match found {
             Ok((at, value, file)) => {
                 (self.at, self.state, self.last) = (at, FileState::Open(file), Some(value));
-                notes.push(self.note(now_ns, EventKind::ZoneBack, "is readable again: a new segment begins"));
+                notes.push(self.note(now_ns, EventKind::SensorFileBack, "is readable again: a new segment begins"));
                 Ok(value)
             }
             Err(fault) => {

@@ -1,4 +1,6 @@
-//! The curves of a report: written from the account (`records`), and read back (`Report::curve`).
+//! The energy curves of a report: how the energy of each device grew over the run.
+//!
+//! `records` creates them from the account (the energies of a run at its end), and `Report::curve` reads them back.
 
 use std::collections::BTreeMap;
 
@@ -6,28 +8,29 @@ use super::device::Device;
 use super::whole::{CounterRecord, Report};
 use crate::{Bounded, Component, Curve, CurvePoint, CurveRecord, Ranged, RunCurve, is_left_out};
 
-/// Points of a counter's curve in a report, besides those at the borders of prices and intensities.
-const MOST_POINTS: usize = 512;
-/// Instants at which the price or the intensity changed: a quarter of an hour for 28 days.
-const MOST_SLOTS: usize = 2_688;
-/// With more counters than this there is one curve per component.
-const MOST_CURVES: usize = 64;
+/// Points of a device's curve in a report, without those at changes of price or intensity. They bound the size of a
+/// report: about 20 kB per device.
+const MAX_POINTS: usize = 512;
+/// Instants at which the price or the intensity changed: quarters of an hour for 28 days.
+const MAX_SLOTS: usize = 2_688;
+/// With more devices than this there is one curve per component, so that reports stay small.
+const MAX_CURVES: usize = 64;
 
-/// The records of a run's devices, each with its curve; `None` for one that was not read. `slots`: instants at which a
-/// price or an intensity changed.
+/// Returns the curves of a run's devices for its report. `curves` has `None` for a device that was not read. `slots` are
+/// the instants at which a price or an intensity changed, nanoseconds since the run began; each gets a point.
 #[must_use]
 pub fn records(devices: &[Device], curves: &[Option<Curve>], slots: &[u64]) -> Vec<CurveRecord> {
-    let slots = &slots[..slots.len().min(MOST_SLOTS)];
+    let slots = &slots[..slots.len().min(MAX_SLOTS)];
     let known: Vec<(&Device, &Curve)> = devices
         .iter()
         .zip(curves)
         .filter_map(|(device, curve)| Some((device, curve.as_ref()?)))
         .filter(|(device, _)| !is_left_out(device))
         .collect();
-    if known.len() <= MOST_CURVES {
+    if known.len() <= MAX_CURVES {
         return known
             .iter()
-            .map(|(device, curve)| CurveRecord::new(&device.id, &curve.thin(MOST_POINTS, slots)))
+            .map(|(device, curve)| CurveRecord::new(&device.id, &curve.thin(MAX_POINTS, slots)))
             .collect();
     }
     let components = [Component::Cpu, Component::Memory, Component::Gpu, Component::Other];
@@ -36,15 +39,15 @@ pub fn records(devices: &[Device], curves: &[Option<Curve>], slots: &[u64]) -> V
         let parts: Vec<Curve> = summed.map(|(_, curve)| (*curve).clone()).collect();
         let (end_ns, total) = (parts.first()?.end_ns(), parts.iter().map(Curve::total).sum());
         let devices = Some(parts.len() as u64);
-        let sum = RunCurve::new(parts, end_ns, total).thin(MOST_POINTS, slots);
+        let sum = RunCurve::new(parts, end_ns, total).thin(MAX_POINTS, slots);
         Some(CurveRecord { devices, ..CurveRecord::new(component.name(), &sum) })
     };
     components.into_iter().filter_map(sum).collect()
 }
 
 impl Report {
-    /// How the energy of the run grew, as far as the report shows it: from its curves, in a report of an older version
-    /// from its counters. A device that has neither is assumed to have grown evenly.
+    /// Returns how the energy of the run grew. A device's curve is the report's own; in a report of an older version it is
+    /// computed from its counters. Where there is neither, constant power is assumed.
     #[must_use]
     pub fn curve(&self) -> RunCurve {
         let end_ns = self.run.duration_ns;
@@ -62,28 +65,32 @@ impl Report {
         for counter in begin_ns.map_or(&[][..], |_| &self.counters) {
             counters.entry(&counter.device).or_default().push(counter);
         }
-        let mut of_component: BTreeMap<&str, Bounded<u64>> = BTreeMap::new();
+        let mut component_totals: BTreeMap<&str, Bounded<u64>> = BTreeMap::new();
         let mut parts: Vec<Curve> = Vec::new();
         for device in known {
             let (total, component) = (device.bounded(), device.component.name());
-            // Of devices with one id the first has the record: it is of one of them.
+            // Several devices may share an id in a merged report. The record belongs to the first of them.
             if let Some(record) = records.remove(&(device.id.as_str(), false)) {
                 parts.push(record.curve(end_ns, total));
             } else if sums.contains_key(component) {
-                let sum = of_component.get(component).map_or(total, |sum| *sum + total);
-                of_component.insert(component, sum);
+                let sum = component_totals.get(component).map_or(total, |sum| *sum + total);
+                component_totals.insert(component, sum);
             } else {
-                let seen = counters.remove(device.id.as_str()).unwrap_or_default();
-                parts.push(Curve::new(points(seen, begin_ns.unwrap_or_default(), &total), end_ns, total));
+                let records = counters.remove(device.id.as_str()).unwrap_or_default();
+                parts.push(Curve::new(
+                    points_of_counters(records, begin_ns.unwrap_or_default(), &total),
+                    end_ns,
+                    total,
+                ));
             }
         }
-        parts.extend(of_component.iter().map(|(component, total)| sums[component].curve(end_ns, *total)));
+        parts.extend(component_totals.iter().map(|(component, total)| sums[component].curve(end_ns, *total)));
         RunCurve::new(parts, end_ns, self.energy.bounded())
     }
 }
 
-/// Points of a counter as it is kept for merging, counted from `begin_ns` on the clock of the boot.
-fn points<'a>(
+/// Returns the points of a curve from a counter's records. `begin_ns`: when the run began, on the clock of the boot.
+fn points_of_counters<'a>(
     counters: impl IntoIterator<Item = &'a CounterRecord>,
     begin_ns: u64,
     total: &Bounded<u64>,
@@ -110,7 +117,7 @@ mod tests {
     use super::*;
     use crate::{Domain, Ledger, Reading};
 
-    fn fed(domains: usize, seconds: u64) -> (Vec<Device>, Vec<Option<Curve>>) {
+    fn read_devices(domains: usize, seconds: u64) -> (Vec<Device>, Vec<Option<Curve>>) {
         let mut ledger = Ledger::new(0, 1);
         for at in 0..domains {
             ledger.add_domain(Domain::counter(&format!("GPU-{at}"), Component::Gpu, "board", "t"));
@@ -129,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_record_is_read_back_as_the_curve_it_was() {
-        let (devices, curves) = fed(1, 100);
+        let (devices, curves) = read_devices(1, 100);
         let record = records(&devices, &curves, &[]).remove(0);
         let (curve, end_ns) = (curves[0].clone().unwrap(), 100_000_000_000);
         let again = record.curve(end_ns, curve.total());
@@ -141,17 +148,17 @@ mod tests {
 
     #[test]
     fn a_long_run_keeps_512_points_and_one_for_each_slot() {
-        let (devices, curves) = fed(1, 3_600);
+        let (devices, curves) = read_devices(1, 3_600);
         let slots: Vec<u64> = (1..4).map(|slot| slot * 900_000_000_000 + 1).collect();
         let record = &records(&devices, &curves, &slots)[0];
-        assert!((400..=MOST_POINTS + 3 + 1).contains(&record.t_ns.len()), "{}", record.t_ns.len());
+        assert!((400..=MAX_POINTS + 3 + 1).contains(&record.t_ns.len()), "{}", record.t_ns.len());
         assert!(slots.iter().all(|slot| record.t_ns.contains(slot)));
         assert!(record.t_ns.is_sorted() && record.energy_uj.is_sorted() && record.low_uj.is_sorted());
     }
 
     #[test]
     fn many_counters_share_one_curve_a_component() {
-        let (devices, curves) = fed(MOST_CURVES + 1, 10);
+        let (devices, curves) = read_devices(MAX_CURVES + 1, 10);
         let records = records(&devices, &curves, &[]);
         assert_eq!(records.len(), 1);
         assert_eq!((records[0].device.as_str(), records[0].devices), ("gpu", Some(65)));

@@ -1,19 +1,22 @@
-//! What was measured of each device.
+//! The devices in a report: each entry has one *domain*, that is one sensor or counter of a device, with its energy, power,
+//! gaps and how well it was read.
+//!
+//! The *free* bounds of an energy use no assumption on power; the others use the device's power limits where known.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Component, GapReason, Quality, RangeKind};
 
-/// One domain's account.
+/// Energy and state of one domain over the run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Device {
-    /// Stable id.
+    /// Stable id, such as `package-0` or a GPU's UUID.
     pub id: String,
-    /// Part.
+    /// Kind of part whose energy it is.
     pub component: Component,
-    /// Domain name.
+    /// Name of the domain in its field: `package`, `dram`, `board`.
     pub domain: String,
-    /// For people.
+    /// Name that reports show.
     pub name: String,
     /// Model of the hardware: `AMD EPYC 7763`, `NVIDIA H200`. `None`: not known, and in reports of older versions.
     #[serde(default)]
@@ -22,41 +25,41 @@ pub struct Device {
     /// of older versions, whose `name` ends with it.
     #[serde(default)]
     pub method: Option<String>,
-    /// Source name.
+    /// Name of the source that was read: `rapl-perf`, `nvml`.
     pub source: String,
-    /// How the values came about.
+    /// How the values came about: measured, derived, estimated.
     pub quality: Quality,
-    /// Energy over the run; `None` when nothing was read.
+    /// Energy over the run, microjoules; `None` when nothing was read.
     pub energy_uj: Option<u64>,
-    /// Lower bound.
+    /// Lower bound, microjoules; `None` when nothing was read.
     pub low_uj: Option<u64>,
-    /// Upper bound; `None` with a value present: unbounded.
+    /// Upper bound, microjoules; `None` with a value present: unbounded.
     pub high_uj: Option<u64>,
-    /// Lower bound without any assumption on power.
+    /// Free lower bound, microjoules: as `low_uj`, but without the device's power limits.
     pub free_low_uj: Option<u64>,
-    /// Upper bound without any assumption on power.
+    /// Free upper bound, microjoules: as `high_uj`, but without the device's power limits; `None`: unbounded.
     pub free_high_uj: Option<u64>,
     /// What `low_uj` and `high_uj` promise; `None` where nothing is known, and in reports of older versions.
     #[serde(default)]
     pub range_kind: Option<RangeKind>,
-    /// Coverage of that range, percent.
+    /// Probability that this range contains the true value, percent; `None` as for `range_kind`.
     #[serde(default)]
     pub range_percent: Option<f64>,
     /// Declared gain error of the sensor, percent; not included in the bounds.
     pub gain_percent: Option<f64>,
     /// Mean power over the covered time, watts.
     pub mean_w: Option<f64>,
-    /// Highest mean power between two knots (counter changes) with at least 50 ms between them, watts.
+    /// Highest mean power between two counter changes at least 50 ms after each other, watts.
     pub peak_w: Option<f64>,
-    /// Power at 50 %, 90 % and 99 % of the time, watts (log-linear histogram, 1.6 % wide).
+    /// Power that was not exceeded for 50 %, 90 % and 99 % of the time, watts. From a histogram whose bins are 1.6 % wide.
     pub power_w: Option<Quantiles>,
     /// Covered share of the run, 0 to 1.
     pub coverage: f64,
-    /// Learned update period of the counter, nanoseconds.
+    /// Learned time between updates of the counter, nanoseconds; `None`: not learned.
     pub update_period_ns: Option<u64>,
-    /// Wraps folded.
+    /// How often the counter passed the end of its range and was continued.
     pub wraps: u64,
-    /// Resets seen.
+    /// How often the counter started again.
     pub resets: u64,
     /// Readings that were clamped or rejected.
     pub anomalies: u64,
@@ -64,28 +67,29 @@ pub struct Device {
     pub failures: u64,
     /// Readings taken.
     pub readings: u64,
-    /// Times without knowledge.
+    /// Times that no reading covers.
     pub gaps: Vec<GapRecord>,
-    /// Ids of the devices that this one contains or is contained in; never summed unless empty.
+    /// Ids of the devices that this one contains or is contained in. Only a device without any is in sums.
     pub overlaps: Vec<String>,
-    /// Parts of the energy that something else counted because the sensor had stopped working; empty otherwise.
+    /// Parts of the energy that another sensor or an estimate counted because the sensor had stopped working; empty
+    /// otherwise.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replaced: Vec<ReplacedPart>,
-    /// Energy as another sensor of the device had it, where there is one.
+    /// Comparison with another sensor of the device; `None`: there is none, or too little was read.
     pub cross_check: Option<CrossCheck>,
-    /// Gauges of the device.
+    /// Gauges of the device, such as temperature.
     pub gauges: Vec<GaugeSummary>,
 }
 
 impl Device {
-    /// Whether it enters the run's total: nothing else counts the same energy.
+    /// Whether it is in the run's total: no other device counts the same energy.
     #[must_use]
     pub fn is_summed(&self) -> bool {
         self.overlaps.is_empty()
     }
 
-    /// The model for exports: `model`; in reports of older versions the part of `name` that names hardware; else the
-    /// domain.
+    /// Returns the hardware's model for exports: `model`; in reports of older versions, which have none, the part of
+    /// `name` before the method; else the domain.
     #[must_use]
     pub fn hardware(&self) -> &str {
         let named = self.name.split(": estimated from ").next().unwrap_or_default();
@@ -93,32 +97,31 @@ impl Device {
         self.model.as_deref().or_else(old).unwrap_or(&self.domain)
     }
 
-    /// The part of the energy that is of one quality, microjoules.
+    /// Returns the part of the energy that is of one quality, microjoules.
     pub(crate) fn uj_of(&self, quality: Quality) -> u64 {
-        let by_others = |quality: Option<Quality>| {
-            let parts = self.replaced.iter().filter(|part| quality.is_none_or(|quality| part.quality == quality));
-            parts.map(|part| part.energy_uj).fold(0, u64::saturating_add)
-        };
-        let own = if self.replaced.is_empty() { self.quality } else { self.own_quality() };
+        let sum_uj = |sum: u64, part: &ReplacedPart| sum.saturating_add(part.energy_uj);
+        let replaced_uj = self.replaced.iter().fold(0, sum_uj);
+        let replaced_of_quality_uj = self.replaced.iter().filter(|part| part.quality == quality).fold(0, sum_uj);
+        let own_quality = if self.replaced.is_empty() { self.quality } else { self.own_quality() };
         let whole_uj = self.energy_uj.unwrap_or(0);
-        let own_uj = if own == quality { whole_uj.saturating_sub(by_others(None)) } else { 0 };
-        own_uj.saturating_add(by_others(Some(quality))).min(whole_uj)
+        let own_uj = if own_quality == quality { whole_uj.saturating_sub(replaced_uj) } else { 0 };
+        own_uj.saturating_add(replaced_of_quality_uj).min(whole_uj)
     }
 
-    /// The quality of the sensor that others replaced for a while.
+    /// Returns the quality of the device's own sensor, which was replaced for a while.
     fn own_quality(&self) -> Quality {
         self.replaced.first().map_or(self.quality, |part| part.sensor_quality)
     }
 }
 
-/// A part of a device's energy that something else counted, while its sensor did not work.
+/// A part of a device's energy that another sensor or an estimate counted while its own sensor did not work.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReplacedPart {
     /// Start, nanoseconds since the run began: the sensor's last update.
     pub from_ns: u64,
     /// End, nanoseconds since the run began.
     pub to_ns: u64,
-    /// Source that counted.
+    /// Name of the source that counted instead.
     pub source: String,
     /// How that part came about.
     pub quality: Quality,
@@ -139,47 +142,47 @@ pub struct Quantiles {
     pub p99: f64,
 }
 
-/// Counter against integrated power.
+/// Comparison of a device's counter with the integrated power of its second sensor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CrossCheck {
-    /// What was integrated.
+    /// What the counter is compared with: `integrated power`.
     pub method: String,
-    /// Energy by it, microjoules.
+    /// Energy by the second sensor, microjoules.
     pub energy_uj: u64,
-    /// `(counter - check) / check`, percent.
+    /// Difference: counter minus second sensor, in percent of the second sensor.
     pub difference_percent: f64,
 }
 
-/// A gap as reported.
+/// A time in which a device was not counted, or not placed in time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GapRecord {
     /// Start, nanoseconds since the run began.
     pub from_ns: u64,
     /// End, nanoseconds since the run began.
     pub to_ns: u64,
-    /// Why: the text of a [`GapReason`], or of a reason of another version.
+    /// The reason: the text of a [`GapReason`], or of a reason of another version.
     pub reason: String,
 }
 
 impl GapRecord {
-    /// Why; `None` for a reason that only another version states.
+    /// Returns the reason; `None` for one that only another version states.
     fn gap_reason(&self) -> Option<GapReason> {
         GapReason::ALL.into_iter().find(|reason| reason.name() == self.reason)
     }
 
-    /// Whether the counter counted the energy of this gap: it only showed no values that can be placed in time.
+    /// Whether the counter counted the energy of this gap. Then only the time at which it was drawn is unknown.
     #[must_use]
     pub fn is_counted(&self) -> bool {
         matches!(self.gap_reason(), Some(GapReason::Frozen | GapReason::WrapAmbiguous))
     }
 }
 
-/// A gauge over the run.
+/// Readings of a gauge (a value that rises and falls, such as a temperature) over the run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GaugeSummary {
-    /// What it is.
+    /// Name of the gauge.
     pub name: String,
-    /// Base unit.
+    /// Unit of the values, such as `Cel`, `By` or `1` (a fraction).
     pub unit: String,
     /// Mean of the readings.
     pub mean: f64,

@@ -1,14 +1,22 @@
 //! The catalogue of event kinds: each kind's text in reports, what happened, and what to do.
 //!
-//! An *event* is something that happened during a run, a merge or a pricing. [`EventRecord`](super::EventRecord) holds its kind
-//! as text, so that reports of other versions can be read; [`EventKind`] lists the kinds that this version makes.
-//! `docs/events.md` is written from this file by `scripts/options`.
+//! An *event* is something that happened during a run, a merge or a pricing. [`EventRecord`](super::EventRecord) holds its
+//! kind as text, so that reports of other versions can be read; [`EventKind`] lists the kinds that this version creates.
+//! An *alert* is a kind of which listeners and webhooks are notified; its row is marked `alert`.
+//!
+//! The texts are for users: `scripts/options` writes `docs/events.md` from them. They use these words. A *source* is an
+//! interface that eco2 reads, such as NVML or RAPL. A *segment* is a counter's time between two resets or gaps. A *span*
+//! is a named part of the run. A *rank* is one process of a distributed training, an *attempt* one start of it, and a
+//! *record* the report of one process.
 
 use std::fmt;
 
-/// Declares [`EventKind`] from rows: group, variant, text in reports, what happened, what to do.
+/// Declares [`EventKind`] from groups of rows. A row has the variant, its text in reports, `alert` if listeners are
+/// notified, what happened, and what a user can do.
 macro_rules! catalogue {
-    ($($heading:literal { $($variant:ident $name:literal $meaning:literal $action:literal)+ })+) => {
+    (@is_alert alert) => { true };
+    (@is_alert) => { false };
+    ($($heading:literal { $($variant:ident $name:literal $($alert:ident)? $meaning:literal $action:literal)+ })+) => {
         /// What happened. The text of a kind never changes.
         ///
         /// ```
@@ -31,7 +39,13 @@ macro_rules! catalogue {
             const fn row(self) -> Row {
                 match self {
                     $($(Self::$variant => {
-                        Row { heading: $heading, name: $name, meaning: $meaning, action: $action }
+                        Row {
+                            heading: $heading,
+                            name: $name,
+                            is_alert: catalogue!(@is_alert $($alert)?),
+                            meaning: $meaning,
+                            action: $action,
+                        }
                     })+)+
                 }
             }
@@ -39,17 +53,18 @@ macro_rules! catalogue {
     };
 }
 
-/// One kind's texts.
+/// One row of the catalogue; the fields are documented at the methods of [`EventKind`] that return them.
 struct Row {
     heading: &'static str,
     name: &'static str,
+    is_alert: bool,
     meaning: &'static str,
     action: &'static str,
 }
 
 catalogue! {
     "Run" {
-        Stalled "stalled"
+        Stalled "stalled" alert
             "No step ended for several times the usual length of a step."
             "Look at what the run waits for: data, a checkpoint, another rank."
         Suspend "suspend"
@@ -98,22 +113,22 @@ catalogue! {
             "Report the fault with the text of the event."
     }
     "Budget and alerts" {
-        BudgetWarn "budget-warn"
+        BudgetWarn "budget-warn" alert
             "A limit is nearly reached, or may already be reached within the bounds."
             "See `eco2 check-budget`; the text names the limit."
-        BudgetPause "budget-pause"
+        BudgetPause "budget-pause" alert
             "A limit is reached, and its policy is to pause."
             "Pause the work, or raise the limit."
-        BudgetStop "budget-stop"
+        BudgetStop "budget-stop" alert
             "A limit is reached, and its policy is to stop."
             "Stop the work, or raise the limit."
-        Co2Rate "co2-rate"
+        Co2Rate "co2-rate" alert
             "The emissions per hour since the start are above their limit."
             "Lower the load, or raise the limit."
-        EnergyRate "energy-rate"
+        EnergyRate "energy-rate" alert
             "The energy per hour since the start is above its limit."
             "Lower the load, or raise the limit."
-        CostRate "cost-rate"
+        CostRate "cost-rate" alert
             "The cost per hour since the start is above its limit."
             "Lower the load, or raise the limit."
         WebhookFailed "webhook-failed"
@@ -142,7 +157,7 @@ catalogue! {
         CeilingExceeded "ceiling-exceeded"
             "A device drew more than its stated limit, so bounds do not use the limit."
             "Nothing."
-        Frozen "frozen"
+        Frozen "frozen" alert
             "A counter stopped changing while updates were due."
             "Look at the kernel log for the device; if another sensor is present, it takes over."
         SensorReplaced "sensor-replaced"
@@ -166,16 +181,16 @@ catalogue! {
         SelfTestUnreadable "self-test-unreadable"
             "The stored result of the self-test could not be read. It is ignored."
             "Run `eco2 doctor`, which writes it again."
-        ZoneGone "zone-gone"
+        SensorFileGone "zone-gone"
             "The file of a sensor is no longer there. It is tried again."
             "Check that the kernel module is still loaded."
-        ZoneBack "zone-back"
+        SensorFileBack "zone-back"
             "The file of a sensor can be read again. A new segment begins."
             "Nothing."
-        ZoneSkipped "zone-skipped"
+        RaplZoneSkipped "zone-skipped"
             "A RAPL zone has an unknown name or is not trusted on this CPU. It is not used."
             "Nothing."
-        ZoneRefused "zone-refused"
+        RaplZoneRefused "zone-refused"
             "A RAPL zone states no valid range, so it is not read."
             "Update the kernel."
         EventSkipped "event-skipped"
@@ -198,13 +213,13 @@ catalogue! {
             "Nothing."
     }
     "GPUs" {
-        Hot "hot"
+        Hot "hot" alert
             "A GPU reached its highest temperature or slowed down because of it."
             "Check the cooling, or lower the power limit."
-        Xid "xid"
+        Xid "xid" alert
             "The NVIDIA driver reported an error (XID) of a GPU."
             "Look up the number in NVIDIA's list of XID errors."
-        GpuLost "gpu-lost"
+        GpuLost "gpu-lost" alert
             "A GPU fell off the bus. Its energy ends here."
             "Reset the GPU or reboot; look at the kernel log."
         GpuGone "gpu-gone"
@@ -239,7 +254,7 @@ catalogue! {
             "Nothing."
     }
     "Sources" {
-        SourceHung "source-hung"
+        SourceHung "source-hung" alert
             "A call into a source did not return in time. The other sources are read on."
             "Look at the kernel log for the device; reset it or reboot."
         SourceBack "source-back"
@@ -274,10 +289,10 @@ catalogue! {
         IntensityOld "intensity-old"
             "The carbon intensity of the zone is several years old."
             "Give a newer one with `--intensity`."
-        ZoneNotFound "zone-not-found"
+        GridZoneNotFound "zone-not-found"
             "The zone could not be found from the location of the machine."
             "Set it with `--zone`."
-        ZoneNote "zone-note"
+        GridZoneNote "zone-note"
             "The name of the zone has a second meaning, or its value has a restriction."
             "Read the text; write the zone's code, such as `US-GA`."
         KindsDiffer "kinds-differ"
@@ -334,31 +349,31 @@ catalogue! {
 }
 
 impl EventKind {
-    /// Its text in reports, logs and metrics.
+    /// Returns its text in reports, logs and metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {
         self.row().name
     }
 
-    /// The kind with this text; `None` for a kind of another version.
+    /// Returns the kind with this text; `None` for a kind of another version.
     #[must_use]
     pub(crate) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|kind| kind.name() == name)
     }
 
-    /// What happened, in a sentence or two.
+    /// Returns what happened, in a sentence or two.
     #[must_use]
     pub const fn meaning(self) -> &'static str {
         self.row().meaning
     }
 
-    /// What a user can do about it.
+    /// Returns what a user can do about it.
     #[must_use]
     pub const fn action(self) -> &'static str {
         self.row().action
     }
 
-    /// Heading of its group in the documentation.
+    /// Returns the heading of its group in the documentation.
     #[must_use]
     pub const fn group(self) -> &'static str {
         self.row().heading
@@ -367,21 +382,7 @@ impl EventKind {
     /// Whether listeners and webhooks are notified when it happens; other kinds are only in the report.
     #[must_use]
     pub const fn is_alert(self) -> bool {
-        matches!(
-            self,
-            Self::BudgetWarn
-                | Self::BudgetPause
-                | Self::BudgetStop
-                | Self::Co2Rate
-                | Self::EnergyRate
-                | Self::CostRate
-                | Self::GpuLost
-                | Self::Xid
-                | Self::SourceHung
-                | Self::Frozen
-                | Self::Stalled
-                | Self::Hot
-        )
+        self.row().is_alert
     }
 }
 

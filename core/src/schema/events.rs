@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::event_kind::EventKind;
 
-/// Something that happened.
+/// Something that happened during the run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventRecord {
     /// Nanoseconds since the run began.
@@ -13,25 +13,26 @@ pub struct EventRecord {
     pub kind: String,
     /// Device or source; empty for the run.
     pub device: String,
-    /// For people.
+    /// Description for readers of the report.
     pub text: String,
 }
 
 impl EventRecord {
-    /// An event at an instant of the run; `device` is empty for the run itself.
+    /// Returns an event `at` nanoseconds after the run began; `device` is empty for the run itself.
     #[must_use]
     pub fn new(at: u64, kind: EventKind, device: &str, text: impl Into<String>) -> Self {
         Self { at, kind: kind.name().to_owned(), device: device.to_owned(), text: text.into() }
     }
 
-    /// What happened; `None` for a kind that only another version makes.
+    /// Returns the kind; `None` for one that only another version creates.
     #[must_use]
     pub fn event_kind(&self) -> Option<EventKind> {
         EventKind::from_name(&self.kind)
     }
 }
 
-/// Episodes of one kind and device, summed up. The evidence that advice rests on.
+/// Sum of the episodes of one kind and device. An *episode* is a time in which a GPU or the run was in an unwanted or
+/// notable state, such as stalled or idle. `eco2 optimize` bases its suggestions on them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EpisodeRecord {
     /// `stalled`: no step ended for several times the usual; `idle`, `hot`, `power-capped`: what a GPU reported about
@@ -39,19 +40,19 @@ pub struct EpisodeRecord {
     pub kind: String,
     /// Device; empty for the run.
     pub device: String,
-    /// How many there were.
+    /// Number of episodes.
     pub count: u64,
     /// Sum of their lengths, nanoseconds.
     pub duration_ns: u64,
-    /// The longest one, nanoseconds.
+    /// Length of the longest one, nanoseconds.
     pub longest_ns: u64,
-    /// Stalls: the usual length of a step, nanoseconds.
+    /// Usual length of a step, nanoseconds; `None` for kinds other than `stalled`.
     pub usual_ns: Option<u64>,
     /// Energy used in them, microjoules; `None` where no reading covers them.
     pub energy_uj: Option<u64>,
-    /// Lower bound of it.
+    /// Lower bound of that energy, microjoules.
     pub low_uj: u64,
-    /// Upper bound; `None`: unbounded.
+    /// Upper bound of that energy, microjoules; `None`: unbounded.
     pub high_uj: Option<u64>,
 }
 
@@ -65,26 +66,26 @@ impl EpisodeRecord {
     /// The GPU slowed down to stay below its power limit.
     pub const POWER_CAPPED: &str = "power-capped";
 
-    /// The kinds that should not be: each is an event too.
+    /// The kinds that are faults: each is an event too.
     pub const ANOMALIES: [&str; 2] = [Self::STALLED, Self::HOT];
 
-    /// Whether it is something that should not be, and is an event too.
+    /// Whether it is a fault, and so an event too.
     #[must_use]
     pub fn is_anomaly(&self) -> bool {
         Self::ANOMALIES.contains(&self.kind.as_str())
     }
 }
 
-/// A source and what became of it.
+/// A source (an interface such as NVML or RAPL) and whether it could be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceStatus {
     /// Source name.
     pub name: String,
-    /// What became of it.
+    /// Whether it could be read.
     pub status: Status,
-    /// Why, for people.
+    /// Reason for the status, as text.
     pub reason: String,
-    /// What to do, one action; empty when nothing needs doing.
+    /// One action that the user can take; empty where none is needed.
     pub remedy: String,
 }
 
@@ -92,24 +93,24 @@ pub struct SourceStatus {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// Reading.
+    /// It is read.
     Ok,
-    /// Reading, but something is missing.
+    /// It is read, but something is missing.
     Degraded,
-    /// Not there.
+    /// The machine does not have it.
     Absent,
-    /// There, but not readable.
+    /// It exists, but may not be read.
     Denied,
-    /// Was reading and stopped.
+    /// It was read, and stopped during the run.
     Lost,
     /// A call did not return.
     Hung,
-    /// Not asked for.
+    /// It was not requested.
     Off,
 }
 
 impl Status {
-    /// Its name in reports.
+    /// Returns its name in reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -124,7 +125,7 @@ impl Status {
     }
 }
 
-/// What measuring cost.
+/// Overhead of measuring.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SelfCost {
     /// CPU time of the sampling threads, nanoseconds.
@@ -133,9 +134,9 @@ pub struct SelfCost {
     pub max_rss_bytes: u64,
     /// Readings taken.
     pub samples: u64,
-    /// Spans dropped because a ring was full, and names over the cap.
+    /// Spans dropped because a thread's buffer was full, and names above the limit of names.
     pub dropped: u64,
-    /// Ticks that came too late and were skipped.
+    /// Samplings that came too late and were skipped.
     pub missed_ticks: u64,
     /// Bytes of log lost to a full or failing disk.
     pub log_lost_bytes: u64,

@@ -1,4 +1,8 @@
-//! Flat fields of the schema as [`Bounded`] values, and back.
+//! Converts the value and bounds in a report's records to [`Bounded`] values, and back.
+//!
+//! A record has them in separate fields (`energy_uj`, `low_uj`, `high_uj`), as JSON needs them. A [`Bounded`] is one value
+//! with its bounds, for arithmetic. The *free* bounds use no assumption on power. Also: correcting reports of old versions,
+//! which stored 0 where nothing was read.
 
 use super::carbon::Carbon;
 use super::device::Device;
@@ -9,8 +13,8 @@ use super::supplements::{CarbonPrice, Cost, Embodied, Market, Sci, Water};
 use super::whole::Report;
 use crate::{Bounded, RangeKind, Ranged, units};
 
-/// The kind that a report states; one of an older version states none and promised no more than a plausible range.
-fn kind(stated: Option<RangeKind>) -> RangeKind {
+/// Returns the kind of range that a report states. One of an older version states none, and is taken as plausible.
+fn range_kind_of(stated: Option<RangeKind>) -> RangeKind {
     stated.unwrap_or(RangeKind::Plausible)
 }
 
@@ -19,7 +23,7 @@ impl Ranged for Energy {
 
     /// The total with its bounds, microjoules.
     fn bounded(&self) -> Bounded<u64> {
-        Bounded { value: self.total_uj, low: self.low_uj, high: self.high_uj, kind: kind(self.range_kind) }
+        Bounded { value: self.total_uj, low: self.low_uj, high: self.high_uj, kind: range_kind_of(self.range_kind) }
     }
 }
 
@@ -58,7 +62,7 @@ impl Ranged for Device {
     /// Its energy with bounds, microjoules.
     fn bounded(&self) -> Bounded<u64> {
         let low = self.low_uj.unwrap_or(0);
-        Bounded { value: self.energy_uj, low, high: self.high_uj, kind: kind(self.range_kind) }
+        Bounded { value: self.energy_uj, low, high: self.high_uj, kind: range_kind_of(self.range_kind) }
     }
 }
 
@@ -76,7 +80,7 @@ impl Ranged for SpanRecord {
 
     /// The sum of energies with bounds, microjoules.
     fn bounded(&self) -> Bounded<u64> {
-        Bounded { value: self.energy_uj, low: self.low_uj, high: self.high_uj, kind: kind(self.range_kind) }
+        Bounded { value: self.energy_uj, low: self.low_uj, high: self.high_uj, kind: range_kind_of(self.range_kind) }
     }
 }
 
@@ -130,7 +134,7 @@ impl Ranged for Carbon {
 
     /// The grams with bounds.
     fn bounded(&self) -> Bounded<f64> {
-        Bounded { value: self.grams, low: self.low, high: self.high, kind: kind(self.range_kind) }
+        Bounded { value: self.grams, low: self.low, high: self.high, kind: range_kind_of(self.range_kind) }
     }
 }
 

@@ -1,10 +1,12 @@
-//! Identity of a run: process, attempts, host, tool, and the work that it did.
+//! The run in a report: its identity ([`Run`]), its attempts, the host, the tool, and the work that it did.
+//!
+//! A *rank* is one of the processes of a distributed training, an *attempt* one start of it.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// Identity of a run.
+/// Identity and times of a run.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Run {
     /// Id of the run; its ranks and restarts share it.
@@ -15,9 +17,9 @@ pub struct Run {
     /// The record of the command that this process ran under; empty where there was none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub parent: String,
-    /// The name given, or the command's.
+    /// The name that the user set, else the command's.
     pub name: String,
-    /// Labels, given or found (SLURM, cgroup, Kubernetes).
+    /// Labels set by the user or found in the environment (SLURM, cgroup, Kubernetes).
     pub labels: BTreeMap<String, String>,
     /// The command and its arguments; redacted on request.
     pub command: Vec<String>,
@@ -29,15 +31,15 @@ pub struct Run {
     pub duration_ns: u64,
     /// The command's exit code; `None` while running or without a command.
     pub exit_code: Option<i32>,
-    /// `provisional` while edges wait for their knots, else `final`.
+    /// `provisional` while the energy at the start or end of a span waits for a counter's update, else `final`.
     pub state: State,
-    /// One entry a (re)start.
+    /// One entry per start or restart.
     pub attempts: Vec<Attempt>,
-    /// Where it ran.
+    /// The machine on which it ran.
     pub host: Host,
-    /// What measured it.
+    /// The tool that measured it.
     pub tool: Tool,
-    /// Which of `world_size` processes this is; `None` for a process that is no rank.
+    /// Number of this process among `world_size` processes, from 0; `None` for a process that is no rank.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rank: Option<u32>,
     /// How many ranks there are.
@@ -73,7 +75,7 @@ pub struct Attempt {
     pub world_size: Option<u32>,
 }
 
-/// The machine.
+/// The machine on which a run was measured.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Host {
     /// Kernel's boot id; counters are comparable only within one.
@@ -84,7 +86,7 @@ pub struct Host {
     pub kernel: String,
 }
 
-/// The tool.
+/// The tool that measured a run.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Tool {
     /// Version of eco2.
@@ -95,28 +97,28 @@ pub struct Tool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// Knots are still to come.
+    /// Updates of counters are awaited, which may change values.
     #[default]
     Provisional,
-    /// Settled.
+    /// No value changes any more.
     Final,
 }
 
-/// What was done.
+/// The work that the run did with its energy.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Work {
-    /// Steps; `None`: not counted.
+    /// Number of steps; `None`: not counted.
     #[serde(deserialize_with = "super::run::required_nullable")]
     pub steps: Option<u64>,
-    /// Samples; `None`: not counted.
+    /// Number of samples; `None`: not counted.
     #[serde(deserialize_with = "super::run::required_nullable")]
     pub samples: Option<u64>,
-    /// Tokens; `None`: not counted.
+    /// Number of tokens; `None`: not counted.
     #[serde(deserialize_with = "super::run::required_nullable")]
     pub tokens: Option<u64>,
-    /// Last loss given.
+    /// Loss that the program reported last; `None`: none.
     pub loss: Option<f64>,
-    /// User-defined numbers, last value each.
+    /// Numbers that the program reported under names of its own: the last value of each.
     pub extra: BTreeMap<String, f64>,
 }
 

@@ -1,8 +1,7 @@
-//! Supplements to the location-based grams (market-based grams, cost, water, embodied, offsets): never added to them,
-//! never subtracted.
+//! Results that a report has in addition to its location-based emissions: market-based emissions, cost, water, embodied
+//! emissions, offsets. They are never added to the emissions or subtracted from them.
 //!
-//! Each carries the terms that it was computed with, so that anyone can compute it again. The arithmetic is in
-//! `eco2-grid`.
+//! Each has the factors with which it was computed, so that anyone can compute it again. Crate `eco2-grid` computes them.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +17,7 @@ pub struct Supplements {
     /// Software carbon intensity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sci: Option<Sci>,
-    /// Water.
+    /// Water use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub water: Option<Water>,
     /// Money for the energy.
@@ -50,7 +49,8 @@ pub struct Market {
     pub instrument: String,
 }
 
-/// Embodied grams: `TE × (TiR ÷ EL) × (RR ÷ ToR)` (SCI 1.1, ISO/IEC 21031:2024).
+/// Embodied grams: `TE × (TiR ÷ EL) × (RR ÷ ToR)` (SCI 1.1, ISO/IEC 21031:2024), that is total emissions × (time
+/// reserved ÷ expected lifespan) × (resources reserved ÷ total resources).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Embodied {
     /// The run's share, grams CO2e.
@@ -59,7 +59,7 @@ pub struct Embodied {
     pub low: f64,
     /// Upper bound; `None`: not known.
     pub high: Option<f64>,
-    /// TE: kilograms CO2e of making all of the hardware.
+    /// TE: total embodied emissions of the hardware, kilograms CO2e.
     pub total_kg: f64,
     /// Lower bound of TE.
     pub total_low_kg: f64,
@@ -75,7 +75,8 @@ pub struct Embodied {
     pub source: String,
 }
 
-/// Software carbon intensity, `(O + M) per R` (SCI 1.1, ISO/IEC 21031:2024). O is location-based.
+/// Software carbon intensity, `(O + M) per R` (SCI 1.1, ISO/IEC 21031:2024): operational and embodied emissions per
+/// functional unit. O is location-based.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sci {
     /// Grams CO2e per functional unit; `None`: not known.
@@ -86,7 +87,7 @@ pub struct Sci {
     pub high: Option<f64>,
     /// The functional unit: `step`, `sample`, `token` or `run`.
     pub per: String,
-    /// R: how many of them.
+    /// R: number of functional units.
     pub units: u64,
     /// O: operational grams, PUE included; `None`: not known.
     pub operational_g: Option<f64>,
@@ -94,7 +95,7 @@ pub struct Sci {
     pub embodied_g: Option<f64>,
 }
 
-/// Water: IT energy × WUE + facility energy × EWIF.
+/// Water use: IT energy × WUE + facility energy × EWIF.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Water {
     /// Litres; `None`: not known.
@@ -109,10 +110,10 @@ pub struct Water {
     pub ewif: Option<f64>,
 }
 
-/// Money for the facility's energy.
+/// Cost of the facility's energy (the devices' energy times PUE).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
-    /// The amount, of the priced energy only where `unpriced_uj` is not 0; `None`: not known.
+    /// The amount of money. Where `unpriced_uj` is not 0 it covers the priced energy only. `None`: not known.
     pub amount: Option<f64>,
     /// Lower bound, from the energy's; `None`: unbounded, where a price is negative.
     pub low: Option<f64>,
@@ -153,12 +154,12 @@ pub struct Offset {
 /// One everyday equivalent of the grams.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Equivalent {
-    /// What is counted, with its unit.
+    /// What is counted, with its unit, such as `km by car`.
     pub what: String,
-    /// How much of it; `None`: not known.
+    /// Amount in that unit; `None`: not known.
     pub amount: Option<f64>,
-    /// Grams CO2e of one.
+    /// Grams CO2e of one unit.
     pub g_each: f64,
-    /// The publisher.
+    /// Publisher of that value.
     pub source: String,
 }

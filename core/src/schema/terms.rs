@@ -1,26 +1,27 @@
-//! The terms that a report was priced with, so that pricing it again changes only what is requested again.
+//! The options with which a report was priced (zone, prices, factors), stored in the report. `eco2 report` prices it again
+//! with them, and changes only the options that are set again.
 
 use serde::{Deserialize, Serialize};
 
 use super::supplements::{Offset, Supplements};
 
-/// The terms of a report's grams, money and water; `None` and empty: not asked for.
+/// The options of a report's grams, money and water; `None` and empty: not set.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PriceTerms {
-    /// The grid zone, as it was asked for.
+    /// The grid zone, as the user wrote it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
     /// The place whose zone was looked for: `cloud`, or a latitude and a longitude.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub locate: Option<String>,
-    /// An intensity that was given, grams CO2e per kilowatt-hour.
+    /// An intensity that the user set, grams CO2e per kilowatt-hour.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub g_per_kwh: Option<f64>,
     /// Name of the file of intensities, without its folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub series: Option<String>,
-    /// Its column.
+    /// Name of the column that is used in that file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub series_column: Option<String>,
     /// The providers that were named, the best first.
@@ -29,7 +30,7 @@ pub struct PriceTerms {
     /// What the intensities count, such as `lifecycle-average-production`; `None`: not stated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// Power usage effectiveness, as it was given.
+    /// Power usage effectiveness, as the user set it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pue: Option<f64>,
     /// Price of a kilowatt-hour.
@@ -38,7 +39,7 @@ pub struct PriceTerms {
     /// Name of the file of prices, without its folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tariff: Option<String>,
-    /// Its column.
+    /// Name of the column that is used in that file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tariff_column: Option<String>,
     /// SHA-256 of that file, hexadecimal; `None` in reports of older versions.
@@ -50,10 +51,10 @@ pub struct PriceTerms {
     /// The contract behind market-based grams.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub market: Option<MarketTerms>,
-    /// The hardware whose making is shared out.
+    /// The hardware whose embodied emissions are shared among its users.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub embodied: Option<EmbodiedTerms>,
-    /// What SCI is divided by: `step`, `sample`, `token` or `run`.
+    /// The functional unit of the software carbon intensity (SCI): `step`, `sample`, `token` or `run`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub functional_unit: Option<String>,
     /// Litres of water at the site per kilowatt-hour of IT energy.
@@ -65,7 +66,7 @@ pub struct PriceTerms {
     /// Price of a tonne CO2e.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub carbon_price: Option<f64>,
-    /// What was bought elsewhere.
+    /// Offsets that were bought.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub offsets: Vec<Offset>,
     /// Whether everyday equivalents were requested.
@@ -73,7 +74,7 @@ pub struct PriceTerms {
     pub equivalents: bool,
 }
 
-/// The report that another one was made from by pricing it again.
+/// The report from which another one was created by pricing it again.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RepricedFrom {
     /// Id of its run.
@@ -93,24 +94,26 @@ pub struct MarketTerms {
     pub g_per_kwh: f64,
 }
 
-/// Hardware and the run's share of it.
+/// Embodied emissions of hardware, and the run's share of it. TE, EL, RR and ToR are the symbols of SCI 1.1
+/// (ISO/IEC 21031:2024).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct EmbodiedTerms {
-    /// TE: kilograms CO2e of making all of it.
+    /// Total embodied emissions (TE) of the hardware, kilograms CO2e.
     pub total_kg: f64,
     /// Lower bound of TE.
     pub total_low_kg: f64,
     /// Upper bound of TE; `None`: not known.
     pub total_high_kg: Option<f64>,
-    /// EL: expected life, years of 365 days.
+    /// Expected lifespan (EL), years of 365 days.
     pub life_years: f64,
-    /// RR ÷ ToR: share that was reserved, 0 to 1.
+    /// Share of the hardware that was reserved, 0 to 1: resources reserved (RR) divided by total resources (ToR).
     pub share: f64,
     /// The hardware, and the source of its embodied emissions.
     pub source: String,
 }
 
 impl PriceTerms {
+    /// Collects the terms that the supplements of a report state.
     pub(super) fn stated_by(beside: &Supplements) -> Self {
         let price = beside.carbon_price.as_ref();
         let currency = price.and_then(|price| price.currency.as_ref());
@@ -141,8 +144,10 @@ impl PriceTerms {
         }
     }
 
-    /// These terms, and those of `old` where nothing was asked for here. Where the intensities come from is one
-    /// question, and so is the price of energy: an answer takes the place of the whole old one.
+    /// Returns these terms, completed by those of `old` that are not set here.
+    ///
+    /// The options that determine the intensity belong together, and so do those that determine the price: if one of a
+    /// group is set here, no option of that group is taken from `old`.
     #[must_use]
     pub fn or(self, old: Self) -> Self {
         let place = if self.asks_for_intensity() { self.clone() } else { old.clone() };

@@ -17,39 +17,40 @@ pub const SCHEMA: &str = "eco2.report/1";
 pub struct Report {
     /// Always [`SCHEMA`].
     pub schema: String,
-    /// Which run this is.
+    /// Identity and times of the run.
     pub run: Run,
     /// Sums over the devices that do not overlap.
     pub energy: Energy,
-    /// One entry a domain, overlapping ones included.
+    /// One entry per domain (one sensor of a device), overlapping ones included.
     pub devices: Vec<Device>,
     /// Totals by span name.
     pub spans: Vec<SpanRecord>,
-    /// What was done with the energy.
+    /// The work that was done with the energy.
     pub work: Work,
     /// The command's share of the host's energy; `None` where it cannot be determined.
     pub attribution: Option<Attribution>,
-    /// Grams, with where each came from; `None` when pricing was not asked for.
+    /// Emissions with their sources; `None` when pricing was not requested.
     pub carbon: Option<Carbon>,
-    /// Every source that was looked for.
+    /// Every source (an interface such as NVML or RAPL) that was tried.
     pub sources: Vec<SourceStatus>,
     /// What happened during the run.
     pub events: Vec<EventRecord>,
     /// Times in which a device or the run was idle, stalled, hot or held back; empty where none was seen.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub spells: Vec<EpisodeRecord>,
-    /// What measuring cost.
+    /// Overhead of measuring.
     #[serde(rename = "self")]
     pub own: SelfCost,
-    /// What was seen of each counter, for merging; empty where the boot is not known.
+    /// How the energy of each counter grew, for merging with reports of other processes; empty where the boot is not
+    /// known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub counters: Vec<CounterRecord>,
-    /// How the energy of each device grew over the run: a device's id once, or one sum a component where there are more
-    /// than 64; empty in provisional reports and in those of older versions. Of a merged report on the time of its
+    /// How the energy grew over the run: one curve per device, or one per component where there are more than 64 devices.
+    /// Empty in provisional reports and in those of older versions. In a merged report their time is that of the
     /// attempts, one after the other.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub curves: Vec<CurveRecord>,
-    /// Energy of the run's own steps over time; `None` where none was seen to end, and in a merged report.
+    /// Energy of the run's own steps over time; `None` where no step has ended, and in a merged report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step_curve: Option<StepCurve>,
     /// Gauges of the machine over the run: `cpu_utilization` (0 to 1), `memory_used` and `memory_total` (bytes); empty in a
@@ -59,13 +60,13 @@ pub struct Report {
     /// Limits and forecast as of the report; `None` without either, and in a merged report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<BudgetRecord>,
-    /// What this report was merged from; `None` for the report of one process.
+    /// The reports from which this one was merged; `None` for the report of one process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merge: Option<Merge>,
 }
 
 impl Report {
-    /// The report of a run in which nothing was measured: the energy is not known, which is not zero.
+    /// Returns the report of a run in which nothing was measured: the energy is not known, which is not zero.
     ///
     /// ```
     /// use eco2_core::schema::{Report, Run};
@@ -98,25 +99,25 @@ impl Report {
     }
 }
 
-/// What was seen of one counter.
+/// How the energy of one counter grew, as this process read it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CounterRecord {
-    /// Kernel's boot id: a counter's name is good within one boot.
+    /// Kernel's boot id: a device id names one counter within one boot only.
     pub boot_id: String,
     /// Stable device id within the machine.
     pub device: String,
-    /// Energy over stretches of boot time.
+    /// Energy over parts of the boot's time.
     pub stretches: Vec<Stretch>,
 }
 
-/// How a merged report came about.
+/// The parts of a merged report, and what is missing.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Merge {
     /// Ranks of which there is a record, of the last attempt; `None` where no process was a rank.
     pub ranks: Option<u32>,
     /// Ranks that the launcher of the last attempt started.
     pub world_size: Option<u32>,
-    /// Those without a record, in the last attempt.
+    /// Ranks without a record, in the last attempt.
     pub missing_ranks: Vec<u32>,
     /// Machines (boots) that were measured.
     pub machines: u32,
@@ -134,59 +135,59 @@ pub struct Merge {
     pub left_out: Vec<String>,
 }
 
-/// Steps of an attempt behind the checkpoint that the next one went on from: done, and done again.
+/// Steps that were done twice: those of an attempt after the checkpoint from which the next attempt continued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Replayed {
     /// The attempt whose steps were lost.
     pub attempt: u32,
-    /// How many.
+    /// Number of steps.
     pub steps: u64,
-    /// Their share of the attempt's energy, microjoules: an estimate that takes all its steps for equal. It is in the
-    /// attempt's energy and in the total. `None`: the attempt's energy is not known.
+    /// Their share of the attempt's energy, microjoules. It is an estimate that assumes steps of equal energy, and part
+    /// of the attempt's energy and of the total. `None`: the attempt's energy is not known.
     pub energy_uj: Option<u64>,
 }
 
 /// Limits and forecast of a run, as of the report.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct BudgetRecord {
-    /// Every limit, and what is spent of it.
+    /// Every limit, with the amount spent.
     pub limits: Vec<Spent>,
-    /// The forecast; `None` where the run's length is not known, or too little was seen.
+    /// The forecast; `None` where the run's length is not known, or too little of it is over.
     pub forecast: Option<ForecastRecord>,
 }
 
-/// A run's end, forecast.
+/// Forecast of energy and emissions at the end of a run.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ForecastRecord {
-    /// What progress is counted in: `steps`, or `milliseconds`.
+    /// Unit of progress: `steps`, or `milliseconds`.
     pub progress: String,
     /// Progress made.
     pub done: u64,
     /// Progress of the whole run.
     pub total: u64,
-    /// How much of it was taken for warm-up, which is not carried on.
+    /// Progress that is taken as warm-up and is not extrapolated.
     pub warm_up: u64,
-    /// How long the rest will take, nanoseconds.
+    /// Expected time until the end, nanoseconds.
     pub rest_ns: u64,
-    /// Energy at the end, microjoules, times PUE.
+    /// Energy at the end with the facility's overhead (PUE), microjoules.
     pub energy_uj: Finish,
-    /// Intensity that the rest is priced with, grams CO2e per kilowatt-hour.
+    /// Carbon intensity of the rest of the run, grams CO2e per kilowatt-hour.
     pub g_per_kwh: f64,
-    /// Where that intensity comes from.
+    /// Source of that intensity.
     pub intensity: String,
-    /// Its error in the past, percent; `None` where it is not known.
+    /// Error of that source's forecasts in the past, percent; `None` where it is not known.
     pub intensity_error_percent: Option<f64>,
     /// Grams CO2e at the end; `None` where the grams so far are not known.
     #[serde(default)]
     pub grams: Option<Finish>,
-    /// How far off the energy that was forecast at this point was in recorded runs: median, percent of the run's
-    /// energy. `None` earlier in a run than forecasts were tested.
+    /// Median error of energy forecasts at this point of recorded runs, percent of the run's energy. `None` earlier in a
+    /// run than forecasts were tested.
     #[serde(default)]
     pub backtest_error_percent: Option<f64>,
     /// Share of the 90 % intervals that contained the end in those runs, percent.
     #[serde(default)]
     pub backtest_held_percent: Option<f64>,
-    /// How many runs those are.
+    /// Number of those runs.
     #[serde(default)]
     pub backtest_runs: Option<u32>,
 }

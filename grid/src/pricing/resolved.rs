@@ -97,7 +97,7 @@ impl Pricing {
         };
         events.extend(zone_events(self.unlocated.as_ref(), &carbon, when));
         let ambiguous = ambiguity(&self.request, &self.intensity).filter(|_| carbon.zone == self.intensity.zone);
-        events.extend(ambiguous.map(|text| EventRecord::new(when.lasted_ns, EventKind::ZoneNote, "", text)));
+        events.extend(ambiguous.map(|text| EventRecord::new(when.lasted_ns, EventKind::GridZoneNote, "", text)));
         (carbon, events)
     }
 

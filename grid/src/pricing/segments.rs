@@ -83,7 +83,7 @@ pub(super) fn coverage_events(coverage: &Coverage, energies_uj: &[u64], at: u64)
 pub(super) fn zone_events(unlocated: Option<&String>, carbon: &Carbon, when: &When) -> Vec<EventRecord> {
     let mut events = Vec::new();
     if let Some(text) = unlocated.filter(|_| carbon.zone_source != ZoneSource::Given.as_str()) {
-        events.push(EventRecord::new(when.lasted_ns, EventKind::ZoneNotFound, "", text.clone()));
+        events.push(EventRecord::new(when.lasted_ns, EventKind::GridZoneNotFound, "", text.clone()));
     }
     let used_in = Timestamp::from_nanosecond(i128::from(when.from_ns)).map(|at| at.to_zoned(TimeZone::UTC).year());
     let oldest = carbon.segments.iter().filter_map(|segment| segment.year).min();

@@ -40,6 +40,10 @@ Every kind of event that a report, a log or an alert may hold. An event has a ti
 `kind`, a `device` (or source; empty for the run) and a `text`. Kinds do not change between versions; new ones may be added. Those
 marked † are also sent to listeners and webhooks while the run goes on. Written by `scripts/options` from
 `core/src/schema/event_kind.rs`.
+
+A *source* is an interface that eco2 reads, such as NVML or RAPL. A *segment* is a counter's time between two resets or gaps. A
+*span* is a named part of the run. A *rank* is one process of a distributed training, an *attempt* one start of it, and a *record*
+the report of one process.
 ";
 
 fn events_page() -> String {

@@ -139,7 +139,7 @@ impl RaplSysfs {
     fn with_notes(mut self, zones: &zones::Zones, cpu: &CpuInfo) -> Self {
         let at_ns = clock::monotonic_ns();
         let note = |kind, text: &str| SourceEvent { at_ns, kind, device: NAME.to_owned(), text: text.to_owned() };
-        self.notes.extend(zones.skipped.iter().map(|text| note(EventKind::ZoneSkipped, text)));
+        self.notes.extend(zones.skipped.iter().map(|text| note(EventKind::RaplZoneSkipped, text)));
         let remark = |(kind, device, text): &zones::Remark| SourceEvent {
             at_ns,
             kind: *kind,
@@ -147,7 +147,7 @@ impl RaplSysfs {
             text: text.clone(),
         };
         self.notes.extend(zones.remarks.iter().map(remark));
-        self.notes.extend(zones.refused.iter().map(|text| note(EventKind::ZoneRefused, text)));
+        self.notes.extend(zones.refused.iter().map(|text| note(EventKind::RaplZoneRefused, text)));
         self.notes.extend(cpu.filtering().map(|text| note(EventKind::EnergyFiltering, text)));
         self
     }
