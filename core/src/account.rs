@@ -1,9 +1,13 @@
-//! The account: everything the ledger knows at one instant, as the report's data.
+//! The account ([`Account`]): the energies of a run until one instant, computed from the ledger, in the form of the report.
+//!
+//! The [`Ledger`] keeps readings and spans while the run goes on. A *domain* is one sensor or counter, an *edge* the energy
+//! until an instant with its bounds, a *gap* a time without readings, and a *deputy* a sensor that replaces one that has
+//! stopped working.
 
 use std::collections::BTreeMap;
 
 use crate::knot::Bounds;
-use crate::ledger::StepBin;
+use crate::ledger::{StepBin, TotalNow};
 use crate::overlap::Shown;
 use crate::schema::{
     Device, Energy, EventRecord, GapRecord, Quantiles, ReplacedPart, SpanRecord, State, StepCurve, stated,
@@ -20,31 +24,31 @@ use crate::{
 /// Energy of a run until an instant: total, by device, by span.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Account {
-    /// Monotonic beginning, nanoseconds.
+    /// Start of the run, monotonic nanoseconds.
     pub begin_ns: u64,
-    /// Monotonic end, nanoseconds.
+    /// End of the run, monotonic nanoseconds.
     pub end_ns: u64,
     /// Sums over devices that do not overlap; PUE 1.
     pub energy: Energy,
-    /// One a domain.
+    /// One entry per domain.
     pub devices: Vec<Device>,
-    /// One a span name.
+    /// One entry per span name.
     pub spans: Vec<SpanRecord>,
-    /// `final` when every edge had its knots.
+    /// `final` when no later reading changes an energy.
     pub state: State,
-    /// What each device's counter had counted at the beginning, microjoules since its first reading.
+    /// Energy that each device's counter had counted at the run's start, microjoules since its first reading.
     pub start_uj: Vec<u64>,
-    /// For each device the domain whose energy it reports: its own, or its power sensor's where that contradicts it.
+    /// For each device the index of the domain whose energy it reports: its own, or its power sensor's where that contradicts it.
     pub sources: Vec<usize>,
-    /// What the account found unusual.
+    /// Unusual results of comparing sensors.
     pub events: Vec<EventRecord>,
 }
 
-/// Knots of the last seconds that a curve has besides the thinned history.
-const RECENT: usize = 512;
+/// Number of recent counter changes that a curve has in addition to the thinned history: all that a track keeps.
+const MAX_RECENT: usize = 512;
 
 impl Ledger {
-    /// The account of the run from its beginning until `end_ns`.
+    /// Computes the account of the run from its start until `end_ns`.
     #[must_use]
     pub fn account(&self, end_ns: u64) -> Account {
         let begin_ns = self.opened_ns;
@@ -75,9 +79,10 @@ impl Ledger {
         Account { begin_ns, end_ns, energy, devices, spans, state, start_uj, sources, events }
     }
 
-    /// How the energy of a device grew until the end of an account of this ledger; `None` for one that was not read.
+    /// Returns how the energy of a device grew until the end of an account of this ledger; `None` for one that was not read.
     ///
-    /// Dense in the last seconds, thinned before. What the account is unsure of as a whole, every point is.
+    /// The curve has every counter change of the last seconds, and thinned ones before. Each point is as uncertain as the
+    /// account's total of the device.
     #[must_use]
     pub fn curve(&self, account: &Account, device: usize) -> Option<Curve> {
         let total = account.devices.get(device)?.bounded();
@@ -86,16 +91,16 @@ impl Ledger {
         let start_uj = account.start_uj.get(source).copied().unwrap_or(0);
         let (below_uj, above_uj) =
             (total_uj - total.low.min(total_uj), total.high.map(|high| high.max(total_uj) - total_uj));
-        // What a track knows by itself is not all where something else has counted for it.
-        let whole = self.tracks.get(source).filter(|_| self.parts(source).is_empty());
-        let recent = whole.into_iter().flat_map(|track| track.recent(RECENT));
+        // A track's own recent changes are incomplete where a deputy has counted for it.
+        let complete_track = self.tracks.get(source).filter(|_| self.parts(source).is_empty());
+        let recent = complete_track.into_iter().flat_map(|track| track.recent(MAX_RECENT));
         let knots = self.history(source).iter().chain(recent).filter(|knot| !knot.first || knot.lo_ns > 0);
         let points =
             knots.map(|knot| CurvePoint::of_knot(knot, account.begin_ns, start_uj).loosened(below_uj, above_uj));
         Some(Curve::new(points, account.end_ns - account.begin_ns, total))
     }
 
-    /// The energy of the run's own steps over time, of which every edge has its knots; `None` where none has.
+    /// Returns the energy of the run's own settled steps over time; `None` where there is none.
     #[must_use]
     pub fn step_curve(&self, account: &Account) -> Option<StepCurve> {
         let steps = self.steps.as_ref()?;
@@ -116,23 +121,23 @@ impl Ledger {
         Some(curve)
     }
 
-    /// A domain's gaps within the run, without what its deputies counted.
+    /// Returns a domain's gaps within the run, without the times that its deputies counted.
     fn gaps(&self, index: usize, end_ns: u64) -> Vec<Gap> {
         let of = |track: &Track| gaps(track, self.opened_ns, end_ns);
         self.parts(index).iter().fold(of(&self.tracks[index]), |gaps, part| {
             let to_ns = part.to_ns.unwrap_or(end_ns);
             let whole = Gap { from_ns: part.from_ns, to_ns, reason: GapReason::Uncovered };
-            // Where the deputy was not read either, nothing counted.
+            // Gaps of the deputy stay: there neither was read.
             without(gaps, &without(vec![whole], &of(&self.tracks[part.by])))
         })
     }
 
-    /// How long a domain and its deputies were not read from the run's beginning on, nanoseconds.
+    /// Returns for how long neither a domain nor its deputies were read since the run's start, nanoseconds.
     pub(crate) fn uncovered_ns(&self, index: usize, end_ns: u64) -> u64 {
         uncovered_ns(&self.tracks[index], &self.gaps(index, end_ns), (self.opened_ns, end_ns))
     }
 
-    /// What was counted by something else than the device's own sensor.
+    /// Returns the parts of a device's energy that deputies counted.
     fn replaced(&self, index: usize, begin_ns: u64, end_ns: u64) -> Vec<ReplacedPart> {
         let within = |part: &&DeputyPart| part.from_ns < end_ns && part.to_ns.is_none_or(|to_ns| to_ns > begin_ns);
         let record = |part: &DeputyPart| {
@@ -150,10 +155,11 @@ impl Ledger {
         self.parts(index).iter().filter(within).map(record).collect()
     }
 
+    /// Returns the totals of all span names that were used.
     fn spans(&self, devices: &[Device], sources: &[usize]) -> Vec<SpanRecord> {
         let totals = self.totals_now();
-        let used = totals.iter().enumerate().filter(|(_, (total, _))| total.count > 0);
-        used.map(|(name, (total, waits))| SpanRecord {
+        let used = totals.iter().enumerate().filter(|(_, now)| now.total.count > 0);
+        used.map(|(name, TotalNow { total, waits })| SpanRecord {
             name: self.names.text(crate::NameId(name as u32)).to_owned(),
             state: if *waits { State::Provisional } else { State::Final },
             ..span(total, devices, sources)
@@ -162,7 +168,7 @@ impl Ledger {
     }
 }
 
-/// Energy of the steps of a bin: the sum over the devices that do not overlap.
+/// Returns the energy of the steps of a bin: the sum over the devices that do not overlap.
 fn step_energy(bin: &StepBin, account: &Account) -> Bounded<u64> {
     let of = |(at, device): (usize, &Device)| {
         let energy = bin.by_domain.get(account.sources[at]).copied().unwrap_or_default();
@@ -172,7 +178,7 @@ fn step_energy(bin: &StepBin, account: &Account) -> Bounded<u64> {
     account.devices.iter().enumerate().filter(|(_, device)| device.is_summed()).map(of).sum()
 }
 
-/// `sources` names for each device the domain whose energy it reports.
+/// Returns the record of the spans of one name. `sources`: for each device the index of the domain whose energy it reports.
 fn span(total: &NameTotal, devices: &[Device], sources: &[usize]) -> SpanRecord {
     let (mut sums, mut by_device) = (Vec::new(), BTreeMap::new());
     for (at, device) in devices.iter().enumerate().filter(|(_, device)| device.is_summed()) {
@@ -225,7 +231,7 @@ fn device(
     let (begin_ns, end_ns) = run;
     let domain = track.domain();
     let counts = track.counts();
-    // A value that never moved and then none is no measurement of nothing.
+    // A counter that never moved and then failed has measured nothing: its energy is unknown, not 0.
     let energy = is_read.then(|| end.uj.saturating_sub(start.uj));
     let around = |bounds: Bounds| match energy {
         Some(uj) => (Some(bounds.low_uj.min(uj)), bounds.high_uj.map(|high| high.max(uj))),
@@ -272,7 +278,7 @@ fn device(
     }
 }
 
-/// What the power-limited bounds of a domain promise: only a counter's hold whatever the load did.
+/// Returns what the power-limited bounds of a domain promise. Only those of a counter hold whatever the load did.
 fn range_kind(domain: &Domain) -> RangeKind {
     match (domain.kind, domain.quality) {
         (Kind::Energy, Quality::Measured | Quality::Derived | Quality::Synthetic) => RangeKind::Hard,
@@ -280,12 +286,13 @@ fn range_kind(domain: &Domain) -> RangeKind {
     }
 }
 
+/// Returns quantiles of a domain's power over time; `None` where no power is known.
 fn quantiles(track: &Track) -> Option<Quantiles> {
     let at = |q| track.histogram.quantile(q).map(|mw| mw as f64 / 1e3);
     Some(Quantiles { p50: at(0.5)?, p90: at(0.9)?, p99: at(0.99)? })
 }
 
-/// The domain's gaps within the run, the time after its last reading included.
+/// Returns a domain's gaps within the run, including the time after its last reading.
 fn gaps(track: &Track, begin_ns: u64, end_ns: u64) -> Vec<Gap> {
     let mut gaps: Vec<Gap> = track.slack.gaps().filter(|gap| gap.to_ns > begin_ns && gap.from_ns < end_ns).collect();
     let reason = match track.failing() {
@@ -307,29 +314,30 @@ fn gaps(track: &Track, begin_ns: u64, end_ns: u64) -> Vec<Gap> {
     gaps
 }
 
-/// Length of a domain's gaps within the run, those included that are too old to be listed.
+/// Returns the length of a domain's gaps within the run, including those that are too old to be listed, nanoseconds.
 fn uncovered_ns(track: &Track, gaps: &[Gap], (begin_ns, end_ns): (u64, u64)) -> u64 {
     covered_by(gaps.iter().copied(), begin_ns, end_ns).saturating_add(track.slack.older_ns(begin_ns))
 }
 
-/// What is left of stretches of time without others.
+/// Returns the parts of `gaps` that are not within `others`.
 fn without(mut gaps: Vec<Gap>, others: &[Gap]) -> Vec<Gap> {
     for other in others {
-        let around = |gap: Gap| {
+        let parts_around = |gap: Gap| {
             [Gap { to_ns: gap.to_ns.min(other.from_ns), ..gap }, Gap { from_ns: gap.from_ns.max(other.to_ns), ..gap }]
         };
-        gaps = gaps.into_iter().flat_map(around).filter(|gap| gap.from_ns < gap.to_ns).collect();
+        gaps = gaps.into_iter().flat_map(parts_around).filter(|gap| gap.from_ns < gap.to_ns).collect();
     }
     gaps
 }
 
+/// Returns the report's record of a gap.
 fn record(gap: &Gap, begin_ns: u64) -> GapRecord {
     let since = |ns: u64| ns.saturating_sub(begin_ns);
     GapRecord { from_ns: since(gap.from_ns), to_ns: since(gap.to_ns), reason: gap.reason.name().to_owned() }
 }
 
-/// Sums over the devices that do not overlap. One that was not read may have drawn any energy, and with none read the
-/// whole run is missing.
+/// Returns the run's energy: sums over the devices that do not overlap. A device that was not read may have drawn any
+/// energy. If none was read, the whole run is missing.
 fn total(devices: &[Device], duration_ns: u64) -> Energy {
     let summed = || devices.iter().filter(|device| device.is_summed());
     let missing = |device: &Device| ((1.0 - device.coverage) * duration_ns as f64).round() as u64;

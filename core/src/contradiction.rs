@@ -166,7 +166,8 @@ impl Ledger {
         let track = &self.tracks[index];
         let has_failed = track.domain().self_test == Some(CounterFault::Still);
         let mut power_indices = 0..self.tracks.len();
-        let mut has_power = || power_indices.any(|power_index| counter_index_of(power_index, &self.tracks) == Some(index));
+        let mut has_power =
+            || power_indices.any(|power_index| counter_index_of(power_index, &self.tracks) == Some(index));
         match track.shown() {
             Shown::Still if has_failed && !has_power() => Shown::Nothing,
             shown => shown,

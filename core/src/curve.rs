@@ -1,10 +1,10 @@
-//! A curve: the energy that one counter had counted at any instant of a run, with bounds.
+//! Curves of energy over time: the energy that a device ([`Curve`]) or a run ([`RunCurve`]) had used at any instant of the
+//! run, with bounds. Reports store them, charts show them, and pricing uses them.
 //!
-//! `E(t)` is cumulative, so the energy of a stretch is a difference, and a sum over devices is a sum of curves. It is
-//! known at points, each of which states three things: from `hi_ns` on at least `low_uj` had been used, until `lo_ns`
-//! at most `high_uj`, and the best guess is that `uj` was reached at `at_ns`. Between points the guess runs straight,
-//! and the bounds are those of the points around: that is the only interpolation of energy there is. It needs no
-//! assumption on power, since energy never falls.
+//! `E(t)` is cumulative, so the energy of a part of the run is a difference, and a sum over devices is a sum of curves. It
+//! is known at points. A point states that at least `low_uj` had been used from `hi_ns` on, at most `high_uj` until `lo_ns`,
+//! and that `uj` was most likely reached at `at_ns`. Between points the estimate is linear, and the bounds are those of the
+//! points around. The bounds need no assumption on power, because energy never falls.
 
 mod history;
 mod run;
@@ -14,14 +14,14 @@ pub use run::{CurveRecord, RunCurve};
 
 use crate::{Bounded, Knot};
 
-/// What is known of the energy around one instant. Times are nanoseconds since the run began.
+/// One point of a curve. Times are nanoseconds since the run began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CurvePoint {
-    /// Until here at most `high_uj` had been used.
+    /// Until this instant at most `high_uj` had been used.
     pub lo_ns: u64,
-    /// Best guess of the instant at which `uj` was reached.
+    /// Most likely instant at which `uj` was reached.
     pub at_ns: u64,
-    /// From here on at least `low_uj` had been used.
+    /// From this instant on at least `low_uj` had been used.
     pub hi_ns: u64,
     /// Lower bound, microjoules.
     pub low_uj: u64,
@@ -32,7 +32,7 @@ pub struct CurvePoint {
 }
 
 impl CurvePoint {
-    /// A counter's change, counted from the run's beginning at `begin_ns`, when the counter showed `start_uj`.
+    /// Returns the point of a counter change. The run began at `begin_ns`, when the counter had counted `start_uj`.
     #[must_use]
     pub fn of_knot(knot: &Knot, begin_ns: u64, start_uj: u64) -> Self {
         let since = |at_ns: u64| at_ns.saturating_sub(begin_ns);
@@ -41,21 +41,21 @@ impl CurvePoint {
         Self { lo_ns, at_ns, hi_ns, low_uj: uj, uj, high_uj: Some(uj) }
     }
 
-    /// The energy known at an instant itself.
+    /// Returns a point at which the energy is known at one instant.
     #[must_use]
     pub fn at_instant(at_ns: u64, energy: &Bounded<u64>) -> Self {
         let uj = energy.value.unwrap_or(energy.low);
         Self { lo_ns: at_ns, at_ns, hi_ns: at_ns, low_uj: energy.low, uj, high_uj: energy.high }
     }
 
-    /// Widened by the uncertainty of the whole: `below_uj` less, `above_uj` more.
+    /// Returns the point with bounds widened by the uncertainty of the run's total: `below_uj` down, `above_uj` up.
     pub(crate) fn loosened(self, below_uj: u64, above_uj: Option<u64>) -> Self {
         let high_uj = self.high_uj.zip(above_uj).map(|(uj, above_uj)| uj.saturating_add(above_uj));
         Self { low_uj: self.low_uj.saturating_sub(below_uj), high_uj, ..self }
     }
 }
 
-/// The energy of one counter, or of a sum of them, over a run. See the module.
+/// The energy of one device, or of a sum of devices, over a run.
 ///
 /// ```
 /// use eco2_core::{Bounded, Curve, CurvePoint};
@@ -68,64 +68,68 @@ impl CurvePoint {
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Curve {
-    /// In order, and rising in every field.
+    /// In the order of time; no field falls from one point to the next.
     points: Vec<CurvePoint>,
     end_ns: u64,
     total: Bounded<u64>,
 }
 
 impl Curve {
-    /// The curve of a run that lasted `end_ns` and used `total`. Points outside the run or above its total carry no
-    /// information and are left out, as are those that fall; without points only the ends are known.
+    /// Returns the curve of a run that lasted `end_ns` and used `total`.
+    ///
+    /// Points outside the run, above its total, or below an earlier point are left out. Without points only the start and
+    /// the end of the curve are known.
     #[must_use]
     pub fn new(points: impl IntoIterator<Item = CurvePoint>, end_ns: u64, total: Bounded<u64>) -> Self {
         let most_uj = total.value;
-        let inside = |point: &CurvePoint| {
+        let is_usable = |point: &CurvePoint| {
             point.lo_ns > 0 && point.hi_ns <= end_ns && most_uj.is_some_and(|most_uj| point.uj <= most_uj)
         };
-        let mut points: Vec<CurvePoint> = points.into_iter().filter(inside).collect();
+        let mut points: Vec<CurvePoint> = points.into_iter().filter(is_usable).collect();
         points.sort_by_key(|point| (point.at_ns, point.hi_ns, point.lo_ns, point.uj));
         points.dedup();
-        let mut reached: Option<CurvePoint> = None;
+        // Forwards: drops points that fall, and makes brackets and lower bounds rise.
+        let mut last_kept: Option<CurvePoint> = None;
         points.retain_mut(|point| {
-            let Some(last) = reached.filter(|last| last.uj > point.uj) else {
-                let last = reached.unwrap_or(*point);
-                point.lo_ns = point.lo_ns.max(last.lo_ns);
-                point.hi_ns = point.hi_ns.max(last.hi_ns);
-                point.low_uj = point.low_uj.max(last.low_uj).min(point.uj).min(total.low);
-                reached = Some(*point);
-                return true;
-            };
-            reached = Some(last);
-            false
+            let last = last_kept.unwrap_or(*point);
+            if last.uj > point.uj {
+                return false;
+            }
+            point.lo_ns = point.lo_ns.max(last.lo_ns);
+            point.hi_ns = point.hi_ns.max(last.hi_ns);
+            point.low_uj = point.low_uj.max(last.low_uj).min(point.uj).min(total.low);
+            last_kept = Some(*point);
+            true
         });
-        let mut least: Option<u64> = None;
+        // Backwards: the upper bound of a later point holds for an earlier one too.
+        let mut least_high_uj: Option<u64> = None;
         for point in points.iter_mut().rev() {
-            point.high_uj = [point.high_uj, least].into_iter().flatten().min().map(|high_uj| high_uj.max(point.uj));
-            least = point.high_uj;
+            let high_uj = [point.high_uj, least_high_uj].into_iter().flatten().min();
+            point.high_uj = high_uj.map(|high_uj| high_uj.max(point.uj));
+            least_high_uj = point.high_uj;
         }
         Self { points, end_ns, total }
     }
 
-    /// The points, in the order of time.
+    /// Returns the points, in the order of time.
     #[must_use]
     pub fn points(&self) -> &[CurvePoint] {
         &self.points
     }
 
-    /// Length of the run, nanoseconds.
+    /// Returns the length of the run, nanoseconds.
     #[must_use]
     pub fn end_ns(&self) -> u64 {
         self.end_ns
     }
 
-    /// Energy of the run.
+    /// Returns the energy of the whole run.
     #[must_use]
     pub fn total(&self) -> Bounded<u64> {
         self.total
     }
 
-    /// Energy used in the first `at_ns` nanoseconds.
+    /// Returns the energy used in the first `at_ns` nanoseconds.
     #[must_use]
     pub fn at(&self, at_ns: u64) -> Bounded<u64> {
         if at_ns >= self.end_ns {
@@ -137,11 +141,11 @@ impl Curve {
         let next = self.points.partition_point(|point| point.lo_ns < at_ns);
         let bounds = [self.points.get(next).and_then(|point| point.high_uj), self.total.high];
         let high = if at_ns == 0 { Some(0) } else { bounds.into_iter().flatten().min() };
-        let uj = self.straight(at_ns, total_uj).min(high.unwrap_or(u64::MAX)).max(low);
+        let uj = self.estimate(at_ns, total_uj).min(high.unwrap_or(u64::MAX)).max(low);
         Bounded { value: Some(uj), low, high: high.map(|high| high.max(uj)), kind: self.total.kind }
     }
 
-    /// Energy used from one instant to a later one.
+    /// Returns the energy used from one instant to a later one.
     ///
     /// ```
     /// use eco2_core::{Bounded, Curve, CurvePoint};
@@ -156,7 +160,8 @@ impl Curve {
         (self.at(to_ns) - self.at(from_ns)).around_value()
     }
 
-    fn straight(&self, at_ns: u64, total_uj: u64) -> u64 {
+    /// Returns the estimate at an instant: linear between points.
+    fn estimate(&self, at_ns: u64, total_uj: u64) -> u64 {
         let next = self.points.partition_point(|point| point.at_ns <= at_ns);
         let place = |point: &CurvePoint| (point.at_ns, point.uj);
         let from = next.checked_sub(1).and_then(|at| self.points.get(at)).map_or((0, 0), place);
@@ -164,8 +169,8 @@ impl Curve {
         straight(from, to, at_ns)
     }
 
-    /// The same curve known at few points: at most `most` of its own, spread over time, and the energy at each instant
-    /// of `also`.
+    /// Returns the same curve with fewer points: at most `most` of its own, spread over time, and one at each instant of
+    /// `also`.
     #[must_use]
     pub(crate) fn thin(&self, most: usize, also: &[u64]) -> Self {
         let instants = spread(self.points.iter().map(|point| point.at_ns), most, self.end_ns);
@@ -175,7 +180,8 @@ impl Curve {
     }
 }
 
-/// Of rising instants at most `most`, as evenly spread over `[0, end_ns]` as they allow: the last one of each part.
+/// Selects at most `most` of rising instants, spread evenly over `[0, end_ns]`: of each of `most` equal parts of this time
+/// the last instant.
 fn spread(instants: impl Iterator<Item = u64>, most: usize, end_ns: u64) -> Vec<u64> {
     let instants: Vec<u64> = instants.collect();
     if instants.len() <= most {
@@ -193,7 +199,7 @@ fn spread(instants: impl Iterator<Item = u64>, most: usize, end_ns: u64) -> Vec<
     kept
 }
 
-/// The energy at an instant on the straight line between two points `(nanoseconds, microjoules)`, rounded down.
+/// Returns the energy at an instant on the straight line between two points `(nanoseconds, microjoules)`, rounded down.
 pub(crate) fn straight((from_ns, from_uj): (u64, u64), (to_ns, to_uj): (u64, u64), at_ns: u64) -> u64 {
     let whole_ns = u128::from(to_ns.saturating_sub(from_ns).max(1));
     let passed_ns = u128::from(at_ns.saturating_sub(from_ns)).min(whole_ns);

@@ -1,8 +1,8 @@
-//! Times in which something held: a device was idle, hot or held back, or no step ended. Bounded memory, whatever
-//! comes.
+//! Episodes ([`Episodes`]): times in which a state lasted, such as an idle or hot device, or a run in which no step ended.
+//! Memory is bounded: all episodes are counted, and the longer ones are kept with start and end.
 
-/// The most episodes whose ends are kept; of more, the shorter half loses its ends and is only counted.
-const KEPT: usize = 1024;
+/// Most episodes that are kept with start and end (16 kB). Of more, the shorter half is only counted.
+const MAX_KEPT: usize = 1024;
 
 /// Episodes of one kind. Times are nanoseconds on one clock.
 ///
@@ -17,21 +17,21 @@ const KEPT: usize = 1024;
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Episodes {
-    /// How many have ended.
+    /// Number of episodes that have ended.
     pub count: u64,
     /// Sum of their lengths, nanoseconds.
     pub total_ns: u64,
-    /// The longest one, nanoseconds.
+    /// Length of the longest one, nanoseconds.
     pub longest_ns: u64,
     /// Start and end of those that are kept, in the order in which they were added.
     pub kept: Vec<(u64, u64)>,
+    /// First and last instant of the episode that goes on now.
     open: Option<(u64, u64)>,
 }
 
 impl Episodes {
-    /// What was seen at an instant, later than the last one. An episode lasts from the first to the last instant at which
-    /// it was seen: never longer than is known. One that was seen once lasted for no known time, and is kept all the
-    /// same.
+    /// Records whether the state holds at an instant, later than the last one. An episode lasts from the first to the last
+    /// instant at which the state was seen to hold. One with a single instant has length 0, and counts as well.
     pub fn see(&mut self, at_ns: u64, holds: bool) {
         match (&mut self.open, holds) {
             (Some((_, last_ns)), true) => *last_ns = at_ns.max(*last_ns),
@@ -40,14 +40,14 @@ impl Episodes {
         }
     }
 
-    /// Nothing is known from here on: what is open ends where it was last seen.
+    /// Ends the present episode at the last instant at which the state was seen to hold.
     pub fn end(&mut self) {
         if let Some((from_ns, to_ns)) = self.open.take() {
             self.count_in(from_ns, to_ns);
         }
     }
 
-    /// An episode whose ends are known; one of no length is none.
+    /// Adds an episode with a known start and end; one of length 0 is ignored.
     ///
     /// ```
     /// let mut stalls = eco2_core::Episodes::default();
@@ -61,23 +61,25 @@ impl Episodes {
         }
     }
 
+    /// Counts an episode and keeps its start and end.
     fn count_in(&mut self, from_ns: u64, to_ns: u64) {
         let lasted_ns = to_ns.saturating_sub(from_ns);
         self.count += 1;
         self.total_ns = self.total_ns.saturating_add(lasted_ns);
         self.longest_ns = self.longest_ns.max(lasted_ns);
-        if self.kept.len() == KEPT {
+        if self.kept.len() == MAX_KEPT {
             self.thin();
         }
         self.kept.push((from_ns, to_ns));
     }
 
+    /// Drops start and end of the shorter half.
     fn thin(&mut self) {
         let length = |(from_ns, to_ns): &(u64, u64)| to_ns - from_ns;
         let mut lengths: Vec<u64> = self.kept.iter().map(length).collect();
         lengths.sort_unstable();
-        let middle_ns = lengths[KEPT / 2];
-        let mut room = KEPT / 2;
+        let middle_ns = lengths[MAX_KEPT / 2];
+        let mut room = MAX_KEPT / 2;
         self.kept.retain(|episode| {
             let stays = length(episode) >= middle_ns && room > 0;
             room -= usize::from(stays);
@@ -85,7 +87,7 @@ impl Episodes {
         });
     }
 
-    /// The same with what is open ended where it was last seen.
+    /// Returns a copy in which the present episode has ended at the last instant at which the state was seen to hold.
     ///
     /// ```
     /// let mut hot = eco2_core::Episodes::default();
@@ -100,7 +102,7 @@ impl Episodes {
         episodes
     }
 
-    /// Whether the ends of all are kept.
+    /// Whether start and end of all episodes are kept.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.count == self.kept.len() as u64
@@ -131,7 +133,7 @@ mod tests {
             episodes.add(episode * 1_000, episode * 1_000 + 1 + episode % 10);
         }
         assert_eq!((episodes.count, episodes.total_ns), (10_000, 55_000));
-        assert!(episodes.kept.len() <= KEPT && episodes.kept.len() >= KEPT / 2);
+        assert!(episodes.kept.len() <= MAX_KEPT && episodes.kept.len() >= MAX_KEPT / 2);
         assert!(!episodes.is_whole());
     }
 }

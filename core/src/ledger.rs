@@ -1,10 +1,14 @@
-//! The ledger: readings on one side, starts and ends of spans on the other, joined per domain as knots (counter
-//! changes) arrive.
+//! The ledger ([`Ledger`]) takes the readings of all sensors and the starts and ends of spans, and adds up the energy of
+//! the spans by name.
 //!
-//! A span is two edges. An edge waits, domain by domain, for the first knot after it; then its energy is settled, and
-//! with both edges settled the span enters the total of its name. Nothing is kept of a settled span but its sums.
+//! A *domain* is one sensor or counter; its [`Track`] processes its readings. A *knot* is a counter change. A *span* is a
+//! named part of the run, a *step* a span that starts where the last one of its name ended. An *edge* is the instant at
+//! which a span starts or ends, with the energy of every domain until then. That energy is final (*settled*) when the
+//! domain's first knot after the instant has arrived; until then the edge waits in a queue of the domain. When both edges
+//! of an ended span are settled, the span is added to the total of its name, and only the total is kept.
 
 mod deputies;
+mod edges;
 mod now;
 mod step_bins;
 mod threads;
@@ -16,11 +20,12 @@ use crate::fold::Outcome;
 use crate::spans::NameTotal;
 use crate::take_over::{DeputyPart, chiefs};
 use crate::{Domain, Edge, GapReason, Knot, NameId, Names, Notice, Reading, Track};
+pub(crate) use now::TotalNow;
 pub(crate) use step_bins::StepBin;
 use step_bins::StepBins;
-use threads::{EdgeIndex, Pending, SpanPlace, StepStart, Threads, settled};
+use threads::{EdgeIndex, Pending, SpanPlace, StepStart, Threads};
 
-/// Accounts readings and spans.
+/// Takes readings and spans, and keeps the energy of the run and of its spans.
 ///
 /// ```
 /// use eco2_core::{Component, Domain, Ledger, Reading};
@@ -42,30 +47,44 @@ use threads::{EdgeIndex, Pending, SpanPlace, StepStart, Threads, settled};
 /// ```
 #[derive(Debug)]
 pub struct Ledger {
+    /// The track of each domain.
     pub(crate) tracks: Vec<Track>,
     pub(crate) names: Names,
+    /// Totals of settled spans, by name.
     pub(crate) totals: Vec<NameTotal>,
+    /// When the run began, monotonic nanoseconds.
     pub(crate) opened_ns: u64,
+    /// Number of ends without a start.
     pub(crate) unmatched: u64,
+    /// Thinned knots of each domain over the whole run.
     histories: Vec<History>,
+    /// Energy of the run's own steps over time; `None`: no name was declared as that of its steps.
     pub(crate) steps: Option<StepBins>,
+    /// For each domain the edges that wait for its next knot, in the order of time.
     waiting: Vec<VecDeque<EdgeIndex>>,
+    /// All edges; an index is used again after its edge is released.
     edges: Vec<Pending>,
+    /// Indices of released edges.
     unused: Vec<EdgeIndex>,
+    /// The open spans of each thread.
     threads: Threads,
+    /// Ended spans with an edge that is not settled, in the order in which they ended.
     closed: VecDeque<EndedSpan>,
+    /// The edge of the run's start.
     run: EdgeIndex,
+    /// The edge of the run's end, once it is marked.
     end: Option<EdgeIndex>,
-    /// Of each domain the stretches that its deputies counted.
+    /// For each domain the parts of its energy that its deputies (sensors that replace it) counted.
     pub(crate) parts: Vec<Vec<DeputyPart>>,
-    /// Of each domain the one that it is a deputy for.
+    /// For each domain the index of the domain whose deputy it is.
     pub(crate) chiefs: Vec<Option<usize>>,
 }
 
-/// A marked instant: the beginning of a span that replay keeps open.
+/// The start of a span that is kept open by the caller, as `eco2 replay` does.
 #[derive(Debug)]
 pub struct Mark(EdgeIndex);
 
+/// A span that has ended, with its two edges.
 #[derive(Debug, Clone, Copy)]
 struct EndedSpan {
     name: NameId,
@@ -74,7 +93,7 @@ struct EndedSpan {
 }
 
 impl Ledger {
-    /// An empty ledger whose run starts at `opened_ns`; `cap` limits the number of names.
+    /// Returns an empty ledger whose run starts at `opened_ns`, monotonic nanoseconds. `cap` limits the number of names.
     #[must_use]
     pub fn new(opened_ns: u64, cap: usize) -> Self {
         let mut ledger = Self {
@@ -95,11 +114,11 @@ impl Ledger {
             parts: Vec::new(),
             chiefs: Vec::new(),
         };
-        ledger.run = ledger.edge(opened_ns, 0);
+        ledger.run = ledger.add_edge(opened_ns, 0);
         ledger
     }
 
-    /// Adds a domain; returns its index. Domains may come at any time, and are uncovered until then.
+    /// Adds a domain and returns its index. A domain may be added at any time; until then its energy is not known.
     pub fn add_domain(&mut self, domain: Domain) -> usize {
         self.tracks.push(Track::new(domain));
         self.histories.push(History::new(self.opened_ns));
@@ -116,41 +135,41 @@ impl Ledger {
         self.tracks.len() - 1
     }
 
-    /// When the run began, monotonic nanoseconds.
+    /// Returns when the run began, monotonic nanoseconds.
     #[must_use]
     pub fn opened_ns(&self) -> u64 {
         self.opened_ns
     }
 
-    /// Ends without a start.
+    /// Returns the number of ends of spans that had no start.
     #[must_use]
     pub fn unmatched(&self) -> u64 {
         self.unmatched
     }
 
-    /// The domains' tracks, in the order they were added.
+    /// Returns the domains' tracks, in the order in which the domains were added.
     #[must_use]
     pub fn tracks(&self) -> &[Track] {
         &self.tracks
     }
 
-    /// The id of a span name.
+    /// Returns the id of a span name.
     pub fn intern(&mut self, name: &str) -> NameId {
         self.names.intern(name)
     }
 
-    /// The table of span names.
+    /// Returns the table of span names.
     #[must_use]
     pub fn names(&self) -> &Names {
         &self.names
     }
 
-    /// Takes a reading; `None` for a domain that was never added.
+    /// Processes a reading of a domain and returns what it meant; `None` for a domain that was never added.
     pub fn reading(&mut self, domain: usize, reading: &Reading) -> Option<Outcome> {
         let outcome = self.tracks.get_mut(domain)?.push(reading);
-        let chief = self.succeed(domain, reading, outcome);
+        let chief = self.update_deputies(domain, reading, outcome);
         if let Outcome::Grew { .. } | Outcome::Baseline = outcome {
-            // What counts for a sensor that has died goes on with that sensor's history.
+            // A deputy's readings also continue the history of the domain for which it counts.
             for domain in chief.into_iter().chain([domain]) {
                 if let (Some(knot), Some(history)) = (self.last_knot(domain), self.histories.get_mut(domain)) {
                     history.push(&knot);
@@ -164,12 +183,12 @@ impl Ledger {
         Some(outcome)
     }
 
-    /// What was unusual in a domain's readings since the last call.
+    /// Returns what was unusual in a domain's readings since the last call.
     pub fn take_notices(&mut self, domain: usize) -> Vec<Notice> {
         self.tracks.get_mut(domain).map(Track::take_notices).unwrap_or_default()
     }
 
-    /// Something broke the counters of all domains (suspend) or of one.
+    /// Ends the segment of one domain's counter, or of all (`None`, after a suspend): its next value is a new baseline.
     pub fn break_segment(&mut self, domain: Option<usize>, reason: GapReason) {
         match domain {
             Some(index) => self.tracks.get_mut(index).into_iter().for_each(|track| track.break_segment(reason)),
@@ -177,10 +196,11 @@ impl Ledger {
         }
     }
 
-    /// Moves the run's beginning, before any span: to the instant at which every counter had been read once.
+    /// Moves the run's start to `opened_ns`, the instant at which every counter had been read once. To be called before
+    /// any span.
     pub fn restart_at(&mut self, opened_ns: u64) {
         let old = self.run;
-        self.run = self.edge(opened_ns, 0);
+        self.run = self.add_edge(opened_ns, 0);
         self.opened_ns = opened_ns;
         for (history, track) in self.histories.iter_mut().zip(&self.tracks) {
             *history = History::new(opened_ns);
@@ -190,40 +210,41 @@ impl Ledger {
         self.release(old);
     }
 
-    /// Marks the run's end, so that it is settled by its own knots however much is read after it.
+    /// Marks the run's end. Its energy is then determined by the next knots, however much is read later.
     pub fn end_at(&mut self, end_ns: u64) {
-        let edge = self.edge(end_ns.max(self.opened_ns), 0);
+        let edge = self.add_edge(end_ns.max(self.opened_ns), 0);
         if let Some(old) = self.end.replace(edge) {
             self.release(old);
         }
     }
 
-    /// Keeps the energy of the spans of that name over time, as the run's own steps: from now on, and of one name.
+    /// Declares the name of the run's own steps: from now on their energy is kept over time. A later name replaces it.
     pub fn bin_steps(&mut self, name: NameId) {
         if self.steps.as_ref().is_none_or(|steps| steps.name != name) {
             self.steps = Some(StepBins::new(name, self.opened_ns));
         }
     }
 
-    /// What was kept of a domain's knots; none for a domain that was never added.
+    /// Returns the thinned knots of a domain over the whole run; none for a domain that was never added.
     #[must_use]
     pub fn history(&self, domain: usize) -> &[Knot] {
         self.histories.get(domain).map_or(&[], History::knots)
     }
 
-    /// Whether the marked end has its knots: nothing read from now on changes the run's energy.
+    /// Whether the energy at the marked end is settled, so that no later reading changes the run's energy.
     #[must_use]
     pub fn ended(&self) -> bool {
         self.end.is_some_and(|end| self.edges[end as usize].missing == 0)
     }
 
-    /// A span starts on `thread` at an instant known to `±error_ns`.
+    /// Records that a span starts on `thread` at an instant that is known to `±error_ns`.
     pub fn begin(&mut self, thread: usize, name: NameId, at_ns: u64, error_ns: u64) {
-        let start = self.edge(at_ns, error_ns);
-        self.opened(SpanPlace { thread, name, at_ns }, start, false);
+        let start = self.add_edge(at_ns, error_ns);
+        self.open_span(SpanPlace { thread, name, at_ns }, start, false);
     }
 
-    /// The nearest open span of that name on that thread ends; `false` (and counted) if there is none.
+    /// Records that the last opened span of that name on that thread ends. Without one, counts an unmatched end and returns
+    /// `false`.
     ///
     /// ```
     /// let mut ledger = eco2_core::Ledger::new(0, 16);
@@ -238,16 +259,17 @@ impl Ledger {
             self.unmatched += 1;
             return false;
         };
-        self.threads.heard(thread, at_ns);
-        let end = self.edge(self.edges[start as usize].at_ns.max(at_ns), error_ns);
+        self.threads.record_time(thread, at_ns);
+        let end = self.add_edge(self.edges[start as usize].at_ns.max(at_ns), error_ns);
         self.close_span(EndedSpan { name, start, end });
         true
     }
 
-    /// A step ends and the next of that name starts, at one instant and with one edge. The step that ends is the
-    /// nearest open span of that name on that thread, or the name's first there, which began with the run. After an
-    /// explicit end nothing is open: then the next step only starts. Returns when the ended step began; `None`: none
-    /// ended.
+    /// Records that a step ends and the next one of that name starts, at one instant and with one edge.
+    ///
+    /// The step that ends is the last opened span of that name on that thread. The first step of a name on a thread began
+    /// with the run. After an explicit end no span is open, and the next step only starts. Returns when the ended step
+    /// began, monotonic nanoseconds; `None`: none ended.
     ///
     /// ```
     /// let mut ledger = eco2_core::Ledger::new(0, 16);
@@ -265,87 +287,71 @@ impl Ledger {
                 self.run
             }
             StepStart::None => {
-                let start = self.edge(at_ns, error_ns);
-                self.opened(at, start, true);
+                let start = self.add_edge(at_ns, error_ns);
+                self.open_span(at, start, true);
                 return None;
             }
         };
-        let begun_ns = self.edges[start as usize].at_ns;
-        let edge = self.edge(begun_ns.max(at_ns), error_ns);
+        let started_ns = self.edges[start as usize].at_ns;
+        let edge = self.add_edge(started_ns.max(at_ns), error_ns);
         self.edges[edge as usize].references += 1;
-        self.opened(at, edge, true);
+        self.open_span(at, edge, true);
         self.close_span(EndedSpan { name, start, end: edge });
-        Some(begun_ns)
+        Some(started_ns)
     }
 
-    /// Steps of that name start on `thread`: the next one starts here, and an open one is dropped.
+    /// Records that steps of that name start on `thread`: the next one starts at this instant, and an open one is dropped.
     pub fn start_steps(&mut self, thread: usize, name: NameId, at_ns: u64, error_ns: u64) {
-        if let Some(open) = self.threads.give_up(thread, name) {
+        if let Some(open) = self.threads.drop_open(thread, name) {
             self.release(open);
         }
-        let start = self.edge(at_ns, error_ns);
-        self.opened(SpanPlace { thread, name, at_ns }, start, true);
+        let start = self.add_edge(at_ns, error_ns);
+        self.open_span(SpanPlace { thread, name, at_ns }, start, true);
     }
 
-    /// How many spans of that name have ended on that thread, and on ended threads whose steps it continues.
+    /// Returns the number of spans of that name that have ended on that thread, and on ended threads whose steps it
+    /// continues.
     #[must_use]
     pub fn ended_spans(&self, thread: usize, name: NameId) -> u64 {
         self.threads.ended(thread, name)
     }
 
-    /// A thread has ended. Spans that it left open never end, but its open steps go on: a thread that uses their names
-    /// later continues them.
+    /// Records that a thread has ended. Its open spans never end. Its open steps go on: a thread that uses their names later
+    /// continues them.
     pub fn abandon(&mut self, thread: usize) {
         for start in self.threads.leave(thread) {
             self.release(start);
         }
     }
 
-    /// Marks an instant from which a span will be counted; give it back to [`Ledger::close`].
+    /// Records the start of a span that [`Ledger::close`] ends.
     pub fn mark(&mut self, at_ns: u64) -> Mark {
-        Mark(self.edge(at_ns, 0))
+        Mark(self.add_edge(at_ns, 0))
     }
 
-    /// Closes a span that began at `start`.
+    /// Records that a span ends that began at `start`.
     pub fn close(&mut self, name: NameId, start: Mark, at_ns: u64) {
-        let end = self.edge(self.edges[start.0 as usize].at_ns.max(at_ns), 0);
+        let end = self.add_edge(self.edges[start.0 as usize].at_ns.max(at_ns), 0);
         self.close_span(EndedSpan { name, start: start.0, end });
     }
 
-    /// Whether every edge of an ended span, and `at_ns`, has its knots.
+    /// Whether the energies of all ended spans, and at the instant `at_ns`, are settled.
     #[must_use]
     pub fn settled(&self, at_ns: u64) -> bool {
-        self.closed.is_empty() && (0..self.tracks.len()).all(|at| self.is_silent(at) || self.resolvable(at, at_ns))
+        self.closed.is_empty()
+            && (0..self.tracks.len()).all(|domain| self.is_silent(domain) || self.resolvable(domain, at_ns))
     }
 
-    /// Spans that have ended and still wait for knots.
+    /// Returns the number of spans that have ended and are not settled.
     #[must_use]
     pub fn pending(&self) -> usize {
         self.closed.len()
     }
 
-    /// Gives up waiting for knots of domains that have been silent since before `since_ns`: their edges are settled as
-    /// they are, with open upper bounds, so that a dead counter delays nothing and memory stays bounded.
-    pub fn give_up(&mut self, since_ns: u64) {
-        for domain in 0..self.tracks.len() {
-            while let Some(&index) = self.waiting[domain].front() {
-                let (at_ns, error_ns) = self.edges[index as usize].instant();
-                if at_ns >= since_ns {
-                    break;
-                }
-                let seen = Edge { settled: true, ..self.level(domain, at_ns, error_ns) };
-                let edge = &mut self.edges[index as usize];
-                edge.seen[domain] = seen;
-                edge.missing -= 1;
-                self.waiting[domain].pop_front();
-            }
-        }
-        self.settle();
-    }
-
-    fn opened(&mut self, at: SpanPlace, start: EdgeIndex, step: bool) {
-        self.threads.heard(at.thread, at.at_ns);
-        if let Some(unneeded) = self.threads.open(at, start, step) {
+    /// Records an open span on its thread.
+    fn open_span(&mut self, at: SpanPlace, start: EdgeIndex, is_step: bool) {
+        self.threads.record_time(at.thread, at.at_ns);
+        if let Some(unneeded) = self.threads.open(at, start, is_step) {
             self.release(unneeded);
         }
     }
@@ -353,90 +359,5 @@ impl Ledger {
     fn close_span(&mut self, span: EndedSpan) {
         self.closed.push_back(span);
         self.settle();
-    }
-
-    fn edge(&mut self, at_ns: u64, error_ns: u64) -> EdgeIndex {
-        let index = self.unused.pop().unwrap_or_else(|| {
-            self.edges.push(Pending::default());
-            (self.edges.len() - 1) as EdgeIndex
-        });
-        let mut seen = std::mem::take(&mut self.edges[index as usize].seen);
-        seen.clear();
-        seen.extend((0..self.tracks.len()).map(|domain| self.level(domain, at_ns, error_ns)));
-        for (_, waiting) in seen.iter().zip(&mut self.waiting).filter(|(seen, _)| !seen.settled) {
-            waiting.push_back(index);
-        }
-        let missing = seen.iter().filter(|seen| !seen.settled).count();
-        self.edges[index as usize] = Pending { at_ns, error_ns, missing, references: 1, seen };
-        self.sort_back(index, at_ns);
-        index
-    }
-
-    /// Edges come nearly in order; a late one sinks to its place.
-    fn sort_back(&mut self, index: EdgeIndex, at_ns: u64) {
-        for waiting in &mut self.waiting {
-            let mut at = match waiting.back() {
-                Some(&last) if last == index => waiting.len() - 1,
-                _ => continue,
-            };
-            while at > 0 && self.edges[waiting[at - 1] as usize].at_ns > at_ns {
-                waiting.swap(at, at - 1);
-                at -= 1;
-            }
-        }
-    }
-
-    fn resolve(&mut self, domain: usize) {
-        let mut done = false;
-        while let Some(&index) = self.waiting[domain].front() {
-            let (at_ns, error_ns) = self.edges[index as usize].instant();
-            let seen = self.level(domain, at_ns, error_ns);
-            if !seen.settled {
-                break;
-            }
-            let edge = &mut self.edges[index as usize];
-            edge.seen[domain] = seen;
-            edge.missing -= 1;
-            done |= edge.missing == 0;
-            self.waiting[domain].pop_front();
-        }
-        if done {
-            self.settle();
-        }
-    }
-
-    fn settle(&mut self) {
-        while let Some(&span) = self.closed.front() {
-            let (start, end) = (&self.edges[span.start as usize], &self.edges[span.end as usize]);
-            if start.missing + end.missing > 0 {
-                return;
-            }
-            let at = span.name.0 as usize;
-            if self.totals.len() <= at {
-                self.totals.resize_with(at + 1, NameTotal::default);
-            }
-            let ended = settled(start, end);
-            self.totals[at].add(&ended);
-            if let Some(steps) = self.steps.as_mut().filter(|steps| steps.name == span.name) {
-                steps.add(&ended);
-            }
-            self.closed.pop_front();
-            self.release(span.start);
-            self.release(span.end);
-        }
-    }
-
-    fn release(&mut self, index: EdgeIndex) {
-        let edge = &mut self.edges[index as usize];
-        edge.references -= 1;
-        if edge.references > 0 {
-            return;
-        }
-        if edge.missing > 0 {
-            for waiting in &mut self.waiting {
-                waiting.retain(|&other| other != index);
-            }
-        }
-        self.unused.push(index);
     }
 }

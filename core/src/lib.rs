@@ -1,8 +1,22 @@
-//! The account: readings of hardware counters, turned into energy with bounds.
+//! Computes energy with bounds from the readings of hardware counters and power sensors.
 //!
 //! This crate is arithmetic over plain data. It opens no file, starts no thread, reads no clock and knows no vendor:
 //! readings come in as values ([`Reading`]), energy comes out as integers with an interval around them ([`Account`]).
 //! Energy is unsigned microjoules since the meter opened, time is nanoseconds of the monotonic clock.
+//!
+//! Terms:
+//! - *source*: an interface that is read, such as NVML or RAPL. *Domain*: one counter or sensor of a device ([`Domain`]).
+//! - *wrap*: a counter passes the end of its range and goes on at 0. *Reset*: it starts again. *Segment*: its time between
+//!   two resets. *Fold*: the running total of a counter, over wraps and resets ([`Fold`]).
+//! - *knot*: a change of a counter, with the two instants between which it happened, its *bracket* ([`Knot`]).
+//! - *track*: a domain's total, its last knots and its gaps ([`Track`]). *Gap*: a time in which no reading shows the energy.
+//! - *edge*: an instant at which a span starts or ends, with the energy until then ([`Edge`]). It is *settled* when the
+//!   domain's next knot has arrived, so that the energy is final.
+//! - *free* bounds: they use no assumption on power. *Limited* bounds: they use the device's stated power limits.
+//! - *span*: a named part of the run. *Ledger*: all tracks and spans of a run ([`Ledger`]). *Account*: the energies of a
+//!   run at an instant, computed from the ledger ([`Account`]). *Curve*: the energy over the run's time ([`Curve`]).
+//! - *deputy*: a sensor or estimate that counts for one that has stopped working, its *chief*.
+//! - *stretch*: what one process read of a counter, kept for merging reports ([`Stretch`]).
 
 #![forbid(unsafe_code)]
 

@@ -1,30 +1,35 @@
-//! Interned span names: a name costs its text once, a record only a number.
+//! The table of span names ([`Names`]): each name is stored once, and records hold its number ([`NameId`]). A span is a named
+//! part of a run.
 
 use std::collections::HashMap;
 
-/// An interned name.
+/// Number of a name in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NameId(
     /// Its place in the table, for event rings and C.
     pub u32,
 );
 
-/// The table of names.
+/// The table of names, with a limit on their number.
 #[derive(Debug, Clone)]
 pub struct Names {
     ids: HashMap<String, NameId>,
+    /// The names, by number.
     texts: Vec<String>,
+    /// Most names that the table holds.
     cap: usize,
+    /// Number of calls that found the table full.
     overflow: u64,
 }
 
 impl Names {
-    /// Names that a live run may use; more share one name and are counted.
+    /// Most names of a live run, so that names made of numbers (`step 17`) do not fill memory. More share one name and are
+    /// counted.
     pub const LIVE_CAP: usize = 4096;
-    /// What names over the cap are accounted under.
+    /// The name that names above the limit share.
     const OVERFLOW: &str = "(more names)";
 
-    /// A table that holds up to `cap` names; `usize::MAX` for replay.
+    /// Returns a table that holds up to `cap` names; `usize::MAX` for replay.
     ///
     /// ```
     /// use eco2_core::Names;
@@ -39,7 +44,7 @@ impl Names {
         Self { ids: HashMap::new(), texts: Vec::new(), cap, overflow: 0 }
     }
 
-    /// The id of a name, made on first use.
+    /// Returns the id of a name, which is added on first use.
     pub fn intern(&mut self, name: &str) -> NameId {
         if let Some(id) = self.ids.get(name) {
             return *id;
@@ -54,7 +59,7 @@ impl Names {
         id
     }
 
-    /// The id of a name that was interned.
+    /// Returns the id of a name; `None` if it is not in the table.
     ///
     /// ```
     /// let mut names = eco2_core::Names::new(16);
@@ -67,13 +72,13 @@ impl Names {
         self.ids.get(name).copied()
     }
 
-    /// The text of an id; empty for an id that no table gave.
+    /// Returns the text of an id; empty for an unknown id.
     #[must_use]
     pub fn text(&self, id: NameId) -> &str {
         self.texts.get(id.0 as usize).map_or("", String::as_str)
     }
 
-    /// Interning calls that found the table full.
+    /// Returns the number of calls of [`Names::intern`] that found the table full.
     #[must_use]
     pub fn overflow(&self) -> u64 {
         self.overflow

@@ -1,15 +1,15 @@
-//! Notices: what a counter or a power sensor did that a reader of the report should know.
+//! Notices ([`Notice`]): unusual readings of a counter or power sensor. The report shows each as an event.
 
 use std::fmt;
 
 use crate::schema::EventKind;
 
-/// Something unusual in the readings of one domain.
+/// Something unusual in the readings of one domain (a sensor or counter of a device).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Notice {
-    /// When it was seen, monotonic nanoseconds.
+    /// When it was noticed, monotonic nanoseconds.
     pub at_ns: u64,
-    /// What it was.
+    /// What was unusual.
     pub kind: NoticeKind,
 }
 
@@ -32,9 +32,9 @@ pub enum NoticeKind {
     RangeExceeded,
     /// The device drew more than its stated limit or its model's ceiling, twice in a row: the ceiling is wrong.
     CeilingExceeded,
-    /// The sensor died in mid-run: what else shows the device counts from its last update on.
+    /// The sensor stopped working during the run: another one of the device, or an estimate, counts from its last update on.
     Replaced {
-        /// By a model's estimate; else by the power sensor of the same device.
+        /// Whether a model's estimate counts; else the power sensor of the same device.
         estimated: bool,
     },
     /// The sensor works again, and counts from here on.
@@ -42,7 +42,7 @@ pub enum NoticeKind {
 }
 
 impl NoticeKind {
-    /// The kind of its event.
+    /// Returns the kind of its event.
     #[must_use]
     pub fn event_kind(self) -> EventKind {
         match self {
@@ -56,8 +56,8 @@ impl NoticeKind {
         }
     }
 
-    /// Place in the counts of notices by kind.
-    fn place(self) -> usize {
+    /// Returns the index of the kind in the counts of notices.
+    fn index(self) -> usize {
         match self {
             Self::Reset => 0,
             Self::WrapAmbiguous => 1,
@@ -97,8 +97,9 @@ impl fmt::Display for NoticeKind {
     }
 }
 
-/// Notices of one kind and domain that are kept; further ones only enter the device's counts.
-const KEPT: u32 = 10;
+/// Notices of one kind and domain that become events, so that a bad sensor does not fill the report. Further ones are only
+/// counted.
+const MAX_KEPT: u32 = 10;
 /// Number of kinds.
 const KINDS: usize = 8;
 
@@ -110,14 +111,16 @@ pub(crate) struct Notices {
 }
 
 impl Notices {
+    /// Adds a notice, unless there are too many of its kind.
     pub(crate) fn add(&mut self, at_ns: u64, kind: NoticeKind) {
-        let Some(count) = self.counts.get_mut(kind.place()) else { return };
+        let Some(count) = self.counts.get_mut(kind.index()) else { return };
         *count = count.saturating_add(1);
-        if *count <= KEPT {
+        if *count <= MAX_KEPT {
             self.waiting.push(Notice { at_ns, kind });
         }
     }
 
+    /// Returns the notices since the last call, oldest first.
     pub(crate) fn take(&mut self) -> Vec<Notice> {
         std::mem::take(&mut self.waiting)
     }

@@ -1,17 +1,18 @@
-//! Power readings integrated by the trapezoid rule, with the sums that its 90 % range needs.
+//! Integrates the readings of a power sensor by the trapezoid rule ([`PowerIntegral`]), and keeps the sums from which
+//! `scatter.rs` computes the 90 % range of the energy.
 //!
-//! A reading that is an average describes the time before it. It is placed in the middle of that time, and the last one
-//! represents the half that is left of it.
+//! A reading may be an average over the time before it. It is then placed in the middle of that time. The second half of
+//! the last reading's time is taken to have the power of that reading.
 
 use std::collections::VecDeque;
 
 use crate::scatter::Scatter;
 use crate::units::uj_at_power;
 
-/// Readings kept for edges that arrive late.
-const KEPT: usize = 512;
+/// Readings that are kept, so that the energy at an instant can be computed a little later: 5 s at 100 readings per second.
+const MAX_SAMPLES: usize = 512;
 
-/// Energy until an instant.
+/// Integrated energy until an instant.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct Area {
     /// Microjoules of the trapezoid, rounded down.
@@ -20,60 +21,76 @@ pub(crate) struct Area {
     pub(crate) up_uj: u64,
     /// How much readings differed until then.
     pub(crate) scatter: Scatter,
-    /// By how many microjoules averaging may shift energy over the instant: half of the time that it is over, between
-    /// any two powers that were read. An average smooths a step (an eighth of its time), and may be as old as it is
-    /// long.
+    /// Energy that averaging may have moved across the instant, microjoules: half of the averaging time, times the difference
+    /// of the least and greatest power. Smoothing of a step accounts for an eighth of the time; the rest allows for an
+    /// average that is older than its reading.
     pub(crate) blur_uj: u64,
 }
 
+/// One accepted reading.
 #[derive(Debug, Clone, Copy)]
 struct PowerSample {
+    /// The instant that it represents, nanoseconds.
     at_ns: u64,
     uw: u64,
-    /// Sum until this sample in microwatt-nanoseconds: exact, scaled once when asked.
+    /// Integral until this sample, microwatt-nanoseconds: exact, and scaled only for results.
     sum: u128,
     scatter: Scatter,
     /// Change of power since the sample before times the time between them, microjoules.
     step_uj: f64,
+    /// Whether power is integrated from the sample before to this one; not after failed reads.
     joined: bool,
-    /// Least and greatest power until this sample, microwatts.
-    extremes: (u64, u64),
+    /// Least power until this sample, microwatts.
+    least_uw: u64,
+    /// Greatest power until this sample, microwatts.
+    greatest_uw: u64,
 }
 
 /// The running integral of a power sensor.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PowerIntegral {
+    /// The last samples, oldest first.
     samples: VecDeque<PowerSample>,
+    /// Whether reads have failed since the last sample.
     interrupted: bool,
     /// Half of what a reading averages over, nanoseconds; 0 where readings are instantaneous.
     half_ns: u64,
 }
 
 impl PowerIntegral {
-    /// Of readings that average over this time.
+    /// Returns an empty integral of readings that average over this time, nanoseconds.
     pub(crate) fn averaging(average_ns: u64) -> Self {
         Self { half_ns: average_ns / 2, ..Self::default() }
     }
 
-    /// Reads failed: the next sample starts again.
+    /// Records that reads failed: nothing is integrated until the next sample.
     pub(crate) fn interrupt(&mut self) {
         self.interrupted = true;
     }
 
-    /// Takes a sample that was read at `read_ns`. Returns the instant that it represents, and after an interruption,
-    /// over which nothing is integrated, its start.
+    /// Adds a sample that was read at `read_ns`. Returns the instant that it represents, and, after an interruption, the
+    /// start of the interruption.
     pub(crate) fn push(&mut self, read_ns: u64, uw: u64) -> (u64, Option<u64>) {
         let at_ns = read_ns.saturating_sub(self.half_ns);
         let interrupted = std::mem::take(&mut self.interrupted);
         let Some(last) = self.samples.back().copied() else {
             let scatter = Scatter::default();
-            let extremes = (uw, uw);
-            self.samples.push_back(PowerSample { at_ns, uw, sum: 0, scatter, step_uj: 0.0, joined: false, extremes });
+            self.samples.push_back(PowerSample {
+                at_ns,
+                uw,
+                sum: 0,
+                scatter,
+                step_uj: 0.0,
+                joined: false,
+                least_uw: uw,
+                greatest_uw: uw,
+            });
             return (at_ns, None);
         };
         let at_ns = at_ns.max(last.at_ns);
-        let extremes = (last.extremes.0.min(uw), last.extremes.1.max(uw));
-        let mut next = PowerSample { at_ns, uw, step_uj: 0.0, joined: !interrupted, extremes, ..last };
+        let (least_uw, greatest_uw) = (last.least_uw.min(uw), last.greatest_uw.max(uw));
+        let joined = !interrupted;
+        let mut next = PowerSample { at_ns, uw, step_uj: 0.0, joined, least_uw, greatest_uw, ..last };
         if !interrupted {
             let ns = at_ns - last.at_ns;
             let twice = u128::from(uw) + u128::from(last.uw);
@@ -81,29 +98,29 @@ impl PowerIntegral {
             next.step_uj = (uw as f64 - last.uw as f64) * ns as f64 / 1e9;
             next.scatter = last.scatter.and(next.step_uj, last.step_uj);
         }
-        if self.samples.len() == KEPT {
+        if self.samples.len() == MAX_SAMPLES {
             self.samples.pop_front();
         }
         self.samples.push_back(next);
         (at_ns, interrupted.then_some(last.at_ns))
     }
 
-    /// Microjoules until the last sample.
+    /// Returns the energy until the last sample, microjoules.
     pub(crate) fn total_uj(&self) -> u64 {
         self.samples.back().map_or(0, |last| uj(last.sum))
     }
 
     /// Whether the samples around an instant are kept, if there ever were any.
     pub(crate) fn remembers(&self, t_ns: u64) -> bool {
-        self.samples.len() < KEPT || self.samples.front().is_some_and(|first| first.at_ns <= t_ns)
+        self.samples.len() < MAX_SAMPLES || self.samples.front().is_some_and(|first| first.at_ns <= t_ns)
     }
 
-    /// The instant until which the samples give the energy, nanoseconds.
+    /// Returns the instant until which the samples give the energy, nanoseconds.
     pub(crate) fn last_ns(&self) -> Option<u64> {
         self.samples.back().map(|last| last.at_ns.saturating_add(self.half_ns))
     }
 
-    /// Energy until `t_ns`; power is taken to run straight between samples.
+    /// Returns the energy until `t_ns`; power is linear between samples.
     pub(crate) fn at(&self, t_ns: u64) -> Area {
         let index = self.samples.partition_point(|sample| sample.at_ns <= t_ns);
         let Some(before) = index.checked_sub(1).and_then(|i| self.samples.get(i)) else {
@@ -118,20 +135,20 @@ impl PowerIntegral {
         };
         let (ns, whole) = (u128::from(t_ns - before.at_ns), u128::from(after.at_ns - before.at_ns));
         let (from, to) = (u128::from(before.uw), u128::from(after.uw));
-        // Power at t on the straight line, times 2: the trapezoid from the sample to t.
+        // The power at the sample plus that at t: twice the mean power of the trapezoid from the sample to t.
         let twice = if to >= from { 2 * from + (to - from) * ns / whole } else { 2 * from - (from - to) * ns / whole };
         let sum = before.sum.saturating_add(twice.saturating_mul(ns) / 2);
         self.area(after, sum, before.scatter.towards(after.scatter, ns as f64 / whole as f64))
     }
 
-    /// `known` is the last sample that is used.
+    /// Returns the result for an integral. `known`: the last sample that it uses.
     fn area(&self, known: &PowerSample, sum: u128, scatter: Scatter) -> Area {
-        let (least, most) = known.extremes;
-        let blur_uj = uj_at_power(most - least, self.half_ns);
+        let blur_uj = uj_at_power(known.greatest_uw - known.least_uw, self.half_ns);
         Area { uj: uj(sum), up_uj: uj(sum.saturating_add(999_999_999)), scatter, blur_uj }
     }
 }
 
+/// Returns the microjoules of a sum of microwatt-nanoseconds, rounded down.
 fn uj(sum: u128) -> u64 {
     u64::try_from(sum / 1_000_000_000).unwrap_or(u64::MAX)
 }

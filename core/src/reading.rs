@@ -1,8 +1,9 @@
-//! What a source hands over: a value between two readings of the clock, or the reason why there is none.
+//! A reading of a sensor or counter ([`Reading`]): its value with the clock before and after it, or the reason why there is no
+//! value. Also gaps ([`Gap`]), times in which no reading shows the energy, and gauges such as temperature ([`Gauge`]).
 
 use serde::{Deserialize, Serialize};
 
-/// One reading of one domain.
+/// One reading of one domain (a sensor or counter of a device).
 ///
 /// ```
 /// use eco2_core::{Fault, Reading};
@@ -42,14 +43,14 @@ pub enum Fault {
     Hung,
 }
 
-/// A stretch of time in which a domain's energy is not known to the counter.
+/// A time in which no reading shows a domain's energy, or when it was drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gap {
     /// Start, monotonic nanoseconds.
     pub from_ns: u64,
     /// End, monotonic nanoseconds.
     pub to_ns: u64,
-    /// Why.
+    /// The reason.
     pub reason: GapReason,
 }
 
@@ -74,11 +75,11 @@ pub enum GapReason {
     Hung,
     /// No reading covers this time (before the first or after the last).
     Uncovered,
-    /// A value that cannot be (more than the power limit allows) was rejected.
+    /// A value beyond what the device can draw was rejected.
     Implausible,
 }
 
-/// One reading of something that is not energy.
+/// One reading of a value that rises and falls, such as a temperature or a utilization.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Gauge {
     /// Id of the device: a domain's id, or `host`.
@@ -105,7 +106,7 @@ impl GapReason {
         Self::Implausible,
     ];
 
-    /// Its text in reports, which is that of its serialized form.
+    /// Returns its text in reports, which is that of its serialized form.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

@@ -1,30 +1,30 @@
-//! How far the trapezoid over power readings may be off: the 90 % range of integrated power.
+//! Computes the 90 % range of an energy that was integrated from power readings by the trapezoid rule ([`Scatter`]).
 //!
-//! Between two readings of an instantaneous power anything may have been drawn, so no range but that of the power limit
-//! (the *free* bounds) holds whatever the load did. Readings at random instants are a sample of the load, though, and
-//! how much they differ from one to the next shows how far their sum may be off. With `d` = Δp·Δt of neighbouring
-//! readings, the variance of the trapezoid is
+//! Between two readings of an instantaneous power the device may have drawn anything, so only the range of its power limit
+//! (the *free* bounds) holds for any load. But readings at random instants are a sample of the load. How much they differ
+//! from one to the next shows how far their integral may be off. With `d` = Δp·Δt of neighbouring readings, the variance
+//! of the trapezoid is
 //!
 //! `(Σ d² − 11 Σ d d') / 12`, the second sum (of `d` with the next one) only where it is below 0.
 //!
-//! It is right at both ends of what a load can be: a load that changes seldom has `Σ d d'` = 0, and a step at a random
-//! instant between two readings makes an error of variance d²/12 (so does a Brownian path); a load much faster than the
-//! readings has E d² = 2 s² Δt² and E d d' = −s² Δt², and the trapezoid's variance is 25/24 s² Δt² an interval where
-//! each reading comes at a random instant of its own interval. Between these it is a little too large.
+//! It is exact for two extreme loads, and a little too large between them. A load that changes seldom has `Σ d d'` = 0, and a
+//! step at a random instant between two readings causes an error of variance d²/12 (as does a Brownian path). A load much
+//! faster than the readings has E d² = 2 s² Δt² and E d d' = −s² Δt²; the trapezoid's variance is then 25/24 s² Δt² per
+//! interval, if each reading is taken at a random instant of its own interval.
 //!
-//! A span has the variance of its own intervals, together with [`BORROWED`] average ones of all until its end, so that
-//! a span between two readings has a range too. Among all there are [`DOUBTED`] in which power changed by the whole
-//! mean power, so that a few equal readings do not claim to be exact. The factor is Student's t for 90 %, with
-//! [`FREEDOM`] degrees of freedom an interval.
+//! The variance of a span (a part of the run) is computed from its own intervals and [`BORROWED`] average intervals of the
+//! run until its end, so that a span between two readings has a range too. To all intervals [`DOUBTED`] are added in which
+//! power changes by the mean power, so that a few equal readings do not appear exact. The range is the standard deviation
+//! times Student's t for 90 %, with [`FREEDOM`] degrees of freedom per interval.
 //!
-//! Measured by `core/tests/coverage.rs`; the results are in docs/measured/ranges.md. Not covered: peaks so rare that
-//! readings met two or fewer of them, and sensors that show a value which they took at instants of their own.
+//! `core/tests/coverage.rs` measures how often the range holds; docs/measured/ranges.md has the results. The range does not
+//! cover peaks so rare that at most two readings show one, and sensors that sample at instants of their own.
 
-/// Intervals of the whole run that count for each span besides its own.
+/// Average intervals of the run that are added to a span's own ones. Chosen with [`DOUBTED`] by `core/tests/coverage.rs`.
 const BORROWED: f64 = 5.0;
-/// Intervals of a change by the mean power that any run is taken to have.
+/// Intervals with a change by the mean power that are added to those of the run.
 const DOUBTED: f64 = 3.0;
-/// Degrees of freedom an interval: neighbouring differences share a reading, and squares of real loads scatter widely.
+/// Degrees of freedom per interval, less than 1 because neighbouring differences share a reading, and squares of real loads scatter widely.
 const FREEDOM: f64 = 0.6;
 /// Quantile of the normal distribution for a two-sided 90 %.
 const NORMAL: f64 = 1.644_854;
@@ -32,16 +32,16 @@ const NORMAL: f64 = 1.644_854;
 /// Sums over the intervals between readings until an instant.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct Scatter {
-    /// Intervals, in parts where the instant lies within one.
+    /// Number of intervals; a fraction where the instant is within one.
     intervals: f64,
-    /// Squares of Δp·Δt, in microjoules².
+    /// Sum of the squares of Δp·Δt, microjoules².
     steps: f64,
-    /// Products of neighbouring Δp·Δt, taken negative: large where power goes up and down from reading to reading.
+    /// Sum of the products of neighbouring Δp·Δt, negated: large where power rises and falls from reading to reading.
     turns: f64,
 }
 
 impl Scatter {
-    /// With one more interval, whose Δp·Δt is `step_uj` after one of `before_uj`.
+    /// Returns the sums with one more interval, whose Δp·Δt is `step_uj` after one of `before_uj`.
     pub(crate) fn and(self, step_uj: f64, before_uj: f64) -> Self {
         Self {
             intervals: self.intervals + 1.0,
@@ -50,7 +50,7 @@ impl Scatter {
         }
     }
 
-    /// At `part` (0 to 1) of the way to another.
+    /// Returns the sums at `part` (0 to 1) of the way to later ones.
     pub(crate) fn towards(self, after: Self, part: f64) -> Self {
         self.plus(after.minus(self), part)
     }
@@ -67,19 +67,20 @@ impl Scatter {
         }
     }
 
-    /// How far to each side the 90 % range of the energy from `start` until here reaches, microjoules; `uj` is the
-    /// energy of all intervals until here.
+    /// Returns half the width of the 90 % range of the energy since `start`, microjoules. `uj`: the energy of all intervals
+    /// until here.
     pub(crate) fn margin_uj(self, start: Self, uj: u64) -> u64 {
-        let (own, all) = (self.minus(start), self.intervals);
-        if all <= 0.0 || own.intervals <= 0.0 {
+        let own = self.minus(start);
+        let all_intervals = self.intervals;
+        if all_intervals <= 0.0 || own.intervals <= 0.0 {
             return 0;
         }
-        let interval_uj = uj as f64 / all;
+        let interval_uj = uj as f64 / all_intervals;
         let run = Self { steps: self.steps + DOUBTED * interval_uj * interval_uj, ..self };
         let share = own.intervals / (own.intervals + BORROWED);
-        let pooled = own.plus(run, BORROWED / all);
+        let pooled = own.plus(run, BORROWED / all_intervals);
         let variance = share * (pooled.steps + 11.0 * pooled.turns.max(0.0)) / 12.0;
-        let freedom = FREEDOM * (own.intervals + BORROWED).min(all);
+        let freedom = FREEDOM * (own.intervals + BORROWED).min(all_intervals);
         let margin_uj = student(freedom) * variance.max(0.0).sqrt();
         if margin_uj.is_finite() { margin_uj.ceil() as u64 } else { u64::MAX }
     }
@@ -97,7 +98,7 @@ fn student(freedom: f64) -> f64 {
 mod tests {
     use super::*;
 
-    fn of(watts: &[f64]) -> Scatter {
+    fn scatter_of(watts: &[f64]) -> Scatter {
         let steps: Vec<f64> = watts.windows(2).map(|pair| (pair[1] - pair[0]) * 1e6).collect();
         let before = std::iter::once(0.0).chain(steps.iter().copied());
         steps.iter().zip(before).fold(Scatter::default(), |sum, (step, before)| sum.and(*step, before))
@@ -115,7 +116,7 @@ mod tests {
     #[test]
     fn readings_that_go_up_and_down_are_independent() {
         let watts: Vec<f64> = (0..1_000).map(|i| if i % 2 == 0 { 100.0 } else { 200.0 }).collect();
-        let margin_uj = of(&watts).margin_uj(Scatter::default(), 150_000_000_000);
+        let margin_uj = scatter_of(&watts).margin_uj(Scatter::default(), 150_000_000_000);
         assert!((5_150_000_000..5_250_000_000).contains(&margin_uj), "{margin_uj}");
     }
 
@@ -124,14 +125,14 @@ mod tests {
     #[test]
     fn one_step_costs_one_interval() {
         let watts: Vec<f64> = (0..1_000).map(|i| if i < 500 { 100.0 } else { 200.0 }).collect();
-        let margin_uj = of(&watts).margin_uj(Scatter::default(), 150_000_000_000);
+        let margin_uj = scatter_of(&watts).margin_uj(Scatter::default(), 150_000_000_000);
         assert!((48_000_000..49_000_000).contains(&margin_uj), "{margin_uj}");
     }
 
     #[test]
     fn nothing_read_has_no_range() {
         assert_eq!(Scatter::default().margin_uj(Scatter::default(), 5), 0);
-        let some = of(&[1.0, 2.0]);
+        let some = scatter_of(&[1.0, 2.0]);
         assert_eq!(some.margin_uj(some, 5), 0);
     }
 }

@@ -1,35 +1,48 @@
-//! Spans of one name added up: energy as an exact sum, bounds over unbroken chains.
+//! Adds up the spans (named parts of a run) of one name ([`NameTotal`]): their energy as an exact sum, and its bounds.
 //!
-//! Adjacent spans share an edge, so its error cancels: N steps carry two edge errors, not 2 N. A chain grows while each
-//! span starts where the last one ended; only its two outer edges enter the bounds.
+//! An *edge* is the instant at which a span starts or ends, with the energy until then, which is known within bounds.
+//! Adjacent spans share an edge, whose error cancels in their sum: N adjacent steps have the error of 2 edges, not of 2 N.
+//! So spans form a *chain* while each starts where the last one ended, and only the two outer edges of a chain enter the
+//! bounds.
 
 use crate::Edge;
 use crate::knot::Bounds;
 
-/// Sum over all settled spans of one name.
+/// Sum over the spans of one name whose energy is final.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct NameTotal {
+    /// Number of spans.
     pub(crate) count: u64,
+    /// Sum of their durations, nanoseconds.
     pub(crate) duration_ns: u64,
+    /// Their energy, by index of the domain (sensor or counter).
     pub(crate) by_domain: Vec<DomainSum>,
-    chain: Option<(u64, u64)>,
+    /// End of the chain that the next span may continue, nanoseconds; `None`: there is none.
+    chain_end_ns: Option<u64>,
 }
 
-/// The part of one domain.
+/// Energy of the spans from one domain.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct DomainSum {
-    /// Signed: a difference of estimates may dip by a quantum where power limits clamp, and must not be cut off singly.
+    /// Sum of energies, microjoules. Signed, because the energy of one span may be slightly negative where bounds clamp an
+    /// estimate; cutting each off at 0 would make the sum too large.
     pub(crate) uj: i128,
+    /// Bounds of the complete chains.
     bounds: BoundsSum,
+    /// Their bounds without any assumption on power.
     free: BoundsSum,
+    /// First edge of the present chain.
     start: Edge,
+    /// Last edge of the present chain.
     end: Edge,
 }
 
+/// Sum of bounds, microjoules.
 #[derive(Debug, Clone, Copy, Default)]
 struct BoundsSum {
     low: u64,
     high: u64,
+    /// Whether one of them has no upper bound.
     open: bool,
 }
 
@@ -46,7 +59,7 @@ impl BoundsSum {
     }
 }
 
-/// One ended span, its edges per domain.
+/// A span that has ended, with its two edges for each domain.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SettledSpan<'a> {
     pub(crate) from_ns: u64,
@@ -62,40 +75,41 @@ impl NameTotal {
         self.duration_ns = self.duration_ns.saturating_add(span.to_ns - span.from_ns);
         self.by_domain.resize(span.ends.len().max(self.by_domain.len()), DomainSum::default());
         if span.from_ns == span.to_ns {
-            // No time, no energy: nothing that bounds would have to be widened for.
+            // A span without duration has no energy, and no error either.
             return;
         }
-        let joined = self.chain.is_some_and(|(_, to_ns)| to_ns == span.from_ns);
+        let continues_chain = self.chain_end_ns == Some(span.from_ns);
         for (sum, (start, end)) in self.by_domain.iter_mut().zip(span.starts.iter().zip(span.ends)) {
             sum.uj += i128::from(end.uj) - i128::from(start.uj);
-            if !joined {
-                sum.flush();
+            if !continues_chain {
+                sum.end_chain();
                 sum.start = *start;
             }
             sum.end = *end;
         }
-        let from_ns = self.chain.filter(|_| joined).map_or(span.from_ns, |(from_ns, _)| from_ns);
-        self.chain = Some((from_ns, span.to_ns));
+        self.chain_end_ns = Some(span.to_ns);
     }
 }
 
 impl DomainSum {
-    fn flush(&mut self) {
+    /// Adds the bounds of the present chain to those of the complete ones.
+    fn end_chain(&mut self) {
         self.bounds.add(Edge::limited_between(&self.start, &self.end));
         self.free.add(Edge::free_between(&self.start, &self.end));
         (self.start, self.end) = (Edge::default(), Edge::default());
     }
 
-    /// Energy of all spans; not negative as a whole.
+    /// Returns the energy of all spans, microjoules; at least 0.
     pub(crate) fn energy_uj(&self) -> u64 {
         u64::try_from(self.uj.max(0)).unwrap_or(u64::MAX)
     }
 
+    /// Returns the bounds, with power limits used where they are known.
     pub(crate) fn bounds(&self) -> Bounds {
         self.bounds.plus(Edge::limited_between(&self.start, &self.end))
     }
 
-    /// The bounds without any assumption on power.
+    /// Returns the bounds without any assumption on power.
     pub(crate) fn free_bounds(&self) -> Bounds {
         self.free.plus(Edge::free_between(&self.start, &self.end))
     }

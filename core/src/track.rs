@@ -3,7 +3,8 @@
 //!
 //! A *knot* is a change of the counter with the two instants between which it happened ([`Knot`]). A *segment* is the
 //! time from one start of the counter to its next reset; its first knot has energy of an unknown age. `fold.rs` decides
-//! what a raw value means, `bounds.rs` computes the energy at an instant from the knots, and `slack.rs` keeps the gaps.
+//! what a raw value means, `track/knots.rs` dates the changes, `bounds.rs` computes the energy at an instant from the
+//! knots, and `slack.rs` keeps the gaps.
 //! A *departure* is a jump or reset that may turn out to be a wrong reading; `track/departure.rs` undoes it.
 //!
 //! Three limits of power are used. `max_uw` is the stated limit of the device. `most_uw()` is the power beyond which a
@@ -18,12 +19,14 @@ use crate::model_range::RangeCurve;
 use crate::notice::{Notice, NoticeKind, Notices};
 use crate::power::PowerIntegral;
 use crate::slack::Slack;
-use crate::{Domain, Fault, Gap, GapReason, Kind, Quality, Reading};
+use crate::{Domain, Fault, Gap, GapReason, Kind, Reading};
 
 mod departure;
 mod fallback;
+mod knots;
 
 use fallback::Fallback;
+use knots::PowerStart;
 
 /// Knots that are kept, so that the energy at an instant can be computed a little later: 5 s at 100 changes per second.
 const MAX_KNOTS: usize = 512;
@@ -32,8 +35,6 @@ const MAX_KNOTS: usize = 512;
 const FROZEN_CHANGES: u64 = 20;
 /// And after at least this time, nanoseconds: fast counters may rest for some of their updates on an idle device.
 const FROZEN_NS: u64 = 1_000_000_000;
-/// Mean power is computed over at least this time, nanoseconds. Shorter times show the counter's rounding, not the load.
-const MIN_POWER_NS: u64 = 50_000_000;
 
 /// Counts of what happened to a domain.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -81,7 +82,7 @@ pub struct Track {
     pub(crate) period: Period,
     /// Mean powers in milliwatts, weighted by time.
     pub(crate) histogram: Histogram,
-    /// Highest mean power over at least [`MIN_POWER_NS`], microwatts; 0: none yet.
+    /// Highest mean power over at least 50 ms, microwatts; 0: none yet.
     pub(crate) peak_uw: u64,
     /// Turns raw counter values into a total that only grows; not used by a power sensor.
     fold: Fold,
@@ -105,13 +106,6 @@ pub struct Track {
     /// Whether another domain has counted the device since this one's last update; see `take_over.rs`.
     pub(crate) bridged: bool,
     notices: Notices,
-}
-
-/// The instant and the energy from which the next mean power is computed.
-#[derive(Debug, Clone, Copy)]
-struct PowerStart {
-    at_ns: u64,
-    uj: u64,
 }
 
 impl Track {
@@ -157,7 +151,6 @@ impl Track {
     /// let mut track = Track::new(Domain::counter("gpu-0", Component::Gpu, "board", "example"));
     /// track.push(&Reading { before_ns: 0, after_ns: 10, value: Err(Fault::Failed) });
     /// assert_eq!((track.counts().readings, track.counts().failures), (1, 1));
-    /// assert_eq!(track.failing(), Some(Fault::Failed));
     /// ```
     #[must_use]
     pub fn counts(&self) -> Counts {
@@ -374,146 +367,5 @@ impl Track {
     /// the readings.
     fn is_confirmed(&self, uw: u64) -> bool {
         self.unconfirmed_uw.is_some_and(|last_uw| uw / 2 <= last_uw && last_uw / 2 <= uw)
-    }
-
-    /// Records that a reading showed no change; after some time without one the counter is frozen.
-    fn record_no_change(&mut self, reading: &Reading) {
-        self.period.same();
-        let (Some(last), Some(usual_ns)) = (self.knots.back(), self.period.median_ns()) else { return };
-        let unchanged_ns = reading.before_ns.saturating_sub(last.hi_ns);
-        self.frozen = unchanged_ns > FROZEN_NS.max(usual_ns.saturating_mul(FROZEN_CHANGES));
-    }
-
-    /// Adds the knot of a change that happened after `lo_ns`. `is_whole`: all energy since the last knot is in the
-    /// total.
-    fn record_change(&mut self, lo_ns: u64, reading: &Reading, is_whole: bool) {
-        let mut knot = Knot { whole: is_whole, ..Knot::change(lo_ns, reading.after_ns, self.fold.total_uj()) };
-        let previous_lo_ns = std::mem::replace(&mut self.change_lo_ns, lo_ns);
-        if let Some(last) = self.knots.back().copied() {
-            knot.at_ns = self.date_change(&knot, &last, reading.before_ns);
-            if std::mem::take(&mut self.frozen) {
-                // The energy was counted, only the time at which it was drawn is unknown: a gap in time alone.
-                self.slack.mark(Gap { from_ns: last.hi_ns, to_ns: knot.lo_ns, reason: GapReason::Frozen });
-            } else if !last.first && is_whole {
-                let every_reading_changes = self.changes_at_every_reading();
-                self.period.change(knot.at_ns.saturating_sub(last.at_ns));
-                if !every_reading_changes {
-                    self.date_first(last.at_ns, knot.at_ns);
-                }
-            }
-        }
-        if let Some(last) = self.knots.back().filter(|_| is_whole) {
-            // A counter that steps back by one unit and forward again shows a change of one unit without an update. Such
-            // a change may be as old as the one before.
-            let since_ns = if last.first { last.lo_ns } else { previous_lo_ns.max(last.lo_ns) };
-            let is_one_unit = knot.uj.saturating_sub(last.uj) <= self.domain.scale.quantum();
-            knot.lo_ns = if is_one_unit { knot.lo_ns.min(since_ns) } else { knot.lo_ns };
-        }
-        self.push_knot(knot);
-    }
-
-    /// Returns the best guess of the instant of a change, nanoseconds. Guesses never fall, though brackets may overlap.
-    fn date_change(&mut self, knot: &Knot, last: &Knot, read_ns: u64) -> u64 {
-        let is_unrelated = last.first || !knot.whole || self.frozen;
-        let at_ns = if self.changes_at_every_reading() {
-            read_ns
-        } else if is_unrelated {
-            // The last update does not predict this one.
-            self.period.latest(knot.lo_ns, knot.hi_ns)
-        } else {
-            self.period.date(last.at_ns, knot.lo_ns, knot.hi_ns)
-        };
-        at_ns.max(last.at_ns)
-    }
-
-    /// Whether every reading shows a change, so that a value is as old as its reading. A model's values are computed
-    /// for the instant of their reading.
-    fn changes_at_every_reading(&self) -> bool {
-        self.period.outruns() || self.domain.quality == Quality::Estimated
-    }
-
-    /// Dates the first value of a segment after its second change: the value is one period older than the first change,
-    /// and the two changes (at `next_ns` and `after_ns`) determine the period.
-    fn date_first(&mut self, next_ns: u64, after_ns: u64) {
-        let Some(index) = self.knots.len().checked_sub(2).filter(|&index| self.knots[index].first) else { return };
-        let guess_ns = next_ns.saturating_sub(after_ns.saturating_sub(next_ns));
-        let previous_ns = index.checked_sub(1).map_or(0, |previous_index| self.knots[previous_index].at_ns);
-        let first = &mut self.knots[index];
-        first.at_ns = guess_ns.max(first.lo_ns).max(previous_ns).min(first.hi_ns);
-    }
-
-    /// Starts a segment. The energy since the last knot of the old segment is unknown.
-    fn start_segment(&mut self, seen_ns: u64, reading: &Reading) {
-        let break_reason = self.pending_break.take();
-        if break_reason.is_none_or(|reason| reason == GapReason::Reset) {
-            self.counts.resets += 1;
-            self.notices.add(reading.after_ns, NoticeKind::Reset);
-        }
-        let (earliest_ns, likely_ns) = match self.knots.back() {
-            Some(last) if last.first => (last.hi_ns, last.hi_ns),
-            Some(last) => (last.lo_ns, last.at_ns),
-            None => (seen_ns, seen_ns),
-        };
-        let reason = break_reason.unwrap_or(GapReason::Reset);
-        let gap = Gap { from_ns: likely_ns, to_ns: reading.after_ns, reason };
-        self.add_uncounted(gap, (earliest_ns, reading.after_ns));
-        self.frozen = false;
-        // The new count may reach back to the old segment's last update, not only to its last reading.
-        self.push_knot(Knot::first(earliest_ns, reading.after_ns, self.fold.total_uj()));
-    }
-
-    fn add_gap(&mut self, from_ns: u64, to_ns: u64, reason: GapReason) {
-        self.add_uncounted(Gap { from_ns, to_ns, reason }, (from_ns, to_ns));
-    }
-
-    /// Appends a knot, and updates mean power, the usual width of a bracket and the range of a model.
-    fn push_knot(&mut self, knot: Knot) {
-        if self.knots.len() == MAX_KNOTS {
-            self.knots.pop_front();
-        }
-        // A bracket of more than twice the usual width follows a pause in reading. The guessed instant of such a change
-        // is off by up to half an update, too much for a mean power over a few updates.
-        let width_ns = knot.hi_ns.saturating_sub(knot.lo_ns);
-        let is_vague = !knot.first && self.bracket_ns > 0 && width_ns > self.bracket_ns.saturating_mul(2);
-        if !is_vague || !knot.whole {
-            self.record_power(&knot);
-        }
-        if !knot.first {
-            // Exponential smoothing: a new width counts one eighth.
-            let smoothed = (u128::from(self.bracket_ns) * 7 + u128::from(width_ns)) / 8;
-            let smoothed_ns = u64::try_from(smoothed).unwrap_or(u64::MAX);
-            self.bracket_ns = if self.bracket_ns == 0 { width_ns } else { smoothed_ns };
-        }
-        if let Some(range) = &self.domain.model_range {
-            self.model.push(range, self.domain.max_uw.unwrap_or(u64::MAX), knot.at_ns, knot.uj, MAX_KNOTS);
-        }
-        self.knots.push_back(knot);
-    }
-
-    /// Records the mean power until a knot, once it is long enough. A knot after a gap only starts the next mean.
-    fn record_power(&mut self, knot: &Knot) {
-        let next_start = Some(PowerStart { at_ns: knot.at_ns, uj: knot.uj });
-        let Some(start) = self.power_start.filter(|_| knot.whole) else {
-            self.power_start = next_start;
-            return;
-        };
-        let duration_ns = knot.at_ns.saturating_sub(start.at_ns);
-        if duration_ns < MIN_POWER_NS {
-            return;
-        }
-        // A total never falls: where a departure is undone, `power_start` is restored together with the total.
-        let energy_uj = knot.uj.saturating_sub(start.uj);
-        let uw = u128::from(energy_uj) * 1_000_000_000 / u128::from(duration_ns);
-        let uw = u64::try_from(uw).unwrap_or(u64::MAX).min(self.plausible_peak_uw());
-        self.peak_uw = self.peak_uw.max(uw);
-        self.histogram.record(uw / 1_000, duration_ns);
-        self.power_start = next_start;
-    }
-
-    /// Returns the most that the device draws, microwatts: its stated limit, or what its model can draw. No limit once
-    /// the readings have contradicted it.
-    fn plausible_peak_uw(&self) -> u64 {
-        let stated = self.domain.max_uw.or(self.domain.ceiling_uw).filter(|_| self.counts.violations == 0);
-        stated.unwrap_or(u64::MAX)
     }
 }

@@ -1,5 +1,5 @@
-//! The curve of a whole run, the sum of its devices' curves; and a curve as a report stores it: columns of at most a few
-//! hundred points, for charts and for pricing the run again.
+//! The curve of a whole run ([`RunCurve`], the sum of its devices' curves), and a curve as a report stores it
+//! ([`CurveRecord`]): columns of at most a few hundred points, for charts and for pricing the run again.
 
 use super::{Curve, CurvePoint, spread};
 use crate::Bounded;
@@ -14,7 +14,7 @@ pub struct RunCurve {
 }
 
 impl RunCurve {
-    /// The curve of a run that lasted `end_ns` and used `total`, of which `parts` are known. A part of the total that has no
+    /// Returns the curve of a run that lasted `end_ns` and used `total`, of which `parts` are known. A part of the total that has no
     /// curve, such as a device that was not read, leaves the upper bound open.
     ///
     /// ```
@@ -32,13 +32,13 @@ impl RunCurve {
         Self { parts: parts.into_iter().collect(), end_ns, total }
     }
 
-    /// The same curve of a run whose total is known better, or less well.
+    /// Returns the same curve with another total, known better or less well.
     #[must_use]
     pub fn with_total(self, total: Bounded<u64>) -> Self {
         Self { total, ..self }
     }
 
-    /// Energy used in the first `at_ns` nanoseconds. It never falls, and from the run's end on it is the run's total.
+    /// Returns the energy used in the first `at_ns` nanoseconds. It never falls, and from the run's end on it is the run's total.
     #[must_use]
     pub fn at(&self, at_ns: u64) -> Bounded<u64> {
         if at_ns >= self.end_ns {
@@ -56,13 +56,14 @@ impl RunCurve {
         Bounded { value: Some(uj), low, high: high.map(|high| high.max(uj)), kind: self.total.kind }
     }
 
-    /// Energy used from one instant to a later one.
+    /// Returns the energy used from one instant to a later one.
     #[must_use]
     pub fn between(&self, from_ns: u64, to_ns: u64) -> Bounded<u64> {
         (self.at(to_ns) - self.at(from_ns)).around_value()
     }
 
-    /// As one curve, known at `most` instants of the parts', spread over time, and at those of `also`.
+    /// Returns the run as one curve with at most `most` points of the parts, spread over time, and one at each instant of
+    /// `also`.
     #[must_use]
     pub(crate) fn thin(&self, most: usize, also: &[u64]) -> Curve {
         let mut instants: Vec<u64> = self.parts.iter().flat_map(Curve::points).map(|point| point.at_ns).collect();
@@ -79,29 +80,21 @@ impl RunCurve {
 pub struct CurveRecord {
     /// Id of the device; of a sum the component's name.
     pub device: String,
-    /// Of how many devices this is the sum; absent: of one.
+    /// Number of devices of which this is the sum; absent: it is the curve of one device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub devices: Option<u64>,
     /// Instants, nanoseconds since the run began, rising.
     pub t_ns: Vec<u64>,
     /// Energy used until then, microjoules.
     pub energy_uj: Vec<u64>,
-    /// Lower bound of it.
+    /// Lower bound of that energy, microjoules.
     pub low_uj: Vec<u64>,
-    /// Upper bound of it; `None`: there is none.
+    /// Upper bound of that energy, microjoules; `None`: there is none.
     pub high_uj: Vec<Option<u64>>,
 }
 
 impl CurveRecord {
-    /// A curve as a record, its end included.
-    ///
-    /// ```
-    /// use eco2_core::{Bounded, Curve, CurvePoint, CurveRecord};
-    ///
-    /// let points = [(0, 0), (60, 900)].map(|(at_ns, uj)| CurvePoint::at_instant(at_ns, &Bounded::exact(uj)));
-    /// let record = CurveRecord::new("gpu-0", &Curve::new(points, 100, Bounded::exact(1_000)));
-    /// assert_eq!((record.t_ns, record.energy_uj), (vec![60, 100], vec![900, 1_000]));
-    /// ```
+    /// Returns a curve as a record, including its end.
     #[must_use]
     pub(crate) fn new(device: &str, curve: &Curve) -> Self {
         let mut record = Self { device: device.to_owned(), ..Self::default() };

@@ -1,65 +1,79 @@
-//! What the ledger knows at an instant, settled or not.
+//! Energies of the ledger at an instant, including those that are not final yet.
+//!
+//! A *knot* is a counter change. An *edge* is the energy that a domain (one sensor or counter) had counted until an instant
+//! at which a span or the run starts or ends. It is *settled* when the first knot after the instant has arrived.
 
 use super::{EdgeIndex, Ledger};
 use crate::spans::{NameTotal, SettledSpan};
 use crate::{Bounds, Edge};
 
+/// Total of the spans of one name, as it is known now.
+#[derive(Debug, Default)]
+pub(crate) struct TotalNow {
+    pub(crate) total: NameTotal,
+    /// Whether a span in it waits for a knot.
+    pub(crate) waits: bool,
+}
+
 impl Ledger {
-    /// Energy of a domain from the run's beginning to `at_ns`, microjoules, as it is known now. Allocates nothing.
+    /// Returns the energy of a domain from the run's start to `at_ns`, microjoules, as it is known now. Allocates nothing.
     #[must_use]
     pub fn used_uj(&self, domain: usize, at_ns: u64) -> u64 {
         self.since_start(domain, at_ns).map_or(0, |(start, end)| end.uj.saturating_sub(start.uj))
     }
 
-    /// Bounds of that energy, power limits used where they are known. Allocates nothing.
+    /// Returns the bounds of that energy, with power limits used where they are known. Allocates nothing.
     #[must_use]
     pub fn used_bounds(&self, domain: usize, at_ns: u64) -> Option<Bounds> {
         self.since_start(domain, at_ns).map(|(start, end)| Edge::limited_between(&start, &end))
     }
 
+    /// Returns the edges of a domain at the run's start and at `at_ns`.
     fn since_start(&self, domain: usize, at_ns: u64) -> Option<(Edge, Edge)> {
         self.tracks.get(domain)?;
-        // The track alone has forgotten the beginning of a long run.
-        let seen = self.edges[self.run as usize].seen.get(domain).filter(|edge| edge.settled);
-        let start = seen.copied().unwrap_or_else(|| self.level(domain, self.opened_ns, 0));
-        // And what is read after the run's end drives that out as well.
+        // Stored edges first: in a long run the track has dropped the knots of the start.
+        let stored_start = self.edges[self.run as usize].seen.get(domain).filter(|edge| edge.settled);
+        let start = stored_start.copied().unwrap_or_else(|| self.energy_at(domain, self.opened_ns, 0));
+        // And readings after the run's end make it drop those of the end.
         let end = self.end.map(|end| &self.edges[end as usize]).filter(|end| end.at_ns == at_ns);
         let end = end.and_then(|end| end.seen.get(domain)).filter(|edge| edge.settled);
-        Some((start, end.copied().unwrap_or_else(|| self.level(domain, at_ns, 0))))
+        Some((start, end.copied().unwrap_or_else(|| self.energy_at(domain, at_ns, 0))))
     }
 
-    /// The run's first edge as it is known now.
+    /// Returns the run's first edge for each domain, as it is known now.
     pub(crate) fn run_start(&self) -> Vec<Edge> {
-        self.seen_now(self.run)
+        self.edges_now(self.run)
     }
 
-    /// The run's last edge as it is known now: the marked one, or an instant of the last few seconds.
+    /// Returns the run's last edge for each domain, as it is known now. `end_ns` is the marked end, or in the last seconds.
     pub(crate) fn run_end(&self, end_ns: u64) -> Vec<Edge> {
         match self.end.filter(|&end| self.edges[end as usize].at_ns == end_ns) {
-            Some(end) => self.seen_now(end),
-            None => (0..self.tracks.len()).map(|domain| self.level(domain, end_ns, 0)).collect(),
+            Some(end) => self.edges_now(end),
+            None => (0..self.tracks.len()).map(|domain| self.energy_at(domain, end_ns, 0)).collect(),
         }
     }
 
-    /// Totals by name including ended spans that still wait; `true` where some do.
-    pub(crate) fn totals_now(&self) -> Vec<(NameTotal, bool)> {
-        let mut totals: Vec<_> = self.totals.iter().map(|total| (total.clone(), false)).collect();
+    /// Returns the totals by name, including spans that have ended and are not settled.
+    pub(crate) fn totals_now(&self) -> Vec<TotalNow> {
+        let mut totals: Vec<TotalNow> =
+            self.totals.iter().map(|total| TotalNow { total: total.clone(), waits: false }).collect();
         for span in &self.closed {
-            let at = span.name.0 as usize;
-            if totals.len() <= at {
-                totals.resize_with(at + 1, || (NameTotal::default(), false));
+            let name_index = span.name.0 as usize;
+            if totals.len() <= name_index {
+                totals.resize_with(name_index + 1, TotalNow::default);
             }
-            let (starts, ends) = (self.seen_now(span.start), self.seen_now(span.end));
+            let (starts, ends) = (self.edges_now(span.start), self.edges_now(span.end));
             let (from_ns, to_ns) = (self.edges[span.start as usize].at_ns, self.edges[span.end as usize].at_ns);
-            totals[at].0.add(&SettledSpan { from_ns, to_ns, starts: &starts, ends: &ends });
-            totals[at].1 = true;
+            totals[name_index].total.add(&SettledSpan { from_ns, to_ns, starts: &starts, ends: &ends });
+            totals[name_index].waits = true;
         }
         totals
     }
 
-    fn seen_now(&self, index: EdgeIndex) -> Vec<Edge> {
+    /// Returns a stored edge for each domain; where it is not settled, as it is known now.
+    fn edges_now(&self, index: EdgeIndex) -> Vec<Edge> {
         let edge = &self.edges[index as usize];
-        let now = |domain| self.level(domain, edge.at_ns, edge.error_ns);
+        let now = |domain| self.energy_at(domain, edge.at_ns, edge.error_ns);
         let seen = edge.seen.iter().enumerate();
         seen.map(|(domain, seen)| if seen.settled { *seen } else { now(domain) }).collect()
     }

@@ -1,27 +1,33 @@
-//! Energy of a run's own steps over time, in bounded memory: when the bins are used up, each two become one.
+//! Keeps the energy of a run's own steps over time in at most 512 bins of equal length. When a step ends after the last
+//! bin, each two bins become one. A *domain* is one sensor or counter.
 
 use crate::NameId;
 use crate::knot::Bounds;
 use crate::spans::{NameTotal, SettledSpan};
 
-/// Bins of a run.
-const BINS: u64 = 512;
-/// Length of a bin at first, nanoseconds.
-const SHORTEST_NS: u64 = 100_000_000;
+/// Bins per run: enough for a chart, and little memory.
+const MAX_BINS: u64 = 512;
+/// Length of a bin at first, nanoseconds: a run of up to 51 s is not binned more coarsely.
+const FIRST_WIDTH_NS: u64 = 100_000_000;
 
 /// The steps that ended in one bin.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct StepBin {
+    /// Number of the bin, from 0 at the run's start.
     pub(crate) at: u64,
+    /// Number of steps.
     pub(crate) count: u64,
+    /// Sum of their durations, nanoseconds.
     pub(crate) duration_ns: u64,
+    /// Their energy, by index of the domain.
     pub(crate) by_domain: Vec<StepEnergy>,
 }
 
-/// What they used of one domain.
+/// Energy of the steps of one bin from one domain.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct StepEnergy {
     pub(crate) uj: u64,
+    /// `None`: not known, because the domain was added later.
     pub(crate) bounds: Option<Bounds>,
 }
 
@@ -31,35 +37,36 @@ pub(crate) struct StepBins {
     pub(crate) name: NameId,
     pub(crate) width_ns: u64,
     begin_ns: u64,
-    /// Bins that are over, in order.
+    /// Bins that are complete, in order.
     done: Vec<StepBin>,
-    /// The bin in which the last step ended: its chain of adjacent steps is not broken yet.
+    /// Number of the bin in which the last step ended.
     open_at: u64,
+    /// The steps of that bin so far; the next adjacent step shares an edge with them.
     open: NameTotal,
 }
 
 impl StepBins {
-    /// Steps of that name in a run that began then, monotonic nanoseconds.
+    /// Returns empty bins for the steps of one name in a run that started at `begin_ns`, monotonic nanoseconds.
     pub(crate) fn new(name: NameId, begin_ns: u64) -> Self {
-        Self { name, width_ns: SHORTEST_NS, begin_ns, done: Vec::new(), open_at: 0, open: NameTotal::default() }
+        Self { name, width_ns: FIRST_WIDTH_NS, begin_ns, done: Vec::new(), open_at: 0, open: NameTotal::default() }
     }
 
-    /// Adds a step. Steps come in the order in which they end; one that comes late is taken for one of the last bin.
+    /// Adds a step. Steps come in the order in which they end; one that arrives late counts in the last bin.
     pub(crate) fn add(&mut self, step: &SettledSpan<'_>) {
         let since_ns = step.to_ns.saturating_sub(self.begin_ns);
-        while since_ns / self.width_ns >= BINS {
-            self.close();
+        while since_ns / self.width_ns >= MAX_BINS {
+            self.complete_open_bin();
             self.halve();
         }
         let at = (since_ns / self.width_ns).max(self.open_at);
         if at != self.open_at {
-            self.close();
+            self.complete_open_bin();
             self.open_at = at;
         }
         self.open.add(step);
     }
 
-    /// All bins in which a step ended.
+    /// Returns all bins in which a step ended, in order.
     pub(crate) fn all(&self) -> Vec<StepBin> {
         let open = (self.open.count > 0).then(|| bin(self.open_at, &self.open));
         let mut all = self.done.clone();
@@ -71,12 +78,14 @@ impl StepBins {
         all
     }
 
-    fn close(&mut self) {
+    /// Moves the open bin to the complete ones.
+    fn complete_open_bin(&mut self) {
         let all = self.all();
         self.done = all;
         self.open = NameTotal::default();
     }
 
+    /// Joins each two bins.
     fn halve(&mut self) {
         self.width_ns = self.width_ns.saturating_mul(2);
         self.open_at /= 2;
@@ -92,6 +101,7 @@ impl StepBins {
     }
 }
 
+/// Returns the bin with number `at` and these steps.
 fn bin(at: u64, total: &NameTotal) -> StepBin {
     let energy = |sum: &crate::spans::DomainSum| StepEnergy { uj: sum.energy_uj(), bounds: Some(sum.bounds()) };
     let by_domain = total.by_domain.iter().map(energy).collect();
@@ -99,11 +109,12 @@ fn bin(at: u64, total: &NameTotal) -> StepBin {
 }
 
 impl StepBin {
+    /// Adds the steps of another bin.
     fn join(&mut self, other: &Self) {
         self.count += other.count;
         self.duration_ns = self.duration_ns.saturating_add(other.duration_ns);
         let domains = self.by_domain.len().max(other.by_domain.len());
-        // A domain that was added later has no known energy before.
+        // The steps before a domain was added have no known energy of it: their sum has no upper bound.
         self.by_domain.resize(domains, StepEnergy::default());
         for (sum, more) in self.by_domain.iter_mut().zip(&other.by_domain) {
             sum.uj = sum.uj.saturating_add(more.uj);

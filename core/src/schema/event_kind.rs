@@ -23,8 +23,6 @@ macro_rules! catalogue {
         /// use eco2_core::schema::EventKind;
         ///
         /// assert_eq!(EventKind::GpuLost.name(), "gpu-lost");
-        /// assert_eq!(EventKind::from_name("gpu-lost"), Some(EventKind::GpuLost));
-        /// assert_eq!(EventKind::from_name("kind-of-a-later-version"), None);
         /// ```
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
