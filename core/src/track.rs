@@ -26,7 +26,6 @@ mod fallback;
 mod knots;
 
 use fallback::Fallback;
-use knots::PowerStart;
 
 /// Knots that are kept, so that the energy at an instant can be computed a little later: 5 s at 100 changes per second.
 const MAX_KNOTS: usize = 512;
@@ -106,6 +105,13 @@ pub struct Track {
     /// Whether another domain has counted the device since this one's last update; see `take_over.rs`.
     pub(crate) bridged: bool,
     notices: Notices,
+}
+
+/// The instant and the energy from which the next mean power is computed.
+#[derive(Debug, Clone, Copy)]
+struct PowerStart {
+    at_ns: u64,
+    uj: u64,
 }
 
 impl Track {

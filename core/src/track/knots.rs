@@ -2,20 +2,13 @@
 //! *track* has the readings of one sensor or counter. This file decides at which instant of its bracket a change most
 //! likely happened, starts segments (the times between two resets), and computes mean power between knots.
 
-use super::{FROZEN_CHANGES, FROZEN_NS, MAX_KNOTS, Track};
+use super::{FROZEN_CHANGES, FROZEN_NS, MAX_KNOTS, PowerStart, Track};
 use crate::knot::Knot;
 use crate::notice::NoticeKind;
 use crate::{Gap, GapReason, Quality, Reading};
 
 /// Mean power is computed over at least this time, nanoseconds. Shorter times show the counter's rounding, not the load.
 const MIN_POWER_NS: u64 = 50_000_000;
-
-/// The instant and the energy from which the next mean power is computed.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct PowerStart {
-    at_ns: u64,
-    uj: u64,
-}
 
 impl Track {
     /// Records that a reading showed no change; after some time without one the counter is frozen.
