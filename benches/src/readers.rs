@@ -20,7 +20,7 @@ const ROUNDS: usize = 61;
 const TICK_NS: u64 = 100_000;
 
 /// Shared by the threads: whether the writer writes, and the barrier at both ends of a round.
-struct Rounds {
+struct RoundBarrier {
     writes: AtomicBool,
     over: AtomicBool,
     round: Barrier,
@@ -32,7 +32,7 @@ struct Rounds {
 /// None.
 pub(crate) fn measure(_: &Place) -> Result<Vec<Row>, Failure> {
     let (timeline, clock) = (timeline()?, hot_clock());
-    let rounds = Rounds { writes: AtomicBool::new(false), over: AtomicBool::new(false), round: Barrier::new(2) };
+    let rounds = RoundBarrier { writes: AtomicBool::new(false), over: AtomicBool::new(false), round: Barrier::new(2) };
     let (reader, other) = (timeline.reader.clone(), timeline.reader);
     let writer = timeline.writer;
     let (alone, together) = thread::scope(|scope| {
@@ -50,7 +50,7 @@ pub(crate) fn measure(_: &Place) -> Result<Vec<Row>, Failure> {
     ])
 }
 
-fn read(reader: &TimelineReader, clock: &HotClock, rounds: &Rounds) -> (Samples, Samples) {
+fn read(reader: &TimelineReader, clock: &HotClock, rounds: &RoundBarrier) -> (Samples, Samples) {
     let mut energies = Energies::default();
     let mut batch = || cpu_each(READS, || reader.now(clock.now_ns(), black_box(&mut energies)));
     let (mut alone, mut together) = (Samples::default(), Samples::default());
@@ -67,7 +67,7 @@ fn read(reader: &TimelineReader, clock: &HotClock, rounds: &Rounds) -> (Samples,
 }
 
 /// The other reader: reads from the start of a round until the first reader has finished its batch.
-fn read_until_round_ends(reader: &TimelineReader, clock: &HotClock, rounds: &Rounds) {
+fn read_until_round_ends(reader: &TimelineReader, clock: &HotClock, rounds: &RoundBarrier) {
     let mut energies = Energies::default();
     loop {
         rounds.round.wait();
@@ -81,7 +81,7 @@ fn read_until_round_ends(reader: &TimelineReader, clock: &HotClock, rounds: &Rou
     }
 }
 
-fn write(mut writer: TimelineWriter, rounds: &Rounds) {
+fn write(mut writer: TimelineWriter, rounds: &RoundBarrier) {
     let mut next_ns = monotonic_ns();
     while !rounds.over.load(Ordering::Relaxed) {
         next_ns = (next_ns + TICK_NS).max(monotonic_ns());

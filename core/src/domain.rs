@@ -22,6 +22,9 @@ pub enum Component {
 pub(crate) const HEADROOM: u64 = 2;
 
 impl Component {
+    /// All components, in the order of their declaration.
+    pub const ALL: [Self; 4] = [Self::Cpu, Self::Memory, Self::Gpu, Self::Other];
+
     /// The name as reports and traces have it.
     ///
     /// ```

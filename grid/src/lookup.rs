@@ -187,32 +187,24 @@ const NEAR_REGION: f64 = 0.93;
 /// Zones that `wanted` allows with similar names, the most similar first, as `Germany (DE)`.
 pub(crate) fn nearest(typed: &str, wanted: impl Fn(&Zone) -> bool) -> Vec<String> {
     let typed = zone::fold(typed);
-    let mut near: Vec<(f64, &Zone)> = zone::names()
-        .filter(|(_, zone)| wanted(zone))
-        .map(|(name, zone)| (closeness(&typed, name, zone), zone))
-        .filter(|(score, _)| *score >= NEAR)
-        .collect();
-    near.sort_by(|(a, left), (b, right)| b.total_cmp(a).then_with(|| left.code.cmp(&right.code)));
-    let mut labels: Vec<String> = Vec::new();
-    for label in near.into_iter().map(|(_, zone)| zone.to_string()) {
-        if !labels.contains(&label) {
-            labels.push(label);
-        }
-    }
-    labels.truncate(MOST);
-    labels
+    let zones = zone::names().filter(|(_, zone)| wanted(zone));
+    most_similar(NEAR, zones.map(|(name, zone)| (closeness(&typed, name, zone), zone.code.as_str(), zone.to_string())))
 }
 
 /// Cloud regions with similar names, the most similar first, as `Oregon (gcp:us-west1)`.
 pub(crate) fn nearest_regions(typed: &str) -> Vec<String> {
     let typed = zone::fold(typed);
-    let mut near: Vec<(f64, String)> = clouds::names()
-        .map(|(name, label)| (strsim::jaro_winkler(&typed, name), label))
-        .filter(|(score, _)| *score >= NEAR_REGION)
-        .collect();
-    near.sort_by(|(a, left), (b, right)| b.total_cmp(a).then_with(|| left.cmp(right)));
+    let regions = clouds::names();
+    most_similar(NEAR_REGION, regions.map(|(name, label)| (strsim::jaro_winkler(&typed, name), label.clone(), label)))
+}
+
+/// Up to [`MOST`] labels whose similarity is at least `least`, the most similar first, each once. Of equally similar ones the
+/// first by the second field is first.
+fn most_similar<K: Ord>(least: f64, scored: impl Iterator<Item = (f64, K, String)>) -> Vec<String> {
+    let mut near: Vec<(f64, K, String)> = scored.filter(|(score, ..)| *score >= least).collect();
+    near.sort_by(|(a, left, _), (b, right, _)| b.total_cmp(a).then_with(|| left.cmp(right)));
     let mut labels: Vec<String> = Vec::new();
-    for (_, label) in near {
+    for (.., label) in near {
         if !labels.contains(&label) {
             labels.push(label);
         }

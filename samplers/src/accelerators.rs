@@ -12,7 +12,7 @@ use eco2_core::{Component, Domain, Fault, Quality};
 use crate::found::{Found, status};
 use crate::topology::{self, PciDevice};
 use crate::visible::Visible;
-use crate::{Batch, Roots, Source, hwmon, sysfs};
+use crate::{Batch, Roots, Source, hwmon, nvml, sysfs};
 
 /// The source's name, which no domain has: a device's domain has the source that would read it.
 const NAME: &str = "accelerators";
@@ -85,7 +85,7 @@ impl Accelerator {
 
     /// The source that reads such devices.
     fn reader(&self) -> &'static str {
-        if self.vendor == topology::NVIDIA { "nvml" } else { "hwmon" }
+        if self.vendor == topology::NVIDIA { nvml::NAME } else { hwmon::NAME }
     }
 
     /// Prefixes of ids of domains that are read without an address.
@@ -144,7 +144,7 @@ pub(crate) fn unread(roots: &Roots, known: &[Domain], visible: &Visible) -> Vec<
     rest.retain(|device| !left_out.contains(&device.slot) && !known.iter().any(|domain| shows(domain, &device.slot)));
     let mut nvidia = rest.iter().filter(|device| device.vendor == topology::NVIDIA).count();
     let shown = visible.cuda.indices(nvidia);
-    let boards = known.iter().filter(|domain| domain.source == "nvml" && domain.domain == "board").count();
+    let boards = known.iter().filter(|domain| domain.source == nvml::NAME && domain.domain == "board").count();
     // As many as the driver reads are not missing, and none of those that the mask hides.
     let missing: Vec<usize> = shown.into_iter().skip(boards).collect();
     nvidia = 0;

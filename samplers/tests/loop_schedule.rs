@@ -37,8 +37,8 @@ fn energy_at(at_ns: f64) -> f64 {
 
 #[derive(Clone, Copy)]
 enum Jitter {
-    /// Each update is late or early against a regular beat.
-    UpdatePredictor,
+    /// Each update is late or early against a regular rhythm.
+    Independent,
     /// Each period is longer or shorter than the last.
     Walk,
 }
@@ -49,7 +49,7 @@ fn updates(period_ns: f64, jitter: f64, kind: Jitter, seconds: u64, seed: u64) -
     while beat < (seconds * S) as f64 {
         let off = dice.roll() * jitter * period_ns;
         match kind {
-            Jitter::UpdatePredictor => out.push(beat + off),
+            Jitter::Independent => out.push(beat + off),
             Jitter::Walk => {
                 beat += off;
                 out.push(beat);
@@ -162,7 +162,7 @@ fn simulate(period_ns: f64, jitter: f64, kind: Jitter, seed: u64) -> Outcome {
 fn m23_two_reads_an_update_are_nearly_as_good_as_exact_edges() {
     for (period_ms, jitter) in [(100.0, 0.0), (100.0, 0.02), (100.0, 0.05), (20.0, 0.0), (20.0, 0.02)] {
         for seed in [1, 2, 3] {
-            let o = simulate(period_ms * 1e6, jitter, Jitter::UpdatePredictor, seed);
+            let o = simulate(period_ms * 1e6, jitter, Jitter::Independent, seed);
             let of_floor = o.error / o.floor;
             let what =
                 format!("{period_ms} ms ± {jitter}: {:.3} reads, {of_floor:.2} of the floor", o.locked_reads_an_update);

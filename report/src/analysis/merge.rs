@@ -59,9 +59,9 @@ pub fn merge_without(reports: &[Report], unreadable: &[String]) -> Result<Report
     let identity = identity::run(&parts.list, &attempts, &measured);
     let last = attempts.list.last();
     let merge = Merge {
-        ranks: last.and_then(attempts::Attempt::ranks),
+        ranks: last.and_then(attempts::AttemptParts::ranks),
         world_size: last.and_then(|attempt| attempt.world_size),
-        missing_ranks: last.map(attempts::Attempt::missing).unwrap_or_default(),
+        missing_ranks: last.map(attempts::AttemptParts::missing).unwrap_or_default(),
         machines: u32::try_from(attempts.machines().len()).unwrap_or(u32::MAX),
         overhead_uj: measured.overhead.and_then(|overhead| overhead.energy.value),
         overhead_ns: measured.overhead_ns(),

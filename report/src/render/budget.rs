@@ -89,11 +89,9 @@ fn range(spent: &Spent, in_words: &impl Fn(f64) -> String) -> String {
 #[must_use]
 pub fn quality_text(quality: Quality, share_percent: Option<f64>) -> String {
     let word = match quality {
-        Quality::Measured => "measured",
         Quality::Derived => "derived from power",
-        Quality::Estimated => "estimated",
-        Quality::Synthetic => "synthetic",
         Quality::Missing => "not measured",
+        Quality::Measured | Quality::Estimated | Quality::Synthetic => quality.name(),
     };
     match share_percent.filter(|share| *share < 99.95) {
         Some(share) => format!("{} {word}", percent(share, 100.0)),

@@ -41,9 +41,9 @@ const COLUMNS: [&str; 25] = [
 ];
 
 /// A row under construction: cells by column name.
-struct Row(Vec<(&'static str, String)>);
+struct CsvRow(Vec<(&'static str, String)>);
 
-impl Row {
+impl CsvRow {
     fn new(report: &Report, kind: &str) -> Self {
         let run = &report.run;
         Self(vec![("run_id", run.id.clone()), ("run_name", run.name.clone()), ("row", kind.to_owned())])
@@ -80,9 +80,9 @@ pub fn csv(report: &Report) -> Result<String, Error> {
     table("the devices", header, rows)
 }
 
-fn total(report: &Report) -> Row {
+fn total(report: &Report) -> CsvRow {
     let energy = &report.energy;
-    let mut row = Row::new(report, "total");
+    let mut row = CsvRow::new(report, "total");
     row.set("status", word(&report.run.state));
     row.set_known("energy_uj", energy.total_uj);
     row.set("low_uj", energy.low_uj);
@@ -94,8 +94,8 @@ fn total(report: &Report) -> Row {
     row
 }
 
-fn device_row(report: &Report, device: &Device) -> Row {
-    let mut row = Row::new(report, "device");
+fn device_row(report: &Report, device: &Device) -> CsvRow {
+    let mut row = CsvRow::new(report, "device");
     row.set("id", &device.id);
     row.set("component", word(&device.component));
     row.set("domain", &device.domain);
@@ -117,8 +117,8 @@ fn device_row(report: &Report, device: &Device) -> Row {
     row
 }
 
-fn source_row(report: &Report, source: &SourceStatus) -> Row {
-    let mut row = Row::new(report, "source");
+fn source_row(report: &Report, source: &SourceStatus) -> CsvRow {
+    let mut row = CsvRow::new(report, "source");
     row.set("source", &source.name);
     row.set("status", source.status.name());
     row.set("reason", &source.reason);

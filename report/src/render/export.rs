@@ -42,9 +42,9 @@ fn basis(report: &Report) -> &'static str {
     let energy = &report.energy;
     match (energy.estimated_uj, energy.measured_uj + energy.derived_uj) {
         _ if !is_measured(report) => "not known",
-        _ if energy.synthetic_uj > 0 => "synthetic",
-        (0, _) => "measured",
-        (_, 0) => "estimated",
+        _ if energy.synthetic_uj > 0 => Quality::Synthetic.name(),
+        (0, _) => Quality::Measured.name(),
+        (_, 0) => Quality::Estimated.name(),
         _ => "partly estimated",
     }
 }

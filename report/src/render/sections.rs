@@ -68,7 +68,7 @@ pub(super) fn devices(report: &Report, page: &mut Page) {
 fn device_row(device: &Device, page: &Page) -> Vec<String> {
     let spelling = page.spelling();
     let energy = match (device.energy_uj, device.quality) {
-        (None, _) => "missing".to_owned(),
+        (None, _) => Quality::Missing.name().to_owned(),
         (Some(_), _) => spelling.energy(device.bounded()),
     };
     let quality = match device.quality {

@@ -133,10 +133,10 @@ pub fn check_output_folder(path: &Path) -> Result<(), Error> {
 
 /// An output that is written while something else goes on.
 #[derive(Debug)]
-pub struct Output(State);
+pub struct Output(OutputState);
 
 #[derive(Debug)]
-enum State {
+enum OutputState {
     Open(File),
     /// A pipe that no process reads from yet.
     Unread(PathBuf),
@@ -152,11 +152,11 @@ impl Output {
             Place::File(target, _) => {
                 let mut options = OpenOptions::new();
                 options.write(true).create(true).truncate(true).mode(NEW_MODE);
-                options.open(target).map(|file| Self(State::Open(file)))
+                options.open(target).map(|file| Self(OutputState::Open(file)))
             }
             Place::Stream(target) => match open_stream(&target) {
-                Err(error) if is_unread(&error) => Ok(Self(State::Unread(target))),
-                other => waiting(other?).map(|file| Self(State::Open(file))),
+                Err(error) if is_unread(&error) => Ok(Self(OutputState::Unread(target))),
+                other => waiting(other?).map(|file| Self(OutputState::Open(file))),
             },
         }
     }
@@ -167,8 +167,8 @@ impl Output {
     /// When the pipe cannot be opened, and when it was not read from in time.
     pub fn wait(self, is_over: impl Fn() -> bool) -> io::Result<File> {
         let path = match self.0 {
-            State::Open(file) => return Ok(file),
-            State::Unread(path) => path,
+            OutputState::Open(file) => return Ok(file),
+            OutputState::Unread(path) => path,
         };
         loop {
             match open_stream(&path) {

@@ -233,12 +233,12 @@ type Leave = Sender<io::Result<()>>;
 type Content = Arc<Mutex<Vec<u8>>>;
 
 /// A disk that waits for leave before each call, or fails.
-struct Gate {
+struct HeldDisk {
     leave: Receiver<io::Result<()>>,
     content: Content,
 }
 
-impl Gate {
+impl HeldDisk {
     fn new() -> (Self, Leave, Content) {
         let (sender, leave) = channel();
         let content = Arc::new(Mutex::new(Vec::new()));
@@ -246,7 +246,7 @@ impl Gate {
     }
 }
 
-impl Disk for Gate {
+impl Disk for HeldDisk {
     fn append(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.leave.recv().unwrap_or(Ok(()))?;
         self.content.lock().unwrap().extend_from_slice(bytes);
@@ -264,9 +264,9 @@ fn frame() -> Vec<u8> {
 
 #[test]
 fn f28_a_full_disk_warns_once_and_counts_what_is_lost() {
-    let (gate, leave, content) = Gate::new();
+    let (disk, leave, content) = HeldDisk::new();
     let pace = Pace { retry_after: Duration::from_secs(3600), ..Pace::default() };
-    let mut writer = LogWriter::start(gate, pace).unwrap();
+    let mut writer = LogWriter::start(disk, pace).unwrap();
     for _ in 0..2 {
         leave.send(Err(io::Error::from_raw_os_error(28))).unwrap();
     }
@@ -286,9 +286,9 @@ fn f28_a_full_disk_warns_once_and_counts_what_is_lost() {
 
 #[test]
 fn f29_a_disk_that_recovers_gets_everything() {
-    let (gate, leave, content) = Gate::new();
+    let (disk, leave, content) = HeldDisk::new();
     let pace = Pace { retry_after: Duration::from_millis(1), ..Pace::default() };
-    let writer = LogWriter::start(gate, pace).unwrap();
+    let writer = LogWriter::start(disk, pace).unwrap();
     for errno in [5, 30, 116, 122] {
         leave.send(Err(io::Error::from_raw_os_error(errno))).unwrap();
     }
@@ -305,8 +305,8 @@ fn f29_a_disk_that_recovers_gets_everything() {
 
 #[test]
 fn f28_a_disk_that_hangs_never_blocks_the_caller() {
-    let (gate, leave, _) = Gate::new();
-    let writer = LogWriter::start(gate, Pace::default()).unwrap();
+    let (disk, leave, _) = HeldDisk::new();
+    let writer = LogWriter::start(disk, Pace::default()).unwrap();
     let (mut sent, big) = (0, vec![frame(); 500].concat());
     for _ in 0..400 {
         sent += big.len() as u64;

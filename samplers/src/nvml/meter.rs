@@ -24,7 +24,7 @@ const NOTHING_EVERY_NS: u64 = 1_000_000_000;
 
 /// How a domain's value is read.
 #[derive(Debug)]
-enum Quantity {
+enum QueryKind {
     /// `nvmlDeviceGetTotalEnergyConsumption`.
     Counter,
     /// Field 191 with its scope.
@@ -39,7 +39,7 @@ enum Quantity {
 pub(super) struct Meter {
     /// Index into the source's domains.
     pub(super) domain: usize,
-    quantity: Quantity,
+    quantity: QueryKind,
     target: Target,
     every_ns: u64,
     next_ns: u64,
@@ -84,17 +84,17 @@ impl Prober<'_> {
     /// An ordinary board: the counter, and power in addition for comparison; else power; else nothing, with the reason.
     fn board(&mut self) {
         match counter(self.device) {
-            Ok(_) => self.counted(Quantity::Counter),
+            Ok(_) => self.counted(QueryKind::Counter),
             // Only this time, perhaps: it is asked again, and power replaces it until it answers.
             Err(Fault::Failed) => {
                 self.probe.losses.push(format!("{}: {}", self.uuid, reason(Fault::Failed)));
-                self.counted(Quantity::Counter);
+                self.counted(QueryKind::Counter);
             }
             Err(why) => self.uncounted(why),
         }
     }
 
-    fn counted(&mut self, quantity: Quantity) {
+    fn counted(&mut self, quantity: QueryKind) {
         self.add(self.domain(self.uuid, "board", Kind::Energy), quantity, 0);
         if let Ok(way) = ReadMethod::probe(self.device, self.name) {
             let mut check = self.domain(&format!("{}/power", self.uuid), "power", Kind::Power);
@@ -114,7 +114,7 @@ impl Prober<'_> {
             // It was refused for now, or failed: the counter may well be there.
             Err(_) if !matches!(why, Fault::Unsupported | Fault::NotAvailable) => {
                 self.probe.losses.push(format!("{}: {}", self.uuid, reason(why)));
-                self.add(self.domain(self.uuid, "board", Kind::Energy), Quantity::Counter, 0);
+                self.add(self.domain(self.uuid, "board", Kind::Energy), QueryKind::Counter, 0);
             }
             Err(fault) => {
                 self.probe.losses.push(format!("{}: neither energy nor power can be read", self.uuid));
@@ -122,7 +122,7 @@ impl Prober<'_> {
                 if fault == Fault::Unsupported {
                     board.quality = Quality::Missing;
                 }
-                self.add(board, Quantity::Nothing(fault, self.name.to_owned()), NOTHING_EVERY_NS);
+                self.add(board, QueryKind::Nothing(fault, self.name.to_owned()), NOTHING_EVERY_NS);
             }
         }
     }
@@ -134,7 +134,7 @@ impl Prober<'_> {
         let whole = raw::field(self.device, raw::ENERGY, FieldScope::Module);
         let scoped = matches!((gpu, whole), (Ok(gpu), Ok(whole)) if gpu < whole);
         if scoped {
-            self.counted(Quantity::ScopedCounter(FieldScope::Gpu));
+            self.counted(QueryKind::ScopedCounter(FieldScope::Gpu));
         } else if let Ok(way) = ReadMethod::probe(self.device, self.name) {
             let text = "the energy counter is the whole module's; the GPU's power is integrated";
             self.probe.losses.push(format!("{}: {text}", self.uuid));
@@ -142,9 +142,9 @@ impl Prober<'_> {
             self.powered(self.domain(self.uuid, "board", Kind::Power), way, every_ns);
         }
         let (kind, quantity) = match counter(self.device) {
-            _ if scoped => (Kind::Energy, Quantity::ScopedCounter(FieldScope::Module)),
-            Ok(_) => (Kind::Energy, Quantity::Counter),
-            Err(_) => (Kind::Power, Quantity::Power(ReadMethod::Instant(FieldScope::Module))),
+            _ if scoped => (Kind::Energy, QueryKind::ScopedCounter(FieldScope::Module)),
+            Ok(_) => (Kind::Energy, QueryKind::Counter),
+            Err(_) => (Kind::Power, QueryKind::Power(ReadMethod::Instant(FieldScope::Module))),
         };
         let mut module = self.domain(&format!("{}/module", self.uuid), "module", kind);
         (module.component, module.max_uw) = (Component::Other, None);
@@ -159,7 +159,7 @@ impl Prober<'_> {
             self.remark(&way);
         }
         let average_ns = way.average_ns();
-        self.add(Domain { average_ns, ..domain }, Quantity::Power(way), every_ns);
+        self.add(Domain { average_ns, ..domain }, QueryKind::Power(way), every_ns);
     }
 
     /// What limits a board's energy when it comes from power.
@@ -182,7 +182,7 @@ impl Prober<'_> {
         }
     }
 
-    fn add(&mut self, domain: Domain, quantity: Quantity, every_ns: u64) {
+    fn add(&mut self, domain: Domain, quantity: QueryKind, every_ns: u64) {
         let index = self.first + self.probe.domains.len();
         let target = Target::new(index, domain.max_uw);
         self.probe.meters.push(Meter { domain: index, quantity, target, every_ns, next_ns: 0 });
@@ -198,10 +198,10 @@ impl Meter {
             return Ok(0);
         }
         let result = match &mut self.quantity {
-            Quantity::Counter => one(self.domain, batch, || counter(device)),
-            Quantity::ScopedCounter(scope) => one(self.domain, batch, || raw::field(device, raw::ENERGY, *scope)),
-            Quantity::Power(way) => way.read(device, self.target, batch),
-            Quantity::Nothing(..) => self.probe_again(device, batch),
+            QueryKind::Counter => one(self.domain, batch, || counter(device)),
+            QueryKind::ScopedCounter(scope) => one(self.domain, batch, || raw::field(device, raw::ENERGY, *scope)),
+            QueryKind::Power(way) => way.read(device, self.target, batch),
+            QueryKind::Nothing(..) => self.probe_again(device, batch),
         };
         let every_ns = if result.is_err() { self.every_ns.max(FAULTY_EVERY_NS) } else { self.every_ns };
         self.next_ns = now_ns + every_ns;
@@ -211,12 +211,12 @@ impl Meter {
     /// Power that could not be read when the GPU was opened may be readable by now; what a board does not have, it
     /// never has.
     fn probe_again(&mut self, device: &Device<'static>, batch: &mut Batch) -> Result<u64, Fault> {
-        let Quantity::Nothing(fault, name) = &mut self.quantity else { return Ok(0) };
+        let QueryKind::Nothing(fault, name) = &mut self.quantity else { return Ok(0) };
         if *fault != Fault::Unsupported {
             match ReadMethod::probe(device, name) {
                 Ok(mut way) => {
                     let result = way.read(device, self.target, batch);
-                    (self.every_ns, self.quantity) = (way.every_ns(), Quantity::Power(way));
+                    (self.every_ns, self.quantity) = (way.every_ns(), QueryKind::Power(way));
                     return result;
                 }
                 Err(again) => *fault = again,

@@ -1,9 +1,10 @@
 //! How the energy of two runs differs by their intervals, as data and in words.
 
+use eco2_core::schema::State;
 use serde::Serialize;
 
 use super::{Compared, Figure, Objective};
-use crate::render::number;
+use crate::render::{number, word};
 
 /// Whether two intervals overlap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -90,7 +91,7 @@ pub(super) fn notes(runs: &[Compared], objectives: &[Objective]) -> Vec<String> 
         (some(|run| run.energy_kwh.is_none() && run.units.is_some()), "the energy of some runs is not known"),
         (some(|run| run.estimated_share.is_some_and(|share| share > 0.0)), "some energy is ESTIMATED by a model"),
         (some(|run| run.synthetic), "some figures are SYNTHETIC: generated, not measured"),
-        (some(|run| run.state == "provisional"), "some runs are provisional: their figures may still grow"),
+        (some(|run| run.state == word(&State::Provisional)), "some runs are provisional: their figures may still grow"),
         (currencies(runs) > 1, "the currencies differ: costs are not comparable"),
         (
             !objectives.is_empty() && some(|run| run.undominated.is_none()),

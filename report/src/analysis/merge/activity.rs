@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use eco2_core::schema::{DeviceSync, EpisodeRecord, Replayed, Report, SpanRecord, State, Work, stated};
 use eco2_core::{CounterKey, RangeKind, Ranged};
 
-use super::attempts::{Attempt, Attempts};
+use super::attempts::{AttemptParts, Attempts};
 use super::devices;
 use super::energy::Measured;
 use super::parts::machine;
@@ -32,7 +32,7 @@ pub(super) fn spans(parts: &[Report], attempts: &Attempts) -> Vec<SpanRecord> {
 }
 
 /// Returns the report of the lowest rank of an attempt on a machine, of those with spans.
-fn first_with_spans<'a>(parts: &'a [Report], attempt: &Attempt, place: &str) -> Option<&'a Report> {
+fn first_with_spans<'a>(parts: &'a [Report], attempt: &AttemptParts, place: &str) -> Option<&'a Report> {
     let there = attempt.members.iter().filter_map(|member| parts.get(*member));
     there.filter(|part| machine(part) == place && !part.spans.is_empty()).min_by_key(|part| part.run.rank)
 }
@@ -109,7 +109,7 @@ fn first_step(work: &Work) -> Option<u64> {
 }
 
 /// Returns the work of one attempt: the largest record of each rank, with samples and tokens summed over the ranks.
-fn attempt_work(parts: &[Report], attempt: &Attempt) -> Work {
+fn attempt_work(parts: &[Report], attempt: &AttemptParts) -> Work {
     let mut ranks: BTreeMap<Option<u32>, Work> = BTreeMap::new();
     for part in attempt.members.iter().filter_map(|place| parts.get(*place)) {
         let most = ranks.entry(part.run.rank).or_default();

@@ -9,7 +9,7 @@ use eco2_core::schema::Report;
 use super::parts::{hull, joined, machine, wall, window, without};
 
 /// One start of the run.
-pub(super) struct Attempt {
+pub(super) struct AttemptParts {
     /// Indices of its parts in the list of parts.
     pub(super) members: Vec<usize>,
     /// The ranks among them.
@@ -20,7 +20,7 @@ pub(super) struct Attempt {
     pub(super) windows: BTreeMap<String, Window>,
 }
 
-impl Attempt {
+impl AttemptParts {
     /// Returns the number of ranks with a record; `None` if no process is a rank.
     pub(super) fn ranks(&self) -> Option<u32> {
         (!self.present.is_empty()).then(|| u32::try_from(self.present.len()).unwrap_or(u32::MAX))
@@ -36,7 +36,7 @@ impl Attempt {
 
 /// All attempts in order, and the time of the run outside them.
 pub(super) struct Attempts {
-    pub(super) list: Vec<Attempt>,
+    pub(super) list: Vec<AttemptParts>,
     /// Windows of the run's own records outside the attempts, by machine.
     pub(super) around: BTreeMap<String, Vec<Window>>,
     /// Whether processes of one rank followed each other without a launcher that counts the starts.
@@ -57,7 +57,7 @@ impl Attempts {
         }
         let own = own_records(parts, &members, &others);
         let (starts, uncounted) = starts(parts, members);
-        let mut list: Vec<Attempt> = starts.into_iter().map(|members| attempt(parts, members)).collect();
+        let mut list: Vec<AttemptParts> = starts.into_iter().map(|members| attempt(parts, members)).collect();
         fill_missing_machines(parts, &own, &mut list);
         end_at_next_start(&mut list);
         let around = around(parts, &list, &own);
@@ -89,7 +89,7 @@ fn own_records(parts: &[Report], members: &[usize], others: &[usize]) -> Vec<usi
 }
 
 /// Returns the attempt of the parts with these indices.
-fn attempt(parts: &[Report], members: Vec<usize>) -> Attempt {
+fn attempt(parts: &[Report], members: Vec<usize>) -> AttemptParts {
     let mut windows: BTreeMap<String, Window> = BTreeMap::new();
     for part in members.iter().map(|place| &parts[*place]) {
         let own = window(part);
@@ -98,12 +98,12 @@ fn attempt(parts: &[Report], members: Vec<usize>) -> Attempt {
     let runs = || members.iter().map(|place| &parts[*place].run);
     let present: BTreeSet<u32> = runs().filter_map(|run| run.rank).collect();
     let world_size = runs().filter_map(|run| run.world_size).max();
-    Attempt { present, world_size, windows, members }
+    AttemptParts { present, world_size, windows, members }
 }
 
 /// Adds machines to attempts in which ranks have no record, because those ranks may have run there. The time on such a machine
 /// is that of the command's own record, limited to the attempt's time by the wall clock.
-fn fill_missing_machines(parts: &[Report], own: &[usize], list: &mut [Attempt]) {
+fn fill_missing_machines(parts: &[Report], own: &[usize], list: &mut [AttemptParts]) {
     for attempt in list.iter_mut().filter(|attempt| !attempt.missing().is_empty()) {
         let walls: Vec<Window> = attempt.members.iter().map(|place| wall(&parts[*place])).collect();
         let from_ns = walls.iter().map(|window| window.from_ns).min().unwrap_or(0);
@@ -129,7 +129,7 @@ fn shared(part: &Report, from_ns: u64, to_ns: u64) -> Option<Window> {
 
 /// Ends each attempt on a machine at the start of the next. If the earlier one ended after the next, the next one gets that
 /// time.
-fn end_at_next_start(list: &mut [Attempt]) {
+fn end_at_next_start(list: &mut [AttemptParts]) {
     let machines: BTreeSet<String> = list.iter().flat_map(|attempt| attempt.windows.keys().cloned()).collect();
     for machine in machines {
         let mut windows: Vec<&mut Window> =
@@ -145,7 +145,7 @@ fn end_at_next_start(list: &mut [Attempt]) {
 }
 
 /// Returns the windows of the run's own records minus the attempts, by machine.
-fn around(parts: &[Report], list: &[Attempt], own: &[usize]) -> BTreeMap<String, Vec<Window>> {
+fn around(parts: &[Report], list: &[AttemptParts], own: &[usize]) -> BTreeMap<String, Vec<Window>> {
     let mut windows: BTreeMap<String, Vec<Window>> = BTreeMap::new();
     for part in own.iter().map(|place| &parts[*place]) {
         windows.entry(machine(part)).or_default().push(window(part));

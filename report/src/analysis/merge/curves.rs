@@ -4,7 +4,7 @@
 use eco2_core::schema::Device;
 use eco2_core::{Bounded, Curve, CurvePoint, CurveRecord, Merged, Ranged, Window, curve_records};
 
-use super::attempts::{Attempt, Attempts};
+use super::attempts::{AttemptParts, Attempts};
 use super::energy::{Measured, MeasuredDevice, unbounded};
 use super::parts::{Parts, length_ns};
 
@@ -29,7 +29,7 @@ pub(super) fn records(parts: &Parts, attempts: &Attempts, measured: &Measured) -
 }
 
 /// Returns the duration of an attempt on the machine where it took longest, nanoseconds.
-pub(super) fn duration_ns(attempt: &Attempt) -> u64 {
+pub(super) fn duration_ns(attempt: &AttemptParts) -> u64 {
     attempt.windows.values().map(|window| length_ns(&[*window])).max().unwrap_or(0)
 }
 

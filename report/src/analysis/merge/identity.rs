@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use eco2_core::schema::{self, Host, Report, Run, SourceStatus, State, Status, Tool};
 
-use super::attempts::{Attempt, Attempts};
+use super::attempts::{AttemptParts, Attempts};
 use super::carbon::ends;
 use super::curves::duration_ns;
 use super::energy::Measured;
@@ -69,18 +69,18 @@ fn order(status: Status) -> u8 {
 }
 
 /// Returns the parts of an attempt.
-fn members_of<'a>(parts: &'a [Report], attempt: &'a Attempt) -> impl Iterator<Item = &'a Report> {
+fn members_of<'a>(parts: &'a [Report], attempt: &'a AttemptParts) -> impl Iterator<Item = &'a Report> {
     attempt.members.iter().filter_map(|place| parts.get(*place))
 }
 
 /// Returns the parts of an attempt, sorted by rank.
-fn by_rank<'a>(parts: &'a [Report], attempt: &'a Attempt) -> Vec<&'a Report> {
+fn by_rank<'a>(parts: &'a [Report], attempt: &'a AttemptParts) -> Vec<&'a Report> {
     let mut all: Vec<&Report> = members_of(parts, attempt).collect();
     all.sort_by_key(|part| (part.run.rank, part.run.part.as_str()));
     all
 }
 
-fn attempt(parts: &[Report], at: usize, attempt: &Attempt, measured: &Measured) -> schema::Attempt {
+fn attempt(parts: &[Report], at: usize, attempt: &AttemptParts, measured: &Measured) -> schema::Attempt {
     schema::Attempt {
         number: u32::try_from(at).unwrap_or(u32::MAX),
         started_at: ends(members_of(parts, attempt)).0,
@@ -115,7 +115,7 @@ fn labels<'a>(members: impl Iterator<Item = &'a Report>) -> BTreeMap<String, Str
 }
 
 /// Returns the command of the lowest rank that has one.
-fn command(parts: &[Report], last: Option<&Attempt>) -> Vec<String> {
+fn command(parts: &[Report], last: Option<&AttemptParts>) -> Vec<String> {
     let members = last.map(|attempt| by_rank(parts, attempt)).unwrap_or_default();
     members.into_iter().map(|part| part.run.command.clone()).find(|words| !words.is_empty()).unwrap_or_default()
 }

@@ -6,7 +6,7 @@ use eco2_core::schema::{EventKind, EventRecord, Merge, Report};
 use eco2_core::units::watts;
 use eco2_grid::pricing::MergedShares;
 
-use super::attempts::{Attempt, Attempts};
+use super::attempts::{AttemptParts, Attempts};
 use super::parts::{Parts, machine, wall, window};
 
 /// Two records of one counter contradict each other if their mean powers differ by more than this share. A fifth is more than
@@ -54,7 +54,7 @@ fn event(kind: EventKind, text: String) -> EventRecord {
 }
 
 /// Ranks of an attempt without a record.
-fn missing(at: usize, attempt: &Attempt) -> Option<EventRecord> {
+fn missing(at: usize, attempt: &AttemptParts) -> Option<EventRecord> {
     let (missing, world) = (attempt.missing(), attempt.world_size?);
     let there = attempt.ranks().unwrap_or(0);
     let listed: Vec<String> = missing.iter().take(MAX_LISTED).map(u32::to_string).collect();

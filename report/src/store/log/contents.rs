@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::frame::FrameKind;
-use super::scan::Found;
+use super::scan::FoundFrame;
 use super::thin::{Gauges, Readings};
 use super::{
     EARLIER_SCHEMAS, GaugeReading, LOG_SCHEMA, LogMeta, LogSummary, MAX_UNPACKED_READINGS, PolicyRecord, PricingRecord,
@@ -68,8 +68,8 @@ impl LogContents {
 /// The frames of the last checkpoint and of the final report.
 #[derive(Debug, Default)]
 pub(super) struct ReportFrames {
-    pub(super) checkpoint: Option<Found>,
-    pub(super) final_report: Option<Found>,
+    pub(super) checkpoint: Option<FoundFrame>,
+    pub(super) final_report: Option<FoundFrame>,
 }
 
 /// Builds the contents of a log from its frames.
@@ -110,7 +110,7 @@ impl ContentsBuilder {
     ///
     /// # Errors
     /// [`Error::Newer`] for a log of a later schema.
-    pub(super) fn add_frame(&mut self, found: &Found, payload: &[u8], path: &Path) -> Result<(), Error> {
+    pub(super) fn add_frame(&mut self, found: &FoundFrame, payload: &[u8], path: &Path) -> Result<(), Error> {
         let understood = match found.kind {
             Some(FrameKind::Meta) => parse_meta(&mut self.contents.meta, payload, path)?,
             Some(FrameKind::Domains) => parse_json(payload).map(|found| self.add_domains(found)),

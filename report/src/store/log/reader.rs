@@ -9,7 +9,7 @@ use eco2_core::schema::Report;
 
 use super::contents::{ContentsBuilder, LogContents, ReportFrames, parse_json, parse_meta};
 use super::frame::{FrameKind, MAGIC};
-use super::scan::{Found, Scanner};
+use super::scan::{FoundFrame, Scanner};
 use super::{LogSummary, MAX_LOG_BYTES, MAX_UNPACKED_READINGS, block};
 use crate::Error;
 use crate::store::files;
@@ -142,7 +142,7 @@ fn read_contents(input: impl Read + Seek, path: &Path) -> Result<LogContents, Er
 }
 
 /// Reads the report in a frame that the scanner found.
-fn report_at<R: Read + Seek>(scanner: &mut Scanner<R>, found: &Found, path: &Path) -> Result<Report, Error> {
+fn report_at<R: Read + Seek>(scanner: &mut Scanner<R>, found: &FoundFrame, path: &Path) -> Result<Report, Error> {
     let payload = scanner.payload(found).map_err(|e| Error::io("read", path, e))?;
     parse_report(&payload, path)
 }

@@ -15,7 +15,7 @@ const MAX_WASTED_BYTES: u64 = 256 << 20;
 
 /// A whole frame: its kind, and the position of its payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct FoundFrame {
     /// The kind; `None` for a frame of a later version or an unknown kind.
     pub(super) kind: Option<FrameKind>,
     /// Position of the first byte of the payload in the file.
@@ -65,7 +65,7 @@ impl<R: Read + Seek> Scanner<R> {
         &mut self,
         wanted: impl Fn(FrameKind) -> bool,
         payload: &mut Vec<u8>,
-    ) -> io::Result<Option<Found>> {
+    ) -> io::Result<Option<FoundFrame>> {
         while self.position < self.end {
             let start = self.position;
             if let Some(head) = self.read_head()? {
@@ -73,7 +73,11 @@ impl<R: Read + Seek> Scanner<R> {
                 if self.read_body(&head, is_wanted, payload)? {
                     let slot = head.slot_bytes();
                     let offset = start + (HEAD_BYTES + slot) as u64;
-                    return Ok(Some(Found { kind: head.kind(), offset, length: head.length.saturating_sub(slot) }));
+                    return Ok(Some(FoundFrame {
+                        kind: head.kind(),
+                        offset,
+                        length: head.length.saturating_sub(slot),
+                    }));
                 }
                 self.wasted_bytes += head.length as u64;
             }
@@ -83,7 +87,7 @@ impl<R: Read + Seek> Scanner<R> {
     }
 
     /// Reads the payload of a frame that [`Self::next`] returned.
-    pub(super) fn payload(&mut self, found: &Found) -> io::Result<Vec<u8>> {
+    pub(super) fn payload(&mut self, found: &FoundFrame) -> io::Result<Vec<u8>> {
         self.seek(found.offset)?;
         let mut bytes = Vec::new();
         self.input.by_ref().take(found.length as u64).read_to_end(&mut bytes)?;

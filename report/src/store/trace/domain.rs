@@ -109,13 +109,8 @@ impl Draft {
 }
 
 fn component(text: &str) -> Result<Component, LineFault> {
-    Ok(match text {
-        "cpu" => Component::Cpu,
-        "memory" => Component::Memory,
-        "gpu" => Component::Gpu,
-        "other" => Component::Other,
-        _ => return Err(word("component", text, "cpu, memory, gpu, other")),
-    })
+    let known = Component::ALL.into_iter().find(|component| component.name() == text);
+    known.ok_or_else(|| word("component", text, &Component::ALL.map(Component::name).join(", ")))
 }
 
 fn kind(text: &str) -> Result<Kind, LineFault> {
@@ -248,11 +243,11 @@ fn gain(text: &str) -> Result<f64, LineFault> {
 
 fn quality(text: &str) -> Result<Quality, LineFault> {
     let known = Quality::ALL.into_iter().find(|quality| quality.name() == text);
-    known.ok_or_else(|| word("quality", text, "measured, derived, estimated, synthetic, missing"))
+    known.ok_or_else(|| word("quality", text, &Quality::ALL.map(Quality::name).join(", ")))
 }
 
-fn word(key: &'static str, text: &str, allowed: &'static str) -> LineFault {
-    LineFault::Word { key, text: clip(text), allowed }
+fn word(key: &'static str, text: &str, allowed: &str) -> LineFault {
+    LineFault::Word { key, text: clip(text), allowed: allowed.to_owned() }
 }
 
 /// Returns the default of `domain=`: the id without its number if that is a known name, else the usual name for the component.

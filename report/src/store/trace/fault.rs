@@ -108,7 +108,7 @@ pub enum LineFault {
         /// What was found, cut at 40 characters.
         text: String,
         /// The allowed words.
-        allowed: &'static str,
+        allowed: String,
     },
     /// A word between attributes that belongs to none.
     #[error("`{0}` is not key=value; a space inside a value is written %20")]

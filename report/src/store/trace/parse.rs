@@ -69,7 +69,7 @@ fn as_text(line: &[u8]) -> Result<&str, LineFault> {
 }
 
 /// A reading before its domain's unit is known.
-struct Row {
+struct RawReading {
     line: u64,
     slot: u32,
     before_ns: u64,
@@ -94,7 +94,7 @@ struct Parser<'a> {
     declared: HashMap<String, (u32, u64)>,
     slots: Vec<Slot>,
     slot_of: HashMap<&'a str, u32>,
-    rows: Vec<Row>,
+    rows: Vec<RawReading>,
     trace: Trace,
 }
 
@@ -176,7 +176,7 @@ impl<'a> Parser<'a> {
             text => Some(Decimal::parse(text).map_err(|why| number("value", text, why))?),
         };
         let slot = self.slot(line, id, before_ns, after_ns)?;
-        self.rows.push(Row { line, slot, before_ns, after_ns, value });
+        self.rows.push(RawReading { line, slot, before_ns, after_ns, value });
         Ok(())
     }
 
@@ -260,7 +260,7 @@ fn shown(value: Decimal) -> String {
     format!("{}.{:09}", billionths / 1_000_000_000, billionths % 1_000_000_000)
 }
 
-fn reading(row: &Row, draft: &Draft) -> Result<Reading, (u64, LineFault)> {
+fn reading(row: &RawReading, draft: &Draft) -> Result<Reading, (u64, LineFault)> {
     let value = match row.value {
         None => Err(Fault::Failed),
         Some(value) => Ok(draft.raw(value).ok_or_else(|| {
