@@ -1,6 +1,9 @@
-//! The energy curves of an account: read by episodes and prices, then kept in the report, whole and as counter records.
+//! The energy of a run over its time ([`Curves`]): one curve per device, and their sum. Prices and episodes read energies from them;
+//! the report keeps them as curves, and as counter records ([`counter_records`]) by which runs are merged.
 //!
-//! A *counter record* lets runs be merged: a few points of a counter's curve on the boot-time clock, which is one for all
+//! An *account* has the energies of a run until some time. A *stretch* is a part of a curve without a gap in its readings, and the
+//! *slack* of a stretch is how far the times of its points may be off. A *hole* is a gap that is left out between two stretches. A *border*
+//! is a time at which the intensity or the price changes. A *counter record* lets runs be merged: a few points of a counter's curve on the boot-time clock, which is one for all
 //! processes of a machine and also counts sleep. Its points are dense near both ends of the run, where the records of ranks that
 //! began and ended a moment after each other are joined, and sparse in the middle.
 
@@ -11,17 +14,17 @@ use jiff::Timestamp;
 use crate::live::wall::BootAxis;
 use crate::run::pricing::When;
 
-/// How the energy of an account was used over its time.
+/// The energy curves of an account.
 #[derive(Debug, Clone)]
 pub(crate) struct Curves {
-    /// One a device; `None`: not read.
+    /// The curve of each device; `None`: the device was not read.
     pub(crate) devices: Vec<Option<Curve>>,
-    /// Of the run.
+    /// The curve of the run: the sum of the devices that do not overlap.
     pub(crate) run: RunCurve,
 }
 
 impl Curves {
-    /// The curves of an account of that ledger.
+    /// Returns the curves of an account of that ledger.
     pub(crate) fn of(ledger: &Ledger, account: &Account) -> Self {
         let devices: Vec<Option<Curve>> = (0..account.devices.len()).map(|at| ledger.curve(account, at)).collect();
         let summed = account.devices.iter().zip(&devices).filter(|(device, _)| device.is_summed());
@@ -30,7 +33,8 @@ impl Curves {
         Self { devices, run }
     }
 
-    /// As a report keeps them, exact where the carbon intensity or the price (`borders`) changes.
+    /// Returns the curves as a report keeps them: with few points, but exact where the carbon intensity or the price changes.
+    /// `borders` has the times at which the price changes, nanoseconds since the run began.
     pub(crate) fn records(
         &self,
         devices: &[Device],
@@ -50,15 +54,16 @@ impl Curves {
     }
 }
 
-/// The points nearest to the ends are this far from them, nanoseconds; each next one this many times as far.
+/// Distance of the outermost points from the ends of a stretch, nanoseconds: 10 ms, about the period of the fastest sampling. Each
+/// next point is [`WIDER`] times as far, so that the number of points grows with the logarithm of the duration.
 const NEAREST_NS: u64 = 10_000_000;
 const WIDER: u64 = 4;
-/// Points spread evenly over the run, besides.
-const EVENLY: u64 = 8;
-/// The most gaps that are left out of a curve; shorter ones are bridged.
-const MOST_HOLES: usize = 16;
+/// Parts of a stretch at whose borders there are further points, so that the middle has some.
+const EVEN_PARTS: u64 = 8;
+/// Gaps that are left out of a curve, at most, so that records stay small. The shortest gaps beyond it are bridged.
+const MAX_HOLES: usize = 16;
 
-/// The records of an account's devices, from their curves, on the clock of that boot.
+/// Returns the counter records of an account's devices, with times of the boot-time clock. `boot_id` identifies the boot.
 pub(crate) fn counter_records(
     boot: &BootAxis,
     account: &Account,
@@ -76,7 +81,7 @@ pub(crate) fn counter_records(
     account.devices.iter().zip(curves).filter_map(record).collect()
 }
 
-/// One stretch a piece of the run that readings cover.
+/// Returns a stretch for each part of the run that readings cover.
 fn stretches(boot: &BootAxis, account: &Account, device: &Device, curve: &Curve) -> Option<Vec<Stretch>> {
     let energy_uj = device.energy_uj?;
     let seen: Vec<CounterPoint> =
@@ -97,7 +102,7 @@ fn stretch(
     let energy_uj = level.to_uj - level.from_uj;
     let mut curve = RisingCurve::new((boot.boottime_at(from_ns), boot.boottime_at(to_ns)), energy_uj);
     for point in chosen(seen, from_ns, to_ns).filter(|point| point.uj >= level.from_uj) {
-        curve.pass(boot.boottime_at(point.at_ns), point.uj - level.from_uj, point.off_ns);
+        curve.push(boot.boottime_at(point.at_ns), point.uj - level.from_uj, point.off_ns);
     }
     let whole_uj = device.energy_uj.unwrap_or(0);
     let below =
@@ -118,7 +123,7 @@ fn stretch(
 /// A piece of the run that readings cover, monotonic nanoseconds.
 type Piece = (u64, u64);
 
-/// Energy from the run's beginning until both ends of a piece, and how far either may be off.
+/// Energy from the run's beginning until both ends of a piece, and how far either may be off, microjoules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct StretchEnergy {
     from_uj: u64,
@@ -135,7 +140,7 @@ fn pieces(gaps: &[GapRecord], begin_ns: u64, end_ns: u64) -> Vec<Piece> {
         .map(|gap| (begin_ns + gap.from_ns, (begin_ns + gap.to_ns).min(end_ns)))
         .collect();
     holes.sort_by_key(|(from_ns, to_ns)| std::cmp::Reverse(to_ns.saturating_sub(*from_ns)));
-    holes.truncate(MOST_HOLES);
+    holes.truncate(MAX_HOLES);
     holes.sort_unstable();
     let (mut pieces, mut at_ns) = (Vec::new(), begin_ns);
     for (from_ns, to_ns) in holes {
@@ -147,8 +152,8 @@ fn pieces(gaps: &[GapRecord], begin_ns: u64, end_ns: u64) -> Vec<Piece> {
     if pieces.is_empty() { vec![(begin_ns, end_ns)] } else { pieces }
 }
 
-/// Levels at the ends of pieces: nothing is counted between two of them. What the points around a hole leave open is
-/// shared out by the covered time on either side.
+/// Returns the energies at the ends of pieces. A hole adds no energy of its own: the energy between the points around it is divided
+/// by the covered time on either side.
 fn levels(seen: &[CounterPoint], pieces: &[Piece], energy_uj: u64) -> Vec<StretchEnergy> {
     let mut levels = Vec::with_capacity(pieces.len());
     let (mut from_uj, mut off_uj) = (0, 0);
@@ -163,7 +168,7 @@ fn levels(seen: &[CounterPoint], pieces: &[Piece], energy_uj: u64) -> Vec<Stretc
     levels
 }
 
-/// The energy at a hole, and how far it may be off.
+/// Returns the energy at a hole, and how far it may be off, microjoules.
 fn across(seen: &[CounterPoint], (from_ns, to_ns): Piece, energy_uj: u64) -> (u64, u64) {
     let before = seen.partition_point(|seen| seen.at_ns <= from_ns).checked_sub(1).and_then(|at| seen.get(at));
     let after = seen.get(seen.partition_point(|seen| seen.at_ns < to_ns));
@@ -175,7 +180,7 @@ fn across(seen: &[CounterPoint], (from_ns, to_ns): Piece, energy_uj: u64) -> (u6
     (low_uj + u64::try_from(part).unwrap_or(rest_uj), rest_uj)
 }
 
-/// A knot as a point: somewhere within `off_ns` of `at_ns` (monotonic) the counter reached `uj`.
+/// A change of a counter: within `off_ns` of `at_ns` (monotonic) it reached `uj`.
 #[derive(Debug, Clone, Copy)]
 struct CounterPoint {
     at_ns: u64,
@@ -191,10 +196,10 @@ impl CounterPoint {
     }
 }
 
-/// Those nearest to where points are wanted.
+/// Returns the points for the record of a stretch: those nearest to the wanted times, dense near both ends.
 fn chosen(all: &[CounterPoint], from_ns: u64, to_ns: u64) -> impl Iterator<Item = &CounterPoint> {
     let lasted_ns = to_ns.saturating_sub(from_ns);
-    let mut wanted: Vec<u64> = (1..EVENLY).map(|part| from_ns + lasted_ns / EVENLY * part).collect();
+    let mut wanted: Vec<u64> = (1..EVEN_PARTS).map(|part| from_ns + lasted_ns / EVEN_PARTS * part).collect();
     let mut far_ns = NEAREST_NS;
     while far_ns < lasted_ns {
         wanted.extend([from_ns + far_ns, to_ns - far_ns]);
@@ -206,13 +211,14 @@ fn chosen(all: &[CounterPoint], from_ns: u64, to_ns: u64) -> impl Iterator<Item 
     places.into_iter().filter_map(|place| all.get(place))
 }
 
+/// Returns the index of the point nearest to a time.
 fn nearest(all: &[CounterPoint], at_ns: u64) -> Option<usize> {
     let next = all.partition_point(|seen| seen.at_ns < at_ns);
     let around = [next.checked_sub(1), Some(next)].into_iter().flatten();
     around.filter(|place| *place < all.len()).min_by_key(|place| all[*place].at_ns.abs_diff(at_ns))
 }
 
-/// A curve under construction, that rises in time and does not fall in energy.
+/// Builds the points of a stretch: times rise, and energies do not fall.
 struct RisingCurve {
     at_ns: Vec<u64>,
     uj: Vec<u64>,
@@ -226,8 +232,8 @@ impl RisingCurve {
         Self { at_ns: vec![begin_ns], uj: vec![0], slack_ns: 0, end_ns, total_uj }
     }
 
-    /// Takes a point that lies within the curve's ends, in time and in energy.
-    fn pass(&mut self, at_ns: u64, uj: u64, off_ns: u64) {
+    /// Adds a point, unless it lies outside the ends of the stretch or before the last point, in time or in energy.
+    fn push(&mut self, at_ns: u64, uj: u64, off_ns: u64) {
         let (last_ns, last_uj) = (self.at_ns.last().copied().unwrap_or(0), self.uj.last().copied().unwrap_or(0));
         if at_ns > last_ns && at_ns < self.end_ns && (last_uj..=self.total_uj).contains(&uj) {
             self.at_ns.push(at_ns);
@@ -236,7 +242,7 @@ impl RisingCurve {
         }
     }
 
-    /// Adds the end and hands out the energies.
+    /// Adds the end, and returns the energies.
     fn finished(&mut self) -> Vec<u64> {
         if self.at_ns.last().is_some_and(|last_ns| *last_ns < self.end_ns) {
             self.at_ns.push(self.end_ns);
@@ -281,7 +287,7 @@ mod tests {
     fn a_curve_rises_and_ends_with_the_total() {
         let mut curve = RisingCurve::new((100, 200), 50);
         for (at_ns, uj) in [(90, 0), (120, 10), (120, 11), (130, 9), (150, 60), (160, 40), (200, 50), (210, 50)] {
-            curve.pass(at_ns, uj, at_ns / 10);
+            curve.push(at_ns, uj, at_ns / 10);
         }
         assert_eq!(curve.finished(), [0, 10, 40, 50]);
         assert_eq!((curve.at_ns, curve.slack_ns), (vec![100, 120, 160, 200], 16));

@@ -1,4 +1,6 @@
-//! Episodes as records of the report and as events; their energy is read from the curves of `run/curves.rs`.
+//! Makes the records and events of the episodes of a run for its report ([`episode_records`]). An *episode* is a stretch of time in
+//! which steps stall, or a GPU is idle, hot or power-capped (`live/episodes.rs` finds them). Its energy is read from the curves of
+//! `run/curves.rs`. The report calls episodes `spells`.
 
 use eco2_core::Bounded;
 use eco2_core::schema::{Device, EpisodeRecord, EventRecord};
@@ -7,28 +9,30 @@ use eco2_core::{Account, Episodes, RunCurve};
 use crate::live::episodes::{READ_EVERY_NS, RunEpisodes};
 use crate::run::curves::Curves;
 
-/// Events of one kind and device; the longest episodes become events, all are counted.
-const EVENTS: usize = 10;
+/// Events of one kind and device, at most: the longest episodes become events. The records count all.
+const MAX_EVENTS: usize = 10;
 
 /// If more than this part (1/20) of an episode was not read, its energy is reported as "at least"; shorter unread parts are
 /// the ends of counters' updates.
 const UNREAD_SHARE: u64 = 20;
 
-/// What was drawn in an episode.
+/// The energy of an episode.
 enum Drawn {
+    /// All of it was read.
     Whole {
         uj: u64,
         lasted_ns: u64,
     },
-    /// Not all of it was read; for how long it was, of one device.
+    /// A part of it was not read.
     Part {
         uj: u64,
+        /// For how long the device was read; `None` for the whole run.
         read_ns: Option<u64>,
     },
     Unknown,
 }
 
-/// A run's account with the history that its energy is read off.
+/// The account of a run with its energy curves.
 struct Run<'a> {
     account: &'a Account,
     curves: &'a Curves,
@@ -56,7 +60,7 @@ pub(crate) fn episode_records(
 }
 
 impl Run<'_> {
-    /// The run's own for no name; `None` for a device that is not measured.
+    /// Returns the curve of a device, or of the run for an empty id; `None` for a device that is not measured.
     fn curve(&self, id: &str) -> Option<RunCurve> {
         if id.is_empty() {
             return Some(self.curves.run.clone());
@@ -67,7 +71,7 @@ impl Run<'_> {
         Some(RunCurve::new([curve], end_ns, total))
     }
 
-    /// Least, estimated and most energy of a stretch, microjoules.
+    /// Returns the lower bound, the estimate and the upper bound of the energy of a stretch, microjoules.
     fn energy_of(&self, curve: &RunCurve, (from_ns, to_ns): (u64, u64)) -> (u64, u64, Option<u64>) {
         let (begin_ns, end_ns) = (self.account.begin_ns, self.account.end_ns);
         let since = |at_ns: u64| at_ns.min(end_ns).saturating_sub(begin_ns);
@@ -75,7 +79,7 @@ impl Run<'_> {
         (low, value.unwrap_or(low), high)
     }
 
-    /// What was drawn in a stretch, and how much of it was read.
+    /// Returns the energy of an episode, from its start and end time.
     fn drawn(&self, device: &str, curve: Option<&RunCurve>, spell: (u64, u64)) -> Drawn {
         let Some(curve) = curve else { return Drawn::Unknown };
         let (uj, lasted_ns) = (self.energy_of(curve, spell).1, spell.1.saturating_sub(spell.0));
@@ -90,7 +94,7 @@ impl Run<'_> {
         }
     }
 
-    /// For how long of a stretch a device was not read; of the run, the device that was read least.
+    /// Returns for how long of a stretch a device was not read. For the run (an empty id) the device that was read least counts.
     fn unread_ns(&self, id: &str, (from_ns, to_ns): (u64, u64)) -> u64 {
         let since = |ns: u64| ns.saturating_sub(self.account.begin_ns);
         let (from_ns, to_ns) = (since(from_ns), since(to_ns));
@@ -102,6 +106,7 @@ impl Run<'_> {
         self.account.devices.iter().filter(concerned).map(unread).max().unwrap_or(0)
     }
 
+    /// Returns the record of the episodes of one kind and device.
     fn record(&self, kind: &str, device: &str, spells: &Episodes, curve: Option<&RunCurve>) -> EpisodeRecord {
         let nothing = (0, 0, spells.is_whole().then_some(0));
         // A stall's ends are steps; what gauges show has its ends between two readings.
@@ -124,17 +129,17 @@ impl Run<'_> {
             duration_ns: spells.total_ns,
             longest_ns: spells.longest_ns,
             usual_ns: None,
-            energy_uj: energy.map(|energy| of_all(energy.1, spells).min(most_uj)),
+            energy_uj: energy.map(|energy| energy_of_all(energy.1, spells).min(most_uj)),
             low_uj: energy.map_or(0, |energy| energy.0),
             high_uj: energy.and_then(|energy| energy.2),
         }
     }
 
-    /// The longest episodes as events, in the order of time.
+    /// Returns the longest episodes as events, in the order of time.
     fn events(&self, record: &EpisodeRecord, spells: &Episodes, curve: Option<&RunCurve>) -> Vec<EventRecord> {
         let mut longest: Vec<(u64, u64)> = spells.kept.iter().filter(|(from, to)| to > from).copied().collect();
         longest.sort_by_key(|(from_ns, to_ns)| std::cmp::Reverse(to_ns - from_ns));
-        longest.truncate(EVENTS);
+        longest.truncate(MAX_EVENTS);
         longest.sort_unstable();
         let event = |spell: &(u64, u64)| EventRecord {
             at: spell.0.saturating_sub(self.account.begin_ns),
@@ -146,18 +151,19 @@ impl Run<'_> {
     }
 }
 
-/// Returns the energy of all episodes: of those kept, and the others at the same mean power.
-fn of_all(kept_uj: u64, spells: &Episodes) -> u64 {
+/// Returns the energy of all episodes. Those whose times were not kept are taken to have the mean power of the others.
+fn energy_of_all(kept_uj: u64, spells: &Episodes) -> u64 {
     let kept_ns: u128 = spells.kept.iter().map(|(from_ns, to_ns)| u128::from(to_ns - from_ns)).sum();
     let all_uj = (u128::from(kept_uj) * u128::from(spells.total_ns)).checked_div(kept_ns);
     all_uj.map_or(kept_uj, |uj| u64::try_from(uj).unwrap_or(u64::MAX))
 }
 
-/// A stall while nothing draws power is no loss. Unknown energy may have been drawn.
+/// Whether an episode used energy, which may be unknown. A stall in which nothing draws power is no loss.
 fn drew_power(record: &EpisodeRecord) -> bool {
     record.energy_uj != Some(0)
 }
 
+/// Returns the text of an episode's event.
 fn text(record: &EpisodeRecord, lasted_ns: u64, drawn: &Drawn) -> String {
     let seconds = |ns: u64| format!("{:.1} s", ns as f64 / 1e9);
     let lasted = seconds(lasted_ns);

@@ -1,4 +1,5 @@
-//! Opening a run: find the sources, start the sampling thread, wait for the first reading.
+//! Opens a run for [`Meter::open`](crate::Meter::open): finds the sources ([`find`]), describes the run ([`identity()`]), and starts the
+//! sampling thread and waits for the first readings ([`start`]). A *source* is a group of counters and sensors that are read together.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex};

@@ -1,4 +1,5 @@
-//! Reads a run from its record: its final report, else its last provisional one, else a report computed from its readings.
+//! Reads a run that was stored ([`read_run`], [`read_whole`]). A *record* is the log or report file of one process. Its final report is
+//! read; without one the last provisional report; without any a report is computed from the readings in the log.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;

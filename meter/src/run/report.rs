@@ -1,4 +1,5 @@
-//! From the account to the report: the run's identity, prices, shares and gauges around the energy.
+//! Makes the report of a run ([`report`]) from its account (the energies of devices and spans) with identity, prices, attribution,
+//! episodes and gauges.
 
 use std::cell::OnceCell;
 
@@ -15,17 +16,17 @@ use crate::run::episodes::episode_records;
 use crate::run::identity::Identity;
 use crate::run::pricing::{RunPricing, When};
 
-/// How a run ended, as far as it has.
+/// How a run ended; its default is a run that goes on.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Ending {
     pub(crate) exit_code: Option<i32>,
     pub(crate) cost: SamplingCost,
     pub(crate) closed: bool,
-    /// Leaves out what only merging needs.
+    /// Whether the parts that only merging needs are left out.
     pub(crate) lean: bool,
 }
 
-/// The report of a run of which nothing was measured.
+/// Returns the report of a run of which nothing was measured.
 pub(crate) fn blank(identity: &Identity) -> Report {
     Report { sources: identity.sources.clone(), ..Report::empty(identity.run()) }
 }

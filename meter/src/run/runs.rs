@@ -1,4 +1,5 @@
-//! Finding stored runs by the options: the folder of runs, and the records of a run that a user names.
+//! Finds stored runs for the commands that read them: the folder of runs, and the records of a run that a user names. A *record* is the
+//! log or report file of one process of a run.
 
 use std::env;
 use std::ffi::OsStr;

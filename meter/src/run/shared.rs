@@ -1,4 +1,4 @@
-//! What the callers of a meter and its sampling thread share.
+//! The data of a run that the callers of its meter, the sampling thread and the threads of alerts share ([`Shared`]).
 //!
 //! Locks are taken in this order: engine, sharing, the user's own values, the budget; and held for moments, never during a read of
 //! hardware or of a disk.
@@ -26,7 +26,7 @@ use crate::sync::lock;
 /// a machine that does not let it run, takes as long.
 const FIRST_TICK: Duration = Duration::from_millis(250);
 
-/// Everything of a run that is not the caller's alone.
+/// The data of a run that several threads use.
 pub(crate) struct Shared {
     pub(crate) identity: Identity,
     pub(crate) pricing: RunPricing,
@@ -41,7 +41,7 @@ pub(crate) struct Shared {
     pub(crate) rates: Rates,
 }
 
-/// What was done so far.
+/// The work of a run so far: steps, samples, tokens and the user's values.
 #[derive(Default)]
 pub(crate) struct WorkCounters {
     /// Id of the run's own steps' name, plus one; 0 before that name is used.
@@ -202,7 +202,7 @@ impl WorkCounters {
     }
 }
 
-/// Feeds one run.
+/// Passes what the sampling thread reads to one run.
 pub(crate) struct RunSink(pub(crate) Arc<Shared>);
 
 impl Sink for RunSink {

@@ -1,4 +1,5 @@
-//! Alerts by e-mail: the options, the password, which is a secret, and the message.
+//! Sends alerts by e-mail (options `email_to`, `email_server` and others). The password is a secret, which is read from a variable or
+//! a file and never shown.
 
 use super::event::{Alert, Poster};
 use crate::Error;

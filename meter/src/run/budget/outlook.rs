@@ -1,4 +1,5 @@
-//! The outlook of a run: the use until the next check, and the forecast for the end, in energy, grams and money.
+//! Computes the outlook of a run for its budget ([`outlook()`]): the use until the next check, and the forecast for the end of the run,
+//! in energy, grams and money.
 
 use eco2_core::schema::{Carbon, Energy, ForecastRecord};
 use eco2_core::units::{UJ_PER_KWH, kwh};
@@ -13,11 +14,12 @@ pub(super) enum Length {
     Milliseconds(u64),
 }
 
-/// Quantiles at the ends of the 90 % interval, and the quantile of the forecast that a soft limit is compared with.
+/// Quantiles at the ends of the 90 % interval, and the quantile of the forecast that a soft limit is compared with: the limit is
+/// exceeded with a probability of 10 % at most.
 const INTERVAL: [f64; 2] = [0.05, 0.95];
 const SOFT: f64 = 0.9;
 
-/// What is known of the run when it is input at.
+/// The data of a run from which its outlook is computed.
 pub(super) struct OutlookInput<'a> {
     pub(super) forecaster: &'a Forecaster,
     /// The most that is used until the next check, with the use since the counters' last updates, before PUE.
@@ -31,10 +33,10 @@ pub(super) struct OutlookInput<'a> {
 pub(super) fn outlook(
     length: Option<Length>,
     pricing: &RunPricing,
-    seen: &OutlookInput<'_>,
+    input: &OutlookInput<'_>,
 ) -> (Outlook, Option<ForecastRecord>) {
-    let OutlookInput { energy, carbon, when, .. } = *seen;
-    let next_uj = pricing.pue().facility_uj(seen.next_uj);
+    let OutlookInput { energy, carbon, when, .. } = *input;
+    let next_uj = pricing.pue().facility_uj(input.next_uj);
     let kwh_so_far = energy.facility_uj.map(kwh).filter(|kwh| *kwh > 0.0);
     let so_far = carbon.cost.zip(kwh_so_far).map(|(cost, kwh)| cost / kwh);
     let next = PerUnit {
@@ -45,7 +47,7 @@ pub(super) fn outlook(
     let only_next = || (Outlook { next, ..Outlook::default() }, None);
     let Some(Length::Steps(total) | Length::Milliseconds(total)) = length else { return only_next() };
     let Some((total_uj, facility_uj)) = energy.total_uj.zip(energy.facility_uj) else { return only_next() };
-    let Some(projection) = seen.forecaster.project(total, total_uj) else { return only_next() };
+    let Some(projection) = input.forecaster.project(total, total_uj) else { return only_next() };
     let rest = pricing.intensity_ahead(when, projection.rest_ns);
     let price = pricing.price_ahead(when, projection.rest_ns, so_far);
     let pue = pricing.pue().get();

@@ -1,7 +1,7 @@
-//! Labels found in the surroundings: job, rank, container, pod.
+//! Finds labels of a run in its environment ([`find`]): job, rank, container and pod.
 //!
-//! The environment and the roots to read under come in; nothing is guessed from host names or the network. What is not
-//! there makes no label. Names follow OpenTelemetry where it has one (`k8s.pod.name`, `container.id`). Given labels win.
+//! They come from variables, procfs and the files of a pod; nothing is guessed from host names or the network. Names follow
+//! OpenTelemetry where it has one (`k8s.pod.name`, `container.id`). Labels that the user sets win over found ones.
 
 mod found;
 mod launcher;
@@ -17,12 +17,12 @@ pub use found::{Found, Launch};
 use found::{LONGEST, put, read};
 pub(crate) use launcher::folder_name;
 
-/// Most labels of a pod.
-const MOST_POD_LABELS: usize = 64;
-/// Where to look.
+/// Labels that are taken from a pod, at most: as many as a user may set.
+const MAX_POD_LABELS: usize = 64;
+/// The folders that labels are read from; tests and containers name others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Roots {
-    /// procfs.
+    /// Mount point of procfs.
     pub procfs: PathBuf,
     /// The folder of the Kubernetes downward API volume.
     pub podinfo: PathBuf,
@@ -34,7 +34,7 @@ impl Default for Roots {
     }
 }
 
-/// Variables whose unchanged value is a label.
+/// Variables whose value becomes a label, and the name of the label.
 const VARIABLES: &[(&str, &str)] = &[
     ("SLURM_JOB_ID", "slurm.job_id"),
     ("SLURM_JOB_NAME", "slurm.job_name"),
@@ -84,7 +84,7 @@ pub fn find<K: AsRef<OsStr>, V: AsRef<OsStr>>(variables: impl IntoIterator<Item 
     found
 }
 
-/// The labels of a run: what was found, below what was given.
+/// Returns the labels of a run: those that the user sets, and those found under other names.
 ///
 /// ```
 /// use eco2::labels::{Roots, find, merged};
@@ -100,7 +100,7 @@ pub fn merged(given: &BTreeMap<String, String>, found: &Found) -> BTreeMap<Strin
     labels
 }
 
-/// Variables that are text and not empty.
+/// Returns the variables that are text and not empty.
 fn readable<K: AsRef<OsStr>, V: AsRef<OsStr>>(variables: impl IntoIterator<Item = (K, V)>) -> HashMap<String, String> {
     let text = |(name, value): (K, V)| Some((name.as_ref().to_str()?.to_owned(), value.as_ref().to_str()?.to_owned()));
     variables.into_iter().filter_map(text).filter(|(_, value)| !value.trim().is_empty()).collect()
@@ -109,7 +109,7 @@ fn readable<K: AsRef<OsStr>, V: AsRef<OsStr>>(variables: impl IntoIterator<Item 
 /// A pod's labels as the downward API writes them: `key="value"` a line, the value escaped.
 fn add_pod_labels(podinfo: &Path, labels: &mut BTreeMap<String, String>) {
     let text = read(&podinfo.join("labels")).unwrap_or_default();
-    for (name, quoted) in text.lines().filter_map(|line| line.split_once('=')).take(MOST_POD_LABELS) {
+    for (name, quoted) in text.lines().filter_map(|line| line.split_once('=')).take(MAX_POD_LABELS) {
         // Label values hold letters, digits, '-', '_' and '.' only: nothing in them is ever escaped.
         put(labels, &format!("k8s.pod.label.{}", shortened(name)), quoted.trim().trim_matches('"'));
     }
