@@ -643,7 +643,7 @@ typedef struct eco2_device {
  */
 typedef struct eco2_budget {
   /*
-   sizespent(eco2_budget).
+   sizeof(eco2_budget).
    */
   uint32_t struct_size;
   /*
@@ -874,7 +874,7 @@ typedef struct eco2_source_domain {
    */
   const char *name;
   /*
-   Id of the domain that contains this one; NULL: nrow.
+   Id of the domain that contains this one; NULL: none.
    */
   const char *parent;
   /*
@@ -1025,7 +1025,8 @@ int32_t eco2_meter_open(const char *options_json,
 
  After that the meter can be read (eco2_report(), eco2_span_total(), eco2_device_get(), eco2_series(),
  eco2_budget_check()), and records nothing more. ECO2_ERR_CLOSED if it was closed before. ECO2_ERR_WRITE: it is closed,
- but the file of the option `json` could not be written. Any thread; other threads may go on calling. Since 0.1.
+ but the file of the option `json` could not be written. Any thread; other threads may go on calling: those that read the
+ meter wait until it is closed. Since 0.1.
 
  # Safety
  `meter` is NULL or was opened and not freed.
@@ -1466,7 +1467,7 @@ int32_t eco2_zone(const char *name,
 
  `read` is called on that meter's sampling thread only, several times a second, with no lock held; it must return
  soon. `destroy`, if not NULL, is called once, on any thread, after the last read and before closing or freeing the
- meter returns (unless `read` does not return). If opening fails the source waits for the next row. On failure of this
+ meter returns (unless `read` does not return). If opening fails the source waits for the next meter. On failure of this
  call the caller keeps `user_data`. Any thread. Since 0.1.
 
  ```c

@@ -89,7 +89,8 @@ fn is_usage_of_meter(error: &eco2::Error) -> bool {
 }
 
 fn is_closed_pipe(error: &Error) -> bool {
-    error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|e| e.kind() == io::ErrorKind::BrokenPipe)
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    causes.any(|cause| cause.get_ref().is_some_and(|inner| inner.is::<out::ClosedOutput>()))
 }
 
 /// Converts an error of a plan: [`UsageError`] if the request is wrong, else a failure.
@@ -116,7 +117,10 @@ mod tests {
         assert_eq!(code(Ok(7)), 7);
         assert_eq!(code(Err(UsageError("no".into()).into())), USAGE);
         assert_eq!(code(Err(io::Error::other("no").into())), FAILED);
-        assert_eq!(code(Err(Error::from(io::Error::from(io::ErrorKind::BrokenPipe)).context("standard output"))), 0);
+        let broken = io::ErrorKind::BrokenPipe;
+        let closed = io::Error::new(broken, out::ClosedOutput);
+        assert_eq!(code(Err(Error::from(closed).context("standard output"))), 0);
+        assert_eq!(code(Err(Error::from(io::Error::from(broken)).context("a socket or another file"))), FAILED);
         assert_eq!(code(Err(eco2::Error::from(eco2_grid::lookup("Narnia").unwrap_err()).into())), USAGE);
     }
 }

@@ -17,12 +17,29 @@ const COLUMNS: usize = 80;
 /// Writes a document to standard output: unchanged to a file or a pipe, cleaned as by [`page`] to a terminal.
 ///
 /// # Errors
-/// The error of the system. [`crate::failure::code`] treats a closed pipe as success.
+/// The error of the system; [`ClosedOutput`] in it if the reader has gone, which [`crate::failure::code`] treats as success.
 pub(crate) fn data(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let text = if out.is_terminal() { cleaned(text) } else { Cow::Borrowed(text) };
-    out.write_all(text.as_bytes())?;
-    out.flush()
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(marked)
+}
+
+/// The cause of an error of standard output whose reader has closed the pipe. A pipe or a socket that breaks elsewhere is a
+/// failure.
+#[derive(Debug)]
+pub(crate) struct ClosedOutput;
+
+impl std::fmt::Display for ClosedOutput {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("standard output was closed by its reader")
+    }
+}
+
+impl std::error::Error for ClosedOutput {}
+
+fn marked(error: io::Error) -> io::Error {
+    let kind = error.kind();
+    if kind == io::ErrorKind::BrokenPipe { io::Error::new(kind, ClosedOutput) } else { error }
 }
 
 /// Writes text for people to standard output. Of control characters only line ends, tabs and colours are kept.

@@ -13,7 +13,7 @@ use crate::numbers::{
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct BudgetState {
-    /// sizespent(eco2_budget).
+    /// sizeof(eco2_budget).
     pub struct_size: u32,
     /// ECO2_BUDGET_GO, ECO2_BUDGET_WARN, ECO2_BUDGET_PAUSE or ECO2_BUDGET_STOP: the most severe of all limits.
     pub decision: i32,

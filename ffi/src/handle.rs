@@ -1,6 +1,7 @@
 //! The handle of a meter: what it owns, the only place where it becomes a pointer, and the checks before each call on it.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use eco2::options::Options;
 use eco2::{Meter, NameId, Patience};
@@ -13,7 +14,8 @@ use crate::status::{ECO2_ERR_CLOSED, ECO2_ERR_FORKED, ECO2_ERR_PANIC};
 
 /// State of a handle whose run goes on.
 const LIVE: u32 = 0;
-/// State of a handle whose run has ended: it can still be read.
+/// State of a handle whose run has ended, or is being ended by a thread that holds [`OpenMeter::closing`]: it can still be
+/// read.
 const CLOSED: u32 = 1;
 /// State of a handle after a panic: it can only be freed.
 const DEAD: u32 = 2;
@@ -25,6 +27,8 @@ pub struct Handle([u8; 0]);
 pub(crate) struct OpenMeter {
     pub(crate) meter: Meter,
     state: AtomicU32,
+    /// Held by the thread that ends the run, from before the state is CLOSED until the report is final.
+    closing: Mutex<()>,
     /// Name ids below this number were handed out.
     name_count: AtomicU32,
     pub(crate) options: Options,
@@ -71,7 +75,8 @@ const _: () = assert_shared::<OpenMeter>();
 
 impl OpenMeter {
     pub(crate) fn new(meter: Meter, options: Options, sources: Vec<SourceEnd>) -> Self {
-        Self { meter, state: AtomicU32::new(LIVE), name_count: AtomicU32::new(0), options, sources }
+        let (state, closing) = (AtomicU32::new(LIVE), Mutex::default());
+        Self { meter, state, closing, name_count: AtomicU32::new(0), options, sources }
     }
 
     /// The id of a name: the same id for the same text, and one shared id for all names after the table is full.
@@ -99,10 +104,24 @@ impl OpenMeter {
 
     /// Ends the run and returns its report; `None` if it was closed before. Waits while another thread closes it.
     pub(crate) fn close(&self, end_ns: u64) -> Option<Report> {
+        let _closing = self.lock_closing();
         // Relaxed: a record between this and the end of the run is dropped with its ring.
         let first = self.state.compare_exchange(LIVE, CLOSED, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         let report = self.meter.finish(end_ns, None, Patience::LastReadings);
         first.then_some(report)
+    }
+
+    /// Waits until the report is final, if the run has ended or a thread is ending it: a caller that saw the meter closed
+    /// reads no provisional report.
+    fn await_final_report(&self) {
+        // Relaxed: a thread that reads the old state reads a provisional report, as before the end.
+        if self.state.load(Ordering::Relaxed) == CLOSED {
+            drop(self.lock_closing());
+        }
+    }
+
+    fn lock_closing(&self) -> MutexGuard<'_, ()> {
+        self.closing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Marks the handle as unusable: only freeing it is allowed.
@@ -112,8 +131,20 @@ impl OpenMeter {
     }
 }
 
-/// Runs the body of an export on a meter, live or closed. A panic in it leaves the meter dead. `None` is the caller's NULL.
+/// Runs the body of an export on a meter, live or closed. Waits while another thread closes it. A panic in the body leaves
+/// the meter dead. `None` is the caller's NULL.
 pub(crate) fn on_meter(meter: Option<&OpenMeter>, body: impl FnOnce(&OpenMeter) -> Result<(), Failure>) -> i32 {
+    on_meter_without_wait(meter, |handle| {
+        handle.await_final_report();
+        body(handle)
+    })
+}
+
+/// [`on_meter`] for a body that does not read the report.
+pub(crate) fn on_meter_without_wait(
+    meter: Option<&OpenMeter>,
+    body: impl FnOnce(&OpenMeter) -> Result<(), Failure>,
+) -> i32 {
     on_meter_if(|meter, state| state != DEAD && !meter.forked(), meter, body)
 }
 
@@ -186,4 +217,32 @@ pub(crate) fn forked() -> Failure {
 /// The failure of a call on a closed meter.
 pub(crate) fn closed() -> Failure {
     Failure::new(ECO2_ERR_CLOSED, "meter is closed")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use eco2::options::{Log, opt};
+
+    #[test]
+    fn thread_that_sees_the_meter_closed_reads_the_final_report() {
+        let options = Options { log: Log::Off, ..Options::default() };
+        let meter = Meter::builder().options(options.clone()).set(&opt::SOURCES, "synthetic").open().unwrap();
+        let handle = OpenMeter::new(meter, options, Vec::new());
+        let seen = std::thread::scope(|threads| {
+            let reader = threads.spawn(|| {
+                while on_live_meter(Some(&handle), |_| Ok(())) != ECO2_ERR_CLOSED {}
+                let mut seen = None;
+                on_meter(Some(&handle), |handle| {
+                    seen = Some(handle.meter.snapshot());
+                    Ok(())
+                });
+                seen
+            });
+            let last = handle.close(eco2::monotonic_ns());
+            (last, reader.join().unwrap())
+        });
+        assert!(seen.0.is_some());
+        assert_eq!(seen.0, seen.1);
+    }
 }

@@ -10,7 +10,7 @@ use eco2_core::schema::Status;
 
 use crate::failure::Failure;
 use crate::guard::{guard, guard_or, mute_panics};
-use crate::handle::{Boxed as _, Handle, OpenMeter, closed, forked, on_meter};
+use crate::handle::{Boxed as _, Handle, OpenMeter, closed, forked, on_meter, on_meter_without_wait};
 use crate::layout::Out;
 use crate::numbers::{ECO2_LOG_ERROR, ECO2_LOG_WARN};
 use crate::process::{self, SourceEnd};
@@ -143,7 +143,8 @@ fn log_missing_sources(meter: &Meter) {
 ///
 /// After that the meter can be read (eco2_report(), eco2_span_total(), eco2_device_get(), eco2_series(),
 /// eco2_budget_check()), and records nothing more. ECO2_ERR_CLOSED if it was closed before. ECO2_ERR_WRITE: it is closed,
-/// but the file of the option `json` could not be written. Any thread; other threads may go on calling. Since 0.1.
+/// but the file of the option `json` could not be written. Any thread; other threads may go on calling: those that read the
+/// meter wait until it is closed. Since 0.1.
 ///
 /// # Safety
 /// `meter` is NULL or was opened and not freed.
@@ -223,7 +224,7 @@ pub unsafe extern "C" fn eco2_meter_forked(meter: *const Handle) -> i32 {
 pub unsafe extern "C" fn eco2_meter_rank(meter: *const Handle, out: *mut u32) -> i32 {
     // SAFETY: as required of the caller.
     let meter = unsafe { Handle::borrow(meter) };
-    on_meter(meter, |handle| {
+    on_meter_without_wait(meter, |handle| {
         // SAFETY: as required of the caller.
         let out = unsafe { Out::new(out, "out") }?;
         let rank = handle.meter.rank();

@@ -45,7 +45,7 @@ pub struct SourceDomain {
     pub domain: *const c_char,
     /// Name for people; NULL: the id.
     pub name: *const c_char,
-    /// Id of the domain that contains this one; NULL: nrow.
+    /// Id of the domain that contains this one; NULL: none.
     pub parent: *const c_char,
     /// Joules (ECO2_KIND_ENERGY) or watts (ECO2_KIND_POWER) in one raw unit, 1e-15 to 1e12.
     pub base_per_raw: f64,
@@ -230,7 +230,7 @@ impl Adapter {
 ///
 /// `read` is called on that meter's sampling thread only, several times a second, with no lock held; it must return
 /// soon. `destroy`, if not NULL, is called once, on any thread, after the last read and before closing or freeing the
-/// meter returns (unless `read` does not return). If opening fails the source waits for the next row. On failure of this
+/// meter returns (unless `read` does not return). If opening fails the source waits for the next meter. On failure of this
 /// call the caller keeps `user_data`. Any thread. Since 0.1.
 ///
 /// ```c

@@ -8,8 +8,8 @@ use eco2_report::{CounterResult, CounterTest, TextStyle};
 
 use super::verdict::{self, DoctorVerdict, MachineCheck};
 
-/// Width of a source's name.
-const NAME: usize = 12;
+/// Width of a source's name and a space; the longest is `accelerators`.
+const NAME: usize = 13;
 /// Width of a status and of a quality.
 const STATUS: usize = 10;
 /// Width of a device's id.

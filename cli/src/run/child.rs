@@ -118,11 +118,27 @@ fn not_started(program: &OsString, error: &io::Error) -> NotStarted {
         _ if error.kind() == io::ErrorKind::PermissionDenied => {
             "make it executable (chmod +x), or name its interpreter: eco2 run -- python train.py"
         }
-        _ => "is it a program for this machine, or a script without a #! line?",
+        _ => start_advice(error),
     };
     NotStarted { code, error: anyhow!("cannot run '{program}': {error}; {advice}") }
 }
 
+/// Advice for a command that was found, may be executed, and did not start.
+fn start_advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::ArgumentListTooLong => "make its arguments or the environment shorter",
+        io::ErrorKind::OutOfMemory => "free memory, or raise its limit (ulimit -v)",
+        // Of processes: fork(2) fails with EAGAIN.
+        io::ErrorKind::WouldBlock => "raise the limit on processes (ulimit -u)",
+        _ if [ENFILE, EMFILE].map(Some).contains(&error.raw_os_error()) => "raise the limit on open files (ulimit -n)",
+        _ => "is it a program for this machine, or a script without a #! line?",
+    }
+}
+
+/// Error number: the machine has no room for another open file. The standard library has no kind for it.
+const ENFILE: i32 = rustix::io::Errno::NFILE.raw_os_error();
+/// Error number: this process has no room for another open file.
+const EMFILE: i32 = rustix::io::Errno::MFILE.raw_os_error();
 /// The command was found and cannot be executed.
 const NOT_EXECUTABLE: u8 = 126;
 /// The command was not found.
@@ -144,6 +160,17 @@ fn start_code(error: &io::Error) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn advice_is_about_the_limit_that_was_reached() {
+        use rustix::io::Errno;
+        let advice = |errno: Errno| start_advice(&errno.into());
+        assert!(advice(Errno::MFILE).contains("ulimit -n") && advice(Errno::NFILE).contains("ulimit -n"));
+        assert!(advice(Errno::NOMEM).contains("memory"));
+        assert!(advice(Errno::TOOBIG).contains("arguments"));
+        assert!(advice(Errno::AGAIN).contains("ulimit -u"));
+        assert!(advice(Errno::NOEXEC).contains("#! line"));
+    }
 
     #[test]
     fn codes_are_those_of_a_shell() {

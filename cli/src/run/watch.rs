@@ -52,7 +52,9 @@ pub(super) fn open(options: &Options, command_line: Vec<String>) -> anyhow::Resu
 /// Prints events while the command runs, if it has a budget.
 fn print_budget_events(meter: &Meter, options: &Options) {
     let budget = &options.budget;
-    let has_limit = [budget.max_co2_kg, budget.max_energy_kwh, budget.max_cost].iter().any(Option::is_some);
+    let totals = [budget.max_co2_kg, budget.max_energy_kwh, budget.max_cost];
+    let per_hour = [budget.max_co2_kg_per_hour, budget.max_energy_kwh_per_hour, budget.max_cost_per_hour];
+    let has_limit = totals.iter().chain(&per_hour).any(Option::is_some);
     if has_limit && !options.quiet {
         meter.on_event(|event| out::talk(&format!("eco2: {}\n", event.text)));
     }

@@ -207,7 +207,15 @@ typedef struct job {
     uint32_t name;
 } job;
 
-/* Calls whatever there is until the meter is closed under it. */
+static char *report_text(eco2_meter *meter) {
+    size_t needed = 0;
+    CHECK(eco2_report(meter, ECO2_REPORT_JSON, NULL, 0, &needed) == ECO2_OK);
+    char *text = malloc(needed);
+    CHECK(text != NULL && eco2_report(meter, ECO2_REPORT_JSON, text, needed, &needed) == ECO2_OK);
+    return text;
+}
+
+/* Calls whatever there is until the meter is closed under it; returns the report that it reads at once. */
 static void *hammer(void *at) {
     const job *given = at;
     int32_t status = ECO2_OK;
@@ -222,7 +230,7 @@ static void *hammer(void *at) {
         (void)eco2_span_id(given->meter, "other", &id);
         CHECK(eco2_device_count(given->meter, &count) == ECO2_OK);
     }
-    return NULL;
+    return report_text(given->meter);
 }
 
 static void two_threads(const char *folder) {
@@ -235,9 +243,14 @@ static void two_threads(const char *folder) {
     }
     work_ms(50);
     CHECK(eco2_meter_close(given.meter) == ECO2_OK);
+    char *final = report_text(given.meter);
     for (int i = 0; i < 3; i++) {
-        CHECK(pthread_join(threads[i], NULL) == 0);
+        void *report = NULL;
+        CHECK(pthread_join(threads[i], &report) == 0);
+        CHECK(strcmp(report, final) == 0);
+        free(report);
     }
+    free(final);
     CHECK(eco2_span_total(given.meter, given.name, &sum) == ECO2_OK && sum.count > 0);
     eco2_meter_free(given.meter);
 }

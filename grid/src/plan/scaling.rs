@@ -53,8 +53,9 @@ impl Scaling {
         Self::new(vec![WorkerLevel { workers: 1, throughput: 1.0, power_w }])
     }
 
-    /// Parses a profile from CSV with the columns `workers` (or `nodes`), `throughput`, and `power`, the watts of all workers.
-    /// Without a column of power, each worker uses `worker_w`. A row of 0 workers must be all 0.
+    /// Parses a profile from CSV with the columns `workers` (or `nodes`, which wins where both are there), `throughput`, and
+    /// `power` (or `power_w`, where there is no `power`), the watts of all workers. Without a column of power, each worker
+    /// uses `worker_w`. A row of 0 workers must be all 0.
     ///
     /// # Errors
     /// The first fault, with its line and a remedy.
@@ -73,7 +74,8 @@ impl Scaling {
             read.push((level, row.place()));
         }
         let levels: Vec<WorkerLevel> = read.into_iter().map(|(level, _)| level).collect();
-        let scaling = Self::new(levels).map_err(|_| FileError::new(file, FilePlace::Whole, FileFault::Empty))?;
+        let scaling =
+            Self::new(levels).map_err(|error| FileError::new(file, FilePlace::Whole, profile_fault(&error)))?;
         Ok(Self { has_power: columns.power.is_some(), ..scaling })
     }
 
@@ -91,7 +93,8 @@ impl Scaling {
     /// For a factor that is not a finite number above 0.
     pub(crate) fn with_power_times(&self, factor: f64) -> Result<Self, PlanError> {
         let times = |level: &WorkerLevel| WorkerLevel { power_w: level.power_w * factor, ..*level };
-        Self::new(self.levels.iter().map(times).collect())
+        let scaling = Self::new(self.levels.iter().map(times).collect())?;
+        Ok(Self { has_power: self.has_power, ..scaling })
     }
 
     /// The rows, by workers.
@@ -146,6 +149,15 @@ impl ProfileColumns {
             None => f64::from(workers) * worker_w,
         };
         Ok((workers > 0).then_some(WorkerLevel { workers, throughput, power_w }))
+    }
+}
+
+/// The fault of a file whose rows make no profile: there are none, or the power of a worker, which is not in the file, is
+/// wrong.
+fn profile_fault(error: &PlanError) -> FileFault {
+    match error {
+        PlanError::NoWorkers => FileFault::Empty,
+        error => FileFault::Syntax(error.to_string()),
     }
 }
 
@@ -245,6 +257,20 @@ mod tests {
         let workers: Vec<(u32, u32)> = steps.iter().map(|step| (step.from, step.to)).collect();
         assert_eq!(workers, [(0, 3), (3, 4)]);
         assert!(steps.windows(2).all(|pair| pair[0].slope() < pair[1].slope()));
+    }
+
+    #[test]
+    fn profile_without_a_power_column_has_no_power_after_scaling_either() {
+        let profile = Scaling::parse(b"workers,throughput\n1,10\n2,18\n", "p.csv", 300.0).unwrap();
+        assert!(!profile.has_power() && !profile.with_power_times(1.2).unwrap().has_power());
+    }
+
+    #[test]
+    fn wrong_power_of_a_worker_is_not_reported_as_an_empty_file() {
+        let parse = |text: &str, worker_w| Scaling::parse(text.as_bytes(), "p.csv", worker_w).unwrap_err().to_string();
+        let wrong = parse("workers,throughput\n1,10\n", -1.0);
+        assert!(wrong.contains("power in watts"), "{wrong}");
+        assert_ne!(wrong, parse("workers,throughput\n", 1.0));
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Emissions and cost of merged reports (`eco2 merge`): each part of the energy at the rates of the report that it is from,
 //! and the terms that all reports share.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use eco2_core::schema::{Carbon, CarbonSegment, Energy, EventKind, EventRecord, PriceTerms};
+use eco2_core::schema::{Carbon, CarbonSegment, Energy, EventKind, EventRecord, PriceTerms, ProviderCache};
 use eco2_core::units::{grams, kwh};
 use eco2_core::{Bounded, RangeKind, Ranged};
 
@@ -71,10 +71,13 @@ struct ShareSum {
     currencies: BTreeSet<String>,
     zones: BTreeSet<String>,
     zone_sources: BTreeSet<String>,
+    /// Hits and misses by provider.
+    caches: BTreeMap<String, (u64, u64)>,
 }
 
 impl ShareSum {
     fn add(&mut self, share: &EnergyShare<'_>) {
+        self.add_caches(&share.carbon.caches);
         if share.carbon.segments.is_empty() && share.energy.high == Some(0) {
             return;
         }
@@ -96,6 +99,14 @@ impl ShareSum {
         self.zone_sources.insert(carbon.zone_source.clone());
     }
 
+    fn add_caches(&mut self, caches: &[ProviderCache]) {
+        for cache in caches {
+            let (hits, misses) = self.caches.entry(cache.provider.clone()).or_default();
+            *hits = hits.saturating_add(cache.hits);
+            *misses = misses.saturating_add(cache.misses);
+        }
+    }
+
     fn merged(self) -> MergedShares {
         let words = |set: &BTreeSet<String>| set.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
         let used = self.segments.iter().filter(|segment| segment.energy_uj > 0);
@@ -114,11 +125,16 @@ impl ShareSum {
             zone: words(&self.zones),
             zone_source: words(&self.zone_sources),
             cost: self.cost.filter(|_| value.is_some() && self.currencies.len() < 2),
+            caches: self.caches.into_iter().map(cache).collect(),
             ..Carbon::default()
         };
         let carbon = carbon.with_grams(if kinds.len() > 1 { Bounded::unknown() } else { known });
         MergedShares { carbon: Carbon { segments: self.segments, ..carbon }, events }
     }
+}
+
+fn cache((provider, (hits, misses)): (String, (u64, u64))) -> ProviderCache {
+    ProviderCache { provider, hits, misses }
 }
 
 fn kinds_differ(kinds: &BTreeSet<&str>) -> String {
@@ -269,6 +285,17 @@ fn anywhere<T: PartialEq>(mut stated: impl Iterator<Item = T>) -> Result<Option<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn use_of_caches_is_summed_by_provider() {
+        let cache = |provider: &str, hits, misses| ProviderCache { provider: provider.to_owned(), hits, misses };
+        let caches = [vec![cache("neso", 3, 1), cache("entsoe", 0, 2)], vec![cache("neso", 4, 0)], Vec::new()];
+        let carbons = caches.map(|caches| Carbon { caches, ..Carbon::default() });
+        let own = Energy::default();
+        let share = |carbon| EnergyShare { energy: Bounded::exact(0), during: Default::default(), carbon, own: &own };
+        let merged = merge_shares(&carbons.iter().map(share).collect::<Vec<_>>());
+        assert_eq!(merged.carbon.caches, [cache("entsoe", 0, 2), cache("neso", 7, 1)]);
+    }
 
     #[test]
     fn k09_what_a_machine_may_have_used_counts_at_its_own_pue() {

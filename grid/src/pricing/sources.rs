@@ -64,8 +64,7 @@ impl IntensitySources {
     /// providers; `None` if it did not arrive.
     #[must_use]
     pub fn completed(&self, answer: Option<Coverage>, when: &When) -> Coverage {
-        let late =
-            || Coverage { faults: vec![("intensity_provider".to_owned(), ProviderFault::Late)], ..Coverage::default() };
+        let late = || self.chain.unanswered("intensity_provider", ProviderFault::Late);
         answer.unwrap_or_else(late).completed(when.from_ns, when.to_ns(), &self.table)
     }
 

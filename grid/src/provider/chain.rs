@@ -85,12 +85,23 @@ impl ProviderChain {
                 }
                 Err(fault) => coverage.faults.push((provider.name().to_owned(), fault)),
             }
-            coverage.caches.extend(provider.counts().map(|counts| (provider.name().to_owned(), counts)));
+            coverage.caches.extend(cache_counts(&**provider));
         }
         coverage.parts.sort_by_key(|part| part.from_ns);
         coverage.parts = joined(coverage.parts);
         coverage
     }
+
+    /// A coverage without any part, for providers whose answer did not arrive: `fault`, and the use of their caches.
+    pub(crate) fn unanswered(&self, name: &str, fault: ProviderFault) -> Coverage {
+        let caches = self.providers.iter().filter_map(|provider| cache_counts(&**provider)).collect();
+        Coverage { parts: Vec::new(), faults: vec![(name.to_owned(), fault)], caches }
+    }
+}
+
+/// Name of a provider with the hits and misses of its cache; `None` without a cache.
+fn cache_counts(provider: &dyn Provider) -> Option<(String, CacheCounts)> {
+    provider.counts().map(|counts| (provider.name().to_owned(), counts))
 }
 
 struct PartSource<'a> {

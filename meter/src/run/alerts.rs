@@ -82,14 +82,21 @@ impl Services {
 
     /// Starts a thread for each service, and the alerts' own.
     pub(crate) fn start(self, outbox: &Arc<Outbox>, run: &Run) {
-        for (service, poster) in self.ready {
+        let opened = self.open(outbox);
+        if !opened.is_empty() {
             start(outbox, run.clone());
-            if outbox.service(service).begin() {
-                let (outbox, run) = (Arc::clone(outbox), run.clone());
-                let posting = move || post(&outbox, &run, service, poster);
-                drop(std::thread::Builder::new().name(service.thread().to_owned()).spawn(posting));
-            }
         }
+        for (service, poster) in opened {
+            let (outbox, run) = (Arc::clone(outbox), run.clone());
+            let posting = move || post(&outbox, &run, service, poster);
+            drop(std::thread::Builder::new().name(service.thread().to_owned()).spawn(posting));
+        }
+    }
+
+    /// Opens the queues of all services, before any thread runs: an alert that is passed on from then on reaches every
+    /// service, or is counted.
+    fn open(self, outbox: &Outbox) -> Vec<(Service, Poster)> {
+        self.ready.into_iter().filter(|(service, _)| outbox.service(*service).begin()).collect()
     }
 }
 
@@ -97,27 +104,36 @@ impl Services {
 pub(crate) fn start(outbox: &Arc<Outbox>, run: Run) {
     if outbox.local.begin() {
         let outbox = Arc::clone(outbox);
-        drop(std::thread::Builder::new().name("eco2-alerts".to_owned()).spawn(move || deliver(&outbox, &run)));
+        drop(
+            std::thread::Builder::new()
+                .name("eco2-alerts".to_owned())
+                .spawn(move || deliver(&outbox, &run, CHECK_EVERY)),
+        );
     }
 }
 
-/// The alerts' thread: calls the listeners and passes each alert on to the services.
-fn deliver(outbox: &Outbox, run: &Run) {
+/// The alerts' thread: calls the listeners and passes each alert on to the services; checks the limits every `check_every`,
+/// however many alerts there are.
+fn deliver(outbox: &Outbox, run: &Run, check_every: Duration) {
     let mut repeats = Repeats::default();
+    let mut next_check = Instant::now() + check_every;
     loop {
-        match outbox.local.wait(CHECK_EVERY) {
+        match outbox.local.wait(next_check.saturating_duration_since(Instant::now())) {
             Waited::Event(alert) => {
-                let Some(alert) = repeats.admit(alert, Instant::now()) else { continue };
-                outbox.services().for_each(|queue| queue.put(|| alert.clone()));
-                let failures = outbox.call_listeners(&alert);
-                failures.into_iter().for_each(|failure| (run.failed)(Service::Webhook.failed_kind(), failure));
-            }
-            Waited::Nothing => {
-                if !(run.check_limits)() {
-                    break;
+                if let Some(alert) = repeats.admit(alert, Instant::now()) {
+                    outbox.services().for_each(|queue| queue.put(|| alert.clone()));
+                    let failures = outbox.call_listeners(&alert);
+                    failures.into_iter().for_each(|failure| (run.failed)(Service::Webhook.failed_kind(), failure));
                 }
             }
+            Waited::Nothing => {}
             Waited::Over => break,
+        }
+        if Instant::now() >= next_check {
+            if !(run.check_limits)() {
+                break;
+            }
+            next_check = Instant::now() + check_every;
         }
     }
     outbox.services().for_each(queue::Queue::finish);
@@ -145,14 +161,45 @@ mod tests {
     use super::*;
     use std::sync::mpsc::channel;
 
+    fn alert(text: &str) -> Alert {
+        Alert { run: "r".into(), at: 0, kind: "hot".into(), device: String::new(), text: text.into() }
+    }
+
     fn no_run() -> Run {
         Run { check_limits: Arc::new(|| true), failed: Arc::new(|_, _| ()) }
     }
 
     #[test]
+    fn limits_are_checked_on_time_while_alerts_keep_coming() {
+        let outbox = Arc::new(Outbox::default());
+        outbox.local.begin();
+        let (checked, checks) = channel();
+        let run = Run { check_limits: Arc::new(move || checked.send(()).is_ok()), ..no_run() };
+        let own = Arc::clone(&outbox);
+        let thread = std::thread::spawn(move || deliver(&own, &run, Duration::from_millis(200)));
+        let until = Instant::now() + Duration::from_secs(2);
+        while Instant::now() < until {
+            outbox.put(|| alert("flaps"));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(checks.try_iter().count() >= 2, "two seconds, a check every 200 ms");
+        outbox.local.finish();
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn queues_of_all_services_are_open_before_a_thread_starts() {
+        let outbox = Outbox::default();
+        let poster = || -> Poster { Box::new(|_, _| Ok(())) };
+        let ready = vec![(Service::Webhook, poster()), (Service::Email, poster())];
+        assert_eq!(Services { ready, ..Services::default() }.open(&outbox).len(), 2);
+        assert!(!outbox.local.is_open());
+        outbox.services().for_each(|queue| queue.put(|| alert("early")));
+        assert!(outbox.services().all(|queue| queue.lost().waiting == 1));
+    }
+
+    #[test]
     fn slow_service_delays_neither_listeners_nor_other_services_and_unsent_alerts_are_counted() {
-        let alert =
-            |text: &str| Alert { run: "r".into(), at: 0, kind: "hot".into(), device: String::new(), text: text.into() };
         let outbox = Arc::new(Outbox::default());
         let (release, stuck) = channel::<()>();
         let (mailed, mails) = channel();

@@ -74,9 +74,10 @@ impl Meter {
             return;
         }
         thread_rings::release(self.id);
-        let mut running = lock(&self.sampler);
-        // A second call waits for the lock, and finds no sampler to stop.
-        let Some(sampler) = running.take() else { return };
+        let _ending = lock(&self.ending);
+        // A second call waits for the lock, and finds no sampler to stop. The lock of `sampling` is released at once, so that
+        // a provisional report does not wait.
+        let Some(sampler) = lock(&self.sampling).take() else { return };
         let is_hurried = patience == Patience::OneReading;
         lock(&self.shared.sharing).end();
         let finished = self.stop_sampler(sampler, end_ns, patience);

@@ -8,7 +8,7 @@ use eco2_core::TimelineReader;
 use eco2_core::schema::Report;
 use eco2_samplers::discover::Discovery;
 use eco2_samplers::tsc::HotClock;
-use eco2_samplers::{ForkGuard, Roots, Sampler, Source};
+use eco2_samplers::{ForkGuard, Roots, Sampler, SamplingCost, Source};
 
 use crate::Error;
 use crate::live::engine::Engine;
@@ -21,6 +21,31 @@ use crate::run::{machine, open};
 use crate::sync::lock;
 
 static METERS: AtomicU64 = AtomicU64::new(1);
+
+/// The sampling thread of a meter.
+pub(crate) enum SamplingThread {
+    Running(Sampler),
+    /// The run is ending or has ended: what sampling had cost by then.
+    Stopped(SamplingCost),
+}
+
+impl SamplingThread {
+    /// What sampling has cost so far.
+    pub(crate) fn cost(&self) -> SamplingCost {
+        match self {
+            Self::Running(sampler) => sampler.cost(),
+            Self::Stopped(cost) => *cost,
+        }
+    }
+
+    /// Takes the sampler out; `None` if that was done before.
+    pub(crate) fn take(&mut self) -> Option<Sampler> {
+        match std::mem::replace(self, Self::Stopped(self.cost())) {
+            Self::Running(sampler) => Some(sampler),
+            Self::Stopped(_) => None,
+        }
+    }
+}
 
 /// One measured run.
 ///
@@ -35,7 +60,8 @@ pub struct Meter {
     pub(crate) shown_uj: AtomicU64,
     pub(crate) shared: Arc<Shared>,
     /// Locked by the thread that ends the run, until the run has ended.
-    pub(crate) sampler: Mutex<Option<Sampler>>,
+    pub(crate) ending: Mutex<()>,
+    pub(crate) sampling: Mutex<SamplingThread>,
     /// The report of a run that has ended.
     pub(crate) over: OnceLock<Report>,
     pub(crate) roots: Roots,
@@ -104,7 +130,8 @@ impl Meter {
             reader: started.reader,
             shown_uj: AtomicU64::new(0),
             shared: started.shared,
-            sampler: Mutex::new(Some(started.sampler)),
+            ending: Mutex::default(),
+            sampling: Mutex::new(SamplingThread::Running(started.sampler)),
             over: OnceLock::new(),
             roots: open::roots(options),
             log: started.log,

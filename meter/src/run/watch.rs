@@ -115,9 +115,8 @@ impl Meter {
         if let Some(report) = self.over.get() {
             return report.clone();
         }
-        // The thread that ends the run holds the sampler; the final report has the sampling cost then.
-        let cost = self.sampler.try_lock().ok().and_then(|sampler| Some(sampler.as_ref()?.cost())).unwrap_or_default();
         let Some(mut engine) = self.engine() else { return report::blank(&self.shared.identity) };
+        let cost = lock(&self.sampling).cost();
         engine.drain();
         self.shared.report(&engine, &Ending { cost, lean, ..Ending::default() }, clock::monotonic_ns())
     }

@@ -38,7 +38,7 @@ const EVENTS_HEAD: &str = "\
 
 Every kind of event that a report, a log or an alert may hold. An event has a time `at` (nanoseconds since the run began), a
 `kind`, a `device` (or source; empty for the run) and a `text`. Kinds do not change between versions; new ones may be added. Those
-marked † are also sent to listeners and webhooks while the run goes on. Written by `scripts/options` from
+marked † are also sent to listeners, to webhooks and by e-mail while the run goes on. Written by `scripts/options` from
 `core/src/schema/event_kind.rs`.
 
 A *source* is an interface that eco2 reads, such as NVML or RAPL. A *segment* is a counter's time between two resets or gaps. A

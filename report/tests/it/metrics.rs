@@ -26,7 +26,7 @@ fn events_are_counted_by_kind_and_kinds_of_other_versions_have_one_label() {
         [event(EventKind::Xid), event(EventKind::Xid), later("later-kind"), later("another-later-kind")].to_vec();
     let page = openmetrics(&Report { events, ..report() }, MetricNames::Eco2);
     let count = |kind: &str| {
-        let start = format!("eco2_events_total{{run=\"{}\",kind=\"{kind}\"}} ", report().run.id);
+        let start = format!("eco2_events{{run=\"{}\",kind=\"{kind}\"}} ", report().run.id);
         page.lines().find_map(|line| line.strip_prefix(&start)).map(str::to_owned)
     };
     assert_eq!([count("xid"), count("other")], [Some("2".to_owned()), Some("2".to_owned())]);

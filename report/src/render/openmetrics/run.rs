@@ -40,7 +40,8 @@ const EPISODE_DURATION: Family =
         .unit("seconds");
 const EPISODE_ENERGY: Family =
     Family::gauge("eco2_spell_energy_joules", "Energy used in that time, where it is known.").unit("joules");
-const EVENTS: Family = Family::counter("eco2_events", "Events of the run by kind; docs/events.md describes the kinds.");
+// A gauge: the final report may have fewer events of a kind than a provisional one, such as waits that were no stalls.
+const EVENTS: Family = Family::gauge("eco2_events", "Events of the run by kind; docs/events.md describes the kinds.");
 const DROPPED: Family = Family::counter("eco2_samples_dropped", "What could not be recorded or read in time.");
 const INTENSITY: Family =
     Family::gauge("eco2_grid_intensity_grams_per_joule", "CO2e of a joule of grid energy; 1 g/kWh is 1/3600000 of it.")
