@@ -262,7 +262,7 @@ mod tests {
     #[test]
     fn profile_without_a_power_column_has_no_power_after_scaling_either() {
         let profile = Scaling::parse(b"workers,throughput\n1,10\n2,18\n", "p.csv", 300.0).unwrap();
-        assert!(!profile.has_power() && !profile.with_power_times(1.2).unwrap().has_power());
+        assert!(!profile.has_power && !profile.with_power_times(1.2).unwrap().has_power);
     }
 
     #[test]
