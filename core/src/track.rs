@@ -14,9 +14,10 @@ use std::collections::VecDeque;
 
 use crate::fold::{Fold, Outcome};
 use crate::histogram::Histogram;
-use crate::knot::{Knot, Period};
+use crate::knot::Knot;
 use crate::model_range::RangeCurve;
 use crate::notice::{Notice, NoticeKind, Notices};
+use crate::period::{Period, UpdatePeriod};
 use crate::power::PowerIntegral;
 use crate::slack::Slack;
 use crate::{Domain, Fault, Gap, GapReason, Kind, Reading};
@@ -168,6 +169,12 @@ impl Track {
     #[must_use]
     pub fn period_ns(&self) -> Option<u64> {
         self.period.learned_ns()
+    }
+
+    /// Returns the period of the newest updates, precise enough to predict the next ones; `None` until it is.
+    #[must_use]
+    pub fn precise_period(&self) -> Option<UpdatePeriod> {
+        self.period.precise
     }
 
     /// Returns the highest mean power over at least 50 ms, microwatts; 0 before one is known.

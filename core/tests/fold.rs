@@ -5,7 +5,7 @@
 mod sim;
 
 use eco2_core::schema::State;
-use eco2_core::{Component, Domain, Fault, GapReason, Ledger, Outcome, Reading, Scale, Track};
+use eco2_core::{Component, Domain, Fault, GapReason, Ledger, Outcome, Reading, Scale, Track, UpdatePeriod};
 use sim::{Load, Random, Setup};
 
 const MS: u64 = 1_000_000;
@@ -246,6 +246,23 @@ fn m23_the_update_period_is_learned() {
     assert_eq!(track.period_ns(), Some(100 * MS));
     let slow: Vec<Reading> = (0..300).map(|i| at(i * 10, i * 1_000)).collect();
     assert_eq!(feed(gpu(), &slow).0.period_ns(), None, "every read changed: only the polling would be learned");
+}
+
+#[test]
+fn the_period_for_predictions_is_known_to_a_fiftieth_and_follows_a_change() {
+    // 100 ms for 5 s, then 70 ms; polled every 10 ms.
+    let count = |ms: u64| if ms < 5_000 { ms / 100 } else { 50 + (ms - 5_000) / 70 };
+    let readings: Vec<Reading> = (0..600).map(|i| at(i * 10, count(i * 10) * 1_000)).collect();
+    let period = |ms: usize| feed(gpu(), &readings[..ms / 10]).0.precise_period();
+    assert_eq!(period(600), None, "the first value is of unknown age: four distances");
+    // Each end is off by up to 5 ms: five updates of 100 ms, eight of 70 ms.
+    assert_eq!(period(610), Some(UpdatePeriod { mean_ns: 100 * MS, updates: 5 }));
+    let newest = period(5_700).unwrap();
+    assert!(newest.updates <= 8 && newest.mean_ns.abs_diff(70 * MS) <= 70 * MS / 50, "{newest:?}");
+    // Polled every 50 ms, it takes 25 updates.
+    let slow: Vec<Reading> = readings[..400].iter().step_by(5).copied().collect();
+    assert_eq!(feed(gpu(), &slow[..52]).0.precise_period(), None);
+    assert_eq!(feed(gpu(), &slow[..54]).0.precise_period(), Some(UpdatePeriod { mean_ns: 100 * MS, updates: 25 }));
 }
 
 #[test]

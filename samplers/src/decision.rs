@@ -1,7 +1,7 @@
 //! What goes into the schedule and what comes out of it, as values: what a source's turn brought, and the decision how a
 //! source is read from here on.
 
-use eco2_core::Reading;
+use eco2_core::{Reading, UpdatePeriod};
 
 /// Decisions of one source that are reported; further ones are not, as they add nothing.
 const MOST_A_SOURCE: u32 = 1_000;
@@ -84,12 +84,15 @@ impl Reported {
     }
 }
 
-/// What the account has learned of a source's domains, asked for by index; see [`crate::Sink`].
-pub trait Learned {
-    /// Period of a domain's updates, nanoseconds. Asked for seldom.
-    fn period_ns(&self, domain: usize) -> Option<u64>;
-    /// Bracket of a domain's last change, monotonic nanoseconds. Asked for after each read.
-    fn change_ns(&self, domain: usize) -> Option<(u64, u64)>;
+/// What the account knows of the updates of one domain after a reading of it; see [`crate::Sink::readings`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Learned {
+    /// The domain, by its place in the source's list.
+    pub domain: usize,
+    /// Bracket of its last change, monotonic nanoseconds.
+    pub change_ns: (u64, u64),
+    /// Present period of its updates; `None` until it is precise enough to predict the next ones.
+    pub period: Option<UpdatePeriod>,
 }
 
 /// What a source's turn brought.

@@ -47,7 +47,7 @@ pub mod visible;
 
 pub use anchors::{Anchor, Anchors};
 pub use deadline::{Deadline, quietly};
-pub use decision::{ReadDecision, ReadMode};
+pub use decision::{Learned, ReadDecision, ReadMode};
 pub use fork::ForkGuard;
 pub use sampler::{Ending, Finished, Sampler, SamplingCost, StartError};
 pub use source::{Batch, Change, DeviceUse, Roots, Sink, Source, SourceEvent, Watched};

@@ -6,8 +6,11 @@
 //! the second read), one after it pushes it on (and costs another read if the budget of two an update has one left).
 //! Hits narrow the window, misses widen it, so that its width follows the counter's jitter.
 //!
-//! The prediction is a Kalman filter over the instant of the next update and the period ([`UpdatePredictor`]). Floating
-//! point is in place there: nothing but the time of a read depends on it, never an energy.
+//! The prediction is a Kalman filter over the instant of the next update and the period ([`UpdatePredictor`]). It starts
+//! with the period that the account has learned ([`UpdatePeriod`]). Floating point is in place there: nothing but the time
+//! of a read depends on it, never an energy.
+
+use eco2_core::UpdatePeriod;
 
 /// Reads an update may cost; a shortage is carried over, and so is what early updates saved, up to a few reads.
 const READS_AN_UPDATE: i32 = 2;
@@ -42,13 +45,12 @@ pub(crate) struct PhaseLock {
 }
 
 impl PhaseLock {
-    /// Locks on to a counter that changed in the bracket `change` and will be read next after `now_ns`; its mean
-    /// period is known from `updates` updates.
-    pub(crate) fn new(change: (u64, u64), period_ns: u64, updates: u64, now_ns: u64) -> Self {
+    /// Locks on to a counter that changed in the bracket `change` and will be read next after `now_ns`.
+    pub(crate) fn new(change: (u64, u64), period: UpdatePeriod, now_ns: u64) -> Self {
         let half_ns = change.1.saturating_sub(change.0) / 2;
         let mut lock = Self {
-            beat: UpdatePredictor::new(change.0 + half_ns, period_ns, half_ns, updates),
-            half_ns: half_ns + period_ns / 50,
+            beat: UpdatePredictor::new(change.0 + half_ns, half_ns, period),
+            half_ns: half_ns + period.mean_ns / 50,
             probe_ns: 0,
             stage: Stage::Before,
             budget: READS_SAVED,
@@ -174,13 +176,14 @@ pub(crate) struct UpdatePredictor {
 }
 
 impl UpdatePredictor {
-    /// An update was seen `half_ns` around `at_ns`, and the period is the mean of `updates` updates.
-    pub(crate) fn new(at_ns: u64, period_ns: u64, half_ns: u64, updates: u64) -> Self {
+    /// An update was seen `half_ns` around `at_ns`, the last of those that the period is the mean of.
+    pub(crate) fn new(at_ns: u64, half_ns: u64, period: UpdatePeriod) -> Self {
         let instant = uniform(half_ns);
-        let updates = updates.max(1) as f64;
+        let updates = period.updates.max(1) as f64;
+        let period_ns = period.mean_ns as f64;
         // The last update is one end of the mean: what it is off by, the period is off by its share of.
         let (both, period) = (instant / updates, 2.0 * instant / (updates * updates));
-        Self { at_ns: at_ns as f64, period_ns: period_ns as f64, instant, both, period }
+        Self { at_ns: at_ns as f64, period_ns, instant, both, period }
     }
 
     pub(crate) fn at_ns(&self) -> u64 {

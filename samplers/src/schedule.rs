@@ -9,16 +9,14 @@
 //! A source of power that no counter has is read once in each interval, at a random instant of it: on a grid a load
 //! that repeats itself in the interval would always show the same one of its powers, and no range would cover the error.
 
-use eco2_core::{Domain, Kind, Reading};
+use eco2_core::{Domain, Kind, Reading, UpdatePeriod};
 
 pub use crate::decision::{Learned, SourceAnswer};
 use crate::decision::{ReadDecision, ReadMode, Reported};
 use crate::phase::PhaseLock;
 
-/// Shortest period that is worth a lock.
-const LOCKABLE_NS: u64 = 20_000_000;
-/// The same for a mean over polls, which may be a fiftieth short.
-const SHORTEST_MEAN_NS: u64 = LOCKABLE_NS - LOCKABLE_NS / 50;
+/// Shortest period that is worth a lock: 20 ms, as a learned period may be a fiftieth short.
+const LOCKABLE_NS: u64 = 20_000_000 - 20_000_000 / 50;
 /// How long a source on a thread of its own gets before its answer is first asked for.
 const COLLECT_NS: u64 = 1_000_000;
 /// The longest time between two looks for it.
@@ -33,10 +31,6 @@ const READS_A_WRAP: u64 = 4;
 const SHORTEST_NS: u64 = 1_000_000;
 /// A counter that never changed for this long does not keep the others from being locked.
 const DORMANT_NS: u64 = 2_000_000_000;
-/// Updates polled before a lock is tried, and tried again: at least 5, and enough that the period that they average
-/// to is known to a fiftieth.
-const UPDATES: u64 = 5;
-const PRECISION: u64 = 50;
 
 /// When each source is due.
 ///
@@ -100,11 +94,12 @@ struct ScheduledCounter {
     raw: Option<u64>,
     read_ns: Option<u64>,
     wrapped_ns: Option<u64>,
+    /// What came with the readings since changes were last watched.
+    learned: Option<Learned>,
     change: Option<(u64, u64)>,
-    period_ns: Option<u64>,
-    /// Middle of the first change seen since polling began, and how many followed.
-    first_ns: u64,
-    updates: u64,
+    period: Option<UpdatePeriod>,
+    /// Changes seen since polling began.
+    changes: u64,
     lock: Option<PhaseLock>,
 }
 
@@ -207,11 +202,13 @@ impl Schedule {
         due
     }
 
-    /// `source` was read (or collected from) in the tick at `now_ns`; the account has taken what it gave.
-    pub fn was_read(&mut self, source: usize, now_ns: u64, answer: SourceAnswer<'_>, learned: &impl Learned) {
+    /// `source` was read (or collected from) in the tick at `now_ns`; the account has taken the readings, and `learned` is
+    /// what it returned for them.
+    pub fn was_read(&mut self, source: usize, now_ns: u64, answer: SourceAnswer<'_>, learned: &[Learned]) {
         let (start_ns, seed) = (self.start_ns, self.seed);
         let Some(lane) = self.lanes.get_mut(source) else { return };
         lane.note_readings(answer.readings());
+        lane.note_learned(learned);
         lane.collect = match answer {
             SourceAnswer::Awaited(_) if lane.locked => Some(Collect::after(lane.collect, now_ns)),
             _ => None,
@@ -219,7 +216,7 @@ impl Schedule {
         if lane.collect.is_some() {
             return;
         }
-        lane.watch_changes(now_ns, learned);
+        lane.watch_changes(now_ns);
         if !lane.locked {
             lane.try_lock(now_ns, start_ns);
         }
@@ -277,7 +274,7 @@ impl Lane {
             return out.push(all);
         }
         for (index, counter) in self.counters.iter().enumerate().filter(|(_, counter)| counter.lock.is_some()) {
-            let period_ns = counter.mean_period_ns();
+            let period_ns = counter.period.map_or(0, |period| period.mean_ns);
             let every_ns = Some((period_ns / 2).min(self.wrap_ns));
             out.push(ReadDecision { domain: Some(index), every_ns, period_ns: Some(period_ns), ..all });
         }
@@ -293,10 +290,10 @@ impl Lane {
             raw: None,
             read_ns: None,
             wrapped_ns: None,
+            learned: None,
             change: None,
-            period_ns: None,
-            first_ns: 0,
-            updates: 0,
+            period: None,
+            changes: 0,
             lock: None,
         });
     }
@@ -343,12 +340,23 @@ impl Lane {
         }
     }
 
-    fn watch_changes(&mut self, now_ns: u64, learned: &impl Learned) {
+    /// Kept until the answer of this turn is complete.
+    fn note_learned(&mut self, learned: &[Learned]) {
+        for domain in learned {
+            if let Some(counter) = self.counters.get_mut(domain.domain) {
+                counter.learned = Some(*domain);
+            }
+        }
+    }
+
+    fn watch_changes(&mut self, now_ns: u64) {
         let mut lost = false;
-        for (index, counter) in self.counters.iter_mut().enumerate() {
-            let change_ns = learned.change_ns(index);
+        for counter in &mut self.counters {
+            let learned = counter.learned.take();
+            let change_ns = learned.map(|learned| learned.change_ns);
             let change = change_ns.filter(|_| change_ns != counter.change);
-            counter.changed(change);
+            counter.change = change.or(counter.change);
+            counter.changes += u64::from(change.is_some());
             // A domain that gave no value was looked at now, and did not change.
             let read_ns = counter.read_ns.take().unwrap_or(now_ns);
             match counter.lock.as_mut() {
@@ -356,8 +364,10 @@ impl Lane {
                 // It began to change after the others were locked: polling has to learn its period first.
                 None => lost |= self.locked && change.is_some() && !counter.check,
             }
-            if change.is_some() && !self.locked && counter.mean_period_ns() >= SHORTEST_MEAN_NS {
-                counter.period_ns = learned.period_ns(index);
+            if !self.locked
+                && let Some(learned) = learned
+            {
+                counter.period = learned.period;
             }
         }
         if lost {
@@ -370,58 +380,37 @@ impl Lane {
         self.collect = None;
         for counter in &mut self.counters {
             counter.lock = None;
-            counter.period_ns = None;
-            counter.first_ns = 0;
-            counter.updates = 0;
+            counter.period = None;
+            counter.changes = 0;
         }
     }
 
     fn try_lock(&mut self, now_ns: u64, start_ns: u64) {
         let young = now_ns.saturating_sub(start_ns) < DORMANT_NS;
-        let interval_ns = self.interval_ns;
-        let ready =
-            |c: &ScheduledCounter| c.lockable(interval_ns) || c.check || (c.change.is_none() && !c.power && !young);
+        let ready = |c: &ScheduledCounter| c.lockable() || c.check || (c.change.is_none() && !c.power && !young);
         if !self.counters.iter().all(ready) || !self.saves_reads() {
             return;
         }
-        for counter in self.counters.iter_mut().filter(|c| c.lockable(interval_ns) && !c.check) {
-            let Some(change) = counter.change else { continue };
-            counter.lock = Some(PhaseLock::new(change, counter.mean_period_ns(), counter.updates, now_ns));
+        for counter in self.counters.iter_mut().filter(|c| c.lockable() && !c.check) {
+            let (Some(change), Some(period)) = (counter.change, counter.period) else { continue };
+            counter.lock = Some(PhaseLock::new(change, period, now_ns));
             self.locked = true;
         }
     }
 
     /// Two reads an update of every counter are no more than one an interval.
     fn saves_reads(&self) -> bool {
-        let periods = || self.counters.iter().filter(|c| !c.check).filter_map(|c| c.period_ns);
-        let locked: u128 = periods().map(|p| 2_000_000_000_000 / u128::from(p.max(1))).sum();
+        let periods = || self.counters.iter().filter(|c| !c.check).filter_map(|c| c.period);
+        let locked: u128 = periods().map(|p| 2_000_000_000_000 / u128::from(p.mean_ns.max(1))).sum();
         // A sixteenth more, for periods that are a little short of what they are called.
         locked * 16 <= 17 * 1_000_000_000_000 / u128::from(self.interval_ns)
     }
 }
 
 impl ScheduledCounter {
-    fn changed(&mut self, change: Option<(u64, u64)>) {
-        let Some(change) = change else { return };
-        if self.first_ns == 0 {
-            self.first_ns = middle_ns(change);
-        } else {
-            self.updates += 1;
-        }
-        self.change = Some(change);
-    }
-
-    /// Mean over the updates polled; more exact than one distance between two polls.
-    fn mean_period_ns(&self) -> u64 {
-        let last_ns = self.change.map_or(0, middle_ns);
-        last_ns.saturating_sub(self.first_ns) / self.updates.max(1)
-    }
-
-    /// The account has learned its period, and enough was polled to predict updates.
-    fn lockable(&self, interval_ns: u64) -> bool {
-        let enough = |period_ns| self.updates >= UPDATES.max(PRECISION * interval_ns / period_ns);
-        self.period_ns.is_some_and(|p| p >= LOCKABLE_NS - LOCKABLE_NS / 8 && enough(p))
-            && self.mean_period_ns() >= SHORTEST_MEAN_NS
+    /// Its period is known, and from updates that were all polled since polling began.
+    fn lockable(&self) -> bool {
+        self.period.is_some_and(|period| period.mean_ns >= LOCKABLE_NS && self.changes > period.updates)
     }
 }
 
@@ -432,10 +421,6 @@ fn random_below(limit: u64, seed: u64, place: u64) -> u64 {
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     bits ^= bits >> 31;
     u64::try_from((u128::from(bits) * u128::from(limit)) >> 64).unwrap_or(0)
-}
-
-fn middle_ns((from_ns, to_ns): (u64, u64)) -> u64 {
-    from_ns + to_ns.saturating_sub(from_ns) / 2
 }
 
 /// The longest time between two reads of a counter that leaves four in the shortest time in which it can wrap; `None`

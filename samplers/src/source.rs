@@ -6,7 +6,7 @@ use eco2_core::schema::{EventKind, SourceStatus};
 use eco2_core::{Domain, Fault, Gauge, Reading};
 
 use crate::clock::Clock;
-use crate::decision::ReadDecision;
+use crate::decision::{Learned, ReadDecision};
 use crate::visible::Visible;
 
 /// Something that can be read: RAPL, a GPU driver, a power sensor, a model, your own meter.
@@ -241,8 +241,9 @@ impl Batch {
 pub trait Sink: Send {
     /// `source` (a counted index) has these domains from now on; called at start and when a list has grown.
     fn domains(&mut self, source: usize, domains: &[Domain]);
-    /// A source was read.
-    fn readings(&mut self, source: usize, readings: &[(usize, Reading)]);
+    /// A source was read. `learned` is empty. The sink adds an entry for each domain of these readings that has ever changed,
+    /// from which the schedule predicts the next updates. For a sink that adds nothing, sources are polled.
+    fn readings(&mut self, source: usize, readings: &[(usize, Reading)], learned: &mut Vec<Learned>);
     /// The machine slept: the monotonic clock stopped between these two of its instants.
     fn suspended(&mut self, from_ns: u64, to_ns: u64);
     /// Gauges of all sources, about once a second.
@@ -258,10 +259,6 @@ pub trait Sink: Send {
     fn tick(&mut self, now_ns: u64);
     /// While closing: whether every edge has its knots, so that sampling may stop before the deadline.
     fn settled(&self) -> bool;
-    /// Learned update period of a domain, nanoseconds, for phase-locked polling; `None` until known.
-    fn period_ns(&self, source: usize, domain: usize) -> Option<u64>;
-    /// Bracket of the last observed change of a domain (monotonic nanoseconds).
-    fn last_change_ns(&self, source: usize, domain: usize) -> Option<(u64, u64)>;
     /// Processes whose use of the devices is wanted, about once a second; none by default.
     fn watched(&mut self, _out: &mut Watched) {}
     /// What [`Source::users`] found.
@@ -271,19 +268,13 @@ pub trait Sink: Send {
 /// Takes nothing in: shows what reading alone costs.
 impl Sink for () {
     fn domains(&mut self, _: usize, _: &[Domain]) {}
-    fn readings(&mut self, _: usize, _: &[(usize, Reading)]) {}
+    fn readings(&mut self, _: usize, _: &[(usize, Reading)], _: &mut Vec<Learned>) {}
     fn suspended(&mut self, _: u64, _: u64) {}
     fn gauges(&mut self, _: u64, _: &[Gauge]) {}
     fn note(&mut self, _: SourceEvent) {}
     fn tick(&mut self, _: u64) {}
     fn settled(&self) -> bool {
         true
-    }
-    fn period_ns(&self, _: usize, _: usize) -> Option<u64> {
-        None
-    }
-    fn last_change_ns(&self, _: usize, _: usize) -> Option<(u64, u64)> {
-        None
     }
 }
 

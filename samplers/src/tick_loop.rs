@@ -14,7 +14,7 @@ use crate::governor::Governor;
 use crate::schedule::{Learned, Schedule, SourceAnswer};
 use crate::sink_slot::SinkSlot;
 use crate::tsc::HotClock;
-use crate::{Batch, Change, DeviceUse, Sink, Source, SourceEvent, Watched};
+use crate::{Batch, Change, DeviceUse, Source, SourceEvent, Watched};
 
 /// BOOTTIME − MONOTONIC grows by how long the machine slept; less than this is the jitter of reading two clocks.
 const SLEPT_NS: i64 = 100_000_000;
@@ -93,6 +93,7 @@ pub(crate) struct TickLoop {
     clock: Clock,
     hot: Option<HotClock>,
     batch: Batch,
+    learned: Vec<Learned>,
     gauges: Vec<Gauge>,
     notes: Vec<SourceEvent>,
     changes: Vec<Change>,
@@ -131,6 +132,7 @@ impl TickLoop {
             clock: options.clock.clone(),
             hot: options.hot.clone(),
             batch: Batch::new(options.clock.clone()),
+            learned: Vec::with_capacity(64),
             gauges: Vec::with_capacity(64),
             notes: Vec::with_capacity(16),
             changes: Vec::new(),
@@ -295,16 +297,17 @@ impl TickLoop {
         if self.known.get(index).is_some_and(|known| domains > *known) {
             self.announce(index, sink_slot);
         }
-        let (schedule, readings) = (&mut self.schedule, self.batch.readings());
+        let (schedule, readings, learned) = (&mut self.schedule, self.batch.readings(), &mut self.learned);
+        learned.clear();
         sink_slot.with(|sink| {
             if !readings.is_empty() {
-                sink.readings(index, readings);
+                sink.readings(index, readings, learned);
             }
             let answer = match standing {
                 Standing::Awaited => SourceAnswer::Awaited(readings),
                 Standing::Answered | Standing::Ended => SourceAnswer::Given(readings),
             };
-            schedule.was_read(index, now_ns, answer, &Known { sink, source: index });
+            schedule.was_read(index, now_ns, answer, learned);
         });
         if standing == Standing::Ended {
             self.schedule.close(index);
@@ -351,7 +354,9 @@ impl TickLoop {
         self.batch.clear();
         (0..self.known.get(index).copied().unwrap_or(0)).for_each(|domain| self.batch.push(domain, gone));
         let readings = self.batch.readings();
-        sink_slot.with(|sink| sink.readings(index, readings));
+        // The schedule does not use this: the source is closed.
+        self.learned.clear();
+        sink_slot.with(|sink| sink.readings(index, readings, &mut self.learned));
     }
 
     fn read_gauges(&mut self, sink_slot: &SinkSlot) {
@@ -417,20 +422,5 @@ impl TickLoop {
         if !self.notes.is_empty() {
             sink_slot.with(|sink| self.notes.drain(..).for_each(|note| sink.note(note)));
         }
-    }
-}
-
-struct Known<'a> {
-    sink: &'a dyn Sink,
-    source: usize,
-}
-
-impl Learned for Known<'_> {
-    fn period_ns(&self, domain: usize) -> Option<u64> {
-        self.sink.period_ns(self.source, domain)
-    }
-
-    fn change_ns(&self, domain: usize) -> Option<(u64, u64)> {
-        self.sink.last_change_ns(self.source, domain)
     }
 }

@@ -1,7 +1,7 @@
 //! The schedule against scripted clocks and simulated counters.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use eco2_core::{Component, Domain, Ledger, Reading};
+use eco2_core::{Component, Domain, Ledger, Reading, Track};
 use eco2_samplers::schedule::{Learned, Schedule, SourceAnswer, longest_interval_ns};
 
 const MS: u64 = 1_000_000;
@@ -60,15 +60,20 @@ fn updates(period_ns: f64, jitter: f64, kind: Jitter, seconds: u64, seed: u64) -
     out
 }
 
-/// What the account would have learned: changes between reads, and the median distance of the last nine.
-#[derive(Default)]
+/// The account of a counter, and between which reads it counted how many updates.
 struct Account {
+    track: Track,
     knots: Vec<(u64, u64, usize)>,
     last: Option<(u64, usize)>,
 }
 
 impl Account {
+    fn new() -> Self {
+        Self { track: Track::new(counter()), knots: Vec::new(), last: None }
+    }
+
     fn read(&mut self, at_ns: u64, count: usize) {
+        self.track.push(&reading(at_ns, count as u64)[0].1);
         if let Some((before_ns, before)) = self.last
             && before != count
         {
@@ -76,18 +81,11 @@ impl Account {
         }
         self.last = Some((at_ns, count));
     }
-}
 
-impl Learned for Account {
-    fn period_ns(&self, _: usize) -> Option<u64> {
-        let middles: Vec<u64> = self.knots.iter().rev().take(9).map(|(l, h, _)| (l + h) / 2).collect();
-        let mut steps: Vec<u64> = middles.windows(2).map(|w| w[0] - w[1]).collect();
-        steps.sort_unstable();
-        (steps.len() == 8).then(|| steps[4])
-    }
-
-    fn change_ns(&self, _: usize) -> Option<(u64, u64)> {
-        self.knots.last().map(|(l, h, _)| (*l, *h))
+    /// Of domain 0.
+    fn learned(&self) -> Option<Learned> {
+        let change_ns = self.track.last_change_ns()?;
+        Some(Learned { domain: 0, change_ns, period: self.track.precise_period() })
     }
 }
 
@@ -113,7 +111,7 @@ fn simulate(period_ns: f64, jitter: f64, kind: Jitter, seed: u64) -> Outcome {
     let updates = updates(period_ns, jitter, kind, seconds, seed);
     let mut schedule = Schedule::new(10 * MS, 0);
     schedule.domains(0, &[counter()]);
-    let (mut account, mut late) = (Account::default(), Dice(seed + 1));
+    let (mut account, mut late) = (Account::new(), Dice(seed + 1));
     let (mut reads, mut locked_reads, mut locked_at) = (0, 0, None);
     loop {
         // The kernel wakes us 40 to 70 µs late: performance.md section 7.
@@ -128,7 +126,7 @@ fn simulate(period_ns: f64, jitter: f64, kind: Jitter, seed: u64) -> Outcome {
         }
         let count = updates.partition_point(|u| *u <= now as f64);
         account.read(now, count);
-        schedule.was_read(0, now, SourceAnswer::Given(&reading(now, count as u64)), &account);
+        schedule.was_read(0, now, SourceAnswer::Given(&reading(now, count as u64)), account.learned().as_slice());
         reads += 1;
         if schedule.is_locked(0) {
             locked_at.get_or_insert(now);
@@ -190,7 +188,7 @@ fn a_counter_whose_phase_walks_stays_near_its_budget() {
 fn polled(interval_ns: u64, period_ns: u64, seconds: u64, domains: &[Domain]) -> (Vec<u64>, bool) {
     let mut schedule = Schedule::new(interval_ns, 0);
     schedule.domains(0, domains);
-    let (mut account, mut reads) = (Account::default(), Vec::new());
+    let (mut account, mut reads) = (Account::new(), Vec::new());
     while schedule.next_ns() <= seconds * S {
         let now = schedule.next_ns();
         schedule.wake(now);
@@ -198,7 +196,7 @@ fn polled(interval_ns: u64, period_ns: u64, seconds: u64, domains: &[Domain]) ->
         if schedule.is_due(0, now) {
             let count = (now / period_ns) as usize;
             account.read(now, count);
-            schedule.was_read(0, now, SourceAnswer::Given(&reading(now, count as u64)), &account);
+            schedule.was_read(0, now, SourceAnswer::Given(&reading(now, count as u64)), account.learned().as_slice());
             reads.push(now);
         }
     }
@@ -227,7 +225,7 @@ fn only_a_lock_that_saves_reads_is_taken() {
 fn a_locked_counter_that_stops_is_polled_again_and_locked_again() {
     let mut schedule = Schedule::new(10 * MS, 0);
     schedule.domains(0, &[counter()]);
-    let (mut account, mut states) = (Account::default(), Vec::new());
+    let (mut account, mut states) = (Account::new(), Vec::new());
     while schedule.next_ns() < 30 * S {
         let now = schedule.next_ns();
         schedule.wake(now);
@@ -236,13 +234,38 @@ fn a_locked_counter_that_stops_is_polled_again_and_locked_again() {
             let idle = now.clamp(10 * S, 20 * S) - 10 * S;
             let count = ((now - idle) / (100 * MS)) as usize;
             account.read(now, count);
-            schedule.was_read(0, now, SourceAnswer::Given(&reading(now, count as u64)), &account);
+            schedule.was_read(0, now, SourceAnswer::Given(&reading(now, count as u64)), account.learned().as_slice());
         }
         if states.last() != Some(&schedule.is_locked(0)) {
             states.push(schedule.is_locked(0));
         }
     }
     assert_eq!(states, [false, true, false, true]);
+}
+
+#[test]
+fn a_counter_whose_period_changes_is_locked_to_the_new_one() {
+    let mut schedule = Schedule::new(10 * MS, 0);
+    schedule.domains(0, &[counter()]);
+    let (mut account, mut reads) = (Account::new(), Vec::new());
+    while schedule.next_ns() < 20 * S {
+        let now = schedule.next_ns();
+        schedule.wake(now);
+        schedule.gauges_due(now);
+        if schedule.is_due(0, now) {
+            let (slow, fast) = (now.min(10 * S) / (100 * MS), now.saturating_sub(10 * S) / (70 * MS));
+            let count = (slow + fast) as usize;
+            account.read(now, count);
+            schedule.was_read(0, now, SourceAnswer::Given(&reading(now, count as u64)), account.learned().as_slice());
+            reads.push(now);
+        }
+    }
+    assert!(schedule.is_locked(0));
+    // The last 8 s have 114 updates of 70 ms.
+    let late = reads.iter().filter(|at| **at > 12 * S).count();
+    assert!((200..=240).contains(&late), "{late} reads of 114 updates");
+    let missed: usize = account.knots.windows(2).map(|pair| pair[1].2 - pair[0].2 - 1).sum();
+    assert!(missed <= 2, "{missed} updates missed");
 }
 
 #[test]
@@ -269,14 +292,19 @@ fn a_counter_of_unknown_power_is_read_four_times_an_observed_wrap() {
     let mut schedule = Schedule::new(S, 0);
     let domain = Domain { range: Some(1_000), ..counter() };
     schedule.domains(0, &[domain]);
-    let (account, mut reads) = (Account::default(), Vec::new());
+    let (account, mut reads) = (Account::new(), Vec::new());
     while schedule.next_ns() < 60 * S {
         let now = schedule.next_ns();
         schedule.wake(now);
         schedule.gauges_due(now);
         if schedule.is_due(0, now) {
             // Wraps every 2.2 s.
-            schedule.was_read(0, now, SourceAnswer::Given(&reading(now, now / (2_200 * MS / 1_000) % 1_000)), &account);
+            schedule.was_read(
+                0,
+                now,
+                SourceAnswer::Given(&reading(now, now / (2_200 * MS / 1_000) % 1_000)),
+                account.learned().as_slice(),
+            );
             reads.push(now);
         }
     }
@@ -289,7 +317,7 @@ fn a_counter_of_unknown_power_is_read_four_times_an_observed_wrap() {
 fn a_source_on_its_own_thread_is_locked_by_the_times_of_its_readings() {
     let mut schedule = Schedule::new(10 * MS, 0);
     schedule.domains(0, &[counter()]);
-    let (mut account, mut asked, mut asks) = (Account::default(), None, Vec::new());
+    let (mut account, mut asked, mut asks) = (Account::new(), None, Vec::new());
     while schedule.next_ns() < 60 * S {
         let now = schedule.next_ns() + 50_000;
         schedule.wake(now);
@@ -310,7 +338,7 @@ fn a_source_on_its_own_thread_is_locked_by_the_times_of_its_readings() {
         }
         let readings = readings.as_ref().map_or(&[][..], |r| r.as_slice());
         let answer = if asked.is_some() { SourceAnswer::Awaited(readings) } else { SourceAnswer::Given(readings) };
-        schedule.was_read(0, now, answer, &account);
+        schedule.was_read(0, now, answer, account.learned().as_slice());
     }
     assert!(schedule.is_locked(0));
     let late = asks.iter().filter(|at| **at > 30 * S).count();
@@ -320,28 +348,13 @@ fn a_source_on_its_own_thread_is_locked_by_the_times_of_its_readings() {
 }
 
 /// A board's counter that changes every 100 ms, and its power in addition, new with every read.
-struct Board {
-    counter: Account,
-    power: Option<(u64, u64)>,
-}
-
-impl Learned for Board {
-    fn period_ns(&self, domain: usize) -> Option<u64> {
-        if domain == 0 { self.counter.period_ns(0) } else { None }
-    }
-
-    fn change_ns(&self, domain: usize) -> Option<(u64, u64)> {
-        if domain == 0 { self.counter.change_ns(0) } else { self.power }
-    }
-}
-
 #[test]
 fn power_of_a_device_with_a_counter_neither_delays_its_lock_nor_ends_it() {
     let power =
         Domain { id: "gpu-0/power".into(), kind: eco2_core::Kind::Power, parent: Some("gpu-0".into()), ..counter() };
     let mut schedule = Schedule::new(10 * MS, 0);
     schedule.domains(0, &[counter(), power]);
-    let (mut board, mut reads) = (Board { counter: Account::default(), power: None }, 0);
+    let (mut account, mut reads) = (Account::new(), 0);
     loop {
         let now = schedule.next_ns() + 55_000;
         if now > 31 * S {
@@ -351,31 +364,22 @@ fn power_of_a_device_with_a_counter_neither_delays_its_lock_nor_ends_it() {
         schedule.gauges_due(now);
         if schedule.is_due(0, now) {
             let count = now / (100 * MS);
-            board.counter.read(now, count as usize);
-            board.power = Some((now.saturating_sub(MS), now));
+            account.read(now, count as usize);
+            let power = Learned { domain: 1, change_ns: (now.saturating_sub(MS), now), period: None };
+            let learned: Vec<_> = account.learned().into_iter().chain([power]).collect();
             let [energy] = reading(now, count);
-            schedule.was_read(0, now, SourceAnswer::Given(&[energy, (1, reading(now, now)[0].1)]), &board);
+            schedule.was_read(0, now, SourceAnswer::Given(&[energy, (1, reading(now, now)[0].1)]), &learned);
             reads += u32::from(now > S);
         }
     }
     assert!(schedule.is_locked(0));
     assert!(reads < 300 * 3, "{reads} reads of 300 updates");
-    let seen = board.counter.knots.iter().filter(|knot| knot.1 > S).count();
+    let seen = account.knots.iter().filter(|knot| knot.1 > S).count();
     assert!((299..=301).contains(&seen), "{seen} of 300 updates seen");
 }
 
-/// No counter, and power that changes with every read.
-struct Powers;
-
-impl Learned for Powers {
-    fn period_ns(&self, _: usize) -> Option<u64> {
-        None
-    }
-
-    fn change_ns(&self, _: usize) -> Option<(u64, u64)> {
-        Some((1, 1))
-    }
-}
+/// What is known of a power whose last change does not matter.
+const POWER: [Learned; 1] = [Learned { domain: 0, change_ns: (1, 1), period: None }];
 
 /// Reads a square wave of 1 s between 12 W and 2 W once a second for 20 min.
 fn squared(seed: u64) -> (Ledger, Vec<u64>) {
@@ -393,7 +397,7 @@ fn squared(seed: u64) -> (Ledger, Vec<u64>) {
             let watts = if (now / (S / 2)).is_multiple_of(2) { 12 } else { 2 };
             let readings = reading(now, watts * 1_000_000);
             ledger.reading(0, &readings[0].1);
-            schedule.was_read(0, now, SourceAnswer::Given(&readings), &Powers);
+            schedule.was_read(0, now, SourceAnswer::Given(&readings), &POWER);
             reads.push(now);
         }
     }

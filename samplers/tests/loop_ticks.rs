@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use eco2_core::Fault;
+use eco2_core::{Fault, UpdatePeriod};
 use eco2_samplers::clock::Epoch;
 use eco2_samplers::tsc::HotClock;
 use eco2_samplers::{Options, ReadMode, Roots, Source, Stepped};
@@ -239,7 +239,7 @@ fn k06_reading_resumes_after_a_call_that_hung_past_its_deadline() {
     });
     source.may_hang = true;
     let (mut sampling, recorder) = stepped(vec![source], &now);
-    recorder.recorded().period_ns = Some(100 * MS);
+    recorder.recorded().period = Some(UpdatePeriod { mean_ns: 100 * MS, updates: 8 });
     let step = |sampling: &mut Stepped| {
         set(&now, sampling.next_ns());
         sampling.step(sampling.next_ns(), 0);
@@ -274,7 +274,7 @@ fn decisions_of_the_schedule_are_reported_only_when_they_change() {
     let mut board = Scripted::boxed("board", |_| Ok(5_000));
     board.domains = vec![eco2_core::Domain::power("board", eco2_core::Component::Gpu, "board", "test")];
     let (mut sampling, recorder) = stepped(vec![steady, board], &now);
-    recorder.recorded().period_ns = Some(100 * MS);
+    recorder.recorded().period = Some(UpdatePeriod { mean_ns: 100 * MS, updates: 8 });
     steps(&mut sampling, &now, 9 * S);
     // The board is read at random instants, which move the learned period by less than a thousandth.
     let ms = |ns: Option<u64>| ns.map(|ns| (ns + MS / 2) / MS);

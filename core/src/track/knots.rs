@@ -31,7 +31,8 @@ impl Track {
                 self.slack.mark(Gap { from_ns: last.hi_ns, to_ns: knot.lo_ns, reason: GapReason::Frozen });
             } else if !last.first && is_whole {
                 let every_reading_changes = self.changes_at_every_reading();
-                self.period.change(knot.at_ns.saturating_sub(last.at_ns));
+                let (previous, bracket) = ((previous_lo_ns, last.hi_ns), (lo_ns, reading.after_ns));
+                self.period.change(knot.at_ns.saturating_sub(last.at_ns), previous, bracket);
                 if !every_reading_changes {
                     self.date_first(last.at_ns, knot.at_ns);
                 }

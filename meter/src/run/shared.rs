@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use eco2_core::schema::{Energy, Report, Work};
 use eco2_core::{Domain, EventPool, Gauge, NameId, Ranged, Reading, Spent};
-use eco2_samplers::{Change, DeviceUse, ReadDecision, Sink, SourceEvent, Watched, clock};
+use eco2_samplers::{Change, DeviceUse, Learned, ReadDecision, Sink, SourceEvent, Watched, clock};
 
 use crate::live::engine::{Engine, OwnSteps};
 use crate::live::sharing::Sharing;
@@ -210,8 +210,8 @@ impl Sink for RunSink {
         lock(&self.0.engine).domains(source, domains);
     }
 
-    fn readings(&mut self, source: usize, readings: &[(usize, Reading)]) {
-        lock(&self.0.engine).readings(source, readings);
+    fn readings(&mut self, source: usize, readings: &[(usize, Reading)], learned: &mut Vec<Learned>) {
+        lock(&self.0.engine).readings(source, readings, learned);
     }
 
     fn suspended(&mut self, from_ns: u64, to_ns: u64) {
@@ -254,14 +254,6 @@ impl Sink for RunSink {
 
     fn settled(&self) -> bool {
         lock(&self.0.engine).settled()
-    }
-
-    fn period_ns(&self, source: usize, domain: usize) -> Option<u64> {
-        lock(&self.0.engine).period_ns(source, domain)
-    }
-
-    fn last_change_ns(&self, source: usize, domain: usize) -> Option<(u64, u64)> {
-        lock(&self.0.engine).last_change_ns(source, domain)
     }
 
     fn watched(&mut self, out: &mut Watched) {

@@ -5,9 +5,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use eco2_core::{Component, Domain, Fault, Gauge, Reading};
+use eco2_core::{Component, Domain, Fault, Gauge, Reading, UpdatePeriod};
 use eco2_samplers::clock::Clock;
-use eco2_samplers::{Batch, ReadDecision, Sink, Source, SourceEvent};
+use eco2_samplers::{Batch, Learned, ReadDecision, Sink, Source, SourceEvent};
 
 pub(crate) const MS: u64 = 1_000_000;
 pub(crate) const S: u64 = 1_000 * MS;
@@ -26,7 +26,7 @@ pub(crate) struct Recorded {
     pub(crate) notes: Vec<SourceEvent>,
     pub(crate) ticks: Vec<u64>,
     pub(crate) settled: bool,
-    pub(crate) period_ns: Option<u64>,
+    pub(crate) period: Option<UpdatePeriod>,
     pub(crate) decisions: Vec<ReadDecision>,
 }
 
@@ -36,6 +36,14 @@ pub(crate) struct Recorder(pub(crate) Arc<Mutex<Recorded>>);
 impl Recorder {
     pub(crate) fn recorded(&self) -> std::sync::MutexGuard<'_, Recorded> {
         self.0.lock().unwrap()
+    }
+
+    /// Between which readings a domain's value changed last.
+    fn last_change_ns(&self, source: usize, domain: usize) -> Option<(u64, u64)> {
+        let recorded = self.recorded();
+        let mine = recorded.readings.iter().rev().filter(|r| r.0 == source && r.1 == domain);
+        let mine: Vec<_> = mine.filter_map(|r| Some((r.2, r.2.value.ok()?))).collect();
+        mine.windows(2).find(|w| w[0].1 != w[1].1).map(|w| (w[1].0.before_ns, w[0].0.after_ns))
     }
 
     /// Settles when asked first.
@@ -50,8 +58,13 @@ impl Sink for Recorder {
     fn domains(&mut self, source: usize, domains: &[Domain]) {
         self.recorded().domains.push((source, domains.len()));
     }
-    fn readings(&mut self, source: usize, readings: &[(usize, Reading)]) {
+    fn readings(&mut self, source: usize, readings: &[(usize, Reading)], learned: &mut Vec<Learned>) {
         self.recorded().readings.extend(readings.iter().map(|(domain, reading)| (source, *domain, *reading)));
+        for (domain, _) in readings {
+            if let Some(change_ns) = self.last_change_ns(source, *domain) {
+                learned.push(Learned { domain: *domain, change_ns, period: self.recorded().period });
+            }
+        }
     }
     fn suspended(&mut self, from_ns: u64, to_ns: u64) {
         self.recorded().suspended.push((from_ns, to_ns));
@@ -70,15 +83,6 @@ impl Sink for Recorder {
     }
     fn settled(&self) -> bool {
         self.recorded().settled
-    }
-    fn period_ns(&self, _: usize, _: usize) -> Option<u64> {
-        self.recorded().period_ns
-    }
-    fn last_change_ns(&self, source: usize, domain: usize) -> Option<(u64, u64)> {
-        let recorded = self.recorded();
-        let mine = recorded.readings.iter().rev().filter(|r| r.0 == source && r.1 == domain);
-        let mine: Vec<_> = mine.filter_map(|r| Some((r.2, r.2.value.ok()?))).collect();
-        mine.windows(2).find(|w| w[0].1 != w[1].1).map(|w| (w[1].0.before_ns, w[0].0.after_ns))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use eco2_core::{Account, Domain, Gauge, Ledger, Quality, Reading};
-use eco2_samplers::{Options, Sink, SourceEvent, Stepped};
+use eco2_samplers::{Learned, Options, Sink, SourceEvent, Stepped};
 
 use crate::rig::{MS, Rig};
 
@@ -32,10 +32,14 @@ impl Sink for Accounting {
             ledger.add_domain(domain);
         }
     }
-    fn readings(&mut self, _: usize, readings: &[(usize, Reading)]) {
+    fn readings(&mut self, _: usize, readings: &[(usize, Reading)], learned: &mut Vec<Learned>) {
         let mut ledger = self.0.lock().unwrap();
         for (domain, reading) in readings {
             ledger.reading(*domain, reading);
+            let track = &ledger.tracks()[*domain];
+            if let Some(change_ns) = track.last_change_ns() {
+                learned.push(Learned { domain: *domain, change_ns, period: track.precise_period() });
+            }
         }
     }
     fn suspended(&mut self, _: u64, _: u64) {}
@@ -44,14 +48,6 @@ impl Sink for Accounting {
     fn tick(&mut self, _: u64) {}
     fn settled(&self) -> bool {
         true
-    }
-    fn period_ns(&self, _: usize, domain: usize) -> Option<u64> {
-        self.0.lock().unwrap().tracks().get(domain)?.period_ns()
-    }
-    fn last_change_ns(&self, _: usize, domain: usize) -> Option<(u64, u64)> {
-        let ledger = self.0.lock().unwrap();
-        let knot = ledger.tracks().get(domain)?.last_knot()?;
-        (!knot.first).then_some((knot.lo_ns, knot.hi_ns))
     }
 }
 

@@ -8,7 +8,7 @@
 use eco2_core::schema::EventKind;
 use eco2_core::{Domain, GapReason, Gauge, Reading};
 use eco2_samplers::clock::monotonic_ns;
-use eco2_samplers::{Change, ReadDecision, Sink, SourceEvent};
+use eco2_samplers::{Change, Learned, ReadDecision, Sink, SourceEvent};
 
 use super::{Engine, boot_offset_ns};
 
@@ -38,7 +38,7 @@ impl Sink for Engine {
         self.publisher.domains(&self.ledger);
     }
 
-    fn readings(&mut self, source: usize, readings: &[(usize, Reading)]) {
+    fn readings(&mut self, source: usize, readings: &[(usize, Reading)], learned: &mut Vec<Learned>) {
         self.samples += readings.len() as u64;
         // The source has answered: the run need not wait for it any longer.
         self.awaited_sources.retain(|awaited| *awaited != source);
@@ -46,6 +46,11 @@ impl Sink for Engine {
             let Some(domain_index) = self.domain_index(source, *domain) else { continue };
             if self.ledger.reading(domain_index, reading).is_none() {
                 continue;
+            }
+            if let Some(track) = self.ledger.tracks().get(domain_index)
+                && let Some(change_ns) = track.last_change_ns()
+            {
+                learned.push(Learned { domain: *domain, change_ns, period: track.precise_period() });
             }
             // A reading may also advance the domain whose failed counter this one replaces, so that both may have notices.
             if let Some(replaced_index) = self.ledger.counts_for(domain_index) {
@@ -111,13 +116,5 @@ impl Sink for Engine {
     /// Whether the energy until the run's end is final: every counter has changed since. `false` while no end is fixed.
     fn settled(&self) -> bool {
         self.ending_at_ns.is_some_and(|end_ns| self.ledger.settled(end_ns))
-    }
-
-    fn period_ns(&self, source: usize, domain: usize) -> Option<u64> {
-        self.ledger.tracks().get(self.domain_index(source, domain)?)?.period_ns()
-    }
-
-    fn last_change_ns(&self, source: usize, domain: usize) -> Option<(u64, u64)> {
-        self.ledger.tracks().get(self.domain_index(source, domain)?)?.last_change_ns()
     }
 }

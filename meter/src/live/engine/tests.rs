@@ -98,7 +98,11 @@ fn a_step_that_does_not_come_is_an_event_with_its_energy() {
     for (step, ms) in [0, 100, 200, 300, 400, 500, 600, 700, 800, 900, 9_900, 10_000].into_iter().enumerate() {
         // 100 W; the clock's ticks are nanoseconds.
         let at_ns = opened_ns + ms * MS;
-        engine.readings(0, &[(0, Reading { before_ns: at_ns, after_ns: at_ns, value: Ok(ms * 100_000) })]);
+        engine.readings(
+            0,
+            &[(0, Reading { before_ns: at_ns, after_ns: at_ns, value: Ok(ms * 100_000) })],
+            &mut Vec::new(),
+        );
         // Some end steps and begin the next, others only end what they began.
         let recorded = if step == 0 {
             steps.begin(name.0, opened_ns, false)
@@ -184,7 +188,7 @@ fn engine() -> (Engine, u64) {
 }
 
 fn read(engine: &mut Engine, at_ns: u64, raw: u64) {
-    engine.readings(0, &[(0, Reading { before_ns: at_ns, after_ns: at_ns, value: Ok(raw) })]);
+    engine.readings(0, &[(0, Reading { before_ns: at_ns, after_ns: at_ns, value: Ok(raw) })], &mut Vec::new());
 }
 
 fn kinds(engine: &Engine) -> Vec<String> {

@@ -44,7 +44,7 @@ impl Fixture {
 
     fn read(&mut self, after_ns: u64, value: Result<u64, Fault>) {
         let at_ns = self.opened_ns + after_ns;
-        self.engine.readings(0, &[(0, Reading { before_ns: at_ns, after_ns: at_ns, value })]);
+        self.engine.readings(0, &[(0, Reading { before_ns: at_ns, after_ns: at_ns, value })], &mut Vec::new());
         self.engine.tick(at_ns);
         self.monitor.observe(&self.engine, at_ns);
     }
@@ -108,7 +108,7 @@ fn k10_one_dead_counter_of_two_opens_the_sum() {
     for at in (0..=1_000).step_by(10) {
         let at_ns = run.opened_ns + at * MS;
         let value = if at < 500 { Ok(at * 50_000) } else { Err(Fault::Lost) };
-        run.engine.readings(0, &[(1, Reading { before_ns: at_ns, after_ns: at_ns, value })]);
+        run.engine.readings(0, &[(1, Reading { before_ns: at_ns, after_ns: at_ns, value })], &mut Vec::new());
         run.read(at * MS, Ok(at * 100_000));
     }
     let found = run.look(S, false, BudgetReader::Program)[0];
