@@ -43,6 +43,12 @@ pub enum NoticeKind {
 
 impl NoticeKind {
     /// Returns the kind of its event.
+    ///
+    /// ```
+    /// use eco2_core::NoticeKind;
+    ///
+    /// assert_eq!(NoticeKind::Implausible { most_uw: 700_000_000 }.event_kind().name(), "implausible");
+    /// ```
     #[must_use]
     pub fn event_kind(self) -> EventKind {
         match self {

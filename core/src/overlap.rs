@@ -75,6 +75,16 @@ pub(crate) fn of<'a>(domains: impl Iterator<Item = (&'a Domain, Shown)>) -> Vec<
 }
 
 /// For each domain whether it is summed, provided that all are read and move.
+///
+/// ```
+/// use eco2_core::{Component, Domain, summed};
+///
+/// let package = Domain::counter("package-0", Component::Cpu, "package", "example");
+/// let cores = Domain { parent: Some("package-0".into()), ..Domain::counter("core-0", Component::Cpu, "core", "example") };
+/// let gpu = Domain::counter("gpu-0", Component::Gpu, "board", "example");
+/// // The cores are part of the package.
+/// assert_eq!(summed([&package, &cores, &gpu].into_iter()), [true, false, true]);
+/// ```
 #[must_use]
 pub fn summed<'a>(domains: impl Iterator<Item = &'a Domain>) -> Vec<bool> {
     of(domains.map(|domain| (domain, Shown::Moved))).iter().map(Vec::is_empty).collect()

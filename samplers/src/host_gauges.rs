@@ -12,6 +12,16 @@ use crate::{Batch, Roots, Source};
 const SECTOR: u64 = 512;
 
 /// The source `host`. What cannot be read is left out, not zero.
+///
+/// ```
+/// use eco2_samplers::host_gauges::HostGauges;
+/// use eco2_samplers::{Roots, Source};
+///
+/// let nowhere = Roots { procfs: "/nonexistent".into(), sysfs: "/nonexistent".into(), ..Roots::default() };
+/// let mut gauges = Vec::new();
+/// HostGauges::new(&nowhere).gauges(&mut gauges);
+/// assert!(gauges.is_empty()); // not known, and not 0 % busy
+/// ```
 #[derive(Debug)]
 pub struct HostGauges {
     procfs: PathBuf,

@@ -52,6 +52,23 @@ pub(super) struct Cumulative {
 
 impl Stretch {
     /// Whether it is usable: as many energies as instants, at least one, rising in time and not falling in energy.
+    ///
+    /// ```
+    /// use eco2_core::{Quality, Stretch};
+    ///
+    /// let seen = Stretch {
+    ///     quality: Quality::Measured,
+    ///     at_ns: vec![1_000, 2_000],
+    ///     uj: vec![0, 50],
+    ///     slack_ns: 0,
+    ///     below_uj: 0,
+    ///     above_uj: Some(0),
+    ///     free_below_uj: 0,
+    ///     free_above_uj: Some(0),
+    /// };
+    /// assert!(seen.is_sound());
+    /// assert!(!Stretch { at_ns: vec![2_000, 1_000], ..seen }.is_sound()); // backwards in time
+    /// ```
     #[must_use]
     pub fn is_sound(&self) -> bool {
         let rises = self.at_ns.windows(2).all(|pair| pair[0] < pair[1]);

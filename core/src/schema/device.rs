@@ -171,6 +171,14 @@ impl GapRecord {
     }
 
     /// Whether the counter counted the energy of this gap. Then only the time at which it was drawn is unknown.
+    ///
+    /// ```
+    /// use eco2_core::schema::GapRecord;
+    ///
+    /// let gap = |reason: &str| GapRecord { from_ns: 0, to_ns: 5, reason: reason.into() };
+    /// assert!(gap("frozen").is_counted()); // it stood still, and then showed the whole energy
+    /// assert!(!gap("reset").is_counted()); // what it counted before it started again is lost
+    /// ```
     #[must_use]
     pub fn is_counted(&self) -> bool {
         matches!(self.gap_reason(), Some(GapReason::Frozen | GapReason::WrapAmbiguous))

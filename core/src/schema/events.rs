@@ -19,6 +19,15 @@ pub struct EventRecord {
 
 impl EventRecord {
     /// Returns an event `at` nanoseconds after the run began; `device` is empty for the run itself.
+    ///
+    /// ```
+    /// use eco2_core::schema::{EventKind, EventRecord};
+    ///
+    /// let event = EventRecord::new(2_000_000_000, EventKind::GpuLost, "GPU-1", "the driver lost it");
+    /// assert_eq!((event.kind.as_str(), event.event_kind()), ("gpu-lost", Some(EventKind::GpuLost)));
+    /// // A kind of another version is kept as text.
+    /// assert_eq!(EventRecord { kind: "gpu-melted".into(), ..event }.event_kind(), None);
+    /// ```
     #[must_use]
     pub fn new(at: u64, kind: EventKind, device: &str, text: impl Into<String>) -> Self {
         Self { at, kind: kind.name().to_owned(), device: device.to_owned(), text: text.into() }
@@ -77,6 +86,18 @@ impl EpisodeRecord {
 }
 
 /// A source (an interface such as NVML or RAPL) and whether it could be read.
+///
+/// ```
+/// use eco2_core::schema::{SourceStatus, Status};
+///
+/// let rapl = SourceStatus {
+///     name: "rapl-perf".into(),
+///     status: Status::Denied,
+///     reason: "opening its counters needs a right that this user lacks".into(),
+///     remedy: "sudo sysctl kernel.perf_event_paranoid=0".into(),
+/// };
+/// assert_eq!(rapl.status.name(), "denied");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceStatus {
     /// Source name.

@@ -105,6 +105,13 @@ pub enum State {
 }
 
 /// The work that the run did with its energy.
+///
+/// ```
+/// use eco2_core::schema::Work;
+///
+/// let work = Work { steps: Some(1_000), samples: Some(64_000), ..Work::default() };
+/// assert_eq!(work.tokens, None); // not counted, which is not 0
+/// ```
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Work {
     /// Number of steps; `None`: not counted.

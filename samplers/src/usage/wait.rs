@@ -42,6 +42,15 @@ pub fn any_exited() -> io::Result<u32> {
 
 /// Waits until child `pid` ends and takes its resource usage with it (`wait4`); goes on when a signal interrupts.
 ///
+/// ```
+/// use eco2_samplers::usage::wait_child;
+///
+/// let child = std::process::Command::new("true").spawn()?;
+/// let ended = wait_child(child.id())?;
+/// assert!(ended.status.success() && ended.max_rss_bytes > 0);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
 /// # Errors
 /// The error of `wait4`: `ECHILD` when `pid` is not a child of this process or was waited for already;
 /// `EINVAL` when `pid` is no process id (0, or beyond `i32`).
