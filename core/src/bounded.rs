@@ -14,7 +14,7 @@ pub enum RangeKind {
     /// Contains the true value whatever the load did.
     #[default]
     Hard,
-    /// Contains the true value with the probability of [`RangeKind::percent`]. For power that is read at random
+    /// Contains the true value with the probability of `range_percent` in reports. For power that is read at random
     /// instants and integrated this is measured by `core/tests/coverage.rs`: 94 % over nine kinds of load where there
     /// are 20 readings or more, at least 88 % for each kind; rather more with fewer readings, and for sums. For
     /// estimates by a model it is an assumption. Measured values and limits: docs/measured/ranges.md.

@@ -78,7 +78,7 @@ impl Series {
     }
 }
 
-/// As [`Series::outlook`], for any intensity over time: `at` returns the known values, from `first_ns` on.
+/// As the outlook of a series, for any intensity over time: `at` returns the known values, from `first_ns` on.
 pub fn outlook(at: &dyn Fn(i64) -> Option<f64>, first_ns: i64, now_ns: i64, to_ns: i64) -> Option<IntensityForecast> {
     let window = SampledWindow::new(now_ns, to_ns);
     let first_ns = first_ns.max(now_ns.saturating_sub(PAST_NS));

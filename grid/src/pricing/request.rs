@@ -41,7 +41,7 @@ pub struct PriceRequest {
     pub currency: Option<String>,
     /// The contract for market-based emissions and its factor, grams CO2e per kilowatt-hour.
     pub market: Option<(String, f64)>,
-    /// Hardware for embodied emissions, in the notation of [`crate::carbon::Hardware::named`].
+    /// Hardware for embodied emissions, in the notation of [`crate::carbon::Hardware`] (parsed by `FromStr`).
     pub embodied: Option<String>,
     /// Lifespan of the hardware, years.
     pub embodied_years: Option<f64>,

@@ -60,7 +60,7 @@ impl IntensitySources {
         self.completed(Some(self.chain.cover(&wanted)), when)
     }
 
-    /// The intensities over all of a run's time in values of one kind ([`Coverage::completed`]), from an answer of the
+    /// The intensities over all of a run's time in values of one kind (by `Coverage::completed`), from an answer of the
     /// providers; `None` if it did not arrive.
     #[must_use]
     pub fn completed(&self, answer: Option<Coverage>, when: &When) -> Coverage {
@@ -68,7 +68,7 @@ impl IntensitySources {
         answer.unwrap_or_else(late).completed(when.from_ns, when.to_ns(), &self.table)
     }
 
-    /// The expected mean intensity of a period by the file ([`crate::Series::outlook`]); `None` without a file, or if the file
+    /// The expected mean intensity of a period by the file (by `Series::outlook`); `None` without a file, or if the file
     /// does not suffice.
     #[must_use]
     pub fn outlook(&self, now_ns: i64, to_ns: i64) -> Option<IntensityForecast> {

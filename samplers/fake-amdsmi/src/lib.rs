@@ -1,7 +1,7 @@
 //! A scripted `libamd_smi.so`, for tests without a GPU of AMD.
 //!
 //! The shared library reads `fake-amdsmi.conf` next to itself in every call, so a test changes what the library shows by
-//! writing the file again ([`write`]). [`install`] makes a copy of the library in a folder, with a script of its own. The
+//! writing the file again ([`write()`]). [`install`] makes a copy of the library in a folder, with a script of its own. The
 //! script is made of `key=value` lines. These come first:
 //!
 //! | key | meaning |
