@@ -1,21 +1,22 @@
-//! Attribution: the parts of a host's energy that consumers used, that others used, that was idle, and whose user is
-//! not known.
+//! Divides the energy of a host's devices among those that used them: consumers, others, unknown users (*unattributed*
+//! energy), and idle time ([`split`]).
 //!
-//! A counter knows the device, not its users. What can be known in addition is time: how much of the device's time each
-//! consumer used (`c`), how much others did (`o`), how much was idle (`i`), and how much was used without a known
-//! by whom (`u`). With `E` for the device's energy and `t = Σc + o + i + u`:
+//! A *consumer* is a process tree, container, pod, job or user that energy is attributed to. A counter measures a
+//! device, not its users. But the use of a device's time can be known: how much each consumer used (`c`), how much
+//! others used (`o`), how much was idle (`i`), and how much was used by an unknown user (`u`). With `E` for the
+//! device's energy and `t = Σc + o + i + u`:
 //!
 //! - **Estimate.** Energy goes with time: each consumer `E·c/t`, others `E·o/t`, idle `E·i/t`, unattributed `E·u/t`.
 //!   Whole microjoules are given out by the largest remainder, so the parts of a device are its energy exactly.
 //! - **Range of the convention.** Suppose that a second of a consumer costs what a second of anyone costs, `p`, and
 //!   that an idle second costs `q` with `0 ≤ q ≤ p`. Then a consumer's energy lies between `E·c/t`, where idle costs as
-//!   much as work and nothing of `u` is its own, and `E·(c+u)/(t-i)`, where idle costs nothing and all of `u` is. With
-//!   the device's own bounds: from `E_low·c/t` to `E_high·(c+u)/(t-i)`.
+//!   much as work and nothing of `u` is its own, and `E·(c+u)/(t-i)`, where idle costs nothing and all of `u` is its
+//!   own. With the device's own bounds: from `E_low·c/t` to `E_high·(c+u)/(t-i)`.
 //! - **Free bounds.** Without that supposition a consumer may have used nothing or all: `[0, E_high]`.
 //! - **Times unknown.** The whole device is unattributed: `u = t`.
 //!
-//! Consumers nest: a pod holds containers, which hold process trees. Energy is given to leaves, and a sum is over
-//! leaves.
+//! Consumers nest: a pod holds containers, which hold process trees. Energy is given to *leaves*, consumers that
+//! contain no other; the energy of a consumer that contains others is the sum of its leaves.
 
 mod requests;
 
@@ -39,50 +40,54 @@ pub struct DeviceEnergy {
 pub struct ConsumerSpec {
     /// Unique among the consumers.
     pub id: String,
-    /// `process-tree`, `container`, `pod`, `job`, `user`.
+    /// Kind of consumer: `process-tree`, `container`, `pod`, `job`, `user`.
     pub kind: &'static str,
-    /// For people.
+    /// Name that reports show to people.
     pub name: String,
-    /// Index of the consumer that contains it, which comes before it in the list.
+    /// Index of the consumer that contains it, which comes before it in the list; `None`: it is in no other.
     pub parent: Option<usize>,
-    /// Whether it is of the command that is measured; others are others in the sums.
+    /// Whether it belongs to the command that is measured. The energy of one that does not is counted as that of
+    /// others.
     pub is_command: bool,
 }
 
 impl ConsumerSpec {
-    /// A command with the processes that it started.
+    /// Returns the consumer of the measured command with the processes that it started.
     #[must_use]
     pub fn command(id: &str, name: &str) -> Self {
         Self { id: id.to_owned(), kind: "process-tree", name: name.to_owned(), parent: None, is_command: true }
     }
 }
 
-/// Use of one device's time, by user. Weights of any one unit (nanoseconds, ticks, parts in a million).
+/// Use of one device's time, by user. All fields are in one unit, whichever it is (nanoseconds, ticks, parts in a
+/// million): only their proportions matter.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Use {
-    /// Time of each consumer, in the order of the list. Of one that contains others, or beyond the list, it is others'.
+    /// Time of each consumer, in the order of the consumers' list. Time of a consumer that contains others, or of an
+    /// index beyond the list, is counted as that of others.
     pub consumers: Vec<u64>,
-    /// Time of everyone else.
+    /// Time of all users that are known and no consumers.
     pub others: u64,
-    /// Idle time.
+    /// Time in which the device was not used.
     pub idle: u64,
-    /// Time of someone unknown.
+    /// Time used by an unknown user, who may be a consumer.
     pub unknown: u64,
-    /// The consumers cannot have used the device, so that nothing unknown is theirs.
+    /// Whether the consumers cannot have used the device, so that no unknown time is theirs.
     pub out_of_reach: bool,
 }
 
 impl Use {
-    /// Of the one consumer of a list, of others, and idle.
+    /// Returns the use by the only consumer of a list, by others, and the idle time.
     #[must_use]
     pub fn of(consumer: u64, others: u64, idle: u64) -> Self {
         Self { consumers: vec![consumer], others, idle, ..Self::default() }
     }
 
-    /// From fractions of the device's time, as drivers give them; the rest is idle, in parts per billion.
+    /// Returns the use from fractions of the device's time, as drivers give them, in parts per billion; the rest is
+    /// idle.
     ///
-    /// `None` unless all are numbers of 0 or more. Where they exceed the whole together (each was sampled for itself),
-    /// nothing is idle and their proportion stays.
+    /// `None` unless all are numbers of 0 or more. Where they add up to more than 1 (each was sampled on its own),
+    /// nothing is idle and their proportion is kept.
     ///
     /// ```
     /// use eco2_core::attribution::Use;
@@ -103,17 +108,19 @@ impl Use {
         Some(Self { consumers, others, idle: WHOLE.saturating_sub(used), unknown, out_of_reach: false })
     }
 
+    /// Returns the use of a device of whose time nothing is known.
     fn not_known() -> Self {
         Self { unknown: 1, ..Self::default() }
     }
 
+    /// Returns the sum of all times, `t` in the formulas above.
     fn total(&self) -> u128 {
         let rest = u128::from(self.others) + u128::from(self.idle) + u128::from(self.unknown);
         self.consumers.iter().fold(rest, |sum, weight| sum + u128::from(*weight))
     }
 }
 
-/// Energy of a consumer so far, with the range of the convention.
+/// Energy of a consumer, summed over the devices so far, with the range of the convention.
 #[derive(Debug, Clone, Copy)]
 struct ConsumerSum {
     energy_uj: u64,
@@ -128,12 +135,12 @@ impl Default for ConsumerSum {
 }
 
 impl ConsumerSum {
-    /// Adds what a part of the consumers, of this weight in all, used of one device.
+    /// Adds the range of what consumers used of one device; `weight` is their time, `of` the use of the device by all.
     fn add_range(&mut self, device: &DeviceEnergy, weight: u128, of: &Use) {
         let (total, unknown) = (of.total(), if of.out_of_reach { 0 } else { u128::from(of.unknown) });
         let used = total - u128::from(of.idle);
         self.low_uj = self.low_uj.saturating_add(fraction(device.low_uj, weight, total).0);
-        // It was idle: the consumer did not use it either, whatever the device's own upper bound is.
+        // A device that was idle all the time was not used by the consumer, whatever the device's own upper bound is.
         let high_uj = match (used, device.high_uj) {
             (0, _) => Some(0),
             (used, high_uj) => high_uj.map(|high_uj| fraction_up(high_uj, weight + unknown, used)),
@@ -141,18 +148,20 @@ impl ConsumerSum {
         self.high_uj = self.high_uj.zip(high_uj).map(|(sum, more)| sum.saturating_add(more));
     }
 
-    /// Rounding to whole microjoules may move a sum of several consumers out of its range by as many.
+    /// Returns the sum with its range widened to contain it: rounding to whole microjoules may move the energy of
+    /// several consumers out of its range by one microjoule each.
     fn settled(self) -> Self {
         let high_uj = self.high_uj.map(|high_uj| high_uj.max(self.energy_uj));
         Self { low_uj: self.low_uj.min(self.energy_uj), high_uj, ..self }
     }
 }
 
-/// Divides the energy of a host's devices among consumers; a use that is `None`, or that holds no time, is unknown. A
-/// device whose energy is not known (`None`) may have been used by any consumer: their upper bounds are open.
+/// Divides the energy of a host's devices among consumers. `host` holds each device's energy and the use of its time. A
+/// use that is `None`, or that holds no time, is unknown. A device whose energy is not known (`None`) may have been
+/// used by any consumer, so their upper bounds become `None`.
 ///
 /// `command + idle + others + unattributed` of the result is the sum of the devices' energies exactly (each saturates
-/// at `u64::MAX`), every consumer's energy is that of its leaves, and lies in its range.
+/// at `u64::MAX`). Every consumer's energy is that of its leaves, and lies in its range.
 ///
 /// ```
 /// use eco2_core::attribution::{ConsumerSpec, DeviceEnergy, Use, split};
@@ -175,18 +184,24 @@ pub fn split(specs: &[ConsumerSpec], host: &[(Option<DeviceEnergy>, Option<Use>)
     parts.attribution(specs)
 }
 
-/// The answer as far as devices were added.
+/// The sums of an attribution over the devices that were added so far.
 struct SplitSums {
-    /// For each consumer its leaves, itself where it is one.
+    /// For each consumer the indices of its leaves: its own index where it contains no other.
     leaves: Vec<Vec<usize>>,
+    /// Indices of the leaves that belong to the measured command.
     command: Vec<usize>,
+    /// Energy of each consumer.
     sums: Vec<ConsumerSum>,
+    /// Energy of the command's leaves together.
     command_sum: ConsumerSum,
     others_uj: u64,
     idle_uj: u64,
     unattributed_uj: u64,
+    /// The most that the command may have used without any convention; `None`: unbounded.
     free_high_uj: Option<u64>,
+    /// Number of devices of known energy.
     devices: usize,
+    /// Number of those whose use is not known.
     unknown: usize,
 }
 
@@ -209,6 +224,7 @@ impl SplitSums {
         }
     }
 
+    /// Adds a device; `is_known`: whether the use of its time is known.
     fn add(&mut self, device: &DeviceEnergy, of: &Use, is_known: bool) {
         self.devices += 1;
         self.unknown += usize::from(!is_known);
@@ -228,7 +244,7 @@ impl SplitSums {
         self.free_high_uj = self.free_high_uj.zip(free_uj).map(|(sum, more)| sum.saturating_add(more));
     }
 
-    /// A device of which no energy is known.
+    /// Adds a device of which no energy is known: it opens the upper bounds of all that may have used it.
     fn open(&mut self, out_of_reach: bool) {
         if !out_of_reach {
             self.sums.iter_mut().chain([&mut self.command_sum]).for_each(|sum| sum.high_uj = None);
@@ -236,13 +252,14 @@ impl SplitSums {
         }
     }
 
-    /// The same use with a weight for every leaf, and none for what contains others.
+    /// Returns the same use with a time for every leaf, and none for consumers that contain others: theirs goes to
+    /// others.
     fn to_leaves(&self, of: &Use) -> Use {
         let mut of = of.clone();
         let beyond = of.consumers.split_off(of.consumers.len().min(self.leaves.len()));
         of.others = beyond.into_iter().fold(of.others, u64::saturating_add);
         of.consumers.resize(self.leaves.len(), 0);
-        // One that was seen to use it can.
+        // A consumer that used the device can reach it, whatever `out_of_reach` states.
         of.out_of_reach &= of.consumers.iter().all(|weight| *weight == 0);
         for (index, weight) in of.consumers.iter_mut().enumerate() {
             if self.leaves[index][..] != [index] {
@@ -252,6 +269,7 @@ impl SplitSums {
         of
     }
 
+    /// Returns the sums as reports have them.
     fn attribution(self, specs: &[ConsumerSpec]) -> Attribution {
         let command = self.command_sum.settled();
         let consumer = |(who_of, sum): (&ConsumerSpec, &ConsumerSum)| {
@@ -287,13 +305,15 @@ impl SplitSums {
     }
 }
 
+/// Adds to a sum what some leaves used of a device; `given` holds the energy that each consumer got of it.
 fn add(sum: &mut ConsumerSum, device: &DeviceEnergy, of: &Use, leaves: &[usize], given: &[u64]) {
     let weight = leaves.iter().map(|leaf| u128::from(of.consumers[*leaf])).sum();
     sum.energy_uj = leaves.iter().fold(sum.energy_uj, |sum, leaf| sum.saturating_add(given[*leaf]));
     sum.add_range(device, weight, of);
 }
 
-/// The leaves of each consumer. A parent that does not come before its child is none.
+/// Returns the indices of the leaves of each consumer. A parent that does not come before its child in the list is
+/// ignored.
 fn leaves(specs: &[ConsumerSpec]) -> Vec<Vec<usize>> {
     let parent = |index: usize| specs[index].parent.filter(|parent| *parent < index);
     let mut contains = vec![false; specs.len()];
@@ -309,6 +329,7 @@ fn leaves(specs: &[ConsumerSpec]) -> Vec<Vec<usize>> {
     leaves
 }
 
+/// Returns the sentence by which a report states how energy was attributed.
 fn method(devices: usize, unknown: usize) -> String {
     match unknown {
         0 => "share of device time".to_owned(),
@@ -317,7 +338,8 @@ fn method(devices: usize, unknown: usize) -> String {
     }
 }
 
-/// `total` in whole parts as `weights` have it: rounded down, and what is left to those that lost most.
+/// Divides `total` into whole parts in proportion to `weights`: each is rounded down, and what is left goes, one each,
+/// to those that lost most by rounding. All parts are 0 if all weights are.
 fn largest_remainder(total: u64, weights: &[u64]) -> Vec<u64> {
     let whole: u128 = weights.iter().map(|weight| u128::from(*weight)).sum();
     if whole == 0 {
@@ -343,15 +365,17 @@ fn largest_remainder(total: u64, weights: &[u64]) -> Vec<u64> {
     parts
 }
 
-/// `energy · part / whole` in whole microjoules, and what is left; `part` is at most `whole`, so the result fits.
+/// Returns `energy · part / whole` in whole microjoules, and the remainder of that division. `part` is at most `whole`,
+/// so the result fits 64 bits.
 fn fraction(energy: u64, part: u128, whole: u128) -> (u64, u128) {
     match u128::from(energy).checked_mul(part) {
         Some(product) => (u64::try_from(product / whole).unwrap_or(u64::MAX), product % whole),
-        // Sums of weights beyond 64 bits: the last bits of both carry no information.
+        // Sums of weights beyond 64 bits: without their last 16 bits the proportion is the same as far as it is known.
         None => fraction(energy, part >> 16, (whole >> 16).max(1)),
     }
 }
 
+/// Returns `energy · part / whole`, rounded up and at most `energy`.
 fn fraction_up(energy: u64, part: u128, whole: u128) -> u64 {
     let (down, rest) = fraction(energy, part, whole);
     down.saturating_add(u64::from(rest > 0)).min(energy)

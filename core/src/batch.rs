@@ -1,20 +1,24 @@
-//! Bulk accounting over columns: history recomputed at the speed of memory.
+//! Computes energies and emissions from long recorded series of counter values, faster than the live measurement does,
+//! and without bounds.
 //!
-//! The same arithmetic as the live account, without bounds: wrapping 32-bit counter differences summed as integers, one
-//! multiplication per intensity segment; and the join of many spans with one cumulative timeline.
+//! A *counter* counts energy in raw units and *wraps* to 0 at 2^32. Differences of its values are summed as integers;
+//! emissions need one multiplication for each time of constant carbon intensity (grams per kilowatt-hour). [`join`]
+//! computes the energies of many spans (timed parts of a program) from one series of times and energies.
 
 use crate::Scale;
 use crate::units::uj_at_power;
 
-/// Points handled at a time: what a second look needs is still in the first-level cache (16 KiB).
+/// Number of values handled at a time, 16 KiB of 4 bytes each: a second pass finds them in the first-level cache.
 const BLOCK: usize = 4096;
-/// Points that a cursor looks at one by one before it gallops: two cache lines.
+/// Number of points that a cursor compares one by one before it advances in strides: 16 times of 8 bytes are two cache
+/// lines.
 const NEAR: usize = 16;
 
-/// Energy between consecutive values of a 32-bit counter that wraps at 2^32, in raw units: an exact integer.
+/// Returns the energy from the first to the last value of a 32-bit counter that wraps at 2^32, in raw units: an exact
+/// integer.
 ///
-/// A point is one counter value; every difference counts, wraps included, as long as less than one range lies between.
-/// The differences telescope to the two ends plus one range a wrap, so that only wraps have to be counted.
+/// It is right as long as the counter counts less than 2^32 from one value to the next. The sum of all differences is
+/// the last value minus the first plus 2^32 for each wrap, so only the wraps have to be counted.
 ///
 /// ```
 /// // 32-bit counter: 100 before the wrap and 50 after it.
@@ -27,7 +31,8 @@ pub fn wrapping_energy(raw: &[u32]) -> u64 {
     (wraps << 32) + u64::from(*last) - u64::from(*first)
 }
 
-/// The same with a plausibility guard: differences above `limit_raw` count as gaps, not as energy. Returns both.
+/// Returns the energy as [`wrapping_energy`] does, without the differences above `limit_raw`, which are implausible,
+/// and the number of these: (energy in raw units, number of gaps).
 ///
 /// ```
 /// // A jump of 1 000 000 is above the limit: a gap, not energy.
@@ -48,8 +53,8 @@ pub fn guarded_energy(raw: &[u32], limit_raw: u32) -> (u64, u64) {
     (sum, gaps)
 }
 
-/// Energy of a block without a difference above the limit: if it cannot reach the range, the two ends determine it,
-/// wrapped or not.
+/// Returns the energy of a block in which no difference is above the limit. If [`BLOCK`] such differences stay below
+/// 2^32, the two ends determine the energy, wrapped or not; otherwise wraps have to be counted.
 fn plausible_energy(block: &[u32], limit_raw: u32) -> u64 {
     match block {
         [first, .., last] if (limit_raw as usize) < u32::MAX as usize / BLOCK => u64::from(last.wrapping_sub(*first)),
@@ -57,33 +62,38 @@ fn plausible_energy(block: &[u32], limit_raw: u32) -> u64 {
     }
 }
 
-/// Blocks that share their end points: every difference lies within exactly one.
+/// Returns the values in blocks of up to [`BLOCK`] differences. Each block ends with the value with which the next one
+/// begins, so every difference lies within exactly one.
 fn blocks(raw: &[u32]) -> impl Iterator<Item = &[u32]> {
     let differences = raw.len().saturating_sub(1);
     (0..differences).step_by(BLOCK).map(move |from| &raw[from..=(from + BLOCK).min(differences)])
 }
 
-/// Consecutive values. Two slices in step, counted in 32 bits: the compiler makes vector code of it.
+/// Returns the pairs of consecutive values of a block. Iterating two slices side by side, with counts of 32 bits, lets
+/// the compiler use vector instructions.
 fn pairs(block: &[u32]) -> impl Iterator<Item = (u32, u32)> {
     block.iter().copied().zip(block.iter().copied().skip(1))
 }
 
+/// Returns the number of wraps in a block: values below the one before.
 fn wraps(block: &[u32]) -> u32 {
     pairs(block).map(|(from, to)| u32::from(to < from)).sum()
 }
 
+/// Returns the number of differences above the limit in a block.
 fn over(block: &[u32], limit_raw: u32) -> u32 {
     pairs(block).map(|(from, to)| u32::from(to.wrapping_sub(from) > limit_raw)).sum()
 }
 
-/// The part of a block's energy that lies in differences above the limit.
+/// Returns the part of a block's energy that lies in differences above the limit.
 #[cold]
 fn energy_over(block: &[u32], limit_raw: u32) -> u64 {
     let differences = pairs(block).map(|(from, to)| to.wrapping_sub(from));
     differences.map(|by| u64::from(if by > limit_raw { by } else { 0 })).sum()
 }
 
-/// The raw difference that a power limit allows between two readings with at most `step_ns` between them.
+/// Returns the largest difference, in raw units, that a power limit of `max_uw` microwatts allows between two readings
+/// with at most `step_ns` nanoseconds between them.
 ///
 /// ```
 /// use eco2_core::{Scale, batch::limit_raw};
@@ -92,14 +102,15 @@ fn energy_over(block: &[u32], limit_raw: u32) -> u64 {
 /// ```
 #[must_use]
 pub fn limit_raw(scale: Scale, max_uw: u64, step_ns: u64) -> u32 {
-    // A thousand million raw units, so that a unit far below a microjoule keeps its digits.
+    // The scale of 10^9 raw units, so that a unit far below a microjoule keeps its digits.
     let uj_in_a_billion = scale.micro(1_000_000_000).max(1);
     let allowed = u128::from(uj_at_power(max_uw, step_ns)) * 1_000_000_000 / u128::from(uj_in_a_billion);
     u32::try_from(allowed).unwrap_or(u32::MAX)
 }
 
-/// Grams over time-varying intensity: `segments` are `(end index, grams per kilowatt-hour)`, rising, the last one
-/// ending at `raw.len()`. Energy is an integer per segment and is scaled once.
+/// Returns the emissions in grams of a counter's energy while the carbon intensity varies. `segments` are
+/// `(end index, grams per kilowatt-hour)` with rising indices, the last one `raw.len()`. The energy of each segment is
+/// an exact integer that is scaled once.
 ///
 /// ```
 /// use eco2_core::{Scale, batch::grams};
@@ -121,10 +132,11 @@ pub fn grams(raw: &[u32], scale: Scale, segments: &[(usize, f64)]) -> f64 {
     grams
 }
 
-/// Joins spans with a cumulative timeline: energy of each `(begin_ns, end_ns)`, straight between points.
+/// Computes the energies of spans from a series of instants (`times`) and the energy counted until each (`energy_uj`),
+/// on a straight line between them.
 ///
-/// `begins` and `ends` are sorted each for itself (adjacent or nested spans are); `times` rises. Two cursors run over
-/// the timeline once. `out[i]` receives `E(ends[i]) - E(begins[i])`.
+/// `out[i]` receives the energy from `begins[i]` to `ends[i]`, microjoules. `times` must rise. `begins` and `ends` must
+/// each be sorted, as those of adjacent spans are: two cursors, one for each, run over the series once.
 ///
 /// ```
 /// let (times, energy_uj) = ([0, 10, 20], [0, 100, 300]);
@@ -140,9 +152,11 @@ pub fn join(times: &[u64], energy_uj: &[u64], begins: &[u64], ends: &[u64], out:
     }
 }
 
+/// A place in a series of times and energies that only moves forward.
 struct Cursor<'a> {
     times: &'a [u64],
     energy: &'a [u64],
+    /// Index of the first point after the last instant that was asked for.
     next: usize,
 }
 
@@ -152,6 +166,8 @@ impl<'a> Cursor<'a> {
         Self { times: &times[..len], energy: &energy[..len], next: 0 }
     }
 
+    /// Returns the energy at an instant that is not before the last one asked for; before the first point and after the
+    /// last it is theirs.
     fn at(&mut self, t_ns: u64) -> u64 {
         self.seek(t_ns);
         let (Some(before), after) = (self.next.checked_sub(1), self.next) else {
@@ -161,14 +177,15 @@ impl<'a> Cursor<'a> {
             return self.energy[before];
         };
         let (from_ns, from_uj) = (self.times[before], self.energy[before]);
-        // What does not rise is no timeline, but must not end the program: no underflow, no division by 0.
+        // Times or energies that fall are an error of the caller that must not end the program: no underflow, no
+        // division by 0.
         let (passed_ns, step_ns) = (t_ns.saturating_sub(from_ns), to_ns.saturating_sub(from_ns).max(1));
         let part = u128::from(to_uj.saturating_sub(from_uj)) * u128::from(passed_ns) / u128::from(step_ns);
         from_uj.saturating_add(part as u64)
     }
 
-    /// Moves on to the first point after `t_ns`: point by point at first, for spans are short against the timeline;
-    /// then in doubling strides, with a binary search within the last one.
+    /// Moves on to the first point after `t_ns`. Most spans are short compared with the series, so the next [`NEAR`]
+    /// points are compared one by one first.
     fn seek(&mut self, t_ns: u64) {
         let near = self.times[self.next..].iter().take(NEAR);
         let passed = near.take_while(|&&time| time <= t_ns).count();
@@ -178,6 +195,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Moves on in strides that double, then by a binary search within the last stride.
     fn gallop(&mut self, t_ns: u64) {
         let (mut low, mut stride) = (self.next, NEAR);
         while low + stride <= self.times.len() && self.times[low + stride - 1] <= t_ns {

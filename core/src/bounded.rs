@@ -1,7 +1,8 @@
-//! A value together with its bounds: the one type for everything that is known only within limits.
+//! Defines a number that is known only within bounds ([`Bounded`]), and how such numbers are added, subtracted, scaled
+//! and compared.
 //!
-//! Energy, grams, money and litres all follow the same rules, so the rules are written here once. *Not known* is a
-//! value of its own, [`Bounded::unknown`]: it never becomes zero by adding, scaling or comparing.
+//! Energy, grams, money and litres all follow these rules. *Not known* is a value of its own, [`Bounded::unknown`]: it
+//! never becomes zero by adding, scaling or comparing.
 
 use std::iter::Sum;
 
@@ -22,7 +23,8 @@ pub enum RangeKind {
 }
 
 impl RangeKind {
-    /// Coverage of the range, percent: 100 for a hard range, 90 for a plausible one.
+    /// Returns the probability that the range contains the true value, percent: 100 for a hard range, 90 for a
+    /// plausible one.
     #[must_use]
     pub(crate) fn percent(self) -> f64 {
         match self {
@@ -31,7 +33,7 @@ impl RangeKind {
         }
     }
 
-    /// The kind of a sum with parts of both kinds: plausible unless both are hard.
+    /// Returns the kind of a sum of two parts: plausible unless both are hard.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         self.max(other)
@@ -40,12 +42,12 @@ impl RangeKind {
 
 /// A number that can be bounded: microjoules (`u64`, `u128`; saturating) or grams, money, litres (`f64`).
 pub trait Quantity: Copy + PartialOrd {
-    /// Nothing.
+    /// The amount zero.
     const ZERO: Self;
-    /// The sum; saturates.
+    /// Returns the sum; saturates.
     #[must_use]
     fn plus(self, other: Self) -> Self;
-    /// The difference; unsigned amounts stop at zero.
+    /// Returns the difference; unsigned amounts stop at zero.
     #[must_use]
     fn minus(self, other: Self) -> Self;
 }
@@ -101,7 +103,7 @@ impl Quantity for f64 {
 pub struct Bounded<T> {
     /// The estimate; `None`: not known.
     pub value: Option<T>,
-    /// Lower bound.
+    /// Lower bound. Where none is known it is zero, or `f64::NEG_INFINITY` for money, which may be negative.
     pub low: T,
     /// Upper bound; `None`: no upper bound is known.
     pub high: Option<T>,
@@ -109,7 +111,8 @@ pub struct Bounded<T> {
     pub kind: RangeKind,
 }
 
-/// A record that states one amount in flat fields: the value, its bounds, and what these promise.
+/// A record of a report that contains one amount in separate fields (the value, its bounds, and what these promise) and
+/// can return them as one [`Bounded`].
 ///
 /// ```
 /// use eco2_core::Ranged;
@@ -119,16 +122,16 @@ pub struct Bounded<T> {
 /// assert_eq!((energy.bounded().value, energy.bounded().high), (Some(90), None)); // at least 80
 /// ```
 pub trait Ranged {
-    /// Microjoules (`u64`); or grams, money, litres (`f64`).
+    /// Type of the amount: microjoules (`u64`); or grams, money, litres (`f64`).
     type Amount;
 
-    /// The amount with its bounds.
+    /// Returns the amount with its bounds.
     #[must_use]
     fn bounded(&self) -> Bounded<Self::Amount>;
 }
 
 impl<T: Quantity> Bounded<T> {
-    /// Nothing is known: the value may be anything from zero upwards.
+    /// Returns the value of which nothing is known: it may be anything from zero upwards.
     ///
     /// ```
     /// let energy = eco2_core::Bounded::<u64>::unknown();
@@ -139,19 +142,19 @@ impl<T: Quantity> Bounded<T> {
         Self { value: None, low: T::ZERO, high: None, kind: RangeKind::Hard }
     }
 
-    /// A value without uncertainty.
+    /// Returns a value without uncertainty.
     #[must_use]
     pub fn exact(value: T) -> Self {
         Self::hard(value, value, Some(value))
     }
 
-    /// A value in a hard range.
+    /// Returns a value in a hard range, which contains the truth whatever the load did.
     #[must_use]
     pub fn hard(value: T, low: T, high: Option<T>) -> Self {
         Self { value: Some(value), low, high, kind: RangeKind::Hard }
     }
 
-    /// A value in a plausible range.
+    /// Returns a value in a plausible range, which contains the truth in nine of ten cases.
     ///
     /// ```
     /// use eco2_core::{Bounded, RangeKind};
@@ -165,7 +168,7 @@ impl<T: Quantity> Bounded<T> {
         Self { kind: RangeKind::Plausible, ..Self::hard(value, low, high) }
     }
 
-    /// An unknown value that cannot exceed `high`.
+    /// Returns an unknown value that cannot exceed `high`; `None`: it may be anything.
     #[must_use]
     pub fn at_most(high: Option<T>) -> Self {
         Self { high, ..Self::unknown() }
@@ -177,7 +180,7 @@ impl<T: Quantity> Bounded<T> {
         self.value.is_some()
     }
 
-    /// The same with the range widened to contain the value.
+    /// Returns the same value with its range widened to contain it, where rounding moved a bound to its wrong side.
     #[must_use]
     pub fn around_value(self) -> Self {
         let Some(value) = self.value else { return self };
@@ -192,7 +195,8 @@ impl<T: Quantity> Bounded<T> {
         low && self.value.zip(self.high).is_none_or(|(value, high)| value <= high)
     }
 
-    /// Each number converted by `convert`, which must be rising, such as microjoules to kilowatt-hours.
+    /// Returns value and bounds, each converted by `convert`, such as microjoules to kilowatt-hours. `convert` must be
+    /// rising.
     #[must_use]
     pub fn map<U: Quantity>(self, convert: impl Fn(T) -> U) -> Bounded<U> {
         Bounded {
@@ -225,7 +229,7 @@ impl<T: Quantity> Bounded<T> {
 }
 
 impl Bounded<f64> {
-    /// Multiplied by a factor of 0 or more.
+    /// Returns value and bounds multiplied by a factor of 0 or more.
     #[must_use]
     pub fn times(self, factor: f64) -> Self {
         self.map(|amount| amount * factor)
@@ -235,11 +239,12 @@ impl Bounded<f64> {
 impl<T: Quantity> std::ops::Add for Bounded<T> {
     type Output = Self;
 
-    /// Value: the sum of the known values. Lower bound: the sum. Upper bound: the sum, none where a part has none.
+    /// Adds two amounts. The value is the sum of the known values; a part of unknown value counts with its lower bound.
+    /// Each bound is the sum of the parts' bounds; without an upper bound of a part there is none.
     fn add(self, other: Self) -> Self {
         let value = match (self.value, other.value) {
             (Some(one), Some(two)) => Some(one.plus(two)),
-            // Of a part without a value at least its lower bound is in the sum.
+            // The sum contains at least the lower bound of a part without a value.
             (Some(one), None) => Some(one.plus(other.low)),
             (None, Some(two)) => Some(two.plus(self.low)),
             (None, None) => None,
@@ -256,8 +261,9 @@ impl<T: Quantity> std::ops::Add for Bounded<T> {
 impl<T: Quantity> std::ops::Sub for Bounded<T> {
     type Output = Self;
 
-    /// The whole without a part of it: what is left may be as small as the most that the part took. Unsigned amounts
-    /// stop at zero. Unknown unless both values are known.
+    /// Returns a whole without a part of it. The lower bound is the least of the whole without the most of the part,
+    /// the upper bound the most of the whole without the least of the part. Unsigned amounts stop at zero. The value is
+    /// unknown unless both values are known.
     ///
     /// ```
     /// use eco2_core::Bounded;

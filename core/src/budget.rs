@@ -1,10 +1,17 @@
-//! A budget: what may be used, what was used, what the run will have used at its end, and what to do about it.
+//! Compares what a run has used, and what it will have used at its end, with a limit, and decides whether it may go on
+//! ([`Budget`]).
 //!
-//! Three findings make a decision. *Hard*: the value plus what is held back reaches the limit, or with
-//! [`Policy::strict`] the upper bound does. A program that stops on a hard finding exceeds its limit only if more is used
-//! between two looks than what is held back. *Soft*: the 90 % quantile of the forecast is over the limit, so the run will
-//! probably not fit. *Open*: the upper bound reaches the limit, as a missing upper bound always does; the answer is a
-//! warning at least.
+//! A *look* is one such comparison; a program makes one after each step or so. An amount is *held back* if it counts as
+//! used already: what may be used until the next look, and the reserve of [`Policy::reserve`]. A look has up to three
+//! findings, and the strongest answer to them is the decision:
+//!
+//! - *Hard*: the value plus what is held back reaches the limit, or with [`Policy::strict`] the upper bound does. A
+//!   program that stops on a hard finding exceeds its limit only if more is used between two looks than is held back.
+//! - *Soft*: the 90 % quantile of the forecast is over the limit, so the run will probably not fit. Once found, it
+//!   remains until that quantile falls to 95 % of the limit: the decision must not change at every look.
+//! - *Open*: the upper bound reaches the limit, as a missing upper bound always does. The answer is a warning at least.
+//!
+//! Without any finding, a value from [`Policy::warn_at`] of the limit on, or an unknown one, is a warning too.
 
 use serde::{Deserialize, Serialize};
 
@@ -34,37 +41,40 @@ pub enum Unit {
     Money,
 }
 
-/// One reading of a budget. Amounts are in `unit` (microjoules as a float here).
+/// The result of one look: what was used, the limit and the decision. Amounts are in `unit` (microjoules as a float
+/// here).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Spent {
     /// What is limited.
     pub unit: Unit,
     /// Used so far; `None`: not known, which is never taken for zero.
     pub spent: Option<f64>,
-    /// Lower bound of `spent`; `None`: there is none, as of money at negative prices, or the report is of version 0.1.0.
+    /// Lower bound of `spent`; `None`: there is none, as of money at negative prices, or the report is of version
+    /// 0.1.0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub low: Option<f64>,
-    /// Upper bound; `None`: there is none.
+    /// Upper bound of `spent`; `None`: there is none.
     #[serde(default)]
     pub high: Option<f64>,
     /// The worst quality among the parts of the energy; `None`: nothing is known.
     #[serde(default)]
     pub quality: Option<Quality>,
-    /// Share of the energy with that quality, percent.
+    /// Share of the energy with that quality, percent; `None`: nothing is known.
     #[serde(default)]
     pub quality_percent: Option<f64>,
     /// The limit.
     pub limit: f64,
-    /// Held back: what may be used until the next look, and the reserve.
+    /// Amount that is held back: what may be used until the next look, and the reserve.
     pub held: f64,
     /// What will have been used at the end; `None` without a forecast.
     pub finish: Option<Finish>,
-    /// Whether the forecast is over the limit.
+    /// Whether the forecast's 90 % quantile is over the limit; after a look that found so, whether it is still over
+    /// 95 % of the limit.
     pub soft: bool,
-    /// Whether the value and what is held back reach the limit, or with [`Policy::strict`] the upper bound does; of a run
-    /// that is over, whether it used more than the limit.
+    /// Whether the value and what is held back reach the limit, or with [`Policy::strict`] the upper bound does; of a
+    /// run that is over, whether it used more than the limit.
     pub hard: bool,
-    /// What to do.
+    /// What the program is to do.
     pub decision: Decision,
 }
 
@@ -100,9 +110,9 @@ pub enum Decision {
 pub struct Policy {
     /// Share of the limit at which to warn, 0 to 1.
     pub warn_at: f64,
-    /// Answer to a forecast over the limit; [`Decision::Go`]: none.
+    /// Answer to a soft finding, a forecast over the limit; [`Decision::Go`]: none.
     pub soft: Decision,
-    /// Answer when the value and what is held back reach the limit.
+    /// Answer to a hard finding: the value and what is held back reach the limit.
     pub hard: Decision,
     /// Whether an upper bound that reaches the limit is a hard finding too.
     pub strict: bool,
@@ -165,17 +175,18 @@ impl Default for Usage {
     }
 }
 
-/// What is known of the future. The default knows nothing.
+/// What a run will use from now on, as far as it is known. The default knows nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Outlook {
-    /// The most that may be used until the next look, and what was used since the counters' last updates; `None`: nothing
-    /// is held back for it.
+    /// The most that may be used until the next look, and what was used since the counters' last updates; `None`:
+    /// nothing is held back for it.
     pub next: PerUnit<Option<f64>>,
-    /// At the end of the run.
+    /// Forecast of what will have been used at the end of the run; `None`: there is none.
     pub finish: PerUnit<Option<Finish>>,
 }
 
-/// The worst quality among the parts of an energy, and its share in percent; `None` for an energy without parts.
+/// Returns the worst quality among the parts of an energy, and its share in percent; `None` for an energy without
+/// parts.
 #[must_use]
 pub fn worst_quality(energy: &crate::schema::Energy) -> Option<(Quality, f64)> {
     let parts = [
@@ -189,12 +200,14 @@ pub fn worst_quality(energy: &crate::schema::Energy) -> Option<(Quality, f64)> {
     Some((quality, 100.0 * uj as f64 / sum))
 }
 
-/// Once over the limit, a forecast has to fall below this share of it: findings do not flap.
+/// A soft finding remains until the forecast's quantile falls to this share of the limit. The margin of 5 % prevents
+/// that it comes and goes at every look while the forecast lies near the limit.
 const BACK_BELOW: f64 = 0.95;
 
-/// What the findings of a look are.
+/// The findings of a look, with the amounts that they come from.
 #[derive(Debug, Clone, Copy)]
 struct Findings {
+    /// Amount that is held back, in the limit's unit.
     held: f64,
     finish: Option<Finish>,
     soft: bool,
@@ -202,7 +215,7 @@ struct Findings {
 }
 
 impl Budget {
-    /// A budget with the default [`Policy`]; `None` unless the limit is finite and positive.
+    /// Returns a budget with the default [`Policy`]; `None` unless the limit is finite and positive.
     ///
     /// ```
     /// use eco2_core::{Budget, Limit};
@@ -216,20 +229,21 @@ impl Budget {
         (value.is_finite() && value > 0.0).then(|| Self { limit, policy: Policy::default() })
     }
 
-    /// Compares what was used with the limit.
+    /// Compares what was used with the limit, without a forecast and with only the reserve held back.
     #[must_use]
     pub fn check(&self, usage: &Usage) -> Spent {
         self.decide(usage, &Outlook::default(), false)
     }
 
-    /// Compares what was used and what is to come with the limit; `was_soft`: what the last look found. The decision is
-    /// [`Decision::Go`] only if the value is known and its upper bound lies below the limit.
+    /// Compares what was used and what is to come with the limit. `was_soft`: whether the look before this one had a
+    /// soft finding. The decision is [`Decision::Go`] only if the value is known and its upper bound lies below the
+    /// limit.
     #[must_use]
     pub fn decide(&self, usage: &Usage, outlook: &Outlook, was_soft: bool) -> Spent {
         let (limit, unit) = (self.limit.value(), self.limit.unit());
         let amount = usage.amounts.get(unit);
         let held = outlook.next.get(unit).unwrap_or(0.0) + self.policy.reserve.clamp(0.0, 1.0) * limit;
-        // What an unknown amount leads to at the end is not known either.
+        // If the amount used so far is unknown, a forecast of the end is unknown too.
         let finish = outlook.finish.get(unit).filter(|_| amount.value.is_some());
         let over = if was_soft { limit * BACK_BELOW } else { limit };
         let soft = finish.is_some_and(|finish| finish.p90 > over);
@@ -238,7 +252,8 @@ impl Budget {
         self.found(usage, Findings { held, finish, soft, hard })
     }
 
-    /// The same for a run that is over: nothing is held back any more, and what was used is its end.
+    /// Compares the use of a run that is over with the limit: nothing is held back any more, and the amount used is
+    /// final. Exactly the limit is not over it.
     #[must_use]
     pub fn judge(&self, usage: &Usage) -> Spent {
         let (limit, amount) = (self.limit.value(), usage.amounts.get(self.limit.unit()));
@@ -249,6 +264,7 @@ impl Budget {
         self.found(usage, Findings { held: 0.0, finish, soft: over, hard })
     }
 
+    /// Returns the result of a look: its decision is the strongest of the answers to the findings.
     fn found(&self, usage: &Usage, findings: Findings) -> Spent {
         let Findings { held, finish, soft, hard } = findings;
         let (limit, unit) = (self.limit.value(), self.limit.unit());
@@ -278,7 +294,7 @@ impl Budget {
 }
 
 impl<T: Copy> PerUnit<T> {
-    /// The item of a unit.
+    /// Returns the item of a unit.
     fn get(&self, unit: Unit) -> T {
         match unit {
             Unit::EnergyUj => self.energy_uj,
@@ -289,7 +305,7 @@ impl<T: Copy> PerUnit<T> {
 }
 
 impl Limit {
-    /// The amount, in the limit's unit.
+    /// Returns the amount, in the limit's unit.
     #[must_use]
     pub(crate) fn value(self) -> f64 {
         match self {
@@ -298,7 +314,7 @@ impl Limit {
         }
     }
 
-    /// Its unit.
+    /// Returns the limit's unit.
     #[must_use]
     pub fn unit(self) -> Unit {
         match self {

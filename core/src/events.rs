@@ -1,12 +1,14 @@
-//! Events: how the training's threads report the starts and ends of spans to the accounting thread, at the cost of two
-//! stores.
+//! Carries the starts and ends of spans (timed parts of the program) from the program's threads to the accounting
+//! thread, the one that computes energies.
 //!
-//! Each thread claims a [`Producer`] from the [`EventPool`] that was allocated when the meter opened, and records into
-//! the single-producer single-consumer ring behind it. The one [`EventConsumer`] drains all rings. Recording allocates
-//! nothing, locks nothing, makes no system call and never waits. When a ring is full whole spans are dropped, never
-//! half ones, and they are counted: a start reserves room for its end too.
+//! Each thread claims a [`Producer`] from the [`EventPool`] that was allocated when the meter opened. The producer
+//! records into a ring that only it writes and only the one [`EventConsumer`] reads. Recording stores the event's two
+//! words and the ring's new length; it allocates nothing, locks nothing, makes no system call and never waits. When a
+//! ring is full whole spans are dropped, never half ones, because a start reserves room for its end too. Dropped spans
+//! are counted.
 //!
-//! A ring whose producer was dropped is drained once more, then given to the next thread under a new generation.
+//! A ring whose producer was dropped is drained once more, then given to the next thread. Its *generation*, the number
+//! of threads that had it before, distinguishes the events of one thread from those of the next.
 
 mod lane;
 mod pool;

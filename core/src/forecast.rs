@@ -1,10 +1,16 @@
-//! What a run will have used when it ends: from its steps so far, at any time, with an interval that is calibrated.
+//! Forecasts the energy that a run will have used when it ends, from its steps so far, with a 90 % interval
+//! ([`Forecaster`]).
 //!
-//! Forecast = used so far + remaining steps × mean energy of a step since the warm-up. The warm-up is found, not
-//! assumed, and never carried on. The interval has two parts: how well the mean is known and how much the rest will
-//! scatter, both from the means of batches of steps (so that steps which resemble their neighbours do not feign
-//! certainty), and how far the mean wanders; where it does, the mean of the last steps counts for more. Back-tests
-//! (`tests/forecast`) print how often it holds.
+//! Forecast = used so far + remaining steps × mean energy of a step since the warm-up. The *warm-up* is the first
+//! steps, which cost more than the others; their number is computed, and their energy is not expected of the remaining
+//! steps.
+//!
+//! The interval contains three uncertainties: how well the mean is known, how much the remaining steps will scatter,
+//! and how far the mean wanders over the run. The first two are computed from the means of *batches* of steps, because
+//! steps often resemble their neighbours and would appear too certain one by one. Where the mean wanders, the last
+//! steps count for more. Back-tests on recorded runs (`tests/forecast`) print how often the interval contained the end.
+//!
+//! A *cell* is some steps in a row of which only the sum is kept, so that a long run needs little memory.
 
 mod backtest;
 mod cells;
@@ -16,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use cells::{Cells, Progress};
 use spread::Spread;
 
-/// Fewest cells since the warm-up from which an interval is given.
+/// Fewest cells since the warm-up from which an interval is given: a spread of fewer than four values is hardly known.
 const LEAST_CELLS: usize = 4;
 
 /// Watches a run and forecasts its end. Watching allocates nothing; a forecast costs microseconds.
@@ -35,13 +41,14 @@ const LEAST_CELLS: usize = 4;
 #[derive(Debug, Clone)]
 pub struct Forecaster {
     cells: Cells,
-    /// The last that was seen, whether or not it ended a cell.
+    /// The last progress that was observed, whether or not it ended a cell.
     now: Option<Progress>,
-    /// The largest step since the last two were found; see [`Forecaster::largest_step_uj`].
+    /// The largest and the longest step so far; see [`Forecaster::largest_step_uj`].
     largest: LargestStep,
 }
 
-/// Energy of a run at its end, forecast: a location and a scale that [`Projection::energy_uj`] makes quantiles of.
+/// The forecast of a run's energy at its end, as the mean and standard error of what the remaining steps will use;
+/// [`Projection::energy_uj`] computes quantiles from them.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Projection {
     /// Steps done.
@@ -52,24 +59,25 @@ pub struct Projection {
     pub warm_up: u64,
     /// Used so far, microjoules.
     pub spent_uj: u64,
-    /// Mean of what the rest will use, microjoules.
+    /// Expected energy of the remaining steps, microjoules.
     pub rest_uj: f64,
-    /// Its standard error, microjoules.
+    /// Standard error of `rest_uj`, microjoules.
     pub rest_error_uj: f64,
-    /// Degrees of freedom of that error.
+    /// Degrees of freedom of that error, for Student's distribution.
     pub freedom: f64,
-    /// How long the rest will take, nanoseconds.
+    /// How long the remaining steps will take, nanoseconds.
     pub rest_ns: f64,
 }
 
 impl Projection {
-    /// Energy of the whole run that is not exceeded with probability `p`, microjoules; never less than what is used.
+    /// Returns the energy of the whole run that is not exceeded with probability `p`, microjoules; never less than what
+    /// is used already.
     #[must_use]
     pub fn energy_uj(&self, p: f64) -> f64 {
         self.spent_uj as f64 + self.rest_at(p)
     }
 
-    /// The same of what is still to be used.
+    /// Returns the energy of the remaining steps that is not exceeded with probability `p`, microjoules.
     #[must_use]
     pub fn rest_at(&self, p: f64) -> f64 {
         if self.rest_error_uj <= 0.0 {
@@ -79,17 +87,20 @@ impl Projection {
     }
 }
 
-/// The largest energy and the longest time of a step, the warm-up left out as soon as it is known.
+/// The largest energy and the longest time of a step. The first steps, a probable warm-up, count only at first.
 #[derive(Debug, Clone, Copy, Default)]
 struct LargestStep {
+    /// The last progress that was observed.
     before: Option<Progress>,
+    /// The most of the steps after the first [`LargestStep::EARLY`].
     usual: MostOfAStep,
-    /// Of the first steps, until the run has twice as many.
+    /// The most of the first steps; it counts until the run has twice as many.
     early: MostOfAStep,
+    /// Number of steps so far.
     steps: u64,
 }
 
-/// The most that one step took.
+/// The most energy (microjoules) and the most time (nanoseconds) that one step took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct MostOfAStep {
     uj: u64,
@@ -100,6 +111,7 @@ impl LargestStep {
     /// Steps among which a warm-up is expected.
     const EARLY: u64 = 8;
 
+    /// Takes new progress. Several steps since the last one count as equal ones.
     fn add(&mut self, seen: Progress) {
         let Some(before) = self.before.replace(seen).filter(|before| before.done < seen.done) else { return };
         let steps = seen.done - before.done;
@@ -110,6 +122,7 @@ impl LargestStep {
         *most = MostOfAStep { uj: most.uj.max(uj), ns: most.ns.max(ns) };
     }
 
+    /// Returns the most of the steps that count now.
     fn get(&self) -> MostOfAStep {
         let MostOfAStep { uj, ns } = self.usual;
         if self.steps < 2 * Self::EARLY {
@@ -121,7 +134,7 @@ impl LargestStep {
 }
 
 impl Default for Forecaster {
-    /// One that has seen nothing.
+    /// Returns a forecaster that has observed nothing.
     fn default() -> Self {
         Self { cells: Cells::new(), now: None, largest: LargestStep::default() }
     }
@@ -134,7 +147,7 @@ impl Forecaster {
         let seen = Progress { done, uj: energy_uj, at_ns };
         match self.now {
             Some(now) if done == now.done && done > 0 => return,
-            // Steps that are counted as before, or a beginning that has moved.
+            // The count fell: it began again. Or it is still 0: the run has not begun, so its beginning moves to now.
             Some(now) if done <= now.done => *self = Self::default(),
             _ => {}
         }
@@ -143,20 +156,22 @@ impl Forecaster {
         self.cells.add(seen);
     }
 
-    /// The most that one step used, microjoules, as means between two observations; 0 before the first step. The first
-    /// 8 steps count only until there are twice as many: they are behind, and may have been a warm-up.
+    /// Returns the most that one step used, microjoules; 0 before the first step. Where several steps pass between two
+    /// observations, their mean counts. The first 8 steps count only until there are twice as many, as they may have
+    /// been a warm-up.
     #[must_use]
     pub fn largest_step_uj(&self) -> u64 {
         self.largest.get().uj
     }
 
-    /// The longest time of a step, nanoseconds, by the same rules.
+    /// Returns the longest time of a step, nanoseconds, by the rules of [`Self::largest_step_uj`].
     #[must_use]
     pub fn longest_step_ns(&self) -> u64 {
         self.largest.get().ns
     }
 
-    /// The forecast for a run of `total` steps that has used `spent_uj` by now; `None` before enough was seen.
+    /// Returns the forecast for a run of `total` steps that has used `spent_uj` by now; `None` before enough steps were
+    /// observed.
     #[must_use]
     pub fn project(&self, total: u64, spent_uj: u64) -> Option<Projection> {
         let now = self.now?;

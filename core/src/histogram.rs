@@ -1,12 +1,13 @@
-//! A histogram of power, weighted by time: how long a device drew how much.
+//! Keeps a histogram of power weighted by time: for how long a device drew how much ([`Histogram`]).
 //!
-//! Log-linear: 64 cells to the octave, so a cell is at most 1/64 (1.6 %) of its value wide; below 128 values are exact.
-//! Octaves are allocated when first used: 512 bytes each, 59 of them at most, so 31 KB at the very most and 1 KB for a
-//! device that stays within a factor of two. One writer; not atomic.
+//! An *octave* is the values from a power of two to the next. Each is divided into 64 equal *cells*, so a cell is at
+//! most 1/64 (1.6 %) of its value wide; below 128 values are exact. Octaves are allocated when first used: 512 bytes
+//! each (64 numbers of 8 bytes), 59 of them at most. That is 31 KB at the very most, and 1 KB for a device that stays
+//! within a factor of two. A histogram has one writer and is not atomic.
 
-/// Cells in an octave.
+/// Cells in an octave: quantiles are then within 0.8 %, half a cell.
 const CELLS: usize = 64;
-/// Octaves of a u64: one for 0..64, one for each further power of two.
+/// Octaves of a u64: one for 0..64, one for each of the 58 further powers of two.
 #[cfg(test)]
 const OCTAVES: usize = 59;
 
@@ -23,15 +24,18 @@ const OCTAVES: usize = 59;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Histogram {
+    /// Time spent in each cell, nanoseconds, by octave; `None`: nothing was recorded in the octave.
     octaves: Vec<Option<Box<[u64; CELLS]>>>,
+    /// Time of all cells, nanoseconds.
     weight_ns: u64,
-    /// `u64::MAX` and 0 while nothing was recorded.
+    /// Smallest value recorded; `u64::MAX` while nothing was.
     least: u64,
+    /// Largest value recorded; 0 while nothing was.
     most: u64,
 }
 
 impl Default for Histogram {
-    /// Empty; allocates nothing.
+    /// Returns an empty histogram; allocates nothing.
     fn default() -> Self {
         Self { octaves: Vec::new(), weight_ns: 0, least: u64::MAX, most: 0 }
     }
@@ -52,7 +56,7 @@ impl Histogram {
         self.most = self.most.max(value_mw);
     }
 
-    /// The first of an octave: allocates it.
+    /// Records the first value of an octave, and allocates the octave.
     #[cold]
     fn record_first(&mut self, value_mw: u64, weight_ns: u64) {
         if weight_ns > 0 {
@@ -73,10 +77,10 @@ impl Histogram {
         self.most = self.most.max(other.most);
     }
 
-    /// The value below or at which the share `q` (0 to 1) of the time was spent, within 0.8 %.
+    /// Returns the smallest value at or below which the share `q` (0 to 1) of the time was spent, within 0.8 %.
     ///
-    /// The middle of the cell of the smallest such value, or the exact extreme where that is nearer. `None` when empty
-    /// or when `q` is not within 0 and 1.
+    /// The answer is the middle of that value's cell, or the smallest or largest value recorded where the middle lies
+    /// beyond it. `None` when empty or when `q` is not within 0 and 1.
     #[must_use]
     pub fn quantile(&self, q: f64) -> Option<u64> {
         if self.weight_ns == 0 || !(0.0..=1.0).contains(&q) {
@@ -95,18 +99,19 @@ impl Histogram {
         Some(self.most)
     }
 
-    /// The largest value recorded, exactly.
+    /// Returns the largest value recorded, exactly; `None` when empty.
     #[must_use]
     pub fn max(&self) -> Option<u64> {
         (self.weight_ns > 0).then_some(self.most)
     }
 
-    /// The smallest value recorded, exactly.
+    /// Returns the smallest value recorded, exactly; `None` when empty.
     #[must_use]
     pub fn min(&self) -> Option<u64> {
         (self.weight_ns > 0).then_some(self.least)
     }
 
+    /// Returns the cells of an octave, which are allocated if they are not there.
     fn octave(&mut self, octave: usize) -> &mut [u64; CELLS] {
         if octave >= self.octaves.len() {
             self.octaves.resize_with(octave + 1, || None);
@@ -115,14 +120,14 @@ impl Histogram {
     }
 }
 
-/// Octave and cell of a value. Octave 0 is 0..64; octave n is 2^(n+5)..2^(n+6) in cells of 2^(n-1).
+/// Returns the octave and the cell of a value. Octave 0 is 0..64; octave n is 2^(n+5)..2^(n+6) in cells of 2^(n-1).
 fn place_of(value: u64) -> (usize, usize) {
     let octave = (value | 63).ilog2() - 5;
     let cell = (value >> octave.saturating_sub(1)) & (CELLS as u64 - 1);
     (octave as usize, cell as usize)
 }
 
-/// The middle of a cell, rounded down.
+/// Returns the middle value of a cell, rounded down.
 fn middle_of(octave: usize, cell: usize) -> u64 {
     let shift = octave.saturating_sub(1);
     let offset = if octave == 0 { 0 } else { CELLS };

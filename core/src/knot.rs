@@ -1,4 +1,12 @@
-//! Knots (counter changes, each with the time bracket in which it happened) and edges (the energy known at an instant).
+//! Defines what the account keeps of one domain (one sensor or counter): its knots and its edges.
+//!
+//! A *knot* is a counter change with the two instants between which it happened. An *edge* is the energy counted until
+//! an instant, with bounds; the energy of a *span* (a timed part of the program) is the difference of its two edges. A
+//! *segment* is a series of readings without a reset or restart of the counter. A *gap* is a time in which no reading
+//! shows when energy was drawn.
+//!
+//! Each edge has two pairs of bounds: *free* bounds need no assumption on the load, *limited* ones use the power limit
+//! of the device.
 
 use crate::scatter::Scatter;
 
@@ -13,14 +21,15 @@ pub struct Knot {
     pub at_ns: u64,
     /// Energy counted until then, microjoules since the first reading.
     pub uj: u64,
-    /// First value of a segment.
+    /// Whether it is the first value of a segment: what was counted before it is not known.
     pub first: bool,
-    /// Whether all energy since the knot before is in `uj`; not after a reset or a wrap that may be several.
+    /// Whether all energy since the knot before is in `uj`. It is not after a reset, nor where the counter may have
+    /// wrapped more than once.
     pub whole: bool,
 }
 
 impl Knot {
-    /// A change seen between two readings: the middle of the bracket is the best guess.
+    /// Returns a change seen between two readings. The middle between them is the best guess of its instant.
     ///
     /// ```
     /// let knot = eco2_core::Knot::change(1_000, 2_000, 42); // changed between two readings, 1 µs between them
@@ -32,7 +41,7 @@ impl Knot {
         Self { lo_ns, hi_ns, at_ns, uj, first: false, whole: true }
     }
 
-    /// First value of a segment: seen at `hi_ns`, of an age that the next two changes determine.
+    /// Returns the first value of a segment, seen at `hi_ns`. How old it was then, the next two changes determine.
     #[must_use]
     pub fn first(lo_ns: u64, hi_ns: u64, uj: u64) -> Self {
         Self { lo_ns, hi_ns, at_ns: hi_ns, uj, first: true, whole: false }
@@ -49,7 +58,7 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// Of both stretches together.
+    /// Returns the bounds of both energies together: lower bounds add up, upper ones only if both are known.
     pub(crate) fn plus(self, other: Self) -> Self {
         Self {
             low_uj: self.low_uj.saturating_add(other.low_uj),
@@ -58,35 +67,44 @@ impl Bounds {
     }
 }
 
-/// One side of an edge's knowledge: what bounds the energy of spans that start or end there.
+/// One pair of bounds of an edge (free or limited), by what a span does there: each bound has one number for spans that
+/// start at the edge and one for those that end there. All are microjoules since the first reading.
 ///
-/// A span's energy is at least `end.floor_end - start.floor_start` and at most `end.ceil_end - start.ceil_start`.
+/// A span's energy is at least `end.floor_end - start.floor_start` and at most `end.ceil_end - start.ceil_start`. There
+/// is no upper bound unless `end.open_end` equals `start.open_start`: else an unbounded gap lies within the span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Side {
+    /// The most that may have been counted until the edge; the lower bound of a span that starts here subtracts it.
     pub(crate) floor_start: u64,
+    /// The least that was counted until the edge; the lower bound of a span that ends here begins with it.
     pub(crate) floor_end: u64,
+    /// The least that was counted until the edge; the upper bound of a span that starts here subtracts it.
     pub(crate) ceil_start: u64,
+    /// The most that may have been counted until the edge; the upper bound of a span that ends here begins with it.
     pub(crate) ceil_end: u64,
-    /// Unbounded stretches wholly before the edge.
+    /// Number of gaps of unbounded energy that lie wholly before the edge.
     pub(crate) open_start: u32,
-    /// Unbounded stretches that start before the edge.
+    /// Number of gaps of unbounded energy that start before the edge, and may reach over it.
     pub(crate) open_end: u32,
 }
 
 impl Side {
-    /// From what is known of the energy until the edge: at least `low` at its earliest, at most `high` at its latest.
+    /// Returns the bounds from the energy until the edge: at least `low` microjoules if the instant is taken at its
+    /// earliest, at most `high` at its latest. `None`: not bounded.
     pub(crate) fn counted(low: u64, high: Option<u64>) -> Self {
         let (floor_start, ceil_end) = (high.unwrap_or(u64::MAX), high.unwrap_or(0));
         let open_end = u32::from(high.is_none());
         Self { floor_start, floor_end: low, ceil_start: low, ceil_end, open_start: 0, open_end }
     }
 
-    /// Nothing known but that energy is not negative.
+    /// Returns the bounds of an edge of which only is known that energy is not negative.
     pub(crate) fn unknown() -> Self {
         Self::counted(0, None)
     }
 
-    /// Moves lower bounds down and upper ones up, by this much where a span starts at the edge, or ends there.
+    /// Lowers the floors and raises the ceilings by an uncertainty that is summed since the first reading: by
+    /// `start_uj` where a span starts at the edge, by `end_uj` where one ends there. The difference of two edges then
+    /// keeps only what lies between them.
     pub(crate) fn loosen(&mut self, start_uj: u64, end_uj: u64) {
         self.floor_start = self.floor_start.saturating_sub(start_uj);
         self.floor_end = self.floor_end.saturating_sub(end_uj);
@@ -94,6 +112,7 @@ impl Side {
         self.ceil_end = self.ceil_end.saturating_add(end_uj);
     }
 
+    /// Returns the bounds of a span's energy by the formula above.
     pub(crate) fn between(start: &Self, end: &Self) -> Bounds {
         let low_uj = end.floor_end.saturating_sub(start.floor_start);
         let bounded = end.open_end == start.open_start;
@@ -102,31 +121,34 @@ impl Side {
     }
 }
 
-/// One instant seen by one domain.
+/// The energy that one domain has counted until one instant, with its bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Edge {
     /// The estimate of the energy until this instant, microjoules; spans are differences of these.
     pub uj: u64,
+    /// Bounds that hold for any load.
     pub(crate) free: Side,
+    /// Bounds that hold while the device keeps to its power limit.
     pub(crate) limited: Side,
     /// Of integrated power: how much the readings until this instant differed; nothing for a counter.
     pub(crate) scatter: Scatter,
-    /// Of power that is read as averages: what these may shift over this instant, microjoules.
+    /// For a sensor that reports averages over a time: the energy that these may count on the wrong side of this
+    /// instant, microjoules; 0 for any other.
     pub(crate) blur_uj: u64,
-    /// Whether the knots on both sides were there.
+    /// Whether the knots before and after the instant were known, so that later readings do not change the estimate.
     pub settled: bool,
 }
 
 impl Edge {
-    /// Bounds of the energy from `start` to `end` that need no assumption on the load.
+    /// Returns bounds of the energy from `start` to `end` that need no assumption on the load.
     #[must_use]
     pub fn free_between(start: &Self, end: &Self) -> Bounds {
         Side::between(&start.free, &end.free)
     }
 
-    /// The range that reports give first. A counter's: the same bounds, tightened by the domain's power limits where
-    /// they are known. Of integrated power: the 90 % range of readings at random instants, within the bounds of any
-    /// load.
+    /// Returns the range of the energy from `start` to `end` that reports give first. For a counter these are the free
+    /// bounds, tightened by the domain's power limits where they are known. For integrated power it is the 90 % range
+    /// of readings at random instants, cut to the free bounds.
     #[must_use]
     pub fn limited_between(start: &Self, end: &Self) -> Bounds {
         let bounds = Side::between(&start.limited, &end.limited);

@@ -1,9 +1,12 @@
-//! Merging: ranks, agents and restarts may all have read one counter. Its energy is the union of what they saw.
+//! Merges records of the same counter, so that energy that several processes measured counts once ([`Union`]).
 //!
-//! A record names its counter (boot, device) and states how the energy grew over a stretch of boot time. A union is a
-//! set of such stretches, so merging is idempotent, commutative and associative by construction; energy is worked out
-//! only when asked, by walking over a window of time and taking each instant from one stretch: the best quality first,
-//! one whose end was read before one that broke off, and of those the one that reaches furthest.
+//! Ranks (processes of one distributed run), agents and restarts may all have read one counter. A record names its
+//! counter (boot, device) and holds a *stretch*: how the energy grew over a time since boot, as one reader saw it. A
+//! union is a set of stretches. So merging twice, in any order or grouping, has the same result.
+//!
+//! Energy is computed only on request, for a *window* (an interval of boot time). Each instant of it is taken from one
+//! stretch: the best quality first; of one quality a stretch whose end was read, before one that broke off; and of
+//! those the one that reaches furthest.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +22,7 @@ pub use stretch::{Stretch, Window};
 
 use stretch::KeptStretches;
 
-/// Names one counter in one unbroken life.
+/// Names one counter from one boot of its machine to the next.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CounterKey {
     /// Kernel's boot id.
@@ -28,7 +31,7 @@ pub struct CounterKey {
     pub device: String,
 }
 
-/// A set of records, by counter.
+/// The stretches of any number of records, by counter.
 ///
 /// ```
 /// use eco2_core::{CounterKey, Quality, Stretch, Union, Window};
@@ -58,9 +61,9 @@ pub struct Union {
 }
 
 impl Union {
-    /// Adds what one reader saw. A stretch that is not [`Stretch::is_sound`] is refused.
+    /// Adds what one reader saw. Returns `false`, and adds nothing, for a stretch that is not [`Stretch::is_sound`].
     ///
-    /// A stretch of which no instant would ever be taken, because a better one covers it all, is not kept.
+    /// A stretch that a better one covers wholly is accepted and not kept: no instant would ever be taken from it.
     pub fn insert(&mut self, key: CounterKey, stretch: Stretch) -> bool {
         if !stretch.is_sound() {
             return false;
@@ -69,7 +72,7 @@ impl Union {
         true
     }
 
-    /// Everything in `other` too.
+    /// Adds every stretch of `other`.
     pub fn merge(&mut self, other: &Self) {
         for (key, stretches) in &other.counters {
             for stretch in stretches.sorted() {
@@ -78,18 +81,18 @@ impl Union {
         }
     }
 
-    /// The counters with their stretches, in order.
+    /// Returns the counters with their stretches, both sorted.
     pub fn counters(&self) -> impl Iterator<Item = (&CounterKey, Vec<&Stretch>)> {
         self.counters.iter().map(|(key, stretches)| (key, stretches.sorted()))
     }
 
-    /// The stretches of one counter, in order; none of a counter that is not there.
+    /// Returns the stretches of one counter, sorted; none of a counter that is not there.
     #[must_use]
     pub fn stretches(&self, key: &CounterKey) -> Vec<&Stretch> {
         self.counters.get(key).map_or_else(Vec::new, KeptStretches::sorted)
     }
 
-    /// Energy of one counter within windows that do not overlap; nothing for a counter that is not there.
+    /// Returns the energy of one counter within windows that do not overlap; nothing for a counter that is not there.
     #[must_use]
     pub fn within(&self, key: &CounterKey, windows: &[Window]) -> Merged {
         self.counters
@@ -97,14 +100,14 @@ impl Union {
             .map_or_else(Merged::default, |stretches| cover::energy(stretches, Quality::Missing, windows).0)
     }
 
-    /// The parts of the windows that no values of at least `quality` cover.
+    /// Returns the parts of the windows that no stretch of at least `quality` covers.
     #[must_use]
     pub fn uncovered(&self, key: &CounterKey, quality: Quality, windows: &[Window]) -> Vec<Window> {
         let Some(stretches) = self.counters.get(key) else { return windows.to_vec() };
         cover::energy(stretches, quality, windows).1
     }
 
-    /// Energy of all counters over all time.
+    /// Returns the energy of all counters over all time.
     #[must_use]
     pub fn total(&self) -> Merged {
         let all = [Window { from_ns: 0, to_ns: u64::MAX }];

@@ -1,8 +1,10 @@
-//! The uncertainty range of a model's energy: factors of the power that the model gives, so that the range follows the load.
+//! Computes the uncertainty range of an energy that a model estimates, as factors of the model's power, so that the
+//! range follows the load ([`ModelRange`]).
 //!
-//! A model computes power from load. How far the truth may be from it is known in factors, and they differ between an idle and a
-//! busy part: idle power depends on sleep states that a model does not see. Each step between two readings has one power, which
-//! decides the pair of factors; the range of a span is the sum over its steps.
+//! A *model* computes the power of a part from its load, where no sensor is there. The factors by which the truth may
+//! differ are not the same for an idle and a busy part: idle power depends on sleep states that a model does not see.
+//! The time between two readings of the load has one power, which decides the pair of factors. The range of a longer
+//! time is the sum over these steps.
 
 use std::collections::VecDeque;
 
@@ -29,13 +31,14 @@ pub struct ModelRange {
 }
 
 impl ModelRange {
-    /// The factors at this power of the model (microwatts), in thousandths.
+    /// Returns the lower and the upper factor at this power of the model (microwatts), in thousandths.
     #[must_use]
     pub const fn factors_permille(&self, model_uw: u64) -> [u32; 2] {
         if model_uw < self.busy_uw { self.idle_permille } else { self.busy_permille }
     }
 
-    /// Least and greatest energy of a step of `uj` in `ns`, in thousandths of a microjoule.
+    /// Returns the least and the greatest energy, in thousandths of a microjoule, of a time of `ns` nanoseconds for
+    /// which the model gives `uj` microjoules; `max_uw` is the device's power limit.
     fn of_step(&self, uj: u64, ns: u64, max_uw: u64) -> [u128; 2] {
         let uw = u128::from(uj) * 1_000_000_000 / u128::from(ns.max(1));
         let [low, high] = self.factors_permille(u64::try_from(uw).unwrap_or(u64::MAX));
@@ -52,16 +55,18 @@ pub(crate) struct RangeCurve {
     points: VecDeque<RangePoint>,
 }
 
-/// The range at one instant, in thousandths of a microjoule.
+/// Energy since the first reading at one instant.
 #[derive(Debug, Clone, Copy)]
 struct RangePoint {
     at_ns: u64,
+    /// The model's energy, microjoules.
     uj: u64,
+    /// Least and greatest energy, thousandths of a microjoule.
     range: [u128; 2],
 }
 
 impl RangeCurve {
-    /// Adds the model's energy at an instant. At most `kept` instants are remembered.
+    /// Adds the model's energy since the first reading, `uj`, at an instant. At most `kept` instants are remembered.
     pub(crate) fn push(&mut self, factors: &ModelRange, max_uw: u64, at_ns: u64, uj: u64, kept: usize) {
         let range = self.points.back().map_or([0, 0], |last| {
             let step = factors.of_step(uj.saturating_sub(last.uj), at_ns.saturating_sub(last.at_ns), max_uw);
@@ -73,16 +78,20 @@ impl RangeCurve {
         self.points.push_back(RangePoint { at_ns, uj, range });
     }
 
-    /// Least energy until an instant, microjoules: straight between readings, `min_uw` after the last.
+    /// Returns the least energy until an instant, microjoules: on a straight line between readings, growing by the
+    /// power `min_uw` after the last.
     pub(crate) fn low_uj(&self, t_ns: u64, min_uw: u64) -> u64 {
         micro(self.at(t_ns, 0, min_uw) / 1_000)
     }
 
-    /// Greatest energy until an instant, microjoules: straight between readings, `max_uw` after the last.
+    /// Returns the greatest energy until an instant, microjoules: on a straight line between readings, growing by the
+    /// power `max_uw` after the last.
     pub(crate) fn high_uj(&self, t_ns: u64, max_uw: u64) -> u64 {
         micro(self.at(t_ns, 1, max_uw).div_ceil(1_000))
     }
 
+    /// Returns one side of the range at an instant, thousandths of a microjoule; `side`: 0 the least energy, 1 the
+    /// greatest.
     fn at(&self, t_ns: u64, side: usize, beyond_uw: u64) -> u128 {
         let next = self.points.partition_point(|point| point.at_ns <= t_ns);
         let Some(before) = next.checked_sub(1).and_then(|i| self.points.get(i)) else {
@@ -99,6 +108,7 @@ impl RangeCurve {
     }
 }
 
+/// Returns a number in 64 bits; saturates.
 fn micro(value: u128) -> u64 {
     u64::try_from(value).unwrap_or(u64::MAX)
 }

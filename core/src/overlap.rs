@@ -1,37 +1,41 @@
-//! Which domains count the same energy: only domains without overlap are ever summed.
+//! Finds which domains (sensors and counters) count the same energy, so that totals add up only domains that do not
+//! overlap.
 //!
-//! A part (core, uncore, a GPU's memory) lies within its parent and is reported with it; memory is no part of a
-//! processor, whatever the tree of names is. A parent that is neither processor, memory nor GPU (platform, module) is
-//! the other way round: its parts are summed if they are read, it is summed only where nothing within it is. A parent
-//! that is not read hides nothing. A stand-in is summed only while nothing that it replaces is read. `psys` is never
-//! summed.
+//! - A part (core, uncore, a GPU's memory) lies within its *parent*, the domain that contains it. The parent is summed,
+//!   the part is not. Memory is no part of a processor, although some drivers name it so.
+//! - A parent that is neither processor, memory nor GPU (a platform or module) is summed only where nothing within it
+//!   is read; otherwise its parts are summed.
+//! - A parent that is not read has no effect on its parts.
+//! - A *stand-in* (an estimate for a component without a sensor) is summed only while no other domain of its component
+//!   is read.
+//! - `psys`, Intel's counter of the whole platform, is never summed.
 //!
-//! A processor's counter that never moves, as in many virtual machines, is no sensor: what else shows the same package
-//! takes its place, a second sensor first, then the model's estimate.
+//! A processor's counter that never moves, as in many virtual machines, is not used as a sensor. Another domain that
+//! shows the same package (processor socket) takes its place: a second sensor if there is one, else a model's estimate.
 
 use std::borrow::Cow;
 
 use crate::{Component, Domain, Fault, Kind, Quality, Track};
 
-/// What a device overlaps that the account has no use for: an estimate whose counter works, or a counter that never
-/// moved and that something else replaces.
+/// Is written to a report in place of the ids that a device overlaps with, for a device that the account does not use:
+/// an estimate whose counter works, or a counter that never moved and that another domain replaces.
 const LEFT_OUT: &str = "left-out";
-/// The estimate of all packages together.
+/// Id of the estimate of all packages (processor sockets) together.
 pub(crate) const WHOLE_ESTIMATE: &str = "cpu-estimate";
 
 /// What a domain has shown so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shown {
-    /// No value, or one until its source found that it does not count.
+    /// No value, or values that its source later found to be those of a counter that does not count.
     Nothing,
     /// One value only, or no power at all.
     Still,
-    /// It moved.
+    /// Its counter moved, or its power was above 0.
     Moved,
 }
 
 impl Track {
-    /// What the domain has shown so far.
+    /// Returns what the domain has shown so far.
     pub(crate) fn shown(&self) -> Shown {
         match (self.last_good_ns(), self.last_knot()) {
             (None, _) => Shown::Nothing,
@@ -43,13 +47,14 @@ impl Track {
     }
 }
 
-/// Whether a device of an account is of no interest outside the account; see the module's text.
+/// Whether a device of an account is not used in its total nor shown as a part: an estimate whose counter works, or a
+/// counter that never moved and that another domain replaces.
 #[must_use]
 pub fn is_left_out(device: &crate::schema::Device) -> bool {
     device.overlaps.iter().any(|id| id == LEFT_OUT)
 }
 
-/// For each domain the ids of those it overlaps with; empty means: summed.
+/// Returns for each domain the ids of those it overlaps with; an empty list means that it is summed.
 pub(crate) fn of<'a>(domains: impl Iterator<Item = (&'a Domain, Shown)>) -> Vec<Vec<String>> {
     let (domains, shown): (Vec<&Domain>, Vec<Shown>) = domains.unzip();
     let replaced = replacements(&domains, &shown);
@@ -74,7 +79,7 @@ pub(crate) fn of<'a>(domains: impl Iterator<Item = (&'a Domain, Shown)>) -> Vec<
     (0..domains.len()).map(of).collect()
 }
 
-/// For each domain whether it is summed, provided that all are read and move.
+/// Returns for each domain whether it is summed, provided that all are read and move.
 ///
 /// ```
 /// use eco2_core::{Component, Domain, summed};
@@ -90,7 +95,8 @@ pub fn summed<'a>(domains: impl Iterator<Item = &'a Domain>) -> Vec<bool> {
     of(domains.map(|domain| (domain, Shown::Moved))).iter().map(Vec::is_empty).collect()
 }
 
-/// For each track whether it is summed, provided that all are read; of processors, those that have moved so far.
+/// Returns for each track (the readings of one domain so far) whether it is summed, provided that all are read. Of
+/// processors only those count as moving that have moved so far.
 #[must_use]
 pub fn summed_now<'a>(tracks: impl Iterator<Item = &'a Track>) -> Vec<bool> {
     let shown = |track: &Track| match (track.domain().component, track.shown()) {
@@ -101,12 +107,13 @@ pub fn summed_now<'a>(tracks: impl Iterator<Item = &'a Track>) -> Vec<bool> {
     of(tracks.map(|track| (track.domain(), shown(track)))).iter().map(Vec::is_empty).collect()
 }
 
-/// An estimate for a counter that may work.
+/// Whether a domain is an estimate that is kept ready for a counter, its parent, which may work.
 fn is_standby(domain: &Domain) -> bool {
     domain.quality == Quality::Estimated && domain.parent.is_some()
 }
 
-/// For each processor's counter that does not move, which domain takes its place.
+/// Returns for each domain the index of the one that takes its place; only counters of processors that do not move have
+/// one.
 fn replacements(domains: &[&Domain], shown: &[Shown]) -> Vec<Option<usize>> {
     let is_package = |at: usize| domains[at].component == Component::Cpu && domains[at].parent.is_none();
     let works = |at: usize| shown[at] == Shown::Moved;
@@ -125,7 +132,8 @@ fn replacements(domains: &[&Domain], shown: &[Shown]) -> Vec<Option<usize>> {
     (0..domains.len()).map(find).collect()
 }
 
-/// A domain as it is where it has taken its parent's place: within what the parent was within.
+/// Returns a domain with the parent that it has after replacements: one that took its parent's place gets the parent of
+/// that parent, and a part of a replaced domain gets the replacement as its parent.
 fn promoted<'a>(at: usize, domains: &[&'a Domain], replaced: &[Option<usize>]) -> Cow<'a, Domain> {
     let domain = domains[at];
     let parent = domains.iter().position(|other| domain.parent.as_ref() == Some(&other.id));
@@ -138,6 +146,7 @@ fn promoted<'a>(at: usize, domains: &[&'a Domain], replaced: &[Option<usize>]) -
     }
 }
 
+/// Returns the ids of the domains among `seen` (those that are read) that a domain overlaps with.
 fn overlaps(domain: &Domain, seen: &[&Domain]) -> Vec<String> {
     if domain.domain == "psys" || domain.id == "psys" || domain.id.starts_with("psys-") {
         return vec!["platform".to_owned()];
@@ -159,25 +168,25 @@ fn overlaps(domain: &Domain, seen: &[&Domain]) -> Vec<String> {
     }
 }
 
-/// Whether a read parent of one kind counts its child's energy already. Memory is not in a package's counter (Intel SDM
-/// volume 3B, "RAPL domains": package and DRAM are separate).
+/// Whether a parent of one component, if it is read, counts the energy of its child already. Memory is not in a
+/// package's counter (Intel SDM volume 3B, "RAPL domains": package and DRAM are separate).
 fn contains(parent: Component, child: Component) -> bool {
     parent != Component::Other && !(parent == Component::Cpu && child == Component::Memory)
 }
 
-/// Sockets of CPU, GPU and memory: such a machine has no other packages.
+/// Returns the ids of sockets that hold CPU, GPU and memory together; their sensors count the package too.
 fn sockets(seen: &[&Domain]) -> Vec<String> {
     seen.iter().filter(|other| other.domain == "socket").map(|other| other.id.clone()).collect()
 }
 
-/// What is read of the part that a stand-in replaces: of its kind, and not estimated.
+/// Returns the ids of the domains for which a stand-in is not needed: those of its component that are not estimated.
 fn replaced_by_stand_in(domain: &Domain, seen: &[&Domain]) -> Vec<String> {
     let real = |other: &&&Domain| other.component == domain.component && other.quality != Quality::Estimated;
     seen.iter().filter(real).map(|other| other.id.clone()).collect()
 }
 
-/// What is read within a platform or module: what names it as parent, else every processor and GPU, as a module's
-/// sensor seldom states what it holds.
+/// Returns the ids of the domains within a platform or module: those that name it as parent. For a module that none
+/// names these are every processor and GPU, as a module's sensor seldom states what it holds.
 fn within(domain: &Domain, seen: &[&Domain]) -> Vec<String> {
     let ids = |inside: &dyn Fn(&Domain) -> bool| -> Vec<String> {
         seen.iter().filter(|other| inside(other)).map(|other| other.id.clone()).collect()

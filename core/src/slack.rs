@@ -1,8 +1,8 @@
 //! Keeps the gaps of one domain (one sensor or counter), and widens the bounds of energies by what they may hide.
 //!
-//! A *gap* is a time in which no reading shows when energy was drawn. The energy of an *open* gap is in no total, so it may
-//! be anything up to the device's power limit, or unbounded where no limit is known. An *edge* is the energy counted until
-//! an instant, with its bounds; the energy of a span is the difference of two edges.
+//! A *gap* is a time in which no reading shows when energy was drawn. The energy of an *open* gap is in no total, so it
+//! may be anything up to the device's power limit, or unbounded where no limit is known. An *edge* is the energy
+//! counted until an instant, with its bounds; the energy of a span is the difference of two edges.
 
 use std::collections::VecDeque;
 
@@ -56,8 +56,8 @@ impl Slack {
         Self { max_uw, quantum, open, dropped: GapSums::default(), listed, dropped_ns: 0 }
     }
 
-    /// Adds a gap whose energy is not in the counter's total. `open`: the instants between which that energy may have been
-    /// drawn, nanoseconds.
+    /// Adds a gap whose energy is not in the counter's total. `open`: the instants between which that energy may have
+    /// been drawn, nanoseconds.
     pub(crate) fn add(&mut self, gap: Gap, open: (u64, u64)) {
         let (from_ns, to_ns) = open;
         self.mark(gap);
@@ -97,8 +97,12 @@ impl Slack {
         self.dropped_ns.min(first_ns.saturating_sub(begin_ns))
     }
 
-    /// Widens an edge's bounds by the energy that the gaps before it may hide. `early_ns` and `late_ns`: the earliest and
-    /// latest instant that is meant.
+    /// Widens an edge's bounds by the energy that the gaps before it may hide. `early_ns` and `late_ns`: the earliest
+    /// and latest instant that is meant.
+    ///
+    /// A span's energy is at least `end.floor_end - start.floor_start` and at most `end.ceil_end - start.ceil_start`,
+    /// and unbounded unless `end.open_end` equals `start.open_start`. So what is added at both edges cancels: only gaps
+    /// within the span widen its bounds.
     pub(crate) fn widen(&self, edge: &mut Edge, early_ns: u64, late_ns: u64) {
         if self.dropped.count == 0 && self.open.is_empty() {
             return;

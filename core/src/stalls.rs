@@ -1,17 +1,22 @@
-//! When steps fail to come: longer than several times the usual, by a robust measure of what is usual.
+//! Finds stalls of a run: waits for the end of a step that are more than five times as long as usual ([`Stalls`]).
+//!
+//! The *usual* time of a step is the median of the last 64, which a few long steps do not change. A *stall* begins when
+//! the step was due, one usual time after the step before it, and ends with the step.
 
-/// A step that takes this many times the usual is a stall.
+/// A wait of more than this many times the usual step is a stall, so that a step of twice or three times the usual is
+/// none.
 const STALL_FACTOR: u64 = 5;
-/// Shorter than this nothing is a stall: short pauses are many runs' usual business.
+/// A wait of up to one second is no stall: short pauses are common in many runs.
 const STALL_NS: u64 = 1_000_000_000;
-/// Steps that have to be seen before any is called unusual.
+/// Number of steps from which the median is taken as usual.
 const LEARNED: u64 = 8;
-/// Last steps of which the usual one is the median: it takes half of them to be led astray.
+/// Number of the last steps whose median is the usual time: 32 of them would have to be unusual to change it much.
 const WINDOW: usize = 64;
-/// Steps after which the median is recomputed.
+/// Number of steps after which the median is computed again, so that a step seldom costs a sort.
 const RENEWED: u64 = 16;
 
-/// Watches the ends of steps.
+/// Watches the ends of steps. A stall is returned as (instant at which the step was due, instant at which it ended or
+/// now), monotonic nanoseconds.
 ///
 /// ```
 /// use eco2_core::Stalls;
@@ -26,9 +31,13 @@ const RENEWED: u64 = 16;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Stalls {
+    /// The end of the last step, or the start of steps; `None` before either.
     last_ns: Option<u64>,
+    /// Times of the last steps, nanoseconds; step number `n` is at `n % WINDOW`.
     lengths: [u64; WINDOW],
+    /// Number of steps seen.
     seen: u64,
+    /// The usual time of a step, nanoseconds; `None` until it is known.
     usual_ns: Option<u64>,
 }
 
@@ -39,7 +48,8 @@ impl Default for Stalls {
 }
 
 impl Stalls {
-    /// A step ended; the stall before it, if there was one: what the wait was longer than usual.
+    /// Takes the end of a step. Returns the stall that it ends, if there was one: the part of the wait beyond the usual
+    /// time.
     pub fn step(&mut self, at_ns: u64) -> Option<(u64, u64)> {
         let stall = self.waiting(at_ns);
         // Steps that are reported late may arrive out of order.
@@ -50,12 +60,12 @@ impl Stalls {
         stall
     }
 
-    /// Steps start: the next one is expected from now on, and the time before it was no stall.
+    /// Takes the start of steps: the next one is expected from now on, and the time before was no stall.
     pub fn start(&mut self, at_ns: u64) {
         self.last_ns = Some(self.last_ns.map_or(at_ns, |last_ns| at_ns.max(last_ns)));
     }
 
-    /// The stall that goes on now, if one does.
+    /// Returns the stall that goes on at `now_ns`, if one does.
     #[must_use]
     pub fn waiting(&self, now_ns: u64) -> Option<(u64, u64)> {
         let (last_ns, usual_ns) = (self.last_ns?, self.usual_ns?);
@@ -64,18 +74,19 @@ impl Stalls {
         too_long.then(|| (last_ns.saturating_add(usual_ns), now_ns))
     }
 
-    /// Whether a step has been seen.
+    /// Whether the end of a step, or the start of steps, has been seen.
     #[must_use]
     pub fn has_begun(&self) -> bool {
         self.last_ns.is_some()
     }
 
-    /// Median of the last steps, nanoseconds; `None` until enough were seen.
+    /// Returns the median time of the last steps, nanoseconds; `None` until 8 were seen.
     #[must_use]
     pub fn usual_ns(&self) -> Option<u64> {
         self.usual_ns
     }
 
+    /// Takes the time of a step, and computes the median again where it is due.
     fn learn(&mut self, length_ns: u64) {
         self.lengths[(self.seen % WINDOW as u64) as usize] = length_ns;
         self.seen += 1;

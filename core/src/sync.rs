@@ -1,4 +1,5 @@
-//! The atomics of the lock-free parts: the standard library's, or loom's when the crate is built with `--cfg loom`.
+//! Selects the atomic types of the two rings that work without locks (events and snapshots): the standard library's, or
+//! those of loom, a checker of thread interleavings, when the crate is built with `--cfg loom`.
 
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::AtomicU64;
@@ -10,9 +11,11 @@ pub(crate) use std::sync::atomic::Ordering;
 #[cfg(not(loom))]
 pub(crate) use std::sync::atomic::fence;
 
-/// The orderings that the rings rely on, one constant each, so that the loom models can break them one at a time.
+/// The memory orderings and checks that the rings rely on, one constant each. The loom tests weaken one at a time and
+/// expect an error.
 ///
-/// The defaults are the sound ones; see `timeline/ring.rs` and `events/spsc.rs` for what each one pairs with.
+/// The defaults are the correct ones; `timeline/ring.rs` and `events/spsc.rs` describe which store and load form a
+/// pair. `head` is the number of the newest entry of a ring, `reserve` that of the entry whose writing began last.
 pub(crate) trait Orderings {
     /// Timeline writer: a release fence lies between `reserve` and the slot's words.
     const RESERVE_FENCE: bool = true;
@@ -28,7 +31,7 @@ pub(crate) trait Orderings {
     const EVENT_STORE: Ordering = Ordering::Release;
 }
 
-/// The orderings in use.
+/// The orderings in use: all defaults.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sound;
 

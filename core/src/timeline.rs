@@ -1,12 +1,14 @@
-//! The timeline: the last N snapshots of every domain's energy, written by one thread and read by any number.
+//! Keeps the last N snapshots of the energy of every domain (one sensor or counter), written by one thread and read by
+//! any number of threads ([`Timeline`]).
 //!
-//! [`Timeline::new`] gives one [`TimelineWriter`] and a [`TimelineReader`] that can be cloned. The writer is wait-free.
-//! A reader never waits for the writer, be it slow, preempted or dead; it tries a bounded number of times and fails
-//! only if the writer went round the whole ring during each copy. How old the newest snapshot is
-//! ([`TimelineReader::age_ns`]) distinguishes a dead writer from a live one.
+//! [`Timeline::new`] gives one [`TimelineWriter`] and a [`TimelineReader`] that can be cloned. The writer takes one
+//! snapshot at each *tick* (round of readings) and never waits. A reader never waits for the writer either, be it slow,
+//! preempted or dead. It tries a bounded number of times, and fails only if the writer went round the whole ring during
+//! each copy. The age of the newest snapshot ([`TimelineReader::age_ns`]) distinguishes a dead writer from a live one.
 //!
 //! Values read here are for display and for decisions at run time: the newest ones are extrapolated and marked as such.
-//! The account itself is kept elsewhere, from the knots.
+//! The energies of reports are computed elsewhere, from the *knots*: counter changes, each with the two instants
+//! between which it happened.
 
 mod energies;
 mod history;
@@ -39,9 +41,9 @@ pub use snapshot::Snapshot;
 /// ```
 #[derive(Debug)]
 pub struct Timeline {
-    /// The end that publishes.
+    /// Publishes snapshots; there is only this one.
     pub writer: TimelineWriter,
-    /// An end that reads; clone it for each thread.
+    /// Reads snapshots; clone it for each thread.
     pub reader: TimelineReader,
 }
 
@@ -54,9 +56,10 @@ pub struct TooManyDomains {
 }
 
 impl Timeline {
-    /// A timeline of `domains` domains that holds about the last `slots` snapshots (rounded up to a power of two).
+    /// Returns a timeline of `domains` domains that holds about the last `slots` snapshots (rounded up to a power of
+    /// two).
     ///
-    /// Takes 256 bytes a slot for up to 8 domains and 128 more for every 5 further ones.
+    /// A slot takes 128 bytes for up to 3 domains and 128 more for every 5 further ones, so 256 bytes for 8 domains.
     ///
     /// # Errors
     /// [`TooManyDomains`] for more than [`MAX_DOMAINS`].
@@ -107,9 +110,11 @@ impl TimelineReader {
         found
     }
 
-    /// The energies at `now_ns`, extrapolated from the newest snapshot; `false`, and nothing known, if there is none.
+    /// Reads the energies at `now_ns`, extrapolated from the newest snapshot; `false`, and nothing known, if there is
+    /// none.
     ///
-    /// [`Self::latest`] and [`Snapshot::extrapolate`] in one pass, without the snapshot in between. Provisional.
+    /// Does [`Self::latest`] and [`Snapshot::extrapolate`] in one pass, without the snapshot in between. The energies
+    /// are provisional.
     #[inline]
     pub fn now(&self, now_ns: u64, out: &mut Energies) -> bool {
         out.aim(now_ns, self.domains);
@@ -120,9 +125,11 @@ impl TimelineReader {
         found
     }
 
-    /// The newest total: its energy at its edge, its slope and its flags; `None` as for [`Self::latest`].
+    /// Returns the newest total: its energy at its last instant, its slope and its flags; `None` where [`Self::latest`]
+    /// finds none.
     ///
-    /// Touches one cache line, however many domains there are. [`DomainPoint::uj_at`] carries it on to now.
+    /// Reads one line (128 bytes) of the snapshot, however many domains there are. [`DomainPoint::uj_at`] extrapolates
+    /// the total to now.
     #[inline]
     #[must_use]
     pub fn total(&self) -> Option<DomainPoint> {
@@ -131,9 +138,10 @@ impl TimelineReader {
         Some(total)
     }
 
-    /// How old the newest snapshot is at `now_ns`, in ns: the writer's heartbeat. `None` as for [`Self::latest`].
+    /// Returns how old the newest snapshot is at `now_ns`, in ns: the writer's heartbeat. `None` where [`Self::latest`]
+    /// finds none.
     ///
-    /// A writer that is several ticks behind has stopped; what it published last is stale and must be shown as such.
+    /// A writer that is several ticks behind has stopped; its last snapshot is stale and must be shown as such.
     #[must_use]
     pub fn age_ns(&self, now_ns: u64) -> Option<u64> {
         let mut at_ns = 0;
@@ -141,7 +149,7 @@ impl TimelineReader {
         Some(now_ns.saturating_sub(at_ns))
     }
 
-    /// Number of domains in each snapshot, the total not counted.
+    /// Returns the number of domains in each snapshot, the total not counted.
     #[must_use]
     pub fn domains(&self) -> usize {
         self.domains

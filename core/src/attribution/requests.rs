@@ -1,11 +1,13 @@
-//! Energy of requests that a server answers together, as vLLM and Triton do by continuous batching.
+//! Divides a device's energy among requests that a server answers at the same time, as vLLM and Triton do by continuous
+//! batching ([`Requests`]).
 //!
-//! Requests overlap, so a span for each would count the device several times. What does not overlap are the engine's
-//! steps: in each of them the device computes some tokens of some requests. The energy of a step goes to its requests
-//! in proportion to their tokens; the energy between steps is idle. Whole microjoules are given out by the largest
-//! remainder, so requests and idle energy add up to the device's energy exactly.
+//! Requests overlap, so the energy between a request's start and end, summed over requests, would count the device
+//! several times. The engine's *steps* do not overlap: in each of them the device computes some tokens of some
+//! requests. The energy of a step goes to its requests in proportion to their tokens; the energy between steps is idle.
+//! Shares are rounded down to whole microjoules, and what is left goes to those that lost most. So requests and idle
+//! energy add up to the device's energy exactly.
 //!
-//! That a token of a prompt costs as much as a generated one is a convention. The bounds are those of the steps' energy
+//! A convention is that a token of a prompt costs as much as a generated one. The bounds are those of the steps' energy
 //! under this convention.
 
 use std::collections::BTreeMap;
@@ -13,7 +15,7 @@ use std::collections::BTreeMap;
 use super::largest_remainder;
 use crate::{Bounded, Histogram};
 
-/// One request: what the caller names it by, unique among open requests.
+/// The caller's number for a request, unique among open requests.
 pub type RequestId = u64;
 
 /// A request's tokens and energy.
@@ -28,9 +30,9 @@ pub struct RequestEnergy {
 /// All requests of a server so far.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RequestTotals {
-    /// Requests that were finished.
+    /// Number of requests that were finished.
     pub finished: u64,
-    /// Requests that are open: their energy is in the sum, and is not final.
+    /// Number of requests that are open: their energy is in the sum, and is not final.
     pub open: u64,
     /// Tokens of all requests.
     pub tokens: u64,
@@ -38,8 +40,8 @@ pub struct RequestTotals {
     pub energy: Bounded<u64>,
     /// Energy between steps, and of steps without tokens, microjoules.
     pub idle: Bounded<u64>,
-    /// Median and 95 % quantile of the energy per token of finished requests, microjoules; `None` before one is
-    /// finished.
+    /// Median and 95 % quantile of the energy per token of finished requests, microjoules; `None` before one of known
+    /// energy is finished.
     pub uj_per_token: Option<(u64, u64)>,
 }
 
@@ -62,18 +64,22 @@ pub struct Requests {
     open: BTreeMap<RequestId, RequestEnergy>,
     finished: u64,
     tokens: u64,
-    /// `None`: no step yet, which is exactly nothing, where a step of unknown energy is not.
+    /// Energy of the steps. `None`: no step yet, so exactly 0; after a step of unknown energy it is `Some` and unknown.
     energy: Option<Bounded<u64>>,
+    /// Energy between steps; `None` as for `energy`.
     idle: Option<Bounded<u64>>,
+    /// Energy per token of finished requests, microjoules.
     per_token: Histogram,
 }
 
 impl RequestEnergy {
+    /// Returns the request with a further step added.
     fn and(self, step: Self) -> Self {
         Self { tokens: self.tokens.saturating_add(step.tokens), energy: self.energy + step.energy }
     }
 }
 
+/// Returns a sum with one more energy; `None` is the empty sum.
 fn plus(sum: Option<Bounded<u64>>, more: Bounded<u64>) -> Option<Bounded<u64>> {
     Some(sum.map_or(more, |sum| sum + more))
 }
@@ -91,7 +97,7 @@ impl Requests {
         let high = energy.high.map(|uj| largest_remainder(uj, &weights));
         for (at, (id, tokens)) in tokens.iter().enumerate() {
             let of = |shares: &Option<Vec<u64>>| shares.as_ref().map(|shares| shares[at]);
-            // The shares are rounded one by one, so that an end may be a microjoule inside.
+            // Value and bounds are rounded one by one, so a bound may lie a microjoule on the wrong side of the value.
             let share = Bounded { value: of(&value), low: low[at], high: of(&high), kind: energy.kind }.around_value();
             let step = RequestEnergy { tokens: *tokens, energy: share };
             self.open.entry(*id).and_modify(|request| *request = request.and(step)).or_insert(step);
@@ -105,13 +111,13 @@ impl Requests {
         self.idle = plus(self.idle, energy);
     }
 
-    /// A request as it is now; `None`: not open.
+    /// Returns a request as it is now; `None`: not open.
     #[must_use]
     pub fn get(&self, id: RequestId) -> Option<RequestEnergy> {
         self.open.get(&id).copied()
     }
 
-    /// A request is over; `None`: not open.
+    /// Ends a request and returns it with its final energy; `None`: not open.
     pub fn finish(&mut self, id: RequestId) -> Option<RequestEnergy> {
         let request = self.open.remove(&id)?;
         self.finished += 1;
@@ -123,7 +129,7 @@ impl Requests {
         Some(request)
     }
 
-    /// Sums over all requests.
+    /// Returns the sums over all requests so far.
     #[must_use]
     pub fn totals(&self) -> RequestTotals {
         RequestTotals {

@@ -1,11 +1,14 @@
-//! Unit tests of attribution.
+//! Tests of attribution: how the energy of a host's devices is divided among the command that is measured, other users,
+//! idle time and unknown users, by the time that each used of a device.
 
 use super::*;
 
+/// Returns a device of exactly known energy, microjoules.
 fn device(energy_uj: u64) -> Option<DeviceEnergy> {
     Some(DeviceEnergy { energy_uj, low_uj: energy_uj, high_uj: Some(energy_uj) })
 }
 
+/// Returns a list with the measured command as the only consumer.
 fn command() -> Vec<ConsumerSpec> {
     vec![ConsumerSpec::command("pid-1", "train.py")]
 }

@@ -1,20 +1,22 @@
-//! Tests of the comparison with a limit.
+//! Tests of the budget: that what a run has used, what is held back for its next step and its forecast lead to the
+//! right decision (go on, warn, pause or stop).
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// An amount of energy without uncertainty.
+/// Returns a use of energy without uncertainty, microjoules.
 fn used(energy_uj: u64) -> Usage {
     between(energy_uj as f64, energy_uj as f64, Some(energy_uj as f64))
 }
 
-/// An amount of energy with its bounds.
+/// Returns a use of energy with its bounds, microjoules.
 fn between(value: f64, low: f64, high: Option<f64>) -> Usage {
     let energy_uj = Bounded::hard(value, low, high);
     Usage { amounts: PerUnit { energy_uj, ..Usage::default().amounts }, quality: Some((Quality::Measured, 100.0)) }
 }
 
+/// Returns an outlook that expects this energy until the next comparison, microjoules.
 fn next(energy_uj: f64) -> Outlook {
     Outlook { next: PerUnit { energy_uj: Some(energy_uj), ..PerUnit::default() }, ..Outlook::default() }
 }

@@ -1,13 +1,18 @@
-//! An event of a span, and one lane of the event pool that carries it: a ring, the state that decides which thread may use
-//! it, and its producer's counts.
+//! Defines the event that reports the start or end of a span (a timed part of the program), and the lane that carries
+//! the events of one thread to the accounting thread.
 //!
-//! The state word holds the lane's generation and one of three states; `pool.rs` draws the transitions.
+//! A *lane* is a ring of events, a state word that decides which thread may use the ring, and counts of what was not
+//! recorded. Its *producer* is the thread that records; the one *consumer* is the accounting thread.
+//!
+//! The state word holds the lane's *generation* (how many threads gave it back before) times 4, plus one of three
+//! states: free, claimed by a producer, or retired (the producer is gone, the last events are still to be read).
+//! `pool.rs` draws the transitions.
 
 use super::spsc::Spsc;
 use crate::sync::{AtomicU64, Ordering, Sound};
 use crossbeam::utils::CachePadded;
 
-/// What happened.
+/// What happened to a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SpanEventKind {
     /// A span began.
@@ -22,13 +27,13 @@ pub enum SpanEventKind {
 }
 
 impl SpanEventKind {
-    /// Whether a span starts with it.
+    /// Whether a span starts with this event.
     #[must_use]
     pub fn begins(self) -> bool {
         matches!(self, Self::Begin | Self::Step | Self::Start)
     }
 
-    /// Whether a span ends with it.
+    /// Whether a span ends with this event.
     #[must_use]
     pub fn ends(self) -> bool {
         matches!(self, Self::End | Self::Step)
@@ -38,26 +43,29 @@ impl SpanEventKind {
 /// One event, 16 bytes in the ring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SpanEvent {
-    /// When: TSC ticks if [`Self::tsc`], else monotonic nanoseconds.
+    /// The instant: ticks of the processor's time stamp counter (TSC) if [`Self::tsc`], else monotonic nanoseconds.
     pub ticks: u64,
-    /// Which name, as numbered by the caller.
+    /// Number of the span's name, as the caller numbers names.
     pub id: u32,
     /// What happened.
     pub kind: SpanEventKind,
-    /// Whether `ticks` are the time stamp counter's.
+    /// Whether `ticks` are those of the time stamp counter.
     pub tsc: bool,
 }
 
+/// First bit of the kind in an event's second word: the id takes the 32 bits below.
 const KIND_SHIFT: u32 = 32;
+/// Bit of the clock in the second word: the kind takes 2 bits.
 const TSC_SHIFT: u32 = 34;
 
 impl SpanEvent {
-    /// The event as two words; the second holds `id` in bits 0 to 31, the kind in 32 and 33, the clock in 34.
+    /// Returns the event as two words: `ticks`; and `id` in bits 0 to 31, the kind in 32 and 33, the clock in 34.
     #[inline]
     pub(crate) fn pack(self) -> [u64; 2] {
         [self.ticks, u64::from(self.id) | (self.kind as u64) << KIND_SHIFT | u64::from(self.tsc) << TSC_SHIFT]
     }
 
+    /// Returns the event of two words that [`Self::pack`] wrote.
     #[inline]
     pub(crate) fn unpack([ticks, word]: [u64; 2]) -> Self {
         let kind = match (word >> KIND_SHIFT) & 3 {
@@ -70,23 +78,27 @@ impl SpanEvent {
     }
 }
 
-/// What comes out of a thread's ring.
+/// What the consumer reads from a thread's ring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Drained {
     /// An event.
     Event(SpanEvent),
-    /// The thread has ended, or gave its ring back: nothing more comes from it.
+    /// The thread has ended, or gave its ring back: no more events come from it.
     Over,
 }
 
+/// State: no thread has the lane.
 const FREE: u64 = 0;
+/// State: a producer has the lane.
 const CLAIMED: u64 = 1;
+/// State: the producer is gone, and the consumer has not yet read its last events.
 const RETIRED: u64 = 2;
+/// Mask of the state in the state word: its lowest two bits.
 const STATE: u64 = 3;
-/// Adds one to the generation.
+/// Adds one to the generation, which takes the bits above the state.
 const GENERATION: u64 = 4;
 
-/// One ring, its state, and what its producers counted.
+/// One ring, its state word, and the counts of its producers, summed over all of them.
 #[derive(Debug)]
 pub(super) struct Lane {
     pub(super) ring: Spsc<Sound>,
@@ -98,19 +110,22 @@ pub(super) struct Lane {
 }
 
 impl Lane {
+    /// Returns a free lane whose ring holds at least `capacity` events.
     pub(super) fn new(capacity: usize) -> Self {
         let zero = || AtomicU64::new(0);
         Self { ring: Spsc::new(capacity), state: CachePadded::new(zero()), dropped: zero(), unmatched: zero() }
     }
 
+    /// Takes the lane for the calling thread; `false` if it is not free.
     pub(super) fn claim(&self) -> bool {
         let state = self.state.load(Ordering::Relaxed);
-        // Acquire: pairs with the release in `recycle`, so that the new producer sees the ring as the last one left it.
+        // Acquire: pairs with the release at the end of `drain`, so the new producer sees the ring as the last one left
+        // it.
         state & STATE == FREE
             && self.state.compare_exchange(state, state | CLAIMED, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
-    /// The producer is done.
+    /// Marks the lane as retired: its producer records no more.
     pub(super) fn retire(&self) {
         // Relaxed: in state CLAIMED only the producer changes it.
         let state = self.state.load(Ordering::Relaxed);
@@ -118,7 +133,8 @@ impl Lane {
         self.state.store(state & !STATE | RETIRED, Ordering::Release);
     }
 
-    /// Hands over the events, then the end of the thread, if it has ended.
+    /// Hands the events to `take` with the lane's generation, then the end of the thread, if it has ended; returns the
+    /// number of events. A retired lane is free afterwards, under the next generation.
     pub(super) fn drain(&self, mut take: impl FnMut(u64, Drained)) -> usize {
         // Acquire: pairs with the release in `retire`. Read before the events, so that RETIRED means all are there.
         let state = self.state.load(Ordering::Acquire);

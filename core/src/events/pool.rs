@@ -1,12 +1,15 @@
-//! The pool of event rings: claimed by threads, drained by one consumer, recycled when a thread is done.
+//! Keeps the rings in which threads record the starts and ends of spans (timed parts of the program): threads claim
+//! them, one consumer reads them all, and a ring is used again when its thread is done.
 //!
-//! A lane's state word holds its generation and one of three states:
+//! A *lane* is one ring with its state word. This holds the lane's *generation* (how many threads gave it back before)
+//! and one of three states:
 //!
 //! ```text
 //! FREE --claim: any thread, compare-exchange--> CLAIMED --drop: its producer--> RETIRED --drain: consumer--> FREE,
 //! generation + 1
 //! ```
-//! A thread owns the producing end between its claim and its drop; the consumer always owns the other end.
+//! A thread owns the writing end of a ring from its claim until its `Producer` is dropped; the consumer always owns the
+//! reading end.
 
 use std::sync::Arc;
 
@@ -20,12 +23,13 @@ pub struct EventPool {
     lanes: Arc<[Arc<Lane>]>,
     /// How many lanes, from the first, were ever claimed: the consumer leaves the others alone.
     used: Arc<AtomicU64>,
+    /// Number of spans of threads that got no ring.
     unclaimed: Arc<AtomicU64>,
 }
 
 impl EventPool {
-    /// `rings` rings of at least `capacity` events each (rounded up to a power of two; 16 bytes an event), and the one
-    /// consumer of them all. Everything is allocated here.
+    /// Returns `rings` rings of at least `capacity` events each (rounded up to a power of two; 16 bytes an event), and
+    /// the one consumer of them all. Everything is allocated here.
     #[must_use]
     pub fn new(rings: usize, capacity: usize) -> (Self, EventConsumer) {
         let lanes: Arc<[_]> = (0..rings).map(|_| Arc::new(Lane::new(capacity))).collect();
@@ -34,7 +38,8 @@ impl EventPool {
         (pool, EventConsumer { lanes, used })
     }
 
-    /// A ring for the calling thread; `None` while all are taken. Allocates nothing; meant once per thread.
+    /// Returns a ring's writing end for the calling thread; `None` while all rings are taken. Allocates nothing; a
+    /// thread calls it once.
     #[must_use]
     pub fn claim(&self) -> Option<Producer> {
         let (index, lane) = self.lanes.iter().enumerate().find(|(_, lane)| lane.claim())?;
@@ -42,30 +47,32 @@ impl EventPool {
         Some(Producer::new(Arc::clone(lane)))
     }
 
-    /// Counts a span of a thread that got no ring.
+    /// Counts a span as dropped whose thread got no ring.
     pub fn drop_unclaimed(&self) {
         self.unclaimed.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Spans that were not recorded: no ring, no room, or more than [`MAX_OPEN`](crate::MAX_OPEN) open on a thread.
+    /// Returns the number of spans that were not recorded: no ring, no room in it, or more than
+    /// [`MAX_OPEN`](crate::MAX_OPEN) open on a thread.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.unclaimed.load(Ordering::Relaxed) + self.sum(|lane| &lane.dropped)
     }
 
-    /// Ends that had no start on their thread; nothing was recorded for them.
+    /// Returns the number of ends that had no start on their thread; nothing was recorded for them.
     #[must_use]
     pub fn unmatched(&self) -> u64 {
         self.sum(|lane| &lane.unmatched)
     }
 
+    /// Returns the sum of one count over all lanes.
     fn sum(&self, count: impl Fn(&Lane) -> &AtomicU64) -> u64 {
         // Relaxed: a count for a report, ordered with nothing.
         self.lanes.iter().map(|lane| count(lane).load(Ordering::Relaxed)).sum()
     }
 }
 
-/// The consuming end of all rings of a pool, for the accounting thread. There is one.
+/// The reading end of all rings of a pool, for the accounting thread (the one that computes energies). There is one.
 #[derive(Debug)]
 pub struct EventConsumer {
     lanes: Arc<[Arc<Lane>]>,
@@ -73,11 +80,11 @@ pub struct EventConsumer {
 }
 
 impl EventConsumer {
-    /// Hands over everything recorded so far as (thread index, generation, event or the thread's end); returns how many
-    /// events.
+    /// Hands everything recorded so far to `take`, as (thread index, generation, event or the thread's end); returns
+    /// the number of events.
     ///
-    /// In order within a thread, in no order between threads. A thread index is used again, under a higher generation,
-    /// when its thread is done: spans that were open there then never end.
+    /// Events come in order within a thread, in no order between threads. When a thread is done its index is used
+    /// again, under a higher generation: spans that were open there then never end.
     pub fn drain(&mut self, mut take: impl FnMut(usize, u64, Drained)) -> usize {
         let used = self.used.load(Ordering::Acquire) as usize;
         let lanes = self.lanes.iter().enumerate().take(used);

@@ -1,8 +1,9 @@
-//! The recording end of one ring: what a thread calls around its spans.
+//! Records the starts and ends of one thread's spans (timed parts of the program) in a ring that the accounting thread
+//! reads ([`Producer`]).
 //!
-//! The producer keeps the ids of the spans that are open, so that an end can be distinguished from a stray one.
-//! `reserved` is what the ring must have room for: the events written and one end for each open recorded span. So an
-//! end never fails, and what is dropped is whole spans.
+//! The producer keeps the ids (numbers of names) of the spans that are open, so it recognises an end that has no start.
+//! A start is recorded only if the ring has room for the span's end too: `reserved` counts the events written and one
+//! end for each open recorded span. So an end never fails, and only whole spans are dropped.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -12,15 +13,17 @@ use super::lane::Lane;
 use super::lane::{SpanEvent, SpanEventKind};
 use crate::sync::{AtomicU64, Ordering};
 
-/// The most spans that can be open at a time on one thread; further ones are dropped and counted.
+/// The most spans that can be open at a time on one thread (their ids take 512 bytes); further ones are dropped and
+/// counted.
 pub const MAX_OPEN: usize = 64;
-/// Marks an open span whose start was dropped: its end is to be dropped too.
+/// Bit, above the 32 of an id, that marks an open span whose start was dropped: its end is to be dropped too.
 const LOST: u64 = 1 << 32;
 
-/// A thread's recording end. May be sent to another thread, but not shared: every method takes `&mut self`.
+/// The writing end of a thread's ring. It may be sent to another thread, but not shared.
 ///
-/// Ids are the caller's, any `u32`. `ticks` are TSC ticks if `tsc`, else monotonic nanoseconds. Dropping it gives the
-/// ring back; spans that are still open then never end.
+/// In its methods `id` is the caller's number for the span's name, any `u32`. `ticks` is the instant: ticks of the
+/// processor's time stamp counter (TSC) if `tsc`, else monotonic nanoseconds. Dropping the producer gives the ring
+/// back; spans that are still open then never end.
 ///
 /// ```compile_fail
 /// fn shared<T: Sync>() {}
@@ -29,16 +32,17 @@ const LOST: u64 = 1 << 32;
 #[derive(Debug)]
 pub struct Producer {
     lane: Arc<Lane>,
-    /// Events written.
+    /// Number of events written since the ring was made.
     head: u64,
-    /// Events written and ends promised.
+    /// Number of events written, and one for the end of each open recorded span.
     reserved: u64,
     /// What `reserved` may reach: the consumer's tail, as last seen, plus the capacity.
     limit: u64,
-    /// Open spans; more than [`MAX_OPEN`] count but are not remembered.
+    /// Number of open spans; those beyond [`MAX_OPEN`] are counted but not remembered.
     depth: usize,
+    /// Ids of the open spans, oldest first, with [`LOST`] where the start was dropped.
     open: [u64; MAX_OPEN],
-    /// Not `Sync`.
+    /// Prevents `Sync`: two threads must not record into one ring.
     unshared: PhantomData<Cell<()>>,
 }
 
@@ -50,13 +54,13 @@ impl Producer {
         Self { lane, head, reserved: head, limit, depth: 0, open: [0; MAX_OPEN], unshared: PhantomData }
     }
 
-    /// Whether the pool and its consumer are gone: what is recorded here will never be read.
+    /// Whether the pool and its consumer are gone, so that events recorded here will never be read.
     #[must_use]
     pub fn is_orphan(&self) -> bool {
         Arc::strong_count(&self.lane) == 1
     }
 
-    /// Records that a span began; `false` if it was dropped, and counted, for want of room.
+    /// Records that a span began. Returns `false` if it was dropped for want of room, and counted as such.
     #[inline]
     pub fn begin(&mut self, id: u32, ticks: u64, tsc: bool) -> bool {
         if self.reserved + 2 > self.limit {
@@ -70,7 +74,8 @@ impl Producer {
         true
     }
 
-    /// Records that the nearest open span of this id ended; `false` if there is none or if its start was dropped.
+    /// Records that the nearest open span of this id ended. Returns `false` if there is none or if its start was
+    /// dropped.
     ///
     /// Spans may overlap. An end without a start is counted as unmatched. While more than [`MAX_OPEN`] spans are open
     /// ends are taken to be in reverse order of the starts.
@@ -87,7 +92,8 @@ impl Producer {
     /// Ends a step of this id and starts the next one, in one event. The step that ends is the nearest open span of
     /// this id; without one it is the first step, which began with the run.
     ///
-    /// `false` if the span that should start was dropped; the one before it ends all the same, unless it was the first.
+    /// Returns `false` if the step that should start was dropped. The step before it ends all the same, unless it was
+    /// the first.
     #[inline]
     pub fn step(&mut self, id: u32, ticks: u64, tsc: bool) -> bool {
         if self.top() != Some(u64::from(id)) || self.reserved + 1 > self.limit {
@@ -100,7 +106,7 @@ impl Producer {
 
     /// Starts the steps of this id: the next one starts here, and an open one is dropped.
     ///
-    /// `false` if there was no room; an open step then goes on.
+    /// Returns `false` if there was no room; an open step then goes on.
     pub fn start(&mut self, id: u32, ticks: u64, tsc: bool) -> bool {
         let place = if self.depth > MAX_OPEN { None } else { self.nearest(id) };
         match place {
@@ -117,24 +123,27 @@ impl Producer {
         }
     }
 
-    /// The last open span; `None` if there is none, or if it is too deep to be remembered.
+    /// Returns the entry of the last open span in `open`; `None` if there is none, or if it is too deep to be
+    /// remembered.
     #[inline]
     fn top(&self) -> Option<u64> {
         self.open.get(self.depth.wrapping_sub(1)).copied()
     }
 
+    /// Writes an event for which there is room.
     #[inline]
     fn put(&mut self, kind: SpanEventKind, id: u32, ticks: u64, tsc: bool) {
         self.lane.ring.publish(self.head, SpanEvent { ticks, id, kind, tsc }.pack());
         self.head += 1;
     }
 
-    /// Whether there is room for `more`, after a look at where the consumer is.
+    /// Whether there is room for `more` events. Reads first how far the consumer has come.
     fn has_room_for(&mut self, more: u64) -> bool {
         self.limit = self.lane.ring.tail() + self.lane.ring.capacity();
         self.reserved + more <= self.limit
     }
 
+    /// Records a start once the consumer has made room, else remembers the span as dropped.
     #[cold]
     fn begin_when_full(&mut self, id: u32, ticks: u64, tsc: bool) -> bool {
         if self.has_room_for(2) {
@@ -146,7 +155,7 @@ impl Producer {
         self.drop_span()
     }
 
-    /// An event of `kind` that starts a span while none of this id is open.
+    /// Records an event of `kind` that starts a span while none of this id is open.
     #[cold]
     fn open_new(&mut self, kind: SpanEventKind, id: u32, ticks: u64, tsc: bool) -> bool {
         let has_room = self.has_room_for(2);
@@ -161,12 +170,14 @@ impl Producer {
         true
     }
 
+    /// Counts a span beyond [`MAX_OPEN`] as open and as dropped.
     #[cold]
     fn begin_too_deep(&mut self) -> bool {
         self.depth += 1;
         self.drop_span()
     }
 
+    /// Ends a span that is not the last open one, or counts an end without a start.
     #[cold]
     fn end_below_top(&mut self, id: u32, ticks: u64, tsc: bool) -> bool {
         if self.depth > MAX_OPEN {
@@ -186,6 +197,7 @@ impl Producer {
         !lost
     }
 
+    /// Records a step whose span is not the last open one, or for which the known room is too small.
     #[cold]
     fn step_slowly(&mut self, id: u32, ticks: u64, tsc: bool) -> bool {
         if self.depth > MAX_OPEN {
@@ -200,13 +212,14 @@ impl Producer {
             self.put(SpanEventKind::Step, id, ticks, tsc);
             return true;
         }
-        // The old span's end has its place; the new span has none.
+        // Room for the end of the old step was reserved; for the new step there is none.
         self.put(SpanEventKind::End, id, ticks, tsc);
         self.open[place] |= LOST;
         self.drop_span()
     }
 
-    /// A step or a start over a span whose own start was dropped: there may be room for the next one.
+    /// Records a step or a start at the open span with index `place`, whose own start was dropped: there may be room
+    /// for the next one. `(id, ticks, tsc)` as in the methods above.
     fn open_again(&mut self, kind: SpanEventKind, place: usize, (id, ticks, tsc): (u32, u64, bool)) -> bool {
         if !self.has_room_for(2) {
             return self.drop_span();
@@ -217,11 +230,12 @@ impl Producer {
         true
     }
 
-    /// Index of the nearest open span of this id among those remembered.
+    /// Returns the index in `open` of the nearest open span of this id among those remembered.
     fn nearest(&self, id: u32) -> Option<usize> {
         self.open[..self.depth.min(MAX_OPEN)].iter().rposition(|open| *open & !LOST == u64::from(id))
     }
 
+    /// Counts a dropped span; returns `false`, the answer of the method that dropped it.
     fn drop_span(&self) -> bool {
         count_one(&self.lane.dropped);
         false
@@ -234,7 +248,7 @@ impl Drop for Producer {
     }
 }
 
-/// Adds one to a count that only this thread stores. Relaxed: ordered with nothing.
+/// Adds one to a count that only this thread stores. Relaxed, because no other value depends on its order.
 fn count_one(count: &AtomicU64) {
     count.store(count.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
 }

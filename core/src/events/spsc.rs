@@ -1,4 +1,5 @@
-//! The ring under the events: pairs of words from one producer to one consumer. Knows nothing of spans.
+//! Carries pairs of 64-bit words from one thread (the producer) to another (the consumer) through a ring without locks.
+//! One pair is one event of the program's timed parts, but this file does not interpret it.
 //!
 //! `head` counts the pairs written, `tail` those read; neither is ever reset. Only the producer stores `head` and the
 //! slots from `tail + capacity` on; only the consumer stores `tail`. The producer decides whether there is room.
@@ -9,7 +10,8 @@ use crossbeam::utils::CachePadded;
 
 use crate::sync::{AtomicU64, Ordering, Orderings};
 
-/// The ring. The two ends take `&self`: the pool decides which thread owns which end.
+/// The ring. Its methods take `&self`: the pool that keeps the rings decides which thread owns which end. `O` is the
+/// set of memory orderings; only the models under loom use other ones than `Sound`.
 #[derive(Debug)]
 pub(crate) struct Spsc<O> {
     head: CachePadded<AtomicU64>,
@@ -19,7 +21,7 @@ pub(crate) struct Spsc<O> {
 }
 
 impl<O: Orderings> Spsc<O> {
-    /// An empty ring of at least `capacity` pairs (a power of two, 2 or more).
+    /// Returns an empty ring of at least `capacity` pairs (rounded up to a power of two, 2 or more).
     #[must_use]
     pub(crate) fn new(capacity: usize) -> Self {
         let zero = || AtomicU64::new(0);
@@ -27,27 +29,27 @@ impl<O: Orderings> Spsc<O> {
         Self { head: CachePadded::new(zero()), tail: CachePadded::new(zero()), slots, orderings: PhantomData }
     }
 
-    /// How many pairs fit.
+    /// Returns how many pairs fit.
     #[must_use]
     pub(crate) fn capacity(&self) -> u64 {
         self.slots.len() as u64
     }
 
-    /// How many were written so far. For the producer.
+    /// Returns how many pairs were written so far. For the producer.
     #[must_use]
     pub(crate) fn head(&self) -> u64 {
         // Relaxed: the producer's own, or handed over by the pool's state word.
         self.head.load(Ordering::Relaxed)
     }
 
-    /// How many were read so far. For the producer, before it writes over them.
+    /// Returns how many pairs were read so far. For the producer, before it writes over them.
     #[must_use]
     pub(crate) fn tail(&self) -> u64 {
         // Acquire: pairs with the release in `drain`; the slots up to here have been read.
         self.tail.load(Ordering::Acquire)
     }
 
-    /// Writes pair number `head`, which the producer knows to have room.
+    /// Writes pair number `head`, for which the producer knows that there is room.
     #[inline]
     pub(crate) fn publish(&self, head: u64, pair: [u64; 2]) {
         let slot = &self.slots[head as usize & (self.slots.len() - 1)];
@@ -60,7 +62,7 @@ impl<O: Orderings> Spsc<O> {
 
     /// Hands every pair written so far to `take`, in order; returns how many. For the consumer.
     ///
-    /// Bounded: what is written meanwhile waits for the next call.
+    /// A call ends although the producer goes on: pairs written meanwhile wait for the next call.
     pub(crate) fn drain(&self, mut take: impl FnMut([u64; 2])) -> usize {
         // Relaxed: the consumer's own.
         let tail = self.tail.load(Ordering::Relaxed);

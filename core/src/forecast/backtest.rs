@@ -1,25 +1,30 @@
-//! The interval of a forecast: quantiles of its distribution, and how often the intervals held in recorded runs.
+//! Returns how good forecasts of a run's energy were in recorded runs ([`backtest`]), and computes the quantiles from
+//! which their intervals are formed.
+//!
+//! A *back-test* makes the forecast at a point of a recorded run from the steps before it, and compares it with the
+//! run's real end.
 
-/// What forecasts at one point of a run were worth in recorded runs.
+/// How good forecasts at one point of a run were in recorded runs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Backtest {
     /// Median of the differences between the estimate and the end, percent of the run's energy.
     pub error_percent: f64,
     /// Share of the 90 % intervals that contained the end, percent.
     pub held_percent: f64,
-    /// How many runs.
+    /// Number of recorded runs.
     pub runs: u32,
 }
 
-/// Recorded runs of `tests/forecast/recorded.txt`; a test computes the table from them.
+/// Number of recorded runs in `tests/forecast/recorded.txt`; a test computes the table from them.
 const RUNS: u32 = 24;
 
-/// Percent of the run done, median error, intervals that held.
+/// Rows of: percent of the run done; median error, percent; share of the 90 % intervals that contained the end,
+/// percent.
 const TABLE: [(u64, f64, f64); 6] =
     [(5, 9.62, 75.0), (10, 5.27, 91.7), (25, 1.62, 91.7), (50, 0.91, 91.7), (75, 0.45, 100.0), (90, 0.36, 95.8)];
 
-/// The back-test of a forecast after `done` of `total`: that of the last point in the table which was passed, so that it is
-/// rather too large. `None` before the first.
+/// Returns the back-test of a forecast after `done` of `total` steps: that of the last point of the table which the run
+/// has passed. So its error is rather too large. `None` before the first point, 5 % of the run.
 ///
 /// ```
 /// use eco2_core::forecast_backtest;
@@ -34,8 +39,8 @@ pub fn backtest(done: u64, total: u64) -> Option<Backtest> {
     Some(Backtest { error_percent, held_percent, runs: RUNS })
 }
 
-/// Quantile of the standard normal distribution, 0 < p < 1; absolute error below 4.5e-4 (Hastings' approximation,
-/// Abramowitz and Stegun, Handbook of Mathematical Functions, 26.2.23).
+/// Returns a quantile of the standard normal distribution, 0 < p < 1; absolute error below 4.5e-4 (Hastings'
+/// approximation, Abramowitz and Stegun, Handbook of Mathematical Functions, 26.2.23).
 pub(super) fn normal(p: f64) -> f64 {
     let tail = p.min(1.0 - p);
     let t = (-2.0 * tail.ln()).sqrt();
@@ -45,8 +50,8 @@ pub(super) fn normal(p: f64) -> f64 {
     if p < 0.5 { -z } else { z }
 }
 
-/// Quantile of Student's distribution with `freedom` degrees of freedom: exact for 1 and 2, else by the Cornish-Fisher
-/// expansion (Abramowitz and Stegun, 26.7.5), within 1 % for 3 and more between 5 % and 95 %.
+/// Returns a quantile of Student's distribution with `freedom` degrees of freedom: exact for 1 and 2, else by the
+/// Cornish-Fisher expansion (Abramowitz and Stegun, 26.7.5), within 1 % for 3 and more between 5 % and 95 %.
 pub(super) fn student(p: f64, freedom: f64) -> f64 {
     if freedom < 1.5 {
         return (std::f64::consts::PI * (p - 0.5)).tan();

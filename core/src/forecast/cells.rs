@@ -1,20 +1,28 @@
-//! A run's progress in bounded memory: cells of equally many steps, doubled when there are too many; and how many of the
-//! first ones are warm-up (caches that fill, compilation, a memory allocator that learns).
+//! Keeps the energy and time of a run's steps in bounded memory, and finds how many of the first steps are warm-up.
+//!
+//! A *cell* is some steps in a row, about as many in each, of which only the sums are kept. When there are more than
+//! [`CELLS`], each pair of neighbours is joined to one cell, so the number of steps in a cell doubles. *Warm-up* is the
+//! beginning of a run, in which steps cost more: caches fill, code is compiled, a memory allocator learns.
 
-/// Cells kept; beyond, pairs become one.
+/// The most cells that are kept; with one more, each pair of neighbours becomes one. At least half as many remain,
+/// enough to find the warm-up to a few percent of the run.
 const CELLS: usize = 128;
 
-/// Progress at one instant, since the run began.
+/// Progress of a run at one instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Progress {
+    /// Steps done.
     pub(super) done: u64,
+    /// Energy used since the run began, microjoules.
     pub(super) uj: u64,
+    /// The instant, monotonic nanoseconds.
     pub(super) at_ns: u64,
 }
 
-/// Energy and time of some steps in a row.
+/// Mean energy and time of some steps in a row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Cell {
+    /// Number of steps.
     pub(super) steps: f64,
     /// Microjoules a step.
     pub(super) rate: f64,
@@ -22,22 +30,25 @@ pub(super) struct Cell {
     pub(super) pace: f64,
 }
 
-/// The edges between cells. Adding one allocates nothing.
+/// The cells of a run, kept as their edges: the progress where one cell ends and the next begins. Adding one allocates
+/// nothing.
 #[derive(Debug, Clone)]
 pub(super) struct Cells {
     edges: [Progress; CELLS + 1],
-    /// How many edges there are; the first is where watching began.
+    /// How many edges there are; the first is the progress at which observation began.
     len: usize,
-    /// Least steps of a cell.
+    /// Fewest steps of a cell: 1, doubled each time that pairs are joined.
     width: u64,
 }
 
 impl Cells {
+    /// Returns no cells.
     pub(super) fn new() -> Self {
         Self { edges: [Progress::default(); CELLS + 1], len: 0, width: 1 }
     }
 
-    /// Takes what has been reached. What does not go on, or is less than a cell, waits for more.
+    /// Takes the progress of a run. It ends a cell if enough steps were done since the last edge; otherwise, and where
+    /// its energy or time is below that edge's, it is left out.
     pub(super) fn add(&mut self, seen: Progress) {
         let Some(last) = self.last() else { return self.push(seen) };
         let goes_on = seen.uj >= last.uj && seen.at_ns >= last.at_ns;
@@ -50,12 +61,13 @@ impl Cells {
         self.push(seen);
     }
 
+    /// Adds an edge, for which there is room.
     fn push(&mut self, seen: Progress) {
         self.edges[self.len] = seen;
         self.len += 1;
     }
 
-    /// Every second edge goes.
+    /// Removes every second edge, so that each pair of neighbouring cells becomes one.
     fn halve(&mut self) {
         for kept in 0..=CELLS / 2 {
             self.edges[kept] = self.edges[2 * kept];
@@ -64,11 +76,12 @@ impl Cells {
         self.width = self.width.saturating_mul(2);
     }
 
+    /// Returns the last edge; `None` if there is none.
     pub(super) fn last(&self) -> Option<Progress> {
         self.edges[..self.len].last().copied()
     }
 
-    /// All cells in the order of time.
+    /// Returns all cells in the order of time.
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = Cell> + ExactSizeIterator + Clone + '_ {
         self.edges[..self.len].windows(2).map(|pair| {
             let steps = (pair[1].done - pair[0].done) as f64;
@@ -78,10 +91,12 @@ impl Cells {
     }
 }
 
-/// How many cells at the beginning to leave out: the number that makes the mean of the others surest, at most half.
+/// Returns how many cells at the beginning are warm-up: the number whose omission makes the mean of the others surest,
+/// at most half.
 ///
 /// Marginal standard error rule (K. P. White, Simulation 69(6), 1997): the cut d that minimises
-/// Σ_{i>d} (x_i − mean)² / (n − d)², weighted with the cells' steps.
+/// Σ_{i>d} (x_i − mean)² / (n − d)², weighted with the cells' steps. The loop runs from the last cell to the first and
+/// updates mean and sum of squares with each (Welford's method).
 pub(super) fn warm_up(cells: impl DoubleEndedIterator<Item = Cell> + ExactSizeIterator) -> usize {
     let count = cells.len();
     let (mut weight, mut mean, mut squares) = (0.0_f64, 0.0_f64, 0.0_f64);

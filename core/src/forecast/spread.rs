@@ -1,16 +1,21 @@
-//! How sure the mean of a step is, and how far the rest of a run may be from it.
+//! Computes how much energy the remaining steps of a run will use on average, and the standard error of their sum.
 //!
-//! The level of a step is taken for a random walk that is seen through noise (the *local level model*: Harvey,
-//! Forecasting, Structural Time Series Models and the Kalman Filter, 1989, 2.1). A constant level makes the forecast
-//! the mean of all steps; one that wanders makes it the mean of the last. How much it wanders is not estimated, as a
-//! tenth of a run contains too little information: every answer on a grid is filtered, and weighted with how likely it
-//! makes what was seen and with how runs usually are. So an interval is wide where a wandering level is possible, and
-//! not only where it is evident.
+//! A *cell* is some steps in a row of which only the mean is known. Cells are joined to at most ten *batches*. The
+//! *level* is the mean energy of a step at a time of the run, without the noise of single steps.
+//!
+//! The level is modelled as a random walk that is seen through noise (the *local level model*: Harvey, Forecasting,
+//! Structural Time Series Models and the Kalman Filter, 1989, 2.1). With a constant level the forecast is the mean of
+//! all steps; with one that wanders it is the mean of the last ones.
+//!
+//! How much the level wanders cannot be estimated well, as a tenth of a run contains too little information. So 13
+//! *answers* to that question are tried. For each a Kalman filter runs over the batches. The answers' forecasts are
+//! averaged, with weights: how likely an answer makes the observed batches, times how usual it is of runs. So an
+//! interval is wide where a wandering level is possible, and not only where it is evident.
 
 use super::cells::Cell;
 
-/// Batches of cells whose means are compared. In means of that many steps, steps that resemble their neighbours are
-/// nearly independent: with 20 or 40 batches the back-tests need intervals that are a tenth wider.
+/// Number of batches of cells whose means are compared. The means of such long batches are nearly independent, although
+/// steps resemble their neighbours: with 20 or 40 batches the back-tests need intervals that are a tenth wider.
 const BATCHES: usize = 10;
 
 /// How far the level of a step usually wanders over a run, as a share of it: temperature, clocks, data. Half of the
@@ -19,32 +24,34 @@ const BATCHES: usize = 10;
 /// average with 0.006, in 90.6 % with 0.008 and in 91.5 % with 0.01; in the other half they hold in 89.9 % with 0.008.
 const DRIFT: f64 = 0.008;
 
-/// Prior share of the runs whose level is constant.
+/// Share of the runs whose level is assumed to be constant before anything was observed; chosen with [`DRIFT`].
 const STEADY: f64 = 0.5;
 
-/// Answers to how much the level wanders: its variance over a batch in relation to that of a batch's mean. None, then
-/// 4⁻⁶ to 4⁵.
+/// Number of answers to how much the level wanders. An answer is the variance of the level over a batch, divided by the
+/// variance of a batch's mean: 0, and the 12 powers of 4 from 4⁻⁶ to 4⁵.
 const ANSWERS: usize = 13;
 
-/// Mean step of the rest of a run, and the standard error of its sum.
+/// Mean step of the remaining run, and the standard error of its energy.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Spread {
     /// Microjoules a step.
     pub(super) rate: f64,
     /// Nanoseconds a step.
     pub(super) pace: f64,
-    /// Standard error of the energy of the rest, microjoules.
+    /// Standard error of the energy of all remaining steps, microjoules.
     pub(super) error: f64,
+    /// Degrees of freedom of that error: batches minus one.
     pub(super) freedom: f64,
 }
 
+/// Number and energy (microjoules) of the steps of some cells in a row.
 #[derive(Clone, Copy, Default)]
 struct StepBatch {
     steps: f64,
     uj: f64,
 }
 
-/// What was seen since the warm-up, and how much is to come.
+/// The steps that were observed since the warm-up, and the number of those to come.
 #[derive(Clone, Copy)]
 struct Observations<'a> {
     batches: &'a [StepBatch],
@@ -52,24 +59,26 @@ struct Observations<'a> {
     steps: f64,
     /// Mean of all steps, microjoules.
     rate: f64,
-    /// Steps that are left.
+    /// Number of steps to come.
     rest: f64,
 }
 
-/// The rest of the run if the level wanders as one answer assumes.
+/// Forecast of the remaining steps if the level wanders as one answer assumes.
 #[derive(Clone, Copy)]
 struct Guess {
-    /// Level at the end of what was seen, microjoules a step.
+    /// Level at the end of the observed steps, microjoules a step.
     rate: f64,
-    /// Variance of the energy of the rest.
+    /// Variance of the energy of all remaining steps, microjoules squared.
     variance: f64,
-    /// Logarithm of how likely the answer is.
+    /// Logarithm of how likely the answer is, up to a constant.
     weight: f64,
 }
 
-/// The level after all batches, in units of the variance of a step.
+/// The level after all batches.
 struct LevelEstimate {
+    /// The level, microjoules a step.
     rate: f64,
+    /// Variance of the level, in units of the variance of a step.
     variance: f64,
     /// Sum of the squared errors of the forecasts of each batch from those before it, each over its variance.
     squares: f64,
@@ -78,7 +87,7 @@ struct LevelEstimate {
 }
 
 impl Spread {
-    /// Of cells since the warm-up, for `rest` further steps; `None` from fewer than two.
+    /// Returns the spread from the cells since the warm-up, for `rest` further steps; `None` from fewer than two cells.
     pub(super) fn of(cells: impl ExactSizeIterator<Item = Cell> + Clone, rest: f64) -> Option<Self> {
         if cells.len() < 2 {
             return None;
@@ -94,7 +103,8 @@ impl Spread {
 }
 
 impl Observations<'_> {
-    /// Mean step and variance of the sum of the rest, over all answers.
+    /// Returns the mean step (microjoules) and the variance of the energy of all remaining steps, averaged over all
+    /// answers.
     fn weighted(&self) -> (f64, f64) {
         let answers = (0..ANSWERS).map(|at| if at == 0 { 0.0 } else { 4_f64.powi(at as i32 - 7) });
         let guesses: [Option<Guess>; ANSWERS] = {
@@ -106,7 +116,9 @@ impl Observations<'_> {
         let share = |guess: &Guess| (guess.weight - top).exp();
         let all: f64 = known().map(share).sum();
         if all <= 0.0 {
-            // Nothing scatters: what is left is how runs usually are.
+            // The batches are all equal, so they do not show how far the level may wander. Assumed is what runs usually
+            // do: a random walk that wanders by DRIFT over the rest; the variance of its sum is a third of
+            // (DRIFT·rate·rest)².
             return (self.rate, (DRIFT * self.rate * self.rest).powi(2) / 3.0);
         }
         let rate = known().map(|guess| share(guess) * guess.rate).sum::<f64>() / all;
@@ -114,7 +126,7 @@ impl Observations<'_> {
         (rate, known().map(|guess| share(guess) * spread(guess)).sum::<f64>() / all)
     }
 
-    /// The rest under one answer; `None` where the batches are all equal.
+    /// Returns the forecast under one answer; `None` where the batches are all equal.
     ///
     /// With s² the variance of a step and q that of the level over a step, k = q/s² and P the variance of the level in
     /// units of s² at the middle of the last batch of m steps, the sum of r steps has the variance
@@ -124,7 +136,7 @@ impl Observations<'_> {
         let (batch, freedom) = (steps / batches.len() as f64, (batches.len() - 1) as f64);
         let per_step = answer / (batch * batch);
         let level = LevelEstimate::after(batches, per_step)?;
-        // Exactly equal batches, but for rounding.
+        // Batches that differ by less than 1e-9 of the mean are equal but for rounding.
         let variance = Some(level.squares / freedom).filter(|variance| *variance > 1e-18 * rate * rate)?;
         let far = (per_step * variance * (steps + rest)).sqrt() / rate;
         let likelihood = -0.5 * (level.logs + freedom * variance.ln());
@@ -134,8 +146,9 @@ impl Observations<'_> {
     }
 }
 
-/// How usual it is that the level wanders so far over a run, a share of it: [`STEADY`], else a half-Cauchy
-/// distribution. The answers follow one another by a factor of 2 in that share.
+/// Returns how usual it is that the level wanders over a run by the share `far` of itself: [`STEADY`] for 0, else the
+/// density of a half-Cauchy distribution with the median [`DRIFT`], times the distance of neighbouring answers. These
+/// differ by a factor of 2 in that share, hence the logarithm of 2.
 fn usual(far: f64) -> f64 {
     if far <= 0.0 {
         return STEADY;
@@ -145,7 +158,8 @@ fn usual(far: f64) -> f64 {
 }
 
 impl LevelEstimate {
-    /// Kalman's filter, begun at the first batch; `per_step`: variance of the level over a step.
+    /// Returns the level by Kalman's filter over all batches, begun at the first; `None` without one. `per_step`:
+    /// variance of the level over a step, in units of the variance of a step.
     fn after(batches: &[StepBatch], per_step: f64) -> Option<Self> {
         let (first, others) = batches.split_first()?;
         let mut level = Self { rate: first.mean(), variance: 1.0 / first.steps, squares: 0.0, logs: 0.0 };
@@ -166,12 +180,14 @@ impl LevelEstimate {
 }
 
 impl StepBatch {
+    /// Returns the mean energy of a step, microjoules.
     fn mean(&self) -> f64 {
         self.uj / self.steps
     }
 }
 
-/// The cells in at most [`BATCHES`] batches of about as many cells each.
+/// Returns the cells as batches of about as many cells each, and the number of batches: [`BATCHES`], or as many as
+/// there are cells.
 fn batched(cells: impl ExactSizeIterator<Item = Cell>) -> ([StepBatch; BATCHES], usize) {
     let (count, mut batches) = (cells.len(), [StepBatch::default(); BATCHES]);
     let number = BATCHES.min(count);

@@ -1,9 +1,13 @@
-//! Covering windows of time with stretches: each instant is taken from one of them.
+//! Computes the energy of one counter within windows of time, from the stretches that several readers saw.
+//!
+//! A *stretch* is what one reader saw of a counter: how its energy grew over a time. Each instant of a *window* (an
+//! interval of boot time) is taken from one stretch. Stretches are sorted into *tiers*, by quality and by whether their
+//! energy is bounded; a worse tier fills only what the better ones leave uncovered.
 
 use super::stretch::{KeptStretches, Stretch, TierStretches, Window};
 use crate::{Bounded, Quality, RangeKind};
 
-/// Energy of a union, microjoules.
+/// Energy that the stretches of one or more counters cover, microjoules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Merged {
     /// The energy with its bounds.
@@ -17,7 +21,7 @@ pub struct Merged {
 }
 
 impl Default for Merged {
-    /// The start of a sum: nothing was covered yet.
+    /// Returns the start of a sum: nothing was covered yet, and at most 0 was used.
     fn default() -> Self {
         let nothing = Bounded::at_most(Some(0));
         Self { energy: nothing, free: nothing, by_quality: [0; 4], covered_ns: 0 }
@@ -27,7 +31,7 @@ impl Default for Merged {
 impl std::ops::Add for Merged {
     type Output = Self;
 
-    /// Both together; saturates.
+    /// Adds both up; saturates.
     fn add(mut self, other: Self) -> Self {
         self.energy = self.energy + other.energy;
         self.free = self.free + other.free;
@@ -39,7 +43,8 @@ impl std::ops::Add for Merged {
     }
 }
 
-/// The energy within windows from stretches of at least a quality, and the windows that no stretch covers.
+/// Returns the energy within windows from stretches of at least the quality `worst`, and the parts of the windows that
+/// none of them covers.
 pub(super) fn energy(stretches: &KeptStretches, worst: Quality, windows: &[Window]) -> (Merged, Vec<Window>) {
     let mut open: Vec<Window> = windows.iter().filter(|window| window.from_ns < window.to_ns).copied().collect();
     let mut sum = Merged::default();
@@ -53,7 +58,7 @@ pub(super) fn energy(stretches: &KeptStretches, worst: Quality, windows: &[Windo
     (sum, open)
 }
 
-/// Fills a window with stretches of one tier; what none covers goes to `left`.
+/// Returns the energy that stretches of one tier cover of a window; the parts that none covers are added to `left`.
 fn fill(members: TierStretches<'_>, window: Window, left: &mut Vec<Window>) -> Merged {
     let mut sum = Merged::default();
     let mut at_ns = window.from_ns;
@@ -75,7 +80,8 @@ fn fill(members: TierStretches<'_>, window: Window, left: &mut Vec<Window>) -> M
     sum
 }
 
-/// A part of a stretch: its bounds are those of the whole, and what is not known about where it is cut.
+/// Returns the energy of a part of a stretch. Its bounds are as far from the estimate as those of the whole stretch,
+/// widened by what is not known of the energy at the two instants where it is cut.
 fn taken(stretch: &Stretch, from_ns: u64, to_ns: u64) -> Merged {
     let (from, to) = (stretch.cumulative(from_ns), stretch.cumulative(to_ns));
     let uj = to.uj - from.uj.min(to.uj);
@@ -101,6 +107,7 @@ fn taken(stretch: &Stretch, from_ns: u64, to_ns: u64) -> Merged {
     }
 }
 
+/// Returns the index of a quality in [`Merged::by_quality`].
 fn place(quality: Quality) -> Option<usize> {
     match quality {
         Quality::Measured => Some(0),

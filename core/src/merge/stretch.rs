@@ -1,8 +1,10 @@
-//! A stretch: what one reader saw of one counter, as a few points of a curve that only grows; and the stretches of one
-//! counter that a union keeps: by tier, none within another.
+//! Defines a stretch (what one reader saw of one counter, as points of an energy curve that never falls), and keeps the
+//! stretches of one counter.
 //!
-//! Within a tier no stretch holds another, so one that starts later also ends later: a search by the start answers whether
-//! a new one is held by any, and which it holds. Inserting n stretches takes n log n steps.
+//! They are kept by *tier*: by quality, and within a quality by how many of a stretch's two upper bounds are missing.
+//! Within a tier no stretch contains another in time, so one that starts later also ends later. A search by the start
+//! therefore finds whether any contains a new one, and which ones the new one contains. Inserting n stretches takes
+//! n log n steps.
 
 use crate::Quality;
 use crate::curve::straight;
@@ -12,9 +14,9 @@ use std::collections::BTreeMap;
 /// A half-open interval of boot time, `[from_ns, to_ns)`, in nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Window {
-    /// First instant.
+    /// First instant of the interval.
     pub from_ns: u64,
-    /// First instant after it.
+    /// First instant after the interval.
     pub to_ns: u64,
 }
 
@@ -31,7 +33,7 @@ pub struct Stretch {
     pub slack_ns: u64,
     /// How far the energy of the whole stretch may lie below the last point's, microjoules.
     pub below_uj: u64,
-    /// How far above; `None`: unbounded.
+    /// How far the energy of the whole stretch may lie above the last point's, microjoules; `None`: unbounded.
     pub above_uj: Option<u64>,
     /// As `below_uj`, without any assumption on power.
     pub free_below_uj: u64,
@@ -39,7 +41,7 @@ pub struct Stretch {
     pub free_above_uj: Option<u64>,
 }
 
-/// Quality, and how many of its two upper bounds a stretch lacks.
+/// Rank of a stretch, the smaller the better: its quality, and how many of its two upper bounds are missing.
 pub(super) type Tier = (Quality, u8);
 
 /// What is known of the energy from a stretch's beginning until an instant, microjoules.
@@ -51,7 +53,8 @@ pub(super) struct Cumulative {
 }
 
 impl Stretch {
-    /// Whether it is usable: as many energies as instants, at least one, rising in time and not falling in energy.
+    /// Whether it is usable: as many energies as instants and at least one, the first energy 0, instants rising and
+    /// energies not falling.
     ///
     /// ```
     /// use eco2_core::{Quality, Stretch};
@@ -76,25 +79,25 @@ impl Stretch {
         !self.at_ns.is_empty() && self.at_ns.len() == self.uj.len() && self.uj.first() == Some(&0) && rises && grows
     }
 
-    /// Its first instant.
+    /// Returns its first instant, nanoseconds of boot time.
     pub(super) fn begin_ns(&self) -> u64 {
         self.at_ns.first().copied().unwrap_or(0)
     }
 
-    /// Its last instant.
+    /// Returns its last instant, nanoseconds of boot time.
     pub(super) fn end_ns(&self) -> u64 {
         self.at_ns.last().copied().unwrap_or(0)
     }
 
-    /// Tiers are taken in order: by quality, and of one quality what is bounded without any assumption, as a record is
-    /// whose end was read, before what a limit of power bounds, and that before what nothing bounds.
+    /// Returns its tier. Tiers are used in order: by quality; within a quality first what has both upper bounds, as a
+    /// record whose end was read; then what only a power limit bounds; then what nothing bounds.
     pub(super) fn tier(&self) -> Tier {
         (self.quality, u8::from(self.above_uj.is_none()) + u8::from(self.free_above_uj.is_none()))
     }
 
-    /// Whether no instant of `other` would be taken where this one is there: it covers it all and is no worse. Of two
-    /// that are alike in this, one replaces the other, so that a set of them has one shape whatever order it was made
-    /// in.
+    /// Whether `other` is useless next to this one: this one covers all of it and its tier is no worse. Of two with the
+    /// same times and tier the smaller in order replaces the other, so the kept set does not depend on the order of
+    /// insertion.
     pub(super) fn replaces(&self, other: &Self) -> bool {
         let (own, others) = ((self.begin_ns(), self.end_ns()), (other.begin_ns(), other.end_ns()));
         let contains = own.0 <= others.0 && own.1 >= others.1 && self.tier() <= other.tier();
@@ -102,7 +105,8 @@ impl Stretch {
         contains && (!alike || self <= other)
     }
 
-    /// Energy from its beginning until `t_ns`: straight between points, bounded by the points around it.
+    /// Returns the energy from its first instant until `t_ns`: a straight line between points. The bounds are the
+    /// energies of the last point surely passed and of the first surely ahead, as each may be off by `slack_ns`.
     pub(super) fn cumulative(&self, t_ns: u64) -> Cumulative {
         let total = self.uj.last().copied().unwrap_or(0);
         if t_ns <= self.begin_ns() {
@@ -118,6 +122,7 @@ impl Stretch {
         Cumulative { low_uj, uj: self.uj_at(t_ns).clamp(low_uj, high_uj), high_uj }
     }
 
+    /// Returns the energy at `t_ns` on the straight line between the two points around it.
     fn uj_at(&self, t_ns: u64) -> u64 {
         let next = self.at_ns.partition_point(|at| *at <= t_ns);
         let point = |at: usize| Some((*self.at_ns.get(at)?, *self.uj.get(at)?));
@@ -127,14 +132,14 @@ impl Stretch {
     }
 }
 
-/// Stretches of one counter, by tier and beginning.
+/// Stretches of one counter, by tier and, within a tier, by first instant.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct KeptStretches {
     tiers: BTreeMap<Tier, BTreeMap<u64, Stretch>>,
 }
 
 impl KeptStretches {
-    /// Keeps a stretch unless one that is there replaces it; what it replaces goes.
+    /// Keeps a stretch unless a kept one replaces it; those that it replaces are removed.
     pub(super) fn insert(&mut self, stretch: Stretch) {
         if self.holds(&stretch) {
             return;
@@ -151,8 +156,8 @@ impl KeptStretches {
         self.tiers.entry(stretch.tier()).or_default().insert(stretch.begin_ns(), stretch);
     }
 
-    /// Whether a stretch is there that replaces this one: of those of a tier that start no later, the last reaches
-    /// furthest.
+    /// Whether a kept stretch replaces this one. In each tier only one has to be compared: of those that start no
+    /// later, the last one reaches furthest.
     fn holds(&self, stretch: &Stretch) -> bool {
         let tiers = self.tiers.range(..=stretch.tier()).map(|(_, tier)| tier);
         let furthest =
@@ -160,31 +165,31 @@ impl KeptStretches {
         tiers.filter_map(furthest).any(|replaces| replaces)
     }
 
-    /// All, in the order of stretches.
+    /// Returns all kept stretches, sorted.
     pub(super) fn sorted(&self) -> Vec<&Stretch> {
         let mut all: Vec<&Stretch> = self.tiers.values().flat_map(BTreeMap::values).collect();
         all.sort_unstable();
         all
     }
 
-    /// The tiers of at least a quality, best first.
+    /// Returns the tiers of at least the quality `worst`, best first.
     pub(super) fn tiers(&self, worst: Quality) -> impl Iterator<Item = TierStretches<'_>> {
         self.tiers.iter().filter(move |((quality, _), _)| *quality <= worst).map(|(_, tier)| TierStretches(tier))
     }
 }
 
-/// The stretches of one tier.
+/// The stretches of one tier, by first instant.
 #[derive(Clone, Copy)]
 pub(super) struct TierStretches<'a>(&'a BTreeMap<u64, Stretch>);
 
 impl<'a> TierStretches<'a> {
-    /// Of the stretches that cover an instant the one that reaches furthest.
+    /// Returns the stretch that covers an instant, the one that reaches furthest if several do.
     pub(super) fn at(self, at_ns: u64) -> Option<&'a Stretch> {
         let (_, last) = self.0.range(..=at_ns).next_back()?;
         (last.end_ns() > at_ns).then_some(last)
     }
 
-    /// The instant at which the next one starts, within the window and after its first instant.
+    /// Returns the first instant after the window's first at which a stretch starts; the window's end if none does.
     pub(super) fn next_ns(self, window: Window) -> u64 {
         let after = window.from_ns.saturating_add(1);
         self.0

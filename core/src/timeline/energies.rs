@@ -1,4 +1,8 @@
-//! The energies of all domains at one time, as read from the timeline.
+//! Holds the energies of all domains (sensors and counters) at one time, as read from the timeline, the ring of the
+//! last snapshots ([`Energies`]).
+//!
+//! A *point* is one domain's value in a snapshot: its energy at its last *knot* (counter change) and how fast it grows.
+//! To *carry on* a point is to extrapolate it to a later time.
 
 use super::point::{DomainPoint, MAX_DOMAINS, load_points};
 use super::ring::Line;
@@ -8,7 +12,7 @@ use super::ring::Line;
 pub struct Energies {
     /// The time they are for, monotonic ns.
     pub at_ns: u64,
-    /// Whether any of them was extrapolated past the last knot.
+    /// Whether any of them was extrapolated past its last knot (counter change), so that later readings may correct it.
     pub provisional: bool,
     total: PointEnergy,
     len: usize,
@@ -25,11 +29,13 @@ pub(super) struct PointEnergy {
 impl PointEnergy {
     pub(super) const MISSING: Self = Self { uj: 0, flags: DomainPoint::MISSING };
 
+    /// Returns the energy of a point, extrapolated to `now_ns`.
     #[inline]
     pub(super) fn of(point: &DomainPoint, now_ns: u64) -> Self {
         Self { uj: point.carried_on(now_ns), flags: point.flags }
     }
 
+    /// Returns the energy, microjoules; `None` when missing.
     #[inline]
     fn known(self) -> Option<u64> {
         (self.flags & DomainPoint::MISSING == 0).then_some(self.uj)
@@ -37,27 +43,28 @@ impl PointEnergy {
 }
 
 impl Energies {
-    /// The total in µJ since the meter opened; `None` when missing.
+    /// Returns the total in µJ since the meter opened; `None` when missing.
     #[inline]
     #[must_use]
     pub fn total_uj(&self) -> Option<u64> {
         self.total.known()
     }
 
-    /// The energy of a domain in µJ since the meter opened; `None` when missing or when there is no such domain.
+    /// Returns the energy of a domain in µJ since the meter opened; `None` when missing or when there is no such
+    /// domain.
     #[inline]
     #[must_use]
     pub fn uj(&self, domain: usize) -> Option<u64> {
         self.domains[..self.len.min(MAX_DOMAINS)].get(domain)?.known()
     }
 
-    /// The flags of a domain's point ([`DomainPoint::MISSING`] and so on); `None` when there is no such domain.
+    /// Returns the flags of a domain's point ([`DomainPoint::MISSING`] and so on); `None` when there is no such domain.
     #[must_use]
     pub fn flags(&self, domain: usize) -> Option<u32> {
         self.domains[..self.len.min(MAX_DOMAINS)].get(domain).map(|figure| figure.flags)
     }
 
-    /// Number of domains.
+    /// Returns the number of domains.
     #[must_use]
     pub fn len(&self) -> usize {
         self.len
@@ -69,7 +76,7 @@ impl Energies {
         self.len == 0
     }
 
-    /// For `len` domains at `now_ns`, provisional; the values are filled in later.
+    /// Prepares for `len` domains at `now_ns`, marked provisional; the values are filled in later.
     #[inline]
     pub(super) fn aim(&mut self, now_ns: u64, len: usize) {
         self.at_ns = now_ns;
@@ -77,6 +84,7 @@ impl Energies {
         self.len = len.min(MAX_DOMAINS);
     }
 
+    /// Fills in the total and every domain of a snapshot, extrapolated to `now_ns`.
     #[inline]
     pub(super) fn carry_on(&mut self, now_ns: u64, total: &DomainPoint, points: &[DomainPoint]) {
         self.aim(now_ns, points.len());
@@ -84,7 +92,7 @@ impl Energies {
         self.domains.iter_mut().zip(points).for_each(|(figure, point)| *figure = PointEnergy::of(point, now_ns));
     }
 
-    /// The same, straight from a slot.
+    /// Fills in the total and every domain like [`Self::carry_on`], but from the lines of a slot of the ring.
     #[inline]
     pub(super) fn load(&mut self, now_ns: u64, lines: &[Line]) {
         load_points(lines, &mut self.total, &mut self.domains, |point| PointEnergy::of(&point, now_ns));
@@ -98,7 +106,7 @@ impl Energies {
         self.domains = [PointEnergy::MISSING; MAX_DOMAINS];
     }
 
-    /// Column 0 is the total, column `i + 1` domain `i`.
+    /// Sets one value: column 0 is the total, column `i + 1` is domain `i`.
     pub(super) fn set(&mut self, column: usize, figure: PointEnergy) {
         match column.checked_sub(1) {
             None => self.total = figure,

@@ -1,7 +1,10 @@
-//! The past: energy at an earlier time, interpolated between the knots that the ring still holds.
+//! Reads the energy at an earlier time from the timeline (the ring of the last snapshots), interpolated between the
+//! readings that it still holds ([`TimelineReader::at`]).
 //!
-//! In every column the edges only grow from one snapshot to the next, so the two knots around a time are found by
-//! halving. Each probe is a checked read of its own; snapshots that are still held never change, so probes agree.
+//! A *domain* is one sensor or counter, a *knot* one change of its counter. A *column* is one domain's series of values
+//! over the snapshots, or that of the total; in each snapshot its `edge_ns` is the instant of the last knot by then.
+//! These instants never fall from one snapshot to the next, so the two knots around a time are found by binary search.
+//! Each step of the search reads one snapshot and checks that it was still held; snapshots that are held never change.
 
 use super::TimelineReader;
 use super::energies::{Energies, PointEnergy};
@@ -10,10 +13,10 @@ use super::ring::Ring;
 use crate::curve::straight;
 use crate::sync::Sound;
 
-/// A time that is no longer held.
+/// The error of a time that the ring no longer holds.
 struct Evicted;
 
-/// One column of the ring's snapshots `oldest ..= head`.
+/// One column of the ring's snapshots with the numbers `oldest ..= head`; column 0 is the total, `i + 1` domain `i`.
 struct Column<'a> {
     ring: &'a Ring<Sound>,
     column: usize,
@@ -22,12 +25,14 @@ struct Column<'a> {
 }
 
 impl TimelineReader {
-    /// The energies at the earlier time `t_ns`; `false`, and nothing known, if the ring no longer holds that time.
+    /// Reads the energies at the earlier time `t_ns`; `false`, and nothing known, if the ring no longer holds that
+    /// time.
     ///
-    /// Each domain is interpolated between the knots around `t_ns`, rounded down. Where the knot after it has not come
-    /// yet the domain is carried on from its last one and the whole is marked provisional. A domain that had no knot
-    /// before `t_ns` is missing. The total is interpolated between what the ticks published as the total. So it may
-    /// differ from the sum of the domains by what those ticks extrapolated; add the domains up where that matters.
+    /// Each domain is interpolated between its knots (counter changes) around `t_ns`, rounded down. Where the knot
+    /// after `t_ns` has not come yet, the domain is extrapolated from its last one and all energies are marked
+    /// provisional. A domain that had no knot before `t_ns` is missing. The total is interpolated between the totals
+    /// that were published, and each of those contained extrapolated energies. So it may differ a little from the sum
+    /// of the domains; add the domains up where that matters.
     pub fn at(&self, t_ns: u64, out: &mut Energies) -> bool {
         out.start(t_ns, self.domains);
         let held = self.fill(t_ns, out).is_ok();
@@ -37,6 +42,7 @@ impl TimelineReader {
         held
     }
 
+    /// Fills in the total and every domain at `t_ns`.
     fn fill(&self, t_ns: u64, out: &mut Energies) -> Result<(), Evicted> {
         let head = self.ring.head();
         if head == 0 {
@@ -53,7 +59,7 @@ impl TimelineReader {
 }
 
 impl Column<'_> {
-    /// The value at `t_ns`, and whether it was extrapolated.
+    /// Returns the value at `t_ns`, and whether it was extrapolated.
     fn at(&self, t_ns: u64) -> Result<(PointEnergy, bool), Evicted> {
         let after = self.first_at_or_after(t_ns)?;
         if after > self.head {
@@ -71,7 +77,8 @@ impl Column<'_> {
         if self.oldest == 1 { Ok((PointEnergy::MISSING, false)) } else { Err(Evicted) }
     }
 
-    /// The first snapshot whose edge is not before `t_ns`; one past the newest if there is none.
+    /// Returns the number of the first snapshot whose last knot is not before `t_ns`; one past the newest if there is
+    /// none.
     fn first_at_or_after(&self, t_ns: u64) -> Result<u64, Evicted> {
         let (mut low, mut high) = (self.oldest, self.head + 1);
         while low < high {
@@ -82,6 +89,7 @@ impl Column<'_> {
         Ok(low)
     }
 
+    /// Returns the column's value in snapshot number `index`.
     fn point(&self, index: u64) -> Result<DomainPoint, Evicted> {
         let mut point = DomainPoint::default();
         let good = self.ring.read(index, |lines| point = load_column(lines, self.column));
@@ -89,7 +97,7 @@ impl Column<'_> {
     }
 }
 
-/// The energy at a time between two knots, as if the power between them had been constant.
+/// Returns the energy at a time between two knots, as if the power between them had been constant.
 fn between(left: &DomainPoint, right: &DomainPoint, t_ns: u64) -> PointEnergy {
     if !left.is_known() {
         return PointEnergy::MISSING;

@@ -1,17 +1,20 @@
-//! One domain's point in a snapshot, and where the points lie in the words of a ring slot.
+//! Defines one domain's point (the value of one sensor or counter in a snapshot, [`DomainPoint`]), and where the points
+//! of a snapshot lie in the words of its slot in the ring of snapshots.
 //!
-//! A slot's first line holds the time of the tick, the clock anchor, the total and the first 3 domains; each further
-//! line holds 5 domains. Time and anchor take 3 words, as a point does. So the total costs one line to read and 8
-//! domains cost two. A *knot* is a counter change with the time bracket in which it happened ([`Knot`](crate::Knot)).
+//! A slot consists of *lines* of 16 words. Its first line holds the time of the tick (round of readings), the clock
+//! anchor (a reading of the time stamp counter and its rate), the total and the first 3 domains; each further line
+//! holds 5 domains. Time and anchor take 3 words together, as a point does. So one line has to be read for the total,
+//! and two for 8 domains. A *knot* is a counter change with the two instants between which it happened
+//! ([`Knot`](crate::Knot)).
 
 use super::ring::Line;
 use crate::sync::{AtomicU64, Ordering};
 
-/// Words of a point.
+/// Words of a point: instant, energy, and slope with flags.
 const POINT: usize = 3;
-/// Domains in a slot's first line.
+/// Domains in a slot's first line: of its 16 words, 3 are time and anchor, 3 the total, and 9 three domains.
 pub(super) const FIRST: usize = 3;
-/// Domains in each further line.
+/// Domains in each further line: 15 of 16 words.
 pub(super) const FURTHER: usize = 5;
 /// The most domains of one timeline: 14 lines a slot.
 pub const MAX_DOMAINS: usize = FIRST + 13 * FURTHER;
@@ -23,7 +26,8 @@ pub struct DomainPoint {
     pub edge_ns: u64,
     /// Energy since the meter opened, at that time, in µJ.
     pub uj: u64,
-    /// Recent power in µJ per 2^28 ns (1 W is 268 435); at most 16 kW. 0 for a domain that was lost.
+    /// Recent power in µJ per 2^28 ns (1 W is 268 435), so 32 bits hold up to 16 kW. 0 for a domain that can no longer
+    /// be read.
     pub slope_q28: u32,
     /// [`Self::MISSING`], [`Self::PARTIAL`], [`Self::ESTIMATED`]; other bits are carried along.
     pub flags: u32,
@@ -32,7 +36,7 @@ pub struct DomainPoint {
 impl DomainPoint {
     /// There has been no knot yet: the other fields mean nothing.
     pub const MISSING: u32 = 1;
-    /// Something that belongs to this value is missing (a total without one of its parts).
+    /// A part of this value is missing: a total without one of its domains.
     pub const PARTIAL: u32 = 1 << 1;
     /// A model's value, not a counter's.
     pub const ESTIMATED: u32 = 1 << 2;
@@ -44,10 +48,10 @@ impl DomainPoint {
         self.flags & Self::MISSING == 0
     }
 
-    /// The energy at `now_ns` if the power has stayed what it was, in µJ, rounded down; `None` when missing.
+    /// Returns the energy at `now_ns` if the power has stayed what it was, in µJ, rounded down; `None` when missing.
     ///
-    /// Time is carried on for 2^32 ns (4.3 s) past the edge at most: the value of a sensor that has been silent for
-    /// longer is not known. Before the edge it is the edge's energy.
+    /// Extrapolates for at most 2^32 ns (4.3 s) past [`Self::edge_ns`]: the power of a sensor that has shown nothing
+    /// for longer is not known. Before `edge_ns` the energy is that at `edge_ns`.
     ///
     /// ```
     /// use eco2_core::DomainPoint;
@@ -62,6 +66,7 @@ impl DomainPoint {
         self.is_known().then(|| self.carried_on(now_ns))
     }
 
+    /// Returns the extrapolated energy without a check whether the point is missing.
     #[inline]
     pub(super) fn carried_on(&self, now_ns: u64) -> u64 {
         // Both factors fit 32 bits, so the product cannot overflow.
@@ -69,7 +74,7 @@ impl DomainPoint {
         self.uj.saturating_add((u64::from(self.slope_q28) * ahead_ns) >> 28)
     }
 
-    /// The sum of points at one time: the total of the domains that do not overlap.
+    /// Returns the sum of points at one time: the total of domains of which no two count the same energy.
     ///
     /// Missing points are left out and make the sum [`Self::PARTIAL`]; if all are missing, so is the sum.
     #[must_use]
@@ -89,6 +94,7 @@ impl DomainPoint {
         if known { sum } else { Self::default() }
     }
 
+    /// Writes the point into its words of a slot.
     #[inline]
     pub(super) fn store(&self, words: &[AtomicU64; POINT]) {
         words[0].store(self.edge_ns, Ordering::Relaxed);
@@ -96,6 +102,7 @@ impl DomainPoint {
         words[2].store(u64::from(self.slope_q28) | u64::from(self.flags) << 32, Ordering::Relaxed);
     }
 
+    /// Reads the point from its words of a slot.
     #[inline]
     fn load(words: &[AtomicU64; POINT]) -> Self {
         let last = words[2].load(Ordering::Relaxed);
@@ -109,18 +116,19 @@ impl DomainPoint {
 }
 
 impl Default for DomainPoint {
-    /// Missing, which is not zero.
+    /// Returns a missing point, which is not one of zero energy.
     fn default() -> Self {
         Self { edge_ns: 0, uj: 0, slope_q28: 0, flags: Self::MISSING }
     }
 }
 
-/// Lines of a slot for this many domains.
+/// Returns the number of lines of a slot for this many domains.
 pub(super) fn lines_for(domains: usize) -> usize {
     1 + domains.saturating_sub(FIRST).div_ceil(FURTHER)
 }
 
-/// Loads the total and every domain of a slot through `make`. All shapes are arrays, so that the loops unroll.
+/// Reads the total and every domain of a slot, each converted by `make`. All lengths are constants, so the compiler
+/// unrolls the loops.
 #[inline]
 pub(super) fn load_points<T>(
     lines: &[Line],
@@ -139,7 +147,7 @@ pub(super) fn load_points<T>(
     }
 }
 
-/// One point of a slot: the total for column 0, domain `column - 1` otherwise; missing if the slot has no such column.
+/// Reads one point of a slot: the total for column 0, else domain `column - 1`; missing if the slot has no such column.
 #[inline]
 pub(super) fn load_column(lines: &[Line], column: usize) -> DomainPoint {
     let (line, place) = match column.checked_sub(1 + FIRST) {

@@ -1,16 +1,19 @@
-//! The ring under the timeline: N slots of atomic words, one writer, any number of readers. Knows nothing of energy.
+//! Keeps the last N snapshots in a ring of atomic words that one thread writes and any number of threads read, without
+//! locks. A snapshot is all energies at one time, but this file does not interpret its words.
 //!
-//! Line 0 is the control line, `head` and `reserve`; the slots follow. Snapshot `k` (from 1, never reset: a u64 lasts
-//! 584 years at 1 GHz) lives in slot `k mod N`. Only the writer stores anything.
+//! The ring consists of *lines* of 16 words. Line 0 is the control line with two numbers: `head`, the newest whole
+//! snapshot, and `reserve`, the one whose writing began last. The slots follow. Snapshot `k` (from 1, never reset: a
+//! u64 lasts 584 years at 1 GHz) lies in slot `k mod N`. Only the writer stores anything.
 //!
 //! ```text
 //! write k:  reserve = k; fence(Release); slot[k mod N] = …; head = k (Release)
 //! read k:   k <= head;   fence(Acquire); copy slot[k mod N]; fence(Acquire); good if reserve - k < N
 //! ```
-//! * What is copied is not older than `k`: `head`'s release store, seen by the reader, is followed by its first acquire
-//!   fence, so it sees all of snapshot `k`.
-//! * What is copied is not newer than `k`: had the copy seen one word of snapshot `k + N` or later, then the writer's
-//!   release fence and the reader's second acquire fence would let it see that `reserve` too, and `reserve - k >= N`.
+//! * The copy holds nothing older than `k`: the reader has seen the release store of `head`, and its first acquire
+//!   fence comes after that, so it sees all of snapshot `k`.
+//! * The copy holds nothing newer than `k`. Had it seen one word of snapshot `k + N` or later, then the writer's
+//!   release fence and the reader's second acquire fence would show that `reserve` to the reader too, and
+//!   `reserve - k >= N`.
 //!
 //! Readers only load, and only relaxed, so that a read-only mapping can serve them. A writer that dies in the middle
 //! leaves `head` where it was: the last whole snapshot stays readable (with a seqlock, readers would wait without end).
@@ -21,22 +24,25 @@ use std::sync::Arc;
 
 use crate::sync::{AtomicU64, Ordering, Orderings, fence};
 
-/// Words in a line.
+/// Words in a line: 16 words of 8 bytes are 128 bytes.
 const WORDS: usize = 16;
-/// How often a reader tries before it gives up.
+/// How often a reader tries before it gives up: a try fails only if the writer went round the ring during it.
 const TRIES: usize = 3;
+/// Index of `head` in the control line.
 const HEAD: usize = 0;
+/// Index of `reserve` in the control line.
 const RESERVE: usize = 1;
 
-/// Two cache lines: x86-64 prefetches lines in pairs, so smaller units would share traffic.
+/// 128 bytes, two cache lines: x86-64 prefetches cache lines in pairs, so smaller units would disturb their neighbours.
 #[derive(Debug)]
 #[repr(align(128))]
 pub(crate) struct Line(pub(crate) [AtomicU64; WORDS]);
 
-/// A handle on the ring. Private to the timeline, which hands out one writer.
+/// A handle on the ring. `O` is the set of memory orderings; only the models under loom use other ones than `Sound`.
+/// Private to the timeline, which hands out one writer.
 pub(crate) struct Ring<O> {
     lines: Arc<[Line]>,
-    /// N - 1.
+    /// Number of slots minus one; as N is a power of two, `k & mask` is the slot of snapshot `k`.
     mask: u64,
     /// Lines in a slot.
     stride: usize,
@@ -44,7 +50,7 @@ pub(crate) struct Ring<O> {
 }
 
 impl<O: Orderings> Ring<O> {
-    /// A ring of at least `slots` slots (a power of two, 2 or more) of `stride` lines each.
+    /// Returns a ring of at least `slots` slots (rounded up to a power of two, 2 or more) of `stride` lines each.
     #[must_use]
     pub(crate) fn new(slots: usize, stride: usize) -> Self {
         let slots = slots.max(2).next_power_of_two();
@@ -53,7 +59,7 @@ impl<O: Orderings> Ring<O> {
         Self { lines, mask: slots as u64 - 1, stride, orderings: PhantomData }
     }
 
-    /// Another handle, for a reader.
+    /// Returns another handle, for a reader.
     #[must_use]
     pub(crate) fn share(&self) -> Self {
         Self { lines: Arc::clone(&self.lines), mask: self.mask, stride: self.stride, orderings: PhantomData }
@@ -73,7 +79,7 @@ impl<O: Orderings> Ring<O> {
         self.control(HEAD).store(index, O::HEAD_STORE);
     }
 
-    /// The number of the newest snapshot; 0 before the first.
+    /// Returns the number of the newest snapshot; 0 before the first.
     #[inline]
     #[must_use]
     pub(crate) fn head(&self) -> u64 {
@@ -81,7 +87,7 @@ impl<O: Orderings> Ring<O> {
         self.control(HEAD).load(Ordering::Relaxed)
     }
 
-    /// The oldest snapshot that the writer's next write leaves alone, given the newest.
+    /// Returns the number of the oldest snapshot that the writer's next write does not overwrite; `head` is the newest.
     #[must_use]
     pub(crate) fn oldest(&self, head: u64) -> u64 {
         (head + 1).saturating_sub(self.mask).max(1)
@@ -89,7 +95,7 @@ impl<O: Orderings> Ring<O> {
 
     /// Lets `copy` copy snapshot `index`, which is not newer than a [`Self::head`] this thread has seen.
     ///
-    /// Whether the copy is snapshot `index`; if not, what was copied is a mixture.
+    /// Returns whether the copy is snapshot `index`; if not, it may be a mixture of several.
     #[inline]
     pub(crate) fn read(&self, index: u64, copy: impl FnOnce(&[Line])) -> bool {
         if O::HEAD_FENCE {
@@ -103,7 +109,8 @@ impl<O: Orderings> Ring<O> {
         !O::LAP_CHECK || self.control(RESERVE).load(Ordering::Relaxed).wrapping_sub(index) <= self.mask
     }
 
-    /// Lets `copy` copy the newest snapshot, at most three times; its number, or `None` if there is none to be had.
+    /// Lets `copy` copy the newest snapshot, in at most [`TRIES`] tries. Returns its number; `None` if there is none,
+    /// or if every try failed.
     #[inline]
     pub(crate) fn read_latest(&self, mut copy: impl FnMut(&[Line])) -> Option<u64> {
         for _ in 0..TRIES {
@@ -118,11 +125,13 @@ impl<O: Orderings> Ring<O> {
         None
     }
 
+    /// Returns a word of the control line.
     #[inline]
     fn control(&self, word: usize) -> &AtomicU64 {
         &self.lines[0].0[word]
     }
 
+    /// Returns the lines of snapshot `index`'s slot.
     #[inline]
     fn slot(&self, index: u64) -> &[Line] {
         let first = 1 + (index & self.mask) as usize * self.stride;

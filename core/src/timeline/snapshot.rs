@@ -1,8 +1,10 @@
-//! Snapshots: what the sampling thread knows at one tick, and how it lies in a slot's words.
+//! Defines a snapshot, the energies of all domains (sensors and counters) that the sampling thread knows at one tick
+//! (round of readings), and how it is written into a slot of the ring of snapshots ([`Snapshot`]).
 //!
-//! A slot's first line holds the time of the tick, the clock anchor, the total and the first 3 domains; each further
-//! line holds 5 domains. Time and anchor take 3 words, as a point does. So the total costs one line to read and 8
-//! domains cost two.
+//! A slot consists of *lines* of 16 words. Its first line holds the time of the tick, the clock anchor (a reading of
+//! the time stamp counter, TSC, and its rate), the total and the first 3 domains; each further line holds 5 domains. A
+//! domain's *point* (its energy, when that was reached, and its power) takes 3 words. So one line has to be read for
+//! the total, and two for 8 domains.
 
 use super::energies::Energies;
 use super::point::{DomainPoint, FIRST, FURTHER, MAX_DOMAINS, load_points};
@@ -18,14 +20,14 @@ pub struct Snapshot {
     pub tsc: u64,
     /// Nanoseconds per 2^32 TSC ticks; 0 while the TSC is not in use.
     pub tsc_mult: u64,
-    /// The total over the domains that do not overlap.
+    /// The total over domains of which no two count the same energy.
     pub total: DomainPoint,
     len: usize,
     points: [DomainPoint; MAX_DOMAINS],
 }
 
 impl Snapshot {
-    /// A snapshot at `at_ns` without a clock anchor; points beyond [`MAX_DOMAINS`] are left out.
+    /// Returns a snapshot at `at_ns` without a clock anchor; points beyond [`MAX_DOMAINS`] are left out.
     #[must_use]
     pub fn new(at_ns: u64, total: DomainPoint, points: &[DomainPoint]) -> Self {
         let mut snapshot = Self { at_ns, total, ..Self::default() };
@@ -33,7 +35,7 @@ impl Snapshot {
         snapshot
     }
 
-    /// The domains, in the order in which they were published.
+    /// Returns the domains, in the order in which they were published.
     #[inline]
     #[must_use]
     pub fn points(&self) -> &[DomainPoint] {
@@ -56,7 +58,8 @@ impl Snapshot {
         self.len = len;
     }
 
-    /// The monotonic time at a TSC value read after this snapshot was taken; `None` while the TSC is not in use.
+    /// Returns the monotonic time at a TSC value read after this snapshot was taken; `None` while the TSC is not in
+    /// use.
     #[inline]
     #[must_use]
     pub fn ns_of_tsc(&self, tsc: u64) -> Option<u64> {
@@ -65,19 +68,21 @@ impl Snapshot {
         (self.tsc_mult != 0).then(|| self.at_ns.saturating_add(ahead_ns as u64))
     }
 
-    /// Carries every domain and the total on to `now_ns`; see [`DomainPoint::uj_at`]. What comes out is provisional.
+    /// Extrapolates every domain and the total to `now_ns`; see [`DomainPoint::uj_at`]. The energies are provisional:
+    /// later readings may correct them.
     #[inline]
     pub fn extrapolate(&self, now_ns: u64, out: &mut Energies) {
         out.carry_on(now_ns, &self.total, self.points());
     }
 
+    /// Writes the snapshot into a slot's lines.
     pub(super) fn store(&self, lines: &[Line]) {
         let Some((first, further)) = lines.split_first() else { return };
         let [at_ns, tsc, tsc_mult, words @ ..] = &first.0;
         at_ns.store(self.at_ns, Ordering::Relaxed);
         tsc.store(self.tsc, Ordering::Relaxed);
         tsc_mult.store(self.tsc_mult, Ordering::Relaxed);
-        // Missing points fill the rest: what the slot held a lap ago must not come back.
+        // Missing points fill the rest: values of the slot's earlier snapshot must not remain.
         let missing = std::iter::repeat(DomainPoint::default());
         let mut points = std::iter::once(self.total).chain(self.points().iter().copied()).chain(missing);
         words.as_chunks().0.iter().zip(points.by_ref().take(1 + FIRST)).for_each(|(words, point)| point.store(words));
@@ -87,6 +92,7 @@ impl Snapshot {
         }
     }
 
+    /// Reads the snapshot from a slot's lines.
     #[inline]
     pub(super) fn load(&mut self, lines: &[Line]) {
         let Some((first, _)) = lines.split_first() else { return };
