@@ -1,8 +1,10 @@
-//! Accelerators that the machine has: what is there and read by nothing makes a sum incomplete.
+//! Lists the machine's GPUs, TPUs and other accelerators, so that one whose energy no source reads is reported as
+//! missing.
 //!
-//! Graphics and compute devices are recognised by their PCI class, others by the kernel's class of accelerators.
-//! Graphics and neural units within a CPU lie in its package's counter and are none; nor are the display chips of
-//! servers and virtual machines, which compute nothing.
+//! A source reads one interface, such as NVML (NVIDIA's driver); a domain is one sensor or counter of a device.
+//! Graphics and compute devices are recognised by their PCI class, others by the kernel's classes of accelerators.
+//! Graphics and neural units within a CPU are not listed, as their energy is in the CPU package's counter. Nor are the
+//! display chips of servers and virtual machines, which compute nothing.
 
 use std::path::PathBuf;
 
@@ -14,28 +16,28 @@ use crate::topology::{self, PciDevice};
 use crate::visible::Visible;
 use crate::{Batch, Roots, Source, hwmon, nvml, sysfs};
 
-/// The source's name, which no domain has: a device's domain has the source that would read it.
+/// Name of the source that reports missing devices. Their domains have another source: the one that would read them.
 const NAME: &str = "accelerators";
 /// PCI classes of graphics: VGA, 3D and other display controllers.
 const GRAPHICS: [&str; 3] = ["0300", "0302", "0380"];
 /// PCI class of processing accelerators.
 const PROCESSING: &str = "1200";
-/// Classes under which the makers of [`CLOUD`] put theirs.
+/// PCI classes under which the vendors of [`CLOUD`] list their accelerators.
 const CLOUD_CLASSES: [&str; 3] = ["0880", PROCESSING, "ff00"];
 /// Vendors of graphics that compute: NVIDIA, AMD, Intel.
 const GRAPHICS_VENDORS: [&str; 3] = [topology::NVIDIA, AMD, INTEL];
 const AMD: &str = "1002";
 const INTEL: &str = "8086";
-/// AMD's processors, as opposed to its graphics.
+/// Vendor number of AMD's processors; its graphics have another.
 const AMD_CPU: &str = "1022";
-/// Google (TPU) and Amazon (Inferentia, Trainium).
+/// Vendors of cloud accelerators: Google (TPU) and Amazon (Inferentia, Trainium).
 const CLOUD: [&str; 2] = ["1ae0", "1d0f"];
 /// Intel's graphics and neural unit within the CPU are always at these addresses.
 const INTEL_INSIDE: [&str; 2] = ["0000:00:02.0", "0000:00:0b.0"];
-/// Classes of the kernel for accelerators without a specific PCI class.
+/// Classes of the kernel (folders of `/sys/class`) for accelerators without a specific PCI class.
 const KERNEL_CLASSES: [&str; 3] = ["accel", "neuron_device", "habanalabs"];
 
-/// An accelerator.
+/// An accelerator of this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Accelerator {
     /// PCI address, `0000:01:00.0`, else the kernel's name, `accel0`.
@@ -48,7 +50,8 @@ pub(crate) struct Accelerator {
     pub(crate) dir: PathBuf,
 }
 
-/// All accelerators, in the order of their addresses.
+/// Returns all accelerators: those of a PCI class in the order of their addresses, then those that only a class of the
+/// kernel lists.
 #[must_use]
 pub(crate) fn present(roots: &Roots) -> Vec<Accelerator> {
     let devices = topology::devices(roots);
@@ -83,12 +86,12 @@ impl Accelerator {
         self.vendor == AMD
     }
 
-    /// The source that reads such devices.
+    /// Returns the name of the source that reads such devices.
     fn reader(&self) -> &'static str {
         if self.vendor == topology::NVIDIA { nvml::NAME } else { hwmon::NAME }
     }
 
-    /// Prefixes of ids of domains that are read without an address.
+    /// Returns how ids of this vendor's domains begin, to count those whose id has no PCI address.
     fn id_prefixes(&self) -> &'static [&'static str] {
         match self.vendor.as_str() {
             AMD => &["amdgpu-"],
@@ -97,11 +100,13 @@ impl Accelerator {
         }
     }
 
+    /// Returns its address and numbers for a person.
     fn describe(&self) -> String {
         format!("{} ({})", self.slot, if self.pci_id.is_empty() { "unknown maker" } else { &self.pci_id })
     }
 }
 
+/// Whether a PCI device is an accelerator by class and vendor, and neither within the CPU nor a share of another.
 fn is_accelerator(device: &PciDevice, all: &[PciDevice]) -> bool {
     let of_class = |classes: &[&str]| classes.iter().any(|class| device.class.starts_with(class));
     let vendor = device.vendor.as_str();
@@ -125,7 +130,8 @@ fn is_inside_cpu(device: &PciDevice, all: &[PciDevice]) -> bool {
     }
 }
 
-/// An entry of a kernel class that no PCI class has covered: `None` for one that is listed already or within the CPU.
+/// Returns the accelerator of entry `name` of a kernel class; `None` for one that is listed by its PCI class already or
+/// lies within the CPU.
 fn unlisted(name: &str, dir: PathBuf, devices: &[PciDevice]) -> Option<Accelerator> {
     let slot = sysfs::real_path(&dir.join("device")).and_then(|path| Some(path.file_name()?.to_str()?.to_owned()));
     match devices.iter().find(|device| Some(&device.slot) == slot.as_ref()) {
@@ -136,7 +142,8 @@ fn unlisted(name: &str, dir: PathBuf, devices: &[PciDevice]) -> Option<Accelerat
     }
 }
 
-/// Those that a program sees and that none of `known` reads.
+/// Returns the accelerators that a program sees (by its environment variables) and that none of the domains `known`
+/// reads.
 #[must_use]
 pub(crate) fn unread(roots: &Roots, known: &[Domain], visible: &Visible) -> Vec<Accelerator> {
     let mut rest = present(roots);
@@ -145,7 +152,7 @@ pub(crate) fn unread(roots: &Roots, known: &[Domain], visible: &Visible) -> Vec<
     let mut nvidia = rest.iter().filter(|device| device.vendor == topology::NVIDIA).count();
     let shown = visible.cuda.indices(nvidia);
     let boards = known.iter().filter(|domain| domain.source == nvml::NAME && domain.domain == "board").count();
-    // As many as the driver reads are not missing, and none of those that the mask hides.
+    // As many boards as the driver reads are not missing, nor are those that the environment hides.
     let missing: Vec<usize> = shown.into_iter().skip(boards).collect();
     nvidia = 0;
     rest.retain(|device| {
@@ -170,18 +177,19 @@ pub(crate) fn unread(roots: &Roots, known: &[Domain], visible: &Visible) -> Vec<
     rest
 }
 
+/// Whether a domain is of the device at address `slot`, by its id or name.
 fn shows(domain: &Domain, slot: &str) -> bool {
     domain.component != Component::Memory && (domain.id.contains(slot) || domain.name.contains(slot))
 }
 
-/// Those of which the model has no estimate either.
+/// Returns those of `devices` that `known`, the domains of the model's estimates, does not cover either.
 #[must_use]
 pub(crate) fn unestimated(mut devices: Vec<Accelerator>, known: &[Domain]) -> Vec<Accelerator> {
     devices.retain(|device| !known.iter().any(|domain| shows(domain, &device.slot)));
     devices
 }
 
-/// A source that reports each of these as missing.
+/// Returns a source that reports each of these devices as missing.
 #[must_use]
 pub(crate) fn missing(devices: &[Accelerator]) -> Found {
     let Some(first) = devices.first() else { return Found::default() };
@@ -201,9 +209,10 @@ pub(crate) fn missing(devices: &[Accelerator]) -> Found {
     Found::source(source, status(NAME, Status::Absent, &reason, remedy))
 }
 
-/// Distance between two reports that a device is missing.
+/// Time between two reports that a device is missing: a second, as nothing about it changes.
 const EVERY_NS: u64 = 1_000_000_000;
 
+/// The source that reports devices as missing: each of its readings is a fault.
 struct Missing {
     domains: Vec<Domain>,
     next_ns: u64,

@@ -1,4 +1,4 @@
-//! Time-stamp counter to monotonic nanoseconds, between anchors: pure arithmetic over pairs of clock readings.
+//! [`Anchors`] converts values of the CPU's time-stamp counter to monotonic nanoseconds, by pairs of clock readings.
 //!
 //! An [`Anchor`] is one look at both clocks. Between two anchors time is interpolated, so an event that lies before
 //! the newest anchor costs no assumption on the counter's frequency. The error that comes with each result is
@@ -53,13 +53,13 @@ impl Default for Anchors {
 }
 
 impl Anchors {
-    /// The oldest anchor.
+    /// Returns the oldest anchor.
     #[must_use]
     pub(crate) fn first(&self) -> Option<Anchor> {
         self.points.first().map(|p| p.at)
     }
 
-    /// Error of the newest interval, nanoseconds; `None` before there is one.
+    /// Returns the error of the newest interval, nanoseconds; `None` before there is one.
     ///
     /// ```
     /// use eco2_samplers::{Anchor, Anchors};
@@ -101,13 +101,14 @@ impl Anchors {
         true
     }
 
-    /// The counter cannot be trusted beyond the newest anchor (the machine slept until `now_ns`); always `false`.
+    /// Takes note that the counter cannot be trusted beyond the newest anchor (the machine slept until `now_ns`);
+    /// returns `false` always.
     pub(crate) fn give_up(&mut self, now_ns: u64) -> bool {
         self.broken_ns.get_or_insert(now_ns);
         false
     }
 
-    /// Monotonic nanoseconds of a counter value and the error of that; `None` with fewer than two anchors.
+    /// Returns the monotonic nanoseconds of a counter value and the error of that; `None` with fewer than two anchors.
     #[must_use]
     pub fn convert(&self, tsc: u64) -> Option<(u64, u64)> {
         let (first, [.., before_last, last]) = (self.points.first()?, self.points.as_slice()) else { return None };
@@ -146,8 +147,9 @@ impl Anchors {
         (on_line(a.at, b.at, at.tsc).abs_diff(at.mono_ns), hidden_ns)
     }
 
-    /// Drops every second anchor of the older half, so that the farther back the sparser they are; the interval that remains takes over the larger error of the two
-    /// and the dropped anchor's distance from it, which is the most that the two lines differ.
+    /// Drops every second anchor of the older half, so that the farther back the sparser they are; the interval that
+    /// remains takes over the larger error of the two and the dropped anchor's distance from it, which is the most that
+    /// the two lines differ.
     fn thin(&mut self) {
         let old = KEPT / 2;
         for pair in 0..old / 2 {
@@ -175,7 +177,7 @@ fn interval_error(a: &Point, b: &Point) -> u64 {
     a.at.half_width_ns.max(b.at.half_width_ns) + b.residual_ns + 1
 }
 
-/// The line through two anchors, for `tsc` at or after the first.
+/// Returns the time of `tsc` on the line through two anchors; `tsc` is at or after the first.
 fn on_line(a: Anchor, b: Anchor, tsc: u64) -> u64 {
     let ticks = u128::from(b.tsc.saturating_sub(a.tsc)).max(1);
     let nanoseconds = u128::from(b.mono_ns.saturating_sub(a.mono_ns));

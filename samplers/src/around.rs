@@ -1,20 +1,22 @@
-//! A source with additional estimates: for what it never reads, or does not read any more.
+//! [`Around`] wraps a source and adds estimates to it: for what the source never reads, or does not read any more.
 //!
-//! The inner source and the estimates share one list of domains, in the order in which they appeared.
+//! A source reads one interface, such as RAPL or NVML; a domain is one sensor or counter of it. The wrapped (inner)
+//! source and the estimates share one list of domains, in the order in which they appeared. A [`Supplement`] makes the
+//! estimates. Gauges are values that are not energy, such as utilisation, on which an estimate may rest.
 
 use eco2_core::{Domain, Gauge, Reading};
 
 use crate::{Batch, Change, DeviceUse, Source, SourceEvent, Watched};
 
-/// The estimates added to a source. Indices are those of the common list.
+/// Makes the estimates that are added to a source. Indices are those of the common list.
 pub(crate) trait Supplement: Send {
-    /// The inner source has a new domain, shown as it is returned.
+    /// Called for each new `domain` of the inner source, which gets index `_at`; returns it as the list is to show it.
     fn found(&mut self, _at: usize, domain: &Domain) -> Domain {
         domain.clone()
     }
 
-    /// The source was read: changes its readings from the one at `first` on, and adds estimates; new domains to the
-    /// list.
+    /// Called after the inner source was read into `batch`: may change its readings, which begin at position `first`,
+    /// adds estimates, and adds new domains to the list.
     fn read(&mut self, domains: &mut Vec<Domain>, batch: &mut Batch, first: usize);
 
     /// Whether gauges are wanted now, before the first ones of the run.
@@ -22,7 +24,7 @@ pub(crate) trait Supplement: Send {
         false
     }
 
-    /// What the inner source's gauges showed.
+    /// Called with what the inner source's gauges showed.
     fn gauges(&mut self, _gauges: &[Gauge]) {}
 }
 
@@ -36,7 +38,7 @@ pub(crate) struct Around<B> {
 }
 
 impl<B: Supplement> Around<B> {
-    /// `inner`, with the domains of the estimates that are there from the beginning.
+    /// Wraps `inner`; `estimates` are the domains of the estimates that are there from the beginning.
     pub(crate) fn new(inner: Box<dyn Source>, supplement: B, estimates: &[Domain]) -> Self {
         let mut around = Self { inner, domains: Vec::new(), places: Vec::new(), supplement };
         around.sync();
@@ -44,6 +46,7 @@ impl<B: Supplement> Around<B> {
         around
     }
 
+    /// Adds domains that the inner source has found since the last call.
     fn sync(&mut self) {
         let known = self.places.len();
         for domain in &self.inner.domains()[known..] {
@@ -103,7 +106,8 @@ impl<B: Supplement> Source for Around<B> {
     }
 }
 
-/// Energy of an estimate when a sensor was seen last: it starts again there.
+/// Returns a reading of an estimate's energy, `value`, at `since_ns`, when its sensor was last seen to work: the
+/// estimate starts again there.
 pub(crate) fn restart_reading(since_ns: u64, value: u64) -> Reading {
     Reading { before_ns: since_ns, after_ns: since_ns, value: Ok(value) }
 }

@@ -1,24 +1,26 @@
-//! When to look again for something that vanished: soon, then ever less often.
+//! [`Backoff`] decides when to look again for something that vanished: soon, then less and less often.
 
-/// First pause.
+/// First pause: 50 ms, so that a file that is replaced is missed for a moment only.
 const FIRST_NS: u64 = 50_000_000;
-/// Longest pause: a look costs one failing system call.
+/// Longest pause: 2 s, as a look costs one failing system call.
 const LONGEST_NS: u64 = 2_000_000_000;
 
 /// The pause before the next attempt.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Backoff {
+    /// When the next attempt is due.
     next_ns: u64,
+    /// The pause before it.
     step_ns: u64,
 }
 
 impl Backoff {
-    /// After a first failure at `now_ns`.
+    /// Returns the pause after a first failure at `now_ns`.
     pub(crate) fn start(now_ns: u64) -> Self {
         Self { next_ns: now_ns.saturating_add(FIRST_NS), step_ns: FIRST_NS }
     }
 
-    /// After another failure, or a first one.
+    /// Takes note of another failure, or starts with a first one.
     pub(crate) fn extend(backoff: &mut Option<Self>, now_ns: u64) {
         match backoff {
             Some(backoff) => backoff.failed(now_ns),
@@ -31,7 +33,7 @@ impl Backoff {
         now_ns >= self.next_ns
     }
 
-    /// The attempt failed: wait twice as long.
+    /// Takes note that the attempt failed: the next pause is twice as long.
     pub(crate) fn failed(&mut self, now_ns: u64) {
         self.step_ns = (self.step_ns * 2).min(LONGEST_NS);
         self.next_ns = now_ns.saturating_add(self.step_ns);

@@ -28,13 +28,14 @@ pub(crate) struct Ceilings {
 }
 
 impl Ceilings {
-    /// Of the CPUs that `<procfs>/cpuinfo` describes.
+    /// Returns the ceilings of the CPUs that `<procfs>/cpuinfo` describes.
     #[must_use]
     pub(crate) fn read(roots: &Roots) -> Self {
         Self::from_facts(&CpuFacts::read(&roots.procfs))
     }
 
-    /// Microwatts that a domain of a CPU package or its memory can draw; `None` for what is more than that.
+    /// Returns the microwatts that a domain of a CPU package or its memory can draw; `None` for what holds more than
+    /// that.
     #[must_use]
     pub(crate) fn of(self, domain: &Domain) -> Option<u64> {
         match domain.component {

@@ -1,9 +1,9 @@
-//! Clocks: the monotonic clock decides, the boot-time clock shows sleep, the wall clock only labels.
+//! Reads the clocks: the monotonic clock decides, the boot-time clock shows sleep, the wall clock only labels.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Nanoseconds of `CLOCK_MONOTONIC`.
+/// Returns the nanoseconds of `CLOCK_MONOTONIC`.
 ///
 /// ```
 /// use eco2_samplers::clock::monotonic_ns;
@@ -16,7 +16,7 @@ pub fn monotonic_ns() -> u64 {
     nanoseconds(rustix::time::ClockId::Monotonic)
 }
 
-/// Nanoseconds of `CLOCK_BOOTTIME`, which also counts sleep.
+/// Returns the nanoseconds of `CLOCK_BOOTTIME`, which also counts sleep.
 #[must_use]
 pub fn boottime_ns() -> u64 {
     nanoseconds(rustix::time::ClockId::Boottime)
@@ -49,7 +49,7 @@ pub enum Clock {
 }
 
 impl Clock {
-    /// Now, in nanoseconds.
+    /// Returns the present instant, in nanoseconds.
     #[must_use]
     pub fn now_ns(&self) -> u64 {
         match self {
@@ -59,7 +59,7 @@ impl Clock {
     }
 }
 
-/// Nanoseconds of CPU time that the calling thread has used (`CLOCK_THREAD_CPUTIME_ID`).
+/// Returns the nanoseconds of CPU time that the calling thread has used (`CLOCK_THREAD_CPUTIME_ID`).
 ///
 /// ```
 /// use eco2_samplers::clock::thread_cpu_ns;
@@ -73,7 +73,7 @@ pub fn thread_cpu_ns() -> u64 {
     nanoseconds(rustix::time::ClockId::ThreadCPUTime)
 }
 
-/// Nanoseconds of the wall clock since 1970; negative before. For labels only.
+/// Returns the nanoseconds of the wall clock since 1970; negative before. For labels only.
 #[must_use]
 pub fn wall_ns() -> i64 {
     let t = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
@@ -104,7 +104,7 @@ impl Epoch {
         Self { mono_ns: monotonic_ns(), wall_ns: wall_ns() }
     }
 
-    /// The wall-clock label of a monotonic instant, before or after the epoch.
+    /// Returns the wall-clock label of a monotonic instant, before or after the epoch.
     ///
     /// ```
     /// use eco2_samplers::clock::Epoch;
@@ -119,7 +119,7 @@ impl Epoch {
         i64::try_from(wall).unwrap_or(if wall < 0 { i64::MIN } else { i64::MAX })
     }
 
-    /// How far the wall clock was stepped or slewed since the epoch, given a `later` look; to annotate, never to
+    /// Returns how far the wall clock was stepped or slewed between the epoch and a `later` one; to annotate, never to
     /// correct.
     ///
     /// ```

@@ -1,8 +1,8 @@
-//! What a self-test sees of a source's counters while the source is read: whether they move, by how much at least, and
-//! what a read costs.
+//! [`CounterCheck`] observes, for a self-test, the counters of a source while they are read.
 //!
-//! [`CounterCheck`] wraps a source and passes everything on unchanged. What it saw is read through a [`CheckedCounters`]
-//! after the source has gone to the sampling thread.
+//! It wraps a source, which reads one interface such as RAPL, and passes everything on unchanged. It observes whether
+//! counters move, by how much at least, and what a read costs. The result is read through a [`CheckedCounters`] after
+//! the source has gone to the sampling thread.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -43,7 +43,7 @@ struct SourceCheck {
 }
 
 impl CheckedCounters {
-    /// The energy counters of the source, without estimates and power sensors.
+    /// Returns what was seen of the source's energy counters, without estimates and power sensors.
     #[must_use]
     pub fn counters(&self) -> Vec<CheckedCounter> {
         let seen = self.lock();

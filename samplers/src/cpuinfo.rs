@@ -1,28 +1,32 @@
-//! What `/proc/cpuinfo` shows about energy counters: vendor, model, virtual or not, SGX or not.
+//! Reads from `/proc/cpuinfo` what decides about RAPL, the CPU's energy counters: vendor, model, virtual or not, SGX or
+//! not.
+//!
+//! SGX is Intel's protection of memory; with it on, the CPU makes its energy readings less exact.
 
 use std::path::Path;
 
 use crate::sysfs;
 
-/// Facts about the first CPU; the rest are the same for what is asked here.
+/// Facts about the first CPU listed; they hold for all others too.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct CpuInfo {
-    /// Made by AMD or Hygon (same RAPL registers): only the package counter is trusted there.
+    /// Whether it is made by AMD or Hygon (same RAPL registers): only the package counter is trusted there.
     pub(crate) amd: bool,
-    /// Name of the processor; by its family and model numbers where the kernel prints no name.
+    /// Name of the processor; made of its family and model numbers where the kernel prints no name.
     pub(crate) model: Option<String>,
-    /// Runs under a hypervisor, which as a rule passes no energy counter through.
+    /// Whether it runs under a hypervisor, which as a rule passes no energy counter through.
     pub(crate) hypervisor: bool,
-    /// SGX is on.
+    /// Whether SGX is on.
     pub(crate) sgx: bool,
-    /// Intel Sapphire Rapids: family 6, model 143.
+    /// Whether it is Intel's Sapphire Rapids (family 6, model 143), whose memory counter some kernels read wrongly.
     pub(crate) sapphire_rapids: bool,
-    /// Known to be of another architecture than x86, which has no RAPL.
+    /// Whether it is known to be of another architecture than x86: such processors have no RAPL.
     pub(crate) foreign: bool,
 }
 
 impl CpuInfo {
-    /// Reads it; everything is unknown where the file is not there or is another architecture's.
+    /// Reads `cpuinfo` in the folder `procfs`; everything is unknown where the file is missing or of another
+    /// architecture.
     pub(crate) fn read(procfs: &Path) -> Self {
         let text = sysfs::read_head(&procfs.join("cpuinfo")).unwrap_or_default();
         let flag = |name: &str| field(&text, "flags").is_some_and(|all| all.split_whitespace().any(|f| f == name));
@@ -41,7 +45,10 @@ impl CpuInfo {
         }
     }
 
-    /// Why `what` (a RAPL interface that is not there) is so, and what makes it appear: `module` on an x86 machine.
+    /// Returns why a RAPL interface is missing and a remedy, which is empty where there is none.
+    ///
+    /// `what` states what is missing, such as "no power PMU at …"; `module` is the kernel module that provides it on
+    /// x86.
     pub(crate) fn without(&self, what: &str, module: &str) -> (String, String) {
         if self.foreign {
             return (format!("{what}: not an x86 processor"), String::new());
@@ -53,7 +60,7 @@ impl CpuInfo {
         (what.to_owned(), format!("sudo modprobe {module}"))
     }
 
-    /// A warning that belongs with every RAPL reading of this CPU, if there is one.
+    /// Returns a warning that applies to every RAPL reading of this CPU, if there is one.
     ///
     /// With SGX on, the CPU adds noise to RAPL readings and updates them less often, against CVE-2020-8694
     /// (INTEL-SA-00389) and CVE-2024-23984 (INTEL-SA-01103). The register that also turns the filter on without SGX
@@ -62,7 +69,7 @@ impl CpuInfo {
         self.sgx.then_some("SGX is on, so the CPU filters its energy readings: short spans are less exact")
     }
 
-    /// What a person calls a part of this CPU: `AMD EPYC 9654, package 0`.
+    /// Returns what a person calls a part of this CPU: `AMD EPYC 9654, package 0`.
     pub(crate) fn label(&self, part: &str) -> String {
         match &self.model {
             Some(model) => format!("{model}, {part}"),
@@ -71,7 +78,7 @@ impl CpuInfo {
     }
 }
 
-/// Names a processor by its numbers: `Intel family 6 model 143`, `Arm implementer 0x41 part 0xd0c`.
+/// Returns a name of a processor made of its numbers: `Intel family 6 model 143`, `Arm implementer 0x41 part 0xd0c`.
 pub(crate) fn by_numbers(cpuinfo: &str) -> Option<String> {
     let number = |key: &str| field(cpuinfo, key);
     if let (Some(vendor), Some(family), Some(model)) = (number("vendor_id"), number("cpu family"), number("model")) {
@@ -86,7 +93,7 @@ pub(crate) fn by_numbers(cpuinfo: &str) -> Option<String> {
     Some(format!("Arm implementer {} part {}", number("CPU implementer")?, number("CPU part")?))
 }
 
-/// The first value of `key : value`.
+/// Returns the first value that is not empty of the lines `key : value`.
 fn field<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     let values = text.lines().filter_map(|line| line.split_once(':'));
     values.filter(|(name, _)| name.trim() == key).map(|(_, value)| value.trim()).find(|value| !value.is_empty())

@@ -1,9 +1,11 @@
-//! A source that may hang, on a thread of its own: the sampling thread asks and collects, and never waits.
+//! [`Deadline`] reads a source that may hang on a thread of its own, so that the sampling thread never waits for it.
 //!
-//! [`Deadline`] is itself a [`Source`]. Each of its reads hands over what the thread has finished since (with the
-//! thread's timestamps, taken around the calls) and asks for the next round if none is under way. A round that takes
-//! longer than the deadline makes every domain report [`Fault::Hung`] once; when the call returns after all, reading
-//! goes on. Gauges, notes and users travel with the rounds, so they are one round old.
+//! A source reads one interface, such as NVIDIA's driver; a domain is one sensor or counter of it. A round is one read
+//! of all that is due. [`Deadline`] is itself a [`Source`]. Each of its reads hands over what its thread has finished
+//! since (with the thread's timestamps, taken around the calls) and asks for the next round if none is under way. A
+//! round that takes longer than the deadline makes every domain report [`Fault::Hung`] once; when the call returns
+//! after all, reading goes on. Gauges (values that are not energy), notes (events) and users of devices come with the
+//! rounds, so they are one round old.
 //!
 //! The thread is detached: one that hangs in the kernel delays no exit.
 
@@ -17,7 +19,7 @@ use eco2_core::{Domain, Fault, Gauge, Reading};
 use crate::clock::{Clock, thread_cpu_ns};
 use crate::{Batch, Change, DeviceUse, Source, SourceEvent, Watched};
 
-/// Deep enough for a vendor library's calls; only what is touched is ever backed by memory.
+/// Stack of such a thread: deep enough for a vendor library's calls. Only what is touched is ever backed by memory.
 const STACK_BYTES: usize = 512 << 10;
 
 /// State of the round that a source was asked for.
@@ -48,13 +50,16 @@ pub(crate) enum Standing {
 pub struct Deadline {
     name: String,
     domains: Vec<Domain>,
+    /// Longest time that a round may take.
     deadline_ns: u64,
+    /// To the thread: requests for rounds.
     ask: Sender<Ask>,
+    /// From the thread: what the rounds brought.
     answers: Receiver<WorkerAnswer>,
     state: WorkerState,
-    /// When the round was asked for that was answered last; 0 before.
+    /// When the round that was answered last had been asked for; 0 before the first answer.
     answered_ns: u64,
-    /// An answer that was waited for, and not handed over yet.
+    /// An answer that [`Deadline::settle`] waited for and that was not handed over yet.
     early: Option<WorkerAnswer>,
     /// Emptied batch, to be used again.
     spare: Option<Batch>,
@@ -63,19 +68,22 @@ pub struct Deadline {
     notes: Vec<SourceEvent>,
     changes: Vec<Change>,
     users: Vec<DeviceUse>,
+    /// Whether the next round is to read gauges.
     want_gauges: bool,
+    /// Processes whose use of devices the next round is to find; `None` for none.
     want_users: Option<Watched>,
     cpu_ns: u64,
-}
+    }
 
+/// What the thread is doing, as far as the asking side knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum WorkerState {
-    Idle,
-    /// A round is under way since then.
+Idle,
+/// A round is under way since `at_ns`.
     Asked {
         at_ns: u64,
     },
-    /// It is late; the domains reported `Hung` at that time.
+    /// The round is late; the domains reported `Hung` at `reported_ns`.
     Hung {
         reported_ns: u64,
     },
@@ -83,12 +91,14 @@ enum WorkerState {
     Dead,
 }
 
+/// A request for one round: the batch to read into, and what to read in addition to readings.
 struct Ask {
     batch: Batch,
     gauges: bool,
     users: Option<Watched>,
 }
 
+/// What one round brought.
 #[derive(Default)]
 struct WorkerAnswer {
     batch: Batch,
@@ -107,7 +117,7 @@ impl Deadline {
     /// Two seconds: far more than any call of a healthy driver takes.
     pub const DEFAULT: Duration = Duration::from_secs(2);
 
-    /// Starts the thread `eco2-<source>`. Timestamps come from `clock`, and so does the deadline.
+    /// Starts the thread `eco2-<source>`. Timestamps are those of `clock`, and the deadline is measured by it.
     ///
     /// # Errors
     /// When no thread can be started.
@@ -142,12 +152,12 @@ impl Deadline {
         out.append(&mut self.users);
     }
 
-    /// When the last round that was answered had been asked for.
+    /// Returns when the last round that was answered had been asked for.
     pub(crate) fn answered_ns(&self) -> u64 {
         self.answered_ns
     }
 
-    /// CPU time of its thread, nanoseconds, as of the last answer.
+    /// Returns the CPU time of its thread, nanoseconds, as of the last answer.
     pub(crate) fn cpu_ns(&self) -> u64 {
         self.cpu_ns
     }
@@ -172,6 +182,7 @@ impl Deadline {
         self.standing()
     }
 
+    /// Returns whether an answer is still to come.
     fn standing(&self) -> Standing {
         match self.state {
             WorkerState::Asked { .. } | WorkerState::Hung { .. } => Standing::Awaited,
@@ -180,6 +191,7 @@ impl Deadline {
         }
     }
 
+    /// Takes an answer if there is one; reports a hang or the end of the thread.
     fn hand_over(&mut self, batch: &mut Batch) {
         match self.early.take().map_or_else(|| self.answers.try_recv(), Ok) {
             Ok(answer) => self.take(answer, batch),
@@ -194,6 +206,7 @@ impl Deadline {
         }
     }
 
+    /// Copies the readings of `answer` into `batch`, and keeps the rest until it is asked for.
     fn take(&mut self, mut answer: WorkerAnswer, batch: &mut Batch) {
         let mut from_ns = 0;
         match self.state {
@@ -220,6 +233,7 @@ impl Deadline {
         self.spare = Some(answer.batch);
     }
 
+    /// Reports every domain as hung if the round under way has taken too long.
     fn check_deadline(&mut self, batch: &mut Batch) {
         let WorkerState::Asked { at_ns } = self.state else { return };
         let now_ns = batch.now_ns();
@@ -233,12 +247,14 @@ impl Deadline {
         self.silent(Status::Hung, &format!("a call has not returned for {seconds} s"));
     }
 
+    /// Adds a change of the source's status: it gives no values any more.
     fn silent(&mut self, status: Status, reason: &str) {
         let remedy = "see the kernel log (sudo dmesg) for this device; reset it or reboot".to_owned();
         let status = SourceStatus { name: self.name.clone(), status, reason: reason.to_owned(), remedy };
         self.changes.push(Change::Silent(status));
     }
 
+    /// Reports `fault` for every domain.
     fn fail_all(&self, fault: Fault, batch: &mut Batch) {
         let now_ns = batch.now_ns();
         let reading = Reading { before_ns: now_ns, after_ns: now_ns, value: Err(fault) };
@@ -249,6 +265,7 @@ impl Deadline {
         self.notes.push(SourceEvent { at_ns, kind, device: self.name.clone(), text: text.to_owned() });
     }
 
+    /// Asks for the next round (of every domain, if `all`) unless one is under way.
     fn ask_again(&mut self, now_ns: u64, all: bool) {
         if self.state != WorkerState::Idle {
             return;
@@ -293,7 +310,7 @@ impl Source for Deadline {
     }
 }
 
-/// The thread: one round per request, until the asking end is dropped.
+/// Runs on the thread: one round for each request, until the asking end is dropped.
 fn serve(mut source: Box<dyn Source>, asked: &Receiver<Ask>, answers: &Sender<WorkerAnswer>) {
     let mut known = source.domains().len();
     while let Ok(ask) = asked.recv() {
@@ -336,6 +353,7 @@ pub fn quietly<T>(start: impl FnOnce() -> T) -> T {
     started
 }
 
+/// Blocks all signals of this thread but those that a fault of its own raises; returns the mask that was set before.
 fn mask_all() -> libc::sigset_t {
     // SAFETY: all-zero is a valid `sigset_t`; it is filled below.
     let (mut all, mut before): (libc::sigset_t, libc::sigset_t) = unsafe { std::mem::zeroed() };
@@ -351,6 +369,7 @@ fn mask_all() -> libc::sigset_t {
     before
 }
 
+/// Sets this thread's mask of signals back.
 fn restore(before: &libc::sigset_t) {
     // SAFETY: `before` was filled by `pthread_sigmask`.
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before, std::ptr::null_mut()) };

@@ -1,9 +1,12 @@
-//! What goes into the schedule and what comes out of it, as values: what a source's turn brought, and the decision how a
-//! source is read from here on.
+//! Defines the values that go into and come out of the schedule, which decides when each source is read.
+//!
+//! In: what one read of a source returned ([`SourceAnswer`], [`Learned`]). Out: how the source is read from here on
+//! ([`ReadDecision`]). A source reads one interface, such as RAPL; a domain is one sensor or counter of it. The account
+//! (`eco2-core`) turns readings into energy.
 
 use eco2_core::{Reading, UpdatePeriod};
 
-/// Decisions of one source that are reported; further ones are not, as they add nothing.
+/// Most decisions of one source that are reported; further ones add nothing to a log.
 const MOST_A_SOURCE: u32 = 1_000;
 
 /// How a source, or one domain of it, is read.
@@ -21,7 +24,7 @@ pub enum ReadMode {
 }
 
 impl ReadMode {
-    /// As logs have it.
+    /// Returns its name in logs.
     ///
     /// ```
     /// assert_eq!(eco2_samplers::ReadMode::Locked.name(), "locked");
@@ -89,13 +92,13 @@ impl Reported {
 pub struct Learned {
     /// The domain, by its place in the source's list.
     pub domain: usize,
-    /// Bracket of its last change, monotonic nanoseconds.
+    /// Times of the two reads between which its last change lies, monotonic nanoseconds.
     pub change_ns: (u64, u64),
     /// Present period of its updates; `None` until it is precise enough to predict the next ones.
     pub period: Option<UpdatePeriod>,
 }
 
-/// What a source's turn brought.
+/// What one turn of a source (a read, or a look for the answer of an earlier one) returned.
 ///
 /// An answer without readings is an answer: the source had nothing to read, or nothing that was due. Only a source that
 /// was asked and has not answered is waited for.
@@ -103,7 +106,8 @@ pub struct Learned {
 pub enum SourceAnswer<'a> {
     /// It was asked, and gave these readings, perhaps none.
     Given(&'a [(usize, Reading)]),
-    /// It is being asked on a thread of its own and has not answered. The readings, if any, are those of the time before.
+    /// It is being asked on a thread of its own and has not answered. The readings, if any, are those of the time
+    /// before.
     Awaited(&'a [(usize, Reading)]),
 }
 

@@ -1,8 +1,9 @@
-//! Which sources are read: what `--source` asks for, in the order that never reads a counter twice.
+//! [`discover`] finds the sources to read: those that `--source` asks for, or all that the machine has.
 //!
-//! RAPL through perf if it can be had, else through powercap, never both: they read the same counters. Then the GPUs,
-//! then power sensors of parts that nothing has read yet, then the model for what has no sensor at all. Made-up
-//! sources only when named.
+//! A source reads one interface of the system. The order is chosen so that no counter is read twice: RAPL (CPU energy)
+//! through perf if it can be had, else through powercap, never both, as they read the same counters; then the GPUs;
+//! then power sensors of parts that nothing has read yet; then the model (estimates) for what has no sensor at all.
+//! Synthetic sources, for demonstrations, are read only when named.
 
 use std::time::Duration;
 
@@ -92,7 +93,7 @@ impl Selection {
     }
 }
 
-/// Known names that `given` may be the beginning or a slip of, likeliest first.
+/// Returns the known names that `given` may be the beginning or a misspelling of, likeliest first.
 fn near(given: &str) -> Vec<&'static str> {
     let given = given.to_ascii_lowercase();
     let part: Vec<_> = NAMES.iter().copied().filter(|name| name.contains(&given)).collect();
@@ -105,7 +106,7 @@ fn near(given: &str) -> Vec<&'static str> {
     near
 }
 
-/// What was found.
+/// Result of a search for sources.
 #[derive(Default)]
 pub struct Discovery {
     /// What to read, in order.
@@ -224,7 +225,7 @@ impl Discovery {
         self.statuses.append(&mut found.statuses);
     }
 
-    /// The domains of all sources so far.
+    /// Returns the domains of all sources so far.
     fn domains(&self) -> Vec<Domain> {
         self.sources.iter().flat_map(|source| source.domains().iter().cloned()).collect()
     }

@@ -1,4 +1,5 @@
-//! Whether this process is a fork of the one that opened the meter: then the sampling thread does not exist here.
+//! [`ForkGuard`] notices that this process is a fork of the one that opened the meter: the sampling thread, which reads
+//! the sensors, does not exist here.
 //!
 //! One mechanism: `pthread_atfork` counts generations in one static word. It was preferred to a `MADV_WIPEONFORK`
 //! page because asking is a single relaxed load of a static (a page needs its pointer first), it needs no kernel
@@ -28,7 +29,7 @@ extern "C" fn count_child() {
 pub struct ForkGuard(u32);
 
 impl ForkGuard {
-    /// This process. The first call registers the handler that forks run.
+    /// Returns a guard for this process. The first call registers the handler that forks run.
     #[must_use]
     pub fn here() -> Self {
         REGISTER.call_once(|| {
@@ -39,7 +40,7 @@ impl ForkGuard {
         Self(GENERATION.load(Ordering::Relaxed))
     }
 
-    /// Whether the process was forked since: one relaxed load.
+    /// Whether the process was forked since. It costs one relaxed load.
     #[must_use]
     #[inline]
     pub fn forked(self) -> bool {

@@ -1,8 +1,9 @@
-//! Keeps sampling below a share of one core: where it takes more, everything is read half as often.
+//! [`Governor`] keeps the CPU time of sampling below a share of one core: where it takes more, sensors are read half as
+//! often.
 
-/// Longest time between two looks at what sampling costs, and the shortest that is meaningful, nanoseconds.
+/// Time between two looks at what sampling costs, nanoseconds; over less, the cost is not meaningful.
 const LOOK_NS: u64 = 1_000_000_000;
-/// No longer than this between two polls, nanoseconds.
+/// Longest time between two polls, nanoseconds.
 const SLOWEST_NS: u64 = 1_000_000_000;
 /// Sampling speeds up again below this part of its limit: twice the reads are then still well below it.
 const EASE: u64 = 4;
@@ -12,20 +13,24 @@ const EASE: u64 = 4;
 pub(crate) struct Governor {
     /// Most CPU time, millionths of a core.
     most_ppm: u64,
+    /// The interval that the user chose: polls are never more frequent.
     fastest_ns: u64,
+    /// The present interval.
     interval_ns: u64,
+    /// When it looked last, and the CPU time that sampling had used by then.
     looked: Option<(u64, u64)>,
 }
 
 impl Governor {
-    /// Sampling every `interval_ns` may take `percent` of a core; `None` without a limit that is a number above 0.
+    /// Returns a governor that lets sampling every `interval_ns` take `percent` of a core; `None` without a limit above
+    /// 0.
     pub(crate) fn new(percent: Option<f64>, interval_ns: u64) -> Option<Self> {
         let percent = percent.filter(|percent| percent.is_finite() && *percent > 0.0)?;
         let most_ppm = ((percent * 1e4) as u64).max(1);
         Some(Self { most_ppm, fastest_ns: interval_ns, interval_ns, looked: None })
     }
 
-    /// Sampling has used `cpu_ns` until `now_ns`; the new interval, where it is to change.
+    /// Takes note that sampling has used `cpu_ns` until `now_ns`; returns the new interval where it is to change.
     pub(crate) fn look(&mut self, now_ns: u64, cpu_ns: u64) -> Option<u64> {
         let (from_ns, before_ns) = *self.looked.get_or_insert((now_ns, cpu_ns));
         let lasted_ns = now_ns.saturating_sub(from_ns);
@@ -48,7 +53,7 @@ impl Governor {
         })
     }
 
-    /// The limit, percent of a core.
+    /// Returns the limit, percent of a core.
     pub(crate) fn percent(&self) -> f64 {
         self.most_ppm as f64 / 1e4
     }

@@ -1,20 +1,22 @@
-//! Whether a sensor works, by what it was seen to show.
+//! [`Health`] judges whether one sensor works, by the readings that it gave.
 
 use eco2_core::{Fault, Kind, Reading};
 
-/// A counter whose value has been the same for this long is frozen.
+/// A counter whose value has been the same for this long is frozen: a second, ten times the period of a GPU's counter.
 const STILL_NS: u64 = 1_000_000_000;
 
 /// What was seen of one sensor.
 #[derive(Debug, Clone)]
 pub(crate) struct Health {
     kind: Kind,
+    /// Last value.
     last: Option<u64>,
     moved: bool,
     /// When it showed a new value last, nanoseconds.
     changed_ns: u64,
-    /// When it showed any, nanoseconds.
+    /// When it last showed any value, nanoseconds.
     good_ns: u64,
+    /// Why its last reading failed; `None` if it did not.
     fault: Option<Fault>,
 }
 
@@ -23,7 +25,7 @@ impl Health {
         Self { kind, last: None, moved: false, changed_ns: 0, good_ns: 0, fault: None }
     }
 
-    /// Takes a reading in.
+    /// Takes note of a reading.
     pub(crate) fn look(&mut self, reading: &Reading) {
         self.fault = reading.value.err();
         let Ok(value) = reading.value else { return };
@@ -36,17 +38,18 @@ impl Health {
         self.last = Some(value);
     }
 
-    /// Whether it has shown that it counts.
+    /// Whether it has shown that it works: a counter by moving, a sensor of power by any value.
     pub(crate) fn moved(&self) -> bool {
         self.moved
     }
 
-    /// Why its last reading failed.
+    /// Returns why its last reading failed; `None` if it did not.
     pub(crate) fn fault(&self) -> Option<Fault> {
         self.fault
     }
 
-    /// When it was last known to work, of a sensor that does not: it fails, or is frozen. Nanoseconds.
+    /// Returns when a sensor that fails or is frozen was last known to work, nanoseconds; `None` for one that works, or
+    /// that never gave a value.
     pub(crate) fn dead_since(&self) -> Option<u64> {
         let still = self.kind == Kind::Energy && self.good_ns.saturating_sub(self.changed_ns) > STILL_NS;
         match (self.last, self.fault) {

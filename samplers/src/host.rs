@@ -1,4 +1,4 @@
-//! What the machine is called, and what measuring costs this process.
+//! Reads what the machine is called, and what measuring costs this process.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use eco2_core::schema::Host;
 use crate::Roots;
 use crate::cpuinfo::CpuInfo;
 
-/// Boot id, host name and kernel release under `roots`; what cannot be read stays empty.
+/// Reads boot id, host name and kernel release under `roots`; what cannot be read stays empty.
 ///
 /// ```
 /// use eco2_samplers::{Roots, host};
@@ -24,8 +24,9 @@ pub fn read(roots: &Roots) -> Host {
     Host { boot_id: line("random/boot_id"), hostname: line("hostname"), kernel: line("osrelease") }
 }
 
-/// What distinguishes this machine from others over restarts: its machine-id(5), host name and processor, one per line.
-/// Copies of a virtual machine may share the first, so no part is used alone. Parts that cannot be read are empty.
+/// Reads what distinguishes this machine from others over restarts: its machine-id(5), host name and processor, one per
+/// line. Copies of a virtual machine may share the first, so no part is used alone. Parts that cannot be read are
+/// empty.
 #[must_use]
 pub fn machine(roots: &Roots) -> String {
     let id = fs::read_to_string("/etc/machine-id").unwrap_or_default();
@@ -56,12 +57,12 @@ impl Usage {
     }
 }
 
-/// CPU time of this process and of its waited-for children, nanoseconds.
+/// Returns the CPU time of this process and of its waited-for children, nanoseconds.
 pub(crate) fn own_cpu_ns() -> u64 {
     cpu_ns(&rusage(libc::RUSAGE_SELF)).saturating_add(cpu_ns(&rusage(libc::RUSAGE_CHILDREN)))
 }
 
-/// `VmHWM` of proc_pid_status(5): the peak since this program was executed.
+/// Reads `VmHWM` of proc_pid_status(5): the peak of resident memory since this program was executed, bytes.
 fn peak_bytes() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -76,7 +77,7 @@ fn rusage(who: libc::c_int) -> libc::rusage {
     usage
 }
 
-/// User and system time of one `rusage`, nanoseconds.
+/// Returns user and system time of one `rusage`, nanoseconds.
 pub(crate) fn cpu_ns(usage: &libc::rusage) -> u64 {
     let ns = |t: &libc::timeval| t.tv_sec.unsigned_abs() * 1_000_000_000 + t.tv_usec.unsigned_abs() * 1_000;
     ns(&usage.ru_utime) + ns(&usage.ru_stime)

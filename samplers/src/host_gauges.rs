@@ -1,4 +1,6 @@
-//! Gauges of the machine: CPU utilisation, memory, disk traffic. A source without domains: none of it is energy.
+//! Source `host`: reads gauges of the machine, values that are not energy: CPU utilisation, memory, disk traffic.
+//!
+//! It has no domains (sensors of energy or power).
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,7 +10,7 @@ use eco2_core::{Domain, Gauge};
 use crate::usage::HostTicks;
 use crate::{Batch, Roots, Source};
 
-/// The unit of `diskstats`, whatever the disk's own sectors are (Documentation/admin-guide/iostats.rst).
+/// Bytes in the unit of `diskstats`, whatever the disk's own sectors are (Documentation/admin-guide/iostats.rst).
 const SECTOR: u64 = 512;
 
 /// The source `host`. What cannot be read is left out, not zero.
@@ -42,14 +44,14 @@ impl HostGauges {
         HostTicks::parse(&fs::read_to_string(self.procfs.join("stat")).ok()?)
     }
 
-    /// Busy share of all CPUs' time since the last call; `None` at first and while no clock has ticked.
+    /// Returns the busy share of all CPUs' time since the last call; `None` at first and while no clock has ticked.
     fn utilization(&mut self) -> Option<f64> {
         let now = self.ticks()?;
         let passed = now.since(self.last.replace(now)?);
         (passed.total() > 0).then(|| passed.busy as f64 / passed.total() as f64)
     }
 
-    /// Memory in use (what is not available to new programs) and in total, bytes.
+    /// Reads the memory in use (what is not available to new programs) and in total, bytes.
     fn memory(&self) -> Option<(u64, u64)> {
         let text = fs::read_to_string(self.procfs.join("meminfo")).ok()?;
         let bytes = |key: &str| {
@@ -60,7 +62,7 @@ impl HostGauges {
         Some((total.saturating_sub(bytes("MemAvailable:")?), total))
     }
 
-    /// Bytes read from and written to all disks since boot.
+    /// Reads the bytes read from and written to all disks since boot.
     fn disks(&self) -> Option<(u64, u64)> {
         let text = fs::read_to_string(self.procfs.join("diskstats")).ok()?;
         let mut seen = false;
@@ -71,8 +73,9 @@ impl HostGauges {
         seen.then_some(sum)
     }
 
-    /// One line of `diskstats` if it is a disk: partitions have no folder of their own below `block`, and what is
-    /// stacked on disks or lives in memory (device mapper, RAID, loop, ram) would count the same bytes again.
+    /// Returns the bytes read and written of one line of `diskstats` if it is a disk: partitions have no folder of
+    /// their own below `block`, and what is stacked on disks or lives in memory (device mapper, RAID, loop, ram) would
+    /// count the same bytes again.
     fn disk(&self, line: &str) -> Option<(u64, u64)> {
         let fields: Vec<&str> = line.split_ascii_whitespace().collect();
         let name = fields.get(2)?;

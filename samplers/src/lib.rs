@@ -1,7 +1,7 @@
-//! Hardware readers and the one sampling thread that feeds `eco2-core`.
+//! Reads the machine's energy sensors: the hardware readers and the one sampling thread that feeds `eco2-core`.
 //!
-//! A [`Source`] reads counters into a [`Batch`]; the sampling thread hands every reading to a [`Sink`]. Nothing here
-//! knows about carbon, prices, option files or output formats.
+//! A [`Source`] reads one interface, such as RAPL or NVML, into a [`Batch`] of readings; the sampling thread hands
+//! every reading to a [`Sink`]. Nothing here knows about carbon, prices, option files or output formats.
 
 mod accelerators;
 pub mod amdsmi;

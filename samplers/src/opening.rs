@@ -1,7 +1,8 @@
-//! A source whose opening may hang: it is opened on a thread of its own, and read once it is there.
+//! [`Opening`] opens a source whose opening may hang: on a thread of its own, so that the run does not wait for it.
 //!
-//! Discovery waits for a moment; a driver that takes longer is added to the run when it answers, its
-//! devices uncovered until then.
+//! A source reads one interface, here a driver's library such as NVML. Discovery, the search for sources at the start
+//! of a run, waits for a moment. A driver that takes longer is added to the run when it answers; until then the energy
+//! of its devices is not known.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,9 +16,9 @@ use crate::deadline::quiet_thread;
 use crate::found::Found;
 use crate::{Batch, Change, DeviceUse, Source, SourceEvent, Watched};
 
-/// Initialising loads and links a driver's libraries.
+/// Stack of the opening thread: 1 MiB, as initialising loads and links a driver's libraries.
 const STACK_BYTES: usize = 1 << 20;
-/// A driver that has not answered by then is called lost; it is read all the same if it answers later.
+/// A driver that has not answered after two seconds is reported as lost; it is read all the same if it answers later.
 const LOST_NS: u64 = 2_000_000_000;
 
 /// The statuses of a source while it is being opened.
@@ -35,13 +36,14 @@ pub(crate) struct StatusTexts {
 /// A source that is being opened.
 pub(crate) struct Opening {
     texts: StatusTexts,
+    /// Where the result arrives; `None` where no thread could be started.
     found: Option<Receiver<Found>>,
-    /// Whether it has something to read; its stand-in asks for this in the meantime.
+    /// Whether the source has arrived with something to read. The estimate that replaces it until then ends by this.
     answered: Arc<AtomicBool>,
 }
 
 impl Opening {
-    /// Starts opening, on a thread of its own.
+    /// Starts opening, by `open`, on a thread of its own.
     pub(crate) fn begin(texts: StatusTexts, open: impl FnOnce() -> Found + Send + 'static) -> Self {
         let (send, receive) = channel();
         let name = format!("eco2-{}-open", texts.name);
@@ -50,13 +52,13 @@ impl Opening {
         Self { texts, found: started.ok().map(|()| receive), answered: Arc::default() }
     }
 
-    /// What was found if that takes no longer than `patience`; else nothing, and an answer that comes later is dropped.
+    /// Returns what was found if that takes no longer than `patience`; else nothing, and a later answer is dropped.
     pub(crate) fn in_time(self, patience: Duration) -> Found {
         let Some(receive) = self.found else { return Found::nothing(self.texts.no_thread) };
         receive.recv_timeout(patience).unwrap_or_else(|_| Found::nothing(self.texts.lost))
     }
 
-    /// What was found if that takes no longer than `patience`; else a source that goes on waiting.
+    /// Returns what was found if that takes no longer than `patience`; else a source that goes on waiting.
     pub(crate) fn within(self, patience: Duration) -> Found {
         let Some(receive) = self.found else { return Found::nothing(self.texts.no_thread) };
         match receive.recv_timeout(patience) {
@@ -77,7 +79,7 @@ impl Opening {
     }
 }
 
-/// A source that others wait for no longer.
+/// Replaces a source that is still being opened, and passes everything on to it once it is there.
 struct LateSource {
     texts: StatusTexts,
     state: OpeningState,
@@ -86,18 +88,23 @@ struct LateSource {
     answered: Arc<AtomicBool>,
 }
 
+/// How far opening has come.
 enum OpeningState {
-    Waiting {
-        receive: Receiver<Found>,
-        since_ns: Option<u64>,
-        lost: bool,
+Waiting {
+receive: Receiver<Found>,
+/// When it was first read, and so asked for; `None` before.
+since_ns: Option<u64>,
+/// Whether it was reported as lost.
+lost: bool,
     },
+    /// It was opened and is read.
     Here(Box<dyn Source>),
     /// It was opened, and there is nothing to read.
     Nothing,
 }
 
 impl LateSource {
+    /// Returns the source if it is there.
     fn source(&mut self) -> Option<&mut (dyn Source + 'static)> {
         if let OpeningState::Here(source) = &mut self.state { Some(source.as_mut()) } else { None }
     }
@@ -106,6 +113,7 @@ impl LateSource {
         self.notes.push(SourceEvent { at_ns, kind, device: self.texts.name.to_owned(), text });
     }
 
+    /// Looks whether the source has arrived; reports it as lost after two seconds.
     fn wait(&mut self, now_ns: u64) {
         let OpeningState::Waiting { receive, since_ns, lost } = &mut self.state else { return };
         let waited_ns = now_ns.saturating_sub(*since_ns.get_or_insert(now_ns));
@@ -124,6 +132,7 @@ impl LateSource {
         }
     }
 
+    /// Takes what was found, `waited_ns` after the first look.
     fn arrived(&mut self, now_ns: u64, waited_ns: u64, found: Found) {
         self.changes.extend(found.statuses.into_iter().map(Change::Described));
         self.state = OpeningState::Nothing;

@@ -8,7 +8,7 @@ use eco2_core::{Domain, Reading};
 use crate::clock::Clock;
 use crate::{Batch, Source};
 
-/// The source.
+/// The source that plays recorded readings.
 ///
 /// ```
 /// use std::sync::{Arc, atomic::{AtomicU64, Ordering}};
@@ -53,7 +53,7 @@ impl Replay {
         Self { domains, readings, next: 0, start_ns: clock.now_ns(), clock, first_ns }
     }
 
-    /// The clock's time when the last reading will have been played; `None` when there are none.
+    /// Returns the clock's time when the last reading will have been played; `None` when there are none.
     #[must_use]
     pub fn end_ns(&self) -> Option<u64> {
         self.readings.last().map(|(_, reading)| self.shifted(reading.after_ns))

@@ -1,8 +1,12 @@
-//! The one sampling thread.
+//! [`Sampler`] starts and ends the sampling thread: the one thread of a run that reads energy sensors.
 //!
-//! It sleeps until an absolute instant, reads what is due and hands it to the sink; it blocks all signals but those
-//! that a fault of its own raises, has a small stack, and is pinned where that saves cross-CPU reads. The thread that
-//! closes it gets the sink back within a bounded time, whatever a source or the sink does meanwhile.
+//! Terms: a source reads one interface of the system, such as RAPL (CPU energy) or NVML (NVIDIA GPUs). A sink takes
+//! what the sources read. A tick is one wake-up of the thread. A flush reads everything once, at once. A knot is a
+//! reading that the sink still needs after the end of a span of time, to know the energy at that end.
+//!
+//! The thread sleeps until an absolute instant, reads what is due and hands it to the sink. It blocks all signals but
+//! those that a fault of its own raises, has a small stack, and is pinned to a CPU where that saves reads from another
+//! CPU. The thread that closes it gets the sink back within a bounded time, whatever a source or the sink does.
 
 use std::io;
 use std::sync::Arc;
@@ -19,14 +23,18 @@ use crate::sink_slot::SinkSlot;
 use crate::tick_loop::{Now, Options, TickLoop};
 use crate::{Sink, Source};
 
-/// The loop calls a few frames deep; vendor libraries that want more have threads of their own.
+/// Stack of the thread: the loop calls only a few frames deep. Vendor libraries, which need more, have their own
+/// threads.
 const STACK_BYTES: usize = 256 << 10;
-/// How long a flush, and the end beyond what it was given, may take when a source or the sink does not return.
+/// Longest wait for a source or the sink that does not return: of a flush, and of the end beyond the time given to it.
+/// A tenth of a second: a person does not notice it, and a read that works takes a small part of it.
 const GRACE_NS: u64 = 100_000_000;
-/// Between two readings of everything while the end waits for knots: as long as the fastest counters' period (RAPL).
+/// Time between two readings of everything while the end waits for the last counter changes: 1 ms, in which the
+/// fastest counters (RAPL) change once.
 const CLOSING_NS: u64 = 1_000_000;
-/// Between two looks for the answer of a source on a thread of its own, and how many looks a flush takes.
+/// Time between two looks for the answer of a source that has a thread of its own.
 const LOOK: Duration = Duration::from_micros(500);
+/// Most looks that one flush takes: 40 × 0.5 ms = 20 ms, well within [`GRACE_NS`].
 const LOOKS: usize = 40;
 
 /// Why there is no sampling thread.
@@ -38,23 +46,23 @@ pub enum StartError {
     Thread(#[source] io::Error),
 }
 
-/// What sampling cost.
+/// What sampling cost: CPU time and ticks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SamplingCost {
     /// CPU time of the sampling thread and of those that sources have of their own, nanoseconds.
     pub cpu_ns: u64,
-    /// Ticks that took place.
+    /// Number of ticks (wake-ups that read something) that took place.
     pub ticks: u64,
-    /// Ticks that came a whole interval late or more, and were skipped.
+    /// Number of ticks that were skipped, because the thread woke a whole interval late or more.
     pub missed_ticks: u64,
 }
 
 /// How sampling ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// Every edge had its knots.
+    /// The sink had all readings that it needed: a counter change after the end of every span.
     Settled,
-    /// The time given was over before that: results stay provisional.
+    /// The time given to [`Sampler::stop`] was over before that; results stay provisional.
     Deadline,
     /// A source or the sink did not return; the thread was left behind.
     Hung,
@@ -64,42 +72,48 @@ pub enum Ending {
     Forked,
 }
 
-/// What is left when sampling has ended.
+/// What [`Sampler::stop`] returns: the sink, the cost and how sampling ended.
 pub struct Finished {
     /// The sink; `None` if a call into it never returned, or after a fork.
     pub sink: Option<Box<dyn Sink>>,
-    /// What it cost, as far as the thread reported.
+    /// What sampling cost, as far as the thread has reported it.
     pub cost: SamplingCost,
-    /// How it ended.
+    /// How sampling ended.
     pub ended: Ending,
 }
 
+/// State that the thread shares with its owner, the [`Sampler`].
 struct SamplerShared {
     sink_slot: SinkSlot,
-    /// Raised to wake the thread.
+    /// Raised by the owner to wake the thread: for a flush or for the end.
     asks: FutexEvent,
-    /// Raised when a reading of everything that was asked for is done.
+    /// Raised by the thread once for each flush that it has done.
     flushed: FutexEvent,
-    /// Raised once, when the thread ends.
+    /// Raised by the thread once, when it ends.
     ended: FutexEvent,
+    /// Number of flushes that were requested.
     flushes: AtomicU64,
-    /// Monotonic nanoseconds at which to stop waiting for knots; `RUNNING` until the end is asked for.
+    /// Monotonic nanoseconds at which to stop waiting for the last counter changes; `RUNNING` until the end is
+    /// requested.
     stop_ns: AtomicU64,
+    /// The three numbers of [`SamplingCost`], as last reported by the thread.
     cpu_ns: AtomicU64,
     ticks: AtomicU64,
     missed: AtomicU64,
-    /// CPU that the thread is pinned to, plus one; 0 while it is not.
+    /// CPU that the thread is pinned to, plus one; 0 while it is not pinned.
     pinned: AtomicU64,
-    /// An [`Ending`] as the thread sees it.
+    /// How the thread ended: `PANICKED` until it sets one of the other two.
     ending: AtomicU64,
 }
 
+/// Value of `SamplerShared::stop_ns` while no end is requested.
 const RUNNING: u64 = u64::MAX;
+// Values of `SamplerShared::ending`. It starts as `PANICKED`, which a thread that panics leaves in place.
 const PANICKED: u64 = 0;
 const SETTLED: u64 = 1;
 const DEADLINE: u64 = 2;
 
-/// A running sampling thread; dropping it ends it without waiting for knots.
+/// A running sampling thread. Dropping it ends the thread without waiting for the last counter changes.
 ///
 /// ```
 /// use eco2_samplers::synthetic::{Curve, Synthetic};
@@ -113,7 +127,9 @@ const DEADLINE: u64 = 2;
 /// ```
 pub struct Sampler {
     shared: Arc<SamplerShared>,
+    /// Notices when this process is a fork, in which the thread does not exist.
     born: ForkGuard,
+    /// Whether the end was requested already, so that dropping requests nothing.
     over: bool,
 }
 
@@ -142,7 +158,9 @@ impl Sampler {
         Ok(Self { shared, born: ForkGuard::here(), over: false })
     }
 
-    /// Reads everything once more, now, and waits until that was handed over; `false` if it took longer than 0.1 s.
+    /// Makes the thread read everything now and waits until the sink has the readings.
+    ///
+    /// Returns `false` if that took longer than 0.1 s, if the thread has ended, or in a fork.
     pub fn flush(&self) -> bool {
         if self.born.forked() {
             return false;
@@ -156,15 +174,16 @@ impl Sampler {
         u64::from(seen) >= mine && self.shared.ended.count() == 0
     }
 
-    /// Ends sampling: reads everything once more, then goes on until the sink has settled, for `within_ns` at most; 0 for a process that must exit now.
+    /// Ends sampling: reads everything once more, then reads on until the sink needs no more.
     ///
-    /// Returns at the latest a tenth of a second after that, even if a source hangs.
+    /// Reading on takes `within_ns` at most; pass 0 in a process that must exit now. The call returns at the latest a
+    /// tenth of a second after that, even if a source hangs.
     #[must_use]
     pub fn stop(mut self, within_ns: u64) -> Finished {
         self.end(within_ns)
     }
 
-    /// What sampling has cost so far; updated once a second.
+    /// Returns what sampling has cost so far; the thread updates the numbers once a second.
     #[must_use]
     pub fn cost(&self) -> SamplingCost {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -175,19 +194,20 @@ impl Sampler {
         }
     }
 
-    /// The CPU that the thread is pinned to, if it is.
+    /// Returns the CPU that the thread is pinned to, or `None` if it is not pinned.
     #[must_use]
     pub fn pinned_cpu(&self) -> Option<usize> {
         usize::try_from(self.shared.pinned.load(Ordering::Relaxed)).ok()?.checked_sub(1)
     }
 
-    /// Whether this process is a fork of the one that started sampling: one relaxed load.
+    /// Whether this process is a fork of the one that started sampling. It costs one relaxed load.
     #[must_use]
     #[inline]
     pub fn forked(&self) -> bool {
         self.born.forked()
     }
 
+    /// Requests the end, waits for the thread for a bounded time and takes the sink back.
     fn end(&mut self, within_ns: u64) -> Finished {
         self.over = true;
         if self.born.forked() {
@@ -216,13 +236,14 @@ impl Drop for Sampler {
     }
 }
 
+/// What runs on the thread: the loop over the sources, and how many flushes it has done.
 struct SamplingThread {
     shared: Arc<SamplerShared>,
     rounds: TickLoop,
     flushes: u64,
 }
 
-/// Signals that the thread has ended, also when the sink's panic unwinds it.
+/// Raises `ended` when it is dropped: at the end of the thread, also when a panic of the sink unwinds it.
 struct Farewell(Arc<SamplerShared>);
 
 impl Drop for Farewell {
@@ -235,6 +256,7 @@ impl Drop for Farewell {
 }
 
 impl SamplingThread {
+    /// Runs ticks until the sink was taken back or the end is complete.
     fn run(mut self, options: &Options) {
         let _farewell = Farewell(Arc::clone(&self.shared));
         if let Some(cpu) = options.pin.then(|| pin(&options.cpus)).flatten() {
@@ -260,8 +282,11 @@ impl SamplingThread {
         self.report_cost();
     }
 
-    /// One tick, a reading of everything if the end or a flush asks for it; `false` once the sink was taken back.
-    /// `awaits`: sources on threads of their own are given a moment to answer.
+    /// Runs one tick; returns `false` once the sink was taken back.
+    ///
+    /// It reads everything if sampling is `stopping` or a flush was requested, else only what is due. With `awaits`
+    /// (the first tick of a run and the first one of its end) it gives sources that have threads of their own, which
+    /// answer later than they are asked, up to 20 ms to answer.
     fn tick(&mut self, stopping: bool, awaits: bool, clock: &Clock) -> bool {
         // Acquire pairs with the AcqRel in `flush`: a flush that is counted here is read for here.
         let flushes = self.shared.flushes.load(Ordering::Acquire);
@@ -279,6 +304,8 @@ impl SamplingThread {
         open
     }
 
+    /// Waits until each source on a thread of its own has answered what it was asked at `since_ns` or later, at most 20
+    /// ms.
     fn collect(&mut self, since_ns: u64) {
         for _ in 0..LOOKS {
             std::thread::sleep(LOOK);
@@ -288,6 +315,7 @@ impl SamplingThread {
         }
     }
 
+    /// Whether the end is complete: the sink has what it needs, or the time is over. Records which of the two it is.
     fn is_over(&self) -> bool {
         let settled = self.shared.sink_slot.with(|sink| sink.settled()).unwrap_or(true);
         let over = settled || monotonic_ns() >= self.shared.stop_ns.load(Ordering::Relaxed);
@@ -297,6 +325,7 @@ impl SamplingThread {
         over
     }
 
+    /// Publishes ticks and CPU time for [`Sampler::cost`].
     fn report_cost(&self) {
         let (ticks, missed) = self.rounds.counted();
         self.shared.ticks.store(ticks, Ordering::Relaxed);
@@ -305,7 +334,8 @@ impl SamplingThread {
     }
 }
 
-/// Pins this thread to the first of `cpus` that it may run on; `None` when there is none or it was refused.
+/// Pins this thread to the first of `cpus` that it may run on and returns that CPU; `None` when there is none or the
+/// kernel refused.
 fn pin(cpus: &[usize]) -> Option<usize> {
     let allowed = sched_getaffinity(None).ok()?;
     let cpu = cpus.iter().copied().find(|cpu| *cpu < CpuSet::MAX_CPU && allowed.is_set(*cpu))?;

@@ -1,13 +1,16 @@
-//! When each source is read next: arithmetic over a clock that the caller reads.
+//! [`Schedule`] decides when each source is read next. It is arithmetic only: the caller reads the clock.
 //!
-//! A source is polled on a grid of absolute instants, one in each interval, until every counter in it has shown a period
-//! of 20 ms or more; then it is read about twice an update, around the predicted updates (`phase.rs`), if that is
-//! no more reads than polling. Whatever else holds, a counter that wraps is read four times in the shortest time in
-//! which it can wrap (range ÷ greatest power) or, where its greatest power is not known, in the shortest time in which
-//! it did. What came too late is counted and skipped, never caught up in a burst.
+//! A source reads one interface, such as RAPL or NVML; a domain is one sensor or counter of it. A lane is what the
+//! schedule keeps of one source. The account (`eco2-core`) turns readings into energy and learns counters' periods.
 //!
-//! A source of power that no counter has is read once in each interval, at a random instant of it: on a grid a load
-//! that repeats itself in the interval would always show the same one of its powers, and no range would cover the error.
+//! Polling: a source is read once in each interval, on a grid of absolute instants. Once every counter in it has shown
+//! a period of 20 ms or more, the source is locked: it is read about twice an update, around the predicted updates
+//! (`phase.rs`), if that is no more reads than polling. In either case a counter that wraps (starts again at 0) is read
+//! four times in the shortest time in which it can wrap (range ÷ greatest power) or, where its greatest power is not
+//! known, in the shortest time in which it did. A read that came too late is counted and skipped, never caught up.
+//!
+//! Power that no counter has is read once in each interval, at a random instant of it: on a grid, a load that repeats
+//! itself in the interval would always show the same one of its powers, and no range would cover the error.
 
 use eco2_core::{Domain, Kind, Reading, UpdatePeriod};
 
@@ -15,21 +18,22 @@ pub use crate::decision::{Learned, SourceAnswer};
 use crate::decision::{ReadDecision, ReadMode, Reported};
 use crate::phase::PhaseLock;
 
-/// Shortest period that is worth a lock: 20 ms, as a learned period may be a fiftieth short.
+/// Shortest period that is worth a lock: 20 ms (two polls of the default 10 ms), less a fiftieth, as a learned period
+/// may be that much short.
 const LOCKABLE_NS: u64 = 20_000_000 - 20_000_000 / 50;
-/// How long a source on a thread of its own gets before its answer is first asked for.
+/// How long after the read the answer of a source on a thread of its own is first looked for.
 const COLLECT_NS: u64 = 1_000_000;
-/// The longest time between two looks for it.
+/// Longest time between two looks for such an answer; each look is twice as late as the one before.
 const LONGEST_COLLECT_NS: u64 = 16 * COLLECT_NS;
 /// Longest time between two ticks, unless the interval is longer: event rings are drained in it.
 const LONGEST_TICK_NS: u64 = 50_000_000;
-/// Time between two readings of gauges.
+/// Time between two readings of gauges (utilisation and other values that are not energy).
 const GAUGES_NS: u64 = 1_000_000_000;
-/// Reads in the shortest time in which a counter can wrap.
+/// Reads in the shortest time in which a counter can wrap. Two would do; four leave room for late ticks.
 const READS_A_WRAP: u64 = 4;
 /// No counter is read more often than this for fear of a wrap.
 const SHORTEST_NS: u64 = 1_000_000;
-/// A counter that never changed for this long does not keep the others from being locked.
+/// A counter that never changed for this long, 2 s, does not keep the others of its source from being locked.
 const DORMANT_NS: u64 = 2_000_000_000;
 
 /// When each source is due.
@@ -49,6 +53,7 @@ pub struct Schedule {
     start_ns: u64,
     lanes: Vec<Lane>,
     gauges_ns: u64,
+    /// When the last tick (wake-up of the sampling thread) began.
     ticked_ns: u64,
     missed: u64,
     seed: u64,
@@ -56,6 +61,7 @@ pub struct Schedule {
     decisions: Vec<ReadDecision>,
 }
 
+/// What the schedule keeps of one source.
 #[derive(Debug)]
 struct Lane {
     counters: Vec<ScheduledCounter>,
@@ -64,13 +70,15 @@ struct Lane {
     wrap_ns: u64,
     grid_ns: u64,
     read_ns: u64,
+    /// Whether it is read around the predicted updates rather than polled.
     locked: bool,
     closed: bool,
-    /// Reads happen on a thread of the source's own: an answer that is awaited is collected a little later.
+    /// When to look for the answer of a source that reads on a thread of its own; `None` while none is awaited.
     collect: Option<Collect>,
     reported: Reported,
 }
 
+/// A look for an answer: when it is due, and how long the wait before it was.
 #[derive(Debug, Clone, Copy)]
 struct Collect {
     at_ns: u64,
@@ -78,24 +86,27 @@ struct Collect {
 }
 
 impl Collect {
-    /// The next look for an answer: in a moment, then later and later.
+    /// Returns the look that follows `earlier`: the first after 1 ms, each further one after twice the wait, 16 ms at
+    /// most.
     fn after(earlier: Option<Self>, now_ns: u64) -> Self {
         let wait_ns = earlier.map_or(COLLECT_NS, |earlier| (2 * earlier.wait_ns).min(LONGEST_COLLECT_NS));
         Self { at_ns: now_ns + wait_ns, wait_ns }
     }
 }
 
+/// What the schedule keeps of one domain.
 #[derive(Debug)]
 struct ScheduledCounter {
-    wraps: bool,
-    power: bool,
-    /// Power of what a counter has the energy of: read along with it, it holds no lock up and ends none.
+wraps: bool,
+power: bool,
+/// Whether it shows the power of something whose energy a counter shows. It is read along with that counter, and
+/// neither prevents nor ends a lock.
     check: bool,
     raw: Option<u64>,
     read_ns: Option<u64>,
     wrapped_ns: Option<u64>,
-    /// What came with the readings since changes were last watched.
     learned: Option<Learned>,
+    /// The two reads between which its last change lies, nanoseconds.
     change: Option<(u64, u64)>,
     period: Option<UpdatePeriod>,
     /// Changes seen since polling began.
@@ -104,7 +115,7 @@ struct ScheduledCounter {
 }
 
 impl Schedule {
-    /// Polls every `interval_ns` (at least 1 µs) from `start_ns` on; everything is due at once.
+    /// Returns a schedule that polls every `interval_ns` (at least 1 µs) from `start_ns` on; everything is due at once.
     #[must_use]
     pub fn new(interval_ns: u64, start_ns: u64) -> Self {
         let interval_ns = interval_ns.max(1_000);
@@ -121,13 +132,13 @@ impl Schedule {
         }
     }
 
-    /// The same with other random instants.
+    /// Returns the same schedule with the random instants of `seed`.
     #[must_use]
     pub fn seeded(self, seed: u64) -> Self {
         Self { seed, ..self }
     }
 
-    /// Source `source` reads these domains; called again when the list has grown. Sources are counted from 0.
+    /// Takes note of the domains that source number `source` (from 0) reads. Call it again when the list has grown.
     pub fn domains(&mut self, source: usize, domains: &[Domain]) {
         while self.lanes.len() <= source {
             self.lanes.push(Lane::new(self.interval_ns, self.start_ns));
@@ -139,7 +150,7 @@ impl Schedule {
         }
     }
 
-    /// Polls every `interval_ns` from now on; no wrap is missed for it.
+    /// Polls every `interval_ns` from now on, a counter that wraps still often enough to miss no wrap.
     pub(crate) fn pace(&mut self, interval_ns: u64) {
         self.interval_ns = interval_ns.max(1_000);
         for lane in &mut self.lanes {
@@ -147,13 +158,12 @@ impl Schedule {
         }
     }
 
-    /// Whether `source`, being due, is only to hand over what an earlier read asked for.
+    /// Whether `source`, when it is due, is only to hand over the answer to an earlier read.
     #[must_use]
     pub fn only_collects(&self, source: usize) -> bool {
         self.lanes.get(source).is_some_and(|lane| lane.locked && lane.collect.is_some())
     }
 
-    /// Source `source` is not read any more.
     pub(crate) fn close(&mut self, source: usize) {
         if let Some(lane) = self.lanes.get_mut(source) {
             lane.closed = true;
@@ -161,12 +171,12 @@ impl Schedule {
         }
     }
 
-    /// What was decided since the last call, each decision once.
     pub(crate) fn decided(&mut self) -> std::vec::Drain<'_, ReadDecision> {
         self.decisions.drain(..)
     }
 
-    /// The absolute instant to sleep until: a source or the gauges are due, or the rings must be drained.
+    /// Returns the absolute instant to sleep until: then a source or the gauges are due, or the buffers (rings) of
+    /// events must be drained.
     #[must_use]
     pub fn next_ns(&self) -> u64 {
         let tick_ns = self.ticked_ns + self.interval_ns.max(LONGEST_TICK_NS);
@@ -174,26 +184,26 @@ impl Schedule {
         lanes.chain([self.gauges_ns, tick_ns]).min().unwrap_or(tick_ns)
     }
 
-    /// The tick of [`Schedule::next_ns`] began at `now_ns`; whole intervals of lateness count as missed ticks.
+    /// Takes note that the tick of [`Schedule::next_ns`] began at `now_ns`; whole intervals late count as missed ticks.
     pub fn wake(&mut self, now_ns: u64) {
         let shortest = self.lanes.iter().filter(|lane| !lane.closed).map(|lane| lane.interval_ns).min();
         self.missed += now_ns.saturating_sub(self.next_ns()) / shortest.unwrap_or(self.interval_ns);
         self.ticked_ns = now_ns;
     }
 
-    /// Ticks that came too late and were skipped.
     #[must_use]
     pub(crate) fn missed(&self) -> u64 {
         self.missed
     }
 
-    /// Whether `source` is to be read in a tick at `now_ns`. Polled sources share ticks that are an eighth early.
+    /// Whether `source` is to be read in a tick at `now_ns`. A polled source that is due within an eighth of its
+    /// interval is, so that sources share ticks.
     #[must_use]
     pub fn is_due(&self, source: usize, now_ns: u64) -> bool {
         self.lanes.get(source).is_some_and(|lane| !lane.closed && lane.due_ns() <= now_ns + lane.slack_ns())
     }
 
-    /// Whether gauges are to be read in a tick at `now_ns`; if so, the next are due a second later.
+    /// Whether gauges are to be read in a tick at `now_ns`; if so, they are due again a second later.
     pub fn gauges_due(&mut self, now_ns: u64) -> bool {
         let due = self.gauges_ns <= now_ns;
         if due {
@@ -202,8 +212,10 @@ impl Schedule {
         due
     }
 
-    /// `source` was read (or collected from) in the tick at `now_ns`; the account has taken the readings, and `learned` is
-    /// what it returned for them.
+    /// Takes note that `source` was read, or an answer looked for, in the tick at `now_ns`, and sets when it is due
+    /// next.
+    ///
+    /// `learned` is what the account, which has taken the readings of `answer`, returned for them.
     pub fn was_read(&mut self, source: usize, now_ns: u64, answer: SourceAnswer<'_>, learned: &[Learned]) {
         let (start_ns, seed) = (self.start_ns, self.seed);
         let Some(lane) = self.lanes.get_mut(source) else { return };
@@ -261,7 +273,8 @@ impl Lane {
         }
     }
 
-    /// Adds the decisions about `source`, this lane, where it is read otherwise than before.
+    /// Adds the decisions about this lane, which is that of source number `source`, if it is read otherwise than
+    /// before.
     fn report_decision(&mut self, source: usize, at_ns: u64, out: &mut Vec<ReadDecision>) {
         let way = self.mode();
         if self.counters.is_empty() {
@@ -320,13 +333,14 @@ impl Lane {
         if self.locked || self.is_at_random() { 0 } else { self.interval_ns / 8 }
     }
 
-    /// Whether power here is what energy is known from: no counter has it, or none that ever moved.
+    /// Whether energy is known here from power only: no counter has it, or none that ever moved.
     fn is_at_random(&self) -> bool {
         let counted = || self.counters.iter().any(|c| !c.power && c.change.is_some());
         self.counters.iter().any(|c| c.power && !c.check) || (self.counters.iter().any(|c| c.power) && !counted())
     }
 
-    /// A counter that fell has wrapped: from now on it is read four times in such a time as between two wraps.
+    /// Takes the values: a counter that fell has wrapped, and is read four times in the time between two wraps from now
+    /// on.
     fn note_readings(&mut self, readings: &[(usize, Reading)]) {
         for (index, reading) in readings {
             let (Some(counter), Ok(raw)) = (self.counters.get_mut(*index), reading.value) else { continue };
@@ -340,7 +354,7 @@ impl Lane {
         }
     }
 
-    /// Kept until the answer of this turn is complete.
+    /// Keeps what the account learned until the answer of this turn is complete.
     fn note_learned(&mut self, learned: &[Learned]) {
         for domain in learned {
             if let Some(counter) = self.counters.get_mut(domain.domain) {
@@ -349,6 +363,7 @@ impl Lane {
         }
     }
 
+    /// Passes this turn's changes on to the counters' locks; polls again where a lock was lost.
     fn watch_changes(&mut self, now_ns: u64) {
         let mut lost = false;
         for counter in &mut self.counters {
@@ -385,6 +400,7 @@ impl Lane {
         }
     }
 
+    /// Locks the source if every counter's period is known (or the counter never moves) and that saves reads.
     fn try_lock(&mut self, now_ns: u64, start_ns: u64) {
         let young = now_ns.saturating_sub(start_ns) < DORMANT_NS;
         let ready = |c: &ScheduledCounter| c.lockable() || c.check || (c.change.is_none() && !c.power && !young);
@@ -398,7 +414,7 @@ impl Lane {
         }
     }
 
-    /// Two reads an update of every counter are no more than one an interval.
+    /// Whether two reads an update of every counter are no more than one read an interval.
     fn saves_reads(&self) -> bool {
         let periods = || self.counters.iter().filter(|c| !c.check).filter_map(|c| c.period);
         let locked: u128 = periods().map(|p| 2_000_000_000_000 / u128::from(p.mean_ns.max(1))).sum();
@@ -408,13 +424,13 @@ impl Lane {
 }
 
 impl ScheduledCounter {
-    /// Its period is known, and from updates that were all polled since polling began.
+    /// Whether its period is long enough, and known from updates that were all seen since polling began.
     fn lockable(&self) -> bool {
         self.period.is_some_and(|period| period.mean_ns >= LOCKABLE_NS && self.changes > period.updates)
     }
 }
 
-/// Below `limit`: the number of this `place` in the sequence of `seed` (SplitMix64).
+/// Returns number `place` of the random sequence of `seed` (generator SplitMix64), scaled to 0 up to `limit`.
 fn random_below(limit: u64, seed: u64, place: u64) -> u64 {
     let mut bits = seed.wrapping_add(place.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -423,8 +439,8 @@ fn random_below(limit: u64, seed: u64, place: u64) -> u64 {
     u64::try_from((u128::from(bits) * u128::from(limit)) >> 64).unwrap_or(0)
 }
 
-/// The longest time between two reads of a counter that leaves four in the shortest time in which it can wrap; `None`
-/// where it does not wrap.
+/// Returns the longest time between two reads of a counter with which four fit in the shortest time in which it can
+/// wrap; `None` where it does not wrap.
 #[must_use]
 pub fn longest_interval_ns(domain: &Domain) -> Option<u64> {
     let (range, max_uw) = (domain.range?, domain.max_uw.unwrap_or_else(|| domain.most_uw()));

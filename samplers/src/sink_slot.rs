@@ -1,8 +1,12 @@
-//! How the sampling thread and its owner meet: the sink, which a closing run takes back even if the thread hangs in a read;
-//! and a word that one thread waits on until another raises it or an absolute instant passes.
+//! What the sampling thread shares with the thread that started it: the sink, and events to wait for.
 //!
-//! The wait is a futex rather than `clock_nanosleep`, because a sleeping sampler must be woken for a flush and for the end;
-//! the deadline is as absolute (`FUTEX_WAIT_BITSET` counts on the monotonic clock, futex(2)) and the timer slack the same.
+//! The sink is where readings go. It lies in a [`SinkSlot`], out of which the closing thread takes it back even if the
+//! sampling thread hangs in a read. A [`FutexEvent`] is a counter on which one thread waits until another raises it or
+//! an absolute instant passes.
+//!
+//! The wait is a futex rather than `clock_nanosleep`, because a sleeping sampling thread must be woken for a flush
+//! (read everything now) and for the end. Its deadline is just as absolute (`FUTEX_WAIT_BITSET` counts on the monotonic
+//! clock, futex(2)), and the timer slack is the same.
 
 use crate::Sink;
 use crate::clock::monotonic_ns;
@@ -12,15 +16,16 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
-/// The sink, while it has not been taken back. Held only for calls into it, never for a read.
+/// Holds the sink until it is taken back. The lock is held only for calls into the sink, never while a source is read.
 pub(crate) struct SinkSlot(Mutex<Option<Box<dyn Sink>>>);
 
 impl SinkSlot {
+    /// Puts `sink` into a new slot.
     pub(crate) fn new(sink: Box<dyn Sink>) -> Self {
         Self(Mutex::new(Some(sink)))
     }
 
-    /// Calls into the sink; `None` once it was taken back.
+    /// Passes the sink to `call` and returns its result; `None` once the sink was taken back.
     pub(crate) fn with<R>(&self, call: impl FnOnce(&mut dyn Sink) -> R) -> Option<R> {
         let mut sink = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         sink.as_mut().map(|sink| call(sink.as_mut()))
@@ -39,6 +44,7 @@ impl SinkSlot {
         }
     }
 
+    /// Locks the slot if no call into the sink is under way. A call that panicked does not keep the sink in.
     fn try_lock(&self) -> Option<MutexGuard<'_, Option<Box<dyn Sink>>>> {
         match self.0.try_lock() {
             Ok(sink) => Some(sink),
@@ -48,17 +54,18 @@ impl SinkSlot {
     }
 }
 
-/// Counts how often it was raised.
+/// An event that one thread raises and others wait for; it counts how often it was raised.
 #[derive(Debug, Default)]
 pub(crate) struct FutexEvent(AtomicU32);
 
 impl FutexEvent {
-    /// How often it was raised. Acquire pairs with the Release in [`FutexEvent::raise`]: what was written before is seen.
+    /// Returns how often it was raised. Acquire pairs with the Release in [`FutexEvent::raise`]: who sees the count
+    /// also sees what was written before the raise.
     pub(crate) fn count(&self) -> u32 {
         self.0.load(Ordering::Acquire)
     }
 
-    /// Wakes every waiting thread.
+    /// Counts one more and wakes every waiting thread.
     pub(crate) fn raise(&self) {
         self.0.fetch_add(1, Ordering::Release);
         // Fails only where there is no futex system call; then waits end at their deadline.

@@ -1,6 +1,9 @@
-//! A kernel file read again and again as one domain: kept open, noticed when it vanishes, found again when it returns.
+//! [`KernelFile`] reads one sensor out of a file of the kernel, again and again, and survives that the file vanishes.
 //!
-//! The same quantity may be in several files (a second bus, an average and an instant): the first that can be read is.
+//! The file is kept open. When it vanishes (a driver was unloaded), that is reported; it is then looked for again, less
+//! and less often (back-off). The same quantity may be in several files (a second bus, or an average and an
+//! instantaneous value): of those the first that can be read is used. A domain is one sensor; a segment is a stretch of
+//! a counter over which its values can be subtracted; a fault is the reason why there is no value.
 
 use std::path::{Path, PathBuf};
 
@@ -11,17 +14,21 @@ use crate::backoff::Backoff;
 use crate::sysfs::{self, KeptFile};
 use crate::{Batch, SourceEvent};
 
-/// One domain's file.
+/// The file, or files to choose from, of one domain.
 #[derive(Debug)]
 pub(crate) struct KernelFile {
     /// Files with the same quantity, best first; the one in use is `at`.
     paths: Vec<PathBuf>,
+    /// Index in `paths` of the file in use.
     at: usize,
+    /// Device that notes about the file name.
     device: String,
     state: FileState,
+    /// Value read last; `None` before the first one and after the file vanished.
     last: Option<u64>,
 }
 
+/// Whether the file is open; if not, why, and when to try again.
 #[derive(Debug)]
 enum FileState {
     Open(KeptFile),
@@ -46,7 +53,8 @@ impl KernelFile {
         slot
     }
 
-    /// The file to read: the first that gives a number now, else the first that gives one at times.
+    /// Returns the file to read and its index: the first that gives a number now, else the first that opens and fails
+    /// for a reason that may pass.
     fn first_readable(&self) -> Result<(usize, KeptFile), Fault> {
         let (mut spare, mut first_fault) = (None, None);
         for (at, path) in self.paths.iter().enumerate() {
@@ -65,7 +73,7 @@ impl KernelFile {
         spare.ok_or(first_fault.unwrap_or(Fault::Gone))
     }
 
-    /// Why the file is not open; `None` when it is.
+    /// Returns why the file is not open; `None` when it is open.
     pub(crate) fn fault(&self) -> Option<Fault> {
         match self.state {
             FileState::Open(_) => None,
@@ -73,20 +81,20 @@ impl KernelFile {
         }
     }
 
-    /// The file in use, or the first.
+    /// Returns the path of the file in use, or the first one where none is open.
     pub(crate) fn path(&self) -> &Path {
         self.paths.get(self.at).map_or(Path::new(""), PathBuf::as_path)
     }
 
-    /// One reading between two looks at the clock.
+    /// Reads the value, with the time before and after the read; what happened to the file goes to `notes`.
     pub(crate) fn reading(&mut self, batch: &Batch, notes: &mut Vec<SourceEvent>) -> Reading {
         let before_ns = batch.now_ns();
         let value = self.read(before_ns, notes);
         Reading { before_ns, after_ns: batch.now_ns(), value }
     }
 
-    /// The number in the file now; on failure why there is none. Between a file that vanished and the one that returned
-    /// lies at least one [`Fault::Gone`], which starts a new segment of the counter.
+    /// Returns the number that is in the file now, or why there is none. Between a file that vanished and the one that
+    /// returned lies at least one [`Fault::Gone`], which starts a new segment of the counter.
     fn read(&mut self, now_ns: u64, notes: &mut Vec<SourceEvent>) -> Result<u64, Fault> {
         let value = match &self.state {
             FileState::Open(file) => file.read_u64(),
@@ -104,8 +112,10 @@ impl KernelFile {
         }
     }
 
-    /// A value that did not change may come from a file that is no longer there: outside the kernel's own file systems
-    /// a removed file stays readable while it is open. So look, but only then: it doubles the cost of the read.
+    /// Checks, for a `value` that did not change, that the file is still there.
+    ///
+    /// Outside the kernel's own file systems a removed file stays readable while it is open, so an unchanged value may
+    /// come from a removed file. Only then is it looked for: looking doubles the cost of the read.
     fn same(&mut self, value: u64, now_ns: u64, notes: &mut Vec<SourceEvent>) -> Result<u64, Fault> {
         let FileState::Open(file) = &self.state else { return Ok(value) };
         if file.is_at(self.path()) {
@@ -123,6 +133,7 @@ impl KernelFile {
         }
     }
 
+    /// Takes note that the file vanished.
     fn gone(&mut self, now_ns: u64, notes: &mut Vec<SourceEvent>) -> Result<u64, Fault> {
         self.state = FileState::Shut(Fault::Gone, Backoff::start(now_ns));
         self.last = None;
@@ -130,6 +141,7 @@ impl KernelFile {
         Err(Fault::Gone)
     }
 
+    /// Looks for a readable file again and reads it.
     fn try_again(&mut self, now_ns: u64, notes: &mut Vec<SourceEvent>) -> Result<u64, Fault> {
         let found = self.first_readable().and_then(|(at, file)| Ok((at, file.read_u64()?, file)));
         match found {
@@ -148,6 +160,7 @@ impl KernelFile {
         }
     }
 
+    /// Returns an event about this file, with its path and `what` happened as text.
     fn note(&self, at_ns: u64, kind: EventKind, what: &str) -> SourceEvent {
         let text = format!("{} {what}", self.path().display());
         SourceEvent { at_ns, kind, device: self.device.clone(), text }

@@ -1,4 +1,9 @@
-//! The traits of sampling: a [`Source`] reads into a [`Batch`], a [`Sink`] takes the readings.
+//! Defines the traits of sampling: a [`Source`] reads sensors into a [`Batch`], and a [`Sink`] takes the readings.
+//!
+//! Terms: a source reads one interface, such as RAPL or NVML. A domain is one sensor or counter of it. A batch holds
+//! the readings of one read. A gauge is a value that is not energy, such as utilisation. A tick is one wake-up of the
+//! sampling thread. An edge is the start or end of a measured span of time; its knots are the counter changes around
+//! it, from which the energy at the edge is computed.
 
 use std::path::PathBuf;
 
@@ -49,8 +54,8 @@ pub trait Source: Send {
     /// The source's name in options and reports: `rapl-perf`, `nvml`, …
     fn name(&self) -> &str;
 
-    /// The domains it reads; indices into this list are used in [`Batch`]. May grow (hot-plug), never shrinks or
-    /// reorders.
+    /// Returns the domains it reads; indices into this list are used in [`Batch`]. The list may grow (hot-plug), and
+    /// never shrinks or reorders.
     fn domains(&self) -> &[Domain];
 
     /// Reads every domain that is due into `batch`; every domain if [`Batch::wants_all`].
@@ -65,10 +70,10 @@ pub trait Source: Send {
     /// Hands over how the source is now, where that has changed since it was looked for or since the last call.
     fn changes(&mut self, _out: &mut Vec<Change>) {}
 
-    /// The users of each device since the last call, for attribution. The first call only starts the interval.
+    /// Hands over the users (processes) of each device since the last call. The first call only starts the interval.
     fn users(&mut self, _watched: &Watched, _out: &mut Vec<DeviceUse>) {}
 
-    /// A call into this source may never return: read it on a thread of its own, with a deadline.
+    /// Whether a call into this source may never return: it is then read on a thread of its own, with a deadline.
     fn may_hang(&self) -> bool {
         false
     }
@@ -141,13 +146,13 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// An empty batch that takes its time from `clock`.
+    /// Returns an empty batch that takes its time from `clock`.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
         Self { clock, readings: Vec::new(), all: false }
     }
 
-    /// Now, in nanoseconds of the batch's clock.
+    /// Returns the present instant, in nanoseconds of the batch's clock.
     #[must_use]
     pub fn now_ns(&self) -> u64 {
         self.clock.now_ns()
@@ -213,7 +218,7 @@ impl Batch {
         self.readings.push((domain, reading));
     }
 
-    /// What was read, in order: `(index into the source's domains, reading)`.
+    /// Returns what was read, in order: `(index into the source's domains, reading)`.
     #[must_use]
     pub fn readings(&self) -> &[(usize, Reading)] {
         &self.readings
@@ -224,7 +229,7 @@ impl Batch {
         self.readings.iter_mut().skip(first).for_each(|(domain, reading)| change(*domain, reading));
     }
 
-    /// Gives readings from the one at `first` on the domains at `places` instead of those they have.
+    /// Renumbers the domains of readings from the one at position `first` on: domain `n` becomes `places[n]`.
     pub(crate) fn renumber(&mut self, first: usize, places: &[usize]) {
         for (domain, _) in self.readings.iter_mut().skip(first) {
             *domain = places.get(*domain).copied().unwrap_or(*domain);
@@ -241,8 +246,8 @@ impl Batch {
 pub trait Sink: Send {
     /// `source` (a counted index) has these domains from now on; called at start and when a list has grown.
     fn domains(&mut self, source: usize, domains: &[Domain]);
-    /// A source was read. `learned` is empty. The sink adds an entry for each domain of these readings that has ever changed,
-    /// from which the schedule predicts the next updates. For a sink that adds nothing, sources are polled.
+    /// A source was read. `learned` is empty. The sink adds an entry for each domain of these readings that has ever
+    /// changed, from which the schedule predicts the next updates. For a sink that adds nothing, sources are polled.
     fn readings(&mut self, source: usize, readings: &[(usize, Reading)], learned: &mut Vec<Learned>);
     /// The machine slept: the monotonic clock stopped between these two of its instants.
     fn suspended(&mut self, from_ns: u64, to_ns: u64);

@@ -1,10 +1,10 @@
-//! CPU counters with standby estimates: a counter may be there and never count, as in many virtual machines, or
-//! die in mid-run.
+//! [`behind`] adds standby estimates to a source of CPU counters: they give values while a counter does not.
 //!
-//! An estimate runs from the first reading on, until its counter has moved, which takes a working one about a
-//! millisecond. From then on it reports no value. It starts again where a counter that had moved fails or stays
-//! still, and ends when that is over. The account leaves it out where the counter moves, and the counter where it never
-//! did.
+//! A counter may be there and never count, as in many virtual machines, or fail in the middle of a run. An estimate (by
+//! the model of the CPU's power) runs from the first reading on, until its counter has moved, which takes a working one
+//! about a millisecond. From then on it reports no value. It starts again where a counter that had moved fails or stays
+//! still, and ends when the counter is back. The account, which turns readings into energy, leaves the estimate out
+//! where the counter moves, and the counter where it never did.
 
 use eco2_core::{Component, Domain, Fault, Quality};
 
@@ -18,25 +18,27 @@ struct StandBy {
     /// Index of the first estimate's domain.
     own: usize,
     model: Model,
+    /// One for each estimate, in the same order.
     watched: Vec<WatchedSensor>,
 }
 
 /// The counters that one standby estimate would replace.
 struct WatchedSensor {
+    /// Index of each counter's domain, and whether the counter works.
     counters: Vec<(usize, Health)>,
     state: StandbyState,
 }
 
-/// What an estimate does.
+/// What an estimate does at present.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum StandbyState {
-    /// Counts until its counter does.
+    /// Counts because its counter has not moved yet.
     Waits,
-    /// Has no value.
+    /// Reports no value because its counter works.
     Rests,
     /// Counts for a counter that has died.
     Acts,
-    /// The counter is back: it rests from the next reading on.
+    /// Counts for the last time because the counter is back; it rests from the next reading on.
     Ends,
 }
 
@@ -62,18 +64,19 @@ pub(crate) fn is_whole_cpu(domain: &Domain) -> bool {
 }
 
 impl WatchedSensor {
-    /// One estimate for all is of no use as soon as one of them counts.
+    /// Whether any of the counters has moved: an estimate for all of them is of no use as soon as one counts.
     fn moved(&self) -> bool {
         self.counters.iter().any(|(_, health)| health.moved())
     }
 
-    /// When its only counter was last known to work, if it does not any more.
+    /// Returns when its only counter was last known to work, if it does not work any more; `None` with several
+    /// counters.
     fn dead_since(&self) -> Option<u64> {
         let [(_, health)] = &self.counters[..] else { return None };
         health.dead_since()
     }
 
-    /// What its readings ask of the estimate now.
+    /// Returns what the estimate is to do now, by what the counters were seen to do.
     fn next(&self) -> StandbyState {
         match (self.state, self.dead_since()) {
             (StandbyState::Waits, _) if !self.moved() => StandbyState::Waits,

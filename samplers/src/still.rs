@@ -1,21 +1,22 @@
-//! Counters that do not count: not a measurement of 0 J, but a domain that the hardware does not fill in.
+//! [`StillGuard`] finds out that an energy counter does not count, so that its value is not taken for 0 J.
 //!
-//! Some kernels list domains that the CPU does not count (DRAM on clients, cores on servers), and many hypervisors show
-//! counters that stay at 0 or at some value without end. A first 0 may also be an honest baseline: perf counts start at 0.
-//! So zeros are held back: when the counter moves, the held readings are handed over as they were; when it has not
-//! moved for a second, during which the CPU at least ran this program, the domain is unsupported. Any other value of a
-//! whole package, its memory or a board, which always draw power, is handed over at once, and no longer once it has not
-//! moved for a second. Parts that may be switched off, such as graphics, may be still.
+//! A domain is one sensor or counter of a device. Some kernels list domains that the CPU does not count (DRAM on
+//! clients, cores on servers), and many hypervisors show counters that stay at 0 or at some value without end. A first
+//! 0 may also be an honest baseline: perf counts start at 0. So zeros are held back. When the counter moves, the held
+//! readings are handed over as they were. When it has not moved for a second, during which the CPU at least ran this
+//! program, the domain is unsupported. Any other value of a whole package, its memory or a board, which always draw
+//! power, is handed over at once, and no longer once it has not moved for a second. Parts that may be switched off,
+//! such as graphics, may be still.
 
 use eco2_core::schema::EventKind;
 use eco2_core::{Domain, Fault, Reading};
 
 use crate::{Batch, SourceEvent};
 
-/// How long a counter may stay unchanged. RAPL updates about every millisecond.
+/// How long a counter may stay unchanged: a second, as RAPL updates about every millisecond.
 const PATIENCE_NS: u64 = 1_000_000_000;
 
-/// Domains that draw power as long as the machine is on.
+/// Kinds of domains that draw power as long as the machine is on.
 const ALWAYS_ON: [&str; 3] = ["package", "dram", "board"];
 
 /// What is known of one counter.
@@ -24,27 +25,28 @@ pub(crate) struct StillGuard {
     /// Whether its part always draws power, so that it must move from every value and not only from 0.
     always: bool,
     state: StillState,
-}
+    }
 
+/// What a counter has shown so far.
 #[derive(Debug, Clone, Copy)]
 enum StillState {
     /// Nothing was read yet.
     Fresh,
-    /// Only this value was read: first and last such reading.
+    /// Only this value was read; with the first and the last reading of it.
     Still(u64, Reading, Reading),
     /// It counts.
     Counting,
-    /// It does not count: it was unchanged for too long.
+    /// It does not count: this value was unchanged for too long; with the first and the last reading of it.
     Unsupported(u64, Reading, Reading),
 }
 
 impl StillGuard {
-    /// For the counter of such a domain: `package`, `dram`, `core`, …
+    /// Returns a guard for the counter of such a domain: `package`, `dram`, `core`, …
     pub(crate) fn of(domain: &str) -> Self {
         Self { always: ALWAYS_ON.contains(&domain), state: StillState::Fresh }
     }
 
-    /// For a sensor that may show one value for any length of time.
+    /// Returns a guard that lets everything pass, for a sensor that may show one value for any length of time.
     pub(crate) fn off() -> Self {
         Self { always: false, state: StillState::Counting }
     }
@@ -73,6 +75,7 @@ impl StillGuard {
         false
     }
 
+    /// Passes a failed reading on; what was held back before it is dropped.
     fn fault(&mut self, domain: usize, reading: Reading, batch: &mut Batch) {
         if let StillState::Still(..) = self.state {
             self.state = StillState::Fresh;
@@ -80,6 +83,7 @@ impl StillGuard {
         batch.push(domain, reading);
     }
 
+    /// Takes the first value: holds a 0 back.
     fn first(&mut self, value: u64, domain: usize, reading: Reading, batch: &mut Batch) {
         self.state =
             if value == 0 || self.always { StillState::Still(value, reading, reading) } else { StillState::Counting };
@@ -88,6 +92,7 @@ impl StillGuard {
         }
     }
 
+    /// Takes a value that is still the first one; returns `true` when that has lasted too long.
     fn still(&mut self, value: u64, domain: usize, first: Reading, reading: Reading, batch: &mut Batch) -> bool {
         if reading.before_ns.saturating_sub(first.after_ns) < PATIENCE_NS {
             self.state = StillState::Still(value, first, reading);
@@ -103,7 +108,7 @@ impl StillGuard {
     }
 }
 
-/// Names of domains that a note lists; the rest is counted.
+/// Most domains that a note lists by name; the others are counted.
 const LISTED: usize = 4;
 
 /// Domains of a source that turned out not to count, until one note reports all of them.
@@ -113,8 +118,8 @@ pub(crate) struct Verdicts {
 }
 
 impl Verdicts {
-    /// Adds the domains of one reading; the note comes with the first reading that adds none, as counters that were
-    /// opened together do not count together.
+    /// Adds the domains that one read of the source found not to count; returns the note with the first read that adds
+    /// none, as counters that were opened together are found at about the same time.
     pub(crate) fn take(&mut self, source: &str, fresh: &[&Domain], batch: &Batch) -> Option<SourceEvent> {
         self.ids.extend(fresh.iter().map(|domain| domain.id.clone()));
         let (first, wait) = (self.ids.first()?, !fresh.is_empty() && !batch.wants_all());
@@ -128,7 +133,7 @@ impl Verdicts {
     }
 }
 
-/// The first names of a list, and how many follow.
+/// Returns the first names of a list, and how many follow.
 fn listed(ids: &[String]) -> String {
     let more = ids.len().saturating_sub(LISTED);
     let names = ids[..ids.len() - more].join(", ");

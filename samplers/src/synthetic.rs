@@ -1,4 +1,4 @@
-//! Source `synthetic`: a made-up machine for demonstrations and tests, asked for by name and never otherwise.
+//! Source `synthetic`: a simulated machine for demonstrations and tests, asked for by name and never otherwise.
 //!
 //! Its two counters follow a [`Curve`] whose energy is known exactly at every instant, so that a test knows the truth.
 //! Nothing about it is random: a seed shifts the steps' power by a fixed pattern.
@@ -39,7 +39,8 @@ pub struct Curve {
     pub cpu_mw: [u64; 3],
     /// GPU power in the same three phases, milliwatts.
     pub gpu_mw: [u64; 3],
-    /// Most that a step's computing power is shifted up, in thousandths (1000 at most); which step by how much, the seed decides.
+    /// Most that a step's computing power is shifted up, in thousandths (1000 at most); which step by how much, the
+    /// seed decides.
     pub shift_permille: u64,
     /// Chooses the pattern of shifts.
     pub seed: u64,

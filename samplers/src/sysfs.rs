@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 
 use eco2_core::Fault;
 
-/// The kernel hands out at most one page an attribute.
+/// Most bytes of an attribute file: the kernel hands out at most one page.
 const PAGE: u64 = 4096;
 /// More CPUs than any Linux is built for (`CONFIG_NR_CPUS` is at most 8192): a longer list is garbage.
 const MAX_CPUS: usize = 65_536;
 
-/// What an error of the operating system means for a reading.
+/// Returns the fault that an error of the operating system means for a reading.
 pub(crate) fn fault_of(error: &io::Error) -> Fault {
     match error.raw_os_error() {
         Some(libc::EACCES | libc::EPERM) => Fault::Denied,
@@ -26,7 +26,7 @@ pub(crate) fn fault_of(error: &io::Error) -> Fault {
     }
 }
 
-/// A small file's text without surrounding white space.
+/// Reads a small file's text without surrounding white space.
 ///
 /// # Errors
 /// Those of opening and reading; `InvalidData` for more than a page or text that is not UTF-8.
@@ -39,7 +39,7 @@ pub(crate) fn read_text(path: &Path) -> io::Result<String> {
     Ok(text.trim().to_owned())
 }
 
-/// The first page of a file that may be long (`/proc/cpuinfo`).
+/// Reads the first page of a file that may be long (`/proc/cpuinfo`).
 ///
 /// # Errors
 /// Those of opening and reading.
@@ -49,7 +49,7 @@ pub(crate) fn read_head(path: &Path) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// A file that holds one unsigned number.
+/// Reads a file that holds one unsigned number.
 ///
 /// # Errors
 /// [`Fault::Failed`] for anything that is not a number, else what the error means.
@@ -57,12 +57,12 @@ pub(crate) fn read_u64(path: &Path) -> Result<u64, Fault> {
     KeptFile::open(path).map_err(|error| fault_of(&error))?.read_u64()
 }
 
-/// A file that holds a CPU list; `None` when absent or garbage.
+/// Reads a file that holds a CPU list; `None` when absent or garbage.
 pub(crate) fn read_cpulist(path: &Path) -> Option<Vec<usize>> {
     parse_cpulist(&read_text(path).ok()?)
 }
 
-/// Names in a directory, numbers in them in numeric order (`hwmon2` before `hwmon10`).
+/// Reads the names in a directory, numbers in them in numeric order (`hwmon2` before `hwmon10`).
 ///
 /// # Errors
 /// Those of opening the directory.
@@ -91,7 +91,8 @@ fn natural_key(name: &str) -> Vec<(String, u64)> {
 /// CPUs of a list such as `0,64`, `0-1`, `0-3:2` (every second) or `0-7:1/4` (the first of every four); sorted, each
 /// once. Empty text is an empty list; `None` for anything else that is not a list.
 ///
-/// Grammar: Linux, `Documentation/admin-guide/kernel-parameters.rst`, "cpu lists"; a stride without `/` is the older form.
+/// Grammar: Linux, `Documentation/admin-guide/kernel-parameters.rst`, "cpu lists"; a stride without `/` is the older
+/// form.
 pub(crate) fn parse_cpulist(text: &str) -> Option<Vec<usize>> {
     let mut cpus = Vec::new();
     for part in text.trim().split(',').map(str::trim).filter(|part| !part.is_empty()) {
@@ -136,7 +137,7 @@ impl KeptFile {
         Ok(Self { file, identity: (meta.dev(), meta.ino()) })
     }
 
-    /// The number in the file now.
+    /// Reads the number that is in the file now.
     ///
     /// # Errors
     /// See [`read_u64`].
@@ -150,7 +151,7 @@ impl KeptFile {
     }
 }
 
-/// Path of a directory with every link resolved, for a device's stable name; `None` when it is not there.
+/// Returns the path of a directory with every link resolved, for a device's stable name; `None` when it is not there.
 pub(crate) fn real_path(path: &Path) -> Option<PathBuf> {
     fs::canonicalize(path).ok()
 }
@@ -174,7 +175,7 @@ fn read_number(mut read_at: impl FnMut(&mut [u8], u64) -> io::Result<usize>) -> 
     parse_u64(&buffer[..len]).ok_or(Fault::Failed)
 }
 
-/// A number of digits only: no sign, no unit, no second value.
+/// Parses a number of digits only: no sign, no unit, no second value.
 fn parse_u64(bytes: &[u8]) -> Option<u64> {
     let text = bytes.trim_ascii();
     let digits = !text.is_empty() && text.iter().all(u8::is_ascii_digit);

@@ -1,4 +1,10 @@
-//! What the sampling thread does in a tick, without the thread and without a clock of its own.
+//! [`TickLoop`] is the body of the sampling thread: in each tick it reads the sources that are due and hands over the
+//! readings. It has no thread and no clock of its own, so that tests can step it.
+//!
+//! Terms: a tick is one wake-up of the thread. A source reads one interface, such as RAPL or NVML; a domain is one
+//! sensor or counter of it. The sink takes readings. A batch holds the readings of one read. A gauge is a value that is
+//! not energy, such as utilisation. Users of a device are the processes that run on it. The ring is a buffer in which
+//! the recording threads of the measured program leave events; the sink drains it in each tick.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -16,10 +22,12 @@ use crate::sink_slot::SinkSlot;
 use crate::tsc::HotClock;
 use crate::{Batch, Change, DeviceUse, Source, SourceEvent, Watched};
 
-/// BOOTTIME − MONOTONIC grows by how long the machine slept; less than this is the jitter of reading two clocks.
+/// Least growth of BOOTTIME − MONOTONIC that is taken for sleep of the machine, 0.1 s: less than this may be the jitter
+/// of reading two clocks.
 const SLEPT_NS: i64 = 100_000_000;
 
-/// Over less than this a driver's utilisation by process is meaningless.
+/// Shortest time between two questions for the users of devices, 0.1 s: over less than that a driver's utilisation by
+/// process is meaningless.
 const USERS_NS: u64 = 100_000_000;
 
 /// How the sampling thread works.
@@ -32,9 +40,10 @@ const USERS_NS: u64 = 100_000_000;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Polling interval, nanoseconds. 10 ms, which is 100 Hz, if not changed.
+    /// Polling interval, nanoseconds. The default is 10 ms, which is 100 Hz.
     pub interval_ns: u64,
-    /// Most CPU time that sampling may take, percent of a core: it polls less often where it takes more.
+    /// Most CPU time that sampling may take, percent of a core; it polls less often where it takes more. `None`: no
+    /// limit.
     pub max_overhead_percent: Option<f64>,
     /// Whether to pin the thread.
     pub pin: bool,
@@ -42,9 +51,9 @@ pub struct Options {
     pub cpus: Vec<usize>,
     /// Where batches take their time from. A scripted clock is for [`crate::Stepped`]: a thread sleeps by the real one.
     pub clock: Clock,
-    /// The recording threads' clock, to be kept calibrated.
+    /// Clock of the measured program's recording threads, which the loop keeps calibrated; `None` if there is none.
     pub hot: Option<HotClock>,
-    /// How long a source that may hang gets for a round.
+    /// How long one read of a source that may hang can take before the source counts as hung.
     pub deadline: Duration,
     /// Seed of the random instants at which power is read; another one in each process by default.
     pub seed: u64,
@@ -66,10 +75,11 @@ impl Default for Options {
 }
 
 enum SourceReader {
-    Inline(Box<dyn Source>),
-    /// On a thread of its own.
+/// On the sampling thread.
+Inline(Box<dyn Source>),
+/// On a thread of its own, because its calls may hang.
     Threaded(Box<Deadline>),
-    /// It panicked or could not be started; its index stays taken.
+    /// Not at all: it panicked or could not be started. Its index stays taken, so that the others keep theirs.
     Failed,
 }
 
@@ -89,17 +99,24 @@ pub(crate) struct TickLoop {
     /// How many domains of each source the sink knows.
     known: Vec<usize>,
     schedule: Schedule,
+    /// Keeps sampling below its limit of CPU time; `None` without a limit.
     governor: Option<Governor>,
     clock: Clock,
     hot: Option<HotClock>,
+    /// Memory for the readings of one source, used again for each.
     batch: Batch,
+    /// What the sink learned about counters' update periods from the last readings; the schedule uses it.
     learned: Vec<Learned>,
     gauges: Vec<Gauge>,
+    /// Events that were not handed over yet.
     notes: Vec<SourceEvent>,
+    /// Changes of sources' statuses that were not handed over yet.
     changes: Vec<Change>,
+    /// Processes whose use of devices the sink wants.
     watched: Watched,
     users: Vec<DeviceUse>,
     users_ns: u64,
+    /// Highest `Now::slept_ns` so far.
     slept_ns: i64,
     ticked_ns: u64,
     ticks: u64,
@@ -109,7 +126,8 @@ pub(crate) struct TickLoop {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Now {
     pub(crate) ns: u64,
-    /// BOOTTIME − MONOTONIC, nanoseconds; read in this order, so that being interrupted never looks like sleep.
+    /// BOOTTIME − MONOTONIC, nanoseconds. Read in this order: an interruption in between makes it smaller, never
+    /// larger, so it never looks like sleep.
     pub(crate) slept_ns: i64,
 }
 
@@ -122,7 +140,7 @@ impl Now {
 }
 
 impl TickLoop {
-    /// Nothing is read yet; everything is due at `now`.
+    /// Returns a loop over `sources` that has read nothing yet; everything is due at `now`.
     pub(crate) fn new(sources: Vec<Box<dyn Source>>, options: &Options, now: Now) -> Self {
         let mut rounds = Self {
             readers: Vec::with_capacity(sources.len()),
@@ -151,6 +169,7 @@ impl TickLoop {
         rounds
     }
 
+    /// Decides how a source is read, and starts its thread if it may hang.
     fn reader(&mut self, source: Box<dyn Source>, options: &Options) -> SourceReader {
         if !source.may_hang() {
             return SourceReader::Inline(source);
@@ -171,12 +190,13 @@ impl TickLoop {
         self.schedule.next_ns()
     }
 
-    /// Ticks so far, and how many were missed.
+    /// Returns the number of ticks so far, and how many were missed.
     pub(crate) fn counted(&self) -> (u64, u64) {
         (self.ticks, self.schedule.missed())
     }
 
-    /// One tick: reads what is due, or everything, and hands it over; `false` once the sink was taken back.
+    /// Runs one tick: reads what is due, or everything, and hands it over. Returns `false` once the sink was taken
+    /// back.
     pub(crate) fn tick(&mut self, now: Now, everything: bool, sink_slot: &SinkSlot) -> bool {
         // A tick that was asked for is early, and an early tick is not missed.
         self.schedule.wake(now.ns);
@@ -211,7 +231,7 @@ impl TickLoop {
         open
     }
 
-    /// CPU time of the threads that sources have of their own, nanoseconds.
+    /// Returns the CPU time of the threads that sources have of their own, nanoseconds.
     pub(crate) fn threaded_cpu_ns(&self) -> u64 {
         let cpu_ns =
             |reader: &SourceReader| if let SourceReader::Threaded(source) = reader { source.cpu_ns() } else { 0 };
@@ -247,7 +267,7 @@ impl TickLoop {
         }
     }
 
-    /// Takes the CPU time that sampling has used: polls less or more often to keep the limit.
+    /// Polls less or more often to keep the limit of CPU time; `cpu_ns` is what sampling has used so far.
     pub(crate) fn govern(&mut self, now_ns: u64, cpu_ns: u64) {
         let Some(governor) = self.governor.as_mut() else { return };
         if let Some(interval_ns) = governor.look(now_ns, cpu_ns) {
@@ -259,6 +279,7 @@ impl TickLoop {
         }
     }
 
+    /// Notices that the machine slept since the last tick, and informs the sink and the recording threads' clock.
     fn watch_sleep(&mut self, now: Now, sink_slot: &SinkSlot) {
         let (from_ns, to_ns) = (self.ticked_ns, now.ns);
         self.ticked_ns = now.ns;
@@ -271,6 +292,8 @@ impl TickLoop {
         self.slept_ns = self.slept_ns.max(now.slept_ns);
     }
 
+    /// Reads source `index` and hands over what it returned. With `collects`, a source on a thread of its own only
+    /// hands over what that thread has read, and is not asked for more.
     fn read(&mut self, index: usize, now_ns: u64, collects: bool, sink_slot: &SinkSlot) {
         let Some(reader) = self.readers.get_mut(index) else { return };
         let batch = &mut self.batch;
@@ -332,7 +355,8 @@ impl TickLoop {
         sink_slot.with(|sink| sink.domains(index, domains));
     }
 
-    /// A source that panicked is not called again: its domains report that they are gone, and training goes on.
+    /// Removes a source that panicked: it is not called again, its domains report that they are gone, and the measured
+    /// program (a training, for example) goes on.
     fn drop_source(&mut self, index: usize, sink_slot: &SinkSlot) {
         let Some(reader) = self.readers.get_mut(index) else { return };
         let panicked = std::mem::replace(reader, SourceReader::Failed);
@@ -407,7 +431,7 @@ impl TickLoop {
         self.changes.push(Change::Silent(SourceStatus { name, status, reason, remedy }));
     }
 
-    /// In nearly every tick there are none.
+    /// Hands over decisions on how sources are read; in nearly every tick there are none.
     fn hand_over_decisions(&mut self, sink_slot: &SinkSlot) {
         let decided = self.schedule.decided();
         if decided.len() > 0 {

@@ -1,22 +1,23 @@
-//! What sysfs lists of the machine: which package and die a CPU belongs to, and the PCI devices (class, vendor and device
-//! numbers by address). Any of the files may be absent.
+//! Reads from sysfs which package and die each CPU belongs to, and which PCI devices the machine has.
+//!
+//! Any of the files may be absent.
 
 use crate::{Roots, sysfs};
 use std::path::Path;
 use std::path::PathBuf;
 
-/// Where a CPU sits.
+/// Where a CPU is: its package and die.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
-    /// Physical package.
+    /// Number of its physical package.
     pub(crate) package: u64,
-    /// Die within the package, where the kernel shows it.
+    /// Number of its die within the package; `None` where the kernel does not show it.
     pub(crate) die: Option<u64>,
     /// CPUs from which the same counters can be read, this one included; empty where the kernel does not show them.
     pub(crate) siblings: Vec<usize>,
 }
 
-/// The place of one CPU; `None` when the kernel does not show its package (or the CPU is offline).
+/// Reads the place of one CPU; `None` when the kernel does not show its package (or the CPU is offline).
 pub(crate) fn place(root: &Path, cpu: usize) -> Option<Place> {
     let dir = root.join(format!("devices/system/cpu/cpu{cpu}/topology"));
     let package = sysfs::read_u64(&dir.join("physical_package_id")).ok()?;
@@ -30,12 +31,12 @@ pub(crate) fn place(root: &Path, cpu: usize) -> Option<Place> {
     Some(Place { package, die, siblings: siblings.unwrap_or_default() })
 }
 
-/// CPUs that are online; `None` where the kernel does not show them.
+/// Reads which CPUs are online; `None` where the kernel does not show them.
 pub(crate) fn online(root: &Path) -> Option<Vec<usize>> {
     sysfs::read_cpulist(&root.join("devices/system/cpu/online"))
 }
 
-/// The part of an id that names the place: `1`, or `1-die-0` where the package has several dies with counters.
+/// Returns the part of an id that names the place: `1`, or `1-die-0` where the package has several dies with counters.
 pub(crate) fn suffix(package: u64, die: Option<u64>) -> String {
     match die {
         Some(die) => format!("{package}-die-{die}"),
@@ -50,22 +51,22 @@ pub(crate) const AMD_TWO_DIES: [&str; 2] = ["7408", "740c"];
 /// Device number of MI300A, a socket of GPU, CPU and memory.
 pub(crate) const AMD_SERVER_APU: &str = "74a0";
 
-/// One function of a device.
+/// One PCI function: a device, or one of several parts of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PciDevice {
     /// Address, `0000:01:00.0`.
     pub(crate) slot: String,
     /// Six hexadecimal digits: class, subclass, interface.
     pub(crate) class: String,
-    /// Four hexadecimal digits.
+    /// Number of its vendor, four hexadecimal digits.
     pub(crate) vendor: String,
-    /// Four hexadecimal digits.
+    /// Number of its model, four hexadecimal digits.
     pub(crate) device: String,
-    /// Its folder.
+    /// Its folder in sysfs.
     pub(crate) dir: PathBuf,
 }
 
-/// Every function, in the order of addresses; empty where the bus is not shown.
+/// Reads every function, in the order of addresses; empty where the kernel does not show the bus.
 pub(crate) fn devices(roots: &Roots) -> Vec<PciDevice> {
     let bus = roots.sysfs.join("bus/pci/devices");
     let mut slots = sysfs::entries(&bus).unwrap_or_default();

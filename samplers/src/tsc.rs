@@ -1,13 +1,16 @@
-//! The clock of the recording threads: the time-stamp counter where the kernel trusts it, else the monotonic clock.
+//! [`HotClock`] is the clock of the measured program's recording threads: cheap to read, converted to nanoseconds
+//! later.
 //!
-//! The counter is used once three things hold: the kernel reports that it never changes rate nor stops (`constant_tsc`
-//! and `nonstop_tsc` in `/proc/cpuinfo`; the latter is CPUID 8000_0007h EDX bit 8, "invariant TSC"), the kernel itself
-//! keeps time by it (`current_clocksource` is `tsc`), and the sampling thread has calibrated it in the background over
-//! at least 50 ms. Until then, and from the moment it jumps, [`HotClock::ticks`] reads the monotonic clock (vDSO).
+//! It reads the CPU's time-stamp counter where the kernel trusts that counter, else the kernel's monotonic clock. The
+//! counter is used once three things hold. The kernel reports that it never changes rate nor stops (`constant_tsc` and
+//! `nonstop_tsc` in `/proc/cpuinfo`; the latter is CPUID 8000_0007h EDX bit 8, "invariant TSC"). The kernel itself
+//! keeps time by it (`current_clocksource` is `tsc`). The sampling thread has calibrated it in the background over at
+//! least 50 ms. Until then, and from the moment it jumps, [`HotClock::ticks`] reads the monotonic clock (vDSO).
 //!
-//! States: waiting → counting → given up; only the sampling thread moves them. What a reader needs to turn the counter
-//! into nanoseconds *now* is `base`, `mult` (both written once, before `counting` is published) and `offset_ns`, one
-//! word that every tick replaces: there is nothing that could be read half old and half new.
+//! An anchor is one look at both clocks. States: waiting → counting → given up; only the sampling thread moves them.
+//! What a reader needs to turn the counter into nanoseconds *now* is `base`, `mult` (both written once, before
+//! `counting` is published) and `offset_ns`, one word that every tick (wake-up of the sampling thread) replaces:
+//! nothing could be read half old and half new.
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -19,7 +22,7 @@ use crate::{Roots, sysfs};
 
 /// Shortest time over which the counter is calibrated: anchors are good to about 30 ns, so this gives about 1 ppm.
 const CALIBRATION_NS: u64 = 50_000_000;
-/// Looks taken for one anchor; the narrowest counts.
+/// Looks taken for one anchor; the narrowest counts, as an interruption widens a look.
 const LOOKS: usize = 3;
 /// `mult` is nanoseconds a count, times 2^32.
 const SHIFT: u32 = 32;
@@ -46,21 +49,30 @@ pub struct HotClock {
     shared: Arc<CalibrationShared>,
 }
 
+/// State that all clones share. Nanoseconds = `offset_ns` + (counter − `base`) × `mult` / 2^32. Aligned so that it
+/// shares no cache lines (64 bytes, read in pairs) with other data.
 #[derive(Debug)]
 #[repr(align(128))]
 struct CalibrationShared {
-    counting: AtomicBool,
-    base: AtomicU64,
-    mult: AtomicU64,
-    offset_ns: AtomicU64,
-    error_ns: AtomicU64,
-    clock: Clock,
-    trusted: bool,
-    history: Mutex<Anchors>,
+/// Whether the counter is used now.
+counting: AtomicBool,
+/// Counter value at the first anchor.
+base: AtomicU64,
+/// Nanoseconds a count, times 2^32.
+mult: AtomicU64,
+offset_ns: AtomicU64,
+error_ns: AtomicU64,
+/// Clock that is read while the counter is not used.
+clock: Clock,
+/// Whether the kernel trusts the counter.
+trusted: bool,
+/// Anchors so far, to convert earlier instants.
+history: Mutex<Anchors>,
 }
 
 impl HotClock {
-    /// A clock that will use the time-stamp counter if the machine under `roots` lets it; never with a scripted clock.
+    /// Returns a clock that will use the time-stamp counter if the machine under `roots` lets it; never with a scripted
+    /// clock.
     #[must_use]
     pub fn new(clock: Clock, roots: &Roots) -> Self {
         let trusted = matches!(clock, Clock::Monotonic) && kernel_trusts_tsc(roots);
@@ -78,7 +90,7 @@ impl HotClock {
         }
     }
 
-    /// Now, unconverted: one relaxed load, then either the counter or the monotonic clock.
+    /// Returns the present instant, unconverted: one relaxed load, then either the counter or the monotonic clock.
     #[must_use]
     #[inline]
     pub fn ticks(&self) -> Ticks {
@@ -90,8 +102,8 @@ impl HotClock {
         }
     }
 
-    /// The time-stamp counter, if it serves [`HotClock::ticks`] now: a recording path can then keep the other clock,
-    /// and the registers that a call to it costs, out of line.
+    /// Returns the time-stamp counter if [`HotClock::ticks`] uses it now. A recording path can then keep the other
+    /// clock, and the registers that a call to it costs, out of line.
     #[must_use]
     #[inline]
     pub fn counted(&self) -> Option<u64> {
@@ -99,8 +111,8 @@ impl HotClock {
         self.shared.counting.load(Ordering::Relaxed).then(counter)
     }
 
-    /// Now in monotonic nanoseconds, by the counter and the latest anchor where possible. Successive anchors may move
-    /// it by up to [`HotClock::error_ns`], in either direction.
+    /// Returns the present instant in monotonic nanoseconds, by the counter and the latest anchor where possible.
+    /// Successive anchors may move it by up to [`HotClock::error_ns`], in either direction.
     #[must_use]
     #[inline]
     pub fn now_ns(&self) -> u64 {
@@ -115,19 +127,21 @@ impl HotClock {
         shared.offset_ns.load(Ordering::Relaxed).wrapping_add(scaled)
     }
 
-    /// Measured error of [`HotClock::now_ns`] at the latest anchor, nanoseconds; 0 where the monotonic clock is read.
+    /// Returns the measured error of [`HotClock::now_ns`] at the latest anchor, nanoseconds; 0 where the monotonic
+    /// clock is read.
     #[must_use]
     pub fn error_ns(&self) -> u64 {
         self.shared.error_ns.load(Ordering::Relaxed)
     }
 
-    /// Whether the counter serves [`HotClock::ticks`] now.
+    /// Whether [`HotClock::ticks`] uses the counter now.
     #[must_use]
     pub fn counting(&self) -> bool {
         self.shared.counting.load(Ordering::Relaxed)
     }
 
-    /// Monotonic nanoseconds of an earlier instant, and the measured error to widen its bounds by.
+    /// Returns the monotonic nanoseconds of an earlier instant, and the measured error by which its bounds are to be
+    /// widened.
     ///
     /// Instants of one thread keep their order within that error. Takes a lock that only converters and the
     /// sampling thread's tick share; recording threads never do.
@@ -148,13 +162,14 @@ impl HotClock {
         }
     }
 
-    /// The machine slept until `now_ns` or was moved: the counter may have jumped, so it is given up.
+    /// Gives the counter up, which may have jumped: the machine slept until `now_ns` or was moved to another host.
     pub fn jumped(&self, now_ns: u64) {
         self.shared.counting.store(false, Ordering::Relaxed);
         self.shared.error_ns.store(0, Ordering::Relaxed);
         self.shared.history.lock().unwrap_or_else(PoisonError::into_inner).give_up(now_ns);
     }
 
+    /// Takes an anchor: starts to use the counter, corrects its offset, or gives it up.
     fn observe(&self, at: Anchor) {
         let shared = &*self.shared;
         let mut history = shared.history.lock().unwrap_or_else(PoisonError::into_inner);
@@ -175,6 +190,7 @@ impl HotClock {
 }
 
 impl CalibrationShared {
+    /// Computes the counter's rate from the first anchor and this one, and starts to use it.
     fn start_counting(&self, first: Anchor, at: Anchor) {
         let per_count = (u128::from(at.mono_ns - first.mono_ns) << SHIFT) / u128::from((at.tsc - first.tsc).max(1));
         self.base.store(first.tsc, Ordering::Relaxed);
@@ -192,6 +208,7 @@ impl CalibrationShared {
     }
 }
 
+/// Returns `counts` in nanoseconds.
 fn scale(counts: u64, mult: u64) -> u64 {
     // The low word is the result modulo 2^64, as the wrapping arithmetic around it expects.
     ((u128::from(counts) * u128::from(mult)) >> SHIFT) as u64
@@ -216,6 +233,7 @@ fn keeps_time(roots: &Roots) -> bool {
     fs::read_to_string(path).is_ok_and(|name| name.trim() == "tsc")
 }
 
+/// Returns the narrowest of a few looks at both clocks.
 fn look() -> Anchor {
     let mut best = one_look();
     for _ in 1..LOOKS {
@@ -227,6 +245,7 @@ fn look() -> Anchor {
     best
 }
 
+/// Reads the counter between two readings of the monotonic clock.
 fn one_look() -> Anchor {
     let before = crate::clock::monotonic_ns();
     let tsc = ordered_counter();

@@ -109,7 +109,8 @@ impl Visible {
     }
 }
 
-/// The entries of a list that `gpus` names. A UUID stays also where the list has numbers: which of them it is, is not known.
+/// The entries of a list that `gpus` names. A UUID stays also where the list has numbers: which of them it is, is not
+/// known.
 fn kept(list: &str, gpus: &[String]) -> String {
     let shown: Vec<&str> = entries(list).collect();
     let numbers = shown.iter().any(|entry| entry.parse::<usize>().is_ok());
@@ -180,7 +181,7 @@ impl Chosen {
     }
 }
 
-/// The entries of a list of devices; none of an empty list.
+/// Returns the entries of a list of devices; none for an empty list.
 pub(crate) fn entries(list: &str) -> impl Iterator<Item = &str> {
     list.split(',').map(str::trim).filter(|_| !list.trim().is_empty())
 }

@@ -1,7 +1,9 @@
-//! The cards that `libamd_smi` reads: one for each board, whatever dies and partitions the library lists for it.
+//! Finds the cards (boards) that `libamd_smi`, the library of AMD's GPUs, reads: one for each board, whatever dies and
+//! partitions the library lists for it.
 //!
-//! A card has an energy counter. Cards without one are left to `hwmon`, and so are processors that hold a GPU and the
-//! CPU: their counter shows the whole socket, which `hwmon` puts in its place among the CPU's domains.
+//! A card has an energy counter. Cards without one are left to the source `hwmon`, and so are processors that hold a
+//! GPU and the CPU: their counter shows the whole socket, which `hwmon` puts in its place among the CPU's domains
+//! (sensors).
 
 use std::path::PathBuf;
 
@@ -18,7 +20,7 @@ use crate::{Roots, accelerators, sysfs};
 const ROUNDED_UJ: std::ops::RangeInclusive<f32> = 15.25..=15.31;
 /// Joules in a unit of the counter.
 const UNIT_J: f64 = 1.0 / 65_536.0;
-/// Excursions above a stated limit that are allowed for, as in `hwmon`.
+/// What a card can draw, percent of its stated limit: short excursions above it are possible.
 const MARGIN_PERCENT: u64 = 150;
 
 /// A die, or a partition of one, with an address of its own.

@@ -1,8 +1,8 @@
-//! `libamd_smi`: loading it, checking its version, and its calls.
+//! Loads `libamd_smi`, the library of AMD's GPUs, checks its version and makes its calls.
 //!
 //! Only functions are used whose arguments are the same in every version from 24 (ROCm 6.1) to 27 (ROCm 10), and of
-//! their results only the fields whose place is known (AMD, `include/amd_smi/amdsmi.h`). Version 23 has another layout of
-//! the power, and what follows 27 is not known: such a library is not used.
+//! their results only the fields whose place is known (AMD, `include/amd_smi/amdsmi.h`). Version 23 has another layout
+//! of the power, and what follows 27 is not known: such a library is not used.
 //!
 //! The library stays loaded and is never shut down. It counts no users before version 26: a shutdown would close it for
 //! the program that is measured as well.

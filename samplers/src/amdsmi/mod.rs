@@ -2,11 +2,11 @@
 //!
 //! Each card is one domain, `amdgpu-<PCI address>` as in `hwmon`: its energy counter, with the timestamp at which the
 //! driver read it. `amdgpu-<PCI address>/power` is the power of the same card: an overlapping domain that is never
-//! summed, for comparing the counter with integrated power, as counters of some cards stay still (amdsmi issue 38: MI100
-//! and MI210). What this source reads, `hwmon` leaves out; a card without an energy counter is left to `hwmon`.
+//! summed, for comparing the counter with integrated power, as counters of some cards stay still (amdsmi issue 38:
+//! MI100 and MI210). What this source reads, `hwmon` leaves out; a card without an energy counter is left to `hwmon`.
 //!
-//! The library is loaded only where the machine shows a GPU of AMD, or where its path is given. Its calls can hang, so it
-//! is opened on a thread of its own, and read on another. One that does not open in time is not used in this run, as
+//! The library is loaded only where the machine shows a GPU of AMD, or where its path is given. Its calls can hang, so
+//! it is opened on a thread of its own, and read on another. One that does not open in time is not used in this run, as
 //! `hwmon` reads its cards by then.
 
 mod card;

@@ -1,4 +1,8 @@
-//! Reading the cards: energy with the driver's own timestamp, power ten times a second, and cards that are lost.
+//! [`AmdSmi`] is the source `amdsmi`: it reads AMD's GPUs (cards) through the library `libamd_smi`.
+//!
+//! It reads each card's energy counter, with the driver's own timestamp; its power, ten times a second, to check the
+//! counter; and looks again for cards that are lost. A domain is one sensor or counter. A mask is an environment
+//! variable that hides GPUs.
 
 use eco2_core::schema::EventKind;
 use eco2_core::{Domain, Fault, Reading};
@@ -10,14 +14,14 @@ use crate::still::{StillGuard, Verdicts};
 use crate::visible::AmdMask;
 use crate::{Batch, DeviceUse, Source, SourceEvent, Watched};
 
-/// The check of a counter needs no more than ten readings a second.
+/// Time between two readings of power: the check of a counter needs no more than ten a second.
 const CHECK_EVERY_NS: u64 = 100_000_000;
-/// A card that failed is read again after this long.
+/// Time after which a card that failed is read again.
 const FAULTY_EVERY_NS: u64 = 100_000_000;
-/// A card that is lost is looked for as often as `nvml` looks for its own.
+/// Time between two looks for a card that is lost, as in the source `nvml`.
 const LOST_EVERY_NS: u64 = 5_000_000_000;
 
-/// Initialising takes up to a second on a large machine, so a library that does not start is not tried more often.
+/// Time between two attempts to initialise the library, which takes up to a second on a large machine.
 const RESTART_EVERY_NS: u64 = 5_000_000_000;
 
 /// Cards through `libamd_smi`.
@@ -132,7 +136,8 @@ impl CardReader {
         (event, dead)
     }
 
-    /// The driver takes the time right after the counter: where its timestamp lies in the bracket, the bracket ends there.
+    /// The driver takes the time right after the counter: where its timestamp lies in the bracket, the bracket ends
+    /// there.
     fn reading(&self, energy: EnergyCount, before_ns: u64, after_ns: u64) -> Reading {
         let value = if energy.resolution_uj == self.card.resolution_uj { Ok(energy.count) } else { Err(Fault::Failed) };
         let stamp_ns = monotonic(energy.stamp_ns).filter(|stamp_ns| (before_ns..=after_ns).contains(stamp_ns));

@@ -1,7 +1,10 @@
-//! AMD's graphics processors in `class/hwmon`: boards, their second dies, and processors that hold the CPU as well.
+//! Sorts out the sensors of AMD's GPUs in the kernel's `class/hwmon`: what each measures, and which of them a program
+//! sees.
 //!
-//! On an APU the sensor shows the whole socket (MangoHud issue 1874), which a package counter shows, too. A voltage
-//! named `vddnb`, or slow and fast limits instead of one, are what only APUs have (Linux, `amdgpu_pm.c`).
+//! A sensor shows a board, two dies of a board, or an APU (a processor that holds CPU and GPU). On an APU it shows the
+//! whole socket (MangoHud issue 1874), which a package counter shows, too. A voltage named `vddnb`, or slow and fast
+//! limits instead of one, are what only APUs have (Linux, `amdgpu_pm.c`). A mask is an environment variable that hides
+//! GPUs.
 
 use eco2_core::{Component, Domain, Kind};
 
@@ -17,6 +20,7 @@ const SERVER_APU_NAME: &str = "MI300A";
 /// What a sensor of amdgpu shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scope {
+    /// A board.
     Board,
     /// A CPU with graphics: what the package's counter shows, too.
     Package,
@@ -40,10 +44,11 @@ pub(super) struct Cards {
 /// Which cards a program's masks leave it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Reach {
-    /// What ROCm calls each die, in the order in which it counts them.
+    /// Id by which ROCm, AMD's runtime, names each die, in the order in which it counts them.
     ids: Vec<Option<String>>,
+    /// Whether the machine has a GPU of NVIDIA.
     nvidia: bool,
-    /// By hwmon folder the dies that a sensor shows.
+    /// Hwmon folder of each sensor, and the dies that it shows.
     dies: Vec<(String, Vec<usize>)>,
 }
 
@@ -82,12 +87,12 @@ impl Cards {
         all
     }
 
-    /// The processes that may use what is shown.
+    /// Returns what decides which processes may use what the sensors show.
     pub(super) fn reach(&self) -> Reach {
         self.reach.clone()
     }
 
-    /// The domain of an input; `None` for one that is hidden, or shown by another.
+    /// Returns the domain of an input; `None` for one that is hidden, or shown by another.
     pub(super) fn domain(&self, input: &Input) -> Option<Domain> {
         let (_, dies) = self.shown.iter().find(|(hwmon, _)| *hwmon == input.hwmon).filter(|_| is_whole(input))?;
         let id = format!("amdgpu-{}", input.place());
@@ -118,18 +123,18 @@ impl Cards {
     }
 }
 
-/// The first power input of a card; `slowPPT` is an APU's average, `fastPPT` its peaks.
+/// Whether an input is the first power input of a card; `slowPPT` is an APU's average, `fastPPT` its peaks.
 fn is_whole(input: &Input) -> bool {
     let labelled = matches!(input.label.as_str(), "" | "PPT" | "slowPPT");
     input.chip == "amdgpu" && input.kind == Kind::Power && input.number == 1 && labelled
 }
 
-/// The number that ROCm calls a GPU by.
+/// Returns the id by which ROCm names a GPU.
 fn unique_id(card: &Input) -> Option<String> {
     card.device_number("unique_id").map(|id| format!("GPU-{id}"))
 }
 
-/// Which card shows this one: itself, or the card before it whose second die it is.
+/// Returns the index of the card that shows this one: itself, or the card before it whose second die it is.
 fn shown_by(cards: &[&Input], at: usize) -> usize {
     let Some(card) = cards.get(at) else { return at };
     let number = card.device_number("device");
@@ -140,7 +145,7 @@ fn shown_by(cards: &[&Input], at: usize) -> usize {
     if second { (0..at).rev().find(lit).unwrap_or(at) } else { at }
 }
 
-/// A sensor that shows 0 W: no card that works draws nothing.
+/// Whether a sensor shows 0 W: no card that works draws nothing, so another sensor shows it.
 fn is_dark(card: &Input) -> bool {
     let Value::File(files) = &card.value else { return false };
     let values: Vec<u64> = files.iter().filter_map(|file| sysfs::read_u64(file).ok()).collect();

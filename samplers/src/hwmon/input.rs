@@ -1,4 +1,4 @@
-//! The inputs of `class/hwmon` as the kernel lists them: chip, label, files.
+//! Lists the inputs (sensors) of the kernel's `class/hwmon`, its folder of hardware monitors: chip, label and files.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ pub(crate) const NAME: &str = "hwmon";
 /// Chips whose power is the product of a voltage and a current.
 const MULTIPLIED: [&str; 1] = ["ina3221"];
 
-/// One `powerN_*`, `energyN_input`, or pair of `inN_input` and `currN_input` of one chip.
+/// One sensor of one chip: `powerN_*`, `energyN_input`, or a pair of `inN_input` and `currN_input`.
 pub(super) struct Input {
     /// The folder's name, `hwmon3`.
     pub(super) hwmon: String,
@@ -20,7 +20,9 @@ pub(super) struct Input {
     pub(super) chip: String,
     /// The input's label; empty where there is none.
     pub(super) label: String,
+    /// Whether it shows energy or power.
     pub(super) kind: Kind,
+    /// The `N` of its files.
     pub(super) number: u32,
     /// Where its value is.
     pub(super) value: Value,
@@ -47,13 +49,13 @@ impl Input {
         format!("{} {} {kind}{} {:?}", self.hwmon, self.chip, self.number, self.label)
     }
 
-    /// `(Grace, 0)` of `Grace Power Socket 0`.
+    /// Returns part and socket that the label names: `(Grace, 0)` of `Grace Power Socket 0`.
     pub(super) fn socket(&self) -> Option<(&str, u32)> {
         let (part, number) = self.label.split_once(" Power Socket ")?;
         Some((part, number.trim().parse().ok()?))
     }
 
-    /// Address of its device, else the folder's name.
+    /// Returns the address of its device, else the folder's name.
     pub(super) fn place(&self) -> &str {
         self.device_name.as_deref().unwrap_or(&self.hwmon)
     }
@@ -65,24 +67,25 @@ impl Input {
         labels.filter_map(|file| sysfs::read_text(&self.dir.join(file)).ok()).any(|label| label == text)
     }
 
-    /// A hexadecimal number of its PCI device, without `0x`.
+    /// Reads a hexadecimal number of its PCI device from `file`, without `0x`.
     pub(super) fn device_number(&self, file: &str) -> Option<String> {
         let text = sysfs::read_text(&self.device.as_ref()?.join(file)).ok()?;
         Some(text.trim_start_matches("0x").to_lowercase())
     }
 
-    /// Whether it is of a board with a GPU. An APU's sensor is not: it shows the socket.
+    /// Whether it is of a board with a GPU. That of an APU (CPU and GPU in one chip) is not: it shows the socket.
     pub(super) fn is_gpu(&self) -> bool {
         matches!(self.chip.as_str(), "xe" | "i915") || (self.chip == "amdgpu" && !self.chip_has_label("vddnb"))
     }
 
-    /// What the board can draw by its PCI number, microwatts: half as much again as its board power.
+    /// Returns what the board can draw, microwatts, by its PCI number: 1.5 times its board power in the table.
     pub(super) fn board_ceiling_uw(&self) -> Option<u64> {
         let number = format!("{}:{}", self.device_number("vendor")?, self.device_number("device")?);
         table::gpu(None, &number).map(|row| (row.tdp_w * 1.5e6).round() as u64)
     }
 
-    /// Over how long a reading averages, nanoseconds, where the driver states it for an average that can be read.
+    /// Returns the time over which a reading averages, nanoseconds, where the driver states it for an average that can
+    /// be read.
     pub(super) fn average_ns(&self) -> Option<u64> {
         let Value::File(files) = &self.value else { return None };
         let average = files.first().filter(|file| file.to_string_lossy().ends_with("_average"))?;
@@ -91,14 +94,14 @@ impl Input {
         milliseconds.checked_mul(1_000_000).filter(|&ns| ns > 0)
     }
 
-    /// The highest power limit that the chip states for this input, microwatts.
+    /// Reads the highest power limit that the chip states for this input, microwatts.
     pub(super) fn limit_uw(&self) -> Option<u64> {
         let files = ["cap_max", "rated_max", "max", "cap"].map(|what| format!("power{}_{what}", self.number));
         files.iter().filter_map(|file| sysfs::read_u64(&self.dir.join(file)).ok()).filter(|&uw| uw > 0).max()
     }
 }
 
-/// All inputs, chips in numeric order.
+/// Reads all inputs, chips in numeric order.
 pub(super) fn inputs(class: &Path) -> Vec<Input> {
     let mut inputs: Vec<Input> = Vec::new();
     for hwmon in sysfs::entries(class).unwrap_or_default() {

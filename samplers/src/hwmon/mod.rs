@@ -1,5 +1,7 @@
-//! Power and energy sensors of `class/hwmon`: NVIDIA Grace and Jetson, GPUs of AMD and Intel, AMD's energy drivers.
+//! Source `hwmon`: reads power and energy sensors that the kernel lists in `class/hwmon`, its folder of hardware
+//! monitors.
 //!
+//! They are those of NVIDIA Grace and Jetson, GPUs of AMD and Intel, and AMD's energy drivers. A domain is one sensor.
 //! Only sensors whose label states what they measure are read; a supply or a rail of unknown place in the machine could
 //! count something twice. Energy inputs are microjoules, power inputs microwatts, voltages millivolts and currents
 //! milliamperes (`Documentation/hwmon/sysfs-interface`).
@@ -22,7 +24,7 @@ use input::{Input, Value};
 
 /// Values that sensors show for "not available": 32 bits of ones, also in milli-units turned to micro (kepler#1049).
 const SENTINELS: [u64; 3] = [u32::MAX as u64, u32::MAX as u64 * 1000, u64::MAX];
-/// Excursions above a stated limit that are allowed for, as for NVIDIA's boards.
+/// What a sensor can show, percent of its stated limit: short excursions above the limit are possible.
 const MARGIN_PERCENT: u64 = 150;
 
 /// Looks for sensors on a machine whose CPU is read by nothing else.
@@ -38,7 +40,7 @@ pub fn discover(roots: &Roots) -> Found {
     discover_besides(roots, &[])
 }
 
-/// Looks for sensors besides domains that are already read.
+/// Looks for sensors on a machine of which the domains `known` are already read.
 ///
 /// A socket that one of `known` (RAPL) already measures is contained in it here, so that it is never summed twice.
 #[must_use]
@@ -46,7 +48,8 @@ pub fn discover_besides(roots: &Roots, known: &[Domain]) -> Found {
     discover_visible(roots, known, &Visible::default())
 }
 
-/// The same, of AMD's GPUs only those that a program sees and that no source in `known` reads.
+/// Looks for sensors like [`discover_besides`], but of AMD's GPUs only for those that a program sees and that no source
+/// in `known` reads.
 #[must_use]
 pub fn discover_visible(roots: &Roots, known: &[Domain], visible: &Visible) -> Found {
     let class = roots.sysfs.join("class/hwmon");
@@ -85,7 +88,8 @@ fn is_read_card(domain: &Domain, known: &[Domain]) -> bool {
     domain.component == Component::Gpu && known.iter().any(|other| other.id == domain.id)
 }
 
-/// PCI addresses of AMD's GPUs that are left out on purpose: hidden from a program, or shown by another die.
+/// Returns the PCI addresses of AMD's GPUs that are left out on purpose: hidden from a program, or shown by another
+/// die.
 pub(crate) fn left_out_addresses(roots: &Roots, visible: &Visible) -> Vec<String> {
     let inputs = input::inputs(&roots.sysfs.join("class/hwmon"));
     let cards = Cards::of(&inputs, roots, &visible.amd);
@@ -99,7 +103,7 @@ struct HwmonSensor {
     hwmon: String,
 }
 
-/// What an input measures; `None` for one that is not known to be a CPU, GPU or module.
+/// Returns the domain that an input measures; `None` for one that is not known to be a CPU, GPU or module.
 fn classify(input: &Input, all: &[Input], cards: &Cards) -> Option<Domain> {
     match input.chip.as_str() {
         "power_meter" | "acpi_power_meter" => grace(input, all),
@@ -115,7 +119,7 @@ fn classify(input: &Input, all: &[Input], cards: &Cards) -> Option<Domain> {
     }
 }
 
-/// Whether an input that is not read is a part of one that is: not worth a word.
+/// Whether an input that is not read is a part of one that is, so that no note is needed.
 fn is_part(input: &Input, all: &[Input]) -> bool {
     let read = |label: &str| all.iter().any(|other| other.hwmon == input.hwmon && other.label.starts_with(label));
     match input.chip.as_str() {
@@ -132,8 +136,8 @@ fn package(make: fn(&str, Component, &str, &str) -> Domain, socket: u32) -> Doma
     make(&format!("package-{socket}"), Component::Cpu, "package", NAME)
 }
 
-/// NVIDIA Grace: `Module` holds GPU and CPU, `Grace` the CPU with its memory and regulators, `CPU` and `SysIO` its
-/// rails (NVIDIA Grace Performance Tuning Guide, power and thermals).
+/// Returns the domain of an input of NVIDIA Grace: `Module` holds GPU and CPU, `Grace` the CPU with its memory and
+/// regulators, `CPU` and `SysIO` its rails (NVIDIA Grace Performance Tuning Guide, power and thermals).
 fn grace(input: &Input, all: &[Input]) -> Option<Domain> {
     let (part, socket) = input.socket().filter(|_| input.kind == Kind::Power)?;
     let whole = all.iter().any(|other| other.socket() == Some(("Grace", socket)));
@@ -152,8 +156,8 @@ fn grace(input: &Input, all: &[Input]) -> Option<Domain> {
     }
 }
 
-/// Intel's discrete GPUs: `card` is the board, `pkg` the chip on it (Linux, sysfs-driver-intel-xe-hwmon); i915 shows
-/// one value without a label. Graphics within a CPU have no such sensor.
+/// Returns the domain of an input of Intel's discrete GPUs: `card` is the board, `pkg` the chip on it (Linux,
+/// sysfs-driver-intel-xe-hwmon); i915 shows one value without a label. Graphics within a CPU have no such sensor.
 fn intel(input: &Input, all: &[Input]) -> Option<Domain> {
     let same = |other: &&Input| other.hwmon == input.hwmon && other.kind == Kind::Energy;
     let card = all.iter().filter(same).any(|other| other.label == "card");
@@ -221,18 +225,21 @@ fn with_skipped(mut reason: String, skipped: &[String], cards: &Cards) -> String
 
 /// The source: one kept file a sensor.
 struct Hwmon {
+    /// One for each domain, in the same order.
     sensors: Vec<Sensor>,
     domains: Vec<Domain>,
-    /// By domain its hwmon folder.
+    /// Each domain's hwmon folder.
     folders: Vec<String>,
     reach: Reach,
     verdicts: Verdicts,
     notes: Vec<SourceEvent>,
 }
 
+/// An open sensor.
 struct Sensor {
-    slot: KernelFile,
-    /// The other factor where power is a product.
+/// Its file, or the voltage where power is a product.
+slot: KernelFile,
+    /// The current where power is a product of voltage and current.
     factor: Option<KernelFile>,
     guard: StillGuard,
 }
@@ -290,7 +297,7 @@ impl Hwmon {
     }
 }
 
-/// A reading that is a sensor's way of having none.
+/// Returns the reading, with a fault instead of a value that means "not available".
 fn without_sentinel(reading: Reading) -> Reading {
     let absent = reading.value.is_ok_and(|value| SENTINELS.contains(&value));
     Reading { value: if absent { Err(Fault::NotAvailable) } else { reading.value }, ..reading }

@@ -1,10 +1,11 @@
-//! Estimates for boards whose driver answers and has neither energy nor power: virtual GPUs and old boards, and boards
-//! whose sensors die in mid-run.
+//! Adds estimates to a source of GPU boards: for boards whose driver answers and has neither energy nor power (virtual
+//! GPUs and old boards), and for boards whose sensors fail while measuring.
 //!
-//! Their board power is the user's or the table's, and the driver reports their utilisation. The estimate of a board
-//! that never had a sensor takes the place of the board's own domain, in which the driver's source has nothing but
-//! faults. That of one whose sensor has died is an additional domain, which has values until the sensor is back. A board
-//! whose driver reports no utilisation either has no estimate: its energy is not known.
+//! Their board power is the user's or the table's, and the driver reports their utilisation. A domain is one sensor or
+//! counter. The estimate of a board that never had a sensor takes the place of the board's own domain, in which the
+//! driver's source has nothing but faults. That of one whose sensor has failed is an additional domain, which has
+//! values until the sensor is back. A board whose driver reports no utilisation either has no estimate: its energy is
+//! not known.
 
 use std::collections::BTreeMap;
 
@@ -29,12 +30,14 @@ pub(crate) fn behind(inner: Box<dyn Source>, options: &ModelOptions) -> Box<dyn 
     Box::new(Around::new(inner, Boards { watts: plausible(options.gpu_watts), ..Boards::default() }, &[]))
 }
 
+/// The estimates of one source's boards.
 #[derive(Default)]
 struct Boards {
-    /// Of boards without a sensor, by the domain's index.
+/// Estimates of boards without a sensor, by the domain's index.
     dark: BTreeMap<usize, Estimate>,
-    /// Of boards with sensors.
+    /// Boards with sensors.
     lit: Vec<Lit>,
+    /// Watts of a board that the user states.
     watts: Option<f64>,
     /// Last utilisation by device, parts per million.
     busy: BTreeMap<String, u64>,
@@ -50,22 +53,23 @@ struct Estimate {
 
 /// A board with a sensor, and perhaps a second one of its power.
 struct Lit {
-    /// What the estimate is, if there is to be one.
+    /// Domain of the estimate, if there is to be one.
     domain: Domain,
     sensors: Vec<(usize, Health)>,
     estimate: Estimate,
     /// Its domain's index, once it has one.
     place: Option<usize>,
+    /// Whether the estimate counts now, as the sensors do not work.
     acts: bool,
-}
+    }
 
 impl Estimate {
     fn new(board: &str, power: Power) -> Self {
         Self { board: board.to_owned(), power, integral: Integral::default(), at_ns: None }
     }
 
-    /// Microjoules so far; `None` while the driver has not reported the board's utilisation, without which the range of
-    /// the estimate would not hold.
+    /// Returns the microjoules so far; `None` while the driver has not reported the board's utilisation, without which
+    /// the range of the estimate would not hold.
     fn value(&mut self, busy: &BTreeMap<String, u64>, at_ns: u64) -> Option<u64> {
         let ppm = *busy.get(&self.board)?;
         let passed_ns = at_ns.saturating_sub(self.at_ns.unwrap_or(at_ns));
@@ -76,7 +80,7 @@ impl Estimate {
 }
 
 impl Lit {
-    /// When the board was last read, of one that answers and whose sensors all fail or are frozen.
+    /// Returns when the board was last read, if it answers and its sensors all fail or are frozen; else `None`.
     fn dead_since(&self) -> Option<u64> {
         let lost = |health: &Health| matches!(health.fault(), Some(Fault::Lost | Fault::Gone | Fault::Hung));
         if self.sensors.iter().any(|(_, health)| lost(health)) {
@@ -87,7 +91,7 @@ impl Lit {
     }
 }
 
-/// A board's domain as its estimate is.
+/// Returns a board's domain, changed to that of its estimate.
 fn estimated(domain: &Domain, board: BoardEstimate) -> Domain {
     let BoardEstimate { power, name, method } = board;
     Domain {
@@ -106,7 +110,7 @@ fn estimated(domain: &Domain, board: BoardEstimate) -> Domain {
     }
 }
 
-/// What is assumed about a board that its driver calls `name`.
+/// Returns what is assumed about a board that its driver calls `name`; `None` where its wattage is unknown.
 fn board(name: &str, given_w: Option<f64>) -> Option<BoardEstimate> {
     let row = table::gpu(Some(name), "").or_else(|| table::virtual_gpu(name));
     let watts = BoardWatts::of(given_w, row)?;

@@ -11,12 +11,13 @@
 //! | vendor | vendor of a server | the same, of the median server | 0.55 to 3.3 | 0.1 to 3 |
 //! | nothing | a server | 2.9 W | 0.5 to 3.6 | 0.1 to 3 |
 //!
-//! Idle power is 0.12 TDP. The ranges are 90 % of 663 results of SPECpower_ssj2008 and of nine servers with counters, by levels
-//! (docs/estimates.md has the back-test and its sources). As a factor no range is wider than one of less knowledge. For clients (laptops, desktops) nothing was measured: full load is the base power, the range 0.5 to 3
+//! Idle power is 0.12 TDP. The ranges are 90 % of 663 results of SPECpower_ssj2008 and of nine servers with counters,
+//! by levels (docs/estimates.md has the back-test and its sources). As a factor no range is wider than one of less
+//! knowledge. For clients (laptops, desktops) nothing was measured: full load is the base power, the range 0.5 to 3
 //! times that of the die or the name, 0.2 to 6 times without either; these are assumptions.
 //!
-//! A guest, or a container, gets the share of the package that its threads are: who else is on the host, and who pays for its idle
-//! power, is not in the range.
+//! A guest, or a container, gets the share of the package that its threads are: who else is on the host, and who pays
+//! for its idle power, is not in the range.
 
 use super::cpu_name::{cores, normalise};
 use super::dies::{self, AtFrequency, Die};
@@ -25,7 +26,8 @@ use super::options::ThreadWatts;
 use super::power::{Factors, Power, Shape};
 use super::table::{self, Class, CpuRow};
 
-/// Power with nothing to do, as a share of TDP: Teads Engineering, *Estimating AWS EC2 Instances Power Consumption* (2021).
+/// Power with nothing to do, as a share of TDP: Teads Engineering, *Estimating AWS EC2 Instances Power Consumption*
+/// (2021).
 const IDLE_SHARE: f64 = 0.12;
 const IDLE: [f64; 2] = [0.1, 3.0];
 const NAMED: Factors = Factors { idle: [0.12, 3.0], busy: [0.5, 1.55] };
@@ -54,7 +56,7 @@ pub(crate) enum Level {
 }
 
 impl Level {
-    /// What the estimate rests on: `known by` …
+    /// Returns what the estimate rests on, to follow the words "known by".
     pub(crate) const fn known_by(self) -> &'static str {
         match self {
             Self::Nothing => "the number of its threads",
@@ -86,14 +88,14 @@ pub(crate) struct CpuEstimate {
 /// The estimate of one level, watts of all threads.
 struct Candidate {
     level: Level,
-    /// Idle and full.
+    /// Watts of all threads when idle and at full load.
     watts: [f64; 2],
     factors: Factors,
     method: String,
 }
 
-/// What to assume about these CPUs; `given_w` are the watts of all of them under full load, where a user knows better,
-/// and `thread` is what their owner publishes of one thread.
+/// Returns what to assume about these CPUs; `given_w` are the watts of all of them under full load, where a user knows
+/// better, and `thread` is what their owner publishes of one thread.
 #[must_use]
 pub(crate) fn estimate(facts: &CpuFacts, given_w: Option<f64>, thread: Option<ThreadWatts>) -> CpuEstimate {
     let row = table::cpu(&normalise(&facts.name));
@@ -124,7 +126,7 @@ fn given(watts: f64) -> Candidate {
     Candidate { level: Level::Given, watts: [IDLE_SHARE * watts, watts], factors: NAMED, method }
 }
 
-/// An average over a provider's processors: this one may be any of them.
+/// Returns the estimate by an average over a provider's processors: this one may be any of them.
 fn rented(facts: &CpuFacts, thread: ThreadWatts) -> Candidate {
     let ThreadWatts { idle_w, busy_w, of } = thread;
     let count = f64::from(facts.threads);
@@ -132,7 +134,7 @@ fn rented(facts: &CpuFacts, thread: ThreadWatts) -> Candidate {
     Candidate { level: Level::Rented, watts: [idle_w * count, busy_w * count], factors: OF_DIE, method }
 }
 
-/// The estimate of the finest level that applies.
+/// Returns the estimate of the finest level that applies.
 fn finest(facts: &CpuFacts, class: Class, die: Option<Die>, row: Option<CpuRow>) -> Candidate {
     let tdp = Tdp { amd: is_amd(facts), class };
     let threads = facts.threads;
@@ -154,7 +156,7 @@ fn finest(facts: &CpuFacts, class: Class, die: Option<Die>, row: Option<CpuRow>)
     named().or_else(at_frequency).or_else(by_die).or_else(by_vendor).unwrap_or_else(|| nothing(threads, class))
 }
 
-/// The limits by level are those of x86 servers; a die without listed products has its own.
+/// Returns the factors of a die: those by level, which are of x86 servers, or its own where it has no listed products.
 fn factors_of(die: &Die) -> Factors {
     let own = |range: [f64; 2], watts: f64| range.map(|limit| limit / watts);
     match (die.class, die.tdp_w) {
@@ -188,7 +190,8 @@ struct Tdp {
 }
 
 impl Tdp {
-    /// Full load as a share of TDP: SPECpower_ssj2008 and counters, by vendor; a client's base power is what it keeps up.
+    /// Returns full load as a share of TDP: SPECpower_ssj2008 and counters, by vendor; a client's base power is what it
+    /// keeps up.
     fn full_share(&self) -> f64 {
         match (self.class, self.amd) {
             (Class::Client, _) => 1.0,
@@ -220,7 +223,7 @@ impl Tdp {
     }
 }
 
-/// Threads of the package as it was built.
+/// Returns the threads of the package as it was built.
 fn package_threads(facts: &CpuFacts, row: &CpuRow) -> Option<u32> {
     if facts.guest {
         // AMD's server names contain the number of cores; two threads per core.
@@ -233,7 +236,7 @@ fn is_amd(facts: &CpuFacts) -> bool {
     matches!(facts.vendor.as_str(), "AuthenticAMD" | "HygonGenuine") || facts.name.to_lowercase().contains("amd ")
 }
 
-/// Two decimals: such watts are medians and quotients.
+/// Rounds to two decimals: such watts are medians and quotients.
 fn rounded(watts: f64) -> f64 {
     (watts * 1e2).round() / 1e2
 }
@@ -252,7 +255,8 @@ mod tests {
         (level, [power.idle_uw, power.full_uw], power.factors)
     }
 
-    /// By hand, for four threads: Milan at 2445 MHz has 2.1875 W TDP per thread, so 1.05 W idle (0.12) and 7 W busy (0.80).
+    /// By hand, for four threads: Milan at 2445 MHz has 2.1875 W TDP per thread, so 1.05 W idle (0.12) and 7 W busy
+    /// (0.80).
     #[test]
     fn levels_by_hand() {
         let milan = facts("AuthenticAMD", "25", "1", 2.445_425);
@@ -283,7 +287,8 @@ mod tests {
         assert_eq!(factors.busy, [0.8 / 1.8, 3.5 / 1.8]);
     }
 
-    /// As a factor: for each die at each of its frequencies, without the frequency, without the die, without the vendor.
+    /// As a factor: for each die at each of its frequencies, without the frequency, without the die, without the
+    /// vendor.
     #[test]
     fn more_knowledge_never_widens_the_range() {
         let known = [

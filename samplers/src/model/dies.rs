@@ -1,8 +1,8 @@
 //! Processor designs ("dies"): which one a machine has, and what is published of its power.
 //!
-//! A hypervisor often hides the name of a processor and leaves its vendor, family, model and stepping, which identify the die
-//! (`data/cpu_families.csv`), and the frequency of the time-stamp counter, which is the base frequency. Makers sell one die at very
-//! different powers per thread; the base frequency distinguishes them (`data/cpu_products.csv`).
+//! A hypervisor often hides the name of a processor and leaves its vendor, family, model and stepping, which identify
+//! the die (`data/cpu_families.csv`), and the frequency of the time-stamp counter, which is the base frequency. Makers
+//! sell one die at very different powers per thread; the base frequency distinguishes them (`data/cpu_products.csv`).
 
 use super::identity::CpuFacts;
 use super::table::{Class, fields};
@@ -21,9 +21,9 @@ pub(crate) struct Die {
     pub(crate) name: &'static str,
     /// Server or client.
     pub(crate) class: Class,
-    /// Nothing to do.
+    /// Watts per thread with nothing to do.
     pub(crate) idle_w: f64,
-    /// All threads at work.
+    /// Watts per thread with all threads at work.
     pub(crate) busy_w: f64,
     /// 90 % range of `idle_w`.
     pub(crate) idle_range_w: [f64; 2],
@@ -44,7 +44,8 @@ pub(crate) enum AtFrequency {
     PowerLaw(f64),
 }
 
-/// The class by vendor, family, model and stepping, where these decide, and the name of the die, where it has data.
+/// Returns the class by vendor, family, model and stepping, where these decide, and the name of the die, where it has
+/// data.
 #[must_use]
 pub(crate) fn identify(facts: &CpuFacts) -> (Option<Class>, Option<&'static str>) {
     let rows = fields::<9>(FAMILIES).filter(|[vendor, family, model, ..]| {
@@ -66,7 +67,8 @@ pub(crate) fn identify(facts: &CpuFacts) -> (Option<Class>, Option<&'static str>
     (class, Some(die).filter(|die| !die.is_empty()))
 }
 
-/// Vendors that make servers only: Hygon, IBM, and of the Arm implementers Cavium, Fujitsu, HiSilicon, APM, Microsoft, Ampere.
+/// Vendors that make servers only: Hygon, IBM, and of the Arm implementers Cavium, Fujitsu, HiSilicon, APM, Microsoft,
+/// Ampere.
 fn by_vendor(vendor: &str) -> Option<Class> {
     let servers = ["HygonGenuine", "IBM", "IBM/S390", "0x43", "0x46", "0x48", "0x50", "0x6d", "0xc0"];
     servers.contains(&vendor).then_some(Class::Server)
@@ -82,7 +84,7 @@ fn is_in(field: &str, text: &str) -> bool {
     field.is_empty() || field == text || in_range().unwrap_or(false)
 }
 
-/// The row of a die, or of `any AMD server`, `any Intel server`, `any server`.
+/// Returns the row of a die, or of `any AMD server`, `any Intel server`, `any server`.
 #[must_use]
 pub(crate) fn die(name: &str) -> Option<Die> {
     all().find(|die| die.name == name)
@@ -105,7 +107,7 @@ fn all() -> impl Iterator<Item = Die> {
 }
 
 impl Die {
-    /// TDP per thread of the products with a base frequency of about `ghz`; `None` outside what is listed.
+    /// Returns the TDP per thread of the products with a base frequency of about `ghz`; `None` outside what is listed.
     #[must_use]
     pub(crate) fn at_frequency(&self, ghz: f64) -> Option<AtFrequency> {
         let products: Vec<(f64, f64, f64)> = fields::<5>(PRODUCTS)
@@ -124,7 +126,8 @@ impl Die {
     }
 }
 
-/// The value at which half of the weight is reached; the mean of two where it is reached exactly between them.
+/// Returns the value of `(value, weight)` at which half of the weight is reached; the mean of two where it is reached
+/// exactly between them.
 fn weighted_median(mut values: Vec<(f64, f64)>) -> f64 {
     values.sort_by(|a, b| a.0.total_cmp(&b.0));
     let half = values.iter().map(|(_, weight)| weight).sum::<f64>() / 2.0;
@@ -208,8 +211,8 @@ mod tests {
         assert_eq!(class("IBM", "POWER9", ""), Some(Class::Server));
     }
 
-    /// By hand: within 4 % of 2.445 GHz are the 7303 and 7303P (2.4 GHz, 130 W, 32 threads) and the 7763 (2.45 GHz, 280 W, 128
-    /// threads): 64 threads of 4.06 W and 128 of 2.19 W.
+    /// By hand: within 4 % of 2.445 GHz are the 7303 and 7303P (2.4 GHz, 130 W, 32 threads) and the 7763 (2.45 GHz, 280
+    /// W, 128 threads): 64 threads of 4.06 W and 128 of 2.19 W.
     #[test]
     fn base_frequency_selects_the_products() {
         let milan = die("Milan").unwrap();

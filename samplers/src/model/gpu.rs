@@ -36,14 +36,14 @@ pub(crate) struct BareGpu {
     pub(crate) busy_percent: Option<PathBuf>,
 }
 
-/// Accelerators without a power sensor, in the order of their addresses.
+/// Returns the accelerators without a power sensor: PCI devices in the order of their addresses, then others.
 #[must_use]
 pub(crate) fn find(roots: &Roots) -> Vec<BareGpu> {
     let present = accelerators::present(roots);
     present.iter().filter(|device| !has_power_sensor(&device.dir)).map(|device| BareGpu::of(device, roots)).collect()
 }
 
-/// What to assume about a board.
+/// Returns what to assume about a board; `None` where its wattage is unknown.
 #[must_use]
 pub(crate) fn estimate(gpu: &BareGpu, given_w: Option<f64>) -> Option<BoardEstimate> {
     let row = table::gpu(gpu.name.as_deref(), &gpu.pci_id);
@@ -65,12 +65,12 @@ pub(crate) enum BoardWatts {
 }
 
 impl BoardWatts {
-    /// The user's watts, else the table's; `None` without either.
+    /// Returns the user's watts, else the table's; `None` without either.
     pub(crate) fn of(given_w: Option<f64>, row: Option<table::GpuRow>) -> Option<Self> {
         given_w.map(Self::FullLoad).or_else(|| Some(Self::BoardPower(row?.tdp_w)))
     }
 
-    /// Watts of board power.
+    /// Returns the watts of board power.
     pub(crate) fn board_w(self) -> f64 {
         match self {
             Self::FullLoad(watts) => watts / FULL_SHARE,
@@ -99,14 +99,14 @@ pub(crate) struct BoardEstimate {
     pub(crate) method: String,
 }
 
-/// Power of a board of this board power (watts) whose utilisation is known.
+/// Returns the power of a board of this board power (watts) whose utilisation is known.
 #[must_use]
 pub(crate) fn board_power(watts: f64) -> Power {
     let factors = Factors { idle: [0.5, 1.4], busy: [0.5, 1.4] };
     Power::from_watts([0.18 * watts, FULL_SHARE * watts], Shape::Straight, factors).at_most(1.1 * watts)
 }
 
-/// Power of a board of which only the board power is known.
+/// Returns the power of a board of which only the board power is known.
 fn unknown_load(watts: f64) -> Power {
     let factors = Factors { idle: [0.1, 2.5], busy: [0.1, 2.5] };
     Power::from_watts([0.4 * watts; 2], Shape::Straight, factors)
@@ -119,7 +119,7 @@ impl BareGpu {
         self.pci_id.split(':').next() == Some(crate::topology::NVIDIA)
     }
 
-    /// What the kernel shows of a device.
+    /// Reads what the kernel shows of a device.
     #[must_use]
     pub(crate) fn of(device: &Accelerator, roots: &Roots) -> Self {
         let busy_percent = Some(device.dir.join("gpu_busy_percent")).filter(|path| fs::read_to_string(path).is_ok());
@@ -127,21 +127,21 @@ impl BareGpu {
         Self { name: driver_name(roots, &slot), pci_id, slot, busy_percent }
     }
 
-    /// Where its utilisation comes from.
+    /// Returns where its utilisation comes from.
     #[must_use]
     pub(crate) fn load(&self) -> Load {
         self.busy_percent.clone().map_or(Load::Unknown, Load::Percent)
     }
 }
 
-/// A hwmon of the device that shows power or energy.
+/// Whether the device has a hardware monitor (`hwmon`) that shows power or energy.
 fn has_power_sensor(device: &Path) -> bool {
     let Ok(sensors) = fs::read_dir(device.join("hwmon")) else { return false };
     let files = ["power1_average", "power1_input", "energy1_input"];
     sensors.flatten().any(|sensor| files.iter().any(|file| sensor.path().join(file).exists()))
 }
 
-/// NVIDIA's kernel driver names the board even where its library is missing (containers).
+/// Reads the board's name, which NVIDIA's kernel driver shows even where its library is missing (containers).
 fn driver_name(roots: &Roots, slot: &str) -> Option<String> {
     let path = roots.procfs.join("driver/nvidia/gpus").join(slot).join("information");
     let text = fs::read_to_string(path).ok()?;

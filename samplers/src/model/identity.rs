@@ -1,4 +1,4 @@
-//! What `/proc/cpuinfo` and `/proc/meminfo` show of a machine that the estimate needs.
+//! Reads from `/proc/cpuinfo` and `/proc/meminfo` what an estimate of the machine's power needs.
 
 use std::fs;
 use std::path::Path;
@@ -18,13 +18,14 @@ pub(crate) struct CpuFacts {
     pub(crate) model: String,
     /// Stepping on x86.
     pub(crate) stepping: Option<u32>,
-    /// Frequency of the time-stamp counter, half of `bogomips`: the base frequency of x86 dies, gigahertz. `None` elsewhere.
+    /// Frequency of the time-stamp counter, half of `bogomips`: the base frequency of x86 dies, gigahertz. `None`
+    /// elsewhere.
     pub(crate) base_ghz: Option<f64>,
     /// Hardware threads of this machine, at least 1.
     pub(crate) threads: u32,
     /// Threads of one package as the machine sees it; in a guest the hypervisor chooses that number.
     pub(crate) siblings: Option<u32>,
-    /// A hypervisor is underneath.
+    /// Whether this is a virtual machine (a hypervisor is underneath).
     pub(crate) guest: bool,
 }
 
@@ -44,7 +45,7 @@ impl CpuFacts {
         facts
     }
 
-    /// From the text of `/proc/cpuinfo`.
+    /// Parses the text of `/proc/cpuinfo`.
     pub(crate) fn parse(text: &str) -> Self {
         let fields = || text.lines().filter_map(|line| line.split_once(':'));
         let value = |key: &str| fields().find(|(name, _)| name.trim() == key).map(|(_, value)| value.trim().to_owned());
@@ -69,7 +70,8 @@ impl CpuFacts {
         }
     }
 
-    /// Server or client: by words of the name, by the design (`by_design`), else a guest runs on a server.
+    /// Returns whether it is a server or a client: by words of the name, by the design (`by_design`), else a guest runs
+    /// on a server.
     pub(crate) fn class(&self, by_design: Option<Class>) -> Class {
         let name = self.name.to_lowercase();
         let server = ["epyc", "xeon", "opteron", "neoverse", "ampere"].iter().any(|word| name.contains(word));
@@ -82,13 +84,13 @@ impl CpuFacts {
     }
 }
 
-/// `POWER9` of `POWER9, altivec supported`.
+/// Returns the name of an IBM POWER processor: `POWER9` of `POWER9, altivec supported`.
 fn power_name(cpu: &str) -> Option<String> {
     let name = cpu.split([',', ' ']).next()?.trim();
     name.starts_with("POWER").then(|| name.to_owned())
 }
 
-/// Main memory of this machine in bytes; `None` where the kernel does not show it.
+/// Reads the main memory of this machine in bytes; `None` where the kernel does not show it.
 pub(crate) fn memory_bytes(procfs: &Path) -> Option<u64> {
     let text = fs::read_to_string(procfs.join("meminfo")).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;

@@ -1,4 +1,4 @@
-//! How busy a part was since it was last asked, in parts per million.
+//! [`Load`] measures how busy a part (CPUs, a GPU) was since it was last asked, in parts per million.
 
 use std::fs;
 use std::path::PathBuf;
@@ -32,7 +32,7 @@ pub(crate) enum Load {
     Unknown,
 }
 
-/// CPU time of this process and its waited-for children only: exact, and all that is known of a moment.
+/// CPU time of this process and its waited-for children only: exact, and all that is known over a moment.
 #[derive(Debug)]
 pub(crate) struct Own {
     /// Hardware threads that the time is spread over.
@@ -64,7 +64,7 @@ impl Own {
 }
 
 impl Load {
-    /// The machine's CPUs, or else this process's share of them.
+    /// Returns the load of the machine's CPUs, or else this process's share of them.
     #[must_use]
     pub(crate) fn cpus(procfs: &std::path::Path, threads: u32) -> Self {
         let stat = procfs.join("stat");
@@ -113,6 +113,7 @@ impl Load {
     }
 }
 
+/// Returns the share that `of` is of `whole`, parts per million.
 fn parts(of: u64, whole: u64) -> u64 {
     let ppm = u128::from(of) * u128::from(FULL) / u128::from(whole.max(1));
     u64::try_from(ppm).unwrap_or(FULL).min(FULL)

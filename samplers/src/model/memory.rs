@@ -5,9 +5,10 @@
 //! | server | 0.13 | 0.25 | 0.05 to 0.7 |
 //! | desktop or laptop | 0.15 | 0.30 | 0.02 to 0.6 |
 //!
-//! Servers: a regression over 661 results of SPECpower_ssj2008 (0.10 idle and 0.17 busy at the plug) and memory counters of seven
-//! cloud servers (0.13 to 0.25 idle, 0.66 to 1.1 in a stress test); large modules are at the low end. Clients: an assumption between
-//! those and a laptop's low-power modules. Sources: docs/estimates.md. Memory is taken to be as busy as the processors.
+//! Servers: a regression over 661 results of SPECpower_ssj2008 (0.10 idle and 0.17 busy at the plug) and memory
+//! counters of seven cloud servers (0.13 to 0.25 idle, 0.66 to 1.1 in a stress test); large modules are at the low end.
+//! Clients: an assumption between those and a laptop's low-power modules. Sources: docs/estimates.md. Memory is taken
+//! to be as busy as the processors.
 
 use super::power::{Factors, Power, Shape};
 use super::table::Class;

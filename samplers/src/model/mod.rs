@@ -1,9 +1,10 @@
-//! Source `model`: an honest estimate for what has no sensor, quality *estimated*, with wide bounds.
+//! Source `model`: estimates the energy of what has no sensor, quality *estimated*, with wide bounds.
 //!
 //! Power lies between idle and full load by utilisation. There is no other factor: every number is in the tables of
-//! `model/cpu.rs`, `model/memory.rs` and `model/gpu.rs` and in the shipped data, and the domain's `method` states the
-//! sum. The range goes with the load: factors of the power (`ModelRange`), 90 %, by what is known of the part
-//! (docs/estimates.md). Components that a sensor reads are never estimated; memory is estimated where the processors are.
+//! `model/cpu.rs`, `model/memory.rs` and `model/gpu.rs` and in the shipped data, and the `method` of the domain (the
+//! estimated part) states the sum. The range goes with the load: factors of the power (`ModelRange`), 90 %, by what is
+//! known of the part (docs/estimates.md). Components that a sensor reads are never estimated; memory is estimated where
+//! the processors are.
 //!
 //! The counter advances every 100 ms, and when a reading of everything is asked for: at the end of a run it covers the
 //! run, however short. The clock ticks behind the utilisation are 10 ms long; a run that is shorter than a few of them
@@ -115,8 +116,8 @@ fn found(model: Model, without: &[String], level: Option<Level>) -> Found {
     }
 }
 
-/// Standby estimates for the counters of these packages, each with the index of its counter's domain; `None`
-/// where estimates are refused.
+/// Returns standby estimates, which replace the counters of these packages while those do not count: one for each
+/// package, or one for all in a virtual machine. `None` where estimates are refused.
 pub(crate) fn stand_by(roots: &Roots, packages: &[String], options: &ModelOptions) -> Option<Model> {
     let first = packages.first().filter(|_| options.enabled)?;
     let facts = CpuFacts::read(&roots.procfs);
@@ -160,8 +161,9 @@ struct Estimate {
     power: Power,
     load: Load,
     integral: Integral,
+    /// Up to when it has counted; `None` before the first reading.
     at_ns: Option<u64>,
-}
+    }
 
 impl Model {
     /// Reads one estimate.
@@ -173,12 +175,12 @@ impl Model {
         Some(Reading { before_ns, after_ns: batch.now_ns(), value })
     }
 
-    /// Energy of an estimate so far, microjoules.
+    /// Returns the energy of an estimate so far, microjoules.
     pub(crate) fn energy_uj_so_far(&self, index: usize) -> u64 {
         self.estimates.get(index).map_or(0, |estimate| estimate.integral.microjoules())
     }
 
-    /// An estimate that rested goes on from an instant of the past.
+    /// Lets an estimate that rested go on from the past instant `since_ns`.
     pub(crate) fn begin_at(&mut self, index: usize, since_ns: u64) {
         if let Some(estimate) = self.estimates.get_mut(index) {
             estimate.at_ns = Some(since_ns);
@@ -198,7 +200,8 @@ impl Model {
 }
 
 impl Estimate {
-    /// Microjoules since the first call, as of the last update before `now_ns`, or as of `now_ns`.
+    /// Returns the microjoules since the first call, as of the last update before `now_ns`, or with `now` as of
+    /// `now_ns`.
     fn energy_uj(&mut self, now_ns: u64, now: bool) -> Result<u64, Fault> {
         if self.at_ns.is_none() {
             self.load.begin();

@@ -42,15 +42,15 @@ impl Default for ModelOptions {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ThreadWatts {
-    /// Idle.
+    /// Watts when idle.
     pub idle_w: f64,
-    /// Busy.
+    /// Watts when busy.
     pub busy_w: f64,
     /// Whose average it is.
     pub of: &'static str,
 }
 
-/// Watts that can be: above nothing, below a megawatt.
+/// Returns the watts if they can be true: above 0 and below a megawatt.
 pub(super) fn plausible(watts: Option<f64>) -> Option<f64> {
     watts.filter(|watts| watts.is_finite() && *watts > 0.0 && *watts < 1e6)
 }

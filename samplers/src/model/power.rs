@@ -1,4 +1,5 @@
-//! From utilisation to energy: power between idle and full load, integrated in whole microwatts and nanoseconds.
+//! Computes the energy of an estimated part from its utilisation: power between idle and full load, integrated in whole
+//! microwatts and nanoseconds.
 
 use eco2_core::ModelRange;
 
@@ -18,7 +19,7 @@ pub(crate) enum Shape {
 }
 
 impl Shape {
-    /// The part of the way from idle to full power at a utilisation, both in parts per million.
+    /// Returns the part of the way from idle to full power at a utilisation, both in parts per million.
     fn at(self, ppm: u64) -> u64 {
         let ppm = ppm.min(FULL);
         match self {
@@ -52,7 +53,7 @@ pub(crate) struct Power {
 }
 
 impl Power {
-    /// From watts; idle is never above full.
+    /// Returns the power of a part by its watts when idle and at full load; idle is never above full.
     #[must_use]
     pub(crate) fn from_watts([idle, full]: [f64; 2], shape: Shape, factors: Factors) -> Self {
         let uw = |watts: f64| (watts * 1e6).round() as u64;
@@ -60,20 +61,20 @@ impl Power {
         Self { idle_uw, full_uw, shape, factors, most_uw: u64::MAX }
     }
 
-    /// Cut off at `watts`, which it cannot exceed.
+    /// Returns the same power, cut off at `watts`, which it cannot exceed.
     #[must_use]
     pub(crate) fn at_most(self, watts: f64) -> Self {
         Self { most_uw: ((watts * 1e6).round() as u64).max(self.full_uw), ..self }
     }
 
-    /// An equal share of it.
+    /// Returns one of `parts` equal shares of it.
     #[must_use]
     pub(crate) fn divided(self, parts: usize) -> Self {
         let part = |uw: u64| uw / u64::try_from(parts.max(1)).unwrap_or(u64::MAX);
         Self { idle_uw: part(self.idle_uw), full_uw: part(self.full_uw), most_uw: part(self.most_uw), ..self }
     }
 
-    /// Both together, with the wider factors.
+    /// Returns the power of both together, with the wider factors.
     #[must_use]
     pub(crate) fn plus(self, other: Self) -> Self {
         let wider = |a: [f64; 2], b: [f64; 2]| [a[0].min(b[0]), a[1].max(b[1])];
@@ -89,14 +90,14 @@ impl Power {
         }
     }
 
-    /// Microwatts at a utilisation of `ppm` parts per million (more than [`FULL`] counts as full).
+    /// Returns the microwatts at a utilisation of `ppm` parts per million (more than [`FULL`] counts as full).
     #[must_use]
     pub(crate) fn at(self, ppm: u64) -> u64 {
         let span = u128::from(self.full_uw - self.idle_uw) * u128::from(self.shape.at(ppm));
         self.idle_uw + u64::try_from(span / u128::from(FULL)).unwrap_or(u64::MAX)
     }
 
-    /// The range as the account needs it: factors by power.
+    /// Returns the 90 % range of the true power, as factors by power.
     #[must_use]
     pub(crate) fn range(self) -> ModelRange {
         let permille = |factors: [f64; 2]| factors.map(|factor| (factor * 1e3).round() as u32);
@@ -105,14 +106,14 @@ impl Power {
         ModelRange { busy_uw, idle_permille: permille(self.factors.idle), busy_permille: permille(self.factors.busy) }
     }
 
-    /// The least that it plausibly draws, microwatts.
+    /// Returns the least that it plausibly draws, microwatts.
     #[must_use]
     pub(crate) fn min_uw(self) -> u64 {
         let [low, _] = self.range().factors_permille(self.idle_uw);
         scaled(self.idle_uw, low)
     }
 
-    /// The most that it plausibly draws, microwatts.
+    /// Returns the most that it plausibly draws, microwatts.
     #[must_use]
     pub(crate) fn max_uw(self) -> u64 {
         let range = self.range();
@@ -137,7 +138,7 @@ impl Integral {
         self.uw_ns = self.uw_ns.saturating_add(u128::from(uw) * u128::from(ns));
     }
 
-    /// Whole microjoules so far.
+    /// Returns the whole microjoules so far.
     #[must_use]
     pub(crate) fn microjoules(self) -> u64 {
         u64::try_from(self.uw_ns / 1_000_000_000).unwrap_or(u64::MAX)

@@ -1,4 +1,4 @@
-//! An estimate for NVIDIA GPUs whose driver has not answered yet. It counts until one of them is read.
+//! Source that estimates NVIDIA GPUs whose driver has not answered yet. It counts until one of them is read.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,8 +10,8 @@ use super::power::Power;
 use super::{Model, ModelOptions, NAME, gpu, plausible};
 use crate::{Batch, Roots, Source};
 
-/// Represents GPUs that the system has, until `answered`; `None` where there are none. GPUs of unknown wattage, or
-/// where estimates are refused, are a device of unknown energy.
+/// Returns a source that estimates the GPUs of the system until `answered` is true; `None` where there are none. Where
+/// their wattage is unknown or estimates are refused, it shows one device of unknown energy.
 #[must_use]
 pub(crate) fn stand_in(roots: &Roots, options: &ModelOptions, answered: Arc<AtomicBool>) -> Option<Box<dyn Source>> {
     let bare: Vec<_> = gpu::find(roots).into_iter().filter(gpu::BareGpu::is_nvidia).collect();

@@ -1,4 +1,5 @@
-//! The wattages eco2 ships: thermal design power of CPUs and board power of GPUs, each row with its source.
+//! Reads the tables of wattages that eco2 ships: thermal design power (TDP) of CPUs and board power of GPUs, each row
+//! with its source.
 
 /// What a part is built for; decides the defaults of names that no table has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +48,7 @@ pub(crate) struct GpuRow {
 const CPUS: &str = include_str!("../../data/cpu_tdp.csv");
 const GPUS: &str = include_str!("../../data/gpu_tdp.csv");
 
-/// All rows of the CPU table, in its order (sorted by name).
+/// Returns all rows of the CPU table, in its order (sorted by name).
 pub(crate) fn cpus() -> impl Iterator<Item = CpuRow> {
     fields(CPUS).filter_map(|[pattern, tdp_w, threads, class, source]| {
         let class = Class::parse(class);
@@ -55,14 +56,14 @@ pub(crate) fn cpus() -> impl Iterator<Item = CpuRow> {
     })
 }
 
-/// All rows of the GPU table, in its order.
+/// Returns all rows of the GPU table, in its order.
 pub(crate) fn gpus() -> impl Iterator<Item = GpuRow> {
     fields(GPUS).filter_map(|[pattern, tdp_w, pci_ids, _, source]| {
         Some(GpuRow { pattern, tdp_w: tdp_w.parse().ok()?, pci_ids, source })
     })
 }
 
-/// The row of a normalised CPU name: the longest whose words are the name's first words.
+/// Returns the row of a normalised CPU name: the longest whose words are the name's first words.
 ///
 /// What follows in the name (`w/ radeon 780m graphics`) does not matter; a row that is more specific than the name
 /// never matches, so that `amd epyc` matches no specific model.
@@ -71,7 +72,7 @@ pub(crate) fn cpu(name: &str) -> Option<CpuRow> {
     cpus().filter(|row| begins_with(name, row.pattern)).max_by_key(|row| row.pattern.len())
 }
 
-/// The row of a GPU: by its name if there is one, else by its `vendor:device` number.
+/// Returns the row of a GPU: by its name if there is one, else by its `vendor:device` number.
 #[must_use]
 pub(crate) fn gpu(name: Option<&str>, pci_id: &str) -> Option<GpuRow> {
     let by_name = name.map(gpu_name).and_then(|name| gpus().find(|row| row.pattern == name));
@@ -95,7 +96,7 @@ pub(crate) fn virtual_gpu(name: &str) -> Option<GpuRow> {
     most(&board).or_else(|| most(bare)).filter(|_| !bare.is_empty())
 }
 
-/// Lower case, no brands, no punctuation: `NVIDIA A100-SXM4-80GB` becomes `a100 sxm4 80gb`.
+/// Normalises a GPU's name: lower case, no brands, no punctuation; `NVIDIA A100-SXM4-80GB` becomes `a100 sxm4 80gb`.
 fn gpu_name(name: &str) -> String {
     let text = name.to_lowercase().replace(['-', '(', ')'], " ");
     let brand = |word: &&str| !matches!(*word, "nvidia" | "geforce" | "amd" | "radeon" | "tesla" | "quadro");
@@ -119,7 +120,8 @@ pub(crate) fn fields<const N: usize>(text: &'static str) -> impl Iterator<Item =
     })
 }
 
-/// Watts of TDP per thread over a class's rows that know their threads: the median, and what 95 % of them do not exceed.
+/// Watts of TDP per thread over a class's rows that know their threads: the median, and what 95 % of them do not
+/// exceed.
 pub(crate) fn tdp_per_thread(class: Class) -> [f64; 2] {
     let of = |row: CpuRow| Some(row.tdp_w / f64::from(row.threads?));
     let mut watts: Vec<f64> = cpus().filter(|row| row.class == class).filter_map(of).collect();

@@ -1,4 +1,6 @@
-//! XID errors, through an event set that is polled without waiting.
+//! Reads XIDs of NVIDIA GPUs: the error codes that NVIDIA's driver reports, such as 79 for a GPU that fell off the bus.
+//!
+//! NVML, the driver's library, collects them in an event set, which is asked here without waiting.
 
 use std::mem::ManuallyDrop;
 
@@ -6,16 +8,16 @@ use nvml_wrapper::bitmasks::event::EventTypes;
 use nvml_wrapper::enums::event::XidError;
 use nvml_wrapper::{Device, EventSet};
 
-/// More than this many in one poll is a storm; the rest is reported at the next.
+/// Most codes that one poll reports; the others follow at the next poll, so that a storm of errors delays nothing.
 const AT_ONCE: usize = 16;
 
-/// The XIDs of one GPU. A set each, because registering frees the set where it fails.
+/// The XIDs of one GPU. Each GPU has a set of its own, because registering frees the set where it fails.
 ///
 /// Never freed: `Drop` of the wrapper's set panics where the library lacks the symbol, and may hang where it has it.
 pub(super) struct Xids(ManuallyDrop<EventSet<'static>>);
 
 impl Xids {
-    /// Watches a GPU, if it reports its XIDs.
+    /// Starts to watch a GPU; `None` if it does not report XIDs.
     pub(super) fn watch(device: &Device<'static>) -> Option<Self> {
         let xid = EventTypes::CRITICAL_XID_ERROR;
         if !device.supported_event_types().is_ok_and(|types| types.contains(xid)) {
@@ -27,7 +29,8 @@ impl Xids {
         device.register_events(xid, set).ok().map(|set| Self(ManuallyDrop::new(set)))
     }
 
-    /// Codes since the last call; 999 where the driver does not know.
+    /// Returns the codes since the last call, oldest first; 999, no code of the driver's, where it does not know the
+    /// code.
     pub(super) fn since_last(&self) -> Vec<u64> {
         let next = || {
             let event = self.0.wait(0).ok()?;
@@ -40,7 +43,7 @@ impl Xids {
     }
 }
 
-/// What a XID means, for those that end trainings (NVIDIA, "XID Errors", table of common XIDs).
+/// Returns what a XID means, for those that end trainings (NVIDIA, "XID Errors", table of common XIDs).
 pub(super) fn meaning(code: u64) -> &'static str {
     match code {
         13 => "graphics engine exception",

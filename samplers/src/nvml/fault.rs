@@ -1,12 +1,15 @@
-//! What the driver's answers mean: error codes and the "not available" sentinels, each a distinct fault; and when to try a
-//! driver again that is not there: initialising loads the library again, so not often.
+//! Turns what NVIDIA's driver answers into faults, the reasons why there is no value; and decides when to try a driver
+//! again that does not answer.
+//!
+//! NVML is the driver's library. Error codes and its values for "not available" each become a distinct fault.
+//! Initialising loads the library again, so it is not tried often.
 
 use super::library;
 use eco2_core::Fault;
 use nvml_wrapper::Device;
 use nvml_wrapper::error::NvmlError;
 
-/// The fault behind an NVML error.
+/// Returns the fault that an NVML error means.
 pub(super) fn fault(error: &NvmlError) -> Fault {
     match error {
         NvmlError::NotSupported | NvmlError::FunctionNotFound | NvmlError::FailedToLoadSymbol(_) => Fault::Unsupported,
@@ -21,7 +24,7 @@ pub(super) fn fault(error: &NvmlError) -> Fault {
     }
 }
 
-/// Asks a device. If another library shut NVML down once too often, it is initialised again and asked once more.
+/// Asks a device. If another library shut NVML down once too often, NVML is initialised again and asked once more.
 pub(super) fn ask<T>(
     device: &Device<'static>,
     question: impl Fn(&Device<'static>) -> Result<T, NvmlError>,
@@ -33,26 +36,28 @@ pub(super) fn ask<T>(
     answer.map_err(|error| fault(&error))
 }
 
-/// A 32-bit answer, unless all its bits are set (`NVML_VALUE_NOT_AVAILABLE`).
+/// Returns a 32-bit answer, or a fault where all its bits are set (`NVML_VALUE_NOT_AVAILABLE`).
 pub(super) fn known_u32(value: u32) -> Result<u64, Fault> {
     if value == u32::MAX { Err(Fault::NotAvailable) } else { Ok(value.into()) }
 }
 
-/// A 64-bit answer, unless all its bits are set (`NVML_VALUE_NOT_AVAILABLE`).
+/// Returns a 64-bit answer, or a fault where all its bits are set (`NVML_VALUE_NOT_AVAILABLE`).
 pub(super) fn known_u64(value: u64) -> Result<u64, Fault> {
     if value == u64::MAX { Err(Fault::NotAvailable) } else { Ok(value) }
 }
 
-/// The most informative fault where several ways of asking all failed.
+/// Returns the most informative fault where several ways of asking all failed.
 pub(super) fn gravest(faults: &[Fault]) -> Fault {
     let order = [Fault::Lost, Fault::Gone, Fault::Denied, Fault::NotAvailable, Fault::Failed];
     order.into_iter().find(|fault| faults.contains(fault)).unwrap_or(Fault::Unsupported)
 }
 
+/// First pause before a driver is tried again.
 const FIRST_NS: u64 = 5_000_000_000;
+/// Longest pause: pauses double up to a minute.
 const LONGEST_NS: u64 = 60_000_000_000;
 
-/// The next attempt; the first due time counts from the first question.
+/// When to try again. The first pause counts from the first call of `due`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Retry {
     next_ns: Option<u64>,
@@ -66,7 +71,7 @@ impl Retry {
         now_ns >= *self.next_ns.get_or_insert(now_ns.saturating_add(self.pause_ns))
     }
 
-    /// The attempt failed: wait twice as long, up to a minute.
+    /// Returns what follows a failed attempt: twice the pause, up to a minute.
     pub(super) fn failed(self, now_ns: u64) -> Self {
         let pause_ns = (self.pause_ns * 2).min(LONGEST_NS);
         Self { next_ns: Some(now_ns.saturating_add(pause_ns)), pause_ns }

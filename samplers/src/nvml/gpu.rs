@@ -1,4 +1,8 @@
-//! One GPU: its identity, its state, and its gauges and users.
+//! [`Gpu`] is one NVIDIA GPU that is measured: its identity, its state, its readings, gauges and users.
+//!
+//! NVML is the driver's library, which names a GPU by its UUID. A domain is one sensor or counter; a meter reads one.
+//! Gauges are values that are not energy, such as utilisation. Users are the processes that run on the GPU. XIDs are
+//! error codes of the driver. MIG divides a GPU into several devices.
 
 use eco2_core::schema::EventKind;
 use eco2_core::{Domain, Fault, Gauge};
@@ -32,14 +36,14 @@ pub(super) struct Gpu {
     processes: Processes,
 }
 
-/// What a round of reading a GPU came to.
+/// Result of one read of a GPU.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Round {
-    /// The board's own domain gave no value.
+    /// Why the GPU was lost or is gone; `None` while it answers.
     pub(super) fault: Option<Fault>,
-    /// Samples that the driver's ring lost.
+    /// Number of samples that the driver's buffer lost.
     pub(super) lost_samples: u64,
-    /// A power reading that cannot be.
+    /// Whether a reading failed or was not plausible.
     pub(super) implausible: bool,
 }
 
@@ -56,14 +60,14 @@ impl Gpu {
         (Self { identity, state: GpuState::Live, device, meters, xids, processes: Processes::default() }, probe)
     }
 
-    /// The same GPU is there again, perhaps behind another handle.
+    /// Takes a new handle of the same GPU, which is there again.
     pub(super) fn reopen(&mut self, device: Device<'static>) {
         self.xids = Xids::watch(&device);
         self.device = device;
         self.state = GpuState::Live;
     }
 
-    /// Index of the board's own domain.
+    /// Returns the index of the board's own domain.
     pub(super) fn domain(&self) -> Option<usize> {
         self.meters.first().map(|meter| meter.domain)
     }
@@ -95,12 +99,12 @@ impl Gpu {
         self.meters.iter_mut().for_each(|meter| meter.close(fault, batch));
     }
 
-    /// XIDs since the last call.
+    /// Returns the XIDs since the last call.
     pub(super) fn xids(&self) -> Vec<u64> {
         self.xids.as_ref().map(Xids::since_last).unwrap_or_default()
     }
 
-    /// The processes that used the GPU since the last call.
+    /// Returns the processes that used the GPU since the last call; `None` at the first call.
     pub(super) fn used(&mut self) -> Option<UserShares> {
         self.processes.used(&self.device)
     }
@@ -135,7 +139,7 @@ impl Gpu {
     }
 }
 
-/// Identity of a device; MIG devices included.
+/// Reads the identity of a device, with its MIG devices.
 pub(super) fn identify(device: &Device<'static>) -> Result<Identity, Fault> {
     let uuid = ask(device, Device::uuid)?;
     let name = ask(device, Device::name).unwrap_or_else(|_| "NVIDIA GPU".into());
@@ -143,6 +147,7 @@ pub(super) fn identify(device: &Device<'static>) -> Result<Identity, Fault> {
     Ok(Identity { uuid, name, pci, mig: mig(device) })
 }
 
+/// Reads the UUIDs of a GPU's MIG devices.
 fn mig(device: &Device<'static>) -> Vec<String> {
     if !ask(device, Device::mig_mode).is_ok_and(|mode| mode.current == 1) {
         return Vec::new();
@@ -151,7 +156,7 @@ fn mig(device: &Device<'static>) -> Vec<String> {
     (0..count).filter_map(|index| device.mig_device_by_index(index).ok()?.uuid().ok()).collect()
 }
 
-/// What is kept of an probe once its meters are in place: the domains to publish.
+/// Moves the domains of a probe, the result of opening a GPU, to the source's list.
 pub(super) fn publish(probe: &mut Probe, domains: &mut Vec<Domain>) {
     domains.append(&mut probe.domains);
 }

@@ -1,4 +1,4 @@
-//! Loading `libnvidia-ml`, once a process and for good.
+//! Loads `libnvidia-ml` (NVML), the library of NVIDIA's driver, once in a process and for good.
 //!
 //! A loaded library is leaked on purpose. The wrapper's `Drop` calls `nvmlShutdown` and panics where the symbol is
 //! missing; worse, it would unload code in which a hung thread of ours may still be. NVML counts initialisations, so

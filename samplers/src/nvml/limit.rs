@@ -1,9 +1,8 @@
-//! Power limits of boards: what they are, what is allowed, and setting them for a while.
+//! [`HeldLimits`] reads the power limits of NVIDIA's boards, sets them for a while and puts the old ones back.
 //!
-//! The only place that changes anything on a machine. Setting a limit returns a [`HeldLimits`], which knows the old
-//! ones before the first is changed and puts them back when it is dropped, by a panic's unwinding too. Setting needs
-//! root (`nvml.h`: `NVML_ERROR_NO_PERMISSION` otherwise). A limit lasts until it is set again or the driver is
-//! unloaded.
+//! This is the only place that changes anything on a machine. The old limits are known before the first is changed and
+//! are put back when [`HeldLimits`] is dropped, by a panic's unwinding too. Setting needs root (`nvml.h`:
+//! `NVML_ERROR_NO_PERMISSION` otherwise). A limit lasts until it is set again or the driver is unloaded.
 
 use eco2_core::Fault;
 use nvml_wrapper::Device;
@@ -16,7 +15,8 @@ use super::raw::List;
 use super::visible::{Identity, Visibility, select};
 use crate::Roots;
 
-/// A board may round what is set to whole watts: what `nvidia-smi -pl` takes.
+/// Greatest difference, milliwatts, between the limit that is set and the one that holds: a board may round to whole
+/// watts, the unit of `nvidia-smi -pl`.
 const ROUNDED_MW: u32 = 1_000;
 
 /// Why limits cannot be read or set.
@@ -91,9 +91,11 @@ pub struct BoardLimit {
 /// Boards whose limits may be changed, and are put back when this is dropped.
 pub struct HeldLimits {
     boards: Vec<(Device<'static>, BoardLimit)>,
+    /// Whether a limit may differ from the old one.
     changed: bool,
+    /// Whether the old limits were put back for good.
     over: bool,
-}
+    }
 
 impl std::fmt::Debug for HeldLimits {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -127,13 +129,13 @@ impl HeldLimits {
         Ok(Self { boards, changed: false, over: false })
     }
 
-    /// The boards with the limits that they had.
+    /// Returns the boards with the limits that they had.
     #[must_use]
     pub fn boards(&self) -> Vec<&BoardLimit> {
         self.boards.iter().map(|(_, limit)| limit).collect()
     }
 
-    /// The limits that every board allows, least and most, milliwatts; `None` where they have none in common.
+    /// Returns the least and the most that every board allows, milliwatts; `None` where they have no limit in common.
     #[must_use]
     pub fn allowed_mw(&self) -> Option<(u32, u32)> {
         let min = self.boards.iter().map(|(_, limit)| limit.min_mw).max()?;
@@ -141,7 +143,7 @@ impl HeldLimits {
         (min <= max).then_some((min, max))
     }
 
-    /// Sets every board's limit to what it is: whether it may be set is known before anything changes.
+    /// Sets every board's limit to what it is, to find out whether it may be set before anything changes.
     ///
     /// # Errors
     /// [`LimitError::Refused`] by the first board that refuses.

@@ -1,4 +1,7 @@
-//! What one GPU offers: its domains, and how each is read.
+//! [`Probe`] finds out what one NVIDIA GPU offers, energy counter or power, and [`Meter`] reads one of its domains.
+//!
+//! A domain is one sensor or counter. NVML is the driver's library. A field is a value that NVML returns by number; its
+//! scope is the GPU alone or the module (GPU and CPU of a Grace superchip).
 
 use eco2_core::schema::EventKind;
 use eco2_core::{Component, Domain, Fault, Kind, Quality, Reading, Scale};
@@ -10,16 +13,16 @@ use super::raw::{self, FieldScope};
 use super::status::NAME;
 use crate::Batch;
 
-/// Short excursions above the power limit are allowed for; the limit itself is kept only on average. An assumption,
-/// like every power limit: what exceeds it is counted, not hidden.
+/// What a board can draw, percent of its power limit: the limit is kept only on average, with short excursions above
+/// it. An assumption: what exceeds it is counted, not hidden.
 const MARGIN_PERCENT: u64 = 150;
 /// NVIDIA states ±5 % for the power sensor (NVML API reference, `nvmlDeviceGetPowerUsage`); the counter is fed by it.
 const GAIN_PERCENT: f64 = 5.0;
-/// Cross-checks and modules: at most 10 Hz.
+/// Time between two readings of cross-checks and modules: at most 10 Hz.
 const SELDOM_NS: u64 = 100_000_000;
-/// A quantity that failed is asked again after this long.
+/// Time after which a quantity that failed is read again.
 const FAULTY_EVERY_NS: u64 = 100_000_000;
-/// A quantity that the board does not have.
+/// Time between two reports that a board has no such quantity.
 const NOTHING_EVERY_NS: u64 = 1_000_000_000;
 
 /// How a domain's value is read.
@@ -30,7 +33,7 @@ enum QueryKind {
     /// Field 191 with its scope.
     ScopedCounter(FieldScope),
     Power(ReadMethod),
-    /// Why there is nothing to read, of a board of this name.
+    /// Not at all; why, and the board's name.
     Nothing(Fault, String),
 }
 
@@ -40,10 +43,13 @@ pub(super) struct Meter {
     /// Index into the source's domains.
     pub(super) domain: usize,
     quantity: QueryKind,
+    /// Where readings of power go, and which are plausible.
     target: Target,
+    /// Shortest time between two readings.
     every_ns: u64,
+    /// When the next reading is due.
     next_ns: u64,
-}
+    }
 
 /// Everything that was found out about a GPU when it was opened.
 pub(super) struct Probe {
@@ -51,7 +57,7 @@ pub(super) struct Probe {
     pub(super) meters: Vec<Meter>,
     /// `(kind, text)` of notes.
     pub(super) remarks: Vec<(EventKind, String)>,
-    /// What is less than it should be.
+    /// Texts for the status: what is less than it should be.
     pub(super) losses: Vec<String>,
 }
 
@@ -70,7 +76,7 @@ impl Probe {
     }
 }
 
-/// An probe in the making.
+/// Builds a [`Probe`].
 struct Prober<'a> {
     probe: &'a mut Probe,
     device: &'a Device<'static>,
@@ -94,6 +100,7 @@ impl Prober<'_> {
         }
     }
 
+    /// Adds the board's counter, and its power for comparison.
     fn counted(&mut self, quantity: QueryKind) {
         self.add(self.domain(self.uuid, "board", Kind::Energy), quantity, 0);
         if let Ok(way) = ReadMethod::probe(self.device, self.name) {
@@ -104,6 +111,7 @@ impl Prober<'_> {
         }
     }
 
+    /// Adds a board whose counter could not be read because of `why`.
     fn uncounted(&mut self, why: Fault) {
         match ReadMethod::probe(self.device, self.name) {
             Ok(way) => {
@@ -127,7 +135,7 @@ impl Prober<'_> {
         }
     }
 
-    /// A Grace superchip: the module holds GPU and CPU. The plain counter counts the whole module there
+    /// Adds a Grace superchip, whose module holds GPU and CPU. The plain counter counts the whole module there
     /// (ml-energy/zeus pull request 172), so the GPU's own share comes from the scoped counter or from scoped power.
     fn superchip(&mut self) {
         let gpu = raw::field(self.device, raw::ENERGY, FieldScope::Gpu);
@@ -154,6 +162,7 @@ impl Prober<'_> {
         self.add(module, quantity, SELDOM_NS);
     }
 
+    /// Adds a domain that is read as power.
     fn powered(&mut self, domain: Domain, way: ReadMethod, every_ns: u64) {
         if domain.parent.is_none() {
             self.remark(&way);
@@ -162,7 +171,7 @@ impl Prober<'_> {
         self.add(Domain { average_ns, ..domain }, QueryKind::Power(way), every_ns);
     }
 
-    /// What limits a board's energy when it comes from power.
+    /// Adds remarks on what makes energy from power less exact.
     fn remark(&mut self, way: &ReadMethod) {
         self.probe.remarks.extend(way.remark().map(|(kind, text)| (kind, text.to_owned())));
         if sees_a_quarter(self.name) {
@@ -191,7 +200,7 @@ impl Prober<'_> {
 }
 
 impl Meter {
-    /// Reads if it is time; returns a fault, or how many of the driver's samples were lost.
+    /// Reads the domain if that is due; returns a fault, or how many of the driver's samples were lost.
     pub(super) fn read(&mut self, device: &Device<'static>, batch: &mut Batch) -> Result<u64, Fault> {
         let now_ns = batch.now_ns();
         if now_ns < self.next_ns && !batch.wants_all() {
@@ -234,6 +243,7 @@ impl Meter {
     }
 }
 
+/// Reads one value into `batch`; returns its fault, or 0 lost samples.
 fn one(domain: usize, batch: &mut Batch, read: impl FnOnce() -> Result<u64, Fault>) -> Result<u64, Fault> {
     let mut result = Ok(0);
     batch.one(domain, || {
@@ -244,18 +254,19 @@ fn one(domain: usize, batch: &mut Batch, read: impl FnOnce() -> Result<u64, Faul
     result
 }
 
-/// Millijoules since the driver was loaded.
+/// Reads the energy counter: millijoules since the driver was loaded.
 fn counter(device: &Device<'static>) -> Result<u64, Fault> {
     ask(device, Device::total_energy_consumption).and_then(known_u64)
 }
 
-/// The most that the board may be set to draw, with the margin.
+/// Returns the most that the board can draw, microwatts: its highest limit, with the margin.
 fn max_uw(device: &Device<'static>) -> Option<u64> {
     let limits = ask(device, Device::power_management_limit_constraints).ok()?;
     let max_mw = known_u32(limits.max_limit).ok().filter(|mw| *mw > 0)?;
     Some(max_mw * 1_000 * MARGIN_PERCENT / 100)
 }
 
+/// Returns a text for a person: why there is no counter.
 fn reason(why: Fault) -> &'static str {
     match why {
         Fault::Denied => "permission to read the energy counter is denied",

@@ -1,10 +1,10 @@
-//! NVIDIA GPUs through NVML.
+//! Source `nvml`: reads NVIDIA GPUs through NVML, the library of NVIDIA's driver.
 //!
-//! Each board is one domain, named by its UUID: its energy counter where it has one (Volta and newer), else its power.
-//! In addition to a counter, `<uuid>/power` is the power of the same board at 10 Hz: an overlapping domain that is
-//! never summed, for comparing the counter with integrated power. On Grace superchips `<uuid>/module` holds the GPU and
-//! the CPU. A counter has no range: when it falls it was reset (driver reload, GPU reset, or 32 bits), and the core
-//! starts a new segment. The driver's calls can hang, so opening and reading each have
+//! A domain is one sensor or counter. Each board is one domain, named by its UUID: its energy counter where it has one
+//! (Volta and newer), else its power. In addition to a counter, `<uuid>/power` is the power of the same board at 10 Hz:
+//! an overlapping domain that is never summed, for comparing the counter with integrated power. On Grace superchips
+//! `<uuid>/module` holds the GPU and the CPU. A counter has no range: when it falls it was reset (driver reload, GPU
+//! reset, or 32 bits), and the core starts a new segment. The driver's calls can hang, so opening and reading each have
 //! a thread of their own, and no other thread waits for either.
 //!
 //! While NVML is open the driver's module cannot be unloaded; a measured run holds it open as long as the process
@@ -35,7 +35,8 @@ use crate::opening::{Opening, StatusTexts};
 use source::NvmlSource;
 pub(crate) use status::NAME;
 
-/// A driver that has not initialised by then hangs; without persistence mode a large machine takes seconds.
+/// How long a driver may take to initialise before it counts as hanging: without persistence mode (which keeps GPUs
+/// initialised) a large machine takes seconds.
 const OPEN_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Looks for the GPUs that a CUDA program of this process would see.
@@ -65,7 +66,7 @@ pub fn discover_within(roots: &Roots, visibility: &Visibility, deadline: Duratio
     begin(roots, visibility).within(deadline)
 }
 
-/// Starts to look for GPUs: a hanging driver may never answer.
+/// Starts to look for GPUs on a thread of its own, as a hanging driver may never answer.
 pub(crate) fn begin(roots: &Roots, visibility: &Visibility) -> Opening {
     let texts =
         StatusTexts { name: NAME, waiting: status::waiting(), lost: status::hung(), no_thread: status::no_thread() };

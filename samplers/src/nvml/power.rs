@@ -1,9 +1,9 @@
-//! Power of one GPU, for boards without an energy counter and for cross-checks: the best of three ways.
+//! [`ReadMethod`] reads the power of one NVIDIA GPU, for boards without an energy counter and for cross-checks.
 //!
-//! 1. The instantaneous field (186). 2. The driver's buffered samples, each with its own timestamp, which lose nothing
-//!    between polls. 3. `nvmlDeviceGetPowerUsage`, which from Ampere on (GA100 excepted) is the mean of the second
-//!    before (NVML API reference): the domain states that, and the account places readings in the middle of their
-//!    second.
+//! NVML, the driver's library, has three ways, best first. 1. The instantaneous field (186). 2. The driver's buffered
+//! samples, each with its own timestamp, which lose nothing between polls. 3. `nvmlDeviceGetPowerUsage`, which from
+//! Ampere on (GA100 excepted) is the mean of the second before (NVML API reference): the domain (sensor) states that,
+//! and the account, which turns readings into energy, places them in the middle of their second.
 
 use eco2_core::schema::EventKind;
 use eco2_core::{Fault, Reading};
@@ -22,9 +22,9 @@ const AVERAGE_NS: u64 = 1_000_000_000;
 /// More than any board can draw, milliwatts; used where no power limit is known.
 const ABSURD_MW: u64 = 10_000_000;
 
-/// A sensor changes every 20 ms or slower.
+/// Time between two readings of a sensor: none changes more often than every 20 ms.
 const SENSOR_EVERY_NS: u64 = 20_000_000;
-/// The driver's buffered samples lose nothing in between.
+/// Time between two readings of the driver's buffer, which loses nothing in between.
 const SAMPLES_EVERY_NS: u64 = 100_000_000;
 
 /// How power is read.
@@ -39,7 +39,7 @@ pub(super) enum ReadMethod {
 }
 
 impl ReadMethod {
-    /// The first way that works.
+    /// Returns the first way that works.
     ///
     /// # Errors
     /// Why none does.
@@ -54,7 +54,7 @@ impl ReadMethod {
         Err(gravest(&[instant, samples, usage]))
     }
 
-    /// What a person should know of this way, if anything: `(kind, text)` of a note.
+    /// Returns what a person should know of this way, if anything: `(kind, text)` of a note.
     pub(super) fn remark(&self) -> Option<(EventKind, &'static str)> {
         match self {
             Self::Usage { averages: true } => {
@@ -64,12 +64,12 @@ impl ReadMethod {
         }
     }
 
-    /// The time that a reading averages over, nanoseconds.
+    /// Returns the time over which a reading averages, nanoseconds; `None` for an instantaneous one.
     pub(super) fn average_ns(&self) -> Option<u64> {
         matches!(self, Self::Usage { averages: true }).then_some(AVERAGE_NS)
     }
 
-    /// How often it is worth reading where it is the board's only value.
+    /// Returns the time between two readings where it is the board's only value.
     pub(super) fn every_ns(&self) -> u64 {
         if matches!(self, Self::Samples(_)) { SAMPLES_EVERY_NS } else { SENSOR_EVERY_NS }
     }
@@ -94,21 +94,23 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// Twice what the board may draw at most, if that is known.
+    /// Returns a target that takes up to twice what the board may draw at most, if that is known.
     pub(super) fn new(domain: usize, max_uw: Option<u64>) -> Self {
         Self { domain, most_mw: max_uw.map_or(ABSURD_MW, |uw| uw / 1_000 * 2) }
     }
 
+    /// Returns the power, or a fault where it cannot be.
     fn plausible(self, milliwatts: u64) -> Result<u64, Fault> {
         drawn(milliwatts).and_then(|mw| if mw <= self.most_mw { Ok(mw) } else { Err(Fault::Failed) })
     }
 }
 
-/// A board that answers draws power: 0 W is "do not know".
+/// Returns the power, or a fault for 0 W: a board that answers draws power, so 0 is "not known".
 fn drawn(milliwatts: u64) -> Result<u64, Fault> {
     if milliwatts == 0 { Err(Fault::NotAvailable) } else { Ok(milliwatts) }
 }
 
+/// Reads one value into `batch`; returns its fault, or 0 lost samples.
 fn one(to: Target, batch: &mut Batch, read: impl FnOnce() -> Result<u64, Fault>) -> Result<u64, Fault> {
     let before_ns = batch.now_ns();
     let value = read().and_then(|mw| to.plausible(mw));
@@ -139,6 +141,7 @@ fn buffered(series: &mut Series, device: &Device<'static>, to: Target, batch: &m
     Ok(samples.into_iter().map(|sample| push(series, sample, anchor, to, batch)).sum())
 }
 
+/// Pushes one sample (microseconds, milliwatts), and a fault before it where samples were lost; returns how many were.
 fn push(series: &mut Series, sample: (u64, u64), anchor: StampAnchor, to: Target, batch: &mut Batch) -> u64 {
     let (stamp_us, milliwatts) = sample;
     let Some(at_ns) = anchor.monotonic(stamp_us) else { return 0 };
@@ -152,7 +155,7 @@ fn push(series: &mut Series, sample: (u64, u64), anchor: StampAnchor, to: Target
     lost
 }
 
-/// Samples after a timestamp, oldest first: `(microseconds, milliwatts)`. None yet is no fault.
+/// Reads the samples after a timestamp, oldest first: `(microseconds, milliwatts)`. None yet is no fault.
 fn samples(device: &Device<'static>, after_us: u64) -> Result<Vec<(u64, u64)>, Fault> {
     let newer = |device: &Device<'static>| match device.samples(Sampling::Power, after_us) {
         Err(NvmlError::NotFound) => Ok(Vec::new()),
@@ -167,6 +170,7 @@ fn samples(device: &Device<'static>, after_us: u64) -> Result<Vec<(u64, u64)>, F
     Ok(samples)
 }
 
+/// Returns a sample's value as a whole number.
 fn whole(value: &SampleValue) -> Result<u64, Fault> {
     match *value {
         SampleValue::U32(value) => known_u32(value),
@@ -177,6 +181,7 @@ fn whole(value: &SampleValue) -> Result<u64, Fault> {
     }
 }
 
+/// Reads `nvmlDeviceGetPowerUsage`, milliwatts.
 fn usage(device: &Device<'static>) -> Result<u64, Fault> {
     ask(device, Device::power_usage).and_then(known_u32)
 }
@@ -192,6 +197,7 @@ fn averages(device: &Device<'static>, name: &str) -> bool {
     }
 }
 
+/// Whether a board of this name has the chip GA100.
 fn is_ga100(name: &str) -> bool {
     name.split([' ', '-']).any(|word| ["A100", "A800", "A30"].contains(&word))
 }

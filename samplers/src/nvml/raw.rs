@@ -1,5 +1,5 @@
-//! The few NVML calls that the wrapper crate lacks, over its raw bindings; and the driver's list of GPUs by UUID, as indices
-//! change with hot-plug and mean nothing to CUDA.
+//! Makes the few calls of NVML, NVIDIA's driver's library, that the wrapper crate lacks, and lists the driver's GPUs by
+//! UUID, as indices change with hot-plug and mean nothing to CUDA.
 
 use super::fault::{ask, fault, known_u32, known_u64};
 use super::library;
@@ -8,7 +8,7 @@ use nvml_wrapper::error::{NvmlError, nvml_sym, nvml_try};
 use nvml_wrapper::{Device, Nvml};
 use nvml_wrapper_sys::bindings::{self, nvmlFieldValue_t};
 
-/// What a field value is about (`nvml.h`, `NVML_POWER_SCOPE_*`).
+/// What a field (a value that NVML returns by number) is about (`nvml.h`, `NVML_POWER_SCOPE_*`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FieldScope {
     /// The GPU alone.
@@ -22,7 +22,7 @@ pub(super) const POWER_INSTANT: u32 = bindings::field_id::NVML_FI_DEV_POWER_INST
 /// Energy since the driver was loaded, millijoules; unlike the plain counter it has a scope.
 pub(super) const ENERGY: u32 = bindings::field_id::NVML_FI_DEV_ENERGY;
 
-/// One field value, an unsigned integer. The wrapper cannot set the scope.
+/// Reads one field, an unsigned integer. The wrapper cannot set the scope.
 pub(super) fn field(device: &Device<'static>, id: u32, scope: FieldScope) -> Result<u64, Fault> {
     let value = ask(device, |device| field_value(device, id, scope))?;
     match value.valueType {

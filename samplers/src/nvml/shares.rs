@@ -1,7 +1,8 @@
-//! Users of a GPU: utilisation by process, for attribution.
+//! Finds out which processes used a GPU, and for which share of its time, so that its energy can be attributed to them.
 //!
-//! NVML gives the utilisation of the SMs by process id of the machine: inside a container with process ids of its own
-//! they mean other processes, or none. With MIG it gives nothing.
+//! NVML, NVIDIA's driver's library, gives the utilisation of the SMs (the GPU's processors) by process id of the
+//! machine: inside a container with process ids of its own they mean other processes, or none. With MIG, which divides
+//! a GPU into several devices, it gives nothing.
 
 use std::collections::BTreeMap;
 
@@ -15,27 +16,30 @@ use super::fault::{ask, known_u32};
 /// The processes of one GPU.
 #[derive(Debug, Default)]
 pub(super) struct Processes {
+    /// Timestamp of the newest sample seen, microseconds.
     last_us: u64,
+    /// Whether there was a first call.
     begun: bool,
 }
 
 /// Fractions of a GPU's time.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct UserShares {
-    /// By process id.
+    /// Process id and its fraction.
     pub(super) processes: Vec<(u32, f64)>,
-    /// By processes that the driver does not name.
+    /// Fraction of processes that the driver does not name.
     pub(super) unknown: f64,
 }
 
 impl Processes {
-    /// The processes that used the GPU since the last call; `None` at the first, which only starts the interval.
+    /// Returns the processes that used the GPU since the last call; `None` at the first, which only starts the
+    /// interval.
     pub(super) fn used(&mut self, device: &Device<'static>) -> Option<UserShares> {
         let used = self.look(device).unwrap_or(UserShares { processes: Vec::new(), unknown: 1.0 });
         std::mem::replace(&mut self.begun, true).then_some(used)
     }
 
-    /// `None`: the driver does not report it.
+    /// Reads the samples since the last look; `None` where the driver does not report utilisation by process.
     fn look(&mut self, device: &Device<'static>) -> Option<UserShares> {
         let last_us = self.last_us;
         let newer = |device: &Device<'static>| match device.process_utilization_stats(last_us) {
@@ -56,7 +60,7 @@ impl Processes {
     }
 }
 
-/// Mean utilisation of each process over its samples; scaled down if the sum exceeds the whole.
+/// Returns the mean utilisation of each process over its samples, scaled down if the sum exceeds the whole.
 fn means(samples: &[ProcessUtilizationSample]) -> Vec<(u32, f64)> {
     let mut processes: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
     for sample in samples.iter().filter(|sample| sample.sm_util <= 100) {

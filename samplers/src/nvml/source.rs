@@ -1,4 +1,8 @@
-//! The source: which GPUs there are, from the first look to hot-plug and driver trouble, and reading them.
+//! [`NvmlSource`] is the source `nvml`: it finds NVIDIA's GPUs through NVML, the driver's library, and reads them.
+//!
+//! It notices GPUs that are added or removed while measuring (hot-plug), GPUs that are lost, and a driver that goes
+//! away and comes back. A look is one comparison of the driver's list of GPUs with the source's. XIDs are the error
+//! codes that the driver reports. A fault is the reason why there is no value.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -19,30 +23,36 @@ use super::{events, library};
 use crate::clock::Clock;
 use crate::{Batch, Change, DeviceUse, Source, SourceEvent, Watched};
 
-/// GPUs come and go by hand: a look at the list costs a call a GPU, five seconds are soon enough.
+/// Time between two looks at the driver's list: a look costs a call for each GPU, and people add and remove GPUs by
+/// hand.
 const LOOK_NS: u64 = 5_000_000_000;
-/// After trouble, and twice as long after each look that did not end it.
+/// Time to the first look after trouble; twice as long after each look that did not end it.
 const LOOK_SOON_NS: u64 = 500_000_000;
-/// XIDs are events for the report: a second is soon enough.
+/// Time between two polls for XIDs: they are events for the report, for which a second is soon enough.
 const XID_NS: u64 = 1_000_000_000;
 
 /// GPUs through NVML.
 pub(super) struct NvmlSource {
+    /// Library to load; `None` for the system's.
     path: Option<PathBuf>,
+    /// What `CUDA_VISIBLE_DEVICES` names, and, once there are GPUs, which those are.
     visibility: Visibility,
     selection: Option<VisibleGpus>,
     nvml: Option<&'static Nvml>,
+    /// When to try a driver again that does not answer; `None` while it does.
     closed: Option<Retry>,
     domains: Vec<Domain>,
     /// All GPUs of the machine at the first look: what environment variables count.
     identities: Vec<Identity>,
     gpus: Vec<Gpu>,
     notes: Vec<SourceEvent>,
+    /// UUIDs and kinds of events that are reported once only, and were.
     noted: BTreeSet<(String, EventKind)>,
-    /// What is less than it should be, for the status.
+    /// Texts for the status: what is less than it should be.
     pub(super) losses: Vec<String>,
+    /// The driver's version.
     driver: Option<String>,
-    /// GPUs without a name at the last look at the list.
+    /// GPUs that did not report their UUID at the last look.
     nameless: Nameless,
     /// The status, where it is not what was handed over last.
     changed: Option<SourceStatus>,
@@ -62,8 +72,8 @@ struct Nameless {
 }
 
 impl NvmlSource {
-    /// Loads the library and looks for GPUs. A driver that is not there is no error of the source: it retries.
-    /// The second value is the reason why it is closed.
+    /// Loads the library and looks for GPUs. Also returns why that failed, if it did: the source then tries again
+    /// later.
     pub(super) fn open(path: Option<PathBuf>, visibility: Visibility) -> (Self, Option<NvmlError>) {
         let mut source = Self {
             path,
@@ -96,7 +106,7 @@ impl NvmlSource {
         (source, trouble)
     }
 
-    /// How many GPUs there are in which state.
+    /// Returns how many GPUs there are in which state.
     fn counted(&self) -> Counted {
         let known = |state| self.gpus.iter().filter(|gpu| gpu.state == state).count();
         let Nameless { lost, denied, unclear } = self.nameless;
@@ -110,11 +120,12 @@ impl NvmlSource {
         }
     }
 
+    /// Whether the environment hides every GPU.
     pub(super) fn selects_nothing(&self) -> bool {
         self.visibility.devices.is_some() && self.selection == Some(VisibleGpus::Only(Vec::new()))
     }
 
-    /// How the source is doing.
+    /// Returns the source's status.
     pub(super) fn status(&self) -> SourceStatus {
         status::open(self.counted(), self.driver.as_deref(), &self.losses)
     }
@@ -124,6 +135,7 @@ impl NvmlSource {
         self.changed = Some(self.status());
     }
 
+    /// Loads the library, or initialises it again.
     fn connect(&mut self) -> Result<(), NvmlError> {
         match self.nvml {
             // Loaded before: its count may have been taken down to zero by others, or the driver was away.
@@ -163,11 +175,12 @@ impl NvmlSource {
         Ok(())
     }
 
-    /// Between two looks at the list: a missing GPU is looked for soon, then ever less often.
+    /// Returns the time to the next look: short at first while a GPU is missing, then longer and longer.
     fn pause_ns(&self, missing: bool) -> u64 {
         if missing { (LOOK_SOON_NS << self.fruitless.min(8)).min(LOOK_NS) } else { LOOK_NS }
     }
 
+    /// Finds out which GPUs the environment leaves visible.
     fn choose(&mut self, listed: &List) {
         self.identities = listed.devices.iter().filter_map(|(device, _)| identify(device).ok()).collect();
         let (selection, remarks) = select(&self.visibility, &self.identities);
@@ -175,6 +188,7 @@ impl NvmlSource {
         self.losses.extend(remarks);
     }
 
+    /// Ends GPUs that the driver no longer lists.
     fn end_missing(&mut self, listed: &List, now_ns: u64, batch: &mut Batch) {
         if listed.unclear > 0 {
             return;
@@ -194,6 +208,7 @@ impl NvmlSource {
         ended.into_iter().for_each(|uuid| self.note(now_ns, kind, uuid, text.to_owned()));
     }
 
+    /// Reads a GPU again that had ended and is listed again.
     fn take_back(&mut self, known: usize, device: Device<'static>, now_ns: u64) {
         let Some(gpu) = self.gpus.get_mut(known).filter(|gpu| gpu.state != GpuState::Live) else { return };
         gpu.reopen(device);
@@ -201,6 +216,7 @@ impl NvmlSource {
         self.note(now_ns, EventKind::GpuBack, uuid, "the GPU answers again".into());
     }
 
+    /// Opens a GPU that is new, if it is visible.
     fn append(&mut self, device: Device<'static>, now_ns: u64) {
         let Ok(identity) = identify(&device) else { return };
         let uuid = identity.uuid.clone();
@@ -217,6 +233,7 @@ impl NvmlSource {
         }
     }
 
+    /// Reads every GPU that answers.
     fn read_gpus(&mut self, now_ns: u64, batch: &mut Batch) {
         let mut rounds = Vec::new();
         for gpu in self.gpus.iter_mut().filter(|gpu| gpu.state == GpuState::Live) {
@@ -240,6 +257,7 @@ impl NvmlSource {
         }
     }
 
+    /// Adds notes on what went wrong in one read of a GPU.
     fn report(&mut self, now_ns: u64, uuid: &str, round: Round) {
         match round.fault {
             Some(Fault::Lost) => {
@@ -260,6 +278,7 @@ impl NvmlSource {
         }
     }
 
+    /// Adds a note for each XID, once a second.
     fn read_xids(&mut self, now_ns: u64) {
         if now_ns < self.next_xid_ns {
             return;
@@ -273,7 +292,7 @@ impl NvmlSource {
         }
     }
 
-    /// The driver went away: every GPU ends, and the driver is tried again later.
+    /// Takes note that the driver went away: every GPU ends, and the driver is tried again later.
     fn disconnect(&mut self, now_ns: u64, error: &NvmlError, batch: &mut Batch) {
         self.closed = Some(Retry::FIRST);
         self.gpus.iter_mut().filter(|gpu| gpu.state == GpuState::Live).for_each(|gpu| gpu.close(GpuState::Gone, batch));
@@ -305,6 +324,7 @@ impl NvmlSource {
 }
 
 impl Round {
+    /// Whether there is something to report.
     fn is_news(self) -> bool {
         self.fault.is_some() || self.implausible || self.lost_samples > 0
     }

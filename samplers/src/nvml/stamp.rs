@@ -1,6 +1,7 @@
-//! The driver's own timestamps: microseconds of Unix time, put on the monotonic axis; and samples that were lost.
+//! Converts NVIDIA's driver's own timestamps of power samples, microseconds of Unix time, to the monotonic clock, and
+//! counts samples that the driver lost.
 
-/// A timestamp further than this from now is not believed: the wall clock was set in between.
+/// A timestamp more than this, one hour, before now is not believed: the wall clock was set in between.
 const FAR_NS: u64 = 3_600_000_000_000;
 
 /// Both clocks, looked at together.
@@ -18,7 +19,7 @@ impl StampAnchor {
         Self { monotonic_ns, wall_ns }
     }
 
-    /// A driver's timestamp as monotonic nanoseconds; `None` if it is from the future or far from now.
+    /// Returns a driver's timestamp as monotonic nanoseconds; `None` if it is from the future or far from now.
     ///
     /// NVML documents only "CPU timestamp in microseconds": Unix time on current drivers. One that lies nearer to the
     /// monotonic clock than to the wall clock is taken as such.
@@ -35,12 +36,13 @@ impl StampAnchor {
 #[derive(Debug, Default)]
 pub(super) struct Series {
     last_us: u64,
+    /// Shortest distance seen so far; `None` before two samples.
     period_us: Option<u64>,
 }
 
 impl Series {
-    /// Timestamp of the newest sample seen; 0 before the first, and where the clock was set back behind it: what comes
-    /// would be taken for old until the clock had caught up.
+    /// Returns the timestamp of the newest sample seen; 0 before the first. Also 0 where the clock was set back behind
+    /// it, as new samples would be taken for old until the clock had caught up.
     pub(super) fn last_us(&mut self, now: StampAnchor) -> u64 {
         if self.last_us > 0 && now.monotonic(self.last_us).is_none() {
             self.last_us = 0;
@@ -48,7 +50,7 @@ impl Series {
         self.last_us
     }
 
-    /// Takes note of the next sample; returns how many were lost before it, because the driver's ring was overrun, and
+    /// Takes note of the next sample. Returns how many were lost before it, because the driver's buffer overran, and
     /// when the first of them was taken.
     pub(super) fn next(&mut self, stamp_us: u64) -> (u64, u64) {
         let last_us = self.last_us;
@@ -59,7 +61,7 @@ impl Series {
         }
         let period_us = self.period_us.map_or(step_us, |known| known.min(step_us));
         self.period_us = Some(period_us);
-        // Half a period of jitter more than one missing sample.
+        // A step below 2.5 periods is taken for no loss: one missing sample (two periods) and half a period of jitter.
         let lost = if step_us * 2 < period_us * 5 { 0 } else { step_us / period_us - 1 };
         (lost, last_us + period_us)
     }

@@ -1,4 +1,6 @@
-//! Status of NVML for `eco2 doctor` and the report: a reason, and one remedy.
+//! Makes the status of NVIDIA GPUs for `eco2 doctor` and the report: a reason, and one remedy.
+//!
+//! NVML is the library of NVIDIA's driver.
 
 use eco2_core::schema::{SourceStatus, Status};
 use nvml_wrapper::error::NvmlError;
@@ -31,7 +33,7 @@ pub(super) struct Counted {
     pub(super) unclear: usize,
 }
 
-/// The driver answers.
+/// Returns the status where the driver answers.
 pub(super) fn open(counted: Counted, driver: Option<&str>, losses: &[String]) -> SourceStatus {
     let driver = driver.unwrap_or("of unknown version");
     let (mut faults, mut remedy) = (Vec::new(), "");
@@ -59,6 +61,7 @@ pub(super) fn open(counted: Counted, driver: Option<&str>, losses: &[String]) ->
     status(Status::Degraded, reason, remedy)
 }
 
+/// Returns the status where the driver answers and no GPU can be read.
 fn none_live(driver: &str, counted: Counted, faults: &[String], remedy: &str) -> SourceStatus {
     let state = match counted {
         Counted { lost: 0, gone: 0, denied: 0, unclear: 0, .. } => {
@@ -74,19 +77,19 @@ fn gpus(count: usize) -> String {
     if count == 1 { "1 GPU".into() } else { format!("{count} GPUs") }
 }
 
-/// The driver answered, and does no more.
+/// Returns the status where the driver answered and does so no more.
 pub(super) fn gone(reason: &str) -> SourceStatus {
     status(Status::Lost, reason, "see whether `nvidia-smi` works; reload the driver or reboot")
 }
 
-/// The environment hides every GPU.
+/// Returns the status where the environment hides every GPU.
 pub(super) fn nothing_visible(remarks: &[String]) -> SourceStatus {
     let mut reason = "CUDA_VISIBLE_DEVICES selects no GPU".to_owned();
     remarks.iter().for_each(|remark| reason.push_str(&format!("; {remark}")));
     status(Status::Off, reason, "unset CUDA_VISIBLE_DEVICES, or name the GPUs that the program uses")
 }
 
-/// The library or the driver is not there.
+/// Returns the status where the library or the driver is not there.
 pub(super) fn closed(error: &NvmlError, roots: &Roots) -> SourceStatus {
     match error {
         NvmlError::LibloadingError(_) | NvmlError::FailedToLoadSymbol(_) => absent(error, roots),
@@ -121,18 +124,18 @@ pub(super) fn may_come(error: &NvmlError) -> bool {
     !matches!(error, NvmlError::LibloadingError(_) | NvmlError::FailedToLoadSymbol(_))
 }
 
-/// The driver has not answered yet.
+/// Returns the status while the driver has not answered yet.
 pub(super) fn waiting() -> SourceStatus {
     status(Status::Hung, "the NVIDIA driver has not answered yet; its GPUs are read as soon as it does", RESET)
 }
 
-/// The driver does not answer.
+/// Returns the status where the driver does not answer.
 pub(super) fn hung() -> SourceStatus {
     let reason = "the NVIDIA driver has not answered for 2 s; its GPUs are read as soon as it does";
     status(Status::Hung, reason, RESET)
 }
 
-/// No thread for a library that can hang.
+/// Returns the status where no thread could be started to ask the driver.
 pub(super) fn no_thread() -> SourceStatus {
     status(Status::Denied, "no thread could be started to ask the driver", "raise the limit of processes (`ulimit -u`)")
 }

@@ -1,9 +1,10 @@
-//! `CUDA_VISIBLE_DEVICES`: which of the machine's GPUs a CUDA program would see.
+//! Finds out which of the machine's GPUs a CUDA program would see, by its environment variable `CUDA_VISIBLE_DEVICES`.
 //!
-//! Entries are indices, UUIDs (`GPU-…`, a unique prefix is enough) or MIG devices (`MIG-…`), as the CUDA programming
-//! guide's table of environment variables has it; what follows the first invalid entry is ignored. Indices count the
-//! order of PCI addresses. CUDA itself does so only with `CUDA_DEVICE_ORDER=PCI_BUS_ID`; its default puts the fastest
-//! GPU first, which is the same only where all boards are alike, so on mixed boards an index earns a remark.
+//! Entries are indices, UUIDs (`GPU-…`, a unique prefix is enough) or MIG devices (`MIG-…`: parts of a divided GPU), as
+//! the CUDA programming guide's table of environment variables has it; what follows the first invalid entry is ignored.
+//! Indices count the order of PCI addresses. CUDA itself does so only with `CUDA_DEVICE_ORDER=PCI_BUS_ID`; its default
+//! puts the fastest GPU first, which is the same only where all boards are alike, so on mixed boards an index is
+//! remarked on.
 
 use crate::visible::entries;
 
@@ -37,7 +38,7 @@ impl VisibleGpus {
     }
 }
 
-/// Which of `gpus` are visible, and remarks for people.
+/// Returns which of `gpus` are visible, and remarks for people.
 pub(super) fn select(visibility: &Visibility, gpus: &[Identity]) -> (VisibleGpus, Vec<String>) {
     let Some(devices) = &visibility.devices else { return (VisibleGpus::All, Vec::new()) };
     let mut by_address: Vec<&Identity> = gpus.iter().collect();
@@ -63,6 +64,7 @@ pub(super) fn select(visibility: &Visibility, gpus: &[Identity]) -> (VisibleGpus
     (VisibleGpus::Only(uuids), remarks)
 }
 
+/// Returns the GPU that an entry names.
 fn find<'a>(entry: &str, gpus: &[&'a Identity]) -> Option<&'a Identity> {
     if let Ok(index) = entry.parse::<usize>() {
         return gpus.get(index).copied();
@@ -79,7 +81,7 @@ fn find<'a>(entry: &str, gpus: &[&'a Identity]) -> Option<&'a Identity> {
     only(gpus, |gpu| gpu.uuid.starts_with(entry))
 }
 
-/// The one that fits, if exactly one does.
+/// Returns the GPU that fits, if exactly one does.
 fn only<'a>(gpus: &[&'a Identity], fits: impl Fn(&Identity) -> bool) -> Option<&'a Identity> {
     let mut fitting = gpus.iter().copied().filter(|gpu| fits(gpu));
     let first = fitting.next()?;

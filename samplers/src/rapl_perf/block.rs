@@ -1,8 +1,13 @@
-//! One block of counters (a package or a die): opened on one CPU, moved to a sibling when that CPU goes offline.
+//! Reads the RAPL energy events of one CPU package or die through the kernel's perf interface.
 //!
-//! A new event counts from 0. So each domain keeps the highest value it reported as an offset: what is reported never
-//! falls. The move itself is reported as [`Fault::Gone`], which starts a new segment: what was used between the last
-//! reading and the new events is not known.
+//! Terms: a block is the set of counters of one package or die. A seat is the CPU on which its events are open, with
+//! the CPUs that can replace it (siblings). An event is one counter; a group is a set of events that one system call
+//! reads. A domain is what the rest of the program calls one counter.
+//!
+//! When the CPU of the seat goes offline, the events are opened again on a sibling. A new event counts from 0. So each
+//! counter keeps the highest value it reported as an offset: what is reported never falls. The move itself is reported
+//! as [`Fault::Gone`], which starts a new segment (values before and after it are not subtracted), as the energy
+//! between the last reading and the new events is not known.
 
 use std::io;
 use std::path::Path;
@@ -17,53 +22,61 @@ use crate::backoff::Backoff;
 use crate::still::StillGuard;
 use crate::{Batch, SourceEvent, sysfs, topology};
 
-/// More CPUs than are worth trying when one went away.
+/// Most CPUs that are tried when the seat's went away. Any sibling that is online does; if eight refuse, the cause is
+/// another, and each attempt costs several system calls.
 const MOST_TRIED: usize = 8;
 
-/// The block.
+/// The counters of one package or die, and their state.
 #[derive(Debug)]
 pub(super) struct Block {
+    /// Type number of the perf interface, `perf_event_attr.type`.
     kind: u32,
+    /// CPU on which the events are open.
     seat: Seat,
-    /// What is read; the index of the first in the source's list is `first`.
+    /// What is read, one for each domain; the domain of the first has index `first` in the source's list.
     counters: Vec<PerfCounter>,
     first: usize,
     state: BlockState,
-    /// From the last failure until the next whole reading.
+    /// When to open again after a failure; `None` after a reading in which every counter gave a value.
     backoff: Option<Backoff>,
-    /// When events that were refused for want of something that may be there later are tried again.
+    /// When to try events again that were refused for a reason that may pass; `None` where there are none.
     retry: Option<Backoff>,
     /// Memory for a group's counts.
     counts: Vec<u64>,
 }
 
-/// What a block needs of its source while it reads.
+/// What a block uses of its source while it reads.
 pub(super) struct Site<'a> {
     /// Root of sysfs.
     pub(super) root: &'a Path,
     /// All domains of the source.
     pub(super) domains: &'a [Domain],
-    /// Where notes go.
+    /// Where events for the report are added.
     pub(super) notes: &'a mut Vec<SourceEvent>,
     /// Indices of domains that have just turned out not to count.
     pub(super) dead: Vec<usize>,
 }
 
+/// One counter of the block.
 #[derive(Debug)]
 struct PerfCounter {
-    event: Event,
-    offset: u64,
-    last: u64,
-    guard: StillGuard,
+event: Event,
+/// Value reported when its present event was opened: added to the event's count.
+offset: u64,
+/// Highest value reported.
+last: u64,
+/// Finds out whether the counter counts at all.
+guard: StillGuard,
 }
 
+/// Whether the events are open; if not, why.
 #[derive(Debug)]
 enum BlockState {
     Open(Vec<Opened>),
     Shut(Fault),
 }
 
-/// A group and which counters its members are.
+/// An open group, and the index in `Block::counters` of each of its members.
 #[derive(Debug)]
 struct Opened {
     group: Group,
@@ -71,7 +84,7 @@ struct Opened {
 }
 
 impl Block {
-    /// A block of `events` on a seat; not opened yet.
+    /// Returns a block of `events` on a seat, not opened yet; `first` is the index of its first domain.
     pub(super) fn new(kind: u32, seat: Seat, events: &[Event], first: usize) -> Self {
         let counter = |event: &Event| PerfCounter {
             event: event.clone(),
@@ -84,22 +97,22 @@ impl Block {
         Self { kind, seat, counters, first, state, backoff: None, retry: None, counts: Vec::new() }
     }
 
-    /// Its seat.
+    /// Returns its seat.
     pub(super) fn seat(&self) -> &Seat {
         &self.seat
     }
 
-    /// Its domains' indices in the source's list.
+    /// Returns the indices of its domains in the source's list.
     pub(super) fn domains(&self) -> std::ops::Range<usize> {
         self.first..self.first + self.counters.len()
     }
 
-    /// Number of groups open; more than one when the PMU does not group.
+    /// Returns the number of open groups: more than one where the kernel's driver (PMU) does not group its events.
     pub(super) fn groups(&self) -> usize {
         if let BlockState::Open(groups) = &self.state { groups.len() } else { 0 }
     }
 
-    /// Names of events that could not be opened although the block is.
+    /// Returns the names of events that could not be opened although others of the block are.
     pub(super) fn missing(&self) -> Vec<&'static str> {
         let BlockState::Open(groups) = &self.state else { return Vec::new() };
         let open = |index: &usize| groups.iter().any(|group| group.members.contains(index));
@@ -155,6 +168,7 @@ impl Block {
         }
     }
 
+    /// Reads one group into `batch`; on failure every member reports why.
     fn read_group(&mut self, opened: &mut Opened, site: &mut Site<'_>, batch: &mut Batch) -> Result<(), Miss> {
         let before_ns = batch.now_ns();
         let result = opened.group.read(&mut self.counts);
@@ -174,7 +188,7 @@ impl Block {
         result
     }
 
-    /// Events that were refused before, when it is time: each in a group of its own, as the others count already.
+    /// Tries events again that were refused, when that is due: each in a group of its own, as the others count already.
     fn open_the_rest(&mut self, groups: &mut Vec<Opened>, now_ns: u64) {
         let Some(retry) = self.retry.as_mut().filter(|retry| retry.due(now_ns)) else { return };
         retry.failed(now_ns);
@@ -196,7 +210,7 @@ impl Block {
         self.retry = self.retry.filter(|_| later);
     }
 
-    /// Domains whose event could not be opened have no value, which every reading reports.
+    /// Reports a fault for each domain whose event could not be opened.
     fn push_unopened(&self, groups: &[Opened], batch: &mut Batch) {
         for index in 0..self.counters.len() {
             if !groups.iter().any(|group| group.members.contains(&index)) {
@@ -205,18 +219,20 @@ impl Block {
         }
     }
 
+    /// Reports `fault` for every domain of the block.
     fn push_all(&self, fault: Fault, batch: &mut Batch) {
         for domain in self.domains() {
             batch.one(domain, || Err(fault));
         }
     }
 
-    /// The events stopped counting: look for another CPU at once, the energy until then is lost.
+    /// Takes note that the events stopped counting, and looks for another CPU at once; the energy until then is lost.
     fn left(&mut self, site: &mut Site<'_>, now_ns: u64) {
         self.state = BlockState::Shut(Fault::Gone);
         self.move_when_due(site, now_ns);
     }
 
+    /// Opens the events on the first CPU that lets it, unless it is too soon after the last failure.
     fn move_when_due(&mut self, site: &mut Site<'_>, now_ns: u64) {
         if self.backoff.is_some_and(|backoff| !backoff.due(now_ns)) {
             return;
@@ -241,14 +257,14 @@ impl Block {
 }
 
 impl PerfCounter {
-    /// The value to report for a count: it goes on from where the last event ended and never falls.
+    /// Returns the value to report for a count: it goes on from where the last event ended and never falls.
     fn raise(&mut self, count: u64) -> u64 {
         self.last = self.last.max(self.offset.saturating_add(count));
         self.last
     }
 }
 
-/// CPUs to try, best first: those the kernel now names for this block, then its siblings, then the one it had.
+/// Returns the CPUs to try, best first: those the kernel now names for this block, its siblings, then the one it had.
 fn candidates(root: &Path, seat: &Seat) -> Vec<usize> {
     let online = topology::online(root);
     let alive = |cpu: &usize| online.as_ref().is_none_or(|online| online.contains(cpu));
@@ -263,14 +279,14 @@ fn candidates(root: &Path, seat: &Seat) -> Vec<usize> {
     cpus
 }
 
-/// Whether a refusal was for want of something that may be there later: descriptors, memory, a counter that is in use.
+/// Whether the reason of a refusal may pass: no free descriptor or memory, a counter in use, an interrupted call.
 fn may_pass(error: &io::Error) -> bool {
     use libc::{EAGAIN, EBUSY, EINTR, EMFILE, ENFILE, ENOMEM};
     error.raw_os_error().is_some_and(|code| [EAGAIN, EBUSY, EINTR, EMFILE, ENFILE, ENOMEM].contains(&code))
 }
 
-/// Opens all events that can be opened: as members of one group, else on their own. With them, whether one of the
-/// others may be opened later.
+/// Opens all events that can be opened: as members of one group, else each in its own. Returns the groups, and whether
+/// one of the events that were refused may be opened later.
 fn open_all(kind: u32, cpu: usize, counters: &[PerfCounter]) -> io::Result<(Vec<Opened>, bool)> {
     let mut groups: Vec<Opened> = Vec::new();
     let (mut first_error, mut later) = (None, false);

@@ -1,4 +1,7 @@
-//! One event of the `power` PMU as sysfs describes it: code, scale and unit. Nothing is hard-coded but the names.
+//! Reads how the kernel describes one RAPL energy counter of its perf interface: code, scale and unit, from sysfs.
+//!
+//! The kernel's `power` PMU (performance monitoring unit) has the RAPL counters as events. Only their names are
+//! hard-coded here. A seat is the CPU on which the events of one package or die are opened.
 
 use std::path::Path;
 
@@ -9,8 +12,8 @@ use crate::sysfs;
 /// The source's name.
 pub(crate) const NAME: &str = "rapl-perf";
 
-/// Names of the kernel's RAPL events (`arch/x86/events/rapl.c`) and what they count; package first, as it leads a
-/// group.
+/// The kernel's RAPL events (`arch/x86/events/rapl.c`): name, what it counts, and the component that is. The package is
+/// first, as it leads a group (events that one system call reads).
 const KNOWN: [(&str, &str, Component); 5] = [
     ("energy-pkg", "package", Component::Cpu),
     ("energy-ram", "dram", Component::Memory),
@@ -19,14 +22,14 @@ const KNOWN: [(&str, &str, Component); 5] = [
     ("energy-psys", "psys", Component::Other),
 ];
 
-/// One entry of the PMU's cpumask and the place that it represents.
+/// The CPU on which the events of one package or die are opened: one entry of the PMU's `cpumask`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Seat {
     /// CPU to open the events on.
     pub(super) cpu: usize,
     /// Part of the domains' ids: `0`, or `0-die-1` where a package has several blocks.
     pub(super) suffix: String,
-    /// The first of the machine.
+    /// Whether it is the first of the machine.
     pub(super) first: bool,
     /// CPUs that replace this one when it goes offline.
     pub(super) siblings: Vec<usize>,
@@ -47,7 +50,7 @@ pub(super) struct Event {
     pub(super) scale: Scale,
 }
 
-/// Events of a PMU, in the order of [`KNOWN`], and what was left out, with the reason.
+/// Returns the events of the PMU in folder `pmu`, in the order of [`KNOWN`], and what was left out, with the reason.
 pub(super) fn events(pmu: &Path, amd: bool) -> (Vec<Event>, Vec<String>) {
     let mut skipped = Vec::new();
     let names = sysfs::entries(&pmu.join("events")).unwrap_or_default();
@@ -71,6 +74,7 @@ pub(super) fn events(pmu: &Path, amd: bool) -> (Vec<Event>, Vec<String>) {
     (events, skipped)
 }
 
+/// Reads the config word and the scale of event `name`; the error is for people.
 fn describe(pmu: &Path, name: &str) -> Result<(u64, Scale), String> {
     let dir = pmu.join("events");
     let read = |file: String| sysfs::read_text(&dir.join(&file)).map_err(|error| format!("{file}: {error}"));
@@ -82,7 +86,7 @@ fn describe(pmu: &Path, name: &str) -> Result<(u64, Scale), String> {
     Ok((config, factor.ok_or_else(|| format!("scale {scale:?} cannot be"))?))
 }
 
-/// Joules in the unit. The kernel uses `Joules`; the others are accepted as well.
+/// Returns the joules in a unit. The kernel uses `Joules`; the others are accepted as well.
 fn unit_joules(unit: &str) -> Option<f64> {
     match unit {
         "Joules" | "J" => Some(1.0),
@@ -92,7 +96,8 @@ fn unit_joules(unit: &str) -> Option<f64> {
     }
 }
 
-/// The config word of `event=0x02[,term=value…]`, each value placed by `format/<term>` (`config:0-7,32-35`).
+/// Returns the config word of `event=0x02[,term=value…]`; the file `format/<term>` states the bits of each value
+/// (`config:0-7,32-35`).
 ///
 /// Grammar: `Documentation/ABI/testing/sysfs-bus-event_source-devices-{events,format}`.
 fn config(terms: &str, format: &Path) -> Option<u64> {
@@ -113,7 +118,7 @@ fn config(terms: &str, format: &Path) -> Option<u64> {
     Some(config)
 }
 
-/// Spreads the value's low bits over ranges of bits; `None` when it does not fit.
+/// Spreads a value over ranges of bits, lowest bits first; `None` when it does not fit.
 fn place(mut value: u64, ranges: &str) -> Option<u64> {
     let mut word = 0;
     for range in ranges.split(',') {
@@ -130,7 +135,7 @@ fn place(mut value: u64, ranges: &str) -> Option<u64> {
 }
 
 impl Event {
-    /// The domain of this event at a place: ids as powercap names them.
+    /// Returns the domain of this event at a seat, with the id that the kernel's other interface (powercap) has for it.
     pub(super) fn domain_at(&self, seat: &Seat, label: impl Fn(&str) -> String) -> Domain {
         let suffix = &seat.suffix;
         let id = match self.domain {

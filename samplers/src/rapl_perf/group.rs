@@ -1,9 +1,10 @@
-//! Counters of one CPU that are read by one system call.
+//! [`Group`] reads several perf counters of one CPU by one system call.
 //!
-//! The leader is a [`perf_event::Counter`]. `perf_event::Group` cannot lead here: its own leader counts a task, and a
-//! group of a whole CPU needs a leader on that CPU. So members join by `perf_event_open` itself, through the crate's
-//! hooked copy of `perf-event-open-sys`, which lets tests replace the kernel. One group read costs a third of four
-//! single ones and gives all domains one instant: docs/measured/perf-group-read.md.
+//! Perf is the kernel's interface to counters; an event is one counter. The event that is opened first leads the group,
+//! the others are its members. The leader is a [`perf_event::Counter`]. `perf_event::Group` cannot lead here: its own
+//! leader counts a task, and a group of a whole CPU needs a leader on that CPU. So members join by `perf_event_open`
+//! itself, through the crate's hooked copy of `perf-event-open-sys`, which lets tests replace the kernel. One group
+//! read costs a third of four single ones and gives all counters one instant: docs/measured/perf-group-read.md.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -12,11 +13,11 @@ use perf_event::hooks::sys;
 use perf_event::{Builder, Counter};
 use perf_event_open_sys::bindings;
 
-/// The kernel lists five RAPL events; a group never has more members.
+/// Most members of a group. The kernel lists five RAPL events; eight leave room for more.
 const MOST: usize = 8;
-/// StatusTexts of a group read: count of members, two times, then value and id of each.
+/// 64-bit words of a group read: the number of members, two times, then value and id of each member.
 const WORDS: usize = 3 + 2 * MOST;
-/// Value and id of each member, the enabled time, and the running time (`PERF_FORMAT_*`, perf_event_open(2)).
+/// What a read returns: value and id of each member, the time enabled and the time running (perf_event_open(2)).
 const FORMAT: u32 = bindings::PERF_FORMAT_GROUP
     | bindings::PERF_FORMAT_ID
     | bindings::PERF_FORMAT_TOTAL_TIME_ENABLED
@@ -35,10 +36,14 @@ pub(super) enum Miss {
 #[derive(Debug)]
 pub(super) struct Group {
     leader: Counter,
+    /// The other events' descriptors, kept open.
     members: Vec<OwnedFd>,
+    /// The kernel's ids of all events, the leader's first.
     ids: Vec<u64>,
+    /// How the leader was opened, to open members alike.
     attrs: bindings::perf_event_attr,
     cpu: usize,
+    /// For how long the events had been enabled at the last read: it stays the same once their CPU is offline.
     enabled_ns: u64,
 }
 
@@ -93,7 +98,7 @@ impl Group {
         self.leader.enable()
     }
 
-    /// Counts of all members in the order of joining, into `counts`.
+    /// Reads the counts of all events, in the order of joining, into `counts`.
     ///
     /// # Errors
     /// Why there are none; a short read or end of file is one of the reasons, never a 0.
@@ -113,7 +118,7 @@ impl Group {
     }
 }
 
-/// The kernel's id of an event, by which a group read names its members.
+/// Returns the kernel's id of an event, by which a group read names its members.
 fn id_of(fd: RawFd) -> io::Result<u64> {
     let mut id = 0;
     // SAFETY: the ioctl writes one u64 to `id`, which outlives the call; `fd` is open.
@@ -126,7 +131,7 @@ fn borrow(counter: &Counter) -> BorrowedFd<'_> {
     unsafe { BorrowedFd::borrow_raw(counter.as_raw_fd()) }
 }
 
-/// A group read, split into its fields.
+/// The answer to a group read, split into its fields.
 #[derive(Debug)]
 struct GroupStatusTexts {
     enabled_ns: u64,
@@ -153,6 +158,7 @@ impl GroupStatusTexts {
         Self::parse(bytes.as_chunks().0, len)
     }
 
+    /// Splits `len` bytes of an answer.
     fn parse(bytes: &[[u8; 8]], len: usize) -> Result<Self, Miss> {
         let word = |index: usize| bytes.get(index).map_or(0, |bytes| u64::from_ne_bytes(*bytes));
         let (members, enabled_ns, running_ns) = (word(0), word(1), word(2));
@@ -165,11 +171,13 @@ impl GroupStatusTexts {
         Ok(Self { enabled_ns, pairs, members })
     }
 
+    /// Returns the count of the event with this id.
     fn count(&self, id: u64) -> Option<u64> {
         self.pairs[..self.members].iter().find(|[_, member]| *member == id).map(|[count, _]| *count)
     }
 }
 
+/// Returns what an error of a read means.
 fn miss_of(error: &io::Error) -> Miss {
     match error.raw_os_error() {
         Some(libc::ENODEV | libc::ENXIO) => Miss::Moved,

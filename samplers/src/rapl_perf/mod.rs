@@ -1,7 +1,10 @@
-//! CPU energy from the kernel's `power` PMU: 64-bit counts that do not wrap, all domains of a package at one instant.
+//! Source `rapl-perf`: reads the energy of CPU packages from RAPL, the CPU's energy counters, through the kernel's
+//! perf.
 //!
-//! The first choice for CPU energy; [`rapl_sysfs`] reads the same registers: use only one of the two,
-//! or a package is counted twice.
+//! Perf lists the counters as events of the `power` PMU (performance monitoring unit): 64-bit counts that do not wrap,
+//! and all counters of a package read at one instant. It is the first choice for CPU energy; [`rapl_sysfs`] reads the
+//! same registers: use only one of the two, or a package is counted twice. A block is the set of counters of one
+//! package or die.
 
 mod block;
 mod event;
@@ -49,7 +52,8 @@ pub fn discover(roots: &Roots) -> Found {
     open(roots, &cpu, &pmu)
 }
 
-/// CPUs from which a read needs no interrupt of another CPU, one a package or die; empty where there is no PMU.
+/// Returns the CPUs from which a read interrupts no other CPU, one for each package or die; empty where there is no
+/// PMU.
 ///
 /// A read from elsewhere costs ten to thirty times as much: docs/measured/perf-group-read.md.
 #[must_use]
@@ -57,12 +61,14 @@ pub fn local_cpus(roots: &Roots) -> Vec<usize> {
     pmu::cpumask(&roots.sysfs).unwrap_or_default()
 }
 
+/// Returns the status where there is no PMU.
 fn absent(roots: &Roots, cpu: &CpuInfo) -> SourceStatus {
     let what = format!("no power PMU at {}", pmu::dir(&roots.sysfs).display());
     let (reason, remedy) = cpu.without(&what, "rapl");
     status(NAME, Status::Absent, &reason, &remedy)
 }
 
+/// Opens the events of every block.
 fn open(roots: &Roots, cpu: &CpuInfo, pmu: &Pmu) -> Found {
     let now_ns = clock::monotonic_ns();
     let mut source = RaplPerf::new(roots, cpu, pmu);
@@ -84,6 +90,7 @@ fn open(roots: &Roots, cpu: &CpuInfo, pmu: &Pmu) -> Found {
     }
 }
 
+/// Returns the status of a source of which at least one block is open.
 fn open_status(
     roots: &Roots,
     cpu: &CpuInfo,
@@ -137,8 +144,8 @@ impl RaplPerf {
         source
     }
 
-    /// Memory events of Sapphire Rapids in the unit of their packages, which Linux before 6.1 takes for a quarter of
-    /// it.
+    /// Corrects the unit of Sapphire Rapids' memory events: it is that of the packages, and Linux before 6.1 takes a
+    /// quarter of it.
     ///
     /// Every event has one unit, so the mistake shows only in what powercap states; without that, the release
     /// of the kernel decides whether it can be there.
@@ -166,6 +173,7 @@ impl RaplPerf {
         }
     }
 
+    /// Adds notes on events that are not read and on filtered readings.
     fn first_notes(&mut self, cpu: &CpuInfo, pmu: &Pmu) {
         let at_ns = clock::monotonic_ns();
         let note = |kind, text: &str| SourceEvent { at_ns, kind, device: NAME.to_owned(), text: text.to_owned() };
@@ -174,6 +182,7 @@ impl RaplPerf {
     }
 }
 
+/// Returns a scale of four times as many microjoules a count.
 fn times_four(scale: Scale) -> Scale {
     // Exact for the powers of two that perf's units are.
     let sample = 1_u64 << 40;

@@ -1,5 +1,7 @@
-//! The `power` PMU as sysfs describes it, and where its counters sit; and, where `perf_event_open` refuses, the reason and
-//! the one thing to do about it.
+//! Reads the `power` PMU, the part of the kernel's perf interface that has the RAPL energy counters, from sysfs.
+//!
+//! It finds the events (counters) and the seats: the CPUs on which to open them, one for each package or die. Where
+//! `perf_event_open` refuses, it returns the reason and the one thing to do about it.
 
 use super::event::NAME;
 use super::event::{self, Event, Seat};
@@ -10,12 +12,12 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The PMU.
+/// The `power` PMU (performance monitoring unit) of this machine.
 #[derive(Debug)]
 pub(super) struct Pmu {
     /// `perf_event_attr.type`, assigned by the kernel at boot.
     pub(super) kind: u32,
-    /// One CPU a counter block: package or die.
+    /// CPUs to open the events on, one for each package or die.
     pub(super) seats: Vec<Seat>,
     /// Events to open on each of them.
     pub(super) events: Vec<Event>,
@@ -23,12 +25,12 @@ pub(super) struct Pmu {
     pub(super) skipped: Vec<String>,
 }
 
-/// Directory of the PMU.
+/// Returns the directory of the PMU.
 pub(super) fn dir(root: &Path) -> PathBuf {
     root.join("bus/event_source/devices/power")
 }
 
-/// CPUs of the cpumask as it is now.
+/// Reads the CPUs of the PMU's `cpumask` as it is now.
 pub(super) fn cpumask(root: &Path) -> Option<Vec<usize>> {
     sysfs::read_cpulist(&dir(root).join("cpumask"))
 }
@@ -37,7 +39,7 @@ impl Pmu {
     /// Reads the PMU; `None` when there is none.
     ///
     /// # Errors
-    /// What about it cannot be used, for people.
+    /// A text for people: what about the PMU cannot be used.
     pub(super) fn read(root: &Path, amd: bool) -> Option<Result<Self, String>> {
         let dir = dir(root);
         sysfs::entries(&dir).ok()?;
@@ -64,8 +66,8 @@ impl Pmu {
     }
 }
 
-/// Package and die of each CPU from its topology; `true` when it is not readable and the packages were numbered by
-/// position.
+/// Returns the seat of each CPU, with package and die from its topology; also `true` when the topology is not readable
+/// and the packages were numbered by position.
 fn seats(root: &Path, cpus: &[usize]) -> (Vec<Seat>, bool) {
     let places: Option<Vec<_>> = cpus.iter().map(|&cpu| topology::place(root, cpu)).collect();
     let Some(places) = places else { return (numbered(cpus), true) };
@@ -88,13 +90,14 @@ fn seats(root: &Path, cpus: &[usize]) -> (Vec<Seat>, bool) {
     (seats, false)
 }
 
+/// Returns seats whose packages are numbered by position.
 fn numbered(cpus: &[usize]) -> Vec<Seat> {
     let seat =
         |(index, &cpu): (usize, &usize)| Seat { cpu, suffix: index.to_string(), first: index == 0, siblings: vec![] };
     cpus.iter().enumerate().map(seat).collect()
 }
 
-/// The status that an error of opening means.
+/// Returns the status that an error of opening means.
 ///
 /// The kernel refuses with `EACCES` (`perf_event_paranoid`, no `CAP_PERFMON`); container runtimes' seccomp profiles
 /// refuse with `EPERM`, or `ENOSYS` where they do not know the call.
@@ -125,6 +128,7 @@ pub(super) fn refusal(error: &io::Error, roots: &Roots) -> SourceStatus {
     status(NAME, state, &format!("perf_event_open: {error}: {why}"), remedy)
 }
 
+/// Returns the reason that a capability is missing.
 fn needs_capability(roots: &Roots) -> String {
     let level = sysfs::read_text(&roots.procfs.join("sys/kernel/perf_event_paranoid"));
     match level {

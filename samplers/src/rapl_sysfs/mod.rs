@@ -1,7 +1,9 @@
-//! CPU energy from `class/powercap`: counters in microjoules that wrap, one file a zone.
+//! Source `rapl-sysfs`: reads the energy of CPU packages from RAPL, the CPU's energy counters, through
+//! `class/powercap`.
 //!
-//! The second choice after [`rapl_perf`](crate::rapl_perf), which reads the same registers without wraps: use only one
-//! of the two, or a package is counted twice.
+//! Powercap is the kernel's interface to power limits; each zone (package, memory, …) has a file with a counter in
+//! microjoules that wraps (starts again at 0). It is the second choice after [`rapl_perf`](crate::rapl_perf), which
+//! reads the same registers without wraps: use only one of the two, or a package is counted twice.
 
 mod zones;
 
@@ -35,14 +37,14 @@ pub fn discover(roots: &Roots) -> Found {
     Found::source(source.with_notes(&zones, &cpu), status)
 }
 
-/// Nothing there, and what that means here.
+/// Returns the status where there is no zone, with the reason that fits this machine.
 fn absent(roots: &Roots, cpu: &CpuInfo) -> SourceStatus {
     let class = zones::class(&roots.sysfs);
     let (reason, remedy) = cpu.without(&format!("no RAPL zone under {}", class.display()), "intel_rapl_msr");
     status(NAME, Status::Absent, &reason, &remedy)
 }
 
-/// Zones are there, but none can be read.
+/// Returns the status where there are zones, but none can be read.
 fn unreadable(roots: &Roots, cpu: &CpuInfo, zones: &zones::Zones, denied: usize) -> SourceStatus {
     let class = zones::class(&roots.sysfs);
     if denied > 0 {
@@ -65,7 +67,7 @@ fn unreadable(roots: &Roots, cpu: &CpuInfo, zones: &zones::Zones, denied: usize)
     absent(roots, cpu)
 }
 
-/// At least one zone reads.
+/// Returns the status where at least one zone can be read.
 fn readable_status(
     roots: &Roots,
     cpu: &CpuInfo,
@@ -99,24 +101,28 @@ fn readable_status(
     status(NAME, state, &reason.join("; "), &remedy)
 }
 
-/// The command that lets the caller's group, and no one else, read the counters until the next boot.
+/// Returns the command that lets the caller's group, and no one else, read the counters until the next boot.
 fn grant(roots: &Roots) -> String {
     let files = zones::class(&roots.sysfs).join("*/energy_uj");
     let files = files.display();
     format!("sudo sh -c \"chgrp $(id -g) {files} && chmod 0440 {files}\"")
 }
 
+/// Returns the command that shows the ranges of all counters.
 fn show_ranges(roots: &Roots) -> String {
     format!("grep . {}", zones::class(&roots.sysfs).join("*/max_energy_range_uj").display())
 }
 
-/// The source: one kept file a zone.
+/// The source. Its first three lists have one entry for each zone, in the same order.
 struct RaplSysfs {
-    domains: Vec<Domain>,
-    slots: Vec<KernelFile>,
-    guards: Vec<StillGuard>,
-    verdicts: Verdicts,
-    notes: Vec<SourceEvent>,
+domains: Vec<Domain>,
+/// The zones' files, kept open.
+slots: Vec<KernelFile>,
+/// Find out whether the counters count.
+guards: Vec<StillGuard>,
+/// Counters found not to count, until one note reports them.
+verdicts: Verdicts,
+notes: Vec<SourceEvent>,
 }
 
 impl RaplSysfs {
@@ -132,10 +138,12 @@ impl RaplSysfs {
         }
     }
 
+    /// Returns the number of zones whose file is not open because of `fault`.
     fn count(&self, fault: Fault) -> usize {
         self.slots.iter().filter(|slot| slot.fault() == Some(fault)).count()
     }
 
+    /// Adds notes on zones that are left out or odd, and on filtered readings.
     fn with_notes(mut self, zones: &zones::Zones, cpu: &CpuInfo) -> Self {
         let at_ns = clock::monotonic_ns();
         let note = |kind, text: &str| SourceEvent { at_ns, kind, device: NAME.to_owned(), text: text.to_owned() };

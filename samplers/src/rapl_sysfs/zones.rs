@@ -1,7 +1,9 @@
-//! The powercap tree as a list of domains: names, parents, ranges, limits, and what was left out and why.
+//! [`scan`] lists the kernel's powercap zones, each with a RAPL energy counter of the CPU, as domains for `rapl-sysfs`.
 //!
-//! Zones lie flat in `class/powercap`; the colons in their names show what contains what (`intel-rapl:0:1` is in
-//! `intel-rapl:0`). AMD's zones carry Intel's name. Kernel interface: `Documentation/power/powercap/powercap.rst`.
+//! A domain is one counter: here with its name, the domain that contains it, the range in which it wraps and its
+//! greatest power. What was left out is listed with the reason. Zones lie flat in `class/powercap`; the colons in their
+//! names show what contains what (`intel-rapl:0:1` is in `intel-rapl:0`). AMD's zones carry Intel's name. A twin is the
+//! same counter over another bus. Kernel interface: `Documentation/power/powercap/powercap.rst`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,8 +18,8 @@ use crate::{Roots, sysfs};
 /// The source's name.
 pub(crate) const NAME: &str = "rapl-sysfs";
 
-/// Draw above the highest limit that is still taken for possible: limits hold on average over their window
-/// (milliseconds to seconds), peaks in between go beyond them.
+/// How many times the highest limit a zone may draw: limits hold on average over their window (milliseconds to
+/// seconds), and peaks in between go beyond them.
 const HEADROOM: u64 = 2;
 /// A stated maximum above this is no maximum: registers hold up to 4095.875 W, which firmware writes for "no limit".
 const NO_LIMIT_UW: u64 = 2_000_000_000;
@@ -33,13 +35,13 @@ pub(super) struct Zones {
     pub(super) skipped: Vec<String>,
     /// Zones that matter and cannot be used, with the reason.
     pub(super) refused: Vec<String>,
-    /// Links into a directory that is masked, as container runtimes do.
+    /// Number of links into a directory that is masked, as container runtimes do.
     pub(super) masked: usize,
     /// What is odd about a zone that is read all the same: kind of event, domain, text.
     pub(super) remarks: Vec<Remark>,
 }
 
-/// Kind of an event, the domain it is about, its text.
+/// Kind of an event, id of the domain that it is about, and its text.
 pub(super) type Remark = (EventKind, String, String);
 
 /// One zone to read.
@@ -84,24 +86,26 @@ pub(super) fn scan(roots: &Roots, cpu: &CpuInfo) -> Option<Zones> {
     Some(zones)
 }
 
-/// Power limits of the packages, microwatts by domain id: readable by everyone, also where the counters are not.
+/// Returns the power limits of the packages, microwatts by domain id. Every user may read them, also where only root
+/// may read the counters.
 pub(crate) fn package_limits(roots: &Roots) -> BTreeMap<String, u64> {
     let zones = scan(roots, &CpuInfo::default()).unwrap_or_default();
     zones.listed.into_iter().filter_map(|zone| Some((zone.domain.id, zone.domain.max_uw?))).collect()
 }
 
-/// What a memory counter of Sapphire Rapids must be multiplied by; `None` where powercap does not show it.
+/// Returns what a memory counter of Sapphire Rapids must be multiplied by; `None` where powercap does not show it.
 pub(crate) fn memory_factor(roots: &Roots) -> Option<f64> {
     let zones = scan(roots, &CpuInfo::default())?;
     let dram = zones.listed.iter().find(|zone| zone.domain.domain == "dram")?;
     Some(zones.unit_factor(&dram.domain).unwrap_or(1.0))
 }
 
-/// Where the zones are.
+/// Returns the folder of the zones.
 pub(super) fn class(root: &Path) -> PathBuf {
     root.join("class/powercap")
 }
 
+/// Why an entry of the folder is not read: it is no zone, it is masked, or it is odd (with the reason).
 enum Unfit {
     NoZone,
     Masked,
@@ -163,10 +167,10 @@ impl Zones {
         self.listed.push(Listed { domain, energy: vec![energy] });
     }
 
-    /// Memory zones of Sapphire Rapids in the unit of their packages.
+    /// Corrects the unit of Sapphire Rapids' memory zones.
     ///
-    /// The unit is the package's there; Linux before 6.1 takes it for the 15.3 µJ of older servers, and so states a
-    /// quarter of the energy (Linux commit "Use standard Energy Unit for SPR Dram RAPL domain", 2022).
+    /// That unit is the package's. Linux before 6.1 takes the 15.3 µJ of older servers instead, and so states a quarter
+    /// of the energy (Linux commit "Use standard Energy Unit for SPR Dram RAPL domain", 2022).
     fn correct_memory_units(&mut self) {
         let factors: Vec<_> = self.listed.iter().map(|zone| self.unit_factor(&zone.domain)).collect();
         for (zone, factor) in self.listed.iter_mut().zip(factors) {
@@ -182,14 +186,14 @@ impl Zones {
         }
     }
 
-    /// How many times smaller the unit of a memory zone is than a package's; `None` where it is the same.
+    /// Returns how many times smaller the unit of a memory zone is than a package's; `None` where it is the same.
     fn unit_factor(&self, domain: &Domain) -> Option<f64> {
         let package = self.listed.iter().find(|zone| zone.domain.domain == "package")?.domain.range?;
         let own = domain.range.filter(|own| domain.domain == "dram" && *own > 0 && *own < package / 2)?;
         Some(package as f64 / own as f64)
     }
 
-    /// Two zones of one name are two counters: the later one gets the kernel's name for it.
+    /// Keeps ids unique: where two zones have one name, the later one's id gets the kernel's name for it.
     fn rename_duplicate(&self, domain: &mut Domain, zone: &Zone) {
         if self.listed.iter().any(|other| other.domain.id == domain.id) {
             domain.id = format!("{}@{}", domain.id, zone.dir);
@@ -198,13 +202,14 @@ impl Zones {
 }
 
 impl Zone {
+    /// Returns the zone that contains this one.
     fn parent<'a>(&self, all: &'a [Zone]) -> Option<&'a Zone> {
         let (_, above) = self.numbers.split_last()?;
         all.iter().find(|other| other.control == self.control && other.numbers == above)
     }
 }
 
-/// The domain of a zone's name; `None` for a name that is not known.
+/// Returns the domain of a zone's name; `None` for a name that is not known.
 ///
 /// Cores and uncore are part of the package's counter, DRAM is not; psys covers all of them and more.
 fn domain(name: &str, parent: Option<&str>) -> Option<Domain> {
@@ -233,7 +238,8 @@ fn domain(name: &str, parent: Option<&str>) -> Option<Domain> {
     Some(domain)
 }
 
-/// Values before the counter wraps: the highest one plus one unit of the register, of which there are 2^32.
+/// Returns the number of microjoules after which the counter wraps: its highest value plus one unit of the register,
+/// which counts 2^32 of them.
 fn range(dir: &Path) -> Result<u64, String> {
     let file = "max_energy_range_uj";
     let max =
@@ -245,9 +251,9 @@ fn range(dir: &Path) -> Result<u64, String> {
     }
 }
 
-/// The most the zone can draw, microwatts: its highest limit times [`HEADROOM`]. `None` unless the hardware states a
-/// maximum; limits in force count too, as firmware sets short-term ones above the stated long-term maximum, but no
-/// further than to the ceiling: they may be set to what no part can draw.
+/// Returns the most that the zone can draw, microwatts: its highest limit times [`HEADROOM`]; `None` unless the
+/// hardware states a maximum. Limits in force count too, as firmware sets short-term ones above the stated long-term
+/// maximum, but only up to `ceiling_uw`: they may be set to what no part can draw.
 fn limit(dir: &Path, ceiling_uw: u64) -> Option<u64> {
     let read = |number: u32, what: &str| {
         sysfs::read_u64(&dir.join(format!("constraint_{number}_{what}"))).ok().filter(|&uw| uw > 0)

@@ -1,7 +1,9 @@
-//! CPU time of a command that has a control group of its own, in cgroup v1, v2 and hybrid trees.
+//! [`GroupClock`] reads the CPU time of a command that has a control group of its own, in cgroup v1, v2 and hybrid
+//! trees.
 //!
-//! A group's counter misses nothing: processes that come and go, daemons, children without a waiting parent. It is used
-//! only when the group is the command's own; a group that eco2 itself sits in also holds others.
+//! A control group is a set of processes for which the kernel keeps counters. Such a counter misses nothing: processes
+//! that come and go, daemons, children without a waiting parent. It is used only when the group is the command's own; a
+//! group that eco2 itself is in also holds others.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +20,7 @@ pub(super) enum GroupClock {
 }
 
 impl GroupClock {
-    /// The counter of `pid`'s group if that is not also the group of this process, and not the root group.
+    /// Returns the counter of `pid`'s group if that is not also the group of this process, and not the root group.
     #[must_use]
     pub(super) fn find(roots: &Roots, pid: u32) -> Option<Self> {
         let theirs = fs::read_to_string(roots.procfs.join(pid.to_string()).join("cgroup")).ok()?;
@@ -28,7 +30,7 @@ impl GroupClock {
         v1(&theirs, &ours, &mount).or_else(|| v2(&theirs, &ours, &mount))
     }
 
-    /// CPU time of the group and its subgroups in nanoseconds; `None` once it cannot be read.
+    /// Reads the CPU time of the group and its subgroups in nanoseconds; `None` once it cannot be read.
     #[must_use]
     pub(super) fn nanoseconds(&self) -> Option<u64> {
         match self {
@@ -62,7 +64,7 @@ fn v2(theirs: &str, ours: &str, mount: &Path) -> Option<GroupClock> {
         .find(|clock| clock.nanoseconds().is_some())
 }
 
-/// Lines `number:controllers:path` of cgroups(7).
+/// Splits the lines `number:controllers:path` of cgroups(7).
 fn entries(text: &str) -> impl Iterator<Item = (&str, &str, &str)> {
     text.lines().filter_map(|line| {
         let mut parts = line.splitn(3, ':');
@@ -70,7 +72,7 @@ fn entries(text: &str) -> impl Iterator<Item = (&str, &str, &str)> {
     })
 }
 
-/// The path below the mount point, if it names a group that is the command's alone.
+/// Returns the path below the mount point, if it names a group that is the command's alone.
 fn own<'a>(theirs: &'a str, ours: Option<&str>) -> Option<&'a str> {
     // Our own group may lie inside theirs: then what we use would count as the command's.
     let inside = ours.is_some_and(|ours| Path::new(ours).starts_with(theirs));

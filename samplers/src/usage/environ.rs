@@ -1,4 +1,4 @@
-//! What the environments of a command's processes let them see of the GPUs.
+//! Reads from the environment variables of a command's processes which GPUs they can see.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -9,17 +9,19 @@ use std::path::Path;
 use super::stat::ProcessKey;
 use crate::visible::Visible;
 
-/// Environments read in one look at most; a look at a command with more new processes gives no answer.
+/// Most environments read in one look; a look at a command with more new processes gives no answer.
 const READ_AT_ONCE: usize = 64;
-/// A process is given another environment when it is replaced by another program, mostly right after its start.
+/// Looks for which a process's environment is read: it changes when the process is replaced by another program, mostly
+/// right after its start.
 const LOOKS: u32 = 2;
 
-/// The environments of a command's processes.
+/// What each of a command's processes sees, and in how many looks its environment was read.
 #[derive(Debug, Default)]
 pub(super) struct Environments(BTreeMap<ProcessKey, (Visible, u32)>);
 
 impl Environments {
-    /// What any of the processes sees; empty where that is not known. The first one is read at every look.
+    /// Returns what any of the processes sees; empty where that is not known. The first process, `root`, is read every
+    /// time.
     pub(super) fn visible(&mut self, procfs: &Path, processes: &[ProcessKey], root: u32) -> Vec<Visible> {
         self.0.retain(|key, _| processes.contains(key));
         let mut left = READ_AT_ONCE;
@@ -45,7 +47,7 @@ impl Environments {
     }
 }
 
-/// What the environment of a process lets it see; `None` where it cannot be read: of another user, or ended.
+/// Returns what the environment of a process lets it see; `None` where it cannot be read: of another user, or ended.
 #[must_use]
 pub fn visible_to(procfs: &Path, pid: u32) -> Option<Visible> {
     let bytes = fs::read(procfs.join(pid.to_string()).join("environ")).ok()?;

@@ -1,7 +1,9 @@
-//! Use of the CPUs: a command's CPU time, that of others, and idle time, from `/proc` and control groups.
+//! [`HostUsage`] measures how much of the CPUs a command used, how much others used, and how much was idle.
 //!
-//! The three parts of [`CpuShares`] add up to the machine's capacity exactly. Whatever cannot be read (other users'
-//! processes under `hidepid`) is in the machine's busy time all the same, and so counts as others'.
+//! It reads `/proc` and control groups (the kernel's sets of processes with counters of their own). The three parts of
+//! [`CpuShares`] add up to the machine's capacity exactly. Whatever cannot be read (other users' processes under
+//! `hidepid`) is in the machine's busy time all the same, and so counts as others'. A look is one reading of the
+//! process table; the root is the command's first process.
 
 mod cgroup;
 mod environ;
@@ -39,7 +41,7 @@ pub struct CpuShares {
 }
 
 impl CpuShares {
-    /// All CPUs' time in the interval.
+    /// Returns all CPUs' time in the interval, nanoseconds.
     ///
     /// ```
     /// use eco2_samplers::usage::CpuShares;
@@ -66,12 +68,16 @@ impl CpuShares {
 #[derive(Debug)]
 pub struct HostUsage {
     procfs: PathBuf,
+    /// Length of the kernel's clock tick, in which it counts CPU time.
     tick_ns: u64,
     tree: ProcessTree,
     users: Users,
     environments: Environments,
+    /// Process id of the command's first process.
     root: u32,
+    /// Counter of the command's own control group; `None` if it has none.
     group: Option<GroupClock>,
+    /// Highest value read from it.
     group_ns: u64,
     /// CPU time of the root and its waited-for descendants, once it has ended.
     root_ns: u64,
@@ -115,12 +121,12 @@ impl HostUsage {
         self.tree.reaper(std::process::id());
     }
 
-    /// An orphan of the command was waited for: its time is exact now.
+    /// Takes note that an orphan of the command ended and was waited for, so that its time is exact.
     pub fn orphan_exited(&mut self, pid: u32, exited: &Exited) {
         self.tree.reaped(pid, exited.cpu_ns.div_ceil(self.tick_ns.max(1)));
     }
 
-    /// How the command is separated from others: `cgroup v1`, `cgroup v2` or `process tree`.
+    /// Returns how the command is separated from others: `cgroup v1`, `cgroup v2` or `process tree`.
     #[must_use]
     pub fn method(&self) -> &'static str {
         match self.group {
@@ -130,7 +136,7 @@ impl HostUsage {
         }
     }
 
-    /// Shares since the previous call; `None` when the machine's CPU time cannot be read.
+    /// Returns the shares since the previous call; `None` when the machine's CPU time cannot be read.
     ///
     /// Clock ticks are coarse (10 ms): ask about once a second, and use [`since_start`](Self::since_start) for totals.
     pub fn shares(&mut self) -> Option<CpuShares> {
@@ -140,13 +146,13 @@ impl HostUsage {
         earlier.map(|earlier| self.between(earlier, now))
     }
 
-    /// Shares since the start, as of the last call of [`shares`](Self::shares).
+    /// Returns the shares since the start, as of the last call of [`shares`](Self::shares).
     #[must_use]
     pub fn since_start(&self) -> Option<CpuShares> {
         Some(self.between(self.first?, self.last?))
     }
 
-    /// Processes of the command at the last look, for sources that account by process id.
+    /// Returns the processes of the command at the last look, for sources that account by process id.
     pub fn pids(&self) -> impl Iterator<Item = u32> {
         self.tree.pids()
     }
@@ -157,7 +163,8 @@ impl HostUsage {
         self.users.split(&used.processes, used.unknown)
     }
 
-    /// What the environments of the command's processes let them see of the GPUs; empty where that is not known.
+    /// Returns what the environments of the command's processes let them see of the GPUs; empty where that is not
+    /// known.
     pub fn visible(&mut self) -> Vec<Visible> {
         let keys: Vec<ProcessKey> = self.tree.keys().collect();
         self.environments.visible(&self.procfs, &keys, self.root)
@@ -168,6 +175,7 @@ impl HostUsage {
         self.root_ns = exited.cpu_ns;
     }
 
+    /// Reads the machine's CPU time and the process table.
     fn look(&mut self) -> Option<Look> {
         let host = HostTicks::parse(&fs::read_to_string(self.procfs.join("stat")).ok()?)?;
         let processes = processes(&self.procfs);
@@ -184,6 +192,7 @@ impl HostUsage {
         Some(Look { host, command_ns })
     }
 
+    /// Returns the shares between two looks.
     fn between(&self, earlier: Look, now: Look) -> CpuShares {
         let host = now.host.since(earlier.host);
         let busy_ns = host.busy.saturating_mul(self.tick_ns);
@@ -209,7 +218,7 @@ pub fn adopt_orphans() -> io::Result<()> {
     Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?)
 }
 
-/// Every process that can be read. One that ends in between, or that `hidepid` hides, is simply not there.
+/// Reads every process that can be read; one that ends in between, or that `hidepid` hides, is left out.
 fn processes(procfs: &Path) -> Vec<ProcessStat> {
     let Ok(entries) = fs::read_dir(procfs) else { return Vec::new() };
     entries

@@ -1,4 +1,4 @@
-//! The kernel's `stat` files: CPU time of the machine and of one process, in clock ticks.
+//! Parses the kernel's `stat` files: CPU time of the machine (`/proc/stat`) and of one process, in clock ticks.
 //!
 //! Field meanings: proc_stat(5) and proc_pid_stat(5).
 
@@ -30,14 +30,14 @@ impl HostTicks {
         (fields.len() >= 4 && host.total() > 0).then_some(host)
     }
 
-    /// Everything: capacity of all CPUs since boot.
+    /// Returns the capacity of all CPUs since boot.
     #[must_use]
     pub(crate) fn total(self) -> u64 {
         self.busy.saturating_add(self.stolen).saturating_add(self.idle)
     }
 
-    /// What was added since `earlier`, each part for itself: the kernel lets `iowait` run backwards now and then
-    /// (proc_stat(5)), and a part that ran backwards added nothing.
+    /// Returns what was added since `earlier`, each part for itself: the kernel lets `iowait` run backwards now and
+    /// then (proc_stat(5)), and a part that ran backwards added nothing.
     #[must_use]
     pub(crate) fn since(self, earlier: Self) -> Self {
         Self {
@@ -88,7 +88,7 @@ impl ProcessStat {
         })
     }
 
-    /// CPU time of the process and of its waited-for children, clock ticks.
+    /// Returns the CPU time of the process and of its waited-for children, clock ticks.
     #[must_use]
     pub(super) fn used(self) -> u64 {
         self.own.saturating_add(self.children)

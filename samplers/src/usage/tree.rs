@@ -1,4 +1,5 @@
-//! CPU time of a command and of everything it started, from repeated looks at the process table.
+//! [`ProcessTree`] sums the CPU time of a command and of everything it started, from repeated looks at the process
+//! table.
 //!
 //! Between two looks processes come and go. Three rules keep the sum whole:
 //! - a process is its pid *and* its start time, so that a reused pid never counts;
@@ -6,9 +7,9 @@
 //! - time of a process that ended is found in its parent's waited-for children; what cannot be there (a parent that
 //!   does not wait, a process that init took over) is kept as it was last seen.
 //!
-//! What is missed: a process that is orphaned before any look saw it, and the time an orphan used after it was last
-//! seen. Such time counts as other processes', never twice. Nothing is missed where orphans come to the caller
-//! ([`ProcessTree::reaper`]) and it waits for them ([`ProcessTree::reaped`]).
+//! What is missed: a process that is orphaned (its parent ended) before any look saw it, and the time an orphan used
+//! after it was last seen. Such time counts as other processes', never twice. Nothing is missed where orphans come to
+//! the caller ([`ProcessTree::reaper`]) and it waits for them ([`ProcessTree::reaped`]).
 
 use std::collections::BTreeMap;
 
@@ -17,46 +18,52 @@ use super::stat::{ProcessKey, ProcessStat};
 /// The running account of one tree.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ProcessTree {
+    /// Process id of the command's first process.
     root: u32,
+    /// The same with its start time, once it was seen.
     root_key: Option<ProcessKey>,
+    /// Process that receives the command's orphans, if there is one.
     reaper: Option<u32>,
     /// Orphans that the reaper has waited for since the last look, and what they used, clock ticks.
     reaped: BTreeMap<u32, u64>,
+    /// Processes of the tree that were alive at the last look.
     members: BTreeMap<ProcessKey, ProcessStat>,
+    /// Time of processes that ended and that no living member's counts include, clock ticks.
     retired: u64,
+    /// Highest sum so far, clock ticks.
     total: u64,
 }
 
 impl ProcessTree {
-    /// An account of `root` and its descendants that has seen nothing yet.
+    /// Returns an account of `root` and its descendants that has seen nothing yet.
     #[must_use]
     pub(super) fn new(root: u32) -> Self {
         Self { root, ..Self::default() }
     }
 
-    /// From now on counts every child of `pid` with its descendants: `pid` receives the command's orphans. Those that
-    /// started before the root are an earlier command's.
+    /// Counts every child of `pid`, which receives the command's orphans, with its descendants from now on. Children
+    /// that started before the root are an earlier command's.
     pub(super) fn reaper(&mut self, pid: u32) {
         self.reaper = Some(pid);
     }
 
-    /// An orphan was waited for: what it and its waited-for children used, clock ticks.
+    /// Takes note that an orphan was waited for; `ticks` is what it and its waited-for children used, clock ticks.
     pub(super) fn reaped(&mut self, pid: u32, ticks: u64) {
         self.reaped.insert(pid, ticks);
     }
 
-    /// CPU time of the tree so far, clock ticks; never falls.
+    /// Returns the CPU time of the tree so far, clock ticks; never falls.
     #[must_use]
     pub(super) fn total(&self) -> u64 {
         self.total
     }
 
-    /// Members alive at the last look.
+    /// Returns the members alive at the last look.
     pub(super) fn pids(&self) -> impl Iterator<Item = u32> {
         self.members.keys().map(|key| key.pid)
     }
 
-    /// The same with their start times.
+    /// Returns the members alive at the last look, with their start times.
     pub(super) fn keys(&self) -> impl Iterator<Item = ProcessKey> {
         self.members.keys().copied()
     }
@@ -73,7 +80,7 @@ impl ProcessTree {
         self.total = self.total.max(seen);
     }
 
-    /// The root, those seen before, and all their descendants.
+    /// Returns the root, members seen before, and all their descendants, of the processes that are alive.
     fn living(&self, processes: &[ProcessStat]) -> BTreeMap<ProcessKey, ProcessStat> {
         let mut by_parent: BTreeMap<u32, Vec<&ProcessStat>> = BTreeMap::new();
         for process in processes {
@@ -127,8 +134,8 @@ impl ProcessTree {
     }
 }
 
-/// The nearest ancestor in the tree that still lives: the process that waits up the chain ends with the time in its
-/// children.
+/// Returns the nearest ancestor in the tree that still lives: where each parent waits for its child, the time ends up
+/// among that ancestor's children.
 fn living_ancestor(
     of: ProcessStat,
     members: &BTreeMap<ProcessKey, ProcessStat>,

@@ -1,7 +1,8 @@
-//! The owner of a process id that a driver names: the command, another, or not known.
+//! [`Users`] decides whose a process is that a driver names as a user of a device: the command's, another's, or not
+//! known.
 //!
 //! Drivers name processes by the ids of the machine. In a container with process ids of its own such an id means
-//! another process or none, so that it does not identify the command.
+//! another process or none, so that it does not identify the command. A look is one reading of the process table.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,7 +10,8 @@ use std::path::Path;
 
 use super::stat::ProcessStat;
 
-/// The link of the first process namespace (`PROC_PID_INIT_INO` of the kernel's `include/linux/proc_ns.h`).
+/// Link of the machine's own process namespace, as opposed to a container's (`PROC_PID_INIT_INO` of the kernel's
+/// `include/linux/proc_ns.h`).
 const FIRST_NAMESPACE: &str = "pid:[4026531836]";
 /// Number of looks for which an ended process is remembered: drivers report late.
 const REMEMBERED: u32 = 10;
@@ -30,9 +32,9 @@ pub struct Fractions {
 pub(super) struct Users {
     /// Whether ids are the machine's own.
     first_namespace: bool,
-    /// Looks since each of the command's processes was seen.
+    /// Process ids of the command, and how many looks ago each was seen last.
     command: BTreeMap<u32, u32>,
-    /// The same of all processes.
+    /// The same for all processes.
     all: BTreeMap<u32, u32>,
 }
 
@@ -52,7 +54,8 @@ impl Users {
         self.command.retain(|pid, _| !taken(pid));
     }
 
-    /// Sums up by whose they are. One id that is not of this namespace shows that none is.
+    /// Sums up by owner the fractions of `processes` (process id, fraction). One id that is not of this namespace shows
+    /// that none is.
     pub(super) fn split(&self, processes: &[(u32, f64)], unknown: f64) -> Fractions {
         let foreign = !self.first_namespace && processes.iter().any(|(pid, _)| !self.all.contains_key(pid));
         let mut sum = Fractions { unknown, ..Fractions::default() };
@@ -71,6 +74,7 @@ impl Users {
     }
 }
 
+/// Adds the processes seen now, and forgets those not seen for [`REMEMBERED`] looks.
 fn remember(known: &mut BTreeMap<u32, u32>, now: impl Iterator<Item = u32>) {
     known.retain(|_, looks| {
         *looks += 1;

@@ -1,4 +1,4 @@
-//! Waiting for a child and learning exactly what it used.
+//! Waits for a child process and returns exactly what it used.
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;
